@@ -1,0 +1,170 @@
+/*
+ * A model in memory with weights from a seed.  Two passes over the same
+ * list of tensors: one adds up the bytes, one places and fills them.
+ */
+#include <config.h>
+
+#include "bench/shape.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "engine/model.h"
+
+static const struct {
+    const char *name;
+    uint32_t layers, dim, heads, kv_heads, head_dim, ffn, vocab, context;
+} shapes[] = {
+    { "tiny", 2, 32, 4, 2, 8, 48, 64, 256 },
+    { "nano", 6, 128, 4, 2, 32, 384, 512, 512 },
+    { "1b", 16, 2048, 32, 8, 64, 8192, 128256, 8192 },
+};
+
+int shape_find(struct model_record *rec, const char *name)
+{
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+        if (strcmp(name, shapes[i].name) != 0)
+            continue;
+        memset(rec, 0, sizeof(*rec));
+        rec->n_layers = shapes[i].layers;
+        rec->dim = shapes[i].dim;
+        rec->n_heads = shapes[i].heads;
+        rec->n_kv_heads = shapes[i].kv_heads;
+        rec->head_dim = shapes[i].head_dim;
+        rec->ffn_dim = shapes[i].ffn;
+        rec->n_vocab = shapes[i].vocab;
+        rec->context = shapes[i].context;
+        rec->flags = MODEL_TIED;
+        rec->eps = 1e-5f;
+        return 0;
+    }
+    return -1;
+}
+
+/* Where the next tensor goes; base NULL in the pass that only counts. */
+struct place {
+    unsigned char *base;
+    size_t at;
+    uint32_t seed;
+};
+
+static uint32_t next(struct place *p)
+{
+    p->seed ^= p->seed << 13;
+    p->seed ^= p->seed >> 17;
+    p->seed ^= p->seed << 5;
+    return p->seed;
+}
+
+static void *put(struct place *p, size_t n)
+{
+    void *out = p->base ? p->base + p->at : NULL;
+
+    p->at += (n + 63) / 64 * 64;
+    return out;
+}
+
+/* n values around `middle`, off by at most 1/8. */
+static const float *vector(struct place *p, size_t n, float middle)
+{
+    float *v = put(p, n * sizeof(*v));
+
+    for (size_t i = 0; v && i < n; i++)
+        v[i] = middle + ((float)(next(p) >> 8) * 0x1p-24f - 0.5f) * 0.25f;
+    return v;
+}
+
+static void matrix(struct place *p, struct x1_matrix *m, size_t rows,
+                   size_t cols)
+{
+    float *scale = put(p, rows * sizeof(*scale));
+    int8_t *w = put(p, rows * cols);
+
+    m->rows = (uint32_t)rows;
+    m->cols = (uint32_t)cols;
+    m->scale = scale;
+    m->w = w;
+    for (size_t i = 0; scale && i < rows; i++)
+        scale[i] = (1.0f + (float)(next(p) >> 8) * 0x1p-24f) /
+                   (64.0f * sqrtf((float)cols));
+    for (size_t i = 0; w && i < rows * cols; i++)
+        w[i] = (int8_t)((int)(next(p) >> 24) % 127 - 63);
+}
+
+static void one_layer(struct place *p, struct model_layer *l,
+                      const struct model_record *r)
+{
+    size_t q = (size_t)r->n_heads * r->head_dim;
+    size_t kv = (size_t)r->n_kv_heads * r->head_dim;
+
+    l->attn_norm = vector(p, r->dim, 1);
+    matrix(p, &l->wq, q, r->dim);
+    matrix(p, &l->wk, kv, r->dim);
+    matrix(p, &l->wv, kv, r->dim);
+    matrix(p, &l->wo, r->dim, q);
+    if (r->flags & MODEL_QKV_BIAS) {
+        l->bq = vector(p, q, 0);
+        l->bk = vector(p, kv, 0);
+        l->bv = vector(p, kv, 0);
+    }
+    if (r->flags & MODEL_QK_NORM) {
+        l->q_norm = vector(p, r->head_dim, 1);
+        l->k_norm = vector(p, r->head_dim, 1);
+    }
+    l->ffn_norm = vector(p, r->dim, 1);
+    matrix(p, &l->gate, r->ffn_dim, r->dim);
+    matrix(p, &l->up, r->ffn_dim, r->dim);
+    matrix(p, &l->down, r->dim, r->ffn_dim);
+}
+
+static void all(struct place *p, struct model *m)
+{
+    const struct model_record *r = &m->rec;
+    float *f;
+
+    matrix(p, &m->embed, r->n_vocab, r->dim);
+    m->head = m->embed;
+    if (!(r->flags & MODEL_TIED))
+        matrix(p, &m->head, r->n_vocab, r->dim);
+    f = put(p, r->head_dim / 2 * sizeof(*f));
+    for (size_t i = 0; f && i < r->head_dim / 2; i++)
+        f[i] = (float)(1.0 / pow(10000.0, 2.0 * (double)i / r->head_dim));
+    m->inv_freq = f;
+    m->final_norm = vector(p, r->dim, 1);
+    for (uint32_t l = 0; l < r->n_layers; l++)
+        one_layer(p, &m->layers[l], r);
+}
+
+int shape_build(struct model **out, const struct model_record *rec,
+                struct err *err)
+{
+    struct model *m = xcalloc(1, sizeof(*m));
+    struct place p = { NULL, 0, 1 };
+
+    m->rec = *rec;
+    m->rec.numerics = X1_VERSION;
+    m->rec.architecture = 1;
+    m->rec.attn_scale = (float)(1.0 / sqrt((double)rec->head_dim));
+    m->rec.n_tensors = TENSOR_LAYERS + LAYER_TENSORS * rec->n_layers;
+    m->layers = xcalloc(rec->n_layers, sizeof(*m->layers));
+    all(&p, m);
+    if (mem_big(&m->data, p.at, 1, "weights", err)) {
+        model_close(m);
+        return -1;
+    }
+    m->size = p.at;
+    p.base = m->data;
+    p.at = 0;
+    all(&p, m);
+    *out = m;
+    return 0;
+}
+
+uint64_t shape_read_bytes(const struct model *m)
+{
+    uint64_t embed = (uint64_t)m->embed.rows * (m->embed.cols + 4);
+
+    return m->rec.flags & MODEL_TIED ? m->size : m->size - embed;
+}

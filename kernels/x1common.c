@@ -1,0 +1,96 @@
+/*
+ * What every backend takes from the CPU: the rotary table, W8 rows for the
+ * converter, the place of a fault, and the floating-point state of a thread.
+ */
+#include <config.h>
+
+#include "kernels/kernels.h"
+
+#include <fenv.h>
+
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
+#include "kernels/x1.h"
+
+/* rint of 0 <= t < 2^51 */
+static double round_f64(double t)
+{
+    return (t + 6755399441055744.0) - 6755399441055744.0;
+}
+
+/* c(k) = +-1 / k!, each by one division: k = 3, 5 .. 15 and 2, 4 .. 16 */
+static const double sin_c[7] = {
+    -1.0 / 6.0, 1.0 / 120.0, -1.0 / 5040.0, 1.0 / 362880.0,
+    -1.0 / 39916800.0, 1.0 / 6227020800.0, -1.0 / 1307674368000.0,
+};
+static const double cos_c[8] = {
+    -1.0 / 2.0, 1.0 / 24.0, -1.0 / 720.0, 1.0 / 40320.0,
+    -1.0 / 3628800.0, 1.0 / 479001600.0, -1.0 / 87178291200.0,
+    1.0 / 20922789888000.0,
+};
+
+/* Horner from the last coefficient to the first. */
+static double horner(double z, const double *c, int n)
+{
+    double p = c[n - 1];
+
+    for (int i = n - 2; i >= 0; i--)
+        p = p * z + c[i];
+    return p;
+}
+
+void x1_rope_row(float *cos, float *sin, const float *inv_freq, size_t half,
+                 uint32_t pos)
+{
+    for (size_t i = 0; i < half; i++) {
+        double t = (double)pos * (double)inv_freq[i];
+        double n = round_f64(t * 0x1.45f306dc9c883p-1);
+        double r = (t - n * 0x1.921fb544p+0) - n * 0x1.0b4611a626331p-34;
+        double z = r * r;
+        double s = r + r * (z * horner(z, sin_c, 7));
+        double c = 1.0 + z * horner(z, cos_c, 8);
+
+        switch ((int)n & 3) {
+        case 0: sin[i] = (float)s; cos[i] = (float)c; break;
+        case 1: sin[i] = (float)c; cos[i] = (float)-s; break;
+        case 2: sin[i] = (float)-s; cos[i] = (float)-c; break;
+        default: sin[i] = (float)-c; cos[i] = (float)s; break;
+        }
+    }
+}
+
+void x1_w8_row(int8_t *w, float *scale, const float *x, size_t n)
+{
+    float a = 0, r = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        float v = x1_float(x1_bits(x[i]) & 0x7fffffffu);
+
+        a = v > a ? v : a;
+    }
+    *scale = 0;
+    if (a >= 0x1p-90f) {
+        *scale = a / 127.0f;
+        r = 127.0f / a;
+    }
+    for (size_t i = 0; i < n; i++)
+        w[i] = (int8_t)x1_round(x[i] * r);
+}
+
+int32_t x1_fault(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((x1_bits(x[i]) & 0x7fffffffu) >= X1_LIMIT_BITS)
+            return (int32_t)i;
+    return -1;
+}
+
+void x1_thread_init(void)
+{
+    fesetround(FE_TONEAREST);
+#if defined(__SSE2__)
+    _mm_setcsr(0x1f80); /* no FTZ, no DAZ, nearest, exceptions masked */
+#endif
+}

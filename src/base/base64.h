@@ -1,0 +1,17 @@
+/*
+ * base64url without padding (RFC 4648 section 5), the form of every id.
+ */
+#ifndef APUS_BASE_BASE64_H
+#define APUS_BASE_BASE64_H
+
+#include <stddef.h>
+
+#define ID_TEXT 44 /* 43 characters of a 32-byte id, and a NUL */
+
+/* out must hold (n * 4 + 2) / 3 + 1 bytes; it is NUL-terminated. */
+void base64url(char *out, const void *data, size_t n);
+
+/* Exactly 32 bytes from exactly 43 characters in canonical form: 0, or -1. */
+int base64url_id(unsigned char id[32], const char *text);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * Errors as values: formatting them.  Reporting them is for programs.
+ */
+#include <config.h>
+
+#include "base/err.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+#define TEXT_SIZE sizeof(((struct err *)0)->text)
+
+/* One line of it; a character cut in two by the end of the space is left
+ * out. */
+static void tidy(char text[TEXT_SIZE])
+{
+    size_t n = strlen(text);
+
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c < 0x20 || c == 0x7f)
+            text[i] = '?';
+    }
+    if (n == TEXT_SIZE - 1)
+        text[n - utf8_pending(text, n)] = '\0';
+}
+
+/* Add to what stands in text. */
+static void append(char text[TEXT_SIZE], const char *fmt, va_list ap)
+{
+    size_t n = strlen(text);
+
+    if (vsnprintf(text + n, TEXT_SIZE - n, fmt, ap) < 0)
+        text[n] = '\0';
+}
+
+static void appends(char text[TEXT_SIZE], const char *more)
+{
+    size_t n = strlen(text);
+
+    snprintf(text + n, TEXT_SIZE - n, "%s", more);
+}
+
+int err_set(struct err *err, enum err_code code, const char *fmt, ...)
+{
+    char text[TEXT_SIZE] = ""; /* an argument may be err->text itself */
+    va_list ap;
+
+    if (!err)
+        return -1;
+    va_start(ap, fmt);
+    append(text, fmt, ap);
+    va_end(ap);
+    tidy(text);
+    err->code = code;
+    memcpy(err->text, text, sizeof text);
+    return -1;
+}
+
+int err_errno(struct err *err, enum err_code code, const char *fmt, ...)
+{
+    char text[TEXT_SIZE] = "", why[128];
+    int saved = errno;
+    va_list ap;
+
+    if (!err)
+        return -1;
+    va_start(ap, fmt);
+    append(text, fmt, ap);
+    va_end(ap);
+    snprintf(why, sizeof why, "%s", strerror(saved));
+    /* "No such file", but not "RPC failed" */
+    if (why[0] && !isupper((unsigned char)why[1]))
+        why[0] = (char)tolower((unsigned char)why[0]);
+    appends(text, ": ");
+    appends(text, why);
+    tidy(text);
+    err->code = code;
+    memcpy(err->text, text, sizeof text);
+    errno = saved;
+    return -1;
+}
+
+int err_prefix(struct err *err, const char *fmt, ...)
+{
+    char text[TEXT_SIZE] = "";
+    va_list ap;
+
+    if (!err)
+        return -1;
+    va_start(ap, fmt);
+    append(text, fmt, ap);
+    va_end(ap);
+    appends(text, ": ");
+    appends(text, err->text);
+    tidy(text);
+    memcpy(err->text, text, sizeof text);
+    return -1;
+}

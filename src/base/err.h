@@ -1,0 +1,38 @@
+/*
+ * Errors as values.  A function that can fail returns 0 or -1 and takes
+ * `struct err *err` last.  Nothing below cmd and worker prints or exits;
+ * the text travels up and one place reports it, once.
+ */
+#ifndef APUS_BASE_ERR_H
+#define APUS_BASE_ERR_H
+
+/* What to do about it, not what happened. */
+enum err_code {
+    ERR_NONE = 0,
+    ERR_RETRY, /* the world may change: run it again later */
+    ERR_INPUT, /* this input is bad, the next may be good */
+    ERR_FATAL  /* stop */
+};
+
+struct err {
+    enum err_code code;
+    char text[480]; /* lower case, no full stop, cut if it is too long */
+};
+
+#define ERR_INIT { ERR_NONE, "" }
+
+/* Fill `err` (NULL is allowed) and return -1, so that a caller can write
+ * `return err_set(err, ERR_INPUT, "...")`.  Control bytes that came in with
+ * a name are shown as '?', so that a message is always one line. */
+int err_set(struct err *err, enum err_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same, followed by ": " and the text of the current errno. */
+int err_errno(struct err *err, enum err_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Put "text: " before the text that `err` holds already.  Returns -1. */
+int err_prefix(struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

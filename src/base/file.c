@@ -1,0 +1,375 @@
+/*
+ * Whole files: read within a ceiling, written aside and renamed.
+ */
+#include <config.h>
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+#define HOLD (64u << 10) /* bytes put before they are written */
+#define ASIDE_TRIES 100
+#define READ_STEP 4096
+
+struct file_out {
+    int fd;
+    char *path;
+    char *dir;
+    char *aside;
+    uint64_t written; /* bytes in the file, without those held */
+    size_t n_held;
+    unsigned char held[HOLD];
+};
+
+/* What the caller can do about an errno of the file system. */
+static enum err_code code_of(int why)
+{
+    switch (why) {
+    case ENOENT:
+    case ENOTDIR:
+    case EACCES:
+    case EPERM:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EISDIR:
+    case EROFS:
+    case EEXIST:
+    case EFBIG:
+        return ERR_INPUT;
+    case ENOMEM:
+    case EBADF:
+    case EFAULT:
+    case EINVAL:
+        return ERR_FATAL;
+    default: /* disk full, quota, input or output error, too many files */
+        return ERR_RETRY;
+    }
+}
+
+static int fail(struct err *err, const char *what, const char *path)
+{
+    return err_errno(err, code_of(errno), "cannot %s \"%s\"", what, path);
+}
+
+/* O_NONBLOCK: opening a pipe must not wait for its writer. */
+static int open_regular(const char *path, struct stat *st, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd < 0)
+        return fail(err, "open", path);
+    if (fstat(fd, st)) {
+        fail(err, "open", path);
+        close(fd);
+        return -1;
+    }
+    if (!S_ISREG(st->st_mode)) {
+        close(fd);
+        return err_set(err, ERR_INPUT, "\"%s\" is not a regular file", path);
+    }
+    return fd;
+}
+
+/* Read to the end; the size told by fstat is a hint, the ceiling is not. */
+static int read_all(struct buf *b, int fd, size_t hint, const char *path,
+                    struct err *err)
+{
+    /* One byte more, so that the end is found without growing again. */
+    size_t more = hint < b->max - b->len ? hint + 1 : hint;
+    ssize_t got;
+    char over;
+
+    for (;;) {
+        if (buf_reserve(b, more, path, err))
+            return -1;
+        more = b->cap - 1 - b->len;
+        got = more > 0 ? read(fd, b->data + b->len, more) : read(fd, &over, 1);
+        if (got < 0 && errno != EINTR)
+            return fail(err, "read", path);
+        if (got == 0)
+            return 0;
+        if (got < 0)
+            continue;
+        if (more == 0)
+            return err_set(err, ERR_INPUT, "\"%s\" is over %zu bytes", path,
+                           b->max);
+        b->len += (size_t)got;
+        b->data[b->len] = '\0';
+        more -= (size_t)got;
+        if (more == 0) /* it grows, or it is one of those without a size */
+            more = b->len < READ_STEP ? READ_STEP : b->len;
+        if (more > b->max - b->len)
+            more = b->max - b->len;
+    }
+}
+
+int file_read(struct buf *b, const char *path, struct err *err)
+{
+    size_t before = b->len;
+    struct stat st;
+    int fd, rc;
+
+    fd = open_regular(path, &st, err);
+    if (fd < 0)
+        return -1;
+    if ((uintmax_t)st.st_size > b->max - b->len) {
+        close(fd);
+        return err_set(err, ERR_INPUT,
+                       "\"%s\" has %ju bytes, at most %zu are read", path,
+                       (uintmax_t)st.st_size, b->max - b->len);
+    }
+    rc = read_all(b, fd, (size_t)st.st_size, path, err);
+    if (rc && b->cap) {
+        b->len = before;
+        b->data[before] = '\0';
+    }
+    close(fd);
+    return rc;
+}
+
+int file_size(const char *path, uint64_t *size, struct err *err)
+{
+    struct stat st;
+
+    if (stat(path, &st))
+        return fail(err, "open", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_INPUT, "\"%s\" is not a regular file", path);
+    *size = (uint64_t)st.st_size;
+    return 0;
+}
+
+bool file_exists(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0;
+}
+
+bool file_is_dir(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int file_write(const char *path, const void *data, size_t n, struct err *err)
+{
+    struct file_out *f;
+
+    if (file_out_open(&f, path, err))
+        return -1;
+    if (file_out_put(f, data, n, err)) {
+        file_out_abort(f);
+        return -1;
+    }
+    return file_out_commit(f, err);
+}
+
+int file_mkdirs(const char *path, struct err *err)
+{
+    char *part = xstrdup(path);
+    int rc = 0;
+
+    for (char *p = part; rc == 0 && *p; p++) {
+        char *end = p + strcspn(p, "/");
+        char next = *end;
+
+        if (end == p)
+            continue;
+        *end = '\0';
+        /* Another may make it at the same time; it only has to be there. */
+        if (mkdir(part, 0777)) {
+            int why = errno;
+
+            if (!file_is_dir(part)) {
+                errno = why;
+                rc = fail(err, "make directory", part);
+            }
+        }
+        *end = next;
+        p = next ? end : end - 1;
+    }
+    free(part);
+    return rc;
+}
+
+char *file_join(const char *dir, const char *name)
+{
+    size_t n = strlen(dir);
+    const char *slash = n > 0 && dir[n - 1] == '/' ? "" : "/";
+
+    return xasprintf("%s%s%s", dir, slash, name);
+}
+
+/* Open dir/.NAME.XXXXXX.  Not mkostemp: its mode 0600 could be widened only
+ * by asking for the umask, which no thread can do without changing it. */
+static int open_aside(struct file_out *f, const char *name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
+
+    for (int i = 0; i < ASIDE_TRIES; i++) {
+        unsigned char r[6];
+        char tail[7] = "";
+
+        if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r)
+            return -1;
+        for (size_t k = 0; k < sizeof r; k++)
+            tail[k] = letters[r[k] & 31];
+        free(f->aside);
+        /* A name may be as long as the system allows; ours is longer. */
+        f->aside = xasprintf("%s/.%.200s.%s", f->dir, name, tail);
+        f->fd = open(f->aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (f->fd >= 0 || errno != EEXIST)
+            return f->fd < 0 ? -1 : 0;
+    }
+    return -1;
+}
+
+static void out_free(struct file_out *f)
+{
+    free(f->path);
+    free(f->dir);
+    free(f->aside);
+    free(f);
+}
+
+int file_out_open(struct file_out **out, const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    struct file_out *f;
+
+    if (!*name)
+        return err_set(err, ERR_INPUT, "\"%s\" is no name of a file", path);
+    f = xcalloc(1, sizeof *f);
+    f->path = xstrdup(path);
+    if (!slash)
+        f->dir = xstrdup(".");
+    else /* "/name" is in "/." */
+        f->dir = slash == path ? xstrdup("/.")
+                               : xstrndup(path, (size_t)(slash - path));
+    if (open_aside(f, name)) {
+        fail(err, "write", path);
+        out_free(f);
+        return -1;
+    }
+    *out = f;
+    return 0;
+}
+
+static int write_at(struct file_out *f, uint64_t at, const void *data, size_t n,
+                    struct err *err)
+{
+    const unsigned char *p = data;
+
+    while (n > 0) {
+        ssize_t got = pwrite(f->fd, p, n, (off_t)at);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fail(err, "write", f->path);
+        p += got;
+        n -= (size_t)got;
+        at += (uint64_t)got;
+    }
+    return 0;
+}
+
+static int flush(struct file_out *f, struct err *err)
+{
+    if (write_at(f, f->written, f->held, f->n_held, err))
+        return -1;
+    f->written += f->n_held;
+    f->n_held = 0;
+    return 0;
+}
+
+int file_out_put(struct file_out *f, const void *data, size_t n,
+                 struct err *err)
+{
+    if (n > HOLD - f->n_held && flush(f, err))
+        return -1;
+    if (n > HOLD) {
+        if (write_at(f, f->written, data, n, err))
+            return -1;
+        f->written += n;
+        return 0;
+    }
+    if (n > 0)
+        memcpy(f->held + f->n_held, data, n);
+    f->n_held += n;
+    return 0;
+}
+
+int file_out_patch(struct file_out *f, uint64_t at, const void *data, size_t n,
+                   struct err *err)
+{
+    uint64_t size = file_out_size(f);
+
+    if (at > size || n > size - at)
+        return err_set(err, ERR_FATAL,
+                       "patch of %zu bytes at %ju in \"%s\", which has %ju", n,
+                       (uintmax_t)at, f->path, (uintmax_t)size);
+    if (flush(f, err))
+        return -1;
+    return write_at(f, at, data, n, err);
+}
+
+uint64_t file_out_size(const struct file_out *f)
+{
+    return f->written + f->n_held;
+}
+
+int file_out_commit(struct file_out *f, struct err *err)
+{
+    int dir_fd = -1, rc = -1;
+
+    if (flush(f, err))
+        goto out;
+    dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0 || fsync(f->fd)) {
+        fail(err, "write", f->path);
+        goto out;
+    }
+    /* NFS tells of a full disk no later than here. */
+    rc = close(f->fd);
+    f->fd = -1;
+    if (rc || rename(f->aside, f->path)) {
+        rc = fail(err, "write", f->path);
+        goto out;
+    }
+    free(f->aside);
+    f->aside = NULL;
+    /* Some file systems sync no directories and need none: EINVAL. */
+    if (fsync(dir_fd) && errno != EINVAL)
+        rc = fail(err, "sync the directory of", f->path);
+out:
+    if (dir_fd >= 0)
+        close(dir_fd);
+    file_out_abort(f);
+    return rc;
+}
+
+void file_out_abort(struct file_out *f)
+{
+    if (!f)
+        return;
+    if (f->fd >= 0)
+        close(f->fd);
+    if (f->aside)
+        unlink(f->aside);
+    out_free(f);
+}

@@ -1,0 +1,53 @@
+/*
+ * Whole files.  A file appears whole or not at all: it is written aside under
+ * a name of its own in the same directory, synced, renamed, and the directory
+ * is synced.
+ */
+#ifndef APUS_BASE_FILE_H
+#define APUS_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+
+/* Append the contents of a regular file to `b`; its ceiling is what bounds
+ * the read.  ERR_INPUT when it is missing, no file, or too long. */
+int file_read(struct buf *b, const char *path, struct err *err);
+
+/* Size of a regular file in *size. */
+int file_size(const char *path, uint64_t *size, struct err *err);
+
+bool file_exists(const char *path);
+bool file_is_dir(const char *path);
+
+/* Replace `path` by these bytes. */
+int file_write(const char *path, const void *data, size_t n, struct err *err);
+
+/* mkdir -p, mode 0777 less the umask. */
+int file_mkdirs(const char *path, struct err *err);
+
+/* "dir/name", the caller frees it. */
+char *file_join(const char *dir, const char *name);
+
+/* A file that is being written aside. */
+struct file_out;
+
+int file_out_open(struct file_out **out, const char *path, struct err *err);
+int file_out_put(struct file_out *f, const void *data, size_t n,
+                 struct err *err);
+/* Overwrite n bytes that were put before, at offset `at`. */
+int file_out_patch(struct file_out *f, uint64_t at, const void *data,
+                   size_t n, struct err *err);
+uint64_t file_out_size(const struct file_out *f);
+
+/* Sync and rename to the final name; `f` is freed whatever happens.  On
+ * failure nothing is left beside the target, and the target is as it was. */
+int file_out_commit(struct file_out *f, struct err *err);
+
+/* Drop it (NULL is allowed). */
+void file_out_abort(struct file_out *f);
+
+#endif

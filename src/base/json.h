@@ -1,0 +1,84 @@
+/*
+ * JSON in (RFC 8259, strictly) and out.
+ *
+ * In: a text is first scanned whole: UTF-8, no NUL (raw or \u0000), no lone
+ * surrogate, depth at most 32, no duplicate key, numbers of the grammar and of
+ * at most 63 characters.  The text of every number is kept; nothing passes
+ * through a double unless asked.
+ * Then cJSON builds the tree, in which keys are compared case-sensitively.
+ *
+ * A `struct json` is a value of a tree; the root owns the tree.
+ */
+#ifndef APUS_BASE_JSON_H
+#define APUS_BASE_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct json;
+
+enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY,
+                 JSON_OBJECT };
+
+/* *root = the tree of text[0..n), to be freed with json_free.  Errors are
+ * ERR_INPUT and name the byte offset and what is wrong there. */
+int json_parse(struct json **root, const char *text, size_t n,
+               struct err *err);
+void json_free(struct json *root);
+
+enum json_type json_type(const struct json *v);
+const char *json_type_name(enum json_type type);
+
+/* The member of an object, or NULL (also if v is no object, or NULL). */
+const struct json *json_get(const struct json *v, const char *key);
+
+/* Walk over an array or object; NULL at the end or for other types. */
+const struct json *json_first(const struct json *v);
+const struct json *json_next(const struct json *v);
+
+/* Number of elements or members; 0 for other types.  Linear. */
+size_t json_count(const struct json *v);
+
+/* The key of a member of an object. */
+const char *json_key(const struct json *v);
+
+/* NULL unless v is a string.  Valid UTF-8 without NUL. */
+const char *json_string(const struct json *v);
+
+/* NULL unless v is a number: its text, as it stood. */
+const char *json_number(const struct json *v);
+
+/* 0 unless v is true. */
+bool json_true(const struct json *v);
+
+/* Exact integers: "7", "7.0" and "7e0" are 7; -1 for anything else, out of
+ * range included.  *out is touched only on success. */
+int json_u64(const struct json *v, uint64_t *out);
+int json_i64(const struct json *v, int64_t *out);
+
+/* The nearest double; -1 if v is no number or the result is not finite. */
+int json_f64(const struct json *v, double *out);
+
+/* A number in units of 10^-6 from its text alone: sign, digits, fraction,
+ * exponent, at most 6 decimals after expansion (zeros at the end are none).
+ * -1 if v is no number, has more decimals or does not fit. */
+int json_millionths(const struct json *v, int64_t *out);
+
+/* The same for a bare decimal text such as "12": an integer below 2^64, digits
+ * alone, no zero in front. */
+int json_u64_text(const char *text, uint64_t *out);
+
+/* Append s[0..n) as a JSON string with its quotes.  s must be UTF-8. */
+void json_put_string(struct buf *b, const char *s, size_t n);
+
+/* Append a value as compact JSON, members in their order, numbers as their
+ * text. */
+void json_put(struct buf *b, const struct json *v);
+
+/* The library behind this and its version, for --version. */
+const char *json_library(void);
+
+#endif

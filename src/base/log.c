@@ -1,0 +1,98 @@
+/*
+ * The log: whole lines to standard error.
+ */
+#include <config.h>
+
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+
+#define LINE_SIZE 1024
+
+static const char *const level_names[] = { "error", "warning", "info",
+                                           "debug" };
+
+static const char *log_program = "apus";
+static enum log_level log_threshold = LOG_LEVEL_WARNING;
+
+void log_init(const char *program, enum log_level level)
+{
+    log_program = program;
+    log_threshold = level;
+}
+
+int log_level_parse(const char *name, enum log_level *level)
+{
+    for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_DEBUG; i++) {
+        if (strcmp(name, level_names[i]) == 0) {
+            *level = (enum log_level)i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+/* One line in one call, so that the lines of many ranks and threads do not
+ * run into each other. */
+static void put(enum log_level level, const char *fmt, va_list ap)
+{
+    char line[LINE_SIZE + 1]; /* and the newline */
+    size_t n;
+
+    if (level > log_threshold)
+        return;
+    snprintf(line, LINE_SIZE, "%s: %s: ", log_program, level_names[level]);
+    n = strlen(line);
+    vsnprintf(line + n, LINE_SIZE - n, fmt, ap);
+    n = strlen(line);
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+            line[i] = '?';
+    line[n++] = '\n';
+    fwrite(line, 1, n, stderr);
+}
+
+void log_error(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    put(LOG_LEVEL_ERROR, fmt, ap);
+    va_end(ap);
+}
+
+void log_warning(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    put(LOG_LEVEL_WARNING, fmt, ap);
+    va_end(ap);
+}
+
+void log_info(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    put(LOG_LEVEL_INFO, fmt, ap);
+    va_end(ap);
+}
+
+void log_debug(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    put(LOG_LEVEL_DEBUG, fmt, ap);
+    va_end(ap);
+}
+
+void log_err(const struct err *err)
+{
+    log_error("%s", err->text);
+}

@@ -1,0 +1,29 @@
+/*
+ * The log: standard error, one line a message, for programs (cmd, worker).
+ * Levels say what happened to the work: error it was lost or stops, warning
+ * it goes on, info once per shard, debug once per request.  Prompts and
+ * answers are never logged.
+ */
+#ifndef APUS_BASE_LOG_H
+#define APUS_BASE_LOG_H
+
+struct err;
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
+                 LOG_LEVEL_DEBUG };
+
+/* `program` stands before each line; messages above `level` are dropped. */
+void log_init(const char *program, enum log_level level);
+
+/* 0 and *level, or -1: error, warning, info, debug. */
+int log_level_parse(const char *name, enum log_level *level);
+
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Report the text of an error, at level error. */
+void log_err(const struct err *err);
+
+#endif

@@ -1,0 +1,259 @@
+/*
+ * Command lines and --help, both from the command's table.
+ */
+#include <config.h>
+
+#include "base/opt.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/settings.h"
+
+#define COLUMNS 79
+#define HELP_AT 28 /* where the right column begins, at most */
+
+/* Where we are in argv. */
+struct cursor {
+    const struct opt_command *c;
+    struct settings *s;
+    int argc;
+    char **argv;
+    int i;
+};
+
+static const struct opt help_opt = { 'h',  "help", NULL, "print this text",
+                                     NULL, NULL };
+
+static int misused(const struct cursor *at, struct err *err, const char *what,
+                   const char *name)
+{
+    return err_set(err, ERR_INPUT, "%s: %s \"%s\" (see %s --help)", at->c->name,
+                   what, name, at->c->name);
+}
+
+/* The table may be missing. */
+static bool is_row(const struct opt *o)
+{
+    return o && o->name;
+}
+
+static const struct opt *find_letter(const struct opt *o, char letter)
+{
+    for (; is_row(o); o++)
+        if (o->letter && o->letter == letter)
+            return o;
+    return NULL;
+}
+
+static const struct opt *find_name(const struct opt *o, const char *name,
+                                   size_t n)
+{
+    for (; is_row(o); o++)
+        if (strlen(o->name) == n && memcmp(o->name, name, n) == 0)
+            return o;
+    return NULL;
+}
+
+/* --help wherever it stands, but not among what follows "--". */
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+/* The next word, which is the argument of `option`. */
+static const char *argument(struct cursor *at, const char *option,
+                            struct err *err)
+{
+    if (at->i + 1 < at->argc)
+        return at->argv[++at->i];
+    misused(at, err, "no argument for", option);
+    return NULL;
+}
+
+static int take_setting(struct cursor *at, const char *name, const char *value,
+                        struct err *err)
+{
+    if (!value)
+        value = argument(at, at->argv[at->i], err);
+    if (!value)
+        return -1;
+    if (settings_set(at->s, name, value, err))
+        return err_prefix(err, "%s", at->c->name);
+    return 0;
+}
+
+/* --name, --name VALUE, --name=VALUE */
+static int take_long(struct cursor *at, struct err *err)
+{
+    const char *word = at->argv[at->i], *name = word + 2;
+    size_t n = strcspn(name, "=");
+    const char *value = name[n] ? name + n + 1 : NULL;
+    const struct opt *o = find_name(at->c->opts, name, n);
+    char bare[64];
+
+    if (o && !o->arg) {
+        if (value)
+            return misused(at, err, "no argument is wanted in", word);
+        *o->flag = true;
+        return 0;
+    }
+    if (o) {
+        if (!value)
+            value = argument(at, word, err);
+        if (!value)
+            return -1;
+        *o->text = value;
+        return 0;
+    }
+    if (n >= sizeof bare)
+        return misused(at, err, "unknown option", word);
+    memcpy(bare, name, n);
+    bare[n] = '\0';
+    if (!at->s || !settings_has(at->s, bare))
+        return misused(at, err, "unknown option", word);
+    return take_setting(at, bare, value, err);
+}
+
+/* -v, -vq, -m MODEL, -mMODEL */
+static int take_letters(struct cursor *at, struct err *err)
+{
+    const char *word = at->argv[at->i];
+
+    for (const char *p = word + 1; *p; p++) {
+        const struct opt *o = find_letter(at->c->opts, *p);
+
+        if (!o)
+            return misused(at, err, "unknown option", word);
+        if (!o->arg) {
+            *o->flag = true;
+            continue;
+        }
+        *o->text = p[1] ? p + 1 : argument(at, word, err);
+        return *o->text ? 0 : -1;
+    }
+    return 0;
+}
+
+int opt_parse(const struct opt_command *c, struct settings *s, int argc,
+              char **argv, const char **args, size_t *n_args, bool *help,
+              struct err *err)
+{
+    struct cursor at = { c, s, argc, argv, 1 };
+    bool more_options = true;
+    size_t n = 0;
+
+    *n_args = 0;
+    *help = wants_help(argc, argv);
+    if (*help)
+        return 0;
+    for (; at.i < argc; at.i++) {
+        const char *word = argv[at.i];
+        int rc = 0;
+
+        if (!more_options || word[0] != '-' || !word[1])
+            args[n++] = word;
+        else if (strcmp(word, "--") == 0)
+            more_options = false;
+        else if (word[1] == '-')
+            rc = take_long(&at, err);
+        else
+            rc = take_letters(&at, err);
+        if (rc)
+            return -1;
+    }
+    if (n > c->max_args)
+        return misused(&at, err, "unexpected argument", args[c->max_args]);
+    if (n < c->min_args)
+        return err_set(err, ERR_INPUT, "%s: missing argument, usage: %s %s",
+                       c->name, c->name, c->synopsis);
+    *n_args = n;
+    return 0;
+}
+
+static void spaces(struct buf *out, size_t n)
+{
+    while (n-- > 0)
+        buf_putc(out, ' ');
+}
+
+/* Text by words from column `at`, later lines from column `indent`; ends the
+ * line. */
+static void wrap(struct buf *out, const char *text, size_t indent, size_t at)
+{
+    bool first = true; /* of its line */
+
+    text += strspn(text, " \n");
+    while (*text) {
+        size_t n = strcspn(text, " \n");
+
+        if (!first && at + 1 + n > COLUMNS) {
+            buf_putc(out, '\n');
+            spaces(out, indent);
+            at = indent;
+            first = true;
+        }
+        if (!first) {
+            buf_putc(out, ' ');
+            at++;
+        }
+        buf_put(out, text, n);
+        at += n;
+        first = false;
+        text += n;
+        text += strspn(text, " \n");
+    }
+    buf_putc(out, '\n');
+}
+
+/* Columns of "  -m, --model MODEL". */
+static size_t left_width(const struct opt *o)
+{
+    size_t n = strlen("  -x, --") + strlen(o->name);
+
+    return o->arg ? n + 1 + strlen(o->arg) : n;
+}
+
+static void put_option(struct buf *out, const struct opt *o, size_t column)
+{
+    size_t at = left_width(o);
+
+    if (o->letter)
+        buf_printf(out, "  -%c, --%s", o->letter, o->name);
+    else
+        buf_printf(out, "      --%s", o->name);
+    if (o->arg)
+        buf_printf(out, " %s", o->arg);
+    if (at + 2 > column) { /* too long for the left column */
+        buf_putc(out, '\n');
+        at = 0;
+    }
+    spaces(out, column - at);
+    wrap(out, o->help, column, column);
+}
+
+void opt_help(const struct opt_command *c, struct buf *out)
+{
+    size_t column = left_width(&help_opt) + 2;
+    size_t usage = strlen("usage: ") + strlen(c->name) + 1;
+
+    buf_printf(out, "usage: %s%s", c->name, *c->synopsis ? " " : "");
+    wrap(out, c->synopsis, usage, usage);
+    if (c->about && *c->about)
+        buf_printf(out, "\n%s\n", c->about);
+    buf_putc(out, '\n');
+    for (const struct opt *o = c->opts; is_row(o); o++) {
+        size_t at = left_width(o) + 2;
+
+        if (at > column && at <= HELP_AT)
+            column = at;
+    }
+    for (const struct opt *o = c->opts; is_row(o); o++)
+        put_option(out, o, column);
+    put_option(out, &help_opt, column);
+    buf_puts(out, "\nevery setting is an option too: apus settings\n");
+}

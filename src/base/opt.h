@@ -1,0 +1,45 @@
+/*
+ * Command lines from a table: long options, one letter for the daily few, and
+ * every setting as --name VALUE.  --help is made from the same table.
+ */
+#ifndef APUS_BASE_OPT_H
+#define APUS_BASE_OPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf;
+struct err;
+struct settings;
+
+struct opt {
+    char letter;      /* 0 if none */
+    const char *name; /* without dashes; NULL ends the table */
+    const char *arg;  /* name of its argument for --help, NULL if none */
+    const char *help;
+    const char **text; /* where the argument goes, if it has one */
+    bool *flag;        /* set to true, if it has none */
+};
+
+/* A command: what --help prints and what opt_parse accepts. */
+struct opt_command {
+    const char *name;     /* "apus run" */
+    const char *synopsis; /* "FILE.jsonl -m MODEL [-o OUT.jsonl]" */
+    const char *about;    /* a sentence or a few, at most 78 columns a line */
+    const struct opt *opts;
+    size_t min_args, max_args; /* positional arguments */
+};
+
+/* Take the options out of argv (argv[0] is skipped); what is left are the
+ * positional arguments, in args[0..*n_args), which must have room for argc.
+ * "--" ends the options, --name=VALUE is understood.  *help is set, and
+ * nothing else is checked, if --help or -h stood anywhere.  Errors are
+ * ERR_INPUT: unknown option, missing argument, too many arguments. */
+int opt_parse(const struct opt_command *c, struct settings *s, int argc,
+              char **argv, const char **args, size_t *n_args, bool *help,
+              struct err *err);
+
+/* The text of --help. */
+void opt_help(const struct opt_command *c, struct buf *out);
+
+#endif

@@ -1,0 +1,348 @@
+/*
+ * Settings: defaults, one file, the environment, flags; the last one wins.
+ * Which settings there are is the program's table, not here.
+ */
+#include <config.h>
+
+#include "base/settings.h"
+
+#include <assert.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#define FILE_MAX_SIZE (64u << 10)
+#define SYSTEM_FILE "/etc/apus/apus.conf"
+#define USER_FILE "~/.config/apus/apus.conf"
+#define ENV_PREFIX "APUS_"
+
+struct value {
+    char *text;
+    char *origin;
+    uint64_t count; /* of a size or a count */
+};
+
+struct settings {
+    const struct setting *table;
+    size_t n;
+    struct value *values; /* one a row */
+};
+
+static bool is_kind(const struct setting *row, const char *kind)
+{
+    return strcmp(row->kind, kind) == 0;
+}
+
+/* The row of a name, n if there is none. */
+static size_t find(const struct settings *s, const char *name)
+{
+    size_t i = 0;
+
+    while (i < s->n && strcmp(s->table[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+/* "~/x" is x at home; anything else, or without a home, is itself. */
+static char *expand_home(const char *path)
+{
+    const char *home = getenv("HOME");
+    const struct passwd *pw;
+
+    if (strncmp(path, "~/", 2) != 0)
+        return xstrdup(path);
+    if (!home || !*home) {
+        pw = getpwuid(getuid());
+        home = pw ? pw->pw_dir : NULL;
+    }
+    return home ? file_join(home, path + 2) : xstrdup(path);
+}
+
+/* Digits with K, M, G or T behind them. */
+static int parse_size(const char *text, uint64_t *out)
+{
+    static const char units[] = "KMGT";
+    size_t n = strlen(text);
+    const char *unit = n > 0 ? strchr(units, text[n - 1]) : NULL;
+    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+    char digits[24];
+    uint64_t v;
+
+    n -= unit != NULL;
+    if (n >= sizeof digits)
+        return -1;
+    memcpy(digits, text, n);
+    digits[n] = '\0';
+    if (json_u64_text(digits, &v) || v > UINT64_MAX >> shift)
+        return -1;
+    *out = v << shift;
+    return 0;
+}
+
+static bool is_choice(const char *kind, const char *value)
+{
+    size_t n = strlen(value);
+
+    for (;;) {
+        size_t len = strcspn(kind, "|");
+
+        if (len == n && memcmp(kind, value, n) == 0)
+            return true;
+        if (!kind[len])
+            return false;
+        kind += len + 1;
+    }
+}
+
+/* A value is one line, or what `apus settings` prints could not be read. */
+static bool is_line(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return false;
+    return true;
+}
+
+static int check_kind(const struct setting *row, const char *value,
+                      uint64_t *count, struct err *err)
+{
+    const char *want = NULL;
+
+    *count = 0;
+    if (is_kind(row, "size")) {
+        if (parse_size(value, count))
+            want = "a size such as 512M";
+    } else if (is_kind(row, "count")) {
+        if (json_u64_text(value, count))
+            want = "a whole number";
+    } else if (strchr(row->kind, '|')) {
+        if (!is_choice(row->kind, value))
+            want = row->kind;
+    } else {
+        assert(is_kind(row, "text") || is_kind(row, "path"));
+        if (!is_line(value))
+            want = "one line of text";
+    }
+    if (want)
+        return err_set(err, ERR_INPUT, "%s = \"%s\": %s expected", row->name,
+                       value, want);
+    return 0;
+}
+
+/* Takes `origin` whatever happens. */
+static int set(struct settings *s, size_t i, const char *value, char *origin,
+               struct err *err)
+{
+    const struct setting *row = &s->table[i];
+    struct value *v = &s->values[i];
+    uint64_t count;
+    char *text;
+
+    if (check_kind(row, value, &count, err)) {
+        err_prefix(err, "%s", origin);
+        free(origin);
+        return -1;
+    }
+    /* `value` may be the old text itself */
+    text = is_kind(row, "path") ? expand_home(value) : xstrdup(value);
+    free(v->text);
+    free(v->origin);
+    v->text = text;
+    v->origin = origin;
+    v->count = count;
+    return 0;
+}
+
+static int load_defaults(struct settings *s, struct err *err)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (set(s, i, s->table[i].def, xstrdup("default"), err))
+            return -1;
+    return 0;
+}
+
+/* Without the blanks around it; the text is changed. */
+static char *trim(char *text)
+{
+    size_t n;
+
+    text += strspn(text, " \t");
+    n = strlen(text);
+    while (n > 0 && strchr(" \t\r", text[n - 1]))
+        n--;
+    text[n] = '\0';
+    return text;
+}
+
+static int load_line(struct settings *s, char *line, const char *path,
+                     size_t number, struct err *err)
+{
+    char *name = trim(line), *equals;
+    size_t i;
+
+    if (!*name || *name == '#')
+        return 0;
+    equals = strchr(name, '=');
+    if (!equals)
+        return err_set(err, ERR_INPUT, "file %s:%zu: no \"=\" in \"%s\"", path,
+                       number, name);
+    *equals = '\0';
+    name = trim(name);
+    i = find(s, name);
+    if (i == s->n)
+        return err_set(err, ERR_INPUT,
+                       "file %s:%zu: unknown setting \"%s\" "
+                       "(see apus settings)",
+                       path, number, name);
+    return set(s, i, trim(equals + 1), xasprintf("file %s:%zu", path, number),
+               err);
+}
+
+static int load_file(struct settings *s, const char *path, struct err *err)
+{
+    struct buf text;
+    size_t number = 0;
+    int rc;
+
+    buf_init(&text, FILE_MAX_SIZE);
+    rc = file_read(&text, path, err);
+    if (rc == 0 && strlen(text.data) != text.len)
+        rc = err_set(err, ERR_INPUT, "\"%s\" has a NUL byte", path);
+    for (char *line = text.data, *next; rc == 0 && line; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        rc = load_line(s, line, path, ++number, err);
+    }
+    buf_clear(&text);
+    return rc;
+}
+
+/* The file that counts, NULL if there is none; the caller frees it. */
+static char *find_file(void)
+{
+    const char *named = getenv("APUS_CONFIG");
+    char *path;
+
+    if (named && *named)
+        return xstrdup(named);
+    path = expand_home(USER_FILE);
+    if (file_exists(path))
+        return path;
+    free(path);
+    return file_exists(SYSTEM_FILE) ? xstrdup(SYSTEM_FILE) : NULL;
+}
+
+/* "log-level" is APUS_LOG_LEVEL; the caller frees it. */
+static char *env_name(const char *name)
+{
+    char *env = xasprintf("%s%s", ENV_PREFIX, name);
+
+    for (char *p = env + strlen(ENV_PREFIX); *p; p++) {
+        if (*p == '-')
+            *p = '_';
+        else if (*p >= 'a' && *p <= 'z')
+            *p = (char)(*p - 'a' + 'A');
+    }
+    return env;
+}
+
+static int load_env(struct settings *s, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < s->n; i++) {
+        char *env = env_name(s->table[i].name);
+        const char *value = getenv(env);
+
+        if (value)
+            rc = set(s, i, value, xasprintf("environment %s", env), err);
+        free(env);
+    }
+    return rc;
+}
+
+int settings_new(struct settings **out, const struct setting *table,
+                 struct err *err)
+{
+    struct settings *s = xcalloc(1, sizeof *s);
+    char *path = find_file();
+    int rc = -1;
+
+    s->table = table;
+    while (table[s->n].name)
+        s->n++;
+    s->values = xcalloc(s->n, sizeof *s->values);
+    if (load_defaults(s, err))
+        goto out;
+    if (path && load_file(s, path, err))
+        goto out;
+    if (load_env(s, err))
+        goto out;
+    *out = s;
+    s = NULL;
+    rc = 0;
+out:
+    free(path);
+    settings_free(s);
+    return rc;
+}
+
+void settings_free(struct settings *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->values[i].text);
+        free(s->values[i].origin);
+    }
+    free(s->values);
+    free(s);
+}
+
+bool settings_has(const struct settings *s, const char *name)
+{
+    return find(s, name) < s->n;
+}
+
+int settings_set(struct settings *s, const char *name, const char *value,
+                 struct err *err)
+{
+    size_t i = find(s, name);
+
+    if (i == s->n)
+        return err_set(err, ERR_INPUT,
+                       "unknown setting \"%s\" (see apus settings)", name);
+    return set(s, i, value, xasprintf("flag --%s", name), err);
+}
+
+const char *settings_text(const struct settings *s, const char *name)
+{
+    size_t i = find(s, name);
+
+    assert(i < s->n);
+    return s->values[i].text;
+}
+
+uint64_t settings_count(const struct settings *s, const char *name)
+{
+    size_t i = find(s, name);
+
+    assert(i < s->n);
+    assert(is_kind(&s->table[i], "size") || is_kind(&s->table[i], "count"));
+    return s->values[i].count;
+}
+
+void settings_print(const struct settings *s, struct buf *out)
+{
+    for (size_t i = 0; i < s->n; i++)
+        buf_printf(out, "%s = %s\t# %s: %s\n", s->table[i].name,
+                   s->values[i].text, s->values[i].origin, s->table[i].help);
+}

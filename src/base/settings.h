@@ -1,0 +1,51 @@
+/*
+ * Settings.  Each has a name, a default and, by rising precedence, a line
+ * `name = value` in one file, a variable APUS_NAME in the environment (a dash
+ * becomes '_') and a flag --name of any command.  `apus settings` prints each
+ * with where its value came from.
+ *
+ * The file is $APUS_CONFIG, else ~/.config/apus/apus.conf if it exists, else
+ * /etc/apus/apus.conf if that exists, else none.  A '#' begins a comment at
+ * the start of a line; an unknown name is an error that names file and line.
+ */
+#ifndef APUS_BASE_SETTINGS_H
+#define APUS_BASE_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct settings;
+
+/* One row of the program's table, which ends with a row without a name. */
+struct setting {
+    const char *name; /* "log-level" */
+    const char *kind; /* "text", "path", "size", "count", or "a|b|c" */
+    const char *def;  /* default; "~/" at the front of a path is the home */
+    const char *help; /* one line for `apus settings` and the manual */
+};
+
+/* Read environment and file over the defaults of `table`, which must live as
+ * long as the settings. */
+int settings_new(struct settings **out, const struct setting *table,
+                 struct err *err);
+void settings_free(struct settings *s);
+
+/* A flag: -1 with ERR_INPUT if the value is not of the setting's kind.
+ * settings_has tells whether there is such a setting. */
+bool settings_has(const struct settings *s, const char *name);
+int settings_set(struct settings *s, const char *name, const char *value,
+                 struct err *err);
+
+/* Values, valid until the settings are freed or set.  The name must be in the
+ * table (assert).  A size understands K, M, G, T (powers of 1024). */
+const char *settings_text(const struct settings *s, const char *name);
+uint64_t settings_count(const struct settings *s, const char *name);
+
+/* One line a setting: name = value, a tab, "# origin: help".  Origins are
+ * "default", "file PATH:LINE", "environment APUS_X", "flag --x". */
+void settings_print(const struct settings *s, struct buf *out);
+
+#endif

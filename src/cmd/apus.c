@@ -1,0 +1,206 @@
+/*
+ * apus: the tables of commands and settings, and what every command shares.
+ * What a command does is in its own file.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "commit.h"
+#include "engine/tokenizer.h"
+#include "kernels/kernels.h"
+#include "proof/digest.h"
+
+#define HELP_MAX (1u << 20)
+
+static const struct command commands[] = {
+    { "run", "answer the requests of a file", cmd_run },
+    { "model", "add, list and remove models", cmd_model },
+    { "settings", "show every setting and where it comes from",
+      cmd_settings },
+    { NULL, NULL, NULL }
+};
+
+static const struct setting table[] = {
+    { "models", "path", "~/.local/share/apus/models",
+      "directory of the model store" },
+    { "batch", "count", "16", "sequences in flight, at least 1" },
+    { "kernel", "auto|reference", "auto",
+      "which arithmetic; the answers are the same" },
+    { "kv-memory", "size", "0",
+      "ceiling for the KV cache; 0: a quarter of the machine's memory" },
+    { "log-level", "error|warning|info|debug", "info",
+      "what is told on standard error" },
+    { "umask", "text", "077", "mode bits that new files do not get, octal" },
+    { NULL, NULL, NULL, NULL }
+};
+
+/* ---- what commands share ----------------------------------------------- */
+
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int number)
+{
+    interrupted = number;
+}
+
+void cmd_catch_signals(void)
+{
+    struct sigaction sa = { .sa_handler = note_signal };
+
+    sa.sa_flags = (int)SA_RESETHAND;
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGHUP, &sa, NULL);
+}
+
+bool cmd_interrupted(void)
+{
+    return interrupted != 0;
+}
+
+int cmd_fail(const struct err *err)
+{
+    log_err(err);
+    return CMD_FAILED;
+}
+
+static int misused(const struct err *err)
+{
+    log_err(err);
+    return CMD_MISUSED;
+}
+
+static int set_umask(const char *text, struct err *err)
+{
+    size_t n = strspn(text, "01234567");
+
+    if (n < 1 || n > 4 || text[n] || strtoul(text, NULL, 8) > 0777)
+        return err_set(err, ERR_INPUT,
+                       "umask = \"%s\": octal digits such as 077 expected",
+                       text);
+    umask((mode_t)strtoul(text, NULL, 8));
+    return 0;
+}
+
+/* Log level and umask, as the settings are now. */
+static int apply(const struct settings *s, struct err *err)
+{
+    enum log_level level = LOG_LEVEL_INFO;
+
+    log_level_parse(settings_text(s, "log-level"), &level);
+    log_init("apus", level);
+    return set_umask(settings_text(s, "umask"), err);
+}
+
+int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
+              char **argv, const char **args, size_t *n_args)
+{
+    struct err err = ERR_INIT;
+    struct buf text;
+    bool help;
+
+    if (opt_parse(c, s, argc, argv, args, n_args, &help, &err))
+        return misused(&err);
+    if (help) {
+        buf_init(&text, HELP_MAX);
+        opt_help(c, &text);
+        fwrite(text.data, 1, text.len, stdout);
+        buf_clear(&text);
+        return CMD_DONE;
+    }
+    return apply(s, &err) ? misused(&err) : CMD_GO;
+}
+
+/* ---- the program by itself --------------------------------------------- */
+
+static void print_usage(FILE *to)
+{
+    fputs("usage: apus COMMAND [ARGUMENTS]\n"
+          "       apus COMMAND --help\n"
+          "       apus --version | --help\n"
+          "\n", to);
+    for (const struct command *c = commands; c->name; c++)
+        fprintf(to, "  %-10s %s\n", c->name, c->help);
+    fputs("\nanswers with one command: apus run FILE.jsonl -m MODEL\n", to);
+}
+
+static void print_version(void)
+{
+    printf("apus %s (%s)\n", PACKAGE_VERSION, APUS_COMMIT);
+    printf("arithmetic: X1 version %d\n", X1_VERSION);
+    fputs("kernels:", stdout);
+    for (const struct x1_kernels *const *k = x1_variants(); *k; k++)
+        printf(" %s", (*k)->name);
+    printf("\nlibraries: %s, %s, %s, %s\n", json_library(), pretok_library(),
+           normalize_library(), digest_library());
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (const struct command *c = commands; c->name; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+static int run_command(const struct command *c, int argc, char **argv)
+{
+    struct settings *s = NULL;
+    struct err err = ERR_INIT;
+    int status;
+
+    if (settings_new(&s, table, &err))
+        return misused(&err);
+    status = c->run(s, argc, argv);
+    settings_free(s);
+    return status;
+}
+
+/* What was printed must have arrived: a full disk is a failure. */
+static int flush_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    log_error("cannot write to standard output: %s", strerror(errno));
+    return status == CMD_DONE ? CMD_FAILED : status;
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *c;
+
+    log_init("apus", LOG_LEVEL_INFO);
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_usage(stderr);
+        return CMD_MISUSED;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_usage(stdout);
+        return flush_output(CMD_DONE);
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        print_version();
+        return flush_output(CMD_DONE);
+    }
+    c = find_command(argv[1]);
+    if (!c) {
+        log_error("unknown command \"%s\" (see apus --help)", argv[1]);
+        return CMD_MISUSED;
+    }
+    return flush_output(run_command(c, argc - 1, argv + 1));
+}

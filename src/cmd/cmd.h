@@ -1,0 +1,50 @@
+/*
+ * What the commands of apus share: the table, exit codes, and the first and
+ * last things that each of them does.  A command is a row in the table of
+ * apus.c and a file cmd/NAME.c: it parses, calls the library and prints.
+ */
+#ifndef APUS_CMD_CMD_H
+#define APUS_CMD_CMD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+struct opt_command;
+struct settings;
+
+enum {
+    CMD_DONE = 0,    /* done */
+    CMD_FAILED = 1,  /* failed; the log says why */
+    CMD_MISUSED = 2, /* the command line or a setting is wrong */
+    CMD_SAVED = 75,  /* stopped, run it again to go on */
+    CMD_GO = -1      /* of cmd_begin: go on */
+};
+
+/* A row of the table: argv[0] is the command's name, the result is the exit
+ * status. */
+struct command {
+    const char *name;
+    const char *help; /* one line for `apus --help` */
+    int (*run)(struct settings *s, int argc, char **argv);
+};
+
+int cmd_run(struct settings *s, int argc, char **argv);
+int cmd_model(struct settings *s, int argc, char **argv);
+int cmd_settings(struct settings *s, int argc, char **argv);
+
+/* Parse the command line, and put into effect what is set by it: log level
+ * and umask.  CMD_GO, or the exit status if this was all (--help, misuse).
+ * args has room for argc. */
+int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
+              char **argv, const char **args, size_t *n_args);
+
+/* Report an error once; the exit status that goes with it. */
+int cmd_fail(const struct err *err);
+
+/* From here on SIGINT, SIGTERM and SIGHUP do not end the program but are
+ * told by cmd_interrupted; a second one ends it. */
+void cmd_catch_signals(void);
+bool cmd_interrupted(void);
+
+#endif

@@ -1,0 +1,366 @@
+/*
+ * apus model: convert, add, list, info, rm.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "engine/chat.h"
+#include "engine/convert.h"
+#include "engine/model.h"
+#include "engine/models.h"
+
+#define LIST_MAX ((size_t)4 << 20)
+#define STEP_S 10 /* between two lines of progress */
+
+static void say(const char *line)
+{
+    log_info("%s", line);
+}
+
+/* On a terminal one line that counts, else a line now and then. */
+static void progress(void *user, uint32_t done, uint32_t total)
+{
+    static time_t last;
+    time_t now = time(NULL);
+
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r%u of %u tensors%s", done, total,
+                done == total ? "\n" : "");
+    if (last == 0)
+        last = now;
+    if (isatty(STDERR_FILENO) || now - last < STEP_S)
+        return;
+    last = now;
+    log_info("%s: %u of %u tensors", (const char *)user, done, total);
+}
+
+static void print_id(const unsigned char id[32])
+{
+    char text[ID_TEXT];
+
+    base64url(text, id, 32);
+    printf("%s\n", text);
+}
+
+/* --activations and --smooth. */
+static int conversion_options(struct convert_options *o, const char *act,
+                              const char *smooth, struct err *err)
+{
+    if (strcmp(act, "A14") && strcmp(act, "A8"))
+        return err_set(err, ERR_INPUT, "--activations \"%s\": A14 or A8 "
+                       "expected", act);
+    if (strcmp(smooth, "auto") && strcmp(smooth, "off"))
+        return err_set(err, ERR_INPUT, "--smooth \"%s\": auto or off "
+                       "expected", smooth);
+    o->a8 = !strcmp(act, "A8");
+    o->smooth_auto = !strcmp(smooth, "auto");
+    return 0;
+}
+
+static int model_convert(struct settings *s, int argc, char **argv)
+{
+    const char *out = NULL, *act = "A14", *smooth = "off";
+    const struct opt opts[] = {
+        { 'o', "output", "OUT.apus", "the file to write", &out, NULL },
+        { 0, "activations", "A14|A8", "inputs of linears, default A14", &act,
+          NULL },
+        { 0, "smooth", "auto|off", "smooth keys that stick out, default off",
+          &smooth, NULL },
+        { 0, NULL, NULL, NULL, NULL, NULL },
+    };
+    const struct opt_command c = {
+        .name = "apus model convert",
+        .synopsis = "DIR -o OUT.apus [--activations A14|A8] "
+                    "[--smooth auto|off]",
+        .about = "Convert a Hugging Face directory into a model file and"
+                 " print the model's id.\nThe same input gives the same"
+                 " bytes on every machine.",
+        .opts = opts, .min_args = 1, .max_args = 1,
+    };
+    const char **args = xcalloc((size_t)argc, sizeof *args);
+    struct convert_options o = { .progress = progress };
+    struct err err = ERR_INIT;
+    unsigned char id[32];
+    const char *dir;
+    size_t n;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    dir = args[0];
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    if (!out)
+        err_set(&err, ERR_INPUT, "apus model convert: no -o OUT.apus");
+    if (!out || conversion_options(&o, act, smooth, &err)) {
+        log_err(&err);
+        return CMD_MISUSED;
+    }
+    o.user = (void *)dir;
+    if (convert_hf(dir, out, &o, id, &err))
+        return cmd_fail(&err);
+    print_id(id);
+    return CMD_DONE;
+}
+
+static int model_add(struct settings *s, int argc, char **argv)
+{
+    const char *act = "A14", *smooth = "off";
+    const struct opt opts[] = {
+        { 0, "activations", "A14|A8", "of a directory: inputs of linears",
+          &act, NULL },
+        { 0, "smooth", "auto|off", "of a directory: smooth keys", &smooth,
+          NULL },
+        { 0, NULL, NULL, NULL, NULL, NULL },
+    };
+    const struct opt_command c = {
+        .name = "apus model add",
+        .synopsis = "WHAT [NAME]",
+        .about = "Put a model file, or a Hugging Face directory (converted),"
+                 " into the store and\nprint the model's id.  NAME is that of"
+                 " the file or directory if it is not given.",
+        .opts = opts, .min_args = 1, .max_args = 2,
+    };
+    const char **args = xcalloc((size_t)argc, sizeof *args);
+    struct convert_options o = { .progress = progress };
+    struct err err = ERR_INIT;
+    unsigned char id[32];
+    const char *what, *name;
+    size_t n = 0;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    what = args[0];
+    name = n > 1 ? args[1] : NULL;
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    if (conversion_options(&o, act, smooth, &err)) {
+        log_err(&err);
+        return CMD_MISUSED;
+    }
+    o.user = (void *)what;
+    if (models_add(settings_text(s, "models"), what, name, &o, id, &err))
+        return cmd_fail(&err);
+    print_id(id);
+    return CMD_DONE;
+}
+
+static int model_list(struct settings *s, int argc, char **argv)
+{
+    static const struct opt_command c = {
+        .name = "apus model list",
+        .synopsis = "",
+        .about = "One line a model of the store: name, id, parameters, bytes"
+                 " (tabs between).",
+    };
+    const char **args = xcalloc((size_t)argc, sizeof *args);
+    struct err err = ERR_INIT;
+    struct buf b;
+    size_t n;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    buf_init(&b, LIST_MAX);
+    if (models_list(settings_text(s, "models"), &b, &err)) {
+        status = cmd_fail(&err);
+    } else {
+        if (b.len)
+            fwrite(b.data, 1, b.len, stdout);
+        status = CMD_DONE;
+    }
+    buf_clear(&b);
+    return status;
+}
+
+static const char *tokenizer_text(const struct buf *b)
+{
+    if (!b->len)
+        return "none (token ids only)";
+    if (b->len < 12)
+        return "damaged";
+    switch (get_u32(b->data + 8)) {
+    case 0:
+        return "byte-level BPE";
+    case 1:
+        return "SentencePiece BPE";
+    }
+    return "unknown";
+}
+
+static const char *template_text(const struct buf *b)
+{
+    enum chat_kind kind;
+
+    if (!b->len)
+        return "none (no messages)";
+    if (chat_recognise(&kind, b->data, b->len, NULL))
+        return "not recognised (no messages)";
+    return kind == CHAT_CHATML ? "ChatML" : "Llama 3";
+}
+
+static void print_ids(const struct model_record *r)
+{
+    if (r->bos == MODEL_NONE)
+        printf("bos: none\n");
+    else
+        printf("bos: %u\n", r->bos);
+    printf("eos:");
+    for (uint32_t i = 0; i < r->n_eos; i++)
+        printf(" %u", r->eos[i]);
+    printf("%s\n", r->n_eos ? "" : " none");
+}
+
+static void print_record(const struct model_record *r)
+{
+    printf("architecture: %u, numerics X%u\n", r->architecture, r->numerics);
+    printf("layers: %u\nwidth: %u\nheads: %u\nkv heads: %u\nhead width: %u\n"
+           "ffn width: %u\nvocabulary: %u\n", r->n_layers, r->dim,
+           r->n_heads, r->n_kv_heads, r->head_dim, r->ffn_dim, r->n_vocab);
+    printf("context: %u%s\n", r->context, r->context == X1_MAX_CONTEXT
+           ? " (the most there is; the source may say more)" : "");
+    if (r->window)
+        printf("window: %u\n", r->window);
+    else
+        printf("window: none\n");
+    printf("head: %s\n", r->flags & MODEL_TIED ? "tied to the embedding"
+                                               : "its own");
+    printf("biases of q, k, v: %s\n", r->flags & MODEL_QKV_BIAS ? "yes"
+                                                                : "no");
+    printf("norms of q, k: %s\n", r->flags & MODEL_QK_NORM ? "yes" : "no");
+    printf("activations: %s\n", r->flags & MODEL_A8 ? "A8" : "A14");
+    printf("eps: %.9g\nattention scale: %.9g\n", (double)r->eps,
+           (double)r->attn_scale);
+    print_ids(r);
+    printf("parameters: %" PRIu64 "\n", model_parameters(r));
+}
+
+/* Record and texts of a file; its tensors are not read. */
+static int print_info(const char *path, struct err *err)
+{
+    struct model_record r;
+    unsigned char id[32];
+    char text[ID_TEXT];
+    struct buf tok, chat;
+    uint64_t size;
+    int rc = -1;
+
+    buf_init(&tok, (size_t)MODEL_MAX_TOKENIZER);
+    buf_init(&chat, (size_t)MODEL_MAX_TEMPLATE);
+    if (model_peek(&r, id, path, err) || file_size(path, &size, err) ||
+        model_peek_texts(&tok, &chat, &r, path, err))
+        goto out;
+    base64url(text, id, 32);
+    printf("id: %s\nfile: %s\nsize: %" PRIu64 "\n", text, path, size);
+    print_record(&r);
+    printf("tokenizer: %s\nchat template: %s\n", tokenizer_text(&tok),
+           template_text(&chat));
+    rc = 0;
+out:
+    buf_clear(&tok);
+    buf_clear(&chat);
+    return rc;
+}
+
+static int model_info(struct settings *s, int argc, char **argv)
+{
+    static const struct opt_command c = {
+        .name = "apus model info",
+        .synopsis = "WHAT",
+        .about = "What a model is: WHAT is an id or the beginning of one, a"
+                 " name, a file, or a\nHugging Face directory.  Only records"
+                 " are read; the weights are not checked.",
+        .min_args = 1, .max_args = 1,
+    };
+    const char **args = xcalloc((size_t)argc, sizeof *args), *what;
+    struct err err = ERR_INIT;
+    char *path = NULL;
+    size_t n;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    what = args[0];
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    status = CMD_DONE;
+    if (models_resolve(&path, settings_text(s, "models"), what, say, &err) ||
+        print_info(path, &err))
+        status = cmd_fail(&err);
+    free(path);
+    return status;
+}
+
+static int model_rm(struct settings *s, int argc, char **argv)
+{
+    static const struct opt_command c = {
+        .name = "apus model rm",
+        .synopsis = "WHAT",
+        .about = "Take a name away, and the file if no other name is left"
+                 " for it.  By its id, a\nmodel goes with all its names.",
+        .min_args = 1, .max_args = 1,
+    };
+    const char **args = xcalloc((size_t)argc, sizeof *args), *what;
+    struct err err = ERR_INIT;
+    size_t n;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    what = args[0];
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    if (models_rm(settings_text(s, "models"), what, &err))
+        return cmd_fail(&err);
+    return CMD_DONE;
+}
+
+static const struct command verbs[] = {
+    { "convert", "a Hugging Face directory into a model file",
+      model_convert },
+    { "add", "a file or directory to the store", model_add },
+    { "list", "the models of the store", model_list },
+    { "info", "what a model is", model_info },
+    { "rm", "a model from the store", model_rm },
+    { NULL, NULL, NULL },
+};
+
+static void usage(FILE *to)
+{
+    fputs("usage: apus model COMMAND [ARGUMENTS]\n"
+          "       apus model COMMAND --help\n\n", to);
+    for (const struct command *v = verbs; v->name; v++)
+        fprintf(to, "  %-10s %s\n", v->name, v->help);
+}
+
+int cmd_model(struct settings *s, int argc, char **argv)
+{
+    if (argc < 2) {
+        usage(stderr);
+        return CMD_MISUSED;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        usage(stdout);
+        return CMD_DONE;
+    }
+    for (const struct command *v = verbs; v->name; v++)
+        if (!strcmp(argv[1], v->name))
+            return v->run(s, argc - 1, argv + 1);
+    log_error("unknown command \"model %s\" (see apus model --help)",
+              argv[1]);
+    return CMD_MISUSED;
+}

@@ -1,0 +1,31 @@
+/*
+ * How far a run is, on standard error: on a terminal a bar, else a line a
+ * minute; one line at the end in both cases.
+ */
+#ifndef APUS_CMD_PROGRESS_H
+#define APUS_CMD_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress {
+    bool quiet, terminal;
+    bool drawn;          /* a bar stands in the current line */
+    double started, shown; /* seconds of the monotonic clock */
+    uint64_t total;      /* lines */
+};
+
+/* The clock starts here. */
+void progress_init(struct progress *p, uint64_t total, bool quiet);
+
+/* Show it, if it is time to. */
+void progress_show(struct progress *p, uint64_t done, uint64_t tokens);
+
+/* Take the bar away, so that a message can be written. */
+void progress_clear(struct progress *p);
+
+/* The last line. */
+void progress_end(struct progress *p, uint64_t answered, uint64_t refused,
+                  uint64_t tokens);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * apus settings: every setting, its value, and where that comes from.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+
+#define OUT_MAX (1u << 20)
+
+static const struct opt_command command = {
+    .name = "apus settings",
+    .synopsis = "[--NAME VALUE ...]",
+    .about = "Print each setting as `name = value`, with where the value"
+             " comes from: default,\n"
+             "a file, the environment (APUS_NAME) or a flag of this command.",
+};
+
+int cmd_settings(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct buf out;
+    size_t n_args;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    buf_init(&out, OUT_MAX);
+    settings_print(s, &out);
+    if (out.len)
+        fwrite(out.data, 1, out.len, stdout);
+    buf_clear(&out);
+    return CMD_DONE;
+}

@@ -1,0 +1,29 @@
+/*
+ * From a Hugging Face directory (config.json, safetensors in one file or
+ * sharded, tokenizer.json or tokenizer.model, tokenizer_config.json) to a
+ * model file.  The same input gives the same bytes on every machine.
+ * Anything that X1 has no paragraph for is refused by name.
+ */
+#ifndef APUS_ENGINE_CONVERT_H
+#define APUS_ENGINE_CONVERT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+struct convert_options {
+    bool a8;          /* --activations A8; a config may also ask for it with
+                         "apus_activations": "A8" */
+    bool smooth_auto; /* --smooth auto: man 5 apus-model */
+    /* Called now and then with tensors done and in all; may be NULL. */
+    void (*progress)(void *user, uint32_t done, uint32_t total);
+    void *user;
+};
+
+/* Write `out` and put the new model's id into `id`.  o NULL: the defaults. */
+int convert_hf(const char *dir, const char *out,
+               const struct convert_options *o, unsigned char id[32],
+               struct err *err);
+
+#endif

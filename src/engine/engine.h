@@ -1,0 +1,130 @@
+/*
+ * Continuous batching: sequences are added with their prompts, each step
+ * computes a batch of rows (chunks of prompts and one row for each sequence
+ * that is being answered), sequences end and leave room for the next within
+ * the same step.  What else is in the batch, how a prompt is cut into chunks
+ * and how many rows fit never changes a bit of an answer.
+ *
+ * The engine reports what it computes to an observer and knows nothing of
+ * files, requests or hashing.
+ */
+#ifndef APUS_ENGINE_ENGINE_H
+#define APUS_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/sampler.h"
+
+struct err;
+struct kv;
+struct kv_pool;
+struct model;
+struct tokenizer;
+struct x1_kernels;
+struct engine;
+
+/* How a sequence ended (proof.md section 5). */
+enum finish {
+    FINISH_EOS = 0, FINISH_LENGTH = 1, FINISH_STOP = 2, FINISH_CONTEXT = 3,
+    FINISH_RANGE = 16,  /* activation out of range */
+    FINISH_LONG = 17,   /* prompt longer than the context */
+    FINISH_PROMPT = 18  /* prompt empty or not UTF-8 */
+};
+
+/* Where a row left the range: the least of them. */
+struct fault {
+    uint32_t position, layer, op, row, index; /* layer ffffffff: the head */
+};
+
+/* A stop string: raw bytes. */
+struct stop {
+    const char *text;
+    size_t n; /* 1 to 64 */
+};
+
+/* What to answer.  Everything is borrowed until the sequence ends. */
+struct sequence {
+    const uint32_t *prompt;
+    size_t n_prompt;
+    uint32_t max_tokens;
+    struct sampling sampling;
+    bool ignore_eos;
+    const struct stop *stops;
+    size_t n_stops; /* at most 16 */
+    void *user;
+};
+
+/* A finished answer; valid during the callback only. */
+struct answer {
+    void *user;
+    enum finish finish;
+    const uint32_t *token; /* n_out ids, the last one not fed back */
+    size_t n_out;
+    const char *text;      /* raw bytes before end or stop, not scrubbed */
+    size_t n_text;
+    struct fault fault;    /* if finish is FINISH_RANGE, else zero */
+};
+
+/* A position that was computed: a token was fed, and where it was the last
+ * one known, the next was drawn.  Borrowed during the callback. */
+struct position {
+    uint32_t position, token;
+    uint32_t next;        /* the id drawn here, UINT32_MAX if none */
+    const float *last;    /* x_L (dim floats) where a token is drawn, or NULL */
+    const struct kv *kv;  /* kv_row(kv, pool, layer, KV head, position) */
+    const struct kv_pool *pool;
+};
+
+/* Called during engine_step; any may be NULL.  Rows are borrowed. */
+struct observer {
+    void *self;
+    /* Residual row x_l (dim floats) of a position: layer 0 is the embedding,
+     * n_layers the last, which exists only where a token is drawn. */
+    void (*residual)(void *self, void *user, uint32_t position,
+                     uint32_t layer, const float *x);
+    /* Logits of a position where a token is drawn. */
+    void (*logits)(void *self, void *user, uint32_t position,
+                   const float *logits);
+    /* A token was drawn; it has this position. */
+    void (*token)(void *self, void *user, uint32_t position,
+                  const struct drawn *d);
+    /* Each position in order, once; none at or after a fault. */
+    void (*position)(void *self, void *user, const struct position *p);
+    /* A sequence is done; its user data may be freed. */
+    void (*finished)(void *self, const struct answer *a);
+};
+
+struct engine_options {
+    size_t max_sequences; /* in flight, at least 1 */
+    size_t max_rows;      /* rows in a step; 0: max_sequences + 64 */
+    size_t chunk;         /* prompt rows of one sequence a step; 0: max_rows */
+    uint64_t kv_bytes;    /* ceiling for the KV cache; 0: none */
+    bool draw_all;        /* compute logits at every prompt position too */
+};
+
+/* The model, kernels, tokenizer (NULL: no text) and observer are borrowed. */
+int engine_new(struct engine **out, const struct model *m,
+               const struct x1_kernels *k, const struct tokenizer *t,
+               const struct engine_options *o, const struct observer *obs,
+               struct err *err);
+void engine_free(struct engine *e);
+
+/* How many more sequences can be added now. */
+size_t engine_room(const struct engine *e);
+
+/* Add one; there must be room.  A prompt that is empty or longer than the
+ * context is finished at once.  Ids must be below n_vocab (ERR_INPUT). */
+int engine_add(struct engine *e, const struct sequence *s, struct err *err);
+
+/* Compute one step.  *busy is false if there was nothing to do. */
+int engine_step(struct engine *e, bool *busy, struct err *err);
+
+/* Counters since the engine was made. */
+struct engine_stats {
+    uint64_t steps, rows, prompt_tokens, output_tokens, kv_bytes;
+};
+void engine_stats(const struct engine *e, struct engine_stats *s);
+
+#endif

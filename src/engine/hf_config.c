@@ -1,0 +1,496 @@
+/*
+ * From config.json to a model record.  Frequencies are hf_rope.c, limits of
+ * the record model_layout.c.
+ */
+#include <config.h>
+
+#include "engine/hf_config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "engine/hf_rope.h"
+#include "engine/model.h"
+
+#define MAX_CONFIG ((size_t)4 << 20)
+
+static const struct family {
+    const char *name, *architecture;
+    uint32_t flags;
+    bool window;        /* sliding_window has a meaning */
+    bool needs_head_dim; /* its default is not hidden_size / heads */
+} families[] = {
+    { "llama", "LlamaForCausalLM", 0, false, false },
+    { "mistral", "MistralForCausalLM", 0, true, false },
+    { "qwen2", "Qwen2ForCausalLM", MODEL_QKV_BIAS, true, false },
+    { "qwen3", "Qwen3ForCausalLM", MODEL_QK_NORM, true, true },
+};
+
+/* Keys that mean other arithmetic unless they are absent, null or false. */
+static const char *const refused[] = {
+    "attention_bias", "mlp_bias", "quantization_config",
+    "compression_config", "num_experts", "num_local_experts",
+    "n_routed_experts", "num_experts_per_tok", "moe_intermediate_size",
+    "attn_logit_softcapping", "final_logit_softcapping",
+    "query_pre_attn_scalar", "attention_multiplier", "embedding_multiplier",
+    "residual_multiplier", "logits_scaling", "logit_scale", "scale_emb",
+    "scale_depth", "dim_model_base", "use_qk_norm", "qk_layernorm",
+    "no_rope_layers", "no_rope_layer_interval", "alibi", "parallel_residual",
+    "rope_interleaved", "is_encoder_decoder", "vision_config", "text_config",
+    "auto_map",
+};
+
+static bool given(const struct json *v)
+{
+    return v && json_type(v) != JSON_NULL &&
+           (json_type(v) != JSON_BOOL || json_true(v));
+}
+
+/* A value as it is to be shown in a message; b is scratch. */
+static const char *show(struct buf *b, const struct json *v)
+{
+    buf_reset(b);
+    json_put(b, v);
+    if (b->len > 60)
+        return json_type_name(json_type(v));
+    return b->len ? b->data : "?";
+}
+
+static int refuse(const char *key, const struct json *v, const char *known,
+                  struct err *err)
+{
+    struct buf b;
+
+    buf_init(&b, 4096);
+    err_set(err, ERR_INPUT, "%s is %s; %s", key, show(&b, v), known);
+    buf_clear(&b);
+    return -1;
+}
+
+/* A whole number of 1 to 2^32 - 2 that must be there, unless `optional`,
+ * which leaves *out alone. */
+static int count(uint32_t *out, const struct json *root, const char *key,
+                 bool optional, struct err *err)
+{
+    const struct json *v = json_get(root, key);
+    uint64_t n;
+
+    if (!v || json_type(v) == JSON_NULL) {
+        if (optional)
+            return 0;
+        return err_set(err, ERR_INPUT, "it has no %s", key);
+    }
+    if (json_u64(v, &n) || n < 1 || n >= UINT32_MAX)
+        return refuse(key, v, "it must be a whole number, 1 or more", err);
+    *out = (uint32_t)n;
+    return 0;
+}
+
+/* A finite number of at least `least`; absent or null leaves *out alone. */
+static int number(double *out, const struct json *root, const char *key,
+                  double least, struct err *err)
+{
+    const struct json *v = json_get(root, key);
+    double x;
+
+    if (!v || json_type(v) == JSON_NULL)
+        return 0;
+    if (json_f64(v, &x) || !(x >= least) || x > 1e30)
+        return refuse(key, v, "it is out of range", err);
+    *out = x;
+    return 0;
+}
+
+static int parse_family(const struct family **out, const struct json *root,
+                        struct err *err)
+{
+    const struct json *type = json_get(root, "model_type");
+    const struct json *arch = json_first(json_get(root, "architectures"));
+    const char *known = "llama, mistral, qwen2 and qwen3 are known";
+    size_t i = 0, n = sizeof families / sizeof families[0];
+
+    if (!json_string(type))
+        return err_set(err, ERR_INPUT, "it has no model_type; %s", known);
+    while (i < n && strcmp(json_string(type), families[i].name))
+        i++;
+    if (i == n)
+        return refuse("model_type", type, known, err);
+    if (arch && (!json_string(arch) ||
+                 strcasecmp(json_string(arch), families[i].architecture)))
+        return refuse("architectures", arch, "only causal language models "
+                      "are known", err);
+    *out = &families[i];
+    return 0;
+}
+
+/* What has no paragraph in X1. */
+static int parse_refused(const struct json *root, struct err *err)
+{
+    const struct json *v = json_get(root, "hidden_act");
+    double part = 1;
+
+    if (v && json_type(v) != JSON_NULL &&
+        (!json_string(v) || strcmp(json_string(v), "silu")))
+        return refuse("hidden_act", v, "only silu is known", err);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        v = json_get(root, refused[i]);
+        if (given(v))
+            return refuse(refused[i], v, "models with it are not supported",
+                          err);
+    }
+    v = json_get(root, "partial_rotary_factor");
+    if (number(&part, root, "partial_rotary_factor", 0, err))
+        return -1;
+    if (part < 1 || part > 1)
+        return refuse("partial_rotary_factor", v, "only 1 is known", err);
+    return 0;
+}
+
+static int parse_sizes(struct model_record *r, const struct json *root,
+                       const struct family *f, struct err *err)
+{
+    uint32_t context = 0;
+
+    if (count(&r->dim, root, "hidden_size", false, err) ||
+        count(&r->ffn_dim, root, "intermediate_size", false, err) ||
+        count(&r->n_layers, root, "num_hidden_layers", false, err) ||
+        count(&r->n_heads, root, "num_attention_heads", false, err) ||
+        count(&r->n_vocab, root, "vocab_size", false, err) ||
+        count(&context, root, "max_position_embeddings", false, err))
+        return -1;
+    r->context = context < X1_MAX_CONTEXT ? context : X1_MAX_CONTEXT;
+    r->n_kv_heads = r->n_heads;
+    if (count(&r->n_kv_heads, root, "num_key_value_heads", true, err) ||
+        count(&r->head_dim, root, "head_dim", !f->needs_head_dim, err))
+        return -1;
+    if (!r->head_dim) {
+        if (r->dim % r->n_heads)
+            return err_set(err, ERR_INPUT, "it has no head_dim, and "
+                           "hidden_size is no multiple of "
+                           "num_attention_heads");
+        r->head_dim = r->dim / r->n_heads;
+    }
+    if (r->n_layers > MODEL_MAX_LAYERS)
+        return err_set(err, ERR_INPUT, "num_hidden_layers is %u, at most %d "
+                       "are supported", r->n_layers, MODEL_MAX_LAYERS);
+    r->n_tensors = TENSOR_LAYERS + LAYER_TENSORS * r->n_layers;
+    return 0;
+}
+
+/* use_sliding_window true (only some layers have the window) is refused; of
+ * the others a window that no position leaves is none. */
+static int parse_window(struct model_record *r, const struct json *root,
+                        const struct family *f, struct err *err)
+{
+    const struct json *use = json_get(root, "use_sliding_window");
+    const struct json *layers = json_get(root, "layer_types"), *v;
+    bool qwen = f->flags != 0; /* has use_sliding_window, false if absent */
+    uint32_t w = 0;
+
+    if (use && json_type(use) != JSON_BOOL && json_type(use) != JSON_NULL)
+        return refuse("use_sliding_window", use, "it must be true or false",
+                      err);
+    if (given(use))
+        return refuse("use_sliding_window", use, "a window of some layers "
+                      "is not supported", err);
+    if (count(&w, root, "sliding_window", true, err))
+        return -1;
+    if (w && !f->window)
+        return refuse("sliding_window", json_get(root, "sliding_window"),
+                      "this family has no window", err);
+    if (!qwen && w < r->context)
+        r->window = w;
+    for (v = json_first(layers); v; v = json_next(v))
+        if (!json_string(v) ||
+            strcmp(json_string(v), r->window ? "sliding_attention"
+                                             : "full_attention"))
+            return refuse("layer_types", v, "layers that differ are not "
+                          "supported", err);
+    return 0;
+}
+
+/* eps: the nearest f32 to the number as it is written. */
+static int parse_eps(struct model_record *r, const struct json *root,
+                     struct err *err)
+{
+    const struct json *v = json_get(root, "rms_norm_eps");
+
+    if (!json_number(v))
+        return err_set(err, ERR_INPUT, "it has no rms_norm_eps");
+    r->eps = strtof(json_number(v), NULL);
+    if (!(r->eps >= 0x1p-40f && r->eps < 0x1p40f))
+        return refuse("rms_norm_eps", v, "it is out of range", err);
+    return 0;
+}
+
+static int token_id(uint32_t *out, const struct model_record *r,
+                    const char *key, const struct json *v, struct err *err)
+{
+    uint64_t n;
+
+    if (json_u64(v, &n) || n >= r->n_vocab)
+        return refuse(key, v, "it is no token id of this vocabulary", err);
+    *out = (uint32_t)n;
+    return 0;
+}
+
+static int add_eos(struct model_record *r, const struct json *v,
+                   struct err *err)
+{
+    uint32_t id = 0;
+
+    if (token_id(&id, r, "eos_token_id", v, err))
+        return -1;
+    for (uint32_t i = 0; i < r->n_eos; i++)
+        if (r->eos[i] == id)
+            return 0;
+    if (r->n_eos == 8)
+        return err_set(err, ERR_INPUT, "eos_token_id has more than 8 ids");
+    r->eos[r->n_eos++] = id;
+    return 0;
+}
+
+/* eos_token_id of either file: what generation_config.json says is what ends
+ * an answer. */
+static int parse_eos(struct hf_config *c, const struct json *root,
+                     const struct json *gen, struct err *err)
+{
+    const struct json *v = json_get(gen, "eos_token_id"), *e;
+
+    if (!v || json_type(v) == JSON_NULL)
+        v = json_get(root, "eos_token_id");
+    memset(c->rec.eos, 0xff, sizeof c->rec.eos);
+    c->has_eos = v && json_type(v) != JSON_NULL;
+    if (!c->has_eos)
+        return 0;
+    if (json_type(v) != JSON_ARRAY)
+        return add_eos(&c->rec, v, err);
+    for (e = json_first(v); e; e = json_next(e))
+        if (add_eos(&c->rec, e, err))
+            return -1;
+    return 0;
+}
+
+static int parse_bos(struct model_record *r, const struct json *root,
+                     struct err *err)
+{
+    const struct json *v = json_get(root, "bos_token_id");
+
+    r->bos = MODEL_NONE;
+    if (!v || json_type(v) == JSON_NULL)
+        return 0;
+    return token_id(&r->bos, r, "bos_token_id", v, err);
+}
+
+/* Every key of a scaling object is one that is understood below. */
+static int check_scaling_keys(const struct json *s, struct err *err)
+{
+    static const char *const known[] = {
+        "rope_type", "type", "rope_theta", "partial_rotary_factor", "factor",
+        "original_max_position_embeddings", "low_freq_factor",
+        "high_freq_factor", "attention_factor", "beta_fast", "beta_slow",
+        "mscale", "mscale_all_dim", "truncate",
+    };
+    size_t n = sizeof known / sizeof known[0];
+
+    for (const struct json *v = json_first(s); v; v = json_next(v)) {
+        size_t i = 0;
+
+        while (i < n && strcmp(json_key(v), known[i]))
+            i++;
+        if (i == n)
+            return err_set(err, ERR_INPUT, "the rope scaling has the unknown "
+                           "key \"%s\"", json_key(v));
+    }
+    return parse_refused(s, err);
+}
+
+static int parse_scaling_type(enum hf_rope_type *type, const struct json *s,
+                              struct err *err)
+{
+    static const char *const names[] = { "default", "linear", "llama3",
+                                         "yarn" };
+    const struct json *v = json_get(s, "rope_type");
+
+    if (!v)
+        v = json_get(s, "type");
+    *type = HF_ROPE_PLAIN;
+    if (!v && json_get(s, "factor"))
+        return err_set(err, ERR_INPUT, "the rope scaling has no rope_type");
+    if (!v)
+        return 0;
+    for (size_t i = 0; i < 4; i++) {
+        if (json_string(v) && !strcmp(json_string(v), names[i])) {
+            *type = (enum hf_rope_type)i;
+            return 0;
+        }
+    }
+    return refuse("rope_type", v, "default, linear, llama3 and yarn are "
+                  "known", err);
+}
+
+/* The rest of a scaling object, by its type. */
+static int parse_scaling(struct hf_rope *r, const struct json *s,
+                         struct err *err)
+{
+    const struct json *t = json_get(s, "truncate");
+
+    if (check_scaling_keys(s, err) || parse_scaling_type(&r->type, s, err))
+        return -1;
+    if (r->type == HF_ROPE_PLAIN)
+        return 0;
+    if (number(&r->factor, s, "factor", 1, err) ||
+        number(&r->original, s, "original_max_position_embeddings", 1, err) ||
+        number(&r->low_freq, s, "low_freq_factor", 1e-6, err) ||
+        number(&r->high_freq, s, "high_freq_factor", 1e-6, err) ||
+        number(&r->beta_fast, s, "beta_fast", 1e-6, err) ||
+        number(&r->beta_slow, s, "beta_slow", 1e-6, err) ||
+        number(&r->attention, s, "attention_factor", 1e-6, err) ||
+        number(&r->mscale, s, "mscale", 0, err) ||
+        number(&r->mscale_all, s, "mscale_all_dim", 0, err))
+        return -1;
+    if (r->factor < 1)
+        return err_set(err, ERR_INPUT, "the rope scaling has no factor");
+    if (t && json_type(t) != JSON_BOOL)
+        return refuse("truncate", t, "it must be true or false", err);
+    r->no_truncate = t && !json_true(t);
+    if (r->type != HF_ROPE_LLAMA3)
+        return 0;
+    if (r->original < 1 || !(r->low_freq > 0) ||
+        !(r->high_freq > r->low_freq))
+        return err_set(err, ERR_INPUT, "the llama3 rope scaling needs "
+                       "original_max_position_embeddings, low_freq_factor "
+                       "and a higher high_freq_factor");
+    return 0;
+}
+
+/* rope_theta and rope_scaling, or both in rope_parameters. */
+static int parse_rope(struct hf_rope *r, const struct json *root,
+                      struct err *err)
+{
+    const struct json *scaling = json_get(root, "rope_scaling");
+    const struct json *params = json_get(root, "rope_parameters");
+
+    memset(r, 0, sizeof *r);
+    r->theta = 10000; /* of all four families */
+    r->beta_fast = 32;
+    r->beta_slow = 1;
+    if (given(scaling) && given(params))
+        return err_set(err, ERR_INPUT, "it has rope_scaling and "
+                       "rope_parameters; only one of them can hold");
+    if (given(params))
+        scaling = params;
+    if (given(scaling) && json_type(scaling) != JSON_OBJECT)
+        return refuse("rope_scaling", scaling, "it must be an object", err);
+    if (number(&r->theta, root, "rope_theta", 1, err) ||
+        number(&r->theta, scaling, "rope_theta", 1, err))
+        return -1;
+    if (!(r->theta > 1))
+        return err_set(err, ERR_INPUT, "rope_theta must be above 1");
+    if (given(scaling) && parse_scaling(r, scaling, err))
+        return -1;
+    if (r->type == HF_ROPE_YARN && r->original < 1)
+        return number(&r->original, root, "max_position_embeddings", 1, err);
+    return 0;
+}
+
+static int parse_activations(struct model_record *r, const struct json *root,
+                             struct err *err)
+{
+    const struct json *v = json_get(root, "apus_activations");
+
+    if (!v)
+        return 0;
+    if (json_string(v) && !strcmp(json_string(v), "A8"))
+        r->flags |= MODEL_A8;
+    else if (!json_string(v) || strcmp(json_string(v), "A14"))
+        return refuse("apus_activations", v, "A14 and A8 are known", err);
+    return 0;
+}
+
+static int parse_tree(struct hf_config *c, const struct json *root,
+                      const struct json *gen, struct err *err)
+{
+    struct model_record *r = &c->rec;
+    const struct family *f = NULL;
+    struct hf_rope rope;
+    double a;
+
+    memset(c, 0, sizeof *c);
+    r->numerics = X1_VERSION;
+    r->architecture = 1;
+    if (json_type(root) != JSON_OBJECT)
+        return err_set(err, ERR_INPUT, "it is no object");
+    if (parse_family(&f, root, err) || parse_refused(root, err) ||
+        parse_sizes(r, root, f, err) || parse_window(r, root, f, err) ||
+        parse_eps(r, root, err) || parse_bos(r, root, err) ||
+        parse_eos(c, root, gen, err) || parse_rope(&rope, root, err) ||
+        parse_activations(r, root, err))
+        return -1;
+    r->flags |= f->flags;
+    if (json_true(json_get(root, "tie_word_embeddings")))
+        r->flags |= MODEL_TIED;
+    a = hf_rope_attention(&rope);
+    r->attn_scale = (float)(1 / sqrt(r->head_dim) * (a * a));
+    if (model_check(r, err)) /* bounds head_dim too */
+        return -1;
+    hf_rope_frequencies(c->inv_freq, &rope, r->head_dim);
+    for (uint32_t i = 0; i < r->head_dim / 2; i++)
+        if (!(c->inv_freq[i] >= 0 && c->inv_freq[i] <= 1))
+            return err_set(err, ERR_INPUT, "the rope scaling gives the "
+                           "frequency %g, which is not within 0 to 1",
+                           (double)c->inv_freq[i]);
+    return 0;
+}
+
+int hf_config_parse(struct hf_config *c, const char *text, size_t n,
+                    const char *gen, size_t n_gen, struct err *err)
+{
+    struct json *root = NULL, *g = NULL;
+    struct hf_config out;
+    int rc = -1;
+
+    if (json_parse(&root, text, n, err))
+        return err_prefix(err, "config.json");
+    if (gen && json_parse(&g, gen, n_gen, err))
+        err_prefix(err, "generation_config.json");
+    else if (parse_tree(&out, root, g, err))
+        err_prefix(err, "config.json");
+    else
+        rc = 0;
+    json_free(root);
+    json_free(g);
+    if (!rc)
+        *c = out;
+    return rc;
+}
+
+int hf_config_read(struct hf_config *c, const char *dir, struct err *err)
+{
+    char *config = file_join(dir, "config.json");
+    char *gen = file_join(dir, "generation_config.json");
+    bool has_gen = file_exists(gen);
+    struct buf b, g;
+    int rc = -1;
+
+    buf_init(&b, MAX_CONFIG);
+    buf_init(&g, MAX_CONFIG);
+    if (file_read(&b, config, err) || (has_gen && file_read(&g, gen, err)))
+        goto out;
+    buf_put(&b, "", 0); /* not NULL, though the file were empty */
+    buf_put(&g, "", 0);
+    rc = hf_config_parse(c, b.data, b.len, has_gen ? g.data : NULL, g.len,
+                         err);
+out:
+    buf_clear(&b);
+    buf_clear(&g);
+    free(config);
+    free(gen);
+    return rc;
+}

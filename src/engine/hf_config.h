@@ -1,0 +1,32 @@
+/*
+ * config.json of a Hugging Face directory (and generation_config.json) as the
+ * fields of a model record.  Four families are known: llama, mistral, qwen2,
+ * qwen3.  Whatever would change a number and has no paragraph in X1 is
+ * refused by name.
+ */
+#ifndef APUS_ENGINE_HF_CONFIG_H
+#define APUS_ENGINE_HF_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/kernels.h"
+#include "proof/model_record.h"
+
+struct err;
+
+struct hf_config {
+    struct model_record rec; /* but tokenizer, template and tensors root */
+    float inv_freq[X1_MAX_HEAD_DIM / 2]; /* head_dim / 2 of them */
+    bool has_eos;            /* some file said which ids end an answer */
+};
+
+/* From texts; gen is NULL if there is no generation_config.json. */
+int hf_config_parse(struct hf_config *c, const char *text, size_t n,
+                    const char *gen, size_t n_gen, struct err *err);
+
+/* From the files of a directory. */
+int hf_config_read(struct hf_config *c, const char *dir, struct err *err);
+
+#endif

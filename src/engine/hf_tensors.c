@@ -1,0 +1,132 @@
+/*
+ * Names and shapes only; numbers are convert.c.
+ */
+#include <config.h>
+
+#include "engine/hf_tensors.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "engine/model.h"
+#include "engine/safetensors.h"
+
+void hf_tensor_name(char out[HF_TENSOR_NAME], uint32_t i)
+{
+    static const char *const top[] = {
+        "model.embed_tokens.weight", "", "model.norm.weight",
+        "lm_head.weight"
+    };
+    static const char *const part[] = {
+        "input_layernorm.weight", "self_attn.q_proj.weight",
+        "self_attn.k_proj.weight", "self_attn.v_proj.weight",
+        "self_attn.o_proj.weight", "self_attn.q_proj.bias",
+        "self_attn.k_proj.bias", "self_attn.v_proj.bias",
+        "self_attn.q_norm.weight", "self_attn.k_norm.weight",
+        "post_attention_layernorm.weight", "mlp.gate_proj.weight",
+        "mlp.up_proj.weight", "mlp.down_proj.weight"
+    };
+
+    if (i < TENSOR_LAYERS)
+        snprintf(out, HF_TENSOR_NAME, "%s", top[i]);
+    else
+        snprintf(out, HF_TENSOR_NAME, "model.layers.%u.%s",
+                 (i - TENSOR_LAYERS) / LAYER_TENSORS,
+                 part[(i - TENSOR_LAYERS) % LAYER_TENSORS]);
+}
+
+/* Whether tensor i is read from the checkpoint. */
+static bool is_read(const struct model_record *rec, uint32_t i)
+{
+    struct tensor_record t;
+
+    model_expect(rec, i, &t);
+    return t.type != TENSOR_ABSENT && i != TENSOR_INV_FREQ &&
+           !(i == TENSOR_HEAD && rec->flags & MODEL_TIED);
+}
+
+const struct safetensor *hf_tensors_get(const struct safetensors *s,
+                                        const struct model_record *rec,
+                                        uint32_t i)
+{
+    const struct safetensor *t;
+    char name[HF_TENSOR_NAME];
+
+    if (!is_read(rec, i))
+        return NULL;
+    hf_tensor_name(name, i);
+    t = safetensors_find(s, name);
+    if (!t && i == TENSOR_EMBED && rec->flags & MODEL_TIED) {
+        hf_tensor_name(name, TENSOR_HEAD);
+        t = safetensors_find(s, name);
+    }
+    return t;
+}
+
+static int check_shape(const struct safetensor *t,
+                       const struct model_record *rec, uint32_t i,
+                       struct err *err)
+{
+    struct tensor_record e;
+
+    model_expect(rec, i, &e);
+    if (e.type == TENSOR_F32 && t->n_dims == 1 && t->shape[0] == e.rows)
+        return 0;
+    if (e.type == TENSOR_W8 && t->n_dims == 2 && t->shape[0] == e.rows &&
+        t->shape[1] == e.cols)
+        return 0;
+    return err_set(err, ERR_INPUT, "tensor \"%s\" has not the shape that "
+                   "config.json says, %u x %u", t->name, e.rows, e.cols);
+}
+
+/* A tensor that is not used but may be there. */
+static bool harmless(const char *name, const struct model_record *rec)
+{
+    static const char end[] = "rotary_emb.inv_freq";
+    size_t n = strlen(name);
+
+    if (n >= sizeof end - 1 && !strcmp(name + n - (sizeof end - 1), end))
+        return true;
+    return rec->flags & MODEL_TIED && !strcmp(name, "lm_head.weight");
+}
+
+int hf_tensors_check(const struct safetensors *s,
+                     const struct model_record *rec, struct err *err)
+{
+    size_t n = safetensors_count(s);
+    bool *used = xcalloc(n + 1, sizeof *used);
+    int rc = -1;
+
+    for (uint32_t i = 0; i < rec->n_tensors; i++) {
+        const struct safetensor *t = hf_tensors_get(s, rec, i);
+        char name[HF_TENSOR_NAME];
+
+        if (!is_read(rec, i))
+            continue;
+        hf_tensor_name(name, i);
+        if (!t) {
+            err_set(err, ERR_INPUT, "tensor \"%s\" is missing", name);
+            goto out;
+        }
+        if (check_shape(t, rec, i, err))
+            goto out;
+        used[t - safetensors_at(s, 0)] = true;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *name = safetensors_at(s, i)->name;
+
+        if (!used[i] && !harmless(name, rec)) {
+            err_set(err, ERR_INPUT, "tensor \"%s\" has no place in such a "
+                    "model", name);
+            goto out;
+        }
+    }
+    rc = 0;
+out:
+    free(used);
+    return rc;
+}

@@ -1,0 +1,557 @@
+/*
+ * Reading a model file.  The record is bounded first, then the tensor records
+ * are compared with what such a model must have, then memory is taken, and
+ * then every byte is read in order and checked as it comes: values, zeros
+ * between the parts, roots, and that nothing follows.  The bytes are copied
+ * and not mapped, so that a file which somebody truncates is an error and not
+ * a signal.  Where things lie is model_layout.c.
+ */
+#include <config.h>
+
+#include "engine/model.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "proof/merkle.h"
+
+#define PIECE ((size_t)1 << 20) /* read and check about this much at once */
+#define BITS_ONE 0x3f800000u
+#define BITS_MINUS_ZERO 0x80000000u
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "the weights are used as they lie in the file");
+
+/* The file while it is read. */
+struct reader {
+    int fd;
+    const char *path;
+    uint64_t file_size;
+    bool hash;           /* check the roots */
+    unsigned char *data; /* the file's bytes, [0, at) of them read */
+    size_t at;
+};
+
+static int read_exact(struct reader *r, void *out, size_t n, struct err *err)
+{
+    unsigned char *p = out;
+
+    while (n) {
+        ssize_t got = read(r->fd, p, n < PIECE ? n : PIECE);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_errno(err, ERR_RETRY, "cannot read \"%s\"", r->path);
+        if (got == 0)
+            return err_set(err, ERR_INPUT, "\"%s\" ends too early", r->path);
+        p += got;
+        n -= (size_t)got;
+    }
+    return 0;
+}
+
+static int reader_open(struct reader *r, const char *path, struct err *err)
+{
+    struct stat st;
+
+    memset(r, 0, sizeof *r);
+    r->path = path;
+    /* not blocked by a FIFO of that name */
+    r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (r->fd < 0)
+        return err_errno(err, ERR_INPUT, "cannot open \"%s\"", path);
+    if (fstat(r->fd, &st) < 0) {
+        err_errno(err, ERR_RETRY, "cannot read \"%s\"", path);
+        goto close_file;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        err_set(err, ERR_INPUT, "\"%s\" is not a regular file", path);
+        goto close_file;
+    }
+    r->file_size = (uint64_t)st.st_size;
+    return 0;
+
+close_file:
+    close(r->fd);
+    return -1;
+}
+
+/* The record and its id; everything in it is within the limits after. */
+static int read_record(struct reader *r, unsigned char raw[MODEL_RECORD_SIZE],
+                       struct model_record *rec, unsigned char id[32],
+                       struct err *err)
+{
+    if (r->file_size < MODEL_RECORD_SIZE)
+        return err_set(err, ERR_INPUT, "\"%s\" is too short for a model file",
+                       r->path);
+    if (read_exact(r, raw, MODEL_RECORD_SIZE, err))
+        return -1;
+    if (!memcmp(raw, "GGUF", 4))
+        return err_set(err, ERR_INPUT, "\"%s\" is a GGUF file; convert the "
+                       "Hugging Face directory of the model instead",
+                       r->path);
+    if (memcmp(raw, "apusmdl1", 8))
+        return err_set(err, ERR_INPUT, "\"%s\" is not a model file "
+                       "(it does not begin with apusmdl1)", r->path);
+    if (model_record_unpack(rec, raw))
+        return err_set(err, ERR_INPUT, "\"%s\": the model record is "
+                       "malformed", r->path);
+    if (model_check(rec, err))
+        return err_prefix(err, "\"%s\"", r->path);
+    model_record_id(id, rec);
+    return 0;
+}
+
+static int wrong(const struct reader *r, uint32_t i, const char *what,
+                 struct err *err)
+{
+    char name[MODEL_TENSOR_NAME];
+
+    model_tensor_name(name, i);
+    return err_set(err, ERR_INPUT, "\"%s\": %s: %s", r->path, name, what);
+}
+
+/* The tensor records: their root, and that each is what it must be. */
+static int check_records(const struct reader *r, const unsigned char *raw,
+                         const struct model_record *rec,
+                         struct tensor_record *t, struct err *err)
+{
+    struct merkle tree;
+    unsigned char root[32];
+
+    merkle_init(&tree);
+    for (uint32_t i = 0; i < rec->n_tensors; i++) {
+        const unsigned char *p = raw + (size_t)i * TENSOR_RECORD_SIZE;
+        struct tensor_record e;
+
+        merkle_leaf(&tree, p, TENSOR_RECORD_SIZE);
+        model_expect(rec, i, &e);
+        if (tensor_record_unpack(&t[i], p))
+            return wrong(r, i, "its tensor record is malformed", err);
+        if (t[i].type != e.type || t[i].rows != e.rows ||
+            t[i].cols != e.cols)
+            return wrong(r, i, "its type or shape is not the one that the "
+                         "model record asks for", err);
+        if (e.type == TENSOR_ABSENT && memcmp(t[i].root, e.root, 32))
+            return wrong(r, i, "it is absent and has a root", err);
+    }
+    if (rec->flags & MODEL_TIED &&
+        memcmp(t[TENSOR_HEAD].root, t[TENSOR_EMBED].root, 32))
+        return wrong(r, TENSOR_HEAD, "it does not repeat the embedding",
+                     err);
+    merkle_root(&tree, root);
+    if (memcmp(root, rec->tensors, 32))
+        return err_set(err, ERR_INPUT, "\"%s\": the tensor records do not "
+                       "have the root of the model record", r->path);
+    return 0;
+}
+
+/* Read on up to `end`. */
+static int read_to(struct reader *r, size_t end, struct err *err)
+{
+    if (read_exact(r, r->data + r->at, end - r->at, err))
+        return -1;
+    r->at = end;
+    return 0;
+}
+
+/* Read the zeros before `offset`. */
+static int read_zeros(struct reader *r, size_t offset, struct err *err)
+{
+    size_t from = r->at;
+
+    if (read_to(r, offset, err))
+        return -1;
+    for (; from < offset; from++)
+        if (r->data[from])
+            return err_set(err, ERR_INPUT, "\"%s\": byte %zu is padding and "
+                           "not zero", r->path, from);
+    return 0;
+}
+
+/* Index of the first of n floats that is 2^40 or more in size, or NaN, or, if
+ * `unit`, outside [0, 1]; n if there is none. */
+static size_t first_bad(const unsigned char *p, size_t n, bool unit)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t b = get_u32(p + 4 * i);
+
+        if ((b & 0x7fffffff) >= X1_LIMIT_BITS)
+            return i;
+        if (unit && b > BITS_ONE && b != BITS_MINUS_ZERO)
+            return i;
+    }
+    return n;
+}
+
+static int check_floats(const struct reader *r, uint32_t i, size_t at,
+                        size_t n, struct err *err)
+{
+    char what[64];
+    size_t k = first_bad(r->data + at, n, i == TENSOR_INV_FREQ);
+
+    if (k == n)
+        return 0;
+    snprintf(what, sizeof what, "value %zu of its floats is out of range", k);
+    return wrong(r, i, what, err);
+}
+
+static int read_vector(struct reader *r, uint32_t i,
+                       const struct tensor_record *t, struct err *err)
+{
+    size_t at = r->at, n = t->rows;
+    unsigned char root[32];
+
+    if (read_to(r, at + 4 * n, err) || check_floats(r, i, at, n, err))
+        return -1;
+    if (!r->hash)
+        return 0;
+    merkle_blob(root, r->data + at, 4 * n);
+    if (memcmp(root, t->root, 32))
+        return wrong(r, i, "its bytes do not have its root", err);
+    return 0;
+}
+
+/* Rows [from, to) of a matrix whose scales are at `scales`. */
+static int check_rows(const struct reader *r, uint32_t i,
+                      const struct tensor_record *t, struct merkle *tree,
+                      size_t scales, size_t from, size_t to, struct err *err)
+{
+    const unsigned char *w = r->data + scales +
+                             (size_t)model_tensor_scales(t);
+
+    for (size_t n = from; n < to; n++) {
+        const unsigned char *row = w + n * t->cols;
+        unsigned char leaf[36];
+
+        if (memchr(row, 0x80, t->cols))
+            return wrong(r, i, "it has a weight of -128", err);
+        if (!r->hash)
+            continue;
+        model_row_leaf(leaf, f32_from(get_u32(r->data + scales + 4 * n)),
+                       (const int8_t *)row, t->cols);
+        merkle_leaf(tree, leaf, sizeof leaf);
+    }
+    return 0;
+}
+
+static int read_matrix(struct reader *r, uint32_t i,
+                       const struct tensor_record *t, struct err *err)
+{
+    size_t scales = r->at, rows = t->rows, cols = t->cols;
+    size_t step = PIECE / cols ? PIECE / cols : 1;
+    struct merkle tree;
+    unsigned char root[32];
+
+    if (read_to(r, scales + 4 * rows, err) ||
+        check_floats(r, i, scales, rows, err) ||
+        read_zeros(r, scales + (size_t)model_tensor_scales(t), err))
+        return -1;
+    merkle_init(&tree);
+    for (size_t n = 0; n < rows; n += step) {
+        size_t end = rows - n < step ? rows : n + step;
+
+        if (read_to(r, r->at + (end - n) * cols, err) ||
+            check_rows(r, i, t, &tree, scales, n, end, err))
+            return -1;
+    }
+    if (!r->hash)
+        return 0;
+    merkle_root(&tree, root);
+    if (memcmp(root, t->root, 32))
+        return wrong(r, i, "its bytes do not have its root", err);
+    return 0;
+}
+
+static int check_text(const char *path, const char *what, const void *p,
+                      size_t n, const unsigned char want[32],
+                      struct err *err)
+{
+    unsigned char root[32];
+
+    merkle_blob(root, p, n);
+    if (memcmp(root, want, 32))
+        return err_set(err, ERR_INPUT, "\"%s\": the bytes of the %s do not "
+                       "have their root", path, what);
+    return 0;
+}
+
+static int check_template(const char *path, const void *p, size_t n,
+                          const unsigned char want[32], struct err *err)
+{
+    if (check_text(path, "chat template", p, n, want, err))
+        return -1;
+    if (!utf8_valid(p, n))
+        return err_set(err, ERR_INPUT, "\"%s\": the chat template is not "
+                       "UTF-8", path);
+    return 0;
+}
+
+/* What follows the records, in the order of the file. */
+static int read_parts(struct reader *r, const struct model_record *rec,
+                      const struct model_layout *lay,
+                      const struct tensor_record *t, struct err *err)
+{
+    unsigned char byte;
+
+    for (uint32_t i = 0; i < rec->n_tensors; i++) {
+        if (t[i].type == TENSOR_ABSENT ||
+            (i == TENSOR_HEAD && rec->flags & MODEL_TIED))
+            continue;
+        if (read_zeros(r, (size_t)lay->offset[i], err) ||
+            (t[i].type == TENSOR_F32 ? read_vector(r, i, &t[i], err)
+                                     : read_matrix(r, i, &t[i], err)))
+            return -1;
+    }
+    if (read_zeros(r, (size_t)lay->tokenizer, err) ||
+        read_to(r, (size_t)(lay->tokenizer + rec->tokenizer_size), err) ||
+        check_text(r->path, "tokenizer", r->data + lay->tokenizer,
+                   (size_t)rec->tokenizer_size, rec->tokenizer, err))
+        return -1;
+    if (read_zeros(r, (size_t)lay->chat_template, err) ||
+        read_to(r, (size_t)(lay->chat_template + rec->template_size), err) ||
+        check_template(r->path, r->data + lay->chat_template,
+                       (size_t)rec->template_size, rec->template_blob, err))
+        return -1;
+    if (read(r->fd, &byte, 1) != 0)
+        return err_set(err, ERR_INPUT, "\"%s\" grew while it was read",
+                       r->path);
+    return 0;
+}
+
+static const float *floats(const struct model *m,
+                           const struct model_layout *lay, uint32_t i)
+{
+    struct tensor_record t;
+
+    model_expect(&m->rec, i, &t);
+    if (t.type == TENSOR_ABSENT)
+        return NULL;
+    return (const float *)(const void *)((char *)m->data + lay->offset[i]);
+}
+
+static struct x1_matrix weights(const struct model *m,
+                                const struct model_layout *lay, uint32_t i)
+{
+    const char *p = (const char *)m->data + lay->offset[i];
+    struct tensor_record t;
+    struct x1_matrix w;
+
+    model_expect(&m->rec, i, &t);
+    w.rows = t.rows;
+    w.cols = t.cols;
+    w.scale = (const float *)(const void *)p;
+    w.w = (const int8_t *)(p + model_tensor_scales(&t));
+    return w;
+}
+
+/* Point into the data. */
+static void index_model(struct model *m, const struct model_layout *lay)
+{
+    m->embed = weights(m, lay, TENSOR_EMBED);
+    m->head = weights(m, lay, TENSOR_HEAD);
+    m->inv_freq = floats(m, lay, TENSOR_INV_FREQ);
+    m->final_norm = floats(m, lay, TENSOR_FINAL_NORM);
+    m->layers = xcalloc(m->rec.n_layers, sizeof *m->layers);
+    for (uint32_t l = 0; l < m->rec.n_layers; l++) {
+        uint32_t i = TENSOR_LAYERS + LAYER_TENSORS * l;
+        struct model_layer *y = &m->layers[l];
+
+        y->attn_norm = floats(m, lay, i + LAYER_ATTN_NORM);
+        y->wq = weights(m, lay, i + LAYER_WQ);
+        y->wk = weights(m, lay, i + LAYER_WK);
+        y->wv = weights(m, lay, i + LAYER_WV);
+        y->wo = weights(m, lay, i + LAYER_WO);
+        y->bq = floats(m, lay, i + LAYER_BQ);
+        y->bk = floats(m, lay, i + LAYER_BK);
+        y->bv = floats(m, lay, i + LAYER_BV);
+        y->q_norm = floats(m, lay, i + LAYER_Q_NORM);
+        y->k_norm = floats(m, lay, i + LAYER_K_NORM);
+        y->ffn_norm = floats(m, lay, i + LAYER_FFN_NORM);
+        y->gate = weights(m, lay, i + LAYER_GATE);
+        y->up = weights(m, lay, i + LAYER_UP);
+        y->down = weights(m, lay, i + LAYER_DOWN);
+    }
+    m->tokenizer = (unsigned char *)m->data + lay->tokenizer;
+    m->chat_template = (char *)m->data + lay->chat_template;
+}
+
+/* The tensor records, then memory for the whole file, then the rest. */
+static int read_body(struct reader *r, const unsigned char *head,
+                     const struct model_record *rec,
+                     const struct model_layout *lay, struct err *err)
+{
+    size_t n = (size_t)rec->n_tensors * TENSOR_RECORD_SIZE;
+    struct tensor_record *t = xcalloc(rec->n_tensors, sizeof *t);
+    unsigned char *raw = xmalloc(n);
+    void *data = NULL;
+    int rc = -1;
+
+    if (r->file_size != lay->size) {
+        err_set(err, ERR_INPUT, "\"%s\" has %llu bytes, its record says "
+                "%llu", r->path, (unsigned long long)r->file_size,
+                (unsigned long long)lay->size);
+        goto out;
+    }
+    if (read_exact(r, raw, n, err) || check_records(r, raw, rec, t, err))
+        goto out;
+    if (mem_big(&data, (size_t)lay->size, 1, "the model", err))
+        goto out;
+    r->data = data;
+    memcpy(r->data, head, MODEL_RECORD_SIZE);
+    memcpy(r->data + MODEL_RECORD_SIZE, raw, n);
+    r->at = MODEL_RECORD_SIZE + n;
+    rc = read_parts(r, rec, lay, t, err);
+out:
+    free(raw);
+    free(t);
+    if (rc) {
+        free(data);
+        r->data = NULL;
+    }
+    return rc;
+}
+
+static int open_model(struct model **out, const char *path,
+                      const unsigned char *want_id, bool hash,
+                      struct err *err)
+{
+    unsigned char head[MODEL_RECORD_SIZE];
+    struct model_layout lay = { NULL, 0, 0, 0 };
+    struct model *m = xcalloc(1, sizeof *m);
+    struct reader r;
+    int rc = -1;
+
+    if (reader_open(&r, path, err)) {
+        free(m);
+        return -1;
+    }
+    r.hash = hash;
+    if (read_record(&r, head, &m->rec, m->id, err))
+        goto out;
+    if (want_id && memcmp(want_id, m->id, 32)) {
+        err_set(err, ERR_INPUT, "\"%s\" is another model than the one asked "
+                "for: its id differs", path);
+        goto out;
+    }
+    if (model_layout(&lay, &m->rec, err)) {
+        err_prefix(err, "\"%s\"", path);
+        goto out;
+    }
+    if (read_body(&r, head, &m->rec, &lay, err))
+        goto out;
+    m->data = r.data;
+    m->size = (size_t)lay.size;
+    index_model(m, &lay);
+    *out = m;
+    rc = 0;
+out:
+    close(r.fd);
+    model_layout_clear(&lay);
+    if (rc)
+        free(m);
+    return rc;
+}
+
+int model_open(struct model **out, const char *path,
+               const unsigned char *want_id, struct err *err)
+{
+    return open_model(out, path, want_id, true, err);
+}
+
+int model_open_again(struct model **out, const char *path,
+                     const unsigned char *want_id, struct err *err)
+{
+    return open_model(out, path, want_id, false, err);
+}
+
+void model_close(struct model *m)
+{
+    if (!m)
+        return;
+    free(m->layers);
+    free(m->data);
+    free(m);
+}
+
+int model_peek(struct model_record *rec, unsigned char id[32],
+               const char *path, struct err *err)
+{
+    unsigned char head[MODEL_RECORD_SIZE], h[32];
+    struct model_record out;
+    struct reader r;
+    int rc;
+
+    if (reader_open(&r, path, err))
+        return -1;
+    rc = read_record(&r, head, &out, h, err);
+    close(r.fd);
+    if (rc)
+        return -1;
+    *rec = out;
+    memcpy(id, h, 32);
+    return 0;
+}
+
+/* Append n bytes at offset `at` of the file. */
+static int append_part(struct reader *r, struct buf *b, const char *what,
+                       uint64_t at, uint64_t n, struct err *err)
+{
+    void *p = NULL;
+    int rc = -1;
+
+    if (!n)
+        return 0;
+    if (lseek(r->fd, (off_t)at, SEEK_SET) < 0)
+        return err_errno(err, ERR_RETRY, "cannot read \"%s\"", r->path);
+    if (mem_big(&p, (size_t)n, 1, what, err))
+        return -1;
+    if (!read_exact(r, p, (size_t)n, err)) {
+        buf_put(b, p, (size_t)n);
+        rc = buf_check(b, what, err);
+    }
+    free(p);
+    return rc;
+}
+
+int model_peek_texts(struct buf *tokenizer, struct buf *chat_template,
+                     const struct model_record *rec, const char *path,
+                     struct err *err)
+{
+    size_t t0 = tokenizer->len, c0 = chat_template->len;
+    struct model_layout lay;
+    struct reader r;
+    int rc = -1;
+
+    if (model_layout(&lay, rec, err))
+        return -1;
+    if (reader_open(&r, path, err))
+        goto clear_layout;
+    if (append_part(&r, tokenizer, "the tokenizer", lay.tokenizer,
+                    rec->tokenizer_size, err) ||
+        append_part(&r, chat_template, "the chat template",
+                    lay.chat_template, rec->template_size, err))
+        goto close_file;
+    if (!check_text(path, "tokenizer", tokenizer->data + t0,
+                    tokenizer->len - t0, rec->tokenizer, err) &&
+        !check_template(path, chat_template->data + c0,
+                        chat_template->len - c0, rec->template_blob, err))
+        rc = 0;
+close_file:
+    close(r.fd);
+clear_layout:
+    model_layout_clear(&lay);
+    return rc;
+}

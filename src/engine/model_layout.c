@@ -1,0 +1,290 @@
+/*
+ * What a model record may say, what its tensors must be, and where each byte
+ * of its file lies (man 5 apus-model).  All of it is computed from the record
+ * alone, before anything of the file is believed.  Reading is model.c.
+ */
+#include <config.h>
+
+#include "engine/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+#define ALIGN 64
+#define BITS_EPS_MIN 0x2b800000u   /* 2^-40 */
+#define BITS_SCALE_END 0x49800000u /* 2^20 */
+
+static int bad(struct err *err, const char *field, uint64_t value,
+               const char *limit)
+{
+    return err_set(err, ERR_INPUT, "model record: %s is %llu, must be %s",
+                   field, (unsigned long long)value, limit);
+}
+
+static int check_sizes(const struct model_record *r, struct err *err)
+{
+    uint64_t width = (uint64_t)r->n_heads * r->head_dim;
+
+    if (r->numerics != X1_VERSION)
+        return bad(err, "numerics version", r->numerics, "1");
+    if (r->architecture != 1)
+        return bad(err, "architecture", r->architecture, "1");
+    if (r->n_layers < 1 || r->n_layers > MODEL_MAX_LAYERS)
+        return bad(err, "number of layers", r->n_layers, "1 to 1024");
+    if (r->dim < 1 || r->dim > X1_MAX_K)
+        return bad(err, "width", r->dim, "1 to 131072");
+    if (r->n_kv_heads < 1)
+        return bad(err, "number of kv heads", r->n_kv_heads, "at least 1");
+    if (r->n_heads < 1 || r->n_heads % r->n_kv_heads)
+        return bad(err, "number of heads", r->n_heads,
+                   "a multiple of the number of kv heads");
+    if (r->head_dim < 2 || r->head_dim % 2 ||
+        r->head_dim > X1_MAX_HEAD_DIM)
+        return bad(err, "head width", r->head_dim, "even, 2 to 1024");
+    if (width > X1_MAX_K)
+        return bad(err, "width of all heads", width, "at most 131072");
+    if (r->ffn_dim < 1 || r->ffn_dim > X1_MAX_K)
+        return bad(err, "width of the ffn", r->ffn_dim, "1 to 131072");
+    if (r->n_vocab < 1 || r->n_vocab > X1_MAX_VOCAB)
+        return bad(err, "vocabulary", r->n_vocab, "1 to 262144");
+    if (r->context < 1 || r->context > X1_MAX_CONTEXT)
+        return bad(err, "context", r->context, "1 to 131072");
+    if (r->window > X1_MAX_CONTEXT)
+        return bad(err, "window", r->window, "at most 131072");
+    return 0;
+}
+
+static int check_rest(const struct model_record *r, struct err *err)
+{
+    uint32_t i;
+
+    if (r->flags & ~(uint32_t)(MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM |
+                               MODEL_A8))
+        return bad(err, "flags", r->flags, "made of 1, 2, 4 and 8");
+    /* by bits: a sign or a NaN is far above the upper limit */
+    if (f32_bits(r->eps) < BITS_EPS_MIN ||
+        f32_bits(r->eps) >= X1_LIMIT_BITS)
+        return err_set(err, ERR_INPUT,
+                       "model record: eps must be 2^-40 or more");
+    if (f32_bits(r->attn_scale) == 0 ||
+        f32_bits(r->attn_scale) >= BITS_SCALE_END)
+        return err_set(err, ERR_INPUT, "model record: the attention scale "
+                       "must be above 0 and below 2^20");
+    if (r->bos != MODEL_NONE && r->bos >= r->n_vocab)
+        return bad(err, "bos", r->bos, "a token id");
+    if (r->n_eos > 8)
+        return bad(err, "number of eos ids", r->n_eos, "at most 8");
+    for (i = 0; i < 8; i++) {
+        if (i < r->n_eos && r->eos[i] >= r->n_vocab)
+            return bad(err, "eos", r->eos[i], "a token id");
+        if (i >= r->n_eos && r->eos[i] != MODEL_NONE)
+            return bad(err, "unused eos", r->eos[i], "4294967295");
+    }
+    if (r->tokenizer_size > MODEL_MAX_TOKENIZER)
+        return bad(err, "tokenizer size", r->tokenizer_size,
+                   "at most 64 MiB");
+    if (r->template_size > MODEL_MAX_TEMPLATE)
+        return bad(err, "chat template size", r->template_size,
+                   "at most 1 MiB");
+    if (r->n_tensors != TENSOR_LAYERS + LAYER_TENSORS * r->n_layers)
+        return bad(err, "number of tensors", r->n_tensors,
+                   "4 + 14 times the layers");
+    return 0;
+}
+
+static void vector(struct tensor_record *t, uint32_t n)
+{
+    t->type = TENSOR_F32;
+    t->rows = n;
+    t->cols = 1;
+}
+
+static void matrix(struct tensor_record *t, uint32_t rows, uint32_t cols)
+{
+    t->type = TENSOR_W8;
+    t->rows = rows;
+    t->cols = cols;
+}
+
+void model_expect(const struct model_record *rec, uint32_t i,
+                  struct tensor_record *t)
+{
+    uint32_t q = rec->n_heads * rec->head_dim;
+    uint32_t kv = rec->n_kv_heads * rec->head_dim;
+    uint32_t bias = rec->flags & MODEL_QKV_BIAS;
+    uint32_t norm = rec->flags & MODEL_QK_NORM;
+
+    memset(t, 0, sizeof *t);
+    if (i == TENSOR_EMBED || i == TENSOR_HEAD)
+        matrix(t, rec->n_vocab, rec->dim);
+    else if (i == TENSOR_INV_FREQ)
+        vector(t, rec->head_dim / 2);
+    else if (i == TENSOR_FINAL_NORM)
+        vector(t, rec->dim);
+    if (i < TENSOR_LAYERS)
+        return;
+    switch ((i - TENSOR_LAYERS) % LAYER_TENSORS) {
+    case LAYER_ATTN_NORM:
+    case LAYER_FFN_NORM:
+        vector(t, rec->dim);
+        break;
+    case LAYER_WQ:
+        matrix(t, q, rec->dim);
+        break;
+    case LAYER_WK:
+    case LAYER_WV:
+        matrix(t, kv, rec->dim);
+        break;
+    case LAYER_WO:
+        matrix(t, rec->dim, q);
+        break;
+    case LAYER_BQ:
+        if (bias)
+            vector(t, q);
+        break;
+    case LAYER_BK:
+    case LAYER_BV:
+        if (bias)
+            vector(t, kv);
+        break;
+    case LAYER_Q_NORM:
+    case LAYER_K_NORM:
+        if (norm)
+            vector(t, rec->head_dim);
+        break;
+    case LAYER_GATE:
+    case LAYER_UP:
+        matrix(t, rec->ffn_dim, rec->dim);
+        break;
+    case LAYER_DOWN:
+        matrix(t, rec->dim, rec->ffn_dim);
+        break;
+    }
+}
+
+/* *at += n, or -1. */
+static int advance(uint64_t *at, uint64_t n)
+{
+    if (n > UINT64_MAX - *at)
+        return -1;
+    *at += n;
+    return 0;
+}
+
+/* *at up to the next multiple of ALIGN. */
+static int align(uint64_t *at)
+{
+    return advance(at, (ALIGN - *at % ALIGN) % ALIGN);
+}
+
+/* Put a part of n bytes at *at; one of no bytes takes no padding either. */
+static int place(uint64_t *at, uint64_t n, uint64_t *offset)
+{
+    if (n && align(at))
+        return -1;
+    *offset = *at;
+    return advance(at, n);
+}
+
+/* rows and cols are below 2^18 each, so the products are below 2^36. */
+uint64_t model_tensor_scales(const struct tensor_record *t)
+{
+    uint64_t n = (uint64_t)t->rows * 4;
+
+    return n + (ALIGN - n % ALIGN) % ALIGN;
+}
+
+uint64_t model_tensor_size(const struct tensor_record *t)
+{
+    if (t->type == TENSOR_F32)
+        return (uint64_t)t->rows * 4;
+    if (t->type == TENSOR_W8)
+        return model_tensor_scales(t) + (uint64_t)t->rows * t->cols;
+    return 0;
+}
+
+int model_check(const struct model_record *rec, struct err *err)
+{
+    if (check_sizes(rec, err) || check_rest(rec, err))
+        return -1;
+    return 0;
+}
+
+int model_layout(struct model_layout *lay, const struct model_record *rec,
+                 struct err *err)
+{
+    struct model_layout out;
+    uint64_t at = MODEL_RECORD_SIZE;
+    int over;
+
+    if (model_check(rec, err))
+        return -1;
+    over = advance(&at, (uint64_t)rec->n_tensors * TENSOR_RECORD_SIZE);
+    out.offset = xcalloc(rec->n_tensors, sizeof *out.offset);
+    for (uint32_t i = 0; i < rec->n_tensors; i++) {
+        struct tensor_record t;
+
+        model_expect(rec, i, &t);
+        /* A tied head has the embedding's record, and its bytes: they lie in
+         * the file once. */
+        if (i == TENSOR_HEAD && rec->flags & MODEL_TIED)
+            out.offset[i] = out.offset[TENSOR_EMBED];
+        else
+            over |= place(&at, model_tensor_size(&t), &out.offset[i]);
+    }
+    over |= place(&at, rec->tokenizer_size, &out.tokenizer);
+    over |= place(&at, rec->template_size, &out.chat_template);
+    out.size = at;
+    if (over || at > INT64_MAX || at > SIZE_MAX) {
+        free(out.offset);
+        return err_set(err, ERR_INPUT,
+                       "model record: the model is too large");
+    }
+    *lay = out;
+    return 0;
+}
+
+void model_layout_clear(struct model_layout *lay)
+{
+    free(lay->offset);
+    memset(lay, 0, sizeof *lay);
+}
+
+uint64_t model_parameters(const struct model_record *rec)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < rec->n_tensors; i++) {
+        struct tensor_record t;
+
+        model_expect(rec, i, &t);
+        if (i == TENSOR_INV_FREQ ||
+            (i == TENSOR_HEAD && rec->flags & MODEL_TIED))
+            continue;
+        n += (uint64_t)t.rows * t.cols;
+    }
+    return n;
+}
+
+void model_tensor_name(char out[MODEL_TENSOR_NAME], uint32_t i)
+{
+    static const char *const top[] = {
+        "embedding", "inverse frequencies", "final norm", "head"
+    };
+    static const char *const part[] = {
+        "attention norm", "wq", "wk", "wv", "wo", "bq", "bk", "bv",
+        "q norm", "k norm", "ffn norm", "gate", "up", "down"
+    };
+
+    if (i < TENSOR_LAYERS)
+        snprintf(out, MODEL_TENSOR_NAME, "%s", top[i]);
+    else
+        snprintf(out, MODEL_TENSOR_NAME, "layer %u %s",
+                 (i - TENSOR_LAYERS) / LAYER_TENSORS,
+                 part[(i - TENSOR_LAYERS) % LAYER_TENSORS]);
+}

@@ -1,0 +1,726 @@
+/*
+ * The model store.  Files appear whole under their id, `names` and `checked`
+ * are rewritten whole; two programs at once lose at worst a name or a line of
+ * `checked`, never a model.
+ */
+#include <config.h>
+
+#include "engine/models.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine/convert.h"
+#include "engine/model.h"
+#include "proof/digest.h"
+
+#define MAX_TEXT ((size_t)1 << 20) /* names, checked */
+#define MAX_CHECKED ((size_t)64 << 10) /* `checked` is begun anew above it */
+#define MAX_NAME 64
+#define MIN_PREFIX 6
+#define SUFFIX ".apus"
+#define CONVERTER "1" /* counts up when convert gives other bytes */
+
+/* Lines "name id". */
+struct name {
+    char name[MAX_NAME + 1];
+    unsigned char id[32];
+};
+struct names {
+    struct name *v;
+    size_t n;
+};
+
+static bool name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+static bool name_valid(const char *s)
+{
+    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW"
+                         "XYZ0123456789._-");
+
+    return n && n <= MAX_NAME && !s[n] && *s != '-' && *s != '.';
+}
+
+/* Two fields of a line: a name and an id. */
+static int parse_name(struct name *out, const char *line, size_t n)
+{
+    const char *space = memchr(line, ' ', n);
+    size_t len = space ? (size_t)(space - line) : 0;
+    char id[ID_TEXT];
+
+    if (len < 1 || len > MAX_NAME || n - len - 1 != ID_TEXT - 1)
+        return -1;
+    memcpy(out->name, line, len);
+    out->name[len] = '\0';
+    memcpy(id, space + 1, ID_TEXT - 1);
+    id[ID_TEXT - 1] = '\0';
+    return name_valid(out->name) ? base64url_id(out->id, id) : -1;
+}
+
+/* The store's file `file` appended to b; nothing if there is none. */
+static int read_text(struct buf *b, const char *store, const char *file,
+                     struct err *err)
+{
+    char *path = file_join(store, file);
+    int rc = 0;
+
+    if (file_exists(path))
+        rc = file_read(b, path, err);
+    buf_put(b, "", 0);
+    free(path);
+    return rc;
+}
+
+static int write_text(const struct buf *b, const char *store,
+                      const char *file, struct err *err)
+{
+    char *path = file_join(store, file);
+    int rc = file_write(path, b->data, b->len, err);
+
+    free(path);
+    return rc;
+}
+
+static int names_read(struct names *names, const char *store,
+                      struct err *err)
+{
+    struct buf b;
+    size_t line = 0;
+    int rc = -1;
+
+    names->v = NULL;
+    names->n = 0;
+    buf_init(&b, MAX_TEXT);
+    if (read_text(&b, store, "names", err))
+        goto out;
+    for (const char *p = b.data; p && *p; ) {
+        size_t n = strcspn(p, "\n");
+
+        line++;
+        names->v = xrealloc(names->v, (names->n + 1) * sizeof *names->v);
+        if (parse_name(&names->v[names->n], p, n)) {
+            err_set(err, ERR_INPUT, "%s/names:%zu is no line of a name and "
+                    "an id", store, line);
+            goto out;
+        }
+        names->n++;
+        p += p[n] ? n + 1 : n;
+    }
+    rc = 0;
+out:
+    buf_clear(&b);
+    if (rc) {
+        free(names->v);
+        names->v = NULL;
+        names->n = 0;
+    }
+    return rc;
+}
+
+static int names_write(const struct names *names, const char *store,
+                       struct err *err)
+{
+    struct buf b;
+    int rc;
+
+    buf_init(&b, MAX_TEXT);
+    for (size_t i = 0; i < names->n; i++) {
+        char id[ID_TEXT];
+
+        base64url(id, names->v[i].id, 32);
+        buf_printf(&b, "%s %s\n", names->v[i].name, id);
+    }
+    rc = buf_check(&b, "the list of names", err);
+    if (!rc)
+        rc = write_text(&b, store, "names", err);
+    buf_clear(&b);
+    return rc;
+}
+
+static const struct name *names_find(const struct names *names,
+                                     const char *name)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (!strcmp(names->v[i].name, name))
+            return &names->v[i];
+    return NULL;
+}
+
+/* Give a name to an id; the name's earlier use ends. */
+static int names_set(const char *store, const char *name,
+                     const unsigned char id[32], struct err *err)
+{
+    struct names names;
+    size_t i;
+    int rc;
+
+    if (names_read(&names, store, err))
+        return -1;
+    for (i = 0; i < names.n && strcmp(names.v[i].name, name); i++)
+        continue;
+    if (i == names.n)
+        names.v = xrealloc(names.v, ++names.n * sizeof *names.v);
+    snprintf(names.v[i].name, sizeof names.v[i].name, "%s", name);
+    memcpy(names.v[i].id, id, 32);
+    rc = names_write(&names, store, err);
+    free(names.v);
+    return rc;
+}
+
+static char *id_path(const char *store, const unsigned char id[32])
+{
+    char text[ID_TEXT];
+
+    base64url(text, id, 32);
+    return xasprintf("%s/%s%s", store, text, SUFFIX);
+}
+
+/* The id in a file name ID.apus. */
+static int parse_file_name(unsigned char id[32], const char *name)
+{
+    size_t n = ID_TEXT - 1;
+    char text[ID_TEXT];
+
+    if (strlen(name) != n + strlen(SUFFIX) || strcmp(name + n, SUFFIX))
+        return -1;
+    memcpy(text, name, n);
+    text[n] = '\0';
+    return base64url_id(id, text);
+}
+
+/* The ids of the store's files in order; the caller frees *ids. */
+static int list_ids(unsigned char (**ids)[32], size_t *n, const char *store,
+                    struct err *err)
+{
+    DIR *d = opendir(store);
+    unsigned char (*v)[32] = NULL;
+    struct dirent *e;
+
+    *n = 0;
+    *ids = NULL;
+    if (!d && errno == ENOENT)
+        return 0;
+    if (!d)
+        return err_errno(err, ERR_INPUT, "cannot open \"%s\"", store);
+    while ((e = readdir(d))) {
+        unsigned char id[32];
+
+        if (parse_file_name(id, e->d_name))
+            continue;
+        v = xrealloc(v, (*n + 1) * sizeof *v);
+        memcpy(v[(*n)++], id, 32);
+    }
+    closedir(d);
+    *ids = v;
+    return 0;
+}
+
+/* 0 and *id if `what` is the id, or the only one with that prefix, of a file
+ * of the store; 1 if there is none; -1 if there are several. */
+static int find_prefix(unsigned char id[32], const char *store,
+                       const char *what, struct err *err)
+{
+    unsigned char (*ids)[32];
+    size_t n, len = strlen(what), hits = 0;
+
+    if (len < MIN_PREFIX || len >= ID_TEXT)
+        return 1;
+    if (list_ids(&ids, &n, store, err))
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        char text[ID_TEXT];
+
+        base64url(text, ids[i], 32);
+        if (strncmp(text, what, len))
+            continue;
+        memcpy(id, ids[i], 32);
+        hits++;
+    }
+    free(ids);
+    if (hits > 1)
+        return err_set(err, ERR_INPUT, "\"%s\" begins %zu ids in \"%s\"; "
+                       "give more characters", what, hits, store);
+    return hits ? 0 : 1;
+}
+
+/* What a user calls a model of the store: 0, 1 if it is none, -1. */
+static int find_model(unsigned char id[32], const char *store,
+                      const char *what, struct err *err)
+{
+    struct names names;
+    const struct name *name;
+    int rc;
+
+    if (strchr(what, '/'))
+        return 1;
+    if (names_read(&names, store, err))
+        return -1;
+    name = names_find(&names, what);
+    if (name)
+        memcpy(id, name->id, 32);
+    rc = name ? 0 : find_prefix(id, store, what, err);
+    free(names.v);
+    return rc;
+}
+
+/* The name for a file or directory: its last component, without .apus, with
+ * '-' for what no name may have. */
+static char *make_name(const char *path)
+{
+    char *real = realpath(path, NULL);
+    const char *base = real ? real : path, *slash = strrchr(base, '/');
+    char *name = xstrndup(slash ? slash + 1 : base, MAX_NAME);
+    size_t n = strlen(name);
+
+    free(real);
+    if (n > strlen(SUFFIX) && !strcmp(name + n - strlen(SUFFIX), SUFFIX))
+        name[n - strlen(SUFFIX)] = '\0';
+    for (char *p = name; *p; p++)
+        if (!name_char(*p))
+            *p = '-';
+    if (*name == '-' || *name == '.')
+        *name = '_';
+    if (name_valid(name))
+        return name;
+    free(name);
+    return xstrdup("model");
+}
+
+/* Convert into the store: under a name aside first, for the id is not known
+ * before the end. */
+static int add_directory(const char *store, const char *dir,
+                         const struct convert_options *o,
+                         unsigned char id[32], struct err *err)
+{
+    char *aside = xasprintf("%s/new.%ld", store, (long)getpid());
+    char *path = NULL;
+    int rc = convert_hf(dir, aside, o, id, err);
+
+    if (!rc) {
+        path = id_path(store, id);
+        if (rename(aside, path))
+            rc = err_errno(err, ERR_RETRY, "cannot rename \"%s\"", aside);
+    }
+    if (rc)
+        unlink(aside);
+    free(aside);
+    free(path);
+    return rc;
+}
+
+/* Copy a file, which is read and checked whole. */
+static int add_file(const char *store, const char *what,
+                    unsigned char id[32], struct err *err)
+{
+    struct file_out *f;
+    struct model *m;
+    char *path;
+    int rc = -1;
+
+    if (model_open(&m, what, NULL, err))
+        return -1;
+    path = id_path(store, m->id);
+    if (file_out_open(&f, path, err))
+        goto out;
+    if (file_out_put(f, m->data, m->size, err)) {
+        file_out_abort(f);
+        goto out;
+    }
+    rc = file_out_commit(f, err);
+    memcpy(id, m->id, 32);
+out:
+    free(path);
+    model_close(m);
+    return rc;
+}
+
+int models_add(const char *store, const char *what, const char *name,
+               const struct convert_options *o, unsigned char id[32],
+               struct err *err)
+{
+    char *called = name ? xstrdup(name) : make_name(what);
+    unsigned char h[32];
+    int rc = -1;
+
+    if (!name_valid(called)) {
+        err_set(err, ERR_INPUT, "\"%s\" cannot be a name: 1 to %d letters, "
+                "digits, '.', '_' and '-', the first no '.' or '-'", called,
+                MAX_NAME);
+        goto out;
+    }
+    if (file_mkdirs(store, err))
+        goto out;
+    if (file_is_dir(what) ? add_directory(store, what, o, h, err)
+                          : add_file(store, what, h, err))
+        goto out;
+    rc = names_set(store, called, h, err);
+    if (!rc)
+        memcpy(id, h, 32);
+out:
+    free(called);
+    return rc;
+}
+
+/* ---- directories that were converted before ---------------------------- */
+
+static int line_order(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* A digest of what stat says of every file in a directory: while it stays,
+ * its conversion does. */
+static int source_key(char key[ID_TEXT], const char *dir)
+{
+    unsigned char h[32];
+    struct digest *d = digest_new();
+    char **line = NULL;
+    struct dirent *e;
+    DIR *list = opendir(dir);
+    size_t n = 0;
+
+    while (list && (e = readdir(list))) {
+        char *path = file_join(dir, e->d_name);
+        struct stat st;
+
+        if (!stat(path, &st) && S_ISREG(st.st_mode)) {
+            line = xrealloc(line, (n + 1) * sizeof *line);
+            line[n++] = xasprintf("%s %ju %ju %jd %jd.%09ld", e->d_name,
+                                  (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+                                  (intmax_t)st.st_size,
+                                  (intmax_t)st.st_mtim.tv_sec,
+                                  st.st_mtim.tv_nsec);
+        }
+        free(path);
+    }
+    if (n)
+        qsort(line, n, sizeof *line, line_order);
+    digest_put(d, CONVERTER, sizeof CONVERTER);
+    for (size_t i = 0; i < n; i++) {
+        digest_put(d, line[i], strlen(line[i]) + 1);
+        free(line[i]);
+    }
+    free(line);
+    digest_end(d, h);
+    base64url(key, h, 32);
+    if (list)
+        closedir(list);
+    return list ? 0 : -1;
+}
+
+/* Whether `sources` has a line "key id" whose model is still in the store. */
+static bool source_find(unsigned char id[32], const char *store,
+                        const char *key)
+{
+    size_t n = ID_TEXT - 1;
+    bool found = false;
+    struct buf b;
+
+    buf_init(&b, MAX_TEXT);
+    if (read_text(&b, store, "sources", NULL))
+        buf_reset(&b);
+    for (const char *p = b.data; p && !found && (p = strstr(p, key)); p++) {
+        char text[ID_TEXT], *path;
+
+        if (strlen(p) < 2 * n + 2 || p[n] != ' ' || p[2 * n + 1] != '\n')
+            continue;
+        memcpy(text, p + n + 1, n);
+        text[n] = '\0';
+        if (base64url_id(id, text))
+            continue;
+        path = id_path(store, id);
+        found = file_exists(path);
+        free(path);
+    }
+    buf_clear(&b);
+    return found;
+}
+
+/* Not being able to costs time only. */
+static void source_add(const char *store, const char *key,
+                       const unsigned char id[32])
+{
+    char text[ID_TEXT];
+    struct buf b;
+
+    base64url(text, id, 32);
+    buf_init(&b, MAX_TEXT);
+    if (read_text(&b, store, "sources", NULL) || b.len > MAX_CHECKED)
+        buf_reset(&b);
+    buf_printf(&b, "%s %s\n", key, text);
+    write_text(&b, store, "sources", NULL);
+    buf_clear(&b);
+}
+
+/* The model of a directory: converted now, or before. */
+static int resolve_directory(unsigned char id[32], const char *store,
+                             const char *dir, void (*say)(const char *line),
+                             struct err *err)
+{
+    static const struct convert_options none;
+    char key[ID_TEXT], after[ID_TEXT], *line;
+    int known = !source_key(key, dir);
+
+    if (known && source_find(id, store, key))
+        return 0;
+    line = xasprintf("converting \"%s\" into the model store \"%s\"", dir,
+                     store);
+    if (say)
+        say(line);
+    free(line);
+    if (models_add(store, dir, NULL, &none, id, err))
+        return -1;
+    if (known && !source_key(after, dir) && !strcmp(key, after))
+        source_add(store, key, id);
+    return 0;
+}
+
+int models_resolve(char **path, const char *store, const char *what,
+                   void (*say)(const char *line), struct err *err)
+{
+    unsigned char id[32];
+    int rc = find_model(id, store, what, err);
+
+    if (rc < 0)
+        return -1;
+    if (rc && file_is_dir(what)) {
+        rc = resolve_directory(id, store, what, say, err);
+        if (rc)
+            return -1;
+    }
+    if (rc && file_exists(what)) {
+        *path = xstrdup(what);
+        return 0;
+    }
+    if (rc)
+        return err_set(err, ERR_INPUT, "there is no model \"%s\": not an "
+                       "id or name in \"%s\", and no file or directory",
+                       what, store);
+    *path = id_path(store, id);
+    return 0;
+}
+
+/* The line of `checked` for a file: whatever changes when its bytes do. */
+static int checked_line(char **line, const char *path, const char *id,
+                        struct err *err)
+{
+    struct stat st;
+
+    if (stat(path, &st))
+        return err_errno(err, ERR_INPUT, "cannot open \"%s\"", path);
+    *line = xasprintf("%s %ju %ju %jd %jd.%09ld\n", id,
+                      (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+                      (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec,
+                      st.st_mtim.tv_nsec);
+    return 0;
+}
+
+/* Whether the text has this line; its lines for other ids go to *rest. */
+static bool has_line(struct buf *rest, const char *text, const char *line)
+{
+    bool found = false;
+
+    for (const char *p = text; p && *p; ) {
+        size_t n = strcspn(p, "\n");
+
+        n += p[n] == '\n';
+        if (n == strlen(line) && !memcmp(p, line, n))
+            found = true;
+        else if (strncmp(p, line, ID_TEXT - 1) && n > ID_TEXT)
+            buf_put(rest, p, n);
+        p += n;
+    }
+    return found;
+}
+
+/* Remember that a file was verified.  Not being able to costs time only. */
+static void checked_add(const char *store, struct buf *rest,
+                        const char *line)
+{
+    if (!file_is_dir(store))
+        return;
+    if (rest->full || rest->len > MAX_CHECKED)
+        buf_reset(rest);
+    buf_puts(rest, line);
+    write_text(rest, store, "checked", NULL);
+}
+
+/* Open with or without hashing; the file must be the same before and after. */
+static int open_checked(struct model **out, const char *store,
+                        const char *path, const unsigned char id[32],
+                        struct err *err)
+{
+    char text[ID_TEXT], *before = NULL, *after = NULL;
+    struct buf all, rest;
+    struct model *m;
+    bool known;
+    int rc = -1;
+
+    base64url(text, id, 32);
+    buf_init(&all, MAX_TEXT);
+    buf_init(&rest, MAX_TEXT);
+    if (checked_line(&before, path, text, err))
+        goto out;
+    if (read_text(&all, store, "checked", NULL))
+        buf_reset(&all);
+    known = has_line(&rest, all.data, before);
+    if (known ? model_open_again(&m, path, id, err)
+              : model_open(&m, path, id, err))
+        goto out;
+    if (checked_line(&after, path, text, err) || strcmp(before, after)) {
+        err_set(err, ERR_RETRY, "\"%s\" changed while it was read", path);
+        model_close(m);
+        goto out;
+    }
+    if (!known)
+        checked_add(store, &rest, before);
+    *out = m;
+    rc = 0;
+out:
+    buf_clear(&all);
+    buf_clear(&rest);
+    free(before);
+    free(after);
+    return rc;
+}
+
+int models_open(struct model **out, const char *store, const char *what,
+                void (*say)(const char *line), struct err *err)
+{
+    struct model_record rec;
+    unsigned char id[32], named[32];
+    const char *base;
+    char *path;
+    int rc = -1;
+
+    if (models_resolve(&path, store, what, say, err))
+        return -1;
+    base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    if (model_peek(&rec, id, path, err))
+        goto out;
+    if (!parse_file_name(named, base) && memcmp(named, id, 32)) {
+        err_set(err, ERR_INPUT, "\"%s\" is another model than its name says",
+                path);
+        goto out;
+    }
+    rc = open_checked(out, store, path, id, err);
+out:
+    free(path);
+    return rc;
+}
+
+int models_rm(const char *store, const char *what, struct err *err)
+{
+    unsigned char id[32];
+    struct names names;
+    bool by_name, used = false;
+    size_t kept = 0;
+    char *path = NULL;
+    int rc = find_model(id, store, what, err);
+
+    if (rc < 0)
+        return -1;
+    if (rc)
+        return err_set(err, ERR_INPUT, "there is no model \"%s\" in \"%s\"",
+                       what, store);
+    if (names_read(&names, store, err))
+        return -1;
+    by_name = names_find(&names, what) != NULL;
+    /* By its name: that name.  By its id: every name of it. */
+    for (size_t i = 0; i < names.n; i++) {
+        bool same = !memcmp(names.v[i].id, id, 32);
+
+        if (by_name ? !strcmp(names.v[i].name, what) : same)
+            continue;
+        used |= same;
+        names.v[kept++] = names.v[i];
+    }
+    rc = 0;
+    if (kept != names.n) {
+        names.n = kept;
+        rc = names_write(&names, store, err);
+    }
+    path = id_path(store, id);
+    if (!rc && !used && unlink(path) && errno != ENOENT)
+        rc = err_errno(err, ERR_RETRY, "cannot remove \"%s\"", path);
+    free(path);
+    free(names.v);
+    return rc;
+}
+
+static void put_line(struct buf *out, const char *store, const char *name,
+                     const unsigned char id[32])
+{
+    char *path = id_path(store, id), text[ID_TEXT];
+    struct model_record rec;
+    unsigned char h[32];
+    uint64_t size = 0;
+
+    base64url(text, id, 32);
+    if (file_size(path, &size, NULL) || model_peek(&rec, h, path, NULL) ||
+        memcmp(h, id, 32))
+        buf_printf(out, "%s\t%s\t-\t%s\n", name, text,
+                   file_exists(path) ? "damaged" : "missing");
+    else
+        buf_printf(out, "%s\t%s\t%" PRIu64 "\t%" PRIu64 "\n", name, text,
+                   model_parameters(&rec), size);
+    free(path);
+}
+
+static int name_order(const void *a, const void *b)
+{
+    return strcmp(((const struct name *)a)->name,
+                  ((const struct name *)b)->name);
+}
+
+static int id_order(const void *a, const void *b)
+{
+    return memcmp(a, b, 32);
+}
+
+int models_list(const char *store, struct buf *out, struct err *err)
+{
+    unsigned char (*ids)[32];
+    struct names names;
+    size_t n;
+
+    if (names_read(&names, store, err))
+        return -1;
+    if (list_ids(&ids, &n, store, err)) {
+        free(names.v);
+        return -1;
+    }
+    if (names.n)
+        qsort(names.v, names.n, sizeof *names.v, name_order);
+    if (n)
+        qsort(ids, n, sizeof *ids, id_order);
+    for (size_t i = 0; i < names.n; i++)
+        put_line(out, store, names.v[i].name, names.v[i].id);
+    for (size_t i = 0; i < n; i++) {
+        bool named = false;
+
+        for (size_t k = 0; k < names.n; k++)
+            named |= !memcmp(names.v[k].id, ids[i], 32);
+        if (!named)
+            put_line(out, store, "-", ids[i]);
+    }
+    free(names.v);
+    free(ids);
+    return buf_check(out, "the list of models", err);
+}

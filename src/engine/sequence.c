@@ -1,0 +1,103 @@
+/*
+ * A sequence's state and its ends: end of text, a stop string, max_tokens,
+ * the context, in this order when several hold (proof.md section 5).
+ */
+#include <config.h>
+
+#include "engine/sequence.h"
+
+#include <string.h>
+
+#include "proof/model_record.h"
+
+/* A token is at most 1024 bytes, a context 131072 tokens. */
+#define TEXT_MAX ((size_t)131072 * 1024)
+
+void running_init(struct running *r, const struct sequence *s,
+                  const struct model_record *rec)
+{
+    uint64_t need = (uint64_t)s->n_prompt + s->max_tokens;
+
+    memset(r, 0, sizeof(*r));
+    r->s = *s;
+    r->kv_positions = need < rec->context ? need : rec->context;
+    kv_init(&r->kv);
+    tokens_init(&r->out);
+    buf_init(&r->text, TEXT_MAX);
+}
+
+void running_clear(struct running *r, struct kv_pool *pool)
+{
+    kv_clear(&r->kv, pool);
+    tokens_clear(&r->out);
+    buf_clear(&r->text);
+}
+
+uint32_t running_token(const struct running *r, size_t position)
+{
+    return position < r->s.n_prompt ? r->s.prompt[position]
+                                    : r->out.id[position - r->s.n_prompt];
+}
+
+size_t running_ready(const struct running *r)
+{
+    return r->s.n_prompt + r->out.n - r->fed;
+}
+
+static bool is_eos(const struct model_record *rec, uint32_t token)
+{
+    for (uint32_t i = 0; i < rec->n_eos; i++)
+        if (rec->eos[i] == token)
+            return true;
+    return false;
+}
+
+/* Whether the bytes from `old` on complete a stop string: the one that ends
+ * first, of several the longest.  The text is cut before it. */
+static bool stopped(struct running *r, size_t old)
+{
+    for (size_t end = old + 1; end <= r->text.len; end++) {
+        size_t longest = 0;
+
+        for (size_t i = 0; i < r->s.n_stops; i++) {
+            const struct stop *s = &r->s.stops[i];
+
+            if (s->n > longest && s->n <= end &&
+                memcmp(r->text.data + end - s->n, s->text, s->n) == 0)
+                longest = s->n;
+        }
+        if (longest) {
+            r->text_end = end - longest;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool running_draw(struct running *r, const struct model_record *rec,
+                  const struct tokenizer *t, uint32_t token,
+                  enum finish *finish)
+{
+    size_t old = r->text.len;
+    bool eos = !r->s.ignore_eos && is_eos(rec, token);
+
+    tokens_put(&r->out, token);
+    if (t && !eos) {
+        size_t n;
+        const char *bytes = tokenizer_bytes(t, token, &n);
+
+        buf_put(&r->text, bytes, n);
+    }
+    r->text_end = r->text.len;
+    if (eos)
+        *finish = FINISH_EOS;
+    else if (stopped(r, old))
+        *finish = FINISH_STOP;
+    else if (r->out.n >= r->s.max_tokens)
+        *finish = FINISH_LENGTH;
+    else if (r->s.n_prompt + r->out.n > rec->context)
+        *finish = FINISH_CONTEXT;
+    else
+        return false;
+    return true;
+}

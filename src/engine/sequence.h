@@ -1,0 +1,47 @@
+/*
+ * One sequence in flight: what has been fed, what was drawn, the output text,
+ * and whether it is over.  Private to the engine.
+ */
+#ifndef APUS_ENGINE_SEQUENCE_H
+#define APUS_ENGINE_SEQUENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "engine/engine.h"
+#include "engine/kv.h"
+#include "engine/tokenizer.h"
+
+struct model_record;
+
+struct running {
+    struct sequence s;
+    bool started;         /* its KV memory is counted */
+    size_t kv_positions;  /* what it may come to need */
+    size_t fed;           /* positions computed so far */
+    struct kv kv;
+    struct tokens out;
+    struct buf text;
+    size_t text_end;      /* where the text is cut: before a stop */
+    bool faulty;
+    struct fault fault;
+};
+
+void running_init(struct running *r, const struct sequence *s,
+                  const struct model_record *rec);
+void running_clear(struct running *r, struct kv_pool *pool);
+
+/* The token to feed at a position below n_prompt + n_out. */
+uint32_t running_token(const struct running *r, size_t position);
+
+/* How many positions can be fed before the next draw: at least 1. */
+size_t running_ready(const struct running *r);
+
+/* Take a drawn token; true if the sequence is over, with *finish why. */
+bool running_draw(struct running *r, const struct model_record *rec,
+                  const struct tokenizer *t, uint32_t token,
+                  enum finish *finish);
+
+#endif

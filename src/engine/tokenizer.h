@@ -1,0 +1,87 @@
+/*
+ * Text to token ids and back, for the tokenizer bytes of a model file (man 5
+ * apus-model): byte-level BPE with the pre-tokenizer patterns known by number
+ * (PCRE2), and SentencePiece BPE.  n log n in the length of the text.
+ */
+#ifndef APUS_ENGINE_TOKENIZER_H
+#define APUS_ENGINE_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct tokenizer;
+
+/* From tokenizer bytes (magic apustok1), which are copied.  ERR_INPUT if they
+ * are malformed in any way, or if n_vocab (that of the model) is less than
+ * the number of tokens. */
+int tokenizer_new(struct tokenizer **out, const unsigned char *bytes,
+                  size_t n, uint32_t n_vocab, struct err *err);
+void tokenizer_free(struct tokenizer *t);
+
+/* A growable list of ids. */
+struct tokens {
+    uint32_t *id;
+    size_t n, cap;
+};
+void tokens_init(struct tokens *t);
+void tokens_clear(struct tokens *t);
+void tokens_put(struct tokens *t, uint32_t id);
+
+/* Append the ids of text[0..n), which must be UTF-8 (else ERR_INPUT).
+ * Control tokens written in the text are plain text.  `first` says that the
+ * text begins the prompt: only then the tokenizer's leading space is added
+ * (flag 1).  bos is not added here: see tokenizer_adds_bos. */
+int tokenizer_encode(const struct tokenizer *t, const char *text, size_t n,
+                     bool first, struct tokens *out, struct err *err);
+
+/* The same for a text in which control tokens are recognised: the texts that
+ * a chat template, not a user, wrote. */
+int tokenizer_encode_special(const struct tokenizer *t, const char *text,
+                             size_t n, bool first, struct tokens *out,
+                             struct err *err);
+
+/* Whether a completion's prompt begins with bos (flag 2). */
+bool tokenizer_adds_bos(const struct tokenizer *t);
+
+/* The id of exactly this control or user-defined token, or UINT32_MAX. */
+uint32_t tokenizer_find(const struct tokenizer *t, const char *text);
+
+/* The bytes that an id stands for in an output: a byte token's byte, the
+ * token's text with a metaspace as a space; nothing (n 0) for control tokens
+ * and ids without a token.  Valid while t lives. */
+const char *tokenizer_bytes(const struct tokenizer *t, uint32_t id,
+                            size_t *n);
+
+/* Whether id is a control token. */
+bool tokenizer_is_control(const struct tokenizer *t, uint32_t id);
+
+/* Import.  Tokenizer bytes (appended to out) from a Hugging Face directory
+ * with tokenizer.json, else tokenizer.model; nothing is appended where there
+ * is neither.  What is not known to be tokenised exactly is refused by name.
+ * n_vocab bounds the ids. */
+int tokenizer_import(struct buf *out, const char *dir, uint32_t n_vocab,
+                     struct err *err);
+
+/* Streaming: ids in, text out.  What comes out, put together, is the bytes of
+ * all ids scrubbed by utf8_scrub, however it was cut; an incomplete sequence
+ * at the end is held back until more comes, or detok_end. */
+struct detok {
+    const struct tokenizer *t;
+    size_t n_held;
+    unsigned char held[4];
+};
+
+/* `t` is borrowed; nothing has to be cleared. */
+void detok_init(struct detok *d, const struct tokenizer *t);
+void detok_put(struct detok *d, uint32_t id, struct buf *out);
+/* Append what was held back; `d` is as new after. */
+void detok_end(struct detok *d, struct buf *out);
+
+/* The libraries behind this and their versions, for --version. */
+const char *pretok_library(void);
+const char *normalize_library(void);
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * Tokenizer bytes in the making: tokens by id, merges in rank order.  The
+ * importers fill it; what comes out has passed tokenizer_new.
+ */
+#include <config.h>
+
+#include "engine/tokenizer_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#define MAX_BYTES ((size_t)64 << 20) /* what a model file may hold */
+
+void tok_build_init(struct tok_build *b, uint32_t n_vocab)
+{
+    memset(b, 0, sizeof(*b));
+    b->unknown = TOK_NONE;
+    b->max = n_vocab < TOK_MAX_IDS ? n_vocab : TOK_MAX_IDS;
+    b->token = xcalloc((size_t)b->max + 1, sizeof(*b->token));
+    buf_init(&b->text, MAX_BYTES);
+    buf_init(&b->merges, (size_t)TOK_MAX_MERGES * 8);
+}
+
+void tok_build_clear(struct tok_build *b)
+{
+    free(b->token);
+    b->token = NULL;
+    buf_clear(&b->text);
+    buf_clear(&b->merges);
+}
+
+bool tok_build_has(const struct tok_build *b, uint32_t id)
+{
+    return id < b->n && b->token[id].len;
+}
+
+int tok_build_set(struct tok_build *b, uint32_t id, const char *s, size_t n,
+                  uint32_t flags, float score, struct err *err)
+{
+    struct built *t;
+
+    if (id >= b->max)
+        return err_set(err, ERR_INPUT, "token id %u is not below %u", id,
+                       b->max);
+    if (!n || n > TOK_MAX_BYTES)
+        return err_set(err, ERR_INPUT, "token %u has %zu bytes, between 1 "
+                       "and %u are possible", id, n, TOK_MAX_BYTES);
+    t = &b->token[id];
+    t->at = (uint32_t)b->text.len;
+    t->len = (uint32_t)n;
+    t->flags = flags;
+    t->score = score;
+    buf_put(&b->text, s, n);
+    if (id >= b->n)
+        b->n = id + 1;
+    return buf_check(&b->text, "the text of the tokens", err);
+}
+
+static void put_all(const struct tok_build *b, struct buf *out)
+{
+    const struct built *t;
+    uint32_t id;
+
+    buf_puts(out, "apustok1");
+    buf_put_u32(out, b->kind);
+    buf_put_u32(out, b->pattern);
+    buf_put_u32(out, b->flags);
+    buf_put_u32(out, b->unknown);
+    buf_put_u32(out, b->n);
+    for (id = 0; id < b->n; id++) {
+        t = &b->token[id];
+        buf_put_u32(out, t->flags);
+        buf_put_f32(out, t->score);
+        buf_put_u32(out, t->len);
+        if (t->len)
+            buf_put(out, b->text.data + t->at, t->len);
+    }
+    buf_put_u32(out, b->n_merges);
+    if (b->merges.len)
+        buf_put(out, b->merges.data, b->merges.len);
+}
+
+/* The bytes in `out`, which is empty, and the tokenizer made of them. */
+static int make(const struct tok_build *b, struct buf *out,
+                struct tokenizer **t, struct err *err)
+{
+    put_all(b, out);
+    if (buf_check(out, "the tokenizer", err))
+        return -1;
+    return tokenizer_new(t, (const unsigned char *)out->data, out->len,
+                         b->max, err);
+}
+
+int tok_build_try(const struct tok_build *b, struct tokenizer **out,
+                  struct err *err)
+{
+    struct buf bytes;
+    int rc;
+
+    buf_init(&bytes, MAX_BYTES);
+    rc = make(b, &bytes, out, err);
+    buf_clear(&bytes);
+    return rc;
+}
+
+int tok_build_write(const struct tok_build *b, struct buf *out,
+                    struct err *err)
+{
+    struct buf bytes;
+    struct tokenizer *t = NULL;
+    int rc;
+
+    buf_init(&bytes, MAX_BYTES);
+    rc = make(b, &bytes, &t, err);
+    if (!rc && bytes.len > out->max - out->len)
+        rc = err_set(err, ERR_INPUT, "the tokenizer is over %zu bytes",
+                     out->max);
+    if (!rc)
+        buf_put(out, bytes.data, bytes.len);
+    tokenizer_free(t);
+    buf_clear(&bytes);
+    return rc;
+}

@@ -1,0 +1,98 @@
+/*
+ * A Hugging Face directory to tokenizer bytes: which file there is, and what
+ * tokenizer_config.json says about bos.  The formats are read in
+ * tokenizer_json.c and tokenizer_spm_model.c.
+ */
+#include <config.h>
+
+#include "engine/tokenizer_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+
+static int flag_of(const struct json *root, const char *key)
+{
+    const struct json *v = json_get(root, key);
+
+    if (!v || json_type(v) != JSON_BOOL)
+        return -1;
+    return json_true(v);
+}
+
+int tok_config_read(struct tok_config *c, const char *text, size_t n,
+                    struct err *err)
+{
+    struct json *root;
+    const char *class;
+
+    c->add_bos = c->add_eos = -1;
+    c->llama = false;
+    if (!text || !n)
+        return 0;
+    if (json_parse(&root, text, n, err))
+        return err_prefix(err, "tokenizer_config.json");
+    c->add_bos = flag_of(root, "add_bos_token");
+    c->add_eos = flag_of(root, "add_eos_token");
+    class = json_string(json_get(root, "tokenizer_class"));
+    c->llama = class && (!strcmp(class, "LlamaTokenizer") ||
+                         !strcmp(class, "LlamaTokenizerFast"));
+    json_free(root);
+    return 0;
+}
+
+/* The file, if there is one: 1 if so, 0 if not, -1. */
+static int read_if(struct buf *b, const char *dir, const char *name,
+                   struct err *err)
+{
+    char *path = file_join(dir, name);
+    int rc = 0;
+
+    if (file_exists(path))
+        rc = file_read(b, path, err) ? -1 : 1;
+    free(path);
+    return rc;
+}
+
+static int import(struct buf *out, const char *dir, uint32_t n_vocab,
+                  struct buf *file, struct buf *config, struct err *err)
+{
+    int found;
+
+    if (read_if(config, dir, "tokenizer_config.json", err) < 0)
+        return -1;
+    found = read_if(file, dir, "tokenizer.json", err);
+    if (found < 0)
+        return -1;
+    if (found) {
+        if (tokenizer_import_json(out, file->data, file->len, config->data,
+                                  config->len, n_vocab, err))
+            return err_prefix(err, "%s/tokenizer.json", dir);
+        return 0;
+    }
+    found = read_if(file, dir, "tokenizer.model", err);
+    if (found < 0)
+        return -1;
+    if (found && tokenizer_import_spm(out, file->data, file->len,
+                                      config->data, config->len, n_vocab,
+                                      err))
+        return err_prefix(err, "%s/tokenizer.model", dir);
+    return 0;
+}
+
+int tokenizer_import(struct buf *out, const char *dir, uint32_t n_vocab,
+                     struct err *err)
+{
+    struct buf file, config;
+    int rc;
+
+    buf_init(&file, TOK_MAX_FILE);
+    buf_init(&config, (size_t)16 << 20);
+    rc = import(out, dir, n_vocab, &file, &config, err);
+    buf_clear(&file);
+    buf_clear(&config);
+    return rc;
+}

@@ -1,0 +1,396 @@
+/*
+ * tokenizer.json to tokenizer bytes: the vocabulary, the merges and the added
+ * tokens.  Which of the known pipelines the file describes is decided in
+ * tokenizer_json_form.c.
+ */
+#include <config.h>
+
+#include "engine/tokenizer_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+
+/* An import in progress. */
+struct import {
+    struct tok_build b;
+    struct token_refs vocab; /* text (raw bytes) to id, model.vocab only */
+    char *text;              /* what vocab points into */
+    bool *undecoded;         /* by id: not of the byte alphabet */
+};
+
+/* The byte that a character of the byte-level alphabet stands for, or -1.
+ * Printable Latin-1 is itself; the 68 other bytes follow from U+0100 on. */
+static int alphabet_byte(uint32_t cp)
+{
+    if ((cp >= 33 && cp <= 126) || (cp >= 161 && cp <= 255 && cp != 173))
+        return (int)cp;
+    if (cp < 256 || cp > 256 + 67)
+        return -1;
+    cp -= 256;
+    if (cp <= 32)
+        return (int)cp;
+    return cp == 67 ? 173 : (int)cp - 33 + 127;
+}
+
+/* The raw bytes of a vocabulary entry; room for n bytes.  The length, or 0 if
+ * some character is not of the alphabet. */
+static size_t decode(const char *s, size_t n, char *out)
+{
+    size_t i, len = 0;
+    uint32_t cp;
+    int got, byte;
+
+    for (i = 0; i < n; i += (size_t)got) {
+        got = utf8_next(s + i, n - i, &cp);
+        if (got <= 0)
+            return 0;
+        byte = alphabet_byte(cp);
+        if (byte < 0)
+            return 0;
+        out[len++] = (char)byte;
+    }
+    return len;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The value of "<0x0A>", or -1. */
+static int byte_name(const char *s)
+{
+    int hi, lo;
+
+    if (strlen(s) != 6 || strncmp(s, "<0x", 3) || s[5] != '>')
+        return -1;
+    hi = hex_digit(s[3]);
+    lo = hex_digit(s[4]);
+    return hi < 0 || lo < 0 ? -1 : hi * 16 + lo;
+}
+
+static int read_id(const struct json *v, uint32_t max, uint32_t *id,
+                   const char *of, struct err *err)
+{
+    uint64_t u;
+
+    if (json_u64(v, &u))
+        return err_set(err, ERR_INPUT, "the id of \"%.80s\" is no integer",
+                       of);
+    if (u >= max)
+        return err_set(err, ERR_INPUT, "the id of \"%.80s\" is %llu, not "
+                       "below %u", of, (unsigned long long)u, max);
+    *id = (uint32_t)u;
+    return 0;
+}
+
+static int put_vocab(struct import *im, const struct json *v,
+                     struct err *err)
+{
+    const char *s = json_key(v);
+    size_t n = strlen(s);
+    char raw[TOK_MAX_BYTES * 2];
+    uint32_t id = 0, flags = 0;
+    int byte;
+
+    if (read_id(v, im->b.max, &id, s, err))
+        return -1;
+    if (tok_build_has(&im->b, id))
+        return err_set(err, ERR_INPUT, "\"%.80s\" has id %u of another token",
+                       s, id);
+    if (n > sizeof(raw))
+        return err_set(err, ERR_INPUT, "token %u has %zu bytes, at most %u "
+                       "are possible", id, n, TOK_MAX_BYTES);
+    if (im->b.kind == TOK_BYTE_LEVEL) {
+        size_t len = decode(s, n, raw);
+
+        if (len) {
+            s = raw;
+            n = len;
+        } else {
+            im->undecoded[id] = true;
+        }
+    } else if (im->b.flags & TOK_BYTE_FALLBACK) {
+        byte = byte_name(s);
+        if (byte >= 0) {
+            raw[0] = (char)byte;
+            return tok_build_set(&im->b, id, raw, 1, TOKEN_BYTE, 0, err);
+        }
+    }
+    return tok_build_set(&im->b, id, s, n, flags, 0, err);
+}
+
+/* A sorted view of model.vocab, for merges and added tokens. */
+static int index_vocab(struct import *im, struct err *err)
+{
+    struct token_ref *ref;
+    const struct built *t;
+    uint32_t id;
+    size_t twin;
+
+    im->text = xmalloc(im->b.text.len + 1);
+    if (im->b.text.len)
+        memcpy(im->text, im->b.text.data, im->b.text.len);
+    im->vocab.ref = xcalloc((size_t)im->b.n + 1, sizeof(*im->vocab.ref));
+    for (id = 0; id < im->b.n; id++) {
+        t = &im->b.token[id];
+        if (!t->len || t->flags == TOKEN_BYTE)
+            continue;
+        ref = &im->vocab.ref[im->vocab.n++];
+        ref->s = im->text + t->at;
+        ref->len = t->len;
+        ref->id = id;
+    }
+    token_refs_sort(&im->vocab);
+    twin = token_refs_twin(&im->vocab);
+    if (twin)
+        return err_set(err, ERR_INPUT, "tokens %u and %u have the same text",
+                       im->vocab.ref[twin - 1].id, im->vocab.ref[twin].id);
+    return 0;
+}
+
+static int read_vocab(struct import *im, const struct json *model,
+                      struct err *err)
+{
+    const struct json *vocab = json_get(model, "vocab"), *v;
+
+    if (!vocab || json_type(vocab) != JSON_OBJECT)
+        return err_set(err, ERR_INPUT, "model.vocab is no object");
+    for (v = json_first(vocab); v; v = json_next(v))
+        if (put_vocab(im, v, err))
+            return -1;
+    return index_vocab(im, err);
+}
+
+/* The id of a vocabulary entry by its name in the file. */
+static uint32_t vocab_id(const struct import *im, const char *s, size_t n)
+{
+    char raw[TOK_MAX_BYTES * 2];
+    size_t len;
+
+    if (!n || n > sizeof(raw))
+        return TOK_NONE;
+    if (im->b.kind == TOK_BYTE_LEVEL) {
+        len = decode(s, n, raw);
+        if (len)
+            return token_refs_find(&im->vocab, raw, len);
+    }
+    return token_refs_find(&im->vocab, s, n);
+}
+
+/* One merge, "a b" or ["a", "b"]. */
+static int put_merge(struct import *im, const struct json *v, uint32_t rank,
+                     struct err *err)
+{
+    const char *a, *b, *space;
+    const struct json *second;
+    char text[2 * TOK_MAX_BYTES];
+    uint32_t left, right;
+    const struct built *l, *r;
+    size_t n;
+
+    a = json_string(v);
+    if (a) {
+        space = strchr(a, ' ');
+        if (!space || strchr(space + 1, ' '))
+            return err_set(err, ERR_INPUT, "merge %u is not of the form "
+                           "\"a b\"", rank);
+        n = (size_t)(space - a);
+        b = space + 1;
+    } else {
+        a = json_string(json_first(v));
+        second = a ? json_next(json_first(v)) : NULL;
+        b = second && !json_next(second) ? json_string(second) : NULL;
+        if (!b)
+            return err_set(err, ERR_INPUT, "merge %u is no pair", rank);
+        n = strlen(a);
+    }
+    left = vocab_id(im, a, n);
+    right = vocab_id(im, b, strlen(b));
+    if (left == TOK_NONE || right == TOK_NONE)
+        return err_set(err, ERR_INPUT, "merge %u is of a token that is not "
+                       "in the vocabulary", rank);
+    l = &im->b.token[left];
+    r = &im->b.token[right];
+    memcpy(text, im->text + l->at, l->len);
+    memcpy(text + l->len, im->text + r->at, r->len);
+    if (token_refs_find(&im->vocab, text, (size_t)l->len + r->len) == TOK_NONE)
+        return err_set(err, ERR_INPUT, "merge %u makes a token that is not "
+                       "in the vocabulary", rank);
+    buf_put_u32(&im->b.merges, left);
+    buf_put_u32(&im->b.merges, right);
+    im->b.n_merges++;
+    return 0;
+}
+
+static int read_merges(struct import *im, const struct json *model,
+                       struct err *err)
+{
+    const struct json *merges = json_get(model, "merges"), *v;
+    uint32_t rank = 0;
+
+    if (!merges || json_type(merges) != JSON_ARRAY)
+        return err_set(err, ERR_INPUT, "model.merges is no array");
+    for (v = json_first(merges); v; v = json_next(v)) {
+        if (rank == TOK_MAX_MERGES)
+            return err_set(err, ERR_INPUT, "more than %u merges",
+                           TOK_MAX_MERGES);
+        if (put_merge(im, v, rank++, err))
+            return -1;
+    }
+    /* Without merges, kind 1 would be taken for one that goes by score. */
+    if (!rank && im->b.kind == TOK_SPM)
+        return err_set(err, ERR_INPUT, "model.merges is empty");
+    return buf_check(&im->b.merges, "the merges", err);
+}
+
+static int check_added(const struct import *im, const struct json *v,
+                       const char *s, bool special, struct err *err)
+{
+    if (json_true(json_get(v, "lstrip")) || json_true(json_get(v, "rstrip")) ||
+        json_true(json_get(v, "single_word")))
+        return err_set(err, ERR_INPUT, "added token \"%.80s\": lstrip, "
+                       "rstrip and single_word are not supported", s);
+    if (!special && json_true(json_get(v, "normalized")) &&
+        (im->b.kind == TOK_SPM || im->b.pattern == TOK_QWEN2))
+        return err_set(err, ERR_INPUT, "added token \"%.80s\": normalized is "
+                       "not supported", s);
+    return 0;
+}
+
+static int put_added(struct import *im, const struct json *v,
+                     struct err *err)
+{
+    const char *s = json_string(json_get(v, "content"));
+    bool special = json_true(json_get(v, "special"));
+    uint32_t id = 0, known;
+
+    if (!s || !*s)
+        return err_set(err, ERR_INPUT, "an added token without content");
+    if (read_id(json_get(v, "id"), im->b.max, &id, s, err) ||
+        check_added(im, v, s, special, err))
+        return -1;
+    known = vocab_id(im, s, strlen(s));
+    if (known != TOK_NONE ? known != id : tok_build_has(&im->b, id))
+        return err_set(err, ERR_INPUT, "added token \"%.80s\" has id %u of "
+                       "another token", s, id);
+    im->undecoded[id] = false;
+    return tok_build_set(&im->b, id, s, strlen(s),
+                         special ? TOKEN_CONTROL : TOKEN_USER, 0, err);
+}
+
+static int read_added(struct import *im, const struct json *root,
+                      struct err *err)
+{
+    const struct json *v = json_get(root, "added_tokens");
+    uint32_t id;
+
+    for (v = json_first(v); v; v = json_next(v))
+        if (put_added(im, v, err))
+            return -1;
+    for (id = 0; id < im->b.n; id++)
+        if (im->undecoded[id])
+            return err_set(err, ERR_INPUT, "token %u is not written in the "
+                           "byte-level alphabet", id);
+    return 0;
+}
+
+static int read_unknown(struct import *im, const struct json *model,
+                        struct err *err)
+{
+    const char *s = json_string(json_get(model, "unk_token"));
+    int i, missing = 0;
+    char c;
+
+    if (im->b.kind == TOK_SPM) {
+        if (s)
+            im->b.unknown = vocab_id(im, s, strlen(s));
+        if (s && im->b.unknown == TOK_NONE)
+            return err_set(err, ERR_INPUT, "unk_token \"%.80s\" is not in "
+                           "the vocabulary", s);
+        if (s && !(im->b.flags & TOK_BYTE_FALLBACK) &&
+            !json_true(json_get(model, "fuse_unk")))
+            return err_set(err, ERR_INPUT, "fuse_unk = false without "
+                           "byte_fallback is not supported");
+        return 0;
+    }
+    /* Byte-level: neither can have an effect where every byte is a token. */
+    for (i = 0; i < 256; i++) {
+        c = (char)i;
+        missing += token_refs_find(&im->vocab, &c, 1) == TOK_NONE;
+    }
+    if (missing && (s || json_true(json_get(model, "byte_fallback"))))
+        return err_set(err, ERR_INPUT, "unk_token or byte_fallback in a "
+                       "byte-level tokenizer that lacks %d bytes is not "
+                       "supported", missing);
+    return 0;
+}
+
+/* ignore_merges follows from the pattern; where the file disagrees it must
+ * make no difference. */
+static int check_ignore_merges(const struct import *im,
+                               const struct json *model, struct err *err)
+{
+    bool ignore = json_true(json_get(model, "ignore_merges"));
+    struct tokenizer *t;
+    bool same;
+
+    if (ignore == (im->b.pattern == TOK_LLAMA3))
+        return 0;
+    if (im->b.kind == TOK_SPM)
+        return err_set(err, ERR_INPUT, "ignore_merges is not supported with "
+                       "this pre-tokenizer");
+    if (tok_build_try(&im->b, &t, err))
+        return -1;
+    same = tokenizer_merges_reach_all(t);
+    tokenizer_free(t);
+    if (!same)
+        return err_set(err, ERR_INPUT, "ignore_merges = %s is not supported "
+                       "with pre-tokenizer %u", ignore ? "true" : "false",
+                       im->b.pattern);
+    return 0;
+}
+
+static int import(struct import *im, const struct json *root,
+                  const struct tok_config *config, struct err *err)
+{
+    const struct json *model = json_get(root, "model");
+
+    if (tokenizer_json_form(&im->b, root, config, err) ||
+        read_vocab(im, model, err) || read_merges(im, model, err) ||
+        read_unknown(im, model, err) || read_added(im, root, err))
+        return -1;
+    return check_ignore_merges(im, model, err);
+}
+
+int tokenizer_import_json(struct buf *out, const char *text, size_t n,
+                          const char *config, size_t n_config,
+                          uint32_t n_vocab, struct err *err)
+{
+    struct import im = { .text = NULL };
+    struct tok_config c;
+    struct json *root;
+    int rc;
+
+    if (tok_config_read(&c, config, n_config, err) ||
+        json_parse(&root, text, n, err))
+        return -1;
+    tok_build_init(&im.b, n_vocab);
+    im.undecoded = xcalloc((size_t)im.b.max + 1, sizeof(*im.undecoded));
+    rc = import(&im, root, &c, err);
+    if (!rc)
+        rc = tok_build_write(&im.b, out, err);
+    tok_build_clear(&im.b);
+    free(im.undecoded);
+    free(im.vocab.ref);
+    free(im.text);
+    json_free(root);
+    return rc;
+}

@@ -1,0 +1,28 @@
+/*
+ * H of the proofs: SHA-256.
+ */
+#ifndef APUS_PROOF_DIGEST_H
+#define APUS_PROOF_DIGEST_H
+
+#include <stddef.h>
+
+#define DIGEST_SIZE 32
+
+/* out = SHA-256 of data[0..n). */
+void digest(unsigned char out[32], const void *data, size_t n);
+
+/* The same in pieces. */
+struct digest;
+
+struct digest *digest_new(void);
+void digest_put(struct digest *d, const void *data, size_t n);
+/* Write the digest and free d. */
+void digest_end(struct digest *d, unsigned char out[32]);
+
+/* Text of a digest in lower-case hexadecimal, 64 characters and a NUL. */
+void digest_hex(char out[65], const unsigned char h[32]);
+
+/* The library behind this and its version, for --version. */
+const char *digest_library(void);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * Merkle roots of RFC 9162 section 2.1.1, leaf by leaf.  Paths and their
+ * checking are not here.
+ */
+#include <config.h>
+
+#include "proof/merkle.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "proof/digest.h"
+
+#define PIECE 1024 /* of a blob */
+
+void merkle_init(struct merkle *m)
+{
+    m->n = 0;
+}
+
+/* out = H(01 || left || right); out may be either of them. */
+static void node(unsigned char out[32], const unsigned char left[32],
+                 const unsigned char right[32])
+{
+    unsigned char both[1 + 2 * DIGEST_SIZE];
+
+    both[0] = 1;
+    memcpy(both + 1, left, DIGEST_SIZE);
+    memcpy(both + 1 + DIGEST_SIZE, right, DIGEST_SIZE);
+    digest(out, both, sizeof both);
+}
+
+void merkle_leaf(struct merkle *m, const void *data, size_t n)
+{
+    unsigned char leaf[1 + PIECE], h[DIGEST_SIZE];
+
+    leaf[0] = 0;
+    if (n <= PIECE) {
+        if (n > 0)
+            memcpy(leaf + 1, data, n);
+        digest(h, leaf, 1 + n);
+    } else {
+        struct digest *d = digest_new();
+
+        digest_put(d, leaf, 1);
+        digest_put(d, data, n);
+        digest_end(d, h);
+    }
+    merkle_hash(m, h);
+}
+
+/* Like adding one to a binary number: each carry joins two equal subtrees. */
+void merkle_hash(struct merkle *m, const unsigned char h[32])
+{
+    unsigned char sum[DIGEST_SIZE];
+    int bit = 0;
+
+    assert(m->n < UINT64_MAX);
+    memcpy(sum, h, DIGEST_SIZE);
+    for (; m->n >> bit & 1; bit++)
+        node(sum, m->stack[bit], sum);
+    memcpy(m->stack[bit], sum, DIGEST_SIZE);
+    m->n++;
+}
+
+/* The largest subtrees are on the left: join from the smallest. */
+void merkle_root(const struct merkle *m, unsigned char out[32])
+{
+    int some = 0;
+
+    if (m->n == 0)
+        digest(out, "", 0);
+    for (int bit = 0; bit < 64; bit++) {
+        if (!(m->n >> bit & 1))
+            continue;
+        if (some)
+            node(out, m->stack[bit], out);
+        else
+            memcpy(out, m->stack[bit], DIGEST_SIZE);
+        some = 1;
+    }
+}
+
+void merkle_blob(unsigned char out[32], const void *data, size_t n)
+{
+    const unsigned char *p = data;
+    struct merkle m;
+
+    merkle_init(&m);
+    for (size_t i = 0; i < n; i += PIECE)
+        merkle_leaf(&m, p + i, n - i < PIECE ? n - i : PIECE);
+    merkle_root(&m, out);
+}

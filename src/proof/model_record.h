@@ -1,0 +1,86 @@
+/*
+ * The model record and the tensor records (proof.md section 2), which name a
+ * model for ever: model id = H(model record).
+ */
+#ifndef APUS_PROOF_MODEL_RECORD_H
+#define APUS_PROOF_MODEL_RECORD_H
+
+#include <stdint.h>
+
+#define MODEL_RECORD_SIZE 224
+#define TENSOR_RECORD_SIZE 48
+#define MODEL_NONE 0xffffffffu /* no bos, an unused eos */
+
+enum {
+    MODEL_TIED = 1,      /* the head repeats the embedding */
+    MODEL_QKV_BIAS = 2,  /* bq, bk, bv are there */
+    MODEL_QK_NORM = 4,   /* q norm, k norm are there */
+    MODEL_A8 = 8         /* inputs of linears are A8 */
+};
+
+/* Indices of tensors: the first four, then 14 a layer. */
+enum {
+    TENSOR_EMBED = 0, TENSOR_INV_FREQ, TENSOR_FINAL_NORM, TENSOR_HEAD,
+    TENSOR_LAYERS /* 4 + 14 l + one of the below */
+};
+enum {
+    LAYER_ATTN_NORM = 0, LAYER_WQ, LAYER_WK, LAYER_WV, LAYER_WO, LAYER_BQ,
+    LAYER_BK, LAYER_BV, LAYER_Q_NORM, LAYER_K_NORM, LAYER_FFN_NORM,
+    LAYER_GATE, LAYER_UP, LAYER_DOWN, LAYER_TENSORS
+};
+
+/* Types of a tensor record. */
+enum { TENSOR_ABSENT = 0, TENSOR_F32 = 1, TENSOR_W8 = 2 };
+
+struct model_record {
+    uint32_t numerics;     /* 1 */
+    uint32_t architecture; /* 1 */
+    uint32_t n_layers;     /* L */
+    uint32_t dim;          /* d */
+    uint32_t n_heads;      /* Hq */
+    uint32_t n_kv_heads;   /* Hkv */
+    uint32_t head_dim;     /* HD */
+    uint32_t ffn_dim;
+    uint32_t n_vocab;      /* V */
+    uint32_t context;      /* positions */
+    uint32_t window;       /* 0 none */
+    uint32_t flags;        /* MODEL_... */
+    float eps;
+    float attn_scale;
+    uint32_t bos;          /* MODEL_NONE if none */
+    uint32_t n_eos;        /* 0 to 8 */
+    uint32_t eos[8];       /* unused ones MODEL_NONE */
+    uint64_t tokenizer_size;
+    unsigned char tokenizer[32]; /* blob */
+    uint64_t template_size;
+    unsigned char template_blob[32];
+    uint32_t n_tensors;    /* 4 + 14 L */
+    unsigned char tensors[32]; /* mth over the tensor records */
+};
+
+struct tensor_record {
+    uint32_t type; /* TENSOR_... */
+    uint32_t rows; /* a vector of n: rows n, cols 1 */
+    uint32_t cols;
+    unsigned char root[32];
+};
+
+void model_record_pack(unsigned char out[MODEL_RECORD_SIZE],
+                       const struct model_record *r);
+/* -1 if the magic or a zero field is wrong; values are not judged here. */
+int model_record_unpack(struct model_record *r,
+                        const unsigned char in[MODEL_RECORD_SIZE]);
+
+void tensor_record_pack(unsigned char out[TENSOR_RECORD_SIZE],
+                        const struct tensor_record *t);
+int tensor_record_unpack(struct tensor_record *t,
+                         const unsigned char in[TENSOR_RECORD_SIZE]);
+
+/* The id: H of the packed record. */
+void model_record_id(unsigned char id[32], const struct model_record *r);
+
+/* Leaf of one row of a W8 matrix: s_w (f32) || blob(int8 row), 36 bytes. */
+void model_row_leaf(unsigned char out[36], float scale, const int8_t *row,
+                    uint32_t cols);
+
+#endif

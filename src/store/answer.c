@@ -1,0 +1,99 @@
+/*
+ * Answers as lines.  Keys stand in a fixed order and numbers are integers, so
+ * that the same answer is the same bytes.
+ */
+#include <config.h>
+
+#include "store/answer.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/utf8.h"
+
+static void put_text(struct buf *out, const char *text)
+{
+    json_put_string(out, text, strlen(text));
+}
+
+/* {"id":"batch_req_..","custom_id":..," and then the rest of the line. */
+static void put_head(struct buf *out, const char id[ID_TEXT],
+                     const char *custom_id)
+{
+    buf_printf(out, "{\"id\":\"batch_req_%s\",\"custom_id\":", id);
+    if (custom_id)
+        put_text(out, custom_id);
+    else
+        buf_puts(out, "null");
+}
+
+static void put_choice(struct buf *out, const struct answer_choice *c,
+                       size_t index, bool chat)
+{
+    buf_printf(out, "{\"index\":%zu,", index);
+    buf_puts(out, chat ? "\"message\":{\"role\":\"assistant\",\"content\":"
+                       : "\"text\":");
+    json_put_string(out, c->text, c->n_text);
+    buf_printf(out, "%s,\"logprobs\":null,\"finish_reason\":\"%s\","
+               "\"apus\":{\"tokens\":[", chat ? "}" : "", c->finish);
+    for (size_t i = 0; i < c->n_tokens; i++)
+        buf_printf(out, "%s%" PRIu32, i ? "," : "", c->token[i]);
+    buf_puts(out, "]}}");
+}
+
+static void put_usage(struct buf *out, const struct answer_line *a)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n_choices; i++)
+        n += a->choice[i].n_tokens;
+    buf_printf(out, "\"usage\":{\"prompt_tokens\":%zu,"
+               "\"completion_tokens\":%zu,\"total_tokens\":%zu}",
+               a->prompt_tokens, n, a->prompt_tokens + n);
+}
+
+void answer_put(struct buf *out, const struct answer_line *a)
+{
+    char id[ID_TEXT];
+
+    base64url(id, a->id, 32);
+    put_head(out, id, a->custom_id);
+    buf_printf(out, ",\"response\":{\"status_code\":200,\"request_id\":\"%s\","
+               "\"body\":{\"id\":\"%s-%s\",\"object\":\"%s\",\"created\":0,"
+               "\"model\":", id, a->chat ? "chatcmpl" : "cmpl", id,
+               a->chat ? "chat.completion" : "text_completion");
+    put_text(out, a->model);
+    buf_puts(out, ",\"choices\":[");
+    for (size_t i = 0; i < a->n_choices; i++) {
+        if (i)
+            buf_putc(out, ',');
+        put_choice(out, &a->choice[i], i, a->chat);
+    }
+    buf_puts(out, "],");
+    put_usage(out, a);
+    buf_printf(out, ",\"system_fingerprint\":\"x1-%s\"}},\"error\":null}\n",
+               a->model_id);
+}
+
+void answer_put_error(struct buf *out, const unsigned char id[32],
+                      const char *custom_id, const char *code,
+                      const char *message)
+{
+    char text[ID_TEXT];
+    struct buf scrubbed;
+
+    /* a message may have been cut within a character of what it quotes */
+    buf_init(&scrubbed, 3 * strlen(message));
+    utf8_scrub(&scrubbed, message, strlen(message));
+    base64url(text, id, 32);
+    put_head(out, text, custom_id);
+    buf_puts(out, ",\"response\":null,\"error\":{\"code\":");
+    put_text(out, code);
+    buf_puts(out, ",\"message\":");
+    json_put_string(out, scrubbed.len ? scrubbed.data : "", scrubbed.len);
+    buf_puts(out, "}}\n");
+    buf_clear(&scrubbed);
+}

@@ -1,0 +1,45 @@
+/*
+ * Answers in the output form of the OpenAI Batch API: one JSON line for each
+ * request, an answer or an error.  No clock, host or order of work reaches a
+ * byte of it: `created` is 0, ids come from the request id.
+ */
+#ifndef APUS_STORE_ANSWER_H
+#define APUS_STORE_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+
+/* One choice of an answer. */
+struct answer_choice {
+    const char *text;       /* scrubbed UTF-8 */
+    size_t n_text;
+    const uint32_t *token;
+    size_t n_tokens;
+    const char *finish;     /* "stop" or "length" */
+};
+
+struct answer_line {
+    const unsigned char *id;  /* 32 bytes, the request's */
+    const char *custom_id;    /* NULL gives null */
+    bool chat;
+    const char *model;        /* what the answer names as its model */
+    const char *model_id;     /* 43 characters */
+    size_t prompt_tokens;
+    const struct answer_choice *choice;
+    size_t n_choices;
+};
+
+/* Append the line with its newline. */
+void answer_put(struct buf *out, const struct answer_line *a);
+
+/* Append the line of a request that has no answer: `code` is a short word
+ * (invalid_request, activation_out_of_range, prompt_too_long, prompt_empty),
+ * `message` says what and how to mend it. */
+void answer_put_error(struct buf *out, const unsigned char id[32],
+                      const char *custom_id, const char *code,
+                      const char *message);
+
+#endif

@@ -1,0 +1,292 @@
+/*
+ * One line of a batch file into a request: the line's own keys, messages and
+ * prompts, ids and default seeds.  The other parameters of the body are
+ * request_fields.c.
+ */
+#include <config.h>
+
+#include "store/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "proof/digest.h"
+#include "store/request_fields.h"
+
+#define MAX_CUSTOM_ID 512
+#define PATH_SIZE 64 /* "messages[N].content" */
+
+/* ---- messages ---------------------------------------------------------- */
+
+/* Refuse the first member whose key is neither of the two. */
+static int only(const struct json *v, const char *path, const char *a,
+                const char *b, struct err *err)
+{
+    for (const struct json *m = json_first(v); m; m = json_next(m)) {
+        const char *key = json_key(m);
+
+        if (strcmp(key, a) != 0 && strcmp(key, b) != 0)
+            return err_set(err, ERR_INPUT, "unknown parameter \"%s.%.*s\"",
+                           path, request_shown(key), key);
+    }
+    return 0;
+}
+
+/* NULL, or how we call the role. */
+static const char *known_role(const char *role)
+{
+    static const char *const names[][2] = {
+        { "system", "system" }, { "developer", "system" },
+        { "user", "user" },     { "assistant", "assistant" },
+    };
+
+    for (size_t i = 0; role && i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(role, names[i][0]) == 0)
+            return names[i][1];
+    return NULL;
+}
+
+/* Text parts, joined at *room, which moves on. */
+static int join_parts(const char **content, const struct json *parts,
+                      const char *path, char **room, struct err *err)
+{
+    char *start = *room, *at = start;
+
+    if (!json_first(parts))
+        return request_must(err, path, "a string or an array of text parts");
+    for (const struct json *p = json_first(parts); p; p = json_next(p)) {
+        const char *type = json_string(json_get(p, "type"));
+        const char *text = json_string(json_get(p, "text"));
+        size_t n;
+
+        if (!type || strcmp(type, "text") != 0 || !text)
+            return err_set(err, ERR_INPUT,
+                           "a part of \"%s\" must be {\"type\":\"text\","
+                           "\"text\":\"...\"}", path);
+        if (only(p, path, "type", "text", err))
+            return -1;
+        n = strlen(text);
+        memcpy(at, text, n);
+        at += n;
+    }
+    *at = '\0';
+    *content = start;
+    *room = at + 1;
+    return 0;
+}
+
+static int take_message(struct request_message *msg, const struct json *m,
+                        size_t i, char **room, struct err *err)
+{
+    const struct json *content = json_get(m, "content");
+    char path[PATH_SIZE];
+
+    snprintf(path, sizeof(path), "messages[%zu]", i);
+    if (json_type(m) != JSON_OBJECT)
+        return request_must(err, path, "an object");
+    if (only(m, path, "role", "content", err))
+        return -1;
+    msg->role = known_role(json_string(json_get(m, "role")));
+    if (!msg->role)
+        return err_set(err, ERR_INPUT,
+                       "\"%s.role\" must be system, developer, user or"
+                       " assistant", path);
+    snprintf(path, sizeof(path), "messages[%zu].content", i);
+    if (content && json_type(content) == JSON_ARRAY)
+        return join_parts(&msg->content, content, path, room, err);
+    msg->content = json_string(content);
+    if (!msg->content)
+        return request_must(err, path, "a string or an array of text parts");
+    return 0;
+}
+
+static bool has_parts(const struct json *messages)
+{
+    for (const struct json *m = json_first(messages); m; m = json_next(m)) {
+        const struct json *content = json_get(m, "content");
+
+        if (content && json_type(content) == JSON_ARRAY)
+            return true;
+    }
+    return false;
+}
+
+/* `n` is the length of the line, which no joined text can be longer than:
+ * each part stands in it, and each message takes more than the NUL. */
+static int take_messages(struct request *r, const struct json *v, size_t n,
+                         struct err *err)
+{
+    char *room = NULL;
+    size_t i = 0;
+
+    if (!v || json_type(v) != JSON_ARRAY || !json_first(v))
+        return request_must(err, "messages", "an array of messages, at least"
+                                             " one");
+    if (has_parts(v))
+        room = r->joined = xmalloc(n);
+    r->message = xcalloc(json_count(v), sizeof(*r->message));
+    for (const struct json *m = json_first(v); m; m = json_next(m), i++)
+        if (take_message(&r->message[i], m, i, &room, err))
+            return -1;
+    r->n_messages = i;
+    return 0;
+}
+
+/* ---- prompts ----------------------------------------------------------- */
+
+static int take_prompt(struct request *r, const struct json *v,
+                       struct err *err)
+{
+    static const char must[] = "a string or an array of token ids";
+    size_t i = 0;
+
+    if (!v)
+        return request_must(err, "prompt", must);
+    r->prompt = json_string(v);
+    if (r->prompt)
+        return 0;
+    if (json_type(v) != JSON_ARRAY)
+        return request_must(err, "prompt", must);
+    r->prompt_id = xcalloc(json_count(v) + 1, sizeof(*r->prompt_id));
+    for (const struct json *e = json_first(v); e; e = json_next(e)) {
+        uint64_t id;
+
+        if (json_u64(e, &id) || id > UINT32_MAX)
+            return request_must(err, "prompt", must);
+        r->prompt_id[i++] = (uint32_t)id;
+    }
+    r->n_prompt = i;
+    return 0;
+}
+
+/* ---- the line ---------------------------------------------------------- */
+
+static int take_custom_id(struct request *r, struct err *err)
+{
+    const struct json *v = json_get(r->line, "custom_id");
+    const char *id = json_string(v);
+    size_t n = id ? strlen(id) : 0;
+
+    if (!v)
+        return err_set(err, ERR_INPUT, "\"custom_id\" is missing");
+    if (n < 1 || n > MAX_CUSTOM_ID)
+        return request_must(err, "custom_id", "a string of 1 to 512 bytes");
+    r->custom_id = id;
+    return 0;
+}
+
+/* Which of the two, and that the line has nothing else. */
+static int take_kind(struct request *r, struct err *err)
+{
+    const char *method = json_string(json_get(r->line, "method"));
+    const char *url = json_string(json_get(r->line, "url"));
+
+    for (const struct json *m = json_first(r->line); m; m = json_next(m)) {
+        const char *key = json_key(m);
+
+        if (strcmp(key, "custom_id") != 0 && strcmp(key, "method") != 0 &&
+            strcmp(key, "url") != 0 && strcmp(key, "body") != 0)
+            return err_set(err, ERR_INPUT,
+                           "unknown parameter \"%.*s\" beside \"body\"",
+                           request_shown(key), key);
+    }
+    if (!method || strcmp(method, "POST") != 0)
+        return request_must(err, "method", "\"POST\"");
+    r->chat = url && strcmp(url, "/v1/chat/completions") == 0;
+    if (!r->chat && !(url && strcmp(url, "/v1/completions") == 0))
+        return request_must(err, "url", "\"/v1/chat/completions\" or"
+                                        " \"/v1/completions\"");
+    return 0;
+}
+
+static int take_line(struct request *r, size_t n, struct err *err)
+{
+    const struct json *body = json_get(r->line, "body");
+
+    if (json_type(r->line) != JSON_OBJECT)
+        return err_set(err, ERR_INPUT, "the line is not a JSON object");
+    if (take_custom_id(r, err) || take_kind(r, err))
+        return -1;
+    if (!body || json_type(body) != JSON_OBJECT)
+        return request_must(err, "body", "an object");
+    if (request_fields(r, body, err))
+        return -1;
+    if (r->chat)
+        return take_messages(r, json_get(body, "messages"), n, err);
+    return take_prompt(r, json_get(body, "prompt"), err);
+}
+
+static bool is_blank(const char *line, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r')
+            return false;
+    return true;
+}
+
+/* Drop everything but the line and its custom_id. */
+static void forget(struct request *r)
+{
+    struct json *line = r->line;
+    const char *custom_id = r->custom_id;
+
+    free(r->message);
+    free(r->joined);
+    free(r->prompt_id);
+    memset(r, 0, sizeof(*r));
+    r->line = line;
+    r->custom_id = custom_id;
+}
+
+int request_parse(struct request *r, const char *line, size_t n,
+                  struct err *err)
+{
+    memset(r, 0, sizeof(*r));
+    if (n > REQUEST_MAX_LINE)
+        return err_set(err, ERR_INPUT, "the line is over %u bytes",
+                       REQUEST_MAX_LINE);
+    if (is_blank(line, n))
+        return err_set(err, ERR_INPUT, "the line is empty");
+    if (json_parse(&r->line, line, n, err))
+        return -1;
+    if (take_line(r, n, err)) {
+        forget(r);
+        return -1;
+    }
+    return 0;
+}
+
+void request_clear(struct request *r)
+{
+    forget(r);
+    json_free(r->line);
+    memset(r, 0, sizeof(*r));
+}
+
+/* ---- ids --------------------------------------------------------------- */
+
+void request_line_id(unsigned char id[32], const unsigned char file[32],
+                     uint64_t n)
+{
+    unsigned char b[8 + 32 + 8];
+
+    memcpy(b, "apusline", 8);
+    memcpy(b + 8, file, 32);
+    set_u64(b + 40, n);
+    digest(id, b, sizeof(b));
+}
+
+uint64_t request_default_seed(const unsigned char id[32])
+{
+    unsigned char b[8 + 32], h[DIGEST_SIZE];
+
+    memcpy(b, "apussed1", 8);
+    memcpy(b + 8, id, 32);
+    digest(h, b, sizeof(b));
+    return get_u64(h);
+}

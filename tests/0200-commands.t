@@ -1,0 +1,143 @@
+#!/bin/sh
+# The program by itself: help, version, where settings come from, and the
+# exit status of a wrong command line.
+set -eu
+apus=$(cd "${top_builddir:-.}" && pwd)/apus
+if [ ! -x "$apus" ]; then
+    echo "1..0 # SKIP apus is not built"
+    exit 0
+fi
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp"
+HOME=$tmp
+export HOME
+for v in APUS_CONFIG APUS_MODELS APUS_BATCH APUS_KERNEL APUS_KV_MEMORY \
+    APUS_LOG_LEVEL APUS_UMASK; do
+    unset "$v" || :
+done
+
+n=0
+failed=0
+report() { # STATUS NAME
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $n - $2"
+    else
+        echo "not ok $n - $2"
+        sed 's/^/# /' out err
+        failed=1
+    fi
+}
+# Run it; its exit status must be the first word. Output is in out and err.
+gives() { # STATUS NAME ARGUMENT...
+    want=$1
+    name=$2
+    shift 2
+    got=0
+    "$apus" "$@" >out 2>err || got=$?
+    [ "$got" -eq "$want" ] && r=0 || r=1
+    report $r "$name: exit status $want"
+}
+# What was printed has this line, or not.
+has() { # FILE PATTERN NAME
+    grep -q -e "$2" "$1" && r=0 || r=1
+    report $r "$3"
+}
+is_empty() { # FILE NAME
+    [ ! -s "$1" ] && r=0 || r=1
+    report $r "$2"
+}
+one_line() { # NAME
+    [ "$(wc -l <err)" -eq 1 ] && [ ! -s out ] && r=0 || r=1
+    report $r "$1: one message, nothing on standard output"
+}
+
+gives 0 "--help" --help
+has out '^  run ' "help has run"
+has out '^  model ' "help has model"
+has out '^  settings ' "help has settings"
+is_empty err "help is no error"
+gives 0 "-h" -h
+gives 2 "nothing"
+has err '^usage: apus' "nothing gives the usage"
+is_empty out "on standard error"
+gives 0 "--version" --version
+has out '^apus [0-9.]* ([0-9a-z-]*)$' "version and commit"
+has out '^arithmetic: X1 version 1$' "version of X1"
+has out '^kernels:.* reference' "kernels"
+has out '^libraries: cJSON [0-9.]*, PCRE2 .*, utf8proc .*, OpenSSL' \
+    "libraries"
+if [ -w /dev/full ]; then
+    got=0
+    "$apus" --version >/dev/full 2>err || got=$?
+    : >out
+    [ "$got" -eq 1 ] && r=0 || r=1
+    report $r "a full disk is a failure"
+fi
+
+for c in run model settings; do
+    gives 0 "$c --help" "$c" --help
+    has out "^usage: apus $c" "$c --help has its usage"
+done
+
+# ---- misuse -------------------------------------------------------------
+gives 2 "an unknown command" frobnicate
+one_line "an unknown command"
+gives 2 "an unknown option" run --frobnicate x.jsonl
+one_line "an unknown option"
+gives 2 "run without a file" run
+gives 2 "run with two files" run a.jsonl b.jsonl -m x
+gives 2 "settings with an argument" settings x
+gives 2 "an option without its argument" run x.jsonl -m
+gives 2 "a count that is none" settings --batch many
+gives 2 "a kernel that is none" settings --kernel abacus
+gives 2 "a umask that is none" settings --umask 8
+gives 2 "a umask that is too large" settings --umask 1777
+echo '{}' >x.jsonl
+gives 2 "run without a model" run x.jsonl
+has err 'no model' "run without a model says so"
+gives 2 "run with no sequences" run x.jsonl -m x --batch 0
+
+# ---- settings -----------------------------------------------------------
+gives 0 "settings" settings
+has out "^batch = 16.# default:" "the default"
+has out "^models = $tmp/.local/share/apus/models.# default:" \
+    "the home directory in a default"
+mkdir -p .config/apus
+printf '# mine\nbatch = 5\nkv-memory = 2G\n' >.config/apus/apus.conf
+gives 0 "settings of a file" settings
+has out "^batch = 5.# file $tmp/.config/apus/apus.conf:2:" "the file's line"
+has out "^kv-memory = 2G.# file" "a size"
+APUS_BATCH=6
+export APUS_BATCH
+gives 0 "settings of the environment" settings
+has out '^batch = 6.# environment APUS_BATCH:' "the environment is stronger"
+gives 0 "settings of a flag" settings --batch 7
+has out '^batch = 7.# flag --batch:' "a flag is the strongest"
+gives 0 "a flag with =" settings --batch=8
+has out '^batch = 8.# flag --batch:' "a flag with = does the same"
+unset APUS_BATCH
+APUS_CONFIG=$tmp/mine.conf
+export APUS_CONFIG
+echo 'batch = 9' >mine.conf
+gives 0 "settings of the file in APUS_CONFIG" settings
+has out '^batch = 9.# file .*mine.conf:1:' "it stands for the other"
+has out '^kv-memory = 0.# default:' "which is not read"
+echo 'frobnicate = 1' >mine.conf
+gives 2 "an unknown name in the file" settings
+has err 'mine.conf:1' "it is told with file and line"
+echo 'batch = x' >mine.conf
+gives 2 "a wrong value in the file" settings
+APUS_CONFIG=$tmp/none.conf
+gives 2 "a file of settings that is missing" settings
+: >mine.conf
+APUS_CONFIG=$tmp/mine.conf
+APUS_BATCH=x
+export APUS_BATCH
+gives 2 "a wrong value in the environment" settings
+has err 'APUS_BATCH' "it is told by its name"
+
+echo "1..$n"
+exit $failed

@@ -1,0 +1,247 @@
+#!/bin/sh
+# apus run with nano, the model in the tree: its 300 questions are answered to
+# the letter, how many are computed at once changes no byte, bad lines stand
+# in their place, and what cannot be read or written is told at once.
+set -eu
+top=$(cd "${top_srcdir:-.}" && pwd)
+apus=$(cd "${top_builddir:-.}" && pwd)/apus
+nano=$top/models/nano
+if [ ! -x "$apus" ]; then
+    echo "1..0 # SKIP apus is not built"
+    exit 0
+fi
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp"
+HOME=$tmp
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+export HOME APUS_CONFIG APUS_MODELS
+for v in APUS_BATCH APUS_KERNEL APUS_KV_MEMORY APUS_LOG_LEVEL APUS_UMASK; do
+    unset "$v" || :
+done
+
+n=0
+failed=0
+report() { # STATUS NAME
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $n - $2"
+    else
+        echo "not ok $n - $2"
+        [ ! -s err ] || sed 's/^/# /' err
+        failed=1
+    fi
+}
+# Run it; its exit status must be the first word. Messages are in err.
+gives() { # STATUS NAME ARGUMENT...
+    want=$1
+    name=$2
+    shift 2
+    got=0
+    "$apus" "$@" >out 2>err || got=$?
+    [ "$got" -eq "$want" ] && r=0 || r=1
+    report $r "$name: exit status $want"
+}
+same() { # FILE FILE NAME
+    cmp "$1" "$2" >out 2>&1 && r=0 || r=1
+    report $r "$3"
+}
+has() { # FILE PATTERN NAME
+    grep -q -e "$2" "$1" && r=0 || r=1
+    report $r "$3"
+}
+nothing_aside() { # NAME
+    left=$(find . -path ./models -prune -o -name '.*.*' -print)
+    [ -z "$left" ] && r=0 || r=1
+    report $r "$1: nothing half-written is left"
+}
+
+# ---- the 300 questions ---------------------------------------------------
+cp "$nano/eval.jsonl" eval.jsonl
+gives 0 "nano answers its questions" run eval.jsonl -m "$nano"
+tail -n 1 err >last
+has last '^300 answered, 0 refused' "the last line says how many"
+[ "$(wc -l <eval.out.jsonl)" -eq 300 ] && r=0 || r=1
+report $r "the default output is eval.out.jsonl, of 300 lines"
+
+# custom_id, text, tokens and number of prompt tokens, one line each
+expected() {
+    id='"custom_id": "\([^"]*\)"'
+    text='"answer": "\(.*\)"'
+    ids='"prompt_tokens": \[\(.*\)\], "tokens": \[\(.*\)\]'
+    sed "s/^{$id, .*, $text, $ids}\$/\1|\2|\4|\3/" "$1" |
+        awk -F '|' '{ gsub(/ /, "", $3)
+            print $1 "|" $2 "|" $3 "|" split($4, ids, ",") }'
+}
+answered() {
+    id='"custom_id":"\([^"]*\)"'
+    text='"content":"\(.*\)"},"logprobs":null'
+    ids='"tokens":\[\([0-9,]*\)\]'
+    count='"prompt_tokens":\([0-9]*\),'
+    sed "s/^.*$id.*$text.*$ids.*$count.*\$/\1|\2|\3|\4/" "$1"
+}
+expected "$nano/eval.answers.jsonl" >expected
+answered eval.out.jsonl >answered
+[ "$(grep -c '^q[^|]*|[^|]*|[0-9,]*|[0-9]*$' expected)" -eq 300 ] &&
+    r=0 || r=1
+report $r "300 answers are expected"
+same expected answered "text and tokens are those of eval.answers.jsonl"
+
+# ---- in whatever company ----------------------------------------------------
+sed -n '1,48p' eval.jsonl >some.jsonl
+gives 0 "48 of them" run some.jsonl -m nano
+for batch in 1 3 16 64; do
+    gives 0 "batch $batch" run some.jsonl -m nano -o "b$batch.jsonl" \
+        --batch "$batch" --quiet
+    same some.out.jsonl "b$batch.jsonl" "batch $batch gives the same bytes"
+done
+[ ! -s err ] && r=0 || r=1
+report $r "--quiet is quiet"
+gives 0 "little memory for the cache" run some.jsonl -m nano -o kv.jsonl \
+    --kv-memory 1 --quiet
+same some.out.jsonl kv.jsonl "it gives the same bytes"
+cp some.out.jsonl first.jsonl
+gives 0 "a second run" run some.jsonl -m nano
+same some.out.jsonl first.jsonl "the second run gives the same bytes"
+
+# ---- bad lines -------------------------------------------------------------
+chat='"method":"POST","url":"/v1/chat/completions","body":{'
+text='"method":"POST","url":"/v1/completions","body":{'
+hi='"messages":[{"role":"user","content":"What is 6 + 24?"}]'
+{
+    printf '%s\n' '{"custom_id":"good",'"$chat$hi"',"temperature":0}}'
+    printf '\n'
+    printf '%s\n' '{"custom_id":"foo",'"$chat$hi"',"foo":1}}'
+    printf '%s\n' '{"custom_id":"utf8'"$(printf '\377')"'"}'
+    printf '%s\n' '{"custom_id":"ids",'"$text"'"prompt":[1,512]}}'
+    printf '%s\n' '{"custom_id":"none",'"$text"'"prompt":[]}}'
+    printf '%s' '{"custom_id":"long",'"$text"'"max_tokens":4,"prompt":[1'
+    i=0
+    while [ $i -lt 512 ]; do
+        printf ',24'
+        i=$((i + 1))
+    done
+    printf ']}}\n'
+    printf '%s\n' '{"custom_id":"two","custom_id":"two"}'
+    printf '%s%s\n' '{"custom_id":"n",'"$chat$hi"',"n":3,"max_tokens":5,' \
+        '"seed":7,"temperature":2,"model":"gpt-4o"}}'
+    printf '%s%s' '{"custom_id":"last",'"$text"'"prompt":"6 + 24 =",' \
+        '"max_tokens":3,"temperature":0,"stop":"3"}}'
+} >bad.jsonl
+gives 0 "a file with bad lines" run bad.jsonl -m nano -o bad.out
+tail -n 1 err >last
+has last '^3 answered, 7 refused' "three are answered, seven refused"
+[ "$(wc -l <bad.out)" -eq 10 ] && r=0 || r=1
+report $r "every line has its line"
+line() { # NUMBER PATTERN NAME
+    sed -n "${1}p" bad.out >line.txt
+    has line.txt "$2" "$3"
+}
+refused() { # CUSTOM_ID CODE MESSAGE: a pattern
+    printf '"custom_id":%s,"response":null,' "$1"
+    printf '"error":{"code":"%s","message":"%s' "$2" "$3"
+}
+line 1 '"custom_id":"good".*"content":"6 + 24 = 30"' "the good one"
+line 1 '"error":null}$' "has no error"
+line 2 "$(refused null invalid_request 'the line is empty')" "an empty line"
+line 3 "$(refused '"foo"' invalid_request 'unknown parameter ..foo')" \
+    "an unknown parameter, by its name"
+line 4 "$(refused null invalid_request 'JSON, .*UTF-8')" "bad UTF-8"
+line 5 "$(refused '"ids"' invalid_request 'token id 512 ')" \
+    "a token id that the model does not have"
+line 6 "$(refused '"none"' prompt_empty '')" "an empty prompt"
+line 7 "$(refused '"long"' prompt_too_long '.*513.*512')" \
+    "a prompt of more than the context"
+line 8 "$(refused null invalid_request 'JSON, .*duplicate')" "a duplicate key"
+line 9 '"index":2,.*"completion_tokens":15,' "three choices"
+line 9 '"model":"gpt-4o"' "the model's name is repeated"
+line 10 '"custom_id":"last".*"text_completion".*"finish_reason"' \
+    "the last line, without a newline"
+for batch in 1 2; do
+    "$apus" run bad.jsonl -m nano -o bad.again --batch $batch -q 2>err || :
+    same bad.out bad.again "batch $batch gives the same bytes"
+done
+
+awk 'BEGIN { printf "{\"custom_id\":\"huge\",\"x\":\""
+    for (i = 0; i < 17 * 1024; i++) printf "%1024s", ""
+    print "\"}" }' >huge.jsonl
+sed -n 1p bad.jsonl >>huge.jsonl
+gives 0 "a line of 17 MiB" run huge.jsonl -m nano
+has huge.out.jsonl '"message":"the line is over 16777216 bytes"' \
+    "it is refused by its size"
+has huge.out.jsonl '"custom_id":"good"' "and the next one is answered"
+
+# ---- files -----------------------------------------------------------------
+: >empty.jsonl
+gives 0 "an empty file" run empty.jsonl -m nano
+[ -f empty.out.jsonl ] && [ ! -s empty.out.jsonl ] && r=0 || r=1
+report $r "its output is empty"
+cp bad.jsonl other.txt
+gives 0 "another ending" run other.txt -m nano -q
+same bad.out other.txt.out.jsonl "its output is FILE.out.jsonl"
+ls -l bad.out >out
+has out '^-rw-------' "only the owner can read the output"
+
+fails() { # STATUS PATTERN NAME ARGUMENT...
+    status=$1
+    pattern=$2
+    name=$3
+    shift 3
+    gives "$status" "$name" "$@"
+    has err "$pattern" "$name: $pattern"
+    [ "$(wc -l <err)" -eq 1 ] && [ ! -s out ] && r=0 || r=1
+    report $r "$name: one message"
+    nothing_aside "$name"
+}
+mkdir dir
+fails 1 'none.jsonl' "a file that is missing" run none.jsonl -m nano
+fails 1 'not a regular file' "a directory as file" run dir -m nano
+fails 1 'none/x.jsonl' "an output in no directory" \
+    run bad.jsonl -m nano -o none/x.jsonl
+fails 1 'not a regular file' "a directory as output" \
+    run bad.jsonl -m nano -o dir
+fails 1 'not a regular file' "a device as output" \
+    run bad.jsonl -m nano -o /dev/null
+fails 2 'input and output' "the same file twice" \
+    run bad.jsonl -m nano -o ./bad.jsonl
+ln -s bad.jsonl link.jsonl
+fails 2 'input and output' "the same file by a link" \
+    run bad.jsonl -m nano -o link.jsonl
+fails 1 'nobody' "a model that is missing" run bad.jsonl -m nobody
+if [ "$(id -u)" -ne 0 ]; then
+    chmod 500 dir
+    fails 1 'dir/x.jsonl' "an output that may not be written" \
+        run bad.jsonl -m nano -o dir/x.jsonl
+else
+    n=$((n + 1))
+    echo "ok $n - an output that may not be written # SKIP root may"
+fi
+
+# ---- interruption ------------------------------------------------------------
+i=0
+while [ $i -lt 40 ]; do
+    cat eval.jsonl
+    i=$((i + 1))
+done >many.jsonl
+"$apus" run many.jsonl -m nano >out 2>err &
+pid=$!
+i=0
+while [ -z "$(find . -name '.many.*')" ] && [ $i -lt 30 ]; do
+    sleep 1
+    i=$((i + 1))
+done
+kill -TERM $pid 2>/dev/null || :
+got=0
+wait $pid || got=$?
+[ $got -eq 1 ] && r=0 || r=1
+report $r "SIGTERM: exit status 1"
+has err 'interrupted' "it says so"
+[ ! -e many.out.jsonl ] && r=0 || r=1
+report $r "there is no output"
+nothing_aside "SIGTERM"
+
+echo "1..$n"
+exit $failed

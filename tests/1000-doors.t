@@ -1,0 +1,108 @@
+#!/bin/sh
+# Includes point downward only, and each foreign library has one door
+# (the picture of the layers is in README.md).
+set -eu
+cd "${top_srcdir:-.}"
+
+n=0
+failed=0
+report() { # NAME FILE-OF-FINDINGS
+    n=$((n + 1))
+    if [ -s "$2" ]; then
+        sed 's/^/# /' "$2"
+        echo "not ok $n - $1"
+        failed=1
+    else
+        echo "ok $n - $1"
+    fi
+}
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+find src kernels jobs mpi bench tests -name '*.[ch]' -o -name '*.cu' |
+    sort >"$tmp/files"
+
+# file, line, header of every include, <> and "" told apart by the bracket
+while read -r file; do
+    sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*\([<"][^>"]*\).*/\1/p
+    ' "$file" | sed "s|^|$file |"
+done <"$tmp/files" >"$tmp/includes"
+
+# ---- layers -----------------------------------------------------------
+# A directory may include itself and what is on a lower line.
+cat >"$tmp/layers" <<'TXT'
+0 src/base
+1 src/proof
+1 kernels
+1 jobs
+2 src/arweave
+2 src/ao
+2 src/store
+2 src/engine
+3 src/verify
+3 src/localnet
+4 src/cmd
+4 mpi
+5 bench
+6 tests
+6 tests/fuzz
+TXT
+awk -v layers="$tmp/layers" '
+    BEGIN {
+        while ((getline line < layers) > 0) {
+            split(line, w, " ")
+            layer[w[2]] = w[1]
+        }
+    }
+    function dir(path) { sub("/[^/]*$", "", path); return path }
+    {
+        from = dir($1)
+        what = substr($2, 2)
+        if (substr($2, 1, 1) != "\"" || what == "commit.h")
+            next
+        if (index(what, "/") == 0) {
+            print $1 ": \"" what "\" is not written from src/ or the top"
+            next
+        }
+        to = dir(what)
+        if (!(to in layer) && ("src/" to) in layer)
+            to = "src/" to
+        if (!(to in layer))
+            print $1 ": \"" what "\" is in no known layer"
+        else if (!(from in layer))
+            print $1 ": its directory is in no known layer"
+        else if (from != to && layer[to] >= layer[from] &&
+                 !(from == "tests/fuzz" && to == "tests"))
+            print $1 ": " from " may not include " to
+    }' "$tmp/includes" >"$tmp/found"
+report "includes point downward only" "$tmp/found"
+
+# ---- doors ------------------------------------------------------------
+# door HEADERS FILES: both extended regular expressions, anchored.
+door() {
+    awk -v header="^<($1)$" -v file="^($2)$" '
+        $2 ~ header && $1 !~ file { print $1 ": " $2 ">" }
+    ' "$tmp/includes" >"$tmp/found"
+    report "$3 has one door" "$tmp/found"
+}
+door 'cjson/.*|cJSON\.h' 'src/base/json\.c' cJSON
+door 'pcre2.*' 'src/engine/pretokenize\.c' PCRE2
+door 'utf8proc\.h' 'src/engine/normalize\.c' utf8proc
+door 'openssl/.*' 'src/proof/(digest|key)\.c|src/arweave/key\.c' OpenSSL
+door 'mpi\.h' 'mpi/.*' MPI
+door 'slurm/.*' 'jobs/apus-slurm\.c' libslurm
+door 'cuda.*|cublas.*' 'kernels/cuda[^/]*' CUDA
+door 'hdf5.*|H5.*' 'src/store/checkpoint\.c' HDF5
+door 'curl/.*' '(.*/)?http\.c' libcurl
+door 'lua.*|lauxlib\.h' 'src/localnet/.*' Lua
+
+# Nothing that computes or parses prints or exits.
+grep -nE '(^|[^a-z_])(printf|puts|putchar|exit|perror) ?\(' \
+    $(grep -E '^(src/(base|proof|store|engine|arweave|ao|verify)|kernels)/' \
+    "$tmp/files") /dev/null |
+    grep -vE '^src/base/(mem|log)\.c:' |
+    grep -vE ':[0-9]+: *(/?\*)' >"$tmp/found" || :
+report "libraries neither print nor exit" "$tmp/found"
+
+echo "1..$n"
+exit $failed

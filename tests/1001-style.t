@@ -1,0 +1,111 @@
+#!/bin/sh
+# What HACKING asks of every file and can be counted: lines of a file, width,
+# tabs, length of a function, typedefs that hide a struct, headers that
+# compile alone.
+set -eu
+cd "${top_srcdir:-.}"
+build=${top_builddir:-.}
+
+n=0
+failed=0
+report() { # NAME FILE-OF-FINDINGS
+    n=$((n + 1))
+    if [ -s "$2" ]; then
+        sed 's/^/# /' "$2"
+        echo "not ok $n - $1"
+        failed=1
+    else
+        echo "ok $n - $1"
+    fi
+}
+skip() { # NAME REASON
+    n=$((n + 1))
+    echo "ok $n - $1 # SKIP $2"
+}
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+find src kernels jobs mpi bench tests \( -name '*.[ch]' -o -name '*.cu' \
+    -o -name '*.sh' -o -name '*.t' \) ! -name commit.h | sort >"$tmp/files"
+find contrib -type f -exec grep -Il '^#!/bin/sh' {} + >>"$tmp/files" || :
+sed -n '/\.[ch]u*$/p' "$tmp/files" >"$tmp/sources"
+
+while read -r file; do
+    lines=$(wc -l <"$file")
+    [ "$lines" -lt 800 ] || echo "$file: $lines lines"
+done <"$tmp/files" >"$tmp/found"
+report "no file has 800 lines" "$tmp/found"
+
+while read -r file; do
+    awk -v f="$file" 'length > 80 { print f ":" NR ": " length " columns" }' \
+        "$file"
+done <"$tmp/files" >"$tmp/found"
+report "no line is wider than 80 columns" "$tmp/found"
+
+tab=$(printf '\t')
+while read -r file; do
+    grep -n "$tab" "$file" | sed "s|^|$file:|; s|:[^:]*$||" || :
+done <"$tmp/files" >"$tmp/found"
+report "no tabs" "$tmp/found"
+
+while read -r file; do
+    grep -nE ' $' "$file" | sed "s|^|$file:|" || :
+done <"$tmp/files" >"$tmp/found"
+report "no blanks at the end of a line" "$tmp/found"
+
+while read -r file; do
+    grep -nE '^[[:space:]]*typedef (struct|union)' "$file" |
+        sed "s|^|$file:|" || :
+done <"$tmp/sources" >"$tmp/found"
+report "no typedef hides a struct" "$tmp/found"
+
+while read -r file; do
+    case $file in
+    *.c) grep -q '^#include <config\.h>' "$file" || echo "$file" ;;
+    esac
+done <"$tmp/sources" >"$tmp/found"
+report "every source includes config.h" "$tmp/found"
+
+while read -r file; do
+    case $file in
+    *.h)
+        guard=$(echo "$file" | sed 's|^src/||' | tr 'a-z/.-' 'A-Z___')
+        grep -q "^#ifndef APUS_$guard\$" "$file" || echo "$file: APUS_$guard"
+        ;;
+    esac
+done <"$tmp/sources" >"$tmp/found"
+report "every header has the guard of its path" "$tmp/found"
+
+if ctags --version 2>/dev/null | grep -q 'Universal Ctags'; then
+    ctags -L "$tmp/sources" --languages=C,C++ --langmap=C++:+.cu \
+        --kinds-C=f --kinds-C++=f --fields=+ne -o - 2>/dev/null |
+        awk -F '\t' '{
+            from = to = 0
+            for (i = 4; i <= NF; i++) {
+                if ($i ~ /^line:/) from = substr($i, 6)
+                if ($i ~ /^end:/) to = substr($i, 5)
+            }
+            if (to - from + 1 > 120)
+                print $2 ":" from ": " $1 "() has " to - from + 1 " lines"
+        }' >"$tmp/found"
+    report "no function has more than 120 lines" "$tmp/found"
+else
+    skip "no function has more than 120 lines" "no universal-ctags"
+fi
+
+cc=${CC:-cc}
+if $cc --version >/dev/null 2>&1; then
+    echo >"$tmp/config.h"
+    grep '\.h$' "$tmp/sources" | while read -r file; do
+        echo "#include \"$file\"" >"$tmp/alone.c"
+        $cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsyntax-only \
+            -I"$tmp" -I. -Isrc -I"$build/src" "$tmp/alone.c" \
+            >"$tmp/out" 2>&1 || { echo "$file"; head -n 3 "$tmp/out"; }
+    done >"$tmp/found"
+    report "every header compiles alone" "$tmp/found"
+else
+    skip "every header compiles alone" "no compiler"
+fi
+
+echo "1..$n"
+exit $failed

@@ -1,0 +1,66 @@
+/*
+ * json_parse on any bytes.  What it accepts, json_put must write as a text
+ * that is accepted again and written the same; numbers and strings are read
+ * in every way on the way.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/utf8.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Read it all: what a reader relies on must hold. */
+static void visit(const struct json *v)
+{
+    const char *s = json_string(v);
+    int64_t i, m;
+    uint64_t u;
+    double d;
+
+    if (s && !utf8_valid(s, strlen(s)))
+        abort();
+    if (json_u64(v, &u) == 0 && json_i64(v, &i) == 0 && (uint64_t)i != u)
+        abort();
+    if (json_i64(v, &i) == 0 && json_millionths(v, &m) == 0 && m != i * 1000000)
+        abort();
+    json_f64(v, &d);
+    for (const struct json *c = json_first(v); c; c = json_next(c)) {
+        if (json_type(v) == JSON_OBJECT && json_get(v, json_key(c)) != c)
+            abort();
+        visit(c);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct err err = ERR_INIT;
+    struct json *root, *again;
+    struct buf first, second;
+
+    if (json_parse(&root, (const char *)data, size, &err)) {
+        if (err.code != ERR_INPUT)
+            abort();
+        return 0;
+    }
+    buf_init(&first, size); /* compact is never longer */
+    buf_init(&second, size);
+    visit(root);
+    json_put(&first, root);
+    if (first.full || json_parse(&again, first.data, first.len, &err))
+        abort();
+    json_put(&second, again);
+    if (second.len != first.len ||
+        memcmp(second.data, first.data, first.len) != 0)
+        abort();
+    json_free(again);
+    json_free(root);
+    buf_clear(&first);
+    buf_clear(&second);
+    return 0;
+}

@@ -1,0 +1,31 @@
+/*
+ * tokenizer.model: what is imported is a tokenizer, and can be used.
+ */
+#include <config.h>
+
+#include <stdint.h>
+
+#include "tests/fuzz/tokenizer_use.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const char text[] = "<s>ab  aab 12 \xc3\xa9x\n ";
+    struct tokenizer *t;
+    struct buf b;
+
+    buf_init(&b, (size_t)1 << 22);
+    if (!tokenizer_import_spm(&b, data, size, NULL, 0, 4096, NULL)) {
+        if (tokenizer_new(&t, (const unsigned char *)b.data, b.len, 4096,
+                          NULL))
+            abort();
+        use(t, text, sizeof(text) - 1, false);
+        use(t, text, sizeof(text) - 1, true);
+        tokenizer_free(t);
+    } else if (b.len) {
+        abort();
+    }
+    buf_clear(&b);
+    return 0;
+}

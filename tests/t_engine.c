@@ -1,0 +1,363 @@
+/*
+ * Batching, ends and faults of the engine on models built in memory.  That
+ * the numbers themselves are right is the business of x1vectors.
+ */
+#include <config.h>
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "bench/shape.h"
+#include "engine/engine.h"
+#include "engine/kv.h"
+#include "engine/model.h"
+#include "tests/tap.h"
+
+#define MAX 24
+#define LEN 120
+
+struct result {
+    bool finished;
+    enum finish finish;
+    size_t n;
+    uint32_t token[LEN];
+    struct fault fault;
+    int order;      /* the how-manieth to finish */
+    uint64_t hash;  /* over all logits rows */
+    uint64_t cached; /* over what each position left in the cache */
+    uint32_t fed;   /* positions told, each in its turn */
+    bool told_wrong;
+};
+
+struct collector {
+    struct result r[MAX];
+    int n_finished;
+};
+
+static void on_logits(void *self, void *user, uint32_t position,
+                      const float *logits)
+{
+    struct result *r = user;
+    uint32_t bits;
+
+    (void)self;
+    memcpy(&bits, logits, 4);
+    r->hash = (r->hash ^ bits ^ position) * 1099511628211u;
+}
+
+/* Positions come in order with their tokens, and cached rows that differ. */
+static void on_position(void *self, void *user, const struct position *p)
+{
+    struct result *r = user;
+    struct kv_row row;
+
+    (void)self;
+    if (p->position != r->fed++ || (p->next == UINT32_MAX) != !p->last)
+        r->told_wrong = true;
+    kv_row(&row, p->kv, p->pool, 0, 0, p->position);
+    r->cached = (r->cached ^ (uint8_t)row.k[0] ^ p->next ^ p->token) *
+                1099511628211u;
+}
+
+static void on_finished(void *self, const struct answer *a)
+{
+    struct collector *c = self;
+    struct result *r = a->user;
+
+    r->finished = true;
+    r->finish = a->finish;
+    r->n = a->n_out;
+    memcpy(r->token, a->token, a->n_out * sizeof(*a->token));
+    r->fault = a->fault;
+    r->order = c->n_finished++;
+    if (a->finish == FINISH_RANGE ? r->fed != a->fault.position
+                                  : a->n_out && r->fed == 0)
+        r->told_wrong = true;
+}
+
+static struct model *shape(const char *name, uint32_t flags, uint32_t window)
+{
+    struct model_record rec;
+    struct err err = ERR_INIT;
+    struct model *m;
+
+    if (shape_find(&rec, name))
+        abort();
+    rec.flags = flags;
+    rec.window = window;
+    rec.context = LEN;
+    if (shape_build(&m, &rec, &err))
+        abort();
+    return m;
+}
+
+/* Answer n sequences; more than fit are added as others end. */
+static void answer(struct collector *c, const struct model *m,
+                   struct sequence *s, size_t n, struct engine_options o)
+{
+    struct observer obs = { .self = c, .logits = on_logits,
+                            .position = on_position,
+                            .finished = on_finished };
+    struct err err = ERR_INIT;
+    struct engine *e;
+    size_t next = 0;
+    bool busy = true;
+
+    memset(c, 0, sizeof(*c));
+    if (engine_new(&e, m, &x1_reference, NULL, &o, &obs, &err))
+        abort();
+    while (busy || next < n) {
+        for (; next < n && engine_room(e); next++) {
+            s[next].user = &c->r[next];
+            if (engine_add(e, &s[next], &err))
+                c->r[next].finish = 99;
+        }
+        if (engine_step(e, &busy, &err))
+            abort();
+    }
+    engine_free(e);
+}
+
+static uint32_t prompts[MAX][LEN];
+
+/* n requests: prompts of 1 to 60 tokens, every second one sampled. */
+static void make(struct sequence *s, size_t n, uint32_t vocab)
+{
+    uint32_t x = 12345;
+
+    memset(s, 0, n * sizeof(*s));
+    for (size_t i = 0; i < n; i++) {
+        s[i].prompt = prompts[i];
+        s[i].n_prompt = 1 + i * 37 % 60;
+        for (size_t j = 0; j < s[i].n_prompt; j++) {
+            x = x * 1664525u + 1013904223u;
+            prompts[i][j] = (x >> 8) % vocab;
+        }
+        s[i].max_tokens = (uint32_t)(1 + i * 13 % 40);
+        s[i].sampling.temperature = i % 2 ? 900000 : 0;
+        s[i].sampling.top_p = i % 4 == 1 ? 950000 : 1000000;
+        s[i].sampling.seed = i;
+    }
+}
+
+static bool same(const struct collector *a, const struct collector *b,
+                 size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct result *x = &a->r[i], *y = &b->r[i];
+
+        if (!x->finished || !y->finished || x->finish != y->finish ||
+            x->told_wrong || y->told_wrong || x->fed != y->fed ||
+            x->n != y->n || x->hash != y->hash || x->cached != y->cached ||
+            memcmp(x->token, y->token, x->n * sizeof(*x->token)) != 0 ||
+            memcmp(&x->fault, &y->fault, sizeof(x->fault)) != 0)
+            return false;
+    }
+    return true;
+}
+
+static void test_batches(const char *what, uint32_t flags, uint32_t window)
+{
+    static const struct engine_options o[] = {
+        { .max_sequences = 3 },
+        { .max_sequences = 16 },
+        { .max_sequences = 16, .chunk = 1 },
+        { .max_sequences = 24, .max_rows = 24, .chunk = 5 },
+        { .max_sequences = 24, .max_rows = 31 },
+        { .max_sequences = 8, .kv_bytes = 1 },
+        { .max_sequences = 8, .kv_bytes = 40000 },
+    };
+    static struct collector alone, batch;
+    struct sequence s[MAX];
+    struct model *m = shape("tiny", flags, window);
+
+    make(s, MAX, m->rec.n_vocab);
+    answer(&alone, m, s, MAX, (struct engine_options){ .max_sequences = 1 });
+    for (size_t i = 0; i < sizeof(o) / sizeof(*o); i++) {
+        answer(&batch, m, s, MAX, o[i]);
+        ok(same(&alone, &batch, MAX), "%s: %zu sequences, %zu rows, chunk "
+           "%zu, KV %llu: as alone", what, o[i].max_sequences, o[i].max_rows,
+           o[i].chunk, (unsigned long long)o[i].kv_bytes);
+    }
+    model_close(m);
+}
+
+/* A short request does not wait for a long one's prompt or answer. */
+static void test_continuous(void)
+{
+    static struct collector c;
+    struct sequence s[3];
+    struct model *m = shape("tiny", MODEL_TIED, 0);
+
+    make(s, 3, m->rec.n_vocab);
+    s[0].n_prompt = 2;
+    s[0].max_tokens = 60;
+    s[1].n_prompt = 60;
+    s[1].max_tokens = 2;
+    s[2].n_prompt = 3;
+    s[2].max_tokens = 3;
+    answer(&c, m, s, 3, (struct engine_options){ .max_sequences = 2,
+                                                 .chunk = 16 });
+    ok(c.r[1].order == 0 && c.r[2].order == 1 && c.r[0].order == 2,
+       "sequences end and start while others go on");
+    model_close(m);
+}
+
+static void test_ends(void)
+{
+    static struct collector c;
+    struct sequence s[6];
+    struct model *m = shape("tiny", MODEL_TIED, 0);
+
+    make(s, 6, m->rec.n_vocab);
+    s[0].max_tokens = 7;
+    s[1].n_prompt = 100;          /* context 120: 21 tokens fit */
+    s[1].max_tokens = 50;
+    s[1].ignore_eos = true;
+    s[2].n_prompt = 0;
+    s[3].n_prompt = LEN + 1;
+    s[4].n_prompt = 100;
+    s[4].max_tokens = 21;
+    s[5].n_prompt = LEN;
+    s[5].max_tokens = 9;
+    answer(&c, m, s, 6, (struct engine_options){ .max_sequences = 6 });
+    ok(c.r[0].finish == FINISH_LENGTH && c.r[0].n == 7, "max_tokens");
+    ok(c.r[1].finish == FINISH_CONTEXT && c.r[1].n == 21, "context");
+    ok(c.r[2].finish == FINISH_PROMPT && c.r[2].n == 0, "empty prompt");
+    ok(c.r[3].finish == FINISH_LONG && c.r[3].n == 0, "prompt too long");
+    ok(c.r[4].finish == FINISH_LENGTH && c.r[4].n == 21,
+       "length comes before context");
+    ok(c.r[5].finish == FINISH_CONTEXT && c.r[5].n == 1,
+       "a prompt as long as the context gives one token");
+    m->rec.n_eos = 1;
+    m->rec.eos[0] = c.r[0].token[2];
+    s[0].max_tokens = 3;
+    answer(&c, m, s, 1, (struct engine_options){ .max_sequences = 1 });
+    ok(c.r[0].finish == FINISH_EOS && c.r[0].n <= 3,
+       "end of text, before length");
+    s[0].ignore_eos = true;
+    answer(&c, m, s, 1, (struct engine_options){ .max_sequences = 1 });
+    ok(c.r[0].finish == FINISH_LENGTH && c.r[0].n == 3, "ignore_eos");
+    s[0].n_prompt = 1;
+    prompts[0][0] = m->rec.n_vocab;
+    answer(&c, m, s, 1, (struct engine_options){ .max_sequences = 1 });
+    ok(c.r[0].finish == 99, "an id outside the vocabulary is refused");
+    model_close(m);
+}
+
+static bool is_fault(const struct result *r, uint32_t position,
+                     uint32_t layer, uint32_t op, uint32_t row)
+{
+    return r->finish == FINISH_RANGE && r->fault.position == position &&
+           !r->told_wrong && r->fed == position &&
+           r->fault.layer == layer && r->fault.op == op &&
+           r->fault.row == row;
+}
+
+/* One token whose embedding leaves the range: the others go on, and the
+ * place is the same however the prompt is cut. */
+static void test_fault_embedding(void)
+{
+    static struct collector alone, c;
+    struct sequence s[4];
+    struct model *m = shape("tiny", MODEL_TIED, 0);
+    float *scale = (float *)(uintptr_t)m->embed.scale;
+    size_t chunk;
+
+    make(s, 4, 60);
+    for (size_t i = 0; i < 4; i++) {
+        s[i].n_prompt = 30;
+        s[i].sampling.temperature = 0;
+        for (size_t j = 0; j < 30; j++)
+            prompts[i][j] %= 60;
+    }
+    answer(&alone, m, s, 4, (struct engine_options){ .max_sequences = 1 });
+    scale[63] = 0x1p39f;
+    prompts[1][11] = 63;
+    prompts[1][20] = 63;
+    for (chunk = 1; chunk <= 30; chunk += 6) {
+        answer(&c, m, s, 4, (struct engine_options){ .max_sequences = 4,
+                                                     .chunk = chunk });
+        /* the head is tied: row 63 alone spoils the logits of others too */
+        ok(is_fault(&c.r[1], 11, 0, 0, 0) && c.r[1].n == 0,
+           "chunk %zu: embedding out of range", chunk);
+    }
+    scale[63] = 0;
+    prompts[1][11] = prompts[1][20] = 1;
+    answer(&c, m, s, 4, (struct engine_options){ .max_sequences = 4 });
+    ok(c.r[0].finish == FINISH_LENGTH, "others go on");
+    model_close(m);
+}
+
+/* Biases just in range that a rotation by the position takes out of it. */
+static void bias(struct model *m, uint32_t l, const float *b, size_t head)
+{
+    float *v = (float *)(uintptr_t)b + head * m->rec.head_dim;
+
+    (void)l;
+    v[0] = -0x1.ep39f;
+    v[m->rec.head_dim / 2] = 0x1.ep39f;
+}
+
+static void test_fault_rope(void)
+{
+    static struct collector c;
+    struct sequence s[1];
+    struct model *m = shape("tiny", MODEL_QKV_BIAS, 0);
+
+    make(s, 1, m->rec.n_vocab);
+    s[0].n_prompt = 30;
+    bias(m, 0, m->layers[0].bk, 1);
+    answer(&c, m, s, 1, (struct engine_options){ .max_sequences = 1 });
+    ok(is_fault(&c.r[0], 1, 0, 5, 1), "K of KV head 1 at position 1");
+    bias(m, 0, m->layers[0].bq, 3);
+    answer(&c, m, s, 1, (struct engine_options){ .max_sequences = 1 });
+    ok(is_fault(&c.r[0], 1, 0, 4, 3), "q after rope comes before K");
+    model_close(m);
+
+    m = shape("tiny", MODEL_QKV_BIAS, 0);
+    bias(m, 1, m->layers[1].bq, 2);
+    answer(&c, m, s, 1, (struct engine_options){ .max_sequences = 1 });
+    ok(c.r[0].finish != FINISH_RANGE || c.r[0].fault.position >= 29,
+       "what the last layer skips raises nothing");
+    s[0].n_prompt = 2; /* position 1 draws */
+    answer(&c, m, s, 1, (struct engine_options){ .max_sequences = 1 });
+    ok(is_fault(&c.r[0], 1, 1, 4, 2), ".. and where it draws, it does");
+    model_close(m);
+}
+
+static void test_fault_norm(void)
+{
+    static struct collector c;
+    struct sequence s[1];
+    struct model *m = shape("tiny", MODEL_TIED, 0);
+
+    make(s, 1, m->rec.n_vocab);
+    s[0].n_prompt = 3;
+    ((float *)(uintptr_t)m->layers[1].ffn_norm)[5] = 0x1.fp39f;
+    ((float *)(uintptr_t)m->final_norm)[2] = 0x1.fp39f;
+    answer(&c, m, s, 1, (struct engine_options){ .max_sequences = 1 });
+    ok(c.r[0].finish == FINISH_RANGE && c.r[0].fault.position == 2,
+       "gains that overflow (layer %x, operator %u, index %u)",
+       c.r[0].fault.layer, c.r[0].fault.op, c.r[0].fault.index);
+    model_close(m);
+}
+
+int main(void)
+{
+    x1_thread_init();
+    test_batches("tied", MODEL_TIED, 0);
+    test_batches("biases", MODEL_QKV_BIAS, 0);
+    test_batches("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED, 0);
+    test_batches("window of 9", 0, 9);
+    test_batches("window of 70", MODEL_TIED, 70);
+    test_continuous();
+    test_ends();
+    test_fault_embedding();
+    test_fault_rope();
+    test_fault_norm();
+    return done();
+}

@@ -1,0 +1,489 @@
+/*
+ * src/store/request: every parameter and what it gives, every refusal by
+ * name, numbers by their text, messages and parts, prompts, what is kept of a
+ * bad line, ids of lines and default seeds (vectors made with sha256sum).
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "proof/digest.h"
+#include "store/request.h"
+#include "tests/tap.h"
+
+#define CHAT "{\"custom_id\":\"c\",\"method\":\"POST\"," \
+             "\"url\":\"/v1/chat/completions\",\"body\":{"
+#define TEXT "{\"custom_id\":\"c\",\"method\":\"POST\"," \
+             "\"url\":\"/v1/completions\",\"body\":{"
+#define HI "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
+
+static int parse(struct request *r, const char *line, struct err *err)
+{
+    size_t n = strlen(line);
+    char *exact = malloc(n ? n : 1); /* nothing behind the end */
+    int rc;
+
+    memcpy(exact, line, n);
+    rc = request_parse(r, exact, n, err);
+    free(exact);
+    return rc;
+}
+
+/* A chat request with these parameters, or a completion of "x". */
+static int chat(struct request *r, const char *params, struct err *err)
+{
+    char *line = xasprintf(CHAT HI "%s%s}}", *params ? "," : "", params);
+    int rc = parse(r, line, err);
+
+    free(line);
+    return rc;
+}
+
+static int completion(struct request *r, const char *params, struct err *err)
+{
+    char *line = xasprintf(TEXT "\"prompt\":\"x\"%s%s}}",
+                           *params ? "," : "", params);
+    int rc = parse(r, line, err);
+
+    free(line);
+    return rc;
+}
+
+static void refused(const char *line, const char *why)
+{
+    struct err err = ERR_INIT;
+    struct request r;
+    int rc = parse(&r, line, &err);
+
+    ok(rc == -1 && err.code == ERR_INPUT && strstr(err.text, why) &&
+           !r.message && !r.prompt && !r.prompt_id && r.n_stops == 0,
+       "refused: %s (%s)", rc ? err.text : "accepted", why);
+    request_clear(&r);
+}
+
+static void refused_in(bool in_chat, const char *params, const char *why)
+{
+    char *line = in_chat ? xasprintf(CHAT HI ",%s}}", params)
+                         : xasprintf(TEXT "\"prompt\":\"x\",%s}}", params);
+
+    refused(line, why);
+    free(line);
+}
+
+static void test_defaults(void)
+{
+    struct err err = ERR_INIT;
+    struct request r;
+
+    ok(chat(&r, "", &err) == 0, "the least chat request");
+    ok(r.chat && strcmp(r.custom_id, "c") == 0 && !r.model &&
+           r.n_messages == 1 && strcmp(r.message[0].role, "user") == 0 &&
+           strcmp(r.message[0].content, "hi") == 0,
+       "what it says");
+    ok(r.n_choices == 1 && r.max_tokens == 0 && r.temperature == 1000000 &&
+           r.top_p == 1000000 && r.top_k == 0 && !r.has_seed &&
+           !r.ignore_eos && r.n_stops == 0,
+       "what it does not say");
+    request_clear(&r);
+    ok(completion(&r, "", &err) == 0 && !r.chat &&
+           strcmp(r.prompt, "x") == 0 && !r.prompt_id,
+       "the least completion");
+    request_clear(&r);
+    ok(chat(&r, "\"model\":null,\"max_tokens\":null,"
+            "\"max_completion_tokens\":null,\"temperature\":null,"
+            "\"top_p\":null,\"n\":null,\"seed\":null,\"stop\":null,"
+            "\"apus\":null,\"presence_penalty\":null,"
+            "\"frequency_penalty\":null,\"logit_bias\":null,"
+            "\"response_format\":null,\"tools\":null,\"logprobs\":null,"
+            "\"top_logprobs\":null,\"stream\":null,\"user\":null", &err) == 0,
+       "null is absent: %s", err.text);
+    ok(r.n_choices == 1 && r.temperature == 1000000 && !r.has_seed,
+       "and gives the defaults");
+    request_clear(&r);
+}
+
+static void test_all(void)
+{
+    struct err err = ERR_INIT;
+    struct request r;
+
+    ok(chat(&r, "\"model\":\"m\",\"max_tokens\":7,"
+            "\"max_completion_tokens\":7,\"temperature\":0.7,"
+            "\"top_p\":0.95,\"n\":8,\"seed\":42,"
+            "\"stop\":[\"b\",\"ab\",\"a\",\"b\"],"
+            "\"apus\":{\"top_k\":40,\"ignore_eos\":true},"
+            "\"presence_penalty\":0,\"frequency_penalty\":0.0,"
+            "\"logit_bias\":{},\"response_format\":{\"type\":\"text\"},"
+            "\"tools\":[],\"logprobs\":false,\"top_logprobs\":0,"
+            "\"stream\":false,\"user\":\"u\",\"metadata\":{\"a\":[1]},"
+            "\"store\":true,\"service_tier\":\"auto\","
+            "\"safety_identifier\":1,\"prompt_cache_key\":\"k\"", &err) == 0,
+       "every parameter of a chat: %s", err.text);
+    ok(strcmp(r.model, "m") == 0 && r.max_tokens == 7 &&
+           r.temperature == 700000 && r.top_p == 950000 &&
+           r.n_choices == 8 && r.has_seed && r.seed == 42 && r.top_k == 40 &&
+           r.ignore_eos,
+       "their values");
+    ok(r.n_stops == 3 && r.stop[0].n == 1 && r.stop[0].text[0] == 'a' &&
+           r.stop[1].n == 2 && memcmp(r.stop[1].text, "ab", 2) == 0 &&
+           r.stop[2].n == 1 && r.stop[2].text[0] == 'b',
+       "stops are sorted and unique");
+    request_clear(&r);
+    ok(completion(&r, "\"max_tokens\":4294967295,\"stop\":\"\\n\\n\","
+                  "\"logprobs\":null,\"presence_penalty\":0,"
+                  "\"logit_bias\":{},\"stream\":false", &err) == 0 &&
+           r.max_tokens == UINT32_MAX && r.n_stops == 1 && r.stop[0].n == 2,
+       "parameters of a completion: %s", err.text);
+    request_clear(&r);
+}
+
+static void test_numbers(void)
+{
+    static const struct { const char *text; uint32_t millionths; } t[] = {
+        { "0.7", 700000 }, { "0.70", 700000 }, { "7e-1", 700000 },
+        { "7E-1", 700000 }, { "0.000007e5", 700000 }, { "0", 0 },
+        { "-0", 0 }, { "0.0", 0 }, { "0e9", 0 }, { "0.01", 10000 },
+        { "100", 100000000 }, { "1e2", 100000000 }, { "1", 1000000 },
+        { "0.123456", 123456 },
+    };
+    static const char *const bad_t[] = {
+        "0.1234567", "0.009999", "100.000001", "-0.7", "\"0.7\"", "1e3",
+        "true", "[]", "1e-7", "99999999999999999999",
+    };
+    static const char *const bad_p[] = {
+        "0", "1.000001", "-1", "2", "1e-7", "\"1\"",
+    };
+    struct err err = ERR_INIT;
+    struct request r;
+    char params[128];
+
+    for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+        snprintf(params, sizeof(params), "\"temperature\":%s", t[i].text);
+        ok(chat(&r, params, &err) == 0 && r.temperature == t[i].millionths,
+           "temperature %s", t[i].text);
+        request_clear(&r);
+    }
+    for (size_t i = 0; i < sizeof(bad_t) / sizeof(*bad_t); i++) {
+        snprintf(params, sizeof(params), "\"temperature\":%s", bad_t[i]);
+        refused_in(true, params, "\"temperature\" must be 0 or");
+    }
+    ok(chat(&r, "\"top_p\":1e-6", &err) == 0 && r.top_p == 1, "top_p 1e-6");
+    request_clear(&r);
+    ok(chat(&r, "\"top_p\":1.0", &err) == 0 && r.top_p == 1000000,
+       "top_p 1.0");
+    request_clear(&r);
+    for (size_t i = 0; i < sizeof(bad_p) / sizeof(*bad_p); i++) {
+        snprintf(params, sizeof(params), "\"top_p\":%s", bad_p[i]);
+        refused_in(false, params, "\"top_p\" must be a number above 0");
+    }
+}
+
+static void test_seeds(void)
+{
+    static const struct { const char *text; uint64_t seed; } good[] = {
+        { "0", 0 }, { "9007199254740993", 9007199254740993u },
+        { "18446744073709551615", UINT64_MAX },
+        { "\"18446744073709551615\"", UINT64_MAX },
+        { "\"9007199254740993\"", 9007199254740993u }, { "\"0\"", 0 },
+        { "7.0", 7 },
+    };
+    static const char *const bad[] = {
+        "-1", "\"-1\"", "18446744073709551616", "\"18446744073709551616\"",
+        "1.5", "\"\"", "\"0x1\"", "\" 1\"", "\"1 \"", "true", "[1]",
+        "\"beacon\"",
+    };
+    struct err err = ERR_INIT;
+    struct request r;
+    char params[64];
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+        snprintf(params, sizeof(params), "\"seed\":%s", good[i].text);
+        ok(chat(&r, params, &err) == 0 && r.has_seed &&
+               r.seed == good[i].seed,
+           "seed %s", good[i].text);
+        request_clear(&r);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        snprintf(params, sizeof(params), "\"seed\":%s", bad[i]);
+        refused_in(true, params, "\"seed\" must be an integer");
+    }
+}
+
+static void test_limits(void)
+{
+    static const char s64[] =
+        "0123456789012345678901234567890123456789012345678901234567890123";
+    struct err err = ERR_INIT;
+    struct request r;
+    char params[256];
+
+    snprintf(params, sizeof(params), "\"stop\":\"%s\"", s64);
+    ok(chat(&r, params, &err) == 0 && r.stop[0].n == 64,
+       "a stop of 64 bytes");
+    request_clear(&r);
+    snprintf(params, sizeof(params), "\"stop\":\"%s4\"", s64);
+    refused_in(true, params, "\"stop\" must be a string of 1 to 64");
+    refused_in(true, "\"stop\":\"\"", "\"stop\" must be a string of 1 to 64");
+    refused_in(true, "\"stop\":[\"a\",1]", "\"stop\" must be a string");
+    refused_in(true, "\"stop\":[\"a\",null]", "\"stop\" must be a string");
+    refused_in(true, "\"stop\":{}", "\"stop\" must be a string");
+    ok(chat(&r, "\"stop\":[\"p\",\"o\",\"n\",\"m\",\"l\",\"k\",\"j\",\"i\","
+            "\"h\",\"g\",\"f\",\"e\",\"d\",\"c\",\"b\",\"a\"]", &err) == 0 &&
+           r.n_stops == 16 && r.stop[0].text[0] == 'a' &&
+           r.stop[15].text[0] == 'p',
+       "16 stops");
+    request_clear(&r);
+    refused_in(true, "\"stop\":[\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
+               "\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
+               "\"a\"]", "\"stop\" must be at most 16");
+    ok(chat(&r, "\"stop\":[]", &err) == 0 && r.n_stops == 0, "no stops");
+    request_clear(&r);
+
+    refused_in(true, "\"n\":0", "\"n\" must be an integer from 1 to 8");
+    refused_in(true, "\"n\":9", "\"n\" must be");
+    refused_in(true, "\"n\":1.5", "\"n\" must be");
+    refused_in(true, "\"n\":\"1\"", "\"n\" must be");
+    refused_in(true, "\"max_tokens\":0", "\"max_tokens\" must be");
+    refused_in(true, "\"max_tokens\":-1", "\"max_tokens\" must be");
+    refused_in(false, "\"max_tokens\":4294967296", "\"max_tokens\" must be");
+    refused_in(true, "\"max_tokens\":1,\"max_completion_tokens\":2",
+               "\"max_completion_tokens\" differ");
+    refused_in(true, "\"model\":1", "\"model\" must be a string");
+    refused_in(true, "\"apus\":[]", "\"apus\" must be an object");
+    refused_in(true, "\"apus\":{\"top_k\":-1}", "\"top_k\" must be");
+    refused_in(true, "\"apus\":{\"top_k\":4294967296}", "\"top_k\" must be");
+    refused_in(true, "\"apus\":{\"ignore_eos\":1}",
+               "\"ignore_eos\" must be true or false");
+}
+
+/* Whatever has no meaning here is refused by its name. */
+static void test_unknown(void)
+{
+    static const char *const both[] = {
+        "foo", "Temperature", "max_token", "top_k", "stream_options",
+        "functions", "function_call", "tool_choice", "parallel_tool_calls",
+        "modalities", "audio", "prediction", "reasoning_effort", "suffix",
+        "echo", "best_of", "input", "min_p", "", "seed ",
+    };
+    char params[128], why[128];
+
+    for (size_t i = 0; i < sizeof(both) / sizeof(*both); i++) {
+        snprintf(params, sizeof(params), "\"%s\":null", both[i]);
+        snprintf(why, sizeof(why), "unknown parameter \"%s\"", both[i]);
+        refused_in(true, params, why);
+        refused_in(false, params, why);
+    }
+    refused_in(true, "\"prompt\":\"x\"", "unknown parameter \"prompt\"");
+    refused_in(false, "\"messages\":[]", "unknown parameter \"messages\"");
+    refused_in(false, "\"max_completion_tokens\":1",
+               "unknown parameter \"max_completion_tokens\"");
+    refused_in(false, "\"tools\":[]", "unknown parameter \"tools\"");
+    refused_in(true, "\"apus\":{\"foo\":1}",
+               "unknown parameter \"apus.foo\"");
+    refused_in(true, "\"presence_penalty\":0.1",
+               "\"presence_penalty\" must be 0");
+    refused_in(true, "\"frequency_penalty\":-1",
+               "\"frequency_penalty\" must be 0");
+    refused_in(true, "\"logit_bias\":{\"1\":1}", "\"logit_bias\" must be {}");
+    refused_in(true, "\"response_format\":{\"type\":\"json_object\"}",
+               "\"response_format\" must be");
+    refused_in(true, "\"response_format\":{\"type\":\"text\",\"a\":1}",
+               "\"response_format\" must be");
+    refused_in(true, "\"tools\":[{}]", "\"tools\" must be []");
+    refused_in(true, "\"logprobs\":true", "\"logprobs\" must be false");
+    refused_in(true, "\"logprobs\":0", "\"logprobs\" must be false");
+    refused_in(false, "\"logprobs\":0", "\"logprobs\" must be null");
+    refused_in(false, "\"logprobs\":false", "\"logprobs\" must be null");
+    refused_in(true, "\"top_logprobs\":1", "\"top_logprobs\" must be 0");
+    refused_in(true, "\"stream\":true", "\"stream\" must be false");
+}
+
+static void test_messages(void)
+{
+    struct err err = ERR_INIT;
+    struct request r;
+
+    ok(parse(&r, CHAT "\"messages\":["
+             "{\"role\":\"system\",\"content\":\"a\"},"
+             "{\"role\":\"developer\",\"content\":\"\"},"
+             "{\"role\":\"user\",\"content\":[{\"type\":\"text\","
+             "\"text\":\"b\"},{\"text\":\"c\\u00e9\",\"type\":\"text\"}]},"
+             "{\"role\":\"assistant\",\"content\":[{\"type\":\"text\","
+             "\"text\":\"\"}]}]}}", &err) == 0,
+       "four messages: %s", err.text);
+    ok(r.n_messages == 4 && strcmp(r.message[0].role, "system") == 0 &&
+           strcmp(r.message[1].role, "system") == 0 &&
+           strcmp(r.message[2].role, "user") == 0 &&
+           strcmp(r.message[3].role, "assistant") == 0,
+       "roles, of which developer is system");
+    ok(strcmp(r.message[1].content, "") == 0 &&
+           strcmp(r.message[2].content, "bc\xc3\xa9") == 0 &&
+           strcmp(r.message[3].content, "") == 0,
+       "parts are joined");
+    request_clear(&r);
+
+    refused(CHAT "}}", "\"messages\" must be an array");
+    refused(CHAT "\"messages\":[]}}", "\"messages\" must be an array");
+    refused(CHAT "\"messages\":null}}", "\"messages\" must be an array");
+    refused(CHAT "\"messages\":\"hi\"}}", "\"messages\" must be an array");
+    refused(CHAT "\"messages\":[\"hi\"]}}", "\"messages[0]\" must be");
+    refused(CHAT "\"messages\":[{\"content\":\"a\"}]}}",
+            "\"messages[0].role\" must be");
+    refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+            "{\"role\":\"tool\",\"content\":\"a\"}]}}",
+            "\"messages[1].role\" must be");
+    refused(CHAT "\"messages\":[{\"role\":\"user\"}]}}",
+            "\"messages[0].content\" must be");
+    refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":null}]}}",
+            "\"messages[0].content\" must be");
+    refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":[]}]}}",
+            "\"messages[0].content\" must be");
+    refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"a\","
+            "\"name\":\"bob\"}]}}", "unknown parameter \"messages[0].name\"");
+    refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":["
+            "{\"type\":\"image_url\",\"image_url\":{}}]}]}}",
+            "a part of \"messages[0].content\" must be");
+    refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":["
+            "{\"type\":\"text\",\"text\":\"a\",\"x\":1}]}]}}",
+            "unknown parameter \"messages[0].content.x\"");
+}
+
+static void test_prompts(void)
+{
+    struct err err = ERR_INIT;
+    struct request r;
+
+    ok(parse(&r, TEXT "\"prompt\":\"\"}}", &err) == 0 && r.prompt &&
+           !*r.prompt, "an empty text is judged with the model");
+    request_clear(&r);
+    ok(parse(&r, TEXT "\"prompt\":[0,4294967295,7e0]}}", &err) == 0 &&
+           !r.prompt && r.n_prompt == 3 && r.prompt_id[0] == 0 &&
+           r.prompt_id[1] == UINT32_MAX && r.prompt_id[2] == 7,
+       "token ids");
+    request_clear(&r);
+    ok(parse(&r, TEXT "\"prompt\":[]}}", &err) == 0 && !r.prompt &&
+           r.n_prompt == 0, "no token ids");
+    request_clear(&r);
+    refused(TEXT "}}", "\"prompt\" must be");
+    refused(TEXT "\"prompt\":null}}", "\"prompt\" must be");
+    refused(TEXT "\"prompt\":7}}", "\"prompt\" must be");
+    refused(TEXT "\"prompt\":[4294967296]}}", "\"prompt\" must be");
+    refused(TEXT "\"prompt\":[-1]}}", "\"prompt\" must be");
+    refused(TEXT "\"prompt\":[1.5]}}", "\"prompt\" must be");
+    refused(TEXT "\"prompt\":[\"a\"]}}", "\"prompt\" must be");
+    refused(TEXT "\"prompt\":[[1]]}}", "\"prompt\" must be");
+}
+
+static void test_lines(void)
+{
+    refused("", "the line is empty");
+    refused(" \t\r", "the line is empty");
+    refused("{", "JSON, byte 1");
+    refused("[]", "the line is not a JSON object");
+    refused("null", "the line is not a JSON object");
+    refused("{\"custom_id\":\"\xff\"}", "bad UTF-8");
+    refused("{\"custom_id\":\"a\",\"custom_id\":\"a\"}", "duplicate key");
+    refused(CHAT HI ",\"n\":1,\"n\":1}}", "duplicate key \"n\"");
+    refused("{}", "\"custom_id\" is missing");
+    refused("{\"custom_id\":\"\"}", "\"custom_id\" must be");
+    refused("{\"custom_id\":null}", "\"custom_id\" must be");
+    refused("{\"custom_id\":7}", "\"custom_id\" must be");
+    refused("{\"custom_id\":\"c\",\"id\":1}",
+            "unknown parameter \"id\" beside \"body\"");
+    refused("{\"custom_id\":\"c\"}", "\"method\" must be \"POST\"");
+    refused("{\"custom_id\":\"c\",\"method\":\"GET\"}", "\"method\" must be");
+    refused("{\"custom_id\":\"c\",\"method\":\"POST\"}", "\"url\" must be");
+    refused("{\"custom_id\":\"c\",\"method\":\"POST\",\"url\":"
+            "\"/v1/embeddings\",\"body\":{}}", "\"url\" must be");
+    refused("{\"custom_id\":\"c\",\"method\":\"POST\",\"url\":"
+            "\"/v1/completions\"}", "\"body\" must be an object");
+    refused("{\"custom_id\":\"c\",\"method\":\"POST\",\"url\":"
+            "\"/v1/completions\",\"body\":[]}", "\"body\" must be an object");
+}
+
+static void test_custom_id(void)
+{
+    struct err err = ERR_INIT;
+    struct request r;
+    char id[514], line[700];
+    char *huge;
+
+    memset(id, 'i', sizeof(id) - 1);
+    id[513] = '\0';
+    snprintf(line, sizeof(line), "{\"custom_id\":\"%s\"}", id);
+    ok(parse(&r, line, &err) == -1 && !r.custom_id &&
+           strstr(err.text, "\"custom_id\" must be"),
+       "a custom_id of 513 bytes");
+    request_clear(&r);
+    id[512] = '\0';
+    snprintf(line, sizeof(line), "{\"custom_id\":\"%s\"}", id);
+    ok(parse(&r, line, &err) == -1 && r.custom_id &&
+           strcmp(r.custom_id, id) == 0,
+       "one of 512 bytes is kept though the line is bad");
+    request_clear(&r);
+    ok(parse(&r, CHAT HI ",\"foo\":1}}", &err) == -1 && r.custom_id &&
+           strcmp(r.custom_id, "c") == 0 && !r.message && !r.n_messages,
+       "as is that of a line with a bad body");
+    request_clear(&r);
+    request_clear(&r);
+    ok(!r.line && !r.custom_id, "clearing twice is harmless");
+
+    huge = malloc(REQUEST_MAX_LINE + 1);
+    memset(huge, ' ', REQUEST_MAX_LINE + 1);
+    ok(request_parse(&r, huge, REQUEST_MAX_LINE + 1, &err) == -1 &&
+           err.code == ERR_INPUT && strstr(err.text, "16777216 bytes"),
+       "a line that is too long: %s", err.text);
+    request_clear(&r);
+    huge[0] = '{';
+    memcpy(huge + REQUEST_MAX_LINE - 17, "\"custom_id\":\"big\"}", 18);
+    ok(request_parse(&r, huge + 1, REQUEST_MAX_LINE, &err) == -1 &&
+           strstr(err.text, "JSON"), "a line of the greatest length");
+    request_clear(&r);
+    free(huge);
+}
+
+static void test_ids(void)
+{
+    /* printf apusline | cat - <hash of "abc"> <number> | sha256sum */
+    static const struct { uint64_t line; const char *hex; } want[] = {
+        { 0, "cf28801cf3967c2784c4b7ee7dab2cfd"
+             "8ca98e1d5a7a5d34c78c7c3977ac097c" },
+        { 1, "a208155b114a27081a9b47ee3fe408b5"
+             "cf394e01c9a34f60c116d88cdf7d5d71" },
+        { 256, "c891411aea1cfec5409f66fe917a5a8a"
+               "eb988390f4ac81da7f49d64fa884c331" },
+    };
+    unsigned char file[32], id[32];
+    char hex[65];
+
+    digest(file, "abc", 3);
+    for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
+        request_line_id(id, file, want[i].line);
+        digest_hex(hex, id);
+        ok(strcmp(hex, want[i].hex) == 0, "id of line %" PRIu64,
+           want[i].line);
+    }
+    memset(id, 7, sizeof(id));
+    ok(request_default_seed(id) == 2474695593990584554u,
+       "default seed (vector of the proofs)");
+}
+
+int main(void)
+{
+    test_defaults();
+    test_all();
+    test_numbers();
+    test_seeds();
+    test_limits();
+    test_unknown();
+    test_messages();
+    test_prompts();
+    test_lines();
+    test_custom_id();
+    test_ids();
+    return done();
+}
