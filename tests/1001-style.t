@@ -98,7 +98,8 @@ if $cc --version >/dev/null 2>&1; then
     echo >"$tmp/config.h"
     grep '\.h$' "$tmp/sources" | while read -r file; do
         echo "#include \"$file\"" >"$tmp/alone.c"
-        $cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsyntax-only \
+        $cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror \
+            -Wno-unused-function -fsyntax-only \
             -I"$tmp" -I. -Isrc -I"$build/src" "$tmp/alone.c" \
             >"$tmp/out" 2>&1 || { echo "$file"; head -n 3 "$tmp/out"; }
     done >"$tmp/found"

@@ -1,9 +1,9 @@
 /*
  * The tokenizer.  Covers: the vectors of llama.cpp for GPT-2 and Qwen, the
  * prompts of stories260K, round trips, special tokens in both ways of
- * encoding, pre-tokenizer cases, NFC, long texts, byte fallback and leading
- * spaces of SentencePiece kinds, streaming, and the refusal of malformed
- * bytes and of pipelines that are not known.
+ * encoding, long texts, byte fallback and leading spaces of SentencePiece
+ * kinds, streaming, and the refusal of malformed bytes and of pipelines that
+ * are not known.
  */
 #include <config.h>
 
@@ -720,50 +720,6 @@ static void llama2_json(void)
     buf_clear(&b);
 }
 
-/* A cut of every piece of a text, for patterns without a vocabulary. */
-static void join(void *user, const char *s, size_t n)
-{
-    buf_put(user, s, n);
-    buf_putc(user, '|');
-}
-
-static bool splits(uint32_t pattern, const char *s, const char *want)
-{
-    struct err err = ERR_INIT;
-    struct pretok *p;
-    struct buf b;
-    bool same;
-
-    buf_init(&b, 1 << 16);
-    if (pretok_new(&p, pattern, &err) ||
-        pretok_split(p, s, strlen(s), join, &b, &err))
-        printf("# %s\n", err.text);
-    same = b.data && !strcmp(b.data, want);
-    if (!same)
-        printf("# got %s\n", b.data);
-    buf_clear(&b);
-    pretok_free(p);
-    return same;
-}
-
-static void patterns(void)
-{
-    ok(splits(TOK_PLAIN, "a b", "a b|"), "no pattern");
-    ok(splits(TOK_GPT2, "I've  12 a\n\nb ", "I|'ve| | 12| a|\n|\n|b| |"),
-       "GPT-2");
-    ok(splits(TOK_LLAMA3, "I'VE 12345 a\n\n b", "I|'VE| |123|45| a|\n\n| b|"),
-       "Llama 3");
-    ok(splits(TOK_QWEN2, "it's 12\r\n x?!\n\n", "it|'s| |1|2|\r\n| x|?!\n\n|"),
-       "Qwen 2");
-    ok(splits(TOK_SMOLLM, "a  12b  c '7", "a|  |1|2|b| | c| '|7|"),
-       "SmolLM: a number ends the text before it");
-    ok(splits(TOK_NANO, "x 12+3\xc3\xa9 y", "x| |1|2|+|3|\xc3\xa9| y|"),
-       "nano");
-    ok(splits(TOK_GPT2, "a\xe1\xa0\x8e" "b", "a|\xe1\xa0\x8e|b|") &&
-       splits(TOK_GPT2, "a\xc2\x85" "!b", "a|\xc2\x85|!|b|"),
-       "white space is White_Space");
-}
-
 int main(void)
 {
     struct tokenizer *t = nano();
@@ -773,7 +729,6 @@ int main(void)
     streaming(t);
     long_texts(t, "nano");
     tokenizer_free(t);
-    patterns();
     spm();
     bad_bytes();
     repeated_merge();

@@ -92,11 +92,42 @@ static size_t decompose(utf8proc_int32_t **cps, const char *s, size_t n)
     return used;
 }
 
+/* Compose cp[0..n) and append it. */
+static int put_composed(struct buf *out, utf8proc_int32_t *cp, size_t n)
+{
+    utf8proc_ssize_t len, i;
+
+    if (!n)
+        return 0;
+    len = utf8proc_normalize_utf32(cp, (utf8proc_ssize_t)n,
+                                   UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    for (i = 0; i < len; i++)
+        utf8_put(out, (uint32_t)cp[i]);
+    return len < 0 ? -1 : 0;
+}
+
+/* U+11A7 composes with nothing, but utf8proc takes it for a final consonant
+ * of Hangul and loses it: so it is kept away from there. */
+static int compose(struct buf *out, utf8proc_int32_t *cp, size_t n)
+{
+    size_t start, end;
+
+    for (start = 0; start <= n; start = end + 1) {
+        for (end = start; end < n && cp[end] != 0x11a7; end++)
+            continue;
+        if (put_composed(out, cp + start, end - start))
+            return -1;
+        if (end < n)
+            utf8_put(out, 0x11a7);
+    }
+    return 0;
+}
+
 int normalize_nfc(struct buf *out, const char *s, size_t n, struct err *err)
 {
     utf8proc_int32_t *cp = NULL;
-    utf8proc_ssize_t len;
     size_t i, used;
+    int rc;
 
     /* Everything below U+0300 is in form C as it is. */
     for (i = 0; i < n && (unsigned char)s[i] < 0xcc; i++)
@@ -109,15 +140,10 @@ int normalize_nfc(struct buf *out, const char *s, size_t n, struct err *err)
     if (used == SIZE_MAX)
         return err_set(err, ERR_INPUT, "cannot normalise the text to NFC");
     order(cp, used);
-    len = utf8proc_normalize_utf32(cp, (utf8proc_ssize_t)used,
-                                   UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-    if (len >= 0)
-        for (i = 0; i < (size_t)len; i++)
-            utf8_put(out, (uint32_t)cp[i]);
+    rc = compose(out, cp, used);
     free(cp);
-    if (len < 0)
-        return err_set(err, ERR_INPUT, "cannot normalise the text to NFC: %s",
-                       utf8proc_errmsg(len));
+    if (rc)
+        return err_set(err, ERR_INPUT, "cannot normalise the text to NFC");
     return 0;
 }
 
