@@ -21,7 +21,7 @@ skip() { # NAME REASON
 }
 ranks() { sed 's/ on .*//' | tr '\n' ','; }
 
-is "without arguments it is one rank" "$("$worker" 2>&1 | ranks)" \
+is "without arguments it is one rank" "$("$worker" | ranks)" \
     "rank 0 of 1,"
 status=0
 "$worker" --nonsense >/dev/null 2>&1 || status=$?

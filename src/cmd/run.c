@@ -37,7 +37,7 @@ struct run {
     bool quiet;
 
     const struct x1_kernels *kernels;
-    struct run_model model;
+    struct prompt_model model;
     struct engine *engine;
     struct run_file *in;
     struct file_out *out;
@@ -93,22 +93,14 @@ static void say(const char *line)
 
 static int open_model(struct run *r, struct err *err)
 {
-    struct run_model *m = &r->model;
-    const struct model_record *rec;
+    struct model *m;
 
-    if (models_open(&m->model, settings_text(r->settings, "models"),
-                    r->model_name, say, err))
+    if (models_open(&m, settings_text(r->settings, "models"), r->model_name,
+                    say, err) ||
+        prompt_model_init(&r->model, m, err))
         return -1;
-    rec = &m->model->rec;
-    base64url(m->id, m->model->id, 32);
-    if (rec->tokenizer_size &&
-        tokenizer_new(&m->tokenizer, m->model->tokenizer,
-                      rec->tokenizer_size, rec->n_vocab, err))
-        return err_prefix(err, "model %s", m->id);
-    /* without a template that is known, completions can still be answered */
-    if (chat_recognise(&m->chat, m->model->chat_template,
-                       rec->template_size, &m->no_chat))
-        log_warning("chat requests are refused: %s", m->no_chat.text);
+    if (r->model.no_chat.code)
+        log_warning("chat requests are refused: %s", r->model.no_chat.text);
     return 0;
 }
 
@@ -293,8 +285,7 @@ static void run_clear(struct run *r)
     }
     file_out_abort(r->out);
     run_file_close(r->in);
-    tokenizer_free(r->model.tokenizer);
-    model_close(r->model.model);
+    prompt_model_clear(&r->model);
     free(r->default_out);
 }
 

@@ -32,137 +32,19 @@ struct run_choice {
 
 /* ---- from request to sequence ------------------------------------------ */
 
-static int encode_chat(struct run_line *l, const struct run_model *m,
-                       const struct request *r, struct err *err)
-{
-    struct chat_message *msg;
-    int rc;
-
-    if (!m->tokenizer)
-        return err_set(err, ERR_INPUT, "the model has no tokenizer: give"
-                                       " token ids to /v1/completions");
-    if (m->no_chat.code) {
-        *err = m->no_chat;
-        return -1;
-    }
-    if (m->chat == CHAT_NONE)
-        return err_set(err, ERR_INPUT, "the model has no chat template: use"
-                                       " /v1/completions");
-    msg = xcalloc(r->n_messages, sizeof(*msg));
-    for (size_t i = 0; i < r->n_messages; i++) {
-        msg[i].role = r->message[i].role;
-        msg[i].content = r->message[i].content;
-    }
-    rc = chat_encode(m->chat, m->tokenizer, msg, r->n_messages, &l->prompt,
-                     err);
-    free(msg);
-    return rc;
-}
-
-static int encode_text(struct run_line *l, const struct run_model *m,
-                       const char *text, struct err *err)
-{
-    uint32_t bos = m->model->rec.bos;
-
-    if (!m->tokenizer)
-        return err_set(err, ERR_INPUT, "the model has no tokenizer: give"
-                                       " token ids as the prompt");
-    if (tokenizer_adds_bos(m->tokenizer) && bos != MODEL_NONE)
-        tokens_put(&l->prompt, bos);
-    return tokenizer_encode(m->tokenizer, text, strlen(text), true,
-                            &l->prompt, err);
-}
-
-static int take_ids(struct run_line *l, const struct run_model *m,
-                    const struct request *r, struct err *err)
-{
-    uint32_t n_vocab = m->model->rec.n_vocab;
-
-    for (size_t i = 0; i < r->n_prompt; i++) {
-        if (r->prompt_id[i] >= n_vocab)
-            return err_set(err, ERR_INPUT,
-                           "token id %u of \"prompt\" is not below %u, the"
-                           " size of the model's vocabulary",
-                           r->prompt_id[i], n_vocab);
-        tokens_put(&l->prompt, r->prompt_id[i]);
-    }
-    return 0;
-}
-
-static int encode(struct run_line *l, const struct run_model *m,
-                  const struct request *r, struct err *err)
-{
-    if (r->chat)
-        return encode_chat(l, m, r, err);
-    if (r->prompt)
-        return encode_text(l, m, r->prompt, err);
-    return take_ids(l, m, r, err);
-}
-
-static void copy_stops(struct run_line *l, const struct request *r)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < r->n_stops; i++)
-        n += r->stop[i].n;
-    l->stop_text = xmalloc(n + 1);
-    n = 0;
-    for (size_t i = 0; i < r->n_stops; i++) {
-        memcpy(l->stop_text + n, r->stop[i].text, r->stop[i].n);
-        l->stop[i].text = l->stop_text + n;
-        l->stop[i].n = r->stop[i].n;
-        n += r->stop[i].n;
-    }
-}
-
-/* max_tokens of a request without: what is left of the context. */
-static uint32_t what_is_left(const struct run_model *m, size_t n_prompt)
-{
-    uint32_t context = m->model->rec.context;
-
-    return n_prompt > context ? 1 : (uint32_t)(context - n_prompt + 1);
-}
-
-static void plan(struct run_line *l, const struct run_model *m,
-                 const struct request *r)
-{
-    copy_stops(l, r);
-    l->n_choices = r->n_choices;
-    l->choice = xcalloc(l->n_choices, sizeof(*l->choice));
-    for (size_t i = 0; i < l->n_choices; i++)
-        l->choice[i].line = l;
-    l->sequence = (struct sequence){
-        .prompt = l->prompt.id,
-        .n_prompt = l->prompt.n,
-        .max_tokens = r->max_tokens ? r->max_tokens
-                                    : what_is_left(m, l->prompt.n),
-        .sampling = {
-            .temperature = r->temperature,
-            .top_p = r->top_p,
-            .top_k = r->top_k,
-            .seed = r->has_seed ? r->seed : request_default_seed(l->id),
-        },
-        .ignore_eos = r->ignore_eos,
-        .stops = l->stop,
-        .n_stops = r->n_stops,
-    };
-}
-
 /* What is no longer needed once the line of the output is there. */
 static void drop_work(struct run_line *l)
 {
-    tokens_clear(&l->prompt);
-    tokens_init(&l->prompt);
+    prompt_clear(&l->prompt);
     for (size_t i = 0; l->choice && i < l->n_choices; i++) {
         free(l->choice[i].text);
         free(l->choice[i].token);
     }
     free(l->choice);
-    free(l->stop_text);
     free(l->custom_id);
     free(l->model);
     l->choice = NULL;
-    l->stop_text = l->custom_id = l->model = NULL;
+    l->custom_id = l->model = NULL;
 }
 
 static void refuse(struct run_line *l, const char *code, const char *message)
@@ -172,7 +54,15 @@ static void refuse(struct run_line *l, const char *code, const char *message)
     drop_work(l);
 }
 
-int run_line_new(struct run_line **out, const struct run_model *m,
+static void make_choices(struct run_line *l)
+{
+    l->n_choices = l->prompt.n_choices;
+    l->choice = xcalloc(l->n_choices, sizeof(*l->choice));
+    for (size_t i = 0; i < l->n_choices; i++)
+        l->choice[i].line = l;
+}
+
+int run_line_new(struct run_line **out, const struct prompt_model *m,
                  const unsigned char id[32], const char *text, size_t n,
                  struct err *err)
 {
@@ -182,7 +72,6 @@ int run_line_new(struct run_line **out, const struct run_model *m,
     int rc;
 
     memcpy(l->id, id, 32);
-    tokens_init(&l->prompt);
     buf_init(&l->out, OUT_MAX);
     rc = request_parse(&r, text, n, &e);
     if (r.custom_id)
@@ -190,10 +79,10 @@ int run_line_new(struct run_line **out, const struct run_model *m,
     if (rc == 0) {
         l->chat = r.chat;
         l->model = r.model ? xstrdup(r.model) : NULL;
-        rc = encode(l, m, &r, &e);
+        rc = prompt_make(&l->prompt, m, &r, id, &e);
     }
     if (rc == 0)
-        plan(l, m, &r);
+        make_choices(l);
     else if (e.code == ERR_INPUT)
         refuse(l, "invalid_request", e.text);
     request_clear(&r);
@@ -219,7 +108,7 @@ bool run_line_sequence(struct run_line *l, struct sequence *s)
 {
     if (l->done || l->n_added == l->n_choices)
         return false;
-    *s = l->sequence;
+    *s = l->prompt.first;
     s->sampling.choice = (uint32_t)l->n_added;
     s->user = &l->choice[l->n_added++];
     return true;
@@ -240,7 +129,7 @@ static void put_fault(char *text, size_t n, const struct fault *f)
 }
 
 /* If a choice has no answer, the request has none. */
-static bool refuse_faulty(struct run_line *l, const struct run_model *m)
+static bool refuse_faulty(struct run_line *l, const struct prompt_model *m)
 {
     const struct run_choice *c = l->choice;
     char text[160];
@@ -257,7 +146,7 @@ static bool refuse_faulty(struct run_line *l, const struct run_model *m)
     case FINISH_LONG:
         snprintf(text, sizeof(text),
                  "the prompt has %zu tokens, the model's context %u",
-                 l->prompt.n, m->model->rec.context);
+                 l->prompt.ids.n, m->model->rec.context);
         refuse(l, "prompt_too_long", text);
         break;
     default:
@@ -267,7 +156,7 @@ static bool refuse_faulty(struct run_line *l, const struct run_model *m)
     return true;
 }
 
-static void write_line(struct run_line *l, const struct run_model *m)
+static void write_line(struct run_line *l, const struct prompt_model *m)
 {
     struct answer_choice choice[REQUEST_MAX_CHOICES];
     struct answer_line a = {
@@ -276,7 +165,7 @@ static void write_line(struct run_line *l, const struct run_model *m)
         .chat = l->chat,
         .model = l->model ? l->model : m->id,
         .model_id = m->id,
-        .prompt_tokens = l->prompt.n,
+        .prompt_tokens = l->prompt.ids.n,
         .choice = choice,
         .n_choices = l->n_choices,
     };
@@ -298,7 +187,7 @@ static void write_line(struct run_line *l, const struct run_model *m)
     drop_work(l);
 }
 
-struct run_line *run_line_answer(const struct run_model *m,
+struct run_line *run_line_answer(const struct prompt_model *m,
                                  const struct answer *a)
 {
     struct run_choice *c = a->user;

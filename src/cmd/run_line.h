@@ -8,23 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
-#include "base/err.h"
-#include "engine/chat.h"
-#include "engine/engine.h"
-#include "engine/tokenizer.h"
-
-struct model;
-
-/* What all lines of a run share. */
-struct run_model {
-    struct model *model;
-    struct tokenizer *tokenizer; /* NULL if the model has none */
-    enum chat_kind chat;
-    struct err no_chat;          /* why, if the template is not known */
-    char id[ID_TEXT];
-};
+#include "verify/prompt.h"
 
 struct run_choice;
 
@@ -34,10 +19,7 @@ struct run_line {
     char *custom_id;
     char *model;           /* as the request says, else NULL */
     bool chat;
-    struct tokens prompt;
-    struct sequence sequence; /* of choice 0; the others differ by number */
-    struct stop stop[16];
-    char *stop_text;
+    struct prompt prompt;
     struct run_choice *choice;
     size_t n_choices, n_added, n_done;
     bool done, refused;
@@ -46,7 +28,7 @@ struct run_line {
 
 /* Parse and tokenise.  A request that is bad gives a line that is done; what
  * fails is only what would stop the whole run. */
-int run_line_new(struct run_line **out, const struct run_model *m,
+int run_line_new(struct run_line **out, const struct prompt_model *m,
                  const unsigned char id[32], const char *text, size_t n,
                  struct err *err);
 void run_line_free(struct run_line *l);
@@ -56,7 +38,7 @@ bool run_line_sequence(struct run_line *l, struct sequence *s);
 
 /* Take the answer of one of its sequences.  Returns its line, which may be
  * done by it. */
-struct run_line *run_line_answer(const struct run_model *m,
+struct run_line *run_line_answer(const struct prompt_model *m,
                                  const struct answer *a);
 
 #endif
