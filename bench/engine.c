@@ -12,6 +12,11 @@
  *   roof_decode_tok_s  batch * dram_read / weight_bytes: decoding cannot read
  *                      its weights faster, unless they stay in the cache
  *   decode_of_roof     decode_tok_s / roof_decode_tok_s
+ *
+ * With --commit yes every position is committed to as well, and two lines
+ * follow:
+ *   commit_us          what a position's leaf costs, in microseconds
+ *   commit_share       all of them, over the time of the round without them
  */
 #include <config.h>
 
@@ -26,6 +31,7 @@
 #include "bench/shape.h"
 #include "engine/engine.h"
 #include "engine/model.h"
+#include "verify/commit.h"
 
 #define MAX_ROUNDS 99
 
@@ -34,7 +40,10 @@ struct bench {
     size_t batch, prompt, decode, rounds;
     const struct x1_kernels *k;
     struct model *model;
+    bool commit;
     size_t first; /* sequences that have their first token */
+    double commit_s;    /* spent on commitments in this round .. */
+    size_t committed;   /* .. for so many positions */
 };
 
 static double now(void)
@@ -69,11 +78,23 @@ static void on_token(void *self, void *user, uint32_t position,
         b->first++;
 }
 
+static void on_position(void *self, void *user, const struct position *p)
+{
+    struct bench *b = self;
+    double start = now();
+
+    commit_position(user, p);
+    b->commit_s += now() - start;
+    b->committed++;
+}
+
 /* One round: seconds until all have their first token, and in all. */
 static int run_round(struct bench *b, double *prefill, double *total,
                  struct err *err)
 {
-    struct observer obs = { .self = b, .token = on_token };
+    struct observer obs = { .self = b, .token = on_token,
+                            .position = b->commit ? on_position : NULL };
+    struct commit *c = xcalloc(b->batch, sizeof(*c));
     struct engine_options o = { .max_sequences = b->batch };
     struct sequence s = { .n_prompt = b->prompt, .ignore_eos = true,
                           .max_tokens = (uint32_t)b->decode };
@@ -88,12 +109,15 @@ static int run_round(struct bench *b, double *prefill, double *total,
     s.sampling.top_p = 1000000;
     if (engine_new(&e, b->model, b->k, NULL, &o, &obs, err))
         return -1;
-    b->first = 0;
-    *prefill = 0;
+    b->first = b->committed = 0;
+    b->commit_s = *prefill = 0;
     start = now();
-    for (size_t i = 0; i < b->batch; i++)
+    for (size_t i = 0; i < b->batch; i++) {
+        commit_init(&c[i], b->model);
+        s.user = &c[i];
         if (engine_add(e, &s, err))
             return -1;
+    }
     while (busy) {
         if (engine_step(e, &busy, err))
             return -1;
@@ -102,6 +126,9 @@ static int run_round(struct bench *b, double *prefill, double *total,
     }
     *total = now() - start;
     engine_free(e);
+    for (size_t i = 0; i < b->batch; i++)
+        commit_clear(&c[i]);
+    free(c);
     free(ids);
     return 0;
 }
@@ -149,11 +176,13 @@ static void print(const struct bench *b, const double *rate, double dram,
            (unsigned long long)weights, (unsigned long long)rss);
     printf("dram_read_gb_s %.2f\nroof_decode_tok_s %.1f\n", dram, roof);
     printf("decode_of_roof %.3f\n", rate[1] / roof);
+    if (b->commit)
+        printf("commit_us %.2f\ncommit_share %.4f\n", rate[3], rate[4]);
 }
 
 static int run(struct bench *b, struct err *err)
 {
-    double v[3][MAX_ROUNDS], rate[3];
+    double v[5][MAX_ROUNDS], rate[5];
     struct rusage use;
     struct model_record rec;
 
@@ -178,8 +207,10 @@ static int run(struct bench *b, struct err *err)
         v[0][i] = in / prefill;
         v[1][i] = (out - (double)b->batch) / (total - prefill);
         v[2][i] = (in + out) / total;
+        v[3][i] = b->commit_s * 1e6 / (double)(b->committed + !b->committed);
+        v[4][i] = b->commit_s / (total - b->commit_s);
     }
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 5; i++)
         rate[i] = median(v[i], b->rounds);
     getrusage(RUSAGE_SELF, &use);
     print(b, rate, dram_read(err), (uint64_t)use.ru_maxrss * 1024);
@@ -215,10 +246,13 @@ int main(int argc, char **argv)
             b.decode = number(value) + 1;
         else if (value && strcmp(argv[i], "--rounds") == 0)
             b.rounds = number(value) % MAX_ROUNDS;
+        else if (value && strcmp(argv[i], "--commit") == 0)
+            b.commit = strcmp(value, "yes") == 0;
         else {
             fprintf(stderr, "usage: bench/engine [--shape tiny|nano|1b] "
                     "[--kernel NAME] [--batch N]\n"
-                    "       [--prompt N] [--decode N] [--rounds N]\n");
+                    "       [--prompt N] [--decode N] [--rounds N] "
+                    "[--commit yes]\n");
             return 2;
         }
     }

@@ -10,7 +10,6 @@
 
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/crypto.h>
-#include <openssl/crypto.h>
 #include <openssl/sha.h>
 
 #include "base/mem.h"

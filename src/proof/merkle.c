@@ -1,6 +1,6 @@
 /*
  * Merkle roots of RFC 9162 section 2.1.1, leaf by leaf.  Paths and their
- * checking are not here.
+ * checking are merkle_path.c.
  */
 #include <config.h>
 
@@ -18,9 +18,8 @@ void merkle_init(struct merkle *m)
     m->n = 0;
 }
 
-/* out = H(01 || left || right); out may be either of them. */
-static void node(unsigned char out[32], const unsigned char left[32],
-                 const unsigned char right[32])
+void merkle_node_hash(unsigned char out[32], const unsigned char left[32],
+                      const unsigned char right[32])
 {
     unsigned char both[1 + 2 * DIGEST_SIZE];
 
@@ -30,22 +29,29 @@ static void node(unsigned char out[32], const unsigned char left[32],
     digest(out, both, sizeof both);
 }
 
-void merkle_leaf(struct merkle *m, const void *data, size_t n)
+void merkle_leaf_hash(unsigned char out[32], const void *data, size_t n)
 {
-    unsigned char leaf[1 + PIECE], h[DIGEST_SIZE];
+    unsigned char leaf[1 + PIECE];
 
     leaf[0] = 0;
     if (n <= PIECE) {
         if (n > 0)
             memcpy(leaf + 1, data, n);
-        digest(h, leaf, 1 + n);
+        digest(out, leaf, 1 + n);
     } else {
         struct digest *d = digest_new();
 
         digest_put(d, leaf, 1);
         digest_put(d, data, n);
-        digest_end(d, h);
+        digest_end(d, out);
     }
+}
+
+void merkle_leaf(struct merkle *m, const void *data, size_t n)
+{
+    unsigned char h[DIGEST_SIZE];
+
+    merkle_leaf_hash(h, data, n);
     merkle_hash(m, h);
 }
 
@@ -58,7 +64,7 @@ void merkle_hash(struct merkle *m, const unsigned char h[32])
     assert(m->n < UINT64_MAX);
     memcpy(sum, h, DIGEST_SIZE);
     for (; m->n >> bit & 1; bit++)
-        node(sum, m->stack[bit], sum);
+        merkle_node_hash(sum, m->stack[bit], sum);
     memcpy(m->stack[bit], sum, DIGEST_SIZE);
     m->n++;
 }
@@ -74,7 +80,7 @@ void merkle_root(const struct merkle *m, unsigned char out[32])
         if (!(m->n >> bit & 1))
             continue;
         if (some)
-            node(out, m->stack[bit], out);
+            merkle_node_hash(out, m->stack[bit], out);
         else
             memcpy(out, m->stack[bit], DIGEST_SIZE);
         some = 1;

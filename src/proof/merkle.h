@@ -20,6 +20,12 @@ void merkle_init(struct merkle *m);
 void merkle_leaf(struct merkle *m, const void *data, size_t n);
 void merkle_hash(struct merkle *m, const unsigned char h[32]);
 
+/* A leaf's hash, H(00 || data), and a node's, H(01 || left || right), by
+ * themselves; out may be left or right. */
+void merkle_leaf_hash(unsigned char out[32], const void *data, size_t n);
+void merkle_node_hash(unsigned char out[32], const unsigned char left[32],
+                      const unsigned char right[32]);
+
 /* The root of what has been put so far; m stays as it is. */
 void merkle_root(const struct merkle *m, unsigned char out[32]);
 

@@ -1,0 +1,14 @@
+/*
+ * blob (proof.md section 1) of numbers of 4 bytes, little-endian whatever the
+ * machine: ids and residual rows.  For bytes: merkle_blob.
+ */
+#ifndef APUS_PROOF_BLOB_H
+#define APUS_PROOF_BLOB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void blob_u32(unsigned char out[32], const uint32_t *v, size_t n);
+void blob_f32(unsigned char out[32], const float *v, size_t n);
+
+#endif

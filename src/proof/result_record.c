@@ -1,0 +1,145 @@
+/*
+ * The bytes of result records and the order of a batch.  What a right answer
+ * is, others know.
+ */
+#include <config.h>
+
+#include "proof/result_record.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "proof/blob.h"
+#include "proof/digest.h"
+#include "proof/fields.h"
+#include "proof/merkle.h"
+
+static const char magic[8] = "apusres1";
+
+void result_record_output(struct result_record *r, const uint32_t *id,
+                          size_t n)
+{
+    assert(n <= UINT32_MAX);
+    r->n_out = (uint32_t)n;
+    blob_u32(r->output, id, n);
+}
+
+void result_record_text(struct result_record *r, const void *text, size_t n)
+{
+    digest(r->text, text, n);
+}
+
+void result_record_nothing(struct result_record *r)
+{
+    r->n = 0;
+    merkle_blob(r->trace, NULL, 0);
+    result_record_output(r, NULL, 0);
+    result_record_text(r, NULL, 0);
+}
+
+void result_record_pack(unsigned char out[RESULT_RECORD_SIZE],
+                        const struct result_record *r)
+{
+    unsigned char *at = out;
+
+    field_put(&at, magic, sizeof magic);
+    field_put(&at, r->request, 32);
+    field_put(&at, r->job, 32);
+    field_put(&at, r->model, 32);
+    field_put(&at, r->trace, 32);
+    field_put_u32(&at, r->n);
+    field_put_u32(&at, r->n_out);
+    field_put(&at, r->output, 32);
+    field_put(&at, r->text, 32);
+    field_put_u32(&at, r->finish);
+    field_put_u32(&at, r->level);
+    field_put_u32(&at, r->choice);
+    field_put_u32(&at, r->error_position);
+    field_put_u32(&at, r->error_layer);
+    field_put_u32(&at, r->error_op);
+    field_put_u32(&at, r->error_row);
+    field_put_u32(&at, r->error_index);
+    assert(at == out + RESULT_RECORD_SIZE);
+}
+
+int result_record_unpack(struct result_record *r,
+                         const unsigned char in[RESULT_RECORD_SIZE])
+{
+    const unsigned char *at = in + sizeof magic;
+    struct result_record t;
+
+    if (memcmp(in, magic, sizeof magic) != 0)
+        return -1;
+    field_take(&at, t.request, 32);
+    field_take(&at, t.job, 32);
+    field_take(&at, t.model, 32);
+    field_take(&at, t.trace, 32);
+    t.n = field_take_u32(&at);
+    t.n_out = field_take_u32(&at);
+    field_take(&at, t.output, 32);
+    field_take(&at, t.text, 32);
+    t.finish = field_take_u32(&at);
+    t.level = field_take_u32(&at);
+    t.choice = field_take_u32(&at);
+    t.error_position = field_take_u32(&at);
+    t.error_layer = field_take_u32(&at);
+    t.error_op = field_take_u32(&at);
+    t.error_row = field_take_u32(&at);
+    t.error_index = field_take_u32(&at);
+    if (t.finish != RESULT_RANGE &&
+        (t.error_position | t.error_layer | t.error_op | t.error_row |
+         t.error_index) != 0)
+        return -1;
+    *r = t;
+    return 0;
+}
+
+void result_record_id(unsigned char id[32], const struct result_record *r)
+{
+    unsigned char record[RESULT_RECORD_SIZE];
+
+    result_record_pack(record, r);
+    digest(id, record, sizeof record);
+}
+
+void result_leaf(struct result_leaf *out, const struct result_record *r)
+{
+    unsigned char record[RESULT_RECORD_SIZE];
+
+    result_record_pack(record, r);
+    memcpy(out->request, r->request, sizeof out->request);
+    out->choice = r->choice;
+    merkle_leaf_hash(out->hash, record, sizeof record);
+}
+
+static int by_request(const void *a, const void *b)
+{
+    const struct result_leaf *x = a, *y = b;
+    int c = memcmp(x->request, y->request, sizeof x->request);
+
+    return c ? c : (x->choice > y->choice) - (x->choice < y->choice);
+}
+
+int result_batch(unsigned char root[32], struct result_leaf *leaf, size_t n,
+                 struct err *err)
+{
+    struct merkle m;
+
+    if (n > 0)
+        qsort(leaf, n, sizeof *leaf, by_request);
+    merkle_init(&m);
+    for (size_t i = 0; i < n; i++) {
+        char request[65];
+
+        if (i > 0 && by_request(&leaf[i - 1], &leaf[i]) == 0) {
+            digest_hex(request, leaf[i].request);
+            return err_set(err, ERR_INPUT, "two results for choice %u of"
+                           " request %s", (unsigned)leaf[i].choice, request);
+        }
+        merkle_hash(&m, leaf[i].hash);
+    }
+    merkle_root(&m, root);
+    return 0;
+}
