@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/sys.h"
 
 #define HOLD (64u << 10) /* bytes put before they are written */
 #define ASIDE_TRIES 100
@@ -272,19 +273,8 @@ int file_out_open(struct file_out **out, const char *path, struct err *err)
 static int write_at(struct file_out *f, uint64_t at, const void *data, size_t n,
                     struct err *err)
 {
-    const unsigned char *p = data;
-
-    while (n > 0) {
-        ssize_t got = pwrite(f->fd, p, n, (off_t)at);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fail(err, "write", f->path);
-        p += got;
-        n -= (size_t)got;
-        at += (uint64_t)got;
-    }
+    if (n > 0 && sys_pwrite(f->fd, data, n, (off_t)at))
+        return fail(err, "write", f->path);
     return 0;
 }
 
@@ -340,21 +330,21 @@ int file_out_commit(struct file_out *f, struct err *err)
     if (flush(f, err))
         goto out;
     dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir_fd < 0 || fsync(f->fd)) {
+    if (dir_fd < 0 || sys_fsync(f->fd)) {
         fail(err, "write", f->path);
         goto out;
     }
     /* NFS tells of a full disk no later than here. */
     rc = close(f->fd);
     f->fd = -1;
-    if (rc || rename(f->aside, f->path)) {
+    if (rc || sys_rename(f->aside, f->path)) {
         rc = fail(err, "write", f->path);
         goto out;
     }
     free(f->aside);
     f->aside = NULL;
     /* Some file systems sync no directories and need none: EINVAL. */
-    if (fsync(dir_fd) && errno != EINVAL)
+    if (sys_fsync(dir_fd) && errno != EINVAL)
         rc = fail(err, "sync the directory of", f->path);
 out:
     if (dir_fd >= 0)

@@ -1,0 +1,27 @@
+/*
+ * The system calls that change what lies on a disk, in one place, so that
+ * tests can end or fail a program at each of them.  In a build with
+ * --enable-crash-tests APUS_CRASH=N ends the process (SIGKILL) just before the
+ * N-th of them, and half-way through it where it is a write; APUS_ENOSPC=N
+ * makes the N-th fail with ENOSPC, a write after half of its bytes.  Other
+ * builds have none of it.
+ */
+#ifndef APUS_BASE_SYS_H
+#define APUS_BASE_SYS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* As write(2), but whole: loops on short writes and EINTR.  0 or -1 with
+ * errno; part of it may then be on the disk. */
+int sys_write(int fd, const void *data, size_t n);
+int sys_pwrite(int fd, const void *data, size_t n, off_t at);
+int sys_fsync(int fd);
+int sys_fdatasync(int fd);
+int sys_rename(const char *from, const char *to);
+int sys_ftruncate(int fd, off_t size);
+
+/* fsync of a directory by its path: 0 or -1 with errno. */
+int sys_sync_dir(const char *path);
+
+#endif

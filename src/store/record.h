@@ -1,0 +1,48 @@
+/*
+ * The record of a finished request (checkpoint.md, Log): all the bytes its
+ * commitments are made of.  Payload of a `record` frame: job record, prompt
+ * ids, stop strings, trace leaves, output ids, text, result record, each
+ * behind its length (u64).  Stop strings are each u32 length and bytes.
+ */
+#ifndef APUS_STORE_RECORD_H
+#define APUS_STORE_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+
+#define RECORD_JOB 152
+#define RECORD_LEAF 112
+#define RECORD_RESULT 240
+
+/* Borrowed bytes, as they lie in the payload (little-endian, unaligned). */
+struct record {
+    const unsigned char *job;    /* RECORD_JOB */
+    const unsigned char *prompt; /* n_prompt u32 */
+    size_t n_prompt;
+    const unsigned char *stops;  /* as in the payload */
+    size_t stops_size;
+    const unsigned char *leaf;   /* n_leaves * RECORD_LEAF */
+    size_t n_leaves;
+    const unsigned char *output; /* n_output u32 */
+    size_t n_output;
+    const unsigned char *text;
+    size_t text_size;
+    const unsigned char *result; /* RECORD_RESULT */
+};
+
+void record_put(struct buf *out, const struct record *r);
+
+/* View a payload.  ERR_INPUT if a length is wrong, past the end, or anything
+ * follows.  Nothing is hashed. */
+int record_get(struct record *r, const void *payload, size_t n,
+               struct err *err);
+
+/* Rebuild every commitment from the parts and compare: prompt and stops with
+ * the job record, job, model, trace, n, output, text and finish with the
+ * result record.  ERR_INPUT names the first that differs. */
+int record_check(const struct record *r, struct err *err);
+
+#endif

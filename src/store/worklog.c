@@ -1,0 +1,553 @@
+/*
+ * Writing and reading the log of a rank.  What a payload means is not known
+ * here, nor who may be told of a frame: that is after worklog_sync.
+ */
+#include <config.h>
+
+#include "store/worklog.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "proof/digest.h"
+
+#define HEADER 64
+#define HEADER_ZERO 48 /* from here on zeros */
+#define FRAME 56       /* before the payload */
+#define FRAME_SUM 24   /* what of it is hashed; the rest is the hash */
+#define MAGIC 0x46555041u /* APUF */
+#define KEEP ((size_t)1 << 20) /* a buffer above this is not kept */
+#define CHUNK 65536
+#define SYNC_FRAMES 64
+#define SYNC_MS 1000
+
+static const char header_magic[8] = "APUSLOG1";
+
+struct worklog {
+    int fd;
+    char *path;
+    uint64_t size;     /* to the end of the last whole frame */
+    bool failed;       /* takes no more frames */
+    bool lost;         /* fdatasync failed: what is on the disk is unknown */
+    unsigned unsynced; /* frames */
+    unsigned max_frames, max_ms;
+    struct timespec synced;
+    unsigned char *frame; /* header and payload, for one write */
+    size_t cap;
+};
+
+struct worklog_reader {
+    int fd;
+    char *path;
+    uint64_t size; /* when it was opened; what comes later is not read */
+    uint64_t at;   /* of the next frame */
+    bool ended, damaged;
+    size_t skip_above;
+    unsigned char *payload;
+    size_t cap;
+    unsigned char chunk[CHUNK];
+};
+
+/* Full disks pass and another start gets another directory; a path that is
+ * wrong stays wrong. */
+static int cannot(struct err *err, const char *what, const char *path)
+{
+    bool path_wrong = errno == ENOENT || errno == ENOTDIR || errno == EACCES ||
+                      errno == EPERM || errno == ELOOP || errno == EEXIST ||
+                      errno == ENAMETOOLONG || errno == EISDIR;
+
+    return err_errno(err, path_wrong ? ERR_INPUT : ERR_RETRY,
+                     "cannot %s \"%s\"", what, path);
+}
+
+/* Room for n bytes in *data; the contents are lost.  -1 without memory. */
+static int room(unsigned char **data, size_t *cap, size_t n)
+{
+    if (*data && n <= *cap)
+        return 0;
+    free(*data);
+    *data = malloc(n ? n : 1);
+    *cap = *data ? n : 0;
+    return *data ? 0 : -1;
+}
+
+/* ---- writing -------------------------------------------------------------*/
+
+static int sync_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir;
+    int rc, why;
+
+    if (!slash)
+        return sys_sync_dir(".");
+    dir = xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
+    rc = sys_sync_dir(dir);
+    why = errno;
+    free(dir);
+    errno = why;
+    return rc;
+}
+
+static void worklog_free(struct worklog *w)
+{
+    if (w->fd >= 0)
+        close(w->fd);
+    free(w->frame);
+    free(w->path);
+    free(w);
+}
+
+int worklog_create(struct worklog **out, const char *path,
+                   const unsigned char batch[32], uint32_t rank,
+                   uint32_t start, struct err *err)
+{
+    unsigned char head[HEADER] = { 0 };
+    struct worklog *w;
+    int fd;
+
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return cannot(err, "make", path);
+    memcpy(head, header_magic, 8);
+    memcpy(head + 8, batch, 32);
+    set_u32(head + 40, rank);
+    set_u32(head + 44, start);
+    w = xcalloc(1, sizeof *w);
+    w->fd = fd;
+    w->path = xstrdup(path);
+    w->size = HEADER;
+    w->max_frames = SYNC_FRAMES;
+    w->max_ms = SYNC_MS;
+    if (sys_write(fd, head, HEADER) || sys_fsync(fd) || sync_parent(path)) {
+        cannot(err, "write", path);
+        unlink(path);
+        worklog_free(w);
+        return -1;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &w->synced);
+    *out = w;
+    return 0;
+}
+
+/* A torn end is no harm to readers; it is cut off so that the file ends as
+ * its last frame does. */
+static int give_up(struct worklog *w, struct err *err)
+{
+    int why = errno;
+
+    w->failed = true;
+    sys_ftruncate(w->fd, (off_t)w->size);
+    errno = why;
+    return err_errno(err, ERR_RETRY, "cannot write \"%s\"", w->path);
+}
+
+int worklog_put(struct worklog *w, enum frame_type type, uint64_t index,
+                const void *payload, size_t n, struct err *err)
+{
+    unsigned char *p;
+    struct digest *d;
+    int rc;
+
+    if (w->failed)
+        return err_set(err, ERR_RETRY,
+                       "\"%s\" takes no more frames after it failed", w->path);
+    if (n > FRAME_MAX || n > PTRDIFF_MAX - FRAME)
+        return err_set(err, ERR_INPUT,
+                       "a frame of %zu bytes for \"%s\": at most %ju", n,
+                       w->path, (uintmax_t)FRAME_MAX);
+    if (room(&w->frame, &w->cap, FRAME + n)) {
+        errno = ENOMEM;
+        return give_up(w, err);
+    }
+    p = w->frame;
+    set_u32(p, MAGIC);
+    set_u32(p + 4, type);
+    set_u64(p + 8, index);
+    set_u64(p + 16, n);
+    if (n > 0)
+        memcpy(p + FRAME, payload, n);
+    d = digest_new();
+    digest_put(d, p, FRAME_SUM);
+    digest_put(d, p + FRAME, n);
+    digest_end(d, p + FRAME_SUM);
+    rc = sys_write(w->fd, p, FRAME + n) ? give_up(w, err) : 0;
+    if (rc == 0) {
+        w->size += FRAME + n;
+        w->unsynced++;
+    }
+    if (w->cap > KEEP) {
+        free(w->frame);
+        w->frame = NULL;
+        w->cap = 0;
+    }
+    return rc;
+}
+
+int worklog_sync(struct worklog *w, struct err *err)
+{
+    if (w->lost)
+        return err_set(err, ERR_RETRY,
+                       "cannot sync \"%s\": it failed before", w->path);
+    if (w->unsynced > 0 && sys_fdatasync(w->fd)) {
+        /* A second one may succeed and mean nothing: the kernel tells of a
+         * page that it could not write once. */
+        w->lost = w->failed = true;
+        return err_errno(err, ERR_RETRY, "cannot sync \"%s\"", w->path);
+    }
+    w->unsynced = 0;
+    clock_gettime(CLOCK_MONOTONIC, &w->synced);
+    return 0;
+}
+
+bool worklog_due(const struct worklog *w)
+{
+    struct timespec now;
+    int64_t ms;
+
+    if (w->unsynced == 0)
+        return false;
+    if (w->unsynced >= w->max_frames)
+        return true;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    ms = ((int64_t)now.tv_sec - w->synced.tv_sec) * 1000 +
+         (now.tv_nsec - w->synced.tv_nsec) / 1000000;
+    return ms >= (int64_t)w->max_ms;
+}
+
+void worklog_limits(struct worklog *w, unsigned frames, unsigned ms)
+{
+    w->max_frames = frames;
+    w->max_ms = ms;
+}
+
+int worklog_close(struct worklog *w, struct err *err)
+{
+    int rc;
+
+    if (!w)
+        return 0;
+    rc = worklog_sync(w, err);
+    /* NFS tells of a full disk no later than here. */
+    if (close(w->fd) && rc == 0)
+        rc = err_errno(err, ERR_RETRY, "cannot close \"%s\"", w->path);
+    w->fd = -1;
+    worklog_free(w);
+    return rc;
+}
+
+/* ---- reading -------------------------------------------------------------*/
+
+/* n bytes at `at`: 1, 0 if the file ends before, -1 with err. */
+static int read_at(struct worklog_reader *r, uint64_t at, void *data, size_t n,
+                   struct err *err)
+{
+    unsigned char *p = data;
+
+    while (n > 0) {
+        ssize_t got = pread(r->fd, p, n, (off_t)at);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return cannot(err, "read", r->path);
+        if (got == 0)
+            return 0;
+        p += got;
+        n -= (size_t)got;
+        at += (uint64_t)got;
+    }
+    return 1;
+}
+
+/* Whether a frame's header is one and its payload is within the file. */
+static bool fits(const struct worklog_reader *r, uint64_t at,
+                 const unsigned char head[FRAME])
+{
+    uint64_t n = get_u64(head + 16);
+
+    return get_u32(head) == MAGIC && n <= FRAME_MAX &&
+           n <= r->size - at - FRAME;
+}
+
+/* Hash a frame piece by piece, without holding it: 1 good, 0 bad, -1. */
+static int sum_is_right(struct worklog_reader *r, uint64_t at,
+                        const unsigned char head[FRAME], struct err *err)
+{
+    struct digest *d = digest_new();
+    uint64_t n = get_u64(head + 16);
+    unsigned char sum[32];
+    int rc = 1;
+
+    digest_put(d, head, FRAME_SUM);
+    for (uint64_t i = 0; rc == 1 && i < n; i += CHUNK) {
+        size_t some = n - i < CHUNK ? (size_t)(n - i) : CHUNK;
+
+        rc = read_at(r, at + FRAME + i, r->chunk, some, err);
+        if (rc == 1)
+            digest_put(d, r->chunk, some);
+    }
+    digest_end(d, sum);
+    if (rc == 1 && memcmp(sum, head + FRAME_SUM, sizeof sum) != 0)
+        return 0;
+    return rc;
+}
+
+/* Read and check a payload of n bytes: 1 good, 0 bad, -1. */
+static int load(struct worklog_reader *r, uint64_t at,
+                const unsigned char head[FRAME], size_t n, struct err *err)
+{
+    unsigned char sum[32];
+    struct digest *d;
+    int rc;
+
+    if (room(&r->payload, &r->cap, n))
+        return err_set(err, ERR_RETRY,
+                       "no memory for a frame of \"%s\": %zu bytes", r->path,
+                       n);
+    rc = read_at(r, at + FRAME, r->payload, n, err);
+    if (rc != 1)
+        return rc;
+    d = digest_new();
+    digest_put(d, head, FRAME_SUM);
+    digest_put(d, r->payload, n);
+    digest_end(d, sum);
+    return memcmp(sum, head + FRAME_SUM, sizeof sum) == 0;
+}
+
+/* The frame at `at`: 1 good, 0 none that is whole, -1 with err.  A long one
+ * is hashed first, so that a wrong length costs no memory. */
+static int frame_at(struct worklog_reader *r, uint64_t at, size_t skip_above,
+                    struct frame *f, struct err *err)
+{
+    unsigned char head[FRAME];
+    bool skip;
+    uint64_t n;
+    int rc;
+
+    if (at > r->size || r->size - at < FRAME)
+        return 0;
+    rc = read_at(r, at, head, FRAME, err);
+    if (rc != 1 || !fits(r, at, head))
+        return rc == 1 ? 0 : rc;
+    n = get_u64(head + 16);
+    if ((size_t)n != n)
+        return err_set(err, ERR_FATAL, "\"%s\" has a frame of %ju bytes",
+                       r->path, (uintmax_t)n);
+    skip = n > skip_above;
+    if (skip || n > KEEP)
+        rc = sum_is_right(r, at, head, err);
+    if (rc == 1 && !skip)
+        rc = load(r, at, head, (size_t)n, err);
+    if (rc != 1)
+        return rc;
+    f->type = (enum frame_type)get_u32(head + 4);
+    f->index = get_u64(head + 8);
+    f->payload = skip ? NULL : r->payload;
+    f->n = (size_t)n;
+    f->at = at;
+    return 1;
+}
+
+static bool known_type(uint32_t type)
+{
+    return (type >= FRAME_OPEN && type <= FRAME_PARKED) ||
+           (type >= FRAME_LAST && type <= FRAME_LOGITS);
+}
+
+/* Whether the bytes at `at` are a good frame.  Hashing is paid for out of
+ * *budget; a frame that is too dear counts as none. */
+static int good_at(struct worklog_reader *r, uint64_t at, uint64_t *budget,
+                   struct err *err)
+{
+    unsigned char head[FRAME];
+    uint64_t n;
+    int rc;
+
+    if (r->size - at < FRAME)
+        return 0;
+    rc = read_at(r, at, head, FRAME, err);
+    if (rc != 1)
+        return rc;
+    n = get_u64(head + 16);
+    if (!fits(r, at, head) || !known_type(get_u32(head + 4)) ||
+        FRAME + n > *budget)
+        return 0;
+    *budget -= FRAME + n;
+    return sum_is_right(r, at, head, err);
+}
+
+/* What the bad frame's own length says is the next one. */
+static int good_next(struct worklog_reader *r, uint64_t *budget,
+                     struct err *err)
+{
+    unsigned char head[FRAME];
+    int rc;
+
+    if (r->size - r->at < FRAME)
+        return 0;
+    rc = read_at(r, r->at, head, FRAME, err);
+    if (rc != 1 || !fits(r, r->at, head))
+        return rc == 1 ? 0 : rc;
+    return good_at(r, r->at + FRAME + get_u64(head + 16), budget, err);
+}
+
+/*
+ * Whether a good frame begins anywhere behind the bad one: 1, 0, or -1.  Text
+ * that people wrote may be full of what looks like the head of a long frame,
+ * so the bytes hashed are bounded by a small multiple of those searched.  Only
+ * such text behind a broken head can hide a good frame, and none is lost by
+ * it: what follows a bad frame is not read in any case.
+ */
+static int search(struct worklog_reader *r, struct err *err)
+{
+    static const unsigned char magic[4] = "APUF";
+    uint64_t at = r->at + 1;
+    uint64_t budget = 4 * (r->size - r->at) + KEEP;
+    unsigned char window[4096];
+    int rc = good_next(r, &budget, err);
+
+    if (rc != 0)
+        return rc;
+    while (at < r->size && r->size - at >= FRAME) {
+        size_t n = sizeof window;
+
+        if (n > r->size - at)
+            n = (size_t)(r->size - at);
+        rc = read_at(r, at, window, n, err);
+        if (rc != 1)
+            return rc;
+        for (size_t i = 0; i + sizeof magic <= n; i++) {
+            if (memcmp(window + i, magic, sizeof magic) != 0)
+                continue;
+            rc = good_at(r, at + i, &budget, err);
+            if (rc != 0)
+                return rc;
+        }
+        at += n - (sizeof magic - 1);
+    }
+    return 0;
+}
+
+/* 1 if there are frames, 0 if there are none, -1 if it is no log of ours. */
+static int read_header(struct worklog_reader *r, const unsigned char *batch,
+                       struct err *err)
+{
+    static const unsigned char zeros[HEADER];
+    unsigned char head[HEADER];
+    int rc;
+
+    if (r->size < HEADER)
+        return 0;
+    rc = read_at(r, 0, head, HEADER, err);
+    if (rc != 1)
+        return rc;
+    /* Power was lost before the header was: its size is there, no byte is. */
+    if (r->size == HEADER && memcmp(head, zeros, HEADER) == 0)
+        return 0;
+    if (memcmp(head, header_magic, sizeof header_magic) != 0 ||
+        memcmp(head + HEADER_ZERO, zeros, HEADER - HEADER_ZERO) != 0)
+        return err_set(err, ERR_INPUT,
+                       "\"%s\" is no log: its header is wrong", r->path);
+    if (batch && memcmp(head + 8, batch, 32) != 0)
+        return err_set(err, ERR_INPUT, "\"%s\" is a log of another batch",
+                       r->path);
+    return 1;
+}
+
+int worklog_open(struct worklog_reader **out, const char *path,
+                 const unsigned char *batch, struct err *err)
+{
+    struct worklog_reader *r;
+    struct stat st;
+    int fd, rc;
+
+    /* O_NONBLOCK: opening a pipe must not wait for its writer. */
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return cannot(err, "open", path);
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return err_set(err, ERR_INPUT, "\"%s\" is not a regular file", path);
+    }
+    r = xcalloc(1, sizeof *r);
+    r->fd = fd;
+    r->path = xstrdup(path);
+    r->size = (uint64_t)st.st_size;
+    r->at = HEADER;
+    r->skip_above = SIZE_MAX;
+    rc = read_header(r, batch, err);
+    if (rc < 0) {
+        worklog_reader_close(r);
+        return -1;
+    }
+    r->ended = rc == 0;
+    *out = r;
+    return 0;
+}
+
+int worklog_next(struct worklog_reader *r, struct frame *f, struct err *err)
+{
+    int rc;
+
+    if (r->ended)
+        return 0;
+    if (r->at == r->size) {
+        r->ended = true;
+        return 0;
+    }
+    rc = frame_at(r, r->at, r->skip_above, f, err);
+    if (rc == 1) {
+        r->at += FRAME + f->n;
+        return 1;
+    }
+    if (rc == 0)
+        rc = search(r, err);
+    if (rc < 0)
+        return -1;
+    r->damaged = rc == 1;
+    r->ended = true;
+    return 0;
+}
+
+void worklog_skip_above(struct worklog_reader *r, size_t n)
+{
+    r->skip_above = n;
+}
+
+bool worklog_damaged(const struct worklog_reader *r, uint64_t *at)
+{
+    if (r->damaged && at)
+        *at = r->at;
+    return r->damaged;
+}
+
+int worklog_read_at(struct worklog_reader *r, uint64_t at, struct frame *f,
+                    struct err *err)
+{
+    int rc = frame_at(r, at, SIZE_MAX, f, err);
+
+    if (rc == 0)
+        return err_set(err, ERR_INPUT, "\"%s\" has no whole frame at %ju",
+                       r->path, (uintmax_t)at);
+    return rc < 0 ? -1 : 0;
+}
+
+void worklog_reader_close(struct worklog_reader *r)
+{
+    if (!r)
+        return;
+    close(r->fd);
+    free(r->payload);
+    free(r->path);
+    free(r);
+}

@@ -1,0 +1,559 @@
+/*
+ * src/store/worklog: the bytes of a log, what it refuses to make or open,
+ * frames of every size read back, a file cut at every length and changed in
+ * every byte (torn tail or damage), what looks like frames in a bad one,
+ * skipping, reading again by offset, when a sync is due, a full disk.
+ */
+#include <config.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "proof/digest.h"
+#include "store/worklog.h"
+#include "tests/tap.h"
+
+#define FRAME 56
+
+static const unsigned char batch[32] = { 1, 2, 3, [31] = 0xff };
+static unsigned char big[200000];
+
+static char *path_of(const char *name)
+{
+    return file_join(tap_tmp(), name);
+}
+
+static void contents(struct buf *b, const char *path)
+{
+    struct err err = ERR_INIT;
+
+    buf_init(b, 1u << 24);
+    if (file_read(b, path, &err))
+        ok(0, "%s", err.text);
+}
+
+static void overwrite(const char *path, const void *data, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    if (fd < 0 || write(fd, data, n) != (ssize_t)n || close(fd))
+        abort();
+}
+
+/* Four frames: 0, 1, 100 and 5 bytes of payload. */
+#define SMALL_FRAMES 4
+static const size_t small_size[SMALL_FRAMES] = { 0, 1, 100, 5 };
+static const enum frame_type small_type[SMALL_FRAMES] = {
+    FRAME_OPEN, FRAME_PARKED, FRAME_RECORD, FRAME_LOGITS
+};
+
+static size_t small_end(int i)
+{
+    size_t at = 64;
+
+    for (int k = 0; k <= i; k++)
+        at += FRAME + small_size[k];
+    return at;
+}
+
+static char *make_small(const char *name)
+{
+    struct err err = ERR_INIT;
+    char *path = path_of(name);
+    struct worklog *w;
+    int rc = worklog_create(&w, path, batch, 3, 7, &err);
+
+    for (int i = 0; rc == 0 && i < SMALL_FRAMES; i++)
+        rc = worklog_put(w, small_type[i], frame_index((uint32_t)i, 9), big,
+                         small_size[i], &err);
+    ok(rc == 0 && worklog_close(w, &err) == 0, "a log of four frames %s",
+       err.text);
+    return path;
+}
+
+/* Read to the end: how many of the four there are, in order; -1 if anything
+ * else comes. */
+static int count_small(const char *path, bool *damaged, uint64_t *at)
+{
+    struct err err = ERR_INIT;
+    struct worklog_reader *r;
+    struct frame f;
+    int n = 0, rc;
+
+    *damaged = false;
+    if (worklog_open(&r, path, batch, &err))
+        return -2;
+    while ((rc = worklog_next(r, &f, &err)) == 1) {
+        if (n == SMALL_FRAMES || f.type != small_type[n] || !f.payload ||
+            f.index != frame_index((uint32_t)n, 9) || f.n != small_size[n] ||
+            memcmp(f.payload, big, f.n) != 0 ||
+            f.at != small_end(n) - FRAME - f.n)
+            rc = -1;
+        if (rc < 0)
+            break;
+        n++;
+    }
+    if (rc == 0 && worklog_next(r, &f, &err) != 0)
+        rc = -1; /* the end stays the end */
+    *damaged = worklog_damaged(r, at);
+    worklog_reader_close(r);
+    return rc < 0 ? -1 : n;
+}
+
+/* The bytes, as they are written down. */
+static void test_bytes(void)
+{
+    char *path = make_small("bytes");
+    unsigned char head[64] = "APUSLOG1", sum[32];
+    struct buf b;
+    const unsigned char *p;
+    unsigned char *frame;
+    bool damaged;
+    uint64_t at;
+
+    contents(&b, path);
+    p = (const unsigned char *)b.data;
+    memcpy(head + 8, batch, 32);
+    set_u32(head + 40, 3);
+    set_u32(head + 44, 7);
+    ok(b.len == small_end(3), "the length of the file");
+    ok(memcmp(p, head, 64) == 0, "the header");
+    p += small_end(1);
+    ok(memcmp(p, "APUF\2\0\0\0\2\0\0\0\11\0\0\0\144\0\0\0\0\0\0\0", 24) == 0 &&
+           memcmp(p + FRAME, big, 100) == 0,
+       "a frame: magic, type, line, choice, length, payload");
+    frame = malloc(124);
+    memcpy(frame, p, 24);
+    memcpy(frame + 24, p + FRAME, 100);
+    digest(sum, frame, 124);
+    ok(memcmp(p + 24, sum, 32) == 0, "and the SHA-256 of both");
+    free(frame);
+    ok(count_small(path, &damaged, &at) == 4 && !damaged, "it is read");
+    buf_clear(&b);
+    free(path);
+}
+
+static void test_create(void)
+{
+    struct err err = ERR_INIT;
+    char *path = make_small("once");
+    struct worklog *w = NULL;
+    bool damaged;
+    uint64_t at;
+
+    ok(worklog_create(&w, path, batch, 0, 0, &err) == -1 &&
+           err.code == ERR_INPUT && strstr(err.text, path) && !w,
+       "a log is made once: %s", err.text);
+    ok(count_small(path, &damaged, &at) == 4, "the first is as it was");
+    free(path);
+    path = path_of("none/log");
+    ok(worklog_create(&w, path, batch, 0, 0, &err) == -1 &&
+           err.code == ERR_INPUT && !w,
+       "in no directory: %s", err.text);
+    free(path);
+    ok(worklog_close(NULL, &err) == 0, "closing nothing");
+    worklog_reader_close(NULL);
+}
+
+static void refused(const char *path, const char *what, const char *why)
+{
+    struct err err = ERR_INIT;
+    struct worklog_reader *r = NULL;
+
+    ok(worklog_open(&r, path, batch, &err) == -1 && !r &&
+           err.code == ERR_INPUT && strstr(err.text, why),
+       "%s: %s", what, err.text);
+}
+
+static void test_open(void)
+{
+    static const unsigned char zeros[65];
+    unsigned char other[32] = { 0 };
+    struct err err = ERR_INIT;
+    char *path = make_small("open"), *bad = path_of("bad");
+    struct worklog_reader *r;
+    struct buf b;
+    bool damaged;
+    uint64_t at;
+
+    contents(&b, path);
+    ok(worklog_open(&r, path, other, &err) == -1 && err.code == ERR_INPUT &&
+           strstr(err.text, "another batch"),
+       "of another batch: %s", err.text);
+    ok(worklog_open(&r, path, NULL, &err) == 0, "of any batch");
+    worklog_reader_close(r);
+    refused(bad, "no file", "no such file");
+    refused(tap_tmp(), "a directory", "regular file");
+    for (int i = 0; i < 64; i++) {
+        if (i >= 40 && i < 48)
+            continue; /* rank and start */
+        b.data[i] ^= 1;
+        overwrite(bad, b.data, b.len);
+        b.data[i] ^= 1;
+        if (worklog_open(&r, bad, batch, &err) == 0) {
+            ok(0, "byte %d of the header", i);
+            worklog_reader_close(r);
+        }
+    }
+    refused(bad, "zeros at the end of the header", "header is wrong");
+    overwrite(bad, zeros, 64);
+    ok(count_small(bad, &damaged, &at) == 0 && !damaged,
+       "a header of zeros and no more has no frames");
+    overwrite(bad, zeros, 65);
+    refused(bad, "zeros and more", "header is wrong");
+    buf_clear(&b);
+    free(path);
+    free(bad);
+}
+
+/* A log cut anywhere is a torn tail. */
+static void test_cut(void)
+{
+    char *path = make_small("whole"), *cut = path_of("cut");
+    bool damaged, good = true;
+    struct buf b;
+    uint64_t at;
+
+    contents(&b, path);
+    for (size_t n = 0; n <= b.len; n++) {
+        int want = 0;
+
+        while (want < SMALL_FRAMES && small_end(want) <= n)
+            want++;
+        overwrite(cut, b.data, n);
+        good = count_small(cut, &damaged, &at) == want && !damaged && good;
+    }
+    ok(good, "cut at every length: the whole frames, no damage");
+    buf_clear(&b);
+    free(path);
+    free(cut);
+}
+
+/* A bad byte ends the log before its frame; in the last it looks torn. */
+static void test_change(void)
+{
+    char *path = make_small("right"), *bad = path_of("changed");
+    bool damaged, good = true, told = true, where = true;
+    uint64_t end = 0;
+    struct buf b;
+
+    contents(&b, path);
+    for (size_t i = 64; i < b.len; i++) {
+        int want = 0, got;
+        uint64_t at = 0;
+
+        while (small_end(want) <= i)
+            want++;
+        b.data[i] ^= 0x20;
+        overwrite(bad, b.data, b.len);
+        b.data[i] ^= 0x20;
+        got = count_small(bad, &damaged, &at);
+        good = got == want && good;
+        told = damaged == (want < SMALL_FRAMES - 1) && told;
+        if (damaged)
+            where = at == (want ? small_end(want - 1) : 64) && where;
+    }
+    ok(good, "a byte changed anywhere: the frames before it");
+    ok(told, "good frames behind a bad one are damage, none a torn tail");
+    ok(where, "the offset of the damage");
+    b.data[small_end(0) + 3] ^= 1;
+    b.data[small_end(1) + 99] ^= 1;
+    overwrite(bad, b.data, b.len);
+    ok(count_small(bad, &damaged, &end) == 1 && damaged && end == small_end(0),
+       "two bad frames and a good one");
+    buf_clear(&b);
+    free(path);
+    free(bad);
+}
+
+/* Heads of frames in what people wrote; each would be hashed to the end of
+ * the file.  With a bound on that this takes no time. */
+static void test_decoys(void)
+{
+    size_t n = 8u << 20, at_end;
+    unsigned char *text = malloc(n);
+    char *path = path_of("decoys");
+    struct worklog_reader *r;
+    struct err err = ERR_INIT;
+    struct worklog *w;
+    struct frame f;
+    struct buf b;
+    uint64_t at;
+
+    for (size_t i = 0; i + FRAME <= n; i += FRAME) {
+        memset(text + i, 'x', FRAME);
+        memcpy(text + i, "APUF\2\0\0\0", 8);
+        set_u64(text + i + 16, n - i - FRAME);
+    }
+    if (worklog_create(&w, path, batch, 0, 0, &err) ||
+        worklog_put(w, FRAME_RECORD, 0, text, n, &err) ||
+        worklog_put(w, FRAME_OPEN, 1, "", 1, &err) || worklog_close(w, &err))
+        ok(0, "%s", err.text);
+    contents(&b, path);
+    at_end = b.len;
+    b.data[64 + 30] ^= 1;
+    overwrite(path, b.data, at_end);
+    ok(worklog_open(&r, path, batch, &err) == 0 &&
+           worklog_next(r, &f, &err) == 0 && worklog_damaged(r, &at) &&
+           at == 64,
+       "the good frame behind eight million bytes of heads is found");
+    worklog_reader_close(r);
+    overwrite(path, b.data, at_end - 1);
+    ok(worklog_open(&r, path, batch, &err) == 0 &&
+           worklog_next(r, &f, &err) == 0 && !worklog_damaged(r, &at),
+       "without it they are a torn tail");
+    worklog_reader_close(r);
+    buf_clear(&b);
+    free(text);
+    free(path);
+}
+
+/* A length beyond all memory costs none. */
+static void test_lengths(void)
+{
+    char *path = make_small("lengths"), *bad = path_of("long");
+    static const uint64_t lengths[] = {
+        101, 166, 1u << 20, FRAME_MAX, FRAME_MAX + 1, UINT64_MAX,
+        UINT64_MAX - FRAME, UINT64_MAX - FRAME + 1, (uint64_t)1 << 63
+    };
+    bool damaged;
+    struct buf b;
+    uint64_t at;
+
+    contents(&b, path);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        set_u64(b.data + small_end(1) + 16, lengths[i]);
+        overwrite(bad, b.data, b.len);
+        ok(count_small(bad, &damaged, &at) == 2 && damaged &&
+               at == small_end(1),
+           "a length of %ju is refused", (uintmax_t)lengths[i]);
+    }
+    buf_clear(&b);
+    free(path);
+    free(bad);
+}
+
+static void test_sizes(void)
+{
+    static const size_t sizes[] = { 0,     1,     55,     4096, 65535,
+                                    65536, 65537, 131072, 200000 };
+    enum { N = sizeof sizes / sizeof *sizes };
+    char *path = path_of("sizes");
+    struct err err = ERR_INIT;
+    struct worklog_reader *r;
+    uint64_t at[N] = { 0 };
+    bool good = true;
+    struct worklog *w;
+    struct frame f;
+
+    ok(worklog_create(&w, path, batch, 0, 0, &err) == 0, "frames of sizes");
+    for (int i = 0; i < N; i++)
+        good = !worklog_put(w, FRAME_RECORD, UINT64_MAX - (uint64_t)i, big + i,
+                            sizes[i] - (sizes[i] > 9000 ? 10 : 0), &err) &&
+               good;
+    ok(good && worklog_close(w, &err) == 0, "are written");
+    ok(worklog_open(&r, path, batch, &err) == 0, "and read");
+    for (int i = 0; i < N; i++) {
+        good = worklog_next(r, &f, &err) == 1 &&
+               f.index == UINT64_MAX - (uint64_t)i &&
+               memcmp(f.payload, big + i, f.n) == 0 && good;
+        at[i] = f.at;
+    }
+    ok(good && worklog_next(r, &f, &err) == 0, "as they were");
+    for (int i = N - 1; i >= 0; i--)
+        good = worklog_read_at(r, at[i], &f, &err) == 0 && f.at == at[i] &&
+               memcmp(f.payload, big + i, f.n) == 0 && good;
+    ok(good, "again, by their offsets");
+    ok(worklog_read_at(r, at[3] + 1, &f, &err) == -1 && err.code == ERR_INPUT,
+       "beside one: %s", err.text);
+    ok(worklog_read_at(r, UINT64_MAX, &f, &err) == -1 &&
+           worklog_read_at(r, UINT64_MAX - 60, &f, &err) == -1,
+       "far behind the end");
+    worklog_reader_close(r);
+    free(path);
+}
+
+static void test_skip(void)
+{
+    char *path = make_small("skip");
+    struct err err = ERR_INIT;
+    struct worklog_reader *r;
+    uint64_t at = 0, where;
+    bool good = true;
+    struct frame f;
+    struct buf b;
+
+    ok(worklog_open(&r, path, batch, &err) == 0, "skip above 5");
+    worklog_skip_above(r, 5);
+    for (int i = 0; i < SMALL_FRAMES; i++) {
+        good = worklog_next(r, &f, &err) == 1 && f.n == small_size[i] &&
+               !f.payload == (i == 2) && good;
+        if (i == 2)
+            at = f.at;
+    }
+    ok(good && worklog_next(r, &f, &err) == 0, "only the long one is");
+    ok(worklog_read_at(r, at, &f, &err) == 0 && f.n == 100 && f.payload &&
+           memcmp(f.payload, big, 100) == 0,
+       "its payload can be read all the same");
+    worklog_reader_close(r);
+    contents(&b, path);
+    b.data[small_end(1) + FRAME + 50] ^= 1;
+    overwrite(path, b.data, b.len);
+    good = worklog_open(&r, path, batch, &err) == 0;
+    worklog_skip_above(r, 5);
+    ok(good && worklog_next(r, &f, &err) == 1 &&
+           worklog_next(r, &f, &err) == 1 && worklog_next(r, &f, &err) == 0 &&
+           worklog_damaged(r, &where) && where == small_end(1),
+       "what is skipped is checked");
+    worklog_reader_close(r);
+    buf_clear(&b);
+    free(path);
+}
+
+/* A long frame goes in one write and comes back; a reader sees what was there
+ * when it was opened. */
+static void test_growing(void)
+{
+    size_t n = 3u << 20;
+    unsigned char *data = malloc(n);
+    char *path = path_of("growing");
+    struct err err = ERR_INIT;
+    struct worklog_reader *r;
+    struct worklog *w;
+    struct frame f;
+
+    for (size_t i = 0; i < n; i++)
+        data[i] = (unsigned char)(i * 2654435761u >> 13);
+    ok(worklog_create(&w, path, batch, 0, 0, &err) == 0 &&
+           worklog_put(w, FRAME_HIDDEN, 0, data, n, &err) == 0 &&
+           worklog_put(w, FRAME_RECORD, 0, data, 9, &err) == 0,
+       "three million bytes, and nine");
+    ok(worklog_open(&r, path, batch, &err) == 0 &&
+           worklog_put(w, FRAME_RECORD, 1, data, 9, &err) == 0 &&
+           worklog_next(r, &f, &err) == 1 && f.n == n &&
+           memcmp(f.payload, data, n) == 0 && worklog_next(r, &f, &err) == 1 &&
+           f.n == 9 && worklog_next(r, &f, &err) == 0 &&
+           !worklog_damaged(r, NULL),
+       "a reader of a log that grows");
+    worklog_reader_close(r);
+    ok(worklog_close(w, &err) == 0, "it is closed");
+    free(data);
+    free(path);
+}
+
+static void test_due(void)
+{
+    char *path = path_of("due");
+    struct err err = ERR_INIT;
+    struct worklog *w;
+    bool early = false;
+
+    if (worklog_create(&w, path, batch, 0, 0, &err))
+        abort();
+    worklog_limits(w, 64, 60000);
+    ok(!worklog_due(w), "nothing was put, nothing is due");
+    for (int i = 0; i < 64; i++) {
+        early = early || worklog_due(w);
+        worklog_put(w, FRAME_OPEN, 0, "", 1, &err);
+    }
+    ok(!early && worklog_due(w), "a sync is due after 64 frames");
+    ok(worklog_sync(w, &err) == 0 && !worklog_due(w), "and then no more");
+    worklog_limits(w, 64, 0);
+    ok(!worklog_due(w), "time alone makes nothing due");
+    worklog_put(w, FRAME_OPEN, 0, "", 1, &err);
+    ok(worklog_due(w), "a frame after that time does");
+    worklog_limits(w, 1, 60000);
+    ok(worklog_due(w), "and so does one frame where one is the limit");
+    ok(worklog_close(w, &err) == 0, "closed");
+    free(path);
+}
+
+/* A limit on the size of files stands in for a full disk: the write that
+ * crosses it is short, and the next fails. */
+static void test_full(void)
+{
+    char *path = path_of("full");
+    struct rlimit old, low;
+    struct err err = ERR_INIT;
+    struct worklog *w;
+    struct worklog_reader *r;
+    struct stat st;
+    struct frame f;
+    int rc;
+
+    getrlimit(RLIMIT_FSIZE, &old);
+    low = old;
+    low.rlim_cur = 64 + 2 * (FRAME + 1000) + 500;
+    signal(SIGXFSZ, SIG_IGN);
+    if (worklog_create(&w, path, batch, 0, 0, &err) ||
+        worklog_put(w, FRAME_RECORD, 0, big, 1000, &err) ||
+        setrlimit(RLIMIT_FSIZE, &low))
+        abort();
+    ok(worklog_put(w, FRAME_RECORD, 1, big, 1000, &err) == 0,
+       "a frame that fits");
+    rc = worklog_put(w, FRAME_RECORD, 2, big, 1000, &err);
+    ok(rc == -1 && err.code == ERR_RETRY && strstr(err.text, path),
+       "one that does not: %s", err.text);
+    ok(stat(path, &st) == 0 && st.st_size == 64 + 2 * (FRAME + 1000),
+       "the file ends with the last whole frame");
+    rc = worklog_put(w, FRAME_OPEN, 3, "", 0, &err);
+    ok(rc == -1 && err.code == ERR_RETRY, "no more frames: %s", err.text);
+    ok(stat(path, &st) == 0 && st.st_size == 64 + 2 * (FRAME + 1000),
+       "nothing was put");
+    ok(worklog_close(w, &err) == 0, "what was put is kept");
+    setrlimit(RLIMIT_FSIZE, &old);
+    ok(worklog_open(&r, path, batch, &err) == 0 &&
+           worklog_next(r, &f, &err) == 1 && worklog_next(r, &f, &err) == 1 &&
+           worklog_next(r, &f, &err) == 0 && !worklog_damaged(r, NULL),
+       "two frames are read");
+    worklog_reader_close(r);
+    low.rlim_cur = 10;
+    unlink(path);
+    setrlimit(RLIMIT_FSIZE, &low);
+    rc = worklog_create(&w, path, batch, 0, 0, &err);
+    setrlimit(RLIMIT_FSIZE, &old);
+    ok(rc == -1 && !file_exists(path),
+       "a log without room for its header is not left: %s", err.text);
+    free(path);
+}
+
+int main(void)
+{
+    static const char *const names[] = {
+        "bytes",   "once",    "open",  "bad",  "whole",   "cut", "right",
+        "changed", "decoys",  "long",  "skip", "lengths", "due", "sizes",
+        "growing", "full"
+    };
+
+    for (size_t i = 0; i < sizeof big; i++)
+        big[i] = (unsigned char)(i * 31 + (i >> 8));
+    test_bytes();
+    test_create();
+    test_open();
+    test_cut();
+    test_change();
+    test_decoys();
+    test_lengths();
+    test_sizes();
+    test_skip();
+    test_growing();
+    test_due();
+    test_full();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = path_of(names[i]);
+
+        unlink(path);
+        free(path);
+    }
+    rmdir(tap_tmp());
+    return done();
+}
