@@ -14,7 +14,7 @@ cd "$tmp"
 HOME=$tmp
 export HOME
 for v in APUS_CONFIG APUS_MODELS APUS_BATCH APUS_KERNEL APUS_KV_MEMORY \
-    APUS_LOG_LEVEL APUS_UMASK; do
+    APUS_LOG_LEVEL APUS_SPOOL APUS_UMASK; do
     unset "$v" || :
 done
 
@@ -77,7 +77,7 @@ if [ -w /dev/full ]; then
     report $r "a full disk is a failure"
 fi
 
-for c in run model settings; do
+for c in run model clean settings; do
     gives 0 "$c --help" "$c" --help
     has out "^usage: apus $c" "$c --help has its usage"
 done

@@ -28,6 +28,7 @@
 static const struct command commands[] = {
     { "run", "answer the requests of a file", cmd_run },
     { "model", "add, list and remove models", cmd_model },
+    { "clean", "remove old batches from the spool", cmd_clean },
     { "settings", "show every setting and where it comes from",
       cmd_settings },
     { NULL, NULL, NULL }
@@ -36,6 +37,8 @@ static const struct command commands[] = {
 static const struct setting table[] = {
     { "models", "path", "~/.local/share/apus/models",
       "directory of the model store" },
+    { "spool", "path", "~/.local/share/apus/spool",
+      "directory of the batches" },
     { "batch", "count", "16", "sequences in flight, at least 1" },
     { "kernel", "auto|reference", "auto",
       "which arithmetic; the answers are the same" },

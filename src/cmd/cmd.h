@@ -31,6 +31,7 @@ struct command {
 
 int cmd_run(struct settings *s, int argc, char **argv);
 int cmd_model(struct settings *s, int argc, char **argv);
+int cmd_clean(struct settings *s, int argc, char **argv);
 int cmd_settings(struct settings *s, int argc, char **argv);
 
 /* Parse the command line, and put into effect what is set by it: log level

@@ -1,0 +1,688 @@
+/*
+ * The spool's directories: opening, finding, listing, moving, claiming,
+ * removing, and the progress of a batch.  What a batch is made of is in
+ * spool_batch.c, who works on it in owner.c.
+ */
+#include <config.h>
+
+#include "store/spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "store/spool_internal.h"
+
+#define MIN_PREFIX 4
+#define PROGRESS_MAX ((size_t)4 << 20)
+#define MAX_STARTS 1000000
+
+struct spool {
+    char *dir;             /* absolute */
+    char *at[SPOOL_STATES]; /* dir/state */
+    int fd[SPOOL_STATES];
+};
+
+static const char *const names[SPOOL_STATES] = {
+    "tmp", "todo", "running", "done", "sending", "sent", "failed"
+};
+
+#define TO(state) (1u << (state))
+
+/* Where a batch may go from a state (architecture.md, State). */
+static const unsigned allowed[SPOOL_STATES] = {
+    [SPOOL_TMP] = TO(SPOOL_TODO) | TO(SPOOL_FAILED),
+    [SPOOL_TODO] = TO(SPOOL_RUNNING) | TO(SPOOL_FAILED),
+    [SPOOL_RUNNING] = TO(SPOOL_DONE) | TO(SPOOL_TODO) | TO(SPOOL_FAILED),
+    [SPOOL_DONE] = TO(SPOOL_SENDING) | TO(SPOOL_FAILED),
+    [SPOOL_SENDING] = TO(SPOOL_SENT) | TO(SPOOL_DONE) | TO(SPOOL_FAILED),
+    [SPOOL_SENT] = TO(SPOOL_FAILED),
+    [SPOOL_FAILED] = TO(SPOOL_TODO),
+};
+
+const char *spool_state_name(enum spool_state s)
+{
+    return names[s];
+}
+
+/* ---- opening ------------------------------------------------------------ */
+
+/* Of a directory that must be there, and ours. */
+static int check_dir(int fd, const char *path, dev_t *dev, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st))
+        return spool_fail(err, "open directory", path);
+    if (st.st_uid != geteuid())
+        return err_set(err, ERR_FATAL,
+                       "spool \"%s\" belongs to user %ju, not to this one:"
+                       " name a directory of your own with the setting spool",
+                       path, (uintmax_t)st.st_uid);
+    *dev = st.st_dev;
+    return 0;
+}
+
+static int open_root(struct spool *s, const char *dir, int *root, dev_t *dev,
+                     struct err *err)
+{
+    char path[PATH_MAX];
+    struct statvfs vfs;
+
+    errno = 0;
+    if (file_mkdirs(dir, err)) {
+        spool_remedy(err, errno);
+        return err_prefix(err, "spool");
+    }
+    *root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*root < 0 || !realpath(dir, path) || fstatvfs(*root, &vfs))
+        return spool_fail(err, "open directory", dir);
+    if (check_dir(*root, dir, dev, err))
+        return -1;
+    if (vfs.f_flag & ST_RDONLY) {
+        errno = EROFS;
+        return spool_fail(err, "write to", dir);
+    }
+    s->dir = xstrdup(path);
+    return 0;
+}
+
+/* mkdirat tells whether it is there already, which no check before it can
+ * with two of us at once. */
+static int open_state(struct spool *s, enum spool_state i, int root,
+                      dev_t root_dev, bool *made, struct err *err)
+{
+    dev_t dev;
+
+    s->at[i] = file_join(s->dir, names[i]);
+    if (mkdirat(root, names[i], 0777) == 0)
+        *made = true;
+    else if (errno != EEXIST)
+        return spool_fail(err, "make directory", s->at[i]);
+    s->fd[i] = openat(root, names[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+                      O_CLOEXEC);
+    if (s->fd[i] < 0)
+        return spool_fail(err, "open directory", s->at[i]);
+    if (check_dir(s->fd[i], s->at[i], &dev, err))
+        return -1;
+    if (dev != root_dev)
+        return err_set(err, ERR_FATAL,
+                       "\"%s\" is on another file system than \"%s\": no"
+                       " batch can be moved there, make it a directory of"
+                       " the same one", s->at[i], s->dir);
+    return 0;
+}
+
+int spool_open(struct spool **out, const char *dir, struct err *err)
+{
+    struct spool *s = xcalloc(1, sizeof(*s));
+    int root = -1, rc = -1;
+    bool made = false;
+    dev_t dev;
+
+    for (int i = 0; i < SPOOL_STATES; i++)
+        s->fd[i] = -1;
+    if (open_root(s, dir, &root, &dev, err))
+        goto out;
+    for (int i = 0; i < SPOOL_STATES; i++)
+        if (open_state(s, (enum spool_state)i, root, dev, &made, err))
+            goto out;
+    if (made && spool_sync_dir(s->dir, err))
+        goto out;
+    *out = s;
+    s = NULL;
+    rc = 0;
+out:
+    if (root >= 0)
+        close(root);
+    spool_close(s);
+    return rc;
+}
+
+void spool_close(struct spool *s)
+{
+    if (!s)
+        return;
+    for (int i = 0; i < SPOOL_STATES; i++) {
+        if (s->fd[i] >= 0)
+            close(s->fd[i]);
+        free(s->at[i]);
+    }
+    free(s->dir);
+    free(s);
+}
+
+const char *spool_dir(const struct spool *s)
+{
+    return s->dir;
+}
+
+char *spool_path(const struct spool *s, enum spool_state state,
+                 const unsigned char id[32])
+{
+    char name[BATCH_NAME];
+
+    batch_name(name, id);
+    return file_join(s->at[state], name);
+}
+
+void batch_clear(struct batch *b)
+{
+    free(b->path);
+    b->path = NULL;
+}
+
+/* ---- finding ------------------------------------------------------------ */
+
+/* Whether a directory of that name is in a state: 1, 0, or -1 if it is no
+ * directory or another's. */
+static int look(const struct spool *s, enum spool_state state,
+                const char *name, struct err *err)
+{
+    struct stat st;
+
+    if (fstatat(s->fd[state], name, &st, AT_SYMLINK_NOFOLLOW)) {
+        if (errno == ENOENT)
+            return 0;
+        return spool_fail(err, "look into", s->at[state]);
+    }
+    if (!S_ISDIR(st.st_mode))
+        return err_set(err, ERR_INPUT, "\"%s/%s\" is no directory",
+                       s->at[state], name);
+    if (st.st_uid != geteuid())
+        return err_set(err, ERR_INPUT, "\"%s/%s\" belongs to user %ju, not"
+                       " to this one: it is left alone", s->at[state], name,
+                       (uintmax_t)st.st_uid);
+    return 1;
+}
+
+int spool_locate(const struct spool *s, const unsigned char id[32],
+                 enum spool_state *state, struct err *err)
+{
+    char name[BATCH_NAME];
+
+    batch_name(name, id);
+    /* Forwards and then backwards: whichever way it is moved while we look,
+     * it cannot be missed by one move. */
+    for (int i = 0; i < 2 * SPOOL_STATES; i++) {
+        int at = i < SPOOL_STATES ? i : 2 * SPOOL_STATES - 1 - i;
+        int there = look(s, (enum spool_state)at, name, err);
+
+        if (there < 0)
+            return -1;
+        *state = (enum spool_state)at;
+        if (there)
+            return 1;
+    }
+    return 0;
+}
+
+/* Read the names of a state; `each` ends the walk with anything but 0. */
+typedef int name_fn(void *self, const char *name, const unsigned char id[32],
+                    struct err *err);
+
+static int walk(const struct spool *s, enum spool_state state, name_fn *each,
+                void *self, struct err *err)
+{
+    int fd = openat(s->fd[state], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *e;
+    int rc = 0;
+
+    if (!d) {
+        spool_fail(err, "read", s->at[state]);
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    while (rc == 0 && (errno = 0, (e = readdir(d)) != NULL)) {
+        unsigned char id[32];
+
+        if (batch_name_id(id, e->d_name) == 0)
+            rc = each(self, e->d_name, id, err);
+    }
+    if (rc == 0 && errno)
+        rc = spool_fail(err, "read", s->at[state]);
+    closedir(d);
+    return rc;
+}
+
+/* Ids that begin with what somebody typed. */
+struct search {
+    const char *what;
+    size_t n;
+    bool found, several;
+    unsigned char id[32], other[32];
+};
+
+/* A leading "b" may be the one of the directory or the id's first letter. */
+static bool begins(const char *name, const struct search *f)
+{
+    return (f->n >= MIN_PREFIX && strncmp(name + 1, f->what, f->n) == 0) ||
+           (f->n > MIN_PREFIX && strncmp(name, f->what, f->n) == 0);
+}
+
+static int note_match(void *self, const char *name,
+                      const unsigned char id[32], struct err *err)
+{
+    struct search *f = self;
+
+    (void)err;
+    if (!begins(name, f))
+        return 0;
+    if (!f->found)
+        memcpy(f->id, id, 32);
+    else if (memcmp(f->id, id, 32) != 0) {
+        memcpy(f->other, id, 32);
+        f->several = true;
+    }
+    f->found = true;
+    return 0;
+}
+
+static int search_prefix(const struct spool *s, const char *what,
+                         unsigned char id[32], struct err *err)
+{
+    struct search f = { .what = what, .n = strlen(what) };
+    char one[ID_TEXT], two[ID_TEXT];
+
+    if (f.n < MIN_PREFIX)
+        return err_set(err, ERR_INPUT,
+                       "batch \"%s\": at least %d characters of its id are"
+                       " needed", what, MIN_PREFIX);
+    for (int i = 0; i < SPOOL_STATES; i++)
+        if (walk(s, (enum spool_state)i, note_match, &f, err))
+            return -1;
+    if (!f.found)
+        return err_set(err, ERR_INPUT, "no batch \"%s\" in the spool \"%s\"",
+                       what, s->dir);
+    if (f.several) {
+        base64url(one, f.id, 32);
+        base64url(two, f.other, 32);
+        return err_set(err, ERR_INPUT,
+                       "several batches begin with \"%s\", give more of it:"
+                       " %s, %s", what, one, two);
+    }
+    memcpy(id, f.id, 32);
+    return 0;
+}
+
+/* The path of a batch's directory, also where it was before it was moved. */
+static int search_path(const struct spool *s, const char *what,
+                       unsigned char id[32], struct err *err)
+{
+    size_t n = strlen(what);
+    char *path = xstrdup(what), *slash;
+    struct stat st, ours;
+    int rc = -1;
+
+    while (n > 1 && path[n - 1] == '/')
+        path[--n] = '\0';
+    slash = strrchr(path, '/');
+    if (!slash || batch_name_id(id, slash + 1))
+        goto out;
+    slash[slash == path] = '\0';
+    if (stat(path, &st))
+        goto out;
+    for (int i = 0; rc && i < SPOOL_STATES; i++)
+        if (fstat(s->fd[i], &ours) == 0 && ours.st_dev == st.st_dev &&
+            ours.st_ino == st.st_ino)
+            rc = 0;
+out:
+    free(path);
+    if (rc)
+        return err_set(err, ERR_INPUT, "\"%s\" is no batch of the spool"
+                       " \"%s\"", what, s->dir);
+    return 0;
+}
+
+int spool_find(const struct spool *s, const char *what, struct batch *b,
+               struct err *err)
+{
+    enum spool_state state;
+    unsigned char id[32];
+    int there;
+
+    if (strchr(what, '/') ? search_path(s, what, id, err)
+                          : search_prefix(s, what, id, err))
+        return -1;
+    there = spool_locate(s, id, &state, err);
+    if (there < 0)
+        return -1;
+    if (!there)
+        return err_set(err, ERR_INPUT, "no batch \"%s\" in the spool \"%s\"",
+                       what, s->dir);
+    b->state = state;
+    memcpy(b->id, id, 32);
+    b->path = spool_path(s, state, id);
+    return 0;
+}
+
+struct listing {
+    const struct spool *s;
+    enum spool_state state;
+    struct batch *list;
+    size_t n, cap;
+};
+
+static int note_batch(void *self, const char *name,
+                      const unsigned char id[32], struct err *err)
+{
+    struct listing *l = self;
+    struct err unused = ERR_INIT;
+    struct batch *b;
+
+    (void)err;
+    /* another's, no directory, or gone by now */
+    if (look(l->s, l->state, name, &unused) != 1)
+        return 0;
+    if (l->n == l->cap) {
+        l->cap = l->cap ? 2 * l->cap : 16;
+        l->list = xrealloc(l->list, l->cap * sizeof(*l->list));
+    }
+    b = &l->list[l->n++];
+    b->state = l->state;
+    memcpy(b->id, id, 32);
+    b->path = file_join(l->s->at[l->state], name);
+    return 0;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return memcmp(((const struct batch *)a)->id, ((const struct batch *)b)->id,
+                  32);
+}
+
+int spool_list(const struct spool *s, enum spool_state state,
+               struct batch **list, size_t *n, struct err *err)
+{
+    struct listing l = { .s = s, .state = state };
+
+    if (walk(s, state, note_batch, &l, err)) {
+        for (size_t i = 0; i < l.n; i++)
+            batch_clear(&l.list[i]);
+        free(l.list);
+        return -1;
+    }
+    if (l.n > 1)
+        qsort(l.list, l.n, sizeof(*l.list), compare_ids);
+    *list = l.list;
+    *n = l.n;
+    return 0;
+}
+
+/* ---- moving ------------------------------------------------------------- */
+
+/* A batch has one state.  0 it is only where we think, 1 it has been moved,
+ * -1 it is in two, which no program of ours does. */
+static int check_alone(const struct spool *s, const struct batch *b,
+                       struct err *err)
+{
+    char name[BATCH_NAME];
+    int here, there;
+
+    batch_name(name, b->id);
+    here = look(s, b->state, name, err);
+    if (here < 1)
+        return here < 0 ? -1 : 1;
+    for (int i = 0; i < SPOOL_STATES; i++) {
+        enum spool_state at = (enum spool_state)i;
+
+        if (at == b->state)
+            continue;
+        there = look(s, at, name, err);
+        if (there < 0)
+            return -1;
+        if (!there)
+            continue;
+        if (look(s, b->state, name, err) == 0)
+            return 1;
+        return err_set(err, ERR_FATAL,
+                       "batch %s is in both \"%s\" and \"%s\": move one of"
+                       " them out of the spool", name, s->at[b->state],
+                       s->at[i]);
+    }
+    return 0;
+}
+
+/* What its last owner left must not speak for the one who takes it now, and
+ * until that one has written its own the directory's time does: fresh. */
+static void forget_owner(const char *path)
+{
+    char *owner = file_join(path, "owner");
+
+    /* both by path, so that they miss a batch that another has just taken;
+     * what else goes wrong with them is told by the rename */
+    unlink(owner);
+    utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
+    free(owner);
+}
+
+/* rename: 0, 1 the source is gone, -1. */
+static int rename_batch(const struct spool *s, const struct batch *b,
+                        const char *from, const char *to, struct err *err)
+{
+    char name[BATCH_NAME];
+    int why;
+
+    if (sys_rename(from, to) == 0)
+        return 0;
+    why = errno;
+    batch_name(name, b->id);
+    /* ENOENT is also told of a target whose directory is missing */
+    if (why == ENOENT && look(s, b->state, name, err) == 0)
+        return 1;
+    errno = why;
+    err_errno(err, ERR_RETRY, "cannot move \"%s\" to \"%s\"", from, to);
+    return spool_remedy(err, why);
+}
+
+int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
+               struct err *err)
+{
+    enum spool_state was = b->state;
+    char *from, *path;
+    int rc;
+
+    if (!(allowed[was] & TO(to)))
+        return err_set(err, ERR_FATAL, "a batch in %s never goes to %s",
+                       names[was], names[to]);
+    rc = check_alone(s, b, err);
+    if (rc)
+        return rc;
+    from = spool_path(s, was, b->id);
+    path = spool_path(s, to, b->id);
+    if (to == SPOOL_RUNNING || to == SPOOL_SENDING)
+        forget_owner(from);
+    rc = rename_batch(s, b, from, path, err);
+    free(from);
+    if (rc) {
+        free(path);
+        return rc;
+    }
+    /* from here on it is there, synced or not */
+    free(b->path);
+    b->path = path;
+    b->state = to;
+    if (spool_sync_dir(s->at[to], err) || spool_sync_dir(s->at[was], err))
+        return -1;
+    return 0;
+}
+
+int spool_claim(const struct spool *s, struct batch *b, struct err *err)
+{
+    struct err unused = ERR_INIT;
+    struct owner self;
+    int rc;
+
+    if (b->state != SPOOL_TODO)
+        return err_set(err, ERR_FATAL, "a batch in %s cannot be claimed",
+                       names[b->state]);
+    rc = spool_move(s, b, SPOOL_RUNNING, err);
+    if (rc && b->state != SPOOL_RUNNING)
+        return rc;
+    owner_self(&self);
+    if (rc == 0 && owner_write(b->path, &self, err) == 0)
+        return 0;
+    /* the spool is left as it was found */
+    spool_move(s, b, SPOOL_TODO, &unused);
+    return -1;
+}
+
+/* The number of an aNNN, or -1. */
+static int64_t start_number(const char *name)
+{
+    char again[16];
+    unsigned n = 0;
+    size_t i = 1;
+
+    if (name[0] != 'a')
+        return -1;
+    for (; name[i] >= '0' && name[i] <= '9' && i < 8; i++)
+        n = n * 10 + (unsigned)(name[i] - '0');
+    snprintf(again, sizeof(again), "a%03u", n);
+    return strcmp(name, again) == 0 ? (int64_t)n : -1;
+}
+
+/* One past the highest there is. */
+static int next_start(const char *batch_path, uint32_t *next, struct err *err)
+{
+    int fd = spool_open_dir(batch_path, err);
+    struct dirent *e;
+    int rc = 0;
+    DIR *d;
+
+    if (fd < 0)
+        return -1;
+    d = fdopendir(fd);
+    if (!d) {
+        close(fd);
+        return spool_fail(err, "read", batch_path);
+    }
+    *next = 0;
+    while (errno = 0, (e = readdir(d)) != NULL) {
+        int64_t n = start_number(e->d_name);
+
+        if (n >= *next)
+            *next = (uint32_t)n + 1;
+    }
+    if (errno)
+        rc = spool_fail(err, "read", batch_path);
+    closedir(d);
+    return rc;
+}
+
+int batch_new_start(const char *batch_path, uint32_t *start, struct err *err)
+{
+    uint32_t n = 0;
+
+    if (next_start(batch_path, &n, err))
+        return -1;
+    for (; n < MAX_STARTS; n++) {
+        char name[16], *path;
+        int rc;
+
+        snprintf(name, sizeof(name), "a%03" PRIu32, n);
+        path = file_join(batch_path, name);
+        rc = mkdir(path, 0777);
+        if (rc && errno != EEXIST) {
+            spool_fail(err, "make directory", path);
+            free(path);
+            return -1;
+        }
+        free(path);
+        if (rc)
+            continue;
+        if (spool_sync_dir(batch_path, err))
+            return -1;
+        *start = n;
+        return 0;
+    }
+    return err_set(err, ERR_INPUT, "\"%s\" was started %d times", batch_path,
+                   MAX_STARTS);
+}
+
+/* ---- the end of a batch ------------------------------------------------- */
+
+int spool_age(const struct spool *s, const struct batch *b, uint64_t *age_s,
+              struct err *err)
+{
+    struct timespec now;
+    struct stat st;
+
+    if (lstat(b->path, &st))
+        return spool_fail(err, "look at", b->path);
+    if (spool_now(s->at[SPOOL_TMP], &now, err))
+        return -1;
+    *age_s = now.tv_sec > st.st_mtim.tv_sec
+                 ? (uint64_t)(now.tv_sec - st.st_mtim.tv_sec) : 0;
+    return 0;
+}
+
+int spool_remove(const struct spool *s, const struct batch *b,
+                 struct err *err)
+{
+    char scratch[SCRATCH_NAME], *from, *gone;
+    int rc;
+
+    if (b->state == SPOOL_RUNNING || b->state == SPOOL_SENDING)
+        return err_set(err, ERR_FATAL,
+                       "batch in %s: somebody may work on it",
+                       names[b->state]);
+    rc = check_alone(s, b, err);
+    if (rc)
+        return rc;
+    if (spool_scratch(scratch, err))
+        return -1;
+    /* out of its state in one step, so that nobody takes half of it */
+    from = spool_path(s, b->state, b->id);
+    gone = xasprintf("%s/.gone-%s", s->at[SPOOL_TMP], scratch);
+    rc = rename_batch(s, b, from, gone, err);
+    if (rc == 0 && (spool_sync_dir(s->at[b->state], err) ||
+                    spool_remove_tree(gone, err)))
+        rc = -1;
+    free(from);
+    free(gone);
+    return rc;
+}
+
+/* ---- progress ----------------------------------------------------------- */
+
+int progress_write(const char *batch_path, const char *json, size_t n,
+                   struct err *err)
+{
+    if (n > PROGRESS_MAX)
+        return err_set(err, ERR_FATAL, "progress of %zu bytes, at most %zu",
+                       n, PROGRESS_MAX);
+    return spool_write_in(batch_path, "progress", json, n, err);
+}
+
+int progress_read(const char *batch_path, struct buf *json, struct err *err)
+{
+    struct buf text;
+    int rc;
+
+    buf_init(&text, PROGRESS_MAX);
+    rc = spool_read_in(&text, batch_path, "progress", NULL, err);
+    if (rc > 0 && text.len > 0) {
+        rc = buf_reserve(json, text.len, "progress", err);
+        if (rc == 0)
+            buf_put(json, text.data, text.len);
+    }
+    buf_clear(&text);
+    return rc < 0 ? -1 : 0;
+}

@@ -1,0 +1,135 @@
+/*
+ * The spool: a batch is a directory, its state is which directory it is in,
+ * and every change of state is a rename.  There are no locks; whoever loses a
+ * rename takes another batch.
+ *
+ *     SPOOL/tmp todo running done sending sent failed / b<batch id>/
+ *         requests.jsonl  batch.json  owner  progress  why
+ *         aNNN/RRRR.log   part-PPPP.h5  part-PPPP.idx  run.jsonl
+ */
+#ifndef APUS_STORE_SPOOL_H
+#define APUS_STORE_SPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+
+enum spool_state {
+    SPOOL_TMP, SPOOL_TODO, SPOOL_RUNNING, SPOOL_DONE, SPOOL_SENDING,
+    SPOOL_SENT, SPOOL_FAILED, SPOOL_STATES
+};
+const char *spool_state_name(enum spool_state s);
+
+/* Make the directories (umask decides the mode) and check that they are ours:
+ * opened with O_NOFOLLOW, owned by this user, one file system.  ERR_RETRY on
+ * a read-only or full file system, with the remedy. */
+struct spool;
+int spool_open(struct spool **out, const char *dir, struct err *err);
+void spool_close(struct spool *s);
+const char *spool_dir(const struct spool *s);
+
+/* A batch that was found: where it was just now. */
+struct batch {
+    enum spool_state state;
+    unsigned char id[32];
+    char *path;            /* SPOOL/state/b<id> */
+};
+void batch_clear(struct batch *b);
+
+/* By id or unique prefix of at least 4 characters (a leading "b" is no part
+ * of it), or a path to its directory.  ERR_INPUT: none, or several. */
+int spool_find(const struct spool *s, const char *what, struct batch *b,
+               struct err *err);
+
+/* All batches of a state, sorted by id; *list is the caller's, and so is what
+ * is in it (batch_clear).  What belongs to another user is left out. */
+int spool_list(const struct spool *s, enum spool_state state,
+               struct batch **list, size_t *n, struct err *err);
+
+/* rename from its state to another, sync both directories; b follows, also
+ * where only the sync failed.  1 if somebody else was faster (ENOENT), 0 done,
+ * -1 failed: ERR_FATAL for a step that no batch makes, or if a batch of that
+ * id is in a second state.  A move to running or sending is a claim: it takes
+ * away what the last owner left. */
+int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
+               struct err *err);
+
+/* Seconds since anything was made or removed in the batch's directory, by the
+ * clock of the file system. */
+int spool_age(const struct spool *s, const struct batch *b, uint64_t *age_s,
+              struct err *err);
+
+/* Take a batch that is neither in running nor in sending out of the spool and
+ * remove it.  1 if somebody else was faster. */
+int spool_remove(const struct spool *s, const struct batch *b,
+                 struct err *err);
+
+/* What batch.json says.  Written whole before the batch leaves tmp. */
+struct batch_info {
+    unsigned char id[32], model[32], file[32]; /* SHA-256 of requests.jsonl */
+    bool from_ao;
+    unsigned char process[32]; /* zeros for a file */
+    uint64_t n_requests;       /* lines, below 2^32 */
+    char *source;              /* path of the file, for people; may be NULL */
+    char *output;              /* where `apus run` writes; may be NULL */
+};
+void batch_info_clear(struct batch_info *i);
+int batch_info_write(const char *batch_path, const struct batch_info *i,
+                     struct err *err);
+int batch_info_read(struct batch_info *i, const char *batch_path,
+                    struct err *err);
+
+/* Make a batch of a file of requests: copied into tmp (synced, counted,
+ * hashed), then renamed to todo.  A batch with that id that is anywhere
+ * already is found instead (*existed).  Of several processes that add the
+ * same file at once one makes it.  Paths are kept as absolute ones. */
+int spool_add_file(const struct spool *s, const char *file,
+                   const unsigned char model[32], const char *output,
+                   struct batch *b, bool *existed, struct err *err);
+
+/* Who works on a batch. */
+struct owner {
+    char host[256], boot[40];
+    int64_t pid;
+    uint64_t pid_start;          /* field 22 of /proc/PID/stat */
+    char slurm_job[32];          /* "" if none */
+    uint32_t slurm_restarts;
+};
+void owner_self(struct owner *o); /* this process; Slurm from environment */
+int owner_write(const char *batch_path, const struct owner *o,
+                struct err *err);
+/* 1 read, 0 there is none, -1 unreadable. */
+int owner_read(struct owner *o, const char *batch_path, struct err *err);
+/* Touch it, once a minute. */
+int owner_touch(const char *batch_path, struct err *err);
+
+enum owner_life { OWNER_ALIVE, OWNER_DEAD, OWNER_UNKNOWN };
+/* Whether slurmctld says that a job is over: 1 over or unknown to it, 0 it
+ * lives, -1 the controller does not answer. */
+typedef int slurm_over_fn(void *self, const char *job, uint32_t restarts);
+
+/* Judge the owner of a batch in running or sending.  That of a Slurm job is
+ * dead if the job is over, unknown while the controller does not answer (or
+ * `over` is NULL); one of this host if no process has its pid and start time,
+ * or the host was booted since; any other if `owner` was not touched for
+ * stale_s seconds, measured against a directory of the spool touched just now
+ * and never against the local clock.  Without `owner` the directory's own
+ * time counts.  Unknown is to be taken for alive. */
+enum owner_life owner_judge(const struct batch *b, slurm_over_fn *over,
+                            void *self, unsigned stale_s);
+
+/* Claim: todo -> running by rename, then owner.  1 if somebody was faster.
+ * Next the claimer makes the aNNN of its start (mkdir, next free number). */
+int spool_claim(const struct spool *s, struct batch *b, struct err *err);
+int batch_new_start(const char *batch_path, uint32_t *start, struct err *err);
+
+/* progress, rewritten whole; reading appends the JSON text, nothing if there
+ * is none yet. */
+int progress_write(const char *batch_path, const char *json, size_t n,
+                   struct err *err);
+int progress_read(const char *batch_path, struct buf *json, struct err *err);
+
+#endif

@@ -1,0 +1,607 @@
+/*
+ * What a batch is made of: batch.json, and making one from a file.
+ *
+ * The id of a file is known only when it has been copied, so it is copied
+ * into a directory that nobody else knows,
+ *
+ *     tmp/.new-NAME/NAME/requests.jsonl and batch.json
+ *     tmp/.new-NAME/owner
+ *
+ * with random letters for NAME.  Two renames make a batch of it: .new-NAME to
+ * tmp/.b<id>, which only one of several can do (a directory that is not empty
+ * is never replaced), and from there NAME to todo/b<id>, after a look whether
+ * such a batch is anywhere.  One who died in between is put aside by the next.
+ */
+#include <config.h>
+
+#include "store/spool_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "base/utf8.h"
+#include "proof/digest.h"
+#include "proof/statement.h"
+
+#define FORMAT "apus-batch-1"
+#define PATH_BYTES 4096
+#define CHUNK (64u << 10)
+#define WAIT_MS 10
+#define WAITS 200          /* two seconds for one who adds the same file */
+#define STALE_S 900        /* one on another host may be dead after that */
+#define LEFTOVER_S 86400   /* what is left in tmp after a day is nobody's */
+
+/* ---- batch.json --------------------------------------------------------- */
+
+void batch_info_clear(struct batch_info *i)
+{
+    free(i->source);
+    free(i->output);
+    i->source = i->output = NULL;
+}
+
+static void put_id(struct buf *out, const char *key,
+                   const unsigned char id[32])
+{
+    char text[ID_TEXT];
+
+    base64url(text, id, 32);
+    buf_printf(out, ",\"%s\":\"%s\"", key, text);
+}
+
+/* A path that has to be found again is kept exactly or not at all. */
+static int put_path(struct buf *out, const char *key, const char *path,
+                    struct err *err)
+{
+    if (!path)
+        return 0;
+    if (strlen(path) > PATH_BYTES)
+        return err_set(err, ERR_INPUT, "%s: a path of over %d bytes", key,
+                       PATH_BYTES);
+    if (!utf8_valid(path, strlen(path)))
+        return err_set(err, ERR_INPUT,
+                       "%s: the path \"%s\" is not UTF-8, name another", key,
+                       path);
+    buf_printf(out, ",\"%s\":", key);
+    json_put_string(out, path, strlen(path));
+    return 0;
+}
+
+int batch_info_put(struct buf *out, const struct batch_info *i,
+                   struct err *err)
+{
+    if (i->n_requests > UINT32_MAX)
+        return err_set(err, ERR_INPUT,
+                       "%" PRIu64 " requests, a batch has less than 2^32",
+                       i->n_requests);
+    buf_puts(out, "{\"format\":\"" FORMAT "\"");
+    put_id(out, "id", i->id);
+    put_id(out, "model", i->model);
+    put_id(out, "sha256", i->file);
+    buf_printf(out, ",\"from_ao\":%s", i->from_ao ? "true" : "false");
+    if (i->from_ao)
+        put_id(out, "process", i->process);
+    buf_printf(out, ",\"requests\":%" PRIu64, i->n_requests);
+    if (put_path(out, "source", i->source, err) ||
+        put_path(out, "output", i->output, err))
+        return -1;
+    buf_puts(out, "}\n");
+    return buf_check(out, "batch.json", err);
+}
+
+int batch_info_write(const char *batch_path, const struct batch_info *i,
+                     struct err *err)
+{
+    struct buf text;
+    int rc;
+
+    buf_init(&text, BATCH_FILE_MAX);
+    rc = batch_info_put(&text, i, err);
+    if (rc == 0)
+        rc = spool_write_in(batch_path, "batch.json", text.data, text.len,
+                            err);
+    buf_clear(&text);
+    return rc;
+}
+
+static int get_id(unsigned char id[32], const struct json *root,
+                  const char *key, struct err *err)
+{
+    const char *text = json_string(json_get(root, key));
+
+    if (!text || base64url_id(id, text))
+        return err_set(err, ERR_INPUT, "\"%s\": an id expected", key);
+    return 0;
+}
+
+/* *path borrows; NULL if it is absent. */
+static int get_path(const char **path, const struct json *root,
+                    const char *key, struct err *err)
+{
+    const struct json *v = json_get(root, key);
+
+    *path = json_string(v);
+    if (v && !*path)
+        return err_set(err, ERR_INPUT, "\"%s\": a string expected", key);
+    if (v && strlen(*path) > PATH_BYTES)
+        return err_set(err, ERR_INPUT, "\"%s\": a path of over %d bytes", key,
+                       PATH_BYTES);
+    return 0;
+}
+
+static int check_format(const struct json *root, struct err *err)
+{
+    const char *format = json_string(json_get(root, "format"));
+
+    if (!format)
+        return err_set(err, ERR_INPUT, "no \"format\"");
+    if (strcmp(format, FORMAT) != 0)
+        return err_set(err, ERR_INPUT, "format \"%s\", this version of apus"
+                       " knows %s", format, FORMAT);
+    return 0;
+}
+
+static int get_info(struct batch_info *i, const struct json *root,
+                    struct err *err)
+{
+    const struct json *from_ao = json_get(root, "from_ao");
+    const char *source, *output;
+    unsigned char id[32];
+
+    if (check_format(root, err) || get_id(i->id, root, "id", err) ||
+        get_id(i->model, root, "model", err) ||
+        get_id(i->file, root, "sha256", err))
+        return -1;
+    if (!from_ao || json_type(from_ao) != JSON_BOOL)
+        return err_set(err, ERR_INPUT, "\"from_ao\": true or false expected");
+    i->from_ao = json_true(from_ao);
+    if (i->from_ao && get_id(i->process, root, "process", err))
+        return -1;
+    if (json_u64(json_get(root, "requests"), &i->n_requests) ||
+        i->n_requests > UINT32_MAX)
+        return err_set(err, ERR_INPUT,
+                       "\"requests\": a number below 2^32 expected");
+    batch_file_id(id, i->model, i->file);
+    if (!i->from_ao && memcmp(id, i->id, 32) != 0)
+        return err_set(err, ERR_INPUT,
+                       "the id is not that of its model and file");
+    if (get_path(&source, root, "source", err) ||
+        get_path(&output, root, "output", err))
+        return -1;
+    i->source = source ? xstrdup(source) : NULL;
+    i->output = output ? xstrdup(output) : NULL;
+    return 0;
+}
+
+int batch_info_parse(struct batch_info *i, const char *text, size_t n,
+                     struct err *err)
+{
+    struct batch_info got = { .n_requests = 0 };
+    struct json *root;
+    int rc;
+
+    if (json_parse(&root, text, n, err))
+        return -1;
+    rc = get_info(&got, root, err);
+    json_free(root);
+    if (rc == 0)
+        *i = got;
+    return rc;
+}
+
+int batch_info_read(struct batch_info *i, const char *batch_path,
+                    struct err *err)
+{
+    const char *slash = strrchr(batch_path, '/');
+    struct batch_info got = { .n_requests = 0 };
+    unsigned char id[32];
+    struct buf text;
+    int rc;
+
+    buf_init(&text, BATCH_FILE_MAX);
+    rc = spool_read_in(&text, batch_path, "batch.json", NULL, err);
+    if (rc == 0)
+        rc = err_set(err, ERR_INPUT, "no \"%s/batch.json\"", batch_path);
+    else if (rc > 0 &&
+             (rc = batch_info_parse(&got, text.len ? text.data : "", text.len,
+                                    err)) != 0)
+        err_prefix(err, "\"%s/batch.json\"", batch_path);
+    buf_clear(&text);
+    if (rc)
+        return -1;
+    if (batch_name_id(id, slash ? slash + 1 : batch_path) == 0 &&
+        memcmp(id, got.id, 32) != 0) {
+        batch_info_clear(&got);
+        return err_set(err, ERR_INPUT, "\"%s/batch.json\" is of another"
+                       " batch", batch_path);
+    }
+    *i = got;
+    return 0;
+}
+
+/* ---- copying ------------------------------------------------------------ */
+
+/* One who adds a file: where its copy is, and what it is. */
+struct adding {
+    const struct spool *s;
+    const char *file;
+    char name[SCRATCH_NAME];
+    char *tmp;    /* SPOOL/tmp */
+    char *own;    /* SPOOL/tmp/.new-NAME */
+    char *copy;   /* SPOOL/tmp/.new-NAME/NAME */
+    char *taken;  /* SPOOL/tmp/.b<id>, NULL as long as the id is unknown */
+    char *placed; /* SPOOL/tmp/.b<id>/NAME */
+    char *path;   /* SPOOL/todo/b<id> */
+    struct batch_info info;
+};
+
+/* Where a line ends is counted, what it says is not looked at. */
+struct count {
+    uint64_t newlines;
+    char last;
+};
+
+static void count_chunk(struct count *c, const char *data, size_t n)
+{
+    const char *end = data + n;
+
+    for (const char *p = data; (p = memchr(p, '\n', (size_t)(end - p)));
+         p++)
+        c->newlines++;
+    c->last = end[-1];
+}
+
+static int pump(struct adding *a, int from, int to, const char *to_path,
+                struct count *c, struct err *err)
+{
+    struct digest *d = digest_new();
+    char *chunk = xmalloc(CHUNK);
+    int rc = 1;
+
+    while (rc > 0) {
+        ssize_t n = read(from, chunk, CHUNK);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            rc = err_errno(err, ERR_RETRY, "cannot read \"%s\"", a->file);
+        } else if (n == 0) {
+            rc = 0;
+        } else {
+            digest_put(d, chunk, (size_t)n);
+            count_chunk(c, chunk, (size_t)n);
+            if (sys_write(to, chunk, (size_t)n))
+                rc = spool_fail(err, "write", to_path);
+        }
+    }
+    if (rc == 0 && sys_fsync(to))
+        rc = spool_fail(err, "write", to_path);
+    digest_end(d, a->info.file);
+    free(chunk);
+    return rc;
+}
+
+static int is_unchanged(int fd, const struct stat *was)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && st.st_size == was->st_size &&
+           st.st_mtim.tv_sec == was->st_mtim.tv_sec &&
+           st.st_mtim.tv_nsec == was->st_mtim.tv_nsec;
+}
+
+static int copy_to(struct adding *a, int from, const char *to_path,
+                   struct err *err)
+{
+    struct count c = { .last = '\n' };
+    struct stat st;
+    int to, rc;
+
+    if (fstat(from, &st) || !S_ISREG(st.st_mode))
+        return err_set(err, ERR_INPUT, "\"%s\" is not a regular file",
+                       a->file);
+    to = open(to_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+              0666);
+    if (to < 0)
+        return spool_fail(err, "write", to_path);
+    rc = pump(a, from, to, to_path, &c, err);
+    /* NFS tells of a full disk no later than here */
+    if (close(to) && rc == 0)
+        rc = spool_fail(err, "write", to_path);
+    if (rc == 0 && !is_unchanged(from, &st))
+        rc = err_set(err, ERR_RETRY, "\"%s\" was changed while it was copied,"
+                     " run it again", a->file);
+    a->info.n_requests = c.newlines + (c.last != '\n');
+    return rc;
+}
+
+/* The file into a directory of our own, with its hash and its lines. */
+static int copy_file(struct adding *a, struct err *err)
+{
+    /* O_NONBLOCK: opening a pipe must not wait for its writer */
+    int from = open(a->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    char *to_path;
+    int rc;
+
+    if (from < 0)
+        return err_errno(err, ERR_INPUT, "cannot open \"%s\"", a->file);
+    if (mkdir(a->own, 0777) || mkdir(a->copy, 0777)) {
+        spool_fail(err, "make directory", a->copy);
+        close(from);
+        return -1;
+    }
+    to_path = file_join(a->copy, "requests.jsonl");
+    rc = copy_to(a, from, to_path, err);
+    close(from);
+    free(to_path);
+    return rc;
+}
+
+/* ---- two renames -------------------------------------------------------- */
+
+static bool is_taken_already(int why)
+{
+    return why == ENOTEMPTY || why == EEXIST;
+}
+
+/* Rename to a name that nobody knows, and remove. */
+static int put_aside(const char *tmp, const char *path, struct err *err)
+{
+    char name[SCRATCH_NAME], *gone;
+    int rc = 0;
+
+    if (spool_scratch(name, err))
+        return -1;
+    gone = xasprintf("%s/.gone-%s", tmp, name);
+    if (sys_rename(path, gone) == 0)
+        rc = spool_remove_tree(gone, err);
+    else if (errno != ENOENT)
+        rc = spool_fail(err, "move", path);
+    free(gone);
+    return rc;
+}
+
+/* Whoever has .b<id> now: put aside if it is dead. */
+static int put_dead_aside(const struct adding *a, struct err *err)
+{
+    struct batch held = { .state = SPOOL_TMP, .path = a->taken };
+
+    if (owner_judge(&held, NULL, NULL, STALE_S) != OWNER_DEAD)
+        return 0;
+    return put_aside(a->tmp, a->taken, err);
+}
+
+/* .new-NAME to .b<id>: 0 it is ours, 1 there is such a batch (*state), -1. */
+static int take(struct adding *a, enum spool_state *state, struct err *err)
+{
+    const struct timespec pause = { .tv_nsec = WAIT_MS * 1000000L };
+
+    for (int i = 0; i < WAITS; i++) {
+        int there = spool_locate(a->s, a->info.id, state, err);
+
+        if (there)
+            return there;
+        if (sys_rename(a->own, a->taken) == 0)
+            return 0;
+        if (!is_taken_already(errno))
+            return spool_fail(err, "move", a->own);
+        if (put_dead_aside(a, err))
+            return -1;
+        nanosleep(&pause, NULL);
+    }
+    return err_set(err, ERR_RETRY, "\"%s\" is being added by another process"
+                   " (see \"%s/owner\"), run it again", a->file, a->taken);
+}
+
+/* Only one has .b<id>: when its batch is in todo, nothing is left there. */
+static void let_go(const struct adding *a)
+{
+    char *owner = file_join(a->taken, "owner");
+
+    unlink(owner);
+    rmdir(a->taken);
+    free(owner);
+}
+
+/* Out of .b<id>, which is ours, to todo: 0 done, 1 there is such a batch
+ * (*state), -1. */
+static int publish(struct adding *a, enum spool_state *state, struct err *err)
+{
+    int rc = spool_locate(a->s, a->info.id, state, err);
+    char *todo;
+
+    if (rc)
+        return rc;
+    todo = file_join(spool_dir(a->s), spool_state_name(SPOOL_TODO));
+    *state = SPOOL_TODO;
+    if (sys_rename(a->placed, a->path) == 0)
+        rc = spool_sync_dir(todo, err) || spool_sync_dir(a->tmp, err) ? -1 : 0;
+    else if (errno == ENOENT)
+        rc = err_set(err, ERR_RETRY, "no \"%s\": another took it away, run it"
+                     " again", a->placed);
+    else
+        rc = is_taken_already(errno) ? 1 : spool_fail(err, "make", a->path);
+    free(todo);
+    return rc;
+}
+
+/* As publish, for a copy that is not in its place yet. */
+static int place(struct adding *a, enum spool_state *state, struct err *err)
+{
+    char text[BATCH_NAME];
+    struct owner self;
+    int rc;
+
+    batch_file_id(a->info.id, a->info.model, a->info.file);
+    batch_name(text, a->info.id);
+    a->taken = xasprintf("%s/.%s", a->tmp, text);
+    a->placed = file_join(a->taken, a->name);
+    a->path = spool_path(a->s, SPOOL_TODO, a->info.id);
+    owner_self(&self);
+    self.slurm_job[0] = '\0'; /* it is this process that counts */
+    if (batch_info_write(a->copy, &a->info, err) ||
+        owner_write(a->own, &self, err))
+        return -1;
+    rc = take(a, state, err);
+    if (rc)
+        return rc;
+    rc = publish(a, state, err);
+    if (rc) {
+        struct err unused = ERR_INIT;
+
+        spool_remove_tree(a->placed, &unused);
+    }
+    let_go(a);
+    return rc;
+}
+
+/* ---- adding ------------------------------------------------------------- */
+
+/* "here/PATH" for people and for later; the caller frees it. */
+static char *absolute(const char *path)
+{
+    char here[PATH_MAX];
+
+    if (path[0] == '/' || !getcwd(here, sizeof(here)))
+        return xstrdup(path);
+    return file_join(here, path);
+}
+
+/* For people: ill-formed bytes of it may be replaced. */
+static char *source_name(const char *file)
+{
+    char *path = absolute(file), *text;
+    struct buf b;
+    size_t n;
+
+    buf_init(&b, 3 * strlen(path));
+    utf8_scrub(&b, path, strlen(path));
+    text = b.len ? buf_take(&b, &n) : xstrdup("");
+    buf_clear(&b);
+    free(path);
+    return text;
+}
+
+static int begin_adding(struct adding *a, const struct spool *s,
+                        const char *file, const unsigned char model[32],
+                        const char *output, struct err *err)
+{
+    memset(a, 0, sizeof(*a));
+    if (spool_scratch(a->name, err))
+        return -1;
+    a->s = s;
+    a->file = file;
+    a->tmp = file_join(spool_dir(s), spool_state_name(SPOOL_TMP));
+    a->own = xasprintf("%s/.new-%s", a->tmp, a->name);
+    a->copy = file_join(a->own, a->name);
+    memcpy(a->info.model, model, 32);
+    a->info.source = source_name(file);
+    a->info.output = output ? absolute(output) : NULL;
+    return 0;
+}
+
+/* Nothing of ours is left but the batch. */
+static void end_adding(struct adding *a)
+{
+    struct err unused = ERR_INIT;
+
+    spool_remove_tree(a->own, &unused);
+    batch_info_clear(&a->info);
+    free(a->tmp);
+    free(a->own);
+    free(a->copy);
+    free(a->taken);
+    free(a->placed);
+    free(a->path);
+}
+
+static time_t newer(const char *path, time_t than)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && st.st_mtim.tv_sec > than
+               ? st.st_mtim.tv_sec : than;
+}
+
+/* When something in an entry of tmp was changed; a copy grows for long. */
+static time_t last_change(const char *tmp, const char *entry)
+{
+    const char *dash = strchr(entry, '-');
+    char *path = file_join(tmp, entry), *copy;
+    time_t t = newer(path, 0);
+
+    copy = xasprintf("%s/%s/requests.jsonl", path, dash ? dash + 1 : "");
+    t = newer(copy, t);
+    free(path);
+    free(copy);
+    return t;
+}
+
+/* What others left in tmp when they were cut off; no failure is told, since
+ * nothing depends on it. */
+static void remove_leftovers(const char *tmp)
+{
+    struct err unused = ERR_INIT;
+    struct timespec now;
+    struct dirent *e;
+    DIR *d;
+
+    if (spool_now(tmp, &now, &unused))
+        return;
+    d = opendir(tmp);
+    while (d && (e = readdir(d)) != NULL) {
+        const char *name = e->d_name;
+        char *path;
+
+        if (strncmp(name, ".new-", 5) != 0 &&
+            strncmp(name, ".gone-", 6) != 0 && strncmp(name, ".b", 2) != 0)
+            continue;
+        if (now.tv_sec - last_change(tmp, name) < LEFTOVER_S)
+            continue;
+        path = file_join(tmp, name);
+        put_aside(tmp, path, &unused);
+        free(path);
+    }
+    if (d)
+        closedir(d);
+}
+
+int spool_add_file(const struct spool *s, const char *file,
+                   const unsigned char model[32], const char *output,
+                   struct batch *b, bool *existed, struct err *err)
+{
+    enum spool_state state = SPOOL_TODO;
+    struct adding a;
+    int rc;
+
+    if (begin_adding(&a, s, file, model, output, err))
+        return -1;
+    remove_leftovers(a.tmp);
+    rc = copy_file(&a, err);
+    if (rc == 0)
+        rc = place(&a, &state, err);
+    if (rc >= 0) {
+        b->state = state;
+        memcpy(b->id, a.info.id, 32);
+        b->path = spool_path(s, state, a.info.id);
+        *existed = rc == 1;
+    }
+    end_adding(&a);
+    return rc < 0 ? -1 : 0;
+}

@@ -1,0 +1,293 @@
+/*
+ * Files and directories of the spool: opened without following links, only
+ * if they are ours, with messages that say what to do.  What is in them is
+ * for others.
+ */
+#include <config.h>
+
+#include "store/spool_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sys.h"
+
+#define MAX_DEPTH 8    /* of a batch: 2 levels today */
+#define REMOVE_PASSES 8
+
+/* ---- errors ------------------------------------------------------------- */
+
+static enum err_code code_of(int why)
+{
+    switch (why) {
+    case ENOENT:
+    case ENOTDIR:
+    case EACCES:
+    case EPERM:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EISDIR:
+    case EEXIST:
+    case ENOTEMPTY:
+        return ERR_INPUT;
+    default: /* disk full, quota, read-only, input or output error */
+        return ERR_RETRY;
+    }
+}
+
+int spool_remedy(struct err *err, int why)
+{
+    if (!err)
+        return -1;
+    if (why == ENOSPC || why == EDQUOT)
+        return err_set(err, ERR_RETRY,
+                       "%s: make room (apus clean removes old batches) and"
+                       " run it again", err->text);
+    if (why == EROFS)
+        return err_set(err, ERR_RETRY,
+                       "%s: mount it for writing, or name another directory"
+                       " with the setting spool", err->text);
+    return -1;
+}
+
+int spool_fail(struct err *err, const char *what, const char *path)
+{
+    int why = errno;
+
+    err_errno(err, code_of(why), "cannot %s \"%s\"", what, path);
+    return spool_remedy(err, why);
+}
+
+/* ---- names -------------------------------------------------------------- */
+
+void batch_name(char out[BATCH_NAME], const unsigned char id[32])
+{
+    out[0] = 'b';
+    base64url(out + 1, id, 32);
+}
+
+int batch_name_id(unsigned char id[32], const char *name)
+{
+    return name[0] == 'b' ? base64url_id(id, name + 1) : -1;
+}
+
+int spool_scratch(char out[SCRATCH_NAME], struct err *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
+    unsigned char r[SCRATCH_NAME - 1];
+
+    if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
+        return err_errno(err, ERR_RETRY, "no random numbers");
+    for (size_t i = 0; i < sizeof(r); i++)
+        out[i] = letters[r[i] & 31];
+    out[sizeof(r)] = '\0';
+    return 0;
+}
+
+/* ---- reading and writing ------------------------------------------------ */
+
+int spool_open_dir(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 && errno == ENOENT)
+        return err_set(err, ERR_RETRY,
+                       "no \"%s\": it was moved or removed", path);
+    if (fd < 0)
+        return spool_fail(err, "open directory", path);
+    if (fstat(fd, &st)) {
+        spool_fail(err, "open directory", path);
+        close(fd);
+        return -1;
+    }
+    if (st.st_uid != geteuid()) {
+        close(fd);
+        return err_set(err, ERR_INPUT, "\"%s\" belongs to user %ju, not to"
+                       " this one: run apus as its owner", path,
+                       (uintmax_t)st.st_uid);
+    }
+    return fd;
+}
+
+/* A file of ours and its time. */
+static int check_file(int fd, const char *path, size_t room,
+                      struct timespec *mtime, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st))
+        return spool_fail(err, "open", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_INPUT, "\"%s\" is not a regular file", path);
+    if (st.st_uid != geteuid())
+        return err_set(err, ERR_INPUT, "\"%s\" belongs to another user",
+                       path);
+    if ((uintmax_t)st.st_size > room)
+        return err_set(err, ERR_INPUT,
+                       "\"%s\" has %ju bytes, at most %zu are read", path,
+                       (uintmax_t)st.st_size, room);
+    if (mtime)
+        *mtime = st.st_mtim;
+    return 0;
+}
+
+/* To its end; it is never longer than it was, since nobody appends. */
+static int read_fd(struct buf *b, int fd, const char *path, struct err *err)
+{
+    char chunk[4096];
+
+    for (;;) {
+        ssize_t n = read(fd, chunk, sizeof(chunk));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return spool_fail(err, "read", path);
+        if (n == 0)
+            return buf_check(b, path, err);
+        buf_put(b, chunk, (size_t)n);
+        if (b->full)
+            return buf_check(b, path, err);
+    }
+}
+
+int spool_read_in(struct buf *b, const char *batch_path, const char *name,
+                  struct timespec *mtime, struct err *err)
+{
+    int dir = spool_open_dir(batch_path, err), fd, rc = -1;
+    char *path;
+
+    if (dir < 0)
+        return -1;
+    /* O_NONBLOCK: opening a pipe must not wait for its writer */
+    fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+                O_CLOEXEC);
+    path = file_join(batch_path, name);
+    if (fd < 0)
+        rc = errno == ENOENT ? 0 : spool_fail(err, "open", path);
+    else if (check_file(fd, path, b->max - b->len, mtime, err) == 0 &&
+             read_fd(b, fd, path, err) == 0)
+        rc = 1;
+    if (fd >= 0)
+        close(fd);
+    close(dir);
+    free(path);
+    return rc;
+}
+
+int spool_write_in(const char *batch_path, const char *name, const void *data,
+                   size_t n, struct err *err)
+{
+    int dir = spool_open_dir(batch_path, err), rc;
+    char *path;
+
+    if (dir < 0)
+        return -1;
+    close(dir);
+    path = file_join(batch_path, name);
+    errno = 0;
+    rc = file_write(path, data, n, err);
+    if (rc)
+        spool_remedy(err, errno);
+    free(path);
+    return rc;
+}
+
+int spool_now(const char *dir, struct timespec *now, struct err *err)
+{
+    struct stat st;
+
+    /* a directory, and no new file: this works on a full disk as well */
+    if (utimensat(AT_FDCWD, dir, NULL, AT_SYMLINK_NOFOLLOW) ||
+        lstat(dir, &st))
+        return spool_fail(err, "touch", dir);
+    *now = st.st_mtim;
+    return 0;
+}
+
+int spool_sync_dir(const char *path, struct err *err)
+{
+    /* some file systems sync no directories and need none: EINVAL */
+    if (sys_sync_dir(path) && errno != EINVAL)
+        return spool_fail(err, "sync", path);
+    return 0;
+}
+
+/* ---- removing ----------------------------------------------------------- */
+
+static int remove_at(int at, const char *name, int depth);
+
+/* What is in the directory, once through it; 0 or -1 with errno. */
+static int empty_dir(DIR *d, int depth)
+{
+    struct dirent *e;
+
+    rewinddir(d);
+    while (errno = 0, (e = readdir(d)) != NULL) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        if (remove_at(dirfd(d), e->d_name, depth + 1))
+            return -1;
+    }
+    return errno ? -1 : 0;
+}
+
+static int remove_dir(int at, const char *name, int depth)
+{
+    int fd, rc = -1, why;
+    DIR *d;
+
+    if (depth > MAX_DEPTH) {
+        errno = ELOOP;
+        return -1;
+    }
+    fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    d = fdopendir(fd);
+    if (!d) {
+        close(fd);
+        return -1;
+    }
+    /* removing while reading may make readdir leave some out */
+    for (int i = 0; rc && i < REMOVE_PASSES; i++) {
+        if (empty_dir(d, depth))
+            break;
+        rc = unlinkat(at, name, AT_REMOVEDIR);
+        if (rc && errno == ENOENT)
+            rc = 0;
+        if (rc && errno != ENOTEMPTY && errno != EEXIST)
+            break;
+    }
+    why = errno;
+    closedir(d);
+    errno = why;
+    return rc;
+}
+
+static int remove_at(int at, const char *name, int depth)
+{
+    if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    /* a directory: Linux says EISDIR, POSIX EPERM */
+    if (errno != EISDIR && errno != EPERM)
+        return -1;
+    return remove_dir(at, name, depth);
+}
+
+int spool_remove_tree(const char *path, struct err *err)
+{
+    return remove_at(AT_FDCWD, path, 0) ? spool_fail(err, "remove", path) : 0;
+}
