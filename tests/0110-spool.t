@@ -3,50 +3,12 @@
 # sent stays, and it says which.  The spool is made by hand, its ids are
 # those of proof.md section 5 for the model 00 01 .. 1f.
 set -eu
-apus=$(cd "${top_builddir:-.}" && pwd)/apus
-if [ ! -x "$apus" ]; then
-    echo "1..0 # SKIP apus is not built"
-    exit 0
-fi
-
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-HOME=$tmp
+. "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf
 APUS_CONFIG=$tmp/apus.conf
 APUS_SPOOL=$tmp/spool
-export HOME APUS_CONFIG APUS_SPOOL
-for v in APUS_LOG_LEVEL APUS_UMASK; do
-    unset "$v" || :
-done
+export APUS_CONFIG APUS_SPOOL
 
-n=0
-failed=0
-report() { # STATUS NAME
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# /' out err
-        failed=1
-    fi
-}
-# Run it; its exit status must be the first word. Output is in out and err.
-gives() { # STATUS NAME ARGUMENT...
-    want=$1
-    name=$2
-    shift 2
-    got=0
-    "$apus" "$@" >out 2>err || got=$?
-    [ "$got" -eq "$want" ] && r=0 || r=1
-    report $r "$name: exit status $want"
-}
-has() { # FILE PATTERN NAME
-    grep -q -e "$2" "$1" && r=0 || r=1
-    report $r "$3"
-}
 lines() { # N NAME
     [ "$(wc -l <out)" -eq "$1" ] && r=0 || r=1
     report $r "$2"
@@ -165,5 +127,4 @@ ln -s sent spool/done
 gives 1 "a state that is a link" clean --older 30d
 has err 'spool/done' "it is named"
 
-echo "1..$n"
-exit $failed
+finish

@@ -2,49 +2,8 @@
 # The program by itself: help, version, where settings come from, and the
 # exit status of a wrong command line.
 set -eu
-apus=$(cd "${top_builddir:-.}" && pwd)/apus
-if [ ! -x "$apus" ]; then
-    echo "1..0 # SKIP apus is not built"
-    exit 0
-fi
+. "${top_srcdir:-.}/tests/scenario.sh"
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-HOME=$tmp
-export HOME
-for v in APUS_CONFIG APUS_MODELS APUS_BATCH APUS_KERNEL APUS_KV_MEMORY \
-    APUS_LOG_LEVEL APUS_SPOOL APUS_UMASK; do
-    unset "$v" || :
-done
-
-n=0
-failed=0
-report() { # STATUS NAME
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# /' out err
-        failed=1
-    fi
-}
-# Run it; its exit status must be the first word. Output is in out and err.
-gives() { # STATUS NAME ARGUMENT...
-    want=$1
-    name=$2
-    shift 2
-    got=0
-    "$apus" "$@" >out 2>err || got=$?
-    [ "$got" -eq "$want" ] && r=0 || r=1
-    report $r "$name: exit status $want"
-}
-# What was printed has this line, or not.
-has() { # FILE PATTERN NAME
-    grep -q -e "$2" "$1" && r=0 || r=1
-    report $r "$3"
-}
 is_empty() { # FILE NAME
     [ ! -s "$1" ] && r=0 || r=1
     report $r "$2"
@@ -139,5 +98,4 @@ export APUS_BATCH
 gives 2 "a wrong value in the environment" settings
 has err 'APUS_BATCH' "it is told by its name"
 
-echo "1..$n"
-exit $failed
+finish

@@ -3,54 +3,15 @@
 # the letter, how many are computed at once changes no byte, bad lines stand
 # in their place, and what cannot be read or written is told at once.
 set -eu
-top=$(cd "${top_srcdir:-.}" && pwd)
-apus=$(cd "${top_builddir:-.}" && pwd)/apus
+. "${top_srcdir:-.}/tests/scenario.sh"
 nano=$top/models/nano
-if [ ! -x "$apus" ]; then
-    echo "1..0 # SKIP apus is not built"
-    exit 0
-fi
-
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-HOME=$tmp
 : >apus.conf
 APUS_CONFIG=$tmp/apus.conf
 APUS_MODELS=$tmp/models
-export HOME APUS_CONFIG APUS_MODELS
-for v in APUS_BATCH APUS_KERNEL APUS_KV_MEMORY APUS_LOG_LEVEL APUS_UMASK; do
-    unset "$v" || :
-done
+export APUS_CONFIG APUS_MODELS
 
-n=0
-failed=0
-report() { # STATUS NAME
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        [ ! -s err ] || sed 's/^/# /' err
-        failed=1
-    fi
-}
-# Run it; its exit status must be the first word. Messages are in err.
-gives() { # STATUS NAME ARGUMENT...
-    want=$1
-    name=$2
-    shift 2
-    got=0
-    "$apus" "$@" >out 2>err || got=$?
-    [ "$got" -eq "$want" ] && r=0 || r=1
-    report $r "$name: exit status $want"
-}
 same() { # FILE FILE NAME
     cmp "$1" "$2" >out 2>&1 && r=0 || r=1
-    report $r "$3"
-}
-has() { # FILE PATTERN NAME
-    grep -q -e "$2" "$1" && r=0 || r=1
     report $r "$3"
 }
 nothing_aside() { # NAME
@@ -243,5 +204,4 @@ has err 'interrupted' "it says so"
 report $r "there is no output"
 nothing_aside "SIGTERM"
 
-echo "1..$n"
-exit $failed
+finish

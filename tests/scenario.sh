@@ -1,0 +1,53 @@
+# What scenarios of the built program share; sourced, with `set -eu` in force.
+# It makes a scratch directory, goes there, and keeps the machine's own
+# settings out.  A scenario ends with `finish`.
+
+top=$(cd "${top_srcdir:-.}" && pwd)
+apus=$(cd "${top_builddir:-.}" && pwd)/apus
+if [ ! -x "$apus" ]; then
+    echo "1..0 # SKIP apus is not built"
+    exit 0
+fi
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp"
+for v in $(env | sed -n 's/^\(APUS_[A-Z_]*\)=.*/\1/p'); do
+    [ "$v" = APUS_TEST_DATA ] || unset "$v"
+done
+HOME=$tmp
+export HOME
+
+n=0
+failed=0
+: >out
+: >err
+report() { # STATUS NAME
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $n - $2"
+    else
+        echo "not ok $n - $2"
+        sed 's/^/# /' out err
+        failed=1
+    fi
+}
+# Run it; its exit status must be the first word. Output is in out and err.
+gives() { # STATUS NAME ARGUMENT...
+    want=$1
+    name=$2
+    shift 2
+    got=0
+    "$apus" "$@" >out 2>err || got=$?
+    [ "$got" -eq "$want" ] && r=0 || r=1
+    report $r "$name: exit status $want"
+}
+# What was printed has this line.
+has() { # FILE PATTERN NAME
+    grep -q -e "$2" "$1" && r=0 || r=1
+    report $r "$3"
+}
+finish() {
+    echo "1..$n"
+    exit $failed
+}
