@@ -185,6 +185,88 @@ static void test_batches(const char *what, uint32_t flags, uint32_t window)
     model_close(m);
 }
 
+/* Some of their own tokens are given to the sequences (to every third one
+ * none, to others all but one), others are not: nothing changes. */
+static void test_given(const char *what, uint32_t flags, uint32_t window)
+{
+    static const struct engine_options o[] = {
+        { .max_sequences = 1, .max_rows = 64, .max_draws = 64 },
+        { .max_sequences = 1, .max_rows = 64 },
+        { .max_sequences = 5, .max_rows = 16, .max_draws = 7 },
+        { .max_sequences = 24, .max_draws = 50, .chunk = 3 },
+        { .max_sequences = 3, .max_rows = 3 },
+        { .max_sequences = 4, .max_rows = 40, .draw_all = true },
+    };
+    static struct collector alone, batch;
+    struct engine_options one = { .max_sequences = 1 };
+    struct sequence s[MAX];
+    struct model *m = shape("tiny", flags, window);
+
+    for (size_t k = 0; k < sizeof(o) / sizeof(*o); k++) {
+        make(s, MAX, m->rec.n_vocab);
+        one.draw_all = o[k].draw_all;
+        answer(&alone, m, s, MAX, one);
+        for (size_t i = 0; i < MAX; i++) {
+            s[i].given = alone.r[i].token;
+            s[i].n_given = i % 3 ? (alone.r[i].n - 1) / (1 + i % 2) : 0;
+        }
+        answer(&batch, m, s, MAX, o[k]);
+        ok(same(&alone, &batch, MAX), "%s, tokens given, %zu sequences, %zu"
+           " rows, %zu draws, chunk %zu: as without", what,
+           o[k].max_sequences, o[k].max_rows, o[k].max_draws, o[k].chunk);
+    }
+    model_close(m);
+}
+
+/* What is told and taken of given tokens that are not those drawn, of an end
+ * among them, and how many there may be. */
+static void test_given_ends(void)
+{
+    static struct collector c, d;
+    struct engine_options o = { .max_sequences = 2, .max_rows = 40,
+                                .max_draws = 40 };
+    struct sequence s[2];
+    struct model *m = shape("tiny", MODEL_TIED, 0);
+    uint32_t given[30];
+
+    make(s, 2, m->rec.n_vocab);
+    s[0].n_prompt = 30;
+    s[0].max_tokens = 31;
+    answer(&c, m, s, 1, o);
+    memcpy(given, c.r[0].token, sizeof(given));
+    given[4] = (given[4] + 1) % m->rec.n_vocab;
+    s[0].given = given;
+    s[0].n_given = 30;
+    answer(&d, m, s, 1, o);
+    ok(d.r[0].n == 31 && d.r[0].finish == FINISH_LENGTH &&
+           memcmp(d.r[0].token, given, sizeof(given)) == 0,
+       "what is given is taken, whatever is drawn");
+    m->rec.n_eos = 1;
+    m->rec.eos[0] = given[9];
+    for (size_t i = 0; i < 9; i++)
+        given[i] = given[i] == given[9] ? given[i] ^ 1 : given[i];
+    s[1] = s[0];
+    s[1].n_given = 12;
+    answer(&d, m, s, 2, o);
+    ok(d.r[0].finish == FINISH_EOS && d.r[0].n == 10 && d.r[0].fed == 39 &&
+           !d.r[0].told_wrong && d.r[1].finish == FINISH_EOS &&
+           d.r[1].n == 10,
+       "an end among given tokens ends the answer there");
+    s[0].max_tokens = 30;
+    answer(&d, m, s, 1, o);
+    ok(d.r[0].finish == 99, "as many given as max_tokens are refused");
+    s[0].max_tokens = 99;
+    s[0].n_prompt = 2;
+    m->rec.context = 31;
+    answer(&d, m, s, 1, o);
+    ok(d.r[0].finish == 99, "more given than the context are refused");
+    s[0].n_given = 5;
+    given[4] = m->rec.n_vocab;
+    answer(&d, m, s, 1, o);
+    ok(d.r[0].finish == 99, "a given id outside the vocabulary is refused");
+    model_close(m);
+}
+
 /* A short request does not wait for a long one's prompt or answer. */
 static void test_continuous(void)
 {
@@ -354,6 +436,9 @@ int main(void)
     test_batches("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED, 0);
     test_batches("window of 9", 0, 9);
     test_batches("window of 70", MODEL_TIED, 70);
+    test_given("biases", MODEL_QKV_BIAS, 0);
+    test_given("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED, 9);
+    test_given_ends();
     test_continuous();
     test_ends();
     test_fault_embedding();

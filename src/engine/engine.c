@@ -45,6 +45,10 @@ static void fill_options(struct engine_options *o)
         o->max_rows = o->max_sequences;
     if (o->max_rows > MAX_ROWS)
         o->max_rows = MAX_ROWS;
+    if (o->max_draws < o->max_sequences)
+        o->max_draws = o->max_sequences;
+    if (o->max_draws > o->max_rows || o->draw_all)
+        o->max_draws = o->max_rows;
     if (o->chunk == 0)
         o->chunk = o->max_rows;
 }
@@ -55,7 +59,6 @@ int engine_new(struct engine **out, const struct model *m,
                struct err *err)
 {
     struct engine *e = xcalloc(1, sizeof(*e));
-    size_t draws;
     void *scratch = NULL;
 
     e->model = m;
@@ -63,7 +66,6 @@ int engine_new(struct engine **out, const struct model *m,
     e->o = *o;
     e->obs = *obs;
     fill_options(&e->o);
-    draws = o->draw_all ? e->o.max_rows : e->o.max_sequences;
     kv_pool_init(&e->pool, m->rec.n_layers, m->rec.n_kv_heads,
                  m->rec.head_dim);
     e->running = xcalloc(e->o.max_sequences, sizeof(struct running *));
@@ -71,8 +73,8 @@ int engine_new(struct engine **out, const struct model *m,
     e->owner = xcalloc(e->o.max_rows, sizeof(struct running *));
     if (mem_big(&scratch, m->rec.n_vocab, sizeof(*e->scratch), "candidates",
                 err) ||
-        forward_new(&e->forward, m, k, &e->pool, e->o.max_rows, draws,
-                    &e->obs, err)) {
+        forward_new(&e->forward, m, k, &e->pool, e->o.max_rows,
+                    e->o.max_draws, &e->obs, err)) {
         free(scratch);
         engine_free(e);
         return -1;
@@ -135,21 +137,35 @@ static void refuse(struct engine *e, const struct sequence *s,
         e->obs.finished(e->obs.self, &a);
 }
 
+static int check_ids(const uint32_t *id, size_t n, const char *what,
+                     uint32_t n_vocab, struct err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (id[i] >= n_vocab)
+            return err_set(err, ERR_INPUT,
+                           "token id %u at %zu of %s is not below %u, the"
+                           " model's vocabulary", id[i], i, what, n_vocab);
+    return 0;
+}
+
 int engine_add(struct engine *e, const struct sequence *s, struct err *err)
 {
     const struct model_record *rec = &e->model->rec;
     struct running *r;
 
-    for (size_t i = 0; i < s->n_prompt; i++)
-        if (s->prompt[i] >= rec->n_vocab)
-            return err_set(err, ERR_INPUT,
-                           "token id %u at %zu of the prompt is not below %u,"
-                           " the model's vocabulary", s->prompt[i], i,
-                           rec->n_vocab);
+    if (check_ids(s->prompt, s->n_prompt, "the prompt", rec->n_vocab, err) ||
+        check_ids(s->given, s->n_given, "those given", rec->n_vocab, err))
+        return -1;
     if (s->n_prompt == 0 || s->n_prompt > rec->context) {
         refuse(e, s, s->n_prompt ? FINISH_LONG : FINISH_PROMPT);
         return 0;
     }
+    if (s->n_given > rec->context - s->n_prompt ||
+        (s->n_given && s->n_given >= s->max_tokens))
+        return err_set(err, ERR_INPUT,
+                       "%zu ids given after a prompt of %zu, the context is"
+                       " %u and max_tokens %u", s->n_given, s->n_prompt,
+                       rec->context, s->max_tokens);
     r = xcalloc(1, sizeof(*r));
     running_init(r, s, rec);
     e->running[e->n++] = r;
@@ -185,12 +201,6 @@ static void start(struct engine *e)
     }
 }
 
-/* The position whose row draws the sequence's next token. */
-static size_t drawing(const struct running *r)
-{
-    return r->s.n_prompt + r->out.n - 1;
-}
-
 /* The next `count` positions of a sequence as rows of the step. */
 static void put_rows(struct engine *e, struct running *r, size_t count,
                      size_t *n_rows)
@@ -200,7 +210,7 @@ static void put_rows(struct engine *e, struct running *r, size_t count,
 
         row->token = running_token(r, r->fed);
         row->position = (uint32_t)r->fed;
-        row->draw = r->fed == drawing(r) || e->o.draw_all;
+        row->draw = r->fed >= running_drawing(r) || e->o.draw_all;
         row->kv = &r->kv;
         row->faulty = &r->faulty;
         row->fault = &r->fault;
@@ -211,27 +221,51 @@ static void put_rows(struct engine *e, struct running *r, size_t count,
     }
 }
 
-/* How many rows of a sequence this step takes: a sequence that is being
- * answered always has its row; prompts share what is left, the oldest
- * first. */
-static size_t share(const struct engine *e, const struct running *r,
-                    size_t left)
-{
-    size_t ready = running_ready(r);
+/* What a step still has room for. */
+struct room {
+    size_t rows, draws;
+};
 
-    if (ready > e->o.chunk)
-        ready = e->o.chunk;
-    return ready < left ? ready : left;
+/* Whether a sequence waits for what its next row draws.  Such a row has its
+ * place in every step. */
+static bool answering(const struct running *r)
+{
+    return r->started && r->out.n > 0 && running_ready(r) == 1;
+}
+
+/* How many rows of a sequence this step takes: one if it is being answered;
+ * those that are known share what is left, the oldest sequence first. */
+static size_t share(const struct engine *e, const struct running *r,
+                    struct room *left)
+{
+    size_t count = running_ready(r), silent, draws;
+
+    if (answering(r))
+        return 1;
+    if (count > e->o.chunk)
+        count = e->o.chunk;
+    if (count > left->rows)
+        count = left->rows;
+    silent = e->o.draw_all ? count : running_drawing(r) - r->fed;
+    draws = count > silent ? count - silent : 0;
+    if (draws > left->draws)
+        draws = left->draws;
+    if (count > silent)
+        count = silent + draws;
+    left->rows -= count;
+    left->draws -= draws;
+    return count;
 }
 
 static int plan(struct engine *e, size_t *n_rows, struct err *err)
 {
-    size_t answering = 0, left;
+    struct room left = { e->o.max_rows, e->o.max_draws };
 
     start(e);
-    for (size_t i = 0; i < e->n; i++)
-        answering += e->running[i]->started && e->running[i]->out.n > 0;
-    left = e->o.max_rows - answering;
+    for (size_t i = 0; i < e->n; i++) {
+        left.rows -= answering(e->running[i]);
+        left.draws -= answering(e->running[i]);
+    }
     *n_rows = 0;
     for (size_t i = 0; i < e->n; i++) {
         struct running *r = e->running[i];
@@ -239,9 +273,7 @@ static int plan(struct engine *e, size_t *n_rows, struct err *err)
 
         if (!r->started)
             continue;
-        count = r->out.n ? 1 : share(e, r, left);
-        if (!r->out.n)
-            left -= count;
+        count = share(e, r, &left);
         if (kv_reserve(&r->kv, &e->pool, r->fed + count, err) ||
             forward_reserve(e->forward, r->fed + count, err))
             return -1;
@@ -252,14 +284,14 @@ static int plan(struct engine *e, size_t *n_rows, struct err *err)
 
 /* Draw at a row and tell of it; the token. */
 static uint32_t draw(struct engine *e, const struct running *r,
-                     const float *logits)
+                     uint32_t position, const float *logits)
 {
     struct drawn d;
 
     sampler_draw(&d, logits, e->model->rec.n_vocab, &r->s.sampling,
-                 (uint32_t)r->fed, e->scratch);
+                 position + 1, e->scratch);
     if (e->obs.token)
-        e->obs.token(e->obs.self, r->s.user, (uint32_t)r->fed, &d);
+        e->obs.token(e->obs.self, r->s.user, position + 1, &d);
     return d.token;
 }
 
@@ -273,14 +305,19 @@ static void tell(struct engine *e, const struct forward_row *row,
         e->obs.position(e->obs.self, row->user, &p);
 }
 
-/* Report the sequence and forget it: its place is NULL until `sweep`. */
-static void end(struct engine *e, struct running *r, enum finish finish)
+/* Report the sequence and forget it: its place, and that of the rows that it
+ * still has in this step, is NULL until `sweep`. */
+static void end(struct engine *e, struct running *r, enum finish finish,
+                size_t n_rows)
 {
     e->kv_counted -= kv_need(e, r);
     report(e, r, finish);
     for (size_t i = 0; i < e->n; i++)
         if (e->running[i] == r)
             e->running[i] = NULL;
+    for (size_t i = 0; i < n_rows; i++)
+        if (e->owner[i] == r)
+            e->owner[i] = NULL;
     running_clear(r, &e->pool);
     free(r);
 }
@@ -297,23 +334,24 @@ static void sweep(struct engine *e)
 
 /* One row of the step, the i-th of those that drew if it did: it is told,
  * and its sequence may be over by it. */
-static void conclude_row(struct engine *e, size_t row, size_t i)
+static void conclude_row(struct engine *e, size_t row, size_t i,
+                         size_t n_rows)
 {
     const struct forward_row *f = &e->row[row];
     struct running *r = e->owner[row];
     enum finish finish;
     uint32_t next;
 
-    if (r->faulty && f->position >= r->fault.position)
+    if (!r || (r->faulty && f->position >= r->fault.position))
         return;
-    if (f->position != drawing(r)) {
+    if (f->position != running_drawing(r)) {
         tell(e, f, UINT32_MAX, NULL);
         return;
     }
-    next = draw(e, r, forward_logits(e->forward, i));
+    next = draw(e, r, f->position, forward_logits(e->forward, i));
     tell(e, f, next, forward_last(e->forward, i));
     if (running_draw(r, &e->model->rec, e->tokenizer, next, &finish))
-        end(e, r, finish);
+        end(e, r, finish, n_rows);
 }
 
 /* After the rows: draws go on with a sequence or end it, faults end it. */
@@ -325,14 +363,14 @@ static void conclude(struct engine *e, size_t n_rows)
     for (size_t i = 0; i < n_rows; i++) {
         bool draws = e->row[i].draw;
 
-        conclude_row(e, i, drew);
+        conclude_row(e, i, drew, n_rows);
         drew += draws;
     }
     for (size_t i = 0; i < e->n; i++) {
         struct running *r = e->running[i];
 
         if (r && r->faulty)
-            end(e, r, FINISH_RANGE);
+            end(e, r, FINISH_RANGE, n_rows);
         else if (r && window && r->fed + 1 > window)
             kv_drop(&r->kv, &e->pool, r->fed + 1 - window);
     }

@@ -48,6 +48,13 @@ struct stop {
 struct sequence {
     const uint32_t *prompt;
     size_t n_prompt;
+    /* Ids known to follow the prompt, as when an answer is computed again:
+     * at each of their places a token is drawn and told of, but the given one
+     * is taken.  An end among them ends the answer, after them it goes on
+     * with what is drawn.  Fewer than max_tokens, and with the prompt no more
+     * than the context. */
+    const uint32_t *given;
+    size_t n_given;
     uint32_t max_tokens;
     struct sampling sampling;
     bool ignore_eos;
@@ -60,7 +67,8 @@ struct sequence {
 struct answer {
     void *user;
     enum finish finish;
-    const uint32_t *token; /* n_out ids, the last one not fed back */
+    const uint32_t *token; /* n_out ids, those given among them; the last one
+                              is not fed back */
     size_t n_out;
     const char *text;      /* raw bytes before end or stop, not scrubbed */
     size_t n_text;
@@ -71,13 +79,16 @@ struct answer {
  * one known, the next was drawn.  Borrowed during the callback. */
 struct position {
     uint32_t position, token;
-    uint32_t next;        /* the id drawn here, UINT32_MAX if none */
+    uint32_t next;        /* the id drawn here, taken or not; UINT32_MAX if
+                             none */
     const float *last;    /* x_L (dim floats) where a token is drawn, or NULL */
     const struct kv *kv;  /* kv_row(kv, pool, layer, KV head, position) */
     const struct kv_pool *pool;
 };
 
-/* Called during engine_step; any may be NULL.  Rows are borrowed. */
+/* Called during engine_step; any may be NULL.  Rows are borrowed.  Residual
+ * rows and logits come while a step is computed: also of positions behind an
+ * end among given ids, or behind a fault, of which nothing else is told. */
 struct observer {
     void *self;
     /* Residual row x_l (dim floats) of a position: layer 0 is the embedding,
@@ -99,7 +110,9 @@ struct observer {
 struct engine_options {
     size_t max_sequences; /* in flight, at least 1 */
     size_t max_rows;      /* rows in a step; 0: max_sequences + 64 */
-    size_t chunk;         /* prompt rows of one sequence a step; 0: max_rows */
+    size_t max_draws;     /* rows in a step that draw, of use with given ids;
+                             0, or too few: max_sequences */
+    size_t chunk;         /* known rows of one sequence a step; 0: max_rows */
     uint64_t kv_bytes;    /* ceiling for the KV cache; 0: none */
     bool draw_all;        /* compute logits at every prompt position too */
 };
@@ -115,7 +128,8 @@ void engine_free(struct engine *e);
 size_t engine_room(const struct engine *e);
 
 /* Add one; there must be room.  A prompt that is empty or longer than the
- * context is finished at once.  Ids must be below n_vocab (ERR_INPUT). */
+ * context is finished at once.  ERR_INPUT: an id that is not below n_vocab,
+ * or too many ids given. */
 int engine_add(struct engine *e, const struct sequence *s, struct err *err);
 
 /* Compute one step.  *busy is false if there was nothing to do. */

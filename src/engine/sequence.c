@@ -35,13 +35,23 @@ void running_clear(struct running *r, struct kv_pool *pool)
 
 uint32_t running_token(const struct running *r, size_t position)
 {
-    return position < r->s.n_prompt ? r->s.prompt[position]
-                                    : r->out.id[position - r->s.n_prompt];
+    if (position < r->s.n_prompt)
+        return r->s.prompt[position];
+    position -= r->s.n_prompt;
+    return position < r->s.n_given ? r->s.given[position]
+                                   : r->out.id[position];
 }
 
 size_t running_ready(const struct running *r)
 {
-    return r->s.n_prompt + r->out.n - r->fed;
+    size_t known = r->out.n > r->s.n_given ? r->out.n : r->s.n_given;
+
+    return r->s.n_prompt + known - r->fed;
+}
+
+size_t running_drawing(const struct running *r)
+{
+    return r->s.n_prompt + r->out.n - 1;
 }
 
 static bool is_eos(const struct model_record *rec, uint32_t token)
@@ -75,9 +85,11 @@ static bool stopped(struct running *r, size_t old)
 }
 
 bool running_draw(struct running *r, const struct model_record *rec,
-                  const struct tokenizer *t, uint32_t token,
+                  const struct tokenizer *t, uint32_t drawn,
                   enum finish *finish)
 {
+    bool given = r->out.n < r->s.n_given;
+    uint32_t token = given ? r->s.given[r->out.n] : drawn;
     size_t old = r->text.len;
     bool eos = !r->s.ignore_eos && is_eos(rec, token);
 

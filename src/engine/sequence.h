@@ -33,15 +33,20 @@ void running_init(struct running *r, const struct sequence *s,
                   const struct model_record *rec);
 void running_clear(struct running *r, struct kv_pool *pool);
 
-/* The token to feed at a position below n_prompt + n_out. */
+/* The token to feed at a position, if it is known by now. */
 uint32_t running_token(const struct running *r, size_t position);
 
-/* How many positions can be fed before the next draw: at least 1. */
+/* How many positions can be fed before a token must be drawn that is not
+ * known: at least 1. */
 size_t running_ready(const struct running *r);
 
-/* Take a drawn token; true if the sequence is over, with *finish why. */
+/* The position whose row draws the next token. */
+size_t running_drawing(const struct running *r);
+
+/* Take the next token, which is `drawn` unless one is given; true if the
+ * sequence is over, with *finish why. */
 bool running_draw(struct running *r, const struct model_record *rec,
-                  const struct tokenizer *t, uint32_t token,
+                  const struct tokenizer *t, uint32_t drawn,
                   enum finish *finish);
 
 #endif
