@@ -1,0 +1,610 @@
+/*
+ * The outputs are known, so prompt and outputs are one prefill with a draw at
+ * every place where the answer had one: last layers, faults and draws are
+ * those of the first run (numerics.md).  What is compared first is what comes
+ * first, so a wrong number is named where it was made and not where it shows.
+ */
+#include <config.h>
+
+#include "verify/replay.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "engine/engine.h"
+#include "engine/kv.h"
+#include "engine/model.h"
+#include "proof/blob.h"
+#include "proof/digest.h"
+#include "proof/job_record.h"
+#include "proof/result_record.h"
+#include "proof/trace.h"
+#include "store/record.h"
+#include "verify/commit.h"
+#include "verify/prompt.h"
+
+#define ROWS 64
+#define MAX_ROWS 65536
+#define LOGITS_BYTES ((size_t)256 << 20) /* of the rows of a step that draw */
+#define TEXT_MAX ((size_t)1 << 30)
+
+struct replay {
+    const struct prompt_model *m;
+    const struct x1_kernels *k;
+    struct replay_options o;
+    struct engine *engine; /* NULL: left in the middle, to be made again */
+    struct merkle *deep;   /* of the positions of a step, by their remainder */
+
+    /* of the record that is being computed, else NULL */
+    const struct record *rec;
+    const unsigned char *last;
+    struct job_record job;
+    struct result_record res;
+    struct sequence s;
+    struct stop stop[JOB_MAX_STOPS];
+    uint32_t *id;          /* prompt and given ids */
+    struct commit c;
+    uint64_t n;            /* positions told */
+    bool over;             /* the answer has ended */
+    bool differs;
+    struct replay_verdict v;
+};
+
+/* ---- what differs ------------------------------------------------------- */
+
+/* The first difference stays. */
+__attribute__((format(printf, 4, 5)))
+static void differ(struct replay *r, uint32_t position, const char *part,
+                   const char *fmt, ...)
+{
+    va_list ap;
+
+    if (r->differs)
+        return;
+    r->differs = true;
+    r->v.position = position;
+    r->v.part = part;
+    va_start(ap, fmt);
+    vsnprintf(r->v.text, sizeof(r->v.text), fmt, ap);
+    va_end(ap);
+}
+
+/* A number, of which the highest has a name: no token, the head. */
+static void name(char out[16], uint32_t n, const char *highest)
+{
+    if (n == UINT32_MAX)
+        snprintf(out, 16, "%s", highest);
+    else
+        snprintf(out, 16, "%u", n);
+}
+
+static void differ_id(struct replay *r, uint32_t position, const char *part,
+                      const char *what, uint32_t theirs, uint32_t mine)
+{
+    char a[16], b[16];
+
+    name(a, theirs, "none");
+    name(b, mine, "none");
+    differ(r, position, part,
+           "%s at position %u is %s in the record and %s computed", what,
+           position, a, b);
+}
+
+static void differ_hash(struct replay *r, uint32_t position, const char *part,
+                        const char *what)
+{
+    differ(r, position, part,
+           "%s of position %u are not those in the record", what, position);
+}
+
+static const char *end_name(uint32_t finish)
+{
+    switch (finish) {
+    case FINISH_EOS: return "end of text";
+    case FINISH_LENGTH: return "length";
+    case FINISH_STOP: return "a stop string";
+    case FINISH_CONTEXT: return "the context";
+    case FINISH_RANGE: return "an activation out of range";
+    case FINISH_LONG: return "a prompt longer than the context";
+    default: return "an empty prompt";
+    }
+}
+
+/* The last position that was told. */
+static uint32_t latest(const struct replay *r)
+{
+    return r->n ? (uint32_t)(r->n - 1) : 0;
+}
+
+/* ---- each position ------------------------------------------------------ */
+
+static bool same_hash(const unsigned char *a, const unsigned char *b)
+{
+    return memcmp(a, b, DIGEST_SIZE) == 0;
+}
+
+/* The fields of a leaf in the order in which they are computed. */
+static void compare_leaf(struct replay *r, const struct trace_leaf *mine,
+                         const struct trace_leaf *theirs)
+{
+    uint32_t at = mine->position;
+
+    if (theirs->position != at)
+        differ(r, at, "order", "leaf %u of the record is of position %u", at,
+               theirs->position);
+    else if (theirs->token != mine->token)
+        differ_id(r, at, "token", "the token fed", theirs->token,
+                  mine->token);
+    else if (!same_hash(theirs->kv, mine->kv))
+        differ_hash(r, at, "kv", "keys and values");
+    else if (!same_hash(theirs->deep, mine->deep))
+        differ_hash(r, at, "deep", "residual rows");
+    else if ((theirs->flags ^ mine->flags) & TRACE_FIN)
+        differ(r, at, "fin", "a token is drawn at position %u %s", at,
+               mine->flags & TRACE_FIN ? "and the record has none"
+                                       : "only in the record");
+    else if (!same_hash(theirs->fin, mine->fin))
+        differ_hash(r, at, "fin", "the last residual row's values");
+    else if (theirs->next != mine->next)
+        differ_id(r, at, "next", "the id drawn", theirs->next, mine->next);
+}
+
+/* The id drawn here is the output's, too. */
+static void compare_output(struct replay *r, const struct position *p)
+{
+    size_t i = p->position + 1 - r->s.n_prompt;
+    uint32_t theirs = TRACE_NONE;
+
+    if (p->next == TRACE_NONE)
+        return;
+    if (i < r->rec->n_output)
+        theirs = get_u32(r->rec->output + 4 * i);
+    if (theirs != p->next)
+        differ_id(r, p->position, "output", "the output id drawn", theirs,
+                  p->next);
+}
+
+static void report(struct replay *r, const struct trace_leaf *mine,
+                   const struct trace_leaf *theirs)
+{
+    struct replay_step s = {
+        .position = mine->position,
+        .token = mine->token,
+        .next = mine->next,
+        .kv = same_hash(mine->kv, theirs->kv),
+        .fin = same_hash(mine->fin, theirs->fin),
+        .all = !r->differs,
+    };
+
+    if (r->o.step)
+        r->o.step(r->o.user, &s);
+}
+
+static void on_position(void *self, void *user, const struct position *p)
+{
+    struct replay *r = self;
+    struct trace_leaf mine = { 0 }, theirs = { 0 };
+    size_t at = r->n * TRACE_LEAF_SIZE;
+    unsigned char *leaf;
+    int rc;
+
+    (void)user;
+    if (r->differs)
+        return;
+    if (p->position >= r->rec->n_leaves) {
+        differ(r, p->position, "finish",
+               "position %u is within the range; in the record, it is not",
+               p->position);
+        return;
+    }
+    commit_position(&r->c, p);
+    r->n++;
+    leaf = (unsigned char *)r->c.leaves.data + at;
+    /* one was packed just now, the other record_check has seen */
+    rc = trace_leaf_unpack(&mine, leaf) ||
+         trace_leaf_unpack(&theirs, r->rec->leaf + at);
+    assert(rc == 0);
+    (void)rc;
+    if (r->res.level) {
+        mine.flags |= TRACE_DEEP;
+        merkle_root(&r->deep[p->position % r->o.max_rows], mine.deep);
+        trace_leaf_pack(leaf, &mine);
+    }
+    compare_leaf(r, &mine, &theirs);
+    compare_output(r, p);
+    report(r, &mine, &theirs);
+}
+
+/* Residual rows are hashed where the record's are.  Positions of a step are
+ * consecutive and at most max_rows. */
+static void on_residual(void *self, void *user, uint32_t position,
+                        uint32_t layer, const float *x)
+{
+    struct replay *r = self;
+    unsigned char blob[DIGEST_SIZE];
+    struct merkle *deep;
+
+    (void)user;
+    if (!r->deep || !r->res.level)
+        return;
+    deep = &r->deep[position % r->o.max_rows];
+    if (layer == 0)
+        merkle_init(deep);
+    blob_f32(blob, x, r->m->model->rec.dim);
+    merkle_leaf(deep, blob, sizeof(blob));
+}
+
+/* ---- the end ------------------------------------------------------------ */
+
+static void compare_fault(struct replay *r, const struct fault *f)
+{
+    const struct result_record *res = &r->res;
+    char mine[16], theirs[16];
+
+    if (f->layer == res->error_layer && f->op == res->error_op &&
+        f->row == res->error_row && f->index == res->error_index)
+        return;
+    name(mine, f->layer, "head");
+    name(theirs, res->error_layer, "head");
+    differ(r, f->position, "error",
+           "position %u leaves the range at layer %s, operator %u, row %u,"
+           " index %u; in the record at layer %s, operator %u, row %u, index"
+           " %u", f->position, mine, f->op, f->row, f->index, theirs,
+           res->error_op, res->error_row, res->error_index);
+}
+
+static void compare_end(struct replay *r, const struct answer *a)
+{
+    bool fault = a->finish == FINISH_RANGE;
+    uint32_t at = fault ? a->fault.position : latest(r);
+
+    if (r->n != r->rec->n_leaves || (uint32_t)a->finish != r->res.finish)
+        differ(r, at, "finish",
+               "%s ends the answer at position %u; in the record, %s after"
+               " %zu positions", end_name(a->finish), at,
+               end_name(r->res.finish), r->rec->n_leaves);
+    else if (fault)
+        compare_fault(r, &a->fault);
+}
+
+static void compare_text(struct replay *r, const struct buf *text)
+{
+    const struct record *rec = r->rec;
+    size_t same = 0;
+
+    while (same < text->len && same < rec->text_size &&
+           (unsigned char)text->data[same] == rec->text[same])
+        same++;
+    if (same < text->len || same < rec->text_size)
+        differ(r, latest(r), "text",
+               "the text has %zu bytes in the record and %zu computed, of"
+               " which the first %zu are equal", rec->text_size, text->len,
+               same);
+}
+
+/* The last position's row is the latest that was drawn from, or none. */
+static void compare_last(struct replay *r)
+{
+    size_t dim = r->m->model->rec.dim;
+
+    for (size_t i = 0; r->last && i < dim; i++) {
+        uint32_t theirs = get_u32(r->last + 4 * i), mine = 0;
+
+        if (r->c.last.len)
+            mine = get_u32(r->c.last.data + 4 * i);
+        if (mine != theirs) {
+            differ(r, latest(r), "last",
+                   "element %zu of the last residual row has the bits %08x in"
+                   " the record and %08x computed", i, theirs, mine);
+            return;
+        }
+    }
+}
+
+/* What is left: the result record from the bytes that were made here. */
+static void compare_result(struct replay *r, const struct answer *a,
+                           const struct buf *text)
+{
+    unsigned char packed[RECORD_RESULT];
+    struct result_record res;
+
+    if (r->res.level) { /* the leaves have become deep */
+        merkle_init(&r->c.trace);
+        for (size_t i = 0; i < r->c.leaves.len; i += TRACE_LEAF_SIZE)
+            merkle_leaf(&r->c.trace, r->c.leaves.data + i, TRACE_LEAF_SIZE);
+    }
+    commit_result(&res, &r->c, r->res.request, &r->job, a, text->data,
+                  text->len);
+    res.level = r->res.level;
+    result_record_pack(packed, &res);
+    if (memcmp(packed, r->rec->result, sizeof(packed)) != 0)
+        differ(r, latest(r), "result",
+               "the result record is not the one that follows from the"
+               " answer");
+}
+
+static void on_finished(void *self, const struct answer *a)
+{
+    struct replay *r = self;
+    struct buf text;
+
+    r->over = true;
+    if (r->differs)
+        return;
+    buf_init(&text, TEXT_MAX);
+    utf8_scrub(&text, a->text, a->n_text);
+    compare_end(r, a);
+    compare_text(r, &text);
+    compare_last(r);
+    compare_result(r, a, &text);
+    buf_clear(&text);
+}
+
+/* ---- what is computed --------------------------------------------------- */
+
+/* Values that a request can have had (proof.md section 3): without them there
+ * is nothing to be computed. */
+static void check_job(struct replay *r)
+{
+    const struct job_record *j = &r->job;
+    const char *what = NULL;
+
+    if (j->temperature && (j->temperature < 10000 ||
+                           j->temperature > 100000000))
+        what = "temperature";
+    else if (j->top_p < 1 || j->top_p > 1000000)
+        what = "top_p";
+    else if (j->max_tokens < 1)
+        what = "max_tokens";
+    if (what)
+        differ(r, 0, "job", "no request can have the job's %s", what);
+    for (uint32_t i = 0; i < j->n_prompt; i++)
+        if (r->id[i] >= r->m->model->rec.n_vocab) {
+            differ(r, i, "prompt",
+                   "token id %u of the prompt is not below %u, the model's"
+                   " vocabulary", r->id[i], r->m->model->rec.n_vocab);
+            return;
+        }
+}
+
+/* Whether this is a record for our model and this version's numbers. */
+static int can_compute(const struct replay *r, struct err *err)
+{
+    const struct model *m = r->m->model;
+
+    if (memcmp(r->job.model, m->id, 32) != 0) {
+        char id[ID_TEXT];
+
+        base64url(id, r->job.model, 32);
+        return err_set(err, ERR_INPUT, "the record is of model %s, not %s",
+                       id, r->m->id);
+    }
+    if (r->job.numerics != m->rec.numerics)
+        return err_set(err, ERR_INPUT, "the record has numerics %u, not %u",
+                       r->job.numerics, m->rec.numerics);
+    if (r->job.flags & ~(uint32_t)JOB_IGNORE_EOS)
+        return err_set(err, ERR_INPUT, "the record's job has unknown flags"
+                                       " (%x)", r->job.flags);
+    return 0;
+}
+
+/* A request alone is never refused by the engine: its ceiling is ours. */
+static int check_kv(const struct replay *r, struct err *err)
+{
+    const struct model_record *rec = &r->m->model->rec;
+    uint64_t pages = (r->rec->n_leaves + KV_PAGE) / KV_PAGE;
+    uint64_t window = (rec->window + r->o.max_rows) / KV_PAGE + 2;
+    struct kv_pool pool;
+
+    if (!r->o.kv_bytes)
+        return 0;
+    if (rec->window && pages > window)
+        pages = window;
+    kv_pool_init(&pool, rec->n_layers, rec->n_kv_heads, rec->head_dim);
+    if (pages * pool.page_bytes > r->o.kv_bytes)
+        return err_set(err, ERR_INPUT,
+                       "%zu positions take %ju bytes of KV cache, at most %ju"
+                       " are allowed", r->rec->n_leaves,
+                       (uintmax_t)(pages * pool.page_bytes),
+                       (uintmax_t)r->o.kv_bytes);
+    return 0;
+}
+
+/* How many output ids are fed as if drawn.  The last one of an answer never
+ * was; if it left the range, it is drawn again and then fed.  Ids past the
+ * context, or past one that no draw can give, are not reached. */
+static size_t count_given(const struct replay *r)
+{
+    const struct model_record *rec = &r->m->model->rec;
+    size_t n = r->rec->n_output;
+
+    if (r->o.one_by_one || n == 0 || r->job.n_prompt > rec->context)
+        return 0;
+    n--;
+    if (n > rec->context - r->job.n_prompt)
+        n = rec->context - r->job.n_prompt;
+    for (size_t i = 0; i < n; i++)
+        if (get_u32(r->rec->output + 4 * i) >= rec->n_vocab)
+            return i;
+    return n;
+}
+
+static void take_stops(struct replay *r)
+{
+    const unsigned char *at = r->rec->stops;
+
+    r->s.stops = r->stop;
+    for (uint32_t i = 0; i < r->job.n_stops; i++) {
+        r->stop[i].n = get_u32(at);
+        r->stop[i].text = (const char *)at + 4;
+        at += 4 + r->stop[i].n;
+    }
+    r->s.n_stops = r->job.n_stops;
+}
+
+/* The sequence of a record that has been checked. */
+static int make_sequence(struct replay *r, struct err *err)
+{
+    const struct job_record *j = &r->job;
+    size_t n_given = count_given(r);
+    void *id;
+
+    if (mem_big(&id, j->n_prompt + n_given + 1, 4, "token ids", err))
+        return -1;
+    r->id = id;
+    for (size_t i = 0; i < j->n_prompt; i++)
+        r->id[i] = get_u32(r->rec->prompt + 4 * i);
+    for (size_t i = 0; i < n_given; i++)
+        r->id[j->n_prompt + i] = get_u32(r->rec->output + 4 * i);
+    r->s = (struct sequence){
+        .prompt = r->id,
+        .n_prompt = j->n_prompt,
+        .given = r->id + j->n_prompt,
+        .n_given = n_given,
+        .max_tokens = j->max_tokens,
+        .sampling = {
+            .temperature = j->temperature,
+            .top_p = j->top_p,
+            .top_k = j->top_k,
+            .seed = j->seed,
+            .choice = j->choice,
+        },
+        .ignore_eos = j->flags & JOB_IGNORE_EOS,
+    };
+    take_stops(r);
+    return 0;
+}
+
+static int make_engine(struct replay *r, struct err *err)
+{
+    size_t row = (size_t)r->m->model->rec.n_vocab * sizeof(float);
+    struct engine_options o = {
+        .max_sequences = 1,
+        .max_rows = r->o.max_rows,
+        .max_draws = LOGITS_BYTES / row,
+        .kv_bytes = r->o.kv_bytes,
+    };
+    struct observer obs = { .self = r, .residual = on_residual,
+                            .position = on_position,
+                            .finished = on_finished };
+
+    return engine_new(&r->engine, r->m->model, r->k, r->m->tokenizer, &o,
+                      &obs, err);
+}
+
+/* Steps until the answer ends, differs, or has all of the record's positions
+ * and goes on.  A fault is met one position after the last leaf. */
+static int compute(struct replay *r, struct err *err)
+{
+    uint64_t n = r->rec->n_leaves + (r->res.finish == FINISH_RANGE);
+    bool busy;
+
+    if (!r->engine && make_engine(r, err))
+        return -1;
+    if (engine_add(r->engine, &r->s, err))
+        return -1;
+    while (!r->over && !r->differs && r->n < n)
+        if (engine_step(r->engine, &busy, err))
+            return -1;
+    if (!r->over)
+        differ(r, latest(r), "finish",
+               "the answer goes on at position %u; in the record, %s ends it"
+               " after %zu positions", latest(r), end_name(r->res.finish),
+               r->rec->n_leaves);
+    return 0;
+}
+
+/* ---- records ------------------------------------------------------------ */
+
+static int replay_checked(struct replay *r, struct err *err)
+{
+    int unread = job_record_unpack(&r->job, r->rec->job) ||
+                 result_record_unpack(&r->res, r->rec->result);
+
+    assert(!unread); /* record_check has seen them */
+    (void)unread;
+    if (can_compute(r, err) || check_kv(r, err) || make_sequence(r, err))
+        return -1;
+    check_job(r);
+    if (r->differs)
+        return 0;
+    if (r->res.level && !r->deep)
+        r->deep = xcalloc(r->o.max_rows, sizeof(*r->deep));
+    return compute(r, err);
+}
+
+int replay_record(struct replay *r, const struct record *rec,
+                  const unsigned char *last, struct replay_verdict *v,
+                  struct err *err)
+{
+    struct err wrong = ERR_INIT;
+    int rc = 0;
+
+    memset(&r->v, 0, sizeof(r->v));
+    r->rec = rec;
+    r->last = last;
+    r->id = NULL;
+    r->n = 0;
+    r->over = r->differs = false;
+    commit_init(&r->c, r->m->model);
+    if (record_check(rec, &wrong))
+        differ(r, 0, "record", "%s", wrong.text);
+    else
+        rc = replay_checked(r, err);
+    if (r->engine && !r->over) {
+        /* the sequence, if it was added, is still there */
+        engine_free(r->engine);
+        r->engine = NULL;
+    }
+    commit_clear(&r->c);
+    free(r->id);
+    r->rec = NULL;
+    if (rc)
+        return -1;
+    r->v.same = !r->differs;
+    if (r->v.same)
+        r->v.part = "";
+    r->v.positions = r->n;
+    *v = r->v;
+    return 0;
+}
+
+int replay_new(struct replay **out, const struct prompt_model *m,
+               const struct x1_kernels *k, const struct replay_options *o,
+               struct err *err)
+{
+    struct replay *r = xcalloc(1, sizeof(*r));
+
+    r->m = m;
+    r->k = k;
+    r->o = *o;
+    if (r->o.max_rows == 0)
+        r->o.max_rows = ROWS;
+    if (r->o.max_rows > MAX_ROWS)
+        r->o.max_rows = MAX_ROWS;
+    if (r->o.one_by_one)
+        r->o.max_rows = 1;
+    if (make_engine(r, err)) {
+        replay_free(r);
+        return -1;
+    }
+    *out = r;
+    return 0;
+}
+
+void replay_free(struct replay *r)
+{
+    if (!r)
+        return;
+    engine_free(r->engine);
+    free(r->deep);
+    free(r);
+}

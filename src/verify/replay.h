@@ -1,0 +1,71 @@
+/*
+ * A finished request computed again from its record and compared with it,
+ * position by position and at the end (doc/proof.md section 7).  Nothing of
+ * whoever answered is needed but the record; nothing here is printed.
+ */
+#ifndef APUS_VERIFY_REPLAY_H
+#define APUS_VERIFY_REPLAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct prompt_model;
+struct record;
+struct replay;
+struct x1_kernels;
+
+/* A position as it was computed, and whether the record has the same. */
+struct replay_step {
+    uint32_t position, token;
+    uint32_t next;     /* the id drawn here, UINT32_MAX if none */
+    bool kv, fin, all; /* of the leaf: its hashes, and all of it */
+};
+
+struct replay_options {
+    size_t max_rows;   /* positions computed at once; 0: 64 */
+    uint64_t kv_bytes; /* ceiling for the KV cache of one request; 0: none */
+    bool one_by_one;   /* as the answer was made: each token is drawn before
+                          the next position is computed; slow */
+    /* Each position in order, to the first that differs; may be NULL. */
+    void (*step)(void *user, const struct replay_step *s);
+    void *user;
+};
+
+/* What came out: the same, or the first difference.  Its part is one of
+ *   record           the record contradicts itself (record_check)
+ *   job, prompt      values that no answer can have been made from
+ *   order, token, kv, deep, fin, next   that field of the position's leaf
+ *   output           the output id drawn at the position
+ *   finish           the answer ends otherwise, or elsewhere
+ *   error            the place of `activation out of range`
+ *   text             the output text
+ *   last             the last residual row
+ *   result           anything else of the result record
+ * and position the one where it shows: the last one computed for what is
+ * compared at the end, 0 where there is none. */
+struct replay_verdict {
+    bool same;
+    uint32_t position;
+    const char *part;   /* static; "" if it is the same */
+    char text[256];     /* a sentence about it, without a full stop */
+    uint64_t positions; /* computed and compared */
+};
+
+/* Model (with its tokenizer) and kernels are borrowed. */
+int replay_new(struct replay **out, const struct prompt_model *m,
+               const struct x1_kernels *k, const struct replay_options *o,
+               struct err *err);
+void replay_free(struct replay *r);
+
+/* Compute a record's request and compare.  `last` is x_L of the last position,
+ * dim f32 little-endian (zeros if nothing was drawn there), or NULL if that is
+ * not to be compared.  0: computed, and *v says what came out.  -1, and *v as
+ * it was: it could not be, with ERR_INPUT for another model, other numerics,
+ * unknown flags or a KV cache over the ceiling. */
+int replay_record(struct replay *r, const struct record *rec,
+                  const unsigned char *last, struct replay_verdict *v,
+                  struct err *err);
+
+#endif
