@@ -92,7 +92,7 @@ door 'openssl/.*' 'src/proof/(digest|key)\.c|src/arweave/key\.c' OpenSSL
 door 'mpi\.h' 'mpi/.*' MPI
 door 'slurm/.*' 'jobs/apus-slurm\.c' libslurm
 door 'cuda.*|cublas.*' 'kernels/cuda[^/]*' CUDA
-door 'hdf5.*|H5.*' 'src/store/checkpoint\.c' HDF5
+door 'hdf5.*|H5.*' 'src/store/checkpoint_[a-z0-9]*\.[ch]' HDF5
 door 'curl/.*' '(.*/)?http\.c' libcurl
 door 'lua.*|lauxlib\.h' 'src/localnet/.*' Lua
 

@@ -1,0 +1,85 @@
+/*
+ * A part of a checkpoint: one HDF5 file, layout version 1 (checkpoint.md,
+ * Layout), written once and whole from finished requests, and read back.
+ * Which requests belong into a part, and the logs they come from, are left to
+ * seal.h.  Not for several threads at once: HDF5 has one state.
+ */
+#ifndef APUS_STORE_CHECKPOINT_H
+#define APUS_STORE_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/record.h"
+
+struct buf;
+struct err;
+struct checkpoint;
+
+/* What the file says of itself, and how much of everything its rows hold
+ * together: known before the first byte is written. */
+struct checkpoint_head {
+    unsigned char model[32], batch[32];
+    unsigned char part_root[32]; /* set by reading; writing computes it */
+    uint32_t n_vocab, n_layers, dim;
+    uint64_t first, count;       /* requests: lines of requests.jsonl */
+    uint64_t n_rows;             /* one for each request and choice, N */
+    uint64_t n_stops, stop_bytes; /* strings, and their bytes */
+    uint64_t n_prompt, n_leaves, n_output, text_bytes;
+    bool with_last;              /* /last/value is there */
+};
+
+/* One row.  Borrowed bytes. */
+struct checkpoint_row {
+    uint32_t line;              /* in requests.jsonl, from 0 */
+    struct record record;       /* choice, finish, id .. are in its records */
+    const unsigned char *last;  /* dim f32, little-endian; NULL: zeros */
+};
+
+/* Give row i; called once for each, in order.  What it gives is borrowed
+ * until the next call. */
+typedef int checkpoint_row_fn(void *self, uint64_t i,
+                              struct checkpoint_row *row, struct err *err);
+
+/* Write `path`, which appears whole (path.tmp, synced, renamed, directory
+ * synced) or not at all: after a failure there is neither, except that a file
+ * which was at `path` before stays until the new one replaces it.  The space
+ * is reserved before HDF5 writes (ERR_RETRY: disk full).  When it is written
+ * it is read again and its result records compared with what the rows gave.
+ * ERR_FATAL if the rows do not add up to the head, or are not in the order of
+ * line and choice within first and count; ERR_INPUT if a row has a job or
+ * result record that is none, is of another model or of two choices, or has
+ * stop strings that are none.  part_root (NULL is allowed) is that of the
+ * rows.  A row's `last` is ignored where the head says there is none. */
+int checkpoint_write(const char *path, const struct checkpoint_head *head,
+                     checkpoint_row_fn *row, void *self,
+                     unsigned char part_root[32], struct err *err);
+
+/* Open for reading.  ERR_INPUT unless it is a file of layout version 1 whose
+ * objects, types, shapes, storage and offsets are as they must be
+ * (checkpoint.md, Files from others, 4), its rows in order and its offsets
+ * ascending; names that are not known are passed over. Nothing is hashed. */
+int checkpoint_open(struct checkpoint **out, const char *path,
+                    struct err *err);
+const struct checkpoint_head *checkpoint_head(const struct checkpoint *c);
+
+/* Row i (below n_rows), borrowed until the next call; `last` is NULL if the
+ * part has none.  The columns (id, index, choice, finish, seed ..) are
+ * compared with the job and result records, and their model with the head's:
+ * ERR_INPUT names the first that differs.  Commitments are not checked:
+ * record_check.  Row after row is fast. */
+int checkpoint_row(struct checkpoint *c, uint64_t i,
+                   struct checkpoint_row *row, struct err *err);
+void checkpoint_close(struct checkpoint *c); /* NULL is allowed */
+
+/* Append the lines of the part's .idx: for each dataset, in the order of the
+ * layout, {"path","dtype","shape","offset","nbytes"} (dtype as NumPy writes
+ * it, such as "<u4", "|u1", "|S43"; path as "/output/token"; a dataset of no
+ * bytes is at offset 0). */
+int checkpoint_index(const char *path, struct buf *out, struct err *err);
+
+/* The library behind this and its version, for --version. */
+const char *checkpoint_library(void);
+
+#endif

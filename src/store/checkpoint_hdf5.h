@@ -1,0 +1,135 @@
+/*
+ * What the writer and the reader of a part share: the table of layout version
+ * 1 (checkpoint.md, Layout), its types, and what a row's records say about its
+ * columns.  Private to checkpoint_*.c.  The ids of HDF5 (hid_t) are int64_t
+ * here, so that nobody else needs its header.
+ */
+#ifndef APUS_STORE_CHECKPOINT_HDF5_H
+#define APUS_STORE_CHECKPOINT_HDF5_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "store/checkpoint.h"
+
+struct job_record;
+struct result_record;
+struct stat;
+
+#define LAYOUT_FORMAT "apus-checkpoint"
+#define LAYOUT_VERSION 1
+#define LAYOUT_NUMERICS "X1"
+#define LAYOUT_MAX_RANK 3
+#define LAYOUT_ID 43        /* characters of /requests/id */
+#define LAYOUT_MAX_CELL 64  /* bytes of a cell that layout_cell makes */
+#define LAYOUT_BLOCK 1024   /* rows of a column handled at once */
+
+enum layout_type {
+    TYPE_ID, TYPE_FINISH, TYPE_U8, TYPE_U32, TYPE_U64, TYPE_I32, TYPE_F32,
+    N_TYPES
+};
+
+/* Numbers that shapes are made of. */
+enum layout_count {
+    COUNT_NONE, COUNT_ROWS, COUNT_STOPS, COUNT_STOP_BYTES, COUNT_PROMPT,
+    COUNT_LEAVES, COUNT_OUTPUT, COUNT_TEXT, COUNT_LOGITS, COUNT_HIDDEN,
+    COUNT_TOPK, COUNT_VOCAB, COUNT_DIM, COUNT_LEVELS, N_COUNTS
+};
+#define COUNT_UNKNOWN UINT64_MAX
+
+/* In the order in which they are written. */
+enum layout_set {
+    SET_ID, SET_INDEX, SET_CHOICE, SET_FINISH, SET_SEED, SET_MAX_TOKENS,
+    SET_TOP_K, SET_TEMPERATURE, SET_TOP_P, SET_JOB, SET_TRACE, SET_RESULT,
+    SET_STOP_START, SET_STOP_FROM, SET_STOP_UTF8, SET_PROMPT_START,
+    SET_PROMPT_TOKEN, SET_LEAF_START, SET_LEAF, SET_OUTPUT_START,
+    SET_OUTPUT_TOKEN, SET_OUTPUT_SHA256, SET_TOPK_TOKEN, SET_TOPK_LOGIT,
+    SET_TEXT_START, SET_TEXT_UTF8, SET_LOGITS_START, SET_LOGITS_VALUE,
+    SET_LAST, SET_HIDDEN_START, SET_HIDDEN_VALUE, N_SETS
+};
+
+struct layout {
+    const char *path;         /* "group/name" */
+    enum layout_type type;
+    enum layout_count count;  /* rows .. */
+    unsigned plus;            /* .. and this many more */
+    int inner[LAYOUT_MAX_RANK - 1]; /* positive: so many; negative: a count */
+    enum layout_count ends;   /* of offsets: what the last one must be */
+    bool optional;
+    const char *long_name, *units;
+};
+
+extern const struct layout layout_table[N_SETS];
+
+/* Its group, as a string of at most 15 characters. */
+void layout_group(char out[16], const struct layout *l);
+
+/* Start HDF5 as it must be: silent, nothing at exit, no plugins. */
+int layout_init(struct err *err);
+
+/* A new type, to be closed by H5Tclose; negative if that fails. */
+int64_t layout_type(enum layout_type t);
+size_t layout_type_size(enum layout_type t);
+const char *layout_dtype(enum layout_type t); /* NumPy's name */
+
+/* A fixed string of n bytes, NULLPAD, UTF-8: the type of a text attribute. */
+int64_t layout_text_type(size_t n);
+
+/* Properties of access of every file of ours, to be closed by H5Pclose. */
+int64_t layout_access(void);
+
+/* The counts of a head; those that it does not tell are COUNT_UNKNOWN. */
+void layout_counts(uint64_t count[N_COUNTS], const struct checkpoint_head *h);
+
+/* The shape under these counts, all of them known; *row is the bytes of one
+ * row, *nbytes of all.  Gives the rank, or -1 if a size is over 2^62. */
+int layout_shape(const struct layout *l, const uint64_t count[N_COUNTS],
+                 uint64_t dims[LAYOUT_MAX_RANK], uint64_t *row,
+                 uint64_t *nbytes);
+
+/* Unpack the records of a row.  ERR_INPUT if one is none, is not of the
+ * head's model, or if they are of two choices. */
+int layout_records(struct job_record *job, struct result_record *res,
+                   const struct record *r, const struct checkpoint_head *h,
+                   struct err *err);
+
+/* What a column of /requests holds for such a row: the bytes, at most
+ * LAYOUT_MAX_CELL, of SET_ID to SET_TOP_P and SET_TRACE. */
+void layout_cell(unsigned char *out, enum layout_set set, uint32_t line,
+                 const struct job_record *job,
+                 const struct result_record *res);
+
+/* Where a dataset lies. */
+struct layout_place {
+    bool there;
+    int rank;
+    uint64_t dims[LAYOUT_MAX_RANK];
+    uint64_t row_bytes, nbytes, offset;
+};
+
+/* Ask HDF5 for the attributes of a file, the counts and the places, which are
+ * zeros before.  `st` is of the file whose start was looked at.  ERR_INPUT
+ * unless all of them are as they must be (Files from others, 4); what stands
+ * in the datasets is not read. */
+int layout_walk(const char *path, const struct stat *st,
+                struct checkpoint_head *h, uint64_t count[N_COUNTS],
+                struct layout_place place[N_SETS], struct err *err);
+
+/* ERR_INPUT: the file is no part, because `what`; a dataset `what`. */
+int layout_none(const char *path, const char *what, struct err *err);
+int layout_bad(const char *path, enum layout_set set, const char *what,
+               struct err *err);
+
+/* The root of the result records as they are in the file; nothing else
+ * is looked at. */
+int checkpoint_result_root(struct checkpoint *c, unsigned char root[32],
+                           struct err *err);
+
+/* Failure of a call of HDF5 or the system: the text ends with errno if it is
+ * not 0.  Where the path is wrong the code is ERR_INPUT, else `code`. */
+int layout_fail(struct err *err, enum err_code code, const char *what,
+                const char *path);
+
+#endif

@@ -1,0 +1,427 @@
+/*
+ * Reading a part that anybody may have made.  HDF5 is asked where each
+ * dataset lies and then closed; rows are read from those places by ourselves.
+ * What the rows' commitments are worth is not judged here.
+ */
+#include <config.h>
+
+#include "store/checkpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "proof/job_record.h"
+#include "proof/merkle.h"
+#include "proof/result_record.h"
+#include "store/checkpoint_hdf5.h"
+
+#define MAX_VIEW ((uint64_t)1 << 32) /* bytes of one row in one dataset */
+#define WINDOW ((uint64_t)64 << 10)  /* read ahead where rows are ragged */
+
+/* The bytes of a dataset that are in memory. */
+struct window {
+    unsigned char *data;
+    size_t cap;
+    uint64_t from, to; /* offsets in the dataset */
+};
+
+struct checkpoint {
+    char *path;
+    int fd;
+    uint64_t size;
+    struct checkpoint_head head;
+    uint64_t count[N_COUNTS];
+    struct layout_place place[N_SETS];
+    struct window window[N_SETS];
+    unsigned char stops[JOB_MAX_STOPS * (4 + JOB_MAX_STOP)];
+};
+
+/* ---- bytes ---------------------------------------------------------------*/
+
+static int read_at(const struct checkpoint *c, void *data, size_t n,
+                   uint64_t at, struct err *err)
+{
+    unsigned char *p = data;
+
+    while (n > 0) {
+        ssize_t got = pread(c->fd, p, n, (off_t)at);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return layout_fail(err, ERR_RETRY, "read", c->path);
+        if (got == 0)
+            return err_set(err, ERR_INPUT, "\"%s\" has become shorter",
+                           c->path);
+        p += got;
+        n -= (size_t)got;
+        at += (uint64_t)got;
+    }
+    return 0;
+}
+
+static int make_room(struct checkpoint *c, struct window *w, uint64_t n,
+                     struct err *err)
+{
+    void *data = NULL;
+
+    if (n <= w->cap)
+        return 0;
+    if (mem_big(&data, 1, (size_t)n, c->path, err))
+        return -1;
+    free(w->data);
+    w->data = data;
+    w->cap = (size_t)n;
+    w->from = w->to = 0;
+    return 0;
+}
+
+/* n rows of a dataset, borrowed until the next view of the same one.  Where
+ * the reading goes on from what was read before it reads ahead. */
+static int view(struct checkpoint *c, enum layout_set i, uint64_t row,
+                uint64_t n, const unsigned char **out, struct err *err)
+{
+    static const unsigned char nothing[1];
+    const struct layout_place *s = &c->place[i];
+    struct window *w = &c->window[i];
+    uint64_t at, some, ahead = s->row_bytes * LAYOUT_BLOCK;
+
+    *out = nothing;
+    if (row > s->dims[0] || n > s->dims[0] - row)
+        return layout_bad(c->path, i, "has fewer rows", err);
+    at = row * s->row_bytes;
+    some = n * s->row_bytes;
+    if (some == 0)
+        return 0;
+    if (some > MAX_VIEW)
+        return layout_bad(c->path, i, "has more than 4 GiB for one row", err);
+    if (layout_table[i].count != COUNT_ROWS || ahead > WINDOW * 16)
+        ahead = WINDOW;
+    if (at < w->from || at + some > w->to) {
+        uint64_t want = some;
+
+        if (at >= w->from && at <= w->to && ahead > some)
+            want = ahead < s->nbytes - at ? ahead : s->nbytes - at;
+        if (make_room(c, w, want, err))
+            return -1;
+        w->from = w->to = 0;
+        if (read_at(c, w->data, (size_t)want, s->offset + at, err))
+            return -1;
+        w->from = at;
+        w->to = at + want;
+    }
+    *out = w->data + (at - w->from);
+    return 0;
+}
+
+/* ---- opening -------------------------------------------------------------*/
+
+/* What can be known before HDF5 sees a byte: the superblock of version 2 is
+ * signature, version, size of offsets, size of lengths, flags, base address,
+ * extension, end of file, root group, checksum. */
+static int look_at_start(struct checkpoint *c, struct err *err)
+{
+    static const unsigned char begin[11] = "\211HDF\r\n\032\n\2\10\10";
+    unsigned char head[48];
+
+    if (c->size < sizeof head)
+        return layout_none(c->path, "it is too short", err);
+    if (read_at(c, head, sizeof head, 0, err))
+        return -1;
+    if (memcmp(head, begin, sizeof begin) != 0 || get_u64(head + 12) != 0)
+        return layout_none(c->path, "it does not begin as one", err);
+    if (get_u64(head + 28) != c->size)
+        return err_set(err, ERR_INPUT,
+                       "\"%s\" has %ju bytes and should have"
+                       " %ju",
+                       c->path, (uintmax_t)c->size,
+                       (uintmax_t)get_u64(head + 28));
+    return 0;
+}
+
+static int open_file(struct checkpoint *c, const char *path, struct stat *st,
+                     struct err *err)
+{
+    c->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (c->fd < 0 || fstat(c->fd, st))
+        return layout_fail(err, ERR_RETRY, "open", path);
+    if (!S_ISREG(st->st_mode))
+        return err_set(err, ERR_INPUT, "\"%s\" is no file", path);
+    c->size = (uint64_t)st->st_size;
+    return look_at_start(c, err);
+}
+
+/* From 0, never back, and ending where what they count ends. */
+static int look_at_offsets(struct checkpoint *c, enum layout_set i,
+                           struct err *err)
+{
+    const unsigned char *p;
+    uint64_t last = 0;
+
+    for (uint64_t k = 0; k < c->place[i].dims[0]; k++) {
+        if (view(c, i, k, 1, &p, err))
+            return -1;
+        if (get_u64(p) < last || (k == 0 && get_u64(p) != 0))
+            return layout_bad(c->path, i, "does not ascend from 0", err);
+        last = get_u64(p);
+    }
+    if (last != c->count[layout_table[i].ends])
+        return layout_bad(c->path, i, "does not end where its rows end", err);
+    return 0;
+}
+
+/* By line, then choice, each once, within what the head says. */
+static int look_at_order(struct checkpoint *c, struct err *err)
+{
+    const unsigned char *line, *choice;
+    uint64_t key, last = 0;
+
+    for (uint64_t i = 0; i < c->head.n_rows; i++) {
+        if (view(c, SET_INDEX, i, 1, &line, err) ||
+            view(c, SET_CHOICE, i, 1, &choice, err))
+            return -1;
+        if (get_u32(line) < c->head.first ||
+            get_u32(line) - c->head.first >= c->head.count)
+            return layout_bad(c->path, SET_INDEX, "has lines of other parts",
+                              err);
+        key = (uint64_t)get_u32(line) << 32 | get_u32(choice);
+        if (i > 0 && key <= last)
+            return layout_bad(c->path, SET_INDEX, "is not in order", err);
+        last = key;
+    }
+    return 0;
+}
+
+static void take_counts(struct checkpoint *c)
+{
+    struct checkpoint_head *h = &c->head;
+
+    h->n_rows = c->count[COUNT_ROWS];
+    h->n_stops = c->count[COUNT_STOPS];
+    h->stop_bytes = c->count[COUNT_STOP_BYTES];
+    h->n_prompt = c->count[COUNT_PROMPT];
+    h->n_leaves = c->count[COUNT_LEAVES];
+    h->n_output = c->count[COUNT_OUTPUT];
+    h->text_bytes = c->count[COUNT_TEXT];
+    h->with_last = c->place[SET_LAST].there;
+}
+
+int checkpoint_open(struct checkpoint **out, const char *path, struct err *err)
+{
+    struct checkpoint *c;
+    struct stat st;
+
+    if (layout_init(err))
+        return -1;
+    c = xcalloc(1, sizeof *c);
+    c->path = xstrdup(path);
+    c->fd = -1;
+    if (open_file(c, path, &st, err) ||
+        layout_walk(path, &st, &c->head, c->count, c->place, err))
+        goto close;
+    take_counts(c);
+    for (int i = 0; i < N_SETS; i++)
+        if (c->place[i].there && layout_table[i].ends != COUNT_NONE &&
+            look_at_offsets(c, i, err))
+            goto close;
+    if (look_at_order(c, err))
+        goto close;
+    *out = c;
+    return 0;
+close:
+    checkpoint_close(c);
+    return -1;
+}
+
+const struct checkpoint_head *checkpoint_head(const struct checkpoint *c)
+{
+    return &c->head;
+}
+
+void checkpoint_close(struct checkpoint *c)
+{
+    if (!c)
+        return;
+    if (c->fd >= 0)
+        close(c->fd);
+    for (int i = 0; i < N_SETS; i++)
+        free(c->window[i].data);
+    free(c->path);
+    free(c);
+}
+
+/* ---- rows ----------------------------------------------------------------*/
+
+/* What offsets say of row i. */
+static int range(struct checkpoint *c, enum layout_set start, uint64_t i,
+                 uint64_t *from, uint64_t *n, struct err *err)
+{
+    const unsigned char *p;
+    uint64_t to;
+
+    *from = *n = 0;
+    if (view(c, start, i, 2, &p, err))
+        return -1;
+    *from = get_u64(p);
+    to = get_u64(p + 8);
+    /* It was looked at when the file was opened, which is still there. */
+    if (to < *from || to > c->count[layout_table[start].ends])
+        return layout_bad(c->path, start, "has changed", err);
+    *n = to - *from;
+    return 0;
+}
+
+static int ragged(struct checkpoint *c, enum layout_set start,
+                  enum layout_set value, uint64_t i, const unsigned char **out,
+                  size_t *n, struct err *err)
+{
+    uint64_t from, some;
+
+    if (range(c, start, i, &from, &some, err) ||
+        view(c, value, from, some, out, err))
+        return -1;
+    *n = (size_t)some;
+    return 0;
+}
+
+/* As record.h has them: each behind its length. */
+static int gather_stops(struct checkpoint *c, uint64_t i, struct record *r,
+                        struct err *err)
+{
+    const unsigned char *p = NULL;
+    uint64_t first, n_stops, from, n;
+    size_t at = 0;
+
+    if (range(c, SET_STOP_START, i, &first, &n_stops, err))
+        return -1;
+    if (n_stops > JOB_MAX_STOPS)
+        return layout_bad(c->path, SET_STOP_START, "has too many for one row",
+                          err);
+    for (uint64_t k = 0; k < n_stops; k++) {
+        if (range(c, SET_STOP_FROM, first + k, &from, &n, err))
+            return -1;
+        if (n < 1 || n > JOB_MAX_STOP)
+            return layout_bad(c->path, SET_STOP_FROM,
+                              "has a string of no such length", err);
+        if (view(c, SET_STOP_UTF8, from, n, &p, err))
+            return -1;
+        set_u32(c->stops + at, (uint32_t)n);
+        memcpy(c->stops + at + 4, p, (size_t)n);
+        at += 4 + (size_t)n;
+    }
+    r->stops = c->stops;
+    r->stops_size = at;
+    return 0;
+}
+
+/* The line, the records, and whether the other columns say the same. */
+static int read_columns(struct checkpoint *c, uint64_t i,
+                        struct checkpoint_row *row, struct err *err)
+{
+    unsigned char cell[LAYOUT_MAX_CELL];
+    struct result_record res;
+    struct job_record job;
+    const unsigned char *p = NULL;
+
+    if (view(c, SET_INDEX, i, 1, &p, err))
+        return -1;
+    row->line = get_u32(p);
+    if (view(c, SET_JOB, i, 1, &row->record.job, err) ||
+        view(c, SET_RESULT, i, 1, &row->record.result, err))
+        return -1;
+    if (layout_records(&job, &res, &row->record, &c->head, err))
+        return err_prefix(err, "\"%s\"", c->path);
+    for (int k = SET_ID; k <= SET_TRACE; k++) {
+        if (k == SET_JOB)
+            continue;
+        layout_cell(cell, k, row->line, &job, &res);
+        if (view(c, k, i, 1, &p, err))
+            return -1;
+        if (memcmp(p, cell, (size_t)c->place[k].row_bytes) != 0)
+            return layout_bad(c->path, k,
+                              "differs from the job or result record", err);
+    }
+    return 0;
+}
+
+static int read_row(struct checkpoint *c, uint64_t i,
+                    struct checkpoint_row *row, struct err *err)
+{
+    struct record *r = &row->record;
+
+    if (i >= c->head.n_rows)
+        return err_set(err, ERR_INPUT, "\"%s\" has %ju rows", c->path,
+                       (uintmax_t)c->head.n_rows);
+    if (read_columns(c, i, row, err) || gather_stops(c, i, r, err) ||
+        ragged(c, SET_PROMPT_START, SET_PROMPT_TOKEN, i, &r->prompt,
+               &r->n_prompt, err) ||
+        ragged(c, SET_LEAF_START, SET_LEAF, i, &r->leaf, &r->n_leaves, err) ||
+        ragged(c, SET_OUTPUT_START, SET_OUTPUT_TOKEN, i, &r->output,
+               &r->n_output, err) ||
+        ragged(c, SET_TEXT_START, SET_TEXT_UTF8, i, &r->text, &r->text_size,
+               err))
+        return -1;
+    if (c->place[SET_LAST].there)
+        return view(c, SET_LAST, i, 1, &row->last, err);
+    return 0;
+}
+
+int checkpoint_row(struct checkpoint *c, uint64_t i, struct checkpoint_row *row,
+                   struct err *err)
+{
+    struct checkpoint_row t;
+
+    memset(&t, 0, sizeof t);
+    if (read_row(c, i, &t, err))
+        return err_prefix(err, "row %ju", (uintmax_t)i);
+    *row = t;
+    return 0;
+}
+
+int checkpoint_result_root(struct checkpoint *c, unsigned char root[32],
+                           struct err *err)
+{
+    const unsigned char *p = NULL;
+    struct merkle m;
+
+    merkle_init(&m);
+    for (uint64_t i = 0; i < c->head.n_rows; i++) {
+        if (view(c, SET_RESULT, i, 1, &p, err))
+            return -1;
+        merkle_leaf(&m, p, RECORD_RESULT);
+    }
+    merkle_root(&m, root);
+    return 0;
+}
+
+/* ---- index ---------------------------------------------------------------*/
+
+int checkpoint_index(const char *path, struct buf *out, struct err *err)
+{
+    struct checkpoint *c;
+
+    if (checkpoint_open(&c, path, err))
+        return -1;
+    for (int i = 0; i < N_SETS; i++) {
+        const struct layout_place *s = &c->place[i];
+
+        if (!s->there)
+            continue;
+        buf_printf(out, "{\"path\":\"/%s\",\"dtype\":\"%s\",\"shape\":[",
+                   layout_table[i].path, layout_dtype(layout_table[i].type));
+        for (int k = 0; k < s->rank; k++)
+            buf_printf(out, "%s%ju", k ? "," : "", (uintmax_t)s->dims[k]);
+        buf_printf(out, "],\"offset\":%ju,\"nbytes\":%ju}\n",
+                   (uintmax_t)s->offset, (uintmax_t)s->nbytes);
+    }
+    checkpoint_close(c);
+    return buf_check(out, "the index of a checkpoint", err);
+}

@@ -1,0 +1,373 @@
+/*
+ * What HDF5 says about a part that anybody may have made: its attributes, and
+ * where each dataset lies.  No dataset is read here, and nothing is opened
+ * that is not in the layout.
+ */
+#include <config.h>
+
+#include "store/checkpoint_hdf5.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include <hdf5.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+#define MAX_OBJECTS 64
+#define MAX_TEXT 32 /* of an attribute */
+#define NO_ID H5I_INVALID_HID
+
+/* A file while HDF5 has it. */
+struct walk {
+    const char *path;
+    uint64_t size;
+    struct checkpoint_head *head;
+    uint64_t *count;
+    struct layout_place *place;
+    hid_t file, top;
+    uint64_t n_objects;
+    hid_t type[N_TYPES];
+};
+
+/* ---- the walk ------------------------------------------------------------*/
+
+/* Few links, which lie in the header of the group, as in every file of ours.
+ * They are not listed: over a damaged heap of links libhdf5 1.10 frees what it
+ * never allocated, over a table of the header that is too short it reads what
+ * it never wrote.  Looking up one name does neither. */
+static int look_at_group(struct walk *w, hid_t group, struct err *err)
+{
+    H5G_info_t info;
+
+    if (H5Gget_info(group, &info) < 0)
+        return layout_none(w->path, "a group cannot be read", err);
+    if (info.storage_type != H5G_STORAGE_TYPE_COMPACT)
+        return layout_none(w->path, "a group does not hold its links itself",
+                           err);
+    if (info.nlinks > MAX_OBJECTS - w->n_objects)
+        return layout_none(w->path, "it has more than 64 objects", err);
+    w->n_objects += info.nlinks;
+    return 0;
+}
+
+/* Open an object by a name of the group: 1, 0 if it is not there or of
+ * another kind, -1 if the name is no hard link. */
+static int open_object(struct walk *w, hid_t group, const char *name,
+                       H5I_type_t kind, hid_t *out, struct err *err)
+{
+    H5L_info_t link;
+    hid_t id;
+
+    *out = NO_ID;
+    if (H5Lexists(group, name, H5P_DEFAULT) <= 0)
+        return 0;
+    if (H5Lget_info(group, name, &link, H5P_DEFAULT) < 0)
+        return layout_none(w->path, "a link cannot be read", err);
+    if (link.type != H5L_TYPE_HARD)
+        return err_set(err, ERR_INPUT, "\"%s\": %s is no hard link", w->path,
+                       name);
+    id = H5Oopen(group, name, H5P_DEFAULT);
+    if (id >= 0 && H5Iget_type(id) != kind) {
+        H5Oclose(id);
+        return 0;
+    }
+    *out = id;
+    return id >= 0;
+}
+
+static bool attribute(struct walk *w, const char *name,
+                      enum layout_type type, hssize_t n, void *out)
+{
+    hid_t a, t = NO_ID, space = NO_ID;
+    bool good = false;
+
+    if (H5Aexists(w->top, name) <= 0 ||
+        (a = H5Aopen(w->top, name, H5P_DEFAULT)) < 0)
+        return false;
+    t = H5Aget_type(a);
+    space = H5Aget_space(a);
+    if (t >= 0 && space >= 0)
+        good = H5Tequal(t, w->type[type]) > 0 &&
+               H5Sget_simple_extent_npoints(space) == n &&
+               H5Aread(a, w->type[type], out) >= 0;
+    if (space >= 0)
+        H5Sclose(space);
+    if (t >= 0)
+        H5Tclose(t);
+    H5Aclose(a);
+    return good;
+}
+
+static bool number(struct walk *w, const char *name, enum layout_type type,
+                   uint64_t *out)
+{
+    unsigned char bytes[8] = { 0 };
+
+    if (!attribute(w, name, type, 1, bytes))
+        return false;
+    *out = get_u64(bytes);
+    return true;
+}
+
+static bool number32(struct walk *w, const char *name, uint32_t *out)
+{
+    uint64_t v;
+
+    if (!number(w, name, TYPE_U32, &v))
+        return false;
+    *out = (uint32_t)v;
+    return true;
+}
+
+/* Whether an attribute is this text, in a fixed string. */
+static bool text_is(struct walk *w, const char *name, const char *want)
+{
+    char text[MAX_TEXT + 1] = "";
+    hid_t a, t = NO_ID, space = NO_ID;
+    bool good = false;
+
+    if (H5Aexists(w->top, name) <= 0 ||
+        (a = H5Aopen(w->top, name, H5P_DEFAULT)) < 0)
+        return false;
+    t = H5Aget_type(a);
+    space = H5Aget_space(a);
+    if (t >= 0 && space >= 0)
+        good = H5Tget_class(t) == H5T_STRING &&
+               H5Tis_variable_str(t) == 0 &&
+               H5Tget_size(t) > 0 && H5Tget_size(t) <= MAX_TEXT &&
+               H5Sget_simple_extent_npoints(space) == 1 &&
+               H5Aread(a, t, text) >= 0 && strcmp(text, want) == 0;
+    if (space >= 0)
+        H5Sclose(space);
+    if (t >= 0)
+        H5Tclose(t);
+    H5Aclose(a);
+    return good;
+}
+
+static int read_head(struct walk *w, struct err *err)
+{
+    struct checkpoint_head *h = w->head;
+    uint32_t version = 0;
+
+    if (!text_is(w, "format", LAYOUT_FORMAT) ||
+        !number32(w, "format_version", &version))
+        return layout_none(w->path, "it does not say that it is one", err);
+    if (version != LAYOUT_VERSION)
+        return err_set(err, ERR_INPUT, "\"%s\" is a checkpoint of version %u,"
+                       " not %d", w->path, (unsigned)version,
+                       LAYOUT_VERSION);
+    if (!text_is(w, "numerics", LAYOUT_NUMERICS))
+        return layout_none(w->path, "its numerics are not " LAYOUT_NUMERICS,
+                           err);
+    if (!attribute(w, "model_id", TYPE_U8, 32, h->model) ||
+        !attribute(w, "batch_id", TYPE_U8, 32, h->batch) ||
+        !attribute(w, "part_root", TYPE_U8, 32, h->part_root) ||
+        !number32(w, "vocab_size", &h->n_vocab) ||
+        !number32(w, "n_layers", &h->n_layers) ||
+        !number32(w, "hidden_size", &h->dim) ||
+        !number(w, "first", TYPE_U64, &h->first) ||
+        !number(w, "count", TYPE_U64, &h->count))
+        return layout_none(w->path,
+                           "an attribute is missing or of another type", err);
+    return 0;
+}
+
+/* The type of a dataset: that of the table; the enum may have more names. */
+static bool type_fits(struct walk *w, hid_t set, enum layout_type want)
+{
+    hid_t t = H5Dget_type(set), base = NO_ID;
+    bool good = false;
+
+    if (t < 0)
+        return false;
+    if (want != TYPE_FINISH) {
+        good = H5Tequal(t, w->type[want]) > 0;
+    } else if (H5Tget_class(t) == H5T_ENUM && (base = H5Tget_super(t)) >= 0) {
+        good = H5Tequal(base, w->type[TYPE_U32]) > 0;
+        H5Tclose(base);
+    }
+    H5Tclose(t);
+    return good;
+}
+
+/* In one piece in this file, as it is. */
+static bool storage_fits(hid_t set)
+{
+    hid_t p = H5Dget_create_plist(set);
+    bool good;
+
+    if (p < 0)
+        return false;
+    good = H5Pget_layout(p) == H5D_CONTIGUOUS && H5Pget_nfilters(p) == 0 &&
+           H5Pget_external_count(p) == 0;
+    H5Pclose(p);
+    return good;
+}
+
+static bool rank_fits(hid_t set, int rank, hsize_t dims[LAYOUT_MAX_RANK])
+{
+    hid_t space = H5Dget_space(set);
+    bool good;
+
+    if (space < 0)
+        return false;
+    good = H5Sget_simple_extent_type(space) == H5S_SIMPLE &&
+           H5Sget_simple_extent_ndims(space) == rank &&
+           H5Sget_simple_extent_dims(space, dims, NULL) == rank;
+    H5Sclose(space);
+    return good;
+}
+
+/* A number that a shape is made of: learnt where it is met first. */
+static void learn(uint64_t *count, uint64_t n, unsigned plus)
+{
+    if (*count == COUNT_UNKNOWN && n >= plus)
+        *count = n - plus;
+}
+
+static int look_at_set(struct walk *w, enum layout_set i, hid_t id,
+                       struct err *err)
+{
+    const struct layout *l = &layout_table[i];
+    struct layout_place *s = &w->place[i];
+    hsize_t dims[LAYOUT_MAX_RANK] = { 0 };
+    haddr_t at;
+    int rank = 1;
+
+    while (rank < LAYOUT_MAX_RANK && l->inner[rank - 1] != 0)
+        rank++;
+    if (!storage_fits(id))
+        return layout_bad(w->path, i, "is not contiguous in this file", err);
+    if (!type_fits(w, id, l->type))
+        return layout_bad(w->path, i, "is of another type", err);
+    if (!rank_fits(id, rank, dims))
+        return layout_bad(w->path, i, "is of another rank", err);
+    learn(&w->count[l->count], dims[0], l->plus);
+    for (int k = 1; k < rank; k++)
+        if (l->inner[k - 1] < 0)
+            learn(&w->count[-l->inner[k - 1]], dims[k], 0);
+    s->rank = layout_shape(l, w->count, s->dims, &s->row_bytes, &s->nbytes);
+    if (s->rank != rank)
+        return layout_bad(w->path, i, "is too large", err);
+    for (int k = 0; k < rank; k++)
+        if (s->dims[k] != dims[k])
+            return err_set(err, ERR_INPUT,
+                           "\"%s\": the dataset %s has %ju in axis %d, not %ju",
+                           w->path, l->path, (uintmax_t)dims[k], k,
+                           (uintmax_t)s->dims[k]);
+    if (H5Dget_storage_size(id) != s->nbytes)
+        return layout_bad(w->path, i, "is stored in another size", err);
+    at = s->nbytes > 0 ? H5Dget_offset(id) : 0;
+    if (at == HADDR_UNDEF || at > w->size || s->nbytes > w->size - at)
+        return layout_bad(w->path, i, "does not lie within the file", err);
+    s->offset = at;
+    s->there = true;
+    return 0;
+}
+
+/* Go to the group of a dataset, if it is another than before. */
+static int change_group(struct walk *w, enum layout_set i, hid_t *group,
+                        char before[16], struct err *err)
+{
+    char name[16];
+
+    layout_group(name, &layout_table[i]);
+    if (strcmp(name, before) == 0)
+        return 0;
+    memcpy(before, name, sizeof name);
+    if (*group >= 0)
+        H5Gclose(*group);
+    if (open_object(w, w->top, name, H5I_GROUP, group, err) < 0)
+        return -1;
+    return *group >= 0 ? look_at_group(w, *group, err) : 0;
+}
+
+static int look_at_sets(struct walk *w, struct err *err)
+{
+    hid_t group = NO_ID, id;
+    char before[16] = "";
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < N_SETS; i++) {
+        const char *name = strchr(layout_table[i].path, '/') + 1;
+
+        id = NO_ID;
+        rc = change_group(w, i, &group, before, err);
+        if (rc == 0 && group >= 0 &&
+            open_object(w, group, name, H5I_DATASET, &id, err) < 0)
+            rc = -1;
+        if (id >= 0) {
+            rc = look_at_set(w, i, id, err);
+            H5Dclose(id);
+        } else if (rc == 0 && !layout_table[i].optional) {
+            rc = layout_bad(w->path, i, "is missing", err);
+        }
+    }
+    if (group >= 0)
+        H5Gclose(group);
+    return rc;
+}
+
+static bool is_same_file(hid_t file, const struct stat *st)
+{
+    void *handle = NULL;
+    struct stat its;
+
+    return H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) >= 0 &&
+           fstat(*(int *)handle, &its) == 0 && its.st_dev == st->st_dev &&
+           its.st_ino == st->st_ino;
+}
+
+static int ask(struct walk *w, const struct stat *st, struct err *err)
+{
+    hid_t fapl = layout_access();
+
+    if (fapl < 0)
+        return err_set(err, ERR_FATAL, "HDF5 makes no properties");
+    w->file = H5Fopen(w->path, H5F_ACC_RDONLY, fapl);
+    H5Pclose(fapl);
+    if (w->file < 0)
+        return layout_none(w->path, "HDF5 cannot read it", err);
+    if (!is_same_file(w->file, st))
+        return err_set(err, ERR_RETRY, "\"%s\" was replaced while it was read",
+                       w->path);
+    for (int i = 0; i < N_TYPES; i++)
+        if ((w->type[i] = layout_type(i)) < 0)
+            return err_set(err, ERR_FATAL, "HDF5 makes no types");
+    w->top = H5Gopen2(w->file, "/", H5P_DEFAULT);
+    if (w->top < 0)
+        return layout_none(w->path, "it has no root", err);
+    if (look_at_group(w, w->top, err) || read_head(w, err))
+        return -1;
+    layout_counts(w->count, w->head);
+    /* The head's own numbers are in the shapes. */
+    for (int i = COUNT_ROWS; i <= COUNT_TEXT; i++)
+        w->count[i] = COUNT_UNKNOWN;
+    return look_at_sets(w, err);
+}
+
+int layout_walk(const char *path, const struct stat *st,
+                struct checkpoint_head *h, uint64_t count[N_COUNTS],
+                struct layout_place place[N_SETS], struct err *err)
+{
+    struct walk w = {
+        .path = path, .size = (uint64_t)st->st_size, .head = h,
+        .count = count, .place = place, .file = NO_ID, .top = NO_ID
+    };
+    int rc;
+
+    for (int i = 0; i < N_TYPES; i++)
+        w.type[i] = NO_ID;
+    rc = ask(&w, st, err);
+    for (int i = 0; i < N_TYPES; i++)
+        if (w.type[i] >= 0)
+            H5Tclose(w.type[i]);
+    if (w.top >= 0)
+        H5Gclose(w.top);
+    if (w.file >= 0 && H5Fclose(w.file) < 0 && rc == 0)
+        rc = layout_none(path, "HDF5 cannot close it", err);
+    return rc;
+}

@@ -1,0 +1,423 @@
+/*
+ * src/store/checkpoint: parts of hand-made rows of every kind go in and come
+ * out, in order and out of it; the same bytes twice; heads and rows that do
+ * not fit; files that are cut or changed in a byte.
+ *
+ *     t_checkpoint write PATH N    a part of N rows, for other programs
+ *     t_checkpoint read PATH       every row of it; exit 1 and why not
+ *     t_checkpoint index PATH      its index
+ */
+#include <config.h>
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "store/checkpoint.h"
+#include "tests/checkpoint_util.h"
+#include "tests/tap.h"
+
+static void overwrite(const char *path, const void *data, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    if (fd < 0 || write(fd, data, n) != (ssize_t)n || close(fd))
+        abort();
+}
+
+static bool head_is(const struct checkpoint_head *a,
+                    const struct checkpoint_head *b)
+{
+    return same(a->model, 32, b->model, 32) &&
+           same(a->batch, 32, b->batch, 32) && a->n_vocab == b->n_vocab &&
+           a->n_layers == b->n_layers && a->dim == b->dim &&
+           a->first == b->first && a->count == b->count &&
+           a->n_rows == b->n_rows && a->n_stops == b->n_stops &&
+           a->stop_bytes == b->stop_bytes && a->n_prompt == b->n_prompt &&
+           a->n_leaves == b->n_leaves && a->n_output == b->n_output &&
+           a->text_bytes == b->text_bytes && a->with_last == b->with_last;
+}
+
+/* ---- what goes in comes out ----------------------------------------------*/
+
+static void root_of(unsigned char root[32], uint64_t n)
+{
+    struct checkpoint_row row;
+    struct merkle m;
+    struct maker k;
+
+    maker_init(&k);
+    merkle_init(&m);
+    for (uint64_t i = 0; i < n; i++) {
+        make_row(&k, i, &row, NULL);
+        merkle_leaf(&m, row.record.result, RECORD_RESULT);
+    }
+    merkle_root(&m, root);
+}
+
+static void test_rows(uint64_t n, bool with_last)
+{
+    unsigned char root[32] = { 0 }, want[32];
+    struct checkpoint *c = NULL;
+    struct checkpoint_row row;
+    struct checkpoint_head h;
+    struct err err = ERR_INIT;
+    uint64_t i = 0, j = 0;
+
+    overwrite(at("part.h5.tmp"), "left by a crash", 15);
+    head_of(&h, n, with_last);
+    root_of(want, n);
+    ok(make_part(at("part.h5"), n, with_last, root, &err) == 0 &&
+           same(root, 32, want, 32),
+       "%ju rows%s: written, and their root %s", (uintmax_t)n,
+       with_last ? " with last" : "", err.text);
+    ok(entries(tap_tmp()) == 1, "there is nothing beside it");
+    if (!ok(checkpoint_open(&c, at("part.h5"), &err) == 0, "it opens %s",
+            err.text))
+        return;
+    ok(head_is(checkpoint_head(c), &h) &&
+           same(checkpoint_head(c)->part_root, 32, want, 32),
+       "its head is what was written");
+    while (i < n && row_is(c, i, &err))
+        i++;
+    ok(i == n, "every row in order, %ju %s", (uintmax_t)i, err.text);
+    while (j < n && row_is(c, j * 7919 % n, &err))
+        j++;
+    ok(j == n, "every row in no order %s", err.text);
+    ok(checkpoint_row(c, n, &row, &err) == -1 && err.code == ERR_INPUT,
+       "no row after the last: %s", err.text);
+    checkpoint_close(c);
+    unlink(at("part.h5"));
+}
+
+static void test_same_bytes(void)
+{
+    char *a = xasprintf("write %s/a.h5 23", tap_tmp());
+    char *b = xasprintf("write %s/b.h5 23", tap_tmp());
+
+    ok(run("MALLOC_PERTURB_", 85, a) == 0, "one process writes it");
+    sleep(2); /* times in HDF5 are seconds */
+    ok(run("MALLOC_PERTURB_", 170, b) == 0, "another does later");
+    ok(same_file(at("a.h5"), at("b.h5")), "the bytes are the same");
+    unlink(at("a.h5"));
+    unlink(at("b.h5"));
+    free(a);
+    free(b);
+}
+
+/* ---- what does not fit ---------------------------------------------------*/
+
+static void refused(struct checkpoint_head *h, struct maker *k, int code,
+                    const char *text, const char *name)
+{
+    unsigned char root[32] = { 1 };
+    struct err err = ERR_INIT;
+    int rc = checkpoint_write(at("bad.h5"), h, make_row, k, root, &err);
+
+    ok(rc == -1 && (int)err.code == code && strstr(err.text, text) &&
+           root[0] == 1 && entries(tap_tmp()) == 0,
+       "%s: %s", name, err.text);
+}
+
+static void test_heads(void)
+{
+    struct checkpoint_head good, h;
+    uint64_t *counts[] = { &h.n_stops, &h.stop_bytes, &h.n_prompt,
+                           &h.n_leaves, &h.n_output, &h.text_bytes };
+    struct maker k;
+
+    head_of(&good, 6, true);
+    maker_init(&k);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        h = good;
+        ++*counts[i];
+        refused(&h, &k, ERR_FATAL, "its head says", "one more than there is");
+        h = good;
+        --*counts[i];
+        refused(&h, &k, ERR_FATAL, "its head says", "one less");
+    }
+    h = good;
+    h.n_leaves = UINT64_MAX / 2;
+    refused(&h, &k, ERR_FATAL, "too many bytes", "a size that overflows");
+    h = good;
+    h.text_bytes = (uint64_t)1 << 61;
+    refused(&h, &k, ERR_RETRY, "bad.h5", "more than any disk has");
+    h = good;
+    h.dim = UINT32_MAX;
+    h.n_rows = (uint64_t)1 << 60;
+    refused(&h, &k, ERR_FATAL, "too many bytes", "a product that overflows");
+    h = good;
+    h.count--;
+    refused(&h, &k, ERR_FATAL, "out of order or not of", "a line too many");
+    h = good;
+    h.first++;
+    refused(&h, &k, ERR_FATAL, "out of order or not of", "a line before");
+    h = good;
+    h.model[0]++;
+    refused(&h, &k, ERR_INPUT, "another model", "another model");
+}
+
+static int bad_records(void *self, uint64_t i, struct checkpoint_row *row,
+                       struct err *err)
+{
+    struct maker *k = self;
+
+    if (make_row(k, i, row, err))
+        return -1;
+    if (k->fail_at == UINT64_MAX - 1)
+        k->m.job[0] = 'x';
+    else if (k->fail_at == UINT64_MAX - 2)
+        k->m.result[0] = 'x';
+    else if (k->fail_at == UINT64_MAX - 3)
+        k->m.stops[0] = 0;
+    else
+        k->m.job[44]++; /* choice */
+    return 0;
+}
+
+static void test_bad_rows(void)
+{
+    static const char *text[] = { "job record is none",
+                                  "result record is none", "stop string 0",
+                                  "choice" };
+    struct checkpoint_head h;
+    struct maker k;
+
+    head_of(&h, 6, true);
+    maker_init(&k);
+    k.fail_at = 4;
+    refused(&h, &k, ERR_INPUT, "no such row", "a row that is not there");
+    maker_init(&k);
+    k.swap_at = 4;
+    refused(&h, &k, ERR_FATAL, "out of order", "a row twice");
+    for (uint64_t i = 0; i < 4; i++) {
+        struct err err = ERR_INIT;
+
+        maker_init(&k);
+        k.fail_at = UINT64_MAX - 1 - i;
+        ok(checkpoint_write(at("bad.h5"), &h, bad_records, &k, NULL, &err) &&
+               err.code == ERR_INPUT && strstr(err.text, text[i]) &&
+               entries(tap_tmp()) == 0,
+           "a row that is none: %s", err.text);
+    }
+}
+
+static void test_paths(void)
+{
+    struct err err = ERR_INIT;
+    struct checkpoint *c;
+
+    ok(make_part(at("none/part.h5"), 2, false, NULL, &err) == -1 &&
+           err.code == ERR_INPUT && strstr(err.text, "no such file"),
+       "a directory that is not there: %s", err.text);
+    mkdir(at("dir.h5.tmp"), 0700);
+    ok(make_part(at("dir.h5"), 2, false, NULL, &err) == -1 &&
+           entries(tap_tmp()) == 1,
+       "a directory in the way: %s", err.text);
+    rmdir(at("dir.h5.tmp"));
+    ok(checkpoint_open(&c, at("none.h5"), &err) == -1 &&
+           err.code == ERR_INPUT && strstr(err.text, "none.h5"),
+       "no file: %s", err.text);
+    ok(checkpoint_open(&c, tap_tmp(), &err) == -1 && err.code == ERR_INPUT,
+       "a directory: %s", err.text);
+    overwrite(at("old.h5"), "old", 3);
+    ok(make_part(at("old.h5"), 2, false, NULL, &err) == 0 &&
+           checkpoint_open(&c, at("old.h5"), &err) == 0,
+       "what was there is replaced %s", err.text);
+    checkpoint_close(c);
+    unlink(at("old.h5"));
+    ok(strncmp(checkpoint_library(), "HDF5 ", 5) == 0, "%s",
+       checkpoint_library());
+}
+
+/* ---- files that were changed ---------------------------------------------*/
+
+static void test_lengths(void)
+{
+    struct err err = ERR_INIT;
+    size_t bad = 0, n = 0;
+    struct buf b;
+
+    make_part(at("whole.h5"), 7, true, NULL, &err);
+    contents(&b, at("whole.h5"));
+    for (size_t len = 0; len < b.len; len += len < 64 ? 1 : 97, n++) {
+        overwrite(at("cut.h5"), b.data, len);
+        if (read_all(at("cut.h5"), &err) == 0 || err.code != ERR_INPUT)
+            bad++;
+    }
+    ok(bad == 0, "cut at %zu lengths: %s", n, err.text);
+    buf_putc(&b, 0);
+    overwrite(at("cut.h5"), b.data, b.len);
+    ok(read_all(at("cut.h5"), &err) == -1 && err.code == ERR_INPUT,
+       "a byte follows: %s", err.text);
+    buf_clear(&b);
+    unlink(at("cut.h5"));
+    unlink(at("whole.h5"));
+}
+
+/* Every so many bytes another value: refused, or read.  Its exit status. */
+static int flip_bytes(void)
+{
+    struct err err = ERR_INIT;
+    size_t refusals = 0, n = 0;
+    struct buf b;
+
+    make_part(at("whole.h5"), 3, false, NULL, &err);
+    contents(&b, at("whole.h5"));
+    for (size_t i = 0; i < b.len; i += i < 256 ? 1 : 13, n++) {
+        b.data[i] = (char)(b.data[i] ^ 0x55);
+        overwrite(at("flip.h5"), b.data, b.len);
+        b.data[i] = (char)(b.data[i] ^ 0x55);
+        if (read_all(at("flip.h5"), &err)) {
+            refusals++;
+            if (err.code != ERR_INPUT)
+                return 1;
+        }
+    }
+    printf("# %zu of %zu changed bytes are refused\n", refusals, n);
+    buf_clear(&b);
+    unlink(at("flip.h5"));
+    unlink(at("whole.h5"));
+    return refusals > 300 ? 0 : 2;
+}
+
+static void test_flips(void)
+{
+    int st = -1;
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0)
+        leave(flip_bytes());
+    waitpid(pid, &st, 0);
+    ok(WIFEXITED(st) && WEXITSTATUS(st) == 0, "changed bytes: %d", st);
+}
+
+/* Offset of a dataset, as the index says. */
+static size_t offset_of(const char *index, const char *path)
+{
+    char *key = xasprintf("{\"path\":\"/%s\",", path);
+    const char *line = strstr(index, key);
+
+    line = line ? strstr(line, "\"offset\":") : NULL;
+    free(key);
+    return line ? strtoul(line + 9, NULL, 10) : 0;
+}
+
+/* One byte of each dataset that something else follows from. */
+static void test_columns(void)
+{
+    static const struct {
+        const char *path;
+        size_t at;
+        bool rows; /* it opens, and the row is refused */
+    } t[] = {
+        { "requests/id", 42, true },      { "requests/index", 3, false },
+        { "requests/choice", 9, true },   { "requests/finish", 0, true },
+        { "requests/seed", 7, true },     { "requests/max_tokens", 8, true },
+        { "requests/top_k", 0, true },    { "requests/temperature", 2, true },
+        { "requests/top_p", 0, true },    { "requests/job", 0, true },
+        { "requests/trace", 31, true },   { "requests/result", 0, true },
+        { "stop/start", 0, false },       { "stop/from", 8, false },
+        { "prompt/start", 15, false },    { "trace/start", 23, false },
+        { "output/start", 24, false },    { "text/start", 8, false },
+    };
+    struct err err = ERR_INIT;
+    struct buf b, index;
+
+    make_part(at("whole.h5"), 3, true, NULL, &err);
+    contents(&b, at("whole.h5"));
+    buf_init(&index, 1u << 20);
+    checkpoint_index(at("whole.h5"), &index, &err);
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        size_t where = offset_of(index.data, t[i].path) + t[i].at;
+        struct checkpoint *c = NULL;
+        bool opens;
+
+        b.data[where] = (char)(b.data[where] ^ 0x55);
+        overwrite(at("bad.h5"), b.data, b.len);
+        b.data[where] = (char)(b.data[where] ^ 0x55);
+        opens = checkpoint_open(&c, at("bad.h5"), NULL) == 0;
+        checkpoint_close(c);
+        ok(opens == t[i].rows && read_all(at("bad.h5"), &err) == -1 &&
+               err.code == ERR_INPUT &&
+               (t[i].at == 0 || strstr(err.text, t[i].path)),
+           "a byte of %s: %s", t[i].path, err.text);
+    }
+    buf_clear(&index);
+    buf_clear(&b);
+    unlink(at("bad.h5"));
+    unlink(at("whole.h5"));
+}
+
+static void test_index(void)
+{
+    static const char begin[] =
+        "{\"path\":\"/requests/id\",\"dtype\":\"|S43\",\"shape\":[3],"
+        "\"offset\":";
+    struct err err = ERR_INIT;
+    struct checkpoint_row row;
+    struct buf b, index;
+    struct maker k;
+    size_t lines = 0;
+    char id[ID_TEXT];
+
+    make_part(at("whole.h5"), 3, true, NULL, &err);
+    contents(&b, at("whole.h5"));
+    buf_init(&index, 1u << 20);
+    ok(checkpoint_index(at("whole.h5"), &index, &err) == 0 &&
+           strncmp(index.data, begin, sizeof begin - 1) == 0,
+       "an index %s", err.text);
+    for (size_t i = 0; i < index.len; i++)
+        lines += index.data[i] == '\n';
+    ok(lines == 24, "of %zu lines", lines);
+    ok(strstr(index.data, "\"/requests/result\",\"dtype\":\"|u1\","
+                          "\"shape\":[3,240],\"offset\":") &&
+           strstr(index.data, "\"/last/value\",\"dtype\":\"<f4\","
+                              "\"shape\":[3,6],\"offset\":") &&
+           strstr(index.data, "\"nbytes\":72}\n"),
+       "with shapes");
+    maker_init(&k);
+    make_row(&k, 2, &row, &err);
+    base64url(id, k.m.r.request, 32);
+    ok(memcmp(b.data + offset_of(index.data, "requests/result") + 480,
+              row.record.result, 240) == 0 &&
+           memcmp(b.data + offset_of(index.data, "requests/id") + 86, id,
+                  43) == 0,
+       "the bytes are where it says");
+    buf_clear(&index);
+    buf_init(&index, 100);
+    ok(checkpoint_index(at("whole.h5"), &index, &err) == -1,
+       "an index that is too long: %s", err.text);
+    buf_clear(&index);
+    buf_clear(&b);
+    unlink(at("whole.h5"));
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 2)
+        return serve(argv[1], argv[2], argc > 3 ? argv[3] : NULL);
+    test_rows(0, false);
+    test_rows(0, true);
+    test_rows(1, true);
+    test_rows(5, false);
+    test_rows(2500, true);
+    test_same_bytes();
+    test_heads();
+    test_bad_rows();
+    test_paths();
+    test_lengths();
+    test_flips();
+    test_columns();
+    test_index();
+    rmdir(tap_tmp());
+    return done();
+}
