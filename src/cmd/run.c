@@ -19,7 +19,7 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/progress.h"
-#include "cmd/run_file.h"
+#include "store/lines.h"
 #include "cmd/run_line.h"
 #include "engine/model.h"
 #include "engine/models.h"
@@ -39,7 +39,7 @@ struct run {
     const struct x1_kernels *kernels;
     struct prompt_model model;
     struct engine *engine;
-    struct run_file *in;
+    struct lines *in;
     struct file_out *out;
 
     struct run_line *first, *last; /* the window */
@@ -106,10 +106,10 @@ static int open_model(struct run *r, struct err *err)
 
 static int open_input(struct run *r, struct err *err)
 {
-    if (run_file_open(&r->in, r->in_path, err))
+    if (lines_open(&r->in, r->in_path, err))
         return -1;
     log_info("%" PRIu64 " requests, model %s, kernel %s",
-             run_file_lines(r->in), r->model.id, r->kernels->name);
+             lines_count(r->in), r->model.id, r->kernels->name);
     return 0;
 }
 
@@ -174,12 +174,12 @@ static int read_line(struct run *r, struct err *err)
     const char *text;
     size_t n;
 
-    if (run_file_next(r->in, &text, &n, err))
+    if (lines_next(r->in, &text, &n, err))
         return -1;
     r->all_read = !text;
     if (!text)
         return 0;
-    run_file_line_id(r->in, id);
+    lines_id(r->in, id);
     if (run_line_new(&l, &r->model, id, text, n, err))
         return -1;
     if (r->last)
@@ -236,7 +236,7 @@ static int answer_lines(struct run *r, struct err *err)
 {
     bool busy;
 
-    progress_init(&r->progress, run_file_lines(r->in), r->quiet);
+    progress_init(&r->progress, lines_count(r->in), r->quiet);
     while (!r->all_read || r->first) {
         if (feed(r, err) || engine_step(r->engine, &busy, err) ||
             write_lines(r, err))
@@ -284,7 +284,7 @@ static void run_clear(struct run *r)
         run_line_free(l);
     }
     file_out_abort(r->out);
-    run_file_close(r->in);
+    lines_close(r->in);
     prompt_model_clear(&r->model);
     free(r->default_out);
 }

@@ -7,12 +7,14 @@
 #include "store/answer.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "proof/result_record.h"
 
 static void put_text(struct buf *out, const char *text)
 {
@@ -96,4 +98,36 @@ void answer_put_error(struct buf *out, const unsigned char id[32],
     json_put_string(out, scrubbed.len ? scrubbed.data : "", scrubbed.len);
     buf_puts(out, "}}\n");
     buf_clear(&scrubbed);
+}
+
+const char *answer_finish(uint32_t finish)
+{
+    return finish == RESULT_EOS || finish == RESULT_STOP ? "stop" : "length";
+}
+
+void answer_reason(char *code, size_t code_size, char *message, size_t size,
+                   const struct result_record *r, size_t n_prompt)
+{
+    char layer[16] = "head";
+
+    switch (r->finish) {
+    case RESULT_RANGE:
+        snprintf(code, code_size, "activation_out_of_range");
+        if (r->error_layer != RESULT_HEAD)
+            snprintf(layer, sizeof(layer), "%" PRIu32, r->error_layer);
+        snprintf(message, size, "activation out of range at position %" PRIu32
+                 ", layer %s, operator %" PRIu32 ", row %" PRIu32
+                 ", index %" PRIu32, r->error_position, layer, r->error_op,
+                 r->error_row, r->error_index);
+        break;
+    case RESULT_LONG:
+        snprintf(code, code_size, "prompt_too_long");
+        snprintf(message, size, "the prompt has %zu tokens, more than the"
+                 " model's context", n_prompt);
+        break;
+    default:
+        snprintf(code, code_size, "prompt_empty");
+        snprintf(message, size, "the prompt has no tokens");
+        break;
+    }
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct buf;
+struct result_record;
 
 /* One choice of an answer. */
 struct answer_choice {
@@ -41,5 +42,12 @@ void answer_put(struct buf *out, const struct answer_line *a);
 void answer_put_error(struct buf *out, const unsigned char id[32],
                       const char *custom_id, const char *code,
                       const char *message);
+
+/* "stop" or "length", for a finish below 16 (proof.md section 5). */
+const char *answer_finish(uint32_t finish);
+
+/* Code and message of an answer that is an error: finish 16 or above. */
+void answer_reason(char *code, size_t code_size, char *message, size_t size,
+                   const struct result_record *r, size_t n_prompt);
 
 #endif

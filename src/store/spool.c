@@ -523,6 +523,22 @@ int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
     return 0;
 }
 
+int spool_adopt(const struct spool *s, struct batch *b, slurm_over_fn *over,
+                void *self, unsigned stale_s, struct err *err)
+{
+    enum spool_state to = SPOOL_TODO;
+    int rc;
+
+    if (b->state != SPOOL_RUNNING && b->state != SPOOL_SENDING)
+        return 0;
+    if (b->state == SPOOL_SENDING)
+        to = SPOOL_DONE;
+    if (owner_judge(b, over, self, stale_s) != OWNER_DEAD)
+        return 1;
+    rc = spool_move(s, b, to, err);
+    return rc < 0 ? -1 : 0;
+}
+
 int spool_claim(const struct spool *s, struct batch *b, struct err *err)
 {
     struct err unused = ERR_INIT;

@@ -121,6 +121,15 @@ typedef int slurm_over_fn(void *self, const char *job, uint32_t restarts);
 enum owner_life owner_judge(const struct batch *b, slurm_over_fn *over,
                             void *self, unsigned stale_s);
 
+/* A batch in running or sending whose owner is dead goes back (to todo, or
+ * done): 0 it went, or was in another state; 1 its owner lives, or may; -1.
+ * b follows. */
+int spool_adopt(const struct spool *s, struct batch *b, slurm_over_fn *over,
+                void *self, unsigned stale_s, struct err *err);
+
+/* Seconds without a touch after which an owner elsewhere is dead. */
+#define OWNER_STALE_S 900
+
 /* Claim: todo -> running by rename, then owner.  1 if somebody was faster.
  * Next the claimer makes the aNNN of its start (mkdir, next free number). */
 int spool_claim(const struct spool *s, struct batch *b, struct err *err);

@@ -44,7 +44,6 @@
 #define CHUNK (64u << 10)
 #define WAIT_MS 10
 #define WAITS 200          /* two seconds for one who adds the same file */
-#define STALE_S 900        /* one on another host may be dead after that */
 #define LEFTOVER_S 86400   /* what is left in tmp after a day is nobody's */
 
 /* ---- batch.json --------------------------------------------------------- */
@@ -382,7 +381,7 @@ static int put_dead_aside(const struct adding *a, struct err *err)
 {
     struct batch held = { .state = SPOOL_TMP, .path = a->taken };
 
-    if (owner_judge(&held, NULL, NULL, STALE_S) != OWNER_DEAD)
+    if (owner_judge(&held, NULL, NULL, OWNER_STALE_S) != OWNER_DEAD)
         return 0;
     return put_aside(a->tmp, a->taken, err);
 }

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "cmd/run_file.h"
+#include "store/lines.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,12 +21,14 @@
 
 #define CHUNK (64u << 10)
 
-struct run_file {
+struct lines {
     int fd;
     char *path;
     unsigned char hash[DIGEST_SIZE];
     uint64_t n_lines;
     uint64_t given;        /* lines so far */
+    uint64_t offset;       /* of the line given last */
+    uint64_t next;         /* of the one after it */
     struct digest *digest; /* of what has been read since the start */
     struct buf line;
     size_t at, n;          /* what is left of the chunk */
@@ -34,7 +36,7 @@ struct run_file {
 };
 
 /* The next chunk; *got is 0 at the end. */
-static int read_chunk(struct run_file *f, size_t *got, struct err *err)
+static int read_chunk(struct lines *f, size_t *got, struct err *err)
 {
     ssize_t n;
 
@@ -48,13 +50,13 @@ static int read_chunk(struct run_file *f, size_t *got, struct err *err)
     return 0;
 }
 
-static void end_digest(struct run_file *f, unsigned char out[32])
+static void end_digest(struct lines *f, unsigned char out[32])
 {
     digest_end(f->digest, out);
     f->digest = NULL;
 }
 
-static int survey(struct run_file *f, struct err *err)
+static int survey(struct lines *f, struct err *err)
 {
     char last = '\n';
     size_t n = 0;
@@ -78,7 +80,7 @@ static int survey(struct run_file *f, struct err *err)
 }
 
 /* O_NONBLOCK: opening a pipe must not wait for its writer. */
-static int open_regular(struct run_file *f, struct err *err)
+static int open_regular(struct lines *f, struct err *err)
 {
     struct stat st;
 
@@ -91,21 +93,21 @@ static int open_regular(struct run_file *f, struct err *err)
     return 0;
 }
 
-int run_file_open(struct run_file **out, const char *path, struct err *err)
+int lines_open(struct lines **out, const char *path, struct err *err)
 {
-    struct run_file *f = xcalloc(1, sizeof(*f));
+    struct lines *f = xcalloc(1, sizeof(*f));
 
     f->path = xstrdup(path);
     buf_init(&f->line, REQUEST_MAX_LINE + 1);
     if (open_regular(f, err) || survey(f, err)) {
-        run_file_close(f);
+        lines_close(f);
         return -1;
     }
     *out = f;
     return 0;
 }
 
-void run_file_close(struct run_file *f)
+void lines_close(struct lines *f)
 {
     unsigned char unused[DIGEST_SIZE];
 
@@ -120,17 +122,27 @@ void run_file_close(struct run_file *f)
     free(f);
 }
 
-uint64_t run_file_lines(const struct run_file *f)
+uint64_t lines_count(const struct lines *f)
 {
     return f->n_lines;
 }
 
-void run_file_line_id(const struct run_file *f, unsigned char id[32])
+const unsigned char *lines_hash(const struct lines *f)
+{
+    return f->hash;
+}
+
+uint64_t lines_offset(const struct lines *f)
+{
+    return f->offset;
+}
+
+void lines_id(const struct lines *f, unsigned char id[32])
 {
     request_line_id(id, f->hash, f->given - 1);
 }
 
-static int check_hash(struct run_file *f, struct err *err)
+static int check_hash(struct lines *f, struct err *err)
 {
     unsigned char hash[DIGEST_SIZE];
 
@@ -145,20 +157,22 @@ static int check_hash(struct run_file *f, struct err *err)
 }
 
 /* As much as the ceiling allows; the rest of a longer line is dropped. */
-static void append(struct run_file *f, size_t n)
+static void append(struct lines *f, size_t n)
 {
     size_t room = f->line.max - f->line.len;
 
     buf_put(&f->line, f->chunk + f->at, n < room ? n : room);
     f->at += n;
+    f->next += n;
 }
 
-int run_file_next(struct run_file *f, const char **line, size_t *n,
+int lines_next(struct lines *f, const char **line, size_t *n,
                   struct err *err)
 {
     bool ended = false, any = false;
 
     buf_reset(&f->line);
+    f->offset = f->next;
     while (!ended) {
         const char *newline;
 
@@ -175,6 +189,7 @@ int run_file_next(struct run_file *f, const char **line, size_t *n,
         append(f, ended ? (size_t)(newline - f->chunk) - f->at
                         : f->n - f->at);
         f->at += ended;
+        f->next += ended;
     }
     if (!any) {
         *line = NULL;

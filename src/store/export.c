@@ -1,0 +1,359 @@
+/*
+ * Answers of a checkpoint as lines.  What a request said of itself comes from
+ * requests.jsonl, which is read along.
+ */
+#include <config.h>
+
+#include "store/export.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "proof/result_record.h"
+#include "store/answer.h"
+#include "store/checkpoint.h"
+#include "store/lines.h"
+#include "store/request.h"
+#include "store/seal.h"
+#include "store/spool.h"
+
+#define OUT_MAX ((size_t)1 << 30)
+
+/* One choice, with bytes of its own. */
+struct choice {
+    char *text;
+    size_t n_text;
+    uint32_t *token;
+    size_t n_tokens;
+    struct result_record result;
+};
+
+struct export {
+    export_fn *put;
+    void *self;
+    struct export_counts *n;
+    char model_id[ID_TEXT];
+    unsigned char model[32];
+    struct buf out;
+
+    /* the rows of one request */
+    struct choice choice[REQUEST_MAX_CHOICES];
+    size_t n_choices, n_prompt;
+    unsigned char id[32];
+
+    /* where the parts are read */
+    const char *batch_path;
+    const struct seal_info *info;
+    size_t part;              /* the next to be opened */
+    struct checkpoint *file;
+    uint64_t row;
+    bool has_row;             /* ahead holds the next one */
+    struct checkpoint_row ahead;
+};
+
+/* ---- one request -------------------------------------------------------- */
+
+static void drop_choices(struct export *x)
+{
+    for (size_t i = 0; i < x->n_choices; i++) {
+        free(x->choice[i].text);
+        free(x->choice[i].token);
+    }
+    x->n_choices = 0;
+}
+
+static int keep_row(struct export *x, const struct checkpoint_row *row,
+                    struct err *err)
+{
+    struct choice *c;
+    const struct record *r = &row->record;
+
+    if (x->n_choices == REQUEST_MAX_CHOICES)
+        return err_set(err, ERR_INPUT, "request %" PRIu32 " has over %d"
+                       " answers", row->line, REQUEST_MAX_CHOICES);
+    c = &x->choice[x->n_choices];
+    if (result_record_unpack(&c->result, r->result))
+        return err_set(err, ERR_INPUT, "request %" PRIu32 " has no result"
+                       " record", row->line);
+    c->text = xstrndup((const char *)r->text, r->text_size);
+    c->n_text = r->text_size;
+    c->n_tokens = r->n_output;
+    c->token = xmalloc(r->n_output * sizeof(*c->token) + 1);
+    for (size_t i = 0; i < r->n_output; i++)
+        c->token[i] = get_u32(r->output + 4 * i);
+    x->n_prompt = r->n_prompt;
+    memcpy(x->id, c->result.request, 32);
+    x->n_choices++;
+    return 0;
+}
+
+static int put_out(struct export *x, struct err *err)
+{
+    int rc = buf_check(&x->out, "an answer", err) ||
+             x->put(x->self, x->out.data, x->out.len, err);
+
+    buf_reset(&x->out);
+    return rc ? -1 : 0;
+}
+
+static int put_reason(struct export *x, const unsigned char id[32],
+                      const char *custom_id, const struct reason *why,
+                      struct err *err)
+{
+    answer_put_error(&x->out, id, custom_id, why->code, why->message);
+    x->n->refused++;
+    return put_out(x, err);
+}
+
+/* If a choice has no answer, the request has none: 1 and why, or 0. */
+static int is_error(const struct export *x, struct reason *why)
+{
+    const struct choice *c = x->choice;
+
+    while (c < x->choice + x->n_choices && c->result.finish < RESULT_RANGE)
+        c++;
+    if (c == x->choice + x->n_choices)
+        return 0;
+    answer_reason(why->code, sizeof(why->code), why->message,
+                  sizeof(why->message), &c->result, x->n_prompt);
+    return 1;
+}
+
+/* The line of the request whose rows were kept; r may be NULL. */
+static int put_request(struct export *x, const struct request *r,
+                       struct err *err)
+{
+    struct answer_choice choice[REQUEST_MAX_CHOICES];
+    struct answer_line a = {
+        .id = x->id,
+        .custom_id = r ? r->custom_id : NULL,
+        .chat = r && r->chat,
+        .model = r && r->model ? r->model : x->model_id,
+        .model_id = x->model_id,
+        .prompt_tokens = x->n_prompt,
+        .choice = choice,
+        .n_choices = x->n_choices,
+    };
+    struct reason why;
+
+    for (size_t i = 0; i < x->n_choices; i++)
+        x->n->tokens += x->choice[i].n_tokens;
+    if (is_error(x, &why))
+        return put_reason(x, x->id, a.custom_id, &why, err);
+    for (size_t i = 0; i < x->n_choices; i++) {
+        const struct choice *c = &x->choice[i];
+
+        choice[i] = (struct answer_choice){
+            c->text, c->n_text, c->token, c->n_tokens,
+            answer_finish(c->result.finish)
+        };
+    }
+    answer_put(&x->out, &a);
+    x->n->answered++;
+    return put_out(x, err);
+}
+
+/* ---- the rows of all parts, one after the other -------------------------- */
+
+static int open_next(struct export *x, struct err *err)
+{
+    char *path = seal_part_path(x->batch_path, x->part, "h5");
+    const struct checkpoint_head *h;
+    int rc = checkpoint_open(&x->file, path, err);
+
+    if (rc == 0) {
+        h = checkpoint_head(x->file);
+        x->row = 0;
+        if (memcmp(h->part_root, x->info->part[x->part].root, 32) != 0)
+            rc = err_set(err, ERR_INPUT, "\"%s\" is not the part that"
+                         " checkpoint.json names", path);
+        x->part++;
+    }
+    free(path);
+    return rc;
+}
+
+/* The next row into `ahead`; has_row is false at the end. */
+static int look_ahead(struct export *x, struct err *err)
+{
+    while (!x->has_row) {
+        if (x->file && x->row < checkpoint_head(x->file)->n_rows) {
+            if (checkpoint_row(x->file, x->row++, &x->ahead, err))
+                return -1;
+            x->has_row = true;
+        } else if (x->info && x->part < x->info->n_parts) {
+            checkpoint_close(x->file);
+            x->file = NULL;
+            if (open_next(x, err))
+                return -1;
+        } else {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+/* Keep all rows of the line that is ahead. */
+static int take_line(struct export *x, uint32_t line, struct err *err)
+{
+    drop_choices(x);
+    for (;;) {
+        if (look_ahead(x, err))
+            return -1;
+        if (!x->has_row || x->ahead.line != line)
+            return 0;
+        if (keep_row(x, &x->ahead, err))
+            return -1;
+        x->has_row = false;
+    }
+}
+
+/* ---- a batch ------------------------------------------------------------ */
+
+/* The reason that is next. */
+struct reasons {
+    struct refused *file;
+    bool has;
+    uint32_t line;
+    struct reason why;
+};
+
+static int next_reason(struct reasons *r, struct err *err)
+{
+    int rc = refused_next(r->file, &r->line, &r->why, err);
+
+    r->has = rc == 1;
+    return rc < 0 ? -1 : 0;
+}
+
+/* One line of requests.jsonl. */
+static int export_line(struct export *x, struct reasons *no,
+                       const struct lines *f, uint32_t line,
+                       const char *text, size_t n, struct err *err)
+{
+    struct err unused = ERR_INIT;
+    unsigned char id[32];
+    struct request r;
+    int rc, bad = request_parse(&r, text, n, &unused);
+
+    rc = take_line(x, line, err);
+    if (rc)
+        goto out;
+    if (x->n_choices) {
+        rc = put_request(x, bad ? NULL : &r, err);
+    } else if (no->has && no->line == line) {
+        lines_id(f, id);
+        rc = put_reason(x, id, r.custom_id, &no->why, err);
+        if (rc == 0)
+            rc = next_reason(no, err);
+    } else {
+        rc = err_set(err, ERR_INPUT, "request %" PRIu32 " has no answer in"
+                     " \"%s\" and no reason why", line, x->batch_path);
+    }
+out:
+    request_clear(&r);
+    return rc;
+}
+
+static int export_lines(struct export *x, struct lines *f,
+                        struct reasons *no, struct err *err)
+{
+    const char *text;
+    uint32_t line = 0;
+    size_t n;
+
+    if (next_reason(no, err))
+        return -1;
+    for (;; line++) {
+        if (lines_next(f, &text, &n, err))
+            return -1;
+        if (!text)
+            return 0;
+        if (export_line(x, no, f, line, text, n, err))
+            return -1;
+    }
+}
+
+static void export_init(struct export *x, export_fn *put, void *self,
+                        struct export_counts *n)
+{
+    memset(x, 0, sizeof(*x));
+    memset(n, 0, sizeof(*n));
+    x->put = put;
+    x->self = self;
+    x->n = n;
+    buf_init(&x->out, OUT_MAX);
+}
+
+static void export_clear(struct export *x)
+{
+    drop_choices(x);
+    checkpoint_close(x->file);
+    buf_clear(&x->out);
+}
+
+int export_batch(const char *batch_path, export_fn *put, void *self,
+                 struct export_counts *n, struct err *err)
+{
+    char *path = file_join(batch_path, "requests.jsonl");
+    struct batch_info batch = { .n_requests = 0 };
+    struct seal_info info = { .n_parts = 0 };
+    struct reasons no = { .file = NULL };
+    struct lines *f = NULL;
+    struct export x;
+    int rc = -1;
+
+    export_init(&x, put, self, n);
+    if (batch_info_read(&batch, batch_path, err) ||
+        seal_info_read(&info, batch_path, err) ||
+        lines_open(&f, path, err) || refused_open(&no.file, batch_path, err))
+        goto out;
+    if (memcmp(lines_hash(f), batch.file, 32) != 0) {
+        err_set(err, ERR_INPUT, "\"%s\" is not the file that this batch was"
+                " made of: it was changed", path);
+        goto out;
+    }
+    base64url(x.model_id, batch.model, 32);
+    x.batch_path = batch_path;
+    x.info = &info;
+    rc = export_lines(&x, f, &no, err);
+out:
+    export_clear(&x);
+    refused_close(no.file);
+    lines_close(f);
+    seal_info_clear(&info);
+    batch_info_clear(&batch);
+    free(path);
+    return rc;
+}
+
+int export_part(const char *path, export_fn *put, void *self,
+                struct export_counts *n, struct err *err)
+{
+    struct export x;
+    int rc = -1;
+
+    export_init(&x, put, self, n);
+    if (checkpoint_open(&x.file, path, err))
+        goto out;
+    base64url(x.model_id, checkpoint_head(x.file)->model, 32);
+    for (;;) {
+        rc = look_ahead(&x, err);
+        if (rc || !x.has_row)
+            break;
+        rc = take_line(&x, x.ahead.line, err);
+        if (rc || (rc = put_request(&x, NULL, err)))
+            break;
+    }
+out:
+    export_clear(&x);
+    return rc;
+}

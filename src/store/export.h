@@ -1,0 +1,33 @@
+/*
+ * A checkpoint as lines of the OpenAI Batch API, in the order of the
+ * requests.
+ */
+#ifndef APUS_STORE_EXPORT_H
+#define APUS_STORE_EXPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+
+/* Takes the next line with its newline. */
+typedef int export_fn(void *self, const char *line, size_t n,
+                      struct err *err);
+
+struct export_counts {
+    uint64_t answered, refused, tokens;
+};
+
+/* A sealed batch, every request: its answers, or why there are none.
+ * ERR_INPUT if the parts do not belong to it. */
+int export_batch(const char *batch_path, export_fn *put, void *self,
+                 struct export_counts *n, struct err *err);
+
+/* One part by itself, its answers; what only the requests would tell
+ * (custom_id, whether it was a chat, the model's name) is taken as null, a
+ * completion and the model's id. */
+int export_part(const char *path, export_fn *put, void *self,
+                struct export_counts *n, struct err *err);
+
+#endif

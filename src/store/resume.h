@@ -1,0 +1,84 @@
+/*
+ * Where a batch stands, from the logs of its starts (checkpoint.md, Log):
+ * what has a record, what was given up, what ended its process.
+ */
+#ifndef APUS_STORE_RESUME_H
+#define APUS_STORE_RESUME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+/* At so many deaths of its process a request runs alone, and so often alone
+ * it is given up. */
+#define RESUME_DEATHS 2
+#define RESUME_DEATHS_ALONE 3
+
+struct resume_line {
+    uint8_t done;      /* choices that have a record, bit c for choice c */
+    uint8_t dead;      /* logs that end while it is open, with others */
+    uint8_t alone;     /* the same, while it ran alone */
+    bool given_up;
+};
+
+/* Told of damage: a log that goes on behind a frame which cannot be read. */
+typedef void resume_note_fn(void *self, const char *text);
+
+struct resume {
+    struct resume_line *line;
+    uint32_t n;
+    uint32_t n_starts;     /* that were read */
+    uint32_t idle_starts;  /* of these the last ones, without any frame */
+    resume_note_fn *note;  /* may be NULL */
+    void *self;
+};
+
+/* n lines of which nothing is known. */
+int resume_init(struct resume *r, uint32_t n, resume_note_fn *note,
+                void *self, struct err *err);
+void resume_clear(struct resume *r);
+
+/* Read all logs of the starts below `before`.  A frame of a line that the
+ * batch has not is ERR_INPUT. */
+int resume_starts(struct resume *r, const char *batch_path,
+                  const unsigned char batch[32], uint32_t before,
+                  struct err *err);
+
+/* Read one log, of a rank that is lost; 1 if there is none. */
+int resume_log(struct resume *r, const char *path,
+               const unsigned char batch[32], struct err *err);
+
+/* The log files of a batch, by start and then by rank. */
+struct start_log {
+    uint32_t start, rank;
+    char *path;
+};
+struct start_logs {
+    struct start_log *log;
+    size_t n;
+    uint32_t n_starts; /* directories, those without a log too */
+    uint32_t *start;   /* their numbers, ascending */
+};
+int start_logs_find(struct start_logs *l, const char *batch_path,
+                    struct err *err);
+void start_logs_clear(struct start_logs *l);
+
+/* "BATCH/aNNN" and "BATCH/aNNN/RRRR.log"; the caller frees them. */
+char *start_path(const char *batch_path, uint32_t start);
+char *start_log_path(const char *batch_path, uint32_t start, uint32_t rank);
+
+/* Payload of a GIVEN_UP frame: why a line has no answer.  `code` is a word
+ * for programs, `message` a sentence.  Reading cuts what is too long. */
+#define REASON_CODE 64
+#define REASON_TEXT 1024
+struct reason {
+    char code[REASON_CODE], message[REASON_TEXT];
+};
+void reason_set(struct reason *r, const char *code, const char *message);
+size_t reason_pack(char out[REASON_CODE + REASON_TEXT],
+                   const struct reason *r);
+void reason_unpack(struct reason *r, const void *payload, size_t n);
+
+#endif

@@ -1,0 +1,497 @@
+/*
+ * The rows of a checkpoint from the logs of a batch, and its parts.  The files
+ * around the parts are in seal_files.c, the form of a part in checkpoint.h.
+ */
+#include <config.h>
+
+#include "store/seal_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "store/checkpoint.h"
+#include "store/survey.h"
+#include "store/worklog.h"
+
+#define RECORD_MAX ((size_t)1 << 31)
+
+/* ---- readers ------------------------------------------------------------ */
+
+static struct worklog_reader *reader_of(struct seal *s, uint32_t log,
+                                        struct err *err)
+{
+    struct seal_reader *r = &s->reader[log % SEAL_READERS];
+
+    if (r->log && r->number == log)
+        return r->log;
+    worklog_reader_close(r->log);
+    r->log = NULL;
+    if (worklog_open(&r->log, s->logs.log[log].path, s->info->id, err)) {
+        r->log = NULL;
+        return NULL;
+    }
+    r->number = log;
+    return r->log;
+}
+
+static int read_frame(struct seal *s, uint32_t log, uint64_t at,
+                      struct frame *f, struct err *err)
+{
+    struct worklog_reader *r = reader_of(s, log, err);
+
+    return r ? worklog_read_at(r, at, f, err) : -1;
+}
+
+/* ---- from logs to rows -------------------------------------------------- */
+
+static struct seal_row *new_row(struct seal *s)
+{
+    if (s->n_rows == s->cap_rows) {
+        s->cap_rows = s->cap_rows ? s->cap_rows + s->cap_rows / 2 : 1024;
+        s->row = xrealloc(s->row, s->cap_rows * sizeof(*s->row));
+    }
+    return &s->row[s->n_rows++];
+}
+
+static void count_stops(struct seal_row *row, const struct record *r)
+{
+    size_t at = 0;
+
+    /* record_get has seen that they are whole */
+    while (at < r->stops_size) {
+        row->n_stops++;
+        at += 4 + get_u32(r->stops + at);
+    }
+    row->stop_bytes = (uint32_t)r->stops_size - 4 * row->n_stops;
+}
+
+static int add_record(struct seal *s, uint32_t log, const struct frame *f,
+                      uint64_t last, struct err *err)
+{
+    struct seal_row *row;
+    struct record r;
+
+    if (record_get(&r, f->payload, f->n, err))
+        return err_prefix(err, "\"%s\", byte %" PRIu64,
+                          s->logs.log[log].path, f->at);
+    row = new_row(s);
+    *row = (struct seal_row){
+        .line = (uint32_t)f->index,
+        .choice = (uint32_t)(f->index >> 32),
+        .log = log, .at = f->at, .last = last,
+        .n_prompt = (uint32_t)r.n_prompt,
+        .n_leaves = (uint32_t)r.n_leaves,
+        .n_output = (uint32_t)r.n_output,
+        .text = r.text_size,
+    };
+    count_stops(row, &r);
+    return 0;
+}
+
+static void add_refused(struct seal *s, uint32_t log, const struct frame *f)
+{
+    if (s->n_refused == s->cap_refused) {
+        s->cap_refused = s->cap_refused ? 2 * s->cap_refused : 64;
+        s->refused = xrealloc(s->refused,
+                              s->cap_refused * sizeof(*s->refused));
+    }
+    s->refused[s->n_refused++] = (struct seal_refused){
+        (uint32_t)f->index, log, f->at
+    };
+}
+
+/* Where the tensors of requests without their record yet are. */
+struct pending {
+    uint64_t index, at;
+};
+struct pendings {
+    struct pending *p;
+    size_t n, cap;
+};
+
+static void pending_put(struct pendings *q, uint64_t index, uint64_t at)
+{
+    for (size_t i = 0; i < q->n; i++) {
+        if (q->p[i].index == index) {
+            q->p[i].at = at;
+            return;
+        }
+    }
+    if (q->n == q->cap) {
+        q->cap = q->cap ? 2 * q->cap : 64;
+        q->p = xrealloc(q->p, q->cap * sizeof(*q->p));
+    }
+    q->p[q->n++] = (struct pending){ index, at };
+}
+
+/* 0 if there is none: no frame begins there. */
+static uint64_t pending_take(struct pendings *q, uint64_t index)
+{
+    for (size_t i = 0; i < q->n; i++) {
+        uint64_t at = q->p[i].at;
+
+        if (q->p[i].index != index)
+            continue;
+        q->p[i] = q->p[--q->n];
+        return at;
+    }
+    return 0;
+}
+
+static int take_frame(struct seal *s, uint32_t log, struct pendings *q,
+                      const struct frame *f, struct err *err)
+{
+    uint32_t line = (uint32_t)f->index, choice = (uint32_t)(f->index >> 32);
+
+    if (line >= s->survey->n || choice > 7)
+        return err_set(err, ERR_INPUT, "\"%s\" has a frame of line %" PRIu32
+                       ", choice %" PRIu32, s->logs.log[log].path, line,
+                       choice);
+    if (f->type == FRAME_LAST)
+        pending_put(q, f->index, f->at);
+    if (f->type == FRAME_RECORD)
+        return add_record(s, log, f, pending_take(q, f->index), err);
+    if (f->type == FRAME_GIVEN_UP)
+        add_refused(s, log, f);
+    return 0;
+}
+
+static int read_log(struct seal *s, uint32_t log, struct err *err)
+{
+    struct pendings q = { .n = 0 };
+    struct worklog_reader *r;
+    struct frame f;
+    uint64_t at;
+    int rc;
+
+    if (worklog_open(&r, s->logs.log[log].path, s->info->id, err))
+        return -1;
+    worklog_skip_above(r, RECORD_MAX);
+    while ((rc = worklog_next(r, &f, err)) == 1) {
+        if (take_frame(s, log, &q, &f, err)) {
+            rc = -1;
+            break;
+        }
+    }
+    if (rc == 0 && worklog_damaged(r, &at) && s->o.note) {
+        char text[640];
+
+        snprintf(text, sizeof(text), "\"%s\" is damaged at byte %" PRIu64,
+                 s->logs.log[log].path, at);
+        s->o.note(s->o.self, text);
+    }
+    free(q.p);
+    worklog_reader_close(r);
+    return rc < 0 ? -1 : 0;
+}
+
+/* By line and choice; of the same the first log, the first frame. */
+static int by_place(const void *a, const void *b)
+{
+    const struct seal_row *x = a, *y = b;
+
+    if (x->line != y->line)
+        return x->line < y->line ? -1 : 1;
+    if (x->choice != y->choice)
+        return x->choice < y->choice ? -1 : 1;
+    if (x->log != y->log)
+        return x->log < y->log ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int refused_by_line(const void *a, const void *b)
+{
+    const struct seal_refused *x = a, *y = b;
+
+    if (x->line != y->line)
+        return x->line < y->line ? -1 : 1;
+    if (x->log != y->log)
+        return x->log < y->log ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Two answers to one request must be the same bytes. */
+static int compare_answers(struct seal *s, const struct seal_row *a,
+                           const struct seal_row *b, struct err *err)
+{
+    struct frame f;
+    void *copy;
+    size_t n;
+    int rc;
+
+    if (read_frame(s, a->log, a->at, &f, err))
+        return -1;
+    n = f.n;
+    copy = xmalloc(n + 1);
+    memcpy(copy, f.payload, n);
+    rc = read_frame(s, b->log, b->at, &f, err);
+    if (rc == 0 && (f.n != n || memcmp(f.payload, copy, n) != 0))
+        rc = err_set(err, ERR_INPUT, "request %" PRIu32 " (choice %" PRIu32
+                     ") has two different answers, in \"%s\" at %" PRIu64
+                     " and in \"%s\" at %" PRIu64 ": one of these machines"
+                     " computes wrong", a->line, a->choice,
+                     s->logs.log[a->log].path, a->at,
+                     s->logs.log[b->log].path, b->at);
+    free(copy);
+    return rc;
+}
+
+/* One row for each line and choice, one reason for each line. */
+static int drop_doubles(struct seal *s, struct err *err)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n_rows; i++) {
+        struct seal_row *row = &s->row[i], *kept = n ? &s->row[n - 1] : NULL;
+
+        if (!kept || kept->line != row->line || kept->choice != row->choice)
+            s->row[n++] = *row;
+        else if (compare_answers(s, kept, row, err))
+            return -1;
+    }
+    s->n_rows = n;
+    n = 0;
+    for (size_t i = 0; i < s->n_refused; i++)
+        if (n == 0 || s->refused[n - 1].line != s->refused[i].line)
+            s->refused[n++] = s->refused[i];
+    s->n_refused = n;
+    return 0;
+}
+
+/* Walk over the lines: what is complete keeps its rows, of what was given up
+ * only the reason stays, and nothing else may be left. */
+static int settle(struct seal *s, struct err *err)
+{
+    size_t row = 0, no = 0, rows = 0, reasons = 0;
+    uint64_t missing = 0;
+
+    for (uint32_t line = 0; line < s->survey->n; line++) {
+        uint8_t done = 0;
+        size_t from = row;
+        bool refused;
+
+        for (; row < s->n_rows && s->row[row].line == line; row++)
+            done |= (uint8_t)(1u << s->row[row].choice);
+        refused = no < s->n_refused && s->refused[no].line == line;
+        if (done == survey_choices(&s->survey->line[line])) {
+            for (size_t i = from; i < row; i++)
+                s->row[rows++] = s->row[i];
+        } else if (refused) {
+            s->refused[reasons++] = s->refused[no];
+        } else {
+            missing++;
+        }
+        no += refused;
+    }
+    s->n_rows = rows;
+    s->n_refused = reasons;
+    if (missing)
+        return err_set(err, ERR_RETRY, "%" PRIu64 " of %" PRIu32 " requests"
+                       " have no answer yet: run the batch on", missing,
+                       s->survey->n);
+    return 0;
+}
+
+/* ---- parts -------------------------------------------------------------- */
+
+static uint64_t row_bytes(const struct seal *s, const struct seal_row *row)
+{
+    return RECORD_JOB + RECORD_RESULT + 4 * (uint64_t)row->n_prompt +
+           (uint64_t)RECORD_LEAF * row->n_leaves +
+           4 * (uint64_t)row->n_output + row->text + row->stop_bytes +
+           (s->o.with_last ? 4 * (uint64_t)s->o.dim : 0);
+}
+
+static struct seal_part *new_part(struct seal *s, uint32_t line, size_t row)
+{
+    struct seal_part *p;
+
+    s->part = xrealloc(s->part, (s->n_parts + 1) * sizeof(*s->part));
+    p = &s->part[s->n_parts++];
+    *p = (struct seal_part){ .first = line, .row = row };
+    return p;
+}
+
+/* A new part begins before the request that would take it over its size. */
+static void cut(struct seal *s)
+{
+    struct seal_part *p = new_part(s, 0, 0);
+    uint64_t bytes = 0;
+    size_t row = 0;
+
+    for (uint32_t line = 0; line < s->survey->n; line++) {
+        uint64_t more = 0;
+        size_t from = row;
+
+        for (; row < s->n_rows && s->row[row].line == line; row++)
+            more += row_bytes(s, &s->row[row]);
+        if (bytes > 0 && bytes + more > s->o.part_size) {
+            p = new_part(s, line, from);
+            bytes = 0;
+        }
+        bytes += more;
+        p->count++;
+        p->n_rows = row - p->row;
+    }
+}
+
+int seal_open(struct seal **out, const char *batch_path,
+              const struct batch_info *info, const struct survey *survey,
+              const struct seal_options *o, struct err *err)
+{
+    struct seal *s = xcalloc(1, sizeof(*s));
+
+    s->batch_path = xstrdup(batch_path);
+    s->info = info;
+    s->survey = survey;
+    s->o = *o;
+    buf_init(&s->last, (size_t)o->dim * 4);
+    if (start_logs_find(&s->logs, batch_path, err))
+        goto fail;
+    for (uint32_t i = 0; i < s->logs.n; i++)
+        if (read_log(s, i, err))
+            goto fail;
+    if (s->n_rows > 1)
+        qsort(s->row, s->n_rows, sizeof(*s->row), by_place);
+    if (s->n_refused > 1)
+        qsort(s->refused, s->n_refused, sizeof(*s->refused),
+              refused_by_line);
+    if (drop_doubles(s, err) || settle(s, err))
+        goto fail;
+    cut(s);
+    *out = s;
+    return 0;
+fail:
+    seal_close(s);
+    return -1;
+}
+
+void seal_close(struct seal *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < SEAL_READERS; i++)
+        worklog_reader_close(s->reader[i].log);
+    start_logs_clear(&s->logs);
+    buf_clear(&s->last);
+    free(s->row);
+    free(s->refused);
+    free(s->part);
+    free(s->batch_path);
+    free(s);
+}
+
+size_t seal_parts(const struct seal *s)
+{
+    return s->n_parts;
+}
+
+/* ---- one part ----------------------------------------------------------- */
+
+/* Who asks for rows: the part, by its number. */
+struct giving {
+    struct seal *s;
+    const struct seal_part *part;
+};
+
+/* The tensor first: reading the record takes its bytes away. */
+static int take_last(struct seal *s, const struct seal_row *row,
+                     const unsigned char **last, struct err *err)
+{
+    struct frame f;
+
+    *last = NULL;
+    if (!s->o.with_last || !row->last)
+        return 0;
+    if (read_frame(s, row->log, row->last, &f, err))
+        return -1;
+    if (f.n != (size_t)s->o.dim * 4)
+        return err_set(err, ERR_INPUT, "\"%s\" has a last row of %zu bytes"
+                       " at %" PRIu64 ", the model's has %zu",
+                       s->logs.log[row->log].path, f.n, row->last,
+                       (size_t)s->o.dim * 4);
+    buf_reset(&s->last);
+    buf_put(&s->last, f.payload, f.n);
+    *last = (const unsigned char *)s->last.data;
+    return 0;
+}
+
+static int give_row(void *self, uint64_t i, struct checkpoint_row *row,
+                    struct err *err)
+{
+    const struct giving *g = self;
+    const struct seal_row *r = &g->s->row[g->part->row + i];
+    struct frame f;
+
+    row->line = r->line;
+    if (take_last(g->s, r, &row->last, err) ||
+        read_frame(g->s, r->log, r->at, &f, err))
+        return -1;
+    return record_get(&row->record, f.payload, f.n, err);
+}
+
+static void fill_head(struct checkpoint_head *h, const struct seal *s,
+                      const struct seal_part *p)
+{
+    memset(h, 0, sizeof(*h));
+    memcpy(h->model, s->info->model, 32);
+    memcpy(h->batch, s->info->id, 32);
+    h->n_vocab = s->o.n_vocab;
+    h->n_layers = s->o.n_layers;
+    h->dim = s->o.dim;
+    h->first = p->first;
+    h->count = p->count;
+    h->n_rows = p->n_rows;
+    h->with_last = s->o.with_last;
+    for (size_t i = p->row; i < p->row + p->n_rows; i++) {
+        const struct seal_row *r = &s->row[i];
+
+        h->n_stops += r->n_stops;
+        h->stop_bytes += r->stop_bytes;
+        h->n_prompt += r->n_prompt;
+        h->n_leaves += r->n_leaves;
+        h->n_output += r->n_output;
+        h->text_bytes += r->text;
+    }
+}
+
+static int write_index(struct seal *s, size_t part, const char *h5,
+                       struct err *err)
+{
+    char *path = seal_part_path(s->batch_path, part, "idx");
+    struct buf text;
+    int rc = 0;
+
+    buf_init(&text, 1u << 20);
+    if (!file_exists(path))
+        rc = checkpoint_index(h5, &text, err) ||
+                     buf_check(&text, "an index", err) ||
+                     file_write(path, text.data, text.len, err)
+                 ? -1 : 0;
+    buf_clear(&text);
+    free(path);
+    return rc;
+}
+
+int seal_part(struct seal *s, size_t part, struct err *err)
+{
+    char *path = seal_part_path(s->batch_path, part, "h5");
+    struct giving g = { s, &s->part[part] };
+    struct checkpoint_head head;
+    int rc = 0;
+
+    fill_head(&head, s, g.part);
+    if (!file_exists(path))
+        rc = checkpoint_write(path, &head, give_row, &g, NULL, err);
+    if (rc == 0)
+        rc = write_index(s, part, path, err);
+    free(path);
+    return rc;
+}

@@ -1,0 +1,92 @@
+/*
+ * From the logs of a finished batch to its checkpoint (checkpoint.md, Seal):
+ * which requests go into which part, the parts, what was refused, and
+ * checkpoint.json, which says that all of it is there.  Parts depend on the
+ * requests and answers alone, not on ranks, starts or who seals.
+ */
+#ifndef APUS_STORE_SEAL_H
+#define APUS_STORE_SEAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/resume.h"
+
+struct buf;
+struct err;
+struct batch_info;
+struct survey;
+
+struct seal_options {
+    uint64_t part_size;   /* bytes of contents that a part may come to */
+    bool with_last;       /* the last residual rows too */
+    uint32_t n_vocab, n_layers, dim; /* of the model */
+    resume_note_fn *note; /* told of damage; may be NULL */
+    void *self;
+};
+
+struct seal;
+
+/* Read the logs.  ERR_RETRY if a request has neither all its answers nor a
+ * reason why not; ERR_INPUT if one has two different answers.  Everything is
+ * borrowed until seal_close but the options. */
+int seal_open(struct seal **out, const char *batch_path,
+              const struct batch_info *info, const struct survey *survey,
+              const struct seal_options *o, struct err *err);
+void seal_close(struct seal *s);
+
+/* How many parts there are to be: at least one. */
+size_t seal_parts(const struct seal *s);
+
+/* Write one part and its .idx, unless they are there. */
+int seal_part(struct seal *s, size_t part, struct err *err);
+
+/* After all parts: refused.jsonl and checkpoint.json. */
+int seal_finish(struct seal *s, struct err *err);
+
+/* All of that in a row, of the parts k, k + of, ..; `finish` if the others
+ * are there then. */
+int seal_batch(const char *batch_path, const struct batch_info *info,
+               const struct seal_options *o, size_t k, size_t of,
+               bool finish, struct err *err);
+
+/* Whether a batch has its checkpoint.json. */
+bool seal_is_done(const char *batch_path);
+
+/* Remove the logs of a batch whose checkpoint.json is there, and what was
+ * left half sealed. */
+int seal_tidy(const char *batch_path, struct err *err);
+
+/* "BATCH/part-PPPP.h5" or another suffix; the caller frees it. */
+char *seal_part_path(const char *batch_path, size_t part,
+                     const char *suffix);
+
+/* What checkpoint.json says. */
+struct seal_file {
+    uint64_t size, first, count; /* bytes; lines */
+    unsigned char sha256[32], root[32];
+};
+struct seal_info {
+    uint64_t n_rows, n_refused;
+    struct seal_file *part;
+    size_t n_parts;
+};
+int seal_info_read(struct seal_info *i, const char *batch_path,
+                   struct err *err);
+void seal_info_clear(struct seal_info *i);
+
+/* ERR_INPUT unless the file has this size and SHA-256. */
+int seal_file_check(const struct seal_file *f, const char *path,
+                    struct err *err);
+
+/* refused.jsonl line by line, in the order of the requests: 1 and *line with
+ * its reason, 0 at the end, -1. */
+struct refused;
+int refused_open(struct refused **out, const char *batch_path,
+                 struct err *err);
+int refused_next(struct refused *f, uint32_t *line, struct reason *why,
+                 struct err *err);
+void refused_close(struct refused *f);
+
+#endif

@@ -1,0 +1,423 @@
+/*
+ * The files of a checkpoint around its parts: refused.jsonl, the reasons of
+ * requests without an answer, and checkpoint.json, which is written last and
+ * says that everything is there.  Neither has a time, a host or a path.
+ */
+#include <config.h>
+
+#include "store/seal_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "proof/digest.h"
+#include "store/checkpoint.h"
+#include "store/lines.h"
+#include "store/spool_internal.h"
+#include "store/survey.h"
+#include "store/worklog.h"
+
+#define FORMAT "apus-checkpoint-1"
+#define INFO_MAX ((size_t)64 << 20)
+#define MAX_PARTS 1000000
+#define CHUNK (64u << 10)
+
+char *seal_part_path(const char *batch_path, size_t part, const char *suffix)
+{
+    return xasprintf("%s/part-%04zu.%s", batch_path, part, suffix);
+}
+
+/* ---- refused.jsonl ------------------------------------------------------ */
+
+static void put_reason(struct buf *out, uint32_t line,
+                       const struct reason *why)
+{
+    struct buf text;
+
+    buf_init(&text, 3 * sizeof(why->message));
+    utf8_scrub(&text, why->message, strlen(why->message));
+    buf_printf(out, "{\"line\":%" PRIu32 ",\"code\":", line);
+    json_put_string(out, why->code, strlen(why->code));
+    buf_puts(out, ",\"message\":");
+    json_put_string(out, text.len ? text.data : "", text.len);
+    buf_puts(out, "}\n");
+    buf_clear(&text);
+}
+
+static int put_refused(struct seal *s, const struct seal_refused *r,
+                       struct file_out *out, struct err *err)
+{
+    struct worklog_reader *log;
+    struct reason why;
+    struct frame f;
+    struct buf text;
+    int rc;
+
+    if (worklog_open(&log, s->logs.log[r->log].path, s->info->id, err))
+        return -1;
+    rc = worklog_read_at(log, r->at, &f, err);
+    if (rc == 0) {
+        reason_unpack(&why, f.payload, f.n);
+        buf_init(&text, CHUNK);
+        put_reason(&text, r->line, &why);
+        rc = file_out_put(out, text.data, text.len, err);
+        buf_clear(&text);
+    }
+    worklog_reader_close(log);
+    return rc;
+}
+
+static int write_refused(struct seal *s, struct err *err)
+{
+    char *path = file_join(s->batch_path, "refused.jsonl");
+    struct file_out *out;
+    int rc = file_out_open(&out, path, err);
+
+    free(path);
+    if (rc)
+        return -1;
+    for (size_t i = 0; i < s->n_refused; i++) {
+        if (put_refused(s, &s->refused[i], out, err)) {
+            file_out_abort(out);
+            return -1;
+        }
+    }
+    return file_out_commit(out, err);
+}
+
+struct refused {
+    struct lines *lines;
+    char *path;
+};
+
+int refused_open(struct refused **out, const char *batch_path,
+                 struct err *err)
+{
+    struct refused *f = xcalloc(1, sizeof(*f));
+
+    f->path = file_join(batch_path, "refused.jsonl");
+    if (lines_open(&f->lines, f->path, err)) {
+        refused_close(f);
+        return -1;
+    }
+    *out = f;
+    return 0;
+}
+
+void refused_close(struct refused *f)
+{
+    if (!f)
+        return;
+    lines_close(f->lines);
+    free(f->path);
+    free(f);
+}
+
+int refused_next(struct refused *f, uint32_t *line, struct reason *why,
+                 struct err *err)
+{
+    const char *text, *code, *message;
+    struct json *root;
+    uint64_t number = 0;
+    size_t n;
+    int rc = 1;
+
+    if (lines_next(f->lines, &text, &n, err))
+        return -1;
+    if (!text)
+        return 0;
+    if (json_parse(&root, text, n, err))
+        return err_prefix(err, "\"%s\"", f->path);
+    code = json_string(json_get(root, "code"));
+    message = json_string(json_get(root, "message"));
+    if (!code || !message || json_u64(json_get(root, "line"), &number) ||
+        number > UINT32_MAX) {
+        rc = err_set(err, ERR_INPUT, "\"%s\": line, code and message"
+                     " expected", f->path);
+    } else {
+        *line = (uint32_t)number;
+        reason_set(why, code, message);
+    }
+    json_free(root);
+    return rc;
+}
+
+/* ---- checkpoint.json ---------------------------------------------------- */
+
+static int hash_file(unsigned char sha256[32], uint64_t *size,
+                     const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct digest *d;
+    char *chunk;
+    ssize_t n = 1;
+
+    if (fd < 0)
+        return err_errno(err, ERR_INPUT, "cannot open \"%s\"", path);
+    d = digest_new();
+    chunk = xmalloc(CHUNK);
+    *size = 0;
+    while (n != 0) {
+        n = read(fd, chunk, CHUNK);
+        if (n < 0 && errno != EINTR)
+            break;
+        if (n > 0) {
+            digest_put(d, chunk, (size_t)n);
+            *size += (uint64_t)n;
+        }
+    }
+    if (n < 0)
+        err_errno(err, ERR_RETRY, "cannot read \"%s\"", path);
+    digest_end(d, sha256);
+    free(chunk);
+    close(fd);
+    return n < 0 ? -1 : 0;
+}
+
+int seal_file_check(const struct seal_file *f, const char *path,
+                    struct err *err)
+{
+    unsigned char sha256[32];
+    uint64_t size = 0;
+
+    if (hash_file(sha256, &size, path, err))
+        return -1;
+    if (size != f->size)
+        return err_set(err, ERR_INPUT, "\"%s\" has %" PRIu64 " bytes and was"
+                       " sealed with %" PRIu64, path, size, f->size);
+    if (memcmp(sha256, f->sha256, 32) != 0)
+        return err_set(err, ERR_INPUT, "\"%s\" is not the file that was"
+                       " sealed: its SHA-256 differs", path);
+    return 0;
+}
+
+static int put_part(struct buf *out, const struct seal *s, size_t part,
+                    struct err *err)
+{
+    char *path = seal_part_path(s->batch_path, part, "h5");
+    char sha[ID_TEXT], root[ID_TEXT];
+    const struct checkpoint_head *h;
+    unsigned char sha256[32];
+    struct checkpoint *c;
+    uint64_t size = 0;
+    int rc = -1;
+
+    if (hash_file(sha256, &size, path, err) ||
+        checkpoint_open(&c, path, err))
+        goto out;
+    h = checkpoint_head(c);
+    base64url(sha, sha256, 32);
+    base64url(root, h->part_root, 32);
+    buf_printf(out, "%s{\"first\":%" PRIu64 ",\"count\":%" PRIu64
+               ",\"size\":\"%" PRIu64 "\",\"sha256\":\"%s\",\"root\":\"%s\"}",
+               part ? ",\n" : "\n", h->first, h->count, size, sha, root);
+    rc = 0;
+    if (memcmp(h->batch, s->info->id, 32) != 0 ||
+        h->first != s->part[part].first || h->count != s->part[part].count ||
+        h->n_rows != s->part[part].n_rows)
+        rc = err_set(err, ERR_INPUT, "\"%s\" is a part of another batch, or"
+                     " was cut in another way: remove it and seal again",
+                     path);
+    checkpoint_close(c);
+out:
+    free(path);
+    return rc;
+}
+
+int seal_finish(struct seal *s, struct err *err)
+{
+    char *path = file_join(s->batch_path, "checkpoint.json");
+    char id[ID_TEXT], model[ID_TEXT];
+    struct buf text;
+    int rc = -1;
+
+    buf_init(&text, INFO_MAX);
+    base64url(id, s->info->id, 32);
+    base64url(model, s->info->model, 32);
+    buf_printf(&text, "{\"format\":\"" FORMAT "\",\"batch\":\"%s\","
+               "\"model\":\"%s\",\"requests\":%" PRIu32 ",\"rows\":%zu,"
+               "\"refused\":%zu,\"parts\":[", id, model, s->survey->n,
+               s->n_rows, s->n_refused);
+    if (write_refused(s, err))
+        goto out;
+    for (size_t i = 0; i < s->n_parts; i++)
+        if (put_part(&text, s, i, err))
+            goto out;
+    buf_puts(&text, "\n]}\n");
+    if (buf_check(&text, "checkpoint.json", err))
+        goto out;
+    rc = file_write(path, text.data, text.len, err);
+out:
+    buf_clear(&text);
+    free(path);
+    return rc;
+}
+
+static int seal_some(struct seal *s, size_t k, size_t of, bool finish,
+                     struct err *err)
+{
+    for (size_t i = k; i < seal_parts(s); i += of)
+        if (seal_part(s, i, err))
+            return -1;
+    return finish ? seal_finish(s, err) : 0;
+}
+
+int seal_batch(const char *batch_path, const struct batch_info *info,
+               const struct seal_options *o, size_t k, size_t of,
+               bool finish, struct err *err)
+{
+    struct survey survey = { .n = 0 };
+    struct seal *s = NULL;
+    int rc = -1;
+
+    if (survey_read(&survey, batch_path, info, err) == 0 &&
+        seal_open(&s, batch_path, info, &survey, o, err) == 0)
+        rc = seal_some(s, k, of, finish, err);
+    seal_close(s);
+    survey_clear(&survey);
+    return rc;
+}
+
+bool seal_is_done(const char *batch_path)
+{
+    char *path = file_join(batch_path, "checkpoint.json");
+    bool there = file_exists(path);
+
+    free(path);
+    return there;
+}
+
+static int get_part(struct seal_file *p, const struct json *v,
+                    struct err *err)
+{
+    const char *size = json_string(json_get(v, "size"));
+    const char *sha = json_string(json_get(v, "sha256"));
+    const char *root = json_string(json_get(v, "root"));
+
+    if (!size || json_u64_text(size, &p->size) || !sha ||
+        base64url_id(p->sha256, sha) || !root ||
+        base64url_id(p->root, root) ||
+        json_u64(json_get(v, "first"), &p->first) ||
+        json_u64(json_get(v, "count"), &p->count))
+        return err_set(err, ERR_INPUT, "a part: first, count, size, sha256"
+                       " and root expected");
+    return 0;
+}
+
+static int get_info(struct seal_info *i, const struct json *root,
+                    struct err *err)
+{
+    const char *format = json_string(json_get(root, "format"));
+    const struct json *parts = json_get(root, "parts"), *v;
+    size_t n = json_count(parts);
+
+    if (!format || strcmp(format, FORMAT) != 0)
+        return err_set(err, ERR_INPUT, "\"format\": " FORMAT " expected");
+    if (json_u64(json_get(root, "rows"), &i->n_rows) ||
+        json_u64(json_get(root, "refused"), &i->n_refused))
+        return err_set(err, ERR_INPUT, "\"rows\", \"refused\": numbers"
+                       " expected");
+    if (n < 1 || n > MAX_PARTS)
+        return err_set(err, ERR_INPUT, "\"parts\": 1 to %d expected",
+                       MAX_PARTS);
+    i->part = xcalloc(n, sizeof(*i->part));
+    for (v = json_first(parts); v; v = json_next(v))
+        if (get_part(&i->part[i->n_parts++], v, err))
+            return -1;
+    return 0;
+}
+
+int seal_info_read(struct seal_info *i, const char *batch_path,
+                   struct err *err)
+{
+    struct seal_info got = { .n_parts = 0 };
+    struct json *root = NULL;
+    struct buf text;
+    int rc;
+
+    buf_init(&text, INFO_MAX);
+    rc = spool_read_in(&text, batch_path, "checkpoint.json", NULL, err);
+    if (rc == 0)
+        rc = err_set(err, ERR_INPUT, "\"%s\" has no checkpoint.json: it is"
+                     " not sealed", batch_path);
+    else if (rc > 0)
+        rc = json_parse(&root, text.len ? text.data : "", text.len, err) ||
+                     get_info(&got, root, err)
+                 ? err_prefix(err, "\"%s/checkpoint.json\"", batch_path) : 0;
+    json_free(root);
+    buf_clear(&text);
+    if (rc)
+        seal_info_clear(&got);
+    else
+        *i = got;
+    return rc;
+}
+
+void seal_info_clear(struct seal_info *i)
+{
+    free(i->part);
+    memset(i, 0, sizeof(*i));
+}
+
+/* ---- what is no longer needed ------------------------------------------- */
+
+static bool is_half_sealed(const char *name)
+{
+    size_t n = strlen(name);
+
+    return strncmp(name, "part-", 5) == 0 && n > 4 &&
+           strcmp(name + n - 4, ".tmp") == 0;
+}
+
+static int remove_half_sealed(const char *batch_path, struct err *err)
+{
+    int fd = spool_open_dir(batch_path, err), rc = 0;
+    struct dirent *e;
+    DIR *d;
+
+    if (fd < 0)
+        return -1;
+    d = fdopendir(fd);
+    if (!d) {
+        close(fd);
+        return spool_fail(err, "read", batch_path);
+    }
+    while (rc == 0 && (e = readdir(d)) != NULL)
+        if (is_half_sealed(e->d_name) && unlinkat(fd, e->d_name, 0) &&
+            errno != ENOENT)
+            rc = spool_fail(err, "remove from", batch_path);
+    closedir(d);
+    return rc;
+}
+
+int seal_tidy(const char *batch_path, struct err *err)
+{
+    struct start_logs logs;
+    int rc = 0;
+
+    if (!seal_is_done(batch_path))
+        return err_set(err, ERR_FATAL, "\"%s\" is not sealed: its logs stay",
+                       batch_path);
+    if (start_logs_find(&logs, batch_path, err))
+        return -1;
+    for (uint32_t i = 0; rc == 0 && i < logs.n_starts; i++) {
+        char *dir = start_path(batch_path, logs.start[i]);
+
+        rc = spool_remove_tree(dir, err);
+        free(dir);
+    }
+    start_logs_clear(&logs);
+    return rc ? -1 : remove_half_sealed(batch_path, err);
+}

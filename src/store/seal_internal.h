@@ -1,0 +1,58 @@
+/*
+ * What seal.c and seal_files.c share.  Not for others.
+ */
+#ifndef APUS_STORE_SEAL_INTERNAL_H
+#define APUS_STORE_SEAL_INTERNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "store/seal.h"
+#include "store/spool.h"
+
+struct worklog_reader;
+
+#define SEAL_READERS 64 /* logs that are open at once */
+
+/* Where an answer lies, and how much of everything it has. */
+struct seal_row {
+    uint32_t line, choice, log;
+    uint32_t n_prompt, n_leaves, n_output, n_stops, stop_bytes;
+    uint64_t at, last; /* offsets in the log; last is 0 without a tensor */
+    uint64_t text;
+};
+
+struct seal_refused {
+    uint32_t line, log;
+    uint64_t at;
+};
+
+/* Lines [first, first + count), rows [row, row + n_rows). */
+struct seal_part {
+    uint32_t first, count;
+    size_t row, n_rows;
+};
+
+struct seal_reader {
+    struct worklog_reader *log;
+    uint32_t number;
+};
+
+struct seal {
+    char *batch_path;
+    const struct batch_info *info;
+    const struct survey *survey;
+    struct seal_options o;
+    struct start_logs logs;
+    struct seal_reader reader[SEAL_READERS]; /* by the log's number */
+    struct seal_row *row;
+    size_t n_rows, cap_rows;
+    struct seal_refused *refused;
+    size_t n_refused, cap_refused;
+    struct seal_part *part;
+    size_t n_parts;
+    struct buf last;
+};
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * What a batch asks for, line by line: where each request lies in
+ * requests.jsonl and how much it may cost.  A few bytes a line are kept, no
+ * text.
+ */
+#ifndef APUS_STORE_SURVEY_H
+#define APUS_STORE_SURVEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct batch_info;
+struct err;
+
+struct survey_line {
+    uint64_t at;         /* offset in requests.jsonl */
+    uint32_t n;          /* bytes, without the newline */
+    uint32_t max_tokens; /* UINT32_MAX: what is left of the context */
+    uint8_t n_choices;   /* 1 to 8; 1 if it is malformed */
+    bool malformed;      /* it will be refused, by this version */
+};
+
+struct survey {
+    struct survey_line *line;
+    uint32_t n;
+};
+
+/* Read requests.jsonl of a batch.  ERR_INPUT if it is not the file that
+ * batch.json names: other hash, other number of lines. */
+int survey_read(struct survey *s, const char *batch_path,
+                const struct batch_info *info, struct err *err);
+void survey_clear(struct survey *s);
+
+/* All choices of a line as a mask: bit c for choice c. */
+uint8_t survey_choices(const struct survey_line *l);
+
+#endif
