@@ -1,101 +1,502 @@
 /*
- * apus-worker: the program that runs on every rank of a job.  Today it shows
- * that its ranks start and can talk: one line a rank, printed by rank 0 in
- * order.  It answers no requests; `apus run` does, in one process.
+ * apus-worker: the program that runs on every rank of a job.  Rank 0 takes a
+ * batch from the spool, hands its requests out (dispatch.c), and seals what
+ * came of them; every rank, 0 too, answers (rank.c).
  *
- * Built without MPI it is one rank.
+ * The way of a batch is the list of steps in run_batch.  The way of a request
+ * is the loop of compute.c.
  */
 #include <config.h>
 
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#ifdef HAVE_MPI
-#include <mpi.h>
-#endif
-
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/opt.h"
+#include "base/program.h"
+#include "base/settings.h"
 #include "commit.h"
+#include "mpi/choose.h"
+#include "mpi/dispatch.h"
+#include "mpi/link.h"
+#include "mpi/rank.h"
+#include "store/seal.h"
+#include "store/spool.h"
 
-#define LINE_SIZE 160 /* a rank's line with its NUL, cut if it is longer */
+#define HELP_MAX (1u << 20)
+#define MAX_BATCH 65536
+#define MIN_PART ((uint64_t)1 << 20)
+#define PAUSE_NS 500000
 
-static const char usage[] =
-    "usage: apus-worker\n"
-    "       apus-worker --version | --help\n"
-    "\n"
-    "Print one line for each rank: \"rank R of N on HOST\".  Requests are\n"
-    "answered by `apus run`, not by this program.\n";
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2, EXIT_SAVED = 75 };
 
-static void make_line(char line[LINE_SIZE], int rank, int size)
+struct worker {
+    struct settings *settings;
+    bool alone, outcome, show, pretend;
+    const char *model_path;
+    const char **names; /* of batches; none: all in todo */
+    size_t n_names;
+
+    struct link *link;
+    struct rank_side *rank;
+    struct ranks *ranks;  /* rank 0's, as all that follows */
+    struct spool *spool;
+    bool signalled, saved;
+};
+
+/* ---- signals ------------------------------------------------------------- */
+
+static volatile sig_atomic_t got_signal;
+
+static void on_signal(int number)
 {
-    char host[LINE_SIZE / 2];
-
-    if (gethostname(host, sizeof(host)) != 0)
-        strcpy(host, "unknown");
-    host[sizeof(host) - 1] = '\0';
-    memset(line, 0, LINE_SIZE);
-    snprintf(line, LINE_SIZE, "rank %d of %d on %s", rank, size, host);
+    got_signal = number;
 }
 
+/* A time limit, a preemption and a person all want the same: save. */
+static void catch_signals(void)
+{
+    struct sigaction sa = { .sa_handler = on_signal };
+
+    sigaction(SIGUSR1, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGHUP, &sa, NULL);
+    sa.sa_flags = (int)SA_RESETHAND; /* a second Ctrl-C ends it */
+    sigaction(SIGINT, &sa, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- the loop of every rank ---------------------------------------------- */
+
+/* Take what has arrived and do what time asks for.  d is NULL but on rank 0
+ * with a batch. */
+static void turn(struct worker *w, struct dispatch *d)
+{
+    const struct timespec pause = { .tv_nsec = PAUSE_NS };
+    struct payload p;
+    bool any = false;
+
+    while (link_poll(w->link, &p)) {
+        any = true;
+        if (p.tag < TAG_READY)
+            rank_take(w->rank, &p);
+        else if (d)
+            dispatch_take(d, &p);
+    }
+    if (got_signal && !w->signalled) {
+        w->signalled = true;
+        if (link_rank(w->link) != 0)
+            rank_signalled(w->rank);
+    }
+    rank_tick(w->rank);
+    if (d && w->signalled)
+        dispatch_save(d);
+    if (d)
+        dispatch_tick(d);
+    if (!any)
+        nanosleep(&pause, NULL);
+}
+
+static int follow(struct worker *w)
+{
+    int status;
+
+    while (!rank_quits(w->rank, &status))
+        turn(w, NULL);
+    return status;
+}
+
+/* ---- a batch, on rank 0 -------------------------------------------------- */
+
+/* A line for people, who started what and where: nothing else that is kept
+ * may differ between two runs. */
+static void note_start(const struct worker *w, const char *batch_path,
+                       uint32_t start)
+{
+    char *path = xasprintf("%s/run.jsonl", batch_path);
+    const char *job = getenv("SLURM_JOB_ID");
+    char host[256] = "";
+    int fd;
+
+    gethostname(host, sizeof(host) - 1);
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+              0666);
+    if (fd >= 0) {
+        dprintf(fd, "{\"start\":%" PRIu32 ",\"time\":%" PRId64
+                ",\"host\":\"%s\",\"pid\":%d,\"ranks\":%d,\"slurm_job\":"
+                "\"%.20s\",\"kernel\":\"%s\",\"version\":\"%s\","
+                "\"commit\":\"%s\"}\n", start, (int64_t)time(NULL), host,
+                (int)getpid(), link_size(w->link),
+                job && job[strspn(job, "0123456789")] == '\0' ? job : "",
+                settings_text(w->settings, "kernel"), PACKAGE_VERSION,
+                APUS_COMMIT);
+        close(fd);
+    }
+    free(path);
+}
+
+/* Hand out, answer, record, seal: until there is nothing more to do. */
+static int answer(struct worker *w, const struct batch *b,
+                  const struct batch_info *info, uint32_t start,
+                  enum dispatch_phase *end, struct err *err)
+{
+    struct dispatch_options o = {
+        .batch_path = b->path, .info = info, .start = start,
+        .lost_s = (unsigned)settings_count(w->settings, "rank-timeout"),
+        .part_size = settings_count(w->settings, "part-size"),
+    };
+    struct dispatch *d;
+
+    if (dispatch_new(&d, w->link, w->ranks, &o, err))
+        return -1;
+    do
+        turn(w, d);
+    while ((*end = dispatch_phase(d)) < DISPATCH_DONE);
+    dispatch_error(d, err);
+    dispatch_free(d);
+    return 0;
+}
+
+/* The checkpoint is there: the batch is done, its logs may go. */
+static int finish(struct worker *w, struct batch *b, struct err *err)
+{
+    char id[ID_TEXT];
+
+    if (spool_move(w->spool, b, SPOOL_DONE, err) < 0 ||
+        seal_tidy(b->path, err))
+        return -1;
+    base64url(id, b->id, 32);
+    log_info("batch %s is done: \"%s\"", id, b->path);
+    return 0;
+}
+
+/* 0 done, 1 saved, -1 failed. */
+static int go_on(struct worker *w, struct batch *b,
+                 const struct batch_info *info, struct err *err)
+{
+    enum dispatch_phase end;
+    uint32_t start;
+
+    if (seal_is_done(b->path))
+        return finish(w, b, err);
+    if (batch_new_start(b->path, &start, err))
+        return -1;
+    note_start(w, b->path, start);
+    log_info("batch \"%s\", start %" PRIu32 ", %" PRIu64 " requests, %d"
+             " ranks", b->path, start, info->n_requests,
+             link_size(w->link));
+    if (answer(w, b, info, start, &end, err))
+        return -1;
+    if (end == DISPATCH_DONE)
+        return finish(w, b, err);
+    return end == DISPATCH_SAVED ? 1 : -1;
+}
+
+/* Another time the disk may have room, the file system be there again. */
+static int status_of(const struct err *err)
+{
+    return err->code == ERR_RETRY ? EXIT_SAVED : EXIT_FAILED;
+}
+
+/* The model is opened before the batch is claimed: without it the batch
+ * stays where it is. */
+static int run_batch(struct worker *w, struct batch *b)
+{
+    struct batch_info info = { .n_requests = 0 };
+    struct err err = ERR_INIT;
+    int rc;
+
+    if (batch_info_read(&info, b->path, &err) ||
+        rank_open_model(w->rank, info.model, &err) ||
+        choose_claim(w->spool, b, &err))
+        rc = -1;
+    else
+        rc = go_on(w, b, &info, &err);
+    batch_info_clear(&info);
+    if (rc < 0) {
+        /* what a rank told was reported when it came */
+        if (strncmp(err.text, "rank ", 5) != 0)
+            log_err(&err);
+        return status_of(&err);
+    }
+    return rc ? EXIT_SAVED : EXIT_DONE;
+}
+
+static int run_named(struct worker *w, const char *name)
+{
+    struct err err = ERR_INIT;
+    struct batch b = { .path = NULL };
+    int status = EXIT_DONE;
+    int rc = choose_named(w->spool, name, &b, &err);
+
+    if (rc < 0) {
+        log_err(&err);
+        status = status_of(&err);
+    } else if (rc == 0) {
+        status = run_batch(w, &b);
+    }
+    batch_clear(&b);
+    return status;
+}
+
+static int run_all(struct worker *w)
+{
+    struct err err = ERR_INIT;
+    int status = EXIT_DONE, rc;
+
+    while (!w->signalled) {
+        struct batch b = { .path = NULL };
+
+        rc = choose_next(w->spool, &b, &err);
+        if (rc != 0) {
+            if (rc < 0)
+                log_err(&err);
+            return rc < 0 ? status_of(&err) : status;
+        }
+        status = run_batch(w, &b);
+        batch_clear(&b);
+        if (status != EXIT_DONE)
+            return status;
+    }
+    return EXIT_SAVED;
+}
+
+static int lead(struct worker *w)
+{
+    int status = EXIT_DONE;
+
+    if (w->n_names == 0)
+        return run_all(w);
+    for (size_t i = 0; i < w->n_names && status == EXIT_DONE; i++)
+        status = w->signalled ? EXIT_SAVED : run_named(w, w->names[i]);
+    return status;
+}
+
+static void send_quit(struct worker *w, int status)
+{
+    struct buf b;
+
+    buf_init(&b, 16);
+    buf_put_u32(&b, (uint32_t)status);
+    for (int i = 1; i < link_size(w->link); i++)
+        link_send(w->link, i, TAG_QUIT, b.data, b.len);
+    buf_clear(&b);
+}
+
+static int lead_all(struct worker *w)
+{
+    struct err err = ERR_INIT;
+    int status;
+
+    w->ranks = ranks_new(link_size(w->link));
+    if (spool_open(&w->spool, settings_text(w->settings, "spool"), &err)) {
+        log_err(&err);
+        status = status_of(&err);
+    } else {
+        status = lead(w);
+    }
+    send_quit(w, status);
+    spool_close(w->spool);
+    ranks_free(w->ranks);
+    return status;
+}
+
+/* ---- options ------------------------------------------------------------- */
+
+/* Ranks of this machine, which share its memory. */
+static uint64_t local_ranks(const struct worker *w)
+{
+    const char *n = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
+    unsigned long count;
+
+    if (!n)
+        n = getenv("SLURM_NTASKS_PER_NODE");
+    count = n ? strtoul(n, NULL, 10) : 0;
+    return count ? count : (uint64_t)link_size(w->link);
+}
+
+static uint64_t kv_ceiling(const struct worker *w)
+{
+    uint64_t n = settings_count(w->settings, "kv-memory");
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGE_SIZE);
+
+    if (n || pages < 0 || size < 0)
+        return n;
+    return (uint64_t)pages * (uint64_t)size / 4 / local_ranks(w);
+}
+
+static void fill_options(const struct worker *w, struct rank_options *o)
+{
+    const struct settings *s = w->settings;
+
+    *o = (struct rank_options){
+        .models = settings_text(s, "models"),
+        .model_path = w->model_path,
+        .kernel = settings_text(s, "kernel"),
+        .max_sequences = settings_count(s, "batch"),
+        .kv_bytes = kv_ceiling(w),
+        .with_last = strcmp(settings_text(s, "tensors"), "last") == 0,
+        .part_size = settings_count(s, "part-size"),
+        .pretend = w->pretend,
+        .lost_s = (unsigned)settings_count(s, "rank-timeout"),
+    };
+}
+
+static int check_settings(const struct settings *s, struct err *err)
+{
+    uint64_t batch = settings_count(s, "batch");
+    uint64_t timeout = settings_count(s, "rank-timeout");
+
+    if (batch < 1 || batch > MAX_BATCH)
+        return err_set(err, ERR_INPUT, "batch = %" PRIu64 ": 1 to %d"
+                       " expected", batch, MAX_BATCH);
+    if (timeout < 2 || timeout > 86400)
+        return err_set(err, ERR_INPUT, "rank-timeout = %" PRIu64 ": 2 to"
+                       " 86400 expected", timeout);
+    if (settings_count(s, "part-size") < MIN_PART)
+        return err_set(err, ERR_INPUT, "part-size: at least 1M expected");
+    return 0;
+}
+
+/* One line a rank, for a look at whether they start and where. */
+static int show_ranks(const struct worker *w)
+{
+    char host[256] = "unknown";
+
+    gethostname(host, sizeof(host) - 1);
+    printf("rank %d of %d on %s\n", link_rank(w->link), link_size(w->link),
+           host);
+    fflush(stdout);
+    return EXIT_DONE;
+}
+
+static int work(struct worker *w)
+{
+    struct rank_options o;
+    char name[32] = "apus-worker";
+    struct err err = ERR_INIT;
+    int status;
+
+    if (link_open(&w->link, w->alone, &err)) {
+        log_err(&err);
+        return EXIT_FAILED;
+    }
+    if (link_rank(w->link) != 0)
+        snprintf(name, sizeof(name), "apus-worker[%d]", link_rank(w->link));
+    program_apply(w->settings, name, &err);
+    if (w->show) {
+        status = show_ranks(w);
+    } else {
+        catch_signals();
+        fill_options(w, &o);
+        w->rank = rank_new(w->link, &o);
+        status = link_rank(w->link) == 0 ? lead_all(w) : follow(w);
+        rank_free(w->rank);
+    }
+    link_close(w->link, status);
+    return status;
+}
+
+static int tell_outcome(const struct worker *w)
+{
+    struct spool *spool = NULL;
+    struct err err = ERR_INIT;
+    int outcome = -1;
+
+    if (spool_open(&spool, settings_text(w->settings, "spool"), &err) == 0)
+        outcome = choose_outcome(spool, w->names, w->n_names, &err);
+    spool_close(spool);
+    if (outcome < 0)
+        log_err(&err);
+    return outcome < 0 ? EXIT_FAILED : outcome;
+}
+
+static void print_version(void)
+{
+    printf("apus-worker %s (%s), %s\n", PACKAGE_VERSION, APUS_COMMIT,
 #ifdef HAVE_MPI
-
-static int show_ranks(int *argc, char ***argv)
-{
-    char line[LINE_SIZE];
-    char *all = NULL;
-    int rank, size;
-
-    /* the default error handler ends the job, which is all we could do */
-    MPI_Init(argc, argv);
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &size);
-    make_line(line, rank, size);
-    if (rank == 0)
-        all = xcalloc((size_t)size, LINE_SIZE);
-    MPI_Gather(line, LINE_SIZE, MPI_CHAR, all, LINE_SIZE, MPI_CHAR, 0,
-               MPI_COMM_WORLD);
-    for (int i = 0; rank == 0 && i < size; i++)
-        puts(all + (size_t)i * LINE_SIZE);
-    free(all);
-    MPI_Finalize();
-    return 0;
-}
-
+           "MPI"
 #else
-
-static int show_ranks(int *argc, char ***argv)
-{
-    char line[LINE_SIZE];
-
-    (void)argc;
-    (void)argv;
-    make_line(line, 0, 1);
-    puts(line);
-    return 0;
+           "one rank: built without MPI"
+#endif
+    );
 }
 
-#endif
+static int parse_and_work(struct worker *w, int argc, char **argv)
+{
+    const struct opt opts[] = {
+        { 0, "alone", NULL, "one rank, without MPI", NULL, &w->alone },
+        { 0, "outcome", NULL, "work on nothing; exit 0 if the batches are"
+          " done, 75 if there is more to do, 1 if it got nowhere", NULL,
+          &w->outcome },
+        { 0, "show-ranks", NULL, "work on nothing; print a line a rank",
+          NULL, &w->show },
+        { 0, "model", "FILE", "the model of these batches, if it is not in"
+          " the store", &w->model_path, NULL },
+        { 0, "pretend-engine", NULL, "for tests: answer with made-up tokens",
+          NULL, &w->pretend },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus-worker",
+        .synopsis = "[--alone] [--outcome] [BATCH ...]",
+        .about = "Answer the batches named, else all that are in todo, the"
+                 " oldest first.\nOn SIGUSR1, SIGTERM and SIGHUP it saves and"
+                 " leaves with 75: run it again.",
+        .opts = opts, .max_args = SIZE_MAX,
+    };
+    struct err err = ERR_INIT;
+    struct buf text;
+    bool help = false;
+
+    if (opt_parse(&command, w->settings, argc, argv, w->names, &w->n_names,
+                  &help, &err) ||
+        check_settings(w->settings, &err) ||
+        program_apply(w->settings, "apus-worker", &err)) {
+        log_err(&err);
+        return EXIT_MISUSED;
+    }
+    if (help) {
+        buf_init(&text, HELP_MAX);
+        opt_help(&command, &text);
+        fwrite(text.data, 1, text.len, stdout);
+        buf_clear(&text);
+        return EXIT_DONE;
+    }
+    return w->outcome ? tell_outcome(w) : work(w);
+}
 
 int main(int argc, char **argv)
 {
-    if (argc == 1)
-        return show_ranks(&argc, &argv);
+    struct worker w = { .settings = NULL };
+    struct err err = ERR_INIT;
+    int status;
+
+    log_init("apus-worker", LOG_LEVEL_INFO);
+    umask(077);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        printf("apus-worker %s (%s), %s\n", PACKAGE_VERSION, APUS_COMMIT,
-#ifdef HAVE_MPI
-               "MPI"
-#else
-               "one rank: built without MPI"
-#endif
-        );
-        return 0;
+        print_version();
+        return EXIT_DONE;
     }
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        fputs(usage, stdout);
-        return 0;
+    if (settings_new(&w.settings, program_settings, &err)) {
+        log_err(&err);
+        return EXIT_MISUSED;
     }
-    fputs(usage, stderr);
-    return 2;
+    w.names = xcalloc((size_t)argc, sizeof(*w.names));
+    status = parse_and_work(&w, argc, argv);
+    free(w.names);
+    settings_free(w.settings);
+    return status;
 }

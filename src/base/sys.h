@@ -21,6 +21,13 @@ int sys_fdatasync(int fd);
 int sys_rename(const char *from, const char *to);
 int sys_ftruncate(int fd, off_t size);
 
+/* A place to be ended at (APUS_CRASH) that is no write: a send. */
+void sys_crash_point(void);
+
+/* The same where the variable has this number, for what happens at one place
+ * only: a request that ends its process. */
+void sys_crash_if(const char *variable, unsigned long n);
+
 /* fsync of a directory by its path: 0 or -1 with errno. */
 int sys_sync_dir(const char *path);
 

@@ -1,5 +1,5 @@
 /*
- * apus: the tables of commands and settings, and what every command shares.
+ * apus: the table of commands, and what every command shares.
  * What a command does is in its own file.
  */
 #include <config.h>
@@ -16,38 +16,27 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/opt.h"
+#include "base/program.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "commit.h"
 #include "engine/tokenizer.h"
 #include "kernels/kernels.h"
 #include "proof/digest.h"
+#include "store/checkpoint.h"
 
 #define HELP_MAX (1u << 20)
 
 static const struct command commands[] = {
     { "run", "answer the requests of a file", cmd_run },
+    { "export", "write the answers of a batch or a checkpoint", cmd_export },
+    { "verify", "check a checkpoint, compute answers again", cmd_verify },
+    { "seal", "make the checkpoint of an answered batch", cmd_seal },
     { "model", "add, list and remove models", cmd_model },
     { "clean", "remove old batches from the spool", cmd_clean },
     { "settings", "show every setting and where it comes from",
       cmd_settings },
     { NULL, NULL, NULL }
-};
-
-static const struct setting table[] = {
-    { "models", "path", "~/.local/share/apus/models",
-      "directory of the model store" },
-    { "spool", "path", "~/.local/share/apus/spool",
-      "directory of the batches" },
-    { "batch", "count", "16", "sequences in flight, at least 1" },
-    { "kernel", "auto|reference", "auto",
-      "which arithmetic; the answers are the same" },
-    { "kv-memory", "size", "0",
-      "ceiling for the KV cache; 0: a quarter of the machine's memory" },
-    { "log-level", "error|warning|info|debug", "info",
-      "what is told on standard error" },
-    { "umask", "text", "077", "mode bits that new files do not get, octal" },
-    { NULL, NULL, NULL, NULL }
 };
 
 /* ---- what commands share ----------------------------------------------- */
@@ -86,28 +75,6 @@ static int misused(const struct err *err)
     return CMD_MISUSED;
 }
 
-static int set_umask(const char *text, struct err *err)
-{
-    size_t n = strspn(text, "01234567");
-
-    if (n < 1 || n > 4 || text[n] || strtoul(text, NULL, 8) > 0777)
-        return err_set(err, ERR_INPUT,
-                       "umask = \"%s\": octal digits such as 077 expected",
-                       text);
-    umask((mode_t)strtoul(text, NULL, 8));
-    return 0;
-}
-
-/* Log level and umask, as the settings are now. */
-static int apply(const struct settings *s, struct err *err)
-{
-    enum log_level level = LOG_LEVEL_INFO;
-
-    log_level_parse(settings_text(s, "log-level"), &level);
-    log_init("apus", level);
-    return set_umask(settings_text(s, "umask"), err);
-}
-
 int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
               char **argv, const char **args, size_t *n_args)
 {
@@ -124,7 +91,7 @@ int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
         buf_clear(&text);
         return CMD_DONE;
     }
-    return apply(s, &err) ? misused(&err) : CMD_GO;
+    return program_apply(s, "apus", &err) ? misused(&err) : CMD_GO;
 }
 
 /* ---- the program by itself --------------------------------------------- */
@@ -147,8 +114,9 @@ static void print_version(void)
     fputs("kernels:", stdout);
     for (const struct x1_kernels *const *k = x1_variants(); *k; k++)
         printf(" %s", (*k)->name);
-    printf("\nlibraries: %s, %s, %s, %s\n", json_library(), pretok_library(),
-           normalize_library(), digest_library());
+    printf("\nlibraries: %s, %s, %s, %s, %s\n", json_library(),
+           pretok_library(), normalize_library(), digest_library(),
+           checkpoint_library());
 }
 
 static const struct command *find_command(const char *name)
@@ -165,7 +133,7 @@ static int run_command(const struct command *c, int argc, char **argv)
     struct err err = ERR_INIT;
     int status;
 
-    if (settings_new(&s, table, &err))
+    if (settings_new(&s, program_settings, &err))
         return misused(&err);
     status = c->run(s, argc, argv);
     settings_free(s);

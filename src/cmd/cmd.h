@@ -17,6 +17,7 @@ enum {
     CMD_DONE = 0,    /* done */
     CMD_FAILED = 1,  /* failed; the log says why */
     CMD_MISUSED = 2, /* the command line or a setting is wrong */
+    CMD_NO = 3,      /* the check says no */
     CMD_SAVED = 75,  /* stopped, run it again to go on */
     CMD_GO = -1      /* of cmd_begin: go on */
 };
@@ -31,6 +32,9 @@ struct command {
 
 int cmd_run(struct settings *s, int argc, char **argv);
 int cmd_model(struct settings *s, int argc, char **argv);
+int cmd_seal(struct settings *s, int argc, char **argv);
+int cmd_export(struct settings *s, int argc, char **argv);
+int cmd_verify(struct settings *s, int argc, char **argv);
 int cmd_clean(struct settings *s, int argc, char **argv);
 int cmd_settings(struct settings *s, int argc, char **argv);
 

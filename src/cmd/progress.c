@@ -56,7 +56,8 @@ static void put_bar(uint64_t done, uint64_t total)
     fputs("] ", stderr);
 }
 
-void progress_show(struct progress *p, uint64_t done, uint64_t tokens)
+void progress_show(struct progress *p, uint64_t done, uint64_t total,
+                   uint64_t tokens)
 {
     double t = now(), run = t - p->started;
     char left[32] = "?";
@@ -65,9 +66,15 @@ void progress_show(struct progress *p, uint64_t done, uint64_t tokens)
         t - p->shown < (p->terminal ? BAR_PERIOD : LINE_PERIOD))
         return;
     p->shown = t;
-    if (done)
+    p->total = total > done ? total : done;
+    /* what earlier runs did says nothing of the rate of this one */
+    if (!p->has_before)
+        p->before = done;
+    p->has_before = true;
+    if (done > p->before)
         put_time(left, sizeof(left),
-                 run / (double)done * (double)(p->total - done));
+                 run / (double)(done - p->before) *
+                     (double)(p->total - done));
     if (p->terminal)
         put_bar(done, p->total);
     fprintf(stderr, "%" PRIu64 " of %" PRIu64 ", %.0f tok/s, %s left", done,

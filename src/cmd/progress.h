@@ -13,13 +13,16 @@ struct progress {
     bool drawn;          /* a bar stands in the current line */
     double started, shown; /* seconds of the monotonic clock */
     uint64_t total;      /* lines */
+    bool has_before;
+    uint64_t before;     /* lines done when it was shown first */
 };
 
 /* The clock starts here. */
 void progress_init(struct progress *p, uint64_t total, bool quiet);
 
-/* Show it, if it is time to. */
-void progress_show(struct progress *p, uint64_t done, uint64_t tokens);
+/* Show it, if it is time to.  tokens are those since the clock started. */
+void progress_show(struct progress *p, uint64_t done, uint64_t total,
+                   uint64_t tokens);
 
 /* Take the bar away, so that a message can be written. */
 void progress_clear(struct progress *p);

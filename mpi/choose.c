@@ -1,0 +1,256 @@
+/*
+ * Batches in the spool as a worker sees them.  An owner is asked after here
+ * without Slurm: of another job than this nothing is known, it lives.
+ */
+#include <config.h>
+
+#include "mpi/choose.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "store/resume.h"
+#include "store/seal.h"
+#include "store/spool.h"
+
+#define IDLE_STARTS 3
+
+enum { OUTCOME_DONE = 0, OUTCOME_NOWHERE = 1, OUTCOME_MORE = 75 };
+
+/* Whether the owner is an earlier run of this Slurm job. */
+static bool is_own(const struct owner *o)
+{
+    struct owner self;
+
+    owner_self(&self);
+    return o->slurm_job[0] && strcmp(o->slurm_job, self.slurm_job) == 0 &&
+           o->slurm_restarts < self.slurm_restarts;
+}
+
+static bool is_running_own(const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    struct owner o;
+
+    return b->state == SPOOL_RUNNING &&
+           owner_read(&o, b->path, &unused) == 1 && is_own(&o);
+}
+
+static int tell_owner(const struct batch *b, struct err *err)
+{
+    struct err unused = ERR_INIT;
+    char id[ID_TEXT];
+    struct owner o;
+
+    base64url(id, b->id, 32);
+    if (owner_read(&o, b->path, &unused) != 1)
+        return err_set(err, ERR_INPUT, "batch %s is in %s: another process"
+                       " has just taken it", id, spool_state_name(b->state));
+    if (o.slurm_job[0])
+        return err_set(err, ERR_INPUT, "batch %s is worked on by Slurm job %s"
+                       " on %s", id, o.slurm_job, o.host);
+    return err_set(err, ERR_INPUT, "batch %s is worked on by process %" PRId64
+                   " on %s", id, o.pid, o.host);
+}
+
+int choose_named(const struct spool *s, const char *name, struct batch *b,
+                 struct err *err)
+{
+    char id[ID_TEXT];
+
+    if (spool_find(s, name, b, err))
+        return -1;
+    if (b->state == SPOOL_RUNNING && !is_running_own(b)) {
+        int rc = spool_adopt(s, b, NULL, NULL, OWNER_STALE_S, err);
+
+        if (rc)
+            return rc < 0 ? -1 : tell_owner(b, err);
+    }
+    switch (b->state) {
+    case SPOOL_TODO:
+    case SPOOL_RUNNING:
+        return 0;
+    case SPOOL_DONE:
+    case SPOOL_SENDING:
+    case SPOOL_SENT:
+        return 1;
+    default:
+        base64url(id, b->id, 32);
+        return err_set(err, ERR_INPUT, "batch %s is in %s: apus submit %s"
+                       " begins it again", id, spool_state_name(b->state),
+                       id);
+    }
+}
+
+/* Take one of a list over into b, and clear the rest. */
+static void take(struct batch *b, struct batch *list, size_t n, size_t at)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (i == at)
+            *b = list[i];
+        else
+            batch_clear(&list[i]);
+    }
+    free(list);
+}
+
+static size_t find_own(const struct batch *list, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && !is_running_own(&list[i]))
+        i++;
+    return i;
+}
+
+/* The one that was put there first. */
+static size_t find_oldest(const struct batch *list, size_t n)
+{
+    struct timespec oldest = { .tv_sec = 0 };
+    struct stat st;
+    size_t at = n;
+
+    for (size_t i = 0; i < n; i++) {
+        if (stat(list[i].path, &st))
+            continue;
+        if (at == n || st.st_mtim.tv_sec < oldest.tv_sec ||
+            (st.st_mtim.tv_sec == oldest.tv_sec &&
+             st.st_mtim.tv_nsec < oldest.tv_nsec)) {
+            oldest = st.st_mtim;
+            at = i;
+        }
+    }
+    return at;
+}
+
+int choose_next(const struct spool *s, struct batch *b, struct err *err)
+{
+    struct batch *list;
+    size_t n, at;
+
+    if (spool_list(s, SPOOL_RUNNING, &list, &n, err))
+        return -1;
+    at = find_own(list, n);
+    take(b, list, n, at);
+    if (at < n)
+        return 0;
+    if (spool_list(s, SPOOL_TODO, &list, &n, err))
+        return -1;
+    at = find_oldest(list, n);
+    take(b, list, n, at);
+    return at < n ? 0 : 1;
+}
+
+int choose_claim(const struct spool *s, struct batch *b, struct err *err)
+{
+    struct owner self;
+    int rc;
+
+    if (is_running_own(b)) {
+        owner_self(&self);
+        return owner_write(b->path, &self, err);
+    }
+    rc = spool_claim(s, b, err);
+    return rc > 0 ? err_set(err, ERR_RETRY, "\"%s\" was taken by another"
+                            " worker", b->path) : rc;
+}
+
+/* ---- outcomes ------------------------------------------------------------ */
+
+/* Whether its last starts wrote nothing at all. */
+static int got_nowhere(const struct batch *b, struct err *err)
+{
+    struct batch_info info;
+    struct resume r;
+    int rc;
+
+    if (batch_info_read(&info, b->path, err))
+        return -1;
+    rc = resume_init(&r, (uint32_t)info.n_requests, NULL, NULL, err);
+    if (rc == 0) {
+        rc = resume_starts(&r, b->path, b->id, UINT32_MAX, err);
+        if (rc == 0)
+            rc = r.idle_starts >= IDLE_STARTS;
+        resume_clear(&r);
+    }
+    batch_info_clear(&info);
+    return rc;
+}
+
+/* This job's own, also of this very run of it. */
+static bool is_jobs(const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    struct owner o, self;
+
+    owner_self(&self);
+    return owner_read(&o, b->path, &unused) == 1 && o.slurm_job[0] &&
+           strcmp(o.slurm_job, self.slurm_job) == 0;
+}
+
+static int outcome_of(const struct batch *b, struct err *err)
+{
+    int rc;
+
+    if (b->state == SPOOL_FAILED)
+        return OUTCOME_NOWHERE;
+    if (b->state != SPOOL_TODO && b->state != SPOOL_RUNNING)
+        return OUTCOME_DONE;
+    /* another works on it: there is nothing to come back for */
+    if (b->state == SPOOL_RUNNING && !is_jobs(b) &&
+        owner_judge(b, NULL, NULL, OWNER_STALE_S) != OWNER_DEAD)
+        return OUTCOME_NOWHERE;
+    rc = got_nowhere(b, err);
+    if (rc < 0)
+        return -1;
+    return rc ? OUTCOME_NOWHERE : OUTCOME_MORE;
+}
+
+/* Of two outcomes the one that says more. */
+static int worse(int a, int b)
+{
+    if (a < 0 || b < 0)
+        return -1;
+    if (a == OUTCOME_NOWHERE || b == OUTCOME_NOWHERE)
+        return OUTCOME_NOWHERE;
+    return a > b ? a : b;
+}
+
+static int outcome_in(const struct spool *s, enum spool_state state,
+                      struct err *err)
+{
+    int outcome = OUTCOME_DONE;
+    struct batch *list;
+    size_t n;
+
+    if (spool_list(s, state, &list, &n, err))
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (state == SPOOL_TODO || is_jobs(&list[i]))
+            outcome = worse(outcome, outcome_of(&list[i], err));
+    take(&(struct batch){ .path = NULL }, list, n, n);
+    return outcome;
+}
+
+int choose_outcome(const struct spool *s, const char *const *name, size_t n,
+                   struct err *err)
+{
+    int outcome = OUTCOME_DONE;
+
+    if (n == 0)
+        return worse(outcome_in(s, SPOOL_RUNNING, err),
+                     outcome_in(s, SPOOL_TODO, err));
+    for (size_t i = 0; i < n; i++) {
+        struct batch b;
+
+        if (spool_find(s, name[i], &b, err))
+            return -1;
+        outcome = worse(outcome, outcome_of(&b, err));
+        batch_clear(&b);
+    }
+    return outcome;
+}

@@ -1,0 +1,31 @@
+/*
+ * Which batch a worker takes, and what has become of those it took.
+ */
+#ifndef APUS_MPI_CHOOSE_H
+#define APUS_MPI_CHOOSE_H
+
+#include <stddef.h>
+
+struct batch;
+struct err;
+struct spool;
+
+/* The batch of that name: 0 it is to be worked on, 1 it is done already, -1
+ * it cannot be, or another works on it (err says who). */
+int choose_named(const struct spool *s, const char *name, struct batch *b,
+                 struct err *err);
+
+/* The next without a name: one of this Slurm job's own that an earlier run of
+ * it left, else the oldest in todo.  0, 1 if there is none, -1. */
+int choose_next(const struct spool *s, struct batch *b, struct err *err);
+
+/* Claim it, or go on with it if it is this Slurm job's own. */
+int choose_claim(const struct spool *s, struct batch *b, struct err *err);
+
+/* What the spool knows of these batches, or, without names, of this job's own
+ * and of todo: 0 done, 75 there is more to do, 1 the last three starts of one
+ * got nowhere, -1. */
+int choose_outcome(const struct spool *s, const char *const *name, size_t n,
+                   struct err *err);
+
+#endif

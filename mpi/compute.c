@@ -1,0 +1,671 @@
+/*
+ * The thread that answers requests.  Its loop is the way of a request: read,
+ * tokenize, prefill and decode (engine_step), commit (the observer), record.
+ */
+#include <config.h>
+
+#include "mpi/compute.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "base/utf8.h"
+#include "engine/engine.h"
+#include "engine/model.h"
+#include "kernels/kernels.h"
+#include "mpi/pretend.h"
+#include "proof/job_record.h"
+#include "proof/result_record.h"
+#include "store/record.h"
+#include "store/request.h"
+#include "store/resume.h"
+#include "store/spool.h"
+#include "store/worklog.h"
+#include "verify/commit.h"
+#include "verify/prompt.h"
+
+#define RECORD_MAX ((size_t)1 << 31)
+#define TEXT_MAX ((size_t)1 << 30)
+#define WAIT_MS 50
+
+/* A line that is being answered, and one of its choices. */
+struct task {
+    struct task *next;
+    struct work work;
+    unsigned char id[32];
+    struct prompt prompt;
+    uint32_t next_choice; /* to be added to the engine */
+    size_t in_engine;
+};
+struct choice {
+    struct choice *next; /* in the list of those that are open */
+    struct task *task;
+    uint32_t number;
+    struct sequence s;
+    struct commit commit;
+};
+
+struct compute {
+    struct compute_options o;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+
+    /* under the lock */
+    struct work *work; /* a ring would do; it is short */
+    size_t n_work, cap_work;
+    struct work_done *done;
+    size_t n_done, cap_done;
+    uint64_t tokens;
+    bool save;
+    enum compute_state state;
+    struct err err;
+
+    /* the thread's own */
+    int requests;               /* requests.jsonl */
+    struct worklog *log;
+    struct engine *engine;      /* NULL: pretended */
+    struct task *task;          /* whose choices are being added, or NULL */
+    struct choice *open;
+    size_t n_open;
+    bool alone;                 /* the engine has one that runs alone */
+    struct work_done *fresh;    /* recorded and not synced */
+    size_t n_fresh, cap_fresh;
+    uint64_t new_tokens;
+    struct err failure;         /* in a callback of the engine */
+    bool failed;
+};
+
+/* ---- reading and tokenizing ---------------------------------------------- */
+
+static void done_put(struct work_done **list, size_t *n, size_t *cap,
+                     struct work_done d)
+{
+    if (*n == *cap) {
+        *cap = *cap ? 2 * *cap : 64;
+        *list = xrealloc(*list, *cap * sizeof(**list));
+    }
+    (*list)[(*n)++] = d;
+}
+
+static int read_text(const struct compute *c, const struct work *w,
+                     char **text, struct err *err)
+{
+    size_t got = 0;
+    ssize_t n = 1;
+
+    if (w->n > REQUEST_MAX_LINE + 1)
+        return err_set(err, ERR_FATAL, "line %" PRIu32 " of %" PRIu32
+                       " bytes", w->line, w->n);
+    *text = xmalloc((size_t)w->n + 1);
+    while (got < w->n && n != 0) {
+        n = pread(c->requests, *text + got, w->n - got,
+                  (off_t)(w->at + got));
+        if (n < 0 && errno != EINTR)
+            break;
+        got += n > 0 ? (size_t)n : 0;
+    }
+    if (got == w->n)
+        return 0;
+    free(*text);
+    *text = NULL;
+    return err_set(err, ERR_RETRY, "cannot read line %" PRIu32 " of \"%s/"
+                   "requests.jsonl\"", w->line, c->o.batch_path);
+}
+
+/* A line without an answer: the reason goes to the log. */
+static int refuse(struct compute *c, uint32_t line, const char *code,
+                  const char *message, struct err *err)
+{
+    char payload[REASON_CODE + REASON_TEXT];
+    struct reason why;
+    size_t n;
+
+    reason_set(&why, code, message);
+    n = reason_pack(payload, &why);
+    if (worklog_put(c->log, FRAME_GIVEN_UP, frame_index(line, 0), payload, n,
+                    err))
+        return -1;
+    done_put(&c->fresh, &c->n_fresh, &c->cap_fresh,
+             (struct work_done){ line, 0, true });
+    return 0;
+}
+
+static void task_free(struct task *t)
+{
+    if (!t)
+        return;
+    prompt_clear(&t->prompt);
+    free(t);
+}
+
+/* The next line becomes c->task, or is refused. */
+static int tokenize(struct compute *c, const struct work *w, struct err *err)
+{
+    struct task *t = xcalloc(1, sizeof(*t));
+    struct err e = ERR_INIT;
+    struct request r;
+    char *text;
+    int rc;
+
+    t->work = *w;
+    if (read_text(c, w, &text, err)) {
+        free(t);
+        return -1;
+    }
+    request_line_id(t->id, c->o.info->file, w->line);
+    rc = request_parse(&r, text, w->n, &e);
+    if (rc == 0)
+        rc = prompt_make(&t->prompt, c->o.model, &r, t->id, &e);
+    request_clear(&r);
+    free(text);
+    if (rc == 0) {
+        c->task = t;
+        return 0;
+    }
+    free(t);
+    if (e.code == ERR_INPUT)
+        return refuse(c, w->line, "invalid_request", e.text, err);
+    *err = e;
+    return -1;
+}
+
+/* ---- the engine ---------------------------------------------------------- */
+
+static void choice_free(struct compute *c, struct choice *ch)
+{
+    struct task *t = ch->task;
+
+    for (struct choice **at = &c->open; *at; at = &(*at)->next) {
+        if (*at == ch) {
+            *at = ch->next;
+            break;
+        }
+    }
+    c->n_open--;
+    if (--t->in_engine == 0 && c->task != t)
+        task_free(t);
+    commit_clear(&ch->commit);
+    free(ch);
+}
+
+/* Add the task's next choice; the task is done with when it was the last. */
+static int add_choice(struct compute *c, struct err *err)
+{
+    struct task *t = c->task;
+    uint32_t number = t->next_choice++;
+    unsigned char alone = t->work.kind == WORK_ALONE;
+    struct choice *ch;
+
+    if (t->next_choice == t->prompt.n_choices)
+        c->task = NULL;
+    if (t->work.skip & 1u << number) {
+        if (!c->task && t->in_engine == 0)
+            task_free(t);
+        return 0;
+    }
+    if (worklog_put(c->log, FRAME_OPEN, frame_index(t->work.line, number),
+                    &alone, 1, err)) {
+        if (!c->task && t->in_engine == 0)
+            task_free(t);
+        return -1;
+    }
+    sys_crash_if("APUS_CRASH_LINE", t->work.line);
+    ch = xcalloc(1, sizeof(*ch));
+    ch->task = t;
+    ch->number = number;
+    ch->s = t->prompt.first;
+    ch->s.sampling.choice = number;
+    ch->s.user = ch;
+    commit_init(&ch->commit, c->o.model->model);
+    ch->next = c->open;
+    c->open = ch;
+    c->n_open++;
+    t->in_engine++;
+    c->alone = alone;
+    return c->engine ? engine_add(c->engine, &ch->s, err) : 0;
+}
+
+static void on_token(void *self, void *user, uint32_t position,
+                     const struct drawn *d)
+{
+    struct compute *c = self;
+
+    (void)user;
+    (void)position;
+    (void)d;
+    c->new_tokens++;
+}
+
+static void on_position(void *self, void *user, const struct position *p)
+{
+    struct choice *ch = user;
+
+    (void)self;
+    commit_position(&ch->commit, p);
+}
+
+/* ---- recording ----------------------------------------------------------- */
+
+static void put_ids(struct buf *b, const uint32_t *id, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        buf_put_u32(b, id[i]);
+}
+
+static int put_tensors(struct compute *c, const struct choice *ch,
+                       uint64_t index, struct err *err)
+{
+    const struct buf *last = &ch->commit.last;
+
+    if (!c->o.with_last || last->len == 0)
+        return 0;
+    return worklog_put(c->log, FRAME_LAST, index, last->data, last->len, err);
+}
+
+static const unsigned char *bytes(const struct buf *b)
+{
+    return (const unsigned char *)(b->len ? b->data : "");
+}
+
+/* A finished sequence as a record, all its commitments with it. */
+static void make_record(struct buf *out, const struct choice *ch,
+                        const struct job_record *job, const struct answer *a,
+                        const struct buf *text)
+{
+    unsigned char packed_job[RECORD_JOB], packed_result[RECORD_RESULT];
+    const struct sequence *s = &ch->s;
+    struct buf prompt, stops, output;
+    struct result_record result;
+
+    buf_init(&prompt, SIZE_MAX);
+    buf_init(&stops, SIZE_MAX);
+    buf_init(&output, SIZE_MAX);
+    put_ids(&prompt, s->prompt, s->n_prompt);
+    put_ids(&output, a->token, a->n_out);
+    for (size_t i = 0; i < s->n_stops; i++) {
+        buf_put_u32(&stops, (uint32_t)s->stops[i].n);
+        buf_put(&stops, s->stops[i].text, s->stops[i].n);
+    }
+    commit_result(&result, &ch->commit, ch->task->id, job, a,
+                  text->len ? text->data : "", text->len);
+    job_record_pack(packed_job, job);
+    result_record_pack(packed_result, &result);
+    record_put(out, &(struct record){
+        .job = packed_job, .result = packed_result,
+        .prompt = bytes(&prompt), .n_prompt = s->n_prompt,
+        .stops = bytes(&stops), .stops_size = stops.len,
+        .leaf = bytes(&ch->commit.leaves),
+        .n_leaves = ch->commit.leaves.len / RECORD_LEAF,
+        .output = bytes(&output), .n_output = a->n_out,
+        .text = bytes(text), .text_size = text->len,
+    });
+    buf_clear(&prompt);
+    buf_clear(&stops);
+    buf_clear(&output);
+}
+
+static int record(struct compute *c, const struct choice *ch,
+                  const struct answer *a, struct err *err)
+{
+    uint64_t index = frame_index(ch->task->work.line, ch->number);
+    struct job_record job;
+    struct buf out, text;
+    int rc = -1;
+
+    buf_init(&out, RECORD_MAX);
+    buf_init(&text, TEXT_MAX);
+    utf8_scrub(&text, a->text, a->n_text);
+    if (commit_job(&job, c->o.model->model, &ch->s, err))
+        goto end;
+    make_record(&out, ch, &job, a, &text);
+    if (buf_check(&out, "a record", err) ||
+        buf_check(&ch->commit.leaves, "a trace", err) ||
+        put_tensors(c, ch, index, err) ||
+        worklog_put(c->log, FRAME_RECORD, index, out.data, out.len, err))
+        goto end;
+    done_put(&c->fresh, &c->n_fresh, &c->cap_fresh, (struct work_done){
+        ch->task->work.line, (uint8_t)ch->number, false });
+    rc = 0;
+end:
+    buf_clear(&text);
+    buf_clear(&out);
+    return rc;
+}
+
+static void on_finished(void *self, const struct answer *a)
+{
+    struct choice *ch = a->user;
+    struct compute *c = self;
+
+    if (!c->failed && record(c, ch, a, &c->failure))
+        c->failed = true;
+    choice_free(c, ch);
+}
+
+/* ---- the loop ------------------------------------------------------------ */
+
+/* The first line that waits, if the engine may have it now. */
+static bool take_work(struct compute *c, struct work *w)
+{
+    bool some;
+
+    pthread_mutex_lock(&c->lock);
+    some = c->n_work > 0 &&
+           (c->n_open == 0 ||
+            (!c->alone && c->work[0].kind == WORK_WITH_OTHERS));
+    if (some) {
+        *w = c->work[0];
+        c->n_work--;
+        memmove(c->work, c->work + 1, c->n_work * sizeof(*c->work));
+    }
+    pthread_mutex_unlock(&c->lock);
+    return some;
+}
+
+static bool has_room(const struct compute *c)
+{
+    size_t room = c->o.max_sequences;
+
+    if (c->task ? c->task->work.kind == WORK_ALONE : c->alone)
+        room = 1;
+    return c->n_open < room;
+}
+
+/* Give the engine sequences until it is full or nothing waits. */
+static int feed(struct compute *c, struct err *err)
+{
+    struct work w;
+
+    while (has_room(c)) {
+        if (c->task) {
+            if (add_choice(c, err))
+                return -1;
+            continue;
+        }
+        if (!take_work(c, &w))
+            break;
+        if (w.kind == WORK_GIVE_UP
+                ? refuse(c, w.line, "given_up", "every process that computed"
+                         " it was ended while it did", err)
+                : tokenize(c, &w, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int step(struct compute *c, struct err *err)
+{
+    bool busy;
+
+    if (!c->engine) {
+        while (c->open && !c->failed)
+            pretend_answer(c->o.model->model, &c->open->s,
+                           &c->open->commit, on_finished, c);
+    } else if (engine_step(c->engine, &busy, err)) {
+        return -1;
+    }
+    if (c->n_open == 0)
+        c->alone = false;
+    if (c->failed) {
+        *err = c->failure;
+        return -1;
+    }
+    return 0;
+}
+
+/* Sync, and only then tell what was recorded. */
+static int publish(struct compute *c, struct err *err)
+{
+    if (worklog_sync(c->log, err))
+        return -1;
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < c->n_fresh; i++)
+        done_put(&c->done, &c->n_done, &c->cap_done, c->fresh[i]);
+    pthread_mutex_unlock(&c->lock);
+    c->n_fresh = 0;
+    return 0;
+}
+
+/* Wait until there is something to do; true if that is to save. */
+static bool rest(struct compute *c, bool idle)
+{
+    struct timespec until;
+    bool save;
+
+    pthread_mutex_lock(&c->lock);
+    c->tokens += c->new_tokens;
+    c->new_tokens = 0;
+    if (idle && !c->save && c->n_work == 0) {
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += WAIT_MS * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+            until.tv_nsec -= 1000000000L;
+            until.tv_sec++;
+        }
+        pthread_cond_timedwait(&c->wake, &c->lock, &until);
+    }
+    save = c->save;
+    pthread_mutex_unlock(&c->lock);
+    return save;
+}
+
+static int answer_requests(struct compute *c, struct err *err)
+{
+    for (;;) {
+        bool idle;
+
+        if (feed(c, err) || step(c, err))
+            return -1;
+        idle = c->n_open == 0 && !c->task;
+        if ((worklog_due(c->log) || (idle && c->n_fresh)) && publish(c, err))
+            return -1;
+        if (rest(c, idle))
+            return 0;
+    }
+}
+
+/* What is open is begun anew by whoever comes next, and no death is counted
+ * for it. */
+static int park(struct compute *c, struct err *err)
+{
+    for (struct choice *ch = c->open; ch; ch = ch->next)
+        if (worklog_put(c->log, FRAME_PARKED,
+                        frame_index(ch->task->work.line, ch->number), "", 0,
+                        err))
+            return -1;
+    return publish(c, err);
+}
+
+static void *run(void *self)
+{
+    struct compute *c = self;
+    struct err err = ERR_INIT, unused = ERR_INIT;
+    int rc;
+
+    x1_thread_init();
+    rc = answer_requests(c, &err);
+    /* a failure is no death of what was open; the log may take this still */
+    if (rc == 0)
+        rc = park(c, &err);
+    else
+        park(c, &unused);
+    if (worklog_close(c->log, rc ? &unused : &err) && rc == 0)
+        rc = -1;
+    c->log = NULL;
+    pthread_mutex_lock(&c->lock);
+    c->err = err;
+    c->state = rc ? COMPUTE_FAILED : COMPUTE_SAVED;
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+/* ---- from outside -------------------------------------------------------- */
+
+static int open_engine(struct compute *c, struct err *err)
+{
+    struct observer obs = {
+        .self = c, .token = on_token, .position = on_position,
+        .finished = on_finished
+    };
+    struct engine_options o = {
+        .max_sequences = c->o.max_sequences, .kv_bytes = c->o.kv_bytes
+    };
+
+    if (c->o.pretend)
+        return 0;
+    return engine_new(&c->engine, c->o.model->model, c->o.kernels,
+                      c->o.model->tokenizer, &o, &obs, err);
+}
+
+static int open_files(struct compute *c, struct err *err)
+{
+    char *path = file_join(c->o.batch_path, "requests.jsonl");
+    int rc = -1;
+
+    c->requests = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (c->requests < 0) {
+        err_errno(err, ERR_RETRY, "cannot open \"%s\"", path);
+        goto out;
+    }
+    free(path);
+    path = start_log_path(c->o.batch_path, c->o.start, c->o.rank);
+    rc = worklog_create(&c->log, path, c->o.info->id, c->o.rank, c->o.start,
+                        err);
+out:
+    free(path);
+    return rc;
+}
+
+static void clear(struct compute *c)
+{
+    engine_free(c->engine); /* first: it borrows from the tasks */
+    while (c->open)
+        choice_free(c, c->open);
+    task_free(c->task);
+    worklog_close(c->log, NULL);
+    if (c->requests >= 0)
+        close(c->requests);
+    pthread_mutex_destroy(&c->lock);
+    pthread_cond_destroy(&c->wake);
+    free(c->work);
+    free(c->done);
+    free(c->fresh);
+    free(c);
+}
+
+int compute_new(struct compute **out, const struct compute_options *o,
+                struct err *err)
+{
+    struct compute *c = xcalloc(1, sizeof(*c));
+    int rc;
+
+    c->o = *o;
+    c->requests = -1;
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->wake, NULL);
+    if (open_engine(c, err) || open_files(c, err)) {
+        clear(c);
+        return -1;
+    }
+    rc = pthread_create(&c->thread, NULL, run, c);
+    if (rc) {
+        errno = rc;
+        clear(c);
+        return err_errno(err, ERR_RETRY, "cannot start a thread");
+    }
+    *out = c;
+    return 0;
+}
+
+void compute_free(struct compute *c)
+{
+    if (!c)
+        return;
+    compute_save(c);
+    pthread_join(c->thread, NULL);
+    clear(c);
+}
+
+void compute_put(struct compute *c, const struct work *w, size_t n)
+{
+    pthread_mutex_lock(&c->lock);
+    if (c->n_work + n > c->cap_work) {
+        c->cap_work = 2 * (c->n_work + n);
+        c->work = xrealloc(c->work, c->cap_work * sizeof(*c->work));
+    }
+    memcpy(c->work + c->n_work, w, n * sizeof(*w));
+    c->n_work += n;
+    pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+}
+
+size_t compute_waiting(struct compute *c)
+{
+    size_t n;
+
+    pthread_mutex_lock(&c->lock);
+    n = c->n_work;
+    pthread_mutex_unlock(&c->lock);
+    return n;
+}
+
+size_t compute_take(struct compute *c, struct work_done *d, size_t max)
+{
+    size_t n;
+
+    pthread_mutex_lock(&c->lock);
+    n = c->n_done < max ? c->n_done : max;
+    memcpy(d, c->done ? c->done : d, n * sizeof(*d));
+    c->n_done -= n;
+    if (c->n_done)
+        memmove(c->done, c->done + n, c->n_done * sizeof(*d));
+    pthread_mutex_unlock(&c->lock);
+    return n;
+}
+
+uint64_t compute_tokens(struct compute *c)
+{
+    uint64_t n;
+
+    pthread_mutex_lock(&c->lock);
+    n = c->tokens;
+    pthread_mutex_unlock(&c->lock);
+    return n;
+}
+
+void compute_save(struct compute *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->save = true;
+    pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+}
+
+enum compute_state compute_state(struct compute *c)
+{
+    enum compute_state state;
+
+    pthread_mutex_lock(&c->lock);
+    state = c->state;
+    pthread_mutex_unlock(&c->lock);
+    return state;
+}
+
+void compute_error(struct compute *c, struct err *err)
+{
+    pthread_mutex_lock(&c->lock);
+    *err = c->err;
+    pthread_mutex_unlock(&c->lock);
+}

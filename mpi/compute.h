@@ -1,0 +1,77 @@
+/*
+ * What a rank does with the requests it was handed: a thread that tokenises,
+ * computes, commits and records them, so that the rank itself can always
+ * answer rank 0.  Whatever is told as done is on the disk.
+ */
+#ifndef APUS_MPI_COMPUTE_H
+#define APUS_MPI_COMPUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct batch_info;
+struct compute;
+struct err;
+struct prompt_model;
+struct x1_kernels;
+
+struct compute_options {
+    const char *batch_path;          /* borrowed, all of them */
+    const struct batch_info *info;
+    const struct prompt_model *model;
+    const struct x1_kernels *kernels;
+    uint32_t start, rank;            /* whose log it writes */
+    size_t max_sequences;
+    uint64_t kv_bytes;
+    bool with_last;                  /* record the last residual row too */
+    bool pretend;                    /* no engine: see pretend.h */
+};
+
+/* One line of requests.jsonl to be answered. */
+enum work_kind { WORK_WITH_OTHERS = 0, WORK_ALONE = 1, WORK_GIVE_UP = 2 };
+struct work {
+    uint32_t line, n;   /* n bytes */
+    uint64_t at;        /* from this offset */
+    uint8_t skip;       /* choices that have a record already, as a mask */
+    uint8_t kind;
+};
+
+/* A choice that has its record, or a line that was given up or refused. */
+struct work_done {
+    uint32_t line;
+    uint8_t choice;
+    bool given_up;
+};
+
+enum compute_state {
+    COMPUTE_RUNNING,
+    COMPUTE_SAVED,  /* as compute_save asked: what was open is parked */
+    COMPUTE_FAILED  /* the log or the engine failed; compute_error says how */
+};
+
+/* Make the log and the engine, start the thread. */
+int compute_new(struct compute **out, const struct compute_options *o,
+                struct err *err);
+
+/* Wait for the thread, which is saved or failed, or is told to save now. */
+void compute_free(struct compute *c);
+
+void compute_put(struct compute *c, const struct work *w, size_t n);
+
+/* Lines that were put and are not in the engine yet. */
+size_t compute_waiting(struct compute *c);
+
+/* Take what is done, at most max; how many. */
+size_t compute_take(struct compute *c, struct work_done *d, size_t max);
+
+/* Tokens drawn so far. */
+uint64_t compute_tokens(struct compute *c);
+
+/* Finish the step, park what is open, close the log.  Returns at once. */
+void compute_save(struct compute *c);
+
+enum compute_state compute_state(struct compute *c);
+void compute_error(struct compute *c, struct err *err);
+
+#endif

@@ -1,0 +1,647 @@
+/*
+ * Rank 0's side.  Nothing here waits: payloads and ticks come in, payloads go
+ * out.  What a rank did is believed only from its log: TAG_DONE comes after
+ * it was synced.
+ */
+#include <config.h>
+
+#include "mpi/dispatch.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "mpi/link.h"
+#include "mpi/queue.h"
+#include "store/resume.h"
+#include "store/spool.h"
+#include "store/survey.h"
+
+#define IDLE_STARTS 3  /* in a row without a frame: a fourth will not help */
+#define HOST_MAX 256
+#define PROGRESS_MAX ((size_t)4 << 20)
+#define OWNER_TOUCH_S 60
+#define PROGRESS_RANKS 1024 /* more are not listed one by one */
+
+enum rank_state {
+    RANK_STARTING, RANK_WORKING, RANK_SEALING, RANK_LEFT, RANK_LOST
+};
+static const char *const state_name[] = {
+    "starting", "working", "sealing", "left", "lost"
+};
+
+struct rank {
+    enum rank_state state;
+    bool wants;
+    bool alone;            /* what it has runs alone */
+    double heard;          /* when, by the monotonic clock */
+    char host[HOST_MAX];
+    uint64_t tokens, done;
+    uint32_t *line;        /* what it was handed and has not finished */
+    size_t n, cap;
+};
+
+struct ranks {
+    int size;
+    bool *lost;
+};
+
+struct dispatch {
+    struct dispatch_options o;
+    struct link *link;
+    struct ranks *ranks;
+    struct rank *rank; /* of each number */
+    int size;
+    struct survey survey;
+    struct resume resume;
+    struct queue *queue;
+    enum dispatch_phase phase;
+    bool save;         /* ends as saved, whatever is left */
+    struct err err;    /* of the first rank that failed, or our own */
+    uint64_t n_done, n_refused; /* lines */
+    double started, pulsed, told, touched;
+    bool changed;      /* since `progress` was written */
+    int64_t began;     /* seconds of the wall clock, for people */
+};
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+struct ranks *ranks_new(int size)
+{
+    struct ranks *r = xcalloc(1, sizeof(*r));
+
+    r->size = size;
+    r->lost = xcalloc((size_t)size, sizeof(*r->lost));
+    return r;
+}
+
+void ranks_free(struct ranks *r)
+{
+    if (!r)
+        return;
+    free(r->lost);
+    free(r);
+}
+
+/* ---- the start ----------------------------------------------------------- */
+
+static void note(void *self, const char *text)
+{
+    (void)self;
+    log_warning("%s", text);
+}
+
+static void count_lines(struct dispatch *d)
+{
+    for (uint32_t i = 0; i < d->survey.n; i++) {
+        if (!queue_line_done(d->queue, i))
+            continue;
+        d->n_done++;
+        d->n_refused += d->resume.line[i].given_up;
+    }
+}
+
+static int read_batch(struct dispatch *d, struct err *err)
+{
+    if (survey_read(&d->survey, d->o.batch_path, d->o.info, err) ||
+        resume_init(&d->resume, d->survey.n, note, NULL, err) ||
+        resume_starts(&d->resume, d->o.batch_path, d->o.info->id, d->o.start,
+                      err) ||
+        queue_new(&d->queue, &d->survey, &d->resume, err))
+        return -1;
+    count_lines(d);
+    if (d->resume.idle_starts >= IDLE_STARTS && d->n_done < d->survey.n)
+        return err_set(err, ERR_FATAL, "%" PRIu32 " starts in a row got"
+                       " nowhere: look at their messages, mend it, and name"
+                       " the batch again", d->resume.idle_starts);
+    return 0;
+}
+
+static bool is_gone(const struct rank *r)
+{
+    return r->state == RANK_LEFT || r->state == RANK_LOST;
+}
+
+static void tell(struct dispatch *d, int to, int tag, const struct buf *b)
+{
+    link_send(d->link, to, tag, b ? b->data : "", b ? b->len : 0);
+}
+
+static void tell_all(struct dispatch *d, int tag, const struct buf *b)
+{
+    for (int i = 0; i < d->size; i++)
+        if (d->rank[i].state != RANK_LOST)
+            tell(d, i, tag, b);
+}
+
+static void start_ranks(struct dispatch *d)
+{
+    struct buf b;
+
+    buf_init(&b, LINK_MAX);
+    buf_put_u32(&b, d->o.start);
+    buf_puts(&b, d->o.batch_path);
+    for (int i = 0; i < d->size; i++) {
+        d->rank[i].state = d->ranks->lost[i] ? RANK_LOST : RANK_STARTING;
+        d->rank[i].heard = now();
+    }
+    tell_all(d, TAG_START, &b);
+    buf_clear(&b);
+}
+
+int dispatch_new(struct dispatch **out, struct link *link,
+                 struct ranks *ranks, const struct dispatch_options *o,
+                 struct err *err)
+{
+    struct dispatch *d = xcalloc(1, sizeof(*d));
+
+    d->o = *o;
+    d->link = link;
+    d->ranks = ranks;
+    d->size = ranks->size;
+    d->rank = xcalloc((size_t)d->size, sizeof(*d->rank));
+    d->started = d->touched = now();
+    d->began = (int64_t)time(NULL);
+    d->changed = true;
+    if (read_batch(d, err)) {
+        dispatch_free(d);
+        return -1;
+    }
+    start_ranks(d);
+    *out = d;
+    return 0;
+}
+
+void dispatch_free(struct dispatch *d)
+{
+    if (!d)
+        return;
+    for (int i = 0; i < d->size; i++)
+        free(d->rank[i].line);
+    free(d->rank);
+    queue_free(d->queue);
+    resume_clear(&d->resume);
+    survey_clear(&d->survey);
+    free(d);
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+static bool any_in(const struct dispatch *d, enum rank_state state)
+{
+    for (int i = 0; i < d->size; i++)
+        if (d->rank[i].state == state)
+            return true;
+    return false;
+}
+
+/* Ranks park what is open and close their logs. */
+static void close_ranks(struct dispatch *d, bool save)
+{
+    if (d->phase != DISPATCH_ANSWERING)
+        return;
+    d->save = save;
+    d->phase = DISPATCH_CLOSING;
+    for (int i = 0; i < d->size; i++)
+        if (!is_gone(&d->rank[i]))
+            tell(d, i, TAG_SAVE, NULL);
+}
+
+static void send_seal(struct dispatch *d, int to, uint32_t k, uint32_t of,
+                      bool finish)
+{
+    struct buf b;
+
+    buf_init(&b, 64);
+    buf_put_u32(&b, k);
+    buf_put_u32(&b, of);
+    buf_putc(&b, finish);
+    tell(d, to, TAG_SEAL, &b);
+    buf_clear(&b);
+    d->rank[to].state = RANK_SEALING;
+    d->rank[to].heard = now();
+}
+
+/* How many bytes the logs may have, from what was drawn: only to decide
+ * whether it is worth to share the sealing. */
+static bool is_large(const struct dispatch *d)
+{
+    return (uint64_t)d->survey.n * 4096 > d->o.part_size;
+}
+
+static void begin_sealing(struct dispatch *d)
+{
+    uint32_t k = 0, of = 0;
+
+    d->phase = DISPATCH_SEALING;
+    for (int i = 0; i < d->size; i++)
+        of += d->rank[i].state != RANK_LOST;
+    if (!is_large(d) || of < 2) {
+        send_seal(d, 0, 0, 1, true);
+        return;
+    }
+    for (int i = 0; i < d->size; i++)
+        if (d->rank[i].state != RANK_LOST)
+            send_seal(d, i, k++, of, false);
+    d->changed = true;
+}
+
+/* All logs are closed, of the ranks that live. */
+static void after_closing(struct dispatch *d)
+{
+    if (d->save || d->n_done < d->survey.n)
+        d->phase = d->err.code && d->err.code != ERR_RETRY
+                       ? DISPATCH_FAILED : DISPATCH_SAVED;
+    else
+        begin_sealing(d);
+    d->changed = true;
+}
+
+/* Go on if nobody is left that could, or nothing is left to do. */
+static void look_around(struct dispatch *d)
+{
+    bool any = any_in(d, RANK_STARTING) || any_in(d, RANK_WORKING);
+
+    if (d->phase == DISPATCH_ANSWERING) {
+        if (d->n_done == d->survey.n)
+            close_ranks(d, false);
+        else if (!any)
+            d->phase = DISPATCH_CLOSING;
+    }
+    if (d->phase == DISPATCH_CLOSING && !any)
+        after_closing(d);
+}
+
+void dispatch_save(struct dispatch *d)
+{
+    if (d->phase != DISPATCH_ANSWERING)
+        return;
+    log_info("told to save: %" PRIu64 " of %" PRIu32 " done", d->n_done,
+             d->survey.n);
+    close_ranks(d, true);
+    look_around(d);
+}
+
+/* ---- shards -------------------------------------------------------------- */
+
+static void hand_out(struct dispatch *d, int to, const struct work *w,
+                     size_t n)
+{
+    struct rank *r = &d->rank[to];
+    struct buf b;
+
+    buf_init(&b, LINK_MAX);
+    if (r->n + n > r->cap) {
+        r->cap = 2 * (r->n + n);
+        r->line = xrealloc(r->line, r->cap * sizeof(*r->line));
+    }
+    for (size_t i = 0; i < n; i++) {
+        buf_put_u32(&b, w[i].line);
+        buf_put_u32(&b, w[i].n);
+        buf_put_u64(&b, w[i].at);
+        buf_putc(&b, w[i].skip);
+        buf_putc(&b, w[i].kind);
+        r->line[r->n++] = w[i].line;
+    }
+    r->wants = false;
+    r->alone = w[0].kind != WORK_WITH_OTHERS;
+    tell(d, to, TAG_SHARD, &b);
+    buf_clear(&b);
+}
+
+/* A shard is 64 requests or 1/(8 x ranks) of what is left. */
+static size_t shard_size(const struct dispatch *d)
+{
+    size_t working = 0, n;
+
+    for (int i = 0; i < d->size; i++)
+        working += !is_gone(&d->rank[i]);
+    n = queue_waiting(d->queue) / (8 * (working ? working : 1));
+    if (n > SHARD_MAX)
+        n = SHARD_MAX;
+    return n ? n : 1;
+}
+
+/* Give one rank that wants something its next shard. */
+static void serve(struct dispatch *d, int to)
+{
+    struct rank *r = &d->rank[to];
+    struct work w[SHARD_MAX];
+    size_t n;
+
+    if (!r->wants || r->state != RANK_WORKING ||
+        d->phase != DISPATCH_ANSWERING || (r->n > 0 && r->alone))
+        return;
+    n = queue_take(d->queue, w, shard_size(d));
+    if (n == 0 && r->n == 0)
+        n = queue_take_alone(d->queue, w);
+    if (n > 0)
+        hand_out(d, to, w, n);
+}
+
+static void serve_all(struct dispatch *d)
+{
+    for (int i = 0; i < d->size; i++)
+        serve(d, i);
+}
+
+/* Its process is gone, or it says that it failed: what it had goes out
+ * again. */
+static void take_back(struct dispatch *d, int from)
+{
+    struct rank *r = &d->rank[from];
+
+    for (size_t i = 0; i < r->n; i++)
+        queue_put_back(d->queue, r->line[i]);
+    r->n = 0;
+    r->wants = false;
+}
+
+static void lose(struct dispatch *d, int i)
+{
+    char *path = start_log_path(d->o.batch_path, d->o.start, (uint32_t)i);
+    struct err err = ERR_INIT;
+    uint64_t before = d->n_done;
+
+    log_warning("rank %d on %s is lost: silent for %u s; what it had goes"
+                " out again", i, d->rank[i].host[0] ? d->rank[i].host : "?",
+                d->o.lost_s);
+    /* what it recorded counts, what was open when it died too */
+    if (resume_log(&d->resume, path, d->o.info->id, &err) < 0)
+        log_err(&err);
+    free(path);
+    d->rank[i].state = RANK_LOST;
+    d->ranks->lost[i] = true;
+    take_back(d, i);
+    d->n_done = d->n_refused = 0;
+    count_lines(d);
+    d->rank[i].done += d->n_done - before;
+    d->changed = true;
+}
+
+/* ---- payloads ------------------------------------------------------------ */
+
+static void forget_line(struct rank *r, uint32_t line)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->line[i] != line)
+            continue;
+        r->line[i] = r->line[--r->n];
+        return;
+    }
+}
+
+static void take_done(struct dispatch *d, int from, const unsigned char *p,
+                      size_t n)
+{
+    struct rank *r = &d->rank[from];
+
+    for (; n >= DONE_BYTES; p += DONE_BYTES, n -= DONE_BYTES) {
+        uint32_t line = get_u32(p);
+        bool before;
+
+        if (line >= d->survey.n || p[4] > 7)
+            continue;
+        before = queue_line_done(d->queue, line);
+        if (p[5])
+            d->resume.line[line].given_up = true;
+        else
+            d->resume.line[line].done |= (uint8_t)(1u << p[4]);
+        if (!queue_line_done(d->queue, line))
+            continue;
+        forget_line(r, line);
+        if (before)
+            continue;
+        d->n_done++;
+        d->n_refused += p[5] != 0;
+        r->done++;
+    }
+    d->changed = true;
+}
+
+/* A text of a payload from outside this process: cut, and only printable. */
+static void copy_text(char *out, size_t size, const unsigned char *p, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n && i < size - 1; i++)
+        out[i] = p[i] >= 0x20 && p[i] != 0x7f ? (char)p[i] : '?';
+    out[i] = '\0';
+}
+
+static void take_ready(struct dispatch *d, struct rank *r,
+                       const struct payload *p)
+{
+    copy_text(r->host, sizeof(r->host), p->data, p->n);
+    if (r->state == RANK_STARTING)
+        r->state = RANK_WORKING;
+    /* it was started after the others were told to save */
+    if (d->phase == DISPATCH_CLOSING)
+        tell(d, p->from, TAG_SAVE, NULL);
+    d->changed = true;
+}
+
+static void keep_error(struct dispatch *d, const struct payload *p)
+{
+    char text[400];
+
+    copy_text(text, sizeof(text), p->data + 1, p->n - 1);
+    log_error("rank %d: %s", p->from, text);
+    if (!d->err.code)
+        err_set(&d->err, (enum err_code)p->data[0], "rank %d: %s", p->from,
+                text);
+}
+
+static void take_left(struct dispatch *d, struct rank *r,
+                      const struct payload *p)
+{
+    if (p->n < 1 || is_gone(r))
+        return;
+    r->state = RANK_LEFT;
+    if (p->data[0])
+        keep_error(d, p);
+    take_back(d, p->from);
+    d->changed = true;
+}
+
+static void take_sealed(struct dispatch *d, struct rank *r,
+                        const struct payload *p)
+{
+    if (d->phase != DISPATCH_SEALING || r->state != RANK_SEALING || p->n < 1)
+        return;
+    r->state = RANK_LEFT;
+    d->changed = true;
+    if (p->data[0]) {
+        keep_error(d, p);
+        /* the last word is rank 0's, which seals what is missing */
+        if (p->from == 0)
+            d->phase = d->err.code == ERR_RETRY ? DISPATCH_SAVED
+                                                : DISPATCH_FAILED;
+    }
+}
+
+/* Whether rank 0 has made the checkpoint, or is to make it now. */
+static void look_at_seals(struct dispatch *d, bool finished)
+{
+    if (d->phase != DISPATCH_SEALING || any_in(d, RANK_SEALING))
+        return;
+    if (finished)
+        d->phase = DISPATCH_DONE;
+    else
+        send_seal(d, 0, 0, 1, true);
+}
+
+static bool has_checkpoint(const struct payload *p)
+{
+    return p->n >= 2 && p->data[0] == 0 && p->data[1];
+}
+
+void dispatch_take(struct dispatch *d, const struct payload *p)
+{
+    struct rank *r = &d->rank[p->from];
+
+    r->heard = now();
+    switch (p->tag) {
+    case TAG_READY:
+        take_ready(d, r, p);
+        break;
+    case TAG_WANT:
+        r->wants = true;
+        break;
+    case TAG_BEAT:
+    case TAG_DONE:
+        if (p->n >= 8)
+            r->tokens = get_u64(p->data);
+        if (p->tag == TAG_DONE && p->n >= 8)
+            take_done(d, p->from, p->data + 8, p->n - 8);
+        break;
+    case TAG_SIGNAL:
+        dispatch_save(d);
+        break;
+    case TAG_LEFT:
+        take_left(d, r, p);
+        break;
+    case TAG_SEALED:
+        take_sealed(d, r, p);
+        look_at_seals(d, has_checkpoint(p));
+        break;
+    default:
+        break;
+    }
+    look_around(d);
+    serve_all(d);
+}
+
+/* ---- time ---------------------------------------------------------------- */
+
+static void look_for_lost(struct dispatch *d, double t)
+{
+    for (int i = 1; i < d->size; i++) {
+        unsigned lost_s = d->o.lost_s;
+
+        /* reading a large model takes its time */
+        if (d->rank[i].state == RANK_STARTING)
+            lost_s *= START_FACTOR;
+        if (is_gone(&d->rank[i]) || t - d->rank[i].heard < lost_s)
+            continue;
+        lose(d, i);
+        look_around(d);
+        look_at_seals(d, false);
+        serve_all(d);
+    }
+}
+
+static void put_ranks(struct buf *b, const struct dispatch *d)
+{
+    int n = d->size < PROGRESS_RANKS ? d->size : PROGRESS_RANKS;
+
+    for (int i = 0; i < n; i++) {
+        const struct rank *r = &d->rank[i];
+
+        buf_printf(b, "%s{\"rank\":%d,\"host\":", i ? "," : "", i);
+        json_put_string(b, r->host, strlen(r->host));
+        buf_printf(b, ",\"state\":\"%s\",\"done\":%" PRIu64 "}",
+                   state_name[r->state], r->done);
+    }
+}
+
+static void write_progress(struct dispatch *d, double t)
+{
+    struct err unused = ERR_INIT;
+    uint64_t tokens = 0;
+    double run = t - d->started;
+    struct buf b;
+
+    for (int i = 0; i < d->size; i++)
+        tokens += d->rank[i].tokens;
+    buf_init(&b, PROGRESS_MAX);
+    buf_printf(&b, "{\"done\":%" PRIu64 ",\"total\":%" PRIu32
+               ",\"refused\":%" PRIu64 ",\"tokens\":%" PRIu64
+               ",\"tok_s\":%.0f,\"started\":%" PRId64 ",\"updated\":%" PRId64
+               ",\"ranks\":[", d->n_done, d->survey.n, d->n_refused, tokens,
+               run > 0 ? (double)tokens / run : 0.0, d->began,
+               (int64_t)time(NULL));
+    put_ranks(&b, d);
+    buf_puts(&b, "]}\n");
+    /* nothing depends on it: a disk that is full is told of by the logs */
+    progress_write(d->o.batch_path, b.data, b.len, &unused);
+    buf_clear(&b);
+    d->told = t;
+    d->changed = false;
+}
+
+static void touch_owner(struct dispatch *d, double t)
+{
+    struct err err = ERR_INIT;
+
+    d->touched = t;
+    if (owner_touch(d->o.batch_path, &err) == 0)
+        return;
+    log_err(&err);
+    if (err.code == ERR_FATAL) {
+        d->err = err;
+        close_ranks(d, true);
+    }
+}
+
+void dispatch_tick(struct dispatch *d)
+{
+    double t = now();
+
+    look_for_lost(d, t);
+    if (t - d->pulsed >= BEAT_S) {
+        d->pulsed = t;
+        for (int i = 1; i < d->size; i++)
+            if (d->rank[i].state != RANK_LOST)
+                tell(d, i, TAG_PULSE, NULL);
+    }
+    if (t - d->touched >= OWNER_TOUCH_S)
+        touch_owner(d, t);
+    look_around(d);
+    if ((t - d->told >= 1 && (d->changed || d->phase == DISPATCH_ANSWERING)) ||
+        (d->changed && d->phase >= DISPATCH_DONE))
+        write_progress(d, t);
+}
+
+enum dispatch_phase dispatch_phase(const struct dispatch *d)
+{
+    return d->phase;
+}
+
+void dispatch_error(const struct dispatch *d, struct err *err)
+{
+    *err = d->err;
+}

@@ -1,0 +1,39 @@
+/*
+ * Payloads between ranks.  The only door to MPI: sends never block, arrivals
+ * are asked for, a rank that is gone is noticed by its silence alone.  A rank
+ * can send to itself.  Built without MPI, or alone, there is one rank.
+ */
+#ifndef APUS_MPI_LINK_H
+#define APUS_MPI_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+struct link;
+
+#define LINK_MAX (64u << 10) /* bytes of a payload */
+
+struct payload {
+    int from, tag;
+    const unsigned char *data; /* valid until the next link_poll */
+    size_t n;
+};
+
+/* Start MPI unless `alone`.  All calls of one link are made by the thread
+ * that opened it. */
+int link_open(struct link **out, bool alone, struct err *err);
+int link_rank(const struct link *l);
+int link_size(const struct link *l);
+
+/* Copies the payload.  To a rank that is gone it is lost without a word. */
+void link_send(struct link *l, int to, int tag, const void *data, size_t n);
+
+/* The next payload that has arrived; false if there is none. */
+bool link_poll(struct link *l, struct payload *p);
+
+/* What was sent is given some seconds to leave, and MPI to end; with ranks
+ * that are gone it may not, then the process ends here with `status`. */
+void link_close(struct link *l, int status);
+
+#endif

@@ -1,0 +1,395 @@
+/*
+ * A rank's side.  It waits for nothing: the work is done by threads (compute,
+ * sealer), payloads and ticks come from the main loop of worker.c.
+ */
+#include <config.h>
+
+#include "mpi/rank.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/model.h"
+#include "engine/models.h"
+#include "kernels/kernels.h"
+#include "mpi/compute.h"
+#include "mpi/dispatch.h"
+#include "mpi/link.h"
+#include "mpi/sealer.h"
+#include "store/spool.h"
+#include "verify/prompt.h"
+
+#define EXIT_SAVED 75
+#define DONE_MAX 1024 /* in a payload */
+
+struct rank_side {
+    struct rank_options o;
+    struct link *link;
+    struct prompt_model model;
+    bool has_model;
+    const struct x1_kernels *kernels; /* tested */
+
+    /* of the batch */
+    char *batch_path;
+    struct batch_info info;
+    uint32_t start;
+    struct compute *compute;
+    struct sealer *sealer;
+    bool finishing;      /* the sealer makes the checkpoint */
+    bool wanted;         /* asked for a shard, none came yet */
+    bool saving;
+
+    double heard, told;
+    bool quits;
+    int status;
+};
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+struct rank_side *rank_new(struct link *link, const struct rank_options *o)
+{
+    struct rank_side *r = xcalloc(1, sizeof(*r));
+
+    r->o = *o;
+    r->link = link;
+    r->heard = now();
+    return r;
+}
+
+/* Forget the batch; what works for it is waited for. */
+static void leave_batch(struct rank_side *r)
+{
+    compute_free(r->compute);
+    sealer_free(r->sealer);
+    r->compute = NULL;
+    r->sealer = NULL;
+    batch_info_clear(&r->info);
+    free(r->batch_path);
+    r->batch_path = NULL;
+}
+
+void rank_free(struct rank_side *r)
+{
+    if (!r)
+        return;
+    leave_batch(r);
+    prompt_model_clear(&r->model);
+    free(r);
+}
+
+/* ---- telling rank 0 ------------------------------------------------------ */
+
+static void tell(struct rank_side *r, int tag, const struct buf *b)
+{
+    link_send(r->link, 0, tag, b ? b->data : "", b ? b->len : 0);
+    r->told = now();
+}
+
+/* err NULL: well, and then `more` follows. */
+static void tell_end(struct rank_side *r, int tag, const struct err *err,
+                     int more)
+{
+    struct buf b;
+
+    buf_init(&b, LINK_MAX);
+    buf_putc(&b, err ? (int)err->code : 0);
+    if (err)
+        buf_puts(&b, err->text);
+    else if (more >= 0)
+        buf_putc(&b, more);
+    tell(r, tag, &b);
+    buf_clear(&b);
+}
+
+static void tell_ready(struct rank_side *r)
+{
+    char host[256] = "";
+    struct buf b;
+
+    if (gethostname(host, sizeof(host) - 1))
+        strcpy(host, "?");
+    buf_init(&b, LINK_MAX);
+    buf_puts(&b, host);
+    tell(r, TAG_READY, &b);
+    buf_clear(&b);
+}
+
+/* Everything that is new, at once. */
+static void tell_done(struct rank_side *r)
+{
+    struct work_done d[DONE_MAX];
+    size_t n;
+
+    while ((n = compute_take(r->compute, d, DONE_MAX)) > 0) {
+        struct buf b;
+
+        buf_init(&b, LINK_MAX);
+        buf_put_u64(&b, compute_tokens(r->compute));
+        for (size_t i = 0; i < n; i++) {
+            buf_put_u32(&b, d[i].line);
+            buf_putc(&b, d[i].choice);
+            buf_putc(&b, d[i].given_up);
+        }
+        tell(r, TAG_DONE, &b);
+        buf_clear(&b);
+    }
+}
+
+static void tell_beat(struct rank_side *r)
+{
+    struct buf b;
+
+    buf_init(&b, 16);
+    buf_put_u64(&b, r->compute ? compute_tokens(r->compute) : 0);
+    tell(r, TAG_BEAT, &b);
+    buf_clear(&b);
+}
+
+/* ---- the model ----------------------------------------------------------- */
+
+static int open_kernels(struct rank_side *r, struct err *err)
+{
+    char why[256];
+
+    if (r->kernels)
+        return 0;
+    x1_thread_init();
+    r->kernels = x1_find(r->o.kernel);
+    if (!r->kernels)
+        return err_set(err, ERR_INPUT, "no kernel \"%s\" in this build",
+                       r->o.kernel);
+    if (x1_selftest(r->kernels, why, sizeof(why)) == 0)
+        return 0;
+    err_set(err, ERR_FATAL, "kernel \"%s\" fails its test: %s",
+            r->kernels->name, why);
+    r->kernels = NULL;
+    return -1;
+}
+
+int rank_open_model(struct rank_side *r, const unsigned char model[32],
+                    struct err *err)
+{
+    char id[ID_TEXT];
+    struct model *m;
+
+    if (open_kernels(r, err))
+        return -1;
+    if (r->has_model && memcmp(r->model.model->id, model, 32) == 0)
+        return 0;
+    prompt_model_clear(&r->model);
+    r->has_model = false;
+    base64url(id, model, 32);
+    if (models_open(&m, r->o.models,
+                    r->o.model_path ? r->o.model_path : id, NULL, err))
+        return err_prefix(err, "the model of this batch");
+    if (memcmp(m->id, model, 32) != 0) {
+        model_close(m);
+        return err_set(err, ERR_INPUT, "\"%s\" is not the model of this"
+                       " batch, which is %s", r->o.model_path, id);
+    }
+    if (prompt_model_init(&r->model, m, err))
+        return -1;
+    r->has_model = true;
+    if (r->model.no_chat.code && link_rank(r->link) == 0)
+        log_warning("chat requests are refused: %s", r->model.no_chat.text);
+    return 0;
+}
+
+/* ---- from rank 0 --------------------------------------------------------- */
+
+static int begin(struct rank_side *r, struct err *err)
+{
+    struct compute_options o = {
+        .batch_path = r->batch_path, .info = &r->info, .model = &r->model,
+        .start = r->start, .rank = (uint32_t)link_rank(r->link),
+        .max_sequences = r->o.max_sequences, .kv_bytes = r->o.kv_bytes,
+        .with_last = r->o.with_last, .pretend = r->o.pretend,
+    };
+
+    if (batch_info_read(&r->info, r->batch_path, err) ||
+        rank_open_model(r, r->info.model, err))
+        return -1;
+    o.kernels = r->kernels;
+    return compute_new(&r->compute, &o, err);
+}
+
+static void take_start(struct rank_side *r, const struct payload *p)
+{
+    struct err err = ERR_INIT;
+
+    leave_batch(r);
+    r->wanted = r->saving = r->finishing = false;
+    if (p->n < 5)
+        return;
+    r->start = get_u32(p->data);
+    r->batch_path = xstrndup((const char *)p->data + 4, p->n - 4);
+    if (begin(r, &err))
+        tell_end(r, TAG_LEFT, &err, -1);
+    else
+        tell_ready(r);
+}
+
+static void take_shard(struct rank_side *r, const struct payload *p)
+{
+    struct work w[SHARD_MAX];
+    size_t n = p->n / WORK_BYTES;
+
+    if (!r->compute || n > SHARD_MAX)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char *at = p->data + i * WORK_BYTES;
+
+        w[i] = (struct work){ get_u32(at), get_u32(at + 4), get_u64(at + 8),
+                              at[16], at[17] };
+    }
+    compute_put(r->compute, w, n);
+    r->wanted = false;
+}
+
+static void take_save(struct rank_side *r)
+{
+    r->saving = true;
+    if (r->compute)
+        compute_save(r->compute);
+}
+
+static void note(void *self, const char *text)
+{
+    (void)self;
+    log_warning("%s", text);
+}
+
+static void take_seal(struct rank_side *r, const struct payload *p)
+{
+    struct sealer_options o = {
+        .batch_path = r->batch_path, .info = &r->info,
+        .seal = { .part_size = r->o.part_size, .with_last = r->o.with_last,
+                  .note = note },
+    };
+    struct err err = ERR_INIT;
+
+    if (p->n < 9 || !r->has_model || !r->batch_path) {
+        err_set(&err, ERR_FATAL, "told to seal what it does not have");
+        tell_end(r, TAG_SEALED, &err, -1);
+        return;
+    }
+    sealer_free(r->sealer);
+    r->sealer = NULL;
+    o.seal.n_vocab = r->model.model->rec.n_vocab;
+    o.seal.n_layers = r->model.model->rec.n_layers;
+    o.seal.dim = r->model.model->rec.dim;
+    o.k = get_u32(p->data);
+    o.of = get_u32(p->data + 4);
+    o.of += o.of == 0;
+    o.finish = r->finishing = p->data[8] != 0;
+    if (sealer_new(&r->sealer, &o, &err))
+        tell_end(r, TAG_SEALED, &err, -1);
+}
+
+void rank_take(struct rank_side *r, const struct payload *p)
+{
+    r->heard = now();
+    switch (p->tag) {
+    case TAG_START:
+        take_start(r, p);
+        break;
+    case TAG_SHARD:
+        take_shard(r, p);
+        break;
+    case TAG_SAVE:
+        take_save(r);
+        break;
+    case TAG_SEAL:
+        take_seal(r, p);
+        break;
+    case TAG_QUIT:
+        r->quits = true;
+        r->status = p->n >= 4 ? (int)get_u32(p->data) : 1;
+        break;
+    default: /* TAG_PULSE */
+        break;
+    }
+}
+
+/* ---- time ---------------------------------------------------------------- */
+
+static void look_at_compute(struct rank_side *r)
+{
+    enum compute_state state;
+    struct err err = ERR_INIT;
+
+    if (!r->compute)
+        return;
+    state = compute_state(r->compute);
+    tell_done(r);
+    if (state == COMPUTE_RUNNING) {
+        if (!r->wanted && !r->saving &&
+            compute_waiting(r->compute) < r->o.max_sequences) {
+            r->wanted = true;
+            tell(r, TAG_WANT, NULL);
+        }
+        return;
+    }
+    compute_error(r->compute, &err);
+    compute_free(r->compute);
+    r->compute = NULL;
+    tell_end(r, TAG_LEFT, state == COMPUTE_FAILED ? &err : NULL, -1);
+}
+
+static void look_at_sealer(struct rank_side *r)
+{
+    struct err err = ERR_INIT;
+    int state;
+
+    if (!r->sealer)
+        return;
+    state = sealer_state(r->sealer, &err);
+    if (state == 0)
+        return;
+    sealer_free(r->sealer);
+    r->sealer = NULL;
+    tell_end(r, TAG_SEALED, state < 0 ? &err : NULL, r->finishing);
+}
+
+void rank_tick(struct rank_side *r)
+{
+    double t = now();
+    unsigned lost_s = r->o.lost_s * (r->batch_path ? 1 : START_FACTOR);
+
+    look_at_compute(r);
+    look_at_sealer(r);
+    if (t - r->told >= BEAT_S)
+        tell_beat(r);
+    if (link_rank(r->link) == 0 || t - r->heard < lost_s)
+        return;
+    log_warning("rank 0 is lost: silent for %u s; this rank saves and leaves",
+                lost_s);
+    leave_batch(r);
+    r->quits = true;
+    r->status = EXIT_SAVED;
+}
+
+void rank_signalled(struct rank_side *r)
+{
+    tell(r, TAG_SIGNAL, NULL);
+}
+
+bool rank_quits(const struct rank_side *r, int *status)
+{
+    *status = r->status;
+    return r->quits;
+}

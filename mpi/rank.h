@@ -1,0 +1,51 @@
+/*
+ * A rank's side of a batch: it opens the model, answers what rank 0 hands
+ * out, seals what rank 0 says, and tells.  Rank 0 has one too.
+ */
+#ifndef APUS_MPI_RANK_H
+#define APUS_MPI_RANK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct link;
+struct payload;
+struct rank_side;
+
+struct rank_options {
+    const char *models;      /* directory of the model store, borrowed */
+    const char *model_path;  /* or the model itself; may be NULL */
+    const char *kernel;      /* borrowed */
+    size_t max_sequences;
+    uint64_t kv_bytes;       /* of this rank */
+    bool with_last;
+    uint64_t part_size;
+    bool pretend;
+    unsigned lost_s;         /* rank 0 is lost when silent so long */
+};
+
+/* The link and what the options point to are borrowed. */
+struct rank_side *rank_new(struct link *link, const struct rank_options *o);
+void rank_free(struct rank_side *r);
+
+/* Take a payload with a tag below TAG_READY. */
+void rank_take(struct rank_side *r, const struct payload *p);
+
+/* Tell rank 0 what is new. */
+void rank_tick(struct rank_side *r);
+
+/* A signal came: ask rank 0 to save. */
+void rank_signalled(struct rank_side *r);
+
+/* Whether it is over for this rank, and the exit status: TAG_QUIT came, or
+ * rank 0 is lost and everything is parked. */
+bool rank_quits(const struct rank_side *r, int *status);
+
+/* Open the model of a batch, which is kept for the next; rank 0 does so
+ * before it claims the batch. */
+int rank_open_model(struct rank_side *r, const unsigned char model[32],
+                    struct err *err);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * A thread that seals parts of a batch, so that its rank can answer rank 0
+ * meanwhile.
+ */
+#ifndef APUS_MPI_SEALER_H
+#define APUS_MPI_SEALER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/seal.h"
+
+struct batch_info;
+struct err;
+struct sealer;
+
+struct sealer_options {
+    const char *batch_path;          /* borrowed */
+    const struct batch_info *info;   /* borrowed */
+    struct seal_options seal;
+    uint32_t k, of;                  /* the parts k, k + of, .. */
+    bool finish;                     /* and then checkpoint.json */
+};
+
+int sealer_new(struct sealer **out, const struct sealer_options *o,
+               struct err *err);
+
+/* 1 it is through, 0 it works, -1 it failed: err says why. */
+int sealer_state(struct sealer *s, struct err *err);
+
+/* Wait for it. */
+void sealer_free(struct sealer *s);
+
+#endif

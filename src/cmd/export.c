@@ -1,0 +1,106 @@
+/*
+ * apus export: the answers of a checkpoint as lines of the OpenAI Batch API.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "cmd/part.h"
+#include "store/export.h"
+#include "store/seal.h"
+#include "store/spool.h"
+
+static int put_file(void *self, const char *line, size_t n, struct err *err)
+{
+    return file_out_put(self, line, n, err);
+}
+
+static int put_stdout(void *self, const char *line, size_t n,
+                      struct err *err)
+{
+    (void)self;
+    if (fwrite(line, 1, n, stdout) != n)
+        return err_errno(err, ERR_RETRY, "cannot write the output");
+    return 0;
+}
+
+static int export_any(const char *what, const struct settings *s, bool trust,
+                      export_fn *put, void *self, struct export_counts *n,
+                      struct err *err)
+{
+    struct spool *spool = NULL;
+    struct batch b = { .path = NULL };
+    int rc = -1;
+
+    if (spool_open(&spool, settings_text(s, "spool"), err))
+        return -1;
+    if (part_is_file(what))
+        rc = part_may_open(spool, what, trust, err) ||
+             export_part(what, put, self, n, err) ? -1 : 0;
+    else if (spool_find(spool, what, &b, err) == 0)
+        rc = export_batch(b.path, put, self, n, err);
+    batch_clear(&b);
+    spool_close(spool);
+    return rc;
+}
+
+static int do_export(const char *what, const char *output,
+                     const struct settings *s, bool trust, struct err *err)
+{
+    struct file_out *out = NULL;
+    struct export_counts n;
+
+    if (!output || strcmp(output, "-") == 0)
+        return export_any(what, s, trust, put_stdout, NULL, &n, err);
+    if (file_out_open(&out, output, err))
+        return err_prefix(err, "output");
+    if (export_any(what, s, trust, put_file, out, &n, err)) {
+        file_out_abort(out);
+        return -1;
+    }
+    if (file_out_commit(out, err))
+        return err_prefix(err, "output");
+    log_info("%" PRIu64 " answered, %" PRIu64 " refused: \"%s\"", n.answered,
+             n.refused, output);
+    return 0;
+}
+
+int cmd_export(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *output = NULL;
+    bool trust = false;
+    const struct opt opts[] = {
+        { 'o', "output", "OUT.jsonl", "where the answers go; default:"
+          " standard output", &output, NULL },
+        { 0, "trust", NULL, "open a file that was not made in this spool",
+          NULL, &trust },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus export",
+        .synopsis = "BATCH|FILE.h5 [-o OUT.jsonl] [--trust]",
+        .about = "Write the answers of a batch, or of one part of a"
+                 " checkpoint, in the form of the\nOpenAI Batch API.",
+        .opts = opts, .min_args = 1, .max_args = 1,
+    };
+    struct err err = ERR_INIT;
+    size_t n_args;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+
+    if (status == CMD_GO)
+        status = do_export(args[0], output, s, trust, &err)
+                     ? cmd_fail(&err) : CMD_DONE;
+    free(args);
+    return status;
+}

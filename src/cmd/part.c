@@ -1,0 +1,86 @@
+/*
+ * Whether a file may be opened: it lies in a batch of this spool, and is what
+ * was sealed there.
+ */
+#include <config.h>
+
+#include "cmd/part.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "store/seal.h"
+#include "store/spool.h"
+
+bool part_is_file(const char *what)
+{
+    size_t n = strlen(what);
+
+    return n > 3 && strcmp(what + n - 3, ".h5") == 0;
+}
+
+static int foreign(const char *path, struct err *err)
+{
+    return err_set(err, ERR_INPUT, "\"%s\" was not made in this spool: a file"
+                   " of a stranger can harm the program that opens it; if you"
+                   " know where it is from, say --trust", path);
+}
+
+/* "part-0007.h5" is 7: 0, or -1. */
+static int part_number(size_t *part, const char *name)
+{
+    char *again;
+    int rc;
+
+    if (strncmp(name, "part-", 5) != 0)
+        return -1;
+    *part = (size_t)strtoul(name + 5, NULL, 10);
+    again = seal_part_path(".", *part, "h5");
+    rc = strcmp(again + 2, name) == 0 ? 0 : -1;
+    free(again);
+    return rc;
+}
+
+/* Its batch says that it is this file. */
+static int check_sum(const struct batch *b, size_t part, const char *path,
+                     struct err *err)
+{
+    struct seal_info info;
+    int rc;
+
+    if (seal_info_read(&info, b->path, err))
+        return -1;
+    if (part >= info.n_parts)
+        rc = foreign(path, err);
+    else
+        rc = seal_file_check(&info.part[part], path, err);
+    seal_info_clear(&info);
+    return rc;
+}
+
+int part_may_open(const struct spool *s, const char *path, bool trust,
+                  struct err *err)
+{
+    char real[PATH_MAX], *slash;
+    struct err unused = ERR_INIT;
+    struct batch b = { .path = NULL };
+    size_t part;
+    int rc;
+
+    if (trust)
+        return 0;
+    if (!realpath(path, real))
+        return err_errno(err, ERR_INPUT, "cannot open \"%s\"", path);
+    slash = strrchr(real, '/');
+    if (!slash || slash == real || part_number(&part, slash + 1))
+        return foreign(path, err);
+    *slash = '\0';
+    if (spool_find(s, real, &b, &unused))
+        return foreign(path, err);
+    rc = check_sum(&b, part, path, err);
+    batch_clear(&b);
+    return rc;
+}

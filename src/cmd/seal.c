@@ -1,0 +1,142 @@
+/*
+ * apus seal: make the checkpoint of a batch whose requests are all answered,
+ * from its logs, if the worker did not come to it.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "engine/model.h"
+#include "engine/models.h"
+#include "store/seal.h"
+#include "store/spool.h"
+
+static void note(void *self, const char *text)
+{
+    (void)self;
+    log_warning("%s", text);
+}
+
+/* The sizes of the model, which stand in each part. */
+static int look_at_model(struct seal_options *o, const struct settings *s,
+                         const unsigned char model[32], struct err *err)
+{
+    struct model_record rec;
+    unsigned char got[32];
+    char id[ID_TEXT], *path;
+    int rc;
+
+    base64url(id, model, 32);
+    if (models_resolve(&path, settings_text(s, "models"), id, NULL, err))
+        return err_prefix(err, "the model of this batch");
+    rc = model_peek(&rec, got, path, err);
+    free(path);
+    if (rc)
+        return -1;
+    o->n_vocab = rec.n_vocab;
+    o->n_layers = rec.n_layers;
+    o->dim = rec.dim;
+    return 0;
+}
+
+static int seal_claimed(const struct batch *b, const struct settings *s,
+                        struct err *err)
+{
+    struct seal_options o = {
+        .part_size = settings_count(s, "part-size"),
+        .with_last = strcmp(settings_text(s, "tensors"), "last") == 0,
+        .note = note,
+    };
+    struct batch_info info;
+    int rc;
+
+    if (batch_info_read(&info, b->path, err))
+        return -1;
+    rc = look_at_model(&o, s, info.model, err) ||
+         (!seal_is_done(b->path) &&
+          seal_batch(b->path, &info, &o, 0, 1, true, err)) ? -1 : 0;
+    batch_info_clear(&info);
+    return rc;
+}
+
+/* todo -> running -> done; back to todo if it cannot be. */
+static int seal_open_batch(const struct spool *spool, struct batch *b,
+                           const struct settings *s, struct err *err)
+{
+    struct err unused = ERR_INIT;
+    int rc = spool_adopt(spool, b, NULL, NULL, OWNER_STALE_S, err);
+
+    if (rc > 0)
+        return err_set(err, ERR_RETRY, "\"%s\" is being worked on (see its"
+                       " file owner): wait, or apus cancel it", b->path);
+    if (rc == 0)
+        rc = spool_claim(spool, b, err);
+    if (rc > 0)
+        return err_set(err, ERR_RETRY, "\"%s\" was taken by another",
+                       b->path);
+    if (rc < 0)
+        return -1;
+    if (seal_claimed(b, s, err)) {
+        spool_move(spool, b, SPOOL_TODO, &unused);
+        return -1;
+    }
+    return spool_move(spool, b, SPOOL_DONE, err) < 0 ? -1 : 0;
+}
+
+static int seal_named(const struct spool *spool, const char *name,
+                      const struct settings *s, struct err *err)
+{
+    struct batch b = { .path = NULL };
+    int rc = spool_find(spool, name, &b, err);
+
+    if (rc == 0 && b.state != SPOOL_DONE && b.state != SPOOL_SENDING &&
+        b.state != SPOOL_SENT)
+        rc = seal_open_batch(spool, &b, s, err);
+    if (rc == 0)
+        rc = seal_tidy(b.path, err);
+    if (rc == 0)
+        printf("%s\n", b.path);
+    batch_clear(&b);
+    return rc;
+}
+
+int cmd_seal(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const struct opt opts[] = { { 0, NULL, NULL, NULL, NULL, NULL } };
+    const struct opt_command command = {
+        .name = "apus seal",
+        .synopsis = "BATCH ...",
+        .about = "Make the checkpoint of batches whose requests are all"
+                 " answered, from their logs,\nand print where they are."
+                 "  Of one that has it nothing is changed.",
+        .opts = opts, .min_args = 1, .max_args = SIZE_MAX,
+    };
+    struct spool *spool = NULL;
+    struct err err = ERR_INIT;
+    size_t n_args;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+
+    if (status != CMD_GO)
+        goto out;
+    status = CMD_DONE;
+    if (spool_open(&spool, settings_text(s, "spool"), &err))
+        status = cmd_fail(&err);
+    for (size_t i = 0; status == CMD_DONE && i < n_args; i++)
+        if (seal_named(spool, args[i], s, &err))
+            status = cmd_fail(&err);
+    spool_close(spool);
+out:
+    free(args);
+    return status;
+}

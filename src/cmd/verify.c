@@ -1,0 +1,227 @@
+/*
+ * apus verify: hold a checkpoint against everything that is at hand, and
+ * compute its answers again.  One line a claim.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "cmd/part.h"
+#include "cmd/progress.h"
+#include "engine/model.h"
+#include "engine/models.h"
+#include "kernels/kernels.h"
+#include "store/spool.h"
+#include "verify/check.h"
+#include "verify/prompt.h"
+#include "verify/replay.h"
+
+struct verify {
+    struct settings *settings;
+    const char *what, *recompute, *trace, *model_name;
+    bool trust;
+    struct check_options o;
+    struct prompt_model model;
+    struct progress progress;
+    bool begun;
+};
+
+static void print_claim(void *self, const struct check_claim *c)
+{
+    struct verify *v = self;
+
+    progress_clear(&v->progress);
+    printf("%s\t%s: %s, against %s: %s\n", c->holds ? "ok" : "WRONG",
+           c->file, c->what, c->against, c->detail);
+    fflush(stdout);
+}
+
+static void show_progress(void *self, uint64_t i, uint64_t n)
+{
+    struct verify *v = self;
+
+    if (!v->begun)
+        progress_init(&v->progress, n, false);
+    v->begun = true;
+    progress_show(&v->progress, i, n, 0);
+}
+
+static void print_step(void *self, const struct replay_step *s)
+{
+    struct verify *v = self;
+    char next[16] = "-";
+
+    if (!v->trace)
+        return;
+    if (s->next != UINT32_MAX)
+        snprintf(next, sizeof(next), "%" PRIu32, s->next);
+    printf("position %" PRIu32 "\ttoken %" PRIu32 "\tnext %s\tkv %s\tfin %s"
+           "%s\n", s->position, s->token, next, s->kv ? "ok" : "WRONG",
+           s->fin ? "ok" : "WRONG", s->all ? "" : "\tdiffers");
+}
+
+/* ---- before -------------------------------------------------------------- */
+
+static int check_use(struct verify *v, struct err *err)
+{
+    if (v->recompute && strcmp(v->recompute, "all") == 0)
+        v->o.recompute = CHECK_ALL;
+    else if (v->recompute && json_u64_text(v->recompute, &v->o.recompute))
+        return err_set(err, ERR_INPUT, "apus verify: --recompute \"%s\": a"
+                       " number or \"all\" expected", v->recompute);
+    if (v->trace && base64url_id(v->o.trace_id, v->trace))
+        return err_set(err, ERR_INPUT, "apus verify: --trace \"%s\": the id"
+                       " of a request expected, 43 characters (request_id in"
+                       " its answer)", v->trace);
+    v->o.trace = v->trace != NULL;
+    return 0;
+}
+
+static int open_model(struct verify *v, const unsigned char want[32],
+                      struct err *err)
+{
+    const char *kernel = settings_text(v->settings, "kernel");
+    char id[ID_TEXT], why[256];
+    struct model *m;
+
+    base64url(id, want, 32);
+    x1_thread_init();
+    v->o.kernels = x1_find(kernel);
+    if (!v->o.kernels)
+        return err_set(err, ERR_INPUT, "no kernel \"%s\" in this build",
+                       kernel);
+    if (x1_selftest(v->o.kernels, why, sizeof(why)))
+        return err_set(err, ERR_FATAL, "kernel \"%s\" fails its test: %s",
+                       v->o.kernels->name, why);
+    if (models_open(&m, settings_text(v->settings, "models"),
+                    v->model_name ? v->model_name : id, NULL, err))
+        return err_prefix(err, "to compute again");
+    if (prompt_model_init(&v->model, m, err))
+        return -1;
+    if (memcmp(m->id, want, 32) != 0)
+        return err_set(err, ERR_INPUT, "\"%s\" is not the model of these"
+                       " answers, which is %s", v->model_name, id);
+    v->o.model = &v->model;
+    return 0;
+}
+
+/* ---- the two kinds ------------------------------------------------------- */
+
+static int verify_part(struct verify *v, const struct spool *s,
+                       struct err *err)
+{
+    unsigned char model[32];
+
+    if (part_may_open(s, v->what, v->trust, err))
+        return -1;
+    if ((v->o.recompute || v->o.trace) &&
+        (check_part_model(model, v->what, err) || open_model(v, model, err)))
+        return -1;
+    return check_part(v->what, &v->o, err);
+}
+
+static int verify_batch(struct verify *v, const struct spool *s,
+                        struct err *err)
+{
+    struct batch b = { .path = NULL };
+    struct batch_info info;
+    int rc = spool_find(s, v->what, &b, err);
+
+    if (rc == 0 && (v->o.recompute || v->o.trace)) {
+        rc = batch_info_read(&info, b.path, err);
+        if (rc == 0) {
+            rc = open_model(v, info.model, err);
+            batch_info_clear(&info);
+        }
+    }
+    if (rc == 0)
+        rc = check_batch(b.path, &v->o, err);
+    batch_clear(&b);
+    return rc;
+}
+
+static int do_verify(struct verify *v, struct err *err)
+{
+    struct spool *s = NULL;
+    int rc;
+
+    if (part_is_file(v->what) && v->trust) {
+        rc = verify_part(v, NULL, err);
+    } else if (spool_open(&s, settings_text(v->settings, "spool"), err)) {
+        rc = -1;
+    } else {
+        rc = part_is_file(v->what) ? verify_part(v, s, err)
+                                   : verify_batch(v, s, err);
+    }
+    spool_close(s);
+    progress_clear(&v->progress);
+    return rc;
+}
+
+static int verify_and_tell(struct verify *v)
+{
+    struct err err = ERR_INIT;
+    int rc;
+
+    if (check_use(v, &err)) {
+        log_err(&err);
+        return CMD_MISUSED;
+    }
+    rc = do_verify(v, &err);
+    if (rc < 0)
+        return cmd_fail(&err);
+    if (rc > 0)
+        log_error("\"%s\" is not what it claims", v->what);
+    return rc ? CMD_NO : CMD_DONE;
+}
+
+int cmd_verify(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct verify v = { .settings = s };
+    const struct opt opts[] = {
+        { 0, "recompute", "N|all", "compute so many answers again, drawn at"
+          " random", &v.recompute, NULL },
+        { 0, "trace", "ID", "compute this request again, position by"
+          " position", &v.trace, NULL },
+        { 'm', "model", "MODEL", "the model, if it is not in the store",
+          &v.model_name, NULL },
+        { 0, "trust", NULL, "open a file that was not made in this spool",
+          NULL, &v.trust },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus verify",
+        .synopsis = "BATCH|FILE.h5 [--recompute N|all] [--trace ID]"
+                    " [-m MODEL] [--trust]",
+        .about = "Check every hash of a batch or of one part of a checkpoint,"
+                 " and compute answers\nagain.  One line a claim; exit status"
+                 " 0 if all hold, 3 if one does not.",
+        .opts = opts, .min_args = 1, .max_args = 1,
+    };
+    size_t n_args;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+
+    if (status == CMD_GO) {
+        v.what = args[0];
+        v.o.claim = print_claim;
+        v.o.progress = show_progress;
+        v.o.step = print_step;
+        v.o.self = &v;
+        status = verify_and_tell(&v);
+    }
+    prompt_model_clear(&v.model);
+    free(args);
+    return status;
+}

@@ -1,0 +1,371 @@
+/*
+ * Workers from the commands' side.
+ */
+#include <config.h>
+
+#include "cmd/work.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "cmd/progress.h"
+#include "jobs/launcher.h"
+#include "store/resume.h"
+#include "store/seal.h"
+#include "store/spool.h"
+
+#define MAX_BATCH 65536
+#define MAX_RANKS 65536
+#define MIN_PART ((uint64_t)1 << 20)
+#define RANK_REQUESTS 32  /* fewer are not worth another process */
+#define PROGRESS_MAX ((size_t)4 << 20)
+#define TRIES 3           /* starts in a row that get nowhere */
+#define LOOK_NS 200000000
+
+/* The settings of a worker are passed on as they are here, wherever they came
+ * from. */
+static const char *const passed[] = {
+    "spool", "models", "batch", "kernel", "kv-memory", "tensors",
+    "part-size", "rank-timeout", "log-level", "umask"
+};
+#define N_PASSED (sizeof(passed) / sizeof(passed[0]))
+
+int work_check(const struct settings *s, struct err *err)
+{
+    uint64_t batch = settings_count(s, "batch");
+    uint64_t timeout = settings_count(s, "rank-timeout");
+
+    if (batch < 1 || batch > MAX_BATCH)
+        return err_set(err, ERR_INPUT, "batch = %" PRIu64 ": 1 to %d"
+                       " expected", batch, MAX_BATCH);
+    if (settings_count(s, "ranks") > MAX_RANKS)
+        return err_set(err, ERR_INPUT, "ranks = %" PRIu64 ": at most %d",
+                       settings_count(s, "ranks"), MAX_RANKS);
+    if (timeout < 2 || timeout > 86400)
+        return err_set(err, ERR_INPUT, "rank-timeout = %" PRIu64 ": 2 to"
+                       " 86400 expected", timeout);
+    if (settings_count(s, "part-size") < MIN_PART)
+        return err_set(err, ERR_INPUT, "part-size: at least 1M expected");
+    return 0;
+}
+
+/* ---- where a batch stands ------------------------------------------------ */
+
+bool work_is_done(const struct batch *b)
+{
+    return b->state == SPOOL_DONE || b->state == SPOOL_SENDING ||
+           b->state == SPOOL_SENT;
+}
+
+static int tell_owner(const struct batch *b, struct err *err)
+{
+    struct err unused = ERR_INIT;
+    char id[ID_TEXT];
+    struct owner o;
+
+    base64url(id, b->id, 32);
+    if (owner_read(&o, b->path, &unused) != 1)
+        return err_set(err, ERR_RETRY, "batch %s has just been taken by a"
+                       " worker (apus status)", id);
+    if (o.slurm_job[0])
+        return err_set(err, ERR_RETRY, "batch %s is worked on by Slurm job %s"
+                       " (apus status; apus cancel %.8s ends it)", id,
+                       o.slurm_job, id);
+    return err_set(err, ERR_RETRY, "batch %s is worked on by process %" PRId64
+                   " on %s (apus status; apus cancel %.8s ends it)", id,
+                   o.pid, o.host, id);
+}
+
+/* Where it is now: another may have moved it. */
+static int find_again(const struct spool *s, struct batch *b,
+                      struct err *err)
+{
+    struct batch found = { .path = NULL };
+    char id[ID_TEXT];
+
+    base64url(id, b->id, 32);
+    if (spool_find(s, id, &found, err))
+        return -1;
+    batch_clear(b);
+    *b = found;
+    return 0;
+}
+
+int work_prepare(const struct spool *s, struct batch *b, struct err *err)
+{
+    char *why;
+    int rc;
+
+    if (b->state == SPOOL_RUNNING) {
+        rc = spool_adopt(s, b, NULL, NULL, OWNER_STALE_S, err);
+        if (rc)
+            return rc < 0 ? -1 : tell_owner(b, err);
+    }
+    if (b->state == SPOOL_FAILED) {
+        why = file_join(b->path, "why");
+        unlink(why);
+        free(why);
+        if (spool_move(s, b, SPOOL_TODO, err) < 0)
+            return -1;
+    }
+    return find_again(s, b, err);
+}
+
+/* ---- the worker's command line ------------------------------------------- */
+
+/* Beside this program, where make and make install both put it. */
+static char *worker_path(void)
+{
+    char self[4096], *slash;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    if (n > 0) {
+        self[n] = '\0';
+        slash = strrchr(self, '/');
+        if (slash)
+            return xasprintf("%.*s/apus-worker", (int)(slash - self), self);
+    }
+    return xstrdup("apus-worker");
+}
+
+static unsigned cores(void)
+{
+    cpu_set_t set;
+    int n = 1;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        n = CPU_COUNT(&set);
+    return n > 0 ? (unsigned)n : 1;
+}
+
+/* Open MPI refuses to run as root unless it is told so twice. */
+static bool may_run_mpi(void)
+{
+#ifdef HAVE_MPI
+    return geteuid() != 0 || (getenv("OMPI_ALLOW_RUN_AS_ROOT") &&
+                              getenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"));
+#else
+    return false;
+#endif
+}
+
+/* As many as cores, unless there is less to do; 0 for n_requests: unknown. */
+static unsigned choose_ranks(const struct settings *s, uint64_t n_requests)
+{
+    uint64_t n = settings_count(s, "ranks");
+    uint64_t useful = (n_requests + RANK_REQUESTS - 1) / RANK_REQUESTS;
+
+    if (n)
+        return (unsigned)n;
+    if (!may_run_mpi())
+        return 1;
+    n = cores();
+    return (unsigned)(n < useful ? n : useful ? useful : 1);
+}
+
+void work_launch(struct launch *l, const struct batch *b,
+                 const struct work_options *o)
+{
+    char **args = xcalloc(N_PASSED + 5, sizeof(*args));
+    char *id = xmalloc(ID_TEXT);
+    size_t n = 0;
+
+    memset(l, 0, sizeof(*l));
+    base64url(id, b->id, 32);
+    for (size_t i = 0; i < N_PASSED; i++)
+        args[n++] = xasprintf("--%s=%s", passed[i],
+                              settings_text(o->settings, passed[i]));
+    if (o->quiet)
+        args[n++] = xstrdup("--log-level=warning");
+    if (o->model_path)
+        args[n++] = xasprintf("--model=%s", o->model_path);
+    args[n++] = xstrdup("--");
+    args[n++] = xstrdup(id);
+    l->worker = worker_path();
+    l->batch = id;
+    l->args = (const char *const *)args;
+    l->ranks = (unsigned)settings_count(o->settings, "ranks");
+}
+
+void work_launch_clear(struct launch *l)
+{
+    for (size_t i = 0; l->args && l->args[i]; i++)
+        free((char *)l->args[i]);
+    free((char **)l->args);
+    free((char *)l->worker);
+    free((char *)l->batch);
+    memset(l, 0, sizeof(*l));
+}
+
+/* ---- how far it is ------------------------------------------------------- */
+
+/* Shows the file `progress` of a batch while the worker writes it. */
+struct watch {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    bool stop;
+    const char *path;         /* in running, where the worker has it */
+    struct progress *progress;
+};
+
+static void look(const struct watch *w)
+{
+    struct err unused = ERR_INIT;
+    uint64_t done = 0, total = 0, tokens = 0;
+    struct json *root;
+    struct buf text;
+
+    buf_init(&text, PROGRESS_MAX);
+    if (progress_read(w->path, &text, &unused) == 0 && text.len > 0 &&
+        json_parse(&root, text.data, text.len, &unused) == 0) {
+        if (json_u64(json_get(root, "done"), &done) == 0 &&
+            json_u64(json_get(root, "total"), &total) == 0 &&
+            json_u64(json_get(root, "tokens"), &tokens) == 0)
+            progress_show(w->progress, done, total, tokens);
+        json_free(root);
+    }
+    buf_clear(&text);
+}
+
+static void *watch_run(void *self)
+{
+    const struct timespec pause = { .tv_nsec = LOOK_NS };
+    struct watch *w = self;
+    bool stop = false;
+
+    while (!stop) {
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&w->lock);
+        stop = w->stop;
+        pthread_mutex_unlock(&w->lock);
+        if (!stop)
+            look(w);
+    }
+    return NULL;
+}
+
+/* Run the worker once, and show what it does meanwhile. */
+static int run_worker(const struct launch *l, const struct watch *show,
+                      int *status, struct err *err)
+{
+    struct watch w = *show;
+    sigset_t all, before;
+    bool watching;
+    int rc;
+
+    pthread_mutex_init(&w.lock, NULL);
+    /* signals are for the thread that waits */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    watching = pthread_create(&w.thread, NULL, watch_run, &w) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    rc = launch_wait(l, status, err);
+    if (watching) {
+        pthread_mutex_lock(&w.lock);
+        w.stop = true;
+        pthread_mutex_unlock(&w.lock);
+        pthread_join(w.thread, NULL);
+    }
+    pthread_mutex_destroy(&w.lock);
+    progress_clear(show->progress);
+    return rc;
+}
+
+/* ---- here, and waiting --------------------------------------------------- */
+
+/* Bytes of all logs: they grow when a start gets anywhere. */
+static uint64_t log_bytes(const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    struct start_logs logs;
+    uint64_t n = 0;
+    struct stat st;
+
+    if (start_logs_find(&logs, b->path, &unused))
+        return 0;
+    for (size_t i = 0; i < logs.n; i++)
+        if (stat(logs.log[i].path, &st) == 0 && st.st_size > 64)
+            n += (uint64_t)st.st_size;
+    start_logs_clear(&logs);
+    return n;
+}
+
+/* One start.  0 done, 1 saved, 2 it was killed: start it again; -1. */
+static int start_once(const struct spool *s, struct batch *b,
+                      const struct launch *l, const struct watch *w,
+                      struct err *err)
+{
+    int status;
+
+    if (run_worker(l, w, &status, err) || find_again(s, b, err))
+        return -1;
+    if (work_is_done(b))
+        return 0;
+    if (status == CMD_SAVED) {
+        log_info("saved, not all is answered: run it again to go on");
+        return 1;
+    }
+    if (status == CMD_FAILED || status == CMD_MISUSED || status == 127)
+        return err_set(err, ERR_FATAL, "the worker failed (status %d), what"
+                       " it said is above", status);
+    log_warning("the worker ended with status %d: it is started again",
+                status);
+    return 2;
+}
+
+int work_here(const struct spool *s, struct batch *b,
+              const struct work_options *o, struct err *err)
+{
+    struct batch_info info;
+    struct watch w = { .progress = o->progress };
+    struct launch l;
+    uint64_t before;
+    char id[ID_TEXT], *running;
+    int rc = -1;
+
+    if (work_prepare(s, b, err) || batch_info_read(&info, b->path, err))
+        return -1;
+    base64url(id, b->id, 32);
+    running = xasprintf("%s/%s/b%s", spool_dir(s),
+                        spool_state_name(SPOOL_RUNNING), id);
+    w.path = running;
+    work_launch(&l, b, o);
+    l.ranks = choose_ranks(o->settings, info.n_requests);
+    progress_init(o->progress, info.n_requests, o->quiet);
+    for (int tries = 0; tries < TRIES; tries++) {
+        before = log_bytes(b);
+        rc = start_once(s, b, &l, &w, err);
+        if (rc != 2)
+            break;
+        if (log_bytes(b) > before)
+            tries = -1;
+        if (work_prepare(s, b, err)) {
+            rc = -1;
+            break;
+        }
+    }
+    if (rc == 2)
+        rc = err_set(err, ERR_FATAL, "%d workers in a row were killed before"
+                     " they got anywhere", TRIES);
+    work_launch_clear(&l);
+    batch_info_clear(&info);
+    free(running);
+    return rc;
+}

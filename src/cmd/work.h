@@ -1,0 +1,48 @@
+/*
+ * What the commands that make workers work share: where a batch stands, the
+ * worker's command line, waiting for one here and showing how far it is.
+ */
+#ifndef APUS_CMD_WORK_H
+#define APUS_CMD_WORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct batch;
+struct err;
+struct launch;
+struct progress;
+struct settings;
+struct spool;
+
+struct work_options {
+    struct settings *settings;
+    const char *model_path;    /* NULL: the store's */
+    bool quiet;
+    struct progress *progress; /* it is begun here */
+};
+
+/* ERR_INPUT if a setting of the worker makes no sense. */
+int work_check(const struct settings *s, struct err *err);
+
+/* Whether everything of it was answered and sealed. */
+bool work_is_done(const struct batch *b);
+
+/* Bring a batch to todo: from failed, since a person names it, and from
+ * running if its owner is dead.  ERR_RETRY if somebody works on it. */
+int work_prepare(const struct spool *s, struct batch *b, struct err *err);
+
+/* Answer a batch with a worker on this machine, and wait for it; a worker
+ * that was killed is started again, as long as that gets anywhere.  b follows.
+ * 0 done, 1 saved (run it again), -1. */
+int work_here(const struct spool *s, struct batch *b,
+              const struct work_options *o, struct err *err);
+
+/* The worker's program and arguments for a batch, on `ranks` ranks (0: as the
+ * setting says); launch_clear frees what is in it. */
+void work_launch(struct launch *l, const struct batch *b,
+                 const struct work_options *o);
+void work_launch_clear(struct launch *l);
+
+#endif

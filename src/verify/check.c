@@ -1,0 +1,485 @@
+/*
+ * The claims of a checkpoint, one after the other.  Everything is read, in
+ * pieces; what is computed again is drawn before.
+ */
+#include <config.h>
+
+#include "verify/check.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "kernels/kernels.h"
+#include "proof/job_record.h"
+#include "proof/merkle.h"
+#include "proof/result_record.h"
+#include "proof/statement.h"
+#include "proof/trace.h"
+#include "store/checkpoint.h"
+#include "store/lines.h"
+#include "store/record.h"
+#include "store/request.h"
+#include "store/seal.h"
+#include "store/spool.h"
+#include "verify/commit.h"
+#include "verify/prompt.h"
+#include "verify/replay.h"
+
+/* What is being checked. */
+struct check {
+    const struct check_options *o;
+    const char *file;         /* its name, for claims */
+    struct checkpoint *part;
+    const struct checkpoint_head *head;
+    const struct batch_info *batch; /* NULL for a part by itself */
+    const char *requests;     /* path of requests.jsonl, or NULL */
+    struct replay *replay;
+    uint64_t to_draw, to_see; /* answers still to be drawn, of so many rows */
+    uint64_t computed, of;
+    bool traced;              /* the request to be traced was there */
+    bool failed;
+    char wrong[400];          /* the first thing wrong of a claim, or "" */
+};
+
+static void claim(struct check *c, const char *what, const char *against,
+                  const char *detail)
+{
+    struct check_claim cl = {
+        .file = c->file, .what = what, .against = against,
+        .holds = c->wrong[0] == '\0',
+        .detail = c->wrong[0] ? c->wrong : detail,
+    };
+
+    c->failed = c->failed || !cl.holds;
+    c->o->claim(c->o->self, &cl);
+    c->wrong[0] = '\0';
+}
+
+/* Keep the first of what is wrong. */
+static void wrong(struct check *c, const struct checkpoint_row *row,
+                  uint32_t choice, const char *text)
+{
+    if (!c->wrong[0])
+        snprintf(c->wrong, sizeof(c->wrong), "request %" PRIu32 ", choice %"
+                 PRIu32 ": %s", row->line, choice, text);
+}
+
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* ---- what takes no model ------------------------------------------------- */
+
+/* x_L of the last position is what its leaf has committed to. */
+static bool last_fits(const struct check *c, const struct checkpoint_row *row)
+{
+    unsigned char blob[32], zeros[32] = { 0 };
+    const struct record *r = &row->record;
+    struct trace_leaf leaf;
+
+    if (!c->head->with_last)
+        return true;
+    if (r->n_leaves == 0 ||
+        trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) * RECORD_LEAF))
+        return r->n_leaves == 0;
+    if (memcmp(leaf.fin, zeros, 32) == 0)
+        return true;
+    if (!row->last)
+        return false;
+    merkle_blob(blob, row->last, (size_t)c->head->dim * 4);
+    return memcmp(blob, leaf.fin, 32) == 0;
+}
+
+static void check_row(struct check *c, const struct checkpoint_row *row,
+                      const struct result_record *res)
+{
+    struct err err = ERR_INIT;
+    unsigned char id[32];
+
+    if (record_check(&row->record, &err))
+        wrong(c, row, res->choice, err.text);
+    if (memcmp(res->model, c->head->model, 32) != 0)
+        wrong(c, row, res->choice, "it is of another model than the file");
+    if (row->line < c->head->first ||
+        row->line - c->head->first >= c->head->count)
+        wrong(c, row, res->choice, "the request is not one of this part");
+    if (!last_fits(c, row))
+        wrong(c, row, res->choice, "its row of /last is not the one that its"
+              " trace commits to");
+    if (!c->batch || c->batch->from_ao)
+        return;
+    request_line_id(id, c->batch->file, row->line);
+    if (memcmp(id, res->request, 32) != 0)
+        wrong(c, row, res->choice, "its id is not that of the line");
+}
+
+static int check_rows(struct check *c, struct err *err)
+{
+    struct checkpoint_row row;
+    struct result_record res;
+    unsigned char root[32];
+    struct merkle tree;
+    char detail[80];
+    uint64_t before = 0;
+
+    merkle_init(&tree);
+    for (uint64_t i = 0; i < c->head->n_rows; i++) {
+        uint64_t place;
+
+        /* a column that contradicts a record is a claim that fails */
+        if (checkpoint_row(c->part, i, &row, err)) {
+            if (err->code != ERR_INPUT)
+                return -1;
+            snprintf(c->wrong, sizeof(c->wrong), "%.390s", err->text);
+            break;
+        }
+        if (result_record_unpack(&res, row.record.result)) {
+            wrong(c, &row, 0, "the result record is none");
+            break;
+        }
+        place = (uint64_t)row.line << 32 | res.choice;
+        if (i > 0 && place <= before)
+            wrong(c, &row, res.choice, "it is out of order");
+        before = place;
+        check_row(c, &row, &res);
+        merkle_leaf(&tree, row.record.result, RECORD_RESULT);
+    }
+    snprintf(detail, sizeof(detail), "%" PRIu64 " answers", c->head->n_rows);
+    claim(c, "job, trace and result of each answer", "its columns", detail);
+    merkle_root(&tree, root);
+    if (memcmp(root, c->head->part_root, 32) != 0)
+        snprintf(c->wrong, sizeof(c->wrong), "the root differs");
+    claim(c, "the tree of its results", "its part_root", "the same root");
+    return 0;
+}
+
+/* ---- computing again ----------------------------------------------------- */
+
+/* So many of the rows to come are drawn, each as likely as the other. */
+static bool draw(struct check *c)
+{
+    uint64_t r = 0;
+
+    c->to_see--;
+    if (c->to_draw == 0)
+        return false;
+    if (c->to_draw <= c->to_see) {
+        if (getrandom(&r, sizeof(r), 0) != (ssize_t)sizeof(r))
+            r = 0; /* without chance: the first ones */
+        if (r % (c->to_see + 1) >= c->to_draw)
+            return false;
+    }
+    c->to_draw--;
+    return true;
+}
+
+/* The job record follows from the request. */
+static void check_job(struct check *c, const struct checkpoint_row *row,
+                      const struct result_record *res, const char *text,
+                      size_t n)
+{
+    unsigned char packed[RECORD_JOB];
+    struct err err = ERR_INIT;
+    struct job_record job;
+    struct prompt prompt;
+    struct request r;
+
+    if (request_parse(&r, text, n, &err) ||
+        prompt_make(&prompt, c->o->model, &r, res->request, &err)) {
+        request_clear(&r);
+        wrong(c, row, res->choice, err.text);
+        return;
+    }
+    prompt.first.sampling.choice = res->choice;
+    if (res->choice >= prompt.n_choices) {
+        wrong(c, row, res->choice, "the request asked for fewer choices");
+    } else if (commit_job(&job, c->o->model->model, &prompt.first, &err)) {
+        wrong(c, row, res->choice, err.text);
+    } else {
+        job_record_pack(packed, &job);
+        if (memcmp(packed, row->record.job, RECORD_JOB) != 0)
+            wrong(c, row, res->choice, "its job record is not that of the"
+                  " request");
+    }
+    prompt_clear(&prompt);
+    request_clear(&r);
+}
+
+static int compute(struct check *c, const struct checkpoint_row *row,
+                   const struct result_record *res, struct err *err)
+{
+    struct replay_verdict v;
+    char text[330];
+
+    if (c->o->progress)
+        c->o->progress(c->o->self, c->computed, c->of);
+    if (replay_record(c->replay, &row->record, row->last, &v, err))
+        return -1;
+    c->computed++;
+    if (!v.same) {
+        snprintf(text, sizeof(text), "differs first at position %" PRIu32
+                 ", in its %s: %s", v.position, v.part, v.text);
+        wrong(c, row, res->choice, text);
+    }
+    return 0;
+}
+
+/* The line of a row, reading on from where the last one was. */
+static int seek_line(struct lines *f, uint32_t *next, uint32_t line,
+                     const char **text, size_t *n, struct err *err)
+{
+    while (*next <= line) {
+        if (lines_next(f, text, n, err))
+            return -1;
+        if (!*text)
+            return err_set(err, ERR_INPUT, "requests.jsonl has no line %"
+                           PRIu32, line);
+        ++*next;
+    }
+    return 0;
+}
+
+static bool is_wanted(struct check *c, const struct result_record *res)
+{
+    if (!c->o->trace)
+        return draw(c);
+    if (memcmp(c->o->trace_id, res->request, 32) != 0)
+        return false;
+    c->traced = true;
+    return true;
+}
+
+static int compute_rows(struct check *c, struct lines *f, struct err *err)
+{
+    struct checkpoint_row row;
+    struct result_record res;
+    uint32_t next = 0;
+    const char *text = NULL;
+    size_t n = 0;
+
+    for (uint64_t i = 0; i < c->head->n_rows; i++) {
+        if (checkpoint_row(c->part, i, &row, err) ||
+            result_record_unpack(&res, row.record.result))
+            return -1;
+        if (!is_wanted(c, &res))
+            continue;
+        if (f) {
+            if (seek_line(f, &next, row.line, &text, &n, err))
+                return -1;
+            check_job(c, &row, &res, text, n);
+        }
+        if (compute(c, &row, &res, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int check_computed(struct check *c, struct err *err)
+{
+    char detail[120];
+    uint64_t before = c->computed;
+    struct lines *f = NULL;
+    int rc;
+
+    if (c->requests && lines_open(&f, c->requests, err))
+        return -1;
+    rc = compute_rows(c, f, err);
+    lines_close(f);
+    if (rc)
+        return -1;
+    if (c->o->trace && c->computed == before)
+        return 0;
+    snprintf(detail, sizeof(detail), "%" PRIu64 " of %" PRIu64 " answers"
+             ", kernel %s", c->computed - before, c->head->n_rows,
+             c->o->kernels->name);
+    claim(c, "answers computed again", c->o->model->id, detail);
+    return 0;
+}
+
+/* ---- a part -------------------------------------------------------------- */
+
+static int open_replay(struct check *c, struct err *err)
+{
+    struct replay_options ro = {
+        .one_by_one = c->o->trace, .step = c->o->step, .user = c->o->self
+    };
+
+    if (!c->o->trace && !c->o->recompute)
+        return 0;
+    return replay_new(&c->replay, c->o->model, c->o->kernels, &ro, err);
+}
+
+/* A file that cannot be opened as what it is to be is a claim that fails. */
+static int check_file(struct check *c, const char *path, struct err *err)
+{
+    int rc = 0;
+
+    c->file = name_of(path);
+    if (checkpoint_open(&c->part, path, err)) {
+        if (err->code != ERR_INPUT || !file_exists(path))
+            return -1;
+        snprintf(c->wrong, sizeof(c->wrong), "%.390s", err->text);
+        claim(c, "the file", "the layout of a checkpoint", "");
+        return 0;
+    }
+    c->head = checkpoint_head(c->part);
+    if (c->batch && (memcmp(c->head->batch, c->batch->id, 32) != 0 ||
+                     memcmp(c->head->model, c->batch->model, 32) != 0)) {
+        snprintf(c->wrong, sizeof(c->wrong), "another batch or model");
+        claim(c, "batch and model of the file", "batch.json", "");
+    } else {
+        bool sound = !c->failed;
+
+        rc = check_rows(c, err);
+        /* what contradicts itself need not be computed */
+        if (rc == 0 && c->replay && (!sound || !c->failed))
+            rc = check_computed(c, err);
+    }
+    checkpoint_close(c->part);
+    c->part = NULL;
+    return rc;
+}
+
+static int result(const struct check *c, int rc, struct err *err)
+{
+    if (rc)
+        return -1;
+    if (c->o->trace && !c->traced && !c->failed)
+        return err_set(err, ERR_INPUT, "the request to be traced has no"
+                       " answer here");
+    return c->failed;
+}
+
+static void plan(struct check *c, uint64_t n_rows)
+{
+    c->to_see = n_rows;
+    c->to_draw = c->o->recompute < n_rows ? c->o->recompute : n_rows;
+    c->of = c->to_draw;
+}
+
+int check_part_model(unsigned char model[32], const char *path,
+                     struct err *err)
+{
+    struct checkpoint *p;
+
+    if (checkpoint_open(&p, path, err))
+        return -1;
+    memcpy(model, checkpoint_head(p)->model, 32);
+    checkpoint_close(p);
+    return 0;
+}
+
+int check_part(const char *path, const struct check_options *o,
+               struct err *err)
+{
+    struct check c = { .o = o };
+    struct checkpoint *p;
+    int rc;
+
+    if (open_replay(&c, err))
+        return -1;
+    if (checkpoint_open(&p, path, err) == 0) {
+        plan(&c, checkpoint_head(p)->n_rows);
+        checkpoint_close(p);
+    }
+    rc = check_file(&c, path, err);
+    replay_free(c.replay);
+    return result(&c, rc, err);
+}
+
+/* ---- a batch ------------------------------------------------------------- */
+
+static int check_requests(struct check *c, struct err *err)
+{
+    unsigned char id[32];
+    struct lines *f;
+    char detail[64];
+
+    c->file = "requests.jsonl";
+    if (lines_open(&f, c->requests, err))
+        return -1;
+    if (memcmp(lines_hash(f), c->batch->file, 32) != 0)
+        snprintf(c->wrong, sizeof(c->wrong), "its SHA-256 is another");
+    else if (lines_count(f) != c->batch->n_requests)
+        snprintf(c->wrong, sizeof(c->wrong), "it has %" PRIu64 " lines",
+                 lines_count(f));
+    lines_close(f);
+    snprintf(detail, sizeof(detail), "%" PRIu64 " lines",
+             c->batch->n_requests);
+    claim(c, "its SHA-256 and lines", "batch.json", detail);
+    if (c->batch->from_ao)
+        return 0;
+    batch_file_id(id, c->batch->model, c->batch->file);
+    if (memcmp(id, c->batch->id, 32) != 0)
+        snprintf(c->wrong, sizeof(c->wrong), "the id is another");
+    c->file = "batch.json";
+    claim(c, "the batch id", "the model id and the requests",
+          "the same id");
+    return 0;
+}
+
+static int check_parts(struct check *c, const char *batch_path,
+                       const struct seal_info *info, struct err *err)
+{
+    uint64_t next = 0;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < info->n_parts; i++) {
+        char *path = seal_part_path(batch_path, i, "h5");
+        struct err e = ERR_INIT;
+
+        c->file = name_of(path);
+        if (info->part[i].first != next)
+            snprintf(c->wrong, sizeof(c->wrong), "it begins with request %"
+                     PRIu64 " and not %" PRIu64, info->part[i].first, next);
+        else if (seal_file_check(&info->part[i], path, &e))
+            snprintf(c->wrong, sizeof(c->wrong), "%.390s", e.text);
+        next = info->part[i].first + info->part[i].count;
+        claim(c, "its size, SHA-256 and place", "checkpoint.json",
+              "the same");
+        /* gone, not wrong */
+        if (file_exists(path))
+            rc = check_file(c, path, err);
+        free(path);
+    }
+    c->file = "checkpoint.json";
+    if (rc == 0 && next != c->batch->n_requests)
+        snprintf(c->wrong, sizeof(c->wrong), "it ends with request %" PRIu64,
+                 next);
+    if (rc == 0)
+        claim(c, "its parts", "the number of requests", "all of them");
+    return rc;
+}
+
+int check_batch(const char *batch_path, const struct check_options *o,
+                struct err *err)
+{
+    char *requests = file_join(batch_path, "requests.jsonl");
+    struct batch_info batch = { .n_requests = 0 };
+    struct seal_info info = { .n_parts = 0 };
+    struct check c = { .o = o, .batch = &batch, .requests = requests };
+    int rc = -1;
+
+    if (batch_info_read(&batch, batch_path, err) == 0 &&
+        seal_info_read(&info, batch_path, err) == 0 &&
+        open_replay(&c, err) == 0 && check_requests(&c, err) == 0) {
+        plan(&c, info.n_rows);
+        rc = check_parts(&c, batch_path, &info, err);
+    }
+    replay_free(c.replay);
+    seal_info_clear(&info);
+    batch_info_clear(&batch);
+    free(requests);
+    return result(&c, rc, err);
+}

@@ -1,0 +1,59 @@
+/*
+ * Whether a checkpoint is what it claims: its hashes follow from its columns,
+ * its requests are those of the batch, and, computed again, its answers are
+ * the model's.  Each claim is told with what it was held against.
+ */
+#ifndef APUS_VERIFY_CHECK_H
+#define APUS_VERIFY_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct prompt_model;
+struct replay_step;
+struct x1_kernels;
+
+/* One claim.  `file` is the file's name, `what` was checked against `against`;
+ * `detail` counts what was looked at, or says what is wrong. */
+struct check_claim {
+    const char *file, *what, *against;
+    bool holds;
+    const char *detail;
+};
+typedef void check_claim_fn(void *self, const struct check_claim *c);
+
+/* An answer is about to be computed again: the so many-th of so many. */
+typedef void check_progress_fn(void *self, uint64_t i, uint64_t n);
+
+#define CHECK_ALL UINT64_MAX
+
+struct check_options {
+    check_claim_fn *claim;
+    check_progress_fn *progress; /* may be NULL */
+    void (*step)(void *self, const struct replay_step *s); /* of a trace */
+    void *self;                  /* of all three */
+
+    uint64_t recompute;          /* how many answers, drawn at random */
+    bool trace;                  /* only this request, position by position */
+    unsigned char trace_id[32];
+    const struct prompt_model *model; /* needed for both; else NULL */
+    const struct x1_kernels *kernels;
+};
+
+/* A part by itself.  1 if a claim does not hold, 0 if all do, -1 if it could
+ * not be read or computed. */
+int check_part(const char *path, const struct check_options *o,
+               struct err *err);
+
+/* A sealed batch: its files, each part, that every request has an answer or a
+ * reason. */
+int check_batch(const char *batch_path, const struct check_options *o,
+                struct err *err);
+
+/* The model that the answers of a part, or of a batch, were computed with. */
+int check_part_model(unsigned char model[32], const char *path,
+                     struct err *err);
+
+#endif

@@ -1,0 +1,169 @@
+#!/bin/sh
+# A worker that is ended, or whose disk is full, at each of its writes, syncs,
+# renames and sends in turn: the next one finishes the batch, and its part is
+# byte for byte that of a batch which nothing happened to.  Needs a build with
+# --enable-crash-tests; the others end a worker at odd moments only.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+worker=$(dirname "$apus")/apus-worker
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_LOG_LEVEL=error
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LOG_LEVEL
+
+"$apus" model add "$top/models/nano" nano >out 2>err
+head -n 3 "$top/models/nano/eval.jsonl" >q.jsonl
+printf '%s\n' '{"custom_id":"bad"}' >>q.jsonl
+gives 0 "an undisturbed run" run q.jsonl -m nano -o want.jsonl --ranks 1
+cp spool/done/b*/part-0000.h5 want.h5
+cp spool/done/b*/checkpoint.json spool/done/b*/refused.jsonl .
+id=$(basename spool/done/b*)
+batch=${id#b}
+mkdir fresh
+cp -p spool/done/"$id"/batch.json spool/done/"$id"/requests.jsonl fresh
+
+# A spool with the batch in todo, as apus run left it.
+again() {
+    rm -rf spool
+    mkdir -p spool/todo/"$id"
+    cp -p fresh/* spool/todo/"$id"
+}
+# What a worker says that works on nothing but this batch.
+work() {
+    got=0
+    "$worker" --alone -- "$batch" >out 2>err </dev/null || got=$?
+}
+same() { # NAME: the batch is done as it should be
+    if cmp spool/done/"$id"/part-0000.h5 want.h5 >>err 2>&1 &&
+        cmp spool/done/"$id"/checkpoint.json checkpoint.json >>err 2>&1 &&
+        cmp spool/done/"$id"/refused.jsonl refused.jsonl >>err 2>&1 &&
+        ! ls -d spool/done/"$id"/a* >>err 2>&1; then
+        report 0 "$1"
+    else
+        find spool >>err
+        report 1 "$1"
+    fi
+}
+
+# Ends, or fails, at call N; then one that is left alone.
+try() { # VARIABLE N
+    again
+    env "$1=$2" "$worker" --alone -- "$batch" >out 2>err </dev/null &&
+        first=0 || first=$?
+    # one that died before it said who it is is judged by the time alone
+    if [ -d spool/running/"$id" ] && [ ! -e spool/running/"$id"/owner ]; then
+        touch -t 202001010000 spool/running/"$id"
+    fi
+    work
+    if [ $got -eq 0 ]; then
+        # what was cut off behind the last rename
+        "$apus" seal "$batch" >>out 2>>err || got=$?
+    fi
+    if [ $got -ne 0 ] || ! cmp -s spool/done/"$id"/part-0000.h5 want.h5 ||
+        ! cmp -s spool/done/"$id"/checkpoint.json checkpoint.json ||
+        ! cmp -s spool/done/"$id"/refused.jsonl refused.jsonl ||
+        ls -d spool/done/"$id"/a* >>out 2>&1; then
+        find spool >>err
+        report 1 "$1=$2: the next worker finishes it (exit $first, $got)"
+    fi
+}
+
+if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
+    i=0
+    first=137
+    while [ $first -ne 0 ] && [ $i -lt 400 ]; do
+        i=$((i + 1))
+        try APUS_CRASH $i
+    done
+    [ $i -gt 30 ] && [ $i -lt 400 ] && r=0 || r=1
+    report $r "ended at each of $((i - 1)) calls: the same bytes"
+    calls=$i
+    i=0
+    while [ $i -lt "$calls" ]; do
+        i=$((i + 1))
+        try APUS_ENOSPC $i
+        case $first in
+        0 | 75) ;;
+        *) report 1 "a full disk at call $i: exit $first" ;;
+        esac
+    done
+    report 0 "a full disk at each of $((i - 1)) calls: the same bytes"
+else
+    n=$((n + 1))
+    echo "ok $n - a worker cut off at each call # SKIP not built with" \
+        "--enable-crash-tests"
+fi
+
+# ---- killed at odd moments ----------------------------------------------
+cat "$top/models/nano/eval.jsonl" >many.jsonl
+rm -rf spool
+gives 0 "300 questions" run many.jsonl -m nano -o want.jsonl --ranks 1
+cp spool/done/b*/part-0000.h5 want.h5
+cp spool/done/b*/checkpoint.json spool/done/b*/refused.jsonl .
+id=$(basename spool/done/b*)
+batch=${id#b}
+rm -f fresh/*
+cp -p spool/done/"$id"/batch.json spool/done/"$id"/requests.jsonl fresh
+again
+kills=0
+for ms in 050 090 130 070 200 110; do
+    "$worker" --alone -- "$batch" >out 2>err </dev/null &
+    pid=$!
+    sleep "0.$ms"
+    kill -9 $pid 2>/dev/null && kills=$((kills + 1))
+    wait $pid 2>/dev/null || :
+done
+work
+same "killed $kills times with -9: the same part (exit $got)"
+
+again
+saved=0
+for ms in 060 100 080 120; do
+    "$worker" --alone -- "$batch" >out 2>err </dev/null &
+    pid=$!
+    sleep "0.$ms"
+    kill -USR1 $pid 2>/dev/null || :
+    got=0
+    wait $pid || got=$?
+    [ $got -ne 75 ] || saved=$((saved + 1))
+done
+[ $saved -gt 0 ] && r=0 || r=1
+report $r "SIGUSR1 saves: exit status 75, $saved times"
+work
+same "and the same part in the end"
+
+# ---- what is wrong with it ------------------------------------------------
+again
+"$worker" --alone -- "$batch" >out 2>err </dev/null &
+pid=$!
+sleep 0.1
+kill -STOP $pid
+got=0
+"$worker" --alone -- "$batch" >out 2>err </dev/null || got=$?
+[ $got -eq 1 ] && r=0 || r=1
+report $r "two workers on one batch: the second leaves with 1"
+has err "worked on by process $pid" "and says who has it"
+kill -CONT $pid
+wait $pid && r=0 || r=1
+report $r "the first is not disturbed"
+
+again
+mv models gone
+got=0
+"$worker" --alone -- "$batch" >out 2>err </dev/null || got=$?
+[ $got -eq 1 ] && [ -d spool/todo/"$id" ] && r=0 || r=1
+report $r "a model that vanished: exit 1, the batch stays in todo"
+has err 'the model of this batch' "and it is told"
+mv gone models
+
+again
+printf 'x' >>spool/todo/"$id"/requests.jsonl
+got=0
+"$worker" --alone -- "$batch" >out 2>err </dev/null || got=$?
+[ $got -eq 1 ] && r=0 || r=1
+report $r "requests that were changed: exit 1"
+has err 'it was changed' "and it is told"
+
+finish

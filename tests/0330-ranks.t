@@ -1,0 +1,150 @@
+#!/bin/sh
+# Batches on several ranks: the same bytes from 1, 2 and 4, with and without a
+# restart, with a rank that is killed or silent, and with a request that ends
+# every process which computes it.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+build=$(dirname "$apus")
+worker=$build/apus-worker
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_LOG_LEVEL=warning
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LOG_LEVEL
+
+mpi=yes
+grep -q '^#define HAVE_MPI 1' "$build/config.h" || mpi="built without MPI"
+command -v mpirun >/dev/null 2>&1 || mpi="no mpirun"
+if [ "$(id -u)" = 0 ] && [ -z "${OMPI_ALLOW_RUN_AS_ROOT:-}" ]; then
+    mpi="mpirun refuses root without OMPI_ALLOW_RUN_AS_ROOT=1"
+fi
+skip() { # NAME REASON
+    n=$((n + 1))
+    echo "ok $n - $1 # SKIP $2"
+}
+
+"$apus" model add "$top/models/nano" nano >out 2>err
+cp "$top/models/nano/eval.jsonl" q.jsonl
+cat >>q.jsonl <<'TXT'
+{"custom_id":"three","method":"POST","url":"/v1/completions","body":\
+{"prompt":"3 + 4 =","max_tokens":9,"n":3,"temperature":1.5,"stop":["7"]}}
+not a request
+TXT
+sed -i 'N;/\\$/{s/\\\n//;P;D};P;D' q.jsonl
+gives 0 "one rank" run q.jsonl -m nano -o want.jsonl --ranks 1
+cp spool/done/b*/part-0000.h5 spool/done/b*/checkpoint.json .
+id=$(basename spool/done/b*)
+batch=${id#b}
+mkdir fresh
+cp -p spool/done/"$id"/batch.json spool/done/"$id"/requests.jsonl fresh
+again() {
+    rm -rf spool
+    mkdir -p spool/todo/"$id"
+    cp -p fresh/* spool/todo/"$id"
+}
+same() { # NAME
+    if cmp spool/done/"$id"/part-0000.h5 part-0000.h5 >>err 2>&1 &&
+        cmp spool/done/"$id"/checkpoint.json checkpoint.json >>err 2>&1; then
+        report 0 "$1"
+    else
+        find spool >>err
+        report 1 "$1"
+    fi
+}
+ranks() { # N ARGUMENT...: exit status in $got
+    size=$1
+    shift
+    got=0
+    timeout -k 5 60 mpirun --oversubscribe -n "$size" "$worker" "$@" \
+        >out 2>err </dev/null || got=$?
+}
+
+# ---- several ranks ---------------------------------------------------------
+for size in 2 4; do
+    if [ "$mpi" != yes ]; then
+        skip "$size ranks" "$mpi"
+        continue
+    fi
+    again
+    ranks $size -- "$batch"
+    same "$size ranks: the same bytes (exit $got)"
+    again
+    gives 0 "apus run on $size ranks" run q.jsonl -m nano -o got.jsonl \
+        --ranks $size
+    cmp want.jsonl got.jsonl >out 2>&1 && r=0 || r=1
+    report $r "gives the same answers"
+done
+
+# ---- a rank is killed, and it goes on ----------------------------------------
+if [ "$mpi" = yes ] && command -v pgrep >/dev/null; then
+    again
+    (sleep 0.6; for p in $(pgrep -x apus-worker); do
+        [ "$(readlink "/proc/$p/exe")" = "$(readlink -f "$worker")" ] &&
+            tr '\0' '\n' <"/proc/$p/environ" |
+            grep -q '^OMPI_COMM_WORLD_RANK=1$' && kill -9 "$p"
+    done; exit 0) >/dev/null 2>&1 &
+    gives 0 "apus run, a rank of which is killed" run q.jsonl -m nano \
+        -o got.jsonl --ranks 4
+    wait
+    same "the same bytes"
+    cmp want.jsonl got.jsonl >out 2>&1 && r=0 || r=1
+    report $r "and answers"
+else
+    skip "a rank is killed" "no MPI, or no pgrep"
+fi
+
+# ---- parts -----------------------------------------------------------------
+# 40 copies of the questions are more than the smallest part holds
+i=0
+while [ $i -lt 8 ]; do
+    sed "s/\"custom_id\": *\"/&$i-/" "$top/models/nano/eval.jsonl"
+    i=$((i + 1))
+done >many.jsonl
+rm -rf spool
+gives 0 "one rank, parts of 1M" run many.jsonl -m nano -o many.want \
+    --ranks 1 --part-size 1M
+parts=$(ls spool/done/b*/part-*.h5 | wc -l)
+[ "$parts" -gt 3 ] && r=0 || r=1
+report $r "it has $parts parts"
+mv spool/done/b* parts
+many=$(sed -n 's/.*"batch":"\([^"]*\)".*/\1/p' parts/checkpoint.json)
+if [ "$mpi" = yes ]; then
+    rm -rf spool
+    mkdir -p spool/todo/b"$many"
+    cp parts/batch.json parts/requests.jsonl spool/todo/b"$many"
+    ranks 3 --part-size 1M -- "$many"
+    r=0
+    for f in parts/part-*.h5 parts/part-*.idx parts/checkpoint.json; do
+        cmp "$f" spool/done/b"$many"/"$(basename "$f")" >>err 2>&1 || r=1
+    done
+    report $r "three ranks seal the same parts (exit $got)"
+    gives 0 "export" export "$many" -o many.got
+    cmp many.want many.got >out 2>&1 && r=0 || r=1
+    report $r "gives the answers of apus run"
+else
+    skip "three ranks seal the same parts" "$mpi"
+fi
+
+# ---- a request that ends its process ---------------------------------------
+poison="a request that ends every process is given up"
+if ! grep -q '^#define APUS_CRASH_TESTS 1' "$build/config.h"; then
+    skip "$poison" "not built with --enable-crash-tests"
+else
+    rm -rf spool
+    head -n 12 q.jsonl >poison.jsonl
+    APUS_CRASH_LINE=7
+    export APUS_CRASH_LINE
+    gives 0 "$poison" run poison.jsonl -m nano -o poison.out --ranks 1
+    unset APUS_CRASH_LINE
+    [ "$(grep -c '"error":null' poison.out)" -eq 11 ] && r=0 || r=1
+    report $r "the other eleven are answered"
+    sed -n 8p poison.out >line
+    has line '"code":"given_up"' "its line says so"
+    has spool/done/b*/refused.jsonl '"line":7' "and so does refused.jsonl"
+    starts=$(sed -n '$=' spool/done/b*/run.jsonl)
+    [ "$starts" -eq 6 ] && r=0 || r=1
+    report $r "after five deaths: $starts starts"
+fi
+
+finish

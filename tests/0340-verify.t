@@ -1,0 +1,135 @@
+#!/bin/sh
+# apus seal, export and verify: a batch that was answered is sealed, exported
+# and verified; what is changed afterwards is found and named; files of
+# strangers are not opened unasked.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+worker=$(dirname "$apus")/apus-worker
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_LOG_LEVEL=warning
+APUS_RANKS=1
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LOG_LEVEL APUS_RANKS
+
+"$apus" model add "$top/models/nano" nano >out 2>err
+head -n 20 "$top/models/nano/eval.jsonl" >q.jsonl
+{
+    printf '%s%s\n' '{"custom_id":"n","method":"POST","url":"/v1/' \
+        'completions","body":{"prompt":"3 + 4 =","n":3,"seed":5,"stop":"7"}}'
+    printf '%s%s\n' '{"custom_id":"none","method":"POST","url":"/v1/' \
+        'completions","body":{"prompt":[]}}'
+    printf '%s\n' '{"custom_id":"bad","method":"GET"}'
+} >>q.jsonl
+gives 0 "a batch" run q.jsonl -m nano -o want.jsonl
+dir=$(echo spool/done/b*)
+batch=${dir#spool/done/b}
+part=$dir/part-0000.h5
+request=$(sed -n '1s/.*"request_id":"\([^"]*\)".*/\1/p' want.jsonl)
+
+# ---- export --------------------------------------------------------------
+gives 0 "export to standard output" export "$batch"
+cmp out want.jsonl >err 2>&1 && r=0 || r=1
+report $r "gives the answers of apus run"
+gives 0 "export to a file" export "$batch" -o got.jsonl
+cmp got.jsonl want.jsonl >out 2>&1 && r=0 || r=1
+report $r "gives the same"
+gives 0 "export of the part by itself" export "$part"
+[ "$(wc -l <out)" -eq 22 ] && r=0 || r=1
+report $r "has every request that has an answer"
+has out '"custom_id":null' "and no custom_id"
+gives 1 "export of a batch that is not there" export zzzz
+gives 1 "export to where nothing can be" export "$batch" -o missing/x
+
+# ---- verify ---------------------------------------------------------------
+gives 0 "verify the batch" verify "$batch"
+[ "$(grep -c '^ok' out)" -eq 6 ] && r=0 || r=1
+report $r "six claims hold"
+gives 0 "verify the part" verify "$part"
+[ "$(wc -l <out)" -eq 2 ] && r=0 || r=1
+report $r "two claims hold"
+gives 0 "compute everything again" verify "$batch" --recompute all
+has out 'answers computed again.*24 of 24 answers' "all answers"
+gives 0 "compute three again" verify "$part" --recompute 3
+has out '3 of 24 answers' "three of them"
+gives 0 "a trace" verify "$batch" --trace "$request"
+[ "$(grep -c '^position' out)" -eq 26 ] && r=0 || r=1
+report $r "has a line for each position"
+gives 2 "a trace of what is no id" verify "$batch" --trace 7
+gives 1 "a trace of another request" verify "$batch" \
+    --trace AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+gives 2 "a number that is none" verify "$batch" --recompute few
+mv models gone
+gives 0 "without the model the hashes can be checked" verify "$batch"
+gives 1 "computing needs it" verify "$batch" --recompute 1
+has err 'to compute again' "and it is told"
+gives 0 "or it is named" verify "$batch" --recompute 1 \
+    -m "$(echo gone/*.apus)"
+mv gone models
+
+# ---- what was changed -------------------------------------------------------
+# the byte at an offset of a dataset, xor 1
+flip() { # FILE DATASET OFFSET
+    at=$(sed -n "s|.*\"$2\".*\"offset\":\([0-9]*\).*|\1|p" "$dir"/*.idx)
+    at=$((at + $3))
+    b=$(od -An -tu1 -j $at -N 1 "$1")
+    # shellcheck disable=SC2059
+    printf "\\$(printf '%03o' $((b ^ 1)))" |
+        dd of="$1" bs=1 seek=$at conv=notrunc 2>/dev/null
+}
+cp "$part" keep.h5
+for what in "/trace/leaf 120" "/output/token 8" "/prompt/token 0" \
+    "/text/utf8 3" "/requests/result 140" "/requests/seed 8" \
+    "/requests/id 2" "/last/value 5" "/stop/utf8 0"; do
+    # shellcheck disable=SC2086
+    flip "$part" $what
+    gives 3 "a byte of ${what% *} is another" verify "$batch"
+    has out '^WRONG.*SHA-256 differs' "the file is not what was sealed"
+    gives 3 "by itself too" verify "$part" --trust
+    cp keep.h5 "$part"
+done
+head -c 5000 keep.h5 >"$part"
+gives 3 "a part that was cut off" verify "$batch"
+gives 1 "cannot be exported" export "$batch"
+cp keep.h5 "$part"
+sed 's/What/Whut/' "$dir/requests.jsonl" >x && cp x "$dir/requests.jsonl"
+gives 3 "requests that were changed" verify "$batch"
+has out '^WRONG.*requests.jsonl.*SHA-256' "they are named"
+gives 1 "and not exported" export "$batch"
+cp q.jsonl "$dir/requests.jsonl"
+mv "$part" gone.h5
+gives 3 "a part that is missing" verify "$batch"
+mv gone.h5 "$part"
+gives 0 "all is well again" verify "$batch"
+
+# ---- files of strangers ----------------------------------------------------
+cp "$part" part-0000.h5
+gives 1 "a file from elsewhere" verify part-0000.h5
+has err 'was not made in this spool.*--trust' "it says what to do"
+gives 0 "trusted" verify part-0000.h5 --trust
+gives 1 "export refuses it too" export part-0000.h5
+gives 0 "unless it is trusted" export part-0000.h5 --trust
+cp keep.h5 "$dir/part-0001.h5"
+gives 1 "a part more than was sealed" verify "$dir/part-0001.h5"
+rm "$dir/part-0001.h5"
+
+# ---- seal --------------------------------------------------------------------
+gives 0 "seal what is sealed" seal "$batch"
+has out "$batch\$" "says where it is"
+rm -rf spool/todo/* fresh
+mkdir fresh
+cp "$dir"/batch.json "$dir"/requests.jsonl fresh
+rm -rf "$dir"
+mkdir spool/todo/b"$batch"
+cp fresh/* spool/todo/b"$batch"
+gives 1 "seal what has no answers" seal "$batch"
+has err '23 of 23 requests have no answer' "it says how many"
+[ -d spool/todo/b"$batch" ] && r=0 || r=1
+report $r "and it stays in todo"
+"$worker" --alone --batch 1 >out 2>err </dev/null
+gives 0 "answered and sealed again" verify "$batch"
+cmp "$part" keep.h5 >out 2>&1 && r=0 || r=1
+report $r "it is the same part"
+
+finish
