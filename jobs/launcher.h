@@ -1,7 +1,12 @@
 /*
- * Starting workers: one table, two launchers, "local" (mpirun on this
- * machine) and "slurm".  What a worker does, and how far it is, is told by
- * the spool alone, never by its job.
+ * Starting apus-worker: on this machine, or as a job of Slurm, behind one
+ * table.  What the worker does with its requests is not known here, and what
+ * became of them is to be read in the spool: a state is for people, and for
+ * telling whether an owner may still live.
+ *
+ * Words are handed on as words and never through a shell.  Every question to
+ * Slurm has a deadline: APUS_SLURM_TIMEOUT in the environment, in seconds, 1
+ * to 600, by default 30.
  */
 #ifndef APUS_JOBS_LAUNCHER_H
 #define APUS_JOBS_LAUNCHER_H
@@ -11,21 +16,91 @@
 struct buf;
 struct err;
 
-/* What to start.  Borrowed strings; lists end with NULL. */
+#define LAUNCH_BATCH_LEN 43 /* characters of a batch id, base64url */
+#define LAUNCH_RANKS_MAX 65535
+#define LAUNCH_ID_SIZE 32
+
+/* What to start.  All of it is the caller's. */
 struct launch {
-    const char *worker;         /* path of apus-worker */
-    const char *batch;          /* id of the batch, 43 characters */
-    const char *const *args;    /* of the worker */
-    unsigned ranks;             /* here, or on each node; 0: one */
-    unsigned nodes;             /* Slurm's; 0: as the script says */
-    const char *const *options; /* further words for sbatch or mpirun */
-    const char *log;            /* file for the output, appended to */
-    const char *dir;            /* working directory; NULL: this one */
+    const char *worker;         /* path of apus-worker, or its name in PATH */
+    const char *batch;          /* the batch id; NULL: no batch of its own */
+    const char *const *args;    /* arguments of the worker, NULL-terminated */
+    unsigned ranks;             /* processes on one machine, or tasks per
+                                   node; 0: one, or as the job script says */
+    unsigned nodes;             /* Slurm's; 0: as the job script says */
+    const char *const *options; /* further words for sbatch or mpirun, NULL-
+                                   terminated; may be NULL */
+    const char *log;            /* file that the output is appended to */
+    const char *dir;            /* working directory; NULL: here */
 };
 
-/* Start it on this machine and wait for it, its output is ours.  *status is
- * its exit status, 128 and the signal if it was killed.  SIGINT, SIGTERM,
- * SIGHUP and SIGUSR1 that come meanwhile tell it to save (SIGUSR1). */
+enum launch_state {
+    LAUNCH_PENDING,   /* waits for its turn */
+    LAUNCH_RUNNING,   /* works, or ends just now */
+    LAUNCH_OVER,      /* has ended, or is unknown: look at the spool */
+    LAUNCH_UNANSWERED /* nobody knows now; it may live */
+};
+
+struct launch_job {
+    char id[LAUNCH_ID_SIZE]; /* Slurm's number, or "PID:STARTTIME" */
+    enum launch_state state;
+    char reason[64]; /* why it waits or how it ended; "" if not known */
+};
+
+/*
+ * A way of starting.  Functions that take `struct err` return 0, or -1 and
+ * leave their other arguments alone, except where they say more.
+ */
+struct launcher {
+    const char *name;
+
+    /* Start it in the background, with the directory of the log made, and
+     * give its id.  Where a job of the same batch pends or runs, nothing is
+     * started and its id is given instead.  ERR_INPUT if it is refused;
+     * ERR_RETRY if the controller does not answer: the job may have come to
+     * be all the same, so submit the same batch again and not another. */
+    int (*submit)(const struct launch *l, char id[LAUNCH_ID_SIZE],
+                  struct err *err);
+
+    /* Of this user: 1 a job of that batch pends or runs, and *j is it; 0
+     * there is none; -1 the controller does not answer (ERR_RETRY) or the id
+     * is none (ERR_INPUT).  Locally, of this machine. */
+    int (*find)(const char *batch, struct launch_job *j, struct err *err);
+
+    /* The states of n jobs by their ids, with one question for all (one for
+     * each thousand).  Without an answer they are LAUNCH_UNANSWERED, and that
+     * is no failure.  ERR_INPUT if an id is none of this launcher's. */
+    int (*states)(struct launch_job *j, size_t n, struct err *err);
+
+    /* Have it save and end, without waiting for that.  Nothing is to be done
+     * for a job that is over or unknown. */
+    int (*cancel)(const char *id, struct err *err);
+
+    /* The command in one line, as a person would type it to the same effect,
+     * for a dry run: appended to `out`, without a line feed. */
+    void (*show)(const struct launch *l, struct buf *out);
+};
+
+/* "local", "slurm" or "auto"; NULL for any other name.  "auto" is slurm where
+ * SLURM_CONF is set or `sinfo` answers within a few seconds, else local. */
+const struct launcher *launcher_find(const char *name);
+
+/* The local launcher in the foreground: with standard output and error of
+ * this process (`log` is not used), wait for the end, and *status is the exit
+ * status, 128 + signal for one that was killed.
+ *
+ * INT, TERM, HUP and USR1 that reach this process meanwhile (those that it
+ * ignores excepted) are passed on as USR1, on which a worker saves, so that
+ * it ends with 75 soon.  A worker that was told so and was killed all the
+ * same gives 75 too: after a signal nothing but 75 says "more to do", and
+ * the caller, who asked for an end, should not start it again.
+ * If this process is killed the worker gets USR1.  No other thread may take
+ * these signals, or wait for children.
+ *
+ * With one rank there is no mpirun, and the worker gets --alone before its
+ * arguments; `options` are then not used.  Plain mpirun ends all ranks when
+ * one is lost or exits with something other than 0: the rank with something
+ * to save has to be the last to exit. */
 int launch_wait(const struct launch *l, int *status, struct err *err);
 
 #endif

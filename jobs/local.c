@@ -1,188 +1,371 @@
 /*
- * Workers on this machine: mpirun, or the worker itself for one rank.
+ * A worker on this machine: itself, or under mpirun.  Each is the leader of a
+ * session of its own and has the name of its job in the environment, so that
+ * a later process can find it in /proc.
  */
 #include <config.h>
 
 #include "jobs/launcher.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
-#include <spawn.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/mem.h"
+#include "jobs/child.h"
+#include "jobs/launcher_internal.h"
 
-extern char **environ;
+#define JOB_NAME "APUS_JOB_NAME="
+#define ENVIRON_MAX (4 << 20)
+#define LOG_MODE 0666 /* less the umask */
+#define EXIT_SAVED 75 /* of a worker: saved, run it again */
 
-/* ---- the command --------------------------------------------------------- */
+/* ---- the command -------------------------------------------------------- */
 
-static size_t count(const char *const *list)
-{
-    size_t n = 0;
-
-    while (list && list[n])
-        n++;
-    return n;
-}
-
-static unsigned cores(void)
+/* How many CPUs this process may use; 0 if nobody knows. */
+static unsigned n_cpus(void)
 {
     cpu_set_t set;
 
+    CPU_ZERO(&set);
     if (sched_getaffinity(0, sizeof(set), &set))
-        return 1;
+        return 0;
     return (unsigned)CPU_COUNT(&set);
 }
 
-/* mpirun -np N [--oversubscribe] [options] worker args, or worker --alone
- * args.  The strings are borrowed but for the number's. */
-static const char **command(const struct launch *l, char number[16])
+static void command(struct words *w, const struct launch *l)
 {
-    const char **argv = xcalloc(count(l->options) + count(l->args) + 8,
-                                sizeof(*argv));
-    size_t n = 0;
+    char *worker = launch_path(NULL, l->worker, 1);
 
-    if (l->ranks > 1) {
-        snprintf(number, 16, "%u", l->ranks);
-        argv[n++] = "mpirun";
-        argv[n++] = "-np";
-        argv[n++] = number;
-        if (l->ranks > cores())
-            argv[n++] = "--oversubscribe";
-        for (size_t i = 0; i < count(l->options); i++)
-            argv[n++] = l->options[i];
-        argv[n++] = l->worker;
+    if (l->ranks <= 1) {
+        words_add(w, worker);
+        words_add(w, "--alone");
     } else {
-        argv[n++] = l->worker;
-        argv[n++] = "--alone";
+        unsigned cpus = n_cpus();
+
+        words_add(w, "mpirun");
+        words_add(w, "-np");
+        words_printf(w, "%u", l->ranks);
+        if (cpus && l->ranks > cpus)
+            words_add(w, "--oversubscribe");
+        words_add_all(w, l->options);
+        words_add(w, worker);
     }
-    for (size_t i = 0; i < count(l->args); i++)
-        argv[n++] = l->args[i];
-    return argv;
+    words_add_all(w, l->args);
+    free(worker);
 }
 
-/* What a surrounding job left would be taken for ours. */
-static bool is_leftover(const char *entry)
+static void local_show(const struct launch *l, struct buf *out)
 {
-    static const char *const prefix[] = { "SLURM_", "PMIX_", "PMI_", "OMPI_",
-                                          "PRTE_" };
-    static const char *const kept[] = { "SLURM_CONF=", "SLURM_JOB_ID=",
-                                        "SLURM_RESTART_COUNT=",
-                                        "OMPI_ALLOW_RUN_AS_ROOT",
-                                        "OMPI_MCA_" };
+    struct words w = { NULL, 0 };
 
-    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-        if (strncmp(entry, kept[i], strlen(kept[i])) == 0)
-            return false;
-    for (size_t i = 0; i < sizeof(prefix) / sizeof(prefix[0]); i++)
-        if (strncmp(entry, prefix[i], strlen(prefix[i])) == 0)
+    if (l->dir) {
+        buf_puts(out, "cd ");
+        words_quote(out, l->dir);
+        buf_puts(out, " && ");
+    }
+    command(&w, l);
+    words_show(out, w.v);
+    words_clear(&w);
+    if (l->log) {
+        buf_puts(out, " >>");
+        words_quote(out, l->log);
+        buf_puts(out, " 2>&1");
+    }
+}
+
+/* Start it as `c` says; the command and the environment come from here. */
+static int start(struct child_id *id, const struct launch *l,
+                 struct child *c, struct err *err)
+{
+    struct words w = { NULL, 0 };
+    char *name = launch_job_name(l->batch);
+    char *job = xasprintf(JOB_NAME "%s", name);
+    char **env = child_env_new(CHILD_ENV_CLEAN,
+                               (const char *[]){ job, NULL });
+    int rc;
+
+    command(&w, l);
+    c->argv = w.v;
+    c->env = env;
+    c->dir = l->dir;
+    rc = child_start(id, c, err);
+    child_env_free(env);
+    words_clear(&w);
+    free(job);
+    free(name);
+    return rc;
+}
+
+/* ---- what runs ---------------------------------------------------------- */
+
+static void put_id(char out[LAUNCH_ID_SIZE], const struct child_id *id)
+{
+    snprintf(out, LAUNCH_ID_SIZE, "%ld:%" PRIu64, (long)id->pid, id->start);
+}
+
+static int parse_id(struct child_id *id, const char *text, struct err *err)
+{
+    const char *colon = strchr(text, ':');
+    char digits[LAUNCH_ID_SIZE];
+    uint64_t pid = 0;
+
+    if (colon && (size_t)(colon - text) < sizeof(digits)) {
+        memcpy(digits, text, (size_t)(colon - text));
+        digits[colon - text] = '\0';
+        if (json_u64_text(digits, &pid) == 0 && pid > 0 &&
+            pid <= INT32_MAX && json_u64_text(colon + 1, &id->start) == 0) {
+            id->pid = (pid_t)pid;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_INPUT, "\"%.64s\" is no local job:"
+                   " PID:STARTTIME expected", text);
+}
+
+static void set_job(struct launch_job *j, const struct child_id *id)
+{
+    put_id(j->id, id);
+    j->state = LAUNCH_RUNNING;
+    j->reason[0] = '\0';
+}
+
+/* Does the environment of a process have this line?  What cannot be read is
+ * somebody else's. */
+static bool has_line(pid_t pid, const char *line, struct buf *text)
+{
+    char path[64];
+    char part[4096];
+    ssize_t got;
+    size_t n = strlen(line) + 1;
+    int fd;
+
+    buf_reset(text);
+    snprintf(path, sizeof(path), "/proc/%ld/environ", (long)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    while ((got = read(fd, part, sizeof(part))) > 0)
+        buf_put(text, part, (size_t)got);
+    close(fd);
+    for (size_t at = 0; at + n <= text->len;) {
+        if (memcmp(text->data + at, line, n) == 0)
             return true;
+        at += strlen(text->data + at) + 1;
+    }
     return false;
 }
 
-static char **clean_environment(void)
+static int find_in(DIR *proc, const char *line, struct launch_job *j)
 {
-    char **out;
-    size_t n = 0;
+    struct buf text;
+    int found = 0;
 
-    while (environ[n])
-        n++;
-    out = xcalloc(n + 1, sizeof(*out));
-    n = 0;
-    for (char **e = environ; *e; e++)
-        if (!is_leftover(*e))
-            out[n++] = *e;
-    return out;
+    buf_init(&text, ENVIRON_MAX);
+    for (struct dirent *e; !found && (e = readdir(proc));) {
+        struct child_id id = { 0, 0 };
+        pid_t session = 0;
+        uint64_t pid = 0;
+
+        if (json_u64_text(e->d_name, &pid) || pid == 0 || pid > INT32_MAX)
+            continue;
+        id.pid = (pid_t)pid;
+        /* the ranks have the line too, and only one is in charge */
+        if (child_look(id.pid, &id.start, &session) || session != id.pid ||
+            !has_line(id.pid, line, &text) || child_alive(&id) != 1)
+            continue;
+        set_job(j, &id);
+        found = 1;
+    }
+    buf_clear(&text);
+    return found;
 }
 
-/* ---- signals ------------------------------------------------------------- */
-
-static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
-#define N_SIGNALS (sizeof(signals) / sizeof(signals[0]))
-
-static volatile sig_atomic_t child, early;
-
-/* All of them mean the same to a worker; mpirun hands USR1 on to its ranks,
- * and would kill them for the others. */
-static void pass_on(int number)
+static int local_find(const char *batch, struct launch_job *j,
+                      struct err *err)
 {
-    int why = errno;
-
-    (void)number;
-    if (child > 0)
-        kill((pid_t)child, SIGUSR1);
-    else
-        early = 1;
-    errno = why;
-}
-
-static void catch(struct sigaction old[N_SIGNALS])
-{
-    struct sigaction sa = { .sa_handler = pass_on };
-
-    early = 0;
-    for (size_t i = 0; i < N_SIGNALS; i++)
-        sigaction(signals[i], &sa, &old[i]);
-}
-
-static void restore(const struct sigaction old[N_SIGNALS])
-{
-    child = 0;
-    for (size_t i = 0; i < N_SIGNALS; i++)
-        sigaction(signals[i], &old[i], NULL);
-}
-
-/* In a process group of its own: Ctrl-C comes to us, and mpirun would end its
- * ranks for it. */
-static int spawn(pid_t *pid, const char **argv, struct err *err)
-{
-    char **env = clean_environment();
-    posix_spawnattr_t attr;
-    sigset_t none, all;
+    char *name, *line;
+    DIR *proc;
     int rc;
 
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP |
-                             POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setsigmask(&attr, &none);
-    rc = posix_spawnp(pid, argv[0], NULL, &attr, (char *const *)argv, env);
-    posix_spawnattr_destroy(&attr);
-    free(env);
-    if (rc == 0)
+    if (launch_check_batch(batch, err))
+        return -1;
+    proc = opendir("/proc");
+    if (!proc)
+        return err_errno(err, ERR_RETRY, "cannot read \"/proc\"");
+    name = launch_job_name(batch);
+    line = xasprintf(JOB_NAME "%s", name);
+    rc = find_in(proc, line, j);
+    free(line);
+    free(name);
+    closedir(proc);
+    return rc;
+}
+
+static int local_states(struct launch_job *j, size_t n, struct err *err)
+{
+    struct child_id id = { 0, 0 };
+
+    for (size_t i = 0; i < n; i++)
+        if (parse_id(&id, j[i].id, err))
+            return -1;
+    for (size_t i = 0; i < n; i++) {
+        int alive;
+
+        parse_id(&id, j[i].id, NULL);
+        alive = child_alive(&id);
+        j[i].state = alive == 1 ? LAUNCH_RUNNING
+                   : alive == 0 ? LAUNCH_OVER : LAUNCH_UNANSWERED;
+        j[i].reason[0] = '\0';
+    }
+    return 0;
+}
+
+static int local_cancel(const char *text, struct err *err)
+{
+    struct child_id id = { 0, 0 };
+
+    if (parse_id(&id, text, err))
+        return -1;
+    if (child_alive(&id) == 0)
         return 0;
-    errno = rc;
-    return err_errno(err, ERR_INPUT, "cannot start \"%s\"", argv[0]);
+    if (kill(id.pid, SIGUSR1) && errno != ESRCH)
+        return err_errno(err, ERR_INPUT, "cannot end process %ld",
+                         (long)id.pid);
+    return 0;
+}
+
+/* ---- start -------------------------------------------------------------- */
+
+static int local_submit(const struct launch *l, char id[LAUNCH_ID_SIZE],
+                        struct err *err)
+{
+    struct child c = { .detached = true };
+    struct child_id started = { 0, 0 };
+    struct launch_job j;
+    char *path;
+    int rc, fd;
+
+    if (launch_check(l, err))
+        return -1;
+    if (!l->log)
+        return err_set(err, ERR_INPUT, "no file for the output");
+    rc = l->batch ? local_find(l->batch, &j, err) : 0;
+    if (rc) {
+        if (rc == 1)
+            memcpy(id, j.id, LAUNCH_ID_SIZE);
+        return rc == 1 ? 0 : -1;
+    }
+    path = launch_path(l->dir, l->log, 0);
+    rc = launch_make_parent(path, err);
+    if (rc)
+        goto free_path;
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+              LOG_MODE);
+    if (fd < 0) {
+        rc = err_errno(err, ERR_INPUT, "cannot open \"%s\"", path);
+        goto free_path;
+    }
+    c.out = c.err = fd;
+    rc = start(&started, l, &c, err);
+    close(fd);
+    if (rc == 0)
+        put_id(id, &started);
+free_path:
+    free(path);
+    return rc;
+}
+
+const struct launcher local_launcher = {
+    .name = "local",
+    .submit = local_submit,
+    .find = local_find,
+    .states = local_states,
+    .cancel = local_cancel,
+    .show = local_show,
+};
+
+/* ---- in the foreground -------------------------------------------------- */
+
+/* The signals to pass on.  One that this process ignores (nohup, a job in the
+ * background of a script) must not be seen: Linux keeps it while it is
+ * blocked. */
+static void signals_of(sigset_t *set)
+{
+    static const int passed[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
+
+    sigemptyset(set);
+    sigaddset(set, SIGCHLD);
+    for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++) {
+        struct sigaction now;
+
+        if (sigaction(passed[i], NULL, &now) == 0 &&
+            now.sa_handler != SIG_IGN)
+            sigaddset(set, passed[i]);
+    }
+}
+
+/* Until the child has ended; whether a signal was passed on is in *told. */
+static int wait_and_pass(pid_t pid, const sigset_t *set, int *wait_status,
+                         bool *told, struct err *err)
+{
+    /* SIGCHLD may have gone to another thread: look once a second */
+    static const struct timespec a_second = { 1, 0 };
+
+    for (;;) {
+        pid_t got = waitpid(pid, wait_status, WNOHANG);
+        int signo;
+
+        if (got == pid)
+            return 0;
+        if (got < 0 && errno != EINTR)
+            return err_errno(err, ERR_FATAL, "cannot wait for process %ld",
+                             (long)pid);
+        signo = sigtimedwait(set, NULL, &a_second);
+        if (signo > 0 && signo != SIGCHLD) {
+            kill(pid, SIGUSR1);
+            *told = true;
+        }
+    }
 }
 
 int launch_wait(const struct launch *l, int *status, struct err *err)
 {
-    struct sigaction old[N_SIGNALS];
-    char number[16];
-    const char **argv = command(l, number);
-    int st = 0, rc;
-    pid_t pid = 0;
+    struct child c = { .out = -1, .err = -1, .tied = true };
+    struct sigaction plain = { .sa_handler = SIG_DFL }, before;
+    struct child_id id = { 0, 0 };
+    sigset_t set, old;
+    int wait_status = 0, rc;
+    bool told = false;
 
-    catch(old);
-    rc = spawn(&pid, argv, err);
-    free(argv);
-    if (rc == 0) {
-        child = (sig_atomic_t)pid;
-        if (early)
-            kill(pid, SIGUSR1);
-        while (waitpid(pid, &st, 0) < 0 && errno == EINTR)
-            ;
-        *status = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
-    }
-    restore(old);
-    return rc;
+    if (launch_check(l, err))
+        return -1;
+    signals_of(&set);
+    sigemptyset(&plain.sa_mask);
+    sigaction(SIGCHLD, &plain, &before);
+    sigprocmask(SIG_BLOCK, &set, &old);
+    rc = start(&id, l, &c, err);
+    if (rc == 0)
+        rc = wait_and_pass(id.pid, &set, &wait_status, &told, err);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    sigaction(SIGCHLD, &before, NULL);
+    if (rc)
+        return -1;
+    *status = child_status(wait_status);
+    if (told && *status >= 128)
+        *status = EXIT_SAVED;
+    return 0;
 }

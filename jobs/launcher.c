@@ -1,0 +1,183 @@
+/*
+ * The table of launchers, and what they share: words, names and paths.
+ */
+#include <config.h>
+
+#include "jobs/launcher.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "jobs/child.h"
+#include "jobs/launcher_internal.h"
+
+#define AUTO_TIMEOUT_MS 5000
+#define ANSWER_MAX 65536
+#define PATH_BYTES 4096
+#define BASE64URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" \
+                  "0123456789-_"
+
+/* ---- words -------------------------------------------------------------- */
+
+static void words_take(struct words *w, char *word)
+{
+    w->v = xrealloc(w->v, (w->n + 2) * sizeof(*w->v));
+    w->v[w->n++] = word;
+    w->v[w->n] = NULL;
+}
+
+void words_add(struct words *w, const char *word)
+{
+    words_take(w, xstrdup(word));
+}
+
+void words_add_all(struct words *w, const char *const *more)
+{
+    for (; more && *more; more++)
+        words_add(w, *more);
+}
+
+void words_printf(struct words *w, const char *fmt, ...)
+{
+    char *word = NULL;
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        abort();
+    word = xmalloc((size_t)n + 1);
+    va_start(ap, fmt);
+    vsnprintf(word, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    words_take(w, word);
+}
+
+void words_clear(struct words *w)
+{
+    for (size_t i = 0; i < w->n; i++)
+        free((char *)w->v[i]);
+    free(w->v);
+    *w = (struct words){ NULL, 0 };
+}
+
+void words_quote(struct buf *out, const char *word)
+{
+    size_t plain = strspn(word, BASE64URL "/.,:=+@%");
+
+    if (*word && word[plain] == '\0') {
+        buf_puts(out, word);
+        return;
+    }
+    buf_putc(out, '\'');
+    for (; *word; word++) {
+        if (*word == '\'')
+            buf_puts(out, "'\\''");
+        else
+            buf_putc(out, *word);
+    }
+    buf_putc(out, '\'');
+}
+
+void words_show(struct buf *out, const char *const *words)
+{
+    for (size_t i = 0; words[i]; i++) {
+        if (i)
+            buf_putc(out, ' ');
+        words_quote(out, words[i]);
+    }
+}
+
+/* ---- a launch ----------------------------------------------------------- */
+
+int launch_check_batch(const char *batch, struct err *err)
+{
+    if (!batch || (strlen(batch) == LAUNCH_BATCH_LEN &&
+                   strspn(batch, BASE64URL) == LAUNCH_BATCH_LEN))
+        return 0;
+    return err_set(err, ERR_INPUT, "\"%.64s\" is no batch id: %d characters"
+                   " of base64url expected", batch, LAUNCH_BATCH_LEN);
+}
+
+int launch_check(const struct launch *l, struct err *err)
+{
+    if (l->ranks > LAUNCH_RANKS_MAX || l->nodes > LAUNCH_RANKS_MAX)
+        return err_set(err, ERR_INPUT, "%u ranks, %u nodes: more than %d",
+                       l->ranks, l->nodes, LAUNCH_RANKS_MAX);
+    return launch_check_batch(l->batch, err);
+}
+
+char *launch_job_name(const char *batch)
+{
+    return batch ? xasprintf("apus-%s", batch) : xstrdup("apus");
+}
+
+char *launch_path(const char *dir, const char *path, int bare)
+{
+    char here[PATH_BYTES], *base, *out;
+
+    if (*path == '/' || (bare && !strchr(path, '/')))
+        return xstrdup(path);
+    if (!getcwd(here, sizeof(here)))
+        snprintf(here, sizeof(here), ".");
+    base = !dir ? xstrdup(here)
+         : *dir == '/' ? xstrdup(dir) : xasprintf("%s/%s", here, dir);
+    out = xasprintf("%s/%s", base, path);
+    free(base);
+    return out;
+}
+
+int launch_make_parent(const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *parent;
+    int rc;
+
+    if (!slash || slash == path)
+        return 0;
+    parent = xstrndup(path, (size_t)(slash - path));
+    rc = file_mkdirs(parent, err);
+    free(parent);
+    return rc;
+}
+
+/* ---- the table ---------------------------------------------------------- */
+
+static int slurm_answers(void)
+{
+    static const char *const ask[] = { "sinfo", "-h", "-o", "%R", NULL };
+    char **env;
+    struct buf out, errs;
+    int status = 1, rc;
+
+    if (getenv("SLURM_CONF"))
+        return 1;
+    buf_init(&out, ANSWER_MAX);
+    buf_init(&errs, ANSWER_MAX);
+    env = child_env_new(CHILD_ENV_JOB, NULL);
+    rc = child_run(&status, &out, &errs, ask, env, AUTO_TIMEOUT_MS, NULL);
+    child_env_free(env);
+    buf_clear(&out);
+    buf_clear(&errs);
+    return rc == 0 && status == 0;
+}
+
+const struct launcher *launcher_find(const char *name)
+{
+    if (strcmp(name, "local") == 0)
+        return &local_launcher;
+    if (strcmp(name, "slurm") == 0)
+        return &slurm_launcher;
+    if (strcmp(name, "auto") == 0)
+        return slurm_answers() ? &slurm_launcher : &local_launcher;
+    return NULL;
+}

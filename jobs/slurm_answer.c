@@ -1,0 +1,245 @@
+/*
+ * Answers of squeue, sbatch and apus-slurm.
+ */
+#include <config.h>
+
+#include "jobs/slurm_answer.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+bool slurm_is_id(const char *text)
+{
+    uint64_t id;
+
+    return json_u64_text(text, &id) == 0 && id > 0 && id < UINT32_MAX;
+}
+
+/* A text of theirs in a field of ours: printable, and cut. */
+static void set_text(char *out, size_t size, const char *text, size_t len)
+{
+    size_t n = 0;
+
+    for (; n < len && n < size - 1; n++)
+        out[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
+    out[n] = '\0';
+}
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcmp(word, *words) == 0)
+            return true;
+    return false;
+}
+
+/* squeue(1), JOB STATE CODES.  A word of a later release is taken for a job
+ * that lives: to wait for it is the smaller mistake. */
+static enum launch_state state_of(const char *word)
+{
+    static const char *const pending[] = { "PENDING", "REQUEUED",
+        "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT",
+        NULL };
+    static const char *const over[] = { "BOOT_FAIL", "CANCELLED",
+        "COMPLETED", "DEADLINE", "FAILED", "LAUNCH_FAILED", "NODE_FAIL",
+        "OUT_OF_MEMORY", "PREEMPTED", "RECONFIG_FAIL", "REVOKED", "TIMEOUT",
+        NULL };
+
+    if (is_one_of(word, pending))
+        return LAUNCH_PENDING;
+    return is_one_of(word, over) ? LAUNCH_OVER : LAUNCH_RUNNING;
+}
+
+/* ---- squeue and sbatch -------------------------------------------------- */
+
+static int parse_line(struct launch_job *j, const char *line, size_t len,
+                      struct err *err)
+{
+    char id[LAUNCH_ID_SIZE], word[32];
+    const char *blank = memchr(line, ' ', len), *more;
+    size_t n_id = blank ? (size_t)(blank - line) : len, n_word;
+
+    if (!blank || n_id >= sizeof(id))
+        goto bad;
+    memcpy(id, line, n_id);
+    id[n_id] = '\0';
+    blank++;
+    len -= n_id + 1;
+    more = memchr(blank, ' ', len);
+    n_word = more ? (size_t)(more - blank) : len;
+    if (!slurm_is_id(id) || n_word == 0 || n_word >= sizeof(word))
+        goto bad;
+    set_text(word, sizeof(word), blank, n_word);
+    memcpy(j->id, id, sizeof(id));
+    j->state = state_of(word);
+    j->reason[0] = '\0';
+    if (more)
+        set_text(j->reason, sizeof(j->reason), more + 1, len - n_word - 1);
+    /* where there is no reason, how it ended is more than nothing */
+    if (!j->reason[0] || strcmp(j->reason, "None") == 0)
+        set_text(j->reason, sizeof(j->reason), word, strlen(word));
+    return 0;
+bad:
+    return err_set(err, ERR_INPUT, "squeue: \"%.*s\" is no job",
+                   len > 100 ? 100 : (int)len, line);
+}
+
+int slurm_parse_queue(struct launch_job **jobs, size_t *n_jobs,
+                      const char *text, size_t n, struct err *err)
+{
+    struct launch_job *out = NULL;
+    const char *end = text + n, *line = text;
+    size_t count = 0, room = 0;
+
+    while (line < end) {
+        const char *lf = memchr(line, '\n', (size_t)(end - line));
+        size_t len = lf ? (size_t)(lf - line) : (size_t)(end - line);
+
+        if (count == room) {
+            if (room >= SLURM_JOBS_MAX) {
+                free(out);
+                return err_set(err, ERR_INPUT, "squeue: more than %d jobs",
+                               SLURM_JOBS_MAX);
+            }
+            room = room ? room * 2 : 16;
+            out = xrealloc(out, room * sizeof(*out));
+        }
+        if (len > 0) {
+            if (parse_line(&out[count], line, len, err)) {
+                free(out);
+                return -1;
+            }
+            count++;
+        }
+        line += len + 1;
+    }
+    *jobs = out;
+    *n_jobs = count;
+    return 0;
+}
+
+int slurm_parse_submitted(char id[LAUNCH_ID_SIZE], const char *text,
+                          struct err *err)
+{
+    char word[LAUNCH_ID_SIZE];
+    size_t n = strcspn(text, ";\n");
+
+    if (n < sizeof(word)) {
+        memcpy(word, text, n);
+        word[n] = '\0';
+        if (slurm_is_id(word)) {
+            memcpy(id, word, sizeof(word));
+            return 0;
+        }
+    }
+    return err_set(err, ERR_INPUT, "sbatch: \"%.64s\" is no job id", text);
+}
+
+/* Is one of them in the text, whatever its case? */
+static bool mentions(const char *text, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcasestr(text, *words))
+            return true;
+    return false;
+}
+
+bool slurm_says_gone(const char *text)
+{
+    static const char *const words[] = { "invalid job id",
+        "already completing or completed", NULL };
+
+    return mentions(text, words);
+}
+
+bool slurm_says_silent(const char *text)
+{
+    static const char *const words[] = { "unable to contact", "timed out",
+        "not responding", "zero bytes", "connection", "communication",
+        "transport endpoint", "temporarily", "unexpected message",
+        "socket", "backup controller", NULL };
+
+    return mentions(text, words);
+}
+
+/* ---- apus-slurm --------------------------------------------------------- */
+
+static int reply_job(struct launch_job *j, const struct json *v)
+{
+    static const char *const names[] = { "pending", "running", "over" };
+    const char *id = json_string(json_get(v, "id"));
+    const char *state = json_string(json_get(v, "state"));
+    const char *reason = json_string(json_get(v, "reason"));
+
+    if (!id || !state || !reason || !slurm_is_id(id))
+        return -1;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(state, names[i]) == 0) {
+            set_text(j->id, sizeof(j->id), id, strlen(id));
+            set_text(j->reason, sizeof(j->reason), reason, strlen(reason));
+            j->state = (enum launch_state)i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+static int reply_jobs(struct slurm_reply *r, const struct json *jobs)
+{
+    size_t n = json_count(jobs), i = 0;
+
+    if (json_type(jobs) != JSON_ARRAY || n > SLURM_JOBS_MAX)
+        return -1;
+    r->jobs = xcalloc(n ? n : 1, sizeof(*r->jobs));
+    r->n = n;
+    for (const struct json *v = json_first(jobs); v; v = json_next(v))
+        if (reply_job(&r->jobs[i++], v))
+            return -1;
+    return 0;
+}
+
+/* Exactly one of "error", "jobs" and "id" makes it what it is. */
+static int reply_of(struct slurm_reply *r, const struct json *root)
+{
+    const char *error = json_string(json_get(root, "error"));
+    const char *id = json_string(json_get(root, "id"));
+    const struct json *jobs = json_get(root, "jobs");
+
+    if (error) {
+        r->failed = true;
+        r->retry = json_true(json_get(root, "retry"));
+        set_text(r->error, sizeof(r->error), error, strlen(error));
+        return 0;
+    }
+    if (jobs)
+        return reply_jobs(r, jobs);
+    if (!id || !slurm_is_id(id))
+        return -1;
+    set_text(r->id, sizeof(r->id), id, strlen(id));
+    return 0;
+}
+
+int slurm_parse_reply(struct slurm_reply *r, const char *text, size_t n,
+                      struct err *err)
+{
+    struct slurm_reply got = { .jobs = NULL };
+    struct json *root = NULL;
+
+    if (json_parse(&root, text, n, err))
+        return err_prefix(err, "apus-slurm");
+    if (reply_of(&got, root)) {
+        json_free(root);
+        free(got.jobs);
+        return err_set(err, ERR_INPUT, "apus-slurm: not the form of an"
+                       " answer");
+    }
+    json_free(root);
+    *r = got;
+    return 0;
+}

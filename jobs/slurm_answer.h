@@ -1,0 +1,48 @@
+/*
+ * What Slurm's programs and our helper apus-slurm answer, as values.  All of
+ * it comes from outside: nothing is believed beyond its form.
+ */
+#ifndef APUS_JOBS_SLURM_ANSWER_H
+#define APUS_JOBS_SLURM_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "jobs/launcher.h"
+
+struct err;
+
+#define SLURM_JOBS_MAX 100000 /* in one answer */
+
+/* One line of JSON of apus-slurm. */
+struct slurm_reply {
+    bool failed;
+    bool retry;               /* failed, and the world may change */
+    char error[256];          /* why it failed */
+    char id[LAUNCH_ID_SIZE];  /* of a job submitted or cancelled, or "" */
+    struct launch_job *jobs;  /* n of them; free() */
+    size_t n;
+};
+
+/* 0, or -1 with ERR_INPUT if it is no answer of apus-slurm. */
+int slurm_parse_reply(struct slurm_reply *r, const char *text, size_t n,
+                      struct err *err);
+
+/* Lines of `squeue -h -o "%A %T %r"`: *jobs (free() it) and *n_jobs.  -1 with
+ * ERR_INPUT for a line that is none. */
+int slurm_parse_queue(struct launch_job **jobs, size_t *n_jobs,
+                      const char *text, size_t n, struct err *err);
+
+/* The id that `sbatch --parsable` printed, "ID" or "ID;CLUSTER". */
+int slurm_parse_submitted(char id[LAUNCH_ID_SIZE], const char *text,
+                          struct err *err);
+
+/* Is it a job's number? */
+bool slurm_is_id(const char *text);
+
+/* What an error text of a Slurm program says: the job is unknown or over; the
+ * controller did not answer, so that nobody knows what it did. */
+bool slurm_says_gone(const char *text);
+bool slurm_says_silent(const char *text);
+
+#endif

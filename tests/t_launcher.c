@@ -1,0 +1,397 @@
+/*
+ * jobs/launcher.h.  Without arguments: what can be tried without starting a
+ * worker.  With arguments it drives a launcher for the scenarios:
+ *
+ *   t_launcher LAUNCHER submit|show|wait [--worker=W] [--batch=B] [--ranks=N]
+ *              [--nodes=N] [--log=L] [--dir=D] [--option=O]... [-- ARG...]
+ *   t_launcher LAUNCHER find BATCH
+ *   t_launcher LAUNCHER states ID...
+ *   t_launcher LAUNCHER cancel ID
+ *
+ * Exit status 1 with the error's code and text on standard error; of `wait`
+ * that of the worker; of `find` 0 found, 4 none.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "jobs/child.h"
+#include "jobs/launcher.h"
+#include "jobs/slurm_answer.h"
+#include "tests/tap.h"
+
+#define BATCH "-BCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnop"
+#define OPTIONS_MAX 16
+#define JOBS_MAX 64
+
+/* ---- the driver --------------------------------------------------------- */
+
+static int failed(const struct err *err)
+{
+    static const char *const codes[] = { "none", "retry", "input", "fatal" };
+
+    fprintf(stderr, "%s: %s\n", codes[err->code], err->text);
+    return 1;
+}
+
+static void print_job(const struct launch_job *j)
+{
+    static const char *const states[] = { "pending", "running", "over",
+                                          "unanswered" };
+
+    printf("%s %s %s\n", j->id, states[j->state], j->reason);
+}
+
+/* The value if the word is --name=value. */
+static const char *value(const char *word, const char *name)
+{
+    size_t n = strlen(name);
+
+    return strncmp(word, name, n) == 0 ? word + n : NULL;
+}
+
+static void parse(struct launch *l, const char **options, char **argv)
+{
+    static const char *const none[] = { NULL };
+    size_t n = 0;
+
+    *l = (struct launch){ .worker = "apus-worker", .args = none };
+    for (; *argv && strcmp(*argv, "--") != 0; argv++) {
+        const char *v;
+
+        if ((v = value(*argv, "--worker=")))
+            l->worker = v;
+        else if ((v = value(*argv, "--batch=")))
+            l->batch = v;
+        else if ((v = value(*argv, "--ranks=")))
+            l->ranks = (unsigned)atoi(v);
+        else if ((v = value(*argv, "--nodes=")))
+            l->nodes = (unsigned)atoi(v);
+        else if ((v = value(*argv, "--log=")))
+            l->log = v;
+        else if ((v = value(*argv, "--dir=")))
+            l->dir = v;
+        else if ((v = value(*argv, "--option=")) && n < OPTIONS_MAX)
+            options[n++] = v;
+    }
+    options[n] = NULL;
+    l->options = options;
+    if (*argv)
+        l->args = (const char *const *)(argv + 1);
+}
+
+static int drive_launch(const struct launcher *k, const char *what,
+                        char **argv)
+{
+    const char *options[OPTIONS_MAX + 1];
+    char id[LAUNCH_ID_SIZE] = "";
+    struct err err = ERR_INIT;
+    struct launch l;
+    struct buf out;
+    int status = 0;
+
+    parse(&l, options, argv);
+    if (strcmp(what, "show") == 0) {
+        buf_init(&out, 65536);
+        k->show(&l, &out);
+        puts(out.data);
+        buf_clear(&out);
+        return 0;
+    }
+    if (strcmp(what, "wait") == 0)
+        return launch_wait(&l, &status, &err) ? failed(&err) : status;
+    if (k->submit(&l, id, &err))
+        return failed(&err);
+    puts(id);
+    return 0;
+}
+
+static int drive(int argc, char **argv)
+{
+    const struct launcher *k = launcher_find(argv[1]);
+    struct launch_job jobs[JOBS_MAX] = { { "", LAUNCH_PENDING, "" } };
+    struct err err = ERR_INIT;
+    int n = argc - 3;
+
+    if (!k || argc < 3)
+        return 2;
+    if (strcmp(argv[2], "name") == 0)
+        return puts(k->name) < 0;
+    if (strcmp(argv[2], "find") == 0 && n == 1) {
+        int rc = k->find(argv[3], &jobs[0], &err);
+
+        if (rc == 1)
+            print_job(&jobs[0]);
+        return rc < 0 ? failed(&err) : rc ? 0 : 4;
+    }
+    if (strcmp(argv[2], "cancel") == 0 && n == 1)
+        return k->cancel(argv[3], &err) ? failed(&err) : 0;
+    if (strcmp(argv[2], "states") == 0 && n <= JOBS_MAX) {
+        for (int i = 0; i < n; i++)
+            snprintf(jobs[i].id, sizeof(jobs[i].id), "%s", argv[3 + i]);
+        if (k->states(jobs, (size_t)n, &err))
+            return failed(&err);
+        for (int i = 0; i < n; i++)
+            print_job(&jobs[i]);
+        return 0;
+    }
+    return drive_launch(k, argv[2], argv + 3);
+}
+
+/* ---- the table ---------------------------------------------------------- */
+
+static void test_names(void)
+{
+    ok(launcher_find("local") &&
+       strcmp(launcher_find("local")->name, "local") == 0, "local");
+    ok(launcher_find("slurm") &&
+       strcmp(launcher_find("slurm")->name, "slurm") == 0, "slurm");
+    ok(!launcher_find("pbs") && !launcher_find(""), "no other");
+    setenv("SLURM_CONF", "/nonexistent", 1);
+    ok(launcher_find("auto") == launcher_find("slurm"),
+       "auto with SLURM_CONF is slurm");
+    unsetenv("SLURM_CONF");
+}
+
+static void test_bad_input(void)
+{
+    static const char *const names[] = { "local", "slurm" };
+    static const char *const none[] = { NULL };
+    static const char *const other[] = { "--clusters=far", NULL };
+    struct launch l = { .worker = "/nonexistent/w", .args = none,
+                        .log = "/nonexistent/log" };
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct launcher *k = launcher_find(names[i]);
+        struct launch_job j = { "none", LAUNCH_PENDING, "" };
+        char id[LAUNCH_ID_SIZE] = "as it was";
+        struct err err = ERR_INIT;
+
+        l.batch = "short";
+        ok(k->submit(&l, id, &err) == -1 && err.code == ERR_INPUT,
+           "%s: a batch id that is none", names[i]);
+        ok(k->find("$(x)", &j, &err) == -1 && err.code == ERR_INPUT,
+           "%s: find of one", names[i]);
+        l.batch = BATCH;
+        l.ranks = LAUNCH_RANKS_MAX + 1;
+        ok(k->submit(&l, id, &err) == -1 && strcmp(id, "as it was") == 0,
+           "%s: too many ranks", names[i]);
+        l.ranks = 0;
+        ok(k->states(&j, 1, &err) == -1 && err.code == ERR_INPUT &&
+           strcmp(j.id, "none") == 0, "%s: states of no id", names[i]);
+        ok(k->cancel("-1", &err) == -1 && err.code == ERR_INPUT &&
+           k->cancel("0", &err) == -1 && k->cancel("-1:1", &err) == -1,
+           "%s: cancel of no id", names[i]);
+    }
+    l.options = other;
+    ok(launcher_find("slurm")->submit(&l, (char[LAUNCH_ID_SIZE]){ "" },
+                                      NULL) == -1, "slurm: another cluster");
+}
+
+/* ---- show --------------------------------------------------------------- */
+
+static void shows(const char *name, const struct launch *l, const char *want,
+                  const char *what)
+{
+    struct buf out;
+
+    buf_init(&out, 65536);
+    launcher_find(name)->show(l, &out);
+    if (!ok(strcmp(out.data, want) == 0, "%s: %s", name, what))
+        printf("# got  %s\n# want %s\n", out.data, want);
+    buf_clear(&out);
+}
+
+static void test_show(void)
+{
+    static const char *const args[] = { BATCH, "--spool", "/a b/it's", "",
+                                        NULL };
+    static const char *const none[] = { NULL };
+    static const char *const big[] = { "-p", "big", NULL };
+    struct launch l = { .worker = "/opt/w/apus-worker", .batch = BATCH,
+                        .args = args, .log = "/var/log/50%", .dir = "/s p" };
+
+    shows("local", &l, "cd '/s p' && /opt/w/apus-worker --alone " BATCH
+          " --spool '/a b/it'\\''s' '' >>/var/log/50% 2>&1",
+          "one rank, with words that need quotes");
+    l.ranks = 4000;
+    l.args = none;
+    l.options = (const char *const[]){ "--bind-to", "none", NULL };
+    l.log = l.dir = NULL;
+    shows("local", &l, "mpirun -np 4000 --oversubscribe --bind-to none"
+          " /opt/w/apus-worker", "more ranks than CPUs");
+    setenv("PATH", "/nonexistent", 1);
+    l.options = big;
+    l.log = "/var/log/50%";
+    l.dir = "/s p";
+    l.nodes = 2;
+    l.ranks = 4;
+    l.args = args;
+    shows("slurm", &l, "PATH=/opt/w:\"$PATH\" sbatch --parsable"
+          " --open-mode=append --job-name=apus-" BATCH " --comment=apus-"
+          BATCH " --dependency=singleton --output=/var/log/50%%"
+          " '--chdir=/s p' --nodes=2 --ntasks-per-node=4 -p big apus-batch.sh "
+          BATCH " --spool '/a b/it'\\''s' ''", "everything");
+    l = (struct launch){ .worker = "apus-worker", .args = none };
+    shows("slurm", &l, "sbatch --parsable --open-mode=append --job-name=apus"
+          " --comment=apus apus-batch.sh", "nothing");
+}
+
+/* ---- answers ------------------------------------------------------------ */
+
+static void test_queue(void)
+{
+    static const char text[] = "7 PENDING Resources\n8 RUNNING None\n\n"
+                               "9 COMPLETING None\n10 TIMEOUT TimeLimit\n"
+                               "11 NEWWORD \x01what is it\n12 COMPLETED None";
+    static const char *const bad[] = { "7", "x PENDING None\n", "7 \n",
+        "-7 PENDING None\n", "99999999999999999999 PENDING None",
+        "7 AWORDTHATISMUCHTOOLONGFORTHIS_AND_MORE None" };
+    struct launch_job *jobs = NULL;
+    size_t n = 0;
+
+    ok(slurm_parse_queue(&jobs, &n, text, sizeof(text) - 1, NULL) == 0 &&
+       n == 6, "squeue: six jobs");
+    ok(n == 6 && jobs[0].state == LAUNCH_PENDING &&
+       strcmp(jobs[0].id, "7") == 0 &&
+       strcmp(jobs[0].reason, "Resources") == 0, "squeue: pending");
+    ok(n == 6 && jobs[1].state == LAUNCH_RUNNING &&
+       jobs[2].state == LAUNCH_RUNNING, "squeue: what completes still runs");
+    ok(n == 6 && jobs[3].state == LAUNCH_OVER &&
+       jobs[5].state == LAUNCH_OVER &&
+       strcmp(jobs[5].reason, "COMPLETED") == 0, "squeue: over");
+    ok(n == 6 && jobs[4].state == LAUNCH_RUNNING &&
+       strcmp(jobs[4].reason, "?what is it") == 0,
+       "squeue: an unknown word is a job that lives");
+    free(jobs);
+    jobs = NULL;
+    ok(slurm_parse_queue(&jobs, &n, "", 0, NULL) == 0 && n == 0 && !jobs,
+       "squeue: no job");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ok(slurm_parse_queue(&jobs, &n, bad[i], strlen(bad[i]), NULL) == -1 &&
+           !jobs, "squeue: bad line %zu", i);
+}
+
+static void test_reply(void)
+{
+    static const char jobs[] = "{\"jobs\":[{\"id\":\"7\",\"state\":"
+        "\"over\",\"reason\":\"COMPLETED\"}]}";
+    static const char *const bad[] = { "", "down\n", "{}", "[]",
+        "{\"id\":7}", "{\"id\":\"x\"}", "{\"jobs\":7}", "{\"jobs\":[{}]}",
+        "{\"jobs\":[{\"id\":\"7\",\"state\":\"lost\",\"reason\":\"\"}]}" };
+    static const char error[] = "{\"error\":\"no\",\"retry\":true}\n";
+    char id[LAUNCH_ID_SIZE] = "";
+    struct slurm_reply r = { .jobs = NULL };
+
+    ok(slurm_parse_reply(&r, jobs, strlen(jobs), NULL) == 0 && !r.failed &&
+       r.n == 1 && r.jobs[0].state == LAUNCH_OVER, "helper: jobs");
+    free(r.jobs);
+    ok(slurm_parse_reply(&r, error, strlen(error), NULL) == 0 && r.failed &&
+       r.retry && strcmp(r.error, "no") == 0, "helper: an error");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ok(slurm_parse_reply(&r, bad[i], strlen(bad[i]), NULL) == -1,
+           "helper: bad answer %zu", i);
+    ok(slurm_parse_submitted(id, "17\n", NULL) == 0 &&
+       strcmp(id, "17") == 0, "sbatch: an id");
+    ok(slurm_parse_submitted(id, "18;far\n", NULL) == 0 &&
+       strcmp(id, "18") == 0, "sbatch: an id and a cluster");
+    ok(slurm_parse_submitted(id, "Submitted 7\n", NULL) == -1 &&
+       strcmp(id, "18") == 0, "sbatch: no id");
+}
+
+/* ---- environment -------------------------------------------------------- */
+
+static int env_has(char *const *env, const char *line)
+{
+    for (; *env; env++)
+        if (strcmp(*env, line) == 0)
+            return 1;
+    return 0;
+}
+
+static void test_environment(void)
+{
+    static const char *const extra[] = { "APUS_X=new", NULL };
+    char **env;
+
+    setenv("SLURM_JOB_ID", "1", 1);
+    setenv("SLURM_CONF", "c", 1);
+    setenv("PMIX_RANK", "1", 1);
+    setenv("OMPI_COMM_WORLD_RANK", "1", 1);
+    setenv("OMPI_MCA_pml", "ob1", 1);
+    setenv("SECRET", "s", 1);
+    setenv("APUS_X", "old", 1);
+    env = child_env_new(CHILD_ENV_CLEAN, extra);
+    ok(!env_has(env, "SLURM_JOB_ID=1") && !env_has(env, "PMIX_RANK=1") &&
+       !env_has(env, "OMPI_COMM_WORLD_RANK=1"), "leftovers are left out");
+    ok(env_has(env, "SLURM_CONF=c") && env_has(env, "OMPI_MCA_pml=ob1") &&
+       env_has(env, "SECRET=s"), "what a person sets stays");
+    ok(env_has(env, "APUS_X=new") && !env_has(env, "APUS_X=old"),
+       "an addition replaces");
+    child_env_free(env);
+    env = child_env_new(CHILD_ENV_JOB, NULL);
+    ok(!env_has(env, "SECRET=s") && !env_has(env, "SLURM_JOB_ID=1") &&
+       env_has(env, "APUS_X=old") && env_has(env, "SLURM_CONF=c"),
+       "a job gets little");
+    child_env_free(env);
+}
+
+/* ---- a program to its end ----------------------------------------------- */
+
+static int runs(const char *script, unsigned timeout_ms, struct buf *out,
+                int *status, struct err *err)
+{
+    const char *const argv[] = { "/bin/sh", "-c", script, NULL };
+    struct buf errs;
+    int rc;
+
+    buf_init(&errs, 100);
+    rc = child_run(status, out, &errs, argv, NULL, timeout_ms, err);
+    buf_clear(&errs);
+    return rc;
+}
+
+static void test_run(void)
+{
+    const char *const missing[] = { "/nonexistent/x", NULL };
+    struct err err = ERR_INIT;
+    struct buf out;
+    int status = -1;
+
+    buf_init(&out, 10);
+    ok(runs("echo hello; exit 7", 10000, &out, &status, &err) == 0 &&
+       status == 7 && strcmp(out.data, "hello\n") == 0, "output and status");
+    buf_reset(&out);
+    ok(runs("kill -9 $$", 10000, &out, &status, &err) == 0 && status == 137,
+       "killed");
+    ok(runs("echo 0123456789abcdef; exit 3", 10000, &out, &status, &err) == 0
+       && status == 3 && out.full && out.len == 10, "too much output");
+    buf_reset(&out);
+    ok(runs("sleep 60 & sleep 60", 200, &out, &status, &err) == -1 &&
+       err.code == ERR_RETRY, "a deadline");
+    ok(runs("exec >&- 2>&-; sleep 60", 200, &out, &status, &err) == -1 &&
+       err.code == ERR_RETRY, "a deadline with closed outputs");
+    ok(runs("ps -o sid= -p $$ | grep -qw $$ || [ ! -x /bin/ps ]", 10000, &out,
+            &status, &err) == 0 && status == 0, "a session of its own");
+    ok(child_run(&status, &out, &out, missing, NULL, 1000, &err) == -1 &&
+       err.code == ERR_INPUT, "no such program");
+    buf_clear(&out);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        return drive(argc, argv);
+    test_names();
+    test_bad_input();
+    test_environment();
+    test_run();
+    test_queue();
+    test_reply();
+    test_show();
+    return done();
+}
