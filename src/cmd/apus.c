@@ -29,7 +29,11 @@
 
 static const struct command commands[] = {
     { "run", "answer the requests of a file", cmd_run },
+    { "submit", "start workers in the background, or in Slurm", cmd_submit },
+    { "status", "show how far the batches are", cmd_status },
+    { "cancel", "end the work on a batch, keep what is done", cmd_cancel },
     { "export", "write the answers of a batch or a checkpoint", cmd_export },
+    { "show", "show what a batch, a checkpoint or a log holds", cmd_show },
     { "verify", "check a checkpoint, compute answers again", cmd_verify },
     { "seal", "make the checkpoint of an answered batch", cmd_seal },
     { "model", "add, list and remove models", cmd_model },

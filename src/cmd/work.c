@@ -166,8 +166,7 @@ static bool may_run_mpi(void)
 #endif
 }
 
-/* As many as cores, unless there is less to do; 0 for n_requests: unknown. */
-static unsigned choose_ranks(const struct settings *s, uint64_t n_requests)
+unsigned work_ranks(const struct settings *s, uint64_t n_requests)
 {
     uint64_t n = settings_count(s, "ranks");
     uint64_t useful = (n_requests + RANK_REQUESTS - 1) / RANK_REQUESTS;
@@ -347,7 +346,7 @@ int work_here(const struct spool *s, struct batch *b,
                         spool_state_name(SPOOL_RUNNING), id);
     w.path = running;
     work_launch(&l, b, o);
-    l.ranks = choose_ranks(o->settings, info.n_requests);
+    l.ranks = work_ranks(o->settings, info.n_requests);
     progress_init(o->progress, info.n_requests, o->quiet);
     for (int tries = 0; tries < TRIES; tries++) {
         before = log_bytes(b);

@@ -39,6 +39,10 @@ int work_prepare(const struct spool *s, struct batch *b, struct err *err);
 int work_here(const struct spool *s, struct batch *b,
               const struct work_options *o, struct err *err);
 
+/* Processes for so many requests on this machine: as the setting says, or one
+ * for each core and fewer for few requests. */
+unsigned work_ranks(const struct settings *s, uint64_t n_requests);
+
 /* The worker's program and arguments for a batch, on `ranks` ranks (0: as the
  * setting says); launch_clear frees what is in it. */
 void work_launch(struct launch *l, const struct batch *b,

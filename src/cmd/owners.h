@@ -1,0 +1,28 @@
+/*
+ * Who works on batches, asked of everybody who may know: this machine for
+ * processes, Slurm for jobs, with one question for all of them.
+ */
+#ifndef APUS_CMD_OWNERS_H
+#define APUS_CMD_OWNERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/spool.h"
+
+struct err;
+struct owners;
+
+/* Ask after the owners of these batches. */
+struct owners *owners_ask(const struct batch *list, size_t n);
+void owners_free(struct owners *o);
+
+/* For spool_adopt: 1 over or unknown to Slurm, 0 it lives, -1 no answer. */
+int owners_over(void *self, const char *job, uint32_t restarts);
+
+/* Take a batch back whose owner is dead: as spool_adopt. */
+int owners_adopt(const struct spool *s, struct batch *b, struct owners *o,
+                 struct err *err);
+
+#endif

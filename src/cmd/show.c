@@ -1,0 +1,367 @@
+/*
+ * apus show: what a batch, a part of a checkpoint, an answer or a log holds,
+ * for people.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "cmd/part.h"
+#include "proof/digest.h"
+#include "proof/job_record.h"
+#include "proof/result_record.h"
+#include "store/checkpoint.h"
+#include "store/resume.h"
+#include "store/seal.h"
+#include "store/spool.h"
+#include "store/worklog.h"
+
+#define WHY_MAX 4096
+
+struct show {
+    const struct settings *settings;
+    const char *what, *request;
+    unsigned char id[32];    /* of the request */
+    bool trust;
+    bool found;
+};
+
+static void print_id(const char *key, const unsigned char id[32])
+{
+    char text[ID_TEXT];
+
+    base64url(text, id, 32);
+    printf("%s\t%s\n", key, text);
+}
+
+/* A path in a line, which control bytes would break. */
+static void print_path(const char *key, const char *path)
+{
+    if (!path)
+        return;
+    printf("%s\t", key);
+    for (; *path; path++) {
+        unsigned char c = (unsigned char)*path;
+
+        putchar(c < 0x20 || c == 0x7f ? '?' : c);
+    }
+    putchar('\n');
+}
+
+/* ---- an answer ----------------------------------------------------------- */
+
+static const char *finish_name(uint32_t finish)
+{
+    switch (finish) {
+    case RESULT_EOS: return "end-of-text";
+    case RESULT_LENGTH: return "length";
+    case RESULT_STOP: return "stop";
+    case RESULT_CONTEXT: return "context";
+    case RESULT_RANGE: return "activation-out-of-range";
+    case RESULT_LONG: return "prompt-too-long";
+    case RESULT_PROMPT: return "prompt-empty";
+    default: return "unknown";
+    }
+}
+
+static void print_ids(const char *key, const unsigned char *p, size_t n)
+{
+    printf("%s\t", key);
+    for (size_t i = 0; i < n; i++)
+        printf("%s%" PRIu32, i ? " " : "", get_u32(p + 4 * i));
+    putchar('\n');
+}
+
+static void print_hex(const char *key, const unsigned char h[32])
+{
+    char text[65];
+
+    digest_hex(text, h);
+    printf("%s\t%s\n", key, text);
+}
+
+/* Everything that is short, and the text last: it may have lines. */
+static void print_answer(const struct checkpoint_row *row,
+                         const struct result_record *res)
+{
+    const struct record *r = &row->record;
+    struct job_record job;
+    unsigned char id[32];
+
+    print_id("request", res->request);
+    printf("line\t%" PRIu32 "\nchoice\t%" PRIu32 "\nfinish\t%s\n", row->line,
+           res->choice, finish_name(res->finish));
+    if (job_record_unpack(&job, r->job) == 0)
+        printf("max_tokens\t%" PRIu32 "\ntemperature\t%" PRIu32 ".%06" PRIu32
+               "\ntop_p\t%" PRIu32 ".%06" PRIu32 "\ntop_k\t%" PRIu32
+               "\nseed\t%" PRIu64 "\nstop_strings\t%" PRIu32 "\n",
+               job.max_tokens, job.temperature / 1000000,
+               job.temperature % 1000000, job.top_p / 1000000,
+               job.top_p % 1000000, job.top_k, job.seed, job.n_stops);
+    print_hex("job", res->job);
+    print_hex("trace", res->trace);
+    digest(id, r->result, RECORD_RESULT);
+    print_hex("result", id);
+    printf("positions\t%" PRIu32 "\n", res->n);
+    print_ids("prompt", r->prompt, r->n_prompt);
+    print_ids("tokens", r->output, r->n_output);
+    printf("text\t%zu bytes\n", r->text_size);
+    fwrite(r->text, 1, r->text_size, stdout);
+    putchar('\n');
+}
+
+static void print_row(const struct checkpoint_row *row,
+                      const struct result_record *res)
+{
+    char id[ID_TEXT];
+
+    base64url(id, res->request, 32);
+    printf("%" PRIu32 "\t%" PRIu32 "\t%s\t%s\t%zu\t%zu\n", row->line,
+           res->choice, id, finish_name(res->finish), row->record.n_prompt,
+           row->record.n_output);
+}
+
+/* ---- a part -------------------------------------------------------------- */
+
+static int show_rows(struct show *s, struct checkpoint *c, struct err *err)
+{
+    struct checkpoint_row row;
+    struct result_record res;
+
+    for (uint64_t i = 0; i < checkpoint_head(c)->n_rows; i++) {
+        if (checkpoint_row(c, i, &row, err))
+            return -1;
+        if (result_record_unpack(&res, row.record.result))
+            return err_set(err, ERR_INPUT, "row %" PRIu64 " has no result"
+                           " record", i);
+        if (!s->request) {
+            print_row(&row, &res);
+        } else if (memcmp(res.request, s->id, 32) == 0) {
+            print_answer(&row, &res);
+            s->found = true;
+        }
+    }
+    return 0;
+}
+
+static int show_part(struct show *s, const char *path, struct err *err)
+{
+    const struct checkpoint_head *h;
+    struct checkpoint *c;
+    int rc;
+
+    if (checkpoint_open(&c, path, err))
+        return -1;
+    h = checkpoint_head(c);
+    if (!s->request) {
+        print_id("batch", h->batch);
+        print_id("model", h->model);
+        print_id("root", h->part_root);
+        printf("first\t%" PRIu64 "\nrequests\t%" PRIu64 "\nanswers\t%" PRIu64
+               "\nlast_rows\t%s\n\n", h->first, h->count, h->n_rows,
+               h->with_last ? "yes" : "no");
+        puts("line\tchoice\trequest\tfinish\tprompt\ttokens");
+    }
+    rc = show_rows(s, c, err);
+    checkpoint_close(c);
+    return rc;
+}
+
+/* ---- a log --------------------------------------------------------------- */
+
+static const char *frame_name(enum frame_type t)
+{
+    switch (t) {
+    case FRAME_OPEN: return "open";
+    case FRAME_RECORD: return "record";
+    case FRAME_GIVEN_UP: return "given-up";
+    case FRAME_PARKED: return "parked";
+    case FRAME_LAST: return "last";
+    case FRAME_TOPK: return "topk";
+    case FRAME_HIDDEN: return "hidden";
+    case FRAME_LOGITS: return "logits";
+    default: return "unknown";
+    }
+}
+
+static int show_log(const char *path, struct err *err)
+{
+    struct worklog_reader *r;
+    struct frame f;
+    uint64_t at;
+    int rc;
+
+    if (worklog_open(&r, path, NULL, err))
+        return -1;
+    worklog_skip_above(r, 4096);
+    while ((rc = worklog_next(r, &f, err)) == 1)
+        printf("%" PRIu64 "\t%s\t%" PRIu32 "\t%" PRIu32 "\t%zu\n", f.at,
+               frame_name(f.type), (uint32_t)f.index,
+               (uint32_t)(f.index >> 32), f.n);
+    if (rc == 0 && worklog_damaged(r, &at))
+        printf("%" PRIu64 "\tdamage\n", at);
+    worklog_reader_close(r);
+    return rc;
+}
+
+/* ---- a batch ------------------------------------------------------------- */
+
+static void show_why(const char *batch_path)
+{
+    char *path = file_join(batch_path, "why");
+    struct err unused = ERR_INIT;
+    struct buf text;
+
+    buf_init(&text, WHY_MAX);
+    if (file_exists(path) && file_read(&text, path, &unused) == 0 && text.len)
+        printf("why\t%.*s%s", (int)text.len, text.data,
+               text.data[text.len - 1] == '\n' ? "" : "\n");
+    buf_clear(&text);
+    free(path);
+}
+
+static int show_checkpoint(const char *batch_path, struct err *err)
+{
+    struct seal_info i;
+
+    if (!seal_is_done(batch_path))
+        return 0;
+    if (seal_info_read(&i, batch_path, err))
+        return -1;
+    printf("answers\t%" PRIu64 "\nrefused\t%" PRIu64 "\n", i.n_rows,
+           i.n_refused);
+    for (size_t k = 0; k < i.n_parts; k++) {
+        char sha[ID_TEXT];
+
+        base64url(sha, i.part[k].sha256, 32);
+        printf("part\tpart-%04zu.h5\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
+               "\t%s\n", k, i.part[k].first, i.part[k].count, i.part[k].size,
+               sha);
+    }
+    seal_info_clear(&i);
+    return 0;
+}
+
+static int show_info(const struct batch *b, struct err *err)
+{
+    struct start_logs logs;
+    struct batch_info i;
+    int rc;
+
+    if (batch_info_read(&i, b->path, err))
+        return -1;
+    print_id("batch", b->id);
+    printf("state\t%s\n", spool_state_name(b->state));
+    print_path("path", b->path);
+    print_id("model", i.model);
+    print_path("source", i.source);
+    print_path("output", i.output);
+    printf("requests\t%" PRIu64 "\n", i.n_requests);
+    batch_info_clear(&i);
+    if (start_logs_find(&logs, b->path, err) == 0) {
+        if (logs.n_starts)
+            printf("starts\t%" PRIu32 "\nlogs\t%zu\n", logs.n_starts, logs.n);
+        start_logs_clear(&logs);
+    }
+    show_why(b->path);
+    rc = show_checkpoint(b->path, err);
+    return rc;
+}
+
+/* One request, in whatever part it is. */
+static int show_in_parts(struct show *s, const struct batch *b,
+                         struct err *err)
+{
+    struct seal_info i;
+    int rc = 0;
+
+    if (seal_info_read(&i, b->path, err))
+        return -1;
+    for (size_t k = 0; rc == 0 && !s->found && k < i.n_parts; k++) {
+        char *path = seal_part_path(b->path, k, "h5");
+
+        rc = show_part(s, path, err);
+        free(path);
+    }
+    seal_info_clear(&i);
+    return rc;
+}
+
+static bool is_log(const char *what)
+{
+    size_t n = strlen(what);
+
+    return n > 4 && strcmp(what + n - 4, ".log") == 0;
+}
+
+static int do_show(struct show *s, struct err *err)
+{
+    struct batch b = { .path = NULL };
+    struct spool *spool;
+    int rc;
+
+    if (s->request && base64url_id(s->id, s->request))
+        return err_set(err, ERR_INPUT, "--request \"%s\": the id of a request"
+                       " expected, 43 characters", s->request);
+    if (is_log(s->what))
+        return show_log(s->what, err);
+    if (spool_open(&spool, settings_text(s->settings, "spool"), err))
+        return -1;
+    if (part_is_file(s->what)) {
+        rc = part_may_open(spool, s->what, s->trust, err) ||
+             show_part(s, s->what, err) ? -1 : 0;
+    } else {
+        rc = spool_find(spool, s->what, &b, err);
+        if (rc == 0)
+            rc = s->request ? show_in_parts(s, &b, err) : show_info(&b, err);
+    }
+    batch_clear(&b);
+    spool_close(spool);
+    if (rc == 0 && s->request && !s->found)
+        return err_set(err, ERR_INPUT, "no answer to the request \"%s\" in"
+                       " \"%s\"", s->request, s->what);
+    return rc;
+}
+
+int cmd_show(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct show show = { .settings = s };
+    const struct opt opts[] = {
+        { 0, "request", "ID", "only the answers to this request, whole",
+          &show.request, NULL },
+        { 0, "trust", NULL, "open a file that was not made in this spool",
+          NULL, &show.trust },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus show",
+        .synopsis = "BATCH|FILE.h5|FILE.log [--request ID] [--trust]",
+        .about = "Print what a batch is, what answers a part of a checkpoint"
+                 " has, or the frames of a\nlog; with --request an answer with"
+                 " all that determined it.",
+        .opts = opts, .min_args = 1, .max_args = 1,
+    };
+    struct err err = ERR_INIT;
+    size_t n_args;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+
+    if (status == CMD_GO) {
+        show.what = args[0];
+        status = do_show(&show, &err) ? cmd_fail(&err) : CMD_DONE;
+    }
+    free(args);
+    return status;
+}

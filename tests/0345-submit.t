@@ -1,0 +1,115 @@
+#!/bin/sh
+# apus submit, status, cancel and show on one machine: a worker in the
+# background, how far it is, ending it, going on.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_LAUNCHER=local
+APUS_RANKS=1
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LAUNCHER APUS_RANKS
+trap 'pkill -9 -f "$tmp/spool" 2>/dev/null || :; rm -rf "$tmp"' EXIT
+
+"$apus" model add "$top/models/nano" nano >out 2>err
+state() { "$apus" status "$batch" 2>/dev/null | cut -f 2; }
+until_state() { # STATE
+    left=600
+    while [ "$(state)" != "$1" ] && [ $left -gt 0 ]; do
+        left=$((left - 1))
+        sleep 0.1
+    done
+    [ "$(state)" = "$1" ] && r=0 || r=1
+    report $r "it comes to $1"
+}
+
+gives 0 "a status of nothing" status
+[ ! -s out ] && r=0 || r=1
+report $r "is empty"
+gives 0 "as JSON" status --json
+has out '^\[\]$' "an empty array"
+gives 0 "nothing to submit" submit
+
+head -n 30 "$top/models/nano/eval.jsonl" >q.jsonl
+gives 1 "a file without a model" submit q.jsonl
+has err 'needs a model' "it says so"
+gives 0 "a dry run" submit q.jsonl -m nano --dry-run
+has out 'apus-worker.*--alone' "prints the command"
+gives 0 "submit" submit q.jsonl -m nano
+batch=$(cut -f 1 out)
+has out '.local.[0-9]*:[0-9]*$' "a line with its process"
+until_state 'done'
+has "spool/log/$batch.log" 'is done' "its messages are in its log"
+gives 0 "export" export "$batch" -o got.jsonl
+[ "$(grep -c '"error":null' got.jsonl)" -eq 30 ] && r=0 || r=1
+report $r "gives thirty answers"
+gives 0 "status" status
+has out "^$batch.done.30 of 30.*$tmp/q.jsonl\$" "is one line"
+gives 0 "status as JSON" status --json
+has out '"state":"done".*"done":30,.*"progress":{"done":30,' "is an object"
+gives 1 "status of what is not there" status zzzz
+gives 0 "submit of what is done" submit "$batch"
+[ ! -s out ] && r=0 || r=1
+report $r "starts nothing"
+
+# ---- cancel ----------------------------------------------------------------
+i=0
+while [ $i -lt 30 ]; do
+    cat "$top/models/nano/eval.jsonl"
+    i=$((i + 1))
+done >many.jsonl
+gives 0 "a long one" submit many.jsonl -m nano
+batch=$(cut -f 1 out)
+until_state running
+left=300
+while [ -z "$(find spool/running -name '*.log' -size +9k)" ] &&
+    [ $left -gt 0 ]; do
+    left=$((left - 1))
+    sleep 0.1
+done
+gives 1 "apus run of the same" run many.jsonl -m nano
+has err 'is worked on by process' "tells who has it"
+gives 0 "cancel" cancel "$batch"
+has out "^$batch.failed\$" "it is put away"
+! pgrep -f "apus-worker.*$batch" >out && r=0 || r=1
+report $r "nothing is left running"
+gives 0 "show" show "$batch"
+has out '^why.cancelled' "says why"
+has out '^starts.1' "and how often it was started"
+gives 0 "the frames of its log" show spool/failed/b"$batch"/a000/0000.log
+has out '.record.' "records"
+has out '.parked.' "and what was parked"
+head -n 600 many.jsonl >few.jsonl
+gives 0 "another" submit few.jsonl -m nano
+batch=$(cut -f 1 out)
+until_state running
+pkill -9 -f "apus-worker.*$batch"
+until_state todo
+gives 0 "what a dead worker left is submitted again" submit
+has out "^$batch.local" "it is the one"
+until_state 'done'
+gives 0 "cancel of what is done" cancel "$batch"
+has out "^$batch.done\$" "changes nothing"
+
+# ---- show ------------------------------------------------------------------
+part=spool/done/b$batch/part-0000.h5
+gives 0 "show a batch" show "$batch"
+has out '^answers.600' "how many answers"
+has out '^part.part-0000.h5.0.600.' "its parts"
+gives 0 "show a part" show "$part"
+[ "$(grep -c '.end-of-text.' out)" -gt 500 ] && r=0 || r=1
+report $r "a line for each answer"
+request=$(awk '$1 == 7 && $2 == 0 { print $3 }' out)
+gives 0 "show an answer" show "$batch" --request "$request"
+has out '^line.7$' "its line"
+has out '^seed.[0-9]*$' "its seed"
+gives 1 "of a request that is not there" show "$batch" \
+    --request AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+gives 1 "of what is no id" show "$batch" --request 7
+gives 1 "what is no log" show q.log
+echo "no log, and longer than the header of one would be: 64 bytes or so." \
+    >q.log
+gives 1 "nor is this one" show q.log
+
+finish

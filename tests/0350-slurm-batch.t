@@ -1,0 +1,265 @@
+#!/bin/sh
+# Batches in a real Slurm of four nodes, with the real worker: ranks, stepd and
+# slurmd killed with -9 at random moments, preempted, requeued, cancelled, the
+# controller down.  In the end every request has its answer, none is given up,
+# all verify by recomputation, and nothing was computed after it was recorded.
+# APUS_LONG=1: 1,000 requests and 50 kills instead of 300 and 4.
+set -eu
+skip_all() { echo "1..0 # SKIP $*"; exit 0; }
+build=$(cd "${top_builddir:-.}" && pwd)
+[ "$(id -u)" = 0 ] || skip_all "a private Slurm needs root"
+PATH=$PATH:/usr/sbin:/sbin
+for p in munged slurmctld slurmd sbatch squeue scancel srun pgrep; do
+    command -v $p >/dev/null || skip_all "no $p"
+done
+grep -q '^#define HAVE_MPI 1' "$build/config.h" ||
+    skip_all "built without MPI"
+[ -n "${OMPI_ALLOW_RUN_AS_ROOT:-}" ] ||
+    skip_all "mpirun refuses root without OMPI_ALLOW_RUN_AS_ROOT=1"
+for v in $(env | sed -n 's/^\(\(SLURM\|SBATCH\|SQUEUE\)_[A-Z_]*\)=.*/\1/p'); do
+    unset "$v"
+done
+long=${APUS_LONG:-}
+. "${top_srcdir:-.}/tests/scenario.sh"
+
+clean() {
+    kill $(jobs -p) 2>/dev/null || :
+    [ ! -d slurm ] || sh "$top/tests/slurm-down.sh" "$tmp/slurm"
+    pkill -9 -f "$tmp/spool" 2>/dev/null || :
+    rm -rf "$tmp"
+}
+trap clean EXIT
+trap 'exit 1' HUP INT TERM
+base=$((20000 + $$ % 1500 * 8))
+SLURMDTIMEOUT=5 KILLWAIT=5 sh "$top/tests/slurm-up.sh" slurm $base >up \
+    2>err || skip_all "slurm-up.sh: $(tail -n 1 err)"
+eval "$(cat up)"
+
+: >apus.conf
+PATH=$top/jobs:$build:$PATH
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_LAUNCHER=slurm
+APUS_RANK_TIMEOUT=3
+APUS_LIBEXEC=$build
+# four nodes that are one machine: see slurm-up.sh
+OMPI_MCA_pml=ob1
+OMPI_MCA_btl=self,vader,tcp
+OMPI_MCA_btl_tcp_if_include=lo
+OMPI_MCA_oob_tcp_if_include=lo
+OMPI_MCA_btl_vader_single_copy_mechanism=none
+export PATH APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LAUNCHER \
+    APUS_RANK_TIMEOUT APUS_LIBEXEC OMPI_MCA_pml OMPI_MCA_btl \
+    OMPI_MCA_btl_tcp_if_include OMPI_MCA_oob_tcp_if_include \
+    OMPI_MCA_btl_vader_single_copy_mechanism
+
+"$apus" model add "$top/models/nano" nano >out 2>err
+# questions N NAME: so many, each with a custom_id of its own
+questions() {
+    i=0
+    while [ $((i * 300)) -lt "$1" ]; do
+        sed "s/\"custom_id\": *\"/&$2-$i-/" "$top/models/nano/eval.jsonl"
+        i=$((i + 1))
+    done | head -n "$1"
+}
+state() { # of the batch $batch
+    "$apus" status "$batch" 2>>status.err | cut -f 2
+}
+# Until the batch is in a state, or so many seconds have gone by.
+until_state() { # STATE SECONDS
+    left=$(($2 * 5))
+    while [ "$(state)" != "$1" ] && [ $left -gt 0 ]; do
+        left=$((left - 1))
+        sleep 0.2
+    done
+    [ "$(state)" = "$1" ]
+}
+started() { # a record is in a log
+    left=150
+    while [ -z "$(find "spool/running/b$batch" -name '*.log' -size +7k \
+        2>/dev/null)" ] && [ $left -gt 0 ]; do
+        left=$((left - 1))
+        sleep 0.1
+    done
+}
+submit() { # FILE ARGUMENT...
+    "$apus" submit "$@" -m nano --nodes 4 >out 2>err || return 1
+    batch=$(cut -f 1 out)
+    job=$(cut -f 3 out)
+}
+finished() { # NAME: done and right
+    r=0
+    "$apus" verify "$batch" --recompute all >out 2>err || r=1
+    report $r "$1: every answer verifies by recomputation"
+    [ ! -s "spool/done/b$batch/refused.jsonl" ] && r=0 || r=1
+    report $r "$1: nothing is given up"
+}
+
+# ---- what nothing happens to ----------------------------------------------
+questions 60 plain >plain.jsonl
+submit plain.jsonl && r=0 || r=1
+report $r "apus submit"
+until_state done 60 && r=0 || r=1
+report $r "it is done"
+finished "four ranks"
+gives 0 "apus export" export "$batch" -o slurm.out
+gives 0 "without Slurm" run plain.jsonl -m nano -o local.out \
+    --spool "$tmp/spool2" --ranks 1
+cmp slurm.out local.out >out 2>&1 && r=0 || r=1
+report $r "the same answers"
+cmp spool/done/b"$batch"/part-0000.h5 spool2/done/b"$batch"/part-0000.h5 \
+    >out 2>&1 && r=0 || r=1
+report $r "the same part"
+gives 0 "submitted again" submit plain.jsonl -m nano
+has err 'is done' "it says that it is done"
+
+# ---- killed ------------------------------------------------------------------
+count=300
+kills=4
+[ -z "$long" ] || { count=1000 kills=50; }
+questions $count killed >killed.jsonl
+submit killed.jsonl && r=0 || r=1
+report $r "apus submit of $count requests"
+mkdir links
+# a second name for every log: they are removed in the end
+link_logs() {
+    for log in spool/*/b"$batch"/a*/*.log; do
+        [ -e "$log" ] || continue
+        to=links/$(echo "$log" | sed 's|.*/\(a[0-9]*\)/|\1-|')
+        [ -e "$to" ] || ln "$log" "$to" 2>/dev/null || :
+    done
+}
+(while :; do link_logs; sleep 0.05; done) &
+linker=$!
+random() { # below N
+    awk -v n="$1" -v seed="$(od -An -tu4 -N 4 /dev/urandom)" \
+        'BEGIN { srand(seed); print int(rand() * n) }'
+}
+ranks() { pgrep -f "apus-worker.*$batch" | while read -r p; do
+    case $(tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null) in
+    *srun* | */bin/sh*) ;;
+    *) echo "$p" ;;
+    esac
+done; }
+one_of() { # of the words on standard input
+    list=$(cat)
+    n_list=$(echo "$list" | wc -w)
+    [ "$n_list" -gt 0 ] || return 0
+    echo "$list" | sed -n "$(($(random "$n_list") + 1))p"
+}
+slurmd_up() { # start those that are gone, as a site's init would
+    for i in 1 2 3 4; do
+        pid=$(cat "slurm/run/n$i.pid" 2>/dev/null || :)
+        if [ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null; then
+            slurmd -N n$i 2>>err || :
+        fi
+    done
+}
+done_kills=0
+tries=0
+while [ $done_kills -lt $kills ] && [ $tries -lt $((kills * 60)) ]; do
+    tries=$((tries + 1))
+    case $(state) in
+    done) break ;;
+    todo | failed) "$apus" submit "$batch" --nodes 4 >out 2>>err || : ;;
+    esac
+    sleep "0.$(random 9)"
+    victim=
+    case $(random 10) in
+    0) victim=$(pgrep slurmstepd | one_of) ;;
+    1) victim=$(cat slurm/run/n*.pid 2>/dev/null | one_of) ;;
+    2) "$apus" status >/dev/null 2>&1 & victim=$! ;;
+    *) victim=$(ranks | one_of) ;;
+    esac
+    if [ -n "$victim" ] && kill -9 "$victim" 2>/dev/null; then
+        done_kills=$((done_kills + 1))
+    fi
+    slurmd_up
+done
+left=120
+while [ "$(state)" != done ] && [ $left -gt 0 ]; do
+    left=$((left - 1))
+    slurmd_up
+    case $(state) in
+    todo | failed) "$apus" submit "$batch" --nodes 4 >out 2>>err || : ;;
+    esac
+    sleep 1
+done
+[ "$(state)" = done ] && r=0 || r=1
+[ $r -eq 0 ] || { cat spool/log/"$batch".log; squeue; sinfo; } >>err 2>&1
+report $r "$done_kills kills: it is done"
+kill $linker 2>/dev/null || :
+wait $linker 2>/dev/null || :
+finished "$done_kills kills"
+starts=$(sed -n '$=' spool/done/b"$batch"/run.jsonl)
+echo "# $starts starts"
+# start, rank, order in it, type, line and choice of every frame
+for log in links/*.log; do
+    [ -e "$log" ] || continue
+    "$apus" show "$log" 2>/dev/null |
+        awk -v name="$(basename "$log")" '{ split(name, w, "[-a.]")
+            print w[2] + 0, $2, $3 "/" $4 }'
+done >frames
+awk '$2 == "record" && (!($3 in first) || $1 < first[$3]) { first[$3] = $1 }
+    { type[NR] = $2; start[NR] = $1; what[NR] = $3 }
+    END { for (i = 1; i <= NR; i++)
+            if (type[i] == "open" && what[i] in first &&
+                start[i] > first[what[i]])
+                print what[i], "recorded in", first[what[i]], \
+                    "and begun again in", start[i] }' frames >again
+records=$(grep -c ' record ' frames || :)
+echo "# $records records in $(ls links | wc -l) logs"
+[ ! -s again ] && [ "$records" -ge $count ] && r=0 || r=1
+[ $r -eq 0 ] || cp again out
+report $r "nothing is computed after it was recorded"
+
+# ---- cancel, preemption, requeue, a controller that is down ------------------
+questions 300 cancelled >cancelled.jsonl
+submit cancelled.jsonl && r=0 || r=1
+started
+gives 0 "apus cancel" cancel "$batch"
+has out 'failed' "puts it away"
+[ -z "$(ranks)" ] && r=0 || r=1
+report $r "and leaves nothing running"
+gives 0 "its state" status "$batch"
+has out '.failed.' "is failed"
+submit cancelled.jsonl && r=0 || r=1
+report $r "submitted again"
+started
+scontrol requeue "$job" >>out 2>&1 && r=0 || r=1
+report $r "requeued by an admin"
+until_state done 90 && r=0 || r=1
+[ $r -eq 0 ] || cat spool/log/"$batch".log >>err
+report $r "it goes on and is done"
+finished "cancelled and requeued"
+
+questions 300 preempted >preempted.jsonl
+submit preempted.jsonl
+started
+sbatch -p urgent -N4 --ntasks-per-node=4 --wrap 'sleep 3' -o /dev/null >out \
+    2>err && r=0 || r=1
+report $r "an urgent job for all nodes"
+until_state done 120 && r=0 || r=1
+[ $r -eq 0 ] || { cat spool/log/"$batch".log; squeue; } >>err
+report $r "preempted, it goes on and is done"
+finished "preempted"
+
+questions 30 down >down.jsonl
+kill -STOP "$(cat slurm/run/slurmctld.pid)"
+APUS_SLURM_TIMEOUT=3
+export APUS_SLURM_TIMEOUT
+gives 1 "the controller is down at submit" submit down.jsonl -m nano --nodes 4
+has err 'slurm' "it says so"
+kill -CONT "$(cat slurm/run/slurmctld.pid)"
+unset APUS_SLURM_TIMEOUT
+sleep 1
+submit down.jsonl && r=0 || r=1
+report $r "submitted again when it is back"
+until_state done 60 && r=0 || r=1
+report $r "it is done"
+starts=$(sed -n '$=' spool/done/b"$batch"/run.jsonl)
+[ "$starts" -eq 1 ] && r=0 || r=1
+report $r "by one job: $starts starts"
+
+finish
