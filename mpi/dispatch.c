@@ -622,7 +622,7 @@ void dispatch_tick(struct dispatch *d)
     double t = now();
 
     look_for_lost(d, t);
-    if (t - d->pulsed >= BEAT_S) {
+    if (t - d->pulsed >= beat_s(d->o.lost_s)) {
         d->pulsed = t;
         for (int i = 1; i < d->size; i++)
             if (d->rank[i].state != RANK_LOST)

@@ -45,8 +45,12 @@ enum {
 #define DONE_BYTES 6
 #define SHARD_MAX 64
 
-/* Seconds between signs of life. */
-#define BEAT_S 5
+/* Seconds between signs of life, where who is silent for lost_s is lost. */
+#define BEAT_S 5.0
+static inline double beat_s(unsigned lost_s)
+{
+    return lost_s / 4.0 < BEAT_S ? lost_s / 4.0 : BEAT_S;
+}
 
 /* Before a rank has begun it may be silent so many times longer. */
 #define START_FACTOR 10

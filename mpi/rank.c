@@ -372,7 +372,7 @@ void rank_tick(struct rank_side *r)
 
     look_at_compute(r);
     look_at_sealer(r);
-    if (t - r->told >= BEAT_S)
+    if (t - r->told >= beat_s(r->o.lost_s))
         tell_beat(r);
     if (link_rank(r->link) == 0 || t - r->heard < lost_s)
         return;

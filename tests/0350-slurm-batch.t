@@ -118,7 +118,10 @@ has err 'is done' "it says that it is done"
 count=300
 kills=4
 [ -z "$long" ] || { count=1000 kills=50; }
-questions $count killed >killed.jsonl
+# answers that are long, so that there is something to kill
+questions $count killed |
+    sed 's/"max_tokens": [0-9]*/"max_tokens": 150, "n": 1/
+        s/"body": {/&"apus": {"ignore_eos": true}, /' >killed.jsonl
 submit killed.jsonl && r=0 || r=1
 report $r "apus submit of $count requests"
 mkdir links
@@ -214,7 +217,7 @@ echo "# $records records in $(ls links | wc -l) logs"
 [ $r -eq 0 ] || cp again out
 report $r "nothing is computed after it was recorded"
 
-# ---- cancel, preemption, requeue, a controller that is down ------------------
+# ---- cancel, preemption, requeue ---------------------------------------------
 questions 300 cancelled >cancelled.jsonl
 submit cancelled.jsonl && r=0 || r=1
 started
@@ -244,6 +247,45 @@ until_state done 120 && r=0 || r=1
 [ $r -eq 0 ] || { cat spool/log/"$batch".log; squeue; } >>err
 report $r "preempted, it goes on and is done"
 finished "preempted"
+
+# ---- a node is lost, the job is cancelled behind our back -------------------
+questions 300 lost | sed 's/"body": {/&"apus": {"ignore_eos": true}, /' \
+    >lost.jsonl
+submit lost.jsonl && r=0 || r=1
+started
+# all that runs on one node at once: what makes it a node is its daemons
+node=$(for p in $(ranks); do
+    tr '\0' '\n' <"/proc/$p/environ" | sed -n 's/^SLURMD_NODENAME=//p'
+done | sort -u | tail -n 1)
+echo "# node $node"
+for p in $(pgrep -x slurmd) $(pgrep -x slurmstepd) $(ranks); do
+    if tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null |
+        grep -q "^SLURMD_NODENAME=$node\$" ||
+        [ "$p" = "$(cat "slurm/run/$node.pid")" ]; then
+        kill -9 "$p" 2>/dev/null || :
+    fi
+done
+until_state 'done' 120 && r=0 || r=1
+[ $r -eq 0 ] || { cat spool/log/"$batch".log; squeue; sinfo; } >>err
+report $r "a node is lost, the batch is done"
+finished "a lost node"
+slurmd_up
+
+questions 300 scancelled |
+    sed 's/"body": {/&"apus": {"ignore_eos": true}, /' >scancelled.jsonl
+submit scancelled.jsonl && r=0 || r=1
+started
+scancel "$job"
+until_state todo 60 && r=0 || r=1
+report $r "after scancel it is in todo"
+[ -z "$(ranks)" ] && r=0 || r=1
+report $r "and nothing runs"
+parked=$("$apus" show spool/todo/b"$batch"/a000/0000.log | grep -c parked || :)
+[ "$parked" -gt 0 ] && r=0 || r=1
+report $r "rank 0 has saved: $parked parked"
+submit scancelled.jsonl && until_state 'done' 90 && r=0 || r=1
+report $r "submitted again it is done"
+finished "scancel"
 
 questions 30 down >down.jsonl
 kill -STOP "$(cat slurm/run/slurmctld.pid)"
