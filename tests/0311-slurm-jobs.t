@@ -29,6 +29,16 @@ sh "$top/tests/slurm-up.sh" slurm $((20000 + $$ % 1500 * 8)) >up 2>err ||
     skip_all "slurm-up.sh: $(tail -n 1 err)"
 eval "$(cat up)"
 
+# A directory and a colon before PATH, where Slurm's programs tell that they
+# were asked.
+watched=
+mkdir watch
+for p in sbatch squeue scancel; do
+    printf '#!/bin/sh\necho %s >>%s/asked\nexec %s "$@"\n' $p "$tmp" \
+        "$(command -v $p)" >watch/$p
+done
+chmod +x watch/*
+
 n=0
 failed=0
 : >out
@@ -58,7 +68,7 @@ gives() { # STATUS NAME ARGUMENT...
     name=$2
     shift 2
     got=0
-    "$drive" slurm "$@" >out 2>err || got=$?
+    PATH=$watched$PATH "$drive" slurm "$@" >out 2>err || got=$?
     [ "$got" -eq "$want" ] && r=0 || r=1
     report $r "$name: exit status $want"
     [ $r = 0 ] || echo "# got $got"
@@ -156,12 +166,48 @@ round() { # LABEL
     gives 0 "$1: cancel what waits" cancel "$id"
     test_that "$1: it waits no more" within 50 state_is "$id" over
 }
+helper() { # STATUS PATTERN NAME ARGUMENT...
+    want=$1
+    pattern=$2
+    name=$3
+    shift 3
+    got=0
+    conf=$SLURM_CONF
+    case $name in
+    "no configuration"*) conf=/nonexistent ;;
+    esac
+    SLURM_CONF=$conf "$build/apus-slurm" "$@" >out 2>err || got=$?
+    [ "$got" -eq "$want" ] && grep -q -e "$pattern" out && r=0 || r=1
+    [ "$want" != 2 ] || [ "$got" != 2 ] || [ -s out ] || r=0
+    report $r "helper: $name"
+}
 if [ -x "$build/apus-slurm" ]; then
     APUS_LIBEXEC=$build
     export APUS_LIBEXEC
+    helper 0 '^{"jobs":\[\]}$' "the helper itself answers" find nobody
+    helper 0 '^{"jobs":\[\]}$' "one unknown job" status 4000000
+    helper 0 '^{"jobs":\[\]}$' "two of them" status 4000000 4000001
+    helper 2 '' "no job" status
+    helper 2 '' "no number" status 1x
+    helper 2 '' "no script" submit --nodes=1
+    helper 2 '' "no nodes" submit --nodes=0 bin/apus-batch.sh
+    helper 2 '' "no such option" submit --mem=1 bin/apus-batch.sh
+    helper 1 '"retry":false' "a script that is missing" submit missing
+    echo 'exit 0' >plain
+    helper 1 'not begin with.*"retry":false' "it is no script" submit plain
+    printf '#!/bin/sh\r\n' >dos
+    helper 1 'DOS.*"retry":false' "it is a script of DOS" submit dos
+    helper 1 '"retry":true' "no configuration, within the deadline" \
+        find --timeout=1 nobody
+    watched=$tmp/watch:
     round helper
+    cp asked out 2>/dev/null || :
+    test_that "helper: no program was asked" [ ! -e asked ]
     gives 0 "helper: a word that it does not know" submit "$w" \
         --batch="$(batch_id words)" --option=--mem=10 -- fails words
+    cp asked out 2>/dev/null || :
+    test_that "helper: that is for sbatch" grep -qx sbatch asked
+    watched=
 else
     skip "with the helper" "built without Slurm"
 fi
