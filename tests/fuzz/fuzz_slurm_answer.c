@@ -1,0 +1,98 @@
+/*
+ * What squeue, sbatch and apus-slurm may answer, as the first byte says.  Jobs
+ * that are accepted have ids that can be asked for again and texts of one
+ * printable line; what is refused leaves its argument alone.
+ */
+#include <config.h>
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "jobs/slurm_answer.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool good)
+{
+    if (!good)
+        abort();
+}
+
+static void check_line(const char *text, size_t size)
+{
+    size_t n = 0;
+
+    while (n < size && text[n] >= ' ' && text[n] <= '~')
+        n++;
+    must(n < size && text[n] == '\0');
+}
+
+static void check_jobs(const struct launch_job *jobs, size_t n)
+{
+    must(n <= SLURM_JOBS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        check_line(jobs[i].id, sizeof(jobs[i].id));
+        check_line(jobs[i].reason, sizeof(jobs[i].reason));
+        must(slurm_is_id(jobs[i].id) && jobs[i].state <= LAUNCH_OVER);
+    }
+}
+
+static void try_queue(const char *text, size_t n)
+{
+    struct launch_job *jobs = NULL;
+    struct err err = ERR_INIT;
+    size_t n_jobs = 7;
+
+    if (slurm_parse_queue(&jobs, &n_jobs, text, n, &err)) {
+        must(err.code == ERR_INPUT && !jobs && n_jobs == 7);
+        return;
+    }
+    check_jobs(jobs, n_jobs);
+    free(jobs);
+}
+
+static void try_reply(const char *text, size_t n)
+{
+    struct slurm_reply r = { .n = 7 };
+    struct err err = ERR_INIT;
+
+    if (slurm_parse_reply(&r, text, n, &err)) {
+        must(err.code == ERR_INPUT && !r.jobs && r.n == 7);
+        return;
+    }
+    check_line(r.error, sizeof(r.error));
+    must(r.failed || r.jobs || slurm_is_id(r.id));
+    check_jobs(r.jobs, r.n);
+    free(r.jobs);
+}
+
+static void try_submitted(const char *data, size_t n)
+{
+    char id[LAUNCH_ID_SIZE] = "7", *text = calloc(1, n + 1);
+    struct err err = ERR_INIT;
+
+    must(text);
+    memcpy(text, data, n);
+    if (slurm_parse_submitted(id, text, &err))
+        must(err.code == ERR_INPUT && strcmp(id, "7") == 0);
+    else
+        must(slurm_is_id(id));
+    free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *text = (const char *)data + 1;
+
+    if (size == 0)
+        return 0;
+    if (data[0] == 'q')
+        try_queue(text, size - 1);
+    else if (data[0] == 's')
+        try_submitted(text, size - 1);
+    else
+        try_reply(text, size - 1);
+    return 0;
+}
