@@ -692,51 +692,7 @@ int json_f64(const struct json *v, double *out)
     return 0;
 }
 
-int json_u64_text(const char *text, uint64_t *out)
-{
-    uint64_t v = 0;
-
-    if (!*text || (text[0] == '0' && text[1]))
-        return -1;
-    for (; *text; text++) {
-        if (!is_digit(*text) || times_ten(&v, (unsigned)(*text - '0')))
-            return -1;
-    }
-    *out = v;
-    return 0;
-}
-
 /* Out. */
-
-static void put_escape(struct buf *b, unsigned char c)
-{
-    static const char meant[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
-    const char *at = c ? strchr(meant, c) : NULL;
-
-    if (at)
-        buf_printf(b, "\\%c", names[at - meant]);
-    else
-        buf_printf(b, "\\u%04x", c);
-}
-
-void json_put_string(struct buf *b, const char *s, size_t n)
-{
-    size_t done = 0;
-
-    buf_putc(b, '"');
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        buf_put(b, s + done, i - done);
-        put_escape(b, c);
-        done = i + 1;
-    }
-    if (n > done)
-        buf_put(b, s + done, n - done);
-    buf_putc(b, '"');
-}
 
 static void put_members(struct buf *b, const struct json *v,
                         const char *brackets)
