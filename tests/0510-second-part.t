@@ -38,6 +38,16 @@ hex=$(printf '%s=' "$root" | tr -- '-_' '+/' | base64 -d | od -An -tx1 |
     tr -d ' \n')
 has first "root $hex" "and with checkpoint.json"
 
+# h5dump, without our code
+tokens=$(sed -n '1s/.*"tokens":\[\([0-9,]*\)\].*/\1/p' got.jsonl)
+if command -v h5dump >/dev/null; then
+    h5dump -d /output/token -s 0 -c "$(echo "$tokens" | tr ',' '\n' | wc -l)" \
+        "$dir/part-0000.h5" >out 2>err || :
+    sed -n 's/^ *([0-9]*): \([0-9, ]*\)$/\1/p' out | tr -d ' \n' >dumped
+    [ "$(cat dumped)" = "$tokens" ] && r=0 || r=1
+    report $r "h5dump reads the first answer's tokens"
+fi
+
 # README: three lines
 sed -n 's/^    \(import h5py\)$/\1/p; s/^    \(f = h5py.File.*\)/\1/p
     s/^    \(print(bytes(f\["text.*\)/\1/p' "$top/README.md" >lines

@@ -93,7 +93,7 @@ ok "every setting is in the manual"
 
 if command -v mandoc >/dev/null 2>&1; then
     good=yes
-    for page in apus.1 apus-model.5; do
+    for page in apus.1 apus-worker.1 apus-model.5; do
         mandoc -T lint -W warning "${top_srcdir:-.}/man/$page" \
             >"$tmp/lint" 2>&1 ||
             { good=no; sed 's/^/# /' "$tmp/lint"; }

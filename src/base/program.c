@@ -23,7 +23,8 @@ const struct setting program_settings[] = {
     { "sbatch", "text", "",
       "further options for sbatch, such as -p gpu -t 4:00:00" },
     { "ranks", "count", "0",
-      "processes on one machine, or tasks on a node; 0: one a core" },
+      "processes on one machine (0: one a core), or tasks on a node of Slurm"
+      " (0: one)" },
     { "batch", "count", "16", "sequences in flight on a rank, at least 1" },
     { "kernel", "auto|reference", "auto",
       "which arithmetic; the answers are the same" },
