@@ -130,7 +130,10 @@ size_t queue_take(struct queue *q, struct work *w, size_t max)
     while (n < max && queue_waiting(q) > 0) {
         uint32_t line = q->n_back ? q->back[--q->n_back] : q->order[q->at++];
 
-        fill(q, &w[n++], line, WORK_WITH_OTHERS);
+        /* a rank that was lost may wake up and finish what came back: whoever
+         * got it now would have nothing to tell of it */
+        if (!queue_line_done(q, line))
+            fill(q, &w[n++], line, WORK_WITH_OTHERS);
     }
     return n;
 }
@@ -139,9 +142,11 @@ bool queue_take_alone(struct queue *q, struct work *w)
 {
     uint32_t line;
 
-    if (q->n_alone == 0)
-        return false;
-    line = q->alone[--q->n_alone];
+    do {
+        if (q->n_alone == 0)
+            return false;
+        line = q->alone[--q->n_alone];
+    } while (queue_line_done(q, line));
     fill(q, w, line, q->resume->line[line].alone >= RESUME_DEATHS_ALONE
                          ? WORK_GIVE_UP : WORK_ALONE);
     return true;

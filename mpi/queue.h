@@ -21,7 +21,8 @@ int queue_new(struct queue **out, const struct survey *s,
               const struct resume *r, struct err *err);
 void queue_free(struct queue *q);
 
-/* Take up to `max` lines that run with others, longest first; how many. */
+/* Take up to `max` lines that run with others, longest first; how many.  One
+ * that was done while it waited is left out, here and below. */
 size_t queue_take(struct queue *q, struct work *w, size_t max);
 
 /* Take one that runs alone, or is to be given up. */
@@ -31,7 +32,8 @@ bool queue_take_alone(struct queue *q, struct work *w);
  * anew from resume. */
 void queue_put_back(struct queue *q, uint32_t line);
 
-/* Lines that wait to run with others, and alone. */
+/* Lines that wait to run with others, and alone; those that were done while
+ * they waited are among them. */
 size_t queue_waiting(const struct queue *q);
 size_t queue_waiting_alone(const struct queue *q);
 
