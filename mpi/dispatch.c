@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "mpi/link.h"
 #include "mpi/queue.h"
 #include "store/resume.h"
@@ -41,6 +42,8 @@ struct rank {
     enum rank_state state;
     bool wants;
     bool alone;            /* what it has runs alone */
+    bool failed;           /* left because of an error */
+    bool strange;          /* was lost before this batch */
     double heard;          /* when, by the monotonic clock */
     char host[HOST_MAX];
     uint64_t tokens, done;
@@ -64,6 +67,7 @@ struct dispatch {
     struct queue *queue;
     enum dispatch_phase phase;
     bool save;         /* ends as saved, whatever is left */
+    bool taken;        /* the batch is another's by now */
     struct err err;    /* of the first rank that failed, or our own */
     uint64_t n_done, n_refused; /* lines */
     double started, pulsed, told, touched;
@@ -155,6 +159,7 @@ static void start_ranks(struct dispatch *d)
     buf_put_u32(&b, d->o.start);
     buf_puts(&b, d->o.batch_path);
     for (int i = 0; i < d->size; i++) {
+        d->rank[i].strange = d->ranks->lost[i];
         d->rank[i].state = d->ranks->lost[i] ? RANK_LOST : RANK_STARTING;
         d->rank[i].heard = now();
     }
@@ -242,29 +247,44 @@ static bool is_large(const struct dispatch *d)
     return (uint64_t)d->survey.n * 4096 > d->o.part_size;
 }
 
+/* One that failed may have neither the model nor a disk. */
+static bool may_seal(const struct rank *r)
+{
+    return r->state != RANK_LOST && !r->failed;
+}
+
 static void begin_sealing(struct dispatch *d)
 {
     uint32_t k = 0, of = 0;
 
     d->phase = DISPATCH_SEALING;
     for (int i = 0; i < d->size; i++)
-        of += d->rank[i].state != RANK_LOST;
+        of += may_seal(&d->rank[i]);
     if (!is_large(d) || of < 2) {
         send_seal(d, 0, 0, 1, true);
         return;
     }
     for (int i = 0; i < d->size; i++)
-        if (d->rank[i].state != RANK_LOST)
+        if (may_seal(&d->rank[i]))
             send_seal(d, i, k++, of, false);
     d->changed = true;
+}
+
+static void end_with_error(struct dispatch *d)
+{
+    d->phase = d->err.code && d->err.code != ERR_RETRY ? DISPATCH_FAILED
+                                                       : DISPATCH_SAVED;
 }
 
 /* All logs are closed, of the ranks that live. */
 static void after_closing(struct dispatch *d)
 {
-    if (d->save || d->n_done < d->survey.n)
-        d->phase = d->err.code && d->err.code != ERR_RETRY
-                       ? DISPATCH_FAILED : DISPATCH_SAVED;
+    if (d->taken)
+        d->phase = DISPATCH_FAILED;
+    else if (d->save) /* others could go on, whoever failed before */
+        d->phase = DISPATCH_SAVED;
+    else if (d->n_done < d->survey.n)
+        end_with_error(d);
     else
         begin_sealing(d);
     d->changed = true;
@@ -440,6 +460,12 @@ static void copy_text(char *out, size_t size, const unsigned char *p, size_t n)
     for (i = 0; i < n && i < size - 1; i++)
         out[i] = p[i] >= 0x20 && p[i] != 0x7f ? (char)p[i] : '?';
     out[i] = '\0';
+    /* a character that was cut, or never was one: `progress` is JSON */
+    if (utf8_valid(out, i))
+        return;
+    for (i = 0; out[i]; i++)
+        if ((unsigned char)out[i] > 0x7f)
+            out[i] = '?';
 }
 
 static void take_ready(struct dispatch *d, struct rank *r,
@@ -471,7 +497,8 @@ static void take_left(struct dispatch *d, struct rank *r,
     if (p->n < 1 || is_gone(r))
         return;
     r->state = RANK_LEFT;
-    if (p->data[0])
+    r->failed = p->data[0] != 0;
+    if (r->failed)
         keep_error(d, p);
     take_back(d, p->from);
     d->changed = true;
@@ -484,13 +511,15 @@ static void take_sealed(struct dispatch *d, struct rank *r,
         return;
     r->state = RANK_LEFT;
     d->changed = true;
-    if (p->data[0]) {
-        keep_error(d, p);
-        /* the last word is rank 0's, which seals what is missing */
-        if (p->from == 0)
-            d->phase = d->err.code == ERR_RETRY ? DISPATCH_SAVED
-                                                : DISPATCH_FAILED;
-    }
+    if (p->data[0] == 0)
+        return;
+    /* the last word is rank 0's, which seals what is missing, whatever others
+     * said before */
+    if (p->from == 0)
+        d->err.code = ERR_NONE;
+    keep_error(d, p);
+    if (p->from == 0)
+        end_with_error(d);
 }
 
 /* Whether rank 0 has made the checkpoint, or is to make it now. */
@@ -513,6 +542,9 @@ void dispatch_take(struct dispatch *d, const struct payload *p)
 {
     struct rank *r = &d->rank[p->from];
 
+    /* one that was lost in an earlier batch may still speak of that one */
+    if (r->strange)
+        return;
     r->heard = now();
     switch (p->tag) {
     case TAG_READY:
@@ -613,6 +645,7 @@ static void touch_owner(struct dispatch *d, double t)
     log_err(&err);
     if (err.code == ERR_FATAL) {
         d->err = err;
+        d->taken = true;
         close_ranks(d, true);
     }
 }
