@@ -1,0 +1,334 @@
+/*
+ * src/store/resume: where a batch stands, from logs made by hand: several
+ * starts and ranks, every frame in any order, deaths with others and alone,
+ * torn tails and damage, logs that are no logs of this batch, and reasons.
+ */
+#include <config.h>
+
+#include <errno.h>
+
+#include "tests/batch_util.h"
+
+#define LINES 6
+
+static struct batch_info info;
+static struct resume r;
+static char noted[700];
+
+static void note(void *self, const char *text)
+{
+    (void)self;
+    snprintf(noted, sizeof(noted), "%s", text);
+}
+
+static void begin(void)
+{
+    char *lines = lines_of(LINE, LINES);
+
+    batch_make(&info, "batch", lines);
+    free(lines);
+    noted[0] = '\0';
+}
+
+static int look(uint32_t before, struct err *err)
+{
+    must(resume_init(&r, LINES, note, NULL, err), err);
+    return resume_starts(&r, info.source, info.id, before, err);
+}
+
+static void end(void)
+{
+    resume_clear(&r);
+    batch_info_clear(&info);
+}
+
+/* What is known of a line: choices done, deaths with others, alone. */
+static bool is(uint32_t line, unsigned done, unsigned dead, unsigned alone)
+{
+    const struct resume_line *l = &r.line[line];
+    bool good = l->done == done && l->dead == dead && l->alone == alone;
+
+    if (!good)
+        printf("# line %u: done %u, dead %u, alone %u\n", (unsigned)line,
+               l->done, l->dead, l->alone);
+    return good;
+}
+
+/* The same of a batch with one log. */
+static bool gives(const char *log, uint32_t line, unsigned done,
+                  unsigned dead, unsigned alone)
+{
+    struct err err = ERR_INIT;
+    bool good;
+
+    begin();
+    log_make(&info, 0, 0, log);
+    must(look(1, &err), &err);
+    good = is(line, done, dead, alone);
+    end();
+    return good;
+}
+
+static void test_frames(void)
+{
+    ok(gives("", 0, 0, 0, 0), "a log without frames");
+    ok(gives("o0", 0, 0, 1, 0), "open at the end: a death");
+    ok(gives("a0", 0, 0, 0, 1), "alone: one of the other kind");
+    ok(gives("o0 p0", 0, 0, 0, 0), "parked: none");
+    ok(gives("o0 r0", 0, 1, 0, 0), "with a record: none");
+    ok(gives("o0 t0 r0", 0, 1, 0, 0), "a tensor before it");
+    ok(gives("o0 t0", 0, 0, 1, 0), "a tensor is no record");
+    ok(gives("g0", 0, 0, 0, 0), "given up: none");
+    ok(gives("o0 O0 g0", 0, 0, 0, 0), "given up is of all choices");
+    ok(gives("o0 O0", 0, 0, 1, 0), "two choices open: one death of the line");
+    ok(gives("o0 O0 r0", 0, 1, 1, 0), "one of them is done: the other died");
+    ok(gives("o0 O0 R0 r0", 0, 3, 0, 0), "both in any order");
+    ok(gives("o0 p0 o0", 0, 0, 1, 0), "parked, and open again");
+    ok(gives("o1 o0 r1 p0 o2", 2, 0, 1, 0) &&
+           gives("o1 o0 r1 p0 o2", 1, 1, 0, 0) &&
+           gives("o1 o0 r1 p0 o2", 0, 0, 0, 0), "several lines");
+    ok(gives("r0 r0", 0, 1, 0, 0), "a record without its open, twice");
+    ok(gives("p0", 0, 0, 0, 0), "parked and never open");
+    ok(gives("r0 o0", 0, 1, 1, 0), "open behind its record");
+}
+
+static void test_starts(void)
+{
+    struct err err = ERR_INIT;
+
+    begin();
+    log_make(&info, 0, 0, "o0 r0 o1 o2");
+    log_make(&info, 0, 1, "o3 p3 o4");
+    log_make(&info, 1, 0, "o1 a2");
+    log_make(&info, 1, 7, "o4 r4 G5");
+    log_make(&info, 2, 0, "r3");
+    ok(look(2, &err) == 0 && r.n_starts == 2, "two of three starts");
+    ok(is(0, 1, 0, 0) && is(1, 0, 2, 0) && is(2, 0, 1, 1) && is(3, 0, 0, 0) &&
+           is(4, 1, 1, 0), "everything adds up over starts and ranks");
+    ok(r.line[5].given_up && !r.line[0].given_up, "given up");
+    resume_clear(&r);
+    ok(look(9, &err) == 0 && r.n_starts == 3 && is(3, 1, 0, 0), "and three");
+    end();
+}
+
+static void test_idle(void)
+{
+    struct err err = ERR_INIT;
+
+    begin();
+    ok(look(9, &err) == 0 && r.n_starts == 0 && r.idle_starts == 0,
+       "no start");
+    resume_clear(&r);
+    log_make(&info, 0, 0, "");
+    log_make(&info, 1, 0, "");
+    log_make(&info, 1, 1, "o0");
+    must(file_mkdirs(at("batch/a002"), &err), &err);
+    log_make(&info, 3, 0, "");
+    ok(look(9, &err) == 0 && r.n_starts == 4 && r.idle_starts == 2,
+       "the last two of four starts did nothing");
+    resume_clear(&r);
+    ok(look(2, &err) == 0 && r.idle_starts == 0, "an open frame is something");
+    end();
+}
+
+static void test_many_deaths(void)
+{
+    struct err err = ERR_INIT;
+
+    begin();
+    for (uint32_t i = 0; i < 300; i++)
+        log_make(&info, 0, i, "o0");
+    ok(look(1, &err) == 0 && is(0, 0, 255, 0), "deaths end at 255");
+    end();
+}
+
+/* ---- what is wrong with a log -------------------------------------------- */
+
+static uint64_t size_of(const char *path)
+{
+    struct err err = ERR_INIT;
+    uint64_t n = 0;
+
+    must(file_size(path, &n, &err), &err);
+    return n;
+}
+
+static void change_byte(const char *path, uint64_t where)
+{
+    int fd = open(path, O_RDWR);
+    char c = 0;
+
+    if (fd < 0 || pread(fd, &c, 1, (off_t)where) != 1)
+        abort();
+    c ^= 1;
+    if (pwrite(fd, &c, 1, (off_t)where) != 1)
+        abort();
+    close(fd);
+}
+
+static void test_torn(void)
+{
+    struct err err = ERR_INIT;
+    const char *path;
+
+    begin();
+    path = at("batch/a000/0000.log");
+    log_make(&info, 0, 0, "o0 r0 o1 r1");
+    if (truncate(path, (off_t)size_of(path) - 1))
+        abort();
+    ok(look(1, &err) == 0 && is(0, 1, 0, 0) && is(1, 0, 1, 0) && !noted[0],
+       "a torn tail: what it tore was not done, nothing is noted");
+    resume_clear(&r);
+    if (truncate(path, 40))
+        abort();
+    ok(look(1, &err) == 0 && is(0, 0, 0, 0) && r.idle_starts == 1,
+       "shorter than a header: nothing");
+    end();
+}
+
+static void test_damage(void)
+{
+    struct err err = ERR_INIT;
+    const char *path;
+
+    begin();
+    path = at("batch/a000/0000.log");
+    log_make(&info, 0, 0, "o0 r0 o1 r1");
+    /* the payload of the first record: header, a frame of one byte, head */
+    change_byte(path, 64 + 57 + 56);
+    ok(look(1, &err) == 0 && is(0, 0, 1, 0) && is(1, 0, 0, 0),
+       "damage: what follows counts for nothing");
+    ok(strstr(noted, path) && strstr(noted, "at byte 121"), "noted: %s",
+       noted);
+    end();
+}
+
+static void refused(const char *name, const char *text)
+{
+    struct err err = ERR_INIT;
+    int rc = look(9, &err);
+
+    ok(rc == -1 && err.code == ERR_INPUT && strstr(err.text, text),
+       "%s: %s", name, err.text);
+    end();
+}
+
+static void test_strangers(void)
+{
+    struct worklog *w;
+
+    begin();
+    log_make(&info, 0, 0, "o0 r6");
+    refused("a line that the batch has not", "of line 6, choice 0");
+    begin();
+    w = log_begin(&info, 0, 0);
+    log_frame(w, FRAME_OPEN, 0, 8, "", 1);
+    log_end(w);
+    refused("a choice that no line has", "choice 8");
+    begin();
+    log_make(&info, 0, 0, "o0");
+    change_byte(at("batch/a000/0000.log"), 10);
+    refused("of another batch", "another batch");
+    begin();
+    log_make(&info, 0, 0, "o0");
+    change_byte(at("batch/a000/0000.log"), 1);
+    refused("no log", "no log");
+    begin();
+    w = log_begin(&info, 0, 0);
+    log_frame(w, 5, 0, 0, "", 0);
+    log_frame(w, FRAME_HIDDEN, 0, 0, "x", 1);
+    log_end(w);
+    ok(look(1, &(struct err)ERR_INIT) == 0 && is(0, 0, 0, 0),
+       "frames of a type that is not known are passed over");
+    end();
+}
+
+/* Names that are none of ours. */
+static void test_names(void)
+{
+    struct err err = ERR_INIT;
+    struct start_logs l;
+
+    begin();
+    log_make(&info, 11, 3, "o0");
+    log_make(&info, 2, 10000, "o0");
+    log_make(&info, 2, 9, "o0");
+    log_make(&info, 1000, 0, "");
+    must(file_mkdirs(at("batch/a01"), &err), &err);
+    must(file_mkdirs(at("batch/a0001"), &err), &err);
+    must(file_mkdirs(at("batch/a001x"), &err), &err);
+    put(at("batch/a002/009.log"), "x");
+    put(at("batch/a002/0009.log2"), "x");
+    put(at("batch/a002/00009.log"), "x");
+    ok(start_logs_find(&l, info.source, &err) == 0 && l.n_starts == 3 &&
+           l.n == 4 && l.start[2] == 1000, "four logs in three starts");
+    ok(l.n == 4 && l.log[0].rank == 9 && l.log[1].rank == 10000 &&
+           l.log[2].start == 11 && l.log[3].start == 1000,
+       "by start and rank, as numbers");
+    start_logs_clear(&l);
+    put(at("batch/a005"), "a file");
+    ok(start_logs_find(&l, info.source, &err) == -1, "a file in the place of"
+       " a start: %s", err.text);
+    batch_info_clear(&info);
+}
+
+static void test_one_log(void)
+{
+    struct err err = ERR_INIT;
+    char *path;
+
+    begin();
+    log_make(&info, 0, 1, "o0 r0 o1");
+    must(resume_init(&r, LINES, note, NULL, &err), &err);
+    path = start_log_path(info.source, 0, 1);
+    ok(resume_log(&r, path, info.id, &err) == 0 && is(0, 1, 0, 0) &&
+           is(1, 0, 1, 0), "the log of one rank");
+    free(path);
+    path = start_log_path(info.source, 0, 2);
+    ok(resume_log(&r, path, info.id, &err) == 1, "a rank that made none");
+    free(path);
+    end();
+}
+
+static void test_reasons(void)
+{
+    char text[REASON_CODE + REASON_TEXT], long_text[2000];
+    struct reason a, b;
+    size_t n;
+
+    reason_set(&a, "bad", "it is\nbad");
+    n = reason_pack(text, &a);
+    reason_unpack(&b, text, n);
+    ok(strcmp(b.code, "bad") == 0 && strcmp(b.message, "it is\nbad") == 0,
+       "a reason goes in and comes out");
+    memset(long_text, 'x', sizeof(long_text));
+    long_text[sizeof(long_text) - 1] = '\0';
+    reason_set(&a, long_text, long_text);
+    n = reason_pack(text, &a);
+    reason_unpack(&b, text, n);
+    ok(strlen(b.code) == REASON_CODE - 1 &&
+           strlen(b.message) == REASON_TEXT - 1, "what is too long is cut");
+    reason_unpack(&b, long_text, sizeof(long_text));
+    ok(strlen(b.code) == REASON_CODE - 1 && !b.message[0],
+       "a payload without a line");
+    reason_unpack(&b, NULL, 0);
+    ok(!b.code[0] && !b.message[0], "none at all");
+    reason_unpack(&b, "\n", 1);
+    ok(!b.code[0] && !b.message[0], "an empty one");
+}
+
+int main(void)
+{
+    test_frames();
+    test_starts();
+    test_idle();
+    test_many_deaths();
+    test_torn();
+    test_damage();
+    test_strangers();
+    test_names();
+    test_one_log();
+    test_reasons();
+    all_remove();
+    return done();
+}
