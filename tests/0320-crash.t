@@ -165,5 +165,15 @@ got=0
 [ $got -eq 1 ] && r=0 || r=1
 report $r "requests that were changed: exit 1"
 has err 'it was changed' "and it is told"
+work
+work
+cp -p fresh/requests.jsonl spool/running/"$id"/requests.jsonl
+work
+[ $got -eq 1 ] && r=0 || r=1
+report $r "mended after three starts that did nothing: exit 1"
+has err 'name the batch again' "and it says what to do"
+gives 0 "apus run, which names it again" run many.jsonl -m nano \
+    -o got.jsonl --ranks 1
+same "the same part"
 
 finish

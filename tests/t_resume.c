@@ -128,6 +128,18 @@ static void test_idle(void)
        "the last two of four starts did nothing");
     resume_clear(&r);
     ok(look(2, &err) == 0 && r.idle_starts == 0, "an open frame is something");
+    resume_clear(&r);
+    ok(resume_again(info.source, &err) == 0 &&
+           resume_again(info.source, &err) == 0 && look(9, &err) == 0 &&
+           r.n_starts == 4 && r.idle_starts == 0,
+       "named again: they are forgiven %s", err.text);
+    resume_clear(&r);
+    log_make(&info, 4, 0, "");
+    ok(look(9, &err) == 0 && r.idle_starts == 1, "those to come are not");
+    end();
+    begin();
+    ok(resume_again(info.source, &err) == 0 && look(9, &err) == 0 &&
+           r.n_starts == 0, "named again before it was begun");
     end();
 }
 

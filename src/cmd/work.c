@@ -341,6 +341,10 @@ int work_here(const struct spool *s, struct batch *b,
 
     if (work_prepare(s, b, err) || batch_info_read(&info, b->path, err))
         return -1;
+    if (resume_again(b->path, err)) {
+        batch_info_clear(&info);
+        return -1;
+    }
     base64url(id, b->id, 32);
     running = xasprintf("%s/%s/b%s", spool_dir(s),
                         spool_state_name(SPOOL_RUNNING), id);

@@ -354,6 +354,40 @@ int resume_log(struct resume *r, const char *path,
     return read_log(r, path, batch, &frames, err);
 }
 
+/* ---- once more ---------------------------------------------------------- */
+
+static char *again_path(const char *batch_path, uint32_t start)
+{
+    return xasprintf("%s/a%03" PRIu32 "/again", batch_path, start);
+}
+
+static bool is_forgiven(const char *batch_path, uint32_t start)
+{
+    char *path = again_path(batch_path, start);
+    bool is = file_exists(path);
+
+    free(path);
+    return is;
+}
+
+int resume_again(const char *batch_path, struct err *err)
+{
+    struct start_logs logs;
+    char *path;
+    int rc = 0;
+
+    if (start_logs_find(&logs, batch_path, err))
+        return -1;
+    if (logs.n_starts > 0 &&
+        !is_forgiven(batch_path, logs.start[logs.n_starts - 1])) {
+        path = again_path(batch_path, logs.start[logs.n_starts - 1]);
+        rc = file_write(path, "", 0, err);
+        free(path);
+    }
+    start_logs_clear(&logs);
+    return rc;
+}
+
 int resume_starts(struct resume *r, const char *batch_path,
                   const unsigned char batch[32], uint32_t before,
                   struct err *err)
@@ -373,7 +407,8 @@ int resume_starts(struct resume *r, const char *batch_path,
              at++)
             rc = read_log(r, logs.log[at].path, batch, &frames, err);
         r->n_starts++;
-        r->idle_starts = frames ? 0 : r->idle_starts + 1;
+        r->idle_starts = frames || is_forgiven(batch_path, logs.start[i])
+                             ? 0 : r->idle_starts + 1;
     }
     start_logs_clear(&logs);
     return rc;

@@ -30,7 +30,8 @@ struct resume {
     struct resume_line *line;
     uint32_t n;
     uint32_t n_starts;     /* that were read */
-    uint32_t idle_starts;  /* of these the last ones, without any frame */
+    uint32_t idle_starts;  /* of these the last ones, without any frame, since
+                            * resume_again */
     resume_note_fn *note;  /* may be NULL */
     void *self;
 };
@@ -45,6 +46,10 @@ void resume_clear(struct resume *r);
 int resume_starts(struct resume *r, const char *batch_path,
                   const unsigned char batch[32], uint32_t before,
                   struct err *err);
+
+/* A person names the batch again: the starts so far, however idle, are no
+ * reason not to begin another.  Their last one gets a file `again`. */
+int resume_again(const char *batch_path, struct err *err);
 
 /* Read one log, of a rank that is lost; 1 if there is none. */
 int resume_log(struct resume *r, const char *path,
