@@ -138,7 +138,11 @@ same "and the same part in the end"
 again
 "$worker" --alone -- "$batch" >out 2>err </dev/null &
 pid=$!
-sleep 0.1
+i=0
+while [ ! -e spool/running/"$id"/owner ] && [ $i -lt 500 ]; do
+    i=$((i + 1))
+    sleep 0.01
+done
 kill -STOP $pid
 got=0
 "$worker" --alone -- "$batch" >out 2>err </dev/null || got=$?
