@@ -40,6 +40,7 @@ struct link {
     struct parcel *own, **own_end; /* to this rank, oldest first */
     struct parcel *out;            /* not sent yet */
     struct parcel *held;           /* what link_poll gave last */
+    unsigned call_s;               /* the longest that MPI may take */
 };
 
 static struct parcel *parcel_new(int tag, const void *data, size_t n)
@@ -56,11 +57,36 @@ static struct parcel *parcel_new(int tag, const void *data, size_t n)
 
 #ifdef HAVE_MPI
 
-static int start_mpi(struct link *l, struct err *err)
-{
-    int provided;
+/* A watchdog around what MPI does.  A rank that hangs in a call is of no use
+ * to anybody, and holds its job up. */
+static int hung_status;
 
-    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided))
+static void on_alarm(int signo)
+{
+    static const char text[] = "apus-worker: error: MPI does not return:"
+                               " other ranks are gone\n";
+
+    (void)signo;
+    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+        _exit(hung_status);
+    _exit(hung_status);
+}
+
+static void watch(unsigned seconds)
+{
+    alarm(seconds);
+}
+
+static int start_mpi(struct link *l, unsigned start_s, struct err *err)
+{
+    struct sigaction sa = { .sa_handler = on_alarm };
+    int provided, rc;
+
+    sigaction(SIGALRM, &sa, NULL);
+    watch(start_s);
+    rc = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    watch(0);
+    if (rc)
         return err_set(err, ERR_FATAL, "MPI does not start");
     if (provided < MPI_THREAD_FUNNELED)
         return err_set(err, ERR_FATAL, "this MPI allows no threads");
@@ -89,8 +115,13 @@ static void sweep(struct link *l)
 
 static void send_out(struct link *l, int to, struct parcel *p)
 {
-    if (MPI_Isend(p->data, (int)p->n, MPI_BYTE, to, p->tag, MPI_COMM_WORLD,
-                  &p->request)) {
+    int rc;
+
+    watch(l->call_s);
+    rc = MPI_Isend(p->data, (int)p->n, MPI_BYTE, to, p->tag, MPI_COMM_WORLD,
+                   &p->request);
+    watch(0);
+    if (rc) {
         free(p);
         return;
     }
@@ -98,7 +129,7 @@ static void send_out(struct link *l, int to, struct parcel *p)
     l->out = p;
 }
 
-static bool receive(struct link *l, struct payload *p)
+static bool receive_now(struct link *l, struct payload *p)
 {
     MPI_Status st;
     int flag = 0, n = 0;
@@ -121,13 +152,21 @@ static bool receive(struct link *l, struct payload *p)
     return true;
 }
 
-/* A watchdog: MPI_Finalize may wait for ranks that will never come. */
-static int end_status;
+static bool receive(struct link *l, struct payload *p)
+{
+    bool some;
 
+    watch(l->call_s);
+    some = receive_now(l, p);
+    watch(0);
+    return some;
+}
+
+/* MPI_Finalize may wait for ranks that will never come, without harm. */
 static void give_up(int signo)
 {
     (void)signo;
-    _exit(end_status);
+    _exit(hung_status);
 }
 
 static void end_mpi(struct link *l, int status)
@@ -139,7 +178,7 @@ static void end_mpi(struct link *l, int status)
         sweep(l);
         nanosleep(&pause, NULL);
     }
-    end_status = status;
+    hung_status = status;
     sigaction(SIGALRM, &sa, NULL);
     alarm(END_S);
     MPI_Finalize();
@@ -148,9 +187,12 @@ static void end_mpi(struct link *l, int status)
 
 #else
 
-static int start_mpi(struct link *l, struct err *err)
+static int hung_status;
+
+static int start_mpi(struct link *l, unsigned start_s, struct err *err)
 {
     (void)l;
+    (void)start_s;
     (void)err;
     return 0;
 }
@@ -177,13 +219,16 @@ static void end_mpi(struct link *l, int status)
 
 #endif
 
-int link_open(struct link **out, bool alone, struct err *err)
+int link_open(struct link **out, bool alone, unsigned start_s,
+              unsigned call_s, int status, struct err *err)
 {
     struct link *l = xcalloc(1, sizeof(*l));
 
     l->size = 1;
     l->own_end = &l->own;
-    if (!alone && start_mpi(l, err)) {
+    l->call_s = call_s;
+    hung_status = status;
+    if (!alone && start_mpi(l, start_s, err)) {
         free(l);
         return -1;
     }

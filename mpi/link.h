@@ -21,8 +21,11 @@ struct payload {
 };
 
 /* Start MPI unless `alone`.  All calls of one link are made by the thread
- * that opened it. */
-int link_open(struct link **out, bool alone, struct err *err);
+ * that opened it.  With ranks that die at the wrong moment MPI may never
+ * return from a call: after start_s seconds in starting, and call_s in any
+ * later one, the process says so and ends with `status`. */
+int link_open(struct link **out, bool alone, unsigned start_s,
+              unsigned call_s, int status, struct err *err);
 int link_rank(const struct link *l);
 int link_size(const struct link *l);
 

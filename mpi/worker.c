@@ -387,9 +387,12 @@ static int work(struct worker *w)
     struct rank_options o;
     char name[32] = "apus-worker";
     struct err err = ERR_INIT;
+    unsigned lost_s;
     int status;
 
-    if (link_open(&w->link, w->alone, &err)) {
+    lost_s = (unsigned)settings_count(w->settings, "rank-timeout");
+    if (link_open(&w->link, w->alone, START_FACTOR * lost_s, lost_s,
+                  EXIT_SAVED, &err)) {
         log_err(&err);
         return EXIT_FAILED;
     }

@@ -94,6 +94,23 @@ else
     skip "a rank is killed" "no MPI, or no pgrep"
 fi
 
+# ---- all that waits ----------------------------------------------------------
+rm -rf spool
+for count in 10 20 30; do
+    head -n $count q.jsonl >q$count.jsonl
+    "$apus" submit q$count.jsonl -m nano --launcher local --dry-run >out 2>err
+done
+if [ "$mpi" = yes ]; then
+    ranks 2
+else
+    got=0
+    "$worker" --alone >out 2>err || got=$?
+fi
+[ "$(ls spool/done | wc -l)" -eq 3 ] && [ $got -eq 0 ] && r=0 || r=1
+report $r "without a batch it takes all that wait (exit $got)"
+"$worker" --outcome >out 2>err && r=0 || r=1
+report $r "and nothing is left to do"
+
 # ---- parts, with made-up answers -------------------------------------------
 i=0
 while [ $i -lt 8 ]; do

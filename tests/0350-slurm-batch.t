@@ -217,6 +217,23 @@ echo "# $records records in $(ls links | wc -l) logs"
 [ $r -eq 0 ] || cp again out
 report $r "nothing is computed after it was recorded"
 
+# ---- killed while MPI starts --------------------------------------------------
+questions 90 early >early.jsonl
+submit early.jsonl && r=0 || r=1
+left=600
+while [ "$(ranks | wc -l)" -lt 4 ] && [ $left -gt 0 ]; do
+    left=$((left - 1))
+    sleep 0.02
+done
+for p in $(ranks); do
+    tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null | grep -q '^SLURM_PROCID=1$' ||
+        kill -9 "$p" 2>/dev/null || :
+done
+until_state 'done' 120 && r=0 || r=1
+[ $r -eq 0 ] || { cat spool/log/"$batch".log; squeue; sinfo; } >>err
+report $r "all ranks but one are killed at the start: it is done"
+finished "killed at the start"
+
 # ---- cancel, preemption, requeue ---------------------------------------------
 questions 300 cancelled >cancelled.jsonl
 submit cancelled.jsonl && r=0 || r=1

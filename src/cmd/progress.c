@@ -77,8 +77,10 @@ void progress_show(struct progress *p, uint64_t done, uint64_t total,
                      (double)(p->total - done));
     if (p->terminal)
         put_bar(done, p->total);
-    fprintf(stderr, "%" PRIu64 " of %" PRIu64 ", %.0f tok/s, %s left", done,
-            p->total, run > 0 ? (double)tokens / run : 0.0, left);
+    fprintf(stderr, "%" PRIu64 " of %" PRIu64 ", ", done, p->total);
+    if (tokens)
+        fprintf(stderr, "%.0f tok/s, ", run > 0 ? (double)tokens / run : 0.0);
+    fprintf(stderr, "%s left", left);
     fputs(p->terminal ? "\033[K" : "\n", stderr);
     fflush(stderr);
     p->drawn = p->terminal;

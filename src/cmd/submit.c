@@ -22,6 +22,7 @@
 #include "engine/model.h"
 #include "engine/models.h"
 #include "jobs/launcher.h"
+#include "store/resume.h"
 #include "store/spool.h"
 
 #define LINE_MAX_BYTES ((size_t)1 << 20)
@@ -168,7 +169,9 @@ static int start(struct submit *s, const struct batch *b, struct err *err)
     return rc;
 }
 
-static int submit_batch(struct submit *s, struct batch *b, struct err *err)
+/* A person who names a batch forgives the starts that got nowhere. */
+static int submit_batch(struct submit *s, struct batch *b, bool named,
+                        struct err *err)
 {
     char id[ID_TEXT];
 
@@ -178,7 +181,8 @@ static int submit_batch(struct submit *s, struct batch *b, struct err *err)
         return 0;
     }
     /* a dry run changes nothing */
-    if (!s->dry_run && work_prepare(s->spool, b, err))
+    if (!s->dry_run && (work_prepare(s->spool, b, err) ||
+                        (named && resume_again(b->path, err))))
         return -1;
     return start(s, b, err);
 }
@@ -189,7 +193,7 @@ static int submit_named(struct submit *s, const char *name, struct err *err)
     int rc = find(s, name, &b, err);
 
     if (rc == 0)
-        rc = submit_batch(s, &b, err);
+        rc = submit_batch(s, &b, true, err);
     free(s->model_path);
     s->model_path = NULL;
     batch_clear(&b);
@@ -208,7 +212,7 @@ static int submit_todo(struct submit *s, struct err *err)
         log_info("nothing is to be done in \"%s\"", spool_dir(s->spool));
     for (size_t i = 0; i < n; i++) {
         if (rc == 0)
-            rc = submit_batch(s, &list[i], err);
+            rc = submit_batch(s, &list[i], false, err);
         batch_clear(&list[i]);
     }
     free(list);
