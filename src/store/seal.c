@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -275,14 +276,18 @@ static int settle(struct seal *s, struct err *err)
     for (uint32_t line = 0; line < s->survey->n; line++) {
         uint8_t done = 0;
         size_t from = row;
+        uint8_t all = survey_choices(&s->survey->line[line]);
         bool refused;
 
         for (; row < s->n_rows && s->row[row].line == line; row++)
             done |= (uint8_t)(1u << s->row[row].choice);
         refused = no < s->n_refused && s->refused[no].line == line;
-        if (done == survey_choices(&s->survey->line[line])) {
+        if ((done & all) == all) {
+            /* an earlier version may have read the request in another way,
+             * and answered more */
             for (size_t i = from; i < row; i++)
-                s->row[rows++] = s->row[i];
+                if (all & 1u << s->row[i].choice)
+                    s->row[rows++] = s->row[i];
         } else if (refused) {
             s->refused[reasons++] = s->refused[no];
         } else {
@@ -488,8 +493,14 @@ int seal_part(struct seal *s, size_t part, struct err *err)
     int rc = 0;
 
     fill_head(&head, s, g.part);
-    if (!file_exists(path))
+    if (!file_exists(path)) {
+        char *idx = seal_part_path(s->batch_path, part, "idx");
+
+        /* of a part that somebody removed */
+        unlink(idx);
+        free(idx);
         rc = checkpoint_write(path, &head, give_row, &g, NULL, err);
+    }
     if (rc == 0)
         rc = write_index(s, part, path, err);
     free(path);

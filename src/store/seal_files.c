@@ -41,19 +41,25 @@ char *seal_part_path(const char *batch_path, size_t part, const char *suffix)
 
 /* ---- refused.jsonl ------------------------------------------------------ */
 
+/* Cut somewhere, or never text: JSON in any case. */
+static void put_text(struct buf *out, const char *text)
+{
+    struct buf b;
+
+    buf_init(&b, 3 * REASON_TEXT);
+    utf8_scrub(&b, text, strlen(text));
+    json_put_string(out, b.len ? b.data : "", b.len);
+    buf_clear(&b);
+}
+
 static void put_reason(struct buf *out, uint32_t line,
                        const struct reason *why)
 {
-    struct buf text;
-
-    buf_init(&text, 3 * sizeof(why->message));
-    utf8_scrub(&text, why->message, strlen(why->message));
     buf_printf(out, "{\"line\":%" PRIu32 ",\"code\":", line);
-    json_put_string(out, why->code, strlen(why->code));
+    put_text(out, why->code);
     buf_puts(out, ",\"message\":");
-    json_put_string(out, text.len ? text.data : "", text.len);
+    put_text(out, why->message);
     buf_puts(out, "}\n");
-    buf_clear(&text);
 }
 
 static int put_refused(struct seal *s, const struct seal_refused *r,
@@ -226,10 +232,11 @@ static int put_part(struct buf *out, const struct seal *s, size_t part,
     rc = 0;
     if (memcmp(h->batch, s->info->id, 32) != 0 ||
         h->first != s->part[part].first || h->count != s->part[part].count ||
-        h->n_rows != s->part[part].n_rows)
+        h->n_rows != s->part[part].n_rows ||
+        h->with_last != s->o.with_last)
         rc = err_set(err, ERR_INPUT, "\"%s\" is a part of another batch, or"
-                     " was cut in another way: remove it and seal again",
-                     path);
+                     " was cut or filled in another way: remove it and seal"
+                     " again", path);
     checkpoint_close(c);
 out:
     free(path);
