@@ -547,6 +547,51 @@ static void test_other_cut(void)
     end();
 }
 
+/* ---- last rows ----------------------------------------------------------- */
+
+/* Whether the part has last rows, and that of row 0 is as its trace says. */
+static bool has_last(bool want)
+{
+    static const unsigned char one[4] = { 0, 0, 0x80, 0x3f };
+    struct checkpoint_row row;
+    struct checkpoint *c;
+    bool good;
+
+    must(checkpoint_open(&c, at("batch/part-0000.h5"), &err), &err);
+    must(checkpoint_row(c, 0, &row, &err), &err);
+    good = checkpoint_head(c)->with_last == want &&
+           (want ? row.last && memcmp(row.last, one, 4) == 0 : !row.last);
+    checkpoint_close(c);
+    return good;
+}
+
+static void test_last(void)
+{
+    struct worklog *w;
+
+    begin(LINE LINE);
+    w = log_begin(&info, 0, 0);
+    put_text(w, 0, 0, " 0.0");
+    put_answer(w, 1, 0);
+    log_end(w);
+    ok(seal(LARGE) == 0 && has_last(false) && strstr(noted, "request 0"),
+       "an answer without its last row: none has one: %s", noted);
+    log_answers(1, 0, "0");
+    unlink(at("batch/part-0000.h5"));
+    noted[0] = '\0';
+    ok(seal(LARGE) == 0 && has_last(true) && !noted[0],
+       "another log has it %s", err.text);
+    end();
+
+    begin(LINE);
+    w = log_begin(&info, 0, 0);
+    log_frame(w, FRAME_LAST, 0, 0, "short", 5);
+    put_text(w, 0, 0, "x");
+    log_end(w);
+    refused_with(ERR_INPUT, "last row of 5 bytes", "a last row that is none");
+    end();
+}
+
 /* ---- checkpoint.json ----------------------------------------------------- */
 
 static void test_info(void)
@@ -599,6 +644,7 @@ int main(void)
     test_cut();
     test_shares();
     test_other_cut();
+    test_last();
     test_info();
     all_remove();
     return done();

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "proof/trace.h"
 #include "store/checkpoint.h"
 #include "store/survey.h"
 #include "store/worklog.h"
@@ -73,6 +74,18 @@ static void count_stops(struct seal_row *row, const struct record *r)
     row->stop_bytes = (uint32_t)r->stops_size - 4 * row->n_stops;
 }
 
+/* Whether a last row belongs to it. */
+static bool commits_to_last(const struct record *r)
+{
+    static const unsigned char zeros[32];
+    struct trace_leaf leaf;
+
+    return r->n_leaves > 0 &&
+           trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) *
+                                                  RECORD_LEAF) == 0 &&
+           memcmp(leaf.fin, zeros, sizeof(zeros)) != 0;
+}
+
 static int add_record(struct seal *s, uint32_t log, const struct frame *f,
                       uint64_t last, struct err *err)
 {
@@ -91,6 +104,7 @@ static int add_record(struct seal *s, uint32_t log, const struct frame *f,
         .n_leaves = (uint32_t)r.n_leaves,
         .n_output = (uint32_t)r.n_output,
         .text = r.text_size,
+        .commits = commits_to_last(&r),
     };
     count_stops(row, &r);
     return 0;
@@ -256,6 +270,8 @@ static int drop_doubles(struct seal *s, struct err *err)
             s->row[n++] = *row;
         else if (compare_answers(s, kept, row, err))
             return -1;
+        else if (!kept->last) /* the setting may have been another then */
+            *kept = *row;
     }
     s->n_rows = n;
     n = 0;
@@ -302,6 +318,24 @@ static int settle(struct seal *s, struct err *err)
                        " have no answer yet: run the batch on", missing,
                        s->survey->n);
     return 0;
+}
+
+/* A row of zeros would contradict its trace, so it is all or none. */
+static void settle_last(struct seal *s)
+{
+    char text[300];
+
+    for (size_t i = 0; s->o.with_last && i < s->n_rows; i++) {
+        if (!s->row[i].commits || s->row[i].last)
+            continue;
+        s->o.with_last = false;
+        snprintf(text, sizeof(text), "no log has the last row of request %"
+                 PRIu32 ", which was answered with another setting of"
+                 " \"tensors\": the checkpoint is made without",
+                 s->row[i].line);
+        if (s->o.note)
+            s->o.note(s->o.self, text);
+    }
 }
 
 /* ---- parts -------------------------------------------------------------- */
@@ -370,6 +404,7 @@ int seal_open(struct seal **out, const char *batch_path,
               refused_by_line);
     if (drop_doubles(s, err) || settle(s, err))
         goto fail;
+    settle_last(s);
     cut(s);
     *out = s;
     return 0;

@@ -4,6 +4,7 @@
 #ifndef APUS_STORE_SEAL_INTERNAL_H
 #define APUS_STORE_SEAL_INTERNAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@ struct seal_row {
     uint32_t n_prompt, n_leaves, n_output, n_stops, stop_bytes;
     uint64_t at, last; /* offsets in the log; last is 0 without a tensor */
     uint64_t text;
+    bool commits;      /* its trace commits to a last row */
 };
 
 struct seal_refused {
