@@ -351,7 +351,9 @@ static void on_finished(void *self, const struct answer *a)
 
     if (!c->failed && record(c, ch, a, &c->failure))
         c->failed = true;
-    choice_free(c, ch);
+    /* without a record it is still open, and is to be parked */
+    if (!c->failed)
+        choice_free(c, ch);
 }
 
 /* ---- the loop ------------------------------------------------------------ */

@@ -509,12 +509,15 @@ static void test_full(void)
     ok(rc == -1 && err.code == ERR_RETRY, "no more frames: %s", err.text);
     ok(stat(path, &st) == 0 && st.st_size == 64 + 2 * (FRAME + 1000),
        "nothing was put");
+    ok(worklog_put(w, FRAME_PARKED, 2, "", 0, &err) == 0,
+       "but that a request is parked, if there is room for it");
     ok(worklog_close(w, &err) == 0, "what was put is kept");
     setrlimit(RLIMIT_FSIZE, &old);
     ok(worklog_open(&r, path, batch, &err) == 0 &&
            worklog_next(r, &f, &err) == 1 && worklog_next(r, &f, &err) == 1 &&
+           worklog_next(r, &f, &err) == 1 && f.type == FRAME_PARKED &&
            worklog_next(r, &f, &err) == 0 && !worklog_damaged(r, NULL),
-       "two frames are read");
+       "all of them are read");
     worklog_reader_close(r);
     low.rlim_cur = 10;
     unlink(path);

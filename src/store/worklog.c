@@ -36,7 +36,8 @@ struct worklog {
     int fd;
     char *path;
     uint64_t size;     /* to the end of the last whole frame */
-    bool failed;       /* takes no more frames */
+    bool failed;       /* takes no more frames but PARKED */
+    bool torn;         /* what failed could not be cut off */
     bool lost;         /* fdatasync failed: what is on the disk is unknown */
     unsigned unsynced; /* frames */
     unsigned max_frames, max_ms;
@@ -146,7 +147,9 @@ static int give_up(struct worklog *w, struct err *err)
     int why = errno;
 
     w->failed = true;
-    sys_ftruncate(w->fd, (off_t)w->size);
+    if (sys_ftruncate(w->fd, (off_t)w->size) ||
+        lseek(w->fd, (off_t)w->size, SEEK_SET) < 0)
+        w->torn = true;
     errno = why;
     return err_errno(err, ERR_RETRY, "cannot write \"%s\"", w->path);
 }
@@ -158,7 +161,8 @@ int worklog_put(struct worklog *w, enum frame_type type, uint64_t index,
     struct digest *d;
     int rc;
 
-    if (w->failed)
+    /* a small frame may fit where a large one did not */
+    if (w->failed && (type != FRAME_PARKED || w->torn || w->lost))
         return err_set(err, ERR_RETRY,
                        "\"%s\" takes no more frames after it failed", w->path);
     if (n > FRAME_MAX || n > PTRDIFF_MAX - FRAME)

@@ -33,7 +33,8 @@ int worklog_create(struct worklog **out, const char *path,
                    uint32_t start, struct err *err);
 
 /* Append one frame with one write.  After a failure the file is cut back to
- * its last whole frame, the error is ERR_RETRY, and every later put fails. */
+ * its last whole frame, the error is ERR_RETRY, and every later put fails but
+ * of PARKED frames, which are tried: a full disk is no death of a request. */
 int worklog_put(struct worklog *w, enum frame_type type, uint64_t index,
                 const void *payload, size_t n, struct err *err);
 
