@@ -199,7 +199,8 @@ int rank_open_model(struct rank_side *r, const unsigned char model[32],
     if (memcmp(m->id, model, 32) != 0) {
         model_close(m);
         return err_set(err, ERR_INPUT, "\"%s\" is not the model of this"
-                       " batch, which is %s", r->o.model_path, id);
+                       " batch, which is %s",
+                       r->o.model_path ? r->o.model_path : r->o.models, id);
     }
     if (prompt_model_init(&r->model, m, err))
         return -1;
@@ -368,10 +369,13 @@ static void look_at_sealer(struct rank_side *r)
 void rank_tick(struct rank_side *r)
 {
     double t = now();
-    unsigned lost_s = r->o.lost_s * (r->batch_path ? 1 : START_FACTOR);
+    unsigned lost_s = r->o.lost_s;
 
     look_at_compute(r);
     look_at_sealer(r);
+    /* between batches rank 0 reads a model, and the logs of the next */
+    if (!r->compute && !r->sealer)
+        lost_s *= START_FACTOR;
     if (t - r->told >= beat_s(r->o.lost_s))
         tell_beat(r);
     if (link_rank(r->link) == 0 || t - r->heard < lost_s)
