@@ -87,6 +87,7 @@ for what in "/trace/leaf 120" "/output/token 8" "/prompt/token 0" \
     gives 3 "a byte of ${what% *} is another" verify "$batch"
     has out '^WRONG.*SHA-256 differs' "the file is not what was sealed"
     gives 3 "by itself too" verify "$part" --trust
+    gives 3 "also if it was to be computed" verify "$batch" --recompute 1
     cp keep.h5 "$part"
 done
 head -c 5000 keep.h5 >"$part"
@@ -110,6 +111,10 @@ has err 'was not made in this spool.*--trust' "it says what to do"
 gives 0 "trusted" verify part-0000.h5 --trust
 gives 1 "export refuses it too" export part-0000.h5
 gives 0 "unless it is trusted" export part-0000.h5 --trust
+APUS_SPOOL=$tmp/q.jsonl
+gives 0 "which needs no spool" export part-0000.h5 --trust
+gives 0 "nor does verify" verify part-0000.h5 --trust
+APUS_SPOOL=$tmp/spool
 cp keep.h5 "$dir/part-0001.h5"
 gives 1 "a part more than was sealed" verify "$dir/part-0001.h5"
 rm "$dir/part-0001.h5"

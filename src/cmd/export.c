@@ -42,6 +42,8 @@ static int export_any(const char *what, const struct settings *s, bool trust,
     struct batch b = { .path = NULL };
     int rc = -1;
 
+    if (part_is_file(what) && trust)
+        return export_part(what, put, self, n, err);
     if (spool_open(&spool, settings_text(s, "spool"), err))
         return -1;
     if (part_is_file(what))

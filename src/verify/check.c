@@ -339,12 +339,15 @@ static int check_file(struct check *c, const char *path, struct err *err)
         snprintf(c->wrong, sizeof(c->wrong), "another batch or model");
         claim(c, "batch and model of the file", "batch.json", "");
     } else {
-        bool sound = !c->failed;
+        bool before = c->failed;
 
+        c->failed = false;
         rc = check_rows(c, err);
-        /* what contradicts itself need not be computed */
-        if (rc == 0 && c->replay && (!sound || !c->failed))
+        /* what contradicts itself need not, and may not be able to be,
+         * computed */
+        if (rc == 0 && c->replay && !c->failed)
             rc = check_computed(c, err);
+        c->failed = c->failed || before;
     }
     checkpoint_close(c->part);
     c->part = NULL;
