@@ -107,15 +107,27 @@ static size_t find_own(const struct batch *list, size_t n)
     return i;
 }
 
+static bool was_tried(const struct batch *b, const struct batch *tried,
+                      size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && memcmp(tried[i].id, b->id, 32) != 0)
+        i++;
+    return i < n;
+}
+
 /* The one that was put there first. */
-static size_t find_oldest(const struct batch *list, size_t n)
+static size_t find_oldest(const struct batch *list, size_t n,
+                          const struct batch *tried, size_t n_tried)
 {
     struct timespec oldest = { .tv_sec = 0 };
     struct stat st;
     size_t at = n;
 
     for (size_t i = 0; i < n; i++) {
-        if (stat(list[i].path, &st))
+        if (was_tried(&list[i], tried, n_tried) ||
+            stat(list[i].path, &st))
             continue;
         if (at == n || st.st_mtim.tv_sec < oldest.tv_sec ||
             (st.st_mtim.tv_sec == oldest.tv_sec &&
@@ -127,7 +139,8 @@ static size_t find_oldest(const struct batch *list, size_t n)
     return at;
 }
 
-int choose_next(const struct spool *s, struct batch *b, struct err *err)
+int choose_next(const struct spool *s, const struct batch *tried,
+                size_t n_tried, struct batch *b, struct err *err)
 {
     struct batch *list;
     size_t n, at;
@@ -140,7 +153,7 @@ int choose_next(const struct spool *s, struct batch *b, struct err *err)
         return 0;
     if (spool_list(s, SPOOL_TODO, &list, &n, err))
         return -1;
-    at = find_oldest(list, n);
+    at = find_oldest(list, n, tried, n_tried);
     take(b, list, n, at);
     return at < n ? 0 : 1;
 }

@@ -16,8 +16,10 @@ int choose_named(const struct spool *s, const char *name, struct batch *b,
                  struct err *err);
 
 /* The next without a name: one of this Slurm job's own that an earlier run of
- * it left, else the oldest in todo.  0, 1 if there is none, -1. */
-int choose_next(const struct spool *s, struct batch *b, struct err *err);
+ * it left, else the oldest in todo but those that were tried before.  0, 1 if
+ * there is none, -1. */
+int choose_next(const struct spool *s, const struct batch *tried,
+                size_t n_tried, struct batch *b, struct err *err);
 
 /* Claim it, or go on with it if it is this Slurm job's own. */
 int choose_claim(const struct spool *s, struct batch *b, struct err *err);

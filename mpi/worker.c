@@ -251,26 +251,35 @@ static int run_named(struct worker *w, const char *name)
     return status;
 }
 
+/* All of todo: 0, or 1 if some failed, or saved. */
 static int run_all(struct worker *w)
 {
     struct err err = ERR_INIT;
-    int status = EXIT_DONE, rc;
+    int status = EXIT_DONE, worst = EXIT_DONE, rc;
+    struct batch *tried = NULL;
+    size_t n = 0;
 
-    while (!w->signalled) {
-        struct batch b = { .path = NULL };
-
-        rc = choose_next(w->spool, &b, &err);
+    while (!w->signalled && status != EXIT_SAVED) {
+        tried = xrealloc(tried, (n + 1) * sizeof(*tried));
+        tried[n] = (struct batch){ .path = NULL };
+        rc = choose_next(w->spool, tried, n, &tried[n], &err);
+        if (rc < 0)
+            log_err(&err);
         if (rc != 0) {
-            if (rc < 0)
-                log_err(&err);
-            return rc < 0 ? status_of(&err) : status;
+            status = rc < 0 ? status_of(&err) : worst;
+            break;
         }
-        status = run_batch(w, &b);
-        batch_clear(&b);
-        if (status != EXIT_DONE)
-            return status;
+        /* one that cannot be begun shall not stop those behind it */
+        status = run_batch(w, &tried[n++]);
+        if (status == EXIT_FAILED)
+            worst = EXIT_FAILED;
     }
-    return EXIT_SAVED;
+    if (w->signalled)
+        status = EXIT_SAVED;
+    for (size_t i = 0; i < n; i++)
+        batch_clear(&tried[i]);
+    free(tried);
+    return status;
 }
 
 static int lead(struct worker *w)

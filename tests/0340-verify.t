@@ -132,7 +132,15 @@ gives 1 "seal what has no answers" seal "$batch"
 has err '23 of 23 requests have no answer' "it says how many"
 [ -d spool/todo/b"$batch" ] && r=0 || r=1
 report $r "and it stays in todo"
-"$worker" --alone --batch 1 >out 2>err </dev/null
+bad=spool/todo/bAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+mkdir $bad
+echo '{}' >$bad/batch.json
+touch -t 202001010000 $bad
+got=0
+"$worker" --alone --batch 1 >out 2>err </dev/null || got=$?
+[ $got -eq 1 ] && [ -d $bad ] && r=0 || r=1
+report $r "a worker goes on behind a batch that cannot be begun: exit 1"
+rm -r $bad
 gives 0 "answered and sealed again" verify "$batch"
 cmp "$part" keep.h5 >out 2>&1 && r=0 || r=1
 report $r "it is the same part"
