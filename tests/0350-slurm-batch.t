@@ -217,7 +217,7 @@ echo "# $records records in $(ls links | wc -l) logs"
 [ $r -eq 0 ] || cp again out
 report $r "nothing is computed after it was recorded"
 
-# ---- killed while MPI starts --------------------------------------------------
+# ---- killed while MPI starts -----------------------------------------------
 questions 90 early >early.jsonl
 submit early.jsonl && r=0 || r=1
 left=600
