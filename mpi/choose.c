@@ -13,6 +13,7 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "engine/models.h"
 #include "store/resume.h"
 #include "store/seal.h"
 #include "store/spool.h"
@@ -205,7 +206,29 @@ static bool is_jobs(const struct batch *b)
            strcmp(o.slurm_job, self.slurm_job) == 0;
 }
 
-static int outcome_of(const struct batch *b, struct err *err)
+/* Whether the store has the model of a batch: 1, 0, -1. */
+static int has_model(const struct batch *b, const char *models,
+                     struct err *err)
+{
+    struct err unused = ERR_INIT;
+    struct batch_info info;
+    char id[ID_TEXT], *path;
+    int rc;
+
+    if (!models)
+        return 1;
+    if (batch_info_read(&info, b->path, err))
+        return -1;
+    base64url(id, info.model, 32);
+    batch_info_clear(&info);
+    rc = models_resolve(&path, models, id, NULL, &unused);
+    if (rc == 0)
+        free(path);
+    return rc == 0;
+}
+
+static int outcome_of(const struct batch *b, const char *models,
+                      struct err *err)
 {
     int rc;
 
@@ -218,23 +241,24 @@ static int outcome_of(const struct batch *b, struct err *err)
         owner_judge(b, NULL, NULL, OWNER_STALE_S) != OWNER_DEAD)
         return OUTCOME_NOWHERE;
     rc = got_nowhere(b, err);
+    if (rc == 0 && (rc = has_model(b, models, err)) >= 0)
+        rc = !rc;
     if (rc < 0)
         return -1;
     return rc ? OUTCOME_NOWHERE : OUTCOME_MORE;
 }
 
-/* Of two outcomes the one that says more. */
-static int worse(int a, int b)
+/* Of two outcomes the one that says more: as long as one batch has more to do
+ * it is come back for, whatever became of the other. */
+static int both(int a, int b)
 {
     if (a < 0 || b < 0)
         return -1;
-    if (a == OUTCOME_NOWHERE || b == OUTCOME_NOWHERE)
-        return OUTCOME_NOWHERE;
     return a > b ? a : b;
 }
 
 static int outcome_in(const struct spool *s, enum spool_state state,
-                      struct err *err)
+                      const char *models, struct err *err)
 {
     int outcome = OUTCOME_DONE;
     struct batch *list;
@@ -244,25 +268,25 @@ static int outcome_in(const struct spool *s, enum spool_state state,
         return -1;
     for (size_t i = 0; i < n; i++)
         if (state == SPOOL_TODO || is_jobs(&list[i]))
-            outcome = worse(outcome, outcome_of(&list[i], err));
+            outcome = both(outcome, outcome_of(&list[i], models, err));
     take(&(struct batch){ .path = NULL }, list, n, n);
     return outcome;
 }
 
 int choose_outcome(const struct spool *s, const char *const *name, size_t n,
-                   struct err *err)
+                   const char *models, struct err *err)
 {
     int outcome = OUTCOME_DONE;
 
     if (n == 0)
-        return worse(outcome_in(s, SPOOL_RUNNING, err),
-                     outcome_in(s, SPOOL_TODO, err));
+        return both(outcome_in(s, SPOOL_RUNNING, models, err),
+                    outcome_in(s, SPOOL_TODO, models, err));
     for (size_t i = 0; i < n; i++) {
         struct batch b;
 
         if (spool_find(s, name[i], &b, err))
             return -1;
-        outcome = worse(outcome, outcome_of(&b, err));
+        outcome = both(outcome, outcome_of(&b, models, err));
         batch_clear(&b);
     }
     return outcome;

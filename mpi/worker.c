@@ -428,7 +428,10 @@ static int tell_outcome(const struct worker *w)
     int outcome = -1;
 
     if (spool_open(&spool, settings_text(w->settings, "spool"), &err) == 0)
-        outcome = choose_outcome(spool, w->names, w->n_names, &err);
+        outcome = choose_outcome(spool, w->names, w->n_names,
+                                 w->model_path ? NULL
+                                     : settings_text(w->settings, "models"),
+                                 &err);
     spool_close(spool);
     if (outcome < 0)
         log_err(&err);

@@ -194,7 +194,15 @@ got=0
 [ $got -eq 1 ] && [ -d spool/todo/"$id" ] && r=0 || r=1
 report $r "a model that vanished: exit 1, the batch stays in todo"
 has err 'the model of this batch' "and it is told"
+got=0
+"$worker" --outcome -- "$batch" >out 2>err || got=$?
+[ $got -eq 1 ] && r=0 || r=1
+report $r "there is nothing to come back for"
 mv gone models
+got=0
+"$worker" --outcome -- "$batch" >out 2>err || got=$?
+[ $got -eq 75 ] && r=0 || r=1
+report $r "with its model there is"
 
 again
 printf 'x' >>spool/todo/"$id"/requests.jsonl

@@ -76,7 +76,7 @@ until_state() { # STATE SECONDS
     [ "$(state)" = "$1" ]
 }
 started() { # a record is in a log
-    left=150
+    left=300
     while [ -z "$(find "spool/running/b$batch" -name '*.log' -size +7k \
         2>/dev/null)" ] && [ $left -gt 0 ]; do
         left=$((left - 1))
@@ -151,12 +151,23 @@ one_of() { # of the words on standard input
     [ "$n_list" -gt 0 ] || return 0
     echo "$list" | sed -n "$(($(random "$n_list") + 1))p"
 }
+# a zombie that nobody has reaped counts as gone
+alive() { # PID
+    grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null
+}
 slurmd_up() { # start those that are gone, as a site's init would
     for i in 1 2 3 4; do
         pid=$(cat "slurm/run/n$i.pid" 2>/dev/null || :)
-        if [ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null; then
-            slurmd -N n$i 2>>err || :
-        fi
+        [ -n "$pid" ] && alive "$pid" || slurmd -N n$i 2>>err || :
+    done
+}
+all_nodes() { # are idle again
+    left=120
+    while [ "$(sinfo -h -N -p batch -t idle -o %N | wc -l)" -ne 4 ] &&
+        [ $left -gt 0 ]; do
+        left=$((left - 1))
+        slurmd_up
+        sleep 0.5
     done
 }
 done_kills=0
@@ -286,7 +297,7 @@ until_state 'done' 120 && r=0 || r=1
 [ $r -eq 0 ] || { cat spool/log/"$batch".log; squeue; sinfo; } >>err
 report $r "a node is lost, the batch is done"
 finished "a lost node"
-slurmd_up
+all_nodes
 
 questions 300 scancelled |
     sed 's/"body": {/&"apus": {"ignore_eos": true}, /' >scancelled.jsonl
