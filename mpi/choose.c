@@ -44,18 +44,13 @@ static bool is_running_own(const struct batch *b)
 static int tell_owner(const struct batch *b, struct err *err)
 {
     struct err unused = ERR_INIT;
-    char id[ID_TEXT];
+    char id[ID_TEXT], who[320] = "a process that has just taken it";
     struct owner o;
 
     base64url(id, b->id, 32);
-    if (owner_read(&o, b->path, &unused) != 1)
-        return err_set(err, ERR_INPUT, "batch %s is in %s: another process"
-                       " has just taken it", id, spool_state_name(b->state));
-    if (o.slurm_job[0])
-        return err_set(err, ERR_INPUT, "batch %s is worked on by Slurm job %s"
-                       " on %s", id, o.slurm_job, o.host);
-    return err_set(err, ERR_INPUT, "batch %s is worked on by process %" PRId64
-                   " on %s", id, o.pid, o.host);
+    if (owner_read(&o, b->path, &unused) == 1)
+        owner_text(who, sizeof(who), &o);
+    return err_set(err, ERR_INPUT, "batch %s is worked on by %s", id, who);
 }
 
 int choose_named(const struct spool *s, const char *name, struct batch *b,

@@ -77,11 +77,7 @@ static void read_owner(struct row *r, const struct batch *b)
         return;
     if (owner_read(&o, b->path, &unused) != 1)
         return;
-    if (o.slurm_job[0])
-        snprintf(r->owner, sizeof(r->owner), "job %s", o.slurm_job);
-    else
-        snprintf(r->owner, sizeof(r->owner), "process %" PRId64 " on %s",
-                 o.pid, o.host);
+    owner_text(r->owner, sizeof(r->owner), &o);
 }
 
 /* 0, or -1 where there is no such batch any more. */

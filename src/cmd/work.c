@@ -76,21 +76,15 @@ bool work_is_done(const struct batch *b)
 
 static int tell_owner(const struct batch *b, struct err *err)
 {
+    char id[ID_TEXT], who[320] = "a worker that has just taken it";
     struct err unused = ERR_INIT;
-    char id[ID_TEXT];
     struct owner o;
 
     base64url(id, b->id, 32);
-    if (owner_read(&o, b->path, &unused) != 1)
-        return err_set(err, ERR_RETRY, "batch %s has just been taken by a"
-                       " worker (apus status)", id);
-    if (o.slurm_job[0])
-        return err_set(err, ERR_RETRY, "batch %s is worked on by Slurm job %s"
-                       " (apus status; apus cancel %.8s ends it)", id,
-                       o.slurm_job, id);
-    return err_set(err, ERR_RETRY, "batch %s is worked on by process %" PRId64
-                   " on %s (apus status; apus cancel %.8s ends it)", id,
-                   o.pid, o.host, id);
+    if (owner_read(&o, b->path, &unused) == 1)
+        owner_text(who, sizeof(who), &o);
+    return err_set(err, ERR_RETRY, "batch %s is worked on by %s (apus status;"
+                   " apus cancel %.8s ends it)", id, who, id);
 }
 
 /* Where it is now: another may have moved it. */

@@ -257,6 +257,14 @@ int owner_read(struct owner *o, const char *batch_path, struct err *err)
     return read_owner(o, batch_path, NULL, err);
 }
 
+void owner_text(char *out, size_t n, const struct owner *o)
+{
+    if (o->slurm_job[0])
+        snprintf(out, n, "Slurm job %s on %s", o->slurm_job, o->host);
+    else
+        snprintf(out, n, "process %" PRId64 " on %s", o->pid, o->host);
+}
+
 int owner_touch(const char *batch_path, struct err *err)
 {
     char *path = file_join(batch_path, "owner");

@@ -103,6 +103,8 @@ int owner_write(const char *batch_path, const struct owner *o,
                 struct err *err);
 /* 1 read, 0 there is none, -1 unreadable. */
 int owner_read(struct owner *o, const char *batch_path, struct err *err);
+/* For people: "process 12 on HOST", "Slurm job 7 on HOST". */
+void owner_text(char *out, size_t n, const struct owner *o);
 /* Touch it, once a minute. */
 int owner_touch(const char *batch_path, struct err *err);
 
