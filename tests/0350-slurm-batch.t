@@ -44,16 +44,15 @@ APUS_SPOOL=$tmp/spool
 APUS_LAUNCHER=slurm
 APUS_RANK_TIMEOUT=3
 APUS_LIBEXEC=$build
-# four nodes that are one machine: see slurm-up.sh
+# four nodes that are one machine: shared memory would take some of them for
+# one node, and others not
 OMPI_MCA_pml=ob1
-OMPI_MCA_btl=self,vader,tcp
+OMPI_MCA_btl=self,tcp
 OMPI_MCA_btl_tcp_if_include=lo
 OMPI_MCA_oob_tcp_if_include=lo
-OMPI_MCA_btl_vader_single_copy_mechanism=none
 export PATH APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LAUNCHER \
     APUS_RANK_TIMEOUT APUS_LIBEXEC OMPI_MCA_pml OMPI_MCA_btl \
-    OMPI_MCA_btl_tcp_if_include OMPI_MCA_oob_tcp_if_include \
-    OMPI_MCA_btl_vader_single_copy_mechanism
+    OMPI_MCA_btl_tcp_if_include OMPI_MCA_oob_tcp_if_include
 
 "$apus" model add "$top/models/nano" nano >out 2>err
 # questions N NAME: so many, each with a custom_id of its own
