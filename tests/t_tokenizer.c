@@ -626,6 +626,22 @@ static void repeated_merge(void)
     buf_clear(&b);
 }
 
+/* What is cut out of text has to leave UTF-8 behind. */
+static void special_is_utf8(void)
+{
+    size_t at = 28;
+    struct buf b;
+
+    spm_bytes(&b, 0, true);
+    while (get_u32(b.data + at) != TOKEN_CONTROL)
+        at += 12 + get_u32(b.data + at + 8);
+    b.data[at + 12] = (char)0xa9;
+    ok(bytes_bad(&b, MAX_VOCAB), "a control token that is not UTF-8");
+    set_u32(b.data + at, TOKEN_USER);
+    ok(bytes_bad(&b, MAX_VOCAB), "a user-defined one");
+    buf_clear(&b);
+}
+
 #define HEAD "{\"model\":{\"type\":\"BPE\","
 #define VOCAB "\"vocab\":{\"a\":0,\"b\":1,\"ab\":2}"
 #define PRE "\"pre_tokenizer\":" BYTE_LEVEL
@@ -732,6 +748,7 @@ int main(void)
     spm();
     bad_bytes();
     repeated_merge();
+    special_is_utf8();
     bad_json();
     llama2_json();
     if (data_dir) {

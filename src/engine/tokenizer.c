@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #define MAGIC "apustok1"
 
@@ -168,8 +169,16 @@ static int collect_special(const struct tokenizer *t, struct splitter *s,
 
     if (collect(t, &s->refs, set, err))
         return -1;
-    for (i = 0; i < s->refs.n; i++)
-        s->begins[(unsigned char)s->refs.ref[i].s[0]] = true;
+    for (i = 0; i < s->refs.n; i++) {
+        const struct token_ref *r = &s->refs.ref[i];
+
+        /* It is cut out of UTF-8, and what is left must be UTF-8 too: the
+         * pre-tokenizer does not look again. */
+        if (!utf8_valid(r->s, r->len))
+            return err_set(err, ERR_INPUT, "tokenizer: token %u stands for"
+                           " text and is not UTF-8", r->id);
+        s->begins[(unsigned char)r->s[0]] = true;
+    }
     return 0;
 }
 
