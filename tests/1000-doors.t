@@ -36,16 +36,17 @@ cat >"$tmp/layers" <<'TXT'
 1 kernels
 1 jobs
 2 src/arweave
-2 src/ao
 2 src/store
 2 src/engine
+3 src/ao
 3 src/verify
 3 src/localnet
-4 src/cmd
-4 mpi
-5 bench
-6 tests
-6 tests/fuzz
+4 src/relay
+5 src/cmd
+5 mpi
+6 bench
+7 tests
+7 tests/fuzz
 TXT
 awk -v layers="$tmp/layers" '
     BEGIN {
@@ -95,10 +96,11 @@ door 'cuda.*|cublas.*' 'kernels/cuda[^/]*' CUDA
 door 'hdf5.*|H5.*' 'src/store/checkpoint_[a-z0-9]*\.[ch]' HDF5
 door 'curl/.*' '(.*/)?http\.c' libcurl
 door 'lua.*|lauxlib\.h' 'src/localnet/.*' Lua
+door 'microhttpd\.h' 'src/localnet/[a-z0-9_]*\.c' libmicrohttpd
 
 # Nothing that computes or parses prints or exits.
 grep -nE '(^|[^a-z_])(printf|puts|putchar|exit|perror) ?\(' \
-    $(grep -E '^(src/(base|proof|store|engine|arweave|ao|verify)|kernels)/' \
+    $(grep -E '^(src/(base|proof|store|engine|arweave|ao|verify|relay)|kernels)/' \
     "$tmp/files") /dev/null |
     grep -vE '^src/base/(mem|log)\.c:' |
     grep -vE ':[0-9]+: *(/?\*)' >"$tmp/found" || :

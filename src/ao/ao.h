@@ -1,0 +1,96 @@
+/*
+ * Speaking to a process on AO.  One kind of message serves both networks, a
+ * signed data item in a POST (doc/ao.md); behind a table stand legacynet
+ * (messenger, compute unit, scheduler) and HyperBEAM (one node).  An answer
+ * is read from the result of our own message, never from a reply that would
+ * have to be delivered.
+ *
+ * The way of a message: ao_message signs it, the caller journals the bytes,
+ * ao_send posts them (as often as needed: the same bytes are the same
+ * message), ao_result waits for what the process said.
+ */
+#ifndef APUS_AO_AO_H
+#define APUS_AO_AO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arweave/item.h"
+
+struct ao;
+struct buf;
+struct err;
+struct json;
+struct key;
+struct settings;
+
+#define AO_MAX_DATA 90000 /* bytes of data in a message of ours */
+
+/* The network of the settings ao-network, ao-mu, ao-cu, ao-su, ao-node.
+ * `key` signs (NULL: only ao_ask and ao_result work) and must live as long. */
+int ao_new(struct ao **out, const struct settings *s, const struct key *key,
+           struct err *err);
+void ao_free(struct ao *ao);
+
+/* Append a signed message to `process` with a new random anchor: our protocol
+ * tags, then these.  ERR_INPUT: a reserved name, data over AO_MAX_DATA. */
+int ao_message(struct ao *ao, struct buf *item, unsigned char id[32],
+               const unsigned char process[32],
+               const struct item_text_tag *tag, size_t n_tags,
+               const void *data, size_t n, struct err *err);
+
+/* Append a signed process item: module, scheduler and authority of the
+ * settings, On-Boot=Data, these tags too, this Lua. */
+int ao_process(struct ao *ao, struct buf *item, unsigned char id[32],
+               const struct item_text_tag *tag, size_t n_tags,
+               const void *lua, size_t n, struct err *err);
+
+/* Post signed bytes; "already exists" is success.  ERR_RETRY for what may
+ * pass (try again with the same bytes), ERR_INPUT if the item is refused for
+ * good, with what was said and the remedy. */
+int ao_send(struct ao *ao, const void *item, size_t n, struct err *err);
+/* The same for ao_process: *id (NULL is allowed) is what the network calls
+ * the process. */
+int ao_spawn(struct ao *ao, const void *item, size_t n,
+             unsigned char id[32], struct err *err);
+
+/* What an evaluation gave. */
+struct ao_tag {
+    const char *name, *value;
+};
+struct ao_out {
+    const char *target, *data; /* texts; data is "" if there is none */
+    struct ao_tag *tag;
+    size_t n_tags;
+};
+struct ao_result {
+    struct json *root;  /* owns every text below */
+    const char *error;  /* the process raised an error, else NULL */
+    const char *output; /* Output.data or "" */
+    struct ao_out *out;
+    size_t n_out;
+};
+void ao_result_clear(struct ao_result *r);
+/* Value of a tag (its name in any letter case), NULL if there is none. */
+const char *ao_out_tag(const struct ao_out *o, const char *name);
+
+/* Wait for the result of message `id`, at most wait_s seconds.  ERR_RETRY if
+ * it is not there by then; ERR_INPUT if what came is no result, or if the
+ * network says that this result is gone for good (then ask for the state by
+ * ao_ask). */
+int ao_result(struct ao *ao, struct ao_result *r,
+              const unsigned char process[32], const unsigned char id[32],
+              unsigned wait_s, struct err *err);
+
+/* Ask without changing anything: a dry run.  Proves nothing. */
+int ao_ask(struct ao *ao, struct ao_result *r,
+           const unsigned char process[32], const struct item_text_tag *tag,
+           size_t n_tags, const void *data, size_t n, struct err *err);
+
+/* The wallet of the settings (setting wallet, else /etc/apus/wallet.json,
+ * else ~/.config/apus/wallet.json): its path, the caller frees it.
+ * ERR_INPUT with the remedy if there is none. */
+int ao_wallet_path(char **path, const struct settings *s, struct err *err);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * Handing signed items to a bundler (doc/arweave.md): POST /v1/tx, or in parts
+ * for large ones, and asking what has become of them.  The bytes are signed
+ * and journalled before; nothing here makes or keeps state, so every call can
+ * be made again.
+ */
+#ifndef APUS_ARWEAVE_BUNDLER_H
+#define APUS_ARWEAVE_BUNDLER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct bundler;
+struct err;
+struct settings;
+
+/* Of the settings `bundler` (URL), `bundler-key` (address that must sign
+ * receipts; empty: what GET /info said the first time, kept by the caller)
+ * and those of base/http. */
+int bundler_new(struct bundler **out, const struct settings *s,
+                struct err *err);
+void bundler_free(struct bundler *b);
+const char *bundler_url(const struct bundler *b);
+
+/* What GET /info and /v1/price say. */
+struct bundler_info {
+    unsigned char signer[32];  /* addresses.arweave */
+    uint64_t free_bytes;       /* items of up to this size cost nothing */
+};
+int bundler_info(struct bundler *b, struct bundler_info *i, struct err *err);
+/* Price in winston credits of n bytes. */
+int bundler_price(struct bundler *b, uint64_t n, uint64_t *winc,
+                  struct err *err);
+int bundler_balance(struct bundler *b, const unsigned char address[32],
+                    uint64_t *winc, struct err *err);
+
+/* The bytes of an item: a head in memory and, behind it, a file (may be
+ * NULL), of which bytes [at, at + n) are the data. */
+struct bundler_item {
+    unsigned char id[32];
+    const void *head;
+    size_t n_head;
+    const char *path;
+    uint64_t at, n;
+};
+
+/* Upload.  0: taken; the receipt's JSON, verified against `signer` (NULL:
+ * any), is in `receipt`, or nothing where it was already there (202, 201, an
+ * "already" answer).  Failures: ERR_INPUT with the remedy for 402 (the
+ * message begins with "payment required") and for an item that is refused;
+ * ERR_RETRY for what may pass. */
+int bundler_post(struct bundler *b, const struct bundler_item *it,
+                 const unsigned char *signer, struct buf *receipt,
+                 struct err *err);
+
+enum bundler_status { BUNDLER_UNKNOWN, BUNDLER_NEW, BUNDLER_PENDING,
+                      BUNDLER_PERMANENT, BUNDLER_FAILED };
+/* What became of an item: its status and, where there is one, the id of the
+ * transaction that it is in. */
+int bundler_status(struct bundler *b, const unsigned char id[32],
+                   enum bundler_status *status, unsigned char root[32],
+                   bool *has_root, struct err *err);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * Reading from Arweave by id, from gateways that are not believed: every byte
+ * is verified while it comes, and what one gateway cannot give rightly is
+ * asked of the next.
+ */
+#ifndef APUS_ARWEAVE_GATEWAY_H
+#define APUS_ARWEAVE_GATEWAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct item;
+struct settings;
+struct gateways;
+
+/* The gateways of the setting `gateways` (URLs, separated by spaces or
+ * commas), in that order. */
+int gateways_new(struct gateways **out, const struct settings *s,
+                 struct err *err);
+void gateways_free(struct gateways *g);
+size_t gateways_count(const struct gateways *g);
+
+/* Told when one gateway failed and the next is asked; may be NULL. */
+void gateways_note(struct gateways *g,
+                   void (*note)(void *self, const char *text), void *self);
+
+/* The whole item `id` (its raw bytes, verified, head included) appended to
+ * `raw`, whose ceiling bounds it; *it points into raw->data.  `skip` gateways
+ * are left out at the front (0; 1 to read back from a second one).
+ * ERR_RETRY: no gateway has it now; ERR_INPUT: too long, or every gateway
+ * gave something else. */
+int gateway_item(struct gateways *g, const unsigned char id[32], size_t skip,
+                 struct buf *raw, struct item *it, struct err *err);
+
+/* The same where it is known in which bundle item it lies, and where in that
+ * item's data: for items that gateways do not index. */
+struct gateway_place {
+    unsigned char bundle[32]; /* id of the item that holds it */
+    uint64_t at, size;        /* in the bundle item's data */
+};
+int gateway_item_at(struct gateways *g, const unsigned char id[32],
+                    const struct gateway_place *place, size_t skip,
+                    struct buf *raw, struct item *it, struct err *err);
+
+/* The data of item or transaction `id` into the file `path`, which appears
+ * only when every byte was verified; what came before a failure is kept in
+ * path.part and gone on with (Range) next time.  `head` (may be NULL) gets
+ * the item's head bytes, for its tags.  progress may be NULL. */
+int gateway_file(struct gateways *g, const unsigned char id[32],
+                 const char *path, uint64_t max_size, struct buf *head,
+                 void (*progress)(void *self, uint64_t done, uint64_t size),
+                 void *self, struct err *err);
+
+#endif

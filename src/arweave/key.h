@@ -1,0 +1,49 @@
+/*
+ * Wallets: RSA keys of 4096 bits with the exponent 65537, as Arweave has them,
+ * in files in the form of a JWK (RFC 7517, RFC 7518 section 6.3); signatures
+ * are RSA-PSS with SHA-256, MGF1-SHA-256 (RFC 8017 section 8.1) and a salt of
+ * no bytes, so that the same bytes always have the same signature and id.
+ */
+#ifndef APUS_ARWEAVE_KEY_H
+#define APUS_ARWEAVE_KEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+struct key;
+
+#define KEY_BYTES 512 /* of a modulus and of a signature */
+
+/* A new key; takes a second or so. */
+int key_new(struct key **out, struct err *err);
+
+/* Read a wallet.  ERR_INPUT, with the remedy: a file that others may read, of
+ * another user, no JWK, another type or size or exponent, parts that do not
+ * belong together.  Secrets are wiped when it is freed. */
+int key_load(struct key **out, const char *path, struct err *err);
+void key_free(struct key *k);
+
+/* Write a wallet, mode 0600, synced; never over a file that is there
+ * (ERR_INPUT). */
+int key_save(const struct key *k, const char *path, struct err *err);
+
+/* Address: SHA-256 of the modulus. */
+void key_address(const struct key *k, unsigned char address[32]);
+void key_modulus(const struct key *k, unsigned char n[KEY_BYTES]);
+void key_address_of(unsigned char address[32],
+                    const unsigned char n[KEY_BYTES]);
+
+/* Sign msg[0..n); the signature is checked before it is handed out.  May be
+ * called by several threads at once. */
+int key_sign(const struct key *k, unsigned char sig[KEY_BYTES],
+             const void *msg, size_t n, struct err *err);
+
+/* Whether the key with this modulus signed it, with a salt of any length. */
+bool key_check(const unsigned char modulus[KEY_BYTES],
+               const unsigned char sig[KEY_BYTES], const void *msg, size_t n);
+
+/* Cryptographically random bytes, for anchors. */
+int key_random(void *out, size_t n, struct err *err);
+
+#endif

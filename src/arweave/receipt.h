@@ -1,0 +1,36 @@
+/*
+ * What a bundler signs when it takes an item (doc/arweave.md): deep hash of
+ * "Bundlr", version, id, deadlineHeight, timestamp.  Everything else in a
+ * receipt is unsigned, and `public` is what the bundler says of itself: it is
+ * held against a pinned address.
+ */
+#ifndef APUS_ARWEAVE_RECEIPT_H
+#define APUS_ARWEAVE_RECEIPT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct key;
+struct buf;
+
+struct receipt {
+    unsigned char id[32];      /* of the item */
+    uint64_t timestamp_ms;
+    uint64_t deadline_height;
+    char version[16];
+    unsigned char signer[32];  /* SHA-256 of `public` */
+    uint64_t winc;             /* what was charged; not signed, 0 if absent */
+};
+
+/* Parse and verify.  ERR_INPUT: no receipt, a wrong signature, another item
+ * than `id`, another signer than `pinned` (NULL: any). */
+int receipt_read(struct receipt *r, const char *json, size_t n,
+                 const unsigned char id[32], const unsigned char *pinned,
+                 struct err *err);
+
+/* Make one, as a bundler (localnet). */
+int receipt_sign(struct buf *json, const struct receipt *r,
+                 const struct key *key, struct err *err);
+
+#endif
