@@ -87,7 +87,8 @@ done
 
 good=yes
 for o in $("$apus" settings | sed -n 's/^\([a-z][a-z-]*\) = .*/\1/p'); do
-    grep -q "^\.It Ic $o\$" "$man" || { good=no; echo "# no setting $o"; }
+    grep -qE "^\.It Ic ([a-z-]+ , )*$o( ,|\$)" "$man" ||
+        { good=no; echo "# no setting $o"; }
 done
 ok "every setting is in the manual"
 
