@@ -449,14 +449,26 @@ static void test_base64(void)
     unsigned char id[32], back[32];
     char text[ID_TEXT + 2];
     int good = 1;
+    size_t n;
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        base64url(text, rows[i][0], strlen(rows[i][0]));
+        size_t want = strlen(rows[i][0]);
+
+        base64url(text, rows[i][0], want);
+        if (base64url_decode(back, 6, &n, rows[i][1]) || n != want ||
+            memcmp(back, rows[i][0], n) != 0 ||
+            (want && base64url_decode(back, want - 1, &n, rows[i][1]) == 0))
+            good = 0;
         good = good && strcmp(text, rows[i][1]) == 0;
     }
     ok(good, "base64url, RFC 4648");
     for (int i = 0; i < 32; i++)
         id[i] = (unsigned char)(i * 73 + 200);
+    ok(base64url_decode(back, 6, &n, "Zh") && base64url_decode(back, 6, &n,
+       "Zg=") && base64url_decode(back, 6, &n, "Zm9") &&
+       base64url_decode(back, 6, &n, "Zm9vY") &&
+       base64url_decode(back, 6, &n, "Zm+v"),
+       "nothing but the canonical form");
     base64url(text, id, 32);
     ok(strlen(text) == ID_TEXT - 1 && base64url_id(back, text) == 0 &&
        memcmp(id, back, 32) == 0, "an id and back: %s", text);

@@ -31,29 +31,41 @@ void base64url(char *out, const void *data, size_t n)
     *out = '\0';
 }
 
-int base64url_id(unsigned char id[32], const char *text)
+int base64url_decode(void *out, size_t max, size_t *n, const char *text)
 {
-    unsigned char bytes[33];
+    size_t len = strlen(text), want = len / 4 * 3 + len % 4 * 3 / 4;
+    unsigned char *to = out;
     unsigned bits = 0, n_bits = 0;
-    size_t n = 0;
 
-    if (strnlen(text, ID_TEXT) != ID_TEXT - 1)
+    if (len % 4 == 1 || want > max ||
+        strspn(text, alphabet) != len)
         return -1;
-    for (size_t i = 0; i < ID_TEXT - 1; i++) {
-        const char *at = strchr(alphabet, text[i]);
+    /* bits that are over would make another text for the same bytes */
+    if (len % 4) {
+        size_t last = (size_t)(strchr(alphabet, text[len - 1]) - alphabet);
 
-        if (!at)
+        if (last & (len % 4 == 2 ? 15 : 3))
             return -1;
-        bits = (bits << 6 | (unsigned)(at - alphabet)) & 0x3fff;
+    }
+    for (size_t i = 0; i < len; i++) {
+        size_t v = (size_t)(strchr(alphabet, text[i]) - alphabet);
+
+        bits = (bits << 6 | (unsigned)v) & 0x3fff;
         n_bits += 6;
         if (n_bits >= 8) {
             n_bits -= 8;
-            bytes[n++] = (unsigned char)(bits >> n_bits);
+            *to++ = (unsigned char)(bits >> n_bits);
         }
     }
-    /* Two bits are over; another id text for the same id if they were free. */
-    if (bits & 3)
-        return -1;
-    memcpy(id, bytes, 32);
+    *n = want;
     return 0;
+}
+
+int base64url_id(unsigned char id[32], const char *text)
+{
+    size_t n;
+
+    if (strnlen(text, ID_TEXT) != ID_TEXT - 1)
+        return -1;
+    return base64url_decode(id, 32, &n, text);
 }
