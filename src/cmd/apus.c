@@ -37,6 +37,7 @@ static const struct command commands[] = {
     { "verify", "check a checkpoint, compute answers again", cmd_verify },
     { "seal", "make the checkpoint of an answered batch", cmd_seal },
     { "model", "add, list and remove models", cmd_model },
+    { "doctor", "look at everything that the work needs", cmd_doctor },
     { "clean", "remove old batches from the spool", cmd_clean },
     { "settings", "show every setting and where it comes from",
       cmd_settings },

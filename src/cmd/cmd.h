@@ -39,6 +39,7 @@ int cmd_status(struct settings *s, int argc, char **argv);
 int cmd_cancel(struct settings *s, int argc, char **argv);
 int cmd_show(struct settings *s, int argc, char **argv);
 int cmd_verify(struct settings *s, int argc, char **argv);
+int cmd_doctor(struct settings *s, int argc, char **argv);
 int cmd_clean(struct settings *s, int argc, char **argv);
 int cmd_settings(struct settings *s, int argc, char **argv);
 

@@ -124,8 +124,8 @@ int work_prepare(const struct spool *s, struct batch *b, struct err *err)
 
 /* ---- the worker's command line ------------------------------------------- */
 
-/* Beside this program, where make and make install both put it. */
-static char *worker_path(void)
+/* Where make and make install both put it. */
+char *work_worker_path(void)
 {
     char self[4096], *slash;
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -150,7 +150,7 @@ static unsigned cores(void)
 }
 
 /* Open MPI refuses to run as root unless it is told so twice. */
-static bool may_run_mpi(void)
+bool work_may_run_mpi(void)
 {
 #ifdef HAVE_MPI
     return geteuid() != 0 || (getenv("OMPI_ALLOW_RUN_AS_ROOT") &&
@@ -167,7 +167,7 @@ unsigned work_ranks(const struct settings *s, uint64_t n_requests)
 
     if (n)
         return (unsigned)n;
-    if (!may_run_mpi())
+    if (!work_may_run_mpi())
         return 1;
     n = cores();
     return (unsigned)(n < useful ? n : useful ? useful : 1);
@@ -191,7 +191,7 @@ void work_launch(struct launch *l, const struct batch *b,
         args[n++] = xasprintf("--model=%s", o->model_path);
     args[n++] = xstrdup("--");
     args[n++] = xstrdup(id);
-    l->worker = worker_path();
+    l->worker = work_worker_path();
     l->batch = id;
     l->args = (const char *const *)args;
     l->ranks = (unsigned)settings_count(o->settings, "ranks");

@@ -39,6 +39,12 @@ int work_prepare(const struct spool *s, struct batch *b, struct err *err);
 int work_here(const struct spool *s, struct batch *b,
               const struct work_options *o, struct err *err);
 
+/* Path of the worker, beside this program; the caller frees it. */
+char *work_worker_path(void);
+
+/* Whether mpirun can start several processes here. */
+bool work_may_run_mpi(void);
+
 /* Processes for so many requests on this machine: as the setting says, or one
  * for each core and fewer for few requests. */
 unsigned work_ranks(const struct settings *s, uint64_t n_requests);

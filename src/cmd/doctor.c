@@ -1,0 +1,104 @@
+/*
+ * apus doctor: look at everything that the work needs, and say of each what
+ * is wrong and what to do.  It changes nothing.  The checks are in
+ * doctor_local.c and doctor_net.c.
+ */
+#include <config.h>
+
+#include "cmd/doctor.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/opt.h"
+#include "cmd/cmd.h"
+
+static void line(const char *status, const char *what, const char *fmt,
+                 va_list ap)
+{
+    printf("%s\t%s\t", status, what);
+    vprintf(fmt, ap);
+}
+
+void doctor_ok(struct doctor *d, const char *what, const char *fmt, ...)
+{
+    va_list ap;
+
+    (void)d;
+    va_start(ap, fmt);
+    line("ok", what, fmt, ap);
+    va_end(ap);
+    putchar('\n');
+}
+
+void doctor_skip(struct doctor *d, const char *what, const char *fmt, ...)
+{
+    va_list ap;
+
+    (void)d;
+    va_start(ap, fmt);
+    line("skipped", what, fmt, ap);
+    va_end(ap);
+    putchar('\n');
+}
+
+void doctor_warn(struct doctor *d, const char *what, const char *remedy,
+                 const char *fmt, ...)
+{
+    va_list ap;
+
+    d->n_warnings++;
+    va_start(ap, fmt);
+    line("warning", what, fmt, ap);
+    va_end(ap);
+    printf("\tremedy: %s\n", remedy);
+}
+
+void doctor_bad(struct doctor *d, const char *what, const char *remedy,
+                const char *fmt, ...)
+{
+    va_list ap;
+
+    d->n_bad++;
+    va_start(ap, fmt);
+    line("bad", what, fmt, ap);
+    va_end(ap);
+    printf("\tremedy: %s\n", remedy);
+}
+
+int cmd_doctor(struct settings *s, int argc, char **argv)
+{
+    static void (*const local[])(struct doctor *) = {
+        doctor_spool, doctor_batches, doctor_models, doctor_arithmetic,
+        doctor_worker, doctor_ranks, doctor_slurm,
+    };
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct doctor d = { .settings = s };
+    const struct opt opts[] = {
+        { 0, "offline", NULL, "look at this machine alone", NULL,
+          &d.offline },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus doctor",
+        .synopsis = "[--offline]",
+        .about = "Look at everything that the work needs: spool, models,"
+                 " workers, Slurm.\n"
+                 "Print a line each, with the remedy for what is wrong; the"
+                 " exit status is 3 if\nanything is.",
+        .opts = opts,
+    };
+    size_t n_args;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
+        local[i](&d);
+        fflush(stdout);
+    }
+    return d.n_bad ? CMD_NO : CMD_DONE;
+}

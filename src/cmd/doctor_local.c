@@ -1,0 +1,327 @@
+/*
+ * What apus doctor looks at on this machine.
+ */
+#include <config.h>
+
+#include "cmd/doctor.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "cmd/owners.h"
+#include "cmd/work.h"
+#include "commit.h"
+#include "engine/models.h"
+#include "jobs/child.h"
+#include "jobs/launcher.h"
+#include "kernels/kernels.h"
+#include "store/spool.h"
+
+#define MIN_FREE ((uint64_t)1 << 30)
+#define OUT_MAX 65536
+#define RUN_MS 30000
+#define OLD_S (2 * 86400)
+
+/* ---- the file system ---------------------------------------------------- */
+
+const char *doctor_remote_fs(const char *path)
+{
+    /* statfs(2), and the headers of Lustre, GPFS and BeeGFS */
+    static const struct { unsigned long type; const char *name; } known[] = {
+        { 0x6969, "NFS" }, { 0x517b, "SMB" }, { 0xff534d42, "CIFS" },
+        { 0xfe534d42, "SMB2" }, { 0x0bd00bd0, "Lustre" },
+        { 0x47504653, "GPFS" }, { 0x19830326, "BeeGFS" },
+        { 0x00c36400, "Ceph" }, { 0x5346414f, "AFS" }, { 0x01021997, "9p" },
+    };
+    struct statfs fs;
+
+    if (statfs(path, &fs))
+        return NULL;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (((unsigned long)fs.f_type & 0xffffffff) == known[i].type)
+            return known[i].name;
+    return NULL;
+}
+
+static void check_space(struct doctor *d, const char *dir)
+{
+    uint64_t part = settings_count(d->settings, "part-size"), left;
+    struct statvfs v;
+
+    if (statvfs(dir, &v)) {
+        doctor_bad(d, "space", "look at the file system of the spool",
+                   "cannot ask \"%s\": %s", dir, strerror(errno));
+        return;
+    }
+    left = (uint64_t)v.f_bavail * v.f_frsize;
+    if (left < MIN_FREE)
+        doctor_bad(d, "space", "apus clean --older 30d, or set spool to a"
+                   " larger disk", "\"%s\" has %" PRIu64 " MiB left", dir,
+                   left >> 20);
+    else if (left < part)
+        doctor_warn(d, "space", "apus clean --older 30d, or set part-size",
+                    "\"%s\" has %" PRIu64 " MiB left, a part of a checkpoint"
+                    " may come to %" PRIu64 " MiB", dir, left >> 20,
+                    part >> 20);
+    else
+        doctor_ok(d, "space", "%" PRIu64 " MiB left", left >> 20);
+}
+
+void doctor_spool(struct doctor *d)
+{
+    const char *dir = settings_text(d->settings, "spool");
+    struct err err = ERR_INIT;
+    struct spool *s;
+
+    if (spool_open(&s, dir, &err)) {
+        doctor_bad(d, "spool", "make it writable for this user, or set spool"
+                   " to a directory of its own", "%s", err.text);
+        return;
+    }
+    doctor_ok(d, "spool", "\"%s\"", dir);
+    spool_close(s);
+    check_space(d, dir);
+}
+
+/* ---- batches that nobody works on --------------------------------------- */
+
+/* How many there are, and the id of the first. */
+static size_t count_state(struct spool *s, enum spool_state state,
+                          uint64_t older_s, char id[ID_TEXT])
+{
+    struct err unused = ERR_INIT;
+    struct batch *list;
+    size_t n, count = 0;
+    uint64_t age;
+
+    if (spool_list(s, state, &list, &n, &unused))
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        if (spool_age(s, &list[i], &age, &unused) == 0 && age >= older_s &&
+            count++ == 0)
+            base64url(id, list[i].id, 32);
+        batch_clear(&list[i]);
+    }
+    free(list);
+    return count;
+}
+
+/* Batches whose owner is dead. */
+static size_t count_dead(struct spool *s, enum spool_state state,
+                         char id[ID_TEXT])
+{
+    struct err unused = ERR_INIT;
+    struct batch *list;
+    struct owners *o;
+    size_t n, count = 0;
+
+    if (spool_list(s, state, &list, &n, &unused))
+        return 0;
+    o = owners_ask(list, n);
+    for (size_t i = 0; i < n; i++) {
+        if (owner_judge(&list[i], owners_over, o, OWNER_STALE_S) ==
+            OWNER_DEAD && count++ == 0)
+            base64url(id, list[i].id, 32);
+        batch_clear(&list[i]);
+    }
+    owners_free(o);
+    free(list);
+    return count;
+}
+
+void doctor_batches(struct doctor *d)
+{
+    struct err unused = ERR_INIT;
+    struct spool *s;
+    char id[ID_TEXT];
+    size_t n, found = 0;
+
+    if (spool_open(&s, settings_text(d->settings, "spool"), &unused))
+        return;
+    n = count_state(s, SPOOL_FAILED, 0, id);
+    if (n)
+        doctor_warn(d, "batches", "see its file `why`; apus submit BATCH"
+                    " tries it again", "%zu failed, the first is %s", n, id);
+    found += n;
+    n = count_state(s, SPOOL_TODO, OLD_S, id);
+    if (n)
+        doctor_warn(d, "batches", "apus submit, or a cron line with apus"
+                    " drain", "%zu wait for two days, the first is %s", n,
+                    id);
+    found += n;
+    n = count_dead(s, SPOOL_RUNNING, id) + count_dead(s, SPOOL_SENDING, id);
+    if (n)
+        doctor_warn(d, "batches", "apus status puts them back, apus drain"
+                    " goes on with them", "%zu have lost their worker, one"
+                    " is %s", n, id);
+    if (found + n == 0)
+        doctor_ok(d, "batches", "none failed, none was left lying");
+    spool_close(s);
+}
+
+/* ---- models ------------------------------------------------------------- */
+
+/* A line of models_list: name, id, parameters, size or what is wrong. */
+static void check_model(struct doctor *d, char *row, size_t *n_good)
+{
+    const char *name = strsep(&row, "\t"), *id = strsep(&row, "\t");
+    const char *parameters = strsep(&row, "\t");
+
+    if (!parameters || !row)
+        return;
+    if (strcmp(parameters, "-") == 0)
+        doctor_bad(d, "model", "apus model rm it, and add it again",
+                   "%s, %s: the file is %s", name, id, row);
+    else
+        ++*n_good;
+}
+
+void doctor_models(struct doctor *d)
+{
+    const char *store = settings_text(d->settings, "models");
+    struct err err = ERR_INIT;
+    size_t n_good = 0;
+    struct buf out;
+    char *next, *row;
+
+    buf_init(&out, 1 << 20);
+    if (models_list(store, &out, &err)) {
+        doctor_bad(d, "models", "set models to a directory that this user may"
+                   " read", "%s", err.text);
+        goto out;
+    }
+    if (out.len == 0) {
+        doctor_bad(d, "models", "apus model add DIRECTORY, or apus model"
+                   " fetch ARWEAVE-ID", "there is none in \"%s\"", store);
+        goto out;
+    }
+    next = out.data;
+    while ((row = strsep(&next, "\n")) != NULL)
+        if (*row)
+            check_model(d, row, &n_good);
+    if (n_good)
+        doctor_ok(d, "models", "%zu in \"%s\"", n_good, store);
+out:
+    buf_clear(&out);
+}
+
+/* ---- arithmetic and workers --------------------------------------------- */
+
+void doctor_arithmetic(struct doctor *d)
+{
+    char text[200] = "";
+
+    x1_thread_init();
+    for (const struct x1_kernels *const *k = x1_variants(); *k; k++) {
+        if (x1_selftest(*k, text, sizeof(text)))
+            doctor_bad(d, "arithmetic", "build it again with the flags that"
+                       " configure chooses", "%s: %s", (*k)->name, text);
+        else
+            doctor_ok(d, "arithmetic", "%s computes X1 to the bit",
+                      (*k)->name);
+    }
+}
+
+/* Run a program and keep the first line that it says. */
+static int first_line(char *line, size_t n, const char *const *argv,
+                      struct err *err)
+{
+    struct buf out, errs;
+    int status, rc;
+
+    buf_init(&out, OUT_MAX);
+    buf_init(&errs, OUT_MAX);
+    rc = child_run(&status, &out, &errs, argv, NULL, RUN_MS, err);
+    if (rc == 0 && status != 0) {
+        if (errs.len)
+            errs.data[strcspn(errs.data, "\n")] = '\0';
+        rc = err_set(err, ERR_FATAL, "%s ended with status %d: %s", argv[0],
+                     status, errs.len ? errs.data : "it said nothing");
+    }
+    if (rc == 0)
+        snprintf(line, n, "%.*s",
+                 out.len ? (int)strcspn(out.data, "\n") : 0,
+                 out.len ? out.data : "");
+    buf_clear(&out);
+    buf_clear(&errs);
+    return rc;
+}
+
+void doctor_worker(struct doctor *d)
+{
+    char *worker = work_worker_path(), line[200], want[200];
+    const char *const argv[] = { worker, "--version", NULL };
+    struct err err = ERR_INIT;
+
+    snprintf(want, sizeof(want), "apus-worker %s (%s),", PACKAGE_VERSION,
+             APUS_COMMIT);
+    if (first_line(line, sizeof(line), argv, &err))
+        doctor_bad(d, "worker", "install apus-worker beside apus", "%s",
+                   err.text);
+    else if (strncmp(line, want, strlen(want)) != 0)
+        doctor_bad(d, "worker", "install both from one build",
+                   "\"%s\" is \"%s\", apus is %s (%s)", worker, line,
+                   PACKAGE_VERSION, APUS_COMMIT);
+    else
+        doctor_ok(d, "worker", "\"%s\"", worker);
+    free(worker);
+}
+
+/* Do two ranks find each other? */
+void doctor_ranks(struct doctor *d)
+{
+    char *worker = work_worker_path(), line[200];
+    const char *const argv[] = {
+        "mpirun", "-n", "2", "--oversubscribe", worker, "--show-ranks", NULL
+    };
+    struct err err = ERR_INIT;
+
+    if (!work_may_run_mpi())
+        doctor_skip(d, "ranks", "no MPI in this build, or root without"
+                    " OMPI_ALLOW_RUN_AS_ROOT and its _CONFIRM: one rank");
+    else if (first_line(line, sizeof(line), argv, &err))
+        doctor_bad(d, "ranks", "install mpirun of the MPI that apus was built"
+                   " with, or set ranks = 1", "%s", err.text);
+    else if (!strstr(line, " of 2 "))
+        doctor_bad(d, "ranks", "use mpirun of the MPI that apus was built"
+                   " with", "two ranks do not see each other: \"%s\"", line);
+    else
+        doctor_ok(d, "ranks", "two ranks of mpirun see each other");
+    free(worker);
+}
+
+void doctor_slurm(struct doctor *d)
+{
+    const char *name = settings_text(d->settings, "launcher");
+    const struct launcher *l = launcher_find(name);
+    struct launch_job j = { .state = LAUNCH_OVER };
+    struct err err = ERR_INIT;
+    char nobody[ID_TEXT];
+
+    if (strcmp(l->name, "slurm") != 0) {
+        doctor_skip(d, "slurm", "workers are started on this machine"
+                    " (launcher = %s)", name);
+        return;
+    }
+    /* whether the controller answers at all: there is no such batch */
+    base64url(nobody, "apus doctor asks whether it lives", 32);
+    if (l->find(nobody, &j, &err) < 0)
+        doctor_bad(d, "slurm", "scontrol ping; set SLURM_CONF, or launcher ="
+                   " local", "%s", err.text);
+    else
+        doctor_ok(d, "slurm", "the controller answers");
+}

@@ -1,0 +1,99 @@
+#!/bin/sh
+# apus doctor: a machine in order, and each check failing once, with its
+# remedy.  What is elsewhere is 0940-doctor.t.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_LAUNCHER=local
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LAUNCHER
+
+# The doctor says "no" because of this check, and what to do.
+finds() { # STATUS CHECK PATTERN NAME ARGUMENT...
+    status=$1 check=$2 pattern=$3 name=$4
+    shift 4
+    [ "$status" = bad ] && want=3 || want=0
+    gives $want "$name" doctor --offline "$@"
+    has out "^$status.$check.*$pattern.*remedy: ." "$name: it says so"
+}
+
+gives 3 "no models yet" doctor --offline
+has out '^bad.models.*remedy: apus model add' "says how to get one"
+"$apus" model add "$top/models/nano" nano >out 2>err
+gives 0 "a machine in order" doctor --offline
+has out '^ok.spool' "the spool"
+has out '^ok.space' "its disk"
+has out '^ok.batches' "its batches"
+has out '^ok.models.1 in' "the models"
+has out '^ok.arithmetic.reference' "the arithmetic"
+has out '^ok.worker' "the worker"
+grep -q '^bad\|^warning.[^w]' out && r=1 || r=0
+report $r "nothing is wrong"
+
+finds bad spool 'apus.conf' "a file for a spool" --spool "$tmp/apus.conf"
+finds warning space 'MiB left' "a disk for less than a part" \
+    --part-size 100000T
+mkdir -p small
+if mount -t tmpfs -o size=1m none small 2>/dev/null; then
+    finds bad space 'MiB left' "a full disk" --spool "$tmp/small/spool"
+    umount small
+else
+    n=$((n + 1))
+    echo "ok $n - a full disk # SKIP cannot mount one"
+fi
+
+head -n 2 "$top/models/nano/eval.jsonl" >q.jsonl
+"$apus" run q.jsonl -m nano --ranks 1 >out 2>err
+b=$(ls spool/done)
+mv "spool/done/$b" spool/failed/
+finds warning batches '1 failed' "a batch that failed"
+mv "spool/failed/$b" spool/todo/
+touch -d '3 days ago' "spool/todo/$b"
+finds warning batches 'wait for two days' "a batch that nobody takes"
+mv "spool/todo/$b" spool/running/
+printf '{"host":"%s","boot":"%s","pid":1,"pid_start":"1"}\n' \
+    "$(uname -n)" "$(cat /proc/sys/kernel/random/boot_id)" >owner
+mv owner "spool/running/$b/owner"
+touch -d '3 days ago' "spool/running/$b/owner" "spool/running/$b"
+finds warning batches 'lost their worker' "a batch whose worker is dead"
+rm -r "spool/running/$b"
+
+for f in models/*.apus; do dd if=/dev/zero of="$f" bs=1 count=8 \
+    conv=notrunc 2>/dev/null; done
+finds bad model 'damaged' "a damaged model"
+rm -r models
+"$apus" model add "$top/models/nano" nano >out 2>err
+
+# a program by itself, without its worker, or with another one
+mkdir bin
+cp "$apus" bin/apus
+real=$apus
+apus=$tmp/bin/apus
+finds bad worker 'apus-worker' "no worker"
+printf '#!/bin/sh\necho apus-worker 0.0 "(old), MPI"\n' >bin/apus-worker
+chmod +x bin/apus-worker
+finds bad worker 'old' "a worker of another build"
+apus=$real
+
+if "$(dirname "$apus")/apus-worker" --version | grep -q MPI; then
+    OMPI_ALLOW_RUN_AS_ROOT=1
+    OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
+    old=$PATH
+    printf '#!/bin/sh\nexit 1\n' >bin/mpirun
+    chmod +x bin/mpirun
+    PATH=$tmp/bin:$PATH
+    finds bad ranks 'mpirun ended' "an mpirun that fails"
+    PATH=$old
+    gives 0 "a real one" doctor --offline
+    has out '^ok.ranks' "two ranks see each other"
+else
+    n=$((n + 1))
+    echo "ok $n - ranks # SKIP built without MPI"
+fi
+SLURM_CONF=$tmp/no-slurm.conf APUS_SLURM_TIMEOUT=2
+export SLURM_CONF APUS_SLURM_TIMEOUT
+finds bad slurm '' "no Slurm" --launcher slurm
+finish
