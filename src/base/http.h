@@ -1,9 +1,11 @@
 /*
  * HTTP as a client (libcurl), for what lies on other machines and is not to be
  * trusted: https only (http on loopback), certificates checked, at most three
- * redirects and never to another scheme, no netrc, no cookies, no decoding of
- * contents, a ceiling on every body and every wait.  What a status means is
- * the caller's.
+ * redirects and never to another scheme nor into or out of loopback, no netrc,
+ * no cookies, no decoding of contents, a ceiling on every body and every wait.
+ * HTTP/1.1 alone, since bundlers tell why in the reason phrase.  A proxy of
+ * the environment (https_proxy, no_proxy) is used as an admin of a login node
+ * expects, but never for loopback.  What a status means is the caller's.
  */
 #ifndef APUS_BASE_HTTP_H
 #define APUS_BASE_HTTP_H
@@ -25,12 +27,17 @@ struct http_limits {
     unsigned stall_s;   /* without a byte either way */
     unsigned total_s;   /* for one exchange; 0: only the two above */
     unsigned retries;   /* of http_try, after the first attempt */
+    unsigned wait_ms;   /* before the second attempt; 0: 1000 */
 };
 void http_limits_of(struct http_limits *l, const struct settings *s);
 
 /* A client: keeps connections open between calls; one thread at a time. */
 int http_new(struct http **out, const struct http_limits *l, struct err *err);
 void http_free(struct http *h);
+
+/* Asked now and then while an exchange goes on and between two attempts: it
+ * ends (ERR_RETRY) when stop() says so.  NULL: nobody is asked. */
+void http_stop(struct http *h, bool (*stop)(void));
 
 /* ERR_INPUT unless `url` is one that this client would call. */
 int http_url_check(const char *url, struct err *err);
@@ -49,7 +56,9 @@ typedef int http_source_fn(void *self, void *data, size_t n, size_t *got,
 struct http_request {
     const char *method;         /* "GET", "HEAD", "POST" */
     const char *url;
-    const char *const *header;  /* "Name: value", NULL at the end; or NULL */
+    /* "Name: value", NULL at the end; or NULL.  A POST without Content-Type
+     * is application/octet-stream. */
+    const char *const *header;
     /* body of a POST: memory, or a source of exactly body_n bytes */
     const void *body;
     uint64_t body_n;
@@ -68,7 +77,8 @@ struct http_request {
 };
 
 struct http_answer {
-    int status;            /* of the last answer, 100 to 599 */
+    int status;            /* of the last answer, 200 to 599 */
+    char reason[128];      /* the text behind it, or "" */
     struct buf body;
     struct buf head;       /* lines "name: value\n", names in lower case */
     uint64_t n_body;       /* bytes of body that came */
@@ -82,17 +92,21 @@ void http_answer_clear(struct http_answer *a);
 bool http_header(const struct http_answer *a, const char *name, char *out,
                  size_t n);
 
-/* One exchange.  0 whenever an answer came whole, whatever its status.
- * ERR_RETRY: no connection, a timeout, a body that is shorter than it says.
- * ERR_INPUT: a URL or redirect that is refused, a body over the ceiling, a
- * wrong range.  Or what the sink or source says.  `a` is as after
- * http_answer_init on failure. */
+/* One exchange.  0 whenever an answer came whole, whatever its status; a POST
+ * is sent again only after 307 and 308, and when a connection that was kept
+ * turns out to be closed.
+ * ERR_RETRY: no connection, a certificate that is not trusted, a timeout, a
+ * body that is shorter than it says, no HTTP.
+ * ERR_INPUT: a URL or redirect that is refused, a body or a head over the
+ * ceiling (64 KiB for a head), a wrong range.  Or what the sink or source
+ * says.  `a` is as after http_answer_init on failure. */
 int http_do(struct http *h, const struct http_request *r,
             struct http_answer *a, struct err *err);
 
 /* The same again after ERR_RETRY, 429, 502, 503 and 504, as often as the
  * limits say: after 1 s, doubled, with jitter, or what Retry-After says (up to
- * a minute).  Ends early if stop() says so (NULL is allowed): ERR_RETRY.  Only
+ * a minute).  Ends early if stop() says so (NULL is allowed): ERR_RETRY.  A
+ * certificate that is not trusted is not tried again.  Only
  * for calls that may be made twice, and with no sink or one that starts anew
  * when `again` is called (NULL is allowed) with sink_self. */
 int http_try(struct http *h, const struct http_request *r,
