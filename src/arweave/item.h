@@ -47,8 +47,8 @@ struct item {
 int item_head(struct item *it, const void *bytes, size_t n, struct err *err);
 
 /* Parse and verify a whole item: its data is bytes[head_n..n).  ERR_INPUT if
- * the signature is wrong or of a type that we do not verify (only type 1 is;
- * the message says which). */
+ * the signature is wrong or of a type that we do not verify (1 to 4 are: RSA,
+ * ed25519, Ethereum, Solana; the message says which). */
 int item_open(struct item *it, const void *bytes, size_t n, struct err *err);
 
 /* The same while it streams; a piece is at least one byte.  Everything but

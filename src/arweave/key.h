@@ -23,6 +23,8 @@ int key_new(struct key **out, struct err *err);
  * belong together.  Secrets are wiped when it is freed. */
 int key_load(struct key **out, const char *path, struct err *err);
 void key_free(struct key *k);
+/* The same of the text of a wallet, which the caller wipes. */
+int key_parse(struct key **out, const char *text, size_t n, struct err *err);
 
 /* Write a wallet, mode 0600, synced; never over a file that is there
  * (ERR_INPUT). */
@@ -42,6 +44,19 @@ int key_sign(const struct key *k, unsigned char sig[KEY_BYTES],
 /* Whether the key with this modulus signed it, with a salt of any length. */
 bool key_check(const unsigned char modulus[KEY_BYTES],
                const unsigned char sig[KEY_BYTES], const void *msg, size_t n);
+
+/* The other two kinds of signature that items come with: ed25519 (RFC 8032),
+ * and Ethereum's personal message, secp256k1 over Keccak-256 with r, s and
+ * the parity of the point; s is in the lower half.  false, too, where this
+ * libcrypto was built without the curve. */
+bool key_check_ed25519(const unsigned char key[32],
+                       const unsigned char sig[64], const void *msg,
+                       size_t n);
+bool key_check_ethereum(const unsigned char key[65],
+                        const unsigned char sig[65], const void *msg,
+                        size_t n);
+/* Whether it has the curve of Ethereum. */
+bool key_has_ethereum(void);
 
 /* Cryptographically random bytes, for anchors. */
 int key_random(void *out, size_t n, struct err *err);

@@ -477,6 +477,21 @@ void json_free(struct json *root)
     cJSON_Delete((cJSON *)root);
 }
 
+static void wipe_strings(cJSON *v)
+{
+    for (; v; v = v->next) {
+        wipe_strings(v->child);
+        if (v->valuestring)
+            mem_wipe(v->valuestring, strlen(v->valuestring));
+    }
+}
+
+void json_wipe(struct json *root)
+{
+    wipe_strings((cJSON *)root);
+    json_free(root);
+}
+
 /* The tree. */
 
 static const cJSON *node(const struct json *v)

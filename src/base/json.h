@@ -28,6 +28,8 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY,
 int json_parse(struct json **root, const char *text, size_t n,
                struct err *err);
 void json_free(struct json *root);
+/* The same for a text with secrets: its strings are wiped first. */
+void json_wipe(struct json *root);
 
 enum json_type json_type(const struct json *v);
 const char *json_type_name(enum json_type type);

@@ -108,3 +108,8 @@ int mem_big(void **out, size_t count, size_t size, const char *what,
     *out = p;
     return 0;
 }
+
+void mem_wipe(void *p, size_t n)
+{
+    explicit_bzero(p, n);
+}

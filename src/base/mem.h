@@ -29,4 +29,7 @@ int mem_mul(size_t a, size_t b, size_t *out);
 int mem_big(void **out, size_t count, size_t size, const char *what,
             struct err *err);
 
+/* Overwrite a secret before its memory is given back. */
+void mem_wipe(void *p, size_t n);
+
 #endif

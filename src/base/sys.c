@@ -128,6 +128,13 @@ int sys_rename(const char *from, const char *to)
     return t == TURN_GO ? rename(from, to) : cut_short(t);
 }
 
+int sys_link(const char *from, const char *to)
+{
+    enum turn t = turn();
+
+    return t == TURN_GO ? link(from, to) : cut_short(t);
+}
+
 int sys_ftruncate(int fd, off_t size)
 {
     enum turn t = turn();

@@ -19,6 +19,7 @@ int sys_pwrite(int fd, const void *data, size_t n, off_t at);
 int sys_fsync(int fd);
 int sys_fdatasync(int fd);
 int sys_rename(const char *from, const char *to);
+int sys_link(const char *from, const char *to);
 int sys_ftruncate(int fd, off_t size);
 
 /* A place to be ended at (APUS_CRASH) that is no write: a send. */

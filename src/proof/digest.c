@@ -1,6 +1,7 @@
 /*
- * SHA-256 by OpenSSL.  Its low-level functions, because we hash pieces of a
- * kilobyte and the EVP layer spends as long on setting up as on hashing.
+ * SHA-256 and SHA-384 by OpenSSL.  Its low-level functions, because we hash
+ * pieces of a kilobyte and the EVP layer spends as long on setting up as on
+ * hashing.
  */
 #include <config.h>
 
@@ -16,6 +17,10 @@
 
 struct digest {
     SHA256_CTX ctx;
+};
+
+struct digest384 {
+    SHA512_CTX ctx;
 };
 
 void digest(unsigned char out[32], const void *data, size_t n)
@@ -43,6 +48,35 @@ void digest_put(struct digest *d, const void *data, size_t n)
 void digest_end(struct digest *d, unsigned char out[32])
 {
     SHA256_Final(out, &d->ctx);
+    free(d);
+}
+
+void digest384(unsigned char out[48], const void *data, size_t n)
+{
+    SHA512_CTX ctx;
+
+    SHA384_Init(&ctx);
+    SHA384_Update(&ctx, data, n);
+    SHA384_Final(out, &ctx);
+}
+
+struct digest384 *digest384_new(void)
+{
+    struct digest384 *d = xmalloc(sizeof *d);
+
+    SHA384_Init(&d->ctx);
+    return d;
+}
+
+void digest384_put(struct digest384 *d, const void *data, size_t n)
+{
+    SHA384_Update(&d->ctx, data, n);
+}
+
+void digest384_end(struct digest384 *d, unsigned char out[48])
+{
+    if (d && out)
+        SHA384_Final(out, &d->ctx);
     free(d);
 }
 

@@ -1,0 +1,33 @@
+/*
+ * Between key.c, which computes with keys, and key_file.c, which knows their
+ * files.
+ */
+#ifndef APUS_ARWEAVE_KEY_PARTS_H
+#define APUS_ARWEAVE_KEY_PARTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arweave/key.h"
+
+enum key_part { KEY_N, KEY_E, KEY_D, KEY_P, KEY_Q, KEY_DP, KEY_DQ, KEY_QI,
+                KEY_N_PARTS };
+
+/* Big-endian numbers.  Most are secret: whoever has one wipes it. */
+struct key_parts {
+    unsigned char at[KEY_N_PARTS][KEY_BYTES];
+    size_t n[KEY_N_PARTS];
+};
+
+/* ERR_INPUT if this is no key of ours. */
+int key_from_parts(struct key **out, const struct key_parts *parts,
+                   struct err *err);
+int key_to_parts(const struct key *k, struct key_parts *parts,
+                 struct err *err);
+
+/* As key_check, of a key of another size: the owners of transactions. */
+bool key_check_size(const unsigned char *modulus, size_t n_modulus,
+                    const unsigned char *sig, size_t n_sig, const void *msg,
+                    size_t n);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * The tags of an item on the wire: an Avro array of pairs of byte strings
+ * (doc/arweave.md), in one block or several.
+ */
+#ifndef APUS_ARWEAVE_TAGS_H
+#define APUS_ARWEAVE_TAGS_H
+
+#include <stddef.h>
+
+struct buf;
+struct err;
+struct item_tag;
+struct item_text_tag;
+
+/* Decode bytes[0..n) into tag[0..max): all of it, to the end of the array and
+ * not further.  No bytes are no tags. */
+int tags_read(struct item_tag *tag, size_t max, size_t *n_tags,
+              const unsigned char *bytes, size_t n, struct err *err);
+
+/* Append; ERR_INPUT over the limits of item.h. */
+int tags_put(struct buf *out, const struct item_text_tag *tag, size_t n_tags,
+             struct err *err);
+
+#endif

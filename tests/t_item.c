@@ -1,0 +1,294 @@
+/*
+ * src/arweave/item and bundle: what is signed is read again, in whole and in
+ * pieces of every size; limits when writing; each byte that can be changed is
+ * found; bundles.  (Items of others are in arweave-vectors.)
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arweave/bundle.h"
+#include "arweave/item.h"
+#include "arweave/key.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "tests/arweave_util.h"
+#include "tests/tap.h"
+
+#define ROOM (1u << 20)
+
+static const unsigned char target[32] = "target", anchor[32] = "anchor";
+
+static void test_round(const struct key *k)
+{
+    const struct item_text_tag tags[] = {
+        { "App", "apus" }, { "Twice", "1" }, { "Twice", "2" },
+        { "Id", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" },
+    };
+    struct item_spec spec = { target, anchor, tags, 4 };
+    unsigned char id[32], address[32], got[32];
+    struct err err = ERR_INIT;
+    struct item it;
+    struct buf b;
+    char text[8];
+
+    buf_init(&b, ROOM);
+    buf_puts(&b, "before");
+    ok(item_sign(&b, &spec, "data", 4, k, id, &err) == 0, "sign %s",
+       err.text);
+    ok(item_open(&it, b.data + 6, b.len - 6, &err) == 0, "open %s", err.text);
+    key_address(k, address);
+    ok(it.type == ITEM_ARWEAVE && memcmp(it.id, id, 32) == 0 &&
+       memcmp(it.address, address, 32) == 0 &&
+       memcmp(it.target, target, 32) == 0 &&
+       memcmp(it.anchor, anchor, 32) == 0 && it.n_tags == 4 &&
+       b.len - 6 - it.head_n == 4, "every field");
+    ok(item_tag_get(&it, "App") && !item_tag_get(&it, "Twice") &&
+       !item_tag_get(&it, "Ap"), "a tag by its name; none if it is doubled");
+    ok(item_tag_text(&it, "App", text, sizeof text) == 0 &&
+       strcmp(text, "apus") == 0 && item_tag_text(&it, "App", text, 4) == -1,
+       "a tag as text, if it fits");
+    ok(item_tag_id(&it, "Id", got) == 0 && got[0] == 0 &&
+       item_tag_id(&it, "App", got) == -1, "a tag as an id");
+    buf_clear(&b);
+}
+
+/* Byte i changed: refused, whatever it is part of. */
+static void test_every_byte(const struct key *k)
+{
+    const struct item_text_tag tag = { "n", "v" };
+    struct item_spec spec = { target, anchor, &tag, 1 };
+    struct err err = ERR_INIT;
+    unsigned char id[32];
+    size_t taken = 0;
+    struct item it;
+    struct buf b;
+
+    buf_init(&b, ROOM);
+    item_sign(&b, &spec, "data", 4, k, id, &err);
+    for (size_t i = 0; i < b.len; i++) {
+        /* of the two large numbers not every byte */
+        if (i > 10 && i < 1020 && i % 37)
+            continue;
+        b.data[i] ^= 1;
+        if (item_open(&it, b.data, b.len, &err) == 0) {
+            printf("# byte %zu may be anything\n", i);
+            taken++;
+        }
+        b.data[i] ^= 1;
+    }
+    ok(taken == 0, "each byte that is changed is found");
+    taken = 0;
+    for (size_t n = 0; n < b.len; n++)
+        taken += item_open(&it, b.data, n, &err) == 0;
+    ok(taken == 0, "each cut is found");
+    ok(item_head(&it, b.data, 100, &err) == 1 &&
+       item_head(&it, b.data, b.len - 4, &err) == 0 && it.head_n == b.len - 4,
+       "a head that goes on, and one that does not");
+    buf_clear(&b);
+}
+
+static int put_pieces(struct item_stream *s, const struct buf *b, size_t size,
+                      struct buf *data)
+{
+    for (size_t at = 0; at < b->len; at += size) {
+        size_t n = b->len - at < size ? b->len - at : size, n_data;
+        const void *piece;
+
+        if (item_stream_put(s, b->data + at, n, &piece, &n_data, NULL))
+            return -1;
+        buf_put(data, piece, n_data);
+    }
+    return 0;
+}
+
+static void test_streams(const struct key *k)
+{
+    static const size_t sizes[] = { 1, 2, 7, 1044, 5000 };
+    struct item_spec spec = { NULL, NULL, NULL, 0 };
+    const struct item *it = NULL;
+    struct err err = ERR_INIT;
+    struct item_stream *s;
+    unsigned char id[32];
+    char content[3000];
+    struct buf b, data;
+
+    memset(content, 'x', sizeof content);
+    buf_init(&b, ROOM);
+    buf_init(&data, ROOM);
+    item_sign(&b, &spec, content, sizeof content, k, id, &err);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        s = item_stream_new(b.len);
+        buf_reset(&data);
+        ok(put_pieces(s, &b, sizes[i], &data) == 0 &&
+           item_stream_end(s, &it, &err) == 0 &&
+           memcmp(it->id, id, 32) == 0 && data.len == sizeof content &&
+           memcmp(data.data, content, data.len) == 0, "in pieces of %zu",
+           sizes[i]);
+        item_stream_free(s);
+    }
+    s = item_stream_new(b.len);
+    ok(item_stream_put(s, b.data, b.len - 1, NULL, NULL, &err) == 0 &&
+       item_stream_end(s, &it, &err) == -1, "%s", err.text);
+    ok(item_stream_put(s, b.data, 2, NULL, NULL, &err) == -1, "%s", err.text);
+    item_stream_free(s);
+    s = item_stream_new(1000);
+    ok(item_stream_put(s, b.data, 1000, NULL, NULL, &err) == 0 &&
+       item_stream_end(s, &it, &err) == -1, "%s", err.text);
+    item_stream_free(s);
+    s = item_stream_new(b.len);
+    b.data[b.len - 1] = 'y';
+    ok(item_stream_put(s, b.data, b.len, NULL, NULL, &err) == 0 &&
+       item_stream_end(s, &it, &err) == -1, "%s", err.text);
+    item_stream_free(s);
+    buf_clear(&b);
+    buf_clear(&data);
+}
+
+struct source {
+    const char *text;
+    size_t left;
+};
+
+static int next_data(void *self, void *data, size_t n, size_t *got,
+                     struct err *err)
+{
+    struct source *s = self;
+
+    (void)err;
+    *got = s->left < n ? s->left : n;
+    if (*got > 100)
+        *got = 100;
+    memcpy(data, s->text, *got);
+    s->text += *got;
+    s->left -= *got;
+    return 0;
+}
+
+static void test_sign_stream(const struct key *k)
+{
+    struct item_spec spec = { NULL, anchor, NULL, 0 };
+    char content[1234];
+    struct source source = { content, sizeof content };
+    unsigned char id[32], streamed[32];
+    struct err err = ERR_INIT;
+    struct buf whole, head;
+
+    memset(content, 'c', sizeof content);
+    buf_init(&whole, ROOM);
+    buf_init(&head, ITEM_HEAD_MAX);
+    item_sign(&whole, &spec, content, sizeof content, k, id, &err);
+    ok(item_sign_stream(&head, &spec, next_data, &source, sizeof content, k,
+                        streamed, &err) == 0 &&
+       memcmp(id, streamed, 32) == 0 &&
+       head.len == whole.len - sizeof content &&
+       memcmp(head.data, whole.data, head.len) == 0,
+       "signed while it streams: the same bytes");
+    source = (struct source){ content, sizeof content - 1 };
+    ok(item_sign_stream(&head, &spec, next_data, &source, sizeof content, k,
+                        streamed, &err) == -1 && err.code == ERR_RETRY &&
+       head.len == whole.len - sizeof content, "%s", err.text);
+    buf_clear(&whole);
+    buf_clear(&head);
+}
+
+static void refuses_tags(const struct item_text_tag *tag, size_t n,
+                         const struct key *k, const char *want)
+{
+    struct item_spec spec = { NULL, NULL, tag, n };
+    struct err err = ERR_INIT;
+    unsigned char id[32];
+    struct buf b;
+
+    buf_init(&b, ROOM);
+    buf_puts(&b, "kept");
+    ok(item_sign(&b, &spec, "", 0, k, id, &err) == -1 &&
+       err.code == ERR_INPUT && strstr(err.text, want) && b.len == 4,
+       "refused: %s", err.text);
+    buf_clear(&b);
+}
+
+static void test_limits(const struct key *k)
+{
+    struct item_text_tag many[129], one = { "n", "v" }, two[2];
+    char longer[3074];
+    struct item_spec spec = { NULL, NULL, many, 128 };
+    struct err err = ERR_INIT;
+    unsigned char id[32];
+    struct buf b;
+
+    memset(longer, 'l', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    for (size_t i = 0; i < 129; i++)
+        many[i] = one;
+    buf_init(&b, ROOM);
+    ok(item_sign(&b, &spec, "", 0, k, id, &err) == 0, "128 tags %s",
+       err.text);
+    buf_clear(&b);
+    refuses_tags(many, 129, k, "129 tags");
+    one.value = "";
+    refuses_tags(&one, 1, k, "0 bytes");
+    one.value = longer;
+    refuses_tags(&one, 1, k, "3073 bytes");
+    one.name = longer;
+    one.value = "v";
+    refuses_tags(&one, 1, k, "3073 bytes");
+    two[0] = two[1] = (struct item_text_tag){ "n", longer + 1 };
+    refuses_tags(two, 2, k, "4096");
+}
+
+/* Two items in a bundle, then its head damaged in every way. */
+static void test_bundle(const struct key *k)
+{
+    struct item_spec spec = { NULL, NULL, NULL, 0 };
+    struct bundle_entry e[2], *table = NULL;
+    struct err err = ERR_INIT;
+    struct buf b, items;
+    size_t n = 0;
+
+    buf_init(&b, ROOM);
+    buf_init(&items, ROOM);
+    item_sign(&items, &spec, "one", 3, k, e[0].id, &err);
+    e[0].size = items.len;
+    item_sign(&items, &spec, "two", 3, k, e[1].id, &err);
+    e[1].size = items.len - e[0].size;
+    ok(bundle_head(&b, e, 2, &err) == 0 && e[0].at == 160 &&
+       e[1].at == 160 + e[0].size, "the head of a bundle");
+    buf_put(&b, items.data, items.len);
+    ok(bundle_check(b.data, b.len, &err) == 0, "a bundle %s", err.text);
+    ok(bundle_table(&table, &n, b.data, 160, b.len, &err) == 0 && n == 2 &&
+       table[1].at == e[1].at, "its table from its head alone");
+    free(table);
+    table = NULL;
+    ok(bundle_table(&table, &n, b.data, 159, b.len, &err) == -1, "%s",
+       err.text);
+    n = 0;
+    for (size_t i = 0; i < 160; i++) {
+        b.data[i] ^= 1;
+        n += bundle_check(b.data, b.len, &err) == 0;
+        b.data[i] ^= 1;
+    }
+    ok(n == 0, "each byte of its head that is changed is found");
+    ok(bundle_head(&items, e, BUNDLE_MAX_ITEMS + 1, &err) == -1, "%s",
+       err.text);
+    buf_clear(&b);
+    buf_clear(&items);
+}
+
+int main(void)
+{
+    struct key *k = test_key();
+
+    test_round(k);
+    test_every_byte(k);
+    test_streams(k);
+    test_sign_stream(k);
+    test_limits(k);
+    test_bundle(k);
+    key_free(k);
+    return done();
+}
