@@ -683,6 +683,52 @@ static void test_again(void)
     replay_free(r);
 }
 
+/* What is published has no leaves: the root of the trace stands for them. */
+static void untraced(struct kept *k, const char *part, const char *what)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+        struct replay_verdict v;
+        struct record rec;
+
+        commit(k, &rec);
+        rec.leaf = NULL;
+        v = replay(&rec, NULL, ways[i]);
+        good = good && strcmp(v.part, part) == 0 && v.same == !*part;
+        if (!good)
+            printf("# way %zu: \"%s\" at %u: %s\n", i, v.part, v.position,
+                   v.text);
+    }
+    ok(good, "without leaves, %s", what);
+}
+
+static void test_untraced(void)
+{
+    struct kept *k = fresh(&base);
+
+    untraced(k, "", "the same");
+    untraced(&deep, "", "the same, deep");
+    untraced(&other, "", "the same at the end of text");
+    k->leaf[3].kv[7] ^= 1;
+    untraced(k, "trace", "another kv row");
+    k = fresh(&deep);
+    k->leaf[2].deep[0] ^= 1;
+    untraced(k, "trace", "another residual row");
+    k = fresh(&base);
+    k->output[4] ^= 1;
+    untraced(k, "output", "another output id");
+    k = fresh(&base);
+    k->text[0] ^= 1;
+    untraced(k, "text", "another text");
+    k = fresh(&base);
+    k->j.seed ^= 1;
+    untraced(k, "output", "another seed");
+    k = fresh(&base);
+    k->n_leaves--;
+    untraced(k, "record", "another number of positions");
+}
+
 static void encode(struct tokens *t, const char *text)
 {
     struct chat_message msg = { "user", text };
@@ -737,6 +783,7 @@ int main(void)
     test_refused();
     test_steps();
     test_again();
+    test_untraced();
     tokens_clear(&sum);
     tokens_clear(&story);
     prompt_model_clear(&nano);

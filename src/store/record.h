@@ -7,11 +7,14 @@
 #ifndef APUS_STORE_RECORD_H
 #define APUS_STORE_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct buf;
 struct err;
+struct job_record;
+struct result_record;
 
 #define RECORD_JOB 152
 #define RECORD_LEAF 112
@@ -44,5 +47,14 @@ int record_get(struct record *r, const void *payload, size_t n,
  * the job record, job, model, trace, n, output, text and finish with the
  * result record.  ERR_INPUT names the first that differs. */
 int record_check(const struct record *r, struct err *err);
+
+/* The same of one whose leaves are not at hand (r->leaf is not looked at,
+ * n_leaves is the result's): all but the trace. */
+int record_check_untraced(const struct record *r, struct err *err);
+
+/* Whether an answer can end so with these counts; a text of no bytes is told
+ * by text_size. */
+bool record_finish_fits(const struct result_record *res,
+                        const struct job_record *job, size_t text_size);
 
 #endif

@@ -42,6 +42,7 @@ struct replay_options {
  *   error            the place of `activation out of range`
  *   text             the output text
  *   last             the last residual row
+ *   trace            its root, where the record has no leaves
  *   result           anything else of the result record
  * and position the one where it shows: the last one computed for what is
  * compared at the end, 0 where there is none. */
@@ -59,7 +60,9 @@ int replay_new(struct replay **out, const struct prompt_model *m,
                struct err *err);
 void replay_free(struct replay *r);
 
-/* Compute a record's request and compare.  `last` is x_L of the last position,
+/* Compute a record's request and compare.  One without leaves (rec->leaf
+ * NULL, n_leaves as in its result) is compared in its output ids and, at the
+ * end, by the root of its trace.  `last` is x_L of the last position,
  * dim f32 little-endian (zeros if nothing was drawn there), or NULL if that is
  * not to be compared.  0: computed, and *v says what came out.  -1, and *v as
  * it was: it could not be, with ERR_INPUT for another model, other numerics,
