@@ -110,6 +110,7 @@ static void made_commit(struct made *m)
 }
 
 /* View it, as it stands. */
+__attribute__((unused))
 static void made_record(struct made *m, struct record *r)
 {
     for (size_t i = 0; i < m->n_leaves; i++)

@@ -1,0 +1,116 @@
+/*
+ * A query with variables, and a page of its answer.
+ */
+#include <config.h>
+
+#include "arweave/graphql.h"
+
+#include <string.h>
+
+#include "arweave/item.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+
+#define PAGE 100 /* what every gateway gives */
+
+static const char query[] =
+    "query($o:[String!],$t:[TagFilter!],$n:Int,$c:String)"
+    "{transactions(owners:$o,tags:$t,first:$n,after:$c,sort:HEIGHT_DESC)"
+    "{pageInfo{hasNextPage}edges{cursor node{id}}}}";
+
+/* ---- the request --------------------------------------------------------- */
+
+static void put_text(struct buf *out, const char *text)
+{
+    json_put_string(out, text, strlen(text));
+}
+
+void graphql_body(struct buf *out, const struct graphql_query *q,
+                  const char *cursor)
+{
+    char owner[ID_TEXT];
+
+    buf_puts(out, "{\"query\":");
+    put_text(out, query);
+    buf_puts(out, ",\"variables\":{");
+    if (q->owner) {
+        base64url(owner, q->owner, 32);
+        buf_printf(out, "\"o\":[\"%s\"],", owner);
+    }
+    buf_puts(out, "\"t\":[");
+    for (size_t i = 0; i < q->n_tags; i++) {
+        buf_puts(out, i ? ",{\"name\":" : "{\"name\":");
+        put_text(out, q->tag[i].name);
+        buf_puts(out, ",\"values\":[");
+        put_text(out, q->tag[i].value);
+        buf_puts(out, "]}");
+    }
+    buf_printf(out, "],\"n\":%d", PAGE);
+    if (*cursor) {
+        buf_puts(out, ",\"c\":");
+        put_text(out, cursor);
+    }
+    buf_puts(out, "}}");
+}
+
+/* ---- the answer ---------------------------------------------------------- */
+
+/* {"errors":[{"message":".."}]}: what the gateway has to say. */
+static int its_error(const struct json *root, struct err *err)
+{
+    const struct json *e = json_first(json_get(root, "errors"));
+    const char *text = json_string(json_get(e, "message"));
+
+    return err_set(err, ERR_INPUT, "the gateway says: %.200s",
+                   text ? text : "an error");
+}
+
+/* Each edge must have an id; the cursor is that of the last. */
+static int take_edges(struct buf *ids, char cursor[GRAPHQL_CURSOR],
+                      const struct json *edges, struct err *err)
+{
+    for (const struct json *e = json_first(edges); e; e = json_next(e)) {
+        const char *at = json_string(json_get(e, "cursor"));
+        const char *text = json_string(json_get(json_get(e, "node"), "id"));
+        unsigned char id[32];
+
+        if (!text || base64url_id(id, text))
+            return err_set(err, ERR_INPUT, "a node without an id");
+        if (!at || strlen(at) >= GRAPHQL_CURSOR)
+            return err_set(err, ERR_INPUT, "an edge without a cursor");
+        memcpy(cursor, at, strlen(at) + 1);
+        buf_put(ids, id, 32);
+    }
+    return buf_check(ids, "the list of ids", err);
+}
+
+int graphql_page(struct buf *ids, char cursor[GRAPHQL_CURSOR],
+                 const char *json, size_t n, struct err *err)
+{
+    const struct json *page, *edges, *more;
+    struct json *root;
+    int rc = -1;
+
+    cursor[0] = '\0';
+    if (json_parse(&root, json, n, err))
+        return -1;
+    page = json_get(json_get(root, "data"), "transactions");
+    edges = json_get(page, "edges");
+    more = json_get(json_get(page, "pageInfo"), "hasNextPage");
+    if (json_get(root, "errors"))
+        its_error(root, err);
+    else if (!edges || json_type(edges) != JSON_ARRAY || !more ||
+             json_type(more) != JSON_BOOL)
+        err_set(err, ERR_INPUT, "no page of transactions");
+    else if (json_count(edges) > GRAPHQL_PAGE_MAX)
+        err_set(err, ERR_INPUT, "a page of %zu transactions",
+                json_count(edges));
+    else
+        rc = take_edges(ids, cursor, edges, err);
+    if (rc || !json_true(more))
+        cursor[0] = '\0';
+    json_free(root);
+    return rc;
+}

@@ -1,0 +1,397 @@
+/*
+ * One table of keys for each object, one function for each kind of value.
+ * What is accepted has exactly one meaning: ids are canonical, numbers are
+ * plain digits, stop strings are sorted.
+ */
+#include <config.h>
+
+#include "verify/published.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "proof/digest.h"
+#include "proof/merkle.h"
+#include "store/record.h"
+
+/* Keys of a result, in the order of doc/proof.md. */
+enum {
+    K_APUS, K_REQUEST, K_PROCESS, K_MODEL, K_JOB, K_PARAMS, K_PROMPT,
+    K_TOKENS, K_TEXT, K_FINISH, K_ERROR, K_TRACE, K_N, K_LEVEL, K_BATCH_ID,
+    K_BATCH_ROOT, K_INDEX, K_COUNT, K_PATH, K_NODE, N_KEYS
+};
+static const char *const keys[N_KEYS] = {
+    "apus", "request", "process", "model", "job", "params", "prompt",
+    "tokens", "text", "finish", "error", "trace", "n", "level", "batch_id",
+    "batch_root", "index", "count", "path", "node"
+};
+
+enum {
+    P_CHOICE, P_MAX_TOKENS, P_TEMPERATURE, P_TOP_P, P_TOP_K, P_FLAGS, P_SEED,
+    P_STOPS, N_PARAMS
+};
+static const char *const param_keys[N_PARAMS] = {
+    "choice", "max_tokens", "temperature", "top_p", "top_k", "flags", "seed",
+    "stops"
+};
+
+void published_init(struct published *p)
+{
+    memset(p, 0, sizeof(*p));
+    buf_init(&p->prompt, PUBLISHED_MAX * 4);
+    buf_init(&p->stops, JOB_MAX_STOPS * (4 + JOB_MAX_STOP));
+    buf_init(&p->output, PUBLISHED_MAX * 4);
+    buf_init(&p->text, PUBLISHED_MAX);
+}
+
+void published_clear(struct published *p)
+{
+    buf_clear(&p->prompt);
+    buf_clear(&p->stops);
+    buf_clear(&p->output);
+    buf_clear(&p->text);
+}
+
+/* ---- kinds of values ----------------------------------------------------- */
+
+static int bad(struct err *err, const char *key, const char *want)
+{
+    return err_set(err, ERR_INPUT, "\"%s\" is not %s", key, want);
+}
+
+/* The members of an object by the table: all of them, and no others. */
+static int members(const struct json *object, const char *what,
+                   const char *const *names, size_t n,
+                   const struct json **out, struct err *err)
+{
+    if (!object || json_type(object) != JSON_OBJECT)
+        return bad(err, what, "an object");
+    for (const struct json *m = json_first(object); m; m = json_next(m)) {
+        size_t i = 0;
+
+        while (i < n && strcmp(names[i], json_key(m)) != 0)
+            i++;
+        if (i == n)
+            return err_set(err, ERR_INPUT, "%s has an unknown key \"%.40s\"",
+                           what, json_key(m));
+    }
+    for (size_t i = 0; i < n; i++) {
+        out[i] = json_get(object, names[i]);
+        if (!out[i])
+            return err_set(err, ERR_INPUT, "%s has no \"%s\"", what,
+                           names[i]);
+    }
+    return 0;
+}
+
+/* Plain digits: 7.0 and 7e0 are other texts of the same value. */
+static int number(const struct json *v, const char *key, uint32_t *out,
+                  struct err *err)
+{
+    const char *text = json_number(v);
+    uint64_t n;
+
+    if (!text || json_u64_text(text, &n) || n > UINT32_MAX)
+        return bad(err, key, "a number below 2^32");
+    *out = (uint32_t)n;
+    return 0;
+}
+
+static int an_id(const struct json *v, const char *key,
+                 unsigned char out[32], struct err *err)
+{
+    const char *text = json_string(v);
+
+    if (!text || base64url_id(out, text))
+        return bad(err, key, "32 bytes in base64url, 43 characters");
+    return 0;
+}
+
+/* An array of token ids into little-endian bytes. */
+static int token_ids(const struct json *v, const char *key, struct buf *out,
+                     struct err *err)
+{
+    for (const struct json *e = json_first(v); e; e = json_next(e)) {
+        uint32_t id = 0;
+
+        if (number(e, key, &id, err))
+            return -1;
+        buf_put_u32(out, id);
+    }
+    return buf_check(out, key, err);
+}
+
+/* Token ids, or [count, blob]: which of the two is told by the text. */
+static int tokens(const struct published *p, const struct json *v,
+                  const char *key, struct buf *ids, uint32_t *n,
+                  unsigned char blob[32], struct err *err)
+{
+    const struct json *e = json_first(v);
+
+    if (json_type(v) != JSON_ARRAY)
+        return bad(err, key, "an array");
+    if (p->hashed) {
+        if (json_count(v) != 2)
+            return bad(err, key, "a count and a hash, as the text is one");
+        return number(e, key, n, err) || an_id(json_next(e), key, blob, err)
+                   ? -1 : 0;
+    }
+    if (token_ids(v, key, ids, err))
+        return -1;
+    *n = (uint32_t)(ids->len / 4);
+    merkle_blob(blob, ids->data, ids->len);
+    return 0;
+}
+
+static int text(struct published *p, const struct json *v, struct err *err)
+{
+    const char *t = json_string(v);
+
+    p->hashed = json_type(v) == JSON_ARRAY;
+    if (p->hashed) {
+        if (json_count(v) != 1)
+            return bad(err, "text", "one hash");
+        return an_id(json_first(v), "text", p->result.text, err);
+    }
+    if (!t)
+        return bad(err, "text", "a text or a hash");
+    buf_put(&p->text, t, strlen(t));
+    digest(p->result.text, t, strlen(t));
+    return buf_check(&p->text, "text", err);
+}
+
+/* The place of an error, if there is one: five numbers. */
+static int place(struct published *p, const struct json *v, struct err *err)
+{
+    struct result_record *r = &p->result;
+    uint32_t *to[5] = { &r->error_position, &r->error_layer, &r->error_op,
+                        &r->error_row, &r->error_index };
+    const struct json *e = json_first(v);
+
+    if (json_type(v) != JSON_ARRAY ||
+        json_count(v) != (r->finish == RESULT_RANGE ? 5u : 0u))
+        return bad(err, "error", r->finish == RESULT_RANGE
+                                     ? "five numbers, as finish is 16"
+                                     : "empty, as finish is not 16");
+    for (size_t i = 0; e; e = json_next(e))
+        if (number(e, "error", to[i++], err))
+            return -1;
+    return 0;
+}
+
+static int path(struct published *p, const struct json *v, struct err *err)
+{
+    if (json_type(v) != JSON_ARRAY || json_count(v) > MERKLE_PATH_MAX)
+        return bad(err, "path", "an array of at most 64 hashes");
+    for (const struct json *e = json_first(v); e; e = json_next(e))
+        if (an_id(e, "path", p->path + 32 * p->n_path++, err))
+            return -1;
+    return 0;
+}
+
+/* As bytes; of two with the same beginning the shorter is first. */
+static bool ascend(const struct job_stop *a, const struct job_stop *b)
+{
+    int c = memcmp(a->text, b->text, a->n < b->n ? a->n : b->n);
+
+    return c < 0 || (c == 0 && a->n < b->n);
+}
+
+static int stops(struct published *p, const struct json *v, struct err *err)
+{
+    unsigned char bytes[JOB_MAX_STOPS][JOB_MAX_STOP];
+    struct job_stop stop[JOB_MAX_STOPS];
+    size_t n = 0;
+
+    if (json_type(v) != JSON_ARRAY || json_count(v) > JOB_MAX_STOPS)
+        return bad(err, "stops", "an array of at most 16 strings");
+    for (const struct json *e = json_first(v); e; e = json_next(e), n++) {
+        const char *t = json_string(e);
+
+        if (!t || base64url_decode(bytes[n], JOB_MAX_STOP, &stop[n].n, t) ||
+            stop[n].n < 1)
+            return bad(err, "stops", "strings of 1 to 64 bytes in base64url");
+        stop[n].text = bytes[n];
+        if (n > 0 && !ascend(&stop[n - 1], &stop[n]))
+            return bad(err, "stops", "sorted, each once");
+        buf_put_u32(&p->stops, (uint32_t)stop[n].n);
+        buf_put(&p->stops, bytes[n], stop[n].n);
+    }
+    return job_record_stops(&p->job, stop, n, err);
+}
+
+static int seed(struct published *p, const struct json *v, struct err *err)
+{
+    const char *t = json_string(v);
+
+    if (!t || json_u64_text(t, &p->job.seed))
+        return bad(err, "seed", "a text of decimal digits below 2^64");
+    return 0;
+}
+
+/* ---- the object ---------------------------------------------------------- */
+
+static int read_params(struct published *p, const struct json *v,
+                       struct err *err)
+{
+    const struct json *m[N_PARAMS];
+    struct job_record *j = &p->job;
+
+    if (members(v, "params", param_keys, N_PARAMS, m, err) ||
+        number(m[P_CHOICE], "choice", &j->choice, err) ||
+        number(m[P_MAX_TOKENS], "max_tokens", &j->max_tokens, err) ||
+        number(m[P_TEMPERATURE], "temperature", &j->temperature, err) ||
+        number(m[P_TOP_P], "top_p", &j->top_p, err) ||
+        number(m[P_TOP_K], "top_k", &j->top_k, err) ||
+        number(m[P_FLAGS], "flags", &j->flags, err) ||
+        seed(p, m[P_SEED], err) || stops(p, m[P_STOPS], err))
+        return -1;
+    return 0;
+}
+
+/* What goes into the two records. */
+static int read_records(struct published *p, const struct json *const *m,
+                        struct err *err)
+{
+    struct result_record *r = &p->result;
+    struct job_record *j = &p->job;
+
+    j->numerics = 1;
+    if (an_id(m[K_REQUEST], "request", r->request, err) ||
+        an_id(m[K_MODEL], "model", j->model, err) ||
+        read_params(p, m[K_PARAMS], err) || text(p, m[K_TEXT], err) ||
+        tokens(p, m[K_PROMPT], "prompt", &p->prompt, &j->n_prompt, j->prompt,
+               err) ||
+        tokens(p, m[K_TOKENS], "tokens", &p->output, &r->n_out, r->output,
+               err) ||
+        number(m[K_FINISH], "finish", &r->finish, err) ||
+        place(p, m[K_ERROR], err) ||
+        an_id(m[K_TRACE], "trace", r->trace, err) ||
+        number(m[K_N], "n", &r->n, err) ||
+        number(m[K_LEVEL], "level", &r->level, err))
+        return -1;
+    memcpy(r->model, j->model, 32);
+    r->choice = j->choice;
+    job_record_pack(p->job_bytes, j);
+    digest(r->job, p->job_bytes, sizeof(p->job_bytes));
+    result_record_pack(p->result_bytes, r);
+    return 0;
+}
+
+/* What it says of itself, and where it belongs. */
+static int read_rest(struct published *p, const struct json *const *m,
+                     struct err *err)
+{
+    const char *kind = json_string(m[K_APUS]);
+
+    if (!kind || strcmp(kind, "result-1") != 0)
+        return bad(err, "apus", "\"result-1\"");
+    if (an_id(m[K_PROCESS], "process", p->process, err) ||
+        an_id(m[K_JOB], "job", p->said_job, err) ||
+        an_id(m[K_BATCH_ID], "batch_id", p->batch, err) ||
+        an_id(m[K_BATCH_ROOT], "batch_root", p->root, err) ||
+        number(m[K_INDEX], "index", &p->index, err) ||
+        number(m[K_COUNT], "count", &p->count, err) ||
+        path(p, m[K_PATH], err) || an_id(m[K_NODE], "node", p->node, err))
+        return -1;
+    return 0;
+}
+
+int published_read(struct published *p, const char *json, size_t n,
+                   struct err *err)
+{
+    const struct json *m[N_KEYS];
+    struct json *root;
+    int rc;
+
+    if (n > PUBLISHED_MAX)
+        return err_set(err, ERR_INPUT, "a result of %zu bytes, at most %zu",
+                       n, PUBLISHED_MAX);
+    if (json_parse(&root, json, n, err))
+        return -1;
+    published_clear(p);
+    published_init(p);
+    rc = members(root, "the result", keys, N_KEYS, m, err) ||
+         read_rest(p, m, err) || read_records(p, m, err) ? -1 : 0;
+    json_free(root);
+    return rc;
+}
+
+void published_record(const struct published *p, struct record *r)
+{
+    *r = (struct record){
+        .job = p->job_bytes,
+        .prompt = (const unsigned char *)p->prompt.data,
+        .n_prompt = p->prompt.len / 4,
+        .stops = (const unsigned char *)p->stops.data,
+        .stops_size = p->stops.len,
+        .n_leaves = p->result.n,
+        .output = (const unsigned char *)p->output.data,
+        .n_output = p->output.len / 4,
+        .text = (const unsigned char *)p->text.data,
+        .text_size = p->text.len,
+        .result = p->result_bytes,
+    };
+}
+
+bool published_is_in(const struct published *p, const unsigned char root[32],
+                     uint32_t count)
+{
+    unsigned char leaf[32];
+
+    merkle_leaf_hash(leaf, p->result_bytes, sizeof(p->result_bytes));
+    return p->index < count &&
+           merkle_path_verify(root, leaf, p->index, count, p->path,
+                              p->n_path);
+}
+
+/* ---- statements ---------------------------------------------------------- */
+
+int published_statement_read(struct published_statement *p, const void *data,
+                             size_t n, struct err *err)
+{
+    struct published_statement t;
+
+    if (n < STATEMENT_SIZE || statement_unpack(&t.s, data))
+        return err_set(err, ERR_INPUT, "no statement");
+    if ((n - STATEMENT_SIZE) / PUBLISHED_FILE != t.s.n_files ||
+        (n - STATEMENT_SIZE) % PUBLISHED_FILE != 0)
+        return err_set(err, ERR_INPUT, "a statement of %zu bytes, with %u"
+                       " files it has %ju", n, t.s.n_files,
+                       (uintmax_t)STATEMENT_SIZE +
+                       (uintmax_t)PUBLISHED_FILE * t.s.n_files);
+    t.files = (const unsigned char *)data + STATEMENT_SIZE;
+    *p = t;
+    return 0;
+}
+
+bool published_files_fit(const struct published_statement *p)
+{
+    unsigned char root[32];
+    struct merkle m;
+
+    merkle_init(&m);
+    for (uint32_t i = 0; i < p->s.n_files; i++) {
+        const unsigned char *f = p->files + (size_t)i * PUBLISHED_FILE;
+
+        statement_file(&m, get_u64(f), f + 8);
+    }
+    merkle_root(&m, root);
+    return memcmp(root, p->s.files, 32) == 0;
+}
+
+bool published_has_file(const struct published_statement *p, uint64_t size,
+                        const unsigned char sha256[32])
+{
+    for (uint32_t i = 0; i < p->s.n_files; i++) {
+        const unsigned char *f = p->files + (size_t)i * PUBLISHED_FILE;
+
+        if (get_u64(f) == size && memcmp(f + 8, sha256, 32) == 0)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,37 @@
+/*
+ * graphql_page on any bytes: what is accepted are whole ids and a cursor that
+ * ends; a cursor is only there if more is to come.
+ */
+#include <config.h>
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arweave/graphql.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(int good)
+{
+    if (!good)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char cursor[GRAPHQL_CURSOR];
+    struct err err = ERR_INIT;
+    struct buf ids;
+
+    memset(cursor, 1, sizeof(cursor));
+    buf_init(&ids, 32 * 100);
+    if (graphql_page(&ids, cursor, (const char *)data, size, &err))
+        must(err.code == ERR_INPUT);
+    else
+        must(ids.len % 32 == 0 && memchr(cursor, 0, sizeof(cursor)) != NULL);
+    buf_clear(&ids);
+    return 0;
+}
