@@ -1,0 +1,301 @@
+/*
+ * The chunk tree of a transaction.  Nodes are paired level by level and the
+ * one without a partner moves up; that is the same as keeping whole subtrees
+ * of sizes that fall, like the digits of a binary counter, and joining what
+ * is left from the right.  So a few dozen nodes are enough for any data.
+ */
+#include <config.h>
+
+#include "arweave/data_root.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "proof/digest.h"
+
+#define LEVELS 64
+#define NOTE 32
+#define BRANCH (32 + 32 + NOTE)
+#define LEAF (32 + NOTE)
+
+struct node {
+    unsigned char id[32];
+    uint64_t max; /* its end in the data */
+    unsigned level;
+};
+
+struct data_root {
+    uint64_t size, at;
+    uint64_t chunk_end;
+    struct digest *chunk; /* what of the chunk came; NULL between chunks */
+    struct node stack[LEVELS];
+    size_t n_stack;
+};
+
+uint64_t chunk_size(uint64_t at, uint64_t size)
+{
+    uint64_t rest = size - at;
+
+    if (rest < CHUNK_MAX)
+        return rest;
+    if (rest > CHUNK_MAX && rest - CHUNK_MAX < CHUNK_MIN)
+        return (rest + 1) / 2;
+    return CHUNK_MAX;
+}
+
+/* The only big-endian number here. */
+static void put_note(unsigned char out[NOTE], uint64_t v)
+{
+    memset(out, 0, NOTE);
+    for (int i = 0; i < 8; i++)
+        out[NOTE - 1 - i] = (unsigned char)(v >> (8 * i));
+}
+
+/* -1 over 64 bits. */
+static int get_note(uint64_t *v, const unsigned char p[NOTE])
+{
+    *v = 0;
+    for (int i = 0; i < NOTE - 8; i++)
+        if (p[i] != 0)
+            return -1;
+    for (int i = NOTE - 8; i < NOTE; i++)
+        *v = *v << 8 | p[i];
+    return 0;
+}
+
+/* out = H(H(a) || H(b) || H(c)), or of the first two. */
+static void hash_parts(unsigned char out[32], const unsigned char *a,
+                       const unsigned char *b, const unsigned char *c)
+{
+    unsigned char parts[96];
+
+    digest(parts, a, 32);
+    digest(parts + 32, b, 32);
+    if (c)
+        digest(parts + 64, c, 32);
+    digest(out, parts, c ? 96 : 64);
+}
+
+/* ---- streaming ----------------------------------------------------------- */
+
+static void join(struct data_root *d)
+{
+    struct node *l = &d->stack[d->n_stack - 2], *r = l + 1;
+    unsigned char note[NOTE];
+
+    put_note(note, l->max);
+    hash_parts(l->id, l->id, r->id, note);
+    l->max = r->max;
+    l->level++;
+    d->n_stack--;
+}
+
+static void push_leaf(struct data_root *d, const unsigned char hash[32])
+{
+    struct node *n = &d->stack[d->n_stack++];
+    unsigned char note[NOTE];
+
+    put_note(note, d->at);
+    hash_parts(n->id, hash, note, NULL);
+    n->max = d->at;
+    n->level = 0;
+    while (d->n_stack > 1 && d->stack[d->n_stack - 1].level ==
+           d->stack[d->n_stack - 2].level)
+        join(d);
+}
+
+static void end_chunk(struct data_root *d)
+{
+    unsigned char hash[32];
+
+    digest_end(d->chunk, hash);
+    d->chunk = NULL;
+    push_leaf(d, hash);
+}
+
+struct data_root *data_root_new(uint64_t size)
+{
+    struct data_root *d = xcalloc(1, sizeof *d);
+
+    d->size = size;
+    return d;
+}
+
+void data_root_free(struct data_root *d)
+{
+    unsigned char ignored[32];
+
+    if (!d)
+        return;
+    if (d->chunk)
+        digest_end(d->chunk, ignored);
+    free(d);
+}
+
+int data_root_put(struct data_root *d, const void *data, size_t n,
+                  struct err *err)
+{
+    const unsigned char *p = data;
+
+    if (n > d->size - d->at)
+        return err_set(err, ERR_INPUT, "more than the %" PRIu64 " bytes of"
+                       " the data came", d->size);
+    while (n > 0) {
+        size_t take;
+
+        if (!d->chunk) {
+            d->chunk = digest_new();
+            d->chunk_end = d->at + chunk_size(d->at, d->size);
+        }
+        take = d->chunk_end - d->at < n ? (size_t)(d->chunk_end - d->at) : n;
+        digest_put(d->chunk, p, take);
+        d->at += take;
+        p += take;
+        n -= take;
+        if (d->at == d->chunk_end)
+            end_chunk(d);
+    }
+    return 0;
+}
+
+int data_root_end(struct data_root *d, unsigned char root[32],
+                  struct err *err)
+{
+    if (d->at != d->size)
+        return err_set(err, ERR_INPUT, "%" PRIu64 " of the %" PRIu64 " bytes"
+                       " of the data came", d->at, d->size);
+    assert(!d->chunk);
+    /* What is left after a last chunk of full size is a chunk of nothing. */
+    if (d->size % CHUNK_MAX == 0) {
+        unsigned char hash[32];
+
+        digest(hash, "", 0);
+        push_leaf(d, hash);
+    }
+    while (d->n_stack > 1)
+        join(d);
+    memcpy(root, d->stack[0].id, 32);
+    return 0;
+}
+
+void data_root(unsigned char root[32], const void *data, size_t n)
+{
+    struct data_root *d = data_root_new(n);
+
+    data_root_put(d, data, n, NULL);
+    data_root_end(d, root, NULL);
+    data_root_free(d);
+}
+
+/* ---- paths --------------------------------------------------------------- */
+
+struct walk {
+    unsigned char id[32];
+    uint64_t left, right, dest; /* counted from `shift` */
+    uint64_t shift;             /* where the tree that we are in begins */
+};
+
+static int wrong(struct err *err, const char *what)
+{
+    return err_set(err, ERR_INPUT, "path of a chunk: %s", what);
+}
+
+/* One branch down.  In a nested tree all ends count from its beginning. */
+static int step(struct walk *w, const unsigned char p[BRANCH], bool nested,
+                struct err *err)
+{
+    unsigned char id[32];
+    uint64_t note;
+    bool go_left;
+
+    hash_parts(id, p, p + 32, p + 64);
+    if (memcmp(id, w->id, 32) != 0)
+        return wrong(err, "it does not begin at the root");
+    if (get_note(&note, p + 64))
+        return wrong(err, "an end of more than 64 bits");
+    go_left = w->dest < note;
+    memcpy(w->id, go_left ? p : p + 32, 32);
+    if (go_left && note < w->right)
+        w->right = note;
+    if (!go_left && note > w->left)
+        w->left = note;
+    if (nested) {
+        w->shift += w->left;
+        w->dest -= w->left;
+        w->right -= w->left;
+        w->left = 0;
+    }
+    return 0;
+}
+
+static int end_walk(const struct walk *w, const unsigned char p[LEAF],
+                    struct chunk_place *c, struct err *err)
+{
+    unsigned char id[32];
+    uint64_t end;
+
+    hash_parts(id, p, p + 32, NULL);
+    if (memcmp(id, w->id, 32) != 0)
+        return wrong(err, "it does not begin at the root");
+    if (get_note(&end, p + 32) || end != w->right || end <= w->left ||
+        end - w->left > CHUNK_MAX)
+        return wrong(err, "it leads to no chunk");
+    c->start = w->shift + w->left;
+    c->end = w->shift + w->right;
+    memcpy(c->hash, p, 32);
+    return 0;
+}
+
+int chunk_path(struct chunk_place *c, const unsigned char root[32],
+               uint64_t size, uint64_t at, const void *path, size_t n,
+               struct err *err)
+{
+    static const unsigned char marker[32];
+    const unsigned char *p = path;
+    struct walk w = { .right = size, .dest = at };
+
+    if (at >= size)
+        return wrong(err, "there is no such byte");
+    if (n > DATA_PATH_MAX)
+        return wrong(err, "it is too long");
+    memcpy(w.id, root, 32);
+    while (n > LEAF) {
+        bool nested = n >= sizeof marker + BRANCH &&
+                      memcmp(p, marker, sizeof marker) == 0;
+        size_t used = nested ? sizeof marker + BRANCH : BRANCH;
+
+        if (n < used)
+            return wrong(err, "it ends within a branch");
+        if (step(&w, p + used - BRANCH, nested, err))
+            return -1;
+        p += used;
+        n -= used;
+    }
+    if (n != LEAF)
+        return wrong(err, "it ends before its chunk");
+    return end_walk(&w, p, c, err);
+}
+
+int chunk_check(struct chunk_place *c, const unsigned char root[32],
+                uint64_t size, uint64_t at, const void *path, size_t n_path,
+                const void *data, size_t n, struct err *err)
+{
+    struct chunk_place place;
+    unsigned char hash[32];
+
+    if (chunk_path(&place, root, size, at, path, n_path, err))
+        return -1;
+    if (n != place.end - place.start)
+        return err_set(err, ERR_INPUT, "chunk: it has %zu bytes, %" PRIu64
+                       " expected", n, place.end - place.start);
+    digest(hash, data, n);
+    if (memcmp(hash, place.hash, 32) != 0)
+        return err_set(err, ERR_INPUT, "chunk: these are not its bytes");
+    *c = place;
+    return 0;
+}

@@ -1,0 +1,155 @@
+/*
+ * Receipts of bundlers: three numbers and an id are signed, with the key that
+ * the receipt names itself.
+ */
+#include <config.h>
+
+#include "arweave/receipt.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arweave/deephash.h"
+#include "arweave/key.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+
+#define RECEIPT_MAX ((size_t)1 << 20)
+#define KEY_TEXT ((KEY_BYTES * 4 + 2) / 3 + 1)
+
+static void hash_receipt(unsigned char acc[DEEPHASH_SIZE],
+                         const struct receipt *r)
+{
+    char id[ID_TEXT], number[24];
+
+    base64url(id, r->id, 32);
+    deephash_list(acc, 5);
+    deephash_puts(acc, "Bundlr");
+    deephash_puts(acc, r->version);
+    deephash_puts(acc, id);
+    snprintf(number, sizeof number, "%" PRIu64, r->deadline_height);
+    deephash_puts(acc, number);
+    snprintf(number, sizeof number, "%" PRIu64, r->timestamp_ms);
+    deephash_puts(acc, number);
+}
+
+/* A number, or the text of one: bundlers do both. */
+static int get_number(const struct json *root, const char *key, uint64_t *v)
+{
+    const struct json *value = json_get(root, key);
+    const char *text = json_string(value);
+
+    return text ? json_u64_text(text, v) : json_u64(value, v);
+}
+
+static int get_key_bytes(unsigned char out[KEY_BYTES],
+                         const struct json *root, const char *key,
+                         struct err *err)
+{
+    const char *text = json_string(json_get(root, key));
+    size_t n;
+
+    if (!text || base64url_decode(out, KEY_BYTES, &n, text) || n != KEY_BYTES)
+        return err_set(err, ERR_INPUT, "receipt: its \"%s\" is no base64url of"
+                       " %d bytes", key, KEY_BYTES);
+    return 0;
+}
+
+static int get_fields(struct receipt *r, const struct json *root,
+                      struct err *err)
+{
+    const char *id = json_string(json_get(root, "id"));
+    const char *version = json_string(json_get(root, "version"));
+
+    if (!id || base64url_id(r->id, id))
+        return err_set(err, ERR_INPUT, "receipt: it has no \"id\"");
+    if (!version || strlen(version) >= sizeof r->version)
+        return err_set(err, ERR_INPUT, "receipt: it has no \"version\" that"
+                       " we know");
+    memcpy(r->version, version, strlen(version) + 1);
+    if (get_number(root, "deadlineHeight", &r->deadline_height) ||
+        get_number(root, "timestamp", &r->timestamp_ms))
+        return err_set(err, ERR_INPUT, "receipt: its \"deadlineHeight\" or"
+                       " \"timestamp\" is no number");
+    if (json_get(root, "winc") && get_number(root, "winc", &r->winc))
+        return err_set(err, ERR_INPUT, "receipt: its \"winc\" is no number");
+    return 0;
+}
+
+static int check(struct receipt *r, const struct json *root,
+                 const unsigned char id[32], const unsigned char *pinned,
+                 struct err *err)
+{
+    unsigned char public[KEY_BYTES], sig[KEY_BYTES], acc[DEEPHASH_SIZE];
+    char text[ID_TEXT];
+
+    if (json_type(root) != JSON_OBJECT)
+        return err_set(err, ERR_INPUT, "receipt: no JSON object");
+    if (get_fields(r, root, err) ||
+        get_key_bytes(public, root, "public", err) ||
+        get_key_bytes(sig, root, "signature", err))
+        return -1;
+    base64url(text, r->id, 32);
+    if (memcmp(r->id, id, 32) != 0)
+        return err_set(err, ERR_INPUT, "receipt: it is of another item, %s",
+                       text);
+    hash_receipt(acc, r);
+    if (!key_check(public, sig, acc, sizeof acc))
+        return err_set(err, ERR_INPUT, "receipt: its signature is wrong");
+    key_address_of(r->signer, public);
+    if (pinned && memcmp(r->signer, pinned, 32) != 0) {
+        base64url(text, r->signer, 32);
+        return err_set(err, ERR_INPUT, "receipt: signed by %s, which is not"
+                       " the bundler's address that we know", text);
+    }
+    return 0;
+}
+
+int receipt_read(struct receipt *r, const char *json, size_t n,
+                 const unsigned char id[32], const unsigned char *pinned,
+                 struct err *err)
+{
+    struct receipt made = { .winc = 0 };
+    struct json *root = NULL;
+    int rc;
+
+    if (n > RECEIPT_MAX)
+        return err_set(err, ERR_INPUT, "receipt: over %zu bytes",
+                       RECEIPT_MAX);
+    if (json_parse(&root, json, n, err))
+        return err_prefix(err, "receipt");
+    rc = check(&made, root, id, pinned, err);
+    if (rc == 0)
+        *r = made;
+    json_free(root);
+    return rc;
+}
+
+int receipt_sign(struct buf *json, const struct receipt *r,
+                 const struct key *key, struct err *err)
+{
+    unsigned char modulus[KEY_BYTES], sig[KEY_BYTES], acc[DEEPHASH_SIZE];
+    unsigned char address[32];
+    char id[ID_TEXT], owner[ID_TEXT], public[KEY_TEXT], signature[KEY_TEXT];
+
+    hash_receipt(acc, r);
+    if (key_sign(key, sig, acc, sizeof acc, err))
+        return -1;
+    key_modulus(key, modulus);
+    key_address(key, address);
+    base64url(id, r->id, 32);
+    base64url(owner, address, 32);
+    base64url(public, modulus, KEY_BYTES);
+    base64url(signature, sig, KEY_BYTES);
+    buf_printf(json, "{\"id\":\"%s\",\"timestamp\":%" PRIu64 ",\"winc\":\"%"
+               PRIu64 "\",\"version\":", id, r->timestamp_ms, r->winc);
+    json_put_string(json, r->version, strlen(r->version));
+    buf_printf(json, ",\"deadlineHeight\":%" PRIu64 ",\"dataCaches\":[],"
+               "\"fastFinalityIndexes\":[],\"public\":\"%s\","
+               "\"signature\":\"%s\",\"owner\":\"%s\"}", r->deadline_height,
+               public, signature, owner);
+    return buf_check(json, "a receipt", err);
+}
