@@ -1,0 +1,410 @@
+/*
+ * Messages to a process: made, sent again and again, and their results waited
+ * for.  How the two networks are spoken to is in legacynet.c and hyperbeam.c.
+ */
+#include <config.h>
+
+#include "ao/ao.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "ao/ao_internal.h"
+#include "arweave/key.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/settings.h"
+
+#define EXCHANGE_S 120  /* most for one exchange: these are small */
+#define MAX_TAGS 60     /* our process takes 64 */
+#define MAX_LUA (1u << 20)
+#define FIRST_MS 1000   /* between two attempts to send, doubled */
+#define LAST_MS 60000
+#define POLL_MS 250     /* between two looks for a result, and at most .. */
+#define POLL_LAST_MS 4000
+
+/* ---- the network --------------------------------------------------------- */
+
+static int check_url(const char *name, const char *url, struct err *err)
+{
+    if (!*url)
+        return err_set(err, ERR_INPUT, "no URL: give one with the setting"
+                       " %s", name);
+    return http_url_check(url, err) ? err_prefix(err, "%s", name) : 0;
+}
+
+static int check_urls(const struct ao *ao, struct err *err)
+{
+    if (ao->network == &ao_hyperbeam)
+        return check_url("ao-node", ao->node, err);
+    return check_url("ao-mu", ao->mu, err) ||
+                   check_url("ao-cu", ao->cu, err)
+               ? -1 : 0;
+}
+
+int ao_new(struct ao **out, const struct settings *s, const struct key *key,
+           struct err *err)
+{
+    struct ao *ao = xcalloc(1, sizeof(*ao));
+    const char *network = settings_text(s, "ao-network");
+
+    ao->network = strcmp(network, ao_hyperbeam.name) == 0 ? &ao_hyperbeam
+                                                          : &ao_legacynet;
+    ao->key = key;
+    ao->mu = xstrdup(settings_text(s, "ao-mu"));
+    ao->cu = xstrdup(settings_text(s, "ao-cu"));
+    ao->su = xstrdup(settings_text(s, "ao-su"));
+    ao->node = xstrdup(settings_text(s, "ao-node"));
+    ao->module = xstrdup(settings_text(s, "ao-module"));
+    ao->scheduler = xstrdup(settings_text(s, "ao-scheduler"));
+    ao->authority = xstrdup(settings_text(s, "ao-authority"));
+    http_limits_of(&ao->limits, s);
+    if (ao->limits.total_s == 0 || ao->limits.total_s > EXCHANGE_S)
+        ao->limits.total_s = EXCHANGE_S;
+    if (check_urls(ao, err) || http_new(&ao->http, &ao->limits, err)) {
+        ao_free(ao);
+        return -1;
+    }
+    *out = ao;
+    return 0;
+}
+
+void ao_free(struct ao *ao)
+{
+    if (!ao)
+        return;
+    http_free(ao->http);
+    free(ao->mu);
+    free(ao->cu);
+    free(ao->su);
+    free(ao->node);
+    free(ao->module);
+    free(ao->scheduler);
+    free(ao->authority);
+    free(ao);
+}
+
+int ao_exchange(struct ao *ao, struct http_answer *a, const char *url,
+                const char *const *header, const void *body, size_t n,
+                struct err *err)
+{
+    struct http_request r = {
+        .method = body ? "POST" : "GET", .url = url, .header = header,
+        .body = body, .body_n = n, .max_body = AO_MAX_ANSWER,
+    };
+
+    http_answer_init(a);
+    return http_do(ao->http, &r, a, err);
+}
+
+/* ---- messages ------------------------------------------------------------ */
+
+/* Names are compared as a process of AO sees them: without letter case, '_'
+ * counting as '-'. */
+static bool same_name(const char *a, const char *b)
+{
+    for (; *a && *b; a++, b++) {
+        char x = *a == '_' ? '-' : *a, y = *b == '_' ? '-' : *b;
+
+        if (strncasecmp(&x, &y, 1) != 0)
+            return false;
+    }
+    return *a == *b;
+}
+
+bool ao_tag_reserved(const char *name)
+{
+    static const char *const reserved[] = {
+        "From", "Owner", "From-Process", "From-Module", "Pushed-For", "Id",
+        "Timestamp", "Block-Height", "Nonce", "Epoch", "Hash-Chain", "Cron",
+        "Reference", "Reply-To", "path", "method", "Data-Protocol",
+        "Variant", "Type", "Module", "Scheduler", "Authority", "On-Boot",
+        "Target", "Anchor", "Data", "Tags"
+    };
+
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+        if (same_name(name, reserved[i]))
+            return true;
+    return false;
+}
+
+static bool is_link(const char *text)
+{
+    size_t n = strlen(text);
+
+    return n >= 5 && strcmp(text + n - 5, "+link") == 0;
+}
+
+/* Append the caller's tags to those of the protocol. */
+static int add_tags(struct item_text_tag *all, size_t *n,
+                    const struct item_text_tag *tag, size_t n_tags,
+                    struct err *err)
+{
+    if (n_tags > MAX_TAGS - *n)
+        return err_set(err, ERR_INPUT, "%zu tags, a message has at most %d",
+                       n_tags, MAX_TAGS);
+    for (size_t i = 0; i < n_tags; i++) {
+        if (ao_tag_reserved(tag[i].name))
+            return err_set(err, ERR_INPUT, "a tag \"%s\" is not ours to"
+                           " write", tag[i].name);
+        if (is_link(tag[i].name) || is_link(tag[i].value))
+            return err_set(err, ERR_INPUT, "tag \"%s\": schedulers refuse"
+                           " what ends with \"+link\"", tag[i].name);
+        for (size_t k = 0; k < *n; k++)
+            if (same_name(all[k].name, tag[i].name))
+                return err_set(err, ERR_INPUT, "tag \"%s\" is there twice",
+                               tag[i].name);
+        all[(*n)++] = tag[i];
+    }
+    return 0;
+}
+
+/* Sign with a new anchor: equal messages must be two. */
+static int sign(struct ao *ao, struct buf *item, unsigned char id[32],
+                const unsigned char *process, const struct item_text_tag *tag,
+                size_t n_tags, const void *data, size_t n, struct err *err)
+{
+    unsigned char anchor[32];
+    struct item_spec spec = {
+        .target = process, .anchor = anchor, .tag = tag, .n_tags = n_tags,
+    };
+
+    if (!ao->key)
+        return err_set(err, ERR_INPUT, "no wallet to sign with");
+    if (key_random(anchor, sizeof(anchor), err))
+        return -1;
+    return item_sign(item, &spec, data, n, ao->key, id, err);
+}
+
+int ao_message(struct ao *ao, struct buf *item, unsigned char id[32],
+               const unsigned char process[32],
+               const struct item_text_tag *tag, size_t n_tags,
+               const void *data, size_t n, struct err *err)
+{
+    struct item_text_tag all[MAX_TAGS] = {
+        { "Data-Protocol", "ao" },
+        { "Variant", ao->network->variant },
+        { "Type", "Message" },
+    };
+    size_t n_all = 3;
+
+    if (n > AO_MAX_DATA)
+        return err_set(err, ERR_INPUT, "%zu bytes of data, a message has at"
+                       " most %d: upload them and name their id", n,
+                       AO_MAX_DATA);
+    if (add_tags(all, &n_all, tag, n_tags, err))
+        return -1;
+    return sign(ao, item, id, process, all, n_all, data, n, err);
+}
+
+int ao_process(struct ao *ao, struct buf *item, unsigned char id[32],
+               const struct item_text_tag *tag, size_t n_tags,
+               const void *lua, size_t n, struct err *err)
+{
+    const struct item_text_tag *own = ao->network->process_tag;
+    struct item_text_tag all[MAX_TAGS] = {
+        { "Data-Protocol", "ao" },
+        { "Variant", ao->network->variant },
+        { "Type", "Process" },
+        { "Module", ao->module },
+        { "Scheduler", ao->scheduler },
+        { "Authority", ao->authority },
+    };
+    size_t n_all = 6;
+
+    if (n > MAX_LUA)
+        return err_set(err, ERR_INPUT, "%zu bytes of Lua, at most %u are"
+                       " sent", n, MAX_LUA);
+    if (!*ao->module || !*ao->scheduler || !*ao->authority)
+        return err_set(err, ERR_INPUT, "a new process needs the settings"
+                       " ao-module, ao-scheduler and ao-authority");
+    if (n > 0)
+        all[n_all++] = (struct item_text_tag){ "On-Boot", "Data" };
+    for (; own->name; own++)
+        all[n_all++] = *own;
+    if (add_tags(all, &n_all, tag, n_tags, err))
+        return -1;
+    return sign(ao, item, id, NULL, all, n_all, lua ? lua : "", n, err);
+}
+
+/* ---- sending ------------------------------------------------------------- */
+
+static void pause_ms(unsigned ms)
+{
+    struct timespec t = { .tv_sec = ms / 1000,
+                          .tv_nsec = (long)(ms % 1000) * 1000000L };
+
+    while (nanosleep(&t, &t) && errno == EINTR)
+        ;
+}
+
+/* The first wait; tests have shorter ones. */
+static unsigned first_ms(const struct ao *ao, unsigned ms)
+{
+    return ao->limits.wait_ms && ao->limits.wait_ms < ms
+               ? ao->limits.wait_ms : ms;
+}
+
+/* Up to a quarter more, so that many nodes do not come back at once. */
+static unsigned jitter(unsigned ms)
+{
+    unsigned char r = 0;
+    struct err unused = ERR_INIT;
+
+    if (key_random(&r, 1, &unused))
+        r = 0;
+    return ms + ms / 4 * r / 255;
+}
+
+static int post_again(struct ao *ao, struct ao_post *p, struct err *err)
+{
+    unsigned wait = first_ms(ao, FIRST_MS);
+
+    for (unsigned i = 0;; i++) {
+        unsigned ms = wait;
+
+        p->again_s = 0;
+        if (ao->network->post(ao, p, err) == 0)
+            return 0;
+        if (err->code != ERR_RETRY || i == ao->limits.retries)
+            return -1;
+        if (p->again_s && p->again_s <= LAST_MS / 1000)
+            ms = p->again_s * 1000;
+        pause_ms(jitter(ms));
+        wait = wait < LAST_MS / 2 ? 2 * wait : LAST_MS;
+    }
+}
+
+static int post(struct ao *ao, const void *item, size_t n,
+                unsigned char *spawned, struct err *err)
+{
+    struct ao_post p = { .item = item, .n = n, .spawned = spawned };
+    struct err why = ERR_INIT;
+    struct item *head = xcalloc(1, sizeof(*head));
+    int rc = item_head(head, item, n, &why);
+
+    if (rc > 0)
+        rc = err_set(&why, ERR_INPUT, "an item of %zu bytes has no end", n);
+    if (rc == 0) {
+        memcpy(p.id, head->id, 32);
+        if (head->target)
+            base64url(p.process, head->target, 32);
+        rc = post_again(ao, &p, &why);
+    }
+    free(head);
+    if (rc && err)
+        *err = why;
+    return rc;
+}
+
+int ao_send(struct ao *ao, const void *item, size_t n, struct err *err)
+{
+    return post(ao, item, n, NULL, err);
+}
+
+int ao_spawn(struct ao *ao, const void *item, size_t n,
+             unsigned char id[32], struct err *err)
+{
+    unsigned char spawned[32];
+
+    if (post(ao, item, n, spawned, err))
+        return -1;
+    if (id)
+        memcpy(id, spawned, 32);
+    return 0;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int ao_result(struct ao *ao, struct ao_result *r,
+              const unsigned char process[32], const unsigned char id[32],
+              unsigned wait_s, struct err *err)
+{
+    uint64_t until = now_ms() + (uint64_t)wait_s * 1000;
+    unsigned wait = first_ms(ao, POLL_MS);
+    struct err why = ERR_INIT;
+    char pid[ID_TEXT];
+    int rc;
+
+    base64url(pid, process, 32);
+    for (;;) {
+        rc = ao->network->result(ao, r, pid, id, &why);
+        if (rc <= 0)
+            break;
+        if (now_ms() + wait > until) {
+            err_set(&why, ERR_RETRY, "%s", why.text[0] ? why.text
+                    : "no result yet");
+            rc = err_prefix(&why, "no result within %u s", wait_s);
+            break;
+        }
+        pause_ms(wait);
+        wait = wait < POLL_LAST_MS / 2 ? 2 * wait : POLL_LAST_MS;
+    }
+    if (rc && err)
+        *err = why;
+    return rc ? -1 : 0;
+}
+
+int ao_ask(struct ao *ao, struct ao_result *r,
+           const unsigned char process[32], const struct item_text_tag *tag,
+           size_t n_tags, const void *data, size_t n, struct err *err)
+{
+    unsigned wait = first_ms(ao, FIRST_MS);
+    struct err why = ERR_INIT;
+    char pid[ID_TEXT];
+    int rc;
+
+    base64url(pid, process, 32);
+    for (unsigned i = 0;; i++) {
+        rc = ao->network->ask(ao, r, pid, tag, n_tags, data, n, &why);
+        if (rc == 0 || why.code != ERR_RETRY || i == ao->limits.retries)
+            break;
+        pause_ms(jitter(wait));
+        wait = wait < LAST_MS / 2 ? 2 * wait : LAST_MS;
+    }
+    if (rc && err)
+        *err = why;
+    return rc;
+}
+
+/* ---- the wallet ---------------------------------------------------------- */
+
+int ao_wallet_path(char **path, const struct settings *s, struct err *err)
+{
+    static const char system_wide[] = "/etc/apus/wallet.json";
+    const char *home = getenv("HOME"), *set = settings_text(s, "wallet");
+    char *own;
+
+    if (*set) {
+        *path = xstrdup(set);
+        return 0;
+    }
+    if (file_exists(system_wide)) {
+        *path = xstrdup(system_wide);
+        return 0;
+    }
+    own = file_join(home && *home ? home : "/nonexistent",
+                    ".config/apus/wallet.json");
+    if (file_exists(own)) {
+        *path = own;
+        return 0;
+    }
+    err_set(err, ERR_INPUT, "no wallet: neither \"%s\" nor \"%s\" is there;"
+            " name one with the setting wallet", system_wide, own);
+    free(own);
+    return -1;
+}

@@ -1,0 +1,96 @@
+/*
+ * What the two networks of ao.h share: the table behind which they stand,
+ * how an answer's status and text are judged, and the parser of results.
+ * Not for others.
+ */
+#ifndef APUS_AO_AO_INTERNAL_H
+#define APUS_AO_AO_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ao/ao.h"
+#include "base/http.h"
+
+/* Ceiling for one answer: a pull brings 256 KiB of lines at most, which JSON
+ * may make six times as long. */
+#define AO_MAX_ANSWER ((uint64_t)4 << 20)
+#define AO_MAX_OUT 1000  /* messages of one result */
+#define AO_MAX_TAGS 256  /* tags of one of them */
+#define AO_SLOTS 64      /* remembered of what we sent */
+
+/* Where a message of ours was scheduled (HyperBEAM asks by it). */
+struct ao_slot {
+    unsigned char id[32];
+    uint64_t slot;
+};
+
+struct ao {
+    const struct ao_network *network;
+    const struct key *key; /* borrowed, may be NULL */
+    struct http *http;
+    struct http_limits limits;
+    char *mu, *cu, *su, *node;
+    char *module, *scheduler, *authority;
+    struct ao_slot slot[AO_SLOTS];
+    size_t n_slots; /* so far; the oldest is overwritten */
+};
+
+/* A message that is posted or asked for, in texts. */
+struct ao_post {
+    const void *item;
+    size_t n;
+    unsigned char id[32];   /* the item's */
+    char process[44];       /* its target; "" for a process item */
+    unsigned char *spawned; /* NULL, or id of the process */
+    unsigned again_s;       /* out: when the network wants it again, 0 */
+};
+
+/* What the two networks are.  Each function makes one attempt. */
+struct ao_network {
+    const char *name, *variant;
+    /* tags of a process item of this network, NULL at the end */
+    const struct item_text_tag *process_tag;
+    int (*post)(struct ao *ao, struct ao_post *p, struct err *err);
+    /* 0 it is here, 1 not yet (*err says what was heard), -1 never */
+    int (*result)(struct ao *ao, struct ao_result *r, const char *process,
+                  const unsigned char id[32], struct err *err);
+    int (*ask)(struct ao *ao, struct ao_result *r, const char *process,
+               const struct item_text_tag *tag, size_t n_tags,
+               const void *data, size_t n, struct err *err);
+};
+extern const struct ao_network ao_legacynet, ao_hyperbeam;
+
+/* A GET, or a POST of body[0..n) (NULL: GET) with these headers. */
+int ao_exchange(struct ao *ao, struct http_answer *a, const char *url,
+                const char *const *header, const void *body, size_t n,
+                struct err *err);
+
+/* What an answer that is no plain success means, by its text too: the
+ * messenger wraps what it throws, so that anything can arrive as 500. */
+enum ao_said { AO_SAID_DONE, AO_SAID_LATER, AO_SAID_NO };
+/* `url` and what was said go into err, with the remedy: ERR_RETRY for LATER,
+ * ERR_INPUT for NO; DONE leaves err alone. */
+enum ao_said ao_judge(const struct http_answer *a, const char *url,
+                      struct err *err);
+
+/* A result as JSON text; ERR_INPUT if it is none. */
+int ao_result_parse(struct ao_result *r, const char *text, size_t n,
+                    struct err *err);
+/* The same for what a HyperBEAM node says of a slot: a result, or one in
+ * results.json.body (text) or results. */
+int ao_result_parse_node(struct ao_result *r, const char *text, size_t n,
+                         struct err *err);
+
+/* Whether a tag may not be ours to write (doc/ao.md): in any letter case,
+ * '_' counting as '-'. */
+bool ao_tag_reserved(const char *name);
+
+/* HTTP statuses by kind. */
+static inline bool ao_status_good(int status)
+{
+    return status >= 200 && status < 300;
+}
+
+#endif

@@ -1,0 +1,186 @@
+/*
+ * What an evaluation gave, from the JSON of a compute unit or a node.  Neither
+ * is believed: every value is looked at before it is used, numbers of elements
+ * are bounded.  What a message means is not judged here.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "ao/ao_internal.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+/* A member by its name, or by the same in lower case: some processes of
+ * HyperBEAM have only those. */
+static const struct json *member(const struct json *v, const char *name)
+{
+    const struct json *got = json_get(v, name);
+    char lower[32];
+    size_t i = 0;
+
+    if (got)
+        return got;
+    for (; name[i] && i < sizeof(lower) - 1; i++)
+        lower[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32
+                                                           : name[i]);
+    lower[i] = '\0';
+    return json_get(v, lower);
+}
+
+/* A string, or a number as it stood; NULL for anything else. */
+static const char *text_of(const struct json *v)
+{
+    const char *text = json_string(v);
+
+    return text ? text : json_number(v);
+}
+
+static bool is_list(const struct json *v)
+{
+    return json_type(v) == JSON_ARRAY || json_type(v) == JSON_OBJECT;
+}
+
+/* A Lua table without elements is written [] or {}. */
+static int take_tags(struct ao_out *o, const struct json *tags,
+                     struct err *err)
+{
+    size_t n = tags && is_list(tags) ? json_count(tags) : 0;
+
+    if (n > AO_MAX_TAGS)
+        return err_set(err, ERR_INPUT, "a message of a result has %zu tags,"
+                       " at most %d are read", n, AO_MAX_TAGS);
+    o->tag = xcalloc(n + 1, sizeof(*o->tag));
+    for (const struct json *t = json_first(tags); t; t = json_next(t)) {
+        const char *name = json_string(member(t, "name"));
+        const char *value = text_of(member(t, "value"));
+
+        if (!name || !value)
+            continue; /* a tag that is a table: none of ours */
+        o->tag[o->n_tags].name = name;
+        o->tag[o->n_tags++].value = value;
+    }
+    return 0;
+}
+
+static int take_out(struct ao_out *o, const struct json *v, struct err *err)
+{
+    const char *data = text_of(member(v, "Data"));
+    const char *target = json_string(member(v, "Target"));
+
+    if (json_type(v) != JSON_OBJECT)
+        return err_set(err, ERR_INPUT, "a message of a result is no object");
+    o->target = target ? target : "";
+    o->data = data ? data : "";
+    return take_tags(o, member(v, "Tags"), err);
+}
+
+static int take_messages(struct ao_result *r, const struct json *list,
+                         struct err *err)
+{
+    size_t n;
+
+    if (!list || json_type(list) == JSON_NULL)
+        return 0;
+    if (!is_list(list))
+        return err_set(err, ERR_INPUT, "the messages of a result are no"
+                       " list");
+    n = json_count(list);
+    if (n > AO_MAX_OUT)
+        return err_set(err, ERR_INPUT, "a result has %zu messages, at most"
+                       " %d are read", n, AO_MAX_OUT);
+    r->out = xcalloc(n + 1, sizeof(*r->out));
+    for (const struct json *m = json_first(list); m; m = json_next(m))
+        if (take_out(&r->out[r->n_out++], m, err))
+            return -1;
+    return 0;
+}
+
+/* `Error` is a text, or something made of a thrown object. */
+static const char *error_of(const struct json *v)
+{
+    const char *text = json_string(v);
+
+    if (!v || json_type(v) == JSON_NULL || (text && !*text))
+        return NULL;
+    if (is_list(v) && !json_first(v))
+        return NULL;
+    return text ? text : "an error that is no text";
+}
+
+static int take_result(struct ao_result *r, const struct json *v,
+                       struct err *err)
+{
+    const struct json *output = member(v, "Output");
+    const char *data;
+
+    if (json_type(v) != JSON_OBJECT || !(member(v, "Messages") ||
+        member(v, "Error") || output))
+        return err_set(err, ERR_INPUT, "it is no result of an evaluation");
+    r->error = error_of(member(v, "Error"));
+    data = text_of(output);
+    if (!data)
+        data = text_of(member(output, "data"));
+    r->output = data ? data : "";
+    return take_messages(r, member(v, "Messages"), err);
+}
+
+void ao_result_clear(struct ao_result *r)
+{
+    for (size_t i = 0; i < r->n_out; i++)
+        free(r->out[i].tag);
+    free(r->out);
+    json_free(r->root);
+    memset(r, 0, sizeof(*r));
+}
+
+int ao_result_parse(struct ao_result *r, const char *text, size_t n,
+                    struct err *err)
+{
+    struct ao_result got = { .root = NULL };
+
+    if (json_parse(&got.root, text, n, err))
+        return -1;
+    if (take_result(&got, got.root, err)) {
+        ao_result_clear(&got);
+        return -1;
+    }
+    *r = got;
+    return 0;
+}
+
+int ao_result_parse_node(struct ao_result *r, const char *text, size_t n,
+                         struct err *err)
+{
+    struct ao_result got = { .root = NULL };
+    const struct json *results;
+    const char *body;
+    int rc;
+
+    if (json_parse(&got.root, text, n, err))
+        return -1;
+    results = member(got.root, "results");
+    body = json_string(json_get(json_get(results, "json"), "body"));
+    if (body) {
+        rc = ao_result_parse(r, body, strlen(body), err);
+        json_free(got.root);
+        return rc;
+    }
+    if (take_result(&got, results ? results : got.root, err)) {
+        ao_result_clear(&got);
+        return -1;
+    }
+    *r = got;
+    return 0;
+}
+
+const char *ao_out_tag(const struct ao_out *o, const char *name)
+{
+    for (size_t i = 0; i < o->n_tags; i++)
+        if (strcasecmp(o->tag[i].name, name) == 0)
+            return o->tag[i].value;
+    return NULL;
+}

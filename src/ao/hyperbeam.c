@@ -1,0 +1,298 @@
+/*
+ * HyperBEAM (ao.N.1): everything goes to one node, as items in a POST with
+ * the codec named in a header.  Results are asked for by slot, so where a
+ * message of ours stands is remembered, or looked for in the schedule.  There
+ * is no dry run: a question is a message like any other, and costs a slot.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ao/ao_internal.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#define ASK_WAIT_S 60
+#define PAGE 100      /* slots of one look into the schedule */
+#define MAX_PAGES 50  /* how far back a message of ours is looked for */
+
+static const char *const read_header[] = {
+    "require-codec: application/json", "Accept: application/json", NULL
+};
+
+/* ---- slots --------------------------------------------------------------- */
+
+static void remember(struct ao *ao, const unsigned char id[32], uint64_t slot)
+{
+    struct ao_slot *s = &ao->slot[ao->n_slots++ % AO_SLOTS];
+
+    memcpy(s->id, id, 32);
+    s->slot = slot;
+}
+
+static bool recall(const struct ao *ao, const unsigned char id[32],
+                   uint64_t *slot)
+{
+    size_t n = ao->n_slots < AO_SLOTS ? ao->n_slots : AO_SLOTS;
+
+    for (size_t i = 0; i < n; i++) {
+        if (memcmp(ao->slot[i].id, id, 32) == 0) {
+            *slot = ao->slot[i].slot;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A field of an answer: a header, or a member of its JSON; -1 if neither. */
+static int field(char *out, size_t n, const struct http_answer *a,
+                 const char *name)
+{
+    struct err unused = ERR_INIT;
+    struct json *root = NULL;
+    const char *text;
+    int rc = -1;
+
+    if (http_header(a, name, out, n))
+        return 0;
+    if (json_parse(&root, a->body.len ? a->body.data : "", a->body.len,
+                   &unused))
+        return -1;
+    text = json_string(json_get(root, name));
+    if (!text)
+        text = json_number(json_get(root, name));
+    if (text && strlen(text) < n) {
+        memcpy(out, text, strlen(text) + 1);
+        rc = 0;
+    }
+    json_free(root);
+    return rc;
+}
+
+/* ---- sending ------------------------------------------------------------- */
+
+static int post(struct ao *ao, struct ao_post *p, struct err *err)
+{
+    static const char *const header[] = {
+        "Content-Type: application/ans104", "codec-device: ans104@1.0",
+        "require-codec: application/json", "Accept: application/json", NULL
+    };
+    char *path = p->process[0]
+                     ? xasprintf("%s~process@1.0/push", p->process)
+                     : xstrdup("push");
+    char *url = http_url_join(ao->node, path), text[64];
+    struct http_answer a;
+    uint64_t slot;
+    int rc = ao_exchange(ao, &a, url, header, p->item, p->n, err);
+
+    if (rc == 0 && ao_judge(&a, url, err) != AO_SAID_DONE) {
+        p->again_s = a.retry_after_s;
+        rc = -1;
+    }
+    if (rc == 0 && field(text, sizeof(text), &a, "slot") == 0 &&
+        json_u64_text(text, &slot) == 0)
+        remember(ao, p->id, slot);
+    if (rc == 0 && p->spawned &&
+        (field(text, sizeof(text), &a, "process") ||
+         base64url_id(p->spawned, text)))
+        memcpy(p->spawned, p->id, 32);
+    http_answer_clear(&a);
+    free(url);
+    free(path);
+    return rc;
+}
+
+/* ---- the schedule -------------------------------------------------------- */
+
+/* GET of a path: 0 and the answer, 1 not yet, -1. */
+static int get(struct ao *ao, struct http_answer *a, const char *path,
+               struct err *err)
+{
+    char *url = http_url_join(ao->node, path);
+    int rc = ao_exchange(ao, a, url, read_header, NULL, 0, err);
+
+    if (rc) {
+        rc = err->code == ERR_RETRY ? 1 : -1;
+    } else if (a->status == 202 || a->status == 404) {
+        err_set(err, ERR_RETRY, "\"%s\" has nothing there yet (%d)", url,
+                a->status);
+        rc = 1;
+    } else if (!ao_status_good(a->status)) {
+        rc = ao_judge(a, url, err) == AO_SAID_NO ? -1 : 1;
+    }
+    free(url);
+    return rc;
+}
+
+/* The last slot of a process. */
+static int current(struct ao *ao, uint64_t *slot, const char *process,
+                   struct err *err)
+{
+    char *path = xasprintf("%s/slot/current", process), text[64] = "";
+    struct http_answer a;
+    int rc = get(ao, &a, path, err);
+
+    if (rc == 0 && a.body.len > 0 && a.body.len < sizeof(text) - 1)
+        memcpy(text, a.body.data, a.body.len + 1);
+    if (rc == 0) {
+        text[strcspn(text, "\r\n ")] = '\0';
+        if (json_u64_text(text, slot) &&
+            (field(text, sizeof(text), &a, "body") ||
+             json_u64_text(text, slot)))
+            rc = err_set(err, ERR_INPUT, "\"%s/%s\": a number expected",
+                         ao->node, path);
+    }
+    http_answer_clear(&a);
+    free(path);
+    return rc;
+}
+
+/* A tag of an assignment as the scheduler's JSON has it. */
+static const char *assignment_tag(const struct json *edge, const char *name)
+{
+    const struct json *node = json_get(edge, "node");
+    const struct json *tags = json_get(json_get(node, "assignment"), "tags");
+
+    for (const struct json *t = json_first(tags); t; t = json_next(t)) {
+        const char *key = json_string(json_get(t, "name"));
+
+        if (key && strcmp(key, name) == 0)
+            return json_string(json_get(t, "value"));
+    }
+    return NULL;
+}
+
+static bool find_edge(const struct json *root, const char *id, uint64_t *slot)
+{
+    const struct json *edges = json_get(root, "edges");
+
+    for (const struct json *e = json_first(edges); e; e = json_next(e)) {
+        const struct json *m = json_get(json_get(e, "node"), "message");
+        const char *got = json_string(json_get(m, "id"));
+        const char *nonce = assignment_tag(e, "Nonce");
+
+        if (!got || strcmp(got, id) != 0)
+            continue;
+        if (!nonce)
+            nonce = json_string(json_get(e, "cursor"));
+        if (nonce && json_u64_text(nonce, slot) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One page of the schedule: 0 found, 1 not there or not yet, -1. */
+static int look(struct ao *ao, uint64_t *slot, const char *process,
+                const char *id, uint64_t from, uint64_t to, struct err *err)
+{
+    char *path = xasprintf("%s~process@1.0/schedule?from=%" PRIu64 "&to=%"
+                           PRIu64 "&accept=application/aos-2", process, from,
+                           to);
+    struct json *root = NULL;
+    struct http_answer a;
+    int rc = get(ao, &a, path, err);
+
+    if (rc == 0)
+        rc = json_parse(&root, a.body.len ? a.body.data : "", a.body.len,
+                        err);
+    if (rc == 0 && !find_edge(root, id, slot))
+        rc = 1;
+    json_free(root);
+    http_answer_clear(&a);
+    free(path);
+    return rc;
+}
+
+/* From the end backwards: what is asked for was sent not long ago. */
+static int find_slot(struct ao *ao, uint64_t *slot, const char *process,
+                     const unsigned char id[32], struct err *err)
+{
+    uint64_t last, from;
+    char text[ID_TEXT];
+    int rc;
+
+    if (recall(ao, id, slot))
+        return 0;
+    base64url(text, id, 32);
+    rc = current(ao, &last, process, err);
+    if (rc)
+        return rc;
+    for (int page = 0; page < MAX_PAGES; page++) {
+        from = last > PAGE ? last - PAGE : 0;
+        rc = look(ao, slot, process, text, from, last, err);
+        if (rc <= 0)
+            break;
+        if (from == 0)
+            break;
+        last = from;
+    }
+    if (rc == 0)
+        remember(ao, id, *slot);
+    else if (rc > 0)
+        err_set(err, ERR_RETRY, "message %s is not in the schedule of \"%s\""
+                " yet", text, ao->node);
+    return rc;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static int result(struct ao *ao, struct ao_result *r, const char *process,
+                  const unsigned char id[32], struct err *err)
+{
+    struct http_answer a;
+    uint64_t slot = 0;
+    char *path;
+    int rc = find_slot(ao, &slot, process, id, err);
+
+    if (rc)
+        return rc;
+    path = xasprintf("%s~process@1.0/compute?slot=%" PRIu64, process, slot);
+    rc = get(ao, &a, path, err);
+    if (rc == 0 && ao_result_parse_node(r, a.body.len ? a.body.data : "",
+                                        a.body.len, err))
+        rc = err_prefix(err, "\"%s/%s\"", ao->node, path);
+    http_answer_clear(&a);
+    free(path);
+    return rc;
+}
+
+static int ask(struct ao *ao, struct ao_result *r, const char *process,
+               const struct item_text_tag *tag, size_t n_tags,
+               const void *data, size_t n, struct err *err)
+{
+    unsigned char pid[32], id[32];
+    struct buf item;
+    int rc;
+
+    if (!ao->key)
+        return err_set(err, ERR_INPUT, "a HyperBEAM node has no dry run: a"
+                       " question is a signed message there, name a wallet"
+                       " with the setting wallet");
+    if (base64url_id(pid, process))
+        return err_set(err, ERR_INPUT, "\"%s\" is no process", process);
+    buf_init(&item, AO_MAX_DATA + ITEM_HEAD_MAX);
+    rc = ao_message(ao, &item, id, pid, tag, n_tags, data, n, err) ||
+                 ao_send(ao, item.data, item.len, err) ||
+                 ao_result(ao, r, pid, id, ASK_WAIT_S, err)
+             ? -1 : 0;
+    buf_clear(&item);
+    return rc;
+}
+
+static const struct item_text_tag process_tags[] = {
+    { "device", "process@1.0" },
+    { "scheduler-device", "scheduler@1.0" },
+    { "push-device", "push@1.0" },
+    { "execution-device", "genesis-wasm@1.0" },
+    { NULL, NULL }
+};
+
+const struct ao_network ao_hyperbeam = {
+    .name = "hyperbeam", .variant = "ao.N.1", .process_tag = process_tags,
+    .post = post, .result = result, .ask = ask
+};

@@ -1,0 +1,182 @@
+/*
+ * Legacynet (ao.TN.1): items go to a messenger, results and dry runs come
+ * from a compute unit.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ao/ao_internal.h"
+#include "arweave/key.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#define ASK_MAX (1u << 20) /* body of a dry run */
+
+/* The answer to a POST names the item again; another id would mean that it
+ * took something else. */
+static int check_id(const struct http_answer *a, const unsigned char id[32],
+                    const char *url, struct err *err)
+{
+    struct err unused = ERR_INIT;
+    struct json *root = NULL;
+    const char *text;
+    char ours[ID_TEXT];
+    int rc = 0;
+
+    if (json_parse(&root, a->body.len ? a->body.data : "", a->body.len,
+                   &unused))
+        return 0;
+    base64url(ours, id, 32);
+    text = json_string(json_get(root, "id"));
+    if (text && strcmp(text, ours) != 0)
+        rc = err_set(err, ERR_INPUT, "\"%s\" took item \"%.43s\" where %s was"
+                     " sent", url, text, ours);
+    json_free(root);
+    return rc;
+}
+
+static int post(struct ao *ao, struct ao_post *p, struct err *err)
+{
+    static const char *const header[] = {
+        "Content-Type: application/octet-stream",
+        "Accept: application/json", NULL
+    };
+    char *url = http_url_join(ao->mu, "");
+    struct http_answer a;
+    int rc = ao_exchange(ao, &a, url, header, p->item, p->n, err);
+
+    if (rc == 0 && ao_judge(&a, url, err) != AO_SAID_DONE) {
+        p->again_s = a.retry_after_s;
+        rc = -1;
+    } else if (rc == 0 && ao_status_good(a.status)) {
+        rc = check_id(&a, p->id, url, err);
+    }
+    if (rc == 0 && p->spawned)
+        memcpy(p->spawned, p->id, 32);
+    http_answer_clear(&a);
+    free(url);
+    return rc;
+}
+
+/* Whatever may pass is "not yet": a message that the messenger took may not
+ * have reached the scheduler, where the compute unit looks for it. */
+static int result(struct ao *ao, struct ao_result *r, const char *process,
+                  const unsigned char id[32], struct err *err)
+{
+    static const char *const header[] = { "Accept: application/json", NULL };
+    char text[ID_TEXT], *path, *url;
+    struct http_answer a;
+    int rc;
+
+    base64url(text, id, 32);
+    path = xasprintf("result/%s?process-id=%s", text, process);
+    url = http_url_join(ao->cu, path);
+    rc = ao_exchange(ao, &a, url, header, NULL, 0, err);
+    if (rc) {
+        rc = err->code == ERR_RETRY ? 1 : -1;
+    } else if (a.status == 202 || a.status == 404) {
+        err_set(err, ERR_RETRY, "\"%s\" has no result of message %s yet"
+                " (%d)", ao->cu, text, a.status);
+        rc = 1;
+    } else if (ao_status_good(a.status)) {
+        rc = ao_result_parse(r, a.body.len ? a.body.data : "", a.body.len,
+                             err);
+        if (rc)
+            err_prefix(err, "\"%s\"", url);
+    } else {
+        rc = ao_judge(&a, url, err) == AO_SAID_NO ? -1 : 1;
+    }
+    http_answer_clear(&a);
+    free(url);
+    free(path);
+    return rc;
+}
+
+static void put_pair(struct buf *b, const char *name, const char *value)
+{
+    buf_puts(b, "{\"name\":");
+    json_put_string(b, name, strlen(name));
+    buf_puts(b, ",\"value\":");
+    json_put_string(b, value, strlen(value));
+    buf_putc(b, '}');
+}
+
+/* The message of a dry run.  A tag that changes: the unit answers equal
+ * bodies from a cache. */
+static int put_question(struct buf *b, const struct ao *ao,
+                        const char *process, const struct item_text_tag *tag,
+                        size_t n_tags, const void *data, size_t n,
+                        struct err *err)
+{
+    unsigned char address[32] = { 0 }, random[16];
+    char owner[ID_TEXT], salt[32];
+
+    if (key_random(random, sizeof(random), err))
+        return -1;
+    if (ao->key)
+        key_address(ao->key, address);
+    base64url(owner, address, 32);
+    base64url(salt, random, sizeof(random));
+    buf_printf(b, "{\"Id\":\"1234\",\"Target\":\"%s\",\"Owner\":\"%s\","
+               "\"From\":\"%s\",\"Anchor\":\"0\",\"Data\":", process, owner,
+               owner);
+    json_put_string(b, data ? data : "", n);
+    buf_puts(b, ",\"Tags\":[");
+    put_pair(b, "Data-Protocol", "ao");
+    buf_putc(b, ',');
+    put_pair(b, "Type", "Message");
+    buf_putc(b, ',');
+    put_pair(b, "Variant", ao->network->variant);
+    buf_putc(b, ',');
+    put_pair(b, "X-Ask", salt);
+    for (size_t i = 0; i < n_tags; i++) {
+        buf_putc(b, ',');
+        put_pair(b, tag[i].name, tag[i].value);
+    }
+    buf_puts(b, "]}");
+    return buf_check(b, "a dry run", err);
+}
+
+static int ask(struct ao *ao, struct ao_result *r, const char *process,
+               const struct item_text_tag *tag, size_t n_tags,
+               const void *data, size_t n, struct err *err)
+{
+    static const char *const header[] = {
+        "Content-Type: application/json", "Accept: application/json", NULL
+    };
+    char *path = xasprintf("dry-run?process-id=%s", process);
+    char *url = http_url_join(ao->cu, path);
+    struct http_answer a;
+    struct buf body;
+    int rc;
+
+    http_answer_init(&a);
+    buf_init(&body, ASK_MAX);
+    rc = put_question(&body, ao, process, tag, n_tags, data, n, err);
+    if (rc == 0)
+        rc = ao_exchange(ao, &a, url, header, body.data, body.len, err);
+    if (rc == 0 && a.status == 202)
+        rc = err_set(err, ERR_RETRY, "\"%s\" is busy", url);
+    else if (rc == 0 && ao_judge(&a, url, err) != AO_SAID_DONE)
+        rc = -1;
+    if (rc == 0 && ao_result_parse(r, a.body.len ? a.body.data : "",
+                                   a.body.len, err))
+        rc = err_prefix(err, "\"%s\"", url);
+    http_answer_clear(&a);
+    buf_clear(&body);
+    free(url);
+    free(path);
+    return rc;
+}
+
+static const struct item_text_tag no_tags[] = { { NULL, NULL } };
+
+const struct ao_network ao_legacynet = {
+    .name = "legacynet", .variant = "ao.TN.1", .process_tag = no_tags,
+    .post = post, .result = result, .ask = ask
+};

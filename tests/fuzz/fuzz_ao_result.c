@@ -1,0 +1,44 @@
+/*
+ * Results of evaluations, as a compute unit or (first byte 'n') a node gives
+ * them: what is accepted is within the limits and has all its texts, what is
+ * refused leaves its argument alone.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ao/ao_internal.h"
+#include "base/err.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool good)
+{
+    if (!good)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct ao_result r = { .n_out = 7 };
+    struct err err = ERR_INIT;
+    const char *text = (const char *)data + 1;
+
+    if (size == 0)
+        return 0;
+    if (data[0] == 'n' ? ao_result_parse_node(&r, text, size - 1, &err)
+                       : ao_result_parse(&r, text, size - 1, &err)) {
+        must(err.code == ERR_INPUT && r.n_out == 7 && !r.root);
+        return 0;
+    }
+    must(r.root && r.output && r.n_out <= AO_MAX_OUT);
+    for (size_t i = 0; i < r.n_out; i++) {
+        must(r.out[i].target && r.out[i].data &&
+             r.out[i].n_tags <= AO_MAX_TAGS);
+        for (size_t k = 0; k < r.out[i].n_tags; k++)
+            must(ao_out_tag(&r.out[i], r.out[i].tag[k].name) != NULL);
+    }
+    ao_result_clear(&r);
+    return 0;
+}

@@ -1,0 +1,528 @@
+/*
+ * src/ao against a pretended messenger, compute unit and HyperBEAM node: what
+ * goes over the wire, what each answer means, what is refused before it is
+ * sent.
+ */
+#include <config.h>
+
+#include "ao/ao.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ao/ao_internal.h"
+#include "arweave/key.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/program.h"
+#include "base/settings.h"
+#include "tests/pretend_server.h"
+#include "tests/tap.h"
+
+#define PROCESS "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA"
+
+/* ---- the server ---------------------------------------------------------- */
+
+/* What it is to say, one answer after the other, the last one again. */
+struct say {
+    const char *status, *head, *body;
+};
+static const struct say *plan;
+static size_t n_plan, said;
+static char seen_path[2048], seen_type[128], seen_codec[128];
+static struct buf seen_body, first_body;
+
+static void serve(struct pretend_call *c)
+{
+    const struct say *s = &plan[said < n_plan ? said : n_plan - 1];
+
+    snprintf(seen_path, sizeof(seen_path), "%s", c->path);
+    pretend_header(c, "content-type", seen_type, sizeof(seen_type));
+    pretend_header(c, "codec-device", seen_codec, sizeof(seen_codec));
+    buf_reset(&seen_body);
+    buf_put(&seen_body, c->body ? (char *)c->body : "", c->n_body);
+    if (said++ == 0) {
+        buf_reset(&first_body);
+        buf_put(&first_body, seen_body.data ? seen_body.data : "",
+                seen_body.len);
+    }
+    pretend_answer(c, s->status, s->head, s->body, strlen(s->body));
+}
+
+static void says(const struct say *s, size_t n)
+{
+    plan = s;
+    n_plan = n;
+    said = 0;
+}
+
+#define SAYS(...)                                                          \
+    do {                                                                   \
+        static const struct say list[] = { __VA_ARGS__ };                  \
+        says(list, sizeof(list) / sizeof(list[0]));                        \
+    } while (0)
+#define OK(body) { "200 OK", "", body }
+#define TAKEN { "202 Accepted", "", "{\"message\":\"Processing\"}" }
+
+/* ---- what tests share ---------------------------------------------------- */
+
+static struct settings *settings;
+static struct pretend *server;
+static struct key *key;
+static unsigned char process[32];
+
+static void set(const char *name, const char *value)
+{
+    struct err err = ERR_INIT;
+
+    if (settings_set(settings, name, value, &err))
+        printf("# %s\n", err.text);
+}
+
+static struct ao *open_ao(const char *network)
+{
+    struct err err = ERR_INIT;
+    struct ao *ao = NULL;
+
+    set("ao-network", network);
+    if (ao_new(&ao, settings, key, &err)) {
+        printf("# %s\n", err.text);
+        exit(1);
+    }
+    ao->limits.wait_ms = 1;
+    ao->limits.retries = 2;
+    return ao;
+}
+
+static bool in_text(const struct buf *b, const char *what)
+{
+    size_t n = strlen(what);
+
+    for (size_t i = 0; i + n <= b->len; i++)
+        if (memcmp(b->data + i, what, n) == 0)
+            return true;
+    return false;
+}
+
+/* ---- making -------------------------------------------------------------- */
+
+static void test_message(struct ao *ao)
+{
+    static const struct item_text_tag tag[] = { { "Action", "Pull" },
+                                                { "Max", "7" } };
+    unsigned char id[32], other[32];
+    struct err err = ERR_INIT;
+    struct buf item, again;
+    struct item it;
+
+    buf_init(&item, 200000);
+    buf_init(&again, 200000);
+    ok(ao_message(ao, &item, id, process, tag, 2, "hello", 5, &err) == 0 &&
+       item_open(&it, item.data, item.len, &err) == 0,
+       "a message is a signed item %s", err.text);
+    ok(memcmp(it.id, id, 32) == 0 && it.target &&
+       memcmp(it.target, process, 32) == 0 && it.anchor &&
+       it.n_tags == 5 && memcmp(item.data + it.head_n, "hello", 5) == 0,
+       "to the process, with an anchor and five tags");
+    ok(in_text(&item, "ao.TN.1") && in_text(&item, "Message"),
+       "with the tags of the protocol");
+    ok(ao_message(ao, &again, other, process, tag, 2, "hello", 5, &err) == 0
+       && memcmp(id, other, 32) != 0, "an equal message is another one");
+    buf_clear(&item);
+    buf_clear(&again);
+}
+
+static void test_refused(struct ao *ao)
+{
+    static const struct item_text_tag bad[][2] = {
+        { { "Timestamp", "1" }, { "A", "b" } },
+        { { "A", "b" }, { "reply_to", "x" } },
+        { { "FROM-process", "1" }, { "A", "b" } },
+        { { "X-Model", "1" }, { "x_model", "2" } },
+        { { "A", "b+link" }, { "B", "b" } },
+        { { "A+link", "b" }, { "B", "b" } },
+        { { "Variant", "b" }, { "B", "b" } },
+    };
+    struct err err = ERR_INIT;
+    unsigned char id[32];
+    struct buf item;
+    char *big = xcalloc(AO_MAX_DATA + 1, 1);
+
+    buf_init(&item, 200000);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ok(ao_message(ao, &item, id, process, bad[i], 2, "", 0, &err) == -1 &&
+           err.code == ERR_INPUT && item.len == 0, "%s", err.text);
+    ok(ao_message(ao, &item, id, process, NULL, 0, big, AO_MAX_DATA + 1,
+                  &err) == -1 && err.code == ERR_INPUT, "%s", err.text);
+    free(big);
+    buf_clear(&item);
+}
+
+static void test_process(struct ao *ao)
+{
+    struct err err = ERR_INIT;
+    unsigned char id[32];
+    struct buf item;
+    struct item it;
+
+    buf_init(&item, 200000);
+    ok(ao_process(ao, &item, id, NULL, 0, "x = 1", 5, &err) == 0 &&
+       item_open(&it, item.data, item.len, &err) == 0 && !it.target &&
+       item_tag_get(&it, "Module") && item_tag_get(&it, "On-Boot") &&
+       item_tag_get(&it, "Authority"), "a process item %s", err.text);
+    buf_clear(&item);
+}
+
+/* ---- sending ------------------------------------------------------------- */
+
+static struct buf message;
+static unsigned char message_id[32];
+
+static void make_message(struct ao *ao)
+{
+    static const struct item_text_tag tag[] = { { "Action", "Info" } };
+    struct err err = ERR_INIT;
+
+    buf_reset(&message);
+    if (ao_message(ao, &message, message_id, process, tag, 1, "", 0, &err))
+        printf("# %s\n", err.text);
+}
+
+static void sends(struct ao *ao, int rc, enum err_code code, unsigned times,
+                  const char *name)
+{
+    struct err err = ERR_INIT;
+    int got;
+
+    make_message(ao);
+    got = ao_send(ao, message.data, message.len, &err);
+    ok(got == rc && err.code == code && said == times,
+       "%s (%zu times): %s", name, said, err.text);
+}
+
+static void test_send(struct ao *ao)
+{
+    SAYS(TAKEN);
+    sends(ao, 0, ERR_NONE, 1, "202 is taken");
+    ok(seen_body.len == message.len && memcmp(seen_body.data, message.data,
+       message.len) == 0 && strcmp(seen_path, "/") == 0 &&
+       strcmp(seen_type, "application/octet-stream") == 0,
+       "the item's bytes, as octets, to %s", seen_path);
+    SAYS({ "500 X", "", "{\"error\":\"Error: Message already exists\"}" });
+    sends(ao, 0, ERR_NONE, 1, "\"already exists\" is success");
+    SAYS({ "400 X", "", "Deep hash already exists" });
+    sends(ao, 0, ERR_NONE, 1, "so is the deep hash's");
+    SAYS({ "500 X", "", "{\"error\":\"Rate limit exceeded\"}" }, TAKEN);
+    sends(ao, 0, ERR_NONE, 2, "a rate limit passes");
+    ok(first_body.len == seen_body.len && memcmp(first_body.data,
+       seen_body.data, seen_body.len) == 0, "with the same bytes again");
+    SAYS({ "429 X", "", "Rate limit exceeded" });
+    sends(ao, -1, ERR_RETRY, 3, "a rate limit that stays");
+    SAYS({ "502 X", "", "<html>" }, { "504 X", "", "" }, TAKEN);
+    sends(ao, 0, ERR_NONE, 3, "pages of a proxy");
+    SAYS({ "500 X", "", "{\"error\":\"Forbidden, process not whitelisted\"}" });
+    sends(ao, -1, ERR_INPUT, 1, "a whitelist, behind a 500");
+    SAYS({ "500 X", "", "A valid and signed data item must be provided" });
+    sends(ao, -1, ERR_INPUT, 1, "a broken item, behind a 500");
+    SAYS({ "500 X", "", "Message size exceeds maximum of 102400 bytes" });
+    sends(ao, -1, ERR_INPUT, 1, "a large item, behind a 500");
+    SAYS({ "403 X", "", "no" });
+    sends(ao, -1, ERR_INPUT, 1, "403");
+    SAYS({ "202 X", "", "{\"id\":\"" PROCESS "\"}" });
+    sends(ao, -1, ERR_INPUT, 1, "another item's id");
+}
+
+static void test_spawn(struct ao *ao)
+{
+    struct err err = ERR_INIT;
+    unsigned char id[32], got[32];
+    struct buf item;
+
+    buf_init(&item, 200000);
+    SAYS(TAKEN);
+    ok(ao_process(ao, &item, id, NULL, 0, "x", 1, &err) == 0 &&
+       ao_spawn(ao, item.data, item.len, got, &err) == 0 &&
+       memcmp(id, got, 32) == 0, "a process is called as its item");
+    buf_clear(&item);
+}
+
+/* ---- results ------------------------------------------------------------- */
+
+#define GOOD                                                               \
+    "{\"Messages\":[{\"Target\":\"t\",\"Data\":\"d\",\"Anchor\":\"0\","    \
+    "\"Tags\":[{\"name\":\"Action\",\"value\":\"Pong\"},"                  \
+    "{\"name\":\"Code\",\"value\":200}]}],\"Spawns\":[],"                  \
+    "\"Output\":{\"data\":\"out\"},\"GasUsed\":0}"
+
+static int get_result(struct ao *ao, struct ao_result *r, unsigned wait_s,
+                      struct err *err)
+{
+    memset(r, 0, sizeof(*r));
+    return ao_result(ao, r, process, message_id, wait_s, err);
+}
+
+static bool is_good(const struct ao_result *r)
+{
+    return !r->error && r->n_out == 1 && strcmp(r->output, "out") == 0 &&
+           strcmp(r->out[0].target, "t") == 0 &&
+           strcmp(r->out[0].data, "d") == 0 &&
+           ao_out_tag(&r->out[0], "action") &&
+           strcmp(ao_out_tag(&r->out[0], "action"), "Pong") == 0 &&
+           strcmp(ao_out_tag(&r->out[0], "Code"), "200") == 0 &&
+           !ao_out_tag(&r->out[0], "None");
+}
+
+static void test_result(struct ao *ao)
+{
+    struct err err = ERR_INIT;
+    char want[200], id[ID_TEXT];
+    struct ao_result r;
+
+    SAYS(OK(GOOD));
+    ok(get_result(ao, &r, 5, &err) == 0 && is_good(&r), "a result %s",
+       err.text);
+    base64url(id, message_id, 32);
+    snprintf(want, sizeof(want), "/result/%s?process-id=%s", id, PROCESS);
+    ok(strcmp(seen_path, want) == 0, "asked at %s", seen_path);
+    ao_result_clear(&r);
+    SAYS({ "202 X", "", "{\"message\":\"in progress\"}" },
+         { "404 X", "", "" }, { "500 X", "", "{\"error\":\"oops\"}" },
+         OK(GOOD));
+    ok(get_result(ao, &r, 5, &err) == 0 && is_good(&r) && said == 4,
+       "it is waited for");
+    ao_result_clear(&r);
+    SAYS({ "202 X", "", "" });
+    ok(get_result(ao, &r, 0, &err) == -1 && err.code == ERR_RETRY &&
+       said == 1, "%s", err.text);
+    SAYS({ "500 X", "", "message not found cached, and earlier than latest"
+           " known nonce" });
+    ok(get_result(ao, &r, 5, &err) == -1 && err.code == ERR_INPUT &&
+       said == 1, "%s", err.text);
+    SAYS(OK("{\"Error\":\"[string]:1: bad\",\"Messages\":[]}"));
+    ok(get_result(ao, &r, 5, &err) == 0 && r.error && r.n_out == 0,
+       "the process raised an error");
+    ao_result_clear(&r);
+}
+
+static void test_no_result(void)
+{
+    static const char *const bad[] = {
+        "", "[]", "1", "{}", "{\"Messages\":7}", "{\"Messages\":[7]}",
+        "{\"a\":1", "<html>", "{\"Messages\":[],\"Messages\":[]}",
+        "{\"Messages\":[[]]}", "null", "\"x\"",
+    };
+    static const char *const good[] = {
+        "{\"Messages\":[]}", "{\"Messages\":{},\"Error\":\"\"}",
+        "{\"Output\":\"x\"}", "{\"Error\":null,\"Output\":[]}",
+        "{\"Messages\":[{\"Tags\":{},\"Data\":{}}]}",
+        "{\"Messages\":[{\"Tags\":[{\"name\":\"a\",\"value\":[]},7]}]}",
+    };
+    struct err err = ERR_INIT;
+    struct ao_result r = { .root = NULL };
+    struct buf big;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ok(ao_result_parse(&r, bad[i], strlen(bad[i]), &err) == -1 &&
+           err.code == ERR_INPUT && !r.root, "'%s': %s", bad[i], err.text);
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        ok(ao_result_parse(&r, good[i], strlen(good[i]), &err) == 0 &&
+           !r.error, "'%s'", good[i]);
+        ao_result_clear(&r);
+    }
+    buf_init(&big, 1u << 20);
+    buf_puts(&big, "{\"Messages\":[{}");
+    for (int i = 0; i < AO_MAX_OUT; i++)
+        buf_puts(&big, ",{}");
+    buf_puts(&big, "]}");
+    ok(ao_result_parse(&r, big.data, big.len, &err) == -1, "%s", err.text);
+    buf_clear(&big);
+}
+
+/* A unit that does not stop: what is over the ceiling is not read. */
+static void test_huge(struct ao *ao)
+{
+    size_t n = (size_t)AO_MAX_ANSWER + 1000;
+    char *text = xmalloc(n + 1);
+    struct say one = { "200 OK", "", text };
+    struct err err = ERR_INIT;
+    struct ao_result r;
+
+    memset(text, ' ', n);
+    text[n] = '\0';
+    says(&one, 1);
+    ok(get_result(ao, &r, 5, &err) == -1 && err.code == ERR_INPUT,
+       "%s", err.text);
+    free(text);
+}
+
+static void test_ask(struct ao *ao)
+{
+    static const struct item_text_tag tag[] = { { "Action", "In\"fo" } };
+    struct err err = ERR_INIT;
+    struct ao_result r = { .root = NULL };
+
+    SAYS({ "429 X", "", "Rate limit exceeded" }, OK(GOOD));
+    ok(ao_ask(ao, &r, process, tag, 1, "x", 1, &err) == 0 && is_good(&r) &&
+       said == 2, "a dry run %s", err.text);
+    ao_result_clear(&r);
+    ok(strcmp(seen_path, "/dry-run?process-id=" PROCESS) == 0 &&
+       in_text(&seen_body, "\"Target\":\"" PROCESS "\"") &&
+       in_text(&seen_body, "In\\\"fo"), "at %s", seen_path);
+    ok(seen_body.len == first_body.len && memcmp(seen_body.data,
+       first_body.data, seen_body.len) != 0, "no two of them are equal");
+}
+
+/* ---- HyperBEAM ----------------------------------------------------------- */
+
+#define EDGES                                                              \
+    "{\"page_info\":{},\"edges\":[{\"cursor\":\"41\",\"node\":{"           \
+    "\"message\":{\"id\":\"%s\"},\"assignment\":{\"tags\":["               \
+    "{\"name\":\"Nonce\",\"value\":\"41\"}]}}}]}"
+
+static void test_node_send(struct ao *ao)
+{
+    struct err err = ERR_INIT;
+    struct ao_result r;
+
+    SAYS({ "200 OK", "slot: 12\r\n", "{}" },
+         OK("{\"results\":{\"json\":{\"body\":\"{\\\"Output\\\":\\\"o\\\""
+            "}\"}}}"));
+    sends(ao, 0, ERR_NONE, 1, "a node takes it");
+    ok(strcmp(seen_path, "/" PROCESS "~process@1.0/push") == 0 &&
+       strcmp(seen_codec, "ans104@1.0") == 0 &&
+       strcmp(seen_type, "application/ans104") == 0 &&
+       in_text(&seen_body, "ao.N.1"), "at %s, with its codec", seen_path);
+    ok(get_result(ao, &r, 5, &err) == 0 && strcmp(r.output, "o") == 0 &&
+       strcmp(seen_path, "/" PROCESS "~process@1.0/compute?slot=12") == 0,
+       "its result is asked by slot: %s %s", seen_path, err.text);
+    ao_result_clear(&r);
+    SAYS({ "400 X", "", "Message is not valid." });
+    sends(ao, -1, ERR_INPUT, 1, "not valid");
+    SAYS({ "500 X", "", "<html>" }, OK("{\"slot\":3}"));
+    sends(ao, 0, ERR_NONE, 2, "an error page passes");
+}
+
+static void test_node_find(struct ao *ao)
+{
+    struct err err = ERR_INIT;
+    char edges[400], id[ID_TEXT];
+    struct say list[] = {
+        OK("41"), { "200 OK", "", edges },
+        OK("{\"results\":{\"messages\":{\"1\":{\"target\":\"t\","
+           "\"data\":\"d\",\"tags\":[]}},\"output\":\"x\"}}"),
+    };
+    struct ao_result r;
+
+    make_message(ao);
+    base64url(id, message_id, 32);
+    snprintf(edges, sizeof(edges), EDGES, id);
+    says(list, 3);
+    ok(get_result(ao, &r, 5, &err) == 0 && r.n_out == 1 &&
+       strcmp(r.out[0].data, "d") == 0 && strstr(seen_path, "slot=41"),
+       "what another process of ours sent is found in the schedule %s",
+       err.text);
+    ao_result_clear(&r);
+}
+
+/* ---- the rest ------------------------------------------------------------ */
+
+static void test_wallet(void)
+{
+    struct err err = ERR_INIT;
+    char *path = NULL, *own = xasprintf("%s/.config/apus", tap_tmp());
+
+    setenv("HOME", tap_tmp(), 1);
+    if (access("/etc/apus/wallet.json", F_OK) != 0) {
+        ok(ao_wallet_path(&path, settings, &err) == -1 &&
+           err.code == ERR_INPUT && !path, "%s", err.text);
+        if (file_mkdirs(own, &err) == 0) {
+            char *file = file_join(own, "wallet.json");
+
+            file_write(file, "{}", 2, &err);
+            ok(ao_wallet_path(&path, settings, &err) == 0 &&
+               strcmp(path, file) == 0, "the one at home");
+            unlink(file);
+            free(file);
+            free(path);
+        }
+    }
+    set("wallet", "/x/y");
+    ok(ao_wallet_path(&path, settings, &err) == 0 && !strcmp(path, "/x/y"),
+       "the setting");
+    set("wallet", "");
+    free(path);
+    free(own);
+}
+
+static void test_new(void)
+{
+    struct err err = ERR_INIT;
+    struct ao *ao = NULL;
+
+    set("ao-network", "legacynet");
+    set("ao-mu", "http://example.org");
+    ok(ao_new(&ao, settings, NULL, &err) == -1 && err.code == ERR_INPUT,
+       "%s", err.text);
+    set("ao-mu", pretend_url(server));
+    set("ao-network", "hyperbeam");
+    set("ao-node", "");
+    ok(ao_new(&ao, settings, NULL, &err) == -1 && err.code == ERR_INPUT,
+       "%s", err.text);
+    set("ao-node", pretend_url(server));
+}
+
+static void test_legacynet(void)
+{
+    struct ao *ao = open_ao("legacynet");
+
+    test_message(ao);
+    test_refused(ao);
+    test_process(ao);
+    test_send(ao);
+    test_spawn(ao);
+    test_result(ao);
+    test_huge(ao);
+    test_ask(ao);
+    ao_free(ao);
+}
+
+int main(void)
+{
+    struct err err = ERR_INIT;
+    struct ao *ao;
+
+    unsetenv("APUS_CONFIG");
+    setenv("HOME", "/nonexistent", 1);
+    buf_init(&seen_body, 1u << 20);
+    buf_init(&first_body, 1u << 20);
+    buf_init(&message, 1u << 20);
+    if (settings_new(&settings, program_settings, &err) ||
+        key_new(&key, &err) || base64url_id(process, PROCESS)) {
+        printf("# %s\n", err.text);
+        return 1;
+    }
+    server = pretend_start(serve, NULL);
+    set("ao-mu", pretend_url(server));
+    set("ao-cu", pretend_url(server));
+    set("ao-node", pretend_url(server));
+    test_legacynet();
+    test_no_result();
+    ao = open_ao("hyperbeam");
+    test_node_send(ao);
+    test_node_find(ao);
+    ao_free(ao);
+    test_wallet();
+    test_new();
+    pretend_end(server);
+    key_free(key);
+    settings_free(settings);
+    buf_clear(&seen_body);
+    buf_clear(&first_body);
+    buf_clear(&message);
+    return done();
+}
