@@ -4,10 +4,12 @@
  */
 #include <config.h>
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "arweave/keccak.h"
@@ -184,6 +186,85 @@ static void test_save(const struct key *k)
     free(file);
 }
 
+#ifdef APUS_CRASH_TESTS
+/* Save in a process with this fault; its status. */
+static int save_with(const char *variable, int i, const struct key *k,
+                     const char *file)
+{
+    char number[12];
+    pid_t pid = fork();
+    int status = 0;
+
+    if (pid == 0) {
+        snprintf(number, sizeof number, "%d", i);
+        setenv(variable, number, 1);
+        _exit(key_save(k, file, NULL) ? 1 : 0);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        abort();
+    return status;
+}
+
+/* A whole wallet, or none. */
+static int whole_or_none(const char *file)
+{
+    struct key *k = NULL;
+    int good = !file_exists(file) || key_load(&k, file, NULL) == 0;
+
+    key_free(k);
+    return good;
+}
+
+/* Whatever is left in the directory can be read by us alone; it is removed.
+ * How many files it was, -1 if one could be. */
+static int sweep(void)
+{
+    DIR *dir = opendir(tap_tmp());
+    const struct dirent *d;
+    int n = 0, bad = 0;
+
+    while (dir && (d = readdir(dir))) {
+        char *file = path(d->d_name);
+        struct stat st;
+
+        if (stat(file, &st) == 0 && S_ISREG(st.st_mode)) {
+            bad |= (st.st_mode & 077) != 0;
+            unlink(file);
+            n++;
+        }
+        free(file);
+    }
+    closedir(dir);
+    return bad ? -1 : n;
+}
+
+/* Must come first: the calls of this process are counted from its start. */
+static void test_faults(const struct key *k)
+{
+    char *file = path("fault.json");
+    int status, made = 0;
+
+    for (int i = 1; i <= 5; i++) {
+        status = save_with("APUS_ENOSPC", i, k, file);
+        made = file_exists(file);
+        ok(whole_or_none(file) && sweep() == made && (i > 4 || status),
+           "a full disk at call %d: a whole wallet or none, no rest", i);
+        status = save_with("APUS_CRASH", i, k, file);
+        ok(whole_or_none(file) && sweep() >= 0 && (i > 4 || status),
+           "killed at call %d: a whole wallet or none, no rest for others",
+           i);
+    }
+    ok(made, "four calls can fail");
+    free(file);
+}
+#else
+static void test_faults(const struct key *k)
+{
+    (void)k;
+    skip("faults while a wallet is written", "no --enable-crash-tests");
+}
+#endif
+
 static void test_sign(const struct key *k)
 {
     unsigned char n[KEY_BYTES], sig[KEY_BYTES], twice[KEY_BYTES];
@@ -235,6 +316,7 @@ int main(void)
     struct err err = ERR_INIT;
     char *text = test_wallet();
 
+    test_faults(k);
     test_others();
     test_sign(k);
     test_texts(text);

@@ -50,8 +50,7 @@ static size_t find(const struct settings *s, const char *name)
     return i;
 }
 
-/* "~/x" is x at home; anything else, or without a home, is itself. */
-static char *expand_home(const char *path)
+char *settings_expand(const char *path)
 {
     const char *home = getenv("HOME");
     const struct passwd *pw;
@@ -151,7 +150,7 @@ static int set(struct settings *s, size_t i, const char *value, char *origin,
         return -1;
     }
     /* `value` may be the old text itself */
-    text = is_kind(row, "path") ? expand_home(value) : xstrdup(value);
+    text = is_kind(row, "path") ? settings_expand(value) : xstrdup(value);
     free(v->text);
     free(v->origin);
     v->text = text;
@@ -233,7 +232,7 @@ static char *find_file(void)
 
     if (named && *named)
         return xstrdup(named);
-    path = expand_home(USER_FILE);
+    path = settings_expand(USER_FILE);
     if (file_exists(path))
         return path;
     free(path);

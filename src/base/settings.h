@@ -44,6 +44,10 @@ int settings_set(struct settings *s, const char *name, const char *value,
 const char *settings_text(const struct settings *s, const char *name);
 uint64_t settings_count(const struct settings *s, const char *name);
 
+/* "~/x" is x at home; anything else, or without a home, is itself.  The
+ * caller frees it. */
+char *settings_expand(const char *path);
+
 /* One line a setting: name = value, a tab, "# origin: help".  Origins are
  * "default", "file PATH:LINE", "environment APUS_X", "flag --x". */
 void settings_print(const struct settings *s, struct buf *out);

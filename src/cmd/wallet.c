@@ -1,0 +1,157 @@
+/*
+ * apus wallet: new, show.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arweave/key.h"
+#include "arweave/wallet.h"
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+
+static void print_address(const struct key *k)
+{
+    unsigned char address[32];
+    char text[ID_TEXT];
+
+    key_address(k, address);
+    base64url(text, address, 32);
+    printf("%s\n", text);
+}
+
+/* The directories above a file, as mkdir -p makes them. */
+static int make_parents(const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? xstrndup(path, (size_t)(slash - path)) : NULL;
+    int rc = dir ? file_mkdirs(dir, err) : 0;
+
+    free(dir);
+    return rc;
+}
+
+static int make_wallet(const char *path, struct err *err)
+{
+    struct key *k = NULL;
+    int rc;
+
+    /* A key takes a second; key_save asks again, and rightly. */
+    if (file_exists(path))
+        return err_set(err, ERR_INPUT, "wallet \"%s\" is there and is not"
+                       " written over: apus wallet show tells its address",
+                       path);
+    if (make_parents(path, err) || key_new(&k, err))
+        return -1;
+    rc = key_save(k, path, err);
+    if (rc == 0) {
+        print_address(k);
+        log_info("the wallet is \"%s\": keep a copy, nobody can make it"
+                 " again", path);
+    }
+    key_free(k);
+    return rc;
+}
+
+static int wallet_new(struct settings *s, int argc, char **argv)
+{
+    static const struct opt_command c = {
+        .name = "apus wallet new",
+        .synopsis = "[FILE]",
+        .about = "Make a new key, write it to FILE (mode 0600, never over one"
+                 " that is there) and\nprint its address.  Without FILE it is"
+                 " the setting wallet, or\n~/.config/apus/wallet.json.",
+        .max_args = 1,
+    };
+    const char **args = xcalloc((size_t)argc, sizeof *args);
+    struct err err = ERR_INIT;
+    size_t n = 0;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    char *path;
+
+    if (status == CMD_GO) {
+        path = n > 0 ? xstrdup(args[0]) : wallet_new_path(s);
+        status = make_wallet(path, &err) ? cmd_fail(&err) : CMD_DONE;
+        free(path);
+    }
+    free(args);
+    return status;
+}
+
+static int show_wallet(const char *path, struct err *err)
+{
+    struct key *k = NULL;
+
+    if (key_load(&k, path, err))
+        return -1;
+    print_address(k);
+    key_free(k);
+    return 0;
+}
+
+static int wallet_show(struct settings *s, int argc, char **argv)
+{
+    static const struct opt_command c = {
+        .name = "apus wallet show",
+        .synopsis = "[FILE]",
+        .about = "Print the address of a wallet: of FILE, or of the one that"
+                 " the commands use,\nwhich is the setting wallet, else"
+                 " /etc/apus/wallet.json, else\n~/.config/apus/wallet.json.",
+        .max_args = 1,
+    };
+    const char **args = xcalloc((size_t)argc, sizeof *args);
+    struct err err = ERR_INIT;
+    char *path = NULL;
+    size_t n = 0;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    if (status == CMD_GO) {
+        if (n > 0)
+            path = xstrdup(args[0]);
+        status = (!path && wallet_path(&path, s, &err)) ||
+                 show_wallet(path, &err) ? cmd_fail(&err) : CMD_DONE;
+        free(path);
+    }
+    free(args);
+    return status;
+}
+
+static const struct command verbs[] = {
+    { "new", "make a new one", wallet_new },
+    { "show", "print the address", wallet_show },
+    { NULL, NULL, NULL },
+};
+
+static void usage(FILE *to)
+{
+    fputs("usage: apus wallet COMMAND [ARGUMENTS]\n"
+          "       apus wallet COMMAND --help\n\n", to);
+    for (const struct command *v = verbs; v->name; v++)
+        fprintf(to, "  %-10s %s\n", v->name, v->help);
+}
+
+int cmd_wallet(struct settings *s, int argc, char **argv)
+{
+    if (argc < 2) {
+        usage(stderr);
+        return CMD_MISUSED;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        usage(stdout);
+        return CMD_DONE;
+    }
+    for (const struct command *v = verbs; v->name; v++)
+        if (!strcmp(argv[1], v->name))
+            return v->run(s, argc - 1, argv + 1);
+    log_error("unknown command \"wallet %s\" (see apus wallet --help)",
+              argv[1]);
+    return CMD_MISUSED;
+}
