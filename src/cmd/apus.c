@@ -40,6 +40,7 @@ static const struct command commands[] = {
     { "model", "add, list and remove models", cmd_model },
     { "doctor", "look at everything that the work needs", cmd_doctor },
     { "clean", "remove old batches from the spool", cmd_clean },
+    { "localnet", "run a small AO and Arweave on this machine", cmd_localnet },
     { "wallet", "make the wallet of this node, show its address", cmd_wallet },
     { "settings", "show every setting and where it comes from",
       cmd_settings },

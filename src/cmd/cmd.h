@@ -41,6 +41,7 @@ int cmd_show(struct settings *s, int argc, char **argv);
 int cmd_verify(struct settings *s, int argc, char **argv);
 int cmd_doctor(struct settings *s, int argc, char **argv);
 int cmd_clean(struct settings *s, int argc, char **argv);
+int cmd_localnet(struct settings *s, int argc, char **argv);
 int cmd_wallet(struct settings *s, int argc, char **argv);
 int cmd_settings(struct settings *s, int argc, char **argv);
 

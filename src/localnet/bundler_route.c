@@ -1,0 +1,227 @@
+/*
+ * The bundler: whole items by POST /v1/tx, their receipts and status, prices
+ * and balances.  Uploads in parts are in parts.c.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arweave/key.h"
+#include "arweave/receipt.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "localnet/chain.h"
+#include "localnet/held.h"
+#include "localnet/net.h"
+#include "localnet/parts.h"
+#include "localnet/receipts.h"
+#include "localnet/routes.h"
+#include "localnet/serve.h"
+
+#define DEADLINE 200 /* blocks until an item is to be in one */
+
+/* Behind the front, or NULL. */
+static const char *after(const char *path, const char *front)
+{
+    size_t n = strlen(front);
+
+    return strncmp(path, front, n) == 0 ? path + n : NULL;
+}
+
+static const char *without_v1(const char *path)
+{
+    const char *rest = after(path, "v1/");
+
+    return rest ? rest : path;
+}
+
+bool bundler_takes_item(const char *path)
+{
+    const char *rest = after(without_v1(path), "tx");
+
+    return rest && (rest[0] == '\0' || (rest[0] == '/' && rest[1] &&
+                                        !strchr(rest + 1, '/')));
+}
+
+/* ---- receipts ------------------------------------------------------------ */
+
+void receipt_answer(struct net *net, const struct held *h, struct answer *a)
+{
+    bool other = hostile_now(&net->hostile, HOSTILE_OTHER_SIGNER,
+                             UNIT_BUNDLER);
+    bool bad = hostile_now(&net->hostile, HOSTILE_BAD_RECEIPT, UNIT_BUNDLER);
+    struct receipt r = { .timestamp_ms = h->taken_ms,
+                         .deadline_height = net_height(net) + DEADLINE,
+                         .version = "0.2.0", .winc = h->winc };
+    struct err err = ERR_INIT;
+    char *signature;
+
+    memcpy(r.id, h->id, 32);
+    if (receipt_sign(&a->body, &r, other ? net->other_key : net->key, &err)) {
+        answer_error(a, 500, err.text);
+        return;
+    }
+    if (bad) {
+        signature = strstr(a->body.data, "\"signature\":\"");
+        if (signature)
+            signature[20] = signature[20] == 'A' ? 'B' : 'A';
+    }
+}
+
+/* ---- taking an item ------------------------------------------------------ */
+
+void upload_answer(struct net *net, struct upload *u, struct held **held,
+                   struct answer *a)
+{
+    struct err err = ERR_INIT;
+    struct held *h;
+    char id[ID_TEXT], text[120];
+    int rc = upload_end(net, u, &h, &err);
+
+    if (rc == 0) {
+        receipt_answer(net, h, a);
+    } else if (rc > 0) {
+        base64url(id, h->id, 32);
+        snprintf(text, sizeof(text), "Data item with ID %s has already been"
+                 " uploaded to this service!", id);
+        answer_text(a, 202, text);
+    } else if (after(err.text, "Insufficient balance")) {
+        answer_text(a, 402, err.text);
+    } else if (err.code == ERR_INPUT) {
+        answer_text(a, 400, "Invalid Data Item! ");
+        buf_puts(&a->body, err.text);
+    } else {
+        answer_text(a, 503, err.text);
+    }
+    if (rc >= 0 && hostile_now(&net->hostile, HOSTILE_LOST_ANSWER,
+                               UNIT_BUNDLER))
+        a->fault = FAULT_DROP;
+    if (held && rc >= 0)
+        *held = h;
+}
+
+static void post_item(struct net *net, const struct call *c,
+                      struct answer *a)
+{
+    const char *type = call_header(c, "Content-Type");
+
+    if (!type || strcmp(type, "application/octet-stream") != 0)
+        answer_text(a, 400, "Invalid Content-Type");
+    else if (!c->sink)
+        answer_text(a, 400, "Invalid Data Item! no Content-Length, or one that"
+                    " no item has");
+    else
+        upload_answer(net, c->sink, NULL, a);
+}
+
+/* ---- what became of it --------------------------------------------------- */
+
+static void status_of(struct net *net, const struct held *h,
+                      struct answer *a)
+{
+    const struct root *r = h->top->root;
+    uint64_t age = r ? net_height(net) - r->height + 1 : 0;
+    bool permanent = age >= NET_PERMANENT;
+    char id[ID_TEXT];
+
+    buf_printf(&a->body, "{\"status\":\"%s\",\"info\":\"%s\"",
+               permanent ? "FINALIZED" : "CONFIRMED",
+               !r ? "new" : permanent ? "permanent" : "pending");
+    if (r) {
+        base64url(id, r->id, 32);
+        buf_printf(&a->body, ",\"bundleId\":\"%s\","
+                   "\"startOffsetInRootBundle\":%" PRIu64
+                   ",\"rawContentLength\":%" PRIu64, id,
+                   h->top->root_at + (h->at - h->top->at), h->size);
+    }
+    buf_printf(&a->body, ",\"payloadDataStart\":%" PRIu32
+               ",\"payloadContentType\":\"application/octet-stream\""
+               ",\"payloadContentLength\":%" PRIu64 ",\"winc\":\"%" PRIu64
+               "\"}", h->head_n, h->size - h->head_n, h->winc);
+}
+
+static void tx_route(struct net *net, const char *path, struct answer *a)
+{
+    unsigned char id[32];
+    const struct held *h = NULL;
+    const char *rest;
+
+    if (route_id(path, id, &rest))
+        h = held_get(net, id);
+    if (!h)
+        answer_text(a, 404, "TX doesn't exist");
+    else if (strcmp(rest, "/status") == 0 || strcmp(rest, "/offsets") == 0)
+        status_of(net, h, a);
+    else
+        answer_text(a, 404, "Not Found");
+}
+
+/* ---- money, and who we are ----------------------------------------------- */
+
+static void info(struct net *net, struct answer *a)
+{
+    buf_printf(&a->body, "{\"version\":\"0.2.0\",\"addresses\":{\"arweave\":"
+               "\"%s\"},\"gateway\":\"%s\",\"freeUploadLimitBytes\":%d}",
+               net->address_text, net->url, NET_FREE_BYTES);
+}
+
+static void price(const char *bytes, struct answer *a)
+{
+    uint64_t n;
+
+    if (!route_number(bytes, &n) || n > HELD_MAX)
+        answer_text(a, 400, "Invalid byte count");
+    else
+        buf_printf(&a->body, "{\"winc\":\"%" PRIu64 "\",\"adjustments\":[],"
+                   "\"fees\":[]}", held_price(n));
+}
+
+static void balance(struct net *net, const struct call *c, struct answer *a)
+{
+    const char *address = call_query(c, "address");
+    unsigned char id[32];
+    uint64_t winc;
+
+    if (!address || base64url_id(id, address)) {
+        answer_text(a, 400, "Missing wallet address");
+        return;
+    }
+    winc = hostile_now(&net->hostile, HOSTILE_EMPTY_ACCOUNT, UNIT_BUNDLER)
+               ? 0 : held_balance(net, id);
+    buf_printf(&a->body, "{\"winc\":\"%" PRIu64 "\",\"controlledWinc\":\"%"
+               PRIu64 "\",\"effectiveBalance\":\"%" PRIu64
+               "\",\"receivedApprovals\":[],\"givenApprovals\":[]}", winc,
+               winc, winc);
+}
+
+void bundler_route(struct net *net, const struct call *c, const char *path,
+                   struct answer *a)
+{
+    bool post = strcmp(c->method, "POST") == 0;
+    const char *p = without_v1(path), *rest;
+
+    if (post && bundler_takes_item(path))
+        post_item(net, c, a);
+    else if ((rest = after(p, "chunks/")) && strchr(rest, '/'))
+        parts_route(net, c, strchr(rest, '/') + 1, a);
+    else if (post)
+        answer_text(a, 404, "Not Found");
+    else if (strcmp(p, "info") == 0 || p[0] == '\0')
+        info(net, a);
+    else if ((rest = after(p, "tx/")))
+        tx_route(net, rest, a);
+    else if ((rest = after(p, "price/bytes/")))
+        price(rest, a);
+    else if (after(p, "account/balance"))
+        balance(net, c, a);
+    else if (strcmp(p, "rates") == 0)
+        buf_printf(&a->body, "{\"winc\":\"%" PRIu64 "\",\"fiat\":{},"
+                   "\"adjustments\":[],\"fees\":[]}",
+                   (uint64_t)NET_WINC_BYTE << 30);
+    else
+        answer_text(a, 404, "Not Found");
+}

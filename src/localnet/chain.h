@@ -1,0 +1,54 @@
+/*
+ * Blocks.  They come every NET_BLOCK_MS and whenever somebody asks for them
+ * (POST /mine/N); those that find new items put them into a transaction, the
+ * "root", a bundle of bundles as bundlers make it, signed by this net.
+ */
+#ifndef APUS_LOCALNET_CHAIN_H
+#define APUS_LOCALNET_CHAIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct answer;
+struct err;
+struct held;
+struct journal_record;
+struct net;
+
+struct root {
+    unsigned char id[32], signature[512];
+    unsigned char data_root[32];
+    uint64_t height, weave_at;   /* where it begins in the weave */
+    struct held **item;
+    size_t n;
+    unsigned char *head;         /* of the bundle */
+    size_t n_head;
+    uint64_t size;               /* of its data */
+};
+
+/* Tags of a root. */
+#define CHAIN_TAGS 2
+extern const char *const chain_tags[CHAIN_TAGS][2];
+
+/* What a transaction at this height has as last_tx. */
+void chain_anchor(unsigned char anchor[48], uint64_t height);
+
+/* Put new items into a block at the height of now, if there are any and the
+ * last root has another height. */
+int chain_tick(struct net *net, struct err *err);
+/* n more blocks; what is new is in the first. */
+int chain_mine(struct net *net, uint64_t n, struct err *err);
+
+const struct root *chain_root(const struct net *net,
+                              const unsigned char id[32]);
+
+/* Bytes [at, at + n) of a root's data as pieces of an answer. */
+void chain_pieces(struct answer *a, const struct root *root, uint64_t at,
+                  uint64_t n);
+
+/* Replay JOURNAL_BLOCK and _MINE. */
+int chain_replay(struct net *net, const struct journal_record *r,
+                 struct err *err);
+void chain_free(struct net *net);
+
+#endif

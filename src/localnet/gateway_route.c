@@ -1,0 +1,400 @@
+/*
+ * The gateway: items by id with the headers of ar.io, transactions, and what
+ * a node says about itself.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "arweave/item.h"
+#include "arweave/key.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "localnet/chain.h"
+#include "localnet/held.h"
+#include "localnet/net.h"
+#include "localnet/routes.h"
+#include "localnet/serve.h"
+
+#define MINE_MAX 1000000
+
+bool route_id(const char *path, unsigned char id[32], const char **rest)
+{
+    size_t n = strcspn(path, "/");
+    char text[ID_TEXT];
+
+    if (n != ID_TEXT - 1)
+        return false;
+    memcpy(text, path, n);
+    text[n] = '\0';
+    *rest = path + n;
+    return base64url_id(id, text) == 0;
+}
+
+bool route_number(const char *text, uint64_t *n)
+{
+    return text && json_u64_text(text, n) == 0;
+}
+
+static bool is_get(const struct call *c)
+{
+    return strcmp(c->method, "GET") == 0 || strcmp(c->method, "HEAD") == 0;
+}
+
+/* ---- ranges -------------------------------------------------------------- */
+
+/* "bytes=a-b", "bytes=a-", "bytes=-n" of `size` bytes: 1 and the range, 0 if
+ * the header is to be ignored, -1 if nothing of it is there. */
+static int parse_range(const char *text, uint64_t size, uint64_t *at,
+                       uint64_t *n)
+{
+    char first[24] = "", last[24] = "";
+    uint64_t a = 0, b = size ? size - 1 : 0;
+    const char *dash;
+
+    if (!text || strncmp(text, "bytes=", 6) != 0 || strchr(text, ','))
+        return 0;
+    text += 6;
+    dash = strchr(text, '-');
+    if (!dash || dash - text >= 24 || strlen(dash + 1) >= 24)
+        return 0;
+    memcpy(first, text, (size_t)(dash - text));
+    memcpy(last, dash + 1, strlen(dash + 1));
+    if ((first[0] && !route_number(first, &a)) ||
+        (last[0] && !route_number(last, &b)) || (!first[0] && !last[0]))
+        return 0;
+    if (!first[0]) {
+        a = b >= size ? 0 : size - b;
+        b = size ? size - 1 : 0;
+    }
+    if (a >= size || b < a)
+        return -1;
+    if (b >= size)
+        b = size - 1;
+    *at = a;
+    *n = b - a + 1;
+    return 1;
+}
+
+/* Status and range of `size` bytes: whether there is a body. */
+static bool choose_range(struct net *net, const struct call *c, enum unit u,
+                         uint64_t size, struct answer *a, uint64_t *at,
+                         uint64_t *n)
+{
+    const char *text = call_header(c, "Range");
+    int rc;
+
+    *at = 0;
+    *n = size;
+    a->status = 200;
+    answer_header(a, "Accept-Ranges", "bytes");
+    if (text && hostile_now(&net->hostile, HOSTILE_200_TO_RANGE, u))
+        return true;
+    rc = parse_range(text, size, at, n);
+    if (rc > 0) {
+        a->status = 206;
+        answer_header(a, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%"
+                      PRIu64, *at, *at + *n - 1, size);
+    } else if (rc < 0) {
+        answer_text(a, 416, "range not satisfiable");
+        answer_header(a, "Content-Range", "bytes */%" PRIu64, size);
+        return false;
+    }
+    return true;
+}
+
+/* What a hostile gateway does to data. */
+static void spoil(struct net *net, const struct call *c, enum unit u,
+                  struct answer *a)
+{
+    if (hostile_now(&net->hostile, HOSTILE_WRONG_BYTES, u))
+        a->fault = FAULT_FLIP;
+    else if (hostile_now(&net->hostile, HOSTILE_SHORT, u))
+        a->fault = FAULT_SHORT;
+    else if (hostile_now(&net->hostile, HOSTILE_STALLED, u))
+        a->fault = FAULT_STALL;
+    else if (hostile_now(&net->hostile, HOSTILE_ENDLESS_BODY, u))
+        a->fault = FAULT_ENDLESS;
+    else if (hostile_now(&net->hostile, HOSTILE_REDIRECT_LOOP, u)) {
+        a->status = 302;
+        answer_header(a, "Location", "%s%s", net->url, c->path);
+    }
+}
+
+/* ---- items --------------------------------------------------------------- */
+
+static void id_header(struct answer *a, const char *name,
+                      const void *bytes, size_t n)
+{
+    char text[1024];
+
+    if (n * 4 / 3 + 2 >= sizeof(text))
+        return;
+    base64url(text, bytes, n);
+    answer_header(a, name, "%s", text);
+}
+
+static bool is_token(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (s[i] <= ' ' || s[i] == 0x7f || strchr("\"(),/:;<=>?@[\\]{}", s[i]))
+            return false;
+    return n > 0;
+}
+
+/* Tags as headers; *type is the value of Content-Type, if there is one. */
+static void tag_headers(const struct item *it, struct answer *a, char *type,
+                        size_t n_type)
+{
+    char name[160];
+
+    answer_header(a, "X-Arweave-Tag-Count", "%zu", it->n_tags);
+    for (size_t i = 0; i < it->n_tags; i++) {
+        const struct item_tag *t = &it->tag[i];
+
+        if (t->n_name > 100 || !is_token(t->name, t->n_name))
+            continue;
+        snprintf(name, sizeof(name), "X-Arweave-Tag-%.*s", (int)t->n_name,
+                 t->name);
+        answer_header(a, name, "%.*s", (int)t->n_value, t->value);
+        if (t->n_name == 12 && strncasecmp(t->name, "Content-Type", 12) == 0)
+            snprintf(type, n_type, "%.*s", (int)t->n_value, t->value);
+    }
+}
+
+static void place_headers(const struct held *h, struct answer *a)
+{
+    uint64_t at = h->top->root_at + (h->at - h->top->at);
+
+    answer_header(a, "X-AR-IO-Data-Item-Size", "%" PRIu64, h->size);
+    if (!h->top->root)
+        return;
+    id_header(a, "X-AR-IO-Root-Transaction-Id", h->top->root->id, 32);
+    answer_header(a, "X-AR-IO-Root-Data-Item-Offset", "%" PRIu64, at);
+    answer_header(a, "X-AR-IO-Root-Data-Offset", "%" PRIu64, at + h->head_n);
+}
+
+static const char *item_headers(const struct held *h, struct answer *a,
+                                char *type, size_t n_type, struct err *err)
+{
+    unsigned char sum[32];
+    struct buf buf;
+    struct item it;
+
+    buf_init(&buf, ITEM_HEAD_MAX);
+    if (held_head(h, &buf, &it, err) ||
+        held_digest((struct held *)h, sum, err)) {
+        buf_clear(&buf);
+        return NULL;
+    }
+    snprintf(type, n_type, "application/octet-stream");
+    id_header(a, "X-AR-IO-Digest", sum, 32);
+    id_header(a, "X-AR-IO-Data-Id", h->id, 32);
+    id_header(a, "X-Arweave-Signature", it.signature, it.n_signature);
+    id_header(a, "X-Arweave-Owner", it.owner, it.n_owner);
+    id_header(a, "X-Arweave-Owner-Address", it.address, 32);
+    answer_header(a, "X-Arweave-Signature-Type", "%u", it.type);
+    if (it.target)
+        id_header(a, "X-Arweave-Target", it.target, 32);
+    if (it.anchor)
+        id_header(a, "X-Arweave-Anchor", it.anchor, 32);
+    tag_headers(&it, a, type, n_type);
+    place_headers(h, a);
+    buf_clear(&buf);
+    return type;
+}
+
+static void serve_item(struct net *net, const struct call *c, enum unit u,
+                       const struct held *h, struct answer *a)
+{
+    struct err err = ERR_INIT;
+    uint64_t at, n;
+    char type[200];
+    const char *t = item_headers(h, a, type, sizeof(type), &err);
+
+    if (!t) {
+        answer_text(a, 500, err.text);
+        return;
+    }
+    if (!choose_range(net, c, u, h->size - h->head_n, a, &at, &n))
+        return;
+    answer_type(a, t);
+    answer_piece(a, NULL, xstrdup(h->path), h->at + h->head_n + at, n);
+    spoil(net, c, u, a);
+}
+
+static void serve_root(struct net *net, const struct call *c, enum unit u,
+                       const struct root *r, struct answer *a)
+{
+    uint64_t at, n;
+
+    if (!choose_range(net, c, u, r->size, a, &at, &n))
+        return;
+    answer_type(a, "application/octet-stream");
+    chain_pieces(a, r, at, n);
+    spoil(net, c, u, a);
+}
+
+static void serve_data(struct net *net, const struct call *c,
+                       const unsigned char id[32], enum unit u,
+                       struct answer *a)
+{
+    const struct held *h = held_get(net, id);
+    const struct root *r = chain_root(net, id);
+
+    if (h)
+        serve_item(net, c, u, h, a);
+    else if (r)
+        serve_root(net, c, u, r, a);
+    else
+        answer_text(a, 404, "Not Found");
+}
+
+/* ---- transactions -------------------------------------------------------- */
+
+static void put_id(struct buf *b, const void *bytes, size_t n)
+{
+    char text[1024];
+
+    base64url(text, bytes, n);
+    buf_printf(b, "\"%s\"", text);
+}
+
+static void serve_tx(struct net *net, const struct root *r, struct answer *a)
+{
+    unsigned char owner[KEY_BYTES], last[48];
+
+    key_modulus(net->key, owner);
+    chain_anchor(last, r->height);
+    buf_puts(&a->body, "{\"format\":2,\"id\":");
+    put_id(&a->body, r->id, 32);
+    buf_puts(&a->body, ",\"last_tx\":");
+    put_id(&a->body, last, sizeof(last));
+    buf_puts(&a->body, ",\"owner\":");
+    put_id(&a->body, owner, sizeof(owner));
+    buf_puts(&a->body, ",\"tags\":[");
+    for (int i = 0; i < CHAIN_TAGS; i++) {
+        buf_puts(&a->body, i ? ",{\"name\":" : "{\"name\":");
+        put_id(&a->body, chain_tags[i][0], strlen(chain_tags[i][0]));
+        buf_puts(&a->body, ",\"value\":");
+        put_id(&a->body, chain_tags[i][1], strlen(chain_tags[i][1]));
+        buf_puts(&a->body, "}");
+    }
+    buf_puts(&a->body, "],\"target\":\"\",\"quantity\":\"0\",\"data_root\":");
+    put_id(&a->body, r->data_root, 32);
+    buf_printf(&a->body, ",\"data_size\":\"%" PRIu64 "\",\"data\":\"\""
+               ",\"reward\":\"0\",\"signature\":", r->size);
+    put_id(&a->body, r->signature, sizeof(r->signature));
+    buf_puts(&a->body, "}");
+}
+
+static void serve_status(struct net *net, const struct root *r,
+                         struct answer *a)
+{
+    unsigned char block[48] = { 0 };
+
+    memcpy(block, r->id, 32);
+    buf_printf(&a->body, "{\"block_height\":%" PRIu64
+               ",\"block_indep_hash\":", r->height);
+    put_id(&a->body, block, sizeof(block));
+    buf_printf(&a->body, ",\"number_of_confirmations\":%" PRIu64 "}",
+               net_height(net) - r->height + 1);
+}
+
+static void tx_route(struct net *net, const char *path, struct answer *a)
+{
+    unsigned char id[32];
+    const struct root *r = NULL;
+    const char *rest;
+
+    if (route_id(path, id, &rest))
+        r = chain_root(net, id);
+    if (!r)
+        answer_text(a, 404, "Not Found.");
+    else if (strcmp(rest, "/status") == 0)
+        serve_status(net, r, a);
+    else if (strcmp(rest, "/offset") == 0)
+        buf_printf(&a->body, "{\"offset\":\"%" PRIu64 "\",\"size\":\"%" PRIu64
+                   "\"}", r->weave_at + r->size - 1, r->size);
+    else if (rest[0] == '\0')
+        serve_tx(net, r, a);
+    else
+        answer_text(a, 404, "Not Found.");
+}
+
+/* ---- the rest ------------------------------------------------------------ */
+
+static void anchor(struct net *net, struct answer *a)
+{
+    unsigned char hash[48];
+    char text[72];
+
+    chain_anchor(hash, net_height(net));
+    base64url(text, hash, sizeof(hash));
+    answer_text(a, 200, text);
+}
+
+static void mine(struct net *net, const char *text, struct answer *a)
+{
+    struct err err = ERR_INIT;
+    char height[24];
+    uint64_t n;
+
+    if (!route_number(text, &n) || n < 1 || n > MINE_MAX) {
+        answer_text(a, 400, "POST /mine/N, N blocks from 1 to 1000000");
+        return;
+    }
+    if (chain_mine(net, n, &err)) {
+        answer_text(a, 500, err.text);
+        return;
+    }
+    snprintf(height, sizeof(height), "%" PRIu64, net_height(net));
+    answer_text(a, 200, height);
+}
+
+static void number(struct answer *a, uint64_t n)
+{
+    answer_text(a, 200, "");
+    buf_printf(&a->body, "%" PRIu64, n);
+}
+
+void gateway_route(struct net *net, const struct call *c, const char *path,
+                   enum unit u, struct answer *a)
+{
+    bool raw = strncmp(path, "raw/", 4) == 0;
+    unsigned char id[32];
+    const char *rest;
+    uint64_t n;
+
+    if (strcmp(c->method, "POST") == 0 && strncmp(path, "mine/", 5) == 0)
+        mine(net, path + 5, a);
+    else if (!is_get(c))
+        answer_text(a, 405, "this gateway takes GET and HEAD");
+    else if (strcmp(path, "info") == 0 || path[0] == '\0')
+        buf_printf(&a->body, "{\"network\":\"localnet\",\"version\":5,"
+                   "\"release\":1,\"height\":%" PRIu64 ",\"blocks\":%" PRIu64
+                   ",\"peers\":0}", net_height(net), net_height(net) + 1);
+    else if (strcmp(path, "height") == 0)
+        number(a, net_height(net));
+    else if (strcmp(path, "tx_anchor") == 0)
+        anchor(net, a);
+    else if (strncmp(path, "price/", 6) == 0 && route_number(path + 6, &n) &&
+             n < UINT64_MAX / 1000)
+        number(a, n * 1000);
+    else if (strncmp(path, "wallet/", 7) == 0 &&
+             route_id(path + 7, id, &rest) && strcmp(rest, "/balance") == 0)
+        number(a, held_balance(net, id));
+    else if (strncmp(path, "tx/", 3) == 0)
+        tx_route(net, path + 3, a);
+    else if (route_id(raw ? path + 4 : path, id, &rest) && rest[0] == '\0')
+        serve_data(net, c, id, u, a);
+    else
+        answer_text(a, 404, "Not Found");
+}

@@ -1,0 +1,541 @@
+/*
+ * Uploads are verified while they come, charged, journalled and indexed; a
+ * bundle's items are found again by reading it.  Payloads of the journal:
+ *
+ *     ITEM    winc u64, taken ms u64, the item
+ *     FILE    winc u64, taken ms u64, size u64, id; the file is items/<id>
+ *     NESTED  id of the bundle, then per item its offset u64 and size u64 in
+ *             the bundle's bytes
+ */
+#include <config.h>
+
+#include "localnet/held.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arweave/bundle.h"
+#include "arweave/item.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "localnet/journal.h"
+#include "localnet/net.h"
+#include "proof/digest.h"
+
+#define SMALL ((uint64_t)256 << 10) /* what goes into the journal */
+#define PIECE ((size_t)256 << 10)
+#define MAX_DEPTH 2 /* bundles in bundles */
+#define NESTED_MAX ((JOURNAL_MAX - 32) / 16)
+
+/* ---- the index ----------------------------------------------------------- */
+
+struct held *held_get(const struct net *net, const unsigned char id[32])
+{
+    return idmap_get(&net->held, id);
+}
+
+static bool tag_is(const struct item *it, const char *name,
+                   const char *value)
+{
+    char text[32];
+
+    return item_tag_text(it, name, text, sizeof(text)) == 0 &&
+           strcmp(text, value) == 0;
+}
+
+static bool is_bundle(const struct item *it)
+{
+    return tag_is(it, "Bundle-Format", "binary") &&
+           tag_is(it, "Bundle-Version", "2.0.0");
+}
+
+static struct held *index_item(struct net *net, const struct item *it,
+                               struct held *top, char *path, uint64_t at,
+                               uint64_t size)
+{
+    struct held *h = xcalloc(1, sizeof(*h));
+
+    memcpy(h->id, it->id, 32);
+    memcpy(h->owner, it->address, 32);
+    h->path = path;
+    h->at = at;
+    h->size = size;
+    h->head_n = (uint32_t)it->head_n;
+    h->top = top ? top : h;
+    h->bundle = is_bundle(it);
+    idmap_put(&net->held, h->id, h);
+    if (!top) {
+        net->order = xrealloc(net->order, (net->n_order + 1) *
+                                              sizeof(struct held *));
+        net->order[net->n_order++] = h;
+    }
+    return h;
+}
+
+struct held *held_add(struct net *net, const struct item *it, uint64_t at,
+                      uint64_t size, uint64_t now_ms)
+{
+    struct held *h = index_item(net, it, NULL, net->journal_path, at, size);
+
+    h->taken_ms = now_ms;
+    return h;
+}
+
+static int read_file(int fd, const char *path, uint64_t at, void *out,
+                     size_t n, struct err *err)
+{
+    char *p = out;
+
+    while (n > 0) {
+        ssize_t got = pread(fd, p, n, (off_t)at);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_errno(err, ERR_FATAL, "cannot read \"%s\"", path);
+        if (got == 0)
+            return err_set(err, ERR_FATAL, "\"%s\" is too short", path);
+        p += got;
+        at += (uint64_t)got;
+        n -= (size_t)got;
+    }
+    return 0;
+}
+
+static int read_at(const char *path, uint64_t at, void *out, size_t n,
+                   struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+
+    if (fd < 0)
+        return err_errno(err, ERR_FATAL, "cannot open \"%s\"", path);
+    rc = read_file(fd, path, at, out, n, err);
+    close(fd);
+    return rc;
+}
+
+/* Head of an item of `size` bytes that lies at `at`. */
+static int read_head(const char *path, uint64_t at, uint64_t size,
+                     struct buf *buf, struct item *it, struct err *err)
+{
+    size_t n = size < ITEM_HEAD_MAX ? (size_t)size : ITEM_HEAD_MAX;
+
+    buf_reset(buf);
+    if (buf_reserve(buf, ITEM_HEAD_MAX, "head of an item", err) ||
+        read_at(path, at, buf->data, n, err))
+        return -1;
+    buf->len = n;
+    if (item_head(it, buf->data, n, err))
+        return err->code ? -1 : err_set(err, ERR_INPUT, "an item of %" PRIu64
+                                        " bytes is cut off", size);
+    return 0;
+}
+
+int held_head(const struct held *h, struct buf *buf, struct item *it,
+              struct err *err)
+{
+    return read_head(h->path, h->at, h->size, buf, it, err);
+}
+
+int held_read(const struct held *h, uint64_t at, void *out, size_t n,
+              struct err *err)
+{
+    return read_at(h->path, h->at + at, out, n, err);
+}
+
+int held_digest(struct held *h, unsigned char out[32], struct err *err)
+{
+    uint64_t at = h->at + h->head_n, end = h->at + h->size;
+    unsigned char *piece = xmalloc(PIECE);
+    struct digest *d = digest_new();
+    int rc = 0, fd = h->hashed ? -1 : open(h->path, O_RDONLY | O_CLOEXEC);
+
+    if (!h->hashed && fd < 0)
+        rc = err_errno(err, ERR_FATAL, "cannot open \"%s\"", h->path);
+    while (!h->hashed && rc == 0 && at < end) {
+        size_t n = end - at < PIECE ? (size_t)(end - at) : PIECE;
+
+        rc = read_file(fd, h->path, at, piece, n, err);
+        digest_put(d, piece, n);
+        at += n;
+    }
+    digest_end(d, out);
+    if (!h->hashed && rc == 0)
+        memcpy(h->digest, out, 32);
+    h->hashed = h->hashed || rc == 0;
+    memcpy(out, h->digest, 32);
+    if (fd >= 0)
+        close(fd);
+    free(piece);
+    return rc;
+}
+
+/* ---- money --------------------------------------------------------------- */
+
+uint64_t held_price(uint64_t size)
+{
+    return size <= NET_FREE_BYTES ? 0 : size * NET_WINC_BYTE;
+}
+
+uint64_t held_balance(const struct net *net, const unsigned char address[32])
+{
+    const uint64_t *spent = idmap_get(&net->spent, address);
+
+    return spent ? NET_CREDIT - *spent : NET_CREDIT;
+}
+
+static void charge(struct net *net, const unsigned char address[32],
+                   uint64_t winc)
+{
+    uint64_t *spent = idmap_get(&net->spent, address);
+
+    if (!spent) {
+        spent = xcalloc(1, sizeof(*spent));
+        idmap_put(&net->spent, address, spent);
+    }
+    *spent += winc;
+}
+
+/* ---- bundles ------------------------------------------------------------- */
+
+/* Whether the item at [at, at + size) is what the table says, to its last
+ * byte; its head is then in buf and it. */
+static int check_nested(const char *path, uint64_t at, uint64_t size,
+                        const unsigned char id[32], struct buf *buf,
+                        struct item *it, struct err *err)
+{
+    struct item_stream *s = item_stream_new(size);
+    unsigned char *piece = xmalloc(PIECE);
+    const struct item *whole;
+    int rc = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        rc = err_errno(err, ERR_FATAL, "cannot open \"%s\"", path);
+    for (uint64_t p = 0; p < size && rc == 0;) {
+        size_t n = size - p < PIECE ? (size_t)(size - p) : PIECE;
+
+        rc = read_file(fd, path, at + p, piece, n, err) ||
+             item_stream_put(s, piece, n, NULL, NULL, err);
+        p += n;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (rc == 0)
+        rc = item_stream_end(s, &whole, err);
+    if (rc == 0 && memcmp(whole->id, id, 32) != 0)
+        rc = err_set(err, ERR_INPUT, "the bundle says another id");
+    if (rc == 0)
+        rc = read_head(path, at, size, buf, it, err);
+    item_stream_free(s);
+    free(piece);
+    return rc ? -1 : 0;
+}
+
+/* The table of the bundle that is the data of `h`. */
+static int read_table(const struct held *h, struct bundle_entry **e,
+                      size_t *n, struct err *err)
+{
+    uint64_t at = h->at + h->head_n, size = h->size - h->head_n, count;
+    unsigned char first[32], *head = NULL;
+    size_t n_head;
+    int rc;
+
+    if (size < 32)
+        return err_set(err, ERR_INPUT, "no bundle");
+    if (read_at(h->path, at, first, 32, err))
+        return -1;
+    count = get_u64(first);
+    if (count > BUNDLE_MAX_ITEMS || 32 + count * 64 > size)
+        return err_set(err, ERR_INPUT, "a bundle of too many items");
+    n_head = (size_t)(32 + count * 64);
+    head = xmalloc(n_head);
+    rc = read_at(h->path, at, head, n_head, err) ||
+         bundle_table(e, n, head, n_head, size, err);
+    free(head);
+    return rc ? -1 : 0;
+}
+
+/* Index what verifies in the bundle h, and append where it was to `found`. */
+static void unbundle(struct net *net, struct held *h, unsigned depth,
+                     struct buf *found)
+{
+    struct err unused = ERR_INIT;
+    struct bundle_entry *e = NULL;
+    struct buf buf;
+    struct item it;
+    size_t n = 0;
+
+    if (read_table(h, &e, &n, &unused))
+        return;
+    buf_init(&buf, ITEM_HEAD_MAX);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t at = h->at + h->head_n + e[i].at;
+        struct held *in;
+
+        if (held_get(net, e[i].id) ||
+            check_nested(h->path, at, e[i].size, e[i].id, &buf, &it, &unused))
+            continue;
+        in = index_item(net, &it, h->top, h->path, at, e[i].size);
+        in->taken_ms = h->taken_ms;
+        buf_put_u64(found, at - h->top->at);
+        buf_put_u64(found, e[i].size);
+        if (depth < MAX_DEPTH && is_bundle(&it))
+            unbundle(net, in, depth + 1, found);
+    }
+    buf_clear(&buf);
+    free(e);
+}
+
+/* The same for a new item, and its record.  Without the record a replay looks
+ * again, so nothing depends on its being on the disk. */
+static void look_inside(struct net *net, struct held *h)
+{
+    struct err unused = ERR_INIT;
+    struct buf found;
+
+    if (!h->bundle || h->looked)
+        return;
+    h->looked = true;
+    buf_init(&found, NESTED_MAX * 16);
+    unbundle(net, h, 1, &found);
+    if (!found.full)
+        journal_put(net->journal, JOURNAL_NESTED, h->id, 32, found.data,
+                    found.len, false, NULL, &unused);
+    buf_clear(&found);
+}
+
+/* ---- uploads ------------------------------------------------------------- */
+
+struct upload {
+    uint64_t size, got;
+    struct item_stream *stream;
+    struct buf small;
+    int fd;
+    char *path;      /* of a large one, NULL: small */
+    bool failed;
+    struct err err;
+};
+
+struct upload *upload_new(struct net *net, uint64_t size, struct err *err)
+{
+    struct upload *u;
+    char name[32];
+
+    if (size < 80 || size > HELD_MAX) {
+        err_set(err, ERR_INPUT, "an item of %" PRIu64 " bytes", size);
+        return NULL;
+    }
+    u = xcalloc(1, sizeof(*u));
+    u->size = size;
+    u->fd = -1;
+    buf_init(&u->small, SMALL);
+    u->stream = item_stream_new(size);
+    if (size <= SMALL)
+        return u;
+    pthread_mutex_lock(&net->lock);
+    snprintf(name, sizeof(name), "incoming-%u", ++net->n_incoming);
+    pthread_mutex_unlock(&net->lock);
+    u->path = file_join(net->items, name);
+    u->fd = open(u->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (u->fd < 0) {
+        err_errno(err, ERR_FATAL, "cannot create \"%s\"", u->path);
+        upload_free(u);
+        return NULL;
+    }
+    return u;
+}
+
+void upload_put(struct upload *u, const void *data, size_t n)
+{
+    if (n > u->size - u->got && !u->failed) {
+        err_set(&u->err, ERR_INPUT, "more bytes than Content-Length");
+        u->failed = true;
+    }
+    if (u->failed || n == 0)
+        return;
+    u->got += n;
+    if (u->path && sys_write(u->fd, data, n)) {
+        err_errno(&u->err, ERR_FATAL, "cannot write \"%s\"", u->path);
+        u->failed = true;
+        return;
+    }
+    if (!u->path)
+        buf_put(&u->small, data, n);
+    if (item_stream_put(u->stream, data, n, NULL, NULL, &u->err))
+        u->failed = true;
+}
+
+void upload_free(struct upload *u)
+{
+    if (!u)
+        return;
+    if (u->fd >= 0)
+        close(u->fd);
+    if (u->path)
+        unlink(u->path);
+    free(u->path);
+    buf_clear(&u->small);
+    item_stream_free(u->stream);
+    free(u);
+}
+
+/* Bytes and record onto the disk. */
+static int keep(struct net *net, struct upload *u, const struct item *it,
+                uint64_t winc, uint64_t now_ms, struct held **held,
+                struct err *err)
+{
+    unsigned char head[56];
+    char id[ID_TEXT], *path = net->journal_path;
+    uint64_t at = 0;
+
+    set_u64(head, winc);
+    set_u64(head + 8, now_ms);
+    if (u->path) {
+        base64url(id, it->id, 32);
+        path = file_join(net->items, id);
+        set_u64(head + 16, u->size);
+        memcpy(head + 24, it->id, 32);
+        if (sys_fsync(u->fd) || sys_rename(u->path, path) ||
+            sys_sync_dir(net->items)) {
+            err_errno(err, ERR_FATAL, "cannot keep \"%s\"", path);
+            free(path);
+            return -1;
+        }
+        free(u->path);
+        u->path = NULL;
+        if (journal_put(net->journal, JOURNAL_FILE, head, 56, NULL, 0, true,
+                        NULL, err))
+            return -1;
+    } else if (journal_put(net->journal, JOURNAL_ITEM, head, 16,
+                           u->small.data, u->small.len, true, &at, err)) {
+        return -1;
+    }
+    *held = index_item(net, it, NULL, path, at, u->size);
+    (*held)->winc = winc;
+    (*held)->taken_ms = now_ms;
+    return 0;
+}
+
+int upload_end(struct net *net, struct upload *u, struct held **held,
+               struct err *err)
+{
+    const struct item *it;
+    uint64_t winc = held_price(u->size);
+
+    if (!u->failed && u->got == u->size &&
+        item_stream_end(u->stream, &it, &u->err))
+        u->failed = true;
+    if (u->failed)
+        return err_set(err, u->err.code, "%s", u->err.text);
+    if (u->got != u->size)
+        return err_set(err, ERR_INPUT, "%" PRIu64 " bytes of %" PRIu64
+                       " came", u->got, u->size);
+    *held = held_get(net, it->id);
+    if (*held)
+        return 1;
+    if (!net_knows_wallet(net, it->address))
+        return net_unknown_wallet(net, it->address, err);
+    if (held_balance(net, it->address) < winc ||
+        hostile_now(&net->hostile, HOSTILE_EMPTY_ACCOUNT, UNIT_BUNDLER))
+        return err_set(err, ERR_INPUT, "Insufficient balance");
+    if (keep(net, u, it, winc, net_now_ms(net), held, err))
+        return -1;
+    charge(net, it->address, winc);
+    look_inside(net, *held);
+    return 0;
+}
+
+/* ---- replay -------------------------------------------------------------- */
+
+static int replay_top(struct net *net, const struct journal_record *r,
+                      struct err *err)
+{
+    bool file = r->type == JOURNAL_FILE;
+    struct buf buf;
+    struct item it;
+    struct held *h;
+    char id[ID_TEXT], *path = net->journal_path;
+    uint64_t at = r->at + 16, size;
+
+    if (r->n < 16 || (file && r->n != 56))
+        return err_set(err, ERR_FATAL, "a record of an item is too short");
+    size = file ? get_u64(r->data + 16) : r->n - 16;
+    if (file) {
+        base64url(id, r->data + 24, 32);
+        path = file_join(net->items, id);
+        at = 0;
+    }
+    buf_init(&buf, ITEM_HEAD_MAX);
+    if (file ? read_head(path, at, size, &buf, &it, err)
+             : item_head(&it, r->data + 16, r->n - 16, err)) {
+        buf_clear(&buf);
+        return err_prefix(err, "an item");
+    }
+    h = index_item(net, &it, NULL, path, at, size);
+    h->winc = get_u64(r->data);
+    h->taken_ms = get_u64(r->data + 8);
+    if (h->taken_ms > net->last_ms)
+        net->last_ms = h->taken_ms;
+    charge(net, h->owner, h->winc);
+    buf_clear(&buf);
+    return 0;
+}
+
+static int replay_nested(struct net *net, const struct journal_record *r,
+                         struct err *err)
+{
+    struct held *top = r->n >= 32 ? held_get(net, r->data) : NULL;
+    struct buf buf;
+    struct item it;
+
+    if (!top || (r->n - 32) % 16)
+        return err_set(err, ERR_FATAL, "what was found in no bundle");
+    top->looked = true;
+    buf_init(&buf, ITEM_HEAD_MAX);
+    for (size_t p = 32; p < r->n; p += 16) {
+        uint64_t at = get_u64(r->data + p), size = get_u64(r->data + p + 8);
+
+        if (at > top->size || size > top->size - at ||
+            read_head(top->path, top->at + at, size, &buf, &it, err)) {
+            buf_clear(&buf);
+            return err_prefix(err, "an item in a bundle");
+        }
+        index_item(net, &it, top, top->path, top->at + at, size)->taken_ms =
+            top->taken_ms;
+    }
+    buf_clear(&buf);
+    return 0;
+}
+
+void held_replayed(struct net *net)
+{
+    for (size_t i = 0; i < net->n_order; i++)
+        look_inside(net, net->order[i]);
+}
+
+int held_replay(struct net *net, const struct journal_record *r,
+                struct err *err)
+{
+    return r->type == JOURNAL_NESTED ? replay_nested(net, r, err)
+                                     : replay_top(net, r, err);
+}
+
+void held_free(struct net *net)
+{
+    for (size_t i = 0; i < net->n_order; i++)
+        if (net->order[i]->path != net->journal_path)
+            free(net->order[i]->path);
+    idmap_clear(&net->held, free);
+    idmap_clear(&net->spent, free);
+    free(net->order);
+}

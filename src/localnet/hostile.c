@@ -1,0 +1,141 @@
+/*
+ * Which case happens when.  What happens then is where it happens.
+ */
+#include <config.h>
+
+#include "localnet/hostile.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+
+static const char *const units[] = {
+    [UNIT_GATEWAY] = "gateway", [UNIT_SECOND] = "second",
+    [UNIT_BUNDLER] = "bundler", [UNIT_MU] = "mu", [UNIT_CU] = "cu",
+    [UNIT_SU] = "su", [UNIT_HB] = "hb", [UNIT_NONE] = "",
+};
+
+/* The second gateway is the honest one: nothing happens there unless it is
+ * named. */
+#define AT(u) (1u << UNIT_##u)
+#define ALL (AT(GATEWAY) | AT(BUNDLER) | AT(MU) | AT(CU) | AT(SU) | AT(HB))
+
+static const struct {
+    const char *name;
+    unsigned at;
+} cases[HOSTILE_N] = {
+    [HOSTILE_WRONG_BYTES] = { "wrong-bytes", AT(GATEWAY) },
+    [HOSTILE_SHORT] = { "short", AT(GATEWAY) },
+    [HOSTILE_STALLED] = { "stalled", AT(GATEWAY) },
+    [HOSTILE_200_TO_RANGE] = { "200-to-range", AT(GATEWAY) },
+    [HOSTILE_REDIRECT_LOOP] = { "redirect-loop", AT(GATEWAY) },
+    [HOSTILE_ENDLESS_BODY] = { "endless-body", AT(GATEWAY) },
+    [HOSTILE_LOST_ANSWER] = { "lost-answer", AT(BUNDLER) | AT(MU) | AT(HB) },
+    [HOSTILE_429] = { "429", ALL },
+    [HOSTILE_500] = { "500", ALL },
+    [HOSTILE_BAD_RECEIPT] = { "bad-receipt", AT(BUNDLER) },
+    [HOSTILE_OTHER_SIGNER] = { "other-signer", AT(BUNDLER) },
+    [HOSTILE_EMPTY_ACCOUNT] = { "empty-account", AT(BUNDLER) },
+    [HOSTILE_CU_FALSE_REQUESTS] = { "cu-false-requests", AT(CU) | AT(HB) },
+    [HOSTILE_CU_WRONG_IDS] = { "cu-wrong-ids", AT(CU) | AT(HB) },
+    [HOSTILE_CU_TWICE] = { "cu-twice", AT(CU) | AT(HB) },
+    [HOSTILE_CU_HUGE_PROMPT] = { "cu-huge-prompt", AT(CU) | AT(HB) },
+    [HOSTILE_CU_ABSURD_NUMBERS] = { "cu-absurd-numbers", AT(CU) | AT(HB) },
+    [HOSTILE_CU_FALSE_ACK] = { "cu-false-ack", AT(CU) | AT(HB) },
+    [HOSTILE_CLOCK_AHEAD] = { "clock-ahead", 0 },
+    [HOSTILE_CLOCK_BEHIND] = { "clock-behind", 0 },
+};
+
+const char *unit_name(enum unit u)
+{
+    return units[u];
+}
+
+void hostile_names(struct buf *out)
+{
+    for (size_t i = 0; i < HOSTILE_N; i++)
+        buf_printf(out, "%s%s", i ? ", " : "", cases[i].name);
+}
+
+/* ":N" or ":every-N" behind a name. */
+static int parse_limit(struct hostile_rule *r, const char *text)
+{
+    static const char every[] = "every-";
+    bool each = strncmp(text, every, strlen(every)) == 0;
+    uint64_t n;
+
+    if (json_u64_text(each ? text + strlen(every) : text, &n) || n < 1 ||
+        n > 1000000)
+        return -1;
+    *(each ? &r->every : &r->first) = (unsigned)n;
+    return 0;
+}
+
+static int refuse(const char *text, struct err *err)
+{
+    struct buf names;
+
+    buf_init(&names, 4096);
+    hostile_names(&names);
+    err_set(err, ERR_INPUT, "--hostile \"%s\": [UNIT/]CASE[:N|:every-N]"
+            " expected; cases: %s", text, names.data);
+    buf_clear(&names);
+    return -1;
+}
+
+int hostile_add(struct hostile *h, const char *text, struct err *err)
+{
+    const char *slash = strchr(text, '/'), *name = text, *colon;
+    struct hostile_rule r = { .what = HOSTILE_N, .unit = UNIT_NONE };
+    size_t n;
+
+    if (h->n == HOSTILE_MAX)
+        return err_set(err, ERR_INPUT, "more than %d cases of --hostile",
+                       HOSTILE_MAX);
+    if (slash) {
+        n = (size_t)(slash - text);
+        for (int u = 0; u < UNIT_NONE; u++)
+            if (strlen(units[u]) == n && memcmp(units[u], text, n) == 0)
+                r.unit = (enum unit)u;
+        if (r.unit == UNIT_NONE)
+            return refuse(text, err);
+        name = slash + 1;
+    }
+    colon = strchr(name, ':');
+    n = colon ? (size_t)(colon - name) : strlen(name);
+    for (int i = 0; i < HOSTILE_N; i++)
+        if (strlen(cases[i].name) == n && memcmp(cases[i].name, name, n) == 0)
+            r.what = (enum hostile_case)i;
+    if (r.what == HOSTILE_N || (colon && parse_limit(&r, colon + 1)))
+        return refuse(text, err);
+    h->rule[h->n++] = r;
+    return 0;
+}
+
+bool hostile_now(struct hostile *h, enum hostile_case what, enum unit u)
+{
+    for (size_t i = 0; i < h->n; i++) {
+        struct hostile_rule *r = &h->rule[i];
+        bool here = r->unit == UNIT_NONE ? (cases[what].at >> u) & 1
+                                         : r->unit == u;
+
+        if (r->what != what || !here)
+            continue;
+        r->seen++;
+        if ((!r->first || r->seen <= r->first) &&
+            (!r->every || r->seen % r->every == 0))
+            return true;
+    }
+    return false;
+}
+
+bool hostile_has(const struct hostile *h, enum hostile_case what)
+{
+    for (size_t i = 0; i < h->n; i++)
+        if (h->rule[i].what == what)
+            return true;
+    return false;
+}

@@ -1,0 +1,76 @@
+/*
+ * Open addressing with linear probing, at most half full.
+ */
+#include <config.h>
+
+#include "localnet/idmap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/mem.h"
+
+struct idmap_slot {
+    unsigned char id[32];
+    void *value; /* NULL: free */
+};
+
+void idmap_init(struct idmap *m)
+{
+    m->slot = NULL;
+    m->n = m->cap = 0;
+}
+
+void idmap_clear(struct idmap *m, void (*release)(void *value))
+{
+    for (size_t i = 0; release && i < m->cap; i++)
+        if (m->slot[i].value)
+            release(m->slot[i].value);
+    free(m->slot);
+    idmap_init(m);
+}
+
+/* The slot that has this id, or the free one where it would go. */
+static struct idmap_slot *find(const struct idmap *m,
+                               const unsigned char id[32])
+{
+    size_t i = (size_t)get_u64(id) & (m->cap - 1);
+
+    while (m->slot[i].value && memcmp(m->slot[i].id, id, 32) != 0)
+        i = (i + 1) & (m->cap - 1);
+    return &m->slot[i];
+}
+
+void *idmap_get(const struct idmap *m, const unsigned char id[32])
+{
+    return m->cap ? find(m, id)->value : NULL;
+}
+
+static void grow(struct idmap *m)
+{
+    struct idmap bigger;
+
+    idmap_init(&bigger);
+    bigger.cap = m->cap ? m->cap * 2 : 64;
+    bigger.slot = xcalloc(bigger.cap, sizeof(*bigger.slot));
+    for (size_t i = 0; i < m->cap; i++)
+        if (m->slot[i].value)
+            *find(&bigger, m->slot[i].id) = m->slot[i];
+    bigger.n = m->n;
+    free(m->slot);
+    *m = bigger;
+}
+
+void idmap_put(struct idmap *m, const unsigned char id[32], void *value)
+{
+    struct idmap_slot *s;
+
+    if ((m->n + 1) * 2 > m->cap)
+        grow(m);
+    s = find(m, id);
+    if (!s->value)
+        m->n++;
+    memcpy(s->id, id, 32);
+    s->value = value;
+}

@@ -1,0 +1,436 @@
+/*
+ * Starting and stopping; which unit has a path; wallets and the directory.
+ */
+#include <config.h>
+
+#include "localnet/localnet.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arweave/key.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "localnet/chain.h"
+#include "localnet/held.h"
+#include "localnet/journal.h"
+#include "localnet/net.h"
+#include "localnet/parts.h"
+#include "localnet/routes.h"
+#include "localnet/serve.h"
+#include "localnet/units.h"
+#include "proof/digest.h"
+
+#define CLOCK_OFF_MS (10 * 60 * 1000)
+#define CONF_MAX 8192
+#define PART_BODY ((size_t)64 << 20)
+
+struct localnet {
+    struct net net;
+    struct server *server;
+};
+
+/* ---- time ---------------------------------------------------------------- */
+
+uint64_t net_now_ms(struct net *net)
+{
+    struct timespec t;
+    uint64_t now;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    now = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 +
+          (uint64_t)net->clock_ms;
+    if (now <= net->last_ms)
+        now = net->last_ms + 1;
+    net->last_ms = now;
+    return now;
+}
+
+uint64_t net_height(struct net *net)
+{
+    uint64_t now = net_now_ms(net), began = net->began_ms;
+
+    return NET_FIRST_HEIGHT + net->mined +
+           (now > began ? (now - began) / NET_BLOCK_MS : 0);
+}
+
+/* ---- wallets ------------------------------------------------------------- */
+
+/* The file that says that a wallet is ours; the caller frees it. */
+static char *mark_path(const char *dir, const unsigned char address[32])
+{
+    char text[ID_TEXT];
+
+    base64url(text, address, 32);
+    return xasprintf("%s/wallets/%s", dir, text);
+}
+
+bool net_knows_wallet(const struct net *net, const unsigned char address[32])
+{
+    char *path;
+    bool known;
+
+    if (memcmp(address, net->address, 32) == 0)
+        return true;
+    path = mark_path(net->dir, address);
+    known = file_exists(path);
+    free(path);
+    return known;
+}
+
+int net_unknown_wallet(const struct net *net, const unsigned char address[32],
+                       struct err *err)
+{
+    char text[ID_TEXT];
+
+    base64url(text, address, 32);
+    return err_set(err, ERR_INPUT, "wallet %s was not made by this localnet,"
+                   " which takes no other, lest a real one be used by"
+                   " accident: apus localnet --dir %s --new-wallet FILE makes"
+                   " one", text, net->dir);
+}
+
+static int mark(const char *dir, const struct key *key, struct err *err)
+{
+    unsigned char address[32];
+    char *wallets = file_join(dir, "wallets"), *path;
+    int rc;
+
+    key_address(key, address);
+    path = mark_path(dir, address);
+    rc = file_mkdirs(wallets, err) ||
+         (!file_exists(path) && file_write(path, "", 0, err));
+    free(path);
+    free(wallets);
+    return rc ? -1 : 0;
+}
+
+int localnet_new_wallet(const char *dir, const char *file, struct err *err)
+{
+    struct key *key = NULL;
+    int rc;
+
+    if (file_exists(file))
+        return err_set(err, ERR_INPUT, "\"%s\" is there already", file);
+    rc = key_new(&key, err) || mark(dir, key, err) ||
+         key_save(key, file, err);
+    key_free(key);
+    return rc ? -1 : 0;
+}
+
+/* A wallet of the directory, made if it is missing.  key may be NULL. */
+static int own_wallet(const char *dir, const char *name, struct key **key,
+                      struct err *err)
+{
+    char *path = file_join(dir, name);
+    struct key *k = NULL;
+    int rc = 0;
+
+    if (!file_exists(path))
+        rc = localnet_new_wallet(dir, path, err);
+    if (rc == 0)
+        rc = key_load(&k, path, err) || mark(dir, k, err);
+    if (rc == 0 && key)
+        *key = k;
+    else
+        key_free(k);
+    free(path);
+    return rc ? -1 : 0;
+}
+
+/* ---- which unit ---------------------------------------------------------- */
+
+/* The unit of a path; *rest is behind its name and slash. */
+static enum unit unit_of(const char *path, const char **rest)
+{
+    for (int u = UNIT_SECOND; u < UNIT_NONE; u++) {
+        size_t n = strlen(unit_name((enum unit)u));
+
+        if (path[0] == '/' && strncmp(path + 1, unit_name((enum unit)u), n)
+            == 0 && (path[1 + n] == '/' || path[1 + n] == '\0')) {
+            *rest = path + 1 + n + strspn(path + 1 + n, "/");
+            return (enum unit)u;
+        }
+    }
+    *rest = path + strspn(path, "/");
+    return UNIT_GATEWAY;
+}
+
+/* 429 and 500 with the texts that deployed software has (doc/ao.md). */
+static bool refuse_now(struct net *net, enum unit u, struct answer *a)
+{
+    bool many = hostile_now(&net->hostile, HOSTILE_429, u);
+    bool broken = !many && hostile_now(&net->hostile, HOSTILE_500, u);
+
+    if (many && u == UNIT_MU) {
+        /* the messenger wraps what it throws */
+        answer_error(a, 500, "Error: Rate limit exceeded");
+    } else if (many) {
+        answer_error(a, 429, "Rate limit exceeded");
+        answer_header(a, "Retry-After", "1");
+    } else if (broken) {
+        answer_text(a, 500, "<html><body>Internal Server Error</body></html>");
+        answer_type(a, "text/html");
+    }
+    return many || broken;
+}
+
+static void answer_call(void *self, const struct call *c, struct answer *a)
+{
+    struct net *net = self;
+    const char *rest;
+    enum unit u = unit_of(c->path, &rest);
+    bool refused, locked = u <= UNIT_BUNDLER;
+
+    pthread_mutex_lock(&net->lock);
+    /* POST /mine is how tests drive the net */
+    refused = strncmp(rest, "mine/", 5) != 0 && refuse_now(net, u, a);
+    if (!refused && u == UNIT_BUNDLER)
+        bundler_route(net, c, rest, a);
+    else if (!refused && locked)
+        gateway_route(net, c, rest, u, a);
+    pthread_mutex_unlock(&net->lock);
+    if (refused || locked)
+        return;
+    if (u == UNIT_MU)
+        mu_route(net, c, rest, a);
+    else if (u == UNIT_CU)
+        cu_route(net, c, rest, a);
+    else if (u == UNIT_SU)
+        su_route(net, c, rest, a);
+    else
+        hb_route(net, c, rest, a);
+}
+
+static void *sink_new(void *self, const struct call *c, uint64_t size)
+{
+    struct net *net = self;
+    struct err unused = ERR_INIT;
+    const char *rest;
+
+    if (unit_of(c->path, &rest) != UNIT_BUNDLER || !bundler_takes_item(rest))
+        return NULL;
+    return upload_new(net, size, &unused);
+}
+
+static void sink_put(void *sink, const void *data, size_t n)
+{
+    upload_put(sink, data, n);
+}
+
+static void sink_free(void *sink)
+{
+    upload_free(sink);
+}
+
+static size_t body_max(void *self, const struct call *c)
+{
+    const char *rest;
+
+    (void)self;
+    return unit_of(c->path, &rest) == UNIT_BUNDLER ? PART_BODY
+                                                   : SERVE_MAX_BODY;
+}
+
+/* ---- start --------------------------------------------------------------- */
+
+static int replay(void *self, const struct journal_record *r,
+                  struct err *err)
+{
+    struct net *net = self;
+
+    switch (r->type) {
+    case JOURNAL_START:
+        if (r->n != 8)
+            return err_set(err, ERR_FATAL, "no time of the start");
+        net->began_ms = get_u64(r->data);
+        return 0;
+    case JOURNAL_ITEM:
+    case JOURNAL_FILE:
+    case JOURNAL_NESTED:
+        return held_replay(net, r, err);
+    case JOURNAL_BLOCK:
+    case JOURNAL_MINE:
+        return chain_replay(net, r, err);
+    case JOURNAL_MESSAGE:
+    case JOURNAL_FAILED:
+        return units_replay(net, r, err);
+    }
+    return err_set(err, ERR_FATAL, "a record of unknown type %d",
+                   (int)r->type);
+}
+
+static int open_journal(struct net *net, struct err *err)
+{
+    unsigned char bytes[8];
+
+    net->replaying = true;
+    if (journal_open(&net->journal, net->journal_path, replay, net, err))
+        return -1;
+    net->replaying = false;
+    held_replayed(net);
+    if (net->began_ms)
+        return 0;
+    net->began_ms = net_now_ms(net);
+    set_u64(bytes, net->began_ms);
+    return journal_put(net->journal, JOURNAL_START, bytes, 8, NULL, 0, true,
+                       NULL, err);
+}
+
+static int write_conf(const struct net *net, struct err *err)
+{
+    const char *u = net->url, *a = net->address_text;
+    char *path = file_join(net->dir, "apus.conf"), module[ID_TEXT];
+    unsigned char id[32];
+    struct buf b;
+    int rc;
+
+    digest(id, "localnet", 8);
+    base64url(module, id, 32);
+    buf_init(&b, CONF_MAX);
+    buf_printf(&b, "# made by apus localnet, and written anew each time that"
+               " it starts\nwallet = %s/wallet.json\n"
+               "gateways = %s %s/second\nbundler = %s/bundler\n"
+               "bundler-payment = %s/bundler\nbundler-key = %s\n", net->dir,
+               u, u, u, u, a);
+    buf_printf(&b, "ao-mu = %s/mu\nao-cu = %s/cu\nao-su = %s/su\n"
+               "ao-node = %s/hb\nao-module = %s\nao-scheduler = %s\n"
+               "ao-authority = %s\n", u, u, u, u, module, a, a);
+    rc = buf_check(&b, path, err) || file_write(path, b.data, b.len, err);
+    buf_clear(&b);
+    free(path);
+    return rc ? -1 : 0;
+}
+
+static int write_pid(const struct net *net, struct err *err)
+{
+    char *path = file_join(net->dir, "pid"), text[32];
+    int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+    int rc = file_write(path, text, (size_t)n, err);
+
+    free(path);
+    return rc;
+}
+
+static int make_dirs(struct net *net, const char *dir, struct err *err)
+{
+    char *path;
+
+    if (file_mkdirs(dir, err))
+        return -1;
+    path = realpath(dir, NULL);
+    if (!path)
+        return err_errno(err, ERR_INPUT, "cannot find \"%s\"", dir);
+    net->dir = path;
+    net->items = file_join(path, "items");
+    net->journal_path = file_join(path, "journal");
+    return file_mkdirs(net->items, err);
+}
+
+static int make_wallets(struct net *net, struct err *err)
+{
+    if (own_wallet(net->dir, "localnet.json", &net->key, err) ||
+        own_wallet(net->dir, "wallet.json", NULL, err) ||
+        own_wallet(net->dir, "dapp.json", NULL, err) ||
+        (hostile_has(&net->hostile, HOSTILE_OTHER_SIGNER) &&
+         own_wallet(net->dir, "other.json", &net->other_key, err)))
+        return -1;
+    key_address(net->key, net->address);
+    base64url(net->address_text, net->address, 32);
+    return 0;
+}
+
+static int serve(struct localnet *l, unsigned port, struct err *err)
+{
+    const struct handlers h = { &l->net, answer_call, body_max, sink_new,
+                                sink_put, sink_free };
+
+    if (server_start(&l->server, &port, &h, err))
+        return -1;
+    snprintf(l->net.url, sizeof(l->net.url), "http://127.0.0.1:%u", port);
+    return 0;
+}
+
+static int set_hostile(struct net *net, const struct localnet_options *o,
+                       struct err *err)
+{
+    for (size_t i = 0; i < o->n_hostile; i++)
+        if (hostile_add(&net->hostile, o->hostile[i], err))
+            return -1;
+    if (hostile_has(&net->hostile, HOSTILE_CLOCK_AHEAD))
+        net->clock_ms = CLOCK_OFF_MS;
+    if (hostile_has(&net->hostile, HOSTILE_CLOCK_BEHIND))
+        net->clock_ms = -CLOCK_OFF_MS;
+    return 0;
+}
+
+int localnet_start(struct localnet **out, const struct localnet_options *o,
+                   struct err *err)
+{
+    struct localnet *l = xcalloc(1, sizeof(*l));
+    struct net *net = &l->net;
+
+    pthread_mutex_init(&net->lock, NULL);
+    idmap_init(&net->held);
+    idmap_init(&net->roots);
+    idmap_init(&net->spent);
+    /* the process that computes is forked before anything else is open */
+    if (set_hostile(net, o, err) || units_new(net, o->delay_ms, err) ||
+        make_dirs(net, o->dir, err) || make_wallets(net, err) ||
+        open_journal(net, err) || units_start(net, err) ||
+        serve(l, o->port, err) || write_conf(net, err) ||
+        write_pid(net, err)) {
+        localnet_stop(l);
+        return -1;
+    }
+    *out = l;
+    return 0;
+}
+
+const char *localnet_url(const struct localnet *l)
+{
+    return l->net.url;
+}
+
+int localnet_tick(struct localnet *l, struct err *err)
+{
+    int rc;
+
+    pthread_mutex_lock(&l->net.lock);
+    rc = chain_tick(&l->net, err);
+    pthread_mutex_unlock(&l->net.lock);
+    return rc;
+}
+
+/* ---- stop ---------------------------------------------------------------- */
+
+void localnet_stop(struct localnet *l)
+{
+    struct net *net;
+
+    if (!l)
+        return;
+    net = &l->net;
+    units_stop(net);
+    server_stop(l->server);
+    units_free(net);
+    parts_free();
+    chain_free(net);
+    held_free(net);
+    journal_close(net->journal);
+    key_free(net->key);
+    key_free(net->other_key);
+    free(net->dir);
+    free(net->items);
+    free(net->journal_path);
+    pthread_mutex_destroy(&net->lock);
+    free(l);
+}

@@ -1,0 +1,74 @@
+/*
+ * The state that the units of localnet share.  Whoever reads or changes it
+ * holds `lock`; functions that take a `struct net` expect it held unless they
+ * say otherwise.
+ */
+#ifndef APUS_LOCALNET_NET_H
+#define APUS_LOCALNET_NET_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/base64.h"
+#include "localnet/hostile.h"
+#include "localnet/idmap.h"
+
+struct ao_units;
+struct err;
+struct held;
+struct journal;
+struct key;
+struct root;
+
+/* A block is this long, and the chain began with this height. */
+#define NET_BLOCK_MS 2000
+#define NET_FIRST_HEIGHT 1700000
+#define NET_PERMANENT 18 /* confirmations */
+
+#define NET_FREE_BYTES 517120
+#define NET_WINC_BYTE 100 /* price of a byte above that */
+#define NET_CREDIT UINT64_C(10000000000000) /* of a new wallet */
+
+struct net {
+    pthread_mutex_t lock;
+    char *dir, *items, *journal_path;
+    struct journal *journal;
+    struct hostile hostile;
+    char url[64];
+    bool replaying;
+
+    struct key *key;        /* messenger, scheduler, bundler, miner */
+    struct key *other_key;  /* of --hostile other-signer, else NULL */
+    unsigned char address[32];
+    char address_text[ID_TEXT];
+
+    /* chain */
+    uint64_t began_ms, mined; /* extra blocks */
+    int64_t clock_ms;         /* how far our clock is off */
+    uint64_t last_ms;         /* it never goes back */
+    struct root **root;
+    size_t n_roots;
+    struct idmap roots;
+
+    /* items */
+    struct idmap held;        /* struct held */
+    struct held **order;      /* in the order of their coming */
+    size_t n_order, n_in_roots;
+    struct idmap spent;       /* uint64_t winc by address */
+    unsigned n_incoming;
+
+    struct ao_units *ao;
+};
+
+/* The time of this net, ms since 1970; never the same twice. */
+uint64_t net_now_ms(struct net *net);
+uint64_t net_height(struct net *net);
+
+/* Whether a wallet was made by this net (or is its own). */
+bool net_knows_wallet(const struct net *net, const unsigned char address[32]);
+/* Says so, with what to do. */
+int net_unknown_wallet(const struct net *net, const unsigned char address[32],
+                       struct err *err);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * What a bundler says when an item has come, whole or in parts.
+ */
+#ifndef APUS_LOCALNET_RECEIPTS_H
+#define APUS_LOCALNET_RECEIPTS_H
+
+struct answer;
+struct held;
+struct net;
+struct upload;
+
+/* Take a whole upload and answer.  *held (may be NULL) is the item, if it was
+ * taken now or before. */
+void upload_answer(struct net *net, struct upload *u, struct held **held,
+                   struct answer *a);
+
+/* A signed receipt as the body. */
+void receipt_answer(struct net *net, const struct held *h, struct answer *a);
+
+#endif

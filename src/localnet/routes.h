@@ -1,0 +1,47 @@
+/*
+ * What is served under each path.  Each takes the part of the path behind its
+ * unit's, without the first slash; the lock is held unless it says otherwise.
+ */
+#ifndef APUS_LOCALNET_ROUTES_H
+#define APUS_LOCALNET_ROUTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "localnet/hostile.h"
+
+struct answer;
+struct call;
+struct net;
+struct upload;
+
+/* GET /raw/{id}, /{id}, /tx/{id}.., /info .., POST /mine/N */
+void gateway_route(struct net *net, const struct call *c, const char *path,
+                   enum unit u, struct answer *a);
+
+/* The bundler.  The sink of an upload is a struct upload; a part of one in
+ * parts is in memory. */
+void bundler_route(struct net *net, const struct call *c, const char *path,
+                   struct answer *a);
+/* Whether this path takes a whole item. */
+bool bundler_takes_item(const char *path);
+
+/* The units of AO; these take the lock by themselves, since they wait. */
+void mu_route(struct net *net, const struct call *c, const char *path,
+              struct answer *a);
+void cu_route(struct net *net, const struct call *c, const char *path,
+              struct answer *a);
+void su_route(struct net *net, const struct call *c, const char *path,
+              struct answer *a);
+void hb_route(struct net *net, const struct call *c, const char *path,
+              struct answer *a);
+
+/* The id at the front of a path, up to '/' or the end; *rest is behind it
+ * (at the slash).  false if there is none. */
+bool route_id(const char *path, unsigned char id[32], const char **rest);
+
+/* A decimal number that is all of text. */
+bool route_number(const char *text, uint64_t *n);
+
+#endif

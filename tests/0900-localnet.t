@@ -1,0 +1,106 @@
+#!/bin/sh
+# apus localnet: an item goes up, is read back whole and in ranges, gets into
+# a block and becomes permanent; strangers, damage and repetition are refused;
+# everything is there after kill -9.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/localnet.sh"
+
+octets='Content-Type: application/octet-stream'
+status() { head -n 1 answer; }
+# The status of a call; its body is in answer, after a line with the status.
+answers() { # STATUS NAME netcall-ARGUMENT...
+    want=$1
+    name=$2
+    shift 2
+    netcall "$@" >answer 2>err || echo none >answer
+    { cat answer; echo; } >out
+    [ "$(status)" = "$want" ] && r=0 || r=1
+    report $r "$name: $want"
+}
+
+gives 2 "no directory" localnet
+gives 2 "no port" localnet --dir d --port 70000
+gives 1 "no case" localnet --dir "$net" --hostile nothing
+has err 'wrong-bytes, short' "it names the cases"
+
+net_up && r=0 || r=1
+report $r "it is ready"
+[ -s "$net/apus.conf" ] && [ -s "$net/wallet.json" ] &&
+    [ -s "$net/dapp.json" ] && [ "$(cat "$net/pid")" = "$net_job" ] &&
+    r=0 || r=1
+report $r "its files are there"
+APUS_CONFIG=$net/apus.conf "$apus" settings >out 2>err && r=0 || r=1
+report $r "apus takes its settings"
+
+# ---- an item ------------------------------------------------------------
+echo hello | netcall sign "$net/wallet.json" - A=b >item
+id=$(netcall id <item)
+answers 200 "an item is taken" post "$url/bundler/v1/tx" "$octets" <item
+answers 202 "twice is once" post "$url/bundler/v1/tx" "$octets" <item
+answers 200 "it is read" get "$url/raw/$id"
+[ "$(sed 1d answer)" = hello ] && r=0 || r=1
+report $r "it is what it was"
+answers 206 "a range of it" get "$url/raw/$id" 'Range: bytes=1-2'
+[ "$(sed 1d answer)" = el ] && r=0 || r=1
+report $r "the range is right"
+answers 416 "no range" get "$url/raw/$id" 'Range: bytes=6-'
+answers 404 "another id" get "$url/raw/$(netcall address "$net/dapp.json")"
+
+(cat item; echo more) >longer
+answers 400 "a damaged item" post "$url/bundler/v1/tx" "$octets" <longer
+echo x | HOME=$tmp netcall sign "$net/localnet.json" - A=b >item2
+answers 200 "one of the net itself" post "$url/bundler/v1/tx" "$octets" <item2
+
+gives 0 "a wallet while it runs" localnet --dir "$net" --new-wallet new.json
+echo new | netcall sign new.json - A=b >item3
+answers 200 "its item is taken" post "$url/bundler/v1/tx" "$octets" <item3
+gives 0 "a wallet of another net" localnet --dir other --new-wallet alien.json
+echo alien | netcall sign alien.json - A=b >item4
+answers 400 "its item is refused" post "$url/bundler/v1/tx" "$octets" <item4
+has answer 'not made by this localnet' "it says why"
+
+# ---- a large one, blocks ------------------------------------------------
+head -c 3000000 /dev/zero | netcall sign "$net/wallet.json" - A=b >large
+large=$(netcall id <large)
+answers 200 "a large item" post "$url/bundler/v1/tx" "$octets" <large
+has answer '"winc":"300' "it costs"
+answers 200 "mine" post "$url/mine/18" </dev/null
+answers 200 "its status" get "$url/bundler/v1/tx/$large/status"
+has answer FINALIZED "it is permanent"
+root=$(sed -n 's/.*"bundleId":"\([^"]*\)".*/\1/p' answer)
+at=$(sed -n 's/.*"startOffsetInRootBundle":\([0-9]*\).*/\1/p' answer)
+answers 206 "the item out of its root" get "$url/raw/$root" \
+    "Range: bytes=$at-$((at + $(wc -c <large) - 1))"
+sed 1d answer | cmp -s - large && r=0 || r=1
+report $r "it is the same"
+
+# ---- kill -9 ------------------------------------------------------------
+kill -9 "$net_job"
+wait "$net_job" 2>/dev/null || :
+printf 'torn' >>"$net/journal"
+net_up && r=0 || r=1
+report $r "it starts again after kill -9 and a torn journal"
+answers 200 "the item is there" get "$url/raw/$id"
+answers 200 "the root is there" get "$url/raw/$root"
+answers 202 "it is not taken again" post "$url/bundler/v1/tx" "$octets" <item
+answers 200 "what was paid" get \
+    "$url/bundler/v1/account/balance/arweave?address=$(
+        netcall address "$net/wallet.json")"
+has answer '"winc":"99996' "it is still paid"
+gives 1 "two at once" localnet --dir "$net"
+has err 'in use' "it says so"
+net_down
+
+# ---- hostile ------------------------------------------------------------
+net_up --hostile wrong-bytes:1 --hostile gateway/500:1 && r=0 || r=1
+report $r "it starts hostile"
+answers 500 "an error" get "$url/raw/$id"
+answers 200 "wrong bytes" get "$url/raw/$id"
+[ "$(sed 1d answer)" != hello ] && r=0 || r=1
+report $r "they are wrong"
+answers 200 "the next time" get "$url/raw/$id"
+[ "$(sed 1d answer)" = hello ] && r=0 || r=1
+report $r "they are right"
+answers 200 "the second gateway" get "$url/second/raw/$id"
+finish

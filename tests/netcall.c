@@ -1,0 +1,159 @@
+/*
+ * What scenarios need to speak to localnet, since curl and signing are no
+ * tools of sh:
+ *
+ *     netcall sign WALLET [TARGET|- [NAME=VALUE]...] <data >item
+ *     netcall id <item              its id
+ *     netcall address WALLET
+ *     netcall post URL [HEADER]... <body
+ *     netcall get URL [HEADER]...   prints the status, then the body
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arweave/item.h"
+#include "arweave/key.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/http.h"
+
+#define BODY_MAX ((size_t)512 << 20)
+#define MAX_TAGS 64
+
+static int fail(const struct err *err)
+{
+    fprintf(stderr, "netcall: %s\n", err->text);
+    return 1;
+}
+
+static void read_input(struct buf *b)
+{
+    char piece[65536];
+    size_t n;
+
+    buf_init(b, BODY_MAX);
+    while ((n = fread(piece, 1, sizeof(piece), stdin)) > 0)
+        buf_put(b, piece, n);
+}
+
+static int sign(int argc, char **argv)
+{
+    struct item_text_tag tag[MAX_TAGS];
+    struct item_spec spec = { .tag = tag };
+    unsigned char target[32], anchor[32], id[32];
+    struct key *key = NULL;
+    struct err err = ERR_INIT;
+    struct buf data, item;
+    int rc;
+
+    for (int i = 2; i < argc && spec.n_tags < MAX_TAGS; i++) {
+        char *is = strchr(argv[i], '=');
+
+        if (!is)
+            return err_set(&err, ERR_INPUT, "no =") ? fail(&err) : 0;
+        *is = '\0';
+        tag[spec.n_tags++] = (struct item_text_tag){ argv[i], is + 1 };
+    }
+    if (argc > 1 && base64url_id(target, argv[1]) == 0)
+        spec.target = target;
+    spec.anchor = anchor;
+    read_input(&data);
+    buf_init(&item, BODY_MAX);
+    rc = key_random(anchor, 32, &err) || key_load(&key, argv[0], &err) ||
+         item_sign(&item, &spec, data.data, data.len, key, id, &err);
+    if (rc == 0)
+        fwrite(item.data, 1, item.len, stdout);
+    key_free(key);
+    buf_clear(&data);
+    buf_clear(&item);
+    return rc ? fail(&err) : 0;
+}
+
+static int print_id(const unsigned char id[32])
+{
+    char text[ID_TEXT];
+
+    base64url(text, id, 32);
+    puts(text);
+    return 0;
+}
+
+static int item_id(void)
+{
+    struct err err = ERR_INIT;
+    struct item it;
+    struct buf b;
+    int rc;
+
+    read_input(&b);
+    rc = item_open(&it, b.data, b.len, &err);
+    if (rc == 0)
+        print_id(it.id);
+    buf_clear(&b);
+    return rc ? fail(&err) : 0;
+}
+
+static int address(const char *wallet)
+{
+    unsigned char a[32];
+    struct err err = ERR_INIT;
+    struct key *key;
+
+    if (key_load(&key, wallet, &err))
+        return fail(&err);
+    key_address(key, a);
+    key_free(key);
+    return print_id(a);
+}
+
+static int call(const char *method, char **argv)
+{
+    const struct http_limits limits = { .connect_s = 5, .stall_s = 30,
+                                        .total_s = 60 };
+    struct http_request r = { .method = method, .url = argv[0],
+                              .header = (const char *const *)argv + 1,
+                              .max_body = BODY_MAX };
+    struct http_answer a;
+    struct http *h = NULL;
+    struct err err = ERR_INIT;
+    struct buf body;
+    int rc;
+
+    buf_init(&body, BODY_MAX);
+    if (strcmp(method, "POST") == 0)
+        read_input(&body);
+    r.body = body.data;
+    r.body_n = body.len;
+    http_answer_init(&a);
+    rc = http_new(&h, &limits, &err) || http_do(h, &r, &a, &err);
+    if (rc == 0) {
+        printf("%d\n", a.status);
+        fwrite(a.body.data, 1, a.body.len, stdout);
+    }
+    http_answer_clear(&a);
+    http_free(h);
+    buf_clear(&body);
+    return rc ? fail(&err) : 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+
+    if (strcmp(what, "sign") == 0 && argc > 2)
+        return sign(argc - 2, argv + 2);
+    if (strcmp(what, "id") == 0)
+        return item_id();
+    if (strcmp(what, "address") == 0 && argc > 2)
+        return address(argv[2]);
+    if (strcmp(what, "post") == 0 && argc > 2)
+        return call("POST", argv + 2);
+    if (strcmp(what, "get") == 0 && argc > 2)
+        return call("GET", argv + 2);
+    fputs("usage: netcall sign|id|address|post|get ...\n", stderr);
+    return 2;
+}
