@@ -164,8 +164,9 @@ static int tokenize(struct compute *c, const struct work *w, struct err *err)
         free(t);
         return -1;
     }
-    request_line_id(t->id, c->o.info->file, w->line);
     rc = request_parse(&r, text, w->n, &e);
+    if (rc == 0)
+        rc = batch_request_id(t->id, c->o.info, w->line, r.custom_id, &e);
     if (rc == 0)
         rc = prompt_make(&t->prompt, c->o.model, &r, t->id, &e);
     request_clear(&r);

@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 
 #include "base/buf.h"
+#include "store/request.h"
 #include "tests/spool_util.h"
 
 #define FILE_TEXT "{\"a\":1}\n\n{\"b\":2}"
@@ -612,6 +613,12 @@ static void test_info(void)
     ok(batch_info_write(b.path, &i, &err) == 0 &&
        batch_info_read(&got, b.path, &err) == -1, "%s", err.text);
     memcpy(i.id, b.id, 32);
+    i.is_file_of_ao = true;
+    i.request[3] = 5;
+    ok(batch_info_write(b.path, &i, &err) == 0 &&
+       batch_info_read(&got, b.path, &err) == 0 && got.is_file_of_ao &&
+       memcmp(got.request, i.request, 32) == 0, "a file of AO");
+    batch_info_clear(&got);
     i.from_ao = false;
     ok(batch_info_write(b.path, &i, &err) == 0 &&
        batch_info_read(&got, b.path, &err) == -1, "%s", err.text);
@@ -633,6 +640,29 @@ static void test_info(void)
     free(big);
     batch_clear(&b);
     spool_close(s);
+}
+
+static void test_request_id(void)
+{
+    struct batch_info i = { .from_ao = true };
+    unsigned char id[32], want[32];
+    struct err err = ERR_INIT;
+    char text[ID_TEXT];
+
+    make_id(want, "some");
+    base64url(text, want, 32);
+    ok(batch_request_id(id, &i, 7, text, &err) == 0 &&
+       memcmp(id, want, 32) == 0, "a request from AO has its custom_id");
+    ok(batch_request_id(id, &i, 7, "q7", &err) == -1 &&
+       err.code == ERR_INPUT, "%s", err.text);
+    ok(batch_request_id(id, &i, 7, NULL, &err) == -1, "none is none");
+    request_line_id(want, i.file, 7);
+    i.is_file_of_ao = true;
+    ok(batch_request_id(id, &i, 7, text, &err) == 0 &&
+       memcmp(id, want, 32) == 0, "a line of a file from AO has its own");
+    i.from_ao = i.is_file_of_ao = false;
+    ok(batch_request_id(id, &i, 7, NULL, &err) == 0 &&
+       memcmp(id, want, 32) == 0, "so has one of any file");
 }
 
 static void test_remove(void)
@@ -678,6 +708,7 @@ int main(void)
     test_starts();
     test_progress();
     test_info();
+    test_request_id();
     test_remove();
     all_remove();
     return done();

@@ -51,6 +51,7 @@ struct export {
 
     /* where the parts are read */
     const char *batch_path;
+    const struct batch_info *batch;
     const struct seal_info *info;
     size_t part;              /* the next to be opened */
     struct checkpoint *file;
@@ -250,7 +251,9 @@ static int export_line(struct export *x, struct reasons *no,
     if (x->n_choices) {
         rc = put_request(x, bad ? NULL : &r, err);
     } else if (no->has && no->line == line) {
-        lines_id(f, id);
+        /* a line that is none has no custom_id either */
+        if (batch_request_id(id, x->batch, line, r.custom_id, &unused))
+            lines_id(f, id);
         rc = put_reason(x, id, r.custom_id, &no->why, err);
         if (rc == 0)
             rc = next_reason(no, err);
@@ -323,6 +326,7 @@ int export_batch(const char *batch_path, export_fn *put, void *self,
     }
     base64url(x.model_id, batch.model, 32);
     x.batch_path = batch_path;
+    x.batch = &batch;
     x.info = &info;
     rc = export_lines(&x, f, &no, err);
 out:

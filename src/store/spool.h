@@ -72,6 +72,10 @@ struct batch_info {
     unsigned char id[32], model[32], file[32]; /* SHA-256 of requests.jsonl */
     bool from_ao;
     unsigned char process[32]; /* zeros for a file */
+    /* from AO: requests of their own, whose ids are their lines' custom_id; or
+     * the lines of a file that one request names (Infer-Batch): this one */
+    bool is_file_of_ao;
+    unsigned char request[32]; /* zeros otherwise */
     uint64_t n_requests;       /* lines, below 2^32 */
     char *source;              /* path of the file, for people; may be NULL */
     char *output;              /* where `apus run` writes; may be NULL */
@@ -81,6 +85,12 @@ int batch_info_write(const char *batch_path, const struct batch_info *i,
                      struct err *err);
 int batch_info_read(struct batch_info *i, const char *batch_path,
                     struct err *err);
+
+/* Id of the request in line `line` (from 0) of a batch: that of the line of a
+ * file, or of a request from AO the id that its custom_id is.  ERR_INPUT if
+ * it is none (NULL is allowed). */
+int batch_request_id(unsigned char id[32], const struct batch_info *i,
+                     uint64_t line, const char *custom_id, struct err *err);
 
 /* Make a batch of a file of requests: copied into tmp (synced, counted,
  * hashed), then renamed to todo.  A batch with that id that is anywhere

@@ -38,8 +38,11 @@
 #include "base/utf8.h"
 #include "proof/digest.h"
 #include "proof/statement.h"
+#include "store/request.h"
 
 #define FORMAT "apus-batch-1"
+#define KIND_REQUESTS "requests"
+#define KIND_FILE "batch"
 #define PATH_BYTES 4096
 #define CHUNK (64u << 10)
 #define WAIT_MS 10
@@ -94,8 +97,13 @@ int batch_info_put(struct buf *out, const struct batch_info *i,
     put_id(out, "model", i->model);
     put_id(out, "sha256", i->file);
     buf_printf(out, ",\"from_ao\":%s", i->from_ao ? "true" : "false");
-    if (i->from_ao)
+    if (i->from_ao) {
         put_id(out, "process", i->process);
+        buf_printf(out, ",\"kind\":\"%s\"", i->is_file_of_ao ? KIND_FILE
+                                                           : KIND_REQUESTS);
+    }
+    if (i->from_ao && i->is_file_of_ao)
+        put_id(out, "request", i->request);
     buf_printf(out, ",\"requests\":%" PRIu64, i->n_requests);
     if (put_path(out, "source", i->source, err) ||
         put_path(out, "output", i->output, err))
@@ -156,6 +164,25 @@ static int check_format(const struct json *root, struct err *err)
     return 0;
 }
 
+/* What is said of a batch from AO alone. */
+static int get_ao(struct batch_info *i, const struct json *root,
+                  struct err *err)
+{
+    const struct json *v = json_get(root, "kind");
+    const char *kind = v ? json_string(v) : KIND_REQUESTS;
+
+    if (!i->from_ao)
+        return 0;
+    if (!kind || (strcmp(kind, KIND_REQUESTS) != 0 &&
+                  strcmp(kind, KIND_FILE) != 0))
+        return err_set(err, ERR_INPUT, "\"kind\": " KIND_REQUESTS " or "
+                       KIND_FILE " expected");
+    i->is_file_of_ao = strcmp(kind, KIND_FILE) == 0;
+    if (i->is_file_of_ao && get_id(i->request, root, "request", err))
+        return -1;
+    return get_id(i->process, root, "process", err);
+}
+
 static int get_info(struct batch_info *i, const struct json *root,
                     struct err *err)
 {
@@ -170,7 +197,7 @@ static int get_info(struct batch_info *i, const struct json *root,
     if (!from_ao || json_type(from_ao) != JSON_BOOL)
         return err_set(err, ERR_INPUT, "\"from_ao\": true or false expected");
     i->from_ao = json_true(from_ao);
-    if (i->from_ao && get_id(i->process, root, "process", err))
+    if (get_ao(i, root, err))
         return -1;
     if (json_u64(json_get(root, "requests"), &i->n_requests) ||
         i->n_requests > UINT32_MAX)
@@ -231,6 +258,19 @@ int batch_info_read(struct batch_info *i, const char *batch_path,
                        " batch", batch_path);
     }
     *i = got;
+    return 0;
+}
+
+int batch_request_id(unsigned char id[32], const struct batch_info *i,
+                     uint64_t line, const char *custom_id, struct err *err)
+{
+    if (!i->from_ao || i->is_file_of_ao) {
+        request_line_id(id, i->file, line);
+        return 0;
+    }
+    if (!custom_id || base64url_id(id, custom_id))
+        return err_set(err, ERR_INPUT, "\"custom_id\" is not the id of a"
+                       " request");
     return 0;
 }
 

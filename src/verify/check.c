@@ -101,8 +101,51 @@ static bool last_fits(const struct check *c, const struct checkpoint_row *row)
     return memcmp(blob, leaf.fin, 32) == 0;
 }
 
+/* The line of a row, reading on from where the last one was. */
+static int seek_line(struct lines *f, uint32_t *next, uint32_t line,
+                     const char **text, size_t *n, struct err *err)
+{
+    while (*next <= line) {
+        if (lines_next(f, text, n, err))
+            return -1;
+        if (!*text)
+            return err_set(err, ERR_INPUT, "requests.jsonl has no line %"
+                           PRIu32, line);
+        ++*next;
+    }
+    return 0;
+}
+
+/* The lines of a batch from AO, along its rows. */
+struct along {
+    struct lines *f;  /* NULL: their ids come from the file alone */
+    uint32_t next;
+    const char *text;
+    size_t n;
+};
+
+/* The id that the request of a row has. */
+static int row_id(unsigned char id[32], const struct check *c,
+                  const struct checkpoint_row *row, struct along *a,
+                  struct err *err)
+{
+    struct err unused = ERR_INIT;
+    struct request r;
+    int rc;
+
+    if (!a->f)
+        return batch_request_id(id, c->batch, row->line, NULL, err);
+    if (row->line + 1 < a->next ||
+        seek_line(a->f, &a->next, row->line, &a->text, &a->n, err))
+        return -1;
+    request_parse(&r, a->text, a->n, &unused);
+    rc = batch_request_id(id, c->batch, row->line, r.custom_id, err);
+    request_clear(&r);
+    return rc;
+}
+
 static void check_row(struct check *c, const struct checkpoint_row *row,
-                      const struct result_record *res)
+                      const struct result_record *res, struct along *along)
 {
     struct err err = ERR_INIT;
     unsigned char id[32];
@@ -117,14 +160,13 @@ static void check_row(struct check *c, const struct checkpoint_row *row,
     if (!last_fits(c, row))
         wrong(c, row, res->choice, "its row of /last is not the one that its"
               " trace commits to");
-    if (!c->batch || c->batch->from_ao)
+    if (!c->batch)
         return;
-    request_line_id(id, c->batch->file, row->line);
-    if (memcmp(id, res->request, 32) != 0)
+    if (row_id(id, c, row, along, &err) || memcmp(id, res->request, 32) != 0)
         wrong(c, row, res->choice, "its id is not that of the line");
 }
 
-static int check_rows(struct check *c, struct err *err)
+static int look_at_rows(struct check *c, struct along *along, struct err *err)
 {
     struct checkpoint_row row;
     struct result_record res;
@@ -152,7 +194,7 @@ static int check_rows(struct check *c, struct err *err)
         if (i > 0 && place <= before)
             wrong(c, &row, res.choice, "it is out of order");
         before = place;
-        check_row(c, &row, &res);
+        check_row(c, &row, &res, along);
         merkle_leaf(&tree, row.record.result, RECORD_RESULT);
     }
     snprintf(detail, sizeof(detail), "%" PRIu64 " answers", c->head->n_rows);
@@ -162,6 +204,19 @@ static int check_rows(struct check *c, struct err *err)
         snprintf(c->wrong, sizeof(c->wrong), "the root differs");
     claim(c, "the tree of its results", "its part_root", "the same root");
     return 0;
+}
+
+static int check_rows(struct check *c, struct err *err)
+{
+    struct along along = { .f = NULL };
+    int rc;
+
+    if (c->batch && c->batch->from_ao && !c->batch->is_file_of_ao &&
+        lines_open(&along.f, c->requests, err))
+        return -1;
+    rc = look_at_rows(c, &along, err);
+    lines_close(along.f);
+    return rc;
 }
 
 /* ---- computing again ----------------------------------------------------- */
@@ -231,21 +286,6 @@ static int compute(struct check *c, const struct checkpoint_row *row,
         snprintf(text, sizeof(text), "differs first at position %" PRIu32
                  ", in its %s: %s", v.position, v.part, v.text);
         wrong(c, row, res->choice, text);
-    }
-    return 0;
-}
-
-/* The line of a row, reading on from where the last one was. */
-static int seek_line(struct lines *f, uint32_t *next, uint32_t line,
-                     const char **text, size_t *n, struct err *err)
-{
-    while (*next <= line) {
-        if (lines_next(f, text, n, err))
-            return -1;
-        if (!*text)
-            return err_set(err, ERR_INPUT, "requests.jsonl has no line %"
-                           PRIu32, line);
-        ++*next;
     }
     return 0;
 }

@@ -51,6 +51,8 @@ static void try_info(const char *text, size_t n)
          memcmp(i.model, again.model, 32) == 0 &&
          memcmp(i.file, again.file, 32) == 0 &&
          memcmp(i.process, again.process, 32) == 0 &&
+         memcmp(i.request, again.request, 32) == 0 &&
+         i.is_file_of_ao == again.is_file_of_ao &&
          i.from_ao == again.from_ao && i.n_requests == again.n_requests &&
          same_text(i.source, again.source) &&
          same_text(i.output, again.output));
