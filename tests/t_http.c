@@ -339,7 +339,7 @@ static void test_get(void)
 
     ok(!get("/alphabet", 26) && a.status == 200 && body_is(alphabet) &&
        !strcmp(a.reason, "OK"), "GET");
-    ok(http_header(&a, "x-way", text, sizeof text) && !strcmp(text, "this"),
+    ok(http_header(&a, "X-way", text, sizeof text) && !strcmp(text, "this"),
        "a header of the answer");
     ok(!strcmp(encoding_seen, "identity"), "no encoding is asked for");
     ok(refused(get("/alphabet", 25), ERR_INPUT), "over the ceiling: %s",
@@ -421,7 +421,7 @@ static void test_heads(void)
        !strcmp(text, "two words"), "a value is trimmed");
     ok(!http_header(&a, "x-b", text, 9), "one that does not fit");
     ok(!http_header(&a, "x-c", text, sizeof text), "one that is there twice");
-    ok(!strstr(a.head.data, "bad name"), "no name with a blank");
+    ok(!strstr(a.head.data, "Bad Name"), "no name with a blank");
     ok(http_header(&a, "x-d", text, sizeof text) && !strcmp(text, "a?b"),
        "control bytes are shown as ?");
 }
@@ -607,10 +607,10 @@ static void test_time(void)
     struct http *old = h;
 
     ok(!http_new(&h, &l, &err), "a client that is impatient");
-    ok(refused(get("/body/stalled", 1000), ERR_RETRY), "a stalled body: %s",
-       err.text);
-    ok(refused(get("/body/silent", 1000), ERR_RETRY), "no answer: %s",
-       err.text);
+    ok(refused(get("/body/stalled", 1000), ERR_RETRY) &&
+       strstr(err.text, "nothing came"), "a stalled body: %s", err.text);
+    ok(refused(get("/body/silent", 1000), ERR_RETRY) &&
+       strstr(err.text, "nothing came"), "no answer: %s", err.text);
     http_free(h);
     l.total_s = 1;
     l.stall_s = 30;

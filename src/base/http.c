@@ -704,6 +704,16 @@ static unsigned pause_ms(const struct http *h, const struct http_answer *a,
     return (unsigned)(ms + (now_ms() * 2654435761u >> 7) % (ms / 4 + 1));
 }
 
+int http_wait(struct http *h, unsigned turn, const struct http_answer *a,
+              struct err *err)
+{
+    static const struct http_answer none;
+
+    if (wait_ms(pause_ms(h, a ? a : &none, turn), h->stop))
+        return err_set(err, ERR_RETRY, "interrupted");
+    return 0;
+}
+
 static bool is_passing(int status)
 {
     return status == 429 || status == 502 || status == 503 || status == 504;

@@ -80,14 +80,14 @@ struct http_answer {
     int status;            /* of the last answer, 200 to 599 */
     char reason[128];      /* the text behind it, or "" */
     struct buf body;
-    struct buf head;       /* lines "name: value\n", names in lower case */
+    struct buf head;       /* lines "Name: value\n", names as they came */
     uint64_t n_body;       /* bytes of body that came */
     unsigned retry_after_s; /* of Retry-After in seconds, at most 3600; 0 */
 };
 void http_answer_init(struct http_answer *a);
 void http_answer_clear(struct http_answer *a);
 
-/* Value of a header by its lower-case name, trimmed, in out[0..n): true if it
+/* Value of a header by its name in any case, trimmed, in out[0..n): true if it
  * is there once and fits. */
 bool http_header(const struct http_answer *a, const char *name, char *out,
                  size_t n);
@@ -112,6 +112,12 @@ int http_do(struct http *h, const struct http_request *r,
 int http_try(struct http *h, const struct http_request *r,
              void (*again)(void *sink_self), bool (*stop)(void),
              struct http_answer *a, struct err *err);
+
+/* Wait as long as http_try does after its attempt number `turn` (from 0 on)
+ * and this answer (NULL is allowed), for those who try again by themselves:
+ * ERR_RETRY if told to stop. */
+int http_wait(struct http *h, unsigned turn, const struct http_answer *a,
+              struct err *err);
 
 /* The library behind this and its version, for --version. */
 const char *http_library(void);

@@ -125,9 +125,7 @@ void http_line_put(struct buf *head, const char *line, size_t n)
         n--;
     while (at < n && (line[at] == ' ' || line[at] == '\t'))
         at++;
-    for (size_t i = 0; i < n_name; i++)
-        buf_putc(head, line[i] >= 'A' && line[i] <= 'Z' ? line[i] + 32
-                                                        : line[i]);
+    buf_put(head, line, n_name);
     buf_puts(head, ": ");
     for (size_t i = at; i < n; i++) {
         unsigned char c = (unsigned char)line[i];
@@ -146,7 +144,7 @@ int http_line_find(const char *head, size_t n, const char *name,
         const char *line = head + at, *end = memchr(line, '\n', n - at);
         size_t len = end ? (size_t)(end - line) : n - at;
 
-        if (len >= n_name + 2 && !memcmp(line, name, n_name) &&
+        if (len >= n_name + 2 && !strncasecmp(line, name, n_name) &&
             line[n_name] == ':') {
             *value = line + n_name + 2;
             *n_value = len - n_name - 2;

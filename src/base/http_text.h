@@ -28,12 +28,12 @@ int http_url_parse(struct http_url *u, const char *url, struct err *err);
 bool http_redirect_allowed(const struct http_url *from,
                            const struct http_url *to);
 
-/* Append a header line as "name: value\n": name in lower case, value trimmed,
- * control bytes as '?'.  A line that is none is left out. */
+/* Append a header line as "Name: value\n": value trimmed, control bytes as
+ * '?'.  A line that is none is left out. */
 void http_line_put(struct buf *head, const char *line, size_t n);
 
-/* The value of the only header of this name in such lines: its place and
- * length; 0 if there is none, -1 if there are several, else 1. */
+/* The value of the only header of this name, in any case, in such lines: its
+ * place and length; 0 if there is none, -1 if there are several, else 1. */
 int http_line_find(const char *head, size_t n, const char *name,
                    const char **value, size_t *n_value);
 
