@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct buf;
+#include "base/buf.h"
+
 struct err;
 struct item;
 struct settings;
@@ -23,6 +24,9 @@ int gateways_new(struct gateways **out, const struct settings *s,
 void gateways_free(struct gateways *g);
 size_t gateways_count(const struct gateways *g);
 
+/* Asked now and then whether to end early (ERR_RETRY); may be NULL. */
+void gateways_stop(struct gateways *g, bool (*stop)(void));
+
 /* Told when one gateway failed and the next is asked; may be NULL. */
 void gateways_note(struct gateways *g,
                    void (*note)(void *self, const char *text), void *self);
@@ -31,7 +35,7 @@ void gateways_note(struct gateways *g,
  * `raw`, whose ceiling bounds it; *it points into raw->data.  `skip` gateways
  * are left out at the front (0; 1 to read back from a second one).
  * ERR_RETRY: no gateway has it now; ERR_INPUT: too long, or every gateway
- * gave something else. */
+ * gave something else.  `raw` is then as it was. */
 int gateway_item(struct gateways *g, const unsigned char id[32], size_t skip,
                  struct buf *raw, struct item *it, struct err *err);
 
@@ -44,6 +48,38 @@ struct gateway_place {
 int gateway_item_at(struct gateways *g, const unsigned char id[32],
                     const struct gateway_place *place, size_t skip,
                     struct buf *raw, struct item *it, struct err *err);
+
+/* For those who verify by themselves while it comes: where one gateway has
+ * the data of an item, and the item's head; nothing of it is verified but
+ * that the head's signature has the id.  Or of a transaction, whose root and
+ * size of data are verified. */
+struct gateway_data {
+    char path[64];   /* below the gateway */
+    uint64_t at;     /* of the data in what is there */
+    uint64_t size;   /* of the data */
+    struct buf head; /* the item's bytes before the data */
+    bool is_tx;      /* a transaction: no head, but */
+    unsigned char data_root[32];
+};
+void gateway_data_init(struct gateway_data *d);
+void gateway_data_clear(struct gateway_data *d);
+/* From gateway number i. */
+int gateway_find(struct gateways *g, size_t i, const unsigned char id[32],
+                 struct gateway_data *d, struct err *err);
+/* Data bytes [from, from + n) from gateway number i, where gateway_find found
+ * it: pieces in order; what came before a failure stays with the caller. */
+int gateway_read(struct gateways *g, size_t i, const struct gateway_data *d,
+                 uint64_t from, uint64_t n,
+                 int (*take)(void *self, const void *data, size_t n,
+                             struct err *err),
+                 void *self, struct err *err);
+/* Whether the last failure was of the kind that may pass soon, and not "there
+ * is no such thing": it is then worth a gateways_wait. */
+bool gateways_passing(const struct gateways *g);
+/* Wait before turn + 1 (from 0 on): ERR_RETRY if told to stop or if the
+ * setting http-retries allows no more. */
+int gateways_wait(struct gateways *g, unsigned turn, struct err *err);
+const char *gateways_url(const struct gateways *g, size_t i);
 
 /* The data of item or transaction `id` into the file `path`, which appears
  * only when every byte was verified; what came before a failure is kept in

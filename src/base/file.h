@@ -29,6 +29,10 @@ int file_write(const char *path, const void *data, size_t n, struct err *err);
 /* mkdir -p, mode 0777 less the umask. */
 int file_mkdirs(const char *path, struct err *err);
 
+/* 0 if the file system of this directory has room for n more bytes, or does
+ * not say; else ERR_RETRY that tells both. */
+int file_room(const char *dir, uint64_t n, struct err *err);
+
 /* "dir/name", the caller frees it. */
 char *file_join(const char *dir, const char *name);
 

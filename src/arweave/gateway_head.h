@@ -1,0 +1,32 @@
+/*
+ * What the headers of a gateway's answer say of an item (doc/arweave.md): in
+ * which transaction it lies and where, and its parts, from which its head is
+ * made again.  All of it is said by the gateway alone.
+ */
+#ifndef APUS_ARWEAVE_GATEWAY_HEAD_H
+#define APUS_ARWEAVE_GATEWAY_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+
+struct gateway_hint {
+    bool has_root;          /* the three below */
+    unsigned char root[32]; /* id of the transaction */
+    uint64_t at, size;      /* of the item in its data */
+    bool has_data;
+    uint64_t n_data;        /* bytes of the item's data */
+};
+
+/* From lines as base/http_text.h makes them. */
+void gateway_hint_read(struct gateway_hint *h, const char *lines, size_t n);
+
+/* Append an item's head made of X-Arweave-Signature, -Owner and so on: 0, 1
+ * if they are not there, -1 with ERR_INPUT if they make no head. */
+int gateway_head_make(struct buf *head, const char *lines, size_t n,
+                      struct err *err);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * The headers of a gateway's answer, as lines: what they say of an item must
+ * be such that it can be asked for, and a head made of them one of item.h.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arweave/gateway_head.h"
+#include "arweave/item.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/http_text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *p = (const char *)data;
+    struct gateway_hint hint;
+    struct err err = ERR_INIT;
+    struct buf lines, head;
+    struct item it;
+    int rc;
+
+    buf_init(&lines, 65536);
+    buf_init(&head, ITEM_HEAD_MAX);
+    for (size_t at = 0; at < size;) {
+        const char *end = memchr(p + at, '\n', size - at);
+        size_t n = end ? (size_t)(end - p) - at + 1 : size - at;
+
+        http_line_put(&lines, p + at, n);
+        at += n;
+    }
+    gateway_hint_read(&hint, lines.data, lines.len);
+    rc = gateway_head_make(&head, lines.data, lines.len, &err);
+    if ((rc < 0 && err.code != ERR_INPUT) || (rc && head.len))
+        abort();
+    if (!rc)
+        item_head(&it, head.data, head.len, &err);
+    buf_clear(&lines);
+    buf_clear(&head);
+    return 0;
+}
