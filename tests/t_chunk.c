@@ -1,0 +1,221 @@
+/*
+ * src/arweave/data_root: trees that are nested, which the vectors have not;
+ * data that is too long or too short; receipts and transactions of ours.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arweave/data_root.h"
+#include "arweave/key.h"
+#include "arweave/receipt.h"
+#include "arweave/tx.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "proof/digest.h"
+#include "tests/arweave_util.h"
+#include "tests/tap.h"
+
+#define K ((uint64_t)CHUNK_MAX)
+#define ROOM (1u << 20)
+
+static void note(unsigned char out[32], uint64_t v)
+{
+    memset(out, 0, 32);
+    for (int i = 0; i < 8; i++)
+        out[31 - i] = (unsigned char)(v >> (8 * i));
+}
+
+/* id = H(H(a) H(b) H(c)), or of two. */
+static void id_of(unsigned char id[32], const unsigned char *a,
+                  const unsigned char *b, const unsigned char *c)
+{
+    unsigned char parts[96];
+
+    digest(parts, a, 32);
+    digest(parts + 32, b, 32);
+    if (c)
+        digest(parts + 64, c, 32);
+    digest(id, parts, c ? 96 : 64);
+}
+
+static void leaf_id(unsigned char id[32], const unsigned char hash[32],
+                    uint64_t end)
+{
+    unsigned char n[32];
+
+    note(n, end);
+    id_of(id, hash, n, NULL);
+}
+
+/* Append a branch of a path; its id. */
+static void put_branch(struct buf *path, unsigned char id[32],
+                       const unsigned char l[32], const unsigned char r[32],
+                       uint64_t end)
+{
+    unsigned char n[32];
+
+    note(n, end);
+    id_of(id, l, r, n);
+    buf_put(path, l, 32);
+    buf_put(path, r, 32);
+    buf_put(path, n, 32);
+}
+
+static void put_leaf(struct buf *path, const unsigned char hash[32],
+                     uint64_t end)
+{
+    unsigned char n[32];
+
+    note(n, end);
+    buf_put(path, hash, 32);
+    buf_put(path, n, 32);
+}
+
+/* (a, [b, c]): the ends of b and c count from the beginning of b. */
+static void test_nested(void)
+{
+    static const unsigned char marker[32];
+    unsigned char h[3][32], a[32], b[32], c[32], inner[32], root[32];
+    struct err err = ERR_INIT;
+    struct chunk_place p;
+    struct buf path, below;
+
+    for (unsigned i = 0; i < 3; i++)
+        memset(h[i], (int)('a' + i), 32);
+    leaf_id(a, h[0], K);
+    leaf_id(b, h[1], K);
+    leaf_id(c, h[2], K + 1000);
+    buf_init(&below, ROOM);
+    buf_init(&path, ROOM);
+    put_branch(&below, inner, b, c, K);
+    put_leaf(&below, h[2], K + 1000);
+    buf_put(&path, marker, 32);
+    put_branch(&path, root, a, inner, K);
+    buf_put(&path, below.data, below.len);
+    ok(chunk_path(&p, root, 2 * K + 1000, 2 * K, path.data, path.len, &err)
+       == 0 && p.start == 2 * K && p.end == 2 * K + 1000 &&
+       memcmp(p.hash, h[2], 32) == 0, "a nested tree at the right %s",
+       err.text);
+    ok(chunk_path(&p, root, 2 * K + 1000, 2 * K, path.data + 32,
+                  path.len - 32, &err) == -1, "without its marker: %s",
+       err.text);
+    ok(chunk_path(&p, root, 2 * K + 1000, K, path.data, path.len, &err) ==
+       -1, "a path to another chunk: %s", err.text);
+    ok(chunk_path(&p, root, 2 * K + 1000, 2 * K + 1000, path.data, path.len,
+                  &err) == -1, "%s", err.text);
+
+    /* ([b, c], a) */
+    err = (struct err)ERR_INIT;
+    leaf_id(a, h[0], 3 * K + 1000);
+    buf_reset(&path);
+    buf_put(&path, marker, 32);
+    put_branch(&path, root, inner, a, K + 1000);
+    buf_put(&path, below.data, below.len);
+    ok(chunk_path(&p, root, 2 * K + 1000, K, path.data, path.len, &err) == 0
+       && p.start == K && p.end == K + 1000, "at the left %s", err.text);
+    buf_clear(&path);
+    buf_clear(&below);
+}
+
+static void test_amounts(void)
+{
+    struct data_root *d = data_root_new(3);
+    struct err err = ERR_INIT;
+    unsigned char root[32];
+
+    ok(data_root_put(d, "ab", 2, &err) == 0 &&
+       data_root_end(d, root, &err) == -1, "%s", err.text);
+    ok(data_root_put(d, "cd", 2, &err) == -1, "%s", err.text);
+    ok(data_root_put(d, "c", 1, &err) == 0 &&
+       data_root_end(d, root, &err) == 0, "all of it");
+    data_root_free(d);
+    d = data_root_new(100);
+    data_root_put(d, "x", 1, &err);
+    data_root_free(d); /* in the middle of a chunk */
+    ok(chunk_size(0, K + 1) == (K + 2) / 2 &&
+       chunk_size(0, K + CHUNK_MIN) == K && chunk_size(0, 2 * K) == K,
+       "where data is cut");
+}
+
+static void test_receipt(const struct key *k)
+{
+    struct receipt r = { .timestamp_ms = 1763900000000, .winc = 5,
+                         .deadline_height = 1650000, .version = "0.2.0" };
+    unsigned char address[32], other[32] = "other";
+    struct err err = ERR_INIT;
+    struct receipt got;
+    struct buf b;
+
+    memset(r.id, 7, 32);
+    key_address(k, address);
+    buf_init(&b, ROOM);
+    ok(receipt_sign(&b, &r, k, &err) == 0, "make a receipt %s", err.text);
+    ok(receipt_read(&got, b.data, b.len, r.id, address, &err) == 0 &&
+       got.winc == 5 && got.timestamp_ms == r.timestamp_ms &&
+       memcmp(got.signer, address, 32) == 0, "read it %s", err.text);
+    ok(receipt_read(&got, b.data, b.len, other, NULL, &err) == -1 &&
+       strstr(err.text, "another item"), "%s", err.text);
+    ok(receipt_read(&got, b.data, b.len, r.id, other, &err) == -1 &&
+       strstr(err.text, "not the bundler's"), "%s", err.text);
+    ok(receipt_read(&got, "{}", 2, r.id, NULL, &err) == -1 &&
+       receipt_read(&got, "x", 1, r.id, NULL, &err) == -1 &&
+       receipt_read(&got, "[]", 2, r.id, NULL, &err) == -1, "%s", err.text);
+    buf_clear(&b);
+}
+
+/* The transaction with `from` replaced by `to` of the same length. */
+static void refuses_tx(const struct buf *tx, const char *from, const char *to,
+                       const char *want)
+{
+    char *text = xstrndup(tx->data, tx->len), *at = strstr(text, from);
+    struct err err = ERR_INIT;
+    struct tx t;
+
+    if (!at || strlen(from) != strlen(to))
+        abort();
+    memcpy(at, to, strlen(to));
+    ok(tx_check(&t, text, tx->len, NULL, &err) == -1 &&
+       err.code == ERR_INPUT && strstr(err.text, want), "%s", err.text);
+    free(text);
+}
+
+static void test_tx(void)
+{
+    unsigned char other[32] = "other";
+    struct err err = ERR_INIT;
+    struct buf b;
+    struct tx t;
+
+    buf_init(&b, ROOM);
+    arweave_file(&b, "tx/tx-00-small.json");
+    ok(tx_check(&t, b.data, b.len, NULL, &err) == 0 && t.n_tags == 1 &&
+       t.tag[0].n_name == 12 &&
+       memcmp(t.tag[0].name, "Content-Type", 12) == 0, "a transaction %s",
+       err.text);
+    tx_clear(&t);
+    ok(tx_check(&t, b.data, b.len, other, &err) == -1, "%s", err.text);
+    refuses_tx(&b, "\"format\": 2", "\"format\": 1", "format 2");
+    refuses_tx(&b, "\"owner\"", "\"ower_\"", "\"owner\"");
+    refuses_tx(&b, "\"reward\": \"1", "\"reward\": \"0", "\"reward\"");
+    refuses_tx(&b, "\"reward\": \"1", "\"reward\": \"2", "signature");
+    refuses_tx(&b, "\"data_size\": \"8\"", "\"data_size\": \"0\"",
+               "do not belong");
+    refuses_tx(&b, "\"id\": \"N", "\"id\": \"M", "id");
+    refuses_tx(&b, "Q29udGVudC1UeXBl", "Q29udGVudC1UeXB-", "signature");
+    buf_clear(&b);
+}
+
+int main(void)
+{
+    struct key *k = test_key();
+
+    test_nested();
+    test_amounts();
+    test_receipt(k);
+    test_tx();
+    key_free(k);
+    return done();
+}
