@@ -4,13 +4,11 @@
  */
 #include <config.h>
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/base64.h"
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -18,61 +16,36 @@
 #include "base/opt.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/start.h"
 #include "cmd/work.h"
 #include "engine/model.h"
 #include "engine/models.h"
-#include "jobs/launcher.h"
 #include "store/resume.h"
 #include "store/spool.h"
-
-#define LINE_MAX_BYTES ((size_t)1 << 20)
 
 struct submit {
     struct settings *settings;
     const char *model, *output, *nodes_text;
-    uint64_t nodes;
     bool dry_run;
     struct spool *spool;
-    const struct launcher *launcher;
-    char **words;  /* of the setting sbatch, NULL-terminated */
+    struct start start;
     char *model_path; /* of the file at hand; NULL: the store's */
 };
 
 /* ---- before -------------------------------------------------------------- */
 
-/* Words at blanks; quotes are not understood and not needed by sbatch. */
-static char **split(const char *text)
-{
-    size_t n = 0, len = strlen(text);
-    char **list = xcalloc(len / 2 + 2, sizeof(*list));
-
-    while (*text) {
-        size_t word = strcspn(text, " \t");
-
-        if (word > 0)
-            list[n++] = xstrndup(text, word);
-        text += word;
-        text += strspn(text, " \t");
-    }
-    return list;
-}
-
-static void free_words(char **list)
-{
-    for (size_t i = 0; list && list[i]; i++)
-        free(list[i]);
-    free(list);
-}
-
 static int prepare(struct submit *s, struct err *err)
 {
-    if (s->nodes_text && (json_u64_text(s->nodes_text, &s->nodes) ||
-                          s->nodes < 1 || s->nodes > 100000))
+    uint64_t n = 0;
+
+    if (s->nodes_text && (json_u64_text(s->nodes_text, &n) || n < 1 ||
+                          n > 100000))
         return err_set(err, ERR_INPUT, "apus submit: --nodes \"%s\": a number"
                        " expected", s->nodes_text);
-    if (work_check(s->settings, err))
+    if (start_init(&s->start, s->settings, NULL, err))
         return -1;
-    s->words = split(settings_text(s->settings, "sbatch"));
+    s->start.nodes = (unsigned)n;
+    s->start.dry_run = s->dry_run;
     return 0;
 }
 
@@ -122,52 +95,7 @@ static int find(struct submit *s, const char *name, struct batch *b,
                           : spool_find(s->spool, name, b, err);
 }
 
-/* ---- starting ------------------------------------------------------------ */
-
-static int show(struct submit *s, const struct launch *l)
-{
-    struct buf line;
-
-    buf_init(&line, LINE_MAX_BYTES);
-    s->launcher->show(l, &line);
-    printf("%s\n", line.len ? line.data : "");
-    buf_clear(&line);
-    return 0;
-}
-
-static int start(struct submit *s, const struct batch *b, struct err *err)
-{
-    struct work_options o = {
-        .settings = s->settings, .model_path = s->model_path
-    };
-    struct launch l;
-    char id[LAUNCH_ID_SIZE], *log;
-    struct batch_info info;
-    int rc;
-
-    if (batch_info_read(&info, b->path, err))
-        return -1;
-    work_launch(&l, b, &o);
-    if (strcmp(s->launcher->name, "local") == 0)
-        l.ranks = work_ranks(s->settings, info.n_requests);
-    batch_info_clear(&info);
-    log = xasprintf("%s/log/%s.log", spool_dir(s->spool), l.batch);
-    l.log = log;
-    l.nodes = (unsigned)s->nodes;
-    l.options = (const char *const *)s->words;
-    if (s->dry_run) {
-        rc = show(s, &l);
-    } else {
-        rc = s->launcher->submit(&l, id, err);
-        if (rc == 0) {
-            printf("%s\t%s\t%s\n", l.batch, s->launcher->name, id);
-            log_info("its messages go to \"%s\"", log);
-        }
-    }
-    free(log);
-    work_launch_clear(&l);
-    return rc;
-}
+/* ---- starting ---------------------------------------------------------- */
 
 /* A person who names a batch forgives the starts that got nowhere. */
 static int submit_batch(struct submit *s, struct batch *b, bool named,
@@ -184,7 +112,7 @@ static int submit_batch(struct submit *s, struct batch *b, bool named,
     if (!s->dry_run && (work_prepare(s->spool, b, err) ||
                         (named && resume_again(b->path, err))))
         return -1;
-    return start(s, b, err);
+    return start_batch(&s->start, b, s->model_path, err);
 }
 
 static int submit_named(struct submit *s, const char *name, struct err *err)
@@ -224,7 +152,7 @@ static int do_submit(struct submit *s, const char **names, size_t n,
 {
     if (spool_open(&s->spool, settings_text(s->settings, "spool"), err))
         return -1;
-    s->launcher = launcher_find(settings_text(s->settings, "launcher"));
+    s->start.spool = s->spool;
     if (n == 0)
         return submit_todo(s, err);
     for (size_t i = 0; i < n; i++)
@@ -267,7 +195,7 @@ int cmd_submit(struct settings *s, int argc, char **argv)
         }
     }
     spool_close(sub.spool);
-    free_words(sub.words);
+    start_clear(&sub.start);
     free(args);
     return status;
 }

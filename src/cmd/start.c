@@ -1,0 +1,105 @@
+/*
+ * Workers in the background.
+ */
+#include <config.h>
+
+#include "cmd/start.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/settings.h"
+#include "cmd/work.h"
+#include "jobs/launcher.h"
+#include "store/spool.h"
+
+#define LINE_MAX_BYTES ((size_t)1 << 20)
+
+/* Words at blanks; quotes are not understood and not needed by sbatch. */
+static char **split(const char *text)
+{
+    size_t n = 0, len = strlen(text);
+    char **list = xcalloc(len / 2 + 2, sizeof(*list));
+
+    while (*text) {
+        size_t word = strcspn(text, " \t");
+
+        if (word > 0)
+            list[n++] = xstrndup(text, word);
+        text += word;
+        text += strspn(text, " \t");
+    }
+    return list;
+}
+
+int start_init(struct start *s, struct settings *settings,
+               const struct spool *spool, struct err *err)
+{
+    memset(s, 0, sizeof(*s));
+    s->settings = settings;
+    s->spool = spool;
+    if (work_check(settings, err))
+        return -1;
+    s->words = split(settings_text(settings, "sbatch"));
+    s->launcher = launcher_find(settings_text(settings, "launcher"));
+    return 0;
+}
+
+void start_clear(struct start *s)
+{
+    for (size_t i = 0; s->words && s->words[i]; i++)
+        free(s->words[i]);
+    free(s->words);
+    s->words = NULL;
+}
+
+static int show(const struct start *s, const struct launch *l)
+{
+    struct buf line;
+
+    buf_init(&line, LINE_MAX_BYTES);
+    s->launcher->show(l, &line);
+    printf("%s\n", line.len ? line.data : "");
+    buf_clear(&line);
+    return 0;
+}
+
+int start_batch(const struct start *s, const struct batch *b,
+                const char *model_path, struct err *err)
+{
+    struct work_options o = {
+        .settings = s->settings, .model_path = model_path
+    };
+    struct launch l;
+    char id[LAUNCH_ID_SIZE], *log;
+    struct batch_info info;
+    int rc;
+
+    if (batch_info_read(&info, b->path, err))
+        return -1;
+    work_launch(&l, b, &o);
+    if (strcmp(s->launcher->name, "local") == 0)
+        l.ranks = work_ranks(s->settings, info.n_requests);
+    batch_info_clear(&info);
+    log = xasprintf("%s/log/%s.log", spool_dir(s->spool), l.batch);
+    l.log = log;
+    l.nodes = s->nodes;
+    l.options = (const char *const *)s->words;
+    if (s->dry_run) {
+        rc = show(s, &l);
+    } else {
+        rc = s->launcher->submit(&l, id, err);
+        if (rc == 0) {
+            printf("%s\t%s\t%s\n", l.batch, s->launcher->name, id);
+            log_info("its messages go to \"%s\"", log);
+        }
+    }
+    free(log);
+    work_launch_clear(&l);
+    return rc;
+}

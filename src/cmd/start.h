@@ -1,0 +1,36 @@
+/*
+ * Starting workers in the background, here or as jobs of Slurm, as the
+ * setting `launcher` says.  Nothing is waited for.
+ */
+#ifndef APUS_CMD_START_H
+#define APUS_CMD_START_H
+
+#include <stdbool.h>
+
+struct batch;
+struct err;
+struct launcher;
+struct settings;
+struct spool;
+
+struct start {
+    struct settings *settings;
+    const struct spool *spool;
+    const struct launcher *launcher;
+    char **words;   /* of the setting sbatch, NULL-terminated */
+    unsigned nodes; /* of Slurm; 0: one */
+    bool dry_run;   /* start nothing, print the command */
+};
+
+/* ERR_INPUT if a setting of the worker makes no sense.  Clear it in any
+ * case. */
+int start_init(struct start *s, struct settings *settings,
+               const struct spool *spool, struct err *err);
+void start_clear(struct start *s);
+
+/* Start a worker for a batch in todo, with the model in this file (NULL: the
+ * store's), and print a line: batch, launcher, job. */
+int start_batch(const struct start *s, const struct batch *b,
+                const char *model_path, struct err *err);
+
+#endif
