@@ -22,6 +22,11 @@ struct settings;
 int bundler_new(struct bundler **out, const struct settings *s,
                 struct err *err);
 void bundler_free(struct bundler *b);
+/* Asked now and then whether to end early (ERR_RETRY); may be NULL. */
+void bundler_stop(struct bundler *b, bool (*stop)(void));
+/* Items of more than `above` bytes go in parts of about `part` bytes; 50 and
+ * 25 MiB unless it is set. */
+void bundler_parts(struct bundler *b, uint64_t part, uint64_t above);
 const char *bundler_url(const struct bundler *b);
 
 /* What GET /info and /v1/price say. */
@@ -36,21 +41,28 @@ int bundler_price(struct bundler *b, uint64_t n, uint64_t *winc,
 int bundler_balance(struct bundler *b, const unsigned char address[32],
                     uint64_t *winc, struct err *err);
 
-/* The bytes of an item: a head in memory and, behind it, a file (may be
- * NULL), of which bytes [at, at + n) are the data. */
+/* The bytes of an item: a head in memory (or all of it) and, behind it, a file
+ * (may be NULL), of which bytes [at, at + n) are the data. */
 struct bundler_item {
     unsigned char id[32];
     const void *head;
     size_t n_head;
     const char *path;
     uint64_t at, n;
+    /* Where an upload in parts is remembered, so that the next call goes on
+     * with it; removed when it is done.  NULL: it begins anew each time. */
+    const char *state;
+    /* Told how much was sent; may be NULL. */
+    void (*progress)(void *self, uint64_t done, uint64_t size);
+    void *self;
 };
 
 /* Upload.  0: taken; the receipt's JSON, verified against `signer` (NULL:
  * any), is in `receipt`, or nothing where it was already there (202, 201, an
  * "already" answer).  Failures: ERR_INPUT with the remedy for 402 (the
- * message begins with "payment required") and for an item that is refused;
- * ERR_RETRY for what may pass. */
+ * message begins with "payment required"), for an item that is refused, and
+ * for one without tags, which is never sent; ERR_RETRY for what may pass, and
+ * for a receipt that is not the signer's: the item may have been taken. */
 int bundler_post(struct bundler *b, const struct bundler_item *it,
                  const unsigned char *signer, struct buf *receipt,
                  struct err *err);

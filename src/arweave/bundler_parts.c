@@ -1,0 +1,286 @@
+/*
+ * Uploads in parts.  The bundler gives the upload a name, which is written
+ * down before the first part goes; what it has of it is asked before any part
+ * is sent, so that an upload goes on where it ended.
+ */
+#include <config.h>
+
+#include "arweave/bundler.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arweave/bundler_answer.h"
+#include "arweave/bundler_internal.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#define MAX_STATE 256
+#define MAX_POLL_S 3600 /* where http-timeout is 0 */
+
+struct parts {
+    struct bundler *b;
+    const struct bundler_item *item;
+    const unsigned char *signer;
+    struct buf *receipt;
+    struct bundler_upload upload;
+    uint64_t size;
+    size_t n;
+    bool *there;
+    bool gone;     /* the bundler does not know the upload any more */
+};
+
+static char *path_of(const struct parts *p, const char *what)
+{
+    return xasprintf("v1/chunks/arweave/%s/%s", p->upload.id, what);
+}
+
+/* ---- which upload ----- */
+
+/* The state file "ID PART\n": false if there is none that makes sense. */
+static bool read_state(struct parts *p)
+{
+    struct buf text, json;
+    char *space;
+    bool good = false;
+
+    if (!p->item->state || !file_exists(p->item->state))
+        return false;
+    buf_init(&text, MAX_STATE);
+    buf_init(&json, MAX_STATE + 64);
+    if (file_read(&text, p->item->state, NULL) || !text.len ||
+        text.data[text.len - 1] != '\n')
+        goto out;
+    text.data[text.len - 1] = '\0';
+    space = strchr(text.data, ' ');
+    if (!space)
+        goto out;
+    *space = '\0';
+    /* through the reader of the bundler's answer, which checks both */
+    buf_puts(&json, "{\"id\":\"");
+    buf_puts(&json, text.data);
+    buf_printf(&json, "\",\"chunkSize\":\"%s\"}", space + 1);
+    good = !bundler_read_begin(&p->upload, json.data, json.len, NULL);
+out:
+    buf_clear(&text);
+    buf_clear(&json);
+    return good;
+}
+
+static int write_state(const struct parts *p, struct err *err)
+{
+    char text[MAX_STATE];
+    int n = snprintf(text, sizeof text, "%s %" PRIu64 "\n", p->upload.id,
+                     p->upload.part);
+
+    return p->item->state ? file_write(p->item->state, text, (size_t)n, err)
+                          : 0;
+}
+
+static void forget_state(const struct parts *p)
+{
+    if (p->item->state)
+        unlink(p->item->state);
+}
+
+static int count_parts(struct parts *p, struct err *err)
+{
+    uint64_t n = p->size / p->upload.part + (p->size % p->upload.part != 0);
+
+    if (n > BUNDLER_MAX_PARTS)
+        return err_set(err, ERR_INPUT, "an item of %" PRIu64 " bytes has too "
+                       "many parts", p->size);
+    free(p->there);
+    p->n = (size_t)n;
+    p->there = xcalloc(p->n, sizeof *p->there);
+    return 0;
+}
+
+/* What the bundler has of it: 0, 1 if it does not know it, -1. */
+static int ask_list(struct parts *p, struct err *err)
+{
+    char *path = path_of(p, "-1");
+    struct http_answer a;
+    int rc;
+
+    http_answer_init(&a);
+    rc = bundler_call(p->b, p->b->url, path, NULL, &a, err);
+    if (!rc && a.status == 404)
+        rc = 1;
+    else if (!rc && a.status != 200)
+        rc = bundler_refused(p->b, &a, err);
+    if (!rc && bundler_read_list(p->there, &p->upload, p->size, a.body.data,
+                                 a.body.len, err))
+        rc = bundler_nonsense(p->b->url, path, err);
+    http_answer_clear(&a);
+    free(path);
+    return rc;
+}
+
+static int begin(struct parts *p, struct err *err)
+{
+    char path[128];
+    struct http_answer a;
+    int rc;
+
+    http_answer_init(&a);
+    snprintf(path, sizeof path, "v1/chunks/arweave/-1/-1?chunkSize=%" PRIu64,
+             p->b->part);
+    rc = bundler_call(p->b, p->b->url, path, NULL, &a, err);
+    if (!rc && a.status != 200)
+        rc = bundler_refused(p->b, &a, err);
+    if (!rc && bundler_read_begin(&p->upload, a.body.data, a.body.len, err))
+        rc = bundler_nonsense(p->b->url, path, err);
+    http_answer_clear(&a);
+    if (rc || count_parts(p, err))
+        return -1;
+    return write_state(p, err);
+}
+
+/* The upload of the last time, if the bundler knows it, else a new one. */
+static int choose(struct parts *p, struct err *err)
+{
+    int rc;
+
+    if (!read_state(p))
+        return begin(p, err);
+    if (count_parts(p, err))
+        return -1;
+    rc = ask_list(p, err);
+    return rc > 0 ? begin(p, err) : rc;
+}
+
+/* ---- sending ----- */
+
+static int send_part(struct parts *p, struct bundler_body *body, size_t i,
+                     struct err *err)
+{
+    char offset[24], *path;
+    struct http_answer a;
+    int rc;
+
+    body->begin = body->at = i * p->upload.part;
+    body->end = p->size - body->begin < p->upload.part
+                    ? p->size : body->begin + p->upload.part;
+    snprintf(offset, sizeof offset, "%" PRIu64, body->begin);
+    path = path_of(p, offset);
+    http_answer_init(&a);
+    rc = bundler_call(p->b, p->b->url, path, body, &a, err);
+    if (!rc && (a.status < 200 || a.status > 299)) {
+        p->gone = a.status == 404;
+        rc = bundler_refused(p->b, &a, err);
+    }
+    http_answer_clear(&a);
+    free(path);
+    return rc;
+}
+
+static int send_parts(struct parts *p, struct err *err)
+{
+    struct bundler_body body;
+    int rc = bundler_body_open(&body, p->item, err);
+
+    for (size_t i = 0; i < p->n && !rc; i++)
+        if (!p->there[i])
+            rc = send_part(p, &body, i, err);
+    bundler_body_close(&body);
+    return rc;
+}
+
+/* ---- the end ----- */
+
+/* 0 taken, 1 not yet, -1. */
+static int ask_end(struct parts *p, struct err *err)
+{
+    char *path = path_of(p, "status");
+    enum bundler_end end = BUNDLER_WORKING;
+    struct http_answer a;
+    struct buf json;
+    int rc;
+
+    http_answer_init(&a);
+    buf_init(&json, 65536);
+    rc = bundler_call(p->b, p->b->url, path, NULL, &a, err);
+    if (!rc && a.status != 200)
+        rc = bundler_refused(p->b, &a, err);
+    if (!rc && bundler_read_end(&end, &json, a.body.data, a.body.len, err))
+        rc = bundler_nonsense(p->b->url, path, err);
+    if (!rc && end == BUNDLER_UNPAID)
+        rc = bundler_unpaid(p->b, "UNDERFUNDED", err);
+    else if (!rc && end == BUNDLER_REFUSED)
+        rc = err_set(err, ERR_INPUT, "\"%s\" refuses the item: %.*s",
+                     p->b->url, (int)(a.body.len < 200 ? a.body.len : 200),
+                     a.body.data);
+    else if (!rc && end == BUNDLER_WORKING)
+        rc = 1;
+    if (!rc && json.len)
+        rc = bundler_keep_receipt(p->b, p->receipt, p->item, p->signer,
+                                  json.data, json.len, err);
+    if (rc < 0 && end == BUNDLER_REFUSED)
+        forget_state(p);
+    http_answer_clear(&a);
+    buf_clear(&json);
+    free(path);
+    return rc;
+}
+
+static int wait_end(struct parts *p, struct err *err)
+{
+    unsigned limit = p->b->limits.total_s ? p->b->limits.total_s : MAX_POLL_S;
+    time_t last = time(NULL) + (time_t)limit;
+    int rc;
+
+    for (unsigned turn = 0;; turn++) {
+        rc = ask_end(p, err);
+        if (rc <= 0)
+            return rc;
+        if (time(NULL) > last)
+            return err_set(err, ERR_RETRY, "\"%s\" is still at the upload "
+                           "after %u seconds", p->b->url, limit);
+        if (http_wait(p->b->http, turn, NULL, err))
+            return -1;
+    }
+}
+
+static int finalize(struct parts *p, struct err *err)
+{
+    struct bundler_item none = { .n_head = 0 };
+    char *path = path_of(p, "finalize");
+    struct bundler_body body;
+    struct http_answer a;
+    int rc;
+
+    http_answer_init(&a);
+    bundler_body_open(&body, &none, NULL);
+    rc = bundler_call(p->b, p->b->url, path, &body, &a, err);
+    if (!rc && (a.status < 200 || a.status > 299)) {
+        p->gone = a.status == 404;
+        rc = bundler_has_it(&a) ? 0 : bundler_refused(p->b, &a, err);
+    }
+    http_answer_clear(&a);
+    free(path);
+    return rc ? rc : wait_end(p, err);
+}
+
+int bundler_post_parts(struct bundler *b, const struct bundler_item *it,
+                       const unsigned char *signer, struct buf *receipt,
+                       struct err *err)
+{
+    struct parts p = { .b = b, .item = it, .signer = signer,
+                       .receipt = receipt, .size = bundler_item_size(it) };
+    int rc = choose(&p, err);
+
+    rc = rc ? rc : send_parts(&p, err);
+    rc = rc ? rc : finalize(&p, err);
+    if (!rc || p.gone)
+        forget_state(&p);
+    free(p.there);
+    return rc;
+}
