@@ -12,6 +12,7 @@
 #include "arweave/bundle.h"
 #include "arweave/item.h"
 #include "arweave/key.h"
+#include "arweave/tags.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -149,6 +150,124 @@ static void test_streams(const struct key *k)
     buf_clear(&data);
 }
 
+/* Bytes of tags: how many there are, or what is wrong with them. */
+static void test_tags(void)
+{
+    static const struct {
+        const char *hex;
+        int n; /* -1: refused with this text */
+        const char *text;
+    } rows[] = {
+        { "", 0, "no bytes" },
+        { "00", 0, "an array of none" },
+        { "0202610262 00", 1, "one" },
+        { "0202610262 0202630264 00", 2, "two blocks" },
+        { "0108 02610262 00", 1, "a negative count and a length" },
+        { "0308 02610262 00", -1, "name of 0" },
+        { "010a 02610262 00", -1, "not as long" },
+        { "0106 02610262 00", -1, "not as long" },
+        { "0107 02610262 00", -1, "goes on past" },
+        { "8200 02610262 00", 1, "a number with a byte too many" },
+        { "828080808080808080 00 02610262 00", 1, "with eight" },
+        { "82808080808080808000 02610262 8000", 1, "and in the last" },
+        { "ffffffffffffffffff01 00", -1, "more than 128" },
+        { "feffffffffffffffff01 00", -1, "more than 128" },
+        { "ffffffffffffffffff02", -1, "more than 64 bits" },
+        { "8080808080808080808000", -1, "more than 64 bits" },
+        { "80", -1, "goes on past" },
+        { "0202610262", -1, "goes on past" },
+        { "0202610262 0000", -1, "after the last" },
+        { "0202610262 00ff", -1, "after the last" },
+        { "0200 0262 00", -1, "name of 0 bytes" },
+        { "0202 61 00 00", -1, "value of 0 bytes" },
+        { "0201 6100", -1, "below 0" },
+        { "02ffffffffffffffffff01 6100", -1, "below 0" },
+        { "02feffffffffffffffff01 6100", -1, "goes on past" },
+        { "02046102 6200", -1, "goes on past" },
+    };
+    struct item_tag tag[ITEM_MAX_TAGS];
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        unsigned char bytes[64];
+        struct err err = ERR_INIT;
+        size_t n = 0, n_tags = 0;
+        char hex[128];
+        int rc;
+
+        for (const char *p = rows[i].hex; *p; p++)
+            if (*p != ' ')
+                hex[n++] = *p;
+        hex[n] = '\0';
+        unhex(bytes, hex);
+        rc = tags_read(tag, ITEM_MAX_TAGS, &n_tags, bytes, n / 2, &err);
+        if (rows[i].n < 0)
+            ok(rc == -1 && err.code == ERR_INPUT &&
+               strstr(err.text, rows[i].text), "tags %s: %s", rows[i].hex,
+               err.text);
+        else
+            ok(rc == 0 && n_tags == (size_t)rows[i].n, "tags %s: %s %s",
+               rows[i].hex, rows[i].text, err.text);
+    }
+}
+
+/* Where the signature says nothing: bytes of the head that it is not over. */
+static void test_unsigned(const struct key *k)
+{
+    struct item_spec spec = { NULL, NULL, NULL, 0 };
+    struct err err = ERR_INIT;
+    unsigned char id[32];
+    struct item it;
+    struct buf b;
+
+    buf_init(&b, ROOM);
+    item_sign(&b, &spec, "data", 4, k, id, &err);
+    for (size_t at = 1026; at < 1028; at++) {
+        b.data[at] = 2;
+        ok(item_open(&it, b.data, b.len, &err) == -1 &&
+           strstr(err.text, "not 0 or 1"), "%s", err.text);
+        b.data[at] = 0;
+    }
+    b.data[1028] = 1;
+    ok(item_open(&it, b.data, b.len, &err) == -1 &&
+       strstr(err.text, "says that it has 1"), "%s", err.text);
+    b.data[1028] = (char)129;
+    ok(item_open(&it, b.data, b.len, &err) == -1 &&
+       strstr(err.text, "129 tags"), "%s", err.text);
+    buf_clear(&b);
+}
+
+/* Ethereum: the parity of the point counts, in both its forms, and s is in
+ * the lower half. */
+static void test_ethereum(void)
+{
+    struct err err = ERR_INIT;
+    struct item it;
+    struct buf b;
+
+    if (!key_has_ethereum()) {
+        skip("Ethereum", "this libcrypto has no secp256k1");
+        return;
+    }
+    buf_init(&b, ROOM);
+    arweave_file(&b, "items/14-ethereum.bin");
+    ok(item_open(&it, b.data, b.len, &err) == 0, "an item %s", err.text);
+    b.data[66] = 28;
+    ok(item_open(&it, b.data, b.len, &err) == -1, "the other parity: %s",
+       err.text);
+    b.data[66] = 0;
+    err = (struct err)ERR_INIT;
+    ok(item_open(&it, b.data, b.len, &err) == 0, "without the 27 %s",
+       err.text);
+    b.data[66] = 29;
+    ok(item_open(&it, b.data, b.len, &err) == -1, "another v: %s", err.text);
+    unhex((unsigned char *)b.data + 34, "9f836d5ec8c982c041ae8a45cc71d7c9"
+          "3a4fa79c7736b8af7a921f4e286f2d94");
+    b.data[66] = 28;
+    ok(item_open(&it, b.data, b.len, &err) == -1, "the other s: %s",
+       err.text);
+    buf_clear(&b);
+}
+
 struct source {
     const char *text;
     size_t left;
@@ -273,6 +392,10 @@ static void test_bundle(const struct key *k)
         b.data[i] ^= 1;
     }
     ok(n == 0, "each byte of its head that is changed is found");
+    ok(bundle_check(b.data, b.len - 1, &err) == -1, "%s", err.text);
+    buf_putc(&b, 0);
+    ok(bundle_check(b.data, b.len, &err) == -1 &&
+       strstr(err.text, "after its last item"), "%s", err.text);
     ok(bundle_head(&items, e, BUNDLE_MAX_ITEMS + 1, &err) == -1, "%s",
        err.text);
     buf_clear(&b);
@@ -288,6 +411,9 @@ int main(void)
     test_streams(k);
     test_sign_stream(k);
     test_limits(k);
+    test_tags();
+    test_unsigned(k);
+    test_ethereum();
     test_bundle(k);
     key_free(k);
     return done();

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -287,6 +288,40 @@ static void test_sign(const struct key *k)
     ok(!key_check(n, sig, "abc", 3), "nor one of ones");
 }
 
+struct signer {
+    const struct key *k;
+    unsigned char sig[KEY_BYTES];
+    int rc;
+};
+
+static void *sign_many(void *arg)
+{
+    struct signer *s = arg;
+
+    for (int i = 0; i < 5; i++)
+        s->rc |= key_sign(s->k, s->sig, "abc", 3, NULL);
+    return NULL;
+}
+
+static void test_threads(const struct key *k)
+{
+    pthread_t thread[4];
+    struct signer s[4];
+    int good = 1;
+
+    for (int i = 0; i < 4; i++) {
+        s[i] = (struct signer){ .k = k };
+        if (pthread_create(&thread[i], NULL, sign_many, &s[i]))
+            abort();
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(thread[i], NULL);
+        good = good && s[i].rc == 0 &&
+               memcmp(s[i].sig, s[0].sig, KEY_BYTES) == 0;
+    }
+    ok(good, "four threads sign with one key");
+}
+
 /* RFC 8032 section 7.1, test 2; Keccak-256 of the empty string and of "abc"
  * as Ethereum has them. */
 static void test_others(void)
@@ -319,6 +354,7 @@ int main(void)
     test_faults(k);
     test_others();
     test_sign(k);
+    test_threads(k);
     test_texts(text);
     test_files(text);
     ok(key_new(&made, &err) == 0, "a new key %s", err.text);
