@@ -14,10 +14,10 @@
 
 #include "ao/ao_internal.h"
 #include "arweave/key.h"
+#include "arweave/wallet.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/settings.h"
 
@@ -385,26 +385,5 @@ int ao_ask(struct ao *ao, struct ao_result *r,
 
 int ao_wallet_path(char **path, const struct settings *s, struct err *err)
 {
-    static const char system_wide[] = "/etc/apus/wallet.json";
-    const char *home = getenv("HOME"), *set = settings_text(s, "wallet");
-    char *own;
-
-    if (*set) {
-        *path = xstrdup(set);
-        return 0;
-    }
-    if (file_exists(system_wide)) {
-        *path = xstrdup(system_wide);
-        return 0;
-    }
-    own = file_join(home && *home ? home : "/nonexistent",
-                    ".config/apus/wallet.json");
-    if (file_exists(own)) {
-        *path = own;
-        return 0;
-    }
-    err_set(err, ERR_INPUT, "no wallet: neither \"%s\" nor \"%s\" is there;"
-            " name one with the setting wallet", system_wide, own);
-    free(own);
-    return -1;
+    return wallet_path(path, s, err);
 }
