@@ -75,6 +75,45 @@ answers 206 "the item out of its root" get "$url/raw/$root" \
 sed 1d answer | cmp -s - large && r=0 || r=1
 report $r "it is the same"
 
+# ---- finding items ------------------------------------------------------
+finds() { # NAME BODY ID...
+    name=$1
+    printf '%s' "$2" | tr '\n' ' ' >query
+    shift 2
+    answers 200 "$name" post "$url/graphql" 'Content-Type: application/json' \
+        <query
+    sed 1d answer | tr ',' '\n' |
+        sed -n 's/.*"node":{"id":"\([^"]*\)".*/\1/p' >found
+    echo "$@" | tr ' ' '\n' | sed '/^$/d' | cmp -s - found && r=0 || r=1
+    report $r "it is $# of them"
+}
+echo one | netcall sign "$net/wallet.json" - A=c Kind=x >c1
+echo two | netcall sign "$net/wallet.json" - A=c Kind=y >c2
+echo two | netcall sign "$net/dapp.json" - A=c Kind=y >c3
+for i in 1 2 3; do
+    answers 200 "item $i" post "$url/bundler/v1/tx" "$octets" <c$i
+    eval "c$i=\$(netcall id <c$i)"
+done
+finds "by tags, newest first" \
+    '{"query":"{transactions(tags:[{name:\"A\",values:[\"c\"]}])
+        {edges{node{id}}}}"}' $c3 $c2 $c1
+finds "oldest first, of an owner, with variables" \
+    '{"query":"query($o:[String!],$t:[TagFilter!]){transactions(owners:$o,
+        tags:$t,sort:HEIGHT_ASC){edges{node{id}}}}","variables":{"o":["'"$(
+        netcall address "$net/wallet.json")"'"],"t":[{"name":"Kind","values":[
+        "x","y"]},{"name":"A","values":["c"]}]}}' $c1 $c2
+page='{"query":"{transactions(ids:[\"'$c1'\",\"'$c2'\"],first:1AFTER){'
+page=$page'pageInfo{hasNextPage}edges{cursor node{id}}}}"}'
+finds "a page of one" "$(echo "$page" | sed 's/AFTER//')" $c2
+has answer '"hasNextPage":true' "there is another"
+cursor=$(sed -n 's/.*"cursor":"\([^"]*\)".*/\1/p' answer)
+finds "the next page" "$(echo "$page" |
+    sed "s/AFTER/,after:\\\\\"$cursor\\\\\"/")" $c1
+has answer '"hasNextPage":false' "it is the last"
+finds "none" '{"query":"{transactions(tags:[{name:\"A\",values:[]}]){edges}}"}'
+echo '{"query":"{blocks{edges}}"}' >query
+answers 400 "something else" post "$url/graphql" <query
+
 # ---- kill -9 ------------------------------------------------------------
 kill -9 "$net_job"
 wait "$net_job" 2>/dev/null || :

@@ -169,19 +169,20 @@ static void take_new(struct buf *ids, size_t from, const struct buf *found)
 int graphql_find(struct graphql *g, const struct graphql_query *q,
                  struct buf *ids, struct err *err)
 {
+    struct err last = ERR_INIT;
     size_t from = ids->len;
     bool answered = false;
     struct buf found;
 
     for (size_t i = 0; i < g->n; i++) {
         buf_init(&found, (q->max + GRAPHQL_PAGE_MAX) * 32);
-        if (ask(g, g->url[i], q, &found, err) == 0) {
+        if (ask(g, g->url[i], q, &found, &last) == 0) {
             answered = true;
             take_new(ids, from, &found);
         }
         buf_clear(&found);
     }
     if (!answered)
-        return -1;
+        return err_set(err, last.code, "%s", last.text);
     return buf_check(ids, "the list of ids", err);
 }

@@ -375,6 +375,8 @@ void gateway_route(struct net *net, const struct call *c, const char *path,
 
     if (strcmp(c->method, "POST") == 0 && strncmp(path, "mine/", 5) == 0)
         mine(net, path + 5, a);
+    else if (strcmp(c->method, "POST") == 0 && strcmp(path, "graphql") == 0)
+        graphql_route(net, c, a);
     else if (!is_get(c))
         answer_text(a, 405, "this gateway takes GET and HEAD");
     else if (strcmp(path, "info") == 0 || path[0] == '\0')

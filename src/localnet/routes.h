@@ -19,6 +19,8 @@ struct upload;
 /* GET /raw/{id}, /{id}, /tx/{id}.., /info .., POST /mine/N */
 void gateway_route(struct net *net, const struct call *c, const char *path,
                    enum unit u, struct answer *a);
+/* Its POST /graphql: items by owner and tags. */
+void graphql_route(struct net *net, const struct call *c, struct answer *a);
 
 /* The bundler.  The sink of an upload is a struct upload; a part of one in
  * parts is in memory. */
