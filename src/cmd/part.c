@@ -1,6 +1,6 @@
 /*
- * Whether a file may be opened: it lies in a batch of this spool, and is what
- * was sealed there.
+ * What a name is, and whether a file may be opened: it lies in a batch of this
+ * spool, and is what was sealed there.
  */
 #include <config.h>
 
@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "store/seal.h"
 #include "store/spool.h"
@@ -20,6 +22,24 @@ bool part_is_file(const char *what)
     size_t n = strlen(what);
 
     return n > 3 && strcmp(what + n - 3, ".h5") == 0;
+}
+
+bool part_is_item(const char *what, const char *spool_dir)
+{
+    struct batch b = { .path = NULL };
+    struct err unused = ERR_INIT;
+    unsigned char id[32];
+    struct spool *s;
+    bool found;
+
+    if (base64url_id(id, what))
+        return false;
+    if (!file_is_dir(spool_dir) || spool_open(&s, spool_dir, &unused))
+        return true;
+    found = spool_find(s, what, &b, &unused) == 0;
+    batch_clear(&b);
+    spool_close(s);
+    return !found;
 }
 
 static int foreign(const char *path, struct err *err)

@@ -1,6 +1,7 @@
 /*
- * Files of checkpoints that were named on a command line, and whether they
- * may be opened: libhdf5 is no parser for files of strangers.
+ * What was named on a command line: a batch, an item on Arweave, or a file of
+ * a checkpoint, and whether it may be opened: libhdf5 is no parser for files
+ * of strangers.
  */
 #ifndef APUS_CMD_PART_H
 #define APUS_CMD_PART_H
@@ -12,6 +13,10 @@ struct spool;
 
 /* Whether this names a file and no batch: it ends with ".h5". */
 bool part_is_file(const char *what);
+
+/* Whether this is an id, of 43 characters, that no batch of the spool has: an
+ * item on Arweave.  The spool is not made for that. */
+bool part_is_item(const char *what, const char *spool_dir);
 
 /* 0 if the file is what the checkpoint.json beside it in this spool names, by
  * its SHA-256, or `trust` is set; -1 with ERR_INPUT. */

@@ -4,6 +4,8 @@
  */
 #include <config.h>
 
+#include "cmd/show.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,12 +35,13 @@
 struct show {
     const struct settings *settings;
     const char *what, *request;
+    const char *item_file;   /* instead of what */
     unsigned char id[32];    /* of the request */
     bool trust;
     bool found;
 };
 
-static void print_id(const char *key, const unsigned char id[32])
+void show_id(const char *key, const unsigned char id[32])
 {
     char text[ID_TEXT];
 
@@ -62,7 +65,7 @@ static void print_path(const char *key, const char *path)
 
 /* ---- an answer ----------------------------------------------------------- */
 
-static const char *finish_name(uint32_t finish)
+const char *show_finish(uint32_t finish)
 {
     switch (finish) {
     case RESULT_EOS: return "end-of-text";
@@ -76,8 +79,10 @@ static const char *finish_name(uint32_t finish)
     }
 }
 
-static void print_ids(const char *key, const unsigned char *p, size_t n)
+void show_tokens(const char *key, const void *ids, size_t n)
 {
+    const unsigned char *p = ids;
+
     printf("%s\t", key);
     for (size_t i = 0; i < n; i++)
         printf("%s%" PRIu32, i ? " " : "", get_u32(p + 4 * i));
@@ -100,9 +105,9 @@ static void print_answer(const struct checkpoint_row *row,
     struct job_record job;
     unsigned char id[32];
 
-    print_id("request", res->request);
+    show_id("request", res->request);
     printf("line\t%" PRIu32 "\nchoice\t%" PRIu32 "\nfinish\t%s\n", row->line,
-           res->choice, finish_name(res->finish));
+           res->choice, show_finish(res->finish));
     if (job_record_unpack(&job, r->job) == 0)
         printf("max_tokens\t%" PRIu32 "\ntemperature\t%" PRIu32 ".%06" PRIu32
                "\ntop_p\t%" PRIu32 ".%06" PRIu32 "\ntop_k\t%" PRIu32
@@ -115,8 +120,8 @@ static void print_answer(const struct checkpoint_row *row,
     digest(id, r->result, RECORD_RESULT);
     print_hex("result", id);
     printf("positions\t%" PRIu32 "\n", res->n);
-    print_ids("prompt", r->prompt, r->n_prompt);
-    print_ids("tokens", r->output, r->n_output);
+    show_tokens("prompt", r->prompt, r->n_prompt);
+    show_tokens("tokens", r->output, r->n_output);
     printf("text\t%zu bytes\n", r->text_size);
     fwrite(r->text, 1, r->text_size, stdout);
     putchar('\n');
@@ -129,7 +134,7 @@ static void print_row(const struct checkpoint_row *row,
 
     base64url(id, res->request, 32);
     printf("%" PRIu32 "\t%" PRIu32 "\t%s\t%s\t%zu\t%zu\n", row->line,
-           res->choice, id, finish_name(res->finish), row->record.n_prompt,
+           res->choice, id, show_finish(res->finish), row->record.n_prompt,
            row->record.n_output);
 }
 
@@ -166,9 +171,9 @@ static int show_part(struct show *s, const char *path, struct err *err)
         return -1;
     h = checkpoint_head(c);
     if (!s->request) {
-        print_id("batch", h->batch);
-        print_id("model", h->model);
-        print_id("root", h->part_root);
+        show_id("batch", h->batch);
+        show_id("model", h->model);
+        show_id("root", h->part_root);
         printf("first\t%" PRIu64 "\nrequests\t%" PRIu64 "\nanswers\t%" PRIu64
                "\nlast_rows\t%s\n\n", h->first, h->count, h->n_rows,
                h->with_last ? "yes" : "no");
@@ -262,10 +267,10 @@ static int show_info(const struct batch *b, struct err *err)
 
     if (batch_info_read(&i, b->path, err))
         return -1;
-    print_id("batch", b->id);
+    show_id("batch", b->id);
     printf("state\t%s\n", spool_state_name(b->state));
     print_path("path", b->path);
-    print_id("model", i.model);
+    show_id("model", i.model);
     print_path("source", i.source);
     print_path("output", i.output);
     printf("requests\t%" PRIu64 "\n", i.n_requests);
@@ -308,16 +313,23 @@ static bool is_log(const char *what)
 
 static int do_show(struct show *s, struct err *err)
 {
+    const char *dir = settings_text(s->settings, "spool");
     struct batch b = { .path = NULL };
     struct spool *spool;
     int rc;
 
+    if (!s->what == !s->item_file)
+        return err_set(err, ERR_INPUT, "apus show: a batch, a file, an id or"
+                       " --item FILE expected");
     if (s->request && base64url_id(s->id, s->request))
         return err_set(err, ERR_INPUT, "--request \"%s\": the id of a request"
                        " expected, 43 characters", s->request);
+    if (s->item_file || part_is_item(s->what, dir))
+        return show_item(s->settings, s->what ? s->what : s->item_file,
+                         s->item_file != NULL, err);
     if (is_log(s->what))
         return show_log(s->what, err);
-    if (spool_open(&spool, settings_text(s->settings, "spool"), err))
+    if (spool_open(&spool, dir, err))
         return -1;
     if (part_is_file(s->what)) {
         rc = part_may_open(spool, s->what, s->trust, err) ||
@@ -342,24 +354,28 @@ int cmd_show(struct settings *s, int argc, char **argv)
     const struct opt opts[] = {
         { 0, "request", "ID", "only the answers to this request, whole",
           &show.request, NULL },
+        { 0, "item", "FILE", "a raw item in a file instead of an id",
+          &show.item_file, NULL },
         { 0, "trust", NULL, "open a file that was not made in this spool",
           NULL, &show.trust },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
     const struct opt_command command = {
         .name = "apus show",
-        .synopsis = "BATCH|FILE.h5|FILE.log [--request ID] [--trust]",
+        .synopsis = "[BATCH|FILE.h5|FILE.log|ID] [--request ID]"
+                    " [--item FILE] [--trust]",
         .about = "Print what a batch is, what answers a part of a checkpoint"
                  " has, or the frames of a\nlog; with --request an answer with"
-                 " all that determined it.",
-        .opts = opts, .min_args = 1, .max_args = 1,
+                 " all that determined it.  Of an item on Arweave:\nits tags"
+                 " and what it says.",
+        .opts = opts, .min_args = 0, .max_args = 1,
     };
     struct err err = ERR_INIT;
     size_t n_args;
     int status = cmd_begin(&command, s, argc, argv, args, &n_args);
 
     if (status == CMD_GO) {
-        show.what = args[0];
+        show.what = n_args ? args[0] : NULL;
         status = do_show(&show, &err) ? cmd_fail(&err) : CMD_DONE;
     }
     free(args);

@@ -1,8 +1,11 @@
 /*
  * apus verify: hold a checkpoint against everything that is at hand, and
- * compute its answers again.  One line a claim.
+ * compute its answers again.  One line a claim.  What lies on Arweave:
+ * verify_item.c.
  */
 #include <config.h>
+
+#include "cmd/verify.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,32 +21,23 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/part.h"
-#include "cmd/progress.h"
 #include "engine/model.h"
 #include "engine/models.h"
 #include "kernels/kernels.h"
 #include "store/spool.h"
-#include "verify/check.h"
-#include "verify/prompt.h"
 #include "verify/replay.h"
-
-struct verify {
-    struct settings *settings;
-    const char *what, *recompute, *trace, *model_name;
-    bool trust;
-    struct check_options o;
-    struct prompt_model model;
-    struct progress progress;
-    bool begun;
-};
 
 static void print_claim(void *self, const struct check_claim *c)
 {
     struct verify *v = self;
 
     progress_clear(&v->progress);
-    printf("%s\t%s: %s, against %s: %s\n", c->holds ? "ok" : "WRONG",
-           c->file, c->what, c->against, c->detail);
+    if (c->open)
+        printf("open\t%s: %s, not checked: %s\n", c->file, c->what,
+               c->detail);
+    else
+        printf("%s\t%s: %s, against %s: %s\n", c->holds ? "ok" : "WRONG",
+               c->file, c->what, c->against, c->detail);
     fflush(stdout);
 }
 
@@ -75,6 +69,17 @@ static void print_step(void *self, const struct replay_step *s)
 
 static int check_use(struct verify *v, struct err *err)
 {
+    if (!v->what == !v->item_file)
+        return err_set(err, ERR_INPUT, "apus verify: %s", v->what
+                       ? "--item FILE is instead of BATCH, FILE.h5 or ID"
+                       : "BATCH, FILE.h5, ID or --item FILE expected");
+    if (v->key_text && base64url_id(v->key, v->key_text))
+        return err_set(err, ERR_INPUT, "apus verify: --key \"%s\": an address"
+                       " expected, 43 characters", v->key_text);
+    if (v->statement && v->what && part_is_file(v->what) && !v->key_text)
+        return err_set(err, ERR_INPUT, "apus verify: --statement of a file"
+                       " wants --key ADDRESS: who you expect to have signed"
+                       " it");
     if (v->recompute && strcmp(v->recompute, "all") == 0)
         v->o.recompute = CHECK_ALL;
     else if (v->recompute && json_u64_text(v->recompute, &v->o.recompute))
@@ -88,7 +93,7 @@ static int check_use(struct verify *v, struct err *err)
     return 0;
 }
 
-static int open_model(struct verify *v, const unsigned char want[32],
+int verify_open_model(struct verify *v, const unsigned char want[32],
                       struct err *err)
 {
     const char *kernel = settings_text(v->settings, "kernel");
@@ -118,17 +123,47 @@ static int open_model(struct verify *v, const unsigned char want[32],
 
 /* ---- the two kinds ------------------------------------------------------- */
 
+static int check_file(struct verify *v, const unsigned char model[32],
+                      struct err *err)
+{
+    if ((v->o.recompute || v->o.trace) && verify_open_model(v, model, err))
+        return -1;
+    return check_part(v->what, &v->o, err);
+}
+
 static int verify_part(struct verify *v, const struct spool *s,
                        struct err *err)
 {
-    unsigned char model[32];
+    unsigned char model[32] = { 0 }, batch[32];
 
     if (part_may_open(s, v->what, v->trust, err))
         return -1;
     if ((v->o.recompute || v->o.trace) &&
-        (check_part_model(model, v->what, err) || open_model(v, model, err)))
+        check_part_ids(model, batch, v->what, err))
         return -1;
-    return check_part(v->what, &v->o, err);
+    return check_file(v, model, err);
+}
+
+/* A file of a stranger: opened only after its statement was found. */
+static int verify_foreign(struct verify *v, struct err *err)
+{
+    unsigned char model[32], batch[32], want[32];
+    int rc = verify_signed_part(v, want, err);
+    struct check_claim c = {
+        .file = v->what, .what = "its batch", .against = "the statement",
+        .detail = "the same",
+    };
+
+    if (rc)
+        return rc;
+    if (check_part_ids(model, batch, v->what, err))
+        return -1;
+    c.holds = memcmp(batch, want, 32) == 0;
+    if (!c.holds)
+        c.detail = "another batch";
+    print_claim(v, &c);
+    rc = check_file(v, model, err);
+    return rc < 0 ? -1 : rc || !c.holds;
 }
 
 static int verify_batch(struct verify *v, const struct spool *s,
@@ -141,7 +176,7 @@ static int verify_batch(struct verify *v, const struct spool *s,
     if (rc == 0 && (v->o.recompute || v->o.trace)) {
         rc = batch_info_read(&info, b.path, err);
         if (rc == 0) {
-            rc = open_model(v, info.model, err);
+            rc = verify_open_model(v, info.model, err);
             batch_info_clear(&info);
         }
     }
@@ -153,19 +188,21 @@ static int verify_batch(struct verify *v, const struct spool *s,
 
 static int do_verify(struct verify *v, struct err *err)
 {
+    const char *dir = settings_text(v->settings, "spool");
     struct spool *s = NULL;
     int rc;
 
-    if (part_is_file(v->what) && v->trust) {
-        rc = verify_part(v, NULL, err);
-    } else if (spool_open(&s, settings_text(v->settings, "spool"), err)) {
-        rc = -1;
-    } else {
-        rc = part_is_file(v->what) ? verify_part(v, s, err)
-                                   : verify_batch(v, s, err);
-    }
+    if (v->item_file || part_is_item(v->what, dir))
+        return verify_item(v, err);
+    if (part_is_file(v->what) && v->key_text)
+        return verify_foreign(v, err);
+    if (part_is_file(v->what) && v->trust)
+        return verify_part(v, NULL, err);
+    if (spool_open(&s, dir, err))
+        return -1;
+    rc = part_is_file(v->what) ? verify_part(v, s, err)
+                               : verify_batch(v, s, err);
     spool_close(s);
-    progress_clear(&v->progress);
     return rc;
 }
 
@@ -179,10 +216,12 @@ static int verify_and_tell(struct verify *v)
         return CMD_MISUSED;
     }
     rc = do_verify(v, &err);
+    progress_clear(&v->progress);
     if (rc < 0)
         return cmd_fail(&err);
     if (rc > 0)
-        log_error("\"%s\" is not what it claims", v->what);
+        log_error("\"%s\" is not what it claims",
+                  v->what ? v->what : v->item_file);
     return rc ? CMD_NO : CMD_DONE;
 }
 
@@ -197,24 +236,35 @@ int cmd_verify(struct settings *s, int argc, char **argv)
           " position", &v.trace, NULL },
         { 'm', "model", "MODEL", "the model, if it is not in the store",
           &v.model_name, NULL },
+        { 'k', "key", "ADDRESS", "who must have signed it: the node's"
+          " address", &v.key_text, NULL },
+        { 0, "statement", "ID|FILE", "the statement of its batch, if no"
+          " gateway names it", &v.statement, NULL },
+        { 0, "all", NULL, "of a statement: every answer of its batch, from"
+          " Arweave", NULL, &v.all },
+        { 0, "item", "FILE", "a raw item in a file instead of an id",
+          &v.item_file, NULL },
         { 0, "trust", NULL, "open a file that was not made in this spool",
           NULL, &v.trust },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
     const struct opt_command command = {
         .name = "apus verify",
-        .synopsis = "BATCH|FILE.h5 [--recompute N|all] [--trace ID]"
-                    " [-m MODEL] [--trust]",
+        .synopsis = "[BATCH|FILE.h5|ID] [-k ADDRESS] [--statement ID|FILE]"
+                    " [--all] [--recompute N|all] [--trace ID] [-m MODEL]"
+                    " [--item FILE] [--trust]",
         .about = "Check every hash of a batch or of one part of a checkpoint,"
-                 " and compute answers\nagain.  One line a claim; exit status"
-                 " 0 if all hold, 3 if one does not.",
-        .opts = opts, .min_args = 1, .max_args = 1,
+                 " or of what lies on\nArweave: a result or a statement, and"
+                 " compute answers again.  A FILE.h5 from\nelsewhere is opened"
+                 " if a statement that --key signed names it.  One line a"
+                 " claim;\nexit status 0 if all hold, 3 if one does not.",
+        .opts = opts, .min_args = 0, .max_args = 1,
     };
     size_t n_args;
     int status = cmd_begin(&command, s, argc, argv, args, &n_args);
 
     if (status == CMD_GO) {
-        v.what = args[0];
+        v.what = n_args ? args[0] : NULL;
         v.o.claim = print_claim;
         v.o.progress = show_progress;
         v.o.step = print_step;

@@ -162,8 +162,8 @@ int refused_next(struct refused *f, uint32_t *line, struct reason *why,
 
 /* ---- checkpoint.json ---------------------------------------------------- */
 
-static int hash_file(unsigned char sha256[32], uint64_t *size,
-                     const char *path, struct err *err)
+int seal_file_hash(unsigned char sha256[32], uint64_t *size,
+                   const char *path, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct digest *d;
@@ -198,7 +198,7 @@ int seal_file_check(const struct seal_file *f, const char *path,
     unsigned char sha256[32];
     uint64_t size = 0;
 
-    if (hash_file(sha256, &size, path, err))
+    if (seal_file_hash(sha256, &size, path, err))
         return -1;
     if (size != f->size)
         return err_set(err, ERR_INPUT, "\"%s\" has %" PRIu64 " bytes and was"
@@ -220,7 +220,7 @@ static int put_part(struct buf *out, const struct seal *s, size_t part,
     uint64_t size = 0;
     int rc = -1;
 
-    if (hash_file(sha256, &size, path, err) ||
+    if (seal_file_hash(sha256, &size, path, err) ||
         checkpoint_open(&c, path, err))
         goto out;
     h = checkpoint_head(c);

@@ -411,14 +411,15 @@ static void plan(struct check *c, uint64_t n_rows)
     c->of = c->to_draw;
 }
 
-int check_part_model(unsigned char model[32], const char *path,
-                     struct err *err)
+int check_part_ids(unsigned char model[32], unsigned char batch[32],
+                   const char *path, struct err *err)
 {
     struct checkpoint *p;
 
     if (checkpoint_open(&p, path, err))
         return -1;
     memcpy(model, checkpoint_head(p)->model, 32);
+    memcpy(batch, checkpoint_head(p)->batch, 32);
     checkpoint_close(p);
     return 0;
 }

@@ -15,11 +15,12 @@ struct prompt_model;
 struct replay_step;
 struct x1_kernels;
 
-/* One claim.  `file` is the file's name, `what` was checked against `against`;
- * `detail` counts what was looked at, or says what is wrong. */
+/* One claim.  `file` is the file's name or the item's id, `what` was checked
+ * against `against`; `detail` counts what was looked at, or says what is
+ * wrong.  An open one was held against nothing, and detail says why. */
 struct check_claim {
     const char *file, *what, *against;
-    bool holds;
+    bool holds, open;
     const char *detail;
 };
 typedef void check_claim_fn(void *self, const struct check_claim *c);
@@ -52,8 +53,8 @@ int check_part(const char *path, const struct check_options *o,
 int check_batch(const char *batch_path, const struct check_options *o,
                 struct err *err);
 
-/* The model that the answers of a part, or of a batch, were computed with. */
-int check_part_model(unsigned char model[32], const char *path,
-                     struct err *err);
+/* The model that the answers of a part were computed with, and its batch. */
+int check_part_ids(unsigned char model[32], unsigned char batch[32],
+                   const char *path, struct err *err);
 
 #endif

@@ -1,0 +1,23 @@
+/*
+ * What the files of apus show share.
+ */
+#ifndef APUS_CMD_SHOW_H
+#define APUS_CMD_SHOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct settings;
+
+/* Lines "key, tab, value" of an id or hash, of ids of tokens; the name of an
+ * end. */
+void show_id(const char *key, const unsigned char id[32]);
+void show_tokens(const char *key, const void *ids, size_t n);
+const char *show_finish(uint32_t finish);
+
+/* What an item on Arweave says: `what` is its id, or a file with its bytes. */
+int show_item(const struct settings *s, const char *what, int is_file,
+              struct err *err);
+
+#endif

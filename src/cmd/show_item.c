@@ -1,0 +1,224 @@
+/*
+ * apus show of an item from Arweave: what it says, and that it is whole and
+ * signed; whether it is right is apus verify's.
+ */
+#include <config.h>
+
+#include "cmd/show.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arweave/bundle.h"
+#include "base/base64.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "verify/lookup.h"
+#include "verify/published.h"
+
+#define TEXT_MAX 65536 /* bytes of an unknown item that are printed */
+
+/* What people signed may have bytes that a terminal or a line of ours would
+ * be changed by. */
+static void print_bytes(const char *s, size_t n)
+{
+    size_t at = 0;
+
+    while (at < n) {
+        int len = utf8_next(s + at, n - at, NULL);
+        unsigned char c = (unsigned char)s[at];
+
+        if (len <= 0 || c < 0x20 || c == 0x7f || (c == 0xc2 &&
+            (unsigned char)s[at + 1] < 0xa0)) {
+            putchar('?');
+            len = len < 0 ? -len : len ? len : 1;
+        } else {
+            fwrite(s + at, 1, (size_t)len, stdout);
+        }
+        at += (size_t)len;
+    }
+}
+
+/* The same of a text with lines. */
+static void print_lines(const char *s, size_t n)
+{
+    for (size_t i = 0, len; i < n; i += len + 1) {
+        const char *end = memchr(s + i, '\n', n - i);
+
+        len = end ? (size_t)(end - (s + i)) : n - i;
+        print_bytes(s + i, len);
+        putchar('\n');
+    }
+}
+
+static void show_head(const struct claims_item *it)
+{
+    const struct item *h = &it->head;
+
+    show_id("item", h->id);
+    show_id("owner", h->address);
+    printf("signature\tgood, type %u\n", h->type);
+    if (h->target)
+        show_id("target", h->target);
+    for (size_t i = 0; i < h->n_tags; i++) {
+        printf("tag\t");
+        print_bytes(h->tag[i].name, h->tag[i].n_name);
+        putchar('\t');
+        print_bytes(h->tag[i].value, h->tag[i].n_value);
+        putchar('\n');
+    }
+    printf("data\t%zu bytes\n", it->n);
+}
+
+/* ---- kinds --------------------------------------------------------------- */
+
+static void show_params(const struct job_record *j)
+{
+    printf("choice\t%" PRIu32 "\nmax_tokens\t%" PRIu32 "\ntemperature\t%"
+           PRIu32 ".%06" PRIu32 "\ntop_p\t%" PRIu32 ".%06" PRIu32 "\ntop_k\t%"
+           PRIu32 "\nseed\t%" PRIu64 "\nstop_strings\t%" PRIu32 "\n",
+           j->choice, j->max_tokens, j->temperature / 1000000,
+           j->temperature % 1000000, j->top_p / 1000000, j->top_p % 1000000,
+           j->top_k, j->seed, j->n_stops);
+}
+
+/* Everything that is short, and the text last: it may have lines. */
+static int show_result(const struct claims_item *it, struct err *err)
+{
+    struct published p;
+    int rc;
+
+    published_init(&p);
+    rc = published_read(&p, it->data, it->n, err);
+    if (rc == 0) {
+        show_id("request", p.result.request);
+        show_id("process", p.process);
+        show_id("model", p.result.model);
+        printf("finish\t%s\n", show_finish(p.result.finish));
+        show_params(&p.job);
+        show_id("job", p.said_job);
+        show_id("trace", p.result.trace);
+        printf("positions\t%" PRIu32 "\n", p.result.n);
+        show_id("batch", p.batch);
+        show_id("root", p.root);
+        printf("place\t%" PRIu32 " of %" PRIu32 "\n", p.index, p.count);
+        show_id("node", p.node);
+    }
+    if (rc == 0 && p.hashed) {
+        printf("prompt\t%" PRIu32 " ids, by their hash\ntokens\t%" PRIu32
+               " ids, by their hash\ntext\tby its hash\n", p.job.n_prompt,
+               p.result.n_out);
+    } else if (rc == 0) {
+        show_tokens("prompt", p.prompt.data, p.prompt.len / 4);
+        show_tokens("tokens", p.output.data, p.output.len / 4);
+        printf("text\t%zu bytes\n", p.text.len);
+        print_lines(p.text.data, p.text.len);
+    }
+    published_clear(&p);
+    return rc;
+}
+
+static int show_statement(const struct claims_item *it, struct err *err)
+{
+    struct published_statement s;
+    unsigned char id[32];
+
+    if (published_statement_read(&s, it->data, it->n, err))
+        return -1;
+    statement_id(id, &s.s);
+    show_id("statement", id);
+    show_id("batch", s.s.batch);
+    show_id("root", s.s.root);
+    printf("answers\t%" PRIu32 "\n", s.s.count);
+    show_id("process", s.s.process);
+    show_id("node", s.s.node);
+    show_id("previous", s.s.previous);
+    for (uint32_t i = 0; i < s.s.n_files; i++) {
+        const unsigned char *f = s.files + (size_t)i * PUBLISHED_FILE;
+        char sha[ID_TEXT];
+
+        base64url(sha, f + 8, 32);
+        printf("part\tpart-%04" PRIu32 ".h5\t%" PRIu64 "\t%s\n", i,
+               get_u64(f), sha);
+    }
+    return 0;
+}
+
+static int show_bundle(const struct claims_item *it, struct err *err)
+{
+    struct bundle_entry *e = NULL;
+    size_t n = 0;
+
+    if (bundle_table(&e, &n, it->data, it->n, it->n, err))
+        return -1;
+    printf("items\t%zu\n", n);
+    for (size_t i = 0; i < n; i++) {
+        char id[ID_TEXT];
+
+        base64url(id, e[i].id, 32);
+        printf("holds\t%s\t%" PRIu64 "\t%" PRIu64 "\n", id, e[i].at,
+               e[i].size);
+    }
+    free(e);
+    return 0;
+}
+
+/* Text is printed, anything else is left alone. */
+static void show_other(const struct claims_item *it)
+{
+    if (it->n > 0 && it->n <= TEXT_MAX && utf8_valid(it->data, it->n))
+        print_lines(it->data, it->n);
+}
+
+static void note(void *self, const char *text)
+{
+    (void)self;
+    log_info("%s", text);
+}
+
+static int get(const struct settings *s, const char *what, int is_file,
+               struct lookup_item *i, struct err *err)
+{
+    struct lookup *l = NULL;
+    unsigned char id[32];
+    int rc;
+
+    if (is_file)
+        return lookup_file(what, i, err) ? -1 : 0;
+    if (base64url_id(id, what))
+        return err_set(err, ERR_INPUT, "\"%s\" is no id: 43 characters"
+                       " expected", what);
+    rc = lookup_new(&l, s, note, NULL, err) || lookup_get(l, id, i, err)
+             ? -1 : 0;
+    lookup_free(l);
+    return rc;
+}
+
+int show_item(const struct settings *s, const char *what, int is_file,
+              struct err *err)
+{
+    struct lookup_item i;
+    char kind[32];
+    int rc;
+
+    lookup_item_init(&i, LOOKUP_BUNDLE_MAX);
+    rc = get(s, what, is_file, &i, err);
+    if (rc == 0) {
+        show_head(&i.it);
+        claims_kind(kind, &i.it.head);
+        if (strcmp(kind, "result-1") == 0)
+            rc = show_result(&i.it, err);
+        else if (strcmp(kind, "statement-1") == 0)
+            rc = show_statement(&i.it, err);
+        else if (strcmp(kind, "bundle-1") == 0)
+            rc = show_bundle(&i.it, err);
+        else
+            show_other(&i.it);
+    }
+    lookup_item_clear(&i);
+    return rc;
+}

@@ -1,0 +1,42 @@
+/*
+ * What the files of apus verify share.
+ */
+#ifndef APUS_CMD_VERIFY_H
+#define APUS_CMD_VERIFY_H
+
+#include <stdbool.h>
+
+#include "cmd/progress.h"
+#include "verify/check.h"
+#include "verify/prompt.h"
+
+struct err;
+struct settings;
+
+struct verify {
+    struct settings *settings;
+    const char *what;      /* a batch, a file or an id; NULL with --item */
+    const char *recompute, *trace, *model_name;
+    const char *key_text, *statement, *item_file;
+    bool trust, all;
+    unsigned char key[32]; /* of --key */
+    struct check_options o;
+    struct prompt_model model;
+    struct progress progress;
+    bool begun;
+};
+
+/* Open the model of the answers, and find the kernel, into v->model and v->o;
+ * they stay. */
+int verify_open_model(struct verify *v, const unsigned char want[32],
+                      struct err *err);
+
+/* An item from Arweave, or of a file: 1 if a claim does not hold. */
+int verify_item(struct verify *v, struct err *err);
+
+/* Whether a part is one of the files of a statement which the key of --key
+ * signed: 0, and its batch's id in `batch`; 1 if not, which was told. */
+int verify_signed_part(struct verify *v, unsigned char batch[32],
+                       struct err *err);
+
+#endif

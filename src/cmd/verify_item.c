@@ -1,0 +1,327 @@
+/*
+ * apus verify of what lies on Arweave: a result, a statement, all answers of
+ * a batch; and of a part of a checkpoint that a statement names.
+ */
+#include <config.h>
+
+#include "cmd/verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "store/seal.h"
+#include "verify/claims.h"
+#include "verify/lookup.h"
+#include "verify/replay.h"
+
+struct look {
+    struct verify *v;
+    struct claims claims;
+    struct lookup *lookup; /* NULL until the network is needed */
+    struct replay *replay; /* NULL until something is computed */
+};
+
+static void note(void *self, const char *text)
+{
+    (void)self;
+    log_info("%s", text);
+}
+
+static void look_init(struct look *l, struct verify *v)
+{
+    memset(l, 0, sizeof(*l));
+    l->v = v;
+    l->claims = (struct claims){ .tell = v->o.claim, .self = v->o.self,
+                                 .key = v->key_text ? v->key : NULL };
+}
+
+static void look_clear(struct look *l)
+{
+    replay_free(l->replay);
+    lookup_free(l->lookup);
+}
+
+static int need_network(struct look *l, struct err *err)
+{
+    return l->lookup ? 0 : lookup_new(&l->lookup, l->v->settings, note, NULL,
+                                      err);
+}
+
+/* An item by its id or by the name of a file.  1: its signature is wrong,
+ * which was told. */
+static int get(struct look *l, const char *what, bool file,
+               struct lookup_item *i, struct err *err)
+{
+    struct err why = ERR_INIT;
+    unsigned char id[32];
+    int rc;
+
+    if (!file && base64url_id(id, what) == 0)
+        return need_network(l, err) || lookup_get(l->lookup, id, i, err)
+                   ? -1 : 0;
+    rc = lookup_file(what, i, &why);
+    if (rc < 0)
+        return err_set(err, why.code, "%s", why.text);
+    if (rc)
+        claims_tell(&l->claims, i->it.head.id, "its signature",
+                    "the key of its owner", "", why.text);
+    return rc;
+}
+
+/* ---- computing again ----------------------------------------------------- */
+
+static int compute(void *self, const unsigned char item[32],
+                   const struct published *p, struct err *err)
+{
+    struct replay_options o = { .max_rows = 0 };
+    struct look *l = self;
+    struct verify *v = l->v;
+
+    if (!v->o.model && verify_open_model(v, p->result.model, err))
+        return -1;
+    if (!l->replay && replay_new(&l->replay, v->o.model, v->o.kernels, &o,
+                                 err))
+        return -1;
+    return claims_compute(&l->claims, item, p, l->replay, v->model.id, err);
+}
+
+/* ---- a result ------------------------------------------------------------ */
+
+/* The statement of a batch, among those that its node signed. */
+struct wanted {
+    struct look *l;
+    const struct published *p;
+    const struct lookup_item *result;
+    bool found;
+    unsigned char id[32];
+    char other[160]; /* why another one is not it, or "" */
+};
+
+static int try_statement(void *self, const struct lookup_item *i,
+                         const struct published_statement *s, struct err *err)
+{
+    struct wanted *w = self;
+    const char *why = claims_not_in(w->p, &w->result->it, s, &i->it);
+    char id[ID_TEXT];
+
+    (void)err;
+    if (!why) {
+        w->found = true;
+        memcpy(w->id, i->it.head.id, 32);
+        return 0;
+    }
+    base64url(id, i->it.head.id, 32);
+    snprintf(w->other, sizeof(w->other), "statement %s: %s", id, why);
+    return 0;
+}
+
+static void tell_batch(struct look *l, const struct lookup_item *result,
+                       const unsigned char statement[32], const char *wrong)
+{
+    char id[ID_TEXT], against[ID_TEXT + 16];
+
+    base64url(id, statement, 32);
+    snprintf(against, sizeof(against), "statement %s", id);
+    claims_tell(&l->claims, result->it.head.id, "its batch", against,
+                "root, count, process and node are the same", wrong);
+}
+
+/* Of all that the node signed about this batch, one must fit and none may
+ * say something else: two are a fault of the node by themselves. */
+static int find_statement(struct look *l, const struct lookup_item *result,
+                          const struct published *p)
+{
+    struct wanted w = { .l = l, .p = p, .result = result };
+    struct err err = ERR_INIT;
+    char why[560];
+
+    if (need_network(l, &err) ||
+        lookup_statements(l->lookup, result->it.head.address, p->batch,
+                          try_statement, &w, &err)) {
+        snprintf(why, sizeof(why), "no gateway was asked for its statement:"
+                 " %s", err.text);
+        claims_open(&l->claims, result->it.head.id, "its batch", why);
+        return 0;
+    }
+    if (w.found)
+        tell_batch(l, result, w.id, *w.other ? w.other : NULL);
+    else if (*w.other)
+        claims_tell(&l->claims, result->it.head.id, "its batch",
+                    "what its node signed about it", "", w.other);
+    else
+        claims_open(&l->claims, result->it.head.id, "its batch",
+                    "no gateway names a statement about it; --statement"
+                    " names one");
+    return 0;
+}
+
+static int named_statement(struct look *l, const struct lookup_item *result,
+                           const struct published *p, struct err *err)
+{
+    struct published_statement s;
+    struct lookup_item i;
+    int rc;
+
+    lookup_item_init(&i, PUBLISHED_MAX);
+    rc = get(l, l->v->statement, false, &i, err);
+    if (rc == 0 && claims_statement(&l->claims, &i.it, &s) == 0)
+        tell_batch(l, result, i.it.head.id,
+                   claims_not_in(p, &result->it, &s, &i.it));
+    lookup_item_clear(&i);
+    return rc < 0 ? -1 : 0;
+}
+
+static int verify_result(struct look *l, const struct lookup_item *i,
+                         struct err *err)
+{
+    struct published p;
+    int rc = 0;
+
+    published_init(&p);
+    if (claims_result(&l->claims, &i->it, &p))
+        goto out;
+    rc = l->v->statement ? named_statement(l, i, &p, err)
+                         : find_statement(l, i, &p);
+    /* what contradicts itself need not be computed */
+    if (rc == 0 && l->v->o.recompute && !l->claims.failed)
+        rc = compute(l, i->it.head.id, &p, err);
+out:
+    published_clear(&p);
+    return rc;
+}
+
+/* ---- a statement --------------------------------------------------------- */
+
+static int verify_statement(struct look *l, const struct lookup_item *i,
+                            struct err *err)
+{
+    struct published_statement s;
+    bool compute_some = l->v->o.recompute > 0;
+
+    if (claims_statement(&l->claims, &i->it, &s))
+        return 0;
+    if (!l->v->all && !compute_some) {
+        claims_open(&l->claims, i->it.head.id, "its batch root",
+                    "--all fetches every answer");
+        return 0;
+    }
+    if (l->claims.failed)
+        return 0;
+    if (need_network(l, err))
+        return -1;
+    return lookup_batch(l->lookup, &l->claims, i, &s, l->v->o.recompute,
+                        compute_some ? compute : NULL, l, err);
+}
+
+int verify_item(struct verify *v, struct err *err)
+{
+    const char *what = v->item_file ? v->item_file : v->what;
+    struct lookup_item i;
+    struct look l;
+    char kind[32];
+    int rc;
+
+    look_init(&l, v);
+    lookup_item_init(&i, PUBLISHED_MAX + ITEM_HEAD_MAX);
+    rc = get(&l, what, v->item_file != NULL, &i, err);
+    if (rc)
+        goto out;
+    claims_kind(kind, &i.it.head);
+    if (strcmp(kind, "result-1") == 0)
+        rc = verify_result(&l, &i, err);
+    else if (strcmp(kind, "statement-1") == 0)
+        rc = verify_statement(&l, &i, err);
+    else
+        rc = err_set(err, ERR_INPUT, "item \"%s\" is neither a result nor a"
+                     " statement (its tag Apus is \"%s\"); apus show prints"
+                     " what it is", what, kind);
+out:
+    lookup_item_clear(&i);
+    look_clear(&l);
+    return rc < 0 ? -1 : l.claims.failed;
+}
+
+/* ---- a part of a checkpoint ---------------------------------------------- */
+
+struct part_file {
+    struct look *l;
+    uint64_t size;
+    unsigned char sha256[32], batch[32];
+};
+
+/* Tells the claims of the statement that has the file: 1, else 0. */
+static int try_part(void *self, const struct lookup_item *i,
+                    const struct published_statement *s, struct err *err)
+{
+    struct published_statement again;
+    struct part_file *f = self;
+    char id[ID_TEXT], against[ID_TEXT + 40], sha[ID_TEXT];
+
+    (void)err;
+    if (!published_has_file(s, f->size, f->sha256))
+        return 0;
+    if (claims_statement(&f->l->claims, &i->it, &again))
+        return 1;
+    memcpy(f->batch, s->s.batch, 32);
+    base64url(id, i->it.head.id, 32);
+    base64url(sha, f->sha256, 32);
+    snprintf(against, sizeof(against), "the files of statement %s", id);
+    claims_tell(&f->l->claims, i->it.head.id, "the size and SHA-256 of the"
+                " part", against, sha, NULL);
+    return 1;
+}
+
+/* The statement that was named: 1 if it has the file. */
+static int try_named(struct part_file *f, struct err *err)
+{
+    struct published_statement s;
+    struct lookup_item i;
+    struct err why = ERR_INIT;
+    int rc;
+
+    lookup_item_init(&i, PUBLISHED_MAX);
+    rc = get(f->l, f->l->v->statement, false, &i, err);
+    if (rc == 0 && published_statement_read(&s, i.it.data, i.it.n, &why))
+        rc = err_set(err, ERR_INPUT, "\"%s\": %s", f->l->v->statement,
+                     why.text);
+    else if (rc == 0)
+        rc = try_part(f, &i, &s, err);
+    else if (rc > 0)
+        rc = 0;
+    lookup_item_clear(&i);
+    return rc;
+}
+
+int verify_signed_part(struct verify *v, unsigned char batch[32],
+                       struct err *err)
+{
+    struct part_file f = { .size = 0 };
+    struct look l;
+    int rc;
+
+    look_init(&l, v);
+    f.l = &l;
+    rc = seal_file_hash(f.sha256, &f.size, v->what, err);
+    if (rc == 0 && v->statement)
+        rc = try_named(&f, err);
+    else if (rc == 0)
+        rc = need_network(&l, err)
+                 ? -1 : lookup_statements(l.lookup, v->key, NULL, try_part,
+                                          &f, err);
+    look_clear(&l);
+    if (rc < 0)
+        return -1;
+    memcpy(batch, f.batch, 32);
+    if (rc == 0)
+        log_error("\"%s\" is no file of %s: it is not opened", v->what,
+                  v->statement ? "that statement"
+                               : "any statement that --key signed and the"
+                                 " gateways name");
+    return rc == 0 || l.claims.failed;
+}

@@ -1,0 +1,269 @@
+/*
+ * Each claim is one comparison, or a few of one kind; the first difference is
+ * told.
+ */
+#include <config.h>
+
+#include "verify/claims.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "proof/digest.h"
+#include "store/record.h"
+#include "verify/replay.h"
+
+static bool same(const unsigned char a[32], const unsigned char b[32])
+{
+    return memcmp(a, b, 32) == 0;
+}
+
+void claims_kind(char kind[32], const struct item *it)
+{
+    if (item_tag_text(it, "Apus", kind, 32))
+        kind[0] = '\0';
+}
+
+static void tell(struct claims *c, const unsigned char item[32],
+                 const struct check_claim *told)
+{
+    struct check_claim cl = *told;
+    char id[ID_TEXT];
+
+    base64url(id, item, 32);
+    cl.file = id;
+    c->failed = c->failed || !cl.holds;
+    c->tell(c->self, &cl);
+}
+
+void claims_tell(struct claims *c, const unsigned char item[32],
+                 const char *what, const char *against, const char *detail,
+                 const char *wrong)
+{
+    tell(c, item, &(struct check_claim){
+        .what = what, .against = against, .holds = wrong == NULL,
+        .detail = wrong ? wrong : detail });
+}
+
+void claims_open(struct claims *c, const unsigned char item[32],
+                 const char *what, const char *why)
+{
+    tell(c, item, &(struct check_claim){
+        .what = what, .against = "nothing", .holds = true, .open = true,
+        .detail = why });
+}
+
+/* ---- of every item ------------------------------------------------------- */
+
+static void check_signer(struct claims *c, const struct item *it)
+{
+    char address[ID_TEXT], text[ID_TEXT + 64];
+
+    base64url(address, it->address, 32);
+    snprintf(text, sizeof(text), "signed by %s", address);
+    claims_tell(c, it->id, "its signature", "the key of its owner", text,
+                NULL);
+    if (c->key) {
+        claims_tell(c, it->id, "its owner", "--key", address,
+                    same(c->key, it->address) ? NULL : text);
+        return;
+    }
+    snprintf(text, sizeof(text), "%s; say with --key who it should be",
+             address);
+    claims_open(c, it->id, "its owner", text);
+}
+
+/* A tag is there once and has this value. */
+static bool tag_is(const struct item *it, const char *name,
+                   const unsigned char want[32])
+{
+    unsigned char id[32];
+
+    return item_tag_id(it, name, id) == 0 && same(id, want);
+}
+
+/* ---- results ------------------------------------------------------------- */
+
+static void check_tags(struct claims *c, const struct item *it,
+                       const struct published *p)
+{
+    const char *wrong = NULL;
+
+    if (!tag_is(it, "Request", p->result.request))
+        wrong = "the tag Request is not its request";
+    else if (!tag_is(it, "Model", p->result.model))
+        wrong = "the tag Model is not its model";
+    else if (!tag_is(it, "Job", p->result.job))
+        wrong = "the tag Job is not the id of its job record";
+    else if (!tag_is(it, "Batch", p->batch))
+        wrong = "the tag Batch is not its batch_id";
+    claims_tell(c, it->id, "its tags", "its values",
+                "Request, Model, Job and Batch are the same", wrong);
+}
+
+static void check_records(struct claims *c, const struct item *it,
+                          const struct published *p)
+{
+    unsigned char id[32];
+    char text[96];
+
+    snprintf(text, sizeof(text), "%" PRIu32 " ids of a prompt%s, at most %"
+             PRIu32 " tokens", p->job.n_prompt,
+             p->hashed ? " by their hash" : "", p->job.max_tokens);
+    claims_tell(c, it->id, "its job", "the job record of its values", text,
+                same(p->said_job, p->result.job)
+                    ? NULL : "\"job\" is another id");
+    digest(id, p->result_bytes, sizeof(p->result_bytes));
+    snprintf(text, sizeof(text), "%" PRIu32 " tokens%s, trace of %" PRIu32
+             " positions", p->result.n_out,
+             p->hashed ? " by their hash" : "", p->result.n);
+    claims_tell(c, it->id, "its tag Result", "the result record of its values",
+                text, tag_is(it, "Result", id) ? NULL : "it is another id");
+}
+
+static void check_end(struct claims *c, const struct item *it,
+                      const struct published *p)
+{
+    unsigned char none[32];
+    bool no_text, fits;
+
+    digest(none, NULL, 0);
+    no_text = same(none, p->result.text);
+    fits = record_finish_fits(&p->result, &p->job, no_text ? 0 : 1) &&
+           p->result.level <= 1;
+    claims_tell(c, it->id, "its finish", "its counts",
+                "they belong together",
+                fits ? NULL : "no answer that ends so has them");
+}
+
+int claims_result(struct claims *c, const struct claims_item *it,
+                  struct published *p)
+{
+    const struct item *h = &it->head;
+    struct err err = ERR_INIT;
+    char kind[32], text[64];
+
+    check_signer(c, h);
+    claims_kind(kind, h);
+    if (strcmp(kind, "result-1") != 0)
+        err_set(&err, ERR_INPUT, "the tag Apus is \"%s\"", kind);
+    else
+        published_read(p, it->data, it->n, &err);
+    claims_tell(c, h->id, "its form", "doc/proof.md section 5", "a result",
+                err.code ? err.text : NULL);
+    if (err.code)
+        return -1;
+    check_records(c, h, p);
+    check_tags(c, h, p);
+    check_end(c, h, p);
+    claims_tell(c, h->id, "its node", "its owner", "the same",
+                same(p->node, h->address) ? NULL
+                                          : "\"node\" is another address");
+    snprintf(text, sizeof(text), "answer %" PRIu32 " of %" PRIu32
+             ", from 0", p->index, p->count);
+    claims_tell(c, h->id, "its path", "its batch_root", text,
+                published_is_in(p, p->root, p->count)
+                    ? NULL : "it leads elsewhere");
+    return 0;
+}
+
+/* ---- statements ---------------------------------------------------------- */
+
+/* A batch of a file has no process: zeros, or no tag. */
+static bool process_fits(const struct item *it, const struct statement *s)
+{
+    static const unsigned char none[32];
+
+    if (tag_is(it, "Process", s->process))
+        return true;
+    if (!same(s->process, none))
+        return false;
+    for (size_t i = 0; i < it->n_tags; i++)
+        if (it->tag[i].n_name == 7 &&
+            memcmp(it->tag[i].name, "Process", 7) == 0)
+            return false;
+    return true;
+}
+
+int claims_statement(struct claims *c, const struct claims_item *it,
+                     struct published_statement *p)
+{
+    const struct item *h = &it->head;
+    const char *wrong = NULL;
+    struct err err = ERR_INIT;
+    char kind[32], text[64];
+
+    check_signer(c, h);
+    claims_kind(kind, h);
+    if (strcmp(kind, "statement-1") != 0)
+        err_set(&err, ERR_INPUT, "the tag Apus is \"%s\"", kind);
+    else
+        published_statement_read(p, it->data, it->n, &err);
+    claims_tell(c, h->id, "its form", "doc/proof.md section 5",
+                "a statement", err.code ? err.text : NULL);
+    if (err.code)
+        return -1;
+    if (!tag_is(h, "Batch", p->s.batch))
+        wrong = "the tag Batch is not its batch id";
+    else if (!process_fits(h, &p->s))
+        wrong = "the tag Process is not its process";
+    claims_tell(c, h->id, "its tags", "its values",
+                "Batch and Process are the same", wrong);
+    claims_tell(c, h->id, "its node", "its owner", "the same",
+                same(p->s.node, h->address) ? NULL : "another address");
+    snprintf(text, sizeof(text), "%" PRIu32 " files", p->s.n_files);
+    claims_tell(c, h->id, "its list of files", "their root", text,
+                published_files_fit(p) ? NULL : "the root is another");
+    return 0;
+}
+
+const char *claims_not_in(const struct published *p,
+                          const struct claims_item *result,
+                          const struct published_statement *s,
+                          const struct claims_item *statement)
+{
+    if (!same(result->head.address, statement->head.address) ||
+        !same(p->node, s->s.node))
+        return "another node signed the statement";
+    if (!same(p->batch, s->s.batch))
+        return "the statement is about another batch";
+    if (!same(p->process, s->s.process))
+        return "the statement names another process";
+    if (p->count != s->s.count)
+        return "the statement has another count";
+    if (!same(p->root, s->s.root))
+        return "the statement has another batch root";
+    if (!published_is_in(p, s->s.root, s->s.count))
+        return "its path does not lead to the statement's batch root";
+    return NULL;
+}
+
+/* ---- computing again ----------------------------------------------------- */
+
+int claims_compute(struct claims *c, const unsigned char item[32],
+                   const struct published *p, struct replay *r,
+                   const char *model, struct err *err)
+{
+    struct replay_verdict v;
+    char text[330];
+    struct record rec;
+
+    if (p->hashed)
+        return err_set(err, ERR_INPUT, "the answer cannot be computed again:"
+                       " its prompt was published by its hash alone");
+    published_record(p, &rec);
+    if (replay_record(r, &rec, NULL, &v, err))
+        return -1;
+    if (v.same)
+        snprintf(text, sizeof(text), "%ju positions, the same trace and"
+                 " result", (uintmax_t)v.positions);
+    else
+        snprintf(text, sizeof(text), "differs at position %" PRIu32 ", in its"
+                 " %s: %s", v.position, v.part, v.text);
+    claims_tell(c, item, "its answer computed again", model, text,
+                v.same ? NULL : text);
+    return 0;
+}

@@ -1,0 +1,67 @@
+/*
+ * What a signed item from Arweave claims, held against its own bytes, its
+ * signer and its statement (doc/proof.md section 5, "A consumer of one
+ * answer").  The items are in memory and verified (item_open); nothing here
+ * asks the network.  One claim is told for each thing that can be wrong.
+ */
+#ifndef APUS_VERIFY_CLAIMS_H
+#define APUS_VERIFY_CLAIMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arweave/item.h"
+#include "verify/check.h"
+#include "verify/published.h"
+
+struct err;
+struct replay;
+
+struct claims {
+    check_claim_fn *tell;
+    void *self;
+    const unsigned char *key; /* address that must have signed; NULL: any */
+    bool failed;              /* one did not hold */
+};
+
+/* An item with its data. */
+struct claims_item {
+    struct item head;
+    const void *data;
+    size_t n;
+};
+
+/* What the tag Apus says: "result-1", "statement-1" ..; "" if it has none. */
+void claims_kind(char kind[32], const struct item *it);
+
+/* Tell one claim, and remember if it does not hold.  wrong NULL: it holds. */
+void claims_tell(struct claims *c, const unsigned char item[32],
+                 const char *what, const char *against, const char *detail,
+                 const char *wrong);
+/* Tell of something that was not held against anything, and why. */
+void claims_open(struct claims *c, const unsigned char item[32],
+                 const char *what, const char *why);
+
+/* All that a result says of itself.  0 and *p, whatever was wrong in it, if
+ * it could be read as one; -1 if not, which is a claim that fails, too. */
+int claims_result(struct claims *c, const struct claims_item *it,
+                  struct published *p);
+
+/* All that a statement says of itself; the same. */
+int claims_statement(struct claims *c, const struct claims_item *it,
+                     struct published_statement *p);
+
+/* Whether a result is one of the batch that a statement is about, signed by
+ * the same; why not in `wrong` (the first thing), or NULL. */
+const char *claims_not_in(const struct published *p,
+                          const struct claims_item *result,
+                          const struct published_statement *s,
+                          const struct claims_item *statement);
+
+/* Its answer computed again, whose model the replay has.  ERR_INPUT if that
+ * cannot be done: the prompt was published by its hash. */
+int claims_compute(struct claims *c, const unsigned char item[32],
+                   const struct published *p, struct replay *r,
+                   const char *model, struct err *err);
+
+#endif

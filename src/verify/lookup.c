@@ -1,0 +1,176 @@
+/*
+ * Items from gateways and files, and statements by their tags.  The bundles
+ * of a batch: lookup_batch.c.
+ */
+#include <config.h>
+
+#include "verify/lookup_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arweave/gateway.h"
+#include "arweave/graphql.h"
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+#define MAX_STATEMENTS 10000
+
+int lookup_new(struct lookup **out, const struct settings *s,
+               void (*note)(void *self, const char *text), void *self,
+               struct err *err)
+{
+    struct lookup *l = xcalloc(1, sizeof(*l));
+
+    if (gateways_new(&l->gateways, s, err) ||
+        graphql_new(&l->index, s, err)) {
+        lookup_free(l);
+        return -1;
+    }
+    l->note = note;
+    l->self = self;
+    if (note)
+        gateways_note(l->gateways, note, self);
+    *out = l;
+    return 0;
+}
+
+void lookup_free(struct lookup *l)
+{
+    if (!l)
+        return;
+    graphql_free(l->index);
+    gateways_free(l->gateways);
+    free(l);
+}
+
+void lookup_note(struct lookup *l, const unsigned char id[32],
+                 const char *why)
+{
+    char text[ID_TEXT], *line;
+
+    if (!l->note)
+        return;
+    base64url(text, id, 32);
+    line = xasprintf("item %s is passed over: %s", text, why);
+    l->note(l->self, line);
+    free(line);
+}
+
+/* ---- one item ------------------------------------------------------------ */
+
+void lookup_item_init(struct lookup_item *i, size_t max)
+{
+    memset(&i->it, 0, sizeof(i->it));
+    buf_init(&i->raw, max);
+}
+
+void lookup_item_clear(struct lookup_item *i)
+{
+    buf_clear(&i->raw);
+}
+
+static void set_data(struct lookup_item *i)
+{
+    i->it.data = i->raw.data + i->it.head.head_n;
+    i->it.n = i->raw.len - i->it.head.head_n;
+}
+
+int lookup_get(struct lookup *l, const unsigned char id[32],
+               struct lookup_item *i, struct err *err)
+{
+    buf_reset(&i->raw);
+    if (gateway_item(l->gateways, id, 0, &i->raw, &i->it.head, err))
+        return -1;
+    set_data(i);
+    return 0;
+}
+
+int lookup_file(const char *path, struct lookup_item *i, struct err *err)
+{
+    int rc;
+
+    buf_reset(&i->raw);
+    if (file_read(&i->raw, path, err))
+        return -1;
+    rc = item_head(&i->it.head, i->raw.data, i->raw.len, err);
+    if (rc > 0)
+        err_set(err, ERR_INPUT, "it ends in its head");
+    if (rc)
+        return err_prefix(err, "\"%s\" is no item", path);
+    rc = item_open(&i->it.head, i->raw.data, i->raw.len, err) ? 1 : 0;
+    set_data(i);
+    return rc;
+}
+
+/* ---- statements ---------------------------------------------------------- */
+
+/* A statement of that owner, and of that batch; why not. */
+static const char *not_wanted(const struct lookup_item *i,
+                              const unsigned char owner[32],
+                              const unsigned char *batch,
+                              struct published_statement *s)
+{
+    struct err err = ERR_INIT;
+    char kind[32];
+
+    claims_kind(kind, &i->it.head);
+    if (memcmp(i->it.head.address, owner, 32) != 0)
+        return "somebody else signed it";
+    if (strcmp(kind, "statement-1") != 0 ||
+        published_statement_read(s, i->it.data, i->it.n, &err))
+        return "it is no statement";
+    if (batch && memcmp(s->s.batch, batch, 32) != 0)
+        return "it is about another batch";
+    return NULL;
+}
+
+int lookup_ids(struct lookup *l, const unsigned char owner[32],
+               const char *kind, const unsigned char *batch, struct buf *ids,
+               size_t max, struct err *err)
+{
+    char batch_id[ID_TEXT];
+    struct item_text_tag tag[2] = { { "Apus", kind }, { "Batch", batch_id } };
+    struct graphql_query q = { .owner = owner, .tag = tag,
+                               .n_tags = batch ? 2 : 1, .max = max };
+
+    if (batch)
+        base64url(batch_id, batch, 32);
+    return graphql_find(l->index, &q, ids, err);
+}
+
+int lookup_statements(struct lookup *l, const unsigned char owner[32],
+                      const unsigned char *batch,
+                      lookup_statement_fn *visit, void *self,
+                      struct err *err)
+{
+    struct published_statement s;
+    struct lookup_item i;
+    struct buf ids;
+    int rc;
+
+    lookup_item_init(&i, PUBLISHED_MAX);
+    buf_init(&ids, 32u * 16 * MAX_STATEMENTS);
+    rc = lookup_ids(l, owner, "statement-1", batch, &ids, MAX_STATEMENTS,
+                    err);
+    for (size_t at = 0; rc == 0 && at < ids.len; at += 32) {
+        const unsigned char *id = (unsigned char *)ids.data + at;
+        struct err unread = ERR_INIT;
+        const char *why;
+
+        if (lookup_get(l, id, &i, &unread)) {
+            lookup_note(l, id, unread.text);
+            continue;
+        }
+        why = not_wanted(&i, owner, batch, &s);
+        if (why)
+            lookup_note(l, id, why);
+        else
+            rc = visit(self, &i, &s, err);
+    }
+    buf_clear(&ids);
+    lookup_item_clear(&i);
+    return rc;
+}

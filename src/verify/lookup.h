@@ -1,0 +1,67 @@
+/*
+ * Where published items are: fetched by id or read from a file, verified in
+ * any case; statements and bundles found by owner and tags.  What an index
+ * names is a hint (arweave/graphql.h): what is not what was looked for is
+ * passed over.
+ */
+#ifndef APUS_VERIFY_LOOKUP_H
+#define APUS_VERIFY_LOOKUP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "verify/claims.h"
+#include "verify/published.h"
+
+struct err;
+struct settings;
+struct lookup;
+
+#define LOOKUP_BUNDLE_MAX ((size_t)256 << 20)
+
+/* Of the settings `gateways` and those of base/http.  note (may be NULL) is
+ * told of gateways that fail and of items that are passed over. */
+int lookup_new(struct lookup **out, const struct settings *s,
+               void (*note)(void *self, const char *text), void *self,
+               struct err *err);
+void lookup_free(struct lookup *l);
+
+/* A verified item and its bytes. */
+struct lookup_item {
+    struct buf raw;
+    struct claims_item it;
+};
+void lookup_item_init(struct lookup_item *i, size_t max);
+void lookup_item_clear(struct lookup_item *i);
+
+int lookup_get(struct lookup *l, const unsigned char id[32],
+               struct lookup_item *i, struct err *err);
+/* A raw item in a file.  1, with the reason in err, if it is an item whose
+ * signature is wrong. */
+int lookup_file(const char *path, struct lookup_item *i, struct err *err);
+
+/* Every statement that this owner signed, about this batch (NULL: any),
+ * newest first, until `visit` returns other than 0; that is returned, or 0 at
+ * the end.  A statement that could not be fetched is passed over. */
+typedef int lookup_statement_fn(void *self, const struct lookup_item *i,
+                                const struct published_statement *s,
+                                struct err *err);
+int lookup_statements(struct lookup *l, const unsigned char owner[32],
+                      const unsigned char *batch,
+                      lookup_statement_fn *visit, void *self,
+                      struct err *err);
+
+/* All answers of a batch as they lie on Arweave: the bundles that the signer
+ * of the statement has tagged with the batch, and every result in them, held
+ * against the statement.  A claim is told for each bundle and one for the
+ * whole.  `compute` (may be NULL) is called for each of `n_compute` answers
+ * that are drawn at random.  ERR_RETRY if bundles are missing. */
+typedef int lookup_compute_fn(void *self, const unsigned char item[32],
+                              const struct published *p, struct err *err);
+int lookup_batch(struct lookup *l, struct claims *c,
+                 const struct lookup_item *statement,
+                 const struct published_statement *s, uint64_t n_compute,
+                 lookup_compute_fn *compute, void *self, struct err *err);
+
+#endif

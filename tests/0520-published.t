@@ -1,0 +1,219 @@
+#!/bin/sh
+# What a node published, as somebody sees it who has an id and an address:
+# results, statements, whole batches and checkpoints from a localnet are shown
+# and verified; what another signed, what was changed and what is missing are
+# told.  The published data is made by tests/second_item.py, not by apus.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/localnet.sh"
+python=/usr/bin/python3
+[ -x $python ] || python=python3
+if ! $python -c 'import h5py' 2>/dev/null; then
+    echo "1..0 # SKIP no python3-h5py"
+    exit 0
+fi
+PYTHONDONTWRITEBYTECODE=1
+export PYTHONDONTWRITEBYTECODE
+second() { $python "$top/tests/second_item.py" "$@"; }
+octets='Content-Type: application/octet-stream'
+
+# ---- a batch, published by hand -------------------------------------------
+net_up && r=0 || r=1
+report $r "a localnet"
+APUS_CONFIG=$net/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_HTTP_RETRIES=0
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_HTTP_RETRIES
+"$apus" model add "$top/models/nano" nano >out 2>err
+head -n 3 "$top/models/nano/eval.jsonl" >q.jsonl
+url_v1='"method":"POST","url":"/v1/completions","body":{'
+{
+    printf '%s%s\n' '{"custom_id":"n",'"$url_v1" \
+        '"prompt":"3 + 4 =","n":2,"temperature":1.7,"stop":["7","\n"]}}'
+    printf '%s%s\n' '{"custom_id":"none",'"$url_v1"'"prompt":[]}}'
+} >>q.jsonl
+gives 0 "a batch" run q.jsonl -m nano -o got.jsonl --ranks 1
+dir=$(echo spool/done/b*)
+node=$(netcall address "$net/wallet.json")
+mkdir made items
+second make "$dir/part-0000.h5" q.jsonl "$node" made >out 2>err && r=0 || r=1
+report $r "its data in its published form"
+results=$(find made -name '*.json' | wc -l)
+
+# sign WALLET DATA TAGS OUT: an item; its id is in OUT.id
+sign() {
+    # shellcheck disable=SC2046
+    netcall sign "$1" - $(cat "$3") <"$2" >"$4"
+    netcall id <"$4" >"$4.id"
+}
+up() { # ITEM
+    netcall post "$url/bundler/v1/tx" "$octets" <"$1" >answer 2>err
+    head -n 1 answer | grep -q '^20[02]$'
+}
+i=0
+while [ $i -lt "$results" ]; do
+    sign "$net/wallet.json" made/$i.json made/$i.tags items/$i
+    i=$((i + 1))
+done
+sign "$net/wallet.json" made/statement made/statement.tags items/statement
+bundle_tags() {
+    printf 'Apus=bundle-1 %s' "$(sed 's/.*\(Batch=[^ ]*\).*/\1/' \
+        made/statement.tags)"
+    echo ' Bundle-Format=binary Bundle-Version=2.0.0'
+}
+bundle_tags >made/bundle.tags
+# two bundles; one answer is in both
+second bundle made/b1 items/0 items/1 items/2
+second bundle made/b2 items/[2-9]
+sign "$net/wallet.json" made/b1 made/bundle.tags items/b1
+sign "$net/wallet.json" made/b2 made/bundle.tags items/b2
+second check "$node" items/statement items/b1 items/b2 >out 2>err &&
+    r=0 || r=1
+report $r "a second reader agrees with what was made"
+up items/b1 && up items/statement && r=0 || r=1
+report $r "the first bundle and the statement are uploaded"
+first=$(cat items/0.id)
+statement=$(cat items/statement.id)
+
+# ---- a result --------------------------------------------------------------
+gives 0 "a result" verify "$first" --key "$node"
+[ "$(grep -c '^ok' out)" -eq 10 ] && ! grep -q '^open' out && r=0 || r=1
+report $r "ten claims hold, the last about its batch"
+has out "its batch, against statement $statement" "its statement was found"
+gives 0 "computed again" verify "$first" --key "$node" --recompute all
+has out 'its answer computed again.*the same trace' "it is the same"
+gives 0 "without a key" verify "$first"
+has out "^open.*its owner.*$node.*--key" "the address is told, and is open"
+other=$(netcall address "$net/dapp.json")
+gives 3 "another key" verify "$first" --key "$other"
+has out "^WRONG.*its owner.*$node" "who signed it is told"
+gives 2 "a key that is none" verify "$first" --key abc
+gives 0 "with its statement named" verify "$first" --statement "$statement"
+gives 0 "or as a file" verify "$first" --statement items/statement
+gives 3 "another statement's file" verify "$first" --statement items/1
+gives 0 "a file of its own" verify --item items/0 --key "$node"
+gives 1 "an id that is nowhere" verify "$other"
+gives 2 "nothing" verify
+gives 2 "two things" verify "$first" --item items/0
+gives 0 "it is shown" show "$first"
+has out "^owner.$node" "its owner"
+has out '^tag.Apus.result-1' "its tags"
+has out '^tokens.[0-9]' "its tokens"
+gives 0 "from a file" show --item items/0
+gives 1 "nothing to show" show
+
+# every byte of an item is signed
+size=$(wc -c <items/0)
+for at in 3 600 1100 $((size - 20)); do
+    cp items/0 bad
+    b=$(od -An -tu1 -j "$at" -N 1 bad)
+    # shellcheck disable=SC2059
+    printf "\\$(printf '%03o' $((b ^ 1)))" |
+        dd of=bad bs=1 seek="$at" conv=notrunc 2>/dev/null
+    got=0
+    "$apus" verify --item bad >out 2>err || got=$?
+    [ $got -eq 3 ] || [ $got -eq 1 ] && r=0 || r=1
+    report $r "byte $at is another: exit $got"
+done
+head -c 1000 items/0 >bad
+gives 1 "an item that was cut off" verify --item bad
+
+# ---- a statement, a batch --------------------------------------------------
+gives 0 "a statement" verify "$statement" --key "$node"
+has out '^open.*its batch root.*--all' "its answers were not looked at"
+gives 0 "is shown" show "$statement"
+has out '^part.part-0000.h5' "with its files"
+gives 0 "a bundle is shown" show "$(cat items/b1.id)"
+has out "^holds.$first" "with its items"
+gives 1 "a batch of which a bundle is missing" verify "$statement" --all
+has err "3 of $results answers are there" "it says so"
+up items/b2 && r=0 || r=1
+report $r "the second bundle is uploaded"
+gives 0 "all answers" verify "$statement" --key "$node" --all
+has out "^ok.*its count, against the answers found" "are there"
+gives 0 "and computed again" verify "$statement" --recompute 2
+[ "$(grep -c 'computed again' out)" -eq 2 ] && r=0 || r=1
+report $r "two of them"
+
+# ---- somebody else, and what is wrong --------------------------------------
+# a stranger's bundle and statement under the same tags are passed over
+sign "$net/dapp.json" made/statement made/statement.tags items/stranger
+sign "$net/dapp.json" made/b1 made/bundle.tags items/b3
+up items/stranger && up items/b3 && r=0 || r=1
+report $r "a stranger uploads under the same tags"
+gives 0 "the batch is as it was" verify "$statement" --key "$node" --all
+gives 0 "the result too" verify "$first" --key "$node"
+gives 3 "the stranger's statement" verify "$(cat items/stranger.id)"
+has out '^WRONG.*its node' "is not its node's"
+# an answer that was changed, signed by the node itself
+sed 's/"max_tokens":[0-9]*/"max_tokens":99/' made/1.json >made/bad.json
+sign "$net/wallet.json" made/bad.json made/1.tags items/bad
+up items/bad && r=0 || r=1
+report $r "a changed result is uploaded"
+gives 3 "it is found out" verify "$(cat items/bad.id)" --key "$node"
+has out '^WRONG.*its job' "by its job"
+second bundle made/b4 items/bad
+sign "$net/wallet.json" made/b4 made/bundle.tags items/b4
+up items/b4
+gives 3 "and the batch with it" verify "$statement" --all
+has out "^WRONG.*$(cat items/bad.id).*its job" "the item is named"
+# a second statement of the node about the same batch
+head -c 72 made/statement >made/again
+printf '\001\000\000\000' >>made/again
+tail -c +77 made/statement >>made/again
+sign "$net/wallet.json" made/again made/statement.tags items/again
+up items/again
+gives 3 "two statements about one batch" verify "$first" --key "$node"
+has out "^WRONG.*its batch.*$(cat items/again.id)" "the other one is named"
+
+# ---- a checkpoint from elsewhere -------------------------------------------
+cp "$dir/part-0000.h5" far.h5
+APUS_SPOOL=$tmp/nowhere
+gives 0 "that the key signed" verify far.h5 --key "$node"
+has out 'size and SHA-256.*statement' "by its statement"
+gives 0 "named" verify far.h5 --key "$node" --statement items/statement
+gives 3 "another key" verify far.h5 --key "$other" --statement items/statement
+gives 0 "computed again" verify far.h5 --key "$node" --recompute 1
+gives 2 "a statement without a key" verify far.h5 --statement items/statement
+b=$(od -An -tu1 -j 3000 -N 1 far.h5)
+# shellcheck disable=SC2059
+printf "\\$(printf '%03o' $((b ^ 1)))" |
+    dd of=far.h5 bs=1 seek=3000 conv=notrunc 2>/dev/null
+gives 3 "a byte of it is another" verify far.h5 --key "$node"
+has err 'it is not opened' "libhdf5 never sees it"
+[ ! -e nowhere ] && r=0 || r=1
+report $r "no spool was made for that"
+
+# ---- without a good network ------------------------------------------------
+net_down
+net_up --hostile gateway/wrong-bytes && r=0 || r=1
+report $r "a gateway that changes bytes"
+gives 0 "the second one is asked" verify "$first" --key "$node" \
+    --statement "$statement"
+has err 'signature is wrong' "the first one was found out"
+net_down
+net_up --hostile gateway/wrong-bytes --hostile second/wrong-bytes &&
+    r=0 || r=1
+report $r "two of them"
+gives 1 "nothing of them is believed" verify "$first" --key "$node"
+net_down
+gives 1 "no gateway" verify "$first"
+gives 0 "a file needs none" verify --item items/0 --statement items/statement
+gives 0 "nor does it without a statement" verify --item items/0
+has out '^open.*its batch' "which is told"
+
+# ---- by hashes -------------------------------------------------------------
+mkdir hashed
+second make "$dir/part-0000.h5" q.jsonl "$node" hashed hashes >out 2>err
+sign "$net/wallet.json" hashed/0.json hashed/0.tags items/h
+gives 0 "a result by hashes" verify --item items/h \
+    --statement items/statement --key "$node"
+[ "$(grep -c '^ok' out)" -ge 10 ] && r=0 || r=1
+report $r "holds in as many claims"
+gives 1 "it cannot be computed" verify --item items/h --recompute all \
+    --statement items/statement
+gives 0 "it is shown" show --item items/h
+has out '^text.by its hash' "without its text"
+
+finish
