@@ -18,8 +18,6 @@
 #include "store/seal.h"
 #include "store/spool.h"
 
-#define IDLE_STARTS 3
-
 enum { OUTCOME_DONE = 0, OUTCOME_NOWHERE = 1, OUTCOME_MORE = 75 };
 
 /* Whether the owner is an earlier run of this Slurm job. */
@@ -183,7 +181,7 @@ static int got_nowhere(const struct batch *b, struct err *err)
     if (rc == 0) {
         rc = resume_starts(&r, b->path, b->id, UINT32_MAX, err);
         if (rc == 0)
-            rc = r.idle_starts >= IDLE_STARTS;
+            rc = r.idle_starts >= RESUME_IDLE_STARTS;
         resume_clear(&r);
     }
     batch_info_clear(&info);

@@ -25,7 +25,6 @@
 #include "store/spool.h"
 #include "store/survey.h"
 
-#define IDLE_STARTS 3  /* in a row without a frame: a fourth will not help */
 #define HOST_MAX 256
 #define PROGRESS_MAX ((size_t)4 << 20)
 #define OWNER_TOUCH_S 60
@@ -127,7 +126,7 @@ static int read_batch(struct dispatch *d, struct err *err)
         queue_new(&d->queue, &d->survey, &d->resume, err))
         return -1;
     count_lines(d);
-    if (d->resume.idle_starts >= IDLE_STARTS && d->n_done < d->survey.n)
+    if (d->resume.idle_starts >= RESUME_IDLE_STARTS && d->n_done < d->survey.n)
         return err_set(err, ERR_FATAL, "%" PRIu32 " starts in a row got"
                        " nowhere: look at their messages, mend it, and name"
                        " the batch again", d->resume.idle_starts);

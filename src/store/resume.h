@@ -16,6 +16,9 @@ struct err;
 #define RESUME_DEATHS 2
 #define RESUME_DEATHS_ALONE 3
 
+/* After so many starts in a row without a frame another will not help. */
+#define RESUME_IDLE_STARTS 3
+
 struct resume_line {
     uint8_t done;      /* choices that have a record, bit c for choice c */
     uint8_t dead;      /* logs that end while it is open, with others */
