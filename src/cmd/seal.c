@@ -4,65 +4,29 @@
  */
 #include <config.h>
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/base64.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
-#include "engine/model.h"
-#include "engine/models.h"
+#include "cmd/work.h"
 #include "store/seal.h"
 #include "store/spool.h"
-
-static void note(void *self, const char *text)
-{
-    (void)self;
-    log_warning("%s", text);
-}
-
-/* The sizes of the model, which stand in each part. */
-static int look_at_model(struct seal_options *o, const struct settings *s,
-                         const unsigned char model[32], struct err *err)
-{
-    struct model_record rec;
-    unsigned char got[32];
-    char id[ID_TEXT], *path;
-    int rc;
-
-    base64url(id, model, 32);
-    if (models_resolve(&path, settings_text(s, "models"), id, NULL, err))
-        return err_prefix(err, "the model of this batch");
-    rc = model_peek(&rec, got, path, err);
-    free(path);
-    if (rc)
-        return -1;
-    o->n_vocab = rec.n_vocab;
-    o->n_layers = rec.n_layers;
-    o->dim = rec.dim;
-    return 0;
-}
 
 static int seal_claimed(const struct batch *b, const struct settings *s,
                         struct err *err)
 {
-    struct seal_options o = {
-        .part_size = settings_count(s, "part-size"),
-        .with_last = strcmp(settings_text(s, "tensors"), "last") == 0,
-        .note = note,
-    };
+    struct seal_options o;
     struct batch_info info;
     int rc;
 
     if (batch_info_read(&info, b->path, err))
         return -1;
-    rc = look_at_model(&o, s, info.model, err) ||
+    rc = work_seal_options(&o, s, info.model, err) ||
          (!seal_is_done(b->path) &&
           seal_batch(b->path, &info, &o, 0, 1, true, err)) ? -1 : 0;
     batch_info_clear(&info);

@@ -26,6 +26,8 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/progress.h"
+#include "engine/model.h"
+#include "engine/models.h"
 #include "jobs/launcher.h"
 #include "store/resume.h"
 #include "store/seal.h"
@@ -365,4 +367,37 @@ int work_here(const struct spool *s, struct batch *b,
     batch_info_clear(&info);
     free(running);
     return rc;
+}
+
+/* ---- sealing ------------------------------------------------------------- */
+
+static void note_damage(void *self, const char *text)
+{
+    (void)self;
+    log_warning("%s", text);
+}
+
+int work_seal_options(struct seal_options *o, const struct settings *s,
+                      const unsigned char model[32], struct err *err)
+{
+    struct model_record rec;
+    unsigned char got[32];
+    char id[ID_TEXT], *path;
+    int rc;
+
+    base64url(id, model, 32);
+    if (models_resolve(&path, settings_text(s, "models"), id, NULL, err))
+        return err_prefix(err, "the model of this batch");
+    rc = model_peek(&rec, got, path, err);
+    free(path);
+    if (rc)
+        return -1;
+    memset(o, 0, sizeof(*o));
+    o->part_size = settings_count(s, "part-size");
+    o->with_last = strcmp(settings_text(s, "tensors"), "last") == 0;
+    o->n_vocab = rec.n_vocab;
+    o->n_layers = rec.n_layers;
+    o->dim = rec.dim;
+    o->note = note_damage;
+    return 0;
 }

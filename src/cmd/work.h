@@ -13,6 +13,7 @@ struct batch;
 struct err;
 struct launch;
 struct progress;
+struct seal_options;
 struct settings;
 struct spool;
 
@@ -54,5 +55,9 @@ unsigned work_ranks(const struct settings *s, uint64_t n_requests);
 void work_launch(struct launch *l, const struct batch *b,
                  const struct work_options *o);
 void work_launch_clear(struct launch *l);
+
+/* How batches of this model, which must be in the store, are sealed. */
+int work_seal_options(struct seal_options *o, const struct settings *s,
+                      const unsigned char model[32], struct err *err);
 
 #endif
