@@ -166,10 +166,13 @@ static void info(struct net *net, struct answer *a)
 {
     buf_printf(&a->body, "{\"version\":\"0.2.0\",\"addresses\":{\"arweave\":"
                "\"%s\"},\"gateway\":\"%s\",\"freeUploadLimitBytes\":%d}",
-               net->address_text, net->url, NET_FREE_BYTES);
+               net->address_text, net->url,
+               hostile_has(&net->hostile, HOSTILE_NOTHING_FREE)
+                   ? 0 : NET_FREE_BYTES);
 }
 
-static void price(const char *bytes, struct answer *a)
+static void price(const struct net *net, const char *bytes,
+                  struct answer *a)
 {
     uint64_t n;
 
@@ -177,7 +180,7 @@ static void price(const char *bytes, struct answer *a)
         answer_text(a, 400, "Invalid byte count");
     else
         buf_printf(&a->body, "{\"winc\":\"%" PRIu64 "\",\"adjustments\":[],"
-                   "\"fees\":[]}", held_price(n));
+                   "\"fees\":[]}", held_price(net, n));
 }
 
 static void balance(struct net *net, const struct call *c, struct answer *a)
@@ -215,7 +218,7 @@ void bundler_route(struct net *net, const struct call *c, const char *path,
     else if ((rest = after(p, "tx/")))
         tx_route(net, rest, a);
     else if ((rest = after(p, "price/bytes/")))
-        price(rest, a);
+        price(net, rest, a);
     else if (after(p, "account/balance"))
         balance(net, c, a);
     else if (strcmp(p, "rates") == 0)

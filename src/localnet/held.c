@@ -182,9 +182,12 @@ int held_digest(struct held *h, unsigned char out[32], struct err *err)
 
 /* ---- money --------------------------------------------------------------- */
 
-uint64_t held_price(uint64_t size)
+uint64_t held_price(const struct net *net, uint64_t size)
 {
-    return size <= NET_FREE_BYTES ? 0 : size * NET_WINC_BYTE;
+    bool free = size <= NET_FREE_BYTES &&
+                !hostile_has(&net->hostile, HOSTILE_NOTHING_FREE);
+
+    return free ? 0 : size * NET_WINC_BYTE;
 }
 
 uint64_t held_balance(const struct net *net, const unsigned char address[32])
@@ -430,7 +433,7 @@ int upload_end(struct net *net, struct upload *u, struct held **held,
                struct err *err)
 {
     const struct item *it;
-    uint64_t winc = held_price(u->size);
+    uint64_t winc = held_price(net, u->size);
 
     if (!u->failed && u->got == u->size &&
         item_stream_end(u->stream, &it, &u->err))

@@ -63,7 +63,7 @@ int held_read(const struct held *h, uint64_t at, void *out, size_t n,
 /* SHA-256 of its data. */
 int held_digest(struct held *h, unsigned char out[32], struct err *err);
 
-uint64_t held_price(uint64_t size);
+uint64_t held_price(const struct net *net, uint64_t size);
 uint64_t held_balance(const struct net *net, const unsigned char address[32]);
 
 /* Replay JOURNAL_ITEM, _FILE and _NESTED; then what a crash left undone. */

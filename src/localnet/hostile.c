@@ -47,6 +47,7 @@ static const struct {
     [HOSTILE_CU_FALSE_ACK] = { "cu-false-ack", AT(CU) | AT(HB) },
     [HOSTILE_CLOCK_AHEAD] = { "clock-ahead", 0 },
     [HOSTILE_CLOCK_BEHIND] = { "clock-behind", 0 },
+    [HOSTILE_NOTHING_FREE] = { "nothing-free", 0 },
 };
 
 const char *unit_name(enum unit u)
