@@ -71,6 +71,11 @@ const struct checkpoint_head *checkpoint_head(const struct checkpoint *c);
  * record_check.  Row after row is fast. */
 int checkpoint_row(struct checkpoint *c, uint64_t i,
                    struct checkpoint_row *row, struct err *err);
+
+/* Only the result record of row i (RECORD_RESULT bytes), borrowed in the same
+ * way and compared with nothing. */
+int checkpoint_result(struct checkpoint *c, uint64_t i,
+                      const unsigned char **result, struct err *err);
 void checkpoint_close(struct checkpoint *c); /* NULL is allowed */
 
 /* Append the lines of the part's .idx: for each dataset, in the order of the

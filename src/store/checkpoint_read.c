@@ -386,6 +386,15 @@ int checkpoint_row(struct checkpoint *c, uint64_t i, struct checkpoint_row *row,
     return 0;
 }
 
+int checkpoint_result(struct checkpoint *c, uint64_t i,
+                      const unsigned char **result, struct err *err)
+{
+    if (i >= c->head.n_rows)
+        return err_set(err, ERR_INPUT, "\"%s\" has %ju rows", c->path,
+                       (uintmax_t)c->head.n_rows);
+    return view(c, SET_RESULT, i, 1, result, err);
+}
+
 int checkpoint_result_root(struct checkpoint *c, unsigned char root[32],
                            struct err *err)
 {
