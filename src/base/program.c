@@ -53,6 +53,8 @@ const struct setting program_settings[] = {
       "most winston credits that one push may cost" },
     { "max-winc-day", "text", "5000000000000",
       "most winston credits that a day (UTC) may cost" },
+    { "publish", "full|hashes", "full",
+      "what apus push shows of a file's requests and answers" },
     { "confirmations", "count", "18",
       "blocks over an upload until it is called permanent" },
     { "queue", "text", "", "id of the process on AO that has the requests" },

@@ -37,6 +37,7 @@ static const struct command commands[] = {
     { "show", "show what a batch, a checkpoint or a log holds", cmd_show },
     { "verify", "check a checkpoint, compute answers again", cmd_verify },
     { "seal", "make the checkpoint of an answered batch", cmd_seal },
+    { "push", "bring answers to Arweave and tell the queue", cmd_push },
     { "model", "add, list and remove models", cmd_model },
     { "doctor", "look at everything that the work needs", cmd_doctor },
     { "clean", "remove old batches from the spool", cmd_clean },

@@ -1,6 +1,6 @@
 /*
  * apus clean: remove old batches from the spool.  What came from AO stays
- * until its answers were sent.
+ * until its answers were sent, and what was sent until it is confirmed.
  */
 #include <config.h>
 
@@ -18,6 +18,7 @@
 #include "base/opt.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "relay/push.h"
 #include "store/spool.h"
 
 #define HOUR_S 3600
@@ -92,6 +93,14 @@ static int clean_old(struct clean *c, const struct batch *b, uint64_t age_s,
         c->kept++;
         goto out;
     }
+    if (b->state == SPOOL_SENT && push_is_begun(b->path) &&
+        !push_is_confirmed(b->path)) {
+        base64url(id, b->id, 32);
+        log_warning("batch %s is sent and not confirmed (apus push looks):"
+                    " it is kept", id);
+        c->kept++;
+        goto out;
+    }
     if (!c->dry_run)
         rc = spool_remove(c->spool, b, err);
     if (rc == 0) {
@@ -139,7 +148,7 @@ static int do_clean(struct clean *c, struct settings *s, struct err *err)
     if (spool_open(&c->spool, settings_text(s, "spool"), err) ||
         clean_state(c, SPOOL_DONE, err) || clean_state(c, SPOOL_SENT, err))
         return -1;
-    log_info("%" PRIu64 " %s, %" PRIu64 " from AO not sent, %" PRIu64
+    log_info("%" PRIu64 " %s, %" PRIu64 " kept, %" PRIu64
              " failed", c->removed,
              c->dry_run ? "would be removed" : "removed", c->kept, c->failed);
     return 0;
@@ -160,7 +169,8 @@ int cmd_clean(struct settings *s, int argc, char **argv)
         .name = "apus clean",
         .synopsis = "--older AGE [--dry-run]",
         .about = "Remove batches from the spool that are done or sent and"
-                 " older than AGE.\nWhat came from AO and is not sent stays.",
+                 " older than AGE.\nWhat came from AO and is not sent stays,"
+                 " and what is sent and not confirmed.",
         .opts = opts,
     };
     struct err err = ERR_INIT;

@@ -21,6 +21,7 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/owners.h"
+#include "relay/push.h"
 #include "store/spool.h"
 
 #define PROGRESS_MAX ((size_t)4 << 20)
@@ -93,9 +94,12 @@ static int row_init(struct row *r, const struct batch *b)
     }
     base64url(r->id, b->id, 32);
     r->state = spool_state_name(b->state);
+    if (b->state == SPOOL_SENT && push_is_confirmed(b->path))
+        r->state = "confirmed";
     read_progress(r, b);
     read_owner(r, b);
-    if (b->state == SPOOL_DONE || b->state == SPOOL_SENT)
+    if (b->state == SPOOL_DONE || b->state == SPOOL_SENDING ||
+        b->state == SPOOL_SENT)
         r->done = r->total;
     return 0;
 }

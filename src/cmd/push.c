@@ -1,0 +1,297 @@
+/*
+ * apus push: bring sealed batches to Arweave, tell the queue, and look whether
+ * what was sent before is there to stay.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "cmd/owners.h"
+#include "commit.h"
+#include "relay/push.h"
+#include "store/spool.h"
+
+struct pushing {
+    struct spool *spool;
+    struct push *push;
+    bool check;
+    uint64_t winc;     /* that --check adds up */
+    int status;        /* the worst so far */
+};
+
+static void note(void *self, bool warning, const char *text)
+{
+    (void)self;
+    if (warning)
+        log_warning("%s", text);
+    else
+        log_info("%s", text);
+}
+
+/* One batch went wrong; the next may not.  What a person must see to wins
+ * over what only has to be run again. */
+static void failed(struct pushing *c, const struct batch *b,
+                   struct err *err)
+{
+    char id[ID_TEXT];
+
+    base64url(id, b->id, 32);
+    err_prefix(err, "batch %s", id);
+    log_err(err);
+    if (err->code != ERR_RETRY)
+        c->status = CMD_FAILED;
+    else if (c->status == CMD_DONE)
+        c->status = CMD_SAVED;
+    *err = (struct err)ERR_INIT;
+}
+
+static void print_report(const struct batch *b, const char *state,
+                         const struct push_report *r)
+{
+    char id[ID_TEXT];
+
+    base64url(id, b->id, 32);
+    printf("%s\t%s\t%" PRIu64 " results\t%" PRIu64 " uploads\t%" PRIu64
+           " bytes\t%" PRIu64 " winc\n", id, state, r->results, r->uploads,
+           r->bytes, r->winc);
+    fflush(stdout);
+}
+
+/* ---- one batch ----------------------------------------------------------- */
+
+static int measure(struct pushing *c, const struct batch *b, struct err *err)
+{
+    struct push_report r;
+
+    if (push_measure(c->push, b, &r, err))
+        return -1;
+    print_report(b, "would be sent", &r);
+    c->winc += r.winc;
+    return 0;
+}
+
+static void tell_queue(struct pushing *c, const struct batch *b,
+                       const struct acknowledged *q)
+{
+    char id[ID_TEXT];
+
+    if (!(q->accepted | q->repeated | q->conflicts | q->unknown |
+          q->released))
+        return;
+    base64url(id, b->id, 32);
+    log_info("batch %s: the queue accepted %" PRIu64 ", had %" PRIu64
+             " already, does not know %" PRIu64 "; %" PRIu64 " released", id,
+             q->accepted, q->repeated, q->unknown, q->released);
+    if (q->conflicts) {
+        log_error("batch %s: %" PRIu64 " answers differ from another node's"
+                  " (apus verify tells whose are right)", id, q->conflicts);
+        if (c->status == CMD_DONE)
+            c->status = CMD_NO;
+    }
+}
+
+static int send(struct pushing *c, struct batch *b, struct err *err)
+{
+    struct push_report r;
+    int rc;
+
+    if (c->check)
+        return measure(c, b, err);
+    rc = push_batch(c->push, b, &r, err);
+    if (rc == 0) {
+        tell_queue(c, b, &r.queue);
+        print_report(b, "sent", &r);
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+static int confirm(struct pushing *c, const struct batch *b,
+                   struct err *err)
+{
+    static const char *const name[] = { "sent", "confirmed",
+                                        "handed over again" };
+    enum push_state state;
+    char id[ID_TEXT];
+
+    if (c->check)
+        return 0;
+    if (push_confirm(c->push, b, &state, err))
+        return -1;
+    base64url(id, b->id, 32);
+    printf("%s\t%s\n", id, name[state]);
+    fflush(stdout);
+    return 0;
+}
+
+/* Back to done, if whoever pushed it is dead: 0, 1 somebody lives, -1. */
+static int adopt(struct pushing *c, struct batch *b, struct err *err)
+{
+    struct owners *o = owners_ask(b, 1);
+    int rc = owners_adopt(c->spool, b, o, err);
+
+    owners_free(o);
+    return rc;
+}
+
+static int push_named(struct pushing *c, struct batch *b, struct err *err)
+{
+    int rc = b->state == SPOOL_SENDING && !c->check ? adopt(c, b, err) : 0;
+
+    if (rc > 0)
+        return err_set(err, ERR_RETRY, "another is pushing it (see its file"
+                       " owner)");
+    if (rc < 0)
+        return -1;
+    if (b->state == SPOOL_DONE)
+        return send(c, b, err);
+    if (b->state == SPOOL_SENT)
+        return confirm(c, b, err);
+    return err_set(err, ERR_INPUT, "it is in %s: only what is done can be"
+                   " pushed", spool_state_name(b->state));
+}
+
+/* ---- all of them --------------------------------------------------------- */
+
+/* Without a name: what came from AO, and what somebody named before. */
+static int is_wanted(const struct batch *b, bool *wanted, struct err *err)
+{
+    struct batch_info info;
+
+    if (batch_info_read(&info, b->path, err))
+        return -1;
+    *wanted = info.from_ao || push_is_begun(b->path);
+    batch_info_clear(&info);
+    return 0;
+}
+
+static int push_one(struct pushing *c, struct batch *b, struct err *err)
+{
+    bool wanted = false;
+
+    switch (b->state) {
+    case SPOOL_SENDING:
+        return c->check || adopt(c, b, err) >= 0 ? 0 : -1;
+    case SPOOL_DONE:
+        if (is_wanted(b, &wanted, err))
+            return -1;
+        return wanted ? send(c, b, err) : 0;
+    default:
+        return push_is_confirmed(b->path) ? 0 : confirm(c, b, err);
+    }
+}
+
+static int push_state_of(struct pushing *c, enum spool_state state,
+                         struct err *err)
+{
+    struct batch *list;
+    size_t n;
+
+    if (spool_list(c->spool, state, &list, &n, err))
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        if (!cmd_interrupted() && push_one(c, &list[i], err))
+            failed(c, &list[i], err);
+        batch_clear(&list[i]);
+    }
+    free(list);
+    return 0;
+}
+
+static int push_all(struct pushing *c, struct err *err)
+{
+    /* what others left in sending is done again, and so pushed here */
+    return push_state_of(c, SPOOL_SENDING, err) ||
+           push_state_of(c, SPOOL_DONE, err) ||
+           push_state_of(c, SPOOL_SENT, err) ? -1 : 0;
+}
+
+static int push_names(struct pushing *c, const char **names, size_t n,
+                      struct err *err)
+{
+    for (size_t i = 0; i < n && !cmd_interrupted(); i++) {
+        struct batch b = { .path = NULL };
+
+        if (spool_find(c->spool, names[i], &b, err))
+            return -1;
+        if (push_named(c, &b, err))
+            failed(c, &b, err);
+        batch_clear(&b);
+    }
+    return 0;
+}
+
+static int do_push(struct pushing *c, struct settings *s, const char **names,
+                   size_t n, struct err *err)
+{
+    const struct push_options o = {
+        .settings = s, .version = PACKAGE_VERSION, .commit = APUS_COMMIT,
+        .stop = cmd_interrupted, .note = note,
+    };
+    uint64_t winc;
+
+    cmd_catch_signals();
+    if (spool_open(&c->spool, settings_text(s, "spool"), err) ||
+        push_new(&c->push, c->spool, &o, err) ||
+        (n ? push_names(c, names, n, err) : push_all(c, err)))
+        return -1;
+    if (!c->check)
+        return 0;
+    if (push_balance(c->push, &winc, err))
+        return -1;
+    log_info("all would cost %" PRIu64 " winston credits; on the account are"
+             " %" PRIu64, c->winc, winc);
+    return 0;
+}
+
+int cmd_push(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct pushing c = { .status = CMD_DONE };
+    const struct opt opts[] = {
+        { 0, "check", NULL, "send nothing, print what it would cost", NULL,
+          &c.check },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus push",
+        .synopsis = "[BATCH ...] [--check] [--max-winc N]",
+        .about = "Bring the answers of batches to Arweave and tell the queue:"
+                 " of those that are\nnamed, or else of all that came from"
+                 " AO or were begun.  Signed with the wallet\nof this node;"
+                 " what is published is public for ever.  Then look whether"
+                 " what was\nsent before is there to stay.  Ended anywhere,"
+                 " it goes on when it is run again:\nnothing is paid twice.\n"
+                 "\n    apus push --check nano     what it would cost\n"
+                 "    apus push nano             a batch whose id begins so\n"
+                 "    apus push                  everything, from cron",
+        .opts = opts, .max_args = SIZE_MAX,
+    };
+    struct err err = ERR_INIT;
+    size_t n_args;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+
+    if (status != CMD_GO) {
+        free(args);
+        return status;
+    }
+    if (do_push(&c, s, args, n_args, &err)) {
+        log_err(&err);
+        c.status = err.code == ERR_RETRY ? CMD_SAVED : CMD_FAILED;
+    }
+    if (c.status == CMD_DONE && cmd_interrupted())
+        c.status = CMD_SAVED;
+    push_free(c.push);
+    spool_close(c.spool);
+    free(args);
+    return c.status;
+}

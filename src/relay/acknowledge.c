@@ -1,0 +1,469 @@
+/*
+ * Complete and Release, in messages of at most 80 kB.  Where one message ends
+ * depends on the results alone, so that a message which was signed is found
+ * again.
+ */
+#include <config.h>
+
+#include "relay/acknowledge.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ao/ao.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "proof/result_record.h"
+#include "relay/exchange.h"
+#include "relay/push_index.h"
+#include "relay/push_items.h"
+#include "relay/results.h"
+#include "store/lines.h"
+#include "store/request.h"
+
+#define MESSAGE_MAX 80000    /* bytes of lines in a message */
+#define TEXT_INLINE 2048     /* bytes of a text that goes along */
+#define LINE_BYTES (8 * TEXT_INLINE)
+#define REASON_BYTES 240
+
+enum { ACCEPTED, REPEATED, CONFLICTS, UNKNOWN, N_COUNTS };
+static const char *const complete_counts[N_COUNTS] = {
+    "Accepted", "Repeated", "Conflicts", "Unknown"
+};
+static const char *const release_counts[] = { "Count" };
+
+/* A message that is being filled. */
+struct saying {
+    const struct acknowledge *a;
+    struct acknowledged *n;
+    const struct batch_info *info;
+    char batch[ID_TEXT], statement[ID_TEXT];
+    size_t number;       /* of the message */
+    struct buf data;
+    size_t n_lines;
+};
+
+static int stopped(const struct acknowledge *a, struct err *err)
+{
+    if (!a->stop || !a->stop())
+        return 0;
+    return err_set(err, ERR_RETRY, "stopped while telling the queue: run it"
+                   " again to go on");
+}
+
+static void note(const struct acknowledge *a, const char *text)
+{
+    if (a->note)
+        a->note(a->self, true, text);
+}
+
+/* ---- answers to Complete ------------------------------------------------- */
+
+/* Whether a line of our message names this request. */
+static bool is_ours(const struct saying *s, const char *request)
+{
+    char *key = xasprintf("{\"request\":\"%s\"", request);
+    size_t n = strlen(key);
+    const char *p = s->data.data, *end = p + s->data.len;
+    bool found = false;
+
+    while (p && p < end && !found) {
+        found = (size_t)(end - p) >= n && memcmp(p, key, n) == 0;
+        p = memchr(p, '\n', (size_t)(end - p));
+        p = p ? p + 1 : NULL;
+    }
+    free(key);
+    return found;
+}
+
+/* A line {"request","why"} of an answer. */
+static int take_line(struct saying *s, const char *line, size_t n,
+                     uint64_t *seen, struct err *err)
+{
+    const char *request, *why;
+    struct json *root;
+    unsigned char id[32];
+    int rc = 0;
+
+    if (json_parse(&root, line, n, err)) {
+        err->code = ERR_RETRY;
+        return err_prefix(err, "its answer");
+    }
+    request = json_string(json_get(root, "request"));
+    why = json_string(json_get(root, "why"));
+    if (!request || !why || base64url_id(id, request) ||
+        !is_ours(s, request) ||
+        (strcmp(why, "conflict") != 0 && strcmp(why, "unknown") != 0))
+        rc = err_set(err, ERR_RETRY, "its answer names a request that is not"
+                     " in our message");
+    else
+        seen[strcmp(why, "conflict") == 0 ? CONFLICTS : UNKNOWN]++;
+    json_free(root);
+    return rc;
+}
+
+static int judge_complete(void *self, const uint64_t *count,
+                          const char *data, struct err *err)
+{
+    struct saying *s = self;
+    uint64_t seen[N_COUNTS] = { 0 }, all = 0;
+
+    for (int i = 0; i < N_COUNTS; i++) {
+        if (count[i] > s->n_lines)
+            all = UINT64_MAX - s->n_lines;
+        all += count[i];
+    }
+    if (all != s->n_lines)
+        return err_set(err, ERR_RETRY, "its answer counts other results than"
+                       " the %zu of our message: it is not believed",
+                       s->n_lines);
+    while (*data) {
+        size_t n = strcspn(data, "\n");
+
+        if (n > 0 && take_line(s, data, n, seen, err))
+            return -1;
+        data += n + (data[n] == '\n');
+    }
+    if (seen[CONFLICTS] != count[CONFLICTS] || seen[UNKNOWN] != count[UNKNOWN])
+        return err_set(err, ERR_RETRY, "its answer names other conflicts than"
+                       " it counts: it is not believed");
+    return 0;
+}
+
+/* Say what is in the message so far, and begin the next. */
+static int complete(struct saying *s, struct err *err)
+{
+    const struct item_text_tag tag[] = {
+        { "Action", "Complete" }, { "Batch", s->batch },
+        { "Statement", s->statement },
+    };
+    const struct exchange x = {
+        .kind = "complete", .number = s->number, .process = s->info->process,
+        .tag = tag, .n_tags = 3, .action = "Complete-Response",
+        .count = complete_counts, .n_counts = N_COUNTS,
+        .n_lines = s->n_lines, .judge = judge_complete, .self = s,
+    };
+    uint64_t count[N_COUNTS];
+
+    if (s->n_lines == 0)
+        return 0;
+    if (stopped(s->a, err) || exchange(s->a, &x, &s->data, count, err))
+        return -1;
+    s->n->accepted += count[ACCEPTED];
+    s->n->repeated += count[REPEATED];
+    s->n->conflicts += count[CONFLICTS];
+    s->n->unknown += count[UNKNOWN];
+    s->number++;
+    s->n_lines = 0;
+    buf_reset(&s->data);
+    return 0;
+}
+
+/* ---- lines --------------------------------------------------------------- */
+
+static void put_id(struct buf *out, const char *key,
+                   const unsigned char *id)
+{
+    char text[ID_TEXT] = "";
+
+    if (id)
+        base64url(text, id, 32);
+    buf_printf(out, ",\"%s\":\"%s\"", key, text);
+}
+
+static void put_head(struct buf *out, const unsigned char request[32])
+{
+    char text[ID_TEXT];
+
+    base64url(text, request, 32);
+    buf_printf(out, "{\"request\":\"%s\"", text);
+}
+
+/* Append a line, in a message of its own if this one is full. */
+static int put_line(struct saying *s, const struct buf *line,
+                    int (*say)(struct saying *s, struct err *err),
+                    struct err *err)
+{
+    if (buf_check(line, "a line for the queue", err))
+        return -1;
+    if (s->data.len + line->len > MESSAGE_MAX && say(s, err))
+        return -1;
+    buf_put(&s->data, line->data, line->len);
+    s->n_lines++;
+    return buf_check(&s->data, "a message to the queue", err);
+}
+
+static void put_result(struct buf *out, const struct results_row *row,
+                       const unsigned char item[32])
+{
+    const struct record *r = &row->row.record;
+    struct result_record res = { .finish = 0 };
+
+    result_record_unpack(&res, r->result); /* it was, to be a row */
+    put_head(out, row->request);
+    buf_printf(out, ",\"choice\":\"%" PRIu32 "\"", row->choice);
+    put_id(out, "job", res.job);
+    put_id(out, "result", row->id);
+    put_id(out, "item", item);
+    buf_printf(out, ",\"finish\":\"%" PRIu32 "\"", res.finish);
+    if (r->text_size <= TEXT_INLINE) {
+        buf_puts(out, ",\"text\":");
+        json_put_string(out, (const char *)r->text, r->text_size);
+    }
+    buf_puts(out, "}\n");
+}
+
+/* All results, with their items' ids from the index beside them. */
+static int complete_results(struct saying *s, struct results *r,
+                            struct err *err)
+{
+    struct push_index *x = NULL;
+    struct push_index_line l;
+    struct results_row row;
+    struct buf line;
+    int rc;
+
+    if (push_index_open(&x, s->a->batch_path, err))
+        return -1;
+    buf_init(&line, LINE_BYTES);
+    results_rewind(r);
+    while ((rc = results_next(r, &row, err)) == 1) {
+        rc = push_index_next(x, &l, err);
+        if (rc == 0 || (rc == 1 && (l.choice != row.choice ||
+                                    memcmp(l.request, row.request, 32) != 0)))
+            rc = err_set(err, ERR_INPUT, "items.jsonl in \"%s\" is not the"
+                         " index of its results", s->a->batch_path);
+        if (rc < 0)
+            break;
+        buf_reset(&line);
+        put_result(&line, &row, l.item);
+        rc = put_line(s, &line, complete, err);
+        if (rc)
+            break;
+    }
+    if (rc == 0)
+        rc = complete(s, err);
+    buf_clear(&line);
+    push_index_close(x);
+    return rc;
+}
+
+/* One Infer-Batch: its root, and the statement as the item. */
+static int complete_file(struct saying *s, const struct results *r,
+                         const unsigned char statement[32], struct err *err)
+{
+    struct buf line;
+    int rc;
+
+    buf_init(&line, LINE_BYTES);
+    put_head(&line, s->info->request);
+    buf_puts(&line, ",\"choice\":\"0\"");
+    put_id(&line, "job", NULL);
+    put_id(&line, "result", results_root(r));
+    put_id(&line, "item", statement);
+    buf_puts(&line, ",\"finish\":\"0\"}\n");
+    rc = put_line(s, &line, complete, err) || complete(s, err) ? -1 : 0;
+    buf_clear(&line);
+    return rc;
+}
+
+/* ---- Release ------------------------------------------------------------- */
+
+/* A lease that has ended is released already. */
+static int judge_release(void *self, const uint64_t *count, const char *data,
+                         struct err *err)
+{
+    const struct saying *s = self;
+
+    (void)data;
+    if (s->n_lines && count[0] > s->n_lines)
+        return err_set(err, ERR_RETRY, "its answer releases more than the"
+                       " %zu requests of our message: it is not believed",
+                       s->n_lines);
+    return 0;
+}
+
+static int release(struct saying *s, struct err *err)
+{
+    const struct item_text_tag tag[] = {
+        { "Action", "Release" }, { "Batch", s->batch },
+    };
+    const struct exchange x = {
+        .kind = "release", .number = s->number, .process = s->info->process,
+        .tag = tag, .n_tags = 2, .action = "Release-Response",
+        .count = release_counts, .n_counts = 1, .n_lines = s->n_lines,
+        .judge = judge_release, .self = s,
+    };
+    uint64_t count = 0;
+
+    if (stopped(s->a, err) || exchange(s->a, &x, &s->data, &count, err))
+        return -1;
+    s->n->released += count;
+    s->number++;
+    s->n_lines = 0;
+    buf_reset(&s->data);
+    return 0;
+}
+
+static int put_refused(struct saying *s, const unsigned char request[32],
+                       const struct reason *why, struct err *err)
+{
+    char text[REASON_BYTES];
+    struct buf line, clean;
+    int rc, n = snprintf(text, sizeof(text), "%s: %s", why->code,
+                         why->message);
+    size_t len = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n
+                                                      : sizeof(text) - 1;
+
+    len -= utf8_pending(text, len);
+    buf_init(&line, LINE_BYTES);
+    buf_init(&clean, 4 * sizeof(text));
+    utf8_scrub(&clean, text, len);
+    put_head(&line, request);
+    buf_puts(&line, ",\"reason\":");
+    json_put_string(&line, clean.data ? clean.data : "", clean.len);
+    buf_puts(&line, "}\n");
+    rc = put_line(s, &line, release, err);
+    buf_clear(&clean);
+    buf_clear(&line);
+    return rc;
+}
+
+/* The id of line `want`, reading on from `*next`. */
+static int find_request(const struct saying *s, struct lines *f,
+                        uint32_t *next, uint32_t want,
+                        unsigned char id[32], struct err *err)
+{
+    const char *text = NULL;
+    struct err unused = ERR_INIT;
+    struct request r;
+    size_t n = 0;
+    int rc;
+
+    for (; *next <= want; ++*next)
+        if (lines_next(f, &text, &n, err) || !text)
+            return text ? -1 : err_set(err, ERR_INPUT, "requests.jsonl of"
+                                       " \"%s\" has no line %" PRIu32,
+                                       s->a->batch_path, want);
+    request_parse(&r, text, n, &unused);
+    rc = batch_request_id(id, s->info, want, r.custom_id, err);
+    request_clear(&r);
+    return rc;
+}
+
+static int release_refused(struct saying *s, struct err *err)
+{
+    char *path = file_join(s->a->batch_path, "requests.jsonl");
+    struct refused *no = NULL;
+    struct lines *f = NULL;
+    uint32_t line, next = 0;
+    unsigned char id[32];
+    struct reason why;
+    int rc = -1;
+
+    if (lines_open(&f, path, err) ||
+        refused_open(&no, s->a->batch_path, err))
+        goto out;
+    while ((rc = refused_next(no, &line, &why, err)) == 1)
+        if (find_request(s, f, &next, line, id, err) ||
+            put_refused(s, id, &why, err)) {
+            rc = -1;
+            break;
+        }
+    if (rc == 0 && s->n_lines)
+        rc = release(s, err);
+out:
+    refused_close(no);
+    lines_close(f);
+    free(path);
+    return rc;
+}
+
+/* ---- both ---------------------------------------------------------------- */
+
+static void begin(struct saying *s, const struct acknowledge *a,
+                  const struct batch_info *info, struct acknowledged *n)
+{
+    memset(s, 0, sizeof(*s));
+    s->a = a;
+    s->n = n;
+    s->info = info;
+    base64url(s->batch, info->id, 32);
+    buf_init(&s->data, MESSAGE_MAX + LINE_BYTES);
+}
+
+/* Tell of what did not end well. */
+static void tell(const struct saying *s)
+{
+    char *text;
+
+    if (s->n->conflicts) {
+        text = xasprintf("batch %s: %" PRIu64 " results differ from what"
+                         " another node gave and was believed first; the"
+                         " queue keeps both ids (push/complete-*.answer"
+                         " names them)", s->batch, s->n->conflicts);
+        note(s->a, text);
+        free(text);
+    }
+    if (s->n->unknown) {
+        text = xasprintf("batch %s: the queue does not know %" PRIu64 " of"
+                         " its requests (any more)", s->batch,
+                         s->n->unknown);
+        note(s->a, text);
+        free(text);
+    }
+}
+
+int acknowledge(const struct acknowledge *a, struct results *r,
+                struct acknowledged *n, struct err *err)
+{
+    unsigned char record[208], statement[32];
+    struct saying s;
+    int rc = 0;
+
+    memset(n, 0, sizeof(*n));
+    begin(&s, a, results_info(r), n);
+    if (results_count(r) > 0) {
+        rc = push_statement(a->batch_path, record, statement, err);
+        if (rc)
+            return rc;
+        base64url(s.statement, statement, 32);
+        rc = s.info->is_file_of_ao ? complete_file(&s, r, statement, err)
+                                   : complete_results(&s, r, err);
+    }
+    s.number = 0;
+    if (rc == 0 && !s.info->is_file_of_ao)
+        rc = release_refused(&s, err);
+    /* of a file there is one request, which has its answer now or never */
+    else if (rc == 0 && results_count(r) == 0)
+        rc = release(&s, err);
+    if (rc == 0)
+        tell(&s);
+    buf_clear(&s.data);
+    return rc;
+}
+
+int acknowledge_release_all(const struct acknowledge *a,
+                            const unsigned char batch[32],
+                            const unsigned char process[32],
+                            struct acknowledged *n, struct err *err)
+{
+    struct batch_info info = { .from_ao = true };
+    struct saying s;
+    int rc;
+
+    memset(n, 0, sizeof(*n));
+    memcpy(info.id, batch, 32);
+    memcpy(info.process, process, 32);
+    begin(&s, a, &info, n);
+    rc = release(&s, err);
+    buf_clear(&s.data);
+    return rc;
+}

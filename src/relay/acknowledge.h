@@ -1,0 +1,48 @@
+/*
+ * Telling the queue on AO what became of the requests of a batch: Complete for
+ * results, Release for those without one (doc/queue.md).  Each message is
+ * signed once, kept, and sent until its answer is there and adds up; what the
+ * network claims is not believed without that.
+ *
+ *     BATCH/push/complete-NNNN.item     the signed message
+ *                complete-NNNN.answer   what the process said, as JSON
+ *                release-NNNN.item, release-NNNN.answer
+ */
+#ifndef APUS_RELAY_ACKNOWLEDGE_H
+#define APUS_RELAY_ACKNOWLEDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/push_send.h"
+
+struct ao;
+struct err;
+struct results;
+
+struct acknowledge {
+    struct ao *ao;
+    const unsigned char *node;    /* our address */
+    const char *batch_path;
+    unsigned wait_s;              /* for each answer */
+    bool (*stop)(void);           /* may be NULL */
+    push_note_fn *note;           /* of conflicts and unknowns; may be NULL */
+    void *self;
+};
+
+struct acknowledged {
+    uint64_t accepted, repeated, conflicts, unknown, released;
+};
+
+/* Acknowledge all results of a batch, then release what has none; what was
+ * acknowledged before is only counted.  ERR_RETRY: go on later. */
+int acknowledge(const struct acknowledge *a, struct results *r,
+                struct acknowledged *n, struct err *err);
+
+/* Release everything of a batch, for whom nothing will come. */
+int acknowledge_release_all(const struct acknowledge *a,
+                            const unsigned char batch[32],
+                            const unsigned char process[32],
+                            struct acknowledged *n, struct err *err);
+
+#endif

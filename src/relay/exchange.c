@@ -1,0 +1,220 @@
+/*
+ * Messages with a journal.
+ */
+#include <config.h>
+
+#include "relay/exchange.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ao/ao.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/sys.h"
+#include "relay/acknowledge.h"
+#include "relay/push_items.h"
+
+#define ITEM_MAX (AO_MAX_DATA + ITEM_HEAD_MAX)
+#define ANSWER_MAX ((size_t)1 << 20)
+
+/* ---- the message --------------------------------------------------------- */
+
+static int sign(const struct acknowledge *a, const struct exchange *x,
+                const struct buf *data, const char *path, struct buf *item,
+                struct err *err)
+{
+    unsigned char id[32];
+
+    return ao_message(a->ao, item, id, x->process, x->tag, x->n_tags,
+                      data->data ? data->data : "", data->len, err) ||
+           buf_check(item, "a message", err) ||
+           file_write(path, item->data, item->len, err) ? -1 : 0;
+}
+
+static int read_item(const char *path, struct buf *item, struct err *err)
+{
+    return file_read(item, path, err);
+}
+
+/* ---- its answer ---------------------------------------------------------- */
+
+/* A number of the answer: decimal digits. */
+static int take_count(const struct ao_out *o, const char *name,
+                      uint64_t *count, struct err *err)
+{
+    const char *text = ao_out_tag(o, name);
+
+    if (!text || json_u64_text(text, count))
+        return err_set(err, ERR_RETRY, "its answer has no number %s", name);
+    return 0;
+}
+
+/* What a code other than 200 asks for. */
+static int refused(const struct exchange *x, const struct ao_out *o,
+                   const char *code, struct err *err)
+{
+    const char *message = ao_out_tag(o, "Message");
+    const char *remedy = "";
+    enum err_code what = ERR_INPUT;
+
+    if (strcmp(code, "503") == 0) {
+        what = ERR_RETRY;
+        remedy = " (the queue is paused: run it again later)";
+    } else if (strcmp(code, "403") == 0) {
+        remedy = " (ask the queue's owner to allow this node)";
+    }
+    return err_set(err, what, "the queue answers %s with %.10s%s%.100s%s",
+                   x->kind, code, message ? ": " : "",
+                   message ? message : "", remedy);
+}
+
+static int judge(const struct acknowledge *a, const struct exchange *x,
+                 const struct ao_result *r, uint64_t *count,
+                 struct err *err)
+{
+    const struct ao_out *o = r->out;
+    const char *action, *code;
+    char node[ID_TEXT];
+
+    if (r->error)
+        return err_set(err, ERR_RETRY, "the queue failed: %.200s", r->error);
+    base64url(node, a->node, 32);
+    action = r->n_out ? ao_out_tag(o, "Action") : NULL;
+    code = r->n_out ? ao_out_tag(o, "Code") : NULL;
+    if (!action || !code || strcmp(action, x->action) != 0 || !o->target ||
+        strcmp(o->target, node) != 0)
+        return err_set(err, ERR_RETRY, "what the network gives as the answer"
+                       " to %s is none of this queue to this node", x->kind);
+    if (strcmp(code, "200") != 0 && strcmp(code, "204") != 0)
+        return refused(x, o, code, err);
+    for (size_t i = 0; i < x->n_counts; i++)
+        if (take_count(o, x->count[i], &count[i], err))
+            return -1;
+    return x->judge(x->self, count, o->data, err);
+}
+
+static int keep_answer(const struct exchange *x, const char *path,
+                       const unsigned char id[32], const uint64_t *count,
+                       const char *data, struct err *err)
+{
+    char text[ID_TEXT];
+    struct buf b;
+    int rc;
+
+    buf_init(&b, ANSWER_MAX);
+    base64url(text, id, 32);
+    buf_printf(&b, "{\"message\":\"%s\"", text);
+    for (size_t i = 0; i < x->n_counts; i++)
+        buf_printf(&b, ",\"%s\":\"%" PRIu64 "\"", x->count[i], count[i]);
+    buf_puts(&b, ",\"data\":");
+    json_put_string(&b, data, strlen(data));
+    buf_puts(&b, "}\n");
+    rc = buf_check(&b, "an answer of the queue", err) ||
+         file_write(path, b.data, b.len, err) ? -1 : 0;
+    buf_clear(&b);
+    return rc;
+}
+
+static int read_answer(const struct exchange *x, const char *path,
+                       uint64_t *count, struct err *err)
+{
+    struct json *root = NULL;
+    struct buf b;
+    int rc;
+
+    buf_init(&b, ANSWER_MAX);
+    rc = file_read(&b, path, err) || json_parse(&root, b.data, b.len, err)
+             ? -1 : 0;
+    for (size_t i = 0; rc == 0 && i < x->n_counts; i++) {
+        const char *text = json_string(json_get(root, x->count[i]));
+
+        if (!text || json_u64_text(text, &count[i]))
+            rc = err_set(err, ERR_INPUT, "\"%s\" is damaged: remove it",
+                         path);
+    }
+    json_free(root);
+    buf_clear(&b);
+    return rc;
+}
+
+/* ---- both ---------------------------------------------------------------- */
+
+/* Send what is signed and wait.  1: its result is gone for good, or was never
+ * one: it is to be signed anew. */
+static int say(const struct acknowledge *a, const struct exchange *x,
+               const struct buf *item, const char *answer, uint64_t *count,
+               struct err *err)
+{
+    struct ao_result r;
+    struct item it;
+    int rc;
+
+    if (item_head(&it, item->data, item->len, err))
+        return err_set(err, ERR_INPUT, "a kept message in \"%s\" is damaged:"
+                       " remove push/%s-%04zu.item", a->batch_path, x->kind,
+                       x->number);
+    sys_crash_point();
+    if (ao_send(a->ao, item->data, item->len, err))
+        return -1;
+    sys_crash_point();
+    memset(&r, 0, sizeof(r));
+    if (ao_result(a->ao, &r, x->process, it.id, a->wait_s, err))
+        return err->code == ERR_INPUT ? 1 : -1;
+    rc = judge(a, x, &r, count, err);
+    if (rc == 0)
+        rc = keep_answer(x, answer, it.id, count, r.out[0].data, err);
+    ao_result_clear(&r);
+    return rc;
+}
+
+static int say_anew(const struct acknowledge *a, const struct exchange *x,
+                    const struct buf *data, const char *path,
+                    const char *answer, uint64_t *count, struct err *err)
+{
+    struct buf item;
+    bool old = file_exists(path);
+    int rc;
+
+    buf_init(&item, ITEM_MAX);
+    rc = old ? read_item(path, &item, err)
+             : sign(a, x, data, path, &item, err);
+    if (rc == 0)
+        rc = say(a, x, &item, answer, count, err);
+    if (rc == 1) {
+        /* repeating is harmless: a result counts once */
+        if (unlink(path))
+            rc = err_errno(err, ERR_RETRY, "cannot remove \"%s\"", path);
+        else
+            err->code = ERR_RETRY;
+        rc = old ? rc : -1;
+    }
+    buf_clear(&item);
+    return rc;
+}
+
+int exchange(const struct acknowledge *a, const struct exchange *x,
+             const struct buf *data, uint64_t *count, struct err *err)
+{
+    char *path = push_path_of(a->batch_path, x->kind, x->number, "item");
+    char *answer = push_path_of(a->batch_path, x->kind, x->number, "answer");
+    int rc;
+
+    if (file_exists(answer)) {
+        rc = read_answer(x, answer, count, err);
+    } else {
+        rc = say_anew(a, x, data, path, answer, count, err);
+        if (rc == 1)
+            rc = say_anew(a, x, data, path, answer, count, err);
+    }
+    if (rc && err)
+        err_prefix(err, "%s-%04zu", x->kind, x->number);
+    free(path);
+    free(answer);
+    return rc ? -1 : 0;
+}

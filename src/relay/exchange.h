@@ -1,0 +1,39 @@
+/*
+ * One message of a push and its answer: signed and kept before it is sent,
+ * sent as often as needed, its answer kept when it adds up.
+ */
+#ifndef APUS_RELAY_EXCHANGE_H
+#define APUS_RELAY_EXCHANGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arweave/item.h"
+
+struct acknowledge;
+struct buf;
+struct err;
+
+/* A message and what its answer must say. */
+struct exchange {
+    const char *kind;              /* "complete", "release" */
+    size_t number;
+    const unsigned char *process;
+    const struct item_text_tag *tag;
+    size_t n_tags;
+    const char *action;            /* "Complete-Response" */
+    const char *const *count;      /* names of tags that are numbers .. */
+    size_t n_counts;               /* at most 4 */
+    size_t n_lines;
+    /* .. judged here, with the data: 0, or -1 if they cannot be right */
+    int (*judge)(void *self, const uint64_t *count, const char *data,
+                 struct err *err);
+    void *self;
+};
+
+/* Have it said, with this data, or read what was said before; count[] is
+ * filled.  ERR_RETRY as long as there is no answer that is right. */
+int exchange(const struct acknowledge *a, const struct exchange *x,
+             const struct buf *data, uint64_t *count, struct err *err);
+
+#endif

@@ -1,0 +1,200 @@
+/*
+ * Ledgers: one line an event.
+ */
+#include <config.h>
+
+#include "relay/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/sys.h"
+
+#define LEDGER_MAX ((size_t)64 << 20)
+
+/* A line. */
+struct entry {
+    unsigned char id[32];
+    size_t line;
+    bool asked; /* else it is what was charged */
+    uint64_t winc;
+};
+
+struct entries {
+    struct entry *list;
+    size_t n, cap;
+};
+
+static void add(struct entries *e, const struct entry *line)
+{
+    if (e->n == e->cap) {
+        e->cap = e->cap ? 2 * e->cap : 64;
+        e->list = xrealloc(e->list, e->cap * sizeof(*e->list));
+    }
+    e->list[e->n] = *line;
+    e->list[e->n].line = e->n;
+    e->n++;
+}
+
+/* {"item":ID,"asked":"N"} or "paid"; half a line is no JSON. */
+static void take_line(struct entries *e, const char *line, size_t n)
+{
+    struct err unused = ERR_INIT;
+    struct entry l = { .asked = true };
+    const char *item, *text;
+    struct json *root;
+
+    if (n == 0 || json_parse(&root, line, n, &unused))
+        return;
+    item = json_string(json_get(root, "item"));
+    text = json_string(json_get(root, "asked"));
+    if (!text) {
+        text = json_string(json_get(root, "paid"));
+        l.asked = false;
+    }
+    if (item && text && base64url_id(l.id, item) == 0 &&
+        json_u64_text(text, &l.winc) == 0)
+        add(e, &l);
+    json_free(root);
+}
+
+static int by_item(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    int c = memcmp(x->id, y->id, 32);
+
+    return c ? c : (x->line > y->line) - (x->line < y->line);
+}
+
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+    return b > UINT64_MAX - a ? UINT64_MAX : a + b;
+}
+
+/* Everything charged, and what was asked for and is not settled: of `id`
+ * (NULL: none) in *of_id, of the others in the sum. */
+static uint64_t add_up(struct entries *e, const unsigned char *id,
+                       uint64_t *of_id)
+{
+    uint64_t all = 0;
+
+    *of_id = 0;
+    if (e->n > 1)
+        qsort(e->list, e->n, sizeof(*e->list), by_item);
+    for (size_t i = 0; i < e->n; i++) {
+        const struct entry *l = &e->list[i];
+        bool last = i + 1 == e->n || memcmp(l->id, l[1].id, 32) != 0;
+
+        if (l->asked && !last)
+            continue; /* asked again, or settled */
+        if (l->asked && id && memcmp(l->id, id, 32) == 0)
+            *of_id = l->winc;
+        else
+            all = plus(all, l->winc);
+    }
+    return all;
+}
+
+static int look(const char *path, const unsigned char *id, uint64_t *winc,
+                uint64_t *of_id, struct err *err)
+{
+    struct entries e = { .n = 0 };
+    struct buf text;
+    int rc = 0;
+
+    buf_init(&text, LEDGER_MAX);
+    if (file_exists(path))
+        rc = file_read(&text, path, err);
+    for (size_t at = 0; rc == 0 && at < text.len;) {
+        char *end = memchr(text.data + at, '\n', text.len - at);
+        size_t n = end ? (size_t)(end - text.data) - at : text.len - at;
+
+        take_line(&e, text.data + at, n);
+        at += n + 1;
+    }
+    if (rc == 0)
+        *winc = add_up(&e, id, of_id);
+    free(e.list);
+    buf_clear(&text);
+    return rc;
+}
+
+int ledger_sum(const char *path, uint64_t *winc, struct err *err)
+{
+    uint64_t unused;
+
+    return look(path, NULL, winc, &unused, err);
+}
+
+/* Whether the file ends in the middle of a line. */
+static bool is_torn(int fd)
+{
+    struct stat st;
+    char last;
+
+    return fstat(fd, &st) == 0 && st.st_size > 0 &&
+           pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
+}
+
+static int append(const char *path, const unsigned char id[32],
+                  const char *what, uint64_t winc, struct err *err)
+{
+    char text[ID_TEXT], *dir = xstrdup(path), line[128];
+    bool made = !file_exists(path);
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+                  0666);
+    int n, rc = -1;
+
+    base64url(text, id, 32);
+    *strrchr(dir, '/') = '\0';
+    if (fd < 0)
+        goto out;
+    n = snprintf(line, sizeof(line), "%s{\"item\":\"%s\",\"%s\":\"%" PRIu64
+                 "\"}\n", is_torn(fd) ? "\n" : "", text, what, winc);
+    rc = sys_write(fd, line, (size_t)n) || sys_fdatasync(fd) ||
+                 (made && sys_sync_dir(dir)) ? -1 : 0;
+out:
+    if (rc)
+        err_errno(err, ERR_RETRY, "cannot write \"%s\"", path);
+    if (fd >= 0)
+        close(fd);
+    free(dir);
+    return rc;
+}
+
+int ledger_ask(const char *path, const unsigned char id[32], uint64_t price,
+               uint64_t most, uint64_t *winc, struct err *err)
+{
+    uint64_t others = 0, ours = 0;
+
+    if (look(path, id, winc, &ours, err))
+        return -1;
+    if (*winc > most || price > most - *winc)
+        return 1;
+    /* put down first and looked at again, so that two of us see each other */
+    if (append(path, id, "asked", price, err) ||
+        look(path, id, &others, &ours, err))
+        return -1;
+    if (plus(others, ours) <= most)
+        return 0;
+    return append(path, id, "paid", 0, err) ? -1 : 1;
+}
+
+int ledger_paid(const char *path, const unsigned char id[32], uint64_t winc,
+                struct err *err)
+{
+    return append(path, id, "paid", winc, err);
+}

@@ -1,0 +1,448 @@
+/*
+ * The steps of a push, in a row.
+ */
+#include <config.h>
+
+#include "relay/push.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ao/ao.h"
+#include "arweave/bundler.h"
+#include "arweave/gateway.h"
+#include "arweave/key.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/settings.h"
+#include "base/sys.h"
+#include "proof/digest.h"
+#include "proof/statement.h"
+#include "relay/ledger.h"
+#include "relay/push_internal.h"
+#include "relay/push_items.h"
+#include "relay/results.h"
+#include "store/seal.h"
+
+#define ANSWER_S 120    /* to wait for what the queue says */
+#define TOUCH_S 60
+
+/* ---- opening ------------------------------------------------------------- */
+
+int push_new(struct push **out, const struct spool *s,
+             const struct push_options *o, struct err *err)
+{
+    struct push *p = xcalloc(1, sizeof(*p));
+    char *path = NULL;
+    int rc;
+
+    p->spool = s;
+    p->o = *o;
+    p->hashes = strcmp(settings_text(o->settings, "publish"), "hashes") == 0;
+    rc = ao_wallet_path(&path, o->settings, err) ||
+         key_load(&p->key, path, err) ? -1 : 0;
+    free(path);
+    if (rc) {
+        push_free(p);
+        return -1;
+    }
+    key_address(p->key, p->node);
+    *out = p;
+    return 0;
+}
+
+void push_free(struct push *p)
+{
+    if (!p)
+        return;
+    push_send_free(p->send);
+    ao_free(p->ao);
+    gateways_free(p->gateways);
+    key_free(p->key);
+    free(p);
+}
+
+int push_open_send(struct push *p, struct err *err)
+{
+    return p->send ? 0
+                   : push_send_new(&p->send, p->o.settings,
+                                   spool_dir(p->spool), p->o.note, p->o.self,
+                                   err);
+}
+
+int push_open_ao(struct push *p, struct err *err)
+{
+    return p->ao ? 0 : ao_new(&p->ao, p->o.settings, p->key, err);
+}
+
+void push_note(const struct push *p, bool warning, const char *fmt, ...)
+{
+    char text[480];
+    va_list ap;
+
+    if (!p->o.note)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    p->o.note(p->o.self, warning, text);
+}
+
+struct acknowledge push_acknowledge(const struct push *p,
+                                    const char *batch_path)
+{
+    return (struct acknowledge){
+        .ao = p->ao, .node = p->node, .batch_path = batch_path,
+        .wait_s = ANSWER_S, .stop = p->o.stop, .note = p->o.note,
+        .self = p->o.self,
+    };
+}
+
+/* ---- while it lasts ------------------------------------------------------ */
+
+/* Owner is touched once a minute, so that nobody takes the batch away: an
+ * upload may take hours. */
+struct heart {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool over, beats;
+    const char *path;
+};
+
+static void *beat(void *self)
+{
+    struct heart *h = self;
+    struct err unused = ERR_INIT;
+    struct timespec next;
+
+    pthread_mutex_lock(&h->lock);
+    while (!h->over) {
+        clock_gettime(CLOCK_REALTIME, &next);
+        next.tv_sec += TOUCH_S;
+        pthread_cond_timedwait(&h->wake, &h->lock, &next);
+        if (!h->over)
+            owner_touch(h->path, &unused);
+    }
+    pthread_mutex_unlock(&h->lock);
+    return NULL;
+}
+
+static void heart_start(struct heart *h, const char *path)
+{
+    sigset_t all, before;
+
+    h->path = path;
+    h->over = false;
+    pthread_mutex_init(&h->lock, NULL);
+    pthread_cond_init(&h->wake, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    h->beats = pthread_create(&h->thread, NULL, beat, h) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void heart_stop(struct heart *h)
+{
+    pthread_mutex_lock(&h->lock);
+    h->over = true;
+    pthread_cond_signal(&h->wake);
+    pthread_mutex_unlock(&h->lock);
+    if (h->beats)
+        pthread_join(h->thread, NULL);
+    pthread_cond_destroy(&h->wake);
+    pthread_mutex_destroy(&h->lock);
+}
+
+/* ---- the chain of statements --------------------------------------------- */
+
+/* What this spool said last; zeros if nothing. */
+static int last_statement(const struct push *p, unsigned char id[32],
+                          struct err *err)
+{
+    char *path = file_join(spool_dir(p->spool), "last-statement");
+    struct buf b;
+    int rc = 0;
+
+    memset(id, 0, 32);
+    buf_init(&b, ID_TEXT + 20);
+    if (file_exists(path))
+        rc = file_read(&b, path, err);
+    if (rc == 0 && b.len) {
+        b.data[strcspn(b.data, "\n")] = '\0';
+        if (base64url_id(id, b.data))
+            rc = err_set(err, ERR_INPUT, "\"%s\" is damaged: 43 characters"
+                         " expected", path);
+    }
+    buf_clear(&b);
+    free(path);
+    return rc;
+}
+
+static int set_last_statement(const struct push *p, const char *batch_path,
+                              struct err *err)
+{
+    char *path = file_join(spool_dir(p->spool), "last-statement");
+    unsigned char record[STATEMENT_SIZE], item[32], id[32], was[32];
+    char text[ID_TEXT + 1];
+    int rc = -1;
+
+    if (push_statement(batch_path, record, item, err) ||
+        last_statement(p, was, err))
+        goto out;
+    digest(id, record, sizeof(record));
+    base64url(text, id, 32);
+    memcpy(text + ID_TEXT - 1, "\n", 2);
+    rc = memcmp(id, was, 32) == 0
+             ? 0 : file_write(path, text, strlen(text), err);
+out:
+    free(path);
+    return rc;
+}
+
+/* ---- steps --------------------------------------------------------------- */
+
+static int sign_all(struct push *p, const struct batch *b, struct results *r,
+                    struct push_plan *plan, struct err *err)
+{
+    const struct push_signing o = {
+        .key = p->key, .version = p->o.version, .commit = p->o.commit,
+        .threads = p->o.threads, .stop = p->o.stop,
+    };
+
+    plan->hashes = p->hashes && !results_info(r)->from_ao;
+    memcpy(plan->node, p->node, 32);
+    return last_statement(p, plan->previous, err) ||
+           push_plan_settle(plan, b->path, err) ||
+           push_items_make(b->path, r, plan, &o, err) ? -1 : 0;
+}
+
+/* What is signed must be what is in the batch now. */
+static int check_statement(const struct batch *b, const struct results *r,
+                           struct err *err)
+{
+    unsigned char record[STATEMENT_SIZE], item[32];
+    struct statement s;
+
+    if (push_statement(b->path, record, item, err))
+        return -1;
+    if (statement_unpack(&s, record) ||
+        memcmp(s.root, results_root(r), 32) != 0 ||
+        s.count != results_count(r) ||
+        memcmp(s.batch, results_info(r)->id, 32) != 0)
+        return err_set(err, ERR_INPUT, "the statement in \"%s\" is not about"
+                       " its results: the checkpoint was changed after the"
+                       " push began", b->path);
+    return 0;
+}
+
+/* Prices of what is left, all at once: either it may all go, or nothing. */
+static int check_price(struct push *p, const struct batch *b,
+                       const struct push_plan *plan, size_t n_parts,
+                       struct push_report *rep, struct err *err)
+{
+    struct push_upload u;
+    uint64_t all = 0, winc;
+    int rc;
+
+    for (size_t i = 0; (rc = push_upload_get(&u, b->path, plan, n_parts, i,
+                                             err)) == 1; i++) {
+        rep->uploads++;
+        rep->bytes += u.n_head + u.n_data;
+        if (!push_send_is_done(b->path, &u)) {
+            rc = push_send_price(p->send, u.n_head + u.n_data, &winc, err);
+            if (rc == 0)
+                all = winc > UINT64_MAX - all ? UINT64_MAX : all + winc;
+        }
+        push_upload_clear(&u);
+        if (rc < 0)
+            return -1;
+    }
+    return rc ? rc : push_send_allows(p->send, b->path, all, err);
+}
+
+static int send_all(struct push *p, const struct batch *b,
+                    const struct push_plan *plan, size_t n_parts,
+                    struct err *err)
+{
+    struct push_upload u;
+    int rc;
+
+    for (size_t i = 0; (rc = push_upload_get(&u, b->path, plan, n_parts, i,
+                                             err)) == 1; i++) {
+        rc = p->o.stop && p->o.stop()
+                 ? err_set(err, ERR_RETRY, "stopped between two uploads: run"
+                           " it again to go on")
+                 : push_send_item(p->send, b->path, &u, false, err);
+        push_upload_clear(&u);
+        if (rc)
+            return -1;
+    }
+    return rc;
+}
+
+static int tell_queue(struct push *p, const struct batch *b,
+                      struct results *r, struct push_report *rep,
+                      struct err *err)
+{
+    struct acknowledge a;
+
+    if (!results_info(r)->from_ao)
+        return 0;
+    if (push_open_ao(p, err))
+        return -1;
+    a = push_acknowledge(p, b->path);
+    return acknowledge(&a, r, &rep->queue, err);
+}
+
+static int batch_costs(const struct batch *b, uint64_t *winc,
+                       struct err *err)
+{
+    char *path = push_path(b->path, "costs.jsonl");
+    int rc = ledger_sum(path, winc, err);
+
+    free(path);
+    return rc;
+}
+
+int push_claimed(struct push *p, const struct batch *b,
+                 struct push_report *rep, struct err *err)
+{
+    struct results *r = NULL;
+    struct push_plan plan;
+    size_t n_parts;
+    int rc = -1;
+
+    if (results_open(&r, b->path, err))
+        return -1;
+    n_parts = results_seal(r)->n_parts;
+    rep->results = results_count(r);
+    if (rep->results == 0) {
+        push_note(p, true, "a batch without a result: nothing of it is"
+                  " published");
+        rc = tell_queue(p, b, r, rep, err);
+        goto out;
+    }
+    if (sign_all(p, b, r, &plan, err) || check_statement(b, r, err) ||
+        push_open_send(p, err) ||
+        check_price(p, b, &plan, n_parts, rep, err) ||
+        send_all(p, b, &plan, n_parts, err) ||
+        tell_queue(p, b, r, rep, err) ||
+        set_last_statement(p, b->path, err) ||
+        batch_costs(b, &rep->winc, err))
+        goto out;
+    rc = 0;
+out:
+    results_close(r);
+    return rc;
+}
+
+/* ---- a batch ------------------------------------------------------------- */
+
+bool push_is_begun(const char *batch_path)
+{
+    char *path = push_path(batch_path, "plan.json");
+    bool begun = file_exists(path);
+
+    free(path);
+    return begun;
+}
+
+int push_claim_and_push(struct push *p, struct batch *b,
+                        enum spool_state to, struct push_report *r,
+                        struct err *err)
+{
+    struct err unused = ERR_INIT;
+    struct owner self;
+    struct heart heart;
+    int rc;
+
+    memset(r, 0, sizeof(*r));
+    rc = spool_move(p->spool, b, SPOOL_SENDING, err);
+    if (rc && b->state != SPOOL_SENDING)
+        return rc;
+    owner_self(&self);
+    /* a push in a job's shell is no job: this process counts */
+    self.slurm_job[0] = '\0';
+    if (rc == 0)
+        rc = owner_write(b->path, &self, err);
+    if (rc == 0) {
+        heart_start(&heart, b->path);
+        rc = push_claimed(p, b, r, err);
+        heart_stop(&heart);
+    }
+    if (rc == 0)
+        rc = spool_move(p->spool, b, to, err);
+    /* where it can be found again, by whoever goes on */
+    if (rc && b->state == SPOOL_SENDING)
+        spool_move(p->spool, b, SPOOL_DONE, &unused);
+    return rc ? -1 : 0;
+}
+
+int push_batch(struct push *p, struct batch *b, struct push_report *r,
+               struct err *err)
+{
+    if (b->state != SPOOL_DONE)
+        return err_set(err, ERR_INPUT, "batch in %s: only what is done can"
+                       " be pushed", spool_state_name(b->state));
+    return push_claim_and_push(p, b, SPOOL_SENT, r, err);
+}
+
+/* ---- what it would be ---------------------------------------------------- */
+
+struct measure {
+    struct push *p;
+    struct push_report *r;
+};
+
+static int add_size(void *self, const char *name, uint64_t n,
+                    struct err *err)
+{
+    struct measure *m = self;
+    uint64_t winc;
+
+    (void)name;
+    if (push_send_price(m->p->send, n, &winc, err))
+        return -1;
+    m->r->uploads++;
+    m->r->bytes += n;
+    m->r->winc += winc;
+    return 0;
+}
+
+int push_measure(struct push *p, const struct batch *b,
+                 struct push_report *rep, struct err *err)
+{
+    const struct push_signing o = { .key = p->key };
+    struct measure m = { p, rep };
+    struct results *r = NULL;
+    struct push_plan plan;
+    int rc;
+
+    memset(rep, 0, sizeof(*rep));
+    memset(&plan, 0, sizeof(plan));
+    if (push_open_send(p, err) || results_open(&r, b->path, err))
+        return -1;
+    plan.hashes = p->hashes && !results_info(r)->from_ao;
+    memcpy(plan.node, p->node, 32);
+    rep->results = results_count(r);
+    rc = push_items_measure(b->path, r, &plan, &o, add_size, &m, err);
+    results_close(r);
+    return rc;
+}
+
+int push_balance(struct push *p, uint64_t *winc, struct err *err)
+{
+    return push_open_send(p, err) ||
+           bundler_balance(push_send_bundler(p->send), p->node, winc, err)
+               ? -1 : 0;
+}

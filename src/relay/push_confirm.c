@@ -1,0 +1,303 @@
+/*
+ * Whether what was handed over is there to stay: the bundler calls it
+ * permanent, and one result, drawn at random, is read back from another
+ * gateway than the first.  A transaction that was mined may lack its data, so
+ * that the first alone says little.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arweave/bundler.h"
+#include "arweave/gateway.h"
+#include "arweave/item.h"
+#include "arweave/key.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "relay/push_index.h"
+#include "relay/push_internal.h"
+#include "relay/push_items.h"
+#include "store/seal.h"
+
+#define AGAIN_S 3600 /* after a receipt, until it may be called lost */
+#define ITEM_BYTES ((size_t)1 << 30)
+
+bool push_is_confirmed(const char *batch_path)
+{
+    char *path = file_join(batch_path, "confirmed");
+    bool is = file_exists(path);
+
+    free(path);
+    return is;
+}
+
+/* Whether it was handed over long enough ago to be missed. */
+static bool is_overdue(const char *batch_path, const struct push_upload *u)
+{
+    char *path = xasprintf("%s/push/%s.receipt", batch_path, u->name);
+    struct stat st;
+    bool old = stat(path, &st) == 0 && time(NULL) - st.st_mtime > AGAIN_S;
+
+    free(path);
+    return old;
+}
+
+static int hand_over_again(struct push *p, const struct batch *b,
+                           const struct push_upload *u, const char *why,
+                           enum push_state *state, struct err *err)
+{
+    char id[ID_TEXT];
+
+    if (!is_overdue(b->path, u))
+        return 0;
+    base64url(id, u->id, 32);
+    push_note(p, true, "%s (%s) %s: it is handed over again", u->name, id,
+              why);
+    if (push_send_item(p->send, b->path, u, true, err))
+        return -1;
+    *state = PUSH_AGAIN;
+    return 0;
+}
+
+/* ---- what the bundler says ----------------------------------------------- */
+
+static int ask_about(struct push *p, const struct batch *b,
+                     const struct push_upload *u, enum push_state *state,
+                     struct err *err)
+{
+    enum bundler_status status;
+    unsigned char root[32];
+    bool has_root;
+
+    if (bundler_status(push_send_bundler(p->send), u->id, &status, root,
+                       &has_root, err))
+        return err_prefix(err, "%s", u->name);
+    if (status == BUNDLER_PERMANENT)
+        return 0;
+    if (*state == PUSH_CONFIRMED)
+        *state = PUSH_WAITING;
+    if (status == BUNDLER_UNKNOWN)
+        return hand_over_again(p, b, u, "is unknown to the bundler", state,
+                               err);
+    if (status == BUNDLER_FAILED)
+        return hand_over_again(p, b, u, "has failed at the bundler", state,
+                               err);
+    return 0;
+}
+
+/* All of them, until one is only waiting; *state is PUSH_CONFIRMED if all are
+ * permanent. */
+static int ask_about_all(struct push *p, const struct batch *b,
+                         const struct push_plan *plan, size_t n_parts,
+                         enum push_state *state, struct err *err)
+{
+    struct push_upload u;
+    int rc = 0;
+
+    *state = PUSH_CONFIRMED;
+    for (size_t i = 0; *state != PUSH_WAITING &&
+         (rc = push_upload_get(&u, b->path, plan, n_parts, i, err)) == 1;
+         i++) {
+        rc = ask_about(p, b, &u, state, err);
+        push_upload_clear(&u);
+        if (rc)
+            return -1;
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+/* ---- reading back -------------------------------------------------------- */
+
+/* The bytes as they were signed, from the bundle that is kept. */
+static int read_kept(const struct push_upload *u,
+                     const struct push_index_line *l, struct buf *out,
+                     struct err *err)
+{
+    struct item it;
+    uint64_t table, at;
+    int fd, rc = -1;
+
+    if (item_head(&it, u->head, u->n_head, err))
+        return -1;
+    table = u->n_head - it.head_n;
+    if (l->offset < table || l->size > ITEM_BYTES)
+        return err_set(err, ERR_INPUT, "items.jsonl names a place outside of"
+                       " its bundle");
+    at = l->offset - table;
+    if (buf_reserve(out, (size_t)l->size, "an item", err))
+        return -1;
+    fd = push_open(u->data, err);
+    if (fd < 0)
+        return -1;
+    if (pread(fd, out->data, (size_t)l->size, (off_t)at) == (ssize_t)l->size) {
+        out->len = (size_t)l->size;
+        rc = 0;
+    } else {
+        err_set(err, ERR_INPUT, "\"%s\" is shorter than its index says",
+                u->data);
+    }
+    close(fd);
+    return rc;
+}
+
+/* The upload with this id, loaded. */
+static int find_upload(struct push_upload *u, const char *batch_path,
+                       const struct push_plan *plan, size_t n_parts,
+                       const unsigned char id[32], struct err *err)
+{
+    int rc;
+
+    for (size_t i = 0; (rc = push_upload_get(u, batch_path, plan, n_parts, i,
+                                             err)) == 1; i++) {
+        if (memcmp(u->id, id, 32) == 0)
+            return 0;
+        push_upload_clear(u);
+    }
+    return rc ? -1 : err_set(err, ERR_INPUT, "items.jsonl names a bundle"
+                             " that is not in \"%s\"", batch_path);
+}
+
+/* A result drawn at random: 1, 0 if there is none, -1. */
+static int draw(const char *batch_path, struct push_index_line *l,
+                struct err *err)
+{
+    struct push_index *x = NULL;
+    uint64_t at;
+    int rc = -1;
+
+    if (push_index_open(&x, batch_path, err))
+        return -1;
+    if (key_random(&at, sizeof(at), err) == 0 &&
+        push_index_seek(x, at >> 1, err) == 0)
+        rc = push_index_next(x, l, err);
+    push_index_close(x);
+    return rc;
+}
+
+/* Read one back.  1: no other gateway has it (yet), with why in err. */
+static int read_back(struct push *p, const struct push_index_line *l,
+                     const struct push_upload *u, struct err *err)
+{
+    size_t skip = gateways_count(p->gateways) > 1 ? 1 : 0;
+    struct gateway_place place = { .at = l->offset, .size = l->size };
+    struct buf raw, kept;
+    struct item it;
+    int rc;
+
+    memcpy(place.bundle, l->bundle, 32);
+    buf_init(&raw, ITEM_BYTES);
+    buf_init(&kept, ITEM_BYTES);
+    rc = gateway_item_at(p->gateways, l->item, &place, skip, &raw, &it, err);
+    if (rc && err->code == ERR_RETRY)
+        rc = 1;
+    if (rc == 0)
+        rc = read_kept(u, l, &kept, err);
+    if (rc == 0 && (raw.len != kept.len ||
+                    memcmp(raw.data, kept.data, raw.len) != 0))
+        rc = err_set(err, ERR_INPUT, "a result was read back with other bytes"
+                     " than were signed");
+    buf_clear(&raw);
+    buf_clear(&kept);
+    return rc;
+}
+
+static int read_one_back(struct push *p, const struct batch *b,
+                         const struct push_plan *plan, size_t n_parts,
+                         enum push_state *state, struct err *err)
+{
+    struct push_index_line l;
+    struct push_upload u;
+    struct err why = ERR_INIT;
+    int rc = draw(b->path, &l, err);
+
+    if (rc <= 0)
+        return rc;
+    if ((!p->gateways && gateways_new(&p->gateways, p->o.settings, err)) ||
+        find_upload(&u, b->path, plan, n_parts, l.bundle, err))
+        return -1;
+    rc = read_back(p, &l, &u, &why);
+    if (rc < 0 && err)
+        *err = why;
+    if (rc == 1) {
+        *state = PUSH_WAITING;
+        push_note(p, true, "permanent, but not to be read back yet: %s",
+                  why.text);
+        rc = hand_over_again(p, b, &u, "cannot be read back", state, err);
+    }
+    push_upload_clear(&u);
+    return rc;
+}
+
+/* ---- both ---------------------------------------------------------------- */
+
+/* Bundles can be made again from the checkpoint and the wallet. */
+static void remove_bundles(const char *batch_path)
+{
+    for (size_t i = 0;; i++) {
+        char *items = push_path_of(batch_path, "bundle", i, "items");
+        char *head = push_path_of(batch_path, "bundle", i, "head");
+        bool there = file_exists(head);
+
+        if (there)
+            unlink(items);
+        free(items);
+        free(head);
+        if (!there)
+            return;
+    }
+}
+
+static int set_confirmed(const char *batch_path, struct err *err)
+{
+    char *path = file_join(batch_path, "confirmed");
+    char text[32];
+    time_t now = time(NULL);
+    struct tm tm;
+    size_t n = 0;
+    int rc;
+
+    if (gmtime_r(&now, &tm))
+        n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ\n", &tm);
+    rc = file_write(path, text, n, err);
+    free(path);
+    return rc;
+}
+
+int push_confirm(struct push *p, const struct batch *b,
+                 enum push_state *state, struct err *err)
+{
+    struct seal_info seal;
+    struct push_plan plan;
+    int rc;
+
+    *state = PUSH_CONFIRMED;
+    if (push_is_confirmed(b->path)) {
+        remove_bundles(b->path);
+        return 0;
+    }
+    rc = push_plan_read(&plan, b->path, err);
+    if (rc < 0 || (rc == 0 && set_confirmed(b->path, err)))
+        return -1;
+    if (rc == 0)
+        return 0; /* it had no result */
+    if (push_open_send(p, err) || seal_info_read(&seal, b->path, err))
+        return -1;
+    rc = ask_about_all(p, b, &plan, seal.n_parts, state, err);
+    if (rc == 0 && *state == PUSH_CONFIRMED)
+        rc = read_one_back(p, b, &plan, seal.n_parts, state, err);
+    if (rc == 0 && *state == PUSH_CONFIRMED) {
+        rc = set_confirmed(b->path, err);
+        if (rc == 0)
+            remove_bundles(b->path);
+    }
+    seal_info_clear(&seal);
+    return rc;
+}

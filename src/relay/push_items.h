@@ -1,0 +1,100 @@
+/*
+ * The journal of a push: everything that will be handed over, signed and on
+ * the disk before the first byte goes out.  All of it depends on the batch,
+ * the wallet and push/plan.json alone (signatures are deterministic), so that
+ * whoever goes on after a crash makes the same bytes and ids.
+ *
+ *     BATCH/push/plan.json        what is published, by whom, behind what
+ *                bundle-NNNN.items   at most 1,000 result items
+ *                bundle-NNNN.head    head and table of the item around them
+ *                bundle-NNNN.jsonl   the index of it, until items.jsonl
+ *                part-NNNN.head      heads of the items of parts and of their
+ *                idx-NNNN.head       indexes: the data is the file itself
+ *                statement.head      the statement, whole
+ *     BATCH/items.jsonl           where each result lies
+ *
+ * A head is written last: what has one is complete.
+ */
+#ifndef APUS_RELAY_PUSH_ITEMS_H
+#define APUS_RELAY_PUSH_ITEMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct key;
+struct results;
+
+#define PUSH_BUNDLE_ITEMS 1000
+#define PUSH_BUNDLE_BYTES ((size_t)64 << 20) /* of JSON, or one item */
+
+/* "BATCH/push/NAME", the caller frees it. */
+char *push_path(const char *batch_path, const char *name);
+/* The same of "KIND-NNNN.SUFFIX". */
+char *push_path_of(const char *batch_path, const char *kind, size_t number,
+                   const char *suffix);
+
+/* Open for reading, following no link: -1 with ERR_INPUT or ERR_RETRY. */
+int push_open(const char *path, struct err *err);
+
+/* What was settled when the push began. */
+struct push_plan {
+    bool hashes;                /* publish = hashes: no parts either */
+    unsigned char node[32];     /* address of the wallet */
+    unsigned char previous[32]; /* the statement before this one, or zeros */
+};
+
+/* Settle it, or read what was settled: `plan` is as it was then.  ERR_INPUT
+ * if another wallet or another way to publish began. */
+int push_plan_settle(struct push_plan *plan, const char *batch_path,
+                     struct err *err);
+/* 1 read, 0 this batch was never pushed, -1. */
+int push_plan_read(struct push_plan *plan, const char *batch_path,
+                   struct err *err);
+
+struct push_signing {
+    const struct key *key;
+    const char *version, *commit; /* tags of the statement */
+    unsigned threads;             /* 0: one a core */
+    size_t bundle_items;          /* 0: PUSH_BUNDLE_ITEMS, for tests fewer */
+    bool (*stop)(void);           /* may be NULL; then ERR_RETRY */
+};
+
+/* Make what is missing of all of it. */
+int push_items_make(const char *batch_path, struct results *r,
+                    const struct push_plan *plan,
+                    const struct push_signing *o, struct err *err);
+
+/* What the items would come to, without signing: number of uploads, their
+ * sizes through `each`. */
+typedef int push_size_fn(void *self, const char *name, uint64_t n_bytes,
+                         struct err *err);
+int push_items_measure(const char *batch_path, struct results *r,
+                       const struct push_plan *plan,
+                       const struct push_signing *o, push_size_fn *each,
+                       void *self, struct err *err);
+
+/* One thing to hand over, as the journal has it. */
+struct push_upload {
+    char *name;          /* "bundle-0000" */
+    char *head;          /* its bytes */
+    size_t n_head;
+    char *data;          /* path of the file behind the head, or NULL */
+    uint64_t n_data;
+    unsigned char id[32];
+};
+void push_upload_clear(struct push_upload *u);
+
+/* All uploads of a batch in the order in which they go, by number: 1 and *u,
+ * 0 past the last, -1. */
+int push_upload_get(struct push_upload *u, const char *batch_path,
+                    const struct push_plan *plan, size_t n_parts,
+                    size_t number, struct err *err);
+
+/* The statement's record as it was signed, and the id of its item. */
+int push_statement(const char *batch_path, unsigned char record[208],
+                   unsigned char item[32], struct err *err);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * Handing over what a push has signed: to a bundler whose signer is pinned,
+ * within what it may cost, each item with its receipt kept beside it.
+ *
+ *     BATCH/push/NAME.receipt    what the bundler signed, or that it had the
+ *                                item already
+ *     BATCH/push/costs.jsonl     ledger of the batch (ledger.h)
+ *     SPOOL/ledger/DATE.jsonl    ledger of a day (UTC)
+ *     SPOOL/bundler-key          lines "URL ADDRESS": who signed the first time
+ */
+#ifndef APUS_RELAY_PUSH_SEND_H
+#define APUS_RELAY_PUSH_SEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bundler;
+struct err;
+struct push_send;
+struct push_upload;
+struct settings;
+
+/* Told what a person should know; `warning` if it is no good news. */
+typedef void push_note_fn(void *self, bool warning, const char *text);
+
+/* Of the settings bundler, bundler-key, max-winc and max-winc-day; spool_dir
+ * has the ledger.  Asks the bundler who it is: ERR_INPUT if that is another
+ * than the pinned one. */
+int push_send_new(struct push_send **out, const struct settings *s,
+                  const char *spool_dir, push_note_fn *note, void *self,
+                  struct err *err);
+void push_send_free(struct push_send *p);
+struct bundler *push_send_bundler(struct push_send *p);
+
+/* What n bytes cost now: 0 below the bundler's free limit. */
+int push_send_price(struct push_send *p, uint64_t n, uint64_t *winc,
+                    struct err *err);
+
+/* ERR_INPUT if so much more is over max-winc of the batch, ERR_RETRY if it is
+ * over what is left of today; nothing is put down. */
+int push_send_allows(struct push_send *p, const char *batch_path,
+                     uint64_t winc, struct err *err);
+
+/* Whether its receipt is there. */
+bool push_send_is_done(const char *batch_path, const struct push_upload *u);
+
+/* Hand an upload over, unless its receipt is there; `again` does it in any
+ * case, for what was lost. */
+int push_send_item(struct push_send *p, const char *batch_path,
+                   const struct push_upload *u, bool again, struct err *err);
+
+#endif

@@ -1,0 +1,277 @@
+/*
+ * Results of a batch, part after part.
+ */
+#include <config.h>
+
+#include "relay/results.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "proof/digest.h"
+#include "proof/merkle.h"
+#include "proof/merkle_tree.h"
+#include "proof/result_record.h"
+
+struct results {
+    char *batch_path;
+    struct batch_info info;
+    struct seal_info seal;
+    size_t n;
+    struct result_leaf *leaf; /* in the order of the batch */
+    struct merkle_tree tree;
+    unsigned char root[32];
+
+    /* where it is being read */
+    size_t part; /* the next to be opened */
+    struct checkpoint *file;
+    uint64_t row;
+};
+
+/* ---- parts, one after the other ------------------------------------------ */
+
+void results_rewind(struct results *r)
+{
+    checkpoint_close(r->file);
+    r->file = NULL;
+    r->part = 0;
+    r->row = 0;
+}
+
+static int open_next(struct results *r, struct err *err)
+{
+    char *path = seal_part_path(r->batch_path, r->part, "h5");
+    int rc;
+
+    checkpoint_close(r->file);
+    r->file = NULL;
+    rc = checkpoint_open(&r->file, path, err);
+    if (rc == 0) {
+        const struct checkpoint_head *h = checkpoint_head(r->file);
+
+        if (memcmp(h->part_root, r->seal.part[r->part].root, 32) != 0 ||
+            memcmp(h->batch, r->info.id, 32) != 0 ||
+            memcmp(h->model, r->info.model, 32) != 0)
+            rc = err_set(err, ERR_INPUT, "\"%s\" is not the part that"
+                         " checkpoint.json names", path);
+        r->part++;
+        r->row = 0;
+    }
+    free(path);
+    return rc;
+}
+
+/* A part that has a row left: 1, 0 at the end, -1. */
+static int find_row(struct results *r, struct err *err)
+{
+    while (!r->file || r->row == checkpoint_head(r->file)->n_rows) {
+        if (r->part == r->seal.n_parts)
+            return 0;
+        if (open_next(r, err))
+            return -1;
+    }
+    return 1;
+}
+
+/* ---- the tree ------------------------------------------------------------ */
+
+/* Of all result records of the part that is open. */
+static int take_part(struct results *r, size_t *n, struct err *err)
+{
+    const struct checkpoint_head *h = checkpoint_head(r->file);
+    const unsigned char *bytes;
+    struct result_record res;
+    unsigned char root[32];
+    struct merkle part;
+
+    merkle_init(&part);
+    if (h->n_rows > r->n - *n)
+        return err_set(err, ERR_INPUT, "\"%s\" has more rows than"
+                       " checkpoint.json says", r->batch_path);
+    for (uint64_t i = 0; i < h->n_rows; i++, ++*n) {
+        if (checkpoint_result(r->file, i, &bytes, err))
+            return -1;
+        if (result_record_unpack(&res, bytes))
+            return err_set(err, ERR_INPUT, "row %" PRIu64 " of part %zu in"
+                           " \"%s\" has no result record", i, r->part - 1,
+                           r->batch_path);
+        merkle_leaf(&part, bytes, RESULT_RECORD_SIZE);
+        result_leaf(&r->leaf[*n], &res);
+    }
+    merkle_root(&part, root);
+    if (memcmp(root, h->part_root, 32) != 0)
+        return err_set(err, ERR_INPUT, "part %zu in \"%s\" is damaged: its"
+                       " results have another root than it says (apus"
+                       " verify names the row)", r->part - 1, r->batch_path);
+    return 0;
+}
+
+static int make_tree(struct results *r, struct err *err)
+{
+    unsigned char root[32];
+    void *leaf = NULL;
+    size_t n = 0;
+
+    if (mem_big(&leaf, r->n, sizeof(*r->leaf), "results", err))
+        return -1;
+    r->leaf = leaf;
+    for (size_t i = 0; i < r->seal.n_parts; i++)
+        if (open_next(r, err) || take_part(r, &n, err))
+            return -1;
+    if (n != r->n)
+        return err_set(err, ERR_INPUT, "the parts in \"%s\" have %zu rows,"
+                       " checkpoint.json says %zu", r->batch_path, n, r->n);
+    results_rewind(r);
+    if (result_batch(r->root, r->leaf, n, err) ||
+        merkle_tree_init(&r->tree, n, err))
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        memcpy(r->tree.hash + 32 * i, r->leaf[i].hash, 32);
+    merkle_tree_build(&r->tree);
+    merkle_tree_root(&r->tree, root);
+    if (memcmp(root, r->root, 32) != 0)
+        return err_set(err, ERR_FATAL, "two ways to the root of a batch"
+                       " differ");
+    return 0;
+}
+
+int results_open(struct results **out, const char *batch_path,
+                 struct err *err)
+{
+    struct results *r = xcalloc(1, sizeof(*r));
+
+    r->batch_path = xstrdup(batch_path);
+    if (batch_info_read(&r->info, batch_path, err) ||
+        seal_info_read(&r->seal, batch_path, err))
+        goto fail;
+    /* what a statement can count */
+    if (r->seal.n_rows > UINT32_MAX || r->seal.n_parts > UINT32_MAX) {
+        err_set(err, ERR_INPUT, "\"%s\" has %" PRIu64 " results: too many"
+                " for one statement", batch_path, r->seal.n_rows);
+        goto fail;
+    }
+    r->n = (size_t)r->seal.n_rows;
+    if (make_tree(r, err))
+        goto fail;
+    *out = r;
+    return 0;
+fail:
+    results_close(r);
+    return -1;
+}
+
+void results_close(struct results *r)
+{
+    if (!r)
+        return;
+    checkpoint_close(r->file);
+    merkle_tree_clear(&r->tree);
+    seal_info_clear(&r->seal);
+    batch_info_clear(&r->info);
+    free(r->leaf);
+    free(r->batch_path);
+    free(r);
+}
+
+const struct batch_info *results_info(const struct results *r)
+{
+    return &r->info;
+}
+
+const struct seal_info *results_seal(const struct results *r)
+{
+    return &r->seal;
+}
+
+size_t results_count(const struct results *r)
+{
+    return r->n;
+}
+
+const unsigned char *results_root(const struct results *r)
+{
+    return r->root;
+}
+
+int results_check_files(const struct results *r, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < r->seal.n_parts; i++) {
+        char *path = seal_part_path(r->batch_path, i, "h5");
+
+        rc = seal_file_check(&r->seal.part[i], path, err);
+        free(path);
+    }
+    return rc;
+}
+
+/* ---- rows ---------------------------------------------------------------- */
+
+static int by_request(const void *a, const void *b)
+{
+    const struct result_leaf *x = a, *y = b;
+    int c = memcmp(x->request, y->request, 32);
+
+    return c ? c : (x->choice > y->choice) - (x->choice < y->choice);
+}
+
+/* Where in the batch's order it is, and the path from there. */
+static int place(const struct results *r, struct results_row *row,
+                 struct err *err)
+{
+    const struct result_leaf *found;
+    struct result_record res;
+    struct result_leaf leaf;
+
+    if (result_record_unpack(&res, row->row.record.result))
+        return err_set(err, ERR_INPUT, "no result record");
+    result_leaf(&leaf, &res);
+    found = bsearch(&leaf, r->leaf, r->n, sizeof(leaf), by_request);
+    if (!found || memcmp(found->hash, leaf.hash, 32) != 0)
+        return err_set(err, ERR_INPUT, "its result record was changed"
+                       " meanwhile");
+    memcpy(row->request, res.request, 32);
+    row->choice = res.choice;
+    digest(row->id, row->row.record.result, RECORD_RESULT);
+    row->index = (uint64_t)(found - r->leaf);
+    row->n_path = merkle_tree_path(&r->tree, row->path, (size_t)row->index);
+    return 0;
+}
+
+int results_next(struct results *r, struct results_row *row,
+                 struct err *err)
+{
+    int rc = find_row(r, err);
+
+    if (rc <= 0)
+        return rc;
+    if (checkpoint_row(r->file, r->row, &row->row, err) ||
+        record_check(&row->row.record, err) || place(r, row, err))
+        return err_prefix(err, "part %zu in \"%s\", row %" PRIu64 " (apus"
+                          " verify tells more)", r->part - 1, r->batch_path,
+                          r->row);
+    r->row++;
+    return 1;
+}
+
+int results_skip(struct results *r, size_t n, struct err *err)
+{
+    while (n > 0) {
+        uint64_t left;
+        int rc = find_row(r, err);
+
+        if (rc <= 0)
+            return rc ? -1 : err_set(err, ERR_INPUT, "\"%s\" has fewer"
+                                     " results", r->batch_path);
+        left = checkpoint_head(r->file)->n_rows - r->row;
+        if (left > n)
+            left = n;
+        r->row += left;
+        n -= (size_t)left;
+    }
+    return 0;
+}

@@ -1,0 +1,132 @@
+/*
+ * src/relay/ledger: what was asked and what was paid, in any order, again and
+ * again, with lines cut off at any byte; ceilings; several processes at once.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+
+#include "base/buf.h"
+#include "relay/ledger.h"
+#include "tests/spool_util.h"
+
+#define ALL UINT64_MAX
+
+static struct err err;
+
+static uint64_t sum(const char *path)
+{
+    uint64_t winc = 1;
+
+    err = (struct err)ERR_INIT;
+    return ledger_sum(path, &winc, &err) ? ALL - 1 : winc;
+}
+
+static int ask(const char *path, char item, uint64_t price, uint64_t most)
+{
+    unsigned char id[32];
+    uint64_t was;
+
+    memset(id, item, 32);
+    err = (struct err)ERR_INIT;
+    return ledger_ask(path, id, price, most, &was, &err);
+}
+
+static int paid(const char *path, char item, uint64_t winc)
+{
+    unsigned char id[32];
+
+    memset(id, item, 32);
+    return ledger_paid(path, id, winc, &err);
+}
+
+static void test_amounts(void)
+{
+    const char *path = at("a.jsonl");
+
+    ok(sum(path) == 0, "a file that is not there: nothing");
+    ok(ask(path, 'a', 10, ALL) == 0 && sum(path) == 10, "a price counts");
+    ok(ask(path, 'a', 12, ALL) == 0 && sum(path) == 12,
+       "asked again: the last price");
+    ok(paid(path, 'a', 7) == 0 && sum(path) == 7, "what was paid");
+    ok(ask(path, 'a', 5, ALL) == 0 && sum(path) == 12,
+       "handed over again: both");
+    ok(paid(path, 'a', 0) == 0 && sum(path) == 7, "nothing for the second");
+    ok(paid(path, 'b', 3) == 0 && sum(path) == 10,
+       "paid without being asked");
+    ok(ask(path, 'c', ALL, ALL) == 1 && sum(path) == 10, "no overflow");
+    ok(ask(path, 'c', ALL - 10, ALL) == 0 && sum(path) == ALL,
+       "the largest sum");
+}
+
+static void test_ceiling(void)
+{
+    const char *path = at("b.jsonl");
+    uint64_t was = 0;
+    unsigned char id[32] = "x";
+
+    ok(ask(path, 'a', 10, 9) == 1 && !file_exists(path),
+       "over the ceiling: nothing is put down");
+    ok(ask(path, 'a', 10, 10) == 0, "up to it");
+    ok(ask(path, 'b', 1, 10) == 1 && sum(path) == 10, "and not one more");
+    ok(ask(path, 'a', 10, 10) == 0 && sum(path) == 10,
+       "the same item is no second one");
+    ok(ledger_ask(path, id, 5, 12, &was, &err) == 1 && was == 10,
+       "what it comes to is told");
+    ok(ask(path, 'b', 0, 10) == 0, "nothing may always be asked");
+}
+
+/* Whole lines count, half ones do not, and what comes behind does. */
+static void test_torn(void)
+{
+    const char *path = at("c.jsonl");
+    struct err e = ERR_INIT;
+    bool good = true;
+    struct buf b;
+
+    ask(path, 'a', 10, ALL);
+    ask(path, 'b', 20, ALL);
+    buf_init(&b, 1u << 16);
+    if (file_read(&b, path, &e))
+        good = false;
+    for (size_t n = 0; good && n <= b.len; n++) {
+        uint64_t want = n < b.len / 2 - 1 ? 0 : n < b.len - 1 ? 10 : 30;
+
+        if (file_write(path, b.data, n, &e) || sum(path) != want)
+            good = false;
+        if (ask(path, 'c', 1, ALL) || sum(path) != want + 1)
+            good = false;
+        if (!good)
+            printf("# cut at %zu: %" PRIu64 "\n", n, sum(path));
+    }
+    ok(good, "cut off at each byte");
+    buf_clear(&b);
+}
+
+/* Ten at once with room for three. */
+static void test_race(void)
+{
+    const char *path = at("d.jsonl");
+    int won = 0, status;
+
+    for (int i = 0; i < 10; i++) {
+        pid_t child = fork();
+
+        if (child == 0)
+            _exit(ask(path, (char)('a' + i), 10, 30) == 0 ? 0 : 1);
+    }
+    while (wait(&status) > 0)
+        won += WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    ok(won <= 3 && sum(path) == (uint64_t)won * 10,
+       "ten at once never go over (%d had room)", won);
+}
+
+int main(void)
+{
+    test_amounts();
+    test_ceiling();
+    test_torn();
+    test_race();
+    all_remove();
+    return done();
+}
