@@ -136,6 +136,47 @@ gives 0 "and computed again" verify "$statement" --recompute 2
 [ "$(grep -c 'computed again' out)" -eq 2 ] && r=0 || r=1
 report $r "two of them"
 
+# ---- what was asked ---------------------------------------------------------
+process=$(printf x | netcall sign "$net/dapp.json" | netcall id)
+mkdir asked
+printf '{"prompt":"3 + 4 ="}' | netcall sign "$net/dapp.json" "$process" \
+    Action=Infer Content-Type=application/json X-Model=nano \
+    'X-Options={"max_tokens":9,"temperature":0.5,"seed":5,"stop":"7"}' \
+    >items/message
+message=$(netcall id <items/message)
+printf '%s%s\n' '{"custom_id":"q",'"$url_v1"'"prompt":"3 + 4 =",' \
+    '"max_tokens":9,"temperature":0.5,"seed":5,"stop":"7"}}' >one.jsonl
+gives 0 "a batch of one" run one.jsonl -m nano -o one.out --ranks 1
+one=$(ls -t spool/done/*/part-0000.h5 | head -n 1)
+second make "$one" one.jsonl "$node" asked "$process" "$message" >out 2>err
+sign "$net/wallet.json" asked/0.json asked/0.tags items/asked
+sign "$net/wallet.json" asked/statement asked/statement.tags items/asked-s
+up items/asked && up items/asked-s && r=0 || r=1
+report $r "an answer to a message is uploaded"
+asked=$(cat items/asked.id)
+gives 0 "before the message is" verify "$asked" --key "$node"
+has out '^open.*its job.*cannot be had' "it is open what was asked"
+up items/message && r=0 || r=1
+report $r "the message is uploaded"
+gives 0 "the message is held against it" verify "$asked" --key "$node"
+has out '^ok.*its parameters, against the message' "its parameters"
+has out '^open.*its prompt.*--recompute' "the prompt's ids take the model"
+gives 0 "with the model" verify "$asked" --recompute all
+has out '^ok.*its prompt, against the message: [0-9]* ids' "they are the same"
+printf '{"prompt":"3 + 5 ="}' | netcall sign "$net/dapp.json" "$process" \
+    Action=Infer Content-Type=application/json \
+    'X-Options={"max_tokens":9,"temperature":0.5,"seed":5,"stop":"7"}' \
+    >items/message
+up items/message
+second make "$one" one.jsonl "$node" asked "$process" \
+    "$(netcall id <items/message)" >out 2>err
+sign "$net/wallet.json" asked/0.json asked/0.tags items/asked
+sign "$net/wallet.json" asked/statement asked/statement.tags items/asked-s
+up items/asked
+gives 3 "an answer to another question" verify "$(cat items/asked.id)" \
+    --statement items/asked-s --recompute all
+has out '^WRONG.*its prompt, against the message' "is found out"
+
 # ---- somebody else, and what is wrong --------------------------------------
 # a stranger's bundle and statement under the same tags are passed over
 sign "$net/dapp.json" made/statement made/statement.tags items/stranger

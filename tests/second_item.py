@@ -4,8 +4,10 @@
 # tests/second_hash.py and nothing of apus; doc/proof.md section 5 and
 # doc/arweave.md are all that it was written from.
 #
-#     second_item.py make PART.h5 requests.jsonl NODE DIR [hashes]
-#         N.json, N.tags, statement, statement.tags; to be signed into items
+#     second_item.py make PART.h5 requests.jsonl NODE DIR
+#             [hashes | PROCESS REQUEST]
+#         N.json, N.tags, statement, statement.tags; to be signed into items;
+#         as if the first request had been this message to that process
 #     second_item.py bundle OUT ITEM...       the data of a bundle
 #     second_item.py check NODE STATEMENT ITEM...
 #         items with their heads; an ITEM may be a bundle.  Signatures are not
@@ -46,7 +48,7 @@ def un64(text):
 
 
 # ---- make -----------------------------------------------------------------
-def make(part, requests, node, out, hashes):
+def make(part, requests, node, out, *more):
     import h5py
     from second_part import check_row, rows, stops_of
 
@@ -57,6 +59,10 @@ def make(part, requests, node, out, hashes):
     q = f['requests']
     results = [check_row(f, i, file_hash, model)
                for i in range(len(q['index']))]
+    process = ZERO
+    if len(more) == 2:
+        process = un64(more[0])
+        results[0] = results[0][:8] + un64(more[1]) + results[0][40:]
     order = sorted(range(len(results)), key=lambda i: (
         results[i][8:40], int(q['choice'][i])))
     hashed = [leaf_hash(results[i]) for i in order]
@@ -68,7 +74,7 @@ def make(part, requests, node, out, hashes):
         text = bytes(rows(f, 'text/start', 'text/utf8', i))
         finish, level = struct.unpack('<2I', r[208:216])
         d = dict(zip(KEYS, (
-            'result-1', b64(r[8:40]), b64(ZERO), b64(model),
+            'result-1', b64(r[8:40]), b64(process), b64(model),
             b64(H(bytes(q['job'][i]))), dict(zip(PARAMS, (
                 int(q['choice'][i]), int(q['max_tokens'][i]),
                 int(q['temperature'][i]), int(q['top_p'][i]),
@@ -80,7 +86,7 @@ def make(part, requests, node, out, hashes):
             b64(bytes(q['trace'][i])), struct.unpack('<I', r[136:140])[0],
             level, b64(batch), b64(root), place, len(order),
             [b64(h) for h in path(hashed, place)], node)))
-        if hashes:
+        if more == ('hashes',):
             d['prompt'] = [len(prompt), b64(blob(u32(*prompt)))]
             d['tokens'] = [len(tokens), b64(blob(u32(*tokens)))]
             d['text'] = [b64(H(text))]
@@ -97,12 +103,12 @@ def make(part, requests, node, out, hashes):
         data = h5.read()
     files = [(len(data), hashlib.sha256(data).digest())]
     with open(os.path.join(out, 'statement'), 'wb') as to:
-        to.write(statement_record(batch, root, len(order), ZERO, un64(node),
-                                  files))
+        to.write(statement_record(batch, root, len(order), process,
+                                  un64(node), files))
         to.write(b''.join(u64(n) + sha for n, sha in files))
     with open(os.path.join(out, 'statement.tags'), 'w') as to:
         to.write('Apus=statement-1 Batch=%s Process=%s\n' % (
-            b64(batch), b64(ZERO)))
+            b64(batch), b64(process)))
     print('made: %d results' % len(order))
 
 
@@ -284,7 +290,7 @@ def check(node, statement_name, names):
 def main():
     what, args = sys.argv[1], sys.argv[2:]
     if what == 'make':
-        make(args[0], args[1], args[2], args[3], len(args) > 4)
+        make(*args)
     elif what == 'bundle':
         bundle(args[0], args[1:])
     else:

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/settings.h"
 #include "store/seal.h"
+#include "verify/asked.h"
 #include "verify/claims.h"
 #include "verify/lookup.h"
 #include "verify/replay.h"
@@ -177,6 +178,44 @@ static int named_statement(struct look *l, const struct lookup_item *result,
     return rc < 0 ? -1 : 0;
 }
 
+/* The message of a request from AO.  What cannot be had is not held against
+ * the result. */
+static int check_request(struct look *l, const struct lookup_item *result,
+                         const struct published *p, struct err *err)
+{
+    static const unsigned char none[32];
+    const unsigned char *id = result->it.head.id;
+    struct lookup_item message, source;
+    struct err why = ERR_INIT;
+    unsigned char source_id[32];
+    char text[560];
+    bool elsewhere = false;
+    int rc = 0;
+
+    if (memcmp(p->process, none, 32) == 0)
+        return 0;
+    lookup_item_init(&message, PUBLISHED_MAX);
+    lookup_item_init(&source, PUBLISHED_MAX);
+    if (need_network(l, &why) == 0 &&
+        lookup_get(l->lookup, p->result.request, &message, &why) == 0 &&
+        (elsewhere = asked_source(&message.it, source_id)))
+        lookup_get(l->lookup, source_id, &source, &why);
+    if (why.code) {
+        snprintf(text, sizeof(text), "the message that it answers cannot be"
+                 " had: %s", why.text);
+        claims_open(&l->claims, id, "its job", text);
+    } else {
+        if (l->v->o.recompute && !l->v->o.model && !l->claims.failed)
+            rc = verify_open_model(l->v, p->result.model, err);
+        if (rc == 0)
+            asked_check(&l->claims, id, p, &message.it,
+                        elsewhere ? &source.it : NULL, l->v->o.model);
+    }
+    lookup_item_clear(&message);
+    lookup_item_clear(&source);
+    return rc;
+}
+
 static int verify_result(struct look *l, const struct lookup_item *i,
                          struct err *err)
 {
@@ -188,6 +227,8 @@ static int verify_result(struct look *l, const struct lookup_item *i,
         goto out;
     rc = l->v->statement ? named_statement(l, i, &p, err)
                          : find_statement(l, i, &p);
+    if (rc == 0)
+        rc = check_request(l, i, &p, err);
     /* what contradicts itself need not be computed */
     if (rc == 0 && l->v->o.recompute && !l->claims.failed)
         rc = compute(l, i->it.head.id, &p, err);
