@@ -153,6 +153,17 @@ static void sign_again(const struct vectors *v, const struct json *c,
     buf_clear(&out);
 }
 
+/* An item or bundle with a kind of signature that this build does not check
+ * is neither good nor bad. */
+static bool is_verified(int rc, const char *name, const struct err *err)
+{
+    if (rc && strstr(err->text, "not verified here")) {
+        vectors_skip(name, err->text);
+        return false;
+    }
+    return vectors_ok(rc == 0, "%s: verifies %s", name, err->text);
+}
+
 static void run_item(const struct vectors *v, const struct json *c)
 {
     const char *name = text_of(c, "name");
@@ -165,8 +176,7 @@ static void run_item(const struct vectors *v, const struct json *c)
         return;
     vectors_ok(same_file(c, "sha256_of_file", &b), "item %s: the file is whole",
                name);
-    if (vectors_ok(item_open(&it, b.data, b.len, &err) == 0,
-                   "item %s: verifies %s", name, err.text)) {
+    if (is_verified(item_open(&it, b.data, b.len, &err), name, &err)) {
         vectors_ok(same_head(c, &it), "item %s: every field of its head", name);
         vectors_ok(same_hash(c, &it, &b), "item %s: data and deep hash", name);
         vectors_ok(same_stream(&b, &it), "item %s: the same in pieces", name);
@@ -242,8 +252,7 @@ static void run_bundle(const struct vectors *v, const struct json *c)
     if (vectors_file(v, &b, text_of(c, "file")))
         return;
     vectors_ok(same_file(c, "sha256", &b), "%s: the file is whole", name);
-    vectors_ok(bundle_check(b.data, b.len, &err) == 0, "%s: verifies %s", name,
-               err.text);
+    is_verified(bundle_check(b.data, b.len, &err), name, &err);
     if (vectors_ok(bundle_table(&e, &n, b.data, b.len, b.len, &err) == 0,
                    "%s: its table %s", name, err.text))
         vectors_ok(same_table(c, e, n) && same_made(&b, e, n),
