@@ -28,6 +28,9 @@ trap 'rm -rf "$tmp"' EXIT
 find src kernels jobs mpi bench tests \( -name '*.[ch]' -o -name '*.cu' \
     -o -name '*.sh' -o -name '*.t' \) ! -name commit.h | sort >"$tmp/files"
 find contrib -type f -exec grep -Il '^#!/bin/sh' {} + >>"$tmp/files" || :
+# not queue.lua itself, which make puts together
+find contrib/ao/queue src tests -name '*.lua' >"$tmp/lua"
+find tests -name '*.mjs' | cat "$tmp/lua" - >>"$tmp/files"
 sed -n '/\.[ch]u*$/p' "$tmp/files" >"$tmp/sources"
 
 while read -r file; do
@@ -91,6 +94,30 @@ if ctags --version 2>/dev/null | grep -q 'Universal Ctags'; then
     report "no function has more than 120 lines" "$tmp/found"
 else
     skip "no function has more than 120 lines" "no universal-ctags"
+fi
+
+# From `function` to the `end` that stands where it began.
+while read -r file; do
+    awk -v f="$file" '
+        match($0, /^ *(local )?[^-]*function/) && !/ end[,)]*$/ {
+            match($0, /^ */)
+            if (!from) { from = NR; wide = RLENGTH; what = $0 }
+        }
+        from && match($0, /^ *end/) && RLENGTH - 3 == wide {
+            if (NR - from + 1 > 70)
+                print f ":" from ": " what " has " NR - from + 1 " lines"
+            from = 0
+        }' "$file"
+done <"$tmp/lua" >"$tmp/found"
+report "no function in Lua has more than 70 lines" "$tmp/found"
+
+if luac5.3 -v >/dev/null 2>&1; then
+    while read -r file; do
+        luac5.3 -p "$file" 2>&1 || :
+    done <"$tmp/lua" >"$tmp/found"
+    report "what is in Lua is Lua 5.3" "$tmp/found"
+else
+    skip "what is in Lua is Lua 5.3" "no luac5.3 (Debian: lua5.3)"
 fi
 
 cc=${CC:-cc}

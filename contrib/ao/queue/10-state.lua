@@ -1,0 +1,42 @@
+-- The queue of requests: a process on AO (doc/queue.md).  DApps leave requests
+-- in it, nodes lease them in batches and bring results, it tells the DApps.
+--
+-- What a stranger can send is judged first, by one handler that refuses.  A
+-- handler looks at everything, then changes the state, then sends: what raises
+-- leaves nothing.  No result may depend on the order of pairs(), on floats or
+-- on the clock, for every compute unit must come to the same bytes.
+
+local VERSION = "1.0"
+local FORMAT = "apus-queue-1"
+
+local MAX_TAGS, MAX_NAME, MAX_VALUE, MAX_LIST = 64, 64, 4096, 16384
+local MAX_REFERENCE, MAX_TEXT, MAX_LINES, MAX_REASON = 128, 2048, 81920, 1000
+local MAX_MODELS, MAX_NODES, MAX_OPERATORS = 256, 1000, 32
+local MAX_DEPTH, MAX_NUMBER, MAX_STOPS, MAX_STOP = 32, 63, 16, 64
+local U32 = 4294967295
+local RELEASES = 5
+local DAY_MS = 86400000
+local KEEP_MS = 30 * DAY_MS
+local PAGE_LINES, PAGE_BYTES = 100, 80000
+
+-- ---- state: plain tables of strings and integers ---------------------------
+
+local function new_state()
+    return {
+        format = FORMAT, paused = "no", frozen = "no", now = 0, height = 0,
+        serial = 0, conflicts = 0, loaded = 0, load_into = "",
+        n_open = 0, n_pending = 0, n_leased = 0,
+        open = {}, keys = {}, requesters = {}, rings = {},
+        leases = {}, heap = {},
+        done = {}, order = {}, first = 1, last = 0,
+        models = {}, model_list = {}, names = {}, default_model = "",
+        nodes = {}, node_list = {}, operators = {},
+        max_open = 50000, max_requester = 1000, max_prompt = 4096,
+        max_done = 100000, price = "0", token = ""
+    }
+end
+
+Queue = Queue or new_state()
+assert(Queue.format == FORMAT, "the state is of another queue")
+local Q = Queue
+

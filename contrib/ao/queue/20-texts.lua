@@ -1,0 +1,116 @@
+-- ---- texts -----------------------------------------------------------------
+
+-- 32 bytes in base64url, in their one spelling: what others decode.
+local function is_id(s)
+    return type(s) == "string" and #s == 43 and
+        not s:find("[^A-Za-z0-9_-]") and
+        s:find("[AEIMQUYcgkosw048]$") ~= nil
+end
+
+-- Who sent something is for the network to spell.
+local function is_address(s)
+    return type(s) == "string" and #s == 43 and not s:find("[^A-Za-z0-9_-]")
+end
+
+-- UTF-8 without NUL; utf8.len lets surrogates pass.
+local function is_text(s, max)
+    return type(s) == "string" and #s <= max and utf8.len(s) ~= nil and
+        not s:find("\0", 1, true) and not s:find("\xED[\xA0-\xBF]")
+end
+
+local function is_plain(s, max)
+    return is_text(s, max) and not s:find("[\1-\31\127]")
+end
+
+-- An integer from its digits, nil if it is out of bounds.
+local function integer(s, min, max)
+    if type(s) ~= "string" or #s > 18 or not s:find("^%d+$") or
+        s:find("^0.") then
+        return nil
+    end
+    local n = math.tointeger(tonumber(s))
+    return n >= min and n <= max and n or nil
+end
+
+local function is_amount(s)
+    return type(s) == "string" and #s <= 30 and s:find("^%d+$") ~= nil and
+        not s:find("^0.")
+end
+
+-- Byte order, whatever the locale.
+local function before(a, b)
+    for i = 1, math.min(#a, #b) do
+        local x, y = a:byte(i), b:byte(i)
+        if x ~= y then
+            return x < y
+        end
+    end
+    return #a < #b
+end
+
+local function split(s, mark)
+    local list = {}
+    for part in (s .. mark):gmatch("([^" .. mark .. "]*)" .. mark) do
+        list[#list + 1] = part
+    end
+    return list
+end
+
+-- Ids separated by commas, nil if anything else is among them.
+local function id_list(s, max)
+    local list = s ~= "" and split(s, ",") or {}
+    if #list > max then
+        return nil
+    end
+    for _, id in ipairs(list) do
+        if not is_id(id) then
+            return nil
+        end
+    end
+    return list
+end
+
+local quoted = { ['"'] = '\\"', ["\\"] = "\\\\" }
+for i = 0, 31 do
+    quoted[string.char(i)] = string.format("\\u%04x", i)
+end
+quoted["\n"], quoted["\r"], quoted["\t"] = "\\n", "\\r", "\\t"
+
+local function quote(s)
+    return '"' .. s:gsub('[\0-\31"\\]', quoted) .. '"'
+end
+
+-- A JSON object of strings: name, value, name, value ..
+local function object(...)
+    local pair, out = { ... }, {}
+    for i = 1, #pair, 2 do
+        out[#out + 1] = quote(pair[i]) .. ":" .. quote(tostring(pair[i + 1]))
+    end
+    return "{" .. table.concat(out, ",") .. "}"
+end
+
+local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" ..
+    "0123456789-_"
+
+local function base64url(s)
+    local out = {}
+    for i = 1, #s, 3 do
+        local a, b, c = s:byte(i, i + 2)
+        local bits = a << 16 | (b or 0) << 8 | (c or 0)
+        for k = 0, c and 3 or b and 2 or 1 do
+            local at = (bits >> (18 - 6 * k) & 63) + 1
+            out[#out + 1] = ALPHABET:sub(at, at)
+        end
+    end
+    return table.concat(out)
+end
+
+-- Tells apart two requests of one requester, who gains nothing by fooling it.
+local function sum_of(s)
+    local h = #s
+    for i = 1, #s do
+        h = (h ~ s:byte(i)) * 1099511628211
+    end
+    return h
+end
+

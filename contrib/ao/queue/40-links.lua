@@ -1,0 +1,289 @@
+-- ---- what is linked: lists of requests, rings of requesters ----------------
+
+-- A list is a table with first and last; its requests have prev and next.
+local function put(list, id, front)
+    local r = Q.open[id]
+    r.prev, r.next = front and "" or list.last, front and list.first or ""
+    if r.prev ~= "" then
+        Q.open[r.prev].next = id
+    else
+        list.first = id
+    end
+    if r.next ~= "" then
+        Q.open[r.next].prev = id
+    else
+        list.last = id
+    end
+end
+
+local function cut(list, id)
+    local r = Q.open[id]
+    if r.prev ~= "" then
+        Q.open[r.prev].next = r.next
+    else
+        list.first = r.next
+    end
+    if r.next ~= "" then
+        Q.open[r.next].prev = r.prev
+    else
+        list.last = r.prev
+    end
+    r.prev, r.next = "", ""
+end
+
+local function serial()
+    Q.serial = Q.serial + 1
+    return Q.serial
+end
+
+-- The requester's seat in a ring; a new one is the last to have its turn, or
+-- with `front` the next.
+local function seat_of(ring, from, front)
+    local seat, turn = ring.seats[from], ring.seats[ring.turn]
+    if seat then
+        return seat
+    end
+    seat = { first = "", last = "", prev = from, next = from }
+    if turn then
+        seat.prev, seat.next = turn.prev, ring.turn
+        ring.seats[turn.prev].next = from
+        turn.prev = from
+    end
+    ring.seats[from] = seat
+    if front or not turn then
+        ring.turn = from
+    end
+    return seat
+end
+
+-- Let a request wait.
+local function enqueue(id, front)
+    local r = Q.open[id]
+    local key = r.model .. r.node
+    local ring = Q.rings[key]
+    if not ring then
+        ring = { n = 0, served = serial(), turn = "", seats = {} }
+        Q.rings[key] = ring
+    end
+    put(seat_of(ring, r.from, front), id, front)
+    ring.n = ring.n + 1
+    Q.n_pending = Q.n_pending + 1
+end
+
+-- Take a request that waits out of its ring.
+local function dequeue(id)
+    local r = Q.open[id]
+    local key = r.model .. r.node
+    local ring = Q.rings[key]
+    local seat = ring.seats[r.from]
+    cut(seat, id)
+    ring.n = ring.n - 1
+    Q.n_pending = Q.n_pending - 1
+    if ring.n == 0 then
+        Q.rings[key] = nil
+    elseif seat.first == "" then
+        ring.seats[seat.prev].next = seat.next
+        ring.seats[seat.next].prev = seat.prev
+        ring.seats[r.from] = nil
+        if ring.turn == r.from then
+            ring.turn = seat.next
+        end
+    end
+end
+
+-- ---- leases: a heap, the one that ends first on top ------------------------
+
+local function sooner(a, b)
+    local x, y = Q.leases[a], Q.leases[b]
+    if x.ends ~= y.ends then
+        return x.ends < y.ends
+    end
+    return x.serial < y.serial
+end
+
+local function place(at, batch)
+    Q.heap[at] = batch
+    Q.leases[batch].at = at
+end
+
+-- Put the batch where it belongs, from a place that is free.
+local function settle(at, batch)
+    local heap = Q.heap
+    while at > 1 and sooner(batch, heap[at // 2]) do
+        place(at, heap[at // 2])
+        at = at // 2
+    end
+    while 2 * at <= #heap do
+        local child = 2 * at
+        if child < #heap and sooner(heap[child + 1], heap[child]) then
+            child = child + 1
+        end
+        if not sooner(heap[child], batch) then
+            break
+        end
+        place(at, heap[child])
+        at = child
+    end
+    place(at, batch)
+end
+
+local function new_lease(batch, node, model, kind)
+    local lease = {
+        node = node, model = model, kind = kind, ends = Q.now, n = 0,
+        first = "", last = "", serial = serial(), at = #Q.heap + 1
+    }
+    Q.leases[batch] = lease
+    Q.heap[lease.at] = batch
+    settle(lease.at, batch)
+    return lease
+end
+
+local function set_end(batch, ends)
+    Q.leases[batch].ends = ends
+    settle(Q.leases[batch].at, batch)
+end
+
+local function drop_lease(batch)
+    local at, last = Q.leases[batch].at, Q.heap[#Q.heap]
+    Q.heap[#Q.heap] = nil
+    if last ~= batch then
+        settle(at, last)
+    end
+    Q.leases[batch] = nil
+end
+
+local function lease_out(id, batch)
+    local r, lease = Q.open[id], Q.leases[batch]
+    local node = Q.nodes[lease.node]
+    put(lease, id, false)
+    r.lease = batch
+    lease.n = lease.n + 1
+    node.leased = node.leased + 1
+    Q.n_leased = Q.n_leased + 1
+    if r.had == "" then
+        r.had = lease.node
+    elseif not r.had:find(lease.node, 1, true) then
+        r.had = r.had .. " " .. lease.node
+    end
+end
+
+-- Take a request out of its lease, which ends with its last one.
+local function lease_in(id)
+    local r = Q.open[id]
+    local batch = r.lease
+    local lease = Q.leases[batch]
+    cut(lease, id)
+    r.lease = ""
+    lease.n = lease.n - 1
+    Q.nodes[lease.node].leased = Q.nodes[lease.node].leased - 1
+    Q.n_leased = Q.n_leased - 1
+    if lease.n == 0 then
+        drop_lease(batch)
+    end
+end
+
+-- All of a lease waits again, in its order, before what else waits.
+local function end_lease(batch)
+    local lease = Q.leases[batch]
+    local n = lease.n
+    for _ = 1, n do
+        local id = lease.last
+        lease_in(id)
+        enqueue(id, true)
+    end
+    return n
+end
+
+-- ---- requests come and go --------------------------------------------------
+
+local function key_of(from, reference)
+    return from .. " " .. reference
+end
+
+local function open_request(id, r)
+    Q.open[id] = r
+    Q.keys[key_of(r.from, r.reference)] = id
+    Q.requesters[r.from] = (Q.requesters[r.from] or 0) + 1
+    Q.n_open = Q.n_open + 1
+end
+
+-- Out of wherever it is; it is open no more.
+local function close_request(id)
+    local r = Q.open[id]
+    if r.lease ~= "" then
+        lease_in(id)
+    else
+        dequeue(id)
+    end
+    Q.open[id] = nil
+    local n = Q.requesters[r.from] - 1
+    Q.requesters[r.from] = n > 0 and n or nil
+    Q.n_open = Q.n_open - 1
+end
+
+local function forget_key(from, reference, id)
+    local key = key_of(from, reference)
+    if Q.keys[key] == id then
+        Q.keys[key] = nil
+    end
+end
+
+local DONE = {
+    "from", "reference", "kind", "sum", "node", "batch", "job", "result",
+    "item", "finish", "at", "conflict"
+}
+
+local function done_text(d)
+    local out = {}
+    for i, name in ipairs(DONE) do
+        out[i] = tostring(d[name])
+    end
+    return table.concat(out, "\n")
+end
+
+-- A finished request, nil if there is none of that id.
+local function done_get(id)
+    local text = Q.done[id]
+    if not text then
+        return nil
+    end
+    local d, part = {}, split(text, "\n")
+    for i, name in ipairs(DONE) do
+        d[name] = part[i]
+    end
+    return d
+end
+
+local function done_put(id, text)
+    Q.last = Q.last + 1
+    Q.order[Q.last] = id
+    Q.done[id] = text
+end
+
+local function done_drop()
+    local id = Q.order[Q.first]
+    local d = done_get(id)
+    Q.order[Q.first] = nil
+    Q.first = Q.first + 1
+    Q.done[id] = nil
+    forget_key(d.from, d.reference, id)
+end
+
+local function done_forget()
+    while Q.last - Q.first + 1 > Q.max_done do
+        done_drop()
+    end
+    while Q.first <= Q.last and
+        tonumber(done_get(Q.order[Q.first]).at) + KEEP_MS <= Q.now do
+        done_drop()
+    end
+end
+
+-- What time alone does.
+local function pass_time()
+    while Q.heap[1] and Q.leases[Q.heap[1]].ends <= Q.now do
+        end_lease(Q.heap[1])
+    end
+    done_forget()
+end
+

@@ -1,0 +1,297 @@
+-- ---- answers ---------------------------------------------------------------
+
+-- Tags as an array: their order is part of the bytes.
+local function send(target, data, tags)
+    local out = {}
+    for i = 1, #tags, 2 do
+        out[#out + 1] = { name = tags[i], value = tostring(tags[i + 1]) }
+    end
+    ao.send({ Target = target, Data = data, Tags = out })
+end
+
+local function answer(m, code, tags, data)
+    local out = { "Action", m.action .. "-Response", "Code", code }
+    for _, v in ipairs(tags or {}) do
+        out[#out + 1] = v
+    end
+    local reference = m.tag["x-reference"] or
+        m.by_process and m.tag.reference
+    if reference then
+        out[#out + 1] = "X-Reference"
+        out[#out + 1] = reference
+    end
+    send(m.from, data or "", out)
+end
+
+local function refuse(m, code, why)
+    answer(m, code, { "Message", why })
+end
+
+-- The answer to a request, in the shape of Apus's SDK: no Code if all is well.
+local function respond(kind, from, reference, session, tags, data)
+    local out = {
+        "Action", kind == "batch" and "Infer-Batch-Response" or
+            "Infer-Response", "X-Reference", reference
+    }
+    if session ~= "" then
+        out[#out + 1] = "X-Session"
+        out[#out + 1] = session
+    end
+    for _, v in ipairs(tags) do
+        out[#out + 1] = v
+    end
+    send(from, data, out)
+end
+
+local why_none = {
+    ["16"] = "activation out of range",
+    ["17"] = "prompt longer than the context",
+    ["18"] = "prompt empty or not UTF-8"
+}
+
+local function respond_done(id, d, session, text)
+    local tags = {}
+    if d.kind == "batch" then
+        tags = { "Statement", d.item }
+    elseif why_none[d.finish] then
+        tags = { "Code", 422, "Message", why_none[d.finish] }
+    end
+    respond(d.kind, d.from, d.reference, session, tags,
+        '{"result":' .. quote(text) .. ',"attestation":' .. object("request",
+            id, "node", d.node, "model", d.model, "job", d.job, "result",
+            d.result, "batch", d.batch, "item", d.item) .. "}")
+end
+
+-- ---- what DApps say --------------------------------------------------------
+
+local action = {}
+
+-- Refuse a request at once.
+local function reject(m, code, why)
+    local session, reference = m.tag["x-session"], m.tag["x-reference"]
+    respond(m.action == "Infer-Batch" and "batch" or "requests", m.from,
+        is_plain(reference, MAX_REFERENCE) and reference or m.id,
+        is_plain(session, MAX_REFERENCE) and session or "",
+        { "Code", code, "Message", why }, "")
+end
+
+local function model_of(name)
+    name = name or Q.default_model
+    return Q.models[name] or Q.models[Q.names[name] or ""]
+end
+
+local function price_of(model)
+    return model.price ~= "" and model.price or Q.price
+end
+
+-- Whether a node may do anything; Revoke names the block from which not.
+local function is_allowed(address)
+    local node = Q.nodes[address]
+    return node ~= nil and (node.revoked < 0 or Q.height < node.revoked)
+end
+
+-- Model, node, reference and session of a request: a table, or nil, the code
+-- and why it is refused.
+local function request_head(m)
+    local reference = m.tag["x-reference"] or m.id
+    local session = m.tag["x-session"] or ""
+    local node = m.tag["x-node"] or ""
+    local model = model_of(m.tag["x-model"])
+    if Q.paused ~= "no" then
+        return nil, 503, "the queue is paused"
+    elseif not is_plain(reference, MAX_REFERENCE) or reference == "" or
+        not is_plain(session, MAX_REFERENCE) then
+        return nil, 400, "X-Reference and X-Session have at most 128 bytes"
+    elseif not model then
+        return nil, 404, "no such model (Models lists them)"
+    elseif price_of(model) ~= "0" then
+        return nil, 402, "this model has a price, and there is no payment yet"
+    elseif node ~= "" and not (is_id(node) and is_allowed(node)) then
+        return nil, 404, "X-Node is no node of this queue"
+    end
+    return {
+        from = m.from, reference = reference, session = session,
+        model = model.id, node = node, lease = "", prev = "", next = "",
+        reasons = 0, had = ""
+    }
+end
+
+-- Whether this request was made before: "" no, "same", or "other" for another
+-- that is open under the same reference.
+local function repeated(m, r)
+    local id = Q.keys[key_of(r.from, r.reference)]
+    if Q.open[m.id] or Q.done[m.id] then
+        return "same", m.id
+    elseif not id then
+        return ""
+    elseif Q.open[id] then
+        return Q.open[id].sum == r.sum and "same" or "other", id
+    end
+    return done_get(id).sum == tostring(r.sum) and "same" or "", id
+end
+
+-- The line of a pull, and the sum over what makes it this request.
+local function finish_line(m, r, tail)
+    r.sum = sum_of(r.kind .. r.model .. r.node .. tail)
+    r.line = '{"id":' .. quote(m.id) .. ',"from":' .. quote(r.from) ..
+        ',"reference":' .. quote(r.reference) .. ',"model":' ..
+        quote(r.model) .. tail .. ',"fee":"0"}'
+end
+
+local function add_request(m, r)
+    local again, id = repeated(m, r)
+    if again == "other" then
+        return reject(m, 409, "X-Reference is that of an open request")
+    elseif again == "same" then
+        local d = done_get(id)
+        if d then
+            d.model = r.model
+            respond_done(id, d, r.session, "")
+        end
+        return
+    elseif Q.n_open >= Q.max_open then
+        return reject(m, 429, "the queue is full")
+    elseif (Q.requesters[r.from] or 0) >= Q.max_requester then
+        return reject(m, 429, "too many open requests of this requester")
+    end
+    open_request(m.id, r)
+    enqueue(m.id, false)
+end
+
+function action.Infer(m)
+    local r, code, why = request_head(m)
+    if not r then
+        return reject(m, code, why)
+    end
+    local form, prompt = content(m)
+    if not form then
+        return reject(m, 400, prompt)
+    end
+    local p
+    p, why = options(m.tag["x-options"])
+    if not p then
+        return reject(m, 400, why)
+    end
+    r.kind = "requests"
+    finish_line(m, r, string.format(',"form":"%s","prompt":%s,' ..
+        '"max_tokens":"%d","temperature":"%d","top_p":"%d","top_k":"%d",' ..
+        '"flags":"0","seed":"%s","stops":[%s]', form, quote(prompt),
+        p.max_tokens, p.temperature, p.top_p, p.top_k, p.seed,
+        table.concat(p.stops, ",")))
+    add_request(m, r)
+end
+
+action["Infer-Batch"] = function(m)
+    local r, code, why = request_head(m)
+    local n = integer(m.tag["x-count"], 1, U32)
+    if not r then
+        return reject(m, code, why)
+    elseif not is_id(m.tag["x-source"]) or not is_id(m.tag["x-sha256"]) or
+        not n then
+        return reject(m, 400, "X-Source, X-Count and X-Sha256 expected: an" ..
+            " id, the lines of the file, its SHA-256 in base64url")
+    end
+    r.kind = "batch"
+    finish_line(m, r, ',"form":"batch","prompt":' ..
+        quote(m.tag["x-source"]) .. ',"count":"' .. n .. '","sha256":' ..
+        quote(m.tag["x-sha256"]))
+    add_request(m, r)
+end
+
+-- The request that a message names, by its id or its requester's reference.
+local function named(m)
+    if m.tag.request then
+        return m.tag.request
+    end
+    return Q.keys[key_of(m.from, m.tag["x-reference"] or "")] or ""
+end
+
+function action.Cancel(m)
+    local id = named(m)
+    local r, d = Q.open[id], done_get(id)
+    if r and r.from ~= m.from or d and d.from ~= m.from or not (r or d) then
+        return refuse(m, 404, "no such request of yours")
+    elseif d or r.lease ~= "" then
+        return refuse(m, 409, d and "it is done" or "it is leased")
+    elseif Q.paused == "all" then
+        return refuse(m, 503, "the queue is paused")
+    end
+    close_request(id)
+    forget_key(r.from, r.reference, id)
+    answer(m, 200, { "Request", id })
+end
+
+function action.Status(m)
+    local id = named(m)
+    local r, d = Q.open[id], done_get(id)
+    local tags = { "Request", id, "State", "gone" }
+    if r and r.lease ~= "" then
+        local lease = Q.leases[r.lease]
+        tags = { "Request", id, "State", "leased", "Node", lease.node,
+            "Until", lease.ends }
+    elseif r then
+        tags = { "Request", id, "State", "pending" }
+    elseif d then
+        tags = { "Request", id, "State", "done", "Node", d.node, "Batch",
+            d.batch, "Job", d.job, "Result", d.result, "Item", d.item,
+            "Finish", d.finish }
+        if d.conflict ~= "" then
+            tags[#tags + 1] = "Conflict"
+            tags[#tags + 1] = d.conflict
+        end
+    end
+    answer(m, 200, tags)
+end
+
+function action.Info(m)
+    answer(m, 200, {
+        "Version", VERSION, "Paused", Q.paused, "Frozen", Q.frozen,
+        "Default-Model", Q.default_model, "Price", Q.price,
+        "Token", Q.token, "Open", Q.n_open, "Pending", Q.n_pending,
+        "Leased", Q.n_leased, "Done", Q.last - Q.first + 1,
+        "Conflicts", Q.conflicts, "Max-Open", Q.max_open,
+        "Max-Requester", Q.max_requester, "Max-Prompt", Q.max_prompt,
+        "Max-Done", Q.max_done
+    })
+end
+
+-- A page of a list, a line each.
+local function answer_page(m, list, line)
+    local page = integer(m.tag.page or "0", 0, U32)
+    local out = {}
+    if not page then
+        return refuse(m, 400, "Page must be a number")
+    end
+    local from = page * PAGE_LINES
+    for i = from + 1, math.min(from + PAGE_LINES, #list) do
+        out[#out + 1] = line(list[i]) .. "\n"
+    end
+    answer(m, 200, {
+        "Count", #list,
+        "Next", from + PAGE_LINES < #list and page + 1 or ""
+    }, table.concat(out))
+end
+
+function action.Models(m)
+    answer_page(m, Q.model_list, function(id)
+        local model, ring = Q.models[id], Q.rings[id]
+        return object("model", id, "name", model.name, "source",
+            model.source, "bytes", model.bytes, "context", model.context,
+            "price", price_of(model), "pending", ring and ring.n or 0)
+    end)
+end
+
+function action.Nodes(m)
+    answer_page(m, Q.node_list, function(address)
+        local node = Q.nodes[address]
+        return object("node", address, "max", node.max, "leased",
+            node.leased, "revoked", is_allowed(address) and "" or
+            node.revoked, "models", node.models, "did", node.did,
+            "hardware", node.hardware)
+    end)
+end
+
+function action.Balance(m)
+    answer(m, 200, { "Balance", "0", "Account", m.from }, "0")
+end
+

@@ -1,0 +1,210 @@
+-- ---- what the owner says ---------------------------------------------------
+
+local function is_owner(m)
+    return Owner ~= "" and m.from == Owner
+end
+
+local function is_operator(m)
+    for _, address in ipairs(Q.operators) do
+        if address == m.from then
+            return true
+        end
+    end
+    return is_owner(m)
+end
+
+-- Whether the sender may command; if not it was told.
+local function commands(m, owner_only)
+    if owner_only and is_owner(m) or not owner_only and is_operator(m) then
+        return true
+    end
+    refuse(m, 403, owner_only and "only the owner may" or
+        "only the owner and the operators may")
+    return false
+end
+
+function action.Allow(m)
+    local address, max = m.tag.node, integer(m.tag.max or "1000", 1, 50000)
+    if not commands(m) then
+        return
+    elseif not is_id(address) or not max then
+        return refuse(m, 400, "Node (an address) and Max 1 .. 50000 expected")
+    elseif not Q.nodes[address] and #Q.node_list >= MAX_NODES then
+        return refuse(m, 429, "there are " .. MAX_NODES .. " nodes")
+    end
+    if not Q.nodes[address] then
+        Q.node_list[#Q.node_list + 1] = address
+        Q.nodes[address] = { max = max, leased = 0, revoked = -1,
+            models = "", did = "", hardware = "" }
+    end
+    Q.nodes[address].max = max
+    Q.nodes[address].revoked = -1
+    answer(m, 200)
+end
+
+local function leases_of(address)
+    local list = {}
+    for _, batch in ipairs(Q.heap) do
+        if Q.leases[batch].node == address then
+            list[#list + 1] = batch
+        end
+    end
+    return list
+end
+
+function action.Revoke(m)
+    local node = Q.nodes[m.tag.node or ""]
+    local block = integer(m.tag.block or "0", 0, 999999999999)
+    if not commands(m) then
+        return
+    elseif not node or not block then
+        return refuse(m, node and 400 or 404, "Node (one of the queue) and" ..
+            " Block (a height) expected")
+    end
+    node.revoked = block
+    if block <= Q.height then
+        for _, batch in ipairs(leases_of(m.tag.node)) do
+            end_lease(batch)
+        end
+    end
+    answer(m, 200)
+end
+
+-- What is wrong with the tags of a model, if anything.
+local function wrong_model(t)
+    local name = t.name or ""
+    if not is_id(t.model) then
+        return "Model must be a model id"
+    elseif #name < 1 or #name > 42 or name:find("[^A-Za-z0-9._-]") then
+        return "Name must be 1 to 42 of A-Z a-z 0-9 . _ -"
+    elseif Q.names[name] and Q.names[name] ~= t.model then
+        return "this name is of another model"
+    elseif not is_id(t.source) then
+        return "Source must be an Arweave id"
+    elseif not integer(t.bytes or "0", 0, 999999999999999) or
+        not integer(t.context or "0", 0, U32) then
+        return "Bytes and Context must be numbers"
+    elseif t.price and not is_amount(t.price) then
+        return "Price must be 1 to 30 digits"
+    end
+    return nil
+end
+
+action["Register-Model"] = function(m)
+    local t = m.tag
+    if not commands(m) then
+        return
+    end
+    local why, old = wrong_model(t), Q.models[t.model or ""]
+    if why then
+        return refuse(m, 400, why)
+    elseif not old and #Q.model_list >= MAX_MODELS then
+        return refuse(m, 429, "there are " .. MAX_MODELS .. " models")
+    end
+    if old then
+        Q.names[old.name] = nil
+    else
+        Q.model_list[#Q.model_list + 1] = t.model
+    end
+    Q.names[t.name] = t.model
+    Q.models[t.model] = {
+        id = t.model, name = t.name, source = t.source,
+        bytes = integer(t.bytes or "0", 0, 999999999999999),
+        context = integer(t.context or "0", 0, U32), price = t.price or ""
+    }
+    if Q.default_model == "" then
+        Q.default_model = t.model
+    end
+    answer(m, 200)
+end
+
+local limits = {
+    { "max-open", "max_open", 1, 50000 },
+    { "max-requester", "max_requester", 1, 50000 },
+    { "max-prompt", "max_prompt", 1, 4096 },
+    { "max-done", "max_done", 0, 100000 }
+}
+
+-- New values from the tags of a Set, or nil and why not.
+local function set_values(t)
+    local new, why = {}, nil
+    for _, l in ipairs(limits) do
+        if t[l[1]] then
+            new[l[2]] = integer(t[l[1]], l[3], l[4])
+            why = why or not new[l[2]] and
+                l[1] .. ": " .. l[3] .. " .. " .. l[4] .. " expected"
+        end
+    end
+    if t["default-model"] then
+        new.default_model = (model_of(t["default-model"]) or {}).id
+        why = why or not new.default_model and "default-model: no such model"
+    end
+    if t.price then
+        new.price = t.price
+        why = why or not is_amount(t.price) and "price: 1 to 30 digits expected"
+    end
+    if t.token then
+        new.token = t.token
+        why = why or t.token ~= "" and not is_id(t.token) and
+            "token: an id or nothing expected"
+    end
+    if t.operators then
+        new.operators = id_list(t.operators, MAX_OPERATORS)
+        why = why or not new.operators and
+            "operators: at most 32 addresses, separated by commas, expected"
+    end
+    return new, why
+end
+
+local SET = { "max_open", "max_requester", "max_prompt", "max_done",
+    "default_model", "price", "token", "operators" }
+
+function action.Set(m)
+    if not commands(m, m.tag.operators ~= nil) then
+        return
+    end
+    local new, why = set_values(m.tag)
+    if why then
+        return refuse(m, 400, why)
+    end
+    for _, name in ipairs(SET) do
+        if new[name] ~= nil then
+            Q[name] = new[name]
+        end
+    end
+    done_forget()
+    answer(m, 200)
+end
+
+function action.Pause(m)
+    local mode = m.tag.mode or "yes"
+    if not commands(m) then
+        return
+    elseif mode ~= "yes" and mode ~= "all" and mode ~= "no" then
+        return refuse(m, 400, "Mode yes, all or no expected")
+    end
+    Q.paused = mode
+    answer(m, 200, { "Paused", mode })
+end
+
+-- An empty Owner is nobody; none at all would be whoever comes next.
+function action.Freeze(m)
+    if not commands(m, true) then
+        return
+    elseif #Q.operators == 0 then
+        return refuse(m, 409, "name operators first: nobody could do anything")
+    end
+    Owner = ""
+    Q.frozen = "yes"
+    answer(m, 200)
+end
+
+-- Payment comes later; until then what is paid goes back.
+action["Credit-Notice"] = function(m)
+    if Q.token ~= "" and m.from == Q.token and is_amount(m.tag.quantity) and
+        is_address(m.tag.sender) then
+        send(Q.token, "", { "Action", "Transfer", "Recipient", m.tag.sender,
+            "Quantity", m.tag.quantity, "X-Reason", "no payment yet" })
+    end
+end
+

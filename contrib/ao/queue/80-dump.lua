@@ -1,0 +1,203 @@
+-- ---- moving to a new process -----------------------------------------------
+-- A dump is lines, in an order that the state alone determines; a page begins
+-- at the line of its number.  What is loaded gives the same dump.
+
+local CONFIG = {
+    "default_model", "price", "token", "max_open", "max_requester",
+    "max_prompt", "max_done", "now", "height", "conflicts"
+}
+local MODEL = { "id", "name", "source", "bytes", "context", "price" }
+local NODE = { "max", "revoked", "models", "did", "hardware" }
+local OPEN = {
+    "from", "reference", "session", "model", "node", "kind", "line", "sum",
+    "reasons", "had"
+}
+local INTEGER = {}
+for name in ("max_open max_requester max_prompt max_done now height " ..
+    "conflicts bytes context max revoked sum reasons"):gmatch("%S+") do
+    INTEGER[name] = true
+end
+
+local function dump_line(what, id, t, names)
+    local pair = { "what", what, "id", id }
+    for _, name in ipairs(names) do
+        pair[#pair + 1] = name
+        pair[#pair + 1] = t[name]
+    end
+    return object(table.unpack(pair))
+end
+
+local function each_owned(emit)
+    emit("queue", FORMAT, Q, CONFIG)
+    for _, address in ipairs(Q.operators) do
+        emit("operator", address, {}, {})
+    end
+    for _, id in ipairs(Q.model_list) do
+        emit("model", id, Q.models[id], MODEL)
+    end
+    for _, address in ipairs(Q.node_list) do
+        emit("node", address, Q.nodes[address], NODE)
+    end
+end
+
+-- Rings in the order in which they will be served; sorted, so that of pairs()
+-- does not show.
+local function each_pending(emit)
+    local keys = {}
+    for key in pairs(Q.rings) do
+        keys[#keys + 1] = key
+    end
+    table.sort(keys, function(a, b)
+        return Q.rings[a].served < Q.rings[b].served
+    end)
+    for _, key in ipairs(keys) do
+        local ring = Q.rings[key]
+        local from = ring.turn
+        repeat
+            local id = ring.seats[from].first
+            while id ~= "" do
+                emit("open", id, Q.open[id], OPEN)
+                id = Q.open[id].next
+            end
+            from = ring.seats[from].next
+        until from == ring.turn
+    end
+end
+
+local function each_leased(emit)
+    local list = {}
+    for i, batch in ipairs(Q.heap) do
+        list[i] = batch
+    end
+    table.sort(list, function(a, b)
+        return Q.leases[a].serial < Q.leases[b].serial
+    end)
+    for _, batch in ipairs(list) do
+        local lease = Q.leases[batch]
+        emit("lease", batch, lease, { "node", "model", "kind", "ends" })
+        local id = lease.first
+        while id ~= "" do
+            emit("leased", id, Q.open[id], OPEN)
+            id = Q.open[id].next
+        end
+    end
+end
+
+function action.Dump(m)
+    local from = integer(m.tag.page or "0", 0, U32)
+    if not commands(m) then
+        return
+    elseif Q.paused ~= "all" then
+        return refuse(m, 409, "pause it first, with Mode=all")
+    elseif not from then
+        return refuse(m, 400, "Page must be a number")
+    end
+    local n, size, out, full = 0, 0, {}, false
+    local function emit(what, id, t, names)
+        if n >= from and not full then
+            local line = dump_line(what, id, t, names) .. "\n"
+            full = size > 0 and size + #line > PAGE_BYTES
+            size = size + #line
+            out[#out + 1] = not full and line or nil
+        end
+        n = n + (full and 0 or 1)
+    end
+    each_owned(emit)
+    each_pending(emit)
+    each_leased(emit)
+    for i = Q.first, Q.last do
+        emit("done", Q.order[i], { text = Q.done[Q.order[i]] }, { "text" })
+    end
+    answer(m, 200, { "Next", full and n or "" }, table.concat(out))
+end
+
+-- ---- Load: what is wrong raises, and leaves nothing ------------------------
+
+local load_line = {}
+
+local function values(l, names)
+    local t = {}
+    for _, name in ipairs(names) do
+        local v = l[name] or error(l.what .. ": no " .. name)
+        t[name] = v
+        if INTEGER[name] then
+            t[name] = math.tointeger(tonumber(v)) or error("no number: " .. v)
+        end
+    end
+    return t
+end
+
+function load_line.queue(l)
+    assert(l.id == FORMAT, "a dump of another format")
+    for name, v in pairs(values(l, CONFIG)) do
+        Q[name] = v
+    end
+end
+
+function load_line.operator(l)
+    Q.operators[#Q.operators + 1] = l.id
+end
+
+function load_line.model(l)
+    Q.models[l.id] = values(l, MODEL)
+    Q.names[l.name] = l.id
+    Q.model_list[#Q.model_list + 1] = l.id
+end
+
+function load_line.node(l)
+    Q.nodes[l.id] = values(l, NODE)
+    Q.nodes[l.id].leased = 0
+    Q.node_list[#Q.node_list + 1] = l.id
+end
+
+function load_line.open(l)
+    local r = values(l, OPEN)
+    r.lease, r.prev, r.next = "", "", ""
+    open_request(l.id, r)
+    enqueue(l.id, false)
+end
+
+function load_line.lease(l)
+    new_lease(l.id, l.node, l.model, l.kind)
+    set_end(l.id, math.tointeger(tonumber(l.ends)))
+    Q.load_into = l.id
+end
+
+function load_line.leased(l)
+    local r = values(l, OPEN)
+    r.lease, r.prev, r.next = "", "", ""
+    open_request(l.id, r)
+    lease_out(l.id, Q.load_into)
+end
+
+function load_line.done(l)
+    done_put(l.id, l.text)
+    local d = done_get(l.id)
+    Q.keys[key_of(d.from, d.reference)] =
+        Q.keys[key_of(d.from, d.reference)] or l.id
+end
+
+local function is_unused()
+    return Q.loaded > 0 or Q.n_open == 0 and Q.last == 0 and
+        #Q.model_list == 0 and #Q.node_list == 0
+end
+
+function action.Load(m)
+    local from = integer(m.tag.page or "0", 0, U32)
+    if not commands(m) then
+        return
+    elseif Q.paused ~= "all" or not is_unused() then
+        return refuse(m, 409, "load into a new process, paused with Mode=all")
+    elseif from ~= Q.loaded or type(m.data) ~= "string" then
+        return refuse(m, 409, "page " .. Q.loaded .. " of the dump is next")
+    end
+    for line in m.data:gmatch("[^\n]+") do
+        local v, why = scan(line, MAX_LINES)
+        local l = type(v) == "table" and v.object or error(why or "no object")
+        local take = load_line[l.what] or error("an unknown line")
+        take(l)
+        Q.loaded = Q.loaded + 1
+    end
+    answer(m, 200, { "Next", Q.loaded })
+end
+

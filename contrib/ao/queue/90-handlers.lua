@@ -1,0 +1,136 @@
+-- ---- who may say anything: ahead of all that is above ----------------------
+
+-- Tags that AOS would take for what the scheduler says of a message.
+local FORGED = {}
+for name in ("id owner from module timestamp block-height nonce epoch " ..
+    "hash-chain cron reply-to path method"):gmatch("%S+") do
+    FORGED[name] = true
+end
+-- Tags that only the messenger puts on what a process sent.
+local PUSHED = {}
+for name in ("reference from-process from-module pushed-for"):gmatch("%S+") do
+    PUSHED[name] = true
+end
+local FREE_TEXT = { ["x-prompt"] = true, ["x-options"] = true }
+local LONG = { models = true }
+
+local function is_authority(address)
+    for _, a in ipairs(ao.authorities or {}) do
+        if a == address then
+            return true
+        end
+    end
+    return false
+end
+
+-- Why a tag is refused, nil if it is not.
+local function wrong_tag(m, name, value)
+    if FORGED[name] or PUSHED[name] and not m.by_authority then
+        return "the tag " .. name .. " is not yours to give"
+    elseif m.tag[name] ~= nil then
+        return "the tag " .. name .. " twice"
+    elseif FREE_TEXT[name] and not is_text(value, MAX_VALUE) or
+        not FREE_TEXT[name] and
+        not is_plain(value, LONG[name] and MAX_LIST or MAX_VALUE) then
+        return "the tag " .. name .. " is too long, or no plain text"
+    end
+    return nil
+end
+
+-- What we take of a message: nothing that a tag may have overwritten.  Names
+-- of tags in lower case, for AOS spells them as it likes.
+local function read(msg)
+    local m = {
+        from = msg.From, id = msg.Id, data = msg.Data or "", tag = {},
+        by_authority = is_authority(msg.Owner)
+    }
+    local tags = type(msg.TagArray) == "table" and msg.TagArray or {}
+    if #tags > MAX_TAGS then
+        m.wrong = "more than " .. MAX_TAGS .. " tags"
+    end
+    for i = 1, math.min(#tags, MAX_TAGS) do
+        local name, value = tags[i].name, tags[i].value
+        if not is_plain(name, MAX_NAME) then
+            m.wrong = m.wrong or "a tag's name is too long, or no plain text"
+        else
+            name = name:lower():gsub("_", "-")
+            local why = wrong_tag(m, name, value)
+            m.wrong = m.wrong or why
+            if not why then
+                m.tag[name] = value
+            end
+        end
+    end
+    m.action = m.tag.action or ""
+    m.by_process = m.by_authority and msg.Owner ~= m.from
+    return m
+end
+
+-- A wallet signs for itself; a process speaks through an authority.  An
+-- authority itself says nothing: a stranger may have written its name.
+local function is_genuine(msg, m)
+    return is_address(m.from) and not is_authority(m.from) and
+        (msg.Owner == m.from or m.by_process)
+end
+
+local function integer_of(v)
+    if type(v) == "string" then
+        v = #v <= 18 and v:find("^%d+$") and tonumber(v) or nil
+    end
+    return type(v) == "number" and math.tointeger(v) or nil
+end
+
+local function guard(msg)
+    local m = read(msg)
+    if Owner == nil then
+        Owner = "" -- or the next message could take the process
+    end
+    if not is_genuine(msg, m) then
+        return "drop"
+    end
+    return m.wrong and "refuse" or "pass", m
+end
+
+local function patch()
+    ao.send({ Tags = {
+        { name = "device", value = "patch@1.0" },
+        { name = "cache", value = { pending = tostring(Q.n_pending) } }
+    } })
+end
+
+-- Time and height never go back, whatever a scheduler says.
+local function dispatch(msg)
+    local m, pending = read(msg), Q.n_pending
+    Q.now = math.max(Q.now, integer_of(msg.Timestamp) or 0)
+    Q.height = math.max(Q.height, integer_of(msg["Block-Height"]) or 0)
+    if Q.paused ~= "all" then
+        pass_time()
+    end
+    action[m.action](m)
+    if Q.n_pending ~= pending then
+        patch()
+    end
+end
+
+Handlers.prepend("apus-guard", function(msg)
+    return guard(msg) ~= "pass" and -1 or 0
+end, function(msg)
+    local what, m = guard(msg)
+    if what ~= "refuse" or not action[m.action] then
+        return
+    elseif m.action == "Infer" or m.action == "Infer-Batch" then
+        return reject(m, 400, m.wrong)
+    end
+    refuse(m, 400, m.wrong)
+end)
+
+Handlers.add("apus-queue", function(msg)
+    return action[read(msg).action] ~= nil
+end, dispatch)
+
+-- What nobody asked for does not stay in an inbox.
+Handlers.add("apus-rest", function() return true end, function() end)
+Inbox = {}
+
+patch()
+return "apus queue " .. VERSION
