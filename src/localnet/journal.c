@@ -54,15 +54,6 @@ static int read_at(const struct journal *j, uint64_t at, void *out, size_t n,
     return 0;
 }
 
-int journal_read(const struct journal *j, uint64_t at, void *out, size_t n,
-                 struct err *err)
-{
-    if (at > j->size || n > j->size - at)
-        return err_set(err, ERR_FATAL, "\"%s\" has %" PRIu64 " bytes, no %zu"
-                       " at %" PRIu64, j->path, j->size, n, at);
-    return read_at(j, at, out, n, err);
-}
-
 static void sum_of(unsigned char sum[8], const unsigned char head[8],
                    const void *a, size_t n_a, const void *b, size_t n_b)
 {

@@ -56,8 +56,4 @@ int journal_put(struct journal *j, enum journal_type type, const void *a,
                 size_t n_a, const void *b, size_t n_b, bool sync,
                 uint64_t *at, struct err *err);
 
-/* Read bytes of the file; ERR_FATAL if they are not all there. */
-int journal_read(const struct journal *j, uint64_t at, void *out, size_t n,
-                 struct err *err);
-
 #endif

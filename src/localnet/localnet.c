@@ -406,6 +406,8 @@ int localnet_tick(struct localnet *l, struct err *err)
 
     pthread_mutex_lock(&l->net.lock);
     rc = chain_tick(&l->net, err);
+    if (rc == 0 && l->net.broken.code)
+        rc = err_set(err, l->net.broken.code, "%s", l->net.broken.text);
     pthread_mutex_unlock(&l->net.lock);
     return rc;
 }

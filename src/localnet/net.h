@@ -11,11 +11,11 @@
 #include <stdint.h>
 
 #include "base/base64.h"
+#include "base/err.h"
 #include "localnet/hostile.h"
 #include "localnet/idmap.h"
 
 struct ao_units;
-struct err;
 struct held;
 struct journal;
 struct key;
@@ -59,6 +59,7 @@ struct net {
     unsigned n_incoming;
 
     struct ao_units *ao;
+    struct err broken;        /* why it cannot go on, if code is set */
 };
 
 /* The time of this net, ms since 1970; never the same twice. */

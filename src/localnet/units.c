@@ -1,58 +1,491 @@
 /*
- * The units of AO are not there yet.
+ * Scheduling, evaluating, sending on.  Payloads of the journal:
+ *
+ *     MESSAGE  timestamp u64, height u64, id of the message that it was
+ *              pushed for (or its own), the item
+ *     FAILED   id of the message, JSON of its result
  */
 #include <config.h>
 
 #include "localnet/units.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "arweave/item.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "localnet/computer.h"
+#include "localnet/evaluation.h"
+#include "localnet/held.h"
+#include "localnet/journal.h"
 #include "localnet/net.h"
-#include "localnet/routes.h"
-#include "localnet/serve.h"
+#include "localnet/push.h"
+#include "proof/digest.h"
 
-int units_new(struct net *net, unsigned delay_ms, struct err *err)
+#define HEAD 48 /* of the payload of MESSAGE, before the item */
+#define REQUEST_MAX ((size_t)8 << 20)
+
+struct process *units_process(const struct net *net,
+                              const unsigned char id[32])
 {
-    (void)net;
-    (void)delay_ms;
-    (void)err;
+    return idmap_get(&net->ao->processes, id);
+}
+
+struct message *units_message(const struct net *net,
+                              const unsigned char id[32])
+{
+    return idmap_get(&net->ao->messages, id);
+}
+
+/* ---- scheduling ---------------------------------------------------------- */
+
+static struct process *process_new(const void *raw, size_t n,
+                                   const struct item *it)
+{
+    struct process *p = xcalloc(1, sizeof(*p));
+    struct err unused = ERR_INIT;
+
+    memcpy(p->id, it->id, 32);
+    base64url(p->id_text, it->id, 32);
+    base64url(p->owner, it->address, 32);
+    item_tag_text(it, "Module", p->module, sizeof(p->module));
+    buf_init(&p->raw, JOURNAL_MAX);
+    buf_put(&p->raw, raw, n);
+    p->item = xmalloc(sizeof(*p->item));
+    if (item_head(p->item, p->raw.data, n, &unused))
+        abort(); /* it was parsed before */
+    pthread_mutex_init(&p->lock, NULL);
+    return p;
+}
+
+static void add_process(struct ao_units *ao, struct process *p)
+{
+    ao->process = xrealloc(ao->process, (ao->n_processes + 1) *
+                                            sizeof(struct process *));
+    ao->process[ao->n_processes++] = p;
+    idmap_put(&ao->processes, p->id, p);
+}
+
+static void enqueue(struct ao_units *ao, struct message *m)
+{
+    ao->queue = xrealloc(ao->queue, (ao->n_queue + 1) *
+                                        sizeof(struct message *));
+    ao->queue[ao->n_queue++] = m;
+}
+
+/* The next message of a process. */
+static void add_message(struct net *net, struct process *p,
+                        struct message *m)
+{
+    struct digest *d = digest_new();
+
+    m->process = p;
+    m->slot = p->n;
+    base64url(m->id_text, m->id, 32);
+    if (p->n > 0)
+        digest_put(d, p->message[p->n - 1]->chain, 32);
+    digest_put(d, m->id, 32);
+    digest_end(d, m->chain);
+    p->message = xrealloc(p->message, (p->n + 1) * sizeof(struct message *));
+    p->message[p->n++] = m;
+    idmap_put(&net->ao->messages, m->id, m);
+    enqueue(net->ao, m);
+}
+
+/* The process that it goes to: a new one for a process's own item. */
+static struct process *destination(struct net *net, const void *raw,
+                                   size_t n, const struct item *it,
+                                   struct err *err)
+{
+    struct process *p = it->target ? units_process(net, it->target) : NULL;
+    char type[16] = "", id[ID_TEXT] = "(none)";
+
+    item_tag_text(it, "Type", type, sizeof(type));
+    if (strcmp(type, "Process") == 0) {
+        p = process_new(raw, n, it);
+        add_process(net->ao, p);
+        return p;
+    }
+    if (it->target)
+        base64url(id, it->target, 32);
+    if (!p)
+        err_set(err, ERR_INPUT, "Process not found: %s", id);
+    return p;
+}
+
+/* It is in the journal at `at`. */
+static int take(struct net *net, const unsigned char head[HEAD],
+                const void *raw, size_t n, const struct item *it,
+                uint64_t at, struct message **out, struct err *err)
+{
+    struct process *p = destination(net, raw, n, it, err);
+    struct message *m;
+
+    if (!p)
+        return -1;
+    m = xcalloc(1, sizeof(*m));
+    memcpy(m->id, it->id, 32);
+    m->timestamp_ms = get_u64(head);
+    m->height = get_u64(head + 8);
+    memcpy(m->pushed_for, head + 16, 32);
+    m->at = at;
+    m->size = n;
+    held_add(net, it, at, n, m->timestamp_ms);
+    add_message(net, p, m);
+    *out = m;
     return 0;
 }
 
-int units_start(struct net *net, struct err *err)
+int units_put(struct net *net, const void *raw, size_t n,
+              const struct item *it, const unsigned char pushed_for[32],
+              struct message **m, struct err *err)
 {
-    (void)net;
-    (void)err;
+    unsigned char head[HEAD];
+    char type[16] = "";
+    uint64_t at;
+
+    *m = units_message(net, it->id);
+    if (*m)
+        return 1;
+    item_tag_text(it, "Type", type, sizeof(type));
+    if (strcmp(type, "Process") != 0 &&
+        !(it->target && units_process(net, it->target)))
+        return destination(net, raw, n, it, err) ? 0 : -1;
+    set_u64(head, net_now_ms(net));
+    set_u64(head + 8, net_height(net));
+    memcpy(head + 16, pushed_for, 32);
+    if (journal_put(net->journal, JOURNAL_MESSAGE, head, HEAD, raw, n, true,
+                    &at, err) ||
+        take(net, head, raw, n, it, at, m, err))
+        return -1;
+    (*m)->due_ms = (*m)->timestamp_ms + net->ao->delay_ms;
+    pthread_cond_broadcast(&net->ao->changed);
     return 0;
 }
 
-void units_stop(struct net *net)
+int units_schedule(struct net *net, const void *raw, size_t n,
+                   const struct item *it, struct message **m,
+                   struct err *err)
 {
-    (void)net;
+    return units_put(net, raw, n, it, it->id, m, err);
 }
 
-void units_free(struct net *net)
+static int replay_message(struct net *net, const struct journal_record *r,
+                          struct err *err)
 {
-    (void)net;
+    struct message *m;
+    struct item it;
+
+    if (r->n < HEAD || item_head(&it, r->data + HEAD, r->n - HEAD, err))
+        return err_set(err, ERR_FATAL, "a record of a message is no item");
+    if (get_u64(r->data) > net->last_ms)
+        net->last_ms = get_u64(r->data);
+    return take(net, r->data, r->data + HEAD, r->n - HEAD, &it, r->at + HEAD,
+                &m, err);
 }
 
 int units_replay(struct net *net, const struct journal_record *r,
                  struct err *err)
 {
-    (void)net;
-    (void)r;
-    (void)err;
+    struct message *m;
+
+    if (r->type == JOURNAL_MESSAGE)
+        return replay_message(net, r, err);
+    m = r->n > 32 ? units_message(net, r->data) : NULL;
+    if (!m || m->result)
+        return err_set(err, ERR_FATAL, "a failure of no message");
+    m->failed = true;
+    m->n_result = r->n - 32;
+    m->result = xstrndup((const char *)r->data + 32, m->n_result);
     return 0;
 }
 
-#define STUB(name)                                                      \
-    void name(struct net *net, const struct call *c, const char *path,  \
-              struct answer *a)                                         \
-    {                                                                   \
-        (void)net;                                                      \
-        (void)c;                                                        \
-        (void)path;                                                     \
-        answer_error(a, 501, "not there yet");                          \
+/* ---- evaluating ---------------------------------------------------------- */
+
+/* From is who the tag says, or who signed. */
+static void set_from(const struct item *it, char from[ID_TEXT])
+{
+    char said[ID_TEXT];
+
+    base64url(from, it->address, 32);
+    if (item_tag_text(it, "From-Process", said, sizeof(said)) == 0)
+        memcpy(from, said, ID_TEXT);
+}
+
+static void put_request(struct buf *request, const struct message *m,
+                        const struct item *it, const char *data, size_t n)
+{
+    const struct process *p = m->process;
+    char owner[ID_TEXT], from[ID_TEXT], chain[ID_TEXT], anchor[ID_TEXT] = "";
+    struct evaluation e = {
+        .id = m->id_text, .target = p->id_text, .owner = owner, .from = from,
+        .anchor = anchor, .hash_chain = chain, .tag = it->tag,
+        .n_tags = it->n_tags, .data = data, .n_data = n, .nonce = m->slot,
+        .timestamp_ms = m->timestamp_ms, .height = m->height,
+        .process = p->id_text, .process_owner = p->owner,
+        .module = p->module, .process_tag = p->item->tag,
+        .n_process_tags = p->item->n_tags
+    };
+    struct buf clean;
+
+    base64url(owner, it->address, 32);
+    base64url(chain, m->chain, 32);
+    if (it->anchor)
+        base64url(anchor, it->anchor, 32);
+    set_from(it, from);
+    buf_init(&clean, REQUEST_MAX);
+    /* the network hands on texts, not bytes */
+    if (!utf8_valid(data, n)) {
+        utf8_scrub(&clean, data, n);
+        e.data = clean.data;
+        e.n_data = clean.len;
     }
-STUB(mu_route)
-STUB(cu_route)
-STUB(su_route)
-STUB(hb_route)
+    evaluation_put(request, &e);
+    buf_clear(&clean);
+}
+
+/* The computer of a process, begun if need be.  Under its lock. */
+static int begin_computer(struct net *net, struct process *p,
+                          struct err *err)
+{
+    return p->computer ? 0 : computer_new(&p->computer, net->ao->computers,
+                                          err);
+}
+
+static int evaluate(struct net *net, struct message *m, struct buf *reply,
+                    struct err *err)
+{
+    struct process *p = m->process;
+    struct buf request, raw;
+    struct item it;
+    int rc = -1;
+
+    buf_init(&request, REQUEST_MAX);
+    buf_init(&raw, JOURNAL_MAX);
+    if (buf_reserve(&raw, m->size, "message", err) ||
+        held_read(held_get(net, m->id), 0, raw.data, m->size, err) ||
+        item_head(&it, raw.data, m->size, err))
+        goto out;
+    put_request(&request, m, &it, raw.data + it.head_n,
+                m->size - it.head_n);
+    pthread_mutex_unlock(&net->lock);
+    pthread_mutex_lock(&p->lock);
+    rc = begin_computer(net, p, err);
+    if (rc == 0)
+        rc = computer_eval(p->computer, request.data, request.len, true,
+                           reply, err);
+    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_lock(&net->lock);
+out:
+    buf_clear(&request);
+    buf_clear(&raw);
+    return rc;
+}
+
+/* Evaluate one, and what follows from it. */
+static int work(struct net *net, struct message *m, struct err *err)
+{
+    struct buf reply;
+    int rc = 0;
+
+    if (!m->failed) {
+        buf_init(&reply, COMPUTER_REPLY_MAX);
+        rc = evaluate(net, m, &reply, err);
+        if (rc >= 0) {
+            m->n_result = get_u32(reply.data);
+            m->result = xstrndup(reply.data + 4, m->n_result);
+            m->failed = rc == 1;
+        }
+        if (rc == 0)
+            push_all(net, m, &reply);
+        else if (rc == 1 && m->n_result < JOURNAL_MAX - 32)
+            rc = journal_put(net->journal, JOURNAL_FAILED, m->id, 32,
+                             m->result, m->n_result, false, NULL, err);
+        buf_clear(&reply);
+    }
+    if (rc < 0)
+        return -1;
+    m->done = true;
+    m->process->n_done = m->slot + 1;
+    pthread_cond_broadcast(&net->ao->changed);
+    return 0;
+}
+
+static void sleep_until(struct net *net, uint64_t ms)
+{
+    struct timespec t = { (time_t)(ms / 1000),
+                          (long)(ms % 1000) * 1000000 };
+
+    pthread_cond_timedwait(&net->ao->changed, &net->lock, &t);
+}
+
+/* The time of the system, which conditions wait for. */
+static uint64_t system_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void *run(void *self)
+{
+    struct net *net = self;
+    struct ao_units *ao = net->ao;
+    struct err err = ERR_INIT;
+    int rc = 0;
+
+    pthread_mutex_lock(&net->lock);
+    while (!ao->stopping && rc == 0) {
+        struct message *m = ao->queue_at < ao->n_queue
+                                ? ao->queue[ao->queue_at] : NULL;
+        /* timestamps are of our clock, which may be off on purpose */
+        uint64_t due = m ? m->due_ms - (uint64_t)net->clock_ms : 0;
+
+        if (!m) {
+            pthread_cond_wait(&ao->changed, &net->lock);
+        } else if (m->due_ms && due > system_ms()) {
+            sleep_until(net, due);
+        } else {
+            ao->queue_at++;
+            rc = work(net, m, &err);
+        }
+    }
+    if (rc && !ao->stopping)
+        err_set(&net->broken, ERR_FATAL, "%s", err.text);
+    pthread_mutex_unlock(&net->lock);
+    return NULL;
+}
+
+bool units_wait(struct net *net, const struct message *m, unsigned wait_ms)
+{
+    uint64_t until = system_ms() + wait_ms;
+
+    while (!m->done && !net->ao->stopping && system_ms() < until)
+        sleep_until(net, until);
+    return m->done;
+}
+
+int units_dry_run(struct net *net, const struct dry_run *d, struct buf *json,
+                  struct err *err)
+{
+    struct process *p = d->process;
+    struct evaluation e = {
+        .id = d->id, .target = p->id_text, .owner = d->owner,
+        .from = d->owner, .anchor = d->anchor, .hash_chain = "",
+        .tag = d->tag, .n_tags = d->n_tags, .data = d->data,
+        .n_data = d->n_data, .process = p->id_text,
+        .process_owner = p->owner, .module = p->module,
+        .process_tag = p->item->tag, .n_process_tags = p->item->n_tags,
+        .read_only = true
+    };
+    struct buf request, reply;
+    int rc;
+
+    buf_init(&request, REQUEST_MAX);
+    buf_init(&reply, COMPUTER_REPLY_MAX);
+    pthread_mutex_lock(&net->lock);
+    e.nonce = p->n - 1;
+    e.timestamp_ms = net_now_ms(net);
+    e.height = net_height(net);
+    pthread_mutex_unlock(&net->lock);
+    evaluation_put(&request, &e);
+    pthread_mutex_lock(&p->lock);
+    rc = begin_computer(net, p, err);
+    if (rc == 0)
+        rc = computer_eval(p->computer, request.data, request.len, false,
+                           &reply, err);
+    pthread_mutex_unlock(&p->lock);
+    if (rc >= 0)
+        buf_put(json, reply.data + 4, get_u32(reply.data));
+    buf_clear(&request);
+    buf_clear(&reply);
+    return rc < 0 ? -1 : 0;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+int units_new(struct net *net, unsigned delay_ms, struct err *err)
+{
+    struct ao_units *ao = xcalloc(1, sizeof(*ao));
+
+    idmap_init(&ao->processes);
+    idmap_init(&ao->messages);
+    pthread_cond_init(&ao->changed, NULL);
+    ao->delay_ms = delay_ms;
+    net->ao = ao;
+    return computers_new(&ao->computers, err);
+}
+
+int units_start(struct net *net, struct err *err)
+{
+    if (pthread_create(&net->ao->thread, NULL, run, net))
+        return err_set(err, ERR_FATAL, "cannot start a thread");
+    net->ao->running = true;
+    return 0;
+}
+
+void units_stop(struct net *net)
+{
+    struct ao_units *ao = net->ao;
+
+    if (!ao)
+        return;
+    pthread_mutex_lock(&net->lock);
+    ao->stopping = true;
+    for (size_t i = 0; i < ao->n_processes; i++)
+        if (ao->process[i]->computer)
+            computer_stop(ao->process[i]->computer);
+    pthread_cond_broadcast(&ao->changed);
+    pthread_mutex_unlock(&net->lock);
+    if (ao->running)
+        pthread_join(ao->thread, NULL);
+    ao->running = false;
+}
+
+static void message_free(void *value)
+{
+    struct message *m = value;
+
+    free(m->result);
+    free(m);
+}
+
+static void process_free(struct process *p)
+{
+    computer_free(p->computer);
+    buf_clear(&p->raw);
+    free(p->item);
+    free(p->message);
+    for (size_t i = 0; i < p->n_patches; i++) {
+        free(p->patch[i].key);
+        free(p->patch[i].value);
+    }
+    free(p->patch);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+void units_free(struct net *net)
+{
+    struct ao_units *ao = net->ao;
+
+    if (!ao)
+        return;
+    for (size_t i = 0; i < ao->n_processes; i++)
+        process_free(ao->process[i]);
+    free(ao->process);
+    free(ao->queue);
+    idmap_clear(&ao->messages, message_free);
+    idmap_clear(&ao->processes, NULL);
+    computers_free(ao->computers);
+    pthread_cond_destroy(&ao->changed);
+    free(ao);
+    net->ao = NULL;
+}

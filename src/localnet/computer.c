@@ -1,0 +1,405 @@
+/*
+ * Three kinds of processes.  The maker (forked once, before there are
+ * threads) forks a computer for each socket that it is sent.  A computer is a
+ * sleeper, which has a state and waits for its child, and that child, the
+ * worker, which evaluates.  On the socket: one byte what ('E' evaluate, 'D'
+ * dry run, 'S' snapshot), u32 n, n bytes; back one byte ('k' good, 'e'
+ * failed), u32 n, n bytes.
+ */
+#include <config.h>
+
+#include "localnet/computer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "localnet/vm.h"
+
+#define SNAP_EVERY 32
+#define EVAL_CPU_S 120 /* of processor time, where instructions do not tell */
+#define REDO 3         /* exit status: the sleeper is to fork again */
+#define REQUEST_MAX ((size_t)8 << 20)
+
+struct computers {
+    int fd; /* to the maker */
+};
+
+struct computer {
+    int fd;
+    struct buf *since; /* requests since the last snapshot */
+    size_t n_since;
+};
+
+/* ---- bytes through sockets ----------------------------------------------- */
+
+static int get_all(int fd, void *out, size_t n)
+{
+    char *p = out;
+
+    while (n > 0) {
+        ssize_t got = read(fd, p, n);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return -1;
+        p += got;
+        n -= (size_t)got;
+    }
+    return 0;
+}
+
+static int put_all(int fd, const void *data, size_t n)
+{
+    const char *p = data;
+
+    while (n > 0) {
+        ssize_t put = send(fd, p, n, MSG_NOSIGNAL);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return -1;
+        p += put;
+        n -= (size_t)put;
+    }
+    return 0;
+}
+
+static int put_frame(int fd, char what, const void *data, size_t n)
+{
+    unsigned char head[5] = { (unsigned char)what };
+
+    set_u32(head + 1, (uint32_t)n);
+    return put_all(fd, head, 5) || put_all(fd, data, n) ? -1 : 0;
+}
+
+/* b is emptied first. */
+static int get_frame(int fd, char *what, struct buf *b)
+{
+    struct err unused = ERR_INIT;
+    unsigned char head[5];
+    size_t n;
+
+    buf_reset(b);
+    if (get_all(fd, head, 5))
+        return -1;
+    *what = (char)head[0];
+    n = get_u32(head + 1);
+    if (buf_reserve(b, n, "frame", &unused) || get_all(fd, b->data, n))
+        return -1;
+    b->len = n;
+    return 0;
+}
+
+/* ---- the computer -------------------------------------------------------- */
+
+static void limit_time(void)
+{
+    const struct itimerval limit = { .it_value = { EVAL_CPU_S, 0 } };
+
+    setitimer(ITIMER_PROF, &limit, NULL); /* its signal ends the process */
+}
+
+static void say_crashed(int fd)
+{
+    struct buf reply;
+
+    buf_init(&reply, COMPUTER_REPLY_MAX);
+    vm_put_failure(&reply, "the evaluation took too long, or broke its"
+                   " computer");
+    put_frame(fd, 'e', reply.data, reply.len);
+    buf_clear(&reply);
+}
+
+/* Evaluate and answer: whether it failed. */
+static bool answer(struct vm *vm, int fd, const struct buf *request)
+{
+    struct buf reply;
+    int failed;
+
+    buf_init(&reply, COMPUTER_REPLY_MAX);
+    limit_time();
+    failed = vm_eval(vm, request->data, request->len, &reply);
+    if (put_frame(fd, failed ? 'e' : 'k', reply.data, reply.len))
+        _exit(0); /* nobody is there any more */
+    buf_clear(&reply);
+    return failed != 0;
+}
+
+static void dry_run(struct vm *vm, int fd, const struct buf *request)
+{
+    pid_t child = fork();
+    int status = -1;
+
+    if (child == 0) {
+        answer(vm, fd, request);
+        _exit(0);
+    }
+    if (child > 0)
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+            continue;
+    if (child < 0 || !WIFEXITED(status))
+        say_crashed(fd);
+}
+
+/* The worker; returns when it is to be the sleeper. */
+static void work(struct vm *vm, int fd)
+{
+    struct buf request;
+    char what;
+
+    buf_init(&request, REQUEST_MAX);
+    for (;;) {
+        if (get_frame(fd, &what, &request))
+            _exit(0);
+        if (what == 'D') {
+            dry_run(vm, fd, &request);
+        } else if (what == 'S') {
+            put_frame(fd, 'k', "", 0);
+            break;
+        } else if (answer(vm, fd, &request)) {
+            _exit(REDO);
+        }
+    }
+    buf_clear(&request);
+}
+
+/* A worker that became the sleeper ends the old one, its parent, which only
+ * waits for it.  The maker is never the parent of a worker. */
+static void compute(int fd)
+{
+    struct err err = ERR_INIT;
+    struct vm *vm;
+
+    signal(SIGCHLD, SIG_DFL);
+    if (vm_new(&vm, VM_INSTRUCTIONS, VM_MEMORY, &err))
+        _exit(1);
+    for (;;) {
+        pid_t child = fork();
+        int status = 0;
+
+        if (child == 0) {
+            work(vm, fd);
+            kill(getppid(), SIGKILL);
+            continue;
+        }
+        if (child < 0)
+            _exit(1);
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+            continue;
+        if (WIFEXITED(status) && WEXITSTATUS(status) != REDO)
+            _exit(0);
+        if (!WIFEXITED(status))
+            say_crashed(fd);
+    }
+}
+
+/* ---- the maker ----------------------------------------------------------- */
+
+static int receive_fd(int from)
+{
+    char byte, space[CMSG_SPACE(sizeof(int))];
+    struct iovec piece = { &byte, 1 };
+    struct msghdr m = { .msg_iov = &piece, .msg_iovlen = 1,
+                        .msg_control = space,
+                        .msg_controllen = sizeof(space) };
+    struct cmsghdr *c;
+    ssize_t n;
+    int fd = -1;
+
+    do
+        n = recvmsg(from, &m, 0);
+    while (n < 0 && errno == EINTR);
+    c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (c && c->cmsg_type == SCM_RIGHTS)
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+    return fd;
+}
+
+static int send_fd(int to, int fd)
+{
+    char byte = 0, space[CMSG_SPACE(sizeof(int))] = { 0 };
+    struct iovec piece = { &byte, 1 };
+    struct msghdr m = { .msg_iov = &piece, .msg_iovlen = 1,
+                        .msg_control = space,
+                        .msg_controllen = sizeof(space) };
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(fd));
+    memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+    return sendmsg(to, &m, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+/* Runs until the other end is gone, whatever signals the terminal sends. */
+static void make_computers(int from)
+{
+    int null = open("/dev/null", O_RDWR), fd;
+
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    /* its children need nobody to wait for them, nor do theirs */
+    signal(SIGCHLD, SIG_IGN);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    dup2(null, 0);
+    dup2(null, 1);
+    while ((fd = receive_fd(from)) >= 0) {
+        if (fork() == 0) {
+            close(from);
+            compute(fd);
+        }
+        close(fd);
+    }
+    _exit(0);
+}
+
+int computers_new(struct computers **out, struct err *err)
+{
+    int fds[2];
+    pid_t maker;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
+        return err_errno(err, ERR_FATAL, "cannot make a socket");
+    maker = fork();
+    if (maker == 0) {
+        close(fds[0]);
+        make_computers(fds[1]);
+    }
+    close(fds[1]);
+    if (maker < 0) {
+        close(fds[0]);
+        return err_errno(err, ERR_FATAL, "cannot fork");
+    }
+    *out = xcalloc(1, sizeof(**out));
+    (*out)->fd = fds[0];
+    return 0;
+}
+
+void computers_free(struct computers *c)
+{
+    if (!c)
+        return;
+    close(c->fd);
+    free(c);
+}
+
+/* ---- from our side ------------------------------------------------------- */
+
+int computer_new(struct computer **out, struct computers *c, struct err *err)
+{
+    int fds[2], rc;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
+        return err_errno(err, ERR_FATAL, "cannot make a socket");
+    rc = send_fd(c->fd, fds[1]);
+    close(fds[1]);
+    if (rc) {
+        close(fds[0]);
+        return err_set(err, ERR_FATAL, "the maker of computers is gone");
+    }
+    *out = xcalloc(1, sizeof(**out));
+    (*out)->fd = fds[0];
+    (*out)->since = xcalloc(SNAP_EVERY, sizeof(struct buf));
+    return 0;
+}
+
+static void forget(struct computer *c)
+{
+    for (size_t i = 0; i < c->n_since; i++)
+        buf_clear(&c->since[i]);
+    c->n_since = 0;
+}
+
+void computer_free(struct computer *c)
+{
+    if (!c)
+        return;
+    forget(c);
+    free(c->since);
+    close(c->fd);
+    free(c);
+}
+
+void computer_stop(struct computer *c)
+{
+    shutdown(c->fd, SHUT_RDWR);
+}
+
+static int call(struct computer *c, char what, const void *request, size_t n,
+                char *said, struct buf *reply, struct err *err)
+{
+    if (put_frame(c->fd, what, request, n) ||
+        get_frame(c->fd, said, reply))
+        return err_set(err, ERR_FATAL, "a computer of localnet is gone");
+    return 0;
+}
+
+/* The old state plus what was evaluated since. */
+static int redo(struct computer *c, struct err *err)
+{
+    struct buf reply;
+    int rc = 0;
+    char said;
+
+    buf_init(&reply, COMPUTER_REPLY_MAX);
+    for (size_t i = 0; i < c->n_since && rc == 0; i++) {
+        rc = call(c, 'E', c->since[i].data, c->since[i].len, &said, &reply,
+                  err);
+        if (rc == 0 && said != 'k')
+            rc = err_set(err, ERR_FATAL, "a computer of localnet gave another"
+                         " result the second time");
+    }
+    buf_clear(&reply);
+    return rc;
+}
+
+/* Remember it, or have the computer keep its state. */
+static int kept(struct computer *c, const void *request, size_t n,
+                struct err *err)
+{
+    struct buf reply, *b;
+    int rc;
+    char said;
+
+    if (c->n_since + 1 < SNAP_EVERY) {
+        b = &c->since[c->n_since++];
+        buf_init(b, REQUEST_MAX);
+        buf_put(b, request, n);
+        return 0;
+    }
+    buf_init(&reply, COMPUTER_REPLY_MAX);
+    rc = call(c, 'S', "", 0, &said, &reply, err);
+    buf_clear(&reply);
+    if (rc == 0)
+        forget(c);
+    return rc;
+}
+
+int computer_eval(struct computer *c, const void *request, size_t n,
+                  bool keep, struct buf *reply, struct err *err)
+{
+    char said;
+
+    if (call(c, keep ? 'E' : 'D', request, n, &said, reply, err))
+        return -1;
+    if (said == 'k')
+        return keep && kept(c, request, n, err) ? -1 : 0;
+    return keep && redo(c, err) ? -1 : 1;
+}

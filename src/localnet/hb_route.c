@@ -1,0 +1,219 @@
+/*
+ * A HyperBEAM node, as far as its clients here use one: schedule and push,
+ * results by slot, keys that a process shows.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "localnet/accept.h"
+#include "localnet/lies.h"
+#include "localnet/net.h"
+#include "localnet/routes.h"
+#include "localnet/serve.h"
+#include "localnet/units.h"
+#include "localnet/units_json.h"
+
+#define WAIT_MS 60000
+
+/* Behind the front, or NULL. */
+static const char *after(const char *path, const char *front)
+{
+    size_t n = strlen(front);
+
+    return path && strncmp(path, front, n) == 0 ? path + n : NULL;
+}
+
+/* {"results":{"json":{"body":".."}}}: the body is text of JSON, as for
+ * processes that a legacy compute unit evaluates. */
+static void put_results(struct net *net, struct buf *b,
+                        const struct message *m, bool with_slot)
+{
+    struct buf json;
+
+    buf_init(&json, b->max);
+    lies_put_result(net, UNIT_HB, &json, m);
+    buf_puts(b, "{");
+    if (with_slot)
+        buf_printf(b, "\"slot\":%" PRIu64 ",\"process\":\"%s\",", m->slot,
+                   m->process->id_text);
+    buf_puts(b, "\"results\":{\"json\":{\"content-type\":"
+             "\"application/json\",\"body\":");
+    json_put_string(b, json.data, json.len);
+    buf_puts(b, "}}}");
+    buf_clear(&json);
+}
+
+/* ---- posting ------------------------------------------------------------- */
+
+static void refused(const struct err *err, struct answer *a)
+{
+    if (strstr(err->text, "valid and signed")) {
+        answer_text(a, 500, "<html><body>Internal Server Error</body></html>");
+        answer_type(a, "text/html");
+    } else if (strstr(err->text, "not made by this localnet")) {
+        answer_error(a, 403, err->text);
+    } else {
+        answer_error(a, 400, "Message is not valid.");
+        answer_header(a, "details", "%s", err->text);
+    }
+}
+
+static void post(struct net *net, const struct call *c, bool push,
+                 struct answer *a)
+{
+    const char *mode = call_header(c, "push-mode");
+    struct err err = ERR_INIT;
+    struct message *m;
+    int rc = accept_item(net, c->body, c->n_body, &m, &err);
+
+    if (rc < 0) {
+        refused(&err, a);
+        return;
+    }
+    answer_header(a, "slot", "%" PRIu64, m->slot);
+    answer_header(a, "timestamp", "%" PRIu64, m->timestamp_ms);
+    answer_header(a, "process", "%s", m->process->id_text);
+    if (push && !(mode && strcmp(mode, "async") == 0) &&
+        units_wait(net, m, WAIT_MS))
+        put_results(net, &a->body, m, true);
+    else
+        buf_printf(&a->body, "{\"slot\":%" PRIu64 ",\"process\":\"%s\","
+                   "\"timestamp\":%" PRIu64 "}", m->slot,
+                   m->process->id_text, m->timestamp_ms);
+    if (hostile_now(&net->hostile, HOSTILE_LOST_ANSWER, UNIT_HB))
+        a->fault = FAULT_DROP;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static void compute_slot(struct net *net, const struct process *p,
+                         const char *text, struct answer *a)
+{
+    struct message *m;
+    uint64_t slot;
+
+    if (!route_number(text, &slot) || slot >= p->n) {
+        answer_error(a, 404, "no such slot");
+        return;
+    }
+    m = p->message[slot];
+    if (units_wait(net, m, WAIT_MS))
+        put_results(net, &a->body, m, false);
+    else
+        answer_error(a, 504, "not computed in time");
+}
+
+static void cached(struct net *net, const struct process *p, const char *key,
+                   bool now, struct answer *a)
+{
+    if (now)
+        units_wait(net, p->message[p->n - 1], WAIT_MS);
+    for (size_t i = 0; i < p->n_patches; i++) {
+        if (strcmp(p->patch[i].key, key) == 0) {
+            answer_text(a, 200, p->patch[i].value);
+            return;
+        }
+    }
+    answer_error(a, 404, "not found");
+}
+
+static void schedule(struct net *net, const struct call *c,
+                     const struct process *p, struct answer *a)
+{
+    struct page page = { .by_slot = true, .from_start = true, .limit = 100,
+                         .to = UINT64_MAX };
+    uint64_t from;
+
+    /* from is inclusive here */
+    if (route_number(call_query(c, "from"), &from) && from > 0) {
+        page.from_start = false;
+        page.from = from - 1;
+    }
+    route_number(call_query(c, "to"), &page.to);
+    units_put_schedule(net, &a->body, p, &page);
+}
+
+static void get(struct net *net, const struct call *c,
+                const struct process *p, const char *what, struct answer *a)
+{
+    const char *rest;
+
+    if (strcmp(what, "slot/current") == 0) {
+        answer_text(a, 200, "");
+        buf_printf(&a->body, "%zu", p->n - 1);
+    } else if ((rest = after(what, "compute/results="))) {
+        compute_slot(net, p, rest, a);
+    } else if (strcmp(what, "compute") == 0 && call_query(c, "slot")) {
+        compute_slot(net, p, call_query(c, "slot"), a);
+    } else if ((rest = after(what, "compute&slot="))) {
+        char slot[24];
+
+        snprintf(slot, sizeof(slot), "%.*s", (int)strcspn(rest, "/"), rest);
+        compute_slot(net, p, slot, a);
+    } else if ((rest = after(what, "compute/cache/"))) {
+        cached(net, p, rest, false, a);
+    } else if ((rest = after(what, "now/cache/"))) {
+        cached(net, p, rest, true, a);
+    } else if (strcmp(what, "schedule") == 0) {
+        schedule(net, c, p, a);
+    } else {
+        answer_error(a, 404, "not found");
+    }
+}
+
+/* "<pid>~process@1.0/what", "<pid>/~scheduler@1.0/what", "<pid>/what": the
+ * process (NULL: none in the path) and what. */
+static const struct process *parse(struct net *net, const char *path,
+                                   const char **what)
+{
+    char text[ID_TEXT] = "";
+    unsigned char id[32];
+    const char *p = path;
+
+    *what = path;
+    if (strlen(path) < ID_TEXT - 1)
+        return NULL;
+    memcpy(text, path, ID_TEXT - 1);
+    if (base64url_id(id, text))
+        return NULL;
+    p += ID_TEXT - 1;
+    if (after(p, "~process@1.0"))
+        p = after(p, "~process@1.0");
+    if (*p == '/')
+        p++;
+    if (after(p, "~scheduler@1.0/"))
+        p = after(p, "~scheduler@1.0/");
+    *what = p;
+    return units_process(net, id);
+}
+
+void hb_route(struct net *net, const struct call *c, const char *path,
+              struct answer *a)
+{
+    const struct process *p;
+    const char *what, *rest;
+
+    pthread_mutex_lock(&net->lock);
+    p = parse(net, path, &what);
+    if ((rest = after(what, "~process@1.0/")))
+        what = rest;
+    if (strcmp(c->method, "POST") == 0 && strcmp(what, "schedule") == 0)
+        post(net, c, false, a);
+    else if (strcmp(c->method, "POST") == 0 && strcmp(what, "push") == 0)
+        post(net, c, true, a);
+    else if (strcmp(path, "~meta@1.0/info/address") == 0)
+        answer_text(a, 200, net->address_text);
+    else if (p)
+        get(net, c, p, what, a);
+    else
+        answer_error(a, 404, "not found");
+    pthread_mutex_unlock(&net->lock);
+}

@@ -1,0 +1,187 @@
+/*
+ * The forms of the legacynet units; numbers are strings where theirs are.
+ */
+#include <config.h>
+
+#include "localnet/units_json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arweave/item.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "localnet/held.h"
+#include "localnet/journal.h"
+#include "localnet/net.h"
+#include "localnet/units.h"
+
+#define B64_MAX 1024
+
+static void put_bytes(struct buf *b, const char *key, const void *bytes,
+                      size_t n)
+{
+    char text[B64_MAX];
+
+    if (n * 4 / 3 + 2 > sizeof(text))
+        n = 0;
+    base64url(text, bytes ? bytes : "", bytes ? n : 0);
+    buf_printf(b, "\"%s\":", key);
+    if (bytes)
+        buf_printf(b, "\"%s\"", text);
+    else
+        buf_puts(b, "null");
+}
+
+/* Bytes that somebody sent, as text. */
+static void put_text(struct buf *b, const char *s, size_t n)
+{
+    struct buf clean;
+
+    buf_init(&clean, b->max);
+    utf8_scrub(&clean, s, n);
+    json_put_string(b, clean.data ? clean.data : "", clean.len);
+    buf_clear(&clean);
+}
+
+static void put_tags(struct buf *b, const struct item *it)
+{
+    buf_puts(b, "\"tags\":[");
+    for (size_t i = 0; i < it->n_tags; i++) {
+        buf_puts(b, i ? ",{\"name\":" : "{\"name\":");
+        put_text(b, it->tag[i].name, it->tag[i].n_name);
+        buf_puts(b, ",\"value\":");
+        put_text(b, it->tag[i].value, it->tag[i].n_value);
+        buf_puts(b, "}");
+    }
+    buf_puts(b, "]");
+}
+
+static void put_owner(struct buf *b, const struct item *it)
+{
+    buf_puts(b, "\"owner\":{");
+    put_bytes(b, "address", it->address, 32);
+    buf_puts(b, ",");
+    put_bytes(b, "key", it->owner, it->n_owner);
+    buf_puts(b, "}");
+}
+
+/* The fields of an item, without braces. */
+static void put_item(struct net *net, struct buf *b, const struct message *m,
+                     bool data)
+{
+    struct err unused = ERR_INIT;
+    struct item it;
+    struct buf raw;
+
+    buf_init(&raw, JOURNAL_MAX);
+    if (buf_reserve(&raw, m->size, "message", &unused) ||
+        held_read(held_get(net, m->id), 0, raw.data, m->size, &unused) ||
+        item_head(&it, raw.data, m->size, &unused)) {
+        buf_clear(&raw);
+        return;
+    }
+    put_owner(b, &it);
+    if (data) {
+        buf_puts(b, ",\"data\":");
+        put_text(b, raw.data + it.head_n, m->size - it.head_n);
+    }
+    buf_puts(b, ",");
+    put_tags(b, &it);
+    buf_puts(b, ",");
+    put_bytes(b, "signature", it.signature, it.n_signature);
+    buf_puts(b, ",");
+    put_bytes(b, "anchor", it.anchor, 32);
+    buf_clear(&raw);
+}
+
+static void put_tag(struct buf *b, const char *name, const char *value,
+                    const char *end)
+{
+    buf_printf(b, "{\"name\":\"%s\",\"value\":\"%s\"}%s", name, value, end);
+}
+
+static void put_number(struct buf *b, const char *name, const char *format,
+                       uint64_t value)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), format, value);
+    put_tag(b, name, text, ",");
+}
+
+static void put_assignment(struct net *net, struct buf *b,
+                           const struct message *m)
+{
+    char chain[ID_TEXT];
+
+    base64url(chain, m->chain, 32);
+    buf_puts(b, "{");
+    put_bytes(b, "id", m->chain, 32);
+    buf_printf(b, ",\"owner\":{\"address\":\"%s\",\"key\":\"\"},\"tags\":[",
+               net->address_text);
+    put_tag(b, "Data-Protocol", "ao", ",");
+    put_tag(b, "Variant", "ao.TN.1", ",");
+    put_tag(b, "Process", m->process->id_text, ",");
+    put_number(b, "Epoch", "%" PRIu64, 0);
+    put_number(b, "Nonce", "%" PRIu64, m->slot);
+    put_tag(b, "Hash-Chain", chain, ",");
+    put_number(b, "Block-Height", "%012" PRIu64, m->height);
+    put_number(b, "Timestamp", "%" PRIu64, m->timestamp_ms);
+    put_tag(b, "Type", "Assignment", ",");
+    put_tag(b, "Message", m->id_text, "");
+    buf_puts(b, "],\"signature\":\"\",\"anchor\":null,\"target\":\"\"}");
+}
+
+void units_put_node(struct net *net, struct buf *b, const struct message *m)
+{
+    buf_printf(b, "{\"message\":{\"id\":\"%s\",\"target\":\"%s\",",
+               m->id_text, m->process->id_text);
+    put_item(net, b, m, true);
+    buf_puts(b, "},\"assignment\":");
+    put_assignment(net, b, m);
+    buf_puts(b, "}");
+}
+
+void units_put_schedule(struct net *net, struct buf *b,
+                        const struct process *p, const struct page *page)
+{
+    uint64_t n = 0;
+    bool more = false;
+
+    buf_puts(b, "{\"edges\":[");
+    for (size_t i = 0; i < p->n && !more; i++) {
+        const struct message *m = p->message[i];
+        uint64_t at = page->by_slot ? m->slot : m->timestamp_ms;
+
+        if ((!page->from_start && at <= page->from) || at > page->to)
+            continue;
+        if (n == page->limit) {
+            more = true;
+            break;
+        }
+        buf_printf(b, "%s{\"cursor\":\"%" PRIu64 "\",\"node\":",
+                   n ? "," : "", at);
+        units_put_node(net, b, m);
+        buf_puts(b, "}");
+        n++;
+    }
+    buf_printf(b, "],\"page_info\":{\"has_next_page\":%s}}",
+               more ? "true" : "false");
+}
+
+void units_put_process(struct net *net, struct buf *b,
+                       const struct process *p)
+{
+    const struct message *m = p->message[0];
+
+    buf_printf(b, "{\"process_id\":\"%s\",\"block\":\"%012" PRIu64
+               "\",\"timestamp\":%" PRIu64 ",", p->id_text, m->height,
+               m->timestamp_ms);
+    put_item(net, b, m, true);
+    buf_puts(b, "}");
+}

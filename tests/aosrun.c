@@ -1,0 +1,217 @@
+/*
+ * What tests/aos-run/run.mjs does with the real AOS module, with localnet's
+ * Lua: evaluates a program as the owner of a fresh process, then sends each
+ * message of a file; one line of JSON for each.  So the two can be compared.
+ *
+ *     aosrun program.lua [messages.json]
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "localnet/computer.h"
+#include "localnet/evaluation.h"
+
+#define FILE_MAX ((size_t)64 << 20)
+#define MAX_TAGS 256
+
+struct run {
+    struct computer *computer;
+    struct evaluation e; /* the process */
+    struct item_tag process_tag[5];
+    uint64_t nonce;
+};
+
+/* What the other one calls id(): letters padded to 43. */
+static char *id_of(const char *text)
+{
+    char *id = xmalloc(44);
+    size_t n = strlen(text);
+
+    memset(id, '_', 43);
+    memcpy(id, text, n < 43 ? n : 43);
+    id[43] = '\0';
+    return id;
+}
+
+static struct item_tag tag_of(const char *name, const char *value)
+{
+    return (struct item_tag){ name, value, strlen(name), strlen(value) };
+}
+
+static const char *text_of(const struct json *m, const char *key,
+                           const char *otherwise)
+{
+    const char *s = json_string(json_get(m, key));
+
+    return s ? s : otherwise;
+}
+
+static size_t read_tags(struct item_tag *tag, const struct json *tags)
+{
+    size_t n = 3;
+
+    tag[0] = tag_of("Data-Protocol", "ao");
+    tag[1] = tag_of("Variant", "ao.TN.1");
+    tag[2] = tag_of("Type", "Message");
+    for (const struct json *t = json_first(tags); t && n < MAX_TAGS;
+         t = json_next(t)) {
+        if (json_type(t) == JSON_OBJECT)
+            tag[n++] = tag_of(json_string(json_get(t, "name")),
+                              json_string(json_get(t, "value")));
+        else
+            tag[n++] = tag_of(json_key(t), json_string(t));
+    }
+    return n;
+}
+
+static void evaluate(struct run *r, const struct evaluation *e, bool keep)
+{
+    struct err err = ERR_INIT;
+    struct buf request, reply;
+
+    buf_init(&request, FILE_MAX);
+    buf_init(&reply, COMPUTER_REPLY_MAX);
+    evaluation_put(&request, e);
+    if (computer_eval(r->computer, request.data, request.len, keep, &reply,
+                      &err) < 0) {
+        fprintf(stderr, "aosrun: %s\n", err.text);
+        exit(1);
+    }
+    printf("%.*s\n", (int)get_u32(reply.data), reply.data + 4);
+    buf_clear(&request);
+    buf_clear(&reply);
+}
+
+static void send_message(struct run *r, const struct json *m)
+{
+    struct item_tag tag[MAX_TAGS];
+    struct evaluation e = r->e;
+    bool dry = json_true(json_get(m, "dryrun"));
+    uint64_t nonce = dry ? r->nonce : ++r->nonce;
+    char name[40], *id, *hash;
+
+    snprintf(name, sizeof(name), "message-%u", (unsigned)nonce);
+    id = id_of(dry ? "dryrun" : name);
+    snprintf(name, sizeof(name), "hash-%u", (unsigned)nonce);
+    hash = id_of(name);
+    e.id = text_of(m, "id", id);
+    e.from = text_of(m, "from", e.process_owner);
+    e.owner = text_of(m, "owner", e.from);
+    e.target = text_of(m, "target", e.process);
+    e.anchor = "";
+    e.hash_chain = hash;
+    e.data = text_of(m, "data", "");
+    e.n_data = strlen(e.data);
+    e.tag = tag;
+    e.n_tags = read_tags(tag, json_get(m, "tags"));
+    e.nonce = nonce;
+    e.timestamp_ms = UINT64_C(1700000000000) + nonce * 1000;
+    e.height = 1500000 + nonce;
+    json_u64(json_get(m, "timestamp"), &e.timestamp_ms);
+    json_u64(json_get(m, "height"), &e.height);
+    evaluate(r, &e, !dry);
+    free(id);
+    free(hash);
+}
+
+/* The process item is the first message of its own schedule. */
+static void boot(struct run *r)
+{
+    struct evaluation e = r->e;
+
+    e.id = e.target = e.process;
+    e.owner = e.from = e.process_owner;
+    e.anchor = e.data = "";
+    e.hash_chain = id_of("hash-0");
+    e.tag = e.process_tag;
+    e.n_tags = e.n_process_tags;
+    e.timestamp_ms = UINT64_C(1700000000000);
+    e.height = 1500000;
+    evaluate(r, &e, true);
+}
+
+static struct json *read_json(const char *path)
+{
+    struct err err = ERR_INIT;
+    struct json *root;
+    struct buf b;
+
+    buf_init(&b, FILE_MAX);
+    if (file_read(&b, path, &err) || json_parse(&root, b.data, b.len, &err)) {
+        fprintf(stderr, "aosrun: %s\n", err.text);
+        exit(1);
+    }
+    buf_clear(&b);
+    return root;
+}
+
+static void run_program(struct run *r, const char *path)
+{
+    struct err err = ERR_INIT;
+    struct json *root;
+    struct buf b, m;
+
+    buf_init(&b, FILE_MAX);
+    buf_init(&m, FILE_MAX);
+    if (file_read(&b, path, &err)) {
+        fprintf(stderr, "aosrun: %s\n", err.text);
+        exit(1);
+    }
+    buf_puts(&m, "{\"tags\":{\"Action\":\"Eval\"},\"data\":");
+    json_put_string(&m, b.data, b.len);
+    buf_puts(&m, "}");
+    if (json_parse(&root, m.data, m.len, &err))
+        exit(1);
+    send_message(r, root);
+    json_free(root);
+    buf_clear(&b);
+    buf_clear(&m);
+}
+
+int main(int argc, char **argv)
+{
+    struct computers *computers;
+    struct err err = ERR_INIT;
+    struct run r = { .nonce = 0 };
+    struct json *root;
+
+    if (argc < 2) {
+        fputs("usage: aosrun program.lua [messages.json]\n", stderr);
+        return 2;
+    }
+    if (computers_new(&computers, &err) ||
+        computer_new(&r.computer, computers, &err)) {
+        fprintf(stderr, "aosrun: %s\n", err.text);
+        return 1;
+    }
+    r.e.process = id_of("process");
+    r.e.process_owner = id_of("owner");
+    r.e.module = id_of("module");
+    r.process_tag[0] = tag_of("Data-Protocol", "ao");
+    r.process_tag[1] = tag_of("Variant", "ao.TN.1");
+    r.process_tag[2] = tag_of("Type", "Process");
+    r.process_tag[3] = tag_of("Authority", id_of("mu"));
+    r.process_tag[4] = tag_of("Module", r.e.module);
+    r.e.process_tag = r.process_tag;
+    r.e.n_process_tags = 5;
+    boot(&r);
+    run_program(&r, argv[1]);
+    if (argc > 2) {
+        root = read_json(argv[2]);
+        for (const struct json *m = json_first(root); m; m = json_next(m))
+            send_message(&r, m);
+        json_free(root);
+    }
+    computer_free(r.computer);
+    computers_free(computers);
+    return 0;
+}
