@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -154,9 +155,12 @@ static void *accept_all(void *arg)
         struct connection *c;
         int fd = accept(p->fd, NULL, NULL);
         unsigned n = p->n_conns;
+        int on = 1;
 
         if (fd < 0)
             continue;
+        /* head and body are two writes: do not wait for an ACK between */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         if (n == MAX_CONNECTIONS)
             abort();
         c = xcalloc(1, sizeof *c);

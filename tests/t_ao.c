@@ -10,14 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ao/ao_internal.h"
 #include "arweave/key.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/program.h"
 #include "base/settings.h"
@@ -282,6 +280,7 @@ static void test_result(struct ao *ao)
     struct err err = ERR_INIT;
     char want[200], id[ID_TEXT];
     struct ao_result r;
+    struct buf kept;
 
     SAYS(OK(GOOD));
     ok(get_result(ao, &r, 5, &err) == 0 && is_good(&r), "a result %s",
@@ -289,6 +288,13 @@ static void test_result(struct ao *ao)
     base64url(id, message_id, 32);
     snprintf(want, sizeof(want), "/result/%s?process-id=%s", id, PROCESS);
     ok(strcmp(seen_path, want) == 0, "asked at %s", seen_path);
+    buf_init(&kept, 10000);
+    ao_out_put(&kept, &r.out[0]);
+    ao_result_clear(&r);
+    ok(ao_result_parse(&r, kept.data, kept.len, &err) == 0 && r.n_out == 1 &&
+       r.out[0].n_tags == 2 && strcmp(r.out[0].data, "d") == 0,
+       "kept as JSON and read again");
+    buf_clear(&kept);
     ao_result_clear(&r);
     SAYS({ "202 X", "", "{\"message\":\"in progress\"}" },
          { "404 X", "", "" }, { "500 X", "", "{\"error\":\"oops\"}" },
@@ -431,34 +437,6 @@ static void test_node_find(struct ao *ao)
 
 /* ---- the rest ------------------------------------------------------------ */
 
-static void test_wallet(void)
-{
-    struct err err = ERR_INIT;
-    char *path = NULL, *own = xasprintf("%s/.config/apus", tap_tmp());
-
-    setenv("HOME", tap_tmp(), 1);
-    if (access("/etc/apus/wallet.json", F_OK) != 0) {
-        ok(ao_wallet_path(&path, settings, &err) == -1 &&
-           err.code == ERR_INPUT && !path, "%s", err.text);
-        if (file_mkdirs(own, &err) == 0) {
-            char *file = file_join(own, "wallet.json");
-
-            file_write(file, "{}", 2, &err);
-            ok(ao_wallet_path(&path, settings, &err) == 0 &&
-               strcmp(path, file) == 0, "the one at home");
-            unlink(file);
-            free(file);
-            free(path);
-        }
-    }
-    set("wallet", "/x/y");
-    ok(ao_wallet_path(&path, settings, &err) == 0 && !strcmp(path, "/x/y"),
-       "the setting");
-    set("wallet", "");
-    free(path);
-    free(own);
-}
-
 static void test_new(void)
 {
     struct err err = ERR_INIT;
@@ -516,7 +494,6 @@ int main(void)
     test_node_send(ao);
     test_node_find(ao);
     ao_free(ao);
-    test_wallet();
     test_new();
     pretend_end(server);
     key_free(key);

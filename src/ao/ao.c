@@ -381,8 +381,6 @@ int ao_ask(struct ao *ao, struct ao_result *r,
     return rc;
 }
 
-/* ---- the wallet ---------------------------------------------------------- */
-
 int ao_wallet_path(char **path, const struct settings *s, struct err *err)
 {
     return wallet_path(path, s, err);

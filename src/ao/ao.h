@@ -72,6 +72,12 @@ struct ao_result {
     size_t n_out;
 };
 void ao_result_clear(struct ao_result *r);
+/* Read one that was kept: a JSON text as ao_out_put makes it, or as a compute
+ * unit gives it. */
+int ao_result_parse(struct ao_result *r, const char *text, size_t n,
+                    struct err *err);
+/* Append a result with this one message as JSON, to be kept. */
+void ao_out_put(struct buf *out, const struct ao_out *o);
 /* Value of a tag (its name in any letter case), NULL if there is none. */
 const char *ao_out_tag(const struct ao_out *o, const char *name);
 
@@ -88,9 +94,7 @@ int ao_ask(struct ao *ao, struct ao_result *r,
            const unsigned char process[32], const struct item_text_tag *tag,
            size_t n_tags, const void *data, size_t n, struct err *err);
 
-/* The wallet of the settings (setting wallet, else /etc/apus/wallet.json,
- * else ~/.config/apus/wallet.json): its path, the caller frees it.
- * ERR_INPUT with the remedy if there is none. */
+/* As wallet_path of arweave/wallet.h. */
 int ao_wallet_path(char **path, const struct settings *s, struct err *err);
 
 #endif

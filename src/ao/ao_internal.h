@@ -75,11 +75,8 @@ enum ao_said { AO_SAID_DONE, AO_SAID_LATER, AO_SAID_NO };
 enum ao_said ao_judge(const struct http_answer *a, const char *url,
                       struct err *err);
 
-/* A result as JSON text; ERR_INPUT if it is none. */
-int ao_result_parse(struct ao_result *r, const char *text, size_t n,
-                    struct err *err);
-/* The same for what a HyperBEAM node says of a slot: a result, or one in
- * results.json.body (text) or results. */
+/* As ao_result_parse, for what a HyperBEAM node says of a slot: a result, or
+ * one in results.json.body (text) or results. */
 int ao_result_parse_node(struct ao_result *r, const char *text, size_t n,
                          struct err *err);
 

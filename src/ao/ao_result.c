@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "ao/ao_internal.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -183,4 +184,23 @@ const char *ao_out_tag(const struct ao_out *o, const char *name)
         if (strcasecmp(o->tag[i].name, name) == 0)
             return o->tag[i].value;
     return NULL;
+}
+
+static void put_text(struct buf *out, const char *before, const char *text)
+{
+    buf_puts(out, before);
+    json_put_string(out, text, strlen(text));
+}
+
+void ao_out_put(struct buf *out, const struct ao_out *o)
+{
+    put_text(out, "{\"Messages\":[{\"Target\":", o->target);
+    put_text(out, ",\"Data\":", o->data);
+    buf_puts(out, ",\"Tags\":[");
+    for (size_t i = 0; i < o->n_tags; i++) {
+        put_text(out, i ? ",{\"name\":" : "{\"name\":", o->tag[i].name);
+        put_text(out, ",\"value\":", o->tag[i].value);
+        buf_putc(out, '}');
+    }
+    buf_puts(out, "]}]}");
 }

@@ -29,6 +29,7 @@
 #define HELP_MAX (1u << 20)
 
 static const struct command commands[] = {
+    { "pull", "lease requests from the queue on AO", cmd_pull },
     { "run", "answer the requests of a file", cmd_run },
     { "submit", "start workers in the background, or in Slurm", cmd_submit },
     { "status", "show how far the batches are", cmd_status },

@@ -30,6 +30,7 @@ struct command {
     int (*run)(struct settings *s, int argc, char **argv);
 };
 
+int cmd_pull(struct settings *s, int argc, char **argv);
 int cmd_run(struct settings *s, int argc, char **argv);
 int cmd_model(struct settings *s, int argc, char **argv);
 int cmd_seal(struct settings *s, int argc, char **argv);

@@ -694,6 +694,16 @@ static int id_order(const void *a, const void *b)
     return memcmp(a, b, 32);
 }
 
+int models_ids(unsigned char (**ids)[32], size_t *n, const char *store,
+               struct err *err)
+{
+    if (list_ids(ids, n, store, err))
+        return -1;
+    if (*n)
+        qsort(*ids, *n, sizeof **ids, id_order);
+    return 0;
+}
+
 int models_list(const char *store, struct buf *out, struct err *err)
 {
     unsigned char (*ids)[32];

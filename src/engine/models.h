@@ -37,6 +37,10 @@ int models_add(const char *store, const char *what, const char *name,
 /* Remove a name, and the file if no other name points to it. */
 int models_rm(const char *store, const char *what, struct err *err);
 
+/* Ids of all models of the store, sorted; *ids is the caller's. */
+int models_ids(unsigned char (**ids)[32], size_t *n, const char *store,
+               struct err *err);
+
 /* One line a model: name, id, parameters, size. */
 int models_list(const char *store, struct buf *out, struct err *err);
 

@@ -100,6 +100,23 @@ int spool_add_file(const struct spool *s, const char *file,
                    const unsigned char model[32], const char *output,
                    struct batch *b, bool *existed, struct err *err);
 
+/* Begin a batch in tmp whose id is known before its requests are (apus pull):
+ * the directory, one in it named `wire` for what comes over the wire, and
+ * this process as the owner, all synced. */
+int spool_begin(const struct spool *s, const unsigned char id[32],
+                struct batch *b, struct err *err);
+
+/* Take over a batch in tmp whose owner is dead: 1 it is ours now, or was
+ * before; 0 somebody is at it, or was faster. */
+int spool_take_over(struct batch *b, struct err *err);
+
+/* A file of a batch, such as "lease" or "wire/0000.item": replaced whole, or
+ * appended to `out` (1 read, 0 there is none, -1). */
+int batch_file_write(const char *batch_path, const char *name,
+                     const void *data, size_t n, struct err *err);
+int batch_file_read(struct buf *out, const char *batch_path,
+                    const char *name, struct err *err);
+
 /* Who works on a batch. */
 struct owner {
     char host[256], boot[40];

@@ -1,0 +1,212 @@
+/*
+ * Leases: their file, Renew and Release.
+ */
+#include <config.h>
+
+#include "relay/lease.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "relay/talk.h"
+#include "store/spool.h"
+
+#define FORMAT "apus-lease-1"
+#define FILE_MAX 4096
+#define MAX_MS 9007199254740991u  /* 2^53 - 1 */
+#define RELEASE_MAX 80000         /* bytes of lines in one message */
+#define REASON_MAX 300           /* bytes of a reason */
+
+/* ---- the file ------------------------------------------------------------ */
+
+int lease_write(const char *batch_path, uint64_t until_ms, uint64_t ttl_s,
+                struct err *err)
+{
+    char text[200];
+    int n = snprintf(text, sizeof(text), "{\"format\":\"" FORMAT "\","
+                     "\"until\":\"%" PRIu64 "\",\"ttl\":\"%" PRIu64 "\","
+                     "\"taken\":\"%" PRIu64 "\"}\n", until_ms, ttl_s,
+                     (uint64_t)time(NULL));
+
+    return batch_file_write(batch_path, "lease", text, (size_t)n, err);
+}
+
+static int get_number(uint64_t *v, const struct json *root, const char *key,
+                      struct err *err)
+{
+    const char *text = json_string(json_get(root, key));
+
+    if (!text || json_u64_text(text, v) || *v > MAX_MS)
+        return err_set(err, ERR_INPUT, "\"%s\": a text of digits expected",
+                       key);
+    return 0;
+}
+
+int lease_parse(struct lease *l, const char *text, size_t n, struct err *err)
+{
+    struct lease got = { .until_ms = 0 };
+    struct json *root;
+    const char *format;
+    uint64_t taken = 0;
+    int rc;
+
+    if (json_parse(&root, text, n, err))
+        return -1;
+    format = json_string(json_get(root, "format"));
+    if (!format || strcmp(format, FORMAT) != 0)
+        rc = err_set(err, ERR_INPUT, "format \"" FORMAT "\" expected");
+    else
+        rc = get_number(&got.until_ms, root, "until", err) ||
+                     get_number(&got.ttl_s, root, "ttl", err) ||
+                     get_number(&taken, root, "taken", err)
+                 ? -1 : 0;
+    json_free(root);
+    got.taken_s = (int64_t)taken;
+    if (rc == 0)
+        *l = got;
+    return rc;
+}
+
+int lease_read(struct lease *l, const char *batch_path, struct err *err)
+{
+    struct buf text;
+    int rc;
+
+    buf_init(&text, FILE_MAX);
+    rc = batch_file_read(&text, batch_path, "lease", err);
+    if (rc == 1 && lease_parse(l, text.data ? text.data : "", text.len, err))
+        rc = err_prefix(err, "\"%s/lease\"", batch_path);
+    buf_clear(&text);
+    return rc;
+}
+
+uint64_t lease_left_s(const struct lease *l)
+{
+    int64_t gone = (int64_t)time(NULL) - l->taken_s;
+
+    /* a clock that was put back says nothing: the lease may be over */
+    if (gone < 0 || (uint64_t)gone >= l->ttl_s)
+        return 0;
+    return l->ttl_s - (uint64_t)gone;
+}
+
+/* ---- Renew --------------------------------------------------------------- */
+
+int relay_renew(struct talk *t, const char *batch_path,
+                const unsigned char batch[32], uint64_t ttl_s,
+                struct err *err)
+{
+    char id[ID_TEXT], ttl[24];
+    const struct item_text_tag tag[] = {
+        { "Action", "Renew" }, { "Batch", id }, { "TTL", ttl }
+    };
+    const struct ao_out *out = NULL;
+    uint64_t count = 0, until = 0;
+    struct ao_result r;
+    int rc;
+
+    base64url(id, batch, 32);
+    snprintf(ttl, sizeof(ttl), "%" PRIu64, ttl_s);
+    rc = talk_say(t, tag, 3, "", 0, "Renew-Response", &r, &out, err);
+    /* a queue that knows of no such lease is an answer too */
+    if (rc < 0)
+        return t->code == 404 ? 1 : -1;
+    rc = talk_number(&count, out, "Count", UINT32_MAX, err);
+    if (rc == 0 && count > 0)
+        rc = talk_number(&until, out, "Until", MAX_MS, err) ||
+                     lease_write(batch_path, until, ttl_s, err)
+                 ? -1 : 0;
+    ao_result_clear(&r);
+    return rc ? -1 : count == 0;
+}
+
+/* ---- Release ------------------------------------------------------------- */
+
+void releases_add(struct releases *r, const unsigned char request[32],
+                  const char *reason)
+{
+    if (r->n == r->cap) {
+        r->cap = r->cap ? 2 * r->cap : 16;
+        r->list = xrealloc(r->list, r->cap * sizeof(*r->list));
+    }
+    memcpy(r->list[r->n].request, request, 32);
+    r->list[r->n++].reason = xstrdup(reason);
+}
+
+void releases_clear(struct releases *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        free(r->list[i].reason);
+    free(r->list);
+    memset(r, 0, sizeof(*r));
+}
+
+static void put_release(struct buf *out, const struct release *r)
+{
+    size_t n = strlen(r->reason);
+    char id[ID_TEXT];
+    struct buf text;
+
+    /* it may name what came from outside, and be cut anywhere */
+    buf_init(&text, 3 * REASON_MAX);
+    utf8_scrub(&text, r->reason, n < REASON_MAX ? n : REASON_MAX);
+    base64url(id, r->request, 32);
+    buf_printf(out, "{\"request\":\"%s\",\"reason\":", id);
+    json_put_string(out, text.len ? text.data : "", text.len);
+    buf_puts(out, "}\n");
+    buf_clear(&text);
+}
+
+static int say_release(struct talk *t, const unsigned char batch[32],
+                       const struct buf *lines, uint64_t *released,
+                       struct err *err)
+{
+    char id[ID_TEXT];
+    const struct item_text_tag tag[] = { { "Action", "Release" },
+                                         { "Batch", id } };
+    const struct ao_out *out = NULL;
+    struct ao_result r;
+    uint64_t count = 0;
+    int rc;
+
+    base64url(id, batch, 32);
+    rc = talk_say(t, tag, 2, lines->len ? lines->data : "", lines->len,
+                  "Release-Response", &r, &out, err);
+    if (rc < 0)
+        return -1;
+    rc = talk_number(&count, out, "Count", UINT32_MAX, err);
+    ao_result_clear(&r);
+    if (rc == 0 && released)
+        *released += count;
+    return rc;
+}
+
+int relay_release(struct talk *t, const unsigned char batch[32],
+                  const struct releases *r, uint64_t *released,
+                  struct err *err)
+{
+    struct buf lines;
+    size_t i = 0;
+    int rc;
+
+    if (released)
+        *released = 0;
+    buf_init(&lines, 2 * RELEASE_MAX);
+    do {
+        buf_reset(&lines);
+        for (; i < r->n && lines.len < RELEASE_MAX - 4 * REASON_MAX; i++)
+            put_release(&lines, &r->list[i]);
+        rc = say_release(t, batch, &lines, released, err);
+    } while (rc == 0 && i < r->n);
+    buf_clear(&lines);
+    return rc;
+}

@@ -1,0 +1,373 @@
+/*
+ * A pull: messages to the queue until the batch is full, then the batch.
+ * What of it can be made again after a crash is made from wire/ alone, so
+ * there is one way for a new batch and for one that was left.
+ */
+#include <config.h>
+
+#include "relay/pull.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "relay/lease.h"
+#include "relay/pull_answer.h"
+#include "relay/pull_internal.h"
+#include "relay/talk.h"
+#include "store/spool.h"
+
+#define MAX_MESSAGES 10000
+#define MAX_BYTES "262144"
+#define MAX_MODELS 64 /* in one tag */
+#define ITEM_MAX (AO_MAX_DATA + ITEM_HEAD_MAX)
+
+/* ---- messages ------------------------------------------------------------ */
+
+void pulling_note(const struct pulling *x, const char *fmt, ...)
+{
+    struct err text = ERR_INIT;
+    char line[480];
+    va_list ap;
+
+    if (!x->p->note)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    err_set(&text, ERR_NONE, "%s", line); /* one line, whatever is in it */
+    x->p->note(x->p->self, text.text);
+}
+
+char *pulling_wire(size_t k, const char *suffix)
+{
+    return xasprintf("wire/%04zu.%s", k, suffix);
+}
+
+/* Ids of the models, with commas: those that we serve, or the batch's. */
+static void put_models(struct buf *out, const struct pulling *x)
+{
+    char text[ID_TEXT];
+    size_t n = x->p->n_models < MAX_MODELS ? x->p->n_models : MAX_MODELS;
+
+    if (x->answers.has_model) {
+        base64url(text, x->answers.model, 32);
+        buf_puts(out, text);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        base64url(text, x->p->model[i], 32);
+        buf_printf(out, "%s%s", i ? "," : "", text);
+    }
+}
+
+/* How many the next message asks for. */
+static uint64_t to_ask(const struct pulling *x)
+{
+    uint64_t left = x->p->total - x->answers.n;
+
+    return left < x->p->per_message ? left : x->p->per_message;
+}
+
+static int sign_pull(struct pulling *x, struct buf *item,
+                     unsigned char id[32], bool first, struct err *err)
+{
+    struct talk *t = x->p->talk;
+    char max[24], ttl[24], batch[ID_TEXT];
+    struct item_text_tag tag[6] = {
+        { "Action", "Pull" }, { "Models", NULL }, { "Max", max },
+        { "Max-Bytes", MAX_BYTES }, { "TTL", ttl }, { "Batch", batch }
+    };
+    struct buf models;
+    int rc;
+
+    buf_init(&models, MAX_MODELS * ID_TEXT);
+    put_models(&models, x);
+    tag[1].value = models.data;
+    snprintf(max, sizeof(max), "%" PRIu64, to_ask(x));
+    snprintf(ttl, sizeof(ttl), "%" PRIu64, x->p->ttl_s);
+    if (!first)
+        base64url(batch, x->b.id, 32);
+    rc = ao_message(t->ao, item, id, t->process, tag, first ? 5 : 6, "", 0,
+                    err);
+    buf_clear(&models);
+    return rc;
+}
+
+/* Sign the k-th Pull and keep it; the first one makes the batch. */
+static int keep_pull(struct pulling *x, size_t k, struct buf *item,
+                     struct err *err)
+{
+    unsigned char id[32];
+    char *name;
+    int rc;
+
+    if (sign_pull(x, item, id, k == 0, err) ||
+        (k == 0 && spool_begin(x->p->spool, id, &x->b, err)))
+        return -1;
+    if (k == 0)
+        pull_answers_init(&x->answers, x->b.id);
+    name = pulling_wire(k, "item");
+    rc = batch_file_write(x->b.path, name, item->data, item->len, err);
+    free(name);
+    return rc;
+}
+
+/* What became of a Pull. */
+enum heard {
+    HEARD_LINES,   /* requests are leased to us */
+    HEARD_NOTHING, /* the queue has none, or refused: *err says why */
+    HEARD_LATER,   /* not known yet: *err */
+    HEARD_WRONG    /* it may have leased something, nobody can say what */
+};
+
+/* Send a kept Pull and keep what the queue says. */
+static enum heard hear(struct pulling *x, size_t k, const struct buf *item,
+                       struct ao_result *r, const struct ao_out **out,
+                       struct err *err)
+{
+    struct talk *t = x->p->talk;
+    struct buf text;
+    struct item head;
+    char *name;
+    int code;
+
+    if (item_head(&head, item->data, item->len, err))
+        return HEARD_WRONG;
+    if (ao_send(t->ao, item->data, item->len, err))
+        return err->code == ERR_RETRY ? HEARD_LATER : HEARD_NOTHING;
+    if (ao_result(t->ao, r, t->process, head.id, t->wait_s, err))
+        return err->code == ERR_RETRY ? HEARD_LATER : HEARD_WRONG;
+    code = talk_judge(t, r, "Pull-Response", out, err);
+    if (code != 200) {
+        /* 204 may say why: this node has as many as it may */
+        if (code == 204 && ao_out_tag(*out, "Message"))
+            pulling_note(x, "the queue says: %s",
+                         ao_out_tag(*out, "Message"));
+        if (code >= 0)
+            ao_result_clear(r);
+        return HEARD_NOTHING;
+    }
+    buf_init(&text, AO_MAX_KEPT);
+    ao_out_put(&text, *out);
+    name = pulling_wire(k, "answer");
+    if (buf_check(&text, "an answer", err) ||
+        batch_file_write(x->b.path, name, text.data, text.len, err)) {
+        ao_result_clear(r);
+        code = -1;
+    }
+    free(name);
+    buf_clear(&text);
+    return code < 0 ? HEARD_LATER : HEARD_LINES;
+}
+
+/* The k-th Pull and its answer, from wire/ as far as they are there. */
+static enum heard exchange_pull(struct pulling *x, size_t k, bool may_sign,
+                                struct ao_result *r,
+                                const struct ao_out **out, struct err *err)
+{
+    enum heard heard = HEARD_NOTHING;
+    struct buf item;
+    char *name;
+    int rc = k == 0 && !x->b.path ? 0 : pulling_answer(x, k, r, out, err);
+
+    if (rc)
+        return rc > 0 ? HEARD_LINES : HEARD_LATER;
+    buf_init(&item, ITEM_MAX);
+    name = pulling_wire(k, "item");
+    if (x->b.path)
+        rc = batch_file_read(&item, x->b.path, name, err);
+    if (rc == 0 && may_sign)
+        rc = keep_pull(x, k, &item, err) ? -1 : 1;
+    if (rc < 0)
+        heard = HEARD_LATER;
+    else if (rc > 0)
+        heard = hear(x, k, &item, r, out, err);
+    free(name);
+    buf_clear(&item);
+    return heard;
+}
+
+static bool wants_more(const struct pulling *x, size_t k)
+{
+    if (x->is_left)
+        return false;
+    return k == 0 || (x->answers.more > 0 && !x->answers.is_file &&
+                      x->answers.n < x->p->total &&
+                      !(x->p->stop && x->p->stop()));
+}
+
+/* All messages of the batch: 0, or -1 with *heard. */
+static int collect(struct pulling *x, enum heard *heard, struct err *err)
+{
+    for (size_t k = 0; k < MAX_MESSAGES; k++) {
+        struct ao_result r = { .root = NULL };
+        const struct ao_out *out = NULL;
+        uint64_t max = x->is_left ? PULL_MAX : to_ask(x);
+        int rc;
+
+        *heard = exchange_pull(x, k, wants_more(x, k), &r, &out, err);
+        if (*heard == HEARD_NOTHING && k > 0)
+            return 0; /* what came before is a batch */
+        if (*heard != HEARD_LINES)
+            return -1;
+        /* what was left may have been asked for with other models */
+        rc = pull_answers_add(&x->answers, out, max, x->p->model,
+                              x->is_left ? 0 : x->p->n_models, err);
+        ao_result_clear(&r);
+        if (rc) {
+            *heard = HEARD_WRONG;
+            return -1;
+        }
+        x->n_answers++;
+        owner_touch(x->b.path, NULL);
+    }
+    return 0;
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+static int drop(struct pulling *x, struct err *err)
+{
+    if (!x->b.path)
+        return 0;
+    return spool_remove(x->p->spool, &x->b, err) < 0 ? -1 : 0;
+}
+
+/* An answer that nothing can be made of: whatever it leased goes back, or its
+ * lease ends by itself. */
+static void give_back(struct pulling *x)
+{
+    struct releases all = { .n = 0 };
+    struct err why = ERR_INIT;
+    char id[ID_TEXT];
+
+    base64url(id, x->b.id, 32);
+    if (relay_release(x->p->talk, x->b.id, &all, NULL, &why))
+        pulling_note(x, "the lease of batch %s was not given back and ends"
+                     " by itself: %s", id, why.text);
+    drop(x, &why);
+}
+
+static int end_badly(struct pulling *x, enum heard heard, struct err *err)
+{
+    struct err unused = ERR_INIT;
+    char id[ID_TEXT];
+
+    base64url(id, x->b.id, 32);
+    switch (heard) {
+    case HEARD_NOTHING:
+        drop(x, &unused);
+        return err->code == ERR_NONE ? 0 : -1;
+    case HEARD_WRONG:
+        give_back(x);
+        if (err->code != ERR_FATAL)
+            err->code = ERR_INPUT;
+        return err_prefix(err, "the queue's answer to pull %s is refused,"
+                          " and what it leased goes back", id);
+    case HEARD_LATER:
+    case HEARD_LINES:
+        break;
+    }
+    return -1;
+}
+
+/* Whether a lease that was taken by a process that died is still ours. */
+static int check_lease(struct pulling *x, struct err *err)
+{
+    char id[ID_TEXT];
+    int rc;
+
+    if (!x->is_left)
+        return 0;
+    rc = relay_renew(x->p->talk, x->b.path, x->b.id, x->p->ttl_s, err);
+    if (rc <= 0)
+        return rc;
+    base64url(id, x->b.id, 32);
+    pulling_note(x, "the lease of batch %s, which was left, is over: others"
+                 " answer it", id);
+    return drop(x, err) ? -1 : 1;
+}
+
+/* 1 a batch, 0 none, -1 */
+static int do_pull(struct pulling *x, struct err *err)
+{
+    struct err why = ERR_INIT;
+    enum heard heard;
+    int rc;
+
+    if (collect(x, &heard, &why)) {
+        rc = end_badly(x, heard, &why);
+    } else {
+        rc = check_lease(x, &why);
+        if (rc == 0)
+            rc = pulling_finish(x, &why);
+        else if (rc > 0)
+            rc = 0;
+    }
+    if (rc < 0 && err)
+        *err = why;
+    return rc;
+}
+
+static int pull_and_tell(struct pulling *x, struct batch *b,
+                         struct pulled *n, struct err *err)
+{
+    int rc = do_pull(x, err);
+
+    n->released = x->back.n;
+    if (rc == 1) {
+        n->requests = x->n_requests;
+        memcpy(n->model, x->answers.model, 32);
+        *b = x->b;
+        x->b.path = NULL;
+    }
+    batch_clear(&x->b);
+    releases_clear(&x->back);
+    pull_answers_clear(&x->answers);
+    return rc;
+}
+
+int pull_batch(const struct pull *p, struct batch *b, struct pulled *n,
+               struct err *err)
+{
+    struct pulling x = { .p = p };
+
+    memset(n, 0, sizeof(*n));
+    if (p->n_models == 0)
+        return err_set(err, ERR_INPUT, "no model to pull requests for: add"
+                       " one with apus model add");
+    return pull_and_tell(&x, b, n, err);
+}
+
+int pull_left(const struct pull *p, struct batch *b, struct pulled *n,
+              struct err *err)
+{
+    struct batch *list = NULL;
+    size_t n_list = 0;
+    int rc = spool_list(p->spool, SPOOL_TMP, &list, &n_list, err);
+
+    memset(n, 0, sizeof(*n));
+    for (size_t i = 0; rc == 0 && i < n_list; i++) {
+        struct pulling x = { .p = p, .is_left = true };
+        int ours = spool_take_over(&list[i], err);
+
+        if (ours <= 0) {
+            rc = ours;
+            continue;
+        }
+        x.b = list[i];
+        list[i].path = NULL;
+        pull_answers_init(&x.answers, x.b.id);
+        rc = pull_and_tell(&x, b, n, err);
+    }
+    for (size_t i = 0; i < n_list; i++)
+        batch_clear(&list[i]);
+    free(list);
+    return rc;
+}

@@ -1,0 +1,63 @@
+/*
+ * Requests from the queue on AO into a batch of the spool.  What is leased to
+ * us must not be lost, whatever ends this process, so each Pull is signed and
+ * kept in the batch's directory in tmp before it is sent, and its answer
+ * beside it before anything is made of it:
+ *
+ *     tmp/b<id of the first Pull>/wire/NNNN.item     the signed Pull
+ *                                 wire/NNNN.answer   what the queue said
+ *
+ * From the answers alone comes the batch; nothing of it is believed that is
+ * not checked.  A request that no worker could answer, or whose source cannot
+ * be had, is released with the reason.
+ */
+#ifndef APUS_RELAY_PULL_H
+#define APUS_RELAY_PULL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct batch;
+struct err;
+struct gateways;
+struct spool;
+struct talk;
+
+#define PULL_MAX 100 /* requests of one message */
+
+struct pull {
+    struct talk *talk;
+    const struct spool *spool;
+    struct gateways *gateways;
+    const unsigned char (*model)[32]; /* those that we serve */
+    size_t n_models;
+    uint64_t per_message; /* 1 to PULL_MAX */
+    uint64_t total;       /* most requests of a batch */
+    uint64_t ttl_s;       /* of the lease */
+    uint64_t max_file;    /* bytes of a file of requests */
+    bool (*stop)(void);   /* asked between two messages; may be NULL */
+    void (*note)(void *self, const char *text); /* may be NULL */
+    void *self;
+};
+
+/* What came of it. */
+struct pulled {
+    uint64_t requests;     /* of the batch, in todo */
+    uint64_t released;     /* requests that went back */
+    unsigned char model[32];
+};
+
+/* Pull one batch: 1 it is in todo, as *b; 0 nothing waits for us, or all of
+ * it went back; -1.  ERR_RETRY: what was leased is kept in tmp, the next
+ * pull_left goes on.  ERR_INPUT for an answer that cannot be right: the lease
+ * was given back. */
+int pull_batch(const struct pull *p, struct batch *b, struct pulled *n,
+               struct err *err);
+
+/* Finish one batch whose puller has died: as pull_batch, 0 if there is none
+ * left (one whose lease is over is dropped). */
+int pull_left(const struct pull *p, struct batch *b, struct pulled *n,
+              struct err *err);
+
+#endif

@@ -1,0 +1,170 @@
+/*
+ * Answers to Pull, held against the question.
+ */
+#include <config.h>
+
+#include "relay/pull_answer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "relay/pull_line.h"
+#include "relay/talk.h"
+
+#define MAX_MS 9007199254740991u /* 2^53 - 1 */
+#define MAX_MORE UINT32_MAX
+
+void pull_answers_init(struct pull_answers *a, const unsigned char batch[32])
+{
+    memset(a, 0, sizeof(*a));
+    memcpy(a->batch, batch, 32);
+}
+
+void pull_answers_clear(struct pull_answers *a)
+{
+    free(a->id);
+    memset(a, 0, sizeof(*a));
+}
+
+int pull_next_line(struct pull_line *l, const char **at, struct err *err)
+{
+    const char *line = *at, *end;
+
+    if (!*line)
+        return 0;
+    end = strchr(line, '\n');
+    *at = end ? end + 1 : line + strlen(line);
+    if (!end)
+        end = *at;
+    return pull_line_parse(l, line, (size_t)(end - line), err) ? -1 : 1;
+}
+
+/* ---- lines --------------------------------------------------------------- */
+
+/* Put an id in its place; false if it is there. */
+static bool add_id(struct pull_answers *a, const unsigned char id[32])
+{
+    size_t low = 0, high = a->n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int c = memcmp(a->id[mid], id, 32);
+
+        if (c == 0)
+            return false;
+        if (c < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (a->n == a->cap) {
+        a->cap = a->cap ? 2 * a->cap : 128;
+        a->id = xrealloc(a->id, a->cap * sizeof(*a->id));
+    }
+    memmove(a->id[low + 1], a->id[low], (a->n - low) * sizeof(*a->id));
+    memcpy(a->id[low], id, 32);
+    a->n++;
+    return true;
+}
+
+static bool is_asked(const unsigned char id[32],
+                     const unsigned char (*model)[32], size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(model[i], id, 32) == 0)
+            return true;
+    return n == 0;
+}
+
+/* The first line says which of our models the batch is of. */
+static int check_line(struct pull_answers *a, const struct pull_line *l,
+                      const unsigned char (*model)[32], size_t n_models,
+                      struct err *err)
+{
+    char text[ID_TEXT];
+
+    base64url(text, l->model, 32);
+    if (!a->has_model) {
+        if (!is_asked(l->model, model, n_models))
+            return err_set(err, ERR_INPUT, "model %s was not asked for",
+                           text);
+        memcpy(a->model, l->model, 32);
+        a->has_model = true;
+    }
+    if (memcmp(a->model, l->model, 32) != 0)
+        return err_set(err, ERR_INPUT, "a second model, %s", text);
+    if ((l->form == PULL_BATCH) != a->is_file)
+        return err_set(err, ERR_INPUT, "its form is not of the answer's"
+                       " kind");
+    base64url(text, l->id, 32);
+    if (!add_id(a, l->id))
+        return err_set(err, ERR_INPUT, "request %s is there twice", text);
+    return 0;
+}
+
+static int check_lines(struct pull_answers *a, const char *data, uint64_t max,
+                       const unsigned char (*model)[32], size_t n_models,
+                       struct err *err)
+{
+    size_t n = 0;
+    int rc;
+
+    for (;; n++) {
+        struct pull_line l;
+
+        rc = pull_next_line(&l, &data, err);
+        if (rc == 0)
+            break;
+        if (rc > 0) {
+            rc = n < max ? check_line(a, &l, model, n_models, err)
+                         : err_set(err, ERR_INPUT, "more lines than were"
+                                   " asked for");
+            pull_line_clear(&l);
+        }
+        if (rc)
+            return err_prefix(err, "line %zu", n + 1);
+    }
+    if (n == 0)
+        return err_set(err, ERR_INPUT, "it has no lines");
+    return 0;
+}
+
+/* ---- the head ------------------------------------------------------------ */
+
+static int check_head(struct pull_answers *a, const struct ao_out *o,
+                      struct err *err)
+{
+    const char *batch = ao_out_tag(o, "Batch"), *kind = ao_out_tag(o, "Kind");
+    char ours[ID_TEXT];
+    bool is_file;
+
+    base64url(ours, a->batch, 32);
+    if (!batch || strcmp(batch, ours) != 0)
+        return err_set(err, ERR_INPUT, "it is of batch \"%.43s\" and not of"
+                       " %s", batch ? batch : "", ours);
+    if (!kind || (strcmp(kind, "requests") != 0 && strcmp(kind, "batch") != 0))
+        return err_set(err, ERR_INPUT, "its kind is \"%.20s\"",
+                       kind ? kind : "");
+    is_file = strcmp(kind, "batch") == 0;
+    if (a->n > 0 && (is_file || a->is_file))
+        return err_set(err, ERR_INPUT, "a file of requests is a batch of its"
+                       " own");
+    if (talk_number(&a->until_ms, o, "Until", MAX_MS, err) ||
+        talk_number(&a->more, o, "More", MAX_MORE, err))
+        return -1;
+    a->is_file = is_file;
+    return 0;
+}
+
+int pull_answers_add(struct pull_answers *a, const struct ao_out *o,
+                     uint64_t max, const unsigned char (*model)[32],
+                     size_t n_models, struct err *err)
+{
+    if (check_head(a, o, err))
+        return -1;
+    return check_lines(a, o->data, a->is_file ? 1 : max, model, n_models,
+                       err);
+}

@@ -1,0 +1,273 @@
+/*
+ * From the answers in wire/ to a batch in todo: requests.jsonl, with what
+ * requests name on Arweave, batch.json and the lease.  What cannot be had or
+ * cannot be answered goes back to the queue.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ao/ao.h"
+#include "arweave/gateway.h"
+#include "arweave/item.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "relay/pull_internal.h"
+#include "relay/pull_line.h"
+#include "relay/talk.h"
+#include "store/lines.h"
+
+int pulling_answer(const struct pulling *x, size_t k, struct ao_result *r,
+                   const struct ao_out **out, struct err *err)
+{
+    char *name = pulling_wire(k, "answer");
+    struct buf text;
+    int rc;
+
+    buf_init(&text, AO_MAX_KEPT);
+    rc = batch_file_read(&text, x->b.path, name, err);
+    if (rc > 0 && ao_result_parse(r, text.data ? text.data : "", text.len,
+                                  err))
+        rc = err_prefix(err, "\"%s/%s\"", x->b.path, name);
+    if (rc > 0 && r->n_out != 1) {
+        rc = err_set(err, ERR_INPUT, "\"%s/%s\" is no answer", x->b.path,
+                     name);
+        ao_result_clear(r);
+    }
+    if (rc > 0)
+        *out = &r->out[0];
+    buf_clear(&text);
+    free(name);
+    return rc;
+}
+
+static void send_back(struct pulling *x, const unsigned char request[32],
+                      const char *reason)
+{
+    char id[ID_TEXT];
+
+    base64url(id, request, 32);
+    pulling_note(x, "request %s goes back: %s", id, reason);
+    releases_add(&x->back, request, reason);
+}
+
+/* ---- requests ------------------------------------------------------------ */
+
+/* One request, into the file or back: 0, -1 if neither can be. */
+static int put_request(struct pulling *x, struct file_out *f,
+                       const struct pull_line *l, struct err *err)
+{
+    struct err why = ERR_INIT;
+    struct item *it = xcalloc(1, sizeof(*it));
+    const char *source = "";
+    struct buf raw, line;
+    size_t n = 0;
+    int rc = 0;
+
+    buf_init(&raw, PULL_MAX_SOURCE + ITEM_HEAD_MAX);
+    buf_init(&line, 2 * REQUEST_MAX_LINE);
+    if (l->form == PULL_SOURCE || l->form == PULL_SOURCE_JSON) {
+        rc = gateway_item(x->p->gateways, l->source, 0, &raw, it, &why);
+        if (rc == 0) {
+            source = raw.data + it->head_n;
+            n = raw.len - it->head_n;
+        }
+    }
+    if (rc == 0)
+        rc = pull_line_put(&line, l, source, n, &why);
+    if (rc) {
+        send_back(x, l->id, why.text);
+        rc = 0;
+    } else {
+        rc = file_out_put(f, line.data, line.len, err);
+        x->n_requests++;
+    }
+    buf_clear(&line);
+    buf_clear(&raw);
+    free(it);
+    return rc;
+}
+
+static int put_answer(struct pulling *x, struct file_out *f, size_t k,
+                      struct err *err)
+{
+    struct ao_result r = { .root = NULL };
+    const struct ao_out *out = NULL;
+    const char *at;
+    int rc = pulling_answer(x, k, &r, &out, err);
+
+    if (rc <= 0)
+        return rc ? -1 : err_set(err, ERR_RETRY, "an answer in \"%s/wire\" is"
+                                 " gone", x->b.path);
+    at = out->data;
+    for (;;) {
+        struct pull_line l;
+
+        if (x->p->stop && x->p->stop()) {
+            rc = err_set(err, ERR_RETRY, "interrupted: what was pulled is"
+                         " kept, run it again");
+            break;
+        }
+        rc = pull_next_line(&l, &at, err);
+        if (rc <= 0)
+            break;
+        rc = put_request(x, f, &l, err);
+        pull_line_clear(&l);
+        if (rc)
+            break;
+        owner_touch(x->b.path, NULL);
+    }
+    ao_result_clear(&r);
+    return rc;
+}
+
+static int put_requests(struct pulling *x, const char *path, struct err *err)
+{
+    struct file_out *f;
+
+    if (file_out_open(&f, path, err))
+        return -1;
+    for (size_t k = 0; k < x->n_answers; k++) {
+        if (put_answer(x, f, k, err)) {
+            file_out_abort(f);
+            return -1;
+        }
+    }
+    return file_out_commit(f, err);
+}
+
+/* ---- a file of requests -------------------------------------------------- */
+
+static void on_progress(void *self, uint64_t done, uint64_t size)
+{
+    const struct pulling *x = self;
+
+    (void)done;
+    (void)size;
+    owner_touch(x->b.path, NULL);
+}
+
+/* Its hash and its lines are what the request says. */
+static int check_file(const struct pull_line *l, const char *path,
+                      struct err *err)
+{
+    struct lines *f;
+    int rc = 0;
+
+    if (lines_open(&f, path, err))
+        return -1;
+    if (memcmp(lines_hash(f), l->sha256, 32) != 0)
+        rc = err_set(err, ERR_INPUT, "the file has another SHA-256 than the"
+                     " request says");
+    else if (lines_count(f) != l->count)
+        rc = err_set(err, ERR_INPUT, "the file has %" PRIu64 " lines and not"
+                     " %" PRIu64, lines_count(f), l->count);
+    lines_close(f);
+    return rc;
+}
+
+/* The one line of a batch of its own, to be cleared. */
+static int the_line(const struct pulling *x, struct pull_line *l,
+                    struct err *err)
+{
+    struct ao_result r = { .root = NULL };
+    const struct ao_out *out = NULL;
+    const char *at;
+    int rc = pulling_answer(x, 0, &r, &out, err);
+
+    if (rc > 0) {
+        at = out->data;
+        rc = pull_next_line(l, &at, err);
+        ao_result_clear(&r);
+    }
+    if (rc == 0)
+        err_set(err, ERR_RETRY, "the answer in \"%s/wire\" is gone",
+                x->b.path);
+    return rc > 0 ? 0 : -1;
+}
+
+static int put_file(struct pulling *x, const char *path,
+                    struct batch_info *info, struct err *err)
+{
+    struct err why = ERR_INIT;
+    struct pull_line l;
+
+    if (the_line(x, &l, err))
+        return -1;
+    info->is_file_of_ao = true;
+    memcpy(info->request, l.id, 32);
+    if (gateway_file(x->p->gateways, l.source, path, x->p->max_file, NULL,
+                     on_progress, x, &why) ||
+        check_file(&l, path, &why))
+        send_back(x, l.id, why.text);
+    else
+        x->n_requests = l.count;
+    pull_line_clear(&l);
+    return 0;
+}
+
+/* ---- the batch ----------------------------------------------------------- */
+
+static int write_info(struct pulling *x, const char *path,
+                      struct batch_info *info, struct err *err)
+{
+    struct lines *f;
+
+    if (lines_open(&f, path, err))
+        return -1;
+    info->from_ao = true;
+    memcpy(info->id, x->b.id, 32);
+    memcpy(info->model, x->answers.model, 32);
+    memcpy(info->process, x->p->talk->process, 32);
+    memcpy(info->file, lines_hash(f), 32);
+    info->n_requests = lines_count(f);
+    lines_close(f);
+    return batch_info_write(x->b.path, info, err);
+}
+
+/* A lease that cannot be given back ends by itself. */
+static void release(struct pulling *x)
+{
+    struct err why = ERR_INIT;
+
+    if (x->back.n && relay_release(x->p->talk, x->b.id, &x->back, NULL, &why))
+        pulling_note(x, "%zu requests were not given back, their lease ends"
+                     " by itself: %s", x->back.n, why.text);
+}
+
+static int to_todo(struct pulling *x, struct err *err)
+{
+    int rc = spool_move(x->p->spool, &x->b, SPOOL_TODO, err);
+
+    if (rc > 0)
+        return err_set(err, ERR_RETRY, "\"%s\" was taken away", x->b.path);
+    return rc ? -1 : 1;
+}
+
+int pulling_finish(struct pulling *x, struct err *err)
+{
+    struct batch_info info = { .n_requests = 0 };
+    char *path = file_join(x->b.path, "requests.jsonl");
+    int rc = x->answers.is_file ? put_file(x, path, &info, err)
+                                : put_requests(x, path, err);
+
+    if (rc == 0) {
+        release(x);
+        if (x->n_requests == 0)
+            rc = spool_remove(x->p->spool, &x->b, err) < 0 ? -1 : 0;
+        else if (write_info(x, path, &info, err) ||
+                 (!x->is_left &&
+                  lease_write(x->b.path, x->answers.until_ms, x->p->ttl_s,
+                              err)))
+            rc = -1;
+        else
+            rc = to_todo(x, err);
+    }
+    free(path);
+    return rc;
+}

@@ -1,0 +1,44 @@
+/*
+ * What the two halves of a pull share: asking the queue (pull.c), and making
+ * the batch of what it said (pull_batch.c).  Not for others.
+ */
+#ifndef APUS_RELAY_PULL_INTERNAL_H
+#define APUS_RELAY_PULL_INTERNAL_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/lease.h"
+#include "relay/pull.h"
+#include "relay/pull_answer.h"
+#include "store/spool.h"
+
+struct ao_out;
+struct ao_result;
+
+#define AO_MAX_KEPT ((size_t)16 << 20) /* of an answer in wire/ */
+
+struct pulling {
+    const struct pull *p;
+    bool is_left;     /* by one who died: only what is in wire/ */
+    struct batch b;   /* path NULL until the first Pull is signed */
+    struct pull_answers answers;
+    size_t n_answers; /* in wire/ */
+    struct releases back;
+    uint64_t n_requests;
+};
+
+void pulling_note(const struct pulling *x, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* "wire/NNNN.suffix"; the caller frees it. */
+char *pulling_wire(size_t k, const char *suffix);
+/* The k-th answer as it was kept: 1, 0 if there is none, -1. */
+int pulling_answer(const struct pulling *x, size_t k, struct ao_result *r,
+                   const struct ao_out **out, struct err *err);
+
+/* The batch from its answers, to todo: 1; 0 if nothing of it is left. */
+int pulling_finish(struct pulling *x, struct err *err);
+
+#endif

@@ -1,0 +1,211 @@
+/*
+ * One message to the queue and its answer.
+ */
+#include <config.h>
+
+#include "relay/talk.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arweave/key.h"
+#include "arweave/wallet.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/settings.h"
+
+#define SHOWN 200 /* bytes of what the queue says, in a message */
+
+/* ---- opening ------------------------------------------------------------- */
+
+static int find_process(struct talk *t, const struct settings *s,
+                        const char *process, struct err *err)
+{
+    const char *text = process ? process : settings_text(s, "queue");
+
+    if (!*text)
+        return err_set(err, ERR_INPUT, "no queue: give the id of its process"
+                       " with the setting queue (apus queue new makes one)");
+    if (base64url_id(t->process, text))
+        return err_set(err, ERR_INPUT, "queue \"%s\": an id of 43 characters"
+                       " expected", text);
+    return 0;
+}
+
+static int load_key(struct talk *t, const struct settings *s, struct err *err)
+{
+    char *path;
+    int rc;
+
+    if (wallet_path(&path, s, err))
+        return -1;
+    rc = key_load(&t->key, path, err);
+    free(path);
+    if (rc == 0)
+        key_address(t->key, t->node);
+    return rc;
+}
+
+static int open_network(struct talk *t, const struct settings *s,
+                        const char *process, struct err *err)
+{
+    t->wait_s = (unsigned)settings_count(s, "ao-timeout");
+    if (find_process(t, s, process, err) ||
+        ao_new(&t->ao, s, t->key, err)) {
+        talk_close(t);
+        return -1;
+    }
+    return 0;
+}
+
+int talk_open(struct talk *t, const struct settings *s, const char *process,
+              struct err *err)
+{
+    memset(t, 0, sizeof(*t));
+    if (load_key(t, s, err))
+        return -1;
+    return open_network(t, s, process, err);
+}
+
+int talk_open_ask(struct talk *t, const struct settings *s,
+                  const char *process, struct err *err)
+{
+    struct err unused = ERR_INIT;
+
+    memset(t, 0, sizeof(*t));
+    load_key(t, s, &unused);
+    return open_network(t, s, process, err);
+}
+
+void talk_close(struct talk *t)
+{
+    ao_free(t->ao);
+    key_free(t->key);
+    memset(t, 0, sizeof(*t));
+}
+
+/* ---- answers ------------------------------------------------------------- */
+
+/* Who must do what, for the codes of doc/queue.md. */
+static int refuse(const struct talk *t, const struct ao_out *o, uint64_t code,
+                  struct err *err)
+{
+    const char *text = ao_out_tag(o, "Message");
+    char node[ID_TEXT];
+
+    base64url(node, t->node, 32);
+    if (!text)
+        text = o->data;
+    switch (code) {
+    case 403:
+        return err_set(err, ERR_INPUT, "the queue does not allow %s: its"
+                       " owner can, with apus queue allow %s (it says"
+                       " \"%.*s\")", node, node, SHOWN, text);
+    case 503:
+        return err_set(err, ERR_RETRY, "the queue is paused: \"%.*s\"",
+                       SHOWN, text);
+    case 429:
+        return err_set(err, ERR_RETRY, "the queue is full: \"%.*s\"", SHOWN,
+                       text);
+    default:
+        return err_set(err, ERR_INPUT, "the queue answered %" PRIu64
+                       ": \"%.*s\"", code, SHOWN, text);
+    }
+}
+
+int talk_number(uint64_t *v, const struct ao_out *o, const char *name,
+                uint64_t max, struct err *err)
+{
+    const char *text = ao_out_tag(o, name);
+    uint64_t got;
+
+    if (!text || json_u64_text(text, &got) || got > max)
+        return err_set(err, ERR_INPUT, "the queue's answer has no %s that"
+                       " can be (\"%.30s\")", name, text ? text : "");
+    *v = got;
+    return 0;
+}
+
+/* Our answer among the messages of a result. */
+static const struct ao_out *find(const struct talk *t,
+                                 const struct ao_result *r,
+                                 const char *action)
+{
+    char node[ID_TEXT];
+
+    base64url(node, t->node, 32);
+    for (size_t i = 0; i < r->n_out; i++) {
+        const char *a = ao_out_tag(&r->out[i], "Action");
+
+        /* a dry run without a wallet has nobody to answer to */
+        if (a && strcmp(a, action) == 0 &&
+            (!t->key || strcmp(r->out[i].target, node) == 0))
+            return &r->out[i];
+    }
+    return NULL;
+}
+
+int talk_judge(struct talk *t, const struct ao_result *r,
+               const char *action, const struct ao_out **out,
+               struct err *err)
+{
+    char process[ID_TEXT];
+    uint64_t code = 200;
+
+    t->code = 0;
+    base64url(process, t->process, 32);
+    if (r->error)
+        return err_set(err, ERR_INPUT, "the process %s raised an error:"
+                       " %.*s", process, SHOWN, r->error);
+    *out = find(t, r, action);
+    if (!*out)
+        return err_set(err, ERR_INPUT, "the process %s gives no %s: is it a"
+                       " queue?", process, action);
+    if (ao_out_tag(*out, "Code") &&
+        talk_number(&code, *out, "Code", 999, err))
+        return -1;
+    t->code = (unsigned)code;
+    if (code == 200 || code == 204)
+        return (int)code;
+    return refuse(t, *out, code, err);
+}
+
+int talk_say(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
+             const void *data, size_t n, const char *action,
+             struct ao_result *r, const struct ao_out **out,
+             struct err *err)
+{
+    unsigned char id[32];
+    struct buf item;
+    int rc = -1;
+
+    buf_init(&item, AO_MAX_DATA + ITEM_HEAD_MAX);
+    memset(r, 0, sizeof(*r));
+    t->code = 0;
+    if (ao_message(t->ao, &item, id, t->process, tag, n_tags, data, n, err) ==
+            0 && ao_send(t->ao, item.data, item.len, err) == 0 &&
+        ao_result(t->ao, r, t->process, id, t->wait_s, err) == 0)
+        rc = talk_judge(t, r, action, out, err);
+    if (rc < 0)
+        ao_result_clear(r);
+    buf_clear(&item);
+    return rc;
+}
+
+int talk_ask(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
+             const char *action, struct ao_result *r,
+             const struct ao_out **out, struct err *err)
+{
+    int rc;
+
+    memset(r, 0, sizeof(*r));
+    if (ao_ask(t->ao, r, t->process, tag, n_tags, "", 0, err))
+        return -1;
+    rc = talk_judge(t, r, action, out, err);
+    if (rc < 0)
+        ao_result_clear(r);
+    return rc;
+}

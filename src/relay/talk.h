@@ -1,0 +1,61 @@
+/*
+ * A node's talk with the queue on AO (doc/queue.md): one signed message, and
+ * the answer in the result of that same message.  What the answer means beyond
+ * its code is the caller's.
+ */
+#ifndef APUS_RELAY_TALK_H
+#define APUS_RELAY_TALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ao/ao.h"
+
+struct buf;
+struct err;
+struct key;
+struct settings;
+
+struct talk {
+    struct ao *ao;
+    struct key *key;
+    unsigned char node[32];    /* our address */
+    unsigned char process[32]; /* the queue */
+    unsigned wait_s;           /* for an answer */
+    unsigned code;             /* of the last one, 0 if it had none */
+};
+
+/* With the wallet and the queue of the settings; `process` (an id as text)
+ * takes the place of the setting queue if it is not NULL. */
+int talk_open(struct talk *t, const struct settings *s, const char *process,
+              struct err *err);
+/* The same for questions alone: where there is no wallet, there is no key. */
+int talk_open_ask(struct talk *t, const struct settings *s,
+                  const char *process, struct err *err);
+void talk_close(struct talk *t);
+
+/* The answer in a result: the message to us with this Action.  Its Code is
+ * returned if it is 200 or 204; else -1: ERR_INPUT (400, 404, 409, 402, 429
+ * and 403, which says who must allow us) or ERR_RETRY (503) with what the
+ * queue says, also where it raised an error or does not answer at all. */
+int talk_judge(struct talk *t, const struct ao_result *r,
+               const char *action, const struct ao_out **out,
+               struct err *err);
+
+/* Sign, send, wait and judge.  *r is to be cleared if it is not -1. */
+int talk_say(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
+             const void *data, size_t n, const char *action,
+             struct ao_result *r, const struct ao_out **out,
+             struct err *err);
+
+/* The same of a question, which changes nothing. */
+int talk_ask(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
+             const char *action, struct ao_result *r,
+             const struct ao_out **out, struct err *err);
+
+/* A tag that is a text of digits, at most `max`. */
+int talk_number(uint64_t *v, const struct ao_out *o, const char *name,
+                uint64_t max, struct err *err);
+
+#endif
