@@ -229,6 +229,8 @@ static const struct opt_command command = {
     "Run the requests of a file.\nTwice is the same as once.", opts, 1, 2
 };
 
+#define A41 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
 /* Parse a line of words. */
 static int parse(struct settings *s, const char *line, struct err *err)
 {
@@ -264,6 +266,10 @@ static void test_opt(struct settings *s)
        strcmp(args[0], "-m") == 0 && strcmp(args[1], "--help") == 0, "--");
     ok(parse(s, "-", &err) == 0 && n_args == 1 && strcmp(args[0], "-") == 0,
        "- is an argument");
+    ok(parse(s, "-f -m" A41 " --" A41, &err) == 0 && n_args == 2 && !model &&
+       force && args[1][1] == '-', "an id is no option");
+    ok(parse(s, "-m" A41 "AA a", &err) == 0 && n_args == 1 && model &&
+       strlen(model) == 43, "unless it is a letter and an id");
     ok(parse(s, "-m x -m y a", &err) == 0 && strcmp(model, "y") == 0,
        "the last one counts");
     ok(parse(s, "a --threads 9 --log-level=info", &err) == 0 &&

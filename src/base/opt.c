@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/settings.h"
@@ -139,6 +140,15 @@ static int take_letters(struct cursor *at, struct err *err)
     return 0;
 }
 
+/* Ids are random, so one in 64 begins with a dash: an id is never an option,
+ * which has not that many letters. */
+static bool is_argument(const char *word)
+{
+    unsigned char id[32];
+
+    return word[0] != '-' || !word[1] || base64url_id(id, word) == 0;
+}
+
 int opt_parse(const struct opt_command *c, struct settings *s, int argc,
               char **argv, const char **args, size_t *n_args, bool *help,
               struct err *err)
@@ -155,7 +165,7 @@ int opt_parse(const struct opt_command *c, struct settings *s, int argc,
         const char *word = argv[at.i];
         int rc = 0;
 
-        if (!more_options || word[0] != '-' || !word[1])
+        if (!more_options || is_argument(word))
             args[n++] = word;
         else if (strcmp(word, "--") == 0)
             more_options = false;

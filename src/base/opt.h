@@ -32,7 +32,8 @@ struct opt_command {
 
 /* Take the options out of argv (argv[0] is skipped); what is left are the
  * positional arguments, in args[0..*n_args), which must have room for argc.
- * "--" ends the options, --name=VALUE is understood.  *help is set, and
+ * "--" ends the options, a whole id (43 characters) is none even if it begins
+ * with a dash, --name=VALUE is understood.  *help is set, and
  * nothing else is checked, if --help or -h stood anywhere.  Errors are
  * ERR_INPUT: unknown option, missing argument, too many arguments. */
 int opt_parse(const struct opt_command *c, struct settings *s, int argc,
