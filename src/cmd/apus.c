@@ -39,6 +39,7 @@ static const struct command commands[] = {
     { "verify", "check a checkpoint, compute answers again", cmd_verify },
     { "seal", "make the checkpoint of an answered batch", cmd_seal },
     { "push", "bring answers to Arweave and tell the queue", cmd_push },
+    { "drain", "one round: push, pull, start workers; for cron", cmd_drain },
     { "model", "add, list and remove models", cmd_model },
     { "doctor", "look at everything that the work needs", cmd_doctor },
     { "clean", "remove old batches from the spool", cmd_clean },

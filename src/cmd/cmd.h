@@ -41,6 +41,7 @@ int cmd_cancel(struct settings *s, int argc, char **argv);
 int cmd_push(struct settings *s, int argc, char **argv);
 int cmd_show(struct settings *s, int argc, char **argv);
 int cmd_verify(struct settings *s, int argc, char **argv);
+int cmd_drain(struct settings *s, int argc, char **argv);
 int cmd_doctor(struct settings *s, int argc, char **argv);
 int cmd_clean(struct settings *s, int argc, char **argv);
 int cmd_localnet(struct settings *s, int argc, char **argv);

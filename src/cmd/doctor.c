@@ -72,7 +72,10 @@ int cmd_doctor(struct settings *s, int argc, char **argv)
 {
     static void (*const local[])(struct doctor *) = {
         doctor_spool, doctor_batches, doctor_models, doctor_arithmetic,
-        doctor_worker, doctor_ranks, doctor_slurm,
+        doctor_worker, doctor_ranks, doctor_slurm, doctor_wallet,
+    };
+    static void (*const remote[])(struct doctor *) = {
+        doctor_gateways, doctor_clock, doctor_bundler, doctor_queue,
     };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct doctor d = { .settings = s };
@@ -85,9 +88,9 @@ int cmd_doctor(struct settings *s, int argc, char **argv)
         .name = "apus doctor",
         .synopsis = "[--offline]",
         .about = "Look at everything that the work needs: spool, models,"
-                 " workers, Slurm.\n"
-                 "Print a line each, with the remedy for what is wrong; the"
-                 " exit status is 3 if\nanything is.",
+                 " workers, Slurm, wallet,\ngateways, bundler, queue.  Print"
+                 " a line each, with the remedy for what is wrong;\nthe exit"
+                 " status is 3 if anything is.",
         .opts = opts,
     };
     size_t n_args;
@@ -98,6 +101,11 @@ int cmd_doctor(struct settings *s, int argc, char **argv)
         return status;
     for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
         local[i](&d);
+        fflush(stdout);
+    }
+    for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++) {
+        if (!d.offline)
+            remote[i](&d);
         fflush(stdout);
     }
     return d.n_bad ? CMD_NO : CMD_DONE;

@@ -1,0 +1,349 @@
+/*
+ * What apus doctor looks at elsewhere: the wallet, which speaks for this node,
+ * gateways, the bundler, the queue, and whether clocks agree.  Nothing is
+ * signed and nothing is changed.
+ */
+#include <config.h>
+
+#include "cmd/doctor.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ao/ao.h"
+#include "arweave/bundler.h"
+#include "arweave/key.h"
+#include "arweave/wallet.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "base/mem.h"
+#include "base/settings.h"
+#include "engine/models.h"
+#include "relay/talk.h"
+
+#define ANSWER_MAX 65536
+#define CLOCK_S 120
+#define PAGES_MAX 100
+
+/* A person waits: short waits, no second attempts. */
+static const struct http_limits patience = {
+    .connect_s = 5, .stall_s = 10, .total_s = 15, .retries = 0
+};
+
+/* ---- wallet ------------------------------------------------------------- */
+
+/* 0 and the wallet's address, -1 there is none or it cannot be used. */
+static int wallet_address(struct doctor *d, unsigned char address[32],
+                          struct err *err)
+{
+    struct key *k;
+    char *path;
+    int rc;
+
+    if (wallet_path(&path, d->settings, err))
+        return -1;
+    rc = key_load(&k, path, err);
+    free(path);
+    if (rc == 0) {
+        key_address(k, address);
+        key_free(k);
+    }
+    return rc;
+}
+
+void doctor_wallet(struct doctor *d)
+{
+    bool needed = *settings_text(d->settings, "queue") != '\0';
+    unsigned char address[32];
+    struct err err = ERR_INIT;
+    char *path = NULL, id[ID_TEXT];
+    const char *fs;
+
+    if (wallet_path(&path, d->settings, &err)) {
+        if (needed)
+            doctor_bad(d, "wallet", "apus wallet new, or set wallet",
+                       "%s", err.text);
+        else
+            doctor_skip(d, "wallet", "there is none: batches of files need"
+                        " none until apus push");
+        return;
+    }
+    if (wallet_address(d, address, &err)) {
+        doctor_bad(d, "wallet", "chmod 600 it, or set wallet to an RSA-4096"
+                   " JWK of this user", "%s", err.text);
+        free(path);
+        return;
+    }
+    base64url(id, address, 32);
+    fs = doctor_remote_fs(path);
+    if (fs)
+        doctor_warn(d, "wallet", "keep it on a local disk of the login node:"
+                    " jobs run as the same user", "\"%s\" lies on %s, where"
+                    " jobs can read it", path, fs);
+    else
+        doctor_ok(d, "wallet", "\"%s\", address %s", path, id);
+    free(path);
+}
+
+/* ---- gateways and clocks ------------------------------------------------ */
+
+/* The next of several URLs, in url[0..n): where to go on, NULL at the end. */
+static const char *next_url(const char *list, char *url, size_t n)
+{
+    size_t len;
+
+    list += strspn(list, " ,");
+    len = strcspn(list, " ,");
+    if (len == 0)
+        return NULL;
+    snprintf(url, n, "%.*s", (int)len, list);
+    return list + len;
+}
+
+/* GET base/path: 0 and the answer if it is 200. */
+static int get(const char *base, const char *path, struct http_answer *a,
+               struct err *err)
+{
+    struct http_request r = { .method = "GET", .max_body = ANSWER_MAX };
+    char *url = http_url_join(base, path);
+    struct http *h = NULL;
+    int rc;
+
+    r.url = url;
+    http_answer_init(a);
+    rc = http_new(&h, &patience, err) || http_do(h, &r, a, err) ? -1 : 0;
+    if (rc == 0 && a->status != 200) {
+        rc = err_set(err, ERR_RETRY, "\"%s\" answers %d", url, a->status);
+        http_answer_clear(a);
+    }
+    http_free(h);
+    free(url);
+    return rc;
+}
+
+void doctor_gateways(struct doctor *d)
+{
+    const char *at = settings_text(d->settings, "gateways");
+    char url[512];
+    size_t n = 0;
+
+    while ((at = next_url(at, url, sizeof(url))) != NULL) {
+        struct http_answer a;
+        struct err err = ERR_INIT;
+
+        n++;
+        if (get(url, "info", &a, &err)) {
+            doctor_bad(d, "gateway", "is this machine on the network, and the"
+                       " URL right? set gateways", "%s", err.text);
+            continue;
+        }
+        doctor_ok(d, "gateway", "\"%s\" answers", url);
+        http_answer_clear(&a);
+    }
+    if (n == 0)
+        doctor_bad(d, "gateway", "set gateways", "none is set");
+    else if (n == 1)
+        doctor_warn(d, "gateway", "set a second one in gateways", "only one"
+                    " is set: uploads are read back from a second one");
+}
+
+/* Seconds that the other's clock is ahead of ours, by the header Date (RFC
+ * 9110 section 5.6.7): 0 or -1 where it gives none. */
+static int clock_ahead(const struct http_answer *a, time_t now, long *ahead)
+{
+    struct tm tm = { 0 };
+    char text[64];
+
+    if (!http_header(a, "date", text, sizeof(text)) ||
+        !strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+        return -1;
+    *ahead = (long)(timegm(&tm) - now);
+    return 0;
+}
+
+void doctor_clock(struct doctor *d)
+{
+    const char *at = settings_text(d->settings, "gateways");
+    struct err unused = ERR_INIT;
+    struct http_answer a;
+    char url[512];
+    long ahead = 0;
+
+    while ((at = next_url(at, url, sizeof(url))) != NULL) {
+        int rc;
+
+        if (get(url, "info", &a, &unused))
+            continue;
+        rc = clock_ahead(&a, time(NULL), &ahead);
+        http_answer_clear(&a);
+        if (rc)
+            continue;
+        if (labs(ahead) > CLOCK_S)
+            doctor_bad(d, "clock", "set this machine's clock (chronyc"
+                       " makestep)", "\"%s\" is %ld s %s of it", url,
+                       labs(ahead), ahead > 0 ? "ahead" : "behind");
+        else
+            doctor_ok(d, "clock", "it agrees with \"%s\"", url);
+        return;
+    }
+    doctor_skip(d, "clock", "no gateway tells its time");
+}
+
+/* ---- bundler ------------------------------------------------------------ */
+
+void doctor_bundler(struct doctor *d)
+{
+    unsigned char address[32];
+    struct err err = ERR_INIT;
+    struct bundler_info info;
+    struct bundler *b;
+    uint64_t winc;
+
+    if (bundler_new(&b, d->settings, &err)) {
+        doctor_bad(d, "bundler", "set bundler", "%s", err.text);
+        return;
+    }
+    if (bundler_info(b, &info, &err))
+        doctor_bad(d, "bundler", "is its URL right? set bundler", "%s",
+                   err.text);
+    else
+        doctor_ok(d, "bundler", "\"%s\" takes %" PRIu64 " bytes an item for"
+                  " nothing", bundler_url(b), info.free_bytes);
+    if (wallet_address(d, address, &err) == 0) {
+        if (bundler_balance(b, address, &winc, &err))
+            doctor_bad(d, "balance", "is its URL right? set bundler-payment",
+                       "%s", err.text);
+        else if (winc == 0)
+            doctor_warn(d, "balance", "buy credits for the wallet's address,"
+                        " or publish nothing larger than what is free",
+                        "the wallet has no credits");
+        else
+            doctor_ok(d, "balance", "%" PRIu64 " winston credits", winc);
+    }
+    bundler_free(b);
+}
+
+/* ---- queue -------------------------------------------------------------- */
+
+/* Whether a list of pages (Nodes, Models) has a line whose `key` is `id`: 1,
+ * 0, -1. */
+static int listed(struct talk *t, const char *action, const char *key,
+                  const char *id, struct err *err)
+{
+    const char *page = "0";
+    char next[24], answer[40];
+    int found = 0;
+
+    snprintf(answer, sizeof(answer), "%s-Response", action);
+    for (int i = 0; i < PAGES_MAX && found == 0 && *page; i++) {
+        const struct item_text_tag tag[] = {
+            { "Action", action }, { "Page", page }
+        };
+        const struct ao_out *o;
+        struct ao_result r;
+        char want[128];
+        const char *tail;
+
+        if (talk_ask(t, tag, 2, answer, &r, &o, err))
+            return -1;
+        snprintf(want, sizeof(want), "\"%s\":\"%s\"", key, id);
+        found = strstr(o->data, want) != NULL;
+        tail = ao_out_tag(o, "Next");
+        snprintf(next, sizeof(next), "%s", tail ? tail : "");
+        page = next;
+        ao_result_clear(&r);
+    }
+    return found;
+}
+
+static void check_allowed(struct doctor *d, struct talk *t)
+{
+    unsigned char address[32];
+    struct err err = ERR_INIT;
+    char id[ID_TEXT], *remedy;
+    int rc;
+
+    if (wallet_address(d, address, &err))
+        return;
+    base64url(id, address, 32);
+    rc = listed(t, "Nodes", "node", id, &err);
+    remedy = xasprintf("its owner: apus queue allow %s", id);
+    if (rc < 0)
+        doctor_bad(d, "node", "try again", "%s", err.text);
+    else if (rc == 0)
+        doctor_bad(d, "node", remedy, "the queue does not allow this node");
+    else
+        doctor_ok(d, "node", "the queue allows %s", id);
+    free(remedy);
+}
+
+static void check_served(struct doctor *d, struct talk *t)
+{
+    struct err err = ERR_INIT;
+    struct buf list;
+    char *next, *row;
+    size_t n = 0;
+
+    buf_init(&list, 1 << 20);
+    if (models_list(settings_text(d->settings, "models"), &list, &err) == 0 &&
+        list.len > 0) {
+        next = list.data;
+        while ((row = strsep(&next, "\n")) != NULL) {
+            const char *id;
+
+            strsep(&row, "\t");
+            id = row ? strsep(&row, "\t") : NULL;
+            if (id && listed(t, "Models", "model", id, &err) == 1)
+                n++;
+        }
+    }
+    buf_clear(&list);
+    if (n == 0)
+        doctor_bad(d, "served", "apus queue info lists its models: apus model"
+                   " fetch one", "the queue knows none of the models here");
+    else
+        doctor_ok(d, "served", "the queue has requests for %zu of the models"
+                  " here", n);
+}
+
+void doctor_queue(struct doctor *d)
+{
+    const struct item_text_tag tag[] = { { "Action", "Info" } };
+    const struct ao_out *o;
+    struct err err = ERR_INIT;
+    struct ao_result r;
+    const char *paused;
+    struct talk t;
+
+    if (!*settings_text(d->settings, "queue")) {
+        doctor_skip(d, "queue", "none is set: only files are answered");
+        return;
+    }
+    if (talk_open_ask(&t, d->settings, NULL, &err)) {
+        doctor_bad(d, "queue", "set queue to the id of the process, 43"
+                   " characters", "%s", err.text);
+        return;
+    }
+    if (talk_ask(&t, tag, 1, "Info-Response", &r, &o, &err)) {
+        doctor_bad(d, "queue", "are queue, ao-network and its URLs right?",
+                   "%s", err.text);
+        talk_close(&t);
+        return;
+    }
+    paused = ao_out_tag(o, "Paused");
+    if (paused && strcmp(paused, "no") != 0)
+        doctor_warn(d, "queue", "its owner: apus queue pause no",
+                    "it is paused (%s)", paused);
+    else
+        doctor_ok(d, "queue", "it answers, %s requests are pending",
+                  ao_out_tag(o, "Pending") ? ao_out_tag(o, "Pending") : "?");
+    ao_result_clear(&r);
+    check_allowed(d, &t);
+    check_served(d, &t);
+    talk_close(&t);
+}

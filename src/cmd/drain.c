@@ -1,0 +1,245 @@
+/*
+ * apus drain: one round between the queue, the workers and Arweave, for cron:
+ * take back what the dead have left, push, renew, pull, start workers.  Each
+ * step can be run alone and run again, so two drains at once do no harm, and
+ * each step is tried even where the one before it failed.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "cmd/drain.h"
+#include "cmd/owners.h"
+#include "cmd/work.h"
+#include "store/spool.h"
+
+#define PAUSE_S 10
+#define MAX_FOR_S ((uint64_t)365 * 86400)
+
+/* ---- what a round has to say --------------------------------------------- */
+
+/* It goes on, and the exit status will tell. */
+void drain_trouble(struct drain *d, const struct err *err)
+{
+    log_err(err);
+    if (err->code == ERR_RETRY)
+        d->later = true;
+    else
+        d->failed = true;
+}
+
+int drain_each(struct drain *d, enum spool_state state,
+               void (*step)(struct drain *d, struct batch *b,
+                            const struct batch_info *info))
+{
+    struct err err = ERR_INIT;
+    struct batch *list;
+    size_t n;
+
+    if (spool_list(d->spool, state, &list, &n, &err)) {
+        drain_trouble(d, &err);
+        return -1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct batch_info info;
+
+        if (!cmd_interrupted() &&
+            batch_info_read(&info, list[i].path, &err) == 0) {
+            step(d, &list[i], &info);
+            batch_info_clear(&info);
+        }
+        batch_clear(&list[i]);
+    }
+    free(list);
+    return 0;
+}
+
+/* ---- what the dead have left --------------------------------------------- */
+
+static void adopt_state(struct drain *d, enum spool_state state)
+{
+    struct err err = ERR_INIT;
+    struct batch *list;
+    struct owners *o;
+    size_t n;
+
+    if (spool_list(d->spool, state, &list, &n, &err)) {
+        drain_trouble(d, &err);
+        return;
+    }
+    o = owners_ask(list, n);
+    for (size_t i = 0; i < n; i++) {
+        if (owners_adopt(d->spool, &list[i], o, &err) < 0)
+            drain_trouble(d, &err);
+        else if (list[i].state != state)
+            log_info("\"%s\": who had it is gone, it is in %s again",
+                     list[i].path, spool_state_name(list[i].state));
+        else if (state == SPOOL_RUNNING)
+            d->n_working++;
+        batch_clear(&list[i]);
+    }
+    owners_free(o);
+    free(list);
+}
+
+/* ---- rounds -------------------------------------------------------------- */
+
+static void one_round(struct drain *d)
+{
+    d->n_working = 0;
+    d->did = false;
+    adopt_state(d, SPOOL_RUNNING);
+    adopt_state(d, SPOOL_SENDING);
+    drain_push(d);
+    drain_renew(d);
+    drain_pull(d);
+    drain_start(d);
+}
+
+static size_t count(struct drain *d, enum spool_state state)
+{
+    struct err unused = ERR_INIT;
+    struct batch *list;
+    size_t n;
+
+    if (spool_list(d->spool, state, &list, &n, &unused))
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        batch_clear(&list[i]);
+    free(list);
+    return n;
+}
+
+static void pause_s(unsigned seconds)
+{
+    const struct timespec second = { .tv_sec = 1 };
+
+    for (unsigned i = 0; i < seconds && !cmd_interrupted(); i++)
+        nanosleep(&second, NULL);
+}
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Until nothing waits and nothing is worked on. */
+static void wait_for_workers(struct drain *d)
+{
+    while (!cmd_interrupted() && !d->failed &&
+           count(d, SPOOL_TODO) + count(d, SPOOL_RUNNING) > 0) {
+        pause_s(PAUSE_S);
+        one_round(d);
+    }
+    if (!cmd_interrupted())
+        drain_push(d);
+}
+
+static void all_rounds(struct drain *d)
+{
+    double end = now_s() + (double)d->for_s;
+
+    do {
+        d->later = false;
+        one_round(d);
+        /* with nothing to do it looks now and then */
+        if (!d->did && now_s() + PAUSE_S < end)
+            pause_s(PAUSE_S);
+        else if (!d->did)
+            break;
+    } while (!cmd_interrupted() && now_s() < end);
+    if (d->wait)
+        wait_for_workers(d);
+}
+
+/* "55m" is 55 minutes. */
+static int parse_for(uint64_t *seconds, const char *text, struct err *err)
+{
+    static const char units[] = "smh";
+    static const uint64_t unit_s[] = { 1, 60, 3600 };
+    size_t n = strlen(text);
+    const char *unit = n > 0 ? strchr(units, text[n - 1]) : NULL;
+    char digits[16];
+    uint64_t v;
+
+    if (unit && n <= sizeof(digits)) {
+        memcpy(digits, text, n - 1);
+        digits[n - 1] = '\0';
+        if (json_u64_text(digits, &v) == 0 &&
+            v <= MAX_FOR_S / unit_s[unit - units]) {
+            *seconds = v * unit_s[unit - units];
+            return 0;
+        }
+    }
+    return err_set(err, ERR_INPUT, "apus drain: --for \"%s\": a number and s,"
+                   " m or h expected, such as 55m", text);
+}
+
+static int do_drain(struct drain *d)
+{
+    struct err err = ERR_INIT;
+
+    if (spool_open(&d->spool, settings_text(d->settings, "spool"), &err))
+        return cmd_fail(&err);
+    cmd_catch_signals();
+    if (drain_open(d, &err))
+        return cmd_fail(&err);
+    all_rounds(d);
+    if (d->failed)
+        return CMD_FAILED;
+    return d->later || cmd_interrupted() ? CMD_SAVED : CMD_DONE;
+}
+
+int cmd_drain(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct drain d = { .settings = s };
+    const char *for_text = NULL;
+    const struct opt opts[] = {
+        { 0, "for", "TIME", "rounds for so long: 55m, 2h; default: one",
+          &for_text, NULL },
+        { 0, "wait", NULL, "until what was started is done and pushed, in"
+          " Slurm too", NULL, &d.wait },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus drain",
+        .synopsis = "[--for TIME] [--wait]",
+        .about = "One round, for cron: take back what dead workers have left,"
+                 " push answers, renew\nleases, pull requests, start workers."
+                 "  Where workers run on this machine they are\nwaited for and"
+                 " their answers pushed; those in Slurm are not.  Says"
+                 " nothing where\nnothing is to be done.",
+        .opts = opts,
+    };
+    struct err err = ERR_INIT;
+    size_t n_args;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    if (for_text && parse_for(&d.for_s, for_text, &err)) {
+        log_err(&err);
+        return CMD_MISUSED;
+    }
+    status = do_drain(&d);
+    drain_close(&d);
+    spool_close(d.spool);
+    return status;
+}

@@ -1,0 +1,50 @@
+/*
+ * apus drain: the steps of a round, which drain.c puts in a row.  A step that
+ * fails says so (drain_trouble) and the next is tried all the same.
+ */
+#ifndef APUS_CMD_DRAIN_H
+#define APUS_CMD_DRAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cmd/start.h"
+#include "cmd/pulling.h"
+#include "store/spool.h"
+
+struct err;
+struct push;
+struct settings;
+
+struct drain {
+    struct settings *settings;
+    uint64_t for_s;          /* rounds for so long; 0: one */
+    bool wait;
+    struct spool *spool;
+    struct start start;
+    struct push *push;       /* NULL: no wallet */
+    struct pulling pulling;  /* open if the setting queue is set */
+    bool has_queue;
+    size_t n_working;        /* batches that somebody alive has */
+    size_t n_waiting;        /* batches in todo, when last counted */
+    bool did;                /* this round did something */
+    bool failed, later;      /* something went wrong; may pass */
+};
+
+/* Wallet and queue, as far as they are set. */
+int drain_open(struct drain *d, struct err *err);
+void drain_close(struct drain *d);
+
+void drain_push(struct drain *d);
+void drain_renew(struct drain *d);
+void drain_pull(struct drain *d);
+void drain_start(struct drain *d);
+
+/* For the steps. */
+void drain_trouble(struct drain *d, const struct err *err);
+int drain_each(struct drain *d, enum spool_state state,
+               void (*step)(struct drain *d, struct batch *b,
+                            const struct batch_info *info));
+
+#endif

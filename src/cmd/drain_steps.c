@@ -1,0 +1,315 @@
+/*
+ * The steps of apus drain.
+ */
+#include <config.h>
+
+#include "cmd/drain.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "cmd/progress.h"
+#include "cmd/work.h"
+#include "commit.h"
+#include "engine/models.h"
+#include "jobs/launcher.h"
+#include "relay/lease.h"
+#include "relay/pull.h"
+#include "relay/push.h"
+#include "store/resume.h"
+#include "store/seal.h"
+
+/* Batches that may wait for workers while more are pulled: a job of Slurm
+ * takes its time to begin, one machine works on one batch. */
+#define BACKLOG_SLURM 4
+#define BACKLOG_LOCAL 1
+
+static bool is_local(const struct drain *d)
+{
+    return strcmp(d->start.launcher->name, "local") == 0;
+}
+
+/* ---- wallet and queue ---------------------------------------------------- */
+
+/* What is only for the curious would be mail from cron. */
+static void note(void *self, bool warning, const char *text)
+{
+    (void)self;
+    if (warning)
+        log_warning("%s", text);
+    else
+        log_debug("%s", text);
+}
+
+int drain_open(struct drain *d, struct err *err)
+{
+    struct push_options o = {
+        .settings = d->settings, .version = PACKAGE_VERSION,
+        .commit = APUS_COMMIT, .stop = cmd_interrupted, .note = note,
+    };
+
+    const struct pulling_use use = { NULL, NULL, NULL };
+
+    d->has_queue = *settings_text(d->settings, "queue") != '\0';
+    if (start_init(&d->start, d->settings, d->spool, err))
+        return -1;
+    if (d->has_queue &&
+        (pulling_init(&d->pulling, d->settings, &use, err) ||
+         pulling_open(&d->pulling, d->settings, &use, d->spool, err)))
+        return -1;
+    /* who has no wallet answers files, which need none */
+    if (push_new(&d->push, d->spool, &o, err) && d->has_queue)
+        return -1;
+    return 0;
+}
+
+void drain_close(struct drain *d)
+{
+    push_free(d->push);
+    pulling_clear(&d->pulling);
+    start_clear(&d->start);
+}
+
+/* ---- push ---------------------------------------------------------------- */
+
+static void push_done(struct drain *d, struct batch *b,
+                      const struct batch_info *info)
+{
+    struct push_report r = { .results = 0 };
+    struct err err = ERR_INIT;
+    char id[ID_TEXT];
+    int rc;
+
+    if (!info->from_ao && !push_is_begun(b->path))
+        return;
+    base64url(id, b->id, 32);
+    rc = push_batch(d->push, b, &r, &err);
+    if (rc < 0) {
+        drain_trouble(d, &err);
+    } else if (rc == 0) {
+        d->did = true;
+        log_info("batch %s: %" PRIu64 " results handed over for %" PRIu64
+                 " winston credits", id, r.results, r.winc);
+    }
+}
+
+static void confirm_sent(struct drain *d, struct batch *b,
+                         const struct batch_info *info)
+{
+    struct err err = ERR_INIT;
+    enum push_state state;
+    char id[ID_TEXT];
+
+    (void)info;
+    if (push_is_confirmed(b->path))
+        return;
+    base64url(id, b->id, 32);
+    if (push_confirm(d->push, b, &state, &err))
+        drain_trouble(d, &err);
+    else if (state == PUSH_CONFIRMED)
+        log_info("batch %s is on Arweave to stay", id);
+}
+
+void drain_push(struct drain *d)
+{
+    if (!d->push)
+        return;
+    drain_each(d, SPOOL_DONE, push_done);
+    drain_each(d, SPOOL_SENT, confirm_sent);
+}
+
+/* ---- leases -------------------------------------------------------------- */
+
+static void renew(struct drain *d, struct batch *b,
+                  const struct batch_info *info)
+{
+    uint64_t ttl = settings_count(d->settings, "lease");
+    struct err err = ERR_INIT;
+    struct lease l;
+    int rc;
+
+    if (!info->from_ao || lease_read(&l, b->path, &err) != 1 ||
+        lease_left_s(&l) > l.ttl_s / 2)
+        return;
+    rc = relay_renew(&d->pulling.talk, b->path, b->id, ttl, &err);
+    if (rc < 0)
+        drain_trouble(d, &err);
+    else if (rc > 0)
+        log_warning("\"%s\": its lease is over, and others have its"
+                    " requests; what is answered here first still counts",
+                    b->path);
+}
+
+void drain_renew(struct drain *d)
+{
+    if (!d->has_queue)
+        return;
+    drain_each(d, SPOOL_TODO, renew);
+    drain_each(d, SPOOL_RUNNING, renew);
+    drain_each(d, SPOOL_DONE, renew);
+}
+
+/* ---- pull ---------------------------------------------------------------- */
+
+static void count_one(struct drain *d, struct batch *b,
+                      const struct batch_info *info)
+{
+    (void)b;
+    (void)info;
+    d->n_waiting++;
+}
+
+static void tell_pulled(const struct batch *b, const struct pulled *n)
+{
+    char id[ID_TEXT];
+
+    base64url(id, b->id, 32);
+    log_info("batch %s: %" PRIu64 " requests pulled", id, n->requests);
+}
+
+void drain_pull(struct drain *d)
+{
+    size_t backlog = is_local(d) ? BACKLOG_LOCAL : BACKLOG_SLURM;
+    struct err err = ERR_INIT;
+
+    if (!d->has_queue)
+        return;
+    for (bool left = true; !cmd_interrupted();) {
+        struct batch b = { .path = NULL };
+        struct pulled n = { .requests = 0 };
+        int rc;
+
+        d->n_waiting = is_local(d) ? d->n_working : 0;
+        drain_each(d, SPOOL_TODO, count_one);
+        if (!left && d->n_waiting >= backlog)
+            return;
+        rc = left ? pull_left(&d->pulling.pull, &b, &n, &err)
+                  : pull_batch(&d->pulling.pull, &b, &n, &err);
+        if (rc < 0)
+            drain_trouble(d, &err);
+        if (rc > 0) {
+            d->did = true;
+            tell_pulled(&b, &n);
+        }
+        batch_clear(&b);
+        if (rc <= 0 && !left)
+            return;
+        if (rc <= 0)
+            left = false;
+    }
+}
+
+/* ---- workers ------------------------------------------------------------- */
+
+/* Too many starts in a row without a frame, or the model is not here: nobody
+ * can start it.  What it has goes out, the rest goes back. */
+static bool is_hopeless(struct drain *d, const struct batch *b,
+                        const struct batch_info *info, char *why, size_t n)
+{
+    struct err err = ERR_INIT;
+    struct resume r;
+    char id[ID_TEXT], *path;
+    bool hopeless = false;
+
+    base64url(id, info->model, 32);
+    if (models_resolve(&path, settings_text(d->settings, "models"), id, NULL,
+                       &err)) {
+        snprintf(why, n, "its model is not here: %s", err.text);
+        return true;
+    }
+    free(path);
+    if (resume_init(&r, (uint32_t)info->n_requests, NULL, NULL, &err))
+        return false;
+    if (resume_starts(&r, b->path, b->id, UINT32_MAX, &err) == 0 &&
+        r.idle_starts >= RESUME_IDLE_STARTS) {
+        snprintf(why, n, "%" PRIu32 " starts of a worker in a row got"
+                 " nowhere: see its messages", r.idle_starts);
+        hopeless = true;
+    }
+    resume_clear(&r);
+    return hopeless;
+}
+
+static void give_up(struct drain *d, struct batch *b,
+                    const unsigned char model[32], const char *why)
+{
+    struct push_report r = { .results = 0 };
+    struct seal_options seal;
+    struct err err = ERR_INIT;
+    bool here = work_seal_options(&seal, d->settings, model, &err) == 0;
+    char id[ID_TEXT];
+
+    base64url(id, b->id, 32);
+    log_error("batch %s: %s", id, why);
+    d->failed = true;
+    if (d->push &&
+        push_failed(d->push, b, why, here ? &seal : NULL, &r, &err) < 0)
+        drain_trouble(d, &err);
+}
+
+/* Here, and waited for; the answers go out at once. */
+static void work_and_push(struct drain *d, struct batch *b,
+                          const struct batch_info *info)
+{
+    struct progress progress;
+    struct work_options o = {
+        .settings = d->settings, .quiet = true, .progress = &progress,
+    };
+    struct err err = ERR_INIT;
+    int rc = work_here(d->spool, b, &o, &err);
+
+    d->did = true;
+    if (rc < 0)
+        drain_trouble(d, &err);
+    else if (rc > 0)
+        d->later = true;
+    else if (d->push && b->state == SPOOL_DONE)
+        push_done(d, b, info);
+}
+
+/* A job of Slurm, unless it has one. */
+static void start_job(struct drain *d, const struct batch *b)
+{
+    struct err err = ERR_INIT;
+    struct launch_job j;
+    char id[ID_TEXT];
+    int rc;
+
+    base64url(id, b->id, 32);
+    rc = d->start.launcher->find(id, &j, &err);
+    if (rc == 0) {
+        d->did = true;
+        rc = start_batch(&d->start, b, NULL, &err);
+    }
+    if (rc < 0)
+        drain_trouble(d, &err);
+}
+
+static void start_one(struct drain *d, struct batch *b,
+                      const struct batch_info *info)
+{
+    char why[600];
+
+    if (is_hopeless(d, b, info, why, sizeof(why)))
+        give_up(d, b, info->model, why);
+    else if (is_local(d))
+        work_and_push(d, b, info);
+    else
+        start_job(d, b);
+}
+
+/* One machine works on one batch: where another drain waits for its worker,
+ * this one starts none. */
+void drain_start(struct drain *d)
+{
+    if (!is_local(d) || d->n_working == 0)
+        drain_each(d, SPOOL_TODO, start_one);
+}

@@ -1,0 +1,131 @@
+/*
+ * What it takes to pull requests.
+ */
+#include <config.h>
+
+#include "cmd/pulling.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arweave/gateway.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "engine/model.h"
+#include "engine/models.h"
+#include "relay/lease.h"
+#include "store/spool.h"
+
+#define MAX_MODELS 64
+#define MAX_TOTAL 1000000
+
+static void note(void *self, const char *text)
+{
+    (void)self;
+    log_warning("%s", text);
+}
+
+/* ---- options and settings ------------------------------------------------ */
+
+static int number(uint64_t *v, const char *name, const char *text,
+                  uint64_t set, uint64_t min, uint64_t max, struct err *err)
+{
+    *v = set;
+    if ((text && json_u64_text(text, v)) || *v < min || *v > max)
+        return err_set(err, ERR_INPUT, "%s must be %" PRIu64 " to %" PRIu64,
+                       name, min, max);
+    return 0;
+}
+
+int pulling_init(struct pulling *pulling, const struct settings *s,
+                 const struct pulling_use *c, struct err *err)
+{
+    struct pull *p = &pulling->pull;
+
+    memset(pulling, 0, sizeof(*pulling));
+    p->stop = cmd_interrupted;
+    p->note = note;
+    if (number(&p->per_message, "pull-max", NULL,
+               settings_count(s, "pull-max"), 1, PULL_MAX, err) ||
+        number(&p->total, c->max ? "--max" : "pull-total", c->max,
+               settings_count(s, "pull-total"), 1, MAX_TOTAL, err) ||
+        number(&p->ttl_s, c->ttl ? "--ttl" : "lease", c->ttl,
+               settings_count(s, "lease"), LEASE_MIN_S, LEASE_MAX_S, err))
+        return -1;
+    p->max_file = settings_count(s, "pull-size");
+    return 0;
+}
+
+/* ---- models -------------------------------------------------------------- */
+
+static void say(const char *line)
+{
+    log_info("%s", line);
+}
+
+static int find_model(unsigned char id[32], const struct settings *s,
+                      const char *name, struct err *err)
+{
+    struct model_record rec;
+    char *path;
+    int rc;
+
+    if (models_resolve(&path, settings_text(s, "models"), name, say, err))
+        return -1;
+    rc = model_peek(&rec, id, path, err);
+    free(path);
+    return rc;
+}
+
+/* Those that were named, with commas between, or all of the store. */
+static int find_models(unsigned char (**ids)[32], size_t *n,
+                       const struct settings *s, const char *names,
+                       struct err *err)
+{
+    char *copy, *at = NULL;
+    int rc = 0;
+
+    if (!names)
+        return models_ids(ids, n, settings_text(s, "models"), err);
+    copy = xstrdup(names);
+    *ids = xcalloc(MAX_MODELS, sizeof(**ids));
+    *n = 0;
+    for (char *name = strtok_r(copy, ",", &at); name && rc == 0;
+         name = strtok_r(NULL, ",", &at)) {
+        if (*n == MAX_MODELS)
+            rc = err_set(err, ERR_INPUT, "over %d models", MAX_MODELS);
+        else
+            rc = find_model((*ids)[(*n)++], s, name, err);
+    }
+    free(copy);
+    return rc;
+}
+
+int pulling_open(struct pulling *p, const struct settings *s,
+                 const struct pulling_use *use, const struct spool *spool,
+                 struct err *err)
+{
+    if (find_models(&p->models, &p->pull.n_models, s, use->model, err) ||
+        gateways_new(&p->gateways, s, err) ||
+        talk_open(&p->talk, s, NULL, err))
+        return -1;
+    p->pull.model = (const unsigned char (*)[32])p->models;
+    p->pull.talk = &p->talk;
+    p->pull.spool = spool;
+    p->pull.gateways = p->gateways;
+    return 0;
+}
+
+void pulling_clear(struct pulling *p)
+{
+    if (p->pull.talk)
+        talk_close(&p->talk);
+    gateways_free(p->gateways);
+    free(p->models);
+    memset(p, 0, sizeof(*p));
+}

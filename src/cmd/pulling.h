@@ -1,0 +1,42 @@
+/*
+ * What apus pull and apus drain need to pull requests: the queue, gateways,
+ * the models of this store, and how much, as the settings say.
+ */
+#ifndef APUS_CMD_PULLING_H
+#define APUS_CMD_PULLING_H
+
+#include "relay/pull.h"
+#include "relay/talk.h"
+
+struct err;
+struct gateways;
+struct settings;
+struct spool;
+
+struct pulling {
+    struct pull pull;
+    struct talk talk;
+    struct gateways *gateways;
+    unsigned char (*models)[32];
+};
+
+/* What a command line says in place of the settings; NULL: nothing. */
+struct pulling_use {
+    const char *model; /* names with commas between; NULL: all of the store */
+    const char *max, *ttl;
+};
+
+/* ERR_INPUT if a number makes no sense: numbers of `use` and settings are
+ * checked without a network.  Clear it in any case. */
+int pulling_init(struct pulling *p, const struct settings *s,
+                 const struct pulling_use *use, struct err *err);
+
+/* Models, wallet and gateways; nobody is spoken to yet.  The spool is
+ * borrowed. */
+int pulling_open(struct pulling *p, const struct settings *s,
+                 const struct pulling_use *use, const struct spool *spool,
+                 struct err *err);
+
+void pulling_clear(struct pulling *p);
+
+#endif

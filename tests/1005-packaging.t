@@ -1,0 +1,86 @@
+#!/bin/sh
+# What contrib has for administrators: the completion offers what the program
+# has, the units of systemd and the cron lines name commands that there are.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+PATH=$(dirname "$apus"):$PATH
+export PATH
+
+if command -v bash >/dev/null; then
+    # offers WORD...: what is offered for the last word, in $got
+    cat >ask.sh <<'TXT'
+. "$1"
+shift
+COMP_WORDS=(apus "$@")
+COMP_CWORD=$#
+_apus
+printf '%s\n' "${COMPREPLY[@]}"
+TXT
+    offers() {
+        bash ask.sh "$top/contrib/completion/apus.bash" "$@" >out 2>err
+    }
+    offers st
+    has out '^status$' "bash completes a command"
+    offers model l
+    has out '^list$' "a command of a command"
+    offers run --ba
+    has out '^--batch$' "an option"
+    APUS_MODELS=$tmp/models
+    export APUS_MODELS
+    "$apus" model add "$top/models/nano" nano >out 2>err
+    offers run -m na
+    has out '^nano$' "a model"
+else
+    echo "ok 1 - completion # SKIP no bash"
+    n=1
+fi
+
+# every "apus COMMAND" of the files is a command, with options that it has
+for f in contrib/apus.cron contrib/systemd/apus-drain.service; do
+    grep -v '^#' "$top/$f" | grep -o 'apus [a-z][a-z]* .*' |
+        sed 's/^apus apus/apus/' | sort -u >lines
+    [ -s lines ] && r=0 || r=1
+    report $r "$f calls apus"
+    while read -r _ command rest; do
+        "$apus" "$command" --help >help 2>err && r=0 || r=1
+        for word in $rest; do
+            case $word in
+            --log-level) ;; # a setting, which every command takes
+            --*) grep -q -e "$word" help || r=1 ;;
+            esac
+        done
+        cp help out
+        report $r "$f: $command and its options"
+    done <lines
+done
+
+if command -v systemd-analyze >/dev/null; then
+    mkdir units
+    # it would look for an installed manual
+    sed "s|/usr/local/bin/apus|$apus|; s/^User=.*/User=root/
+        /^Documentation=/d" \
+        "$top/contrib/systemd/apus-drain.service" >units/apus-drain.service
+    cp "$top/contrib/systemd/apus-drain.timer" units/
+    systemd-analyze verify units/apus-drain.service units/apus-drain.timer \
+        >out 2>err && r=0 || r=1
+    report $r "systemd takes the units"
+else
+    n=$((n + 1))
+    echo "ok $n - systemd takes the units # SKIP no systemd-analyze"
+fi
+if command -v tclsh >/dev/null; then
+    cat >load.tcl <<'TXT'
+proc module-whatis {args} {}
+proc prepend-path {what path} { puts "$what $path" }
+proc setenv {what value} { puts "$what $value" }
+source [lindex $argv 0]
+ModulesHelp
+TXT
+    tclsh load.tcl "$top/contrib/modulefiles/apus" >out 2>err && r=0 || r=1
+    report $r "the modulefile is Tcl"
+    has out '^PATH /usr/local/bin$' "it adds to PATH"
+else
+    n=$((n + 1))
+    echo "ok $n - the modulefile # SKIP no tclsh"
+fi
+finish
