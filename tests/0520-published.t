@@ -147,7 +147,7 @@ message=$(netcall id <items/message)
 printf '%s%s\n' '{"custom_id":"q",'"$url_v1"'"prompt":"3 + 4 =",' \
     '"max_tokens":9,"temperature":0.5,"seed":5,"stop":"7"}}' >one.jsonl
 gives 0 "a batch of one" run one.jsonl -m nano -o one.out --ranks 1
-one=$(ls -t spool/done/*/part-0000.h5 | head -n 1)
+one=$(ls spool/done/*/part-0000.h5 | grep -v -F "$dir/")
 second make "$one" one.jsonl "$node" asked "$process" "$message" >out 2>err
 sign "$net/wallet.json" asked/0.json asked/0.tags items/asked
 sign "$net/wallet.json" asked/statement asked/statement.tags items/asked-s
@@ -180,7 +180,9 @@ has out '^WRONG.*its prompt, against the message' "is found out"
 # ---- somebody else, and what is wrong --------------------------------------
 # a stranger's bundle and statement under the same tags are passed over
 sign "$net/dapp.json" made/statement made/statement.tags items/stranger
-sign "$net/dapp.json" made/b1 made/bundle.tags items/b3
+sign "$net/dapp.json" made/0.json made/0.tags items/s0
+second bundle made/b3 items/s0
+sign "$net/dapp.json" made/b3 made/bundle.tags items/b3
 up items/stranger && up items/b3 && r=0 || r=1
 report $r "a stranger uploads under the same tags"
 gives 0 "the batch is as it was" verify "$statement" --key "$node" --all
