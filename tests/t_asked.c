@@ -1,16 +1,14 @@
 /*
  * src/verify/asked: messages to a queue as doc/queue.md has them become lines
  * of requests; what no queue takes is refused; and a result whose parameters
- * are not those of its message is found out.  The wallet is one of
- * APUS_TEST_DATA, or made here.
+ * are not those of its message is found out.
  */
 #include <config.h>
 
 #include <string.h>
 
-#include "arweave/key.h"
 #include "base/err.h"
-#include "tests/models_util.h"
+#include "tests/arweave_util.h"
 #include "tests/published_util.h"
 #include "tests/tap.h"
 #include "verify/asked.h"
@@ -210,25 +208,12 @@ static void test_claims(void)
 
 int main(void)
 {
-    char *path = data_path("vectors/arweave/wallet-rsa4096.TEST-ONLY.jwk"
-                           ".json");
-    struct err err = ERR_INIT;
-    struct buf text;
-
-    buf_init(&text, 1u << 16);
+    key = test_key();
     buf_init(&raw, 1u << 20);
     memset(process, 9, 32);
-    if (path ? file_read(&text, path, &err) ||
-                   key_parse(&key, text.data, text.len, &err)
-             : key_new(&key, &err)) {
-        ok(0, "a wallet: %s", err.text);
-        return done();
-    }
     test_lines();
     test_claims();
     buf_clear(&raw);
-    buf_clear(&text);
     key_free(key);
-    free(path);
     return done();
 }

@@ -1,15 +1,14 @@
 /*
  * src/verify/claims: signed results and statements hold in every claim; with
  * one thing changed at a time, and signed again, the claim that is about it
- * fails and says so.  The wallet is one of APUS_TEST_DATA, or made here.
+ * fails and says so.
  */
 #include <config.h>
 
 #include <string.h>
 
-#include "arweave/key.h"
 #include "base/err.h"
-#include "tests/models_util.h"
+#include "tests/arweave_util.h"
 #include "tests/published_util.h"
 #include "tests/tap.h"
 #include "verify/claims.h"
@@ -406,18 +405,7 @@ static void test_together(void)
 
 int main(void)
 {
-    char *path = data_path("vectors/arweave/wallet-rsa4096.TEST-ONLY.jwk"
-                           ".json");
-    struct err err = ERR_INIT;
-    struct buf text;
-
-    buf_init(&text, 1u << 16);
-    if (path ? file_read(&text, path, &err) ||
-                   key_parse(&key, text.data, text.len, &err)
-             : key_new(&key, &err)) {
-        ok(0, "a wallet: %s", err.text);
-        return done();
-    }
+    key = test_key();
     key_address(key, node);
     test_good();
     test_values();
@@ -425,8 +413,6 @@ int main(void)
     test_finish();
     test_statements();
     test_together();
-    buf_clear(&text);
     key_free(key);
-    free(path);
     return done();
 }

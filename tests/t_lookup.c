@@ -1,0 +1,270 @@
+/*
+ * src/verify/lookup with an index that lies: whatever is asked, it names every
+ * item there is.  What is of another owner, kind or batch is passed over; what
+ * the node itself signed and is wrong is told.
+ */
+#include <config.h>
+
+#include <string.h>
+#include <unistd.h>
+
+#include "arweave/bundle.h"
+#include "arweave/item.h"
+#include "base/program.h"
+#include "base/settings.h"
+#include "tests/arweave_util.h"
+#include "tests/pretend_gateway.h"
+#include "tests/published_util.h"
+#include "tests/tap.h"
+#include "verify/lookup.h"
+
+static struct key *key, *stranger;
+static struct world world;
+static struct pub pub;
+static char batch[ID_TEXT];
+static unsigned char statement_id_[32];
+
+/* Sign into `out`. */
+static void sign(struct buf *out, const struct key *k, const char *kind,
+                 const void *data, size_t n, unsigned char id[32])
+{
+    char text[4][ID_TEXT];
+    const struct item_text_tag tag[] = {
+        { "Apus", kind }, { "Batch", batch }, { "Request", text[0] },
+        { "Model", text[1] }, { "Job", text[2] }, { "Result", text[3] },
+    };
+    struct item_spec spec = { .tag = tag, .n_tags = 6 };
+
+    base64url(text[0], pub.request, 32);
+    base64url(text[1], pub.model, 32);
+    base64url(text[2], pub.job, 32);
+    base64url(text[3], pub.result, 32);
+    if (item_sign(out, &spec, data, n, k, id, NULL))
+        abort();
+}
+
+/* Sign, and let the gateway have it. */
+static void publish(const struct key *k, const char *kind, const void *data,
+                    size_t n, unsigned char id[32])
+{
+    struct buf raw;
+    struct item it;
+
+    buf_init(&raw, 1u << 20);
+    sign(&raw, k, kind, data, n, id);
+    if (item_open(&it, raw.data, raw.len, NULL))
+        abort();
+    world_add(&world, id, raw.data, raw.len, it.head_n);
+    buf_clear(&raw);
+}
+
+/* A bundle of one result, signed by `inner`; `wrong_id` in its table. */
+static void publish_bundle(const struct key *outer, const struct key *inner,
+                           bool wrong_id)
+{
+    struct bundle_entry e = { .at = 0 };
+    struct buf json, item, bundle;
+    unsigned char id[32];
+
+    buf_init(&json, 1u << 20);
+    buf_init(&item, 1u << 20);
+    buf_init(&bundle, 1u << 20);
+    pub_json(&json, &pub);
+    sign(&item, inner, "result-1", json.data, json.len, e.id);
+    e.size = item.len;
+    if (wrong_id)
+        e.id[7] ^= 1;
+    if (bundle_head(&bundle, &e, 1, NULL))
+        abort();
+    buf_put(&bundle, item.data, item.len);
+    publish(outer, "bundle-1", bundle.data, bundle.len, id);
+    buf_clear(&json);
+    buf_clear(&item);
+    buf_clear(&bundle);
+}
+
+static void publish_statement(const struct key *k)
+{
+    unsigned char data[STATEMENT_SIZE];
+    struct statement s = { .count = 1 };
+    struct merkle none;
+
+    memcpy(s.batch, pub.batch, 32);
+    memcpy(s.root, pub.root, 32);
+    memcpy(s.node, pub.node, 32);
+    merkle_init(&none);
+    merkle_root(&none, s.files);
+    statement_pack(data, &s);
+    publish(k, "statement-1", data, sizeof(data), statement_id_);
+}
+
+/* ---- the index ----------------------------------------------------------- */
+
+static void on_call(struct pretend_call *c)
+{
+    struct buf b;
+
+    if (strcmp(c->path, "/graphql") != 0) {
+        pretend_answer(c, "404 Not Found", "", "", 0);
+        return;
+    }
+    buf_init(&b, 1u << 16);
+    buf_puts(&b, "{\"data\":{\"transactions\":{\"pageInfo\":{\"hasNextPage\":"
+                 "false},\"edges\":[");
+    for (size_t i = 0; i < world.n_items; i++) {
+        char id[ID_TEXT];
+
+        base64url(id, world.item[i].id, 32);
+        buf_printf(&b, "%s{\"cursor\":\"%zu\",\"node\":{\"id\":\"%s\"}}",
+                   i ? "," : "", i, id);
+    }
+    buf_puts(&b, "]}}}");
+    pretend_answer(c, "200 OK", "", b.data, b.len);
+    buf_clear(&b);
+}
+
+static char wrong[1000];
+static int n_told, n_passed;
+
+static void on_claim(void *self, const struct check_claim *c)
+{
+    size_t n = strlen(wrong);
+
+    (void)self;
+    n_told++;
+    if (!c->holds)
+        snprintf(wrong + n, sizeof(wrong) - n, "%s: %s; ", c->what,
+                 c->detail);
+}
+
+static void on_note(void *self, const char *text)
+{
+    (void)self;
+    n_passed += strstr(text, "passed over") != NULL;
+}
+
+static int on_statement(void *self, const struct lookup_item *i,
+                        const struct published_statement *s, struct err *err)
+{
+    (void)i;
+    (void)s;
+    (void)err;
+    ++*(int *)self;
+    return 0;
+}
+
+/* The statement's batch as the world has it.  say: NULL if all is well, what
+ * is in a claim that fails, or "missing"; passed: items that are passed
+ * over, statements: those of the node about this batch. */
+static void finds(const char *what, const char *say, int passed,
+                  int statements)
+{
+    struct pretend *index = pretend_start(on_call, NULL);
+    struct pretend_gateway g;
+    struct claims c = { .tell = on_claim };
+    struct published_statement s;
+    struct lookup_item i;
+    struct lookup *l = NULL;
+    struct settings *set;
+    struct err err = ERR_INIT;
+    int rc = -2, seen = 0;
+    char *urls;
+
+    pretend_gateway_start(&g, &world, WAY_GOOD);
+    urls = xasprintf("%s %s", pretend_url(index), pretend_url(g.server));
+    wrong[0] = '\0';
+    n_told = n_passed = 0;
+    lookup_item_init(&i, 1u << 20);
+    if (settings_new(&set, program_settings, &err) ||
+        settings_set(set, "gateways", urls, &err) ||
+        settings_set(set, "http-retries", "0", &err) ||
+        lookup_new(&l, set, on_note, NULL, &err) ||
+        lookup_get(l, statement_id_, &i, &err) ||
+        published_statement_read(&s, i.it.data, i.it.n, &err))
+        ok(0, "%s: %s", what, err.text);
+    else
+        rc = lookup_batch(l, &c, &i, &s, 0, NULL, NULL, &err);
+    if (!say)
+        ok(rc == 0 && !c.failed && n_told == 2 && n_passed == passed,
+           "%s: %d passed over %s%s", what, n_passed, wrong, err.text);
+    else if (strcmp(say, "missing") == 0)
+        ok(rc == -1 && err.code == ERR_RETRY && !c.failed &&
+           n_passed == passed, "%s: %d passed over, %s", what, n_passed,
+           err.text);
+    else
+        ok(rc == 0 && c.failed && strstr(wrong, say), "%s: %s%s", what, wrong,
+           err.text);
+    rc = lookup_statements(l, pub.node, pub.batch, on_statement, &seen, &err);
+    ok(rc == 0 && seen == statements, "%s: %d statements", what, seen);
+    lookup_free(l);
+    lookup_item_clear(&i);
+    settings_free(set);
+    pretend_gateway_end(&g);
+    pretend_end(index);
+    free(urls);
+}
+
+static void begin(void)
+{
+    world_clear(&world);
+    world_init(&world);
+    publish_statement(key);
+}
+
+int main(void)
+{
+    char *conf = file_join(tap_tmp(), "apus.conf");
+    unsigned char node[32], id[32];
+
+    if (file_write(conf, "", 0, NULL))
+        abort();
+    setenv("APUS_CONFIG", conf, 1);
+    key = test_key();
+    if (key_new(&stranger, NULL))
+        abort();
+    key_address(key, node);
+    pub_init(&pub, node);
+    base64url(batch, pub.batch, 32);
+    world_init(&world);
+
+    begin();
+    finds("no bundle", "missing", 1, 1);
+    publish_bundle(key, key, false);
+    finds("one bundle", NULL, 1, 1);
+    publish_bundle(stranger, stranger, false);
+    publish(key, "result-1", "x", 1, id);
+    finds("a stranger's, and another kind", NULL, 3, 1);
+    publish_bundle(key, key, false);
+    finds("the same answer twice", NULL, 3, 1);
+    publish(stranger, "statement-1", "x", 1, id);
+    publish(key, "statement-1", "x", 1, id);
+    finds("statements of a stranger, and none", NULL, 5, 1);
+
+    begin();
+    batch[3] ^= 1;
+    publish_bundle(key, key, false);
+    batch[3] ^= 1;
+    finds("the bundle of another batch", "missing", 2, 1);
+    begin();
+    publish_bundle(key, stranger, false);
+    finds("a stranger's result in our bundle", "its owner", 0, 1);
+    begin();
+    publish_bundle(key, key, true);
+    finds("another id in the table", "bundle's table", 0, 1);
+    begin();
+    publish(key, "bundle-1", "no bundle", 9, id);
+    finds("a bundle that is none", "bundle", 0, 1);
+    begin();
+    pub_set(&pub, "seed", "\"7\"");
+    publish_bundle(key, key, false);
+    finds("a result that was changed", "its job", 0, 1);
+
+    pub_clear(&pub);
+    world_clear(&world);
+    key_free(key);
+    key_free(stranger);
+    unlink(conf);
+    rmdir(tap_tmp());
+    free(conf);
+    return done();
+}
