@@ -107,10 +107,23 @@ batch=${id#b}
 rm -f fresh/*
 cp -p spool/done/"$id"/batch.json spool/done/"$id"/requests.jsonl fresh
 again
+# Wait until the newest start has a record: three that get nowhere, on a slow
+# machine, would be the end of the batch.
+until_record() {
+    left=300
+    while [ $left -gt 0 ] && kill -0 $pid 2>/dev/null; do
+        newest=$(find spool/running -name '*.log' 2>/dev/null | sort |
+            tail -n 1)
+        [ -z "$newest" ] || [ "$(wc -c <"$newest")" -lt 1000 ] || return 0
+        left=$((left - 1))
+        sleep 0.05
+    done
+}
 kills=0
 for ms in 050 090 130 070 200 110; do
     "$worker" --alone -- "$batch" >out 2>err </dev/null &
     pid=$!
+    until_record
     sleep "0.$ms"
     kill -9 $pid 2>/dev/null && kills=$((kills + 1))
     wait $pid 2>/dev/null || :
@@ -123,6 +136,7 @@ saved=0
 for ms in 060 100 080 120; do
     "$worker" --alone -- "$batch" >out 2>err </dev/null &
     pid=$!
+    until_record
     sleep "0.$ms"
     kill -USR1 $pid 2>/dev/null || :
     got=0

@@ -15,7 +15,7 @@ trap 'pkill -9 -f "$tmp/spool" 2>/dev/null || :; rm -rf "$tmp"' EXIT
 "$apus" model add "$top/models/nano" nano >out 2>err
 state() { "$apus" status "$batch" 2>/dev/null | cut -f 2; }
 until_state() { # STATE
-    left=600
+    left=1800
     while [ "$(state)" != "$1" ] && [ $left -gt 0 ]; do
         left=$((left - 1))
         sleep 0.1
@@ -80,7 +80,7 @@ has out '^starts.1' "and how often it was started"
 gives 0 "the frames of its log" show spool/failed/b"$batch"/a000/0000.log
 has out '.record.' "records"
 has out '.parked.' "and what was parked"
-head -n 600 many.jsonl >few.jsonl
+head -n 200 many.jsonl >few.jsonl
 gives 0 "another" submit few.jsonl -m nano
 batch=$(cut -f 1 out)
 until_state running
@@ -95,10 +95,10 @@ has out "^$batch.done\$" "changes nothing"
 # ---- show ------------------------------------------------------------------
 part=spool/done/b$batch/part-0000.h5
 gives 0 "show a batch" show "$batch"
-has out '^answers.600' "how many answers"
-has out '^part.part-0000.h5.0.600.' "its parts"
+has out '^answers.200' "how many answers"
+has out '^part.part-0000.h5.0.200.' "its parts"
 gives 0 "show a part" show "$part"
-[ "$(grep -c '.end-of-text.' out)" -gt 500 ] && r=0 || r=1
+[ "$(grep -c '.end-of-text.' out)" -gt 150 ] && r=0 || r=1
 report $r "a line for each answer"
 request=$(awk '$1 == 7 && $2 == 0 { print $3 }' out)
 gives 0 "show an answer" show "$batch" --request "$request"

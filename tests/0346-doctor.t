@@ -77,7 +77,7 @@ chmod +x bin/apus-worker
 finds bad worker 'old' "a worker of another build"
 apus=$real
 
-if "$(dirname "$apus")/apus-worker" --version | grep -q MPI; then
+if "$(dirname "$apus")/apus-worker" --version | grep -q '), MPI'; then
     OMPI_ALLOW_RUN_AS_ROOT=1
     OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
