@@ -30,8 +30,8 @@ struct run {
     uint64_t nonce;
 };
 
-/* What the other one calls id(): letters padded to 43. */
-static char *id_of(const char *text)
+/* What the other one calls who(): letters padded to 43 characters. */
+static char *who(const char *text)
 {
     char *id = xmalloc(44);
     size_t n = strlen(text);
@@ -39,6 +39,15 @@ static char *id_of(const char *text)
     memset(id, '_', 43);
     memcpy(id, text, n < 43 ? n : 43);
     id[43] = '\0';
+    return id;
+}
+
+/* And id(): the same, but one that is 32 bytes of base64url. */
+static char *id_of(const char *text)
+{
+    char *id = who(text);
+
+    id[42] = 'A';
     return id;
 }
 
@@ -100,7 +109,7 @@ static void send_message(struct run *r, const struct json *m)
     char name[40], *id, *hash;
 
     snprintf(name, sizeof(name), "message-%u", (unsigned)nonce);
-    id = id_of(dry ? "dryrun" : name);
+    id = id_of(name);
     snprintf(name, sizeof(name), "hash-%u", (unsigned)nonce);
     hash = id_of(name);
     e.id = text_of(m, "id", id);
@@ -194,12 +203,12 @@ int main(int argc, char **argv)
         return 1;
     }
     r.e.process = id_of("process");
-    r.e.process_owner = id_of("owner");
+    r.e.process_owner = who("owner");
     r.e.module = id_of("module");
     r.process_tag[0] = tag_of("Data-Protocol", "ao");
     r.process_tag[1] = tag_of("Variant", "ao.TN.1");
     r.process_tag[2] = tag_of("Type", "Process");
-    r.process_tag[3] = tag_of("Authority", id_of("mu"));
+    r.process_tag[3] = tag_of("Authority", who("mu"));
     r.process_tag[4] = tag_of("Module", r.e.module);
     r.e.process_tag = r.process_tag;
     r.e.n_process_tags = 5;

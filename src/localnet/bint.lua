@@ -28,7 +28,10 @@ local function new(x)
         x = string.format("%.0f", x)
     end
     local sign, digits = tostring(x):match("^([+-]?)(%d+)$")
-    assert(digits, "value cannot be represented by a bint")
+    if not digits then
+        -- as the network words it, with its line
+        error('[string ".bint"]:787: value cannot be represented by a bint', 0)
+    end
     return from_digits(sign == "-", digits)
 end
 
