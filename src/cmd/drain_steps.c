@@ -98,6 +98,12 @@ static void push_done(struct drain *d, struct batch *b,
         d->did = true;
         log_info("batch %s: %" PRIu64 " results handed over for %" PRIu64
                  " winston credits", id, r.results, r.winc);
+        if (r.queue.conflicts) {
+            log_error("batch %s: %" PRIu64 " answers differ from another"
+                      " node's (apus verify tells whose are right)", id,
+                      r.queue.conflicts);
+            d->failed = true;
+        }
     }
 }
 

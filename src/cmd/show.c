@@ -24,6 +24,9 @@
 #include "proof/digest.h"
 #include "proof/job_record.h"
 #include "proof/result_record.h"
+#include "proof/statement.h"
+#include "relay/push.h"
+#include "relay/push_items.h"
 #include "store/checkpoint.h"
 #include "store/resume.h"
 #include "store/seal.h"
@@ -259,6 +262,17 @@ static int show_checkpoint(const char *batch_path, struct err *err)
     return 0;
 }
 
+/* The item that speaks for a batch which was pushed. */
+static void show_statement(const struct batch *b)
+{
+    unsigned char record[STATEMENT_SIZE], item[32];
+    struct err unused = ERR_INIT;
+
+    if (push_is_begun(b->path) &&
+        push_statement(b->path, record, item, &unused) == 0)
+        show_id("statement", item);
+}
+
 static int show_info(const struct batch *b, struct err *err)
 {
     struct start_logs logs;
@@ -281,6 +295,7 @@ static int show_info(const struct batch *b, struct err *err)
         start_logs_clear(&logs);
     }
     show_why(b->path);
+    show_statement(b);
     rc = show_checkpoint(b->path, err);
     return rc;
 }
