@@ -92,12 +92,9 @@ static void tell_queue(struct pushing *c, const struct batch *b,
     log_info("batch %s: the queue accepted %" PRIu64 ", had %" PRIu64
              " already, does not know %" PRIu64 "; %" PRIu64 " released", id,
              q->accepted, q->repeated, q->unknown, q->released);
-    if (q->conflicts) {
-        log_error("batch %s: %" PRIu64 " answers differ from another node's"
-                  " (apus verify tells whose are right)", id, q->conflicts);
-        if (c->status == CMD_DONE)
-            c->status = CMD_NO;
-    }
+    /* of which there was a warning */
+    if (q->conflicts && c->status == CMD_DONE)
+        c->status = CMD_NO;
 }
 
 static int send(struct pushing *c, struct batch *b, struct err *err)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "ao/ao.h"
+#include "arweave/key.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -83,6 +84,67 @@ static bool is_ours(const struct saying *s, const char *request)
     return found;
 }
 
+/* What the queue says of one request when it is asked again: done, with the
+ * result that we gave. */
+static int judge_status(const struct ao_result *r, const char *request,
+                        const char *result, struct err *err)
+{
+    const char *state = r->n_out ? ao_out_tag(r->out, "State") : NULL;
+    const char *is = r->n_out ? ao_out_tag(r->out, "Result") : NULL;
+
+    if (r->error || !state)
+        return err_set(err, ERR_RETRY, "the queue does not say how request"
+                       " %s stands: its answer is not believed yet", request);
+    if (strcmp(state, "done") != 0 || !is || strcmp(is, result) != 0)
+        return err_set(err, ERR_RETRY, "an answer says that request %s is"
+                       " done with our result, and asked again the queue"
+                       " says %.20s: it is not believed", request, state);
+    return 0;
+}
+
+static int ask_again(const struct saying *s, const char *request,
+                     const char *result, struct err *err)
+{
+    const struct item_text_tag tag[] = {
+        { "Action", "Status" }, { "Request", request },
+    };
+    struct ao_result r;
+    int rc;
+
+    memset(&r, 0, sizeof(r));
+    if (ao_ask(s->a->ao, &r, s->info->process, tag, 2, "", 0, err)) {
+        err->code = ERR_RETRY;
+        return err_prefix(err, "asking after request %s", request);
+    }
+    rc = judge_status(&r, request, result, err);
+    ao_result_clear(&r);
+    return rc;
+}
+
+/* An acknowledgement that did not happen would lose answers: one of the lines,
+ * drawn at random, is asked after. */
+static int sample(const struct saying *s, const char *answer,
+                  struct err *err)
+{
+    const char *line = s->data.data;
+    struct json *root;
+    uint32_t k;
+    int rc = 0;
+
+    if (key_random(&k, sizeof(k), err))
+        return -1;
+    for (k %= (uint32_t)s->n_lines; k > 0; k--)
+        line = strchr(line, '\n') + 1;
+    if (json_parse(&root, line, strcspn(line, "\n"), err))
+        return -1;
+    /* one that the answer names is a conflict, or unknown */
+    if (!strstr(answer, json_string(json_get(root, "request"))))
+        rc = ask_again(s, json_string(json_get(root, "request")),
+                       json_string(json_get(root, "result")), err);
+    json_free(root);
+    return rc;
+}
+
 /* A line {"request","why"} of an answer. */
 static int take_line(struct saying *s, const char *line, size_t n,
                      uint64_t *seen, struct err *err)
@@ -110,10 +172,11 @@ static int take_line(struct saying *s, const char *line, size_t n,
 }
 
 static int judge_complete(void *self, const uint64_t *count,
-                          const char *data, struct err *err)
+                          const char *answer, struct err *err)
 {
-    struct saying *s = self;
     uint64_t seen[N_COUNTS] = { 0 }, all = 0;
+    const char *data = answer;
+    struct saying *s = self;
 
     for (int i = 0; i < N_COUNTS; i++) {
         if (count[i] > s->n_lines)
@@ -134,7 +197,7 @@ static int judge_complete(void *self, const uint64_t *count,
     if (seen[CONFLICTS] != count[CONFLICTS] || seen[UNKNOWN] != count[UNKNOWN])
         return err_set(err, ERR_RETRY, "its answer names other conflicts than"
                        " it counts: it is not believed");
-    return 0;
+    return sample(s, answer, err);
 }
 
 /* Say what is in the message so far, and begin the next. */

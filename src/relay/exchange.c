@@ -19,6 +19,7 @@
 #include "base/sys.h"
 #include "relay/acknowledge.h"
 #include "relay/push_items.h"
+#include "relay/talk.h"
 
 #define ITEM_MAX (AO_MAX_DATA + ITEM_HEAD_MAX)
 #define ANSWER_MAX ((size_t)1 << 20)
@@ -37,11 +38,6 @@ static int sign(const struct acknowledge *a, const struct exchange *x,
            file_write(path, item->data, item->len, err) ? -1 : 0;
 }
 
-static int read_item(const char *path, struct buf *item, struct err *err)
-{
-    return file_read(item, path, err);
-}
-
 /* ---- its answer ---------------------------------------------------------- */
 
 /* A number of the answer: decimal digits. */
@@ -55,48 +51,20 @@ static int take_count(const struct ao_out *o, const char *name,
     return 0;
 }
 
-/* What a code other than 200 asks for. */
-static int refused(const struct exchange *x, const struct ao_out *o,
-                   const char *code, struct err *err)
-{
-    const char *message = ao_out_tag(o, "Message");
-    const char *remedy = "";
-    enum err_code what = ERR_INPUT;
-
-    if (strcmp(code, "503") == 0) {
-        what = ERR_RETRY;
-        remedy = " (the queue is paused: run it again later)";
-    } else if (strcmp(code, "403") == 0) {
-        remedy = " (ask the queue's owner to allow this node)";
-    }
-    return err_set(err, what, "the queue answers %s with %.10s%s%.100s%s",
-                   x->kind, code, message ? ": " : "",
-                   message ? message : "", remedy);
-}
-
 static int judge(const struct acknowledge *a, const struct exchange *x,
-                 const struct ao_result *r, uint64_t *count,
-                 struct err *err)
+                 const struct ao_result *r, const struct ao_out **out,
+                 uint64_t *count, struct err *err)
 {
-    const struct ao_out *o = r->out;
-    const char *action, *code;
-    char node[ID_TEXT];
+    struct talk t = { .ao = a->ao };
 
-    if (r->error)
-        return err_set(err, ERR_RETRY, "the queue failed: %.200s", r->error);
-    base64url(node, a->node, 32);
-    action = r->n_out ? ao_out_tag(o, "Action") : NULL;
-    code = r->n_out ? ao_out_tag(o, "Code") : NULL;
-    if (!action || !code || strcmp(action, x->action) != 0 || !o->target ||
-        strcmp(o->target, node) != 0)
-        return err_set(err, ERR_RETRY, "what the network gives as the answer"
-                       " to %s is none of this queue to this node", x->kind);
-    if (strcmp(code, "200") != 0 && strcmp(code, "204") != 0)
-        return refused(x, o, code, err);
+    memcpy(t.node, a->node, 32);
+    memcpy(t.process, x->process, 32);
+    if (talk_judge(&t, r, x->action, out, err) < 0)
+        return -1;
     for (size_t i = 0; i < x->n_counts; i++)
-        if (take_count(o, x->count[i], &count[i], err))
+        if (take_count(*out, x->count[i], &count[i], err))
             return -1;
-    return x->judge(x->self, count, o->data, err);
+    return x->judge(x->self, count, (*out)->data, err);
 }
 
 static int keep_answer(const struct exchange *x, const char *path,
@@ -151,6 +119,7 @@ static int say(const struct acknowledge *a, const struct exchange *x,
                const struct buf *item, const char *answer, uint64_t *count,
                struct err *err)
 {
+    const struct ao_out *out = NULL;
     struct ao_result r;
     struct item it;
     int rc;
@@ -166,9 +135,9 @@ static int say(const struct acknowledge *a, const struct exchange *x,
     memset(&r, 0, sizeof(r));
     if (ao_result(a->ao, &r, x->process, it.id, a->wait_s, err))
         return err->code == ERR_INPUT ? 1 : -1;
-    rc = judge(a, x, &r, count, err);
+    rc = judge(a, x, &r, &out, count, err);
     if (rc == 0)
-        rc = keep_answer(x, answer, it.id, count, r.out[0].data, err);
+        rc = keep_answer(x, answer, it.id, count, out->data, err);
     ao_result_clear(&r);
     return rc;
 }
@@ -182,7 +151,7 @@ static int say_anew(const struct acknowledge *a, const struct exchange *x,
     int rc;
 
     buf_init(&item, ITEM_MAX);
-    rc = old ? read_item(path, &item, err)
+    rc = old ? file_read(&item, path, err)
              : sign(a, x, data, path, &item, err);
     if (rc == 0)
         rc = say(a, x, &item, answer, count, err);

@@ -1,0 +1,212 @@
+#!/bin/sh
+# From a request on AO to its acknowledged answer, on localnet: pull, answer,
+# push; refused requests go back with the reason; an answer that another node
+# gave otherwise; units that fail or lie; a whole file by Infer-Batch.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/localnet.sh"
+worker=$(dirname "$apus")/apus-worker
+octets='Content-Type: application/octet-stream'
+APUS_MODELS=$tmp/models
+APUS_HTTP_RETRIES=0
+export APUS_MODELS APUS_HTTP_RETRIES
+
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+export APUS_CONFIG
+model=$("$apus" model add "$top/models/nano" nano 2>err)
+net_up && r=0 || r=1
+report $r "localnet is up"
+node=$(netcall address "$net/wallet.json")
+conf() { sed -n "s/^$1 = //p" "$net/apus.conf"; }
+
+# ---- a queue, its owner the requester --------------------------------------
+item() { # WALLET TARGET TAG... <data: into item, its id is $id
+    wallet=$1
+    target=$2
+    shift 2
+    netcall sign "$wallet" "$target" Data-Protocol=ao Variant=ao.TN.1 "$@" \
+        >item
+    id=$(netcall id <item)
+}
+say() { # WALLET TAG... <data: to the queue; what it answers is in result
+    wallet=$1
+    shift
+    item "$wallet" "$queue" Type=Message "$@"
+    netcall post "$url/mu/" "$octets" <item >answer
+    netcall get "$url/cu/result/$id?process-id=$queue&no-busy=1" |
+        sed 1d >result
+    cat answer result >out
+}
+item "$net/dapp.json" - Type=Process "Module=$(conf ao-module)" \
+    "Scheduler=$(conf ao-scheduler)" "Authority=$(conf ao-authority)" \
+    On-Boot=Data <"$top/contrib/ao/queue.lua"
+netcall post "$url/mu/" "$octets" <item >answer
+cp answer out
+has out '^202' "a queue is spawned"
+queue=$id
+say "$net/dapp.json" Action=Allow "Node=$node" Max=1000 </dev/null
+has result '"value":"200"' "this node is allowed"
+say "$net/dapp.json" Action=Register-Model "Model=$model" Name=nano \
+    "Source=$model" Bytes=1 Context=512 Price=0 </dev/null
+has result '"value":"200"' "the model is there"
+
+again() { # HOSTILE...: the same net, misbehaving
+    net_down
+    set -- $(for c in "$@"; do echo "--hostile $c"; done)
+    net_up "$@"
+    cp "$net/apus.conf" conf
+    echo "queue = $queue" >>conf
+    APUS_CONFIG=$tmp/conf
+}
+again
+APUS_SPOOL=$tmp/spool
+export APUS_SPOOL
+ask() { # REFERENCE TEXT: the request's id is $id
+    printf '%s' "$2" >text
+    say "$net/dapp.json" Action=Infer "X-Reference=$1" \
+        'X-Options={"max_tokens":8}' <text
+}
+state() { # REQUEST: as the queue says
+    say "$net/dapp.json" Action=Status "Request=$1" </dev/null
+}
+# All that waits is pulled and answered: $batch.
+answer_all() {
+    "$apus" pull >out 2>err || { cat err; return 1; }
+    batch=$(sed -n '1s/[[:space:]].*//p' out)
+    "$worker" --alone -- "$batch" >out 2>err </dev/null
+}
+
+# ---- three requests --------------------------------------------------------
+ask q1 '3 + 4 ='
+r1=$id
+ask q2 'Why is the sky blue?'
+ask q3 '12 - 5 ='
+answer_all
+gives 0 "push without a name" push
+has out "^$batch.sent.3 results" "takes what came from AO"
+has err 'the queue accepted 3, had 0 already, does not know 0; 0 released' \
+    "the queue has it"
+state "$r1"
+has result '"value":"done"' "a request is done"
+has result "\"value\":\"$node\"" "by this node"
+[ -s "spool/sent/b$batch/push/complete-0000.answer" ] && r=0 || r=1
+report $r "the answer is kept"
+item=$(sed -n "s/.*\"request\":\"$r1\".*\"item\":\"\([^\"]*\)\".*/\1/p" \
+    "spool/sent/b$batch/items.jsonl")
+has result "\"value\":\"$item\"" "with the id of its item"
+# all of it again, but for the answer: the same message says the same
+mv "spool/sent/b$batch" spool/done
+gives 0 "what is told already is not told again" push
+has err 'the queue accepted 3,' "it counts as before"
+mv "spool/sent/b$batch" spool/done
+rm spool/done/b"$batch"/push/complete-*
+gives 0 "acknowledged twice" push
+has err 'the queue accepted 0, had 3 already' "nothing changes"
+
+# ---- what cannot be answered ---------------------------------------------
+ask q4 '1 + 1 ='
+good=$id
+ask q5 '2 + 2 ='
+bad=$id
+"$apus" pull >out 2>err
+batch=$(sed -n '1s/[[:space:]].*//p' out)
+# as a version would that does not know a parameter
+f=spool/todo/b$batch
+key='"max_tokens"'
+sed "/\"custom_id\":\"$bad\"/s/$key/\"no_such\":1,$key/" \
+    "$f/requests.jsonl" >req.jsonl
+cp req.jsonl "$f/requests.jsonl"
+# the hash of it, as the batch of a file has it
+hash_of() { # FILE: SHA-256, as batch.json has it
+    rm -rf aside
+    APUS_SPOOL=$tmp/aside "$apus" submit "$1" -m "$model" --launcher local \
+        --dry-run >out 2>err
+    sed 's/.*"sha256":"\([^"]*\)".*/\1/' aside/todo/b*/batch.json
+}
+sha=$(hash_of req.jsonl)
+sed "s/\"sha256\":\"[^\"]*\"/\"sha256\":\"$sha\"/" "$f/batch.json" >b.json
+cp b.json "$f/batch.json"
+"$worker" --alone -- "$batch" >out 2>err </dev/null
+gives 0 "push one answer and one refusal" push
+has err 'accepted 1, had 0 already, does not know 0; 1 released' "both are told"
+state "$good"
+has result '"value":"done"' "one is done"
+state "$bad"
+has result '"value":"pending"' "the other waits for another node"
+
+# ---- another answer ----------------------------------------------------------
+answer_all
+a=$batch
+say "$net/wallet.json" Action=Release "Batch=$a" </dev/null
+has result '"name":"Count","value":"1"' "it goes back after all"
+say "$net/wallet.json" Action=Pull "Models=$model" Max=10 Max-Bytes=100000 \
+    TTL=600 </dev/null
+other=$id
+printf '{"request":"%s","choice":"0","job":"%s","result":"%s","item":"%s",' \
+    "$bad" "$model" "$model" "$model" >line
+printf '"finish":"0","text":"4"}\n' >>line
+say "$net/wallet.json" Action=Complete "Batch=$other" "Statement=$model" <line
+has result '"name":"Accepted","value":"1"' "another answer comes first"
+# a compute unit that calls it accepted is found out by asking again
+again cu-false-ack:1
+got=0
+"$apus" push >out 2>err || got=$?
+if [ $got -eq 75 ]; then
+    has err 'it is not believed' "a false acknowledgement is noticed"
+    got=0
+    "$apus" push >out 2>err || got=$?
+fi
+[ $got -eq 3 ] && r=0 || r=1
+report $r "then push ours: exit status 3"
+has err "batch $a: 1 results differ from what another node" "it is told aloud"
+grep -q -e "$bad.*conflict" "spool/sent/b$a/push/complete-0000.answer" &&
+    r=0 || r=1
+report $r "and kept"
+
+# ---- a file ------------------------------------------------------------------
+for i in 1 2 3; do
+    printf '{"custom_id":"f%d","method":"POST","url":"/v1/completions",' $i
+    printf '"body":{"prompt":"%d + 1 =","max_tokens":4}}\n' $i
+done >file.jsonl
+sha=$(hash_of file.jsonl)
+item "$net/dapp.json" - Content-Type=application/jsonl <file.jsonl
+source=$id
+netcall post "$url/bundler/v1/tx" "$octets" <item >answer
+say "$net/dapp.json" Action=Infer-Batch "X-Source=$source" X-Count=3 \
+    "X-Sha256=$sha" "X-Model=$model" X-Reference=file </dev/null
+whole=$id
+answer_all
+gives 0 "push the answers of a file" push
+has out "^$batch.sent.3 results" "three of them"
+has err 'the queue accepted 1, had 0' "as one line"
+state "$whole"
+has result '"value":"done"' "the request for the file is done"
+
+# ---- units that fail or lie --------------------------------------------------
+for case in mu/lost-answer:1 mu/500:1 cu/500:1 mu/429:1; do
+    ask "h-$case" "5 + 6 ="
+    answer_all
+    again "$case"
+    status=0
+    tries=0
+    while [ ! -d "spool/sent/b$batch" ] && [ $tries -lt 5 ]; do
+        tries=$((tries + 1))
+        got=0
+        "$apus" push >out 2>err || got=$?
+        [ $got -eq 0 ] || status=$got
+        [ $got -eq 0 ] || cp err first
+        [ "$(grep -c 'apus: error' err)" -le 1 ] || status=many
+    done
+    cat first >>err 2>/dev/null || :
+    echo "last failure: $status, in $tries tries" >>out
+    case $status in 0 | 75) r=0 ;; *) r=1 ;; esac
+    [ -d "spool/sent/b$batch" ] || r=1
+    report $r "$case: at worst exit 75, then it goes on"
+    rm -f first
+    again
+    state "$(sed 's/.*"custom_id":"\([^"]*\)".*/\1/' \
+        "spool/sent/b$batch/requests.jsonl")"
+    has result '"value":"done"' "$case: the request is done"
+done
+finish
