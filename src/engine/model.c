@@ -27,8 +27,6 @@
 #include "proof/merkle.h"
 
 #define PIECE ((size_t)1 << 20) /* read and check about this much at once */
-#define BITS_ONE 0x3f800000u
-#define BITS_MINUS_ZERO 0x80000000u
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "the weights are used as they lie in the file");
@@ -117,45 +115,8 @@ static int read_record(struct reader *r, unsigned char raw[MODEL_RECORD_SIZE],
 static int wrong(const struct reader *r, uint32_t i, const char *what,
                  struct err *err)
 {
-    char name[MODEL_TENSOR_NAME];
-
-    model_tensor_name(name, i);
-    return err_set(err, ERR_INPUT, "\"%s\": %s: %s", r->path, name, what);
-}
-
-/* The tensor records: their root, and that each is what it must be. */
-static int check_records(const struct reader *r, const unsigned char *raw,
-                         const struct model_record *rec,
-                         struct tensor_record *t, struct err *err)
-{
-    struct merkle tree;
-    unsigned char root[32];
-
-    merkle_init(&tree);
-    for (uint32_t i = 0; i < rec->n_tensors; i++) {
-        const unsigned char *p = raw + (size_t)i * TENSOR_RECORD_SIZE;
-        struct tensor_record e;
-
-        merkle_leaf(&tree, p, TENSOR_RECORD_SIZE);
-        model_expect(rec, i, &e);
-        if (tensor_record_unpack(&t[i], p))
-            return wrong(r, i, "its tensor record is malformed", err);
-        if (t[i].type != e.type || t[i].rows != e.rows ||
-            t[i].cols != e.cols)
-            return wrong(r, i, "its type or shape is not the one that the "
-                         "model record asks for", err);
-        if (e.type == TENSOR_ABSENT && memcmp(t[i].root, e.root, 32))
-            return wrong(r, i, "it is absent and has a root", err);
-    }
-    if (rec->flags & MODEL_TIED &&
-        memcmp(t[TENSOR_HEAD].root, t[TENSOR_EMBED].root, 32))
-        return wrong(r, TENSOR_HEAD, "it does not repeat the embedding",
-                     err);
-    merkle_root(&tree, root);
-    if (memcmp(root, rec->tensors, 32))
-        return err_set(err, ERR_INPUT, "\"%s\": the tensor records do not "
-                       "have the root of the model record", r->path);
-    return 0;
+    model_wrong(i, what, err);
+    return err_prefix(err, "\"%s\"", r->path);
 }
 
 /* Read on up to `end`. */
@@ -181,31 +142,12 @@ static int read_zeros(struct reader *r, size_t offset, struct err *err)
     return 0;
 }
 
-/* Index of the first of n floats that is 2^40 or more in size, or NaN, or, if
- * `unit`, outside [0, 1]; n if there is none. */
-static size_t first_bad(const unsigned char *p, size_t n, bool unit)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint32_t b = get_u32(p + 4 * i);
-
-        if ((b & 0x7fffffff) >= X1_LIMIT_BITS)
-            return i;
-        if (unit && b > BITS_ONE && b != BITS_MINUS_ZERO)
-            return i;
-    }
-    return n;
-}
-
 static int check_floats(const struct reader *r, uint32_t i, size_t at,
                         size_t n, struct err *err)
 {
-    char what[64];
-    size_t k = first_bad(r->data + at, n, i == TENSOR_INV_FREQ);
-
-    if (k == n)
+    if (!model_check_floats(i, r->data + at, n, err))
         return 0;
-    snprintf(what, sizeof what, "value %zu of its floats is out of range", k);
-    return wrong(r, i, what, err);
+    return err_prefix(err, "\"%s\"", r->path);
 }
 
 static int read_vector(struct reader *r, uint32_t i,
@@ -405,8 +347,12 @@ static int read_body(struct reader *r, const unsigned char *head,
                 (unsigned long long)lay->size);
         goto out;
     }
-    if (read_exact(r, raw, n, err) || check_records(r, raw, rec, t, err))
+    if (read_exact(r, raw, n, err))
         goto out;
+    if (model_check_tensors(t, raw, rec, err)) {
+        err_prefix(err, "\"%s\"", r->path);
+        goto out;
+    }
     if (mem_big(&data, (size_t)lay->size, 1, "the model", err))
         goto out;
     r->data = data;

@@ -77,6 +77,18 @@ uint64_t model_parameters(const struct model_record *rec);
 #define MODEL_TENSOR_NAME 40
 void model_tensor_name(char out[MODEL_TENSOR_NAME], uint32_t i);
 
+/* ERR_INPUT "NAME: what" of tensor i; returns -1. */
+int model_wrong(uint32_t i, const char *what, struct err *err);
+
+/* The tensor records of a file: their root, and that each is what it must be.
+ * t has room for n_tensors. */
+int model_check_tensors(struct tensor_record *t, const unsigned char *raw,
+                        const struct model_record *rec, struct err *err);
+
+/* n floats of tensor i, little-endian: ERR_INPUT if one is out of range. */
+int model_check_floats(uint32_t i, const unsigned char *p, size_t n,
+                       struct err *err);
+
 /* Read, check and index a file.  If want_id is not NULL a file with another
  * id is refused before its tensors are read.  ERR_INPUT for a bad file. */
 int model_open(struct model **out, const char *path,

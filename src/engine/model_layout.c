@@ -1,7 +1,8 @@
 /*
  * What a model record may say, what its tensors must be, and where each byte
  * of its file lies (man 5 apus-model).  All of it is computed from the record
- * alone, before anything of the file is believed.  Reading is model.c.
+ * alone, before anything of the file is believed; and the checks that those
+ * have in common who read it: model.c and model_stream.c.
  */
 #include <config.h>
 
@@ -14,8 +15,11 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "proof/merkle.h"
 
 #define ALIGN 64
+#define BITS_ONE 0x3f800000u
+#define BITS_MINUS_ZERO 0x80000000u
 #define BITS_EPS_MIN 0x2b800000u   /* 2^-40 */
 #define BITS_SCALE_END 0x49800000u /* 2^20 */
 
@@ -287,4 +291,72 @@ void model_tensor_name(char out[MODEL_TENSOR_NAME], uint32_t i)
         snprintf(out, MODEL_TENSOR_NAME, "layer %u %s",
                  (i - TENSOR_LAYERS) / LAYER_TENSORS,
                  part[(i - TENSOR_LAYERS) % LAYER_TENSORS]);
+}
+
+int model_wrong(uint32_t i, const char *what, struct err *err)
+{
+    char name[MODEL_TENSOR_NAME];
+
+    model_tensor_name(name, i);
+    return err_set(err, ERR_INPUT, "%s: %s", name, what);
+}
+
+int model_check_tensors(struct tensor_record *t, const unsigned char *raw,
+                        const struct model_record *rec, struct err *err)
+{
+    struct merkle tree;
+    unsigned char root[32];
+
+    merkle_init(&tree);
+    for (uint32_t i = 0; i < rec->n_tensors; i++) {
+        const unsigned char *p = raw + (size_t)i * TENSOR_RECORD_SIZE;
+        struct tensor_record e;
+
+        merkle_leaf(&tree, p, TENSOR_RECORD_SIZE);
+        model_expect(rec, i, &e);
+        if (tensor_record_unpack(&t[i], p))
+            return model_wrong(i, "its tensor record is malformed", err);
+        if (t[i].type != e.type || t[i].rows != e.rows ||
+            t[i].cols != e.cols)
+            return model_wrong(i, "its type or shape is not the one that the "
+                               "model record asks for", err);
+        if (e.type == TENSOR_ABSENT && memcmp(t[i].root, e.root, 32))
+            return model_wrong(i, "it is absent and has a root", err);
+    }
+    if (rec->flags & MODEL_TIED &&
+        memcmp(t[TENSOR_HEAD].root, t[TENSOR_EMBED].root, 32))
+        return model_wrong(TENSOR_HEAD, "it does not repeat the embedding",
+                           err);
+    merkle_root(&tree, root);
+    if (memcmp(root, rec->tensors, 32))
+        return err_set(err, ERR_INPUT, "the tensor records do not have the "
+                       "root of the model record");
+    return 0;
+}
+
+/* Index of the first of n floats that is 2^40 or more in size, or NaN, or, if
+ * `unit`, outside [0, 1]; n if there is none. */
+static size_t first_bad(const unsigned char *p, size_t n, bool unit)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t b = get_u32(p + 4 * i);
+
+        if ((b & 0x7fffffff) >= X1_LIMIT_BITS)
+            return i;
+        if (unit && b > BITS_ONE && b != BITS_MINUS_ZERO)
+            return i;
+    }
+    return n;
+}
+
+int model_check_floats(uint32_t i, const unsigned char *p, size_t n,
+                       struct err *err)
+{
+    char what[64];
+    size_t k = first_bad(p, n, i == TENSOR_INV_FREQ);
+
+    if (k == n)
+        return 0;
+    snprintf(what, sizeof what, "value %zu of its floats is out of range", k);
+    return model_wrong(i, what, err);
 }

@@ -1,10 +1,11 @@
 /*
  * A model file of any bytes.  The first byte of the input says whether its
  * roots are made right before it is opened, so that what is behind them is
- * reached too.
+ * reached too.  model_stream must take in pieces what model_open takes.
  */
 #include <config.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "engine/model_stream.h"
 #include "tests/mini_model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -46,8 +48,39 @@ static void use(const struct model *m)
     sink = sum + (unsigned)m->head.w[0];
 }
 
+/* In pieces whose sizes are in the bytes, and once more from what is good. */
+static bool stream(const unsigned char *p, size_t n)
+{
+    struct model_stream *s = model_stream_new(NULL);
+    unsigned char id[32];
+    bool good, again = false;
+    size_t k;
+    int rc = 0;
+
+    for (size_t at = 0; at < n; at += k) {
+        k = 1 + p[at] % 200;
+        if (k > n - at)
+            k = n - at;
+        rc = model_stream_put(s, p + at, k, NULL);
+        if (model_stream_good(s) > at + k)
+            abort();
+        if (!rc)
+            continue;
+        if (again)
+            break;
+        again = true;
+        model_stream_back(s);
+        at = (size_t)model_stream_good(s);
+        k = 0;
+    }
+    good = !rc && !model_stream_end(s, id, NULL);
+    model_stream_free(s);
+    return good;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    bool streamed;
     struct model *m;
     struct model_record rec;
     unsigned char *p, id[32];
@@ -64,11 +97,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fd = memfd_create("model", 0);
     if (fd < 0 || write(fd, p, size - 1) != (ssize_t)(size - 1))
         abort();
+    streamed = stream(p, size - 1);
     free(p);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     if (!model_open(&m, path, NULL, NULL)) {
+        if (!streamed)
+            abort();
         use(m);
         model_close(m);
+    } else if (streamed) {
+        abort();
     }
     buf_init(&a, 65536);
     buf_init(&b, 65536);
