@@ -98,18 +98,6 @@ void gateways_note(struct gateways *g,
     g->note_self = self;
 }
 
-bool gateways_passing(const struct gateways *g)
-{
-    return g->passing;
-}
-
-int gateways_wait(struct gateways *g, unsigned turn, struct err *err)
-{
-    if (turn >= g->limits.retries)
-        return err_set(err, ERR_RETRY, "no gateway answers");
-    return http_wait(g->http, turn, NULL, err);
-}
-
 int gateways_each(struct gateways *g, size_t first, size_t end,
                   gateway_attempt_fn *attempt, void *self, struct err *err)
 {
@@ -134,7 +122,8 @@ int gateways_each(struct gateways *g, size_t first, size_t end,
                 g->note(g->note_self, why.text);
         }
         g->passing = passing;
-        if (!passing || gateways_wait(g, turn, NULL))
+        if (!passing || turn >= g->limits.retries ||
+            http_wait(g->http, turn, NULL, NULL))
             break;
     }
     why.code = may_pass ? ERR_RETRY : ERR_INPUT;

@@ -73,12 +73,13 @@ int gateway_read(struct gateways *g, size_t i, const struct gateway_data *d,
                  int (*take)(void *self, const void *data, size_t n,
                              struct err *err),
                  void *self, struct err *err);
-/* Whether the last failure was of the kind that may pass soon, and not "there
- * is no such thing": it is then worth a gateways_wait. */
-bool gateways_passing(const struct gateways *g);
-/* Wait before turn + 1 (from 0 on): ERR_RETRY if told to stop or if the
- * setting http-retries allows no more. */
-int gateways_wait(struct gateways *g, unsigned turn, struct err *err);
+/* Tries something with gateway number i.  ERR_FATAL ends it all. */
+typedef int gateway_attempt_fn(struct gateways *g, size_t i, void *self,
+                               struct err *err);
+/* Gateways [first, end) in turn until one succeeds; where some failed in a
+ * way that may pass, once more, as often as http-retries says. */
+int gateways_each(struct gateways *g, size_t first, size_t end,
+                  gateway_attempt_fn *attempt, void *self, struct err *err);
 const char *gateways_url(const struct gateways *g, size_t i);
 
 /* The data of item or transaction `id` into the file `path`, which appears

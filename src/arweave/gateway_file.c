@@ -39,6 +39,8 @@ struct fetch {
     uint64_t have;             /* data bytes in part, all of them hashed */
     struct item_stream *item;  /* what hashes it: this, or for the data of */
     struct data_root *root;    /* a transaction this */
+    bool local;                /* no gateway's fault: none else is asked */
+    bool doubt;                /* gateways disagree about the head or size */
     struct buf *head;          /* the caller's, or NULL */
     void (*progress)(void *self, uint64_t done, uint64_t size);
     void *self;
@@ -173,6 +175,9 @@ static int hash_end(struct fetch *f, struct err *err)
 static int find(struct gateways *g, size_t i, void *self, struct err *err)
 {
     struct fetch *f = self;
+    uint64_t have;
+    char *dir;
+    int rc;
 
     if (gateway_find(g, i, f->id, &f->data, err))
         return -1;
@@ -181,15 +186,22 @@ static int find(struct gateways *g, size_t i, void *self, struct err *err)
                        "data, at most %" PRIu64 " are fetched",
                        gateways_url(g, i), f->data.path, f->data.size,
                        f->max_size);
-    return 0;
+    dir = directory_of(f->path);
+    if (file_size(f->part, &have, NULL))
+        have = 0;
+    rc = file_room(dir, f->data.size > have ? f->data.size - have : 0, err);
+    free(dir);
+    return rc;
 }
 
 static int take(void *self, const void *data, size_t n, struct err *err)
 {
     struct fetch *f = self;
 
-    if (sys_pwrite(f->fd, data, n, (off_t)f->have))
-        return fail(f, "write", err);
+    if (sys_pwrite(f->fd, data, n, (off_t)f->have)) {
+        f->local = true;
+        return err_errno(err, ERR_FATAL, "cannot write \"%s\"", f->part);
+    }
     if (hash_put(f, data, n, err))
         return -1;
     f->have += n;
@@ -215,6 +227,7 @@ static int read_rest(struct gateways *g, size_t i, void *self,
     if (d.size != f->data.size || d.head.len != f->data.head.len ||
         d.is_tx != f->data.is_tx ||
         (d.head.len && memcmp(d.head.data, f->data.head.data, d.head.len))) {
+        f->doubt = true;
         err_set(err, ERR_INPUT, "\"%s/%s\" has another item than the one "
                 "before", gateways_url(g, i), d.path);
         goto out;
@@ -227,33 +240,23 @@ out:
 }
 
 /* Everything from gateways [first, end): *wrong where all came and it is not
- * what was signed. */
+ * what was signed, or where it was not to be had as the first one told. */
 static int fetch_from(struct fetch *f, struct gateways *g, size_t first,
                       size_t end, bool *wrong, struct err *err)
 {
     uint64_t before;
-    char *dir;
     int rc;
 
-    *wrong = false;
-    if (gateways_each(g, first, end, find, f, err))
-        return -1;
-    dir = directory_of(f->path);
-    rc = hash_begin(f, err);
-    if (!rc)
-        rc = file_room(dir, f->data.size - f->have, err);
-    free(dir);
-    if (rc)
+    *wrong = f->doubt = false;
+    if (gateways_each(g, first, end, find, f, err) || hash_begin(f, err))
         return -1;
     do { /* while it goes forward, the limits of attempts begin anew */
         before = f->have;
         rc = gateways_each(g, first, end, read_rest, f, err);
-    } while (rc && f->have > before && !(g->stop && g->stop()));
-    if (!rc && hash_end(f, err)) {
-        *wrong = true;
-        rc = -1;
-    }
-    return rc;
+    } while (rc && !f->local && f->have > before &&
+             !(g->stop && g->stop()));
+    *wrong = rc ? f->doubt : hash_end(f, err) != 0;
+    return *wrong ? -1 : rc;
 }
 
 static int fetch_all(struct fetch *f, struct gateways *g, struct err *err)
@@ -300,6 +303,8 @@ int gateway_file(struct gateways *g, const unsigned char id[32],
     }
     rc = 0;
 out:
+    if (rc && f.local && err)
+        err->code = ERR_RETRY;
     if (f.fd >= 0)
         close(f.fd);
     hash_free(&f);

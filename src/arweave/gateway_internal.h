@@ -18,15 +18,6 @@ struct gateways {
     bool passing; /* the last failure may pass soon */
 };
 
-/* Tries something with gateway number i.  ERR_FATAL ends it all. */
-typedef int gateway_attempt_fn(struct gateways *g, size_t i, void *self,
-                               struct err *err);
-
-/* Gateways [first, end) in turn until one succeeds; where some failed in a
- * way that may pass, once more, as often as the limits say. */
-int gateways_each(struct gateways *g, size_t first, size_t end,
-                  gateway_attempt_fn *attempt, void *self, struct err *err);
-
 /* GET or HEAD of a path below gateway i; any status but 200 (206 for a range)
  * is a failure.  The answer is the caller's in any case. */
 int gateway_ask(struct gateways *g, size_t i, const char *path,

@@ -33,6 +33,8 @@ struct command {
 int cmd_pull(struct settings *s, int argc, char **argv);
 int cmd_run(struct settings *s, int argc, char **argv);
 int cmd_model(struct settings *s, int argc, char **argv);
+int cmd_model_fetch(struct settings *s, int argc, char **argv);
+int cmd_model_publish(struct settings *s, int argc, char **argv);
 int cmd_seal(struct settings *s, int argc, char **argv);
 int cmd_export(struct settings *s, int argc, char **argv);
 int cmd_submit(struct settings *s, int argc, char **argv);

@@ -1,5 +1,6 @@
 /*
- * apus model: convert, add, list, info, rm.
+ * apus model: convert, add, list, info, rm; fetch and publish are in
+ * model_net.c.
  */
 #include <config.h>
 
@@ -336,6 +337,8 @@ static const struct command verbs[] = {
     { "list", "the models of the store", model_list },
     { "info", "what a model is", model_info },
     { "rm", "a model from the store", model_rm },
+    { "fetch", "a model from Arweave into the store", cmd_model_fetch },
+    { "publish", "a model on Arweave", cmd_model_publish },
     { NULL, NULL, NULL },
 };
 

@@ -22,16 +22,14 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/sys.h"
 #include "engine/convert.h"
 #include "engine/model.h"
-#include "proof/digest.h"
+#include "engine/models_internal.h"
 
-#define MAX_TEXT ((size_t)1 << 20) /* names, checked */
-#define MAX_CHECKED ((size_t)64 << 10) /* `checked` is begun anew above it */
 #define MAX_NAME 64
 #define MIN_PREFIX 6
 #define SUFFIX ".apus"
-#define CONVERTER "1" /* counts up when convert gives other bytes */
 
 /* Lines "name id". */
 struct name {
@@ -57,6 +55,15 @@ static bool name_valid(const char *s)
     return n && n <= MAX_NAME && !s[n] && *s != '-' && *s != '.';
 }
 
+int models_name_check(const char *name, struct err *err)
+{
+    if (name_valid(name))
+        return 0;
+    return err_set(err, ERR_INPUT, "\"%s\" cannot be a name: 1 to %d letters,"
+                   " digits, '.', '_' and '-', the first no '.' or '-'", name,
+                   MAX_NAME);
+}
+
 /* Two fields of a line: a name and an id. */
 static int parse_name(struct name *out, const char *line, size_t n)
 {
@@ -74,7 +81,7 @@ static int parse_name(struct name *out, const char *line, size_t n)
 }
 
 /* The store's file `file` appended to b; nothing if there is none. */
-static int read_text(struct buf *b, const char *store, const char *file,
+int models_read_text(struct buf *b, const char *store, const char *file,
                      struct err *err)
 {
     char *path = file_join(store, file);
@@ -87,7 +94,7 @@ static int read_text(struct buf *b, const char *store, const char *file,
     return rc;
 }
 
-static int write_text(const struct buf *b, const char *store,
+int models_write_text(const struct buf *b, const char *store,
                       const char *file, struct err *err)
 {
     char *path = file_join(store, file);
@@ -106,8 +113,8 @@ static int names_read(struct names *names, const char *store,
 
     names->v = NULL;
     names->n = 0;
-    buf_init(&b, MAX_TEXT);
-    if (read_text(&b, store, "names", err))
+    buf_init(&b, MODELS_MAX_TEXT);
+    if (models_read_text(&b, store, "names", err))
         goto out;
     for (const char *p = b.data; p && *p; ) {
         size_t n = strcspn(p, "\n");
@@ -139,7 +146,7 @@ static int names_write(const struct names *names, const char *store,
     struct buf b;
     int rc;
 
-    buf_init(&b, MAX_TEXT);
+    buf_init(&b, MODELS_MAX_TEXT);
     for (size_t i = 0; i < names->n; i++) {
         char id[ID_TEXT];
 
@@ -148,7 +155,7 @@ static int names_write(const struct names *names, const char *store,
     }
     rc = buf_check(&b, "the list of names", err);
     if (!rc)
-        rc = write_text(&b, store, "names", err);
+        rc = models_write_text(&b, store, "names", err);
     buf_clear(&b);
     return rc;
 }
@@ -162,9 +169,8 @@ static const struct name *names_find(const struct names *names,
     return NULL;
 }
 
-/* Give a name to an id; the name's earlier use ends. */
-static int names_set(const char *store, const char *name,
-                     const unsigned char id[32], struct err *err)
+int models_name(const char *store, const char *name,
+                const unsigned char id[32], struct err *err)
 {
     struct names names;
     size_t i;
@@ -183,7 +189,7 @@ static int names_set(const char *store, const char *name,
     return rc;
 }
 
-static char *id_path(const char *store, const unsigned char id[32])
+char *models_path(const char *store, const unsigned char id[32])
 {
     char text[ID_TEXT];
 
@@ -263,6 +269,7 @@ static int find_prefix(unsigned char id[32], const char *store,
 static int find_model(unsigned char id[32], const char *store,
                       const char *what, struct err *err)
 {
+    unsigned char arweave[32];
     struct names names;
     const struct name *name;
     int rc;
@@ -276,6 +283,9 @@ static int find_model(unsigned char id[32], const char *store,
         memcpy(id, name->id, 32);
     rc = name ? 0 : find_prefix(id, store, what, err);
     free(names.v);
+    /* an id of Arweave, under which it was fetched */
+    if (rc == 1 && !base64url_id(arweave, what))
+        rc = models_pointed(id, store, arweave, err);
     return rc;
 }
 
@@ -313,7 +323,7 @@ static int add_directory(const char *store, const char *dir,
     int rc = convert_hf(dir, aside, o, id, err);
 
     if (!rc) {
-        path = id_path(store, id);
+        path = models_path(store, id);
         if (rename(aside, path))
             rc = err_errno(err, ERR_RETRY, "cannot rename \"%s\"", aside);
     }
@@ -335,7 +345,7 @@ static int add_file(const char *store, const char *what,
 
     if (model_open(&m, what, NULL, err))
         return -1;
-    path = id_path(store, m->id);
+    path = models_path(store, m->id);
     if (file_out_open(&f, path, err))
         goto out;
     if (file_out_put(f, m->data, m->size, err)) {
@@ -358,137 +368,17 @@ int models_add(const char *store, const char *what, const char *name,
     unsigned char h[32];
     int rc = -1;
 
-    if (!name_valid(called)) {
-        err_set(err, ERR_INPUT, "\"%s\" cannot be a name: 1 to %d letters, "
-                "digits, '.', '_' and '-', the first no '.' or '-'", called,
-                MAX_NAME);
-        goto out;
-    }
-    if (file_mkdirs(store, err))
+    if (models_name_check(called, err) || file_mkdirs(store, err))
         goto out;
     if (file_is_dir(what) ? add_directory(store, what, o, h, err)
                           : add_file(store, what, h, err))
         goto out;
-    rc = names_set(store, called, h, err);
+    rc = models_name(store, called, h, err);
     if (!rc)
         memcpy(id, h, 32);
 out:
     free(called);
     return rc;
-}
-
-/* ---- directories that were converted before ---------------------------- */
-
-static int line_order(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* A digest of what stat says of every file in a directory: while it stays,
- * its conversion does. */
-static int source_key(char key[ID_TEXT], const char *dir)
-{
-    unsigned char h[32];
-    struct digest *d = digest_new();
-    char **line = NULL;
-    struct dirent *e;
-    DIR *list = opendir(dir);
-    size_t n = 0;
-
-    while (list && (e = readdir(list))) {
-        char *path = file_join(dir, e->d_name);
-        struct stat st;
-
-        if (!stat(path, &st) && S_ISREG(st.st_mode)) {
-            line = xrealloc(line, (n + 1) * sizeof *line);
-            line[n++] = xasprintf("%s %ju %ju %jd %jd.%09ld", e->d_name,
-                                  (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
-                                  (intmax_t)st.st_size,
-                                  (intmax_t)st.st_mtim.tv_sec,
-                                  st.st_mtim.tv_nsec);
-        }
-        free(path);
-    }
-    if (n)
-        qsort(line, n, sizeof *line, line_order);
-    digest_put(d, CONVERTER, sizeof CONVERTER);
-    for (size_t i = 0; i < n; i++) {
-        digest_put(d, line[i], strlen(line[i]) + 1);
-        free(line[i]);
-    }
-    free(line);
-    digest_end(d, h);
-    base64url(key, h, 32);
-    if (list)
-        closedir(list);
-    return list ? 0 : -1;
-}
-
-/* Whether `sources` has a line "key id" whose model is still in the store. */
-static bool source_find(unsigned char id[32], const char *store,
-                        const char *key)
-{
-    size_t n = ID_TEXT - 1;
-    bool found = false;
-    struct buf b;
-
-    buf_init(&b, MAX_TEXT);
-    if (read_text(&b, store, "sources", NULL))
-        buf_reset(&b);
-    for (const char *p = b.data; p && !found && (p = strstr(p, key)); p++) {
-        char text[ID_TEXT], *path;
-
-        if (strlen(p) < 2 * n + 2 || p[n] != ' ' || p[2 * n + 1] != '\n')
-            continue;
-        memcpy(text, p + n + 1, n);
-        text[n] = '\0';
-        if (base64url_id(id, text))
-            continue;
-        path = id_path(store, id);
-        found = file_exists(path);
-        free(path);
-    }
-    buf_clear(&b);
-    return found;
-}
-
-/* Not being able to costs time only. */
-static void source_add(const char *store, const char *key,
-                       const unsigned char id[32])
-{
-    char text[ID_TEXT];
-    struct buf b;
-
-    base64url(text, id, 32);
-    buf_init(&b, MAX_TEXT);
-    if (read_text(&b, store, "sources", NULL) || b.len > MAX_CHECKED)
-        buf_reset(&b);
-    buf_printf(&b, "%s %s\n", key, text);
-    write_text(&b, store, "sources", NULL);
-    buf_clear(&b);
-}
-
-/* The model of a directory: converted now, or before. */
-static int resolve_directory(unsigned char id[32], const char *store,
-                             const char *dir, void (*say)(const char *line),
-                             struct err *err)
-{
-    static const struct convert_options none;
-    char key[ID_TEXT], after[ID_TEXT], *line;
-    int known = !source_key(key, dir);
-
-    if (known && source_find(id, store, key))
-        return 0;
-    line = xasprintf("converting \"%s\" into the model store \"%s\"", dir,
-                     store);
-    if (say)
-        say(line);
-    free(line);
-    if (models_add(store, dir, NULL, &none, id, err))
-        return -1;
-    if (known && !source_key(after, dir) && !strcmp(key, after))
-        source_add(store, key, id);
-    return 0;
 }
 
 int models_resolve(char **path, const char *store, const char *what,
@@ -500,7 +390,7 @@ int models_resolve(char **path, const char *store, const char *what,
     if (rc < 0)
         return -1;
     if (rc && file_is_dir(what)) {
-        rc = resolve_directory(id, store, what, say, err);
+        rc = models_of_directory(id, store, what, say, err);
         if (rc)
             return -1;
     }
@@ -512,7 +402,7 @@ int models_resolve(char **path, const char *store, const char *what,
         return err_set(err, ERR_INPUT, "there is no model \"%s\": not an "
                        "id or name in \"%s\", and no file or directory",
                        what, store);
-    *path = id_path(store, id);
+    *path = models_path(store, id);
     return 0;
 }
 
@@ -555,10 +445,10 @@ static void checked_add(const char *store, struct buf *rest,
 {
     if (!file_is_dir(store))
         return;
-    if (rest->full || rest->len > MAX_CHECKED)
+    if (rest->full || rest->len > MODELS_MAX_CACHE)
         buf_reset(rest);
     buf_puts(rest, line);
-    write_text(rest, store, "checked", NULL);
+    models_write_text(rest, store, "checked", NULL);
 }
 
 /* Open with or without hashing; the file must be the same before and after. */
@@ -573,11 +463,11 @@ static int open_checked(struct model **out, const char *store,
     int rc = -1;
 
     base64url(text, id, 32);
-    buf_init(&all, MAX_TEXT);
-    buf_init(&rest, MAX_TEXT);
+    buf_init(&all, MODELS_MAX_TEXT);
+    buf_init(&rest, MODELS_MAX_TEXT);
     if (checked_line(&before, path, text, err))
         goto out;
-    if (read_text(&all, store, "checked", NULL))
+    if (models_read_text(&all, store, "checked", NULL))
         buf_reset(&all);
     known = has_line(&rest, all.data, before);
     if (known ? model_open_again(&m, path, id, err)
@@ -597,6 +487,36 @@ out:
     buf_clear(&rest);
     free(before);
     free(after);
+    return rc;
+}
+
+int models_adopt(const char *store, const char *from,
+                 const unsigned char id[32], struct err *err)
+{
+    char *path = models_path(store, id), text[ID_TEXT], *line = NULL;
+    struct buf all, rest;
+    int rc = -1;
+
+    buf_init(&all, MODELS_MAX_TEXT);
+    buf_init(&rest, MODELS_MAX_TEXT);
+    base64url(text, id, 32);
+    if (sys_rename(from, path) || sys_sync_dir(store)) {
+        err_errno(err, ERR_RETRY, "cannot rename \"%s\" to \"%s\"", from,
+                  path);
+        goto out;
+    }
+    if (checked_line(&line, path, text, err))
+        goto out;
+    if (models_read_text(&all, store, "checked", NULL))
+        buf_reset(&all);
+    if (!has_line(&rest, all.data, line))
+        checked_add(store, &rest, line);
+    rc = 0;
+out:
+    buf_clear(&all);
+    buf_clear(&rest);
+    free(line);
+    free(path);
     return rc;
 }
 
@@ -656,7 +576,7 @@ int models_rm(const char *store, const char *what, struct err *err)
         names.n = kept;
         rc = names_write(&names, store, err);
     }
-    path = id_path(store, id);
+    path = models_path(store, id);
     if (!rc && !used && unlink(path) && errno != ENOENT)
         rc = err_errno(err, ERR_RETRY, "cannot remove \"%s\"", path);
     free(path);
@@ -667,7 +587,7 @@ int models_rm(const char *store, const char *what, struct err *err)
 static void put_line(struct buf *out, const char *store, const char *name,
                      const unsigned char id[32])
 {
-    char *path = id_path(store, id), text[ID_TEXT];
+    char *path = models_path(store, id), text[ID_TEXT];
     struct model_record rec;
     unsigned char h[32];
     uint64_t size = 0;

@@ -1,8 +1,9 @@
 /*
  * The model store: a directory with a file ID.apus for each model, `names`
  * (lines "name id"), `checked` (which files were verified: id, device, inode,
- * size, mtime) and `sources` (which directories were converted to what).  A
- * file is believed only after its id was computed.
+ * size, mtime), `sources` (which directories were converted to what) and
+ * `arweave` (under which ids models were fetched).  A file is believed only
+ * after its id was computed.
  */
 #ifndef APUS_ENGINE_MODELS_H
 #define APUS_ENGINE_MODELS_H
@@ -16,10 +17,10 @@ struct model;
 struct convert_options;
 
 /* Turn what a user typed (-m: id, unique prefix of at least 6 characters of
- * an id, name, or path) into the path of a model file, which the caller
- * frees.  A Hugging Face directory is converted into the store first (say,
- * if not NULL, is told so in one line), unless that was done and its files
- * are the same; it goes there under the name of the directory. */
+ * an id, name, id on Arweave, or path) into the path of a model file, which
+ * the caller frees.  A Hugging Face directory is converted into the store
+ * first (say, if not NULL, is told so in one line), unless that was done and
+ * its files are the same; it goes there under the name of the directory. */
 int models_resolve(char **path, const char *store, const char *what,
                    void (*say)(const char *line), struct err *err);
 
@@ -43,5 +44,27 @@ int models_ids(unsigned char (**ids)[32], size_t *n, const char *store,
 
 /* One line a model: name, id, parameters, size. */
 int models_list(const char *store, struct buf *out, struct err *err);
+
+/* ERR_INPUT if it cannot be a name. */
+int models_name_check(const char *name, struct err *err);
+
+/* Where the file of a model is or would be; the caller frees it. */
+char *models_path(const char *store, const unsigned char id[32]);
+
+/* A synced file in the store's directory, whose bytes were checked to be this
+ * model's, becomes its file. */
+int models_adopt(const char *store, const char *from,
+                 const unsigned char id[32], struct err *err);
+
+/* Give a model of the store a name, which ends an earlier use of it. */
+int models_name(const char *store, const char *name,
+                const unsigned char id[32], struct err *err);
+
+/* Remember under which id on Arweave a model is.  models_pointed: 0 and the
+ * model's id, 1 if it is none that is remembered. */
+int models_point(const char *store, const unsigned char arweave[32],
+                 const unsigned char id[32], struct err *err);
+int models_pointed(unsigned char id[32], const char *store,
+                   const unsigned char arweave[32], struct err *err);
 
 #endif

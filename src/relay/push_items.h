@@ -84,6 +84,9 @@ struct push_upload {
     char *data;          /* path of the file behind the head, or NULL */
     uint64_t n_data;
     unsigned char id[32];
+    /* told how much was sent; may be NULL, as it is of push_upload_get */
+    void (*progress)(void *self, uint64_t done, uint64_t size);
+    void *self;
 };
 void push_upload_clear(struct push_upload *u);
 

@@ -200,7 +200,7 @@ static int over_batch(const struct push_send *p, uint64_t winc, uint64_t was,
                       struct err *err)
 {
     return err_set(err, ERR_INPUT, "%" PRIu64 " winston credits more, %"
-                   PRIu64 " so far: this batch would cost over max-winc = %"
+                   PRIu64 " so far: it would cost over max-winc = %"
                    PRIu64 " (raise it with --max-winc)", winc, was,
                    p->max_winc);
 }
@@ -309,7 +309,7 @@ static int hand_over(struct push_send *p, const struct push_upload *u,
 {
     struct bundler_item it = {
         .head = u->head, .n_head = u->n_head, .path = u->data,
-        .n = u->n_data,
+        .n = u->n_data, .progress = u->progress, .self = u->self,
     };
     char *state = xasprintf("%s.upload", path);
     bool had = file_exists(path);

@@ -1,0 +1,262 @@
+/*
+ * apus model publish, apus model fetch: models on Arweave.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arweave/bundler.h"
+#include "arweave/gateway.h"
+#include "arweave/key.h"
+#include "arweave/wallet.h"
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "engine/models.h"
+#include "relay/model_fetch.h"
+#include "relay/model_publish.h"
+#include "relay/push_send.h"
+
+#define STEP_S 10 /* between two lines of progress */
+
+static void say(const char *line)
+{
+    log_info("%s", line);
+}
+
+static void note(void *self, const char *text)
+{
+    (void)self;
+    log_warning("%s", text);
+}
+
+/* On a terminal one line that counts, else a line now and then. */
+static void show(const char *what, uint64_t done, uint64_t size)
+{
+    static time_t last;
+    time_t now = time(NULL);
+    bool terminal = isatty(STDERR_FILENO);
+    unsigned percent = size ? (unsigned)((double)done / (double)size * 100)
+                            : 100;
+
+    if (last == 0)
+        last = now;
+    if (done < size && now - last < (terminal ? 1 : STEP_S))
+        return;
+    last = now;
+    if (terminal)
+        fprintf(stderr, "\r%s: %u%% of %" PRIu64 " bytes%s", what, percent,
+                size, done >= size ? "\n" : "");
+    else if (done < size)
+        log_info("%s: %u%% of %" PRIu64 " bytes", what, percent, size);
+}
+
+static void show_fetch(void *self, uint64_t done, uint64_t size)
+{
+    (void)self;
+    show("fetching", done, size);
+}
+
+static void show_publish(void *self, const char *what, uint64_t done,
+                         uint64_t size)
+{
+    (void)self;
+    show(what, done, size);
+}
+
+static void print_id(const unsigned char id[32])
+{
+    char text[ID_TEXT];
+
+    base64url(text, id, 32);
+    printf("%s\n", text);
+}
+
+/* What came is kept: 75 where the same command may go on. */
+static int failed(const struct err *err)
+{
+    log_err(err);
+    if (err->code != ERR_RETRY)
+        return CMD_FAILED;
+    log_info("what was done is kept: run it again to go on");
+    return CMD_SAVED;
+}
+
+/* ---- fetch ----- */
+
+static int fetch(struct settings *s, const unsigned char arweave[32],
+                 const char *name)
+{
+    struct model_fetch f = { .store = settings_text(s, "models"),
+                             .name = name, .stop = cmd_interrupted,
+                             .progress = show_fetch, .note = note };
+    struct err err = ERR_INIT;
+    unsigned char id[32];
+    int rc;
+
+    if (gateways_new(&f.gateways, s, &err))
+        return cmd_fail(&err);
+    cmd_catch_signals();
+    rc = model_fetch(&f, arweave, id, &err);
+    gateways_free(f.gateways);
+    if (rc)
+        return failed(&err);
+    print_id(id);
+    return CMD_DONE;
+}
+
+int cmd_model_fetch(struct settings *s, int argc, char **argv)
+{
+    const char *gateway = NULL;
+    const struct opt opts[] = {
+        { 0, "gateway", "URL", "ask this one instead of the setting gateways",
+          &gateway, NULL },
+        { 0, NULL, NULL, NULL, NULL, NULL },
+    };
+    const struct opt_command c = {
+        .name = "apus model fetch",
+        .synopsis = "ARWEAVE-ID [NAME] [--gateway URL]",
+        .about = "Fetch a model that was published on Arweave into the store"
+                 " and print its model\nid.  Every part of it is checked when"
+                 " it comes, and asked of the next gateway if\nit is wrong."
+                 "  Run it again to go on after an interruption.  -m takes"
+                 " ARWEAVE-ID,\nor NAME, from then on.",
+        .opts = opts, .min_args = 1, .max_args = 2,
+    };
+    const char **args = xcalloc((size_t)argc, sizeof *args);
+    const char *what, *name;
+    struct err err = ERR_INIT;
+    unsigned char id[32];
+    size_t n = 0;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    what = args[0];
+    name = n > 1 ? args[1] : NULL;
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    if (base64url_id(id, what)) {
+        log_error("\"%s\" is no id of Arweave (43 characters)", what);
+        return CMD_MISUSED;
+    }
+    if (gateway && settings_set(s, "gateways", gateway, &err)) {
+        log_err(&err);
+        return CMD_MISUSED;
+    }
+    return fetch(s, id, name);
+}
+
+/* ---- publish ----- */
+
+/* A person at a terminal, or --yes. */
+static int agree(uint64_t winc, bool yes, struct err *err)
+{
+    char answer[8] = "";
+
+    if (yes || !winc)
+        return 0;
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return err_set(err, ERR_INPUT, "publishing costs %" PRIu64 " winston "
+                       "credits: say --yes to pay them", winc);
+    fprintf(stderr, "pay %" PRIu64 " winston credits? [y/N] ", winc);
+    if (fgets(answer, sizeof answer, stdin) &&
+        (answer[0] == 'y' || answer[0] == 'Y'))
+        return 0;
+    return err_set(err, ERR_INPUT, "not published");
+}
+
+static void tell(void *self, bool warning, const char *text)
+{
+    (void)self;
+    if (warning)
+        log_warning("%s", text);
+    else
+        log_info("%s", text);
+}
+
+static int send_model(struct settings *s, struct model_publish *p, bool yes,
+                      struct err *err)
+{
+    struct push_send *to;
+    uint64_t winc;
+    int rc;
+
+    if (p->done) {
+        say("it was published before");
+        return 0;
+    }
+    if (push_send_new(&to, s, settings_text(s, "spool"), tell, NULL, err))
+        return -1;
+    bundler_stop(push_send_bundler(to), cmd_interrupted);
+    rc = model_publish_price(p, to, &winc, err);
+    rc = rc ? rc : agree(winc, yes, err);
+    rc = rc ? rc : model_publish_send(p, to, err);
+    push_send_free(to);
+    return rc;
+}
+
+static int publish(struct settings *s, const char *what, bool yes,
+                   struct err *err)
+{
+    const char *store = settings_text(s, "models");
+    char *path = NULL, *wallet = NULL;
+    struct model_publish p;
+    struct key *k = NULL;
+    int rc = -1;
+
+    model_publish_init(&p);
+    p.progress = show_publish;
+    if (models_resolve(&path, store, what, say, err) ||
+        wallet_path(&wallet, s, err) || key_load(&k, wallet, err) ||
+        model_publish_sign(&p, store, path, k, err))
+        goto out;
+    cmd_catch_signals();
+    rc = send_model(s, &p, yes, err);
+    rc = rc ? rc : models_point(store, p.id, p.model, err);
+    if (!rc)
+        print_id(p.id);
+out:
+    model_publish_clear(&p);
+    key_free(k);
+    free(wallet);
+    free(path);
+    return rc;
+}
+
+int cmd_model_publish(struct settings *s, int argc, char **argv)
+{
+    bool yes = false;
+    const struct opt opts[] = {
+        { 'y', "yes", NULL, "pay what it costs, up to max-winc", NULL, &yes },
+        { 0, NULL, NULL, NULL, NULL, NULL },
+    };
+    const struct opt_command c = {
+        .name = "apus model publish",
+        .synopsis = "WHAT [--yes]",
+        .about = "Publish a model on Arweave, signed with the node's wallet,"
+                 " and print the id under\nwhich apus model fetch gets it on"
+                 " other machines.  What is published is public and\nstays."
+                 "  Run it again to go on after an interruption: nothing is"
+                 " paid twice.",
+        .opts = opts, .min_args = 1, .max_args = 1,
+    };
+    const char **args = xcalloc((size_t)argc, sizeof *args), *what;
+    struct err err = ERR_INIT;
+    size_t n;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    what = args[0];
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    return publish(s, what, yes, &err) ? failed(&err) : CMD_DONE;
+}

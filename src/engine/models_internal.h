@@ -1,0 +1,29 @@
+/*
+ * The inside of the model store, for the files models*.c: its text files,
+ * which are read and written whole.
+ */
+#ifndef APUS_ENGINE_MODELS_INTERNAL_H
+#define APUS_ENGINE_MODELS_INTERNAL_H
+
+#include <stddef.h>
+
+#include "engine/models.h"
+
+struct buf;
+struct err;
+
+#define MODELS_MAX_TEXT ((size_t)1 << 20)
+#define MODELS_MAX_CACHE ((size_t)64 << 10) /* begun anew above it */
+
+/* The store's file `file` appended to b; nothing if there is none. */
+int models_read_text(struct buf *b, const char *store, const char *file,
+                     struct err *err);
+int models_write_text(const struct buf *b, const char *store,
+                      const char *file, struct err *err);
+
+/* The model of a directory: converted now, or before. */
+int models_of_directory(unsigned char id[32], const char *store,
+                        const char *dir, void (*say)(const char *line),
+                        struct err *err);
+
+#endif

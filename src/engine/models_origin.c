@@ -1,0 +1,189 @@
+/*
+ * What the model store remembers of where its models came from: directories
+ * that were converted (`sources`) and ids on Arweave (`arweave`).
+ */
+#include <config.h>
+
+#include "engine/models.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine/convert.h"
+#include "engine/models_internal.h"
+#include "proof/digest.h"
+
+#define CONVERTER "1" /* counts up when convert gives other bytes */
+
+/* ---- directories that were converted before ----- */
+
+static int line_order(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* A digest of what stat says of every file in a directory: while it stays,
+ * its conversion does. */
+static int source_key(char key[ID_TEXT], const char *dir)
+{
+    unsigned char h[32];
+    struct digest *d = digest_new();
+    char **line = NULL;
+    struct dirent *e;
+    DIR *list = opendir(dir);
+    size_t n = 0;
+
+    while (list && (e = readdir(list))) {
+        char *path = file_join(dir, e->d_name);
+        struct stat st;
+
+        if (!stat(path, &st) && S_ISREG(st.st_mode)) {
+            line = xrealloc(line, (n + 1) * sizeof *line);
+            line[n++] = xasprintf("%s %ju %ju %jd %jd.%09ld", e->d_name,
+                                  (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+                                  (intmax_t)st.st_size,
+                                  (intmax_t)st.st_mtim.tv_sec,
+                                  st.st_mtim.tv_nsec);
+        }
+        free(path);
+    }
+    if (n)
+        qsort(line, n, sizeof *line, line_order);
+    digest_put(d, CONVERTER, sizeof CONVERTER);
+    for (size_t i = 0; i < n; i++) {
+        digest_put(d, line[i], strlen(line[i]) + 1);
+        free(line[i]);
+    }
+    free(line);
+    digest_end(d, h);
+    base64url(key, h, 32);
+    if (list)
+        closedir(list);
+    return list ? 0 : -1;
+}
+
+/* Whether `sources` has a line "key id" whose model is still in the store. */
+static bool source_find(unsigned char id[32], const char *store,
+                        const char *key)
+{
+    size_t n = ID_TEXT - 1;
+    bool found = false;
+    struct buf b;
+
+    buf_init(&b, MODELS_MAX_TEXT);
+    if (models_read_text(&b, store, "sources", NULL))
+        buf_reset(&b);
+    for (const char *p = b.data; p && !found && (p = strstr(p, key)); p++) {
+        char text[ID_TEXT], *path;
+
+        if (strlen(p) < 2 * n + 2 || p[n] != ' ' || p[2 * n + 1] != '\n')
+            continue;
+        memcpy(text, p + n + 1, n);
+        text[n] = '\0';
+        if (base64url_id(id, text))
+            continue;
+        path = models_path(store, id);
+        found = file_exists(path);
+        free(path);
+    }
+    buf_clear(&b);
+    return found;
+}
+
+/* Not being able to costs time only. */
+static void source_add(const char *store, const char *key,
+                       const unsigned char id[32])
+{
+    char text[ID_TEXT];
+    struct buf b;
+
+    base64url(text, id, 32);
+    buf_init(&b, MODELS_MAX_TEXT);
+    if (models_read_text(&b, store, "sources", NULL) ||
+        b.len > MODELS_MAX_CACHE)
+        buf_reset(&b);
+    buf_printf(&b, "%s %s\n", key, text);
+    models_write_text(&b, store, "sources", NULL);
+    buf_clear(&b);
+}
+
+int models_of_directory(unsigned char id[32], const char *store,
+                        const char *dir, void (*say)(const char *line),
+                        struct err *err)
+{
+    static const struct convert_options none;
+    char key[ID_TEXT], after[ID_TEXT], *line;
+    int known = !source_key(key, dir);
+
+    if (known && source_find(id, store, key))
+        return 0;
+    line = xasprintf("converting \"%s\" into the model store \"%s\"", dir,
+                     store);
+    if (say)
+        say(line);
+    free(line);
+    if (models_add(store, dir, NULL, &none, id, err))
+        return -1;
+    if (known && !source_key(after, dir) && !strcmp(key, after))
+        source_add(store, key, id);
+    return 0;
+}
+
+/* ---- ids on Arweave: lines "arweave-id model-id" ----- */
+
+int models_pointed(unsigned char id[32], const char *store,
+                   const unsigned char arweave[32], struct err *err)
+{
+    size_t n = ID_TEXT - 1;
+    char key[ID_TEXT], text[ID_TEXT];
+    struct buf b;
+    int rc = 1;
+
+    buf_init(&b, MODELS_MAX_TEXT);
+    if (models_read_text(&b, store, "arweave", err)) {
+        buf_clear(&b);
+        return -1;
+    }
+    base64url(key, arweave, 32);
+    for (const char *p = b.data; p && *p && rc;) {
+        size_t len = strcspn(p, "\n");
+
+        if (len == 2 * n + 1 && !memcmp(p, key, n) && p[n] == ' ') {
+            memcpy(text, p + n + 1, n);
+            text[n] = '\0';
+            rc = base64url_id(id, text) ? 1 : 0;
+        }
+        p += p[len] ? len + 1 : len;
+    }
+    buf_clear(&b);
+    return rc;
+}
+
+int models_point(const char *store, const unsigned char arweave[32],
+                 const unsigned char id[32], struct err *err)
+{
+    char key[ID_TEXT], text[ID_TEXT];
+    unsigned char known[32];
+    struct buf b;
+    int rc = models_pointed(known, store, arweave, err);
+
+    if (rc < 0 || (!rc && !memcmp(known, id, 32)))
+        return rc;
+    base64url(key, arweave, 32);
+    base64url(text, id, 32);
+    buf_init(&b, MODELS_MAX_TEXT);
+    buf_printf(&b, "%s %s\n", key, text);
+    rc = models_read_text(&b, store, "arweave", err) ||
+         buf_check(&b, "the list of ids on Arweave", err) ||
+         models_write_text(&b, store, "arweave", err) ? -1 : 0;
+    buf_clear(&b);
+    return rc;
+}

@@ -1,0 +1,38 @@
+/*
+ * Models on Arweave: a model file is the data of one item with the tags Apus:
+ * model-1 and Model: its model id.
+ */
+#ifndef APUS_RELAY_MODEL_FETCH_H
+#define APUS_RELAY_MODEL_FETCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct gateways;
+
+#define MODEL_TAG "Apus"
+#define MODEL_TAG_VALUE "model-1"
+#define MODEL_TAG_ID "Model"
+
+struct model_fetch {
+    struct gateways *gateways;
+    const char *store;
+    const char *name;    /* for the model in the store, or NULL */
+    bool (*stop)(void);  /* or NULL; set for the gateways too */
+    /* Told how far it is, and what went wrong and is gone on with; NULL. */
+    void (*progress)(void *self, uint64_t done, uint64_t size);
+    void (*note)(void *self, const char *text);
+    void *self;
+};
+
+/* Fetch the model of this id on Arweave into the store, unless it is there;
+ * its model id is in *id.  Gateways are asked in turn; every part of the file
+ * is held against the model id when it is in, and a wrong one asked of the
+ * next; what came before a failure or a kill is gone on with.  It becomes a
+ * model of the store only when the item's signature was verified, too.
+ * ERR_INPUT: what is there is no model, or another one than its tag says. */
+int model_fetch(const struct model_fetch *f, const unsigned char arweave[32],
+                unsigned char id[32], struct err *err);
+
+#endif

@@ -1,0 +1,194 @@
+/*
+ * Publishing a model: sign, price, send.
+ */
+#include <config.h>
+
+#include "relay/model_publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arweave/bundler.h"
+#include "arweave/item.h"
+#include "arweave/key.h"
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine/model.h"
+#include "engine/model_stream.h"
+#include "relay/model_fetch.h"
+#include "relay/push_items.h"
+#include "relay/push_send.h"
+
+void model_publish_init(struct model_publish *p)
+{
+    memset(p, 0, sizeof *p);
+    buf_init(&p->head, ITEM_HEAD_MAX);
+}
+
+void model_publish_clear(struct model_publish *p)
+{
+    buf_clear(&p->head);
+    free(p->path);
+    free(p->dir);
+    model_publish_init(p);
+}
+
+static void sending(void *self, uint64_t done, uint64_t size)
+{
+    struct model_publish *p = self;
+
+    if (p->progress)
+        p->progress(p->self, "sending", done, size);
+}
+
+/* ---- signing ----- */
+
+/* The file while it is signed: every byte is checked on its way. */
+struct source {
+    struct model_publish *p;
+    struct model_stream *check;
+    int fd;
+};
+
+static int next(void *self, void *data, size_t n, size_t *got,
+                struct err *err)
+{
+    struct source *s = self;
+    ssize_t len;
+
+    do
+        len = read(s->fd, data, n);
+    while (len < 0 && errno == EINTR);
+    if (len < 0)
+        return err_errno(err, ERR_RETRY, "cannot read \"%s\"", s->p->path);
+    if (model_stream_put(s->check, data, (size_t)len, err))
+        return err_prefix(err, "\"%s\"", s->p->path);
+    *got = (size_t)len;
+    if (s->p->progress)
+        s->p->progress(s->p->self, "signing", model_stream_at(s->check),
+                       s->p->n_data);
+    return 0;
+}
+
+/* The head of the item with this model. */
+static int sign_file(struct model_publish *p, const struct key *k,
+                     struct err *err)
+{
+    char model[ID_TEXT];
+    const struct item_text_tag tags[] = {
+        { MODEL_TAG, MODEL_TAG_VALUE },
+        { MODEL_TAG_ID, model },
+        { "Content-Type", "application/octet-stream" },
+    };
+    const struct item_spec spec = { NULL, NULL, tags, 3 };
+    struct source s = { p, model_stream_new(p->model), -1 };
+    unsigned char id[32];
+    int rc = -1;
+
+    base64url(model, p->model, 32);
+    s.fd = open(p->path, O_RDONLY | O_CLOEXEC);
+    if (s.fd < 0) {
+        err_errno(err, ERR_INPUT, "cannot open \"%s\"", p->path);
+        goto out;
+    }
+    if (item_sign_stream(&p->head, &spec, next, &s, p->n_data, k, p->id,
+                         err))
+        goto out;
+    rc = model_stream_end(s.check, id, err);
+    if (rc)
+        err_prefix(err, "\"%s\"", p->path);
+out:
+    if (s.fd >= 0)
+        close(s.fd);
+    model_stream_free(s.check);
+    return rc;
+}
+
+/* What push_send hands over. */
+static void make_upload(struct push_upload *u, struct model_publish *p)
+{
+    memset(u, 0, sizeof *u);
+    u->name = (char *)"model";
+    memcpy(u->id, p->id, 32);
+    u->head = p->head.data;
+    u->n_head = p->head.len;
+    u->data = p->path;
+    u->n_data = p->n_data;
+    u->progress = sending;
+    u->self = p;
+}
+
+int model_publish_sign(struct model_publish *p, const char *store,
+                       const char *path, const struct key *k,
+                       struct err *err)
+{
+    struct model_record rec;
+    struct push_upload u;
+    char id[ID_TEXT], *dir, *head;
+    int rc;
+
+    if (model_peek(&rec, p->model, path, err) ||
+        file_size(path, &p->n_data, err))
+        return -1;
+    p->path = xstrdup(path);
+    key_address(k, p->address);
+    if (sign_file(p, k, err))
+        return -1;
+    p->size = p->head.len + p->n_data;
+    base64url(id, p->id, 32);
+    p->dir = xasprintf("%s/publish/%s", store, id);
+    dir = file_join(p->dir, "push");
+    head = file_join(dir, "model.head");
+    rc = file_mkdirs(dir, err);
+    rc = rc ? rc : file_write(head, p->head.data, p->head.len, err);
+    make_upload(&u, p);
+    p->done = !rc && push_send_is_done(p->dir, &u);
+    free(dir);
+    free(head);
+    return rc;
+}
+
+/* ---- the bundler ----- */
+
+int model_publish_price(struct model_publish *p, struct push_send *to,
+                        uint64_t *winc, struct err *err)
+{
+    struct bundler *b = push_send_bundler(to);
+    uint64_t have;
+
+    *winc = 0;
+    if (p->done)
+        return 0;
+    if (push_send_price(to, p->size, winc, err) ||
+        push_send_allows(to, p->dir, *winc, err))
+        return -1;
+    if (!*winc)
+        return 0;
+    if (bundler_balance(b, p->address, &have, err))
+        return -1;
+    if (have < *winc)
+        return err_set(err, ERR_INPUT, "payment required: publishing costs %"
+                       PRIu64 " winston credits and the node's wallet has %"
+                       PRIu64 " at \"%s\"", *winc, have, bundler_url(b));
+    return 0;
+}
+
+int model_publish_send(struct model_publish *p, struct push_send *to,
+                       struct err *err)
+{
+    struct push_upload u;
+
+    if (p->done)
+        return 0;
+    make_upload(&u, p);
+    if (push_send_item(to, p->dir, &u, false, err))
+        return -1;
+    p->done = true;
+    return 0;
+}
