@@ -36,9 +36,8 @@ local function serial()
     return Q.serial
 end
 
--- The requester's seat in a ring; a new one is the last to have its turn, or
--- with `front` the next.
-local function seat_of(ring, from, front)
+-- The requester's seat in a ring; a new one is the last to have its turn.
+local function seat_of(ring, from)
     local seat, turn = ring.seats[from], ring.seats[ring.turn]
     if seat then
         return seat
@@ -50,13 +49,13 @@ local function seat_of(ring, from, front)
         turn.prev = from
     end
     ring.seats[from] = seat
-    if front or not turn then
+    if not turn then
         ring.turn = from
     end
     return seat
 end
 
--- Let a request wait.
+-- Let a request wait; in front of all, what waited before.
 local function enqueue(id, front)
     local r = Q.open[id]
     local key = r.model .. r.node
@@ -65,7 +64,10 @@ local function enqueue(id, front)
         ring = { n = 0, served = serial(), turn = "", seats = {} }
         Q.rings[key] = ring
     end
-    put(seat_of(ring, r.from, front), id, front)
+    put(seat_of(ring, r.from), id, front)
+    if front then
+        ring.turn = r.from
+    end
     ring.n = ring.n + 1
     Q.n_pending = Q.n_pending + 1
 end
@@ -279,10 +281,16 @@ local function done_forget()
     end
 end
 
--- What time alone does.
+-- What time alone does.  Of leases that ended together the older one comes to
+-- stand in front.
 local function pass_time()
+    local ended = {}
     while Q.heap[1] and Q.leases[Q.heap[1]].ends <= Q.now do
-        end_lease(Q.heap[1])
+        ended[#ended + 1] = Q.heap[1]
+        set_end(Q.heap[1], math.maxinteger)
+    end
+    for i = #ended, 1, -1 do
+        end_lease(ended[i])
     end
     done_forget()
 end

@@ -246,10 +246,13 @@ end
 
 -- Lines of a Complete, or nil and why not.
 local function result_lines(data)
-    if type(data) ~= "string" or #data > MAX_LINES or data == "" then
+    if type(data) ~= "string" or #data > MAX_LINES then
         return nil, "lines of at most 80 kB expected"
     end
     local lines, why = scan_lines(data, RESULT)
+    if lines and #lines == 0 then
+        return nil, "a line for each result expected"
+    end
     for i, l in ipairs(lines or {}) do
         if not is_result(l) then
             return nil, "line " .. i .. ": request, choice (0), job," ..

@@ -6,7 +6,7 @@ local CONFIG = {
     "default_model", "price", "token", "max_open", "max_requester",
     "max_prompt", "max_done", "now", "height", "conflicts"
 }
-local MODEL = { "id", "name", "source", "bytes", "context", "price" }
+local MODEL = { "name", "source", "bytes", "context", "price" }
 local NODE = { "max", "revoked", "models", "did", "hardware" }
 local OPEN = {
     "from", "reference", "session", "model", "node", "kind", "line", "sum",
@@ -140,6 +140,7 @@ end
 
 function load_line.model(l)
     Q.models[l.id] = values(l, MODEL)
+    Q.models[l.id].id = l.id
     Q.names[l.name] = l.id
     Q.model_list[#Q.model_list + 1] = l.id
 end

@@ -1,0 +1,226 @@
+// What nodes say: order, leases, results.
+import { id } from './aos.mjs'
+import { is, ok } from './tap.mjs'
+import {
+  complete, infer, lines, model, model2, owner, pull, result, working
+} from './queue.mjs'
+
+const alice = id('alice')
+const bob = id('bob')
+const carol = id('carol')
+const prompts = (a) => lines(a).map((l) => l.prompt)
+const asks = (from, n, tags) => Array.from({ length: n }, (_, i) =>
+  [from, infer(from[0] + i, tags), from[0] + i])
+
+export async function questions () {
+  const q = await working()
+  const bad = [{ Models: '' }, { Models: 'x' }, { Models: model + ',' },
+    { Max: '0' }, { Max: '101' }, { Max: '1e1' }, { Max: '0x10' },
+    { 'Max-Bytes': '1023' }, { 'Max-Bytes': '262145' }, { TTL: '599' },
+    { TTL: '86401' }, { TTL: ' 600' }]
+  const s = await q.many([...bad.map((t) => [q.node, pull(t)]),
+    [alice, pull()], [q.node, pull({ Batch: id('none') })],
+    [alice, { Action: 'Renew', Batch: id('none') }],
+    [q.node, { Action: 'Renew', Batch: id('none') }],
+    [alice, { Action: 'Release', Batch: id('none') }],
+    [q.node, { Action: 'Release', Batch: id('none') }],
+    [alice, complete(id('none')), result(id('x'))],
+    [alice, { Action: 'Register-Node' }], [q.node, pull()]])
+  is(bad.filter((_, i) => s[i].code !== '400'), [], 'wrong pulls are refused')
+  is(s.slice(bad.length).map((a) => a.code),
+    ['403', '404', '403', '404', '403', '200', '403', '403', '204'],
+    'and so are those who may not')
+}
+
+export async function order () {
+  const q = await working()
+  const s = await q.many([
+    ...asks(alice, 250), ...asks(bob, 3), ...asks(carol, 1),
+    [q.node, pull({ Max: '6' })], [q.node, pull({ Max: '4' })],
+    ...asks(id('dora'), 1), [q.node, pull({ Max: '2' })],
+    ...asks(id('tom'), 2, { 'X-Model': 'tiny' }),
+    [q.node, pull()], [q.node, pull()]])
+  const got = s.filter((a) => a.first?.Action === 'Pull-Response')
+  is(prompts(got[0]), ['a0', 'b0', 'c0', 'a1', 'b1', 'a2'],
+    'oldest first, one requester after the other')
+  is(prompts(got[1]), ['b2', 'a3', 'a4', 'a5'], 'the ring goes on')
+  is(prompts(got[2]), ['a6', 'd0'], 'whoever comes next waits one turn')
+  is(prompts(got[3]).slice(0, 2), ['a7', 'a8'], 'a pull is of one model')
+  is(prompts(got[4]), ['t0', 't1'], 'that which waited longest comes next')
+  is([got[3].first.More, lines(got[3]).length], ['145', 100], 'more')
+  ok(got.every((a) => a.patched_last), 'the count of pending comes last')
+}
+
+export async function bytes () {
+  const q = await working()
+  const big = 'x'.repeat(3000)
+  const s = await q.many([
+    ...['1', '2', '3'].map((n) => [alice, infer(n), big]),
+    [q.node, pull({ 'Max-Bytes': '1024' })],
+    [q.node, pull({ 'Max-Bytes': '7000' })],
+    [bob, infer('n', { 'X-Node': q.node2 }), 'for node 2'],
+    [q.node, pull()], [q.node2, pull()],
+    [owner, { Action: 'Allow', Node: id('small'), Max: '2' }],
+    ...asks(carol, 3), [id('small'), pull({ Max: '1' })], [id('small'), pull()],
+    [id('small'), pull()]])
+  is(prompts(s[3]), [big], 'a request that is too big comes alone')
+  is(lines(s[4]).length, 2, 'no more than the bytes that were asked for')
+  is([s[6].code, s[6].first.More], ['204', '0'], 'what is for one node ..')
+  is(prompts(s[7]), ['for node 2'], '.. it gets')
+  is([lines(s[12]).length, lines(s[13]).length], [1, 1],
+    'a node has no more than it may')
+  is([s[14].code, s[14].first.More], ['204', '1'], 'and is told so')
+}
+
+export async function leases () {
+  const q = await working()
+  const t = 1700000100000
+  const at = (ms, more) => ({ timestamp: t + ms, ...more })
+  const s = await q.many([
+    ...asks(alice, 3), ...asks(bob, 1),
+    [q.node, pull({ TTL: '600', Max: '3' }), '', at(0, { id: id('b1') })],
+    [q.node2, pull(), '', at(0, { id: id('b2') })],
+    [q.node2, pull(), '', at(599999)],
+    [q.node, { Action: 'Renew', Batch: id('b1'), TTL: '700' }, '', at(599999)],
+    [q.node2, { Action: 'Renew', Batch: id('b1') }, '', at(599999)],
+    [q.node2, pull(), '', at(1299998)],
+    [q.node2, pull(), '', at(1299999, { id: id('b3') })],
+    [q.node, { Action: 'Renew', Batch: id('b1') }, '', at(1299999)],
+    [q.node, pull({ Batch: id('b1') }), '', at(1299999)],
+    [q.node2, { Action: 'Release', Batch: id('b3') }, '', at(0)],
+    [q.node2, pull({ Max: '2' }), '', at(1300000, { id: id('b4') })],
+    [q.node, { Action: 'Release', Batch: id('b4') }, '', at(1300000)]])
+  const x = s.slice(4)
+  is([prompts(x[0]), prompts(x[1])], [['a0', 'b0', 'a1'], ['a2']],
+    'two nodes share what there is')
+  is([x[0].first.Until, x[0].first.Batch], [String(t + 600000), id('b1')],
+    'until then, by the time of the scheduler')
+  is(x[2].code, '204', 'a lease holds')
+  is([x[3].code, x[3].first.Count, x[3].first.Until],
+    ['200', '3', String(t + 1299999)], 'is renewed')
+  is([x[4].code, x[5].code], ['404', '204'], 'by its node, and holds again')
+  is(prompts(x[6]), ['a0', 'b0', 'a1'], 'and ends at its millisecond')
+  is([x[7].code, x[8].code], ['404', '404'], 'for good')
+  is([x[9].code, x[9].first.Count], ['200', '3'],
+    'is released, at a time that went back')
+  is(prompts(x[10]), ['a0', 'b0'], 'what was released comes first')
+  is(x[11].code, '403', 'by its node alone')
+}
+
+export async function results () {
+  const q = await working()
+  const t = 1700000100000
+  const r = (n, more) => result(id(n), more)
+  const two = (x, y) => x + '\n' + y
+  const made = (from, n) => [from, infer(n), n, { id: id(n) }]
+  const s = await q.many([
+    made(alice, 'a'), made(alice, 'b'), made(alice, 'c'), made(alice, 'd'),
+    [q.node, pull({ TTL: '600', Max: '2' }), '',
+      { timestamp: t, id: id('b1') }],
+    [q.node2, pull({ TTL: '600', Max: '1' }), '',
+      { timestamp: t, id: id('b2') }],
+    [q.node2, complete(id('b1')), r('a')],
+    [q.node2, complete(id('b2')), r('a')],
+    [q.node, complete(id('b1')), two(r('a'), r('a', { choice: '1' }))],
+    [q.node, complete(id('b1')), [r('a'), r('a'), r('none'),
+      r('a', { result: id('other') })].join('\n')],
+    [q.node2, pull({ TTL: '600' }), '',
+      { timestamp: t + 600000, id: id('b3') }],
+    [q.node, complete(id('b1')), r('b')],
+    [q.node2, complete(id('b3')), two(r('b'), r('c'))],
+    [q.node2, complete(id('b3')), r('b', { result: id('other') })],
+    [alice, { Action: 'Status', 'X-Reference': 'b' }],
+    [alice, { Action: 'Info' }]])
+  const counts = (a) => [a.code, a.first.Accepted, a.first.Repeated,
+    a.first.Conflicts, a.first.Unknown]
+  is(s[6].code, '403', 'nobody brings results of another lease')
+  is(counts(s[7]), ['200', '0', '0', '0', '1'],
+    'nor of requests that he never had')
+  is([s[8].code, s[8].out.length], ['400', 1], 'a wrong line undoes the rest')
+  is(counts(s[9]), ['200', '1', '1', '1', '1'], 'once, again, other, unknown')
+  is(lines(s[9]), [{ request: id('none'), why: 'unknown' },
+    { request: id('a'), why: 'conflict' }], 'it says which')
+  is(s[9].out.filter((m) => m.to === alice).length, 1, 'one answer for one')
+  is(prompts(s[10]), ['b', 'c', 'd'], 'a lease is over')
+  is(counts(s[11]), ['200', '1', '0', '0', '0'], 'a late result counts')
+  is(counts(s[12]), ['200', '1', '1', '0', '0'], 'the same again is no harm')
+  is(counts(s[13]), ['200', '0', '0', '1', '0'], 'another one is a conflict')
+  is([s[14].first.Result, s[14].first.Conflict],
+    [id('result'), q.node2 + ' ' + id('other')], 'and is kept')
+  is([s[15].first.Conflicts, s[15].first.Done, s[15].first.Open],
+    ['2', '3', '1'], 'and counted')
+}
+
+export async function wrong_results () {
+  const q = await working()
+  const good = result(id('a'))
+  const bad = ['', '\n', 'x', '[]', '{}', good + 'x', good + good,
+    good.replace('"0"', '0'), good.replace('{', '{"x":"y",'),
+    good.replace('{', '{"request":"y",'), result(id('a'), { finish: '4' }),
+    result(id('a'), { finish: '01' }), result('a'), '{"a":'.repeat(99),
+    result(id('a'), { job: '' }), result(id('a'), { job: 'x' }),
+    result(id('a'), { result: '' }), result(id('a'), { item: undefined }),
+    result(id('a'), { result: id('r').slice(0, 42) + 'B' }),
+    result(id('a'), { text: 'x'.repeat(2049) }), 'x'.repeat(81921),
+    result(id('a'), { text: 'a\0b' })]
+  const s = await q.many([[alice, infer('a'), 'x', { id: id('a') }],
+    [q.node, pull(), '', { id: id('b') }],
+    ...bad.map((data) => [q.node, complete(id('b')), data]),
+    [q.node, { ...complete(id('b')), Batch: 'x' }, good],
+    [q.node, { ...complete(id('b')), Statement: 'x' }, good],
+    [q.node, { ...complete(id('b')), 'Content-Type': 'application/json' },
+      good],
+    ...['x', '{"request":"x"}', '{"reason":"x"}', good,
+      '{"request":"' + id('a') + '","reason":"' + 'x'.repeat(1001) + '"}'
+    ].map((data) => [q.node, { Action: 'Release', Batch: id('b') }, data]),
+    [q.node, complete(id('b')), good]])
+  const codes = s.slice(2, -1).map((a) => a.code)
+  is(codes.filter((c) => c !== '400').length, 0,
+    `${codes.length} wrong results and releases are refused`)
+  is(s.at(-1).first.Accepted, '1', 'the right one is not')
+}
+
+export async function releases () {
+  const q = await working()
+  const line = (n, reason) => JSON.stringify({ request: id(n), reason })
+  const round = (b, reason, tail) => [
+    [q.node, pull({ Max: '1' }), '', { id: id(b) }],
+    [q.node, { Action: 'Release', Batch: id(b) }, line('a', reason) +
+      (tail ?? '')]]
+  const s = await q.many([
+    [alice, infer('1', { 'X-Session': 's' }), 'x', { id: id('a') }],
+    [alice, infer('2'), 'y', { id: id('z') }],
+    ...round('b1', 'no\nmemory', '\n' + line('none', 'x')), ...round('b2', ''),
+    ...round('b3', undefined), ...round('b4', 'x'), ...round('b5', 'x'),
+    ...round('b6', 'x'), ...round('b7', 'the\nlast'),
+    [alice, { Action: 'Status', Request: id('a') }],
+    [q.node, pull({ Max: '1' })]])
+  is(s.slice(2, 14).filter((_, i) => i % 2).map((a) => a.first.Count),
+    ['1', '1', '1', '1', '1', '1'], 'one by one')
+  ok(s.slice(2, 16).every((a) => a.code === '200'), 'it comes first again')
+  is(s[15].out.slice(1).map((m) => [m.to, m.Code, m.Message, m['X-Session']]),
+    [[alice, '503', 'the last', 's']], 'until five had a reason')
+  is([s[16].first.State, prompts(s[17])], ['gone', ['y']], 'then it is gone')
+}
+
+export async function floods () {
+  const long = process.env.APUS_LONG === '1'
+  const n = long ? 3000 : 200
+  const q = await working()
+  await q.p.eval('Queue.max_requester = ' + n)
+  const flood = (tag, i) =>
+    [id('flood'), infer(tag + i), 'x', { id: id(tag + '-' + i) }]
+  const some = (k) => Array.from({ length: k }, (_, i) => i)
+  const first = await q.many(some(n + 1).map((i) => flood('f', i)))
+  is([first[n].code, first[n - 1].pending], ['429', String(n)],
+    'one requester can have so many')
+  const s = await q.many([[bob, infer('b'), 'the other'],
+    [q.node, pull({ Max: '5' })]])
+  ok(prompts(s[1]).includes('the other'), 'and delays nobody')
+  await q.p.eval('Queue.max_open = Queue.n_open')
+  is((await q.many([[carol, infer('c'), 'x']]))[0].code, '429',
+    'the queue is full')
+  const t = await q.many([[alice, pull({ Models: model2 })],
+    [q.node2, pull({ Models: model2 })]])
+  is([t[0].code, t[1].code], ['403', '204'], 'who is not allowed gets nothing')
+}

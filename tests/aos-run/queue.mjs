@@ -1,0 +1,113 @@
+// The queue in a real module, and short words for what is said to it.
+import { readFileSync } from 'node:fs'
+import { boot, id, tagsOf, who } from './aos.mjs'
+
+export const owner = who('owner')
+export const mu = who('mu')
+export const model = id('model-1')
+export const model2 = id('model-2')
+export const source = id('source')
+
+// Many messages in one evaluation, through the whole of AOS: an evaluation
+// costs 100 ms for its copies of the heap.  What raises is not rolled back.
+const many = `
+local process, json = require(".process"), require("json")
+function Many(text, env)
+  local out = {}
+  for i, m in ipairs(json.decode(text)) do
+    local ok, r = pcall(process.handle, m, json.decode(env))
+    r = ok and r or { Error = r }
+    out[i] = { Error = r.Error, Messages = r.Messages or {} }
+  end
+  ao.clearOutbox()
+  return json.encode(out)
+end
+return "many"`
+
+// What a result says: its answer's tags and data, the others, the Error.
+export function said (r) {
+  const all = Array.isArray(r.Messages) ? r.Messages : []
+  const out = all.map((m) => ({
+    to: m.Target, data: m.Data, ...tagsOf(m)
+  }))
+  const patch = out.find((m) => m.device === 'patch@1.0')
+  const first = out[0] === patch ? undefined : out[0]
+  return {
+    error: r.Error,
+    first,
+    code: first?.Code,
+    out: out.filter((m) => m !== patch),
+    pending: patch?.cache?.pending,
+    patched_last: !patch || out.at(-1) === patch,
+    raw: r
+  }
+}
+
+export const lua = () => readFileSync(process.env.QUEUE_LUA, 'utf8')
+
+export async function queue (opt = {}) {
+  const p = await boot(opt)
+  const started = await p.eval(lua())
+  if (started.Error) throw new Error(started.Error)
+  let ready = false
+  const q = {
+    p,
+    started,
+    say: async (from, tags, data, more) =>
+      said(await p.send({ from, tags, data, ...more })),
+    dry: async (from, tags, data, more) =>
+      said(await p.dryrun({ from, tags, data, ...more })),
+    ask: async (code) => (await p.eval(code)).Output?.data,
+    // [from, tags, data, more] ..
+    many: async (list) => {
+      if (!ready) await p.eval(many)
+      ready = true
+      const text = JSON.stringify(list.map(([from, tags, data, more]) =>
+        p.envelope({ from, tags, data, ...more })))
+      const mark = '='.repeat(20)
+      const quoted = (s) => `[${mark}[${s}]${mark}]`
+      const r = await p.eval('return Many(' + quoted(text) + ',' +
+        quoted(JSON.stringify(p.env)) + ')')
+      if (r.Error) throw new Error(r.Error)
+      return JSON.parse(r.Output.data).map(said)
+    }
+  }
+  return q
+}
+
+// A queue with two nodes and two models.
+export async function working (opt) {
+  const q = await queue(opt)
+  q.node = id('node-1')
+  q.node2 = id('node-2')
+  const set = await q.many([
+    [owner, { Action: 'Allow', Node: q.node }],
+    [owner, { Action: 'Allow', Node: q.node2 }],
+    [owner, registers(model, 'nano')],
+    [owner, registers(model2, 'tiny')]
+  ])
+  if (set.some((a) => a.code !== '200')) throw new Error('not set up')
+  return q
+}
+
+export const registers = (Model, Name, more) =>
+  ({ Action: 'Register-Model', Model, Name, Source: source, ...more })
+export const infer = (reference, more) =>
+  ({ Action: 'Infer', ...(reference && { 'X-Reference': reference }), ...more })
+export const pull = (more) =>
+  ({ Action: 'Pull', Models: `${model},${model2}`, ...more })
+export const complete = (Batch) =>
+  ({ Action: 'Complete', Batch, Statement: id('statement') })
+export const result = (request, more) => JSON.stringify({
+  request,
+  choice: '0',
+  job: id('job'),
+  result: id('result'),
+  item: id('item'),
+  finish: '0',
+  text: 'an answer',
+  ...more
+})
+// The lines of an answer.
+export const lines = (a) => (a.first?.data ?? '').split('\n')
+  .filter((l) => l !== '').map((l) => JSON.parse(l))
