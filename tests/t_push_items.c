@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "proof/merkle_path.h"
 #include "proof/merkle_tree.h"
+#include "relay/complete_answer.h"
 #include "relay/push_index.h"
 #include "relay/push_items.h"
 #include "relay/result_json.h"
@@ -68,6 +69,8 @@ static void test_tree(void)
 /* ---- JSON ---------------------------------------------------------------- */
 
 #define A43 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define B43 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"
+#define C43 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAI"
 #define EXAMPLE_HEAD \
     "{\"apus\":\"result-1\"," \
     "\"request\":\"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc\"," \
@@ -474,6 +477,47 @@ static void test_damage(void)
        err.text);
 }
 
+/* ---- what the queue says ------------------------------------------------- */
+
+static int answer(uint64_t accepted, uint64_t repeated, uint64_t conflicts,
+                  uint64_t unknown, const char *data)
+{
+    static const char message[] =
+        "{\"request\":\"" A43 "\",\"choice\":\"0\"}\n"
+        "{\"request\":\"" B43 "\",\"choice\":\"0\"}\n";
+    uint64_t count[COMPLETE_COUNTS] = { accepted, repeated, conflicts,
+                                        unknown };
+
+    err = (struct err)ERR_INIT;
+    return complete_answer(message, 2, count, data, &err);
+}
+
+static void test_answers(void)
+{
+    static const char conflict[] = "{\"request\":\"" B43
+                                   "\",\"why\":\"conflict\"}\n";
+    static const char unknown[] = "{\"request\":\"" A43
+                                  "\",\"why\":\"unknown\"}";
+    static const char others[] = "{\"request\":\"" C43
+                                 "\",\"why\":\"conflict\"}";
+
+    ok(answer(2, 0, 0, 0, "") == 0 && answer(1, 1, 0, 0, "\n") == 0,
+       "both accepted, or one repeated");
+    ok(answer(1, 0, 1, 0, conflict) == 0 && answer(0, 1, 0, 1, unknown) == 0,
+       "one a conflict, or unknown");
+    ok(answer(1, 0, 0, 0, "") && err.code == ERR_RETRY &&
+           answer(3, 0, 0, 0, ""),
+       "one too few, one too many");
+    ok(answer(UINT64_MAX, 3, 0, 0, "") && answer(0, 0, UINT64_MAX, 3, ""),
+       "numbers that overflow");
+    ok(answer(2, 0, 0, 0, conflict) && answer(1, 0, 1, 0, "") &&
+           answer(1, 0, 0, 1, conflict), "other names than numbers");
+    ok(answer(1, 0, 1, 0, others) && strstr(err.text, "not in our message"),
+       "a request of somebody else: %s", err.text);
+    ok(answer(1, 0, 1, 0, "{") && err.code == ERR_RETRY, "no JSON: %s",
+       err.text);
+}
+
 int main(void)
 {
     key = test_key();
@@ -483,6 +527,7 @@ int main(void)
     test_batch();
     test_hashes();
     test_damage();
+    test_answers();
     batch_info_clear(&info);
     key_free(key);
     all_remove();

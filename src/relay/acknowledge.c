@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "proof/result_record.h"
+#include "relay/complete_answer.h"
 #include "relay/exchange.h"
 #include "relay/push_index.h"
 #include "relay/push_items.h"
@@ -34,8 +35,7 @@
 #define LINE_BYTES (8 * TEXT_INLINE)
 #define REASON_BYTES 240
 
-enum { ACCEPTED, REPEATED, CONFLICTS, UNKNOWN, N_COUNTS };
-static const char *const complete_counts[N_COUNTS] = {
+static const char *const complete_counts[COMPLETE_COUNTS] = {
     "Accepted", "Repeated", "Conflicts", "Unknown"
 };
 static const char *const release_counts[] = { "Count" };
@@ -66,23 +66,6 @@ static void note(const struct acknowledge *a, const char *text)
 }
 
 /* ---- answers to Complete ------------------------------------------------- */
-
-/* Whether a line of our message names this request. */
-static bool is_ours(const struct saying *s, const char *request)
-{
-    char *key = xasprintf("{\"request\":\"%s\"", request);
-    size_t n = strlen(key);
-    const char *p = s->data.data, *end = p + s->data.len;
-    bool found = false;
-
-    while (p && p < end && !found) {
-        found = (size_t)(end - p) >= n && memcmp(p, key, n) == 0;
-        p = memchr(p, '\n', (size_t)(end - p));
-        p = p ? p + 1 : NULL;
-    }
-    free(key);
-    return found;
-}
 
 /* What the queue says of one request when it is asked again: done, with the
  * result that we gave. */
@@ -145,59 +128,13 @@ static int sample(const struct saying *s, const char *answer,
     return rc;
 }
 
-/* A line {"request","why"} of an answer. */
-static int take_line(struct saying *s, const char *line, size_t n,
-                     uint64_t *seen, struct err *err)
-{
-    const char *request, *why;
-    struct json *root;
-    unsigned char id[32];
-    int rc = 0;
-
-    if (json_parse(&root, line, n, err)) {
-        err->code = ERR_RETRY;
-        return err_prefix(err, "its answer");
-    }
-    request = json_string(json_get(root, "request"));
-    why = json_string(json_get(root, "why"));
-    if (!request || !why || base64url_id(id, request) ||
-        !is_ours(s, request) ||
-        (strcmp(why, "conflict") != 0 && strcmp(why, "unknown") != 0))
-        rc = err_set(err, ERR_RETRY, "its answer names a request that is not"
-                     " in our message");
-    else
-        seen[strcmp(why, "conflict") == 0 ? CONFLICTS : UNKNOWN]++;
-    json_free(root);
-    return rc;
-}
-
 static int judge_complete(void *self, const uint64_t *count,
                           const char *answer, struct err *err)
 {
-    uint64_t seen[N_COUNTS] = { 0 }, all = 0;
-    const char *data = answer;
     struct saying *s = self;
 
-    for (int i = 0; i < N_COUNTS; i++) {
-        if (count[i] > s->n_lines)
-            all = UINT64_MAX - s->n_lines;
-        all += count[i];
-    }
-    if (all != s->n_lines)
-        return err_set(err, ERR_RETRY, "its answer counts other results than"
-                       " the %zu of our message: it is not believed",
-                       s->n_lines);
-    while (*data) {
-        size_t n = strcspn(data, "\n");
-
-        if (n > 0 && take_line(s, data, n, seen, err))
-            return -1;
-        data += n + (data[n] == '\n');
-    }
-    if (seen[CONFLICTS] != count[CONFLICTS] || seen[UNKNOWN] != count[UNKNOWN])
-        return err_set(err, ERR_RETRY, "its answer names other conflicts than"
-                       " it counts: it is not believed");
-    return sample(s, answer, err);
+    return complete_answer(s->data.data, s->n_lines, count, answer, err) ||
+           sample(s, answer, err) ? -1 : 0;
 }
 
 /* Say what is in the message so far, and begin the next. */
@@ -210,19 +147,19 @@ static int complete(struct saying *s, struct err *err)
     const struct exchange x = {
         .kind = "complete", .number = s->number, .process = s->info->process,
         .tag = tag, .n_tags = 3, .action = "Complete-Response",
-        .count = complete_counts, .n_counts = N_COUNTS,
+        .count = complete_counts, .n_counts = COMPLETE_COUNTS,
         .n_lines = s->n_lines, .judge = judge_complete, .self = s,
     };
-    uint64_t count[N_COUNTS];
+    uint64_t count[COMPLETE_COUNTS];
 
     if (s->n_lines == 0)
         return 0;
     if (stopped(s->a, err) || exchange(s->a, &x, &s->data, count, err))
         return -1;
-    s->n->accepted += count[ACCEPTED];
-    s->n->repeated += count[REPEATED];
-    s->n->conflicts += count[CONFLICTS];
-    s->n->unknown += count[UNKNOWN];
+    s->n->accepted += count[COMPLETE_ACCEPTED];
+    s->n->repeated += count[COMPLETE_REPEATED];
+    s->n->conflicts += count[COMPLETE_CONFLICTS];
+    s->n->unknown += count[COMPLETE_UNKNOWN];
     s->number++;
     s->n_lines = 0;
     buf_reset(&s->data);
