@@ -24,7 +24,7 @@
 #include "base/settings.h"
 #include "base/sys.h"
 
-#define PART ((uint64_t)25 << 20)
+#define PART ((uint64_t)5 << 20)
 
 int bundler_new(struct bundler **out, const struct settings *s,
                 struct err *err)

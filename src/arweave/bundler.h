@@ -24,8 +24,8 @@ int bundler_new(struct bundler **out, const struct settings *s,
 void bundler_free(struct bundler *b);
 /* Asked now and then whether to end early (ERR_RETRY); may be NULL. */
 void bundler_stop(struct bundler *b, bool (*stop)(void));
-/* Items of more than `above` bytes go in parts of about `part` bytes; 50 and
- * 25 MiB unless it is set. */
+/* Items of more than `above` bytes go in parts of at least `part` bytes, of
+ * which there are about 500 at most; 10 and 5 MiB unless it is set. */
 void bundler_parts(struct bundler *b, uint64_t part, uint64_t above);
 const char *bundler_url(const struct bundler *b);
 

@@ -24,6 +24,9 @@
 
 #define MAX_STATE 256
 #define MAX_POLL_S 3600 /* where http-timeout is 0 */
+#define WANT_PARTS 500 /* at most, while parts are not too large */
+#define MIB ((uint64_t)1 << 20)
+#define PART_LIMIT (500 * MIB)
 
 struct parts {
     struct bundler *b;
@@ -124,6 +127,17 @@ static int ask_list(struct parts *p, struct err *err)
     return rc;
 }
 
+/* Small parts lose less when one fails, few parts take fewer calls. */
+static uint64_t part_size(const struct parts *p)
+{
+    uint64_t n = (p->size / WANT_PARTS + MIB - 1) / MIB * MIB;
+
+    if (n > PART_LIMIT)
+        n = PART_LIMIT;
+    return p->size / p->b->part <= WANT_PARTS || n < p->b->part
+               ? p->b->part : n;
+}
+
 static int begin(struct parts *p, struct err *err)
 {
     char path[128];
@@ -132,7 +146,7 @@ static int begin(struct parts *p, struct err *err)
 
     http_answer_init(&a);
     snprintf(path, sizeof path, "v1/chunks/arweave/-1/-1?chunkSize=%" PRIu64,
-             p->b->part);
+             part_size(p));
     rc = bundler_call(p->b, p->b->url, path, NULL, &a, err);
     if (!rc && a.status != 200)
         rc = bundler_refused(p->b, &a, err);
