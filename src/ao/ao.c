@@ -26,7 +26,7 @@
 #define MAX_LUA (1u << 20)
 #define FIRST_MS 1000   /* between two attempts to send, doubled */
 #define LAST_MS 60000
-#define POLL_MS 250     /* between two looks for a result, and at most .. */
+#define POLL_MS 50      /* between two looks for a result, and at most .. */
 #define POLL_LAST_MS 4000
 
 /* ---- the network --------------------------------------------------------- */

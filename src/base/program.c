@@ -74,6 +74,8 @@ const struct setting program_settings[] = {
     { "ao-authority", "text", "fcoN_xJeisVsPXA-trzVAuIiqO3ydLQxM-L4XbrQKzY",
       "messenger that a new queue trusts to speak for other processes" },
     { "lease", "count", "21600", "seconds for which requests are pulled" },
+    { "requests", "path", "~/.local/share/apus/requests",
+      "directory of the requests that apus request has sent" },
     { "ao-timeout", "count", "300",
       "seconds to wait for what a process says to a message" },
     { "pull-max", "count", "100", "most requests of one message, to 100" },

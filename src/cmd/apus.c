@@ -30,6 +30,8 @@
 
 static const struct command commands[] = {
     { "pull", "lease requests from the queue on AO", cmd_pull },
+    { "queue", "make and keep a queue on AO", cmd_queue },
+    { "request", "ask a queue on AO, read the answer", cmd_request },
     { "run", "answer the requests of a file", cmd_run },
     { "submit", "start workers in the background, or in Slurm", cmd_submit },
     { "status", "show how far the batches are", cmd_status },

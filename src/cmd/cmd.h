@@ -31,6 +31,8 @@ struct command {
 };
 
 int cmd_pull(struct settings *s, int argc, char **argv);
+int cmd_queue(struct settings *s, int argc, char **argv);
+int cmd_request(struct settings *s, int argc, char **argv);
 int cmd_run(struct settings *s, int argc, char **argv);
 int cmd_model(struct settings *s, int argc, char **argv);
 int cmd_model_fetch(struct settings *s, int argc, char **argv);

@@ -55,7 +55,7 @@ static int pull_all(const struct pull *p, bool quiet, struct err *err)
     if (released)
         log_warning("%" PRIu64 " requests went back to the queue", released);
     if (batches == 0 && !quiet)
-        log_info("nothing waits");
+        log_info("nothing waits%s%s", n.why[0] ? ": " : "", n.why);
     return 0;
 }
 

@@ -147,8 +147,8 @@ static enum heard hear(struct pulling *x, size_t k, const struct buf *item,
     if (code != 200) {
         /* 204 may say why: this node has as many as it may */
         if (code == 204 && ao_out_tag(*out, "Message"))
-            pulling_note(x, "the queue says: %s",
-                         ao_out_tag(*out, "Message"));
+            snprintf(x->why, sizeof(x->why), "%s",
+                     ao_out_tag(*out, "Message"));
         if (code >= 0)
             ao_result_clear(r);
         return HEARD_NOTHING;
@@ -321,6 +321,7 @@ static int pull_and_tell(struct pulling *x, struct batch *b,
     int rc = do_pull(x, err);
 
     n->released = x->back.n;
+    memcpy(n->why, x->why, sizeof(n->why));
     if (rc == 1) {
         n->requests = x->n_requests;
         memcpy(n->model, x->answers.model, 32);

@@ -46,6 +46,7 @@ struct pulled {
     uint64_t requests;     /* of the batch, in todo */
     uint64_t released;     /* requests that went back */
     unsigned char model[32];
+    char why[200];         /* what the queue says where it gives nothing */
 };
 
 /* Pull one batch: 1 it is in todo, as *b; 0 nothing waits for us, or all of

@@ -28,6 +28,7 @@ struct pulling {
     size_t n_answers; /* in wire/ */
     struct releases back;
     uint64_t n_requests;
+    char why[200];    /* the queue says why it gives nothing */
 };
 
 void pulling_note(const struct pulling *x, const char *fmt, ...)

@@ -1,0 +1,472 @@
+/*
+ * apus queue: make a queue on AO, and say what its owner may say.  What a
+ * message does is doc/queue.md's and contrib/ao/queue.lua's.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ao/ao.h"
+#include "arweave/item.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "cmd/queue_model.h"
+#include "relay/talk.h"
+
+#define LUA_MAX ((size_t)1 << 20)
+#define WAIT_S 120  /* for a new process to come alive */
+
+/* ---- what the verbs share ------------------------------------------------ */
+
+static const struct opt no_opts[] = { { 0, NULL, NULL, NULL, NULL, NULL } };
+
+/* Say one message of the owner and print what the queue counts as done. */
+static int say(const struct settings *s, const struct item_text_tag *tag,
+               size_t n_tags, const char *action, struct err *err)
+{
+    const struct ao_out *out = NULL;
+    struct ao_result r;
+    struct talk t;
+    int rc;
+
+    if (talk_open(&t, s, NULL, err))
+        return -1;
+    rc = talk_say(&t, tag, n_tags, "", 0, action, &r, &out, err);
+    if (rc >= 0)
+        ao_result_clear(&r);
+    talk_close(&t);
+    return rc < 0 ? -1 : 0;
+}
+
+static int end(int rc, const struct err *err)
+{
+    return rc ? cmd_fail(err) : CMD_DONE;
+}
+
+static int misused(const struct err *err)
+{
+    log_err(err);
+    return CMD_MISUSED;
+}
+
+static int check_id(const char *what, const char *text, struct err *err)
+{
+    unsigned char id[32];
+
+    if (base64url_id(id, text))
+        return err_set(err, ERR_INPUT, "%s \"%s\": 43 characters of base64url"
+                       " expected", what, text);
+    return 0;
+}
+
+/* ---- new ----------------------------------------------------------------- */
+
+#define QUEUE_LUA APUS_PKGDATADIR "/queue.lua"
+
+static int read_lua(struct buf *lua, const char *named, struct err *err)
+{
+    if (file_read(lua, named ? named : QUEUE_LUA, err))
+        return err_prefix(err, "the queue's code (--lua names another file)");
+    return 0;
+}
+
+/* Whether it answers: there are networks that do not evaluate what a process
+ * item brings along. */
+static int is_alive(struct talk *t, struct err *err)
+{
+    static const struct item_text_tag info[] = { { "Action", "Info" } };
+    const struct ao_out *out = NULL;
+    struct ao_result r;
+
+    if (talk_say(t, info, 1, "", 0, "Info-Response", &r, &out, err) < 0)
+        return 0;
+    ao_result_clear(&r);
+    return 1;
+}
+
+/* The code as a message of its own. */
+static int load_lua(struct talk *t, const struct buf *lua, struct err *err)
+{
+    static const struct item_text_tag eval[] = { { "Action", "Eval" } };
+    struct ao_result r = { .root = NULL };
+    unsigned char id[32];
+    struct buf item;
+    int rc = -1;
+
+    buf_init(&item, AO_MAX_DATA + ITEM_HEAD_MAX);
+    if (ao_message(t->ao, &item, id, t->process, eval, 1, lua->data, lua->len,
+                   err) == 0 &&
+        ao_send(t->ao, item.data, item.len, err) == 0 &&
+        ao_result(t->ao, &r, t->process, id, WAIT_S, err) == 0)
+        rc = r.error ? err_set(err, ERR_INPUT, "the queue's code raised an"
+                               " error: %.200s", r.error) : 0;
+    ao_result_clear(&r);
+    buf_clear(&item);
+    return rc;
+}
+
+static int spawn(struct talk *t, const struct buf *lua, struct err *err)
+{
+    static const struct item_text_tag tag[] = { { "Name", "apus-queue" } };
+    struct err why = ERR_INIT;
+    unsigned char id[32];
+    struct buf item;
+    char text[ID_TEXT];
+    int rc;
+
+    buf_init(&item, LUA_MAX + ITEM_HEAD_MAX);
+    rc = ao_process(t->ao, &item, id, tag, 1, lua->data, lua->len, err) ||
+         ao_spawn(t->ao, item.data, item.len, t->process, err);
+    buf_clear(&item);
+    if (rc)
+        return -1;
+    base64url(text, t->process, 32);
+    log_info("process %s is made, waiting for it", text);
+    if (!is_alive(t, &why) &&
+        (load_lua(t, lua, err) || !is_alive(t, err)))
+        return err_prefix(err, "process %s is made and does not answer as a"
+                          " queue", text);
+    printf("%s\n", text);
+    fflush(stdout);
+    log_info("in your apus.conf: queue = %s", text);
+    return 0;
+}
+
+static int allow_self(struct talk *t, struct err *err)
+{
+    char node[ID_TEXT];
+    const struct item_text_tag tag[] = { { "Action", "Allow" },
+                                         { "Node", node } };
+    const struct ao_out *out = NULL;
+    struct ao_result r;
+
+    base64url(node, t->node, 32);
+    if (talk_say(t, tag, 2, "", 0, "Allow-Response", &r, &out, err) < 0)
+        return -1;
+    ao_result_clear(&r);
+    return 0;
+}
+
+static int make(const struct settings *s, const char *lua_path, bool self,
+                struct err *err)
+{
+    static const char nobody[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    struct talk t;
+    struct buf lua;
+    int rc;
+
+    buf_init(&lua, LUA_MAX);
+    rc = read_lua(&lua, lua_path, err);
+    /* its id takes this place when it is known */
+    if (rc == 0 && (rc = talk_open(&t, s, nobody, err)) == 0) {
+        t.wait_s = WAIT_S;
+        rc = spawn(&t, &lua, err) || (self && allow_self(&t, err)) ? -1 : 0;
+        talk_close(&t);
+    }
+    buf_clear(&lua);
+    return rc;
+}
+
+static int queue_new(struct settings *s, int argc, char **argv)
+{
+    const char *lua = NULL, **args = xcalloc((size_t)argc, sizeof(*args));
+    bool self = false;
+    const struct opt opts[] = {
+        { 0, "allow-self", NULL, "allow this node to pull from it", NULL,
+          &self },
+        { 0, "lua", "FILE", "its code; default: " QUEUE_LUA,
+          &lua, NULL },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command c = {
+        .name = "apus queue new",
+        .synopsis = "[--allow-self] [--lua FILE]",
+        .about = "Spawn a process that is a queue, and print its id.  The"
+                 " wallet owns it.  Then set\nqueue = ID, register a model"
+                 " (apus queue model) and allow nodes (apus queue allow).",
+        .opts = opts,
+    };
+    struct err err = ERR_INIT;
+    size_t n;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    free(args);
+    return status == CMD_GO ? end(make(s, lua, self, &err), &err) : status;
+}
+
+/* ---- info ---------------------------------------------------------------- */
+
+/* What a dry run says: its tags, then its lines. */
+static int print_answer(struct talk *t, const char *action, const char *name,
+                        struct err *err)
+{
+    const struct item_text_tag tag[] = { { "Action", action } };
+    const struct ao_out *out = NULL;
+    struct ao_result r;
+    char answer[64];
+    int rc;
+
+    snprintf(answer, sizeof(answer), "%s-Response", action);
+    rc = talk_ask(t, tag, 1, answer, &r, &out, err);
+    if (rc < 0)
+        return -1;
+    for (size_t i = 0; !name && i < out->n_tags; i++) {
+        const struct ao_tag *g = &out->tag[i];
+
+        if (queue_is_count(g->name))
+            printf("%s\t%s\n", g->name, g->value);
+    }
+    rc = name ? queue_print_lines(name, out->data, err) : 0;
+    ao_result_clear(&r);
+    return rc;
+}
+
+static int info(const struct settings *s, struct err *err)
+{
+    struct talk t;
+    int rc;
+
+    if (talk_open_ask(&t, s, NULL, err))
+        return -1;
+    rc = print_answer(&t, "Info", NULL, err) ||
+                 print_answer(&t, "Models", "model", err) ||
+                 print_answer(&t, "Nodes", "node", err)
+             ? -1 : 0;
+    talk_close(&t);
+    return rc;
+}
+
+static int queue_info(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    static const struct opt_command c = {
+        .name = "apus queue info",
+        .synopsis = "",
+        .about = "What the queue says of itself, of its models and of its"
+                 " nodes, one a line, with tabs\nbetween.  Nothing is"
+                 " changed by it, and nothing is proved.",
+        .opts = no_opts,
+    };
+    struct err err = ERR_INIT;
+    size_t n;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    free(args);
+    return status == CMD_GO ? end(info(s, &err), &err) : status;
+}
+
+/* ---- allow, revoke ------------------------------------------------------- */
+
+static int queue_allow(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args)), *max = NULL;
+    const struct opt opts[] = {
+        { 0, "max", "N", "most requests that it may have at once; default:"
+          " 1000", &max, NULL },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command c = {
+        .name = "apus queue allow",
+        .synopsis = "ADDRESS [--max N]",
+        .about = "Allow the node with this address to pull (apus wallet show"
+                 " tells it there).",
+        .opts = opts, .min_args = 1, .max_args = 1,
+    };
+    struct item_text_tag tag[3] = { { "Action", "Allow" }, { "Node", NULL } };
+    struct err err = ERR_INIT;
+    size_t n;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    tag[1].value = args[0];
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    if (check_id("address", tag[1].value, &err))
+        return misused(&err);
+    tag[2] = (struct item_text_tag){ "Max", max };
+    return end(say(s, tag, max ? 3 : 2, "Allow-Response", &err), &err);
+}
+
+static int queue_revoke(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args)), *block = NULL;
+    const struct opt opts[] = {
+        { 0, "block", "HEIGHT", "from this block on; default: at once",
+          &block, NULL },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command c = {
+        .name = "apus queue revoke",
+        .synopsis = "ADDRESS [--block HEIGHT]",
+        .about = "Allow a node no longer to pull.  What it has goes back.",
+        .opts = opts, .min_args = 1, .max_args = 1,
+    };
+    struct item_text_tag tag[3] = { { "Action", "Revoke" },
+                                    { "Node", NULL } };
+    struct err err = ERR_INIT;
+    size_t n;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    tag[1].value = args[0];
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    if (check_id("address", tag[1].value, &err))
+        return misused(&err);
+    tag[2] = (struct item_text_tag){ "Block", block };
+    return end(say(s, tag, block ? 3 : 2, "Revoke-Response", &err), &err);
+}
+
+/* ---- model --------------------------------------------------------------- */
+
+static int queue_model(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *name = NULL, *source = NULL;
+    const struct opt opts[] = {
+        { 0, "name", "NAME", "what requests may call it; default: WHAT if it"
+          " is a name", &name, NULL },
+        { 0, "source", "ID", "where it is on Arweave (apus model publish)",
+          &source, NULL },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command c = {
+        .name = "apus queue model",
+        .synopsis = "WHAT --source ID [--name NAME]",
+        .about = "Register a model of the store, so that requests may ask for"
+                 " it.  The first one is the\nqueue's default; the same again"
+                 " changes what is said of it.",
+        .opts = opts, .min_args = 1, .max_args = 1,
+    };
+    struct err err = ERR_INIT;
+    struct queue_model m;
+    const char *what;
+    size_t n;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    what = args[0];
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    if (!source)
+        err_set(&err, ERR_INPUT, "apus queue model: where is it on Arweave?"
+                " say --source ID (apus model publish brings it there)");
+    if (!source || check_id("--source", source, &err))
+        return misused(&err);
+    if (queue_model_find(&m, s, what, name, source, &err))
+        return cmd_fail(&err);
+    return end(say(s, m.tag, m.n_tags, "Register-Model-Response", &err),
+               &err);
+}
+
+/* ---- freeze, pause ------------------------------------------------------- */
+
+static int queue_freeze(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    static const struct item_text_tag tag[] = { { "Action", "Freeze" } };
+    bool yes = false;
+    const struct opt opts[] = {
+        { 0, "yes", NULL, "really", NULL, &yes },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command c = {
+        .name = "apus queue freeze",
+        .synopsis = "--yes",
+        .about = "Give the process away to nobody: its code cannot be changed"
+                 " any more, by anyone.  This\ncannot be undone.  The"
+                 " operators remain.",
+        .opts = opts,
+    };
+    struct err err = ERR_INIT;
+    size_t n;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    if (!yes) {
+        err_set(&err, ERR_INPUT, "apus queue freeze: this cannot be undone;"
+                " say --yes");
+        return misused(&err);
+    }
+    return end(say(s, tag, 1, "Freeze-Response", &err), &err);
+}
+
+static int queue_pause(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct item_text_tag tag[2] = { { "Action", "Pause" },
+                                    { "Mode", "yes" } };
+    static const struct opt_command c = {
+        .name = "apus queue pause",
+        .synopsis = "[yes|all|no]",
+        .about = "yes (the default): no new requests and no pulls; all:"
+                 " nothing that changes anything;\nno: go on.",
+        .opts = no_opts, .max_args = 1,
+    };
+    struct err err = ERR_INIT;
+    size_t n = 0;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    if (n > 0)
+        tag[1].value = args[0];
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    if (strcmp(tag[1].value, "yes") != 0 && strcmp(tag[1].value, "all") != 0 &&
+        strcmp(tag[1].value, "no") != 0) {
+        err_set(&err, ERR_INPUT, "\"%s\": yes, all or no expected",
+                tag[1].value);
+        return misused(&err);
+    }
+    return end(say(s, tag, 2, "Pause-Response", &err), &err);
+}
+
+/* ---- the command --------------------------------------------------------- */
+
+static const struct command verbs[] = {
+    { "new", "make a queue", queue_new },
+    { "info", "what a queue says of itself", queue_info },
+    { "allow", "let a node pull", queue_allow },
+    { "revoke", "let a node pull no longer", queue_revoke },
+    { "model", "register a model", queue_model },
+    { "pause", "stop it for a while", queue_pause },
+    { "freeze", "let nobody change its code any more", queue_freeze },
+    { NULL, NULL, NULL },
+};
+
+static void usage(FILE *to)
+{
+    fputs("usage: apus queue COMMAND [ARGUMENTS]\n"
+          "       apus queue COMMAND --help\n\n", to);
+    for (const struct command *v = verbs; v->name; v++)
+        fprintf(to, "  %-10s %s\n", v->name, v->help);
+}
+
+int cmd_queue(struct settings *s, int argc, char **argv)
+{
+    if (argc < 2) {
+        usage(stderr);
+        return CMD_MISUSED;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        usage(stdout);
+        return CMD_DONE;
+    }
+    for (const struct command *v = verbs; v->name; v++)
+        if (!strcmp(argv[1], v->name))
+            return v->run(s, argc - 1, argv + 1);
+    log_error("unknown command \"queue %s\" (see apus queue --help)",
+              argv[1]);
+    return CMD_MISUSED;
+}

@@ -1,0 +1,144 @@
+/*
+ * Models and lines for apus queue.
+ */
+#include <config.h>
+
+#include "cmd/queue_model.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/settings.h"
+#include "engine/model.h"
+#include "engine/models.h"
+
+#define LINES_MAX ((size_t)4 << 20)
+#define NAME_MAX_BYTES 64
+
+static void say(const char *line)
+{
+    log_info("%s", line);
+}
+
+/* As the queue takes one. */
+static bool is_name(const char *text)
+{
+    size_t n = strlen(text);
+
+    return n >= 1 && n <= NAME_MAX_BYTES &&
+           strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                        "0123456789._-") == n;
+}
+
+static void add(struct queue_model *m, const char *name, const char *value)
+{
+    m->tag[m->n_tags].name = name;
+    m->tag[m->n_tags++].value = value;
+}
+
+int queue_model_find(struct queue_model *m, const struct settings *s,
+                     const char *what, const char *name, const char *source,
+                     struct err *err)
+{
+    struct model_record rec;
+    unsigned char id[32];
+    uint64_t bytes = 0;
+    char *path;
+    int rc;
+
+    memset(m, 0, sizeof(*m));
+    if (!name)
+        name = what;
+    if (!is_name(name))
+        return err_set(err, ERR_INPUT, "\"%s\" is no name for a queue: 1 to"
+                       " %d of A-Z a-z 0-9 . _ -, give one with --name", name,
+                       NAME_MAX_BYTES);
+    if (models_resolve(&path, settings_text(s, "models"), what, say, err))
+        return -1;
+    rc = model_peek(&rec, id, path, err) || file_size(path, &bytes, err);
+    free(path);
+    if (rc)
+        return -1;
+    base64url(m->id, id, 32);
+    snprintf(m->bytes, sizeof(m->bytes), "%" PRIu64, bytes);
+    snprintf(m->context, sizeof(m->context), "%" PRIu32, rec.context);
+    add(m, "Action", "Register-Model");
+    add(m, "Model", m->id);
+    add(m, "Name", name);
+    add(m, "Bytes", m->bytes);
+    add(m, "Context", m->context);
+    add(m, "Source", source);
+    return 0;
+}
+
+bool queue_is_count(const char *name)
+{
+    static const char *const not[] = {
+        "Action", "Code", "Data-Protocol", "Type", "Variant", "Reference",
+        "X-Reference", "From-Process", "From-Module", "Pushed-For"
+    };
+
+    for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
+        if (strcasecmp(name, not[i]) == 0)
+            return false;
+    return true;
+}
+
+/* A value as text: a string bare, anything else as JSON. */
+static void put_value(struct buf *out, const struct json *v)
+{
+    const char *text = json_string(v);
+
+    if (text)
+        buf_puts(out, *text ? text : "-");
+    else
+        json_put(out, v);
+}
+
+static int print_line(const char *name, const char *line, size_t n,
+                      struct err *err)
+{
+    struct json *root;
+    struct buf out;
+    int rc;
+
+    if (json_parse(&root, line, n, err))
+        return err_prefix(err, "a line of the queue's answer");
+    buf_init(&out, LINES_MAX);
+    buf_puts(&out, name);
+    for (const struct json *v = json_first(root); v; v = json_next(v)) {
+        buf_puts(&out, "\t");
+        put_value(&out, v);
+    }
+    rc = buf_check(&out, "a line of the queue's answer", err);
+    /* what others chose must not write to a terminal as it likes */
+    for (size_t i = 0; i < out.len; i++)
+        if ((unsigned char)out.data[i] < 32 && out.data[i] != '\t')
+            out.data[i] = '?';
+    if (rc == 0)
+        puts(out.data);
+    buf_clear(&out);
+    json_free(root);
+    return rc;
+}
+
+int queue_print_lines(const char *name, const char *lines, struct err *err)
+{
+    while (*lines) {
+        size_t n = strcspn(lines, "\n");
+
+        if (n && print_line(name, lines, n, err))
+            return -1;
+        lines += n + (lines[n] == '\n');
+    }
+    return 0;
+}

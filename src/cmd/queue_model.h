@@ -1,0 +1,34 @@
+/*
+ * apus queue from two sides: a model of the store as the tags that register
+ * it, and lines of the queue's directories as text.
+ */
+#ifndef APUS_CMD_QUEUE_MODEL_H
+#define APUS_CMD_QUEUE_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arweave/item.h"
+#include "base/base64.h"
+
+struct err;
+struct settings;
+
+struct queue_model {
+    char id[ID_TEXT], bytes[24], context[24];
+    struct item_text_tag tag[6];
+    size_t n_tags;
+};
+
+/* The tags of Register-Model, which borrow name (NULL: `what`) and source. */
+int queue_model_find(struct queue_model *m, const struct settings *s,
+                     const char *what, const char *name, const char *source,
+                     struct err *err);
+
+/* Whether a tag of Info's answer is something to be told. */
+bool queue_is_count(const char *name);
+
+/* Print JSON lines as NAME and their values, with tabs between. */
+int queue_print_lines(const char *name, const char *lines, struct err *err);
+
+#endif

@@ -1,0 +1,336 @@
+/*
+ * apus request: ask a question as a DApp would, with one's own wallet, and
+ * read the answer.  The signed message is kept before it is sent, so that
+ * whatever is lost can be taken up again by its id.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ao/ao.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "relay/dapp.h"
+#include "relay/talk.h"
+
+#define ITEM_MAX (AO_MAX_DATA + ITEM_HEAD_MAX)
+#define ANSWER_MAX ((size_t)16 << 20)
+#define FIRST_S 1      /* between two looks, doubled .. */
+#define LAST_S 15      /* .. to this: a compute unit counts them */
+#define DEFAULT_WAIT "3600"
+
+struct asking {
+    const struct settings *settings;
+    const char *text, *file, *source, *of, *model, *node;
+    const char *max_tokens, *temperature, *timeout;
+    bool wait;
+
+    struct talk talk;
+    unsigned char id[32];
+    char id_text[ID_TEXT];
+    char *kept;        /* where the signed message is */
+    uint64_t timeout_s;
+};
+
+/* ---- what is asked ------------------------------------------------------- */
+
+/* The two numbers are texts that the queue reads; here they must only be
+ * numbers, so that nothing else gets into the JSON. */
+static int put_number(struct buf *b, const char *name, const char *text,
+                      struct err *err)
+{
+    struct json *root = NULL;
+    struct err unused = ERR_INIT;
+    bool good;
+
+    if (!text)
+        return 0;
+    good = json_parse(&root, text, strlen(text), &unused) == 0 &&
+           json_number(root);
+    json_free(root);
+    if (!good)
+        return err_set(err, ERR_INPUT, "%s \"%s\": a number expected", name,
+                       text);
+    buf_printf(b, "%s\"%s\":%s", b->len > 1 ? "," : "", name, text);
+    return 0;
+}
+
+static int make_options(struct buf *b, const struct asking *a,
+                        struct err *err)
+{
+    buf_putc(b, '{');
+    if (put_number(b, "max_tokens", a->max_tokens, err) ||
+        put_number(b, "temperature", a->temperature, err))
+        return -1;
+    buf_putc(b, '}');
+    return buf_check(b, "the options", err);
+}
+
+static int read_text(struct buf *text, const struct asking *a,
+                     struct err *err)
+{
+    if (!a->file) {
+        buf_puts(text, a->text ? a->text : "");
+        return buf_check(text, "the request", err);
+    }
+    return file_read(text, a->file, err);
+}
+
+/* ---- asking -------------------------------------------------------------- */
+
+static void set_id(struct asking *a)
+{
+    char *name;
+
+    base64url(a->id_text, a->id, 32);
+    name = xasprintf("%s.item", a->id_text);
+    a->kept = file_join(settings_text(a->settings, "requests"), name);
+    free(name);
+}
+
+/* Keep it, say its id, and only then send it. */
+static int keep(struct asking *a, const struct buf *item, struct err *err)
+{
+    set_id(a);
+    if (file_mkdirs(settings_text(a->settings, "requests"), err) ||
+        file_write(a->kept, item->data, item->len, err))
+        return -1;
+    printf("%s\n", a->id_text);
+    fflush(stdout);
+    return 0;
+}
+
+static int send_kept(struct asking *a, const struct buf *item,
+                     struct err *err)
+{
+    if (dapp_send(&a->talk, item->data, item->len, err) == 0)
+        return 0;
+    if (err->code == ERR_RETRY)
+        return err_prefix(err, "whether the queue has it is not known, take"
+                          " it up with apus request --of %s", a->id_text);
+    unlink(a->kept);
+    return -1;
+}
+
+static int ask(struct asking *a, struct err *err)
+{
+    struct dapp_request r = { .model = a->model, .node = a->node };
+    struct buf text, options, item;
+    int rc;
+
+    buf_init(&text, AO_MAX_DATA);
+    buf_init(&options, 1024);
+    buf_init(&item, ITEM_MAX);
+    rc = read_text(&text, a, err) || make_options(&options, a, err) ? -1 : 0;
+    if (rc == 0) {
+        r.text = text.len ? text.data : "";
+        r.n = text.len;
+        r.source = a->source;
+        r.options = options.len > 2 ? options.data : NULL;
+        rc = dapp_sign(&a->talk, &item, a->id, &r, err) ||
+                     keep(a, &item, err) || send_kept(a, &item, err)
+                 ? -1 : 0;
+    }
+    buf_clear(&item);
+    buf_clear(&options);
+    buf_clear(&text);
+    return rc;
+}
+
+/* ---- waiting ------------------------------------------------------------- */
+
+/* The queue does not know it: it may never have got there. */
+static int send_again(struct asking *a, bool *sent, struct err *err)
+{
+    struct buf item;
+    int rc;
+
+    if (*sent || !file_exists(a->kept))
+        return err_set(err, ERR_INPUT, "the queue has no request %s (any"
+                       " more): it was given up, cancelled, or finished long"
+                       " ago", a->id_text);
+    buf_init(&item, ITEM_MAX);
+    rc = file_read(&item, a->kept, err);
+    if (rc == 0)
+        rc = send_kept(a, &item, err);
+    buf_clear(&item);
+    *sent = true;
+    return rc;
+}
+
+static int print_answer(const struct asking *a, const struct dapp_status *s,
+                        struct err *err)
+{
+    struct buf text;
+    int rc;
+
+    buf_init(&text, ANSWER_MAX);
+    rc = dapp_answer(&a->talk, a->settings, s, a->id, &text, err);
+    if (rc == 0) {
+        if (text.len)
+            fwrite(text.data, 1, text.len, stdout);
+        fputs("\n", stdout);
+        if (s->conflict)
+            log_warning("another node had another result for this request");
+        unlink(a->kept);
+    }
+    buf_clear(&text);
+    return rc;
+}
+
+/* One look: 0 answered, 1 not yet, -1. */
+static int look(struct asking *a, bool *sent, struct err *err)
+{
+    struct dapp_status s;
+    int rc;
+
+    if (dapp_status(&a->talk, &s, a->id, err))
+        return err->code == ERR_RETRY ? 1 : -1;
+    switch (s.state) {
+    case DAPP_GONE:
+        rc = send_again(a, sent, err);
+        return rc == 0 ? 1 : -1;
+    case DAPP_DONE:
+        rc = print_answer(a, &s, err);
+        return rc && err->code == ERR_RETRY ? 1 : rc;
+    case DAPP_PENDING:
+    case DAPP_LEASED:
+        break;
+    }
+    err_set(err, ERR_RETRY, "it is %s", s.state == DAPP_PENDING
+            ? "waiting for a node" : "being answered");
+    return 1;
+}
+
+/* 0 answered, 1 saved, -1. */
+static int wait_for(struct asking *a, struct err *err)
+{
+    time_t end = time(NULL) + (time_t)a->timeout_s;
+    unsigned pause = FIRST_S;
+    bool sent = false;
+
+    for (;;) {
+        struct err why = ERR_INIT;
+        int rc = look(a, &sent, &why);
+
+        if (rc < 0)
+            *err = why;
+        if (rc <= 0)
+            return rc;
+        if (cmd_interrupted() || time(NULL) >= end) {
+            log_warning("no answer yet%s%s; apus request --of %s takes it"
+                        " up", why.text[0] ? ": " : "", why.text,
+                        a->id_text);
+            return 1;
+        }
+        sleep(pause);
+        pause = 2 * pause < LAST_S ? 2 * pause : LAST_S;
+    }
+}
+
+/* ---- the command --------------------------------------------------------- */
+
+static int check_use(struct asking *a, size_t n_args, struct err *err)
+{
+    unsigned char id[32];
+
+    if ((n_args > 0) + (a->file != NULL) + (a->source != NULL) +
+            (a->of != NULL) != 1)
+        return err_set(err, ERR_INPUT, "apus request: a text, or -f FILE, or"
+                       " --source ID, or --of ID");
+    if (a->source && base64url_id(id, a->source))
+        return err_set(err, ERR_INPUT, "--source \"%s\": an id of 43"
+                       " characters", a->source);
+    if (a->of && base64url_id(a->id, a->of))
+        return err_set(err, ERR_INPUT, "--of \"%s\": the id of a request, 43"
+                       " characters", a->of);
+    if (json_u64_text(a->timeout, &a->timeout_s) ||
+        a->timeout_s > 10000000)
+        return err_set(err, ERR_INPUT, "--timeout \"%s\": seconds expected",
+                       a->timeout);
+    return 0;
+}
+
+static int do_request(struct asking *a, size_t n_args)
+{
+    struct err err = ERR_INIT;
+    int rc;
+
+    if (check_use(a, n_args, &err)) {
+        log_err(&err);
+        return CMD_MISUSED;
+    }
+    cmd_catch_signals();
+    rc = a->of ? talk_open_ask(&a->talk, a->settings, NULL, &err)
+               : talk_open(&a->talk, a->settings, NULL, &err);
+    if (rc)
+        return cmd_fail(&err);
+    if (a->of)
+        set_id(a);
+    else
+        rc = ask(a, &err);
+    if (rc == 0 && (a->wait || a->of))
+        rc = wait_for(a, &err);
+    free(a->kept);
+    talk_close(&a->talk);
+    if (rc < 0)
+        return cmd_fail(&err);
+    return rc ? CMD_SAVED : CMD_DONE;
+}
+
+int cmd_request(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct asking a = { .settings = s, .timeout = DEFAULT_WAIT };
+    const struct opt opts[] = {
+        { 'f', "file", "FILE", "the text is in this file", &a.file, NULL },
+        { 0, "source", "ID", "the text is in this item on Arweave",
+          &a.source, NULL },
+        { 'm', "model", "MODEL", "name or id of a model; default: the"
+          " queue's", &a.model, NULL },
+        { 0, "node", "ADDRESS", "only this node may answer", &a.node, NULL },
+        { 0, "max-tokens", "N", "most tokens of the answer; default: 256",
+          &a.max_tokens, NULL },
+        { 0, "temperature", "T", "0 is greedy; default: 1", &a.temperature,
+          NULL },
+        { 0, "wait", NULL, "wait for the answer and print it", NULL,
+          &a.wait },
+        { 0, "of", "ID", "wait for the answer of this request", &a.of,
+          NULL },
+        { 0, "timeout", "SECONDS", "how long to wait; default: 3600",
+          &a.timeout, NULL },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus request",
+        .synopsis = "TEXT | -f FILE | --source ID | --of ID [-m MODEL]"
+                    " [--node ADDRESS] [--max-tokens N] [--temperature T]"
+                    " [--wait] [--timeout SECONDS]",
+        .about = "Leave a request with the queue on AO and print its id;"
+                 " with --wait, its answer too:\nthe text of the item on"
+                 " Arweave, if it is signed by the node and is what it says"
+                 " it is.\nExit status 75: no answer yet, take it up with"
+                 " --of.",
+        .opts = opts, .min_args = 0, .max_args = 1,
+    };
+    size_t n_args = 0;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+
+    if (n_args > 0)
+        a.text = args[0];
+    free(args);
+    return status == CMD_GO ? do_request(&a, n_args) : status;
+}

@@ -1,0 +1,53 @@
+/*
+ * What a DApp does with a queue (doc/queue.md): ask, look how far it is, and
+ * read the answer, which is believed only as far as it is signed.
+ */
+#ifndef APUS_RELAY_DAPP_H
+#define APUS_RELAY_DAPP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct settings;
+struct talk;
+
+/* A request; NULL and 0 are the queue's defaults. */
+struct dapp_request {
+    const char *text;
+    size_t n;
+    const char *source; /* instead of a text: id of an item that holds it */
+    const char *model, *node;
+    const char *options; /* JSON for X-Options, or NULL */
+};
+
+/* Append the signed Infer; id is the request's. */
+int dapp_sign(struct talk *t, struct buf *item, unsigned char id[32],
+              const struct dapp_request *r, struct err *err);
+
+/* Send it, as often as needed: 0 the queue has taken it.  ERR_INPUT if it is
+ * refused, with what the queue says; ERR_RETRY: nothing is known, send it
+ * again. */
+int dapp_send(struct talk *t, const void *item, size_t n, struct err *err);
+
+/* Where a request is. */
+enum dapp_state { DAPP_PENDING, DAPP_LEASED, DAPP_DONE, DAPP_GONE };
+struct dapp_status {
+    enum dapp_state state;
+    unsigned char node[32], result[32], item[32]; /* of DAPP_DONE */
+    bool conflict; /* another node had another result */
+};
+int dapp_status(struct talk *t, struct dapp_status *s,
+                const unsigned char id[32], struct err *err);
+
+/* Append the text of a request that is done, read from Arweave: the item is
+ * signed by that node, answers this request of this queue, and its hashes are
+ * those of what it says.  ERR_RETRY if no gateway has it yet; ERR_INPUT if it
+ * is not so, or if the answer is an error (every correct node's). */
+int dapp_answer(const struct talk *t, const struct settings *settings,
+                const struct dapp_status *s, const unsigned char id[32],
+                struct buf *text, struct err *err);
+
+#endif

@@ -1,0 +1,199 @@
+#!/bin/sh
+# apus pull and apus queue on a localnet, with the real queue: what DApps have
+# left becomes a batch, once; what cannot be had goes back; a file of requests
+# is a batch of its own; a compute unit that lies is refused; HyperBEAM too.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/localnet.sh"
+
+net_up && r=0 || r=1
+report $r "a localnet"
+[ $r -eq 0 ] || finish
+APUS_CONFIG=$net/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_HTTP_RETRIES=1
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_HTTP_RETRIES
+dapp="--wallet $net/dapp.json"
+tab=$(printf '\t')
+octets='Content-Type: application/octet-stream'
+
+todo() { # how many requests wait in todo
+    cat spool/todo/b*/requests.jsonl 2>/dev/null | wc -l
+}
+count() { # NAME: a number of queue info
+    "$apus" queue info 2>err | sed -n "s/^$1$tab//p"
+}
+is() { # NAME GOT EXPECTED
+    [ "$2" = "$3" ] && r=0 || r=1
+    echo "$2, not $3" >out
+    report $r "$1"
+}
+ask() { # ARGUMENT...: the id of a new request
+    # shellcheck disable=SC2086
+    "$apus" request $dapp "$@" 2>err
+}
+
+# ---- a queue --------
+gives 1 "a pull without a queue" pull
+has err 'apus queue new' "it says what to do"
+gives 1 "no code" queue new --lua none.lua
+has err 'queue.lua\|none.lua' "it names the file"
+gives 0 "a new queue" queue new --lua "$top/contrib/ao/queue.lua"
+queue=$(cat out)
+APUS_QUEUE=$queue
+export APUS_QUEUE
+is "its id is 43 characters" "${#queue}" 43
+gives 1 "a pull without a model" pull
+has err 'apus model add' "it says what to do"
+model=$("$apus" model add "$top/models/nano" nano 2>err)
+gives 1 "a pull of a node that is not allowed" pull
+has err "apus queue allow $("$apus" wallet show)" "it says who can do what"
+is "nothing is left of it" "$(ls spool/tmp)" ""
+# shellcheck disable=SC2086
+gives 1 "a stranger allows a node" queue allow "$queue" $dapp
+gives 0 "the owner allows this one" queue allow "$("$apus" wallet show)" \
+    --max 50
+gives 2 "no address" queue allow me
+gives 2 "a model that is nowhere" queue model nano
+gives 0 "a model" queue model nano --source "$queue"
+gives 0 "what the queue says" queue info
+has out "^model$tab$model${tab}nano$tab$queue${tab}1298756${tab}512$tab" \
+    "it has the model"
+has out "^node$tab$("$apus" wallet show)${tab}50${tab}0$tab" "and the node"
+gives 0 "a pull where nothing waits" pull -q
+[ ! -s out ] && [ ! -s err ] && r=0 || r=1
+report $r "is silent with -q"
+
+# ---- requests --------
+for i in 1 2 3 4 5; do
+    ask "What is $i + 4?" --max-tokens 4
+done >ids
+is "five requests wait" "$(count Pending)" 5
+gives 2 "a lease that is too short" pull --ttl 5
+gives 1 "of a model that is not here" pull -m nothing
+gives 0 "three of them" pull --max 3 --pull-max 2 -m nano
+has out "${tab}3$tab$model\$" "it prints how many, and the model"
+is "three are in todo" "$(todo)" 3
+is "three are leased" "$(count Leased)" 3
+gives 0 "the other two" pull
+is "five are in todo" "$(todo)" 5
+cat spool/todo/b*/requests.jsonl |
+    sed 's/{"custom_id":"\([^"]*\)".*/\1/' | sort >got
+sort ids >want
+cmp got want >out 2>&1 && r=0 || r=1
+report $r "they are those that were asked"
+for b in spool/todo/b*; do
+    [ -s "$b/lease" ] && [ -s "$b/wire/0000.item" ] && r=0 || r=1
+    report $r "a lease and what was sent are kept"
+done
+gives 0 "revoke the node" queue revoke "$("$apus" wallet show)"
+is "what it had goes back" "$(count Pending)" 5
+gives 0 "allow it again" queue allow "$("$apus" wallet show)"
+rm -r spool/todo/b*
+
+# ---- sources --------
+printf 'What is 7 + 8?' | netcall sign "$net/dapp.json" - A=b >item
+source=$(netcall id <item)
+netcall post "$url/bundler/v1/tx" "$octets" <item >out
+good=$(ask --source "$source" --max-tokens 4)
+bad=$(ask --source "$model" --max-tokens 4)
+gives 0 "a pull with sources" pull
+has spool/todo/b*/requests.jsonl \
+    "\"$good\".*\"content\":\"What is 7 + 8?\"" "the text is on Arweave"
+has err "request $bad goes back: " "one that is nowhere goes back"
+is "all others are in todo" "$(todo)" 6
+is "one waits again" "$(count Pending)" 1
+# what went back is in front: five times, and it is given up
+for i in 1 2 3 4; do "$apus" pull -q >out 2>err; done
+is "what cannot be had is given up" "$(count Pending)" 0
+rm -r spool/todo/b*
+
+# ---- a file of requests --------
+lines=2000
+[ -z "${APUS_LONG:-}" ] || lines=100000
+awk -v n=$lines 'BEGIN { for (i = 0; i < n; i++)
+    printf "{\"custom_id\":\"q%d\",\"method\":\"POST\",\"url\":\"/v1/" \
+        "completions\",\"body\":{\"prompt\":\"%d\"}}\n", i, i }' >file.jsonl
+netcall sign "$net/dapp.json" - A=b <file.jsonl >item
+source=$(netcall id <item)
+netcall post "$url/bundler/v1/tx" "$octets" <item >out
+# base64url of a hash: three hexadecimal digits are two of 64
+sha=$(sha256sum <file.jsonl | awk '
+    function digit(i) { return index("0123456789abcdef", substr(h, i, 1)) - 1 }
+    function letter(v) { return substr(c, int(v) + 1, 1) }
+    { c = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+      h = substr($1, 1, 64) "00"
+      for (i = 1; i < 67; i += 3) {
+          v = 256 * digit(i) + 16 * digit(i + 1) + digit(i + 2)
+          t = t letter(v / 64) letter(v % 64)
+      }
+      print substr(t, 1, 43) }')
+batch() { # SHA256 COUNT: an Infer-Batch
+    netcall sign "$net/dapp.json" "$queue" Data-Protocol=ao \
+        Variant=ao.TN.1 Type=Message Action=Infer-Batch "X-Source=$source" \
+        "X-Count=$2" "X-Sha256=$1" X-Model=nano </dev/null >item
+    netcall post "$url/mu" "$octets" <item >out
+    netcall id <item
+}
+request=$(batch "$sha" $lines)
+gives 0 "a pull of a file" pull
+has out "${tab}$lines$tab$model\$" "it has all lines"
+has spool/todo/b*/batch.json "\"kind\":\"batch\",\"request\":\"$request\"" \
+    "it says which request that is"
+cmp file.jsonl spool/todo/b*/requests.jsonl >out 2>&1 && r=0 || r=1
+report $r "the file is what was asked"
+rm -r spool/todo/b*
+batch "$sha" 1999 >id
+gives 0 "a file of another length" pull
+has err "goes back: the file has $lines lines and not 1999" "goes back"
+is "and is no batch" "$(todo)" 0
+for i in 1 2 3 4; do "$apus" pull -q >out 2>err; done
+
+# ---- a compute unit that lies --------
+# requests that nobody made (cu-false-requests) look like any other: the queue
+# says that it does not know them when they are answered
+cases='cu-twice cu-absurd-numbers'
+[ -z "${APUS_LONG:-}" ] || cases="$cases cu-wrong-ids cu-huge-prompt"
+for case in $cases; do
+    ask "What is 1 + 1?" >ids
+    ask "What is 2 + 1?" >ids
+    net_down
+    net_up --hostile $case
+    status=0
+    "$apus" pull >out 2>err || status=$?
+    [ $status -eq 1 ] && [ "$(todo)" -eq 0 ] && r=0 || r=1
+    report $r "$case is refused"
+    [ "$(grep -c 'error: ' err)" -eq 1 ] && r=0 || r=1
+    report $r "$case: one message: $(sed -n 's/.*error: //p' err | cut -c1-60)"
+    net_down
+    net_up
+    "$apus" pull -q >out 2>err || :
+    [ "$(todo)" -ge 2 ] && r=0 || r=1
+    report $r "$case: nothing is lost"
+    rm -r spool/todo/b* 2>/dev/null || :
+done
+
+# ---- a messenger whose answers get lost, and limits --------
+net_down
+net_up --hostile lost-answer
+ask "What is 3 + 1?" >ids
+gives 0 "a pull whose answers are lost" pull
+has out "${tab}1$tab$model\$" "it comes through"
+
+# ---- HyperBEAM --------
+net_down
+net_up
+APUS_AO_NETWORK=hyperbeam
+export APUS_AO_NETWORK
+rm -r spool/todo/b*
+ask "What is 4 + 1?" >ids
+gives 0 "a pull from a HyperBEAM node" pull
+has out "${tab}1$tab$model\$" "it comes through"
+gives 0 "pause" queue pause all
+gives 1 "a pull while it is paused" pull
+has err 'paused' "it says so"
+gives 0 "go on" queue pause no
+gives 2 "freeze without --yes" queue freeze
+gives 1 "freeze without operators" queue freeze --yes
+finish

@@ -1,0 +1,107 @@
+#!/bin/sh
+# apus request on a localnet: asked, answered by the pretended engine, pushed,
+# read from Arweave and checked; whatever is lost is taken up by its id, and
+# what the queue refuses is told.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/localnet.sh"
+worker=$(dirname "$apus")/apus-worker
+
+net_up && r=0 || r=1
+report $r "a localnet"
+[ $r -eq 0 ] || finish
+APUS_CONFIG=$net/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_HTTP_RETRIES=0
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_HTTP_RETRIES
+kept=$tmp/.local/share/apus/requests
+"$apus" model add "$top/models/nano" nano >out 2>err
+APUS_QUEUE=$("$apus" queue new --allow-self \
+    --lua "$top/contrib/ao/queue.lua" 2>err)
+export APUS_QUEUE
+"$apus" queue model nano --source "$APUS_QUEUE" 2>err
+dapp="--wallet $net/dapp.json"
+ask() { # STATUS NAME ARGUMENT...
+    status=$1
+    name=$2
+    shift 2
+    # shellcheck disable=SC2086
+    gives "$status" "$name" request $dapp "$@"
+}
+answer() { # everything that waits
+    "$apus" pull -q >out 2>err && "$worker" >out 2>err &&
+        "$apus" push >out 2>err && r=0 || r=1
+    report $r "a node answers"
+}
+
+# ---- misuse, refusals --------
+ask 2 "nothing to ask"
+ask 2 "a text and a file" text -f file
+ask 2 "no id" --of 7
+ask 2 "no time" text --timeout soon
+ask 1 "an empty file" -f /dev/null
+ask 1 "no number" text --max-tokens '1,"seed":2'
+ask 1 "a model that the queue has not" text -m none
+has err '404' "the queue says so"
+ask 1 "a number out of its range" text --temperature 1000
+has err '400.*temperature' "the queue says so"
+head -c 5000 /dev/zero | tr '\0' x >long
+ask 1 "a text that is too long" -f long
+has err '400' "the queue says so"
+ls "$kept" >out
+[ ! -s out ] && r=0 || r=1
+report $r "what was refused is not kept"
+
+# ---- an answer --------
+ask 0 "a request" "What is 6 + 24?" --temperature 0
+id=$(cat out)
+[ "${#id}" -eq 43 ] && [ -s "$kept/$id.item" ] && r=0 || r=1
+report $r "its id, and it is kept"
+ask 75 "no answer yet" --of "$id" --timeout 0
+has err "waiting for a node; apus request --of $id" "it says how to go on"
+answer
+ask 0 "its answer" --of "$id"
+[ "$(cat out)" = '6 + 24 = 30' ] && r=0 || r=1
+report $r "6 + 24 = 30"
+[ ! -e "$kept/$id.item" ] && r=0 || r=1
+report $r "it is kept no longer"
+gives 0 "without a wallet" request --of "$id" --wallet "$tmp/none.json"
+printf 'What is 3 + 4?' >text
+# shellcheck disable=SC2086
+"$apus" request -f text --temperature 0 --wait $dapp >waited 2>err &
+job=$!
+for i in $(seq 100); do
+    [ ! -s waited ] || break
+    sleep 0.1
+done
+sleep 1
+answer
+wait $job && r=0 || r=1
+report $r "one that is waited for"
+[ "$(sed 1d waited)" = '3 + 4 = 7' ] && r=0 || r=1
+report $r "3 + 4 = 7"
+ask 1 "a request that nobody made" --of "$APUS_QUEUE"
+has err 'no request' "the queue has none"
+
+# ---- what is lost --------
+ask 1 "no messenger" "What is 2 + 3?" --temperature 0 \
+    --ao-mu http://127.0.0.1:9/
+id=$(cat out)
+has err "apus request --of $id" "it says how to take it up"
+ask 75 "it is taken up" --of "$id" --timeout 0
+answer
+ask 0 "and answered" --of "$id"
+[ "$(cat out)" = '2 + 3 = 5' ] && r=0 || r=1
+report $r "2 + 3 = 5"
+
+# ---- what is not so --------
+net_down
+net_up --hostile wrong-bytes
+ask 0 "a gateway that gives other bytes, and one that does not" --of "$id"
+[ "$(cat out)" = '2 + 3 = 5' ] && r=0 || r=1
+report $r "what is right is printed"
+ask 1 "only other bytes" --of "$id" --timeout 0 --gateways "$url"
+[ ! -s out ] && r=0 || r=1
+report $r "nothing else is ever printed"
+finish
