@@ -1,0 +1,78 @@
+#!/bin/sh
+# The client against the module that AO runs, over HTTP: a queue is spawned,
+# a request left, pulled, answered by nano, pushed and read.  Gateway and
+# bundler are localnet's, messenger and compute unit tests/aos-run/aos-net.mjs.
+# Needs node 20, npm and its registry.
+set -eu
+. "${top_srcdir:-.}/tests/aos-run.sh"
+. "$top/tests/scenario.sh"
+. "$top/tests/localnet.sh"
+worker=$(dirname "$apus")/apus-worker
+
+aos_job=
+aos_end() {
+    [ -z "$aos_job" ] || kill "$aos_job" 2>/dev/null || :
+}
+trap 'aos_end; net_down; rm -rf "$tmp"' EXIT
+net_up && r=0 || r=1
+report $r "gateway and bundler"
+[ $r -eq 0 ] || finish
+: >aos.out
+node --experimental-wasm-memory64 --no-warnings "$aos/aos-net.mjs" \
+    >aos.out 2>aos.err &
+aos_job=$!
+ao=
+for i in $(seq 300); do
+    ao=$(sed -n 's/^ready //p' aos.out)
+    [ -z "$ao" ] || break
+    kill -0 "$aos_job" 2>/dev/null || break
+    sleep 0.1
+done
+[ -n "$ao" ] && r=0 || r=1
+cat aos.err >err
+report $r "messenger and compute unit"
+[ $r -eq 0 ] || finish
+
+APUS_CONFIG=$net/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_AO_MU=$ao
+APUS_AO_CU=$ao
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_AO_MU APUS_AO_CU
+dapp="--wallet $net/dapp.json"
+ask() { # STATUS NAME ARGUMENT...
+    status=$1
+    name=$2
+    shift 2
+    # shellcheck disable=SC2086
+    gives "$status" "$name" request $dapp "$@"
+}
+
+"$apus" model add "$top/models/nano" nano >out 2>err
+gives 0 "spawn a queue" queue new --allow-self \
+    --lua "$top/contrib/ao/queue.lua"
+APUS_QUEUE=$(cat out)
+export APUS_QUEUE
+gives 0 "register a model" queue model nano --source "$APUS_QUEUE"
+# shellcheck disable=SC2086
+gives 1 "a stranger cannot pause it" queue pause $dapp
+has err '403\|does not allow' "it says so"
+ask 0 "a request" "What is 6 + 24?" --temperature 0
+id=$(cat out)
+ask 1 "one that is refused" "What?" --temperature 1000
+has err '400.*temperature' "with the reason"
+gives 0 "what the queue says" queue info
+has out "^Pending.1$" "one waits"
+gives 0 "pull it" pull
+grep -q "$id" spool/todo/b*/requests.jsonl && r=0 || r=1
+report $r "it is in todo"
+gives 0 "nothing waits then" pull -q
+"$worker" >out 2>err && r=0 || r=1
+report $r "nano answers"
+gives 0 "push it" push
+ask 0 "its answer" --of "$id"
+[ "$(cat out)" = '6 + 24 = 30' ] && r=0 || r=1
+report $r "6 + 24 = 30"
+gives 0 "what the queue says then" queue info
+has out "^Done.1$" "one is done"
+finish
