@@ -74,6 +74,9 @@ answers 206 "the item out of its root" get "$url/raw/$root" \
     "Range: bytes=$at-$((at + $(wc -c <large) - 1))"
 sed 1d answer | cmp -s - large && r=0 || r=1
 report $r "it is the same"
+answers 200 "the transaction" get "$url/tx/$root"
+[ "$(sed 1d answer | netcall tx)" = "$root" ] && r=0 || r=1
+report $r "it is signed"
 
 # ---- finding items ------------------------------------------------------
 finds() { # NAME BODY ID...

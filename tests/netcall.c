@@ -5,6 +5,7 @@
  *     netcall sign WALLET [TARGET|- [NAME=VALUE]...] <data >item
  *     netcall id <item              its id
  *     netcall address WALLET
+ *     netcall tx <json              its id, if it is a signed transaction
  *     netcall post URL [HEADER]... <body
  *     netcall get URL [HEADER]...   prints the status, then the body
  */
@@ -16,6 +17,7 @@
 
 #include "arweave/item.h"
 #include "arweave/key.h"
+#include "arweave/tx.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -97,6 +99,23 @@ static int item_id(void)
     return rc ? fail(&err) : 0;
 }
 
+static int transaction(void)
+{
+    struct err err = ERR_INIT;
+    struct tx tx;
+    struct buf b;
+    int rc;
+
+    read_input(&b);
+    rc = tx_check(&tx, b.data, b.len, NULL, &err);
+    if (rc == 0) {
+        print_id(tx.id);
+        tx_clear(&tx);
+    }
+    buf_clear(&b);
+    return rc ? fail(&err) : 0;
+}
+
 static int address(const char *wallet)
 {
     unsigned char a[32];
@@ -148,12 +167,14 @@ int main(int argc, char **argv)
         return sign(argc - 2, argv + 2);
     if (strcmp(what, "id") == 0)
         return item_id();
+    if (strcmp(what, "tx") == 0)
+        return transaction();
     if (strcmp(what, "address") == 0 && argc > 2)
         return address(argv[2]);
     if (strcmp(what, "post") == 0 && argc > 2)
         return call("POST", argv + 2);
     if (strcmp(what, "get") == 0 && argc > 2)
         return call("GET", argv + 2);
-    fputs("usage: netcall sign|id|address|post|get ...\n", stderr);
+    fputs("usage: netcall sign|id|address|tx|post|get ...\n", stderr);
     return 2;
 }

@@ -20,6 +20,7 @@
 #include "localnet/chain.h"
 #include "localnet/held.h"
 #include "localnet/net.h"
+#include "localnet/range.h"
 #include "localnet/routes.h"
 #include "localnet/serve.h"
 
@@ -50,39 +51,6 @@ static bool is_get(const struct call *c)
 
 /* ---- ranges -------------------------------------------------------------- */
 
-/* "bytes=a-b", "bytes=a-", "bytes=-n" of `size` bytes: 1 and the range, 0 if
- * the header is to be ignored, -1 if nothing of it is there. */
-static int parse_range(const char *text, uint64_t size, uint64_t *at,
-                       uint64_t *n)
-{
-    char first[24] = "", last[24] = "";
-    uint64_t a = 0, b = size ? size - 1 : 0;
-    const char *dash;
-
-    if (!text || strncmp(text, "bytes=", 6) != 0 || strchr(text, ','))
-        return 0;
-    text += 6;
-    dash = strchr(text, '-');
-    if (!dash || dash - text >= 24 || strlen(dash + 1) >= 24)
-        return 0;
-    memcpy(first, text, (size_t)(dash - text));
-    memcpy(last, dash + 1, strlen(dash + 1));
-    if ((first[0] && !route_number(first, &a)) ||
-        (last[0] && !route_number(last, &b)) || (!first[0] && !last[0]))
-        return 0;
-    if (!first[0]) {
-        a = b >= size ? 0 : size - b;
-        b = size ? size - 1 : 0;
-    }
-    if (a >= size || b < a)
-        return -1;
-    if (b >= size)
-        b = size - 1;
-    *at = a;
-    *n = b - a + 1;
-    return 1;
-}
-
 /* Status and range of `size` bytes: whether there is a body. */
 static bool choose_range(struct net *net, const struct call *c, enum unit u,
                          uint64_t size, struct answer *a, uint64_t *at,
@@ -97,7 +65,7 @@ static bool choose_range(struct net *net, const struct call *c, enum unit u,
     answer_header(a, "Accept-Ranges", "bytes");
     if (text && hostile_now(&net->hostile, HOSTILE_200_TO_RANGE, u))
         return true;
-    rc = parse_range(text, size, at, n);
+    rc = range_parse(text, size, at, n);
     if (rc > 0) {
         a->status = 206;
         answer_header(a, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%"

@@ -22,7 +22,7 @@
 #include "proof/digest.h"
 
 #define HOOK_EVERY 1000000
-#define HOOK_AFTER 1000
+#define HOOK_AFTER 1
 #define HASH_COST 500 /* instructions a byte of SHA-256, about AOS's cost */
 #define MAX_DEPTH 8
 
@@ -70,7 +70,7 @@ static void hook(lua_State *lua, lua_Debug *where)
     vm->used += HOOK_EVERY;
     if (vm->used <= vm->max_instructions)
         return;
-    /* soon again, so that pcall does not help */
+    /* at each instruction from here on, so that pcall does not help */
     lua_sethook(lua, hook, LUA_MASKCOUNT, HOOK_AFTER);
     luaL_error(lua, "out of gas!");
 }
