@@ -183,6 +183,65 @@ has err 'the queue accepted 1, had 0' "as one line"
 state "$whole"
 has result '"value":"done"' "the request for the file is done"
 
+# ---- a batch that nobody goes on with ----------------------------------------
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+    printf 'Tell me of %d' $i >text
+    say "$net/dapp.json" Action=Infer "X-Reference=g$i" \
+        'X-Options={"max_tokens":400}' <text
+done
+"$apus" pull >out 2>err
+batch=$(sed -n '1s/[[:space:]].*//p' out)
+APUS_BATCH=1 "$worker" --alone -- "$batch" >out 2>err </dev/null &
+pid=$!
+i=0
+log=spool/running/b$batch/a000/0000.log
+while [ $i -lt 500 ] && [ "$(cat "$log" 2>err | wc -c)" -lt 10000 ]; do
+    i=$((i + 1))
+    sleep 0.01
+done
+kill -9 $pid 2>/dev/null || :
+wait $pid 2>/dev/null || :
+gives 0 "its worker is dead" status
+mkdir -p "spool/todo/b$batch/a001" "spool/todo/b$batch/a002" \
+    "spool/todo/b$batch/a003"
+# and it gets nowhere, again and again
+gives 1 "drain gives it up" drain --launcher local
+has err 'got nowhere' "says so"
+f=spool/failed/b$batch
+[ -s "$f/why" ] && [ -s "$f/items.jsonl" ] &&
+    [ -s "$f/push/statement.receipt" ] && r=0 || r=1
+report $r "what it had answered is published"
+done=$(cat "$f/items.jsonl" 2>>err | wc -l)
+rest=$(cat "$f/refused.jsonl" 2>>err | wc -l)
+echo "$done answered, $rest given up" >>out
+[ "$done" -ge 1 ] && [ "$rest" -ge 1 ] && [ $((done + rest)) -eq 12 ] &&
+    r=0 || r=1
+report $r "and the rest given up"
+n_done=0
+n_pending=0
+for id in $(sed 's/.*"custom_id":"\([^"]*\)".*/\1/' "$f/requests.jsonl"); do
+    state "$id"
+    if grep -q '"value":"done"' result; then n_done=$((n_done + 1)); fi
+    if grep -q '"value":"pending"' result; then n_pending=$((n_pending + 1)); fi
+done
+[ $n_done -eq "$done" ] && [ $n_pending -eq "$rest" ] && r=0 || r=1
+echo "the queue: $n_done done, $n_pending pending" >>out
+report $r "the queue knows both"
+
+# where the model is gone, all of it goes back
+"$apus" pull >out 2>err
+batch=$(sed -n '1s/[[:space:]].*//p' out)
+mv models gone
+gives 1 "drain without the model" drain --launcher local
+mv gone models
+[ -s "spool/failed/b$batch/why" ] && r=0 || r=1
+report $r "the batch is in failed"
+state "$(sed -n '1s/.*"custom_id":"\([^"]*\)".*/\1/p' \
+    "spool/failed/b$batch/requests.jsonl")"
+has result '"value":"pending"' "its requests are pending"
+answer_all
+gives 0 "another takes them" push
+
 # ---- units that fail or lie --------------------------------------------------
 for case in mu/lost-answer:1 mu/500:1 cu/500:1 mu/429:1; do
     ask "h-$case" "5 + 6 ="
