@@ -317,12 +317,15 @@ static int batch_costs(const struct batch *b, uint64_t *winc,
 int push_claimed(struct push *p, const struct batch *b,
                  struct push_report *rep, struct err *err)
 {
+    char *dir = file_join(b->path, "push");
     struct results *r = NULL;
     struct push_plan plan;
     size_t n_parts;
-    int rc = -1;
+    int rc;
 
-    if (results_open(&r, b->path, err))
+    rc = file_mkdirs(dir, err) || results_open(&r, b->path, err) ? -1 : 0;
+    free(dir);
+    if (rc)
         return -1;
     n_parts = results_seal(r)->n_parts;
     rep->results = results_count(r);
@@ -332,6 +335,7 @@ int push_claimed(struct push *p, const struct batch *b,
         rc = tell_queue(p, b, r, rep, err);
         goto out;
     }
+    rc = -1;
     if (sign_all(p, b, r, &plan, err) || check_statement(b, r, err) ||
         push_open_send(p, err) ||
         check_price(p, b, &plan, n_parts, rep, err) ||
