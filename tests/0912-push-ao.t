@@ -242,6 +242,19 @@ has result '"value":"pending"' "its requests are pending"
 answer_all
 gives 0 "another takes them" push
 
+# ---- cancelled ---------------------------------------------------------------
+ask c1 '1 + 2 ='
+cancelled=$id
+"$apus" pull >out 2>err
+batch=$(sed -n '1s/[[:space:]].*//p' out)
+gives 0 "cancel a batch from AO" cancel -- "$batch"
+has out "^$batch.failed" "it is in failed"
+has err '0 answers were pushed, 1 requests went back' "its request went back"
+state "$cancelled"
+has result '"value":"pending"' "and waits"
+answer_all
+gives 0 "another takes it" push
+
 # ---- units that fail or lie --------------------------------------------------
 for case in mu/lost-answer:1 mu/500:1 cu/500:1 mu/429:1; do
     ask "h-$case" "5 + 6 ="

@@ -1,6 +1,7 @@
 /*
  * apus cancel: end the work on a batch.  The worker saves, what is answered
- * is kept, and nobody takes the batch until a person names it again.
+ * is kept, and nobody takes the batch until a person names it again.  Of a
+ * batch from AO what is answered is pushed and the rest goes back to the queue.
  */
 #include <config.h>
 
@@ -20,7 +21,10 @@
 #include "cmd/cmd.h"
 #include "cmd/owners.h"
 #include "cmd/work.h"
+#include "commit.h"
 #include "jobs/launcher.h"
+#include "relay/push.h"
+#include "store/seal.h"
 #include "store/spool.h"
 
 #define WAIT_S 180   /* KillWait and a worker that saves are far below */
@@ -116,21 +120,65 @@ static int drop_jobs(const struct batch *b, struct err *err)
     return 0;
 }
 
-static int put_away(const struct spool *s, struct batch *b, struct err *err)
+static void note(void *self, bool warning, const char *text)
 {
-    char *why = file_join(b->path, "why");
-    int rc = file_write(why, WHY, strlen(WHY), err);
+    (void)self;
+    if (warning)
+        log_warning("%s", text);
+    else
+        log_info("%s", text);
+}
 
-    free(why);
+/* Others wait for its requests. */
+static int give_back(const struct spool *s, struct batch *b,
+                     const struct settings *settings,
+                     const struct batch_info *info, struct err *err)
+{
+    const struct push_options o = {
+        .settings = settings, .version = PACKAGE_VERSION,
+        .commit = APUS_COMMIT, .note = note,
+    };
+    struct err unused = ERR_INIT;
+    struct seal_options seal;
+    struct push_report r;
+    struct push *p = NULL;
+    bool here = work_seal_options(&seal, settings, info->model, &unused) == 0;
+    int rc;
+
+    if (push_new(&p, s, &o, err))
+        return -1;
+    rc = push_failed(p, b, "cancelled", here ? &seal : NULL, &r, err);
+    push_free(p);
     if (rc == 0)
-        rc = spool_move(s, b, SPOOL_FAILED, err);
+        log_info("%" PRIu64 " answers were pushed, %" PRIu64 " requests went"
+                 " back to the queue", r.results, r.queue.released);
+    return rc;
+}
+
+static int put_away(const struct spool *s, struct batch *b,
+                    const struct settings *settings, struct err *err)
+{
+    struct batch_info info = { .from_ao = false };
+    char *why = file_join(b->path, "why");
+    struct err unused = ERR_INIT;
+    int rc;
+
+    /* one that cannot be read can be put away all the same */
+    if (batch_info_read(&info, b->path, &unused) == 0 && info.from_ao)
+        rc = give_back(s, b, settings, &info, err);
+    else
+        rc = file_write(why, WHY, strlen(WHY), err)
+                 ? -1 : spool_move(s, b, SPOOL_FAILED, err);
+    free(why);
+    batch_info_clear(&info);
     if (rc > 0)
         return err_set(err, ERR_RETRY, "\"%s\" was taken by a worker in this"
                        " moment: cancel it again", b->path);
     return rc;
 }
 
-static int cancel(const struct spool *s, const char *name, struct err *err)
+static int cancel(const struct spool *s, const char *name,
+                  const struct settings *settings, struct err *err)
 {
     struct batch b = { .path = NULL };
     char id[ID_TEXT];
@@ -143,7 +191,7 @@ static int cancel(const struct spool *s, const char *name, struct err *err)
         else if (b.state == SPOOL_RUNNING)
             rc = end_work(s, &b, err);
         if (rc == 0 && b.state == SPOOL_TODO)
-            rc = drop_jobs(&b, err) || put_away(s, &b, err) ? -1 : 0;
+            rc = drop_jobs(&b, err) || put_away(s, &b, settings, err) ? -1 : 0;
         if (rc == 0)
             printf("%s\t%s\n", id, spool_state_name(b.state));
     }
@@ -159,7 +207,9 @@ int cmd_cancel(struct settings *s, int argc, char **argv)
         .name = "apus cancel",
         .synopsis = "BATCH ...",
         .about = "End the work on batches: the worker saves and leaves, what"
-                 " is answered is kept.\nPrint where each batch is then.",
+                 " is answered is kept;\nof a batch from AO it is pushed, and"
+                 " the rest goes back to the queue.\nPrint where each batch is"
+                 " then.",
         .opts = opts, .min_args = 1, .max_args = SIZE_MAX,
     };
     struct spool *spool = NULL;
@@ -172,7 +222,7 @@ int cmd_cancel(struct settings *s, int argc, char **argv)
         if (spool_open(&spool, settings_text(s, "spool"), &err))
             status = cmd_fail(&err);
         for (size_t i = 0; status == CMD_DONE && i < n_args; i++)
-            if (cancel(spool, args[i], &err))
+            if (cancel(spool, args[i], s, &err))
                 status = cmd_fail(&err);
         spool_close(spool);
     }
