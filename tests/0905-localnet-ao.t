@@ -59,6 +59,10 @@ end)
 Handlers.add("Echoed", "Echoed", function(msg)
     Last = msg.From .. "/" .. msg.Owner .. "/" .. msg.Data
 end)
+Handlers.add("Pull", "Pull", function(msg)
+    ao.send({ Target = msg.From, Data = '{"id":"i","prompt":"p"}\n', Tags = {
+        { name = "Action", value = "Pull-Response" } } })
+end)
 Handlers.add("State", "State", function(msg)
     ao.send({ Target = msg.From, Data = Count .. " " .. tostring(Last) })
     ao.send({ device = "patch@1.0", cache = { Count = tostring(Count) } })
@@ -167,4 +171,21 @@ answers 200 "slot" get "$url/hb/$a/slot/current"
 has answer "^$slot" "the current slot"
 answers 200 "a patched key" get "$url/hb/$a~process@1.0/now/cache/count"
 has answer '^41' "its value"
+
+# ---- a net that lies ----------------------------------------------------
+net_down
+net_up --hostile cu-twice:1 --hostile mu/429:1 --hostile lost-answer:1 &&
+    r=0 || r=1
+report $r "it starts hostile"
+item Message "$a" Action=Pull <x
+answers 500 "too many" post "$url/mu/" "$octets" <item
+has answer 'Rate limit exceeded' "the messenger wraps it"
+answers none "the answer is lost" post "$url/mu/" "$octets" <item
+answers 500 "the item was taken" post "$url/mu/" "$octets" <item
+has answer 'already exists' "it says so"
+result "$id" "$a"
+has result 'id\\".*id\\"' "a line comes twice"
+result "$id" "$a"
+grep -q 'id\\".*id\\"' result && r=1 || r=0
+report $r "the next time it does not"
 finish
