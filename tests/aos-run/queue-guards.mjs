@@ -116,8 +116,13 @@ export async function frozen () {
   is(a.code, '403', 'nor make operators')
   a = await q.say(owner, { Action: 'Freeze' })
   is(a.code, '200', 'the owner does')
-  a = await q.say(owner, { Action: 'Eval' }, 'Queue = nil return "done"')
-  is(a.raw.Output.data, '', 'no code runs after that')
+  await q.say(alice, [{ name: 'Action', value: 'Info' },
+    { name: 'Id', value: pid }])
+  const code = 'Queue = nil return "done"'
+  a = await q.say(alice, { Action: 'Eval' }, code)
+  is(a.raw.Output.data, '', 'whoever comes next is no owner')
+  a = await q.say(owner, { Action: 'Eval' }, code)
+  is(a.raw.Output.data, '', 'nor is who was')
   a = await q.say(alice, [{ name: 'Action', value: 'Eval' },
     { name: 'Id', value: pid }, { name: 'Type', value: 'Process' }],
   'Queue = nil')

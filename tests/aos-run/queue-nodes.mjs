@@ -220,6 +220,10 @@ export async function floods () {
   await q.p.eval('Queue.max_open = Queue.n_open')
   is((await q.many([[carol, infer('c'), 'x']]))[0].code, '429',
     'the queue is full')
+  await q.p.eval('Queue.max_open, Queue.max_size = 50000, Queue.size + 400')
+  is((await q.many([[carol, infer('d'), 'x'.repeat(400)],
+    [carol, infer('e'), 'x']])).map((a) => a.code), ['429', undefined],
+  'by bytes too')
   const t = await q.many([[alice, pull({ Models: model2 })],
     [q.node2, pull({ Models: model2 })]])
   is([t[0].code, t[1].code], ['403', '204'], 'who is not allowed gets nothing')

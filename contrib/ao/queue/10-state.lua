@@ -25,14 +25,14 @@ local function new_state()
     return {
         format = FORMAT, paused = "no", frozen = "no", now = 0, height = 0,
         serial = 0, conflicts = 0, loaded = 0, load_into = "",
-        n_open = 0, n_pending = 0, n_leased = 0,
+        n_open = 0, n_pending = 0, n_leased = 0, size = 0,
         open = {}, keys = {}, requesters = {}, rings = {},
         leases = {}, heap = {},
         done = {}, order = {}, first = 1, last = 0,
         models = {}, model_list = {}, names = {}, default_model = "",
         nodes = {}, node_list = {}, operators = {},
         max_open = 50000, max_requester = 1000, max_prompt = 4096,
-        max_done = 100000, price = "0", token = ""
+        max_size = 134217728, max_done = 100000, price = "0", token = ""
     }
 end
 

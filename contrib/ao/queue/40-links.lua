@@ -207,6 +207,7 @@ local function open_request(id, r)
     Q.keys[key_of(r.from, r.reference)] = id
     Q.requesters[r.from] = (Q.requesters[r.from] or 0) + 1
     Q.n_open = Q.n_open + 1
+    Q.size = Q.size + #r.line
 end
 
 -- Out of wherever it is; it is open no more.
@@ -221,6 +222,7 @@ local function close_request(id)
     local n = Q.requesters[r.from] - 1
     Q.requesters[r.from] = n > 0 and n or nil
     Q.n_open = Q.n_open - 1
+    Q.size = Q.size - #r.line
 end
 
 local function forget_key(from, reference, id)

@@ -149,7 +149,7 @@ local function add_request(m, r)
             respond_done(id, d, r.session, "")
         end
         return
-    elseif Q.n_open >= Q.max_open then
+    elseif Q.n_open >= Q.max_open or Q.size + #r.line > Q.max_size then
         return reject(m, 429, "the queue is full")
     elseif (Q.requesters[r.from] or 0) >= Q.max_requester then
         return reject(m, 429, "too many open requests of this requester")
@@ -251,7 +251,7 @@ function action.Info(m)
         "Leased", Q.n_leased, "Done", Q.last - Q.first + 1,
         "Conflicts", Q.conflicts, "Max-Open", Q.max_open,
         "Max-Requester", Q.max_requester, "Max-Prompt", Q.max_prompt,
-        "Max-Done", Q.max_done
+        "Max-Done", Q.max_done, "Size", Q.size, "Max-Size", Q.max_size
     })
 end
 

@@ -122,6 +122,7 @@ local limits = {
     { "max-open", "max_open", 1, 50000 },
     { "max-requester", "max_requester", 1, 50000 },
     { "max-prompt", "max_prompt", 1, 4096 },
+    { "max-size", "max_size", 1, 268435456 },
     { "max-done", "max_done", 0, 100000 }
 }
 
@@ -156,8 +157,8 @@ local function set_values(t)
     return new, why
 end
 
-local SET = { "max_open", "max_requester", "max_prompt", "max_done",
-    "default_model", "price", "token", "operators" }
+local SET = { "max_open", "max_requester", "max_prompt", "max_size",
+    "max_done", "default_model", "price", "token", "operators" }
 
 function action.Set(m)
     if not commands(m, m.tag.operators ~= nil) then

@@ -4,7 +4,7 @@
 
 local CONFIG = {
     "default_model", "price", "token", "max_open", "max_requester",
-    "max_prompt", "max_done", "now", "height", "conflicts"
+    "max_prompt", "max_size", "max_done", "now", "height", "conflicts"
 }
 local MODEL = { "name", "source", "bytes", "context", "price" }
 local NODE = { "max", "revoked", "models", "did", "hardware" }
@@ -13,8 +13,8 @@ local OPEN = {
     "reasons", "had"
 }
 local INTEGER = {}
-for name in ("max_open max_requester max_prompt max_done now height " ..
-    "conflicts bytes context max revoked sum reasons"):gmatch("%S+") do
+for name in ("max_open max_requester max_prompt max_size max_done now " ..
+    "height conflicts bytes context max revoked sum reasons"):gmatch("%S+") do
     INTEGER[name] = true
 end
 
@@ -174,8 +174,11 @@ end
 function load_line.done(l)
     done_put(l.id, l.text)
     local d = done_get(l.id)
-    Q.keys[key_of(d.from, d.reference)] =
-        Q.keys[key_of(d.from, d.reference)] or l.id
+    local key = key_of(d.from, d.reference)
+    -- under one reference an open request, else the last that was done
+    if not Q.open[Q.keys[key] or ""] then
+        Q.keys[key] = l.id
+    end
 end
 
 local function is_unused()
