@@ -149,8 +149,7 @@ static enum heard hear(struct pulling *x, size_t k, const struct buf *item,
         if (code == 204 && ao_out_tag(*out, "Message"))
             snprintf(x->why, sizeof(x->why), "%s",
                      ao_out_tag(*out, "Message"));
-        if (code >= 0)
-            ao_result_clear(r);
+        ao_result_clear(r);
         return HEARD_NOTHING;
     }
     buf_init(&text, AO_MAX_KEPT);
