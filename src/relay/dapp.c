@@ -141,7 +141,7 @@ static void note_claim(void *self, const struct check_claim *c)
 {
     struct failed *f = self;
 
-    if (!c->holds && !f->text[0])
+    if (!c->holds && !c->open && !f->text[0])
         snprintf(f->text, sizeof(f->text), "%s: %s", c->what, c->detail);
 }
 
@@ -172,10 +172,9 @@ static int compare(const struct talk *t, const struct dapp_status *s,
     return 0;
 }
 
-static int check_item(const struct talk *t, const struct dapp_status *s,
-                      const unsigned char id[32],
-                      const struct claims_item *it, struct buf *text,
-                      struct err *err)
+int dapp_check(const struct talk *t, const struct dapp_status *s,
+               const unsigned char id[32], const struct claims_item *it,
+               struct buf *text, struct err *err)
 {
     struct failed f = { "" };
     struct claims c = { .tell = note_claim, .self = &f, .key = s->node };
@@ -211,7 +210,7 @@ int dapp_answer(const struct talk *t, const struct settings *settings,
     if (rc == 0)
         rc = lookup_get(l, s->item, &it, err);
     if (rc == 0)
-        rc = check_item(t, s, id, &it.it, text, err);
+        rc = dapp_check(t, s, id, &it.it, text, err);
     if (rc)
         err_prefix(err, "answer %s", item);
     lookup_item_clear(&it);

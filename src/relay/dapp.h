@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct buf;
+struct claims_item;
 struct err;
 struct settings;
 struct talk;
@@ -49,5 +50,10 @@ int dapp_status(struct talk *t, struct dapp_status *s,
 int dapp_answer(const struct talk *t, const struct settings *settings,
                 const struct dapp_status *s, const unsigned char id[32],
                 struct buf *text, struct err *err);
+
+/* The same of an item that is here and verified. */
+int dapp_check(const struct talk *t, const struct dapp_status *s,
+               const unsigned char id[32], const struct claims_item *it,
+               struct buf *text, struct err *err);
 
 #endif
