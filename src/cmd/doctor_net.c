@@ -249,7 +249,7 @@ static int listed(struct talk *t, const char *action, const char *key,
         char want[128];
         const char *tail;
 
-        if (talk_ask(t, tag, 2, answer, &r, &o, err))
+        if (talk_ask(t, tag, 2, answer, &r, &o, err) < 0)
             return -1;
         snprintf(want, sizeof(want), "\"%s\":\"%s\"", key, id);
         found = strstr(o->data, want) != NULL;
@@ -329,7 +329,7 @@ void doctor_queue(struct doctor *d)
                    " characters", "%s", err.text);
         return;
     }
-    if (talk_ask(&t, tag, 1, "Info-Response", &r, &o, &err)) {
+    if (talk_ask(&t, tag, 1, "Info-Response", &r, &o, &err) < 0) {
         doctor_bad(d, "queue", "are queue, ao-network and its URLs right?",
                    "%s", err.text);
         talk_close(&t);
