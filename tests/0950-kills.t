@@ -59,6 +59,7 @@ left=600
 [ -z "$long" ] || left=6000
 until [ "$(done_count)" = $n_requests ] || [ $left = 0 ]; do
     left=$((left - 1))
+    age
     sleep 0.2
 done
 [ "$(done_count)" = $n_requests ] && r=0 || r=1
@@ -67,6 +68,7 @@ report $r "after $n_kills kills the queue has $(done_count) answers"
 : >stop
 wait $job_a $job_b || :
 # what was on its way
+age
 drain A && drain B && r=0 || r=1
 report $r "a last round has nothing to say"
 

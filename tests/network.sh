@@ -4,6 +4,7 @@
 #     queue_up               model, queue and two nodes, A and B: $queue
 #     ask N                  leaves N requests, ids in the file `ids`
 #     drain NODE [ARG]...    a round of a node, its messages in NODE.log
+#     age                    as if time had gone by for what has no owner
 #     done_count             how many requests are answered
 #     answered_once N        reports that N were, each once, and verify
 #
@@ -14,7 +15,11 @@ APUS_CONFIG=$net/apus.conf
 APUS_MODELS=$tmp/models
 APUS_LAUNCHER=local
 APUS_LOG_LEVEL=warning
+# small batches, so that both nodes have some
+APUS_PULL_MAX=4
+APUS_PULL_TOTAL=8
 export APUS_CONFIG APUS_MODELS APUS_LAUNCHER APUS_LOG_LEVEL
+export APUS_PULL_MAX APUS_PULL_TOTAL
 tab=$(printf '\t')
 
 queue_up() {
@@ -23,7 +28,8 @@ queue_up() {
     cp "$net/wallet.json" A.json
     cp "$net/b.json" B.json
     source=$("$apus" model publish nano --yes 2>err | tail -n 1)
-    queue=$("$apus" queue new --allow-self 2>err)
+    queue=$("$apus" queue new --allow-self \
+        --lua "$top/contrib/ao/queue.lua" 2>err)
     APUS_QUEUE=$queue
     export APUS_QUEUE
     "$apus" queue allow "$("$apus" wallet show B.json)" >out 2>err
@@ -56,6 +62,21 @@ drain() {
 }
 done_count() {
     "$apus" queue info 2>/dev/null | sed -n "s/^[Dd]one$tab//p"
+}
+
+# A batch whose claimer died before it could say who it is waits a quarter of
+# an hour.  It has waited: those that have no owner for two seconds are aged.
+age() {
+    for state in tmp running sending; do
+        for node in A B; do
+            find "$node/$state" -mindepth 1 -maxdepth 1 -name 'b*' 2>/dev/null
+        done
+    done | while read -r b; do
+        [ ! -e "$b/owner" ] || continue
+        now=$(date +%s)
+        made=$(stat -c %Y "$b" 2>/dev/null) || continue
+        [ $((now - made)) -lt 2 ] || touch -d '1 hour ago' "$b" || :
+    done
 }
 
 # Each Infer-Response that the queue sent, by what it answers.
