@@ -17,7 +17,7 @@ _apus
 printf '%s\n' "${COMPREPLY[@]}"
 TXT
     offers() {
-        bash ask.sh "$top/contrib/completion/apus.bash" "$@" >out 2>err
+        bash ask.sh "$top/contrib/completion/apus" "$@" >out 2>err
     }
     offers st
     has out '^status$' "bash completes a command"
