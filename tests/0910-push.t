@@ -216,6 +216,33 @@ mine 30
 gives 0 "and then" push
 has out "$id.confirmed" "it is there to stay"
 
+# ---- how deep ----------------------------------------------------------------
+begin nothing-free
+gives 0 "push it" push -- "$id"
+mine 30
+gives 0 "permanent for the bundler, not deep enough for us" \
+    push --confirmations 5000
+has out "$id.sent" "it is not believed alone"
+has err 'permanent for the bundler, but a gateway says' "and that is told"
+mine 4999
+gives 0 "deep enough" push --confirmations 5000
+has out "$id.confirmed" "is confirmed"
+
+begin nothing-free
+gives 0 "push it" push -- "$id"
+mine 1
+gives 0 "at once" push --confirmations 12
+has out "$id.sent" "it is not deep yet"
+mine 11
+gives 0 "before the bundler calls it permanent" push --confirmations 12
+has out "$id.confirmed" "a gateway is asked"
+
+begin gateway/500:1 second/500:1 nothing-free
+gives 0 "push it" push -- "$id"
+mine 30
+gives 0 "no gateway tells" push
+has out "$id.confirmed" "the bundler is believed"
+
 begin second/wrong-bytes nothing-free
 gives 0 "push it" push -- "$id"
 mine 30

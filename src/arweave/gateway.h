@@ -82,6 +82,20 @@ int gateways_each(struct gateways *g, size_t first, size_t end,
                   gateway_attempt_fn *attempt, void *self, struct err *err);
 const char *gateways_url(const struct gateways *g, size_t i);
 
+/* What gateways say of a transaction: the first that has it counts.  Absent:
+ * none has it, and one at least says so.  Mute: none says anything. */
+enum gateway_word { GATEWAY_MUTE, GATEWAY_ABSENT, GATEWAY_PENDING,
+                    GATEWAY_MINED };
+/* *n: its confirmations, the block that has it being the first; 0 unless it
+ * is mined.  -1 only when it was to end early; err may be filled otherwise,
+ * too, with why the last one did not answer. */
+int gateway_depth(struct gateways *g, const unsigned char id[32],
+                  enum gateway_word *word, uint64_t *n, struct err *err);
+/* The transaction that holds item `id`, by the word of one gateway; 1 if none
+ * says it, with why in err. */
+int gateway_root(struct gateways *g, const unsigned char id[32],
+                 unsigned char root[32], struct err *err);
+
 /* The data of item or transaction `id` into the file `path`, which appears
  * only when every byte was verified; what came before a failure is kept in
  * path.part and gone on with (Range) next time.  `head` (may be NULL) gets

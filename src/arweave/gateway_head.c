@@ -1,5 +1,6 @@
 /*
- * Headers of gateways, as ar.io nodes write them.
+ * Headers of gateways, as ar.io nodes write them, and the confirmations of a
+ * transaction, as nodes of Arweave do.
  */
 #include <config.h>
 
@@ -19,6 +20,7 @@
 #include "base/mem.h"
 
 #define TAG "X-Arweave-Tag-"
+#define BLOCK_HASH 48
 #define MAX_KEY 2048 /* bytes of a signature or an owner; item.h wants less */
 
 /* The only value of a header as text, at most 4 KiB; false if there is none
@@ -194,5 +196,33 @@ out:
     tags_clear(&tags);
     buf_clear(&b);
     buf_clear(&raw);
+    return rc;
+}
+
+/* ---- confirmations ----- */
+
+int gateway_depth_read(uint64_t *n, const char *json, size_t len,
+                       struct err *err)
+{
+    const char *hash;
+    struct json *root;
+    unsigned char block[BLOCK_HASH];
+    uint64_t height, got;
+    size_t n_block;
+    int rc = 0;
+
+    if (json_parse(&root, json, len, err))
+        return -1;
+    hash = json_string(json_get(root, "block_indep_hash"));
+    if (json_u64(json_get(root, "number_of_confirmations"), &got) || !got)
+        rc = err_set(err, ERR_INPUT, "no number_of_confirmations is there "
+                     "that is at least 1");
+    else if (json_u64(json_get(root, "block_height"), &height) || !hash ||
+             base64url_decode(block, sizeof block, &n_block, hash) ||
+             n_block != sizeof block)
+        rc = err_set(err, ERR_INPUT, "no block is there");
+    if (!rc)
+        *n = got;
+    json_free(root);
     return rc;
 }

@@ -1,7 +1,8 @@
 /*
  * What the headers of a gateway's answer say of an item (doc/arweave.md): in
  * which transaction it lies and where, and its parts, from which its head is
- * made again.  All of it is said by the gateway alone.
+ * made again.  And what it says of a transaction's confirmations.  All of it is
+ * said by the gateway alone.
  */
 #ifndef APUS_ARWEAVE_GATEWAY_HEAD_H
 #define APUS_ARWEAVE_GATEWAY_HEAD_H
@@ -28,5 +29,9 @@ void gateway_hint_read(struct gateway_hint *h, const char *lines, size_t n);
  * if they are not there, -1 with ERR_INPUT if they make no head. */
 int gateway_head_make(struct buf *head, const char *lines, size_t n,
                       struct err *err);
+
+/* The answer to GET /tx/{id}/status: confirmations, 1 at least. */
+int gateway_depth_read(uint64_t *n, const char *json, size_t len,
+                       struct err *err);
 
 #endif

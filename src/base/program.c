@@ -56,7 +56,7 @@ const struct setting program_settings[] = {
     { "publish", "full|hashes", "full",
       "what apus push shows of a file's requests and answers" },
     { "confirmations", "count", "18",
-      "blocks over an upload until it is called permanent" },
+      "of the transaction that holds an upload, until it is permanent" },
     { "queue", "text", "", "id of the process on AO that has the requests" },
     { "ao-network", "legacynet|hyperbeam", "legacynet",
       "how the queue is spoken to" },

@@ -261,7 +261,7 @@ int cmd_push(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus push",
-        .synopsis = "[BATCH ...] [--check] [--max-winc N]",
+        .synopsis = "[BATCH ...] [--check] [--max-winc N] [--confirmations N]",
         .about = "Bring the answers of batches to Arweave and tell the queue:"
                  " of those that are\nnamed, or else of all that came from"
                  " AO or were begun.  Signed with the wallet\nof this node;"

@@ -69,9 +69,11 @@ enum push_state {
     PUSH_CONFIRMED, /* read back */
     PUSH_AGAIN      /* some of it was lost and has been handed over again */
 };
-/* Look after a batch in sent.  A result is read back from a second gateway
- * (the only one, if there is no other) and compared; then `confirmed` is
- * written and the kept bundles go. */
+/* Look after a batch in sent.  When a gateway says that every upload is as
+ * deep as the setting `confirmations` (or none tells, and the bundler calls it
+ * permanent), a result is read back from a second gateway (the only one, if
+ * there is no other) and compared; then `confirmed` is written and the kept
+ * bundles go. */
 int push_confirm(struct push *p, const struct batch *b,
                  enum push_state *state, struct err *err);
 bool push_is_confirmed(const char *batch_path);

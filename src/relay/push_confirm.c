@@ -1,8 +1,9 @@
 /*
- * Whether what was handed over is there to stay: the bundler calls it
- * permanent, and one result, drawn at random, is read back from another
- * gateway than the first.  A transaction that was mined may lack its data, so
- * that the first alone says little.
+ * Whether what was handed over is there to stay: the transaction that holds it
+ * lies deep enough, as a gateway sees it (the bundler's word counts where none
+ * tells), and one result, drawn at random, is read back from another gateway
+ * than the first.  A transaction that was mined may lack its data, so that the
+ * first alone says little.
  */
 #include <config.h>
 
@@ -22,6 +23,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/settings.h"
 #include "relay/push_index.h"
 #include "relay/push_internal.h"
 #include "relay/push_items.h"
@@ -67,30 +69,112 @@ static int hand_over_again(struct push *p, const struct batch *b,
     return 0;
 }
 
-/* ---- what the bundler says ----------------------------------------------- */
+/* ---- how deep it lies ---------------------------------------------------- */
+
+static int open_gateways(struct push *p, struct err *err)
+{
+    if (p->gateways)
+        return 0;
+    if (gateways_new(&p->gateways, p->o.settings, err))
+        return -1;
+    gateways_stop(p->gateways, p->o.stop);
+    return 0;
+}
+
+/* What gateways said of a transaction: uploads of one batch share them. */
+struct depth {
+    bool asked;
+    unsigned char root[32];
+    enum gateway_word word;
+    uint64_t n;
+};
+
+/* Of the transaction that the bundler names, or else a gateway. */
+static int look_how_deep(struct push *p, struct depth *d,
+                         const struct push_upload *u,
+                         const unsigned char *named, struct err *err)
+{
+    struct err why = ERR_INIT;
+    unsigned char root[32];
+    int rc = 0;
+
+    if (open_gateways(p, err))
+        return -1;
+    if (named)
+        memcpy(root, named, 32);
+    else
+        rc = gateway_root(p->gateways, u->id, root, &why);
+    if (rc > 0) {
+        d->asked = false;
+        d->word = GATEWAY_MUTE;
+        return 0;
+    }
+    if (rc == 0 && d->asked && memcmp(d->root, root, 32) == 0)
+        return 0;
+    if (rc == 0)
+        rc = gateway_depth(p->gateways, root, &d->word, &d->n, &why);
+    if (rc && err)
+        *err = why;
+    memcpy(d->root, root, 32);
+    d->asked = rc == 0;
+    return rc;
+}
+
+/* Deep enough for a gateway; permanent for the bundler where none tells. */
+static bool is_permanent(const struct push *p, const struct depth *d,
+                         enum bundler_status status)
+{
+    uint64_t want = settings_count(p->o.settings, "confirmations");
+
+    if (d->word == GATEWAY_MINED)
+        return d->n >= want;
+    return d->word == GATEWAY_MUTE && status == BUNDLER_PERMANENT;
+}
+
+static int judge(struct push *p, const struct batch *b,
+                 const struct push_upload *u, enum bundler_status status,
+                 const unsigned char *root, struct depth *d,
+                 enum push_state *state, struct err *err)
+{
+    if (look_how_deep(p, d, u, root, err))
+        return -1;
+    if (is_permanent(p, d, status))
+        return 0;
+    if (*state == PUSH_CONFIRMED)
+        *state = PUSH_WAITING;
+    if (status != BUNDLER_PERMANENT)
+        return 0;
+    if (d->word == GATEWAY_ABSENT)
+        return hand_over_again(p, b, u, "is permanent for the bundler, and"
+                               " no gateway knows its transaction", state,
+                               err);
+    push_note(p, false, "%s is permanent for the bundler, but a gateway says"
+              " %" PRIu64 " confirmations", u->name, d->n);
+    return 0;
+}
 
 static int ask_about(struct push *p, const struct batch *b,
-                     const struct push_upload *u, enum push_state *state,
-                     struct err *err)
+                     const struct push_upload *u, struct depth *d,
+                     enum push_state *state, struct err *err)
 {
     enum bundler_status status;
     unsigned char root[32];
+    const char *why;
     bool has_root;
 
     if (bundler_status(push_send_bundler(p->send), u->id, &status, root,
                        &has_root, err))
         return err_prefix(err, "%s", u->name);
-    if (status == BUNDLER_PERMANENT)
-        return 0;
+    if (status == BUNDLER_PERMANENT || status == BUNDLER_PENDING ||
+        (status == BUNDLER_NEW && has_root))
+        return judge(p, b, u, status, has_root ? root : NULL, d, state, err);
     if (*state == PUSH_CONFIRMED)
         *state = PUSH_WAITING;
-    if (status == BUNDLER_UNKNOWN)
-        return hand_over_again(p, b, u, "is unknown to the bundler", state,
-                               err);
-    if (status == BUNDLER_FAILED)
-        return hand_over_again(p, b, u, "has failed at the bundler", state,
-                               err);
-    return 0;
+    if (status == BUNDLER_NEW)
+        return 0;
+    why = status == BUNDLER_UNKNOWN ? "is unknown to the bundler"
+                                    : "has failed at the bundler";
+    return hand_over_again(p, b, u, why, state, err);
 }
 
 /* All of them, until one is only waiting; *state is PUSH_CONFIRMED if all are
@@ -99,6 +183,7 @@ static int ask_about_all(struct push *p, const struct batch *b,
                          const struct push_plan *plan, size_t n_parts,
                          enum push_state *state, struct err *err)
 {
+    struct depth d = { .asked = false };
     struct push_upload u;
     int rc = 0;
 
@@ -106,7 +191,7 @@ static int ask_about_all(struct push *p, const struct batch *b,
     for (size_t i = 0; *state != PUSH_WAITING &&
          (rc = push_upload_get(&u, b->path, plan, n_parts, i, err)) == 1;
          i++) {
-        rc = ask_about(p, b, &u, state, err);
+        rc = ask_about(p, b, &u, &d, state, err);
         push_upload_clear(&u);
         if (rc)
             return -1;
@@ -220,7 +305,7 @@ static int read_one_back(struct push *p, const struct batch *b,
 
     if (rc <= 0)
         return rc;
-    if ((!p->gateways && gateways_new(&p->gateways, p->o.settings, err)) ||
+    if (open_gateways(p, err) ||
         find_upload(&u, b->path, plan, n_parts, l.bundle, err))
         return -1;
     rc = read_back(p, &l, &u, &why);

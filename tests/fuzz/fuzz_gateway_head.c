@@ -1,6 +1,7 @@
 /*
  * The headers of a gateway's answer, as lines: what they say of an item must
  * be such that it can be asked for, and a head made of them one of item.h.
+ * And the same bytes as what it says of a transaction's confirmations.
  */
 #include <config.h>
 
@@ -22,8 +23,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = ERR_INIT;
     struct buf lines, head;
     struct item it;
+    uint64_t depth = 0;
     int rc;
 
+    rc = gateway_depth_read(&depth, p, size, &err);
+    if ((rc && err.code != ERR_INPUT) || (!rc && !depth))
+        abort();
+    err = (struct err)ERR_INIT;
     buf_init(&lines, 65536);
     buf_init(&head, ITEM_HEAD_MAX);
     for (size_t at = 0; at < size;) {

@@ -1,0 +1,114 @@
+/*
+ * How deep a transaction lies below the newest block, as gateways see it, and
+ * in which transaction an item lies.  Neither can be verified here: it is one
+ * more word beside the bundler's.
+ */
+#include <config.h>
+
+#include "arweave/gateway.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "arweave/gateway_head.h"
+#include "arweave/gateway_internal.h"
+#include "base/base64.h"
+#include "base/err.h"
+
+#define MAX_ANSWER 4096
+
+struct question {
+    const unsigned char *id;
+    bool absent;              /* one knows nothing of it */
+    enum gateway_word word;
+    uint64_t n;
+    unsigned char root[32];
+};
+
+/* What was tried, as text. */
+static void path_of(char out[80], const char *front,
+                    const unsigned char id[32], const char *back)
+{
+    char text[ID_TEXT];
+
+    base64url(text, id, 32);
+    snprintf(out, 80, "%s/%s%s", front, text, back);
+}
+
+static int ask_depth(struct gateways *g, size_t i, void *self,
+                     struct err *err)
+{
+    struct question *q = self;
+    struct http_request r = { .method = "GET", .max_body = MAX_ANSWER };
+    struct http_answer a;
+    char path[80];
+    int rc;
+
+    path_of(path, "tx", q->id, "/status");
+    http_answer_init(&a);
+    rc = gateway_ask(g, i, path, &r, &a, err);
+    if (!rc) {
+        q->word = GATEWAY_MINED;
+        rc = gateway_depth_read(&q->n, a.body.data, a.body.len, err);
+        if (rc)
+            err_prefix(err, "\"%s/%s\"", g->url[i], path);
+    } else if (a.status == 202) {
+        q->word = GATEWAY_PENDING;
+        rc = 0;
+    } else if (a.status == 404 || a.status == 410) {
+        q->absent = true;
+    }
+    http_answer_clear(&a);
+    return rc;
+}
+
+int gateway_depth(struct gateways *g, const unsigned char id[32],
+                  enum gateway_word *word, uint64_t *n, struct err *err)
+{
+    struct question q = { .id = id };
+
+    if (gateways_each(g, 0, g->n, ask_depth, &q, err)) {
+        if (g->stop && g->stop())
+            return -1;
+        q.word = q.absent ? GATEWAY_ABSENT : GATEWAY_MUTE;
+    }
+    *word = q.word;
+    *n = q.word == GATEWAY_MINED ? q.n : 0;
+    return 0;
+}
+
+static int ask_root(struct gateways *g, size_t i, void *self,
+                    struct err *err)
+{
+    struct question *q = self;
+    struct http_request r = { .method = "HEAD", .max_body = 1 };
+    struct gateway_hint hint;
+    struct http_answer a;
+    char path[80];
+    int rc;
+
+    path_of(path, "raw", q->id, "");
+    http_answer_init(&a);
+    rc = gateway_ask(g, i, path, &r, &a, err);
+    if (!rc) {
+        gateway_hint_read(&hint, a.head.data, a.head.len);
+        if (hint.has_root)
+            memcpy(q->root, hint.root, 32);
+        else
+            rc = err_set(err, ERR_INPUT, "\"%s/%s\": it is not said in which"
+                         " transaction that is", g->url[i], path);
+    }
+    http_answer_clear(&a);
+    return rc;
+}
+
+int gateway_root(struct gateways *g, const unsigned char id[32],
+                 unsigned char root[32], struct err *err)
+{
+    struct question q = { .id = id };
+
+    if (gateways_each(g, 0, g->n, ask_root, &q, err))
+        return g->stop && g->stop() ? -1 : 1;
+    memcpy(root, q.root, 32);
+    return 0;
+}
