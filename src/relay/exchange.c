@@ -51,16 +51,19 @@ static int take_count(const struct ao_out *o, const char *name,
     return 0;
 }
 
+/* *refused: it was looked at and did nothing. */
 static int judge(const struct acknowledge *a, const struct exchange *x,
                  const struct ao_result *r, const struct ao_out **out,
-                 uint64_t *count, struct err *err)
+                 uint64_t *count, bool *refused, struct err *err)
 {
     struct talk t = { .ao = a->ao };
 
     memcpy(t.node, a->node, 32);
     memcpy(t.process, x->process, 32);
-    if (talk_judge(&t, r, x->action, out, err) < 0)
+    if (talk_judge(&t, r, x->action, out, err) < 0) {
+        *refused = r->error || t.code;
         return -1;
+    }
     for (size_t i = 0; i < x->n_counts; i++)
         if (take_count(*out, x->count[i], &count[i], err))
             return -1;
@@ -114,10 +117,12 @@ static int read_answer(const struct exchange *x, const char *path,
 /* ---- both ---------------------------------------------------------------- */
 
 /* Send what is signed and wait.  1: its result is gone for good, or was never
- * one: it is to be signed anew. */
+ * one: it is to be signed anew.  So it is, but only next time, after a
+ * refusal (paused, not allowed): the same message has the same answer for
+ * ever. */
 static int say(const struct acknowledge *a, const struct exchange *x,
                const struct buf *item, const char *answer, uint64_t *count,
-               struct err *err)
+               bool *refused, struct err *err)
 {
     const struct ao_out *out = NULL;
     struct ao_result r;
@@ -135,7 +140,7 @@ static int say(const struct acknowledge *a, const struct exchange *x,
     memset(&r, 0, sizeof(r));
     if (ao_result(a->ao, &r, x->process, it.id, a->wait_s, err))
         return err->code == ERR_INPUT ? 1 : -1;
-    rc = judge(a, x, &r, &out, count, err);
+    rc = judge(a, x, &r, &out, count, refused, err);
     if (rc == 0)
         rc = keep_answer(x, answer, it.id, count, out->data, err);
     ao_result_clear(&r);
@@ -147,14 +152,16 @@ static int say_anew(const struct acknowledge *a, const struct exchange *x,
                     const char *answer, uint64_t *count, struct err *err)
 {
     struct buf item;
-    bool old = file_exists(path);
+    bool old = file_exists(path), refused = false;
     int rc;
 
     buf_init(&item, ITEM_MAX);
     rc = old ? file_read(&item, path, err)
              : sign(a, x, data, path, &item, err);
     if (rc == 0)
-        rc = say(a, x, &item, answer, count, err);
+        rc = say(a, x, &item, answer, count, &refused, err);
+    if (rc < 0 && refused)
+        unlink(path);
     if (rc == 1) {
         /* repeating is harmless: a result counts once */
         if (unlink(path))
