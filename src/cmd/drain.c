@@ -138,12 +138,20 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Until nothing waits and nothing is worked on. */
+static bool is_all_worked(struct drain *d)
+{
+    drain_count(d);
+    return d->n_waiting + count(d, SPOOL_RUNNING) == 0;
+}
+
+/* Until nothing waits and nothing is worked on; while it pulled that might
+ * never be. */
 static void wait_for_workers(struct drain *d)
 {
-    while (!cmd_interrupted() && !d->failed &&
-           count(d, SPOOL_TODO) + count(d, SPOOL_RUNNING) > 0) {
+    d->no_pull = true;
+    while (!cmd_interrupted() && !d->failed && !is_all_worked(d)) {
         pause_s(PAUSE_S);
+        d->later = false;
         one_round(d);
     }
     if (!cmd_interrupted())

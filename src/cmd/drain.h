@@ -27,7 +27,9 @@ struct drain {
     struct pulling pulling;  /* open if the setting queue is set */
     bool has_queue;
     size_t n_working;        /* batches that somebody alive has */
-    size_t n_waiting;        /* batches in todo, when last counted */
+    size_t n_waiting;        /* batches for our workers in todo, when last
+                              * counted */
+    bool no_pull;            /* what is there is enough */
     bool did;                /* this round did something */
     bool failed, later;      /* something went wrong; may pass */
 };
@@ -40,6 +42,8 @@ void drain_push(struct drain *d);
 void drain_renew(struct drain *d);
 void drain_pull(struct drain *d);
 void drain_start(struct drain *d);
+/* Count what waits for workers, in n_waiting. */
+void drain_count(struct drain *d);
 
 /* For the steps. */
 void drain_trouble(struct drain *d, const struct err *err);

@@ -6,12 +6,16 @@
 #include "cmd/drain.h"
 
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/settings.h"
@@ -31,6 +35,9 @@
  * takes its time to begin, one machine works on one batch. */
 #define BACKLOG_SLURM 4
 #define BACKLOG_LOCAL 1
+
+/* How often leases are looked at while a worker is waited for. */
+#define RENEW_S 120
 
 static bool is_local(const struct drain *d)
 {
@@ -138,6 +145,7 @@ static void renew(struct drain *d, struct batch *b,
                   const struct batch_info *info)
 {
     uint64_t ttl = settings_count(d->settings, "lease");
+    struct talk talk = d->pulling.talk;
     struct err err = ERR_INIT;
     struct lease l;
     int rc;
@@ -145,7 +153,9 @@ static void renew(struct drain *d, struct batch *b,
     if (!info->from_ao || lease_read(&l, b->path, &err) != 1 ||
         lease_left_s(&l) > l.ttl_s / 2)
         return;
-    rc = relay_renew(&d->pulling.talk, b->path, b->id, ttl, &err);
+    /* of the queue that it came from, whatever the setting is by now */
+    memcpy(talk.process, info->process, 32);
+    rc = relay_renew(&talk, b->path, b->id, ttl, &err);
     if (rc < 0)
         drain_trouble(d, &err);
     else if (rc > 0)
@@ -165,12 +175,34 @@ void drain_renew(struct drain *d)
 
 /* ---- pull ---------------------------------------------------------------- */
 
+/* A batch of a file whose model is not in the store was named with the path
+ * of its model (apus run -m PATH), and goes on when it is named again. */
+static bool is_for_us(struct drain *d, const struct batch_info *info)
+{
+    struct err unused = ERR_INIT;
+    char id[ID_TEXT], *path;
+
+    if (info->from_ao)
+        return true;
+    base64url(id, info->model, 32);
+    if (models_resolve(&path, settings_text(d->settings, "models"), id, NULL,
+                       &unused))
+        return false;
+    free(path);
+    return true;
+}
+
 static void count_one(struct drain *d, struct batch *b,
                       const struct batch_info *info)
 {
     (void)b;
-    (void)info;
-    d->n_waiting++;
+    d->n_waiting += is_for_us(d, info);
+}
+
+void drain_count(struct drain *d)
+{
+    d->n_waiting = 0;
+    drain_each(d, SPOOL_TODO, count_one);
 }
 
 static void tell_pulled(const struct batch *b, const struct pulled *n)
@@ -186,16 +218,16 @@ void drain_pull(struct drain *d)
     size_t backlog = is_local(d) ? BACKLOG_LOCAL : BACKLOG_SLURM;
     struct err err = ERR_INIT;
 
-    if (!d->has_queue)
+    if (!d->has_queue || d->no_pull)
         return;
     for (bool left = true; !cmd_interrupted();) {
         struct batch b = { .path = NULL };
         struct pulled n = { .requests = 0 };
         int rc;
 
-        d->n_waiting = is_local(d) ? d->n_working : 0;
-        drain_each(d, SPOOL_TODO, count_one);
-        if (!left && d->n_waiting >= backlog)
+        drain_count(d);
+        if (!left && d->n_waiting + (is_local(d) ? d->n_working : 0) >=
+                         backlog)
             return;
         rc = left ? pull_left(&d->pulling.pull, &b, &n, &err)
                   : pull_batch(&d->pulling.pull, &b, &n, &err);
@@ -244,21 +276,96 @@ static bool is_hopeless(struct drain *d, const struct batch *b,
     return hopeless;
 }
 
+/* A batch of a file needs no wallet to end. */
+static int give_up_file(struct drain *d, struct batch *b, const char *why,
+                        struct err *err)
+{
+    char *path = file_join(b->path, "why");
+    int rc = file_write(path, why, strlen(why), err);
+
+    free(path);
+    return rc ? -1 : spool_move(d->spool, b, SPOOL_FAILED, err);
+}
+
 static void give_up(struct drain *d, struct batch *b,
-                    const unsigned char model[32], const char *why)
+                    const struct batch_info *info, const char *why)
 {
     struct push_report r = { .results = 0 };
     struct seal_options seal;
     struct err err = ERR_INIT;
-    bool here = work_seal_options(&seal, d->settings, model, &err) == 0;
+    bool here = work_seal_options(&seal, d->settings, info->model,
+                                  &err) == 0;
     char id[ID_TEXT];
+    int rc = 0;
 
     base64url(id, b->id, 32);
     log_error("batch %s: %s", id, why);
     d->failed = true;
-    if (d->push &&
-        push_failed(d->push, b, why, here ? &seal : NULL, &r, &err) < 0)
+    if (!info->from_ao)
+        rc = give_up_file(d, b, why, &err);
+    else if (d->push)
+        rc = push_failed(d->push, b, why, here ? &seal : NULL, &r, &err);
+    if (rc < 0)
         drain_trouble(d, &err);
+}
+
+/* ---- while a worker is waited for ---------------------------------------- */
+
+/* It may take longer than a lease: a thread renews them meanwhile.  Nothing
+ * else here speaks to the network then. */
+struct renewing {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool over, begun;
+    struct drain *d;
+};
+
+static void *renew_run(void *self)
+{
+    struct renewing *r = self;
+    struct timespec next;
+
+    pthread_mutex_lock(&r->lock);
+    while (!r->over) {
+        clock_gettime(CLOCK_REALTIME, &next);
+        next.tv_sec += RENEW_S;
+        pthread_cond_timedwait(&r->wake, &r->lock, &next);
+        if (!r->over) {
+            pthread_mutex_unlock(&r->lock);
+            drain_renew(r->d);
+            pthread_mutex_lock(&r->lock);
+        }
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+static void renewing_start(struct renewing *r, struct drain *d)
+{
+    sigset_t all, before;
+
+    memset(r, 0, sizeof(*r));
+    r->d = d;
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->wake, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    r->begun = d->has_queue &&
+               pthread_create(&r->thread, NULL, renew_run, r) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void renewing_stop(struct renewing *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->over = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    if (r->begun)
+        pthread_join(r->thread, NULL);
+    pthread_cond_destroy(&r->wake);
+    pthread_mutex_destroy(&r->lock);
 }
 
 /* Here, and waited for; the answers go out at once. */
@@ -267,12 +374,18 @@ static void work_and_push(struct drain *d, struct batch *b,
 {
     struct progress progress;
     struct work_options o = {
-        .settings = d->settings, .quiet = true, .progress = &progress,
+        .settings = d->settings, .quiet = true, .unnamed = true,
+        .progress = &progress,
     };
+    struct renewing renewing;
     struct err err = ERR_INIT;
-    int rc = work_here(d->spool, b, &o, &err);
+    int rc;
 
-    d->did = true;
+    renewing_start(&renewing, d);
+    rc = work_here(d->spool, b, &o, &err);
+    renewing_stop(&renewing);
+    /* a round that only failed is followed by a pause */
+    d->did = d->did || rc >= 0;
     if (rc < 0)
         drain_trouble(d, &err);
     else if (rc > 0)
@@ -292,8 +405,8 @@ static void start_job(struct drain *d, const struct batch *b)
     base64url(id, b->id, 32);
     rc = d->start.launcher->find(id, &j, &err);
     if (rc == 0) {
-        d->did = true;
         rc = start_batch(&d->start, b, NULL, &err);
+        d->did = d->did || rc == 0;
     }
     if (rc < 0)
         drain_trouble(d, &err);
@@ -304,8 +417,10 @@ static void start_one(struct drain *d, struct batch *b,
 {
     char why[600];
 
+    if (!is_for_us(d, info))
+        return;
     if (is_hopeless(d, b, info, why, sizeof(why)))
-        give_up(d, b, info->model, why);
+        give_up(d, b, info, why);
     else if (is_local(d))
         work_and_push(d, b, info);
     else

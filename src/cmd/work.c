@@ -337,7 +337,7 @@ int work_here(const struct spool *s, struct batch *b,
 
     if (work_prepare(s, b, err) || batch_info_read(&info, b->path, err))
         return -1;
-    if (resume_again(b->path, err)) {
+    if (!o->unnamed && resume_again(b->path, err)) {
         batch_info_clear(&info);
         return -1;
     }

@@ -21,6 +21,8 @@ struct work_options {
     struct settings *settings;
     const char *model_path;    /* NULL: the store's */
     bool quiet;
+    bool unnamed;              /* nobody named it: starts that got nowhere
+                                * before still count */
     struct progress *progress; /* it is begun here */
 };
 
