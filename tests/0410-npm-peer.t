@@ -14,6 +14,10 @@ skip_all() { # REASON
     exit 0
 }
 [ -x "$apus" ] && [ -x "$ours" ] || skip_all "apus is not built"
+[ -z "${APUS_NO_NPM:-}" ] || skip_all "APUS_NO_NPM is set"
+if grep -q 'fsanitize' "$build/config.status" 2>/dev/null; then
+    skip_all "this build is for sanitizers"
+fi
 command -v node >/dev/null || skip_all "no node"
 command -v npm >/dev/null || skip_all "no npm"
 

@@ -12,6 +12,7 @@ skip_all() { # REASON
     echo "1..0 # SKIP $1"
     exit 0
 }
+[ -z "${APUS_NO_NPM:-}" ] || skip_all "APUS_NO_NPM is set"
 # Nothing of it is compiled: once is enough.
 if grep -q 'fsanitize' "$build/config.status" 2>/dev/null; then
     skip_all "this build is for sanitizers"
