@@ -40,6 +40,11 @@ gives 0 "submit" submit q.jsonl -m nano
 batch=$(cut -f 1 out)
 has out '.local.[0-9]*:[0-9]*$' "a line with its process"
 until_state 'done'
+# it says so after the rename
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    grep -q 'is done' "spool/log/$batch.log" && break
+    sleep 0.5
+done
 has "spool/log/$batch.log" 'is done' "its messages are in its log"
 gives 0 "export" export "$batch" -o got.jsonl
 [ "$(grep -c '"error":null' got.jsonl)" -eq 30 ] && r=0 || r=1

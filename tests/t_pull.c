@@ -425,8 +425,9 @@ static void test_line(void)
         "\"top_p\":\"1\",\"top_k\":\"4294967295\",\"flags\":\"1\",\"seed\":"
         "\"18446744073709551615\",\"stops\":[\"Cg\",\"Cgo\"],\"fee\":\"0\"}";
     static const char *const bad[] = {
-        "{}", "[]", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"
-        "\"n\":2}", "{\"prompt\":[1]}", "{\"prompt\":\"x\",\"messages\":[]}",
+        "{}", "[]",
+        ("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"
+         "\"n\":2}"), "{\"prompt\":[1]}", "{\"prompt\":\"x\",\"messages\":[]}",
         "{\"messages\":[]}", "x",
     };
     struct err err = ERR_INIT;
