@@ -109,6 +109,7 @@ static void post_item(struct net *net, const struct call *c,
 {
     const char *type = call_header(c, "Content-Type");
 
+    net->n_posts++;
     if (!type || strcmp(type, "application/octet-stream") != 0)
         answer_text(a, 400, "Invalid Content-Type");
     else if (!c->sink)
@@ -221,6 +222,8 @@ void bundler_route(struct net *net, const struct call *c, const char *path,
         price(net, rest, a);
     else if (after(p, "account/balance"))
         balance(net, c, a);
+    else if (strcmp(p, "posts") == 0)
+        buf_printf(&a->body, "%" PRIu64, net->n_posts);
     else if (strcmp(p, "rates") == 0)
         buf_printf(&a->body, "{\"winc\":\"%" PRIu64 "\",\"fiat\":{},"
                    "\"adjustments\":[],\"fees\":[]}",

@@ -57,6 +57,7 @@ struct net {
     size_t n_order, n_in_roots;
     struct idmap spent;       /* uint64_t winc by address */
     unsigned n_incoming;
+    uint64_t n_posts;         /* of whole items, since it was started */
 
     struct ao_units *ao;
     struct err broken;        /* why it cannot go on, if code is set */
