@@ -32,7 +32,7 @@ queue_up() {
         --lua "$top/contrib/ao/queue.lua" 2>err)
     APUS_QUEUE=$queue
     export APUS_QUEUE
-    "$apus" queue allow "$("$apus" wallet show B.json)" >out 2>err
+    "$apus" queue allow -- "$("$apus" wallet show B.json)" >out 2>err
     "$apus" queue model nano --source "$source" >out 2>err && r=0 || r=1
     report $r "a queue with a model and two nodes"
 }

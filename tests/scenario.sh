@@ -13,7 +13,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
 for v in $(env | sed -n 's/^\(APUS_[A-Z_]*\)=.*/\1/p'); do
-    [ "$v" = APUS_TEST_DATA ] || unset "$v"
+    case $v in APUS_TEST_DATA | APUS_LONG) ;; *) unset "$v" ;; esac
 done
 HOME=$tmp
 export HOME
