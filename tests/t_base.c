@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/remote_fs.h"
 #include "base/utf8.h"
 #include "tests/tap.h"
 
@@ -491,6 +492,18 @@ static void test_base64(void)
     ok(base64url_id(back, text) == -1, "padding");
 }
 
+/* Magic numbers as linux/magic.h has them. */
+static void test_remote_fs(void)
+{
+    ok(strcmp(remote_fs_name(0x6969), "NFS") == 0, "NFS is remote");
+    ok(strcmp(remote_fs_name(0xff534d42), "CIFS") == 0, "CIFS, all 32 bits");
+    ok(strcmp(remote_fs_name(0x0bd00bd0), "Lustre") == 0, "Lustre");
+    ok(!remote_fs_name(0xef53) && !remote_fs_name(0x01021994) &&
+       !remote_fs_name(0x58465342), "ext4, tmpfs and XFS are not");
+    ok(!remote_fs("/proc/self/stat"), "what the kernel makes up is here");
+    ok(!remote_fs("/no/such/file"), "nothing lies nowhere");
+}
+
 int main(void)
 {
     const char *dir = tap_tmp();
@@ -506,6 +519,7 @@ int main(void)
     test_file_full(dir);
     test_file_dirs(dir);
     test_base64();
+    test_remote_fs();
     rmdir(dir);
     return done();
 }

@@ -7,12 +7,15 @@
 
 #include "cmd/doctor.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/settings.h"
 #include "cmd/cmd.h"
 
 static void line(const char *status, const char *what, const char *fmt,
@@ -68,6 +71,27 @@ void doctor_bad(struct doctor *d, const char *what, const char *remedy,
     printf("\tremedy: %s\n", remedy);
 }
 
+/* A person waits: what does not answer soon is told as it is.  Shorter waits
+ * that are set stay so; a time of 0 has no end. */
+static void be_impatient(struct settings *s)
+{
+    static const struct { const char *name; uint64_t most; bool time; } l[] = {
+        { "http-connect-timeout", 5, true },
+        { "http-stall-timeout", 20, true },
+        { "http-timeout", 60, true }, { "http-retries", 1, false },
+    };
+    struct err unused = ERR_INIT;
+    char most[24];
+
+    for (size_t i = 0; i < sizeof(l) / sizeof(l[0]); i++) {
+        uint64_t is = settings_count(s, l[i].name);
+
+        snprintf(most, sizeof(most), "%" PRIu64, l[i].most);
+        if (is > l[i].most || (is == 0 && l[i].time))
+            settings_set(s, l[i].name, most, &unused);
+    }
+}
+
 int cmd_doctor(struct settings *s, int argc, char **argv)
 {
     static void (*const local[])(struct doctor *) = {
@@ -99,6 +123,7 @@ int cmd_doctor(struct settings *s, int argc, char **argv)
     free(args);
     if (status != CMD_GO)
         return status;
+    be_impatient(s);
     for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
         local[i](&d);
         fflush(stdout);

@@ -31,10 +31,6 @@ void doctor_bad(struct doctor *d, const char *what, const char *remedy,
                 const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Does a file lie on a file system that other machines see?  Its name, or
- * NULL. */
-const char *doctor_remote_fs(const char *path);
-
 /* Checks of this machine. */
 void doctor_spool(struct doctor *d);
 void doctor_batches(struct doctor *d);

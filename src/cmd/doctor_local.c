@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/base64.h"
@@ -36,26 +35,7 @@
 #define RUN_MS 30000
 #define OLD_S (2 * 86400)
 
-/* ---- the file system ---------------------------------------------------- */
-
-const char *doctor_remote_fs(const char *path)
-{
-    /* statfs(2), and the headers of Lustre, GPFS and BeeGFS */
-    static const struct { unsigned long type; const char *name; } known[] = {
-        { 0x6969, "NFS" }, { 0x517b, "SMB" }, { 0xff534d42, "CIFS" },
-        { 0xfe534d42, "SMB2" }, { 0x0bd00bd0, "Lustre" },
-        { 0x47504653, "GPFS" }, { 0x19830326, "BeeGFS" },
-        { 0x00c36400, "Ceph" }, { 0x5346414f, "AFS" }, { 0x01021997, "9p" },
-    };
-    struct statfs fs;
-
-    if (statfs(path, &fs))
-        return NULL;
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (((unsigned long)fs.f_type & 0xffffffff) == known[i].type)
-            return known[i].name;
-    return NULL;
-}
+/* ---- the spool ----------------------------------------------------------- */
 
 static void check_space(struct doctor *d, const char *dir)
 {

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ao/ao.h"
 #include "arweave/bundler.h"
@@ -22,8 +24,10 @@
 #include "base/err.h"
 #include "base/http.h"
 #include "base/mem.h"
+#include "base/remote_fs.h"
 #include "base/settings.h"
 #include "engine/models.h"
+#include "relay/push_send.h"
 #include "relay/talk.h"
 
 #define ANSWER_MAX 65536
@@ -56,6 +60,19 @@ static int wallet_address(struct doctor *d, unsigned char address[32],
     return rc;
 }
 
+/* For one that is named and cannot be used. */
+static const char *wallet_remedy(const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st))
+        return "apus wallet new makes it; or set wallet to where it is";
+    if (S_ISREG(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077))
+        return "chmod 600 it; if others could read it, use a new one";
+    return "set wallet to an RSA-4096 JWK of this user; apus wallet new FILE"
+           " makes one";
+}
+
 void doctor_wallet(struct doctor *d)
 {
     bool needed = *settings_text(d->settings, "queue") != '\0';
@@ -74,13 +91,12 @@ void doctor_wallet(struct doctor *d)
         return;
     }
     if (wallet_address(d, address, &err)) {
-        doctor_bad(d, "wallet", "chmod 600 it, or set wallet to an RSA-4096"
-                   " JWK of this user", "%s", err.text);
+        doctor_bad(d, "wallet", wallet_remedy(path), "%s", err.text);
         free(path);
         return;
     }
     base64url(id, address, 32);
-    fs = doctor_remote_fs(path);
+    fs = remote_fs(path);
     if (fs)
         doctor_warn(d, "wallet", "keep it on a local disk of the login node:"
                     " jobs run as the same user", "\"%s\" lies on %s, where"
@@ -196,35 +212,70 @@ void doctor_clock(struct doctor *d)
 
 /* ---- bundler ------------------------------------------------------------ */
 
-void doctor_bundler(struct doctor *d)
+/* Whether push would believe its receipts. */
+static void check_signer(struct doctor *d, const char *url,
+                         const struct bundler_info *info)
+{
+    struct err err = ERR_INIT;
+    char signer[ID_TEXT];
+    int rc = push_signer_check(d->settings,
+                               settings_text(d->settings, "spool"), url,
+                               info->signer, &err);
+
+    base64url(signer, info->signer, 32);
+    if (rc < 0)
+        doctor_bad(d, "receipts", "ask whoever runs it whether its key is"
+                   " another one now; until then push sends nothing", "%s",
+                   err.text);
+    else if (rc == 0)
+        doctor_ok(d, "receipts", "the first push will pin %s", signer);
+    else
+        doctor_ok(d, "receipts", "%s signs them, as is pinned", signer);
+}
+
+static void check_balance(struct doctor *d, struct bundler *b)
 {
     unsigned char address[32];
     struct err err = ERR_INIT;
-    struct bundler_info info;
-    struct bundler *b;
+    char id[ID_TEXT];
     uint64_t winc;
 
-    if (bundler_new(&b, d->settings, &err)) {
-        doctor_bad(d, "bundler", "set bundler", "%s", err.text);
+    if (wallet_address(d, address, &err)) {
+        doctor_skip(d, "balance", "there is no wallet that can be used");
         return;
     }
-    if (bundler_info(b, &info, &err))
-        doctor_bad(d, "bundler", "is its URL right? set bundler", "%s",
-                   err.text);
+    base64url(id, address, 32);
+    if (bundler_balance(b, address, &winc, &err))
+        doctor_bad(d, "balance", "are bundler-payment and bundler right?"
+                   " (apus settings)", "%s", err.text);
+    else if (winc == 0)
+        doctor_warn(d, "balance", "buy credits for this address from the"
+                    " bundler, or publish nothing larger than what is free",
+                    "the wallet %s has no credits", id);
     else
+        doctor_ok(d, "balance", "%" PRIu64 " winston credits", winc);
+}
+
+void doctor_bundler(struct doctor *d)
+{
+    struct err err = ERR_INIT;
+    struct bundler_info info;
+    struct bundler *b;
+
+    if (bundler_new(&b, d->settings, &err)) {
+        doctor_bad(d, "bundler", "set bundler, and bundler-payment (apus"
+                   " settings)", "%s", err.text);
+        return;
+    }
+    if (bundler_info(b, &info, &err)) {
+        doctor_bad(d, "bundler", "is its URL right, and does it live? set"
+                   " bundler", "%s", err.text);
+    } else {
         doctor_ok(d, "bundler", "\"%s\" takes %" PRIu64 " bytes an item for"
                   " nothing", bundler_url(b), info.free_bytes);
-    if (wallet_address(d, address, &err) == 0) {
-        if (bundler_balance(b, address, &winc, &err))
-            doctor_bad(d, "balance", "is its URL right? set bundler-payment",
-                       "%s", err.text);
-        else if (winc == 0)
-            doctor_warn(d, "balance", "buy credits for the wallet's address,"
-                        " or publish nothing larger than what is free",
-                        "the wallet has no credits");
-        else
-            doctor_ok(d, "balance", "%" PRIu64 " winston credits", winc);
+        check_signer(d, bundler_url(b), &info);
     }
+    check_balance(d, b);
     bundler_free(b);
 }
 
@@ -268,11 +319,15 @@ static void check_allowed(struct doctor *d, struct talk *t)
     char id[ID_TEXT], *remedy;
     int rc;
 
-    if (wallet_address(d, address, &err))
+    if (wallet_address(d, address, &err)) {
+        doctor_skip(d, "node", "there is no wallet that can be used");
         return;
+    }
     base64url(id, address, 32);
     rc = listed(t, "Nodes", "node", id, &err);
-    remedy = xasprintf("its owner: apus queue allow %s", id);
+    /* an id may begin as an option does */
+    remedy = xasprintf("its owner: apus queue allow %s%s",
+                       id[0] == '-' ? "-- " : "", id);
     if (rc < 0)
         doctor_bad(d, "node", "try again", "%s", err.text);
     else if (rc == 0)
@@ -282,33 +337,46 @@ static void check_allowed(struct doctor *d, struct talk *t)
     free(remedy);
 }
 
+/* Of the models here, how many the queue takes requests for: 0, -1. */
+static int count_served(struct talk *t, char *rows, size_t *n,
+                        struct err *err)
+{
+    char *row;
+
+    while ((row = strsep(&rows, "\n")) != NULL) {
+        const char *id;
+        int rc;
+
+        strsep(&row, "\t");
+        id = row ? strsep(&row, "\t") : NULL;
+        rc = id ? listed(t, "Models", "model", id, err) : 0;
+        if (rc < 0)
+            return -1;
+        *n += rc == 1;
+    }
+    return 0;
+}
+
 static void check_served(struct doctor *d, struct talk *t)
 {
     struct err err = ERR_INIT;
     struct buf list;
-    char *next, *row;
     size_t n = 0;
 
     buf_init(&list, 1 << 20);
-    if (models_list(settings_text(d->settings, "models"), &list, &err) == 0 &&
-        list.len > 0) {
-        next = list.data;
-        while ((row = strsep(&next, "\n")) != NULL) {
-            const char *id;
-
-            strsep(&row, "\t");
-            id = row ? strsep(&row, "\t") : NULL;
-            if (id && listed(t, "Models", "model", id, &err) == 1)
-                n++;
-        }
-    }
-    buf_clear(&list);
-    if (n == 0)
-        doctor_bad(d, "served", "apus queue info lists its models: apus model"
-                   " fetch one", "the queue knows none of the models here");
+    /* without a store there is a line of its own (models) */
+    if (models_list(settings_text(d->settings, "models"), &list, &err))
+        doctor_skip(d, "served", "the models here are not known");
+    else if (list.len && count_served(t, list.data, &n, &err))
+        doctor_bad(d, "served", "try again", "%s", err.text);
+    else if (n == 0)
+        doctor_bad(d, "served", "apus queue info lists its models, apus model"
+                   " fetch gets one; the owner adds one with apus queue"
+                   " model", "the queue knows none of the models here");
     else
-        doctor_ok(d, "served", "the queue has requests for %zu of the models"
-                  " here", n);
+        doctor_ok(d, "served", "the queue takes requests for %zu of the"
+                  " models here", n);
+    buf_clear(&list);
 }
 
 void doctor_queue(struct doctor *d)
@@ -317,6 +385,7 @@ void doctor_queue(struct doctor *d)
     const struct ao_out *o;
     struct err err = ERR_INIT;
     struct ao_result r;
+    unsigned char id[32];
     const char *paused;
     struct talk t;
 
@@ -324,21 +393,27 @@ void doctor_queue(struct doctor *d)
         doctor_skip(d, "queue", "none is set: only files are answered");
         return;
     }
+    if (base64url_id(id, settings_text(d->settings, "queue"))) {
+        doctor_bad(d, "queue", "set queue to the id of the process, which apus"
+                   " queue new printed", "queue = \"%s\": 43 characters"
+                   " expected", settings_text(d->settings, "queue"));
+        return;
+    }
     if (talk_open_ask(&t, d->settings, NULL, &err)) {
-        doctor_bad(d, "queue", "set queue to the id of the process, 43"
-                   " characters", "%s", err.text);
+        doctor_bad(d, "queue", "are ao-network and its URLs right? (apus"
+                   " settings)", "%s", err.text);
         return;
     }
     if (talk_ask(&t, tag, 1, "Info-Response", &r, &o, &err) < 0) {
-        doctor_bad(d, "queue", "are queue, ao-network and its URLs right?",
-                   "%s", err.text);
+        doctor_bad(d, "queue", "are queue, ao-network and its URLs right? (apus"
+                   " settings)", "%s", err.text);
         talk_close(&t);
         return;
     }
     paused = ao_out_tag(o, "Paused");
     if (paused && strcmp(paused, "no") != 0)
         doctor_warn(d, "queue", "its owner: apus queue pause no",
-                    "it is paused (%s)", paused);
+                    "it is paused (%s): nothing is pulled", paused);
     else
         doctor_ok(d, "queue", "it answers, %s requests are pending",
                   ao_out_tag(o, "Pending") ? ao_out_tag(o, "Pending") : "?");

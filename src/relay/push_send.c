@@ -67,31 +67,12 @@ static int find_pin(const char *path, const char *url, struct buf *text,
     return 0;
 }
 
-static int pin_first(struct push_send *p, const char *path, struct buf *text,
-                     struct err *err)
-{
-    const char *url = bundler_url(p->bundler);
-    char signer[ID_TEXT], *told;
-    int rc;
-
-    base64url(signer, p->info.signer, 32);
-    buf_printf(text, "%s %s\n", url, signer);
-    rc = buf_check(text, path, err) ||
-         file_write(path, text->data, text->len, err) ? -1 : 0;
-    told = xasprintf("receipts of %s must from now on be signed by %s (kept"
-                     " in \"%s\")", url, signer, path);
-    if (rc == 0 && p->note)
-        p->note(p->self, false, told);
-    free(told);
-    return rc;
-}
-
-/* The bundler is who it was, or whom the setting names. */
-static int check_signer(struct push_send *p, const struct settings *s,
-                        struct err *err)
+int push_signer_check(const struct settings *s, const char *spool_dir,
+                      const char *url, const unsigned char signer[32],
+                      struct err *err)
 {
     const char *set = settings_text(s, "bundler-key");
-    char *path = file_join(p->spool_dir, "bundler-key");
+    char *path = file_join(spool_dir, "bundler-key");
     char is[ID_TEXT], was[ID_TEXT];
     unsigned char pin[32];
     struct buf text;
@@ -103,22 +84,55 @@ static int check_signer(struct push_send *p, const struct settings *s,
              : err_set(err, ERR_INPUT, "bundler-key = \"%s\": an address of"
                        " 43 characters expected", set);
     else
-        rc = find_pin(path, bundler_url(p->bundler), &text, pin, err);
-    if (rc == 0) {
-        rc = pin_first(p, path, &text, err);
-    } else if (rc == 1) {
-        base64url(is, p->info.signer, 32);
+        rc = find_pin(path, url, &text, pin, err);
+    if (rc == 1 && memcmp(pin, signer, 32) != 0) {
+        base64url(is, signer, 32);
         base64url(was, pin, 32);
-        rc = memcmp(pin, p->info.signer, 32) == 0 ? 0
-             : err_set(err, ERR_INPUT, "%s says that %s signs its receipts,"
-                       " and it was %s: nothing is handed over; if that is"
-                       " right, %s", bundler_url(p->bundler), is, was,
-                       *set ? "change the setting bundler-key"
-                            : "remove its line from SPOOL/bundler-key");
+        rc = err_set(err, ERR_INPUT, "%s says that %s signs its receipts, and"
+                     " it was %s: nothing is handed over; if that is right,"
+                     " %s", url, is, was,
+                     *set ? "change the setting bundler-key"
+                          : "remove its line from SPOOL/bundler-key");
     }
     buf_clear(&text);
     free(path);
     return rc;
+}
+
+/* Put the signer of this bundler, which has none yet, behind the others. */
+static int pin_first(struct push_send *p, struct err *err)
+{
+    char *path = file_join(p->spool_dir, "bundler-key");
+    const char *url = bundler_url(p->bundler);
+    char signer[ID_TEXT], *told;
+    struct buf text;
+    int rc = 0;
+
+    buf_init(&text, PINS_MAX);
+    base64url(signer, p->info.signer, 32);
+    if (file_exists(path))
+        rc = file_read(&text, path, err);
+    buf_printf(&text, "%s %s\n", url, signer);
+    rc = rc || buf_check(&text, path, err) ||
+         file_write(path, text.data, text.len, err) ? -1 : 0;
+    told = xasprintf("receipts of %s must from now on be signed by %s (kept"
+                     " in \"%s\")", url, signer, path);
+    if (rc == 0 && p->note)
+        p->note(p->self, false, told);
+    free(told);
+    buf_clear(&text);
+    free(path);
+    return rc;
+}
+
+/* The bundler is who it was, or whom the setting names. */
+static int check_signer(struct push_send *p, const struct settings *s,
+                        struct err *err)
+{
+    int rc = push_signer_check(s, p->spool_dir, bundler_url(p->bundler),
+                               p->info.signer, err);
+
+    return rc == 0 ? pin_first(p, err) : rc < 0 ? -1 : 0;
 }
 
 static int get_limit(uint64_t *out, const struct settings *s,

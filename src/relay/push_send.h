@@ -32,6 +32,13 @@ int push_send_new(struct push_send **out, const struct settings *s,
 void push_send_free(struct push_send *p);
 struct bundler *push_send_bundler(struct push_send *p);
 
+/* Is `signer` the one that must sign the receipts of the bundler at `url`: by
+ * the setting bundler-key, else by what SPOOL/bundler-key has?  1 yes, 0 none
+ * is pinned yet, -1: another is, with the remedy. */
+int push_signer_check(const struct settings *s, const char *spool_dir,
+                      const char *url, const unsigned char signer[32],
+                      struct err *err);
+
 /* What n bytes cost now: 0 below the bundler's free limit. */
 int push_send_price(struct push_send *p, uint64_t n, uint64_t *winc,
                     struct err *err);
