@@ -257,4 +257,28 @@ gives 0 "the second gateway stalls" push
 has out "$id.sent" "it is asked again later"
 has err 'not to be read back yet' "and that is told"
 
+# ---- another bundler from now on ---------------------------------------------
+begin nothing-free
+gives 0 "push it to one bundler" push -- "$id"
+left=$(balance)
+touch -d '2 hours ago' spool/sent/b"$id"/push/*.receipt
+"$apus" localnet --dir other --hostile nothing-free >other.out 2>&1 &
+other_job=$!
+trap 'kill $other_job 2>/dev/null || :; net_down; rm -rf "$tmp"' EXIT
+for i in $(seq 600); do
+    ! grep -q ready other.out || break
+    sleep 0.1
+done
+grep -v '^bundler' "$net/apus.conf" >two.conf
+grep '^bundler' other/apus.conf >>two.conf
+APUS_CONFIG=$tmp/two.conf
+gives 0 "another that has not heard of it" push
+has out "$id.sent" "leaves it where it is"
+APUS_CONFIG=$net/apus.conf
+[ -n "$left" ] && [ "$(balance)" = "$left" ] && r=0 || r=1
+report $r "nothing is handed over or paid again"
+mine 60
+APUS_CONFIG=$tmp/two.conf
+gives 0 "when the gateways have it" push
+has out "$id.confirmed" "it is there to stay"
 finish

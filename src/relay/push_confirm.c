@@ -61,6 +61,12 @@ static int hand_over_again(struct push *p, const struct batch *b,
     if (!is_overdue(b->path, u))
         return 0;
     base64url(id, u->id, 32);
+    if (push_send_is_others(p->send, b->path, u)) {
+        push_note(p, true, "%s (%s) %s: it was handed over to another bundler"
+                  " than that of the settings now, so that it is not handed"
+                  " over again", u->name, id, why);
+        return 0;
+    }
     push_note(p, true, "%s (%s) %s: it is handed over again", u->name, id,
               why);
     if (push_send_item(p->send, b->path, u, true, err))
@@ -168,6 +174,10 @@ static int ask_about(struct push *p, const struct batch *b,
     if (status == BUNDLER_PERMANENT || status == BUNDLER_PENDING ||
         (status == BUNDLER_NEW && has_root))
         return judge(p, b, u, status, has_root ? root : NULL, d, state, err);
+    /* this bundler has not seen it: gateways alone know */
+    if (status == BUNDLER_UNKNOWN &&
+        push_send_is_others(p->send, b->path, u))
+        return judge(p, b, u, status, NULL, d, state, err);
     if (*state == PUSH_CONFIRMED)
         *state = PUSH_WAITING;
     if (status == BUNDLER_NEW)
@@ -313,7 +323,7 @@ static int read_one_back(struct push *p, const struct batch *b,
         *err = why;
     if (rc == 1) {
         *state = PUSH_WAITING;
-        push_note(p, true, "permanent, but not to be read back yet: %s",
+        push_note(p, false, "permanent, but not to be read back yet: %s",
                   why.text);
         rc = hand_over_again(p, b, &u, "cannot be read back", state, err);
     }

@@ -7,10 +7,12 @@
 
 #include "relay/push_send.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "arweave/bundler.h"
@@ -288,6 +290,25 @@ bool push_send_is_done(const char *batch_path, const struct push_upload *u)
     return done;
 }
 
+bool push_send_is_others(const struct push_send *p, const char *batch_path,
+                         const struct push_upload *u)
+{
+    char *path = receipt_path(batch_path, u);
+    struct err unused = ERR_INIT;
+    struct receipt r;
+    struct buf text;
+    bool others;
+
+    buf_init(&text, RECEIPT_MAX);
+    others = file_exists(path) && file_read(&text, path, &unused) == 0 &&
+             receipt_read(&r, text.data, text.len, u->id, NULL, &unused) ==
+                 0 &&
+             memcmp(r.signer, p->info.signer, 32) != 0;
+    buf_clear(&text);
+    free(path);
+    return others;
+}
+
 /* What was charged: what the receipt says, nothing if it was there and paid
  * before, and not known (the price stands) if it was there all the same. */
 static int settle(const struct push_upload *u, const struct receipt *r,
@@ -342,6 +363,8 @@ static int hand_over(struct push_send *p, const struct push_upload *u,
                           p->info.signer, err);
     if (rc == 0 && (receipt.len || !had))
         rc = keep_receipt(path, u, &receipt, err);
+    else if (rc == 0)
+        utimensat(AT_FDCWD, path, NULL, 0); /* it is not missed so soon */
     if (rc == 0)
         rc = settle(u, receipt.len ? &r : NULL, asked, had, batch, day, err);
     buf_clear(&receipt);

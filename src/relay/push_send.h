@@ -51,6 +51,11 @@ int push_send_allows(struct push_send *p, const char *batch_path,
 /* Whether its receipt is there. */
 bool push_send_is_done(const char *batch_path, const struct push_upload *u);
 
+/* Whether another bundler than the one of the settings signed for it: this
+ * one need not know of it, and would be paid for it again. */
+bool push_send_is_others(const struct push_send *p, const char *batch_path,
+                         const struct push_upload *u);
+
 /* Hand an upload over, unless its receipt is there; `again` does it in any
  * case, for what was lost. */
 int push_send_item(struct push_send *p, const char *batch_path,
