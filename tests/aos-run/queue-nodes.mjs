@@ -72,6 +72,24 @@ export async function bytes () {
   is([s[14].code, s[14].first.More], ['204', '1'], 'and is told so')
 }
 
+export async function twice () {
+  const q = await working()
+  const same = { id: id('the same pull') }
+  const s = await q.many([...asks(alice, 5),
+    [q.node, pull({ Max: '2' }), '', same],
+    [q.node, pull({ Max: '2' }), '', same],
+    [q.node, pull({ Max: '2', Batch: same.id })],
+    [q.node, { Action: 'Release', Batch: same.id }],
+    [owner, { Action: 'Info' }], [q.node, pull()]])
+  is(prompts(s[5]), ['a0', 'a1'], 'a pull')
+  is([prompts(s[6]), s[6].first.More], [['a0', 'a1'], '3'],
+    'the same message again gives the same requests, and leases no more')
+  is(prompts(s[7]), ['a2', 'a3'], 'its batch goes on')
+  is(s[8].first.Count, '4', 'all of them are given back')
+  is([s[9].first.Pending, s[9].first.Leased], ['5', '0'], 'none is lost')
+  is(prompts(s[10]), ['a0', 'a1', 'a2', 'a3', 'a4'], 'and they come again')
+}
+
 export async function leases () {
   const q = await working()
   const t = 1700000100000

@@ -15,7 +15,7 @@ local function pull_question(m)
     local t = m.tag
     local models = id_list(t.models or "", MAX_MODELS)
     local q = {
-        models = models, batch = t.batch or m.id, lease = nil,
+        models = models, batch = t.batch or m.id, lease = nil, again = false,
         max = integer(t.max or "100", 1, 100),
         bytes = integer(t["max-bytes"] or "262144", 1024, 262144),
         ttl = integer(t.ttl or "21600", 600, 86400)
@@ -32,8 +32,22 @@ local function pull_question(m)
         elseif q.lease.kind == "batch" then
             return nil, 409, "a file of requests is a batch of its own"
         end
+    else
+        -- a scheduler may have taken the same message twice
+        q.lease = Q.leases[m.id]
+        q.again = q.lease ~= nil
     end
     return q
+end
+
+-- What is leased in a batch, in its order.
+local function leased_in(lease)
+    local ids, id = {}, lease.first
+    while id ~= "" do
+        ids[#ids + 1] = id
+        id = Q.open[id].next
+    end
+    return ids
 end
 
 -- The keys of the rings that this node may be served from, and how many
@@ -118,14 +132,17 @@ function action.Pull(m)
         return refuse(m, code, why)
     end
     local room = node.max - node.leased
-    local ids = room > 0 and choose(m, q, math.min(q.max, room)) or {}
     local lines, lease = {}, q.lease
+    local ids = q.again and leased_in(lease) or
+        room > 0 and choose(m, q, math.min(q.max, room)) or {}
     if #ids > 0 and not lease then
         local r = Q.open[ids[1]]
         lease = new_lease(q.batch, m.from, r.model, r.kind)
     end
     for i, id in ipairs(ids) do
-        lease_out(id, q.batch)
+        if not q.again then
+            lease_out(id, q.batch)
+        end
         lines[i] = Q.open[id].line .. "\n"
     end
     if lease then
