@@ -84,6 +84,16 @@ report $r "3 + 4 = 7"
 ask 1 "a request that nobody made" --of "$APUS_QUEUE"
 has err 'no request' "the queue has none"
 
+ask 0 "a request once more" "What is 2 + 2?" --temperature 0
+id=$(cat out)
+answer
+ask 1 "an answer of another node than this" --of "$id" \
+    --node "$("$apus" wallet show "$net/dapp.json")"
+[ ! -s out ] && r=0 || r=1
+report $r "is not printed"
+ask 0 "and of this" --of "$id" \
+    --node "$("$apus" wallet show "$net/wallet.json")"
+
 # ---- what is lost --------
 ask 1 "no messenger" "What is 2 + 3?" --temperature 0 \
     --ao-mu http://127.0.0.1:9/

@@ -171,12 +171,28 @@ static int send_again(struct asking *a, bool *sent, struct err *err)
     return rc;
 }
 
+/* What was asked of one node is not believed from another, whatever the queue
+ * is said to say. */
+static int check_node(const struct asking *a, const struct dapp_status *s,
+                      struct err *err)
+{
+    char node[ID_TEXT];
+
+    base64url(node, s->node, 32);
+    if (!a->node || strcmp(a->node, node) == 0)
+        return 0;
+    return err_set(err, ERR_INPUT, "node %s answered, and only %.43s was"
+                   " asked", node, a->node);
+}
+
 static int print_answer(const struct asking *a, const struct dapp_status *s,
                         struct err *err)
 {
     struct buf text;
     int rc;
 
+    if (check_node(a, s, err))
+        return -1;
     buf_init(&text, ANSWER_MAX);
     rc = dapp_answer(&a->talk, a->settings, s, a->id, &text, err);
     if (rc == 0) {
