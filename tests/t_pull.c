@@ -590,6 +590,73 @@ static void test_deaf(void)
     spool_close(s);
 }
 
+/* A pull that nobody answers. */
+static void leave_one(const struct pull *p)
+{
+    struct batch b = { .path = NULL };
+    struct err err = ERR_INIT;
+    struct pulled n;
+
+    pretend_deaf = true;
+    talk.wait_s = 0;
+    ok(pull_batch(p, &b, &n, &err) == -1, "a pull is left");
+    pretend_deaf = false;
+    talk.wait_s = 5;
+}
+
+/* The settings name another queue by the time it is taken up. */
+static void test_other_queue(void)
+{
+    struct spool *s = new_spool("spool");
+    struct batch b = { .path = NULL };
+    struct pull p = new_pull(s);
+    struct err err = ERR_INIT;
+    struct batch_info info;
+    unsigned char ours[32];
+    struct pulled n;
+
+    pretend_queue_fill(3, MODEL);
+    leave_one(&p);
+    memcpy(ours, talk.process, 32);
+    base64url_id(talk.process, OTHER);
+    ok(pull_left(&p, &b, &n, &err) == 1 && n.requests == 3 &&
+       batch_info_read(&info, b.path, &err) == 0, "it is taken up %s",
+       err.text);
+    ok(memcmp(info.process, ours, 32) == 0, "of the queue it was pulled from");
+    memcpy(talk.process, ours, 32);
+    batch_info_clear(&info);
+    batch_clear(&b);
+    spool_close(s);
+}
+
+/* One of two can never be finished. */
+static void test_in_the_way(void)
+{
+    struct spool *s = new_spool("spool");
+    struct batch b = { .path = NULL }, *list;
+    struct pull p = new_pull(s);
+    struct err err = ERR_INIT;
+    struct pulled n;
+    size_t n_list;
+
+    pretend_queue_fill(20, MODEL);
+    leave_one(&p);
+    leave_one(&p);
+    ok(spool_list(s, SPOOL_TMP, &list, &n_list, &err) == 0 && n_list == 2 &&
+       batch_file_write(list[0].path, "wire/0000.answer", "x", 1, &err) == 0,
+       "two are left, one of them damaged");
+    ok(pull_left(&p, &b, &n, &err) == 1 && n.requests == 10 &&
+       memcmp(b.id, list[1].id, 32) == 0, "the other is finished %s",
+       err.text);
+    batch_clear(&b);
+    ok(pull_left(&p, &b, &n, &err) == -1, "and this one told of: %s",
+       err.text);
+    for (size_t i = 0; i < n_list; i++)
+        batch_clear(&list[i]);
+    free(list);
+    spool_close(s);
+}
+
 /* ---- main ---------------------------------------------------------------- */
 
 /* The same settings for apus itself. */
@@ -640,6 +707,8 @@ int main(void)
     test_other_lies();
     test_line();
     test_deaf();
+    test_other_queue();
+    test_in_the_way();
     test_crash();
     pretend_queue_end();
     gateways_free(gateways);

@@ -345,29 +345,64 @@ int pull_batch(const struct pull *p, struct batch *b, struct pulled *n,
     return pull_and_tell(&x, b, n, err);
 }
 
+/* The queue that a batch was pulled from is what its first Pull names, and may
+ * be another than ours by now. */
+static int queue_of(unsigned char process[32], const struct batch *b,
+                    struct err *err)
+{
+    char *name = pulling_wire(0, "item");
+    struct buf text;
+    struct item it;
+    int rc;
+
+    buf_init(&text, ITEM_MAX);
+    rc = batch_file_read(&text, b->path, name, err);
+    if (rc > 0) {
+        rc = item_head(&it, text.data ? text.data : "", text.len, err);
+        if (rc == 0 && it.target)
+            memcpy(process, it.target, 32);
+    }
+    buf_clear(&text);
+    free(name);
+    return rc < 0 ? -1 : 0;
+}
+
+/* One that was left, if its puller is dead. */
+static int take_left(const struct pull *p, struct batch *left,
+                     struct batch *b, struct pulled *n, struct err *err)
+{
+    struct talk talk = *p->talk;
+    struct pull of_it = *p;
+    struct pulling x = { .p = &of_it, .is_left = true };
+    int rc = spool_take_over(left, err);
+
+    if (rc <= 0)
+        return rc;
+    of_it.talk = &talk;
+    if (queue_of(talk.process, left, err))
+        return -1;
+    x.b = *left;
+    left->path = NULL;
+    pull_answers_init(&x.answers, x.b.id);
+    return pull_and_tell(&x, b, n, err);
+}
+
 int pull_left(const struct pull *p, struct batch *b, struct pulled *n,
               struct err *err)
 {
     struct batch *list = NULL;
     size_t n_list = 0;
     int rc = spool_list(p->spool, SPOOL_TMP, &list, &n_list, err);
+    bool failed = rc < 0;
 
     memset(n, 0, sizeof(*n));
-    for (size_t i = 0; rc == 0 && i < n_list; i++) {
-        struct pulling x = { .p = p, .is_left = true };
-        int ours = spool_take_over(&list[i], err);
-
-        if (ours <= 0) {
-            rc = ours;
-            continue;
-        }
-        x.b = list[i];
-        list[i].path = NULL;
-        pull_answers_init(&x.answers, x.b.id);
-        rc = pull_and_tell(&x, b, n, err);
+    /* what cannot be finished is not in the way of others */
+    for (size_t i = 0; rc <= 0 && i < n_list; i++) {
+        rc = take_left(p, &list[i], b, n, err);
+        failed |= rc < 0;
     }
     for (size_t i = 0; i < n_list; i++)
         batch_clear(&list[i]);
     free(list);
-    return rc;
+    return rc > 0 ? 1 : failed ? -1 : 0;
 }
