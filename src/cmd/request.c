@@ -23,6 +23,7 @@
 #include "base/opt.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/show.h"
 #include "relay/dapp.h"
 #include "relay/talk.h"
 
@@ -196,9 +197,13 @@ static int print_answer(const struct asking *a, const struct dapp_status *s,
     buf_init(&text, ANSWER_MAX);
     rc = dapp_answer(&a->talk, a->settings, s, a->id, &text, err);
     if (rc == 0) {
-        if (text.len)
-            fwrite(text.data, 1, text.len, stdout);
-        fputs("\n", stdout);
+        /* a program gets it as it is, a terminal must not obey it */
+        if (text.len && isatty(STDOUT_FILENO)) {
+            show_text(text.data, text.len);
+        } else {
+            fwrite(text.len ? text.data : "", 1, text.len, stdout);
+            putchar('\n');
+        }
         if (s->conflict)
             log_warning("another node had another result for this request");
         unlink(a->kept);

@@ -16,6 +16,10 @@ void show_id(const char *key, const unsigned char id[32]);
 void show_tokens(const char *key, const void *ids, size_t n);
 const char *show_finish(uint32_t finish);
 
+/* A text of somebody else's, each line with its end, and nothing in it that a
+ * terminal would obey. */
+void show_text(const char *s, size_t n);
+
 /* What an item on Arweave says: `what` is its id, or a file with its bytes. */
 int show_item(const struct settings *s, const char *what, int is_file,
               struct err *err);

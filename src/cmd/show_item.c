@@ -43,8 +43,7 @@ static void print_bytes(const char *s, size_t n)
     }
 }
 
-/* The same of a text with lines. */
-static void print_lines(const char *s, size_t n)
+void show_text(const char *s, size_t n)
 {
     for (size_t i = 0, len; i < n; i += len + 1) {
         const char *end = memchr(s + i, '\n', n - i);
@@ -116,7 +115,7 @@ static int show_result(const struct claims_item *it, struct err *err)
         show_tokens("prompt", p.prompt.data, p.prompt.len / 4);
         show_tokens("tokens", p.output.data, p.output.len / 4);
         printf("text\t%zu bytes\n", p.text.len);
-        print_lines(p.text.data, p.text.len);
+        show_text(p.text.data, p.text.len);
     }
     published_clear(&p);
     return rc;
@@ -171,7 +170,7 @@ static int show_bundle(const struct claims_item *it, struct err *err)
 static void show_other(const struct claims_item *it)
 {
     if (it->n > 0 && it->n <= TEXT_MAX && utf8_valid(it->data, it->n))
-        print_lines(it->data, it->n);
+        show_text(it->data, it->n);
 }
 
 static void note(void *self, const char *text)
