@@ -15,7 +15,8 @@ local function matches_pattern(pattern, value, msg)
     if pattern == "_" then return value ~= nil end
     if type(pattern) == "function" then return pattern(value, msg) end
     if type(pattern) == "string" then
-        if pattern:find("[%^%$%(%)%%%.%[%]%*%+%-%?]") then
+        -- a dash alone is none of them: names of actions have it
+        if pattern:find("[%^%$%(%)%%%.%[%]%*%+%?]") then
             return type(value) == "string" and value:match(pattern) ~= nil
         end
         return value == pattern
