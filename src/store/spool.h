@@ -102,7 +102,7 @@ int spool_add_file(const struct spool *s, const char *file,
 
 /* Begin a batch in tmp whose id is known before its requests are (apus pull):
  * the directory, one in it named `wire` for what comes over the wire, and
- * this process as the owner, all synced. */
+ * this process as the owner, all synced; it appears whole. */
 int spool_begin(const struct spool *s, const unsigned char id[32],
                 struct batch *b, struct err *err);
 

@@ -592,9 +592,8 @@ static time_t last_change(const char *tmp, const char *entry)
     return t;
 }
 
-/* What others left in tmp when they were cut off; no failure is told, since
- * nothing depends on it. */
-static void remove_leftovers(const char *tmp)
+/* No failure is told, since nothing depends on it. */
+void spool_remove_leftovers(const char *tmp)
 {
     struct err unused = ERR_INIT;
     struct timespec now;
@@ -631,7 +630,7 @@ int spool_add_file(const struct spool *s, const char *file,
 
     if (begin_adding(&a, s, file, model, output, err))
         return -1;
-    remove_leftovers(a.tmp);
+    spool_remove_leftovers(a.tmp);
     rc = copy_file(&a, err);
     if (rc == 0)
         rc = place(&a, &state, err);

@@ -32,32 +32,51 @@ static int write_owner(const char *batch_path, struct err *err)
     return owner_write(batch_path, &self, err);
 }
 
+/* What a batch in tmp begins with, in a directory that nobody else knows. */
+static int make_begun(const char *path, struct err *err)
+{
+    char *wire = file_join(path, "wire");
+    int rc = 0;
+
+    if (mkdir(path, 0777))
+        rc = spool_fail(err, "make directory", path);
+    else if (mkdir(wire, 0777))
+        rc = spool_fail(err, "make directory", wire);
+    else
+        rc = write_owner(path, err);
+    free(wire);
+    return rc;
+}
+
+/* It gets its name when its owner is in it: else nobody could tell whether one
+ * without an owner is still being made. */
 int spool_begin(const struct spool *s, const unsigned char id[32],
                 struct batch *b, struct err *err)
 {
-    char *path = spool_path(s, SPOOL_TMP, id), *wire, *tmp;
+    char scratch[SCRATCH_NAME], *path, *tmp, *new;
     struct err unused = ERR_INIT;
-    int rc = -1;
+    int rc;
 
+    if (spool_scratch(scratch, err))
+        return -1;
+    path = spool_path(s, SPOOL_TMP, id);
     tmp = file_join(spool_dir(s), spool_state_name(SPOOL_TMP));
-    wire = file_join(path, "wire");
-    if (mkdir(path, 0777)) {
-        spool_fail(err, "make directory", path);
-        goto out;
-    }
-    if (mkdir(wire, 0777))
-        rc = spool_fail(err, "make directory", wire);
-    else if (write_owner(path, err) == 0 && spool_sync_dir(tmp, err) == 0)
-        rc = 0;
-    if (rc)
+    new = xasprintf("%s/.new-%s", tmp, scratch);
+    spool_remove_leftovers(tmp);
+    rc = make_begun(new, err);
+    if (rc == 0 && sys_rename(new, path))
+        rc = spool_fail(err, "make directory", path);
+    if (rc) {
+        spool_remove_tree(new, &unused);
+    } else if (spool_sync_dir(tmp, err)) {
         spool_remove_tree(path, &unused);
-out:
-    if (rc == 0) {
+        rc = -1;
+    } else {
         b->state = SPOOL_TMP;
         memcpy(b->id, id, 32);
         b->path = xstrdup(path);
     }
-    free(wire);
+    free(new);
     free(tmp);
     free(path);
     return rc;

@@ -58,6 +58,9 @@ int spool_now(const char *dir, struct timespec *now, struct err *err);
 /* rm -r, which follows no link; what is not there is removed already. */
 int spool_remove_tree(const char *path, struct err *err);
 
+/* Remove what others left in SPOOL/tmp a day ago when they were cut off. */
+void spool_remove_leftovers(const char *tmp);
+
 /* fsync of a directory, on file systems that have it. */
 int spool_sync_dir(const char *path, struct err *err);
 
