@@ -20,7 +20,6 @@ grep -q '^#define HAVE_MPI 1' "$build/config.h" ||
 for v in $(env | sed -n 's/^\(\(SLURM\|SBATCH\|SQUEUE\)_[A-Z_]*\)=.*/\1/p'); do
     unset "$v"
 done
-long=${APUS_LONG:+1}
 . "${top_srcdir:-.}/tests/scenario.sh"
 
 clean() {

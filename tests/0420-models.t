@@ -233,7 +233,7 @@ if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
     gives 0 "a wallet" localnet --dir "$net" --new-wallet 9.json
     id=$nano_id
     step=7
-    [ -z "${APUS_LONG:-}" ] || step=1
+    [ -z "$long" ] || step=1
     for what in CRASH ENOSPC; do
         store k
         i=1

@@ -111,7 +111,7 @@ rm -r spool/todo/b*
 
 # ---- a file of requests --------
 lines=2000
-[ -z "${APUS_LONG:-}" ] || lines=100000
+[ -z "$long" ] || lines=100000
 awk -v n=$lines 'BEGIN { for (i = 0; i < n; i++)
     printf "{\"custom_id\":\"q%d\",\"method\":\"POST\",\"url\":\"/v1/" \
         "completions\",\"body\":{\"prompt\":\"%d\"}}\n", i, i }' >file.jsonl
@@ -154,7 +154,7 @@ for i in 1 2 3 4; do "$apus" pull -q >out 2>err; done
 # requests that nobody made (cu-false-requests) look like any other: the queue
 # says that it does not know them when they are answered
 cases='cu-twice cu-absurd-numbers'
-[ -z "${APUS_LONG:-}" ] || cases="$cases cu-wrong-ids cu-huge-prompt"
+[ -z "$long" ] || cases="$cases cu-wrong-ids cu-huge-prompt"
 for case in $cases; do
     ask "What is 1 + 1?" >ids
     ask "What is 2 + 1?" >ids

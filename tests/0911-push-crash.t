@@ -4,7 +4,6 @@
 # each paid once.  Needs a build with --enable-crash-tests; the others end it at
 # odd moments only.
 set -eu
-long=${APUS_LONG:+1}
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
 worker=$(dirname "$apus")/apus-worker

@@ -1,6 +1,7 @@
 # What scenarios of the built program share; sourced, with `set -eu` in force.
 # It makes a scratch directory, goes there, and keeps the machine's own
-# settings out.  A scenario ends with `finish`.
+# settings out; $long (the long form is wanted) and $seed (of what is left to
+# chance) come from APUS_LONG and APUS_SEED.  A scenario ends with `finish`.
 
 top=$(cd "${top_srcdir:-.}" && pwd)
 apus=$(cd "${top_builddir:-.}" && pwd)/apus
@@ -12,6 +13,8 @@ fi
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
+long=${APUS_LONG:+1}
+seed=${APUS_SEED:-$$}
 for v in $(env | sed -n 's/^\(APUS_[A-Z_]*\)=.*/\1/p'); do
     case $v in APUS_TEST_DATA | APUS_LONG) ;; *) unset "$v" ;; esac
 done
