@@ -100,6 +100,7 @@ static void push_done(struct drain *d, struct batch *b,
     base64url(id, b->id, 32);
     rc = push_batch(d->push, b, &r, &err);
     if (rc < 0) {
+        err_prefix(&err, "batch %s", id);
         drain_trouble(d, &err);
     } else if (rc == 0) {
         d->did = true;
@@ -125,10 +126,12 @@ static void confirm_sent(struct drain *d, struct batch *b,
     if (push_is_confirmed(b->path))
         return;
     base64url(id, b->id, 32);
-    if (push_confirm(d->push, b, &state, &err))
+    if (push_confirm(d->push, b, &state, &err)) {
+        err_prefix(&err, "batch %s", id);
         drain_trouble(d, &err);
-    else if (state == PUSH_CONFIRMED)
+    } else if (state == PUSH_CONFIRMED) {
         log_info("batch %s is on Arweave to stay", id);
+    }
 }
 
 void drain_push(struct drain *d)
