@@ -119,6 +119,15 @@ static struct process *destination(struct net *net, const void *raw,
     return p;
 }
 
+/* The time of the system, which conditions wait for. */
+static uint64_t system_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 /* It is in the journal at `at`. */
 static int take(struct net *net, const unsigned char head[HEAD],
                 const void *raw, size_t n, const struct item *it,
@@ -164,7 +173,8 @@ int units_put(struct net *net, const void *raw, size_t n,
                     &at, err) ||
         take(net, head, raw, n, it, at, m, err))
         return -1;
-    (*m)->due_ms = (*m)->timestamp_ms + net->ao->delay_ms;
+    /* not by its timestamp: ours may be off on purpose, or be put back */
+    (*m)->due_ms = system_ms() + net->ao->delay_ms;
     pthread_cond_broadcast(&net->ao->changed);
     return 0;
 }
@@ -325,15 +335,6 @@ static void sleep_until(struct net *net, uint64_t ms)
     pthread_cond_timedwait(&net->ao->changed, &net->lock, &t);
 }
 
-/* The time of the system, which conditions wait for. */
-static uint64_t system_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static void *run(void *self)
 {
     struct net *net = self;
@@ -345,13 +346,11 @@ static void *run(void *self)
     while (!ao->stopping && rc == 0) {
         struct message *m = ao->queue_at < ao->n_queue
                                 ? ao->queue[ao->queue_at] : NULL;
-        /* timestamps are of our clock, which may be off on purpose */
-        uint64_t due = m ? m->due_ms - (uint64_t)net->clock_ms : 0;
 
         if (!m) {
             pthread_cond_wait(&ao->changed, &net->lock);
-        } else if (m->due_ms && due > system_ms()) {
-            sleep_until(net, due);
+        } else if (m->due_ms > system_ms()) {
+            sleep_until(net, m->due_ms);
         } else {
             ao->queue_at++;
             rc = work(net, m, &err);
