@@ -9,27 +9,11 @@ set -eu
 . "$top/tests/localnet.sh"
 worker=$(dirname "$apus")/apus-worker
 
-aos_job=
-aos_end() {
-    [ -z "$aos_job" ] || kill "$aos_job" 2>/dev/null || :
-}
-trap 'aos_end; net_down; rm -rf "$tmp"' EXIT
+trap 'aos_net_down; net_down; rm -rf "$tmp"' EXIT
 net_up && r=0 || r=1
 report $r "gateway and bundler"
 [ $r -eq 0 ] || finish
-: >aos.out
-node --experimental-wasm-memory64 --no-warnings "$aos/aos-net.mjs" \
-    >aos.out 2>aos.err &
-aos_job=$!
-ao=
-for i in $(seq 300); do
-    ao=$(sed -n 's/^ready //p' aos.out)
-    [ -z "$ao" ] || break
-    kill -0 "$aos_job" 2>/dev/null || break
-    sleep 0.1
-done
-[ -n "$ao" ] && r=0 || r=1
-cat aos.err >err
+aos_net_up && r=0 || r=1
 report $r "messenger and compute unit"
 [ $r -eq 0 ] || finish
 

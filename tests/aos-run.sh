@@ -3,6 +3,8 @@
 # is made once for a build (245 MB) and shared by its tests.
 #
 #     aos_node SCRIPT ARGUMENT...   run one of tests/aos-run
+#     aos_net_up                    a messenger and compute unit: $ao is where
+#     aos_net_down                  end it
 
 top=$(cd "${top_srcdir:-.}" && pwd)
 build=$(cd "${top_builddir:-.}" && pwd)
@@ -52,4 +54,25 @@ aos_node() { # SCRIPT ARGUMENT...
     script=$aos/$1
     shift
     node --experimental-wasm-memory64 --no-warnings "$script" "$@"
+}
+
+ao=
+aos_job=
+aos_net_up() {
+    : >aos.out
+    node --experimental-wasm-memory64 --no-warnings "$aos/aos-net.mjs" \
+        >aos.out 2>aos.err &
+    aos_job=$!
+    for i in $(seq 300); do
+        ao=$(sed -n 's/^ready //p' aos.out)
+        [ -z "$ao" ] || return 0
+        kill -0 "$aos_job" 2>/dev/null || break
+        sleep 0.1
+    done
+    sed 's/^/# /' aos.err
+    return 1
+}
+aos_net_down() {
+    [ -z "$aos_job" ] || kill "$aos_job" 2>/dev/null || :
+    aos_job=
 }

@@ -4,6 +4,8 @@
 //
 //   POST /             a signed item: 202, 500 if it is none or known
 //   GET /result/ID     202 the first time, then the result
+//   GET /results/ID?limit=N&sort=ASC&from=CURSOR
+//                      results from there on
 //   POST /dry-run      a message that leaves no trace
 import http from 'node:http'
 import { createHash } from 'node:crypto'
@@ -61,6 +63,22 @@ function give (id) {
   return [200, { Messages, Error, Output, GasUsed: 0 }]
 }
 
+// All of them, in the order of their messages; a cursor is how many are before.
+function list (query) {
+  const from = Number(query.get('from') || 0)
+  const to = from + Number(query.get('limit') || 25)
+  const all = [...results.values()]
+  const edges = all.slice(from, to).map(({ Messages = [] }, i) => ({
+    node: {
+      Messages: Messages.map(({ Target, Data, Tags }) => ({
+        Target, Data, Tags: Tags.map(({ name, value }) => ({ name, value }))
+      }))
+    },
+    cursor: String(from + i + 1)
+  }))
+  return [200, { edges, pageInfo: { hasNextPage: to < all.length } }]
+}
+
 async function dryRun (bytes) {
   const m = JSON.parse(bytes.toString('utf8'))
   const { Messages = [], Error, Output = [] } = await process_.dryrun({
@@ -79,6 +97,9 @@ async function answer (req) {
   const path = req.url.split('?')[0]
   if (req.method === 'POST' && path === '/') return take(body)
   if (req.method === 'POST' && path === '/dry-run') return dryRun(body)
+  if (path.startsWith('/results/')) {
+    return list(new URL(req.url, 'http://127.0.0.1').searchParams)
+  }
   if (path.startsWith('/result/')) return give(path.slice(8))
   return [404, {}]
 }
