@@ -255,6 +255,9 @@ static enum MHD_Result answer(struct server *s, struct MHD_Connection *c,
         answer_clear(&a);
         return MHD_NO;
     }
+    /* MHD sends it without end after a HEAD too, into the next answer */
+    if (a.fault == FAULT_ENDLESS && strcmp(q->call.method, "HEAD") == 0)
+        a.fault = FAULT_NONE;
     status = a.status;
     answer_header(&a, "Content-Type", "%s", a.type);
     head = buf_take(&a.head, NULL);
