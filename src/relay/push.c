@@ -73,10 +73,14 @@ void push_free(struct push *p)
 
 int push_open_send(struct push *p, struct err *err)
 {
-    return p->send ? 0
-                   : push_send_new(&p->send, p->o.settings,
-                                   spool_dir(p->spool), p->o.note, p->o.self,
-                                   err);
+    if (p->send)
+        return 0;
+    if (push_send_new(&p->send, p->o.settings, spool_dir(p->spool),
+                      p->o.note, p->o.self, err))
+        return -1;
+    /* an upload may take hours */
+    bundler_stop(push_send_bundler(p->send), p->o.stop);
+    return 0;
 }
 
 int push_open_ao(struct push *p, struct err *err)
