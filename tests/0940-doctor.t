@@ -125,7 +125,7 @@ finds warning queue 'it is paused (yes)' 'apus queue pause no' "paused"
 # ---- what only the net can do -----------------------------------------------
 net_down
 net_up --hostile clock-ahead --hostile empty-account
-finds bad clock '\(599\|60[0-9]\) s ahead' 'set this machine' \
+finds bad clock '\(599\|60[0-9]\) s ahead of it' 'set this machine' \
     "a clock that is 10 minutes off"
 has out "^warning.balance.*$node has no credits.*remedy: buy" "no credits"
 finish

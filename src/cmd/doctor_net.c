@@ -201,8 +201,8 @@ void doctor_clock(struct doctor *d)
             continue;
         if (labs(ahead) > CLOCK_S)
             doctor_bad(d, "clock", "set this machine's clock (chronyc"
-                       " makestep)", "\"%s\" is %ld s %s of it", url,
-                       labs(ahead), ahead > 0 ? "ahead" : "behind");
+                       " makestep)", "\"%s\" is %ld s %s it", url,
+                       labs(ahead), ahead > 0 ? "ahead of" : "behind");
         else
             doctor_ok(d, "clock", "it agrees with \"%s\"", url);
         return;
