@@ -15,8 +15,24 @@ if grep -q 'built without localnet' err; then
     exit 0
 fi
 
+# Three RSA keys take seconds: the first net of a build keeps its own for the
+# others, which have nothing else of it.
+keys=$(dirname "$apus")/tests/net-keys
+take_keys() {
+    if [ ! -e "$net" ] && [ -d "$keys" ]; then
+        (umask 077 && cp -rp "$keys" "$net")
+    fi
+}
+keep_keys() {
+    [ ! -d "$keys" ] || return 0
+    (umask 077 && mkdir "$keys.$$" && cd "$net" &&
+        cp -rp localnet.json wallet.json dapp.json wallets "$keys.$$" &&
+        mv -T "$keys.$$" "$keys") 2>/dev/null || rm -rf "$keys.$$"
+}
+
 net_up() {
     : >net.out
+    take_keys
     "$apus" localnet --dir "$net" "$@" >net.out 2>net.err &
     net_job=$!
     url=
@@ -30,6 +46,7 @@ net_up() {
         sed 's/^/# /' net.err
         return 1
     fi
+    keep_keys
 }
 net_down() {
     [ -z "$net_job" ] || kill "$net_job" 2>/dev/null || :
