@@ -352,8 +352,9 @@ static void test_no_result(void)
 /* A unit that does not stop: what is over the ceiling is not read. */
 static void test_huge(struct ao *ao)
 {
-    size_t n = (size_t)AO_MAX_ANSWER + 1000;
-    char *text = xmalloc(n + 1);
+    /* the server still sends it when we have heard enough */
+    static char text[AO_MAX_ANSWER + 1001];
+    size_t n = sizeof(text) - 1;
     struct say one = { "200 OK", "", text };
     struct err err = ERR_INIT;
     struct ao_result r;
@@ -363,7 +364,6 @@ static void test_huge(struct ao *ao)
     says(&one, 1);
     ok(get_result(ao, &r, 5, &err) == -1 && err.code == ERR_INPUT,
        "%s", err.text);
-    free(text);
 }
 
 static void test_ask(struct ao *ao)
