@@ -104,9 +104,9 @@ static void send_range(struct pretend_gateway *g, struct pretend_call *c,
                      "%llu-%llu/%zu\r\nContent-Length: %zu\r\n\r\n",
                      (unsigned long long)c->range_at,
                      (unsigned long long)(c->range_at + len - 1), n, len);
+    g->n_bytes += stop; /* who has it all may look at once */
     pretend_puts(c, head);
     pretend_put(c, copy, stop);
-    g->n_bytes += stop;
     c->close = true;
     if (g->way == WAY_STALL)
         pretend_wait(c, 20000);
@@ -121,6 +121,8 @@ static void send_data(struct pretend_gateway *g, struct pretend_call *c,
 
     if (is_long && !g->n_reads++)
         g->first_at = c->range_at;
+    if (is_long && g->way == WAY_GOOD)
+        g->n_bytes += c->range_n;
     if (c->has_range && g->way == WAY_WHOLE)
         pretend_answer(c, "200 OK", headers, data, n);
     else if (is_long && (g->way == WAY_FLIP || g->way == WAY_SHORT ||
@@ -128,8 +130,6 @@ static void send_data(struct pretend_gateway *g, struct pretend_call *c,
         send_range(g, c, data, n);
     else
         pretend_file(c, headers, data, n);
-    if (is_long && g->way == WAY_GOOD)
-        g->n_bytes += c->range_n;
 }
 
 static void send_item(struct pretend_gateway *g, struct pretend_call *c,
