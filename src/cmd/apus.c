@@ -107,6 +107,34 @@ int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
     return program_apply(s, "apus", &err) ? misused(&err) : CMD_GO;
 }
 
+static void print_verbs(FILE *to, const char *name,
+                        const struct command *verbs)
+{
+    fprintf(to, "usage: apus %s COMMAND [ARGUMENTS]\n"
+            "       apus %s COMMAND --help\n\n", name, name);
+    for (const struct command *v = verbs; v->name; v++)
+        fprintf(to, "  %-10s %s\n", v->name, v->help);
+}
+
+int cmd_verbs(const char *name, const struct command *verbs,
+              struct settings *s, int argc, char **argv)
+{
+    if (argc < 2) {
+        print_verbs(stderr, name, verbs);
+        return CMD_MISUSED;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        print_verbs(stdout, name, verbs);
+        return CMD_DONE;
+    }
+    for (const struct command *v = verbs; v->name; v++)
+        if (!strcmp(argv[1], v->name))
+            return v->run(s, argc - 1, argv + 1);
+    log_error("unknown command \"%s %s\" (see apus %s --help)", name,
+              argv[1], name);
+    return CMD_MISUSED;
+}
+
 /* ---- the program by itself --------------------------------------------- */
 
 static void print_usage(FILE *to)

@@ -58,6 +58,11 @@ int cmd_settings(struct settings *s, int argc, char **argv);
 int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
               char **argv, const char **args, size_t *n_args);
 
+/* A command of commands, "apus NAME VERB ..": run the one that argv[1] names
+ * in a table like that of apus.c, or print what there is. */
+int cmd_verbs(const char *name, const struct command *verbs,
+              struct settings *s, int argc, char **argv);
+
 /* Report an error once; the exit status that goes with it. */
 int cmd_fail(const struct err *err);
 

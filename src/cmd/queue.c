@@ -445,28 +445,7 @@ static const struct command verbs[] = {
     { NULL, NULL, NULL },
 };
 
-static void usage(FILE *to)
-{
-    fputs("usage: apus queue COMMAND [ARGUMENTS]\n"
-          "       apus queue COMMAND --help\n\n", to);
-    for (const struct command *v = verbs; v->name; v++)
-        fprintf(to, "  %-10s %s\n", v->name, v->help);
-}
-
 int cmd_queue(struct settings *s, int argc, char **argv)
 {
-    if (argc < 2) {
-        usage(stderr);
-        return CMD_MISUSED;
-    }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-        usage(stdout);
-        return CMD_DONE;
-    }
-    for (const struct command *v = verbs; v->name; v++)
-        if (!strcmp(argv[1], v->name))
-            return v->run(s, argc - 1, argv + 1);
-    log_error("unknown command \"queue %s\" (see apus queue --help)",
-              argv[1]);
-    return CMD_MISUSED;
+    return cmd_verbs("queue", verbs, s, argc, argv);
 }
