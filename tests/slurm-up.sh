@@ -23,6 +23,8 @@ die() { echo "slurm-up: $*" >&2; exit 1; }
 for p in munged slurmctld slurmd scontrol sinfo; do
     command -v $p >/dev/null || die "no $p"
 done
+getent hosts "$(hostname -s)" >/dev/null ||
+    die "the name of this host does not resolve"
 mkdir -p "$dir"/etc "$dir"/state "$dir"/log "$dir"/run
 dir=$(cd "$dir" && pwd)
 chmod 755 "$dir" "$dir"/run
