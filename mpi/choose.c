@@ -30,13 +30,19 @@ static bool is_own(const struct owner *o)
            o->slurm_restarts < self.slurm_restarts;
 }
 
-static bool is_running_own(const struct batch *b)
+static bool is_running_own_of(const struct batch *b, struct owner *o)
 {
     struct err unused = ERR_INIT;
-    struct owner o;
 
     return b->state == SPOOL_RUNNING &&
-           owner_read(&o, b->path, &unused) == 1 && is_own(&o);
+           owner_read(o, b->path, &unused) == 1 && is_own(o);
+}
+
+static bool is_running_own(const struct batch *b)
+{
+    struct owner unused;
+
+    return is_running_own_of(b, &unused);
 }
 
 static int tell_owner(const struct batch *b, struct err *err)
@@ -154,14 +160,13 @@ int choose_next(const struct spool *s, const struct batch *tried,
 
 int choose_claim(const struct spool *s, struct batch *b, struct err *err)
 {
-    struct owner self;
+    struct owner was;
     int rc;
 
-    if (is_running_own(b)) {
-        owner_self(&self);
-        return owner_write(b->path, &self, err);
-    }
-    rc = spool_claim(s, b, err);
+    if (is_running_own_of(b, &was))
+        rc = owner_succeed(b->path, &was, err);
+    else
+        rc = spool_claim(s, b, err);
     return rc > 0 ? err_set(err, ERR_RETRY, "\"%s\" was taken by another"
                             " worker", b->path) : rc;
 }

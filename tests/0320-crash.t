@@ -52,10 +52,6 @@ try() { # VARIABLE N
     again
     env "$1=$2" "$worker" --alone -- "$batch" >out 2>err </dev/null &&
         first=0 || first=$?
-    # one that died before it said who it is is judged by the time alone
-    if [ -d spool/running/"$id" ] && [ ! -e spool/running/"$id"/owner ]; then
-        touch -t 202001010000 spool/running/"$id"
-    fi
     work
     if [ $got -eq 0 ]; then
         # what was cut off behind the last rename
@@ -187,7 +183,7 @@ again
 "$worker" --alone -- "$batch" >out 2>err </dev/null &
 pid=$!
 i=0
-while [ ! -e spool/running/"$id"/owner ] && [ $i -lt 500 ]; do
+while [ ! -e spool/running/"$id" ] && [ $i -lt 500 ]; do
     i=$((i + 1))
     sleep 0.01
 done

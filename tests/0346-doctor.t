@@ -55,8 +55,8 @@ finds warning batches 'wait for two days' "a batch that nobody takes"
 mv "spool/todo/$b" spool/running/
 printf '{"host":"%s","boot":"%s","pid":1,"pid_start":"1"}\n' \
     "$(uname -n)" "$(cat /proc/sys/kernel/random/boot_id)" >owner
-mv owner "spool/running/$b/owner"
-touch -d '3 days ago' "spool/running/$b/owner" "spool/running/$b"
+mv owner "spool/running/$b/owner-0099"
+touch -d '3 days ago' "spool/running/$b/owner-0099" "spool/running/$b"
 finds warning batches 'lost their worker' "a batch whose worker is dead"
 rm -r "spool/running/$b"
 

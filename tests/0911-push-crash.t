@@ -31,17 +31,10 @@ new_batch() { # LINES
     id=${id#b}
     "$worker" --alone --pretend-engine -- "$id" >out 2>err </dev/null
 }
-# One that died before it said who it is is judged by the time alone.
-age() {
-    if [ -d spool/sending/b"$id" ] && [ ! -e spool/sending/b"$id"/owner ]; then
-        touch -t 202001010000 spool/sending/b"$id"
-    fi
-}
 all_bytes=0
 # Push it; it must be sent, whole.
 finish_push() { # NAME
     got=0
-    age
     "$apus" push -- "$id" >out 2>err </dev/null || got=$?
     # what was cut off behind the last rename is only looked after now
     b=spool/sent/b$id

@@ -70,21 +70,6 @@ done_count() {
     "$apus" queue info 2>/dev/null | sed -n "s/^[Dd]one$tab//p"
 }
 
-# A batch whose claimer died before it could say who it is waits a quarter of
-# an hour.  It has waited: those that have no owner for two seconds are aged.
-age() {
-    for state in tmp running sending; do
-        for node in A B; do
-            find "$node/$state" -mindepth 1 -maxdepth 1 -name 'b*' 2>/dev/null
-        done
-    done | while read -r b; do
-        [ ! -e "$b/owner" ] || continue
-        now=$(date +%s)
-        made=$(stat -c %Y "$b" 2>/dev/null) || continue
-        [ $((now - made)) -lt 2 ] || touch -d '1 hour ago' "$b" || :
-    done
-}
-
 # ---- kills ------------------------------------------------------------------
 drain_on() { # NODE
     while [ ! -e stop ]; do
@@ -131,7 +116,6 @@ kills() { # KILLS REQUESTS
     [ -z "$long" ] || left=2400
     until [ "$(done_count)" = "$2" ] || [ $left = 0 ]; do
         left=$((left - 1))
-        age
         sleep 0.5
     done
     [ "$(done_count)" = "$2" ] && r=0 || r=1
@@ -140,7 +124,6 @@ kills() { # KILLS REQUESTS
     : >stop
     wait $job_a $job_b || :
     # what was on its way
-    age
     drain A && drain B && r=0 || r=1
     report $r "a last round has nothing to say"
 }

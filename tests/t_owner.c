@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 #include "tests/spool_util.h"
 
@@ -15,13 +16,32 @@
 
 static struct spool *spool;
 static struct batch batch; /* in running */
-static char *owner_path;
+static char *owner_path; /* of the file of owner that counts */
+
+/* It is the last. */
+static void find_owner(void)
+{
+    int n = 1;
+
+    do {
+        free(owner_path);
+        owner_path = xasprintf("%s/owner-%04d", batch.path, n++);
+    } while (file_exists(at("spool/running/%s/owner-%04d",
+                            strrchr(batch.path, '/') + 1, n)));
+}
 
 static const char *life(slurm_over_fn *over, void *self)
 {
     static const char *const names[] = { "alive", "dead", "unknown" };
 
     return names[owner_judge(&batch, over, self, STALE_S)];
+}
+
+static void forget_owners(void)
+{
+    do
+        find_owner();
+    while (unlink(owner_path) == 0);
 }
 
 /* Judge this owner, whose file is so old. */
@@ -31,6 +51,7 @@ static bool is(const char *want, const struct owner *o, time_t age_s)
 
     if (owner_write(batch.path, o, &err))
         printf("# %s\n", err.text);
+    find_owner();
     backdate(owner_path, age_s);
     return strcmp(life(NULL, NULL), want) == 0;
 }
@@ -141,26 +162,31 @@ static void test_times(void)
 {
     struct err err = ERR_INIT;
     struct owner o;
+    struct stat st;
 
     owner_self(&o);
     snprintf(o.host, sizeof(o.host), "elsewhere");
     ok(is("alive", &o, 0) && is("alive", &o, STALE_S - 60), "another host");
     ok(is("alive", &o, -100000), "whose clock is ahead");
     ok(is("dead", &o, STALE_S + 1), "silent for long");
-    ok(owner_touch(batch.path, &err) == 0 &&
-       strcmp(life(NULL, NULL), "alive") == 0, "it was touched");
+    ok(owner_touch(batch.path, &err) == -1 && err.code == ERR_FATAL &&
+       utimensat(AT_FDCWD, owner_path, NULL, 0) == 0 &&
+       strcmp(life(NULL, NULL), "alive") == 0, "it touched it: %s", err.text);
     snprintf(o.host, sizeof(o.host), "%s", "?");
     o.boot[0] = '\0';
     ok(is("alive", &o, 0) && is("dead", &o, STALE_S + 1),
        "one that knows neither");
     owner_self(&o);
+    ok(is("alive", &o, 1000) && owner_touch(batch.path, &err) == 0 &&
+       stat(owner_path, &st) == 0 && st.st_mtim.tv_sec > time(NULL) - 100,
+       "we touch what is ours");
     o.pid_start = 0;
     ok(is("alive", &o, 0) && is("dead", &o, STALE_S + 1),
        "nor when it began");
 
-    unlink(owner_path);
     ok(owner_touch(batch.path, &err) == -1 && err.code == ERR_FATAL, "%s",
        err.text);
+    forget_owners();
     ok(utimensat(AT_FDCWD, batch.path, NULL, 0) == 0 &&
        strcmp(life(NULL, NULL), "alive") == 0, "no owner yet");
     backdate(batch.path, STALE_S + 1);
@@ -178,7 +204,7 @@ static void test_unreadable(void)
        strcmp(life(NULL, NULL), "unknown") == 0, "%s", err.text);
     backdate(owner_path, STALE_S + 1);
     ok(strcmp(life(NULL, NULL), "dead") == 0, "and that for long");
-    unlink(owner_path);
+    forget_owners();
     ok(symlink("/etc/passwd", owner_path) == 0 &&
        owner_read(&o, batch.path, &err) == -1 &&
        strcmp(life(NULL, NULL), "unknown") == 0, "%s", err.text);
@@ -233,6 +259,7 @@ static void test_slurm(void)
     ok(strcmp(life(ask, &c), "unknown") == 0, "slurmctld does not answer");
     c.says = 1;
     ok(strcmp(life(ask, &c), "dead") == 0, "the job is over");
+    find_owner();
     utimensat(AT_FDCWD, owner_path, NULL, 0);
     ok(strcmp(life(ask, &c), "dead") == 0, "also if it was touched just now");
 }
@@ -269,6 +296,7 @@ static void test_file(void)
     struct err err = ERR_INIT;
     struct owner o;
 
+    forget_owners();
     put(owner_path, HEAD "\"pid\":1,\"start\":\"18446744073709551615\","
         "\"slurm_job\":\"1234567890123456789012345678901\","
         "\"slurm_restarts\":4294967295,\"more\":true}");
@@ -279,7 +307,7 @@ static void test_file(void)
         put(owner_path, bad[i]);
         o.pid = 42;
         ok(owner_read(&o, batch.path, &err) == -1 && err.code == ERR_INPUT &&
-           strstr(err.text, "/owner\"") && o.pid == 42, "%s", err.text);
+           strstr(err.text, "/owner-0001\"") && o.pid == 42, "%s", err.text);
     }
 }
 
@@ -289,7 +317,6 @@ int main(void)
     unsetenv("SLURM_RESTART_COUNT");
     spool = new_spool("spool");
     batch = make_batch(spool, SPOOL_RUNNING, "own");
-    owner_path = file_join(batch.path, "owner");
     test_self();
     test_processes();
     test_times();

@@ -177,7 +177,9 @@ static void test_every_move(void)
         for (int to = 0; to < SPOOL_STATES; to++) {
             struct batch b = make_batch(s, (enum spool_state)from, "move");
             bool may = strstr(table[from], spool_state_name(to)) != NULL;
-            int rc = spool_move(s, &b, (enum spool_state)to, &err);
+            bool claim = to == SPOOL_RUNNING || to == SPOOL_SENDING;
+            int rc = claim && may ? spool_claim(s, &b, &err)
+                     : spool_move(s, &b, (enum spool_state)to, &err);
 
             if (may)
                 good = good && rc == 0 && (int)b.state == to &&
@@ -203,6 +205,32 @@ static void test_every_move(void)
     spool_close(s);
 }
 
+/* Somebody elsewhere is about to move it; b is in running. */
+static void test_passing(const struct spool *s, struct batch *b)
+{
+    struct err err = ERR_INIT;
+    char *last = NULL;
+    struct owner o;
+    int n = 1;
+
+    ok(spool_adopt(s, b, NULL, NULL, 900, &err) == 0 &&
+       b->state == SPOOL_TODO && owner_read(&o, b->path, &err) == 0,
+       "adopted: it is nobody's");
+    owner_self(&o);
+    snprintf(o.host, sizeof(o.host), "elsewhere");
+    ok(owner_write(b->path, &o, &err) == 0 && spool_claim(s, b, &err) == 1 &&
+       b->state == SPOOL_TODO, "another has just taken it");
+    do {
+        free(last);
+        last = xasprintf("%s/owner-%04d", b->path, n++);
+    } while (file_exists(at("spool/todo/%s/owner-%04d",
+                            strrchr(b->path, '/') + 1, n)));
+    backdate(last, 61);
+    ok(spool_claim(s, b, &err) == 0 && b->state == SPOOL_RUNNING,
+       "and died a minute ago");
+    free(last);
+}
+
 static void test_moving(void)
 {
     struct spool *s = new_spool("spool");
@@ -211,9 +239,11 @@ static void test_moving(void)
     struct owner o;
 
     same.path = xstrdup(b.path);
-    ok(spool_move(s, &b, SPOOL_RUNNING, &err) == 0, "one is faster");
-    ok(spool_move(s, &same, SPOOL_RUNNING, &err) == 1 &&
-       same.state == SPOOL_TODO, "the other is told so");
+    ok(spool_move(s, &b, SPOOL_RUNNING, &err) == -1 && err.code == ERR_FATAL,
+       "%s", err.text);
+    ok(spool_claim(s, &b, &err) == 0, "one is faster");
+    ok(spool_claim(s, &same, &err) == 1 && same.state == SPOOL_TODO,
+       "the other is told so");
     batch_clear(&same);
 
     twin = make_batch(s, SPOOL_DONE, "move");
@@ -227,12 +257,18 @@ static void test_moving(void)
     ok(spool_move(s, &b, SPOOL_DONE, &err) == -1 && err.code == ERR_RETRY &&
        file_is_dir(b.path), "%s", err.text);
 
+    ok(spool_move(s, &b, SPOOL_TODO, &err) == 0 &&
+       owner_read(&o, b.path, &err) == 0, "back in todo it is nobody's");
     owner_self(&o);
+    o.pid++;
+    o.pid_start++;
     ok(owner_write(b.path, &o, &err) == 0 &&
-       spool_move(s, &b, SPOOL_TODO, &err) == 0 &&
-       owner_read(&o, b.path, &err) == 1, "back in todo with its old owner");
-    ok(spool_move(s, &b, SPOOL_RUNNING, &err) == 0 &&
-       owner_read(&o, b.path, &err) == 0, "who is forgotten by a claim");
+       spool_claim(s, &b, &err) == 0, "one who took it died before a move");
+    ok(owner_write(b.path, &o, &err) == 0 &&
+       spool_move(s, &b, SPOOL_TODO, &err) == 1 &&
+       b.state == SPOOL_RUNNING && owner_touch(b.path, &err) == -1,
+       "another's is left where it is: %s", err.text);
+    test_passing(s, &b);
     batch_clear(&b);
     spool_close(s);
 
@@ -243,7 +279,7 @@ static void test_moving(void)
     s = new_spool("spool");
     b = make_batch(s, SPOOL_TODO, "move");
     ok(chown(b.path, 12345, 12345) == 0 &&
-       spool_move(s, &b, SPOOL_RUNNING, &err) == -1 && err.code == ERR_INPUT,
+       spool_claim(s, &b, &err) == -1 && err.code == ERR_INPUT,
        "%s", err.text);
     batch_clear(&b);
     ok(spool_find(s, "move", &b, &err) == -1 && err.code == ERR_INPUT, "%s",
@@ -506,9 +542,20 @@ static void test_claim(void)
        b.state == SPOOL_RUNNING, "%s", err.text);
     batch_clear(&b);
     b = make_batch(s, SPOOL_TODO, "dirt");
-    file_mkdirs(at("spool/todo/%s/owner/x", strrchr(b.path, '/') + 1), &err);
-    ok(spool_claim(s, &b, &err) == -1 && b.state == SPOOL_TODO &&
-       file_is_dir(b.path), "back in todo: %s", err.text);
+    chmod(b.path, 0500);
+    if (geteuid() == 0)
+        skip("a batch that cannot be written", "root may");
+    else
+        ok(spool_claim(s, &b, &err) == -1 && b.state == SPOOL_TODO &&
+           file_is_dir(b.path), "left in todo: %s", err.text);
+    chmod(b.path, 0700);
+    put(at("spool/todo/%s/owner-0001", strrchr(b.path, '/') + 1), "{");
+    ok(spool_claim(s, &b, &err) == 1 && b.state == SPOOL_TODO,
+       "one that cannot be read is waited for");
+    backdate(at("spool/todo/%s/owner-0001", strrchr(b.path, '/') + 1), 61);
+    ok(spool_claim(s, &b, &err) == 0 && b.state == SPOOL_RUNNING &&
+       file_exists(at("spool/running/%s/owner-0002",
+                      strrchr(b.path, '/') + 1)), "for a minute");
     batch_clear(&b);
     spool_close(s);
 }

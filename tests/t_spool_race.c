@@ -6,6 +6,9 @@
  */
 #include <config.h>
 
+#include <signal.h>
+#include <sys/file.h>
+
 #include "base/buf.h"
 #include "tests/spool_util.h"
 
@@ -50,7 +53,9 @@ static int add_and_work(void *self, int number)
             return 2;
     rc = spool_claim(self, &list[0], &err);
     for (size_t i = 0; rc == 0 && i < sizeof(round) / sizeof(*round); i++)
-        rc = spool_move(self, &list[0], round[i], &err);
+        rc = round[i] == SPOOL_RUNNING || round[i] == SPOOL_SENDING
+                 ? spool_claim(self, &list[0], &err)
+                 : spool_move(self, &list[0], round[i], &err);
     if (rc)
         printf("# %s\n", err.text);
     return rc ? 2 : 3;
@@ -61,14 +66,14 @@ static int claim_it(void *self, int number)
 {
     struct err err = ERR_INIT;
     struct batch b;
-    unsigned char id[32];
+    char id[ID_TEXT];
     int rc;
 
     (void)number;
-    make_id(id, "race");
-    memcpy(b.id, id, 32);
+    make_id(b.id, "race");
+    base64url(id, b.id, 32);
     b.state = SPOOL_TODO;
-    b.path = xstrdup("");
+    b.path = xstrdup(at("spool/todo/b%s", id));
     rc = spool_claim(self, &b, &err);
     if (rc < 0)
         printf("# %s\n", err.text);
@@ -146,6 +151,116 @@ static void test_claim(void)
         spool_close(s);
     }
     ok(good, "six claim a batch: one has it (%d %d %d)", st[0], st[1], st[2]);
+}
+
+/* ---- killed ------------------------------------------------------------- */
+
+#define HOLDERS 8
+#define KILLS 400
+
+/* Whoever has the batch has this lock; the kernel takes it from the dead. */
+static bool has_it_alone(int lock)
+{
+    return flock(lock, LOCK_EX | LOCK_NB) == 0;
+}
+
+/* The batch of s if nobody is at it: 1 it is ours, 0 it is not, -1. */
+static int get_it(struct spool *s, struct batch *b)
+{
+    struct err err = ERR_INIT;
+    int rc;
+
+    b->path = NULL;
+    if (spool_find(s, "race", b, &err))
+        return 0;
+    rc = spool_adopt(s, b, NULL, NULL, OWNER_STALE_S, &err);
+    if (rc == 0 && (b->state == SPOOL_TODO || b->state == SPOOL_DONE))
+        rc = spool_claim(s, b, &err);
+    else
+        rc = 1;
+    if (rc < 0 && err.code == ERR_FATAL)
+        printf("# %s\n", err.text);
+    return rc < 0 && err.code == ERR_FATAL ? -1 : rc == 0;
+}
+
+/* Take it, have it for a moment, pass it on; until it is killed.  Ends with 1
+ * if another has it too. */
+static int take_turns(const char *dir, const char *lock_path)
+{
+    struct err err = ERR_INIT;
+    struct spool *s = NULL;
+    int lock = open(lock_path, O_RDWR | O_CLOEXEC), got;
+
+    if (lock < 0 || spool_open(&s, dir, &err))
+        return 2;
+    for (;;) {
+        struct batch b;
+
+        got = get_it(s, &b);
+        if (got < 0)
+            return 2;
+        if (got > 0) {
+            if (!has_it_alone(lock))
+                return 1;
+            usleep((useconds_t)(rand() % 300));
+            flock(lock, LOCK_UN);
+            spool_move(s, &b, b.state == SPOOL_SENDING || rand() % 2
+                       ? SPOOL_DONE : SPOOL_TODO, &err);
+        }
+        batch_clear(&b);
+    }
+}
+
+static pid_t start_holder(const char *dir, const char *lock, unsigned seed)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        srand(seed);
+        _exit(take_turns(dir, lock));
+    }
+    return pid;
+}
+
+static void test_kills(void)
+{
+    struct spool *s = new_spool("spool");
+    struct batch b = make_batch(s, SPOOL_TODO, "race");
+    char *dir = xstrdup(at("spool")), *lock = xstrdup(at("lock"));
+    pid_t pid[HOLDERS];
+    int st[4] = { 0 }, one, rc = 0;
+
+    batch_clear(&b);
+    put(lock, "");
+    fflush(stdout);
+    srand(1);
+    for (unsigned i = 0; i < HOLDERS; i++)
+        pid[i] = start_holder(dir, lock, i);
+    for (unsigned i = 0; i < KILLS; i++) {
+        unsigned k = (unsigned)rand() % HOLDERS;
+
+        usleep((useconds_t)(rand() % 4000));
+        kill(pid[k], SIGKILL);
+        waitpid(pid[k], &one, 0);
+        st[WIFEXITED(one) ? WEXITSTATUS(one) : 0]++;
+        pid[k] = start_holder(dir, lock, HOLDERS + i);
+    }
+    for (int k = 0; k < HOLDERS; k++) {
+        kill(pid[k], SIGKILL);
+        waitpid(pid[k], &one, 0);
+        st[WIFEXITED(one) ? WEXITSTATUS(one) : 0]++;
+    }
+    ok(st[1] == 0 && st[2] == 0, "of %d that are killed while they pass a"
+       " batch round none has it with another (%d, %d failed)", HOLDERS,
+       st[1], st[2]);
+    /* twice: the first adopts it from one who died adopting it */
+    for (int i = 0; rc == 0 && i < 3; i++)
+        rc = get_it(s, &b);
+    ok(rc == 1 && batches(s) == 1, "and none of the dead keeps it");
+    batch_clear(&b);
+    free(dir);
+    free(lock);
+    spool_close(s);
 }
 
 static void test_remove(void)
@@ -297,6 +412,7 @@ int main(int argc, char **argv)
         return work(argv[1], argv[2]);
     test_add();
     test_claim();
+    test_kills();
     test_remove();
     test_starts();
     test_crashes();

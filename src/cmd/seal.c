@@ -41,8 +41,9 @@ static int seal_open_batch(const struct spool *spool, struct batch *b,
     int rc = spool_adopt(spool, b, NULL, NULL, OWNER_STALE_S, err);
 
     if (rc > 0)
-        return err_set(err, ERR_RETRY, "\"%s\" is being worked on (see its"
-                       " file owner): wait, or apus cancel it", b->path);
+        return err_set(err, ERR_RETRY, "\"%s\" is being worked on (apus"
+                       " status tells by whom): wait, or apus cancel it",
+                       b->path);
     if (rc == 0)
         rc = spool_claim(spool, b, err);
     if (rc > 0)

@@ -370,24 +370,16 @@ int push_claim_and_push(struct push *p, struct batch *b,
                         struct err *err)
 {
     struct err unused = ERR_INIT;
-    struct owner self;
     struct heart heart;
     int rc;
 
     memset(r, 0, sizeof(*r));
-    rc = spool_move(p->spool, b, SPOOL_SENDING, err);
-    if (rc && b->state != SPOOL_SENDING)
+    rc = spool_claim(p->spool, b, err);
+    if (rc)
         return rc;
-    owner_self(&self);
-    /* a push in a job's shell is no job: this process counts */
-    self.slurm_job[0] = '\0';
-    if (rc == 0)
-        rc = owner_write(b->path, &self, err);
-    if (rc == 0) {
-        heart_start(&heart, b->path);
-        rc = push_claimed(p, b, r, err);
-        heart_stop(&heart);
-    }
+    heart_start(&heart, b->path);
+    rc = push_claimed(p, b, r, err);
+    heart_stop(&heart);
     if (rc == 0)
         rc = spool_move(p->spool, b, to, err);
     /* where it can be found again, by whoever goes on */

@@ -18,7 +18,6 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -159,19 +158,6 @@ void owner_put(struct buf *out, const struct owner *o)
     buf_printf(out, ",\"slurm_restarts\":%" PRIu32 "}\n", o->slurm_restarts);
 }
 
-int owner_write(const char *batch_path, const struct owner *o,
-                struct err *err)
-{
-    struct buf text;
-    int rc;
-
-    buf_init(&text, BATCH_FILE_MAX);
-    owner_put(&text, o);
-    rc = spool_write_in(batch_path, "owner", text.data, text.len, err);
-    buf_clear(&text);
-    return rc;
-}
-
 /* A string of printable ASCII that fits. */
 static int get_text(char *out, size_t size, const struct json *root,
                     const char *key, struct err *err)
@@ -235,28 +221,6 @@ int owner_parse(struct owner *o, const char *text, size_t n, struct err *err)
     return rc;
 }
 
-/* *mtime is set whenever there is such a file and it could be opened. */
-static int read_owner(struct owner *o, const char *batch_path,
-                      struct timespec *mtime, struct err *err)
-{
-    struct buf text;
-    int rc;
-
-    buf_init(&text, BATCH_FILE_MAX);
-    rc = spool_read_in(&text, batch_path, "owner", mtime, err);
-    if (rc > 0 && owner_parse(o, text.len ? text.data : "", text.len, err)) {
-        err_prefix(err, "\"%s/owner\"", batch_path);
-        rc = -1;
-    }
-    buf_clear(&text);
-    return rc;
-}
-
-int owner_read(struct owner *o, const char *batch_path, struct err *err)
-{
-    return read_owner(o, batch_path, NULL, err);
-}
-
 void owner_text(char *out, size_t n, const struct owner *o)
 {
     if (o->slurm_job[0])
@@ -265,20 +229,12 @@ void owner_text(char *out, size_t n, const struct owner *o)
         snprintf(out, n, "process %" PRId64 " on %s", o->pid, o->host);
 }
 
-int owner_touch(const char *batch_path, struct err *err)
+bool owner_same(const struct owner *a, const struct owner *b)
 {
-    char *path = file_join(batch_path, "owner");
-    int rc = 0;
-
-    if (utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW)) {
-        if (errno == ENOENT)
-            rc = err_set(err, ERR_FATAL, "no \"%s\": the batch was taken away"
-                         " from this process", path);
-        else
-            rc = spool_fail(err, "touch", path);
-    }
-    free(path);
-    return rc;
+    return strcmp(a->host, b->host) == 0 && strcmp(a->boot, b->boot) == 0 &&
+           a->pid == b->pid && a->pid_start == b->pid_start &&
+           strcmp(a->slurm_job, b->slurm_job) == 0 &&
+           a->slurm_restarts == b->slurm_restarts;
 }
 
 /* ---- judging ------------------------------------------------------------ */
@@ -362,22 +318,37 @@ static enum owner_life by_owner(const char *batch_path, const struct owner *o,
     return there && start == o->pid_start ? OWNER_ALIVE : OWNER_DEAD;
 }
 
-enum owner_life owner_judge(const struct batch *b, slurm_over_fn *over,
+enum owner_life claim_judge(const struct claim *c, bool read,
+                            const char *batch_path, slurm_over_fn *over,
                             void *self, unsigned stale_s)
 {
-    struct timespec mtime = { .tv_sec = 0, .tv_nsec = -1 };
-    struct err unused = ERR_INIT;
     enum owner_life life;
-    struct owner o;
-    int rc = read_owner(&o, b->path, &mtime, &unused);
 
-    if (rc > 0)
-        return by_owner(b->path, &o, &mtime, over, self, stale_s);
-    if (rc == 0)
-        return by_directory(b->path, stale_s);
+    if (read && c->owned)
+        return by_owner(batch_path, &c->owner, &c->time, over, self, stale_s);
+    if (read)
+        return by_directory(batch_path, stale_s);
     /* it can be seen and not read: whoever wrote it touches it, or is dead */
-    if (mtime.tv_nsec < 0)
+    if (c->time.tv_nsec < 0)
         return OWNER_UNKNOWN;
-    life = by_time(b->path, &mtime, stale_s);
+    life = by_time(batch_path, &c->time, stale_s);
     return life == OWNER_DEAD ? OWNER_DEAD : OWNER_UNKNOWN;
+}
+
+bool claim_is_passing(const struct claim *c, bool read, const char *batch_path)
+{
+    struct owner self;
+    uint64_t start;
+
+    if (read && !c->owned)
+        return false;
+    owner_self(&self);
+    if (read && is_local(&c->owner, &self)) {
+        int there = look_at_process(c->owner.pid, &start);
+
+        if (strcmp(c->owner.boot, self.boot) != 0 || there == 0 ||
+            (there > 0 && start != c->owner.pid_start))
+            return false;
+    }
+    return by_time(batch_path, &c->time, PASSING_S) != OWNER_DEAD;
 }

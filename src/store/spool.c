@@ -427,10 +427,8 @@ int spool_list(const struct spool *s, enum spool_state state,
 
 /* ---- moving ------------------------------------------------------------- */
 
-/* A batch has one state.  0 it is only where we think, 1 it has been moved,
- * -1 it is in two, which no program of ours does. */
-static int check_alone(const struct spool *s, const struct batch *b,
-                       struct err *err)
+int spool_check_alone(const struct spool *s, const struct batch *b,
+                      struct err *err)
 {
     char name[BATCH_NAME];
     int here, there;
@@ -459,19 +457,6 @@ static int check_alone(const struct spool *s, const struct batch *b,
     return 0;
 }
 
-/* What its last owner left must not speak for the one who takes it now, and
- * until that one has written its own the directory's time does: fresh. */
-static void forget_owner(const char *path)
-{
-    char *owner = file_join(path, "owner");
-
-    /* both by path, so that they miss a batch that another has just taken;
-     * what else goes wrong with them is told by the rename */
-    unlink(owner);
-    utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
-    free(owner);
-}
-
 /* rename: 0, 1 the source is gone, -1. */
 static int rename_batch(const struct spool *s, const struct batch *b,
                         const char *from, const char *to, struct err *err)
@@ -491,8 +476,8 @@ static int rename_batch(const struct spool *s, const struct batch *b,
     return spool_remedy(err, why);
 }
 
-int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
-               struct err *err)
+int spool_rename(const struct spool *s, struct batch *b, enum spool_state to,
+                 struct err *err)
 {
     enum spool_state was = b->state;
     char *from, *path;
@@ -501,13 +486,11 @@ int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
     if (!(allowed[was] & TO(to)))
         return err_set(err, ERR_FATAL, "a batch in %s never goes to %s",
                        names[was], names[to]);
-    rc = check_alone(s, b, err);
+    rc = spool_check_alone(s, b, err);
     if (rc)
         return rc;
     from = spool_path(s, was, b->id);
     path = spool_path(s, to, b->id);
-    if (to == SPOOL_RUNNING || to == SPOOL_SENDING)
-        forget_owner(from);
     rc = rename_batch(s, b, from, path, err);
     free(from);
     if (rc) {
@@ -521,42 +504,6 @@ int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
     if (spool_sync_dir(s->at[to], err) || spool_sync_dir(s->at[was], err))
         return -1;
     return 0;
-}
-
-int spool_adopt(const struct spool *s, struct batch *b, slurm_over_fn *over,
-                void *self, unsigned stale_s, struct err *err)
-{
-    enum spool_state to = SPOOL_TODO;
-    int rc;
-
-    if (b->state != SPOOL_RUNNING && b->state != SPOOL_SENDING)
-        return 0;
-    if (b->state == SPOOL_SENDING)
-        to = SPOOL_DONE;
-    if (owner_judge(b, over, self, stale_s) != OWNER_DEAD)
-        return 1;
-    rc = spool_move(s, b, to, err);
-    return rc < 0 ? -1 : 0;
-}
-
-int spool_claim(const struct spool *s, struct batch *b, struct err *err)
-{
-    struct err unused = ERR_INIT;
-    struct owner self;
-    int rc;
-
-    if (b->state != SPOOL_TODO)
-        return err_set(err, ERR_FATAL, "a batch in %s cannot be claimed",
-                       names[b->state]);
-    rc = spool_move(s, b, SPOOL_RUNNING, err);
-    if (rc && b->state != SPOOL_RUNNING)
-        return rc;
-    owner_self(&self);
-    if (rc == 0 && owner_write(b->path, &self, err) == 0)
-        return 0;
-    /* the spool is left as it was found */
-    spool_move(s, b, SPOOL_TODO, &unused);
-    return -1;
 }
 
 /* The number of an aNNN, or -1. */
@@ -659,7 +606,7 @@ int spool_remove(const struct spool *s, const struct batch *b,
         return err_set(err, ERR_FATAL,
                        "batch in %s: somebody may work on it",
                        names[b->state]);
-    rc = check_alone(s, b, err);
+    rc = spool_check_alone(s, b, err);
     if (rc)
         return rc;
     if (spool_scratch(scratch, err))

@@ -1,10 +1,11 @@
 /*
  * The spool: a batch is a directory, its state is which directory it is in,
- * and every change of state is a rename.  There are no locks; whoever loses a
- * rename takes another batch.
+ * and every change of state is a rename.  There are no locks; whoever takes a
+ * batch adds an owner-NNNN with the next number, which one of several can, and
+ * the others take another batch.
  *
  *     SPOOL/tmp todo running done sending sent failed / b<batch id>/
- *         requests.jsonl  batch.json  owner  progress  why
+ *         requests.jsonl  batch.json  owner-NNNN  progress  why
  *         aNNN/RRRR.log   part-PPPP.h5  part-PPPP.idx  run.jsonl
  */
 #ifndef APUS_STORE_SPOOL_H
@@ -50,10 +51,11 @@ int spool_list(const struct spool *s, enum spool_state state,
                struct batch **list, size_t *n, struct err *err);
 
 /* rename from its state to another, sync both directories; b follows, also
- * where only the sync failed.  1 if somebody else was faster (ENOENT), 0 done,
- * -1 failed: ERR_FATAL for a step that no batch makes, or if a batch of that
- * id is in a second state.  A move to running or sending is a claim: it takes
- * away what the last owner left. */
+ * where only the sync failed.  To running and sending it goes by spool_claim.
+ * Out of tmp, running and sending only its owner moves it, who then has it no
+ * longer.  1 if somebody else was faster, or has taken it away; 0 done; -1
+ * failed: ERR_FATAL for a step that no batch makes, or if a batch of that id
+ * is in a second state. */
 int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
                struct err *err);
 
@@ -126,14 +128,21 @@ struct owner {
     uint32_t slurm_restarts;
 };
 void owner_self(struct owner *o); /* this process; Slurm from environment */
+void owner_self_process(struct owner *o); /* whatever job it is in */
+/* Make o the owner, whoever was: of a batch that nobody else knows. */
 int owner_write(const char *batch_path, const struct owner *o,
                 struct err *err);
 /* 1 read, 0 there is none, -1 unreadable. */
 int owner_read(struct owner *o, const char *batch_path, struct err *err);
 /* For people: "process 12 on HOST", "Slurm job 7 on HOST". */
 void owner_text(char *out, size_t n, const struct owner *o);
-/* Touch it, once a minute. */
+/* Touch what says that this process is the owner, once a minute.  ERR_FATAL
+ * if it is not: the batch was taken away. */
 int owner_touch(const char *batch_path, struct err *err);
+/* This process (of a job) instead of `was`: 0 done, 1 the owner is another by
+ * now, -1. */
+int owner_succeed(const char *batch_path, const struct owner *was,
+                  struct err *err);
 
 enum owner_life { OWNER_ALIVE, OWNER_DEAD, OWNER_UNKNOWN };
 /* Whether slurmctld says that a job is over: 1 over or unknown to it, 0 it
@@ -143,9 +152,9 @@ typedef int slurm_over_fn(void *self, const char *job, uint32_t restarts);
 /* Judge the owner of a batch in running or sending.  That of a Slurm job is
  * dead if the job is over, unknown while the controller does not answer (or
  * `over` is NULL); one of this host if no process has its pid and start time,
- * or the host was booted since; any other if `owner` was not touched for
+ * or the host was booted since; any other if it was not touched for
  * stale_s seconds, measured against a directory of the spool touched just now
- * and never against the local clock.  Without `owner` the directory's own
+ * and never against the local clock.  Without an owner the directory's own
  * time counts.  Unknown is to be taken for alive. */
 enum owner_life owner_judge(const struct batch *b, slurm_over_fn *over,
                             void *self, unsigned stale_s);
@@ -159,8 +168,10 @@ int spool_adopt(const struct spool *s, struct batch *b, slurm_over_fn *over,
 /* Seconds without a touch after which an owner elsewhere is dead. */
 #define OWNER_STALE_S 900
 
-/* Claim: todo -> running by rename, then owner.  1 if somebody was faster.
- * Next the claimer makes the aNNN of its start (mkdir, next free number). */
+/* Claim: todo -> running (as the Slurm job, if this is one), done -> sending.
+ * This process is its owner before it is moved.  1 if somebody was faster, or
+ * moves it just now.
+ * Next a worker makes the aNNN of its start (mkdir, next free number). */
 int spool_claim(const struct spool *s, struct batch *b, struct err *err);
 int batch_new_start(const char *batch_path, uint32_t *start, struct err *err);
 

@@ -445,17 +445,14 @@ static int take(struct adding *a, enum spool_state *state, struct err *err)
         nanosleep(&pause, NULL);
     }
     return err_set(err, ERR_RETRY, "\"%s\" is being added by another process"
-                   " (see \"%s/owner\"), run it again", a->file, a->taken);
+                   " (see \"%s\"), run it again", a->file, a->taken);
 }
 
 /* Only one has .b<id>: when its batch is in todo, nothing is left there. */
 static void let_go(const struct adding *a)
 {
-    char *owner = file_join(a->taken, "owner");
-
-    unlink(owner);
+    claim_drop(a->taken);
     rmdir(a->taken);
-    free(owner);
 }
 
 /* Out of .b<id>, which is ours, to todo: 0 done, 1 there is such a batch
@@ -492,8 +489,7 @@ static int place(struct adding *a, enum spool_state *state, struct err *err)
     a->taken = xasprintf("%s/.%s", a->tmp, text);
     a->placed = file_join(a->taken, a->name);
     a->path = spool_path(a->s, SPOOL_TODO, a->info.id);
-    owner_self(&self);
-    self.slurm_job[0] = '\0'; /* it is this process that counts */
+    owner_self_process(&self);
     if (batch_info_write(a->copy, &a->info, err) ||
         owner_write(a->own, &self, err))
         return -1;

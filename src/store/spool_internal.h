@@ -64,8 +64,47 @@ void spool_remove_leftovers(const char *tmp);
 /* fsync of a directory, on file systems that have it. */
 int spool_sync_dir(const char *path, struct err *err);
 
-/* The texts of batch.json and owner.  Reading: ERR_INPUT says what is wrong
- * with them, and the argument is as it was. */
+/* A batch has one state.  0 it is only where we think, 1 it has been moved,
+ * -1 it is in two, which no program of ours does. */
+int spool_check_alone(const struct spool *s, const struct batch *b,
+                      struct err *err);
+
+/* A step of the table by rename, both directories synced; b follows, also
+ * where only the sync failed.  1 if it has been moved, 0 done, -1. */
+int spool_rename(const struct spool *s, struct batch *b, enum spool_state to,
+                 struct err *err);
+
+/* The last entry of a batch's log of owners (claim.c). */
+struct claim {
+    uint32_t n;            /* its number, from 1; 0 there is none */
+    bool owned;            /* by `owner`; else it is nobody's */
+    struct owner owner;
+    struct timespec time;  /* when it was touched; tv_nsec -1 if unknown */
+};
+/* 0, or -1 it cannot be read; n and time are set if it was found. */
+int claim_last(struct claim *c, const char *batch_path, struct err *err);
+/* Add an entry behind `last`, for o or (NULL) for nobody: 1 done, 0 another
+ * has added one, -1. */
+int claim_add(const char *batch_path, uint32_t last, const struct owner *o,
+              struct err *err);
+/* As owner_judge, of an entry that was `read` or could not be. */
+enum owner_life claim_judge(const struct claim *c, bool read,
+                            const char *batch_path, slurm_over_fn *over,
+                            void *self, unsigned stale_s);
+/* In a state where a batch is nobody's: whether somebody is just moving it
+ * there or away.  That takes a moment; PASSING_S later it is no longer so,
+ * nor where its process is gone. */
+#define PASSING_S 60
+bool claim_is_passing(const struct claim *c, bool read,
+                      const char *batch_path);
+
+/* Remove the first entry: of a directory that was this process's alone. */
+void claim_drop(const char *dir);
+
+bool owner_same(const struct owner *a, const struct owner *b);
+
+/* The texts of batch.json and of an owner.  Reading: ERR_INPUT says what is
+ * wrong with them, and the argument is as it was. */
 int batch_info_put(struct buf *out, const struct batch_info *i,
                    struct err *err);
 int batch_info_parse(struct batch_info *i, const char *text, size_t n,

@@ -1,0 +1,431 @@
+/*
+ * Who has a batch, as a log in its directory: owner-0001, owner-0002, ..., each
+ * whole when it appears, never changed but for its time and never removed.
+ * The last one says who has the batch, or that nobody has.  Whoever wants it
+ * links the next number, which one of several can; only then is the batch
+ * moved.  So it never has two owners, and never one that nobody can name; who
+ * judged an owner that is not the last one any more finds the number taken.
+ */
+#include <config.h>
+
+#include "store/spool_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sys.h"
+
+#define PREFIX "owner-"
+#define DIGITS 7             /* of a number at most */
+#define OWNER_NAME (sizeof(PREFIX) + DIGITS)
+#define MAX_NUMBER 9999999
+#define NOBODY "{\"format\":\"apus-owner-1\",\"nobody\":true}\n"
+#define TRIES 8
+
+/* ---- the log ------------------------------------------------------------ */
+
+static void entry_name(char out[OWNER_NAME], uint32_t n)
+{
+    snprintf(out, OWNER_NAME, PREFIX "%04" PRIu32, n % (MAX_NUMBER + 1));
+}
+
+/* The number in a name, 0 if it is no such name. */
+static uint32_t entry_number(const char *name)
+{
+    const char *digits = name + strlen(PREFIX);
+    char again[OWNER_NAME];
+    uint32_t n = 0;
+
+    if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
+        return 0;
+    for (int i = 0; i < DIGITS && *digits >= '0' && *digits <= '9'; i++)
+        n = n * 10 + (uint32_t)(*digits++ - '0');
+    entry_name(again, n);
+    return strcmp(again, name) == 0 ? n : 0;
+}
+
+/* The last number there is, 0 if there is none.  Nothing is ever removed, so
+ * what was there when the walk began is seen. */
+static int last_number(const char *batch_path, uint32_t *last,
+                       struct err *err)
+{
+    int fd = spool_open_dir(batch_path, err), rc = 0;
+    struct dirent *e;
+    DIR *d;
+
+    *last = 0;
+    if (fd < 0)
+        return -1;
+    d = fdopendir(fd);
+    if (!d) {
+        close(fd);
+        return spool_fail(err, "read", batch_path);
+    }
+    while (errno = 0, (e = readdir(d)) != NULL) {
+        uint32_t n = entry_number(e->d_name);
+
+        if (n > *last)
+            *last = n;
+    }
+    if (errno)
+        rc = spool_fail(err, "read", batch_path);
+    closedir(d);
+    return rc;
+}
+
+int claim_last(struct claim *c, const char *batch_path, struct err *err)
+{
+    char name[OWNER_NAME];
+    struct buf text;
+    int rc;
+
+    memset(c, 0, sizeof(*c));
+    c->time.tv_nsec = -1;
+    if (last_number(batch_path, &c->n, err))
+        return -1;
+    if (c->n == 0)
+        return 0;
+    entry_name(name, c->n);
+    buf_init(&text, BATCH_FILE_MAX);
+    rc = spool_read_in(&text, batch_path, name, &c->time, err);
+    if (rc > 0 && (text.len != strlen(NOBODY) ||
+                   memcmp(text.data, NOBODY, text.len) != 0)) {
+        c->owned = true;
+        if (owner_parse(&c->owner, text.len ? text.data : "", text.len,
+                        err)) {
+            err_prefix(err, "\"%s/%s\"", batch_path, name);
+            rc = -1;
+        }
+    }
+    buf_clear(&text);
+    return rc < 0 ? -1 : 0;
+}
+
+/* link(2), also where the answer to the first try was lost (NFS): 1 the name
+ * is ours now, 0 another's, -1. */
+static int link_entry(const char *aside, const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (sys_link(aside, path) == 0)
+        return 1;
+    if (errno == EEXIST)
+        return lstat(aside, &st) == 0 && st.st_nlink == 2;
+    if (errno == EPERM || errno == EOPNOTSUPP)
+        return err_set(err, ERR_FATAL, "cannot make \"%s\": this file system"
+                       " has no hard links, put the spool on another", path);
+    return spool_fail(err, "make", path);
+}
+
+int claim_add(const char *batch_path, uint32_t last, const struct owner *o,
+              struct err *err)
+{
+    char name[OWNER_NAME], scratch[SCRATCH_NAME], *aside, *path;
+    struct buf text;
+    int rc;
+
+    if (last >= MAX_NUMBER)
+        return err_set(err, ERR_FATAL, "\"%s\" had %d owners", batch_path,
+                       MAX_NUMBER);
+    if (spool_scratch(scratch, err))
+        return -1;
+    entry_name(name, last + 1);
+    path = file_join(batch_path, name);
+    aside = xasprintf("%s/.new-%s", batch_path, scratch);
+    buf_init(&text, BATCH_FILE_MAX);
+    if (o)
+        owner_put(&text, o);
+    else
+        buf_puts(&text, NOBODY);
+    rc = spool_write_in(batch_path, aside + strlen(batch_path) + 1, text.data,
+                        text.len, err);
+    if (rc == 0) {
+        rc = link_entry(aside, path, err);
+        unlink(aside);
+    }
+    if (rc == 1 && spool_sync_dir(batch_path, err))
+        rc = -1;
+    buf_clear(&text);
+    free(aside);
+    free(path);
+    return rc;
+}
+
+void claim_drop(const char *dir)
+{
+    char name[OWNER_NAME], *path;
+
+    entry_name(name, 1);
+    path = file_join(dir, name);
+    unlink(path);
+    free(path);
+}
+
+/* ---- owners ------------------------------------------------------------- */
+
+void owner_self_process(struct owner *o)
+{
+    owner_self(o);
+    o->slurm_job[0] = '\0';
+    o->slurm_restarts = 0;
+}
+
+/* Of a process, whichever job it is in. */
+static bool is_self(const struct claim *c)
+{
+    struct owner self;
+
+    owner_self(&self);
+    return c->owned && strcmp(c->owner.host, self.host) == 0 &&
+           strcmp(c->owner.boot, self.boot) == 0 &&
+           c->owner.pid == self.pid && c->owner.pid_start == self.pid_start;
+}
+
+int owner_read(struct owner *o, const char *batch_path, struct err *err)
+{
+    struct claim c;
+
+    if (claim_last(&c, batch_path, err))
+        return -1;
+    if (c.owned)
+        *o = c.owner;
+    return c.owned;
+}
+
+int owner_write(const char *batch_path, const struct owner *o,
+                struct err *err)
+{
+    uint32_t n;
+    int rc = 0;
+
+    while (rc == 0) {
+        if (last_number(batch_path, &n, err))
+            return -1;
+        rc = claim_add(batch_path, n, o, err);
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+int owner_touch(const char *batch_path, struct err *err)
+{
+    char name[OWNER_NAME], *path;
+    struct claim c;
+    int rc = 0;
+
+    if (claim_last(&c, batch_path, err))
+        return -1;
+    if (!is_self(&c))
+        return err_set(err, ERR_FATAL, "\"%s\" was taken away from this"
+                       " process", batch_path);
+    entry_name(name, c.n);
+    path = file_join(batch_path, name);
+    if (utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW))
+        rc = spool_fail(err, "touch", path);
+    free(path);
+    return rc;
+}
+
+enum owner_life owner_judge(const struct batch *b, slurm_over_fn *over,
+                            void *self, unsigned stale_s)
+{
+    struct err unused = ERR_INIT;
+    struct claim c;
+    int rc = claim_last(&c, b->path, &unused);
+
+    return claim_judge(&c, rc == 0, b->path, over, self, stale_s);
+}
+
+int owner_succeed(const char *batch_path, const struct owner *was,
+                  struct err *err)
+{
+    struct owner self;
+    struct claim c;
+    int rc;
+
+    if (claim_last(&c, batch_path, err))
+        return -1;
+    if (!c.owned || !owner_same(&c.owner, was))
+        return 1;
+    owner_self(&self);
+    rc = claim_add(batch_path, c.n, &self, err);
+    return rc < 0 ? -1 : !rc;
+}
+
+/* ---- moving ------------------------------------------------------------- */
+
+/* Where it is now, if it is anywhere: its path follows. */
+static bool follow(const struct spool *s, struct batch *b)
+{
+    struct err unused = ERR_INIT;
+
+    if (spool_locate(s, b->id, &b->state, &unused) != 1)
+        return false;
+    free(b->path);
+    b->path = spool_path(s, b->state, b->id);
+    return true;
+}
+
+/* It was ours and is nobody's.  If that cannot be written, it is when this
+ * process has ended, or in a minute: no failure is told. */
+static void give_up_claim(const struct spool *s, const struct batch *b)
+{
+    struct batch at = { .state = b->state, .path = xstrdup(b->path) };
+    struct err unused = ERR_INIT;
+    struct claim c;
+
+    memcpy(at.id, b->id, 32);
+    for (int i = 0; i < TRIES; i++) {
+        if (claim_last(&c, at.path, &unused) == 0 &&
+            (!is_self(&c) || claim_add(at.path, c.n, NULL, &unused) >= 0))
+            break;
+        if (!follow(s, &at))
+            break;
+    }
+    batch_clear(&at);
+}
+
+/* Move a batch whose entry n is ours: 0, 1 it is another's or gone, -1.  The
+ * log decides and not the rename, which somebody who was thought dead may
+ * have done just before us. */
+static int move_claimed(const struct spool *s, struct batch *b,
+                        enum spool_state to, uint32_t n, struct err *err)
+{
+    struct batch at = { .state = b->state, .path = xstrdup(b->path) };
+    struct err unused = ERR_INIT;
+    struct claim c;
+    int rc;
+
+    memcpy(at.id, b->id, 32);
+    rc = spool_rename(s, &at, to, err);
+    if (rc >= 0) {
+        free(at.path);
+        at.path = spool_path(s, to, b->id);
+        at.state = to;
+        rc = claim_last(&c, at.path, rc ? &unused : err) ? (rc ? 1 : -1)
+                                                         : c.n != n;
+    }
+    if (rc == 0) {
+        free(b->path);
+        b->path = at.path;
+        b->state = to;
+        return 0;
+    }
+    if (rc < 0 && at.state == to) /* moved, but not safely: back */
+        spool_rename(s, &at, b->state, &unused);
+    give_up_claim(s, &at);
+    batch_clear(&at);
+    return rc;
+}
+
+/* Whether it went away while we looked at it; else the error stands. */
+static int gone_or_failed(const struct spool *s, const struct batch *b)
+{
+    enum spool_state now;
+    struct err unused = ERR_INIT;
+
+    return spool_locate(s, b->id, &now, &unused) == 1 && now != b->state
+               ? 1 : -1;
+}
+
+int spool_claim(const struct spool *s, struct batch *b, struct err *err)
+{
+    struct owner self;
+    struct claim c;
+    int rc;
+
+    if (b->state != SPOOL_TODO && b->state != SPOOL_DONE)
+        return err_set(err, ERR_FATAL, "a batch in %s cannot be claimed",
+                       spool_state_name(b->state));
+    rc = spool_check_alone(s, b, err);
+    if (rc)
+        return rc;
+    rc = claim_last(&c, b->path, err);
+    if (rc && c.time.tv_nsec < 0)
+        return gone_or_failed(s, b);
+    if (claim_is_passing(&c, rc == 0, b->path) && !is_self(&c))
+        return 1;
+    if (b->state == SPOOL_TODO)
+        owner_self(&self);
+    else
+        owner_self_process(&self); /* a push in a job's shell is no job */
+    rc = claim_add(b->path, c.n, &self, err);
+    if (rc <= 0)
+        return rc == 0 ? 1 : gone_or_failed(s, b);
+    return move_claimed(s, b, b->state == SPOOL_TODO ? SPOOL_RUNNING
+                                                     : SPOOL_SENDING,
+                        c.n + 1, err);
+}
+
+int spool_adopt(const struct spool *s, struct batch *b, slurm_over_fn *over,
+                void *over_self, unsigned stale_s, struct err *err)
+{
+    struct err unused = ERR_INIT;
+    struct owner self;
+    struct claim c;
+    int rc;
+
+    if (b->state != SPOOL_RUNNING && b->state != SPOOL_SENDING)
+        return 0;
+    rc = claim_last(&c, b->path, &unused);
+    if (claim_judge(&c, rc == 0, b->path, over, over_self, stale_s) !=
+        OWNER_DEAD)
+        return 1;
+    owner_self_process(&self);
+    rc = claim_add(b->path, c.n, &self, err);
+    if (rc <= 0)
+        return rc == 0 ? 1 : gone_or_failed(s, b) > 0 ? 0 : -1;
+    rc = move_claimed(s, b, b->state == SPOOL_SENDING ? SPOOL_DONE
+                                                      : SPOOL_TODO,
+                      c.n + 1, err);
+    if (rc == 0)
+        give_up_claim(s, b);
+    return rc < 0 ? -1 : 0;
+}
+
+int spool_take_over(struct batch *b, struct err *err)
+{
+    struct owner self;
+    struct claim c;
+    struct err unused = ERR_INIT;
+    int rc = claim_last(&c, b->path, &unused);
+
+    if (rc == 0 && is_self(&c))
+        return 1;
+    if (claim_judge(&c, rc == 0, b->path, NULL, NULL, OWNER_STALE_S) !=
+        OWNER_DEAD)
+        return 0;
+    owner_self_process(&self);
+    return claim_add(b->path, c.n, &self, err);
+}
+
+int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
+               struct err *err)
+{
+    bool held = b->state == SPOOL_RUNNING || b->state == SPOOL_SENDING ||
+                b->state == SPOOL_TMP;
+    struct err unused = ERR_INIT;
+    struct claim c;
+    int rc;
+
+    if (to == SPOOL_RUNNING || to == SPOOL_SENDING)
+        return err_set(err, ERR_FATAL, "a batch goes to %s by a claim alone",
+                       spool_state_name(to));
+    if (held && claim_last(&c, b->path, &unused) == 0 && c.owned &&
+        !is_self(&c))
+        return 1;
+    rc = spool_rename(s, b, to, err);
+    if (held && b->state == to)
+        give_up_claim(s, b);
+    return rc;
+}
