@@ -151,8 +151,8 @@ is "and is no batch" "$(todo)" 0
 for i in 1 2 3 4; do "$apus" pull -q >out 2>err; done
 
 # ---- a compute unit that lies --------
-# requests that nobody made (cu-false-requests) look like any other: the queue
-# says that it does not know them when they are answered
+# another question than was asked (cu-false-requests) looks like any other:
+# 0912 tells who finds out
 cases='cu-twice cu-absurd-numbers'
 [ -z "$long" ] || cases="$cases cu-wrong-ids cu-huge-prompt"
 for case in $cases; do

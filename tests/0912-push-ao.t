@@ -281,4 +281,15 @@ for case in mu/lost-answer:1 mu/500:1 cu/500:1 mu/429:1; do
         "spool/sent/b$batch/requests.jsonl")"
     has result '"value":"done"' "$case: the request is done"
 done
+
+# a unit can make a node answer what nobody asked; whoever checks the answer
+# holds it against the message that was signed
+ask false '3 + 4 ='
+again cu-false-requests
+answer_all
+again
+gives 0 "an answer to a false question is pushed" push
+item=$(sed -n 's/.*"item":"\([^"]*\)".*/\1/p' "spool/sent/b$batch/items.jsonl")
+gives 3 "whoever computes it again finds out" verify --recompute 1 "$item"
+has out "^WRONG.*its prompt" "that nobody asked that"
 finish
