@@ -14,7 +14,6 @@
 
 #include "ao/ao_internal.h"
 #include "arweave/key.h"
-#include "arweave/wallet.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -379,9 +378,4 @@ int ao_ask(struct ao *ao, struct ao_result *r,
     if (rc && err)
         *err = why;
     return rc;
-}
-
-int ao_wallet_path(char **path, const struct settings *s, struct err *err)
-{
-    return wallet_path(path, s, err);
 }

@@ -94,7 +94,4 @@ int ao_ask(struct ao *ao, struct ao_result *r,
            const unsigned char process[32], const struct item_text_tag *tag,
            size_t n_tags, const void *data, size_t n, struct err *err);
 
-/* As wallet_path of arweave/wallet.h. */
-int ao_wallet_path(char **path, const struct settings *s, struct err *err);
-
 #endif

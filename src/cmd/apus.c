@@ -76,6 +76,30 @@ bool cmd_interrupted(void)
     return interrupted != 0;
 }
 
+int cmd_seconds(uint64_t *seconds, const char *text, const char *units)
+{
+    static const uint64_t longest_s = UINT64_C(100) * 365 * 86400;
+    size_t n = strlen(text);
+    uint64_t count, unit_s;
+    char digits[16];
+
+    if (n < 2 || n > sizeof(digits) || !strchr(units, text[n - 1]))
+        return -1;
+    switch (text[n - 1]) {
+    case 's': unit_s = 1; break;
+    case 'm': unit_s = 60; break;
+    case 'h': unit_s = 3600; break;
+    case 'd': unit_s = 86400; break;
+    default: unit_s = 7 * 86400; break;
+    }
+    memcpy(digits, text, n - 1);
+    digits[n - 1] = '\0';
+    if (json_u64_text(digits, &count) || count > longest_s / unit_s)
+        return -1;
+    *seconds = count * unit_s;
+    return 0;
+}
+
 int cmd_fail(const struct err *err)
 {
     log_err(err);

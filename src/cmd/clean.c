@@ -12,7 +12,6 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -21,8 +20,7 @@
 #include "relay/push.h"
 #include "store/spool.h"
 
-#define HOUR_S 3600
-#define MAX_AGE_S (UINT64_C(100) * 365 * 24 * HOUR_S)
+#define DAY_S 86400
 
 struct clean {
     struct spool *spool;
@@ -30,29 +28,6 @@ struct clean {
     bool dry_run;
     uint64_t removed, kept, failed;
 };
-
-/* "30d" is 30 days. */
-static int parse_age(uint64_t *age_s, const char *text, struct err *err)
-{
-    static const char units[] = "hdw";
-    static const uint64_t unit_s[] = { HOUR_S, 24 * HOUR_S, 168 * HOUR_S };
-    size_t n = strlen(text);
-    const char *unit = n > 0 ? strchr(units, text[n - 1]) : NULL;
-    char digits[16];
-    uint64_t count;
-
-    if (unit && n <= sizeof(digits)) {
-        memcpy(digits, text, n - 1);
-        digits[n - 1] = '\0';
-        if (json_u64_text(digits, &count) == 0 &&
-            count <= MAX_AGE_S / unit_s[unit - units]) {
-            *age_s = count * unit_s[unit - units];
-            return 0;
-        }
-    }
-    return err_set(err, ERR_INPUT, "apus clean: --older \"%s\": a number and"
-                   " h, d or w expected, such as 30d", text);
-}
 
 /* A path in a line of output, which tabs and line feeds would break. */
 static void print_path(const char *path)
@@ -73,7 +48,7 @@ static void print_batch(const struct clean *c, const struct batch *b,
     base64url(id, b->id, 32);
     printf("%s\t%s\t%s\t%" PRIu64 "d\t%" PRIu64 "\t",
            c->dry_run ? "would remove" : "removed", id,
-           spool_state_name(b->state), age_s / (24 * HOUR_S), i->n_requests);
+           spool_state_name(b->state), age_s / DAY_S, i->n_requests);
     print_path(i->source);
 }
 
@@ -180,11 +155,13 @@ int cmd_clean(struct settings *s, int argc, char **argv)
     free(args);
     if (status != CMD_GO)
         return status;
-    if (!older)
-        err_set(&err, ERR_INPUT, "apus clean: no age, give one with --older,"
-                " such as --older 30d");
-    if (!older || parse_age(&c.older_s, older, &err)) {
-        log_err(&err);
+    if (!older || cmd_seconds(&c.older_s, older, "hdw")) {
+        if (older)
+            log_error("apus clean: --older \"%s\": a number and h, d or w"
+                      " expected, such as 30d", older);
+        else
+            log_error("apus clean: no age, give one with --older, such as"
+                      " --older 30d");
         return CMD_MISUSED;
     }
     status = do_clean(&c, s, &err) ? cmd_fail(&err) : CMD_DONE;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct err;
 struct opt_command;
@@ -62,6 +63,10 @@ int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
  * in a table like that of apus.c, or print what there is. */
 int cmd_verbs(const char *name, const struct command *verbs,
               struct settings *s, int argc, char **argv);
+
+/* "30d", "55m" in seconds: digits and one of `units`, a choice of "smhdw"; 100
+ * years at most.  0, or -1 for the caller to say what was expected. */
+int cmd_seconds(uint64_t *seconds, const char *text, const char *units);
 
 /* Report an error once; the exit status that goes with it. */
 int cmd_fail(const struct err *err);

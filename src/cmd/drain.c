@@ -14,7 +14,6 @@
 
 #include "base/base64.h"
 #include "base/err.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -26,7 +25,6 @@
 #include "store/spool.h"
 
 #define PAUSE_S 10
-#define MAX_FOR_S ((uint64_t)365 * 86400)
 
 /* ---- what a round has to say --------------------------------------------- */
 
@@ -175,29 +173,6 @@ static void all_rounds(struct drain *d)
         wait_for_workers(d);
 }
 
-/* "55m" is 55 minutes. */
-static int parse_for(uint64_t *seconds, const char *text, struct err *err)
-{
-    static const char units[] = "smh";
-    static const uint64_t unit_s[] = { 1, 60, 3600 };
-    size_t n = strlen(text);
-    const char *unit = n > 0 ? strchr(units, text[n - 1]) : NULL;
-    char digits[16];
-    uint64_t v;
-
-    if (unit && n <= sizeof(digits)) {
-        memcpy(digits, text, n - 1);
-        digits[n - 1] = '\0';
-        if (json_u64_text(digits, &v) == 0 &&
-            v <= MAX_FOR_S / unit_s[unit - units]) {
-            *seconds = v * unit_s[unit - units];
-            return 0;
-        }
-    }
-    return err_set(err, ERR_INPUT, "apus drain: --for \"%s\": a number and s,"
-                   " m or h expected, such as 55m", text);
-}
-
 static int do_drain(struct drain *d)
 {
     struct err err = ERR_INIT;
@@ -235,15 +210,15 @@ int cmd_drain(struct settings *s, int argc, char **argv)
                  " nothing where\nnothing is to be done.",
         .opts = opts,
     };
-    struct err err = ERR_INIT;
     size_t n_args;
     int status = cmd_begin(&command, s, argc, argv, args, &n_args);
 
     free(args);
     if (status != CMD_GO)
         return status;
-    if (for_text && parse_for(&d.for_s, for_text, &err)) {
-        log_err(&err);
+    if (for_text && cmd_seconds(&d.for_s, for_text, "smh")) {
+        log_error("apus drain: --for \"%s\": a number and s, m or h"
+                  " expected, such as 55m", for_text);
         return CMD_MISUSED;
     }
     status = do_drain(&d);

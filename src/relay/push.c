@@ -18,6 +18,7 @@
 #include "arweave/bundler.h"
 #include "arweave/gateway.h"
 #include "arweave/key.h"
+#include "arweave/wallet.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -48,7 +49,7 @@ int push_new(struct push **out, const struct spool *s,
     p->spool = s;
     p->o = *o;
     p->hashes = strcmp(settings_text(o->settings, "publish"), "hashes") == 0;
-    rc = ao_wallet_path(&path, o->settings, err) ||
+    rc = wallet_path(&path, o->settings, err) ||
          key_load(&p->key, path, err) ? -1 : 0;
     free(path);
     if (rc) {
