@@ -187,18 +187,19 @@ fi
 
 # ---- interruption ------------------------------------------------------------
 i=0
-while [ $i -lt 2 ]; do
+while [ $i -lt 4 ]; do
     cat eval.jsonl
     i=$((i + 1))
 done >many.jsonl
 APUS_SPOOL=$tmp/spool-many
 export APUS_SPOOL
-"$apus" run many.jsonl -m nano >out 2>err &
+# one at a time, so that it is not over before it is stopped
+APUS_BATCH=1 "$apus" run many.jsonl -m nano >out 2>err &
 pid=$!
 i=0
 while [ -z "$(find spool-many -name '*.log' -size +9k 2>/dev/null)" ] &&
-    [ $i -lt 300 ]; do
-    sleep 0.1
+    [ $i -lt 1500 ]; do
+    sleep 0.02
     i=$((i + 1))
 done
 kill -TERM $pid 2>/dev/null || :
@@ -212,7 +213,7 @@ report $r "there is no output"
 nothing_aside "SIGTERM"
 gives 0 "run again it goes on" run many.jsonl -m nano
 has err 'which was begun before' "it says so"
-[ "$(grep -c '"error":null' many.out.jsonl)" -eq 600 ] && r=0 || r=1
+[ "$(grep -c '"error":null' many.out.jsonl)" -eq 1200 ] && r=0 || r=1
 report $r "and all is answered"
 
 finish
