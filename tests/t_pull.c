@@ -164,6 +164,7 @@ static void test_release(void)
     struct batch b = { .path = NULL };
     struct pull p = new_pull(s);
     struct err err = ERR_INIT;
+    struct lease l;
     struct releases r = { .n = 0 };
     unsigned char id[32] = { 7, 3 };
     struct pulled n;
@@ -179,8 +180,9 @@ static void test_release(void)
     releases_clear(&r);
     ok(relay_release(&talk, b.id, &r, &released, &err) == 0 && released == 4 &&
        pretend_request[0].releases == 0, "then all the others");
-    ok(relay_renew(&talk, b.path, b.id, 600, &err) == 1,
-       "nothing of it is leased any more");
+    ok(relay_renew(&talk, b.path, b.id, 600, &err) == 1 &&
+       lease_read(&l, b.path, &err) == 1 && l.ttl_s == 0 &&
+       lease_left_s(&l) == 0, "nothing of it is leased any more, it is kept");
     batch_clear(&b);
     spool_close(s);
 }

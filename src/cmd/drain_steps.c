@@ -154,6 +154,7 @@ static void renew(struct drain *d, struct batch *b,
     int rc;
 
     if (!info->from_ao || lease_read(&l, b->path, &err) != 1 ||
+        l.ttl_s == 0 || /* it was told when it was over */
         lease_left_s(&l) > l.ttl_s / 2)
         return;
     /* of the queue that it came from, whatever the setting is by now */

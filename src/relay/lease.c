@@ -101,6 +101,15 @@ uint64_t lease_left_s(const struct lease *l)
 
 /* ---- Renew --------------------------------------------------------------- */
 
+/* 1.  It is asked for once more if that cannot be kept, which does no harm. */
+static int lease_over(const char *batch_path)
+{
+    struct err unused = ERR_INIT;
+
+    lease_write(batch_path, 0, 0, &unused);
+    return 1;
+}
+
 int relay_renew(struct talk *t, const char *batch_path,
                 const unsigned char batch[32], uint64_t ttl_s,
                 struct err *err)
@@ -119,14 +128,16 @@ int relay_renew(struct talk *t, const char *batch_path,
     rc = talk_say(t, tag, 3, "", 0, "Renew-Response", &r, &out, err);
     /* a queue that knows of no such lease is an answer too */
     if (rc < 0)
-        return t->code == 404 ? 1 : -1;
+        return t->code == 404 ? lease_over(batch_path) : -1;
     rc = talk_number(&count, out, "Count", UINT32_MAX, err);
     if (rc == 0 && count > 0)
         rc = talk_number(&until, out, "Until", MAX_MS, err) ||
                      lease_write(batch_path, until, ttl_s, err)
                  ? -1 : 0;
     ao_result_clear(&r);
-    return rc ? -1 : count == 0;
+    if (rc)
+        return -1;
+    return count ? 0 : lease_over(batch_path);
 }
 
 /* ---- Release ------------------------------------------------------------- */

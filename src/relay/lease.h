@@ -6,7 +6,8 @@
  *                    "taken":"<s>"}
  *
  * `until` is the scheduler's time, `taken` this machine's, at which `ttl`
- * seconds were given: what is left is told by one clock alone.
+ * seconds were given: what is left is told by one clock alone.  Both are 0
+ * when the queue has said that nothing is leased to us any more.
  */
 #ifndef APUS_RELAY_LEASE_H
 #define APUS_RELAY_LEASE_H
@@ -36,7 +37,7 @@ int lease_read(struct lease *l, const char *batch_path, struct err *err);
 uint64_t lease_left_s(const struct lease *l);
 
 /* Renew the lease of a batch, for ttl_s seconds from now: 0, and its file says
- * so; 1 if nothing of it is leased to us any more. */
+ * so; 1 if nothing of it is leased to us any more, and its file says that. */
 int relay_renew(struct talk *t, const char *batch_path,
                 const unsigned char batch[32], uint64_t ttl_s,
                 struct err *err);
