@@ -190,8 +190,8 @@ void batch_clear(struct batch *b)
 
 /* Whether a directory of that name is in a state: 1, 0, or -1 if it is no
  * directory or another's. */
-static int look(const struct spool *s, enum spool_state state,
-                const char *name, struct err *err)
+static int look_at(const struct spool *s, enum spool_state state,
+                   const char *name, ino_t *inode, struct err *err)
 {
     struct stat st;
 
@@ -207,7 +207,16 @@ static int look(const struct spool *s, enum spool_state state,
         return err_set(err, ERR_INPUT, "\"%s/%s\" belongs to user %ju, not"
                        " to this one: it is left alone", s->at[state], name,
                        (uintmax_t)st.st_uid);
+    *inode = st.st_ino;
     return 1;
+}
+
+static int look(const struct spool *s, enum spool_state state,
+                const char *name, struct err *err)
+{
+    ino_t unused;
+
+    return look_at(s, state, name, &unused, err);
 }
 
 int spool_locate(const struct spool *s, const unsigned char id[32],
@@ -431,10 +440,11 @@ int spool_check_alone(const struct spool *s, const struct batch *b,
                       struct err *err)
 {
     char name[BATCH_NAME];
+    ino_t inode = 0, other = 0;
     int here, there;
 
     batch_name(name, b->id);
-    here = look(s, b->state, name, err);
+    here = look_at(s, b->state, name, &inode, err);
     if (here < 1)
         return here < 0 ? -1 : 1;
     for (int i = 0; i < SPOOL_STATES; i++) {
@@ -442,12 +452,13 @@ int spool_check_alone(const struct spool *s, const struct batch *b,
 
         if (at == b->state)
             continue;
-        there = look(s, at, name, err);
+        there = look_at(s, at, name, &other, err);
         if (there < 0)
             return -1;
         if (!there)
             continue;
-        if (look(s, b->state, name, err) == 0)
+        /* it was moved, and may be back: only another directory is another */
+        if (other == inode || look(s, b->state, name, err) == 0)
             return 1;
         return err_set(err, ERR_FATAL,
                        "batch %s is in both \"%s\" and \"%s\": move one of"
