@@ -48,7 +48,7 @@ static bool is_running_own(const struct batch *b)
 static int tell_owner(const struct batch *b, struct err *err)
 {
     struct err unused = ERR_INIT;
-    char id[ID_TEXT], who[320] = "a process that has just taken it";
+    char id[ID_TEXT], who[320] = "a process that has just left it";
     struct owner o;
 
     base64url(id, b->id, 32);
@@ -165,10 +165,14 @@ int choose_claim(const struct spool *s, struct batch *b, struct err *err)
 
     if (is_running_own_of(b, &was))
         rc = owner_succeed(b->path, &was, err);
+    else if (b->state == SPOOL_RUNNING) /* it was, a moment ago */
+        rc = 1;
     else
-        rc = spool_claim(s, b, err);
-    return rc > 0 ? err_set(err, ERR_RETRY, "\"%s\" was taken by another"
-                            " worker", b->path) : rc;
+        rc = spool_claim_job(s, b, err);
+    if (rc > 0)
+        err_set(err, ERR_RETRY, "\"%s\" was taken by another worker",
+                b->path);
+    return rc;
 }
 
 /* ---- outcomes ------------------------------------------------------------ */

@@ -21,7 +21,8 @@ int choose_named(const struct spool *s, const char *name, struct batch *b,
 int choose_next(const struct spool *s, const struct batch *tried,
                 size_t n_tried, struct batch *b, struct err *err);
 
-/* Claim it, or go on with it if it is this Slurm job's own. */
+/* Claim it as this Slurm job (if it is one), or go on with it if it is the
+ * job's own.  0, 1 another was faster, -1; err says what. */
 int choose_claim(const struct spool *s, struct batch *b, struct err *err);
 
 /* What the spool knows of these batches, or, without names, of this job's own

@@ -174,7 +174,7 @@ static int finish(struct worker *w, struct batch *b, struct err *err)
 {
     char id[ID_TEXT];
 
-    if (spool_move(w->spool, b, SPOOL_DONE, err) < 0 ||
+    if (spool_leave(w->spool, b, SPOOL_DONE, err) ||
         seal_tidy(b->path, err))
         return -1;
     base64url(id, b->id, 32);
@@ -211,20 +211,22 @@ static int status_of(const struct err *err)
 }
 
 /* The model is opened before the batch is claimed: without it the batch
- * stays where it is. */
-static int run_batch(struct worker *w, struct batch *b)
+ * stays where it is.  *lost: another was faster. */
+static int run_batch(struct worker *w, struct batch *b, bool *lost)
 {
     struct batch_info info = { .n_requests = 0 };
     struct err err = ERR_INIT;
     int rc;
 
-    if (batch_info_read(&info, b->path, &err) ||
-        rank_open_model(w->rank, info.model, &err) ||
-        choose_claim(w->spool, b, &err))
-        rc = -1;
-    else
+    rc = batch_info_read(&info, b->path, &err) ||
+         rank_open_model(w->rank, info.model, &err)
+             ? -1 : choose_claim(w->spool, b, &err);
+    *lost = rc > 0;
+    if (rc == 0)
         rc = go_on(w, b, &info, &err);
     batch_info_clear(&info);
+    if (*lost)
+        rc = -1;
     if (rc < 0) {
         /* what a rank told was reported when it came */
         if (strncmp(err.text, "rank ", 5) != 0)
@@ -239,13 +241,14 @@ static int run_named(struct worker *w, const char *name)
     struct err err = ERR_INIT;
     struct batch b = { .path = NULL };
     int status = EXIT_DONE;
+    bool lost;
     int rc = choose_named(w->spool, name, &b, &err);
 
     if (rc < 0) {
         log_err(&err);
         status = status_of(&err);
     } else if (rc == 0) {
-        status = run_batch(w, &b);
+        status = run_batch(w, &b, &lost);
     }
     batch_clear(&b);
     return status;
@@ -258,6 +261,7 @@ static int run_all(struct worker *w)
     int status = EXIT_DONE, worst = EXIT_DONE, rc;
     struct batch *tried = NULL;
     size_t n = 0;
+    bool lost;
 
     while (!w->signalled && status != EXIT_SAVED) {
         tried = xrealloc(tried, (n + 1) * sizeof(*tried));
@@ -270,7 +274,9 @@ static int run_all(struct worker *w)
             break;
         }
         /* one that cannot be begun shall not stop those behind it */
-        status = run_batch(w, &tried[n++]);
+        status = run_batch(w, &tried[n++], &lost);
+        if (lost)
+            status = EXIT_DONE;
         if (status == EXIT_FAILED)
             worst = EXIT_FAILED;
     }

@@ -214,6 +214,8 @@ static void test_unreadable(void)
        owner_read(&o, none.path, &err) == -1 && err.code == ERR_RETRY, "%s",
        err.text);
     ok(owner_write(none.path, &o, &err) == -1, "%s", err.text);
+    ok(owner_touch(none.path, &err) == -1 && err.code == ERR_FATAL, "%s",
+       err.text);
     free(none.path);
     none.path = xstrdup("x");
     ok(owner_judge(&none, NULL, NULL, STALE_S) == OWNER_UNKNOWN, "no path");

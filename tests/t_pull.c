@@ -496,22 +496,6 @@ static void count_crash(struct crash_count *c, const struct spool *s)
     c->left += in_state(s, SPOOL_TMP) != 0;
 }
 
-/* A directory without an owner is left alone for a while. */
-static void make_old(const struct spool *s)
-{
-    struct err err = ERR_INIT;
-    struct batch *list;
-    size_t n;
-
-    if (spool_list(s, SPOOL_TMP, &list, &n, &err))
-        return;
-    for (size_t i = 0; i < n; i++) {
-        backdate(list[i].path, 2 * OWNER_STALE_S);
-        batch_clear(&list[i]);
-    }
-    free(list);
-}
-
 static void told(const struct crash_count *c, const char *when, unsigned n)
 {
     ok(n > 10 && n < 400, "%s: ended at changes of the disk up to the %u.",
@@ -534,7 +518,6 @@ static void test_crash(void)
 
         pretend_queue_fill(6, MODEL);
         ended = run_pull(n);
-        make_old(s);
         run_pull(0);
         count_crash(&c, s);
         spool_close(s);
@@ -547,7 +530,6 @@ static void test_crash(void)
         pretend_queue_fill(6, MODEL);
         run_pull(at_lease);
         ended = run_pull(n);
-        make_old(s);
         run_pull(0);
         count_crash(&again, s);
         spool_close(s);

@@ -229,6 +229,22 @@ static void test_passing(const struct spool *s, struct batch *b)
     ok(spool_claim(s, b, &err) == 0 && b->state == SPOOL_RUNNING,
        "and died a minute ago");
     free(last);
+    for (n = 0; n < 70; n++)
+        if (spool_move(s, b, SPOOL_TODO, &err) || spool_claim(s, b, &err))
+            break;
+    ok(n == 70 && entries(b->path) < 70, "seventy claims leave %d files",
+       entries(b->path));
+    /* by hand, out of todo as it was left there */
+    ok(spool_move(s, b, SPOOL_TODO, &err) == 0 &&
+       rename(b->path, at("spool/running/%s", strrchr(b->path, '/') + 1)) == 0,
+       "nobody's in running");
+    free(b->path);
+    b->path = xstrdup(at("spool/running/bmoveAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+                         "AAAAAA"));
+    b->state = SPOOL_RUNNING;
+    ok(spool_adopt(s, b, NULL, NULL, 900, &err) == 0 &&
+       b->state == SPOOL_TODO, "is taken back at once");
+    ok(spool_claim(s, b, &err) == 0, "and claimed");
 }
 
 static void test_moving(void)
@@ -268,6 +284,8 @@ static void test_moving(void)
        spool_move(s, &b, SPOOL_TODO, &err) == 1 &&
        b.state == SPOOL_RUNNING && owner_touch(b.path, &err) == -1,
        "another's is left where it is: %s", err.text);
+    ok(spool_leave(s, &b, SPOOL_TODO, &err) == -1 && err.code == ERR_RETRY,
+       "%s", err.text);
     test_passing(s, &b);
     batch_clear(&b);
     spool_close(s);

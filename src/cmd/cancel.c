@@ -47,7 +47,7 @@ static int tell(const struct batch *b, bool *slurm, struct err *err)
 
     if (rc <= 0)
         return rc < 0 ? -1 : err_set(err, ERR_RETRY, "\"%s\" has just been"
-                                     " taken by a worker: try again",
+                                     " given up by its worker: try again",
                                      b->path);
     *slurm = o.slurm_job[0] != '\0';
     if (*slurm)
@@ -83,11 +83,19 @@ static int wait_for_end(const struct spool *s, struct batch *b, bool slurm,
 
 static int end_work(const struct spool *s, struct batch *b, struct err *err)
 {
-    struct owners *o = owners_ask(b, 1);
-    int rc = owners_adopt(s, b, o, err);
+    struct timespec pause = { .tv_nsec = 200000000 };
     bool slurm = false;
+    int rc = 1;
 
-    owners_free(o);
+    /* twice: its owner may be who is just taking it back, and no worker */
+    for (int i = 0; rc > 0 && i < 2; i++) {
+        struct owners *o = owners_ask(b, 1);
+
+        rc = owners_adopt(s, b, o, err);
+        owners_free(o);
+        if (rc > 0 && i == 0)
+            nanosleep(&pause, NULL);
+    }
     if (rc <= 0)
         return rc;
     if (tell(b, &slurm, err))

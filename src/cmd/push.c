@@ -145,8 +145,8 @@ static int push_named(struct pushing *c, struct batch *b, struct err *err)
     int rc = b->state == SPOOL_SENDING && !c->check ? adopt(c, b, err) : 0;
 
     if (rc > 0)
-        return err_set(err, ERR_RETRY, "another is pushing it (see its file"
-                       " owner)");
+        return err_set(err, ERR_RETRY, "another is pushing it (apus status"
+                       " tells who)");
     if (rc < 0)
         return -1;
     if (b->state == SPOOL_DONE)

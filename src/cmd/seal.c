@@ -14,6 +14,7 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/work.h"
+#include "store/heart.h"
 #include "store/seal.h"
 #include "store/spool.h"
 
@@ -38,6 +39,7 @@ static int seal_open_batch(const struct spool *spool, struct batch *b,
                            const struct settings *s, struct err *err)
 {
     struct err unused = ERR_INIT;
+    struct heart heart;
     int rc = spool_adopt(spool, b, NULL, NULL, OWNER_STALE_S, err);
 
     if (rc > 0)
@@ -51,11 +53,14 @@ static int seal_open_batch(const struct spool *spool, struct batch *b,
                        b->path);
     if (rc < 0)
         return -1;
-    if (seal_claimed(b, s, err)) {
+    heart_start(&heart, b->path);
+    rc = seal_claimed(b, s, err);
+    heart_stop(&heart);
+    if (rc) {
         spool_move(spool, b, SPOOL_TODO, &unused);
         return -1;
     }
-    return spool_move(spool, b, SPOOL_DONE, err) < 0 ? -1 : 0;
+    return spool_leave(spool, b, SPOOL_DONE, err);
 }
 
 static int seal_named(const struct spool *spool, const char *name,

@@ -78,7 +78,7 @@ bool work_is_done(const struct batch *b)
 
 static int tell_owner(const struct batch *b, struct err *err)
 {
-    char id[ID_TEXT], who[320] = "a worker that has just taken it";
+    char id[ID_TEXT], who[320] = "a worker that has just left it";
     struct err unused = ERR_INIT;
     struct owner o;
 

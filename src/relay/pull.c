@@ -224,7 +224,7 @@ static int collect(struct pulling *x, enum heard *heard, struct err *err)
             return -1;
         }
         x->n_answers++;
-        owner_touch(x->b.path, NULL);
+        pulling_touch(x);
     }
     return 0;
 }

@@ -58,6 +58,18 @@ static void send_back(struct pulling *x, const unsigned char request[32],
 
 /* ---- requests ------------------------------------------------------------ */
 
+void pulling_touch(struct pulling *x)
+{
+    struct err unused = ERR_INIT;
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (x->touched && now.tv_sec - x->touched < 60)
+        return;
+    x->touched = now.tv_sec;
+    owner_touch(x->b.path, &unused);
+}
+
 /* One request, into the file or back: 0, -1 if neither can be. */
 static int put_request(struct pulling *x, struct file_out *f,
                        const struct pull_line *l, struct err *err)
@@ -120,7 +132,7 @@ static int put_answer(struct pulling *x, struct file_out *f, size_t k,
         pull_line_clear(&l);
         if (rc)
             break;
-        owner_touch(x->b.path, NULL);
+        pulling_touch(x);
     }
     ao_result_clear(&r);
     return rc;
@@ -145,11 +157,9 @@ static int put_requests(struct pulling *x, const char *path, struct err *err)
 
 static void on_progress(void *self, uint64_t done, uint64_t size)
 {
-    const struct pulling *x = self;
-
     (void)done;
     (void)size;
-    owner_touch(x->b.path, NULL);
+    pulling_touch(self);
 }
 
 /* Its hash and its lines are what the request says. */
@@ -242,11 +252,7 @@ static void release(struct pulling *x)
 
 static int to_todo(struct pulling *x, struct err *err)
 {
-    int rc = spool_move(x->p->spool, &x->b, SPOOL_TODO, err);
-
-    if (rc > 0)
-        return err_set(err, ERR_RETRY, "\"%s\" was taken away", x->b.path);
-    return rc ? -1 : 1;
+    return spool_leave(x->p->spool, &x->b, SPOOL_TODO, err) ? -1 : 1;
 }
 
 int pulling_finish(struct pulling *x, struct err *err)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "relay/lease.h"
 #include "relay/pull.h"
@@ -29,7 +30,11 @@ struct pulling {
     struct releases back;
     uint64_t n_requests;
     char why[200];    /* the queue says why it gives nothing */
+    time_t touched;   /* the owner of b */
 };
+
+/* Something came in: b stays ours.  Once a minute is enough. */
+void pulling_touch(struct pulling *x);
 
 void pulling_note(const struct pulling *x, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

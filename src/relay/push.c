@@ -6,13 +6,10 @@
 #include "relay/push.h"
 
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ao/ao.h"
 #include "arweave/bundler.h"
@@ -32,10 +29,22 @@
 #include "relay/push_internal.h"
 #include "relay/push_items.h"
 #include "relay/results.h"
+#include "store/heart.h"
 #include "store/seal.h"
 
 #define ANSWER_S 120    /* to wait for what the queue says */
-#define TOUCH_S 60
+
+/* ---- while it lasts ------------------------------------------------------ */
+
+/* Of the batch that is being pushed, one at a time; NULL: none is. */
+static struct heart *beating;
+static bool (*asked_to_stop)(void);
+
+static bool must_stop(void)
+{
+    return (asked_to_stop && asked_to_stop()) ||
+           (beating && heart_lost(beating));
+}
 
 /* ---- opening ------------------------------------------------------------- */
 
@@ -48,6 +57,8 @@ int push_new(struct push **out, const struct spool *s,
 
     p->spool = s;
     p->o = *o;
+    asked_to_stop = o->stop;
+    p->o.stop = must_stop;
     p->hashes = strcmp(settings_text(o->settings, "publish"), "hashes") == 0;
     rc = wallet_path(&path, o->settings, err) ||
          key_load(&p->key, path, err) ? -1 : 0;
@@ -110,62 +121,6 @@ struct acknowledge push_acknowledge(const struct push *p,
         .wait_s = ANSWER_S, .stop = p->o.stop, .note = p->o.note,
         .self = p->o.self,
     };
-}
-
-/* ---- while it lasts ------------------------------------------------------ */
-
-/* Owner is touched once a minute, so that nobody takes the batch away: an
- * upload may take hours. */
-struct heart {
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool over, beats;
-    const char *path;
-};
-
-static void *beat(void *self)
-{
-    struct heart *h = self;
-    struct err unused = ERR_INIT;
-    struct timespec next;
-
-    pthread_mutex_lock(&h->lock);
-    while (!h->over) {
-        clock_gettime(CLOCK_REALTIME, &next);
-        next.tv_sec += TOUCH_S;
-        pthread_cond_timedwait(&h->wake, &h->lock, &next);
-        if (!h->over)
-            owner_touch(h->path, &unused);
-    }
-    pthread_mutex_unlock(&h->lock);
-    return NULL;
-}
-
-static void heart_start(struct heart *h, const char *path)
-{
-    sigset_t all, before;
-
-    h->path = path;
-    h->over = false;
-    pthread_mutex_init(&h->lock, NULL);
-    pthread_cond_init(&h->wake, NULL);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    h->beats = pthread_create(&h->thread, NULL, beat, h) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
-static void heart_stop(struct heart *h)
-{
-    pthread_mutex_lock(&h->lock);
-    h->over = true;
-    pthread_cond_signal(&h->wake);
-    pthread_mutex_unlock(&h->lock);
-    if (h->beats)
-        pthread_join(h->thread, NULL);
-    pthread_cond_destroy(&h->wake);
-    pthread_mutex_destroy(&h->lock);
 }
 
 /* ---- the chain of statements --------------------------------------------- */
@@ -379,14 +334,19 @@ int push_claim_and_push(struct push *p, struct batch *b,
     if (rc)
         return rc;
     heart_start(&heart, b->path);
+    beating = &heart;
     rc = push_claimed(p, b, r, err);
+    beating = NULL;
     heart_stop(&heart);
+    if (heart.lost)
+        return err_set(err, ERR_RETRY, "\"%s\" was taken away from this"
+                       " process: another pushes it", b->path);
     if (rc == 0)
-        rc = spool_move(p->spool, b, to, err);
+        rc = spool_leave(p->spool, b, to, err);
     /* where it can be found again, by whoever goes on */
     if (rc && b->state == SPOOL_SENDING)
         spool_move(p->spool, b, SPOOL_DONE, &unused);
-    return rc ? -1 : 0;
+    return rc;
 }
 
 int push_batch(struct push *p, struct batch *b, struct push_report *r,

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "relay/push_internal.h"
+#include "store/heart.h"
 #include "store/resume.h"
 #include "store/seal.h"
 #include "store/spool.h"
@@ -107,16 +108,20 @@ static int end_claimed(struct push *p, struct batch *b,
                        const struct seal_options *seal,
                        struct push_report *r, struct err *err)
 {
+    struct heart heart;
+    int rc;
+
     /* part of a file is no answer to the request that named it */
     if (!seal || info->is_file_of_ao)
         return release_all(p, b, info, r, err) || write_why(b, why, err) ||
-               spool_move(p->spool, b, SPOOL_FAILED, err) ? -1 : 0;
-    if (!seal_is_done(b->path) &&
-        (give_up_rest(b, info, why, err) ||
-         seal_batch(b->path, info, seal, 0, 1, true, err)))
-        return -1;
-    return write_why(b, why, err) ||
-           spool_move(p->spool, b, SPOOL_DONE, err) ||
+               spool_leave(p->spool, b, SPOOL_FAILED, err) ? -1 : 0;
+    heart_start(&heart, b->path);
+    rc = !seal_is_done(b->path) &&
+         (give_up_rest(b, info, why, err) ||
+          seal_batch(b->path, info, seal, 0, 1, true, err)) ? -1 : 0;
+    heart_stop(&heart);
+    return rc || write_why(b, why, err) ||
+           spool_leave(p->spool, b, SPOOL_DONE, err) ||
            seal_tidy(b->path, err) ? -1 : 0;
 }
 

@@ -1,10 +1,11 @@
 /*
  * Who has a batch, as a log in its directory: owner-0001, owner-0002, ..., each
- * whole when it appears, never changed but for its time and never removed.
- * The last one says who has the batch, or that nobody has.  Whoever wants it
- * links the next number, which one of several can; only then is the batch
- * moved.  So it never has two owners, and never one that nobody can name; who
- * judged an owner that is not the last one any more finds the number taken.
+ * whole when it appears and never changed but for its time; long behind the
+ * last it is removed.  The last says who has the batch, or that nobody has.
+ * Whoever wants it links the next number, which one of several can; only then
+ * is the batch moved.  So it never has two owners, and never one that nobody
+ * can name; who judged an owner that is not the last one any more finds the
+ * number taken.
  */
 #include <config.h>
 
@@ -32,6 +33,7 @@
 #define MAX_NUMBER 9999999
 #define NOBODY "{\"format\":\"apus-owner-1\",\"nobody\":true}\n"
 #define TRIES 8
+#define KEPT 64              /* entries */
 
 /* ---- the log ------------------------------------------------------------ */
 
@@ -55,8 +57,8 @@ static uint32_t entry_number(const char *name)
     return strcmp(again, name) == 0 ? n : 0;
 }
 
-/* The last number there is, 0 if there is none.  Nothing is ever removed, so
- * what was there when the walk began is seen. */
+/* The last number there is, 0 if there is none.  What was there when the walk
+ * began is seen: nothing of late is removed. */
 static int last_number(const char *batch_path, uint32_t *last,
                        struct err *err)
 {
@@ -116,16 +118,30 @@ int claim_last(struct claim *c, const char *batch_path, struct err *err)
  * is ours now, 0 another's, -1. */
 static int link_entry(const char *aside, const char *path, struct err *err)
 {
-    struct stat st;
+    struct stat ours, there;
 
     if (sys_link(aside, path) == 0)
         return 1;
     if (errno == EEXIST)
-        return lstat(aside, &st) == 0 && st.st_nlink == 2;
-    if (errno == EPERM || errno == EOPNOTSUPP)
+        return lstat(aside, &ours) == 0 && lstat(path, &there) == 0 &&
+               ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+    if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS)
         return err_set(err, ERR_FATAL, "cannot make \"%s\": this file system"
                        " has no hard links, put the spool on another", path);
     return spool_fail(err, "make", path);
+}
+
+/* A push that fails is tried again for days, and each try adds two. */
+static void forget_old(const char *batch_path, uint32_t n)
+{
+    char name[OWNER_NAME], *path;
+
+    if (n <= KEPT)
+        return;
+    entry_name(name, n - KEPT);
+    path = file_join(batch_path, name);
+    unlink(path);
+    free(path);
 }
 
 int claim_add(const char *batch_path, uint32_t last, const struct owner *o,
@@ -154,6 +170,8 @@ int claim_add(const char *batch_path, uint32_t last, const struct owner *o,
         rc = link_entry(aside, path, err);
         unlink(aside);
     }
+    if (rc == 1)
+        forget_old(batch_path, last + 1);
     if (rc == 1 && spool_sync_dir(batch_path, err))
         rc = -1;
     buf_clear(&text);
@@ -184,9 +202,11 @@ void owner_self_process(struct owner *o)
 /* Of a process, whichever job it is in. */
 static bool is_self(const struct claim *c)
 {
-    struct owner self;
+    static _Thread_local struct owner self;
 
-    owner_self(&self);
+    /* its host may be renamed meanwhile; after a fork it is another */
+    if (self.pid != getpid())
+        owner_self(&self);
     return c->owned && strcmp(c->owner.host, self.host) == 0 &&
            strcmp(c->owner.boot, self.boot) == 0 &&
            c->owner.pid == self.pid && c->owner.pid_start == self.pid_start;
@@ -221,11 +241,13 @@ int owner_touch(const char *batch_path, struct err *err)
 {
     char name[OWNER_NAME], *path;
     struct claim c;
-    int rc = 0;
+    struct stat st;
+    int rc;
 
-    if (claim_last(&c, batch_path, err))
+    rc = claim_last(&c, batch_path, err);
+    if (rc && !(lstat(batch_path, &st) && errno == ENOENT))
         return -1;
-    if (!is_self(&c))
+    if (rc || !is_self(&c))
         return err_set(err, ERR_FATAL, "\"%s\" was taken away from this"
                        " process", batch_path);
     entry_name(name, c.n);
@@ -295,6 +317,24 @@ static void give_up_claim(const struct spool *s, const struct batch *b)
     batch_clear(&at);
 }
 
+/* Whether it is in another state by now, where b follows. */
+static bool went(const struct spool *s, struct batch *b)
+{
+    enum spool_state was = b->state;
+
+    return follow(s, b) && b->state != was;
+}
+
+/* Whether it went away while we looked at it; else the error stands. */
+static int gone_or_failed(const struct spool *s, const struct batch *b)
+{
+    enum spool_state now;
+    struct err unused = ERR_INIT;
+
+    return spool_locate(s, b->id, &now, &unused) == 1 && now != b->state
+               ? 1 : -1;
+}
+
 /* Move a batch whose entry n is ours: 0, 1 it is another's or gone, -1.  The
  * log decides and not the rename, which somebody who was thought dead may
  * have done just before us. */
@@ -307,7 +347,10 @@ static int move_claimed(const struct spool *s, struct batch *b,
     int rc;
 
     memcpy(at.id, b->id, 32);
-    rc = spool_rename(s, &at, to, err);
+    /* who slept since it judged has added a number that is long past */
+    rc = claim_last(&c, b->path, err) ? gone_or_failed(s, b) : c.n != n;
+    if (rc == 0)
+        rc = spool_rename(s, &at, to, err);
     if (rc >= 0) {
         free(at.path);
         at.path = spool_path(s, to, b->id);
@@ -328,19 +371,9 @@ static int move_claimed(const struct spool *s, struct batch *b,
     return rc;
 }
 
-/* Whether it went away while we looked at it; else the error stands. */
-static int gone_or_failed(const struct spool *s, const struct batch *b)
+static int claim_as(const struct spool *s, struct batch *b,
+                    const struct owner *self, struct err *err)
 {
-    enum spool_state now;
-    struct err unused = ERR_INIT;
-
-    return spool_locate(s, b->id, &now, &unused) == 1 && now != b->state
-               ? 1 : -1;
-}
-
-int spool_claim(const struct spool *s, struct batch *b, struct err *err)
-{
-    struct owner self;
     struct claim c;
     int rc;
 
@@ -355,16 +388,32 @@ int spool_claim(const struct spool *s, struct batch *b, struct err *err)
         return gone_or_failed(s, b);
     if (claim_is_passing(&c, rc == 0, b->path) && !is_self(&c))
         return 1;
-    if (b->state == SPOOL_TODO)
-        owner_self(&self);
-    else
-        owner_self_process(&self); /* a push in a job's shell is no job */
-    rc = claim_add(b->path, c.n, &self, err);
-    if (rc <= 0)
-        return rc == 0 ? 1 : gone_or_failed(s, b);
+    rc = claim_add(b->path, c.n, self, err);
+    if (rc == 0)
+        return 1;
+    if (rc < 0) { /* it may have been added */
+        give_up_claim(s, b);
+        return gone_or_failed(s, b);
+    }
     return move_claimed(s, b, b->state == SPOOL_TODO ? SPOOL_RUNNING
                                                      : SPOOL_SENDING,
                         c.n + 1, err);
+}
+
+int spool_claim(const struct spool *s, struct batch *b, struct err *err)
+{
+    struct owner self;
+
+    owner_self_process(&self);
+    return claim_as(s, b, &self, err);
+}
+
+int spool_claim_job(const struct spool *s, struct batch *b, struct err *err)
+{
+    struct owner self;
+
+    owner_self(&self);
+    return claim_as(s, b, &self, err);
 }
 
 int spool_adopt(const struct spool *s, struct batch *b, slurm_over_fn *over,
@@ -380,17 +429,23 @@ int spool_adopt(const struct spool *s, struct batch *b, slurm_over_fn *over,
     rc = claim_last(&c, b->path, &unused);
     if (claim_judge(&c, rc == 0, b->path, over, over_self, stale_s) !=
         OWNER_DEAD)
-        return 1;
+        return went(s, b) ? 0 : 1;
     owner_self_process(&self);
     rc = claim_add(b->path, c.n, &self, err);
-    if (rc <= 0)
-        return rc == 0 ? 1 : gone_or_failed(s, b) > 0 ? 0 : -1;
+    if (rc == 0)
+        return went(s, b) ? 0 : 1;
+    if (rc < 0) { /* it may have been added */
+        give_up_claim(s, b);
+        return went(s, b) ? 0 : -1;
+    }
     rc = move_claimed(s, b, b->state == SPOOL_SENDING ? SPOOL_DONE
                                                       : SPOOL_TODO,
                       c.n + 1, err);
     if (rc == 0)
         give_up_claim(s, b);
-    return rc < 0 ? -1 : 0;
+    else if (rc > 0)
+        rc = went(s, b) ? 0 : 1;
+    return rc;
 }
 
 int spool_take_over(struct batch *b, struct err *err)
@@ -414,18 +469,27 @@ int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
 {
     bool held = b->state == SPOOL_RUNNING || b->state == SPOOL_SENDING ||
                 b->state == SPOOL_TMP;
-    struct err unused = ERR_INIT;
     struct claim c;
     int rc;
 
     if (to == SPOOL_RUNNING || to == SPOOL_SENDING)
         return err_set(err, ERR_FATAL, "a batch goes to %s by a claim alone",
                        spool_state_name(to));
-    if (held && claim_last(&c, b->path, &unused) == 0 && c.owned &&
-        !is_self(&c))
+    if (held && claim_last(&c, b->path, err))
+        return gone_or_failed(s, b);
+    if (held && c.owned && !is_self(&c))
         return 1;
     rc = spool_rename(s, b, to, err);
     if (held && b->state == to)
         give_up_claim(s, b);
     return rc;
+}
+
+int spool_leave(const struct spool *s, struct batch *b, enum spool_state to,
+                struct err *err)
+{
+    int rc = spool_move(s, b, to, err);
+
+    return rc > 0 ? err_set(err, ERR_RETRY, "\"%s\" was taken away from this"
+                            " process", b->path) : rc;
 }

@@ -274,7 +274,7 @@ static enum owner_life by_time(const char *batch_path,
     return OWNER_ALIVE;
 }
 
-/* The directory's time was set by the rename that claimed it. */
+/* As good as any time where nobody has said who has it. */
 static enum owner_life by_directory(const char *batch_path, unsigned stale_s)
 {
     struct stat st;
@@ -326,8 +326,8 @@ enum owner_life claim_judge(const struct claim *c, bool read,
 
     if (read && c->owned)
         return by_owner(batch_path, &c->owner, &c->time, over, self, stale_s);
-    if (read)
-        return by_directory(batch_path, stale_s);
+    if (read) /* nobody's, or nobody has ever said whose */
+        return c->n ? OWNER_DEAD : by_directory(batch_path, stale_s);
     /* it can be seen and not read: whoever wrote it touches it, or is dead */
     if (c->time.tv_nsec < 0)
         return OWNER_UNKNOWN;

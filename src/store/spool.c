@@ -1,7 +1,7 @@
 /*
- * The spool's directories: opening, finding, listing, moving, claiming,
- * removing, and the progress of a batch.  What a batch is made of is in
- * spool_batch.c, who works on it in owner.c.
+ * The spool's directories: opening, finding, listing, renaming, removing, and
+ * the progress of a batch.  What a batch is made of is in spool_batch.c, who
+ * has it in claim.c, whether that one lives in owner.c.
  */
 #include <config.h>
 

@@ -59,6 +59,11 @@ int spool_list(const struct spool *s, enum spool_state state,
 int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
                struct err *err);
 
+/* As spool_move, of a batch that this process has: 0, or -1 with ERR_RETRY if
+ * it was taken away. */
+int spool_leave(const struct spool *s, struct batch *b, enum spool_state to,
+                struct err *err);
+
 /* Seconds since anything was made or removed in the batch's directory, by the
  * clock of the file system. */
 int spool_age(const struct spool *s, const struct batch *b, uint64_t *age_s,
@@ -154,8 +159,9 @@ typedef int slurm_over_fn(void *self, const char *job, uint32_t restarts);
  * `over` is NULL); one of this host if no process has its pid and start time,
  * or the host was booted since; any other if it was not touched for
  * stale_s seconds, measured against a directory of the spool touched just now
- * and never against the local clock.  Without an owner the directory's own
- * time counts.  Unknown is to be taken for alive. */
+ * and never against the local clock.  Without any owner the directory's own
+ * time counts; one that has been given up is nobody's: dead.  Unknown is to be
+ * taken for alive. */
 enum owner_life owner_judge(const struct batch *b, slurm_over_fn *over,
                             void *self, unsigned stale_s);
 
@@ -168,11 +174,13 @@ int spool_adopt(const struct spool *s, struct batch *b, slurm_over_fn *over,
 /* Seconds without a touch after which an owner elsewhere is dead. */
 #define OWNER_STALE_S 900
 
-/* Claim: todo -> running (as the Slurm job, if this is one), done -> sending.
- * This process is its owner before it is moved.  1 if somebody was faster, or
- * moves it just now.
- * Next a worker makes the aNNN of its start (mkdir, next free number). */
+/* Claim: todo -> running, done -> sending.  This process is the owner before
+ * the batch is moved.  1 if somebody was faster, or moves it just now. */
 int spool_claim(const struct spool *s, struct batch *b, struct err *err);
+/* The same for a worker of a Slurm job, which owns the batch if this is one:
+ * it is requeued, and goes on.  Next a worker makes the aNNN of its start
+ * (mkdir, next free number). */
+int spool_claim_job(const struct spool *s, struct batch *b, struct err *err);
 int batch_new_start(const char *batch_path, uint32_t *start, struct err *err);
 
 /* progress, rewritten whole; reading appends the JSON text, nothing if there

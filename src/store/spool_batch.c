@@ -5,7 +5,7 @@
  * into a directory that nobody else knows,
  *
  *     tmp/.new-NAME/NAME/requests.jsonl and batch.json
- *     tmp/.new-NAME/owner
+ *     tmp/.new-NAME/owner-0001
  *
  * with random letters for NAME.  Two renames make a batch of it: .new-NAME to
  * tmp/.b<id>, which only one of several can do (a directory that is not empty

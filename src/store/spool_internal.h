@@ -16,7 +16,7 @@ struct buf;
 struct err;
 
 #define BATCH_NAME 45             /* "b", 43 characters of an id, a NUL */
-#define BATCH_FILE_MAX (64u << 10) /* of batch.json and owner */
+#define BATCH_FILE_MAX (64u << 10) /* of batch.json, an owner */
 #define SCRATCH_NAME 9            /* 8 letters and a NUL */
 
 /* The name of a batch's directory, and the id in such a name (0 or -1). */
