@@ -62,6 +62,11 @@ questions() {
         i=$((i + 1))
     done | head -n "$1"
 }
+# Whose answers take a while, so that they can be stopped.
+long_questions() {
+    questions "$1" "$2" |
+        sed 's/"body": {/&"apus": {"ignore_eos": true}, /'
+}
 state() { # of the batch $batch
     "$apus" status "$batch" 2>>status.err | cut -f 2
 }
@@ -76,7 +81,7 @@ until_state() { # STATE SECONDS
 }
 started() { # a record is in a log
     left=300
-    while [ -z "$(find "spool/running/b$batch" -name '*.log' -size +7k \
+    while [ -z "$(find "spool/running/b$batch" -name '*.log' -size +3k \
         2>/dev/null)" ] && [ $left -gt 0 ]; do
         left=$((left - 1))
         sleep 0.1
@@ -260,7 +265,7 @@ report $r "all ranks but one are killed at the start: it is done"
 finished "killed at the start"
 
 # ---- cancel, preemption, requeue ---------------------------------------------
-questions 300 cancelled >cancelled.jsonl
+long_questions 300 cancelled >cancelled.jsonl
 submit cancelled.jsonl && r=0 || r=1
 started
 gives 0 "apus cancel" cancel "$batch"
@@ -291,8 +296,7 @@ report $r "preempted, it goes on and is done"
 finished "preempted"
 
 # ---- cancelled behind our back, and a controller that is down ----------------
-questions 300 scancelled |
-    sed 's/"body": {/&"apus": {"ignore_eos": true}, /' >scancelled.jsonl
+long_questions 300 scancelled >scancelled.jsonl
 submit scancelled.jsonl && r=0 || r=1
 started
 scancel "$job"
