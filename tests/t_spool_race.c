@@ -156,7 +156,7 @@ static void test_claim(void)
 /* ---- killed ------------------------------------------------------------- */
 
 #define HOLDERS 8
-#define KILLS 400
+#define KILLS 150      /* APUS_LONG=1: 3,000 */
 
 /* Whoever has the batch has this lock; the kernel takes it from the dead. */
 static bool has_it_alone(int lock)
@@ -228,6 +228,7 @@ static void test_kills(void)
     struct batch b = make_batch(s, SPOOL_TODO, "race");
     char *dir = xstrdup(at("spool")), *lock = xstrdup(at("lock"));
     pid_t pid[HOLDERS];
+    unsigned kills = getenv("APUS_LONG") ? 20 * KILLS : KILLS;
     int st[4] = { 0 }, one, rc = 0;
 
     batch_clear(&b);
@@ -236,7 +237,7 @@ static void test_kills(void)
     srand(1);
     for (unsigned i = 0; i < HOLDERS; i++)
         pid[i] = start_holder(dir, lock, i);
-    for (unsigned i = 0; i < KILLS; i++) {
+    for (unsigned i = 0; i < kills; i++) {
         unsigned k = (unsigned)rand() % HOLDERS;
 
         usleep((useconds_t)(rand() % 4000));
