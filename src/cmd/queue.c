@@ -266,9 +266,32 @@ static int queue_info(struct settings *s, int argc, char **argv)
 
 /* ---- allow, revoke ------------------------------------------------------- */
 
+/* Say something of one node: ACTION with its address and, if it is given, the
+ * value of the one option. */
+static int say_of_node(struct settings *s, int argc, char **argv,
+                       const struct opt_command *c, const char *action,
+                       const char *response, const char *key,
+                       const char *const *value)
+{
+    struct item_text_tag tag[3] = { { "Action", action }, { "Node", NULL } };
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct err err = ERR_INIT;
+    size_t n;
+    int status = cmd_begin(c, s, argc, argv, args, &n);
+
+    tag[1].value = args[0];
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    if (check_id("address", tag[1].value, &err))
+        return misused(&err);
+    tag[2] = (struct item_text_tag){ key, *value };
+    return end(say(s, tag, *value ? 3 : 2, response, &err), &err);
+}
+
 static int queue_allow(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args)), *max = NULL;
+    const char *max = NULL;
     const struct opt opts[] = {
         { 0, "max", "N", "most requests that it may have at once; default:"
           " 1000", &max, NULL },
@@ -281,24 +304,14 @@ static int queue_allow(struct settings *s, int argc, char **argv)
                  " tells it there).",
         .opts = opts, .min_args = 1, .max_args = 1,
     };
-    struct item_text_tag tag[3] = { { "Action", "Allow" }, { "Node", NULL } };
-    struct err err = ERR_INIT;
-    size_t n;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
 
-    tag[1].value = args[0];
-    free(args);
-    if (status != CMD_GO)
-        return status;
-    if (check_id("address", tag[1].value, &err))
-        return misused(&err);
-    tag[2] = (struct item_text_tag){ "Max", max };
-    return end(say(s, tag, max ? 3 : 2, "Allow-Response", &err), &err);
+    return say_of_node(s, argc, argv, &c, "Allow", "Allow-Response", "Max",
+                       &max);
 }
 
 static int queue_revoke(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args)), *block = NULL;
+    const char *block = NULL;
     const struct opt opts[] = {
         { 0, "block", "HEIGHT", "from this block on; default: at once",
           &block, NULL },
@@ -310,20 +323,9 @@ static int queue_revoke(struct settings *s, int argc, char **argv)
         .about = "Allow a node no longer to pull.  What it has goes back.",
         .opts = opts, .min_args = 1, .max_args = 1,
     };
-    struct item_text_tag tag[3] = { { "Action", "Revoke" },
-                                    { "Node", NULL } };
-    struct err err = ERR_INIT;
-    size_t n;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
 
-    tag[1].value = args[0];
-    free(args);
-    if (status != CMD_GO)
-        return status;
-    if (check_id("address", tag[1].value, &err))
-        return misused(&err);
-    tag[2] = (struct item_text_tag){ "Block", block };
-    return end(say(s, tag, block ? 3 : 2, "Revoke-Response", &err), &err);
+    return say_of_node(s, argc, argv, &c, "Revoke", "Revoke-Response",
+                       "Block", &block);
 }
 
 /* ---- model --------------------------------------------------------------- */
