@@ -187,13 +187,12 @@ fi
 
 # ---- interruption ------------------------------------------------------------
 i=0
-while [ $i -lt 4 ]; do
+while [ $i -lt 2 ]; do
     cat eval.jsonl
     i=$((i + 1))
 done >many.jsonl
 APUS_SPOOL=$tmp/spool-many
 export APUS_SPOOL
-# one at a time, so that it is not over before it is stopped
 APUS_BATCH=1 "$apus" run many.jsonl -m nano >out 2>err &
 pid=$!
 i=0
@@ -202,7 +201,13 @@ while [ -z "$(find spool-many -name '*.log' -size +9k 2>/dev/null)" ] &&
     sleep 0.02
     i=$((i + 1))
 done
+# the signal goes by mpirun, which may take longer than all the answers: they
+# wait for it
+workers=$(pgrep -f -- "^[^ ]*apus-worker --spool=$tmp/spool-many" || :)
+kill -STOP $workers 2>/dev/null || :
 kill -TERM $pid 2>/dev/null || :
+sleep 1
+kill -CONT $workers 2>/dev/null || :
 got=0
 wait $pid || got=$?
 [ $got -eq 75 ] && r=0 || r=1
@@ -213,7 +218,7 @@ report $r "there is no output"
 nothing_aside "SIGTERM"
 gives 0 "run again it goes on" run many.jsonl -m nano
 has err 'which was begun before' "it says so"
-[ "$(grep -c '"error":null' many.out.jsonl)" -eq 1200 ] && r=0 || r=1
+[ "$(grep -c '"error":null' many.out.jsonl)" -eq 600 ] && r=0 || r=1
 report $r "and all is answered"
 
 finish
