@@ -191,6 +191,12 @@ while [ $i -lt 2 ]; do
     cat eval.jsonl
     i=$((i + 1))
 done >many.jsonl
+# two ranks are done with these before anybody has looked at their logs
+if grep -q '^#define HAVE_MPI 1' "$(dirname "$apus")/config.h"; then
+    sed 's/"max_tokens": *[0-9]*/"max_tokens": 50/
+        s/"body": *{/&"apus": {"ignore_eos": true}, /' many.jsonl >long.jsonl
+    mv long.jsonl many.jsonl
+fi
 APUS_SPOOL=$tmp/spool-many
 export APUS_SPOOL
 APUS_BATCH=1 "$apus" run many.jsonl -m nano >out 2>err &
