@@ -62,18 +62,13 @@ static uint32_t entry_number(const char *name)
 static int last_number(const char *batch_path, uint32_t *last,
                        struct err *err)
 {
-    int fd = spool_open_dir(batch_path, err), rc = 0;
+    DIR *d = spool_open_stream(batch_path, err);
     struct dirent *e;
-    DIR *d;
+    int rc = 0;
 
     *last = 0;
-    if (fd < 0)
+    if (!d)
         return -1;
-    d = fdopendir(fd);
-    if (!d) {
-        close(fd);
-        return spool_fail(err, "read", batch_path);
-    }
     while (errno = 0, (e = readdir(d)) != NULL) {
         uint32_t n = entry_number(e->d_name);
 

@@ -390,19 +390,14 @@ static bool is_half_sealed(const char *name)
 
 static int remove_half_sealed(const char *batch_path, struct err *err)
 {
-    int fd = spool_open_dir(batch_path, err), rc = 0;
+    DIR *d = spool_open_stream(batch_path, err);
     struct dirent *e;
-    DIR *d;
+    int rc = 0;
 
-    if (fd < 0)
+    if (!d)
         return -1;
-    d = fdopendir(fd);
-    if (!d) {
-        close(fd);
-        return spool_fail(err, "read", batch_path);
-    }
     while (rc == 0 && (e = readdir(d)) != NULL)
-        if (is_half_sealed(e->d_name) && unlinkat(fd, e->d_name, 0) &&
+        if (is_half_sealed(e->d_name) && unlinkat(dirfd(d), e->d_name, 0) &&
             errno != ENOENT)
             rc = spool_fail(err, "remove from", batch_path);
     closedir(d);

@@ -535,18 +535,12 @@ static int64_t start_number(const char *name)
 /* One past the highest there is. */
 static int next_start(const char *batch_path, uint32_t *next, struct err *err)
 {
-    int fd = spool_open_dir(batch_path, err);
+    DIR *d = spool_open_stream(batch_path, err);
     struct dirent *e;
     int rc = 0;
-    DIR *d;
 
-    if (fd < 0)
+    if (!d)
         return -1;
-    d = fdopendir(fd);
-    if (!d) {
-        close(fd);
-        return spool_fail(err, "read", batch_path);
-    }
     *next = 0;
     while (errno = 0, (e = readdir(d)) != NULL) {
         int64_t n = start_number(e->d_name);

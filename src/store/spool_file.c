@@ -121,6 +121,21 @@ int spool_open_dir(const char *path, struct err *err)
     return fd;
 }
 
+DIR *spool_open_stream(const char *path, struct err *err)
+{
+    int fd = spool_open_dir(path, err);
+    DIR *d;
+
+    if (fd < 0)
+        return NULL;
+    d = fdopendir(fd);
+    if (!d) {
+        spool_fail(err, "read", path);
+        close(fd);
+    }
+    return d;
+}
+
 /* A file of ours and its time. */
 static int check_file(int fd, const char *path, size_t room,
                       struct timespec *mtime, struct err *err)

@@ -5,6 +5,7 @@
 #ifndef APUS_STORE_SPOOL_INTERNAL_H
 #define APUS_STORE_SPOOL_INTERNAL_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -41,8 +42,10 @@ int spool_fail(struct err *err, const char *what, const char *path);
  * than those of a full or read-only file system change nothing.  -1. */
 int spool_remedy(struct err *err, int why);
 
-/* Open a directory for reading: O_NOFOLLOW, and it must be this user's. */
+/* Open a directory for reading: O_NOFOLLOW, and it must be this user's.  As a
+ * descriptor, or as a stream (closedir) or NULL. */
 int spool_open_dir(const char *path, struct err *err);
+DIR *spool_open_stream(const char *path, struct err *err);
 
 /* Append a file of a batch, at most b->max bytes in all, *mtime (NULL is
  * allowed) its time.  1, 0 if there is none, -1. */
