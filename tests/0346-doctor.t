@@ -45,6 +45,26 @@ else
 fi
 
 head -n 2 "$top/models/nano/eval.jsonl" >q.jsonl
+if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
+    APUS_NO_LINKS=1
+    export APUS_NO_LINKS
+    finds bad spool 'no hard links' "a disk without hard links" \
+        --spool "$tmp/none"
+    finds bad spool 'no hard links' "the same again" --spool "$tmp/none"
+    gives 1 "nor is a file taken there" run q.jsonl -m nano --ranks 1 \
+        --spool "$tmp/none"
+    has err 'no hard links, put the spool on another' "and why"
+    unset APUS_NO_LINKS
+    gives 0 "the disk of a spool is another" doctor --offline \
+        --spool "$tmp/none"
+    has out '^ok.spool' "it is in order"
+    [ -z "$(ls -A none/tmp)" ] && r=0 || r=1
+    report $r "nothing of the trial is left"
+else
+    n=$((n + 1))
+    echo "ok $n - a disk without hard links # SKIP no crash tests"
+fi
+
 "$apus" run q.jsonl -m nano --ranks 1 >out 2>err
 b=$(ls spool/done)
 mv "spool/done/$b" spool/failed/

@@ -132,6 +132,10 @@ int sys_link(const char *from, const char *to)
 {
     enum turn t = turn();
 
+    if (is_set_to("APUS_NO_LINKS", 1)) {
+        errno = EPERM;
+        return -1;
+    }
     return t == TURN_GO ? link(from, to) : cut_short(t);
 }
 

@@ -3,8 +3,9 @@
  * tests can end or fail a program at each of them.  In a build with
  * --enable-crash-tests APUS_CRASH=N ends the process (SIGKILL) just before the
  * N-th of them, and half-way through it where it is a write; APUS_ENOSPC=N
- * makes the N-th fail with ENOSPC, a write after half of its bytes.  Other
- * builds have none of it.
+ * makes the N-th fail with ENOSPC, a write after half of its bytes;
+ * APUS_NO_LINKS=1 makes each link fail as on a file system that has none.
+ * Other builds have none of it.
  */
 #ifndef APUS_BASE_SYS_H
 #define APUS_BASE_SYS_H

@@ -127,6 +127,19 @@ static int open_state(struct spool *s, enum spool_state i, int root,
     return 0;
 }
 
+/* Owners need hard links: said here, before anything is asked for that would
+ * find no place.  A spool that cannot have them stays new. */
+static int try_owner(const struct spool *s, int root, struct err *err)
+{
+    const char *tmp = s->at[SPOOL_TMP];
+    int rc = claim_add(tmp, 0, NULL, err);
+
+    claim_drop(tmp);
+    if (rc < 0)
+        unlinkat(root, names[SPOOL_TMP], AT_REMOVEDIR);
+    return rc < 0 ? -1 : 0;
+}
+
 int spool_open(struct spool **out, const char *dir, struct err *err)
 {
     struct spool *s = xcalloc(1, sizeof(*s));
@@ -141,7 +154,7 @@ int spool_open(struct spool **out, const char *dir, struct err *err)
     for (int i = 0; i < SPOOL_STATES; i++)
         if (open_state(s, (enum spool_state)i, root, dev, &made, err))
             goto out;
-    if (made && spool_sync_dir(s->dir, err))
+    if (made && (spool_sync_dir(s->dir, err) || try_owner(s, root, err)))
         goto out;
     *out = s;
     s = NULL;

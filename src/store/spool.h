@@ -25,8 +25,9 @@ enum spool_state {
 const char *spool_state_name(enum spool_state s);
 
 /* Make the directories (umask decides the mode) and check that they are ours:
- * opened with O_NOFOLLOW, owned by this user, one file system.  ERR_RETRY on
- * a read-only or full file system, with the remedy. */
+ * opened with O_NOFOLLOW, owned by this user, one file system; of a new one
+ * also that it has hard links.  ERR_RETRY on a read-only or full file system,
+ * with the remedy. */
 struct spool;
 int spool_open(struct spool **out, const char *dir, struct err *err);
 void spool_close(struct spool *s);
