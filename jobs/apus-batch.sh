@@ -61,15 +61,42 @@ unset SLURM_CPU_BIND SLURM_CPU_BIND_LIST SLURM_CPU_BIND_TYPE \
     SLURM_CPU_BIND_VERBOSE SLURM_MEM_BIND SLURM_MEM_BIND_LIST \
     SLURM_MEM_BIND_TYPE SLURM_MEM_BIND_VERBOSE
 
+# Pass on what a step says: 1 if Slurm could not launch it, 0 otherwise.  It
+# ends with the step, whatever signal the job gets.
+pass_on() {
+    trap '' HUP INT TERM USR1 USR2
+    launched=0
+    while IFS= read -r line || [ -n "$line" ]; do
+        printf '%s\n' "$line" >&2
+        case $line in
+        'srun: error: '*' launch failed: '*) launched=1 ;;
+        esac
+    done
+    return $launched
+}
+
 # Work.  With srun the other ranks go on when one is lost (rank 0 hands out
 # its shards again); srun then has exit status 137, which means nothing here.
 # Where this Slurm has no PMIx, mpirun starts the ranks: a lost rank then ends
 # them all, and the next start goes on.  --cpus-per-task is repeated because
 # srun does not take it over from sbatch in every release.
-if srun --mpi=list 2>&1 | grep -q pmix; then
-    srun --mpi=pmix --no-kill --kill-on-bad-exit=0 \
+step() {
+    { srun --mpi=pmix --no-kill --kill-on-bad-exit=0 \
         ${SLURM_CPUS_PER_TASK:+--cpus-per-task="$SLURM_CPUS_PER_TASK"} \
-        "$worker" "$@" || :
+        "$worker" "$@" 2>&1 >&3 3>&- | pass_on 3>&-; } 3>&1
+}
+
+# A slurmstepd that is killed leaves its PMIx socket on its node, under the
+# number of the job and the step, which are the same after a requeue: no step
+# 0 of this job can be launched there again.  The next step has the next
+# number, and there were no more steps before than starts.
+if srun --mpi=list 2>&1 | grep -q pmix; then
+    tries=$restarts
+    [ "$tries" -le 9 ] || tries=9
+    while ! step "$@" && [ "$tries" -gt 0 ]; do
+        tries=$((tries - 1))
+        say "the step was not launched: trying the next one"
+    done
 else
     say "srun has no pmix here: starting the ranks with mpirun"
     mpirun "$worker" "$@" || :

@@ -151,6 +151,12 @@ ranks() { pgrep -f "apus-worker.*$batch" | while read -r p; do
     *) echo "$p" ;;
     esac
 done; }
+stepds() { # of this Slurm, by its titles: all, or those that match
+    pgrep -f "^slurmstepd: ${1:-}" | while read -r p; do
+        ! tr '\0' ' ' 2>/dev/null <"/proc/$p/environ" |
+            grep -q "SLURM_CONF=$tmp/" || echo "$p"
+    done
+}
 one_of() { # of the words on standard input
     list=$(cat)
     n_list=$(echo "$list" | wc -w)
@@ -200,7 +206,7 @@ while [ $done_kills -lt $kills ] && [ $tries -lt $((kills * 60)) ]; do
     sleep "0.$(random 9)"
     victim=
     case $(random 10)$long in
-    01) victim=$(pgrep slurmstepd | one_of) ;;
+    01) victim=$(stepds | one_of) ;;
     11) victim=$(slurmd_of "n$(($(random 4) + 1))") ;;
     2*) "$apus" status >/dev/null 2>&1 & victim=$! ;;
     *) victim=$(ranks | one_of) ;;
@@ -284,6 +290,23 @@ until_state done 90 && r=0 || r=1
 report $r "it goes on and is done"
 finished "cancelled and requeued"
 
+# sockets stay behind, and nothing else can have their names; the ranks are
+# killed since they would go on without the daemons
+long_questions 300 spoiled >spoiled.jsonl
+submit spoiled.jsonl && r=0 || r=1
+started
+kill -9 $(stepds "\\[$job\\.0\\]") 2>/dev/null || r=1
+kill -9 $(ranks) 2>/dev/null || r=1
+report $r "the daemons of a step are killed, and the ranks"
+scontrol requeue "$job" >>out 2>&1 && r=0 || r=1
+report $r "its job is requeued"
+until_state done 90 && r=0 || r=1
+[ $r -eq 0 ] || cat spool/log/"$batch".log >>err
+report $r "another step is done with it"
+cp "spool/log/$batch.log" out
+has out 'trying the next one' "the first cannot be launched"
+finished "killed daemons"
+
 questions 300 preempted >preempted.jsonl
 submit preempted.jsonl
 started
@@ -345,7 +368,7 @@ echo "# node $node"
 for p in $(pgrep -x slurmd); do
     [ "$(node_of "$p")" != "$node" ] || kill -9 "$p" 2>/dev/null || :
 done
-for p in $(pgrep -x slurmstepd) $(ranks); do
+for p in $(stepds) $(ranks); do
     if tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null |
         grep -q "^SLURMD_NODENAME=$node\$"; then
         kill -9 "$p" 2>/dev/null || :
