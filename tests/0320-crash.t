@@ -35,6 +35,11 @@ work() {
     got=0
     "$worker" --alone -- "$batch" >out 2>err </dev/null || got=$?
 }
+# One that is left alone, and what was cut off behind the last rename.
+work_to_the_end() {
+    work
+    [ $got -ne 0 ] || "$apus" seal "$batch" >>out 2>>err || got=$?
+}
 same() { # NAME: the batch is done as it should be
     if cmp spool/done/"$id"/part-0000.h5 want.h5 >>err 2>&1 &&
         cmp spool/done/"$id"/checkpoint.json checkpoint.json >>err 2>&1 &&
@@ -52,11 +57,7 @@ try() { # VARIABLE N
     again
     env "$1=$2" "$worker" --alone -- "$batch" >out 2>err </dev/null &&
         first=0 || first=$?
-    work
-    if [ $got -eq 0 ]; then
-        # what was cut off behind the last rename
-        "$apus" seal "$batch" >>out 2>>err || got=$?
-    fi
+    work_to_the_end
     if [ $got -ne 0 ] || ! cmp -s spool/done/"$id"/part-0000.h5 want.h5 ||
         ! cmp -s spool/done/"$id"/checkpoint.json checkpoint.json ||
         ! cmp -s spool/done/"$id"/refused.jsonl refused.jsonl ||
@@ -124,7 +125,7 @@ for ms in 050 090 130 070 200 110; do
     kill -9 $pid 2>/dev/null && kills=$((kills + 1))
     wait $pid 2>/dev/null || :
 done
-work
+work_to_the_end
 same "killed $kills times with -9: the same part (exit $got)"
 
 again
