@@ -65,14 +65,14 @@ unset SLURM_CPU_BIND SLURM_CPU_BIND_LIST SLURM_CPU_BIND_TYPE \
 # ends with the step, whatever signal the job gets.
 pass_on() {
     trap '' HUP INT TERM USR1 USR2
-    launched=0
+    not_launched=0
     while IFS= read -r line || [ -n "$line" ]; do
         printf '%s\n' "$line" >&2
         case $line in
-        'srun: error: '*' launch failed: '*) launched=1 ;;
+        'srun: error: '*' launch failed: '*) not_launched=1 ;;
         esac
     done
-    return $launched
+    return $not_launched
 }
 
 # Work.  With srun the other ranks go on when one is lost (rank 0 hands out
