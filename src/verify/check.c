@@ -4,16 +4,14 @@
  */
 #include <config.h>
 
-#include "verify/check.h"
+#include "verify/check_internal.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -21,35 +19,17 @@
 #include "proof/job_record.h"
 #include "proof/merkle.h"
 #include "proof/result_record.h"
-#include "proof/statement.h"
 #include "proof/trace.h"
 #include "store/checkpoint.h"
 #include "store/lines.h"
 #include "store/record.h"
 #include "store/request.h"
-#include "store/seal.h"
 #include "store/spool.h"
 #include "verify/commit.h"
 #include "verify/prompt.h"
 #include "verify/replay.h"
 
-/* What is being checked. */
-struct check {
-    const struct check_options *o;
-    const char *file;         /* its name, for claims */
-    struct checkpoint *part;
-    const struct checkpoint_head *head;
-    const struct batch_info *batch; /* NULL for a part by itself */
-    const char *requests;     /* path of requests.jsonl, or NULL */
-    struct replay *replay;
-    uint64_t to_draw, to_see; /* answers still to be drawn, of so many rows */
-    uint64_t computed, of;
-    bool traced;              /* the request to be traced was there */
-    bool failed;
-    char wrong[400];          /* the first thing wrong of a claim, or "" */
-};
-
-static void claim(struct check *c, const char *what, const char *against,
+void check_report(struct check *c, const char *what, const char *against,
                   const char *detail)
 {
     struct check_claim cl = {
@@ -72,7 +52,7 @@ static void wrong(struct check *c, const struct checkpoint_row *row,
                  PRIu32 ": %s", row->line, choice, text);
 }
 
-static const char *name_of(const char *path)
+const char *check_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
@@ -198,11 +178,13 @@ static int look_at_rows(struct check *c, struct along *along, struct err *err)
         merkle_leaf(&tree, row.record.result, RECORD_RESULT);
     }
     snprintf(detail, sizeof(detail), "%" PRIu64 " answers", c->head->n_rows);
-    claim(c, "job, trace and result of each answer", "its columns", detail);
+    check_report(c, "job, trace and result of each answer", "its columns",
+                 detail);
     merkle_root(&tree, root);
     if (memcmp(root, c->head->part_root, 32) != 0)
         snprintf(c->wrong, sizeof(c->wrong), "the root differs");
-    claim(c, "the tree of its results", "its part_root", "the same root");
+    check_report(c, "the tree of its results", "its part_root",
+                 "the same root");
     return 0;
 }
 
@@ -343,13 +325,13 @@ static int check_computed(struct check *c, struct err *err)
     snprintf(detail, sizeof(detail), "%" PRIu64 " of %" PRIu64 " answers"
              ", kernel %s", c->computed - before, c->head->n_rows,
              c->o->kernels->name);
-    claim(c, "answers computed again", c->o->model->id, detail);
+    check_report(c, "answers computed again", c->o->model->id, detail);
     return 0;
 }
 
 /* ---- a part -------------------------------------------------------------- */
 
-static int open_replay(struct check *c, struct err *err)
+int check_replay(struct check *c, struct err *err)
 {
     struct replay_options ro = {
         .one_by_one = c->o->trace, .step = c->o->step, .user = c->o->self
@@ -361,23 +343,23 @@ static int open_replay(struct check *c, struct err *err)
 }
 
 /* A file that cannot be opened as what it is to be is a claim that fails. */
-static int check_file(struct check *c, const char *path, struct err *err)
+int check_file(struct check *c, const char *path, struct err *err)
 {
     int rc = 0;
 
-    c->file = name_of(path);
+    c->file = check_name(path);
     if (checkpoint_open(&c->part, path, err)) {
         if (err->code != ERR_INPUT || !file_exists(path))
             return -1;
         snprintf(c->wrong, sizeof(c->wrong), "%.390s", err->text);
-        claim(c, "the file", "the layout of a checkpoint", "");
+        check_report(c, "the file", "the layout of a checkpoint", "");
         return 0;
     }
     c->head = checkpoint_head(c->part);
     if (c->batch && (memcmp(c->head->batch, c->batch->id, 32) != 0 ||
                      memcmp(c->head->model, c->batch->model, 32) != 0)) {
         snprintf(c->wrong, sizeof(c->wrong), "another batch or model");
-        claim(c, "batch and model of the file", "batch.json", "");
+        check_report(c, "batch and model of the file", "batch.json", "");
     } else {
         bool before = c->failed;
 
@@ -394,7 +376,7 @@ static int check_file(struct check *c, const char *path, struct err *err)
     return rc;
 }
 
-static int result(const struct check *c, int rc, struct err *err)
+int check_result(const struct check *c, int rc, struct err *err)
 {
     if (rc)
         return -1;
@@ -404,7 +386,7 @@ static int result(const struct check *c, int rc, struct err *err)
     return c->failed;
 }
 
-static void plan(struct check *c, uint64_t n_rows)
+void check_plan(struct check *c, uint64_t n_rows)
 {
     c->to_see = n_rows;
     c->to_draw = c->o->recompute < n_rows ? c->o->recompute : n_rows;
@@ -431,99 +413,13 @@ int check_part(const char *path, const struct check_options *o,
     struct checkpoint *p;
     int rc;
 
-    if (open_replay(&c, err))
+    if (check_replay(&c, err))
         return -1;
     if (checkpoint_open(&p, path, err) == 0) {
-        plan(&c, checkpoint_head(p)->n_rows);
+        check_plan(&c, checkpoint_head(p)->n_rows);
         checkpoint_close(p);
     }
     rc = check_file(&c, path, err);
     replay_free(c.replay);
-    return result(&c, rc, err);
-}
-
-/* ---- a batch ------------------------------------------------------------- */
-
-static int check_requests(struct check *c, struct err *err)
-{
-    unsigned char id[32];
-    struct lines *f;
-    char detail[64];
-
-    c->file = "requests.jsonl";
-    if (lines_open(&f, c->requests, err))
-        return -1;
-    if (memcmp(lines_hash(f), c->batch->file, 32) != 0)
-        snprintf(c->wrong, sizeof(c->wrong), "its SHA-256 is another");
-    else if (lines_count(f) != c->batch->n_requests)
-        snprintf(c->wrong, sizeof(c->wrong), "it has %" PRIu64 " lines",
-                 lines_count(f));
-    lines_close(f);
-    snprintf(detail, sizeof(detail), "%" PRIu64 " lines",
-             c->batch->n_requests);
-    claim(c, "its SHA-256 and lines", "batch.json", detail);
-    if (c->batch->from_ao)
-        return 0;
-    batch_file_id(id, c->batch->model, c->batch->file);
-    if (memcmp(id, c->batch->id, 32) != 0)
-        snprintf(c->wrong, sizeof(c->wrong), "the id is another");
-    c->file = "batch.json";
-    claim(c, "the batch id", "the model id and the requests",
-          "the same id");
-    return 0;
-}
-
-static int check_parts(struct check *c, const char *batch_path,
-                       const struct seal_info *info, struct err *err)
-{
-    uint64_t next = 0;
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < info->n_parts; i++) {
-        char *path = seal_part_path(batch_path, i, "h5");
-        struct err e = ERR_INIT;
-
-        c->file = name_of(path);
-        if (info->part[i].first != next)
-            snprintf(c->wrong, sizeof(c->wrong), "it begins with request %"
-                     PRIu64 " and not %" PRIu64, info->part[i].first, next);
-        else if (seal_file_check(&info->part[i], path, &e))
-            snprintf(c->wrong, sizeof(c->wrong), "%.390s", e.text);
-        next = info->part[i].first + info->part[i].count;
-        claim(c, "its size, SHA-256 and place", "checkpoint.json",
-              "the same");
-        /* gone, not wrong */
-        if (file_exists(path))
-            rc = check_file(c, path, err);
-        free(path);
-    }
-    c->file = "checkpoint.json";
-    if (rc == 0 && next != c->batch->n_requests)
-        snprintf(c->wrong, sizeof(c->wrong), "it ends with request %" PRIu64,
-                 next);
-    if (rc == 0)
-        claim(c, "its parts", "the number of requests", "all of them");
-    return rc;
-}
-
-int check_batch(const char *batch_path, const struct check_options *o,
-                struct err *err)
-{
-    char *requests = file_join(batch_path, "requests.jsonl");
-    struct batch_info batch = { .n_requests = 0 };
-    struct seal_info info = { .n_parts = 0 };
-    struct check c = { .o = o, .batch = &batch, .requests = requests };
-    int rc = -1;
-
-    if (batch_info_read(&batch, batch_path, err) == 0 &&
-        seal_info_read(&info, batch_path, err) == 0 &&
-        open_replay(&c, err) == 0 && check_requests(&c, err) == 0) {
-        plan(&c, info.n_rows);
-        rc = check_parts(&c, batch_path, &info, err);
-    }
-    replay_free(c.replay);
-    seal_info_clear(&info);
-    batch_info_clear(&batch);
-    free(requests);
-    return result(&c, rc, err);
+    return check_result(&c, rc, err);
 }

@@ -1,0 +1,50 @@
+/*
+ * What the files of check share.
+ */
+#ifndef APUS_VERIFY_CHECK_INTERNAL_H
+#define APUS_VERIFY_CHECK_INTERNAL_H
+
+#include "verify/check.h"
+
+struct batch_info;
+struct checkpoint;
+struct checkpoint_head;
+struct replay;
+
+/* What is being checked. */
+struct check {
+    const struct check_options *o;
+    const char *file;         /* its name, for claims */
+    struct checkpoint *part;
+    const struct checkpoint_head *head;
+    const struct batch_info *batch; /* NULL for a part by itself */
+    const char *requests;     /* path of requests.jsonl, or NULL */
+    struct replay *replay;
+    uint64_t to_draw, to_see; /* answers still to be drawn, of so many rows */
+    uint64_t computed, of;
+    bool traced;              /* the request to be traced was there */
+    bool failed;
+    char wrong[400];          /* the first thing wrong of a claim, or "" */
+};
+
+/* Report a claim about c->file: it holds unless c->wrong says why not, which
+ * is cleared. */
+void check_report(struct check *c, const char *what, const char *against,
+                  const char *detail);
+
+/* The last part of a path, borrowed. */
+const char *check_name(const char *path);
+
+/* Make c->replay if anything is to be computed. */
+int check_replay(struct check *c, struct err *err);
+
+/* Draw from so many answers. */
+void check_plan(struct check *c, uint64_t n_rows);
+
+/* One part; what does not hold is a claim, -1 is what stops the check. */
+int check_file(struct check *c, const char *path, struct err *err);
+
+/* What check_part and check_batch return. */
+int check_result(const struct check *c, int rc, struct err *err);
+
+#endif
