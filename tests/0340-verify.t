@@ -90,6 +90,29 @@ for what in "/trace/leaf 120" "/output/token 8" "/prompt/token 0" \
     gives 3 "also if it was to be computed" verify "$batch" --recompute 1
     cp keep.h5 "$part"
 done
+# a row is 8 bytes of that column
+for row in 2 5 22; do
+    flip "$part" /requests/seed $((8 * row))
+done
+for file in "$batch" "$part --trust"; do
+    # shellcheck disable=SC2086
+    gives 3 "three rows that were changed" verify $file
+    for line in "3, choice 0" "6, choice 0" "21, choice 2"; do
+        has out "^WRONG.*: line $line, against its columns: .*seed" \
+            "line $line is named"
+    done
+    has out '^WRONG.*result of each answer.*24 answers, 3 wrong$' "and counted"
+done
+cp keep.h5 "$part"
+row=0
+while [ $row -lt 24 ]; do
+    flip "$part" /requests/seed $((8 * row))
+    row=$((row + 1))
+done
+gives 3 "24 rows that were changed" verify "$batch"
+[ "$(grep -c '^WRONG.*: line ' out)" -eq 20 ] && r=0 || r=1
+report $r "20 are named"
+has out '24 answers, 24 wrong, of which the first are named' "all are counted"
 head -c 5000 keep.h5 >"$part"
 gives 3 "a part that was cut off" verify "$batch"
 gives 1 "cannot be exported" export "$batch"

@@ -76,6 +76,10 @@ int checkpoint_row(struct checkpoint *c, uint64_t i,
  * way and compared with nothing. */
 int checkpoint_result(struct checkpoint *c, uint64_t i,
                       const unsigned char **result, struct err *err);
+
+/* The line and choice of row i as their columns have them. */
+int checkpoint_place(struct checkpoint *c, uint64_t i, uint32_t *line,
+                     uint32_t *choice, struct err *err);
 void checkpoint_close(struct checkpoint *c); /* NULL is allowed */
 
 /* Append the lines of the part's .idx: for each dataset, in the order of the

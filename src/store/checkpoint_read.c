@@ -395,6 +395,19 @@ int checkpoint_result(struct checkpoint *c, uint64_t i,
     return view(c, SET_RESULT, i, 1, result, err);
 }
 
+int checkpoint_place(struct checkpoint *c, uint64_t i, uint32_t *line,
+                     uint32_t *choice, struct err *err)
+{
+    const unsigned char *a = NULL, *b = NULL;
+
+    if (view(c, SET_INDEX, i, 1, &a, err) ||
+        view(c, SET_CHOICE, i, 1, &b, err))
+        return -1;
+    *line = get_u32(a);
+    *choice = get_u32(b);
+    return 0;
+}
+
 int checkpoint_result_root(struct checkpoint *c, unsigned char root[32],
                            struct err *err)
 {

@@ -43,13 +43,56 @@ void check_report(struct check *c, const char *what, const char *against,
     c->wrong[0] = '\0';
 }
 
-/* Keep the first of what is wrong. */
-static void wrong(struct check *c, const struct checkpoint_row *row,
-                  uint32_t choice, const char *text)
+void check_report_some(struct check *c, const char *what,
+                       const char *against, uint64_t of, const char *things)
 {
-    if (!c->wrong[0])
-        snprintf(c->wrong, sizeof(c->wrong), "request %" PRIu32 ", choice %"
-                 PRIu32 ": %s", row->line, choice, text);
+    char text[160];
+
+    snprintf(text, sizeof(text), "%" PRIu64 " %s", of, things);
+    if (c->n_wrong && !c->wrong[0])
+        snprintf(c->wrong, sizeof(c->wrong), "%s, %" PRIu64 " wrong%s", text,
+                 c->n_wrong, c->n_unnamed ? ", of which the first are named"
+                                          : "");
+    check_report(c, what, against, text);
+    c->n_wrong = c->n_unnamed = 0;
+}
+
+void check_name_wrong(struct check *c, const char *what, const char *against,
+                      const char *text)
+{
+    struct check_claim cl = {
+        .file = c->file, .what = what, .against = against, .detail = text,
+    };
+
+    c->failed = true;
+    c->n_wrong++;
+    if (c->n_named == CHECK_NAMED) {
+        c->n_unnamed++;
+        return;
+    }
+    c->n_named++;
+    c->o->claim(c->o->self, &cl);
+}
+
+/* Keep the first of what is wrong with a row. */
+static void wrong(struct check *c, const char *text)
+{
+    if (!c->row[0])
+        snprintf(c->row, sizeof(c->row), "%.390s", text);
+}
+
+/* Name the row if anything is wrong with it. */
+static void end_row(struct check *c, uint32_t line, uint32_t choice,
+                    const char *against)
+{
+    char what[64];
+
+    if (!c->row[0])
+        return;
+    snprintf(what, sizeof(what), "line %" PRIu64 ", choice %" PRIu32,
+             (uint64_t)line + 1, choice);
+    check_name_wrong(c, what, against, c->row);
+    c->row[0] = '\0';
 }
 
 const char *check_name(const char *path)
@@ -131,55 +174,71 @@ static void check_row(struct check *c, const struct checkpoint_row *row,
     unsigned char id[32];
 
     if (record_check(&row->record, &err))
-        wrong(c, row, res->choice, err.text);
+        wrong(c, err.text);
     if (memcmp(res->model, c->head->model, 32) != 0)
-        wrong(c, row, res->choice, "it is of another model than the file");
+        wrong(c, "it is of another model than the file");
     if (row->line < c->head->first ||
         row->line - c->head->first >= c->head->count)
-        wrong(c, row, res->choice, "the request is not one of this part");
+        wrong(c, "the request is not one of this part");
     if (!last_fits(c, row))
-        wrong(c, row, res->choice, "its row of /last is not the one that its"
+        wrong(c, "its row of /last is not the one that its"
               " trace commits to");
     if (!c->batch)
         return;
     if (row_id(id, c, row, along, &err) || memcmp(id, res->request, 32) != 0)
-        wrong(c, row, res->choice, "its id is not that of the line");
+        wrong(c, "its id is not that of the line");
+}
+
+/* A row whose columns contradict each other, or a record: what it is said to
+ * be the answer to is all that is known. */
+static int contradicts(struct check *c, uint64_t i, const char *why,
+                       struct err *err)
+{
+    const char *colon = strstr(why, "\": ");
+    uint32_t line, choice;
+
+    if (checkpoint_place(c->part, i, &line, &choice, err))
+        return -1;
+    wrong(c, colon ? colon + 3 : why);
+    end_row(c, line, choice, "its columns");
+    return 0;
+}
+
+static int look_at_row(struct check *c, uint64_t i, struct along *along,
+                       struct err *err)
+{
+    struct err why = ERR_INIT;
+    struct checkpoint_row row;
+    struct result_record res;
+
+    /* a column that contradicts a record is a claim that fails */
+    if (checkpoint_row(c->part, i, &row, &why)) {
+        if (why.code == ERR_INPUT)
+            return contradicts(c, i, why.text, err);
+        return err_set(err, why.code, "%s", why.text);
+    }
+    if (result_record_unpack(&res, row.record.result))
+        return contradicts(c, i, "no result record", err);
+    check_row(c, &row, &res, along);
+    end_row(c, row.line, res.choice, "its columns");
+    return 0;
 }
 
 static int look_at_rows(struct check *c, struct along *along, struct err *err)
 {
-    struct checkpoint_row row;
-    struct result_record res;
+    const unsigned char *result;
     unsigned char root[32];
     struct merkle tree;
-    char detail[80];
-    uint64_t before = 0;
 
     merkle_init(&tree);
     for (uint64_t i = 0; i < c->head->n_rows; i++) {
-        uint64_t place;
-
-        /* a column that contradicts a record is a claim that fails */
-        if (checkpoint_row(c->part, i, &row, err)) {
-            if (err->code != ERR_INPUT)
-                return -1;
-            snprintf(c->wrong, sizeof(c->wrong), "%.390s", err->text);
-            break;
-        }
-        if (result_record_unpack(&res, row.record.result)) {
-            wrong(c, &row, 0, "the result record is none");
-            break;
-        }
-        place = (uint64_t)row.line << 32 | res.choice;
-        if (i > 0 && place <= before)
-            wrong(c, &row, res.choice, "it is out of order");
-        before = place;
-        check_row(c, &row, &res, along);
-        merkle_leaf(&tree, row.record.result, RECORD_RESULT);
+        if (look_at_row(c, i, along, err) ||
+            checkpoint_result(c->part, i, &result, err))
+            return -1;
+        merkle_leaf(&tree, result, RECORD_RESULT);
     }
-    snprintf(detail, sizeof(detail), "%" PRIu64 " answers", c->head->n_rows);
-    check_report(c, "job, trace and result of each answer", "its columns",
-                 detail);
+    check_report_some(c, "job, trace and result of each answer",
+                      "its columns", c->head->n_rows, "answers");
     merkle_root(&tree, root);
     if (memcmp(root, c->head->part_root, 32) != 0)
         snprintf(c->wrong, sizeof(c->wrong), "the root differs");
@@ -235,18 +294,18 @@ static void check_job(struct check *c, const struct checkpoint_row *row,
     if (request_parse(&r, text, n, &err) ||
         prompt_make(&prompt, c->o->model, &r, res->request, &err)) {
         request_clear(&r);
-        wrong(c, row, res->choice, err.text);
+        wrong(c, err.text);
         return;
     }
     prompt.first.sampling.choice = res->choice;
     if (res->choice >= prompt.n_choices) {
-        wrong(c, row, res->choice, "the request asked for fewer choices");
+        wrong(c, "the request asked for fewer choices");
     } else if (commit_job(&job, c->o->model->model, &prompt.first, &err)) {
-        wrong(c, row, res->choice, err.text);
+        wrong(c, err.text);
     } else {
         job_record_pack(packed, &job);
         if (memcmp(packed, row->record.job, RECORD_JOB) != 0)
-            wrong(c, row, res->choice, "its job record is not that of the"
+            wrong(c, "its job record is not that of the"
                   " request");
     }
     prompt_clear(&prompt);
@@ -254,7 +313,7 @@ static void check_job(struct check *c, const struct checkpoint_row *row,
 }
 
 static int compute(struct check *c, const struct checkpoint_row *row,
-                   const struct result_record *res, struct err *err)
+                   struct err *err)
 {
     struct replay_verdict v;
     char text[330];
@@ -267,7 +326,7 @@ static int compute(struct check *c, const struct checkpoint_row *row,
     if (!v.same) {
         snprintf(text, sizeof(text), "differs first at position %" PRIu32
                  ", in its %s: %s", v.position, v.part, v.text);
-        wrong(c, row, res->choice, text);
+        wrong(c, text);
     }
     return 0;
 }
@@ -301,15 +360,16 @@ static int compute_rows(struct check *c, struct lines *f, struct err *err)
                 return -1;
             check_job(c, &row, &res, text, n);
         }
-        if (compute(c, &row, &res, err))
+        if (compute(c, &row, err))
             return -1;
+        end_row(c, row.line, res.choice, c->o->model->id);
     }
     return 0;
 }
 
 static int check_computed(struct check *c, struct err *err)
 {
-    char detail[120];
+    char things[100];
     uint64_t before = c->computed;
     struct lines *f = NULL;
     int rc;
@@ -322,10 +382,10 @@ static int check_computed(struct check *c, struct err *err)
         return -1;
     if (c->o->trace && c->computed == before)
         return 0;
-    snprintf(detail, sizeof(detail), "%" PRIu64 " of %" PRIu64 " answers"
-             ", kernel %s", c->computed - before, c->head->n_rows,
-             c->o->kernels->name);
-    check_report(c, "answers computed again", c->o->model->id, detail);
+    snprintf(things, sizeof(things), "of %" PRIu64 " answers, kernel %s",
+             c->head->n_rows, c->o->kernels->name);
+    check_report_some(c, "answers computed again", c->o->model->id,
+                      c->computed - before, things);
     return 0;
 }
 

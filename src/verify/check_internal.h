@@ -11,6 +11,8 @@ struct checkpoint;
 struct checkpoint_head;
 struct replay;
 
+#define CHECK_NAMED 20 /* wrong answers of a check that are named */
+
 /* What is being checked. */
 struct check {
     const struct check_options *o;
@@ -25,12 +27,24 @@ struct check {
     bool traced;              /* the request to be traced was there */
     bool failed;
     char wrong[400];          /* the first thing wrong of a claim, or "" */
+    char row[400];            /* the same of a row */
+    uint64_t n_wrong;         /* of the claim: answers, .. */
+    uint64_t n_unnamed;       /* .. those without a line of their own */
+    unsigned n_named;         /* of the whole check */
 };
 
 /* Report a claim about c->file: it holds unless c->wrong says why not, which
  * is cleared. */
 void check_report(struct check *c, const char *what, const char *against,
                   const char *detail);
+
+/* Report one of several things that a claim is about as wrong.  The first
+ * CHECK_NAMED of a check get a line each, all are counted for .. */
+void check_name_wrong(struct check *c, const char *what, const char *against,
+                      const char *text);
+/* .. the claim: it holds if none was wrong.  `of` is the number of things. */
+void check_report_some(struct check *c, const char *what,
+                       const char *against, uint64_t of, const char *things);
 
 /* The last part of a path, borrowed. */
 const char *check_name(const char *path);
