@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -266,14 +267,6 @@ int child_status(int wait_status)
 
 /* ---- run to the end ----------------------------------------------------- */
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* Read what there is; true at the end. */
 static bool drain(int fd, struct buf *to)
 {
@@ -297,7 +290,7 @@ static int watch(pid_t pid, int fds[2], struct buf *to[2], uint64_t end_ms,
                  int *wait_status)
 {
     struct pollfd p[2] = { { fds[0], POLLIN, 0 }, { fds[1], POLLIN, 0 } };
-    uint64_t now = now_ms();
+    uint64_t now = clock_ms();
 
     while (now < end_ms && (p[0].fd >= 0 || p[1].fd >= 0)) {
         if (poll(p, 2, (int)(end_ms - now)) > 0) {
@@ -305,9 +298,9 @@ static int watch(pid_t pid, int fds[2], struct buf *to[2], uint64_t end_ms,
                 if (p[i].fd >= 0 && p[i].revents && drain(p[i].fd, to[i]))
                     p[i].fd = -1;
         }
-        now = now_ms();
+        now = clock_ms();
     }
-    for (; now < end_ms; now = now_ms()) {
+    for (; now < end_ms; now = clock_ms()) {
         static const struct timespec pause = { 0, PAUSE_MS * 1000000L };
         pid_t got = waitpid(pid, wait_status, WNOHANG);
 
@@ -329,7 +322,7 @@ static int run_started(int *status, struct buf *to[2], int fds[2], pid_t pid,
 {
     int wait_status = 0;
 
-    if (watch(pid, fds, to, now_ms() + timeout_ms, &wait_status)) {
+    if (watch(pid, fds, to, clock_ms() + timeout_ms, &wait_status)) {
         kill(-pid, SIGKILL); /* its session began with it */
         kill(pid, SIGKILL);
         reap(pid);

@@ -12,10 +12,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -444,21 +444,13 @@ static int publish(struct compute *c, struct err *err)
 /* Wait until there is something to do; true if that is to save. */
 static bool rest(struct compute *c, bool idle)
 {
-    struct timespec until;
     bool save;
 
     pthread_mutex_lock(&c->lock);
     c->tokens += c->new_tokens;
     c->new_tokens = 0;
-    if (idle && !c->save && c->n_work == 0) {
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += WAIT_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_nsec -= 1000000000L;
-            until.tv_sec++;
-        }
-        pthread_cond_timedwait(&c->wake, &c->lock, &until);
-    }
+    if (idle && !c->save && c->n_work == 0)
+        clock_wait(&c->wake, &c->lock, WAIT_MS);
     save = c->save;
     pthread_mutex_unlock(&c->lock);
     return save;
@@ -577,7 +569,7 @@ int compute_new(struct compute **out, const struct compute_options *o,
     c->o = *o;
     c->requests = -1;
     pthread_mutex_init(&c->lock, NULL);
-    pthread_cond_init(&c->wake, NULL);
+    clock_cond_init(&c->wake);
     if (open_engine(c, err) || open_files(c, err)) {
         clear(c);
         return -1;

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -73,14 +74,6 @@ struct dispatch {
     bool changed;      /* since `progress` was written */
     int64_t began;     /* seconds of the wall clock, for people */
 };
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 struct ranks *ranks_new(int size)
 {
@@ -160,7 +153,7 @@ static void start_ranks(struct dispatch *d)
     for (int i = 0; i < d->size; i++) {
         d->rank[i].strange = d->ranks->lost[i];
         d->rank[i].state = d->ranks->lost[i] ? RANK_LOST : RANK_STARTING;
-        d->rank[i].heard = now();
+        d->rank[i].heard = clock_s();
     }
     tell_all(d, TAG_START, &b);
     buf_clear(&b);
@@ -177,7 +170,7 @@ int dispatch_new(struct dispatch **out, struct link *link,
     d->ranks = ranks;
     d->size = ranks->size;
     d->rank = xcalloc((size_t)d->size, sizeof(*d->rank));
-    d->started = d->touched = now();
+    d->started = d->touched = clock_s();
     d->began = (int64_t)time(NULL);
     d->changed = true;
     if (read_batch(d, err)) {
@@ -236,7 +229,7 @@ static void send_seal(struct dispatch *d, int to, uint32_t k, uint32_t of,
     tell(d, to, TAG_SEAL, &b);
     buf_clear(&b);
     d->rank[to].state = RANK_SEALING;
-    d->rank[to].heard = now();
+    d->rank[to].heard = clock_s();
 }
 
 /* How many bytes the logs may have, from what was drawn: only to decide
@@ -544,7 +537,7 @@ void dispatch_take(struct dispatch *d, const struct payload *p)
     /* one that was lost in an earlier batch may still speak of that one */
     if (r->strange)
         return;
-    r->heard = now();
+    r->heard = clock_s();
     switch (p->tag) {
     case TAG_READY:
         take_ready(d, r, p);
@@ -651,7 +644,7 @@ static void touch_owner(struct dispatch *d, double t)
 
 void dispatch_tick(struct dispatch *d)
 {
-    double t = now();
+    double t = clock_s();
 
     look_for_lost(d, t);
     if (t - d->pulsed >= beat_s(d->o.lost_s)) {

@@ -8,12 +8,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -52,21 +52,13 @@ struct rank_side {
     int status;
 };
 
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 struct rank_side *rank_new(struct link *link, const struct rank_options *o)
 {
     struct rank_side *r = xcalloc(1, sizeof(*r));
 
     r->o = *o;
     r->link = link;
-    r->heard = now();
+    r->heard = clock_s();
     return r;
 }
 
@@ -96,7 +88,7 @@ void rank_free(struct rank_side *r)
 static void tell(struct rank_side *r, int tag, const struct buf *b)
 {
     link_send(r->link, 0, tag, b ? b->data : "", b ? b->len : 0);
-    r->told = now();
+    r->told = clock_s();
 }
 
 /* err NULL: well, and then `more` follows. */
@@ -303,7 +295,7 @@ static void take_seal(struct rank_side *r, const struct payload *p)
 
 void rank_take(struct rank_side *r, const struct payload *p)
 {
-    r->heard = now();
+    r->heard = clock_s();
     switch (p->tag) {
     case TAG_START:
         take_start(r, p);
@@ -368,7 +360,7 @@ static void look_at_sealer(struct rank_side *r)
 
 void rank_tick(struct rank_side *r)
 {
-    double t = now();
+    double t = clock_s();
     unsigned lost_s = r->o.lost_s;
 
     look_at_compute(r);

@@ -16,6 +16,7 @@
 #include "arweave/key.h"
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/settings.h"
@@ -321,19 +322,11 @@ int ao_spawn(struct ao *ao, const void *item, size_t n,
 
 /* ---- reading ------------------------------------------------------------- */
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 int ao_result(struct ao *ao, struct ao_result *r,
               const unsigned char process[32], const unsigned char id[32],
               unsigned wait_s, struct err *err)
 {
-    uint64_t until = now_ms() + (uint64_t)wait_s * 1000;
+    uint64_t until = clock_ms() + (uint64_t)wait_s * 1000;
     unsigned wait = first_ms(ao, POLL_MS);
     struct err why = ERR_INIT;
     char pid[ID_TEXT];
@@ -344,7 +337,7 @@ int ao_result(struct ao *ao, struct ao_result *r,
         rc = ao->network->result(ao, r, pid, id, &why);
         if (rc <= 0)
             break;
-        if (now_ms() + wait > until) {
+        if (clock_ms() + wait > until) {
             err_set(&why, ERR_RETRY, "%s", why.text[0] ? why.text
                     : "no result yet");
             rc = err_prefix(&why, "no result within %u s", wait_s);

@@ -12,11 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "arweave/bundler_answer.h"
 #include "arweave/bundler_internal.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -248,14 +248,14 @@ static int ask_end(struct parts *p, struct err *err)
 static int wait_end(struct parts *p, struct err *err)
 {
     unsigned limit = p->b->limits.total_s ? p->b->limits.total_s : MAX_POLL_S;
-    time_t last = time(NULL) + (time_t)limit;
+    uint64_t last = clock_ms() + (uint64_t)limit * 1000;
     int rc;
 
     for (unsigned turn = 0;; turn++) {
         rc = ask_end(p, err);
         if (rc <= 0)
             return rc;
-        if (time(NULL) > last)
+        if (clock_ms() > last)
             return err_set(err, ERR_RETRY, "\"%s\" is still at the upload "
                            "after %u seconds", p->b->url, limit);
         if (http_wait(p->b->http, turn, NULL, err))

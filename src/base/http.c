@@ -21,6 +21,7 @@
 
 #include <curl/curl.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/http_text.h"
 #include "base/json.h"
@@ -65,14 +66,6 @@ static CURLcode global_code;
 static void init_global(void)
 {
     global_code = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 static unsigned count_of(const struct settings *s, const char *name,
@@ -229,7 +222,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *self)
     struct exchange *x = self;
 
     n *= size;
-    x->moved_ms = now_ms();
+    x->moved_ms = clock_ms();
     x->n_heads += n;
     if (x->n_heads > MAX_HEADS) {
         err_set(&x->err, ERR_INPUT, "\"%s\" sends headers without end",
@@ -263,7 +256,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *self)
     size_t room;
 
     n *= size;
-    x->moved_ms = now_ms();
+    x->moved_ms = clock_ms();
     if (!is_2xx(x)) {
         room = MAX_TEXT - x->a->body.len;
         buf_put(&x->a->body, data, n < room ? n : room);
@@ -307,7 +300,7 @@ static size_t on_read(char *data, size_t size, size_t n, void *self)
         return CURL_READFUNC_ABORT;
     }
     x->n_sent += got;
-    x->moved_ms = now_ms();
+    x->moved_ms = clock_ms();
     return got;
 }
 
@@ -332,7 +325,7 @@ static int on_progress(void *self, curl_off_t dl_all, curl_off_t dl,
                        curl_off_t ul_all, curl_off_t ul)
 {
     struct exchange *x = self;
-    uint64_t now = now_ms();
+    uint64_t now = clock_ms();
     curl_off_t t = 0;
 
     (void)dl_all;
@@ -550,7 +543,7 @@ static int perform(struct exchange *x, struct err *err)
     SET(CURLOPT_HTTPHEADER, list);
     SET(CURLOPT_URL, x->r->url);
     SET(CURLOPT_ERRORBUFFER, text);
-    x->moved_ms = now_ms();
+    x->moved_ms = clock_ms();
     if (set == CURLE_OK)
         set = curl_easy_perform(x->h->curl);
     rc = judge(x, set, text, err);
@@ -701,7 +694,7 @@ static unsigned pause_ms(const struct http *h, const struct http_answer *a,
         ms <<= turn < 16 ? turn : 16;
     if (ms > MAX_WAIT_MS)
         ms = MAX_WAIT_MS;
-    return (unsigned)(ms + (now_ms() * 2654435761u >> 7) % (ms / 4 + 1));
+    return (unsigned)(ms + (clock_ms() * 2654435761u >> 7) % (ms / 4 + 1));
 }
 
 int http_wait(struct http *h, unsigned turn, const struct http_answer *a,

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -29,14 +30,6 @@
 
 #define WAIT_S 180   /* KillWait and a worker that saves are far below */
 #define WHY "cancelled: apus submit or apus run begins it again\n"
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* Tell whoever owns it to save. */
 static int tell(const struct batch *b, bool *slurm, struct err *err)
@@ -65,7 +58,7 @@ static int wait_for_end(const struct spool *s, struct batch *b, bool slurm,
                         struct err *err)
 {
     struct timespec pause = { .tv_sec = slurm, .tv_nsec = 100000000 };
-    double end = now() + WAIT_S;
+    double end = clock_s() + WAIT_S;
     int rc;
 
     for (;;) {
@@ -75,7 +68,7 @@ static int wait_for_end(const struct spool *s, struct batch *b, bool slurm,
         owners_free(o);
         if (rc <= 0)
             return rc < 0 ? -1 : 1;
-        if (now() > end)
+        if (clock_s() > end)
             return 0;
         nanosleep(&pause, NULL);
     }

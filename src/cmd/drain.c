@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -128,14 +129,6 @@ static void pause_s(unsigned seconds)
         nanosleep(&second, NULL);
 }
 
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static bool is_all_worked(struct drain *d)
 {
     drain_count(d);
@@ -158,17 +151,17 @@ static void wait_for_workers(struct drain *d)
 
 static void all_rounds(struct drain *d)
 {
-    double end = now_s() + (double)d->for_s;
+    double end = clock_s() + (double)d->for_s;
 
     do {
         d->later = false;
         one_round(d);
         /* with nothing to do it looks now and then */
-        if (!d->did && now_s() + PAUSE_S < end)
+        if (!d->did && clock_s() + PAUSE_S < end)
             pause_s(PAUSE_S);
         else if (!d->did)
             break;
-    } while (!cmd_interrupted() && now_s() < end);
+    } while (!cmd_interrupted() && clock_s() < end);
     if (d->wait)
         wait_for_workers(d);
 }

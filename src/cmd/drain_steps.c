@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -328,13 +328,13 @@ struct renewing {
 static void *renew_run(void *self)
 {
     struct renewing *r = self;
-    struct timespec next;
+    uint64_t next;
 
     pthread_mutex_lock(&r->lock);
     while (!r->over) {
-        clock_gettime(CLOCK_REALTIME, &next);
-        next.tv_sec += RENEW_S;
-        pthread_cond_timedwait(&r->wake, &r->lock, &next);
+        next = clock_ms() + RENEW_S * 1000;
+        while (!r->over && clock_ms() < next)
+            clock_wait(&r->wake, &r->lock, next - clock_ms());
         if (!r->over) {
             pthread_mutex_unlock(&r->lock);
             drain_renew(r->d);
@@ -352,7 +352,7 @@ static void renewing_start(struct renewing *r, struct drain *d)
     memset(r, 0, sizeof(*r));
     r->d = d;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_cond_init(&r->wake, NULL);
+    clock_cond_init(&r->wake);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     r->begun = d->has_queue &&

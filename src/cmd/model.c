@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -37,15 +37,15 @@ static void say(const char *line)
 /* On a terminal one line that counts, else a line now and then. */
 static void progress(void *user, uint32_t done, uint32_t total)
 {
-    static time_t last;
-    time_t now = time(NULL);
+    static uint64_t last;
+    uint64_t now = clock_ms();
 
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r%u of %u tensors%s", done, total,
                 done == total ? "\n" : "");
     if (last == 0)
         last = now;
-    if (isatty(STDERR_FILENO) || now - last < STEP_S)
+    if (isatty(STDERR_FILENO) || now - last < STEP_S * 1000)
         return;
     last = now;
     log_info("%s: %u of %u tensors", (const char *)user, done, total);

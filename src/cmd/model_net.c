@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "arweave/bundler.h"
@@ -15,6 +14,7 @@
 #include "arweave/key.h"
 #include "arweave/wallet.h"
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -42,15 +42,15 @@ static void note(void *self, const char *text)
 /* On a terminal one line that counts, else a line now and then. */
 static void show(const char *what, uint64_t done, uint64_t size)
 {
-    static time_t last;
-    time_t now = time(NULL);
+    static uint64_t last;
+    uint64_t now = clock_ms();
     bool terminal = isatty(STDERR_FILENO);
     unsigned percent = size ? (unsigned)((double)done / (double)size * 100)
                             : 100;
 
     if (last == 0)
         last = now;
-    if (done < size && now - last < (terminal ? 1 : STEP_S))
+    if (done < size && now - last < (terminal ? 1 : STEP_S) * 1000)
         return;
     last = now;
     if (terminal)

@@ -4,25 +4,17 @@
  */
 #include <config.h>
 
+#include "base/clock.h"
 #include "cmd/progress.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BAR_PERIOD 0.2
 #define LINE_PERIOD 60.0
 #define BAR_WIDTH 24
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 void progress_init(struct progress *p, uint64_t total, bool quiet)
 {
@@ -30,7 +22,7 @@ void progress_init(struct progress *p, uint64_t total, bool quiet)
     p->quiet = quiet;
     p->terminal = isatty(STDERR_FILENO) == 1;
     p->total = total;
-    p->started = p->shown = now();
+    p->started = p->shown = clock_s();
 }
 
 /* 75 s is 1:15, 3 h is 3:00:00. */
@@ -59,7 +51,7 @@ static void put_bar(uint64_t done, uint64_t total)
 void progress_show(struct progress *p, uint64_t done, uint64_t total,
                    uint64_t tokens)
 {
-    double t = now(), run = t - p->started;
+    double t = clock_s(), run = t - p->started;
     char left[32] = "?";
 
     if (p->quiet ||
@@ -96,7 +88,7 @@ void progress_clear(struct progress *p)
 void progress_end(struct progress *p, uint64_t answered, uint64_t refused,
                   uint64_t tokens)
 {
-    double run = now() - p->started;
+    double run = clock_s() - p->started;
 
     progress_clear(p);
     if (p->quiet)

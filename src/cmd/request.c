@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ao/ao.h"
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -239,7 +239,7 @@ static int look(struct asking *a, bool *sent, struct err *err)
 /* 0 answered, 1 saved, -1. */
 static int wait_for(struct asking *a, struct err *err)
 {
-    time_t end = time(NULL) + (time_t)a->timeout_s;
+    double end = clock_s() + (double)a->timeout_s;
     unsigned pause = FIRST_S;
     bool sent = false;
 
@@ -251,7 +251,7 @@ static int wait_for(struct asking *a, struct err *err)
             *err = why;
         if (rc <= 0)
             return rc;
-        if (cmd_interrupted() || time(NULL) >= end) {
+        if (cmd_interrupted() || clock_s() >= end) {
             log_warning("no answer yet%s%s; apus request --of %s takes it"
                         " up", why.text[0] ? ": " : "", why.text,
                         a->id_text);

@@ -13,10 +13,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "arweave/item.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -119,15 +119,6 @@ static struct process *destination(struct net *net, const void *raw,
     return p;
 }
 
-/* The time of the system, which conditions wait for. */
-static uint64_t system_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* It is in the journal at `at`. */
 static int take(struct net *net, const unsigned char head[HEAD],
                 const void *raw, size_t n, const struct item *it,
@@ -174,7 +165,7 @@ int units_put(struct net *net, const void *raw, size_t n,
         take(net, head, raw, n, it, at, m, err))
         return -1;
     /* not by its timestamp: ours may be off on purpose, or be put back */
-    (*m)->due_ms = system_ms() + net->ao->delay_ms;
+    (*m)->due_ms = clock_ms() + net->ao->delay_ms;
     pthread_cond_broadcast(&net->ao->changed);
     return 0;
 }
@@ -329,10 +320,9 @@ static int work(struct net *net, struct message *m, struct err *err)
 
 static void sleep_until(struct net *net, uint64_t ms)
 {
-    struct timespec t = { (time_t)(ms / 1000),
-                          (long)(ms % 1000) * 1000000 };
+    uint64_t now = clock_ms();
 
-    pthread_cond_timedwait(&net->ao->changed, &net->lock, &t);
+    clock_wait(&net->ao->changed, &net->lock, ms > now ? ms - now : 0);
 }
 
 static void *run(void *self)
@@ -349,7 +339,7 @@ static void *run(void *self)
 
         if (!m) {
             pthread_cond_wait(&ao->changed, &net->lock);
-        } else if (m->due_ms > system_ms()) {
+        } else if (m->due_ms > clock_ms()) {
             sleep_until(net, m->due_ms);
         } else {
             ao->queue_at++;
@@ -364,9 +354,9 @@ static void *run(void *self)
 
 bool units_wait(struct net *net, const struct message *m, unsigned wait_ms)
 {
-    uint64_t until = system_ms() + wait_ms;
+    uint64_t until = clock_ms() + wait_ms;
 
-    while (!m->done && !net->ao->stopping && system_ms() < until)
+    while (!m->done && !net->ao->stopping && clock_ms() < until)
         sleep_until(net, until);
     return m->done;
 }
@@ -416,7 +406,7 @@ int units_new(struct net *net, unsigned delay_ms, struct err *err)
 
     idmap_init(&ao->processes);
     idmap_init(&ao->messages);
-    pthread_cond_init(&ao->changed, NULL);
+    clock_cond_init(&ao->changed);
     ao->delay_ms = delay_ms;
     net->ao = ao;
     return computers_new(&ao->computers, err);

@@ -14,6 +14,7 @@
 #include "arweave/item.h"
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -61,12 +62,11 @@ static void send_back(struct pulling *x, const unsigned char request[32],
 void pulling_touch(struct pulling *x)
 {
     struct err unused = ERR_INIT;
-    struct timespec now;
+    uint64_t now = clock_ms();
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (x->touched && now.tv_sec - x->touched < 60)
+    if (x->touched_ms && now - x->touched_ms < 60000)
         return;
-    x->touched = now.tv_sec;
+    x->touched_ms = now;
     owner_touch(x->b.path, &unused);
 }
 

@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "relay/lease.h"
 #include "relay/pull.h"
@@ -30,7 +29,7 @@ struct pulling {
     struct releases back;
     uint64_t n_requests;
     char why[200];    /* the queue says why it gives nothing */
-    time_t touched;   /* the owner of b */
+    uint64_t touched_ms; /* the owner of b */
 };
 
 /* Something came in: b stays ours.  Once a minute is enough. */

@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,12 +40,14 @@ bool push_is_confirmed(const char *batch_path)
     return is;
 }
 
-/* Whether it was handed over long enough ago to be missed. */
+/* Whether it was handed over long enough ago to be missed.  A file server may
+ * have another clock than this machine. */
 static bool is_overdue(const char *batch_path, const struct push_upload *u)
 {
     char *path = xasprintf("%s/push/%s.receipt", batch_path, u->name);
-    struct stat st;
-    bool old = stat(path, &st) == 0 && time(NULL) - st.st_mtime > AGAIN_S;
+    struct err unused = ERR_INIT;
+    uint64_t age_s = 0;
+    bool old = spool_file_age(path, &age_s, &unused) == 0 && age_s > AGAIN_S;
 
     free(path);
     return old;

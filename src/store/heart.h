@@ -14,12 +14,17 @@ struct heart {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool over, beats, lost;
+    unsigned period_ms;
     const char *path;
 };
+
+#define HEART_MS 60000 /* between two touches, by no wall clock */
 
 /* For a batch of which this process is the owner; the path must stay where it
  * is until heart_stop. */
 void heart_start(struct heart *h, const char *batch_path);
+void heart_start_ms(struct heart *h, const char *batch_path,
+                    unsigned period_ms);
 void heart_stop(struct heart *h);
 
 /* Whether the batch was taken away by the last time that it was touched. */

@@ -232,6 +232,24 @@ int spool_now(const char *dir, struct timespec *now, struct err *err)
     return 0;
 }
 
+int spool_file_age(const char *path, uint64_t *age_s, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? xstrndup(path, (size_t)(slash - path) + 1)
+                      : xstrdup(".");
+    struct timespec now = { .tv_sec = 0 };
+    struct stat st;
+    int rc = spool_now(dir, &now, err);
+
+    free(dir);
+    if (rc == 0 && lstat(path, &st))
+        rc = spool_fail(err, "look at", path);
+    if (rc == 0)
+        *age_s = now.tv_sec > st.st_mtim.tv_sec
+                     ? (uint64_t)(now.tv_sec - st.st_mtim.tv_sec) : 0;
+    return rc;
+}
+
 int spool_sync_dir(const char *path, struct err *err)
 {
     /* some file systems sync no directories and need none: EINVAL */
