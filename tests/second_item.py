@@ -5,9 +5,11 @@
 # doc/arweave.md are all that it was written from.
 #
 #     second_item.py make PART.h5 requests.jsonl NODE DIR
-#             [hashes | PROCESS REQUEST]
+#             [hashes | double | unsorted | model | PROCESS REQUEST...]
 #         N.json, N.tags, statement, statement.tags; to be signed into items;
-#         as if the first request had been this message to that process
+#         as if the first requests had been these messages to that process;
+#         or a batch that lies: one request and choice twice, in another
+#         order, with an answer of another model
 #     second_item.py bundle OUT ITEM...       the data of a bundle
 #     second_item.py check NODE STATEMENT ITEM...
 #         items with their heads; an ITEM may be a bundle.  Signatures are not
@@ -21,8 +23,8 @@ import os
 import struct
 import sys
 
-from second_hash import (H, ZERO, batch_root, blob, job_record, leaf_hash,
-                         mth, path, path_root, result_record,
+from second_hash import (H, ZERO, blob, job_record, leaf_hash,
+                         mth, mths, path, path_root, result_record,
                          statement_record, u32, u64)
 
 KEYS = ('apus request process model job params prompt tokens text finish'
@@ -59,14 +61,24 @@ def make(part, requests, node, out, *more):
     q = f['requests']
     results = [check_row(f, i, file_hash, model)
                for i in range(len(q['index']))]
+    jobs = [bytes(job) for job in q['job']]
     process = ZERO
-    if len(more) == 2:
+    if len(more) > 1:
         process = un64(more[0])
-        results[0] = results[0][:8] + un64(more[1]) + results[0][40:]
+        for i, request in enumerate(more[1:]):
+            results[i] = results[i][:8] + un64(request) + results[i][40:]
+    if more == ('double',):
+        results[1] = results[1][:8] + results[0][8:40] + results[1][40:]
+    if more == ('model',):
+        jobs[1] = jobs[1][:8] + H(model) + jobs[1][40:]
+        results[1] = (results[1][:40] + H(jobs[1]) + H(model)
+                      + results[1][104:])
     order = sorted(range(len(results)), key=lambda i: (
         results[i][8:40], int(q['choice'][i])))
+    if more == ('unsorted',):
+        order.reverse()
     hashed = [leaf_hash(results[i]) for i in order]
-    root = batch_root(results)
+    root = mths(hashed)
     for place, i in enumerate(order):
         r = results[i]
         prompt = [int(t) for t in rows(f, 'prompt/start', 'prompt/token', i)]
@@ -74,12 +86,12 @@ def make(part, requests, node, out, *more):
         text = bytes(rows(f, 'text/start', 'text/utf8', i))
         finish, level = struct.unpack('<2I', r[208:216])
         d = dict(zip(KEYS, (
-            'result-1', b64(r[8:40]), b64(process), b64(model),
-            b64(H(bytes(q['job'][i]))), dict(zip(PARAMS, (
+            'result-1', b64(r[8:40]), b64(process), b64(r[72:104]),
+            b64(r[40:72]), dict(zip(PARAMS, (
                 int(q['choice'][i]), int(q['max_tokens'][i]),
                 int(q['temperature'][i]), int(q['top_p'][i]),
                 int(q['top_k'][i]),
-                struct.unpack('<I', bytes(q['job'][i])[100:104])[0],
+                struct.unpack('<I', jobs[i][100:104])[0],
                 str(int(q['seed'][i])), [b64(s) for s in stops_of(f, i)]))),
             prompt, tokens, text.decode(), finish,
             list(struct.unpack('<5I', r[220:240])) if finish == 16 else [],

@@ -83,10 +83,10 @@ static void publish_bundle(const struct key *outer, const struct key *inner,
     buf_clear(&bundle);
 }
 
-static void publish_statement(const struct key *k)
+static void publish_statement(const struct key *k, uint32_t count)
 {
     unsigned char data[STATEMENT_SIZE];
-    struct statement s = { .count = 1 };
+    struct statement s = { .count = count };
     struct merkle none;
 
     memcpy(s.batch, pub.batch, 32);
@@ -183,9 +183,10 @@ static void finds(const char *what, const char *say, int passed,
         published_statement_read(&s, i.it.data, i.it.n, &err))
         ok(0, "%s: %s", what, err.text);
     else
-        rc = lookup_batch(l, &c, &i, &s, 0, NULL, NULL, &err);
+        rc = lookup_batch(l, &c, &i, &s, &(struct lookup_visit){ .self = NULL },
+                          &err);
     if (!say)
-        ok(rc == 0 && !c.failed && n_told == 2 && n_passed == passed,
+        ok(rc == 0 && !c.failed && n_told == 3 && n_passed == passed,
            "%s: %d passed over %s%s", what, n_passed, wrong, err.text);
     else if (strcmp(say, "missing") == 0)
         ok(rc == -1 && err.code == ERR_RETRY && !c.failed &&
@@ -208,7 +209,26 @@ static void begin(void)
 {
     world_clear(&world);
     world_init(&world);
-    publish_statement(key);
+    publish_statement(key, 1);
+}
+
+/* One answer at both places of a batch of two. */
+static void publish_twice(void)
+{
+    char leaf[ID_TEXT], path[ID_TEXT + 4];
+
+    base64url(leaf, pub.root, 32);
+    snprintf(path, sizeof(path), "[\"%s\"]", leaf);
+    merkle_node_hash(pub.root, pub.root, pub.root);
+    world_clear(&world);
+    world_init(&world);
+    publish_statement(key, 2);
+    pub_set(&pub, "count", "2");
+    pub_set(&pub, "path", path);
+    pub_set_id(&pub, "batch_root", pub.root);
+    publish_bundle(key, key, false);
+    pub_set(&pub, "index", "1");
+    publish_bundle(key, key, false);
 }
 
 int main(void)
@@ -255,6 +275,12 @@ int main(void)
     publish(key, "bundle-1", "no bundle", 9, id);
     finds("a bundle that is none", "bundle", 0, 1);
     begin();
+    world_clear(&world);
+    world_init(&world);
+    publish_statement(key, 0);
+    finds("a root, but no answers", "no answers has another root", 0, 1);
+    publish_twice();
+    finds("one answer at two places", "answers 0 and 1 are both to", 0, 1);
     pub_set(&pub, "seed", "\"7\"");
     publish_bundle(key, key, false);
     finds("a result that was changed", "its job", 0, 1);

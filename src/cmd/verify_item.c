@@ -16,7 +16,6 @@
 #include "base/log.h"
 #include "base/settings.h"
 #include "store/seal.h"
-#include "verify/asked.h"
 #include "verify/claims.h"
 #include "verify/lookup.h"
 #include "verify/replay.h"
@@ -178,42 +177,42 @@ static int named_statement(struct look *l, const struct lookup_item *result,
     return rc < 0 ? -1 : 0;
 }
 
-/* The message of a request from AO.  What cannot be had is not held against
- * the result. */
+/* The model, if answers are to be computed again: then its prompts' ids are
+ * compared, too. */
+static int prompt_model(void *self, const unsigned char id[32],
+                        const struct prompt_model **m, struct err *err)
+{
+    struct look *l = self;
+
+    if (l->v->o.recompute && !l->v->o.model &&
+        verify_open_model(l->v, id, err))
+        return -1;
+    *m = l->v->o.model;
+    return 0;
+}
+
+/* The message of a request from AO.  The result is not wrong because its
+ * message cannot be fetched. */
 static int check_request(struct look *l, const struct lookup_item *result,
                          const struct published *p, struct err *err)
 {
     static const unsigned char none[32];
     const unsigned char *id = result->it.head.id;
-    struct lookup_item message, source;
+    const struct prompt_model *m = NULL;
     struct err why = ERR_INIT;
-    unsigned char source_id[32];
     char text[560];
-    bool elsewhere = false;
-    int rc = 0;
 
     if (memcmp(p->process, none, 32) == 0)
         return 0;
-    lookup_item_init(&message, PUBLISHED_MAX);
-    lookup_item_init(&source, PUBLISHED_MAX);
-    if (need_network(l, &why) == 0 &&
-        lookup_get(l->lookup, p->result.request, &message, &why) == 0 &&
-        (elsewhere = asked_source(&message.it, source_id)))
-        lookup_get(l->lookup, source_id, &source, &why);
-    if (why.code) {
+    if (!l->claims.failed && prompt_model(l, p->result.model, &m, err))
+        return -1;
+    if (need_network(l, &why) ||
+        lookup_asked(l->lookup, &l->claims, id, p, m, &why)) {
         snprintf(text, sizeof(text), "the message that it answers cannot be"
                  " had: %s", why.text);
         claims_open(&l->claims, id, "its job", text);
-    } else {
-        if (l->v->o.recompute && !l->v->o.model && !l->claims.failed)
-            rc = verify_open_model(l->v, p->result.model, err);
-        if (rc == 0)
-            asked_check(&l->claims, id, p, &message.it,
-                        elsewhere ? &source.it : NULL, l->v->o.model);
     }
-    lookup_item_clear(&message);
-    lookup_item_clear(&source);
-    return rc;
+    return 0;
 }
 
 static int verify_result(struct look *l, const struct lookup_item *i,
@@ -242,12 +241,15 @@ out:
 static int verify_statement(struct look *l, const struct lookup_item *i,
                             struct err *err)
 {
+    struct lookup_visit visit = {
+        .n_compute = l->v->o.recompute, .compute = compute,
+        .model = prompt_model, .self = l
+    };
     struct published_statement s;
-    bool compute_some = l->v->o.recompute > 0;
 
     if (claims_statement(&l->claims, &i->it, &s))
         return 0;
-    if (!l->v->all && !compute_some) {
+    if (!l->v->all && !l->v->o.recompute) {
         claims_open(&l->claims, i->it.head.id, "its batch root",
                     "--all fetches every answer");
         return 0;
@@ -256,8 +258,7 @@ static int verify_statement(struct look *l, const struct lookup_item *i,
         return 0;
     if (need_network(l, err))
         return -1;
-    return lookup_batch(l->lookup, &l->claims, i, &s, l->v->o.recompute,
-                        compute_some ? compute : NULL, l, err);
+    return lookup_batch(l->lookup, &l->claims, i, &s, &visit, err);
 }
 
 int verify_item(struct verify *v, struct err *err)

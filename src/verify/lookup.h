@@ -15,8 +15,9 @@
 #include "verify/published.h"
 
 struct err;
-struct settings;
 struct lookup;
+struct prompt_model;
+struct settings;
 
 #define LOOKUP_BUNDLE_MAX ((size_t)256 << 20)
 
@@ -52,16 +53,38 @@ int lookup_statements(struct lookup *l, const unsigned char owner[32],
                       lookup_statement_fn *visit, void *self,
                       struct err *err);
 
-/* All answers of a batch as they lie on Arweave: the bundles that the signer
- * of the statement has tagged with the batch, and every result in them, held
- * against the statement.  A claim is told for each bundle and one for the
- * whole.  `compute` (may be NULL) is called for each of `n_compute` answers
- * that are drawn at random.  ERR_RETRY if bundles are missing. */
-typedef int lookup_compute_fn(void *self, const unsigned char item[32],
-                              const struct published *p, struct err *err);
+/* Fetch the message that a result answers, and its source, and tell the
+ * claims of asked_check (verify/asked.h); `m` (may be NULL) makes the ids of
+ * the prompt.  -1 if an item cannot be fetched: no claim was told then. */
+int lookup_asked(struct lookup *l, struct claims *c,
+                 const unsigned char item[32], const struct published *p,
+                 const struct prompt_model *m, struct err *err);
+
+/* At most so many wrong answers of a batch are named; all are counted. */
+#define LOOKUP_NAMED 20
+
+/* What the caller adds to the answers of a batch.  Both functions may be
+ * NULL; -1 ends the whole. */
+struct lookup_visit {
+    uint64_t n_compute; /* answers, drawn at random, that compute() gets */
+    int (*compute)(void *self, const unsigned char item[32],
+                   const struct published *p, struct err *err);
+    /* The model that turns the prompts of messages into ids, into *m. */
+    int (*model)(void *self, const unsigned char id[32],
+                 const struct prompt_model **m, struct err *err);
+    void *self;
+};
+
+/* Check all answers of a batch as they lie on Arweave: every result in the
+ * bundles that the signer of the statement has tagged with the batch, against
+ * the statement, against each other (ascending by request id and choice, each
+ * pair once, one model) and, in a batch from AO, against the messages they
+ * answer.  Tell one claim for each bundle, each wrong answer up to
+ * LOOKUP_NAMED, and for the whole; open ones say how many messages were not
+ * compared.  ERR_RETRY if answers are missing and all others hold. */
 int lookup_batch(struct lookup *l, struct claims *c,
                  const struct lookup_item *statement,
-                 const struct published_statement *s, uint64_t n_compute,
-                 lookup_compute_fn *compute, void *self, struct err *err);
+                 const struct published_statement *s,
+                 const struct lookup_visit *v, struct err *err);
 
 #endif

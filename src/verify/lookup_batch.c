@@ -13,55 +13,38 @@
 #include <sys/random.h>
 
 #include "arweave/bundle.h"
-#include "base/base64.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "proof/merkle.h"
 
 #define MAX_BUNDLES 65536
 #define MAX_ANSWERS (1u << 28)
-
-/* One bit an answer of the batch. */
-struct bits {
-    unsigned char *of;
-    uint64_t n;
-};
 
 struct sweep {
     struct lookup *l;
     struct claims *c;
     const struct lookup_item *statement;
     const struct published_statement *s;
-    struct bits seen, drawn;
-    uint64_t n_seen;
-    lookup_compute_fn *compute;
-    void *self;
+    const struct lookup_visit *v;
+    struct lookup_order order;
+    struct lookup_messages messages;
+    unsigned char *drawn;     /* one bit a place */
+    unsigned char model[32];  /* of the first answer, .. */
+    bool has_model;           /* .. if there was one */
+    uint64_t n_named;         /* wrong answers that were told */
 };
 
-static bool has_bit(const struct bits *b, uint64_t i)
+/* Mark v->n_compute places, each as likely as the other. */
+static int draw(struct sweep *w, struct err *err)
 {
-    return b->of[i / 8] >> i % 8 & 1;
-}
+    uint64_t n = w->s->s.count, want = w->v->compute ? w->v->n_compute : 0;
+    void *drawn;
 
-static void set_bit(struct bits *b, uint64_t i)
-{
-    b->of[i / 8] |= (unsigned char)(1 << i % 8);
-}
-
-static int bits_new(struct bits *b, uint64_t n, struct err *err)
-{
-    void *p;
-
-    if (mem_big(&p, (size_t)(n / 8 + 1), 1, "a list of answers", err))
+    if (mem_big(&drawn, (size_t)(n / 8 + 1), 1, "a list of answers", err))
         return -1;
-    memset(p, 0, (size_t)(n / 8 + 1));
-    *b = (struct bits){ p, n };
-    return 0;
-}
-
-/* Mark `want` of them, each as likely as the other. */
-static void draw(struct bits *b, uint64_t want)
-{
-    for (uint64_t i = 0, left = b->n; want && i < b->n; i++, left--) {
+    w->drawn = drawn;
+    memset(drawn, 0, (size_t)(n / 8 + 1));
+    for (uint64_t i = 0, left = n; want && i < n; i++, left--) {
         uint64_t r = 0;
 
         /* without chance: the first ones */
@@ -70,33 +53,57 @@ static void draw(struct bits *b, uint64_t want)
             r = 0;
         if (want < left && r % left >= want)
             continue;
-        set_bit(b, i);
+        w->drawn[i / 8] |= (unsigned char)(1 << i % 8);
         want--;
     }
+    return 0;
 }
 
 /* ---- a result in a bundle ------------------------------------------------ */
 
-/* The first claim that does not hold. */
-struct first_wrong {
-    char text[400];
-};
-
-static void keep_wrong(void *self, const struct check_claim *c)
+static void say_wrong(struct lookup_wrong *w, const char *what,
+                      const char *against, const char *detail)
 {
-    struct first_wrong *w = self;
+    struct check_claim c = { .what = what, .against = against,
+                             .detail = detail };
 
-    if (!c->holds && !w->text[0])
-        snprintf(w->text, sizeof(w->text), "%s, against %s: %s", c->what,
-                 c->against, c->detail);
+    lookup_keep_wrong(w, &c);
+}
+
+/* A batch has one model: the first answer says which. */
+static const char *another_model(struct sweep *w, const struct published *p)
+{
+    if (!w->has_model)
+        memcpy(w->model, p->result.model, 32);
+    w->has_model = true;
+    return memcmp(w->model, p->result.model, 32) == 0
+               ? NULL : "it is of another model than those before it";
+}
+
+/* Compare with the message, if there is one. */
+static int check_message(struct sweep *w, const unsigned char item[32],
+                         const struct published *p,
+                         struct lookup_wrong *wrong, struct err *err)
+{
+    static const unsigned char none[32];
+    struct lookup_messages *m = &w->messages;
+
+    if (memcmp(p->process, none, 32) == 0)
+        return 0;
+    if (!m->model && w->v->model &&
+        w->v->model(w->v->self, p->result.model, &m->model, err))
+        return -1;
+    lookup_messages_check(m, item, p, wrong);
+    return 0;
 }
 
 /* *wrong says what is; -1 is for what stops the whole. */
 static int check_result(struct sweep *w, const struct claims_item *it,
-                        struct first_wrong *wrong, struct err *err)
+                        struct lookup_wrong *wrong, struct err *err)
 {
-    struct claims quiet = { .tell = keep_wrong, .self = wrong,
+    struct claims quiet = { .tell = lookup_keep_wrong, .self = wrong,
                             .key = w->statement->it.head.address };
+    const unsigned char *id = it->head.id;
     struct published p;
     const char *out;
     int rc = 0;
@@ -105,17 +112,19 @@ static int check_result(struct sweep *w, const struct claims_item *it,
     if (claims_result(&quiet, it, &p) || quiet.failed)
         goto out;
     out = claims_not_in(&p, it, w->s, &w->statement->it);
+    if (!out)
+        out = another_model(w, &p);
     if (out) {
-        snprintf(wrong->text, sizeof(wrong->text), "%s", out);
+        say_wrong(wrong, "its batch", "the statement", out);
         goto out;
     }
     /* the same answer in two bundles is no second one */
-    if (has_bit(&w->seen, p.index))
+    if (!lookup_order_put(&w->order, p.index, &p.result))
         goto out;
-    set_bit(&w->seen, p.index);
-    w->n_seen++;
-    if (w->compute && has_bit(&w->drawn, p.index))
-        rc = w->compute(w->self, it->head.id, &p, err);
+    rc = check_message(w, id, &p, wrong, err);
+    /* what contradicts itself need not be computed */
+    if (rc == 0 && !wrong->found && w->drawn[p.index / 8] >> p.index % 8 & 1)
+        rc = w->v->compute(w->v->self, id, &p, err);
 out:
     published_clear(&p);
     return rc;
@@ -125,19 +134,19 @@ out:
 
 static int check_entry(struct sweep *w, const struct bundle_entry *e,
                        const unsigned char *bytes, uint64_t *n_results,
-                       struct first_wrong *wrong, struct err *err)
+                       struct lookup_wrong *wrong, struct err *err)
 {
     struct err bad = ERR_INIT;
     struct claims_item it;
     char kind[32];
 
     if (item_open(&it.head, bytes + e->at, (size_t)e->size, &bad)) {
-        snprintf(wrong->text, sizeof(wrong->text), "%.390s", bad.text);
+        say_wrong(wrong, "its signature", "the key of its owner", bad.text);
         return 0;
     }
     if (memcmp(it.head.id, e->id, 32) != 0) {
-        snprintf(wrong->text, sizeof(wrong->text),
-                 "it is not the item that the bundle's table names");
+        say_wrong(wrong, "its id", "the bundle",
+                  "it is not the item that the bundle's table names");
         return 0;
     }
     claims_kind(kind, &it.head);
@@ -149,37 +158,51 @@ static int check_entry(struct sweep *w, const struct bundle_entry *e,
     return check_result(w, &it, wrong, err);
 }
 
+static int check_entries(struct sweep *w, const struct lookup_item *b,
+                         const struct bundle_entry *e, size_t n,
+                         struct err *err)
+{
+    uint64_t n_results = 0, n_wrong = 0;
+    char text[96];
+
+    for (size_t i = 0; i < n; i++) {
+        struct lookup_wrong wrong = { .found = false };
+
+        if (check_entry(w, &e[i], b->it.data, &n_results, &wrong, err))
+            return -1;
+        if (!wrong.found)
+            continue;
+        n_wrong++;
+        if (w->n_named++ < LOOKUP_NAMED)
+            claims_tell(w->c, e[i].id, wrong.what, wrong.against, "",
+                        wrong.detail);
+    }
+    if (n_wrong)
+        snprintf(text, sizeof(text), "%" PRIu64 " wrong of %zu items%s",
+                 n_wrong, n, w->n_named > LOOKUP_NAMED
+                     ? ", not all of them named" : "");
+    else
+        snprintf(text, sizeof(text), "%" PRIu64 " results", n_results);
+    claims_tell(w->c, b->it.head.id, "the results in this bundle",
+                "the statement", text, n_wrong ? text : NULL);
+    return 0;
+}
+
 static int check_bundle(struct sweep *w, const struct lookup_item *b,
                         struct err *err)
 {
-    struct first_wrong wrong = { "" };
     struct bundle_entry *e = NULL;
     struct err bad = ERR_INIT;
-    uint64_t n_results = 0;
-    char detail[64];
     size_t n = 0;
     int rc = 0;
 
     if (bundle_table(&e, &n, b->it.data, b->it.n, b->it.n, &bad))
-        snprintf(wrong.text, sizeof(wrong.text), "%.390s", bad.text);
-    for (size_t i = 0; rc == 0 && !wrong.text[0] && i < n; i++) {
-        rc = check_entry(w, &e[i], b->it.data, &n_results, &wrong, err);
-        if (wrong.text[0]) {
-            char id[ID_TEXT], text[sizeof(wrong.text)];
-
-            base64url(id, e[i].id, 32);
-            memcpy(text, wrong.text, sizeof(text));
-            snprintf(wrong.text, sizeof(wrong.text), "item %s: %.330s", id,
-                     text);
-        }
-    }
+        claims_tell(w->c, b->it.head.id, "the results in this bundle",
+                    "the statement", "", bad.text);
+    else
+        rc = check_entries(w, b, e, n, err);
     free(e);
-    if (rc)
-        return -1;
-    snprintf(detail, sizeof(detail), "%" PRIu64 " results", n_results);
-    claims_tell(w->c, b->it.head.id, "the results in this bundle",
-                "the statement", detail, wrong.text[0] ? wrong.text : NULL);
-    return 0;
+    return rc;
 }
 
 static const char *not_ours(const struct sweep *w, const struct lookup_item *b)
@@ -223,14 +246,33 @@ static int sweep(struct sweep *w, const struct buf *ids, struct err *err)
     return rc;
 }
 
+/* What only all answers together can say. */
+static void tell_whole(struct sweep *w)
+{
+    const unsigned char *id = w->statement->it.head.id;
+    unsigned char nothing[32];
+    char text[80];
+
+    lookup_order_tell(&w->order, w->c, id);
+    lookup_messages_tell(&w->messages, w->c, id);
+    snprintf(text, sizeof(text), "only %" PRIu64, w->order.n_seen);
+    claims_tell(w->c, id, "its count", "the answers found",
+                "every answer, each once",
+                w->order.n_seen == w->order.n ? NULL : text);
+    /* the path of any answer leads to the root; here is none */
+    merkle_blob(nothing, NULL, 0);
+    if (w->order.n == 0 && memcmp(w->s->s.root, nothing, 32) != 0)
+        claims_tell(w->c, id, "its batch root", "its count", "",
+                    "a batch of no answers has another root");
+}
+
 int lookup_batch(struct lookup *l, struct claims *c,
                  const struct lookup_item *statement,
-                 const struct published_statement *s, uint64_t n_compute,
-                 lookup_compute_fn *compute, void *self, struct err *err)
+                 const struct published_statement *s,
+                 const struct lookup_visit *v, struct err *err)
 {
     struct sweep w = { .l = l, .c = c, .statement = statement, .s = s,
-                       .compute = compute, .self = self };
-    char text[80];
+                       .v = v, .messages = { .l = l } };
     struct buf ids;
     int rc = -1;
 
@@ -240,27 +282,21 @@ int lookup_batch(struct lookup *l, struct claims *c,
                 s->s.count, MAX_ANSWERS);
         goto out;
     }
-    if (bits_new(&w.seen, s->s.count, err) ||
-        bits_new(&w.drawn, s->s.count, err))
-        goto out;
-    draw(&w.drawn, compute ? n_compute : 0);
-    if (lookup_ids(l, statement->it.head.address, "bundle-1", s->s.batch,
+    if (lookup_order_init(&w.order, s->s.count, err) || draw(&w, err) ||
+        lookup_ids(l, statement->it.head.address, "bundle-1", s->s.batch,
                    &ids, MAX_BUNDLES, err) || sweep(&w, &ids, err))
         goto out;
-    if (w.n_seen != s->s.count && !c->failed) {
+    if (w.order.n_seen != w.order.n && !c->failed) {
         err_set(err, ERR_RETRY, "%" PRIu64 " of %" PRIu32 " answers are"
                 " there: the gateways name no other bundles of this batch",
-                w.n_seen, s->s.count);
+                w.order.n_seen, s->s.count);
         goto out;
     }
-    snprintf(text, sizeof(text), "only %" PRIu64, w.n_seen);
-    claims_tell(c, statement->it.head.id, "its count", "the answers found",
-                "every answer, each once",
-                w.n_seen == s->s.count ? NULL : text);
+    tell_whole(&w);
     rc = 0;
 out:
-    free(w.seen.of);
-    free(w.drawn.of);
+    free(w.drawn);
+    lookup_order_clear(&w.order);
     buf_clear(&ids);
     return rc;
 }

@@ -1,0 +1,127 @@
+/*
+ * The messages that the answers of a batch from AO are about: fetched, compared
+ * with the answers, and counted.
+ */
+#include <config.h>
+
+#include "verify/lookup_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "verify/asked.h"
+
+/* After so many messages that no gateway has, and none that one has, no other
+ * is asked for: the answers may be to the lines of a file. */
+#define MAX_MISSING 20
+
+int lookup_asked(struct lookup *l, struct claims *c,
+                 const unsigned char item[32], const struct published *p,
+                 const struct prompt_model *m, struct err *err)
+{
+    struct lookup_item message, source;
+    unsigned char source_id[32];
+    bool elsewhere = false;
+    int rc;
+
+    lookup_item_init(&message, PUBLISHED_MAX);
+    lookup_item_init(&source, PUBLISHED_MAX);
+    rc = lookup_get(l, p->result.request, &message, err);
+    if (rc == 0 && (elsewhere = asked_source(&message.it, source_id)))
+        rc = lookup_get(l, source_id, &source, err);
+    if (rc == 0)
+        asked_check(c, item, p, &message.it, elsewhere ? &source.it : NULL,
+                    m);
+    lookup_item_clear(&message);
+    lookup_item_clear(&source);
+    return rc;
+}
+
+/* ---- all of a batch ------------------------------------------------------ */
+
+void lookup_keep_wrong(void *self, const struct check_claim *c)
+{
+    struct lookup_wrong *w = self;
+
+    if (c->holds || w->found)
+        return;
+    w->found = true;
+    snprintf(w->what, sizeof(w->what), "%s", c->what);
+    snprintf(w->against, sizeof(w->against), "%s", c->against);
+    snprintf(w->detail, sizeof(w->detail), "%s", c->detail);
+}
+
+/* One answer, its claims on their way into the counts. */
+struct hearing {
+    struct lookup_messages *m;
+    struct lookup_wrong *wrong;
+};
+
+static void hear(void *self, const struct check_claim *c)
+{
+    struct hearing *h = self;
+    struct lookup_open *o = h->m->open;
+
+    lookup_keep_wrong(h->wrong, c);
+    if (!c->open)
+        return;
+    for (size_t i = 0; i < LOOKUP_OPEN; i++, o++) {
+        if (o->n == 0) {
+            snprintf(o->what, sizeof(o->what), "%s", c->what);
+            snprintf(o->detail, sizeof(o->detail), "%s", c->detail);
+        }
+        if (strcmp(o->what, c->what) == 0) {
+            o->n++;
+            break;
+        }
+    }
+}
+
+void lookup_messages_check(struct lookup_messages *m,
+                           const unsigned char item[32],
+                           const struct published *p,
+                           struct lookup_wrong *wrong)
+{
+    struct hearing h = { m, wrong };
+    struct claims c = { .tell = hear, .self = &h };
+    struct err why = ERR_INIT;
+
+    if (m->n_fetched == 0 && m->n_missing >= MAX_MISSING) {
+        m->n_missing++;
+    } else if (lookup_asked(m->l, &c, item, p, m->model, &why)) {
+        if (m->n_missing++ == 0)
+            snprintf(m->missing, sizeof(m->missing), "%s", why.text);
+    } else {
+        m->n_fetched++;
+        m->n_wrong += wrong->found;
+    }
+}
+
+void lookup_messages_tell(const struct lookup_messages *m, struct claims *c,
+                          const unsigned char statement[32])
+{
+    uint64_t n = m->n_fetched + m->n_missing;
+    char text[360];
+
+    if (m->n_missing) {
+        snprintf(text, sizeof(text), "%" PRIu64 " of %" PRIu64 " cannot be"
+                 " fetched (lines of a file, by Infer-Batch, have none): %s",
+                 m->n_missing, n, m->missing);
+        claims_open(c, statement, "the messages of its answers", text);
+    }
+    if (m->n_fetched) {
+        snprintf(text, sizeof(text), m->n_wrong
+                     ? "%" PRIu64 " of %" PRIu64 " answer something else"
+                     : "%" PRIu64 " of %" PRIu64 " compared",
+                 m->n_wrong ? m->n_wrong : m->n_fetched, n);
+        claims_tell(c, statement, "its answers", "the messages they answer",
+                    text, m->n_wrong ? text : NULL);
+    }
+    for (size_t i = 0; i < LOOKUP_OPEN && m->open[i].n; i++) {
+        snprintf(text, sizeof(text), "of %" PRIu64 " answers: %s",
+                 m->open[i].n, m->open[i].detail);
+        claims_open(c, statement, m->open[i].what, text);
+    }
+}

@@ -1,0 +1,151 @@
+#!/bin/sh
+# Statements of a node that lies: everything that a key signs fits, but one
+# request is answered twice, the answers stand in another order, one is of
+# another model, or answers a message that says something else.  apus verify
+# finds it in what is published, and in a part of the checkpoint.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/localnet.sh"
+python=/usr/bin/python3
+[ -x $python ] || python=python3
+if ! $python -c 'import h5py' 2>/dev/null; then
+    echo "1..0 # SKIP no python3-h5py"
+    exit 0
+fi
+PYTHONDONTWRITEBYTECODE=1
+export PYTHONDONTWRITEBYTECODE
+second() { $python "$top/tests/second_item.py" "$@"; }
+
+net_up && r=0 || r=1
+report $r "a localnet"
+APUS_CONFIG=$net/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_HTTP_RETRIES=0
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_HTTP_RETRIES
+"$apus" model add "$top/models/nano" nano >out 2>err
+node=$(netcall address "$net/wallet.json")
+process=$(printf x | netcall sign "$net/dapp.json" | netcall id)
+
+# sign DATA TAGS OUT: an item of the node; its id is in OUT.id
+sign() {
+    # shellcheck disable=SC2046
+    netcall sign "$net/wallet.json" - $(cat "$2") <"$1" >"$3"
+    netcall id <"$3" >"$3.id"
+}
+up() { # ITEM
+    netcall post "$url/bundler/v1/tx" \
+        'Content-Type: application/octet-stream' <"$1" >answer
+}
+# A batch of three requests and four answers, `number` makes it another one;
+# answered, but not published.  $part is its checkpoint.
+batch() { # NAME NUMBER
+    for a in 3 5 6; do
+        printf '%s%s%s\n' '{"custom_id":"'$a'","method":"POST",' \
+            '"url":"/v1/completions","body":{"prompt":"'"$a + $2"' =",' \
+            '"max_tokens":9,"temperature":0,"seed":1,"n":'$((1 + (a == 6)))'}}'
+    done >"$1.jsonl"
+    "$apus" run "$1.jsonl" -m nano -o "$1.out" --ranks 1 --spool "$1" \
+        >out 2>err
+    part=$(ls "$1"/done/*/part-0000.h5)
+}
+# Publish it, as second_item.py makes it in this MODE; $statement is the id.
+publish() { # NAME MODE...
+    made=$1.made
+    mkdir "$made"
+    file=$1.jsonl
+    shift
+    second make "$part" "$file" "$node" "$made" "$@" >out 2>err
+    set --
+    for json in "$made"/*.json; do
+        sign "$json" "${json%.json}.tags" "${json%.json}.item"
+        set -- "$@" "${json%.json}.item"
+    done
+    second bundle "$made/bundle" "$@"
+    echo "Apus=bundle-1 $(sed 's/.*\(Batch=[^ ]*\).*/\1/' \
+        "$made/statement.tags") Bundle-Format=binary Bundle-Version=2.0.0" \
+        >"$made/bundle.tags"
+    sign "$made/bundle" "$made/bundle.tags" "$made/bundle.item"
+    sign "$made/statement" "$made/statement.tags" "$made/statement.item"
+    up "$made/bundle.item"
+    up "$made/statement.item"
+    statement=$(cat "$made/statement.item.id")
+}
+
+# ---- an honest one ----------------------------------------------------------
+batch good 1
+publish good
+gives 0 "an honest batch" verify "$statement" --key "$node" --all
+has out '^ok.*the order of its answers.*each pair once' "is in order"
+! grep -q '^open' out && r=0 || r=1
+report $r "nothing of it is open"
+
+# ---- order, and each once ---------------------------------------------------
+batch double 2
+publish double double
+gives 3 "one request and choice twice" verify "$statement" --key "$node" \
+    --all --recompute all
+has out '^WRONG.*order of its answers.*both to request' "both are named"
+batch unsorted 3
+publish unsorted unsorted
+gives 3 "another order" verify "$statement" --all
+[ "$(grep -c '^WRONG.*order of its answers.*belongs before' out)" -eq 3 ] &&
+    r=0 || r=1
+report $r "every place is named"
+batch model 4
+publish model model
+gives 3 "an answer of another model" verify "$statement" --all
+has out '^WRONG.*its batch.*another model' "is named"
+
+# ---- a batch from AO --------------------------------------------------------
+ask() { # NAME PROMPT [OPTIONS]: to the process; its id is in NAME.id
+    printf '{"prompt":"%s"}' "$2" | netcall sign "$net/dapp.json" \
+        "$process" Action=Infer Content-Type=application/json \
+        X-Options="${3:-$options}" >"$1"
+    netcall id <"$1" >"$1.id"
+}
+options='{"max_tokens":9,"temperature":0,"seed":1}'
+# answers to three messages, as if they were the lines of a file; the third
+# line has two answers, of which one message is
+for a in 3 5 6; do
+    ask "ao-$a" "$a + 5 ="
+done
+batch ao 5
+publish ao "$process" "$(cat ao-3.id)" "$(cat ao-5.id)" "$(cat ao-6.id)"
+gives 0 "no message is published" verify "$statement" --all --key "$node"
+has out '^open.*the messages of its answers.*4 of 4 cannot be fetched' \
+    "all four are open"
+up ao-3
+up ao-5
+gives 0 "two are" verify "$statement" --all --key "$node"
+has out '^open.*2 of 4 cannot be fetched' "two are open"
+has out '^ok.*the messages they answer: 2 of 4 compared' "two are not"
+has out '^open.*its prompt.*of 2 answers' "but for their prompts"
+has out '^open.*its model.*of 2 answers' "and their models"
+
+# the same parameters, another question; and the other way round
+ask other-prompt "3 + 7 ="
+batch prompt 6
+publish prompt "$process" "$(cat other-prompt.id)"
+up other-prompt
+gives 0 "another question, without the model" verify "$statement" --all
+has out '^open.*its prompt' "is open"
+gives 3 "with the model" verify "$statement" --all --recompute 1
+has out '^WRONG.*its prompt, against the message' "it is named"
+has out '^WRONG.*1 of 4 answer something else' "and counted"
+ask other-options "3 + 7 =" '{"max_tokens":9,"temperature":1,"seed":1}'
+batch options 7
+publish options "$process" "$(cat other-options.id)"
+up other-options
+gives 3 "other parameters" verify "$statement" --all
+has out '^WRONG.*its parameters.*temperature' "are named"
+process=$(printf y | netcall sign "$net/dapp.json" | netcall id)
+batch queue 8
+ask elsewhere "3 + 8 ="
+process=$(printf z | netcall sign "$net/dapp.json" | netcall id)
+publish queue "$process" "$(cat elsewhere.id)"
+up elsewhere
+gives 3 "a message to another queue" verify "$statement" --all
+has out '^WRONG.*its process.*went elsewhere' "is named"
+
+finish
