@@ -44,8 +44,10 @@ gives 1 "export to where nothing can be" export "$batch" -o missing/x
 
 # ---- verify ---------------------------------------------------------------
 gives 0 "verify the batch" verify "$batch"
-[ "$(grep -c '^ok' out)" -eq 6 ] && r=0 || r=1
-report $r "six claims hold"
+[ "$(grep -c '^ok' out)" -eq 11 ] && r=0 || r=1
+report $r "eleven claims hold"
+has out 'refused.jsonl: .*1 reasons$' "a reason is looked at"
+has out '23 lines, 1 without an answer: lines 23$' "what has no answer is said"
 gives 0 "verify the part" verify "$part"
 [ "$(wc -l <out)" -eq 2 ] && r=0 || r=1
 report $r "two claims hold"
@@ -126,6 +128,57 @@ mv "$part" gone.h5
 gives 3 "a part that is missing" verify "$batch"
 mv gone.h5 "$part"
 gives 0 "all is well again" verify "$batch"
+
+# ---- files that nobody signed ------------------------------------------------
+# what they say is compared with what is counted
+lie() { # FILE EXPRESSION NAME
+    cp "$dir/$1" true
+    sed "$2" true >"$dir/$1"
+    cmp -s true "$dir/$1" && echo "nothing changed" >out && r=1 || r=0
+    report $r "$1: $3"
+    got=0
+    "$apus" verify "$batch" --recompute 1 >out 2>err || got=$?
+    [ $got -eq 3 ] || [ $got -eq 1 ] && r=0 || r=1
+    report $r "exit status $got"
+    cp true "$dir/$1"
+}
+other=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+for rows in 0 1 25 18446744073709551615 18446744073709551616 -1; do
+    lie checkpoint.json "s/\"rows\":24/\"rows\":$rows/" "$rows rows"
+done
+for key in batch model sha256 root; do
+    lie checkpoint.json "s/\"$key\":\"[^\"]*\"/\"$key\":\"$other\"/" \
+        "another $key"
+done
+for key in requests refused first count; do
+    lie checkpoint.json "s/\"$key\":[0-9]*/&1/" "another $key"
+done
+lie checkpoint.json 's/"size":"/&1/' "another size"
+lie checkpoint.json 's/^{"first.*/&,&/' "a part more"
+lie checkpoint.json 's/^{"first.*//' "no parts"
+lie checkpoint.json 's/apus-checkpoint-1/apus-checkpoint-2/' "another format"
+lie refused.jsonl 's/"line":22/"line":21/' "a reason for what has an answer"
+lie refused.jsonl 's/"line":22/"line":23/' "a reason for no line"
+lie refused.jsonl 's/invalid_request/given_up/' "another code"
+lie refused.jsonl 's/"message":"/&no /' "another message"
+lie refused.jsonl 'p' "a reason twice"
+lie refused.jsonl 's/}//' "no JSON"
+lie refused.jsonl 'd' "no reason"
+lie batch.json 's/"requests":/&1/' "another number of lines"
+lie batch.json 's/"from_ao":false/"from_ao":true,"process":"'$other'"/' "AO"
+for key in id model sha256; do
+    lie batch.json "s/\"$key\":\"[^\"]*\"/\"$key\":\"$other\"/" \
+        "another $key"
+done
+lie part-0000.idx 's/"offset":/&1/' "another place"
+lie part-0000.idx '1d' "a dataset less"
+for file in refused.jsonl part-0000.idx; do
+    mv "$dir/$file" gone
+    gives 3 "no $file" verify "$batch"
+    mv gone "$dir/$file"
+done
+gives 0 "all is well again" verify "$batch" --recompute all
+gives 2 "to compute none is no check" verify "$batch" --recompute 0
 
 # ---- files of strangers ----------------------------------------------------
 cp "$part" part-0000.h5

@@ -82,9 +82,10 @@ static int check_use(struct verify *v, struct err *err)
                        " it");
     if (v->recompute && strcmp(v->recompute, "all") == 0)
         v->o.recompute = CHECK_ALL;
-    else if (v->recompute && json_u64_text(v->recompute, &v->o.recompute))
+    else if (v->recompute && (json_u64_text(v->recompute, &v->o.recompute) ||
+                              v->o.recompute == 0))
         return err_set(err, ERR_INPUT, "apus verify: --recompute \"%s\": a"
-                       " number or \"all\" expected", v->recompute);
+                       " number from 1 or \"all\" expected", v->recompute);
     if (v->trace && base64url_id(v->o.trace_id, v->trace))
         return err_set(err, ERR_INPUT, "apus verify: --trace \"%s\": the id"
                        " of a request expected, 43 characters (request_id in"

@@ -87,6 +87,9 @@ void checkpoint_close(struct checkpoint *c); /* NULL is allowed */
  * it, such as "<u4", "|u1", "|S43"; path as "/output/token"; a dataset of no
  * bytes is at offset 0). */
 int checkpoint_index(const char *path, struct buf *out, struct err *err);
+/* The same of a part that is open. */
+int checkpoint_put_index(const struct checkpoint *c, struct buf *out,
+                         struct err *err);
 
 /* The library behind this and its version, for --version. */
 const char *checkpoint_library(void);

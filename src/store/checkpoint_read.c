@@ -426,12 +426,9 @@ int checkpoint_result_root(struct checkpoint *c, unsigned char root[32],
 
 /* ---- index ---------------------------------------------------------------*/
 
-int checkpoint_index(const char *path, struct buf *out, struct err *err)
+int checkpoint_put_index(const struct checkpoint *c, struct buf *out,
+                         struct err *err)
 {
-    struct checkpoint *c;
-
-    if (checkpoint_open(&c, path, err))
-        return -1;
     for (int i = 0; i < N_SETS; i++) {
         const struct layout_place *s = &c->place[i];
 
@@ -444,6 +441,17 @@ int checkpoint_index(const char *path, struct buf *out, struct err *err)
         buf_printf(out, "],\"offset\":%ju,\"nbytes\":%ju}\n",
                    (uintmax_t)s->offset, (uintmax_t)s->nbytes);
     }
-    checkpoint_close(c);
     return buf_check(out, "the index of a checkpoint", err);
+}
+
+int checkpoint_index(const char *path, struct buf *out, struct err *err)
+{
+    struct checkpoint *c;
+    int rc;
+
+    if (checkpoint_open(&c, path, err))
+        return -1;
+    rc = checkpoint_put_index(c, out, err);
+    checkpoint_close(c);
+    return rc;
 }

@@ -68,7 +68,8 @@ struct seal_file {
     unsigned char sha256[32], root[32];
 };
 struct seal_info {
-    uint64_t n_rows, n_refused;
+    unsigned char batch[32], model[32];
+    uint64_t n_requests, n_rows, n_refused;
     struct seal_file *part;
     size_t n_parts;
 };

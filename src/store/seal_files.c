@@ -327,15 +327,21 @@ static int get_info(struct seal_info *i, const struct json *root,
                     struct err *err)
 {
     const char *format = json_string(json_get(root, "format"));
+    const char *batch = json_string(json_get(root, "batch"));
+    const char *model = json_string(json_get(root, "model"));
     const struct json *parts = json_get(root, "parts"), *v;
     size_t n = json_count(parts);
 
     if (!format || strcmp(format, FORMAT) != 0)
         return err_set(err, ERR_INPUT, "\"format\": " FORMAT " expected");
-    if (json_u64(json_get(root, "rows"), &i->n_rows) ||
+    if (!batch || base64url_id(i->batch, batch) || !model ||
+        base64url_id(i->model, model))
+        return err_set(err, ERR_INPUT, "\"batch\", \"model\": ids expected");
+    if (json_u64(json_get(root, "requests"), &i->n_requests) ||
+        json_u64(json_get(root, "rows"), &i->n_rows) ||
         json_u64(json_get(root, "refused"), &i->n_refused))
-        return err_set(err, ERR_INPUT, "\"rows\", \"refused\": numbers"
-                       " expected");
+        return err_set(err, ERR_INPUT, "\"requests\", \"rows\","
+                       " \"refused\": numbers expected");
     if (n < 1 || n > MAX_PARTS)
         return err_set(err, ERR_INPUT, "\"parts\": 1 to %d expected",
                        MAX_PARTS);

@@ -12,9 +12,11 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "engine/model.h"
 #include "kernels/kernels.h"
 #include "proof/job_record.h"
 #include "proof/merkle.h"
@@ -24,10 +26,13 @@
 #include "store/lines.h"
 #include "store/record.h"
 #include "store/request.h"
+#include "store/seal.h"
 #include "store/spool.h"
 #include "verify/commit.h"
 #include "verify/prompt.h"
 #include "verify/replay.h"
+
+#define INDEX_MAX ((size_t)1 << 20)
 
 void check_report(struct check *c, const char *what, const char *against,
                   const char *detail)
@@ -41,6 +46,16 @@ void check_report(struct check *c, const char *what, const char *against,
     c->failed = c->failed || !cl.holds;
     c->o->claim(c->o->self, &cl);
     c->wrong[0] = '\0';
+}
+
+void check_report_open(struct check *c, const char *what, const char *why)
+{
+    struct check_claim cl = {
+        .file = c->file, .what = what, .against = "nothing", .holds = true,
+        .open = true, .detail = why,
+    };
+
+    c->o->claim(c->o->self, &cl);
 }
 
 void check_report_some(struct check *c, const char *what,
@@ -83,14 +98,14 @@ static void wrong(struct check *c, const char *text)
 
 /* Name the row if anything is wrong with it. */
 static void end_row(struct check *c, uint32_t line, uint32_t choice,
-                    const char *against)
+                    const char *how, const char *against)
 {
-    char what[64];
+    char what[80];
 
     if (!c->row[0])
         return;
-    snprintf(what, sizeof(what), "line %" PRIu64 ", choice %" PRIu32,
-             (uint64_t)line + 1, choice);
+    snprintf(what, sizeof(what), "line %" PRIu64 ", choice %" PRIu32 "%s",
+             (uint64_t)line + 1, choice, how);
     check_name_wrong(c, what, against, c->row);
     c->row[0] = '\0';
 }
@@ -125,8 +140,8 @@ static bool last_fits(const struct check *c, const struct checkpoint_row *row)
 }
 
 /* The line of a row, reading on from where the last one was. */
-static int seek_line(struct lines *f, uint32_t *next, uint32_t line,
-                     const char **text, size_t *n, struct err *err)
+int check_seek(struct lines *f, uint32_t *next, uint32_t line,
+               const char **text, size_t *n, struct err *err)
 {
     while (*next <= line) {
         if (lines_next(f, text, n, err))
@@ -159,12 +174,33 @@ static int row_id(unsigned char id[32], const struct check *c,
     if (!a->f)
         return batch_request_id(id, c->batch, row->line, NULL, err);
     if (row->line + 1 < a->next ||
-        seek_line(a->f, &a->next, row->line, &a->text, &a->n, err))
+        check_seek(a->f, &a->next, row->line, &a->text, &a->n, err))
         return -1;
     request_parse(&r, a->text, a->n, &unused);
     rc = batch_request_id(id, c->batch, row->line, r.custom_id, err);
     request_clear(&r);
     return rc;
+}
+
+/* Whether the line of a row asks for it, and has it once. */
+static void count_row(struct check *c, uint32_t line, uint32_t choice)
+{
+    struct check_line *l;
+
+    if (line >= c->n_lines) {
+        wrong(c, "requests.jsonl has no such line");
+        return;
+    }
+    l = &c->line[line];
+    if (l->n_choices == 0) {
+        wrong(c, "the request is malformed: it can have no answer");
+    } else if (choice >= l->n_choices) {
+        wrong(c, "the request asks for fewer choices");
+    } else {
+        if (l->got >> choice & 1)
+            wrong(c, "another part has it, too");
+        l->got |= (uint8_t)(1 << choice);
+    }
 }
 
 static void check_row(struct check *c, const struct checkpoint_row *row,
@@ -187,6 +223,7 @@ static void check_row(struct check *c, const struct checkpoint_row *row,
         return;
     if (row_id(id, c, row, along, &err) || memcmp(id, res->request, 32) != 0)
         wrong(c, "its id is not that of the line");
+    count_row(c, row->line, res->choice);
 }
 
 /* A row whose columns contradict each other, or a record: what it is said to
@@ -200,7 +237,9 @@ static int contradicts(struct check *c, uint64_t i, const char *why,
     if (checkpoint_place(c->part, i, &line, &choice, err))
         return -1;
     wrong(c, colon ? colon + 3 : why);
-    end_row(c, line, choice, "its columns");
+    if (c->batch)
+        count_row(c, line, choice);
+    end_row(c, line, choice, "", "its columns");
     return 0;
 }
 
@@ -220,7 +259,7 @@ static int look_at_row(struct check *c, uint64_t i, struct along *along,
     if (result_record_unpack(&res, row.record.result))
         return contradicts(c, i, "no result record", err);
     check_row(c, &row, &res, along);
-    end_row(c, row.line, res.choice, "its columns");
+    end_row(c, row.line, res.choice, "", "its columns");
     return 0;
 }
 
@@ -356,13 +395,14 @@ static int compute_rows(struct check *c, struct lines *f, struct err *err)
         if (!is_wanted(c, &res))
             continue;
         if (f) {
-            if (seek_line(f, &next, row.line, &text, &n, err))
+            if (check_seek(f, &next, row.line, &text, &n, err))
                 return -1;
             check_job(c, &row, &res, text, n);
         }
         if (compute(c, &row, err))
             return -1;
-        end_row(c, row.line, res.choice, c->o->model->id);
+        end_row(c, row.line, res.choice, ", computed again",
+                c->o->model->id);
     }
     return 0;
 }
@@ -402,10 +442,103 @@ int check_replay(struct check *c, struct err *err)
     return replay_new(&c->replay, c->o->model, c->o->kernels, &ro, err);
 }
 
+/* What the file says of itself, against the batch that it lies in. */
+static void check_place(struct check *c)
+{
+    const struct checkpoint_head *h = c->head;
+    char detail[80];
+
+    if (memcmp(h->batch, c->batch->id, 32) != 0)
+        snprintf(c->wrong, sizeof(c->wrong), "it is of another batch");
+    else if (memcmp(h->model, c->batch->model, 32) != 0)
+        snprintf(c->wrong, sizeof(c->wrong), "it is of another model");
+    else if (h->first != c->next)
+        snprintf(c->wrong, sizeof(c->wrong), "it begins with line %" PRIu64
+                 " and not %" PRIu64, h->first + 1, c->next + 1);
+    else if (c->sealed && (c->sealed->first != h->first ||
+                           c->sealed->count != h->count))
+        snprintf(c->wrong, sizeof(c->wrong), "checkpoint.json gives it %"
+                 PRIu64 " lines from %" PRIu64 " on, it has %" PRIu64,
+                 c->sealed->count, c->sealed->first + 1, h->count);
+    else if (c->sealed && memcmp(c->sealed->root, h->part_root, 32) != 0)
+        snprintf(c->wrong, sizeof(c->wrong),
+                 "checkpoint.json gives it another root");
+    snprintf(detail, sizeof(detail), "%" PRIu64 " lines from %" PRIu64 " on",
+             h->count, h->first + 1);
+    check_report(c, "its batch, model, lines and root",
+                 "batch.json and checkpoint.json", detail);
+}
+
+static void check_shape(struct check *c)
+{
+    const struct model_record *rec = &c->o->model->model->rec;
+    const struct checkpoint_head *h = c->head;
+    char detail[100];
+
+    snprintf(detail, sizeof(detail), "%" PRIu32 " token ids, %" PRIu32
+             " layers of %" PRIu32, h->n_vocab, h->n_layers, h->dim);
+    if (h->n_vocab != rec->n_vocab || h->n_layers != rec->n_layers ||
+        h->dim != rec->dim)
+        snprintf(c->wrong, sizeof(c->wrong), "%s; the model has %" PRIu32
+                 ", %" PRIu32 " of %" PRIu32, detail, rec->n_vocab,
+                 rec->n_layers, rec->dim);
+    check_report(c, "the shape of the model", c->o->model->id, detail);
+}
+
+/* The index beside the part. */
+static int check_index(struct check *c, const char *path, struct err *err)
+{
+    char *name = xasprintf("%.*sidx", (int)strlen(path) - 2, path);
+    struct err why = ERR_INIT;
+    struct buf want, got;
+    int rc = 0;
+
+    buf_init(&want, INDEX_MAX);
+    buf_init(&got, INDEX_MAX);
+    if (checkpoint_put_index(c->part, &want, err))
+        rc = -1;
+    else if (file_read(&got, name, &why))
+        snprintf(c->wrong, sizeof(c->wrong), "%.390s", why.text);
+    else if (got.len != want.len ||
+             memcmp(got.data, want.data, got.len) != 0)
+        snprintf(c->wrong, sizeof(c->wrong), "it is another");
+    if (rc == 0)
+        check_report(c, "its index", "its datasets", "the same");
+    buf_clear(&want);
+    buf_clear(&got);
+    free(name);
+    return rc;
+}
+
+/* Of a file that was opened: c->head and c->part are there. */
+static int check_opened(struct check *c, const char *path, struct err *err)
+{
+    bool before = c->failed;
+    int rc;
+
+    c->failed = false;
+    if (c->batch)
+        check_place(c);
+    else
+        check_plan(c, c->head->n_rows);
+    if (c->o->model)
+        check_shape(c);
+    c->n_rows += c->head->n_rows;
+    c->next = c->head->first + c->head->count;
+    rc = check_rows(c, err);
+    if (rc == 0 && c->batch)
+        rc = check_index(c, path, err);
+    /* what contradicts itself need not, and may not be able to be, computed */
+    if (rc == 0 && c->replay && !c->failed)
+        rc = check_computed(c, err);
+    c->failed = c->failed || before;
+    return rc;
+}
+
 /* A file that cannot be opened as what it is to be is a claim that fails. */
 int check_file(struct check *c, const char *path, struct err *err)
 {
-    int rc = 0;
+    int rc;
 
     c->file = check_name(path);
     if (checkpoint_open(&c->part, path, err)) {
@@ -416,21 +549,7 @@ int check_file(struct check *c, const char *path, struct err *err)
         return 0;
     }
     c->head = checkpoint_head(c->part);
-    if (c->batch && (memcmp(c->head->batch, c->batch->id, 32) != 0 ||
-                     memcmp(c->head->model, c->batch->model, 32) != 0)) {
-        snprintf(c->wrong, sizeof(c->wrong), "another batch or model");
-        check_report(c, "batch and model of the file", "batch.json", "");
-    } else {
-        bool before = c->failed;
-
-        c->failed = false;
-        rc = check_rows(c, err);
-        /* what contradicts itself need not, and may not be able to be,
-         * computed */
-        if (rc == 0 && c->replay && !c->failed)
-            rc = check_computed(c, err);
-        c->failed = c->failed || before;
-    }
+    rc = check_opened(c, path, err);
     checkpoint_close(c->part);
     c->part = NULL;
     return rc;
@@ -448,7 +567,7 @@ int check_result(const struct check *c, int rc, struct err *err)
 
 void check_plan(struct check *c, uint64_t n_rows)
 {
-    c->to_see = n_rows;
+    c->planned = c->to_see = n_rows;
     c->to_draw = c->o->recompute < n_rows ? c->o->recompute : n_rows;
     c->of = c->to_draw;
 }
@@ -470,15 +589,10 @@ int check_part(const char *path, const struct check_options *o,
                struct err *err)
 {
     struct check c = { .o = o };
-    struct checkpoint *p;
     int rc;
 
     if (check_replay(&c, err))
         return -1;
-    if (checkpoint_open(&p, path, err) == 0) {
-        check_plan(&c, checkpoint_head(p)->n_rows);
-        checkpoint_close(p);
-    }
     rc = check_file(&c, path, err);
     replay_free(c.replay);
     return check_result(&c, rc, err);

@@ -1,6 +1,7 @@
 /*
  * The claims of a sealed batch: its requests, its parts, and the files around
- * them.
+ * them.  Nobody signed any of these files: what there is of answers and of
+ * lines is counted, and what a file says of them compared with that.
  */
 #include <config.h>
 
@@ -11,19 +12,79 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/mem.h"
+#include "base/utf8.h"
 #include "proof/statement.h"
+#include "store/checkpoint.h"
 #include "store/lines.h"
+#include "store/request.h"
 #include "store/seal.h"
 #include "store/spool.h"
+#include "verify/prompt.h"
 #include "verify/replay.h"
+
+/* ---- requests.jsonl and batch.json --------------------------------------- */
+
+/* What the worker makes of a line before it computes: 0, or -1 with what it
+ * writes as the reason (ERR_INPUT).  Without the model, what only that can
+ * tell is not looked at. */
+static int read_request(struct request *r, const struct check *c,
+                        uint32_t line, const char *text, size_t n,
+                        struct err *err)
+{
+    struct prompt prompt;
+    unsigned char id[32];
+
+    if (request_parse(r, text, n, err) ||
+        batch_request_id(id, c->batch, line, r->custom_id, err))
+        return -1;
+    if (!c->o->model)
+        return 0;
+    if (prompt_make(&prompt, c->o->model, r, id, err))
+        return -1;
+    prompt_clear(&prompt);
+    return 0;
+}
+
+static int count_lines(struct check *c, struct lines *f, struct err *err)
+{
+    struct err unused = ERR_INIT;
+    const char *text;
+    unsigned char id[32];
+    void *line;
+    size_t n;
+
+    c->n_lines = lines_count(f);
+    if (c->n_lines > UINT32_MAX)
+        return err_set(err, ERR_INPUT, "\"%s\" has %" PRIu64 " lines, a batch"
+                       " has less than 2^32", c->requests, c->n_lines);
+    if (mem_big(&line, (size_t)c->n_lines, sizeof(*c->line), "the lines of a"
+                " batch", err))
+        return -1;
+    c->line = line;
+    memset(c->line, 0, (size_t)c->n_lines * sizeof(*c->line));
+    for (uint32_t i = 0; i < c->n_lines; i++) {
+        struct request r;
+
+        if (lines_next(f, &text, &n, err))
+            return -1;
+        if (request_parse(&r, text, n, &unused) == 0 &&
+            batch_request_id(id, c->batch, i, r.custom_id, &unused) == 0)
+            c->line[i].n_choices = (uint8_t)r.n_choices;
+        request_clear(&r);
+    }
+    return lines_next(f, &text, &n, err);
+}
 
 static int check_requests(struct check *c, struct err *err)
 {
-    unsigned char id[32];
     struct lines *f;
     char detail[64];
+    int rc;
 
     c->file = "requests.jsonl";
     if (lines_open(&f, c->requests, err))
@@ -33,52 +94,312 @@ static int check_requests(struct check *c, struct err *err)
     else if (lines_count(f) != c->batch->n_requests)
         snprintf(c->wrong, sizeof(c->wrong), "it has %" PRIu64 " lines",
                  lines_count(f));
+    rc = count_lines(c, f, err);
     lines_close(f);
-    snprintf(detail, sizeof(detail), "%" PRIu64 " lines",
-             c->batch->n_requests);
-    check_report(c, "its SHA-256 and lines", "batch.json", detail);
-    if (c->batch->from_ao)
-        return 0;
-    batch_file_id(id, c->batch->model, c->batch->file);
-    if (memcmp(id, c->batch->id, 32) != 0)
-        snprintf(c->wrong, sizeof(c->wrong), "the id is another");
-    c->file = "batch.json";
-    check_report(c, "the batch id", "the model id and the requests",
-                 "the same id");
-    return 0;
+    snprintf(detail, sizeof(detail), "%" PRIu64 " lines", c->n_lines);
+    if (rc == 0)
+        check_report(c, "its SHA-256 and lines", "batch.json", detail);
+    return rc;
 }
 
+static void check_id(struct check *c, const char *batch_path)
+{
+    const char *name = check_name(batch_path);
+    unsigned char id[32], of_file[32];
+    bool same;
+
+    c->file = "batch.json";
+    if (*name == 'b' && base64url_id(id, name + 1) == 0 &&
+        memcmp(id, c->batch->id, 32) != 0)
+        snprintf(c->wrong, sizeof(c->wrong), "the directory has another");
+    batch_file_id(of_file, c->batch->model, c->batch->file);
+    same = memcmp(of_file, c->batch->id, 32) == 0;
+    if (!c->wrong[0] && same == c->batch->from_ao)
+        snprintf(c->wrong, sizeof(c->wrong), same
+                 ? "it is that of a file, and no batch from AO"
+                 : "the id is another");
+    check_report(c, "the batch id", c->batch->from_ao
+                 ? "its directory" : "the model id and the requests",
+                 "the same id");
+    if (c->batch->from_ao)
+        check_report_open(c, "its process and its requests", "only the"
+                          " messages of AO tell: apus verify STATEMENT --all"
+                          " compares them");
+}
+
+/* ---- parts --------------------------------------------------------------- */
+
+static int check_part_file(struct check *c, const char *path, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    c->file = check_name(path);
+    if (!c->sealed)
+        snprintf(c->wrong, sizeof(c->wrong), "it names no such part");
+    else if (seal_file_check(c->sealed, path, &why))
+        snprintf(c->wrong, sizeof(c->wrong), "%.390s", why.text);
+    check_report(c, "its size and SHA-256", "checkpoint.json", "the same");
+    return check_file(c, path, err);
+}
+
+/* Every part that is here or that checkpoint.json names. */
 static int check_parts(struct check *c, const char *batch_path,
                        const struct seal_info *info, struct err *err)
 {
-    uint64_t next = 0;
+    uint64_t n_missing = 0;
+    char detail[40];
+    bool here = true;
+    size_t i = 0;
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < info->n_parts; i++) {
+    for (; rc == 0 && (here || i < info->n_parts); i++) {
         char *path = seal_part_path(batch_path, i, "h5");
-        struct err e = ERR_INIT;
 
-        c->file = check_name(path);
-        if (info->part[i].first != next)
-            snprintf(c->wrong, sizeof(c->wrong), "it begins with request %"
-                     PRIu64 " and not %" PRIu64, info->part[i].first, next);
-        else if (seal_file_check(&info->part[i], path, &e))
-            snprintf(c->wrong, sizeof(c->wrong), "%.390s", e.text);
-        next = info->part[i].first + info->part[i].count;
-        check_report(c, "its size, SHA-256 and place", "checkpoint.json",
-                     "the same");
-        /* gone, not wrong */
-        if (file_exists(path))
-            rc = check_file(c, path, err);
+        c->sealed = i < info->n_parts ? &info->part[i] : NULL;
+        here = file_exists(path);
+        if (here)
+            rc = check_part_file(c, path, err);
+        else if (c->sealed) {
+            n_missing++;
+            c->next = c->sealed->first + c->sealed->count;
+        }
         free(path);
     }
     c->file = "checkpoint.json";
-    if (rc == 0 && next != c->batch->n_requests)
-        snprintf(c->wrong, sizeof(c->wrong), "it ends with request %" PRIu64,
-                 next);
+    if (n_missing)
+        snprintf(c->wrong, sizeof(c->wrong), "%" PRIu64 " of %zu are missing",
+                 n_missing, info->n_parts);
+    else if (c->next != c->n_lines)
+        snprintf(c->wrong, sizeof(c->wrong), "they end with line %" PRIu64
+                 " of %" PRIu64, c->next, c->n_lines);
+    snprintf(detail, sizeof(detail), "%zu parts", info->n_parts);
     if (rc == 0)
-        check_report(c, "its parts", "the number of requests", "all of them");
+        check_report(c, "its parts", "the files here and the lines", detail);
     return rc;
+}
+
+/* How many answers there are to draw from: those of every part that is here
+ * and can be read. */
+static void plan_parts(struct check *c, const char *batch_path)
+{
+    struct err unused = ERR_INIT;
+    uint64_t n_rows = 0;
+    bool here = true;
+
+    for (size_t i = 0; c->o->recompute && here; i++) {
+        char *path = seal_part_path(batch_path, i, "h5");
+        struct checkpoint *p;
+
+        here = file_exists(path);
+        if (here && checkpoint_open(&p, path, &unused) == 0) {
+            n_rows += checkpoint_head(p)->n_rows;
+            checkpoint_close(p);
+        }
+        free(path);
+    }
+    check_plan(c, n_rows);
+}
+
+/* ---- what has no answer -------------------------------------------------- */
+
+/* refused.jsonl along the requests. */
+struct refusals {
+    struct refused *file;
+    struct lines *requests;
+    uint32_t next;            /* lines read of these */
+    uint64_t n, n_open;       /* reasons, and those that nothing here tells */
+};
+
+/* As refused.jsonl has it: cut, scrubbed, cut. */
+static void written(struct reason *r, const char *code, const char *message)
+{
+    struct buf b;
+
+    reason_set(r, code, message);
+    buf_init(&b, 3 * sizeof(r->message));
+    utf8_scrub(&b, r->message, strlen(r->message));
+    buf_putc(&b, '\0');
+    reason_set(r, code, b.data);
+    buf_clear(&b);
+}
+
+/* What is wrong with a reason, or NULL; *open if nothing here tells. */
+static int judge(struct check *c, struct refusals *f, uint32_t line,
+                 const struct reason *why, const char **wrong, bool *open,
+                 struct err *err)
+{
+    struct err e = ERR_INIT;
+    struct reason want;
+    struct request r;
+    const char *text = NULL;
+    size_t n = 0;
+    int rc;
+
+    if (check_seek(f->requests, &f->next, line, &text, &n, err))
+        return -1;
+    rc = read_request(&r, c, line, text, n, &e);
+    request_clear(&r);
+    if (rc && e.code != ERR_INPUT)
+        return err_set(err, e.code, "%s", e.text);
+    written(&want, "invalid_request", e.text);
+    if (rc)
+        *wrong = strcmp(why->code, want.code) == 0 &&
+                         strcmp(why->message, want.message) == 0
+                     ? NULL : "the request is refused for another reason";
+    else if (strcmp(why->code, "given_up") == 0 ||
+             (strcmp(why->code, want.code) == 0 && !c->o->model))
+        *open = true;
+    else
+        *wrong = "the request is a good one";
+    return 0;
+}
+
+static int check_reason(struct check *c, struct refusals *f, uint32_t line,
+                        bool ordered, const struct reason *why,
+                        struct err *err)
+{
+    const char *wrong = NULL;
+    bool open = false;
+    char what[40];
+
+    if (line >= c->n_lines)
+        wrong = "requests.jsonl has no such line";
+    else if (!ordered)
+        wrong = "it is out of order";
+    else if (c->line[line].got)
+        wrong = "the request has an answer";
+    else if (judge(c, f, line, why, &wrong, &open, err))
+        return -1;
+    if (line < c->n_lines)
+        c->line[line].refused = true;
+    f->n++;
+    f->n_open += open;
+    snprintf(what, sizeof(what), "line %" PRIu64, (uint64_t)line + 1);
+    if (wrong)
+        check_name_wrong(c, what, "requests.jsonl", wrong);
+    return 0;
+}
+
+static int read_reasons(struct check *c, struct refusals *f, struct err *err)
+{
+    struct err why = ERR_INIT;
+    struct reason reason;
+    uint32_t line = 0, before = 0;
+    int rc;
+
+    while ((rc = refused_next(f->file, &line, &reason, &why)) == 1) {
+        if (check_reason(c, f, line, f->n == 0 || line > before, &reason,
+                         err))
+            return -1;
+        before = line;
+    }
+    if (rc && why.code != ERR_INPUT)
+        return err_set(err, why.code, "%s", why.text);
+    if (rc)
+        snprintf(c->wrong, sizeof(c->wrong), "%.390s", why.text);
+    return 0;
+}
+
+static void report_reasons(struct check *c, const struct refusals *f)
+{
+    char what[48];
+
+    check_report_some(c, "why requests have no answer", "requests.jsonl", f->n,
+                      "reasons");
+    if (!f->n_open)
+        return;
+    snprintf(what, sizeof(what), "%" PRIu64 " of its reasons", f->n_open);
+    check_report_open(c, what, c->o->model
+        ? "nothing here shows that workers died of the request"
+        : "nothing here shows that workers died of the request, and only its"
+          " model (--recompute) whether it takes it");
+}
+
+static void check_counts(struct check *c, const struct seal_info *info,
+                         uint64_t n_refused)
+{
+    char detail[100];
+
+    c->file = "checkpoint.json";
+    if (memcmp(info->batch, c->batch->id, 32) != 0)
+        snprintf(c->wrong, sizeof(c->wrong), "the batch is another");
+    else if (memcmp(info->model, c->batch->model, 32) != 0)
+        snprintf(c->wrong, sizeof(c->wrong), "the model is another");
+    else if (info->n_requests != c->n_lines || info->n_rows != c->n_rows ||
+             info->n_refused != n_refused)
+        snprintf(c->wrong, sizeof(c->wrong), "%" PRIu64 " requests, %" PRIu64
+                 " answers, %" PRIu64 " refused; here are %" PRIu64 ", %"
+                 PRIu64 " and %" PRIu64, info->n_requests, info->n_rows,
+                 info->n_refused, c->n_lines, c->n_rows, n_refused);
+    snprintf(detail, sizeof(detail), "%" PRIu64 " requests, %" PRIu64
+             " answers, %" PRIu64 " refused", c->n_lines, c->n_rows,
+             n_refused);
+    check_report(c, "its batch, model and counts", "what is here", detail);
+}
+
+static int check_refused(struct check *c, const char *batch_path,
+                         const struct seal_info *info, struct err *err)
+{
+    struct refusals f = { .file = NULL };
+    struct err why = ERR_INIT;
+    int rc = 0;
+
+    c->file = "refused.jsonl";
+    if (refused_open(&f.file, batch_path, &why))
+        snprintf(c->wrong, sizeof(c->wrong), "%.390s", why.text);
+    else if (lines_open(&f.requests, c->requests, err) ||
+             read_reasons(c, &f, err))
+        rc = -1;
+    refused_close(f.file);
+    lines_close(f.requests);
+    if (rc)
+        return -1;
+    report_reasons(c, &f);
+    check_counts(c, info, f.n);
+    return 0;
+}
+
+/* Every line has all its answers, or a reason: those without are named, and
+ * those with a reason told. */
+static void check_answers(struct check *c)
+{
+    uint64_t n_refused = 0;
+    char text[300], what[40];
+    int n = 0;
+
+    c->file = "requests.jsonl";
+    for (uint64_t i = 0; i < c->n_lines; i++) {
+        const struct check_line *l = &c->line[i];
+
+        if (l->refused) {
+            if (n_refused++ < CHECK_NAMED)
+                n += snprintf(text + n, sizeof(text) - (size_t)n, "%s%" PRIu64,
+                              n ? ", " : ": lines ", i + 1);
+        } else if (l->n_choices == 0 || l->got != (1u << l->n_choices) - 1) {
+            snprintf(what, sizeof(what), "line %" PRIu64, i + 1);
+            check_name_wrong(c, what, "the parts and refused.jsonl", l->got
+                             ? "some of its answers are missing"
+                             : "neither an answer nor a reason");
+        }
+    }
+    text[n] = '\0';
+    snprintf(c->row, sizeof(c->row), "lines, %" PRIu64 " without an answer"
+             "%s%s", n_refused, text, n_refused > CHECK_NAMED ? ", .." : "");
+    check_report_some(c, "an answer or a reason for each line",
+                      "the parts and refused.jsonl", c->n_lines, c->row);
+    c->row[0] = '\0';
+}
+
+/* As many were computed as were asked for. */
+static void check_drawn(struct check *c)
+{
+    if (!c->o->recompute || c->o->trace || c->failed ||
+        (c->computed == c->of && c->planned == c->n_rows))
+        return;
+    c->file = "its parts";
+    snprintf(c->wrong, sizeof(c->wrong), "%" PRIu64 " of %" PRIu64 ": they"
+             " were changed while they were read", c->computed, c->of);
+    check_report(c, "answers computed again", c->o->model->id, "");
 }
 
 int check_batch(const char *batch_path, const struct check_options *o,
@@ -93,10 +414,17 @@ int check_batch(const char *batch_path, const struct check_options *o,
     if (batch_info_read(&batch, batch_path, err) == 0 &&
         seal_info_read(&info, batch_path, err) == 0 &&
         check_replay(&c, err) == 0 && check_requests(&c, err) == 0) {
-        check_plan(&c, info.n_rows);
-        rc = check_parts(&c, batch_path, &info, err);
+        check_id(&c, batch_path);
+        plan_parts(&c, batch_path);
+        rc = check_parts(&c, batch_path, &info, err) ||
+                     check_refused(&c, batch_path, &info, err) ? -1 : 0;
+        if (rc == 0) {
+            check_answers(&c);
+            check_drawn(&c);
+        }
     }
     replay_free(c.replay);
+    free(c.line);
     seal_info_clear(&info);
     batch_info_clear(&batch);
     free(requests);

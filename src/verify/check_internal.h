@@ -9,9 +9,18 @@
 struct batch_info;
 struct checkpoint;
 struct checkpoint_head;
+struct lines;
 struct replay;
+struct seal_file;
 
 #define CHECK_NAMED 20 /* wrong answers of a check that are named */
+
+/* A line of requests.jsonl, and what was found for it. */
+struct check_line {
+    uint8_t n_choices; /* that it asks for; 0: it is malformed */
+    uint8_t got;       /* choices with a row, bit c for choice c */
+    bool refused;
+};
 
 /* What is being checked. */
 struct check {
@@ -21,7 +30,14 @@ struct check {
     const struct checkpoint_head *head;
     const struct batch_info *batch; /* NULL for a part by itself */
     const char *requests;     /* path of requests.jsonl, or NULL */
+    struct check_line *line;  /* of a batch: each of these .. */
+    uint64_t n_lines;         /* .. so many */
+    uint64_t next;            /* the line that the next part begins with */
+    const struct seal_file *sealed; /* what checkpoint.json says of the part;
+                                     * NULL: nothing */
+    uint64_t n_rows;          /* of all parts that were read */
     struct replay *replay;
+    uint64_t planned;         /* rows that answers are drawn from */
     uint64_t to_draw, to_see; /* answers still to be drawn, of so many rows */
     uint64_t computed, of;
     bool traced;              /* the request to be traced was there */
@@ -38,6 +54,9 @@ struct check {
 void check_report(struct check *c, const char *what, const char *against,
                   const char *detail);
 
+/* Report something that was compared with nothing, and why. */
+void check_report_open(struct check *c, const char *what, const char *why);
+
 /* Report one of several things that a claim is about as wrong.  The first
  * CHECK_NAMED of a check get a line each, all are counted for .. */
 void check_name_wrong(struct check *c, const char *what, const char *against,
@@ -48,6 +67,10 @@ void check_report_some(struct check *c, const char *what,
 
 /* The last part of a path, borrowed. */
 const char *check_name(const char *path);
+
+/* Read on to this line (from 0), `next` being the number of lines read. */
+int check_seek(struct lines *f, uint32_t *next, uint32_t line,
+               const char **text, size_t *n, struct err *err);
 
 /* Make c->replay if anything is to be computed. */
 int check_replay(struct check *c, struct err *err);
