@@ -177,10 +177,11 @@ int choose_claim(const struct spool *s, struct batch *b, struct err *err)
 
 /* ---- outcomes ------------------------------------------------------------ */
 
-/* Whether its last starts wrote nothing at all. */
+/* Whether another start would not help: 1, and err says why; 0, -1. */
 static int got_nowhere(const struct batch *b, struct err *err)
 {
     struct batch_info info;
+    char id[ID_TEXT];
     struct resume r;
     int rc;
 
@@ -189,8 +190,11 @@ static int got_nowhere(const struct batch *b, struct err *err)
     rc = resume_init(&r, (uint32_t)info.n_requests, NULL, NULL, err);
     if (rc == 0) {
         rc = resume_starts(&r, b->path, b->id, UINT32_MAX, err);
-        if (rc == 0)
-            rc = r.idle_starts >= RESUME_IDLE_STARTS;
+        if (rc == 0 && resume_check(&r, err)) {
+            base64url(id, b->id, 32);
+            err_prefix(err, "batch %s", id);
+            rc = 1;
+        }
         resume_clear(&r);
     }
     batch_info_clear(&info);

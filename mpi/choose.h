@@ -26,9 +26,10 @@ int choose_next(const struct spool *s, const struct batch *tried,
 int choose_claim(const struct spool *s, struct batch *b, struct err *err);
 
 /* What the spool knows of these batches, or, without names, of this job's own
- * and of todo: 0 done, 75 there is more to do, 1 the last three starts of one
- * got nowhere, -1.  `models` is the model store: where it has not the model of
- * a batch there is nothing to come back for, named or not; NULL: it has. */
+ * and of todo: 0 done; 75 there is more to do; 1 one of them cannot go on, and
+ * where its starts are the reason err says so; -1.  `models` is the model
+ * store: where it has not the model of a batch there is nothing to come back
+ * for, named or not; NULL: it has. */
 int choose_outcome(const struct spool *s, const char *const *name, size_t n,
                    const char *models, struct err *err);
 

@@ -119,11 +119,7 @@ static int read_batch(struct dispatch *d, struct err *err)
         queue_new(&d->queue, &d->survey, &d->resume, err))
         return -1;
     count_lines(d);
-    if (d->resume.idle_starts >= RESUME_IDLE_STARTS && d->n_done < d->survey.n)
-        return err_set(err, ERR_FATAL, "%" PRIu32 " starts in a row got"
-                       " nowhere: look at their messages, mend it, and name"
-                       " the batch again", d->resume.idle_starts);
-    return 0;
+    return d->n_done < d->survey.n ? resume_check(&d->resume, err) : 0;
 }
 
 static bool is_gone(const struct rank *r)
@@ -299,11 +295,16 @@ static void look_around(struct dispatch *d)
 
 void dispatch_save(struct dispatch *d)
 {
+    struct err err = ERR_INIT;
+
     if (d->phase != DISPATCH_ANSWERING)
         return;
     log_info("told to save: %" PRIu64 " of %" PRIu32 " done", d->n_done,
              d->survey.n);
     close_ranks(d, true);
+    /* after the ranks were told: the disk may be slow, or full */
+    if (resume_note_saved(d->o.batch_path, d->o.start, &err))
+        log_warning("%s", err.text);
     look_around(d);
 }
 

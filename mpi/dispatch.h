@@ -81,7 +81,7 @@ void ranks_free(struct ranks *r);
 struct dispatch;
 
 /* Survey the batch and read the logs of its earlier starts, then tell all
- * ranks to start.  ERR_FATAL if too many starts in a row did nothing. */
+ * ranks to start.  ERR_FATAL if too many starts in a row got nowhere. */
 int dispatch_new(struct dispatch **out, struct link *link,
                  struct ranks *ranks, const struct dispatch_options *o,
                  struct err *err);

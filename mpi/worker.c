@@ -453,7 +453,8 @@ static int tell_outcome(const struct worker *w)
                                      : settings_text(w->settings, "models"),
                                  &err);
     spool_close(spool);
-    if (outcome < 0)
+    /* why the last start was the last one: no worker will say it */
+    if (outcome < 0 || (outcome == EXIT_FAILED && err.code))
         log_err(&err);
     return outcome < 0 ? EXIT_FAILED : outcome;
 }

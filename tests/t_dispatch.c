@@ -499,11 +499,16 @@ static void test_next_batch(void)
 
 static void test_save(void)
 {
+    struct err err = ERR_INIT;
+
     make(3);
+    must(file_mkdirs(at("batch/a000"), &err), &err);
     begin();
+    ok(!file_exists(at("batch/a000/saved")), "nothing says that it saved");
     dispatch_save(d);
     ok(phase_is(DISPATCH_CLOSING) && is(told(2), "start save"),
        "saved while they start");
+    ok(file_exists(at("batch/a000/saved")), "the start is marked as saved");
     ready(2);
     say(2, TAG_WANT, "", 0);
     ok(is(told(2), "save"), "one that is ready gets no work");

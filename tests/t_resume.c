@@ -111,6 +111,74 @@ static void test_starts(void)
     end();
 }
 
+/* Starts as the logs of one rank each: "-" is one without a frame, and a
+ * trailing "S" says that it was told to save. */
+static void starts_make(const char *const *start, size_t n)
+{
+    struct err err = ERR_INIT;
+
+    begin();
+    for (uint32_t i = 0; i < n; i++) {
+        log_make(&info, i, 0, start[i][0] == '-' ? "" : start[i]);
+        if (start[i][strlen(start[i]) - 1] == 'S')
+            must(resume_note_saved(info.source, i, &err), &err);
+    }
+}
+
+/* So many idle and fruitless starts; the message has `text`, or there is
+ * none where that is NULL. */
+static void starts_give(const char *const *start, size_t n, uint32_t idle,
+                        uint32_t fruitless, const char *text,
+                        const char *name)
+{
+    struct err err = ERR_INIT;
+    int rc;
+
+    starts_make(start, n);
+    must(look(99, &err), &err);
+    rc = resume_check(&r, &err);
+    ok(r.idle_starts == idle && r.fruitless_starts == fruitless &&
+           (text ? rc == -1 && err.code == ERR_FATAL &&
+                       strstr(err.text, text) != NULL
+                 : rc == 0),
+       "%s: %u idle, %u fruitless %s", name, (unsigned)r.idle_starts,
+       (unsigned)r.fruitless_starts, err.text);
+    end();
+}
+#define STARTS_GIVE(idle, fruitless, text, name, ...) \
+    starts_give((const char *const[]){ __VA_ARGS__ }, \
+                sizeof((const char *const[]){ __VA_ARGS__ }) / \
+                    sizeof(const char *), idle, fruitless, text, name)
+
+static void test_fruitless(void)
+{
+    STARTS_GIVE(2, 2, NULL, "two that began nothing", "-", "-");
+    STARTS_GIVE(3, 3, "see their messages", "three that began nothing",
+                "-", "-", "-");
+    STARTS_GIVE(3, 3, "(a smaller --batch)", "three told to save",
+                "o0 o1 p0 p1 S", "o0 p0 S", "o0 p0 S");
+    STARTS_GIVE(3, 3, "longer time limit", "told to save and killed then",
+                "o0 S", "o0 o1 S", "o0 o1 S");
+    STARTS_GIVE(3, 3, "longer time limit", "one told to save, two ended",
+                "-", "- S", "-");
+    STARTS_GIVE(1, 1, NULL, "an answer between them",
+                "o0 p0 S", "o0 p0 S", "o0 r0 o1 p1 S", "o1 p1 S");
+    STARTS_GIVE(1, 1, NULL, "one given up between them",
+                "- S", "-", "g1", "- S");
+    STARTS_GIVE(0, 3, NULL, "three deaths with requests open", "o0", "o0",
+                "a0");
+    STARTS_GIVE(0, 3, NULL, "three that failed and parked what was open",
+                "o0 p0", "o0 p0", "o0 p0");
+    STARTS_GIVE(1, 4, NULL, "a death with requests open between them",
+                "-", "-", "o0", "-");
+    STARTS_GIVE(1, 9, NULL, "nine of every kind", "o0", "o0", "a0", "- S",
+                "o1", "o1 p1 S", "-", "a1", "-");
+    STARTS_GIVE(0, 10, "no request was answered", "ten of every kind", "o0",
+                "o0", "a0", "- S", "o1", "o1 p1 S", "-", "a1", "-", "o2");
+    STARTS_GIVE(0, 0, NULL, "the tenth answers", "o0", "o0", "a0", "- S",
+                "o1", "o1 p1 S", "-", "a1", "-", "o2 r2");
+}
+
 static void test_idle(void)
 {
     struct err err = ERR_INIT;
@@ -127,15 +195,21 @@ static void test_idle(void)
     ok(look(9, &err) == 0 && r.n_starts == 4 && r.idle_starts == 2,
        "the last two of four starts did nothing");
     resume_clear(&r);
-    ok(look(2, &err) == 0 && r.idle_starts == 0, "an open frame is something");
+    ok(look(2, &err) == 0 && r.idle_starts == 0 && r.fruitless_starts == 2,
+       "one that opened a request is not idle");
+    resume_clear(&r);
+    must(resume_note_saved(info.source, 1, &err), &err);
+    ok(look(9, &err) == 0 && r.idle_starts == 4 && r.idle_saved,
+       "told to save it is");
     resume_clear(&r);
     ok(resume_again(info.source, &err) == 0 &&
            resume_again(info.source, &err) == 0 && look(9, &err) == 0 &&
-           r.n_starts == 4 && r.idle_starts == 0,
-       "named again: they are forgiven %s", err.text);
+           r.n_starts == 4 && r.idle_starts == 0 && r.fruitless_starts == 0 &&
+           !r.idle_saved, "named again: they are forgiven %s", err.text);
     resume_clear(&r);
     log_make(&info, 4, 0, "");
-    ok(look(9, &err) == 0 && r.idle_starts == 1, "those to come are not");
+    ok(look(9, &err) == 0 && r.idle_starts == 1 && r.fruitless_starts == 1,
+       "those to come are not");
     end();
     begin();
     ok(resume_again(info.source, &err) == 0 && look(9, &err) == 0 &&
@@ -334,6 +408,7 @@ int main(void)
     test_frames();
     test_starts();
     test_idle();
+    test_fruitless();
     test_many_deaths();
     test_torn();
     test_damage();

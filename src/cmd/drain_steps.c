@@ -251,8 +251,8 @@ void drain_pull(struct drain *d)
 
 /* ---- workers ------------------------------------------------------------- */
 
-/* Too many starts in a row without a frame, or the model is not here: nobody
- * can start it.  What it has goes out, the rest goes back. */
+/* Its starts get nowhere, or the model is not here: nobody can start it.  What
+ * it has goes out, the rest goes back. */
 static bool is_hopeless(struct drain *d, const struct batch *b,
                         const struct batch_info *info, char *why, size_t n)
 {
@@ -271,9 +271,8 @@ static bool is_hopeless(struct drain *d, const struct batch *b,
     if (resume_init(&r, (uint32_t)info->n_requests, NULL, NULL, &err))
         return false;
     if (resume_starts(&r, b->path, b->id, UINT32_MAX, &err) == 0 &&
-        r.idle_starts >= RESUME_IDLE_STARTS) {
-        snprintf(why, n, "%" PRIu32 " starts of a worker in a row got"
-                 " nowhere: see its messages", r.idle_starts);
+        resume_check(&r, &err)) {
+        snprintf(why, n, "%s", err.text);
         hopeless = true;
     }
     resume_clear(&r);

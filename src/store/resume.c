@@ -21,6 +21,10 @@
 
 #define SMALL 4096 /* larger payloads are hashed, not kept */
 
+/* Files in the directory of a start. */
+#define AGAIN "again" /* a person named the batch again after it */
+#define SAVED "saved" /* it was told to save */
+
 /* ---- names -------------------------------------------------------------- */
 
 char *start_path(const char *batch_path, uint32_t start)
@@ -313,9 +317,20 @@ static void note_damage(const struct resume *r, const char *path, uint64_t at)
         r->note(r->self, text);
 }
 
-/* *frames counts what was read. */
+/* What a start has done, from all of its logs. */
+struct yield {
+    bool opened;   /* a request */
+    bool answered; /* recorded an answer, or gave a request up */
+};
+
+static void add_yield(struct yield *y, enum frame_type type)
+{
+    y->opened |= type == FRAME_OPEN;
+    y->answered |= type == FRAME_RECORD || type == FRAME_GIVEN_UP;
+}
+
 static int read_log(struct resume *r, const char *path,
-                    const unsigned char batch[32], uint64_t *frames,
+                    const unsigned char batch[32], struct yield *yield,
                     struct err *err)
 {
     struct open_set open = { .n = 0 };
@@ -328,7 +343,7 @@ static int read_log(struct resume *r, const char *path,
         return -1;
     worklog_skip_above(log, SMALL);
     while ((rc = worklog_next(log, &f, err)) == 1) {
-        ++*frames;
+        add_yield(yield, f.type);
         if (take_frame(r, &open, &f, path, err)) {
             rc = -1;
             break;
@@ -347,45 +362,80 @@ static int read_log(struct resume *r, const char *path,
 int resume_log(struct resume *r, const char *path,
                const unsigned char batch[32], struct err *err)
 {
-    uint64_t frames = 0;
+    struct yield unused = { false, false };
 
     if (!file_exists(path))
         return 1;
-    return read_log(r, path, batch, &frames, err);
+    return read_log(r, path, batch, &unused, err);
 }
 
-/* ---- once more ---------------------------------------------------------- */
+/* ---- idle starts --------------------------------------------------------- */
 
-static char *again_path(const char *batch_path, uint32_t start)
+static char *mark_path(const char *batch_path, uint32_t start,
+                       const char *name)
 {
-    return xasprintf("%s/a%03" PRIu32 "/again", batch_path, start);
+    return xasprintf("%s/a%03" PRIu32 "/%s", batch_path, start, name);
 }
 
-static bool is_forgiven(const char *batch_path, uint32_t start)
+static bool is_marked(const char *batch_path, uint32_t start,
+                      const char *name)
 {
-    char *path = again_path(batch_path, start);
+    char *path = mark_path(batch_path, start, name);
     bool is = file_exists(path);
 
     free(path);
     return is;
 }
 
+static int mark(const char *batch_path, uint32_t start, const char *name,
+                struct err *err)
+{
+    char *path = mark_path(batch_path, start, name);
+    int rc = file_write(path, "", 0, err);
+
+    free(path);
+    return rc;
+}
+
+int resume_note_saved(const char *batch_path, uint32_t start,
+                      struct err *err)
+{
+    return mark(batch_path, start, SAVED, err);
+}
+
 int resume_again(const char *batch_path, struct err *err)
 {
     struct start_logs logs;
-    char *path;
     int rc = 0;
 
     if (start_logs_find(&logs, batch_path, err))
         return -1;
     if (logs.n_starts > 0 &&
-        !is_forgiven(batch_path, logs.start[logs.n_starts - 1])) {
-        path = again_path(batch_path, logs.start[logs.n_starts - 1]);
-        rc = file_write(path, "", 0, err);
-        free(path);
-    }
+        !is_marked(batch_path, logs.start[logs.n_starts - 1], AGAIN))
+        rc = mark(batch_path, logs.start[logs.n_starts - 1], AGAIN, err);
     start_logs_clear(&logs);
     return rc;
+}
+
+static void count_start(struct resume *r, const char *batch_path,
+                        uint32_t start, const struct yield *yield)
+{
+    bool saved = is_marked(batch_path, start, SAVED);
+
+    r->n_starts++;
+    if (yield->answered || is_marked(batch_path, start, AGAIN)) {
+        r->fruitless_starts = r->idle_starts = 0;
+        r->idle_saved = false;
+        return;
+    }
+    r->fruitless_starts++;
+    if (saved || !yield->opened) {
+        r->idle_starts++;
+        r->idle_saved |= saved;
+    } else {
+        r->idle_starts = 0;
+        r->idle_saved = false;
+    }
 }
 
 int resume_starts(struct resume *r, const char *batch_path,
@@ -399,17 +449,39 @@ int resume_starts(struct resume *r, const char *batch_path,
     if (start_logs_find(&logs, batch_path, err))
         return -1;
     for (uint32_t i = 0; rc == 0 && i < logs.n_starts; i++) {
-        uint64_t frames = 0;
+        struct yield yield = { false, false };
 
         if (logs.start[i] >= before)
             break;
         for (; rc == 0 && at < logs.n && logs.log[at].start == logs.start[i];
              at++)
-            rc = read_log(r, logs.log[at].path, batch, &frames, err);
-        r->n_starts++;
-        r->idle_starts = frames || is_forgiven(batch_path, logs.start[i])
-                             ? 0 : r->idle_starts + 1;
+            rc = read_log(r, logs.log[at].path, batch, &yield, err);
+        count_start(r, batch_path, logs.start[i], &yield);
     }
     start_logs_clear(&logs);
     return rc;
+}
+
+int resume_check(const struct resume *r, struct err *err)
+{
+    if (r->idle_starts >= RESUME_IDLE_STARTS && r->idle_saved)
+        return err_set(err, ERR_FATAL, "%" PRIu32 " starts in a row got"
+                       " nowhere: they had to save before a request was"
+                       " answered; give the job a longer time limit or"
+                       " compute fewer requests at once (a smaller --batch),"
+                       " and name the batch again (apus submit)",
+                       r->idle_starts);
+    if (r->idle_starts >= RESUME_IDLE_STARTS)
+        return err_set(err, ERR_FATAL, "%" PRIu32 " starts in a row got"
+                       " nowhere: they ended before they began a request;"
+                       " see their messages, fix the cause, and name the"
+                       " batch again (apus submit)", r->idle_starts);
+    if (r->fruitless_starts >= RESUME_FRUITLESS_STARTS)
+        return err_set(err, ERR_FATAL, "%" PRIu32 " starts in a row got"
+                       " nowhere: no request was answered; see their"
+                       " messages, compute fewer requests at once (a smaller"
+                       " --batch) or give the job a longer time limit, and"
+                       " name the batch again (apus submit)",
+                       r->fruitless_starts);
+    return 0;
 }

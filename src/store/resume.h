@@ -16,8 +16,11 @@ struct err;
 #define RESUME_DEATHS 2
 #define RESUME_DEATHS_ALONE 3
 
-/* After so many starts in a row without a frame another will not help. */
+/* A start that recorded no answer and gave nothing up is fruitless; it is idle
+ * if it was also told to save, or ended before it opened a request.  After so
+ * many in a row another start will not help. */
 #define RESUME_IDLE_STARTS 3
+#define RESUME_FRUITLESS_STARTS 10
 
 struct resume_line {
     uint8_t done;      /* choices that have a record, bit c for choice c */
@@ -33,8 +36,10 @@ struct resume {
     struct resume_line *line;
     uint32_t n;
     uint32_t n_starts;     /* that were read */
-    uint32_t idle_starts;  /* of these the last ones, without any frame, since
-                            * resume_again */
+    /* of these the last ones in a row, since resume_again */
+    uint32_t fruitless_starts;
+    uint32_t idle_starts;
+    bool idle_saved;       /* one of the idle starts was told to save */
     resume_note_fn *note;  /* may be NULL */
     void *self;
 };
@@ -50,9 +55,17 @@ int resume_starts(struct resume *r, const char *batch_path,
                   const unsigned char batch[32], uint32_t before,
                   struct err *err);
 
+/* Whether another start would not help: 0 it may, else -1 with ERR_FATAL and
+ * in err why, and what to do. */
+int resume_check(const struct resume *r, struct err *err);
+
 /* A person names the batch again: the starts so far, however idle, are no
  * reason not to begin another.  Their last one gets a file `again`. */
 int resume_again(const char *batch_path, struct err *err);
+
+/* Note that a start was told to save: a file `saved` in its directory. */
+int resume_note_saved(const char *batch_path, uint32_t start,
+                      struct err *err);
 
 /* Read one log, of a rank that is lost; 1 if there is none. */
 int resume_log(struct resume *r, const char *path,

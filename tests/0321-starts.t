@@ -1,0 +1,102 @@
+#!/bin/sh
+# Starts of a worker that get nowhere: three in a row that had to save before
+# anything was answered end the work on a batch, and so do ten of any kind.
+# One message says what to do, and naming the batch again begins anew.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+worker=$(dirname "$apus")/apus-worker
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+export APUS_CONFIG APUS_MODELS APUS_SPOOL
+
+"$apus" model add "$top/models/nano" nano >out 2>err
+# A batch in todo of the lines of a file: beside this copy of apus is a worker
+# that begins nothing.
+mkdir bin
+cp "$apus" bin/apus
+printf '#!/bin/sh\nexit 1\n' >bin/apus-worker
+chmod +x bin/apus-worker
+queue() { # FILE
+    rm -rf spool
+    bin/apus run "$1" -m nano -o unused --ranks 1 >out 2>err || :
+    id=$(basename spool/todo/b*)
+    batch=${id#b}
+    : >err
+}
+# The newest start has a request in the engine; its worker is $pid.
+until_open() {
+    left=600
+    while [ $left -gt 0 ] && kill -0 $pid 2>/dev/null; do
+        newest=$(find spool/running -name '*.log' 2>/dev/null | sort |
+            tail -n 1)
+        if [ -n "$newest" ] && [ "$newest" != "$last" ] &&
+            [ "$(cat "$newest" 2>/dev/null | wc -c)" -gt 100 ]; then
+            break
+        fi
+        left=$((left - 1))
+        sleep 0.05
+    done
+    last=$newest
+}
+outcome() { # STATUS NAME
+    got=0
+    "$worker" --outcome -- "$batch" >out 2>err || got=$?
+    [ "$got" -eq "$1" ] && r=0 || r=1
+    report $r "$2: outcome $1"
+}
+
+# ---- told to save before anything is answered --------------------------------
+# 256 long answers at once: none ends soon
+sed 's/"max_tokens": [0-9]*/"max_tokens": 200/
+    s/"body": {/&"apus": {"ignore_eos": true}, /' \
+    "$top/models/nano/eval.jsonl" >long.jsonl
+queue long.jsonl
+last=
+for i in 1 2 3; do
+    [ $i -eq 1 ] || outcome 75 "after $((i - 1)) starts that had to save"
+    [ ! -s err ] && r=0 || r=1
+    report $r "nothing is said of them"
+    "$worker" --alone --batch=256 -- "$batch" >out 2>err </dev/null &
+    pid=$!
+    until_open
+    kill -USR1 $pid 2>/dev/null || :
+    got=0
+    wait $pid || got=$?
+    [ $got -eq 75 ] && r=0 || r=1
+    report $r "told to save: exit status 75"
+    : >err
+done
+outcome 1 "after three"
+has err 'longer time limit' "it names a longer limit"
+has err 'smaller --batch' "and fewer requests at once"
+[ "$(grep -c . err)" -eq 1 ] && r=0 || r=1
+report $r "in one message"
+got=0
+"$worker" --alone -- "$batch" >out 2>err </dev/null || got=$?
+[ $got -eq 1 ] && r=0 || r=1
+report $r "a worker does not begin it: exit status 1"
+has err 'smaller --batch' "and says the same"
+head -n 3 "$top/models/nano/eval.jsonl" >short.jsonl
+gives 0 "named again" run long.jsonl -m nano -o long.out --ranks 1
+
+# ---- ten of any kind ---------------------------------------------------------
+# Files end at 512 bytes (1024 in some shells): no record fits.
+queue short.jsonl
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    if [ $i -eq 4 ] || [ $i -eq 10 ]; then
+        outcome 75 "after $((i - 1)) starts without room"
+    fi
+    (
+        trap '' XFSZ
+        ulimit -f 1
+        exec "$worker" --alone -- "$batch" >/dev/null 2>&1
+    ) </dev/null || :
+done
+outcome 1 "after ten"
+has err '10 starts in a row got nowhere' "it says so"
+gives 0 "there is room again, and it is named" run short.jsonl -m nano \
+    -o short.out --ranks 1
+
+finish
