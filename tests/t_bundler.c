@@ -60,10 +60,14 @@ static void put_receipt(struct buf *b, int how)
 
     memcpy(r.id, parsed.id, 32);
     r.id[0] ^= how == -2;
+    if (how == -4 || how == -5)
+        r.winc = 5000000000000000;
     if (receipt_sign(b, &r, key, NULL))
         abort();
-    if (how == -3)
+    if (how == -3 || how == -5)
         strstr(b->data, "1700000000000")[0] = '2';
+    if (how == -6)
+        memcpy(strstr(b->data, "\"winc\":\"5") + 8, "x", 1);
 }
 
 static void serve_part(struct pretend_call *c)
@@ -272,9 +276,22 @@ static void plan(int a, int b, int c)
     answer_text = NULL;
 }
 
+/* What a bundler says of an item that it has. */
+static const char *already(const unsigned char id[32])
+{
+    static char text[128];
+    char name[ID_TEXT];
+
+    base64url(name, id, 32);
+    snprintf(text, sizeof text, "Data item with ID %s has already been "
+             "uploaded", name);
+    return text;
+}
+
 static void test_taken(struct bundler *b)
 {
     static const int there[] = { 201, 202, 208 };
+    unsigned char other[32] = "other";
     struct receipt r;
 
     plan(200, 0, 0);
@@ -285,12 +302,46 @@ static void test_taken(struct bundler *b)
        "from a file: %s", err.text);
     for (size_t i = 0; i < 3; i++) {
         plan(there[i], 0, 0);
+        answer_text = already(parsed.id);
         ok(!post(b, true, NULL, address) && !receipt.len && n_right == 1,
            "%d: it was there", there[i]);
+        plan(there[i], 0, 0);
+        ok(post(b, true, NULL, address) == -1 && err.code == ERR_RETRY,
+           "%d without an id: %s", there[i], err.text);
+        plan(there[i], 0, 0);
+        answer_text = already(other);
+        ok(post(b, true, NULL, address) == -1 && err.code == ERR_RETRY,
+           "%d with another id: %s", there[i], err.text);
     }
     plan(400, 0, 0);
-    answer_text = "Data item with ID x has already been uploaded";
+    answer_text = already(parsed.id);
     ok(!post(b, true, NULL, address) && !receipt.len, "said with 400");
+    plan(400, 0, 0);
+    answer_text = already(other);
+    ok(post(b, true, NULL, address) == -1 && err.code == ERR_INPUT,
+       "400 with another id: %s", err.text);
+}
+
+static void test_charged(struct bundler *b)
+{
+    uint64_t winc = 1;
+
+    plan(200, 0, 0);
+    ok(!post(b, false, NULL, address) && bundler_charged(b, &winc) &&
+       winc == 5, "a receipt says what was charged");
+    plan(-4, 0, 0);
+    ok(!post(b, false, NULL, address) && bundler_charged(b, &winc) &&
+       winc == 5000000000000000, "and how much");
+    plan(-5, 0, 0);
+    ok(post(b, false, NULL, address) == -1 && bundler_charged(b, &winc) &&
+       winc == 5000000000000000, "one with a wrong signature, too: %s",
+       err.text);
+    plan(-6, 0, 0);
+    ok(post(b, false, NULL, address) == -1 && bundler_charged(b, &winc) &&
+       winc == UINT64_MAX, "an amount that is none: %s", err.text);
+    plan(500, 0, 0);
+    ok(post(b, false, NULL, address) == -1 && !bundler_charged(b, &winc),
+       "no answer says nothing");
 }
 
 static void test_again(struct bundler *b)
@@ -299,6 +350,7 @@ static void test_again(struct bundler *b)
     ok(!post(b, true, NULL, address) && n_right == 3 && !n_wrong,
        "500, 503, taken: the same bytes");
     plan(-1, 202, 0);
+    answer_text = already(parsed.id);
     ok(!post(b, true, NULL, address) && n_right == 2 && !receipt.len,
        "a lost answer: it was there");
     plan(429, 429, 200);
@@ -528,6 +580,7 @@ int main(void)
     b = open_bundler(pretend_url(p));
     ok(!strcmp(bundler_url(b), pretend_url(p)), "a bundler");
     test_taken(b);
+    test_charged(b);
     test_again(b);
     test_refused(b);
     test_never_sent(b);

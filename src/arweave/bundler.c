@@ -203,12 +203,23 @@ int bundler_unpaid(const struct bundler *b, const char *text,
                    text);
 }
 
-bool bundler_has_it(const struct http_answer *a)
+bool bundler_names(const char *text, const unsigned char id[32])
 {
-    return a->status == 201 || a->status == 202 || a->status == 208 ||
-           (a->status >= 400 && a->status < 500 && a->status != 402 &&
-            (strstr(a->reason, "already been uploaded") ||
-             (a->body.len && strstr(a->body.data, "already"))));
+    char name[ID_TEXT];
+
+    base64url(name, id, 32);
+    return text && strstr(text, name);
+}
+
+bool bundler_has_it(const struct http_answer *a, const unsigned char id[32])
+{
+    const char *body = a->body.len ? a->body.data : "";
+    bool says = a->status == 201 || a->status == 202 || a->status == 208 ||
+                (a->status >= 400 && a->status < 500 && a->status != 402 &&
+                 (strstr(a->reason, "already been uploaded") ||
+                  strstr(body, "already")));
+
+    return says && (bundler_names(body, id) || bundler_names(a->reason, id));
 }
 
 int bundler_refused(const struct bundler *b, const struct http_answer *a,
@@ -231,7 +242,7 @@ int bundler_refused(const struct bundler *b, const struct http_answer *a,
     }
 }
 
-int bundler_keep_receipt(const struct bundler *b, struct buf *receipt,
+int bundler_keep_receipt(struct bundler *b, struct buf *receipt,
                          const struct bundler_item *it,
                          const unsigned char *signer, const char *json,
                          size_t n, struct err *err)
@@ -239,6 +250,7 @@ int bundler_keep_receipt(const struct bundler *b, struct buf *receipt,
     struct receipt r;
     struct err why = ERR_INIT;
 
+    b->says_charge = receipt_winc(json, n, &b->charge);
     if (receipt_read(&r, json, n, it->id, signer, &why))
         return err_set(err, ERR_RETRY, "the receipt of \"%s\": %s", b->url,
                        why.text);
@@ -266,6 +278,14 @@ static int check_item(const struct bundler_item *it, struct err *err)
     return 0;
 }
 
+/* 0 if the bundler has the item already, -1 for any other answer. */
+static int has_it(struct bundler *b, const struct bundler_item *it,
+                  const struct http_answer *a, struct err *err)
+{
+    b->says_charge = receipt_winc(a->body.data, a->body.len, &b->charge);
+    return bundler_has_it(a, it->id) ? 0 : bundler_refused(b, a, err);
+}
+
 static int post_whole(struct bundler *b, const struct bundler_item *it,
                       const unsigned char *signer, struct buf *receipt,
                       struct err *err)
@@ -282,7 +302,7 @@ static int post_whole(struct bundler *b, const struct bundler_item *it,
         rc = bundler_keep_receipt(b, receipt, it, signer, a.body.data,
                                   a.body.len, err);
     else
-        rc = bundler_has_it(&a) ? 0 : bundler_refused(b, &a, err);
+        rc = has_it(b, it, &a, err);
 out:
     bundler_body_close(&body);
     http_answer_clear(&a);
@@ -293,11 +313,19 @@ int bundler_post(struct bundler *b, const struct bundler_item *it,
                  const unsigned char *signer, struct buf *receipt,
                  struct err *err)
 {
+    b->says_charge = false;
     if (check_item(it, err))
         return -1;
     if (bundler_item_size(it) > b->above)
         return bundler_post_parts(b, it, signer, receipt, err);
     return post_whole(b, it, signer, receipt, err);
+}
+
+bool bundler_charged(const struct bundler *b, uint64_t *winc)
+{
+    if (b->says_charge)
+        *winc = b->charge;
+    return b->says_charge;
 }
 
 int bundler_nonsense(const char *base, const char *path, struct err *err)

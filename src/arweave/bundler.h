@@ -59,13 +59,19 @@ struct bundler_item {
 
 /* Upload.  0: taken; the receipt's JSON, verified against `signer` (NULL:
  * any), is in `receipt`, or nothing where it was already there (202, 201, an
- * "already" answer).  Failures: ERR_INPUT with the remedy for 402 (the
- * message begins with "payment required"), for an item that is refused, and
- * for one without tags, which is never sent; ERR_RETRY for what may pass, and
- * for a receipt that is not the signer's: the item may have been taken. */
+ * "already" answer, any of which must name the item's id).  Failures:
+ * ERR_INPUT with the remedy for 402 (the message begins with "payment
+ * required"), for an item that is refused, and for one without tags, which is
+ * never sent; ERR_RETRY for what may pass, and for a receipt that is not the
+ * signer's: the item may have been taken. */
 int bundler_post(struct bundler *b, const struct bundler_item *it,
                  const unsigned char *signer, struct buf *receipt,
                  struct err *err);
+
+/* Whether the answer to the last bundler_post said what was charged, as a
+ * valid receipt or not; *winc is that in winston credits, UINT64_MAX if it
+ * cannot be read as an amount. */
+bool bundler_charged(const struct bundler *b, uint64_t *winc);
 
 enum bundler_status { BUNDLER_UNKNOWN, BUNDLER_NEW, BUNDLER_PENDING,
                       BUNDLER_PERMANENT, BUNDLER_FAILED };

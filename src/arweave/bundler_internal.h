@@ -15,6 +15,8 @@ struct bundler {
     struct http_limits limits;
     bool (*stop)(void);
     uint64_t part, above;
+    bool says_charge; /* the last answer to a post does */
+    uint64_t charge;
 };
 
 /* An item's bytes as the body of a POST: [at, end) of it. */
@@ -43,10 +45,14 @@ int bundler_unpaid(const struct bundler *b, const char *text,
 /* An answer that cannot be read: ERR_RETRY, whatever the reader said, for it
  * is no fault of the item. */
 int bundler_nonsense(const char *base, const char *path, struct err *err);
-/* Whether the answer says that the item is there already. */
-bool bundler_has_it(const struct http_answer *a);
-/* Verify a receipt and append it. */
-int bundler_keep_receipt(const struct bundler *b, struct buf *receipt,
+/* Whether the answer says that the item of this id is there already: its
+ * status or text says so, and the text names the id. */
+bool bundler_has_it(const struct http_answer *a, const unsigned char id[32]);
+/* Whether a text names an item by its id. */
+bool bundler_names(const char *text, const unsigned char id[32]);
+/* Verify a receipt and append it; note what it says was charged in any
+ * case. */
+int bundler_keep_receipt(struct bundler *b, struct buf *receipt,
                          const struct bundler_item *it,
                          const unsigned char *signer, const char *json,
                          size_t n, struct err *err);

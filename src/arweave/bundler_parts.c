@@ -234,6 +234,10 @@ static int ask_end(struct parts *p, struct err *err)
                      a.body.data);
     else if (!rc && end == BUNDLER_WORKING)
         rc = 1;
+    else if (!rc && !json.len && !bundler_names(a.body.data, p->item->id))
+        rc = err_set(err, ERR_RETRY, "\"%s\" says that an upload is complete "
+                     "and gives neither a receipt nor the item's id",
+                     p->b->url);
     if (!rc && json.len)
         rc = bundler_keep_receipt(p->b, p->receipt, p->item, p->signer,
                                   json.data, json.len, err);
@@ -276,7 +280,8 @@ static int finalize(struct parts *p, struct err *err)
     rc = bundler_call(p->b, p->b->url, path, &body, &a, err);
     if (!rc && (a.status < 200 || a.status > 299)) {
         p->gone = a.status == 404;
-        rc = bundler_has_it(&a) ? 0 : bundler_refused(p->b, &a, err);
+        rc = bundler_has_it(&a, p->item->id)
+                 ? 0 : bundler_refused(p->b, &a, err);
     }
     http_answer_clear(&a);
     free(path);

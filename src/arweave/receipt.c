@@ -128,6 +128,21 @@ int receipt_read(struct receipt *r, const char *json, size_t n,
     return rc;
 }
 
+bool receipt_winc(const char *json, size_t n, uint64_t *winc)
+{
+    struct err unused = ERR_INIT;
+    struct json *root = NULL;
+    bool says;
+
+    if (n == 0 || n > RECEIPT_MAX || json_parse(&root, json, n, &unused))
+        return false;
+    says = json_get(root, "winc");
+    if (says && get_number(root, "winc", winc))
+        *winc = UINT64_MAX;
+    json_free(root);
+    return says;
+}
+
 int receipt_sign(struct buf *json, const struct receipt *r,
                  const struct key *key, struct err *err)
 {

@@ -7,6 +7,7 @@
 #ifndef APUS_ARWEAVE_RECEIPT_H
 #define APUS_ARWEAVE_RECEIPT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,10 @@ struct receipt {
 int receipt_read(struct receipt *r, const char *json, size_t n,
                  const unsigned char id[32], const unsigned char *pinned,
                  struct err *err);
+
+/* Whether an answer of a bundler says what was charged, verified or not; then
+ * *winc is the amount, UINT64_MAX if its "winc" cannot be read as one. */
+bool receipt_winc(const char *json, size_t n, uint64_t *winc);
 
 /* Make one, as a bundler (localnet). */
 int receipt_sign(struct buf *json, const struct receipt *r,
