@@ -46,6 +46,7 @@ balance() {
     "$apus" push --check 2>&1 | sed -n 's/.*on the account are //p'
 }
 full=10000000000000
+ledger() { echo "$net"/ledger/*-20*.jsonl; }
 paid_once() { # NAME: each byte that was handed over, a hundred credits
     bytes=0
     for f in spool/sent/b"$id"/push/*.head; do
@@ -134,18 +135,59 @@ begin nothing-free
 gives 1 "over max-winc" push --max-winc 1000 -- "$id"
 has err 'over max-winc = 1000 (raise it' "says so"
 at done
-[ "$(balance)" = $full ] && [ ! -d spool/ledger ] && r=0 || r=1
+[ "$(balance)" = $full ] && [ ! -s "$(ledger)" ] && r=0 || r=1
 report $r "nothing was handed over"
 APUS_MAX_WINC_DAY=1000 gives 75 "over the ceiling of a day" push -- "$id"
-has err 'over max-winc-day = 1000; it goes on tomorrow' "says so"
+has err 'over max-winc-day = 1000; run it again tomorrow' "says so"
 gives 0 "go on without its name" push
 has out "$id.sent..*00 winc" "says what it cost"
 at sent
 paid_once "within the ceilings"
-cat spool/ledger/*.jsonl >out
+cat "$(ledger)" >out
 [ "$(grep -c asked out)" -eq 4 ] && [ "$(grep -c paid out)" -eq 4 ] &&
     r=0 || r=1
 report $r "the ledger has it"
+
+# free by its price, dear by its receipt: not one item more
+begin over-charge:1
+gives 1 "a bundler that charges more than its price" push -- "$id"
+has err 'charged 5000000000000000 winston credits for bundle-0000' "says so"
+has err '5000000000000000 so far: over max-winc' "and stops"
+at done
+[ "$(find spool/done/b"$id"/push -name '*.receipt' | wc -l)" -eq 1 ] &&
+    r=0 || r=1
+report $r "nothing was handed over after it"
+gives 1 "nor by another push" push -- "$id"
+gives 75 "nor with more for the batch" push --max-winc 9000000000000000 -- \
+    "$id"
+has err 'today by this wallet: over max-winc-day' "the day counts it"
+cp -Rp ready "$tmp/second"
+APUS_SPOOL=$tmp/second gives 75 "nor from another spool" push -- "$id"
+rm -rf second
+[ "$(find spool/done/b"$id"/push -name '*.receipt' | wc -l)" -eq 1 ] &&
+    r=0 || r=1
+report $r "and it was not"
+APUS_MAX_WINC_DAY=9000000000000000 gives 0 "it ends with higher ceilings" \
+    push --max-winc 9000000000000000 -- "$id"
+begin over-charge bad-receipt
+gives 75 "a receipt that nobody signed" push -- "$id"
+gives 1 "counts with what it says was charged" push -- "$id"
+has err '5000000000000000 so far: over max-winc' "and ends it"
+
+begin nameless-already lost-answer:1
+gives 75 "an item that the bundler has and does not name" push -- "$id"
+has err 'answers 202: Data item with ID ? has' "says what came"
+at done
+
+# where the ledger cannot be: that of the spool counts
+begin over-charge:1
+: >"$net/ledger"
+gives 1 "no room beside the wallet" push -- "$id"
+cat spool/ledger/*-20*.jsonl >out
+has out '"paid":"5000000000000000"' "the spool has it"
+rm "$net/ledger"
+gives 75 "and it counts when there is room" push \
+    --max-winc 9000000000000000 -- "$id"
 
 begin empty-account:1 nothing-free
 gives 1 "an empty account" push -- "$id"

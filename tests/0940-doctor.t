@@ -57,6 +57,14 @@ chmod 600 ec.json
 finds bad wallet 'an EC key' 'RSA-4096.*apus wallet new' \
     "a wallet of another kind" --wallet "$tmp/ec.json"
 APUS_CONFIG=$net/apus.conf
+gives 0 "with a wallet" doctor
+has out "^ok.ledger.*$net/ledger" "where payments are put down"
+: >"$net/ledger"
+finds warning ledger 'of this spool alone' 'set ledger to a directory' \
+    "a ledger that is not shared"
+finds bad ledger 'is not a directory' 'set ledger' "a ledger that is a file" \
+    --ledger "$net/ledger"
+rm "$net/ledger"
 
 # ---- gateways and bundler ---------------------------------------------------
 nobody=http://127.0.0.1:1

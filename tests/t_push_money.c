@@ -1,13 +1,18 @@
 /*
- * src/relay/ledger: what was asked and what was paid, in any order, again and
- * again, with lines cut off at any byte; ceilings; several processes at once.
+ * src/relay/ledger and ledger_day: what was asked and what was paid, in any
+ * order, again and again, with lines cut off at any byte; ceilings; several
+ * processes and several spools at once.
  */
 #include <config.h>
 
 #include <inttypes.h>
+#include <time.h>
 
 #include "base/buf.h"
+#include "base/program.h"
+#include "base/settings.h"
 #include "relay/ledger.h"
+#include "relay/ledger_day.h"
 #include "tests/spool_util.h"
 
 #define ALL UINT64_MAX
@@ -121,12 +126,104 @@ static void test_race(void)
        "ten at once never go over (%d had room)", won);
 }
 
+/* ---- the ledger of a day ------------------------------------------------- */
+
+static struct settings *settings_with(const char *wallet, const char *ledger)
+{
+    struct settings *s;
+
+    if (settings_new(&s, program_settings, &err) ||
+        settings_set(s, "wallet", wallet, &err) ||
+        settings_set(s, "ledger", ledger, &err))
+        abort();
+    return s;
+}
+
+/* Put `price` down for an item under a ceiling: 0, 1, -1; *was. */
+static int day_ask(const struct settings *s, const char *spool, char item,
+                   uint64_t price, uint64_t most, uint64_t *was)
+{
+    static const unsigned char address[32] = "wallet";
+    struct ledger_day *d;
+    unsigned char id[32];
+    int rc;
+
+    memset(id, item, 32);
+    err = (struct err)ERR_INIT;
+    if (ledger_day_open(&d, s, spool, address, &err))
+        return -1;
+    rc = ledger_day_ask(d, id, price, most, was, &err);
+    ledger_day_close(d);
+    return rc;
+}
+
+static void test_day(void)
+{
+    struct settings *s, *set;
+    const char *one = at("one"), *two = at("two"), *link = at("link.json");
+    const char *wallet = at("w/wallet.json");
+    char *place;
+    uint64_t was = 0;
+    bool in_spool;
+    int won = 0, status;
+
+    if (file_mkdirs(at("w"), &err) || file_mkdirs(one, &err) ||
+        file_mkdirs(two, &err) || file_write(wallet, "x", 1, &err) ||
+        symlink("w/wallet.json", link))
+        abort();
+    s = settings_with(wallet, "");
+    set = settings_with(link, "");
+    ok(ledger_dir(&place, &in_spool, s, one, false, &err) == 0 && !in_spool &&
+       strcmp(place, at("w/ledger")) == 0 && !file_exists(place),
+       "beside the wallet; looking makes nothing");
+    free(place);
+    ok(day_ask(s, one, 'a', 10, 15, &was) == 0 &&
+       day_ask(set, two, 'b', 10, 15, &was) == 1 && was == 10,
+       "two spools share it, by whatever link the wallet is named");
+    for (int i = 0; i < 10; i++)
+        if (fork() == 0)
+            _exit(day_ask(i % 2 ? s : set, i % 2 ? one : two, (char)('c' + i),
+                          10, 40, &was) == 0 ? 0 : 1);
+    while (wait(&status) > 0)
+        won += WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    ok(won == 3, "ten at once with room for three: %d", won);
+    settings_free(set);
+    set = settings_with(wallet, at("set"));
+    ok(day_ask(set, one, 'a', 10, 15, &was) == 0 && was == 0 &&
+       file_is_dir(at("set")), "the setting names another place");
+    settings_free(set);
+    settings_free(s);
+}
+
+/* The ledger that earlier versions kept in the spool. */
+static void test_day_before(void)
+{
+    struct settings *s = settings_with(at("w/wallet.json"), at("new"));
+    time_t now = time(NULL);
+    char date[16], *path;
+    uint64_t was = 0;
+    struct tm tm;
+
+    gmtime_r(&now, &tm);
+    strftime(date, sizeof(date), "%Y-%m-%d", &tm);
+    path = xasprintf("%s/ledger/%s.jsonl", at("old"), date);
+    ok(file_mkdirs(at("old/ledger"), &err) == 0 &&
+       ask(path, 'z', 30, ALL) == 0 &&
+       day_ask(s, at("old"), 'a', 10, 35, &was) == 1 && was == 30 &&
+       day_ask(s, at("old"), 'a', 5, 35, &was) == 0,
+       "what an earlier version paid today counts");
+    free(path);
+    settings_free(s);
+}
+
 int main(void)
 {
     test_amounts();
     test_ceiling();
     test_torn();
     test_race();
+    test_day();
+    test_day_before();
     all_remove();
     return done();
 }

@@ -52,7 +52,10 @@ const struct setting program_settings[] = {
     { "max-winc", "text", "1000000000000",
       "most winston credits that one push may cost" },
     { "max-winc-day", "text", "5000000000000",
-      "most winston credits that a day (UTC) may cost" },
+      "most winston credits that a wallet may pay in a day (UTC)" },
+    { "ledger", "path", "",
+      "directory of the wallet's ledger of each day; empty: ledger beside the"
+      " wallet" },
     { "publish", "full|hashes", "full",
       "what apus push shows of a file's requests and answers" },
     { "confirmations", "count", "18",

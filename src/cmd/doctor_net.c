@@ -27,6 +27,7 @@
 #include "base/remote_fs.h"
 #include "base/settings.h"
 #include "engine/models.h"
+#include "relay/ledger_day.h"
 #include "relay/push_send.h"
 #include "relay/talk.h"
 
@@ -73,6 +74,30 @@ static const char *wallet_remedy(const char *path)
            " makes one";
 }
 
+/* Whether all spools of this wallet share the ceiling of a day. */
+static void check_ledger(struct doctor *d)
+{
+    struct err err = ERR_INIT;
+    bool in_spool;
+    char *dir;
+
+    if (ledger_dir(&dir, &in_spool, d->settings,
+                   settings_text(d->settings, "spool"), false, &err)) {
+        doctor_bad(d, "ledger", "set ledger to a directory of this user",
+                   "%s", err.text);
+        return;
+    }
+    if (in_spool)
+        doctor_warn(d, "ledger", "let this user write to ledger beside the"
+                    " wallet, or set ledger to a directory that all users of"
+                    " the wallet can write", "\"%s\" of this spool alone:"
+                    " another spool with this wallet may pay max-winc-day"
+                    " once more", dir);
+    else
+        doctor_ok(d, "ledger", "\"%s\"", dir);
+    free(dir);
+}
+
 void doctor_wallet(struct doctor *d)
 {
     bool needed = *settings_text(d->settings, "queue") != '\0';
@@ -104,6 +129,7 @@ void doctor_wallet(struct doctor *d)
     else
         doctor_ok(d, "wallet", "\"%s\", address %s", path, id);
     free(path);
+    check_ledger(d);
 }
 
 /* ---- gateways and clocks ------------------------------------------------ */

@@ -183,9 +183,10 @@ static void tell(void *self, bool warning, const char *text)
         log_info("%s", text);
 }
 
-static int send_model(struct settings *s, struct model_publish *p, bool yes,
-                      struct err *err)
+static int send_model(struct settings *s, struct model_publish *p,
+                      const struct key *k, bool yes, struct err *err)
 {
+    unsigned char node[32];
     struct push_send *to;
     uint64_t winc;
     int rc;
@@ -194,7 +195,9 @@ static int send_model(struct settings *s, struct model_publish *p, bool yes,
         say("it was published before");
         return 0;
     }
-    if (push_send_new(&to, s, settings_text(s, "spool"), tell, NULL, err))
+    key_address(k, node);
+    if (push_send_new(&to, s, settings_text(s, "spool"), node, tell, NULL,
+                      err))
         return -1;
     bundler_stop(push_send_bundler(to), cmd_interrupted);
     rc = model_publish_price(p, to, &winc, err);
@@ -220,7 +223,7 @@ static int publish(struct settings *s, const char *what, bool yes,
         model_publish_sign(&p, store, path, k, err))
         goto out;
     cmd_catch_signals();
-    rc = send_model(s, &p, yes, err);
+    rc = send_model(s, &p, k, yes, err);
     rc = rc ? rc : models_point(store, p.id, p.model, err);
     if (!rc)
         print_id(p.id);

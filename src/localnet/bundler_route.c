@@ -22,6 +22,7 @@
 #include "localnet/routes.h"
 #include "localnet/serve.h"
 
+#define OVER_CHARGE 5000000000000000 /* more than any default ceiling */
 #define DEADLINE 200 /* blocks until an item is to be in one */
 
 /* Behind the front, or NULL. */
@@ -60,6 +61,8 @@ void receipt_answer(struct net *net, const struct held *h, struct answer *a)
     struct err err = ERR_INIT;
     char *signature;
 
+    if (hostile_now(&net->hostile, HOSTILE_OVER_CHARGE, UNIT_BUNDLER))
+        r.winc = OVER_CHARGE;
     memcpy(r.id, h->id, 32);
     if (receipt_sign(&a->body, &r, other ? net->other_key : net->key, &err)) {
         answer_error(a, 500, err.text);
@@ -87,7 +90,9 @@ void upload_answer(struct net *net, struct upload *u, struct held **held,
     } else if (rc > 0) {
         base64url(id, h->id, 32);
         snprintf(text, sizeof(text), "Data item with ID %s has already been"
-                 " uploaded to this service!", id);
+                 " uploaded to this service!",
+                 hostile_now(&net->hostile, HOSTILE_NAMELESS_ALREADY,
+                             UNIT_BUNDLER) ? "?" : id);
         answer_text(a, 202, text);
     } else if (after(err.text, "Insufficient balance")) {
         answer_text(a, 402, err.text);

@@ -48,6 +48,8 @@ static const struct {
     [HOSTILE_CLOCK_AHEAD] = { "clock-ahead", 0 },
     [HOSTILE_CLOCK_BEHIND] = { "clock-behind", 0 },
     [HOSTILE_NOTHING_FREE] = { "nothing-free", 0 },
+    [HOSTILE_OVER_CHARGE] = { "over-charge", AT(BUNDLER) },
+    [HOSTILE_NAMELESS_ALREADY] = { "nameless-already", AT(BUNDLER) },
 };
 
 const char *unit_name(enum unit u)

@@ -88,7 +88,7 @@ int push_open_send(struct push *p, struct err *err)
     if (p->send)
         return 0;
     if (push_send_new(&p->send, p->o.settings, spool_dir(p->spool),
-                      p->o.note, p->o.self, err))
+                      p->node, p->o.note, p->o.self, err))
         return -1;
     /* an upload may take hours */
     bundler_stop(push_send_bundler(p->send), p->o.stop);
@@ -205,13 +205,15 @@ static int check_statement(const struct batch *b, const struct results *r,
     return 0;
 }
 
-/* Prices of what is left, all at once: either it may all go, or nothing. */
+/* Prices of what is left, all at once: either it may all go, or nothing.  If
+ * nothing is left there is nothing to check. */
 static int check_price(struct push *p, const struct batch *b,
                        const struct push_plan *plan, size_t n_parts,
                        struct push_report *rep, struct err *err)
 {
     struct push_upload u;
     uint64_t all = 0, winc;
+    bool left = false;
     int rc;
 
     for (size_t i = 0; (rc = push_upload_get(&u, b->path, plan, n_parts, i,
@@ -219,6 +221,7 @@ static int check_price(struct push *p, const struct batch *b,
         rep->uploads++;
         rep->bytes += u.n_head + u.n_data;
         if (!push_send_is_done(b->path, &u)) {
+            left = true;
             rc = push_send_price(p->send, u.n_head + u.n_data, &winc, err);
             if (rc == 0)
                 all = winc > UINT64_MAX - all ? UINT64_MAX : all + winc;
@@ -227,7 +230,7 @@ static int check_price(struct push *p, const struct batch *b,
         if (rc < 0)
             return -1;
     }
-    return rc ? rc : push_send_allows(p->send, b->path, all, err);
+    return rc || !left ? rc : push_send_allows(p->send, b->path, all, err);
 }
 
 static int send_all(struct push *p, const struct batch *b,

@@ -26,6 +26,7 @@
 #include "base/settings.h"
 #include "base/sys.h"
 #include "relay/ledger.h"
+#include "relay/ledger_day.h"
 #include "relay/push_items.h"
 
 #define PINS_MAX ((size_t)64 << 10)
@@ -34,7 +35,9 @@
 struct push_send {
     struct bundler *bundler;
     struct bundler_info info;
+    const struct settings *settings;
     char *spool_dir;
+    unsigned char node[32]; /* address of the wallet */
     uint64_t max_winc, max_winc_day;
     uint64_t priced, price; /* the last that was asked */
     push_note_fn *note;
@@ -149,12 +152,14 @@ static int get_limit(uint64_t *out, const struct settings *s,
 }
 
 int push_send_new(struct push_send **out, const struct settings *s,
-                  const char *spool_dir, push_note_fn *note, void *self,
-                  struct err *err)
+                  const char *spool_dir, const unsigned char node[32],
+                  push_note_fn *note, void *self, struct err *err)
 {
     struct push_send *p = xcalloc(1, sizeof(*p));
 
+    p->settings = s;
     p->spool_dir = xstrdup(spool_dir);
+    memcpy(p->node, node, 32);
     p->note = note;
     p->self = self;
     p->priced = UINT64_MAX;
@@ -200,77 +205,92 @@ int push_send_price(struct push_send *p, uint64_t n, uint64_t *winc,
     return 0;
 }
 
-/* The ledger of today; the caller frees it. */
-static char *today(const struct push_send *p)
-{
-    time_t now = time(NULL);
-    char date[16] = "";
-    struct tm tm;
-
-    if (gmtime_r(&now, &tm))
-        strftime(date, sizeof(date), "%Y-%m-%d", &tm);
-    return xasprintf("%s/ledger/%s.jsonl", p->spool_dir, date);
-}
-
 static int over_batch(const struct push_send *p, uint64_t winc, uint64_t was,
                       struct err *err)
 {
     return err_set(err, ERR_INPUT, "%" PRIu64 " winston credits more, %"
-                   PRIu64 " so far: it would cost over max-winc = %"
-                   PRIu64 " (raise it with --max-winc)", winc, was,
-                   p->max_winc);
+                   PRIu64 " so far: over max-winc = %" PRIu64 " (raise it"
+                   " with --max-winc)", winc, was, p->max_winc);
 }
 
 static int over_day(const struct push_send *p, uint64_t winc, uint64_t was,
                     struct err *err)
 {
     return err_set(err, ERR_RETRY, "%" PRIu64 " winston credits more, %"
-                   PRIu64 " today: over max-winc-day = %" PRIu64 "; it goes"
-                   " on tomorrow (UTC), or raise the setting", winc, was,
-                   p->max_winc_day);
+                   PRIu64 " today by this wallet: over max-winc-day = %"
+                   PRIu64 "; run it again tomorrow (UTC), or raise the"
+                   " setting", winc, was, p->max_winc_day);
+}
+
+static bool is_over(uint64_t winc, uint64_t was, uint64_t most)
+{
+    return was > most || winc > most - was;
 }
 
 int push_send_allows(struct push_send *p, const char *batch_path,
                      uint64_t winc, struct err *err)
 {
-    char *batch = push_path(batch_path, "costs.jsonl"), *day = today(p);
+    char *batch = push_path(batch_path, "costs.jsonl");
     uint64_t of_batch = 0, of_day = 0;
-    int rc = -1;
+    struct ledger_day *day;
+    int rc = ledger_sum(batch, &of_batch, err);
 
-    if (winc == 0)
-        rc = 0;
-    else if (ledger_sum(batch, &of_batch, err) == 0 &&
-             ledger_sum(day, &of_day, err) == 0)
-        rc = winc > p->max_winc || of_batch > p->max_winc - winc
-                 ? over_batch(p, winc, of_batch, err)
-             : winc > p->max_winc_day || of_day > p->max_winc_day - winc
-                 ? over_day(p, winc, of_day, err) : 0;
     free(batch);
-    free(day);
-    return rc;
+    if (rc || ledger_day_open(&day, p->settings, p->spool_dir, p->node, err))
+        return -1;
+    rc = ledger_day_sum(day, &of_day, err);
+    ledger_day_close(day);
+    if (rc)
+        return -1;
+    return is_over(winc, of_batch, p->max_winc)
+               ? over_batch(p, winc, of_batch, err)
+           : is_over(winc, of_day, p->max_winc_day)
+               ? over_day(p, winc, of_day, err) : 0;
 }
 
-/* Put down what is about to be handed over. */
-static int ask(struct push_send *p, const char *batch, const char *day,
+/* Where the costs of an upload are put down. */
+struct costs {
+    char *batch;
+    struct ledger_day *day;
+};
+
+/* Put down what is about to be handed over, free or not, so that a disk that
+ * cannot be written is noticed before anything is paid. */
+static int ask(struct push_send *p, const struct costs *c,
                const unsigned char id[32], uint64_t price, struct err *err)
 {
-    char *dir = file_join(p->spool_dir, "ledger");
     uint64_t was = 0;
-    int rc;
+    int rc = ledger_ask(c->batch, id, price, p->max_winc, &was, err);
 
-    rc = file_mkdirs(dir, err);
-    free(dir);
-    if (rc)
-        return -1;
-    rc = ledger_ask(batch, id, price, p->max_winc, &was, err);
     if (rc)
         return rc < 0 ? -1 : over_batch(p, price, was, err);
-    rc = ledger_ask(day, id, price, p->max_winc_day, &was, err);
+    rc = ledger_day_ask(c->day, id, price, p->max_winc_day, &was, err);
     if (rc <= 0)
         return rc;
-    if (ledger_paid(batch, id, 0, err))
+    if (ledger_paid(c->batch, id, 0, err))
         return -1;
     return over_day(p, price, was, err);
+}
+
+static int put_paid(const struct costs *c, const unsigned char id[32],
+                    uint64_t winc, struct err *err)
+{
+    return ledger_paid(c->batch, id, winc, err) ||
+           ledger_day_paid(c->day, id, winc, err) ? -1 : 0;
+}
+
+static void warn_of_charge(struct push_send *p, const struct push_upload *u,
+                           uint64_t price, uint64_t charged)
+{
+    char *text;
+
+    if (charged <= price || !p->note)
+        return;
+    text = xasprintf("%s says that it charged %" PRIu64 " winston credits for"
+                     " %s; its price was %" PRIu64, bundler_url(p->bundler),
+                     charged, u->name, price);
+    p->note(p->self, true, text);
+    free(text);
 }
 
 /* ---- an upload ----------------------------------------------------------- */
@@ -309,18 +329,25 @@ bool push_send_is_others(const struct push_send *p, const char *batch_path,
     return others;
 }
 
-/* What was charged: what the receipt says, nothing if it was there and paid
- * before, and not known (the price stands) if it was there all the same. */
-static int settle(const struct push_upload *u, const struct receipt *r,
-                  bool asked, bool had, const char *batch,
-                  const char *day, struct err *err)
-{
-    uint64_t winc = r ? r->winc : 0;
+/* What became of a POST. */
+enum sent { SENT_FAILED, SENT_ALREADY, SENT_PAID_BEFORE, SENT_RECEIPT };
 
-    if ((!r && !had) || (!asked && winc == 0))
-        return 0;
-    return ledger_paid(batch, u->id, winc, err) ||
-           ledger_paid(day, u->id, winc, err) ? -1 : 0;
+/* Put down what an upload has cost.  What the bundler says was charged counts
+ * whatever came of it: the amount is not signed in any receipt.  Where it says
+ * nothing the price stands, unless a receipt shows that it was paid before.
+ * One that failed, or was there already, may cost its price all the same. */
+static int settle(struct push_send *p, const struct push_upload *u,
+                  const struct costs *c, uint64_t price, enum sent sent,
+                  struct err *err)
+{
+    uint64_t charged = 0;
+    bool says = bundler_charged(p->bundler, &charged);
+
+    warn_of_charge(p, u, price, charged);
+    if (sent == SENT_PAID_BEFORE || (says && charged > price) ||
+        (says && sent == SENT_RECEIPT))
+        return put_paid(c, u->id, charged, err);
+    return 0;
 }
 
 static int keep_receipt(const char *path, const struct push_upload *u,
@@ -336,11 +363,11 @@ static int keep_receipt(const char *path, const struct push_upload *u,
     return file_write(path, text, (size_t)n, err);
 }
 
-/* Hand it over and keep what came back.  The receipt is kept first: what has
- * one is not handed over again, and its price stands until it is settled. */
+/* Hand it over and keep what came back.  The charge is put down before the
+ * receipt is kept: what has a receipt is not handed over again. */
 static int hand_over(struct push_send *p, const struct push_upload *u,
-                     const char *path, bool asked, const char *batch,
-                     const char *day, struct err *err)
+                     const char *path, const struct costs *c, uint64_t price,
+                     struct err *err)
 {
     struct bundler_item it = {
         .head = u->head, .n_head = u->n_head, .path = u->data,
@@ -348,8 +375,8 @@ static int hand_over(struct push_send *p, const struct push_upload *u,
     };
     char *state = xasprintf("%s.upload", path);
     bool had = file_exists(path);
+    struct err unused = ERR_INIT;
     struct buf receipt;
-    struct receipt r;
     int rc;
 
     it.state = state;
@@ -358,15 +385,15 @@ static int hand_over(struct push_send *p, const struct push_upload *u,
     sys_crash_point();
     rc = bundler_post(p->bundler, &it, p->info.signer, &receipt, err);
     sys_crash_point();
-    if (rc == 0 && receipt.len)
-        rc = receipt_read(&r, receipt.data, receipt.len, u->id,
-                          p->info.signer, err);
+    if (rc)
+        settle(p, u, c, price, SENT_FAILED, &unused);
+    else
+        rc = settle(p, u, c, price, receipt.len ? SENT_RECEIPT
+                    : had ? SENT_PAID_BEFORE : SENT_ALREADY, err);
     if (rc == 0 && (receipt.len || !had))
         rc = keep_receipt(path, u, &receipt, err);
     else if (rc == 0)
         utimensat(AT_FDCWD, path, NULL, 0); /* it is not missed so soon */
-    if (rc == 0)
-        rc = settle(u, receipt.len ? &r : NULL, asked, had, batch, day, err);
     buf_clear(&receipt);
     free(state);
     return rc;
@@ -375,22 +402,22 @@ static int hand_over(struct push_send *p, const struct push_upload *u,
 int push_send_item(struct push_send *p, const char *batch_path,
                    const struct push_upload *u, bool again, struct err *err)
 {
-    char *path = receipt_path(batch_path, u), *day = today(p);
-    char *batch = push_path(batch_path, "costs.jsonl");
+    char *path = receipt_path(batch_path, u);
+    struct costs c = { .batch = push_path(batch_path, "costs.jsonl") };
     uint64_t price = 0;
     int rc = 0;
 
     if (again || !file_exists(path)) {
-        rc = push_send_price(p, u->n_head + u->n_data, &price, err);
-        if (rc == 0 && price)
-            rc = ask(p, batch, day, u->id, price, err);
-        if (rc == 0)
-            rc = hand_over(p, u, path, price > 0, batch, day, err);
+        rc = push_send_price(p, u->n_head + u->n_data, &price, err) ||
+             ledger_day_open(&c.day, p->settings, p->spool_dir, p->node,
+                             err) ? -1 : 0;
+        rc = rc ? rc : ask(p, &c, u->id, price, err);
+        rc = rc ? rc : hand_over(p, u, path, &c, price, err);
         if (rc)
             err_prefix(err, "%s", u->name);
     }
-    free(batch);
-    free(day);
+    ledger_day_close(c.day);
+    free(c.batch);
     free(path);
     return rc;
 }

@@ -5,7 +5,7 @@
  *     BATCH/push/NAME.receipt    what the bundler signed, or that it had the
  *                                item already
  *     BATCH/push/costs.jsonl     ledger of the batch (ledger.h)
- *     SPOOL/ledger/DATE.jsonl    ledger of a day (UTC)
+ *     LEDGER/ADDRESS-DATE.jsonl  ledger of the wallet and a day (ledger_day.h)
  *     SPOOL/bundler-key          lines "URL ADDRESS": who signed the first time
  */
 #ifndef APUS_RELAY_PUSH_SEND_H
@@ -23,12 +23,13 @@ struct settings;
 /* Told what a person should know; `warning` if it is no good news. */
 typedef void push_note_fn(void *self, bool warning, const char *text);
 
-/* Of the settings bundler, bundler-key, max-winc and max-winc-day; spool_dir
- * has the ledger.  Asks the bundler who it is: ERR_INPUT if that is another
+/* Of the settings bundler, bundler-key, max-winc, max-winc-day and ledger;
+ * `node` is the address of the wallet that pays.  The settings must live as
+ * long.  Asks the bundler who it is: ERR_INPUT if that is another
  * than the pinned one. */
 int push_send_new(struct push_send **out, const struct settings *s,
-                  const char *spool_dir, push_note_fn *note, void *self,
-                  struct err *err);
+                  const char *spool_dir, const unsigned char node[32],
+                  push_note_fn *note, void *self, struct err *err);
 void push_send_free(struct push_send *p);
 struct bundler *push_send_bundler(struct push_send *p);
 
@@ -44,7 +45,8 @@ int push_send_price(struct push_send *p, uint64_t n, uint64_t *winc,
                     struct err *err);
 
 /* ERR_INPUT if so much more is over max-winc of the batch, ERR_RETRY if it is
- * over what is left of today; nothing is put down. */
+ * over what is left of today, or if either is over already; nothing is put
+ * down. */
 int push_send_allows(struct push_send *p, const char *batch_path,
                      uint64_t winc, struct err *err);
 
@@ -57,7 +59,8 @@ bool push_send_is_others(const struct push_send *p, const char *batch_path,
                          const struct push_upload *u);
 
 /* Hand an upload over, unless its receipt is there; `again` does it in any
- * case, for what was lost. */
+ * case, for what was lost.  What the bundler says it charged counts against
+ * both ceilings before the next one: ERR_INPUT and ERR_RETRY as above. */
 int push_send_item(struct push_send *p, const char *batch_path,
                    const struct push_upload *u, bool again, struct err *err);
 

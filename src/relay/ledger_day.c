@@ -1,0 +1,255 @@
+/*
+ * Ledgers of a day: where they are, and one at a time.
+ */
+#include <config.h>
+
+#include "relay/ledger_day.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arweave/wallet.h"
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/settings.h"
+#include "relay/ledger.h"
+
+#define LOCK_MS 30000 /* one holder needs milliseconds */
+#define TURN_MS 20
+#define N_OTHERS 2
+
+struct ledger_day {
+    char *lock, *path;
+    char *others[N_OTHERS]; /* read, never written; may be NULL */
+};
+
+/* ---- where it is --------------------------------------------------------- */
+
+/* "ledger" beside the wallet itself, whatever link names it. */
+static int beside_wallet(char **dir, const struct settings *s,
+                         struct err *err)
+{
+    char *path, *real;
+
+    if (wallet_path(&path, s, err))
+        return -1;
+    real = realpath(path, NULL);
+    if (!real) {
+        err_errno(err, ERR_INPUT, "cannot find the wallet \"%s\"", path);
+        free(path);
+        return -1;
+    }
+    free(path);
+    *strrchr(real, '/') = '\0';
+    *dir = file_join(*real ? real : "/", "ledger");
+    free(real);
+    return 0;
+}
+
+/* 1 if files can be made in `dir`, which is made if need be; 0 if this user
+ * may not; -1 if the disk fails. */
+static int can_write(const char *dir, bool make, struct err *err)
+{
+    char *parent;
+    int rc;
+
+    if (make && mkdir(dir, 0777) == 0)
+        return 1;
+    if (access(dir, W_OK | X_OK) == 0)
+        return file_is_dir(dir);
+    if (errno == ENOENT && !make) {
+        parent = xstrdup(dir);
+        *strrchr(parent, '/') = '\0';
+        rc = access(*parent ? parent : "/", W_OK | X_OK);
+        free(parent);
+        if (rc == 0)
+            return 1;
+    }
+    if (errno == EACCES || errno == EPERM || errno == EROFS ||
+        errno == ENOENT || errno == ENOTDIR)
+        return 0;
+    return err_errno(err, ERR_RETRY, "cannot use the ledger's directory"
+                     " \"%s\"", dir);
+}
+
+int ledger_dir(char **dir, bool *in_spool, const struct settings *s,
+               const char *spool_dir, bool make, struct err *err)
+{
+    const char *set = settings_text(s, "ledger");
+    char *made;
+    int rc;
+
+    *in_spool = false;
+    if (*set) {
+        if (make && file_mkdirs(set, err))
+            return err_prefix(err, "the setting ledger");
+        if (file_exists(set) && !file_is_dir(set))
+            return err_set(err, ERR_INPUT, "the setting ledger: \"%s\" is not"
+                           " a directory", set);
+        if (file_is_dir(set) && access(set, W_OK | X_OK))
+            return err_errno(err, ERR_INPUT, "the setting ledger: cannot"
+                             " write to \"%s\"", set);
+        *dir = xstrdup(set);
+        return 0;
+    }
+    if (beside_wallet(&made, s, err))
+        return -1;
+    rc = can_write(made, make, err);
+    if (rc > 0) {
+        *dir = made;
+        return 0;
+    }
+    free(made);
+    if (rc < 0)
+        return -1;
+    made = file_join(spool_dir, "ledger");
+    if (make && file_mkdirs(made, err)) {
+        free(made);
+        return -1;
+    }
+    *in_spool = true;
+    *dir = made;
+    return 0;
+}
+
+int ledger_day_open(struct ledger_day **out, const struct settings *s,
+                    const char *spool_dir, const unsigned char address[32],
+                    struct err *err)
+{
+    char date[16] = "", id[ID_TEXT], *dir, *wallet_dir = NULL;
+    struct ledger_day *d;
+    time_t now = time(NULL);
+    struct tm tm;
+    bool in_spool;
+
+    if (ledger_dir(&dir, &in_spool, s, spool_dir, true, err))
+        return -1;
+    if (gmtime_r(&now, &tm))
+        strftime(date, sizeof(date), "%Y-%m-%d", &tm);
+    base64url(id, address, 32);
+    d = xcalloc(1, sizeof(*d));
+    d->lock = file_join(dir, "lock");
+    d->path = xasprintf("%s/%s-%s.jsonl", dir, id, date);
+    d->others[0] = xasprintf("%s/ledger/%s.jsonl", spool_dir, date);
+    if (!in_spool)
+        d->others[1] = xasprintf("%s/ledger/%s-%s.jsonl", spool_dir, id,
+                                 date);
+    else if (beside_wallet(&wallet_dir, s, NULL) == 0)
+        d->others[1] = xasprintf("%s/%s-%s.jsonl", wallet_dir, id, date);
+    free(wallet_dir);
+    free(dir);
+    *out = d;
+    return 0;
+}
+
+void ledger_day_close(struct ledger_day *d)
+{
+    if (!d)
+        return;
+    free(d->lock);
+    free(d->path);
+    for (size_t i = 0; i < N_OTHERS; i++)
+        free(d->others[i]);
+    free(d);
+}
+
+/* ---- one at a time ------------------------------------------------------- */
+
+/* A descriptor that holds the lock, or -1.  On a file system without locks it
+ * holds none: ledger_ask looks again after it has written. */
+static int take_lock(const struct ledger_day *d, struct err *err)
+{
+    const struct timespec turn = { 0, TURN_MS * 1000000L };
+    int fd = open(d->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+
+    if (fd < 0)
+        return err_errno(err, ERR_RETRY, "cannot open \"%s\"", d->lock);
+    for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB); ms += TURN_MS) {
+        if (errno == EINTR)
+            continue;
+        if (errno != EWOULDBLOCK)
+            return fd;
+        if (ms >= LOCK_MS) {
+            close(fd);
+            return err_set(err, ERR_RETRY, "another process has kept \"%s\""
+                           " locked for %d s", d->lock, LOCK_MS / 1000);
+        }
+        nanosleep(&turn, NULL);
+    }
+    return fd;
+}
+
+/* What the other files come to. */
+static int sum_others(const struct ledger_day *d, uint64_t *winc,
+                      struct err *err)
+{
+    uint64_t one;
+
+    *winc = 0;
+    for (size_t i = 0; i < N_OTHERS; i++) {
+        if (!d->others[i] || strcmp(d->others[i], d->path) == 0 ||
+            access(d->others[i], R_OK))
+            continue;
+        if (ledger_sum(d->others[i], &one, err))
+            return -1;
+        *winc = one > UINT64_MAX - *winc ? UINT64_MAX : *winc + one;
+    }
+    return 0;
+}
+
+int ledger_day_sum(struct ledger_day *d, uint64_t *winc, struct err *err)
+{
+    uint64_t others;
+    int fd = take_lock(d, err), rc;
+
+    if (fd < 0)
+        return -1;
+    rc = sum_others(d, &others, err) || ledger_sum(d->path, winc, err) ? -1
+                                                                       : 0;
+    if (rc == 0)
+        *winc = *winc > UINT64_MAX - others ? UINT64_MAX : *winc + others;
+    close(fd);
+    return rc;
+}
+
+int ledger_day_ask(struct ledger_day *d, const unsigned char id[32],
+                   uint64_t price, uint64_t most, uint64_t *winc,
+                   struct err *err)
+{
+    uint64_t others;
+    int fd = take_lock(d, err), rc;
+
+    if (fd < 0)
+        return -1;
+    rc = sum_others(d, &others, err);
+    if (rc == 0 && others > most) {
+        *winc = others;
+        rc = 1;
+    } else if (rc == 0) {
+        rc = ledger_ask(d->path, id, price, most - others, winc, err);
+        *winc = *winc > UINT64_MAX - others ? UINT64_MAX : *winc + others;
+    }
+    close(fd);
+    return rc;
+}
+
+int ledger_day_paid(struct ledger_day *d, const unsigned char id[32],
+                    uint64_t winc, struct err *err)
+{
+    int fd = take_lock(d, err), rc;
+
+    if (fd < 0)
+        return -1;
+    rc = ledger_paid(d->path, id, winc, err);
+    close(fd);
+    return rc;
+}
