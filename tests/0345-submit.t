@@ -109,6 +109,28 @@ request=$(awk '$1 == 7 && $2 == 0 { print $3 }' out)
 gives 0 "show an answer" show "$batch" --request "$request"
 has out '^line.7$' "its line"
 has out '^seed.[0-9]*$' "its seed"
+# answers with an escape and, the second, a control of C1
+for s in 0 71; do
+    printf '%s%s%s\n' '{"custom_id":"'$s'","method":"POST","url":"/v1/' \
+        'completions","body":{"prompt":"3 + 4 =","seed":'$s',"temperature"' \
+        ':100,"max_tokens":60,"top_p":1}}'
+done >hot.jsonl
+gives 0 "two that a terminal would obey" run hot.jsonl -m nano -o hot.out \
+    --spool hot --ranks 1
+has hot.out 'u001b' "one has an escape"
+c1=$(printf '\302[\200-\237]')
+LC_ALL=C grep -q "$c1" hot.out && r=0 || r=1
+report $r "the other one a C1 control"
+: >shown
+for id in $(sed 's/.*"request_id":"\([^"]*\)".*/\1/' hot.out); do
+    gives 0 "they are shown" show "$(echo hot/done/*/part-0000.h5)" \
+        --spool hot --request "$id"
+    cat out >>shown
+done
+control=$(printf '[\001-\010\013-\037\177]')
+! LC_ALL=C grep -q -e "$control" -e "$c1" shown && r=0 || r=1
+report $r "without any of it"
+
 gives 1 "of a request that is not there" show "$batch" \
     --request AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 gives 1 "of what is no id" show "$batch" --request 7

@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/remote_fs.h"
+#include "base/plain.h"
 #include "base/utf8.h"
 #include "tests/tap.h"
 
@@ -492,6 +493,45 @@ static void test_base64(void)
     ok(base64url_id(back, text) == -1, "padding");
 }
 
+/* What becomes of a text in all four ways. */
+static void plain(const char *what, const char *text, const char *want)
+{
+    size_t n = strlen(text), n_read;
+    char *copy = xstrdup(text), read[128];
+    FILE *f = tmpfile();
+    struct buf b;
+
+    buf_init(&b, 1000);
+    plain_put(&b, text, n);
+    plain_write(f, text, n);
+    rewind(f);
+    n_read = fread(read, 1, sizeof(read), f);
+    plain_string(copy);
+    ok(strcmp(copy, want) == 0 && b.len == strlen(want) &&
+       memcmp(b.data, want, b.len) == 0 && n_read == b.len &&
+       memcmp(read, want, n_read) == 0, "plain text: %s", what);
+    buf_clear(&b);
+    fclose(f);
+    free(copy);
+}
+
+static void test_plain(void)
+{
+    char nul[] = { 'a', '\0', 'b' };
+
+    plain("words stay", "k\u00f6nnte \u4e2d \U0001f600 \u200d~",
+          "k\u00f6nnte \u4e2d \U0001f600 \u200d~");
+    plain("C0 and DEL", "a\x1b[31m\r\t\n\x7f", "a?[31m????");
+    plain("C1", "a\xc2\x9b" "1m\xc2\x80\xc2\x9f\xc2\xa0", "a?1m??\xc2\xa0");
+    plain("C1 as a byte", "a\x9b" "1m\xc2", "a?1m?");
+    plain("ill-formed", "\xe4\xb8" "a\xff\xc0\x80", "?a???");
+    plain("directions", "\u202eabc\u2069\u200f\u061c", "?abc???");
+    plain("lines", "a\u2028" "b\u2029", "a?b?");
+    plain("tags", "a\U000e0041\ufeff\ufff9", "a???");
+    ok(plain_text(nul, 3) == 3 && memcmp(nul, "a?b", 3) == 0 &&
+       plain_text(nul, 0) == 0, "plain text: a NUL");
+}
+
 /* Magic numbers as linux/magic.h has them. */
 static void test_remote_fs(void)
 {
@@ -519,6 +559,7 @@ int main(void)
     test_file_full(dir);
     test_file_dirs(dir);
     test_base64();
+    test_plain();
     test_remote_fs();
     rmdir(dir);
     return done();

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "base/utf8.h"
 
 #define TEXT_SIZE sizeof(((struct err *)0)->text)
@@ -22,14 +23,9 @@ static void tidy(char text[TEXT_SIZE])
 {
     size_t n = strlen(text);
 
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        if (c < 0x20 || c == 0x7f)
-            text[i] = '?';
-    }
     if (n == TEXT_SIZE - 1)
         text[n - utf8_pending(text, n)] = '\0';
+    plain_string(text);
 }
 
 /* Add to what stands in text. */

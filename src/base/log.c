@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/plain.h"
 
 #define LINE_SIZE 1024
 
@@ -48,10 +49,7 @@ static void put(enum log_level level, const char *fmt, va_list ap)
     snprintf(line, LINE_SIZE, "%s: %s: ", log_program, level_names[level]);
     n = strlen(line);
     vsnprintf(line + n, LINE_SIZE - n, fmt, ap);
-    n = strlen(line);
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = '?';
+    n = plain_text(line, strlen(line));
     line[n++] = '\n';
     fwrite(line, 1, n, stderr);
 }

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/plain.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "relay/push.h"
@@ -32,11 +33,8 @@ struct clean {
 /* A path in a line of output, which tabs and line feeds would break. */
 static void print_path(const char *path)
 {
-    for (; path && *path; path++) {
-        unsigned char c = (unsigned char)*path;
-
-        putchar(c < 0x20 || c == 0x7f ? '?' : c);
-    }
+    if (path)
+        plain_write(stdout, path, strlen(path));
     putchar('\n');
 }
 

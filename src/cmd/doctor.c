@@ -15,14 +15,21 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/plain.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 
+#define TEXT_MAX 4096
+
+/* What others answered may be in it. */
 static void line(const char *status, const char *what, const char *fmt,
                  va_list ap)
 {
-    printf("%s\t%s\t", status, what);
-    vprintf(fmt, ap);
+    char text[TEXT_MAX];
+
+    vsnprintf(text, sizeof(text), fmt, ap);
+    plain_string(text);
+    printf("%s\t%s\t%s", status, what, text);
 }
 
 void doctor_ok(struct doctor *d, const char *what, const char *fmt, ...)

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/plain.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/queue_model.h"
@@ -222,8 +223,12 @@ static int print_answer(struct talk *t, const char *action, const char *name,
     for (size_t i = 0; !name && i < out->n_tags; i++) {
         const struct ao_tag *g = &out->tag[i];
 
-        if (queue_is_count(g->name))
-            printf("%s\t%s\n", g->name, g->value);
+        if (!queue_is_count(g->name))
+            continue;
+        plain_write(stdout, g->name, strlen(g->name));
+        putchar('\t');
+        plain_write(stdout, g->value, strlen(g->value));
+        putchar('\n');
     }
     rc = name ? queue_print_lines(name, out->data, err) : 0;
     ao_result_clear(&r);

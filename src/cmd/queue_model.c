@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plain.h"
 #include "base/settings.h"
 #include "engine/model.h"
 #include "engine/models.h"
@@ -97,11 +98,16 @@ bool queue_is_count(const char *name)
 static void put_value(struct buf *out, const struct json *v)
 {
     const char *text = json_string(v);
+    struct buf json;
 
-    if (text)
-        buf_puts(out, *text ? text : "-");
-    else
-        json_put(out, v);
+    if (text) {
+        plain_put(out, *text ? text : "-", *text ? strlen(text) : 1);
+        return;
+    }
+    buf_init(&json, LINES_MAX);
+    json_put(&json, v);
+    plain_put(out, json.data, json.len);
+    buf_clear(&json);
 }
 
 static int print_line(const char *name, const char *line, size_t n,
@@ -120,10 +126,6 @@ static int print_line(const char *name, const char *line, size_t n,
         put_value(&out, v);
     }
     rc = buf_check(&out, "a line of the queue's answer", err);
-    /* what others chose must not write to a terminal as it likes */
-    for (size_t i = 0; i < out.len; i++)
-        if ((unsigned char)out.data[i] < 32 && out.data[i] != '\t')
-            out.data[i] = '?';
     if (rc == 0)
         puts(out.data);
     buf_clear(&out);

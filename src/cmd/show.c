@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/plain.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/part.h"
@@ -58,11 +59,7 @@ static void print_path(const char *key, const char *path)
     if (!path)
         return;
     printf("%s\t", key);
-    for (; *path; path++) {
-        unsigned char c = (unsigned char)*path;
-
-        putchar(c < 0x20 || c == 0x7f ? '?' : c);
-    }
+    plain_write(stdout, path, strlen(path));
     putchar('\n');
 }
 
@@ -126,8 +123,7 @@ static void print_answer(const struct checkpoint_row *row,
     show_tokens("prompt", r->prompt, r->n_prompt);
     show_tokens("tokens", r->output, r->n_output);
     printf("text\t%zu bytes\n", r->text_size);
-    fwrite(r->text, 1, r->text_size, stdout);
-    putchar('\n');
+    show_text((const char *)r->text, r->text_size);
 }
 
 static void print_row(const struct checkpoint_row *row,
@@ -233,9 +229,10 @@ static void show_why(const char *batch_path)
     struct buf text;
 
     buf_init(&text, WHY_MAX);
-    if (file_exists(path) && file_read(&text, path, &unused) == 0 && text.len)
-        printf("why\t%.*s%s", (int)text.len, text.data,
-               text.data[text.len - 1] == '\n' ? "" : "\n");
+    if (file_exists(path) && file_read(&text, path, &unused) == 0 && text.len) {
+        printf("why\t");
+        show_text(text.data, text.len);
+    }
     buf_clear(&text);
     free(path);
 }

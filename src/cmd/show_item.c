@@ -16,32 +16,12 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/plain.h"
 #include "base/utf8.h"
 #include "verify/lookup.h"
 #include "verify/published.h"
 
 #define TEXT_MAX 65536 /* bytes of an unknown item that are printed */
-
-/* What people signed may have bytes that a terminal or a line of ours would
- * be changed by. */
-static void print_bytes(const char *s, size_t n)
-{
-    size_t at = 0;
-
-    while (at < n) {
-        int len = utf8_next(s + at, n - at, NULL);
-        unsigned char c = (unsigned char)s[at];
-
-        if (len <= 0 || c < 0x20 || c == 0x7f || (c == 0xc2 &&
-            (unsigned char)s[at + 1] < 0xa0)) {
-            putchar('?');
-            len = len < 0 ? -len : len ? len : 1;
-        } else {
-            fwrite(s + at, 1, (size_t)len, stdout);
-        }
-        at += (size_t)len;
-    }
-}
 
 void show_text(const char *s, size_t n)
 {
@@ -49,7 +29,7 @@ void show_text(const char *s, size_t n)
         const char *end = memchr(s + i, '\n', n - i);
 
         len = end ? (size_t)(end - (s + i)) : n - i;
-        print_bytes(s + i, len);
+        plain_write(stdout, s + i, len);
         putchar('\n');
     }
 }
@@ -65,9 +45,9 @@ static void show_head(const struct claims_item *it)
         show_id("target", h->target);
     for (size_t i = 0; i < h->n_tags; i++) {
         printf("tag\t");
-        print_bytes(h->tag[i].name, h->tag[i].n_name);
+        plain_write(stdout, h->tag[i].name, h->tag[i].n_name);
         putchar('\t');
-        print_bytes(h->tag[i].value, h->tag[i].n_value);
+        plain_write(stdout, h->tag[i].value, h->tag[i].n_value);
         putchar('\n');
     }
     printf("data\t%zu bytes\n", it->n);

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/plain.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/owners.h"
@@ -115,11 +116,8 @@ static void row_clear(struct row *r)
 /* Control bytes of a path would break the line. */
 static void put_path(struct buf *out, const char *path)
 {
-    for (; path && *path; path++) {
-        unsigned char c = (unsigned char)*path;
-
-        buf_putc(out, c < 0x20 || c == 0x7f ? '?' : c);
-    }
+    if (path)
+        plain_put(out, path, strlen(path));
 }
 
 static void put_line(struct buf *out, const struct row *r)

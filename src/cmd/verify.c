@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/plain.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/part.h"
@@ -31,13 +32,15 @@ static void print_claim(void *self, const struct check_claim *c)
 {
     struct verify *v = self;
 
+    char *line = c->open ? xasprintf("%s: %s, not checked: %s", c->file,
+                                     c->what, c->detail)
+                         : xasprintf("%s: %s, against %s: %s", c->file,
+                                     c->what, c->against, c->detail);
+
     progress_clear(&v->progress);
-    if (c->open)
-        printf("open\t%s: %s, not checked: %s\n", c->file, c->what,
-               c->detail);
-    else
-        printf("%s\t%s: %s, against %s: %s\n", c->holds ? "ok" : "WRONG",
-               c->file, c->what, c->against, c->detail);
+    plain_string(line);
+    printf("%s\t%s\n", c->open ? "open" : c->holds ? "ok" : "WRONG", line);
+    free(line);
     fflush(stdout);
 }
 
