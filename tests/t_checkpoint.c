@@ -1,7 +1,7 @@
 /*
  * src/store/checkpoint: parts of hand-made rows of every kind go in and come
  * out, in order and out of it; the same bytes twice; heads and rows that do
- * not fit; files that are cut or changed in a byte.
+ * not fit; files that are cut, changed in a byte, or replaced while read.
  *
  *     t_checkpoint write PATH N    a part of N rows, for other programs
  *     t_checkpoint read PATH       every row of it; exit 1 and why not
@@ -14,12 +14,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "store/checkpoint.h"
+#include "store/part_file.h"
 #include "tests/checkpoint_util.h"
 #include "tests/tap.h"
 
@@ -236,6 +238,70 @@ static void test_paths(void)
        checkpoint_library());
 }
 
+/* ---- one descriptor ------------------------------------------------------*/
+
+/* A file that is hashed under a name and parsed after another took the name. */
+static void test_swap(void)
+{
+    unsigned char root[32], sha[32], other[32];
+    struct part_file *f = NULL, *g = NULL;
+    struct checkpoint *c = NULL;
+    struct err err = ERR_INIT;
+
+    make_part(at("part.h5"), 3, true, root, &err);
+    make_part(at("other.h5"), 5, true, NULL, &err);
+    ok(part_file_open(&f, at("part.h5"), &err) == 0 &&
+           part_file_hash(f, sha, &err) == 0 &&
+           rename(at("other.h5"), at("part.h5")) == 0,
+       "another file takes the name of one that was hashed %s", err.text);
+    ok(checkpoint_open_file(&c, f, &err) == 0 &&
+           checkpoint_head(c)->n_rows == 3 &&
+           same(checkpoint_head(c)->part_root, 32, root, 32) &&
+           row_is(c, 2, &err),
+       "the one that was hashed is parsed %s", err.text);
+    ok(part_file_hash(f, other, &err) == 0 && same(sha, 32, other, 32),
+       "and read");
+    ok(part_file_open(&g, at("part.h5"), &err) == 0 &&
+           part_file_hash(g, other, &err) == 0 && !same(sha, 32, other, 32),
+       "the other has another SHA-256");
+    checkpoint_close(c);
+    part_file_close(g);
+    part_file_close(f);
+}
+
+/* The file itself is written to while it is read. */
+static void test_changes(void)
+{
+    static const struct timespec tick = { 0, 30 * 1000000 };
+    struct part_file *f = NULL;
+    struct err err = ERR_INIT;
+    unsigned char sha[32];
+    int fd = open(at("part.h5"), O_WRONLY);
+    size_t size;
+
+    ok(part_file_open(&f, at("part.h5"), &err) == 0 &&
+           part_file_unchanged(f, &err) == 0, "an open file is unchanged");
+    size = (size_t)part_file_size(f);
+    nanosleep(&tick, NULL); /* a tick of the file system's clock */
+    if (fd < 0 || pwrite(fd, "x", 1, 5000) != 1)
+        abort();
+    ok(part_file_unchanged(f, &err) == -1 && err.code == ERR_RETRY,
+       "a byte is written: %s", err.text);
+    if (ftruncate(fd, 4000))
+        abort();
+    ok(part_file_hash(f, sha, &err) == -1 && err.code == ERR_RETRY,
+       "it is cut: %s", err.text);
+    ok(part_file_read(f, sha, 32, size - 32, &err) == -1 &&
+           err.code == ERR_INPUT, "a row that is gone: %s", err.text);
+    close(fd);
+    part_file_close(f);
+    unlink(at("part.h5"));
+    mkfifo(at("part.h5"), 0600);
+    ok(part_file_open(&f, at("part.h5"), &err) == -1 &&
+           err.code == ERR_INPUT, "a FIFO: %s", err.text);
+    unlink(at("part.h5"));
+}
+
 /* ---- files that were changed ---------------------------------------------*/
 
 static void test_lengths(void)
@@ -414,6 +480,8 @@ int main(int argc, char **argv)
     test_heads();
     test_bad_rows();
     test_paths();
+    test_swap();
+    test_changes();
     test_lengths();
     test_flips();
     test_columns();

@@ -16,6 +16,7 @@
 struct buf;
 struct err;
 struct checkpoint;
+struct part_file;
 
 /* What the file says of itself, and how much of everything its rows hold
  * together: known before the first byte is written. */
@@ -62,6 +63,11 @@ int checkpoint_write(const char *path, const struct checkpoint_head *head,
  * ascending; names that are not known are passed over. Nothing is hashed. */
 int checkpoint_open(struct checkpoint **out, const char *path,
                     struct err *err);
+
+/* The same, through the descriptor of a file that was opened before, to be
+ * hashed or for several readers.  Borrowed until checkpoint_close. */
+int checkpoint_open_file(struct checkpoint **out, const struct part_file *f,
+                         struct err *err);
 const struct checkpoint_head *checkpoint_head(const struct checkpoint *c);
 
 /* Row i (below n_rows), borrowed until the next call; `last` is NULL if the

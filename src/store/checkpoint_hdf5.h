@@ -15,8 +15,8 @@
 #include "store/checkpoint.h"
 
 struct job_record;
+struct part_file;
 struct result_record;
-struct stat;
 
 #define LAYOUT_FORMAT "apus-checkpoint"
 #define LAYOUT_VERSION 1
@@ -80,6 +80,10 @@ int64_t layout_text_type(size_t n);
 /* Properties of access of every file of ours, to be closed by H5Pclose. */
 int64_t layout_access(void);
 
+/* The same for reading an open file by its descriptor, which stays the
+ * caller's: the name for H5Fopen is "/" and its number. */
+int64_t layout_read_access(void);
+
 /* The counts of a head; those that it does not tell are COUNT_UNKNOWN. */
 void layout_counts(uint64_t count[N_COUNTS], const struct checkpoint_head *h);
 
@@ -110,12 +114,11 @@ struct layout_place {
 };
 
 /* Ask HDF5 for the attributes of a file, the counts and the places, which are
- * zeros before.  `st` is of the file whose start was looked at.  ERR_INPUT
- * unless all of them are as they must be (Files from others, 4); what stands
- * in the datasets is not read. */
-int layout_walk(const char *path, const struct stat *st,
-                struct checkpoint_head *h, uint64_t count[N_COUNTS],
-                struct layout_place place[N_SETS], struct err *err);
+ * zeros before.  ERR_INPUT unless all of them are as they must be (Files from
+ * others, 4); what stands in the datasets is not read. */
+int layout_walk(const struct part_file *f, struct checkpoint_head *h,
+                uint64_t count[N_COUNTS], struct layout_place place[N_SETS],
+                struct err *err);
 
 /* ERR_INPUT: the file is no part, because `what`; a dataset `what`. */
 int layout_none(const char *path, const char *what, struct err *err);

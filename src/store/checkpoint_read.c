@@ -7,12 +7,8 @@
 
 #include "store/checkpoint.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -22,6 +18,7 @@
 #include "proof/merkle.h"
 #include "proof/result_record.h"
 #include "store/checkpoint_hdf5.h"
+#include "store/part_file.h"
 
 #define MAX_VIEW ((uint64_t)1 << 32) /* bytes of one row in one dataset */
 #define WINDOW ((uint64_t)64 << 10)  /* read ahead where rows are ragged */
@@ -34,9 +31,9 @@ struct window {
 };
 
 struct checkpoint {
-    char *path;
-    int fd;
-    uint64_t size;
+    struct part_file *own;        /* to be closed, or NULL */
+    const struct part_file *file;
+    const char *path;             /* of it */
     struct checkpoint_head head;
     uint64_t count[N_COUNTS];
     struct layout_place place[N_SETS];
@@ -45,28 +42,6 @@ struct checkpoint {
 };
 
 /* ---- bytes ---------------------------------------------------------------*/
-
-static int read_at(const struct checkpoint *c, void *data, size_t n,
-                   uint64_t at, struct err *err)
-{
-    unsigned char *p = data;
-
-    while (n > 0) {
-        ssize_t got = pread(c->fd, p, n, (off_t)at);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return layout_fail(err, ERR_RETRY, "read", c->path);
-        if (got == 0)
-            return err_set(err, ERR_INPUT, "\"%s\" has become shorter",
-                           c->path);
-        p += got;
-        n -= (size_t)got;
-        at += (uint64_t)got;
-    }
-    return 0;
-}
 
 static int make_room(struct checkpoint *c, struct window *w, uint64_t n,
                      struct err *err)
@@ -113,7 +88,8 @@ static int view(struct checkpoint *c, enum layout_set i, uint64_t row,
         if (make_room(c, w, want, err))
             return -1;
         w->from = w->to = 0;
-        if (read_at(c, w->data, (size_t)want, s->offset + at, err))
+        if (part_file_read(c->file, w->data, (size_t)want, s->offset + at,
+                           err))
             return -1;
         w->from = at;
         w->to = at + want;
@@ -130,33 +106,22 @@ static int view(struct checkpoint *c, enum layout_set i, uint64_t row,
 static int look_at_start(struct checkpoint *c, struct err *err)
 {
     static const unsigned char begin[11] = "\211HDF\r\n\032\n\2\10\10";
+    uint64_t size = part_file_size(c->file);
     unsigned char head[48];
 
-    if (c->size < sizeof head)
+    if (size < sizeof head)
         return layout_none(c->path, "it is too short", err);
-    if (read_at(c, head, sizeof head, 0, err))
+    if (part_file_read(c->file, head, sizeof head, 0, err))
         return -1;
     if (memcmp(head, begin, sizeof begin) != 0 || get_u64(head + 12) != 0)
         return layout_none(c->path, "it does not begin as one", err);
-    if (get_u64(head + 28) != c->size)
+    if (get_u64(head + 28) != size)
         return err_set(err, ERR_INPUT,
                        "\"%s\" has %ju bytes and should have"
                        " %ju",
-                       c->path, (uintmax_t)c->size,
+                       c->path, (uintmax_t)size,
                        (uintmax_t)get_u64(head + 28));
     return 0;
-}
-
-static int open_file(struct checkpoint *c, const char *path, struct stat *st,
-                     struct err *err)
-{
-    c->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (c->fd < 0 || fstat(c->fd, st))
-        return layout_fail(err, ERR_RETRY, "open", path);
-    if (!S_ISREG(st->st_mode))
-        return err_set(err, ERR_INPUT, "\"%s\" is no file", path);
-    c->size = (uint64_t)st->st_size;
-    return look_at_start(c, err);
 }
 
 /* From 0, never back, and ending where what they count ends. */
@@ -214,31 +179,49 @@ static void take_counts(struct checkpoint *c)
     h->with_last = c->place[SET_LAST].there;
 }
 
-int checkpoint_open(struct checkpoint **out, const char *path, struct err *err)
+/* What stands in the file, after where. */
+static int look_at_rows(struct checkpoint *c, struct err *err)
 {
-    struct checkpoint *c;
-    struct stat st;
-
-    if (layout_init(err))
-        return -1;
-    c = xcalloc(1, sizeof *c);
-    c->path = xstrdup(path);
-    c->fd = -1;
-    if (open_file(c, path, &st, err) ||
-        layout_walk(path, &st, &c->head, c->count, c->place, err))
-        goto close;
     take_counts(c);
     for (int i = 0; i < N_SETS; i++)
         if (c->place[i].there && layout_table[i].ends != COUNT_NONE &&
             look_at_offsets(c, i, err))
-            goto close;
-    if (look_at_order(c, err))
-        goto close;
+            return -1;
+    return look_at_order(c, err);
+}
+
+int checkpoint_open_file(struct checkpoint **out, const struct part_file *f,
+                         struct err *err)
+{
+    struct checkpoint *c;
+
+    if (layout_init(err))
+        return -1;
+    c = xcalloc(1, sizeof *c);
+    c->file = f;
+    c->path = part_file_path(f);
+    if (look_at_start(c, err) ||
+        layout_walk(f, &c->head, c->count, c->place, err) ||
+        look_at_rows(c, err)) {
+        checkpoint_close(c);
+        return -1;
+    }
     *out = c;
     return 0;
-close:
-    checkpoint_close(c);
-    return -1;
+}
+
+int checkpoint_open(struct checkpoint **out, const char *path, struct err *err)
+{
+    struct part_file *f;
+
+    if (part_file_open(&f, path, err))
+        return -1;
+    if (checkpoint_open_file(out, f, err)) {
+        part_file_close(f);
+        return -1;
+    }
+    (*out)->own = f;
+    return 0;
 }
 
 const struct checkpoint_head *checkpoint_head(const struct checkpoint *c)
@@ -250,11 +233,9 @@ void checkpoint_close(struct checkpoint *c)
 {
     if (!c)
         return;
-    if (c->fd >= 0)
-        close(c->fd);
+    part_file_close(c->own);
     for (int i = 0; i < N_SETS; i++)
         free(c->window[i].data);
-    free(c->path);
     free(c);
 }
 

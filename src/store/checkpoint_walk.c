@@ -7,13 +7,14 @@
 
 #include "store/checkpoint_hdf5.h"
 
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <hdf5.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "store/part_file.h"
 
 #define MAX_OBJECTS 64
 #define MAX_TEXT 32 /* of an attribute */
@@ -311,29 +312,18 @@ static int look_at_sets(struct walk *w, struct err *err)
     return rc;
 }
 
-static bool is_same_file(hid_t file, const struct stat *st)
+static int ask(struct walk *w, int fd, struct err *err)
 {
-    void *handle = NULL;
-    struct stat its;
-
-    return H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) >= 0 &&
-           fstat(*(int *)handle, &its) == 0 && its.st_dev == st->st_dev &&
-           its.st_ino == st->st_ino;
-}
-
-static int ask(struct walk *w, const struct stat *st, struct err *err)
-{
-    hid_t fapl = layout_access();
+    hid_t fapl = layout_read_access();
+    char name[16];
 
     if (fapl < 0)
         return err_set(err, ERR_FATAL, "HDF5 makes no properties");
-    w->file = H5Fopen(w->path, H5F_ACC_RDONLY, fapl);
+    snprintf(name, sizeof name, "/%d", fd);
+    w->file = H5Fopen(name, H5F_ACC_RDONLY, fapl);
     H5Pclose(fapl);
     if (w->file < 0)
         return layout_none(w->path, "HDF5 cannot read it", err);
-    if (!is_same_file(w->file, st))
-        return err_set(err, ERR_RETRY, "\"%s\" was replaced while it was read",
-                       w->path);
     for (int i = 0; i < N_TYPES; i++)
         if ((w->type[i] = layout_type(i)) < 0)
             return err_set(err, ERR_FATAL, "HDF5 makes no types");
@@ -349,25 +339,25 @@ static int ask(struct walk *w, const struct stat *st, struct err *err)
     return look_at_sets(w, err);
 }
 
-int layout_walk(const char *path, const struct stat *st,
-                struct checkpoint_head *h, uint64_t count[N_COUNTS],
-                struct layout_place place[N_SETS], struct err *err)
+int layout_walk(const struct part_file *f, struct checkpoint_head *h,
+                uint64_t count[N_COUNTS], struct layout_place place[N_SETS],
+                struct err *err)
 {
     struct walk w = {
-        .path = path, .size = (uint64_t)st->st_size, .head = h,
+        .path = part_file_path(f), .size = part_file_size(f), .head = h,
         .count = count, .place = place, .file = NO_ID, .top = NO_ID
     };
     int rc;
 
     for (int i = 0; i < N_TYPES; i++)
         w.type[i] = NO_ID;
-    rc = ask(&w, st, err);
+    rc = ask(&w, part_file_descriptor(f), err);
     for (int i = 0; i < N_TYPES; i++)
         if (w.type[i] >= 0)
             H5Tclose(w.type[i]);
     if (w.top >= 0)
         H5Gclose(w.top);
     if (w.file >= 0 && H5Fclose(w.file) < 0 && rc == 0)
-        rc = layout_none(path, "HDF5 cannot close it", err);
+        rc = layout_none(w.path, "HDF5 cannot close it", err);
     return rc;
 }
