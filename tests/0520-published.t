@@ -219,6 +219,26 @@ gives 0 "named" verify far.h5 --key "$node" --statement items/statement
 gives 3 "another key" verify far.h5 --key "$other" --statement items/statement
 gives 0 "computed again" verify far.h5 --key "$node" --recompute 1
 gives 2 "a statement without a key" verify far.h5 --statement items/statement
+
+# The name stands for another file from the moment the first one was closed.
+cat >swap.py <<'PY'
+import ctypes, os, subprocess, sys, threading
+libc = ctypes.CDLL(None)
+fd = libc.inotify_init()
+libc.inotify_add_watch(fd, b"swapped.h5", 0x10)  # IN_CLOSE_NOWRITE
+def swap():
+    os.read(fd, 4096)
+    os.rename("none.h5", "swapped.h5")
+threading.Thread(target=swap, daemon=True).start()
+sys.exit(subprocess.call(sys.argv[1:]))
+PY
+cp far.h5 swapped.h5
+echo "not a part" >none.h5
+r=0
+$python swap.py "$apus" verify swapped.h5 --key "$node" \
+    --statement items/statement >out 2>err || r=$?
+report $r "a file that is replaced while it is read: the one that was hashed"
+
 b=$(od -An -tu1 -j 3000 -N 1 far.h5)
 # shellcheck disable=SC2059
 printf "\\$(printf '%03o' $((b ^ 1)))" |

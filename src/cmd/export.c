@@ -17,6 +17,7 @@
 #include "cmd/cmd.h"
 #include "cmd/part.h"
 #include "store/export.h"
+#include "store/part_file.h"
 #include "store/seal.h"
 #include "store/spool.h"
 
@@ -34,6 +35,20 @@ static int put_stdout(void *self, const char *line, size_t n,
     return 0;
 }
 
+static int export_file(const char *path, const struct spool *spool,
+                       bool trust, export_fn *put, void *self,
+                       struct export_counts *n, struct err *err)
+{
+    struct part_file *f;
+    int rc;
+
+    if (part_open(&f, spool, path, trust, err))
+        return -1;
+    rc = export_part(f, put, self, n, err);
+    part_file_close(f);
+    return rc;
+}
+
 static int export_any(const char *what, const struct settings *s, bool trust,
                       export_fn *put, void *self, struct export_counts *n,
                       struct err *err)
@@ -43,12 +58,11 @@ static int export_any(const char *what, const struct settings *s, bool trust,
     int rc = -1;
 
     if (part_is_file(what) && trust)
-        return export_part(what, put, self, n, err);
+        return export_file(what, NULL, trust, put, self, n, err);
     if (spool_open(&spool, settings_text(s, "spool"), err))
         return -1;
     if (part_is_file(what))
-        rc = part_may_open(spool, what, trust, err) ||
-             export_part(what, put, self, n, err) ? -1 : 0;
+        rc = export_file(what, spool, trust, put, self, n, err);
     else if (spool_find(spool, what, &b, err) == 0)
         rc = export_batch(b.path, put, self, n, err);
     batch_clear(&b);

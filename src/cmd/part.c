@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "store/part_file.h"
 #include "store/seal.h"
 #include "store/spool.h"
 
@@ -65,8 +66,8 @@ static int part_number(size_t *part, const char *name)
 }
 
 /* Its batch says that it is this file. */
-static int check_sum(const struct batch *b, size_t part, const char *path,
-                     struct err *err)
+static int check_sum(const struct batch *b, size_t part,
+                     const struct part_file *f, struct err *err)
 {
     struct seal_info info;
     int rc;
@@ -74,24 +75,23 @@ static int check_sum(const struct batch *b, size_t part, const char *path,
     if (seal_info_read(&info, b->path, err))
         return -1;
     if (part >= info.n_parts)
-        rc = foreign(path, err);
+        rc = foreign(part_file_path(f), err);
     else
-        rc = seal_file_check(&info.part[part], path, err);
+        rc = seal_file_check(&info.part[part], f, err);
     seal_info_clear(&info);
     return rc;
 }
 
-int part_may_open(const struct spool *s, const char *path, bool trust,
-                  struct err *err)
+static int may_open(const struct spool *s, const struct part_file *f,
+                    struct err *err)
 {
+    const char *path = part_file_path(f);
     char real[PATH_MAX], *slash;
     struct err unused = ERR_INIT;
     struct batch b = { .path = NULL };
     size_t part;
     int rc;
 
-    if (trust)
-        return 0;
     if (!realpath(path, real))
         return err_errno(err, ERR_INPUT, "cannot open \"%s\"", path);
     slash = strrchr(real, '/');
@@ -100,7 +100,22 @@ int part_may_open(const struct spool *s, const char *path, bool trust,
     *slash = '\0';
     if (spool_find(s, real, &b, &unused))
         return foreign(path, err);
-    rc = check_sum(&b, part, path, err);
+    rc = check_sum(&b, part, f, err);
     batch_clear(&b);
     return rc;
+}
+
+int part_open(struct part_file **out, const struct spool *s,
+              const char *path, bool trust, struct err *err)
+{
+    struct part_file *f;
+
+    if (part_file_open(&f, path, err))
+        return -1;
+    if (!trust && may_open(s, f, err)) {
+        part_file_close(f);
+        return -1;
+    }
+    *out = f;
+    return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 struct err;
+struct part_file;
 struct spool;
 
 /* Whether this names a file and no batch: it ends with ".h5". */
@@ -18,9 +19,9 @@ bool part_is_file(const char *what);
  * item on Arweave.  The spool is not made for that. */
 bool part_is_item(const char *what, const char *spool_dir);
 
-/* 0 if the file is what the checkpoint.json beside it in this spool names, by
- * its SHA-256, or `trust` is set; -1 with ERR_INPUT. */
-int part_may_open(const struct spool *s, const char *path, bool trust,
-                  struct err *err);
+/* Open a file which is what the checkpoint.json beside it in this spool names,
+ * by its SHA-256; any file if `trust` is set.  -1 with ERR_INPUT. */
+int part_open(struct part_file **out, const struct spool *s,
+              const char *path, bool trust, struct err *err);
 
 #endif

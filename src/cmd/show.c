@@ -29,6 +29,7 @@
 #include "relay/push.h"
 #include "relay/push_items.h"
 #include "store/checkpoint.h"
+#include "store/part_file.h"
 #include "store/resume.h"
 #include "store/seal.h"
 #include "store/spool.h"
@@ -160,13 +161,14 @@ static int show_rows(struct show *s, struct checkpoint *c, struct err *err)
     return 0;
 }
 
-static int show_part(struct show *s, const char *path, struct err *err)
+static int show_part(struct show *s, const struct part_file *f,
+                     struct err *err)
 {
     const struct checkpoint_head *h;
     struct checkpoint *c;
     int rc;
 
-    if (checkpoint_open(&c, path, err))
+    if (checkpoint_open_file(&c, f, err))
         return -1;
     h = checkpoint_head(c);
     if (!s->request) {
@@ -180,6 +182,19 @@ static int show_part(struct show *s, const char *path, struct err *err)
     }
     rc = show_rows(s, c, err);
     checkpoint_close(c);
+    return rc ? rc : part_file_unchanged(f, err);
+}
+
+static int show_file(struct show *s, const struct spool *spool,
+                     const char *path, bool trust, struct err *err)
+{
+    struct part_file *f;
+    int rc;
+
+    if (part_open(&f, spool, path, trust, err))
+        return -1;
+    rc = show_part(s, f, err);
+    part_file_close(f);
     return rc;
 }
 
@@ -309,7 +324,7 @@ static int show_in_parts(struct show *s, const struct batch *b,
     for (size_t k = 0; rc == 0 && !s->found && k < i.n_parts; k++) {
         char *path = seal_part_path(b->path, k, "h5");
 
-        rc = show_part(s, path, err);
+        rc = show_file(s, NULL, path, true, err);
         free(path);
     }
     seal_info_clear(&i);
@@ -344,8 +359,7 @@ static int do_show(struct show *s, struct err *err)
     if (spool_open(&spool, dir, err))
         return -1;
     if (part_is_file(s->what)) {
-        rc = part_may_open(spool, s->what, s->trust, err) ||
-             show_part(s, s->what, err) ? -1 : 0;
+        rc = show_file(s, spool, s->what, s->trust, err);
     } else {
         rc = spool_find(spool, s->what, &b, err);
         if (rc == 0)

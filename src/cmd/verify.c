@@ -25,6 +25,7 @@
 #include "engine/model.h"
 #include "engine/models.h"
 #include "kernels/kernels.h"
+#include "store/part_file.h"
 #include "store/spool.h"
 #include "verify/replay.h"
 
@@ -127,32 +128,36 @@ int verify_open_model(struct verify *v, const unsigned char want[32],
 
 /* ---- the two kinds ------------------------------------------------------- */
 
-static int check_file(struct verify *v, const unsigned char model[32],
-                      struct err *err)
+static int check_file(struct verify *v, const struct part_file *f,
+                      const unsigned char model[32], struct err *err)
 {
     if ((v->o.recompute || v->o.trace) && verify_open_model(v, model, err))
         return -1;
-    return check_part(v->what, &v->o, err);
+    return check_part(f, &v->o, err);
 }
 
 static int verify_part(struct verify *v, const struct spool *s,
                        struct err *err)
 {
     unsigned char model[32] = { 0 }, batch[32];
+    struct part_file *f;
+    int rc = 0;
 
-    if (part_may_open(s, v->what, v->trust, err))
+    if (part_open(&f, s, v->what, v->trust, err))
         return -1;
-    if ((v->o.recompute || v->o.trace) &&
-        check_part_ids(model, batch, v->what, err))
-        return -1;
-    return check_file(v, model, err);
+    if (v->o.recompute || v->o.trace)
+        rc = check_part_ids(model, batch, f, err);
+    if (rc == 0)
+        rc = check_file(v, f, model, err);
+    part_file_close(f);
+    return rc;
 }
 
-/* A file of a stranger: opened only after its statement was found. */
-static int verify_foreign(struct verify *v, struct err *err)
+static int check_signed(struct verify *v, const struct part_file *f,
+                        struct err *err)
 {
     unsigned char model[32], batch[32], want[32];
-    int rc = verify_signed_part(v, want, err);
+    int rc = verify_signed_part(v, f, want, err);
     struct check_claim c = {
         .file = v->what, .what = "its batch", .against = "the statement",
         .detail = "the same",
@@ -160,14 +165,27 @@ static int verify_foreign(struct verify *v, struct err *err)
 
     if (rc)
         return rc;
-    if (check_part_ids(model, batch, v->what, err))
+    if (check_part_ids(model, batch, f, err))
         return -1;
     c.holds = memcmp(batch, want, 32) == 0;
     if (!c.holds)
         c.detail = "another batch";
     print_claim(v, &c);
-    rc = check_file(v, model, err);
+    rc = check_file(v, f, model, err);
     return rc < 0 ? -1 : rc || !c.holds;
+}
+
+/* A file of a stranger: parsed only after its statement was found. */
+static int verify_foreign(struct verify *v, struct err *err)
+{
+    struct part_file *f;
+    int rc;
+
+    if (part_file_open(&f, v->what, err))
+        return -1;
+    rc = check_signed(v, f, err);
+    part_file_close(f);
+    return rc;
 }
 
 static int verify_batch(struct verify *v, const struct spool *s,

@@ -11,6 +11,7 @@
 #include "verify/prompt.h"
 
 struct err;
+struct part_file;
 struct settings;
 
 struct verify {
@@ -36,7 +37,7 @@ int verify_item(struct verify *v, struct err *err);
 
 /* Whether a part is one of the files of a statement which the key of --key
  * signed: 0, and its batch's id in `batch`; 1 if not, which was told. */
-int verify_signed_part(struct verify *v, unsigned char batch[32],
-                       struct err *err);
+int verify_signed_part(struct verify *v, const struct part_file *f,
+                       unsigned char batch[32], struct err *err);
 
 #endif

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/settings.h"
-#include "store/seal.h"
+#include "store/part_file.h"
 #include "verify/claims.h"
 #include "verify/lookup.h"
 #include "verify/replay.h"
@@ -291,7 +291,7 @@ out:
 
 /* ---- a part of a checkpoint ---------------------------------------------- */
 
-struct part_file {
+struct sought {
     struct look *l;
     uint64_t size;
     unsigned char sha256[32], batch[32];
@@ -302,7 +302,7 @@ static int try_part(void *self, const struct lookup_item *i,
                     const struct published_statement *s, struct err *err)
 {
     struct published_statement again;
-    struct part_file *f = self;
+    struct sought *f = self;
     char id[ID_TEXT], against[ID_TEXT + 40], sha[ID_TEXT];
 
     (void)err;
@@ -320,7 +320,7 @@ static int try_part(void *self, const struct lookup_item *i,
 }
 
 /* The statement that was named: 1 if it has the file. */
-static int try_named(struct part_file *f, struct err *err)
+static int try_named(struct sought *f, struct err *err)
 {
     struct published_statement s;
     struct lookup_item i;
@@ -340,16 +340,16 @@ static int try_named(struct part_file *f, struct err *err)
     return rc;
 }
 
-int verify_signed_part(struct verify *v, unsigned char batch[32],
-                       struct err *err)
+int verify_signed_part(struct verify *v, const struct part_file *part,
+                       unsigned char batch[32], struct err *err)
 {
-    struct part_file f = { .size = 0 };
+    struct sought f = { .size = part_file_size(part) };
     struct look l;
     int rc;
 
     look_init(&l, v);
     f.l = &l;
-    rc = seal_file_hash(f.sha256, &f.size, v->what, err);
+    rc = part_file_hash(part, f.sha256, err);
     if (rc == 0 && v->statement)
         rc = try_named(&f, err);
     else if (rc == 0)

@@ -15,6 +15,7 @@
 #include "proof/merkle.h"
 #include "proof/merkle_tree.h"
 #include "proof/result_record.h"
+#include "store/part_file.h"
 
 struct results {
     char *batch_path;
@@ -74,6 +75,23 @@ static int find_row(struct results *r, struct err *err)
             return -1;
     }
     return 1;
+}
+
+/* The root of the result records in a part. */
+static int part_root(unsigned char root[32], struct checkpoint *c,
+                     struct err *err)
+{
+    const unsigned char *bytes;
+    struct merkle part;
+
+    merkle_init(&part);
+    for (uint64_t i = 0; i < checkpoint_head(c)->n_rows; i++) {
+        if (checkpoint_result(c, i, &bytes, err))
+            return -1;
+        merkle_leaf(&part, bytes, RESULT_RECORD_SIZE);
+    }
+    merkle_root(&part, root);
+    return 0;
 }
 
 /* ---- the tree ------------------------------------------------------------ */
@@ -196,6 +214,31 @@ const unsigned char *results_root(const struct results *r)
     return r->root;
 }
 
+/* Whether the bytes that have the file's SHA-256 have its root too: those of
+ * make_tree may have been read from another file of that name. */
+static int check_file(const struct seal_file *want, const char *path,
+                      struct err *err)
+{
+    struct checkpoint *c = NULL;
+    struct part_file *f;
+    unsigned char root[32];
+    int rc = -1;
+
+    if (part_file_open(&f, path, err))
+        return -1;
+    if (seal_file_check(want, f, err) || checkpoint_open_file(&c, f, err) ||
+        part_root(root, c, err))
+        goto out;
+    rc = part_file_unchanged(f, err);
+    if (rc == 0 && memcmp(root, want->root, 32) != 0)
+        rc = err_set(err, ERR_INPUT, "\"%s\" has another root than"
+                     " checkpoint.json names", path);
+out:
+    checkpoint_close(c);
+    part_file_close(f);
+    return rc;
+}
+
 int results_check_files(const struct results *r, struct err *err)
 {
     int rc = 0;
@@ -203,7 +246,7 @@ int results_check_files(const struct results *r, struct err *err)
     for (size_t i = 0; rc == 0 && i < r->seal.n_parts; i++) {
         char *path = seal_part_path(r->batch_path, i, "h5");
 
-        rc = seal_file_check(&r->seal.part[i], path, err);
+        rc = check_file(&r->seal.part[i], path, err);
         free(path);
     }
     return rc;

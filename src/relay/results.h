@@ -38,7 +38,8 @@ const struct seal_info *results_seal(const struct results *r);
 size_t results_count(const struct results *r);
 const unsigned char *results_root(const struct results *r);
 
-/* ERR_INPUT unless every part has the size and SHA-256 of checkpoint.json. */
+/* ERR_INPUT unless every part has the size, the SHA-256 and the root of
+ * checkpoint.json. */
 int results_check_files(const struct results *r, struct err *err);
 
 /* The next row, its commitments checked: 1, 0 at the end, -1. */

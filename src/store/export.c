@@ -21,6 +21,7 @@
 #include "store/answer.h"
 #include "store/checkpoint.h"
 #include "store/lines.h"
+#include "store/part_file.h"
 #include "store/request.h"
 #include "store/seal.h"
 #include "store/spool.h"
@@ -339,14 +340,14 @@ out:
     return rc;
 }
 
-int export_part(const char *path, export_fn *put, void *self,
+int export_part(const struct part_file *f, export_fn *put, void *self,
                 struct export_counts *n, struct err *err)
 {
     struct export x;
     int rc = -1;
 
     export_init(&x, put, self, n);
-    if (checkpoint_open(&x.file, path, err))
+    if (checkpoint_open_file(&x.file, f, err))
         goto out;
     base64url(x.model_id, checkpoint_head(x.file)->model, 32);
     for (;;) {
@@ -357,6 +358,8 @@ int export_part(const char *path, export_fn *put, void *self,
         if (rc || (rc = put_request(&x, NULL, err)))
             break;
     }
+    if (rc == 0)
+        rc = part_file_unchanged(f, err);
 out:
     export_clear(&x);
     return rc;

@@ -10,6 +10,7 @@
 
 struct buf;
 struct err;
+struct part_file;
 
 /* Takes the next line with its newline. */
 typedef int export_fn(void *self, const char *line, size_t n,
@@ -27,7 +28,7 @@ int export_batch(const char *batch_path, export_fn *put, void *self,
 /* One part by itself, its answers; what only the requests would tell
  * (custom_id, whether it was a chat, the model's name) is taken as null, a
  * completion and the model's id. */
-int export_part(const char *path, export_fn *put, void *self,
+int export_part(const struct part_file *f, export_fn *put, void *self,
                 struct export_counts *n, struct err *err);
 
 #endif

@@ -16,6 +16,7 @@
 struct buf;
 struct err;
 struct batch_info;
+struct part_file;
 struct survey;
 
 struct seal_options {
@@ -77,12 +78,8 @@ int seal_info_read(struct seal_info *i, const char *batch_path,
                    struct err *err);
 void seal_info_clear(struct seal_info *i);
 
-/* Size and SHA-256 of a file. */
-int seal_file_hash(unsigned char sha256[32], uint64_t *size,
-                   const char *path, struct err *err);
-
 /* ERR_INPUT unless the file has this size and SHA-256. */
-int seal_file_check(const struct seal_file *f, const char *path,
+int seal_file_check(const struct seal_file *want, const struct part_file *f,
                     struct err *err);
 
 /* refused.jsonl line by line, in the order of the requests: 1 and *line with

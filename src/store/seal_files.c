@@ -9,7 +9,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +21,9 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "proof/digest.h"
 #include "store/checkpoint.h"
 #include "store/lines.h"
+#include "store/part_file.h"
 #include "store/spool_internal.h"
 #include "store/survey.h"
 #include "store/worklog.h"
@@ -162,83 +161,63 @@ int refused_next(struct refused *f, uint32_t *line, struct reason *why,
 
 /* ---- checkpoint.json ---------------------------------------------------- */
 
-int seal_file_hash(unsigned char sha256[32], uint64_t *size,
-                   const char *path, struct err *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    struct digest *d;
-    char *chunk;
-    ssize_t n = 1;
-
-    if (fd < 0)
-        return err_errno(err, ERR_INPUT, "cannot open \"%s\"", path);
-    d = digest_new();
-    chunk = xmalloc(CHUNK);
-    *size = 0;
-    while (n != 0) {
-        n = read(fd, chunk, CHUNK);
-        if (n < 0 && errno != EINTR)
-            break;
-        if (n > 0) {
-            digest_put(d, chunk, (size_t)n);
-            *size += (uint64_t)n;
-        }
-    }
-    if (n < 0)
-        err_errno(err, ERR_RETRY, "cannot read \"%s\"", path);
-    digest_end(d, sha256);
-    free(chunk);
-    close(fd);
-    return n < 0 ? -1 : 0;
-}
-
-int seal_file_check(const struct seal_file *f, const char *path,
+int seal_file_check(const struct seal_file *want, const struct part_file *f,
                     struct err *err)
 {
+    const char *path = part_file_path(f);
     unsigned char sha256[32];
-    uint64_t size = 0;
 
-    if (seal_file_hash(sha256, &size, path, err))
-        return -1;
-    if (size != f->size)
+    if (part_file_size(f) != want->size)
         return err_set(err, ERR_INPUT, "\"%s\" has %" PRIu64 " bytes and was"
-                       " sealed with %" PRIu64, path, size, f->size);
-    if (memcmp(sha256, f->sha256, 32) != 0)
+                       " sealed with %" PRIu64, path, part_file_size(f),
+                       want->size);
+    if (part_file_hash(f, sha256, err))
+        return -1;
+    if (memcmp(sha256, want->sha256, 32) != 0)
         return err_set(err, ERR_INPUT, "\"%s\" is not the file that was"
                        " sealed: its SHA-256 differs", path);
     return 0;
 }
 
-static int put_part(struct buf *out, const struct seal *s, size_t part,
-                    struct err *err)
+/* What checkpoint.json says of a part. */
+static int put_file(struct buf *out, const struct seal *s, size_t part,
+                    const struct part_file *f, struct err *err)
 {
-    char *path = seal_part_path(s->batch_path, part, "h5");
     char sha[ID_TEXT], root[ID_TEXT];
     const struct checkpoint_head *h;
     unsigned char sha256[32];
     struct checkpoint *c;
-    uint64_t size = 0;
-    int rc = -1;
+    int rc = 0;
 
-    if (seal_file_hash(sha256, &size, path, err) ||
-        checkpoint_open(&c, path, err))
-        goto out;
+    if (part_file_hash(f, sha256, err) || checkpoint_open_file(&c, f, err))
+        return -1;
     h = checkpoint_head(c);
     base64url(sha, sha256, 32);
     base64url(root, h->part_root, 32);
     buf_printf(out, "%s{\"first\":%" PRIu64 ",\"count\":%" PRIu64
                ",\"size\":\"%" PRIu64 "\",\"sha256\":\"%s\",\"root\":\"%s\"}",
-               part ? ",\n" : "\n", h->first, h->count, size, sha, root);
-    rc = 0;
+               part ? ",\n" : "\n", h->first, h->count, part_file_size(f),
+               sha, root);
     if (memcmp(h->batch, s->info->id, 32) != 0 ||
         h->first != s->part[part].first || h->count != s->part[part].count ||
         h->n_rows != s->part[part].n_rows ||
         h->with_last != s->o.with_last)
         rc = err_set(err, ERR_INPUT, "\"%s\" is a part of another batch, or"
                      " was cut or filled in another way: remove it and seal"
-                     " again", path);
+                     " again", part_file_path(f));
     checkpoint_close(c);
-out:
+    return rc ? rc : part_file_unchanged(f, err);
+}
+
+static int put_part(struct buf *out, const struct seal *s, size_t part,
+                    struct err *err)
+{
+    char *path = seal_part_path(s->batch_path, part, "h5");
+    struct part_file *f = NULL;
+    int rc = part_file_open(&f, path, err) ||
+             put_file(out, s, part, f, err) ? -1 : 0;
+
+    part_file_close(f);
     free(path);
     return rc;
 }

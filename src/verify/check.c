@@ -24,6 +24,7 @@
 #include "proof/trace.h"
 #include "store/checkpoint.h"
 #include "store/lines.h"
+#include "store/part_file.h"
 #include "store/record.h"
 #include "store/request.h"
 #include "store/seal.h"
@@ -536,13 +537,14 @@ static int check_opened(struct check *c, const char *path, struct err *err)
 }
 
 /* A file that cannot be opened as what it is to be is a claim that fails. */
-int check_file(struct check *c, const char *path, struct err *err)
+int check_file(struct check *c, const struct part_file *f, struct err *err)
 {
+    const char *path = part_file_path(f);
     int rc;
 
     c->file = check_name(path);
-    if (checkpoint_open(&c->part, path, err)) {
-        if (err->code != ERR_INPUT || !file_exists(path))
+    if (checkpoint_open_file(&c->part, f, err)) {
+        if (err->code != ERR_INPUT)
             return -1;
         snprintf(c->wrong, sizeof(c->wrong), "%.390s", err->text);
         check_report(c, "the file", "the layout of a checkpoint", "");
@@ -552,7 +554,7 @@ int check_file(struct check *c, const char *path, struct err *err)
     rc = check_opened(c, path, err);
     checkpoint_close(c->part);
     c->part = NULL;
-    return rc;
+    return rc ? rc : part_file_unchanged(f, err);
 }
 
 int check_result(const struct check *c, int rc, struct err *err)
@@ -573,11 +575,11 @@ void check_plan(struct check *c, uint64_t n_rows)
 }
 
 int check_part_ids(unsigned char model[32], unsigned char batch[32],
-                   const char *path, struct err *err)
+                   const struct part_file *f, struct err *err)
 {
     struct checkpoint *p;
 
-    if (checkpoint_open(&p, path, err))
+    if (checkpoint_open_file(&p, f, err))
         return -1;
     memcpy(model, checkpoint_head(p)->model, 32);
     memcpy(batch, checkpoint_head(p)->batch, 32);
@@ -585,7 +587,7 @@ int check_part_ids(unsigned char model[32], unsigned char batch[32],
     return 0;
 }
 
-int check_part(const char *path, const struct check_options *o,
+int check_part(const struct part_file *f, const struct check_options *o,
                struct err *err)
 {
     struct check c = { .o = o };
@@ -593,7 +595,7 @@ int check_part(const char *path, const struct check_options *o,
 
     if (check_replay(&c, err))
         return -1;
-    rc = check_file(&c, path, err);
+    rc = check_file(&c, f, err);
     replay_free(c.replay);
     return check_result(&c, rc, err);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct err;
+struct part_file;
 struct prompt_model;
 struct replay_step;
 struct x1_kernels;
@@ -45,7 +46,7 @@ struct check_options {
 
 /* A part by itself.  1 if a claim does not hold, 0 if all do, -1 if it could
  * not be read or computed. */
-int check_part(const char *path, const struct check_options *o,
+int check_part(const struct part_file *f, const struct check_options *o,
                struct err *err);
 
 /* A sealed batch: its files, each part, that every request has an answer or a
@@ -55,6 +56,6 @@ int check_batch(const char *batch_path, const struct check_options *o,
 
 /* The model that the answers of a part were computed with, and its batch. */
 int check_part_ids(unsigned char model[32], unsigned char batch[32],
-                   const char *path, struct err *err);
+                   const struct part_file *f, struct err *err);
 
 #endif

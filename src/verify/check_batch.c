@@ -21,6 +21,7 @@
 #include "proof/statement.h"
 #include "store/checkpoint.h"
 #include "store/lines.h"
+#include "store/part_file.h"
 #include "store/request.h"
 #include "store/seal.h"
 #include "store/spool.h"
@@ -132,14 +133,25 @@ static void check_id(struct check *c, const char *batch_path)
 static int check_part_file(struct check *c, const char *path, struct err *err)
 {
     struct err why = ERR_INIT;
+    struct part_file *f;
+    int rc = 0;
 
+    if (part_file_open(&f, path, err))
+        return -1;
     c->file = check_name(path);
     if (!c->sealed)
         snprintf(c->wrong, sizeof(c->wrong), "it names no such part");
-    else if (seal_file_check(c->sealed, path, &why))
+    else if (seal_file_check(c->sealed, f, &why) && why.code == ERR_INPUT)
         snprintf(c->wrong, sizeof(c->wrong), "%.390s", why.text);
-    check_report(c, "its size and SHA-256", "checkpoint.json", "the same");
-    return check_file(c, path, err);
+    else if (why.code)
+        rc = err_set(err, why.code, "%s", why.text);
+    if (rc == 0)
+        check_report(c, "its size and SHA-256", "checkpoint.json",
+                     "the same");
+    if (rc == 0)
+        rc = check_file(c, f, err);
+    part_file_close(f);
+    return rc;
 }
 
 /* Every part that is here or that checkpoint.json names. */

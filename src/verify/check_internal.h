@@ -79,7 +79,7 @@ int check_replay(struct check *c, struct err *err);
 void check_plan(struct check *c, uint64_t n_rows);
 
 /* One part; what does not hold is a claim, -1 is what stops the check. */
-int check_file(struct check *c, const char *path, struct err *err);
+int check_file(struct check *c, const struct part_file *f, struct err *err);
 
 /* What check_part and check_batch return. */
 int check_result(const struct check *c, int rc, struct err *err);
