@@ -75,8 +75,10 @@ static int check_use(struct verify *v, struct err *err)
 {
     if (!v->what == !v->item_file)
         return err_set(err, ERR_INPUT, "apus verify: %s", v->what
-                       ? "--item FILE is instead of BATCH, FILE.h5 or ID"
-                       : "BATCH, FILE.h5, ID or --item FILE expected");
+                       ? "--item FILE is instead of BATCH, FILE.h5, OUT.jsonl"
+                         " or ID"
+                       : "BATCH, FILE.h5, OUT.jsonl, ID or --item FILE"
+                         " expected");
     if (v->key_text && base64url_id(v->key, v->key_text))
         return err_set(err, ERR_INPUT, "apus verify: --key \"%s\": an address"
                        " expected, 43 characters", v->key_text);
@@ -105,7 +107,8 @@ int verify_open_model(struct verify *v, const unsigned char want[32],
     char id[ID_TEXT], why[256];
     struct model *m;
 
-    base64url(id, want, 32);
+    if (want)
+        base64url(id, want, 32);
     x1_thread_init();
     v->o.kernels = x1_find(kernel);
     if (!v->o.kernels)
@@ -119,7 +122,7 @@ int verify_open_model(struct verify *v, const unsigned char want[32],
         return err_prefix(err, "to compute again");
     if (prompt_model_init(&v->model, m, err))
         return -1;
-    if (memcmp(m->id, want, 32) != 0)
+    if (want && memcmp(m->id, want, 32) != 0)
         return err_set(err, ERR_INPUT, "\"%s\" is not the model of these"
                        " answers, which is %s", v->model_name, id);
     v->o.model = &v->model;
@@ -208,6 +211,29 @@ static int verify_batch(struct verify *v, const struct spool *s,
     return rc;
 }
 
+/* An option that this kind of thing has no use for is no check of it. */
+static int check_kind(struct verify *v, const char *kind, bool output,
+                      struct err *err)
+{
+    const char *name = NULL;
+
+    if (v->all)
+        name = "--all";
+    else if (v->key_text && !part_is_file(v->what))
+        name = "--key";
+    else if (v->statement && !part_is_file(v->what))
+        name = "--statement";
+    else if (v->requests && !output)
+        name = "--requests";
+    else if (v->trace && output)
+        name = "--trace";
+    if (!name)
+        return 0;
+    v->misused = true;
+    return err_set(err, ERR_INPUT, "apus verify: %s is not for %s", name,
+                   kind);
+}
+
 static int do_verify(struct verify *v, struct err *err)
 {
     const char *dir = settings_text(v->settings, "spool");
@@ -216,6 +242,12 @@ static int do_verify(struct verify *v, struct err *err)
 
     if (v->item_file || part_is_item(v->what, dir))
         return verify_item(v, err);
+    if (verify_is_output(v->what))
+        return check_kind(v, "an output file", true, err)
+                   ? -1 : verify_output(v, err);
+    if (check_kind(v, part_is_file(v->what) ? "a part" : "a batch", false,
+                   err))
+        return -1;
     if (part_is_file(v->what) && v->key_text)
         return verify_foreign(v, err);
     if (part_is_file(v->what) && v->trust)
@@ -239,6 +271,10 @@ static int verify_and_tell(struct verify *v)
     }
     rc = do_verify(v, &err);
     progress_clear(&v->progress);
+    if (rc < 0 && v->misused) {
+        log_err(&err);
+        return CMD_MISUSED;
+    }
     if (rc < 0)
         return cmd_fail(&err);
     if (rc > 0)
@@ -264,6 +300,8 @@ int cmd_verify(struct settings *s, int argc, char **argv)
           " gateway names it", &v.statement, NULL },
         { 0, "all", NULL, "of a statement: every answer of its batch, from"
           " Arweave", NULL, &v.all },
+        { 0, "requests", "FILE", "of an output file: the requests that it"
+          " answers", &v.requests, NULL },
         { 0, "item", "FILE", "a raw item in a file instead of an id",
           &v.item_file, NULL },
         { 0, "trust", NULL, "open a file that was not made in this spool",
@@ -272,14 +310,16 @@ int cmd_verify(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus verify",
-        .synopsis = "[BATCH|FILE.h5|ID] [-k ADDRESS] [--statement ID|FILE]"
-                    " [--all] [--recompute N|all] [--trace ID] [-m MODEL]"
-                    " [--item FILE] [--trust]",
+        .synopsis = "[BATCH|FILE.h5|OUT.jsonl|ID] [-k ADDRESS]"
+                    " [--statement ID|FILE] [--all] [--recompute N|all]"
+                    " [--trace ID] [--requests FILE] [-m MODEL] [--item FILE]"
+                    " [--trust]",
         .about = "Check every hash of a batch or of one part of a checkpoint,"
                  " or of what lies on\nArweave: a result or a statement, and"
                  " compute answers again.  A FILE.h5 from\nelsewhere is opened"
-                 " if a statement that --key signed names it.  One line a"
-                 " claim;\nexit status 0 if all hold, 3 if one does not.",
+                 " if a statement that --key signed names it.  Of an output"
+                 "\nfile OUT.jsonl every line is computed again.  One line a"
+                 " claim; exit status 0\nif all hold, 3 if one does not.",
         .opts = opts, .min_args = 0, .max_args = 1,
     };
     size_t n_args;

@@ -18,8 +18,9 @@ struct verify {
     struct settings *settings;
     const char *what;      /* a batch, a file or an id; NULL with --item */
     const char *recompute, *trace, *model_name;
-    const char *key_text, *statement, *item_file;
+    const char *key_text, *statement, *item_file, *requests;
     bool trust, all;
+    bool misused;          /* with an option that is not for it */
     unsigned char key[32]; /* of --key */
     struct check_options o;
     struct prompt_model model;
@@ -27,8 +28,8 @@ struct verify {
     bool begun;
 };
 
-/* Open the model of the answers, and find the kernel, into v->model and v->o;
- * they stay. */
+/* Open the model of the answers (NULL: the one that -m names), and find the
+ * kernel, into v->model and v->o; they stay. */
 int verify_open_model(struct verify *v, const unsigned char want[32],
                       struct err *err);
 
@@ -39,5 +40,11 @@ int verify_item(struct verify *v, struct err *err);
  * signed: 0, and its batch's id in `batch`; 1 if not, which was told. */
 int verify_signed_part(struct verify *v, const struct part_file *f,
                        unsigned char batch[32], struct err *err);
+
+/* Whether this names an output file: a file, and no part of a checkpoint. */
+bool verify_is_output(const char *what);
+
+/* The lines of an output file, computed again. */
+int verify_output(struct verify *v, struct err *err);
 
 #endif

@@ -303,7 +303,7 @@ static int check_rows(struct check *c, struct err *err)
 /* ---- computing again ----------------------------------------------------- */
 
 /* So many of the rows to come are drawn, each as likely as the other. */
-static bool draw(struct check *c)
+bool check_draw(struct check *c)
 {
     uint64_t r = 0;
 
@@ -374,7 +374,7 @@ static int compute(struct check *c, const struct checkpoint_row *row,
 static bool is_wanted(struct check *c, const struct result_record *res)
 {
     if (!c->o->trace)
-        return draw(c);
+        return check_draw(c);
     if (memcmp(c->o->trace_id, res->request, 32) != 0)
         return false;
     c->traced = true;

@@ -54,6 +54,25 @@ int check_part(const struct part_file *f, const struct check_options *o,
 int check_batch(const char *batch_path, const struct check_options *o,
                 struct err *err);
 
+/* An output file of `apus run` or `apus export` against the file of requests:
+ * each line (o->recompute of them) is made anew, with o->model, and compared.
+ * Without a model only lines that need none. */
+int check_output(const char *path, const char *requests,
+                 const struct check_options *o, struct err *err);
+
+/* What an output file says of itself: the id of its first request, and its
+ * model.  A file without any is none, or all of it are errors. */
+struct check_output_head {
+    bool has_request, has_model;
+    unsigned char request[32], model[32];
+};
+int check_output_head(struct check_output_head *h, const char *path,
+                      struct err *err);
+
+/* Whether a file of requests has one with this id: 1, 0, or -1. */
+int check_requests_have(const char *requests, const unsigned char id[32],
+                        struct err *err);
+
 /* The model that the answers of a part were computed with, and its batch. */
 int check_part_ids(unsigned char model[32], unsigned char batch[32],
                    const struct part_file *f, struct err *err);

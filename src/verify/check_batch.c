@@ -222,8 +222,7 @@ struct refusals {
     uint64_t n, n_open;       /* reasons, and those that nothing here tells */
 };
 
-/* As refused.jsonl has it: cut, scrubbed, cut. */
-static void written(struct reason *r, const char *code, const char *message)
+void check_reason(struct reason *r, const char *code, const char *message)
 {
     struct buf b;
 
@@ -253,7 +252,7 @@ static int judge(struct check *c, struct refusals *f, uint32_t line,
     request_clear(&r);
     if (rc && e.code != ERR_INPUT)
         return err_set(err, e.code, "%s", e.text);
-    written(&want, "invalid_request", e.text);
+    check_reason(&want, "invalid_request", e.text);
     if (rc)
         *wrong = strcmp(why->code, want.code) == 0 &&
                          strcmp(why->message, want.message) == 0
@@ -266,9 +265,9 @@ static int judge(struct check *c, struct refusals *f, uint32_t line,
     return 0;
 }
 
-static int check_reason(struct check *c, struct refusals *f, uint32_t line,
-                        bool ordered, const struct reason *why,
-                        struct err *err)
+static int check_refusal(struct check *c, struct refusals *f, uint32_t line,
+                         bool ordered, const struct reason *why,
+                         struct err *err)
 {
     const char *wrong = NULL;
     bool open = false;
@@ -300,7 +299,7 @@ static int read_reasons(struct check *c, struct refusals *f, struct err *err)
     int rc;
 
     while ((rc = refused_next(f->file, &line, &reason, &why)) == 1) {
-        if (check_reason(c, f, line, f->n == 0 || line > before, &reason,
+        if (check_refusal(c, f, line, f->n == 0 || line > before, &reason,
                          err))
             return -1;
         before = line;

@@ -10,6 +10,7 @@ struct batch_info;
 struct checkpoint;
 struct checkpoint_head;
 struct lines;
+struct reason;
 struct replay;
 struct seal_file;
 
@@ -77,6 +78,12 @@ int check_replay(struct check *c, struct err *err);
 
 /* Draw from so many answers. */
 void check_plan(struct check *c, uint64_t n_rows);
+
+/* Whether the next of these is drawn. */
+bool check_draw(struct check *c);
+
+/* A reason as it is read from refused.jsonl: cut, scrubbed, cut. */
+void check_reason(struct reason *r, const char *code, const char *message);
 
 /* One part; what does not hold is a claim, -1 is what stops the check. */
 int check_file(struct check *c, const struct part_file *f, struct err *err);

@@ -1,0 +1,608 @@
+/*
+ * The claims of an output file: each line is the one that its request gives,
+ * computed again.  Such a file has no hashes; what it is compared with is
+ * made anew, from the request to the last byte.
+ */
+#include <config.h>
+
+#include "verify/check_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "kernels/kernels.h"
+#include "proof/digest.h"
+#include "store/answer.h"
+#include "store/lines.h"
+#include "store/request.h"
+#include "store/resume.h"
+#include "verify/output.h"
+#include "verify/prompt.h"
+#include "verify/recompute.h"
+
+#define OUT_MAX ((size_t)1 << 30)
+
+/* ---- the requests, by id ------------------------------------------------- */
+
+struct asked_line {
+    unsigned char id[32];
+    unsigned char sha256[32]; /* of the line, which is read again */
+    uint64_t at;
+    uint32_t line, n;         /* from 0; bytes */
+    bool answered;
+};
+
+struct asked_file {
+    struct asked_line *line; /* sorted by id */
+    size_t n;
+    int fd;
+    const char *path;        /* borrowed */
+};
+
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(a, b, 32); /* the id is first */
+}
+
+static int by_line(const void *a, const void *b)
+{
+    const struct asked_line *x = a, *y = b;
+
+    return x->line < y->line ? -1 : x->line > y->line;
+}
+
+static struct asked_line *asked_find(const struct asked_file *f,
+                                     const unsigned char id[32])
+{
+    return f->n ? bsearch(id, f->line, f->n, sizeof(*f->line), by_id) : NULL;
+}
+
+static void asked_close(struct asked_file *f)
+{
+    if (f->fd >= 0)
+        close(f->fd);
+    free(f->line);
+}
+
+/* The id of a line from AO is its custom_id; without one it has none. */
+static void custom_id(unsigned char id[32], const char *text, size_t n)
+{
+    struct err unused = ERR_INIT;
+    struct request r;
+
+    memset(id, 0, 32);
+    request_parse(&r, text, n, &unused);
+    if (r.custom_id)
+        base64url_id(id, r.custom_id);
+    request_clear(&r);
+}
+
+static int read_lines(struct asked_file *f, struct lines *in, bool from_ao,
+                      struct err *err)
+{
+    const char *text;
+    size_t n;
+
+    for (size_t i = 0;; i++) {
+        struct asked_line *l = &f->line[i];
+
+        if (lines_next(in, &text, &n, err))
+            return -1;
+        if (!text)
+            return 0;
+        *l = (struct asked_line){ .at = lines_offset(in), .line = (uint32_t)i,
+                                  .n = (uint32_t)n };
+        digest(l->sha256, text, n);
+        if (from_ao)
+            custom_id(l->id, text, n);
+        else
+            lines_id(in, l->id);
+    }
+}
+
+/* Lines whose ids come from the file's hash, or are their custom_id. */
+static int asked_open(struct asked_file *f, const char *path, bool from_ao,
+                      struct err *err)
+{
+    struct lines *in = NULL;
+    void *line;
+    int rc = -1;
+
+    *f = (struct asked_file){ .fd = -1, .path = path };
+    if (lines_open(&in, path, err))
+        return -1;
+    if (lines_count(in) > UINT32_MAX) {
+        err_set(err, ERR_INPUT, "\"%s\" has 2^32 lines or more", path);
+        goto out;
+    }
+    f->n = (size_t)lines_count(in);
+    if (mem_big(&line, f->n, sizeof(*f->line), "a list of requests", err))
+        goto out;
+    f->line = line;
+    if (read_lines(f, in, from_ao, err))
+        goto out;
+    if (f->n > 1)
+        qsort(f->line, f->n, sizeof(*f->line), by_id);
+    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    rc = f->fd < 0 ? err_errno(err, ERR_RETRY, "cannot open \"%s\"", path)
+                   : 0;
+out:
+    if (rc)
+        asked_close(f);
+    lines_close(in);
+    return rc;
+}
+
+/* The text of a line, the caller frees it. */
+static int asked_text(char **out, const struct asked_file *f,
+                      const struct asked_line *l, struct err *err)
+{
+    char *text = xmalloc((size_t)l->n + 1);
+    unsigned char sha256[32];
+    size_t got = 0;
+    ssize_t n = 1;
+
+    while (got < l->n && n != 0) {
+        n = pread(f->fd, text + got, l->n - got, (off_t)(l->at + got));
+        if (n < 0 && errno != EINTR)
+            break;
+        got += n > 0 ? (size_t)n : 0;
+    }
+    digest(sha256, text, got);
+    if (got == l->n && memcmp(sha256, l->sha256, 32) == 0) {
+        *out = text;
+        return 0;
+    }
+    free(text);
+    return err_set(err, ERR_RETRY, "\"%s\" was changed while it was read, run"
+                   " it again", f->path);
+}
+
+/* ---- a line -------------------------------------------------------------- */
+
+struct outputs {
+    struct check c;
+    struct asked_file asked;
+    bool of_part;        /* apus export of a part: it knows no request */
+    struct recompute *recompute; /* NULL: there is no model */
+    struct recomputed choice[REQUEST_MAX_CHOICES];
+    struct buf want;     /* the line as it should be */
+    uint64_t n, n_open;  /* lines, and those that nothing here tells */
+    uint32_t at;         /* the line that is looked at, from 0 */
+};
+
+/* Name the line as wrong. */
+__attribute__((format(printf, 3, 4)))
+static void wrong(struct outputs *o, const char *against, const char *fmt, ...)
+{
+    char what[40], text[400];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    snprintf(what, sizeof(what), "line %" PRIu64, (uint64_t)o->at + 1);
+    check_name_wrong(&o->c, what, against, text);
+}
+
+/* Compare the line with o->want. */
+static int compare(struct outputs *o, const struct output_line *got,
+                   const char *against, struct err *err)
+{
+    char where[200];
+    int rc;
+
+    if (buf_check(&o->want, "an answer", err))
+        return -1;
+    rc = output_line_compare(got, o->want.data, o->want.len, where,
+                             sizeof(where), err);
+    if (rc > 0)
+        wrong(o, against, "%s is another", *where ? where : "it");
+    return rc < 0 ? -1 : 0;
+}
+
+/* A choice that is no answer makes an error of the line. */
+static bool put_failed(struct outputs *o, const struct output_line *got,
+                       const char *name, const struct prompt *p, size_t n)
+{
+    struct reason why;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct result_record *end = &o->choice[i].end;
+
+        if (end->finish < RESULT_RANGE)
+            continue;
+        answer_reason(why.code, sizeof(why.code), why.message,
+                      sizeof(why.message), end, p->ids.n);
+        answer_put_error(&o->want, got->request, name, why.code, why.message);
+        return true;
+    }
+    return false;
+}
+
+/* The whole line from what was computed. */
+static void put_line(struct outputs *o, const struct output_line *got,
+                     const struct request *r, const struct prompt *p)
+{
+    const char *model = o->c.o->model->id;
+    struct answer_choice choice[REQUEST_MAX_CHOICES];
+    struct answer_line a = {
+        .id = got->request,
+        .custom_id = o->of_part ? NULL : r->custom_id,
+        .chat = !o->of_part && r->chat,
+        .model = !o->of_part && r->model ? r->model : model,
+        .model_id = model,
+        .prompt_tokens = p->ids.n,
+        .choice = choice,
+        .n_choices = p->n_choices,
+    };
+
+    if (put_failed(o, got, a.custom_id, p, p->n_choices))
+        return;
+    for (size_t i = 0; i < p->n_choices; i++) {
+        const struct recomputed *c = &o->choice[i];
+
+        choice[i] = (struct answer_choice){
+            .text = c->text.len ? c->text.data : "", .n_text = c->text.len,
+            .token = c->token.len ? (const uint32_t *)(void *)c->token.data
+                                  : NULL,
+            .n_tokens = c->token.len / sizeof(uint32_t),
+            .finish = answer_finish(c->end.finish),
+        };
+    }
+    answer_put(&o->want, &a);
+}
+
+static void number(char out[16], uint32_t n)
+{
+    if (n == UINT32_MAX)
+        snprintf(out, 16, "none");
+    else
+        snprintf(out, 16, "%" PRIu32, n);
+}
+
+/* Every choice of the request: 1 if all came out as the line says. */
+static int compute(struct outputs *o, const struct output_line *got,
+                   const struct prompt *p, struct err *err)
+{
+    char theirs[16], mine[16];
+
+    if (!got->code && got->n_choices != p->n_choices) {
+        wrong(o, "its request", "it has %zu choices, the request asks for %zu",
+              got->n_choices, p->n_choices);
+        return 0;
+    }
+    for (size_t i = 0; i < p->n_choices; i++) {
+        const struct output_choice *said = got->code ? NULL : &got->choice[i];
+        struct recomputed *c = &o->choice[i];
+        struct sequence s = p->first;
+
+        s.sampling.choice = (uint32_t)i;
+        if (recompute_run(o->recompute, &s, said ? said->token : NULL,
+                          said ? said->n_tokens : 0, c, err))
+            return -1;
+        if (!c->differs)
+            continue;
+        number(theirs, c->theirs);
+        number(mine, c->mine);
+        wrong(o, o->c.o->model->id, "choice %zu: token %zu is %s in the file"
+              " and %s computed", i, c->at + 1, theirs, mine);
+        return 0;
+    }
+    return 1;
+}
+
+/* A request that the model takes. */
+static int check_answer(struct outputs *o, const struct output_line *got,
+                        const struct request *r, const struct prompt *p,
+                        struct err *err)
+{
+    int rc = compute(o, got, p, err);
+
+    if (rc <= 0)
+        return rc;
+    put_line(o, got, r, p);
+    return compare(o, got, o->c.o->model->id, err);
+}
+
+/* A reason that cannot be seen here: all but it is as it must be. */
+static int check_open(struct outputs *o, const struct output_line *got,
+                      const struct request *r, struct err *err)
+{
+    o->n_open++;
+    answer_put_error(&o->want, got->request, o->of_part ? NULL : r->custom_id,
+                     got->code, got->message);
+    return compare(o, got, "its request", err);
+}
+
+/* A line and the request that it answers. */
+static int check_pair(struct outputs *o, const struct output_line *got,
+                      const char *text, size_t n, struct err *err)
+{
+    const struct prompt_model *m = o->c.o->model;
+    struct err why = ERR_INIT;
+    struct prompt p;
+    struct request r;
+    int rc = request_parse(&r, text, n, &why);
+    bool made = false;
+
+    if (rc == 0 && m) {
+        rc = prompt_make(&p, m, &r, got->request, &why);
+        made = rc == 0;
+    }
+    if (rc && why.code != ERR_INPUT) {
+        rc = err_set(err, why.code, "%s", why.text);
+    } else if (rc) {
+        struct reason reason;
+
+        check_reason(&reason, "invalid_request", why.text);
+        answer_put_error(&o->want, got->request, r.custom_id, reason.code,
+                         reason.message);
+        rc = compare(o, got, "its request", err);
+    } else if (!got->code && !m) {
+        wrong(o, "its request", "it names no model");
+    } else if (got->code && (!m || strcmp(got->code, "given_up") == 0)) {
+        rc = check_open(o, got, &r, err);
+    } else {
+        rc = check_answer(o, got, &r, &p, err);
+    }
+    if (made)
+        prompt_clear(&p);
+    request_clear(&r);
+    return rc;
+}
+
+static int check_line(struct outputs *o, const char *text, size_t n,
+                      bool drawn, struct err *err)
+{
+    struct err why = ERR_INIT;
+    struct output_line got;
+    struct asked_line *l;
+    char *request;
+    int rc;
+
+    if (output_line_read(&got, text, n, &why)) {
+        wrong(o, "the form of an answer", "%.390s", why.text);
+        return 0;
+    }
+    l = asked_find(&o->asked, got.request);
+    if (!l)
+        wrong(o, "the requests", "none has its id");
+    else if (l->answered)
+        wrong(o, "the requests", "another line answers request %" PRIu64
+              ", too", (uint64_t)l->line + 1);
+    rc = !l || l->answered;
+    if (l)
+        l->answered = true;
+    if (rc || !drawn) {
+        output_line_clear(&got);
+        return 0;
+    }
+    if (o->c.o->progress)
+        o->c.o->progress(o->c.o->self, o->c.computed, o->c.of);
+    rc = asked_text(&request, &o->asked, l, err);
+    if (rc == 0) {
+        buf_reset(&o->want);
+        rc = check_pair(o, &got, request, l->n, err);
+        o->c.computed++;
+        free(request);
+    }
+    output_line_clear(&got);
+    return rc;
+}
+
+static int check_lines(struct outputs *o, struct lines *f, struct err *err)
+{
+    const char *text;
+    size_t n;
+
+    for (o->at = 0; o->n < lines_count(f); o->n++, o->at++)
+        if (lines_next(f, &text, &n, err) ||
+            check_line(o, text ? text : "", text ? n : 0,
+                       check_draw(&o->c), err))
+            return -1;
+    return lines_next(f, &text, &n, err);
+}
+
+/* ---- the file ------------------------------------------------------------ */
+
+/* What can be known from lines that were found among the requests: which ids
+ * they have, and whether the file knows of the requests at all. */
+struct first_look {
+    bool found, has_name;
+};
+
+static int look(struct first_look *l, struct outputs *o, struct lines *f,
+                struct err *err)
+{
+    struct err unused = ERR_INIT;
+    const char *text;
+    size_t n;
+
+    for (;;) {
+        const struct asked_line *line;
+        struct output_line got;
+        struct request r;
+        char *request;
+
+        if (lines_next(f, &text, &n, err))
+            return -1;
+        if (!text)
+            return 0;
+        if (output_line_read(&got, text, n, &unused))
+            continue;
+        line = asked_find(&o->asked, got.request);
+        l->found = line != NULL;
+        l->has_name = got.has_custom_id;
+        output_line_clear(&got);
+        if (!line)
+            return 0;
+        if (asked_text(&request, &o->asked, line, err))
+            return -1;
+        request_parse(&r, request, line->n, &unused);
+        o->of_part = r.custom_id && !l->has_name;
+        n = r.custom_id != NULL;
+        request_clear(&r);
+        free(request);
+        if (n)
+            return 0;
+    }
+}
+
+/* Open the requests by the ids that the file has. */
+static int open_requests(struct outputs *o, const char *path,
+                         const char *requests, struct err *err)
+{
+    struct first_look l = { .found = false };
+    struct lines *f = NULL;
+    int rc = -1;
+
+    for (int ao = 0; ao < 2 && !l.found; ao++) {
+        lines_close(f);
+        f = NULL;
+        asked_close(&o->asked);
+        if (asked_open(&o->asked, requests, ao, err) ||
+            lines_open(&f, path, err) || look(&l, o, f, err))
+            goto out;
+    }
+    rc = 0;
+out:
+    lines_close(f);
+    return rc;
+}
+
+static void report_lines(struct outputs *o)
+{
+    const struct check_options *co = o->c.o;
+    char text[160];
+
+    snprintf(text, sizeof(text), "of %" PRIu64 " lines%s%s", o->n,
+             co->model ? ", kernel " : "",
+             co->model ? co->kernels->name : "");
+    check_report_some(&o->c, "answers computed again",
+                      co->model ? co->model->id : "the requests",
+                      o->c.computed, text);
+    snprintf(text, sizeof(text), "%" PRIu64 " lines", o->n - o->c.computed);
+    if (o->c.computed < o->n && !o->c.failed)
+        check_report_open(&o->c, text, "only computing them again tells");
+    snprintf(text, sizeof(text), "why %" PRIu64 " requests have no answer",
+             o->n_open);
+    if (o->n_open)
+        check_report_open(&o->c, text, "nothing here shows that workers died"
+                          " of them");
+    if (o->of_part)
+        check_report_open(&o->c, "custom_id, the form and the model's name",
+                          "it has none: it is of a part by itself");
+}
+
+/* Every request has its line. */
+static void report_requests(struct outputs *o)
+{
+    uint64_t n_missing = 0;
+    char what[40];
+
+    o->c.file = check_name(o->asked.path);
+    if (o->asked.n > 1)
+        qsort(o->asked.line, o->asked.n, sizeof(*o->asked.line), by_line);
+    for (size_t i = 0; i < o->asked.n; i++) {
+        if (o->asked.line[i].answered)
+            continue;
+        n_missing++;
+        snprintf(what, sizeof(what), "line %zu", i + 1);
+        if (!o->of_part)
+            check_name_wrong(&o->c, what, "the answers", "it has none");
+    }
+    snprintf(what, sizeof(what), "%" PRIu64 " lines", n_missing);
+    if (o->of_part && n_missing) {
+        check_report_open(&o->c, what, "they are not in this part");
+        return;
+    }
+    check_report_some(&o->c, "an answer for each line", "the answers",
+                      o->asked.n, "lines");
+}
+
+int check_output(const char *path, const char *requests,
+                 const struct check_options *co, struct err *err)
+{
+    struct outputs o = { .c = { .o = co, .file = check_name(path) },
+                         .asked = { .fd = -1 } };
+    struct lines *f = NULL;
+    int rc = -1;
+
+    buf_init(&o.want, OUT_MAX);
+    for (size_t i = 0; i < REQUEST_MAX_CHOICES; i++)
+        recomputed_init(&o.choice[i]);
+    if (open_requests(&o, path, requests, err) || lines_open(&f, path, err) ||
+        (co->model && recompute_new(&o.recompute, co->model, co->kernels,
+                                    err)))
+        goto out;
+    check_plan(&o.c, lines_count(f));
+    rc = check_lines(&o, f, err);
+    if (rc == 0) {
+        report_lines(&o);
+        report_requests(&o);
+    }
+out:
+    recompute_free(o.recompute);
+    for (size_t i = 0; i < REQUEST_MAX_CHOICES; i++)
+        recomputed_clear(&o.choice[i]);
+    buf_clear(&o.want);
+    lines_close(f);
+    asked_close(&o.asked);
+    return rc ? -1 : o.c.failed;
+}
+
+int check_output_head(struct check_output_head *h, const char *path,
+                      struct err *err)
+{
+    struct err unused = ERR_INIT;
+    struct output_line got;
+    struct lines *f;
+    const char *text = "";
+    size_t n;
+    int rc;
+
+    memset(h, 0, sizeof(*h));
+    if (lines_open(&f, path, err))
+        return -1;
+    while ((rc = lines_next(f, &text, &n, err)) == 0 && text &&
+           !h->has_model) {
+        if (output_line_read(&got, text, n, &unused))
+            continue;
+        if (!h->has_request)
+            memcpy(h->request, got.request, 32);
+        h->has_request = true;
+        h->has_model = got.has_model;
+        memcpy(h->model, got.model, 32);
+        output_line_clear(&got);
+    }
+    lines_close(f);
+    return rc;
+}
+
+int check_requests_have(const char *requests, const unsigned char id[32],
+                        struct err *err)
+{
+    for (int ao = 0; ao < 2; ao++) {
+        struct asked_file f;
+        bool found;
+
+        if (asked_open(&f, requests, ao, err))
+            return -1;
+        found = asked_find(&f, id) != NULL;
+        asked_close(&f);
+        if (found)
+            return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,47 @@
+/*
+ * A line of an output file (store/answer.h) read back: which request it
+ * answers and with what.  Everything in it may be a lie; a line that was made
+ * anew is compared with it.
+ */
+#ifndef APUS_VERIFY_OUTPUT_H
+#define APUS_VERIFY_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/request.h"
+
+struct err;
+struct json;
+
+struct output_choice {
+    uint32_t *token; /* the ids that it says were drawn */
+    size_t n_tokens;
+};
+
+struct output_line {
+    struct json *root;         /* owns the strings below */
+    unsigned char request[32];
+    bool has_custom_id;        /* it is not null */
+    const char *code, *message; /* of an error; NULL: an answer */
+    bool has_model;
+    unsigned char model[32];
+    struct output_choice choice[REQUEST_MAX_CHOICES];
+    size_t n_choices;          /* 0 of an error */
+};
+
+/* Read a line without its newline.  ERR_INPUT, and nothing to clear, unless
+ * it has the id of a request and either choices with their tokens or an
+ * error. */
+int output_line_read(struct output_line *o, const char *text, size_t n,
+                     struct err *err);
+void output_line_clear(struct output_line *o);
+
+/* Compare it with the line that it should be: 0 the same values, in any order
+ * of members; 1, and where the first difference is in `where`.  ERR_INPUT if
+ * `want` is no JSON. */
+int output_line_compare(const struct output_line *o, const char *want,
+                        size_t n, char *where, size_t size, struct err *err);
+
+#endif

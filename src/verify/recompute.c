@@ -1,0 +1,182 @@
+/*
+ * Prompt and given ids are one prefill with a draw at every place where the
+ * answer had one, as in replay.c.
+ */
+#include <config.h>
+
+#include "verify/recompute.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "engine/engine.h"
+#include "engine/model.h"
+#include "verify/prompt.h"
+
+#define ROWS 64
+#define LOGITS_BYTES ((size_t)256 << 20) /* of the rows of a step that draw */
+#define TEXT_MAX ((size_t)1 << 30)
+#define NONE UINT32_MAX
+
+struct recompute {
+    const struct prompt_model *m;
+    const struct x1_kernels *k;
+    struct engine *engine; /* NULL: left in the middle, to be made again */
+
+    /* of the sequence that is being computed */
+    const uint32_t *token; /* NULL: none is said */
+    size_t n_tokens, n_prompt;
+    struct recomputed *out;
+    bool over;
+};
+
+void recomputed_init(struct recomputed *r)
+{
+    memset(r, 0, sizeof(*r));
+    buf_init(&r->token, TEXT_MAX);
+    buf_init(&r->text, TEXT_MAX);
+}
+
+void recomputed_clear(struct recomputed *r)
+{
+    buf_clear(&r->token);
+    buf_clear(&r->text);
+}
+
+static void on_position(void *self, void *user, const struct position *p)
+{
+    struct recompute *r = self;
+    size_t i = p->position + 1 - r->n_prompt;
+    uint32_t theirs = NONE;
+
+    (void)user;
+    if (p->next == NONE || !r->token || r->out->differs)
+        return;
+    if (i < r->n_tokens)
+        theirs = r->token[i];
+    if (theirs == p->next)
+        return;
+    r->out->differs = true;
+    r->out->at = i;
+    r->out->theirs = theirs;
+    r->out->mine = p->next;
+}
+
+static void on_finished(void *self, const struct answer *a)
+{
+    struct recompute *r = self;
+    struct recomputed *out = r->out;
+
+    r->over = true;
+    if (out->differs)
+        return;
+    if (r->token && a->n_out < r->n_tokens) {
+        out->differs = true;
+        out->at = a->n_out;
+        out->theirs = r->token[a->n_out];
+        out->mine = NONE;
+    }
+    buf_put(&out->token, a->token, a->n_out * sizeof(*a->token));
+    utf8_scrub(&out->text, a->text, a->n_text);
+    out->end.finish = (uint32_t)a->finish;
+    out->end.error_position = a->fault.position;
+    out->end.error_layer = a->fault.layer;
+    out->end.error_op = a->fault.op;
+    out->end.error_row = a->fault.row;
+    out->end.error_index = a->fault.index;
+}
+
+static int make_engine(struct recompute *r, struct err *err)
+{
+    size_t row = (size_t)r->m->model->rec.n_vocab * sizeof(float);
+    struct engine_options o = {
+        .max_sequences = 1, .max_rows = ROWS, .max_draws = LOGITS_BYTES / row,
+    };
+    struct observer obs = { .self = r, .position = on_position,
+                            .finished = on_finished };
+
+    return engine_new(&r->engine, r->m->model, r->k, r->m->tokenizer, &o,
+                      &obs, err);
+}
+
+int recompute_new(struct recompute **out, const struct prompt_model *m,
+                  const struct x1_kernels *k, struct err *err)
+{
+    struct recompute *r = xcalloc(1, sizeof(*r));
+
+    r->m = m;
+    r->k = k;
+    if (make_engine(r, err)) {
+        recompute_free(r);
+        return -1;
+    }
+    *out = r;
+    return 0;
+}
+
+void recompute_free(struct recompute *r)
+{
+    if (!r)
+        return;
+    engine_free(r->engine);
+    free(r);
+}
+
+/* How many ids are fed as if drawn: the last one of an answer never was.  Ids
+ * past what the engine takes, or past one that no draw gives, are not
+ * reached. */
+static size_t count_given(const struct recompute *r, const struct sequence *s)
+{
+    const struct model_record *rec = &r->m->model->rec;
+    size_t n = r->token ? r->n_tokens : 0;
+
+    if (n == 0 || s->n_prompt > rec->context || s->max_tokens == 0)
+        return 0;
+    n--;
+    if (n > rec->context - s->n_prompt)
+        n = rec->context - s->n_prompt;
+    if (n > s->max_tokens - 1)
+        n = s->max_tokens - 1;
+    for (size_t i = 0; i < n; i++)
+        if (r->token[i] >= rec->n_vocab)
+            return i;
+    return n;
+}
+
+int recompute_run(struct recompute *r, const struct sequence *s,
+                  const uint32_t *token, size_t n_tokens,
+                  struct recomputed *out, struct err *err)
+{
+    struct sequence again = *s;
+    bool busy = true;
+    int rc = 0;
+
+    buf_reset(&out->token);
+    buf_reset(&out->text);
+    memset(&out->end, 0, sizeof(out->end));
+    out->differs = false;
+    r->token = token;
+    r->n_tokens = n_tokens;
+    r->n_prompt = s->n_prompt;
+    r->out = out;
+    r->over = false;
+    again.given = token;
+    again.n_given = count_given(r, s);
+    if (!r->engine && make_engine(r, err))
+        return -1;
+    rc = engine_add(r->engine, &again, err);
+    while (rc == 0 && !r->over && !out->differs)
+        rc = engine_step(r->engine, &busy, err);
+    if (!r->over) {
+        /* the sequence, if it was added, is still there */
+        engine_free(r->engine);
+        r->engine = NULL;
+    }
+    r->out = NULL;
+    return rc || buf_check(&out->text, "a text", err) ||
+                   buf_check(&out->token, "token ids", err)
+               ? -1 : 0;
+}

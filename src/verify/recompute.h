@@ -1,0 +1,46 @@
+/*
+ * An answer computed again from its request alone, where nothing was committed
+ * to but the token ids (an output file): each id is fed as it was given, and
+ * the first that is drawn otherwise ends it.  For a record: replay.h.
+ */
+#ifndef APUS_VERIFY_RECOMPUTE_H
+#define APUS_VERIFY_RECOMPUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "proof/result_record.h"
+
+struct err;
+struct prompt_model;
+struct recompute;
+struct sequence;
+struct x1_kernels;
+
+/* What came out; storage is the caller's, and is used again. */
+struct recomputed {
+    bool differs;          /* from the ids that were given */
+    size_t at;             /* .. first at this one, from 0, .. */
+    uint32_t theirs, mine; /* .. UINT32_MAX: there is none */
+
+    /* if it does not differ */
+    struct buf token, text; /* ids, u32 each as in memory; scrubbed text */
+    struct result_record end; /* its finish and the place of an error alone */
+};
+void recomputed_init(struct recomputed *r);
+void recomputed_clear(struct recomputed *r);
+
+/* Model (with its tokenizer) and kernels are borrowed. */
+int recompute_new(struct recompute **out, const struct prompt_model *m,
+                  const struct x1_kernels *k, struct err *err);
+void recompute_free(struct recompute *r);
+
+/* Compute a sequence, whose `given` is set here.  `token` are the ids that the
+ * answer is said to have; NULL: none is said, nothing differs. */
+int recompute_run(struct recompute *r, const struct sequence *s,
+                  const uint32_t *token, size_t n_tokens,
+                  struct recomputed *out, struct err *err);
+
+#endif
