@@ -89,8 +89,8 @@ const struct launcher *launcher_find(const char *name);
  * this process (`log` is not used), wait for the end, and *status is the exit
  * status, 128 + signal for one that was killed.
  *
- * INT, TERM, HUP and USR1 that reach this process meanwhile (those that it
- * ignores excepted) are passed on as USR1, on which a worker saves, so that
+ * INT, TERM, HUP, USR1 and USR2 that reach this process meanwhile (those that
+ * it ignores excepted) are passed on as USR1, on which a worker saves, so that
  * it ends with 75 soon.  A worker that was told so and was killed all the
  * same gives 75 too: after a signal nothing but 75 says "more to do", and
  * the caller, who asked for an end, should not start it again.

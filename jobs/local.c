@@ -305,7 +305,8 @@ const struct launcher local_launcher = {
  * blocked. */
 static void signals_of(sigset_t *set)
 {
-    static const int passed[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
+    static const int passed[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1,
+                                  SIGUSR2 };
 
     sigemptyset(set);
     sigaddset(set, SIGCHLD);

@@ -243,3 +243,77 @@ int slurm_parse_reply(struct slurm_reply *r, const char *text, size_t n,
     *r = got;
     return 0;
 }
+
+/* ---- times --------------------------------------------------------------- */
+
+#define TIME_DIGITS 9
+#define DAY_SECONDS 86400
+#define SAVE_SECONDS 60
+#define SAVE_SECONDS_MIN 10
+
+/* Take a number of 1 to 9 digits; the text after it, or NULL. */
+static const char *take_number(uint64_t *n, const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    if (digits < 1 || digits > TIME_DIGITS)
+        return NULL;
+    *n = 0;
+    for (size_t i = 0; i < digits; i++)
+        *n = 10 * *n + (uint64_t)(text[i] - '0');
+    return text + digits;
+}
+
+/* "[[HOURS:]MINUTES:]SECONDS" with that many colons at least: 0, or -1. */
+static int parse_clock(uint64_t *seconds, const char *text, int colons)
+{
+    uint64_t field;
+    int i = 0;
+
+    *seconds = 0;
+    for (;; i++) {
+        const char *end = take_number(&field, text);
+
+        if (!end || (i > 0 && (end != text + 2 || field >= 60)))
+            return -1;
+        *seconds = 60 * *seconds + field;
+        text = end;
+        if (i == 2 || *text != ':')
+            break;
+        text++;
+    }
+    return *text == '\0' && i >= colons ? 0 : -1;
+}
+
+int slurm_parse_time_left(uint64_t *seconds, const char *text,
+                          struct err *err)
+{
+    static const char *const none[] = { "", "UNLIMITED", "NOT_SET",
+                                        "INVALID" };
+    uint64_t days = 0, clock = 0;
+    bool has_days = strchr(text, '-') != NULL;
+    const char *p = text;
+
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        if (strcmp(text, none[i]) == 0)
+            return 0;
+    if (has_days)
+        p = take_number(&days, text);
+    if (!p || (has_days && *p++ != '-') ||
+        parse_clock(&clock, p, has_days ? 2 : 0) ||
+        (has_days && clock >= DAY_SECONDS))
+        return err_set(err, ERR_INPUT, "\"%.64s\" is not a time:"
+                       " DAYS-HH:MM:SS or a number of seconds expected",
+                       text);
+    *seconds = days * DAY_SECONDS + clock;
+    return 1;
+}
+
+uint64_t slurm_work_seconds(uint64_t left)
+{
+    uint64_t save = left >= 10 * SAVE_SECONDS ? SAVE_SECONDS : left / 10;
+
+    if (save < SAVE_SECONDS_MIN)
+        save = SAVE_SECONDS_MIN;
+    return left > save ? left - save : 0;
+}

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "jobs/launcher.h"
 
@@ -36,6 +37,18 @@ int slurm_parse_queue(struct launch_job **jobs, size_t *n_jobs,
 /* The id that `sbatch --parsable` printed, "ID" or "ID;CLUSTER". */
 int slurm_parse_submitted(char id[LAUNCH_ID_SIZE], const char *text,
                           struct err *err);
+
+/* Seconds of what `squeue -o %L` prints, "DAYS-HH:MM:SS" or a shorter form of
+ * it, down to a plain number of seconds: 1.  0 for "UNLIMITED", "NOT_SET",
+ * "INVALID" (squeue's word for a job that is past its end) and ""; -1 with
+ * ERR_INPUT.  *seconds is left alone unless it is 1. */
+int slurm_parse_time_left(uint64_t *seconds, const char *text,
+                          struct err *err);
+
+/* For how many of the seconds that are left a worker may work before it saves:
+ * the last 60 are for saving, a tenth of less than ten minutes, but 10 at
+ * least. */
+uint64_t slurm_work_seconds(uint64_t left);
 
 /* Is it a job's number? */
 bool slurm_is_id(const char *text);

@@ -28,6 +28,7 @@
 #include "base/program.h"
 #include "base/settings.h"
 #include "commit.h"
+#include "jobs/slurm_answer.h"
 #include "mpi/choose.h"
 #include "mpi/dispatch.h"
 #include "mpi/link.h"
@@ -48,7 +49,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2, EXIT_SAVED = 75 };
 struct worker {
     struct settings *settings;
     bool alone, outcome, show, pretend;
-    const char *model_path;
+    const char *model_path, *time_left;
     const char **names; /* of batches; none: all in todo */
     size_t n_names;
 
@@ -56,7 +57,9 @@ struct worker {
     struct rank_side *rank;
     struct ranks *ranks;  /* rank 0's, as all that follows */
     struct spool *spool;
-    bool signalled, saved;
+    bool told;            /* to save, by a signal or by the time limit */
+    double begun;         /* by the monotonic clock, as: */
+    double end;           /* when to save; 0: only when a signal comes */
     long pause_ns;        /* the next one, while nothing comes */
 };
 
@@ -69,17 +72,50 @@ static void on_signal(int number)
     got_signal = number;
 }
 
-/* A time limit, a preemption and a person all want the same: save. */
+/* A preemption, a time limit and a person all want the same: save.  This is
+ * for the first instruction: what comes while MPI starts is not lost, nor what
+ * came while whoever started this had signals blocked. */
 static void catch_signals(void)
 {
-    struct sigaction sa = { .sa_handler = on_signal };
+    static const int saves[] = { SIGUSR1, SIGUSR2, SIGTERM, SIGHUP };
+    struct sigaction sa = { .sa_handler = on_signal,
+                            .sa_flags = SA_RESTART };
+    sigset_t set;
 
-    sigaction(SIGUSR1, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    sigaction(SIGHUP, &sa, NULL);
-    sa.sa_flags = (int)SA_RESETHAND; /* a second Ctrl-C ends it */
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(saves) / sizeof(saves[0]); i++) {
+        sigaction(saves[i], &sa, NULL);
+        sigaddset(&set, saves[i]);
+    }
+    /* a second Ctrl-C ends it */
+    sa.sa_flags = SA_RESTART | (int)SA_RESETHAND;
     sigaction(SIGINT, &sa, NULL);
     signal(SIGPIPE, SIG_IGN);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Whether to save.  The time limit is rank 0's to mind. */
+static bool is_told(struct worker *w)
+{
+    if (w->told)
+        return true;
+    if (got_signal) {
+        w->told = true;
+        if (link_rank(w->link) != 0)
+            rank_signalled(w->rank);
+    } else if (w->end > 0 && link_rank(w->link) == 0 && now() >= w->end) {
+        w->told = true;
+        log_info("the time limit is near: saving");
+    }
+    return w->told;
 }
 
 /* ---- the loop of every rank ---------------------------------------------- */
@@ -110,14 +146,9 @@ static void turn(struct worker *w, struct dispatch *d)
         else if (d)
             dispatch_take(d, &p);
     }
-    if (got_signal && !w->signalled) {
-        w->signalled = true;
-        if (link_rank(w->link) != 0)
-            rank_signalled(w->rank);
-    }
-    rank_tick(w->rank);
-    if (d && w->signalled)
+    if (is_told(w) && d)
         dispatch_save(d);
+    rank_tick(w->rank);
     if (d)
         dispatch_tick(d);
     rest(w, any);
@@ -225,16 +256,24 @@ static int status_of(const struct err *err)
 }
 
 /* The model is opened before the batch is claimed: without it the batch
- * stays where it is.  *lost: another was faster. */
+ * stays where it is, and so it does if there is no time left by then.
+ * *lost: another was faster. */
 static int run_batch(struct worker *w, struct batch *b, bool *lost)
 {
     struct batch_info info = { .n_requests = 0 };
     struct err err = ERR_INIT;
     int rc;
 
+    *lost = false;
     rc = batch_info_read(&info, b->path, &err) ||
-         rank_open_model(w->rank, info.model, &err)
-             ? -1 : choose_claim(w->spool, b, &err);
+         rank_open_model(w->rank, info.model, &err) ? -1 : 0;
+    if (rc == 0 && is_told(w)) {
+        log_info("told to save before the batch was begun");
+        batch_info_clear(&info);
+        return EXIT_SAVED;
+    }
+    if (rc == 0)
+        rc = choose_claim(w->spool, b, &err);
     *lost = rc > 0;
     if (rc == 0)
         rc = go_on(w, b, &info, &err);
@@ -277,7 +316,7 @@ static int run_all(struct worker *w)
     size_t n = 0;
     bool lost;
 
-    while (!w->signalled && status != EXIT_SAVED) {
+    while (!is_told(w) && status != EXIT_SAVED) {
         tried = xrealloc(tried, (n + 1) * sizeof(*tried));
         tried[n] = (struct batch){ .path = NULL };
         rc = choose_next(w->spool, tried, n, &tried[n], &err);
@@ -294,7 +333,7 @@ static int run_all(struct worker *w)
         if (status == EXIT_FAILED)
             worst = EXIT_FAILED;
     }
-    if (w->signalled)
+    if (w->told)
         status = EXIT_SAVED;
     for (size_t i = 0; i < n; i++)
         batch_clear(&tried[i]);
@@ -309,7 +348,7 @@ static int lead(struct worker *w)
     if (w->n_names == 0)
         return run_all(w);
     for (size_t i = 0; i < w->n_names && status == EXIT_DONE; i++)
-        status = w->signalled ? EXIT_SAVED : run_named(w, w->names[i]);
+        status = is_told(w) ? EXIT_SAVED : run_named(w, w->names[i]);
     return status;
 }
 
@@ -399,6 +438,22 @@ static int check_settings(const struct settings *s, struct err *err)
     return 0;
 }
 
+/* When to save, if the job has a time limit. */
+static int set_end(struct worker *w, struct err *err)
+{
+    uint64_t left;
+    int rc;
+
+    if (!w->time_left)
+        return 0;
+    rc = slurm_parse_time_left(&left, w->time_left, err);
+    if (rc < 0)
+        return err_prefix(err, "--time-left");
+    if (rc == 1)
+        w->end = w->begun + (double)slurm_work_seconds(left);
+    return 0;
+}
+
 /* One line a rank, for a look at whether they start and where. */
 static int show_ranks(const struct worker *w)
 {
@@ -425,13 +480,13 @@ static int work(struct worker *w)
         log_err(&err);
         return EXIT_FAILED;
     }
+    catch_signals(); /* whatever MPI has made of them */
     if (link_rank(w->link) != 0)
         snprintf(name, sizeof(name), "apus-worker[%d]", link_rank(w->link));
     program_apply(w->settings, name, &err);
     if (w->show) {
         status = show_ranks(w);
     } else {
-        catch_signals();
         fill_options(w, &o);
         w->rank = rank_new(w->link, &o);
         status = link_rank(w->link) == 0 ? lead_all(w) : follow(w);
@@ -479,6 +534,8 @@ static int parse_and_work(struct worker *w, int argc, char **argv)
           &w->outcome },
         { 0, "show-ranks", NULL, "work on nothing; print a line a rank",
           NULL, &w->show },
+        { 0, "time-left", "TIME", "until the job is ended, DAYS-HH:MM:SS or"
+          " seconds: save before", &w->time_left, NULL },
         { 0, "model", "FILE", "the model of these batches, if it is not in"
           " the store", &w->model_path, NULL },
         { 0, "pretend-engine", NULL, "for tests: answer with made-up tokens",
@@ -489,8 +546,8 @@ static int parse_and_work(struct worker *w, int argc, char **argv)
         .name = "apus-worker",
         .synopsis = "[--alone] [--outcome] [BATCH ...]",
         .about = "Answer the batches named, else all that are in todo, the"
-                 " oldest first.\nOn SIGUSR1, SIGTERM and SIGHUP it saves and"
-                 " leaves with 75: run it again.",
+                 " oldest first.\nOn SIGUSR1, SIGUSR2, SIGTERM and SIGHUP it"
+                 " saves and leaves with 75: run it\nagain.",
         .opts = opts, .max_args = SIZE_MAX,
     };
     struct err err = ERR_INIT;
@@ -499,7 +556,7 @@ static int parse_and_work(struct worker *w, int argc, char **argv)
 
     if (opt_parse(&command, w->settings, argc, argv, w->names, &w->n_names,
                   &help, &err) ||
-        check_settings(w->settings, &err) ||
+        check_settings(w->settings, &err) || set_end(w, &err) ||
         program_apply(w->settings, "apus-worker", &err)) {
         log_err(&err);
         return EXIT_MISUSED;
@@ -520,6 +577,8 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
     int status;
 
+    catch_signals();
+    w.begun = now();
     log_init("apus-worker", LOG_LEVEL_INFO);
     umask(077);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {

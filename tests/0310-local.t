@@ -107,7 +107,7 @@ hup=HUP
 case $(sed -n 's/^SigIgn:.*\(.\)$/\1/p' /proc/self/status) in
 [13579bdf]) hup= ;;
 esac
-for signal in USR1 TERM $hup; do
+for signal in USR1 USR2 TERM $hup; do
     rm -f worker.started
     "$drive" local wait "$w" --batch="$batch" -- work >out 2>err &
     caller=$!

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Starts of a worker that get nowhere: three in a row that had to save before
 # anything was answered end the work on a batch, and so do ten of any kind.
-# One message says what to do, and naming the batch again begins anew.
+# One message says what to do, and naming the batch again begins anew.  A
+# worker saves on a signal, from its first instruction on, and before the time
+# limit.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 worker=$(dirname "$apus")/apus-worker
@@ -80,6 +82,53 @@ report $r "a worker does not begin it: exit status 1"
 has err 'smaller --batch' "and says the same"
 head -n 3 "$top/models/nano/eval.jsonl" >short.jsonl
 gives 0 "named again" run long.jsonl -m nano -o long.out --ranks 1
+
+# ---- told to save before a batch is begun ------------------------------------
+# A signal that is pending when the worker begins comes with the first
+# instruction of its main().
+in_todo() { # NAME
+    [ "$got" -eq 75 ] && [ -d "spool/todo/$id" ] && r=0 || r=1
+    report $r "$1: exit status 75, the batch is not begun"
+}
+queue short.jsonl
+for signal in USR1 USR2 TERM HUP; do
+    if ! env --block-signal=$signal true 2>/dev/null; then
+        n=$((n + 1))
+        echo "ok $n - $signal at the first instruction # SKIP env of this" \
+            "machine cannot block signals"
+        continue
+    fi
+    got=0
+    env --default-signal=$signal --block-signal=$signal sh -c \
+        'kill -s '$signal' $$; exec "$@"' sh "$worker" --alone -- "$batch" \
+        >out 2>err </dev/null || got=$?
+    in_todo "$signal at the first instruction"
+done
+for left in 0 10 0:10; do
+    got=0
+    "$worker" --alone --time-left=$left -- "$batch" >out 2>err </dev/null ||
+        got=$?
+    in_todo "--time-left=$left"
+done
+got=0
+"$worker" --alone --time-left=soon -- "$batch" >out 2>err </dev/null || got=$?
+[ $got -eq 2 ] && r=0 || r=1
+report $r "a time that is none: exit status 2"
+has err '"soon" is not a time' "it is named"
+got=0
+"$worker" --alone --time-left=UNLIMITED -- "$batch" >out 2>err </dev/null ||
+    got=$?
+[ $got -eq 0 ] && [ -d "spool/done/$id" ] && r=0 || r=1
+report $r "without a limit it is done"
+
+# ---- saved before the time limit ---------------------------------------------
+queue long.jsonl
+got=0
+"$worker" --alone --batch=256 --time-left=12 -- "$batch" >out 2>err \
+    </dev/null || got=$?
+[ $got -eq 75 ] && r=0 || r=1
+report $r "--time-left=12: it saves in time"
+has err 'the time limit is near' "and says why"
 
 # ---- ten of any kind ---------------------------------------------------------
 # Files end at 512 bytes (1024 in some shells): no record fits.

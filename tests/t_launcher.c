@@ -303,6 +303,46 @@ static void test_reply(void)
        strcmp(id, "18") == 0, "sbatch: no id");
 }
 
+static void test_time_left(void)
+{
+    static const struct {
+        const char *text;
+        uint64_t seconds;
+    } good[] = {
+        { "0", 0 }, { "90", 90 }, { "0:00", 0 }, { "0:59", 59 },
+        { "59:59", 3599 }, { "90:00", 5400 }, { "1:00:00", 3600 },
+        { "23:59:59", 86399 }, { "1-00:00:00", 86400 },
+        { "365-23:59:59", 31622399 }, { "999999999", 999999999 },
+    };
+    static const char *const none[] = { "", "UNLIMITED", "NOT_SET",
+                                        "INVALID" };
+    static const char *const bad[] = { "x", "-", ":", "-1", "1:", ":30",
+        "1:5", "1:60", "1:2:3", "1:00:60", "1-", "1-10", "1-10:00",
+        "1-24:00:00", "1-1:00:00:00", "1:00:00:00", "1.5", " 5", "5 ",
+        "0:-5", "1-2-3", "1000000000", "99999999999999999999:00",
+        "unlimited" };
+    static const uint64_t work[][2] = {
+        { 86400, 86340 }, { 600, 540 }, { 599, 540 }, { 300, 270 },
+        { 101, 91 }, { 60, 50 }, { 11, 1 }, { 10, 0 }, { 0, 0 },
+    };
+    uint64_t s = 7;
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        ok(slurm_parse_time_left(&s, good[i].text, NULL) == 1 &&
+           s == good[i].seconds, "time left: %s", good[i].text);
+    s = 7;
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        ok(slurm_parse_time_left(&s, none[i], NULL) == 0 && s == 7,
+           "time left: no limit in \"%s\"", none[i]);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ok(slurm_parse_time_left(&s, bad[i], NULL) == -1 && s == 7,
+           "time left: \"%s\" is refused", bad[i]);
+    for (size_t i = 0; i < sizeof(work) / sizeof(work[0]); i++)
+        ok(slurm_work_seconds(work[i][0]) == work[i][1],
+           "of %u s it works %u", (unsigned)work[i][0],
+           (unsigned)work[i][1]);
+}
+
 /* ---- environment -------------------------------------------------------- */
 
 static int env_has(char *const *env, const char *line)
@@ -392,6 +432,7 @@ int main(int argc, char **argv)
     test_run();
     test_queue();
     test_reply();
+    test_time_left();
     test_show();
     return done();
 }

@@ -82,6 +82,22 @@ static void try_submitted(const char *data, size_t n)
     free(text);
 }
 
+static void try_time_left(const char *data, size_t n)
+{
+    char *text = calloc(1, n + 1);
+    struct err err = ERR_INIT;
+    uint64_t s = 7;
+    int rc;
+
+    must(text);
+    memcpy(text, data, n);
+    rc = slurm_parse_time_left(&s, text, &err);
+    must(rc == 1 ? s < (uint64_t)1 << 48 : s == 7);
+    must(rc >= 0 || err.code == ERR_INPUT);
+    must(slurm_work_seconds(s) <= s);
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data + 1;
@@ -92,6 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         try_queue(text, size - 1);
     else if (data[0] == 's')
         try_submitted(text, size - 1);
+    else if (data[0] == 't')
+        try_time_left(text, size - 1);
     else
         try_reply(text, size - 1);
     return 0;
