@@ -106,6 +106,14 @@ grep -nE '(^|[^a-z_])(printf|puts|putchar|exit|perror) ?\(' \
     grep -vE ':[0-9]+: *(/?\*)' >"$tmp/found" || :
 report "libraries neither print nor exit" "$tmp/found"
 
+# What a file server did and its answer was lost is known to base/sys.
+names='rename|renameat|renameat2|link|linkat'
+grep -nE "(^|[^a-z_])($names)\\(" \
+    $(grep -E '^(src|mpi|jobs)/' "$tmp/files") /dev/null |
+    grep -vE ':[0-9]+: *(/?\*)' |
+    grep -vE '^src/base/sys\.c:' >"$tmp/found" || :
+report "names move through base/sys alone" "$tmp/found"
+
 # A clock that somebody sets decides no wait.  The time of day is for people,
 # and for what others sign; whoever needs it stands here.
 waits='(pthread_cond_timedwait|gettimeofday)\(|time\((NULL|&)|CLOCK_REALTIME'

@@ -230,20 +230,29 @@ char *file_join(const char *dir, const char *name)
     return xasprintf("%s%s%s", dir, slash, name);
 }
 
-/* Open dir/.NAME.XXXXXX.  Not mkostemp: its mode 0600 could be widened only
+int file_scratch(char out[FILE_SCRATCH], struct err *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
+    unsigned char r[FILE_SCRATCH - 1];
+
+    if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r)
+        return err_errno(err, ERR_RETRY, "no random numbers");
+    for (size_t i = 0; i < sizeof r; i++)
+        out[i] = letters[r[i] & 31];
+    out[sizeof r] = '\0';
+    return 0;
+}
+
+/* Open dir/.NAME.XXXXXXXX.  Not mkostemp: its mode 0600 could be widened only
  * by asking for the umask, which no thread can do without changing it. */
 static int open_aside(struct file_out *f, const char *name)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
-
     for (int i = 0; i < ASIDE_TRIES; i++) {
-        unsigned char r[6];
-        char tail[7] = "";
+        char tail[FILE_SCRATCH];
+        struct err unused = ERR_INIT;
 
-        if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r)
+        if (file_scratch(tail, &unused))
             return -1;
-        for (size_t k = 0; k < sizeof r; k++)
-            tail[k] = letters[r[k] & 31];
         free(f->aside);
         /* A name may be as long as the system allows; ours is longer. */
         f->aside = xasprintf("%s/.%.200s.%s", f->dir, name, tail);

@@ -33,6 +33,12 @@ int file_mkdirs(const char *path, struct err *err);
  * not say; else ERR_RETRY that tells both. */
 int file_room(const char *dir, uint64_t n, struct err *err);
 
+/* Random letters, for the name of a file or directory that nobody else makes
+ * up: not this process again, none on another machine, none in a container
+ * that has its number. */
+#define FILE_SCRATCH 9 /* 8 letters and a NUL */
+int file_scratch(char out[FILE_SCRATCH], struct err *err);
+
 /* "dir/name", the caller frees it. */
 char *file_join(const char *dir, const char *name);
 

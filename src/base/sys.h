@@ -19,9 +19,20 @@ int sys_write(int fd, const void *data, size_t n);
 int sys_pwrite(int fd, const void *data, size_t n, off_t at);
 int sys_fsync(int fd);
 int sys_fdatasync(int fd);
+int sys_ftruncate(int fd, off_t size);
+
+/* A client of NFS whose answer is lost asks again, and is told of what it did
+ * itself: no such file to rename, a name to link that exists.  So these ask
+ * what lies there, and where that is what was to be, it is done.  As rename(2)
+ * and link(2) otherwise. */
 int sys_rename(const char *from, const char *to);
 int sys_link(const char *from, const char *to);
-int sys_ftruncate(int fd, off_t size);
+
+/* What is not there has been removed. */
+int sys_unlink(const char *path);
+/* mkdir, mode 0777 less the umask, of a name that nobody else makes up: a
+ * directory of ours that exists is the one. */
+int sys_mkdir_own(const char *path);
 
 /* A place to be ended at (APUS_CRASH) that is no write: a send. */
 void sys_crash_point(void);

@@ -318,13 +318,17 @@ static int add_directory(const char *store, const char *dir,
                          const struct convert_options *o,
                          unsigned char id[32], struct err *err)
 {
-    char *aside = xasprintf("%s/new.%ld", store, (long)getpid());
-    char *path = NULL;
-    int rc = convert_hf(dir, aside, o, id, err);
+    char scratch[FILE_SCRATCH], *aside, *path = NULL;
+    int rc;
+
+    if (file_scratch(scratch, err))
+        return -1;
+    aside = xasprintf("%s/new.%s", store, scratch);
+    rc = convert_hf(dir, aside, o, id, err);
 
     if (!rc) {
         path = models_path(store, id);
-        if (rename(aside, path))
+        if (sys_rename(aside, path) || sys_sync_dir(store))
             rc = err_errno(err, ERR_RETRY, "cannot rename \"%s\"", aside);
     }
     if (rc)
@@ -577,7 +581,7 @@ int models_rm(const char *store, const char *what, struct err *err)
         rc = names_write(&names, store, err);
     }
     path = models_path(store, id);
-    if (!rc && !used && unlink(path) && errno != ENOENT)
+    if (!rc && !used && sys_unlink(path))
         rc = err_errno(err, ERR_RETRY, "cannot remove \"%s\"", path);
     free(path);
     free(names.v);

@@ -164,7 +164,7 @@ static int say_anew(const struct acknowledge *a, const struct exchange *x,
         unlink(path);
     if (rc == 1) {
         /* repeating is harmless: a result counts once */
-        if (unlink(path))
+        if (sys_unlink(path))
             rc = err_errno(err, ERR_RETRY, "cannot remove \"%s\"", path);
         else
             err->code = ERR_RETRY;

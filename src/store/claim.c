@@ -109,17 +109,13 @@ int claim_last(struct claim *c, const char *batch_path, struct err *err)
     return rc < 0 ? -1 : 0;
 }
 
-/* link(2), also where the answer to the first try was lost (NFS): 1 the name
- * is ours now, 0 another's, -1. */
+/* 1 the name is ours now, 0 another's, -1. */
 static int link_entry(const char *aside, const char *path, struct err *err)
 {
-    struct stat ours, there;
-
     if (sys_link(aside, path) == 0)
         return 1;
     if (errno == EEXIST)
-        return lstat(aside, &ours) == 0 && lstat(path, &there) == 0 &&
-               ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+        return 0;
     if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS)
         return err_set(err, ERR_FATAL, "cannot make \"%s\": this file system"
                        " has no hard links, put the spool on another", path);
@@ -142,14 +138,14 @@ static void forget_old(const char *batch_path, uint32_t n)
 int claim_add(const char *batch_path, uint32_t last, const struct owner *o,
               struct err *err)
 {
-    char name[OWNER_NAME], scratch[SCRATCH_NAME], *aside, *path;
+    char name[OWNER_NAME], scratch[FILE_SCRATCH], *aside, *path;
     struct buf text;
     int rc;
 
     if (last >= MAX_NUMBER)
         return err_set(err, ERR_FATAL, "\"%s\" had %d owners", batch_path,
                        MAX_NUMBER);
-    if (spool_scratch(scratch, err))
+    if (file_scratch(scratch, err))
         return -1;
     entry_name(name, last + 1);
     path = file_join(batch_path, name);
@@ -205,6 +201,14 @@ static bool is_self(const struct claim *c)
     return c->owned && strcmp(c->owner.host, self.host) == 0 &&
            strcmp(c->owner.boot, self.boot) == 0 &&
            c->owner.pid == self.pid && c->owner.pid_start == self.pid_start;
+}
+
+bool claim_is_ours(const char *batch_path)
+{
+    struct err unused = ERR_INIT;
+    struct claim c;
+
+    return claim_last(&c, batch_path, &unused) == 0 && is_self(&c);
 }
 
 int owner_read(struct owner *o, const char *batch_path, struct err *err)

@@ -545,6 +545,23 @@ static int64_t start_number(const char *name)
     return strcmp(name, again) == 0 ? (int64_t)n : -1;
 }
 
+/* The name was free just now.  A directory that is there all the same is ours
+ * if it is empty and nobody else has the batch: the answer to the first try
+ * was lost (NFS).  Whoever was thought dead and still made it finds that each
+ * log in it has one that made it. */
+static bool is_new_start(const char *batch_path, const char *path)
+{
+    DIR *d = opendir(path);
+    struct dirent *e;
+    int n = 0;
+
+    while (d && (e = readdir(d)) != NULL)
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    if (d)
+        closedir(d);
+    return d && n == 0 && claim_is_ours(batch_path);
+}
+
 /* One past the highest there is. */
 static int next_start(const char *batch_path, uint32_t *next, struct err *err)
 {
@@ -567,31 +584,38 @@ static int next_start(const char *batch_path, uint32_t *next, struct err *err)
     return rc;
 }
 
+/* 0 made, 1 there is one, -1. */
+static int make_start(const char *batch_path, const char *path, bool was_free,
+                      struct err *err)
+{
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return spool_fail(err, "make directory", path);
+    return was_free && is_new_start(batch_path, path) ? 0 : 1;
+}
+
 int batch_new_start(const char *batch_path, uint32_t *start, struct err *err)
 {
-    uint32_t n = 0;
+    uint32_t next = 0;
 
-    if (next_start(batch_path, &n, err))
+    if (next_start(batch_path, &next, err))
         return -1;
-    for (; n < MAX_STARTS; n++) {
+    for (uint32_t n = next; n < MAX_STARTS; n++) {
         char name[16], *path;
         int rc;
 
         snprintf(name, sizeof(name), "a%03" PRIu32, n);
         path = file_join(batch_path, name);
-        rc = mkdir(path, 0777);
-        if (rc && errno != EEXIST) {
-            spool_fail(err, "make directory", path);
-            free(path);
-            return -1;
-        }
+        rc = make_start(batch_path, path, n == next, err);
         free(path);
-        if (rc)
+        if (rc > 0)
             continue;
-        if (spool_sync_dir(batch_path, err))
-            return -1;
-        *start = n;
-        return 0;
+        if (rc == 0)
+            rc = spool_sync_dir(batch_path, err);
+        if (rc == 0)
+            *start = n;
+        return rc;
     }
     return err_set(err, ERR_INPUT, "\"%s\" was started %d times", batch_path,
                    MAX_STARTS);
@@ -617,7 +641,7 @@ int spool_age(const struct spool *s, const struct batch *b, uint64_t *age_s,
 int spool_remove(const struct spool *s, const struct batch *b,
                  struct err *err)
 {
-    char scratch[SCRATCH_NAME], *from, *gone;
+    char scratch[FILE_SCRATCH], *from, *gone;
     int rc;
 
     if (b->state == SPOOL_RUNNING || b->state == SPOOL_SENDING)
@@ -627,7 +651,7 @@ int spool_remove(const struct spool *s, const struct batch *b,
     rc = spool_check_alone(s, b, err);
     if (rc)
         return rc;
-    if (spool_scratch(scratch, err))
+    if (file_scratch(scratch, err))
         return -1;
     /* out of its state in one step, so that nobody takes half of it */
     from = spool_path(s, b->state, b->id);

@@ -280,7 +280,7 @@ int batch_request_id(unsigned char id[32], const struct batch_info *i,
 struct adding {
     const struct spool *s;
     const char *file;
-    char name[SCRATCH_NAME];
+    char name[FILE_SCRATCH];
     char *tmp;    /* SPOOL/tmp */
     char *own;    /* SPOOL/tmp/.new-NAME */
     char *copy;   /* SPOOL/tmp/.new-NAME/NAME */
@@ -380,7 +380,7 @@ static int copy_file(struct adding *a, struct err *err)
 
     if (from < 0)
         return err_errno(err, ERR_INPUT, "cannot open \"%s\"", a->file);
-    if (mkdir(a->own, 0777) || mkdir(a->copy, 0777)) {
+    if (sys_mkdir_own(a->own) || sys_mkdir_own(a->copy)) {
         spool_fail(err, "make directory", a->copy);
         close(from);
         return -1;
@@ -402,10 +402,10 @@ static bool is_taken_already(int why)
 /* Rename to a name that nobody knows, and remove. */
 static int put_aside(const char *tmp, const char *path, struct err *err)
 {
-    char name[SCRATCH_NAME], *gone;
+    char name[FILE_SCRATCH], *gone;
     int rc = 0;
 
-    if (spool_scratch(name, err))
+    if (file_scratch(name, err))
         return -1;
     gone = xasprintf("%s/.gone-%s", tmp, name);
     if (sys_rename(path, gone) == 0)
@@ -538,7 +538,7 @@ static int begin_adding(struct adding *a, const struct spool *s,
                         const char *output, struct err *err)
 {
     memset(a, 0, sizeof(*a));
-    if (spool_scratch(a->name, err))
+    if (file_scratch(a->name, err))
         return -1;
     a->s = s;
     a->file = file;

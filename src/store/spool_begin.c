@@ -25,9 +25,9 @@ static int make_begun(const char *path, struct err *err)
     int rc = 0;
 
     owner_self_process(&self);
-    if (mkdir(path, 0777))
+    if (sys_mkdir_own(path))
         rc = spool_fail(err, "make directory", path);
-    else if (mkdir(wire, 0777))
+    else if (sys_mkdir_own(wire))
         rc = spool_fail(err, "make directory", wire);
     else
         rc = owner_write(path, &self, err);
@@ -40,11 +40,11 @@ static int make_begun(const char *path, struct err *err)
 int spool_begin(const struct spool *s, const unsigned char id[32],
                 struct batch *b, struct err *err)
 {
-    char scratch[SCRATCH_NAME], *path, *tmp, *new;
+    char scratch[FILE_SCRATCH], *path, *tmp, *new;
     struct err unused = ERR_INIT;
     int rc;
 
-    if (spool_scratch(scratch, err))
+    if (file_scratch(scratch, err))
         return -1;
     path = spool_path(s, SPOOL_TMP, id);
     tmp = file_join(spool_dir(s), spool_state_name(SPOOL_TMP));

@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,19 +79,6 @@ void batch_name(char out[BATCH_NAME], const unsigned char id[32])
 int batch_name_id(unsigned char id[32], const char *name)
 {
     return name[0] == 'b' ? base64url_id(id, name + 1) : -1;
-}
-
-int spool_scratch(char out[SCRATCH_NAME], struct err *err)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
-    unsigned char r[SCRATCH_NAME - 1];
-
-    if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
-        return err_errno(err, ERR_RETRY, "no random numbers");
-    for (size_t i = 0; i < sizeof(r); i++)
-        out[i] = letters[r[i] & 31];
-    out[sizeof(r)] = '\0';
-    return 0;
 }
 
 /* ---- reading and writing ------------------------------------------------ */

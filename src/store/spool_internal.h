@@ -18,7 +18,6 @@ struct err;
 
 #define BATCH_NAME 45             /* "b", 43 characters of an id, a NUL */
 #define BATCH_FILE_MAX (64u << 10) /* of batch.json, an owner */
-#define SCRATCH_NAME 9            /* 8 letters and a NUL */
 
 /* The name of a batch's directory, and the id in such a name (0 or -1). */
 void batch_name(char out[BATCH_NAME], const unsigned char id[32]);
@@ -32,9 +31,6 @@ char *spool_path(const struct spool *s, enum spool_state state,
  * where something of that name is no batch of ours. */
 int spool_locate(const struct spool *s, const unsigned char id[32],
                  enum spool_state *state, struct err *err);
-
-/* Random letters, for names that nobody else uses. */
-int spool_scratch(char out[SCRATCH_NAME], struct err *err);
 
 /* "cannot WHAT "PATH"" for the current errno, with the remedy. */
 int spool_fail(struct err *err, const char *what, const char *path);
@@ -100,6 +96,9 @@ enum owner_life claim_judge(const struct claim *c, bool read,
 #define PASSING_S 60
 bool claim_is_passing(const struct claim *c, bool read,
                       const char *batch_path);
+
+/* Whether this process is the owner. */
+bool claim_is_ours(const char *batch_path);
 
 /* Remove the first entry: of a directory that was this process's alone. */
 void claim_drop(const char *dir);
