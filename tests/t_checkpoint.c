@@ -73,6 +73,7 @@ static void test_rows(uint64_t n, bool with_last)
     uint64_t i = 0, j = 0;
 
     overwrite(at("part.h5.tmp"), "left by a crash", 15);
+    overwrite(at("part.h5.abcdefgh.tmp"), "and by one of today", 19);
     head_of(&h, n, with_last);
     root_of(want, n);
     ok(make_part(at("part.h5"), n, with_last, root, &err) == 0 &&
@@ -210,6 +211,44 @@ static void test_bad_rows(void)
     }
 }
 
+/* While row 1 is asked for, another writes the same part. */
+struct other {
+    struct maker k;
+    int rc;
+};
+
+static int row_and_other(void *self, uint64_t i, struct checkpoint_row *row,
+                         struct err *err)
+{
+    struct other *o = self;
+
+    if (i == 1) {
+        overwrite(at("two.h5.ijklmnop.tmp"), "left", 4);
+        o->rc = make_part(at("two.h5"), 3, true, NULL, err);
+        o->rc = o->rc || entries(tap_tmp()) != 2;
+    }
+    return make_row(&o->k, i, row, err);
+}
+
+static void test_two_at_once(void)
+{
+    struct checkpoint_head h;
+    struct other o = { .rc = -1 };
+    struct checkpoint *c = NULL;
+    struct err err = ERR_INIT;
+
+    head_of(&h, 3, true);
+    maker_init(&o.k);
+    ok(checkpoint_write(at("two.h5"), &h, row_and_other, &o, NULL, &err) == 0,
+       "a part that another makes meanwhile %s", err.text);
+    ok(o.rc == 0, "who took nothing of ours away");
+    ok(entries(tap_tmp()) == 1 &&
+           checkpoint_open(&c, at("two.h5"), &err) == 0,
+       "nothing is beside it %s", err.text);
+    checkpoint_close(c);
+    unlink(at("two.h5"));
+}
+
 static void test_paths(void)
 {
     struct err err = ERR_INIT;
@@ -219,9 +258,11 @@ static void test_paths(void)
            err.code == ERR_INPUT && strstr(err.text, "no such file"),
        "a directory that is not there: %s", err.text);
     mkdir(at("dir.h5.tmp"), 0700);
+    mkdir(at("dir.h5"), 0700);
     ok(make_part(at("dir.h5"), 2, false, NULL, &err) == -1 &&
-           entries(tap_tmp()) == 1,
+           entries(tap_tmp()) == 2,
        "a directory in the way: %s", err.text);
+    rmdir(at("dir.h5"));
     rmdir(at("dir.h5.tmp"));
     ok(checkpoint_open(&c, at("none.h5"), &err) == -1 &&
            err.code == ERR_INPUT && strstr(err.text, "none.h5"),
@@ -479,6 +520,7 @@ int main(int argc, char **argv)
     test_same_bytes();
     test_heads();
     test_bad_rows();
+    test_two_at_once();
     test_paths();
     test_swap();
     test_changes();

@@ -43,7 +43,7 @@ struct checkpoint_row {
 typedef int checkpoint_row_fn(void *self, uint64_t i,
                               struct checkpoint_row *row, struct err *err);
 
-/* Write `path`, which appears whole (path.tmp, synced, renamed, directory
+/* Write `path`, which appears whole (a file aside, synced, renamed, directory
  * synced) or not at all: after a failure there is neither, except that a file
  * which was at `path` before stays until the new one replaces it.  The space
  * is reserved before HDF5 writes (ERR_RETRY: disk full).  When it is written

@@ -24,6 +24,7 @@
 #include "proof/job_record.h"
 #include "proof/merkle.h"
 #include "proof/result_record.h"
+#include "store/checkpoint_aside.h"
 #include "store/checkpoint_hdf5.h"
 
 /* What the file holds besides its data is some 12 KiB; the rest is given
@@ -46,13 +47,14 @@ struct column {
 
 struct writer {
     const char *path;
-    char *aside;     /* path.tmp */
+    char *aside;     /* path.XXXXXXXX.tmp */
     const struct checkpoint_head *head;
     uint64_t count[N_COUNTS];
     hid_t file, root;   /* root: the attribute part_root */
     hid_t type[N_TYPES];
     bool made;          /* the file aside is ours */
     int fd;             /* of ours, to the same file */
+    int lock;           /* says that it is being written, -1: nothing does */
     struct stat st;     /* of it, when it was closed */
     struct column column[N_SETS];
     unsigned char *memory; /* all the buffers */
@@ -370,11 +372,6 @@ static int create(struct writer *w, struct err *err)
     int rc = 0;
 
     errno = 0;
-    if (unlink(w->aside) && errno != ENOENT) {
-        rc = cannot(w, "remove", err);
-        goto out;
-    }
-    errno = 0;
     if (fcpl >= 0 && fapl >= 0)
         w->file = H5Fcreate(w->aside, H5F_ACC_EXCL, fcpl, fapl);
     if (w->file < 0) {
@@ -382,6 +379,8 @@ static int create(struct writer *w, struct err *err)
         goto out;
     }
     w->made = true;
+    w->lock = aside_lock(w->aside);
+    aside_sweep(w->path, w->aside);
     errno = 0;
     if (H5Fget_vfd_handle(w->file, fapl, &handle) < 0 ||
         (w->fd = fcntl(*(int *)handle, F_DUPFD_CLOEXEC, 0)) < 0)
@@ -630,13 +629,13 @@ int checkpoint_write(const char *path, const struct checkpoint_head *head,
                      unsigned char part_root[32], struct err *err)
 {
     struct writer w = {
-        .path = path, .head = head, .file = NO_ID, .root = NO_ID, .fd = -1
+        .path = path, .head = head, .file = NO_ID, .root = NO_ID, .fd = -1,
+        .lock = -1
     };
     int rc;
 
-    if (layout_init(err))
+    if (layout_init(err) || aside_name(&w.aside, path, err))
         return -1;
-    w.aside = xasprintf("%s.tmp", path);
     for (int i = 0; i < N_TYPES; i++)
         w.type[i] = NO_ID;
     for (int i = 0; i < N_SETS; i++)
@@ -650,6 +649,8 @@ int checkpoint_write(const char *path, const struct checkpoint_head *head,
             rc = -1;
         close(w.fd);
     }
+    if (w.lock >= 0)
+        close(w.lock);
     for (int i = 0; i < N_TYPES; i++)
         if (w.type[i] >= 0)
             H5Tclose(w.type[i]);
