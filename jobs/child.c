@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 extern char **environ;
@@ -333,27 +336,30 @@ static int run_started(int *status, struct buf *to[2], int fds[2], pid_t pid,
     return 0;
 }
 
-int child_run(int *status, struct buf *out, struct buf *errs,
-              const char *const *argv, char *const *env, unsigned timeout_ms,
-              struct err *err)
+/* What is to be done between start and end of a program with its outputs. */
+static int run(int *status, struct buf *out, struct buf *errs,
+               const struct child *how, unsigned timeout_ms,
+               int (*start)(pid_t *pid, const struct child *c,
+                            struct err *err),
+               struct err *err)
 {
     int o[2] = { -1, -1 }, e[2] = { -1, -1 }, rc;
-    struct child_id id = { 0, 0 };
-    struct child c = { .argv = argv, .env = env };
+    struct child c = *how;
+    pid_t pid = 0;
 
     if (pipe2(o, O_CLOEXEC) || pipe2(e, O_CLOEXEC)) {
-        rc = err_errno(err, ERR_RETRY, "cannot start \"%s\"", argv[0]);
+        rc = err_errno(err, ERR_RETRY, "cannot start \"%s\"", c.argv[0]);
         goto close_pipes;
     }
     c.out = o[1];
     c.err = e[1];
-    rc = child_start(&id, &c, err);
+    rc = start(&pid, &c, err);
     close(o[1]);
     close(e[1]);
     o[1] = e[1] = -1;
     if (rc == 0)
         rc = run_started(status, (struct buf *[]){ out, errs },
-                         (int[]){ o[0], e[0] }, id.pid, argv[0], timeout_ms,
+                         (int[]){ o[0], e[0] }, pid, c.argv[0], timeout_ms,
                          err);
 close_pipes:
     for (int i = 0; i < 2; i++) {
@@ -363,6 +369,110 @@ close_pipes:
             close(e[i]);
     }
     return rc;
+}
+
+static int start_child(pid_t *pid, const struct child *c, struct err *err)
+{
+    struct child_id id = { 0, 0 };
+
+    if (child_start(&id, c, err))
+        return -1;
+    *pid = id.pid;
+    return 0;
+}
+
+int child_run(int *status, struct buf *out, struct buf *errs,
+              const char *const *argv, char *const *env, unsigned timeout_ms,
+              struct err *err)
+{
+    struct child c = { .argv = argv, .env = env };
+
+    return run(status, out, errs, &c, timeout_ms, start_child, err);
+}
+
+/* A session and signals of its own. */
+static int spawn_attributes(posix_spawnattr_t *a)
+{
+    sigset_t none, all;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    return posix_spawnattr_setflags(a, POSIX_SPAWN_SETSID |
+                                           POSIX_SPAWN_SETSIGMASK |
+                                           POSIX_SPAWN_SETSIGDEF) ||
+                   posix_spawnattr_setsigmask(a, &none) ||
+                   posix_spawnattr_setsigdefault(a, &all) ? ENOMEM : 0;
+}
+
+static int spawn_files(posix_spawn_file_actions_t *f, const struct child *c)
+{
+    return posix_spawn_file_actions_adddup2(f, c->in, STDIN_FILENO) ||
+                   posix_spawn_file_actions_adddup2(f, c->out,
+                                                    STDOUT_FILENO) ||
+                   posix_spawn_file_actions_adddup2(f, c->err,
+                                                    STDERR_FILENO)
+               ? ENOMEM : 0;
+}
+
+static int spawn(pid_t *pid, const struct child *c, struct err *err)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    int why = posix_spawn_file_actions_init(&files);
+
+    if (why == 0) {
+        why = posix_spawnattr_init(&attributes);
+        if (why == 0) {
+            why = spawn_attributes(&attributes);
+            if (why == 0)
+                why = spawn_files(&files, c);
+            if (why == 0)
+                why = posix_spawnp(pid, c->argv[0], &files, &attributes,
+                                   (char *const *)c->argv, environ);
+            posix_spawnattr_destroy(&attributes);
+        }
+        posix_spawn_file_actions_destroy(&files);
+    }
+    if (why == 0)
+        return 0;
+    errno = why;
+    return err_errno(err, why == EAGAIN || why == ENOMEM || why == EMFILE ||
+                          why == ENFILE || why == EINTR
+                     ? ERR_RETRY : ERR_INPUT,
+                     "cannot start \"%s\"", c->argv[0]);
+}
+
+int child_filter(int *status, struct buf *out, struct buf *errs, int in,
+                 const char *const *argv, unsigned timeout_ms,
+                 struct err *err)
+{
+    struct child c = { .argv = argv, .in = in };
+
+    return run(status, out, errs, &c, timeout_ms, spawn, err);
+}
+
+/* ---- our own programs --------------------------------------------------- */
+
+char *child_helper(const char *name)
+{
+    const char *dir = getenv("APUS_LIBEXEC");
+    char self[PATH_MAX], *slash, *path;
+    ssize_t n;
+
+    if (dir)
+        return file_join(dir, name);
+    n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (n > 0) {
+        self[n] = '\0';
+        slash = strrchr(self, '/');
+        if (slash)
+            *slash = '\0';
+        path = file_join(self, name);
+        if (slash && file_exists(path))
+            return path;
+        free(path);
+    }
+    return file_join(APUS_LIBEXECDIR, name);
 }
 
 /* ---- environment -------------------------------------------------------- */

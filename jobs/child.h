@@ -24,6 +24,7 @@ struct child {
     const char *const *argv; /* NULL-terminated; argv[0] is sought in PATH */
     char *const *env;        /* NULL: that of this process */
     const char *dir;         /* working directory; NULL: here */
+    int in;                  /* standard input of child_filter's program */
     int out;                 /* standard output; -1: that of this process */
     int err;                 /* standard error; -1: that of this process */
     bool detached;           /* it is nobody's child and is not waited for */
@@ -53,6 +54,18 @@ int child_status(int wait_status);
 int child_run(int *status, struct buf *out, struct buf *errs,
               const char *const *argv, char *const *env, unsigned timeout_ms,
               struct err *err);
+
+/* The same for a program that reads `in`, a descriptor which stays the
+ * caller's, as its standard input.  It is started without a copy of this
+ * process, however large that is. */
+int child_filter(int *status, struct buf *out, struct buf *errs, int in,
+                 const char *const *argv, unsigned timeout_ms,
+                 struct err *err);
+
+/* Where a helper program of ours is: in the directory APUS_LIBEXEC alone, if
+ * that is set; beside the running program, as in a build tree; where it was
+ * installed.  The caller frees it. */
+char *child_helper(const char *name);
 
 /* What of this process's environment a program may see, as a new environment
  * with `extra` ("NAME=value", NULL-terminated, may be NULL) added; free it

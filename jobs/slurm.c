@@ -9,7 +9,6 @@
 
 #include "jobs/launcher.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,27 +56,6 @@ static char *beside(const char *path, const char *name)
 
     return slash ? xasprintf("%.*s/%s", (int)(slash - path), path, name)
                  : NULL;
-}
-
-/* Where the helper is: APUS_LIBEXEC alone, if that is set; beside the running
- * program, as in a build tree; where it was installed. */
-static char *helper_path(void)
-{
-    const char *dir = getenv("APUS_LIBEXEC");
-    char self[PATH_MAX], *path;
-    ssize_t n;
-
-    if (dir)
-        return file_join(dir, HELPER);
-    n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (n > 0) {
-        self[n] = '\0';
-        path = beside(self, HELPER);
-        if (path && file_exists(path))
-            return path;
-        free(path);
-    }
-    return file_join(APUS_LIBEXECDIR, HELPER);
 }
 
 /* The job script: beside the worker, or in PATH, as sbatch would find it. */
@@ -186,7 +164,7 @@ static void ask_helper(struct answer *a, const char *const *words,
                        const char *path)
 {
     struct words w = { NULL, 0 };
-    char *helper = helper_path();
+    char *helper = child_helper(HELPER);
     unsigned s = timeout_s();
     int status = 0;
     struct buf errs;

@@ -422,6 +422,39 @@ static void test_run(void)
     buf_clear(&out);
 }
 
+static void test_filter(void)
+{
+    const char *const argv[] = { "/bin/sh", "-c", "tr a-z A-Z; kill -8 $$",
+                                 NULL };
+    const char *const missing[] = { "/dev/null/x", NULL };
+    struct err err = ERR_INIT;
+    FILE *f = tmpfile();
+    int status = -1;
+    struct buf out;
+    char *path;
+
+    buf_init(&out, 100);
+    fputs("some text", f);
+    fflush(f);
+    rewind(f);
+    ok(child_filter(&status, &out, &out, fileno(f), argv, 10000, &err) == 0 &&
+       status == 136 && strcmp(out.data, "SOME TEXT") == 0,
+       "a program reads a descriptor %s", err.text);
+    ok(child_filter(&status, &out, &out, fileno(f), missing, 1000, &err) == -1
+       && err.code == ERR_INPUT, "no such program: %s", err.text);
+    setenv("APUS_LIBEXEC", "/some/where", 1);
+    path = child_helper("it");
+    ok(strcmp(path, "/some/where/it") == 0, "a helper is where APUS_LIBEXEC"
+       " says");
+    free(path);
+    unsetenv("APUS_LIBEXEC");
+    path = child_helper("it");
+    ok(strcmp(path, APUS_LIBEXECDIR "/it") == 0, "or where it was installed");
+    free(path);
+    buf_clear(&out);
+    fclose(f);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -430,6 +463,7 @@ int main(int argc, char **argv)
     test_bad_input();
     test_environment();
     test_run();
+    test_filter();
     test_queue();
     test_reply();
     test_time_left();
