@@ -94,6 +94,7 @@ door 'mpi\.h' 'mpi/.*' MPI
 door 'slurm/.*' 'jobs/apus-slurm\.c' libslurm
 door 'cuda.*|cublas.*' 'kernels/cuda[^/]*' CUDA
 door 'hdf5.*|H5.*' 'src/store/checkpoint_[a-z0-9]*\.[ch]' HDF5
+door 'seccomp\.h' 'src/base/sandbox\.c' libseccomp
 door 'curl/.*' '(.*/)?http\.c' libcurl
 door 'lua.*|lauxlib\.h' 'src/localnet/.*' Lua
 door 'microhttpd\.h' 'src/localnet/[a-z_]*\.c' libmicrohttpd

@@ -1,0 +1,32 @@
+/*
+ * What a process gives up before it parses bytes that a stranger made: memory,
+ * time, files and, where the kernel has seccomp, all system calls but those
+ * that reading an open file takes.  Linux.
+ */
+#ifndef APUS_BASE_SANDBOX_H
+#define APUS_BASE_SANDBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+struct sandbox {
+    uint64_t memory;  /* bytes of address space; not under a sanitizer */
+    unsigned cpu_s;   /* seconds of CPU time */
+    unsigned wall_s;  /* seconds in all */
+    unsigned n_files; /* descriptors */
+};
+
+/* Close all but the standard descriptors and give up the rest, for good: no
+ * more than that is used, no file is written or opened, no process or
+ * connection made, no privilege gained.  What is refused ends the process by a
+ * signal; opening a file for reading fails with EACCES.  1, 0 if the kernel
+ * has no seccomp or this build no libseccomp (then only the limits hold), -1
+ * with ERR_FATAL. */
+int sandbox_enter(const struct sandbox *s, struct err *err);
+
+/* The library behind the filter and its version, or NULL without one. */
+const char *sandbox_library(void);
+
+#endif
