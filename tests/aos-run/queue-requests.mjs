@@ -105,7 +105,17 @@ export async function refused () {
     ].map((data) => ['400', json, data]),
     ...['{"prompt":"x","prompt":"y"}', '{"prompt":"x"', '{"prompt":"\\ud800"}',
       '{"prompt":"x"} y', '{"a":'.repeat(40)
-    ].map((data) => ['400', { 'Content-Type': 'application/json;x' }, data])
+    ].map((data) => ['400', { 'Content-Type': 'application/json;x' }, data]),
+    // what AOS has decoded, less strictly
+    ...['{"prompt":"x","prompt":"y"}', '{"prompt":"x",}',
+      '{"prompt":"x","other":null}',
+      '{"messages":[{"role":"user","content":"x"},]}',
+      '{"messages":[{"role":"user","content":"x"},null]}',
+      '{"messages":[{"role":"user","content":"x","name":null}]}'
+    ].map((data) => ['400', json, data]),
+    ...['01', '{"a":1,}'].flatMap((data) => [
+      ['400', { ...json, 'X-Prompt': 'p' }, data],
+      ['400', { ...json, 'X-Source': source }, data]])
   ]
   const said = await q.many(cases.map(([, tags, data], i) =>
     [alice, { 'X-Reference': 'r' + i, ...tags, Action: 'Infer' }, data]))

@@ -101,83 +101,72 @@ end
 local roles = { system = true, user = true, assistant = true,
     developer = true }
 
--- How many members; only to be compared, so that their order is nothing.
-local function count(t)
-    local n = 0
-    for _ in pairs(t) do
-        n = n + 1
-    end
-    return n
-end
-
--- What AOS makes of JSON, out of what scan makes: tables and strings.
-local function plain(v)
-    if type(v) ~= "table" or v.number or v == NULL then
-        return type(v) == "string" and v or false
-    end
-    local out = {}
-    for i, e in ipairs(v.array or {}) do
-        out[i] = plain(e)
-    end
-    for _, key in ipairs(v.keys or {}) do
-        out[key] = plain(v.object[key])
-    end
-    return out
-end
-
-local function messages_text(list)
+local function messages_text(v)
+    local list = type(v) == "table" and v.array or {}
     local out, size = {}, 2
-    if type(list) ~= "table" or #list == 0 or count(list) ~= #list then
-        return nil
-    end
     for i, e in ipairs(list) do
-        if type(e) ~= "table" or not roles[e.role] or count(e) ~= 2 or
-            not is_text(e.content, Q.max_prompt) then
+        local map = type(e) == "table" and e.object
+        if not map or #e.keys ~= 2 or not roles[map.role] or
+            not is_text(map.content, Q.max_prompt) then
             return nil
         end
-        out[i] = '{"role":"' .. e.role .. '","content":' ..
-            quote(e.content) .. "}"
+        out[i] = '{"role":"' .. map.role .. '","content":' ..
+            quote(map.content) .. "}"
         size = size + #out[i] + 1
         if size > 2 * MAX_LINES then
             return nil
         end
     end
-    return "[" .. table.concat(out, ",") .. "]"
+    return #list > 0 and "[" .. table.concat(out, ",") .. "]" or nil
 end
 
--- Form and prompt of JSON.  AOS has decoded the exact type already, so that
--- a string under it was a string in JSON: it is not decoded again.
-local function json_content(data, exact)
-    if type(data) == "string" and not exact then
-        local v = scan(data, 4 * Q.max_prompt)
-        data = type(v) == "table" and v.object and plain(v)
-    end
-    if type(data) ~= "table" or count(data) ~= 1 then
+-- Form and prompt of JSON that was scanned.
+local function json_content(v)
+    local map = type(v) == "table" and v.object
+    if not map or #v.keys ~= 1 then
         return nil, "an object with messages or prompt expected"
-    elseif type(data.prompt) == "string" then
-        return "prompt", data.prompt
+    elseif type(map.prompt) == "string" then
+        return "prompt", map.prompt
     end
-    local text = messages_text(data.messages)
+    local text = messages_text(map.messages)
     if not text then
         return nil, "messages must be [{\"role\":..,\"content\":\"..\"}]"
     end
     return "messages", text
 end
 
--- Form and prompt of an Infer, or nil and why not.  Beside a tag that has or
--- names the prompt, data are passed over: libraries fill them with anything.
-local function content(m)
-    local source, tagged = m.tag["x-source"], m.tag["x-prompt"]
+-- The data of a message, whether they are JSON, and then what scan makes of
+-- them; or why they are not.  Beside a tag that has or names the prompt they
+-- are passed over, for libraries fill them with anything; but what AOS has
+-- decoded has to be JSON.
+local function data_of(m)
     local kind = m.tag["content-type"] or ""
     local json = kind:lower():match("^[^;%s]*") == "application/json"
-    local form, prompt = "chat", tagged or m.data
-    if source then
+    local exact = kind == "application/json"
+    local data, value, why = m.data, nil, nil
+    if exact then
+        data = decoded_text(data)
+    end
+    if exact or json and not m.tag["x-source"] and not m.tag["x-prompt"] then
+        value, why = scan(data, 4 * Q.max_prompt)
+    end
+    return data, json, value, why and "Data: " .. why
+end
+
+-- Form and prompt of an Infer, or nil and why not.
+local function content(m)
+    local source, tagged = m.tag["x-source"], m.tag["x-prompt"]
+    local data, json, value, why = data_of(m)
+    local form, prompt = "chat", tagged or data
+    if why then
+        return nil, why
+    elseif source then
         if not is_id(source) or tagged then
             return nil, "X-Source must be an id, and alone"
         end
         return json and "source-json" or "source", source
     elseif json and not tagged then
-        form, prompt = json_content(m.data, kind == "application/json")
+        form, prompt = json_content(value)
         if not form then
             return nil, prompt
         end

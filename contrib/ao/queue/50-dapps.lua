@@ -184,8 +184,11 @@ end
 action["Infer-Batch"] = function(m)
     local r, code, why = request_head(m)
     local n = integer(m.tag["x-count"], 1, U32)
+    local _, _, _, wrong = data_of(m)
     if not r then
         return reject(m, code, why)
+    elseif wrong then
+        return reject(m, 400, wrong)
     elseif not is_id(m.tag["x-source"]) or not is_id(m.tag["x-sha256"]) or
         not n then
         return reject(m, 400, "X-Source, X-Count and X-Sha256 expected: an" ..
