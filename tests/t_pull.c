@@ -454,7 +454,7 @@ static void test_line(void)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         ok(pull_line_put(&out, &l, bad[i], strlen(bad[i]), &err) == -1 &&
            err.code == ERR_INPUT && out.len == 0, "%s: %s", bad[i], err.text);
-    l.form = PULL_SOURCE;
+    l.ask.form = ASK_SOURCE;
     ok(pull_line_put(&out, &l, "a\0b", 3, &err) == -1 && out.len == 0, "%s",
        err.text);
     pull_line_clear(&l);

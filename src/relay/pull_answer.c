@@ -96,7 +96,7 @@ static int check_line(struct pull_answers *a, const struct pull_line *l,
     }
     if (memcmp(a->model, l->model, 32) != 0)
         return err_set(err, ERR_INPUT, "a second model, %s", text);
-    if ((l->form == PULL_BATCH) != a->is_file)
+    if ((l->ask.form == ASK_BATCH) != a->is_file)
         return err_set(err, ERR_INPUT, "its form is not of the answer's"
                        " kind");
     base64url(text, l->id, 32);

@@ -83,8 +83,8 @@ static int put_request(struct pulling *x, struct file_out *f,
 
     buf_init(&raw, PULL_MAX_SOURCE + ITEM_HEAD_MAX);
     buf_init(&line, 2 * REQUEST_MAX_LINE);
-    if (l->form == PULL_SOURCE || l->form == PULL_SOURCE_JSON) {
-        rc = gateway_item(x->p->gateways, l->source, 0, &raw, it, &why);
+    if (l->ask.form == ASK_SOURCE || l->ask.form == ASK_SOURCE_JSON) {
+        rc = gateway_item(x->p->gateways, l->ask.source, 0, &raw, it, &why);
         if (rc == 0) {
             source = raw.data + it->head_n;
             n = raw.len - it->head_n;
@@ -171,12 +171,12 @@ static int check_file(const struct pull_line *l, const char *path,
 
     if (lines_open(&f, path, err))
         return -1;
-    if (memcmp(lines_hash(f), l->sha256, 32) != 0)
+    if (memcmp(lines_hash(f), l->ask.sha256, 32) != 0)
         rc = err_set(err, ERR_INPUT, "the file has another SHA-256 than the"
                      " request says");
-    else if (lines_count(f) != l->count)
+    else if (lines_count(f) != l->ask.count)
         rc = err_set(err, ERR_INPUT, "the file has %" PRIu64 " lines and not"
-                     " %" PRIu64, lines_count(f), l->count);
+                     " %" PRIu64, lines_count(f), l->ask.count);
     lines_close(f);
     return rc;
 }
@@ -211,12 +211,12 @@ static int put_file(struct pulling *x, const char *path,
         return -1;
     info->is_file_of_ao = true;
     memcpy(info->request, l.id, 32);
-    if (gateway_file(x->p->gateways, l.source, path, x->p->max_file, NULL,
+    if (gateway_file(x->p->gateways, l.ask.source, path, x->p->max_file, NULL,
                      on_progress, x, &why) ||
         check_file(&l, path, &why))
         send_back(x, l.id, why.text);
     else
-        x->n_requests = l.count;
+        x->n_requests = l.ask.count;
     pull_line_clear(&l);
     return 0;
 }

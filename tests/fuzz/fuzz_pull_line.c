@@ -33,24 +33,24 @@ static void try_lease(const char *text, size_t n)
         must(lease_left_s(&l) <= l.ttl_s);
 }
 
-static void check_ranges(const struct pull_line *l)
+static void check_ranges(const struct ask *a)
 {
-    must(strlen(l->prompt) <= PULL_MAX_PROMPT);
-    if (l->form == PULL_BATCH) {
-        must(l->count > 0 && l->count <= UINT32_MAX);
+    must(!a->prompt || strlen(a->prompt) <= PULL_MAX_PROMPT);
+    if (a->form == ASK_BATCH) {
+        must(a->count > 0 && a->count <= UINT32_MAX);
         return;
     }
-    must(l->max_tokens > 0 && l->top_p > 0 && l->top_p <= 1000000);
-    must(l->temperature == 0 ||
-         (l->temperature >= 10000 && l->temperature <= 100000000));
-    must(l->n_stops <= REQUEST_MAX_STOPS);
-    for (size_t i = 0; i < l->n_stops; i++)
-        must(l->stop[i].n >= 1 && l->stop[i].n <= 64);
+    must(a->max_tokens > 0 && a->top_p > 0 && a->top_p <= 1000000);
+    must(a->temperature == 0 ||
+         (a->temperature >= 10000 && a->temperature <= 100000000));
+    must(a->n_stops <= REQUEST_MAX_STOPS);
+    for (size_t i = 0; i < a->n_stops; i++)
+        must(a->stop[i].n >= 1 && a->stop[i].n <= 64);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct pull_line l = { .n_stops = 7 };
+    struct pull_line l = { .ask.n_stops = 7 };
     const char *text = (const char *)data, *source = "";
     size_t n = strnlen(text, size), n_source = 0;
     struct err err = ERR_INIT;
@@ -66,17 +66,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         n_source = size - n - 1;
     }
     if (pull_line_parse(&l, text, n, &err)) {
-        must(err.code == ERR_INPUT && l.n_stops == 7 && !l.root);
+        must(err.code == ERR_INPUT && l.ask.n_stops == 7 && !l.ask.prompt);
         return 0;
     }
-    check_ranges(&l);
+    check_ranges(&l.ask);
     buf_init(&out, 32u << 20);
-    if (l.form != PULL_BATCH &&
+    if (l.ask.form != ASK_BATCH &&
         pull_line_put(&out, &l, source, n_source, &err) == 0) {
         must(out.len > 1 && out.data[out.len - 1] == '\n' &&
              !memchr(out.data, '\n', out.len - 1));
         must(request_parse(&r, out.data, out.len - 1, &err) == 0 &&
-             r.max_tokens == l.max_tokens && r.seed == l.seed);
+             r.max_tokens == l.ask.max_tokens && r.seed == l.ask.seed);
         request_clear(&r);
     } else {
         must(out.len == 0);

@@ -1,0 +1,241 @@
+/*
+ * From what is asked to a line of requests.jsonl.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "proof/job_record.h"
+#include "store/ask.h"
+
+/* ---- stop strings -------------------------------------------------------- */
+
+static int compare(const char *a, size_t n_a, const char *b, size_t n_b)
+{
+    int c = memcmp(a, b, n_a < n_b ? n_a : n_b);
+
+    return c ? c : n_a < n_b ? -1 : n_a > n_b;
+}
+
+int ask_add_stop(struct ask *a, const char *text, size_t n)
+{
+    size_t at = 0;
+    int c = 1;
+
+    if (n < 1 || n > sizeof(a->stop[0].text))
+        return -1;
+    while (at < a->n_stops && (c = compare(a->stop[at].text, a->stop[at].n,
+                                           text, n)) < 0)
+        at++;
+    if (at < a->n_stops && c == 0)
+        return 0;
+    if (a->n_stops == REQUEST_MAX_STOPS)
+        return -1;
+    memmove(&a->stop[at + 1], &a->stop[at],
+            (a->n_stops - at) * sizeof(a->stop[0]));
+    memcpy(a->stop[at].text, text, n);
+    a->stop[at].n = n;
+    a->n_stops++;
+    return 0;
+}
+
+/* ---- the prompt ---------------------------------------------------------- */
+
+static void put_chat(struct buf *out, const char *text, size_t n)
+{
+    buf_puts(out, "\"messages\":[{\"role\":\"user\",\"content\":");
+    json_put_string(out, text, n);
+    buf_puts(out, "}]");
+}
+
+/* "messages" or "prompt" from the JSON of a source. */
+static int put_object(struct buf *out, const struct json *root, bool *chat,
+                      struct err *err)
+{
+    const struct json *messages = json_get(root, "messages");
+    const struct json *prompt = json_get(root, "prompt");
+
+    if (json_type(root) != JSON_OBJECT || json_count(root) != 1 ||
+        (!messages && !json_string(prompt)))
+        return err_set(err, ERR_INPUT, "an object with \"messages\" or"
+                       " \"prompt\" expected, and nothing else");
+    *chat = messages != NULL;
+    buf_puts(out, *chat ? "\"messages\":" : "\"prompt\":");
+    json_put(out, *chat ? messages : prompt);
+    return 0;
+}
+
+static int put_json(struct buf *out, enum ask_form form, const char *text,
+                    size_t n, bool *chat, struct err *err)
+{
+    struct json *root;
+    int rc = 0;
+
+    if (json_parse(&root, text, n, err))
+        return -1;
+    if (form == ASK_SOURCE_JSON) {
+        rc = put_object(out, root, chat, err);
+    } else {
+        buf_puts(out, "\"messages\":");
+        json_put(out, root);
+    }
+    json_free(root);
+    return rc;
+}
+
+/* The prompt's member of the body. */
+static int put_prompt(struct buf *out, const struct ask *a,
+                      const char *source, size_t n, bool *chat,
+                      struct err *err)
+{
+    *chat = a->form != ASK_PROMPT;
+    switch (a->form) {
+    case ASK_CHAT:
+        put_chat(out, a->prompt, strlen(a->prompt));
+        return 0;
+    case ASK_PROMPT:
+        buf_puts(out, "\"prompt\":");
+        json_put_string(out, a->prompt, strlen(a->prompt));
+        return 0;
+    case ASK_MESSAGES:
+        return put_json(out, a->form, a->prompt, strlen(a->prompt), chat,
+                        err);
+    case ASK_SOURCE:
+        if (!utf8_valid(source, n) || (n && memchr(source, '\0', n)))
+            return err_set(err, ERR_INPUT, "the source is no UTF-8");
+        put_chat(out, source, n);
+        return 0;
+    case ASK_SOURCE_JSON:
+        return put_json(out, a->form, source, n, chat, err);
+    case ASK_BATCH:
+        break;
+    }
+    return err_set(err, ERR_INPUT, "the lines of a batch are in its file");
+}
+
+/* ---- parameters ---------------------------------------------------------- */
+
+/* Millionths as a decimal number. */
+static void put_millionths(struct buf *out, const char *key, uint32_t v)
+{
+    buf_printf(out, ",\"%s\":%" PRIu32 ".%06" PRIu32, key, v / 1000000,
+               v % 1000000);
+}
+
+static int put_stops(struct buf *out, const struct ask *a, struct err *err)
+{
+    for (size_t i = 0; i < a->n_stops; i++) {
+        const char *text = a->stop[i].text;
+        size_t n = a->stop[i].n;
+
+        if (!utf8_valid(text, n) || memchr(text, '\0', n))
+            return err_set(err, ERR_INPUT, "a stop string is no UTF-8");
+        buf_puts(out, i ? "," : ",\"stop\":[");
+        json_put_string(out, text, n);
+    }
+    if (a->n_stops)
+        buf_putc(out, ']');
+    return 0;
+}
+
+static int put_parameters(struct buf *out, const struct ask *a,
+                          struct err *err)
+{
+    buf_printf(out, ",\"max_tokens\":%" PRIu32, a->max_tokens);
+    put_millionths(out, "temperature", a->temperature);
+    put_millionths(out, "top_p", a->top_p);
+    if (a->has_seed)
+        buf_printf(out, ",\"seed\":\"%" PRIu64 "\"", a->seed);
+    if (put_stops(out, a, err))
+        return -1;
+    buf_printf(out, ",\"apus\":{\"top_k\":%" PRIu32 "%s}", a->top_k,
+               a->flags & JOB_IGNORE_EOS ? ",\"ignore_eos\":true" : "");
+    return 0;
+}
+
+/* ---- the line ------------------------------------------------------------ */
+
+static int put_line(struct buf *out, const struct ask *a,
+                    const unsigned char id[32], const unsigned char *model,
+                    const char *source, size_t n, struct err *err)
+{
+    char text[ID_TEXT];
+    struct buf body;
+    bool chat;
+    int rc;
+
+    buf_init(&body, REQUEST_MAX_LINE);
+    rc = put_prompt(&body, a, source, n, &chat, err);
+    if (rc == 0)
+        rc = put_parameters(&body, a, err);
+    if (rc == 0)
+        rc = buf_check(&body, "the prompt", err);
+    if (rc == 0) {
+        base64url(text, id, 32);
+        buf_printf(out, "{\"custom_id\":\"%s\",\"method\":\"POST\",\"url\":"
+                   "\"/v1/%s\",\"body\":{", text,
+                   chat ? "chat/completions" : "completions");
+        if (model) {
+            base64url(text, model, 32);
+            buf_printf(out, "\"model\":\"%s\",", text);
+        }
+        buf_put(out, body.data, body.len);
+        buf_puts(out, "}}");
+        rc = buf_check(out, "a request", err);
+    }
+    buf_clear(&body);
+    return rc;
+}
+
+/* The worker reads the line as we do, so what it would refuse is refused
+ * here, where it can still be released. */
+static int check_line(const struct ask *a, const struct buf *line,
+                      struct err *err)
+{
+    struct request r;
+    int rc = request_parse(&r, line->data, line->len, err);
+
+    if (rc == 0 && (r.max_tokens != a->max_tokens ||
+                    r.temperature != a->temperature || r.top_p != a->top_p ||
+                    r.top_k != a->top_k || r.n_stops != a->n_stops ||
+                    r.has_seed != a->has_seed || r.seed != a->seed ||
+                    r.n_choices != 1))
+        rc = err_set(err, ERR_INPUT, "its parameters cannot be written");
+    request_clear(&r);
+    return rc;
+}
+
+int ask_put_line(struct buf *out, const struct ask *a,
+                 const unsigned char id[32], const unsigned char *model,
+                 const void *source, size_t n, struct err *err)
+{
+    struct buf line;
+    int rc;
+
+    if (a->flags & ~(uint32_t)JOB_IGNORE_EOS)
+        return err_set(err, ERR_INPUT, "flags %" PRIu32 ": this version knows"
+                       " 0 and 1", a->flags);
+    buf_init(&line, REQUEST_MAX_LINE);
+    rc = put_line(&line, a, id, model, source, n, err);
+    if (rc == 0)
+        rc = check_line(a, &line, err);
+    if (rc == 0) {
+        buf_put(out, line.data, line.len);
+        rc = buf_check(out, "the requests", err);
+    }
+    buf_clear(&line);
+    return rc;
+}
+
+void ask_clear(struct ask *a)
+{
+    free(a->prompt);
+    memset(a, 0, sizeof(*a));
+}
