@@ -1,7 +1,7 @@
 /*
- * src/verify/asked: messages to a queue as doc/queue.md has them become lines
- * of requests; what no queue takes is refused; and a result whose parameters
- * are not those of its message is found out.
+ * src/verify/asked: a result whose parameters, model or node are not those of
+ * its message is found out, however its tags are spelled; one that is as the
+ * queue has read the message is not.
  */
 #include <config.h>
 
@@ -42,71 +42,6 @@ static struct claims_item sign(const struct item_text_tag *tag, size_t n,
     return it;
 }
 
-/* ---- lines --------------------------------------------------------------- */
-
-/* name and value, if there is one, are a tag beside Action; the line behind
- * its id is `want`, or NULL if it is refused. */
-static void line(const char *name, const char *value, const char *data,
-                 const char *want)
-{
-    const struct item_text_tag tag[] = { { "Action", "Infer" },
-                                         { name, value } };
-    struct claims_item it = sign(tag, name ? 2 : 1, data);
-    struct err err = ERR_INIT;
-    const char *got;
-    struct buf out;
-    int rc;
-
-    buf_init(&out, 1u << 16);
-    rc = asked_line(&out, &it, NULL, &err);
-    got = strstr(out.data, "\"url\":\"/v1/");
-    ok(want ? rc == 0 && got && strcmp(got + 11, want) == 0
-            : rc == -1 && err.code == ERR_INPUT,
-       "%s %.60s: %s%s", name ? name : "data", value ? value : "",
-       got ? got : "", err.text);
-    buf_clear(&out);
-}
-
-static void test_lines(void)
-{
-    const char *json = "application/json";
-    const struct item_text_tag other = { "Action", "Cancel" };
-    struct claims_item it;
-    struct err err = ERR_INIT;
-    struct buf out;
-
-    line(NULL, NULL, "a \"b\"",
-         "chat/completions\",\"body\":{\"messages\":[{\"role\":\"user\","
-         "\"content\":\"a \\\"b\\\"\"}],\"max_tokens\":256,\"apus\":{}}}");
-    line("X-Prompt", "c", "ignored",
-         "chat/completions\",\"body\":{\"messages\":[{\"role\":\"user\","
-         "\"content\":\"c\"}],\"max_tokens\":256,\"apus\":{}}}");
-    line("Content-Type", json, "{\"prompt\":\"p\"}",
-         "completions\",\"body\":{\"prompt\":\"p\",\"max_tokens\":256,"
-         "\"apus\":{}}}");
-    line("Content-Type", json, "{\"messages\":[1]}",
-         "chat/completions\",\"body\":{\"messages\":[1],\"max_tokens\":256,"
-         "\"apus\":{}}}");
-    line("X-Options", "{\"top_k\":7,\"seed\":null,\"max_tokens\":8,"
-         "\"reference\":1}", "d",
-         "chat/completions\",\"body\":{\"messages\":[{\"role\":\"user\","
-         "\"content\":\"d\"}],\"max_tokens\":8,\"apus\":{\"top_k\":7}}}");
-    line("X-Options", "{\"top_k\":7,\"n\":2}", "d", NULL);
-    line("X-Options", "[]", "d", NULL);
-    line("X-Options", "{", "d", NULL);
-    line("Content-Type", json, "{\"prompt\":7}", NULL);
-    line("Content-Type", json, "{\"prompt\":\"a\",\"b\":1}", NULL);
-    line("Content-Type", json, "{}", NULL);
-    line("Content-Type", json, "text", NULL);
-    line(NULL, NULL, "\xff", NULL);
-    line(NULL, NULL, "", NULL);
-    buf_init(&out, 1u << 16);
-    it = sign(&other, 1, "d");
-    ok(asked_line(&out, &it, NULL, &err) == -1, "another action: %s",
-       err.text);
-    buf_clear(&out);
-}
-
 /* ---- claims -------------------------------------------------------------- */
 
 static char wrong[1000];
@@ -124,14 +59,12 @@ static void on_claim(void *self, const struct check_claim *c)
                  c->detail);
 }
 
-/* The published job of doc/proof.md section 9, asked for with these options;
- * `say` is in what is wrong, NULL if nothing is. */
-static void asks(const char *options, const char *model, const char *say)
+/* The published job of doc/proof.md section 9, asked for in these words; `say`
+ * is in what is wrong, NULL if nothing is. */
+static void asks_in(const struct item_text_tag *tag, size_t n,
+                    const char *data, const char *say)
 {
-    const struct item_text_tag tag[] = { { "Action", "Infer" },
-                                         { "X-Options", options },
-                                         { "X-Model", model } };
-    struct claims_item it = sign(tag, model ? 3 : 2, "a text");
+    struct claims_item it = sign(tag, n, data);
     struct claims c = { .tell = on_claim };
     struct published p;
     struct buf json;
@@ -149,7 +82,8 @@ static void asks(const char *options, const char *model, const char *say)
         abort();
     asked_check(&c, p.result.request, &p, &it, NULL, NULL);
     ok(say ? strstr(wrong, say) != NULL && c.failed : !*wrong && !c.failed,
-       "%.50s: %d claims, %d open %s", options, n_told, n_open, wrong);
+       "%s %.50s: %d claims, %d open %s", tag[1].name, tag[1].value, n_told,
+       n_open, wrong);
     if (!say) {
         p.process[0] ^= 1;
         asked_check(&c, p.result.request, &p, &it, NULL, NULL);
@@ -167,6 +101,17 @@ static void asks(const char *options, const char *model, const char *say)
     pub_clear(&pub);
 }
 
+/* With these options, and one more tag if name is not NULL. */
+static void asks(const char *options, const char *name, const char *value,
+                 const char *say)
+{
+    const struct item_text_tag tag[] = { { "Action", "Infer" },
+                                         { "X-Options", options },
+                                         { name, value } };
+
+    asks_in(tag, name ? 3 : 2, "a text", say);
+}
+
 /* OPTIONS with a part of it replaced. */
 static void asks_instead(const char *from, const char *to, const char *say)
 {
@@ -176,23 +121,11 @@ static void asks_instead(const char *from, const char *to, const char *say)
 
     strcpy(rest, at + strlen(from));
     sprintf(at, "%s%s", to, rest);
-    asks(text, NULL, say);
+    asks(text, NULL, NULL, say);
 }
 
-static void test_claims(void)
+static void test_parameters(void)
 {
-    unsigned char other[32] = { 1 };
-    char text[ID_TEXT];
-    struct pub p;
-
-    asks(OPTIONS, NULL, NULL);
-    ok(n_told > 0, "in claims");
-    pub_init(&p, NULL);
-    base64url(text, p.model, 32);
-    asks(OPTIONS, text, NULL);
-    base64url(text, other, 32);
-    asks(OPTIONS, text, "its model");
-    asks(OPTIONS, "a name", NULL);
     asks_instead("256", "255", "max_tokens");
     asks_instead("7e-1", "0.71", "temperature");
     asks_instead("0.95", "0.96", "top_p");
@@ -203,7 +136,53 @@ static void test_claims(void)
     asks_instead("\"\\n\\n\"", "[\"\\n\\n\",\"a\"]", "stop");
     asks_instead("256", "\"256\"", "its parameters");
     asks_instead("\"session\"", "\"sessions\"", "its parameters");
+}
+
+static void test_others(void)
+{
+    unsigned char other[32] = { 1 };
+    char text[ID_TEXT];
+    struct pub p;
+
+    asks(OPTIONS, NULL, NULL, NULL);
+    ok(n_told > 0, "in claims");
+    pub_init(&p, NULL);
+    base64url(text, p.model, 32);
+    asks(OPTIONS, "X-Model", text, NULL);
+    base64url(text, p.node, 32);
+    asks(OPTIONS, "X-Node", text, NULL);
+    base64url(text, other, 32);
+    asks(OPTIONS, "X-Model", text, "its model");
+    asks(OPTIONS, "x_model", text, "its model");
+    asks(OPTIONS, "X-Node", text, "its node");
+    asks(OPTIONS, "X-Model", "a.name", NULL);
+    asks(OPTIONS, "X-Model", "no name", "its parameters");
     pub_clear(&p);
+}
+
+/* Tags in other words than ours, and none that the queue would pass over. */
+static void test_spelling(void)
+{
+    static const struct {
+        struct item_text_tag tag[3];
+        const char *data, *say;
+    } c[] = {
+        { { { "action", "Infer" }, { "x_options", OPTIONS } }, "a text",
+          NULL },
+        { { { "ACTION", "Infer" }, { "X-OPTIONS", "{\"temperature\":0}" } },
+          "a text", "temperature" },
+        { { { "Action", "Infer" }, { "X-Options", OPTIONS },
+            { "content_type", "Application/JSON; charset=utf-8" } },
+          "{\"prompt\":\"p\"}", NULL },
+        { { { "Action", "Infer" }, { "X-Options", OPTIONS },
+            { "content-type", "application/json" } },
+          "{\"prompt\":\"p\",\"prompt\":\"q\"}", "its parameters" },
+        { { { "Action", "Infer" }, { "X-Options", OPTIONS },
+            { "x_options", OPTIONS } }, "a text", "its parameters" },
+    };
+
+    for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++)
+        asks_in(c[i].tag, c[i].tag[2].name ? 3 : 2, c[i].data, c[i].say);
 }
 
 int main(void)
@@ -211,8 +190,9 @@ int main(void)
     key = test_key();
     buf_init(&raw, 1u << 20);
     memset(process, 9, 32);
-    test_lines();
-    test_claims();
+    test_parameters();
+    test_others();
+    test_spelling();
     buf_clear(&raw);
     key_free(key);
     return done();

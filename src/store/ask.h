@@ -1,6 +1,9 @@
 /*
  * What a DApp asks of a queue (doc/queue.md, Infer and Infer-Batch), and the
- * line of requests.jsonl that a node makes of it.
+ * line of requests.jsonl that a node makes of it.  A message is read here as
+ * the queue reads it (contrib/ao/queue, in Lua): the same is asked, or it is
+ * refused for the same reason.  What a message alone cannot say is left to
+ * the queue: which models and nodes it has, prices, how many may wait.
  */
 #ifndef APUS_STORE_ASK_H
 #define APUS_STORE_ASK_H
@@ -14,7 +17,27 @@
 struct buf;
 struct err;
 
+#define ASK_MAX_PROMPT 4096 /* bytes of one in a message */
+#define ASK_MAX_TAGS 64
+#define ASK_MAX_NAME 64     /* bytes of a tag's name .. */
+#define ASK_MAX_VALUE 4096  /* .. and of its value */
+#define ASK_MAX_REFERENCE 128
 #define ASK_MAX_STOP 64     /* bytes of a stop string */
+#define ASK_MAX_MODEL 43    /* an id; a name is shorter */
+
+/* A tag: bytes, any of them. */
+struct ask_tag {
+    const char *name, *value;
+    size_t n_name, n_value;
+};
+
+struct ask_message {
+    const struct ask_tag *tag;
+    size_t n_tags;
+    const void *data;
+    size_t n;
+    bool pushed; /* it may have the tags of a messenger: what a process sent */
+};
 
 /* What the prompt is, in the words of a line of a pull. */
 enum ask_form {
@@ -41,8 +64,16 @@ struct ask {
     size_t n_stops;
     uint64_t count;           /* of a batch: its lines .. */
     unsigned char sha256[32]; /* .. and the file's hash */
+
+    /* of a message; "": it leaves that to the queue */
+    char model[ASK_MAX_MODEL + 1]; /* a name, or an id */
+    char node[44];
+    char reference[ASK_MAX_REFERENCE + 1], session[ASK_MAX_REFERENCE + 1];
 };
 
+/* Read a message: 0, and ask_clear is due; or -1 with ERR_INPUT, and *a as it
+ * was, if no queue takes it. */
+int ask_read(struct ask *a, const struct ask_message *m, struct err *err);
 void ask_clear(struct ask *a);
 
 /* Put a stop string in its place; one that is there is not repeated.  -1 if it

@@ -15,177 +15,67 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/json.h"
-#include "base/utf8.h"
 #include "proof/job_record.h"
+#include "store/ask.h"
 #include "store/request.h"
 #include "verify/claims.h"
 #include "verify/commit.h"
 #include "verify/prompt.h"
 
-#define TAG_MAX 4097
-#define MAX_TOKENS 256 /* if nothing is said */
-
 /* ---- the message --------------------------------------------------------- */
+
+/* Read it.  Whether whoever signed it may speak for a process is for the queue
+ * to say. */
+static int read_message(struct ask *a, const struct claims_item *message,
+                        struct err *err)
+{
+    const struct item *head = &message->head;
+    struct ask_tag tag[ITEM_MAX_TAGS];
+    struct ask_message m = { .tag = tag, .n_tags = head->n_tags,
+                             .data = message->data, .n = message->n,
+                             .pushed = true };
+
+    for (size_t i = 0; i < head->n_tags; i++)
+        tag[i] = (struct ask_tag){ head->tag[i].name, head->tag[i].value,
+                                   head->tag[i].n_name,
+                                   head->tag[i].n_value };
+    return ask_read(a, &m, err);
+}
 
 bool asked_source(const struct claims_item *message, unsigned char id[32])
 {
-    return item_tag_id(&message->head, "X-Source", id) == 0;
+    struct err unused = ERR_INIT;
+    struct ask a;
+    bool has;
+
+    if (read_message(&a, message, &unused))
+        return false;
+    has = a.form == ASK_SOURCE || a.form == ASK_SOURCE_JSON;
+    if (has)
+        memcpy(id, a.source, 32);
+    ask_clear(&a);
+    return has;
 }
 
-static bool is_json(const struct item *it)
+static int put_line(struct buf *out, const struct ask *a,
+                    const struct claims_item *message,
+                    const struct claims_item *source, struct err *err)
 {
-    char type[64];
-
-    return item_tag_text(it, "Content-Type", type, sizeof(type)) == 0 &&
-           strcmp(type, "application/json") == 0;
-}
-
-/* The text that was asked: a tag, the data, or the data of the source. */
-static const void *text_of(const struct claims_item *message,
-                           const struct claims_item *source, size_t *n)
-{
-    const struct item_tag *tag = item_tag_get(&message->head, "X-Prompt");
-
-    if (source) {
-        *n = source->n;
-        return source->data;
-    }
-    if (tag) {
-        *n = tag->n_value;
-        return tag->value;
-    }
-    *n = message->n;
-    return message->data;
-}
-
-/* "messages" or "prompt" of the body. */
-static int put_prompt(struct buf *out, const struct claims_item *message,
-                      const struct claims_item *source, bool *chat,
-                      struct err *err)
-{
-    const struct json *messages, *prompt;
-    struct json *root;
-    size_t n;
-    const void *text = text_of(message, source, &n);
-    int rc = 0;
-
-    *chat = true;
-    if (!is_json(&message->head)) {
-        if (!utf8_valid(text, n) || (n && memchr(text, 0, n)) || n == 0)
-            return err_set(err, ERR_INPUT, "its prompt is no text");
-        buf_puts(out, "\"messages\":[{\"role\":\"user\",\"content\":");
-        json_put_string(out, text, n);
-        buf_puts(out, "}]");
-        return 0;
-    }
-    if (json_parse(&root, text, n, err))
-        return -1;
-    messages = json_get(root, "messages");
-    prompt = json_get(root, "prompt");
-    *chat = messages != NULL;
-    if (json_count(root) == 1 && (messages || json_string(prompt))) {
-        buf_puts(out, messages ? "\"messages\":" : "\"prompt\":");
-        json_put(out, messages ? messages : prompt);
-    } else {
-        rc = err_set(err, ERR_INPUT, "its data is no object with \"messages\""
-                     " or \"prompt\" alone");
-    }
-    json_free(root);
-    return rc;
-}
-
-static void put_member(struct buf *out, const char *key,
-                       const struct json *v)
-{
-    buf_printf(out, ",\"%s\":", key);
-    json_put(out, v);
-}
-
-/* The parameters of X-Options; top_k has another place. */
-static int put_options(struct buf *out, const struct json *options,
-                       struct err *err)
-{
-    static const char *const known[] = {
-        "max_tokens", "temperature", "top_p", "seed", "stop", "top_k",
-        "session", "reference"
-    };
-    const struct json *top_k = NULL;
-    bool has_max = false;
-
-    for (const struct json *m = json_first(options); m; m = json_next(m)) {
-        size_t i = 0;
-
-        while (i < 8 && strcmp(known[i], json_key(m)) != 0)
-            i++;
-        if (i == 8)
-            return err_set(err, ERR_INPUT, "X-Options has \"%.40s\"",
-                           json_key(m));
-        if (i > 5 || json_type(m) == JSON_NULL)
-            continue;
-        has_max = has_max || i == 0;
-        if (i == 5)
-            top_k = m;
-        else
-            put_member(out, known[i], m);
-    }
-    if (!has_max)
-        buf_printf(out, ",\"max_tokens\":%d", MAX_TOKENS);
-    buf_puts(out, ",\"apus\":{");
-    if (top_k) {
-        buf_puts(out, "\"top_k\":");
-        json_put(out, top_k);
-    }
-    buf_puts(out, "}");
-    return 0;
-}
-
-static int put_body(struct buf *out, const struct claims_item *message,
-                    const struct claims_item *source, bool *chat,
-                    struct err *err)
-{
-    struct json *options = NULL;
-    char text[TAG_MAX];
-    int rc;
-
-    if (put_prompt(out, message, source, chat, err))
-        return -1;
-    if (item_tag_text(&message->head, "X-Options", text, sizeof(text)))
-        strcpy(text, item_tag_get(&message->head, "X-Options") ? "" : "{}");
-    if (json_parse(&options, text, strlen(text), err))
-        return err_prefix(err, "X-Options");
-    rc = json_type(options) == JSON_OBJECT
-             ? put_options(out, options, err)
-             : err_set(err, ERR_INPUT, "X-Options is no object");
-    json_free(options);
-    return rc;
+    return ask_put_line(out, a, message->head.id, NULL,
+                        source ? source->data : "", source ? source->n : 0,
+                        err);
 }
 
 int asked_line(struct buf *out, const struct claims_item *message,
                const struct claims_item *source, struct err *err)
 {
-    char action[32], id[ID_TEXT];
-    struct buf body;
-    bool chat;
+    struct ask a;
     int rc;
 
-    if (item_tag_text(&message->head, "Action", action, sizeof(action)) ||
-        strcmp(action, "Infer") != 0)
-        return err_set(err, ERR_INPUT, "its tag Action is not \"Infer\"");
-    buf_init(&body, REQUEST_MAX_LINE);
-    rc = put_body(&body, message, source, &chat, err);
-    if (rc == 0) {
-        base64url(id, message->head.id, 32);
-        buf_printf(out, "{\"custom_id\":\"%s\",\"method\":\"POST\",\"url\":"
-                   "\"/v1/%s\",\"body\":{", id,
-                   chat ? "chat/completions" : "completions");
-        buf_put(out, body.data, body.len);
-        buf_puts(out, "}}");
-        rc = buf_check(&body, "the prompt", err) ||
-                     buf_check(out, "a request", err)
-                 ? -1 : 0;
-    }
-    buf_clear(&body);
+    if (read_message(&a, message, err))
+        return -1;
+    rc = put_line(out, &a, message, source, err);
+    ask_clear(&a);
     return rc;
 }
 
@@ -229,24 +119,35 @@ static const char *other_parameter(const struct job_record *j,
 
 /* A name is known to the queue alone. */
 static void check_model(struct claims *c, const unsigned char result[32],
-                        const struct published *p,
-                        const struct claims_item *message)
+                        const struct published *p, const struct ask *a)
 {
-    char name[TAG_MAX], text[128];
     unsigned char id[32];
+    char text[128];
 
-    if (item_tag_text(&message->head, "X-Model", name, sizeof(name)))
+    if (!*a->model)
         claims_open(c, result, "its model", "the message leaves the choice to"
                     " the queue");
-    else if (base64url_id(id, name) == 0)
+    else if (base64url_id(id, a->model) == 0)
         claims_tell(c, result, "its model", "the message", "the same",
                     memcmp(id, p->job.model, 32) == 0
                         ? NULL : "the message names another");
     else {
-        snprintf(text, sizeof(text), "the message says \"%.40s\", a name that"
-                 " the queue knows", name);
+        snprintf(text, sizeof(text), "the message says \"%s\", a name that"
+                 " the queue knows", a->model);
         claims_open(c, result, "its model", text);
     }
+}
+
+/* Only a message that names a node says anything about it. */
+static void check_node(struct claims *c, const unsigned char result[32],
+                       const struct published *p, const struct ask *a)
+{
+    unsigned char id[32];
+
+    if (*a->node && base64url_id(id, a->node) == 0)
+        claims_tell(c, result, "its node", "the message", "the same",
+                    memcmp(id, p->node, 32) == 0
+                        ? NULL : "the message asks another one");
 }
 
 static void check_prompt(struct claims *c, const unsigned char result[32],
@@ -276,6 +177,24 @@ static void check_prompt(struct claims *c, const unsigned char result[32],
                 err.code ? err.text : NULL);
 }
 
+/* What is asked, as a line and as a request. */
+static int read_request(struct ask *a, struct request *r,
+                        const struct claims_item *message,
+                        const struct claims_item *source, struct err *err)
+{
+    struct buf line;
+    int rc;
+
+    if (read_message(a, message, err))
+        return -1;
+    buf_init(&line, REQUEST_MAX_LINE);
+    rc = put_line(&line, a, message, source, err);
+    if (rc == 0)
+        rc = request_parse(r, line.data, line.len, err);
+    buf_clear(&line);
+    return rc;
+}
+
 void asked_check(struct claims *c, const unsigned char result[32],
                  const struct published *p, const struct claims_item *message,
                  const struct claims_item *source,
@@ -286,7 +205,7 @@ void asked_check(struct claims *c, const unsigned char result[32],
     struct err err = ERR_INIT;
     char from[ID_TEXT + 16], address[ID_TEXT];
     struct request r = { .line = NULL };
-    struct buf line;
+    struct ask a = { .prompt = NULL };
 
     base64url(address, h->address, 32);
     snprintf(from, sizeof(from), "signed by %s", address);
@@ -296,16 +215,15 @@ void asked_check(struct claims *c, const unsigned char result[32],
         wrong = "the message went elsewhere";
     claims_tell(c, result, "its process", "the message it answers", from,
                 wrong);
-    buf_init(&line, REQUEST_MAX_LINE);
-    if (asked_line(&line, message, source, &err) ||
-        request_parse(&r, line.data, line.len, &err)) {
+    if (read_request(&a, &r, message, source, &err)) {
         claims_tell(c, result, "its parameters", "the message", "", err.text);
     } else {
         claims_tell(c, result, "its parameters", "the message", "the same",
                     other_parameter(&p->job, &r, h->id));
-        check_model(c, result, p, message);
+        check_model(c, result, p, &a);
+        check_node(c, result, p, &a);
         check_prompt(c, result, p, &r, m);
     }
     request_clear(&r);
-    buf_clear(&line);
+    ask_clear(&a);
 }

@@ -1,0 +1,418 @@
+/*
+ * From the tags and the data of a message to what it asks.  Each function here
+ * has its twin in contrib/ao/queue (20-texts, 30-prompts, 50-dapps and
+ * 90-handlers.lua), and they change together: tests/0441-ask.t sends the same
+ * messages through both.
+ */
+#include <config.h>
+
+#include "store/ask.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "store/ask_options.h"
+
+#define MAX_JSON (4 * ASK_MAX_PROMPT) /* bytes of data that are JSON */
+#define MAX_LIST 16384                /* of the value of the tag Models */
+#define JSON_TYPE "application/json"
+
+/* A message whose tags were judged, with their names as the queue spells
+ * them. */
+struct message {
+    const struct ask_message *m;
+    char name[ASK_MAX_TAGS][ASK_MAX_NAME + 1];
+    size_t n;
+};
+
+/* ---- texts --------------------------------------------------------------- */
+
+/* UTF-8 without NUL. */
+static bool is_text(const char *s, size_t n, size_t max)
+{
+    return n <= max && utf8_valid(s, n) && !(n && memchr(s, 0, n));
+}
+
+/* .. and without control characters. */
+static bool is_plain(const char *s, size_t n, size_t max)
+{
+    if (!is_text(s, n, max))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)s[i] < 32 || s[i] == 127)
+            return false;
+    return true;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool is_one_of(const char *name, const char *const *list)
+{
+    for (; *list; list++)
+        if (strcmp(*list, name) == 0)
+            return true;
+    return false;
+}
+
+/* ---- tags ---------------------------------------------------------------- */
+
+/* The tag of this name, in any spelling. */
+static const struct ask_tag *tag_of(const struct message *m, const char *name)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (strcmp(m->name[i], name) == 0)
+            return &m->m->tag[i];
+    return NULL;
+}
+
+/* A value as a text, cut to n - 1 bytes; "" if there is no such tag. */
+static void tag_text(char *out, size_t n, const struct message *m,
+                     const char *name)
+{
+    const struct ask_tag *t = tag_of(m, name);
+    size_t len = t ? t->n_value : 0;
+
+    if (len > n - 1)
+        len = n - 1;
+    memcpy(out, t ? t->value : "", len);
+    out[len] = '\0';
+}
+
+/* 0 if there is such a tag and it is an id. */
+static int tag_id(unsigned char id[32], const struct message *m,
+                  const char *name)
+{
+    char text[ID_TEXT + 1];
+
+    tag_text(text, sizeof(text), m, name);
+    return base64url_id(id, text);
+}
+
+/* A tag whose name is in lower case. */
+static int check_tag(const struct message *m, const char *name,
+                     const struct ask_tag *t, struct err *err)
+{
+    static const char *const forged[] = {
+        "id", "owner", "from", "module", "timestamp", "block-height", "nonce",
+        "epoch", "hash-chain", "cron", "reply-to", "path", "method", NULL
+    };
+    static const char *const pushed[] = { "reference", "from-process",
+                                          "from-module", "pushed-for", NULL };
+    static const char *const free_text[] = { "x-prompt", "x-options", NULL };
+    bool good;
+
+    if (is_one_of(name, forged) ||
+        (!m->m->pushed && is_one_of(name, pushed)))
+        return err_set(err, ERR_INPUT, "the tag %s is not yours to give",
+                       name);
+    if (tag_of(m, name))
+        return err_set(err, ERR_INPUT, "the tag %s twice", name);
+    good = is_one_of(name, free_text)
+               ? is_text(t->value, t->n_value, ASK_MAX_VALUE)
+               : is_plain(t->value, t->n_value, strcmp(name, "models") == 0
+                                                    ? MAX_LIST
+                                                    : ASK_MAX_VALUE);
+    if (!good)
+        return err_set(err, ERR_INPUT, "the tag %s is too long, or no plain"
+                       " text", name);
+    return 0;
+}
+
+static int read_tags(struct message *m, const struct ask_message *from,
+                     struct err *err)
+{
+    m->m = from;
+    m->n = 0;
+    if (from->n_tags > ASK_MAX_TAGS)
+        return err_set(err, ERR_INPUT, "more than %d tags", ASK_MAX_TAGS);
+    for (size_t i = 0; i < from->n_tags; i++) {
+        const struct ask_tag *t = &from->tag[i];
+        char *name = m->name[i];
+
+        if (!is_plain(t->name, t->n_name, ASK_MAX_NAME))
+            return err_set(err, ERR_INPUT, "a tag's name is too long, or no"
+                           " plain text");
+        for (size_t k = 0; k < t->n_name; k++)
+            name[k] = t->name[k] == '_' ? '-' : lower(t->name[k]);
+        name[t->n_name] = '\0';
+        if (check_tag(m, name, t, err))
+            return -1;
+        m->n++;
+    }
+    return 0;
+}
+
+/* ---- the head ------------------------------------------------------------ */
+
+static int take_reference(struct ask *a, const struct message *m,
+                          struct err *err)
+{
+    const struct ask_tag *reference = tag_of(m, "x-reference");
+    const struct ask_tag *session = tag_of(m, "x-session");
+
+    if ((reference && (reference->n_value < 1 ||
+                       reference->n_value > ASK_MAX_REFERENCE)) ||
+        (session && session->n_value > ASK_MAX_REFERENCE))
+        return err_set(err, ERR_INPUT, "X-Reference and X-Session have at"
+                       " most 128 bytes");
+    tag_text(a->reference, sizeof(a->reference), m, "x-reference");
+    tag_text(a->session, sizeof(a->session), m, "x-session");
+    return 0;
+}
+
+/* An id, or a name as the queue gives them: 1 to 42 of A-Za-z0-9._- */
+static int take_model(struct ask *a, const struct message *m,
+                      struct err *err)
+{
+    const struct ask_tag *t = tag_of(m, "x-model");
+    unsigned char id[32];
+    bool good = !t || (t->n_value > 0 && t->n_value <= ASK_MAX_MODEL);
+
+    tag_text(a->model, sizeof(a->model), m, "x-model");
+    for (const char *c = a->model; good && *c; c++)
+        good = isalnum((unsigned char)*c) || strchr("._-", *c);
+    if (!good || (t && t->n_value == ASK_MAX_MODEL &&
+                  base64url_id(id, a->model)))
+        return err_set(err, ERR_INPUT, "no such model (Models lists them)");
+    return 0;
+}
+
+static int take_node(struct ask *a, const struct message *m, struct err *err)
+{
+    const struct ask_tag *t = tag_of(m, "x-node");
+    unsigned char id[32];
+
+    if (t && t->n_value > 0 && tag_id(id, m, "x-node"))
+        return err_set(err, ERR_INPUT, "X-Node is no node of this queue");
+    tag_text(a->node, sizeof(a->node), m, "x-node");
+    return 0;
+}
+
+/* ---- data ---------------------------------------------------------------- */
+
+/* What the data are, by their media type. */
+struct data {
+    bool json;         /* they are JSON, or the item that X-Source names is */
+    struct json *root; /* if they were looked at as that */
+};
+
+/* A media type has parameters behind a semicolon or a space, and its case is
+ * nothing. */
+static bool is_json(const struct ask_tag *type)
+{
+    size_t n = strlen(JSON_TYPE);
+
+    if (!type || type->n_value < n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (lower(type->value[i]) != JSON_TYPE[i])
+            return false;
+    return type->n_value == n || type->value[n] == ';' ||
+           type->value[n] == ' ';
+}
+
+/* Beside a tag that has or names the prompt, data are passed over: libraries
+ * fill them with anything.  But AOS decodes them under the very type, so that
+ * then they have to be JSON. */
+static int read_data(struct data *d, const struct message *m,
+                     struct err *err)
+{
+    const struct ask_tag *type = tag_of(m, "content-type");
+    bool exact = type && type->n_value == strlen(JSON_TYPE) &&
+                 memcmp(type->value, JSON_TYPE, type->n_value) == 0;
+
+    *d = (struct data){ .json = is_json(type) };
+    if (!exact && (!d->json || tag_of(m, "x-source") || tag_of(m, "x-prompt")))
+        return 0;
+    if (m->m->n > MAX_JSON)
+        return err_set(err, ERR_INPUT, "Data: a text of at most %d bytes of"
+                       " UTF-8 expected", MAX_JSON);
+    if (json_parse(&d->root, m->m->data, m->m->n, err))
+        return err_prefix(err, "Data");
+    return 0;
+}
+
+/* ---- prompts ------------------------------------------------------------- */
+
+/* As the queue writes it, for its length has a limit. */
+static void put_quoted(struct buf *b, const char *s)
+{
+    static const char meant[] = "\n\r\t\"\\", names[] = "nrt\"\\";
+
+    buf_putc(b, '"');
+    for (; *s; s++) {
+        const char *at = strchr(meant, *s);
+
+        if (at)
+            buf_printf(b, "\\%c", names[at - meant]);
+        else if ((unsigned char)*s < 32)
+            buf_printf(b, "\\u%04x", (unsigned)*s);
+        else
+            buf_putc(b, *s);
+    }
+    buf_putc(b, '"');
+}
+
+/* Append one of the messages; false if it is none. */
+static bool put_message(struct buf *b, const struct json *v)
+{
+    static const char *const roles[] = { "system", "user", "assistant",
+                                         "developer", NULL };
+    const char *role = json_string(json_get(v, "role"));
+    const char *content = json_string(json_get(v, "content"));
+
+    if (json_count(v) != 2 || !role || !is_one_of(role, roles) || !content ||
+        strlen(content) > ASK_MAX_PROMPT)
+        return false;
+    buf_printf(b, "{\"role\":\"%s\",\"content\":", role);
+    put_quoted(b, content);
+    buf_putc(b, '}');
+    return true;
+}
+
+static int put_messages(struct buf *b, const struct json *list,
+                        struct err *err)
+{
+    const struct json *v = list && json_type(list) == JSON_ARRAY
+                               ? json_first(list) : NULL;
+    bool good = v != NULL;
+
+    buf_putc(b, '[');
+    for (; good && v; v = json_next(v)) {
+        good = put_message(b, v);
+        buf_putc(b, json_next(v) ? ',' : ']');
+    }
+    if (!good)
+        return err_set(err, ERR_INPUT, "messages must be [{\"role\":..,"
+                       "\"content\":\"..\"}]");
+    return 0;
+}
+
+/* Form and text of what was JSON. */
+static int put_json(struct buf *b, enum ask_form *form,
+                    const struct json *root, struct err *err)
+{
+    const char *prompt = json_string(json_get(root, "prompt"));
+
+    if (json_type(root) != JSON_OBJECT || json_count(root) != 1)
+        return err_set(err, ERR_INPUT, "an object with messages or prompt"
+                       " expected");
+    if (prompt) {
+        *form = ASK_PROMPT;
+        buf_puts(b, prompt);
+        return 0;
+    }
+    *form = ASK_MESSAGES;
+    return put_messages(b, json_get(root, "messages"), err);
+}
+
+static int take_text(struct ask *a, const struct message *m,
+                     const struct data *d, struct err *err)
+{
+    const struct ask_tag *tagged = tag_of(m, "x-prompt");
+    struct buf text;
+    int rc = 0;
+
+    buf_init(&text, ASK_MAX_PROMPT);
+    if (tagged)
+        buf_put(&text, tagged->value, tagged->n_value);
+    else if (d->json)
+        rc = put_json(&text, &a->form, d->root, err);
+    else
+        buf_put(&text, m->m->data, m->m->n);
+    if (rc == 0 && (text.full || text.len == 0 ||
+                    !is_text(text.data, text.len, ASK_MAX_PROMPT)))
+        rc = err_set(err, ERR_INPUT, "a prompt must have 1 to %d bytes of"
+                     " UTF-8 without NUL (X-Source takes longer ones)",
+                     ASK_MAX_PROMPT);
+    if (rc == 0)
+        a->prompt = buf_take(&text, NULL);
+    buf_clear(&text);
+    return rc;
+}
+
+static int take_prompt(struct ask *a, const struct message *m,
+                       const struct data *d, struct err *err)
+{
+    if (!tag_of(m, "x-source"))
+        return take_text(a, m, d, err);
+    if (tag_id(a->source, m, "x-source") || tag_of(m, "x-prompt"))
+        return err_set(err, ERR_INPUT, "X-Source must be an id, and alone");
+    a->form = d->json ? ASK_SOURCE_JSON : ASK_SOURCE;
+    return 0;
+}
+
+/* ---- what is asked ------------------------------------------------------- */
+
+static int take_options(struct ask *a, const struct message *m,
+                        struct err *err)
+{
+    const struct ask_tag *t = tag_of(m, "x-options");
+
+    return ask_options(a, t ? t->value : "{}", t ? t->n_value : 2, err);
+}
+
+static int take_batch(struct ask *a, const struct message *m,
+                      struct err *err)
+{
+    char count[20];
+
+    tag_text(count, sizeof(count), m, "x-count");
+    if (tag_id(a->source, m, "x-source") || tag_id(a->sha256, m, "x-sha256") ||
+        json_u64_text(count, &a->count) || a->count < 1 ||
+        a->count > UINT32_MAX)
+        return err_set(err, ERR_INPUT, "X-Source, X-Count and X-Sha256"
+                       " expected: an id, the lines of the file, its SHA-256"
+                       " in base64url");
+    a->form = ASK_BATCH;
+    return 0;
+}
+
+static int take_message(struct ask *a, const struct message *m,
+                        struct err *err)
+{
+    char action[16];
+    struct data d;
+    bool batch;
+    int rc;
+
+    tag_text(action, sizeof(action), m, "action");
+    batch = strcmp(action, "Infer-Batch") == 0;
+    if (!batch && strcmp(action, "Infer") != 0)
+        return err_set(err, ERR_INPUT, "its tag Action is not \"Infer\" or"
+                       " \"Infer-Batch\"");
+    if (take_reference(a, m, err) || take_model(a, m, err) ||
+        take_node(a, m, err) || read_data(&d, m, err))
+        return -1;
+    if (batch)
+        rc = take_batch(a, m, err);
+    else
+        rc = take_prompt(a, m, &d, err) || take_options(a, m, err) ? -1 : 0;
+    json_free(d.root);
+    return rc;
+}
+
+int ask_read(struct ask *a, const struct ask_message *from, struct err *err)
+{
+    struct message *m = xmalloc(sizeof(*m));
+    struct ask *got = xcalloc(1, sizeof(*got));
+    int rc = read_tags(m, from, err) || take_message(got, m, err) ? -1 : 0;
+
+    if (rc)
+        ask_clear(got);
+    else
+        *a = *got;
+    free(got);
+    free(m);
+    return rc;
+}

@@ -1,0 +1,159 @@
+/*
+ * src/store/ask: what cannot be sent through the queue by a test (0441-ask.t
+ * has the rest): bytes that are no text, what lies on Arweave, limits.
+ */
+#include <config.h>
+
+#include "store/ask.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "tests/tap.h"
+
+#define MAX 70
+#define SOURCE "some-source_______________________________A"
+
+/* Tags as name, value, name, value .. NULL. */
+static struct ask_message message(struct ask_tag *tag,
+                                  const char *const *text, const char *data,
+                                  size_t n)
+{
+    struct ask_message m = { .tag = tag, .data = data, .n = n };
+
+    for (; *text; text += 2)
+        tag[m.n_tags++] = (struct ask_tag){ text[0], text[1],
+                                            strlen(text[0]),
+                                            strlen(text[1]) };
+    return m;
+}
+
+/* What is asked with these tags, and this as data or as the source; `want` is
+ * behind the id in the line, or NULL if it is refused with `why`. */
+static void line(const char *const *text, const char *data, size_t n,
+                 const char *want, const char *why)
+{
+    static const unsigned char id[32];
+    struct ask_tag tag[MAX];
+    struct ask_message m = message(tag, text, data, n);
+    struct ask a = { .count = 7 };
+    struct err err = ERR_INIT;
+    struct buf out;
+    const char *got;
+    int rc;
+
+    buf_init(&out, 1u << 20);
+    rc = ask_read(&a, &m, &err);
+    if (rc == 0)
+        rc = ask_put_line(&out, &a, id, NULL, data, n, &err);
+    else if (a.count != 7)
+        abort();
+    else
+        a.count = 0;
+    got = out.len ? strstr(out.data, "\"url\":\"/v1/") : NULL;
+    if (want)
+        ok(rc == 0 && got && strncmp(got + 11, want, strlen(want)) == 0,
+           "%.100s%s", got ? got : "", err.text);
+    else
+        ok(rc == -1 && err.code == ERR_INPUT && out.len == 0 &&
+           strstr(err.text, why), "%s: %s", why, err.text);
+    ask_clear(&a);
+    buf_clear(&out);
+}
+
+#define TAGS(...) (const char *const[]){ "Action", "Infer", __VA_ARGS__, NULL }
+
+static void test_data(void)
+{
+    const char *const *none = (const char *const[]){ "Action", "Infer",
+                                                     NULL };
+    const char *json = "application/json";
+
+    line(none, "a \"b\"", 5, "chat/completions\",\"body\":{\"messages\":[{"
+         "\"role\":\"user\",\"content\":\"a \\\"b\\\"\"}],\"max_tokens\":256,"
+         "\"temperature\":1.000000,\"top_p\":1.000000,\"apus\":{\"top_k\":0}"
+         "}}", NULL);
+    line(none, NULL, 0, NULL, "a prompt must have");
+    line(none, "\xff", 1, NULL, "a prompt must have");
+    line(none, "\xed\xa0\x80", 3, NULL, "a prompt must have");
+    line(none, "a\0b", 3, NULL, "a prompt must have");
+    line(TAGS("Content-Type", json), "{\"prompt\":\"a\0\"}", 14, NULL,
+         "Data");
+    line(TAGS("Content-Type", json), "{\"prompt\":\"\xff\"}", 14, NULL,
+         "Data");
+    line(TAGS("Content-Type", json, "X-Prompt", "p"), "\xff", 1, NULL,
+         "Data");
+    line(TAGS("Content-Type", "text/plain", "X-Prompt", "p"), "\xff", 1,
+         "chat/completions", NULL);
+    line(TAGS("X-Prompt", "\xff"), "x", 1, NULL, "the tag x-prompt is too");
+    line(TAGS("X-\xff", "x"), "x", 1, NULL, "a tag's name is too long");
+    line(TAGS("X-Other", "\xed\xa0\x80"), "x", 1, NULL,
+         "the tag x-other is too");
+}
+
+static void test_sources(void)
+{
+    const char *const *text = TAGS("x_source", SOURCE);
+    const char *const *json = TAGS("X-Source", SOURCE, "Content-Type",
+                                   "Application/JSON;a");
+
+    line(text, "from Arweave", 12, "chat/completions", NULL);
+    line(text, "", 0, "chat/completions\",\"body\":{\"messages\":[{\"role\":"
+         "\"user\",\"content\":\"\"}],", NULL);
+    line(text, NULL, 0, "chat/completions", NULL);
+    line(text, "\xff", 1, NULL, "no UTF-8");
+    line(json, "{\"prompt\":\"p\"}", 14, "completions\",\"body\":{\"prompt\":"
+         "\"p\"", NULL);
+    line(json, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+         "\"text\",\"text\":\"p\"}]}]}", 69, "chat/completions", NULL);
+    line(json, "{\"prompt\":\"p\",\"n\":1}", 20, NULL, "an object with");
+    line(json, "{\"prompt\":\"p\",\"prompt\":\"p\"}", 27, NULL,
+         "duplicate key");
+    line(json, "", 0, NULL, "JSON");
+    line((const char *const[]){ "Action", "Infer-Batch", "X-Source", SOURCE,
+                                "X-Count", "1", "X-Sha256", SOURCE, NULL },
+         "", 0, NULL, "in its file");
+    line((const char *const[]){ "Action", "Cancel", NULL }, "x", 1, NULL,
+         "its tag Action");
+    line((const char *const[]){ "X-Prompt", "x", NULL }, "x", 1, NULL,
+         "its tag Action");
+}
+
+static void test_pushed(void)
+{
+    struct ask_tag tag[MAX];
+    struct ask_message m = message(tag, TAGS("From-Process", SOURCE), "x", 1);
+    struct err err = ERR_INIT;
+    struct ask a;
+
+    ok(ask_read(&a, &m, &err) == -1, "of a messenger: %s", err.text);
+    m.pushed = true;
+    ok(ask_read(&a, &m, &err) == 0, "if it may be");
+    ask_clear(&a);
+}
+
+static void test_stops(void)
+{
+    struct ask a = { .n_stops = 0 };
+    char text[65] = "";
+    int rc = 0;
+
+    ok(ask_add_stop(&a, "", 0) == -1 && ask_add_stop(&a, text, 65) == -1,
+       "stops of 1 to 64 bytes");
+    for (char c = 'p'; c >= 'a'; c--)
+        rc |= ask_add_stop(&a, &c, 1);
+    ok(rc == 0 && a.n_stops == 16 && a.stop[0].text[0] == 'a' &&
+       a.stop[15].text[0] == 'p', "16, sorted");
+    ok(ask_add_stop(&a, "c", 1) == 0 && a.n_stops == 16, "none twice");
+    ok(ask_add_stop(&a, "q", 1) == -1 && a.n_stops == 16, "and no more");
+}
+
+int main(void)
+{
+    test_data();
+    test_sources();
+    test_pushed();
+    test_stops();
+    return done();
+}
