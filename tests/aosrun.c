@@ -136,16 +136,18 @@ static void send_message(struct run *r, const struct json *m)
 static void boot(struct run *r)
 {
     struct evaluation e = r->e;
+    char *hash = id_of("hash-0");
 
     e.id = e.target = e.process;
     e.owner = e.from = e.process_owner;
     e.anchor = e.data = "";
-    e.hash_chain = id_of("hash-0");
+    e.hash_chain = hash;
     e.tag = e.process_tag;
     e.n_tags = e.n_process_tags;
     e.timestamp_ms = UINT64_C(1700000000000);
     e.height = 1500000;
     evaluate(r, &e, true);
+    free(hash);
 }
 
 static struct json *read_json(const char *path)
@@ -190,7 +192,7 @@ int main(int argc, char **argv)
 {
     struct computers *computers;
     struct err err = ERR_INIT;
-    struct run r = { .nonce = 0 };
+    static struct run r; /* owns its names until the end */
     struct json *root;
 
     if (argc < 2) {
