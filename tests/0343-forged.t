@@ -60,6 +60,16 @@ for change in $("$forge" list); do
     "$forge" "$change" 1 "$dir" other >out 2>err && r=0 || r=1
     report $r "$change can be forged"
     refused "$change"
+    # what follows from the request and the ids needs no model
+    case $change in
+    output-alone | output-less | trace-token | trace-position | trace-none | \
+        job-seed | job-temp* | job-top* | job-max* | job-flags | job-stop | \
+        request-* | row-removed | row-doubled | row-of-other | places-* | \
+        part-* | all-* | head-batch | head-count)
+        [ $got -eq 3 ] && r=0 || r=1
+        report $r "which tells of it"
+        ;;
+    esac
 done
 
 # ---- the requests, and what fits them ---------------------------------------

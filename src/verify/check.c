@@ -140,47 +140,45 @@ static bool last_fits(const struct check *c, const struct checkpoint_row *row)
     return memcmp(blob, leaf.fin, 32) == 0;
 }
 
-/* The line of a row, reading on from where the last one was. */
-int check_seek(struct lines *f, uint32_t *next, uint32_t line,
-               const char **text, size_t *n, struct err *err)
+int check_seek(struct check_along *a, uint32_t line, struct err *err)
 {
-    while (*next <= line) {
-        if (lines_next(f, text, n, err))
+    if (a->next > (uint64_t)line + 1)
+        return err_set(err, ERR_INPUT, "it is out of order");
+    while (a->next <= line) {
+        if (lines_next(a->f, &a->text, &a->n, err))
             return -1;
-        if (!*text)
-            return err_set(err, ERR_INPUT, "requests.jsonl has no line %"
-                           PRIu32, line);
-        ++*next;
+        if (!a->text)
+            return err_set(err, ERR_INPUT, "requests.jsonl has no such line");
+        a->next++;
     }
     return 0;
 }
 
-/* The lines of a batch from AO, along its rows. */
-struct along {
-    struct lines *f;  /* NULL: their ids come from the file alone */
-    uint32_t next;
-    const char *text;
-    size_t n;
-};
-
-/* The id that the request of a row has. */
-static int row_id(unsigned char id[32], const struct check *c,
-                  const struct checkpoint_row *row, struct along *a,
-                  struct err *err)
+/* The id and the job of a row are those of its line. */
+static int check_request(struct check *c, const struct checkpoint_row *row,
+                         const struct result_record *res, struct err *err)
 {
-    struct err unused = ERR_INIT;
+    struct err why = ERR_INIT;
+    struct job_record job;
+    unsigned char id[32];
     struct request r;
+    const char *other;
     int rc;
 
-    if (!a->f)
-        return batch_request_id(id, c->batch, row->line, NULL, err);
-    if (row->line + 1 < a->next ||
-        check_seek(a->f, &a->next, row->line, &a->text, &a->n, err))
-        return -1;
-    request_parse(&r, a->text, a->n, &unused);
-    rc = batch_request_id(id, c->batch, row->line, r.custom_id, err);
+    if (check_seek(&c->along, row->line, &why)) {
+        wrong(c, why.text);
+        return why.code == ERR_INPUT ? 0 : err_set(err, why.code, "%s",
+                                                   why.text);
+    }
+    rc = request_parse(&r, c->along.text, c->along.n, &why);
+    if (batch_request_id(id, c->batch, row->line, r.custom_id, &why) ||
+        memcmp(id, res->request, 32) != 0)
+        wrong(c, "its id is not that of the line");
+    else if (rc == 0 && job_record_unpack(&job, row->record.job) == 0 &&
+             (other = check_asked(&job, &r, id)) != NULL)
+        wrong(c, other);
     request_clear(&r);
-    return rc;
+    return 0;
 }
 
 /* Whether the line of a row asks for it, and has it once. */
@@ -204,14 +202,16 @@ static void count_row(struct check *c, uint32_t line, uint32_t choice)
     }
 }
 
-static void check_row(struct check *c, const struct checkpoint_row *row,
-                      const struct result_record *res, struct along *along)
+static int check_row(struct check *c, const struct checkpoint_row *row,
+                     const struct result_record *res, struct err *err)
 {
-    struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct err why = ERR_INIT;
+    char text[100];
 
-    if (record_check(&row->record, &err))
-        wrong(c, err.text);
+    if (record_check(&row->record, &why))
+        wrong(c, why.text);
+    else if (check_trace(&row->record, text, sizeof(text)))
+        wrong(c, text);
     if (memcmp(res->model, c->head->model, 32) != 0)
         wrong(c, "it is of another model than the file");
     if (row->line < c->head->first ||
@@ -221,10 +221,9 @@ static void check_row(struct check *c, const struct checkpoint_row *row,
         wrong(c, "its row of /last is not the one that its"
               " trace commits to");
     if (!c->batch)
-        return;
-    if (row_id(id, c, row, along, &err) || memcmp(id, res->request, 32) != 0)
-        wrong(c, "its id is not that of the line");
+        return 0;
     count_row(c, row->line, res->choice);
+    return check_request(c, row, res, err);
 }
 
 /* A row whose columns contradict each other, or a record: what it is said to
@@ -244,8 +243,7 @@ static int contradicts(struct check *c, uint64_t i, const char *why,
     return 0;
 }
 
-static int look_at_row(struct check *c, uint64_t i, struct along *along,
-                       struct err *err)
+static int look_at_row(struct check *c, uint64_t i, struct err *err)
 {
     struct err why = ERR_INIT;
     struct checkpoint_row row;
@@ -259,12 +257,13 @@ static int look_at_row(struct check *c, uint64_t i, struct along *along,
     }
     if (result_record_unpack(&res, row.record.result))
         return contradicts(c, i, "no result record", err);
-    check_row(c, &row, &res, along);
+    if (check_row(c, &row, &res, err))
+        return -1;
     end_row(c, row.line, res.choice, "", "its columns");
     return 0;
 }
 
-static int look_at_rows(struct check *c, struct along *along, struct err *err)
+static int check_rows(struct check *c, struct err *err)
 {
     const unsigned char *result;
     unsigned char root[32];
@@ -272,7 +271,7 @@ static int look_at_rows(struct check *c, struct along *along, struct err *err)
 
     merkle_init(&tree);
     for (uint64_t i = 0; i < c->head->n_rows; i++) {
-        if (look_at_row(c, i, along, err) ||
+        if (look_at_row(c, i, err) ||
             checkpoint_result(c->part, i, &result, err))
             return -1;
         merkle_leaf(&tree, result, RECORD_RESULT);
@@ -285,19 +284,6 @@ static int look_at_rows(struct check *c, struct along *along, struct err *err)
     check_report(c, "the tree of its results", "its part_root",
                  "the same root");
     return 0;
-}
-
-static int check_rows(struct check *c, struct err *err)
-{
-    struct along along = { .f = NULL };
-    int rc;
-
-    if (c->batch && c->batch->from_ao && !c->batch->is_file_of_ao &&
-        lines_open(&along.f, c->requests, err))
-        return -1;
-    rc = look_at_rows(c, &along, err);
-    lines_close(along.f);
-    return rc;
 }
 
 /* ---- computing again ----------------------------------------------------- */
@@ -355,14 +341,18 @@ static void check_job(struct check *c, const struct checkpoint_row *row,
 static int compute(struct check *c, const struct checkpoint_row *row,
                    struct err *err)
 {
+    struct err why = ERR_INIT;
     struct replay_verdict v;
     char text[330];
 
     if (c->o->progress)
         c->o->progress(c->o->self, c->computed, c->of);
-    if (replay_record(c->replay, &row->record, row->last, &v, err))
-        return -1;
     c->computed++;
+    if (replay_record(c->replay, &row->record, row->last, &v, &why)) {
+        wrong(c, why.text);
+        return why.code == ERR_INPUT ? 0 : err_set(err, why.code, "%s",
+                                                   why.text);
+    }
     if (!v.same) {
         snprintf(text, sizeof(text), "differs first at position %" PRIu32
                  ", in its %s: %s", v.position, v.part, v.text);
@@ -381,13 +371,10 @@ static bool is_wanted(struct check *c, const struct result_record *res)
     return true;
 }
 
-static int compute_rows(struct check *c, struct lines *f, struct err *err)
+static int compute_rows(struct check *c, struct err *err)
 {
     struct checkpoint_row row;
     struct result_record res;
-    uint32_t next = 0;
-    const char *text = NULL;
-    size_t n = 0;
 
     for (uint64_t i = 0; i < c->head->n_rows; i++) {
         if (checkpoint_row(c->part, i, &row, err) ||
@@ -395,10 +382,10 @@ static int compute_rows(struct check *c, struct lines *f, struct err *err)
             return -1;
         if (!is_wanted(c, &res))
             continue;
-        if (f) {
-            if (check_seek(f, &next, row.line, &text, &n, err))
+        if (c->batch) {
+            if (check_seek(&c->again, row.line, err))
                 return -1;
-            check_job(c, &row, &res, text, n);
+            check_job(c, &row, &res, c->again.text, c->again.n);
         }
         if (compute(c, &row, err))
             return -1;
@@ -412,14 +399,8 @@ static int check_computed(struct check *c, struct err *err)
 {
     char things[100];
     uint64_t before = c->computed;
-    struct lines *f = NULL;
-    int rc;
 
-    if (c->requests && lines_open(&f, c->requests, err))
-        return -1;
-    rc = compute_rows(c, f, err);
-    lines_close(f);
-    if (rc)
+    if (compute_rows(c, err))
         return -1;
     if (c->o->trace && c->computed == before)
         return 0;

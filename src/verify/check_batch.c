@@ -217,8 +217,7 @@ static void plan_parts(struct check *c, const char *batch_path)
 /* refused.jsonl along the requests. */
 struct refusals {
     struct refused *file;
-    struct lines *requests;
-    uint32_t next;            /* lines read of these */
+    struct check_along along;
     uint64_t n, n_open;       /* reasons, and those that nothing here tells */
 };
 
@@ -242,13 +241,11 @@ static int judge(struct check *c, struct refusals *f, uint32_t line,
     struct err e = ERR_INIT;
     struct reason want;
     struct request r;
-    const char *text = NULL;
-    size_t n = 0;
     int rc;
 
-    if (check_seek(f->requests, &f->next, line, &text, &n, err))
+    if (check_seek(&f->along, line, err))
         return -1;
-    rc = read_request(&r, c, line, text, n, &e);
+    rc = read_request(&r, c, line, f->along.text, f->along.n, &e);
     request_clear(&r);
     if (rc && e.code != ERR_INPUT)
         return err_set(err, e.code, "%s", e.text);
@@ -358,11 +355,11 @@ static int check_refused(struct check *c, const char *batch_path,
     c->file = "refused.jsonl";
     if (refused_open(&f.file, batch_path, &why))
         snprintf(c->wrong, sizeof(c->wrong), "%.390s", why.text);
-    else if (lines_open(&f.requests, c->requests, err) ||
+    else if (lines_open(&f.along.f, c->requests, err) ||
              read_reasons(c, &f, err))
         rc = -1;
     refused_close(f.file);
-    lines_close(f.requests);
+    lines_close(f.along.f);
     if (rc)
         return -1;
     report_reasons(c, &f);
@@ -424,7 +421,9 @@ int check_batch(const char *batch_path, const struct check_options *o,
 
     if (batch_info_read(&batch, batch_path, err) == 0 &&
         seal_info_read(&info, batch_path, err) == 0 &&
-        check_replay(&c, err) == 0 && check_requests(&c, err) == 0) {
+        check_replay(&c, err) == 0 && check_requests(&c, err) == 0 &&
+        lines_open(&c.along.f, requests, err) == 0 &&
+        (!c.replay || lines_open(&c.again.f, requests, err) == 0)) {
         check_id(&c, batch_path);
         plan_parts(&c, batch_path);
         rc = check_parts(&c, batch_path, &info, err) ||
@@ -435,6 +434,8 @@ int check_batch(const char *batch_path, const struct check_options *o,
         }
     }
     replay_free(c.replay);
+    lines_close(c.along.f);
+    lines_close(c.again.f);
     free(c.line);
     seal_info_clear(&info);
     batch_info_clear(&batch);

@@ -9,7 +9,10 @@
 struct batch_info;
 struct checkpoint;
 struct checkpoint_head;
+struct job_record;
 struct lines;
+struct record;
+struct request;
 struct reason;
 struct replay;
 struct seal_file;
@@ -23,6 +26,14 @@ struct check_line {
     bool refused;
 };
 
+/* requests.jsonl along rows in its order. */
+struct check_along {
+    struct lines *f;  /* NULL: not opened */
+    uint32_t next;    /* lines read */
+    const char *text; /* of the last one */
+    size_t n;
+};
+
 /* What is being checked. */
 struct check {
     const struct check_options *o;
@@ -31,6 +42,8 @@ struct check {
     const struct checkpoint_head *head;
     const struct batch_info *batch; /* NULL for a part by itself */
     const char *requests;     /* path of requests.jsonl, or NULL */
+    struct check_along along; /* the lines of the rows that are looked at */
+    struct check_along again; /* .. and of those computed again */
     struct check_line *line;  /* of a batch: each of these .. */
     uint64_t n_lines;         /* .. so many */
     uint64_t next;            /* the line that the next part begins with */
@@ -69,9 +82,17 @@ void check_report_some(struct check *c, const char *what,
 /* The last part of a path, borrowed. */
 const char *check_name(const char *path);
 
-/* Read on to this line (from 0), `next` being the number of lines read. */
-int check_seek(struct lines *f, uint32_t *next, uint32_t line,
-               const char **text, size_t *n, struct err *err);
+/* Read on to this line (from 0), or stay at it.  ERR_INPUT if it was passed
+ * or is not there. */
+int check_seek(struct check_along *a, uint32_t line, struct err *err);
+
+/* Whether the leaves of a record have its ids: 0, or -1 and why not. */
+int check_trace(const struct record *r, char *why, size_t size);
+
+/* What of a job is not as the request with this id asks, of all that needs no
+ * model; NULL: nothing. */
+const char *check_asked(const struct job_record *j, const struct request *r,
+                        const unsigned char id[32]);
 
 /* Make c->replay if anything is to be computed. */
 int check_replay(struct check *c, struct err *err);
