@@ -216,7 +216,20 @@ while [ -z "$(find spool-many -name '*.log' -size +9k 2>/dev/null)" ] &&
     i=$((i + 1))
 done
 kill -TERM $pid 2>/dev/null || :
-sleep 1
+# until the signal waits for each of them
+i=0
+while left=no && [ $i -lt 1200 ]; do
+    for p in $workers; do
+        case $(sed -n 's/^ShdPnd:.*\(.\)..$/\1/p' "/proc/$p/status" \
+            2>/dev/null) in
+        '' | [2367abef]) ;;
+        *) left=yes ;;
+        esac
+    done
+    [ $left = yes ] || break
+    i=$((i + 1))
+    sleep 0.1
+done
 kill -CONT $workers 2>/dev/null || :
 got=0
 wait $pid || got=$?

@@ -37,7 +37,7 @@ elif ! command -v mpirun >/dev/null 2>&1; then
 elif [ "$(id -u)" = 0 ] && [ -z "${OMPI_ALLOW_RUN_AS_ROOT:-}" ]; then
     skip "$two" "mpirun refuses root without OMPI_ALLOW_RUN_AS_ROOT=1"
 else
-    is "$two" "$(timeout 60 mpirun --oversubscribe -n 2 "$worker" \
+    is "$two" "$(timeout 600 mpirun --oversubscribe -n 2 "$worker" \
         --show-ranks |
         ranks)" "rank 0 of 2,rank 1 of 2,"
 fi

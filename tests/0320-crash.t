@@ -107,7 +107,7 @@ again
 # Wait until the newest start has a record: three that get nowhere, on a slow
 # machine, would be the end of the batch.
 until_record() {
-    left=300
+    left=1200
     while [ $left -gt 0 ] && kill -0 $pid 2>/dev/null; do
         newest=$(find spool/running -name '*.log' 2>/dev/null | sort |
             tail -n 1)
@@ -184,7 +184,7 @@ again
 "$worker" --alone -- "$batch" >out 2>err </dev/null &
 pid=$!
 i=0
-while [ ! -e spool/running/"$id" ] && [ $i -lt 500 ]; do
+while [ ! -e spool/running/"$id" ] && [ $i -lt 6000 ]; do
     i=$((i + 1))
     sleep 0.01
 done

@@ -56,7 +56,7 @@ ranks() { # N ARGUMENT...: exit status in $got
     size=$1
     shift
     got=0
-    timeout -k 5 60 mpirun --oversubscribe -n "$size" "$worker" "$@" \
+    timeout -k 5 600 mpirun --oversubscribe -n "$size" "$worker" "$@" \
         >out 2>err </dev/null || got=$?
 }
 

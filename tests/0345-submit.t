@@ -67,7 +67,7 @@ done >many.jsonl
 gives 0 "a long one" submit many.jsonl -m nano
 batch=$(cut -f 1 out)
 until_state running
-left=300
+left=1800
 while [ -z "$(find spool/running -name '*.log' -size +9k)" ] &&
     [ $left -gt 0 ]; do
     left=$((left - 1))

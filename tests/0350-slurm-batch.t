@@ -70,9 +70,10 @@ long_questions() {
 state() { # of the batch $batch
     "$apus" status "$batch" 2>>status.err | cut -f 2
 }
-# Until the batch is in a state, or so many seconds have gone by.
+# Until the batch is in a state, or so many seconds, or four times as many on a
+# slow machine, have gone by.
 until_state() { # STATE SECONDS
-    left=$(($2 * 5))
+    left=$(($2 * 20))
     while [ "$(state)" != "$1" ] && [ $left -gt 0 ]; do
         left=$((left - 1))
         sleep 0.2
@@ -80,7 +81,7 @@ until_state() { # STATE SECONDS
     [ "$(state)" = "$1" ]
 }
 started() { # a record is in a log
-    left=300
+    left=1200
     while [ -z "$(find "spool/running/b$batch" -name '*.log' -size +3k \
         2>/dev/null)" ] && [ $left -gt 0 ]; do
         left=$((left - 1))
@@ -187,7 +188,7 @@ slurmd_up() { # start those that are gone, as a site's init would
     done
 }
 all_nodes() { # are idle again
-    left=120
+    left=600
     while [ "$(sinfo -h -N -p batch -t idle -o %N | wc -l)" -ne 4 ] &&
         [ $left -gt 0 ]; do
         left=$((left - 1))
@@ -216,7 +217,7 @@ while [ $done_kills -lt $kills ] && [ $tries -lt $((kills * 60)) ]; do
     fi
     slurmd_up
 done
-left=120
+left=600
 while [ "$(state)" != done ] && [ $left -gt 0 ]; do
     left=$((left - 1))
     slurmd_up
@@ -256,7 +257,7 @@ report $r "nothing is computed after it was recorded"
 # ---- killed while MPI starts -----------------------------------------------
 questions 90 early >early.jsonl
 submit early.jsonl && r=0 || r=1
-left=600
+left=3000
 while [ "$(ranks | wc -l)" -lt 4 ] && [ $left -gt 0 ]; do
     left=$((left - 1))
     sleep 0.02

@@ -51,7 +51,7 @@ report $r "another round"
 [ "$first" -le 1 ] && [ "$(jobs_now)" -le "$first" ] && r=0 || r=1
 squeue >out 2>err
 report $r "starts no second job"
-left=600
+left=3000
 while [ -z "$(find A/done -mindepth 1 -maxdepth 1)" ] && [ $left -gt 0 ]; do
     left=$((left - 1))
     sleep 0.1

@@ -11,7 +11,7 @@ net_up && r=0 || r=1
 report $r "a localnet"
 APUS_CONFIG=$net/apus.conf
 APUS_SPOOL=$tmp/spool
-APUS_HTTP_STALL_TIMEOUT=1
+APUS_HTTP_STALL_TIMEOUT=60
 APUS_HTTP_RETRIES=0
 export APUS_CONFIG APUS_SPOOL APUS_HTTP_STALL_TIMEOUT APUS_HTTP_RETRIES
 store() { # NAME: a store of its own
@@ -95,6 +95,8 @@ for case in wrong-bytes short stalled 200-to-range redirect-loop \
     rm -rf h
     store h
     hostile "gateway/$case"
+    [ $case = stalled ] && APUS_HTTP_STALL_TIMEOUT=1 ||
+        APUS_HTTP_STALL_TIMEOUT=60
     # half of the rest comes each time it stalls: that would take long
     if [ $case != stalled ]; then
         got=0
@@ -142,7 +144,7 @@ hostile gateway/stalled:every-5
 APUS_HTTP_STALL_TIMEOUT=60 "$apus" model fetch "$id" --gateway "$url" \
     >out 2>err &
 job=$!
-for i in $(seq 100); do
+for i in $(seq 1200); do
     [ -s "k/$id.part" ] && break
     sleep 0.1
 done

@@ -71,7 +71,7 @@ printf 'What is 3 + 4?' >text
 # shellcheck disable=SC2086
 "$apus" request -f text --temperature 0 --wait $dapp >waited 2>err &
 job=$!
-for i in $(seq 100); do
+for i in $(seq 1200); do
     [ ! -s waited ] || break
     sleep 0.1
 done

@@ -195,7 +195,7 @@ APUS_BATCH=1 "$worker" --alone -- "$batch" >out 2>err </dev/null &
 pid=$!
 i=0
 log=spool/running/b$batch/a000/0000.log
-while [ $i -lt 500 ] && [ "$(cat "$log" 2>err | wc -c)" -lt 10000 ]; do
+while [ $i -lt 6000 ] && [ "$(cat "$log" 2>err | wc -c)" -lt 10000 ]; do
     i=$((i + 1))
     sleep 0.01
 done

@@ -148,7 +148,7 @@ eval_lua() { # LUA: in the process; prints what it returned
 until_out() { # PATTERN COMMAND...: until it prints this
     pattern=$1
     shift
-    for i in $(seq 120); do
+    for i in $(seq 1200); do
         "$@" >out 2>err || :
         if grep -q "$pattern" out; then
             break

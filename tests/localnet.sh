@@ -36,7 +36,7 @@ net_up() {
     "$apus" localnet --dir "$net" "$@" >net.out 2>net.err &
     net_job=$!
     url=
-    for i in $(seq 600); do
+    for i in $(seq 3000); do
         url=$(sed -n 's/^ready //p' net.out)
         [ -z "$url" ] || break
         kill -0 "$net_job" 2>/dev/null || break

@@ -112,7 +112,7 @@ kills() { # KILLS REQUESTS
         esac
     done
     echo "# $(done_count) of $2 are answered when the killing ends"
-    left=240
+    left=1200
     [ -z "$long" ] || left=2400
     until [ "$(done_count)" = "$2" ] || [ $left = 0 ]; do
         left=$((left - 1))

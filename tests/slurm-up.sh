@@ -138,9 +138,9 @@ SLURM_CONF=$dir/etc/slurm.conf
 export SLURM_CONF
 slurmctld -i || die "slurmctld, see $dir/log/slurmctld.log"
 start_nodes
-end=$(($(date +%s) + 30)) # each question may itself take long
+end=$(($(date +%s) + 120)) # each question may itself take long
 until [ "$(n_idle)" -eq "$nodes" ]; do
-    [ "$(date +%s)" -lt $end ] || die "nodes not idle after 30 s"
+    [ "$(date +%s)" -lt $end ] || die "nodes not idle after 120 s"
     sleep 0.2
 done
 echo "SLURM_CONF='$SLURM_CONF'; export SLURM_CONF;"

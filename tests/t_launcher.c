@@ -403,21 +403,21 @@ static void test_run(void)
     int status = -1;
 
     buf_init(&out, 10);
-    ok(runs("echo hello; exit 7", 10000, &out, &status, &err) == 0 &&
+    ok(runs("echo hello; exit 7", 60000, &out, &status, &err) == 0 &&
        status == 7 && strcmp(out.data, "hello\n") == 0, "output and status");
     buf_reset(&out);
-    ok(runs("kill -9 $$", 10000, &out, &status, &err) == 0 && status == 137,
+    ok(runs("kill -9 $$", 60000, &out, &status, &err) == 0 && status == 137,
        "killed");
-    ok(runs("echo 0123456789abcdef; exit 3", 10000, &out, &status, &err) == 0
+    ok(runs("echo 0123456789abcdef; exit 3", 60000, &out, &status, &err) == 0
        && status == 3 && out.full && out.len == 10, "too much output");
     buf_reset(&out);
     ok(runs("sleep 60 & sleep 60", 200, &out, &status, &err) == -1 &&
        err.code == ERR_RETRY, "a deadline");
     ok(runs("exec >&- 2>&-; sleep 60", 200, &out, &status, &err) == -1 &&
        err.code == ERR_RETRY, "a deadline with closed outputs");
-    ok(runs("ps -o sid= -p $$ | grep -qw $$ || [ ! -x /bin/ps ]", 10000, &out,
+    ok(runs("ps -o sid= -p $$ | grep -qw $$ || [ ! -x /bin/ps ]", 60000, &out,
             &status, &err) == 0 && status == 0, "a session of its own");
-    ok(child_run(&status, &out, &out, missing, NULL, 1000, &err) == -1 &&
+    ok(child_run(&status, &out, &out, missing, NULL, 60000, &err) == -1 &&
        err.code == ERR_INPUT, "no such program");
     buf_clear(&out);
 }

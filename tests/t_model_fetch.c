@@ -93,13 +93,16 @@ static struct gateways *open_gateways(struct pretend_gateway *p, size_t n)
     struct gateways *g = NULL;
     struct settings *s;
     struct buf urls;
+    bool silent = false;
 
     buf_init(&urls, 4096);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         buf_printf(&urls, "%s ", pretend_url(p[i].server));
+        silent |= p[i].way == WAY_SILENT;
+    }
     if (settings_new(&s, program_settings, &err) ||
         settings_set(s, "gateways", urls.data, &err) ||
-        settings_set(s, "http-stall-timeout", "1", &err) ||
+        settings_set(s, "http-stall-timeout", silent ? "1" : "60", &err) ||
         settings_set(s, "http-retries", "1", &err) ||
         gateways_new(&g, s, &err))
         abort();
