@@ -119,7 +119,8 @@ old "done/b$one"
 gives 1 "a batch in two states" clean --older 30d
 has err "in both" "it says so"
 there "done/b$one" "both stay"
-ln -s /tmp "spool/sent/b$three"
+mkdir elsewhere
+ln -s ../../elsewhere "spool/sent/b$three"
 gives 1 "with a link" clean --older 30d
 there "sent/b$three" "the link is left alone"
 rm -rf spool/done

@@ -64,6 +64,7 @@ gives 0 "settings" settings
 has out "^batch = 16.# default:" "the default"
 has out "^models = $tmp/.local/share/apus/models.# default:" \
     "the home directory in a default"
+unset APUS_CONFIG
 mkdir -p .config/apus
 printf '# mine\nbatch = 5\nkv-memory = 2G\n' >.config/apus/apus.conf
 gives 0 "settings of a file" settings

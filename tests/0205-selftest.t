@@ -5,8 +5,7 @@ set -eu
 
 top=${top_srcdir:-.}
 cc=${CC:-cc}
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "${top_srcdir:-.}/tests/scratch.sh"
 cat >"$tmp/main.c" <<'EOF'
 #include <stdio.h>
 #include "kernels/kernels.h"

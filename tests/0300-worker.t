@@ -2,6 +2,7 @@
 # apus-worker shows its ranks: one alone, and two under mpirun where it was
 # built with MPI.
 set -eu
+. "${top_srcdir:-.}/tests/scratch.sh"
 worker=${top_builddir:-.}/apus-worker
 n=0
 failed=0

@@ -7,8 +7,7 @@ if [ ! -x "$slurm" ]; then
     echo "1..0 # SKIP built without Slurm"
     exit 0
 fi
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "${top_srcdir:-.}/tests/scratch.sh"
 n=0
 failed=0
 try() { # NAME EXPECTED-STATUS EXPECTED-OUTPUT ARGUMENTS...

@@ -7,7 +7,7 @@ if [ ! -x "$drive" ]; then
     echo "1..0 # SKIP tests/t_launcher is not built"
     exit 0
 fi
-tmp=$(mktemp -d)
+. "${top_srcdir:-.}/tests/scratch.sh"
 cd "$tmp"
 batch=0310_$$_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 batch=$(echo "$batch" | cut -c1-43)
@@ -17,7 +17,7 @@ clean() {
         ! grep -qaF "$tmp" "/proc/$pid/cmdline" 2>/dev/null ||
             kill -9 "$pid" || :
     done <pids
-    rm -rf "$tmp"
+    scratch_end
 }
 trap clean EXIT
 

@@ -17,14 +17,13 @@ for v in $(env | sed -n 's/^\(\(SLURM\|SBATCH\|SQUEUE\)_[A-Z_]*\)=.*/\1/p'); do
     unset "$v"
 done
 
-tmp=$(mktemp -d)
+. "${top_srcdir:-.}/tests/scratch.sh"
 cd "$tmp"
 clean() {
     [ ! -d slurm ] || sh "$top/tests/slurm-down.sh" "$tmp/slurm"
-    rm -rf "$tmp"
+    scratch_end
 }
 trap clean EXIT
-trap 'exit 1' HUP INT TERM
 sh "$top/tests/slurm-up.sh" slurm $((20000 + $$ % 1500 * 8)) >up 2>err ||
     skip_all "slurm-up.sh: $(tail -n 1 err)"
 eval "$(cat up)"
@@ -174,7 +173,7 @@ helper() { # STATUS PATTERN NAME ARGUMENT...
     got=0
     conf=$SLURM_CONF
     case $name in
-    "no configuration"*) conf=/nonexistent ;;
+    "no configuration"*) conf=$tmp/missing ;;
     esac
     SLURM_CONF=$conf "$build/apus-slurm" "$@" >out 2>err || got=$?
     [ "$got" -eq "$want" ] && grep -q -e "$pattern" out && r=0 || r=1
@@ -211,7 +210,7 @@ if [ -x "$build/apus-slurm" ]; then
 else
     skip "with the helper" "built without Slurm"
 fi
-APUS_LIBEXEC=/nonexistent
+APUS_LIBEXEC=$tmp/missing
 export APUS_LIBEXEC
 round programs
 # a helper that libslurm ended
@@ -279,9 +278,9 @@ kill "$pid"
 within 50 sh -c "! kill -0 $pid || grep -q '^State:.Z' /proc/$pid/status" || :
 APUS_SLURM_TIMEOUT=2
 export APUS_SLURM_TIMEOUT
-for APUS_LIBEXEC in "$build" /nonexistent; do
+for APUS_LIBEXEC in "$build" "$tmp/missing"; do
     case $APUS_LIBEXEC in
-    /nonexistent) label="programs, no controller" ;;
+    */missing) label="programs, no controller" ;;
     *) label="helper, no controller" ;;
     esac
     gives 1 "$label: submit" submit "$w" --batch="$(batch_id down)" \

@@ -80,9 +80,9 @@ done
 if [ "$mpi" = yes ] && command -v pgrep >/dev/null; then
     again
     (sleep 0.6; for p in $(pgrep -x apus-worker); do
-        [ "$(readlink "/proc/$p/exe")" = "$(readlink -f "$worker")" ] &&
-            tr '\0' '\n' <"/proc/$p/environ" |
-            grep -q '^OMPI_COMM_WORLD_RANK=1$' && kill -9 "$p"
+        tr '\0' '\n' <"/proc/$p/environ" >environ
+        grep -qxF "TMPDIR=$tmp" environ &&
+            grep -qx 'OMPI_COMM_WORLD_RANK=1' environ && kill -9 "$p"
     done; exit 0) >/dev/null 2>&1 &
     gives 0 "apus run, a rank of which is killed" run q.jsonl -m nano \
         -o got.jsonl --ranks 4

@@ -10,7 +10,7 @@ APUS_SPOOL=$tmp/spool
 APUS_LAUNCHER=local
 APUS_RANKS=1
 export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LAUNCHER APUS_RANKS
-trap 'pkill -9 -f "$tmp/spool" 2>/dev/null || :; rm -rf "$tmp"' EXIT
+trap 'pkill -9 -f "$tmp/spool" 2>/dev/null || :; scratch_end' EXIT
 
 "$apus" model add "$top/models/nano" nano >out 2>err
 state() { "$apus" status "$batch" 2>/dev/null | cut -f 2; }

@@ -8,7 +8,10 @@ APUS_CONFIG=$tmp/apus.conf
 APUS_MODELS=$tmp/models
 APUS_SPOOL=$tmp/spool
 APUS_LAUNCHER=local
-export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LAUNCHER
+APUS_WALLET=$tmp/wallet.json
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LAUNCHER APUS_WALLET
+(umask 077 && cat "$top/vectors/arweave/wallet-rsa4096.TEST-ONLY.jwk.json" \
+    >wallet.json)
 
 # The doctor says "no" because of this check, and what to do.
 finds() { # STATUS CHECK PATTERN NAME ARGUMENT...

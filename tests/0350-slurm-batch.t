@@ -26,10 +26,9 @@ clean() {
     kill $(jobs -p) 2>/dev/null || :
     [ ! -d slurm ] || sh "$top/tests/slurm-down.sh" "$tmp/slurm"
     pkill -9 -f "$tmp/spool" 2>/dev/null || :
-    rm -rf "$tmp"
+    scratch_end
 }
 trap clean EXIT
-trap 'exit 1' HUP INT TERM
 base=$((20000 + $$ % 1500 * 8))
 SLURMDTIMEOUT=5 KILLWAIT=5 sh "$top/tests/slurm-up.sh" slurm $base >up \
     2>err || skip_all "slurm-up.sh: $(tail -n 1 err)"

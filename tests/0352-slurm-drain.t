@@ -22,10 +22,9 @@ clean() {
     [ ! -d slurm ] || sh "$top/tests/slurm-down.sh" "$tmp/slurm" || :
     pkill -9 -f "$tmp/[AB]" 2>/dev/null || :
     net_down
-    rm -rf "$tmp"
+    scratch_end
 }
 trap clean EXIT
-trap 'exit 1' HUP INT TERM
 base=$((20000 + $$ % 1500 * 8))
 NODES=1 sh "$top/tests/slurm-up.sh" slurm $base >up 2>err ||
     skip_all "slurm-up.sh: $(tail -n 1 err)"

@@ -9,8 +9,7 @@ if ! python3 -c 'import hashlib, struct' 2>/dev/null; then
     echo "1..0 # SKIP no python3"
     exit 0
 fi
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "${top_srcdir:-.}/tests/scratch.sh"
 n=0
 failed=0
 same() { # NAME FILE FILE

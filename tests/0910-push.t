@@ -306,7 +306,7 @@ left=$(balance)
 touch -d '2 hours ago' spool/sent/b"$id"/push/*.receipt
 "$apus" localnet --dir other --hostile nothing-free >other.out 2>&1 &
 other_job=$!
-trap 'kill $other_job 2>/dev/null || :; net_down; rm -rf "$tmp"' EXIT
+trap 'kill $other_job 2>/dev/null || :; net_down; scratch_end' EXIT
 for i in $(seq 600); do
     ! grep -q ready other.out || break
     sleep 0.1

@@ -16,7 +16,7 @@ net_up --delay 20 && r=0 || r=1
 report $r "the net is up"
 ao_cu=$url/cu
 . "$top/tests/network.sh"
-trap 'nodes_end; net_down; rm -rf "$tmp"' EXIT
+trap 'nodes_end; net_down; scratch_end' EXIT
 queue_up
 ask $n_requests
 kills $n_kills $n_requests

@@ -17,8 +17,7 @@ report() { # NAME FILE-OF-FINDINGS
     fi
 }
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. ./tests/scratch.sh
 find src kernels jobs mpi bench tests -name '*.[ch]' -o -name '*.cu' |
     sort >"$tmp/files"
 

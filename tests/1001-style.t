@@ -23,8 +23,7 @@ skip() { # NAME REASON
     echo "ok $n - $1 # SKIP $2"
 }
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. ./tests/scratch.sh
 find src kernels jobs mpi bench tests \( -name '*.[ch]' -o -name '*.cu' \
     -o -name '*.sh' -o -name '*.t' \) ! -name commit.h | sort >"$tmp/files"
 find contrib -type f -exec grep -Il '^#!/bin/sh' {} + >>"$tmp/files" || :

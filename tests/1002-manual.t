@@ -22,10 +22,7 @@ ok() { # NAME, after a test whose status is in $good
     fi
 }
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-export HOME="$tmp"
-unset APUS_CONFIG || :
+. "${top_srcdir:-.}/tests/scratch.sh"
 
 # the commands that a help lists: indented by two, then what they do
 commands_of() { # [COMMAND]

@@ -3,8 +3,7 @@
 # every file that the source tour of README.md names exists.
 set -eu
 cd "${top_srcdir:-.}"
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. ./tests/scratch.sh
 failed=0
 
 for doc in README.md doc/*.md models/*/README.md vectors/*/README.md; do

@@ -11,8 +11,7 @@ if ! command -v "$nvcc" >/dev/null 2>&1; then
     echo 1..1
     exit 0
 fi
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "${top_srcdir:-.}/tests/scratch.sh"
 n=0
 for file in "$top"/kernels/*.cu; do
     n=$((n + 1))

@@ -53,4 +53,4 @@ net_down() {
     wait "$net_job" 2>/dev/null || :
     net_job=
 }
-trap 'net_down; rm -rf "$tmp"' EXIT
+trap 'net_down; scratch_end' EXIT

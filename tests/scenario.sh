@@ -1,5 +1,5 @@
 # What scenarios of the built program share; sourced, with `set -eu` in force.
-# It makes a scratch directory, goes there, and keeps the machine's own
+# It goes to a folder of its own (tests/scratch.sh) and keeps the machine's own
 # settings out; $long (the long form is wanted) and $seed (of what is left to
 # chance) come from APUS_LONG and APUS_SEED.  A scenario ends with `finish`.
 
@@ -10,16 +10,16 @@ if [ ! -x "$apus" ]; then
     exit 0
 fi
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "$top/tests/scratch.sh"
 cd "$tmp"
 long=${APUS_LONG:+1}
 seed=${APUS_SEED:-$$}
 for v in $(env | sed -n 's/^\(APUS_[A-Z_]*\)=.*/\1/p'); do
-    case $v in APUS_TEST_DATA | APUS_LONG) ;; *) unset "$v" ;; esac
+    case $v in
+    APUS_CONFIG | APUS_TEST_DATA | APUS_LONG | APUS_NPM | APUS_WITH_NPM) ;;
+    *) unset "$v" ;;
+    esac
 done
-HOME=$tmp
-export HOME
 
 n=0
 failed=0

@@ -310,7 +310,7 @@ static void test_file_read(const char *dir)
     buf_reset(&b);
     buf_putc(&b, 'x');
     ok(file_read(&b, path, &err) == -1 && b.len == 1, "does not just fit");
-    ok(file_read(&b, "/nonexistent/x", &err) == -1 && b.len == 1 &&
+    ok(file_read(&b, tap_missing("x"), &err) == -1 && b.len == 1 &&
        err.code == ERR_INPUT, "%s", err.text);
     ok(file_read(&b, dir, &err) == -1 && err.code == ERR_INPUT &&
        strstr(err.text, "not a regular file"), "%s", err.text);
@@ -331,8 +331,8 @@ static void test_file_read(const char *dir)
     buf_clear(&b);
     ok(file_size(path, &size, &err) == 0 && size == 10, "size");
     ok(file_size(dir, &size, &err) == -1 && size == 10 &&
-       file_size("/nonexistent", &size, &err) == -1, "no size");
-    ok(file_exists(path) && !file_exists("/nonexistent") &&
+       file_size(tap_missing("x"), &size, &err) == -1, "no size");
+    ok(file_exists(path) && !file_exists(tap_missing("x")) &&
        file_is_dir(dir) && !file_is_dir(path), "exists, is_dir");
     unlink(fifo);
     unlink(path);
@@ -378,8 +378,8 @@ static void test_file_out(const char *dir)
     file_out_abort(NULL);
     ok(n_names(dir) == 1 && stat(path, &st) == 0 && st.st_size == 200009,
        "abort leaves all as it was");
-    ok(file_out_open(&f, "/nonexistent/x", &err) == -1 &&
-       err.code == ERR_INPUT && strstr(err.text, "/nonexistent/x"), "%s",
+    ok(file_out_open(&f, tap_missing("x"), &err) == -1 &&
+       err.code == ERR_INPUT && strstr(err.text, tap_missing("x")), "%s",
        err.text);
     ok(file_out_open(&f, "x/", &err) == -1 && err.code == ERR_INPUT, "%s",
        err.text);
@@ -541,7 +541,7 @@ static void test_remote_fs(void)
     ok(!remote_fs_name(0xef53) && !remote_fs_name(0x01021994) &&
        !remote_fs_name(0x58465342), "ext4, tmpfs and XFS are not");
     ok(!remote_fs("/proc/self/stat"), "what the kernel makes up is here");
-    ok(!remote_fs("/no/such/file"), "nothing lies nowhere");
+    ok(!remote_fs(tap_missing("x")), "nothing lies nowhere");
 }
 
 int main(void)

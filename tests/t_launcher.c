@@ -151,7 +151,7 @@ static void test_names(void)
     ok(launcher_find("slurm") &&
        strcmp(launcher_find("slurm")->name, "slurm") == 0, "slurm");
     ok(!launcher_find("pbs") && !launcher_find(""), "no other");
-    setenv("SLURM_CONF", "/nonexistent", 1);
+    setenv("SLURM_CONF", tap_missing("slurm.conf"), 1);
     ok(launcher_find("auto") == launcher_find("slurm"),
        "auto with SLURM_CONF is slurm");
     unsetenv("SLURM_CONF");
@@ -162,8 +162,8 @@ static void test_bad_input(void)
     static const char *const names[] = { "local", "slurm" };
     static const char *const none[] = { NULL };
     static const char *const other[] = { "--clusters=far", NULL };
-    struct launch l = { .worker = "/nonexistent/w", .args = none,
-                        .log = "/nonexistent/log" };
+    struct launch l = { .worker = tap_missing("w"), .args = none,
+                        .log = tap_missing("w") };
 
     for (size_t i = 0; i < 2; i++) {
         const struct launcher *k = launcher_find(names[i]);
@@ -224,7 +224,7 @@ static void test_show(void)
     l.log = l.dir = NULL;
     shows("local", &l, "mpirun -np 4000 --oversubscribe --bind-to none"
           " /opt/w/apus-worker", "more ranks than CPUs");
-    setenv("PATH", "/nonexistent", 1);
+    setenv("PATH", tap_missing("bin"), 1);
     l.options = big;
     l.log = "/var/log/50%";
     l.dir = "/s p";
@@ -397,7 +397,7 @@ static int runs(const char *script, unsigned timeout_ms, struct buf *out,
 
 static void test_run(void)
 {
-    const char *const missing[] = { "/nonexistent/x", NULL };
+    const char *const missing[] = { tap_missing("x"), NULL };
     struct err err = ERR_INIT;
     struct buf out;
     int status = -1;

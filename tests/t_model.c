@@ -428,7 +428,7 @@ static void try_peek(void)
     rec.template_blob[0] ^= 1;
     ok(model_peek_texts(&t, &c, &rec, path, NULL) == -1, "with their roots");
     ok(model_peek(&rec, got, tap_tmp(), NULL) == -1 &&
-       model_peek(&rec, got, "/nonexistent", NULL) == -1, "no directory");
+       model_peek(&rec, got, tap_missing("m"), NULL) == -1, "no directory");
     buf_clear(&t);
     buf_clear(&c);
     unlink(path);

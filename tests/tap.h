@@ -8,8 +8,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int tap_n, tap_failed;
+static char tap_dir[4000];
 
 __attribute__((format(printf, 2, 3), unused))
 static int ok(int good, const char *fmt, ...)
@@ -34,25 +36,45 @@ static void skip(const char *what, const char *why)
     printf("ok %d - %s # SKIP %s\n", ++tap_n, what, why);
 }
 
-/* The plan, at the end; the exit status of the test. */
+/* The plan, at the end, when the scratch directory goes if it is empty;
+ * returns the exit status of the test. */
 __attribute__((unused))
 static int done(void)
 {
+    if (tap_dir[0])
+        rmdir(tap_dir);
     printf("1..%d\n", tap_n);
     return tap_failed != 0;
 }
 
-/* A scratch directory of this process, removed by nobody but the caller. */
+/* A scratch directory of this process, in TMPDIR or /tmp.  The caller removes
+ * what is in it. */
 __attribute__((unused))
 static const char *tap_tmp(void)
 {
-    static char dir[] = "/tmp/apus-test-XXXXXX";
-    static int made;
+    const char *up = getenv("TMPDIR");
 
-    if (!made && !mkdtemp(dir))
+    if (tap_dir[0])
+        return tap_dir;
+    if (snprintf(tap_dir, sizeof(tap_dir), "%s/apus-test-XXXXXX",
+                 up && up[0] ? up : "/tmp") >= (int)sizeof(tap_dir) ||
+        !mkdtemp(tap_dir))
         abort();
-    made = 1;
-    return dir;
+    return tap_dir;
+}
+
+/* The path of `name` in a directory that does not exist, but could: in the
+ * scratch directory, where only this test makes things.  Good until the fourth
+ * call after. */
+__attribute__((unused))
+static const char *tap_missing(const char *name)
+{
+    static char paths[4][4200];
+    static int next;
+    char *path = paths[next++ % 4];
+
+    snprintf(path, sizeof(paths[0]), "%s/missing/%s", tap_tmp(), name);
+    return path;
 }
 
 #endif

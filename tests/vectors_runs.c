@@ -302,14 +302,15 @@ void vectors_runs(struct tally *t, const char *dir, const char *file,
     struct err err = ERR_INIT;
     struct model *m = NULL;
     unsigned char id[32];
-    char tmp[] = "/tmp/x1vectors-XXXXXX";
-    char *hf = model_dir(dir, file), *path;
+    const char *up = getenv("TMPDIR");
+    char *hf = model_dir(dir, file), *path, *tmp;
 
     if (!hf) {
         printf("skipped %s: no models/NAME/config.json\n", file);
         t->skipped++;
         return;
     }
+    tmp = file_join(up && up[0] ? up : "/tmp", "x1vectors-XXXXXX");
     if (!mkdtemp(tmp))
         abort();
     path = file_join(tmp, "model.apus");
@@ -322,6 +323,7 @@ void vectors_runs(struct tally *t, const char *dir, const char *file,
     }
     unlink(path);
     rmdir(tmp);
+    free(tmp);
     free(path);
     free(hf);
 }
