@@ -1,43 +1,14 @@
 #!/bin/sh
 # What we sign, the libraries of others verify, and the other way round:
-# wallets, items, bundles, a transaction.  They are installed in the build
-# directory, exact versions, no scripts of theirs run while that is done;
-# without node, npm or a network this is skipped.
+# wallets, items, bundles, a transaction.  Needs APUS_WITH_NPM=1 (tests/npm.sh).
 set -eu
-top=$(cd "${top_srcdir:-.}" && pwd)
-build=$(cd "${top_builddir:-.}" && pwd)
+. "${top_srcdir:-.}/tests/npm.sh"
 apus=$build/apus
 ours=$build/tests/arweave-exchange
-
-skip_all() { # REASON
-    echo "1..0 # SKIP $1"
-    exit 0
-}
 [ -x "$apus" ] && [ -x "$ours" ] || skip_all "apus is not built"
-[ -z "${APUS_NO_NPM:-}" ] || skip_all "APUS_NO_NPM is set"
-if grep -q 'fsanitize' "$build/config.status" 2>/dev/null; then
-    skip_all "this build is for sanitizers"
-fi
-command -v node >/dev/null || skip_all "no node"
-command -v npm >/dev/null || skip_all "no npm"
-
 npm=$build/tests/npm-arweave
-from=$top/tests/arweave-peer/package.json
-if ! cmp -s "$from" "$npm/installed.json"; then
-    rm -rf "$npm"
-    mkdir -p "$npm"
-    cp "$from" "$npm/package.json"
-    (cd "$npm" && timeout 180 npm install --ignore-scripts --no-audit \
-        --no-fund --no-package-lock --fetch-retries=1 \
-        --fetch-timeout=30000) >"$npm/log" 2>&1 || {
-        sed 's/^/# /' "$npm/log" | tail -n 5
-        skip_all "npm cannot install what this needs"
-    }
-    cp "$from" "$npm/installed.json"
-fi
+npm_install "$npm" "$top/tests/arweave-peer/package.json"
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
 n=0
 failed=0
 # number the lines of a side; a side that ends badly is a failure of its own

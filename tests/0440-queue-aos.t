@@ -1,7 +1,7 @@
 #!/bin/sh
 # contrib/ao/queue.lua in the module that AO runs: every message, every way to
 # deceive it from outside, its order, leases and results, its dump, and the
-# same bytes from the same messages.  Needs node 20, npm and its registry.
+# same bytes from the same messages.  Needs APUS_WITH_NPM=1 (tests/npm.sh).
 set -eu
 . "${top_srcdir:-.}/tests/aos-run.sh"
 

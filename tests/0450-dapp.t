@@ -8,8 +8,6 @@ set -eu
 QUEUE_LUA=$top/contrib/ao/queue.lua
 DAPP_LUA=$top/tests/dapp.lua
 export QUEUE_LUA DAPP_LUA
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
 # the packages print before and between
 status=0
 (cd "$tmp" && aos_node dapp-test.mjs) >"$tmp/out" 2>"$tmp/err" || status=$?

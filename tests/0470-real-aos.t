@@ -2,14 +2,14 @@
 # The client against the module that AO runs, over HTTP: a queue is spawned,
 # a request left, pulled, answered by nano, pushed and read.  Gateway and
 # bundler are localnet's, messenger and compute unit tests/aos-run/aos-net.mjs.
-# Needs node 20, npm and its registry.
+# Needs APUS_WITH_NPM=1 (tests/npm.sh).
 set -eu
 . "${top_srcdir:-.}/tests/aos-run.sh"
 . "$top/tests/scenario.sh"
 . "$top/tests/localnet.sh"
 worker=$(dirname "$apus")/apus-worker
 
-trap 'aos_net_down; net_down; rm -rf "$tmp"' EXIT
+trap 'aos_net_down; net_down; scratch_end' EXIT
 net_up && r=0 || r=1
 report $r "gateway and bundler"
 [ $r -eq 0 ] || finish

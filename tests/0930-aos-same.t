@@ -7,8 +7,6 @@ set -eu
 ours=$build/tests/aosrun
 [ -x "$ours" ] || skip_all "apus is built without localnet"
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
 n=0
 failed=0
 same() { # NAME PROGRAM MESSAGES

@@ -4,8 +4,8 @@
 # brings them back; gateway and bundler are localnet's and are killed like the
 # nodes.
 #
-# 12 requests and 3 kills; with APUS_LONG 200 and 50.  Needs node 20, npm and
-# its registry.
+# 12 requests and 3 kills; with APUS_LONG 200 and 50.  Needs APUS_WITH_NPM=1
+# (tests/npm.sh).
 set -eu
 . "${top_srcdir:-.}/tests/aos-run.sh"
 . "$top/tests/scenario.sh"
@@ -14,7 +14,7 @@ n_requests=12
 n_kills=3
 [ -z "$long" ] || { n_requests=200; n_kills=50; }
 
-trap 'aos_net_down; net_down; rm -rf "$tmp"' EXIT
+trap 'aos_net_down; net_down; scratch_end' EXIT
 net_up --delay 20 && r=0 || r=1
 report $r "gateway and bundler"
 [ $r -eq 0 ] || finish
@@ -29,7 +29,7 @@ ao_cu=$ao
 # so that the work lasts as long as the killing
 APUS_PULL_MAX=2
 APUS_PULL_TOTAL=4
-trap 'nodes_end; aos_net_down; net_down; rm -rf "$tmp"' EXIT
+trap 'nodes_end; aos_net_down; net_down; scratch_end' EXIT
 queue_up
 ask $n_requests
 kills $n_kills $n_requests
