@@ -277,7 +277,7 @@ static void test_moving(void)
        owner_read(&o, b.path, &err) == 0, "back in todo it is nobody's");
     owner_self(&o);
     o.pid++;
-    o.pid_start++;
+    o.pid_start = 1; /* before any process of ours */
     ok(owner_write(b.path, &o, &err) == 0 &&
        spool_claim(s, &b, &err) == 0, "one who took it died before a move");
     ok(owner_write(b.path, &o, &err) == 0 &&
