@@ -125,6 +125,26 @@ export async function leases () {
   is(x[11].code, '403', 'by its node alone')
 }
 
+// A scheduler that says a time far ahead moves it on by little.
+export async function clocks () {
+  const q = await working()
+  const t = 1700000100000
+  const hour = 3600000
+  const at = (ms, height, more) => ({ timestamp: t + ms, height, ...more })
+  const s = await q.many([
+    ...asks(alice, 1).map((m) => [...m, at(0, 1500100)]),
+    [q.node, pull({ TTL: '86400' }), '', at(0, 1500100, { id: id('b1') })],
+    ...[[9 * hour, 1500100], [0, 1500100], [2 * hour, 1500100],
+      [99 * hour, 1500106], [99 * hour, 1500105],
+      [999 * hour, 1500136], [99 * hour, 1500136]].map(([ms, h]) =>
+      [q.node, { Action: 'Renew', Batch: id('b1'), TTL: '86400' }, '',
+        at(ms, h)])])
+  const hours = s.slice(2).map((a) =>
+    (Number(a.first.Until) - t) / hour - 24)
+  is(hours, [1, 1, 2, 4, 5, 11, 12],
+    'an hour a message and ten minutes a block, and never back')
+}
+
 export async function results () {
   const q = await working()
   const t = 1700000100000

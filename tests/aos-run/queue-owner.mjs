@@ -134,14 +134,17 @@ export async function forgets () {
   const q = await working()
   const t = 1700000100000
   const day = 86400000
+  // blocks let so much time pass
+  const at = (ms, more) =>
+    ({ timestamp: t + ms, height: 1500100 + ms / 600000 | 0, ...more })
   const round = (n, ms) => [
-    [alice, infer(n), n, { id: id(n), timestamp: t + ms }],
-    [q.node, pull(), '', { id: id('b' + n), timestamp: t + ms }],
-    [q.node, complete(id('b' + n)), result(id(n)), { timestamp: t + ms }]]
+    [alice, infer(n), n, at(ms, { id: id(n) })],
+    [q.node, pull(), '', at(ms, { id: id('b' + n) })],
+    [q.node, complete(id('b' + n)), result(id(n)), at(ms)]]
   const done = [alice, { Action: 'Info' }]
   const s = await q.many([...round('1', 0), ...round('2', day),
-    [alice, { Action: 'Info' }, '', { timestamp: t + 30 * day - 1 }],
-    [alice, { Action: 'Info' }, '', { timestamp: t + 30 * day }],
+    [alice, { Action: 'Info' }, '', at(30 * day - 1)],
+    [alice, { Action: 'Info' }, '', at(30 * day)],
     [alice, { Action: 'Status', Request: id('1') }],
     [owner, { Action: 'Set', 'Max-Done': '2' }],
     ...round('3', 31 * day - 1), done, ...round('4', 31 * day - 1), done])

@@ -98,11 +98,21 @@ local function patch()
     } })
 end
 
--- Time and height never go back, whatever a scheduler says.
+-- Time and height never go back, whatever a scheduler says; time moves on with
+-- a message by at most an hour, and ten minutes a block since the last one.
+local function move_time(msg)
+    local now = integer_of(msg.Timestamp) or 0
+    local height = integer_of(msg["Block-Height"]) or 0
+    local blocks = math.min(math.max(height - Q.height, 0), MAX_BLOCKS)
+    if Q.now > 0 then
+        now = math.min(now, Q.now + blocks * BLOCK_MS + HOUR_MS)
+    end
+    Q.now, Q.height = math.max(Q.now, now), math.max(Q.height, height)
+end
+
 local function dispatch(msg)
     local m, pending = read(msg), Q.n_pending
-    Q.now = math.max(Q.now, integer_of(msg.Timestamp) or 0)
-    Q.height = math.max(Q.height, integer_of(msg["Block-Height"]) or 0)
+    move_time(msg)
     if Q.paused ~= "all" then
         pass_time()
     end
