@@ -8,5 +8,6 @@ set -eu
 QUEUE_LUA=$top/contrib/ao/queue.lua
 OPTIONS_JSON=$top/tests/data/queue-options.json
 MESSAGES_JSON=$top/tests/data/queue-messages.json
-export QUEUE_LUA OPTIONS_JSON MESSAGES_JSON
+DUMP_1=$top/tests/data/queue-dump-1.jsonl
+export QUEUE_LUA OPTIONS_JSON MESSAGES_JSON DUMP_1
 aos_node queue-test.mjs

@@ -147,6 +147,7 @@ export async function clocks () {
 
 export async function results () {
   const q = await working()
+  await q.many([[owner, { Action: 'Allow', Node: id('node-3') }]])
   const t = 1700000100000
   const r = (n, more) => result(id(n), more)
   const two = (x, y) => x + '\n' + y
@@ -168,6 +169,9 @@ export async function results () {
     [q.node2, complete(id('b3')), two(r('b'), r('c'))],
     [q.node2, complete(id('b3')), r('b', { result: id('other') })],
     [alice, { Action: 'Status', 'X-Reference': 'b' }],
+    [alice, { Action: 'Info' }],
+    [id('node-3'), complete(id('b9')), two(r('a', { result: id('third') }),
+      r('a'))],
     [alice, { Action: 'Info' }]])
   const counts = (a) => [a.code, a.first.Accepted, a.first.Repeated,
     a.first.Conflicts, a.first.Unknown]
@@ -187,6 +191,8 @@ export async function results () {
     [id('result'), q.node2 + ' ' + id('other')], 'and is kept')
   is([s[15].first.Conflicts, s[15].first.Done, s[15].first.Open],
     ['2', '3', '1'], 'and counted')
+  is([counts(s[16]), s[17].first.Conflicts], [['200', '0', '1', '0', '1'],
+    '2'], 'who never had a request contradicts nobody')
 }
 
 export async function wrong_results () {
@@ -216,29 +222,6 @@ export async function wrong_results () {
   is(codes.filter((c) => c !== '400').length, 0,
     `${codes.length} wrong results and releases are refused`)
   is(s.at(-1).first.Accepted, '1', 'the right one is not')
-}
-
-export async function releases () {
-  const q = await working()
-  const line = (n, reason) => JSON.stringify({ request: id(n), reason })
-  const round = (b, reason, tail) => [
-    [q.node, pull({ Max: '1' }), '', { id: id(b) }],
-    [q.node, { Action: 'Release', Batch: id(b) }, line('a', reason) +
-      (tail ?? '')]]
-  const s = await q.many([
-    [alice, infer('1', { 'X-Session': 's' }), 'x', { id: id('a') }],
-    [alice, infer('2'), 'y', { id: id('z') }],
-    ...round('b1', 'no\nmemory', '\n' + line('none', 'x')), ...round('b2', ''),
-    ...round('b3', undefined), ...round('b4', 'x'), ...round('b5', 'x'),
-    ...round('b6', 'x'), ...round('b7', 'the\nlast'),
-    [alice, { Action: 'Status', Request: id('a') }],
-    [q.node, pull({ Max: '1' })]])
-  is(s.slice(2, 14).filter((_, i) => i % 2).map((a) => a.first.Count),
-    ['1', '1', '1', '1', '1', '1'], 'one by one')
-  ok(s.slice(2, 16).every((a) => a.code === '200'), 'it comes first again')
-  is(s[15].out.slice(1).map((m) => [m.to, m.Code, m.Message, m['X-Session']]),
-    [[alice, '503', 'the last', 's']], 'until five had a reason')
-  is([s[16].first.State, prompts(s[17])], ['gone', ['y']], 'then it is gone')
 }
 
 export async function floods () {

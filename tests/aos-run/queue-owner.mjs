@@ -50,6 +50,32 @@ export async function commands () {
     models: model, did: 'did:a:b', hardware: '2 cores' }, 'and of nodes')
 }
 
+// What waits does not grow old while all is paused, and leases keep the time
+// that they had left.
+export async function stands_still () {
+  const q = await working()
+  const t = 1700000100000
+  const hour = 3600000
+  const at = (ms, more) =>
+    ({ timestamp: t + ms, height: 1500100 + ms / 600000 | 0, ...more })
+  const s = await q.many([
+    [alice, infer('a'), 'a', at(0, { id: id('a') })],
+    [alice, infer('b'), 'b', at(0, { id: id('b') })],
+    [q.node, pull({ Max: '1' }), '', at(0, { id: id('b1') })],
+    [q.node, { Action: 'Release', Batch: id('b1') },
+      JSON.stringify({ request: id('a'), later: '3600' }), at(0)],
+    [q.node, pull({ TTL: '7200' }), '', at(0, { id: id('b2') })],
+    [owner, { Action: 'Pause', Mode: 'all' }, '', at(hour / 2)],
+    [owner, { Action: 'Pause', Mode: 'all' }, '', at(5 * hour)],
+    [owner, { Action: 'Pause', Mode: 'no' }, '', at(10.5 * hour)],
+    [q.node, pull(), '', at(11 * hour - 1)],
+    [q.node, pull(), '', at(11 * hour)],
+    [q.node2, pull(), '', at(12 * hour - 1)],
+    [q.node2, pull(), '', at(12 * hour)]])
+  const got = s.slice(8).map((a) => lines(a).map((l) => l.prompt))
+  is(got, [[], ['a'], [], ['b']], 'ten hours of a pause do not count')
+}
+
 export async function revoked () {
   const q = await working()
   const at = (height, more) => ({ height, ...more })
@@ -128,6 +154,51 @@ export async function moves () {
     pages[0][1] + '{"what":"open","id":"x"}\n')
   ok(a.error && (await broken.ask('return Queue.n_open .. Queue.loaded')) ===
     '00', 'a page that is broken leaves nothing')
+}
+
+// What code of format 1 left: as a dump, and in the process that ran it.
+export async function olds () {
+  const q = await queue()
+  const dump1 = readFileSync(process.env.DUMP_1, 'utf8')
+  const s = await q.many([[owner, { Action: 'Pause', Mode: 'all' }],
+    [owner, { Action: 'Load', Page: '0' }, dump1]])
+  is(s[1].code, '200', 'a dump of format 1 is loaded')
+  const [page] = await dump(q)
+  ok(page[1].startsWith('{"what":"queue","id":"apus-queue-2"'),
+    'and dumped as one of format 2')
+  const to = await queue()
+  await to.many([[owner, { Action: 'Pause', Mode: 'all' }],
+    [owner, { Action: 'Load', Page: '0' }, page[1]]])
+  is(await dump(to), [page], 'which gives the same dump')
+  // the state as the older code had it, then the code of today
+  await q.p.eval(`Queue.format = "apus-queue-1"
+    local old = { ages = 1, blame = 1, came = 1, had = 1, idle_days = 1,
+      later = 1, load_from = 1, pending_days = 1, seen = 1, slot = 1,
+      stopped = 1, stopped_at = 1, waits = 1 }
+    for name in pairs(old) do
+      Queue[name] = nil
+      for _, n in pairs(Queue.nodes) do n[name] = nil end
+      if name ~= "had" then
+        for _, r in pairs(Queue.open) do r[name], r.reasons = nil, 1 end
+      end
+    end`)
+  is((await q.p.eval(lua())).Error, undefined, 'a process is brought up')
+  const next = async (x) => (await x.many([
+    [owner, { Action: 'Pause', Mode: 'no' }],
+    [id('node-1'), pull(), '', { id: id('b9') }],
+    [id('node-1'), complete(id('b9')), result(id('d'))],
+    [id('node-2'), complete(id('b1')), result(id('a'))],
+    [id('node-2'), { Action: 'Release', Batch: id('b1') }],
+    [id('node-2'), pull(), '', { id: id('b8') }],
+    [alice, { Action: 'Status', Request: id('b') }],
+    [alice, { Action: 'Info' }]]))
+    .map((a) => [a.code, lines(a).map((l) => l.id), a.first.Accepted,
+      a.first.Conflict, a.first.Open])
+  const [x, y] = [await next(q), await next(to)]
+  is(x, y, 'and goes on as one that was loaded')
+  is([x[1][1], x[2][2], x[3][2], x[5][1], x[6][3], x[7][4]],
+    [[id('d'), id('e')], '1', '1', [id('n')],
+      id('node-1') + ' ' + id('other'), '2'], 'with all that it had')
 }
 
 export async function forgets () {

@@ -204,7 +204,7 @@ export async function open () {
     ['done', id('result'), id('item'), '409'], 'status: done')
   is([s[15].first.Balance, s[15].first.Account], ['0', alice], 'balance')
   const i = s[16].first
-  is([i.Version, i.Open, i.Done], ['1.0', '0', '1'], 'info')
+  is([i.Version, i.Open, i.Done], ['1.1', '0', '1'], 'info')
 }
 
 export async function batches () {

@@ -5,8 +5,9 @@ import * as requests from './queue-requests.mjs'
 import * as guards from './queue-guards.mjs'
 import * as nodes from './queue-nodes.mjs'
 import * as owners from './queue-owner.mjs'
+import * as ends from './queue-ends.mjs'
 
-const parts = { ...requests, ...guards, ...nodes, ...owners }
+const parts = { ...requests, ...guards, ...nodes, ...owners, ...ends }
 const names = process.argv.length > 2 ? process.argv.slice(2)
   : Object.keys(parts)
 for (const name of names) {

@@ -6,16 +6,18 @@
 -- leaves nothing.  No result may depend on the order of pairs(), on floats or
 -- on the clock, for every compute unit must come to the same bytes.
 
-local VERSION = "1.0"
-local FORMAT = "apus-queue-1"
+local VERSION = "1.1"
+local FORMAT, OLD_FORMAT = "apus-queue-2", "apus-queue-1"
 
 local MAX_TAGS, MAX_NAME, MAX_VALUE, MAX_LIST = 64, 64, 4096, 16384
 local MAX_REFERENCE, MAX_TEXT, MAX_LINES, MAX_REASON = 128, 2048, 81920, 1000
 local MAX_MODELS, MAX_NODES, MAX_OPERATORS = 256, 1000, 32
 local MAX_DEPTH, MAX_NUMBER, MAX_STOPS, MAX_STOP = 32, 63, 16, 64
 local U32 = 4294967295
-local RELEASES = 5
-local DAY_MS, HOUR_MS, BLOCK_MS, MAX_BLOCKS = 86400000, 3600000, 600000, 1000000
+-- Nodes that end a request when they blame it; that are remembered to have
+-- had one, or to take one later; requests that a pull looks past.
+local MANY = { blames = 5, had = 16, later = 16, passed = 64 }
+local DAY_MS, HOUR_MS, BLOCK_MS = 86400000, 3600000, 600000
 local KEEP_MS = 30 * DAY_MS
 local PAGE_LINES, PAGE_BYTES = 100, 80000
 
@@ -24,7 +26,8 @@ local PAGE_LINES, PAGE_BYTES = 100, 80000
 local function new_state()
     return {
         format = FORMAT, paused = "no", frozen = "no", now = 0, height = 0,
-        serial = 0, conflicts = 0, loaded = 0, load_into = "",
+        stopped = 0, stopped_at = 0,
+        serial = 0, conflicts = 0, loaded = 0, load_into = "", load_from = "",
         n_open = 0, n_pending = 0, n_leased = 0, size = 0,
         open = {}, keys = {}, requesters = {}, rings = {},
         leases = {}, heap = {},
@@ -37,6 +40,26 @@ local function new_state()
 end
 
 Queue = Queue or new_state()
+-- A process that has run older code keeps its state: what this had not yet
+-- comes in.  No order of pairs() shows.
+if Queue.format == OLD_FORMAT then
+    for name, value in pairs(new_state()) do
+        if Queue[name] == nil then
+            Queue[name] = value
+        end
+    end
+    for _, r in pairs(Queue.open) do
+        r.reasons, r.blame, r.later = nil, "", ""
+    end
+    Queue.stopped_at, Queue.format = Queue.now, FORMAT
+end
 assert(Queue.format == FORMAT, "the state is of another queue")
 local Q = Queue
+
+-- ---- time ------------------------------------------------------------------
+
+-- Time less the pauses of mode "all": what waits does not grow old in them.
+local function clock()
+    return (Q.paused == "all" and Q.stopped_at or Q.now) - Q.stopped
+end
 

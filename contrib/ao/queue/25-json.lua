@@ -184,7 +184,8 @@ do
     end
 end
 
--- Lines of objects: each a table of strings with these keys and no others.
+-- Lines of objects: each a table of strings with these keys and no others; a
+-- key of "number" may have one, which becomes its text.
 local function scan_lines(s, allowed)
     local list = {}
     for line in s:gmatch("[^\n]+") do
@@ -194,6 +195,9 @@ local function scan_lines(s, allowed)
             return nil, "line " .. #list + 1 .. ": " .. (why or "no object")
         end
         for _, key in ipairs(value.keys) do
+            if allowed[key] == "number" and type(map[key]) == "table" then
+                map[key] = map[key].number
+            end
             if not allowed[key] or type(map[key]) ~= "string" then
                 return nil, "line " .. #list + 1 ..
                     ": a key that is unknown, or no string"

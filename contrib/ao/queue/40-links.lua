@@ -55,8 +55,9 @@ local function seat_of(ring, from)
     return seat
 end
 
--- Let a request wait; in front of all, what waited before.
-local function enqueue(id, front)
+-- Let a request wait: "last"; what waited before "first", before its
+-- requester's others, or "next", before all others.
+local function enqueue(id, where)
     local r = Q.open[id]
     local key = r.model .. r.node
     local ring = Q.rings[key]
@@ -64,8 +65,8 @@ local function enqueue(id, front)
         ring = { n = 0, served = serial(), turn = "", seats = {} }
         Q.rings[key] = ring
     end
-    put(seat_of(ring, r.from), id, front)
-    if front then
+    put(seat_of(ring, r.from), id, where ~= "last")
+    if where == "next" then
         ring.turn = r.from
     end
     ring.n = ring.n + 1
@@ -154,6 +155,17 @@ local function drop_lease(batch)
     Q.leases[batch] = nil
 end
 
+-- A list of addresses with this one at its end, which loses its first ones if
+-- there are more than `max`.
+local function with_address(list, address, max)
+    local out = {}
+    for a in list:gmatch("%S+") do
+        out[#out + 1] = a ~= address and a or nil
+    end
+    out[#out + 1] = address
+    return table.concat(out, " ", math.max(1, #out - max + 1))
+end
+
 local function lease_out(id, batch)
     local r, lease = Q.open[id], Q.leases[batch]
     local node = Q.nodes[lease.node]
@@ -162,11 +174,7 @@ local function lease_out(id, batch)
     lease.n = lease.n + 1
     node.leased = node.leased + 1
     Q.n_leased = Q.n_leased + 1
-    if r.had == "" then
-        r.had = lease.node
-    elseif not r.had:find(lease.node, 1, true) then
-        r.had = r.had .. " " .. lease.node
-    end
+    r.had = with_address(r.had, lease.node, MANY.had)
 end
 
 -- Take a request out of its lease, which ends with its last one.
@@ -191,7 +199,7 @@ local function end_lease(batch)
     for _ = 1, n do
         local id = lease.last
         lease_in(id)
-        enqueue(id, true)
+        enqueue(id, "next")
     end
     return n
 end
@@ -234,7 +242,7 @@ end
 
 local DONE = {
     "from", "reference", "kind", "sum", "node", "batch", "job", "result",
-    "item", "finish", "at", "conflict"
+    "item", "finish", "at", "conflict", "had"
 }
 
 local function done_text(d)
@@ -255,6 +263,8 @@ local function done_get(id)
     for i, name in ipairs(DONE) do
         d[name] = part[i]
     end
+    -- of format 1: who else had it is not known
+    d.had = d.had or d.node
     return d
 end
 

@@ -112,7 +112,7 @@ local function request_head(m)
     return {
         from = m.from, reference = reference, session = session,
         model = model.id, node = node, lease = "", prev = "", next = "",
-        reasons = 0, had = ""
+        had = "", blame = "", later = ""
     }
 end
 
@@ -155,7 +155,7 @@ local function add_request(m, r)
         return reject(m, 429, "too many open requests of this requester")
     end
     open_request(m.id, r)
-    enqueue(m.id, false)
+    enqueue(m.id, "last")
 end
 
 function action.Infer(m)

@@ -81,13 +81,70 @@ local function longest(keys, full)
     return best
 end
 
--- Take the request whose turn it is out of a ring.
-local function take_turn(key)
-    local ring = Q.rings[key]
-    local seat = ring.seats[ring.turn]
-    ring.served = serial()
-    ring.turn = seat.next
+-- What a node has put off: no request is given to it before its time.
+local off = {}
+
+-- Until when this one; 0 if the node never said "later".
+function off.ends(r, node)
+    local at = r.later:find(node, 1, true)
+    return at and math.tointeger(tonumber(r.later:match("^ (%d+)", at + 43)))
+        or 0
+end
+
+function off.put(r, node, seconds)
+    local list = {}
+    for address, at in r.later:gmatch("(%S+) (%d+)") do
+        if address ~= node and tonumber(at) > clock() then
+            list[#list + 1] = address .. " " .. at
+        end
+    end
+    list[#list + 1] = node .. " " .. clock() + seconds * 1000
+    r.later = table.concat(list, " ", math.max(1, #list - MANY.later + 1))
+end
+
+-- The first request of a seat that this node may be given now, "" if none is
+-- found; `look` counts what it looks past.
+local function first_of(seat, node, look)
     local id = seat.first
+    while id ~= "" and off.ends(Q.open[id], node) > clock() do
+        if not look[id] then
+            if look.left == 0 then
+                return ""
+            end
+            look[id], look.left = true, look.left - 1
+        end
+        id = Q.open[id].next
+    end
+    return id
+end
+
+-- The request of a ring that is this node's turn, "" if none is found.  A
+-- requester who has none for it is passed over and keeps the turn.
+local function turn_of(ring, node, look)
+    local from, id = ring.turn, ""
+    for _ = 0, MANY.passed do
+        id = first_of(ring.seats[from], node, look)
+        from = ring.seats[from].next
+        if id ~= "" or from == ring.turn then
+            break
+        end
+    end
+    return id
+end
+
+-- Take a request out of a ring; its requester is the last to have its turn.
+local function take_turn(key, id)
+    local ring, from = Q.rings[key], Q.open[id].from
+    local seat, turn = ring.seats[from], ring.seats[ring.turn]
+    ring.served = serial()
+    if seat == turn then
+        ring.turn = seat.next
+    else
+        ring.seats[seat.prev].next, ring.seats[seat.next].prev =
+            seat.next, seat.prev
+        seat.prev, seat.next = turn.prev, ring.turn
+        ring.seats[turn.prev].next, turn.prev = from, from
+    end
     -- the seat is given up with its last request; the turn has passed on
     dequeue(id)
     return id
@@ -95,24 +152,24 @@ end
 
 -- Requests for a node, all of one model, in the order of doc/queue.md.
 local function choose(m, q, want)
-    local ids, size, full = {}, 0, {}
+    local ids, size, full, look = {}, 0, {}, { left = MANY.passed }
     local keys = rings_for(m.from, q.models, q.lease and q.lease.model)
     while #ids < want do
         local key = longest(keys, full)
         if not key then
             break
         end
-        local ring = Q.rings[key]
-        local r = Q.open[ring.seats[ring.turn].first]
-        local more = size + #r.line + 1
-        if r.kind == "batch" and (#ids > 0 or q.lease) or
+        local id = turn_of(Q.rings[key], m.from, look)
+        local r = Q.open[id]
+        local more = size + #(r and r.line or "") + 1
+        if not r or r.kind == "batch" and (#ids > 0 or q.lease) or
             #ids > 0 and more > q.bytes then
             full[key] = true
         else
             if #ids == 0 then
                 keys = rings_for(m.from, { r.model }, r.model)
             end
-            ids[#ids + 1] = take_turn(key)
+            ids[#ids + 1] = take_turn(key, id)
             size = more
             if r.kind == "batch" then
                 break
@@ -153,8 +210,10 @@ function action.Pull(m)
         "More", more, "Kind", lease and lease.kind or "requests" }
     if #ids == 0 then
         tags[#tags + 1] = "Message"
-        tags[#tags + 1] = room > 0 and "nothing is pending" or
-            "as many are leased as this node may have: " .. node.max
+        tags[#tags + 1] = room <= 0 and
+            "as many are leased as this node may have: " .. node.max or
+            more > 0 and "what is pending comes to this node later" or
+            "nothing is pending"
     end
     answer(m, #ids > 0 and 200 or 204, tags, table.concat(lines))
 end
@@ -176,7 +235,7 @@ end
 
 -- ---- Release ---------------------------------------------------------------
 
-local RELEASE = { request = true, reason = true }
+local RELEASE = { request = true, reason = true, later = "number" }
 
 -- Lines of a Release, or nil and why not.
 local function release_lines(data)
@@ -185,31 +244,50 @@ local function release_lines(data)
     end
     local lines, why = scan_lines(data, RELEASE)
     for i, l in ipairs(lines or {}) do
-        if not is_id(l.request) or not is_text(l.reason or "", MAX_REASON) then
-            return nil, "line " .. i .. ": request and reason expected"
+        if not is_id(l.request) or
+            not is_text(l.reason or "", MAX_REASON) or
+            not integer(l.later or "0", 0, HOUR_MS // 1000) then
+            return nil, "line " .. i .. ": request, reason of at most " ..
+                MAX_REASON .. " bytes and later (0 .. 3600) expected"
         end
     end
     return lines, why
 end
 
--- Put one back; true if it was given up.
-local function release_one(l)
+-- Whether everybody who may answer a request blames it, or enough do.
+local function is_blamed(r)
+    local _, n = r.blame:gsub("%S+", "")
+    if n >= MANY.blames or r.node ~= "" then
+        return n > 0
+    end
+    for _, address in ipairs(Q.node_list) do
+        if is_allowed(address) and not r.blame:find(address, 1, true) then
+            return false
+        end
+    end
+    return true
+end
+
+-- Put one back.  A reason blames the request; "later" says that the node
+-- cannot take it now.
+local function release_one(l, node)
     local r = Q.open[l.request]
-    if (l.reason or "") ~= "" then
-        r.reasons = r.reasons + 1
-    end
-    if r.reasons >= RELEASES then
-        close_request(l.request)
-        forget_key(r.from, r.reference, l.request)
-        return true
-    end
+    local seconds = integer(l.later or "0", 0, HOUR_MS // 1000)
     lease_in(l.request)
-    enqueue(l.request, true)
-    return false
+    enqueue(l.request, l.later and "first" or "next")
+    if seconds > 0 then
+        off.put(r, node, seconds)
+    end
+    if (l.reason or "") ~= "" then
+        r.blame = with_address(r.blame, node, MANY.blames)
+        if is_blamed(r) then
+            ends.give_up(l.request, "every node that tried it gave it back")
+        end
+    end
 end
 
 function action.Release(m)
-    local batch, given_up, n = m.tag.batch or "", {}, 0
+    local batch, n = m.tag.batch or "", 0
     if not node_of(m) then
         return
     end
@@ -227,17 +305,10 @@ function action.Release(m)
         local r = Q.open[lines[i].request]
         if lease and r and r.lease == batch then
             n = n + 1
-            if release_one(lines[i]) then
-                given_up[#given_up + 1] = { r = r, why = lines[i].reason }
-            end
+            release_one(lines[i], m.from)
         end
     end
     answer(m, 200, { "Count", n })
-    for i = #given_up, 1, -1 do
-        local r = given_up[i].r
-        respond(r.kind, r.from, r.reference, r.session, { "Code", 503,
-            "Message", (given_up[i].why:gsub("[\1-\31\127]", " ")) }, "")
-    end
 end
 
 -- ---- Complete --------------------------------------------------------------
@@ -279,10 +350,12 @@ local function result_lines(data)
     return lines, why
 end
 
--- A result for a request that has one.
+-- A result for a request that has one.  Who never had it contradicts nobody.
 local function compare(m, l, d)
     if d.result == l.result then
         return "Repeated"
+    elseif not d.had:find(m.from, 1, true) then
+        return "Unknown"
     end
     Q.conflicts = Q.conflicts + 1
     if d.conflict == "" then
@@ -303,7 +376,8 @@ local function take_result(m, l)
     d = {
         from = r.from, reference = r.reference, kind = r.kind, sum = r.sum,
         node = m.from, batch = m.tag.batch, job = l.job, result = l.result,
-        item = l.item, finish = l.finish, at = Q.now, conflict = ""
+        item = l.item, finish = l.finish, at = Q.now, conflict = "",
+        had = r.had
     }
     close_request(l.request)
     done_put(l.request, done_text(d))

@@ -177,12 +177,26 @@ function action.Set(m)
     answer(m, 200)
 end
 
+-- What stood still while all was paused has the time left that it had.
+local function go_on()
+    local ms = Q.now - Q.stopped_at
+    Q.stopped = Q.stopped + ms
+    for _, batch in ipairs(Q.heap) do
+        Q.leases[batch].ends = Q.leases[batch].ends + ms
+    end
+end
+
 function action.Pause(m)
     local mode = m.tag.mode or "yes"
     if not commands(m) then
         return
     elseif mode ~= "yes" and mode ~= "all" and mode ~= "no" then
         return refuse(m, 400, "Mode yes, all or no expected")
+    end
+    if mode == "all" and Q.paused ~= "all" then
+        Q.stopped_at = Q.now
+    elseif mode ~= "all" and Q.paused == "all" then
+        go_on()
     end
     Q.paused = mode
     answer(m, 200, { "Paused", mode })

@@ -4,17 +4,19 @@
 
 local CONFIG = {
     "default_model", "price", "token", "max_open", "max_requester",
-    "max_prompt", "max_size", "max_done", "now", "height", "conflicts"
+    "max_prompt", "max_size", "max_done", "now", "height", "conflicts",
+    "stopped", "stopped_at"
 }
 local MODEL = { "name", "source", "bytes", "context", "price" }
 local NODE = { "max", "revoked", "models", "did", "hardware" }
 local OPEN = {
     "from", "reference", "session", "model", "node", "kind", "line", "sum",
-    "reasons", "had"
+    "had", "blame", "later"
 }
 local INTEGER = {}
 for name in ("max_open max_requester max_prompt max_size max_done now " ..
-    "height conflicts bytes context max revoked sum reasons"):gmatch("%S+") do
+    "height conflicts bytes context max revoked sum stopped stopped_at"):gmatch(
+    "%S+") do
     INTEGER[name] = true
 end
 
@@ -115,10 +117,14 @@ end
 
 local load_line = {}
 
+-- What a dump of format 1 does not say.
+local OLD = { stopped = "0", stopped_at = "0", blame = "", later = "" }
+
 local function values(l, names)
     local t = {}
     for _, name in ipairs(names) do
-        local v = l[name] or error(l.what .. ": no " .. name)
+        local v = l[name] or Q.load_from == OLD_FORMAT and OLD[name] or
+            error(l.what .. ": no " .. name)
         t[name] = v
         if INTEGER[name] then
             t[name] = math.tointeger(tonumber(v)) or error("no number: " .. v)
@@ -128,9 +134,13 @@ local function values(l, names)
 end
 
 function load_line.queue(l)
-    assert(l.id == FORMAT, "a dump of another format")
+    assert(l.id == FORMAT or l.id == OLD_FORMAT, "a dump of another format")
+    Q.load_from = l.id
     for name, v in pairs(values(l, CONFIG)) do
         Q[name] = v
+    end
+    if l.id == OLD_FORMAT then
+        Q.stopped_at = Q.now
     end
 end
 
@@ -155,7 +165,7 @@ function load_line.open(l)
     local r = values(l, OPEN)
     r.lease, r.prev, r.next = "", "", ""
     open_request(l.id, r)
-    enqueue(l.id, false)
+    enqueue(l.id, "last")
 end
 
 function load_line.lease(l)

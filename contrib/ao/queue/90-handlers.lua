@@ -103,7 +103,7 @@ end
 local function move_time(msg)
     local now = integer_of(msg.Timestamp) or 0
     local height = integer_of(msg["Block-Height"]) or 0
-    local blocks = math.min(math.max(height - Q.height, 0), MAX_BLOCKS)
+    local blocks = math.min(math.max(height - Q.height, 0), 1000000)
     if Q.now > 0 then
         now = math.min(now, Q.now + blocks * BLOCK_MS + HOUR_MS)
     end
@@ -113,10 +113,12 @@ end
 local function dispatch(msg)
     local m, pending = read(msg), Q.n_pending
     move_time(msg)
+    ends.list = {}
     if Q.paused ~= "all" then
         pass_time()
     end
     action[m.action](m)
+    ends.tell()
     if Q.n_pending ~= pending then
         patch()
     end
