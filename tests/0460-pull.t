@@ -33,8 +33,8 @@ message() { # TAG...: its id; of the DApp, without data
     netcall sign "$net/dapp.json" "$queue" Data-Protocol=ao \
         Variant=ao.TN.1 Type=Message "$@" </dev/null >item
     netcall post "$url/mu" "$octets" <item >out
-    netcall get "$url/cu/result/$(netcall id <item)?process-id=$queue" \
-        >answer
+    result=$url/cu/result/$(netcall id <item)
+    netcall get "$result?process-id=$queue&no-busy=1" >answer
     netcall id <item
 }
 ask() { # ARGUMENT...: the id of a new request

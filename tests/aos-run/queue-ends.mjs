@@ -2,7 +2,7 @@
 import { id } from './aos.mjs'
 import { is } from './tap.mjs'
 import {
-  infer, lines, owner, pull, working
+  infer, lines, owner, pull, result, working
 } from './queue.mjs'
 
 const alice = id('alice')
@@ -133,4 +133,114 @@ export async function past () {
     'the one behind 64 is found')
   is(prompts(s[71]), ['b'], 'behind 65 it is not, but other requesters\' are')
   is(prompts(s[72]), ['y', 'f0'], 'for another node nothing has changed')
+}
+
+// What nobody can answer or remove holds no place: as hold.sh has it.
+export async function holds () {
+  const q = await working()
+  const day = 24 * hour
+  const soon = (ms, list) => list.map(([from, tags, data, more]) =>
+    [from, tags, data, { ...at(ms), id: more?.id }])
+  const info = (ms) => [alice, { Action: 'Info' }, '', at(ms)]
+  const s = await q.many([
+    [owner, { Action: 'Set', 'Max-Open': '6', 'Max-Requester': '3' }],
+    ...asks(alice, ['a1', 'a2', 'a3'], { 'X-Node': q.node2 }),
+    ...asks(bob, ['b1', 'b2'], { 'X-Node': q.node2, 'X-Model': 'tiny' }),
+    ...asks(bob, ['b3'], { 'X-Node': q.node2 }),
+    [q.node2, pull({ Max: '1' }), '', at(0, { id: id('p1') })],
+    ...asks(id('carol'), ['full']),
+    [owner, { Action: 'Revoke', Node: q.node2, Block: '1500103' }, '', at(0)],
+    info(0), info(hour / 2), ...soon(hour, asks(id('carol'), ['taken'])),
+    [owner, allows(q.node2)[1], '', at(hour)],
+    [alice, infer('x', { 'X-Node': q.node2 }), 'x', at(hour)]])
+  is(s[8].first.Code, '429', 'a queue is full')
+  is([s[10].first.Open, s[11].first.Open, s[11].out.length], ['6', '1', 6],
+    'what waits for a node ends when that is revoked')
+  is(s[11].out.slice(1).map((m) => [m.Code, m.Message]).filter((m) =>
+    m[0] !== '503' || !/^its X-Node is not allowed/.test(m[1])), [],
+  'with 503 each')
+  is([s[12].first, s[12].pending], [undefined, '1'], 'others have room')
+  is(s[14].pending, '2', 'allowed again, it may be asked for')
+  const r = await q.many([info(hour + 7 * day - 1), info(hour + 7 * day),
+    [alice, infer('y', { 'X-Node': q.node2 }), 'y', at(hour + 7 * day)],
+    [q.node2, pull(), '', at(hour + 7 * day)],
+    [alice, infer('y', { 'X-Node': q.node2 }), 'y', at(hour + 7 * day)],
+    [q.node2, { Action: 'Renew', Batch: id('p9') }, '', at(10 * day)],
+    info(hour + 14 * day), info(hour + 17 * day),
+    [owner, { Action: 'Set', 'Pending-Days': '31', 'Idle-Days': '1' }, '',
+      at(30 * day)],
+    info(31 * day + hour - 1), info(31 * day + hour),
+    [id('carol'), { Action: 'Status', Request: id('taken') }]])
+  is([r[0].first.Open, r[1].first.Open, r[1].out[1]?.Message], ['3', '1',
+    'its X-Node has been silent for 7 days'], 'or is silent for days')
+  is([r[2].code, r[3].code, r[4].pending], ['503', '200', '1'],
+    'asked for it is refused until it speaks')
+  is([r[0].first['Pending-Days'], r[0].first['Idle-Days']], ['30', '7'],
+    'both are settings')
+  is([r[9].first.Open, r[10].first.Open, r[10].out[1]?.Message, r[11].first
+    .State], ['1', '0', 'nobody has answered it in 31 days', 'gone'],
+  'and everything ends some day')
+}
+
+// A lease holds a request as long as it lasts; what comes back is as old.
+export async function old_leases () {
+  const q = await working()
+  const day = 24 * hour
+  const renew = (ms) => [q.node, { Action: 'Renew', Batch: id('b1'),
+    TTL: '86400' }, '', at(ms)]
+  const s = await q.many([
+    ...asks(alice, ['a', 'b', 'c']),
+    [q.node, pull({ TTL: '86400', Max: '2' }), '', at(0, { id: id('b1') })],
+    ...Array.from({ length: 40 }, (_, i) => renew(i * 0.75 * day)),
+    renew(30 * day - 1), renew(30 * day),
+    [q.node, { Action: 'Release', Batch: id('b1') }, line('a'), at(30 * day)],
+    [q.node, { Action: 'Complete', Batch: id('b1'), Statement: id('s') },
+      result(id('b')), at(30 * day)],
+    status('a'), status('b')])
+  is([s[45].code, told(s[45])], ['200', [[alice, 'Infer-Response', '503',
+    'c']]], 'what waits is as old as it is')
+  is([s[46].code, s[46].first.Count, told(s[46])], ['200', '1', [[alice,
+    'Infer-Response', '503', 'a']]], 'and so is what comes back')
+  is([s[47].first.Accepted, s[48].first.State, s[49].first.State],
+    ['1', 'gone', 'done'], 'but not what is leased')
+}
+
+// The owner drops one.
+export async function drops () {
+  const q = await working()
+  const drop = (n) => ({ Action: 'Drop', Request: id(n) })
+  const s = await q.many([
+    ...asks(alice, ['a', 'b', 'c']),
+    [q.node, pull({ Max: '1' }), '', at(0, { id: id('b1') })],
+    [alice, drop('b')], [q.node, drop('b')], [owner, drop('none')],
+    [owner, { Action: 'Drop' }], [owner, drop('b')], [owner, drop('b')],
+    [owner, drop('a')],
+    [q.node, { Action: 'Complete', Batch: id('b1'), Statement: id('s') },
+      result(id('a')), at(0)],
+    [owner, { Action: 'Set', Operators: bob }],
+    [bob, { Action: 'Pause', Mode: 'all' }], [bob, drop('c')],
+    [bob, { Action: 'Pause', Mode: 'no' }], [bob, drop('c')],
+    [alice, { Action: 'Info' }]])
+  is(s.slice(4, 8).map((a) => a.code), ['403', '403', '404', '404'],
+    'nobody else, and nothing else')
+  is([s[8].code, s[8].first.Request, told(s[8]), s[9].code], ['200', id('b'),
+    [[alice, 'Infer-Response', '503', 'b']], '404'], 'one that waits')
+  is([s[10].code, told(s[10]).length, s[11].first.Unknown], ['200', 1, '1'],
+    'one that is leased')
+  is([s[14].code, s[16].code, s[17].first.Open, s[17].first.Leased],
+    ['503', '200', '0', '0'], 'an operator, unless all is paused')
+}
+
+// However many end, one message ends a thousand, the next goes on.
+export async function crowds () {
+  const q = await working()
+  await q.p.eval('Queue.max_requester = 50000')
+  const crowd = Array.from({ length: 1100 }, (_, i) =>
+    [alice, infer('r' + i, { 'X-Node': q.node2 }), 'x',
+      at(0, { id: id('r' + i) })])
+  await q.many(crowd)
+  const s = await q.many([[owner, { Action: 'Revoke', Node: q.node2 }, '',
+    at(0)], [alice, { Action: 'Info' }, '', at(0)]])
+  is([s[0].out.length, s[0].pending, s[1].first.Open, s[1].out.length],
+    [1001, '100', '0', 101], 'a thousand, then the others')
 }

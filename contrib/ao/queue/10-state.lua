@@ -15,8 +15,9 @@ local MAX_MODELS, MAX_NODES, MAX_OPERATORS = 256, 1000, 32
 local MAX_DEPTH, MAX_NUMBER, MAX_STOPS, MAX_STOP = 32, 63, 16, 64
 local U32 = 4294967295
 -- Nodes that end a request when they blame it; that are remembered to have
--- had one, or to take one later; requests that a pull looks past.
-local MANY = { blames = 5, had = 16, later = 16, passed = 64 }
+-- had one, or to take one later; requests that a pull looks past, and that
+-- one message ends.
+local MANY = { blames = 5, had = 16, later = 16, passed = 64, ended = 1000 }
 local DAY_MS, HOUR_MS, BLOCK_MS = 86400000, 3600000, 600000
 local KEEP_MS = 30 * DAY_MS
 local PAGE_LINES, PAGE_BYTES = 100, 80000
@@ -35,7 +36,8 @@ local function new_state()
         models = {}, model_list = {}, names = {}, default_model = "",
         nodes = {}, node_list = {}, operators = {},
         max_open = 50000, max_requester = 1000, max_prompt = 4096,
-        max_size = 134217728, max_done = 100000, price = "0", token = ""
+        max_size = 134217728, max_done = 100000, price = "0", token = "",
+        ages = {}, pending_days = 30, idle_days = 7
     }
 end
 
@@ -49,7 +51,16 @@ if Queue.format == OLD_FORMAT then
         end
     end
     for _, r in pairs(Queue.open) do
-        r.reasons, r.blame, r.later = nil, "", ""
+        r.reasons, r.blame, r.later, r.came = nil, "", "", Queue.now
+    end
+    for _, node in pairs(Queue.nodes) do
+        node.seen, node.waits = Queue.now, 0
+    end
+    for key, ring in pairs(Queue.rings) do
+        local node = Queue.nodes[key:sub(44)]
+        if node then
+            node.waits = node.waits + ring.n
+        end
     end
     Queue.stopped_at, Queue.format = Queue.now, FORMAT
 end

@@ -1,3 +1,74 @@
+-- ---- heaps: the first one is on top ----------------------------------------
+-- `list` is the heap of ids; in `of` stands what they name, which says under
+-- `at` where in the heap it is; `first` is an order without equals.
+
+local heap = {}
+
+local function place(h, at, id)
+    h.list[at] = id
+    h.of[id][h.at] = at
+end
+
+-- Put an id where it belongs, from a place that is free.
+function heap.settle(h, at, id)
+    local list, of = h.list, h.of
+    while at > 1 and h.first(of[id], of[list[at // 2]], id, list[at // 2]) do
+        place(h, at, list[at // 2])
+        at = at // 2
+    end
+    while 2 * at <= #list do
+        local child = 2 * at
+        if child < #list and h.first(of[list[child + 1]], of[list[child]],
+            list[child + 1], list[child]) then
+            child = child + 1
+        end
+        if not h.first(of[list[child]], of[id], list[child], id) then
+            break
+        end
+        place(h, at, list[child])
+        at = child
+    end
+    place(h, at, id)
+end
+
+function heap.put(h, id)
+    heap.settle(h, #h.list + 1, id)
+end
+
+function heap.drop(h, id)
+    local at, last = h.of[id][h.at], h.list[#h.list]
+    h.list[#h.list] = nil
+    if last ~= id then
+        heap.settle(h, at, last)
+    end
+end
+
+-- Leases, the one that ends first on top; requests that wait, the oldest.
+local by_end = { list = Q.heap, of = Q.leases, at = "at",
+    first = function(x, y)
+        if x.ends ~= y.ends then
+            return x.ends < y.ends
+        end
+        return x.serial < y.serial
+    end }
+local by_age = { list = Q.ages, of = Q.open, at = "slot",
+    first = function(x, y, a, b)
+        if x.came ~= y.came then
+            return x.came < y.came
+        end
+        return before(a, b)
+    end }
+
+-- A state that was taken over: in whatever order it is filled, the same one
+-- comes first.
+if #Q.ages == 0 then
+    for id, r in pairs(Q.open) do
+        if r.lease == "" then
+            heap.put(by_age, id)
+        end
+    end
+end
+
 -- ---- what is linked: lists of requests, rings of requesters ----------------
 
 -- A list is a table with first and last; its requests have prev and next.
@@ -71,6 +142,10 @@ local function enqueue(id, where)
     end
     ring.n = ring.n + 1
     Q.n_pending = Q.n_pending + 1
+    heap.put(by_age, id)
+    if r.node ~= "" then
+        Q.nodes[r.node].waits = Q.nodes[r.node].waits + 1
+    end
 end
 
 -- Take a request that waits out of its ring.
@@ -82,6 +157,10 @@ local function dequeue(id)
     cut(seat, id)
     ring.n = ring.n - 1
     Q.n_pending = Q.n_pending - 1
+    heap.drop(by_age, id)
+    if r.node ~= "" then
+        Q.nodes[r.node].waits = Q.nodes[r.node].waits - 1
+    end
     if ring.n == 0 then
         Q.rings[key] = nil
     elseif seat.first == "" then
@@ -94,64 +173,25 @@ local function dequeue(id)
     end
 end
 
--- ---- leases: a heap, the one that ends first on top ------------------------
-
-local function sooner(a, b)
-    local x, y = Q.leases[a], Q.leases[b]
-    if x.ends ~= y.ends then
-        return x.ends < y.ends
-    end
-    return x.serial < y.serial
-end
-
-local function place(at, batch)
-    Q.heap[at] = batch
-    Q.leases[batch].at = at
-end
-
--- Put the batch where it belongs, from a place that is free.
-local function settle(at, batch)
-    local heap = Q.heap
-    while at > 1 and sooner(batch, heap[at // 2]) do
-        place(at, heap[at // 2])
-        at = at // 2
-    end
-    while 2 * at <= #heap do
-        local child = 2 * at
-        if child < #heap and sooner(heap[child + 1], heap[child]) then
-            child = child + 1
-        end
-        if not sooner(heap[child], batch) then
-            break
-        end
-        place(at, heap[child])
-        at = child
-    end
-    place(at, batch)
-end
+-- ---- leases ----------------------------------------------------------------
 
 local function new_lease(batch, node, model, kind)
     local lease = {
         node = node, model = model, kind = kind, ends = Q.now, n = 0,
-        first = "", last = "", serial = serial(), at = #Q.heap + 1
+        first = "", last = "", serial = serial()
     }
     Q.leases[batch] = lease
-    Q.heap[lease.at] = batch
-    settle(lease.at, batch)
+    heap.put(by_end, batch)
     return lease
 end
 
 local function set_end(batch, ends)
     Q.leases[batch].ends = ends
-    settle(Q.leases[batch].at, batch)
+    heap.settle(by_end, Q.leases[batch].at, batch)
 end
 
 local function drop_lease(batch)
-    local at, last = Q.leases[batch].at, Q.heap[#Q.heap]
-    Q.heap[#Q.heap] = nil
-    if last ~= batch then
-        settle(at, last)
-    end
+    heap.drop(by_end, batch)
     Q.leases[batch] = nil
 end
 

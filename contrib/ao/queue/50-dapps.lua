@@ -90,6 +90,11 @@ local function is_allowed(address)
     return node ~= nil and (node.revoked < 0 or Q.height < node.revoked)
 end
 
+-- Whether nothing has been heard of a node for Idle-Days.
+local function is_silent(address)
+    return Q.nodes[address].seen + Q.idle_days * DAY_MS <= clock()
+end
+
 -- Model, node, reference and session of a request: a table, or nil, the code
 -- and why it is refused.
 local function request_head(m)
@@ -108,11 +113,13 @@ local function request_head(m)
         return nil, 402, "this model has a price, and there is no payment yet"
     elseif node ~= "" and not (is_id(node) and is_allowed(node)) then
         return nil, 404, "X-Node is no node of this queue"
+    elseif node ~= "" and is_silent(node) then
+        return nil, 503, "X-Node has been silent for " .. Q.idle_days .. " days"
     end
     return {
         from = m.from, reference = reference, session = session,
         model = model.id, node = node, lease = "", prev = "", next = "",
-        had = "", blame = "", later = ""
+        had = "", blame = "", later = "", came = clock()
     }
 end
 
@@ -254,7 +261,8 @@ function action.Info(m)
         "Leased", Q.n_leased, "Done", Q.last - Q.first + 1,
         "Conflicts", Q.conflicts, "Max-Open", Q.max_open,
         "Max-Requester", Q.max_requester, "Max-Prompt", Q.max_prompt,
-        "Max-Done", Q.max_done, "Size", Q.size, "Max-Size", Q.max_size
+        "Max-Done", Q.max_done, "Size", Q.size, "Max-Size", Q.max_size,
+        "Pending-Days", Q.pending_days, "Idle-Days", Q.idle_days
     })
 end
 

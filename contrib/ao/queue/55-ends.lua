@@ -20,3 +20,38 @@ function ends.tell()
     ends.list = {}
 end
 
+-- What waits for a node that will not come.
+local function end_of_node(address, why, left)
+    for _, model in ipairs(Q.model_list) do
+        local ring = Q.rings[model .. address]
+        while ring and left > 0 do
+            ends.give_up(ring.seats[ring.turn].first, why)
+            ring, left = Q.rings[model .. address], left - 1
+        end
+    end
+    return left
+end
+
+-- End what waits and will not be answered; at most so much in one message,
+-- the next one goes on.
+function ends.look()
+    local left = MANY.ended
+    while left > 0 and Q.ages[1] and
+        Q.open[Q.ages[1]].came + Q.pending_days * DAY_MS <= clock() do
+        ends.give_up(Q.ages[1], "nobody has answered it in " ..
+            Q.pending_days .. " days")
+        left = left - 1
+    end
+    for _, address in ipairs(Q.node_list) do
+        if Q.nodes[address].waits == 0 then
+            -- as nearly always
+        elseif not is_allowed(address) then
+            left = end_of_node(address, "its X-Node is not allowed any more",
+                left)
+        elseif is_silent(address) then
+            left = end_of_node(address, "its X-Node has been silent for " ..
+                Q.idle_days .. " days", left)
+        end
+    end
+end
+

@@ -34,11 +34,12 @@ function action.Allow(m)
     end
     if not Q.nodes[address] then
         Q.node_list[#Q.node_list + 1] = address
-        Q.nodes[address] = { max = max, leased = 0, revoked = -1,
-            models = "", did = "", hardware = "" }
+        Q.nodes[address] = { leased = 0, waits = 0, models = "", did = "",
+            hardware = "" }
     end
     Q.nodes[address].max = max
     Q.nodes[address].revoked = -1
+    Q.nodes[address].seen = clock()
     answer(m, 200)
 end
 
@@ -68,6 +69,21 @@ function action.Revoke(m)
         end
     end
     answer(m, 200)
+end
+
+-- A request that nobody can answer holds its place no longer.
+function action.Drop(m)
+    local id = m.tag.request or ""
+    if not commands(m) then
+        return
+    elseif Q.paused == "all" then
+        return refuse(m, 503, "the queue is paused")
+    elseif not Q.open[id] then
+        return refuse(m, Q.done[id] and 409 or 404,
+            Q.done[id] and "it is done" or "no such request")
+    end
+    ends.give_up(id, "the owner of the queue has dropped it")
+    answer(m, 200, { "Request", id })
 end
 
 -- What is wrong with the tags of a model, if anything.
@@ -123,7 +139,9 @@ local limits = {
     { "max-requester", "max_requester", 1, 50000 },
     { "max-prompt", "max_prompt", 1, 4096 },
     { "max-size", "max_size", 1, 268435456 },
-    { "max-done", "max_done", 0, 100000 }
+    { "max-done", "max_done", 0, 100000 },
+    { "pending-days", "pending_days", 1, 3650 },
+    { "idle-days", "idle_days", 1, 3650 }
 }
 
 -- New values from the tags of a Set, or nil and why not.
@@ -158,7 +176,8 @@ local function set_values(t)
 end
 
 local SET = { "max_open", "max_requester", "max_prompt", "max_size",
-    "max_done", "default_model", "price", "token", "operators" }
+    "max_done", "pending_days", "idle_days", "default_model", "price", "token",
+    "operators" }
 
 function action.Set(m)
     if not commands(m, m.tag.operators ~= nil) then

@@ -5,18 +5,18 @@
 local CONFIG = {
     "default_model", "price", "token", "max_open", "max_requester",
     "max_prompt", "max_size", "max_done", "now", "height", "conflicts",
-    "stopped", "stopped_at"
+    "stopped", "stopped_at", "pending_days", "idle_days"
 }
 local MODEL = { "name", "source", "bytes", "context", "price" }
-local NODE = { "max", "revoked", "models", "did", "hardware" }
+local NODE = { "max", "revoked", "models", "did", "hardware", "seen" }
 local OPEN = {
     "from", "reference", "session", "model", "node", "kind", "line", "sum",
-    "had", "blame", "later"
+    "had", "blame", "later", "came"
 }
 local INTEGER = {}
 for name in ("max_open max_requester max_prompt max_size max_done now " ..
-    "height conflicts bytes context max revoked sum stopped stopped_at"):gmatch(
-    "%S+") do
+    "height conflicts bytes context max revoked sum stopped stopped_at " ..
+    "pending_days idle_days seen came"):gmatch("%S+") do
     INTEGER[name] = true
 end
 
@@ -118,13 +118,15 @@ end
 local load_line = {}
 
 -- What a dump of format 1 does not say.
-local OLD = { stopped = "0", stopped_at = "0", blame = "", later = "" }
+local OLD = { stopped = "0", stopped_at = "0", pending_days = "30",
+    idle_days = "7", blame = "", later = "", came = clock, seen = clock }
 
 local function values(l, names)
     local t = {}
     for _, name in ipairs(names) do
         local v = l[name] or Q.load_from == OLD_FORMAT and OLD[name] or
             error(l.what .. ": no " .. name)
+        v = type(v) == "function" and v() or v
         t[name] = v
         if INTEGER[name] then
             t[name] = math.tointeger(tonumber(v)) or error("no number: " .. v)
@@ -157,7 +159,7 @@ end
 
 function load_line.node(l)
     Q.nodes[l.id] = values(l, NODE)
-    Q.nodes[l.id].leased = 0
+    Q.nodes[l.id].leased, Q.nodes[l.id].waits = 0, 0
     Q.node_list[#Q.node_list + 1] = l.id
 end
 

@@ -110,14 +110,25 @@ local function move_time(msg)
     Q.now, Q.height = math.max(Q.now, now), math.max(Q.height, height)
 end
 
+-- What shows that a node is alive.
+local SIGNS = { Pull = true, Renew = true, Release = true, Complete = true,
+    ["Register-Node"] = true }
+
 local function dispatch(msg)
     local m, pending = read(msg), Q.n_pending
     move_time(msg)
     ends.list = {}
+    if SIGNS[m.action] and Q.nodes[m.from] then
+        Q.nodes[m.from].seen = clock()
+    end
     if Q.paused ~= "all" then
         pass_time()
+        ends.look()
     end
     action[m.action](m)
+    if Q.paused ~= "all" then
+        ends.look()
+    end
     ends.tell()
     if Q.n_pending ~= pending then
         patch()
