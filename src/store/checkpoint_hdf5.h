@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "store/checkpoint.h"
 
+struct buf;
 struct job_record;
 struct part_file;
 struct result_record;
@@ -25,6 +26,13 @@ struct result_record;
 #define LAYOUT_ID 43        /* characters of /requests/id */
 #define LAYOUT_MAX_CELL 64  /* bytes of a cell that layout_cell makes */
 #define LAYOUT_BLOCK 1024   /* rows of a column handled at once */
+
+/* Of apus-part-index: the first line of what it prints, the most it prints,
+ * how long it takes, and how it ends over a file that is no part. */
+#define LAYOUT_INDEX "apus-part-index-1"
+#define LAYOUT_INDEX_MAX ((size_t)64 << 10)
+#define LAYOUT_WALL_S 60
+#define LAYOUT_EXIT_INPUT 3
 
 enum layout_type {
     TYPE_ID, TYPE_FINISH, TYPE_U8, TYPE_U32, TYPE_U64, TYPE_I32, TYPE_F32,
@@ -113,12 +121,49 @@ struct layout_place {
     uint64_t row_bytes, nbytes, offset;
 };
 
-/* Ask HDF5 for the attributes of a file, the counts and the places, which are
- * zeros before.  ERR_INPUT unless all of them are as they must be (Files from
- * others, 4); what stands in the datasets is not read. */
-int layout_walk(const struct part_file *f, struct checkpoint_head *h,
+/* What somebody says of a dataset. */
+struct layout_found {
+    int rank;
+    uint64_t dims[LAYOUT_MAX_RANK];
+    uint64_t nbytes, offset;
+};
+
+/* The counts of a head before any dataset was looked at. */
+void layout_unknown(uint64_t count[N_COUNTS], const struct checkpoint_head *h);
+
+/* Take a dataset as it was found in a file of `size` bytes: its shape follows
+ * from the counts, or is where they are learnt.  ERR_INPUT unless it is as it
+ * must be and lies within the file. */
+int layout_put(struct layout_place *s, uint64_t count[N_COUNTS],
+               enum layout_set i, const char *path,
+               const struct layout_found *f, uint64_t size, struct err *err);
+
+/* Ask HDF5, in this process, for the attributes of an open file, the counts
+ * and the places, which are zeros before.  ERR_INPUT unless all of them are as
+ * they must be (Files from others, 4); what stands in the datasets is not
+ * read.  For apus-part-index, and for a file that this process just wrote. */
+int layout_walk(int fd, const char *path, struct checkpoint_head *h,
                 uint64_t count[N_COUNTS], struct layout_place place[N_SETS],
                 struct err *err);
+
+/* The same through apus-part-index.  ERR_RETRY if that died, ERR_FATAL if it
+ * cannot be used. */
+int layout_ask(const struct part_file *f, struct checkpoint_head *h,
+               uint64_t count[N_COUNTS], struct layout_place place[N_SETS],
+               struct err *err);
+
+/* What apus-part-index prints: the head, then the places as in a part's .idx;
+ * and the same read by who believes nothing of it. */
+void layout_print_head(struct buf *out, const struct checkpoint_head *h);
+void layout_print_places(struct buf *out,
+                         const struct layout_place place[N_SETS]);
+int layout_parse(const char *text, size_t n, const struct part_file *f,
+                 struct checkpoint_head *h, uint64_t count[N_COUNTS],
+                 struct layout_place place[N_SETS], struct err *err);
+
+/* Open a file that this process just wrote: HDF5 reads it here. */
+int checkpoint_open_own(struct checkpoint **out, const char *path,
+                        struct err *err);
 
 /* ERR_INPUT: the file is no part, because `what`; a dataset `what`. */
 int layout_none(const char *path, const char *what, struct err *err);

@@ -1,6 +1,6 @@
 /*
- * Layout version 1 as a table, and HDF5's types for it.  How files are
- * written and read is elsewhere.
+ * Layout version 1 as a table, what follows from it for a dataset, and the
+ * lines of an index.  Nothing of HDF5: that is in checkpoint_types.c.
  */
 #include <config.h>
 
@@ -10,15 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <hdf5.h>
-
 #include "base/base64.h"
-#include "base/bytes.h"
+#include "base/buf.h"
 #include "base/err.h"
-#include "proof/job_record.h"
-#include "proof/result_record.h"
 
-_Static_assert(sizeof(hid_t) == sizeof(int64_t), "an id of HDF5");
 _Static_assert(LAYOUT_ID == ID_TEXT - 1, "an id in base64url");
 
 /* Columns of /requests, and offsets into what they are the offsets of. */
@@ -103,102 +98,7 @@ void layout_group(char out[16], const struct layout *l)
     snprintf(out, 16, "%.*s", (int)strcspn(l->path, "/"), l->path);
 }
 
-/* ---- HDF5 ----------------------------------------------------------------*/
-
-int layout_init(struct err *err)
-{
-    static bool begun;
-
-    if (begun)
-        return 0;
-    /* Before anything else: at exit the library crashes over a file that it
-     * could not finish, and we leave none open that it could. */
-    if (H5dont_atexit() < 0 || H5open() < 0 ||
-        H5Eset_auto2(H5E_DEFAULT, NULL, NULL) < 0 ||
-        H5PLset_loading_state(0) < 0)
-        return err_set(err, ERR_FATAL, "cannot start HDF5");
-    begun = true;
-    return 0;
-}
-
-const char *checkpoint_library(void)
-{
-    static char text[64];
-    unsigned a, b, c;
-
-    if (layout_init(NULL) || H5get_libversion(&a, &b, &c) < 0)
-        return "HDF5";
-    snprintf(text, sizeof text, "HDF5 %u.%u.%u", a, b, c);
-    return text;
-}
-
-static hid_t string_type(size_t n, H5T_cset_t cset)
-{
-    hid_t t = H5Tcopy(H5T_C_S1);
-
-    if (t >= 0 && (H5Tset_size(t, n) < 0 || H5Tset_cset(t, cset) < 0 ||
-                   H5Tset_strpad(t, H5T_STR_NULLPAD) < 0)) {
-        H5Tclose(t);
-        return H5I_INVALID_HID;
-    }
-    return t;
-}
-
-int64_t layout_text_type(size_t n)
-{
-    return string_type(n, H5T_CSET_UTF8);
-}
-
-/* The names and numbers of proof.md section 5. */
-static hid_t finish_type(void)
-{
-    static const struct {
-        const char *name;
-        uint32_t value;
-    } ends[] = {
-        { "end of text", RESULT_EOS },
-        { "length", RESULT_LENGTH },
-        { "stop", RESULT_STOP },
-        { "context", RESULT_CONTEXT },
-        { "activation out of range", RESULT_RANGE },
-        { "prompt longer than the context", RESULT_LONG },
-        { "prompt empty or not UTF-8", RESULT_PROMPT },
-    };
-    hid_t t = H5Tenum_create(H5T_STD_U32LE);
-
-    for (size_t i = 0; t >= 0 && i < sizeof ends / sizeof *ends; i++) {
-        unsigned char value[4];
-
-        set_u32(value, ends[i].value);
-        if (H5Tenum_insert(t, ends[i].name, value) < 0) {
-            H5Tclose(t);
-            return H5I_INVALID_HID;
-        }
-    }
-    return t;
-}
-
-int64_t layout_type(enum layout_type t)
-{
-    switch (t) {
-    case TYPE_ID:
-        return string_type(LAYOUT_ID, H5T_CSET_ASCII);
-    case TYPE_FINISH:
-        return finish_type();
-    case TYPE_U8:
-        return H5Tcopy(H5T_STD_U8LE);
-    case TYPE_U32:
-        return H5Tcopy(H5T_STD_U32LE);
-    case TYPE_U64:
-        return H5Tcopy(H5T_STD_U64LE);
-    case TYPE_I32:
-        return H5Tcopy(H5T_STD_I32LE);
-    case TYPE_F32:
-        return H5Tcopy(H5T_IEEE_F32LE);
-    default:
-        return H5I_INVALID_HID;
-    }
-}
+/* ---- types ---------------------------------------------------------------*/
 
 static const struct {
     size_t size;
@@ -218,24 +118,6 @@ size_t layout_type_size(enum layout_type t)
 const char *layout_dtype(enum layout_type t)
 {
     return type_table[t].dtype;
-}
-
-int64_t layout_access(void)
-{
-    hid_t p = H5Pcreate(H5P_FILE_ACCESS);
-
-    /* The driver is said, so that no variable of the environment may choose
-     * another.  V18: its metadata has checksums and it has no flag that says
-     * "open for writing".  No lock: O_EXCL and rename make the file ours. */
-    if (p >= 0 &&
-        (H5Pset_fapl_sec2(p) < 0 ||
-         H5Pset_libver_bounds(p, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0 ||
-         H5Pset_fclose_degree(p, H5F_CLOSE_STRONG) < 0 ||
-         H5Pset_file_locking(p, 0, 1) < 0)) {
-        H5Pclose(p);
-        return H5I_INVALID_HID;
-    }
-    return p;
 }
 
 /* ---- shapes --------------------------------------------------------------*/
@@ -290,67 +172,92 @@ int layout_shape(const struct layout *l, const uint64_t count[N_COUNTS],
     return rank;
 }
 
-/* ---- rows ----------------------------------------------------------------*/
-
-int layout_records(struct job_record *job, struct result_record *res,
-                   const struct record *r, const struct checkpoint_head *h,
-                   struct err *err)
+void layout_unknown(uint64_t count[N_COUNTS], const struct checkpoint_head *h)
 {
-    if (job_record_unpack(job, r->job))
-        return err_set(err, ERR_INPUT, "the job record is none");
-    if (result_record_unpack(res, r->result))
-        return err_set(err, ERR_INPUT, "the result record is none");
-    if (memcmp(job->model, h->model, sizeof h->model) != 0 ||
-        memcmp(res->model, h->model, sizeof h->model) != 0)
-        return err_set(err, ERR_INPUT,
-                       "the records are of another model than the part");
-    if (job->choice != res->choice)
-        return err_set(err, ERR_INPUT,
-                       "the job record is of choice %u, the result of %u",
-                       (unsigned)job->choice, (unsigned)res->choice);
+    layout_counts(count, h);
+    /* The head's own numbers are in the shapes. */
+    for (int i = COUNT_ROWS; i <= COUNT_TEXT; i++)
+        count[i] = COUNT_UNKNOWN;
+}
+
+/* A number that a shape is made of: learnt where it is met first. */
+static void learn(uint64_t *count, uint64_t n, unsigned plus)
+{
+    if (*count == COUNT_UNKNOWN && n >= plus)
+        *count = n - plus;
+}
+
+int layout_put(struct layout_place *s, uint64_t count[N_COUNTS],
+               enum layout_set i, const char *path,
+               const struct layout_found *f, uint64_t size, struct err *err)
+{
+    const struct layout *l = &layout_table[i];
+    struct layout_place t = { .there = true };
+    int rank = 1;
+
+    while (rank < LAYOUT_MAX_RANK && l->inner[rank - 1] != 0)
+        rank++;
+    if (f->rank != rank)
+        return layout_bad(path, i, "is of another rank", err);
+    learn(&count[l->count], f->dims[0], l->plus);
+    for (int k = 1; k < rank; k++)
+        if (l->inner[k - 1] < 0)
+            learn(&count[-l->inner[k - 1]], f->dims[k], 0);
+    t.rank = layout_shape(l, count, t.dims, &t.row_bytes, &t.nbytes);
+    if (t.rank != rank)
+        return layout_bad(path, i, "is too large", err);
+    for (int k = 0; k < rank; k++)
+        if (t.dims[k] != f->dims[k])
+            return err_set(err, ERR_INPUT,
+                           "\"%s\": the dataset %s has %ju in axis %d, not %ju",
+                           path, l->path, (uintmax_t)f->dims[k], k,
+                           (uintmax_t)t.dims[k]);
+    if (f->nbytes != t.nbytes)
+        return layout_bad(path, i, "is stored in another size", err);
+    t.offset = t.nbytes > 0 ? f->offset : 0;
+    if (t.offset > size || t.nbytes > size - t.offset)
+        return layout_bad(path, i, "does not lie within the file", err);
+    *s = t;
     return 0;
 }
 
-void layout_cell(unsigned char *out, enum layout_set set, uint32_t line,
-                 const struct job_record *job,
-                 const struct result_record *res)
-{
-    char id[ID_TEXT];
+/* ---- index ---------------------------------------------------------------*/
 
-    switch (set) {
-    case SET_ID:
-        base64url(id, res->request, sizeof res->request);
-        memcpy(out, id, LAYOUT_ID);
-        break;
-    case SET_INDEX:
-        set_u32(out, line);
-        break;
-    case SET_CHOICE:
-        set_u32(out, res->choice);
-        break;
-    case SET_FINISH:
-        set_u32(out, res->finish);
-        break;
-    case SET_SEED:
-        set_u64(out, job->seed);
-        break;
-    case SET_MAX_TOKENS:
-        set_u32(out, job->max_tokens);
-        break;
-    case SET_TOP_K:
-        set_u32(out, job->top_k);
-        break;
-    case SET_TEMPERATURE:
-        set_u32(out, job->temperature);
-        break;
-    case SET_TOP_P:
-        set_u32(out, job->top_p);
-        break;
-    case SET_TRACE:
-        memcpy(out, res->trace, sizeof res->trace);
-        break;
-    default:
-        break;
+static void put_id(struct buf *out, const char *name,
+                   const unsigned char id[32])
+{
+    char text[ID_TEXT];
+
+    base64url(text, id, 32);
+    buf_printf(out, "\"%s\":\"%s\",", name, text);
+}
+
+void layout_print_head(struct buf *out, const struct checkpoint_head *h)
+{
+    buf_puts(out, "{\"format\":\"" LAYOUT_INDEX "\",");
+    put_id(out, "model_id", h->model);
+    put_id(out, "batch_id", h->batch);
+    put_id(out, "part_root", h->part_root);
+    buf_printf(out, "\"vocab_size\":%ju,\"n_layers\":%ju,\"hidden_size\":%ju,"
+               "\"first\":%ju,\"count\":%ju}\n", (uintmax_t)h->n_vocab,
+               (uintmax_t)h->n_layers, (uintmax_t)h->dim,
+               (uintmax_t)h->first, (uintmax_t)h->count);
+}
+
+void layout_print_places(struct buf *out,
+                         const struct layout_place place[N_SETS])
+{
+    for (int i = 0; i < N_SETS; i++) {
+        const struct layout_place *s = &place[i];
+
+        if (!s->there)
+            continue;
+        buf_printf(out, "{\"path\":\"/%s\",\"dtype\":\"%s\",\"shape\":[",
+                   layout_table[i].path, layout_dtype(layout_table[i].type));
+        for (int k = 0; k < s->rank; k++)
+            buf_printf(out, "%s%ju", k ? "," : "", (uintmax_t)s->dims[k]);
+        buf_printf(out, "],\"offset\":%ju,\"nbytes\":%ju}\n",
+                   (uintmax_t)s->offset, (uintmax_t)s->nbytes);
     }
 }
 

@@ -201,7 +201,8 @@ int checkpoint_open_file(struct checkpoint **out, const struct part_file *f,
     c->file = f;
     c->path = part_file_path(f);
     if (look_at_start(c, err) ||
-        layout_walk(f, &c->head, c->count, c->place, err) ||
+        layout_walk(part_file_descriptor(f), c->path, &c->head, c->count,
+                    c->place, err) ||
         look_at_rows(c, err)) {
         checkpoint_close(c);
         return -1;
@@ -410,18 +411,7 @@ int checkpoint_result_root(struct checkpoint *c, unsigned char root[32],
 int checkpoint_put_index(const struct checkpoint *c, struct buf *out,
                          struct err *err)
 {
-    for (int i = 0; i < N_SETS; i++) {
-        const struct layout_place *s = &c->place[i];
-
-        if (!s->there)
-            continue;
-        buf_printf(out, "{\"path\":\"/%s\",\"dtype\":\"%s\",\"shape\":[",
-                   layout_table[i].path, layout_dtype(layout_table[i].type));
-        for (int k = 0; k < s->rank; k++)
-            buf_printf(out, "%s%ju", k ? "," : "", (uintmax_t)s->dims[k]);
-        buf_printf(out, "],\"offset\":%ju,\"nbytes\":%ju}\n",
-                   (uintmax_t)s->offset, (uintmax_t)s->nbytes);
-    }
+    layout_print_places(out, c->place);
     return buf_check(out, "the index of a checkpoint", err);
 }
 

@@ -9,12 +9,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <hdf5.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "store/part_file.h"
 
 #define MAX_OBJECTS 64
 #define MAX_TEXT 32 /* of an attribute */
@@ -208,65 +208,42 @@ static bool storage_fits(hid_t set)
     return good;
 }
 
-static bool rank_fits(hid_t set, int rank, hsize_t dims[LAYOUT_MAX_RANK])
+static bool shape_of(hid_t set, struct layout_found *f)
 {
+    hsize_t dims[LAYOUT_MAX_RANK] = { 0 };
     hid_t space = H5Dget_space(set);
     bool good;
 
     if (space < 0)
         return false;
-    good = H5Sget_simple_extent_type(space) == H5S_SIMPLE &&
-           H5Sget_simple_extent_ndims(space) == rank &&
-           H5Sget_simple_extent_dims(space, dims, NULL) == rank;
+    f->rank = H5Sget_simple_extent_ndims(space);
+    good = H5Sget_simple_extent_type(space) == H5S_SIMPLE && f->rank >= 1 &&
+           f->rank <= LAYOUT_MAX_RANK &&
+           H5Sget_simple_extent_dims(space, dims, NULL) == f->rank;
     H5Sclose(space);
+    for (int k = 0; k < LAYOUT_MAX_RANK; k++)
+        f->dims[k] = dims[k];
     return good;
-}
-
-/* A number that a shape is made of: learnt where it is met first. */
-static void learn(uint64_t *count, uint64_t n, unsigned plus)
-{
-    if (*count == COUNT_UNKNOWN && n >= plus)
-        *count = n - plus;
 }
 
 static int look_at_set(struct walk *w, enum layout_set i, hid_t id,
                        struct err *err)
 {
-    const struct layout *l = &layout_table[i];
-    struct layout_place *s = &w->place[i];
-    hsize_t dims[LAYOUT_MAX_RANK] = { 0 };
+    struct layout_found f = { .rank = 0 };
     haddr_t at;
-    int rank = 1;
 
-    while (rank < LAYOUT_MAX_RANK && l->inner[rank - 1] != 0)
-        rank++;
     if (!storage_fits(id))
         return layout_bad(w->path, i, "is not contiguous in this file", err);
-    if (!type_fits(w, id, l->type))
+    if (!type_fits(w, id, layout_table[i].type))
         return layout_bad(w->path, i, "is of another type", err);
-    if (!rank_fits(id, rank, dims))
+    if (!shape_of(id, &f))
         return layout_bad(w->path, i, "is of another rank", err);
-    learn(&w->count[l->count], dims[0], l->plus);
-    for (int k = 1; k < rank; k++)
-        if (l->inner[k - 1] < 0)
-            learn(&w->count[-l->inner[k - 1]], dims[k], 0);
-    s->rank = layout_shape(l, w->count, s->dims, &s->row_bytes, &s->nbytes);
-    if (s->rank != rank)
-        return layout_bad(w->path, i, "is too large", err);
-    for (int k = 0; k < rank; k++)
-        if (s->dims[k] != dims[k])
-            return err_set(err, ERR_INPUT,
-                           "\"%s\": the dataset %s has %ju in axis %d, not %ju",
-                           w->path, l->path, (uintmax_t)dims[k], k,
-                           (uintmax_t)s->dims[k]);
-    if (H5Dget_storage_size(id) != s->nbytes)
-        return layout_bad(w->path, i, "is stored in another size", err);
-    at = s->nbytes > 0 ? H5Dget_offset(id) : 0;
-    if (at == HADDR_UNDEF || at > w->size || s->nbytes > w->size - at)
+    f.nbytes = H5Dget_storage_size(id);
+    at = f.nbytes > 0 ? H5Dget_offset(id) : 0;
+    if (at == HADDR_UNDEF)
         return layout_bad(w->path, i, "does not lie within the file", err);
-    s->offset = at;
-    s->there = true;
-    return 0;
+    f.offset = at;
+    return layout_put(&w->place[i], w->count, i, w->path, &f, w->size, err);
 }
 
 /* Go to the group of a dataset, if it is another than before. */
@@ -332,26 +309,30 @@ static int ask(struct walk *w, int fd, struct err *err)
         return layout_none(w->path, "it has no root", err);
     if (look_at_group(w, w->top, err) || read_head(w, err))
         return -1;
-    layout_counts(w->count, w->head);
-    /* The head's own numbers are in the shapes. */
-    for (int i = COUNT_ROWS; i <= COUNT_TEXT; i++)
-        w->count[i] = COUNT_UNKNOWN;
+    layout_unknown(w->count, w->head);
     return look_at_sets(w, err);
 }
 
-int layout_walk(const struct part_file *f, struct checkpoint_head *h,
+int layout_walk(int fd, const char *path, struct checkpoint_head *h,
                 uint64_t count[N_COUNTS], struct layout_place place[N_SETS],
                 struct err *err)
 {
     struct walk w = {
-        .path = part_file_path(f), .size = part_file_size(f), .head = h,
-        .count = count, .place = place, .file = NO_ID, .top = NO_ID
+        .path = path, .head = h, .count = count, .place = place,
+        .file = NO_ID, .top = NO_ID
     };
+    struct stat st;
     int rc;
+
+    if (fstat(fd, &st))
+        return layout_fail(err, ERR_RETRY, "read", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_INPUT, "\"%s\" is not a regular file", path);
+    w.size = (uint64_t)st.st_size;
 
     for (int i = 0; i < N_TYPES; i++)
         w.type[i] = NO_ID;
-    rc = ask(&w, part_file_descriptor(f), err);
+    rc = ask(&w, fd, err);
     for (int i = 0; i < N_TYPES; i++)
         if (w.type[i] >= 0)
             H5Tclose(w.type[i]);
