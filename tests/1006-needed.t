@@ -1,6 +1,7 @@
 #!/bin/sh
 # Which libraries a program loads: apus none that only jobs have, a worker
-# none that speaks to the network, apus-slurm libslurm and nothing of ours.
+# none that speaks to the network, apus-part-index HDF5 and what confines it,
+# apus-slurm libslurm and nothing of ours.
 set -eu
 build=${top_builddir:-.}
 n=0
@@ -30,6 +31,7 @@ needs_not() {
 }
 needs_not apus 'lib(mpi|slurm|cuda)'
 needs_not apus-worker 'lib(curl|slurm|lua|microhttpd)'
+needs_not apus-part-index 'lib(mpi|slurm|cjson|pcre2|utf8proc|lua|microhttpd)'
 needs_not apus-slurm 'lib(curl|mpi|hdf5|crypto|cjson|lua|microhttpd)'
 echo "1..$n"
 exit $failed

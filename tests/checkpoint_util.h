@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "store/checkpoint.h"
+#include "tests/helper_path.h"
 #include "tests/record_util.h"
 #include "tests/tap.h"
 

@@ -6,6 +6,8 @@
  *     t_checkpoint write PATH N    a part of N rows, for other programs
  *     t_checkpoint read PATH       every row of it; exit 1 and why not
  *     t_checkpoint index PATH      its index
+ *     t_checkpoint harm PATH N     PATH, a byte of its metadata changed, the
+ *                                  N-th under a checksum, which is made to fit
  */
 #include <config.h>
 
@@ -23,13 +25,24 @@
 #include "store/checkpoint.h"
 #include "store/part_file.h"
 #include "tests/checkpoint_util.h"
+#include "tests/hdf5_mutate.h"
 #include "tests/tap.h"
+
+#define HARM_STEP 101 /* bytes of metadata between those that are changed */
 
 static void overwrite(const char *path, const void *data, size_t n)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
     if (fd < 0 || write(fd, data, n) != (ssize_t)n || close(fd))
+        abort();
+}
+
+static void append(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_APPEND);
+
+    if (fd < 0 || write(fd, text, strlen(text)) < 0 || close(fd))
         abort();
 }
 
@@ -377,21 +390,23 @@ static int flip_bytes(void)
 
     make_part(at("whole.h5"), 3, false, NULL, &err);
     contents(&b, at("whole.h5"));
-    for (size_t i = 0; i < b.len; i += i < 256 ? 1 : 13, n++) {
+    for (size_t i = 0; i < b.len; i += i < 256 ? 3 : 61, n++) {
         b.data[i] = (char)(b.data[i] ^ 0x55);
         overwrite(at("flip.h5"), b.data, b.len);
         b.data[i] = (char)(b.data[i] ^ 0x55);
         if (read_all(at("flip.h5"), &err)) {
             refusals++;
-            if (err.code != ERR_INPUT)
+            if (err.code != ERR_INPUT) {
+                printf("# %zu: %s\n", i, err.text);
                 return 1;
+            }
         }
     }
     printf("# %zu of %zu changed bytes are refused\n", refusals, n);
     buf_clear(&b);
     unlink(at("flip.h5"));
     unlink(at("whole.h5"));
-    return refusals > 300 ? 0 : 2;
+    return refusals > n / 2 ? 0 : 2;
 }
 
 static void test_flips(void)
@@ -464,6 +479,168 @@ static void test_columns(void)
     unlink(at("whole.h5"));
 }
 
+/* ---- files that were made to harm ----------------------------------------*/
+
+/* Change the k-th byte that is under a checksum, which fits after. */
+static void harm(struct buf *b, const struct mutate_block *block, size_t n,
+                 size_t k, unsigned char value)
+{
+    size_t i = 0;
+
+    for (; k >= block[i].n; i++)
+        k -= block[i].n;
+    b->data[block[i].at + k] = (char)value;
+    mutate_repair((unsigned char *)b->data, block, n);
+}
+
+static size_t covered(const struct mutate_block *block, size_t n)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += block[i].n;
+    return sum;
+}
+
+static int harm_file(const char *path, size_t k)
+{
+    struct mutate_block block[MUTATE_BLOCKS];
+    struct buf b;
+    size_t n;
+
+    contents(&b, path);
+    n = mutate_find(block, (unsigned char *)b.data, b.len);
+    if (n == 0)
+        return 1;
+    k %= covered(block, n);
+    harm(&b, block, n, k, 0);
+    overwrite(path, b.data, b.len);
+    buf_clear(&b);
+    return 0;
+}
+
+/* Single bytes of the metadata, with checksums that fit: libhdf5 refuses the
+ * file, or dies of it in its process, or it is read. */
+static void test_harm(void)
+{
+    static const unsigned char values[] = { 0x00, 0xff, 0x41 };
+    struct mutate_block block[MUTATE_BLOCKS];
+    size_t n, k = 0, all, refusals = 0, deaths = 0, reads = 0, bad = 0;
+    struct err err = ERR_INIT;
+    struct buf b, good;
+
+    make_part(at("whole.h5"), 3, false, NULL, &err);
+    contents(&good, at("whole.h5"));
+    n = mutate_find(block, (unsigned char *)good.data, good.len);
+    all = covered(block, n);
+    ok(n > 30 && block[0].n == MUTATE_SUPERBLOCK, "%zu blocks with checksums,"
+       " %zu bytes", n, all);
+    for (size_t i = 0; k < all; i++, k += HARM_STEP) {
+        buf_init(&b, good.len);
+        buf_put(&b, good.data, good.len);
+        harm(&b, block, n, k, values[i % sizeof values]);
+        overwrite(at("harm.h5"), b.data, b.len);
+        buf_clear(&b);
+        if (read_all(at("harm.h5"), &err) == 0)
+            reads++;
+        else if (err.code == ERR_INPUT)
+            refusals++;
+        else if (err.code == ERR_RETRY && strstr(err.text, " died "))
+            deaths++;
+        else
+            bad++;
+    }
+    ok(bad == 0 && refusals > 0, "%zu refused, %zu deaths, %zu read, %zu"
+       " else %s", refusals, deaths, reads, bad, bad ? err.text : "");
+    buf_clear(&good);
+    unlink(at("harm.h5"));
+    unlink(at("whole.h5"));
+}
+
+/* ---- a parser that fails ------------------------------------------------- */
+
+/* Programs of the name of the parser which do this instead. */
+static void parser_is(const char *script, int code, const char *text)
+{
+    struct err err = ERR_INIT;
+    struct checkpoint *c = NULL;
+    char *path = xstrdup(at("bin/apus-part-index"));
+    int rc;
+
+    mkdir(at("bin"), 0700);
+    if (script) {
+        overwrite(path, "#!/bin/sh\n", 10);
+        append(path, script);
+        chmod(path, 0700);
+    }
+    rc = checkpoint_open(&c, at("whole.h5"), &err);
+    ok(rc == -1 && (int)err.code == code && strstr(err.text, text) &&
+           strstr(err.text, "whole.h5") && !strchr(err.text, '\n'),
+       "%s: %s", script ? script : "no parser", err.text);
+    if (rc == 0)
+        checkpoint_close(c);
+    unlink(path);
+    free(path);
+    rmdir(at("bin"));
+}
+
+/* As it would be, but for one line. */
+static void index_is(const char *sed, const char *text)
+{
+    char *script = xasprintf("%s/apus-part-index -- x | sed '%s'\n",
+                             getenv("APUS_TEST_BIN"), sed);
+
+    parser_is(script, ERR_INPUT, text);
+    free(script);
+}
+
+static void test_parser(void)
+{
+    char *before = xstrdup(getenv("APUS_LIBEXEC"));
+    struct err err = ERR_INIT;
+
+    make_part(at("whole.h5"), 3, true, NULL, &err);
+    setenv("APUS_TEST_BIN", before, 1);
+    setenv("APUS_LIBEXEC", at("bin"), 1);
+    parser_is(NULL, ERR_FATAL, "APUS_LIBEXEC");
+    parser_is("kill -SEGV $$\n", ERR_RETRY, " died ");
+    parser_is("kill -KILL $$\n", ERR_RETRY, " died ");
+    parser_is("echo no such library >&2; exit 127\n", ERR_FATAL,
+              "no such library");
+    parser_is("exit 7\n", ERR_FATAL, "no message");
+    parser_is("echo '\"whole.h5\" is no part'; exit 0\n", ERR_INPUT, "index");
+    parser_is("echo '\"whole.h5\" is no part' >&2; exit 3\n", ERR_INPUT,
+              "is no part");
+    parser_is("exit 0\n", ERR_INPUT, "is empty");
+    parser_is("printf x\n", ERR_INPUT, "is cut off");
+    parser_is("while echo 'x'; do :; done 2>/dev/null | head -c 200000\n",
+              ERR_INPUT, "index of");
+    index_is("1s/index-1/index-2/", "apus-part-index-1");
+    index_is("1s/\"n_layers\":/\"n_layer\":/", "lacks an attribute");
+    index_is("1s/\"first\":10/\"first\":11/", "lines of other parts");
+    index_is("1d", "apus-part-index-1");
+    index_is("2d", "requests/id is missing");
+    index_is("2p", "twice");
+    index_is("2s/requests/request/", "not in the layout");
+    index_is("2s/S43/S44/", "requests/id is of another type");
+    index_is("2s/\\[3\\]/[4]/", "requests/id is stored in another size");
+    index_is("2s/\\[3\\]/[3,1]/", "requests/id is of another rank");
+    index_is("2s/\\[3\\]/[3,1,1,1]/", "lacks a shape");
+    index_is("2s/\\[3\\]/[]/", "requests/id is of another rank");
+    index_is("2s/\\[3\\]/[18446744073709551615]/", "is too large");
+    index_is("2s/\\[3\\]/[-1]/", "lacks a shape");
+    index_is("3s/\\[3\\]/[2]/", "has 2 in axis 0, not 3");
+    index_is("2s/\"offset\":[0-9]*/\"offset\":99999999/",
+             "does not lie within the file");
+    index_is("2s/\"offset\":[0-9]*/\"offset\":18446744073709551615/",
+             "does not lie within the file");
+    index_is("2s/\"nbytes\":129/\"nbytes\":128/", "in another size");
+    index_is("3s/\"offset\":[0-9]*/\"offset\":0/", "lines of other parts");
+    setenv("APUS_LIBEXEC", before, 1);
+    unlink(at("whole.h5"));
+    free(before);
+}
+
 static void test_index(void)
 {
     static const char begin[] =
@@ -510,6 +687,8 @@ static void test_index(void)
 
 int main(int argc, char **argv)
 {
+    if (argc > 3 && strcmp(argv[1], "harm") == 0)
+        return harm_file(argv[2], strtoul(argv[3], NULL, 10));
     if (argc > 2)
         return serve(argv[1], argv[2], argc > 3 ? argv[3] : NULL);
     test_rows(0, false);
@@ -527,6 +706,8 @@ int main(int argc, char **argv)
     test_lengths();
     test_flips();
     test_columns();
+    test_harm();
+    test_parser();
     test_index();
     rmdir(tap_tmp());
     return done();

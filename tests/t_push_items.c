@@ -21,6 +21,7 @@
 #include "store/seal.h"
 #include "tests/arweave_util.h"
 #include "tests/batch_util.h"
+#include "tests/helper_path.h"
 #include "tests/record_util.h"
 #include "verify/published.h"
 

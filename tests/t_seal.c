@@ -15,6 +15,7 @@
 #include "store/seal.h"
 #include "store/survey.h"
 #include "tests/batch_util.h"
+#include "tests/helper_path.h"
 #include "tests/record_util.h"
 
 #define DIM 4 /* of the last row in record_util.h */

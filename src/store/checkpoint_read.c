@@ -1,6 +1,6 @@
 /*
- * Reading a part that anybody may have made.  HDF5 is asked where each
- * dataset lies and then closed; rows are read from those places by ourselves.
+ * Reading a part that anybody may have made.  Another process is asked where
+ * each dataset lies; rows are read from those places by ourselves.
  * What the rows' commitments are worth is not judged here.
  */
 #include <config.h>
@@ -190,20 +190,22 @@ static int look_at_rows(struct checkpoint *c, struct err *err)
     return look_at_order(c, err);
 }
 
-int checkpoint_open_file(struct checkpoint **out, const struct part_file *f,
-                         struct err *err)
+static int open_part(struct checkpoint **out, const struct part_file *f,
+                     bool own, struct err *err)
 {
-    struct checkpoint *c;
+    struct checkpoint *c = xcalloc(1, sizeof *c);
+    int rc;
 
-    if (layout_init(err))
-        return -1;
-    c = xcalloc(1, sizeof *c);
     c->file = f;
     c->path = part_file_path(f);
-    if (look_at_start(c, err) ||
-        layout_walk(part_file_descriptor(f), c->path, &c->head, c->count,
-                    c->place, err) ||
-        look_at_rows(c, err)) {
+    rc = look_at_start(c, err);
+    if (rc == 0)
+        rc = own ? layout_walk(part_file_descriptor(f), c->path, &c->head,
+                               c->count, c->place, err)
+                 : layout_ask(f, &c->head, c->count, c->place, err);
+    if (rc == 0)
+        rc = look_at_rows(c, err);
+    if (rc) {
         checkpoint_close(c);
         return -1;
     }
@@ -211,18 +213,36 @@ int checkpoint_open_file(struct checkpoint **out, const struct part_file *f,
     return 0;
 }
 
-int checkpoint_open(struct checkpoint **out, const char *path, struct err *err)
+int checkpoint_open_file(struct checkpoint **out, const struct part_file *f,
+                         struct err *err)
+{
+    return open_part(out, f, false, err);
+}
+
+static int open_path(struct checkpoint **out, const char *path, bool own,
+                     struct err *err)
 {
     struct part_file *f;
 
     if (part_file_open(&f, path, err))
         return -1;
-    if (checkpoint_open_file(out, f, err)) {
+    if (open_part(out, f, own, err)) {
         part_file_close(f);
         return -1;
     }
     (*out)->own = f;
     return 0;
+}
+
+int checkpoint_open(struct checkpoint **out, const char *path, struct err *err)
+{
+    return open_path(out, path, false, err);
+}
+
+int checkpoint_open_own(struct checkpoint **out, const char *path,
+                        struct err *err)
+{
+    return open_path(out, path, true, err);
 }
 
 const struct checkpoint_head *checkpoint_head(const struct checkpoint *c)

@@ -551,7 +551,7 @@ static int look_back(struct writer *w, struct err *err)
 {
     unsigned char root[32];
     struct checkpoint *c = NULL;
-    int rc = checkpoint_open(&c, w->aside, err);
+    int rc = checkpoint_open_own(&c, w->aside, err);
 
     if (rc == 0)
         rc = checkpoint_result_root(c, root, err);

@@ -1,0 +1,223 @@
+/*
+ * Where the datasets of a part lie, as another process says which may die of
+ * it: libhdf5 parses the file there and has nothing but its descriptor.  What
+ * it prints is checked like an index that a stranger wrote.
+ */
+#include <config.h>
+
+#include "store/checkpoint_hdf5.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "jobs/child.h"
+#include "store/part_file.h"
+
+#define HELPER "apus-part-index"
+#define ERRORS_MAX 4096
+
+/* ---- what it prints ------------------------------------------------------*/
+
+static int no_index(const char *path, const char *what, struct err *err)
+{
+    return err_set(err, ERR_INPUT, "\"%s\": the index of the part %s", path,
+                   what);
+}
+
+static bool get_id(unsigned char id[32], const struct json *v,
+                   const char *name)
+{
+    const char *text = json_string(json_get(v, name));
+
+    return text && base64url_id(id, text) == 0;
+}
+
+static bool get_u32_of(uint32_t *out, const struct json *v, const char *name)
+{
+    uint64_t n;
+
+    if (json_u64(json_get(v, name), &n) || n > UINT32_MAX)
+        return false;
+    *out = (uint32_t)n;
+    return true;
+}
+
+static int parse_head(struct checkpoint_head *h, const char *path,
+                      const struct json *v, struct err *err)
+{
+    const char *format = json_string(json_get(v, "format"));
+
+    if (!format || strcmp(format, LAYOUT_INDEX) != 0)
+        return no_index(path, "is not " LAYOUT_INDEX, err);
+    if (!get_id(h->model, v, "model_id") ||
+        !get_id(h->batch, v, "batch_id") ||
+        !get_id(h->part_root, v, "part_root") ||
+        !get_u32_of(&h->n_vocab, v, "vocab_size") ||
+        !get_u32_of(&h->n_layers, v, "n_layers") ||
+        !get_u32_of(&h->dim, v, "hidden_size") ||
+        json_u64(json_get(v, "first"), &h->first) ||
+        json_u64(json_get(v, "count"), &h->count))
+        return no_index(path, "lacks an attribute", err);
+    return 0;
+}
+
+static int find_set(const char *path)
+{
+    for (int i = 0; path && *path == '/' && i < N_SETS; i++)
+        if (strcmp(layout_table[i].path, path + 1) == 0)
+            return i;
+    return -1;
+}
+
+static bool get_shape(struct layout_found *f, const struct json *shape)
+{
+    f->rank = 0;
+    for (const struct json *v = json_first(shape); v; v = json_next(v))
+        if (f->rank == LAYOUT_MAX_RANK || json_u64(v, &f->dims[f->rank++]))
+            return false;
+    return json_type(shape) == JSON_ARRAY;
+}
+
+static int parse_set(struct layout_place place[N_SETS],
+                     uint64_t count[N_COUNTS], const struct part_file *f,
+                     const struct json *v, struct err *err)
+{
+    const char *path = part_file_path(f);
+    const char *dtype = json_string(json_get(v, "dtype"));
+    const struct json *shape = json_get(v, "shape");
+    int set = find_set(json_string(json_get(v, "path")));
+    struct layout_found found = { .rank = 0 };
+
+    if (set < 0 || place[set].there)
+        return no_index(path, "names a dataset twice, or one that is not in"
+                        " the layout", err);
+    if (!dtype || strcmp(dtype, layout_dtype(layout_table[set].type)) != 0)
+        return layout_bad(path, set, "is of another type", err);
+    if (!shape || !get_shape(&found, shape) ||
+        json_u64(json_get(v, "offset"), &found.offset) ||
+        json_u64(json_get(v, "nbytes"), &found.nbytes))
+        return no_index(path, "lacks a shape, offset or nbytes", err);
+    return layout_put(&place[set], count, set, path, &found,
+                      part_file_size(f), err);
+}
+
+static int parse_line(struct checkpoint_head *h, uint64_t count[N_COUNTS],
+                      struct layout_place place[N_SETS],
+                      const struct part_file *f, const char *line, size_t n,
+                      bool is_first, struct err *err)
+{
+    struct json *v;
+    int rc;
+
+    if (json_parse(&v, line, n, err))
+        return err_prefix(err, "\"%s\": the index of the part",
+                          part_file_path(f));
+    rc = is_first ? parse_head(h, part_file_path(f), v, err)
+                  : parse_set(place, count, f, v, err);
+    json_free(v);
+    if (rc == 0 && is_first)
+        layout_unknown(count, h);
+    return rc;
+}
+
+int layout_parse(const char *text, size_t n, const struct part_file *f,
+                 struct checkpoint_head *h, uint64_t count[N_COUNTS],
+                 struct layout_place place[N_SETS], struct err *err)
+{
+    bool is_first = true;
+
+    while (n > 0) {
+        const char *end = memchr(text, '\n', n);
+
+        if (!end)
+            return no_index(part_file_path(f), "is cut off", err);
+        if (parse_line(h, count, place, f, text, (size_t)(end - text),
+                       is_first, err))
+            return -1;
+        is_first = false;
+        n -= (size_t)(end + 1 - text);
+        text = end + 1;
+    }
+    if (is_first)
+        return no_index(part_file_path(f), "is empty", err);
+    for (int i = 0; i < N_SETS; i++)
+        if (!place[i].there && !layout_table[i].optional)
+            return layout_bad(part_file_path(f), i, "is missing", err);
+    return 0;
+}
+
+/* ---- the other process ---------------------------------------------------*/
+
+/* It ended, and not by itself: of the file, or of the machine. */
+static int died(const char *path, int status, struct err *err)
+{
+    const char *why = strsignal(status - 128);
+
+    switch (status - 128) {
+    case SIGXCPU:
+    case SIGALRM:
+        why = "it took too long";
+        break;
+    case SIGSYS:
+        why = "it asked the system for more than parsing needs";
+        break;
+    default:
+        break;
+    }
+    return err_set(err, ERR_RETRY, "\"%s\": " HELPER " died while parsing it"
+                   " (%s): the file is damaged or malicious, or memory is"
+                   " short", path, why ? why : "no such signal");
+}
+
+/* It said why before it ended. */
+static int refused(const char *path, int status, const struct buf *errs,
+                   struct err *err)
+{
+    const char *text = errs->len ? errs->data : "no message";
+    int n = (int)strcspn(text, "\n");
+
+    if (status == LAYOUT_EXIT_INPUT)
+        return err_set(err, ERR_INPUT, "%.*s", n, text);
+    return err_set(err, ERR_FATAL, "\"%s\": " HELPER " failed: %.*s", path, n,
+                   text);
+}
+
+int layout_ask(const struct part_file *f, struct checkpoint_head *h,
+               uint64_t count[N_COUNTS], struct layout_place place[N_SETS],
+               struct err *err)
+{
+    const char *path = part_file_path(f);
+    char *helper = child_helper(HELPER);
+    const char *const argv[] = { helper, "--", path, NULL };
+    struct buf out, errs;
+    struct err why = ERR_INIT;
+    int status = 0, rc;
+
+    buf_init(&out, LAYOUT_INDEX_MAX);
+    buf_init(&errs, ERRORS_MAX);
+    rc = child_filter(&status, &out, &errs, part_file_descriptor(f), argv,
+                      (LAYOUT_WALL_S + 1) * 1000, &why);
+    if (rc && why.code == ERR_INPUT)
+        rc = err_set(err, ERR_FATAL, "%s: install it, or name its directory in"
+                     " APUS_LIBEXEC (it parses \"%s\")", why.text, path);
+    else if (rc)
+        rc = err_set(err, why.code, "\"%s\": %s", path, why.text);
+    else if (status > 128)
+        rc = died(path, status, err);
+    else if (status)
+        rc = refused(path, status, &errs, err);
+    else if (buf_check(&out, "the index of the part", err))
+        rc = err_prefix(err, "\"%s\"", path);
+    else
+        rc = layout_parse(out.len ? out.data : "", out.len, f, h, count,
+                          place, err);
+    buf_clear(&errs);
+    buf_clear(&out);
+    free(helper);
+    return rc;
+}
