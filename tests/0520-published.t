@@ -201,14 +201,6 @@ sign "$net/wallet.json" made/b4 made/bundle.tags items/b4
 up items/b4
 gives 3 "and the batch with it" verify "$statement" --all
 has out "^WRONG.*$(cat items/bad.id).*its job" "the item is named"
-# a second statement of the node about the same batch
-head -c 72 made/statement >made/again
-printf '\001\000\000\000' >>made/again
-tail -c +77 made/statement >>made/again
-sign "$net/wallet.json" made/again made/statement.tags items/again
-up items/again
-gives 3 "two statements about one batch" verify "$first" --key "$node"
-has out "^WRONG.*its batch.*$(cat items/again.id)" "the other one is named"
 
 # ---- a checkpoint from elsewhere -------------------------------------------
 cp "$dir/part-0000.h5" far.h5
@@ -247,6 +239,16 @@ gives 3 "a byte of it is another" verify far.h5 --key "$node"
 has err 'it is not opened' "libhdf5 never sees it"
 [ ! -e nowhere ] && r=0 || r=1
 report $r "no spool was made for that"
+
+# ---- two statements ---------------------------------------------------------
+# a second statement of the node about the same batch
+head -c 72 made/statement >made/again
+printf '\001\000\000\000' >>made/again
+tail -c +77 made/statement >>made/again
+sign "$net/wallet.json" made/again made/statement.tags items/again
+up items/again
+gives 3 "two statements about one batch" verify "$first" --key "$node"
+has out "^WRONG.*its batch.*$(cat items/again.id)" "the other one is named"
 
 # ---- without a good network ------------------------------------------------
 net_down

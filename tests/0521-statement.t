@@ -48,6 +48,7 @@ batch() { # NAME NUMBER
     "$apus" run "$1.jsonl" -m nano -o "$1.out" --ranks 1 --spool "$1" \
         >out 2>err
     part=$(ls "$1"/done/*/part-0000.h5)
+    parts=$(echo "$1"/done/*/part-*.h5 | tr ' ' ,)
 }
 # Publish it, as second_item.py makes it in this MODE; $statement is the id.
 publish() { # NAME MODE...
@@ -55,7 +56,7 @@ publish() { # NAME MODE...
     mkdir "$made"
     file=$1.jsonl
     shift
-    second make "$part" "$file" "$node" "$made" "$@" >out 2>err
+    second make "$parts" "$file" "$node" "$made" "$@" >out 2>err
     set --
     for json in "$made"/*.json; do
         sign "$json" "${json%.json}.tags" "${json%.json}.item"
@@ -79,6 +80,10 @@ gives 0 "an honest batch" verify "$statement" --key "$node" --all
 has out '^ok.*the order of its answers.*each pair once' "is in order"
 ! grep -q '^open' out && r=0 || r=1
 report $r "nothing of it is open"
+cp "$part" far.h5
+gives 0 "its part" verify far.h5 --key "$node"
+has out "^ok.*its results, against the root of statement $statement" \
+    "has the results of its root"
 
 # ---- order, and each once ---------------------------------------------------
 batch double 2
@@ -86,6 +91,11 @@ publish double double
 gives 3 "one request and choice twice" verify "$statement" --key "$node" \
     --all --recompute all
 has out '^WRONG.*order of its answers.*both to request' "both are named"
+cp "$part" far.h5
+gives 3 "the part that it names" verify far.h5 --key "$node"
+has out '^WRONG.*its results.*another root' "has other results"
+gives 3 "the statement as a file" verify far.h5 --key "$node" \
+    --statement double.made/statement.item
 batch unsorted 3
 publish unsorted unsorted
 gives 3 "another order" verify "$statement" --all
@@ -96,6 +106,67 @@ batch model 4
 publish model model
 gives 3 "an answer of another model" verify "$statement" --all
 has out '^WRONG.*its batch.*another model' "is named"
+
+# ---- other statements -------------------------------------------------------
+# the same, but with another count, or with its file twice
+batch again 9
+publish again
+good=$statement
+head -c 72 again.made/statement >again.made/count
+printf '\003\000\000\000' >>again.made/count
+tail -c +77 again.made/statement >>again.made/count
+sign again.made/count again.made/statement.tags again.made/count.item
+cp "$part" far.h5
+gives 3 "another count" verify far.h5 --key "$node" \
+    --statement again.made/count.item
+has out '^WRONG.*its results.*counts 3 results, the part has 4' "is named"
+up again.made/count.item
+gives 3 "two statements about a batch" verify "$good" --key "$node" --all
+has out "^WRONG.*its batch.*$(cat again.made/count.item.id).*another count" \
+    "the other one is named"
+gives 3 "for its part, too" verify far.h5 --key "$node"
+has out "^WRONG.*its batch.*what its node signed" "it is said"
+gives 0 "but for the one that is named" verify far.h5 --key "$node" \
+    --statement "$good"
+second twice again.made/statement again.made/twice
+sign again.made/twice again.made/statement.tags again.made/twice.item
+gives 3 "a file twice in the list" verify --item again.made/twice.item
+has out '^WRONG.*its list of files.*twice' "is found"
+
+# ---- several parts ----------------------------------------------------------
+# Parts have at least 1 MiB, and so have the leaves of 9362 positions.
+long_batch() { # NAME NUMBER
+    awk -v k="$2" 'BEGIN { for (i = 0; i < 30; i++) {
+        printf "{\"custom_id\":\"%d\",\"method\":\"POST\",\"url\":\"/v1/" \
+            "completions\",\"body\":{\"max_tokens\":1,\"prompt\":[%d", i, k
+        for (j = 1; j < 400; j++)
+            printf ",%d", 10 + (i + j) % 90
+        print "]}}"
+    } }' >"$1.jsonl"
+    "$apus" run "$1.jsonl" -m nano -o "$1.out" --ranks 1 --spool "$1" \
+        --part-size 1M >out 2>err
+    part=$(ls "$1"/done/*/part-0000.h5)
+    parts=$(echo "$1"/done/*/part-*.h5 | tr ' ' ,)
+}
+long_batch parts 10
+[ "$(find parts -name 'part-*.h5' | wc -l)" -eq 2 ] && r=0 || r=1
+report $r "a batch in two parts"
+publish parts
+cp "$part" far.h5
+gives 0 "one of them" verify far.h5 --key "$node"
+has out '^open.*its results.*one of 2 parts.*--all' "its results are open"
+gives 2 "--all without a key" verify far.h5 --all
+gives 0 "with what was published" verify far.h5 --key "$node" --all
+has out '^ok.*its results, against the answers under' "they are compared"
+long_batch lies 11
+publish lies double
+cp "$part" far.h5
+gives 0 "one of a batch that lies" verify far.h5 --key "$node"
+gives 3 "is found with what was published" verify far.h5 --key "$node" --all
+has out '^WRONG.*the order of its answers' "by the order"
+[ "$(grep -c '^WRONG.*request .*, choice 0.*not one of them' out)" -eq 1 ] &&
+    r=0 || r=1
+report $r "and by the one result that is not there"
 
 # ---- a batch from AO --------------------------------------------------------
 ask() { # NAME PROMPT [OPTIONS]: to the process; its id is in NAME.id

@@ -4,12 +4,13 @@
 # tests/second_hash.py and nothing of apus; doc/proof.md section 5 and
 # doc/arweave.md are all that it was written from.
 #
-#     second_item.py make PART.h5 requests.jsonl NODE DIR
+#     second_item.py make PART.h5[,PART.h5...] requests.jsonl NODE DIR
 #             [hashes | double | unsorted | model | PROCESS REQUEST...]
 #         N.json, N.tags, statement, statement.tags; to be signed into items;
 #         as if the first requests had been these messages to that process;
 #         or a batch that lies: one request and choice twice, in another
 #         order, with an answer of another model
+#     second_item.py twice STATEMENT OUT      with its last file once more
 #     second_item.py bundle OUT ITEM...       the data of a bundle
 #     second_item.py check NODE STATEMENT ITEM...
 #         items with their heads; an ITEM may be a bundle.  Signatures are not
@@ -50,18 +51,20 @@ def un64(text):
 
 
 # ---- make -----------------------------------------------------------------
-def make(part, requests, node, out, *more):
+def make(parts, requests, node, out, *more):
     import h5py
     from second_part import check_row, rows, stops_of
 
-    f = h5py.File(part, 'r')
+    parts = parts.split(',')
+    files = [h5py.File(part, 'r') for part in parts]
+    f = files[0]
     with open(requests, 'rb') as lines:
         file_hash = hashlib.sha256(lines.read()).digest()
     model, batch = bytes(f.attrs['model_id']), bytes(f.attrs['batch_id'])
-    q = f['requests']
-    results = [check_row(f, i, file_hash, model)
-               for i in range(len(q['index']))]
-    jobs = [bytes(job) for job in q['job']]
+    row = [(f, f['requests'], i) for f in files
+           for i in range(len(f['requests/index']))]
+    results = [check_row(f, i, file_hash, model) for f, q, i in row]
+    jobs = [bytes(q['job'][i]) for f, q, i in row]
     process = ZERO
     if len(more) > 1:
         process = un64(more[0])
@@ -74,13 +77,13 @@ def make(part, requests, node, out, *more):
         results[1] = (results[1][:40] + H(jobs[1]) + H(model)
                       + results[1][104:])
     order = sorted(range(len(results)), key=lambda i: (
-        results[i][8:40], int(q['choice'][i])))
+        results[i][8:40], results[i][216:220]))
     if more == ('unsorted',):
         order.reverse()
     hashed = [leaf_hash(results[i]) for i in order]
     root = mths(hashed)
-    for place, i in enumerate(order):
-        r = results[i]
+    for place, k in enumerate(order):
+        r, (f, q, i) = results[k], row[k]
         prompt = [int(t) for t in rows(f, 'prompt/start', 'prompt/token', i)]
         tokens = [int(t) for t in rows(f, 'output/start', 'output/token', i)]
         text = bytes(rows(f, 'text/start', 'text/utf8', i))
@@ -91,7 +94,7 @@ def make(part, requests, node, out, *more):
                 int(q['choice'][i]), int(q['max_tokens'][i]),
                 int(q['temperature'][i]), int(q['top_p'][i]),
                 int(q['top_k'][i]),
-                struct.unpack('<I', jobs[i][100:104])[0],
+                struct.unpack('<I', jobs[k][100:104])[0],
                 str(int(q['seed'][i])), [b64(s) for s in stops_of(f, i)]))),
             prompt, tokens, text.decode(), finish,
             list(struct.unpack('<5I', r[220:240])) if finish == 16 else [],
@@ -111,9 +114,11 @@ def make(part, requests, node, out, *more):
                      ' Batch=%s Content-Type=application/json\n' % (
                          d['request'], d['model'], d['job'], b64(H(r)),
                          d['batch_id']))
-    with open(part, 'rb') as h5:
-        data = h5.read()
-    files = [(len(data), hashlib.sha256(data).digest())]
+    files = []
+    for part in parts:
+        with open(part, 'rb') as h5:
+            data = h5.read()
+        files.append((len(data), hashlib.sha256(data).digest()))
     with open(os.path.join(out, 'statement'), 'wb') as to:
         to.write(statement_record(batch, root, len(order), process,
                                   un64(node), files))
@@ -122,6 +127,15 @@ def make(part, requests, node, out, *more):
         to.write('Apus=statement-1 Batch=%s Process=%s\n' % (
             b64(batch), b64(process)))
     print('made: %d results' % len(order))
+
+
+def twice(statement, out):
+    with open(statement, 'rb') as f:
+        s = f.read()
+    s += s[-40:]
+    files = [s[at:at + 40] for at in range(208, len(s), 40)]
+    with open(out, 'wb') as f:
+        f.write(s[:76] + u32(len(files)) + s[80:144] + mth(files) + s[176:])
 
 
 # ---- items ----------------------------------------------------------------
@@ -303,6 +317,8 @@ def main():
     what, args = sys.argv[1], sys.argv[2:]
     if what == 'make':
         make(*args)
+    elif what == 'twice':
+        twice(*args)
     elif what == 'bundle':
         bundle(args[0], args[1:])
     else:

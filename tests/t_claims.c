@@ -268,7 +268,8 @@ static void test_finish(void)
 
 struct paper {
     struct statement s;
-    unsigned char data[STATEMENT_SIZE + PUBLISHED_FILE];
+    unsigned char data[STATEMENT_SIZE + 2 * PUBLISHED_FILE];
+    size_t n_data; /* files that are there */
     struct draft tags;
 };
 
@@ -288,6 +289,7 @@ static void paper_init(struct paper *w)
     memcpy(w->s.node, node, 32);
     w->s.count = 1;
     w->s.n_files = 1;
+    w->n_data = 1;
     set_u64(w->data + STATEMENT_SIZE, 7);
     memset(w->data + STATEMENT_SIZE + 8, 3, 32);
     merkle_init(&files);
@@ -310,10 +312,26 @@ static int tell_paper(struct told *t, struct paper *w)
 
     memset(t, 0, sizeof(*t));
     buf_init(&raw, 1u << 20);
-    sign(&it, &raw, w->tags.tag, w->tags.n_tags, w->data, sizeof(w->data));
+    sign(&it, &raw, w->tags.tag, w->tags.n_tags, w->data,
+         STATEMENT_SIZE + w->n_data * PUBLISHED_FILE);
     rc = claims_statement(&c, &it, &s);
     buf_clear(&raw);
     return rc;
+}
+
+/* The file once more, and the root that fits. */
+static void paper_twice(struct paper *w)
+{
+    unsigned char *file = w->data + STATEMENT_SIZE;
+    struct merkle files;
+
+    memcpy(file + PUBLISHED_FILE, file, PUBLISHED_FILE);
+    merkle_init(&files);
+    statement_file(&files, 7, file + 8);
+    statement_file(&files, 7, file + 8);
+    merkle_root(&files, w->s.files);
+    w->s.n_files = w->n_data = 2;
+    paper_pack(w);
 }
 
 static void test_statements(void)
@@ -354,6 +372,10 @@ static void test_statements(void)
     paper_pack(&w);
     draft_tag(&w.tags, "Apus")->value = "result-1";
     ok(tell_paper(&t, &w) == -1, "another kind: %s", t.wrong);
+    draft_tag(&w.tags, "Apus")->value = "statement-1";
+    paper_twice(&w);
+    ok(tell_paper(&t, &w) == 0 && strstr(t.wrong, "a file is there twice"),
+       "a file twice: %s", t.wrong);
     pub_clear(&w.tags.p);
 }
 
@@ -381,7 +403,8 @@ static void test_together(void)
     buf_init(&raw_b, 1u << 20);
     tell(&t, &p, &d, node);
     sign_draft(&a, &raw_a, &d);
-    sign(&b, &raw_b, w.tags.tag, w.tags.n_tags, w.data, sizeof(w.data));
+    sign(&b, &raw_b, w.tags.tag, w.tags.n_tags, w.data,
+         STATEMENT_SIZE + PUBLISHED_FILE);
     if (published_statement_read(&s, b.data, b.n, NULL))
         abort();
     ok(!claims_not_in(&p, &a, &s, &b), "a result is in its batch");

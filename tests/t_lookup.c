@@ -197,6 +197,11 @@ static void finds(const char *what, const char *say, int passed,
            err.text);
     rc = lookup_statements(l, pub.node, pub.batch, on_statement, &seen, &err);
     ok(rc == 0 && seen == statements, "%s: %d statements", what, seen);
+    wrong[0] = '\0';
+    c.failed = false;
+    rc = lookup_others(l, &c, &i, &s, &err);
+    ok(rc == 0 && c.failed == (statements > 1), "%s: %s", what,
+       c.failed ? wrong : "they say the same");
     lookup_free(l);
     lookup_item_clear(&i);
     settings_free(set);
@@ -279,6 +284,12 @@ int main(void)
     world_init(&world);
     publish_statement(key, 0);
     finds("a root, but no answers", "no answers has another root", 0, 1);
+    begin();
+    publish_bundle(key, key, false);
+    publish_statement(key, 1);
+    finds("the same statement again", NULL, 1, 1);
+    publish_statement(key, 2);
+    finds("another count", "its batch", 1, 2);
     publish_twice();
     finds("one answer at two places", "answers 0 and 1 are both to", 0, 1);
     pub_set(&pub, "seed", "\"7\"");

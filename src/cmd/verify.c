@@ -131,8 +131,8 @@ int verify_open_model(struct verify *v, const unsigned char want[32],
 
 /* ---- the two kinds ------------------------------------------------------- */
 
-static int check_file(struct verify *v, const struct part_file *f,
-                      const unsigned char model[32], struct err *err)
+int verify_opened(struct verify *v, const struct part_file *f,
+                  const unsigned char model[32], struct err *err)
 {
     if ((v->o.recompute || v->o.trace) && verify_open_model(v, model, err))
         return -1;
@@ -151,42 +151,7 @@ static int verify_part(struct verify *v, const struct spool *s,
     if (v->o.recompute || v->o.trace)
         rc = check_part_ids(model, batch, f, err);
     if (rc == 0)
-        rc = check_file(v, f, model, err);
-    part_file_close(f);
-    return rc;
-}
-
-static int check_signed(struct verify *v, const struct part_file *f,
-                        struct err *err)
-{
-    unsigned char model[32], batch[32], want[32];
-    int rc = verify_signed_part(v, f, want, err);
-    struct check_claim c = {
-        .file = v->what, .what = "its batch", .against = "the statement",
-        .detail = "the same",
-    };
-
-    if (rc)
-        return rc;
-    if (check_part_ids(model, batch, f, err))
-        return -1;
-    c.holds = memcmp(batch, want, 32) == 0;
-    if (!c.holds)
-        c.detail = "another batch";
-    print_claim(v, &c);
-    rc = check_file(v, f, model, err);
-    return rc < 0 ? -1 : rc || !c.holds;
-}
-
-/* A file of a stranger: parsed only after its statement was found. */
-static int verify_foreign(struct verify *v, struct err *err)
-{
-    struct part_file *f;
-    int rc;
-
-    if (part_file_open(&f, v->what, err))
-        return -1;
-    rc = check_signed(v, f, err);
+        rc = verify_opened(v, f, model, err);
     part_file_close(f);
     return rc;
 }
@@ -217,8 +182,10 @@ static int check_kind(struct verify *v, const char *kind, bool output,
 {
     const char *name = NULL;
 
-    if (v->all)
+    if (v->all && !part_is_file(v->what))
         name = "--all";
+    else if (v->all && !v->key_text)
+        name = "--all without --key";
     else if (v->key_text && !part_is_file(v->what))
         name = "--key";
     else if (v->statement && !part_is_file(v->what))
@@ -298,8 +265,8 @@ int cmd_verify(struct settings *s, int argc, char **argv)
           " address", &v.key_text, NULL },
         { 0, "statement", "ID|FILE", "the statement of its batch, if no"
           " gateway names it", &v.statement, NULL },
-        { 0, "all", NULL, "of a statement: every answer of its batch, from"
-          " Arweave", NULL, &v.all },
+        { 0, "all", NULL, "of a statement or a part: every answer of the"
+          " batch, from Arweave", NULL, &v.all },
         { 0, "requests", "FILE", "of an output file: the requests that it"
           " answers", &v.requests, NULL },
         { 0, "item", "FILE", "a raw item in a file instead of an id",

@@ -36,10 +36,14 @@ int verify_open_model(struct verify *v, const unsigned char want[32],
 /* An item from Arweave, or of a file: 1 if a claim does not hold. */
 int verify_item(struct verify *v, struct err *err);
 
-/* Whether a part is one of the files of a statement which the key of --key
- * signed: 0, and its batch's id in `batch`; 1 if not, which was told. */
-int verify_signed_part(struct verify *v, const struct part_file *f,
-                       unsigned char batch[32], struct err *err);
+/* A part by itself, whose model is this: 1 if a claim does not hold. */
+int verify_opened(struct verify *v, const struct part_file *f,
+                  const unsigned char model[32], struct err *err);
+
+/* A part from elsewhere, by its name: parsed only after a statement was found
+ * that the key of --key signed and that names it.  1 if there is none, or if
+ * a claim does not hold. */
+int verify_foreign(struct verify *v, struct err *err);
 
 /* Whether this names an output file: a file, and no part of a checkpoint. */
 bool verify_is_output(const char *what);

@@ -1,10 +1,10 @@
 /*
  * apus verify of what lies on Arweave: a result, a statement, all answers of
- * a batch; and of a part of a checkpoint that a statement names.
+ * a batch.
  */
 #include <config.h>
 
-#include "cmd/verify.h"
+#include "cmd/verify_look.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,20 +20,13 @@
 #include "verify/lookup.h"
 #include "verify/replay.h"
 
-struct look {
-    struct verify *v;
-    struct claims claims;
-    struct lookup *lookup; /* NULL until the network is needed */
-    struct replay *replay; /* NULL until something is computed */
-};
-
 static void note(void *self, const char *text)
 {
     (void)self;
     log_info("%s", text);
 }
 
-static void look_init(struct look *l, struct verify *v)
+void look_init(struct look *l, struct verify *v)
 {
     memset(l, 0, sizeof(*l));
     l->v = v;
@@ -41,29 +34,27 @@ static void look_init(struct look *l, struct verify *v)
                                  .key = v->key_text ? v->key : NULL };
 }
 
-static void look_clear(struct look *l)
+void look_clear(struct look *l)
 {
     replay_free(l->replay);
     lookup_free(l->lookup);
 }
 
-static int need_network(struct look *l, struct err *err)
+int look_network(struct look *l, struct err *err)
 {
     return l->lookup ? 0 : lookup_new(&l->lookup, l->v->settings, note, NULL,
                                       err);
 }
 
-/* An item by its id or by the name of a file.  1: its signature is wrong,
- * which was told. */
-static int get(struct look *l, const char *what, bool file,
-               struct lookup_item *i, struct err *err)
+int look_get(struct look *l, const char *what, bool file,
+             struct lookup_item *i, struct err *err)
 {
     struct err why = ERR_INIT;
     unsigned char id[32];
     int rc;
 
     if (!file && base64url_id(id, what) == 0)
-        return need_network(l, err) || lookup_get(l->lookup, id, i, err)
+        return look_network(l, err) || lookup_get(l->lookup, id, i, err)
                    ? -1 : 0;
     rc = lookup_file(what, i, &why);
     if (rc < 0)
@@ -141,7 +132,7 @@ static int find_statement(struct look *l, const struct lookup_item *result,
     struct err err = ERR_INIT;
     char why[560];
 
-    if (need_network(l, &err) ||
+    if (look_network(l, &err) ||
         lookup_statements(l->lookup, result->it.head.address, p->batch,
                           try_statement, &w, &err)) {
         snprintf(why, sizeof(why), "no gateway was asked for its statement:"
@@ -169,7 +160,7 @@ static int named_statement(struct look *l, const struct lookup_item *result,
     int rc;
 
     lookup_item_init(&i, PUBLISHED_MAX);
-    rc = get(l, l->v->statement, false, &i, err);
+    rc = look_get(l, l->v->statement, false, &i, err);
     if (rc == 0 && claims_statement(&l->claims, &i.it, &s) == 0)
         tell_batch(l, result, i.it.head.id,
                    claims_not_in(p, &result->it, &s, &i.it));
@@ -206,7 +197,7 @@ static int check_request(struct look *l, const struct lookup_item *result,
         return 0;
     if (!l->claims.failed && prompt_model(l, p->result.model, &m, err))
         return -1;
-    if (need_network(l, &why) ||
+    if (look_network(l, &why) ||
         lookup_asked(l->lookup, &l->claims, id, p, m, &why)) {
         snprintf(text, sizeof(text), "the message that it answers cannot be"
                  " had: %s", why.text);
@@ -256,7 +247,8 @@ static int verify_statement(struct look *l, const struct lookup_item *i,
     }
     if (l->claims.failed)
         return 0;
-    if (need_network(l, err))
+    if (look_network(l, err) ||
+        lookup_others(l->lookup, &l->claims, i, &s, err))
         return -1;
     return lookup_batch(l->lookup, &l->claims, i, &s, &visit, err);
 }
@@ -271,7 +263,7 @@ int verify_item(struct verify *v, struct err *err)
 
     look_init(&l, v);
     lookup_item_init(&i, PUBLISHED_MAX + ITEM_HEAD_MAX);
-    rc = get(&l, what, v->item_file != NULL, &i, err);
+    rc = look_get(&l, what, v->item_file != NULL, &i, err);
     if (rc)
         goto out;
     claims_kind(kind, &i.it.head);
@@ -287,83 +279,4 @@ out:
     lookup_item_clear(&i);
     look_clear(&l);
     return rc < 0 ? -1 : l.claims.failed;
-}
-
-/* ---- a part of a checkpoint ---------------------------------------------- */
-
-struct sought {
-    struct look *l;
-    uint64_t size;
-    unsigned char sha256[32], batch[32];
-};
-
-/* Tells the claims of the statement that has the file: 1, else 0. */
-static int try_part(void *self, const struct lookup_item *i,
-                    const struct published_statement *s, struct err *err)
-{
-    struct published_statement again;
-    struct sought *f = self;
-    char id[ID_TEXT], against[ID_TEXT + 40], sha[ID_TEXT];
-
-    (void)err;
-    if (!published_has_file(s, f->size, f->sha256))
-        return 0;
-    if (claims_statement(&f->l->claims, &i->it, &again))
-        return 1;
-    memcpy(f->batch, s->s.batch, 32);
-    base64url(id, i->it.head.id, 32);
-    base64url(sha, f->sha256, 32);
-    snprintf(against, sizeof(against), "the files of statement %s", id);
-    claims_tell(&f->l->claims, i->it.head.id, "the size and SHA-256 of the"
-                " part", against, sha, NULL);
-    return 1;
-}
-
-/* The statement that was named: 1 if it has the file. */
-static int try_named(struct sought *f, struct err *err)
-{
-    struct published_statement s;
-    struct lookup_item i;
-    struct err why = ERR_INIT;
-    int rc;
-
-    lookup_item_init(&i, PUBLISHED_MAX);
-    rc = get(f->l, f->l->v->statement, false, &i, err);
-    if (rc == 0 && published_statement_read(&s, i.it.data, i.it.n, &why))
-        rc = err_set(err, ERR_INPUT, "\"%s\": %s", f->l->v->statement,
-                     why.text);
-    else if (rc == 0)
-        rc = try_part(f, &i, &s, err);
-    else if (rc > 0)
-        rc = 0;
-    lookup_item_clear(&i);
-    return rc;
-}
-
-int verify_signed_part(struct verify *v, const struct part_file *part,
-                       unsigned char batch[32], struct err *err)
-{
-    struct sought f = { .size = part_file_size(part) };
-    struct look l;
-    int rc;
-
-    look_init(&l, v);
-    f.l = &l;
-    rc = part_file_hash(part, f.sha256, err);
-    if (rc == 0 && v->statement)
-        rc = try_named(&f, err);
-    else if (rc == 0)
-        rc = need_network(&l, err)
-                 ? -1 : lookup_statements(l.lookup, v->key, NULL, try_part,
-                                          &f, err);
-    look_clear(&l);
-    if (rc < 0)
-        return -1;
-    memcpy(batch, f.batch, 32);
-    if (rc == 0)
-        log_error("\"%s\" is no file of %s: it is not opened", v->what,
-                  v->statement ? "that statement"
-                               : "any statement that --key signed and the"
-                                 " gateways name");
-    return rc == 0 || l.claims.failed;
 }

@@ -510,6 +510,8 @@ static int check_opened(struct check *c, const char *path, struct err *err)
     rc = check_rows(c, err);
     if (rc == 0 && c->batch)
         rc = check_index(c, path, err);
+    if (rc == 0 && c->o->statement && !c->failed)
+        rc = check_root(c, err);
     /* what contradicts itself need not, and may not be able to be, computed */
     if (rc == 0 && c->replay && !c->failed)
         rc = check_computed(c, err);

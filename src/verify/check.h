@@ -14,6 +14,7 @@ struct err;
 struct part_file;
 struct prompt_model;
 struct replay_step;
+struct result_leaf;
 struct x1_kernels;
 
 /* One claim.  `file` is the file's name or the item's id, `what` was checked
@@ -31,6 +32,19 @@ typedef void check_progress_fn(void *self, uint64_t i, uint64_t n);
 
 #define CHECK_ALL UINT64_MAX
 
+/* The statement of a batch that a part is a file of. */
+struct check_statement {
+    char id[44];                 /* of its item, as text */
+    unsigned char root[32];      /* of all results of the batch */
+    uint32_t count, n_files;
+    /* Compare the results of a part that is one of several files, ascending
+     * by request id and choice: 1 if one is not under the root (each was
+     * told), 0, -1.  NULL: that stays open. */
+    int (*compare)(void *self, const struct result_leaf *leaf, size_t n,
+                   struct err *err);
+    void *self;
+};
+
 struct check_options {
     check_claim_fn *claim;
     check_progress_fn *progress; /* may be NULL */
@@ -42,6 +56,8 @@ struct check_options {
     unsigned char trace_id[32];
     const struct prompt_model *model; /* needed for both; else NULL */
     const struct x1_kernels *kernels;
+
+    const struct check_statement *statement; /* of a part, or NULL */
 };
 
 /* A part by itself.  1 if a claim does not hold, 0 if all do, -1 if it could

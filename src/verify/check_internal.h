@@ -109,6 +109,9 @@ void check_reason(struct reason *r, const char *code, const char *message);
 /* One part; what does not hold is a claim, -1 is what stops the check. */
 int check_file(struct check *c, const struct part_file *f, struct err *err);
 
+/* Compare the results of c->part with the statement in its options. */
+int check_root(struct check *c, struct err *err);
+
 /* What check_part and check_batch return. */
 int check_result(const struct check *c, int rc, struct err *err);
 

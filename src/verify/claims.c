@@ -215,8 +215,11 @@ int claims_statement(struct claims *c, const struct claims_item *it,
     claims_tell(c, h->id, "its node", "its owner", "the same",
                 same(p->s.node, h->address) ? NULL : "another address");
     snprintf(text, sizeof(text), "%" PRIu32 " files", p->s.n_files);
-    claims_tell(c, h->id, "its list of files", "their root", text,
-                published_files_fit(p) ? NULL : "the root is another");
+    if (!published_files_fit(p))
+        wrong = "the root is another";
+    else
+        wrong = published_file_twice(p) ? "a file is there twice" : NULL;
+    claims_tell(c, h->id, "its list of files", "their root", text, wrong);
     return 0;
 }
 
@@ -238,6 +241,18 @@ const char *claims_not_in(const struct published *p,
         return "the statement has another batch root";
     if (!published_is_in(p, s->s.root, s->s.count))
         return "its path does not lead to the statement's batch root";
+    return NULL;
+}
+
+const char *claims_other_batch(const struct published_statement *other,
+                               const struct published_statement *s)
+{
+    if (!same(other->s.process, s->s.process))
+        return "it names another process";
+    if (other->s.count != s->s.count)
+        return "it has another count";
+    if (!same(other->s.root, s->s.root))
+        return "it has another batch root";
     return NULL;
 }
 

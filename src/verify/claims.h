@@ -58,6 +58,11 @@ const char *claims_not_in(const struct published *p,
                           const struct published_statement *s,
                           const struct claims_item *statement);
 
+/* Why two statements about one batch contradict each other (the first thing),
+ * or NULL.  Their files may differ: the same answers can lie in other parts. */
+const char *claims_other_batch(const struct published_statement *other,
+                               const struct published_statement *s);
+
 /* Its answer computed again, whose model the replay has.  ERR_INPUT if that
  * cannot be done: the prompt was published by its hash. */
 int claims_compute(struct claims *c, const unsigned char item[32],

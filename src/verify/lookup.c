@@ -6,6 +6,7 @@
 
 #include "verify/lookup_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,4 +174,39 @@ int lookup_statements(struct lookup *l, const unsigned char owner[32],
     buf_clear(&ids);
     lookup_item_clear(&i);
     return rc;
+}
+
+struct others {
+    const struct published_statement *s;
+    char text[160]; /* the first that differs, or "" */
+};
+
+static int compare_other(void *self, const struct lookup_item *i,
+                         const struct published_statement *s, struct err *err)
+{
+    struct others *o = self;
+    const char *why = claims_other_batch(s, o->s);
+    char id[ID_TEXT];
+
+    (void)err;
+    if (!why)
+        return 0;
+    base64url(id, i->it.head.id, 32);
+    snprintf(o->text, sizeof(o->text), "statement %s: %s", id, why);
+    return 1;
+}
+
+int lookup_others(struct lookup *l, struct claims *c,
+                  const struct lookup_item *statement,
+                  const struct published_statement *s, struct err *err)
+{
+    struct others o = { .s = s };
+
+    if (lookup_statements(l, statement->it.head.address, s->s.batch,
+                          compare_other, &o, err) < 0)
+        return -1;
+    claims_tell(c, statement->it.head.id, "its batch",
+                "what its node signed about it", "nothing else",
+                *o.text ? o.text : NULL);
+    return 0;
 }

@@ -60,15 +60,23 @@ int lookup_asked(struct lookup *l, struct claims *c,
                  const unsigned char item[32], const struct published *p,
                  const struct prompt_model *m, struct err *err);
 
+/* Tell whether all that the signer of a statement has signed about its batch
+ * says the same of it: two that differ are a fault by themselves. */
+int lookup_others(struct lookup *l, struct claims *c,
+                  const struct lookup_item *statement,
+                  const struct published_statement *s, struct err *err);
+
 /* At most so many wrong answers of a batch are named; all are counted. */
 #define LOOKUP_NAMED 20
 
-/* What the caller adds to the answers of a batch.  Both functions may be
+/* What the caller adds to the answers of a batch.  Each function may be
  * NULL; -1 ends the whole. */
 struct lookup_visit {
     uint64_t n_compute; /* answers, drawn at random, that compute() gets */
     int (*compute)(void *self, const unsigned char item[32],
                    const struct published *p, struct err *err);
+    /* Every answer under the root, once; not the wrong ones. */
+    int (*answer)(void *self, const struct published *p, struct err *err);
     /* The model that turns the prompts of messages into ids, into *m. */
     int (*model)(void *self, const unsigned char id[32],
                  const struct prompt_model **m, struct err *err);

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "proof/digest.h"
 #include "proof/merkle.h"
 #include "store/record.h"
@@ -382,6 +383,28 @@ bool published_files_fit(const struct published_statement *p)
     }
     merkle_root(&m, root);
     return memcmp(root, p->s.files, 32) == 0;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+    return memcmp((const unsigned char *)a + 8, (const unsigned char *)b + 8,
+                  32);
+}
+
+bool published_file_twice(const struct published_statement *p)
+{
+    size_t n = p->s.n_files;
+    unsigned char *files = xcalloc(n + 1, PUBLISHED_FILE);
+    bool twice = false;
+
+    if (n)
+        memcpy(files, p->files, n * PUBLISHED_FILE);
+    qsort(files, n, PUBLISHED_FILE, by_hash);
+    for (size_t i = 1; !twice && i < n; i++)
+        twice = by_hash(files + (i - 1) * PUBLISHED_FILE,
+                        files + i * PUBLISHED_FILE) == 0;
+    free(files);
+    return twice;
 }
 
 bool published_has_file(const struct published_statement *p, uint64_t size,

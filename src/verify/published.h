@@ -72,6 +72,9 @@ int published_statement_read(struct published_statement *p, const void *data,
                              size_t n, struct err *err);
 bool published_files_fit(const struct published_statement *p);
 
+/* Whether it names a file twice: no two parts of a batch are the same. */
+bool published_file_twice(const struct published_statement *p);
+
 /* Whether it names a file of this size and SHA-256. */
 bool published_has_file(const struct published_statement *p, uint64_t size,
                         const unsigned char sha256[32]);

@@ -1,0 +1,242 @@
+/*
+ * apus verify of a part of a checkpoint from elsewhere: a statement names it,
+ * and the root that is signed there is over its results.
+ */
+#include <config.h>
+
+#include "cmd/verify_look.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proof/result_record.h"
+#include "store/part_file.h"
+
+struct foreign {
+    struct look look;
+    const struct part_file *file;
+    uint64_t size;
+    unsigned char sha256[32];
+    unsigned char id[32];         /* of the statement's item */
+    struct lookup_item item;
+    struct published_statement s; /* points into it */
+    struct check_statement against;
+
+    /* its results, while they are compared with what was published */
+    const struct result_leaf *leaf;
+    size_t n;
+    bool *found;
+};
+
+static void tell(struct foreign *f, const char *what, const char *against,
+                 const char *detail, bool holds)
+{
+    struct verify *v = f->look.v;
+
+    f->look.claims.failed = f->look.claims.failed || !holds;
+    v->o.claim(v->o.self, &(struct check_claim){
+        .file = v->what, .what = what, .against = against, .holds = holds,
+        .detail = detail });
+}
+
+/* ---- the statement ------------------------------------------------------- */
+
+static int try_statement(void *self, const struct lookup_item *i,
+                         const struct published_statement *s, struct err *err)
+{
+    struct foreign *f = self;
+
+    (void)err;
+    if (!published_has_file(s, f->size, f->sha256))
+        return 0;
+    memcpy(f->id, i->it.head.id, 32);
+    return 1;
+}
+
+/* The one that was named: 1 if it has the file. */
+static int get_named(struct foreign *f, struct err *err)
+{
+    const char *name = f->look.v->statement;
+    struct err why = ERR_INIT;
+    int rc = look_get(&f->look, name, false, &f->item, err);
+
+    if (rc)
+        return rc < 0 ? -1 : 0;
+    if (published_statement_read(&f->s, f->item.it.data, f->item.it.n, &why))
+        return err_set(err, ERR_INPUT, "\"%s\": %s", name, why.text);
+    return published_has_file(&f->s, f->size, f->sha256);
+}
+
+/* The newest of the key that has the file: 1, or 0 if none has. */
+static int find(struct foreign *f, struct err *err)
+{
+    struct look *l = &f->look;
+    int rc;
+
+    if (look_network(l, err))
+        return -1;
+    rc = lookup_statements(l->lookup, l->v->key, NULL, try_statement, f, err);
+    if (rc <= 0)
+        return rc;
+    return lookup_get(l->lookup, f->id, &f->item, err) ? -1 : 1;
+}
+
+/* What it claims, and that its node signed nothing else about the batch. */
+static int check_statement(struct foreign *f, struct err *err)
+{
+    struct look *l = &f->look;
+    char against[ID_TEXT + 40], sha[ID_TEXT];
+
+    if (claims_statement(&l->claims, &f->item.it, &f->s))
+        return 0;
+    base64url(f->against.id, f->item.it.head.id, 32);
+    memcpy(f->against.root, f->s.s.root, 32);
+    f->against.count = f->s.s.count;
+    f->against.n_files = f->s.s.n_files;
+    base64url(sha, f->sha256, 32);
+    snprintf(against, sizeof(against), "the files of statement %s",
+             f->against.id);
+    claims_tell(&l->claims, f->item.it.head.id, "the size and SHA-256 of the"
+                " part", against, sha, NULL);
+    if (l->v->statement && !l->v->all)
+        return 0;
+    return look_network(l, err) ||
+                   lookup_others(l->lookup, &l->claims, &f->item, &f->s, err)
+               ? -1 : 0;
+}
+
+/* ---- its results --------------------------------------------------------- */
+
+static int by_request(const void *a, const void *b)
+{
+    const struct result_leaf *x = a, *y = b;
+    int c = memcmp(x->request, y->request, 32);
+
+    return c ? c : (x->choice > y->choice) - (x->choice < y->choice);
+}
+
+static int mark(void *self, const struct published *p, struct err *err)
+{
+    const struct result_leaf *found;
+    struct foreign *f = self;
+    struct result_leaf leaf;
+
+    (void)err;
+    result_leaf(&leaf, &p->result);
+    found = bsearch(&leaf, f->leaf, f->n, sizeof(leaf), by_request);
+    if (found && memcmp(found->hash, leaf.hash, 32) == 0)
+        f->found[found - f->leaf] = true;
+    return 0;
+}
+
+static void tell_results(struct foreign *f)
+{
+    char against[ID_TEXT + 40], text[ID_TEXT + 80];
+    size_t n_wrong = 0;
+
+    snprintf(against, sizeof(against), "the answers under statement %s",
+             f->against.id);
+    for (size_t i = 0; i < f->n; i++) {
+        char id[ID_TEXT];
+
+        if (f->found[i] || n_wrong++ >= LOOKUP_NAMED)
+            continue;
+        base64url(id, f->leaf[i].request, 32);
+        snprintf(text, sizeof(text), "request %s, choice %" PRIu32, id,
+                 f->leaf[i].choice);
+        tell(f, text, against, "its result is not one of them", false);
+    }
+    snprintf(text, sizeof(text), "%zu of %zu are among them",
+             f->n - n_wrong, f->n);
+    tell(f, "its results", against, text, n_wrong == 0);
+}
+
+/* Of a part that is not the only one: fetch what was published. */
+static int compare(void *self, const struct result_leaf *leaf, size_t n,
+                   struct err *err)
+{
+    struct foreign *f = self;
+    struct lookup_visit visit = { .answer = mark, .self = f };
+    int rc;
+
+    f->leaf = leaf;
+    f->n = n;
+    f->found = xcalloc(n + 1, sizeof(*f->found));
+    rc = lookup_batch(f->look.lookup, &f->look.claims, &f->item, &f->s,
+                      &visit, err);
+    if (rc == 0)
+        tell_results(f);
+    free(f->found);
+    return rc ? -1 : f->look.claims.failed;
+}
+
+static int check_part_of(struct foreign *f, struct err *err)
+{
+    struct verify *v = f->look.v;
+    unsigned char model[32], batch[32];
+    bool same;
+    int rc;
+
+    if (check_part_ids(model, batch, f->file, err))
+        return -1;
+    same = memcmp(batch, f->s.s.batch, 32) == 0;
+    tell(f, "its batch", "the statement", same ? "the same" : "another batch",
+         same);
+    if (v->all) {
+        f->against.compare = compare;
+        f->against.self = f;
+    }
+    v->o.statement = &f->against;
+    rc = verify_opened(v, f->file, model, err);
+    v->o.statement = NULL;
+    return rc;
+}
+
+static int check(struct foreign *f, struct err *err)
+{
+    struct verify *v = f->look.v;
+    int rc = part_file_hash(f->file, f->sha256, err);
+
+    if (rc == 0)
+        rc = v->statement ? get_named(f, err) : find(f, err);
+    if (rc < 0)
+        return -1;
+    if (rc == 0) {
+        log_error("\"%s\" is no file of %s: it is not opened", v->what,
+                  v->statement ? "that statement"
+                               : "any statement that --key signed and the"
+                                 " gateways name");
+        return 1;
+    }
+    if (check_statement(f, err))
+        return -1;
+    if (f->look.claims.failed)
+        return 1;
+    rc = check_part_of(f, err);
+    return rc < 0 ? -1 : rc || f->look.claims.failed;
+}
+
+int verify_foreign(struct verify *v, struct err *err)
+{
+    struct foreign f = { .size = 0 };
+    struct part_file *file;
+    int rc;
+
+    if (part_file_open(&file, v->what, err))
+        return -1;
+    f.file = file;
+    f.size = part_file_size(file);
+    look_init(&f.look, v);
+    lookup_item_init(&f.item, PUBLISHED_MAX + ITEM_HEAD_MAX);
+    rc = check(&f, err);
+    lookup_item_clear(&f.item);
+    look_clear(&f.look);
+    part_file_close(file);
+    return rc;
+}

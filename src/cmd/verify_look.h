@@ -1,0 +1,32 @@
+/*
+ * What apus verify needs to look things up on Arweave, and to tell what it
+ * finds there.
+ */
+#ifndef APUS_CMD_VERIFY_LOOK_H
+#define APUS_CMD_VERIFY_LOOK_H
+
+#include <stdbool.h>
+
+#include "cmd/verify.h"
+#include "verify/claims.h"
+#include "verify/lookup.h"
+
+struct look {
+    struct verify *v;
+    struct claims claims;
+    struct lookup *lookup; /* NULL until the network is needed */
+    struct replay *replay; /* NULL until something is computed */
+};
+
+void look_init(struct look *l, struct verify *v);
+void look_clear(struct look *l);
+
+/* Make l->lookup if it is not there. */
+int look_network(struct look *l, struct err *err);
+
+/* An item by its id or by the name of a file.  1: its signature is wrong,
+ * which was told. */
+int look_get(struct look *l, const char *what, bool file,
+             struct lookup_item *i, struct err *err);
+
+#endif
