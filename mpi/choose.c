@@ -47,13 +47,10 @@ static bool is_running_own(const struct batch *b)
 
 static int tell_owner(const struct batch *b, struct err *err)
 {
-    struct err unused = ERR_INIT;
-    char id[ID_TEXT], who[320] = "a process that has just left it";
-    struct owner o;
+    char id[ID_TEXT], who[OWNER_TELL];
 
     base64url(id, b->id, 32);
-    if (owner_read(&o, b->path, &unused) == 1)
-        owner_text(who, sizeof(who), &o);
+    owner_tell(who, sizeof(who), b);
     return err_set(err, ERR_INPUT, "batch %s is worked on by %s", id, who);
 }
 

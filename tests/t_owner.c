@@ -142,6 +142,13 @@ static void test_processes(void)
     other.pid = 0x7fffffff;
     ok(is("dead", &other, 0), "no such process");
     other = o;
+    other.pid = 0x7fffffff;
+    other.ns[0] = o.ns[0] == '1' ? '2' : '1';
+    ok(o.ns[0] && is("alive", &other, 0) &&
+       is("dead", &other, STALE_S + 1), "in another namespace: its touches");
+    other.pid = o.pid;
+    ok(is("dead", &other, STALE_S + 1), "where our pid is another's");
+    other = o;
     other.boot[0] = o.boot[0] == 'x' ? 'y' : 'x';
     ok(is("dead", &other, 0), "before this boot");
 
@@ -167,7 +174,9 @@ static void test_times(void)
     owner_self(&o);
     snprintf(o.host, sizeof(o.host), "elsewhere");
     ok(is("alive", &o, 0) && is("alive", &o, STALE_S - 60), "another host");
-    ok(is("alive", &o, -100000), "whose clock is ahead");
+    ok(is("alive", &o, -100000) && stat(owner_path, &st) == 0 &&
+       st.st_mtim.tv_sec <= time(NULL),
+       "whose clock was put back: counted from now");
     ok(is("dead", &o, STALE_S + 1), "silent for long");
     ok(owner_touch(batch.path, &err) == -1 && err.code == ERR_FATAL &&
        utimensat(AT_FDCWD, owner_path, NULL, 0) == 0 &&
@@ -191,6 +200,87 @@ static void test_times(void)
        strcmp(life(NULL, NULL), "alive") == 0, "no owner yet");
     backdate(batch.path, STALE_S + 1);
     ok(strcmp(life(NULL, NULL), "dead") == 0, "no owner for long");
+}
+
+/* ---- older versions ----------------------------------------------------- */
+
+/* What format 1 had, of such a process, in this file of the batch. */
+static void put_format_1(const char *name, const struct owner *o)
+{
+    char *path = file_join(batch.path, name);
+    char *text = xasprintf("{\"format\":\"apus-owner-1\",\"host\":\"%s\","
+                           "\"boot\":\"%s\",\"pid\":%ld,\"start\":\"%lu\","
+                           "\"slurm_job\":\"\",\"slurm_restarts\":0}\n",
+                           o->host, o->boot, (long)o->pid,
+                           (unsigned long)o->pid_start);
+
+    put(path, text);
+    free(text);
+    free(path);
+}
+
+static bool is_free_at(bool silent)
+{
+    char text[FREE_AT], who[OWNER_TELL];
+    bool is = owner_free_at(text, sizeof(text), &batch, silent);
+
+    owner_tell(who, sizeof(who), &batch);
+    printf("# %s\n", who);
+    return is && strncmp(text, "free at ", 8) == 0 && strlen(text) == 13 &&
+           strstr(who, text);
+}
+
+static void test_format_1(void)
+{
+    struct err err = ERR_INIT;
+    struct owner o, again;
+    char *old = file_join(batch.path, "owner"), *first;
+
+    owner_self(&o);
+    forget_owners();
+    first = file_join(batch.path, "owner-0001");
+    put_format_1("owner-0001", &o);
+    backdate(first, 100 * STALE_S);
+    ok(strcmp(life(NULL, NULL), "alive") == 0 &&
+       owner_read(&again, batch.path, &err) == 1 && !again.ns[0] &&
+       !is_free_at(false), "format 1 of a process that is seen: it lives");
+    o.pid = 0x7fffffff;
+    put_format_1("owner-0001", &o);
+    ok(strcmp(life(NULL, NULL), "alive") == 0 && is_free_at(true),
+       "of one that is not seen: when it is free");
+    backdate(first, STALE_S + 1);
+    ok(strcmp(life(NULL, NULL), "dead") == 0 && !is_free_at(false),
+       "and then it is");
+    put(first, "{\"format\":\"apus-owner-1\",\"nobody\":true}\n");
+    ok(owner_read(&again, batch.path, &err) == 0 &&
+       strcmp(life(NULL, NULL), "dead") == 0, "nobody's, in format 1");
+    put(first, "{\"format\":\"apus-owner-3\"}");
+    ok(owner_read(&again, batch.path, &err) == -1 && is_free_at(true) &&
+       strcmp(life(NULL, NULL), "unknown") == 0, "a later one: %s", err.text);
+    unlink(first);
+
+    put_format_1("owner", &o);
+    ok(strcmp(life(NULL, NULL), "alive") == 0 && is_free_at(true) &&
+       owner_read(&again, batch.path, &err) == 1 && again.pid == o.pid,
+       "the one file of before there was a log");
+    backdate(old, STALE_S + 1);
+    ok(strcmp(life(NULL, NULL), "dead") == 0, "also not for ever");
+    backdate(old, -STALE_S - 1);
+    owner_self(&o);
+    ok(owner_write(batch.path, &o, &err) == 0 &&
+       owner_read(&again, batch.path, &err) == 1 && again.pid == getpid() &&
+       file_exists(first), "whoever takes it begins the log");
+    snprintf(o.host, sizeof(o.host), "elsewhere");
+    ok(is("alive", &o, 0) && is_free_at(false) &&
+       !owner_free_at(again.host, FREE_AT, &batch, true),
+       "who touches it is not called silent");
+    ok(is("alive", &o, 300) && is_free_at(true), "else when it is free");
+    unlink(old);
+    forget_owners();
+    ok(utimensat(AT_FDCWD, batch.path, NULL, 0) == 0 && is_free_at(true),
+       "also without a name");
+    free(first);
+    free(old);
 }
 
 static void test_unreadable(void)
@@ -322,6 +412,7 @@ int main(void)
     test_self();
     test_processes();
     test_times();
+    test_format_1();
     test_unreadable();
     test_slurm();
     test_file();

@@ -34,21 +34,32 @@
 /* Tell whoever owns it to save. */
 static int tell(const struct batch *b, bool *slurm, struct err *err)
 {
-    char id[64];
+    char id[64], who[OWNER_TELL], when[FREE_AT];
     struct owner o, self;
     int rc = owner_read(&o, b->path, err);
 
+    owner_tell(who, sizeof(who), b);
+    if (rc == 0 && !owner_free_at(when, sizeof(when), b, false))
+        return err_set(err, ERR_RETRY, "\"%s\" has just been given up by its"
+                       " worker: try again", b->path);
     if (rc <= 0)
-        return rc < 0 ? -1 : err_set(err, ERR_RETRY, "\"%s\" has just been"
-                                     " given up by its worker: try again",
-                                     b->path);
+        return rc < 0 ? -1 : err_set(err, ERR_RETRY, "\"%s\" is worked on by"
+                                     " %s: cancel it when it is"
+                                     " free", b->path, who);
     *slurm = o.slurm_job[0] != '\0';
     if (*slurm)
         return launcher_find("slurm")->cancel(o.slurm_job, err);
     owner_self(&self);
     if (strcmp(o.host, self.host) != 0)
-        return err_set(err, ERR_INPUT, "its worker is process %" PRId64
-                       " on %s: cancel it there", o.pid, o.host);
+        return err_set(err, ERR_INPUT, "its worker is %s: cancel it there",
+                       who);
+    if (o.ns[0] && self.ns[0] && strcmp(o.ns, self.ns) != 0)
+        return err_set(err, ERR_INPUT, "its worker is %s, in another"
+                       " namespace of processes (a container): cancel it"
+                       " there", who);
+    if (owner_free_at(when, sizeof(when), b, false) && !owner_is_seen(&o))
+        return err_set(err, ERR_RETRY, "its worker is %s: cancel it when it"
+                       " is free", who);
     snprintf(id, sizeof(id), "%" PRId64 ":%" PRIu64, o.pid, o.pid_start);
     return launcher_find("local")->cancel(id, err);
 }

@@ -123,12 +123,36 @@ static size_t count_dead(struct spool *s, enum spool_state state,
     return count;
 }
 
+/* Batches whose owner may be dead and cannot be asked after. */
+static size_t count_silent(struct spool *s, enum spool_state state,
+                           char id[ID_TEXT], char when[FREE_AT])
+{
+    struct err unused = ERR_INIT;
+    struct batch *list;
+    size_t n, count = 0;
+    char text[FREE_AT];
+
+    if (spool_list(s, state, &list, &n, &unused))
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        if (owner_free_at(text, sizeof(text), &list[i], true) &&
+            count++ == 0) {
+            base64url(id, list[i].id, 32);
+            memcpy(when, text, FREE_AT);
+        }
+        batch_clear(&list[i]);
+    }
+    free(list);
+    return count;
+}
+
 void doctor_batches(struct doctor *d)
 {
     struct err unused = ERR_INIT;
     struct spool *s;
     char id[ID_TEXT];
     size_t n, found = 0;
+    char when[FREE_AT] = "";
 
     if (spool_open(&s, settings_text(d->settings, "spool"), &unused))
         return;
@@ -148,6 +172,13 @@ void doctor_batches(struct doctor *d)
         doctor_warn(d, "batches", "apus status puts them back, apus drain"
                     " goes on with them", "%zu have lost their worker, one"
                     " is %s", n, id);
+    found += n;
+    n = count_silent(s, SPOOL_RUNNING, id, when) +
+        count_silent(s, SPOOL_SENDING, id, when);
+    if (n)
+        doctor_warn(d, "batches", "wait until then; a worker that lives"
+                    " touches it", "%zu of workers that nobody can look at"
+                    " from here, one is %s: %s", n, id, when);
     if (found + n == 0)
         doctor_ok(d, "batches", "none failed, none was left lying");
     spool_close(s);

@@ -67,6 +67,17 @@ int drain_each(struct drain *d, enum spool_state state,
 
 /* ---- what the dead have left --------------------------------------------- */
 
+/* Whose owner nobody can look at, and that misses its touches. */
+static void tell_silent(const struct batch *b, enum spool_state state)
+{
+    char who[OWNER_TELL], when[FREE_AT];
+
+    if (b->state != state || !owner_free_at(when, sizeof(when), b, true))
+        return;
+    owner_tell(who, sizeof(who), b);
+    log_info("\"%s\" is left to %s", b->path, who);
+}
+
 static void adopt_state(struct drain *d, enum spool_state state)
 {
     struct err err = ERR_INIT;
@@ -87,6 +98,7 @@ static void adopt_state(struct drain *d, enum spool_state state)
                      list[i].path, spool_state_name(list[i].state));
         else if (state == SPOOL_RUNNING)
             d->n_working++;
+        tell_silent(&list[i], state);
         batch_clear(&list[i]);
     }
     owners_free(o);

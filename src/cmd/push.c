@@ -143,10 +143,12 @@ static int adopt(struct pushing *c, struct batch *b, struct err *err)
 static int push_named(struct pushing *c, struct batch *b, struct err *err)
 {
     int rc = b->state == SPOOL_SENDING && !c->check ? adopt(c, b, err) : 0;
+    char who[OWNER_TELL];
 
-    if (rc > 0)
-        return err_set(err, ERR_RETRY, "another is pushing it (apus status"
-                       " tells who)");
+    if (rc > 0) {
+        owner_tell(who, sizeof(who), b);
+        return err_set(err, ERR_RETRY, "it is being pushed by %s", who);
+    }
     if (rc < 0)
         return -1;
     if (b->state == SPOOL_DONE)

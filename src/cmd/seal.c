@@ -40,12 +40,14 @@ static int seal_open_batch(const struct spool *spool, struct batch *b,
 {
     struct err unused = ERR_INIT;
     struct heart heart;
+    char who[OWNER_TELL];
     int rc = spool_adopt(spool, b, NULL, NULL, OWNER_STALE_S, err);
 
-    if (rc > 0)
-        return err_set(err, ERR_RETRY, "\"%s\" is being worked on (apus"
-                       " status tells by whom): wait, or apus cancel it",
-                       b->path);
+    if (rc > 0) {
+        owner_tell(who, sizeof(who), b);
+        return err_set(err, ERR_RETRY, "\"%s\" is being worked on by %s:"
+                       " wait, or apus cancel it", b->path, who);
+    }
     if (rc == 0)
         rc = spool_claim(spool, b, err);
     if (rc > 0)

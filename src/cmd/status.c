@@ -45,7 +45,7 @@ struct row {
     struct batch_info info;
     uint64_t done, total, tok_s;
     struct buf progress;  /* as it lies there */
-    char owner[320];
+    char owner[320], when[FREE_AT];
 };
 
 /* ---- gathering ----------------------------------------------------------- */
@@ -82,6 +82,16 @@ static void read_owner(struct row *r, const struct batch *b)
     owner_text(r->owner, sizeof(r->owner), &o);
 }
 
+/* A worker that nobody can look at, and that misses its touches. */
+static void read_free_at(struct row *r, const struct batch *b)
+{
+    r->when[0] = '\0';
+    if (b->state == SPOOL_RUNNING || b->state == SPOOL_SENDING)
+        owner_free_at(r->when, sizeof(r->when), b, true);
+    if (r->when[0] && !r->owner[0])
+        snprintf(r->owner, sizeof(r->owner), "unknown");
+}
+
 /* 0, or -1 where there is no such batch any more. */
 static int row_init(struct row *r, const struct batch *b)
 {
@@ -99,6 +109,7 @@ static int row_init(struct row *r, const struct batch *b)
         r->state = "confirmed";
     read_progress(r, b);
     read_owner(r, b);
+    read_free_at(r, b);
     if (b->state == SPOOL_DONE || b->state == SPOOL_SENDING ||
         b->state == SPOOL_SENT)
         r->done = r->total;
@@ -125,7 +136,8 @@ static void put_line(struct buf *out, const struct row *r)
     buf_printf(out, "%s\t%s\t%" PRIu64 " of %" PRIu64, r->id, r->state,
                r->done, r->total);
     if (r->owner[0])
-        buf_printf(out, "\t%" PRIu64 " tok/s\t%s\t", r->tok_s, r->owner);
+        buf_printf(out, "\t%" PRIu64 " tok/s\t%s%s%s\t", r->tok_s, r->owner,
+                   r->when[0] ? ", " : "", r->when);
     else
         buf_puts(out, "\t\t\t");
     put_path(out, r->info.source);

@@ -78,13 +78,13 @@ bool work_is_done(const struct batch *b)
 
 static int tell_owner(const struct batch *b, struct err *err)
 {
-    char id[ID_TEXT], who[320] = "a worker that has just left it";
-    struct err unused = ERR_INIT;
-    struct owner o;
+    char id[ID_TEXT], who[OWNER_TELL], when[FREE_AT];
 
     base64url(id, b->id, 32);
-    if (owner_read(&o, b->path, &unused) == 1)
-        owner_text(who, sizeof(who), &o);
+    owner_tell(who, sizeof(who), b);
+    if (owner_free_at(when, sizeof(when), b, false))
+        return err_set(err, ERR_RETRY, "batch %s is worked on by %s", id,
+                       who);
     return err_set(err, ERR_RETRY, "batch %s is worked on by %s (apus status;"
                    " apus cancel %.8s ends it)", id, who, id);
 }

@@ -29,17 +29,21 @@
 
 #define PREFIX "owner-"
 #define DIGITS 7             /* of a number at most */
-#define OWNER_NAME (sizeof(PREFIX) + DIGITS)
 #define MAX_NUMBER 9999999
-#define NOBODY "{\"format\":\"apus-owner-1\",\"nobody\":true}\n"
+#define BEFORE "owner"       /* instead of a log */
+#define NOBODY "{\"format\":\"apus-owner-2\",\"nobody\":true}\n"
+#define NOBODY_1 "{\"format\":\"apus-owner-1\",\"nobody\":true}\n"
 #define TRIES 8
 #define KEPT 64              /* entries */
 
 /* ---- the log ------------------------------------------------------------ */
 
-static void entry_name(char out[OWNER_NAME], uint32_t n)
+void claim_name(char out[OWNER_NAME], uint32_t n)
 {
-    snprintf(out, OWNER_NAME, PREFIX "%04" PRIu32, n % (MAX_NUMBER + 1));
+    if (n == 0)
+        snprintf(out, OWNER_NAME, BEFORE);
+    else
+        snprintf(out, OWNER_NAME, PREFIX "%04" PRIu32, n % (MAX_NUMBER + 1));
 }
 
 /* The number in a name, 0 if it is no such name. */
@@ -53,7 +57,7 @@ static uint32_t entry_number(const char *name)
         return 0;
     for (int i = 0; i < DIGITS && *digits >= '0' && *digits <= '9'; i++)
         n = n * 10 + (uint32_t)(*digits++ - '0');
-    entry_name(again, n);
+    claim_name(again, n);
     return strcmp(again, name) == 0 ? n : 0;
 }
 
@@ -81,6 +85,11 @@ static int last_number(const char *batch_path, uint32_t *last,
     return rc;
 }
 
+static bool is_text(const struct buf *b, const char *text)
+{
+    return b->len == strlen(text) && memcmp(b->data, text, b->len) == 0;
+}
+
 int claim_last(struct claim *c, const char *batch_path, struct err *err)
 {
     char name[OWNER_NAME];
@@ -91,13 +100,10 @@ int claim_last(struct claim *c, const char *batch_path, struct err *err)
     c->time.tv_nsec = -1;
     if (last_number(batch_path, &c->n, err))
         return -1;
-    if (c->n == 0)
-        return 0;
-    entry_name(name, c->n);
+    claim_name(name, c->n);
     buf_init(&text, BATCH_FILE_MAX);
     rc = spool_read_in(&text, batch_path, name, &c->time, err);
-    if (rc > 0 && (text.len != strlen(NOBODY) ||
-                   memcmp(text.data, NOBODY, text.len) != 0)) {
+    if (rc > 0 && !is_text(&text, NOBODY) && !is_text(&text, NOBODY_1)) {
         c->owned = true;
         if (owner_parse(&c->owner, text.len ? text.data : "", text.len,
                         err)) {
@@ -129,7 +135,7 @@ static void forget_old(const char *batch_path, uint32_t n)
 
     if (n <= KEPT)
         return;
-    entry_name(name, n - KEPT);
+    claim_name(name, n - KEPT);
     path = file_join(batch_path, name);
     unlink(path);
     free(path);
@@ -147,7 +153,7 @@ int claim_add(const char *batch_path, uint32_t last, const struct owner *o,
                        MAX_NUMBER);
     if (file_scratch(scratch, err))
         return -1;
-    entry_name(name, last + 1);
+    claim_name(name, last + 1);
     path = file_join(batch_path, name);
     aside = xasprintf("%s/.new-%s", batch_path, scratch);
     buf_init(&text, BATCH_FILE_MAX);
@@ -175,7 +181,7 @@ void claim_drop(const char *dir)
 {
     char name[OWNER_NAME], *path;
 
-    entry_name(name, 1);
+    claim_name(name, 1);
     path = file_join(dir, name);
     unlink(path);
     free(path);
@@ -200,6 +206,7 @@ static bool is_self(const struct claim *c)
         owner_self(&self);
     return c->owned && strcmp(c->owner.host, self.host) == 0 &&
            strcmp(c->owner.boot, self.boot) == 0 &&
+           strcmp(c->owner.ns, self.ns) == 0 &&
            c->owner.pid == self.pid && c->owner.pid_start == self.pid_start;
 }
 
@@ -249,7 +256,7 @@ int owner_touch(const char *batch_path, struct err *err)
     if (rc || !is_self(&c))
         return err_set(err, ERR_FATAL, "\"%s\" was taken away from this"
                        " process", batch_path);
-    entry_name(name, c.n);
+    claim_name(name, c.n);
     path = file_join(batch_path, name);
     if (utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW))
         rc = spool_fail(err, "touch", path);

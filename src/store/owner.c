@@ -14,16 +14,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 
-#define FORMAT "apus-owner-1"
+#define FORMAT "apus-owner-2"
+#define FORMAT_1 "apus-owner-1"
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 #define STAT_FIELD_START 22 /* proc(5): starttime; 3 is the state */
+#define AHEAD_S 60          /* a clock was put back since */
+#define SILENT_S 150        /* two touches and a half are missing */
 
 /* ---- this process ------------------------------------------------------- */
 
@@ -75,18 +80,49 @@ static int parse_stat(const char *text, uint64_t *start, char *state)
     return json_u64_text(digits, start);
 }
 
-/* 1 it lives and *start is when it began, 0 it does not, -1 unknown. */
-static int look_at_process(int64_t pid, uint64_t *start)
+/* 1 it lives and *start is when it began, 0 it does not, -1 unknown.  Its
+ * number, or "self". */
+static int look_at_stat(const char *process, uint64_t *start)
 {
     char path[64], text[4096], state;
 
-    snprintf(path, sizeof(path), "/proc/%" PRId64 "/stat", pid);
+    snprintf(path, sizeof(path), "/proc/%s/stat", process);
     if (read_proc(text, sizeof(text), path))
         return errno == ENOENT || errno == ESRCH ? 0 : -1;
     if (parse_stat(text, start, &state))
         return -1;
     /* a zombie has ended; only its parent has not looked yet */
     return state != 'Z' && state != 'X';
+}
+
+static int look_at_process(int64_t pid, uint64_t *start)
+{
+    char number[24];
+
+    snprintf(number, sizeof(number), "%" PRId64, pid);
+    return look_at_stat(number, start);
+}
+
+/* The namespaces in which a pid and a start time mean something, as the
+ * numbers of their inodes: a container may share host name and boot with
+ * those who judge it.  "" where nobody knows, or /proc is of another one. */
+static void set_namespaces(char *out, size_t size)
+{
+    char text[32];
+    struct stat pid, boot = { .st_ino = 0 };
+    ssize_t n = readlink("/proc/self", text, sizeof(text) - 1);
+
+    out[0] = '\0';
+    if (n < 0)
+        return;
+    text[n] = '\0';
+    if (strtol(text, NULL, 10) != (long)getpid() ||
+        stat("/proc/self/ns/pid", &pid))
+        return;
+    if (stat("/proc/self/ns/time", &boot)) /* before Linux 5.6 */
+        boot.st_ino = 0;
+    snprintf(out, size, "%ju.%ju", (uintmax_t)pid.st_ino,
+             (uintmax_t)boot.st_ino);
 }
 
 /* Printable ASCII, cut to the space there is. */
@@ -133,8 +169,9 @@ void owner_self(struct owner *o)
         set_name(o->host, sizeof(o->host), "?");
     if (read_proc(text, sizeof(text), BOOT_ID) == 0)
         set_name(o->boot, sizeof(o->boot), text);
+    set_namespaces(o->ns, sizeof(o->ns));
     o->pid = (int64_t)getpid();
-    if (look_at_process(o->pid, &o->pid_start) != 1)
+    if (look_at_stat("self", &o->pid_start) != 1)
         o->pid_start = 0;
     set_slurm(o);
 }
@@ -152,6 +189,7 @@ void owner_put(struct buf *out, const struct owner *o)
     buf_puts(out, "{\"format\":\"" FORMAT "\"");
     put_text(out, "host", o->host);
     put_text(out, "boot", o->boot);
+    put_text(out, "ns", o->ns);
     buf_printf(out, ",\"pid\":%" PRId64 ",\"start\":\"%" PRIu64 "\"", o->pid,
                o->pid_start);
     put_text(out, "slurm_job", o->slurm_job);
@@ -181,11 +219,16 @@ static int get_owner(struct owner *o, const struct json *root,
     const char *start = json_string(json_get(root, "start"));
     uint64_t restarts;
 
-    if (!format || strcmp(format, FORMAT) != 0)
-        return err_set(err, ERR_INPUT, "\"format\": " FORMAT " expected");
+    if (!format || (strcmp(format, FORMAT) != 0 &&
+                    strcmp(format, FORMAT_1) != 0))
+        return err_set(err, ERR_INPUT, "\"format\": " FORMAT " or " FORMAT_1
+                       " expected: another version of apus wrote it");
     if (get_text(o->host, sizeof(o->host), root, "host", err) ||
         get_text(o->boot, sizeof(o->boot), root, "boot", err) ||
         get_text(o->slurm_job, sizeof(o->slurm_job), root, "slurm_job", err))
+        return -1;
+    if (strcmp(format, FORMAT) == 0 &&
+        get_text(o->ns, sizeof(o->ns), root, "ns", err))
         return -1;
     if (!o->host[0])
         return err_set(err, ERR_INPUT, "\"host\": it is empty");
@@ -232,7 +275,8 @@ void owner_text(char *out, size_t n, const struct owner *o)
 bool owner_same(const struct owner *a, const struct owner *b)
 {
     return strcmp(a->host, b->host) == 0 && strcmp(a->boot, b->boot) == 0 &&
-           a->pid == b->pid && a->pid_start == b->pid_start &&
+           strcmp(a->ns, b->ns) == 0 && a->pid == b->pid &&
+           a->pid_start == b->pid_start &&
            strcmp(a->slurm_job, b->slurm_job) == 0 &&
            a->slurm_restarts == b->slurm_restarts;
 }
@@ -256,99 +300,196 @@ out:
     return tmp;
 }
 
-static enum owner_life by_time(const char *batch_path,
-                               const struct timespec *mtime, unsigned stale_s)
+/* Seconds since the owner's entry, or without one the directory, was touched,
+ * by the clock of the file system; -1 if nobody knows. */
+static int touched_ago(uint64_t *ago_s, const char *batch_path,
+                       const char *name, const struct timespec *mtime)
 {
-    char *tmp = tmp_of(batch_path);
+    char *tmp = tmp_of(batch_path), *path;
     struct err unused = ERR_INIT;
-    struct timespec now;
+    struct timespec now = { .tv_sec = 0 };
     bool known = tmp && spool_now(tmp, &now, &unused) == 0;
 
     free(tmp);
     if (!known)
-        return OWNER_UNKNOWN;
-    if (now.tv_sec - mtime->tv_sec > (time_t)stale_s ||
-        (now.tv_sec - mtime->tv_sec == (time_t)stale_s &&
-         now.tv_nsec > mtime->tv_nsec))
-        return OWNER_DEAD;
-    return OWNER_ALIVE;
+        return -1;
+    /* that clock was put back: it shall not live until it has caught up */
+    if (mtime->tv_sec - now.tv_sec > AHEAD_S) {
+        path = file_join(batch_path, name);
+        utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
+        free(path);
+    }
+    *ago_s = now.tv_sec > mtime->tv_sec
+                 ? (uint64_t)(now.tv_sec - mtime->tv_sec) : 0;
+    if (*ago_s && now.tv_nsec <= mtime->tv_nsec)
+        --*ago_s;
+    return 0;
+}
+
+/* What is known of an owner.  Where its process cannot be asked after, and
+ * nothing else is known, it lives for stale_s after each touch. */
+struct verdict {
+    enum owner_life life;
+    bool by_touch;
+    uint64_t ago_s;  /* by_touch: the last */
+};
+
+static void by_touch(struct verdict *v, const char *batch_path,
+                     const char *name, const struct timespec *mtime,
+                     unsigned stale_s)
+{
+    v->by_touch = touched_ago(&v->ago_s, batch_path, name, mtime) == 0;
+    v->life = !v->by_touch ? OWNER_UNKNOWN
+              : v->ago_s >= stale_s ? OWNER_DEAD : OWNER_ALIVE;
 }
 
 /* As good as any time where nobody has said who has it. */
-static enum owner_life by_directory(const char *batch_path, unsigned stale_s)
+static void by_directory(struct verdict *v, const char *batch_path,
+                         unsigned stale_s)
 {
     struct stat st;
 
-    if (lstat(batch_path, &st) || !S_ISDIR(st.st_mode))
-        return OWNER_UNKNOWN;
-    return by_time(batch_path, &st.st_mtim, stale_s);
+    if (lstat(batch_path, &st) == 0 && S_ISDIR(st.st_mode))
+        by_touch(v, batch_path, ".", &st.st_mtim, stale_s);
 }
 
-/* Nobody knows the boot id or the start time where there is no /proc. */
-static bool is_local(const struct owner *o, const struct owner *self)
-{
-    return strcmp(o->host, self->host) == 0 && o->boot[0] && self->boot[0] &&
-           o->pid_start && self->pid_start;
-}
-
-static enum owner_life by_owner(const char *batch_path, const struct owner *o,
-                                const struct timespec *mtime,
-                                slurm_over_fn *over, void *over_self,
-                                unsigned stale_s)
+/* Of a process of this host: 1 it lives, 0 it does not, -1 that cannot be told
+ * from here.  Nobody knows the boot id or the start time where there is no
+ * /proc; format 1 does not say in which namespace its numbers are. */
+static int process_lives(const struct owner *o)
 {
     struct owner self;
     uint64_t start;
     int there;
 
-    if (o->slurm_job[0]) {
-        int rc = over ? over(over_self, o->slurm_job, o->slurm_restarts) : -1;
-
-        if (rc < 0)
-            return OWNER_UNKNOWN;
-        return rc ? OWNER_DEAD : OWNER_ALIVE;
-    }
     owner_self(&self);
-    if (!is_local(o, &self))
-        return by_time(batch_path, mtime, stale_s);
+    if (strcmp(o->host, self.host) != 0 || !o->boot[0] || !self.boot[0] ||
+        !o->pid_start || !self.pid_start)
+        return -1;
     if (strcmp(o->boot, self.boot) != 0)
-        return OWNER_DEAD;
+        return 0;
+    if (!self.ns[0] || (o->ns[0] && strcmp(o->ns, self.ns) != 0))
+        return -1;
     there = look_at_process(o->pid, &start);
-    if (there < 0)
-        return by_time(batch_path, mtime, stale_s);
-    return there && start == o->pid_start ? OWNER_ALIVE : OWNER_DEAD;
+    if (there > 0 && start == o->pid_start)
+        return 1;
+    return there < 0 || !o->ns[0] ? -1 : 0;
+}
+
+bool owner_is_seen(const struct owner *o)
+{
+    return process_lives(o) == 1;
+}
+
+static void by_owner(struct verdict *v, const char *batch_path,
+                     const struct claim *c, slurm_over_fn *over,
+                     void *over_self, unsigned stale_s)
+{
+    const struct owner *o = &c->owner;
+    char name[OWNER_NAME];
+    int rc;
+
+    if (o->slurm_job[0]) {
+        rc = over ? over(over_self, o->slurm_job, o->slurm_restarts) : -1;
+        v->life = rc < 0 ? OWNER_UNKNOWN : rc ? OWNER_DEAD : OWNER_ALIVE;
+        return;
+    }
+    rc = process_lives(o);
+    if (rc >= 0) {
+        v->life = rc ? OWNER_ALIVE : OWNER_DEAD;
+        return;
+    }
+    claim_name(name, c->n);
+    by_touch(v, batch_path, name, &c->time, stale_s);
+}
+
+static struct verdict judge(const struct claim *c, bool read,
+                            const char *batch_path, slurm_over_fn *over,
+                            void *self, unsigned stale_s)
+{
+    struct verdict v = { .life = OWNER_UNKNOWN };
+    char name[OWNER_NAME];
+
+    if (read && c->owned) {
+        by_owner(&v, batch_path, c, over, self, stale_s);
+    } else if (read && c->n) {
+        v.life = OWNER_DEAD; /* nobody's */
+    } else if (read) {
+        by_directory(&v, batch_path, stale_s);
+    } else if (c->time.tv_nsec >= 0) {
+        /* it can be seen and not read: who wrote it touches it, or is dead */
+        claim_name(name, c->n);
+        by_touch(&v, batch_path, name, &c->time, stale_s);
+        if (v.life == OWNER_ALIVE)
+            v.life = OWNER_UNKNOWN;
+    }
+    return v;
 }
 
 enum owner_life claim_judge(const struct claim *c, bool read,
                             const char *batch_path, slurm_over_fn *over,
                             void *self, unsigned stale_s)
 {
-    enum owner_life life;
-
-    if (read && c->owned)
-        return by_owner(batch_path, &c->owner, &c->time, over, self, stale_s);
-    if (read) /* nobody's, or nobody has ever said whose */
-        return c->n ? OWNER_DEAD : by_directory(batch_path, stale_s);
-    /* it can be seen and not read: whoever wrote it touches it, or is dead */
-    if (c->time.tv_nsec < 0)
-        return OWNER_UNKNOWN;
-    life = by_time(batch_path, &c->time, stale_s);
-    return life == OWNER_DEAD ? OWNER_DEAD : OWNER_UNKNOWN;
+    return judge(c, read, batch_path, over, self, stale_s).life;
 }
 
 bool claim_is_passing(const struct claim *c, bool read, const char *batch_path)
 {
-    struct owner self;
-    uint64_t start;
+    struct verdict v = { .life = OWNER_UNKNOWN };
+    char name[OWNER_NAME];
 
-    if (read && !c->owned)
+    if (read && (!c->owned || process_lives(&c->owner) == 0))
         return false;
-    owner_self(&self);
-    if (read && is_local(&c->owner, &self)) {
-        int there = look_at_process(c->owner.pid, &start);
+    claim_name(name, c->n);
+    by_touch(&v, batch_path, name, &c->time, PASSING_S);
+    return v.life != OWNER_DEAD;
+}
 
-        if (strcmp(c->owner.boot, self.boot) != 0 || there == 0 ||
-            (there > 0 && start != c->owner.pid_start))
-            return false;
-    }
-    return by_time(batch_path, &c->time, PASSING_S) != OWNER_DEAD;
+/* ---- for people --------------------------------------------------------- */
+
+/* "12 on n1", with what is to be waited for. */
+static void tell_free(char *out, size_t n, const struct verdict *v,
+                      unsigned stale_s)
+{
+    time_t at = time(NULL) + (time_t)(stale_s - v->ago_s) + 59;
+    char text[16] = "";
+    struct tm tm;
+
+    if (localtime_r(&at, &tm))
+        strftime(text, sizeof(text), "%H:%M", &tm);
+    snprintf(out, n, "free at %s", text);
+}
+
+bool owner_free_at(char *out, size_t n, const struct batch *b, bool silent)
+{
+    struct err unused = ERR_INIT;
+    struct claim c;
+    int rc = claim_last(&c, b->path, &unused);
+    struct verdict v = judge(&c, rc == 0, b->path, NULL, NULL, OWNER_STALE_S);
+
+    out[0] = '\0';
+    if (!v.by_touch || v.life == OWNER_DEAD ||
+        (silent && rc == 0 && c.owned && c.owner.ns[0] &&
+         v.ago_s < SILENT_S))
+        return false;
+    tell_free(out, n, &v, OWNER_STALE_S);
+    return true;
+}
+
+void owner_tell(char *out, size_t n, const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    char when[FREE_AT], who[320] = "somebody of whom nothing is known";
+    struct claim c;
+    int rc = claim_last(&c, b->path, &unused);
+
+    if (rc == 0 && c.owned)
+        owner_text(who, sizeof(who), &c.owner);
+    else if (rc == 0 && c.n)
+        snprintf(who, sizeof(who), "a process that has just left it");
+    if (owner_free_at(when, sizeof(when), b, false))
+        snprintf(out, n, "%s (not to be seen from here: %s unless it is"
+                 " touched)", who, when);
+    else
+        snprintf(out, n, "%s", who);
 }

@@ -132,6 +132,8 @@ int batch_file_read(struct buf *out, const char *batch_path,
 /* Who works on a batch. */
 struct owner {
     char host[256], boot[40];
+    char ns[44];                 /* where its pid means something; "": of
+                                    format 1, or unknown */
     int64_t pid;
     uint64_t pid_start;          /* field 22 of /proc/PID/stat */
     char slurm_job[32];          /* "" if none */
@@ -146,6 +148,18 @@ int owner_write(const char *batch_path, const struct owner *o,
 int owner_read(struct owner *o, const char *batch_path, struct err *err);
 /* For people: "process 12 on HOST", "Slurm job 7 on HOST". */
 void owner_text(char *out, size_t n, const struct owner *o);
+/* For people: that, and where only its touches tell whether it lives, when it
+ * would be free: "process 12 on HOST (not to be seen from here: free at 06:24
+ * unless it is touched)". */
+#define OWNER_TELL 480
+void owner_tell(char *out, size_t n, const struct batch *b);
+/* Of a batch in running or sending: whether only touches tell, and "free at
+ * 06:24", the time of day here, else "".  `silent`: only if one has been
+ * missed, or an older version wrote who has it. */
+#define FREE_AT 32
+bool owner_free_at(char *out, size_t n, const struct batch *b, bool silent);
+/* Whether this very process can be seen from here, and lives. */
+bool owner_is_seen(const struct owner *o);
 /* Touch what says that this process is the owner, once a minute.  ERR_FATAL
  * if it is not: the batch was taken away. */
 int owner_touch(const char *batch_path, struct err *err);
@@ -161,8 +175,9 @@ typedef int slurm_over_fn(void *self, const char *job, uint32_t restarts);
 
 /* Judge the owner of a batch in running or sending.  That of a Slurm job is
  * dead if the job is over, unknown while the controller does not answer (or
- * `over` is NULL); one of this host if no process has its pid and start time,
- * or the host was booted since; any other if it was not touched for
+ * `over` is NULL); one of this host and this PID namespace if no process has
+ * its pid and start time, or the host was booted since; any other, that of a
+ * container or written by an older version too, if it was not touched for
  * stale_s seconds, measured against a directory of the spool touched just now
  * and never against the local clock.  Without any owner the directory's own
  * time counts; one that has been given up is nobody's: dead.  Unknown is to be

@@ -75,11 +75,15 @@ int spool_rename(const struct spool *s, struct batch *b, enum spool_state to,
 
 /* The last entry of a batch's log of owners (claim.c). */
 struct claim {
-    uint32_t n;            /* its number, from 1; 0 there is none */
+    uint32_t n;            /* its number, from 1; 0 there is none, or only the
+                              file `owner` of before there was a log */
     bool owned;            /* by `owner`; else it is nobody's */
     struct owner owner;
     struct timespec time;  /* when it was touched; tv_nsec -1 if unknown */
 };
+/* The file of entry n. */
+#define OWNER_NAME 14
+void claim_name(char out[OWNER_NAME], uint32_t n);
 /* 0, or -1 it cannot be read; n and time are set if it was found. */
 int claim_last(struct claim *c, const char *batch_path, struct err *err);
 /* Add an entry behind `last`, for o or (NULL) for nobody: 1 done, 0 another
