@@ -198,6 +198,7 @@ static bool row_is(struct checkpoint *c, uint64_t i, struct err *err)
 }
 
 /* How many entries a directory has. */
+__attribute__((unused))
 static int entries(const char *path)
 {
     DIR *d = opendir(path);
@@ -262,6 +263,7 @@ static int run(const char *variable, long v, const char *args)
 
 /* End a child in which HDF5 met an error: what it then does not free the
  * sanitizer would count at exit; without one, exit() is part of the test. */
+__attribute__((unused))
 static void leave(int status)
 {
 #ifdef __has_feature
@@ -278,6 +280,7 @@ static void leave(int status)
 
 /* What this program does for others: `write` PATH N, a part of N rows; `read`
  * PATH, every row, or why not; `index` PATH.  The exit status. */
+__attribute__((unused))
 static int serve(const char *verb, const char *path, const char *n)
 {
     struct err err = ERR_INIT;

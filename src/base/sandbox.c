@@ -163,7 +163,7 @@ static int rules(scmp_filter_ctx ctx)
 {
     /* abort() */
     const struct scmp_arg_cmp self = SCMP_A0(SCMP_CMP_EQ,
-                                             (scmp_datum_t)getpid());
+                                             (scmp_datum_t)getpid(), 0);
     int rc = rule(ctx, SCMP_ACT_ALLOW, "tgkill", 1, &self);
 
     for (size_t i = 0; rc == 0 && i < sizeof allowed / sizeof *allowed; i++)
