@@ -167,7 +167,7 @@ static void test_every_move(void)
 {
     static const char *const table[SPOOL_STATES] = {
         "todo failed", "running failed", "done todo failed",
-        "sending failed", "sent done failed", "failed", "todo"
+        "sending failed", "sent done todo failed", "done failed", "todo"
     };
     struct spool *s = new_spool("spool");
     struct err err = ERR_INIT;

@@ -1,11 +1,13 @@
 /*
  * apus seal: make the checkpoint of a batch whose requests are all answered,
- * from its logs, if the worker did not come to it.
+ * from its logs, if the worker did not come to it; or repair one.
  */
 #include <config.h>
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -13,9 +15,11 @@
 #include "base/opt.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/progress.h"
 #include "cmd/work.h"
 #include "store/heart.h"
 #include "store/seal.h"
+#include "store/seal_again.h"
 #include "store/spool.h"
 
 static int seal_claimed(const struct batch *b, const struct settings *s,
@@ -65,14 +69,132 @@ static int seal_open_batch(const struct spool *spool, struct batch *b,
     return spool_leave(spool, b, SPOOL_DONE, err);
 }
 
-static int seal_named(const struct spool *spool, const char *name,
-                      const struct settings *s, struct err *err)
+/* ---- --again ------------------------------------------------------------- */
+
+static void say(void *self, const char *text)
+{
+    (void)self;
+    log_warning("%s", text);
+}
+
+/* A part's SHA-256 stands in a statement that was signed, if one was. */
+static void compare_parts(const struct seal_info *was, const char *batch_path)
+{
+    struct err unused = ERR_INIT;
+    struct seal_info now;
+
+    if (was->n_parts == 0 || seal_info_read(&now, batch_path, &unused))
+        return;
+    for (size_t i = 0; i < was->n_parts; i++)
+        if (was->n_parts != now.n_parts ||
+            memcmp(was->part[i].sha256, now.part[i].sha256, 32) != 0) {
+            log_warning("\"%s\": the parts have other SHA-256 than before:"
+                        " the settings part-size and tensors were others, or"
+                        " the version of apus or its HDF5 library",
+                        batch_path);
+            break;
+        }
+    seal_info_clear(&now);
+}
+
+/* The batch is ours, in sending.  0 sealed, 1 nothing was damaged, 2 some of
+ * it must be computed again, -1. */
+static int repair(const struct batch *b, const struct seal_options *o,
+                  struct err *err)
+{
+    struct seal_info was = { .n_parts = 0 };
+    struct err why = ERR_INIT;
+    struct seal_again got;
+    struct batch_info info;
+    int rc;
+
+    if (batch_info_read(&info, b->path, err))
+        return -1;
+    seal_info_read(&was, b->path, &why);
+    rc = seal_take_apart(b->path, &info, say, NULL, &got, err);
+    if (rc == 0) {
+        log_info("%zu of %zu parts were damaged, %" PRIu64 " answers are"
+                 " kept", got.n_damaged, got.n_parts, got.n_kept);
+        why = (struct err)ERR_INIT;
+        rc = seal_batch(b->path, &info, o, 0, 1, true, &why);
+        if (rc && why.code == ERR_RETRY)
+            rc = 2;
+        else if (rc)
+            err_set(err, why.code, "%s", why.text);
+        else
+            compare_parts(&was, b->path);
+    }
+    seal_info_clear(&was);
+    batch_info_clear(&info);
+    return rc;
+}
+
+static int compute_rest(const struct spool *spool, struct batch *b,
+                        struct settings *s, struct err *err)
+{
+    struct progress progress = { .quiet = false };
+    struct work_options o = { .settings = s, .progress = &progress };
+    int rc;
+
+    log_info("computing the other answers again; after an interruption, apus"
+             " run or submit resumes");
+    rc = work_here(spool, b, &o, err);
+    progress_clear(&progress);
+    return rc;
+}
+
+/* done or sent -> sending -> back, or todo and a worker.  0, 1 saved, -1. */
+static int seal_again(const struct spool *spool, struct batch *b,
+                      struct settings *s, struct err *err)
+{
+    bool was_sent = b->state == SPOOL_SENT;
+    struct err unused = ERR_INIT;
+    struct seal_options o;
+    struct batch_info info;
+    struct heart heart;
+    int rc;
+
+    if (batch_info_read(&info, b->path, err))
+        return -1;
+    rc = work_seal_options(&o, s, info.model, err);
+    batch_info_clear(&info);
+    if (rc == 0 && was_sent)
+        rc = spool_move(spool, b, SPOOL_DONE, err);
+    rc = rc ? rc : spool_claim(spool, b, err);
+    if (rc)
+        return rc < 0 ? -1 : err_set(err, ERR_RETRY, "\"%s\" was taken by"
+                                     " another", b->path);
+    heart_start(&heart, b->path);
+    rc = repair(b, &o, err);
+    heart_stop(&heart);
+    if (rc < 0) {
+        spool_move(spool, b, SPOOL_DONE, &unused);
+        return -1;
+    }
+    if (spool_leave(spool, b, rc == 2 ? SPOOL_TODO
+                    : was_sent ? SPOOL_SENT : SPOOL_DONE, err))
+        return -1;
+    if (rc == 1)
+        log_info("\"%s\": nothing is damaged", b->path);
+    if (rc == 2 && was_sent)
+        log_info("apus push then moves the batch back to sent");
+    return rc == 2 ? compute_rest(spool, b, s, err) : 0;
+}
+
+/* 0 sealed, 1 saved, -1. */
+static int seal_named(const struct spool *spool, const char *name, bool again,
+                      struct settings *s, struct err *err)
 {
     struct batch b = { .path = NULL };
     int rc = spool_find(spool, name, &b, err);
 
-    if (rc == 0 && b.state != SPOOL_DONE && b.state != SPOOL_SENDING &&
-        b.state != SPOOL_SENT)
+    if (rc == 0 && again && (b.state == SPOOL_DONE || b.state == SPOOL_SENT))
+        rc = seal_again(spool, &b, s, err);
+    else if (rc == 0 && again && b.state == SPOOL_SENDING)
+        rc = err_set(err, ERR_RETRY, "\"%s\" is being pushed: wait for apus"
+                     " push to end", b.path);
+    else if (rc == 0 && b.state != SPOOL_DONE && b.state != SPOOL_SENDING &&
+             b.state != SPOOL_SENT)
         rc = seal_open_batch(spool, &b, s, err);
     if (rc == 0)
         rc = seal_tidy(b.path, err);
@@ -85,28 +207,38 @@ static int seal_named(const struct spool *spool, const char *name,
 int cmd_seal(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    const struct opt opts[] = { { 0, NULL, NULL, NULL, NULL, NULL } };
+    bool again = false;
+    const struct opt opts[] = {
+        { 0, "again", NULL, "repair a damaged checkpoint", NULL, &again },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
     const struct opt_command command = {
         .name = "apus seal",
-        .synopsis = "BATCH ...",
+        .synopsis = "BATCH ... [--again]",
         .about = "Make the checkpoint of batches whose requests are all"
                  " answered, from their logs,\nand print where they are."
-                 "  Of one that has it nothing is changed.",
+                 "  Of one that has it nothing is changed.\n\n"
+                 "With --again, check every file of the checkpoint.  If one is"
+                 " damaged, keep the\nanswers whose hashes fit, compute the"
+                 " others again with a worker on this machine,\nand seal the"
+                 " batch anew.",
         .opts = opts, .min_args = 1, .max_args = SIZE_MAX,
     };
     struct spool *spool = NULL;
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args), rc;
 
     if (status != CMD_GO)
         goto out;
     status = CMD_DONE;
     if (spool_open(&spool, settings_text(s, "spool"), &err))
         status = cmd_fail(&err);
-    for (size_t i = 0; status == CMD_DONE && i < n_args; i++)
-        if (seal_named(spool, args[i], s, &err))
-            status = cmd_fail(&err);
+    for (size_t i = 0; status == CMD_DONE && i < n_args; i++) {
+        rc = seal_named(spool, args[i], again, s, &err);
+        if (rc)
+            status = rc < 0 ? cmd_fail(&err) : CMD_SAVED;
+    }
     spool_close(spool);
 out:
     free(args);

@@ -59,6 +59,8 @@ struct export {
     uint64_t row;
     bool has_row;             /* ahead holds the next one */
     struct checkpoint_row ahead;
+
+    bool damaged;             /* what failed is in the checkpoint */
 };
 
 /* ---- one request -------------------------------------------------------- */
@@ -129,6 +131,12 @@ static int is_error(const struct export *x, struct reason *why)
     return 1;
 }
 
+static int damaged(struct export *x)
+{
+    x->damaged = true;
+    return -1;
+}
+
 /* The line of the request whose rows were kept; r may be NULL. */
 static int put_request(struct export *x, const struct request *r,
                        struct err *err)
@@ -171,16 +179,40 @@ static int open_next(struct export *x, struct err *err)
     const struct checkpoint_head *h;
     int rc = checkpoint_open(&x->file, path, err);
 
-    if (rc == 0) {
+    if (rc)
+        damaged(x);
+    else {
         h = checkpoint_head(x->file);
         x->row = 0;
         if (memcmp(h->part_root, x->info->part[x->part].root, 32) != 0)
             rc = err_set(err, ERR_INPUT, "\"%s\" is not the part that"
-                         " checkpoint.json names", path);
+                         " checkpoint.json names", path) || damaged(x);
         x->part++;
     }
     free(path);
     return rc;
+}
+
+/* Read a row and compare what it holds with its own hashes: a disk may have
+ * changed it since. */
+static int read_row(struct export *x, struct err *err)
+{
+    char *path;
+
+    if (checkpoint_row(x->file, x->row, &x->ahead, err))
+        return damaged(x);
+    x->row++;
+    x->has_row = true;
+    if (record_check_untraced(&x->ahead.record, err) == 0)
+        return 0;
+    if (!x->batch_path)
+        return err_prefix(err, "the answer in row %" PRIu64 " is damaged",
+                          x->row);
+    path = seal_part_path(x->batch_path, x->part - 1, "h5");
+    err_prefix(err, "\"%s\": the answer in row %" PRIu64 " is damaged", path,
+               x->row);
+    free(path);
+    return damaged(x);
 }
 
 /* The next row into `ahead`; has_row is false at the end. */
@@ -188,9 +220,8 @@ static int look_ahead(struct export *x, struct err *err)
 {
     while (!x->has_row) {
         if (x->file && x->row < checkpoint_head(x->file)->n_rows) {
-            if (checkpoint_row(x->file, x->row++, &x->ahead, err))
+            if (read_row(x, err))
                 return -1;
-            x->has_row = true;
         } else if (x->info && x->part < x->info->n_parts) {
             checkpoint_close(x->file);
             x->file = NULL;
@@ -250,6 +281,14 @@ static int export_line(struct export *x, struct reasons *no,
     if (rc)
         goto out;
     if (x->n_choices) {
+        if (batch_request_id(id, x->batch, line, bad ? NULL : r.custom_id,
+                             &unused) ||
+            memcmp(id, x->id, 32) != 0) {
+            rc = err_set(err, ERR_INPUT, "the answer to line %" PRIu32
+                         " is to another request", line + 1);
+            damaged(x);
+            goto out;
+        }
         rc = put_request(x, bad ? NULL : &r, err);
     } else if (no->has && no->line == line) {
         /* a line that is none has no custom_id either */
@@ -259,8 +298,10 @@ static int export_line(struct export *x, struct reasons *no,
         if (rc == 0)
             rc = next_reason(no, err);
     } else {
-        rc = err_set(err, ERR_INPUT, "request %" PRIu32 " has no answer in"
-                     " \"%s\" and no reason why", line, x->batch_path);
+        rc = err_set(err, ERR_INPUT, "the request in line %" PRIu32 " has"
+                     " neither an answer in \"%s\" nor a reason in"
+                     " refused.jsonl", line + 1, x->batch_path);
+        damaged(x);
     }
 out:
     request_clear(&r);
@@ -284,6 +325,20 @@ static int export_lines(struct export *x, struct lines *f,
         if (export_line(x, no, f, line, text, n, err))
             return -1;
     }
+}
+
+/* A checkpoint that cannot be read or contradicts itself can be made again. */
+static void name_remedy(const struct batch_info *batch, struct err *err)
+{
+    struct err why;
+    char id[ID_TEXT];
+
+    if (!err || err->code != ERR_INPUT)
+        return;
+    why = *err;
+    base64url(id, batch->id, 32);
+    err_set(err, why.code, "%.400s; \"apus seal --again %.8s\" repairs it",
+            why.text, id);
 }
 
 static void export_init(struct export *x, export_fn *put, void *self,
@@ -316,10 +371,17 @@ int export_batch(const char *batch_path, export_fn *put, void *self,
     int rc = -1;
 
     export_init(&x, put, self, n);
-    if (batch_info_read(&batch, batch_path, err) ||
-        seal_info_read(&info, batch_path, err) ||
-        lines_open(&f, path, err) || refused_open(&no.file, batch_path, err))
+    if (batch_info_read(&batch, batch_path, err) || lines_open(&f, path, err))
         goto out;
+    if (!seal_is_done(batch_path)) {
+        seal_info_read(&info, batch_path, err);
+        goto out;
+    }
+    if (seal_info_read(&info, batch_path, err) ||
+        refused_open(&no.file, batch_path, err)) {
+        damaged(&x);
+        goto out;
+    }
     if (memcmp(lines_hash(f), batch.file, 32) != 0) {
         err_set(err, ERR_INPUT, "\"%s\" is not the file that this batch was"
                 " made of: it was changed", path);
@@ -331,6 +393,8 @@ int export_batch(const char *batch_path, export_fn *put, void *self,
     x.info = &info;
     rc = export_lines(&x, f, &no, err);
 out:
+    if (rc && x.damaged)
+        name_remedy(&batch, err);
     export_clear(&x);
     refused_close(no.file);
     lines_close(f);

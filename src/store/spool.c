@@ -49,8 +49,10 @@ static const unsigned allowed[SPOOL_STATES] = {
     [SPOOL_TODO] = TO(SPOOL_RUNNING) | TO(SPOOL_FAILED),
     [SPOOL_RUNNING] = TO(SPOOL_DONE) | TO(SPOOL_TODO) | TO(SPOOL_FAILED),
     [SPOOL_DONE] = TO(SPOOL_SENDING) | TO(SPOOL_FAILED),
-    [SPOOL_SENDING] = TO(SPOOL_SENT) | TO(SPOOL_DONE) | TO(SPOOL_FAILED),
-    [SPOOL_SENT] = TO(SPOOL_FAILED),
+    /* to todo, and from sent: what is sealed again */
+    [SPOOL_SENDING] = TO(SPOOL_SENT) | TO(SPOOL_DONE) | TO(SPOOL_FAILED) |
+                      TO(SPOOL_TODO),
+    [SPOOL_SENT] = TO(SPOOL_FAILED) | TO(SPOOL_DONE),
     [SPOOL_FAILED] = TO(SPOOL_TODO),
 };
 

@@ -1,0 +1,372 @@
+/*
+ * A damaged checkpoint, taken apart: its good answers go back into a log, as
+ * if a worker had written them, and then its files are removed.
+ */
+#include <config.h>
+
+#include "store/seal_again.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "proof/merkle.h"
+#include "proof/trace.h"
+#include "store/checkpoint.h"
+#include "store/part_file.h"
+#include "store/seal.h"
+#include "store/spool.h"
+#include "store/worklog.h"
+
+#define MAX_PARTS 1000000
+#define PAYLOAD_MAX ((size_t)1 << 31)
+
+struct again {
+    const char *batch_path;
+    const struct batch_info *batch;
+    struct seal_info info;
+    bool has_info;         /* checkpoint.json can be read */
+    bool *good;            /* a part */
+    size_t n_parts;
+    struct worklog *log;   /* opened with the first answer */
+    struct buf payload;
+    struct seal_again *report;
+    resume_note_fn *note;
+    void *self;
+};
+
+static void note(const struct again *a, const char *text)
+{
+    if (a->note)
+        a->note(a->self, text);
+}
+
+/* ---- what is damaged ----------------------------------------------------- */
+
+/* checkpoint.json, if it is of this batch. */
+static void read_info(struct again *a)
+{
+    struct err why = ERR_INIT;
+
+    if (seal_info_read(&a->info, a->batch_path, &why)) {
+        note(a, why.text);
+        return;
+    }
+    a->has_info = memcmp(a->info.batch, a->batch->id, 32) == 0 &&
+                  memcmp(a->info.model, a->batch->model, 32) == 0 &&
+                  a->info.n_requests == a->batch->n_requests;
+    if (!a->has_info)
+        note(a, "checkpoint.json is of another batch");
+}
+
+static size_t count_parts(const struct again *a)
+{
+    size_t n = 0;
+
+    if (a->has_info)
+        return a->info.n_parts;
+    for (bool there = true; there && n < MAX_PARTS; n += there) {
+        char *path = seal_part_path(a->batch_path, n, "h5");
+
+        there = file_exists(path);
+        free(path);
+    }
+    return n;
+}
+
+/* A part whose index is missing or wrong is damaged, too. */
+static bool is_good(const struct again *a, size_t part)
+{
+    char *path = seal_part_path(a->batch_path, part, "h5");
+    char *idx = seal_part_path(a->batch_path, part, "idx");
+    struct err why = ERR_INIT;
+    struct checkpoint *c = NULL;
+    struct part_file *f = NULL;
+    struct buf want, have;
+    bool good;
+
+    buf_init(&want, 1u << 20);
+    buf_init(&have, 1u << 20);
+    good = a->has_info && part_file_open(&f, path, &why) == 0;
+    if (good) {
+        good = seal_file_check(&a->info.part[part], f, &why) == 0 &&
+               checkpoint_open_file(&c, f, &why) == 0 &&
+               checkpoint_put_index(c, &want, &why) == 0 &&
+               file_read(&have, idx, &why) == 0;
+        checkpoint_close(c);
+        part_file_close(f);
+    }
+    if (good && (want.len != have.len ||
+                 memcmp(want.data, have.data, want.len) != 0)) {
+        good = false;
+        err_set(&why, ERR_INPUT, "\"%s\" is not the index of its part", idx);
+    }
+    if (!good && a->has_info)
+        note(a, why.text);
+    buf_clear(&want);
+    buf_clear(&have);
+    free(path);
+    free(idx);
+    return good;
+}
+
+/* Whether refused.jsonl can be read to its end and has as many lines as
+ * checkpoint.json says. */
+static bool refused_is_good(const struct again *a)
+{
+    struct err why = ERR_INIT;
+    struct refused *f;
+    struct reason reason;
+    uint64_t n = 0;
+    uint32_t line;
+    int rc;
+
+    if (refused_open(&f, a->batch_path, &why)) {
+        note(a, why.text);
+        return false;
+    }
+    while ((rc = refused_next(f, &line, &reason, &why)) == 1)
+        n++;
+    refused_close(f);
+    if (rc < 0)
+        note(a, why.text);
+    else if (a->has_info && n != a->info.n_refused)
+        note(a, "refused.jsonl does not have as many lines as"
+             " checkpoint.json says");
+    return rc == 0 && (!a->has_info || n == a->info.n_refused);
+}
+
+/* ---- what is kept -------------------------------------------------------- */
+
+static int open_log(struct again *a, struct err *err)
+{
+    uint32_t start;
+    char *path;
+    int rc;
+
+    if (a->log)
+        return 0;
+    if (batch_new_start(a->batch_path, &start, err))
+        return -1;
+    path = start_log_path(a->batch_path, start, 0);
+    rc = worklog_create(&a->log, path, a->batch->id, 0, start, err);
+    free(path);
+    return rc;
+}
+
+static int keep_row(struct again *a, const struct checkpoint_head *h,
+                    const struct checkpoint_row *row, uint32_t choice,
+                    struct err *err)
+{
+    uint64_t index = frame_index(row->line, choice);
+
+    buf_reset(&a->payload);
+    record_put(&a->payload, &row->record);
+    if (buf_check(&a->payload, "an answer", err) || open_log(a, err) ||
+        (row->last && worklog_put(a->log, FRAME_LAST, index, row->last,
+                                  4 * (size_t)h->dim, err)) ||
+        worklog_put(a->log, FRAME_RECORD, index, a->payload.data,
+                    a->payload.len, err))
+        return -1;
+    a->report->n_kept++;
+    return 0;
+}
+
+/* Whether the results in a part are those that were sealed: their tree has
+ * the root that checkpoint.json names, or the part itself without it. */
+static bool has_root(const struct again *a, struct checkpoint *c, size_t part)
+{
+    const struct checkpoint_head *h = checkpoint_head(c);
+    const unsigned char *want = a->has_info ? a->info.part[part].root
+                                            : h->part_root;
+    const unsigned char *result;
+    struct err unused = ERR_INIT;
+    unsigned char root[32];
+    struct merkle tree;
+
+    merkle_init(&tree);
+    for (uint64_t i = 0; i < h->n_rows; i++) {
+        if (checkpoint_result(c, i, &result, &unused))
+            return false;
+        merkle_leaf(&tree, result, RECORD_RESULT);
+    }
+    merkle_root(&tree, root);
+    return memcmp(root, want, 32) == 0;
+}
+
+/* Whether its last row, if there is one, is that of its last trace leaf. */
+static bool last_fits(const struct checkpoint_head *h,
+                      const struct checkpoint_row *row)
+{
+    static const unsigned char zeros[32];
+    const struct record *r = &row->record;
+    struct trace_leaf leaf;
+    unsigned char blob[32];
+
+    if (!row->last || r->n_leaves == 0)
+        return true;
+    if (trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) * RECORD_LEAF))
+        return false;
+    merkle_blob(blob, row->last, (size_t)h->dim * 4);
+    return memcmp(leaf.fin, zeros, 32) == 0 ||
+           memcmp(leaf.fin, blob, 32) == 0;
+}
+
+/* The rows of a part whose own hashes all fit. */
+static int keep_rows(struct again *a, struct checkpoint *c, struct err *err)
+{
+    const struct checkpoint_head *h = checkpoint_head(c);
+    struct checkpoint_row row;
+    struct err unused = ERR_INIT;
+    uint32_t line, choice;
+
+    for (uint64_t i = 0; i < h->n_rows; i++) {
+        if (checkpoint_place(c, i, &line, &choice, &unused) ||
+            checkpoint_row(c, i, &row, &unused) ||
+            line >= a->batch->n_requests ||
+            record_check(&row.record, &unused) || !last_fits(h, &row))
+            a->report->n_dropped++;
+        else if (keep_row(a, h, &row, choice, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int keep_part(struct again *a, size_t part, struct err *err)
+{
+    char *path = seal_part_path(a->batch_path, part, "h5");
+    const struct checkpoint_head *h;
+    struct err why = ERR_INIT;
+    struct checkpoint *c;
+    int rc = checkpoint_open(&c, path, &why);
+
+    free(path);
+    if (rc) {
+        note(a, why.text);
+        /* a disk that cannot be read now must not cost the answers */
+        return why.code == ERR_INPUT ? 0
+               : err_set(err, why.code, "%s", why.text);
+    }
+    h = checkpoint_head(c);
+    rc = 0;
+    if (memcmp(h->batch, a->batch->id, 32) == 0 &&
+        memcmp(h->model, a->batch->model, 32) == 0 && has_root(a, c, part))
+        rc = keep_rows(a, c, err);
+    checkpoint_close(c);
+    return rc;
+}
+
+/* Why requests have no answer. */
+static int keep_reasons(struct again *a, struct err *err)
+{
+    char text[REASON_CODE + REASON_TEXT];
+    struct refused *f;
+    struct reason why;
+    uint32_t line;
+    int rc;
+
+    if (refused_open(&f, a->batch_path, err))
+        return -1;
+    while ((rc = refused_next(f, &line, &why, err)) == 1) {
+        size_t n = reason_pack(text, &why);
+
+        if (line < a->batch->n_requests &&
+            (open_log(a, err) ||
+             worklog_put(a->log, FRAME_GIVEN_UP, line, text, n, err))) {
+            rc = -1;
+            break;
+        }
+    }
+    refused_close(f);
+    return rc;
+}
+
+/* ---- the files ----------------------------------------------------------- */
+
+static int remove_one(const char *batch_path, const char *name,
+                      struct err *err)
+{
+    char *path = file_join(batch_path, name);
+    int rc = 0;
+
+    if (file_exists(path) && unlink(path) && file_exists(path))
+        rc = err_errno(err, ERR_RETRY, "cannot remove \"%s\"", path);
+    free(path);
+    return rc;
+}
+
+/* checkpoint.json first: without it a batch is not sealed, and its log has
+ * what was good. */
+static int remove_files(const struct again *a, struct err *err)
+{
+    if (remove_one(a->batch_path, "checkpoint.json", err))
+        return -1;
+    sys_crash_point();
+    if (sys_sync_dir(a->batch_path))
+        return err_errno(err, ERR_RETRY, "cannot sync \"%s\"",
+                         a->batch_path);
+    for (size_t i = 0; i < a->n_parts; i++) {
+        char name[2][40];
+
+        snprintf(name[0], sizeof(name[0]), "part-%04zu.idx", i);
+        snprintf(name[1], sizeof(name[1]), "part-%04zu.h5", i);
+        if (remove_one(a->batch_path, name[0], err) ||
+            remove_one(a->batch_path, name[1], err))
+            return -1;
+    }
+    sys_crash_point();
+    return remove_one(a->batch_path, "refused.jsonl", err);
+}
+
+/* ---- all of it ----------------------------------------------------------- */
+
+static int take_apart(struct again *a, bool refused_good, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < a->n_parts; i++)
+        rc = keep_part(a, i, err);
+    if (rc == 0 && refused_good)
+        rc = keep_reasons(a, err);
+    if (a->log && worklog_close(a->log, rc ? NULL : err))
+        rc = -1;
+    a->log = NULL;
+    return rc ? -1 : remove_files(a, err);
+}
+
+int seal_take_apart(const char *batch_path, const struct batch_info *batch,
+                    resume_note_fn *tell, void *self,
+                    struct seal_again *report, struct err *err)
+{
+    struct again a = { .batch_path = batch_path, .batch = batch,
+                       .report = report, .note = tell, .self = self };
+    bool refused_good;
+    int rc = 0;
+
+    memset(report, 0, sizeof(*report));
+    buf_init(&a.payload, PAYLOAD_MAX);
+    read_info(&a);
+    a.n_parts = count_parts(&a);
+    a.good = xcalloc(a.n_parts + 1, sizeof(*a.good));
+    report->n_parts = a.n_parts;
+    for (size_t i = 0; i < a.n_parts; i++) {
+        a.good[i] = is_good(&a, i);
+        report->n_damaged += !a.good[i];
+    }
+    refused_good = refused_is_good(&a);
+    if (a.has_info && !report->n_damaged && refused_good)
+        rc = 1;
+    else
+        rc = take_apart(&a, refused_good, err);
+    free(a.good);
+    seal_info_clear(&a.info);
+    buf_clear(&a.payload);
+    return rc;
+}

@@ -1,0 +1,36 @@
+/*
+ * Repairing a checkpoint (apus seal --again): a batch whose parts, indexes,
+ * refused.jsonl or checkpoint.json are damaged becomes one that is answered
+ * but for what was lost, so that sealing, or running it on, makes the same
+ * checkpoint again.
+ */
+#ifndef APUS_STORE_SEAL_AGAIN_H
+#define APUS_STORE_SEAL_AGAIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/resume.h"
+
+struct batch_info;
+struct err;
+
+struct seal_again {
+    size_t n_parts, n_damaged; /* parts that were looked at */
+    uint64_t n_kept;           /* answers that went into the log */
+    uint64_t n_dropped;        /* answers whose own hashes do not fit */
+};
+
+/* Take the checkpoint of a batch, which this process must own, apart.
+ * 1: nothing is damaged, nothing was changed.  0: each answer whose hashes fit
+ * is in a new log of the batch, each reason of a readable refused.jsonl too,
+ * and the files of the checkpoint are removed.  A part whose SHA-256 differs
+ * keeps answers only if the tree of its results still has the root that
+ * checkpoint.json names.  `note` (may be NULL) is given what is damaged.
+ * -1: the checkpoint is as it was, or, if removing it failed, everything of it
+ * that is good is in the log; running it again goes on.  After a crash, too. */
+int seal_take_apart(const char *batch_path, const struct batch_info *batch,
+                    resume_note_fn *note, void *self,
+                    struct seal_again *report, struct err *err);
+
+#endif

@@ -1,0 +1,144 @@
+#!/bin/sh
+# A finished batch whose files a disk has changed: run and export write no
+# answer that does not fit its hashes and name the remedy, apus seal --again;
+# that keeps what is good, computes the rest, and makes the same files.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_LAUNCHER=local
+APUS_PART_SIZE=1M
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+export APUS_MODELS APUS_SPOOL APUS_LAUNCHER APUS_PART_SIZE APUS_CONFIG
+
+"$apus" model add "$top/models/nano" nano >out 2>err
+# long enough for several parts; the last line is refused
+i=0
+while [ $i -lt 26 ]; do
+    i=$((i + 1))
+    printf '{"custom_id":"r%d","method":"POST","url":"/v1/completions",' $i
+    printf '"body":'
+    printf '{"prompt":"count from %d:","max_tokens":400,"temperature":1,' $i
+    printf '"seed":%d,"apus":{"ignore_eos":true}}}\n' $i
+done >q.jsonl
+echo '{"custom_id":"bad"}' >>q.jsonl
+gives 0 "answer a file" run q.jsonl -m nano -o good.jsonl --ranks 1
+id=$(basename spool/done/b*)
+id=${id#b}
+done=$tmp/spool/done/b$id
+parts=$(find "$done" -name 'part-*.h5' | wc -l)
+[ "$parts" -ge 2 ] && r=0 || r=1
+report $r "in several parts ($parts)"
+cp -Rp spool ready
+# all but run.jsonl, which tells when each start began
+sums() {
+    (cd "$done" && find . -name 'part-*' -o -name '*.json*' | sort |
+        grep -v run.jsonl | xargs sha256sum)
+}
+sums >sums
+
+fresh() {
+    rm -rf spool
+    cp -Rp ready spool
+}
+# Change the byte at an offset.
+flip() { # FILE OFFSET
+    byte=$(od -An -tu1 -j"$2" -N1 "$1" | tr -d ' ')
+    printf "\\$(printf %o $((byte ^ 1)))" |
+        dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+# Where a dataset of a part lies, by its index.
+offset() { # PART DATASET
+    sed -n "s|.*\"$2\".*\"offset\":\([0-9]*\).*|\1|p" "$done/part-$1.idx"
+}
+same() { # NAME
+    sums >now
+    cmp -s sums now && r=0 || r=1
+    diff sums now >>out || :
+    report $r "$1: the same files as before"
+    gives 0 "$1: export" export -o again.jsonl -- "$id"
+    cmp -s good.jsonl again.jsonl && r=0 || r=1
+    report $r "$1: the same answers"
+    [ -z "$(find "$done" -name 'a[0-9]*')" ] && r=0 || r=1
+    report $r "$1: no log is left"
+}
+
+gives 0 "nothing to repair" seal --again -- "$id"
+has err 'nothing is damaged' "says so"
+same "nothing to repair"
+
+for what in text/utf8 output/token requests/result requests/job prompt/token; do
+    fresh
+    at=$(offset 0001 "/$what")
+    [ -n "$at" ] || continue
+    flip "$done/part-0001.h5" $((at + 8))
+    gives 1 "$what: export" export -o bad.jsonl -- "$id"
+    has err "part-0001.h5" "$what: names the part"
+    has err 'apus seal --again' "$what: names the remedy"
+    [ ! -e bad.jsonl ] && r=0 || r=1
+    report $r "$what: nothing is written"
+    gives 1 "$what: run" run q.jsonl -m nano -o bad.jsonl
+    has err 'apus seal --again' "$what: run names it, too"
+    gives 0 "$what: repair" seal --again -- "$id"
+    has err "1 of $parts parts were damaged" "$what: says how much"
+    same "$what"
+done
+
+fresh
+printf x >"$done/part-0000.h5"
+gives 0 "a part that is cut off: repair" seal --again -- "$id"
+same "a part that is cut off"
+
+for f in part-0000.h5 part-0001.idx refused.jsonl checkpoint.json; do
+    fresh
+    rm "$done/$f"
+    gives 0 "without $f: repair" seal --again -- "$id"
+    same "without $f"
+done
+
+fresh
+sed 's/"rows":26/"rows":25/' "$done/checkpoint.json" >c
+cp c "$done/checkpoint.json"
+echo '{"line":3,"code":"x","message":"y"}' >>"$done/refused.jsonl"
+gives 0 "a reason too many: repair" seal --again -- "$id"
+same "a reason too many"
+
+fresh
+mv models away
+flip "$done/part-0001.h5" $(($(offset 0001 /text/utf8) + 8))
+gives 1 "without the model" seal --again -- "$id"
+mv away models
+[ -e "$done/checkpoint.json" ] && [ -e "$done/part-0001.h5" ] && r=0 || r=1
+report $r "nothing is taken apart without the model"
+
+# ended anywhere, it goes on when it is run again
+if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
+    i=0
+    rc=137
+    while [ $rc -ne 0 ] && [ $i -lt 200 ]; do
+        i=$((i + 1))
+        fresh
+        flip "$done/part-0001.h5" $(($(offset 0001 /text/utf8) + 8))
+        rc=0
+        APUS_CRASH=$i "$apus" seal --again -- "$id" >out 2>err </dev/null ||
+            rc=$?
+        "$apus" status >out 2>&1 || :
+        for try in 1 2; do
+            [ $rc -eq 0 ] || [ ! -d "$done" ] ||
+                "$apus" seal --again -- "$id" >>out 2>>err || :
+        done
+        "$apus" run q.jsonl -m nano -o again.jsonl >>out 2>>err &&
+            cmp -s good.jsonl again.jsonl || {
+            report 1 "ended at call $i (exit $rc)"
+            break
+        }
+    done
+    [ $rc -eq 0 ] && [ $i -gt 5 ] && r=0 || r=1
+    report $r "ended at each of $((i - 1)) calls"
+else
+    n=$((n + 1))
+    echo "ok $n - a repair cut off at each call # SKIP not built with" \
+        "--enable-crash-tests"
+fi
+finish
