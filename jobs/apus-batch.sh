@@ -20,8 +20,6 @@
 #SBATCH --requeue
 # When a node is lost the others go on.
 #SBATCH --no-kill
-# Five minutes before the time limit: USR1 to every rank, which makes it save.
-#SBATCH --signal=USR1@300
 
 set -eu
 
@@ -43,17 +41,36 @@ case $worker in
 *) worker=$(pwd)/$worker ;;
 esac
 
+# The name of this job alone.  One task of a job array has the number of the
+# array, and whatever is done to that number is done to all of them.
+job=$SLURM_JOB_ID
+if [ "${SLURM_ARRAY_JOB_ID:-}" = "$job" ]; then
+    job=${job}_${SLURM_ARRAY_TASK_ID:-}
+fi
+
+# What the controller says of it: "REQUEUE RESTARTS", or nothing.
+ask() {
+    scontrol show job "$job" 2>/dev/null |
+        sed -n 's/^ *Requeue=\([01]\) Restarts=\([0-9][0-9]*\) .*/\1 \2/p' |
+        head -n 1
+}
+about=$(ask) || about=
+
 # How often this job was requeued.  Slurm sets SLURM_RESTART_COUNT from the
 # first requeue on; before, it may be a leftover of the shell that submitted
 # the job, so that the controller is asked first.
-restarts=$(scontrol show job "$SLURM_JOB_ID" 2>/dev/null |
-    sed -n 's/.*Restarts=\([0-9][0-9]*\).*/\1/p' | head -n 1) || restarts=
+restarts=${about#* }
 [ -n "$restarts" ] || restarts=${SLURM_RESTART_COUNT:-0}
 case $restarts in
 *[!0-9]* | '') restarts=0 ;;
 esac
 SLURM_RESTART_COUNT=$restarts
 export SLURM_RESTART_COUNT
+
+# Leftovers that would change what squeue answers.
+for v in $(env | sed -n 's/^\(SQUEUE_[A-Z0-9_]*\)=.*/\1/p'); do
+    unset "$v"
+done
 
 # CPU binding of a job around the submitting shell would squeeze every rank of
 # this one onto the same few cores.
@@ -75,15 +92,26 @@ pass_on() {
     return $not_launched
 }
 
+# The time until this job is ended, from which rank 0 knows when to save.
+# Without an answer, or without a limit, signals alone say so.
+time_left() {
+    left=$(squeue -h -j "$job" -o %L 2>/dev/null | head -n 1) || left=
+    case $left in
+    *[!0-9:-]*) left= ;;
+    esac
+}
+
 # Work.  With srun the other ranks go on when one is lost (rank 0 hands out
 # its shards again); srun then has exit status 137, which means nothing here.
 # Where this Slurm has no PMIx, mpirun starts the ranks: a lost rank then ends
 # them all, and the next start goes on.  --cpus-per-task is repeated because
 # srun does not take it over from sbatch in every release.
 step() {
+    time_left
     { srun --mpi=pmix --no-kill --kill-on-bad-exit=0 \
         ${SLURM_CPUS_PER_TASK:+--cpus-per-task="$SLURM_CPUS_PER_TASK"} \
-        "$worker" "$@" 2>&1 >&3 3>&- | pass_on 3>&-; } 3>&1
+        "$worker" ${left:+--time-left="$left"} "$@" 2>&1 >&3 3>&- |
+        pass_on 3>&-; } 3>&1
 }
 
 # A slurmstepd that is killed leaves its PMIx socket on its node, under the
@@ -99,27 +127,53 @@ if srun --mpi=list 2>&1 | grep -q pmix; then
     done
 else
     say "srun has no pmix here: starting the ranks with mpirun"
-    mpirun "$worker" "$@" || :
+    time_left
+    mpirun "$worker" ${left:+--time-left="$left"} "$@" || :
 fi
 
 # The spool knows how it went, not srun: 0 done, 75 there is more to do, 1 it
-# makes no progress.
+# makes no progress.  A worker that cannot even say so cannot work either.
 rc=0
 "$worker" --outcome "$@" || rc=$?
+if [ "$rc" -ge 126 ]; then
+    say "$worker --outcome ended with status $rc: it cannot run on this node"
+    rc=1
+fi
 
-# More to do: back into the queue, under the same job id, a bounded number of
-# times.  A busy controller is asked again.
+# Into the queue again, under the same job id.  A busy controller is asked
+# again; one that says no has said so.
+requeue() {
+    for pause in 5 15 0; do
+        [ -n "$about" ] || about=$(ask) || about=
+        if [ "${about% *}" = 0 ]; then
+            say "this job cannot be requeued: submit again to go on"
+            return
+        fi
+        why=$(scontrol requeue "$job" 2>&1) && return
+        case $why in
+        *[Uu]nable\ to\ contact* | *timed\ out* | *[Zz]ero\ [Bb]ytes* | \
+            *[Cc]onnection* | *[Cc]ommunication* | *[Ss]ocket* | \
+            *[Tt]emporarily* | *not\ responding* | *backup\ controller*) ;;
+        *)
+            say "this job cannot be requeued ($why): submit again to go on"
+            return
+            ;;
+        esac
+        sleep $pause
+    done
+    say "the controller does not answer ($why): submit again to go on"
+}
+
+# More to do: a bounded number of times.
 max=${APUS_MAX_REQUEUES:-100}
 case $max in
 *[!0-9]* | '') max=100 ;;
 esac
 if [ "$rc" -eq 75 ] && [ "$restarts" -ge "$max" ]; then
-    say "requeued $restarts times, and no more (APUS_MAX_REQUEUES)"
+    say "requeued $restarts times, and no more (APUS_MAX_REQUEUES): submit" \
+        "again to go on"
 elif [ "$rc" -eq 75 ]; then
-    for pause in 5 15 0; do
-        scontrol requeue "$SLURM_JOB_ID" && break
-        sleep $pause
-    done
+    requeue
 fi
 
 # The job ends as the work did.

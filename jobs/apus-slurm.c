@@ -37,7 +37,6 @@
 #define OUTPUT_MAX (16 << 20)
 #define COUNT_MAX 65535
 #define MINUTES_MAX (365 * 24 * 60)
-#define WARN_S 300 /* of apus-batch.sh: --signal=USR1@300 */
 #define API_MAJOR(v) ((v) >> 16)
 
 extern char **environ;
@@ -318,8 +317,6 @@ static void describe(job_desc_msg_t *d, const struct args *a)
     d->requeue = 1;
     d->open_mode = OPEN_MODE_APPEND;
     d->kill_on_node_fail = 0;
-    d->warn_signal = SIGUSR1; /* without flags: to the steps */
-    d->warn_time = WARN_S;
     if (a->nodes)
         d->min_nodes = d->max_nodes = a->nodes;
     if (a->ranks) {

@@ -14,6 +14,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "engine/models.h"
+#include "mpi/run_log.h"
 #include "store/resume.h"
 #include "store/seal.h"
 #include "store/spool.h"
@@ -276,8 +277,75 @@ static int outcome_in(const struct spool *s, enum spool_state state,
     return outcome;
 }
 
-int choose_outcome(const struct spool *s, const char *const *name, size_t n,
-                   const char *models, struct err *err)
+/* ---- starts that begin no batch ------------------------------------------ */
+
+/* The restart count of the last start of this job that began one of these
+ * batches, or any where there are none; -1: there is none. */
+static int64_t last_in_state(const struct spool *s, enum spool_state state,
+                             const struct owner *self)
+{
+    struct err unused = ERR_INIT;
+    struct batch *list;
+    int64_t last = -1;
+    size_t n;
+
+    if (spool_list(s, state, &list, &n, &unused))
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        int64_t one = run_log_last(list[i].path, self);
+
+        last = one > last ? one : last;
+    }
+    take(&(struct batch){ .path = NULL }, list, n, n);
+    return last;
+}
+
+static int64_t last_start(const struct spool *s, const char *const *name,
+                          size_t n, const struct owner *self)
+{
+    int64_t last = -1, one;
+
+    for (int state = SPOOL_TODO; n == 0 && state < SPOOL_STATES; state++) {
+        one = last_in_state(s, (enum spool_state)state, self);
+        last = one > last ? one : last;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct batch b = { .path = NULL };
+        struct err unused = ERR_INIT;
+
+        if (spool_find(s, name[i], &b, &unused))
+            continue;
+        one = run_log_last(b.path, self);
+        last = one > last ? one : last;
+        batch_clear(&b);
+    }
+    return last;
+}
+
+/* Whether the last starts of this job began no batch at all: a worker that
+ * cannot be loaded, or not within the time limit, leaves no start in a batch.
+ * Slurm counts them.  1, and err says why; 0. */
+static int begins_nothing(const struct spool *s, const char *const *name,
+                          size_t n, struct err *err)
+{
+    struct owner self;
+    int64_t starts;
+
+    owner_self(&self);
+    if (!self.slurm_job[0] || self.slurm_restarts + 1 < RESUME_IDLE_STARTS)
+        return 0;
+    starts = (int64_t)self.slurm_restarts - last_start(s, name, n, &self);
+    if (starts < RESUME_IDLE_STARTS)
+        return 0;
+    err_set(err, ERR_FATAL, "%" PRId64 " starts in a row of Slurm job %s got"
+            " nowhere: they ended before they began a batch; see their"
+            " messages, fix the cause or give the job a longer time limit,"
+            " and submit again", starts, self.slurm_job);
+    return 1;
+}
+
+static int outcome_of_batches(const struct spool *s, const char *const *name,
+                              size_t n, const char *models, struct err *err)
 {
     int outcome = OUTCOME_DONE;
 
@@ -292,5 +360,15 @@ int choose_outcome(const struct spool *s, const char *const *name, size_t n,
         outcome = both(outcome, outcome_of(&b, models, err));
         batch_clear(&b);
     }
+    return outcome;
+}
+
+int choose_outcome(const struct spool *s, const char *const *name, size_t n,
+                   const char *models, struct err *err)
+{
+    int outcome = outcome_of_batches(s, name, n, models, err);
+
+    if (outcome == OUTCOME_MORE && begins_nothing(s, name, n, err))
+        outcome = OUTCOME_NOWHERE;
     return outcome;
 }

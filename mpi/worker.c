@@ -8,8 +8,6 @@
  */
 #include <config.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +19,7 @@
 
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -33,6 +32,7 @@
 #include "mpi/dispatch.h"
 #include "mpi/link.h"
 #include "mpi/rank.h"
+#include "mpi/run_log.h"
 #include "store/seal.h"
 #include "store/spool.h"
 
@@ -94,14 +94,6 @@ static void catch_signals(void)
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* Whether to save.  The time limit is rank 0's to mind. */
 static bool is_told(struct worker *w)
 {
@@ -111,7 +103,7 @@ static bool is_told(struct worker *w)
         w->told = true;
         if (link_rank(w->link) != 0)
             rank_signalled(w->rank);
-    } else if (w->end > 0 && link_rank(w->link) == 0 && now() >= w->end) {
+    } else if (w->end > 0 && link_rank(w->link) == 0 && clock_s() >= w->end) {
         w->told = true;
         log_info("the time limit is near: saving");
     }
@@ -165,33 +157,6 @@ static int follow(struct worker *w)
 
 /* ---- a batch, on rank 0 -------------------------------------------------- */
 
-/* A line for people, who started what and where: nothing else that is kept
- * may differ between two runs. */
-static void note_start(const struct worker *w, const char *batch_path,
-                       uint32_t start)
-{
-    char *path = xasprintf("%s/run.jsonl", batch_path);
-    const char *job = getenv("SLURM_JOB_ID");
-    char host[256] = "";
-    int fd;
-
-    gethostname(host, sizeof(host) - 1);
-    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
-              0666);
-    if (fd >= 0) {
-        dprintf(fd, "{\"start\":%" PRIu32 ",\"time\":%" PRId64
-                ",\"host\":\"%s\",\"pid\":%d,\"ranks\":%d,\"slurm_job\":"
-                "\"%.20s\",\"kernel\":\"%s\",\"version\":\"%s\","
-                "\"commit\":\"%s\"}\n", start, (int64_t)time(NULL), host,
-                (int)getpid(), link_size(w->link),
-                job && job[strspn(job, "0123456789")] == '\0' ? job : "",
-                settings_text(w->settings, "kernel"), PACKAGE_VERSION,
-                APUS_COMMIT);
-        close(fd);
-    }
-    free(path);
-}
-
 /* Hand out, answer, record, seal: until there is nothing more to do. */
 static int answer(struct worker *w, const struct batch *b,
                   const struct batch_info *info, uint32_t start,
@@ -238,7 +203,8 @@ static int go_on(struct worker *w, struct batch *b,
         return finish(w, b, err);
     if (batch_new_start(b->path, &start, err))
         return -1;
-    note_start(w, b->path, start);
+    run_log_add(b->path, start, link_size(w->link),
+                settings_text(w->settings, "kernel"));
     log_info("batch \"%s\", start %" PRIu32 ", %" PRIu64 " requests, %d"
              " ranks", b->path, start, info->n_requests,
              link_size(w->link));
@@ -578,7 +544,7 @@ int main(int argc, char **argv)
     int status;
 
     catch_signals();
-    w.begun = now();
+    w.begun = clock_s();
     log_init("apus-worker", LOG_LEVEL_INFO);
     umask(077);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {

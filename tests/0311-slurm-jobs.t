@@ -29,12 +29,15 @@ sh "$top/tests/slurm-up.sh" slurm $((20000 + $$ % 1500 * 8)) >up 2>err ||
 eval "$(cat up)"
 
 # A directory and a colon before PATH, where Slurm's programs tell that they
-# were asked.
+# were asked, but by a job.
 watched=
 mkdir watch
 for p in sbatch squeue scancel; do
-    printf '#!/bin/sh\necho %s >>%s/asked\nexec %s "$@"\n' $p "$tmp" \
-        "$(command -v $p)" >watch/$p
+    cat >watch/$p <<TXT
+#!/bin/sh
+[ -n "\${SLURM_JOB_ID:-}" ] || echo $p >>$tmp/asked
+exec $(command -v $p) "\$@"
+TXT
 done
 chmod +x watch/*
 
@@ -98,6 +101,9 @@ cat >bin/apus-worker <<TXT
 here=$tmp
 TXT
 cat >>bin/apus-worker <<'TXT'
+case $1 in
+--time-left=*) shift ;;
+esac
 case $1 in
 --outcome)
     case $2 in

@@ -121,7 +121,7 @@ grep -nE "(^|[^a-z_])($waits)" \
     $(grep -E '^(src|mpi|jobs)/' "$tmp/files") /dev/null |
     grep -vE ':[0-9]+: *(/?\*)' |
     grep -vE '^src/base/clock\.c:|^src/localnet/localnet\.c:' |
-    grep -vE '^mpi/(worker|dispatch)\.c:|^src/store/(heart|owner)\.c:' |
+    grep -vE '^mpi/(dispatch|run_log)\.c:|^src/store/(heart|owner)\.c:' |
     grep -vE '^src/relay/(lease|ledger_day|push_confirm)\.c:' |
     grep -vE '^src/cmd/doctor_net\.c:' >"$tmp/found" || :
 report "waits ask base/clock alone" "$tmp/found"

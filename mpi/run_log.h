@@ -1,0 +1,21 @@
+/*
+ * run.jsonl of a batch: a line for each start, with what may differ between
+ * two runs.  People read it, and a job of Slurm finds its own starts in it.
+ */
+#ifndef APUS_MPI_RUN_LOG_H
+#define APUS_MPI_RUN_LOG_H
+
+#include <stdint.h>
+
+struct owner;
+
+/* Append the line of a start of this process.  Best effort: no work depends on
+ * it. */
+void run_log_add(const char *batch_path, uint32_t start, int ranks,
+                 const char *kernel);
+
+/* The highest restart count of the starts of self's Slurm job, -1 if there is
+ * none. */
+int64_t run_log_last(const char *batch_path, const struct owner *self);
+
+#endif
