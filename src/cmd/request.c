@@ -189,13 +189,15 @@ static int check_node(const struct asking *a, const struct dapp_status *s,
 static int print_answer(const struct asking *a, const struct dapp_status *s,
                         struct err *err)
 {
+    struct err unseen = ERR_INIT;
     struct buf text;
     int rc;
 
     if (check_node(a, s, err))
         return -1;
     buf_init(&text, ANSWER_MAX);
-    rc = dapp_answer(&a->talk, a->settings, s, a->id, &text, err);
+    rc = dapp_answer(&a->talk, a->settings, s, a->id, a->kept, &text, &unseen,
+                     err);
     if (rc == 0) {
         /* a program gets it as it is, a terminal must not obey it */
         if (text.len && isatty(STDOUT_FILENO)) {
@@ -204,6 +206,9 @@ static int print_answer(const struct asking *a, const struct dapp_status *s,
             fwrite(text.len ? text.data : "", 1, text.len, stdout);
             putchar('\n');
         }
+        if (unseen.code)
+            log_warning("whether it answers what was asked is not known: the"
+                        " message cannot be had: %s", unseen.text);
         if (s->conflict)
             log_warning("another node had another result for this request");
         unlink(a->kept);

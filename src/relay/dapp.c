@@ -195,9 +195,35 @@ int dapp_check(const struct talk *t, const struct dapp_status *s,
     return rc;
 }
 
+/* Whether an item that was checked answers what its message asks. */
+static int check_asked(struct lookup *l, const struct claims_item *it,
+                       const char *kept, struct err *unseen, struct err *err)
+{
+    struct failed f = { "" };
+    struct claims c = { .tell = note_claim, .self = &f };
+    struct err unused = ERR_INIT;
+    struct lookup_item message;
+    struct published p;
+    bool here;
+    int rc;
+
+    published_init(&p);
+    lookup_item_init(&message, PUBLISHED_MAX);
+    here = kept && lookup_file(kept, &message, &unused) == 0;
+    rc = published_read(&p, it->data, it->n, err);
+    if (rc == 0 && lookup_asked(l, &c, it->head.id, &p, NULL,
+                                here ? &message.it : NULL, unseen) == 0 &&
+        c.failed)
+        rc = err_set(err, ERR_INPUT, "%s", f.text);
+    lookup_item_clear(&message);
+    published_clear(&p);
+    return rc;
+}
+
 int dapp_answer(const struct talk *t, const struct settings *settings,
                 const struct dapp_status *s, const unsigned char id[32],
-                struct buf *text, struct err *err)
+                const char *kept, struct buf *text, struct err *unseen,
+                struct err *err)
 {
     struct lookup *l = NULL;
     struct lookup_item it;
@@ -211,6 +237,8 @@ int dapp_answer(const struct talk *t, const struct settings *settings,
         rc = lookup_get(l, s->item, &it, err);
     if (rc == 0)
         rc = dapp_check(t, s, id, &it.it, text, err);
+    if (rc == 0)
+        rc = check_asked(l, &it.it, kept, unseen, err);
     if (rc)
         err_prefix(err, "answer %s", item);
     lookup_item_clear(&it);

@@ -55,10 +55,12 @@ int lookup_statements(struct lookup *l, const unsigned char owner[32],
 
 /* Fetch the message that a result answers, and its source, and tell the
  * claims of asked_check (verify/asked.h); `m` (may be NULL) makes the ids of
- * the prompt.  -1 if an item cannot be fetched: no claim was told then. */
+ * the prompt.  A message that is here, verified (`kept`, may be NULL), need not
+ * be fetched.  -1 if an item cannot be: no claim was told then. */
 int lookup_asked(struct lookup *l, struct claims *c,
                  const unsigned char item[32], const struct published *p,
-                 const struct prompt_model *m, struct err *err);
+                 const struct prompt_model *m,
+                 const struct claims_item *kept, struct err *err);
 
 /* Tell whether all that the signer of a statement has signed about its batch
  * says the same of it: two that differ are a fault by themselves. */

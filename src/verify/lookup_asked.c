@@ -19,21 +19,25 @@
 
 int lookup_asked(struct lookup *l, struct claims *c,
                  const unsigned char item[32], const struct published *p,
-                 const struct prompt_model *m, struct err *err)
+                 const struct prompt_model *m,
+                 const struct claims_item *kept, struct err *err)
 {
     struct lookup_item message, source;
+    const struct claims_item *asked = &message.it;
     unsigned char source_id[32];
     bool elsewhere = false;
-    int rc;
+    int rc = 0;
 
     lookup_item_init(&message, PUBLISHED_MAX);
     lookup_item_init(&source, PUBLISHED_MAX);
-    rc = lookup_get(l, p->result.request, &message, err);
-    if (rc == 0 && (elsewhere = asked_source(&message.it, source_id)))
+    if (kept && memcmp(kept->head.id, p->result.request, 32) == 0)
+        asked = kept;
+    else
+        rc = lookup_get(l, p->result.request, &message, err);
+    if (rc == 0 && (elsewhere = asked_source(asked, source_id)))
         rc = lookup_get(l, source_id, &source, err);
     if (rc == 0)
-        asked_check(c, item, p, &message.it, elsewhere ? &source.it : NULL,
-                    m);
+        asked_check(c, item, p, asked, elsewhere ? &source.it : NULL, m);
     lookup_item_clear(&message);
     lookup_item_clear(&source);
     return rc;
@@ -90,7 +94,7 @@ void lookup_messages_check(struct lookup_messages *m,
 
     if (m->n_fetched == 0 && m->n_missing >= MAX_MISSING) {
         m->n_missing++;
-    } else if (lookup_asked(m->l, &c, item, p, m->model, &why)) {
+    } else if (lookup_asked(m->l, &c, item, p, m->model, NULL, &why)) {
         if (m->n_missing++ == 0)
             snprintf(m->missing, sizeof(m->missing), "%s", why.text);
     } else {
