@@ -4,7 +4,8 @@
 # (tests/forge.c).  Computed again, none of them passes.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
-forge=$(cd "${top_builddir:-.}" && pwd)/tests/forge
+build=$(dirname "$apus")
+forge() { APUS_LIBEXEC=$build "$build/tests/forge" "$@"; }
 : >apus.conf
 APUS_CONFIG=$tmp/apus.conf
 APUS_MODELS=$tmp/models
@@ -48,16 +49,16 @@ refused() { # NAME
 
 # ---- the parts, and what fits them -------------------------------------------
 fresh keep
-"$forge" nothing 1 "$dir" >out 2>err && r=0 || r=1
+forge nothing 1 "$dir" >out 2>err && r=0 || r=1
 report $r "the batch is written again"
 cmp keep/part-0000.h5 "$dir/part-0000.h5" >out 2>&1 && r=0 || r=1
 report $r "in the same bytes"
 gives 0 "which verify" verify "$batch" --recompute all
 has out 'computed again.*3 of 3 answers' "with three answers"
-for change in $("$forge" list); do
+for change in $(forge list); do
     [ "$change" != nothing ] || continue
     fresh keep
-    "$forge" "$change" 1 "$dir" other >out 2>err && r=0 || r=1
+    forge "$change" 1 "$dir" other >out 2>err && r=0 || r=1
     report $r "$change can be forged"
     refused "$change"
     # what follows from the request and the ids needs no model
