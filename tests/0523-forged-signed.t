@@ -84,6 +84,28 @@ refused "a statement of another signature" --item bad.item --key "$node"
 netcall sign "$net/dapp.json" - Apus=statement-1 <good.item >bad.item
 refused "a statement within an item" --item bad.item --key "$someone"
 
+# ---- forged after it was signed ---------------------------------------------
+# the statement of a batch lies beside it
+mv "$dir" kept
+for change in text-other output-drawn trace-kv row-of-other-renamed \
+    rows-swapped finish-context; do
+    rm -rf "$dir"
+    cp -R kept "$dir"
+    forge $change 1 "$dir" other >out 2>err && r=0 || r=1
+    report $r "$change: forged"
+    gives 3 "$change, not computed again" verify "$id"
+    has out '^WRONG.*statement.head: .*its root is not that' "is against it"
+done
+rm -rf "$dir"
+cp -R kept "$dir"
+gives 0 "what was signed" verify "$id"
+has out "^ok.*statement.head: .*signed by $node" "names who signed it"
+cp other/push/statement.head "$dir/push"
+refused "a batch with the statement of another" "$id"
+cp bad.item "$dir/push/statement.head"
+refused "with what is no statement" "$id"
+cp kept/push/statement.head "$dir/push"
+
 # ---- signed lies ------------------------------------------------------------
 number=3
 for change in text-other output-drawn trace-kv trace-deep last-row \

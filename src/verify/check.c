@@ -257,6 +257,7 @@ static int look_at_row(struct check *c, uint64_t i, struct err *err)
     }
     if (result_record_unpack(&res, row.record.result))
         return contradicts(c, i, "no result record", err);
+    check_leaf(c, &res);
     if (check_row(c, &row, &res, err))
         return -1;
     end_row(c, row.line, res.choice, "", "its columns");

@@ -81,6 +81,23 @@ static int count_lines(struct check *c, struct lines *f, struct err *err)
     return lines_next(f, &text, &n, err);
 }
 
+/* Open them once more: they are those that were counted. */
+static int open_again(struct lines **out, const struct check *c,
+                      struct err *err)
+{
+    struct lines *f;
+
+    if (lines_open(&f, c->requests, err))
+        return -1;
+    if (memcmp(lines_hash(f), c->sha256, 32) != 0) {
+        lines_close(f);
+        return err_set(err, ERR_RETRY, "\"%s\" was changed while it was"
+                       " read, run it again", c->requests);
+    }
+    *out = f;
+    return 0;
+}
+
 static int check_requests(struct check *c, struct err *err)
 {
     struct lines *f;
@@ -90,7 +107,8 @@ static int check_requests(struct check *c, struct err *err)
     c->file = "requests.jsonl";
     if (lines_open(&f, c->requests, err))
         return -1;
-    if (memcmp(lines_hash(f), c->batch->file, 32) != 0)
+    memcpy(c->sha256, lines_hash(f), 32);
+    if (memcmp(c->sha256, c->batch->file, 32) != 0)
         snprintf(c->wrong, sizeof(c->wrong), "its SHA-256 is another");
     else if (lines_count(f) != c->batch->n_requests)
         snprintf(c->wrong, sizeof(c->wrong), "it has %" PRIu64 " lines",
@@ -355,7 +373,7 @@ static int check_refused(struct check *c, const char *batch_path,
     c->file = "refused.jsonl";
     if (refused_open(&f.file, batch_path, &why))
         snprintf(c->wrong, sizeof(c->wrong), "%.390s", why.text);
-    else if (lines_open(&f.along.f, c->requests, err) ||
+    else if (open_again(&f.along.f, c, err) ||
              read_reasons(c, &f, err))
         rc = -1;
     refused_close(f.file);
@@ -422,12 +440,15 @@ int check_batch(const char *batch_path, const struct check_options *o,
     if (batch_info_read(&batch, batch_path, err) == 0 &&
         seal_info_read(&info, batch_path, err) == 0 &&
         check_replay(&c, err) == 0 && check_requests(&c, err) == 0 &&
-        lines_open(&c.along.f, requests, err) == 0 &&
-        (!c.replay || lines_open(&c.again.f, requests, err) == 0)) {
+        open_again(&c.along.f, &c, err) == 0 &&
+        (!c.replay || open_again(&c.again.f, &c, err) == 0)) {
         check_id(&c, batch_path);
+        c.is_signed = check_has_statement(batch_path);
         plan_parts(&c, batch_path);
         rc = check_parts(&c, batch_path, &info, err) ||
-                     check_refused(&c, batch_path, &info, err) ? -1 : 0;
+                     check_refused(&c, batch_path, &info, err) ||
+                     (c.is_signed && check_signed(&c, batch_path, &info, err))
+                 ? -1 : 0;
         if (rc == 0) {
             check_answers(&c);
             check_drawn(&c);
@@ -437,6 +458,7 @@ int check_batch(const char *batch_path, const struct check_options *o,
     lines_close(c.along.f);
     lines_close(c.again.f);
     free(c.line);
+    free(c.leaf);
     seal_info_clear(&info);
     batch_info_clear(&batch);
     free(requests);

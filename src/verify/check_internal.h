@@ -13,9 +13,12 @@ struct job_record;
 struct lines;
 struct record;
 struct request;
+struct result_leaf;
+struct result_record;
 struct reason;
 struct replay;
 struct seal_file;
+struct seal_info;
 
 #define CHECK_NAMED 20 /* wrong answers of a check that are named */
 
@@ -42,6 +45,7 @@ struct check {
     const struct checkpoint_head *head;
     const struct batch_info *batch; /* NULL for a part by itself */
     const char *requests;     /* path of requests.jsonl, or NULL */
+    unsigned char sha256[32]; /* of its bytes as they were counted */
     struct check_along along; /* the lines of the rows that are looked at */
     struct check_along again; /* .. and of those computed again */
     struct check_line *line;  /* of a batch: each of these .. */
@@ -50,6 +54,9 @@ struct check {
     const struct seal_file *sealed; /* what checkpoint.json says of the part;
                                      * NULL: nothing */
     uint64_t n_rows;          /* of all parts that were read */
+    bool is_signed;           /* there is a statement: the answers .. */
+    struct result_leaf *leaf; /* .. are kept for its root */
+    size_t n_leaves, cap_leaves;
     struct replay *replay;
     uint64_t planned;         /* rows that answers are drawn from */
     uint64_t to_draw, to_see; /* answers still to be drawn, of so many rows */
@@ -114,5 +121,12 @@ int check_root(struct check *c, struct err *err);
 
 /* What check_part and check_batch return. */
 int check_result(const struct check *c, int rc, struct err *err);
+
+/* Whether a batch has the statement that its node signed when it was pushed;
+ * keep an answer for its root; and compare it with what was counted. */
+bool check_has_statement(const char *batch_path);
+void check_leaf(struct check *c, const struct result_record *res);
+int check_signed(struct check *c, const char *batch_path,
+                 const struct seal_info *info, struct err *err);
 
 #endif

@@ -1,0 +1,103 @@
+/*
+ * A batch that was pushed has the statement that its node signed: the one file
+ * beside its parts that nobody else can have made.
+ */
+#include <config.h>
+
+#include "verify/check_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "proof/result_record.h"
+#include "store/seal.h"
+#include "store/spool.h"
+#include "verify/lookup.h"
+#include "verify/published.h"
+
+#define STATEMENT "push/statement.head"
+
+bool check_has_statement(const char *batch_path)
+{
+    char *path = file_join(batch_path, STATEMENT);
+    bool there = file_exists(path);
+
+    free(path);
+    return there;
+}
+
+void check_leaf(struct check *c, const struct result_record *res)
+{
+    if (!c->is_signed)
+        return;
+    if (c->n_leaves == c->cap_leaves) {
+        c->cap_leaves = c->cap_leaves ? 2 * c->cap_leaves : 1024;
+        c->leaf = xrealloc(c->leaf, c->cap_leaves * sizeof(*c->leaf));
+    }
+    result_leaf(&c->leaf[c->n_leaves++], res);
+}
+
+/* What of the statement is not so; NULL: nothing. */
+static const char *compare(struct check *c, const struct seal_info *info,
+                           const struct published_statement *s)
+{
+    struct err unused = ERR_INIT;
+    unsigned char root[32];
+
+    if (memcmp(s->s.batch, c->batch->id, 32) != 0)
+        return "it is about another batch";
+    if (memcmp(s->s.process, c->batch->process, 32) != 0)
+        return "its process is another";
+    if (s->s.count != c->n_rows)
+        return "it has another count";
+    if (result_batch(root, c->leaf, c->n_leaves, &unused) ||
+        memcmp(root, s->s.root, 32) != 0)
+        return "its root is not that of the answers";
+    if (!published_files_fit(s) || s->s.n_files != info->n_parts)
+        return "its files are not the parts";
+    for (size_t i = 0; i < info->n_parts; i++)
+        if (!published_has_file(s, info->part[i].size, info->part[i].sha256))
+            return "its files are not the parts";
+    return NULL;
+}
+
+int check_signed(struct check *c, const char *batch_path,
+                 const struct seal_info *info, struct err *err)
+{
+    char *path = file_join(batch_path, STATEMENT);
+    char detail[80], address[ID_TEXT];
+    struct published_statement s;
+    struct err why = ERR_INIT;
+    const char *wrong = NULL;
+    struct lookup_item i;
+    int rc;
+
+    lookup_item_init(&i, PUBLISHED_MAX);
+    rc = lookup_file(path, &i, &why);
+    if (rc == 0 && published_statement_read(&s, i.it.data, i.it.n, &why) == 0)
+        wrong = compare(c, info, &s);
+    if (why.code && why.code != ERR_INPUT) {
+        rc = err_set(err, why.code, "%s", why.text);
+    } else {
+        c->file = STATEMENT;
+        if (why.code || wrong)
+            snprintf(c->wrong, sizeof(c->wrong), "%.390s",
+                     wrong ? wrong : why.text);
+        else
+            base64url(address, i.it.head.address, 32);
+        snprintf(detail, sizeof(detail), "signed by %s",
+                 c->wrong[0] ? "" : address);
+        check_report(c, "its batch, root, count and files", "what is here",
+                     detail);
+        rc = 0;
+    }
+    lookup_item_clear(&i);
+    free(path);
+    return rc;
+}
