@@ -2,6 +2,7 @@
 # apus clean: what is old and done or sent goes, what came from AO and is not
 # sent stays, and it says which.  The spool is made by hand, its ids are
 # those of proof.md section 5 for the model 00 01 .. 1f.
+# part: san
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

@@ -2,6 +2,7 @@
 # Parts of a checkpoint and other programs: the tools of HDF5, h5py and pandas
 # read what we write, and we refuse what h5py can put into a file that is none
 # of ours.
+# part: san
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 part=$(dirname "$apus")/tests/t_checkpoint

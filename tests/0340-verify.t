@@ -2,6 +2,7 @@
 # apus seal, export and verify: a batch that was answered is sealed, exported
 # and verified; what is changed afterwards is found and named; files of
 # strangers are not opened unasked.
+# part: san
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 worker=$(dirname "$apus")/apus-worker

@@ -2,6 +2,7 @@
 # A batch of requests from AO, as apus pull makes it: the id of a request is
 # its custom_id, in its record, in its answer, for apus verify, and for the
 # seed of one that gives none; that of a line of a file from AO is the line's.
+# part: san
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 worker=$(dirname "$apus")/apus-worker

@@ -2,6 +2,7 @@
 # apus pull and apus queue on a localnet, with the real queue: what DApps have
 # left becomes a batch, once; what cannot be had goes back; a file of requests
 # is a batch of its own; a compute unit that lies is refused; HyperBEAM too.
+# part: san
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

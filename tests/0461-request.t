@@ -2,6 +2,7 @@
 # apus request on a localnet: asked, answered by the pretended engine, pushed,
 # read from Arweave and checked; whatever is lost is taken up by its id, and
 # what the queue refuses is told.
+# part: san
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

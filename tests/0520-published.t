@@ -3,6 +3,7 @@
 # results, statements, whole batches and checkpoints from a localnet are shown
 # and verified; what another signed, what was changed and what is missing are
 # told.  The published data is made by tests/second_item.py, not by apus.
+# part: san
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -4,6 +4,7 @@
 # time apus drain, pull and push say so in one line and with the right exit
 # status, nothing is lost, and when it is over the next drain finishes.  What
 # apus model fetch does then is in 0420-models.t.
+# part: san
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
