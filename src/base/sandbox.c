@@ -35,8 +35,8 @@
 #endif
 #endif
 
-/* Run by a valgrind that follows children: it needs more memory and system
- * calls than the program has. */
+/* Run by a valgrind that follows children: it needs more memory, descriptors
+ * and system calls than the program has. */
 static bool is_watched(void)
 {
     const char *preload = getenv("LD_PRELOAD");
@@ -63,13 +63,15 @@ static int limit(int what, rlim_t most, const char *name, struct err *err)
 
 static int limit_all(const struct sandbox *s, struct err *err)
 {
+    bool watched = is_watched();
+
 #ifndef SANITIZED
-    if (!is_watched() &&
-        limit(RLIMIT_AS, (rlim_t)s->memory, "memory", err))
+    if (!watched && limit(RLIMIT_AS, (rlim_t)s->memory, "memory", err))
         return -1;
 #endif
+    if (!watched && limit(RLIMIT_NOFILE, s->n_files, "descriptors", err))
+        return -1;
     if (limit(RLIMIT_CPU, s->cpu_s, "CPU time", err) ||
-        limit(RLIMIT_NOFILE, s->n_files, "descriptors", err) ||
         limit(RLIMIT_FSIZE, 0, "files", err) ||
         limit(RLIMIT_CORE, 0, "core dumps", err) ||
         limit(RLIMIT_NPROC, 0, "processes", err))
