@@ -543,10 +543,10 @@ static void test_harm(void)
         buf_clear(&b);
         if (read_all(at("harm.h5"), &err) == 0)
             reads++;
+        else if (checkpoint_is_death(&err))
+            deaths++;
         else if (err.code == ERR_INPUT)
             refusals++;
-        else if (err.code == ERR_RETRY && strstr(err.text, " died "))
-            deaths++;
         else
             bad++;
     }
@@ -603,7 +603,8 @@ static void test_parser(void)
     setenv("APUS_TEST_BIN", before, 1);
     setenv("APUS_LIBEXEC", at("bin"), 1);
     parser_is(NULL, ERR_FATAL, "APUS_LIBEXEC");
-    parser_is("kill -SEGV $$\n", ERR_RETRY, " died ");
+    parser_is("kill -SEGV $$\n", ERR_INPUT, " died ");
+    parser_is("kill -XCPU $$\n", ERR_INPUT, "took too long");
     parser_is("kill -KILL $$\n", ERR_RETRY, " died ");
     parser_is("echo no such library >&2; exit 127\n", ERR_FATAL,
               "no such library");

@@ -68,6 +68,10 @@ int checkpoint_open(struct checkpoint **out, const char *path,
  * hashed or for several readers.  Borrowed until checkpoint_close. */
 int checkpoint_open_file(struct checkpoint **out, const struct part_file *f,
                          struct err *err);
+
+/* Whether opening failed because the process which parses was ended by a
+ * signal: that is no verdict on the file. */
+bool checkpoint_is_death(const struct err *err);
 const struct checkpoint_head *checkpoint_head(const struct checkpoint *c);
 
 /* Row i (below n_rows), borrowed until the next call; `last` is NULL if the

@@ -20,6 +20,7 @@
 
 #define HELPER "apus-part-index"
 #define ERRORS_MAX 4096
+#define DIED " died while parsing it"
 
 /* ---- what it prints ------------------------------------------------------*/
 
@@ -153,25 +154,26 @@ int layout_parse(const char *text, size_t n, const struct part_file *f,
 
 /* ---- the other process ---------------------------------------------------*/
 
-/* It ended, and not by itself: of the file, or of the machine. */
-static int died(const char *path, int status, struct err *err)
+bool checkpoint_is_death(const struct err *err)
 {
-    const char *why = strsignal(status - 128);
+    return err->code != ERR_NONE && strstr(err->text, DIED) != NULL;
+}
 
-    switch (status - 128) {
-    case SIGXCPU:
-    case SIGALRM:
+/* A signal ended it.  Those that a file cannot bring about come from outside:
+ * a person, or a machine without memory. */
+static int died(const char *path, int number, struct err *err)
+{
+    bool outside = number == SIGKILL || number == SIGTERM ||
+                   number == SIGHUP || number == SIGINT;
+    const char *why = strsignal(number);
+
+    if (number == SIGXCPU || number == SIGALRM)
         why = "it took too long";
-        break;
-    case SIGSYS:
+    else if (number == SIGSYS)
         why = "it asked the system for more than parsing needs";
-        break;
-    default:
-        break;
-    }
-    return err_set(err, ERR_RETRY, "\"%s\": " HELPER " died while parsing it"
-                   " (%s): the file is damaged or malicious, or memory is"
-                   " short", path, why ? why : "no such signal");
+    return err_set(err, outside ? ERR_RETRY : ERR_INPUT, "\"%s\": " HELPER
+                   DIED " (%s)%s", path, why ? why : "no such signal",
+                   outside ? "" : ": the file is damaged or malicious");
 }
 
 /* It said why before it ended. */
@@ -208,7 +210,7 @@ int layout_ask(const struct part_file *f, struct checkpoint_head *h,
     else if (rc)
         rc = err_set(err, why.code, "\"%s\": %s", path, why.text);
     else if (status > 128)
-        rc = died(path, status, err);
+        rc = died(path, status - 128, err);
     else if (status)
         rc = refused(path, status, &errs, err);
     else if (buf_check(&out, "the index of the part", err))

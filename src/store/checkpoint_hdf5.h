@@ -146,8 +146,8 @@ int layout_walk(int fd, const char *path, struct checkpoint_head *h,
                 uint64_t count[N_COUNTS], struct layout_place place[N_SETS],
                 struct err *err);
 
-/* The same through apus-part-index.  ERR_RETRY if that died, ERR_FATAL if it
- * cannot be used. */
+/* The same through apus-part-index.  ERR_INPUT if that died of the file,
+ * ERR_RETRY if something else ended it, ERR_FATAL if it cannot be used. */
 int layout_ask(const struct part_file *f, struct checkpoint_head *h,
                uint64_t count[N_COUNTS], struct layout_place place[N_SETS],
                struct err *err);

@@ -528,7 +528,7 @@ int check_file(struct check *c, const struct part_file *f, struct err *err)
 
     c->file = check_name(path);
     if (checkpoint_open_file(&c->part, f, err)) {
-        if (err->code != ERR_INPUT)
+        if (err->code != ERR_INPUT || checkpoint_is_death(err))
             return -1;
         snprintf(c->wrong, sizeof(c->wrong), "%.390s", err->text);
         check_report(c, "the file", "the layout of a checkpoint", "");
