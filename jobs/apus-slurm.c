@@ -513,19 +513,44 @@ static int cmd_find(const struct args *a)
     return rc;
 }
 
+/* The name of one job alone.  One task of an array has the number of the
+ * array, by which all its tasks are meant.  The caller frees it. */
+static char *task_name(uint32_t id)
+{
+    job_info_msg_t *jobs = NULL;
+    char *name = NULL;
+
+    if (slurm_load_job(&jobs, id, SHOW_ALL) != SLURM_SUCCESS)
+        jobs = NULL;
+    for (uint32_t i = 0; jobs && !name && i < jobs->record_count; i++) {
+        const slurm_job_info_t *j = &jobs->job_array[i];
+
+        if (j->job_id == id && j->array_job_id == id &&
+            j->array_task_id != NO_VAL)
+            name = xasprintf("%u_%u", (unsigned)id,
+                             (unsigned)j->array_task_id);
+    }
+    if (jobs)
+        slurm_free_job_info_msg(jobs);
+    return name ? name : xasprintf("%u", (unsigned)id);
+}
+
 /* KILL to the job as a whole is what scancel asks for: TERM to the script and
  * to every rank, which saves, and KILL after KillWait. */
 static int cmd_cancel(const struct args *a)
 {
     uint32_t id = 0;
-    int why;
+    int why, rc;
+    char *name;
 
     if (a->n != 1 || parse_id(&id, a->words[0]))
         return misused();
-    if (slurm_kill_job(id, SIGKILL, 0) == SLURM_SUCCESS)
-        return answer_id(id);
+    name = task_name(id);
+    rc = slurm_kill_job2(name, SIGKILL, 0, NULL);
     why = slurm_get_errno();
-    return why == ESLURM_INVALID_JOB_ID || why == ESLURM_ALREADY_DONE
+    free(name);
+    return rc == SLURM_SUCCESS || why == ESLURM_INVALID_JOB_ID ||
+           why == ESLURM_ALREADY_DONE
                ? answer_id(id) : fail_slurm(why);
 }
 

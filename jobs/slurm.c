@@ -34,6 +34,7 @@
 #define SUBMIT_TRIES 3
 #define RETRY_PAUSE_S 1
 #define STATES_AT_ONCE 1000
+#define LAUNCH_NAME 64 /* of a job or a task of an array */
 
 extern char **environ;
 
@@ -234,10 +235,10 @@ static void ask_queue(struct answer *a, const char *const *words)
         set_error(a, ANSWER_SILENT, e.text);
 }
 
-static void queue_words(struct words *w)
+static void queue_words(struct words *w, const char *format)
 {
-    static const char *const base[] = { "squeue", "-h", "-t", "all", "-o",
-                                        "%A %T %r", NULL };
+    const char *const base[] = { "squeue", "-h", "-t", "all", "-o", format,
+                                 NULL };
 
     words_add_all(w, base);
 }
@@ -249,7 +250,7 @@ static void look_for(struct answer *a, const char *name)
     ask_helper(a, (const char *[]){ "find", name, NULL }, NULL);
     if (a->kind != ANSWER_UNUSABLE)
         return;
-    queue_words(&w);
+    queue_words(&w, "%A %T %r");
     words_printf(&w, "--name=%s", name);
     /* anybody may give a job this name */
     words_printf(&w, "--user=%lu", (unsigned long)geteuid());
@@ -302,7 +303,7 @@ static void ask_states(struct answer *a, const struct launch_job *j, size_t n)
     buf_init(&ids, n * LAUNCH_ID_SIZE);
     for (size_t i = 0; i < n; i++)
         buf_printf(&ids, "%s%s", i ? "," : "", j[i].id);
-    queue_words(&w);
+    queue_words(&w, "%A %T %r");
     words_printf(&w, "--jobs=%s", ids.data);
     ask_queue(a, w.v);
     words_clear(&w);
@@ -346,8 +347,39 @@ static int slurm_states(struct launch_job *j, size_t n, struct err *err)
     return 0;
 }
 
+/* "JOB" or "ARRAY_TASK": what squeue's %i calls a single job. */
+static bool is_task(const char *text)
+{
+    size_t n = strspn(text, "0123456789");
+
+    if (n > 0 && text[n] == '_' && text[n + 1])
+        return text[n + 1 + strspn(text + n + 1, "0123456789")] == '\0';
+    return n > 0 && text[n] == '\0';
+}
+
+/* The name of one job alone: a task of an array may have the number of the
+ * array, by which all its tasks are meant. */
+static void task_name(char name[LAUNCH_NAME], const char *id)
+{
+    struct words w = { NULL, 0 };
+    struct answer a;
+
+    snprintf(name, LAUNCH_NAME, "%s", id);
+    answer_init(&a);
+    queue_words(&w, "%A %T %i");
+    words_printf(&w, "--jobs=%s", id);
+    ask_queue(&a, w.v);
+    for (size_t i = 0; a.kind == ANSWER_GOOD && i < a.reply.n; i++)
+        if (strcmp(a.reply.jobs[i].id, id) == 0 &&
+            is_task(a.reply.jobs[i].reason))
+            snprintf(name, LAUNCH_NAME, "%s", a.reply.jobs[i].reason);
+    words_clear(&w);
+    answer_clear(&a);
+}
+
 static int slurm_cancel(const char *id, struct err *err)
 {
+    char name[LAUNCH_NAME];
     struct answer a;
     int rc = 0;
 
@@ -356,7 +388,8 @@ static int slurm_cancel(const char *id, struct err *err)
     answer_init(&a);
     ask_helper(&a, (const char *[]){ "cancel", id, NULL }, NULL);
     if (a.kind == ANSWER_UNUSABLE) {
-        ask_program(&a, (const char *[]){ "scancel", id, NULL }, NULL);
+        task_name(name, id);
+        ask_program(&a, (const char *[]){ "scancel", name, NULL }, NULL);
         if (a.kind == ANSWER_REFUSED && slurm_says_gone(a.error))
             a.kind = ANSWER_GOOD;
     }

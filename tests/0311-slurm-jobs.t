@@ -89,6 +89,9 @@ in_file() { grep -q -e "$2" "$1"; }
 state_is() { # ID STATE
     "$drive" slurm states "$1" | grep -q "^$1 $2"
 }
+tasks_are() { # ID COUNT: so many of an array run
+    [ "$(squeue -h -t R -j "$1" -o %i | wc -l)" -eq "$2" ]
+}
 batch_id() { printf '%-43s\n' "$1-$$" | tr ' ' x; }
 
 # ---- the worker -----------------------------------------------------------
@@ -160,6 +163,15 @@ round() { # LABEL
     gives 0 "$1: cancel again" cancel "$id"
     gives 0 "$1: cancel an unknown job" cancel 4000000
     gives 4 "$1: found no more" find "$b"
+
+    # of two tasks the last has the number of the array
+    id=$(sbatch --parsable -a 0-1 -o /dev/null --wrap 'sleep 60')
+    test_that "$1: two tasks of an array run" within 100 tasks_are "$id" 2
+    gives 0 "$1: cancel the one that has the number of the array" cancel "$id"
+    test_that "$1: one task of the array runs" within 100 tasks_are "$id" 1
+    test_that "$1: it is the other" \
+        [ "$(squeue -h -t R -j "$id" -o %i)" = "${id}_0" ]
+    scancel "$id"
 
     gives 1 "$1: no such partition" submit "$w" --batch="$b" --log="$log" \
         --option=--partition=nowhere -- work "$1"

@@ -83,6 +83,42 @@ has err 'smaller --batch' "and says the same"
 head -n 3 "$top/models/nano/eval.jsonl" >short.jsonl
 gives 0 "named again" run long.jsonl -m nano -o long.out --ranks 1
 
+# ---- jobs that begin no batch ------------------------------------------------
+# what a job of Slurm is told by its environment and by run.jsonl
+outcome_of_job() { # RESTARTS STATUS NAME
+    SLURM_JOB_ID=77
+    SLURM_RESTART_COUNT=$1
+    export SLURM_JOB_ID SLURM_RESTART_COUNT
+    outcome "$2" "$3"
+    got=0
+    "$worker" --outcome >out 2>err.all || got=$?
+    [ "$got" -eq "$2" ] && r=0 || r=1
+    report $r "$3, without a name: outcome $2"
+    unset SLURM_JOB_ID SLURM_RESTART_COUNT
+}
+queue short.jsonl
+outcome_of_job 0 75 "one start of a job began nothing"
+outcome_of_job 1 75 "two"
+outcome_of_job 2 1 "three"
+has err '3 starts in a row of Slurm job 77 got nowhere' "it says so"
+[ "$(grep -c . err)" -eq 1 ] && [ "$(grep -c . err.all)" -eq 1 ] && r=0 || r=1
+report $r "once"
+# the job began it in its fourth start, others in later ones
+cat >"spool/todo/$id/run.jsonl" <<'TXT'
+{"start":0,"slurm_job":"7","slurm_restarts":9}
+not JSON
+{"start":1,"slurm_job":"77","slurm_restarts":3}
+{"start":2,"slurm_job":"","slurm_restarts":0}
+{"start":3,"slurm_job":"77","slurm_res
+TXT
+outcome_of_job 5 75 "two starts after the last that began a batch"
+outcome_of_job 6 1 "three starts after it"
+echo '{"start":4,"slurm_job":"78"}' >>"spool/todo/$id/run.jsonl"
+SLURM_JOB_ID=78 SLURM_RESTART_COUNT=2 "$worker" --outcome >out 2>err &&
+    got=0 || got=$?
+[ $got -eq 75 ] && r=0 || r=1
+report $r "a line of an older version is of the first start: outcome 75"
+
 # ---- told to save before a batch is begun ------------------------------------
 # A signal that is pending when the worker begins comes with the first
 # instruction of its main().
