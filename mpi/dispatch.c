@@ -22,13 +22,13 @@
 #include "base/utf8.h"
 #include "mpi/link.h"
 #include "mpi/queue.h"
+#include "store/heart.h"
 #include "store/resume.h"
 #include "store/spool.h"
 #include "store/survey.h"
 
 #define HOST_MAX 256
 #define PROGRESS_MAX ((size_t)4 << 20)
-#define OWNER_TOUCH_S 60
 #define PROGRESS_RANKS 1024 /* more are not listed one by one */
 
 enum rank_state {
@@ -70,7 +70,7 @@ struct dispatch {
     bool taken;        /* the batch is another's by now */
     struct err err;    /* of the first rank that failed, or our own */
     uint64_t n_done, n_refused; /* lines */
-    double started, pulsed, told, touched;
+    double started, pulsed, told, ticked;
     bool changed;      /* since `progress` was written */
     int64_t began;     /* seconds of the wall clock, for people */
 };
@@ -166,7 +166,7 @@ int dispatch_new(struct dispatch **out, struct link *link,
     d->ranks = ranks;
     d->size = ranks->size;
     d->rank = xcalloc((size_t)d->size, sizeof(*d->rank));
-    d->started = d->touched = clock_s();
+    d->started = d->ticked = clock_s();
     d->began = (int64_t)time(NULL);
     d->changed = true;
     if (read_batch(d, err)) {
@@ -398,6 +398,7 @@ static void lose(struct dispatch *d, int i)
     free(path);
     d->rank[i].state = RANK_LOST;
     d->ranks->lost[i] = true;
+    link_mute(d->link, i);
     take_back(d, i);
     d->n_done = d->n_refused = 0;
     count_lines(d);
@@ -628,25 +629,32 @@ static void write_progress(struct dispatch *d, double t)
     d->changed = false;
 }
 
-static void touch_owner(struct dispatch *d, double t)
+static void look_at_heart(struct dispatch *d)
 {
-    struct err err = ERR_INIT;
-
-    d->touched = t;
-    if (owner_touch(d->o.batch_path, &err) == 0)
+    if (d->taken || !d->o.heart || !heart_lost(d->o.heart))
         return;
-    log_err(&err);
-    if (err.code == ERR_FATAL) {
-        d->err = err;
-        d->taken = true;
-        close_ranks(d, true);
-    }
+    err_set(&d->err, ERR_FATAL, "\"%s\" was taken away from this process",
+            d->o.batch_path);
+    d->taken = true;
+    close_ranks(d, true);
+}
+
+/* A rank was not silent while nobody listened: a file system may hold this one
+ * up for long. */
+static void count_absence(struct dispatch *d, double t)
+{
+    double gone = t - d->ticked;
+
+    d->ticked = t;
+    for (int i = 1; gone > beat_s(d->o.lost_s) && i < d->size; i++)
+        d->rank[i].heard += gone;
 }
 
 void dispatch_tick(struct dispatch *d)
 {
     double t = clock_s();
 
+    count_absence(d, t);
     look_for_lost(d, t);
     if (t - d->pulsed >= beat_s(d->o.lost_s)) {
         d->pulsed = t;
@@ -654,8 +662,7 @@ void dispatch_tick(struct dispatch *d)
             if (d->rank[i].state != RANK_LOST)
                 tell(d, i, TAG_PULSE, NULL);
     }
-    if (t - d->touched >= OWNER_TOUCH_S)
-        touch_owner(d, t);
+    look_at_heart(d);
     look_around(d);
     if ((t - d->told >= 1 && (d->changed || d->phase == DISPATCH_ANSWERING)) ||
         (d->changed && d->phase >= DISPATCH_DONE))

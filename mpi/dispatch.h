@@ -33,6 +33,7 @@
 
 struct batch_info;
 struct err;
+struct heart;
 struct link;
 struct payload;
 
@@ -69,6 +70,7 @@ struct dispatch_options {
     const char *batch_path;         /* borrowed */
     const struct batch_info *info;  /* borrowed */
     uint32_t start;
+    struct heart *heart; /* touches the owner, borrowed; NULL: none does */
     unsigned lost_s;     /* a rank that is silent so long is lost */
     uint64_t part_size;  /* ranks seal together what is larger */
 };

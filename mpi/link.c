@@ -1,11 +1,15 @@
 /*
  * Payloads over MPI.  Receiving asks first (MPI_Iprobe): a receive that waits
- * for a rank that is dead never returns, and no error is ever told.
+ * for a rank that is dead never returns, and no error is ever told.  Two
+ * threads call MPI, that of the rank and that of the pulse, each with the lock
+ * of the link (MPI_THREAD_SERIALIZED); what goes to this rank itself is the
+ * former's alone.
  */
 #include <config.h>
 
 #include "mpi/link.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +20,7 @@
 #include <mpi.h>
 #endif
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/sys.h"
@@ -26,7 +31,7 @@
 /* A payload on its way: to this rank itself, or out. */
 struct parcel {
     struct parcel *next;
-    int tag;
+    int to, tag;
     size_t n;
 #ifdef HAVE_MPI
     MPI_Request request;
@@ -34,20 +39,33 @@ struct parcel {
     unsigned char data[];
 };
 
+struct pulse {
+    pthread_t thread;
+    pthread_cond_t wake;
+    bool runs, over;
+    bool *mute;         /* of each rank */
+    int tag;
+    double period_s, patience_s;
+};
+
 struct link {
     int rank, size;
-    bool mpi;
+    bool mpi, serialized;
+    pthread_mutex_t lock;          /* of MPI, of `out`, of the pulse */
+    double polled;                 /* when this rank last asked */
+    struct pulse pulse;
     struct parcel *own, **own_end; /* to this rank, oldest first */
     struct parcel *out;            /* not sent yet */
     struct parcel *held;           /* what link_poll gave last */
     unsigned call_s;               /* the longest that MPI may take */
 };
 
-static struct parcel *parcel_new(int tag, const void *data, size_t n)
+static struct parcel *parcel_new(int to, int tag, const void *data, size_t n)
 {
     struct parcel *p = xmalloc(sizeof(*p) + n);
 
     p->next = NULL;
+    p->to = to;
     p->tag = tag;
     p->n = n;
     if (n > 0)
@@ -84,12 +102,13 @@ static int start_mpi(struct link *l, unsigned start_s, struct err *err)
 
     sigaction(SIGALRM, &sa, NULL);
     watch(start_s);
-    rc = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    rc = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided);
     watch(0);
     if (rc)
         return err_set(err, ERR_FATAL, "MPI does not start");
     if (provided < MPI_THREAD_FUNNELED)
         return err_set(err, ERR_FATAL, "this MPI allows no threads");
+    l->serialized = provided >= MPI_THREAD_SERIALIZED;
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_rank(MPI_COMM_WORLD, &l->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &l->size);
@@ -113,13 +132,13 @@ static void sweep(struct link *l)
     }
 }
 
-static void send_out(struct link *l, int to, struct parcel *p)
+static void send_out(struct link *l, struct parcel *p)
 {
     int rc;
 
     watch(l->call_s);
-    rc = MPI_Isend(p->data, (int)p->n, MPI_BYTE, to, p->tag, MPI_COMM_WORLD,
-                   &p->request);
+    rc = MPI_Isend(p->data, (int)p->n, MPI_BYTE, p->to, p->tag,
+                   MPI_COMM_WORLD, &p->request);
     watch(0);
     if (rc) {
         free(p);
@@ -197,10 +216,14 @@ static int start_mpi(struct link *l, unsigned start_s, struct err *err)
     return 0;
 }
 
-static void send_out(struct link *l, int to, struct parcel *p)
+static void sweep(struct link *l)
 {
     (void)l;
-    (void)to;
+}
+
+static void send_out(struct link *l, struct parcel *p)
+{
+    (void)l;
     free(p);
 }
 
@@ -219,6 +242,91 @@ static void end_mpi(struct link *l, int status)
 
 #endif
 
+/* ---- the pulse ----------------------------------------------------------- */
+
+static bool is_on_its_way(const struct link *l, int to, int tag)
+{
+    const struct parcel *p = l->out;
+
+    while (p && (p->to != to || p->tag != tag))
+        p = p->next;
+    return p != NULL;
+}
+
+/* Whether this rank does something else, and not for too long. */
+static bool is_away(const struct link *l)
+{
+    double gone = clock_s() - l->polled;
+
+    return gone >= l->pulse.period_s && gone < l->pulse.patience_s;
+}
+
+static void *beat(void *self)
+{
+    struct link *l = self;
+    struct pulse *p = &l->pulse;
+
+    pthread_mutex_lock(&l->lock);
+    while (!p->over) {
+        clock_wait(&p->wake, &l->lock, (uint64_t)(p->period_s * 1000));
+        if (p->over || !is_away(l))
+            continue;
+        sweep(l);
+        for (int i = 0; i < l->size; i++)
+            if (i != l->rank && !p->mute[i] && !is_on_its_way(l, i, p->tag))
+                send_out(l, parcel_new(i, p->tag, "", 0));
+    }
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+void link_pulse(struct link *l, int tag, double period_s, double patience_s)
+{
+    struct pulse *p = &l->pulse;
+    sigset_t most, before;
+
+    if (!l->serialized || l->size < 2 || p->runs)
+        return;
+    p->tag = tag;
+    p->period_s = period_s;
+    p->patience_s = patience_s;
+    p->mute = xcalloc((size_t)l->size, sizeof(*p->mute));
+    l->polled = clock_s();
+    clock_cond_init(&p->wake);
+    /* signals are for the rank, but for the one that ends a call of MPI */
+    sigfillset(&most);
+    sigdelset(&most, SIGALRM);
+    pthread_sigmask(SIG_SETMASK, &most, &before);
+    p->runs = pthread_create(&p->thread, NULL, beat, l) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void link_mute(struct link *l, int rank)
+{
+    pthread_mutex_lock(&l->lock);
+    if (l->pulse.mute)
+        l->pulse.mute[rank] = true;
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void pulse_stop(struct link *l)
+{
+    struct pulse *p = &l->pulse;
+
+    if (!p->mute)
+        return;
+    pthread_mutex_lock(&l->lock);
+    p->over = true;
+    pthread_cond_signal(&p->wake);
+    pthread_mutex_unlock(&l->lock);
+    if (p->runs)
+        pthread_join(p->thread, NULL);
+    pthread_cond_destroy(&p->wake);
+    free(p->mute);
+}
+
+/* ---- the link ------------------------------------------------------------ */
+
 int link_open(struct link **out, bool alone, unsigned start_s,
               unsigned call_s, int status, struct err *err)
 {
@@ -227,8 +335,10 @@ int link_open(struct link **out, bool alone, unsigned start_s,
     l->size = 1;
     l->own_end = &l->own;
     l->call_s = call_s;
+    pthread_mutex_init(&l->lock, NULL);
     hung_status = status;
     if (!alone && start_mpi(l, start_s, err)) {
+        pthread_mutex_destroy(&l->lock);
         free(l);
         return -1;
     }
@@ -248,19 +358,23 @@ int link_size(const struct link *l)
 
 void link_send(struct link *l, int to, int tag, const void *data, size_t n)
 {
-    struct parcel *p = parcel_new(tag, data, n);
+    struct parcel *p = parcel_new(to, tag, data, n);
 
     sys_crash_point();
     if (to == l->rank) {
         *l->own_end = p;
         l->own_end = &p->next;
-    } else {
-        send_out(l, to, p);
+        return;
     }
+    pthread_mutex_lock(&l->lock);
+    send_out(l, p);
+    pthread_mutex_unlock(&l->lock);
 }
 
 bool link_poll(struct link *l, struct payload *p)
 {
+    bool some;
+
     free(l->held);
     l->held = NULL;
     if (l->own) {
@@ -274,13 +388,20 @@ bool link_poll(struct link *l, struct payload *p)
         p->n = l->held->n;
         return true;
     }
-    return l->mpi && receive(l, p);
+    if (!l->mpi)
+        return false;
+    pthread_mutex_lock(&l->lock);
+    l->polled = clock_s();
+    some = receive(l, p);
+    pthread_mutex_unlock(&l->lock);
+    return some;
 }
 
 void link_close(struct link *l, int status)
 {
     if (!l)
         return;
+    pulse_stop(l);
     if (l->mpi)
         end_mpi(l, status);
     free(l->held);
@@ -296,5 +417,6 @@ void link_close(struct link *l, int status)
         l->out = p->next;
         free(p);
     }
+    pthread_mutex_destroy(&l->lock);
     free(l);
 }

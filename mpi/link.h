@@ -21,7 +21,8 @@ struct payload {
 };
 
 /* Start MPI unless `alone`.  All calls of one link are made by the thread
- * that opened it.  With ranks that die at the wrong moment MPI may never
+ * that opened it, but for the pulse below, and MPI is called by one thread at
+ * a time.  With ranks that die at the wrong moment MPI may never
  * return from a call: after start_s seconds in starting, and call_s in any
  * later one, the process says so and ends with `status`. */
 int link_open(struct link **out, bool alone, unsigned start_s,
@@ -31,6 +32,15 @@ int link_size(const struct link *l);
 
 /* Copies the payload.  To a rank that is gone it is lost without a word. */
 void link_send(struct link *l, int to, int tag, const void *data, size_t n);
+
+/* From now on, where this thread has not asked for payloads for period_s, a
+ * thread of the link tells all other ranks `tag`, without data: a file system
+ * that answers late shall not make them think that this rank is gone.  But not
+ * after patience_s: it may be that it hangs.  Nothing where this MPI does not
+ * allow it (MPI_THREAD_SERIALIZED), or there is no thread to be had. */
+void link_pulse(struct link *l, int tag, double period_s, double patience_s);
+/* This rank is not told any more. */
+void link_mute(struct link *l, int rank);
 
 /* The next payload that has arrived; false if there is none. */
 bool link_poll(struct link *l, struct payload *p);

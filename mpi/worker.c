@@ -33,6 +33,7 @@
 #include "mpi/link.h"
 #include "mpi/rank.h"
 #include "mpi/run_log.h"
+#include "store/heart.h"
 #include "store/seal.h"
 #include "store/spool.h"
 
@@ -159,11 +160,11 @@ static int follow(struct worker *w)
 
 /* Hand out, answer, record, seal: until there is nothing more to do. */
 static int answer(struct worker *w, const struct batch *b,
-                  const struct batch_info *info, uint32_t start,
-                  enum dispatch_phase *end, struct err *err)
+                  const struct batch_info *info, struct heart *heart,
+                  uint32_t start, enum dispatch_phase *end, struct err *err)
 {
     struct dispatch_options o = {
-        .batch_path = b->path, .info = info, .start = start,
+        .batch_path = b->path, .info = info, .start = start, .heart = heart,
         .lost_s = (unsigned)settings_count(w->settings, "rank-timeout"),
         .part_size = settings_count(w->settings, "part-size"),
     };
@@ -192,15 +193,16 @@ static int finish(struct worker *w, struct batch *b, struct err *err)
     return 0;
 }
 
-/* 0 done, 1 saved, -1 failed. */
-static int go_on(struct worker *w, struct batch *b,
-                 const struct batch_info *info, struct err *err)
+/* A start: 0 it has its checkpoint, 1 saved, -1 failed. */
+static int start_batch(struct worker *w, const struct batch *b,
+                       const struct batch_info *info, struct heart *heart,
+                       struct err *err)
 {
     enum dispatch_phase end;
     uint32_t start;
 
     if (seal_is_done(b->path))
-        return finish(w, b, err);
+        return 0;
     if (batch_new_start(b->path, &start, err))
         return -1;
     run_log_add(b->path, start, link_size(w->link),
@@ -208,11 +210,22 @@ static int go_on(struct worker *w, struct batch *b,
     log_info("batch \"%s\", start %" PRIu32 ", %" PRIu64 " requests, %d"
              " ranks", b->path, start, info->n_requests,
              link_size(w->link));
-    if (answer(w, b, info, start, &end, err))
+    if (answer(w, b, info, heart, start, &end, err))
         return -1;
-    if (end == DISPATCH_DONE)
-        return finish(w, b, err);
-    return end == DISPATCH_SAVED ? 1 : -1;
+    return end == DISPATCH_DONE ? 0 : end == DISPATCH_SAVED ? 1 : -1;
+}
+
+/* 0 done, 1 saved, -1 failed. */
+static int go_on(struct worker *w, struct batch *b,
+                 const struct batch_info *info, struct err *err)
+{
+    struct heart heart;
+    int rc;
+
+    heart_start(&heart, b->path);
+    rc = start_batch(w, b, info, &heart, err);
+    heart_stop(&heart);
+    return rc ? rc : finish(w, b, err);
 }
 
 /* Another time the disk may have room, the file system be there again. */
@@ -331,10 +344,12 @@ static void send_quit(struct worker *w, int status)
 
 static int lead_all(struct worker *w)
 {
+    unsigned lost_s = (unsigned)settings_count(w->settings, "rank-timeout");
     struct err err = ERR_INIT;
     int status;
 
     w->ranks = ranks_new(link_size(w->link));
+    link_pulse(w->link, TAG_PULSE, beat_s(lost_s), START_FACTOR * lost_s);
     if (spool_open(&w->spool, settings_text(w->settings, "spool"), &err)) {
         log_err(&err);
         status = status_of(&err);
