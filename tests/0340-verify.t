@@ -62,6 +62,14 @@ report $r "has a line for each position"
 gives 2 "a trace of what is no id" verify "$batch" --trace 7
 gives 1 "a trace of another request" verify "$batch" \
     --trace AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+for use in "--all" "--key $request" "--statement $request" \
+    "--requests q.jsonl"; do
+    # shellcheck disable=SC2086
+    gives 2 "${use%% *} of a batch" verify "$batch" $use
+    has err "${use%% *} is not for a batch" "it is said"
+done
+gives 2 "a trace of an item" verify "$request" --trace "$request"
+gives 2 "--all of a part without --key" verify "$part" --all
 gives 2 "a number that is none" verify "$batch" --recompute few
 mv models gone
 gives 0 "without the model the hashes can be checked" verify "$batch"

@@ -176,53 +176,64 @@ static int verify_batch(struct verify *v, const struct spool *s,
     return rc;
 }
 
+enum kind { ITEM, OUTPUT, PART, BATCH };
+
 /* An option that this kind of thing has no use for is no check of it. */
-static int check_kind(struct verify *v, const char *kind, bool output,
-                      struct err *err)
+static int check_kind(struct verify *v, enum kind kind, struct err *err)
 {
+    static const char *const names[] = {
+        "an item", "an output file", "a part", "a batch"
+    };
     const char *name = NULL;
 
-    if (v->all && !part_is_file(v->what))
+    if (v->all && (kind == OUTPUT || kind == BATCH))
         name = "--all";
-    else if (v->all && !v->key_text)
+    else if (v->all && kind == PART && !v->key_text)
         name = "--all without --key";
-    else if (v->key_text && !part_is_file(v->what))
+    else if (v->key_text && (kind == OUTPUT || kind == BATCH))
         name = "--key";
-    else if (v->statement && !part_is_file(v->what))
+    else if (v->statement && (kind == OUTPUT || kind == BATCH))
         name = "--statement";
-    else if (v->requests && !output)
+    else if (v->requests && kind != OUTPUT)
         name = "--requests";
-    else if (v->trace && output)
+    else if (v->trace && (kind == OUTPUT || kind == ITEM))
         name = "--trace";
     if (!name)
         return 0;
     v->misused = true;
     return err_set(err, ERR_INPUT, "apus verify: %s is not for %s", name,
-                   kind);
+                   names[kind]);
+}
+
+static enum kind kind_of(const struct verify *v, const char *spool_dir)
+{
+    if (v->item_file || part_is_item(v->what, spool_dir))
+        return ITEM;
+    if (verify_is_output(v->what))
+        return OUTPUT;
+    return part_is_file(v->what) ? PART : BATCH;
 }
 
 static int do_verify(struct verify *v, struct err *err)
 {
     const char *dir = settings_text(v->settings, "spool");
+    enum kind kind = kind_of(v, dir);
     struct spool *s = NULL;
     int rc;
 
-    if (v->item_file || part_is_item(v->what, dir))
-        return verify_item(v, err);
-    if (verify_is_output(v->what))
-        return check_kind(v, "an output file", true, err)
-                   ? -1 : verify_output(v, err);
-    if (check_kind(v, part_is_file(v->what) ? "a part" : "a batch", false,
-                   err))
+    if (check_kind(v, kind, err))
         return -1;
-    if (part_is_file(v->what) && v->key_text)
+    if (kind == ITEM)
+        return verify_item(v, err);
+    if (kind == OUTPUT)
+        return verify_output(v, err);
+    if (kind == PART && v->key_text)
         return verify_foreign(v, err);
-    if (part_is_file(v->what) && v->trust)
+    if (kind == PART && v->trust)
         return verify_part(v, NULL, err);
     if (spool_open(&s, dir, err))
         return -1;
-    rc = part_is_file(v->what) ? verify_part(v, s, err)
-                               : verify_batch(v, s, err);
+    rc = kind == PART ? verify_part(v, s, err) : verify_batch(v, s, err);
     spool_close(s);
     return rc;
 }

@@ -212,6 +212,9 @@ static int verify_result(struct look *l, const struct lookup_item *i,
     struct published p;
     int rc = 0;
 
+    if (l->v->all)
+        return err_set(err, ERR_INPUT, "--all is for a statement, this is one"
+                       " result");
     published_init(&p);
     if (claims_result(&l->claims, &i->it, &p))
         goto out;
