@@ -2,6 +2,7 @@
 # Parts that were made to harm libhdf5: a byte of the metadata is another and
 # the checksums fit.  No command dies of one, each says why once; the process
 # that parses is found where it must be, and can do nothing but read.
+# part: san
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 part=$(dirname "$apus")/tests/t_checkpoint

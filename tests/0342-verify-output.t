@@ -1,6 +1,7 @@
 #!/bin/sh
 # apus verify of an output file: every line is computed again from its request;
 # whatever is changed in it, or in the requests, is found and named.
+# part: san
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 : >apus.conf

@@ -2,6 +2,7 @@
 # Ways to make apus verify say ok of what is wrong: one thing of a sealed batch
 # is changed at a time, and every hash that needs no key is made to fit
 # (tests/forge.c).  Computed again, none of them passes.
+# part: san
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 build=$(dirname "$apus")

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What a DApp's message asks: the queue (contrib/ao/queue) in the Lua of apus
 # localnet and src/store/ask make the same line of it, or refuse it alike.
+# part: san
 set -eu
 top=$(cd "${top_srcdir:-.}" && pwd)
 build=$(cd "${top_builddir:-.}" && pwd)
@@ -8,8 +9,7 @@ if [ ! -x "$build/tests/askrun" ]; then
     echo "1..0 # SKIP apus is built without localnet"
     exit 0
 fi
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "$top/tests/scratch.sh"
 "$build/tests/askrun" messages "$top/tests/data/ask-messages.jsonl" \
     "${APUS_ASK_SEED:-1}" "${APUS_ASK_N:-200}" >"$tmp/messages"
 "$build/tests/aosrun" "$top/contrib/ao/queue.lua" "$tmp/messages" \

@@ -3,6 +3,7 @@
 # request is answered twice, the answers stand in another order, one is of
 # another model, or answers a message that says something else.  apus verify
 # finds it in what is published, and in a part of the checkpoint.
+# part: san
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"

@@ -39,6 +39,9 @@ asks() { # DATA TAG...
         item "$dapp" "$APUS_QUEUE" /mu/ Data-Protocol=ao Variant=ao.TN.1 \
             Type=Message "$@"
 }
+evaluated() { # MESSAGE: the queue has seen it
+    netcall get "$url/cu/result/$1?process-id=$APUS_QUEUE&no-busy=1" >result
+}
 answer_of() { # MESSAGE: the item that answers it
     cat spool/sent/b*/items.jsonl | grep -F -e "$1" |
         sed 's/.*"item":"\([^"]*\)".*/\1/'
@@ -71,7 +74,7 @@ body=$(printf '{"prompt":"6 + 24 ="}' | item "$dapp" - /bundler/tx X=3)
 } >ids 2>err
 id=$(sed -n 2p ids)
 asks '{"prompt":"a","prompt":"b"}' Action=Infer Content-Type=$json >twice
-sleep 1
+evaluated "$(cat twice)"
 gives 0 "one round" drain --ranks 1
 [ "$(cat spool/sent/b*/items.jsonl | grep -c '"item"')" -eq 10 ] &&
     r=0 || r=1
@@ -93,7 +96,7 @@ cmp -s "$top/contrib/ao/queue.lua" other.lua && r=1 || r=0
 report $r "a queue that passes options over"
 queue_new other.lua
 id=$(asks "What is 6 + 26?" Action=Infer X_Options="$greedy")
-sleep 1
+evaluated "$id"
 rm -rf spool/sent/b*
 gives 0 "its round" drain --ranks 1
 gives 3 "its answer" verify --key "$node" --recompute all -- \

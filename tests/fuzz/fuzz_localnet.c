@@ -65,14 +65,16 @@ static void seal(unsigned char *p, size_t n)
 
 static void journal(const uint8_t *data, size_t n, bool sealed)
 {
-    char path[64];
+    const char *up = getenv("TMPDIR");
+    char path[4096];
     unsigned char *copy = xmalloc(n + 1);
     struct err err = ERR_INIT;
     struct journal *j;
     size_t first = 0, again = 0;
     FILE *f;
 
-    snprintf(path, sizeof(path), "/tmp/fuzz-journal-%ld", (long)getpid());
+    snprintf(path, sizeof(path), "%s/fuzz-journal-%ld",
+             up && up[0] ? up : "/tmp", (long)getpid());
     memcpy(copy, data, n);
     if (sealed && n >= 8)
         seal(copy, n);
