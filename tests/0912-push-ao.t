@@ -47,6 +47,9 @@ has out '^202' "a queue is spawned"
 queue=$id
 say "$net/dapp.json" Action=Allow "Node=$node" Max=1000 </dev/null
 has result '"value":"200"' "this node is allowed"
+# what a node refuses waits for one that has not been asked yet
+say "$net/dapp.json" Action=Allow "Node=$model" </dev/null
+has result '"value":"200"' "and another"
 say "$net/dapp.json" Action=Register-Model "Model=$model" Name=nano \
     "Source=$model" Bytes=1 Context=512 Price=0 </dev/null
 has result '"value":"200"' "the model is there"
