@@ -32,6 +32,7 @@ has out '^ok.batches' "its batches"
 has out '^ok.models.1 in' "the models"
 has out '^ok.arithmetic.reference' "the arithmetic"
 has out '^ok.worker' "the worker"
+has out '^ok.parser.*HDF5' "the parser of checkpoints"
 grep -q '^bad\|^warning.[^w]' out && r=1 || r=0
 report $r "nothing is wrong"
 
@@ -98,6 +99,11 @@ finds bad worker 'apus-worker' "no worker"
 printf '#!/bin/sh\necho apus-worker 0.0 "(old), MPI"\n' >bin/apus-worker
 chmod +x bin/apus-worker
 finds bad worker 'old' "a worker of another build"
+finds bad parser 'apus-part-index' "no parser"
+printf '#!/bin/sh\necho "apus-part-index 0.0 (old), HDF5"\n' \
+    >bin/apus-part-index
+chmod +x bin/apus-part-index
+finds bad parser 'old' "a parser of another build"
 apus=$real
 
 if "$(dirname "$apus")/apus-worker" --version | grep -q '), MPI'; then

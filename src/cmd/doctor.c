@@ -103,7 +103,8 @@ int cmd_doctor(struct settings *s, int argc, char **argv)
 {
     static void (*const local[])(struct doctor *) = {
         doctor_spool, doctor_batches, doctor_models, doctor_arithmetic,
-        doctor_worker, doctor_ranks, doctor_slurm, doctor_wallet,
+        doctor_worker, doctor_parser, doctor_ranks, doctor_slurm,
+        doctor_wallet,
     };
     static void (*const remote[])(struct doctor *) = {
         doctor_gateways, doctor_clock, doctor_bundler, doctor_queue,

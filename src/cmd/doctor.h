@@ -37,6 +37,7 @@ void doctor_batches(struct doctor *d);
 void doctor_models(struct doctor *d);
 void doctor_arithmetic(struct doctor *d);
 void doctor_worker(struct doctor *d);
+void doctor_parser(struct doctor *d);
 void doctor_ranks(struct doctor *d);
 void doctor_slurm(struct doctor *d);
 

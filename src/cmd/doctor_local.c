@@ -292,6 +292,27 @@ void doctor_worker(struct doctor *d)
     free(worker);
 }
 
+/* What parses parts of checkpoints. */
+void doctor_parser(struct doctor *d)
+{
+    char *parser = child_helper("apus-part-index"), line[200], want[200];
+    const char *const argv[] = { parser, "--version", NULL };
+    struct err err = ERR_INIT;
+
+    snprintf(want, sizeof(want), "apus-part-index %s (%s), ",
+             PACKAGE_VERSION, APUS_COMMIT);
+    if (first_line(line, sizeof(line), argv, &err))
+        doctor_bad(d, "parser", "install apus-part-index, or name its"
+                   " directory in APUS_LIBEXEC", "%s", err.text);
+    else if (strncmp(line, want, strlen(want)) != 0)
+        doctor_bad(d, "parser", "install both from one build",
+                   "\"%s\" is \"%s\", apus is %s (%s)", parser, line,
+                   PACKAGE_VERSION, APUS_COMMIT);
+    else
+        doctor_ok(d, "parser", "\"%s\", %s", parser, line + strlen(want));
+    free(parser);
+}
+
 /* Do two ranks find each other? */
 void doctor_ranks(struct doctor *d)
 {
