@@ -10,7 +10,10 @@ APUS_MODELS=$tmp/models
 APUS_SPOOL=$tmp/spool
 APUS_LOG_LEVEL=warning
 APUS_RANKS=1
+APUS_GATEWAYS=http://127.0.0.1:1
+APUS_HTTP_RETRIES=0
 export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LOG_LEVEL APUS_RANKS
+export APUS_GATEWAYS APUS_HTTP_RETRIES
 
 "$apus" model add "$top/models/nano" nano >out 2>err
 v1='"method":"POST","url":"/v1'
@@ -53,6 +56,8 @@ gives 1 "without requests" verify answers.jsonl
 has err 'say with --requests in which file' "it says what to do"
 gives 1 "a file that has none of the answers" verify q.jsonl
 has err 'not an output file' "is told apart"
+gives 1 "a file that is not there" verify none.jsonl
+has err 'cannot open "none.jsonl"' "is called one"
 gives 1 "requests that are not there" verify answers.jsonl --requests none
 mv models away
 gives 1 "no model" verify answers.jsonl --requests q.jsonl

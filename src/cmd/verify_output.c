@@ -1,24 +1,37 @@
 /*
  * apus verify of an output file: which requests it answers, and with which
- * model.
+ * model.  The requests are a file, those of a batch in the spool, or messages
+ * to a queue, whose ids name them.
  */
 #include <config.h>
 
 #include "cmd/verify.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/settings.h"
 #include "cmd/part.h"
 #include "store/request.h"
 #include "store/spool.h"
+#include "verify/asked.h"
+#include "verify/lookup.h"
+
+#define LINE_MAX ((size_t)REQUEST_MAX_LINE)
 
 bool verify_is_output(const char *what)
 {
+    size_t n = strlen(what);
+
+    if (n > 6 && strcmp(what + n - 6, ".jsonl") == 0)
+        return true;
     return !part_is_file(what) && file_exists(what) && !file_is_dir(what);
 }
 
@@ -75,45 +88,129 @@ static int search(char **path, const char *dir, const unsigned char id[32],
     return rc;
 }
 
+/* ---- messages ------------------------------------------------------------ */
+
+struct fetched {
+    struct lookup *lookup;
+    struct file_out *out; /* the lines that a node makes of the messages */
+    uint64_t n;
+};
+
+static void note(void *self, const char *text)
+{
+    (void)self;
+    log_info("%s", text);
+}
+
+/* The line of one message into the file. */
+static int fetch(void *self, const unsigned char id[32], struct err *err)
+{
+    struct lookup_item message, source;
+    struct fetched *f = self;
+    unsigned char source_id[32];
+    bool elsewhere = false;
+    struct buf line;
+    int rc;
+
+    buf_init(&line, LINE_MAX);
+    lookup_item_init(&message, PUBLISHED_MAX);
+    lookup_item_init(&source, PUBLISHED_MAX);
+    rc = lookup_get(f->lookup, id, &message, err);
+    if (rc == 0 && (elsewhere = asked_source(&message.it, source_id)))
+        rc = lookup_get(f->lookup, source_id, &source, err);
+    if (rc == 0)
+        rc = asked_line(&line, &message.it, elsewhere ? &source.it : NULL,
+                        err);
+    if (rc == 0) {
+        buf_putc(&line, '\n');
+        rc = buf_check(&line, "a request", err) ||
+                     file_out_put(f->out, line.data, line.len, err) ? -1 : 0;
+    }
+    f->n++;
+    lookup_item_clear(&message);
+    lookup_item_clear(&source);
+    buf_clear(&line);
+    return rc;
+}
+
+/* Make a file of the requests that are messages, to be removed. */
+static int fetch_requests(char **path, struct verify *v, struct err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    struct fetched f = { .n = 0 };
+    int fd, rc = -1;
+
+    *path = xasprintf("%s/apus-requests-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    fd = mkstemp(*path);
+    if (fd < 0) {
+        err_errno(err, ERR_RETRY, "cannot make \"%s\"", *path);
+        free(*path);
+        *path = NULL;
+        return -1;
+    }
+    close(fd);
+    if (lookup_new(&f.lookup, v->settings, note, NULL, err) ||
+        file_out_open(&f.out, *path, err))
+        goto out;
+    if (check_output_ids(v->what, fetch, &f, err))
+        file_out_abort(f.out);
+    else
+        rc = file_out_commit(f.out, err);
+out:
+    lookup_free(f.lookup);
+    if (rc)
+        unlink(*path);
+    if (rc)
+        return err_prefix(err, "no batch of the spool has the requests that"
+                          " \"%s\" answers (say with --requests in which file"
+                          " they are), and as messages of AO", v->what);
+    log_info("the requests are %" PRIu64 " messages", f.n);
+    return 0;
+}
+
+/* The requests where none are named: 1 they are a file to be removed, 0, -1. */
 static int find_requests(char **path, struct verify *v,
                          const struct check_output_head *h, struct err *err)
 {
-    int rc = 0;
-
-    if (h->has_request)
-        rc = search(path, settings_text(v->settings, "spool"), h->request,
+    int rc = search(path, settings_text(v->settings, "spool"), h->request,
                     err);
+
     if (rc < 0)
         return -1;
     if (rc == 0)
-        return err_set(err, ERR_INPUT, "no batch of the spool has the requests"
-                       " that \"%s\" answers: say with --requests in which"
-                       " file they are", v->what);
+        return fetch_requests(path, v, err) ? -1 : 1;
     log_info("the requests are in \"%s\"", *path);
     return 0;
+}
+
+static int check_found(struct verify *v, const char *requests,
+                       const struct check_output_head *h, struct err *err)
+{
+    if (!v->recompute)
+        v->o.recompute = CHECK_ALL;
+    if ((h->has_model || v->model_name) &&
+        verify_open_model(v, h->has_model ? h->model : NULL, err))
+        return -1;
+    return check_output(v->what, requests, &v->o, err);
 }
 
 int verify_output(struct verify *v, struct err *err)
 {
     struct check_output_head h;
     char *found = NULL;
-    int rc = -1;
+    int rc, made;
 
     if (check_output_head(&h, v->what, err))
         return -1;
-    if (!h.has_request && !v->requests)
+    if (v->requests)
+        return check_found(v, v->requests, &h, err);
+    if (!h.has_request)
         return err_set(err, ERR_INPUT, "\"%s\" is not an output file: no line"
                        " has the id of a request", v->what);
-    if (!v->requests && find_requests(&found, v, &h, err))
-        return -1;
-    if (!v->recompute)
-        v->o.recompute = CHECK_ALL;
-    if (!h.has_model && !v->model_name)
-        rc = 0;
-    else
-        rc = verify_open_model(v, h.has_model ? h.model : NULL, err);
-    if (rc == 0)
-        rc = check_output(v->what, found ? found : v->requests, &v->o, err);
+    made = find_requests(&found, v, &h, err);
+    rc = made < 0 ? -1 : check_found(v, found, &h, err);
+    if (made > 0)
+        unlink(found);
     free(found);
     return rc;
 }

@@ -85,6 +85,12 @@ struct check_output_head {
 int check_output_head(struct check_output_head *h, const char *path,
                       struct err *err);
 
+/* Call `visit` with the id of each line's request, until it fails. */
+int check_output_ids(const char *path,
+                     int (*visit)(void *self, const unsigned char id[32],
+                                  struct err *err),
+                     void *self, struct err *err);
+
 /* Whether a file of requests has one with this id: 1, 0, or -1. */
 int check_requests_have(const char *requests, const unsigned char id[32],
                         struct err *err);

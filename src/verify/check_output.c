@@ -590,6 +590,32 @@ int check_output_head(struct check_output_head *h, const char *path,
     return rc;
 }
 
+int check_output_ids(const char *path,
+                     int (*visit)(void *self, const unsigned char id[32],
+                                  struct err *err),
+                     void *self, struct err *err)
+{
+    struct err unused = ERR_INIT;
+    struct output_line got;
+    struct lines *f;
+    const char *text;
+    size_t n;
+    int rc;
+
+    if (lines_open(&f, path, err))
+        return -1;
+    while ((rc = lines_next(f, &text, &n, err)) == 0 && text) {
+        if (output_line_read(&got, text, n, &unused))
+            continue;
+        rc = visit(self, got.request, err);
+        output_line_clear(&got);
+        if (rc)
+            break;
+    }
+    lines_close(f);
+    return rc;
+}
+
 int check_requests_have(const char *requests, const unsigned char id[32],
                         struct err *err)
 {
