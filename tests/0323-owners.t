@@ -42,6 +42,8 @@ refused() { # WHAT-CANCEL-SAYS
 silent() {
     gives 0 status status
     has out "${tab}running$tab.*$free" "says until when"
+    gives 0 "status --json" status --json
+    has out "\"free\":\"$free\"" "says so too"
     gives 0 drain drain
     has err "$free" "says it"
     "$apus" doctor --offline >out 2>err || :
@@ -91,6 +93,14 @@ else
     kill -STOP $job
     $inside "$apus" status >out 2>err
     in_running "a container takes nothing from its host"
+    other="unshare --time --boottime 100000 --fork"
+    if $other true >out 2>err; then
+        $other "$apus" status >out 2>err
+        in_running "nor one with another time of boot"
+    else
+        n=$((n + 1))
+        echo "ok $n - another time of boot # SKIP $(head -n 1 err)"
+    fi
     kill -9 $job
     wait $job || :
     gives 0 "its host" status

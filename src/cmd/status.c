@@ -165,6 +165,7 @@ static void put_json(struct buf *out, const struct row *r, bool first)
     put_text(out, "source", r->info.source);
     put_text(out, "output", r->info.output);
     put_text(out, "owner", r->owner[0] ? r->owner : NULL);
+    put_text(out, "free", r->when[0] ? r->when : NULL);
     while (n > 0 && r->progress.data[n - 1] == '\n')
         n--;
     buf_puts(out, ",\"progress\":");
