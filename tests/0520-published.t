@@ -97,6 +97,9 @@ gives 0 "a file of its own" verify --item items/0 --key "$node"
 gives 1 "an id that is nowhere" verify "$other"
 gives 2 "nothing" verify
 gives 2 "two things" verify "$first" --item items/0
+gives 2 "--all of a result" verify "$first" --all
+gives 2 "--trace of one" verify "$first" --trace "$first"
+gives 2 "--requests of one" verify "$first" --requests q.jsonl
 gives 0 "it is shown" show "$first"
 has out "^owner.$node" "its owner"
 has out '^tag.Apus.result-1' "its tags"
@@ -123,6 +126,7 @@ gives 1 "an item that was cut off" verify --item bad
 # ---- a statement, a batch --------------------------------------------------
 gives 0 "a statement" verify "$statement" --key "$node"
 has out '^open.*its batch root.*--all' "its answers were not looked at"
+gives 2 "with a statement" verify "$statement" --statement "$statement"
 gives 0 "is shown" show "$statement"
 has out '^part.part-0000.h5' "with its files"
 gives 0 "a bundle is shown" show "$(cat items/b1.id)"

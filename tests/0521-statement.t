@@ -137,10 +137,10 @@ has out '^WRONG.*its list of files.*twice' "is found"
 # ---- several parts ----------------------------------------------------------
 # Parts have at least 1 MiB, and so have the leaves of 9362 positions.
 long_batch() { # NAME NUMBER
-    awk -v k="$2" 'BEGIN { for (i = 0; i < 30; i++) {
+    awk -v k="$2" 'BEGIN { for (i = 0; i < 20; i++) {
         printf "{\"custom_id\":\"%d\",\"method\":\"POST\",\"url\":\"/v1/" \
             "completions\",\"body\":{\"max_tokens\":1,\"prompt\":[%d", i, k
-        for (j = 1; j < 400; j++)
+        for (j = 1; j < 500; j++)
             printf ",%d", 10 + (i + j) % 90
         print "]}}"
     } }' >"$1.jsonl"
@@ -211,7 +211,6 @@ publish options "$process" "$(cat other-options.id)"
 up other-options
 gives 3 "other parameters" verify "$statement" --all
 has out '^WRONG.*its parameters.*temperature' "are named"
-process=$(printf y | netcall sign "$net/dapp.json" | netcall id)
 batch queue 8
 ask elsewhere "3 + 8 ="
 process=$(printf z | netcall sign "$net/dapp.json" | netcall id)
@@ -219,5 +218,20 @@ publish queue "$process" "$(cat elsewhere.id)"
 up elsewhere
 gives 3 "a message to another queue" verify "$statement" --all
 has out '^WRONG.*its process.*went elsewhere' "is named"
+# no queue at all: what is not said to come from AO is compared with nothing
+ask hidden "3 + 9 ="
+batch none 13
+publish none AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA "$(cat hidden.id)"
+item=$(grep -l "Request=$(cat hidden.id)" none.made/*.tags)
+item=${item%.tags}.item
+result=$(cat "$item.id")
+up "$item"
+gives 0 "a request that is nowhere" verify "$statement" --all
+gives 0 "its answer by itself" verify "$result" --key "$node"
+up hidden
+gives 3 "a message that came to no queue" verify "$statement" --all
+has out "^WRONG.$result: its process.*no process is named" "is named"
+gives 3 "its answer by itself" verify "$result" --key "$node"
+has out '^WRONG.*its process, against its request' "is wrong, too"
 
 finish

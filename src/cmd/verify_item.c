@@ -193,8 +193,11 @@ static int check_request(struct look *l, const struct lookup_item *result,
     struct err why = ERR_INIT;
     char text[560];
 
-    if (memcmp(p->process, none, 32) == 0)
+    if (memcmp(p->process, none, 32) == 0) {
+        if (l->lookup)
+            lookup_hidden(l->lookup, &l->claims, id, p);
         return 0;
+    }
     if (!l->claims.failed && prompt_model(l, p->result.model, &m, err))
         return -1;
     if (look_network(l, &why) ||
@@ -206,6 +209,15 @@ static int check_request(struct look *l, const struct lookup_item *result,
     return 0;
 }
 
+/* An option that this kind of item has no use for. */
+static int refuse(struct look *l, const char *option, const char *kind,
+                  struct err *err)
+{
+    l->v->misused = true;
+    return err_set(err, ERR_INPUT, "apus verify: %s is not for %s", option,
+                   kind);
+}
+
 static int verify_result(struct look *l, const struct lookup_item *i,
                          struct err *err)
 {
@@ -213,8 +225,7 @@ static int verify_result(struct look *l, const struct lookup_item *i,
     int rc = 0;
 
     if (l->v->all)
-        return err_set(err, ERR_INPUT, "--all is for a statement, this is one"
-                       " result");
+        return refuse(l, "--all", "a result", err);
     published_init(&p);
     if (claims_result(&l->claims, &i->it, &p))
         goto out;
@@ -241,6 +252,8 @@ static int verify_statement(struct look *l, const struct lookup_item *i,
     };
     struct published_statement s;
 
+    if (l->v->statement)
+        return refuse(l, "--statement", "a statement", err);
     if (claims_statement(&l->claims, &i->it, &s))
         return 0;
     if (!l->v->all && !l->v->o.recompute) {

@@ -60,6 +60,12 @@ void lookup_note(struct lookup *l, const unsigned char id[32],
     free(line);
 }
 
+void lookup_mute(struct lookup *l, bool mute)
+{
+    if (l->note)
+        gateways_note(l->gateways, mute ? NULL : l->note, l->self);
+}
+
 /* ---- one item ------------------------------------------------------------ */
 
 void lookup_item_init(struct lookup_item *i, size_t max)

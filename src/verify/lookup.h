@@ -68,6 +68,12 @@ int lookup_others(struct lookup *l, struct claims *c,
                   const struct lookup_item *statement,
                   const struct published_statement *s, struct err *err);
 
+/* Where a result names no process: tell a claim that fails if its request is
+ * an item on Arweave.  A line of a file has an id that is none.  0 if there is
+ * no such item, or none that can be fetched. */
+int lookup_hidden(struct lookup *l, struct claims *c,
+                  const unsigned char item[32], const struct published *p);
+
 /* At most so many wrong answers of a batch are named; all are counted. */
 #define LOOKUP_NAMED 20
 

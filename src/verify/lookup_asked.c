@@ -43,6 +43,25 @@ int lookup_asked(struct lookup *l, struct claims *c,
     return rc;
 }
 
+int lookup_hidden(struct lookup *l, struct claims *c,
+                  const unsigned char item[32], const struct published *p)
+{
+    struct err unused = ERR_INIT;
+    struct lookup_item i;
+    int rc;
+
+    lookup_item_init(&i, PUBLISHED_MAX);
+    lookup_mute(l, true);
+    rc = lookup_get(l, p->result.request, &i, &unused) == 0;
+    lookup_mute(l, false);
+    if (rc)
+        claims_tell(c, item, "its process", "its request", "",
+                    "the request is an item on Arweave, and no process is"
+                    " named that it was sent to");
+    lookup_item_clear(&i);
+    return rc;
+}
+
 /* ---- all of a batch ------------------------------------------------------ */
 
 void lookup_keep_wrong(void *self, const struct check_claim *c)
@@ -94,13 +113,17 @@ void lookup_messages_check(struct lookup_messages *m,
 
     if (m->n_fetched == 0 && m->n_missing >= MAX_MISSING) {
         m->n_missing++;
-    } else if (lookup_asked(m->l, &c, item, p, m->model, NULL, &why)) {
-        if (m->n_missing++ == 0)
-            snprintf(m->missing, sizeof(m->missing), "%s", why.text);
-    } else {
+        return;
+    }
+    /* what is missing is counted, and told once */
+    lookup_mute(m->l, true);
+    if (lookup_asked(m->l, &c, item, p, m->model, NULL, &why) == 0) {
         m->n_fetched++;
         m->n_wrong += wrong->found;
+    } else if (m->n_missing++ == 0) {
+        snprintf(m->missing, sizeof(m->missing), "%s", why.text);
     }
+    lookup_mute(m->l, false);
 }
 
 void lookup_messages_tell(const struct lookup_messages *m, struct claims *c,

@@ -19,6 +19,7 @@
 
 #define MAX_BUNDLES 65536
 #define MAX_ANSWERS (1u << 28)
+#define N_HIDDEN 20 /* answers of a file whose requests are looked for */
 
 struct sweep {
     struct lookup *l;
@@ -28,21 +29,22 @@ struct sweep {
     const struct lookup_visit *v;
     struct lookup_order order;
     struct lookup_messages messages;
-    unsigned char *drawn;     /* one bit a place */
+    unsigned char *drawn;     /* to be computed again: one bit a place */
+    unsigned char *looked;    /* whose request is looked for, the same */
     unsigned char model[32];  /* of the first answer, .. */
     bool has_model;           /* .. if there was one */
     uint64_t n_named;         /* wrong answers that were told */
 };
 
-/* Mark v->n_compute places, each as likely as the other. */
-static int draw(struct sweep *w, struct err *err)
+/* Mark so many places, each as likely as the other. */
+static int draw(unsigned char **out, uint64_t n, uint64_t want,
+                struct err *err)
 {
-    uint64_t n = w->s->s.count, want = w->v->compute ? w->v->n_compute : 0;
     void *drawn;
 
     if (mem_big(&drawn, (size_t)(n / 8 + 1), 1, "a list of answers", err))
         return -1;
-    w->drawn = drawn;
+    *out = drawn;
     memset(drawn, 0, (size_t)(n / 8 + 1));
     for (uint64_t i = 0, left = n; want && i < n; i++, left--) {
         uint64_t r = 0;
@@ -53,10 +55,15 @@ static int draw(struct sweep *w, struct err *err)
             r = 0;
         if (want < left && r % left >= want)
             continue;
-        w->drawn[i / 8] |= (unsigned char)(1 << i % 8);
+        (*out)[i / 8] |= (unsigned char)(1 << i % 8);
         want--;
     }
     return 0;
+}
+
+static bool is_drawn(const unsigned char *drawn, uint64_t i)
+{
+    return drawn[i / 8] >> i % 8 & 1;
 }
 
 /* ---- a result in a bundle ------------------------------------------------ */
@@ -88,8 +95,13 @@ static int check_message(struct sweep *w, const unsigned char item[32],
     static const unsigned char none[32];
     struct lookup_messages *m = &w->messages;
 
-    if (memcmp(p->process, none, 32) == 0)
+    if (memcmp(p->process, none, 32) == 0) {
+        struct claims quiet = { .tell = lookup_keep_wrong, .self = wrong };
+
+        if (is_drawn(w->looked, p->index))
+            lookup_hidden(w->l, &quiet, item, p);
         return 0;
+    }
     if (!m->model && w->v->model &&
         w->v->model(w->v->self, p->result.model, &m->model, err))
         return -1;
@@ -125,7 +137,7 @@ static int check_result(struct sweep *w, const struct claims_item *it,
     if (rc == 0)
         rc = check_message(w, id, &p, wrong, err);
     /* what contradicts itself need not be computed */
-    if (rc == 0 && !wrong->found && w->drawn[p.index / 8] >> p.index % 8 & 1)
+    if (rc == 0 && !wrong->found && is_drawn(w->drawn, p.index))
         rc = w->v->compute(w->v->self, id, &p, err);
 out:
     published_clear(&p);
@@ -284,7 +296,9 @@ int lookup_batch(struct lookup *l, struct claims *c,
                 s->s.count, MAX_ANSWERS);
         goto out;
     }
-    if (lookup_order_init(&w.order, s->s.count, err) || draw(&w, err) ||
+    if (lookup_order_init(&w.order, s->s.count, err) ||
+        draw(&w.drawn, s->s.count, v->compute ? v->n_compute : 0, err) ||
+        draw(&w.looked, s->s.count, N_HIDDEN, err) ||
         lookup_ids(l, statement->it.head.address, "bundle-1", s->s.batch,
                    &ids, MAX_BUNDLES, err) || sweep(&w, &ids, err))
         goto out;
@@ -298,6 +312,7 @@ int lookup_batch(struct lookup *l, struct claims *c,
     rc = 0;
 out:
     free(w.drawn);
+    free(w.looked);
     lookup_order_clear(&w.order);
     buf_clear(&ids);
     return rc;

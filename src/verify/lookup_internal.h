@@ -20,6 +20,9 @@ struct lookup {
 void lookup_note(struct lookup *l, const unsigned char id[32],
                  const char *why);
 
+/* Whether failures of gateways are noted; they are, until this says no. */
+void lookup_mute(struct lookup *l, bool mute);
+
 /* Append the ids of what an owner has tagged with `Apus: kind`, and with a
  * batch if it is not NULL. */
 int lookup_ids(struct lookup *l, const unsigned char owner[32],

@@ -49,6 +49,7 @@ static void try_statement(const uint8_t *data, size_t size)
         return;
     must(size == STATEMENT_SIZE + (size_t)s.s.n_files * PUBLISHED_FILE);
     published_files_fit(&s);
+    must(!published_file_twice(&s) || s.s.n_files > 1);
     published_has_file(&s, 7, s.s.batch);
 }
 
