@@ -453,22 +453,33 @@ int child_filter(int *status, struct buf *out, struct buf *errs, int in,
 
 /* ---- our own programs --------------------------------------------------- */
 
+/* The directory of the running program; false if the system does not say. */
+static bool own_dir(char dir[PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", dir, PATH_MAX - 1);
+    char *slash;
+
+    if (n <= 0)
+        return false;
+    dir[n] = '\0';
+    slash = strrchr(dir, '/');
+    if (slash)
+        *slash = '\0';
+    return slash != NULL;
+}
+
 char *child_helper(const char *name)
 {
-    const char *dir = getenv("APUS_LIBEXEC");
-    char self[PATH_MAX], *slash, *path;
-    ssize_t n;
+    const char *libexec = getenv("APUS_LIBEXEC");
+    char dir[PATH_MAX];
 
-    if (dir)
-        return file_join(dir, name);
-    n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (n > 0) {
-        self[n] = '\0';
-        slash = strrchr(self, '/');
-        if (slash)
-            *slash = '\0';
-        path = file_join(self, name);
-        if (slash && file_exists(path))
+    if (libexec)
+        return file_join(libexec, name);
+    for (int i = 0; i < 2 && own_dir(dir); i++) {
+        char *path = i == 0 ? xasprintf("%s/%s", dir, name)
+                            : xasprintf("%s/../libexec/%s", dir, name);
+
+        if (file_exists(path))
             return path;
         free(path);
     }

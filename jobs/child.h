@@ -63,8 +63,9 @@ int child_filter(int *status, struct buf *out, struct buf *errs, int in,
                  struct err *err);
 
 /* Where a helper program of ours is: in the directory APUS_LIBEXEC alone, if
- * that is set; beside the running program, as in a build tree; where it was
- * installed.  The caller frees it. */
+ * that is set; beside the running program, as in a build tree; in ../libexec
+ * from there, also if the installation was moved; where it was installed.  The
+ * caller frees it. */
 char *child_helper(const char *name);
 
 /* What of this process's environment a program may see, as a new environment

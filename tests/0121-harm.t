@@ -84,4 +84,9 @@ got=0
 bin/apus verify good.h5 --trust >out 2>err || got=$?
 [ $got = 3 ] || [ $got = 0 ] && r=0 || r=1
 report $r "it is found beside the program"
+mv bin/apus-part-index libexec/apus-part-index
+got=0
+bin/apus verify good.h5 --trust >out 2>err || got=$?
+[ $got = 3 ] || [ $got = 0 ] && r=0 || r=1
+report $r "or in libexec of an installation that was moved"
 finish

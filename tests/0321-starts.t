@@ -17,7 +17,7 @@ export APUS_CONFIG APUS_MODELS APUS_SPOOL
 # A batch in todo of the lines of a file: beside this copy of apus is a worker
 # that begins nothing.
 mkdir bin
-cp "$apus" bin/apus
+cp "$apus" "$(dirname "$apus")/apus-part-index" bin
 printf '#!/bin/sh\nexit 1\n' >bin/apus-worker
 chmod +x bin/apus-worker
 queue() { # FILE

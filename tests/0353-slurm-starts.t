@@ -49,7 +49,7 @@ export PATH APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_RANK_TIMEOUT \
 "$apus" model add "$top/models/nano" nano >out 2>err
 # A batch in todo: beside this copy of apus is a worker that begins nothing.
 mkdir bin
-cp "$apus" bin/apus
+cp "$apus" "$(dirname "$apus")/apus-part-index" bin
 printf '#!/bin/sh\nexit 1\n' >bin/apus-worker
 chmod +x bin/apus-worker
 # queue NAME COPIES: 300 answers, so many times, that are long, so that none of

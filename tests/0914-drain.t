@@ -45,7 +45,7 @@ rm -rf "$tmp"/A/todo/b*
 # ---- a worker that gets nowhere ----------------------------------------------
 # beside a copy of apus; it begins a start and fails
 mkdir bin
-cp "$apus" bin/apus
+cp "$apus" "$(dirname "$apus")/apus-part-index" bin
 cat >bin/apus-worker <<'END'
 #!/bin/sh
 for id; do :; done
