@@ -73,8 +73,10 @@ rm -rf "$tmp"/A/failed/b*
 [ "$("$apus" queue info | sed -n "s/^[Pp]ending$tab//p")" = 1 ] && r=0 || r=1
 report $r "its request waits for another"
 round 0 "with a worker that works"
-[ "$(done_count)" = 1 ] && r=0 || r=1
-report $r "it is answered"
+[ "$(done_count)" = 0 ] && r=0 || r=1
+report $r "it comes to this node later"
+drain B && [ "$(done_count)" = 1 ] && r=0 || r=1
+report $r "another answers it"
 
 # ---- a queue that was paused -------------------------------------------------
 ask 1

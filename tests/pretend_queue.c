@@ -24,6 +24,7 @@ struct pretend_request pretend_request[200];
 size_t pretend_n_requests;
 pretend_lie_fn *pretend_lie;
 const char *pretend_code;
+const char *pretend_version;
 unsigned pretend_n_messages;
 bool pretend_deaf;
 
@@ -106,6 +107,16 @@ static unsigned do_renew(const char *batch)
     return n;
 }
 
+static void count_line(struct pretend_request *r, char *line)
+{
+    char *end = strchr(line, '\n');
+
+    *end = '\0';
+    r->blames += strstr(line, "\"reason\":") != NULL;
+    r->put_offs += strstr(line, "\"later\":\"") != NULL;
+    *end = '\n';
+}
+
 static unsigned do_release(const char *batch, const char *lines, size_t n)
 {
     char *text = xstrndup(lines, n);
@@ -117,7 +128,8 @@ static unsigned do_release(const char *batch, const char *lines, size_t n)
         if (strcmp(r->batch, batch) != 0 || (n && !strstr(text, r->id)))
             continue;
         released++;
-        r->releases += n > 0;
+        if (n > 0)
+            count_line(r, strstr(text, r->id));
         r->batch[0] = '\0';
     }
     free(text);
@@ -198,12 +210,33 @@ static void give(struct pretend_call *c)
     pretend_answer(c, "202 X", "", "{}", 2);
 }
 
+/* Info is all that is asked. */
+static void tell(struct pretend_call *c)
+{
+    struct buf tags, data;
+    char *text;
+
+    if (!pretend_version) {
+        pretend_answer(c, "404 X", "", "", 0);
+        return;
+    }
+    buf_init(&tags, 1u << 10);
+    buf_init(&data, 1);
+    put_tag(&tags, "Version", pretend_version);
+    text = answer("x", "Info", "200", &tags, &data);
+    pretend_answer(c, "200 OK", "", text, strlen(text));
+    free(text);
+    buf_clear(&tags);
+}
+
 static void serve(struct pretend_call *c)
 {
     if (strcmp(c->method, "POST") == 0 && strcmp(c->path, "/") == 0)
         take(c);
     else if (strncmp(c->path, "/result/", 8) == 0)
         give(c);
+    else if (strncmp(c->path, "/dry-run", 8) == 0)
+        tell(c);
     else
         pretend_answer(c, "404 X", "", "", 0);
 }
@@ -227,6 +260,7 @@ void pretend_queue_fill(size_t n, const char *model)
     pretend_n_messages = 0;
     pretend_lie = NULL;
     pretend_code = NULL;
+    pretend_version = NULL;
     pretend_deaf = false;
     memset(pretend_request, 0, sizeof(pretend_request));
     pretend_n_requests = n;

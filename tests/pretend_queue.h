@@ -14,7 +14,8 @@ struct pretend_request {
     char id[44];
     char batch[44];     /* "" as long as it is pending */
     unsigned leases;    /* how often it was leased */
-    unsigned releases;  /* how often it was released with a reason */
+    unsigned blames;    /* how often it was released with a reason */
+    unsigned put_offs;  /* how often with "later" */
     char line[4096];    /* what a Pull answers */
 };
 
@@ -26,6 +27,7 @@ extern struct pretend_request pretend_request[200];
 extern size_t pretend_n_requests;
 extern pretend_lie_fn *pretend_lie;   /* NULL: the truth */
 extern const char *pretend_code;      /* of every answer but 200; NULL */
+extern const char *pretend_version;   /* NULL: it does not say */
 extern unsigned pretend_n_messages;   /* different ones so far */
 extern bool pretend_deaf;             /* messages are taken, results are not
                                          given */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ao/ao_internal.h"
 #include "arweave/gateway.h"
@@ -172,14 +173,14 @@ static void test_release(void)
 
     pretend_queue_fill(5, MODEL);
     ok(pull_batch(&p, &b, &n, &err) == 1, "a batch %s", err.text);
-    releases_add(&r, id, "no \"disk\" \xff left");
+    releases_blame(&r, id, "no \"disk\" \xff left");
     ok(relay_release(&talk, b.id, &r, &released, &err) == 0 && released == 1 &&
-       !pretend_request[3].batch[0] && pretend_request[3].releases == 1 &&
+       !pretend_request[3].batch[0] && pretend_request[3].blames == 1 &&
        pretend_request[4].batch[0], "one goes back with its reason %s",
        err.text);
     releases_clear(&r);
     ok(relay_release(&talk, b.id, &r, &released, &err) == 0 && released == 4 &&
-       pretend_request[0].releases == 0, "then all the others");
+       pretend_request[0].blames == 0, "then all the others");
     ok(relay_renew(&talk, b.path, b.id, 600, &err) == 1 &&
        lease_read(&l, b.path, &err) == 1 && l.ttl_s == 0 &&
        lease_left_s(&l) == 0, "nothing of it is leased any more, it is kept");
@@ -215,15 +216,56 @@ static void test_back(void)
              "\"\",\"stops\":{},\"fee\":\"0\"}", pretend_request[2].id);
     ok(pull_batch(&p, &b, &n, &err) == 1 && n.requests == 1 &&
        n.released == 3, "three of four go back: %s %s", noted, err.text);
-    ok(pretend_request[0].releases == 1 && pretend_request[1].releases == 1 &&
-       pretend_request[2].releases == 1 && pretend_request[3].batch[0],
-       "unknown flags, an unknown role, a source that is not there");
+    ok(pretend_request[0].blames == 1 && pretend_request[1].blames == 1 &&
+       pretend_request[0].put_offs == 0 && pretend_request[3].batch[0],
+       "unknown flags and an unknown role are blamed");
+    ok(!pretend_request[2].batch[0] && pretend_request[2].blames == 0 &&
+       pretend_request[2].put_offs == 0,
+       "a source that is not there is not, nor put off with an old queue");
     batch_clear(&b);
     pretend_queue_fill(1, MODEL);
     at = strstr(pretend_request[0].line, "\"flags\":\"0\"");
     at[strlen("\"flags\":\"")] = '9';
     ok(pull_batch(&p, &b, &n, &err) == 0 && n.released == 1 &&
-       in_state(s, SPOOL_TMP) == 0, "without any there is no batch");
+       n.all_back && in_state(s, SPOOL_TMP) == 0,
+       "without any there is no batch");
+    spool_close(s);
+}
+
+/* What this node lacks is no blame, and others have it meanwhile. */
+static void test_put_off(void)
+{
+    static const struct {
+        const char *version;
+        bool takes;
+    } queue[] = { { "1.0", false }, { "0.9", false }, { "1", false },
+                  { "x", false }, { "1.1", true }, { "1.10", true },
+                  { "2.0", true }, { "10.0", true } };
+    struct spool *s = new_spool("spool");
+    struct batch b = { .path = NULL };
+    struct pull p = new_pull(s);
+    struct err err = ERR_INIT;
+    struct releases r = { .n = 0 };
+    unsigned char id[32] = { 7, 0 };
+    struct pulled n;
+
+    for (size_t i = 0; i < sizeof(queue) / sizeof(queue[0]); i++) {
+        pretend_queue_fill(2, MODEL);
+        pretend_version = queue[i].version;
+        ok(pull_batch(&p, &b, &n, &err) == 1 && !n.all_back, "a batch");
+        id[1] = 0;
+        releases_put_off(&r, id, LATER_SOON_S);
+        id[1] = 1;
+        releases_blame(&r, id, "no words");
+        ok(relay_release(&talk, b.id, &r, NULL, &err) == 0 &&
+           pretend_request[0].blames == 0 && pretend_request[1].blames == 1 &&
+           pretend_request[0].put_offs == queue[i].takes &&
+           pretend_request[1].put_offs == queue[i].takes,
+           "a queue %s is%s told when %s", queue[i].version,
+           queue[i].takes ? "" : " not", err.text);
+        releases_clear(&r);
+        batch_clear(&b);
+    }
     spool_close(s);
 }
 
@@ -327,7 +369,7 @@ static void test_lies(void)
         rc = pull_batch(&p, &b, &n, &err);
         ok(rc == -1 && err.code == ERR_INPUT && in_state(s, SPOOL_TMP) == 0 &&
            in_state(s, SPOOL_TODO) == 0 && !pretend_request[0].batch[0] &&
-           pretend_request[0].releases == 0, "%s: %s", lie_to, err.text);
+           pretend_request[0].blames == 0, "%s: %s", lie_to, err.text);
         batch_clear(&b);
     }
     spool_close(s);
@@ -641,6 +683,37 @@ static void test_in_the_way(void)
     spool_close(s);
 }
 
+/* What cannot be made a batch twice is for others: it is not renewed for
+ * ever. */
+static void test_no_room(void)
+{
+    struct spool *s = new_spool("spool");
+    struct batch b = { .path = NULL }, *list;
+    struct pull p = new_pull(s);
+    struct err err = ERR_INIT;
+    struct pulled n;
+    size_t n_list;
+    char *path;
+
+    pretend_queue_fill(3, MODEL);
+    pretend_version = "1.1";
+    leave_one(&p);
+    if (spool_list(s, SPOOL_TMP, &list, &n_list, &err) || n_list != 1)
+        exit(1);
+    /* no file can be where a directory is */
+    path = file_join(list[0].path, "requests.jsonl");
+    if (mkdir(path, 0700))
+        exit(1);
+    ok(pull_left(&p, &b, &n, &err) == -1 && n.released == 3 && n.all_back &&
+       pretend_request[0].put_offs == 1 && !pretend_request[2].batch[0] &&
+       pretend_request[2].blames == 0 && in_state(s, SPOOL_TMP) == 0,
+       "what cannot be kept goes back without blame: %s", err.text);
+    free(path);
+    batch_clear(&list[0]);
+    free(list);
+    spool_close(s);
+}
+
 /* ---- main ---------------------------------------------------------------- */
 
 /* The same settings for apus itself. */
@@ -686,6 +759,7 @@ int main(void)
     test_batch();
     test_release();
     test_back();
+    test_put_off();
     test_codes();
     test_lies();
     test_other_lies();
@@ -693,6 +767,7 @@ int main(void)
     test_deaf();
     test_other_queue();
     test_in_the_way();
+    test_no_room();
     test_crash();
     pretend_queue_end();
     gateways_free(gateways);

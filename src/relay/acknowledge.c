@@ -20,20 +20,20 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "proof/result_record.h"
 #include "relay/complete_answer.h"
 #include "relay/exchange.h"
+#include "relay/lease.h"
 #include "relay/push_index.h"
 #include "relay/push_items.h"
 #include "relay/results.h"
+#include "relay/talk.h"
 #include "store/lines.h"
 #include "store/request.h"
 
 #define MESSAGE_MAX 80000    /* bytes of lines in a message */
 #define TEXT_INLINE 2048     /* bytes of a text that goes along */
 #define LINE_BYTES (8 * TEXT_INLINE)
-#define REASON_BYTES 240
 
 static const char *const complete_counts[COMPLETE_COUNTS] = {
     "Accepted", "Repeated", "Conflicts", "Unknown"
@@ -48,7 +48,9 @@ struct saying {
     char batch[ID_TEXT], statement[ID_TEXT];
     size_t number;       /* of the message */
     struct buf data;
+    size_t counted;      /* bytes of it, for where it ends */
     size_t n_lines;
+    int takes_later;     /* the queue does, of releases; -1: not asked yet */
 };
 
 static int stopped(const struct acknowledge *a, struct err *err)
@@ -162,6 +164,7 @@ static int complete(struct saying *s, struct err *err)
     s->n->unknown += count[COMPLETE_UNKNOWN];
     s->number++;
     s->n_lines = 0;
+    s->counted = 0;
     buf_reset(&s->data);
     return 0;
 }
@@ -186,16 +189,18 @@ static void put_head(struct buf *out, const unsigned char request[32])
     buf_printf(out, "{\"request\":\"%s\"", text);
 }
 
-/* Append a line, in a message of its own if this one is full. */
-static int put_line(struct saying *s, const struct buf *line,
+/* Append a line that counts so many bytes, in a message of its own if this one
+ * is full. */
+static int put_line(struct saying *s, const struct buf *line, size_t counts,
                     int (*say)(struct saying *s, struct err *err),
                     struct err *err)
 {
     if (buf_check(line, "a line for the queue", err))
         return -1;
-    if (s->data.len + line->len > MESSAGE_MAX && say(s, err))
+    if (s->counted + counts > MESSAGE_MAX && say(s, err))
         return -1;
     buf_put(&s->data, line->data, line->len);
+    s->counted += counts;
     s->n_lines++;
     return buf_check(&s->data, "a message to the queue", err);
 }
@@ -244,7 +249,7 @@ static int complete_results(struct saying *s, struct results *r,
             break;
         buf_reset(&line);
         put_result(&line, &row, l.item);
-        rc = put_line(s, &line, complete, err);
+        rc = put_line(s, &line, line.len, complete, err);
         if (rc)
             break;
     }
@@ -269,7 +274,8 @@ static int complete_file(struct saying *s, const struct results *r,
     put_id(&line, "result", results_root(r));
     put_id(&line, "item", statement);
     buf_puts(&line, ",\"finish\":\"0\"}\n");
-    rc = put_line(s, &line, complete, err) || complete(s, err) ? -1 : 0;
+    rc = put_line(s, &line, line.len, complete, err) || complete(s, err)
+             ? -1 : 0;
     buf_clear(&line);
     return rc;
 }
@@ -308,32 +314,47 @@ static int release(struct saying *s, struct err *err)
     s->n->released += count;
     s->number++;
     s->n_lines = 0;
+    s->counted = 0;
     buf_reset(&s->data);
     return 0;
+}
+
+/* A line is as long as with `later`, whatever the queue takes: where a message
+ * ends must not depend on it. */
+static int put_release(struct saying *s, const unsigned char request[32],
+                       const char *reason, struct err *err)
+{
+    struct buf line, longest;
+    int rc;
+
+    if (s->takes_later < 0)
+        s->takes_later = talk_takes_later(s->a->ao, s->info->process);
+    buf_init(&line, LINE_BYTES);
+    buf_init(&longest, LINE_BYTES);
+    release_put(&line, request, reason, s->takes_later ? LATER_MENDED_S : 0);
+    release_put(&longest, request, reason, LATER_MENDED_S);
+    rc = put_line(s, &line, longest.len, release, err);
+    buf_clear(&longest);
+    buf_clear(&line);
+    return rc;
+}
+
+/* No worker could read the request; else this node lacks what it takes: its
+ * workers died, or it has not the model. */
+static bool is_to_blame(const struct reason *why)
+{
+    return strcmp(why->code, "invalid_request") == 0;
 }
 
 static int put_refused(struct saying *s, const unsigned char request[32],
                        const struct reason *why, struct err *err)
 {
-    char text[REASON_BYTES];
-    struct buf line, clean;
-    int rc, n = snprintf(text, sizeof(text), "%s: %s", why->code,
-                         why->message);
-    size_t len = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n
-                                                      : sizeof(text) - 1;
+    char text[REASON_CODE + REASON_TEXT + 2];
 
-    len -= utf8_pending(text, len);
-    buf_init(&line, LINE_BYTES);
-    buf_init(&clean, 4 * sizeof(text));
-    utf8_scrub(&clean, text, len);
-    put_head(&line, request);
-    buf_puts(&line, ",\"reason\":");
-    json_put_string(&line, clean.data ? clean.data : "", clean.len);
-    buf_puts(&line, "}\n");
-    rc = put_line(s, &line, release, err);
-    buf_clear(&clean);
-    buf_clear(&line);
-    return rc;
+    if (!is_to_blame(why))
+        return put_release(s, request, NULL, err);
+    snprintf(text, sizeof(text), "%s: %s", why->code, why->message);
+    return put_release(s, request, text, err);
 }
 
 /* The id of line `want`, reading on from `*next`. */
@@ -365,18 +386,24 @@ static int release_refused(struct saying *s, struct err *err)
     struct lines *f = NULL;
     uint32_t line, next = 0;
     unsigned char id[32];
-    struct reason why;
+    struct reason why, of_file = { .code = "" };
     int rc = -1;
 
     if (lines_open(&f, path, err) ||
         refused_open(&no, s->a->batch_path, err))
         goto out;
-    while ((rc = refused_next(no, &line, &why, err)) == 1)
-        if (find_request(s, f, &next, line, id, err) ||
-            put_refused(s, id, &why, err)) {
+    while ((rc = refused_next(no, &line, &why, err)) == 1) {
+        if (s->info->is_file_of_ao) {
+            if (!of_file.code[0] || !is_to_blame(&why))
+                of_file = why;
+        } else if (find_request(s, f, &next, line, id, err) ||
+                   put_refused(s, id, &why, err)) {
             rc = -1;
             break;
         }
+    }
+    if (rc == 0 && s->info->is_file_of_ao)
+        rc = put_refused(s, s->info->request, &of_file, err);
     if (rc == 0 && s->n_lines)
         rc = release(s, err);
 out:
@@ -395,6 +422,7 @@ static void begin(struct saying *s, const struct acknowledge *a,
     s->a = a;
     s->n = n;
     s->info = info;
+    s->takes_later = -1;
     base64url(s->batch, info->id, 32);
     buf_init(&s->data, MESSAGE_MAX + LINE_BYTES);
 }
@@ -439,31 +467,54 @@ int acknowledge(const struct acknowledge *a, struct results *r,
                                    : complete_results(&s, r, err);
     }
     s.number = 0;
-    if (rc == 0 && !s.info->is_file_of_ao)
+    /* a file has its answer now or never */
+    if (rc == 0 && (!s.info->is_file_of_ao || results_count(r) == 0))
         rc = release_refused(&s, err);
-    /* of a file there is one request, which has its answer now or never */
-    else if (rc == 0 && results_count(r) == 0)
-        rc = release(&s, err);
     if (rc == 0)
         tell(&s);
     buf_clear(&s.data);
     return rc;
 }
 
+/* All requests of a batch by their ids, so that they can be put off. */
+static int release_lines(struct saying *s, struct err *err)
+{
+    char *path = file_join(s->a->batch_path, "requests.jsonl");
+    struct lines *f = NULL;
+    unsigned char id[32];
+    uint32_t next = 0;
+    struct err unused = ERR_INIT;
+    int rc = lines_open(&f, path, &unused);
+
+    /* where they cannot be read: all, without their ids */
+    if (rc) {
+        free(path);
+        return release(s, err);
+    }
+    for (uint64_t i = 0; rc == 0 && i < s->info->n_requests; i++)
+        rc = find_request(s, f, &next, (uint32_t)i, id, err) ||
+                     put_release(s, id, NULL, err) ? -1 : 0;
+    if (rc == 0 && s->n_lines)
+        rc = release(s, err);
+    lines_close(f);
+    free(path);
+    return rc;
+}
+
 int acknowledge_release_all(const struct acknowledge *a,
-                            const unsigned char batch[32],
-                            const unsigned char process[32],
+                            const struct batch_info *info,
                             struct acknowledged *n, struct err *err)
 {
-    struct batch_info info = { .from_ao = true };
     struct saying s;
     int rc;
 
     memset(n, 0, sizeof(*n));
-    memcpy(info.id, batch, 32);
-    memcpy(info.process, process, 32);
-    begin(&s, a, &info, n);
-    rc = release(&s, err);
+    begin(&s, a, info, n);
+    if (info->is_file_of_ao)
+        rc = put_release(&s, info->request, NULL, err) ||
+                     release(&s, err) ? -1 : 0;
+    else
+        rc = release_lines(&s, err);
     buf_clear(&s.data);
     return rc;
 }

@@ -17,6 +17,7 @@
 #include "relay/push_send.h"
 
 struct ao;
+struct batch_info;
 struct err;
 struct results;
 
@@ -39,10 +40,10 @@ struct acknowledged {
 int acknowledge(const struct acknowledge *a, struct results *r,
                 struct acknowledged *n, struct err *err);
 
-/* Release everything of a batch, for whom nothing will come. */
+/* Release everything of a batch, for which nothing will come from here: it is
+ * put off. */
 int acknowledge_release_all(const struct acknowledge *a,
-                            const unsigned char batch[32],
-                            const unsigned char process[32],
+                            const struct batch_info *info,
                             struct acknowledged *n, struct err *err);
 
 #endif

@@ -142,15 +142,32 @@ int relay_renew(struct talk *t, const char *batch_path,
 
 /* ---- Release ------------------------------------------------------------- */
 
-void releases_add(struct releases *r, const unsigned char request[32],
-                  const char *reason)
+static struct release *add(struct releases *r,
+                           const unsigned char request[32])
 {
+    struct release *one;
+
     if (r->n == r->cap) {
         r->cap = r->cap ? 2 * r->cap : 16;
         r->list = xrealloc(r->list, r->cap * sizeof(*r->list));
     }
-    memcpy(r->list[r->n].request, request, 32);
-    r->list[r->n++].reason = xstrdup(reason);
+    one = &r->list[r->n++];
+    memcpy(one->request, request, 32);
+    one->reason = NULL;
+    one->later_s = LATER_MENDED_S;
+    return one;
+}
+
+void releases_blame(struct releases *r, const unsigned char request[32],
+                    const char *reason)
+{
+    add(r, request)->reason = xstrdup(reason);
+}
+
+void releases_put_off(struct releases *r, const unsigned char request[32],
+                      unsigned later_s)
+{
+    add(r, request)->later_s = later_s;
 }
 
 void releases_clear(struct releases *r)
@@ -161,20 +178,31 @@ void releases_clear(struct releases *r)
     memset(r, 0, sizeof(*r));
 }
 
-static void put_release(struct buf *out, const struct release *r)
+/* A reason may name what came from outside, and be cut anywhere. */
+static void put_reason(struct buf *out, const char *reason)
 {
-    size_t n = strlen(r->reason);
-    char id[ID_TEXT];
+    size_t n = strlen(reason);
     struct buf text;
 
-    /* it may name what came from outside, and be cut anywhere */
     buf_init(&text, 3 * REASON_MAX);
-    utf8_scrub(&text, r->reason, n < REASON_MAX ? n : REASON_MAX);
-    base64url(id, r->request, 32);
-    buf_printf(out, "{\"request\":\"%s\",\"reason\":", id);
+    utf8_scrub(&text, reason, n < REASON_MAX ? n : REASON_MAX);
+    buf_puts(out, ",\"reason\":");
     json_put_string(out, text.len ? text.data : "", text.len);
-    buf_puts(out, "}\n");
     buf_clear(&text);
+}
+
+void release_put(struct buf *out, const unsigned char request[32],
+                 const char *reason, unsigned later_s)
+{
+    char id[ID_TEXT];
+
+    base64url(id, request, 32);
+    buf_printf(out, "{\"request\":\"%s\"", id);
+    if (reason)
+        put_reason(out, reason);
+    if (later_s)
+        buf_printf(out, ",\"later\":\"%u\"", later_s);
+    buf_puts(out, "}\n");
 }
 
 static int say_release(struct talk *t, const unsigned char batch[32],
@@ -205,6 +233,7 @@ int relay_release(struct talk *t, const unsigned char batch[32],
                   const struct releases *r, uint64_t *released,
                   struct err *err)
 {
+    bool takes_later = r->n > 0 && talk_takes_later(t->ao, t->process);
     struct buf lines;
     size_t i = 0;
     int rc;
@@ -214,8 +243,9 @@ int relay_release(struct talk *t, const unsigned char batch[32],
     buf_init(&lines, 2 * RELEASE_MAX);
     do {
         buf_reset(&lines);
-        for (; i < r->n && lines.len < RELEASE_MAX - 4 * REASON_MAX; i++)
-            put_release(&lines, &r->list[i]);
+        for (; i < r->n && lines.len < RELEASE_MAX - 8 * REASON_MAX; i++)
+            release_put(&lines, r->list[i].request, r->list[i].reason,
+                        takes_later ? r->list[i].later_s : 0);
         rc = say_release(t, batch, &lines, released, err);
     } while (rc == 0 && i < r->n);
     buf_clear(&lines);

@@ -42,22 +42,37 @@ int relay_renew(struct talk *t, const char *batch_path,
                 const unsigned char batch[32], uint64_t ttl_s,
                 struct err *err);
 
-/* A request that goes back, and why. */
+/* A request that goes back: it is to blame, and this is why, or it is put off,
+ * since this node lacks something. */
 struct release {
     unsigned char request[32];
-    char *reason; /* the list owns it */
+    char *reason;     /* the list owns it; NULL: no blame */
+    unsigned later_s; /* until this node is given it again */
 };
 struct releases {
     struct release *list;
     size_t n, cap;
 };
-void releases_add(struct releases *r, const unsigned char request[32],
-                  const char *reason);
+
+/* Seconds until it may be had again: what a network or a disk lacks soon, what
+ * somebody must mend, or the request is to blame for, an hour later. */
+#define LATER_SOON_S 600
+#define LATER_MENDED_S 3600
+
+void releases_blame(struct releases *r, const unsigned char request[32],
+                    const char *reason);
+void releases_put_off(struct releases *r, const unsigned char request[32],
+                      unsigned later_s);
 void releases_clear(struct releases *r);
 
+/* Append a line of Release: `reason` NULL, no blame; later_s 0: not said, as
+ * a queue that does not know it (talk.h) must have it. */
+void release_put(struct buf *out, const unsigned char request[32],
+                 const char *reason, unsigned later_s);
+
 /* Give these back; an empty list is everything that this node has of the
- * batch, without a reason.  *released (NULL is allowed) is how many the queue
- * counted. */
+ * batch, without blame and at once.  *released (NULL is allowed) is how many
+ * the queue counted. */
 int relay_release(struct talk *t, const unsigned char batch[32],
                   const struct releases *r, uint64_t *released,
                   struct err *err);

@@ -250,7 +250,27 @@ static void give_back(struct pulling *x)
     if (relay_release(x->p->talk, x->b.id, &all, NULL, &why))
         pulling_note(x, "the lease of batch %s was not given back and ends"
                      " by itself: %s", id, why.text);
+    x->all_back = true;
     drop(x, &why);
+}
+
+/* What was leased by a process that has died and cannot be made a batch now
+ * either (a full disk, say) is for others: it would be renewed for ever. */
+static void put_all_off(struct pulling *x, struct err *err)
+{
+    struct err why = ERR_INIT;
+    char id[ID_TEXT];
+
+    base64url(id, x->b.id, 32);
+    releases_clear(&x->back);
+    for (size_t i = 0; i < x->answers.n; i++)
+        releases_put_off(&x->back, x->answers.id[i], LATER_SOON_S);
+    if (relay_release(x->p->talk, x->b.id, &x->back, NULL, &why))
+        pulling_note(x, "the lease of batch %s was not given back and ends"
+                     " by itself: %s", id, why.text);
+    x->all_back = true;
+    drop(x, &why);
+    err_prefix(err, "the requests of batch %s, which was left, go back", id);
 }
 
 static int end_badly(struct pulling *x, enum heard heard, struct err *err)
@@ -304,10 +324,14 @@ static int do_pull(struct pulling *x, struct err *err)
         rc = end_badly(x, heard, &why);
     } else {
         rc = check_lease(x, &why);
-        if (rc == 0)
+        if (rc == 0) {
             rc = pulling_finish(x, &why);
-        else if (rc > 0)
+            x->all_back = rc == 0;
+            if (rc < 0 && x->is_left && !(x->p->stop && x->p->stop()))
+                put_all_off(x, &why);
+        } else if (rc > 0) {
             rc = 0;
+        }
     }
     if (rc < 0 && err)
         *err = why;
@@ -320,6 +344,7 @@ static int pull_and_tell(struct pulling *x, struct batch *b,
     int rc = do_pull(x, err);
 
     n->released = x->back.n;
+    n->all_back = x->all_back;
     memcpy(n->why, x->why, sizeof(n->why));
     if (rc == 1) {
         n->requests = x->n_requests;

@@ -8,8 +8,8 @@
  *                                 wire/NNNN.answer   what the queue said
  *
  * From the answers alone comes the batch; nothing of it is believed that is
- * not checked.  A request that no worker could answer, or whose source cannot
- * be had, is released with the reason.
+ * not checked.  A request that no worker could answer is released with the
+ * reason; one whose source cannot be had here is put off, for other nodes.
  */
 #ifndef APUS_RELAY_PULL_H
 #define APUS_RELAY_PULL_H
@@ -45,6 +45,7 @@ struct pull {
 struct pulled {
     uint64_t requests;     /* of the batch, in todo */
     uint64_t released;     /* requests that went back */
+    bool all_back;         /* all that was leased did */
     unsigned char model[32];
     char why[200];         /* what the queue says where it gives nothing */
 };
@@ -57,7 +58,8 @@ int pull_batch(const struct pull *p, struct batch *b, struct pulled *n,
                struct err *err);
 
 /* Finish one batch whose puller has died: as pull_batch, 0 if there is none
- * left (one whose lease is over is dropped). */
+ * left (one whose lease is over is dropped).  What cannot be finished now
+ * either goes back. */
 int pull_left(const struct pull *p, struct batch *b, struct pulled *n,
               struct err *err);
 

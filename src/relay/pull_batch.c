@@ -47,14 +47,31 @@ int pulling_answer(const struct pulling *x, size_t k, struct ao_result *r,
     return rc;
 }
 
-static void send_back(struct pulling *x, const unsigned char request[32],
-                      const char *reason)
+/* What came of a request's own bytes is its fault. */
+static void blame(struct pulling *x, const unsigned char request[32],
+                  const char *reason)
 {
     char id[ID_TEXT];
 
     base64url(id, request, 32);
     pulling_note(x, "request %s goes back: %s", id, reason);
-    releases_add(&x->back, request, reason);
+    releases_blame(&x->back, request, reason);
+}
+
+static unsigned later_of(const struct err *why)
+{
+    return why->code == ERR_RETRY ? LATER_SOON_S : LATER_MENDED_S;
+}
+
+/* What we lack is not: others may have it. */
+static void put_off(struct pulling *x, const unsigned char request[32],
+                    const char *why, unsigned later_s)
+{
+    char id[ID_TEXT];
+
+    base64url(id, request, 32);
+    pulling_note(x, "request %s goes back, for others: %s", id, why);
+    releases_put_off(&x->back, request, later_s);
 }
 
 /* ---- requests ------------------------------------------------------------ */
@@ -78,6 +95,7 @@ static int put_request(struct pulling *x, struct file_out *f,
     struct item *it = xcalloc(1, sizeof(*it));
     const char *source = "";
     struct buf raw, line;
+    bool is_here = true;
     size_t n = 0;
     int rc = 0;
 
@@ -89,11 +107,15 @@ static int put_request(struct pulling *x, struct file_out *f,
             source = raw.data + it->head_n;
             n = raw.len - it->head_n;
         }
+        is_here = rc == 0;
     }
     if (rc == 0)
         rc = pull_line_put(&line, l, source, n, &why);
-    if (rc) {
-        send_back(x, l->id, why.text);
+    if (!is_here) {
+        put_off(x, l->id, why.text, later_of(&why));
+        rc = 0;
+    } else if (rc) {
+        blame(x, l->id, why.text);
         rc = 0;
     } else {
         rc = file_out_put(f, line.data, line.len, err);
@@ -162,15 +184,17 @@ static void on_progress(void *self, uint64_t done, uint64_t size)
     pulling_touch(self);
 }
 
-/* Its hash and its lines are what the request says. */
+/* Its hash and its lines are what the request says: ERR_INPUT if not. */
 static int check_file(const struct pull_line *l, const char *path,
                       struct err *err)
 {
     struct lines *f;
     int rc = 0;
 
-    if (lines_open(&f, path, err))
+    if (lines_open(&f, path, err)) {
+        err->code = ERR_RETRY;
         return -1;
+    }
     if (memcmp(lines_hash(f), l->ask.sha256, 32) != 0)
         rc = err_set(err, ERR_INPUT, "the file has another SHA-256 than the"
                      " request says");
@@ -211,12 +235,15 @@ static int put_file(struct pulling *x, const char *path,
         return -1;
     info->is_file_of_ao = true;
     memcpy(info->request, l.id, 32);
-    if (gateway_file(x->p->gateways, l.ask.source, path, x->p->max_file, NULL,
-                     on_progress, x, &why) ||
-        check_file(&l, path, &why))
-        send_back(x, l.id, why.text);
-    else
+    if (gateway_file(x->p->gateways, l.ask.source, path, x->p->max_file,
+                     NULL, on_progress, x, &why))
+        put_off(x, l.id, why.text, later_of(&why));
+    else if (check_file(&l, path, &why) == 0)
         x->n_requests = l.ask.count;
+    else if (why.code == ERR_INPUT)
+        blame(x, l.id, why.text);
+    else
+        put_off(x, l.id, why.text, later_of(&why));
     pull_line_clear(&l);
     return 0;
 }

@@ -27,6 +27,7 @@ struct pulling {
     struct pull_answers answers;
     size_t n_answers; /* in wire/ */
     struct releases back;
+    bool all_back;    /* nothing of it stays here */
     uint64_t n_requests;
     char why[200];    /* the queue says why it gives nothing */
     uint64_t touched_ms; /* the owner of b */

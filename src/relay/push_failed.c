@@ -95,8 +95,7 @@ static int release_all(struct push *p, const struct batch *b,
 
     if (file_mkdirs(dir, err) == 0 && push_open_ao(p, err) == 0) {
         a = push_acknowledge(p, b->path);
-        rc = acknowledge_release_all(&a, info->id, info->process, &r->queue,
-                                     err);
+        rc = acknowledge_release_all(&a, info, &r->queue, err);
     }
     free(dir);
     return rc;

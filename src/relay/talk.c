@@ -209,3 +209,38 @@ int talk_ask(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
         ao_result_clear(r);
     return rc;
 }
+
+/* ---- versions ------------------------------------------------------------ */
+
+#define LATER_MAJOR 1
+#define LATER_MINOR 1
+
+static bool is_since(const char *version, unsigned long major,
+                     unsigned long minor)
+{
+    char *end;
+    unsigned long n;
+
+    if (!version || *version < '0' || *version > '9')
+        return false;
+    n = strtoul(version, &end, 10);
+    if (n != major || *end != '.')
+        return n > major;
+    return strtoul(end + 1, NULL, 10) >= minor;
+}
+
+bool talk_takes_later(struct ao *ao, const unsigned char process[32])
+{
+    static const struct item_text_tag info[] = { { "Action", "Info" } };
+    struct err unused = ERR_INIT;
+    struct ao_result r;
+    bool takes;
+
+    memset(&r, 0, sizeof(r));
+    if (ao_ask(ao, &r, process, info, 1, "", 0, &unused))
+        return false;
+    takes = !r.error && r.n_out > 0 &&
+            is_since(ao_out_tag(r.out, "Version"), LATER_MAJOR, LATER_MINOR);
+    ao_result_clear(&r);
+    return takes;
+}

@@ -54,6 +54,10 @@ int talk_ask(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
              const char *action, struct ao_result *r,
              const struct ao_out **out, struct err *err);
 
+/* Whether a queue takes lines of Release that say `later`, by the version that
+ * it gives (1.1); false as long as it does not say. */
+bool talk_takes_later(struct ao *ao, const unsigned char process[32]);
+
 /* A tag that is a text of digits, at most `max`. */
 int talk_number(uint64_t *v, const struct ao_out *o, const char *name,
                 uint64_t max, struct err *err);
