@@ -122,7 +122,7 @@ grep -nE "(^|[^a-z_])($waits)" \
     grep -vE ':[0-9]+: *(/?\*)' |
     grep -vE '^src/base/clock\.c:|^src/localnet/localnet\.c:' |
     grep -vE '^mpi/(dispatch|run_log)\.c:|^src/store/(heart|owner)\.c:' |
-    grep -vE '^src/relay/(lease|ledger_day|push_confirm)\.c:' |
+    grep -vE '^src/relay/(lease|ledger_day|push_confirm|rounds)\.c:' |
     grep -vE '^src/cmd/doctor_net\.c:' >"$tmp/found" || :
 report "waits ask base/clock alone" "$tmp/found"
 

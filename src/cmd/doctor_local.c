@@ -28,6 +28,7 @@
 #include "jobs/child.h"
 #include "jobs/launcher.h"
 #include "kernels/kernels.h"
+#include "relay/rounds.h"
 #include "store/spool.h"
 
 #define MIN_FREE ((uint64_t)1 << 30)
@@ -146,6 +147,21 @@ static size_t count_silent(struct spool *s, enum spool_state state,
     return count;
 }
 
+/* Whether drain still pulls as much as it may. */
+static void check_rounds(struct doctor *d, const struct spool *s)
+{
+    struct err err = ERR_INIT;
+    struct rounds r;
+
+    if (rounds_read(&r, s, &err))
+        doctor_bad(d, "rounds", "apus drain --resume", "%s", err.text);
+    else if (rounds_limited(&r))
+        doctor_warn(d, "rounds", "mend what is wrong (gateways, workers,"
+                    " models, disk), then apus drain --resume", "the last %"
+                    PRIu64 " gave back all that they pulled: one request an"
+                    " hour is pulled", r.lost);
+}
+
 void doctor_batches(struct doctor *d)
 {
     struct err unused = ERR_INIT;
@@ -181,6 +197,7 @@ void doctor_batches(struct doctor *d)
                     " from here, one is %s: %s", n, id, when);
     if (found + n == 0)
         doctor_ok(d, "batches", "none failed, none was left lying");
+    check_rounds(d, s);
     spool_close(s);
 }
 

@@ -23,6 +23,7 @@
 #include "cmd/drain.h"
 #include "cmd/owners.h"
 #include "cmd/work.h"
+#include "relay/rounds.h"
 #include "store/spool.h"
 
 #define PAUSE_S 10
@@ -111,6 +112,8 @@ static void one_round(struct drain *d)
 {
     d->n_working = 0;
     d->did = false;
+    d->answered = false;
+    d->lost = false;
     adopt_state(d, SPOOL_RUNNING);
     adopt_state(d, SPOOL_SENDING);
     drain_push(d);
@@ -185,6 +188,8 @@ static int do_drain(struct drain *d)
     if (spool_open(&d->spool, settings_text(d->settings, "spool"), &err))
         return cmd_fail(&err);
     cmd_catch_signals();
+    if (d->resume && rounds_forget(d->spool, &err))
+        return cmd_fail(&err);
     if (drain_open(d, &err))
         return cmd_fail(&err);
     all_rounds(d);
@@ -203,11 +208,13 @@ int cmd_drain(struct settings *s, int argc, char **argv)
           &for_text, NULL },
         { 0, "wait", NULL, "until what was started is done and pushed, in"
           " Slurm too", NULL, &d.wait },
+        { 0, "resume", NULL, "pull as much as ever again, after rounds that"
+          " gave everything back", NULL, &d.resume },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
     const struct opt_command command = {
         .name = "apus drain",
-        .synopsis = "[--for TIME] [--wait]",
+        .synopsis = "[--for TIME] [--wait] [--resume]",
         .about = "One round, for cron: take back what dead workers have left,"
                  " push answers, renew\nleases, pull requests, start workers."
                  "  Where workers run on this machine they are\nwaited for and"

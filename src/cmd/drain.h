@@ -21,6 +21,7 @@ struct drain {
     struct settings *settings;
     uint64_t for_s;          /* rounds for so long; 0: one */
     bool wait;
+    bool resume;             /* pull as much as ever */
     struct spool *spool;
     struct start start;
     struct push *push;       /* NULL: no wallet */
@@ -31,6 +32,8 @@ struct drain {
                               * counted */
     bool no_pull;            /* what is there is enough */
     bool did;                /* this round did something */
+    bool answered, lost;     /* in this round something for AO was; all of a
+                              * pull went back */
     bool failed, later;      /* something went wrong; may pass */
 };
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -23,11 +24,13 @@
 #include "cmd/progress.h"
 #include "cmd/work.h"
 #include "commit.h"
+#include "engine/model.h"
 #include "engine/models.h"
 #include "jobs/launcher.h"
 #include "relay/lease.h"
 #include "relay/pull.h"
 #include "relay/push.h"
+#include "relay/rounds.h"
 #include "store/resume.h"
 #include "store/seal.h"
 
@@ -43,6 +46,8 @@ static bool is_local(const struct drain *d)
 {
     return strcmp(d->start.launcher->name, "local") == 0;
 }
+
+static const struct pulling_use all_models = { NULL, NULL, NULL };
 
 /* ---- wallet and queue ---------------------------------------------------- */
 
@@ -63,14 +68,12 @@ int drain_open(struct drain *d, struct err *err)
         .commit = APUS_COMMIT, .stop = cmd_interrupted, .note = note,
     };
 
-    const struct pulling_use use = { NULL, NULL, NULL };
-
     d->has_queue = *settings_text(d->settings, "queue") != '\0';
     if (start_init(&d->start, d->settings, d->spool, err))
         return -1;
     if (d->has_queue &&
-        (pulling_init(&d->pulling, d->settings, &use, err) ||
-         pulling_open(&d->pulling, d->settings, &use, d->spool, err)))
+        (pulling_init(&d->pulling, d->settings, &all_models, err) ||
+         pulling_open(&d->pulling, d->settings, d->spool, err)))
         return -1;
     /* who has no wallet answers files, which need none */
     if (push_new(&d->push, d->spool, &o, err) && d->has_queue)
@@ -83,6 +86,50 @@ void drain_close(struct drain *d)
     push_free(d->push);
     pulling_clear(&d->pulling);
     start_clear(&d->start);
+}
+
+/* ---- rounds that give everything back ------------------------------------ */
+
+/* The node can answer. */
+static void note_answered(struct drain *d)
+{
+    struct err err = ERR_INIT;
+
+    if (!d->answered && rounds_forget(d->spool, &err))
+        drain_trouble(d, &err);
+    d->answered = true;
+}
+
+/* All of a pull went back; once a round counts. */
+static void note_lost(struct drain *d)
+{
+    struct err err = ERR_INIT;
+    struct rounds r;
+
+    if (d->answered || d->lost)
+        return;
+    d->lost = true;
+    if (rounds_read(&r, d->spool, &err)) {
+        drain_trouble(d, &err);
+        return;
+    }
+    r.lost++;
+    if (rounds_write(&r, d->spool, &err))
+        drain_trouble(d, &err);
+}
+
+/* Of a node that pulls little, once a day. */
+static int tell_limited(struct drain *d, struct rounds *r, struct err *err)
+{
+    d->later = true;
+    if (!rounds_due(r->told_s, ROUNDS_TELL_S))
+        return 0;
+    log_warning("the last %" PRIu64 " rounds gave back all that they pulled:"
+                " one request an hour is pulled until one is answered (apus"
+                " doctor looks for what is wrong, apus drain --resume pulls"
+                " as before)", r->lost);
+    r->told_s = rounds_now();
+    return rounds_write(r, d->spool, err);
 }
 
 /* ---- push ---------------------------------------------------------------- */
@@ -104,6 +151,10 @@ static void push_done(struct drain *d, struct batch *b,
         drain_trouble(d, &err);
     } else if (rc == 0) {
         d->did = true;
+        if (info->from_ao && r.results)
+            note_answered(d);
+        else if (info->from_ao)
+            note_lost(d);
         log_info("batch %s: %" PRIu64 " results handed over for %" PRIu64
                  " winston credits", id, r.results, r.winc);
         if (r.queue.conflicts) {
@@ -142,6 +193,34 @@ void drain_push(struct drain *d)
     drain_each(d, SPOOL_SENT, confirm_sent);
 }
 
+/* ---- models -------------------------------------------------------------- */
+
+/* Whether a model is here: 1; 0 it is gone; -1 nobody can say now, ERR_RETRY.
+ * A store without any may be one that is not mounted. */
+static int has_model(const struct drain *d, const unsigned char model[32],
+                     struct err *err)
+{
+    const char *store = settings_text(d->settings, "models");
+    unsigned char (*ids)[32] = NULL, got[32];
+    struct model_record rec;
+    char *path = models_path(store, model);
+    size_t n = 0, i = 0;
+    int rc = models_ids(&ids, &n, store, err);
+
+    if (rc == 0 && n == 0)
+        rc = err_set(err, ERR_RETRY, "there is no model in \"%s\": is it"
+                     " mounted?", store);
+    while (i < n && memcmp(ids[i], model, 32) != 0)
+        i++;
+    if (rc == 0 && i < n)
+        rc = model_peek(&rec, got, path, err) ? -1 : 1;
+    if (rc < 0)
+        err->code = ERR_RETRY;
+    free(ids);
+    free(path);
+    return rc;
+}
+
 /* ---- leases -------------------------------------------------------------- */
 
 static void renew(struct drain *d, struct batch *b,
@@ -149,13 +228,16 @@ static void renew(struct drain *d, struct batch *b,
 {
     uint64_t ttl = settings_count(d->settings, "lease");
     struct talk talk = d->pulling.talk;
-    struct err err = ERR_INIT;
+    struct err err = ERR_INIT, unused = ERR_INIT;
     struct lease l;
     int rc;
 
     if (!info->from_ao || lease_read(&l, b->path, &err) != 1 ||
         l.ttl_s == 0 || /* it was told when it was over */
         lease_left_s(&l) > l.ttl_s / 2)
+        return;
+    /* what cannot be begun is not kept from others */
+    if (b->state == SPOOL_TODO && has_model(d, info->model, &unused) < 0)
         return;
     /* of the queue that it came from, whatever the setting is by now */
     memcpy(talk.process, info->process, 32);
@@ -217,63 +299,116 @@ static void tell_pulled(const struct batch *b, const struct pulled *n)
     log_info("batch %s: %" PRIu64 " requests pulled", id, n->requests);
 }
 
+/* A batch, new or left by a pull that died: 1, 0 none (*nothing: nothing was
+ * leased), -1 it was told. */
+static int pull_one(struct drain *d, const struct pull *p, bool left,
+                    bool *nothing)
+{
+    struct batch b = { .path = NULL };
+    struct pulled n = { .requests = 0 };
+    struct err err = ERR_INIT;
+    int rc = left ? pull_left(p, &b, &n, &err) : pull_batch(p, &b, &n, &err);
+
+    if (rc < 0)
+        drain_trouble(d, &err);
+    if (n.all_back)
+        note_lost(d);
+    if (rc > 0) {
+        d->did = true;
+        tell_pulled(&b, &n);
+    }
+    batch_clear(&b);
+    *nothing = rc == 0 && !n.all_back;
+    return rc;
+}
+
+/* One request, if the last one is an hour ago. */
+static int pull_little(struct drain *d, struct rounds *r, struct err *err)
+{
+    struct pull p = d->pulling.pull;
+    uint64_t before = r->pulled_s;
+    bool nothing;
+
+    if (tell_limited(d, r, err))
+        return -1;
+    if (!rounds_due(r->pulled_s, ROUNDS_PULL_S))
+        return 0;
+    r->pulled_s = rounds_now();
+    if (rounds_write(r, d->spool, err))
+        return -1;
+    p.per_message = 1;
+    p.total = 1;
+    pull_one(d, &p, false, &nothing);
+    r->pulled_s = before;
+    return nothing ? rounds_write(r, d->spool, err) : 0;
+}
+
+/* 1 as long as there may be more. */
+static int pull_new(struct drain *d)
+{
+    struct err err = ERR_INIT;
+    struct rounds r;
+    bool nothing;
+    int rc = rounds_read(&r, d->spool, &err);
+
+    if (rc == 0 && pulling_find_models(&d->pulling, d->settings, &all_models,
+                                       &err)) {
+        err.code = ERR_RETRY;
+        rc = -1;
+    }
+    if (rc == 0 && !rounds_limited(&r))
+        return pull_one(d, &d->pulling.pull, false, &nothing);
+    if (rc == 0)
+        rc = pull_little(d, &r, &err);
+    if (rc)
+        drain_trouble(d, &err);
+    return 0;
+}
+
 void drain_pull(struct drain *d)
 {
     size_t backlog = is_local(d) ? BACKLOG_LOCAL : BACKLOG_SLURM;
-    struct err err = ERR_INIT;
+    bool nothing;
 
     if (!d->has_queue || d->no_pull)
         return;
-    for (bool left = true; !cmd_interrupted();) {
-        struct batch b = { .path = NULL };
-        struct pulled n = { .requests = 0 };
-        int rc;
-
+    while (!cmd_interrupted() &&
+           pull_one(d, &d->pulling.pull, true, &nothing) > 0)
+        continue;
+    while (!cmd_interrupted()) {
         drain_count(d);
-        if (!left && d->n_waiting + (is_local(d) ? d->n_working : 0) >=
-                         backlog)
+        if (d->n_waiting + (is_local(d) ? d->n_working : 0) >= backlog ||
+            pull_new(d) <= 0)
             return;
-        rc = left ? pull_left(&d->pulling.pull, &b, &n, &err)
-                  : pull_batch(&d->pulling.pull, &b, &n, &err);
-        if (rc < 0)
-            drain_trouble(d, &err);
-        if (rc > 0) {
-            d->did = true;
-            tell_pulled(&b, &n);
-        }
-        batch_clear(&b);
-        if (rc <= 0 && !left)
-            return;
-        if (rc <= 0)
-            left = false;
     }
 }
 
 /* ---- workers ------------------------------------------------------------- */
 
-/* Its starts get nowhere, or the model is not here: nobody can start it.  What
- * it has goes out, the rest goes back. */
-static bool is_hopeless(struct drain *d, const struct batch *b,
-                        const struct batch_info *info, char *why, size_t n)
+/* 1 and why: its starts get nowhere, or the model (*gone) is not here, nobody
+ * can start it: what it has goes out, the rest goes back.  -1: the store
+ * cannot be read. */
+static int is_hopeless(struct drain *d, const struct batch *b,
+                       const struct batch_info *info, bool *gone, char *why,
+                       size_t n, struct err *err)
 {
-    struct err err = ERR_INIT;
+    int rc = has_model(d, info->model, err), hopeless = 0;
     struct resume r;
-    char id[ID_TEXT], *path;
-    bool hopeless = false;
+    char id[ID_TEXT];
 
+    *gone = rc == 0;
     base64url(id, info->model, 32);
-    if (models_resolve(&path, settings_text(d->settings, "models"), id, NULL,
-                       &err)) {
-        snprintf(why, n, "its model is not here: %s", err.text);
-        return true;
-    }
-    free(path);
-    if (resume_init(&r, (uint32_t)info->n_requests, NULL, NULL, &err))
-        return false;
-    if (resume_starts(&r, b->path, b->id, UINT32_MAX, &err) == 0 &&
-        resume_check(&r, &err)) {
-        snprintf(why, n, "%s", err.text);
-        hopeless = true;
+    if (*gone)
+        snprintf(why, n, "its model %s is not in \"%s\"", id,
+                 settings_text(d->settings, "models"));
+    if (rc <= 0)
+        return rc < 0 ? -1 : 1;
+    if (resume_init(&r, (uint32_t)info->n_requests, NULL, NULL, err))
+        return 0;
+    if (resume_starts(&r, b->path, b->id, UINT32_MAX, err) == 0 &&
+        resume_check(&r, err)) {
+        snprintf(why, n, "%s", err->text);
+        hopeless = 1;
     }
     resume_clear(&r);
     return hopeless;
@@ -291,24 +426,82 @@ static int give_up_file(struct drain *d, struct batch *b, const char *why,
 }
 
 static void give_up(struct drain *d, struct batch *b,
-                    const struct batch_info *info, const char *why)
+                    const struct batch_info *info, bool gone,
+                    const char *why)
 {
     struct push_report r = { .results = 0 };
     struct seal_options seal;
     struct err err = ERR_INIT;
-    bool here = work_seal_options(&seal, d->settings, info->model,
-                                  &err) == 0;
     char id[ID_TEXT];
     int rc = 0;
 
+    if (!gone && work_seal_options(&seal, d->settings, info->model, &err)) {
+        err.code = ERR_RETRY;
+        drain_trouble(d, &err);
+        return;
+    }
     base64url(id, b->id, 32);
     log_error("batch %s: %s", id, why);
     d->failed = true;
     if (!info->from_ao)
         rc = give_up_file(d, b, why, &err);
     else if (d->push)
-        rc = push_failed(d->push, b, why, here ? &seal : NULL, &r, &err);
+        rc = push_failed(d->push, b, why, gone ? NULL : &seal, &r, &err);
     if (rc < 0)
+        drain_trouble(d, &err);
+    else if (rc == 0 && info->from_ao && d->push && r.results)
+        note_answered(d);
+    else if (rc == 0 && info->from_ao && d->push)
+        note_lost(d);
+}
+
+/* ---- starts that left nothing -------------------------------------------- */
+
+static uint32_t count_starts(const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    struct start_logs logs;
+    uint32_t n;
+
+    if (start_logs_find(&logs, b->path, &unused))
+        return 0;
+    n = logs.n_starts;
+    start_logs_clear(&logs);
+    return n;
+}
+
+/* A worker that died before it made its start: one that counts, or it would
+ * be tried in each round, for ever. */
+static void count_dead_start(struct drain *d, const struct batch *b)
+{
+    struct err err = ERR_INIT;
+    uint32_t start;
+
+    if (batch_new_start(b->path, &start, &err))
+        drain_trouble(d, &err);
+}
+
+/* A job of Slurm is launched again: BATCH/launched has how many starts there
+ * were the last time. */
+static void note_launch(struct drain *d, const struct batch *b)
+{
+    uint32_t starts = count_starts(b);
+    struct err err = ERR_INIT;
+    char text[16], was[16];
+    struct buf before;
+    int n;
+
+    buf_init(&before, 64);
+    snprintf(was, sizeof(was), "%" PRIu32 "\n", starts);
+    if (batch_file_read(&before, b->path, "launched", &err) > 0 &&
+        before.len == strlen(was) &&
+        memcmp(before.data, was, before.len) == 0) {
+        count_dead_start(d, b);
+        starts++;
+    }
+    buf_clear(&before);
+    n = snprintf(text, sizeof(text), "%" PRIu32 "\n", starts);
+    if (batch_file_write(b->path, "launched", text, (size_t)n, &err))
         drain_trouble(d, &err);
 }
 
@@ -380,6 +573,7 @@ static void work_and_push(struct drain *d, struct batch *b,
         .settings = d->settings, .quiet = true, .unnamed = true,
         .progress = &progress,
     };
+    uint32_t starts = count_starts(b);
     struct renewing renewing;
     struct err err = ERR_INIT;
     int rc;
@@ -387,6 +581,8 @@ static void work_and_push(struct drain *d, struct batch *b,
     renewing_start(&renewing, d);
     rc = work_here(d->spool, b, &o, &err);
     renewing_stop(&renewing);
+    if (rc < 0 && b->state == SPOOL_TODO && count_starts(b) == starts)
+        count_dead_start(d, b);
     /* a round that only failed is followed by a pause */
     d->did = d->did || rc >= 0;
     if (rc < 0)
@@ -408,6 +604,7 @@ static void start_job(struct drain *d, const struct batch *b)
     base64url(id, b->id, 32);
     rc = d->start.launcher->find(id, &j, &err);
     if (rc == 0) {
+        note_launch(d, b);
         rc = start_batch(&d->start, b, NULL, &err);
         d->did = d->did || rc == 0;
     }
@@ -418,16 +615,25 @@ static void start_job(struct drain *d, const struct batch *b)
 static void start_one(struct drain *d, struct batch *b,
                       const struct batch_info *info)
 {
-    char why[600];
+    struct err err = ERR_INIT;
+    char why[600], id[ID_TEXT];
+    bool gone;
+    int rc;
 
     if (!is_for_us(d, info))
         return;
-    if (is_hopeless(d, b, info, why, sizeof(why)))
-        give_up(d, b, info, why);
-    else if (is_local(d))
+    rc = is_hopeless(d, b, info, &gone, why, sizeof(why), &err);
+    if (rc < 0) {
+        base64url(id, b->id, 32);
+        err_prefix(&err, "batch %s waits", id);
+        drain_trouble(d, &err);
+    } else if (rc > 0) {
+        give_up(d, b, info, gone, why);
+    } else if (is_local(d)) {
         work_and_push(d, b, info);
-    else
+    } else {
         start_job(d, b);
+    }
 }
 
 /* One machine works on one batch: where another drain waits for its worker,

@@ -73,7 +73,8 @@ static int do_pull(const struct pulling_use *use, bool quiet,
     }
     cmd_catch_signals();
     if (spool_open(&spool, settings_text(s, "spool"), &err) ||
-        pulling_open(&p, s, use, spool, &err) ||
+        pulling_find_models(&p, s, use, &err) ||
+        pulling_open(&p, s, spool, &err) ||
         pull_all(&p.pull, quiet, &err))
         status = cmd_fail(&err);
     pulling_clear(&p);

@@ -106,15 +106,29 @@ static int find_models(unsigned char (**ids)[32], size_t *n,
     return rc;
 }
 
-int pulling_open(struct pulling *p, const struct settings *s,
-                 const struct pulling_use *use, const struct spool *spool,
-                 struct err *err)
+int pulling_find_models(struct pulling *p, const struct settings *s,
+                        const struct pulling_use *use, struct err *err)
 {
-    if (find_models(&p->models, &p->pull.n_models, s, use->model, err) ||
-        gateways_new(&p->gateways, s, err) ||
+    unsigned char (*ids)[32] = NULL;
+    size_t n = 0;
+
+    if (find_models(&ids, &n, s, use->model, err)) {
+        free(ids);
+        return -1;
+    }
+    free(p->models);
+    p->models = ids;
+    p->pull.model = (const unsigned char (*)[32])ids;
+    p->pull.n_models = n;
+    return 0;
+}
+
+int pulling_open(struct pulling *p, const struct settings *s,
+                 const struct spool *spool, struct err *err)
+{
+    if (gateways_new(&p->gateways, s, err) ||
         talk_open(&p->talk, s, NULL, err))
         return -1;
-    p->pull.model = (const unsigned char (*)[32])p->models;
     p->pull.talk = &p->talk;
     p->pull.spool = spool;
     p->pull.gateways = p->gateways;

@@ -31,11 +31,13 @@ struct pulling_use {
 int pulling_init(struct pulling *p, const struct settings *s,
                  const struct pulling_use *use, struct err *err);
 
-/* Models, wallet and gateways; nobody is spoken to yet.  The spool is
- * borrowed. */
+/* Wallet and gateways; nobody is spoken to yet.  The spool is borrowed. */
 int pulling_open(struct pulling *p, const struct settings *s,
-                 const struct pulling_use *use, const struct spool *spool,
-                 struct err *err);
+                 const struct spool *spool, struct err *err);
+
+/* The models that requests are pulled for, as the store has them now. */
+int pulling_find_models(struct pulling *p, const struct settings *s,
+                        const struct pulling_use *use, struct err *err);
 
 void pulling_clear(struct pulling *p);
 

@@ -2,7 +2,7 @@
  * Lines of a pull, as a compute unit gives them, with what their source holds
  * behind a NUL: what is accepted is within the ranges of doc/proof.md, and the
  * line made of it is a request with the same parameters, or is refused.
- * First byte 'l': the file of a lease.
+ * First byte 'l': the file of a lease; 'r': that of the last rounds.
  */
 #include <config.h>
 
@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "relay/lease.h"
 #include "relay/pull_line.h"
+#include "relay/rounds.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,6 +32,17 @@ static void try_lease(const char *text, size_t n)
         must(err.code == ERR_INPUT && l.ttl_s == 7);
     else
         must(lease_left_s(&l) <= l.ttl_s);
+}
+
+static void try_rounds(const char *text, size_t n)
+{
+    struct rounds r = { .lost = 7 };
+    struct err err = ERR_INIT;
+
+    if (rounds_parse(&r, text, n, &err))
+        must(err.code == ERR_INPUT && r.lost == 7);
+    else
+        must(r.lost >> 53 == 0 && r.pulled_s >> 53 == 0);
 }
 
 static void check_ranges(const struct ask *a)
@@ -59,6 +71,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size > 0 && data[0] == 'l') {
         try_lease(text + 1, size - 1);
+        return 0;
+    }
+    if (size > 0 && data[0] == 'r') {
+        try_rounds(text + 1, size - 1);
         return 0;
     }
     if (n < size) {
