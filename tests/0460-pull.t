@@ -118,8 +118,17 @@ is "one waits again" "$(count Pending)" 1
 gives 0 "the next pull" pull
 has err 'comes to this node later' "is not given it again at once"
 is "it waits for another node" "$(count Pending)" 1
-message Action=Cancel "Request=$bad" >id
-is "until it is cancelled" "$(count Pending)" 0
+gives 2 "drop what is no id" queue drop "$bad"x
+# shellcheck disable=SC2086
+gives 1 "a stranger drops it" queue drop $dapp -- "$bad"
+has err 'only the owner' "he may not"
+gives 0 "its owner drops it" queue drop -- "$bad"
+is "it waits no longer" "$(count Pending)" 0
+gives 1 "drop it again" queue drop -- "$bad"
+has err '404.*no such request' "it is gone"
+# shellcheck disable=SC2086
+gives 1 "who asked" request --of "$bad" --timeout 5 $dapp
+has err "no request $bad (any more)" "learns that it is gone"
 rm -r spool/todo/b*
 
 # ---- a file of requests --------

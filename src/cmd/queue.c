@@ -333,6 +333,33 @@ static int queue_revoke(struct settings *s, int argc, char **argv)
                        "Block", &block);
 }
 
+/* ---- drop ---------------------------------------------------------------- */
+
+static int queue_drop(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct item_text_tag tag[] = { { "Action", "Drop" },
+                                   { "Request", NULL } };
+    static const struct opt_command c = {
+        .name = "apus queue drop",
+        .synopsis = "REQUEST",
+        .about = "End a request that nobody will answer, by its id: who asked"
+                 " is told that the owner\nof the queue dropped it.",
+        .opts = no_opts, .min_args = 1, .max_args = 1,
+    };
+    struct err err = ERR_INIT;
+    size_t n;
+    int status = cmd_begin(&c, s, argc, argv, args, &n);
+
+    tag[1].value = args[0];
+    free(args);
+    if (status != CMD_GO)
+        return status;
+    if (check_id("request", tag[1].value, &err))
+        return misused(&err);
+    return end(say(s, tag, 2, "Drop-Response", &err), &err);
+}
+
 /* ---- model --------------------------------------------------------------- */
 
 static int queue_model(struct settings *s, int argc, char **argv)
@@ -447,6 +474,7 @@ static const struct command verbs[] = {
     { "allow", "let a node pull", queue_allow },
     { "revoke", "let a node pull no longer", queue_revoke },
     { "model", "register a model", queue_model },
+    { "drop", "end a request that nobody will answer", queue_drop },
     { "pause", "stop it for a while", queue_pause },
     { "freeze", "let nobody change its code any more", queue_freeze },
     { NULL, NULL, NULL },
