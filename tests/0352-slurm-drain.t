@@ -1,7 +1,7 @@
 #!/bin/sh
 # apus drain with workers in a real Slurm: a round pulls and submits and waits
 # for nothing, a second one starts no second job, one after the job pushes; and
-# --wait does all of it.
+# --wait does all of it.  Jobs that end before a worker begins count as starts.
 set -eu
 skip_all() { echo "1..0 # SKIP $*"; exit 0; }
 build=$(cd "${top_builddir:-.}" && pwd)
@@ -72,4 +72,26 @@ report $r "a round that waits"
 [ "$(done_count)" = 7 ] && r=0 || r=1
 cat A.log >out
 report $r "has brought these too"
+
+# ---- jobs that end before a worker begins ------------------------------------
+mv ids ids.second
+ask 1
+scontrol update nodename=ALL state=drain reason=test >out 2>err
+for i in 1 2 3 4; do
+    drain A || report 1 "a round, $i"
+    [ "$(jobs_now)" -eq 1 ] || report 1 "its job, $i"
+    scancel -u "$(id -un)" >out 2>err
+    left=300
+    while [ "$(jobs_now)" -gt 0 ] && [ $left -gt 0 ]; do
+        left=$((left - 1))
+        sleep 0.1
+    done
+done
+: >A.log
+drain A && r=1 || r=0
+cp A.log out
+report $r "after three such jobs in a row"
+has out 'starts' "the batch is given up"
+[ "$("$apus" queue info | sed -n "s/^Pending$tab//p")" = 1 ] && r=0 || r=1
+report $r "and its request left to others"
 finish
