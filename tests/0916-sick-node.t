@@ -53,6 +53,13 @@ for i in 1 2 3; do
 done
 [ -d "$(echo A/todo/b*)" ] && r=0 || r=1
 report $r "its batch is tried again"
+# a part of apus is missing, so it cannot be sealed either
+sed -i 's/"taken":"[^"]*"/"taken":"1700000000"/' A/todo/b*/lease
+round 1 "without the program that reads parts"
+has out 'cannot start .*apus-part-index' "it cannot be given up"
+grep -q '"taken":"1700000000"' A/todo/b*/lease && r=0 || r=1
+report $r "and what it keeps from others is not renewed"
+cp "$(dirname "$real")/apus-part-index" bin
 round 1 "after three"
 has out 'starts' "it is given up"
 apus=$real

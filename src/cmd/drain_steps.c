@@ -221,6 +221,52 @@ static int has_model(const struct drain *d, const unsigned char model[32],
     return rc;
 }
 
+/* Why giving a batch up was begun and not ended: 1, 0 it was not. */
+static int begun_giving_up(const struct batch *b, char *why, size_t n)
+{
+    struct err unused = ERR_INIT;
+    struct buf text;
+    int rc;
+
+    buf_init(&text, n - 1);
+    rc = batch_file_read(&text, b->path, "why", &unused);
+    if (rc > 0)
+        snprintf(why, n, "%.*s", (int)text.len, text.data ? text.data : "");
+    buf_clear(&text);
+    return rc > 0;
+}
+
+/* 1 and why: its starts get nowhere, or the model (*gone) is not here, nobody
+ * can start it: what it has goes out, the rest goes back.  -1: the store
+ * cannot be read. */
+static int is_hopeless(struct drain *d, const struct batch *b,
+                       const struct batch_info *info, bool *gone, char *why,
+                       size_t n, struct err *err)
+{
+    int rc = has_model(d, info->model, err), hopeless = 0;
+    struct resume r;
+    char id[ID_TEXT];
+
+    *gone = rc == 0;
+    base64url(id, info->model, 32);
+    if (*gone)
+        snprintf(why, n, "its model %s is not in \"%s\"", id,
+                 settings_text(d->settings, "models"));
+    if (rc <= 0)
+        return rc < 0 ? -1 : 1;
+    if (begun_giving_up(b, why, n))
+        return 1;
+    if (resume_init(&r, (uint32_t)info->n_requests, NULL, NULL, err))
+        return 0;
+    if (resume_starts(&r, b->path, b->id, UINT32_MAX, err) == 0 &&
+        resume_check(&r, err)) {
+        snprintf(why, n, "%s", err->text);
+        hopeless = 1;
+    }
+    resume_clear(&r);
+    return hopeless;
+}
+
 /* ---- leases -------------------------------------------------------------- */
 
 static void renew(struct drain *d, struct batch *b,
@@ -230,14 +276,17 @@ static void renew(struct drain *d, struct batch *b,
     struct talk talk = d->pulling.talk;
     struct err err = ERR_INIT, unused = ERR_INIT;
     struct lease l;
+    char why[600];
+    bool gone;
     int rc;
 
     if (!info->from_ao || lease_read(&l, b->path, &err) != 1 ||
         l.ttl_s == 0 || /* it was told when it was over */
         lease_left_s(&l) > l.ttl_s / 2)
         return;
-    /* what cannot be begun is not kept from others */
-    if (b->state == SPOOL_TODO && has_model(d, info->model, &unused) < 0)
+    /* what cannot be begun, or given up, is not kept from others */
+    if (b->state == SPOOL_TODO &&
+        is_hopeless(d, b, info, &gone, why, sizeof(why), &unused) != 0)
         return;
     /* of the queue that it came from, whatever the setting is by now */
     memcpy(talk.process, info->process, 32);
@@ -384,35 +433,6 @@ void drain_pull(struct drain *d)
 }
 
 /* ---- workers ------------------------------------------------------------- */
-
-/* 1 and why: its starts get nowhere, or the model (*gone) is not here, nobody
- * can start it: what it has goes out, the rest goes back.  -1: the store
- * cannot be read. */
-static int is_hopeless(struct drain *d, const struct batch *b,
-                       const struct batch_info *info, bool *gone, char *why,
-                       size_t n, struct err *err)
-{
-    int rc = has_model(d, info->model, err), hopeless = 0;
-    struct resume r;
-    char id[ID_TEXT];
-
-    *gone = rc == 0;
-    base64url(id, info->model, 32);
-    if (*gone)
-        snprintf(why, n, "its model %s is not in \"%s\"", id,
-                 settings_text(d->settings, "models"));
-    if (rc <= 0)
-        return rc < 0 ? -1 : 1;
-    if (resume_init(&r, (uint32_t)info->n_requests, NULL, NULL, err))
-        return 0;
-    if (resume_starts(&r, b->path, b->id, UINT32_MAX, err) == 0 &&
-        resume_check(&r, err)) {
-        snprintf(why, n, "%s", err->text);
-        hopeless = 1;
-    }
-    resume_clear(&r);
-    return hopeless;
-}
 
 /* A batch of a file needs no wallet to end. */
 static int give_up_file(struct drain *d, struct batch *b, const char *why,

@@ -114,13 +114,13 @@ int work_prepare(const struct spool *s, struct batch *b, struct err *err)
         if (rc)
             return rc < 0 ? -1 : tell_owner(b, err);
     }
-    if (b->state == SPOOL_FAILED) {
+    if (b->state == SPOOL_FAILED || b->state == SPOOL_TODO) {
         why = file_join(b->path, "why");
         unlink(why);
         free(why);
-        if (spool_move(s, b, SPOOL_TODO, err) < 0)
-            return -1;
     }
+    if (b->state == SPOOL_FAILED && spool_move(s, b, SPOOL_TODO, err) < 0)
+        return -1;
     return find_again(s, b, err);
 }
 

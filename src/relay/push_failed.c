@@ -114,13 +114,15 @@ static int end_claimed(struct push *p, struct batch *b,
     if (!seal || info->is_file_of_ao)
         return release_all(p, b, info, r, err) || write_why(b, why, err) ||
                spool_leave(p->spool, b, SPOOL_FAILED, err) ? -1 : 0;
+    /* what cannot be sealed now is given up again, whatever its logs say */
+    if (write_why(b, why, err))
+        return -1;
     heart_start(&heart, b->path);
     rc = !seal_is_done(b->path) &&
          (give_up_rest(b, info, why, err) ||
           seal_batch(b->path, info, seal, 0, 1, true, err)) ? -1 : 0;
     heart_stop(&heart);
-    return rc || write_why(b, why, err) ||
-           spool_leave(p->spool, b, SPOOL_DONE, err) ||
+    return rc || spool_leave(p->spool, b, SPOOL_DONE, err) ||
            seal_tidy(b->path, err) ? -1 : 0;
 }
 
