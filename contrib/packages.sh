@@ -11,7 +11,6 @@ autoconf           make the configure script
 automake           make the configure script
 pkg-config         find the libraries
 git                tell which commit is built
-libcjson-dev       read JSON
 libpcre2-dev       split text for tokenizers
 libutf8proc-dev    normalise text for tokenizers
 libssl-dev         compute SHA-256, sign and verify

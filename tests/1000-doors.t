@@ -85,7 +85,6 @@ door() {
     ' "$tmp/includes" >"$tmp/found"
     report "$3 has one door" "$tmp/found"
 }
-door 'cjson/.*|cJSON\.h' 'src/base/json\.c' cJSON
 door 'pcre2.*' 'src/engine/pretokenize\.c' PCRE2
 door 'utf8proc\.h' 'src/engine/normalize\.c' utf8proc
 door 'openssl/.*' 'src/proof/(digest|key)\.c|src/arweave/key\.c' OpenSSL

@@ -31,7 +31,7 @@ needs_not() {
 }
 needs_not apus 'lib(mpi|slurm|cuda)'
 needs_not apus-worker 'lib(curl|slurm|lua|microhttpd)'
-needs_not apus-part-index 'lib(mpi|slurm|cjson|pcre2|utf8proc|lua|microhttpd)'
-needs_not apus-slurm 'lib(curl|mpi|hdf5|crypto|cjson|lua|microhttpd)'
+needs_not apus-part-index 'lib(mpi|slurm|pcre2|utf8proc|lua|microhttpd)'
+needs_not apus-slurm 'lib(curl|mpi|hdf5|crypto|lua|microhttpd)'
 echo "1..$n"
 exit $failed

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "tests/tap.h"
 
 /* Compact form of a text in out, or the error in err: 0 or -1. */
@@ -376,6 +377,58 @@ static void test_large(void)
     buf_clear(&text);
 }
 
+static int add(void *self, uint64_t number)
+{
+    *(uint64_t *)self += number;
+    return 0;
+}
+
+/* Long arrays of numbers, which have no nodes until they are asked for. */
+static void test_arrays(void)
+{
+    static const char *const bad[] = { "1.5", "-1", "4294967296", "null",
+                                       "\"7\"", "[7]" };
+    struct err err = ERR_INIT;
+    struct json *root = NULL;
+    bool all = true;
+    uint64_t sum;
+
+    for (int n = 0; n < 40; n++) {
+        struct buf text;
+
+        buf_init(&text, 4096);
+        buf_puts(&text, " [ ");
+        for (int i = 0; i < n; i++)
+            buf_printf(&text, "%s%d.0e0 ", i ? " ,\n" : "", i);
+        buf_puts(&text, "] ");
+        sum = 0;
+        all = all && json_parse(&root, text.data, text.len, &err) == 0 &&
+              (memset(text.data, 'x', text.len), true) &&
+              json_count(root) == (size_t)n &&
+              json_u64_array(root, 39, add, &sum) == 0 &&
+              sum == (uint64_t)n * (uint64_t)(n - (n > 0)) / 2 &&
+              (n == 0) == !json_first(root) && json_count(root) == (size_t)n;
+        json_free(root);
+        root = NULL;
+        buf_clear(&text);
+    }
+    ok(all, "arrays of up to 39 numbers, the text gone");
+    all = true;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char *text = xasprintf("[0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,%s]",
+                               bad[i]);
+
+        all = all && json_parse_over(&root, text, strlen(text), &err) == 0 &&
+              json_count(root) == 20 &&
+              json_u64_array(root, UINT32_MAX, add, &sum) == -1;
+        json_free(root);
+        root = NULL;
+        free(text);
+    }
+    ok(all, "an element that does not fit");
+    ok(json_u64_array(NULL, 1, add, &sum) == -1, "no array");
+}
+
 /* A text of the world's, where it is there. */
 static void test_real(void)
 {
@@ -416,6 +469,7 @@ int main(void)
     test_doubles();
     test_put();
     test_large();
+    test_arrays();
     test_real();
     return done();
 }

@@ -4,8 +4,10 @@
  * In: a text is first scanned whole: UTF-8, no NUL (raw or \u0000), no lone
  * surrogate, depth at most 32, no duplicate key, numbers of the grammar and of
  * at most 63 characters.  The text of every number is kept; nothing passes
- * through a double unless asked.
- * Then cJSON builds the tree, in which keys are compared case-sensitively.
+ * through a double unless asked.  Keys are compared case-sensitively.
+ *
+ * A long array of numbers has no node for each of them until json_first asks
+ * for them: json_count and json_u64_array do not.
  *
  * A `struct json` is a value of a tree; the root owns the tree.
  */
@@ -27,7 +29,11 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY,
  * ERR_INPUT and name the byte offset and what is wrong there. */
 int json_parse(struct json **root, const char *text, size_t n,
                struct err *err);
-void json_free(struct json *root);
+/* The same without a copy of long arrays of numbers: text[0..n) must stay as
+ * it is as long as the tree is used. */
+int json_parse_over(struct json **root, const char *text, size_t n,
+                    struct err *err);
+void json_free(struct json *root); /* NULL is allowed */
 /* The same for a text with secrets: its strings are wiped first. */
 void json_wipe(struct json *root);
 
@@ -61,6 +67,11 @@ bool json_true(const struct json *v);
 int json_u64(const struct json *v, uint64_t *out);
 int json_i64(const struct json *v, int64_t *out);
 
+/* Give every element of an array, which must be exact integers up to `max`, to
+ * put in their order.  -1 if v is anything else, or if put returns not 0. */
+int json_u64_array(const struct json *v, uint64_t max,
+                   int (*put)(void *self, uint64_t number), void *self);
+
 /* The nearest double; -1 if v is no number or the result is not finite. */
 int json_f64(const struct json *v, double *out);
 
@@ -79,8 +90,5 @@ void json_put_string(struct buf *b, const char *s, size_t n);
 /* Append a value as compact JSON, members in their order, numbers as their
  * text. */
 void json_put(struct buf *b, const struct json *v);
-
-/* The library behind this and its version, for --version. */
-const char *json_library(void);
 
 #endif

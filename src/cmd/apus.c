@@ -179,9 +179,9 @@ static void print_version(void)
     fputs("kernels:", stdout);
     for (const struct x1_kernels *const *k = x1_variants(); *k; k++)
         printf(" %s", (*k)->name);
-    printf("\nlibraries: %s, %s, %s, %s, %s, %s\n", json_library(),
-           pretok_library(), normalize_library(), digest_library(),
-           checkpoint_library(), http_library());
+    printf("\nlibraries: %s, %s, %s, %s, %s\n", pretok_library(),
+           normalize_library(), digest_library(), checkpoint_library(),
+           http_library());
 }
 
 static const struct command *find_command(const char *name)

@@ -15,6 +15,27 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Numbers of an array, summed up. */
+static int add(void *self, uint64_t number)
+{
+    *(uint64_t *)self += number;
+    return 0;
+}
+
+/* An array of numbers gives the same with its nodes and without. */
+static void check_array(const struct json *v)
+{
+    uint64_t before = 0, after = 0;
+    size_t n = json_count(v), m = 0;
+    int rc = json_u64_array(v, UINT64_MAX, add, &before);
+
+    for (const struct json *c = json_first(v); c; c = json_next(c))
+        m++;
+    if (n != m || json_count(v) != n ||
+        json_u64_array(v, UINT64_MAX, add, &after) != rc || before != after)
+        abort();
+}
+
 /* Read it all: what a reader relies on must hold. */
 static void visit(const struct json *v)
 {
@@ -30,6 +51,8 @@ static void visit(const struct json *v)
     if (json_i64(v, &i) == 0 && json_millionths(v, &m) == 0 && m != i * 1000000)
         abort();
     json_f64(v, &d);
+    if (json_type(v) == JSON_ARRAY)
+        check_array(v);
     for (const struct json *c = json_first(v); c; c = json_next(c)) {
         if (json_type(v) == JSON_OBJECT && json_get(v, json_key(c)) != c)
             abort();
@@ -40,7 +63,7 @@ static void visit(const struct json *v)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err err = ERR_INIT;
-    struct json *root, *again;
+    struct json *root, *again, *over;
     struct buf first, second;
 
     if (json_parse(&root, (const char *)data, size, &err)) {
@@ -58,6 +81,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (second.len != first.len ||
         memcmp(second.data, first.data, first.len) != 0)
         abort();
+    buf_reset(&second);
+    if (json_parse_over(&over, (const char *)data, size, &err))
+        abort();
+    json_put(&second, over);
+    if (second.len != first.len ||
+        memcmp(second.data, first.data, first.len) != 0)
+        abort();
+    json_free(over);
     json_free(again);
     json_free(root);
     buf_clear(&first);
