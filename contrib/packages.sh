@@ -31,7 +31,6 @@ llvm               name functions in reports of the sanitizers
 libopenmpi-dev     build apus-worker with MPI
 openmpi-bin        run it on several ranks
 procps             find the processes that a test is to kill
-libseccomp-dev     filter the system calls of what parses parts
 libslurm-dev       build apus-slurm
 slurmctld          run a private Slurm for the test of jobs
 slurmd             run its nodes

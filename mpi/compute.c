@@ -168,7 +168,7 @@ static int tokenize(struct compute *c, const struct work *w, struct err *err)
     if (rc == 0)
         rc = batch_request_id(t->id, c->o.info, w->line, r.custom_id, &e);
     if (rc == 0)
-        rc = prompt_make(&t->prompt, c->o.model, &r, t->id, &e);
+        rc = prompt_take(&t->prompt, c->o.model, &r, t->id, &e);
     request_clear(&r);
     free(text);
     if (rc == 0) {
@@ -259,10 +259,23 @@ static void on_position(void *self, void *user, const struct position *p)
 
 /* ---- recording ----------------------------------------------------------- */
 
-static void put_ids(struct buf *b, const uint32_t *id, size_t n)
+static const unsigned char *bytes(const struct buf *b)
 {
+    return (const unsigned char *)(b->len ? b->data : "");
+}
+
+/* Ids as little-endian bytes: as they are, where the machine has them so. */
+static const unsigned char *ids_bytes(struct buf *room, const uint32_t *id,
+                                      size_t n)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    (void)room;
+    return n ? (const unsigned char *)id : (const unsigned char *)"";
+#else
     for (size_t i = 0; i < n; i++)
-        buf_put_u32(b, id[i]);
+        buf_put_u32(room, id[i]);
+    return bytes(room);
+#endif
 }
 
 static int put_tensors(struct compute *c, const struct choice *ch,
@@ -273,11 +286,6 @@ static int put_tensors(struct compute *c, const struct choice *ch,
     if (!c->o.with_last || last->len == 0)
         return 0;
     return worklog_put(c->log, FRAME_LAST, index, last->data, last->len, err);
-}
-
-static const unsigned char *bytes(const struct buf *b)
-{
-    return (const unsigned char *)(b->len ? b->data : "");
 }
 
 /* A finished sequence as a record, all its commitments with it. */
@@ -293,8 +301,6 @@ static void make_record(struct buf *out, const struct choice *ch,
     buf_init(&prompt, SIZE_MAX);
     buf_init(&stops, SIZE_MAX);
     buf_init(&output, SIZE_MAX);
-    put_ids(&prompt, s->prompt, s->n_prompt);
-    put_ids(&output, a->token, a->n_out);
     for (size_t i = 0; i < s->n_stops; i++) {
         buf_put_u32(&stops, (uint32_t)s->stops[i].n);
         buf_put(&stops, s->stops[i].text, s->stops[i].n);
@@ -305,11 +311,13 @@ static void make_record(struct buf *out, const struct choice *ch,
     result_record_pack(packed_result, &result);
     record_put(out, &(struct record){
         .job = packed_job, .result = packed_result,
-        .prompt = bytes(&prompt), .n_prompt = s->n_prompt,
+        .prompt = ids_bytes(&prompt, s->prompt, s->n_prompt),
+        .n_prompt = s->n_prompt,
         .stops = bytes(&stops), .stops_size = stops.len,
         .leaf = bytes(&ch->commit.leaves),
         .n_leaves = ch->commit.leaves.len / RECORD_LEAF,
-        .output = bytes(&output), .n_output = a->n_out,
+        .output = ids_bytes(&output, a->token, a->n_out),
+        .n_output = a->n_out,
         .text = bytes(text), .text_size = text->len,
     });
     buf_clear(&prompt);

@@ -560,6 +560,7 @@ int main(int argc, char **argv)
 
     catch_signals();
     w.begun = clock_s();
+    mem_give_back();
     log_init("apus-worker", LOG_LEVEL_INFO);
     umask(077);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {

@@ -12,6 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "base/err.h"
 
 #define ALIGN 64 /* a cache line, and the widest vector register */
@@ -112,4 +116,11 @@ int mem_big(void **out, size_t count, size_t size, const char *what,
 void mem_wipe(void *p, size_t n)
 {
     explicit_bzero(p, n);
+}
+
+void mem_give_back(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
 }

@@ -29,6 +29,12 @@ int mem_mul(size_t a, size_t b, size_t *out);
 int mem_big(void **out, size_t count, size_t size, const char *what,
             struct err *err);
 
+/* Give large blocks back to the system as soon as they are freed.  Without it
+ * glibc stops doing so after the first one, and a process keeps what a large
+ * request took once.  Call it first in main; elsewhere than on glibc it does
+ * nothing. */
+void mem_give_back(void);
+
 /* Overwrite a secret before its memory is given back. */
 void mem_wipe(void *p, size_t n);
 

@@ -10,10 +10,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -105,6 +107,42 @@ static int count_write(int fd, const void *data, size_t n, off_t *at)
 int sys_write(int fd, const void *data, size_t n)
 {
     return count_write(fd, data, n, NULL);
+}
+
+/* The first n bytes of both pieces. */
+static int write_pieces(int fd, const void *head, size_t n_head,
+                        const void *data, size_t n)
+{
+    size_t first = n_head < n ? n_head : n;
+    struct iovec piece[2] = {
+        { (void *)(uintptr_t)head, first },
+        { (void *)(uintptr_t)data, n - first },
+    };
+    ssize_t got;
+
+    do
+        got = writev(fd, piece, 2);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return -1;
+    if ((size_t)got < first)
+        return write_whole(fd, (const unsigned char *)head + got,
+                           first - (size_t)got, NULL) ||
+               write_whole(fd, data, n - first, NULL) ? -1 : 0;
+    return write_whole(fd, (const unsigned char *)data + ((size_t)got - first),
+                       n - (size_t)got, NULL);
+}
+
+int sys_write2(int fd, const void *head, size_t n_head, const void *data,
+               size_t n)
+{
+    enum turn t = turn();
+
+    if (t == TURN_GO)
+        return write_pieces(fd, head, n_head, data, n_head + n);
+    if (write_pieces(fd, head, n_head, data, (n_head + n) / 2))
+        return -1;
+    return cut_short(t);
 }
 
 int sys_pwrite(int fd, const void *data, size_t n, off_t at)

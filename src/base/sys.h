@@ -16,6 +16,9 @@
 /* As write(2), but whole: loops on short writes and EINTR.  0 or -1 with
  * errno; part of it may then be on the disk. */
 int sys_write(int fd, const void *data, size_t n);
+/* The same of two pieces, one behind the other, with one writev(2). */
+int sys_write2(int fd, const void *head, size_t n_head, const void *data,
+               size_t n);
 int sys_pwrite(int fd, const void *data, size_t n, off_t at);
 int sys_fsync(int fd);
 int sys_fdatasync(int fd);

@@ -31,6 +31,12 @@ static void put(struct buf *out, const void *data, size_t n)
 
 void record_put(struct buf *out, const struct record *r)
 {
+    size_t n = 7 * 8 + RECORD_JOB + 4 * r->n_prompt + r->stops_size +
+               RECORD_LEAF * r->n_leaves + 4 * r->n_output + r->text_size +
+               RECORD_RESULT;
+
+    /* at once: growing would hold a large record twice */
+    buf_reserve(out, n, "a record", NULL);
     put(out, r->job, RECORD_JOB);
     put(out, r->prompt, r->n_prompt * 4);
     put(out, r->stops, r->stops_size);

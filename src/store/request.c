@@ -139,11 +139,19 @@ static int take_messages(struct request *r, const struct json *v, size_t n,
 
 /* ---- prompts ----------------------------------------------------------- */
 
+static int put_id(void *self, uint64_t id)
+{
+    struct request *r = self;
+
+    r->prompt_id[r->n_prompt++] = (uint32_t)id;
+    return 0;
+}
+
 static int take_prompt(struct request *r, const struct json *v,
                        struct err *err)
 {
     static const char must[] = "a string or an array of token ids";
-    size_t i = 0;
+    size_t nbytes;
 
     if (!v)
         return request_must(err, "prompt", must);
@@ -152,15 +160,11 @@ static int take_prompt(struct request *r, const struct json *v,
         return 0;
     if (json_type(v) != JSON_ARRAY)
         return request_must(err, "prompt", must);
-    r->prompt_id = xcalloc(json_count(v) + 1, sizeof(*r->prompt_id));
-    for (const struct json *e = json_first(v); e; e = json_next(e)) {
-        uint64_t id;
-
-        if (json_u64(e, &id) || id > UINT32_MAX)
-            return request_must(err, "prompt", must);
-        r->prompt_id[i++] = (uint32_t)id;
-    }
-    r->n_prompt = i;
+    if (mem_mul(json_count(v) + 1, sizeof(*r->prompt_id), &nbytes))
+        return request_must(err, "prompt", must);
+    r->prompt_id = xmalloc(nbytes);
+    if (json_u64_array(v, UINT32_MAX, put_id, r))
+        return request_must(err, "prompt", must);
     return 0;
 }
 
@@ -252,7 +256,7 @@ int request_parse(struct request *r, const char *line, size_t n,
                        REQUEST_MAX_LINE);
     if (is_blank(line, n))
         return err_set(err, ERR_INPUT, "the line is empty");
-    if (json_parse(&r->line, line, n, err))
+    if (json_parse_over(&r->line, line, n, err))
         return -1;
     if (take_line(r, n, err)) {
         forget(r);

@@ -54,7 +54,9 @@ struct request {
 /* Parse one line (without its newline).  On failure (ERR_INPUT) r is cleared
  * but for custom_id, which is kept if it could be read, so that the error can
  * be told in that line's answer; request_clear is due in both cases.  The
- * line is scanned by base/json: UTF-8, no duplicate key and so on. */
+ * line, which is not needed afterwards, is scanned by base/json: UTF-8, no
+ * duplicate key and so on.  It takes a few bytes for each token id of a
+ * prompt and a node for each other value. */
 int request_parse(struct request *r, const char *line, size_t n,
                   struct err *err);
 void request_clear(struct request *r);

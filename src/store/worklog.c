@@ -42,8 +42,6 @@ struct worklog {
     unsigned unsynced; /* frames */
     unsigned max_frames, max_ms;
     struct timespec synced;
-    unsigned char *frame; /* header and payload, for one write */
-    size_t cap;
 };
 
 struct worklog_reader {
@@ -103,7 +101,6 @@ static void worklog_free(struct worklog *w)
 {
     if (w->fd >= 0)
         close(w->fd);
-    free(w->frame);
     free(w->path);
     free(w);
 }
@@ -157,7 +154,7 @@ static int give_up(struct worklog *w, struct err *err)
 int worklog_put(struct worklog *w, enum frame_type type, uint64_t index,
                 const void *payload, size_t n, struct err *err)
 {
-    unsigned char *p;
+    unsigned char head[FRAME];
     struct digest *d;
     int rc;
 
@@ -169,30 +166,18 @@ int worklog_put(struct worklog *w, enum frame_type type, uint64_t index,
         return err_set(err, ERR_INPUT,
                        "a frame of %zu bytes for \"%s\": at most %ju", n,
                        w->path, (uintmax_t)FRAME_MAX);
-    if (room(&w->frame, &w->cap, FRAME + n)) {
-        errno = ENOMEM;
-        return give_up(w, err);
-    }
-    p = w->frame;
-    set_u32(p, MAGIC);
-    set_u32(p + 4, type);
-    set_u64(p + 8, index);
-    set_u64(p + 16, n);
-    if (n > 0)
-        memcpy(p + FRAME, payload, n);
+    set_u32(head, MAGIC);
+    set_u32(head + 4, type);
+    set_u64(head + 8, index);
+    set_u64(head + 16, n);
     d = digest_new();
-    digest_put(d, p, FRAME_SUM);
-    digest_put(d, p + FRAME, n);
-    digest_end(d, p + FRAME_SUM);
-    rc = sys_write(w->fd, p, FRAME + n) ? give_up(w, err) : 0;
+    digest_put(d, head, FRAME_SUM);
+    digest_put(d, payload, n);
+    digest_end(d, head + FRAME_SUM);
+    rc = sys_write2(w->fd, head, FRAME, payload, n) ? give_up(w, err) : 0;
     if (rc == 0) {
         w->size += FRAME + n;
         w->unsynced++;
-    }
-    if (w->cap > KEEP) {
-        free(w->frame);
-        w->frame = NULL;
-        w->cap = 0;
     }
     return rc;
 }

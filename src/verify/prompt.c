@@ -80,19 +80,17 @@ static int encode_text(struct prompt *p, const struct prompt_model *m,
                             &p->ids, err);
 }
 
-static int take_ids(struct prompt *p, const struct prompt_model *m,
-                    const struct request *r, struct err *err)
+static int check_ids(const struct prompt_model *m, const struct request *r,
+                     struct err *err)
 {
     uint32_t n_vocab = m->model->rec.n_vocab;
 
-    for (size_t i = 0; i < r->n_prompt; i++) {
+    for (size_t i = 0; i < r->n_prompt; i++)
         if (r->prompt_id[i] >= n_vocab)
             return err_set(err, ERR_INPUT,
                            "token id %u of \"prompt\" is not below %u, the"
                            " size of the model's vocabulary",
                            r->prompt_id[i], n_vocab);
-        tokens_put(&p->ids, r->prompt_id[i]);
-    }
     return 0;
 }
 
@@ -103,7 +101,7 @@ static int encode(struct prompt *p, const struct prompt_model *m,
         return encode_chat(p, m, r, err);
     if (r->prompt)
         return encode_text(p, m, r->prompt, err);
-    return take_ids(p, m, r, err);
+    return check_ids(m, r, err);
 }
 
 static void copy_stops(struct prompt *p, const struct request *r)
@@ -152,8 +150,8 @@ static void plan(struct prompt *p, const struct prompt_model *m,
     };
 }
 
-int prompt_make(struct prompt *p, const struct prompt_model *m,
-                const struct request *r, const unsigned char id[32],
+int prompt_take(struct prompt *p, const struct prompt_model *m,
+                struct request *r, const unsigned char id[32],
                 struct err *err)
 {
     memset(p, 0, sizeof(*p));
@@ -162,7 +160,27 @@ int prompt_make(struct prompt *p, const struct prompt_model *m,
         prompt_clear(p);
         return -1;
     }
+    if (r->prompt_id) {
+        p->ids = (struct tokens){ r->prompt_id, r->n_prompt, r->n_prompt };
+        r->prompt_id = NULL;
+    }
     plan(p, m, r, id);
+    return 0;
+}
+
+int prompt_make(struct prompt *p, const struct prompt_model *m,
+                const struct request *r, const unsigned char id[32],
+                struct err *err)
+{
+    struct request copy = *r;
+    size_t n = r->n_prompt * sizeof(*r->prompt_id);
+
+    if (r->prompt_id)
+        copy.prompt_id = memcpy(xmalloc(n + 1), r->prompt_id, n);
+    if (prompt_take(p, m, &copy, id, err)) {
+        free(copy.prompt_id);
+        return -1;
+    }
     return 0;
 }
 

@@ -46,6 +46,11 @@ struct prompt {
 int prompt_make(struct prompt *p, const struct prompt_model *m,
                 const struct request *r, const unsigned char id[32],
                 struct err *err);
+/* The same, and r's ids, if its prompt is given so, become the prompt's:
+ * r->prompt_id is NULL then. */
+int prompt_take(struct prompt *p, const struct prompt_model *m,
+                struct request *r, const unsigned char id[32],
+                struct err *err);
 void prompt_clear(struct prompt *p);
 
 #endif
