@@ -139,6 +139,9 @@ state "$bad"
 has result '"value":"pending"' "the other waits for another node"
 
 # ---- another answer ----------------------------------------------------------
+# which this node is not given again so soon
+ask q6 '2 + 2 ='
+bad=$id
 answer_all
 a=$batch
 say "$net/wallet.json" Action=Release "Batch=$a" </dev/null
@@ -231,19 +234,23 @@ done
 echo "the queue: $n_done done, $n_pending pending" >>out
 report $r "the queue knows both"
 
-# where the model is gone, all of it goes back
+# where the model is gone and others are here, all of it goes back
+ask m1 '1 + 6 ='
 "$apus" pull >out 2>err
 batch=$(sed -n '1s/[[:space:]].*//p' out)
 mv models gone
+mkdir models
+: >"models/$queue.apus"
 gives 1 "drain without the model" drain --launcher local
+rm -r models
 mv gone models
 [ -s "spool/failed/b$batch/why" ] && r=0 || r=1
 report $r "the batch is in failed"
 state "$(sed -n '1s/.*"custom_id":"\([^"]*\)".*/\1/p' \
     "spool/failed/b$batch/requests.jsonl")"
 has result '"value":"pending"' "its requests are pending"
-answer_all
-gives 0 "another takes them" push
+gives 0 "pull again" pull
+has err 'comes to this node later' "for another"
 
 # ---- cancelled ---------------------------------------------------------------
 ask c1 '1 + 2 ='
@@ -255,8 +262,8 @@ has out "^$batch.failed" "it is in failed"
 has err '0 answers were pushed, 1 requests went back' "its request went back"
 state "$cancelled"
 has result '"value":"pending"' "and waits"
-answer_all
-gives 0 "another takes it" push
+gives 0 "pull what was cancelled" pull
+has err 'comes to this node later' "for another, too"
 
 # ---- units that fail or lie --------------------------------------------------
 for case in mu/lost-answer:1 mu/500:1 cu/500:1 mu/429:1; do
