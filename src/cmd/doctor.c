@@ -114,11 +114,13 @@ int cmd_doctor(struct settings *s, int argc, char **argv)
     const struct opt opts[] = {
         { 0, "offline", NULL, "look at this machine alone", NULL,
           &d.offline },
+        { 0, "deep", NULL, "read every model and compare it with its id",
+          NULL, &d.deep },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
     const struct opt_command command = {
         .name = "apus doctor",
-        .synopsis = "[--offline]",
+        .synopsis = "[--offline] [--deep]",
         .about = "Look at everything that the work needs: spool, models,"
                  " workers, Slurm, wallet,\ngateways, bundler, queue.  Print"
                  " a line each, with the remedy for what is wrong;\nthe exit"

@@ -13,6 +13,7 @@ struct settings;
 struct doctor {
     struct settings *settings;
     bool offline;
+    bool deep; /* hash the models, too */
     size_t n_bad, n_warnings;
 };
 

@@ -24,6 +24,7 @@
 #include "cmd/owners.h"
 #include "cmd/work.h"
 #include "commit.h"
+#include "engine/model.h"
 #include "engine/models.h"
 #include "jobs/child.h"
 #include "jobs/launcher.h"
@@ -203,17 +204,35 @@ void doctor_batches(struct doctor *d)
 
 /* ---- models ------------------------------------------------------------- */
 
+/* Whether a model's bytes still have its id: an error, or 0. */
+static int hash_model(const struct doctor *d, const char *id, struct err *err)
+{
+    struct model *m;
+
+    if (!d->deep)
+        return 0;
+    if (models_open_hashed(&m, settings_text(d->settings, "models"), id, NULL,
+                           err))
+        return -1;
+    model_close(m);
+    return 0;
+}
+
 /* A line of models_list: name, id, parameters, size or what is wrong. */
 static void check_model(struct doctor *d, char *row, size_t *n_good)
 {
     const char *name = strsep(&row, "\t"), *id = strsep(&row, "\t");
     const char *parameters = strsep(&row, "\t");
+    struct err err = ERR_INIT;
 
     if (!parameters || !row)
         return;
     if (strcmp(parameters, "-") == 0)
         doctor_bad(d, "model", "apus model rm it, and add it again",
                    "%s, %s: the file is %s", name, id, row);
+    else if (hash_model(d, id, &err))
+        doctor_bad(d, "model", "apus model rm it, and add it again",
+                   "%s, %s: %s", name, id, err.text);
     else
         ++*n_good;
 }
@@ -242,7 +261,8 @@ void doctor_models(struct doctor *d)
         if (*row)
             check_model(d, row, &n_good);
     if (n_good)
-        doctor_ok(d, "models", "%zu in \"%s\"", n_good, store);
+        doctor_ok(d, "models", "%zu in \"%s\"%s", n_good, store,
+                  d->deep ? ", every byte hashed" : "");
 out:
     buf_clear(&out);
 }

@@ -117,8 +117,8 @@ int verify_open_model(struct verify *v, const unsigned char want[32],
     if (x1_selftest(v->o.kernels, why, sizeof(why)))
         return err_set(err, ERR_FATAL, "kernel \"%s\" fails its test: %s",
                        v->o.kernels->name, why);
-    if (models_open(&m, settings_text(v->settings, "models"),
-                    v->model_name ? v->model_name : id, NULL, err))
+    if (models_open_hashed(&m, settings_text(v->settings, "models"),
+                           v->model_name ? v->model_name : id, NULL, err))
         return err_prefix(err, "to compute again");
     if (prompt_model_init(&v->model, m, err))
         return -1;

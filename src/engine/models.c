@@ -410,7 +410,8 @@ int models_resolve(char **path, const char *store, const char *what,
     return 0;
 }
 
-/* The line of `checked` for a file: whatever changes when its bytes do. */
+/* The line of `checked` for a file: whatever changes when its bytes do.  The
+ * ctime is there because the mtime can be set back. */
 static int checked_line(char **line, const char *path, const char *id,
                         struct err *err)
 {
@@ -418,10 +419,11 @@ static int checked_line(char **line, const char *path, const char *id,
 
     if (stat(path, &st))
         return err_errno(err, ERR_INPUT, "cannot open \"%s\"", path);
-    *line = xasprintf("%s %ju %ju %jd %jd.%09ld\n", id,
+    *line = xasprintf("%s %ju %ju %jd %jd.%09ld %jd.%09ld\n", id,
                       (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
                       (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec,
-                      st.st_mtim.tv_nsec);
+                      st.st_mtim.tv_nsec, (intmax_t)st.st_ctim.tv_sec,
+                      st.st_ctim.tv_nsec);
     return 0;
 }
 
@@ -455,10 +457,11 @@ static void checked_add(const char *store, struct buf *rest,
     models_write_text(rest, store, "checked", NULL);
 }
 
-/* Open with or without hashing; the file must be the same before and after. */
+/* Open, with hashing if the file is not known or `hash` says so; the file must
+ * be the same before and after. */
 static int open_checked(struct model **out, const char *store,
                         const char *path, const unsigned char id[32],
-                        struct err *err)
+                        bool hash, struct err *err)
 {
     char text[ID_TEXT], *before = NULL, *after = NULL;
     struct buf all, rest;
@@ -474,8 +477,8 @@ static int open_checked(struct model **out, const char *store,
     if (models_read_text(&all, store, "checked", NULL))
         buf_reset(&all);
     known = has_line(&rest, all.data, before);
-    if (known ? model_open_again(&m, path, id, err)
-              : model_open(&m, path, id, err))
+    if (known && !hash ? model_open_again(&m, path, id, err)
+                       : model_open(&m, path, id, err))
         goto out;
     if (checked_line(&after, path, text, err) || strcmp(before, after)) {
         err_set(err, ERR_RETRY, "\"%s\" changed while it was read", path);
@@ -524,8 +527,9 @@ out:
     return rc;
 }
 
-int models_open(struct model **out, const char *store, const char *what,
-                void (*say)(const char *line), struct err *err)
+static int open_model(struct model **out, const char *store,
+                      const char *what, void (*say)(const char *line),
+                      bool hash, struct err *err)
 {
     struct model_record rec;
     unsigned char id[32], named[32];
@@ -543,10 +547,23 @@ int models_open(struct model **out, const char *store, const char *what,
                 path);
         goto out;
     }
-    rc = open_checked(out, store, path, id, err);
+    rc = open_checked(out, store, path, id, hash, err);
 out:
     free(path);
     return rc;
+}
+
+int models_open(struct model **out, const char *store, const char *what,
+                void (*say)(const char *line), struct err *err)
+{
+    return open_model(out, store, what, say, false, err);
+}
+
+int models_open_hashed(struct model **out, const char *store,
+                       const char *what, void (*say)(const char *line),
+                       struct err *err)
+{
+    return open_model(out, store, what, say, true, err);
 }
 
 int models_rm(const char *store, const char *what, struct err *err)

@@ -1,7 +1,7 @@
 /*
  * The model store: a directory with a file ID.apus for each model, `names`
  * (lines "name id"), `checked` (which files were verified: id, device, inode,
- * size, mtime), `sources` (which directories were converted to what) and
+ * size, mtime, ctime), `sources` (which directories were converted to what) and
  * `arweave` (under which ids models were fetched).  A file is believed only
  * after its id was computed.
  */
@@ -24,9 +24,14 @@ struct convert_options;
 int models_resolve(char **path, const char *store, const char *what,
                    void (*say)(const char *line), struct err *err);
 
-/* Resolve, then open. */
+/* Resolve, then open.  A file of the store is hashed unless `checked` has it
+ * as it is now; models_open_hashed hashes it in any case, since a disk may
+ * change bytes without a trace in any of those numbers. */
 int models_open(struct model **out, const char *store, const char *what,
                 void (*say)(const char *line), struct err *err);
+int models_open_hashed(struct model **out, const char *store,
+                       const char *what, void (*say)(const char *line),
+                       struct err *err);
 
 /* Convert (a directory) or copy (an .apus file) into the store under a name,
  * which replaces an earlier use of that name.  name NULL: that of the file or
