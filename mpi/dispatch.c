@@ -647,7 +647,9 @@ static void count_absence(struct dispatch *d, double t)
 
     d->ticked = t;
     for (int i = 1; gone > beat_s(d->o.lost_s) && i < d->size; i++)
-        d->rank[i].heard += gone;
+        /* what it said meanwhile may have been taken just now */
+        d->rank[i].heard = d->rank[i].heard + gone < t
+                               ? d->rank[i].heard + gone : t;
 }
 
 void dispatch_tick(struct dispatch *d)

@@ -105,12 +105,45 @@ gives 0 "a reason too many: repair" seal --again -- "$id"
 same "a reason too many"
 
 fresh
+sed 's/"line":26/"line":25/' "$done/refused.jsonl" >c
+cmp -s c "$done/refused.jsonl" && r=1 || r=0
+report $r "a reason at another line"
+cp c "$done/refused.jsonl"
+gives 0 "a reason at another line: repair" seal --again -- "$id"
+same "a reason at another line"
+
+fresh
+echo >>"$done/requests.jsonl"
+gives 1 "other requests" seal --again -- "$id"
+has err 'requests.jsonl.*put back' "other requests: says what helps"
+[ -e "$done/checkpoint.json" ] && r=0 || r=1
+report $r "other requests: nothing is taken apart"
+
+fresh
 mv models away
 flip "$done/part-0001.h5" $(($(offset 0001 /text/utf8) + 8))
 gives 1 "without the model" seal --again -- "$id"
 mv away models
 [ -e "$done/checkpoint.json" ] && [ -e "$done/part-0001.h5" ] && r=0 || r=1
 report $r "nothing is taken apart without the model"
+
+# The column of lines is in no hash: an answer that moved to the line of a
+# request without one stays out, and is computed again.
+rm -rf spool
+sed -n '1p;27p;2p' q.jsonl >few.jsonl
+gives 0 "a line between: answer" run few.jsonl -m nano -o good-few.jsonl \
+    --ranks 1
+few=$(basename spool/done/b*)
+few=$tmp/spool/done/$few
+at=$(sed -n 's|.*"/requests/index".*"offset":\([0-9]*\).*|\1|p' \
+    "$few/part-0000.idx")
+printf '\001' | dd of="$few/part-0000.h5" bs=1 seek=$((at + 4)) \
+    conv=notrunc 2>/dev/null
+gives 0 "a line between: repair" seal --again -- "${few##*/b}"
+gives 0 "a line between: verify" verify "${few##*/b}"
+gives 0 "a line between: export" export -o again.jsonl -- "${few##*/b}"
+cmp -s good-few.jsonl again.jsonl && r=0 || r=1
+report $r "a line between: the same answers"
 
 # ended anywhere, it goes on when it is run again; each ninth of the calls, all
 # with APUS_LONG

@@ -18,9 +18,12 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "proof/merkle.h"
+#include "proof/result_record.h"
 #include "proof/trace.h"
 #include "store/checkpoint.h"
+#include "store/lines.h"
 #include "store/part_file.h"
+#include "store/request.h"
 #include "store/seal.h"
 #include "store/spool.h"
 #include "store/worklog.h"
@@ -28,12 +31,19 @@
 #define MAX_PARTS 1000000
 #define PAYLOAD_MAX ((size_t)1 << 31)
 
+/* A line of requests.jsonl. */
+struct again_line {
+    unsigned char id[32];
+    bool has_id;
+    bool settled;          /* a good part answers it, or a reason is there */
+};
+
 struct again {
     const char *batch_path;
     const struct batch_info *batch;
+    struct again_line *line;
     struct seal_info info;
     bool has_info;         /* checkpoint.json can be read */
-    bool *good;            /* a part */
     size_t n_parts;
     struct worklog *log;   /* opened with the first answer */
     struct buf payload;
@@ -46,6 +56,55 @@ static void note(const struct again *a, const char *text)
 {
     if (a->note)
         a->note(a->self, text);
+}
+
+/* ---- what was asked ------------------------------------------------------ */
+
+/* Only these requests can tell which line an answer belongs to. */
+static int read_ids(struct again *a, struct lines *f, struct err *err)
+{
+    struct err unused = ERR_INIT;
+    const char *text;
+    void *line;
+    size_t n;
+
+    if (lines_count(f) != a->batch->n_requests ||
+        memcmp(lines_hash(f), a->batch->file, 32) != 0)
+        return err_set(err, ERR_INPUT, "\"%s/requests.jsonl\" is damaged or"
+                       " was changed: put back the file that the batch was"
+                       " made of", a->batch_path);
+    if (mem_big(&line, a->batch->n_requests, sizeof(*a->line),
+                "the lines of a batch", err))
+        return -1;
+    a->line = line;
+    memset(a->line, 0, a->batch->n_requests * sizeof(*a->line));
+    for (uint32_t i = 0; i < a->batch->n_requests; i++) {
+        struct request r;
+        int bad;
+
+        if (lines_next(f, &text, &n, err))
+            return -1;
+        bad = request_parse(&r, text, n, &unused);
+        a->line[i].has_id = batch_request_id(a->line[i].id, a->batch, i,
+                                             bad ? NULL : r.custom_id,
+                                             &unused) == 0;
+        request_clear(&r);
+    }
+    return 0;
+}
+
+static int read_requests(struct again *a, struct err *err)
+{
+    char *path = file_join(a->batch_path, "requests.jsonl");
+    struct lines *f;
+    int rc = lines_open(&f, path, err);
+
+    free(path);
+    if (rc)
+        return -1;
+    rc = read_ids(a, f, err);
+    lines_close(f);
+    return rc;
 }
 
 /* ---- what is damaged ----------------------------------------------------- */
@@ -81,8 +140,20 @@ static size_t count_parts(const struct again *a)
     return n;
 }
 
+/* The lines that a good part answers. */
+static void settle_rows(struct again *a, struct checkpoint *c)
+{
+    struct err unused = ERR_INIT;
+    uint32_t line, choice;
+
+    for (uint64_t i = 0; i < checkpoint_head(c)->n_rows; i++)
+        if (checkpoint_place(c, i, &line, &choice, &unused) == 0 &&
+            line < a->batch->n_requests)
+            a->line[line].settled = true;
+}
+
 /* A part whose index is missing or wrong is damaged, too. */
-static bool is_good(const struct again *a, size_t part)
+static bool is_good(struct again *a, size_t part)
 {
     char *path = seal_part_path(a->batch_path, part, "h5");
     char *idx = seal_part_path(a->batch_path, part, "idx");
@@ -100,6 +171,8 @@ static bool is_good(const struct again *a, size_t part)
                checkpoint_open_file(&c, f, &why) == 0 &&
                checkpoint_put_index(c, &want, &why) == 0 &&
                file_read(&have, idx, &why) == 0;
+        if (good)
+            settle_rows(a, c);
         checkpoint_close(c);
         part_file_close(f);
     }
@@ -117,30 +190,52 @@ static bool is_good(const struct again *a, size_t part)
     return good;
 }
 
-/* Whether refused.jsonl can be read to its end and has as many lines as
- * checkpoint.json says. */
-static bool refused_is_good(const struct again *a)
+/* What is wrong with refused.jsonl as a whole, or NULL: it has as many lines
+ * as checkpoint.json says, and where no part is damaged, one for each request
+ * without an answer. */
+static const char *wrong_reasons(const struct again *a, uint64_t n)
+{
+    if (a->has_info && n != a->info.n_refused)
+        return "refused.jsonl does not have as many lines as checkpoint.json"
+               " says";
+    for (uint32_t i = 0; a->report->n_damaged == 0 && a->has_info &&
+                         i < a->batch->n_requests; i++)
+        if (!a->line[i].settled)
+            return "refused.jsonl gives no reason for a request without an"
+                   " answer";
+    return NULL;
+}
+
+/* Whether refused.jsonl can be read to its end and can be true: 1, 0, -1. */
+static int refused_is_good(struct again *a, struct err *err)
 {
     struct err why = ERR_INIT;
-    struct refused *f;
+    const char *wrong = NULL;
+    struct refused *f = NULL;
     struct reason reason;
     uint64_t n = 0;
     uint32_t line;
-    int rc;
+    int rc = refused_open(&f, a->batch_path, &why);
 
-    if (refused_open(&f, a->batch_path, &why)) {
-        note(a, why.text);
-        return false;
-    }
-    while ((rc = refused_next(f, &line, &reason, &why)) == 1)
+    while (rc == 0 && !wrong &&
+           (rc = refused_next(f, &line, &reason, &why)) == 1) {
+        rc = 0;
         n++;
+        if (line >= a->batch->n_requests || a->line[line].settled)
+            wrong = "refused.jsonl has a reason for a request that has an"
+                    " answer or another reason, or that is not there";
+        else
+            a->line[line].settled = true;
+    }
     refused_close(f);
-    if (rc < 0)
-        note(a, why.text);
-    else if (a->has_info && n != a->info.n_refused)
-        note(a, "refused.jsonl does not have as many lines as"
-             " checkpoint.json says");
-    return rc == 0 && (!a->has_info || n == a->info.n_refused);
+    /* a disk that cannot be read now must not cost the reasons */
+    if (rc < 0 && why.code != ERR_INPUT)
+        return err_set(err, why.code, "%s", why.text);
+    if (rc == 0 && !wrong)
+        wrong = wrong_reasons(a, n);
+    if (rc < 0 || wrong)
+        note(a, rc < 0 ? why.text : wrong);
+    return rc == 0 && !wrong;
 }
 
 /* ---- what is kept -------------------------------------------------------- */
@@ -219,6 +314,17 @@ static bool last_fits(const struct checkpoint_head *h,
            memcmp(leaf.fin, blob, 32) == 0;
 }
 
+/* Whether it is the answer to the line that it stands in: the column of lines
+ * is in no hash. */
+static bool is_of_line(const struct again *a, const struct checkpoint_row *row)
+{
+    struct result_record r;
+
+    return row->line < a->batch->n_requests && a->line[row->line].has_id &&
+           result_record_unpack(&r, row->record.result) == 0 &&
+           memcmp(r.request, a->line[row->line].id, 32) == 0;
+}
+
 /* The rows of a part whose own hashes all fit. */
 static int keep_rows(struct again *a, struct checkpoint *c, struct err *err)
 {
@@ -229,8 +335,7 @@ static int keep_rows(struct again *a, struct checkpoint *c, struct err *err)
 
     for (uint64_t i = 0; i < h->n_rows; i++) {
         if (checkpoint_place(c, i, &line, &choice, &unused) ||
-            checkpoint_row(c, i, &row, &unused) ||
-            line >= a->batch->n_requests ||
+            checkpoint_row(c, i, &row, &unused) || !is_of_line(a, &row) ||
             record_check(&row.record, &unused) || !last_fits(h, &row))
             a->report->n_dropped++;
         else if (keep_row(a, h, &row, choice, err))
@@ -341,31 +446,37 @@ static int take_apart(struct again *a, bool refused_good, struct err *err)
     return rc ? -1 : remove_files(a, err);
 }
 
+static int look_and_take(struct again *a, struct err *err)
+{
+    int refused_good;
+
+    if (read_requests(a, err))
+        return -1;
+    read_info(a);
+    a->n_parts = count_parts(a);
+    a->report->n_parts = a->n_parts;
+    for (size_t i = 0; i < a->n_parts; i++)
+        a->report->n_damaged += !is_good(a, i);
+    refused_good = refused_is_good(a, err);
+    if (refused_good < 0)
+        return -1;
+    if (a->has_info && !a->report->n_damaged && refused_good)
+        return 1;
+    return take_apart(a, refused_good, err);
+}
+
 int seal_take_apart(const char *batch_path, const struct batch_info *batch,
                     resume_note_fn *tell, void *self,
                     struct seal_again *report, struct err *err)
 {
     struct again a = { .batch_path = batch_path, .batch = batch,
                        .report = report, .note = tell, .self = self };
-    bool refused_good;
-    int rc = 0;
+    int rc;
 
     memset(report, 0, sizeof(*report));
     buf_init(&a.payload, PAYLOAD_MAX);
-    read_info(&a);
-    a.n_parts = count_parts(&a);
-    a.good = xcalloc(a.n_parts + 1, sizeof(*a.good));
-    report->n_parts = a.n_parts;
-    for (size_t i = 0; i < a.n_parts; i++) {
-        a.good[i] = is_good(&a, i);
-        report->n_damaged += !a.good[i];
-    }
-    refused_good = refused_is_good(&a);
-    if (a.has_info && !report->n_damaged && refused_good)
-        rc = 1;
-    else
-        rc = take_apart(&a, refused_good, err);
-    free(a.good);
+    rc = look_and_take(&a, err);
+    free(a.line);
     seal_info_clear(&a.info);
     buf_clear(&a.payload);
     return rc;
