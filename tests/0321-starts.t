@@ -185,4 +185,36 @@ has err '10 starts in a row got nowhere' "it says so"
 gives 0 "there is room again, and it is named" run short.jsonl -m nano \
     -o short.out --ranks 1
 
+# ---- Slurm takes no job ------------------------------------------------------
+# No worker died of that: the batch waits, however often it is tried; a job that
+# was taken and is gone without a start counts.
+queue short.jsonl
+printf '#!/bin/sh\nexit 0\n' >bin/squeue
+printf '#!/bin/sh\necho "sbatch: error: try later" >&2\nexit 1\n' >bin/sbatch
+chmod +x bin/squeue bin/sbatch
+round() { # the number of starts afterwards
+    got=0
+    PATH=$tmp/bin:$top/jobs:$PATH APUS_LAUNCHER=slurm APUS_LIBEXEC=$tmp/bin \
+        bin/apus drain >out 2>err || got=$?
+    find spool/todo/b* -name 'a[0-9]*' | wc -l | tr -d ' '
+}
+for i in 1 2 3 4 5; do
+    starts=$(round)
+done
+[ -d "spool/todo/$id" ] && [ "$starts" = 0 ] && r=0 || r=1
+report $r "Slurm takes no job: the batch waits, no start is counted ($starts)"
+has err 'try later' "it is said"
+printf '#!/bin/sh\necho 7\n' >bin/sbatch
+starts=$(round)
+[ "$starts" = 0 ] && r=0 || r=1
+report $r "a job is taken"
+starts=$(round)
+[ "$starts" = 1 ] && r=0 || r=1
+report $r "it is gone without a start: one is counted"
+printf '#!/bin/sh\necho "sbatch: error: try later" >&2\nexit 1\n' >bin/sbatch
+round >starts
+starts=$(round)
+[ "$starts" = 2 ] && r=0 || r=1
+report $r "and one for each job, not for each round ($starts)"
+
 finish

@@ -501,26 +501,35 @@ static void count_dead_start(struct drain *d, const struct batch *b)
         drain_trouble(d, &err);
 }
 
-/* A job of Slurm is launched again: BATCH/launched has how many starts there
- * were the last time. */
-static void note_launch(struct drain *d, const struct batch *b)
+/* BATCH/launched: how many starts there were when a job of Slurm was launched
+ * last. */
+static int launched_text(char text[16], const struct batch *b)
 {
-    uint32_t starts = count_starts(b);
-    struct err err = ERR_INIT;
-    char text[16], was[16];
+    return snprintf(text, 16, "%" PRIu32 "\n", count_starts(b));
+}
+
+/* There is no job, and may have been one that made no start. */
+static void look_at_launch(struct drain *d, const struct batch *b)
+{
+    struct err unused = ERR_INIT;
     struct buf before;
-    int n;
+    char text[16];
+    int n = launched_text(text, b);
 
     buf_init(&before, 64);
-    snprintf(was, sizeof(was), "%" PRIu32 "\n", starts);
-    if (batch_file_read(&before, b->path, "launched", &err) > 0 &&
-        before.len == strlen(was) &&
-        memcmp(before.data, was, before.len) == 0) {
+    if (batch_file_read(&before, b->path, "launched", &unused) > 0 &&
+        before.len == (size_t)n && memcmp(before.data, text, (size_t)n) == 0)
         count_dead_start(d, b);
-        starts++;
-    }
     buf_clear(&before);
-    n = snprintf(text, sizeof(text), "%" PRIu32 "\n", starts);
+}
+
+/* There is a job now.  Not before: where Slurm takes none, no worker died. */
+static void note_launch(struct drain *d, const struct batch *b)
+{
+    struct err err = ERR_INIT;
+    char text[16];
+    int n = launched_text(text, b);
+
     if (batch_file_write(b->path, "launched", text, (size_t)n, &err))
         drain_trouble(d, &err);
 }
@@ -624,8 +633,10 @@ static void start_job(struct drain *d, const struct batch *b)
     base64url(id, b->id, 32);
     rc = d->start.launcher->find(id, &j, &err);
     if (rc == 0) {
-        note_launch(d, b);
+        look_at_launch(d, b);
         rc = start_batch(&d->start, b, NULL, &err);
+        if (rc == 0)
+            note_launch(d, b);
         d->did = d->did || rc == 0;
     }
     if (rc < 0)
