@@ -56,6 +56,9 @@ static int limit(int what, rlim_t most, const char *name, struct err *err)
     if (r.rlim_max > most)
         r.rlim_max = most;
     r.rlim_cur = r.rlim_max;
+    /* SIGXCPU first: at the hard limit it is SIGKILL, which says nothing */
+    if (what == RLIMIT_CPU && r.rlim_cur > 1)
+        r.rlim_cur--;
     if (setrlimit(what, &r))
         return err_errno(err, ERR_FATAL, "cannot limit %s", name);
     return 0;
@@ -71,7 +74,7 @@ static int limit_all(const struct sandbox *s, struct err *err)
 #endif
     if (!watched && limit(RLIMIT_NOFILE, s->n_files, "descriptors", err))
         return -1;
-    if (limit(RLIMIT_CPU, s->cpu_s, "CPU time", err) ||
+    if (limit(RLIMIT_CPU, (rlim_t)s->cpu_s + 1, "CPU time", err) ||
         limit(RLIMIT_FSIZE, 0, "files", err) ||
         limit(RLIMIT_CORE, 0, "core dumps", err) ||
         limit(RLIMIT_NPROC, 0, "processes", err))
