@@ -188,16 +188,34 @@ static int take_lock(const struct ledger_day *d, struct err *err)
     return fd;
 }
 
+/* 1 if another file is there to be counted; 0 if it is not, is our own by
+ * another name, or is not for this user; -1 if the disk fails. */
+static int is_other(const struct ledger_day *d, const char *path,
+                    struct err *err)
+{
+    struct stat ours, other;
+
+    if (stat(path, &other) == 0 && access(path, R_OK) == 0)
+        return stat(d->path, &ours) || ours.st_dev != other.st_dev ||
+               ours.st_ino != other.st_ino;
+    if (errno == ENOENT || errno == ENOTDIR || errno == EACCES)
+        return 0;
+    return err_errno(err, ERR_RETRY, "cannot read \"%s\"", path);
+}
+
 /* What the other files come to. */
 static int sum_others(const struct ledger_day *d, uint64_t *winc,
                       struct err *err)
 {
     uint64_t one;
+    int rc;
 
     *winc = 0;
     for (size_t i = 0; i < N_OTHERS; i++) {
-        if (!d->others[i] || strcmp(d->others[i], d->path) == 0 ||
-            access(d->others[i], R_OK))
+        rc = d->others[i] ? is_other(d, d->others[i], err) : 0;
+        if (rc < 0)
+            return -1;
+        if (rc == 0)
             continue;
         if (ledger_sum(d->others[i], &one, err))
             return -1;
