@@ -84,36 +84,48 @@ int asked_line(struct buf *out, const struct claims_item *message,
 static bool same_stops(const struct job_record *j, const struct request *r)
 {
     struct job_stop stop[REQUEST_MAX_STOPS];
-    struct job_record mine;
+    struct job_record want = { .n_stops = 0 };
 
-    for (size_t i = 0; i < r->n_stops; i++) {
-        stop[i].text = r->stop[i].text;
-        stop[i].n = r->stop[i].n;
-    }
-    return job_record_stops(&mine, stop, r->n_stops, NULL) == 0 &&
-           mine.n_stops == j->n_stops &&
-           memcmp(mine.stops, j->stops, 32) == 0;
+    for (size_t i = 0; i < r->n_stops; i++)
+        stop[i] = (struct job_stop){ r->stop[i].text, r->stop[i].n };
+    return job_record_stops(&want, stop, r->n_stops, NULL) == 0 &&
+           want.n_stops == j->n_stops &&
+           memcmp(want.stops, j->stops, sizeof(want.stops)) == 0;
 }
 
-/* The first parameter that is another, or NULL. */
-static const char *other_parameter(const struct job_record *j,
-                                   const struct request *r,
-                                   const unsigned char id[32])
+/* A prompt that was given as ids; a text is the tokenizer's. */
+static bool same_prompt(const struct job_record *j, const struct request *r)
 {
-    if (j->max_tokens != r->max_tokens)
-        return "max_tokens is another";
+    struct job_record want = { .n_prompt = 0 };
+
+    if (r->chat || r->prompt)
+        return true;
+    job_record_prompt(&want, r->prompt_id, r->n_prompt);
+    return want.n_prompt == j->n_prompt &&
+           memcmp(want.prompt, j->prompt, sizeof(want.prompt)) == 0;
+}
+
+const char *asked_differs(const struct job_record *j, const struct request *r,
+                          const unsigned char id[32])
+{
+    uint64_t seed = r->has_seed ? r->seed : request_default_seed(id);
+
     if (j->temperature != r->temperature)
-        return "temperature is another";
+        return "its temperature is not that of the request";
     if (j->top_p != r->top_p)
-        return "top_p is another";
+        return "its top_p is not that of the request";
     if (j->top_k != r->top_k)
-        return "top_k is another";
-    if (j->seed != (r->has_seed ? r->seed : request_default_seed(id)))
-        return "the seed is another";
-    if (j->flags != 0 || j->choice != 0)
-        return "flags or choice are not 0";
+        return "its top_k is not that of the request";
+    if (r->max_tokens && j->max_tokens != r->max_tokens)
+        return "its max_tokens is not that of the request";
+    if (j->seed != seed)
+        return "its seed is not that of the request";
+    if (j->flags != (r->ignore_eos ? JOB_IGNORE_EOS : 0))
+        return "its flags are not those of the request";
     if (!same_stops(j, r))
-        return "the stop strings are others";
+        return "its stop strings are not those of the request";
+    if (!same_prompt(j, r))
+        return "its prompt is not that of the request";
     return NULL;
 }
 
@@ -219,7 +231,8 @@ void asked_check(struct claims *c, const unsigned char result[32],
         claims_tell(c, result, "its parameters", "the message", "", err.text);
     } else {
         claims_tell(c, result, "its parameters", "the message", "the same",
-                    other_parameter(&p->job, &r, h->id));
+                    p->job.choice ? "it is of another choice than 0"
+                                  : asked_differs(&p->job, &r, h->id));
         check_model(c, result, p, &a);
         check_node(c, result, p, &a);
         check_prompt(c, result, p, &r, m);

@@ -29,6 +29,7 @@
 #include "store/request.h"
 #include "store/seal.h"
 #include "store/spool.h"
+#include "verify/asked.h"
 #include "verify/commit.h"
 #include "verify/prompt.h"
 #include "verify/replay.h"
@@ -175,7 +176,7 @@ static int check_request(struct check *c, const struct checkpoint_row *row,
         memcmp(id, res->request, 32) != 0)
         wrong(c, "its id is not that of the line");
     else if (rc == 0 && job_record_unpack(&job, row->record.job) == 0 &&
-             (other = check_asked(&job, &r, id)) != NULL)
+             (other = asked_differs(&job, &r, id)) != NULL)
         wrong(c, other);
     request_clear(&r);
     return 0;

@@ -9,10 +9,8 @@
 struct batch_info;
 struct checkpoint;
 struct checkpoint_head;
-struct job_record;
 struct lines;
 struct record;
-struct request;
 struct result_leaf;
 struct result_record;
 struct reason;
@@ -95,11 +93,6 @@ int check_seek(struct check_along *a, uint32_t line, struct err *err);
 
 /* Whether the leaves of a record have its ids: 0, or -1 and why not. */
 int check_trace(const struct record *r, char *why, size_t size);
-
-/* What of a job is not as the request with this id asks, of all that needs no
- * model; NULL: nothing. */
-const char *check_asked(const struct job_record *j, const struct request *r,
-                        const unsigned char id[32]);
 
 /* Make c->replay if anything is to be computed. */
 int check_replay(struct check *c, struct err *err);

@@ -1,5 +1,5 @@
 /*
- * What of a row follows from its request and its ids alone, without the model.
+ * What of a trace follows from the ids of its answer alone.
  */
 #include <config.h>
 
@@ -11,10 +11,8 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "proof/job_record.h"
 #include "proof/trace.h"
 #include "store/record.h"
-#include "store/request.h"
 
 /* Id i of prompt and output, in this order; TRACE_NONE past their end. */
 static uint32_t id_at(const struct record *r, size_t i)
@@ -46,54 +44,4 @@ int check_trace(const struct record *r, char *why, size_t size)
         return -1;
     }
     return 0;
-}
-
-/* ---- the job ------------------------------------------------------------- */
-
-static bool same_stops(const struct job_record *j, const struct request *r)
-{
-    struct job_stop stop[REQUEST_MAX_STOPS];
-    struct job_record want = { .n_stops = 0 };
-
-    for (size_t i = 0; i < r->n_stops; i++)
-        stop[i] = (struct job_stop){ r->stop[i].text, r->stop[i].n };
-    return job_record_stops(&want, stop, r->n_stops, NULL) == 0 &&
-           want.n_stops == j->n_stops &&
-           memcmp(want.stops, j->stops, sizeof(want.stops)) == 0;
-}
-
-/* A prompt that was given as ids; a text is the tokenizer's. */
-static bool same_prompt(const struct job_record *j, const struct request *r)
-{
-    struct job_record want = { .n_prompt = 0 };
-
-    if (r->chat || r->prompt)
-        return true;
-    job_record_prompt(&want, r->prompt_id, r->n_prompt);
-    return want.n_prompt == j->n_prompt &&
-           memcmp(want.prompt, j->prompt, sizeof(want.prompt)) == 0;
-}
-
-const char *check_asked(const struct job_record *j, const struct request *r,
-                        const unsigned char id[32])
-{
-    uint64_t seed = r->has_seed ? r->seed : request_default_seed(id);
-
-    if (j->temperature != r->temperature)
-        return "its temperature is not that of the request";
-    if (j->top_p != r->top_p)
-        return "its top_p is not that of the request";
-    if (j->top_k != r->top_k)
-        return "its top_k is not that of the request";
-    if (r->max_tokens && j->max_tokens != r->max_tokens)
-        return "its max_tokens is not that of the request";
-    if (j->seed != seed)
-        return "its seed is not that of the request";
-    if (j->flags != (r->ignore_eos ? JOB_IGNORE_EOS : 0))
-        return "its flags are not those of the request";
-    if (!same_stops(j, r))
-        return "its stop strings are not those of the request";
-    if (!same_prompt(j, r))
-        return "its prompt is not that of the request";
-    return NULL;
 }
