@@ -72,6 +72,7 @@ static void asked_close(struct asked_file *f)
     if (f->fd >= 0)
         close(f->fd);
     free(f->line);
+    *f = (struct asked_file){ .fd = -1 };
 }
 
 /* The id of a line from AO is its custom_id; without one it has none. */

@@ -45,11 +45,14 @@ void check_leaf(struct check *c, const struct result_record *res)
 
 /* What of the statement is not so; NULL: nothing. */
 static const char *compare(struct check *c, const struct seal_info *info,
-                           const struct published_statement *s)
+                           const struct published_statement *s,
+                           const unsigned char signer[32])
 {
     struct err unused = ERR_INIT;
     unsigned char root[32];
 
+    if (memcmp(s->s.node, signer, 32) != 0)
+        return "its node is another than who signed it";
     if (memcmp(s->s.batch, c->batch->id, 32) != 0)
         return "it is about another batch";
     if (memcmp(s->s.process, c->batch->process, 32) != 0)
@@ -81,7 +84,7 @@ int check_signed(struct check *c, const char *batch_path,
     lookup_item_init(&i, PUBLISHED_MAX);
     rc = lookup_file(path, &i, &why);
     if (rc == 0 && published_statement_read(&s, i.it.data, i.it.n, &why) == 0)
-        wrong = compare(c, info, &s);
+        wrong = compare(c, info, &s, i.it.head.address);
     if (why.code && why.code != ERR_INPUT) {
         rc = err_set(err, why.code, "%s", why.text);
     } else {
