@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -143,6 +145,16 @@ static int compute_rest(const struct spool *spool, struct batch *b,
     return rc;
 }
 
+/* A batch that was given up has its reasons in the log by now: what is missing
+ * is computed, whoever does it. */
+static void forget_why(const char *batch_path)
+{
+    char *path = file_join(batch_path, "why");
+
+    unlink(path);
+    free(path);
+}
+
 /* done or sent -> sending -> back, or todo and a worker.  0, 1 saved, -1. */
 static int seal_again(const struct spool *spool, struct batch *b,
                       struct settings *s, struct err *err)
@@ -171,6 +183,8 @@ static int seal_again(const struct spool *spool, struct batch *b,
         spool_move(spool, b, SPOOL_DONE, &unused);
         return -1;
     }
+    if (rc == 2)
+        forget_why(b->path);
     if (spool_leave(spool, b, rc == 2 ? SPOOL_TODO
                     : was_sent ? SPOOL_SENT : SPOOL_DONE, err))
         return -1;
