@@ -247,7 +247,7 @@ static int run_batch(struct worker *w, struct batch *b, bool *lost)
     rc = batch_info_read(&info, b->path, &err) ||
          rank_open_model(w->rank, info.model, &err) ? -1 : 0;
     if (rc == 0 && is_told(w)) {
-        log_info("told to save before the batch was begun");
+        log_info("asked to save before the batch was started");
         batch_info_clear(&info);
         return EXIT_SAVED;
     }

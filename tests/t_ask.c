@@ -102,7 +102,7 @@ static void test_sources(void)
     line(text, "", 0, "chat/completions\",\"body\":{\"messages\":[{\"role\":"
          "\"user\",\"content\":\"\"}],", NULL);
     line(text, NULL, 0, "chat/completions", NULL);
-    line(text, "\xff", 1, NULL, "no UTF-8");
+    line(text, "\xff", 1, NULL, "not valid UTF-8");
     line(json, "{\"prompt\":\"p\"}", 14, "completions\",\"body\":{\"prompt\":"
          "\"p\"", NULL);
     line(json, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"

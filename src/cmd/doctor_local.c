@@ -194,7 +194,7 @@ void doctor_batches(struct doctor *d)
         count_silent(s, SPOOL_SENDING, id, when);
     if (n)
         doctor_warn(d, "batches", "wait until then; a worker that lives"
-                    " touches it", "%zu of workers that nobody can look at"
+                    " touches it", "%zu of workers that cannot be seen"
                     " from here, one is %s: %s", n, id, when);
     if (found + n == 0)
         doctor_ok(d, "batches", "none failed, none was left lying");

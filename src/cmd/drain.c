@@ -76,7 +76,7 @@ static void tell_silent(const struct batch *b, enum spool_state state)
     if (b->state != state || !owner_free_at(when, sizeof(when), b, true))
         return;
     owner_tell(who, sizeof(who), b);
-    log_info("\"%s\" is left to %s", b->path, who);
+    log_info("\"%s\" is still held by %s", b->path, who);
 }
 
 static void adopt_state(struct drain *d, enum spool_state state)
@@ -208,8 +208,8 @@ int cmd_drain(struct settings *s, int argc, char **argv)
           &for_text, NULL },
         { 0, "wait", NULL, "until what was started is done and pushed, in"
           " Slurm too", NULL, &d.wait },
-        { 0, "resume", NULL, "pull as much as ever again, after rounds that"
-          " gave everything back", NULL, &d.resume },
+        { 0, "resume", NULL, "pull at the full rate again after rounds that"
+          " released everything", NULL, &d.resume },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
     const struct opt_command command = {

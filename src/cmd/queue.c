@@ -343,8 +343,8 @@ static int queue_drop(struct settings *s, int argc, char **argv)
     static const struct opt_command c = {
         .name = "apus queue drop",
         .synopsis = "REQUEST",
-        .about = "End a request that nobody will answer, by its id: who asked"
-                 " is told that the owner\nof the queue dropped it.",
+        .about = "End a request that will not be answered, by its id.  Its"
+                 " requester is told that the\nowner of the queue dropped it.",
         .opts = no_opts, .min_args = 1, .max_args = 1,
     };
     struct err err = ERR_INIT;
@@ -474,7 +474,7 @@ static const struct command verbs[] = {
     { "allow", "let a node pull", queue_allow },
     { "revoke", "let a node pull no longer", queue_revoke },
     { "model", "register a model", queue_model },
-    { "drop", "end a request that nobody will answer", queue_drop },
+    { "drop", "end a request that will not be answered", queue_drop },
     { "pause", "stop it for a while", queue_pause },
     { "freeze", "let nobody change its code any more", queue_freeze },
     { NULL, NULL, NULL },

@@ -90,10 +90,9 @@ static void compare_parts(const struct seal_info *was, const char *batch_path)
     for (size_t i = 0; i < was->n_parts; i++)
         if (was->n_parts != now.n_parts ||
             memcmp(was->part[i].sha256, now.part[i].sha256, 32) != 0) {
-            log_warning("\"%s\": the parts have other SHA-256 than before:"
-                        " the settings part-size and tensors were others, or"
-                        " the version of apus or its HDF5 library",
-                        batch_path);
+            log_warning("\"%s\": the SHA-256 of its parts changed: the"
+                        " settings part-size or tensors, or the version of"
+                        " apus or HDF5, differ from before", batch_path);
             break;
         }
     seal_info_clear(&now);

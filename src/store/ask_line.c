@@ -109,7 +109,7 @@ static int put_prompt(struct buf *out, const struct ask *a,
                         err);
     case ASK_SOURCE:
         if (!utf8_valid(source, n) || (n && memchr(source, '\0', n)))
-            return err_set(err, ERR_INPUT, "the source is no UTF-8");
+            return err_set(err, ERR_INPUT, "the source is not valid UTF-8");
         put_chat(out, source, n);
         return 0;
     case ASK_SOURCE_JSON:
@@ -136,7 +136,7 @@ static int put_stops(struct buf *out, const struct ask *a, struct err *err)
         size_t n = a->stop[i].n;
 
         if (!utf8_valid(text, n) || memchr(text, '\0', n))
-            return err_set(err, ERR_INPUT, "a stop string is no UTF-8");
+            return err_set(err, ERR_INPUT, "a stop string is not valid UTF-8");
         buf_puts(out, i ? "," : ",\"stop\":[");
         json_put_string(out, text, n);
     }

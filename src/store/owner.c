@@ -479,7 +479,7 @@ bool owner_free_at(char *out, size_t n, const struct batch *b, bool silent)
 void owner_tell(char *out, size_t n, const struct batch *b)
 {
     struct err unused = ERR_INIT;
-    char when[FREE_AT], who[320] = "somebody of whom nothing is known";
+    char when[FREE_AT], who[320] = "an unknown owner";
     struct claim c;
     int rc = claim_last(&c, b->path, &unused);
 
@@ -488,7 +488,7 @@ void owner_tell(char *out, size_t n, const struct batch *b)
     else if (rc == 0 && c.n)
         snprintf(who, sizeof(who), "a process that has just left it");
     if (owner_free_at(when, sizeof(when), b, false))
-        snprintf(out, n, "%s (not to be seen from here: %s unless it is"
+        snprintf(out, n, "%s (cannot be seen from here: %s unless it is"
                  " touched)", who, when);
     else
         snprintf(out, n, "%s", who);

@@ -149,7 +149,7 @@ int owner_read(struct owner *o, const char *batch_path, struct err *err);
 /* For people: "process 12 on HOST", "Slurm job 7 on HOST". */
 void owner_text(char *out, size_t n, const struct owner *o);
 /* For people: that, and where only its touches tell whether it lives, when it
- * would be free: "process 12 on HOST (not to be seen from here: free at 06:24
+ * would be free: "process 12 on HOST (cannot be seen from here: free at 06:24
  * unless it is touched)". */
 #define OWNER_TELL 480
 void owner_tell(char *out, size_t n, const struct batch *b);
