@@ -110,22 +110,22 @@ const char *asked_differs(const struct job_record *j, const struct request *r,
 {
     uint64_t seed = r->has_seed ? r->seed : request_default_seed(id);
 
-    if (j->temperature != r->temperature)
-        return "its temperature is not that of the request";
-    if (j->top_p != r->top_p)
-        return "its top_p is not that of the request";
-    if (j->top_k != r->top_k)
-        return "its top_k is not that of the request";
     if (r->max_tokens && j->max_tokens != r->max_tokens)
-        return "its max_tokens is not that of the request";
+        return "max_tokens is not that of the request";
+    if (j->temperature != r->temperature)
+        return "the temperature is not that of the request";
+    if (j->top_p != r->top_p)
+        return "top_p is not that of the request";
+    if (j->top_k != r->top_k)
+        return "top_k is not that of the request";
     if (j->seed != seed)
-        return "its seed is not that of the request";
+        return "the seed is not that of the request";
     if (j->flags != (r->ignore_eos ? JOB_IGNORE_EOS : 0))
-        return "its flags are not those of the request";
+        return "the flags are not those of the request";
     if (!same_stops(j, r))
-        return "its stop strings are not those of the request";
+        return "the stop strings are not those of the request";
     if (!same_prompt(j, r))
-        return "its prompt is not that of the request";
+        return "the prompt is not that of the request";
     return NULL;
 }
 
