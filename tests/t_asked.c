@@ -179,6 +179,14 @@ static void test_spelling(void)
           "{\"prompt\":\"p\",\"prompt\":\"q\"}", "its parameters" },
         { { { "Action", "Infer" }, { "X-Options", OPTIONS },
             { "x_options", OPTIONS } }, "a text", "its parameters" },
+        /* not UTF-8: the network makes it so in Data, not in tags */
+        { { { "Action", "Infer" }, { "X-Options", OPTIONS } },
+          "a \xff text \xe2\x82", NULL },
+        { { { "Action", "Infer" }, { "X-Options", OPTIONS },
+            { "Content-Type", "application/json" } },
+          "{\"prompt\":\"\xc0\xaf\"}", NULL },
+        { { { "Action", "Infer" }, { "X-Options", OPTIONS },
+            { "X-Prompt", "a \xff text" } }, "a text", "its parameters" },
     };
 
     for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++)

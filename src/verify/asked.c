@@ -15,6 +15,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/utf8.h"
 #include "proof/job_record.h"
 #include "store/ask.h"
 #include "store/request.h"
@@ -23,6 +24,18 @@
 #include "verify/prompt.h"
 
 /* ---- the message --------------------------------------------------------- */
+
+/* Of Data that is not UTF-8 a queue gets what the network makes of it: texts
+ * are handed on, not bytes.  More than a queue takes is left for ask_read to
+ * refuse; the text is never shorter. */
+static void read_data(struct ask_message *m, struct buf *text)
+{
+    if (m->n > 4 * ASK_MAX_PROMPT || utf8_valid(m->data, m->n))
+        return;
+    utf8_scrub(text, m->data, m->n);
+    m->data = text->data;
+    m->n = text->len;
+}
 
 /* Read it.  Whether whoever signed it may speak for a process is for the queue
  * to say. */
@@ -34,12 +47,18 @@ static int read_message(struct ask *a, const struct claims_item *message,
     struct ask_message m = { .tag = tag, .n_tags = head->n_tags,
                              .data = message->data, .n = message->n,
                              .pushed = true };
+    struct buf text;
+    int rc;
 
     for (size_t i = 0; i < head->n_tags; i++)
         tag[i] = (struct ask_tag){ head->tag[i].name, head->tag[i].value,
                                    head->tag[i].n_name,
                                    head->tag[i].n_value };
-    return ask_read(a, &m, err);
+    buf_init(&text, 3 * 4 * ASK_MAX_PROMPT);
+    read_data(&m, &text);
+    rc = ask_read(a, &m, err);
+    buf_clear(&text);
+    return rc;
 }
 
 bool asked_source(const struct claims_item *message, unsigned char id[32])
