@@ -68,7 +68,15 @@ gives 0 "nothing to repair" seal --again -- "$id"
 has err 'nothing is damaged' "says so"
 same "nothing to repair"
 
-for what in text/utf8 output/token requests/result requests/job prompt/token; do
+# a build with sanitizers computes slowly: there the walk is what counts
+damage='text/utf8 output/token requests/result requests/job prompt/token'
+lost='part-0000.h5 part-0001.idx refused.jsonl checkpoint.json'
+if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h" &&
+    [ -z "$long" ]; then
+    damage=text/utf8
+    lost='refused.jsonl checkpoint.json'
+fi
+for what in $damage; do
     fresh
     at=$(offset 0001 "/$what")
     [ -n "$at" ] || continue
@@ -86,11 +94,11 @@ for what in text/utf8 output/token requests/result requests/job prompt/token; do
 done
 
 fresh
-printf x >"$done/part-0000.h5"
+printf x >"$done/part-0001.h5"
 gives 0 "a part that is cut off: repair" seal --again -- "$id"
 same "a part that is cut off"
 
-for f in part-0000.h5 part-0001.idx refused.jsonl checkpoint.json; do
+for f in $lost; do
     fresh
     rm "$done/$f"
     gives 0 "without $f: repair" seal --again -- "$id"
