@@ -120,6 +120,14 @@ cp c "$done/refused.jsonl"
 gives 0 "a reason at another line: repair" seal --again -- "$id"
 same "a reason at another line"
 
+# whoever repaired it died
+fresh
+flip "$done/part-0001.h5" $(($(offset 0001 /text/utf8) + 8))
+rm "$done/checkpoint.json"
+mv "$done" spool/sending
+gives 0 "left in sending: repair" seal --again -- "$id"
+same "left in sending"
+
 fresh
 echo >>"$done/requests.jsonl"
 gives 1 "other requests" seal --again -- "$id"

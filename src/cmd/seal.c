@@ -194,6 +194,20 @@ static int seal_again(const struct spool *spool, struct batch *b,
     return rc == 2 ? compute_rest(spool, b, s, err) : 0;
 }
 
+/* A batch in sending is being pushed, or repaired, or whoever did that died. */
+static int free_sending(const struct spool *spool, struct batch *b,
+                        struct err *err)
+{
+    char who[OWNER_TELL];
+    int rc = spool_adopt(spool, b, NULL, NULL, OWNER_STALE_S, err);
+
+    if (rc <= 0)
+        return rc;
+    owner_tell(who, sizeof(who), b);
+    return err_set(err, ERR_RETRY, "\"%s\" is being pushed or repaired by %s:"
+                   " wait for that to end", b->path, who);
+}
+
 /* 0 sealed, 1 saved, -1. */
 static int seal_named(const struct spool *spool, const char *name, bool again,
                       struct settings *s, struct err *err)
@@ -201,11 +215,10 @@ static int seal_named(const struct spool *spool, const char *name, bool again,
     struct batch b = { .path = NULL };
     int rc = spool_find(spool, name, &b, err);
 
+    if (rc == 0 && again && b.state == SPOOL_SENDING)
+        rc = free_sending(spool, &b, err);
     if (rc == 0 && again && (b.state == SPOOL_DONE || b.state == SPOOL_SENT))
         rc = seal_again(spool, &b, s, err);
-    else if (rc == 0 && again && b.state == SPOOL_SENDING)
-        rc = err_set(err, ERR_RETRY, "\"%s\" is being pushed: wait for apus"
-                     " push to end", b.path);
     else if (rc == 0 && b.state != SPOOL_DONE && b.state != SPOOL_SENDING &&
              b.state != SPOOL_SENT)
         rc = seal_open_batch(spool, &b, s, err);
