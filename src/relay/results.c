@@ -77,23 +77,6 @@ static int find_row(struct results *r, struct err *err)
     return 1;
 }
 
-/* The root of the result records in a part. */
-static int part_root(unsigned char root[32], struct checkpoint *c,
-                     struct err *err)
-{
-    const unsigned char *bytes;
-    struct merkle part;
-
-    merkle_init(&part);
-    for (uint64_t i = 0; i < checkpoint_head(c)->n_rows; i++) {
-        if (checkpoint_result(c, i, &bytes, err))
-            return -1;
-        merkle_leaf(&part, bytes, RESULT_RECORD_SIZE);
-    }
-    merkle_root(&part, root);
-    return 0;
-}
-
 /* ---- the tree ------------------------------------------------------------ */
 
 /* Of all result records of the part that is open. */
@@ -227,7 +210,7 @@ static int check_file(const struct seal_file *want, const char *path,
     if (part_file_open(&f, path, err))
         return -1;
     if (seal_file_check(want, f, err) || checkpoint_open_file(&c, f, err) ||
-        part_root(root, c, err))
+        checkpoint_result_root(c, root, err))
         goto out;
     rc = part_file_unchanged(f, err);
     if (rc == 0 && memcmp(root, want->root, 32) != 0)

@@ -87,6 +87,11 @@ int checkpoint_row(struct checkpoint *c, uint64_t i,
 int checkpoint_result(struct checkpoint *c, uint64_t i,
                       const unsigned char **result, struct err *err);
 
+/* The root of the result records as they are in the file; nothing else is
+ * looked at. */
+int checkpoint_result_root(struct checkpoint *c, unsigned char root[32],
+                           struct err *err);
+
 /* The line and choice of row i as their columns have them. */
 int checkpoint_place(struct checkpoint *c, uint64_t i, uint32_t *line,
                      uint32_t *choice, struct err *err);

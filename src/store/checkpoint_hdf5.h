@@ -170,11 +170,6 @@ int layout_none(const char *path, const char *what, struct err *err);
 int layout_bad(const char *path, enum layout_set set, const char *what,
                struct err *err);
 
-/* The root of the result records as they are in the file; nothing else
- * is looked at. */
-int checkpoint_result_root(struct checkpoint *c, unsigned char root[32],
-                           struct err *err);
-
 /* Failure of a call of HDF5 or the system: the text ends with errno if it is
  * not 0.  Where the path is wrong the code is ERR_INPUT, else `code`. */
 int layout_fail(struct err *err, enum err_code code, const char *what,

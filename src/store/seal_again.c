@@ -281,19 +281,11 @@ static bool has_root(const struct again *a, struct checkpoint *c, size_t part)
     const struct checkpoint_head *h = checkpoint_head(c);
     const unsigned char *want = a->has_info ? a->info.part[part].root
                                             : h->part_root;
-    const unsigned char *result;
     struct err unused = ERR_INIT;
     unsigned char root[32];
-    struct merkle tree;
 
-    merkle_init(&tree);
-    for (uint64_t i = 0; i < h->n_rows; i++) {
-        if (checkpoint_result(c, i, &result, &unused))
-            return false;
-        merkle_leaf(&tree, result, RECORD_RESULT);
-    }
-    merkle_root(&tree, root);
-    return memcmp(root, want, 32) == 0;
+    return checkpoint_result_root(c, root, &unused) == 0 &&
+           memcmp(root, want, 32) == 0;
 }
 
 /* Whether its last row, if there is one, is that of its last trace leaf. */
