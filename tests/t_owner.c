@@ -298,6 +298,15 @@ static void test_unreadable(void)
     ok(symlink("/etc/passwd", owner_path) == 0 &&
        owner_read(&o, batch.path, &err) == -1 &&
        strcmp(life(NULL, NULL), "unknown") == 0, "%s", err.text);
+    backdate(owner_path, STALE_S + 1);
+    ok(strcmp(life(NULL, NULL), "dead") == 0, "nor is a link kept for ever");
+    unlink(owner_path);
+    put(owner_path, "");
+    ok(truncate(owner_path, 1 << 20) == 0 &&
+       owner_read(&o, batch.path, &err) == -1 &&
+       strcmp(life(NULL, NULL), "unknown") == 0, "%s", err.text);
+    backdate(owner_path, STALE_S + 1);
+    ok(strcmp(life(NULL, NULL), "dead") == 0, "nor what is too long");
     unlink(owner_path);
     none.path = xstrdup(at("spool/running/bnone"));
     ok(owner_judge(&none, NULL, NULL, STALE_S) == OWNER_UNKNOWN &&

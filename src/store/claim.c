@@ -90,6 +90,17 @@ static bool is_text(const struct buf *b, const char *text)
     return b->len == strlen(text) && memcmp(b->data, text, b->len) == 0;
 }
 
+/* Of what can be seen and not read: too long, a link. */
+static void time_of(struct claim *c, const char *batch_path, const char *name)
+{
+    char *path = file_join(batch_path, name);
+    struct stat st;
+
+    if (lstat(path, &st) == 0)
+        c->time = st.st_mtim;
+    free(path);
+}
+
 int claim_last(struct claim *c, const char *batch_path, struct err *err)
 {
     char name[OWNER_NAME];
@@ -111,6 +122,8 @@ int claim_last(struct claim *c, const char *batch_path, struct err *err)
             rc = -1;
         }
     }
+    if (rc < 0 && c->time.tv_nsec < 0)
+        time_of(c, batch_path, name);
     buf_clear(&text);
     return rc < 0 ? -1 : 0;
 }
