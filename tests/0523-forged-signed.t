@@ -104,6 +104,12 @@ cp other/push/statement.head "$dir/push"
 refused "a batch with the statement of another" "$id"
 cp bad.item "$dir/push/statement.head"
 refused "with what is no statement" "$id"
+# 208 bytes, and 40 for its one part
+tail -c 248 kept/push/statement.head |
+    netcall sign "$net/dapp.json" - Apus=statement-1 "Batch=$id" \
+        >"$dir/push/statement.head"
+gives 3 "what somebody else signed" verify "$id"
+has out '^WRONG.*statement.head: .*its node is another' "is not of its node"
 cp kept/push/statement.head "$dir/push"
 
 # ---- signed lies ------------------------------------------------------------
