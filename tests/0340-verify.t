@@ -188,6 +188,11 @@ for file in refused.jsonl part-0000.idx; do
 done
 gives 0 "all is well again" verify "$batch" --recompute all
 gives 2 "to compute none is no check" verify "$batch" --recompute 0
+gives 0 "as many as there are" verify "$batch" --recompute 24
+gives 1 "more than there are" verify "$batch" --recompute 25
+has err 'has 24 answers, which were all computed.*--recompute all' \
+    "says how many there are"
+has out 'answers computed again.*24 of 24 answers' "and computes those"
 
 # ---- files of strangers ----------------------------------------------------
 cp "$part" part-0000.h5

@@ -428,6 +428,19 @@ static void check_drawn(struct check *c)
     check_report(c, "answers computed again", c->o->model->id, "");
 }
 
+/* A number of answers is a promise: a batch that has fewer does not keep it,
+ * however good they are. */
+static int check_enough(const struct check *c, struct err *err)
+{
+    uint64_t n = c->o->recompute;
+
+    if (c->failed || n == CHECK_ALL || n <= c->n_rows || c->n_rows == 0)
+        return 0;
+    return err_set(err, ERR_INPUT, "--recompute %" PRIu64 ": the batch has %"
+                   PRIu64 " answers, which were all computed; ask for"
+                   " \"--recompute all\"", n, c->n_rows);
+}
+
 int check_batch(const char *batch_path, const struct check_options *o,
                 struct err *err)
 {
@@ -452,6 +465,7 @@ int check_batch(const char *batch_path, const struct check_options *o,
         if (rc == 0) {
             check_answers(&c);
             check_drawn(&c);
+            rc = check_enough(&c, err);
         }
     }
     replay_free(c.replay);
