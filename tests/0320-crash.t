@@ -105,13 +105,14 @@ rm -f fresh/*
 cp -p spool/done/"$id"/batch.json spool/done/"$id"/requests.jsonl fresh
 again
 # Wait until the newest start has a record: three that get nowhere, on a slow
-# machine, would be the end of the batch.
+# machine, would be the end of the batch.  Sixteen open requests alone are some
+# 1,000 bytes of log, the shortest record is as many.
 until_record() {
     left=1200
     while [ $left -gt 0 ] && kill -0 $pid 2>/dev/null; do
         newest=$(find spool/running -name '*.log' 2>/dev/null | sort |
             tail -n 1)
-        [ -z "$newest" ] || [ "$(wc -c <"$newest")" -lt 1000 ] || return 0
+        [ -z "$newest" ] || [ "$(wc -c <"$newest")" -lt 2500 ] || return 0
         left=$((left - 1))
         sleep 0.05
     done
