@@ -302,7 +302,7 @@ void dispatch_save(struct dispatch *d)
     log_info("told to save: %" PRIu64 " of %" PRIu32 " done", d->n_done,
              d->survey.n);
     close_ranks(d, true);
-    /* after the ranks were told: the disk may be slow, or full */
+    /* after the ranks know it: the disk may be slow, or full */
     if (resume_note_saved(d->o.batch_path, d->o.start, &err))
         log_warning("%s", err.text);
     look_around(d);

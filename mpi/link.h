@@ -33,13 +33,13 @@ int link_size(const struct link *l);
 /* Copies the payload.  To a rank that is gone it is lost without a word. */
 void link_send(struct link *l, int to, int tag, const void *data, size_t n);
 
-/* From now on, where this thread has not asked for payloads for period_s, a
- * thread of the link tells all other ranks `tag`, without data: a file system
- * that answers late shall not make them think that this rank is gone.  But not
- * after patience_s: it may be that it hangs.  Nothing where this MPI does not
- * allow it (MPI_THREAD_SERIALIZED), or there is no thread to be had. */
+/* From now on a thread of the link sends `tag`, without data, to all other
+ * ranks whenever this thread has not asked for payloads for period_s, so that
+ * a slow file system does not make them take this rank for dead.  It stops
+ * after patience_s, since the rank may hang.  Does nothing if this MPI lacks
+ * MPI_THREAD_SERIALIZED or no thread can be made. */
 void link_pulse(struct link *l, int tag, double period_s, double patience_s);
-/* This rank is not told any more. */
+/* No longer send pulses to this rank. */
 void link_mute(struct link *l, int rank);
 
 /* The next payload that has arrived; false if there is none. */

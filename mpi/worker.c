@@ -58,7 +58,7 @@ struct worker {
     struct rank_side *rank;
     struct ranks *ranks;  /* rank 0's, as all that follows */
     struct spool *spool;
-    bool told;            /* to save, by a signal or by the time limit */
+    bool must_save;       /* by a signal or by the time limit */
     double begun;         /* by the monotonic clock, as: */
     double end;           /* when to save; 0: only when a signal comes */
     long pause_ns;        /* the next one, while nothing comes */
@@ -96,19 +96,19 @@ static void catch_signals(void)
 }
 
 /* Whether to save.  The time limit is rank 0's to mind. */
-static bool is_told(struct worker *w)
+static bool must_save(struct worker *w)
 {
-    if (w->told)
+    if (w->must_save)
         return true;
     if (got_signal) {
-        w->told = true;
+        w->must_save = true;
         if (link_rank(w->link) != 0)
             rank_signalled(w->rank);
     } else if (w->end > 0 && link_rank(w->link) == 0 && clock_s() >= w->end) {
-        w->told = true;
+        w->must_save = true;
         log_info("the time limit is near: saving");
     }
-    return w->told;
+    return w->must_save;
 }
 
 /* ---- the loop of every rank ---------------------------------------------- */
@@ -139,7 +139,7 @@ static void turn(struct worker *w, struct dispatch *d)
         else if (d)
             dispatch_take(d, &p);
     }
-    if (is_told(w) && d)
+    if (must_save(w) && d)
         dispatch_save(d);
     rank_tick(w->rank);
     if (d)
@@ -246,7 +246,7 @@ static int run_batch(struct worker *w, struct batch *b, bool *lost)
     *lost = false;
     rc = batch_info_read(&info, b->path, &err) ||
          rank_open_model(w->rank, info.model, &err) ? -1 : 0;
-    if (rc == 0 && is_told(w)) {
+    if (rc == 0 && must_save(w)) {
         log_info("asked to save before the batch was started");
         batch_info_clear(&info);
         return EXIT_SAVED;
@@ -295,7 +295,7 @@ static int run_all(struct worker *w)
     size_t n = 0;
     bool lost;
 
-    while (!is_told(w) && status != EXIT_SAVED) {
+    while (!must_save(w) && status != EXIT_SAVED) {
         tried = xrealloc(tried, (n + 1) * sizeof(*tried));
         tried[n] = (struct batch){ .path = NULL };
         rc = choose_next(w->spool, tried, n, &tried[n], &err);
@@ -312,7 +312,7 @@ static int run_all(struct worker *w)
         if (status == EXIT_FAILED)
             worst = EXIT_FAILED;
     }
-    if (w->told)
+    if (w->must_save)
         status = EXIT_SAVED;
     for (size_t i = 0; i < n; i++)
         batch_clear(&tried[i]);
@@ -327,7 +327,7 @@ static int lead(struct worker *w)
     if (w->n_names == 0)
         return run_all(w);
     for (size_t i = 0; i < w->n_names && status == EXIT_DONE; i++)
-        status = is_told(w) ? EXIT_SAVED : run_named(w, w->names[i]);
+        status = must_save(w) ? EXIT_SAVED : run_named(w, w->names[i]);
     return status;
 }
 
