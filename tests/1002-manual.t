@@ -1,9 +1,9 @@
 #!/bin/sh
-# The manual and --help agree: every command of `apus --help` has a section
-# in man/apus.1, which has each usage line of its --help as a line of its own
-# and tells of every option there.
+# The manual and --help agree: every command of `apus --help` has a page
+# man/apus-COMMAND.1, and a command of a command a section there, which has each
+# usage line of its --help as a line of its own and tells of every option.
 set -eu
-man=${top_srcdir:-.}/man/apus.1
+man=${top_srcdir:-.}/man
 apus=${top_builddir:-.}/apus
 
 if [ ! -x "$apus" ]; then
@@ -44,12 +44,23 @@ usage_of() { # COMMAND
 
 check_command() { # COMMAND
     c=$1
+    page=$man/apus-${c%% *}.1
     good=no
-    if grep -q "^\.Ss $c\$" "$man"; then good=yes; fi
-    ok "man/apus.1 has a section \"$c\""
-
-    sed -n "/^\.Ss $c\$/,/^\.S[sh] /{/^\.Ss $c\$/d;p;}" "$man" |
-        sed 's/\\-/-/g; s/\\&//g' >"$tmp/section"
+    case $c in
+    *' '*)
+        s=${c#* }
+        from="/^\.Ss $s\$/,/^\.S[sh] /{/^\.Ss $s\$/d;p;}"
+        if grep -q "^\.Ss $s\$" "$page"; then good=yes; fi
+        ;;
+    *)
+        from='/^\.Sh COMMANDS/q;p'
+        if grep -q "^\.It Xr apus-$c 1\$" "$man/apus.1" && [ -f "$page" ]; then
+            good=yes
+        fi
+        ;;
+    esac
+    ok "\"$c\" has its place in the manual"
+    sed -n "$from" "$page" | sed 's/\\-/-/g; s/\\&//g' >"$tmp/section"
     words <"$tmp/section" >"$tmp/words"
     usage_of "$c" >"$tmp/usage"
     good=yes
@@ -84,16 +95,15 @@ done
 
 good=yes
 for o in $("$apus" settings | sed -n 's/^\([a-z][a-z-]*\) = .*/\1/p'); do
-    grep -qE "^\.It Ic ([a-z-]+ , )*$o( ,|\$)" "$man" ||
+    grep -qE "^\.It Ic ([a-z-]+ , )*$o( ,|\$)" "$man/apus.conf.5" ||
         { good=no; echo "# no setting $o"; }
 done
-ok "every setting is in the manual"
+ok "every setting is in apus.conf.5"
 
 if command -v mandoc >/dev/null 2>&1; then
     good=yes
-    for page in apus.1 apus-worker.1 apus-model.5; do
-        mandoc -T lint -W warning "${top_srcdir:-.}/man/$page" \
-            >"$tmp/lint" 2>&1 ||
+    for page in "$man"/*.[15]; do
+        mandoc -T lint -W warning "$page" >"$tmp/lint" 2>&1 ||
             { good=no; sed 's/^/# /' "$tmp/lint"; }
     done
     ok "mandoc finds nothing wrong in the manuals"
