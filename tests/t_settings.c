@@ -207,6 +207,7 @@ static void test_print(void)
 
 /* A command, and what parsing left behind. */
 static const char *model, *out_path;
+static const char *list[20];
 static bool force, quiet;
 static const char *args[20];
 static size_t n_args;
@@ -218,6 +219,7 @@ static const struct opt opts[] = {
       "the requests, under the same name with .out before the end",
       &out_path, NULL },
     { 'f', "force", NULL, "do it", NULL, &force },
+    { 'l', "list", "WORD...", "one more word", list, NULL },
     { 'q', "quiet", NULL, "say less", NULL, &quiet },
     { 0, "a-very-long-option-name", "ARGUMENT", "something", &out_path,
       NULL },
@@ -239,6 +241,7 @@ static int parse(struct settings *s, const char *line, struct err *err)
     int argc = 0;
 
     model = out_path = NULL;
+    memset(list, 0, sizeof list);
     force = quiet = help = false;
     n_args = 99;
     snprintf(copy, sizeof copy, "run %s", line);
@@ -272,6 +275,15 @@ static void test_opt(struct settings *s)
        strlen(model) == 43, "unless it is a letter and an id");
     ok(parse(s, "-m x -m y a", &err) == 0 && strcmp(model, "y") == 0,
        "the last one counts");
+    ok(parse(s, "a", &err) == 0 && !list[0], "no value of a list");
+    ok(parse(s, "--list x -lx a --list=y=1 -fl -m -l --help", &err) == 0 &&
+       help, "--help as the value of a list");
+    ok(parse(s, "--list x -ly a --list=z=1 -fl -m -l ", &err) == -1 &&
+       strstr(err.text, "no argument for \"-l\""), "%s", err.text);
+    ok(parse(s, "--list x -lx a --list=y=1 --list= -fl -m", &err) == 0 &&
+       force && !model && n_args == 1 && strcmp(list[0], "x") == 0 &&
+       strcmp(list[1], "x") == 0 && strcmp(list[2], "y=1") == 0 &&
+       !*list[3] && strcmp(list[4], "-m") == 0 && !list[5], "all values of a list, in order");
     ok(parse(s, "a --threads 9 --log-level=info", &err) == 0 &&
        settings_count(s, "threads") == 9 && is(s, "log-level", "info"),
        "settings are options");
@@ -321,6 +333,7 @@ static void test_help(void)
         "                     requests, under the same name with .out before "
         "the end\n"
         "  -f, --force        do it\n"
+        "  -l, --list WORD    one more word; may be given several times\n"
         "  -q, --quiet        say less\n"
         "      --a-very-long-option-name ARGUMENT\n"
         "                     something\n"

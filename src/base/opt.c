@@ -5,11 +5,13 @@
 
 #include "base/opt.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/settings.h"
 
 #define COLUMNS 79
@@ -55,6 +57,28 @@ static const struct opt *find_name(const struct opt *o, const char *name,
         if (strlen(o->name) == n && memcmp(o->name, name, n) == 0)
             return o;
     return NULL;
+}
+
+/* Columns of the name of its argument, without the "..." of a list. */
+static size_t arg_width(const struct opt *o)
+{
+    size_t n = strlen(o->arg);
+
+    return n > 3 && strcmp(o->arg + n - 3, "...") == 0 ? n - 3 : n;
+}
+
+static bool is_list(const struct opt *o)
+{
+    return o->arg && o->arg[arg_width(o)];
+}
+
+static void put_argument(const struct opt *o, const char *value)
+{
+    const char **at = o->text;
+
+    while (is_list(o) && *at)
+        at++;
+    *at = value;
 }
 
 /* --help wherever it stands, but not among what follows "--". */
@@ -108,7 +132,7 @@ static int take_long(struct cursor *at, struct err *err)
             value = argument(at, word, err);
         if (!value)
             return -1;
-        *o->text = value;
+        put_argument(o, value);
         return 0;
     }
     if (n >= sizeof bare)
@@ -127,6 +151,7 @@ static int take_letters(struct cursor *at, struct err *err)
 
     for (const char *p = word + 1; *p; p++) {
         const struct opt *o = find_letter(at->c->opts, *p);
+        const char *value;
 
         if (!o)
             return misused(at, err, "unknown option", word);
@@ -134,8 +159,11 @@ static int take_letters(struct cursor *at, struct err *err)
             *o->flag = true;
             continue;
         }
-        *o->text = p[1] ? p + 1 : argument(at, word, err);
-        return *o->text ? 0 : -1;
+        value = p[1] ? p + 1 : argument(at, word, err);
+        if (!value)
+            return -1;
+        put_argument(o, value);
+        return 0;
     }
     return 0;
 }
@@ -225,11 +253,13 @@ static size_t left_width(const struct opt *o)
 {
     size_t n = strlen("  -x, --") + strlen(o->name);
 
-    return o->arg ? n + 1 + strlen(o->arg) : n;
+    return o->arg ? n + 1 + arg_width(o) : n;
 }
 
 static void put_option(struct buf *out, const struct opt *o, size_t column)
 {
+    char *help = xasprintf("%s%s", o->help, is_list(o)
+                           ? "; may be given several times" : "");
     size_t at = left_width(o);
 
     if (o->letter)
@@ -237,13 +267,14 @@ static void put_option(struct buf *out, const struct opt *o, size_t column)
     else
         buf_printf(out, "      --%s", o->name);
     if (o->arg)
-        buf_printf(out, " %s", o->arg);
+        buf_printf(out, " %.*s", (int)arg_width(o), o->arg);
     if (at + 2 > column) { /* too long for the left column */
         buf_putc(out, '\n');
         at = 0;
     }
     spaces(out, column - at);
-    wrap(out, o->help, column, column);
+    wrap(out, help, column, column);
+    free(help);
 }
 
 void opt_help(const struct opt_command *c, struct buf *out)

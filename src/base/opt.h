@@ -15,9 +15,11 @@ struct settings;
 struct opt {
     char letter;      /* 0 if none */
     const char *name; /* without dashes; NULL ends the table */
-    const char *arg;  /* name of its argument for --help, NULL if none */
+    const char *arg;  /* name of its argument for --help, NULL if none; it ends
+                       * in "..." if the option may be given several times */
     const char *help;
-    const char **text; /* where the argument goes, if it has one */
+    const char **text; /* where the argument goes, if it has one: the last;
+                        * with "..." each, in an array of argc NULLs */
     bool *flag;        /* set to true, if it has none */
 };
 

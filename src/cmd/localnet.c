@@ -22,29 +22,9 @@
 #define MAX_DELAY_MS 60000
 
 struct arguments {
-    const char *dir, *port, *delay, *new_wallet, *hostile;
-    const char **cases; /* each --hostile, which may be given several times */
-    size_t n_cases;
+    const char *dir, *port, *delay, *new_wallet;
+    const char **hostile; /* each of them, NULL at the end */
 };
-
-/* --hostile out of argv, so that it may stand there more than once. */
-static void take_cases(struct arguments *a, int *argc, char **argv)
-{
-    static const char name[] = "--hostile";
-    size_t n = strlen(name);
-    int kept = 1;
-
-    a->cases = xcalloc((size_t)*argc, sizeof(*a->cases));
-    for (int i = 1; i < *argc; i++) {
-        if (strcmp(argv[i], name) == 0 && i + 1 < *argc)
-            a->cases[a->n_cases++] = argv[++i];
-        else if (strncmp(argv[i], name, n) == 0 && argv[i][n] == '=')
-            a->cases[a->n_cases++] = argv[i] + n + 1;
-        else
-            argv[kept++] = argv[i];
-    }
-    *argc = kept;
-}
 
 #ifdef HAVE_LOCALNET
 
@@ -78,8 +58,7 @@ static int serve(struct localnet *l, struct err *err)
 static int do_localnet(const struct arguments *a)
 {
     struct localnet_options o = { .dir = a->dir, .delay_ms = 100,
-                                  .hostile = a->cases,
-                                  .n_hostile = a->n_cases };
+                                  .hostile = a->hostile };
     struct localnet *l = NULL;
     struct err err = ERR_INIT;
     int rc;
@@ -118,7 +97,9 @@ static int do_localnet(const struct arguments *a)
 int cmd_localnet(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    struct arguments a = { .dir = NULL };
+    struct arguments a = {
+        .hostile = xcalloc((size_t)argc, sizeof(*a.hostile))
+    };
     const struct opt opts[] = {
         { 0, "dir", "D", "where it keeps everything; made if it is missing",
           &a.dir, NULL },
@@ -126,9 +107,8 @@ int cmd_localnet(struct settings *s, int argc, char **argv)
           &a.port, NULL },
         { 0, "delay", "MS", "milliseconds from taking a message to its result"
           " (100)", &a.delay, NULL },
-        { 0, "hostile", "CASE", "misbehave, [UNIT/]CASE[:N|:every-N]; may be"
-          " given several times; a wrong one lists the cases", &a.hostile,
-          NULL },
+        { 0, "hostile", "CASE...", "misbehave, [UNIT/]CASE[:N|:every-N]; an"
+          " unknown one lists the cases", a.hostile, NULL },
         { 0, "new-wallet", "FILE", "only make a wallet that it accepts, also"
           " while it runs", &a.new_wallet, NULL },
         { 0, NULL, NULL, NULL, NULL, NULL }
@@ -146,7 +126,6 @@ int cmd_localnet(struct settings *s, int argc, char **argv)
     size_t n_args;
     int status;
 
-    take_cases(&a, &argc, argv);
     status = cmd_begin(&command, s, argc, argv, args, &n_args);
     free(args);
     if (status == CMD_GO && !a.dir) {
@@ -159,6 +138,6 @@ int cmd_localnet(struct settings *s, int argc, char **argv)
     }
     if (status == CMD_GO)
         status = do_localnet(&a);
-    free(a.cases);
+    free(a.hostile);
     return status;
 }

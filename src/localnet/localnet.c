@@ -375,7 +375,7 @@ static int serve(struct localnet *l, unsigned port, struct err *err)
 static int set_hostile(struct net *net, const struct localnet_options *o,
                        struct err *err)
 {
-    for (size_t i = 0; i < o->n_hostile; i++)
+    for (size_t i = 0; o->hostile && o->hostile[i]; i++)
         if (hostile_add(&net->hostile, o->hostile[i], err))
             return -1;
     if (hostile_has(&net->hostile, HOSTILE_CLOCK_AHEAD))

@@ -19,8 +19,7 @@ struct localnet_options {
     const char *dir;            /* made if it is missing */
     unsigned port;              /* 0: the system chooses */
     unsigned delay_ms;          /* from taking a message to its result */
-    const char *const *hostile; /* cases (localnet/hostile.h) */
-    size_t n_hostile;
+    const char *const *hostile; /* cases (hostile.h), NULL at the end */
 };
 
 /* Start it: when this returns, it answers, and dir has apus.conf (settings to
