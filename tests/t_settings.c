@@ -17,12 +17,13 @@
 #include "tests/tap.h"
 
 static const struct setting table[] = {
-    { "log-level", "error|warning|info", "warning", "what is logged" },
-    { "store", "path", "~/models", "where models are" },
-    { "cache", "size", "1G", "bytes kept" },
-    { "threads", "count", "4", "threads of a rank" },
-    { "note", "text", "", "anything" },
-    { NULL, NULL, NULL, NULL },
+    { "log-level", "error|warning|info", "warning", true, "what is logged" },
+    { "store", "path", "~/models", false, "where models are" },
+    { "cache", "size", "1G", true, "bytes kept" },
+    { "threads", "count", "4", false, "threads of a rank" },
+    { "note", "text", "", false, "anything" },
+    { "more", "words", "", false, "further options" },
+    { NULL, NULL, NULL, false, NULL },
 };
 
 static char *conf; /* the file, as $APUS_CONFIG */
@@ -198,11 +199,43 @@ static void test_print(void)
              "store = /home/someone/models\t# default: where models are\n"
              "cache = 1M\t# flag --cache: bytes kept\n"
              "threads = 8\t# file %s:2: threads of a rank\n"
-             "note = env\t# environment APUS_NOTE: anything\n", conf);
+             "note = env\t# environment APUS_NOTE: anything\n"
+             "more = \t# default: further options\n", conf);
     ok(strcmp(out.data, want) == 0, "print");
     buf_clear(&out);
     settings_free(s);
     unsetenv("APUS_NOTE");
+}
+
+static void test_words(void)
+{
+    struct err err = ERR_INIT;
+    struct settings *s = with_file("more = -p gpu\n", &err);
+
+    ok(s && is(s, "more", "-p gpu"), "words in the file");
+    ok(settings_set(s, "more", "-t 4", &err) == 0 && is(s, "more", "-t 4"),
+       "a flag is over the file");
+    ok(settings_set(s, "more", "--comment='a  b'", &err) == 0 &&
+       is(s, "more", "-t 4 --comment='a  b'"),
+       "the next flag is added to it");
+    ok(settings_set(s, "more", "a\nb", &err) == -1 &&
+       is(s, "more", "-t 4 --comment='a  b'"), "%s", err.text);
+    settings_free(s);
+}
+
+static void test_for_worker(void)
+{
+    struct err err = ERR_INIT;
+    struct settings *s = with_file("cache = 2K\nnote = x\n", &err);
+    char **flags = settings_for_worker(s);
+
+    ok(strcmp(flags[0], "--log-level=warning") == 0 &&
+       strcmp(flags[1], "--cache=2K") == 0 && !flags[2],
+       "the settings of a worker, and no others");
+    for (size_t i = 0; flags[i]; i++)
+        free(flags[i]);
+    free(flags);
+    settings_free(s);
 }
 
 /* A command, and what parsing left behind. */
@@ -283,7 +316,8 @@ static void test_opt(struct settings *s)
     ok(parse(s, "--list x -lx a --list=y=1 --list= -fl -m", &err) == 0 &&
        force && !model && n_args == 1 && strcmp(list[0], "x") == 0 &&
        strcmp(list[1], "x") == 0 && strcmp(list[2], "y=1") == 0 &&
-       !*list[3] && strcmp(list[4], "-m") == 0 && !list[5], "all values of a list, in order");
+       !*list[3] && strcmp(list[4], "-m") == 0 && !list[5],
+       "all values of a list, in order");
     ok(parse(s, "a --threads 9 --log-level=info", &err) == 0 &&
        settings_count(s, "threads") == 9 && is(s, "log-level", "info"),
        "settings are options");
@@ -373,11 +407,14 @@ int main(void)
     unsetenv("APUS_CACHE");
     unsetenv("APUS_THREADS");
     unsetenv("APUS_NOTE");
+    unsetenv("APUS_MORE");
     test_precedence();
     test_which_file(dir);
     test_bad_file();
     test_kinds();
     test_print();
+    test_words();
+    test_for_worker();
     s = with_file("", &err);
     test_opt(s);
     test_opt_bad(s);

@@ -125,7 +125,8 @@ static int check_kind(const struct setting *row, const char *value,
         if (!is_choice(row->kind, value))
             want = row->kind;
     } else {
-        assert(is_kind(row, "text") || is_kind(row, "path"));
+        assert(is_kind(row, "text") || is_kind(row, "words") ||
+               is_kind(row, "path"));
         if (!is_line(value))
             want = "one line of text";
     }
@@ -315,11 +316,20 @@ int settings_set(struct settings *s, const char *name, const char *value,
                  struct err *err)
 {
     size_t i = find(s, name);
+    char *origin, *words;
+    int rc;
 
     if (i == s->n)
         return err_set(err, ERR_INPUT,
                        "unknown setting \"%s\" (see apus settings)", name);
-    return set(s, i, value, xasprintf("flag --%s", name), err);
+    origin = xasprintf("flag --%s", name);
+    if (!is_kind(&s->table[i], "words") ||
+        strcmp(s->values[i].origin, origin) != 0)
+        return set(s, i, value, origin, err);
+    words = xasprintf("%s %s", s->values[i].text, value);
+    rc = set(s, i, words, origin, err);
+    free(words);
+    return rc;
 }
 
 const char *settings_text(const struct settings *s, const char *name)
@@ -337,6 +347,18 @@ uint64_t settings_count(const struct settings *s, const char *name)
     assert(i < s->n);
     assert(is_kind(&s->table[i], "size") || is_kind(&s->table[i], "count"));
     return s->values[i].count;
+}
+
+char **settings_for_worker(const struct settings *s)
+{
+    char **flags = xcalloc(s->n + 1, sizeof(*flags));
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        if (s->table[i].worker)
+            flags[n++] = xasprintf("--%s=%s", s->table[i].name,
+                                   s->values[i].text);
+    return flags;
 }
 
 void settings_print(const struct settings *s, struct buf *out)

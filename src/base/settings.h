@@ -22,8 +22,9 @@ struct settings;
 /* One row of the program's table, which ends with a row without a name. */
 struct setting {
     const char *name; /* "log-level" */
-    const char *kind; /* "text", "path", "size", "count", or "a|b|c" */
+    const char *kind; /* "text", "words", "path", "size", "count", "a|b|c" */
     const char *def;  /* default; "~/" at the front of a path is the home */
+    bool worker;      /* whether a worker has it too */
     const char *help; /* one line for `apus settings` and the manual */
 };
 
@@ -33,7 +34,8 @@ int settings_new(struct settings **out, const struct setting *table,
                  struct err *err);
 void settings_free(struct settings *s);
 
-/* A flag: -1 with ERR_INPUT if the value is not of the setting's kind.
+/* A flag: -1 with ERR_INPUT if the value is not of the setting's kind.  Each
+ * further flag of a setting of words is added to the flags before it.
  * settings_has tells whether there is such a setting. */
 bool settings_has(const struct settings *s, const char *name);
 int settings_set(struct settings *s, const char *name, const char *value,
@@ -47,6 +49,10 @@ uint64_t settings_count(const struct settings *s, const char *name);
 /* "~/x" is x at home; anything else, or without a home, is itself.  The
  * caller frees it. */
 char *settings_expand(const char *path);
+
+/* "--name=value" for each setting of a worker, NULL at the end, as they are
+ * now.  The caller frees each and the array. */
+char **settings_for_worker(const struct settings *s);
 
 /* One line a setting: name = value, a tab, "# origin: help".  Origins are
  * "default", "file PATH:LINE", "environment APUS_X", "flag --x". */

@@ -41,14 +41,6 @@
 #define TRIES 3           /* starts in a row that get nowhere */
 #define LOOK_NS 200000000
 
-/* The settings of a worker are passed on as they are here, wherever they came
- * from. */
-static const char *const passed[] = {
-    "spool", "models", "batch", "kernel", "kv-memory", "tensors",
-    "part-size", "rank-timeout", "log-level", "umask"
-};
-#define N_PASSED (sizeof(passed) / sizeof(passed[0]))
-
 int work_check(const struct settings *s, struct err *err)
 {
     uint64_t batch = settings_count(s, "batch");
@@ -178,21 +170,22 @@ unsigned work_ranks(const struct settings *s, uint64_t n_requests)
 void work_launch(struct launch *l, const struct batch *b,
                  const struct work_options *o)
 {
-    char **args = xcalloc(N_PASSED + 5, sizeof(*args));
+    char **args = settings_for_worker(o->settings);
     char *id = xmalloc(ID_TEXT);
     size_t n = 0;
 
     memset(l, 0, sizeof(*l));
     base64url(id, b->id, 32);
-    for (size_t i = 0; i < N_PASSED; i++)
-        args[n++] = xasprintf("--%s=%s", passed[i],
-                              settings_text(o->settings, passed[i]));
+    while (args[n])
+        n++;
+    args = xrealloc(args, (n + 5) * sizeof(*args));
     if (o->quiet)
         args[n++] = xstrdup("--log-level=warning");
     if (o->model_path)
         args[n++] = xasprintf("--model=%s", o->model_path);
     args[n++] = xstrdup("--");
     args[n++] = xstrdup(id);
+    args[n] = NULL;
     l->worker = work_worker_path();
     l->batch = id;
     l->args = (const char *const *)args;
