@@ -101,6 +101,12 @@ tail -n 1 err >last
 has last '^3 answered, 7 refused' "three are answered, seven refused"
 [ "$(wc -l <bad.out)" -eq 10 ] && r=0 || r=1
 report $r "every line has its line"
+has err '^apus: warning: 7 refused, the first is line 2: the line is empty$' \
+    "how many are refused, and the first of them"
+gives 4 "with --strict" run bad.jsonl -m nano -o bad.out -q --strict
+[ "$(wc -l <err)" -eq 1 ] && grep -q '7 refused, the first is line 2: ' err &&
+    r=0 || r=1
+report $r "and --quiet the refusals are one line"
 line() { # NUMBER PATTERN NAME
     sed -n "${1}p" bad.out >line.txt
     has line.txt "$2" "$3"
@@ -129,6 +135,19 @@ for batch in 1 2; do
     "$apus" run bad.jsonl -m nano -o bad.again --batch $batch -q 2>err || :
     same bad.out bad.again "batch $batch gives the same bytes"
 done
+
+sed -n 6,7p bad.jsonl >errors.jsonl
+gives 4 "answers that are all errors" run errors.jsonl -m nano
+has err '2 refused, the first is line 1: the prompt has no tokens$' \
+    "they are refusals"
+find . -name refusals.json -exec rm {} +
+gives 4 "of a batch without refusals.json" run errors.jsonl -m nano -q
+has err '2 refused, the first is line 1: the prompt has no tokens$' \
+    "they are counted again"
+sed -n 3,6p bad.jsonl >none.jsonl
+gives 4 "nothing but refused lines" run none.jsonl -m nano
+has err '4 refused, the first is line 1: .*foo' "none of which is answered"
+rm none.jsonl
 
 awk 'BEGIN { printf "{\"custom_id\":\"huge\",\"x\":\""
     for (i = 0; i < 17 * 1024; i++) printf "%1024s", ""

@@ -12,6 +12,7 @@
 #include "store/export.h"
 #include "store/request.h"
 #include "store/part_file.h"
+#include "store/refusals.h"
 #include "store/seal.h"
 #include "store/survey.h"
 #include "tests/batch_util.h"
@@ -355,6 +356,16 @@ static void test_refused(void)
         "\"message\":\"it is bad\"}\n{\"line\":3,\"code\":\"x\","
         "\"message\":\"a \\\"\\nb\"}\n{\"line\":4,\"code\":\"\","
         "\"message\":\"\"}\n";
+    static const char *const lies[] = {
+        "", "[]", "{\"requests\":5,\"refused\":2,\"line\":2,\"code\":\"\","
+        "\"message\":\"\"}",
+        "{\"requests\":4,\"refused\":3,\"line\":9,\"code\":\"\","
+        "\"message\":\"\"}",
+        "{\"requests\":5,\"refused\":3,\"line\":0,\"code\":\"\","
+        "\"message\":\"\"}"
+    };
+    char said[REFUSALS_TEXT];
+    struct refusals no;
     struct refused *f = NULL;
     struct worklog *w;
     struct reason why;
@@ -381,6 +392,23 @@ static void test_refused(void)
        "refused.jsonl has what has no answer, in order");
     buf_clear(&b);
     ok(exports(" 0.0;bad; 2.0;x;;"), "and so has the export");
+    for (int quick = 0; quick < 4; quick++) {
+        memset(&no, 0, sizeof(no));
+        ok(refusals_read(&no, info.source, quick & 1, &err) == 0 &&
+               no.n_requests == 5 && no.n == 3 && no.line == 2 &&
+               strcmp(no.why.message, "it is bad") == 0,
+           "three are refused, the first is line 2");
+        if (quick == 1)
+            unlink(at("batch/refusals.json"));
+    }
+    refusals_text(said, &no);
+    ok(strcmp(said, "3 refused, the first is line 2: it is bad") == 0,
+       "in words: %s", said);
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        put(at("batch/refusals.json"), lies[i]);
+        ok(refusals_read(&no, info.source, true, &err) == 0 && no.n == 3 &&
+               no.line == 2, "counted again: %s", lies[i]);
+    }
     ok(refused_open(&f, info.source, &err) == 0 &&
            refused_next(f, &line, &why, &err) == 1 && line == 1 &&
            strcmp(why.message, "it is bad") == 0 &&

@@ -25,6 +25,7 @@
 #include "kernels/kernels.h"
 #include "proof/digest.h"
 #include "store/checkpoint.h"
+#include "store/refusals.h"
 
 #define HELP_MAX (1u << 20)
 
@@ -104,6 +105,17 @@ int cmd_fail(const struct err *err)
 {
     log_err(err);
     return CMD_FAILED;
+}
+
+int cmd_refused(const struct refusals *r, bool strict)
+{
+    char text[REFUSALS_TEXT];
+
+    if (!r->n)
+        return CMD_DONE;
+    refusals_text(text, r);
+    log_warning("%s", text);
+    return strict || r->n == r->n_requests ? CMD_REFUSED : CMD_DONE;
 }
 
 static int misused(const struct err *err)

@@ -12,6 +12,7 @@
 
 struct err;
 struct opt_command;
+struct refusals;
 struct settings;
 
 enum {
@@ -19,6 +20,7 @@ enum {
     CMD_FAILED = 1,  /* failed; the log says why */
     CMD_MISUSED = 2, /* the command line or a setting is wrong */
     CMD_NO = 3,      /* the check says no */
+    CMD_REFUSED = 4, /* every request was refused; with --strict, any */
     CMD_SAVED = 75,  /* stopped, run it again to go on */
     CMD_GO = -1      /* of cmd_begin: go on */
 };
@@ -70,6 +72,10 @@ int cmd_seconds(uint64_t *seconds, const char *text, const char *units);
 
 /* Report an error once; the exit status that goes with it. */
 int cmd_fail(const struct err *err);
+
+/* Warn of requests that were refused, if any was; the exit status that goes
+ * with them: CMD_REFUSED if all were, or any and `strict`; else CMD_DONE. */
+int cmd_refused(const struct refusals *r, bool strict);
 
 /* From here on SIGINT, SIGTERM and SIGHUP do not end the program but are
  * told by cmd_interrupted; a second one ends it. */

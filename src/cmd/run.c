@@ -25,6 +25,7 @@
 #include "engine/model.h"
 #include "engine/models.h"
 #include "store/export.h"
+#include "store/refusals.h"
 #include "store/spool.h"
 
 #define SUFFIX ".jsonl"
@@ -34,7 +35,8 @@ struct run {
     struct settings *settings;
     const char *in_path, *out_path, *model_name;
     char *default_out;
-    bool quiet;
+    bool quiet, strict;
+    int status;           /* of a run that was done */
 
     char *model_path;
     unsigned char model[32];
@@ -121,8 +123,11 @@ static int put_line(void *self, const char *line, size_t n, struct err *err)
 static int write_answers(struct run *r, struct err *err)
 {
     struct export_counts n;
+    struct refusals refusals;
     struct file_out *out;
 
+    if (refusals_read(&refusals, r->batch.path, false, err))
+        return -1;
     if (file_out_open(&out, r->out_path, err))
         return err_prefix(err, "output");
     if (export_batch(r->batch.path, put_line, out, &n, err)) {
@@ -131,6 +136,7 @@ static int write_answers(struct run *r, struct err *err)
     }
     if (file_out_commit(out, err))
         return err_prefix(err, "output");
+    r->status = cmd_refused(&refusals, r->strict);
     if (r->worked)
         progress_end(&r->progress, n.answered, n.refused, n.tokens);
     else
@@ -205,7 +211,7 @@ static int run_and_tell(struct run *r)
     progress_clear(&r->progress);
     if (rc < 0)
         return cmd_fail(&err);
-    return rc ? CMD_SAVED : CMD_DONE;
+    return rc ? CMD_SAVED : r->status;
 }
 
 int cmd_run(struct settings *s, int argc, char **argv)
@@ -219,12 +225,14 @@ int cmd_run(struct settings *s, int argc, char **argv)
           " FILE.out.jsonl", &r.out_path, NULL },
         { 'q', "quiet", NULL, "show no progress, only what goes wrong",
           NULL, &r.quiet },
+        { 0, "strict", NULL, "exit status 4 if any request is refused, not"
+          " only if all are", NULL, &r.strict },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
     const struct opt_command command = {
         .name = "apus run",
-        .synopsis = "FILE.jsonl -m MODEL [-o OUT.jsonl] [-q] [--batch N]"
-                    " [--ranks N]",
+        .synopsis = "FILE.jsonl -m MODEL [-o OUT.jsonl] [-q] [--strict]"
+                    " [--batch N] [--ranks N]",
         .about = "Answer the requests of a file in the form of the OpenAI"
                  " Batch API, in their\norder, one line each.  A request that"
                  " is refused has its error in its line.\nRun it again and it"

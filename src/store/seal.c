@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "proof/result_record.h"
 #include "proof/trace.h"
 #include "store/checkpoint.h"
 #include "store/survey.h"
@@ -89,6 +90,7 @@ static bool commits_to_last(const struct record *r)
 static int add_record(struct seal *s, uint32_t log, const struct frame *f,
                       uint64_t last, struct err *err)
 {
+    struct result_record res;
     struct seal_row *row;
     struct record r;
 
@@ -106,6 +108,8 @@ static int add_record(struct seal *s, uint32_t log, const struct frame *f,
         .text = r.text_size,
         .commits = commits_to_last(&r),
     };
+    if (result_record_unpack(&res, r.result) == 0)
+        row->finish = res.finish;
     count_stops(row, &r);
     return 0;
 }

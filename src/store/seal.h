@@ -43,7 +43,7 @@ size_t seal_parts(const struct seal *s);
 /* Write one part and its .idx, unless they are there. */
 int seal_part(struct seal *s, size_t part, struct err *err);
 
-/* After all parts: refused.jsonl and checkpoint.json. */
+/* After all parts: refused.jsonl, refusals.json and checkpoint.json. */
 int seal_finish(struct seal *s, struct err *err);
 
 /* All of that in a row, of the parts k, k + of, ..; `finish` if the others

@@ -419,6 +419,8 @@ static int remove_files(const struct again *a, struct err *err)
             return -1;
     }
     sys_crash_point();
+    if (remove_one(a->batch_path, "refusals.json", err))
+        return -1;
     return remove_one(a->batch_path, "refused.jsonl", err);
 }
 

@@ -24,6 +24,7 @@
 #include "store/checkpoint.h"
 #include "store/lines.h"
 #include "store/part_file.h"
+#include "store/refusals.h"
 #include "store/spool_internal.h"
 #include "store/survey.h"
 #include "store/worklog.h"
@@ -236,7 +237,7 @@ int seal_finish(struct seal *s, struct err *err)
                "\"model\":\"%s\",\"requests\":%" PRIu32 ",\"rows\":%zu,"
                "\"refused\":%zu,\"parts\":[", id, model, s->survey->n,
                s->n_rows, s->n_refused);
-    if (write_refused(s, err))
+    if (write_refused(s, err) || refusals_write(s, err))
         goto out;
     for (size_t i = 0; i < s->n_parts; i++)
         if (put_part(&text, s, i, err))

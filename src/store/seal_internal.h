@@ -19,6 +19,7 @@ struct worklog_reader;
 /* Where an answer lies, and how much of everything it has. */
 struct seal_row {
     uint32_t line, choice, log;
+    uint32_t finish;   /* enum result_finish */
     uint32_t n_prompt, n_leaves, n_output, n_stops, stop_bytes;
     uint64_t at, last; /* offsets in the log; last is 0 without a tensor */
     uint64_t text;

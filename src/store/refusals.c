@@ -1,0 +1,256 @@
+/*
+ * Requests without an answer: counted once, when the batch is sealed, and
+ * written down.  What is written down is a copy of what refused.jsonl and the
+ * parts say, so a file that cannot be read is passed over.
+ */
+#include <config.h>
+
+#include "store/refusals.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "proof/result_record.h"
+#include "store/answer.h"
+#include "store/checkpoint.h"
+#include "store/seal.h"
+#include "store/seal_internal.h"
+#include "store/spool_internal.h"
+#include "store/survey.h"
+#include "store/worklog.h"
+
+#define NAME "refusals.json"
+#define FILE_MAX ((size_t)64 << 10)
+
+/* The lines come in any order.  1 if this one is the first so far. */
+static int count_line(struct refusals *r, uint32_t line)
+{
+    r->n++;
+    if (r->line && r->line <= line + 1)
+        return 0;
+    r->line = line + 1;
+    return 1;
+}
+
+static void set_reason(struct refusals *r, const struct result_record *res,
+                       size_t n_prompt)
+{
+    answer_reason(r->why.code, sizeof(r->why.code), r->why.message,
+                  sizeof(r->why.message), res, n_prompt);
+}
+
+/* ---- when the batch is sealed -------------------------------------------- */
+
+/* The frame at the place of a row or of a reason. */
+static int read_reason(struct refusals *r, struct seal *s, uint32_t log,
+                       uint64_t at, bool is_row, struct err *err)
+{
+    struct worklog_reader *reader;
+    struct result_record res;
+    struct record record;
+    struct frame f;
+    int rc;
+
+    if (worklog_open(&reader, s->logs.log[log].path, s->info->id, err))
+        return -1;
+    rc = worklog_read_at(reader, at, &f, err);
+    if (rc == 0 && !is_row)
+        reason_unpack(&r->why, f.payload, f.n);
+    else if (rc == 0 && record_get(&record, f.payload, f.n, err) == 0 &&
+             result_record_unpack(&res, record.result) == 0)
+        set_reason(r, &res, record.n_prompt);
+    worklog_reader_close(reader);
+    return rc;
+}
+
+static int count_sealed(struct refusals *r, struct seal *s, struct err *err)
+{
+    const struct seal_refused *no = NULL;
+    const struct seal_row *bad = NULL;
+
+    memset(r, 0, sizeof(*r));
+    r->n_requests = s->survey->n;
+    for (size_t i = 0; i < s->n_refused; i++)
+        if (count_line(r, s->refused[i].line))
+            no = &s->refused[i];
+    for (size_t i = 0, last = SIZE_MAX; i < s->n_rows; i++) {
+        if (s->row[i].finish < RESULT_RANGE || s->row[i].line == last)
+            continue;
+        last = s->row[i].line;
+        if (count_line(r, s->row[i].line))
+            bad = &s->row[i];
+    }
+    if (bad)
+        return read_reason(r, s, bad->log, bad->at, true, err);
+    return no ? read_reason(r, s, no->log, no->at, false, err) : 0;
+}
+
+/* Cut somewhere, or never text: JSON in any case. */
+static void put_text(struct buf *out, const char *key, const char *text)
+{
+    struct buf b;
+
+    buf_init(&b, 3 * REASON_TEXT);
+    utf8_scrub(&b, text, strlen(text));
+    buf_printf(out, ",\"%s\":", key);
+    json_put_string(out, b.len ? b.data : "", b.len);
+    buf_clear(&b);
+}
+
+int refusals_write(struct seal *s, struct err *err)
+{
+    struct refusals r;
+    struct buf text;
+    int rc = -1;
+
+    buf_init(&text, FILE_MAX);
+    if (count_sealed(&r, s, err))
+        goto out;
+    buf_printf(&text, "{\"requests\":%" PRIu64 ",\"refused\":%" PRIu64
+               ",\"line\":%" PRIu32, r.n_requests, r.n, r.line);
+    put_text(&text, "code", r.why.code);
+    put_text(&text, "message", r.why.message);
+    buf_puts(&text, "}\n");
+    rc = buf_check(&text, NAME, err) ||
+         spool_write_in(s->batch_path, NAME, text.data, text.len, err)
+             ? -1 : 0;
+out:
+    buf_clear(&text);
+    return rc;
+}
+
+/* ---- later --------------------------------------------------------------- */
+
+/* 0 if it is there and fits the checkpoint. */
+static int read_written(struct refusals *r, const char *batch_path,
+                        const struct seal_info *info)
+{
+    const char *code = NULL, *message = NULL;
+    struct refusals got = { .n = 0 };
+    struct err unused = ERR_INIT;
+    struct json *root = NULL;
+    uint64_t line = 0;
+    struct buf text;
+    int rc = -1;
+
+    buf_init(&text, FILE_MAX);
+    if (spool_read_in(&text, batch_path, NAME, NULL, &unused) != 1 ||
+        json_parse(&root, text.len ? text.data : "", text.len, &unused))
+        goto out;
+    code = json_string(json_get(root, "code"));
+    message = json_string(json_get(root, "message"));
+    if (!code || !message ||
+        json_u64(json_get(root, "requests"), &got.n_requests) ||
+        json_u64(json_get(root, "refused"), &got.n) ||
+        json_u64(json_get(root, "line"), &line) || line > UINT32_MAX ||
+        got.n_requests != info->n_requests || got.n < info->n_refused ||
+        got.n > got.n_requests || (line == 0) != (got.n == 0))
+        goto out;
+    got.line = (uint32_t)line;
+    reason_set(&got.why, code, message);
+    *r = got;
+    rc = 0;
+out:
+    json_free(root);
+    buf_clear(&text);
+    return rc;
+}
+
+static int count_reasons(struct refusals *r, const char *batch_path,
+                         struct err *err)
+{
+    struct refused *f;
+    struct reason why;
+    uint32_t line;
+    int rc;
+
+    if (refused_open(&f, batch_path, err))
+        return -1;
+    while ((rc = refused_next(f, &line, &why, err)) == 1)
+        if (count_line(r, line))
+            r->why = why;
+    refused_close(f);
+    return rc;
+}
+
+static int count_rows(struct refusals *r, struct checkpoint *c,
+                      struct err *err)
+{
+    const struct checkpoint_head *h = checkpoint_head(c);
+    const unsigned char *packed;
+    struct result_record res;
+    struct checkpoint_row row;
+    uint64_t last = UINT64_MAX;
+    uint32_t line, choice;
+
+    for (uint64_t i = 0; i < h->n_rows; i++) {
+        if (checkpoint_result(c, i, &packed, err))
+            return -1;
+        if (result_record_unpack(&res, packed) || res.finish < RESULT_RANGE)
+            continue;
+        if (checkpoint_place(c, i, &line, &choice, err))
+            return -1;
+        if (line == last)
+            continue;
+        last = line;
+        if (!count_line(r, line))
+            continue;
+        if (checkpoint_row(c, i, &row, err))
+            return -1;
+        set_reason(r, &res, row.record.n_prompt);
+    }
+    return 0;
+}
+
+static int count_parts(struct refusals *r, const char *batch_path,
+                       const struct seal_info *info, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < info->n_parts; i++) {
+        char *path = seal_part_path(batch_path, i, "h5");
+        struct checkpoint *c = NULL;
+
+        rc = checkpoint_open(&c, path, err) || count_rows(r, c, err) ? -1 : 0;
+        checkpoint_close(c);
+        free(path);
+    }
+    return rc;
+}
+
+int refusals_read(struct refusals *r, const char *batch_path, bool quick,
+                  struct err *err)
+{
+    struct refusals got = { .n = 0 };
+    struct seal_info info;
+    int rc = 0;
+
+    if (seal_info_read(&info, batch_path, err))
+        return -1;
+    if (read_written(&got, batch_path, &info)) {
+        got.n_requests = info.n_requests;
+        rc = count_reasons(&got, batch_path, err);
+        if (rc == 0 && !quick)
+            rc = count_parts(&got, batch_path, &info, err);
+    }
+    if (rc == 0)
+        *r = got;
+    seal_info_clear(&info);
+    return rc;
+}
+
+void refusals_text(char out[REFUSALS_TEXT], const struct refusals *r)
+{
+    out[0] = '\0';
+    if (r->n)
+        snprintf(out, REFUSALS_TEXT, "%" PRIu64 " refused, the first is line"
+                 " %" PRIu32 ": %s", r->n, r->line, r->why.message);
+}
