@@ -41,9 +41,31 @@ for c in run model clean settings; do
     has out "^usage: apus $c" "$c --help has its usage"
 done
 
+"$apus" run --help >help
+gives 0 "help run" help run
+cmp -s out help && r=0 || r=1
+report $r "is run --help"
+"$apus" model add --help >help
+gives 0 "help model add" help model add
+cmp -s out help && r=0 || r=1
+report $r "is model add --help"
+"$apus" --help >help
+gives 0 "help" help
+cmp -s out help && r=0 || r=1
+report $r "is --help"
+gives 0 "help help" help help
+has out '^usage: apus help' "help has its usage"
+gives 2 "help of an unknown command" help rnu
+has err 'is "run" meant' "which names the one that is meant"
+
 # ---- misuse -------------------------------------------------------------
 gives 2 "an unknown command" frobnicate
 one_line "an unknown command"
+has err 'frobnicate" (see apus --help)$' "which names nothing like it"
+gives 2 "a command with a slip" statsu
+has err '"statsu": is "status" meant' "which names the one that is meant"
+gives 2 "a command of a command with a slip" model lst
+has err '"model lst": is "model list" meant' "with both words"
 gives 2 "an unknown option" run --frobnicate x.jsonl
 one_line "an unknown option"
 gives 2 "run without a file" run

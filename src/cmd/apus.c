@@ -16,6 +16,8 @@
 #include "base/http.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "base/nearest.h"
 #include "base/opt.h"
 #include "base/program.h"
 #include "base/settings.h"
@@ -28,6 +30,8 @@
 #include "store/refusals.h"
 
 #define HELP_MAX (1u << 20)
+
+static int cmd_help(struct settings *s, int argc, char **argv);
 
 static const struct command commands[] = {
     { "pull", "lease requests from the queue on AO", cmd_pull },
@@ -50,6 +54,7 @@ static const struct command commands[] = {
     { "wallet", "make the wallet of this node, show its address", cmd_wallet },
     { "settings", "show every setting and where it comes from",
       cmd_settings },
+    { "help", "show what a command does", cmd_help },
     { NULL, NULL, NULL }
 };
 
@@ -143,6 +148,28 @@ int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
     return program_apply(s, "apus", &err) ? misused(&err) : CMD_GO;
 }
 
+/* A word that is in no table; `of` is the command whose table it is, or
+ * NULL. */
+static int unknown_command(const char *of, const struct command *table,
+                           const char *word)
+{
+    const char *blank = of ? " " : "";
+    struct nearest n;
+
+    of = of ? of : "";
+    nearest_init(&n, word, strlen(word));
+    for (const struct command *c = table; c->name; c++)
+        nearest_offer(&n, c->name);
+    if (n.name)
+        log_error("unknown command \"%s%s%s\": is \"%s%s%s\" meant? (see apus"
+                  " %s%s--help)", of, blank, word, of, blank, n.name, of,
+                  blank);
+    else
+        log_error("unknown command \"%s%s%s\" (see apus %s%s--help)", of, blank,
+                  word, of, blank);
+    return CMD_MISUSED;
+}
+
 static void print_verbs(FILE *to, const char *name,
                         const struct command *verbs)
 {
@@ -166,9 +193,7 @@ int cmd_verbs(const char *name, const struct command *verbs,
     for (const struct command *v = verbs; v->name; v++)
         if (!strcmp(argv[1], v->name))
             return v->run(s, argc - 1, argv + 1);
-    log_error("unknown command \"%s %s\" (see apus %s --help)", name,
-              argv[1], name);
-    return CMD_MISUSED;
+    return unknown_command(name, verbs, argv[1]);
 }
 
 /* ---- the program by itself --------------------------------------------- */
@@ -177,6 +202,7 @@ static void print_usage(FILE *to)
 {
     fputs("usage: apus COMMAND [ARGUMENTS]\n"
           "       apus COMMAND --help\n"
+          "       apus help [COMMAND]\n"
           "       apus --version | --help\n"
           "\n", to);
     for (const struct command *c = commands; c->name; c++)
@@ -202,6 +228,38 @@ static const struct command *find_command(const char *name)
         if (strcmp(c->name, name) == 0)
             return c;
     return NULL;
+}
+
+/* `apus help COMMAND ..` is `apus COMMAND .. --help`. */
+static int cmd_help(struct settings *s, int argc, char **argv)
+{
+    static const struct opt_command help = {
+        .name = "apus help",
+        .synopsis = "[COMMAND [COMMAND]]",
+        .about = "Show what apus can do, or what a command does: the same as"
+                 " --help after it.",
+        .max_args = 2,
+    };
+    char last[] = "--help", *words[4] = { NULL };
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const struct command *c = NULL;
+    size_t n_args;
+    int status = cmd_begin(&help, s, argc, argv, args, &n_args);
+
+    if (status == CMD_GO && n_args == 0) {
+        print_usage(stdout);
+        status = CMD_DONE;
+    } else if (status == CMD_GO) {
+        c = find_command(args[0]);
+        status = c ? CMD_GO : unknown_command(NULL, commands, args[0]);
+    }
+    if (status == CMD_GO) {
+        memcpy(words, args, n_args * sizeof(words[0]));
+        words[n_args] = last;
+        status = c->run(s, (int)n_args + 1, words);
+    }
+    free(args);
+    return status;
 }
 
 static int run_command(const struct command *c, int argc, char **argv)
@@ -246,9 +304,7 @@ int main(int argc, char **argv)
         return flush_output(CMD_DONE);
     }
     c = find_command(argv[1]);
-    if (!c) {
-        log_error("unknown command \"%s\" (see apus --help)", argv[1]);
-        return CMD_MISUSED;
-    }
+    if (!c)
+        return unknown_command(NULL, commands, argv[1]);
     return flush_output(run_command(c, argc - 1, argv + 1));
 }
