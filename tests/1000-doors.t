@@ -77,6 +77,20 @@ awk -v layers="$tmp/layers" '
     }' "$tmp/includes" >"$tmp/found"
 report "includes point downward only" "$tmp/found"
 
+# A module of localnet includes what its .c and .h do, and is not included by
+# any of that in turn.  A header without a .c of its name would hide it;
+# routes.h has what localnet.c alone calls.
+sed -n 's|^src/localnet/\([a-z_]*\)\.[ch] "localnet/\([a-z_]*\)\.h|\1 \2|p' \
+    "$tmp/includes" | awk '$1 != $2' | sort -u >"$tmp/knows"
+{
+    tsort "$tmp/knows" 2>&1 >/dev/null | grep -v 'contains a loop' || :
+    for h in src/localnet/*.h; do
+        [ -e "${h%.h}.c" ] || [ "$h" = src/localnet/routes.h ] ||
+            echo "$h: no .c of this name"
+    done
+} >"$tmp/found"
+report "no two modules of localnet need each other" "$tmp/found"
+
 # ---- doors ------------------------------------------------------------
 # door HEADERS FILES: both extended regular expressions, anchored.
 door() {
@@ -119,7 +133,7 @@ waits='(pthread_cond_timedwait|gettimeofday)\(|time\((NULL|&)|CLOCK_REALTIME'
 grep -nE "(^|[^a-z_])($waits)" \
     $(grep -E '^(src|mpi|jobs)/' "$tmp/files") /dev/null |
     grep -vE ':[0-9]+: *(/?\*)' |
-    grep -vE '^src/base/clock\.c:|^src/localnet/localnet\.c:' |
+    grep -vE '^src/base/clock\.c:|^src/localnet/(localnet|net)\.c:' |
     grep -vE '^mpi/(dispatch|run_log)\.c:|^src/store/(heart|owner)\.c:' |
     grep -vE '^src/relay/(lease|ledger_day|push_confirm|rounds)\.c:' |
     grep -vE '^src/cmd/doctor_net\.c:' >"$tmp/found" || :

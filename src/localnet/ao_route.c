@@ -16,9 +16,11 @@
 #include "localnet/accept.h"
 #include "localnet/net.h"
 #include "localnet/lies.h"
+#include "localnet/route.h"
 #include "localnet/routes.h"
 #include "localnet/serve.h"
 #include "localnet/units.h"
+#include "localnet/units_eval.h"
 #include "localnet/units_json.h"
 
 #define BUSY_MS 30000 /* how long no-busy waits */

@@ -15,34 +15,16 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "localnet/chain.h"
 #include "localnet/held.h"
 #include "localnet/net.h"
 #include "localnet/range.h"
+#include "localnet/route.h"
 #include "localnet/routes.h"
 #include "localnet/serve.h"
 
 #define MINE_MAX 1000000
-
-bool route_id(const char *path, unsigned char id[32], const char **rest)
-{
-    size_t n = strcspn(path, "/");
-    char text[ID_TEXT];
-
-    if (n != ID_TEXT - 1)
-        return false;
-    memcpy(text, path, n);
-    text[n] = '\0';
-    *rest = path + n;
-    return base64url_id(id, text) == 0;
-}
-
-bool route_number(const char *text, uint64_t *n)
-{
-    return text && json_u64_text(text, n) == 0;
-}
 
 static bool is_get(const struct call *c)
 {
@@ -343,8 +325,6 @@ void gateway_route(struct net *net, const struct call *c, const char *path,
 
     if (strcmp(c->method, "POST") == 0 && strncmp(path, "mine/", 5) == 0)
         mine(net, path + 5, a);
-    else if (strcmp(c->method, "POST") == 0 && strcmp(path, "graphql") == 0)
-        graphql_route(net, c, a);
     else if (!is_get(c))
         answer_text(a, 405, "this gateway takes GET and HEAD");
     else if (strcmp(path, "info") == 0 || path[0] == '\0')

@@ -20,6 +20,7 @@
 #include "localnet/graphql_args.h"
 #include "localnet/held.h"
 #include "localnet/net.h"
+#include "localnet/route.h"
 #include "localnet/routes.h"
 #include "localnet/serve.h"
 

@@ -5,7 +5,6 @@
 
 #include "localnet/localnet.h"
 
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +26,7 @@
 #include "localnet/routes.h"
 #include "localnet/serve.h"
 #include "localnet/units.h"
+#include "localnet/units_eval.h"
 #include "proof/digest.h"
 
 #define CLOCK_OFF_MS (10 * 60 * 1000)
@@ -38,65 +38,7 @@ struct localnet {
     struct server *server;
 };
 
-/* ---- time ---------------------------------------------------------------- */
-
-uint64_t net_now_ms(struct net *net)
-{
-    struct timespec t;
-    uint64_t now;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    now = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 +
-          (uint64_t)net->clock_ms;
-    if (now <= net->last_ms)
-        now = net->last_ms + 1;
-    net->last_ms = now;
-    return now;
-}
-
-uint64_t net_height(struct net *net)
-{
-    uint64_t now = net_now_ms(net), began = net->began_ms;
-
-    return NET_FIRST_HEIGHT + net->mined +
-           (now > began ? (now - began) / NET_BLOCK_MS : 0);
-}
-
 /* ---- wallets ------------------------------------------------------------- */
-
-/* The file that says that a wallet is ours; the caller frees it. */
-static char *mark_path(const char *dir, const unsigned char address[32])
-{
-    char text[ID_TEXT];
-
-    base64url(text, address, 32);
-    return xasprintf("%s/wallets/%s", dir, text);
-}
-
-bool net_knows_wallet(const struct net *net, const unsigned char address[32])
-{
-    char *path;
-    bool known;
-
-    if (memcmp(address, net->address, 32) == 0)
-        return true;
-    path = mark_path(net->dir, address);
-    known = file_exists(path);
-    free(path);
-    return known;
-}
-
-int net_unknown_wallet(const struct net *net, const unsigned char address[32],
-                       struct err *err)
-{
-    char text[ID_TEXT];
-
-    base64url(text, address, 32);
-    return err_set(err, ERR_INPUT, "wallet %s was not made by this localnet,"
-                   " which takes no other, lest a real one be used by"
-                   " accident: apus localnet --dir %s --new-wallet FILE makes"
-                   " one", text, net->dir);
-}
 
 static int mark(const char *dir, const struct key *key, struct err *err)
 {
@@ -105,7 +47,7 @@ static int mark(const char *dir, const struct key *key, struct err *err)
     int rc;
 
     key_address(key, address);
-    path = mark_path(dir, address);
+    path = net_mark_path(dir, address);
     rc = file_mkdirs(wallets, err) ||
          (!file_exists(path) && file_write(path, "", 0, err));
     free(path);
@@ -208,6 +150,9 @@ static void answer_call(void *self, const struct call *c, struct answer *a)
     refused = strncmp(rest, "mine/", 5) != 0 && refuse_now(net, u, a);
     if (!refused && u == UNIT_BUNDLER)
         bundler_route(net, c, rest, a);
+    else if (!refused && locked && strcmp(rest, "graphql") == 0 &&
+             strcmp(c->method, "POST") == 0)
+        graphql_route(net, c, a);
     else if (!refused && locked)
         gateway_route(net, c, rest, u, a);
     pthread_mutex_unlock(&net->lock);

@@ -67,6 +67,10 @@ struct net {
 uint64_t net_now_ms(struct net *net);
 uint64_t net_height(struct net *net);
 
+/* The file in dir that says that this net made a wallet; the caller frees
+ * it. */
+char *net_mark_path(const char *dir, const unsigned char address[32]);
+
 /* Whether a wallet was made by this net (or is its own). */
 bool net_knows_wallet(const struct net *net, const unsigned char address[32]);
 /* Says so, with what to do. */

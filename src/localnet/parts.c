@@ -28,7 +28,7 @@
 #include "localnet/held.h"
 #include "localnet/net.h"
 #include "localnet/receipts.h"
-#include "localnet/routes.h"
+#include "localnet/route.h"
 #include "localnet/serve.h"
 
 #define PART_MIN ((uint64_t)5 << 20)

@@ -7,20 +7,11 @@
 #define APUS_LOCALNET_PUSH_H
 
 struct buf;
-struct err;
-struct item;
 struct message;
 struct net;
-
-#include <stddef.h>
 
 /* All that the evaluation of m gave (`reply`: vm.h).  What cannot be sent is
  * dropped, as it is there. */
 void push_all(struct net *net, struct message *m, const struct buf *reply);
-
-/* In units.c: schedule an item, with what it comes of. */
-int units_put(struct net *net, const void *raw, size_t n,
-              const struct item *it, const unsigned char pushed_for[32],
-              struct message **m, struct err *err);
 
 #endif

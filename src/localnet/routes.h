@@ -39,11 +39,4 @@ void su_route(struct net *net, const struct call *c, const char *path,
 void hb_route(struct net *net, const struct call *c, const char *path,
               struct answer *a);
 
-/* The id at the front of a path, up to '/' or the end; *rest is behind it
- * (at the slash).  false if there is none. */
-bool route_id(const char *path, unsigned char id[32], const char **rest);
-
-/* A decimal number that is all of text. */
-bool route_number(const char *text, uint64_t *n);
-
 #endif

@@ -71,10 +71,6 @@ struct ao_units {
 
 /* Before anything is open and while there is one thread. */
 int units_new(struct net *net, unsigned delay_ms, struct err *err);
-/* After the journal was replayed: begin to evaluate. */
-int units_start(struct net *net, struct err *err);
-/* Without the lock: end waiting, and evaluating. */
-void units_stop(struct net *net);
 void units_free(struct net *net);
 
 /* Replay JOURNAL_MESSAGE and _FAILED. */
@@ -86,24 +82,14 @@ int units_replay(struct net *net, const struct journal_record *r,
 int units_schedule(struct net *net, const void *raw, size_t n,
                    const struct item *it, struct message **m,
                    struct err *err);
+/* The same for an item that comes of the message pushed_for. */
+int units_put(struct net *net, const void *raw, size_t n,
+              const struct item *it, const unsigned char pushed_for[32],
+              struct message **m, struct err *err);
 
 struct process *units_process(const struct net *net,
                               const unsigned char id[32]);
 struct message *units_message(const struct net *net,
                               const unsigned char id[32]);
-
-/* Wait until it is done, at most wait_ms: whether it is. */
-bool units_wait(struct net *net, const struct message *m, unsigned wait_ms);
-
-/* A dry run; takes the locks itself.  The JSON is appended to `json`. */
-struct dry_run {
-    struct process *process;
-    const char *id, *owner, *anchor, *data;
-    size_t n_data;
-    const struct item_tag *tag;
-    size_t n_tags;
-};
-int units_dry_run(struct net *net, const struct dry_run *d, struct buf *json,
-                  struct err *err);
 
 #endif

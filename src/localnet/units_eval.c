@@ -1,0 +1,243 @@
+/*
+ * The thread that evaluates messages in the order of their coming and sends
+ * on what comes of them; dry runs.
+ */
+#include <config.h>
+
+#include "localnet/units_eval.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "arweave/item.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "localnet/computer.h"
+#include "localnet/evaluation.h"
+#include "localnet/held.h"
+#include "localnet/journal.h"
+#include "localnet/net.h"
+#include "localnet/push.h"
+#include "localnet/units.h"
+
+#define REQUEST_MAX ((size_t)8 << 20)
+
+/* From is who the tag says, or who signed. */
+static void set_from(const struct item *it, char from[ID_TEXT])
+{
+    char said[ID_TEXT];
+
+    base64url(from, it->address, 32);
+    if (item_tag_text(it, "From-Process", said, sizeof(said)) == 0)
+        memcpy(from, said, ID_TEXT);
+}
+
+static void put_request(struct buf *request, const struct message *m,
+                        const struct item *it, const char *data, size_t n)
+{
+    const struct process *p = m->process;
+    char owner[ID_TEXT], from[ID_TEXT], chain[ID_TEXT], anchor[ID_TEXT] = "";
+    struct evaluation e = {
+        .id = m->id_text, .target = p->id_text, .owner = owner, .from = from,
+        .anchor = anchor, .hash_chain = chain, .tag = it->tag,
+        .n_tags = it->n_tags, .data = data, .n_data = n, .nonce = m->slot,
+        .timestamp_ms = m->timestamp_ms, .height = m->height,
+        .process = p->id_text, .process_owner = p->owner,
+        .module = p->module, .process_tag = p->item->tag,
+        .n_process_tags = p->item->n_tags
+    };
+    struct buf clean;
+
+    base64url(owner, it->address, 32);
+    base64url(chain, m->chain, 32);
+    if (it->anchor)
+        base64url(anchor, it->anchor, 32);
+    set_from(it, from);
+    buf_init(&clean, REQUEST_MAX);
+    /* the network hands on texts, not bytes */
+    if (!utf8_valid(data, n)) {
+        utf8_scrub(&clean, data, n);
+        e.data = clean.data;
+        e.n_data = clean.len;
+    }
+    evaluation_put(request, &e);
+    buf_clear(&clean);
+}
+
+/* The computer of a process, begun if need be.  Under its lock. */
+static int begin_computer(struct net *net, struct process *p,
+                          struct err *err)
+{
+    return p->computer ? 0 : computer_new(&p->computer, net->ao->computers,
+                                          err);
+}
+
+static int evaluate(struct net *net, struct message *m, struct buf *reply,
+                    struct err *err)
+{
+    struct process *p = m->process;
+    struct buf request, raw;
+    struct item it;
+    int rc = -1;
+
+    buf_init(&request, REQUEST_MAX);
+    buf_init(&raw, JOURNAL_MAX);
+    if (buf_reserve(&raw, m->size, "message", err) ||
+        held_read(held_get(net, m->id), 0, raw.data, m->size, err) ||
+        item_head(&it, raw.data, m->size, err))
+        goto out;
+    put_request(&request, m, &it, raw.data + it.head_n,
+                m->size - it.head_n);
+    pthread_mutex_unlock(&net->lock);
+    pthread_mutex_lock(&p->lock);
+    rc = begin_computer(net, p, err);
+    if (rc == 0)
+        rc = computer_eval(p->computer, request.data, request.len, true,
+                           reply, err);
+    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_lock(&net->lock);
+out:
+    buf_clear(&request);
+    buf_clear(&raw);
+    return rc;
+}
+
+/* Evaluate one, and what follows from it. */
+static int work(struct net *net, struct message *m, struct err *err)
+{
+    struct buf reply;
+    int rc = 0;
+
+    if (!m->failed) {
+        buf_init(&reply, COMPUTER_REPLY_MAX);
+        rc = evaluate(net, m, &reply, err);
+        if (rc >= 0) {
+            m->n_result = get_u32(reply.data);
+            m->result = xstrndup(reply.data + 4, m->n_result);
+            m->failed = rc == 1;
+        }
+        if (rc == 0)
+            push_all(net, m, &reply);
+        else if (rc == 1 && m->n_result < JOURNAL_MAX - 32)
+            rc = journal_put(net->journal, JOURNAL_FAILED, m->id, 32,
+                             m->result, m->n_result, false, NULL, err);
+        buf_clear(&reply);
+    }
+    if (rc < 0)
+        return -1;
+    m->done = true;
+    m->process->n_done = m->slot + 1;
+    pthread_cond_broadcast(&net->ao->changed);
+    return 0;
+}
+
+static void sleep_until(struct net *net, uint64_t ms)
+{
+    uint64_t now = clock_ms();
+
+    clock_wait(&net->ao->changed, &net->lock, ms > now ? ms - now : 0);
+}
+
+static void *run(void *self)
+{
+    struct net *net = self;
+    struct ao_units *ao = net->ao;
+    struct err err = ERR_INIT;
+    int rc = 0;
+
+    pthread_mutex_lock(&net->lock);
+    while (!ao->stopping && rc == 0) {
+        struct message *m = ao->queue_at < ao->n_queue
+                                ? ao->queue[ao->queue_at] : NULL;
+
+        if (!m) {
+            pthread_cond_wait(&ao->changed, &net->lock);
+        } else if (m->due_ms > clock_ms()) {
+            sleep_until(net, m->due_ms);
+        } else {
+            ao->queue_at++;
+            rc = work(net, m, &err);
+        }
+    }
+    if (rc && !ao->stopping)
+        err_set(&net->broken, ERR_FATAL, "%s", err.text);
+    pthread_mutex_unlock(&net->lock);
+    return NULL;
+}
+
+bool units_wait(struct net *net, const struct message *m, unsigned wait_ms)
+{
+    uint64_t until = clock_ms() + wait_ms;
+
+    while (!m->done && !net->ao->stopping && clock_ms() < until)
+        sleep_until(net, until);
+    return m->done;
+}
+
+int units_dry_run(struct net *net, const struct dry_run *d, struct buf *json,
+                  struct err *err)
+{
+    struct process *p = d->process;
+    struct evaluation e = {
+        .id = d->id, .target = p->id_text, .owner = d->owner,
+        .from = d->owner, .anchor = d->anchor, .hash_chain = "",
+        .tag = d->tag, .n_tags = d->n_tags, .data = d->data,
+        .n_data = d->n_data, .process = p->id_text,
+        .process_owner = p->owner, .module = p->module,
+        .process_tag = p->item->tag, .n_process_tags = p->item->n_tags,
+        .read_only = true
+    };
+    struct buf request, reply;
+    int rc;
+
+    buf_init(&request, REQUEST_MAX);
+    buf_init(&reply, COMPUTER_REPLY_MAX);
+    pthread_mutex_lock(&net->lock);
+    e.nonce = p->n - 1;
+    e.timestamp_ms = net_now_ms(net);
+    e.height = net_height(net);
+    pthread_mutex_unlock(&net->lock);
+    evaluation_put(&request, &e);
+    pthread_mutex_lock(&p->lock);
+    rc = begin_computer(net, p, err);
+    if (rc == 0)
+        rc = computer_eval(p->computer, request.data, request.len, false,
+                           &reply, err);
+    pthread_mutex_unlock(&p->lock);
+    if (rc >= 0)
+        buf_put(json, reply.data + 4, get_u32(reply.data));
+    buf_clear(&request);
+    buf_clear(&reply);
+    return rc < 0 ? -1 : 0;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+int units_start(struct net *net, struct err *err)
+{
+    if (pthread_create(&net->ao->thread, NULL, run, net))
+        return err_set(err, ERR_FATAL, "cannot start a thread");
+    net->ao->running = true;
+    return 0;
+}
+
+void units_stop(struct net *net)
+{
+    struct ao_units *ao = net->ao;
+
+    if (!ao)
+        return;
+    pthread_mutex_lock(&net->lock);
+    ao->stopping = true;
+    for (size_t i = 0; i < ao->n_processes; i++)
+        if (ao->process[i]->computer)
+            computer_stop(ao->process[i]->computer);
+    pthread_cond_broadcast(&ao->changed);
+    pthread_mutex_unlock(&net->lock);
+    if (ao->running)
+        pthread_join(ao->thread, NULL);
+    ao->running = false;
+}
