@@ -106,8 +106,8 @@ static int read_text(const struct compute *c, const struct work *w,
     ssize_t n = 1;
 
     if (w->n > REQUEST_MAX_LINE + 1)
-        return err_set(err, ERR_FATAL, "line %" PRIu32 " of %" PRIu32
-                       " bytes", w->line, w->n);
+        return err_set(err, ERR_FATAL, "line %" PRIu64 " of %" PRIu32
+                       " bytes", (uint64_t)w->line + 1, w->n);
     *text = xmalloc((size_t)w->n + 1);
     while (got < w->n && n != 0) {
         n = pread(c->requests, *text + got, w->n - got,
@@ -120,8 +120,9 @@ static int read_text(const struct compute *c, const struct work *w,
         return 0;
     free(*text);
     *text = NULL;
-    return err_set(err, ERR_RETRY, "cannot read line %" PRIu32 " of \"%s/"
-                   "requests.jsonl\"", w->line, c->o.batch_path);
+    return err_set(err, ERR_RETRY, "cannot read line %" PRIu64 " of \"%s/"
+                   "requests.jsonl\"", (uint64_t)w->line + 1,
+                   c->o.batch_path);
 }
 
 /* A line without an answer: the reason goes to the log. */

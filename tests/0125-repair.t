@@ -117,7 +117,7 @@ gives 0 "a reason too many: repair" seal --again -- "$id"
 same "a reason too many"
 
 fresh
-sed "s/\"line\":$n_rows/\"line\":$((n_rows - 1))/" "$done/refused.jsonl" >c
+sed "s/\"line\":$((n_rows + 1))/\"line\":$n_rows/" "$done/refused.jsonl" >c
 cmp -s c "$done/refused.jsonl" && r=1 || r=0
 report $r "a reason at another line"
 cp c "$done/refused.jsonl"

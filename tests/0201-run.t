@@ -120,7 +120,8 @@ line 1 '"error":null}$' "has no error"
 line 2 "$(refused null invalid_request 'the line is empty')" "an empty line"
 line 3 "$(refused '"foo"' invalid_request 'unknown parameter ..foo')" \
     "an unknown parameter, by its name"
-line 4 "$(refused null invalid_request 'JSON, .*UTF-8')" "bad UTF-8"
+line 4 "$(refused null invalid_request 'JSON, .*UTF-8.*","line":4}}$')" \
+    "bad UTF-8, with the number of its line"
 line 5 "$(refused '"ids"' invalid_request 'token id 512 ')" \
     "a token id that the model does not have"
 line 6 "$(refused '"none"' prompt_empty '')" "an empty prompt"

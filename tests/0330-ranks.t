@@ -164,7 +164,7 @@ else
     report $r "the other eleven are answered"
     sed -n 8p poison.out >line
     has line '"code":"given_up"' "its line says so"
-    has spool/done/b*/refused.jsonl '"line":7' "and so does refused.jsonl"
+    has spool/done/b*/refused.jsonl '"line":8' "and so does refused.jsonl"
     starts=$(sed -n '$=' spool/done/b*/run.jsonl)
     [ "$starts" -eq 6 ] && r=0 || r=1
     report $r "after five deaths: $starts starts"

@@ -47,6 +47,10 @@ gives 0 "another form" verify --requests q.jsonl "$(
         -e 's/^{\("id":[^,]*\),\("custom_id":[^,]*\),/{\2, \1,/' \
         answers.jsonl >formed
     echo formed)"
+gives 0 "errors without a line, as earlier versions wrote them" verify \
+    --requests q.jsonl "$(
+        sed 's/,"line":[0-9]*}}$/}}/' answers.jsonl >earlier
+        ! cmp -s earlier answers.jsonl && echo earlier)"
 gives 0 "the export of a part" export "$dir/part-0000.h5" -o part.jsonl
 gives 0 "has its requests too" verify part.jsonl
 has out '^open.*custom_id, the form and the model' "and nothing of them"
@@ -124,6 +128,7 @@ lie "a member more" $a '1s/"created"/"more":1,&/' 'response.body.more'
 lie "a member twice" $a '1s/"created"/"created":0,&/'
 lie "an error beside the answer" $a '1s/"error":null/"error":"no"/'
 lie "another reason" $a '5s/"message":"/&not /' 'line 5.*error.message'
+lie "another line of an error" $a '5s/"line":5/"line":4/' 'error.line'
 lie "another code" $a '5s/invalid_request/given_up/'
 lie "another error" $a '4s/prompt_empty/prompt_too_long/'
 lie "an error for an answer" $a \

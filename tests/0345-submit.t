@@ -101,7 +101,7 @@ has out "^$batch.done\$" "changes nothing"
 part=spool/done/b$batch/part-0000.h5
 gives 0 "show a batch" show "$batch"
 has out '^answers.200' "how many answers"
-has out '^part.part-0000.h5.0.200.' "its parts"
+has out '^part.part-0000.h5.1.200.' "its parts"
 gives 0 "show a part" show "$part"
 [ "$(grep -c '.end-of-text.' out)" -gt 150 ] && r=0 || r=1
 report $r "a line for each answer"

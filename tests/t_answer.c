@@ -91,19 +91,19 @@ static void test_completion(struct buf *out, const unsigned char id[32])
 static void test_errors(struct buf *out, const unsigned char id[32])
 {
     answer_put_error(out, id, "c", "invalid_request",
-                     "unknown parameter \"foo\"");
+                     "unknown parameter \"foo\"", 3);
     check(out,
           "{\"id\":\"batch_req_" ID "\",\"custom_id\":\"c\","
           "\"response\":null,\"error\":{\"code\":\"invalid_request\","
-          "\"message\":\"unknown parameter \\\"foo\\\"\"}}\n",
-          "an error");
-    answer_put_error(out, id, NULL, "invalid_request", "\xc3\xa9\xc3");
+          "\"message\":\"unknown parameter \\\"foo\\\"\",\"line\":3}}\n",
+          "an error, and its line");
+    answer_put_error(out, id, NULL, "invalid_request", "\xc3\xa9\xc3", 0);
     check(out,
           "{\"id\":\"batch_req_" ID "\",\"custom_id\":null,"
           "\"response\":null,\"error\":{\"code\":\"invalid_request\","
           "\"message\":\"\xc3\xa9\xef\xbf\xbd\"}}\n",
           "one without a custom_id, its message cut within a character");
-    answer_put_error(out, id, NULL, "x", "");
+    answer_put_error(out, id, NULL, "x", "", 0);
     check(out,
           "{\"id\":\"batch_req_" ID "\",\"custom_id\":null,"
           "\"response\":null,\"error\":{\"code\":\"x\",\"message\":\"\"}}\n",

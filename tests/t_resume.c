@@ -305,7 +305,7 @@ static void test_strangers(void)
 
     begin();
     log_make(&info, 0, 0, "o0 r6");
-    refused("a line that the batch has not", "of line 6, choice 0");
+    refused("a line that the batch has not", "of line 7, choice 0");
     begin();
     w = log_begin(&info, 0, 0);
     log_frame(w, FRAME_OPEN, 0, 8, "", 1);

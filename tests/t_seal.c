@@ -282,7 +282,7 @@ static void test_missing(void)
 
     begin(LINE);
     log_make(&info, 0, 0, "o1");
-    refused_with(ERR_INPUT, "of line 1", "a line that the batch has not");
+    refused_with(ERR_INPUT, "of line 2", "a line that the batch has not");
     end();
     begin(LINE);
     log_make(&info, 0, 0, "r0");
@@ -350,12 +350,31 @@ static void test_more_choices(void)
 
 /* ---- reasons ------------------------------------------------------------- */
 
+/* Read a file of one reason that begins so; want is the line from 0, or -1
+ * where it is to be refused. */
+static void read_refused(const char *begin, int want, const char *name)
+{
+    struct refused *f = NULL;
+    struct reason why;
+    uint32_t line = 7;
+    char text[100];
+    int rc;
+
+    snprintf(text, sizeof(text), "%s\"code\":\"c\",\"message\":\"m\"}\n",
+             begin);
+    put(at("batch/refused.jsonl"), text);
+    rc = refused_open(&f, info.source, &err) ||
+         refused_next(f, &line, &why, &err) < 0 ? -1 : (int)line;
+    ok(rc == want, "%s", name);
+    refused_close(f);
+}
+
 static void test_refused(void)
 {
-    static const char *const text = "{\"line\":1,\"code\":\"bad\","
-        "\"message\":\"it is bad\"}\n{\"line\":3,\"code\":\"x\","
-        "\"message\":\"a \\\"\\nb\"}\n{\"line\":4,\"code\":\"\","
-        "\"message\":\"\"}\n";
+    static const char *const text = "{\"format\":2,\"line\":2,"
+        "\"code\":\"bad\",\"message\":\"it is bad\"}\n{\"format\":2,"
+        "\"line\":4,\"code\":\"x\",\"message\":\"a \\\"\\nb\"}\n"
+        "{\"format\":2,\"line\":5,\"code\":\"\",\"message\":\"\"}\n";
     static const char *const lies[] = {
         "", "[]", "{\"requests\":5,\"refused\":2,\"line\":2,\"code\":\"\","
         "\"message\":\"\"}",
@@ -423,6 +442,10 @@ static void test_refused(void)
            refused_next(f, &line, &why, &err) == -1 && err.code == ERR_INPUT,
        "a line past the last: %s", err.text);
     refused_close(f);
+    read_refused("{\"line\":1,", 1, "format 1 counts lines from 0");
+    read_refused("{\"format\":2,\"line\":1,", 0, "format 2 counts from 1");
+    read_refused("{\"format\":2,\"line\":0,", -1, "line 0 of format 2");
+    read_refused("{\"format\":3,\"line\":1,", -1, "an unknown format");
     end();
 }
 
@@ -604,7 +627,7 @@ static void test_last(void)
     put_text(w, 0, 0, " 0.0");
     put_answer(w, 1, 0);
     log_end(w);
-    ok(seal(LARGE) == 0 && has_last(false) && strstr(noted, "request 0"),
+    ok(seal(LARGE) == 0 && has_last(false) && strstr(noted, "line 1"),
        "an answer without its last row: none has one: %s", noted);
     log_answers(1, 0, "0");
     unlink(at("batch/part-0000.h5"));

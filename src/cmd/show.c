@@ -107,8 +107,8 @@ static void print_answer(const struct checkpoint_row *row,
     unsigned char id[32];
 
     show_id("request", res->request);
-    printf("line\t%" PRIu32 "\nchoice\t%" PRIu32 "\nfinish\t%s\n", row->line,
-           res->choice, show_finish(res->finish));
+    printf("line\t%" PRIu64 "\nchoice\t%" PRIu32 "\nfinish\t%s\n",
+           (uint64_t)row->line + 1, res->choice, show_finish(res->finish));
     if (job_record_unpack(&job, r->job) == 0)
         printf("max_tokens\t%" PRIu32 "\ntemperature\t%" PRIu32 ".%06" PRIu32
                "\ntop_p\t%" PRIu32 ".%06" PRIu32 "\ntop_k\t%" PRIu32
@@ -133,8 +133,9 @@ static void print_row(const struct checkpoint_row *row,
     char id[ID_TEXT];
 
     base64url(id, res->request, 32);
-    printf("%" PRIu32 "\t%" PRIu32 "\t%s\t%s\t%zu\t%zu\n", row->line,
-           res->choice, id, show_finish(res->finish), row->record.n_prompt,
+    printf("%" PRIu64 "\t%" PRIu32 "\t%s\t%s\t%zu\t%zu\n",
+           (uint64_t)row->line + 1, res->choice, id,
+           show_finish(res->finish), row->record.n_prompt,
            row->record.n_output);
 }
 
@@ -150,7 +151,7 @@ static int show_rows(struct show *s, struct checkpoint *c, struct err *err)
             return -1;
         if (result_record_unpack(&res, row.record.result))
             return err_set(err, ERR_INPUT, "row %" PRIu64 " has no result"
-                           " record", i);
+                           " record", i + 1);
         if (!s->request) {
             print_row(&row, &res);
         } else if (memcmp(res.request, s->id, 32) == 0) {
@@ -176,7 +177,7 @@ static int show_part(struct show *s, const struct part_file *f,
         show_id("model", h->model);
         show_id("root", h->part_root);
         printf("first\t%" PRIu64 "\nrequests\t%" PRIu64 "\nanswers\t%" PRIu64
-               "\nlast_rows\t%s\n\n", h->first, h->count, h->n_rows,
+               "\nlast_rows\t%s\n\n", h->first + 1, h->count, h->n_rows,
                h->with_last ? "yes" : "no");
         puts("line\tchoice\trequest\tfinish\tprompt\ttokens");
     }
@@ -226,8 +227,8 @@ static int show_log(const char *path, struct err *err)
         return -1;
     worklog_skip_above(r, 4096);
     while ((rc = worklog_next(r, &f, err)) == 1)
-        printf("%" PRIu64 "\t%s\t%" PRIu32 "\t%" PRIu32 "\t%zu\n", f.at,
-               frame_name(f.type), (uint32_t)f.index,
+        printf("%" PRIu64 "\t%s\t%" PRIu64 "\t%" PRIu32 "\t%zu\n", f.at,
+               frame_name(f.type), (f.index & UINT32_MAX) + 1,
                (uint32_t)(f.index >> 32), f.n);
     if (rc == 0 && worklog_damaged(r, &at))
         printf("%" PRIu64 "\tdamage\n", at);
@@ -267,8 +268,8 @@ static int show_checkpoint(const char *batch_path, struct err *err)
 
         base64url(sha, i.part[k].sha256, 32);
         printf("part\tpart-%04zu.h5\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
-               "\t%s\n", k, i.part[k].first, i.part[k].count, i.part[k].size,
-               sha);
+               "\t%s\n", k, i.part[k].first + 1, i.part[k].count,
+               i.part[k].size, sha);
     }
     seal_info_clear(&i);
     return 0;

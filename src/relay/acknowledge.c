@@ -371,8 +371,9 @@ static int find_request(const struct saying *s, struct lines *f,
     for (; *next <= want; ++*next)
         if (lines_next(f, &text, &n, err) || !text)
             return text ? -1 : err_set(err, ERR_INPUT, "requests.jsonl of"
-                                       " \"%s\" has no line %" PRIu32,
-                                       s->a->batch_path, want);
+                                       " \"%s\" has no line %" PRIu64,
+                                       s->a->batch_path,
+                                       (uint64_t)want + 1);
     request_parse(&r, text, n, &unused);
     rc = batch_request_id(id, s->info, want, r.custom_id, err);
     request_clear(&r);

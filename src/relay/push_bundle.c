@@ -93,7 +93,8 @@ static int look_ahead(struct bundle_maker *m, struct err *err)
                     row.n_path, err) ||
         result_tags(&j->tags, &row.row.record, m->batch.batch, err)) {
         job_free(j);
-        return err_prefix(err, "request %" PRIu32, row.row.line);
+        return err_prefix(err, "line %" PRIu64,
+                          (uint64_t)row.row.line + 1);
     }
     m->ahead = j;
     return 0;

@@ -82,7 +82,7 @@ void answer_put(struct buf *out, const struct answer_line *a)
 
 void answer_put_error(struct buf *out, const unsigned char id[32],
                       const char *custom_id, const char *code,
-                      const char *message)
+                      const char *message, uint64_t line)
 {
     char text[ID_TEXT];
     struct buf scrubbed;
@@ -96,6 +96,8 @@ void answer_put_error(struct buf *out, const unsigned char id[32],
     put_text(out, code);
     buf_puts(out, ",\"message\":");
     json_put_string(out, scrubbed.len ? scrubbed.data : "", scrubbed.len);
+    if (line)
+        buf_printf(out, ",\"line\":%" PRIu64, line);
     buf_puts(out, "}}\n");
     buf_clear(&scrubbed);
 }

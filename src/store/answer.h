@@ -38,10 +38,11 @@ void answer_put(struct buf *out, const struct answer_line *a);
 
 /* Append the line of a request that has no answer: `code` is a short word
  * (invalid_request, activation_out_of_range, prompt_too_long, prompt_empty),
- * `message` says what and how to mend it. */
+ * `message` says what and how to mend it.  `line` is where the request stands
+ * in its file, from 1; 0 leaves it out, as versions before did. */
 void answer_put_error(struct buf *out, const unsigned char id[32],
                       const char *custom_id, const char *code,
-                      const char *message);
+                      const char *message, uint64_t line);
 
 /* "stop" or "length", for a finish below 16 (proof.md section 5). */
 const char *answer_finish(uint32_t finish);

@@ -49,6 +49,7 @@ struct export {
     struct choice choice[REQUEST_MAX_CHOICES];
     size_t n_choices, n_prompt;
     unsigned char id[32];
+    uint32_t line;            /* of the request, from 0 */
 
     /* where the parts are read */
     const char *batch_path;
@@ -81,12 +82,13 @@ static int keep_row(struct export *x, const struct checkpoint_row *row,
     const struct record *r = &row->record;
 
     if (x->n_choices == REQUEST_MAX_CHOICES)
-        return err_set(err, ERR_INPUT, "request %" PRIu32 " has over %d"
-                       " answers", row->line, REQUEST_MAX_CHOICES);
+        return err_set(err, ERR_INPUT, "line %" PRIu64 " has over %d"
+                       " answers", (uint64_t)row->line + 1,
+                       REQUEST_MAX_CHOICES);
     c = &x->choice[x->n_choices];
     if (result_record_unpack(&c->result, r->result))
-        return err_set(err, ERR_INPUT, "request %" PRIu32 " has no result"
-                       " record", row->line);
+        return err_set(err, ERR_INPUT, "line %" PRIu64 " has no result"
+                       " record", (uint64_t)row->line + 1);
     c->text = xstrndup((const char *)r->text, r->text_size);
     c->n_text = r->text_size;
     c->n_tokens = r->n_output;
@@ -112,7 +114,8 @@ static int put_reason(struct export *x, const unsigned char id[32],
                       const char *custom_id, const struct reason *why,
                       struct err *err)
 {
-    answer_put_error(&x->out, id, custom_id, why->code, why->message);
+    answer_put_error(&x->out, id, custom_id, why->code, why->message,
+                     (uint64_t)x->line + 1);
     x->n->refused++;
     return put_out(x, err);
 }
@@ -238,6 +241,7 @@ static int look_ahead(struct export *x, struct err *err)
 static int take_line(struct export *x, uint32_t line, struct err *err)
 {
     drop_choices(x);
+    x->line = line;
     for (;;) {
         if (look_ahead(x, err))
             return -1;

@@ -283,9 +283,9 @@ static int take_frame(struct resume *r, struct open_set *o,
     const unsigned char *payload = f->payload;
 
     if (line >= r->n || choice > 7)
-        return err_set(err, ERR_INPUT, "\"%s\" has a frame of line %" PRIu32
+        return err_set(err, ERR_INPUT, "\"%s\" has a frame of line %" PRIu64
                        ", choice %" PRIu32 ", and the batch %" PRIu32
-                       " lines", path, line, choice, r->n);
+                       " lines", path, (uint64_t)line + 1, choice, r->n);
     switch (f->type) {
     case FRAME_OPEN:
         open_add(o, f->index, f->n > 0 && payload && payload[0] == 1);

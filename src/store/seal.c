@@ -170,9 +170,9 @@ static int take_frame(struct seal *s, uint32_t log, struct pendings *q,
     uint32_t line = (uint32_t)f->index, choice = (uint32_t)(f->index >> 32);
 
     if (line >= s->survey->n || choice > 7)
-        return err_set(err, ERR_INPUT, "\"%s\" has a frame of line %" PRIu32
-                       ", choice %" PRIu32, s->logs.log[log].path, line,
-                       choice);
+        return err_set(err, ERR_INPUT, "\"%s\" has a frame of line %" PRIu64
+                       ", choice %" PRIu32, s->logs.log[log].path,
+                       (uint64_t)line + 1, choice);
     if (f->type == FRAME_LAST)
         pending_put(q, f->index, f->at);
     if (f->type == FRAME_RECORD)
@@ -252,10 +252,10 @@ static int compare_answers(struct seal *s, const struct seal_row *a,
     memcpy(copy, f.payload, n);
     rc = read_frame(s, b->log, b->at, &f, err);
     if (rc == 0 && (f.n != n || memcmp(f.payload, copy, n) != 0))
-        rc = err_set(err, ERR_INPUT, "request %" PRIu32 " (choice %" PRIu32
+        rc = err_set(err, ERR_INPUT, "line %" PRIu64 " (choice %" PRIu32
                      ") has two different answers, in \"%s\" at %" PRIu64
                      " and in \"%s\" at %" PRIu64 ": one of these machines"
-                     " computes wrong", a->line, a->choice,
+                     " computes wrong", (uint64_t)a->line + 1, a->choice,
                      s->logs.log[a->log].path, a->at,
                      s->logs.log[b->log].path, b->at);
     free(copy);
@@ -333,10 +333,10 @@ static void settle_last(struct seal *s)
         if (!s->row[i].commits || s->row[i].last)
             continue;
         s->o.with_last = false;
-        snprintf(text, sizeof(text), "no log has the last row of request %"
-                 PRIu32 ", which was answered with another setting of"
+        snprintf(text, sizeof(text), "no log has the last row of line %"
+                 PRIu64 ", which was answered with another setting of"
                  " \"tensors\": the checkpoint is made without",
-                 s->row[i].line);
+                 (uint64_t)s->row[i].line + 1);
         if (s->o.note)
             s->o.note(s->o.self, text);
     }

@@ -82,8 +82,8 @@ void seal_info_clear(struct seal_info *i);
 int seal_file_check(const struct seal_file *want, const struct part_file *f,
                     struct err *err);
 
-/* refused.jsonl line by line, in the order of the requests: 1 and *line with
- * its reason, 0 at the end, -1. */
+/* refused.jsonl line by line, in the order of the requests: 1 and *line (from
+ * 0) with its reason, 0 at the end, -1. */
 struct refused;
 int refused_open(struct refused **out, const char *batch_path,
                  struct err *err);

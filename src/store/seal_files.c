@@ -55,7 +55,8 @@ static void put_text(struct buf *out, const char *text)
 static void put_reason(struct buf *out, uint32_t line,
                        const struct reason *why)
 {
-    buf_printf(out, "{\"line\":%" PRIu32 ",\"code\":", line);
+    buf_printf(out, "{\"format\":2,\"line\":%" PRIu64 ",\"code\":",
+               (uint64_t)line + 1);
     put_text(out, why->code);
     buf_puts(out, ",\"message\":");
     put_text(out, why->message);
@@ -131,12 +132,26 @@ void refused_close(struct refused *f)
     free(f);
 }
 
+/* The number of the first line: 1, or 0 in lines without a format. */
+static int get_first(uint64_t *first, const struct json *root,
+                     struct err *err)
+{
+    const struct json *v = json_get(root, "format");
+    uint64_t format = 1;
+
+    if (v && (json_u64(v, &format) || format != 2))
+        return err_set(err, ERR_INPUT, "\"format\": this version of apus"
+                       " knows 2");
+    *first = format == 2;
+    return 0;
+}
+
 int refused_next(struct refused *f, uint32_t *line, struct reason *why,
                  struct err *err)
 {
     const char *text, *code, *message;
     struct json *root;
-    uint64_t number = 0;
+    uint64_t number = 0, first = 0;
     size_t n;
     int rc = 1;
 
@@ -148,12 +163,15 @@ int refused_next(struct refused *f, uint32_t *line, struct reason *why,
         return err_prefix(err, "\"%s\"", f->path);
     code = json_string(json_get(root, "code"));
     message = json_string(json_get(root, "message"));
-    if (!code || !message || json_u64(json_get(root, "line"), &number) ||
-        number > UINT32_MAX) {
+    if (get_first(&first, root, err)) {
+        rc = err_prefix(err, "\"%s\"", f->path);
+    } else if (!code || !message ||
+               json_u64(json_get(root, "line"), &number) || number < first ||
+               number - first > UINT32_MAX) {
         rc = err_set(err, ERR_INPUT, "\"%s\": line, code and message"
                      " expected", f->path);
     } else {
-        *line = (uint32_t)number;
+        *line = (uint32_t)(number - first);
         reason_set(why, code, message);
     }
     json_free(root);

@@ -180,6 +180,7 @@ struct outputs {
     struct buf want;     /* the line as it should be */
     uint64_t n, n_open;  /* lines, and those that nothing here tells */
     uint32_t at;         /* the line that is looked at, from 0 */
+    uint64_t request;    /* the line that it answers, from 1 */
 };
 
 /* Name the line as wrong. */
@@ -212,6 +213,15 @@ static int compare(struct outputs *o, const struct output_line *got,
     return rc < 0 ? -1 : 0;
 }
 
+/* The line of an error; that of an earlier version does not say where its
+ * request is. */
+static void put_error(struct outputs *o, const struct output_line *got,
+                      const char *name, const char *code, const char *message)
+{
+    answer_put_error(&o->want, got->request, name, code, message,
+                     got->has_line ? o->request : 0);
+}
+
 /* A choice that is no answer makes an error of the line. */
 static bool put_failed(struct outputs *o, const struct output_line *got,
                        const char *name, const struct prompt *p, size_t n)
@@ -225,7 +235,7 @@ static bool put_failed(struct outputs *o, const struct output_line *got,
             continue;
         answer_reason(why.code, sizeof(why.code), why.message,
                       sizeof(why.message), end, p->ids.n);
-        answer_put_error(&o->want, got->request, name, why.code, why.message);
+        put_error(o, got, name, why.code, why.message);
         return true;
     }
     return false;
@@ -321,8 +331,8 @@ static int check_open(struct outputs *o, const struct output_line *got,
                       const struct request *r, struct err *err)
 {
     o->n_open++;
-    answer_put_error(&o->want, got->request, o->of_part ? NULL : r->custom_id,
-                     got->code, got->message);
+    put_error(o, got, o->of_part ? NULL : r->custom_id, got->code,
+              got->message);
     return compare(o, got, "its request", err);
 }
 
@@ -347,8 +357,7 @@ static int check_pair(struct outputs *o, const struct output_line *got,
         struct reason reason;
 
         check_reason(&reason, "invalid_request", why.text);
-        answer_put_error(&o->want, got->request, r.custom_id, reason.code,
-                         reason.message);
+        put_error(o, got, r.custom_id, reason.code, reason.message);
         rc = compare(o, got, "its request", err);
     } else if (!got->code && !m) {
         wrong(o, "its request", "it names no model");
@@ -394,6 +403,7 @@ static int check_line(struct outputs *o, const char *text, size_t n,
     rc = asked_text(&request, &o->asked, l, err);
     if (rc == 0) {
         buf_reset(&o->want);
+        o->request = (uint64_t)l->line + 1;
         rc = check_pair(o, &got, request, l->n, err);
         o->c.computed++;
         free(request);

@@ -78,6 +78,7 @@ static int get_line(struct output_line *o, struct err *err)
     o->has_custom_id = custom_id && json_type(custom_id) != JSON_NULL;
     o->code = json_string(json_get(error, "code"));
     o->message = json_string(json_get(error, "message"));
+    o->has_line = json_get(error, "line") != NULL;
     if (o->code && o->message)
         return 0;
     o->code = o->message = NULL;

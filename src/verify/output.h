@@ -25,6 +25,7 @@ struct output_line {
     unsigned char request[32];
     bool has_custom_id;        /* it is not null */
     const char *code, *message; /* of an error; NULL: an answer */
+    bool has_line;             /* an error that says where its request is */
     bool has_model;
     unsigned char model[32];
     struct output_choice choice[REQUEST_MAX_CHOICES];

@@ -68,7 +68,8 @@ static void check_error(const struct request *r, const struct err *err)
     must(err->code == ERR_INPUT && !r->message && !r->prompt &&
          !r->prompt_id && !r->n_stops);
     buf_init(&out, 1u << 20);
-    answer_put_error(&out, id, r->custom_id, "invalid_request", err->text);
+    answer_put_error(&out, id, r->custom_id, "invalid_request", err->text,
+                     1);
     must(!out.full && json_parse(&root, out.data, out.len, &unused) == 0);
     json_free(root);
     buf_clear(&out);
