@@ -68,6 +68,10 @@ gives 2 "a command of a command with a slip" model lst
 has err '"model lst": is "model list" meant' "with both words"
 gives 2 "an unknown option" run --frobnicate x.jsonl
 one_line "an unknown option"
+gives 2 "an option with a slip" run x.jsonl --ouptut y
+has err '"--ouptut": is --output meant' "which names the one that is meant"
+gives 2 "a setting with a slip" run x.jsonl --kv-memroy=1G
+has err 'is --kv-memory meant' "and so does a setting as an option"
 gives 2 "run without a file" run
 gives 2 "run with two files" run a.jsonl b.jsonl -m x
 gives 2 "settings with an argument" settings x
@@ -110,6 +114,24 @@ has out '^kv-memory = 0.# default:' "which is not read"
 echo 'frobnicate = 1' >mine.conf
 gives 2 "an unknown name in the file" settings
 has err 'mine.conf:1' "it is told with file and line"
+echo 'bacth = 1' >mine.conf
+gives 2 "a name with a slip in the file" settings
+has err 'mine.conf:1: .*is "batch" meant' "which names the one that is meant"
+: >mine.conf
+gives 0 "settings into a file" settings --batch 7 --sbatch ' -p "big one" '
+cp out mine.conf
+gives 0 "is read back" settings
+has out '^batch = 7.# file .*mine.conf:' "with its values"
+has out '^sbatch = -p "big one".# file ' "without the blanks around one"
+: >mine.conf
+gives 0 "settings --conf" settings --conf --batch 7
+has out '^batch = 7$' "has what was set"
+has out '^#kv-memory = 0$' "the rest as a comment"
+"$apus" settings --batch 7 | sed 's/.# .*//' >want
+cp out mine.conf
+"$apus" settings | sed 's/.# .*//' >out
+cmp -s want out && r=0 || r=1
+report $r "and is read back"
 echo 'batch = x' >mine.conf
 gives 2 "a wrong value in the file" settings
 APUS_CONFIG=$tmp/none.conf

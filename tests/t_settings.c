@@ -150,12 +150,12 @@ static void test_kinds(void)
 {
     static const char *const bad[][2] = {
         { "log-level", "warn" }, { "log-level", "" },
-        { "log-level", "error|warning" }, { "log-level", "warning " },
+        { "log-level", "error|warning" }, { "log-level", "warn ing" },
         { "cache", "" }, { "cache", "K" }, { "cache", "1k" },
         { "cache", "1KB" }, { "cache", "1.5G" }, { "cache", "-1" },
         { "cache", "16777216T" }, { "cache", "18446744073709551616" },
         { "cache", "111111111111111111111111111111111" },
-        { "threads", "1K" }, { "threads", "0x1" }, { "threads", " 1" },
+        { "threads", "1K" }, { "threads", "0x1" }, { "threads", "1 1" },
         { "note", "a\nb" }, { "store", "a\nb" },
     };
     struct err err = ERR_INIT;

@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/nearest.h"
 #include "base/mem.h"
 #include "base/settings.h"
 
@@ -40,6 +41,24 @@ static int misused(const struct cursor *at, struct err *err, const char *what,
 static bool is_row(const struct opt *o)
 {
     return o && o->name;
+}
+
+/* An option that is in no table, nor a setting: --name, of n letters. */
+static int unknown(const struct cursor *at, struct err *err, const char *word,
+                   size_t n)
+{
+    struct nearest near;
+
+    nearest_init(&near, word + 2, n);
+    for (const struct opt *o = at->c->opts; is_row(o); o++)
+        nearest_offer(&near, o->name);
+    if (at->s)
+        settings_offer(at->s, &near);
+    if (!near.name)
+        return misused(at, err, "unknown option", word);
+    return err_set(err, ERR_INPUT,
+                   "%s: unknown option \"%s\": is --%s meant? (see %s --help)",
+                   at->c->name, word, near.name, at->c->name);
 }
 
 static const struct opt *find_letter(const struct opt *o, char letter)
@@ -136,11 +155,11 @@ static int take_long(struct cursor *at, struct err *err)
         return 0;
     }
     if (n >= sizeof bare)
-        return misused(at, err, "unknown option", word);
+        return unknown(at, err, word, n);
     memcpy(bare, name, n);
     bare[n] = '\0';
     if (!at->s || !settings_has(at->s, bare))
-        return misused(at, err, "unknown option", word);
+        return unknown(at, err, word, n);
     return take_setting(at, bare, value, err);
 }
 

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 
 #define FILE_MAX_SIZE (64u << 10)
 #define SYSTEM_FILE "/etc/apus/apus.conf"
@@ -48,6 +49,26 @@ static size_t find(const struct settings *s, const char *name)
     while (i < s->n && strcmp(s->table[i].name, name) != 0)
         i++;
     return i;
+}
+
+void settings_offer(const struct settings *s, struct nearest *n)
+{
+    for (size_t i = 0; i < s->n; i++)
+        nearest_offer(n, s->table[i].name);
+}
+
+static int unknown(const struct settings *s, const char *name, struct err *err)
+{
+    struct nearest n;
+
+    nearest_init(&n, name, strlen(name));
+    settings_offer(s, &n);
+    if (!n.name)
+        return err_set(err, ERR_INPUT,
+                       "unknown setting \"%s\" (see apus settings)", name);
+    return err_set(err, ERR_INPUT,
+                   "unknown setting \"%s\": is \"%s\" meant? (see apus"
+                   " settings)", name, n.name);
 }
 
 char *settings_expand(const char *path)
@@ -136,6 +157,19 @@ static int check_kind(const struct setting *row, const char *value,
     return 0;
 }
 
+/* Without the blanks around it; the text is changed. */
+static char *trim(char *text)
+{
+    size_t n;
+
+    text += strspn(text, " \t");
+    n = strlen(text);
+    while (n > 0 && strchr(" \t\r", text[n - 1]))
+        n--;
+    text[n] = '\0';
+    return text;
+}
+
 /* Takes `origin` whatever happens. */
 static int set(struct settings *s, size_t i, const char *value, char *origin,
                struct err *err)
@@ -143,15 +177,19 @@ static int set(struct settings *s, size_t i, const char *value, char *origin,
     const struct setting *row = &s->table[i];
     struct value *v = &s->values[i];
     uint64_t count;
-    char *text;
+    char *bare, *text;
 
+    /* a file could not hold blanks around it; `value` may be the old text */
+    bare = xstrdup(value);
+    value = trim(bare);
     if (check_kind(row, value, &count, err)) {
         err_prefix(err, "%s", origin);
+        free(bare);
         free(origin);
         return -1;
     }
-    /* `value` may be the old text itself */
     text = is_kind(row, "path") ? settings_expand(value) : xstrdup(value);
+    free(bare);
     free(v->text);
     free(v->origin);
     v->text = text;
@@ -168,23 +206,10 @@ static int load_defaults(struct settings *s, struct err *err)
     return 0;
 }
 
-/* Without the blanks around it; the text is changed. */
-static char *trim(char *text)
-{
-    size_t n;
-
-    text += strspn(text, " \t");
-    n = strlen(text);
-    while (n > 0 && strchr(" \t\r", text[n - 1]))
-        n--;
-    text[n] = '\0';
-    return text;
-}
-
 static int load_line(struct settings *s, char *line, const char *path,
                      size_t number, struct err *err)
 {
-    char *name = trim(line), *equals;
+    char *name = trim(line), *equals, *comment;
     size_t i;
 
     if (!*name || *name == '#')
@@ -196,11 +221,14 @@ static int load_line(struct settings *s, char *line, const char *path,
     *equals = '\0';
     name = trim(name);
     i = find(s, name);
-    if (i == s->n)
-        return err_set(err, ERR_INPUT,
-                       "file %s:%zu: unknown setting \"%s\" "
-                       "(see apus settings)",
-                       path, number, name);
+    if (i == s->n) {
+        unknown(s, name, err);
+        return err_prefix(err, "file %s:%zu", path, number);
+    }
+    /* no value has a tab: this is a line that settings_print made */
+    comment = strstr(equals + 1, "\t#");
+    if (comment)
+        *comment = '\0';
     return set(s, i, trim(equals + 1), xasprintf("file %s:%zu", path, number),
                err);
 }
@@ -320,8 +348,7 @@ int settings_set(struct settings *s, const char *name, const char *value,
     int rc;
 
     if (i == s->n)
-        return err_set(err, ERR_INPUT,
-                       "unknown setting \"%s\" (see apus settings)", name);
+        return unknown(s, name, err);
     origin = xasprintf("flag --%s", name);
     if (!is_kind(&s->table[i], "words") ||
         strcmp(s->values[i].origin, origin) != 0)
@@ -366,4 +393,14 @@ void settings_print(const struct settings *s, struct buf *out)
     for (size_t i = 0; i < s->n; i++)
         buf_printf(out, "%s = %s\t# %s: %s\n", s->table[i].name,
                    s->values[i].text, s->values[i].origin, s->table[i].help);
+}
+
+void settings_print_file(const struct settings *s, struct buf *out)
+{
+    buf_printf(out, "# Settings of apus.  Those that begin with '#' have their"
+               " default.\n");
+    for (size_t i = 0; i < s->n; i++)
+        buf_printf(out, "\n# %s\n%s%s = %s\n", s->table[i].help,
+                   strcmp(s->values[i].origin, "default") == 0 ? "#" : "",
+                   s->table[i].name, s->values[i].text);
 }

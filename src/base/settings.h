@@ -6,7 +6,8 @@
  *
  * The file is $APUS_CONFIG, else ~/.config/apus/apus.conf if it exists, else
  * /etc/apus/apus.conf if that exists, else none.  A '#' begins a comment at
- * the start of a line; an unknown name is an error that names file and line.
+ * the start of a line or after a tab; an unknown name is an error that names
+ * file and line.  Blanks around a value do not count, wherever it comes from.
  */
 #ifndef APUS_BASE_SETTINGS_H
 #define APUS_BASE_SETTINGS_H
@@ -17,6 +18,7 @@
 
 struct buf;
 struct err;
+struct nearest;
 struct settings;
 
 /* One row of the program's table, which ends with a row without a name. */
@@ -57,5 +59,12 @@ char **settings_for_worker(const struct settings *s);
 /* One line a setting: name = value, a tab, "# origin: help".  Origins are
  * "default", "file PATH:LINE", "environment APUS_X", "flag --x". */
 void settings_print(const struct settings *s, struct buf *out);
+
+/* A file that gives the same settings when it is read: a comment and a line
+ * each, defaults commented out. */
+void settings_print_file(const struct settings *s, struct buf *out);
+
+/* Offer the name of each setting to n (base/nearest.h). */
+void settings_offer(const struct settings *s, struct nearest *n);
 
 #endif

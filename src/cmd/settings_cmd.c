@@ -1,8 +1,10 @@
 /*
- * apus settings: every setting, its value, and where that comes from.
+ * apus settings: every setting, its value, and where that comes from, or as a
+ * file.
  */
 #include <config.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,17 +16,26 @@
 
 #define OUT_MAX (1u << 20)
 
-static const struct opt_command command = {
-    .name = "apus settings",
-    .synopsis = "[--NAME VALUE ...]",
-    .about = "Print each setting as `name = value`, with where the value"
-             " comes from: default,\n"
-             "a file, the environment (APUS_NAME) or a flag of this command.",
-};
-
 int cmd_settings(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
+    bool conf = false;
+    const struct opt opts[] = {
+        { 0, "conf", NULL,
+          "print a file that can be read back, for ~/.config/apus/apus.conf or"
+          " /etc/apus/apus.conf",
+          NULL, &conf },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus settings",
+        .synopsis = "[--conf] [--NAME VALUE ...]",
+        .about = "Print each setting as `name = value`, with where the value"
+                 " comes from: default,\n"
+                 "a file, the environment (APUS_NAME) or a flag of this"
+                 " command.",
+        .opts = opts,
+    };
     struct buf out;
     size_t n_args;
     int status = cmd_begin(&command, s, argc, argv, args, &n_args);
@@ -33,7 +44,10 @@ int cmd_settings(struct settings *s, int argc, char **argv)
     if (status != CMD_GO)
         return status;
     buf_init(&out, OUT_MAX);
-    settings_print(s, &out);
+    if (conf)
+        settings_print_file(s, &out);
+    else
+        settings_print(s, &out);
     if (out.len)
         fwrite(out.data, 1, out.len, stdout);
     buf_clear(&out);
