@@ -31,16 +31,6 @@ if [ -z "${SLURM_JOB_ID:-}" ]; then
     exit 2
 fi
 
-# The worker by its full name: a relative PATH means something else in a step.
-worker=$(command -v apus-worker) || {
-    say "no apus-worker in PATH ($PATH) on this node"
-    exit 1
-}
-case $worker in
-/*) ;;
-*) worker=$(pwd)/$worker ;;
-esac
-
 # The name of this job alone.  One task of a job array has the number of the
 # array, and whatever is done to that number is done to all of them.
 job=$SLURM_JOB_ID
@@ -48,35 +38,94 @@ if [ "${SLURM_ARRAY_JOB_ID:-}" = "$job" ]; then
     job=${job}_${SLURM_ARRAY_TASK_ID:-}
 fi
 
-# What the controller says of it: "REQUEUE RESTARTS", or nothing.
-ask() {
-    scontrol show job "$job" 2>/dev/null |
-        sed -n 's/^ *Requeue=\([01]\) Restarts=\([0-9][0-9]*\) .*/\1 \2/p' |
-        head -n 1
-}
-about=$(ask) || about=
+# What is to be known where the controller does not answer.
+restarts=${SLURM_RESTART_COUNT:-0}
+per_node=${SLURM_NTASKS_PER_NODE:-0}
+tasks=${SLURM_NTASKS:-0}
+cpus=${SLURM_CPUS_PER_TASK:-0}
 
-# How often this job was requeued.  Slurm sets SLURM_RESTART_COUNT from the
-# first requeue on; before, it may be a leftover of the shell that submitted
-# the job, so that the controller is asked first.
-restarts=${about#* }
-[ -n "$restarts" ] || restarts=${SLURM_RESTART_COUNT:-0}
-case $restarts in
-*[!0-9]* | '') restarts=0 ;;
-esac
-SLURM_RESTART_COUNT=$restarts
-export SLURM_RESTART_COUNT
-
-# Leftovers that would change what squeue answers.
-for v in $(env | sed -n 's/^\(SQUEUE_[A-Z0-9_]*\)=.*/\1/p'); do
-    unset "$v"
+# What a job, an salloc, an mpirun or a tmux in one of them has left in the
+# shell that submitted this job came along, and would be obeyed by srun, mpirun
+# and squeue.  Of Slurm's variables those stay that are set anew in every job;
+# what this job was given besides is asked from the controller below, and said
+# to srun.  What a person sets for Open MPI stays, what mpirun sets does not.
+for v in $(env | sed -n 's/^\([A-Z][A-Za-z0-9_]*\)=.*/\1/p'); do
+    case $v in
+    SLURM_CONF | SLURM_CLUSTER_NAME | SLURM_WORKING_CLUSTER | \
+        SLURM_JOB_ID | SLURM_JOBID | SLURM_JOB_NAME | SLURM_JOB_PARTITION | \
+        SLURM_JOB_UID | SLURM_JOB_GID | SLURM_JOB_USER | \
+        SLURM_JOB_NODELIST | SLURM_NODELIST | SLURM_NODE_ALIASES | \
+        SLURM_JOB_NUM_NODES | SLURM_NNODES | SLURM_JOB_CPUS_PER_NODE | \
+        SLURM_TASKS_PER_NODE | SLURM_CPUS_ON_NODE | SLURM_NODEID | \
+        SLURM_SUBMIT_DIR | SLURM_SUBMIT_HOST | SLURM_TASK_PID) ;;
+    OMPI_ALLOW_RUN_AS_ROOT* | PRTE_ALLOW_RUN_AS_ROOT*) ;;
+    OMPI_MCA_orte_* | OMPI_MCA_ess | OMPI_MCA_ess_* | OMPI_MCA_pmix | \
+        OMPI_MCA_initial_wdir | OMPI_MCA_mpi_oversubscribe | \
+        OMPI_MCA_shmem_RUNTIME_QUERY_hint) unset "$v" ;;
+    PRTE_MCA_prte_* | PRTE_MCA_ess | PRTE_MCA_ess_*) unset "$v" ;;
+    OMPI_MCA_* | PRTE_MCA_* | PMIX_MCA_*) ;;
+    SLURM_* | SRUN_* | SALLOC_* | SBATCH_* | SQUEUE_* | SCONTROL_* | \
+        SLURMD_DEBUG | OMPI_* | ORTE_* | OPAL_* | PRTE_* | PMIX_* | PMI_* | \
+        PMI2_* | HYDI_* | HYDRA_* | MPI_LOCAL* | MV2_COMM_* | PALS_*)
+        unset "$v"
+        ;;
+    esac
 done
 
-# CPU binding of a job around the submitting shell would squeeze every rank of
-# this one onto the same few cores.
-unset SLURM_CPU_BIND SLURM_CPU_BIND_LIST SLURM_CPU_BIND_TYPE \
-    SLURM_CPU_BIND_VERBOSE SLURM_MEM_BIND SLURM_MEM_BIND_LIST \
-    SLURM_MEM_BIND_TYPE SLURM_MEM_BIND_VERBOSE
+# A directory of that job alone is gone with it, or is not on this node.
+[ -d "${TMPDIR:-/}" ] || unset TMPDIR
+
+# What the controller says of this job, or nothing.
+look() { scontrol show job -d "$job" 2>/dev/null || :; }
+facts=$(look)
+
+# field NAME: what stands behind it, or nothing.  The first line has the name
+# of the job, which may look like anything.
+field() {
+    printf '%s\n' "$facts" |
+        sed -n "1d; s|^\(.* \)\{0,1\}$1=\([^ ]*\).*|\2|p" | head -n 1
+}
+
+# number TEXT OTHER: the first number in TEXT, else OTHER.
+number() {
+    case ${1%%[!0-9]*} in
+    '') echo "$2" ;;
+    *) echo "${1%%[!0-9]*}" ;;
+    esac
+}
+
+# How often this job was requeued.  Slurm sets SLURM_RESTART_COUNT from the
+# first requeue on; before, it may be a leftover, so that the controller is
+# asked first.  The same is true of the tasks that were asked for.
+restarts=$(number "$(field Restarts)" "$(number "$restarts" 0)")
+SLURM_RESTART_COUNT=$restarts
+export SLURM_RESTART_COUNT
+per_node=$(number "$(field NtasksPerN:B:S:C)" "$(number "$per_node" 0)")
+tasks=$(number "$(field NumTasks)" "$(number "$tasks" 0)")
+cpus=$(number "$(field CPUs/Task)" "$(number "$cpus" 1)")
+all_cpus=$(number "$(field NumCPUs)" 0)
+
+# The worker: named by `apus submit`, else from PATH, else beside this script
+# where sbatch found it (this is a copy): with --export=NONE PATH is that of a
+# login on this node.  By its full name, as a relative PATH means something
+# else in a step.
+worker=
+case ${1:-} in
+--worker=*)
+    worker=$(command -v "${1#--worker=}") || worker=
+    shift
+    ;;
+esac
+script=$(field Command)
+[ -n "$worker" ] || worker=$(command -v apus-worker) ||
+    worker=$(command -v "${script%/*}/apus-worker") || {
+    say "no apus-worker in PATH ($PATH) on this node, nor beside $script"
+    exit 1
+}
+case $worker in
+/*) ;;
+*) worker=$(pwd)/$worker ;;
+esac
 
 # Pass on what a step says: 1 if Slurm could not launch it, 0 otherwise.  It
 # ends with the step, whatever signal the job gets.
@@ -101,15 +150,22 @@ time_left() {
     esac
 }
 
+# The tasks of a step as they were asked for: nothing of it is left in the
+# environment.
+shape() {
+    [ "$per_node" -eq 0 ] || echo "--ntasks-per-node=$per_node"
+    [ "$tasks" -eq 0 ] || echo "--ntasks=$tasks"
+    [ "$cpus" -le 1 ] || echo "--cpus-per-task=$cpus"
+    [ $((tasks * cpus)) -le "$all_cpus" ] || echo --overcommit
+}
+
 # Work.  With srun the other ranks go on when one is lost (rank 0 hands out
 # its shards again); srun then has exit status 137, which means nothing here.
 # Where this Slurm has no PMIx, mpirun starts the ranks: a lost rank then ends
-# them all, and the next start goes on.  --cpus-per-task is repeated because
-# srun does not take it over from sbatch in every release.
+# them all, and the next start goes on.
 step() {
     time_left
-    { srun --mpi=pmix --no-kill --kill-on-bad-exit=0 \
-        ${SLURM_CPUS_PER_TASK:+--cpus-per-task="$SLURM_CPUS_PER_TASK"} \
+    { srun --mpi=pmix --no-kill --kill-on-bad-exit=0 --export=ALL $(shape) \
         "$worker" ${left:+--time-left="$left"} "$@" 2>&1 >&3 3>&- |
         pass_on 3>&-; } 3>&1
 }
@@ -144,8 +200,8 @@ fi
 # again; one that says no has said so.
 requeue() {
     for pause in 5 15 0; do
-        [ -n "$about" ] || about=$(ask) || about=
-        if [ "${about% *}" = 0 ]; then
+        [ -n "$facts" ] || facts=$(look)
+        if [ "$(field Requeue)" = 0 ]; then
             say "this job cannot be requeued: submit again to go on"
             return
         fi

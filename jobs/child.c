@@ -496,16 +496,25 @@ static bool starts(const char *text, const char *const *prefixes)
     return false;
 }
 
-/* What a surrounding job or mpirun may have put there. */
+/* What a surrounding job, allocation or mpirun may have put there.  mpirun
+ * hands its own state to what it starts in the form of parameters. */
 static bool is_left_over(const char *text)
 {
-    static const char *const from_job[] = { "SLURM_", "SLURMD_", "PMIX_",
-        "PMI_", "OMPI_", "ORTE_", "PRTE_", NULL };
+    static const char *const from_job[] = { "SLURM_", "SLURMD_", "SRUN_",
+        "SALLOC_", "SBATCH_CPU_BIND", "SBATCH_MEM_BIND", "PMIX_", "PMI_",
+        "PMI2_", "OMPI_", "OPAL_", "ORTE_", "PRTE_", "HYDI_", "HYDRA_",
+        "MPI_LOCAL", "MV2_COMM_", "PALS_", NULL };
     static const char *const from_person[] = { "SLURM_CONF=",
         "OMPI_ALLOW_RUN_AS_ROOT", "OMPI_MCA_", "PMIX_MCA_",
         "PRTE_ALLOW_RUN_AS_ROOT", "PRTE_MCA_", NULL };
+    static const char *const from_mpirun[] = { "OMPI_MCA_orte_",
+        "OMPI_MCA_ess=", "OMPI_MCA_ess_", "OMPI_MCA_pmix=",
+        "OMPI_MCA_initial_wdir=", "OMPI_MCA_mpi_oversubscribe=",
+        "OMPI_MCA_shmem_RUNTIME_QUERY_hint=", "PRTE_MCA_prte_",
+        "PRTE_MCA_ess=", "PRTE_MCA_ess_", NULL };
 
-    return starts(text, from_job) && !starts(text, from_person);
+    return starts(text, from_mpirun) ||
+           (starts(text, from_job) && !starts(text, from_person));
 }
 
 /* Paths, language, our own settings, those of the MPI, of the network and of

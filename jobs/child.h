@@ -72,9 +72,10 @@ char *child_helper(const char *name);
  * with `extra` ("NAME=value", NULL-terminated, may be NULL) added; free it
  * with child_env_free.
  * CHILD_ENV_CLEAN leaves out what a surrounding job or mpirun has put there
- * (SLURM_*, PMI*, OMPI_*, PRTE_*), which would make another program take
- * itself for part of that; what a person sets (SLURM_CONF, OMPI_MCA_*,
- * OMPI_ALLOW_RUN_AS_ROOT*, and the same of PMIX and PRTE) stays.
+ * (SLURM_*, SRUN_*, PMI*, OMPI_*, PRTE_*), which would make another program
+ * take itself for part of that; what a person sets (SLURM_CONF, OMPI_MCA_* but
+ * those in which mpirun hands on its state, OMPI_ALLOW_RUN_AS_ROOT*, and the
+ * same of PMIX and PRTE) stays.
  * CHILD_ENV_JOB keeps of this only what a job on another machine has a use
  * for: a job's environment is stored, and shown to administrators. */
 enum child_env { CHILD_ENV_CLEAN, CHILD_ENV_JOB };

@@ -80,18 +80,18 @@ static char *script_path(const struct launch *l)
     return path;
 }
 
-/* The directory of the worker if the job's PATH has to be told of it. */
-static char *worker_dir(const struct launch *l)
+/* The script and its arguments: the job may not see our PATH, so the worker is
+ * named unless it is to be found there. */
+static void script_words(struct words *w, const struct launch *l)
 {
-    char *worker = launch_path(NULL, l->worker, 1);
-    char *slash = strrchr(worker, '/');
+    char *script = script_path(l), *worker = launch_path(NULL, l->worker, 1);
 
-    if (slash && slash != worker) {
-        *slash = '\0';
-        return worker;
-    }
+    words_add(w, script);
+    if (strchr(worker, '/'))
+        words_printf(w, "--worker=%s", worker);
+    words_add_all(w, l->args);
     free(worker);
-    return NULL;
+    free(script);
 }
 
 /* ---- questions ---------------------------------------------------------- */
@@ -143,11 +143,10 @@ static int answer_fails(const struct answer *a, struct err *err)
 
 /* Run a program; false with the answer set if it did not end by itself. */
 static bool run(struct answer *a, int *status, struct buf *errs,
-                const char *const *argv, const char *path, unsigned s)
+                const char *const *argv, unsigned s)
 {
     struct err e = ERR_INIT;
-    char **env = child_env_new(CHILD_ENV_JOB,
-                               path ? (const char *[]){ path, NULL } : NULL);
+    char **env = child_env_new(CHILD_ENV_JOB, NULL);
     int rc = child_run(status, &a->out, errs, argv, env, s * 1000, &e);
 
     child_env_free(env);
@@ -158,11 +157,9 @@ static bool run(struct answer *a, int *status, struct buf *errs,
     return false;
 }
 
-/* Ask the helper; `path` ("PATH=...") may be NULL.  Only an answer in its
- * form is one: a helper that the system cannot link or that libslurm ended
- * gives none. */
-static void ask_helper(struct answer *a, const char *const *words,
-                       const char *path)
+/* Ask the helper.  Only an answer in its form is one: a helper that the system
+ * cannot link or that libslurm ended gives none. */
+static void ask_helper(struct answer *a, const char *const *words)
 {
     struct words w = { NULL, 0 };
     char *helper = child_helper(HELPER);
@@ -175,7 +172,7 @@ static void ask_helper(struct answer *a, const char *const *words,
     words_add(&w, words[0]);
     words_printf(&w, "--timeout=%u", s);
     words_add_all(&w, words + 1);
-    if (run(a, &status, &errs, w.v, path, s + GRACE_S)) {
+    if (run(a, &status, &errs, w.v, s + GRACE_S)) {
         if (status > 1 || a->out.full ||
             slurm_parse_reply(&a->reply, a->out.data, a->out.len, NULL))
             set_error(a, ANSWER_UNUSABLE, "apus-slurm cannot be used here");
@@ -192,15 +189,14 @@ static void ask_helper(struct answer *a, const char *const *words,
 
 /* Ask a program of Slurm's own.  Its exit status is 1 for everything: what
  * went wrong is in its text. */
-static void ask_program(struct answer *a, const char *const *words,
-                        const char *path)
+static void ask_program(struct answer *a, const char *const *words)
 {
     struct buf errs;
     int status = 0;
 
     buf_init(&errs, ERRORS_MAX);
     buf_reset(&a->out);
-    if (run(a, &status, &errs, words, path, timeout_s())) {
+    if (run(a, &status, &errs, words, timeout_s())) {
         if (a->out.full)
             set_error(a, ANSWER_SILENT, "an answer that is too long");
         else if (status == 0)
@@ -223,7 +219,7 @@ static void ask_queue(struct answer *a, const char *const *words)
 {
     struct err e = ERR_INIT;
 
-    ask_program(a, words, NULL);
+    ask_program(a, words);
     /* it may have one id, and that one unknown: an answer all the same */
     if (a->kind == ANSWER_REFUSED && slurm_says_gone(a->error))
         a->kind = ANSWER_GOOD;
@@ -247,7 +243,7 @@ static void look_for(struct answer *a, const char *name)
 {
     struct words w = { NULL, 0 };
 
-    ask_helper(a, (const char *[]){ "find", name, NULL }, NULL);
+    ask_helper(a, (const char *[]){ "find", name, NULL });
     if (a->kind != ANSWER_UNUSABLE)
         return;
     queue_words(&w, "%A %T %r");
@@ -296,7 +292,7 @@ static void ask_states(struct answer *a, const struct launch_job *j, size_t n)
     words_add(&w, "status");
     for (size_t i = 0; i < n; i++)
         words_add(&w, j[i].id);
-    ask_helper(a, w.v, NULL);
+    ask_helper(a, w.v);
     words_clear(&w);
     if (a->kind != ANSWER_UNUSABLE)
         return;
@@ -386,10 +382,10 @@ static int slurm_cancel(const char *id, struct err *err)
     if (!slurm_is_id(id))
         return err_set(err, ERR_INPUT, "\"%.64s\" is no job id", id);
     answer_init(&a);
-    ask_helper(&a, (const char *[]){ "cancel", id, NULL }, NULL);
+    ask_helper(&a, (const char *[]){ "cancel", id, NULL });
     if (a.kind == ANSWER_UNUSABLE) {
         task_name(name, id);
-        ask_program(&a, (const char *[]){ "scancel", name, NULL }, NULL);
+        ask_program(&a, (const char *[]){ "scancel", name, NULL });
         if (a.kind == ANSWER_REFUSED && slurm_says_gone(a.error))
             a.kind = ANSWER_GOOD;
     }
@@ -490,26 +486,21 @@ static void job_words(struct words *w, const struct launch *l)
 
 static void sbatch_words(struct words *w, const struct launch *l)
 {
-    char *script = script_path(l);
-
     words_add(w, "sbatch");
     words_add(w, "--parsable");
     words_add(w, "--open-mode=append");
+    /* what is handed on is a short list already, whatever the site's habit
+     * with the environments of its users */
+    words_add(w, "--export=ALL");
     job_words(w, l);
-    words_add(w, script);
-    words_add_all(w, l->args);
-    free(script);
+    script_words(w, l);
 }
 
 static void helper_words(struct words *w, const struct launch *l)
 {
-    char *script = script_path(l);
-
     words_add(w, "submit");
     job_words(w, l);
-    words_add(w, script);
-    words_add_all(w, l->args);
-    free(script);
+    script_words(w, l);
 }
 
 /* A helper that broke down may have done so after its submit: true with the
@@ -534,29 +525,23 @@ static void ask_submit(struct answer *a, const struct launch *l)
 {
     struct words w = { NULL, 0 };
     struct err e = ERR_INIT;
-    const char *old = getenv("PATH");
-    char *dir = worker_dir(l);
-    char *path = dir ? xasprintf("PATH=%s%s%s", dir, old ? ":" : "",
-                                 old ? old : "") : NULL;
 
     a->kind = ANSWER_UNUSABLE;
     if (helper_can_submit(l)) {
         helper_words(&w, l);
-        ask_helper(a, w.v, path);
+        ask_helper(a, w.v);
         words_clear(&w);
         if (a->kind == ANSWER_GOOD && !a->reply.id[0])
             set_error(a, ANSWER_SILENT, "apus-slurm: an answer without id");
     }
     if (a->kind == ANSWER_UNUSABLE && !submitted_already(a, l)) {
         sbatch_words(&w, l);
-        ask_program(a, w.v, path);
+        ask_program(a, w.v);
         words_clear(&w);
         if (a->kind == ANSWER_GOOD &&
             slurm_parse_submitted(a->reply.id, a->out.data, &e))
             set_error(a, ANSWER_SILENT, e.text);
     }
-    free(path);
-    free(dir);
 }
 
 /* Look, and submit if there is none: 1 *id is set, 0 it may be tried again,
@@ -617,17 +602,10 @@ static int slurm_submit(const struct launch *l, char id[LAUNCH_ID_SIZE],
 static void slurm_show(const struct launch *l, struct buf *out)
 {
     struct words w = { NULL, 0 };
-    char *dir = worker_dir(l);
 
-    if (dir) {
-        buf_puts(out, "PATH=");
-        words_quote(out, dir);
-        buf_puts(out, ":\"$PATH\" ");
-    }
     sbatch_words(&w, l);
     words_show(out, w.v);
     words_clear(&w);
-    free(dir);
 }
 
 const struct launcher slurm_launcher = {

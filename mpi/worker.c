@@ -301,6 +301,9 @@ static int run_all(struct worker *w)
         rc = choose_next(w->spool, tried, n, &tried[n], &err);
         if (rc < 0)
             log_err(&err);
+        if (rc > 0 && n == 0)
+            log_info("nothing is to be done in \"%s\"",
+                     settings_text(w->settings, "spool"));
         if (rc != 0) {
             status = rc < 0 ? status_of(&err) : worst;
             break;

@@ -231,13 +231,15 @@ static void test_show(void)
     l.nodes = 2;
     l.ranks = 4;
     l.args = args;
-    shows("slurm", &l, "PATH=/opt/w:\"$PATH\" sbatch --parsable"
-          " --open-mode=append --job-name=apus-" BATCH " --comment=apus-"
-          BATCH " --dependency=singleton --output=/var/log/50%%"
-          " '--chdir=/s p' --nodes=2 --ntasks-per-node=4 -p big apus-batch.sh "
-          BATCH " --spool '/a b/it'\\''s' ''", "everything");
+    shows("slurm", &l, "sbatch --parsable --open-mode=append --export=ALL"
+          " --job-name=apus-" BATCH " --comment=apus-" BATCH
+          " --dependency=singleton --output=/var/log/50%% '--chdir=/s p'"
+          " --nodes=2 --ntasks-per-node=4 -p big apus-batch.sh"
+          " --worker=/opt/w/apus-worker " BATCH
+          " --spool '/a b/it'\\''s' ''", "everything");
     l = (struct launch){ .worker = "apus-worker", .args = none };
-    shows("slurm", &l, "sbatch --parsable --open-mode=append --job-name=apus"
+    shows("slurm", &l, "sbatch --parsable --open-mode=append --export=ALL"
+          " --job-name=apus"
           " --comment=apus apus-batch.sh", "nothing");
 }
 
@@ -363,11 +365,18 @@ static void test_environment(void)
     setenv("PMIX_RANK", "1", 1);
     setenv("OMPI_COMM_WORLD_RANK", "1", 1);
     setenv("OMPI_MCA_pml", "ob1", 1);
+    setenv("OMPI_MCA_orte_hnp_uri", "1", 1);
+    setenv("OMPI_MCA_ess", "^singleton", 1);
+    setenv("SRUN_DEBUG", "3", 1);
+    setenv("SBATCH_MEM_BIND_TYPE", "x", 1);
     setenv("SECRET", "s", 1);
     setenv("APUS_X", "old", 1);
     env = child_env_new(CHILD_ENV_CLEAN, extra);
     ok(!env_has(env, "SLURM_JOB_ID=1") && !env_has(env, "PMIX_RANK=1") &&
-       !env_has(env, "OMPI_COMM_WORLD_RANK=1"), "leftovers are left out");
+       !env_has(env, "OMPI_COMM_WORLD_RANK=1") &&
+       !env_has(env, "OMPI_MCA_orte_hnp_uri=1") &&
+       !env_has(env, "OMPI_MCA_ess=^singleton") &&
+       !env_has(env, "SRUN_DEBUG=3"), "leftovers are left out");
     ok(env_has(env, "SLURM_CONF=c") && env_has(env, "OMPI_MCA_pml=ob1") &&
        env_has(env, "SECRET=s"), "what a person sets stays");
     ok(env_has(env, "APUS_X=new") && !env_has(env, "APUS_X=old"),
@@ -375,6 +384,7 @@ static void test_environment(void)
     child_env_free(env);
     env = child_env_new(CHILD_ENV_JOB, NULL);
     ok(!env_has(env, "SECRET=s") && !env_has(env, "SLURM_JOB_ID=1") &&
+       !env_has(env, "SBATCH_MEM_BIND_TYPE=x") &&
        env_has(env, "APUS_X=old") && env_has(env, "SLURM_CONF=c"),
        "a job gets little");
     child_env_free(env);
