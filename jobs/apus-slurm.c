@@ -47,7 +47,7 @@ static const char usage[] =
     "usage: apus-slurm ping [DEADLINE_S]\n"
     "       apus-slurm submit [OPTION...] SCRIPT [ARGUMENT...]\n"
     "       apus-slurm status [--timeout=S] ID...\n"
-    "       apus-slurm find [--timeout=S] NAME\n"
+    "       apus-slurm find [--timeout=S] [NAME]\n"
     "       apus-slurm cancel [--timeout=S] ID\n"
     "       apus-slurm --version | --help\n"
     "\n"
@@ -60,9 +60,11 @@ static const char usage[] =
     "        partition account qos gres, and timeout.  The job has the\n"
     "        environment of this process\n"
     "status  {\"jobs\":[{\"id\":\"7\",\"state\":\"running\",\"reason\":"
-    "\"None\"}]}, the\n"
-    "        state being pending, running or over; unknown jobs are left out\n"
-    "find    the same for jobs of this user with that name which pend or run\n"
+    "\"None\",\n"
+    "        \"name\":\"5_1\",\"job_name\":\"apus\"}]}, the state being\n"
+    "        pending, running or over; unknown jobs are left out\n"
+    "find    the same for jobs of this user, all or with that name, which\n"
+    "        pend or run\n"
     "cancel  have Slurm end the job; one that is over is no failure\n"
     "\n"
     "A failure is {\"error\":\"why\",\"retry\":true}, retry being true if\n"
@@ -231,7 +233,7 @@ static int parse_args(struct args *a, int argc, char **argv)
     }
     a->words = argv + i;
     a->n = argc - i;
-    return a->n > 0 ? 0 : -1;
+    return 0;
 }
 
 static int parse_id(uint32_t *id, const char *text)
@@ -353,9 +355,12 @@ static int cmd_submit(const struct args *a)
     struct err err = ERR_INIT;
     struct buf script;
     job_desc_msg_t d;
-    char dir[4096], *tres = tres_of(a->gres);
+    char dir[4096], *tres;
     int rc;
 
+    if (a->n < 1)
+        return misused();
+    tres = tres_of(a->gres);
     buf_init(&script, SCRIPT_MAX);
     if (read_script(&script, a->words[0], &err)) {
         rc = fail(false, "%s", err.text);
@@ -400,7 +405,8 @@ static const char *state_of(uint32_t state)
     }
 }
 
-/* What squeue would say; libslurm's own function is declared nowhere. */
+/* The common ones of those that squeue knows; libslurm's own function is
+ * declared nowhere. */
 static const char *reason_of(const slurm_job_info_t *j)
 {
     static const struct {
@@ -415,6 +421,29 @@ static const char *reason_of(const slurm_job_info_t *j)
         { WAIT_HELD, "JobHeldAdmin" },
         { WAIT_HELD_USER, "JobHeldUser" },
         { WAIT_TIME, "BeginTime" },
+        { WAIT_PART_DOWN, "PartitionDown" },
+        { WAIT_PART_INACTIVE, "PartitionInactive" },
+        { WAIT_PART_CONFIG, "PartitionConfig" },
+        { WAIT_NODE_NOT_AVAIL, "ReqNodeNotAvail" },
+        { WAIT_RESERVATION, "Reservation" },
+        { WAIT_LICENSES, "Licenses" },
+        { WAIT_CLEANING, "Cleaning" },
+        { WAIT_PROLOG, "Prolog" },
+        { WAIT_QOS, "QOSNotAllowed" },
+        { WAIT_ACCOUNT, "AccountNotAllowed" },
+        { WAIT_DEP_INVALID, "DependencyNeverSatisfied" },
+        { WAIT_ASSOC_MAX_JOBS, "AssocMaxJobsLimit" },
+        { WAIT_ASSOC_GRP_JOB, "AssocGrpJobsLimit" },
+        { WAIT_ASSOC_GRP_NODE, "AssocGrpNodeLimit" },
+        { WAIT_ASSOC_GRP_CPU, "AssocGrpCpuLimit" },
+        { WAIT_QOS_MAX_JOB_PER_USER, "QOSMaxJobsPerUserLimit" },
+        { WAIT_QOS_MAX_NODE_PER_USER, "QOSMaxNodePerUserLimit" },
+        { WAIT_MAX_REQUEUE, "JobHoldMaxRequeue" },
+        { WAIT_ARRAY_TASK_LIMIT, "JobArrayTaskLimit" },
+        { FAIL_DOWN_NODE, "NodeDown" },
+        { FAIL_ACCOUNT, "InvalidAccount" },
+        { FAIL_QOS, "InvalidQOS" },
+        { FAIL_BAD_CONSTRAINTS, "BadConstraints" },
         { FAIL_LAUNCH, "JobLaunchFailure" },
         { FAIL_EXIT_CODE, "NonZeroExitCode" },
         { FAIL_TIMEOUT, "TimeLimit" },
@@ -425,12 +454,32 @@ static const char *reason_of(const slurm_job_info_t *j)
         [JOB_PREEMPTED] = "PREEMPTED", [JOB_OOM] = "OUT_OF_MEMORY" };
     unsigned state = j->job_state & JOB_STATE_BASE;
 
+    if (state == JOB_PENDING && j->state_desc && *j->state_desc)
+        return j->state_desc;
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
         if (reasons[i].code == j->state_reason)
             return reasons[i].name;
     if (state < sizeof(ends) / sizeof(ends[0]) && ends[state])
         return ends[state];
     return "";
+}
+
+/* What squeue's %i and %j say: one task, or tasks that wait together. */
+static void put_names(struct buf *out, const slurm_job_info_t *j)
+{
+    buf_puts(out, ",\"name\":\"");
+    if (j->array_task_str && *j->array_task_str)
+        buf_printf(out, "%u_[", (unsigned)j->array_job_id);
+    else if (j->array_job_id && j->array_task_id != NO_VAL)
+        buf_printf(out, "%u_%u", (unsigned)j->array_job_id,
+                   (unsigned)j->array_task_id);
+    else
+        buf_printf(out, "%u", (unsigned)j->job_id);
+    if (j->array_task_str && *j->array_task_str)
+        buf_printf(out, "%.32s]", j->array_task_str);
+    buf_puts(out, "\",\"job_name\":");
+    json_put_string(out, j->name ? j->name : "", j->name ? strlen(j->name)
+                                                         : 0);
 }
 
 static void put_job(struct buf *out, const slurm_job_info_t *j)
@@ -441,15 +490,17 @@ static void put_job(struct buf *out, const slurm_job_info_t *j)
                out->data[out->len - 1] == '[' ? "" : ",",
                (unsigned)j->job_id, state_of(j->job_state));
     json_put_string(out, why, strlen(why));
+    put_names(out, j);
     buf_putc(out, '}');
 }
 
-/* Is the job one of those that were asked for? */
+/* Is the job one of those that were asked for: one of n, or where n is 0 one
+ * of this user, of that name or (NULL) of any? */
 static bool wanted(const slurm_job_info_t *j, const uint32_t *ids, int n,
                    const char *name)
 {
-    if (name)
-        return j->name && strcmp(j->name, name) == 0 &&
+    if (n == 0)
+        return j->name && (!name || strcmp(j->name, name) == 0) &&
                j->user_id == geteuid() &&
                strcmp(state_of(j->job_state), "over") != 0;
     for (int i = 0; i < n; i++)
@@ -478,10 +529,13 @@ static int list(const job_info_msg_t *jobs, const uint32_t *ids, int n,
 /* One question: for the one job, or for all that there are. */
 static int cmd_status(const struct args *a)
 {
-    uint32_t *ids = xcalloc((size_t)a->n, sizeof(*ids));
+    uint32_t *ids;
     job_info_msg_t *jobs = NULL;
     int rc;
 
+    if (a->n < 1)
+        return misused();
+    ids = xcalloc((size_t)a->n, sizeof(*ids));
     for (int i = 0; i < a->n; i++)
         if (parse_id(&ids[i], a->words[i])) {
             free(ids);
@@ -504,11 +558,11 @@ static int cmd_find(const struct args *a)
     job_info_msg_t *jobs = NULL;
     int rc;
 
-    if (a->n != 1)
+    if (a->n > 1)
         return misused();
     if (slurm_load_job_user(&jobs, geteuid(), SHOW_ALL) != SLURM_SUCCESS)
         return fail_slurm(slurm_get_errno());
-    rc = list(jobs, NULL, 0, a->words[0]);
+    rc = list(jobs, NULL, 0, a->n ? a->words[0] : NULL);
     slurm_free_job_info_msg(jobs);
     return rc;
 }

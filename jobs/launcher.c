@@ -21,6 +21,7 @@
 #define AUTO_TIMEOUT_MS 5000
 #define ANSWER_MAX 65536
 #define PATH_BYTES 4096
+#define JOB_PREFIX "apus-"
 #define BASE64URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" \
                   "0123456789-_"
 
@@ -118,7 +119,34 @@ int launch_check(const struct launch *l, struct err *err)
 
 char *launch_job_name(const char *batch)
 {
-    return batch ? xasprintf("apus-%s", batch) : xstrdup("apus");
+    return batch ? xasprintf(JOB_PREFIX "%s", batch) : xstrdup("apus");
+}
+
+void launch_set_batch(struct launch_job *j, const char *name)
+{
+    j->batch[0] = '\0';
+    if (strncmp(name, JOB_PREFIX, strlen(JOB_PREFIX)) == 0 &&
+        strlen(name) == strlen(JOB_PREFIX) + LAUNCH_BATCH_LEN &&
+        launch_check_batch(name + strlen(JOB_PREFIX), NULL) == 0)
+        memcpy(j->batch, name + strlen(JOB_PREFIX), LAUNCH_BATCH_LEN + 1);
+}
+
+static int compare_batches(const void *a, const void *b)
+{
+    return strcmp(((const struct launch_job *)a)->batch,
+                  ((const struct launch_job *)b)->batch);
+}
+
+size_t launch_keep_batches(struct launch_job *jobs, size_t n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (jobs[i].batch[0])
+            jobs[kept++] = jobs[i];
+    if (kept > 1)
+        qsort(jobs, kept, sizeof(*jobs), compare_batches);
+    return kept;
 }
 
 char *launch_path(const char *dir, const char *path, int bare)

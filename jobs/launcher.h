@@ -19,6 +19,7 @@ struct err;
 #define LAUNCH_BATCH_LEN 43 /* characters of a batch id, base64url */
 #define LAUNCH_RANKS_MAX 65535
 #define LAUNCH_ID_SIZE 32
+#define LAUNCH_NAME_SIZE 48
 
 /* What to start.  All of it is the caller's. */
 struct launch {
@@ -44,7 +45,10 @@ enum launch_state {
 struct launch_job {
     char id[LAUNCH_ID_SIZE]; /* Slurm's number, or "PID:STARTTIME" */
     enum launch_state state;
-    char reason[64]; /* why it waits or how it ended; "" if not known */
+    char reason[128]; /* why it waits or how it ended; "" if not known */
+    char name[LAUNCH_NAME_SIZE]; /* what people call it: a task of a job array
+                                    is "5_1"; "" if not known */
+    char batch[LAUNCH_BATCH_LEN + 1]; /* of list: the batch it is for, or "" */
 };
 
 /*
@@ -66,6 +70,11 @@ struct launcher {
      * there is none; -1 the controller does not answer (ERR_RETRY) or the id
      * is none (ERR_INPUT).  Locally, of this machine. */
     int (*find)(const char *batch, struct launch_job *j, struct err *err);
+
+    /* All jobs of this user that pend or run for a batch of their own, sorted
+     * by batch: *jobs (free() it) and *n, with one question.  ERR_RETRY if the
+     * controller does not answer. */
+    int (*list)(struct launch_job **jobs, size_t *n, struct err *err);
 
     /* The states of n jobs by their ids, with one question for all (one for
      * each thousand).  Without an answer they are LAUNCH_UNANSWERED, and that

@@ -37,6 +37,12 @@ int launch_check_batch(const char *batch, struct err *err);
 /* The job's name, "apus-BATCH" or "apus"; the caller frees it. */
 char *launch_job_name(const char *batch);
 
+/* Take the batch out of such a name: *j gets it, or "" if there is none. */
+void launch_set_batch(struct launch_job *j, const char *name);
+
+/* Keep those of n jobs that have a batch, sorted by it: how many. */
+size_t launch_keep_batches(struct launch_job *jobs, size_t n);
+
 /* An absolute path of `path`, which is relative to `dir` (NULL: here); a name
  * without a slash is left alone where `bare` is set.  The caller frees it. */
 char *launch_path(const char *dir, const char *path, int bare);

@@ -138,45 +138,49 @@ static int parse_id(struct child_id *id, const char *text, struct err *err)
 
 static void set_job(struct launch_job *j, const struct child_id *id)
 {
+    memset(j, 0, sizeof(*j));
     put_id(j->id, id);
+    snprintf(j->name, sizeof(j->name), "%ld", (long)id->pid);
     j->state = LAUNCH_RUNNING;
-    j->reason[0] = '\0';
 }
 
-/* Does the environment of a process have this line?  What cannot be read is
- * somebody else's. */
-static bool has_line(pid_t pid, const char *line, struct buf *text)
+/* The value in a process's environment of what begins with `name`, or NULL;
+ * valid while text is.  What cannot be read is somebody else's. */
+static const char *value_of(pid_t pid, const char *name, struct buf *text)
 {
     char path[64];
     char part[4096];
     ssize_t got;
-    size_t n = strlen(line) + 1;
+    size_t n = strlen(name);
     int fd;
 
     buf_reset(text);
     snprintf(path, sizeof(path), "/proc/%ld/environ", (long)pid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return false;
+        return NULL;
     while ((got = read(fd, part, sizeof(part))) > 0)
         buf_put(text, part, (size_t)got);
     close(fd);
     for (size_t at = 0; at + n <= text->len;) {
-        if (memcmp(text->data + at, line, n) == 0)
-            return true;
+        if (memcmp(text->data + at, name, n) == 0)
+            return text->data + at + n;
         at += strlen(text->data + at) + 1;
     }
-    return false;
+    return NULL;
 }
 
-static int find_in(DIR *proc, const char *line, struct launch_job *j)
+/* The next process that a job is: 1, 0 there is none left. */
+static int next_job(DIR *proc, struct launch_job *j)
 {
+    struct dirent *e;
     struct buf text;
     int found = 0;
 
     buf_init(&text, ENVIRON_MAX);
-    for (struct dirent *e; !found && (e = readdir(proc));) {
+    while (!found && (e = readdir(proc)) != NULL) {
         struct child_id id = { 0, 0 };
+        const char *name = NULL;
         pid_t session = 0;
         uint64_t pid = 0;
 
@@ -184,35 +188,64 @@ static int find_in(DIR *proc, const char *line, struct launch_job *j)
             continue;
         id.pid = (pid_t)pid;
         /* the ranks have the line too, and only one is in charge */
-        if (child_look(id.pid, &id.start, &session) || session != id.pid ||
-            !has_line(id.pid, line, &text) || child_alive(&id) != 1)
+        if (child_look(id.pid, &id.start, &session) == 0 &&
+            session == id.pid)
+            name = value_of(id.pid, JOB_NAME, &text);
+        if (!name || child_alive(&id) != 1)
             continue;
         set_job(j, &id);
+        launch_set_batch(j, name);
         found = 1;
     }
     buf_clear(&text);
     return found;
 }
 
+static DIR *open_proc(struct err *err)
+{
+    DIR *proc = opendir("/proc");
+
+    if (!proc)
+        err_errno(err, ERR_RETRY, "cannot read \"/proc\"");
+    return proc;
+}
+
 static int local_find(const char *batch, struct launch_job *j,
                       struct err *err)
 {
-    char *name, *line;
+    struct launch_job next;
     DIR *proc;
-    int rc;
+    int rc = 0;
 
     if (launch_check_batch(batch, err))
         return -1;
-    proc = opendir("/proc");
+    proc = open_proc(err);
     if (!proc)
-        return err_errno(err, ERR_RETRY, "cannot read \"/proc\"");
-    name = launch_job_name(batch);
-    line = xasprintf(JOB_NAME "%s", name);
-    rc = find_in(proc, line, j);
-    free(line);
-    free(name);
+        return -1;
+    while (rc == 0 && next_job(proc, &next))
+        rc = strcmp(next.batch, batch) == 0;
+    if (rc)
+        *j = next;
     closedir(proc);
     return rc;
+}
+
+static int local_list(struct launch_job **jobs, size_t *n, struct err *err)
+{
+    struct launch_job next, *list = NULL;
+    size_t count = 0;
+    DIR *proc = open_proc(err);
+
+    if (!proc)
+        return -1;
+    while (next_job(proc, &next)) {
+        list = xrealloc(list, (count + 1) * sizeof(*list));
+        list[count++] = next;
+    }
+    closedir(proc);
+    *n = launch_keep_batches(list, count);
+    *jobs = list;
+    return 0;
 }
 
 static int local_states(struct launch_job *j, size_t n, struct err *err)
@@ -293,6 +326,7 @@ const struct launcher local_launcher = {
     .name = "local",
     .submit = local_submit,
     .find = local_find,
+    .list = local_list,
     .states = local_states,
     .cancel = local_cancel,
     .show = local_show,

@@ -34,7 +34,6 @@
 #define SUBMIT_TRIES 3
 #define RETRY_PAUSE_S 1
 #define STATES_AT_ONCE 1000
-#define LAUNCH_NAME 64 /* of a job or a task of an array */
 
 extern char **environ;
 
@@ -239,6 +238,7 @@ static void queue_words(struct words *w, const char *format)
     words_add_all(w, base);
 }
 
+/* This user's jobs of that name, or (NULL) of any. */
 static void look_for(struct answer *a, const char *name)
 {
     struct words w = { NULL, 0 };
@@ -246,8 +246,9 @@ static void look_for(struct answer *a, const char *name)
     ask_helper(a, (const char *[]){ "find", name, NULL });
     if (a->kind != ANSWER_UNUSABLE)
         return;
-    queue_words(&w, "%A %T %r");
-    words_printf(&w, "--name=%s", name);
+    queue_words(&w, SLURM_QUEUE_FORMAT);
+    if (name)
+        words_printf(&w, "--name=%s", name);
     /* anybody may give a job this name */
     words_printf(&w, "--user=%lu", (unsigned long)geteuid());
     ask_queue(a, w.v);
@@ -284,6 +285,28 @@ static int slurm_find(const char *batch, struct launch_job *j,
     return rc;
 }
 
+static int slurm_list(struct launch_job **jobs, size_t *n, struct err *err)
+{
+    struct answer a;
+    size_t kept = 0;
+    int rc = 0;
+
+    answer_init(&a);
+    look_for(&a, NULL);
+    if (a.kind == ANSWER_GOOD) {
+        for (size_t i = 0; i < a.reply.n; i++)
+            if (a.reply.jobs[i].state != LAUNCH_OVER)
+                a.reply.jobs[kept++] = a.reply.jobs[i];
+        *n = launch_keep_batches(a.reply.jobs, kept);
+        *jobs = a.reply.jobs;
+        a.reply.jobs = NULL;
+    } else {
+        rc = answer_fails(&a, err);
+    }
+    answer_clear(&a);
+    return rc;
+}
+
 static void ask_states(struct answer *a, const struct launch_job *j, size_t n)
 {
     struct words w = { NULL, 0 };
@@ -299,7 +322,7 @@ static void ask_states(struct answer *a, const struct launch_job *j, size_t n)
     buf_init(&ids, n * LAUNCH_ID_SIZE);
     for (size_t i = 0; i < n; i++)
         buf_printf(&ids, "%s%s", i ? "," : "", j[i].id);
-    queue_words(&w, "%A %T %r");
+    queue_words(&w, SLURM_QUEUE_FORMAT);
     words_printf(&w, "--jobs=%s", ids.data);
     ask_queue(a, w.v);
     words_clear(&w);
@@ -355,27 +378,27 @@ static bool is_task(const char *text)
 
 /* The name of one job alone: a task of an array may have the number of the
  * array, by which all its tasks are meant. */
-static void task_name(char name[LAUNCH_NAME], const char *id)
+static void task_name(char name[LAUNCH_NAME_SIZE], const char *id)
 {
     struct words w = { NULL, 0 };
     struct answer a;
 
-    snprintf(name, LAUNCH_NAME, "%s", id);
+    snprintf(name, LAUNCH_NAME_SIZE, "%s", id);
     answer_init(&a);
-    queue_words(&w, "%A %T %i");
+    queue_words(&w, SLURM_QUEUE_FORMAT);
     words_printf(&w, "--jobs=%s", id);
     ask_queue(&a, w.v);
     for (size_t i = 0; a.kind == ANSWER_GOOD && i < a.reply.n; i++)
         if (strcmp(a.reply.jobs[i].id, id) == 0 &&
-            is_task(a.reply.jobs[i].reason))
-            snprintf(name, LAUNCH_NAME, "%s", a.reply.jobs[i].reason);
+            is_task(a.reply.jobs[i].name))
+            snprintf(name, LAUNCH_NAME_SIZE, "%s", a.reply.jobs[i].name);
     words_clear(&w);
     answer_clear(&a);
 }
 
 static int slurm_cancel(const char *id, struct err *err)
 {
-    char name[LAUNCH_NAME];
+    char name[LAUNCH_NAME_SIZE];
     struct answer a;
     int rc = 0;
 
@@ -612,6 +635,7 @@ const struct launcher slurm_launcher = {
     .name = "slurm",
     .submit = slurm_submit,
     .find = slurm_find,
+    .list = slurm_list,
     .states = slurm_states,
     .cancel = slurm_cancel,
     .show = slurm_show,

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "jobs/launcher_internal.h"
 
 bool slurm_is_id(const char *text)
 {
@@ -56,7 +57,33 @@ static enum launch_state state_of(const char *word)
     return is_one_of(word, over) ? LAUNCH_OVER : LAUNCH_RUNNING;
 }
 
+/* What a job is called, "7" or "5_1", and what it was named. */
+static void set_names(struct launch_job *j, const char *name, size_t n_name,
+                      const char *job_name, size_t n_job_name)
+{
+    char text[LAUNCH_BATCH_LEN + 16];
+
+    set_text(j->name, sizeof(j->name), name, n_name);
+    set_text(text, sizeof(text), job_name, n_job_name);
+    launch_set_batch(j, text);
+}
+
 /* ---- squeue and sbatch -------------------------------------------------- */
+
+/* "REASON|NAME|JOB NAME", of which a part may be missing. */
+static void parse_rest(struct launch_job *j, const char *text, size_t len)
+{
+    const char *end = text + len, *bar = memchr(text, '|', len), *last;
+
+    set_text(j->reason, sizeof(j->reason), text,
+             bar ? (size_t)(bar - text) : len);
+    if (!bar)
+        return;
+    last = memchr(bar + 1, '|', (size_t)(end - bar - 1));
+    if (last)
+        set_names(j, bar + 1, (size_t)(last - bar - 1), last + 1,
+                  (size_t)(end - last - 1));
+}
 
 static int parse_line(struct launch_job *j, const char *line, size_t len,
                       struct err *err)
@@ -76,11 +103,11 @@ static int parse_line(struct launch_job *j, const char *line, size_t len,
     if (!slurm_is_id(id) || n_word == 0 || n_word >= sizeof(word))
         goto bad;
     set_text(word, sizeof(word), blank, n_word);
-    memcpy(j->id, id, sizeof(id));
+    memset(j, 0, sizeof(*j));
+    memcpy(j->id, id, strlen(id) + 1);
     j->state = state_of(word);
-    j->reason[0] = '\0';
     if (more)
-        set_text(j->reason, sizeof(j->reason), more + 1, len - n_word - 1);
+        parse_rest(j, more + 1, len - n_word - 1);
     /* where there is no reason, how it ended is more than nothing */
     if (!j->reason[0] || strcmp(j->reason, "None") == 0)
         set_text(j->reason, sizeof(j->reason), word, strlen(word));
@@ -176,6 +203,8 @@ static int reply_job(struct launch_job *j, const struct json *v)
     const char *id = json_string(json_get(v, "id"));
     const char *state = json_string(json_get(v, "state"));
     const char *reason = json_string(json_get(v, "reason"));
+    const char *name = json_string(json_get(v, "name"));
+    const char *job_name = json_string(json_get(v, "job_name"));
 
     if (!id || !state || !reason || !slurm_is_id(id))
         return -1;
@@ -183,6 +212,8 @@ static int reply_job(struct launch_job *j, const struct json *v)
         if (strcmp(state, names[i]) == 0) {
             set_text(j->id, sizeof(j->id), id, strlen(id));
             set_text(j->reason, sizeof(j->reason), reason, strlen(reason));
+            if (name && job_name)
+                set_names(j, name, strlen(name), job_name, strlen(job_name));
             j->state = (enum launch_state)i;
             return 0;
         }

@@ -150,6 +150,8 @@ id=$(cat out)
 test_that "the directory of the log is made" comes deep/er/log working
 gives 0 "find" find "$batch"
 test_that "it is the one" grep -q "^$id running" out
+gives 0 "list" list
+test_that "it is among all jobs" grep -q "^$batch [0-9]*\$" out
 gives 0 "submit it again" submit "$w" "$log" --batch="$batch" -- work
 test_that "that gives the one that runs" grep -qx "$id" out
 gives 0 "states" states "$id" 1:1 "${id%:*}:7"

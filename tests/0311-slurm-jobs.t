@@ -139,6 +139,8 @@ round() { # LABEL
     id=$(cat out)
     gives 0 "$1: find" find "$b"
     test_that "$1: it is the one" grep -q "^$id " out
+    gives 0 "$1: list" list
+    test_that "$1: it is among all jobs" grep -q "^$b $id\$" out
     test_that "$1: squeue knows its name" \
         [ "$(squeue -h -n "apus-$b" -o %A)" = "$id" ]
     scontrol show job "$id" >out

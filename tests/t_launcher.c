@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "jobs/child.h"
 #include "jobs/launcher.h"
+#include "jobs/launcher_internal.h"
 #include "jobs/slurm_answer.h"
 #include "tests/tap.h"
 
@@ -110,10 +111,24 @@ static int drive_launch(const struct launcher *k, const char *what,
     return 0;
 }
 
+static int print_list(const struct launcher *k)
+{
+    struct launch_job *jobs = NULL;
+    struct err err = ERR_INIT;
+    size_t n = 0;
+
+    if (k->list(&jobs, &n, &err))
+        return failed(&err);
+    for (size_t i = 0; i < n; i++)
+        printf("%s %s\n", jobs[i].batch, jobs[i].name);
+    free(jobs);
+    return 0;
+}
+
 static int drive(int argc, char **argv)
 {
     const struct launcher *k = launcher_find(argv[1]);
-    struct launch_job jobs[JOBS_MAX] = { { "", LAUNCH_PENDING, "" } };
+    struct launch_job jobs[JOBS_MAX] = { { .id = "" } };
     struct err err = ERR_INIT;
     int n = argc - 3;
 
@@ -128,6 +143,8 @@ static int drive(int argc, char **argv)
             print_job(&jobs[0]);
         return rc < 0 ? failed(&err) : rc ? 0 : 4;
     }
+    if (strcmp(argv[2], "list") == 0 && n == 0)
+        return print_list(k);
     if (strcmp(argv[2], "cancel") == 0 && n == 1)
         return k->cancel(argv[3], &err) ? failed(&err) : 0;
     if (strcmp(argv[2], "states") == 0 && n <= JOBS_MAX) {
@@ -167,7 +184,7 @@ static void test_bad_input(void)
 
     for (size_t i = 0; i < 2; i++) {
         const struct launcher *k = launcher_find(names[i]);
-        struct launch_job j = { "none", LAUNCH_PENDING, "" };
+        struct launch_job j = { .id = "none" };
         char id[LAUNCH_ID_SIZE] = "as it was";
         struct err err = ERR_INIT;
 
@@ -245,6 +262,40 @@ static void test_show(void)
 
 /* ---- answers ------------------------------------------------------------ */
 
+#define B1 "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
+#define B2 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+/* The third field as SLURM_QUEUE_FORMAT has it. */
+static void test_queue_names(void)
+{
+    static const char text[] =
+        "7 RUNNING None|5_1|apus\n"
+        "8 PENDING JobHeldUser|8|apus-" B1 "\n"
+        "9 PENDING Nodes required are DOWN|9_[0-1]|apus-" B2 "\n"
+        "10 PENDING Priority|10|a name | of somebody\n"
+        "11 PENDING Priority|11|apus-" B1 "x\n12 PENDING None|12";
+    struct launch_job *jobs = NULL;
+    size_t n = 0;
+
+    ok(slurm_parse_queue(&jobs, &n, text, sizeof(text) - 1, NULL) == 0 &&
+       n == 6, "squeue: six jobs with names");
+    ok(n == 6 && strcmp(jobs[0].name, "5_1") == 0 && !jobs[0].batch[0],
+       "squeue: a task of an array");
+    ok(n == 6 && strcmp(jobs[1].batch, B1) == 0 &&
+       strcmp(jobs[1].reason, "JobHeldUser") == 0,
+       "squeue: the batch of a job");
+    ok(n == 6 && strcmp(jobs[2].name, "9_[0-1]") == 0 &&
+       strcmp(jobs[2].reason, "Nodes required are DOWN") == 0,
+       "squeue: a reason of several words");
+    ok(n == 6 && !jobs[3].batch[0] && !jobs[4].batch[0] &&
+       !jobs[5].batch[0], "squeue: jobs for no batch");
+    if (n == 6)
+        n = launch_keep_batches(jobs, n);
+    ok(n == 2 && strcmp(jobs[0].id, "9") == 0 &&
+       strcmp(jobs[1].id, "8") == 0, "jobs for batches, sorted by batch");
+    free(jobs);
+}
+
 static void test_queue(void)
 {
     static const char text[] = "7 PENDING Resources\n8 RUNNING None\n\n"
@@ -273,6 +324,7 @@ static void test_queue(void)
     jobs = NULL;
     ok(slurm_parse_queue(&jobs, &n, "", 0, NULL) == 0 && n == 0 && !jobs,
        "squeue: no job");
+    test_queue_names();
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         ok(slurm_parse_queue(&jobs, &n, bad[i], strlen(bad[i]), NULL) == -1 &&
            !jobs, "squeue: bad line %zu", i);
@@ -281,7 +333,8 @@ static void test_queue(void)
 static void test_reply(void)
 {
     static const char jobs[] = "{\"jobs\":[{\"id\":\"7\",\"state\":"
-        "\"over\",\"reason\":\"COMPLETED\"}]}";
+        "\"over\",\"reason\":\"COMPLETED\",\"name\":\"5_1\",\"job_name\":"
+        "\"apus-" B1 "\"}]}";
     static const char *const bad[] = { "", "down\n", "{}", "[]",
         "{\"id\":7}", "{\"id\":\"x\"}", "{\"jobs\":7}", "{\"jobs\":[{}]}",
         "{\"jobs\":[{\"id\":\"7\",\"state\":\"lost\",\"reason\":\"\"}]}" };
@@ -291,6 +344,8 @@ static void test_reply(void)
 
     ok(slurm_parse_reply(&r, jobs, strlen(jobs), NULL) == 0 && !r.failed &&
        r.n == 1 && r.jobs[0].state == LAUNCH_OVER, "helper: jobs");
+    ok(r.n == 1 && strcmp(r.jobs[0].name, "5_1") == 0 &&
+       strcmp(r.jobs[0].batch, B1) == 0, "helper: the names of a job");
     free(r.jobs);
     ok(slurm_parse_reply(&r, error, strlen(error), NULL) == 0 && r.failed &&
        r.retry && strcmp(r.error, "no") == 0, "helper: an error");

@@ -35,6 +35,9 @@ static void check_jobs(const struct launch_job *jobs, size_t n)
     for (size_t i = 0; i < n; i++) {
         check_line(jobs[i].id, sizeof(jobs[i].id));
         check_line(jobs[i].reason, sizeof(jobs[i].reason));
+        check_line(jobs[i].name, sizeof(jobs[i].name));
+        must(!jobs[i].batch[0] ||
+             strlen(jobs[i].batch) == LAUNCH_BATCH_LEN);
         must(slurm_is_id(jobs[i].id) && jobs[i].state <= LAUNCH_OVER);
     }
 }
