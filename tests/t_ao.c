@@ -436,6 +436,76 @@ static void test_node_find(struct ao *ao)
     ao_result_clear(&r);
 }
 
+/* What a node said until 2025, since then, and what stands there when neither
+ * is: name of the form, answer, a text of the error (NULL: GOOD). */
+static void test_node_forms(void)
+{
+#define OUTBOX "\"outbox\":{\"1\":{\"target\":\"x\",\"data\":\"y\"}}"
+    static const struct {
+        const char *name, *answer, *want;
+    } forms[] = {
+        { "results.raw", "{\"slot\":\"7\",\"process\":\"p\",\"results\":{"
+          "\"raw\":" GOOD "," OUTBOX ",\"data\":\"\"}}", NULL },
+        { "raw of results alone", "{\"raw\":" GOOD "," OUTBOX "}", NULL },
+        { "results.raw as text", "{\"results\":{\"raw\":\"{\\\"Output\\\":"
+          "\\\"o\\\"}\"}}", "" },
+        { "results.json.body", "{\"results\":{\"json\":{\"body\":"
+          "\"{\\\"Output\\\":\\\"o\\\"}\"}}}", "" },
+        { "json.body of results alone", "{\"json\":{\"body\":"
+          "\"{\\\"Output\\\":\\\"o\\\"}\"}}", "" },
+        { "json.body decoded", "{\"results\":{\"json\":{\"body\":" GOOD
+          "}}}", NULL },
+        { "neither", "{\"slot\":\"7\",\"results\":{" OUTBOX
+          ",\"data\":\"\"},\"process\":\"p\"}",
+          "it has slot, results (outbox, data), process, and neither" },
+        { "an empty object", "{}", "it has nothing, and neither" },
+        { "a list", "[1]", "it has no object" },
+        { "links instead", "{\"results+link\":\"x\"}", "results+link" },
+        { "raw that is none", "{\"results\":{\"raw\":{\"a\":1}}}",
+          "results (raw)" },
+        { "text that is none", "{\"results\":{\"raw\":\"<html>\"}}",
+          "what the compute unit said" },
+        { "a unit's limit", "{\"results\":{\"raw\":{\"error\":"
+          "\"Rate limit exceeded\"}}}", "lets no more through" },
+        { "a unit's refusal", "{\"results\":{\"json\":{\"body\":"
+          "\"{\\\"error\\\":\\\"not found cached, and earlier than latest"
+          " known nonce\\\"}\"}}}", "gone for good" },
+    };
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        struct ao_result r = { .root = NULL };
+        struct err err = ERR_INIT;
+        const char *want = forms[i].want;
+        int rc = ao_result_parse_node(&r, forms[i].answer,
+                                      strlen(forms[i].answer), &err);
+
+        if (!want)
+            ok(rc == 0 && is_good(&r), "%s %s", forms[i].name, err.text);
+        else if (!*want)
+            ok(rc == 0 && strcmp(r.output, "o") == 0, "%s %s",
+               forms[i].name, err.text);
+        else
+            ok(rc == -1 && !r.root && strstr(err.text, want), "%s: %s",
+               forms[i].name, err.text);
+        ao_result_clear(&r);
+    }
+#undef OUTBOX
+}
+
+static void test_node_waits(struct ao *ao)
+{
+    struct err err = ERR_INIT;
+    struct ao_result r;
+
+    SAYS({ "200 OK", "slot: 12\r\n", "{}" },
+         OK("{\"results\":{\"raw\":{\"error\":\"Nonce limit exceeded\"}}}"),
+         OK("{\"results\":{\"raw\":" GOOD "}}"));
+    sends(ao, 0, ERR_NONE, 1, "a node takes it");
+    ok(get_result(ao, &r, 5, &err) == 0 && is_good(&r) && said == 3,
+       "a compute unit that catches up is waited for %s", err.text);
+    ao_result_clear(&r);
+}
+
 /* ---- the rest ------------------------------------------------------------ */
 
 static void test_new(void)
@@ -493,9 +563,11 @@ int main(void)
     set("ao-node", pretend_url(server));
     test_legacynet();
     test_no_result();
+    test_node_forms();
     ao = open_ao("hyperbeam");
     test_node_send(ao);
     test_node_find(ao);
+    test_node_waits(ao);
     ao_free(ao);
     test_new();
     pretend_end(server);

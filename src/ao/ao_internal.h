@@ -75,8 +75,11 @@ enum ao_said { AO_SAID_DONE, AO_SAID_LATER, AO_SAID_NO };
 enum ao_said ao_judge(const struct http_answer *a, const char *url,
                       struct err *err);
 
-/* As ao_result_parse, for what a HyperBEAM node says of a slot: a result, or
- * one in results.json.body (text) or results. */
+/* As ao_result_parse, for what a HyperBEAM node says of a slot or of a
+ * question.  Where the result is has changed: results.raw, decoded, since
+ * December 2025; results.json.body, a text, before; results, or all of it,
+ * where the process runs in the node.  If it is nowhere, *err names what is
+ * there.  ERR_RETRY if the node's compute unit has said that it may pass. */
 int ao_result_parse_node(struct ao_result *r, const char *text, size_t n,
                          struct err *err);
 

@@ -15,6 +15,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 
+#define SEEN_MAX 12 /* names of members in a message */
+
 /* A member by its name, or by the same in lower case: some processes of
  * HyperBEAM have only those. */
 static const struct json *member(const struct json *v, const char *name)
@@ -112,14 +114,20 @@ static const char *error_of(const struct json *v)
     return text ? text : "an error that is no text";
 }
 
+static bool is_result(const struct json *v)
+{
+    return json_type(v) == JSON_OBJECT &&
+           (member(v, "Messages") || member(v, "Error") ||
+            member(v, "Output"));
+}
+
 static int take_result(struct ao_result *r, const struct json *v,
                        struct err *err)
 {
     const struct json *output = member(v, "Output");
     const char *data;
 
-    if (json_type(v) != JSON_OBJECT || !(member(v, "Messages") ||
-        member(v, "Error") || output))
+    if (!is_result(v))
         return err_set(err, ERR_INPUT, "it is no result of an evaluation");
     r->error = error_of(member(v, "Error"));
     data = text_of(output);
@@ -153,24 +161,107 @@ int ao_result_parse(struct ao_result *r, const char *text, size_t n,
     return 0;
 }
 
+/* Append the names of members, those of `results` too: for people. */
+static void put_members(struct buf *b, const struct json *v, bool deeper)
+{
+    size_t n = 0;
+
+    for (const struct json *m = json_first(v); m; m = json_next(m)) {
+        const char *key = json_key(m);
+
+        if (!key || n == SEEN_MAX) {
+            buf_puts(b, key ? ", .." : "");
+            return;
+        }
+        buf_printf(b, "%s%.40s", n++ ? ", " : "", key);
+        if (deeper && json_type(m) == JSON_OBJECT &&
+            strcasecmp(key, "results") == 0) {
+            buf_puts(b, " (");
+            put_members(b, m, false);
+            buf_putc(b, ')');
+        }
+    }
+    buf_puts(b, n ? "" : "nothing");
+}
+
+static int no_result(const struct json *root, struct err *err)
+{
+    struct buf seen;
+
+    buf_init(&seen, 4096);
+    if (json_type(root) == JSON_OBJECT)
+        put_members(&seen, root, true);
+    else
+        buf_puts(&seen, "no object");
+    err_set(err, ERR_INPUT, "it is no result of an evaluation: it has %s, and"
+            " neither results.raw nor results.json.body", seen.data);
+    buf_clear(&seen);
+    return -1;
+}
+
+/* A unit's own complaint, where its result should be.  The process's is in
+ * `Error`. */
+static const char *complaint_of(const struct json *v)
+{
+    if (json_get(v, "Error") || json_get(v, "Messages") ||
+        json_get(v, "Output"))
+        return NULL;
+    return json_string(json_get(v, "error"));
+}
+
+static int unit_failed(const char *complaint, struct err *err)
+{
+    struct http_answer a = { .status = 500 };
+
+    buf_init(&a.body, strlen(complaint) + 1);
+    buf_puts(&a.body, complaint);
+    ao_judge(&a, "its compute unit", err);
+    buf_clear(&a.body);
+    return -1;
+}
+
+/* Where a node keeps what its compute unit said: decoded, or as text. */
+static const struct json *unit_answer(const struct json *results)
+{
+    const struct json *raw = json_get(results, "raw");
+
+    if (raw && json_type(raw) != JSON_NULL)
+        return raw;
+    return json_get(json_get(results, "json"), "body");
+}
+
 int ao_result_parse_node(struct ao_result *r, const char *text, size_t n,
                          struct err *err)
 {
     struct ao_result got = { .root = NULL };
-    const struct json *results;
-    const char *body;
+    const struct json *results, *said;
     int rc;
 
     if (json_parse(&got.root, text, n, err))
         return -1;
     results = member(got.root, "results");
-    body = json_string(json_get(json_get(results, "json"), "body"));
-    if (body) {
-        rc = ao_result_parse(r, body, strlen(body), err);
+    if (!results)
+        results = got.root;
+    said = unit_answer(results);
+    if (json_string(said)) {
+        struct json *inner = NULL;
+
+        if (json_parse(&inner, json_string(said), strlen(json_string(said)),
+                       err)) {
+            json_free(got.root);
+            return err_prefix(err, "what the compute unit said");
+        }
         json_free(got.root);
-        return rc;
+        got.root = inner;
+        said = inner;
     }
-    if (take_result(&got, results ? results : got.root, err)) {
+    if (said && complaint_of(said))
+        rc = unit_failed(complaint_of(said), err);
+    else if (is_result(said ? said : results))
+        rc = take_result(&got, said ? said : results, err);
+    else
+        rc = no_result(got.root, err);
+    if (rc) {
         ao_result_clear(&got);
         return -1;
     }

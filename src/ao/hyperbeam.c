@@ -22,7 +22,8 @@
 #define MAX_PAGES 50  /* how far back a message of ours is looked for */
 
 static const char *const read_header[] = {
-    "require-codec: application/json", "Accept: application/json", NULL
+    "require-codec: application/json", "accept-bundle: true",
+    "Accept: application/json", NULL
 };
 
 /* ---- slots --------------------------------------------------------------- */
@@ -80,7 +81,8 @@ static int post(struct ao *ao, struct ao_post *p, struct err *err)
 {
     static const char *const header[] = {
         "Content-Type: application/ans104", "codec-device: ans104@1.0",
-        "require-codec: application/json", "Accept: application/json", NULL
+        "require-codec: application/json", "accept-bundle: true",
+        "Accept: application/json", NULL
     };
     char *path = p->process[0]
                      ? xasprintf("%s~process@1.0/push", p->process)
@@ -254,8 +256,10 @@ static int result(struct ao *ao, struct ao_result *r, const char *process,
     path = xasprintf("%s~process@1.0/compute?slot=%" PRIu64, process, slot);
     rc = get(ao, &a, path, err);
     if (rc == 0 && ao_result_parse_node(r, a.body.len ? a.body.data : "",
-                                        a.body.len, err))
-        rc = err_prefix(err, "\"%s/%s\"", ao->node, path);
+                                        a.body.len, err)) {
+        rc = err->code == ERR_RETRY ? 1 : -1;
+        err_prefix(err, "\"%s/%s\"", ao->node, path);
+    }
     http_answer_clear(&a);
     free(path);
     return rc;

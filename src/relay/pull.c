@@ -44,6 +44,24 @@ void pulling_note(const struct pulling *x, const char *fmt, ...)
     x->p->note(x->p->self, text.text);
 }
 
+void pulling_note_release(const struct pulling *x, size_t n,
+                          const struct err *why)
+{
+    char id[ID_TEXT], *what;
+
+    base64url(id, x->b.id, 32);
+    what = n ? xasprintf("%zu requests of batch %s", n, id)
+             : xasprintf("the lease of batch %s", id);
+    if (x->p->talk->sent)
+        pulling_note(x, "%s: the message that gives back was sent, and its"
+                     " answer cannot be read; if the queue did not take it,"
+                     " the lease ends by itself: %s", what, why->text);
+    else
+        pulling_note(x, "%s: not given back, the lease ends by itself: %s",
+                     what, why->text);
+    free(what);
+}
+
 char *pulling_wire(size_t k, const char *suffix)
 {
     return xasprintf("wire/%04zu.%s", k, suffix);
@@ -244,12 +262,9 @@ static void give_back(struct pulling *x)
 {
     struct releases all = { .n = 0 };
     struct err why = ERR_INIT;
-    char id[ID_TEXT];
 
-    base64url(id, x->b.id, 32);
     if (relay_release(x->p->talk, x->b.id, &all, NULL, &why))
-        pulling_note(x, "the lease of batch %s was not given back and ends"
-                     " by itself: %s", id, why.text);
+        pulling_note_release(x, 0, &why);
     x->all_back = true;
     drop(x, &why);
 }
@@ -266,8 +281,7 @@ static void put_all_off(struct pulling *x, struct err *err)
     for (size_t i = 0; i < x->answers.n; i++)
         releases_put_off(&x->back, x->answers.id[i], LATER_SOON_S);
     if (relay_release(x->p->talk, x->b.id, &x->back, NULL, &why))
-        pulling_note(x, "the lease of batch %s was not given back and ends"
-                     " by itself: %s", id, why.text);
+        pulling_note_release(x, x->back.n, &why);
     x->all_back = true;
     drop(x, &why);
     err_prefix(err, "the requests of batch %s, which was left, go back", id);

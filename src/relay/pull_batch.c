@@ -273,8 +273,7 @@ static void release(struct pulling *x)
     struct err why = ERR_INIT;
 
     if (x->back.n && relay_release(x->p->talk, x->b.id, &x->back, NULL, &why))
-        pulling_note(x, "%zu requests were not given back, their lease ends"
-                     " by itself: %s", x->back.n, why.text);
+        pulling_note_release(x, x->back.n, &why);
 }
 
 static int to_todo(struct pulling *x, struct err *err)

@@ -38,6 +38,10 @@ void pulling_touch(struct pulling *x);
 
 void pulling_note(const struct pulling *x, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* Say that a release of n requests (0: of all) failed.  One that was sent may
+ * have happened all the same. */
+void pulling_note_release(const struct pulling *x, size_t n,
+                          const struct err *why);
 /* "wire/NNNN.suffix"; the caller frees it. */
 char *pulling_wire(size_t k, const char *suffix);
 /* The k-th answer as it was kept: 1, 0 if there is none, -1. */

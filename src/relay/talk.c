@@ -185,9 +185,10 @@ int talk_say(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
     buf_init(&item, AO_MAX_DATA + ITEM_HEAD_MAX);
     memset(r, 0, sizeof(*r));
     t->code = 0;
-    if (ao_message(t->ao, &item, id, t->process, tag, n_tags, data, n, err) ==
-            0 && ao_send(t->ao, item.data, item.len, err) == 0 &&
-        ao_result(t->ao, r, t->process, id, t->wait_s, err) == 0)
+    t->sent = ao_message(t->ao, &item, id, t->process, tag, n_tags, data, n,
+                         err) == 0 &&
+              ao_send(t->ao, item.data, item.len, err) == 0;
+    if (t->sent && ao_result(t->ao, r, t->process, id, t->wait_s, err) == 0)
         rc = talk_judge(t, r, action, out, err);
     if (rc < 0)
         ao_result_clear(r);

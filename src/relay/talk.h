@@ -24,6 +24,7 @@ struct talk {
     unsigned char process[32]; /* the queue */
     unsigned wait_s;           /* for an answer */
     unsigned code;             /* of the last one, 0 if it had none */
+    bool sent;                 /* the network has taken the last message */
 };
 
 /* With the wallet and the queue of the settings; `process` (an id as text)
