@@ -200,15 +200,31 @@ ask "What is 3 + 1?" >ids
 gives 0 "a pull whose answers are lost" pull
 has out "${tab}1$tab$model\$" "it comes through"
 
-# ---- HyperBEAM --------
-net_down
-net_up
+# ---- HyperBEAM, as it answers today and as it did until 2025 --------
 APUS_AO_NETWORK=hyperbeam
 export APUS_AO_NETWORK
-rm -r spool/todo/b*
-ask "What is 4 + 1?" >ids
-gives 0 "a pull from a HyperBEAM node" pull
-has out "${tab}1$tab$model\$" "it comes through"
+for form in '' --old-node; do
+    net_down
+    # shellcheck disable=SC2086
+    net_up $form
+    rm -rf spool/todo/b*
+    ask "What is 4 + 1?" >ids
+    gives 0 "a pull from a HyperBEAM node $form" pull
+    has out "${tab}1$tab$model\$" "it comes through"
+done
+# an answer of neither form, to the pull and to what gives it back
+net_down
+net_up --hostile no-result:4
+rm -rf spool/todo/b*
+ask "What is 4 + 2?" --ao-network legacynet >ids
+gives 1 "a node whose results are nowhere" pull
+has err 'has results (outbox), and neither results.raw nor results.json.body' \
+    "it says what is there instead"
+has err 'what it leased goes back' "what was leased goes back"
+has err 'message that gives back was sent.*cannot be read' "and how sure it is"
+is "nothing is left of it" "$(ls spool/tmp)" ""
+gives 0 "and again" pull
+has out "${tab}1$tab$model\$" "what went back is there"
 gives 0 "pause" queue pause all
 gives 1 "a pull while it is paused" pull
 has err 'paused' "it says so"

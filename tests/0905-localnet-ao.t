@@ -172,14 +172,26 @@ netcall sign "$net/dapp.json" "$a" Data-Protocol=ao Variant=ao.N.1 \
     Type=Message Action=Echo <x >item
 answers 200 "push" post "$url/hb/$a~process@1.0/push" \
     'Content-Type: application/ans104' 'codec-device: ans104@1.0' <item
-slot=$(sed -n 's/.*"slot":\([0-9]*\).*/\1/p' answer)
-answers 200 "compute" get "$url/hb/$a~process@1.0/compute/results=$slot" \
-    'require-codec: application/json'
-has answer 'Echoed' "its result"
+has answer '"results":{"raw":{"Messages":\[{.*"outbox":{"1":{"target"' \
+    "what its compute unit said, decoded, and the outbox"
+slot=$(sed -n 's/.*"slot":"\([0-9]*\)".*/\1/p' answer)
+for path in "compute/results=$slot" "compute=$slot/results"; do
+    answers 200 "$path" get "$url/hb/$a~process@1.0/$path" \
+        'require-codec: application/json'
+    has answer '^{"raw":{.*Echoed' "its results alone"
+done
+answers 200 "compute" get "$url/hb/$a~process@1.0/compute?slot=$slot"
+has answer '^{"results":{"raw":{.*Echoed' "all of it"
 answers 200 "slot" get "$url/hb/$a/slot/current"
 has answer "^$slot" "the current slot"
 answers 200 "a patched key" get "$url/hb/$a~process@1.0/now/cache/count"
 has answer '^41' "its value"
+
+net_down
+net_up --old-node && r=0 || r=1
+report $r "a node as they were until 2025"
+answers 200 "compute" get "$url/hb/$a~process@1.0/compute?slot=$slot"
+has answer '^{"results":{"json":{.*"body":"{.*Echoed' "a text of JSON"
 
 # ---- a net that lies ----------------------------------------------------
 net_down

@@ -24,6 +24,7 @@
 struct arguments {
     const char *dir, *port, *delay, *new_wallet;
     const char **hostile; /* each of them, NULL at the end */
+    bool old_node;
 };
 
 #ifdef HAVE_LOCALNET
@@ -58,7 +59,8 @@ static int serve(struct localnet *l, struct err *err)
 static int do_localnet(const struct arguments *a)
 {
     struct localnet_options o = { .dir = a->dir, .delay_ms = 100,
-                                  .hostile = a->hostile };
+                                  .hostile = a->hostile,
+                                  .old_node = a->old_node };
     struct localnet *l = NULL;
     struct err err = ERR_INIT;
     int rc;
@@ -109,6 +111,8 @@ int cmd_localnet(struct settings *s, int argc, char **argv)
           " (100)", &a.delay, NULL },
         { 0, "hostile", "CASE...", "misbehave, [UNIT/]CASE[:N|:every-N]; an"
           " unknown one lists the cases", a.hostile, NULL },
+        { 0, "old-node", NULL, "let /hb answer as HyperBEAM did until 2025",
+          NULL, &a.old_node },
         { 0, "new-wallet", "FILE", "only make a wallet that it accepts, also"
           " while it runs", &a.new_wallet, NULL },
         { 0, NULL, NULL, NULL, NULL, NULL }
@@ -116,7 +120,7 @@ int cmd_localnet(struct settings *s, int argc, char **argv)
     const struct opt_command command = {
         .name = "apus localnet",
         .synopsis = "--dir D [--port P] [--delay MS] [--hostile CASE]..."
-                    " [--new-wallet FILE]",
+                    " [--old-node] [--new-wallet FILE]",
         .about = "A small AO and Arweave on loopback, to try everything"
                  " without money:\nuse it with APUS_CONFIG=D/apus.conf.  It"
                  " prints \"ready URL\" and serves until\nit is interrupted;"

@@ -16,6 +16,7 @@
 #include "localnet/accept.h"
 #include "localnet/lies.h"
 #include "localnet/net.h"
+#include "localnet/node_json.h"
 #include "localnet/route.h"
 #include "localnet/routes.h"
 #include "localnet/serve.h"
@@ -33,23 +34,19 @@ static const char *after(const char *path, const char *front)
     return path && strncmp(path, front, n) == 0 ? path + n : NULL;
 }
 
-/* {"results":{"json":{"body":".."}}}: the body is text of JSON, as for
- * processes that a legacy compute unit evaluates. */
+/* The results of a message, in the form that this net is asked for. */
 static void put_results(struct net *net, struct buf *b,
-                        const struct message *m, bool with_slot)
+                        const struct message *m)
 {
     struct buf json;
 
+    if (hostile_now(&net->hostile, HOSTILE_NO_RESULT, UNIT_HB)) {
+        node_put_nothing(b);
+        return;
+    }
     buf_init(&json, b->max);
     lies_put_result(net, UNIT_HB, &json, m);
-    buf_puts(b, "{");
-    if (with_slot)
-        buf_printf(b, "\"slot\":%" PRIu64 ",\"process\":\"%s\",", m->slot,
-                   m->process->id_text);
-    buf_puts(b, "\"results\":{\"json\":{\"content-type\":"
-             "\"application/json\",\"body\":");
-    json_put_string(b, json.data, json.len);
-    buf_puts(b, "}}}");
+    node_put_results(b, json.data ? json.data : "", json.len, net->old_node);
     buf_clear(&json);
 }
 
@@ -84,20 +81,25 @@ static void post(struct net *net, const struct call *c, bool push,
     answer_header(a, "timestamp", "%" PRIu64, m->timestamp_ms);
     answer_header(a, "process", "%s", m->process->id_text);
     if (push && !(mode && strcmp(mode, "async") == 0) &&
-        units_wait(net, m, WAIT_MS))
-        put_results(net, &a->body, m, true);
-    else
+        units_wait(net, m, WAIT_MS)) {
+        buf_printf(&a->body, "{\"slot\":\"%" PRIu64 "\",\"process\":\"%s\","
+                   "\"results\":", m->slot, m->process->id_text);
+        put_results(net, &a->body, m);
+        buf_puts(&a->body, "}");
+    } else {
         buf_printf(&a->body, "{\"slot\":%" PRIu64 ",\"process\":\"%s\","
                    "\"timestamp\":%" PRIu64 "}", m->slot,
                    m->process->id_text, m->timestamp_ms);
+    }
     if (hostile_now(&net->hostile, HOSTILE_LOST_ANSWER, UNIT_HB))
         a->fault = FAULT_DROP;
 }
 
 /* ---- reading ------------------------------------------------------------- */
 
+/* All that the process computed at a slot, or its results alone. */
 static void compute_slot(struct net *net, const struct process *p,
-                         const char *text, struct answer *a)
+                         const char *text, bool results, struct answer *a)
 {
     struct message *m;
     uint64_t slot;
@@ -107,10 +109,13 @@ static void compute_slot(struct net *net, const struct process *p,
         return;
     }
     m = p->message[slot];
-    if (units_wait(net, m, WAIT_MS))
-        put_results(net, &a->body, m, false);
-    else
+    if (!units_wait(net, m, WAIT_MS)) {
         answer_error(a, 504, "not computed in time");
+        return;
+    }
+    buf_puts(&a->body, results ? "" : "{\"results\":");
+    put_results(net, &a->body, m);
+    buf_puts(&a->body, results ? "" : "}");
 }
 
 static void cached(struct net *net, const struct process *p, const char *key,
@@ -147,19 +152,19 @@ static void get(struct net *net, const struct call *c,
                 const struct process *p, const char *what, struct answer *a)
 {
     const char *rest;
+    char slot[24];
 
     if (strcmp(what, "slot/current") == 0) {
         answer_text(a, 200, "");
         buf_printf(&a->body, "%zu", p->n - 1);
     } else if ((rest = after(what, "compute/results="))) {
-        compute_slot(net, p, rest, a);
+        compute_slot(net, p, rest, true, a);
     } else if (strcmp(what, "compute") == 0 && call_query(c, "slot")) {
-        compute_slot(net, p, call_query(c, "slot"), a);
-    } else if ((rest = after(what, "compute&slot="))) {
-        char slot[24];
-
+        compute_slot(net, p, call_query(c, "slot"), false, a);
+    } else if ((rest = after(what, "compute&slot=")) ||
+               (rest = after(what, "compute="))) {
         snprintf(slot, sizeof(slot), "%.*s", (int)strcspn(rest, "/"), rest);
-        compute_slot(net, p, slot, a);
+        compute_slot(net, p, slot, strstr(rest, "/results") != NULL, a);
     } else if ((rest = after(what, "compute/cache/"))) {
         cached(net, p, rest, false, a);
     } else if ((rest = after(what, "now/cache/"))) {

@@ -50,6 +50,7 @@ static const struct {
     [HOSTILE_NOTHING_FREE] = { "nothing-free", 0 },
     [HOSTILE_OVER_CHARGE] = { "over-charge", AT(BUNDLER) },
     [HOSTILE_NAMELESS_ALREADY] = { "nameless-already", AT(BUNDLER) },
+    [HOSTILE_NO_RESULT] = { "no-result", AT(HB) },
 };
 
 const char *unit_name(enum unit u)

@@ -340,6 +340,7 @@ int localnet_start(struct localnet **out, const struct localnet_options *o,
     idmap_init(&net->held);
     idmap_init(&net->roots);
     idmap_init(&net->spent);
+    net->old_node = o->old_node;
     /* the process that computes is forked before anything else is open */
     if (set_hostile(net, o, err) || units_new(net, o->delay_ms, err) ||
         make_dirs(net, o->dir, err) || make_wallets(net, err) ||

@@ -10,6 +10,7 @@
 #ifndef APUS_LOCALNET_LOCALNET_H
 #define APUS_LOCALNET_LOCALNET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct err;
@@ -20,6 +21,7 @@ struct localnet_options {
     unsigned port;              /* 0: the system chooses */
     unsigned delay_ms;          /* from taking a message to its result */
     const char *const *hostile; /* cases (hostile.h), NULL at the end */
+    bool old_node;              /* /hb answers as nodes did until 2025 */
 };
 
 /* Start it: when this returns, it answers, and dir has apus.conf (settings to

@@ -37,6 +37,7 @@ struct net {
     struct hostile hostile;
     char url[64];
     bool replaying;
+    bool old_node; /* HyperBEAM answers as it did until 2025 */
 
     struct key *key;        /* messenger, scheduler, bundler, miner */
     struct key *other_key;  /* of --hostile other-signer, else NULL */
