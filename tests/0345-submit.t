@@ -32,6 +32,7 @@ has out '^\[\]$' "an empty array"
 gives 0 "nothing to submit" submit
 
 head -n 30 "$top/models/nano/eval.jsonl" >q.jsonl
+head -n 3 q.jsonl >few.jsonl
 gives 1 "a file without a model" submit q.jsonl
 has err 'needs a model' "it says so"
 gives 0 "a dry run" submit q.jsonl -m nano --dry-run
@@ -57,6 +58,16 @@ gives 1 "status of what is not there" status zzzz
 gives 0 "submit of what is done" submit "$batch"
 [ ! -s out ] && r=0 || r=1
 report $r "starts nothing"
+
+# ---- words for sbatch ------------------------------------------------------
+gives 0 "a dry run for Slurm" submit few.jsonl -m nano --dry-run \
+    --launcher slurm --sbatch '-p urgent' --sbatch \
+    '--constraint="a&b" --comment="two words"' --spool words
+has out "sbatch .* -p urgent '--constraint=a&b' '--comment=two words' .*sh " \
+    "every --sbatch, and quotes as in a shell"
+gives 2 "a quote that is not closed" submit few.jsonl -m nano --dry-run \
+    --launcher slurm --sbatch '--comment="two words'
+has err 'sbatch = .*the quote " is not closed' "is refused by name"
 
 # ---- cancel ----------------------------------------------------------------
 i=0

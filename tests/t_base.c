@@ -23,6 +23,7 @@
 #include "base/mem.h"
 #include "base/remote_fs.h"
 #include "base/plain.h"
+#include "base/split.h"
 #include "base/utf8.h"
 #include "tests/tap.h"
 
@@ -544,6 +545,47 @@ static void test_remote_fs(void)
     ok(!remote_fs(tap_missing("x")), "nothing lies nowhere");
 }
 
+/* What a shell makes of it, by the shell itself. */
+static void splits(const char *text)
+{
+    char *command = xasprintf("set -f; for w in %s; do printf '<%%s>' \"$w\";"
+                              " done", text), got[256] = "", want[256] = "";
+    FILE *f = popen(command, "r");
+    char **words;
+    size_t n = fread(want, 1, sizeof(want) - 1, f);
+
+    pclose(f);
+    want[n] = '\0';
+    if (split_words(&words, text, NULL) == 0) {
+        for (size_t i = 0; words[i]; i++)
+            snprintf(got + strlen(got), sizeof(got) - strlen(got), "<%s>",
+                     words[i]);
+        split_free(words);
+    }
+    if (!ok(n > 0 && strcmp(got, want) == 0, "split: %s", text))
+        printf("# got %s, a shell %s\n", got, want);
+    free(command);
+}
+
+static void test_split(void)
+{
+    static const char *const bad[] = { "\"a", "a'b", "a\\", "--x=\"a\\\"" };
+    struct err err = ERR_INIT;
+    char **words = NULL;
+
+    splits("--constraint=\"a&b\" --comment=\"two words\"");
+    splits("  -p gpu\t-t  4:00:00 ");
+    splits("a'b c'\"d e\"f\\ g '' \"\" h");
+    splits("'a\\b\"c' \"d\\\"e\\\\f\\g'h\" \\\" \\' \\\\");
+    splits("--comment='it'\\''s' \"a;b|c\" \\& \\* x#y");
+    splits("caf\303\251 '\344\270\255 \346\226\207'");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ok(split_words(&words, bad[i], &err) && err.code == ERR_INPUT &&
+           !words, "split: not %s: %s", bad[i], err.text);
+    ok(split_words(&words, " ", NULL) == 0 && !words[0], "split: nothing");
+    split_free(words);
+}
+
 int main(void)
 {
     const char *dir = tap_tmp();
@@ -560,6 +602,7 @@ int main(void)
     test_file_dirs(dir);
     test_base64();
     test_plain();
+    test_split();
     test_remote_fs();
     rmdir(dir);
     return done();

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "base/split.h"
 
 #define FILE_MAX_SIZE (64u << 10)
 #define SYSTEM_FILE "/etc/apus/apus.conf"
@@ -130,6 +131,16 @@ static bool is_line(const char *text)
     return true;
 }
 
+static int check_words(const char *text, struct err *err)
+{
+    char **words;
+
+    if (split_words(&words, text, err))
+        return -1;
+    split_free(words);
+    return 0;
+}
+
 static int check_kind(const struct setting *row, const char *value,
                       uint64_t *count, struct err *err)
 {
@@ -150,6 +161,8 @@ static int check_kind(const struct setting *row, const char *value,
                is_kind(row, "path"));
         if (!is_line(value))
             want = "one line of text";
+        else if (is_kind(row, "words") && check_words(value, err))
+            return err_prefix(err, "%s = \"%s\"", row->name, value);
     }
     if (want)
         return err_set(err, ERR_INPUT, "%s = \"%s\": %s expected", row->name,

@@ -44,7 +44,8 @@ int settings_set(struct settings *s, const char *name, const char *value,
                  struct err *err);
 
 /* Values, valid until the settings are freed or set.  The name must be in the
- * table (assert).  A size understands K, M, G, T (powers of 1024). */
+ * table (assert).  What is words can be split (base/split.h).  A size
+ * understands K, M, G, T (powers of 1024). */
 const char *settings_text(const struct settings *s, const char *name);
 uint64_t settings_count(const struct settings *s, const char *name);
 

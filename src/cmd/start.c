@@ -14,28 +14,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/settings.h"
+#include "base/split.h"
 #include "cmd/work.h"
 #include "jobs/launcher.h"
 #include "store/spool.h"
 
 #define LINE_MAX_BYTES ((size_t)1 << 20)
-
-/* Words at blanks; quotes are not understood and not needed by sbatch. */
-static char **split(const char *text)
-{
-    size_t n = 0, len = strlen(text);
-    char **list = xcalloc(len / 2 + 2, sizeof(*list));
-
-    while (*text) {
-        size_t word = strcspn(text, " \t");
-
-        if (word > 0)
-            list[n++] = xstrndup(text, word);
-        text += word;
-        text += strspn(text, " \t");
-    }
-    return list;
-}
 
 int start_init(struct start *s, struct settings *settings,
                const struct spool *spool, struct err *err)
@@ -45,16 +29,15 @@ int start_init(struct start *s, struct settings *settings,
     s->spool = spool;
     if (work_check(settings, err))
         return -1;
-    s->words = split(settings_text(settings, "sbatch"));
+    if (split_words(&s->words, settings_text(settings, "sbatch"), err))
+        return -1;
     s->launcher = launcher_find(settings_text(settings, "launcher"));
     return 0;
 }
 
 void start_clear(struct start *s)
 {
-    for (size_t i = 0; s->words && s->words[i]; i++)
-        free(s->words[i]);
-    free(s->words);
+    split_free(s->words);
     s->words = NULL;
 }
 
