@@ -29,6 +29,8 @@ mth5 b855b42d6c30f5b087e05266783fbd6e394f7b926013ccaa67700a8b0c5a596f
 blob 7a4c55ff8dc75e9b677e3e2853e46f6232e9b0fd06cdce9330aea4404562382e
 job c029a2a49c2cc69d86691992d0132c5b2d7b64c015b62b8c8844dcccd1408d82
 seed 2474695593990584554
+line0 c348a299d1fcc392e7fd9935f3c1c1b566bc16efe56fa95e594b2b845e577983
+line1 3381fd5e4a678b36786f295a7756927a6304dc8cfc1655fdff150e8c67a89f79
 step a477270034924a37cd444ba9a55fc5349a307c19194df534a01708ae62f510c8
 model 53fe079fea337d2a31b506e63d1ae3a23cc9155becee8575a60d95f6d1b456fa
 row a72fc17d089d390a6c1daecfc3f5f6acd38d2dd120272b8f4e983c43b2a6a2dd
@@ -49,9 +51,11 @@ same "doc/proof.md has them all" /dev/null "$tmp/absent"
 
 # mth, blob, model and row are vectors of t_merkle
 "${top_builddir:-.}/tests/t_records" >"$tmp/out" || :
+"${top_builddir:-.}/tests/t_lines" >>"$tmp/out" || :
 sed -n 's/^# vector //p' "$tmp/out" | sort >"$tmp/ours"
 grep -vE '^(mth1|mth5|blob|model|row) ' "$tmp/second" | sort >"$tmp/theirs"
-same "t_records computes what second_hash.py does" "$tmp/theirs" "$tmp/ours"
+same "t_records and t_lines compute what second_hash.py does" \
+    "$tmp/theirs" "$tmp/ours"
 
 echo "1..$n"
 exit $failed

@@ -121,6 +121,27 @@ def line_id(file_sha256, line):
     return H(b'apusline' + file_sha256 + u64(line))
 
 
+def line_id_2(model, line, earlier):
+    """earlier: how many equal lines come before it."""
+    return H(b'apuslin2' + model + H(line) + u64(earlier))
+
+
+def file_ids_2(model, data):
+    """The id of each line; None where it is blank and no request."""
+    seen, ids = {}, []
+    if data.startswith(b'\xef\xbb\xbf'):
+        data = data[3:] or b' '
+    lines = data.split(b'\n')
+    if lines[-1] == b'':
+        lines.pop()
+    for line in lines:
+        line = line.strip(b' \t\r')
+        ids.append(line_id_2(model, line, seen.get(line, 0)) if line
+                   else None)
+        seen[line] = seen.get(line, 0) + 1
+    return ids
+
+
 def default_seed(request):
     return struct.unpack('<Q', H(b'apussed1' + request)[:8])[0]
 
@@ -179,6 +200,8 @@ def section_9():
                        0, 1234567890123456789, [b'\n\n']))
     yield 'job', job
     yield 'seed', default_seed(request)
+    yield 'line0', line_id_2(model, b'{"a":1}', 0)
+    yield 'line1', line_id_2(model, b'{"a":1}', 1)
     step = step_leaf(2, 29991,
                      [kv_row(0.5, 0.25, b'\1' * 8, b'\xff' * 8)] * 4, 306,
                      f32(1, 2, -0.0, 4))
@@ -238,6 +261,9 @@ def more():
     batch = batch_file_id(model, H(b'file'))
     yield 'batch_file', batch
     yield 'line', line_id(H(b'file'), 2 ** 40)
+    lines = (b'\xef\xbb\xbf {"a":1}\r\n\n{"a": 1}\n\t\r\n{"a":1}\n'
+             b'\xef\xbb\xbf{"a":1} \r\t\n{"a":1}')
+    yield 'ids', H(b''.join(i or ZERO for i in file_ids_2(model, lines)))
     yield 'files', H(statement_record(
         batch, batch_root(results), 6, ZERO, b'\x0a' * 32,
         [(i * 2 ** 33, H(bytes([i]))) for i in range(3)], b'\x0c' * 32))

@@ -21,6 +21,7 @@
 #include "proof/result_record.h"
 #include "proof/statement.h"
 #include "proof/trace.h"
+#include "store/line_ids.h"
 #include "store/request.h"
 #include "tests/tap.h"
 
@@ -119,6 +120,11 @@ static void test_job(void)
     printf("# vector seed %llu\n",
            (unsigned long long)request_default_seed(id));
     ok(request_default_seed(id) == 2474695593990584554u, "default seed");
+    digest(id, "{\"a\":1}", 7);
+    line_id(packed, j.model, id, 0);
+    vector("line0", packed);
+    line_id(packed, j.model, id, 1);
+    vector("line1", packed);
 }
 
 /* Is the leaf with one byte changed refused, and nothing written? */

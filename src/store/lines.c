@@ -1,6 +1,6 @@
 /*
- * Lines of a file whose hash is known before the first is given, since their
- * ids come from it.  What a line says is not looked at.
+ * Lines of a file whose hash is known before the first is given, since the ids
+ * of version 1 come from it.  What a line says is not looked at.
  */
 #include <config.h>
 
@@ -17,18 +17,26 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "proof/digest.h"
+#include "store/line_ids.h"
 #include "store/request.h"
 
 #define CHUNK (64u << 10)
+#define BOM "\xef\xbb\xbf"
+#define BOM_SIZE 3
 
 struct lines {
     int fd;
     char *path;
     unsigned char hash[DIGEST_SIZE];
-    uint64_t n_lines;
+    uint64_t n_lines, n_requests;
     uint64_t given;        /* lines so far */
     uint64_t offset;       /* of the line given last */
     uint64_t next;         /* of the one after it */
+    struct line_ids *ids;  /* of version 2; NULL: blanks are kept */
+    unsigned char id[DIGEST_SIZE]; /* of the line given last, with ids */
+    uint64_t whole;        /* with ids: its bytes without blanks at the ends */
+    uint64_t seen;         /* .. and those since the first that is none */
+    size_t skip;           /* of the BOM, what has not been read */
     struct digest *digest; /* of what has been read since the start */
     struct buf line;
     size_t at, n;          /* what is left of the chunk */
@@ -56,10 +64,44 @@ static void end_digest(struct lines *f, unsigned char out[32])
     f->digest = NULL;
 }
 
+/* Count the lines that end in a chunk, and those that have anything in them;
+ * *any tells of the one that has not ended. */
+static void count_lines(struct lines *f, const char *p, const char *end,
+                        bool *any)
+{
+    while (p < end) {
+        const char *newline = memchr(p, '\n', (size_t)(end - p));
+        const char *stop = newline ? newline : end;
+
+        while (!*any && p < stop)
+            *any = !f->ids || !line_is_blank(*p++);
+        if (!newline)
+            break;
+        f->n_lines++;
+        f->n_requests += *any || !f->ids;
+        *any = false;
+        p = newline + 1;
+    }
+}
+
+/* A file that begins with a BOM: it is no part of the first line. */
+static void look_for_bom(struct lines *f)
+{
+    char begin[BOM_SIZE];
+
+    if (f->ids && pread(f->fd, begin, BOM_SIZE, 0) == BOM_SIZE &&
+        memcmp(begin, BOM, BOM_SIZE) == 0)
+        f->skip = BOM_SIZE;
+}
+
 static int survey(struct lines *f, struct err *err)
 {
+    size_t n = 0, skip;
+    bool any = false;
     char last = '\n';
-    size_t n = 0;
+
+    look_for_bom(f);
+    skip = f->skip;
 
     f->digest = digest_new();
     for (;;) {
@@ -67,11 +109,14 @@ static int survey(struct lines *f, struct err *err)
             return -1;
         if (n == 0)
             break;
-        for (size_t i = 0; i < n; i++)
-            f->n_lines += f->chunk[i] == '\n';
+        if (skip > n)
+            skip = n;
+        count_lines(f, f->chunk + skip, f->chunk + n, &any);
         last = f->chunk[n - 1];
+        skip = 0;
     }
     f->n_lines += last != '\n';
+    f->n_requests += last != '\n' && (any || !f->ids);
     end_digest(f, f->hash);
     if (lseek(f->fd, 0, SEEK_SET) != 0)
         return err_errno(err, ERR_FATAL, "cannot rewind \"%s\"", f->path);
@@ -93,11 +138,13 @@ static int open_regular(struct lines *f, struct err *err)
     return 0;
 }
 
-int lines_open(struct lines **out, const char *path, struct err *err)
+static int open_lines(struct lines **out, const char *path,
+                      const unsigned char *model, struct err *err)
 {
     struct lines *f = xcalloc(1, sizeof(*f));
 
     f->path = xstrdup(path);
+    f->ids = model ? line_ids_new(model) : NULL;
     buf_init(&f->line, REQUEST_MAX_LINE + 1);
     if (open_regular(f, err) || survey(f, err)) {
         lines_close(f);
@@ -105,6 +152,17 @@ int lines_open(struct lines **out, const char *path, struct err *err)
     }
     *out = f;
     return 0;
+}
+
+int lines_open(struct lines **out, const char *path, struct err *err)
+{
+    return open_lines(out, path, NULL, err);
+}
+
+int lines_open_requests(struct lines **out, const char *path,
+                        const unsigned char model[32], struct err *err)
+{
+    return open_lines(out, path, model, err);
 }
 
 void lines_close(struct lines *f)
@@ -118,6 +176,7 @@ void lines_close(struct lines *f)
     if (f->fd >= 0)
         close(f->fd);
     buf_clear(&f->line);
+    line_ids_free(f->ids);
     free(f->path);
     free(f);
 }
@@ -125,6 +184,11 @@ void lines_close(struct lines *f)
 uint64_t lines_count(const struct lines *f)
 {
     return f->n_lines;
+}
+
+uint64_t lines_requests(const struct lines *f)
+{
+    return f->n_requests;
 }
 
 const unsigned char *lines_hash(const struct lines *f)
@@ -137,9 +201,17 @@ uint64_t lines_offset(const struct lines *f)
     return f->offset;
 }
 
+bool lines_is_blank(const struct lines *f)
+{
+    return f->ids && f->whole == 0;
+}
+
 void lines_id(const struct lines *f, unsigned char id[32])
 {
-    request_line_id(id, f->hash, f->given - 1);
+    if (f->ids)
+        memcpy(id, f->id, 32);
+    else
+        request_line_id(id, f->hash, f->given - 1);
 }
 
 static int check_hash(struct lines *f, struct err *err)
@@ -157,13 +229,95 @@ static int check_hash(struct lines *f, struct err *err)
 }
 
 /* As much as the ceiling allows; the rest of a longer line is dropped. */
-static void append(struct lines *f, size_t n)
+static void keep(struct lines *f, const char *p, size_t n)
 {
     size_t room = f->line.max - f->line.len;
 
-    buf_put(&f->line, f->chunk + f->at, n < room ? n : room);
+    buf_put(&f->line, p, n < room ? n : room);
+}
+
+/* The same without the blanks before it; those behind it are counted as seen
+ * and not as part of the whole. */
+static void keep_whole(struct lines *f, const char *p, size_t n)
+{
+    while (f->seen == 0 && n > 0 && line_is_blank(*p)) {
+        p++;
+        n--;
+        f->offset++;
+    }
+    keep(f, p, n);
+    for (size_t i = n; i > 0; i--) {
+        if (line_is_blank(p[i - 1]))
+            continue;
+        f->whole = f->seen + i;
+        break;
+    }
+    f->seen += n;
+}
+
+static void append(struct lines *f, size_t n)
+{
+    size_t skip = f->skip < n ? f->skip : n;
+
+    if (f->ids) {
+        f->offset += skip;
+        keep_whole(f, f->chunk + f->at + skip, n - skip);
+        f->skip -= skip;
+    } else {
+        keep(f, f->chunk + f->at, n);
+    }
     f->at += n;
     f->next += n;
+}
+
+/* SHA-256 of a line of which only the beginning was kept. */
+static int hash_long(struct lines *f, unsigned char sha256[32],
+                     struct err *err)
+{
+    struct digest *d = digest_new();
+    char *chunk = xmalloc(CHUNK);
+    uint64_t done = 0;
+    ssize_t n = 1;
+
+    while (done < f->whole && n != 0) {
+        uint64_t left = f->whole - done;
+
+        n = pread(f->fd, chunk, left < CHUNK ? (size_t)left : CHUNK,
+                  (off_t)(f->offset + done));
+        if (n < 0 && errno != EINTR)
+            break;
+        if (n > 0) {
+            digest_put(d, chunk, (size_t)n);
+            done += (uint64_t)n;
+        }
+    }
+    digest_end(d, sha256);
+    free(chunk);
+    if (done < f->whole)
+        return err_set(err, ERR_RETRY, "cannot read \"%s\" again, it was"
+                       " changed", f->path);
+    return 0;
+}
+
+/* The line has ended: cut what was kept behind it, and make its id. */
+static int end_line(struct lines *f, struct err *err)
+{
+    unsigned char sha256[32];
+
+    if (!f->ids)
+        return 0;
+    memset(f->id, 0, sizeof(f->id));
+    if (f->whole == 0) {
+        buf_reset(&f->line);
+        return 0;
+    }
+    if (f->whole <= f->line.len) {
+        f->line.len = (size_t)f->whole;
+        digest(sha256, f->line.data, f->line.len);
+    } else if (hash_long(f, sha256, err)) {
+        return -1;
+    }
+    return line_ids_next(f->ids, f->id, sha256, err);
 }
 
 int lines_next(struct lines *f, const char **line, size_t *n,
@@ -173,6 +327,7 @@ int lines_next(struct lines *f, const char **line, size_t *n,
 
     buf_reset(&f->line);
     f->offset = f->next;
+    f->whole = f->seen = 0;
     while (!ended) {
         const char *newline;
 
@@ -196,6 +351,8 @@ int lines_next(struct lines *f, const char **line, size_t *n,
         return check_hash(f, err);
     }
     f->given++;
+    if (end_line(f, err))
+        return -1;
     *line = f->line.len ? f->line.data : "";
     *n = f->line.len;
     return 0;

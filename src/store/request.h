@@ -61,8 +61,8 @@ int request_parse(struct request *r, const char *line, size_t n,
                   struct err *err);
 void request_clear(struct request *r);
 
-/* Id of line `n` (from 0) of a file with this SHA-256:
- * H("apusline" || SHA-256(file) || line u64). */
+/* Id of version 1 of line `n` (from 0) of a file with this SHA-256:
+ * H("apusline" || SHA-256(file) || line u64).  Version 2 is line_ids.h. */
 void request_line_id(unsigned char id[32], const unsigned char file[32],
                      uint64_t n);
 

@@ -1,0 +1,102 @@
+/*
+ * A hash table of lines.  Their hashes are spread evenly already; who grinds
+ * them into one place makes his own file slow.
+ */
+#include <config.h>
+
+#include "store/line_ids.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "proof/digest.h"
+
+#define FIRST_SIZE 1024 /* a power of two, as all sizes are */
+
+struct entry {
+    unsigned char sha256[32];
+    uint32_t n; /* lines of this hash; 0: nothing is here */
+};
+
+struct line_ids {
+    unsigned char model[32];
+    struct entry *entry;
+    size_t size, used;
+};
+
+void line_id(unsigned char id[32], const unsigned char model[32],
+             const unsigned char sha256[32], uint64_t k)
+{
+    unsigned char b[8 + 32 + 32 + 8];
+
+    memcpy(b, "apuslin2", 8);
+    memcpy(b + 8, model, 32);
+    memcpy(b + 40, sha256, 32);
+    set_u64(b + 72, k);
+    digest(id, b, sizeof(b));
+}
+
+struct line_ids *line_ids_new(const unsigned char model[32])
+{
+    struct line_ids *t = xcalloc(1, sizeof(*t));
+
+    memcpy(t->model, model, 32);
+    return t;
+}
+
+void line_ids_free(struct line_ids *t)
+{
+    if (!t)
+        return;
+    free(t->entry);
+    free(t);
+}
+
+/* Where a hash is, or is to be put. */
+static struct entry *find(struct entry *list, size_t size,
+                          const unsigned char sha256[32])
+{
+    size_t at = (size_t)get_u64(sha256) & (size - 1);
+
+    while (list[at].n && memcmp(list[at].sha256, sha256, 32) != 0)
+        at = (at + 1) & (size - 1);
+    return &list[at];
+}
+
+static int grow(struct line_ids *t, struct err *err)
+{
+    size_t size = t->size ? 2 * t->size : FIRST_SIZE;
+    struct entry *list;
+    void *room;
+
+    if (mem_big(&room, size, sizeof(*list), "the ids of lines", err))
+        return -1;
+    list = room;
+    memset(list, 0, size * sizeof(*list));
+    for (size_t i = 0; i < t->size; i++)
+        if (t->entry[i].n)
+            *find(list, size, t->entry[i].sha256) = t->entry[i];
+    free(t->entry);
+    t->entry = list;
+    t->size = size;
+    return 0;
+}
+
+int line_ids_next(struct line_ids *t, unsigned char id[32],
+                  const unsigned char sha256[32], struct err *err)
+{
+    struct entry *e;
+
+    if (t->used >= t->size / 4 * 3 && grow(t, err))
+        return -1;
+    e = find(t->entry, t->size, sha256);
+    if (e->n == 0) {
+        memcpy(e->sha256, sha256, 32);
+        t->used++;
+    }
+    line_id(id, t->model, sha256, e->n++);
+    return 0;
+}

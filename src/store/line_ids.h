@@ -1,0 +1,38 @@
+/*
+ * Ids of the lines of a file of requests, version 2 (doc/proof.md section 5):
+ * they follow from the line, so a line keeps its id when others are added.
+ * Equal lines are told apart by how many came before.
+ */
+#ifndef APUS_STORE_LINE_IDS_H
+#define APUS_STORE_LINE_IDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+/* Space, tab, CR: what is no part of a line where it stands at one of its
+ * ends. */
+static inline bool line_is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* H("apuslin2" || model id || SHA-256(line) || k u64), k being the number of
+ * equal lines before it. */
+void line_id(unsigned char id[32], const unsigned char model[32],
+             const unsigned char sha256[32], uint64_t k);
+
+/* How often each line has come so far; 36 bytes a line that is new, and as
+ * much again for room. */
+struct line_ids;
+struct line_ids *line_ids_new(const unsigned char model[32]);
+void line_ids_free(struct line_ids *t); /* NULL is allowed */
+
+/* The id of the next line, of this hash.  Fails when memory is short, and may
+ * be tried again. */
+int line_ids_next(struct line_ids *t, unsigned char id[32],
+                  const unsigned char sha256[32], struct err *err);
+
+#endif
