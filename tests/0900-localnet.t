@@ -24,6 +24,26 @@ gives 2 "no port" localnet --dir d --port 70000
 gives 1 "no case" localnet --dir "$net" --hostile nothing
 has err 'wrong-bytes, short' "it names the cases"
 
+"$apus" localnet --help >out
+"$(dirname "$apus")/apus-localnet" --help | cmp - out >err 2>&1 && r=0 || r=1
+report $r "apus localnet is apus-localnet"
+"$(dirname "$apus")/apus-localnet" --version >out 2>err
+has out "^apus-localnet $("$apus" --version | sed -n 's/^apus //p'), .*Lua" \
+    "which says what it is"
+mkdir bin
+cp "$apus" bin/apus
+if APUS_LIBEXEC=$tmp/bin bin/apus localnet --dir "$net" >out 2>err; then
+    r=1
+else
+    [ $? = 1 ] && r=0 || r=1
+fi
+report $r "apus without it fails"
+has err "no \"$tmp/bin/apus-localnet\": install it, or .* APUS_LIBEXEC" \
+    "and says where it was looked for"
+: >bin/apus-localnet
+APUS_LIBEXEC=$tmp/bin bin/apus localnet --dir "$net" >out 2>err || :
+has err 'cannot run .*apus-localnet": permission denied' "it cannot be run"
+
 net_up && r=0 || r=1
 report $r "it is ready"
 [ -s "$net/apus.conf" ] && [ -s "$net/wallet.json" ] &&

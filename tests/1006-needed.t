@@ -1,7 +1,7 @@
 #!/bin/sh
-# Which libraries a program loads: apus none that only jobs have, a worker
-# none that speaks to the network, apus-part-index HDF5 and what confines it,
-# apus-slurm libslurm and nothing of ours.
+# Which libraries a program loads: apus none that only jobs or apus-localnet
+# have, a worker none that speaks to the network, apus-part-index HDF5 and what
+# confines it, apus-slurm libslurm and nothing of ours.
 set -eu
 build=${top_builddir:-.}
 n=0
@@ -29,9 +29,10 @@ needs_not() {
         echo "ok $n - $1 needs none of $2"
     fi
 }
-needs_not apus 'lib(mpi|slurm|cuda)'
+needs_not apus 'lib(mpi|slurm|cuda|lua|microhttpd)'
 needs_not apus-worker 'lib(curl|slurm|lua|microhttpd)'
 needs_not apus-part-index 'lib(mpi|slurm|pcre2|utf8proc|lua|microhttpd)'
 needs_not apus-slurm 'lib(curl|mpi|hdf5|crypto|lua|microhttpd)'
+needs_not apus-localnet 'lib(mpi|slurm|hdf5|pcre2|utf8proc|cuda)'
 echo "1..$n"
 exit $failed

@@ -381,3 +381,11 @@ void server_stop(struct server *s)
     MHD_stop_daemon(s->daemon);
     free(s);
 }
+
+const char *server_library(void)
+{
+    static char text[64];
+
+    snprintf(text, sizeof(text), "libmicrohttpd %s", MHD_get_version());
+    return text;
+}

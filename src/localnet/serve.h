@@ -81,4 +81,7 @@ int server_start(struct server **out, unsigned *port,
 /* Ends connections, stalled ones too. */
 void server_stop(struct server *s);
 
+/* Name and version of the library below, static. */
+const char *server_library(void);
+
 #endif

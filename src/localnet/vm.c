@@ -385,3 +385,8 @@ int vm_eval(struct vm *vm, const void *request, size_t n, struct buf *reply)
     }
     return failed;
 }
+
+const char *vm_library(void)
+{
+    return LUA_RELEASE;
+}

@@ -45,4 +45,7 @@ int vm_eval(struct vm *vm, const void *request, size_t n, struct buf *reply);
 /* A reply that says that it failed. */
 void vm_put_failure(struct buf *reply, const char *text);
 
+/* Name and version of the library below, static. */
+const char *vm_library(void);
+
 #endif

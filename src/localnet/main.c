@@ -1,0 +1,201 @@
+/*
+ * apus-localnet, which `apus localnet` runs: its command line, and serving
+ * until it is interrupted.
+ */
+#include <config.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/program.h"
+#include "base/settings.h"
+#include "commit.h"
+#include "localnet/localnet.h"
+#include "localnet/serve.h"
+#include "localnet/vm.h"
+
+#define MAX_DELAY_MS 60000
+#define HELP_MAX (1u << 20)
+
+enum { DONE, FAILED, MISUSED }; /* exit statuses, as those of apus */
+
+struct arguments {
+    const char *dir, *port, *delay, *new_wallet;
+    const char **hostile; /* each of them, NULL at the end */
+    bool old_node;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int number)
+{
+    interrupted = number;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction sa = { .sa_handler = note_signal };
+
+    sa.sa_flags = (int)SA_RESETHAND;
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGHUP, &sa, NULL);
+}
+
+static int fail(const struct err *err)
+{
+    log_err(err);
+    return FAILED;
+}
+
+static int misused(const struct err *err)
+{
+    log_err(err);
+    return MISUSED;
+}
+
+static int print_help(const struct opt_command *c)
+{
+    struct buf text;
+
+    buf_init(&text, HELP_MAX);
+    opt_help(c, &text);
+    fwrite(text.data, 1, text.len, stdout);
+    buf_clear(&text);
+    return fflush(stdout) ? FAILED : DONE;
+}
+
+static int number_of(const char *text, const char *what, uint64_t max,
+                     unsigned *out, struct err *err)
+{
+    uint64_t n = 0;
+
+    if (text && (json_u64_text(text, &n) || n > max))
+        return err_set(err, ERR_INPUT, "%s \"%s\": a number up to %u expected",
+                       what, text, (unsigned)max);
+    if (text)
+        *out = (unsigned)n;
+    return 0;
+}
+
+static int serve(struct localnet *l, struct err *err)
+{
+    const struct timespec fifth = { 0, 200000000 };
+    int rc = 0;
+
+    printf("ready %s\n", localnet_url(l));
+    fflush(stdout);
+    while (rc == 0 && !interrupted) {
+        nanosleep(&fifth, NULL);
+        rc = localnet_tick(l, err);
+    }
+    return rc;
+}
+
+static int serve_net(const struct arguments *a)
+{
+    struct localnet_options o = { .dir = a->dir, .delay_ms = 100,
+                                  .hostile = a->hostile,
+                                  .old_node = a->old_node };
+    struct localnet *l = NULL;
+    struct err err = ERR_INIT;
+    int rc;
+
+    if (number_of(a->port, "--port", 65535, &o.port, &err) ||
+        number_of(a->delay, "--delay", MAX_DELAY_MS, &o.delay_ms, &err))
+        return misused(&err);
+    if (a->new_wallet)
+        return localnet_new_wallet(a->dir, a->new_wallet, &err)
+                   ? fail(&err) : DONE;
+    catch_signals();
+    if (localnet_start(&l, &o, &err))
+        return fail(&err);
+    rc = serve(l, &err);
+    localnet_stop(l);
+    return rc ? fail(&err) : DONE;
+}
+
+static int run(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct arguments a = {
+        .hostile = xcalloc((size_t)argc, sizeof(*a.hostile))
+    };
+    const struct opt opts[] = {
+        { 0, "dir", "D", "where it keeps everything; made if it is missing",
+          &a.dir, NULL },
+        { 0, "port", "P", "port on 127.0.0.1 (0, the default: any free one)",
+          &a.port, NULL },
+        { 0, "delay", "MS", "milliseconds from taking a message to its result"
+          " (100)", &a.delay, NULL },
+        { 0, "hostile", "CASE...", "misbehave, [UNIT/]CASE[:N|:every-N]; an"
+          " unknown one lists the cases", a.hostile, NULL },
+        { 0, "old-node", NULL, "let /hb answer as HyperBEAM did until 2025",
+          NULL, &a.old_node },
+        { 0, "new-wallet", "FILE", "only make a wallet that it accepts, also"
+          " while it runs", &a.new_wallet, NULL },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus localnet",
+        .synopsis = "--dir D [--port P] [--delay MS] [--hostile CASE]..."
+                    " [--old-node] [--new-wallet FILE]",
+        .about = "A small AO and Arweave on loopback, to try everything"
+                 " without money:\nuse it with APUS_CONFIG=D/apus.conf.  It"
+                 " prints \"ready URL\" and serves until\nit is interrupted;"
+                 " what it took is there again the next time.",
+        .opts = opts,
+    };
+    struct err err = ERR_INIT;
+    int status;
+    size_t n_args;
+    bool help;
+
+    if (opt_parse(&command, s, argc, argv, args, &n_args, &help, &err))
+        status = misused(&err);
+    else if (help)
+        status = print_help(&command);
+    else if (program_apply(s, "apus", &err))
+        status = misused(&err);
+    else if (!a.dir) {
+        err_set(&err, ERR_INPUT, "apus localnet: no directory, give one with"
+                " --dir, such as --dir net");
+        status = misused(&err);
+    } else {
+        status = serve_net(&a);
+    }
+    free(a.hostile);
+    free(args);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings *s = NULL;
+    struct err err = ERR_INIT;
+    int status;
+
+    log_init("apus", LOG_LEVEL_INFO);
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        printf("apus-localnet %s (%s), %s, %s\n", PACKAGE_VERSION,
+               APUS_COMMIT, server_library(), vm_library());
+        return DONE;
+    }
+    if (settings_new(&s, program_settings, &err))
+        return misused(&err);
+    status = run(s, argc, argv);
+    settings_free(s);
+    return status;
+}
