@@ -11,7 +11,8 @@ enum err_code {
     ERR_NONE = 0,
     ERR_RETRY, /* the world may change: run it again later */
     ERR_INPUT, /* this input is bad, the next may be good */
-    ERR_FATAL  /* stop */
+    ERR_FATAL, /* stop */
+    ERR_CLOSED /* nobody reads the output any more: stop, say nothing */
 };
 
 struct err {

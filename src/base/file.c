@@ -26,6 +26,8 @@
 
 struct file_out {
     int fd;
+    bool stream;      /* written through: dir and aside are NULL */
+    bool standard;    /* it is standard output */
     char *path;
     char *dir;
     char *aside;
@@ -295,9 +297,33 @@ int file_out_open(struct file_out **out, const char *path, struct err *err)
     return 0;
 }
 
+void file_out_stream(struct file_out **out, int fd, const char *name,
+                     bool standard)
+{
+    struct file_out *f = xcalloc(1, sizeof *f);
+
+    f->fd = fd;
+    f->path = xstrdup(name);
+    f->stream = true;
+    f->standard = standard;
+    *out = f;
+}
+
+static int write_on(struct file_out *f, const void *data, size_t n,
+                    struct err *err)
+{
+    if (sys_write(f->fd, data, n) == 0)
+        return 0;
+    if (errno == EPIPE && f->standard)
+        return err_set(err, ERR_CLOSED, "nobody reads standard output");
+    return fail(err, "write", f->path);
+}
+
 static int write_at(struct file_out *f, uint64_t at, const void *data, size_t n,
                     struct err *err)
 {
+    if (n > 0 && f->stream)
+        return write_on(f, data, n, err);
     if (n > 0 && sys_pwrite(f->fd, data, n, (off_t)at))
         return fail(err, "write", f->path);
     return 0;
@@ -329,11 +355,37 @@ int file_out_put(struct file_out *f, const void *data, size_t n,
     return 0;
 }
 
+int file_out_put_file(struct file_out *f, const char *path, struct err *err)
+{
+    struct stat st;
+    int fd = open_regular(path, &st, err), rc = 0;
+    ssize_t n = 1;
+
+    if (fd < 0)
+        return -1;
+    while (rc == 0 && n > 0) {
+        rc = flush(f, err);
+        if (rc)
+            break;
+        do
+            n = read(fd, f->held, HOLD);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+            rc = fail(err, "read", path);
+        else
+            f->n_held = (size_t)n;
+    }
+    close(fd);
+    return rc;
+}
+
 int file_out_patch(struct file_out *f, uint64_t at, const void *data, size_t n,
                    struct err *err)
 {
     uint64_t size = file_out_size(f);
 
+    if (f->stream)
+        return err_set(err, ERR_FATAL, "\"%s\" cannot be patched", f->path);
     if (at > size || n > size - at)
         return err_set(err, ERR_FATAL,
                        "patch of %zu bytes at %ju in \"%s\", which has %ju", n,
@@ -348,11 +400,40 @@ uint64_t file_out_size(const struct file_out *f)
     return f->written + f->n_held;
 }
 
+/* What has come to lie there meanwhile: only a file may be replaced. */
+static int check_target(const struct file_out *f, struct err *err)
+{
+    struct stat st;
+
+    if (lstat(f->path, &st) == 0 && !S_ISREG(st.st_mode) &&
+        !S_ISLNK(st.st_mode))
+        return err_set(err, ERR_INPUT, "\"%s\" is not a regular file",
+                       f->path);
+    return 0;
+}
+
+static int end_stream(struct file_out *f, struct err *err)
+{
+    struct stat st;
+
+    if (flush(f, err))
+        return -1;
+    /* what is redirected into a file should lie on the disk */
+    if (fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode) && sys_fsync(f->fd) &&
+        errno != EINVAL && errno != EROFS)
+        return fail(err, "write", f->path);
+    return 0;
+}
+
 int file_out_commit(struct file_out *f, struct err *err)
 {
     int dir_fd = -1, rc = -1;
 
-    if (flush(f, err))
+    if (f->stream) {
+        rc = end_stream(f, err);
+        goto out;
+    }
+    if (flush(f, err) || check_target(f, err))
         goto out;
     dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd < 0 || sys_fsync(f->fd)) {

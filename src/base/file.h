@@ -48,13 +48,22 @@ struct file_out;
 int file_out_open(struct file_out **out, const char *path, struct err *err);
 int file_out_put(struct file_out *f, const void *data, size_t n,
                  struct err *err);
+/* Put the contents of a regular file. */
+int file_out_put_file(struct file_out *f, const char *path, struct err *err);
 /* Overwrite n bytes that were put before, at offset `at`. */
 int file_out_patch(struct file_out *f, uint64_t at, const void *data,
                    size_t n, struct err *err);
 uint64_t file_out_size(const struct file_out *f);
 
+/* The same for a descriptor that is written through (base/output.h): it is
+ * taken, `name` is for messages.  EPIPE on what is `standard` output is
+ * ERR_CLOSED. */
+void file_out_stream(struct file_out **out, int fd, const char *name,
+                     bool standard);
+
 /* Sync and rename to the final name; `f` is freed whatever happens.  On
- * failure nothing is left beside the target, and the target is as it was. */
+ * failure nothing is left beside the target, and the target is as it was.
+ * What is not a regular file is never replaced. */
 int file_out_commit(struct file_out *f, struct err *err);
 
 /* Drop it (NULL is allowed). */
