@@ -5,11 +5,13 @@
 #include <config.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -106,9 +108,15 @@ int cmd_seconds(uint64_t *seconds, const char *text, const char *units)
     return 0;
 }
 
+/* Whoever read standard output has left. */
+static bool output_closed;
+
 int cmd_fail(const struct err *err)
 {
-    log_err(err);
+    if (err->code == ERR_CLOSED)
+        output_closed = true;
+    else
+        log_err(err);
     return CMD_FAILED;
 }
 
@@ -275,10 +283,31 @@ static int run_command(const struct command *c, int argc, char **argv)
     return status;
 }
 
-/* What was printed must have arrived: a full disk is a failure. */
+bool cmd_output_closed(void)
+{
+    struct pollfd p = { .fd = STDOUT_FILENO };
+
+    /* of a pipe or socket that has no reader */
+    if (ferror(stdout) && poll(&p, 1, 0) == 1 &&
+        (p.revents & (POLLERR | POLLHUP)))
+        output_closed = true;
+    return output_closed;
+}
+
+/* What was printed must have arrived: a full disk is a failure.  A reader that
+ * left is none of ours: end as programs do that do not ignore SIGPIPE. */
 static int flush_output(int status)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    bool failed = fflush(stdout) != 0 || ferror(stdout);
+
+    if (cmd_output_closed()) {
+        if (status == CMD_DONE || status == CMD_FAILED) {
+            signal(SIGPIPE, SIG_DFL);
+            raise(SIGPIPE);
+        }
+        return status;
+    }
+    if (!failed)
         return status;
     log_error("cannot write to standard output: %s", strerror(errno));
     return status == CMD_DONE ? CMD_FAILED : status;

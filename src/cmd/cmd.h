@@ -70,8 +70,13 @@ int cmd_verbs(const char *name, const struct command *verbs,
  * years at most.  0, or -1 for the caller to say what was expected. */
 int cmd_seconds(uint64_t *seconds, const char *text, const char *units);
 
-/* Report an error once; the exit status that goes with it. */
+/* Report an error once, nothing if it is ERR_CLOSED; the exit status that goes
+ * with it. */
 int cmd_fail(const struct err *err);
+
+/* Whether what was printed to standard output finds no reader any more: the
+ * output cannot be delivered, and main says nothing of that. */
+bool cmd_output_closed(void);
 
 /* Warn of requests that were refused, if any was; the exit status that goes
  * with them: CMD_REFUSED if all were, or any and `strict`; else CMD_DONE. */

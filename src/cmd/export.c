@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/output.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/part.h"
@@ -21,18 +22,9 @@
 #include "store/seal.h"
 #include "store/spool.h"
 
-static int put_file(void *self, const char *line, size_t n, struct err *err)
+static int put_line(void *self, const char *line, size_t n, struct err *err)
 {
     return file_out_put(self, line, n, err);
-}
-
-static int put_stdout(void *self, const char *line, size_t n,
-                      struct err *err)
-{
-    (void)self;
-    if (fwrite(line, 1, n, stdout) != n)
-        return err_errno(err, ERR_RETRY, "cannot write the output");
-    return 0;
 }
 
 static int export_file(const char *path, const struct spool *spool,
@@ -76,25 +68,24 @@ static int do_export(const char *what, const char *output,
     struct file_out *out = NULL;
     struct export_counts n;
 
-    if (!output || strcmp(output, "-") == 0)
-        return export_any(what, s, trust, put_stdout, NULL, &n, err);
-    if (file_out_open(&out, output, err))
+    if (output_open(&out, output, err))
         return err_prefix(err, "output");
-    if (export_any(what, s, trust, put_file, out, &n, err)) {
+    if (export_any(what, s, trust, put_line, out, &n, err)) {
         file_out_abort(out);
         return -1;
     }
     if (file_out_commit(out, err))
         return err_prefix(err, "output");
-    log_info("%" PRIu64 " answered, %" PRIu64 " refused: \"%s\"", n.answered,
-             n.refused, output);
+    if (!output_is_stdout(output))
+        log_info("%" PRIu64 " answered, %" PRIu64 " refused: \"%s\"",
+                 n.answered, n.refused, output);
     return 0;
 }
 
 int cmd_export(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    const char *output = NULL;
+    const char *output = "-";
     bool trust = false;
     const struct opt opts[] = {
         { 'o', "output", "OUT.jsonl", "where the answers go; default:"

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/output.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "engine/chat.h"
@@ -74,6 +75,62 @@ static int conversion_options(struct convert_options *o, const char *act,
     return 0;
 }
 
+/* A model file is written back and forth, so where the output cannot be it is
+ * made aside first. */
+static int convert_through(const char *dir, const char *out,
+                           const struct convert_options *o,
+                           unsigned char id[32], struct err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *path = xasprintf("%s/apus-model-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    struct file_out *to = NULL;
+    int fd = mkstemp(path), rc = -1;
+
+    if (fd < 0) {
+        err_errno(err, ERR_RETRY, "cannot make \"%s\"", path);
+        goto out;
+    }
+    rc = convert_hf(dir, path, o, id, err);
+    if (rc == 0)
+        rc = output_open(&to, out, err);
+    if (rc == 0 && file_out_put_file(to, path, err)) {
+        file_out_abort(to);
+        rc = -1;
+    } else if (rc == 0) {
+        rc = file_out_commit(to, err);
+    }
+    close(fd);
+    unlink(path);
+out:
+    free(path);
+    return rc;
+}
+
+static int convert(const char *dir, const char *out,
+                   const struct convert_options *o, struct err *err)
+{
+    unsigned char id[32];
+    char *file = NULL, text[ID_TEXT];
+    int rc, is_file;
+
+    if (output_check(out, err))
+        return err_prefix(err, "output");
+    is_file = output_file(&file, out, err);
+    if (is_file < 0)
+        return -1;
+    rc = is_file ? convert_hf(dir, file, o, id, err)
+                 : convert_through(dir, out, o, id, err);
+    free(file);
+    if (rc)
+        return -1;
+    base64url(text, id, 32);
+    if (output_is_stdout(out))
+        log_info("model %s", text);
+    else
+        printf("%s\n", text);
+    return 0;
+}
+
 static int model_convert(struct settings *s, int argc, char **argv)
 {
     const char *out = NULL, *act = "A14", *smooth = "off";
@@ -97,7 +154,6 @@ static int model_convert(struct settings *s, int argc, char **argv)
     const char **args = xcalloc((size_t)argc, sizeof *args);
     struct convert_options o = { .progress = progress };
     struct err err = ERR_INIT;
-    unsigned char id[32];
     const char *dir;
     size_t n;
     int status = cmd_begin(&c, s, argc, argv, args, &n);
@@ -113,10 +169,7 @@ static int model_convert(struct settings *s, int argc, char **argv)
         return CMD_MISUSED;
     }
     o.user = (void *)dir;
-    if (convert_hf(dir, out, &o, id, &err))
-        return cmd_fail(&err);
-    print_id(id);
-    return CMD_DONE;
+    return convert(dir, out, &o, &err) ? cmd_fail(&err) : CMD_DONE;
 }
 
 static int model_add(struct settings *s, int argc, char **argv)

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/output.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/progress.h"
@@ -51,20 +52,11 @@ struct run {
 /* What can be known of the files without reading them. */
 static int check_files(struct run *r, struct err *err)
 {
-    struct file_out *probe;
-    struct stat st;
     uint64_t size;
 
     if (file_size(r->in_path, &size, err))
         return -1;
-    /* the rename at the end would put a file in the place of a device */
-    if (stat(r->out_path, &st) == 0 && !S_ISREG(st.st_mode))
-        return err_set(err, ERR_INPUT, "output \"%s\" is not a regular file",
-                       r->out_path);
-    if (file_out_open(&probe, r->out_path, err))
-        return err_prefix(err, "output");
-    file_out_abort(probe);
-    return 0;
+    return output_check(r->out_path, err) ? err_prefix(err, "output") : 0;
 }
 
 static void say(const char *line)
@@ -90,7 +82,8 @@ static int make_batch(struct run *r, struct err *err)
     bool existed;
 
     if (spool_open(&r->spool, settings_text(r->settings, "spool"), err) ||
-        spool_add_file(r->spool, r->in_path, r->model, r->out_path,
+        spool_add_file(r->spool, r->in_path, r->model,
+                       output_is_stdout(r->out_path) ? NULL : r->out_path,
                        &r->batch, &existed, err))
         return -1;
     base64url(id, r->batch.id, 32);
@@ -128,7 +121,7 @@ static int write_answers(struct run *r, struct err *err)
 
     if (refusals_read(&refusals, r->batch.path, false, err))
         return -1;
-    if (file_out_open(&out, r->out_path, err))
+    if (output_open(&out, r->out_path, err))
         return err_prefix(err, "output");
     if (export_batch(r->batch.path, put_line, out, &n, err)) {
         file_out_abort(out);
@@ -180,7 +173,7 @@ static bool is_same_file(const char *a, const char *b)
 {
     struct stat sa, sb;
 
-    return stat(a, &sa) == 0 && stat(b, &sb) == 0 &&
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && S_ISREG(sa.st_mode) &&
            sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 

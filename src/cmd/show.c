@@ -146,7 +146,8 @@ static int show_rows(struct show *s, struct checkpoint *c, struct err *err)
     struct checkpoint_row row;
     struct result_record res;
 
-    for (uint64_t i = 0; i < checkpoint_head(c)->n_rows; i++) {
+    for (uint64_t i = 0;
+         i < checkpoint_head(c)->n_rows && !cmd_output_closed(); i++) {
         if (checkpoint_row(c, i, &row, err))
             return -1;
         if (result_record_unpack(&res, row.record.result))
@@ -221,19 +222,19 @@ static int show_log(const char *path, struct err *err)
     struct worklog_reader *r;
     struct frame f;
     uint64_t at;
-    int rc;
+    int rc = 0;
 
     if (worklog_open(&r, path, NULL, err))
         return -1;
     worklog_skip_above(r, 4096);
-    while ((rc = worklog_next(r, &f, err)) == 1)
+    while (!cmd_output_closed() && (rc = worklog_next(r, &f, err)) == 1)
         printf("%" PRIu64 "\t%s\t%" PRIu64 "\t%" PRIu32 "\t%zu\n", f.at,
                frame_name(f.type), (f.index & UINT32_MAX) + 1,
                (uint32_t)(f.index >> 32), f.n);
     if (rc == 0 && worklog_damaged(r, &at))
         printf("%" PRIu64 "\tdamage\n", at);
     worklog_reader_close(r);
-    return rc;
+    return rc < 0 ? -1 : 0;
 }
 
 /* ---- a batch ------------------------------------------------------------- */

@@ -282,7 +282,7 @@ static int do_status(struct status *s, struct err *err)
     if (!s->watch)
         return show_once(s, err);
     cmd_catch_signals();
-    while (!cmd_interrupted()) {
+    while (!cmd_interrupted() && !cmd_output_closed()) {
         if (isatty(STDOUT_FILENO) == 1)
             fputs("\033[H\033[2J", stdout);
         if (show_once(s, err))
