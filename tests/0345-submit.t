@@ -114,7 +114,7 @@ gives 0 "show a batch" show "$batch"
 has out '^answers.200' "how many answers"
 has out '^part.part-0000.h5.1.200.' "its parts"
 gives 0 "show a part" show "$part"
-[ "$(grep -c '.end-of-text.' out)" -gt 150 ] && r=0 || r=1
+[ "$(grep -c '.end_of_text.' out)" -gt 150 ] && r=0 || r=1
 report $r "a line for each answer"
 request=$(awk '$1 == 7 && $2 == 0 { print $3 }' out)
 gives 0 "show an answer" show "$batch" --request "$request"

@@ -66,20 +66,6 @@ static void print_path(const char *key, const char *path)
 
 /* ---- an answer ----------------------------------------------------------- */
 
-const char *show_finish(uint32_t finish)
-{
-    switch (finish) {
-    case RESULT_EOS: return "end-of-text";
-    case RESULT_LENGTH: return "length";
-    case RESULT_STOP: return "stop";
-    case RESULT_CONTEXT: return "context";
-    case RESULT_RANGE: return "activation-out-of-range";
-    case RESULT_LONG: return "prompt-too-long";
-    case RESULT_PROMPT: return "prompt-empty";
-    default: return "unknown";
-    }
-}
-
 void show_tokens(const char *key, const void *ids, size_t n)
 {
     const unsigned char *p = ids;
@@ -108,7 +94,8 @@ static void print_answer(const struct checkpoint_row *row,
 
     show_id("request", res->request);
     printf("line\t%" PRIu64 "\nchoice\t%" PRIu32 "\nfinish\t%s\n",
-           (uint64_t)row->line + 1, res->choice, show_finish(res->finish));
+           (uint64_t)row->line + 1, res->choice,
+           result_finish_name(res->finish));
     if (job_record_unpack(&job, r->job) == 0)
         printf("max_tokens\t%" PRIu32 "\ntemperature\t%" PRIu32 ".%06" PRIu32
                "\ntop_p\t%" PRIu32 ".%06" PRIu32 "\ntop_k\t%" PRIu32
@@ -135,7 +122,7 @@ static void print_row(const struct checkpoint_row *row,
     base64url(id, res->request, 32);
     printf("%" PRIu64 "\t%" PRIu32 "\t%s\t%s\t%zu\t%zu\n",
            (uint64_t)row->line + 1, res->choice, id,
-           show_finish(res->finish), row->record.n_prompt,
+           result_finish_name(res->finish), row->record.n_prompt,
            row->record.n_output);
 }
 

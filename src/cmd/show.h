@@ -5,16 +5,13 @@
 #define APUS_CMD_SHOW_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 struct err;
 struct settings;
 
-/* Lines "key, tab, value" of an id or hash, of ids of tokens; the name of an
- * end. */
+/* Lines "key, tab, value" of an id or hash, of ids of tokens. */
 void show_id(const char *key, const unsigned char id[32]);
 void show_tokens(const char *key, const void *ids, size_t n);
-const char *show_finish(uint32_t finish);
 
 /* A text of somebody else's, each line with its end, and nothing in it that a
  * terminal would obey. */

@@ -77,7 +77,7 @@ static int show_result(const struct claims_item *it, struct err *err)
         show_id("request", p.result.request);
         show_id("process", p.process);
         show_id("model", p.result.model);
-        printf("finish\t%s\n", show_finish(p.result.finish));
+        printf("finish\t%s\n", result_finish_name(p.result.finish));
         show_params(&p.job);
         show_id("job", p.said_job);
         show_id("trace", p.result.trace);

@@ -18,6 +18,35 @@
 
 static const char magic[8] = "apusres1";
 
+static const struct {
+    uint32_t finish;
+    const char *word;
+} ends[] = {
+    { RESULT_EOS, "end_of_text" },
+    { RESULT_LENGTH, "length" },
+    { RESULT_STOP, "stop" },
+    { RESULT_CONTEXT, "context" },
+    { RESULT_RANGE, "activation_out_of_range" },
+    { RESULT_LONG, "prompt_too_long" },
+    { RESULT_PROMPT, "prompt_empty" },
+};
+
+const char *result_finish_word(size_t k, uint32_t *finish)
+{
+    if (k >= sizeof ends / sizeof *ends)
+        return NULL;
+    *finish = ends[k].finish;
+    return ends[k].word;
+}
+
+const char *result_finish_name(uint32_t finish)
+{
+    for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
+        if (ends[k].finish == finish)
+            return ends[k].word;
+    return "unknown";
+}
+
 void result_record_output(struct result_record *r, const uint32_t *id,
                           size_t n)
 {
