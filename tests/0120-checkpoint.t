@@ -27,6 +27,8 @@ does() { # NAME COMMAND...
 
 does "a part of 7 rows" "$part" write good.h5 7
 does "is read" "$part" read good.h5
+cp "$top/tests/data/part-1-kinds.h5" one.h5
+does "one of version 1 is read" "$part" read one.h5
 
 # ---- the tools of HDF5 ----------------------------------------------------
 if command -v h5ls >/dev/null; then
@@ -60,15 +62,23 @@ import h5py
 f = h5py.File("good.h5")
 sets = []
 f.visititems(lambda name, o: sets.append(o) if hasattr(o, "shape") else None)
-bare = [s.name for s in sets if set(s.attrs) != {"long_name", "units"}]
+bare = [s.name for s in sets if not {"long_name", "units"} <= set(s.attrs)]
 print(len(sets), bare, f.attrs["format"].decode(),
       int(f.attrs["format_version"]), f.attrs["numerics"].decode())
-names = h5py.check_enum_dtype(f["requests/finish"].dtype)
-print(sorted(names.items(), key=lambda x: x[1]))
+finish = f["requests/finish"]
+words = finish.attrs["flag_meanings"].decode().split()
+print(list(zip(words, finish.attrs["flag_values"].tolist())), finish.dtype)
+print(sorted(f.attrs), sorted(f["model"].attrs), sorted(f["requests"].attrs))
+print(f["requests/ignore_eos"][:].tolist())
 PY
 does "the attributes" "$python" attributes.py
-has out '^24 \[\] apus-checkpoint 1 X1$' "every dataset has both"
-has out "('context', 3), ('activation out of range', 16)" "and finish its names"
+has out '^25 \[\] apus-checkpoint 2 X1$' "every dataset has both"
+has out "('context', 3), ('activation_out_of_range', 16)" \
+    "and finish what its numbers mean"
+has out 'uint32$' "which are integers"
+has out "^\['batch_id', 'creator', 'format', 'format_version', 'model_id',\
+ 'numerics', 'part_root'\] \['hidden_size', 'n_layers', 'vocab_size'\]\
+ \['count', 'first'\]$" "the root, the model and the requests have theirs"
 
 # each dataset at its place, without HDF5
 "$part" index good.h5 >good.idx
@@ -85,7 +95,7 @@ for line in open("good.idx"):
 print(n, "places")
 PY
 does "the index against h5py" "$python" index.py
-has out '^24 places$' "all of them"
+has out '^25 places$' "all of them"
 
 if "$python" -c 'import pandas' >/dev/null 2>&1; then
     cat >table.py <<'PY'
@@ -96,17 +106,17 @@ t = pandas.DataFrame({k: v[:] for k, v in f["requests"].items()
 print(t.shape, t["finish"].tolist(), t["index"].tolist())
 PY
     does "pandas makes a table of it" "$python" table.py
-    has out '^(7, 9) \[0, 17, 1, 2, 16, 0, 17\] \[10, 10, 11, 11, 12,' \
+    has out '^(7, 10) \[0, 17, 1, 2, 16, 0, 17\] \[10, 10, 11, 11, 12,' \
         "with every row"
 else
     skip "pandas makes a table of it" "no pandas"
 fi
 
 # ---- files from others ----------------------------------------------------
-# change NAME: the part as NAME.h5 after the Python on standard input, in
+# change NAME [PART]: the part as NAME.h5 after the Python on standard input, in
 # which f is the file and put() replaces a dataset.
 change() {
-    cp good.h5 "$1.h5"
+    cp "${2:-good.h5}" "$1.h5"
     {
         cat <<'PY'
 import sys, h5py, numpy
@@ -228,10 +238,34 @@ change big-endian <<'PY'
 put("requests/seed", f["requests/seed"][...].astype(">u8"))
 PY
 refused big-endian 'seed is of another type'
-change no-enum <<'PY'
+change enum <<'PY'
+put("requests/finish", dtype=h5py.enum_dtype({"x": 0}, "<u4"))
+PY
+refused enum 'finish is of another type'
+change one-integer one.h5 <<'PY'
 put("requests/finish", f["requests/finish"][...].astype("<u4"))
 PY
-refused no-enum 'finish is of another type'
+refused one-integer 'finish is of another type'
+change one-empty one.h5 <<'PY'
+for k in "from", "utf8", "start":
+    put("stop/" + k, f["stop/" + k][...] * 0)
+del f["stop/utf8"]
+PY
+refused one-empty 'stop/utf8 is missing'
+change no-stops <<'PY'
+put("stop/start", f["stop/start"][...] * 0)
+put("stop/from", f["stop/from"][:1] * 0)
+del f["stop/utf8"]
+PY
+accepted no-stops
+change no-eos <<'PY'
+del f["requests/ignore_eos"]
+PY
+refused no-eos 'requests/ignore_eos is missing'
+change lonely <<'PY'
+del f["trace/start"]
+PY
+refused lonely 'trace/start is missing'
 change long-id <<'PY'
 put("requests/id", f["requests/id"][...].astype("S44"))
 PY
@@ -315,9 +349,13 @@ for i in range(40):
 PY
 refused many 'more than 64 objects'
 change version <<'PY'
-f.attrs["format_version"] = numpy.uint32(2)
+f.attrs["format_version"] = numpy.uint32(3)
 PY
-refused version 'of version 2'
+refused version 'of version 3; versions 1 to 2 can be read'
+change version-0 <<'PY'
+f.attrs["format_version"] = numpy.uint32(0)
+PY
+refused version-0 'of version 0'
 change format <<'PY'
 f.attrs["format"] = numpy.bytes_(b"other")
 PY
@@ -335,9 +373,20 @@ f.attrs["model_id"] = numpy.zeros(33, "u1")
 PY
 refused attribute 'attribute'
 change no-attribute <<'PY'
-del f.attrs["count"]
+del f["requests"].attrs["count"]
 PY
 refused no-attribute 'attribute'
+change root-attributes <<'PY'
+g = f["model"]
+for k in list(g.attrs):
+    f.attrs[k] = g.attrs[k]
+    del g.attrs[k]
+PY
+refused root-attributes 'attribute'
+change no-model <<'PY'
+del f["model"]
+PY
+refused no-model 'attribute'
 change other-model <<'PY'
 f.attrs["model_id"] = numpy.zeros(32, "u1")
 PY

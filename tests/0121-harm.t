@@ -50,7 +50,7 @@ report $r "and some of them are refused"
 
 # ---- the process that parses ----------------------------------------------
 "$parser" -- good.h5 <good.h5 2>&1 | cat >index
-has index '^{"format":"apus-part-index-1","model_id":"' "it prints attributes"
+has index '^{"format":"apus-part-index-2","model_id":"' "it prints attributes"
 "$part" index good.h5 >good.idx
 tail -n +2 index | cmp - good.idx >out 2>&1 && r=0 || r=1
 report $r "and the lines of an index"

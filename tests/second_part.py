@@ -23,7 +23,7 @@ def die(text):
 
 def rows(f, start, values, i):
     a, b = f[start][i:i + 2]
-    return f[values][a:b]
+    return f[values][a:b] if values in f else []
 
 
 def stops_of(f, i):
@@ -49,6 +49,8 @@ def check_row(f, i, file_hash, model):
                      stops_of(f, i))
     if job != bytes(q['job'][i]):
         die(here + 'job record')
+    if int(f.attrs['format_version']) > 1:
+        check_columns(f, i, flags, here)
     trace = mth(leaves)
     if trace != bytes(q['trace'][i]):
         die(here + 'trace')
@@ -69,6 +71,20 @@ def check_row(f, i, file_hash, model):
     return result
 
 
+# What version 2 of the layout tells beside the records.
+def check_columns(f, i, flags, here):
+    q = f['requests']
+    if int(q['ignore_eos'][i]) != flags & 1:
+        die(here + 'ignore_eos')
+    known = [int(v) for v in q['finish'].attrs['flag_values']]
+    words = q['finish'].attrs['flag_meanings'].decode().split()
+    if int(q['finish'][i]) not in known or len(words) != len(known):
+        die(here + 'what finish means')
+    first, count = (int(q.attrs[k]) for k in ('first', 'count'))
+    if not first <= int(q['index'][i]) < first + count:
+        die(here + 'a line of another part')
+
+
 def check_last(f, i, leaf, here):
     fin = leaf[48:80]
     last = f['last/value'][i].astype('<f4').tobytes()
@@ -83,7 +99,7 @@ def main():
     model = bytes(f.attrs['model_id'])
     if bytes(f.attrs['batch_id']) != H(b'apusbtch' + model + file_hash):
         die('batch id')
-    n = len(f['requests/index'])
+    n = len(f['requests/index']) if 'index' in f['requests'] else 0
     results = [check_row(f, i, file_hash, model) for i in range(n)]
     root = mth(results)
     if root != bytes(f.attrs['part_root']):

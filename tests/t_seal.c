@@ -600,6 +600,45 @@ static void test_other_cut(void)
     end();
 }
 
+/* An earlier version began to seal: its part stays, the others follow. */
+static void test_half_of_version_1(void)
+{
+    const char *top = getenv("top_srcdir");
+    char *from = xasprintf("%s/tests/data/part-1-first.h5", top ? top : ".");
+    struct checkpoint *c = NULL;
+    unsigned char sha256[32];
+    struct buf part;
+
+    if (!file_exists(from)) {
+        ok(1, "a part of version 1 # SKIP no \"%s\"", from);
+        free(from);
+        return;
+    }
+    begin(LINE LINE LINE);
+    log_answers(0, 0, "012");
+    buf_init(&part, 1u << 20);
+    must(file_read(&part, from, &err), &err);
+    digest(sha256, part.data, part.len);
+    must(file_write(at("batch/part-0000.h5"), part.data, part.len, &err),
+         &err);
+    buf_clear(&part);
+    ok(seal(1) == 0 && strcmp(cut(), "0+1 1+1 2+1") == 0,
+       "what version 1 began to seal is sealed on: %s %s", cut(), err.text);
+    {
+        struct seal_info i;
+
+        must(seal_info_read(&i, info.source, &err), &err);
+        ok(memcmp(i.part[0].sha256, sha256, 32) == 0,
+           "its part is the one that was there");
+        seal_info_clear(&i);
+    }
+    ok(checkpoint_open(&c, at("batch/part-0001.h5"), &err) == 0 &&
+           checkpoint_head(c)->version == 2, "the next is of version 2");
+    checkpoint_close(c);
+    end();
+    free(from);
+}
+
 /* ---- last rows ----------------------------------------------------------- */
 
 /* Whether the part has last rows, and that of row 0 is as its trace says. */
@@ -699,6 +738,7 @@ int main(void)
     test_cut();
     test_shares();
     test_other_cut();
+    test_half_of_version_1();
     test_last();
     test_info();
     all_remove();

@@ -1,8 +1,9 @@
 /*
- * A part of a checkpoint: one HDF5 file, layout version 1 (checkpoint.md,
- * Layout), written once and whole from finished requests, and read back.
- * Which requests belong into a part, and the logs they come from, are left to
- * seal.h.  Not for several threads at once: HDF5 has one state.
+ * A part of a checkpoint: one HDF5 file (checkpoint.md, Layout), written once
+ * and whole from finished requests, and read back.  Layout version 2 is
+ * written, version 1 is read, too.  Which requests belong into a part, and the
+ * logs they come from, are left to seal.h.  Not for several threads at once:
+ * HDF5 has one state.
  */
 #ifndef APUS_STORE_CHECKPOINT_H
 #define APUS_STORE_CHECKPOINT_H
@@ -23,12 +24,13 @@ struct part_file;
 struct checkpoint_head {
     unsigned char model[32], batch[32];
     unsigned char part_root[32]; /* set by reading; writing computes it */
+    uint32_t version;            /* of the layout; set by reading */
     uint32_t n_vocab, n_layers, dim;
     uint64_t first, count;       /* requests: lines of requests.jsonl */
     uint64_t n_rows;             /* one for each request and choice, N */
     uint64_t n_stops, stop_bytes; /* strings, and their bytes */
     uint64_t n_prompt, n_leaves, n_output, text_bytes;
-    bool with_last;              /* /last/value is there */
+    bool with_last;              /* the last rows are there */
 };
 
 /* One row.  Borrowed bytes. */
@@ -57,7 +59,7 @@ int checkpoint_write(const char *path, const struct checkpoint_head *head,
                      checkpoint_row_fn *row, void *self,
                      unsigned char part_root[32], struct err *err);
 
-/* Open for reading.  ERR_INPUT unless it is a file of layout version 1 whose
+/* Open for reading.  ERR_INPUT unless it is a file of the layout whose
  * objects, types, shapes, storage and offsets are as they must be
  * (checkpoint.md, Files from others, 4), its rows in order and its offsets
  * ascending; names that are not known are passed over. Nothing is hashed. */

@@ -58,6 +58,8 @@ static int parse_head(struct checkpoint_head *h, const char *path,
     if (!get_id(h->model, v, "model_id") ||
         !get_id(h->batch, v, "batch_id") ||
         !get_id(h->part_root, v, "part_root") ||
+        !get_u32_of(&h->version, v, "version") ||
+        h->version < LAYOUT_OLDEST || h->version > LAYOUT_VERSION ||
         !get_u32_of(&h->n_vocab, v, "vocab_size") ||
         !get_u32_of(&h->n_layers, v, "n_layers") ||
         !get_u32_of(&h->dim, v, "hidden_size") ||
@@ -67,10 +69,12 @@ static int parse_head(struct checkpoint_head *h, const char *path,
     return 0;
 }
 
-static int find_set(const char *path)
+/* A dataset of this version. */
+static int find_set(const char *path, uint32_t version)
 {
     for (int i = 0; path && *path == '/' && i < N_SETS; i++)
-        if (strcmp(layout_table[i].path, path + 1) == 0)
+        if (strcmp(layout_table[i].path, path + 1) == 0 &&
+            layout_table[i].since <= version)
             return i;
     return -1;
 }
@@ -85,13 +89,14 @@ static bool get_shape(struct layout_found *f, const struct json *shape)
 }
 
 static int parse_set(struct layout_place place[N_SETS],
-                     uint64_t count[N_COUNTS], const struct part_file *f,
-                     const struct json *v, struct err *err)
+                     uint64_t count[N_COUNTS], uint32_t version,
+                     const struct part_file *f, const struct json *v,
+                     struct err *err)
 {
     const char *path = part_file_path(f);
     const char *dtype = json_string(json_get(v, "dtype"));
     const struct json *shape = json_get(v, "shape");
-    int set = find_set(json_string(json_get(v, "path")));
+    int set = find_set(json_string(json_get(v, "path")), version);
     struct layout_found found = { .rank = 0 };
 
     if (set < 0 || place[set].there)
@@ -119,7 +124,7 @@ static int parse_line(struct checkpoint_head *h, uint64_t count[N_COUNTS],
         return err_prefix(err, "\"%s\": the index of the part",
                           part_file_path(f));
     rc = is_first ? parse_head(h, part_file_path(f), v, err)
-                  : parse_set(place, count, f, v, err);
+                  : parse_set(place, count, h->version, f, v, err);
     json_free(v);
     if (rc == 0 && is_first)
         layout_unknown(count, h);
@@ -146,10 +151,7 @@ int layout_parse(const char *text, size_t n, const struct part_file *f,
     }
     if (is_first)
         return no_index(part_file_path(f), "is empty", err);
-    for (int i = 0; i < N_SETS; i++)
-        if (!place[i].there && !layout_table[i].optional)
-            return layout_bad(part_file_path(f), i, "is missing", err);
-    return 0;
+    return layout_complete(place, count, h->version, part_file_path(f), err);
 }
 
 /* ---- the other process ---------------------------------------------------*/

@@ -1,6 +1,6 @@
 /*
- * What the writer and the reader of a part share: the table of layout version
- * 1 (checkpoint.md, Layout), its types, and what a row's records say about its
+ * What the writer and the reader of a part share: the table of the layout
+ * (checkpoint.md, Layout), its types, and what a row's records say about its
  * columns.  Private to checkpoint_*.c.  The ids of HDF5 (hid_t) are int64_t
  * here, so that nobody else needs its header.
  */
@@ -20,7 +20,8 @@ struct part_file;
 struct result_record;
 
 #define LAYOUT_FORMAT "apus-checkpoint"
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2   /* that is written */
+#define LAYOUT_OLDEST 1    /* that is read */
 #define LAYOUT_NUMERICS "X1"
 #define LAYOUT_MAX_RANK 3
 #define LAYOUT_ID 43        /* characters of /requests/id */
@@ -29,13 +30,13 @@ struct result_record;
 
 /* Of apus-part-index: the first line of what it prints, the most it prints,
  * how long it takes, and how it ends over a file that is no part. */
-#define LAYOUT_INDEX "apus-part-index-1"
+#define LAYOUT_INDEX "apus-part-index-2"
 #define LAYOUT_INDEX_MAX ((size_t)64 << 10)
 #define LAYOUT_WALL_S 60
 #define LAYOUT_EXIT_INPUT 3
 
 enum layout_type {
-    TYPE_ID, TYPE_FINISH, TYPE_U8, TYPE_U32, TYPE_U64, TYPE_I32, TYPE_F32,
+    TYPE_ID, TYPE_U8, TYPE_U32, TYPE_U64, TYPE_I32, TYPE_F32,
     N_TYPES
 };
 
@@ -50,7 +51,8 @@ enum layout_count {
 /* In the order in which they are written. */
 enum layout_set {
     SET_ID, SET_INDEX, SET_CHOICE, SET_FINISH, SET_SEED, SET_MAX_TOKENS,
-    SET_TOP_K, SET_TEMPERATURE, SET_TOP_P, SET_JOB, SET_TRACE, SET_RESULT,
+    SET_TOP_K, SET_TEMPERATURE, SET_TOP_P, SET_IGNORE_EOS, SET_JOB, SET_TRACE,
+    SET_RESULT,
     SET_STOP_START, SET_STOP_FROM, SET_STOP_UTF8, SET_PROMPT_START,
     SET_PROMPT_TOKEN, SET_LEAF_START, SET_LEAF, SET_OUTPUT_START,
     SET_OUTPUT_TOKEN, SET_OUTPUT_SHA256, SET_TOPK_TOKEN, SET_TOPK_LOGIT,
@@ -65,6 +67,7 @@ struct layout {
     unsigned plus;            /* .. and this many more */
     int inner[LAYOUT_MAX_RANK - 1]; /* positive: so many; negative: a count */
     enum layout_count ends;   /* of offsets: what the last one must be */
+    unsigned since;           /* the version that brought it */
     bool optional;
     const char *long_name, *units;
 };
@@ -108,7 +111,7 @@ int layout_records(struct job_record *job, struct result_record *res,
                    struct err *err);
 
 /* What a column of /requests holds for such a row: the bytes, at most
- * LAYOUT_MAX_CELL, of SET_ID to SET_TOP_P and SET_TRACE. */
+ * LAYOUT_MAX_CELL, of SET_ID to SET_IGNORE_EOS and SET_TRACE. */
 void layout_cell(unsigned char *out, enum layout_set set, uint32_t line,
                  const struct job_record *job,
                  const struct result_record *res);
@@ -130,6 +133,13 @@ struct layout_found {
 
 /* The counts of a head before any dataset was looked at. */
 void layout_unknown(uint64_t count[N_COUNTS], const struct checkpoint_head *h);
+
+/* After the last one: ERR_INPUT unless everything is there that this version
+ * has.  From version 2 on a dataset of no elements is not there; what nobody
+ * told is 0 then. */
+int layout_complete(const struct layout_place place[N_SETS],
+                    uint64_t count[N_COUNTS], uint32_t version,
+                    const char *path, struct err *err);
 
 /* Take a dataset as it was found in a file of `size` bytes: its shape follows
  * from the counts, or is where they are learnt.  ERR_INPUT unless it is as it

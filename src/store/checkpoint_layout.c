@@ -1,5 +1,5 @@
 /*
- * Layout version 1 as a table, what follows from it for a dataset, and the
+ * The layout as a table, what follows from it for a dataset, and the
  * lines of an index.  Nothing of HDF5: that is in checkpoint_types.c.
  */
 #include <config.h>
@@ -17,35 +17,39 @@
 _Static_assert(LAYOUT_ID == ID_TEXT - 1, "an id in base64url");
 
 /* Columns of /requests, and offsets into what they are the offsets of. */
-#define COLUMN(path, type, long_name, units) \
-    { path, type, COUNT_ROWS, 0, { 0, 0 }, COUNT_NONE, false, long_name, units }
+#define COLUMN(path, type, since, long_name, units) \
+    { path, type, COUNT_ROWS, 0, { 0, 0 }, COUNT_NONE, since, false, \
+      long_name, units }
 #define BYTES(path, n, long_name) \
-    { path, TYPE_U8, COUNT_ROWS, 0, { n, 0 }, COUNT_NONE, false, long_name, \
-      "1" }
+    { path, TYPE_U8, COUNT_ROWS, 0, { n, 0 }, COUNT_NONE, 1, false, \
+      long_name, "1" }
 #define START(path, count, ends, optional, long_name, units) \
-    { path, TYPE_U64, count, 1, { 0, 0 }, ends, optional, long_name, units }
+    { path, TYPE_U64, count, 1, { 0, 0 }, ends, 1, optional, long_name, units }
 #define RAGGED(path, type, count, long_name, units) \
-    { path, type, count, 0, { 0, 0 }, COUNT_NONE, false, long_name, units }
+    { path, type, count, 0, { 0, 0 }, COUNT_NONE, 1, false, long_name, units }
 #define TENSOR(path, type, count, a, b, long_name) \
-    { path, type, count, 0, { a, b }, COUNT_NONE, true, long_name, "1" }
+    { path, type, count, 0, { a, b }, COUNT_NONE, 1, true, long_name, "1" }
 
 const struct layout layout_table[N_SETS] = {
-    [SET_ID] = COLUMN("requests/id", TYPE_ID, "request id, base64url", "1"),
-    [SET_INDEX] = COLUMN("requests/index", TYPE_U32,
+    [SET_ID] = COLUMN("requests/id", TYPE_ID, 1, "request id, base64url", "1"),
+    [SET_INDEX] = COLUMN("requests/index", TYPE_U32, 1,
                          "line in requests.jsonl, from 0", "1"),
-    [SET_CHOICE] = COLUMN("requests/choice", TYPE_U32,
+    [SET_CHOICE] = COLUMN("requests/choice", TYPE_U32, 1,
                           "choice, of several answers to one request", "1"),
-    [SET_FINISH] = COLUMN("requests/finish", TYPE_FINISH,
+    [SET_FINISH] = COLUMN("requests/finish", TYPE_U32, 1,
                           "how the answer ended", "1"),
-    [SET_SEED] = COLUMN("requests/seed", TYPE_U64, "seed of the sampler", "1"),
-    [SET_MAX_TOKENS] = COLUMN("requests/max_tokens", TYPE_U32,
+    [SET_SEED] = COLUMN("requests/seed", TYPE_U64, 1,
+                        "seed of the sampler", "1"),
+    [SET_MAX_TOKENS] = COLUMN("requests/max_tokens", TYPE_U32, 1,
                               "most tokens that were asked for", "token"),
-    [SET_TOP_K] = COLUMN("requests/top_k", TYPE_U32,
+    [SET_TOP_K] = COLUMN("requests/top_k", TYPE_U32, 1,
                          "tokens to draw from, 0 all", "token"),
-    [SET_TEMPERATURE] = COLUMN("requests/temperature", TYPE_U32,
+    [SET_TEMPERATURE] = COLUMN("requests/temperature", TYPE_U32, 1,
                                "temperature in millionths, 0 greedy", "1e-6"),
-    [SET_TOP_P] = COLUMN("requests/top_p", TYPE_U32,
+    [SET_TOP_P] = COLUMN("requests/top_p", TYPE_U32, 1,
                          "probability to draw from, in millionths", "1e-6"),
+    [SET_IGNORE_EOS] = COLUMN("requests/ignore_eos", TYPE_U8, 2,
+                              "1: no end of text could end the answer", "1"),
     [SET_JOB] = BYTES("requests/job", RECORD_JOB, "job record apusjob1"),
     [SET_TRACE] = BYTES("requests/trace", 32, "root of the trace's leaves"),
     [SET_RESULT] = BYTES("requests/result", RECORD_RESULT,
@@ -63,7 +67,7 @@ const struct layout layout_table[N_SETS] = {
     [SET_LEAF_START] = START("trace/start", COUNT_ROWS, COUNT_LEAVES, false,
                              "first position of each row", "token"),
     [SET_LEAF] = { "trace/leaf", TYPE_U8, COUNT_LEAVES, 0, { RECORD_LEAF, 0 },
-                   COUNT_NONE, false,
+                   COUNT_NONE, 1, false,
                    "trace: position, token, next, flags, kv, fin, deep", "1" },
     [SET_OUTPUT_START] = START("output/start", COUNT_ROWS, COUNT_OUTPUT, false,
                                "first output token of each row", "token"),
@@ -104,10 +108,9 @@ static const struct {
     size_t size;
     const char *dtype;
 } type_table[N_TYPES] = {
-    [TYPE_ID] = { LAYOUT_ID, "|S43" }, [TYPE_FINISH] = { 4, "<u4" },
-    [TYPE_U8] = { 1, "|u1" },          [TYPE_U32] = { 4, "<u4" },
-    [TYPE_U64] = { 8, "<u8" },         [TYPE_I32] = { 4, "<i4" },
-    [TYPE_F32] = { 4, "<f4" },
+    [TYPE_ID] = { LAYOUT_ID, "|S43" }, [TYPE_U8] = { 1, "|u1" },
+    [TYPE_U32] = { 4, "<u4" },         [TYPE_U64] = { 8, "<u8" },
+    [TYPE_I32] = { 4, "<i4" },         [TYPE_F32] = { 4, "<f4" },
 };
 
 size_t layout_type_size(enum layout_type t)
@@ -221,6 +224,42 @@ int layout_put(struct layout_place *s, uint64_t count[N_COUNTS],
     return 0;
 }
 
+/* Whether what these offsets are of is there without them. */
+static bool offsets_missing(const struct layout_place place[N_SETS],
+                            enum layout_set i)
+{
+    for (int k = 0; k < N_SETS; k++)
+        if (place[k].there && layout_table[k].count == layout_table[i].ends)
+            return true;
+    return false;
+}
+
+int layout_complete(const struct layout_place place[N_SETS],
+                    uint64_t count[N_COUNTS], uint32_t version,
+                    const char *path, struct err *err)
+{
+    for (int i = 0; i < N_SETS; i++) {
+        const struct layout *l = &layout_table[i];
+        bool may;
+
+        if (place[i].there || l->since > version)
+            continue;
+        if (l->ends != COUNT_NONE && l->optional)
+            may = !offsets_missing(place, i);
+        else if (l->optional || version < 2)
+            may = l->optional;
+        else
+            may = (count[l->count] == COUNT_UNKNOWN ||
+                   count[l->count] == 0) && l->plus == 0;
+        if (!may)
+            return layout_bad(path, i, "is missing", err);
+    }
+    for (int k = 0; k < N_COUNTS; k++)
+        if (count[k] == COUNT_UNKNOWN)
+            count[k] = 0;
+    return 0;
+}
+
 /* ---- index ---------------------------------------------------------------*/
 
 static void put_id(struct buf *out, const char *name,
@@ -238,8 +277,10 @@ void layout_print_head(struct buf *out, const struct checkpoint_head *h)
     put_id(out, "model_id", h->model);
     put_id(out, "batch_id", h->batch);
     put_id(out, "part_root", h->part_root);
-    buf_printf(out, "\"vocab_size\":%ju,\"n_layers\":%ju,\"hidden_size\":%ju,"
-               "\"first\":%ju,\"count\":%ju}\n", (uintmax_t)h->n_vocab,
+    buf_printf(out, "\"version\":%ju,\"vocab_size\":%ju,"
+               "\"n_layers\":%ju,\"hidden_size\":%ju,"
+               "\"first\":%ju,\"count\":%ju}\n", (uintmax_t)h->version,
+               (uintmax_t)h->n_vocab,
                (uintmax_t)h->n_layers, (uintmax_t)h->dim,
                (uintmax_t)h->first, (uintmax_t)h->count);
 }
@@ -265,8 +306,8 @@ void layout_print_places(struct buf *out,
 
 int layout_none(const char *path, const char *what, struct err *err)
 {
-    return err_set(err, ERR_INPUT, "\"%s\" is no checkpoint of version %d: %s",
-                   path, LAYOUT_VERSION, what);
+    return err_set(err, ERR_INPUT, "\"%s\" is no checkpoint: %s", path,
+                   what);
 }
 
 int layout_bad(const char *path, enum layout_set set, const char *what,

@@ -342,7 +342,7 @@ static int read_columns(struct checkpoint *c, uint64_t i,
     if (layout_records(&job, &res, &row->record, &c->head, err))
         return err_prefix(err, "\"%s\"", c->path);
     for (int k = SET_ID; k <= SET_TRACE; k++) {
-        if (k == SET_JOB)
+        if (k == SET_JOB || !c->place[k].there)
             continue;
         layout_cell(cell, k, row->line, &job, &res);
         if (view(c, k, i, 1, &p, err))

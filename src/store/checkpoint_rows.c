@@ -67,6 +67,9 @@ void layout_cell(unsigned char *out, enum layout_set set, uint32_t line,
     case SET_TOP_P:
         set_u32(out, job->top_p);
         break;
+    case SET_IGNORE_EOS:
+        out[0] = (job->flags & JOB_IGNORE_EOS) != 0;
+        break;
     case SET_TRACE:
         memcpy(out, res->trace, sizeof res->trace);
         break;

@@ -1,5 +1,5 @@
 /*
- * HDF5 as it must be for layout version 1: how it starts, its types, and its
+ * HDF5 as it must be for the layout: how it starts, its types, and its
  * properties of access.
  */
 #include <config.h>
@@ -10,9 +10,7 @@
 
 #include <hdf5.h>
 
-#include "base/bytes.h"
 #include "base/err.h"
-#include "proof/result_record.h"
 
 _Static_assert(sizeof(hid_t) == sizeof(int64_t), "an id of HDF5");
 
@@ -60,42 +58,11 @@ int64_t layout_text_type(size_t n)
     return string_type(n, H5T_CSET_UTF8);
 }
 
-/* The names and numbers of proof.md section 5. */
-static hid_t finish_type(void)
-{
-    static const struct {
-        const char *name;
-        uint32_t value;
-    } ends[] = {
-        { "end of text", RESULT_EOS },
-        { "length", RESULT_LENGTH },
-        { "stop", RESULT_STOP },
-        { "context", RESULT_CONTEXT },
-        { "activation out of range", RESULT_RANGE },
-        { "prompt longer than the context", RESULT_LONG },
-        { "prompt empty or not UTF-8", RESULT_PROMPT },
-    };
-    hid_t t = H5Tenum_create(H5T_STD_U32LE);
-
-    for (size_t i = 0; t >= 0 && i < sizeof ends / sizeof *ends; i++) {
-        unsigned char value[4];
-
-        set_u32(value, ends[i].value);
-        if (H5Tenum_insert(t, ends[i].name, value) < 0) {
-            H5Tclose(t);
-            return H5I_INVALID_HID;
-        }
-    }
-    return t;
-}
-
 int64_t layout_type(enum layout_type t)
 {
     switch (t) {
     case TYPE_ID:
         return string_type(LAYOUT_ID, H5T_CSET_ASCII);
-    case TYPE_FINISH:
-        return finish_type();
     case TYPE_U8:
         return H5Tcopy(H5T_STD_U8LE);
     case TYPE_U32:

@@ -53,16 +53,25 @@ static int look_at_group(struct walk *w, hid_t group, struct err *err)
     return 0;
 }
 
+static int damaged(const struct walk *w, const char *name, struct err *err)
+{
+    return err_set(err, ERR_INPUT, "\"%s\": the file is damaged: HDF5 cannot"
+                   " read what describes its %s", w->path, name);
+}
+
 /* Open an object by a name of the group: 1, 0 if it is not there or of
- * another kind, -1 if the name is no hard link. */
+ * another kind, -1 if the name is no hard link or cannot be followed. */
 static int open_object(struct walk *w, hid_t group, const char *name,
                        H5I_type_t kind, hid_t *out, struct err *err)
 {
     H5L_info_t link;
+    htri_t there = H5Lexists(group, name, H5P_DEFAULT);
     hid_t id;
 
     *out = NO_ID;
-    if (H5Lexists(group, name, H5P_DEFAULT) <= 0)
+    if (there < 0)
+        return damaged(w, name, err);
+    if (there == 0)
         return 0;
     if (H5Lget_info(group, name, &link, H5P_DEFAULT) < 0)
         return layout_none(w->path, "a link cannot be read", err);
@@ -75,17 +84,17 @@ static int open_object(struct walk *w, hid_t group, const char *name,
         return 0;
     }
     *out = id;
-    return id >= 0;
+    return id >= 0 ? 1 : damaged(w, name, err);
 }
 
-static bool attribute(struct walk *w, const char *name,
+static bool attribute(const struct walk *w, hid_t object, const char *name,
                       enum layout_type type, hssize_t n, void *out)
 {
     hid_t a, t = NO_ID, space = NO_ID;
     bool good = false;
 
-    if (H5Aexists(w->top, name) <= 0 ||
-        (a = H5Aopen(w->top, name, H5P_DEFAULT)) < 0)
+    if (H5Aexists(object, name) <= 0 ||
+        (a = H5Aopen(object, name, H5P_DEFAULT)) < 0)
         return false;
     t = H5Aget_type(a);
     space = H5Aget_space(a);
@@ -101,28 +110,29 @@ static bool attribute(struct walk *w, const char *name,
     return good;
 }
 
-static bool number(struct walk *w, const char *name, enum layout_type type,
-                   uint64_t *out)
+static bool number(const struct walk *w, hid_t object, const char *name,
+                   enum layout_type type, uint64_t *out)
 {
     unsigned char bytes[8] = { 0 };
 
-    if (!attribute(w, name, type, 1, bytes))
+    if (!attribute(w, object, name, type, 1, bytes))
         return false;
     *out = get_u64(bytes);
     return true;
 }
 
-static bool number32(struct walk *w, const char *name, uint32_t *out)
+static bool number32(const struct walk *w, hid_t object, const char *name,
+                     uint32_t *out)
 {
     uint64_t v;
 
-    if (!number(w, name, TYPE_U32, &v))
+    if (!number(w, object, name, TYPE_U32, &v))
         return false;
     *out = (uint32_t)v;
     return true;
 }
 
-/* Whether an attribute is this text, in a fixed string. */
+/* Whether an attribute of the root is this text, in a fixed string. */
 static bool text_is(struct walk *w, const char *name, const char *want)
 {
     char text[MAX_TEXT + 1] = "";
@@ -148,46 +158,84 @@ static bool text_is(struct walk *w, const char *name, const char *want)
     return good;
 }
 
-static int read_head(struct walk *w, struct err *err)
+static int no_attribute(const struct walk *w, struct err *err)
+{
+    return layout_none(w->path, "an attribute is missing or of another type",
+                       err);
+}
+
+/* Of the model, and which requests: in version 1 of the root, then of groups
+ * of their own.  NO_ID is a group that is not there. */
+static int read_numbers(struct walk *w, hid_t model, hid_t requests,
+                        struct err *err)
 {
     struct checkpoint_head *h = w->head;
-    uint32_t version = 0;
 
-    if (!text_is(w, "format", LAYOUT_FORMAT) ||
-        !number32(w, "format_version", &version))
-        return layout_none(w->path, "it does not say that it is one", err);
-    if (version != LAYOUT_VERSION)
-        return err_set(err, ERR_INPUT, "\"%s\" is a checkpoint of version %u,"
-                       " not %d", w->path, (unsigned)version,
-                       LAYOUT_VERSION);
-    if (!text_is(w, "numerics", LAYOUT_NUMERICS))
-        return layout_none(w->path, "its numerics are not " LAYOUT_NUMERICS,
-                           err);
-    if (!attribute(w, "model_id", TYPE_U8, 32, h->model) ||
-        !attribute(w, "batch_id", TYPE_U8, 32, h->batch) ||
-        !attribute(w, "part_root", TYPE_U8, 32, h->part_root) ||
-        !number32(w, "vocab_size", &h->n_vocab) ||
-        !number32(w, "n_layers", &h->n_layers) ||
-        !number32(w, "hidden_size", &h->dim) ||
-        !number(w, "first", TYPE_U64, &h->first) ||
-        !number(w, "count", TYPE_U64, &h->count))
-        return layout_none(w->path,
-                           "an attribute is missing or of another type", err);
+    if (model < 0 || requests < 0 ||
+        !number32(w, model, "vocab_size", &h->n_vocab) ||
+        !number32(w, model, "n_layers", &h->n_layers) ||
+        !number32(w, model, "hidden_size", &h->dim) ||
+        !number(w, requests, "first", TYPE_U64, &h->first) ||
+        !number(w, requests, "count", TYPE_U64, &h->count))
+        return no_attribute(w, err);
     return 0;
 }
 
-/* The type of a dataset: that of the table; the enum may have more names. */
-static bool type_fits(struct walk *w, hid_t set, enum layout_type want)
+static int read_groups(struct walk *w, struct err *err)
 {
+    hid_t model = NO_ID, requests = NO_ID;
+    int rc = 0;
+
+    if (w->head->version == 1)
+        return read_numbers(w, w->top, w->top, err);
+    if (open_object(w, w->top, "model", H5I_GROUP, &model, err) < 0 ||
+        open_object(w, w->top, "requests", H5I_GROUP, &requests, err) < 0)
+        rc = -1;
+    if (rc == 0 && model >= 0)
+        rc = look_at_group(w, model, err);
+    rc = rc ? rc : read_numbers(w, model, requests, err);
+    if (requests >= 0)
+        H5Gclose(requests);
+    if (model >= 0)
+        H5Gclose(model);
+    return rc;
+}
+
+static int read_head(struct walk *w, struct err *err)
+{
+    struct checkpoint_head *h = w->head;
+
+    if (!text_is(w, "format", LAYOUT_FORMAT) ||
+        !number32(w, w->top, "format_version", &h->version))
+        return layout_none(w->path, "it does not say that it is one", err);
+    if (h->version < LAYOUT_OLDEST || h->version > LAYOUT_VERSION)
+        return err_set(err, ERR_INPUT, "\"%s\" is a checkpoint of version %u;"
+                       " versions %d to %d can be read", w->path,
+                       (unsigned)h->version, LAYOUT_OLDEST, LAYOUT_VERSION);
+    if (!text_is(w, "numerics", LAYOUT_NUMERICS))
+        return layout_none(w->path, "its numerics are not " LAYOUT_NUMERICS,
+                           err);
+    if (!attribute(w, w->top, "model_id", TYPE_U8, 32, h->model) ||
+        !attribute(w, w->top, "batch_id", TYPE_U8, 32, h->batch) ||
+        !attribute(w, w->top, "part_root", TYPE_U8, 32, h->part_root))
+        return no_attribute(w, err);
+    return read_groups(w, err);
+}
+
+/* The type of a dataset: that of the table.  How answers ended was an enum in
+ * version 1, which may have more names than ours. */
+static bool type_fits(const struct walk *w, hid_t set, enum layout_set i)
+{
+    enum layout_type want = layout_table[i].type;
     hid_t t = H5Dget_type(set), base = NO_ID;
     bool good = false;
 
     if (t < 0)
         return false;
-    if (want != TYPE_FINISH) {
+    if (i != SET_FINISH || w->head->version > 1) {
         good = H5Tequal(t, w->type[want]) > 0;
     } else if (H5Tget_class(t) == H5T_ENUM && (base = H5Tget_super(t)) >= 0) {
-        good = H5Tequal(base, w->type[TYPE_U32]) > 0;
+        good = H5Tequal(base, w->type[want]) > 0;
         H5Tclose(base);
     }
     H5Tclose(t);
@@ -234,7 +282,7 @@ static int look_at_set(struct walk *w, enum layout_set i, hid_t id,
 
     if (!storage_fits(id))
         return layout_bad(w->path, i, "is not contiguous in this file", err);
-    if (!type_fits(w, id, layout_table[i].type))
+    if (!type_fits(w, id, i))
         return layout_bad(w->path, i, "is of another type", err);
     if (!shape_of(id, &f))
         return layout_bad(w->path, i, "is of another rank", err);
@@ -272,6 +320,8 @@ static int look_at_sets(struct walk *w, struct err *err)
     for (int i = 0; rc == 0 && i < N_SETS; i++) {
         const char *name = strchr(layout_table[i].path, '/') + 1;
 
+        if (layout_table[i].since > w->head->version)
+            continue;
         id = NO_ID;
         rc = change_group(w, i, &group, before, err);
         if (rc == 0 && group >= 0 &&
@@ -280,13 +330,12 @@ static int look_at_sets(struct walk *w, struct err *err)
         if (id >= 0) {
             rc = look_at_set(w, i, id, err);
             H5Dclose(id);
-        } else if (rc == 0 && !layout_table[i].optional) {
-            rc = layout_bad(w->path, i, "is missing", err);
         }
     }
     if (group >= 0)
         H5Gclose(group);
-    return rc;
+    return rc ? rc : layout_complete(w->place, w->count, w->head->version,
+                                     w->path, err);
 }
 
 static int ask(struct walk *w, int fd, struct err *err)
@@ -300,7 +349,8 @@ static int ask(struct walk *w, int fd, struct err *err)
     w->file = H5Fopen(name, H5F_ACC_RDONLY, fapl);
     H5Pclose(fapl);
     if (w->file < 0)
-        return layout_none(w->path, "HDF5 cannot read it", err);
+        return layout_none(w->path, "it is damaged, HDF5 cannot read it",
+                           err);
     for (int i = 0; i < N_TYPES; i++)
         if ((w->type[i] = layout_type(i)) < 0)
             return err_set(err, ERR_FATAL, "HDF5 makes no types");

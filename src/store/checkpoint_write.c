@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -180,7 +181,7 @@ static int put_columns(struct writer *w, const struct checkpoint_row *row,
                        (unsigned)row->line, (unsigned)job.choice, w->path);
     w->last_key = key;
     merkle_leaf(&w->results, row->record.result, RECORD_RESULT);
-    for (int i = SET_ID; i <= SET_TOP_P; i++) {
+    for (int i = SET_ID; i <= SET_IGNORE_EOS; i++) {
         layout_cell(cell, i, row->line, &job, &res);
         if (put(w, i, cell, 1, err))
             return -1;
@@ -291,15 +292,20 @@ static int plan(struct writer *w, uint64_t *nbytes, struct err *err)
         struct column *c = &w->column[i];
         uint64_t dims[LAYOUT_MAX_RANK];
 
+        int rank;
+
         if (layout_table[i].optional && !(i == SET_LAST && w->head->with_last))
             continue;
-        c->rank = layout_shape(&layout_table[i], w->count, dims,
-                               &c->row_bytes, &n);
-        if (c->rank < 0 || n > INT64_MAX / 2 - sum)
+        rank = layout_shape(&layout_table[i], w->count, dims, &c->row_bytes,
+                            &n);
+        if (rank < 0 || n > INT64_MAX / 2 - sum)
             return err_set(err, ERR_FATAL, "\"%s\" would have too many bytes",
                            w->path);
+        if (n == 0)
+            continue; /* tools of others fail over what has no elements */
         sum += n;
-        for (int k = 0; k < c->rank; k++)
+        c->rank = rank;
+        for (int k = 0; k < rank; k++)
             c->dims[k] = dims[k];
         /* Columns hold LAYOUT_BLOCK rows, as far as that is little. */
         n = c->row_bytes ? HOLD / c->row_bytes : LAYOUT_BLOCK;
@@ -344,15 +350,14 @@ static int reserve(struct writer *w, uint64_t nbytes, struct err *err)
     return 0;
 }
 
-/* No times: two writings give the same bytes.  Attributes and links stay in
- * the header of their object however many they are. */
+/* No times: two writings give the same bytes.  Links stay in the header of
+ * their group however many they are; so do attributes, which are at most
+ * eight of an object. */
 static hid_t creation_of(hid_t class)
 {
     hid_t p = H5Pcreate(class);
 
     if (p >= 0 && (H5Pset_obj_track_times(p, 0) < 0 ||
-                   (class == H5P_FILE_CREATE &&
-                    H5Pset_attr_phase_change(p, 64, 0) < 0) ||
                    (class != H5P_DATASET_CREATE &&
                     H5Pset_link_phase_change(p, 64, 0) < 0) ||
                    (class == H5P_DATASET_CREATE &&
@@ -434,6 +439,37 @@ static bool number(struct writer *w, hid_t object, const char *name,
     return attribute(object, name, w->type[type], 0, 1, bytes) >= 0;
 }
 
+/* Groups are made by themselves: those that HDF5 makes have times.  NO_ID
+ * where it fails. */
+static hid_t make_group(const struct writer *w, const char *name)
+{
+    hid_t gcpl = creation_of(H5P_GROUP_CREATE), g = NO_ID;
+
+    if (gcpl >= 0) {
+        g = H5Gcreate2(w->file, name, H5P_DEFAULT, gcpl, H5P_DEFAULT);
+        H5Pclose(gcpl);
+    }
+    return g;
+}
+
+static bool describe_model(struct writer *w)
+{
+    const struct checkpoint_head *h = w->head;
+    hid_t g = make_group(w, "model");
+
+    return g >= 0 && number(w, g, "vocab_size", TYPE_U32, h->n_vocab) &&
+           number(w, g, "n_layers", TYPE_U32, h->n_layers) &&
+           number(w, g, "hidden_size", TYPE_U32, h->dim) && H5Gclose(g) >= 0;
+}
+
+static bool describe_requests(struct writer *w)
+{
+    hid_t g = make_group(w, "requests");
+
+    return g >= 0 && number(w, g, "first", TYPE_U64, w->head->first) &&
+           number(w, g, "count", TYPE_U64, w->head->count) && H5Gclose(g) >= 0;
+}
+
 static int describe(struct writer *w, struct err *err)
 {
     const struct checkpoint_head *h = w->head;
@@ -447,17 +483,34 @@ static int describe(struct writer *w, struct err *err)
            text_attribute(top, "creator", PACKAGE_STRING) &&
            text_attribute(top, "numerics", LAYOUT_NUMERICS) &&
            attribute(top, "model_id", u8, 1, 32, h->model) >= 0 &&
-           number(w, top, "vocab_size", TYPE_U32, h->n_vocab) &&
-           number(w, top, "n_layers", TYPE_U32, h->n_layers) &&
-           number(w, top, "hidden_size", TYPE_U32, h->dim) &&
-           attribute(top, "batch_id", u8, 1, 32, h->batch) >= 0 &&
-           number(w, top, "first", TYPE_U64, h->first) &&
-           number(w, top, "count", TYPE_U64, h->count);
+           attribute(top, "batch_id", u8, 1, 32, h->batch) >= 0;
     if (good)
         w->root = attribute(top, "part_root", u8, 1, 32, NULL);
     if (top >= 0)
         H5Gclose(top);
-    return good && w->root >= 0 ? 0 : cannot(w, "describe", err);
+    good = good && w->root >= 0 && describe_model(w) && describe_requests(w);
+    return good ? 0 : cannot(w, "describe", err);
+}
+
+/* What the numbers of a dataset mean, as CF has it: flag_values and, in the
+ * same order, flag_meanings, words with blanks between. */
+static bool put_meanings(struct writer *w, hid_t set)
+{
+    unsigned char values[4 * 16];
+    char words[256] = "";
+    const char *word;
+    uint32_t number;
+    size_t n = 0;
+
+    for (; n < 16 && (word = result_finish_word(n, &number)) != NULL; n++) {
+        size_t len = strlen(words);
+
+        snprintf(words + len, sizeof words - len, "%s%s", n ? " " : "", word);
+        set_u32(values + 4 * n, number);
+    }
+    return attribute(set, "flag_values", w->type[TYPE_U32], 1, n,
+                     values) >= 0 &&
+           text_attribute(set, "flag_meanings", words);
 }
 
 static bool make_set(struct writer *w, enum layout_set i, hid_t dcpl)
@@ -473,37 +526,28 @@ static bool make_set(struct writer *w, enum layout_set i, hid_t dcpl)
                         H5P_DEFAULT);
     H5Sclose(space);
     return c->set >= 0 && text_attribute(c->set, "long_name", l->long_name) &&
-           text_attribute(c->set, "units", l->units);
-}
-
-/* Groups are made by themselves: those that HDF5 makes have times. */
-static bool make_group(struct writer *w, const char *name, hid_t gcpl)
-{
-    hid_t g = H5Gcreate2(w->file, name, H5P_DEFAULT, gcpl, H5P_DEFAULT);
-
-    return g >= 0 && H5Gclose(g) >= 0;
+           text_attribute(c->set, "units", l->units) &&
+           (i != SET_FINISH || put_meanings(w, c->set));
 }
 
 static int make_sets(struct writer *w, struct err *err)
 {
-    hid_t gcpl = creation_of(H5P_GROUP_CREATE);
-    hid_t dcpl = creation_of(H5P_DATASET_CREATE);
-    char group[16], before[16] = "";
-    bool good = gcpl >= 0 && dcpl >= 0;
+    hid_t dcpl = creation_of(H5P_DATASET_CREATE), g;
+    char group[16], before[16] = "requests"; /* it is there */
+    bool good = dcpl >= 0;
 
     errno = 0;
     for (int i = 0; good && i < N_SETS; i++) {
         if (w->column[i].rank == 0)
             continue;
         layout_group(group, &layout_table[i]);
-        good = (strcmp(group, before) == 0 || make_group(w, group, gcpl)) &&
-               make_set(w, i, dcpl);
+        if (strcmp(group, before) != 0)
+            good = (g = make_group(w, group)) >= 0 && H5Gclose(g) >= 0;
+        good = good && make_set(w, i, dcpl);
         memcpy(before, group, sizeof before);
     }
     if (dcpl >= 0)
         H5Pclose(dcpl);
-    if (gcpl >= 0)
-        H5Pclose(gcpl);
     return good ? 0 : cannot(w, "make the datasets of", err);
 }
 

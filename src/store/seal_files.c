@@ -220,7 +220,7 @@ static int put_file(struct buf *out, const struct seal *s, size_t part,
     if (memcmp(h->batch, s->info->id, 32) != 0 ||
         h->first != s->part[part].first || h->count != s->part[part].count ||
         h->n_rows != s->part[part].n_rows ||
-        h->with_last != s->o.with_last)
+        (h->n_rows > 0 && h->with_last != s->o.with_last))
         rc = err_set(err, ERR_INPUT, "\"%s\" is a part of another batch, or"
                      " was cut or filled in another way: remove it and seal"
                      " again", part_file_path(f));

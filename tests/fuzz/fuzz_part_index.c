@@ -1,7 +1,7 @@
 /*
  * What apus-part-index may print, read for a file of a size that the first
- * bytes say.  An index that is accepted has every dataset of the layout, and
- * each lies in the file.
+ * bytes say.  An index that is accepted has every dataset of its version that
+ * has elements, and each lies in the file.
  */
 #include <config.h>
 
@@ -26,12 +26,18 @@ static void must(bool good)
         abort();
 }
 
-static void check(const struct layout_place place[N_SETS], uint64_t size)
+static void check(const struct layout_place place[N_SETS],
+                  const uint64_t count[N_COUNTS], uint32_t version,
+                  uint64_t size)
 {
+    must(version >= LAYOUT_OLDEST && version <= LAYOUT_VERSION);
     for (int i = 0; i < N_SETS; i++) {
+        const struct layout *l = &layout_table[i];
         const struct layout_place *p = &place[i];
 
-        must(p->there || layout_table[i].optional);
+        must(count[l->count] != COUNT_UNKNOWN);
+        must(p->there || l->optional || l->since > version ||
+             (version > 1 && count[l->count] == 0 && l->plus == 0));
         if (!p->there)
             continue;
         must(p->offset <= size && p->nbytes <= size - p->offset);
@@ -62,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                      &err))
         must(err.code == ERR_INPUT);
     else
-        check(place, part_file_size(f));
+        check(place, count, head.version, part_file_size(f));
     part_file_close(f);
     close(fd);
     return 0;
