@@ -73,6 +73,7 @@ echo x | HOME=$tmp netcall sign "$net/localnet.json" - A=b >item2
 answers 200 "one of the net itself" post "$url/bundler/v1/tx" "$octets" <item2
 
 gives 0 "a wallet while it runs" localnet --dir "$net" --new-wallet new.json
+has err 'making 1 key, .* a minute' "it says what takes so long"
 echo new | netcall sign new.json - A=b >item3
 answers 200 "its item is taken" post "$url/bundler/v1/tx" "$octets" <item3
 gives 0 "a wallet of another net" localnet --dir other --new-wallet alien.json
@@ -152,6 +153,13 @@ answers 200 "what was paid" get \
 has answer '"winc":"99996' "it is still paid"
 gives 1 "two at once" localnet --dir "$net"
 has err 'in use' "it says so"
+net_down
+
+rm "$net/dapp.json"
+net_up && r=0 || r=1
+report $r "it starts without one of its wallets"
+cp net.err err
+has err 'making 1 key, .* a minute' "and says that it makes a key"
 net_down
 
 # ---- hostile ------------------------------------------------------------

@@ -44,12 +44,15 @@ static int make_wallet(const char *path, struct err *err)
     struct key *k = NULL;
     int rc;
 
-    /* A key takes a second; key_save asks again, and rightly. */
+    /* A key takes seconds; key_save asks again, and rightly. */
     if (file_exists(path))
         return err_set(err, ERR_INPUT, "wallet \"%s\" is there and is not"
                        " written over: apus wallet show tells its address",
                        path);
-    if (make_parents(path, err) || key_new(&k, err))
+    if (make_parents(path, err))
+        return -1;
+    log_info("making a key, which takes up to 20 seconds on a slow machine");
+    if (key_new(&k, err))
         return -1;
     rc = key_save(k, path, err);
     if (rc == 0) {

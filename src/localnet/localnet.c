@@ -293,11 +293,33 @@ static int make_dirs(struct net *net, const char *dir, struct err *err)
     return file_mkdirs(net->items, err);
 }
 
-static int make_wallets(struct net *net, struct err *err)
+/* Whose keys are made by themselves. */
+static const char *const wallets[] = { "localnet.json", "wallet.json",
+                                       "dapp.json" };
+
+static unsigned missing_wallets(const struct net *net)
 {
-    if (own_wallet(net->dir, "localnet.json", &net->key, err) ||
-        own_wallet(net->dir, "wallet.json", NULL, err) ||
-        own_wallet(net->dir, "dapp.json", NULL, err) ||
+    unsigned n = 0;
+
+    for (size_t i = 0; i < sizeof(wallets) / sizeof(wallets[0]); i++) {
+        char *path = file_join(net->dir, wallets[i]);
+
+        n += !file_exists(path);
+        free(path);
+    }
+    return n;
+}
+
+static int make_wallets(struct net *net, const struct localnet_options *o,
+                        struct err *err)
+{
+    unsigned n = missing_wallets(net);
+
+    if (n > 0 && o->making_keys)
+        o->making_keys(n);
+    if (own_wallet(net->dir, wallets[0], &net->key, err) ||
+        own_wallet(net->dir, wallets[1], NULL, err) ||
+        own_wallet(net->dir, wallets[2], NULL, err) ||
         (hostile_has(&net->hostile, HOSTILE_OTHER_SIGNER) &&
          own_wallet(net->dir, "other.json", &net->other_key, err)))
         return -1;
@@ -343,7 +365,7 @@ int localnet_start(struct localnet **out, const struct localnet_options *o,
     net->old_node = o->old_node;
     /* the process that computes is forked before anything else is open */
     if (set_hostile(net, o, err) || units_new(net, o->delay_ms, err) ||
-        make_dirs(net, o->dir, err) || make_wallets(net, err) ||
+        make_dirs(net, o->dir, err) || make_wallets(net, o, err) ||
         open_journal(net, err) || units_start(net, err) ||
         serve(l, o->port, err) || write_conf(net, err) ||
         write_pid(net, err)) {

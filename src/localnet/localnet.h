@@ -22,6 +22,8 @@ struct localnet_options {
     unsigned delay_ms;          /* from taking a message to its result */
     const char *const *hostile; /* cases (hostile.h), NULL at the end */
     bool old_node;              /* /hb answers as nodes did until 2025 */
+    void (*making_keys)(unsigned n); /* called before n keys are made, which
+                                      * takes seconds each; may be NULL */
 };
 
 /* Start it: when this returns, it answers, and dir has apus.conf (settings to

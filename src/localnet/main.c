@@ -102,11 +102,24 @@ static int serve(struct localnet *l, struct err *err)
     return rc;
 }
 
+static void note_keys(unsigned n)
+{
+    log_info("making %u key%s, which takes up to a minute on a slow machine",
+             n, n == 1 ? "" : "s");
+}
+
+static int make_wallet(const struct arguments *a, struct err *err)
+{
+    note_keys(1);
+    return localnet_new_wallet(a->dir, a->new_wallet, err);
+}
+
 static int serve_net(const struct arguments *a)
 {
     struct localnet_options o = { .dir = a->dir, .delay_ms = 100,
                                   .hostile = a->hostile,
-                                  .old_node = a->old_node };
+                                  .old_node = a->old_node,
+                                  .making_keys = note_keys };
     struct localnet *l = NULL;
     struct err err = ERR_INIT;
     int rc;
@@ -115,11 +128,11 @@ static int serve_net(const struct arguments *a)
         number_of(a->delay, "--delay", MAX_DELAY_MS, &o.delay_ms, &err))
         return misused(&err);
     if (a->new_wallet)
-        return localnet_new_wallet(a->dir, a->new_wallet, &err)
-                   ? fail(&err) : DONE;
-    catch_signals();
+        return make_wallet(a, &err) ? fail(&err) : DONE;
+    /* until it answers a signal ends it at once */
     if (localnet_start(&l, &o, &err))
         return fail(&err);
+    catch_signals();
     rc = serve(l, &err);
     localnet_stop(l);
     return rc ? fail(&err) : DONE;
