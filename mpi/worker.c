@@ -547,7 +547,7 @@ static int parse_and_work(struct worker *w, int argc, char **argv)
     }
     if (help) {
         buf_init(&text, HELP_MAX);
-        opt_help(&command, &text);
+        opt_help(&command, w->settings, &text);
         fwrite(text.data, 1, text.len, stdout);
         buf_clear(&text);
         return EXIT_DONE;

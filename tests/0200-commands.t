@@ -85,6 +85,13 @@ gives 2 "run without a model" run x.jsonl
 has err 'no model' "run without a model says so"
 gives 2 "run with no sequences" run x.jsonl -m x --batch 0
 
+gives 2 "show without an argument" show
+gives 2 "show of a request that is no id" show b --request x
+gives 2 "a request of no text" request ""
+gives 2 "a name of a model that no queue takes" queue model x --source \
+    "$(printf %043d 0)" --name "$(printf %043d 0)"
+has err '1 to 42 of A-Z' "the longest one is told"
+
 # ---- settings -----------------------------------------------------------
 gives 0 "settings" settings
 has out "^batch = 16.# default:" "the default"

@@ -99,6 +99,9 @@ hi='"messages":[{"role":"user","content":"What is 6 + 24?"}]'
 gives 0 "a file with bad lines" run bad.jsonl -m nano -o bad.out
 tail -n 1 err >last
 has last '^3 answered, 7 refused' "three are answered, seven refused"
+"$apus" show "$(sed -n 's/^apus: info: batch \([^ ]*\)$/\1/p' err)" >shown
+has shown '^answers.3$' "show counts the answers so"
+has shown '^refused.7$' "and the refusals"
 [ "$(wc -l <bad.out)" -eq 10 ] && r=0 || r=1
 report $r "every line has its line"
 has err '^apus: warning: 7 refused, the first is line 2: the line is empty$' \

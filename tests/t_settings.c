@@ -353,7 +353,7 @@ static void test_opt_bad(struct settings *s)
     ok(parse(NULL, "--threads 1", &err) == -1, "no settings, no options");
 }
 
-static void test_help(void)
+static void test_help(struct settings *s)
 {
     static const char want[] =
         "usage: apus run FILE.jsonl -m MODEL [-o OUT.jsonl]\n"
@@ -379,17 +379,27 @@ static void test_help(void)
     int wide = 0;
 
     buf_init(&out, 10000);
-    opt_help(&command, &out);
+    opt_help(&command, NULL, &out);
     ok(strcmp(out.data, want) == 0, "--help");
     for (char *line = strtok(out.data, "\n"); line; line = strtok(NULL, "\n"))
         wide = wide || strlen(line) > 79;
     ok(!wide, "no line is over 79 columns");
     buf_reset(&out);
-    opt_help(&bare, &out);
+    opt_help(&bare, NULL, &out);
     ok(strcmp(out.data, "usage: apus status\n\n"
               "  -h, --help  print this text\n\n"
               "every setting is an option too: apus settings\n") == 0,
        "--help of a command with nothing");
+    buf_reset(&out);
+    bare.synopsis = "[--threads N] [--nothing] [--log-level LEVEL]";
+    opt_help(&bare, s, &out);
+    ok(strcmp(out.data, "usage: apus status [--threads N] [--nothing]"
+              " [--log-level LEVEL]\n\n"
+              "      --threads N        threads of a rank\n"
+              "      --log-level LEVEL  what is logged\n"
+              "  -h, --help             print this text\n\n"
+              "every setting is an option too: apus settings\n") == 0,
+       "--help explains the settings of a synopsis");
     buf_clear(&out);
 }
 
@@ -418,8 +428,8 @@ int main(void)
     s = with_file("", &err);
     test_opt(s);
     test_opt_bad(s);
+    test_help(s);
     settings_free(s);
-    test_help();
     unlink(conf);
     rmdir(dir);
     free(conf);

@@ -6,6 +6,7 @@
 #include "base/opt.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -16,6 +17,7 @@
 #include "base/settings.h"
 
 #define COLUMNS 79
+#define NAME_ROOM 64 /* of an option's name or argument, with its end */
 #define HELP_AT 28 /* where the right column begins, at most */
 
 /* Where we are in argv. */
@@ -296,24 +298,65 @@ static void put_option(struct buf *out, const struct opt *o, size_t column)
     free(help);
 }
 
-void opt_help(const struct opt_command *c, struct buf *out)
+/* The next "--name" of a synopsis that is a setting, as an option with the word
+ * behind it; `at` is the rest of the synopsis.  False at its end. */
+static bool next_setting(struct opt *o, char name[NAME_ROOM],
+                         char arg[NAME_ROOM], const char **at,
+                         const struct settings *s)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz-";
+    const char *p = *at;
+
+    while ((p = strstr(p, "--")) != NULL) {
+        size_t n = strspn(p + 2, letters);
+        size_t n_arg;
+
+        snprintf(name, NAME_ROOM, "%.*s", (int)n, p + 2);
+        p += 2 + n;
+        *at = p;
+        if (!n || *p != ' ' || !settings_has(s, name))
+            continue;
+        n_arg = strcspn(p + 1, " ]");
+        snprintf(arg, NAME_ROOM, "%.*s", (int)n_arg, p + 1);
+        *o = (struct opt){ .name = name, .arg = arg,
+                           .help = settings_help(s, name) };
+        return true;
+    }
+    return false;
+}
+
+/* Let the right column begin behind this option, unless it is too long. */
+static void widen(size_t *column, const struct opt *o)
+{
+    size_t at = left_width(o) + 2;
+
+    if (at > *column && at <= HELP_AT)
+        *column = at;
+}
+
+void opt_help(const struct opt_command *c, const struct settings *s,
+              struct buf *out)
 {
     size_t column = left_width(&help_opt) + 2;
     size_t usage = strlen("usage: ") + strlen(c->name) + 1;
+    char name[NAME_ROOM], arg[NAME_ROOM];
+    const char *at = c->synopsis;
+    struct opt set;
 
     buf_printf(out, "usage: %s%s", c->name, *c->synopsis ? " " : "");
     wrap(out, c->synopsis, usage, usage);
     if (c->about && *c->about)
         buf_printf(out, "\n%s\n", c->about);
     buf_putc(out, '\n');
-    for (const struct opt *o = c->opts; is_row(o); o++) {
-        size_t at = left_width(o) + 2;
-
-        if (at > column && at <= HELP_AT)
-            column = at;
-    }
+    for (const struct opt *o = c->opts; is_row(o); o++)
+        widen(&column, o);
+    while (s && next_setting(&set, name, arg, &at, s))
+        widen(&column, &set);
     for (const struct opt *o = c->opts; is_row(o); o++)
         put_option(out, o, column);
+    at = c->synopsis;
+    while (s && next_setting(&set, name, arg, &at, s))
+        put_option(out, &set, column);
     put_option(out, &help_opt, column);
     buf_puts(out, "\nevery setting is an option too: apus settings\n");
 }

@@ -42,7 +42,9 @@ int opt_parse(const struct opt_command *c, struct settings *s, int argc,
               char **argv, const char **args, size_t *n_args, bool *help,
               struct err *err);
 
-/* The text of --help. */
-void opt_help(const struct opt_command *c, struct buf *out);
+/* The text of --help.  A setting that the synopsis names is explained with the
+ * options; s may be NULL. */
+void opt_help(const struct opt_command *c, const struct settings *s,
+              struct buf *out);
 
 #endif

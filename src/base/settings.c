@@ -353,6 +353,14 @@ bool settings_has(const struct settings *s, const char *name)
     return find(s, name) < s->n;
 }
 
+const char *settings_help(const struct settings *s, const char *name)
+{
+    size_t i = find(s, name);
+
+    assert(i < s->n);
+    return s->table[i].help;
+}
+
 int settings_set(struct settings *s, const char *name, const char *value,
                  struct err *err)
 {

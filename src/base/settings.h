@@ -40,6 +40,8 @@ void settings_free(struct settings *s);
  * further flag of a setting of words is added to the flags before it.
  * settings_has tells whether there is such a setting. */
 bool settings_has(const struct settings *s, const char *name);
+/* What it is for: the help of its row, which must be there. */
+const char *settings_help(const struct settings *s, const char *name);
 int settings_set(struct settings *s, const char *name, const char *value,
                  struct err *err);
 

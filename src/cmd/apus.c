@@ -131,7 +131,7 @@ int cmd_refused(const struct refusals *r, bool strict)
     return strict || r->n == r->n_requests ? CMD_REFUSED : CMD_DONE;
 }
 
-static int misused(const struct err *err)
+int cmd_misused(const struct err *err)
 {
     log_err(err);
     return CMD_MISUSED;
@@ -145,15 +145,15 @@ int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
     bool help;
 
     if (opt_parse(c, s, argc, argv, args, n_args, &help, &err))
-        return misused(&err);
+        return cmd_misused(&err);
     if (help) {
         buf_init(&text, HELP_MAX);
-        opt_help(c, &text);
+        opt_help(c, s, &text);
         fwrite(text.data, 1, text.len, stdout);
         buf_clear(&text);
         return CMD_DONE;
     }
-    return program_apply(s, "apus", &err) ? misused(&err) : CMD_GO;
+    return program_apply(s, "apus", &err) ? cmd_misused(&err) : CMD_GO;
 }
 
 /* A word that is in no table; `of` is the command whose table it is, or
@@ -277,7 +277,7 @@ static int run_command(const struct command *c, int argc, char **argv)
     int status;
 
     if (settings_new(&s, program_settings, &err))
-        return misused(&err);
+        return cmd_misused(&err);
     status = c->run(s, argc, argv);
     settings_free(s);
     return status;

@@ -71,8 +71,10 @@ int cmd_verbs(const char *name, const struct command *verbs,
 int cmd_seconds(uint64_t *seconds, const char *text, const char *units);
 
 /* Report an error once, nothing if it is ERR_CLOSED; the exit status that goes
- * with it. */
+ * with it: of what went wrong, and of a command line that asks for what cannot
+ * be. */
 int cmd_fail(const struct err *err);
+int cmd_misused(const struct err *err);
 
 /* Whether what was printed to standard output finds no reader any more: the
  * output cannot be delivered, and main says nothing of that. */

@@ -164,10 +164,8 @@ static int model_convert(struct settings *s, int argc, char **argv)
         return status;
     if (!out)
         err_set(&err, ERR_INPUT, "apus model convert: no -o OUT.apus");
-    if (!out || conversion_options(&o, act, smooth, &err)) {
-        log_err(&err);
-        return CMD_MISUSED;
-    }
+    if (!out || conversion_options(&o, act, smooth, &err))
+        return cmd_misused(&err);
     o.user = (void *)dir;
     return convert(dir, out, &o, &err) ? cmd_fail(&err) : CMD_DONE;
 }
@@ -203,10 +201,8 @@ static int model_add(struct settings *s, int argc, char **argv)
     free(args);
     if (status != CMD_GO)
         return status;
-    if (conversion_options(&o, act, smooth, &err)) {
-        log_err(&err);
-        return CMD_MISUSED;
-    }
+    if (conversion_options(&o, act, smooth, &err))
+        return cmd_misused(&err);
     o.user = (void *)what;
     if (models_add(settings_text(s, "models"), what, name, &o, id, &err))
         return cmd_fail(&err);

@@ -148,10 +148,8 @@ int cmd_model_fetch(struct settings *s, int argc, char **argv)
         log_error("\"%s\" is no id of Arweave (43 characters)", what);
         return CMD_MISUSED;
     }
-    if (gateway && settings_set(s, "gateways", gateway, &err)) {
-        log_err(&err);
-        return CMD_MISUSED;
-    }
+    if (gateway && settings_set(s, "gateways", gateway, &err))
+        return cmd_misused(&err);
     return fetch(s, id, name);
 }
 

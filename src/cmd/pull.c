@@ -67,10 +67,8 @@ static int do_pull(const struct pulling_use *use, bool quiet,
     struct pulling p;
     int status = CMD_DONE;
 
-    if (pulling_init(&p, s, use, &err)) {
-        log_err(&err);
-        return CMD_MISUSED;
-    }
+    if (pulling_init(&p, s, use, &err))
+        return cmd_misused(&err);
     cmd_catch_signals();
     if (spool_open(&spool, settings_text(s, "spool"), &err) ||
         pulling_find_models(&p, s, use, &err) ||

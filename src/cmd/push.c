@@ -270,8 +270,8 @@ int cmd_push(struct settings *s, int argc, char **argv)
                  " what is published is public for ever.  Then look whether"
                  " what was\nsent before is there to stay.  Ended anywhere,"
                  " it goes on when it is run again:\nnothing is paid twice.\n"
-                 "\n    apus push --check nano     what it would cost\n"
-                 "    apus push nano             a batch whose id begins so\n"
+                 "\n    apus push --check 0f3x     what it would cost\n"
+                 "    apus push 0f3x             a batch whose id begins so\n"
                  "    apus push                  everything, from cron",
         .opts = opts, .max_args = SIZE_MAX,
     };

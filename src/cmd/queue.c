@@ -53,12 +53,6 @@ static int end(int rc, const struct err *err)
     return rc ? cmd_fail(err) : CMD_DONE;
 }
 
-static int misused(const struct err *err)
-{
-    log_err(err);
-    return CMD_MISUSED;
-}
-
 static int check_id(const char *what, const char *text, struct err *err)
 {
     unsigned char id[32];
@@ -289,7 +283,7 @@ static int say_of_node(struct settings *s, int argc, char **argv,
     if (status != CMD_GO)
         return status;
     if (check_id("address", tag[1].value, &err))
-        return misused(&err);
+        return cmd_misused(&err);
     tag[2] = (struct item_text_tag){ key, *value };
     return end(say(s, tag, *value ? 3 : 2, response, &err), &err);
 }
@@ -356,7 +350,7 @@ static int queue_drop(struct settings *s, int argc, char **argv)
     if (status != CMD_GO)
         return status;
     if (check_id("request", tag[1].value, &err))
-        return misused(&err);
+        return cmd_misused(&err);
     return end(say(s, tag, 2, "Drop-Response", &err), &err);
 }
 
@@ -394,8 +388,11 @@ static int queue_model(struct settings *s, int argc, char **argv)
     if (!source)
         err_set(&err, ERR_INPUT, "apus queue model: where is it on Arweave?"
                 " say --source ID (apus model publish brings it there)");
-    if (!source || check_id("--source", source, &err))
-        return misused(&err);
+    if (!name)
+        name = what;
+    if (!source || check_id("--source", source, &err) ||
+        queue_model_name(name, &err))
+        return cmd_misused(&err);
     if (queue_model_find(&m, s, what, name, source, &err))
         return cmd_fail(&err);
     return end(say(s, m.tag, m.n_tags, "Register-Model-Response", &err),
@@ -431,7 +428,7 @@ static int queue_freeze(struct settings *s, int argc, char **argv)
     if (!yes) {
         err_set(&err, ERR_INPUT, "apus queue freeze: this cannot be undone;"
                 " say --yes");
-        return misused(&err);
+        return cmd_misused(&err);
     }
     return end(say(s, tag, 1, "Freeze-Response", &err), &err);
 }
@@ -461,7 +458,7 @@ static int queue_pause(struct settings *s, int argc, char **argv)
         strcmp(tag[1].value, "no") != 0) {
         err_set(&err, ERR_INPUT, "\"%s\": yes, all or no expected",
                 tag[1].value);
-        return misused(&err);
+        return cmd_misused(&err);
     }
     return end(say(s, tag, 2, "Pause-Response", &err), &err);
 }

@@ -23,7 +23,6 @@
 #include "engine/models.h"
 
 #define LINES_MAX ((size_t)4 << 20)
-#define NAME_MAX_BYTES 64
 
 static void say(const char *line)
 {
@@ -35,7 +34,7 @@ static bool is_name(const char *text)
 {
     size_t n = strlen(text);
 
-    return n >= 1 && n <= NAME_MAX_BYTES &&
+    return n >= 1 && n <= QUEUE_MODEL_NAME_MAX &&
            strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                         "0123456789._-") == n;
 }
@@ -44,6 +43,15 @@ static void add(struct queue_model *m, const char *name, const char *value)
 {
     m->tag[m->n_tags].name = name;
     m->tag[m->n_tags++].value = value;
+}
+
+int queue_model_name(const char *name, struct err *err)
+{
+    if (is_name(name))
+        return 0;
+    return err_set(err, ERR_INPUT, "\"%s\" is no name for a queue: 1 to %d of"
+                   " A-Z a-z 0-9 . _ -, give one with --name", name,
+                   QUEUE_MODEL_NAME_MAX);
 }
 
 int queue_model_find(struct queue_model *m, const struct settings *s,
@@ -57,12 +65,6 @@ int queue_model_find(struct queue_model *m, const struct settings *s,
     int rc;
 
     memset(m, 0, sizeof(*m));
-    if (!name)
-        name = what;
-    if (!is_name(name))
-        return err_set(err, ERR_INPUT, "\"%s\" is no name for a queue: 1 to"
-                       " %d of A-Z a-z 0-9 . _ -, give one with --name", name,
-                       NAME_MAX_BYTES);
     if (models_resolve(&path, settings_text(s, "models"), what, say, err))
         return -1;
     rc = model_peek(&rec, id, path, err) || file_size(path, &bytes, err);

@@ -20,7 +20,13 @@ struct queue_model {
     size_t n_tags;
 };
 
-/* The tags of Register-Model, which borrow name (NULL: `what`) and source. */
+/* Longest name of a model that a queue takes: 43 characters are an id. */
+#define QUEUE_MODEL_NAME_MAX 42
+
+/* -1 with ERR_INPUT if a queue would refuse the name. */
+int queue_model_name(const char *name, struct err *err);
+
+/* The tags of Register-Model, which borrow name and source. */
 int queue_model_find(struct queue_model *m, const struct settings *s,
                      const char *what, const char *name, const char *source,
                      struct err *err);

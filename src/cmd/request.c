@@ -273,6 +273,8 @@ static int check_use(struct asking *a, size_t n_args, struct err *err)
 {
     unsigned char id[32];
 
+    if (n_args > 0 && !*a->text)
+        return err_set(err, ERR_INPUT, "apus request: the text is empty");
     if ((n_args > 0) + (a->file != NULL) + (a->source != NULL) +
             (a->of != NULL) != 1)
         return err_set(err, ERR_INPUT, "apus request: a text, or -f FILE, or"
@@ -295,10 +297,8 @@ static int do_request(struct asking *a, size_t n_args)
     struct err err = ERR_INIT;
     int rc;
 
-    if (check_use(a, n_args, &err)) {
-        log_err(&err);
-        return CMD_MISUSED;
-    }
+    if (check_use(a, n_args, &err))
+        return cmd_misused(&err);
     cmd_catch_signals();
     rc = a->of ? talk_open_ask(&a->talk, a->settings, NULL, &err)
                : talk_open(&a->talk, a->settings, NULL, &err);

@@ -196,10 +196,8 @@ static int run_and_tell(struct run *r)
     struct err err = ERR_INIT;
     int rc;
 
-    if (check_use(r, &err)) {
-        log_err(&err);
-        return CMD_MISUSED;
-    }
+    if (check_use(r, &err))
+        return cmd_misused(&err);
     rc = do_run(r, &err);
     progress_clear(&r->progress);
     if (rc < 0)

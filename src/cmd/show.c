@@ -31,6 +31,7 @@
 #include "store/checkpoint.h"
 #include "store/part_file.h"
 #include "store/resume.h"
+#include "store/refusals.h"
 #include "store/seal.h"
 #include "store/spool.h"
 #include "store/worklog.h"
@@ -243,14 +244,16 @@ static void show_why(const char *batch_path)
 
 static int show_checkpoint(const char *batch_path, struct err *err)
 {
+    struct refusals r;
     struct seal_info i;
 
     if (!seal_is_done(batch_path))
         return 0;
-    if (seal_info_read(&i, batch_path, err))
+    if (refusals_read(&r, batch_path, false, err) ||
+        seal_info_read(&i, batch_path, err))
         return -1;
-    printf("answers\t%" PRIu64 "\nrefused\t%" PRIu64 "\n", i.n_rows,
-           i.n_refused);
+    printf("answers\t%" PRIu64 "\nrefused\t%" PRIu64 "\n",
+           r.n_requests - r.n, r.n);
     for (size_t k = 0; k < i.n_parts; k++) {
         char sha[ID_TEXT];
 
@@ -327,6 +330,17 @@ static bool is_log(const char *what)
     return n > 4 && strcmp(what + n - 4, ".log") == 0;
 }
 
+static int check_use(struct show *s, struct err *err)
+{
+    if (!s->what == !s->item_file)
+        return err_set(err, ERR_INPUT, "apus show: a batch, a file, an id or"
+                       " --item FILE expected");
+    if (s->request && base64url_id(s->id, s->request))
+        return err_set(err, ERR_INPUT, "--request \"%s\": the id of a request"
+                       " expected, 43 characters", s->request);
+    return 0;
+}
+
 static int do_show(struct show *s, struct err *err)
 {
     const char *dir = settings_text(s->settings, "spool");
@@ -334,12 +348,6 @@ static int do_show(struct show *s, struct err *err)
     struct spool *spool;
     int rc;
 
-    if (!s->what == !s->item_file)
-        return err_set(err, ERR_INPUT, "apus show: a batch, a file, an id or"
-                       " --item FILE expected");
-    if (s->request && base64url_id(s->id, s->request))
-        return err_set(err, ERR_INPUT, "--request \"%s\": the id of a request"
-                       " expected, 43 characters", s->request);
     if (s->item_file || part_is_item(s->what, dir))
         return show_item(s->settings, s->what ? s->what : s->item_file,
                          s->item_file != NULL, err);
@@ -391,7 +399,10 @@ int cmd_show(struct settings *s, int argc, char **argv)
 
     if (status == CMD_GO) {
         show.what = n_args ? args[0] : NULL;
-        status = do_show(&show, &err) ? cmd_fail(&err) : CMD_DONE;
+        if (check_use(&show, &err))
+            status = cmd_misused(&err);
+        else
+            status = do_show(&show, &err) ? cmd_fail(&err) : CMD_DONE;
     }
     free(args);
     return status;

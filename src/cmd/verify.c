@@ -243,16 +243,12 @@ static int verify_and_tell(struct verify *v)
     struct err err = ERR_INIT;
     int rc;
 
-    if (check_use(v, &err)) {
-        log_err(&err);
-        return CMD_MISUSED;
-    }
+    if (check_use(v, &err))
+        return cmd_misused(&err);
     rc = do_verify(v, &err);
     progress_clear(&v->progress);
-    if (rc < 0 && v->misused) {
-        log_err(&err);
-        return CMD_MISUSED;
-    }
+    if (rc < 0 && v->misused)
+        return cmd_misused(&err);
     if (rc < 0)
         return cmd_fail(&err);
     if (rc > 0)

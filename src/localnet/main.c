@@ -69,7 +69,7 @@ static int print_help(const struct opt_command *c)
     struct buf text;
 
     buf_init(&text, HELP_MAX);
-    opt_help(c, &text);
+    opt_help(c, NULL, &text);
     fwrite(text.data, 1, text.len, stdout);
     buf_clear(&text);
     return fflush(stdout) ? FAILED : DONE;
