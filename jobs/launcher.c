@@ -18,7 +18,7 @@
 #include "jobs/child.h"
 #include "jobs/launcher_internal.h"
 
-#define AUTO_TIMEOUT_MS 5000
+#define AUTO_TIMEOUT_S 10
 #define ANSWER_MAX 65536
 #define PATH_BYTES 4096
 #define JOB_PREFIX "apus-"
@@ -180,23 +180,62 @@ int launch_make_parent(const char *path, struct err *err)
 
 /* ---- the table ---------------------------------------------------------- */
 
-static int slurm_answers(void)
+/* Its programs may be installed where there is no Slurm: they say that they
+ * know of no configuration, neither as a file nor from the name server.  One
+ * that cannot be asked may have it. */
+static bool is_unconfigured(const char *text)
+{
+    return strstr(text, "establish a configuration source") &&
+           !strstr(text, "lookup failure") &&
+           !file_exists("/etc/slurm/slurm.conf") &&
+           !file_exists("/etc/slurm-llnl/slurm.conf");
+}
+
+/* What sinfo said last is why it ended. */
+static int no_answer(const char *text, int status, struct err *err)
+{
+    size_t n = strlen(text), at;
+
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
+    for (at = n; at > 0 && text[at - 1] != '\n';)
+        at--;
+    return err_set(err, ERR_RETRY, "there is a Slurm here and no answer from"
+                   " it: sinfo ended with status %d%s%.*s; nothing is started"
+                   " on this machine instead (launcher = local would)", status,
+                   n > at ? ": " : "", (int)(n - at), text + at);
+}
+
+/* 1 there is a Slurm, 0 there is none, -1 nobody knows. */
+static int ask_sinfo(struct err *err)
 {
     static const char *const ask[] = { "sinfo", "-h", "-o", "%R", NULL };
-    char **env;
+    struct err e = ERR_INIT;
+    unsigned s = slurm_timeout_s();
     struct buf out, errs;
     int status = 1, rc;
+    char **env;
 
-    if (getenv("SLURM_CONF"))
-        return 1;
+    if (s > AUTO_TIMEOUT_S)
+        s = AUTO_TIMEOUT_S;
     buf_init(&out, ANSWER_MAX);
     buf_init(&errs, ANSWER_MAX);
     env = child_env_new(CHILD_ENV_JOB, NULL);
-    rc = child_run(&status, &out, &errs, ask, env, AUTO_TIMEOUT_MS, NULL);
+    rc = child_run(&status, &out, &errs, ask, env, 1000 * s, &e);
     child_env_free(env);
+    if (rc && e.code == ERR_INPUT) /* no such program */
+        rc = 0;
+    else if (rc)
+        err_set(err, ERR_RETRY, "there is a Slurm here and no answer from it:"
+                " %s; nothing is started on this machine instead (launcher ="
+                " local would)", e.text);
+    else if (status == 0)
+        rc = 1;
+    else if (!is_unconfigured(errs.len ? errs.data : ""))
+        rc = no_answer(errs.len ? errs.data : "", status, err);
     buf_clear(&out);
     buf_clear(&errs);
-    return rc == 0 && status == 0;
+    return rc;
 }
 
 const struct launcher *launcher_find(const char *name)
@@ -205,7 +244,23 @@ const struct launcher *launcher_find(const char *name)
         return &local_launcher;
     if (strcmp(name, "slurm") == 0)
         return &slurm_launcher;
-    if (strcmp(name, "auto") == 0)
-        return slurm_answers() ? &slurm_launcher : &local_launcher;
     return NULL;
+}
+
+int launcher_choose(const struct launcher **out, const char *name,
+                    struct err *err)
+{
+    const struct launcher *l = launcher_find(name);
+    int rc;
+
+    if (!l && strcmp(name, "auto") != 0)
+        return err_set(err, ERR_INPUT, "\"%s\" is no launcher", name);
+    if (!l) {
+        rc = getenv("SLURM_CONF") ? 1 : ask_sinfo(err);
+        if (rc < 0)
+            return -1;
+        l = rc ? &slurm_launcher : &local_launcher;
+    }
+    *out = l;
+    return 0;
 }

@@ -90,9 +90,15 @@ struct launcher {
     void (*show)(const struct launch *l, struct buf *out);
 };
 
-/* "local", "slurm" or "auto"; NULL for any other name.  "auto" is slurm where
- * SLURM_CONF is set or `sinfo` answers within a few seconds, else local. */
+/* "local" or "slurm"; NULL for any other name. */
 const struct launcher *launcher_find(const char *name);
+
+/* The same, and "auto": slurm where SLURM_CONF is set or `sinfo` answers,
+ * local where there is no `sinfo`, or one that knows of no configuration.
+ * ERR_RETRY where it does not answer within ten seconds, or says no: a Slurm
+ * that is down is one all the same. */
+int launcher_choose(const struct launcher **out, const char *name,
+                    struct err *err);
 
 /* The local launcher in the foreground: with standard output and error of
  * this process (`log` is not used), wait for the end, and *status is the exit

@@ -13,6 +13,9 @@ struct err;
 
 extern const struct launcher local_launcher, slurm_launcher;
 
+/* How long a question to Slurm may take. */
+unsigned slurm_timeout_s(void);
+
 /* A command that grows; the words are copies. */
 struct words {
     const char **v; /* NULL-terminated */

@@ -37,7 +37,7 @@
 
 extern char **environ;
 
-static unsigned timeout_s(void)
+unsigned slurm_timeout_s(void)
 {
     const char *text = getenv("APUS_SLURM_TIMEOUT");
     uint64_t s = 0;
@@ -162,7 +162,7 @@ static void ask_helper(struct answer *a, const char *const *words)
 {
     struct words w = { NULL, 0 };
     char *helper = child_helper(HELPER);
-    unsigned s = timeout_s();
+    unsigned s = slurm_timeout_s();
     int status = 0;
     struct buf errs;
 
@@ -195,7 +195,7 @@ static void ask_program(struct answer *a, const char *const *words)
 
     buf_init(&errs, ERRORS_MAX);
     buf_reset(&a->out);
-    if (run(a, &status, &errs, words, timeout_s())) {
+    if (run(a, &status, &errs, words, slurm_timeout_s())) {
         if (a->out.full)
             set_error(a, ANSWER_SILENT, "an answer that is too long");
         else if (status == 0)

@@ -21,6 +21,10 @@ for v in $(env | sed -n 's/^\(APUS_[A-Z_]*\)=.*/\1/p'); do
     esac
 done
 
+# Slurm's programs may be installed here, and what they say would count
+APUS_LAUNCHER=local
+export APUS_LAUNCHER
+
 n=0
 failed=0
 : >out

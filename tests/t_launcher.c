@@ -16,9 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "jobs/child.h"
 #include "jobs/launcher.h"
 #include "jobs/launcher_internal.h"
@@ -127,12 +130,14 @@ static int print_list(const struct launcher *k)
 
 static int drive(int argc, char **argv)
 {
-    const struct launcher *k = launcher_find(argv[1]);
+    const struct launcher *k = NULL;
     struct launch_job jobs[JOBS_MAX] = { { .id = "" } };
     struct err err = ERR_INIT;
     int n = argc - 3;
 
-    if (!k || argc < 3)
+    if (launcher_choose(&k, argv[1], &err))
+        return failed(&err);
+    if (argc < 3)
         return 2;
     if (strcmp(argv[2], "name") == 0)
         return puts(k->name) < 0;
@@ -163,15 +168,71 @@ static int drive(int argc, char **argv)
 
 static void test_names(void)
 {
+    const struct launcher *l = NULL;
+    struct err err = ERR_INIT;
+
     ok(launcher_find("local") &&
        strcmp(launcher_find("local")->name, "local") == 0, "local");
     ok(launcher_find("slurm") &&
        strcmp(launcher_find("slurm")->name, "slurm") == 0, "slurm");
     ok(!launcher_find("pbs") && !launcher_find(""), "no other");
     setenv("SLURM_CONF", tap_missing("slurm.conf"), 1);
-    ok(launcher_find("auto") == launcher_find("slurm"),
+    ok(launcher_choose(&l, "auto", NULL) == 0 && l == launcher_find("slurm"),
        "auto with SLURM_CONF is slurm");
     unsetenv("SLURM_CONF");
+    ok(!launcher_find("auto") && launcher_choose(&l, "pbs", &err) &&
+       err.code == ERR_INPUT && l == launcher_find("slurm"), "auto is none");
+}
+
+/* A sinfo alone in PATH: "local", "slurm", or the text of the error. */
+static const char *auto_with(const char *dir, const char *script,
+                             struct err *err)
+{
+    const struct launcher *l = NULL;
+    char *path = xasprintf("%s/sinfo", dir), *old = xstrdup(getenv("PATH"));
+    FILE *f = script ? fopen(path, "w") : NULL;
+
+    if (f) {
+        fprintf(f, "#!/bin/sh\n%s\n", script);
+        fclose(f);
+        chmod(path, 0755);
+    }
+    *err = (struct err)ERR_INIT;
+    setenv("PATH", dir, 1);
+    if (launcher_choose(&l, "auto", err) && l)
+        err->code = ERR_NONE; /* it shall be as it was */
+    setenv("PATH", old, 1);
+    unlink(path);
+    free(path);
+    free(old);
+    return l ? l->name : err->text;
+}
+
+static void test_auto(const char *dir)
+{
+    struct err err;
+
+    ok(strcmp(auto_with(dir, NULL, &err), "local") == 0,
+       "auto: without Slurm's programs local");
+    ok(strcmp(auto_with(dir, "exit 0", &err), "slurm") == 0,
+       "auto: an answer is slurm");
+    ok(strcmp(auto_with(dir, "echo 'sinfo: error: x: Unknown host' >&2\n"
+                        "echo 'sinfo: fatal: Could not establish a"
+                        " configuration source' >&2; exit 1", &err),
+              "local") == 0, "auto: programs that nobody configured: local");
+    ok(strstr(auto_with(dir, "exit 1", &err), "sinfo ended with status 1;") &&
+       err.code == ERR_RETRY, "auto: no answer: %s", err.text);
+    ok(strstr(auto_with(dir, "echo a >&2; echo Unable to contact >&2; exit 1",
+                        &err), "status 1: Unable to contact;") &&
+       err.code == ERR_RETRY, "auto: it says why");
+    ok(strstr(auto_with(dir, "echo 'x: Host name lookup failure' >&2\n"
+                        "echo 'Could not establish a configuration source'"
+                        " >&2; exit 1", &err), "configuration source") &&
+       err.code == ERR_RETRY, "auto: a name server that is down");
+    setenv("APUS_SLURM_TIMEOUT", "1", 1);
+    ok(strstr(auto_with(dir, "while :; do :; done", &err), "longer than 1 s")
+       && err.code == ERR_RETRY, "auto: one that hangs: %s", err.text);
+    unsetenv("APUS_SLURM_TIMEOUT");
 }
 
 static void test_bad_input(void)
@@ -522,9 +583,14 @@ static void test_filter(void)
 
 int main(int argc, char **argv)
 {
+    const char *dir;
+
     if (argc > 1)
         return drive(argc, argv);
+    dir = tap_tmp();
     test_names();
+    test_auto(dir);
+    rmdir(dir);
     test_bad_input();
     test_environment();
     test_run();

@@ -122,10 +122,11 @@ static int drop_jobs(const struct batch *b, struct err *err)
     base64url(id, b->id, 32);
     for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++) {
         const struct launcher *l = launcher_find(name[i]);
+        const struct launcher *here;
         struct launch_job j;
 
-        if (i == 1 && launcher_find("auto") != l)
-            continue; /* no Slurm here */
+        if (i == 1 && (launcher_choose(&here, "auto", &unused) || here != l))
+            continue; /* no Slurm here, or nobody to ask */
         if (l->find(id, &j, &unused) == 1 && l->cancel(j.id, err))
             return -1;
     }

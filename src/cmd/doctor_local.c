@@ -376,11 +376,16 @@ void doctor_ranks(struct doctor *d)
 void doctor_slurm(struct doctor *d)
 {
     const char *name = settings_text(d->settings, "launcher");
-    const struct launcher *l = launcher_find(name);
+    const struct launcher *l;
     struct launch_job j = { .state = LAUNCH_OVER };
     struct err err = ERR_INIT;
     char nobody[ID_TEXT];
 
+    if (launcher_choose(&l, name, &err)) {
+        doctor_bad(d, "slurm", "scontrol ping; set SLURM_CONF, or launcher ="
+                   " local", "%s", err.text);
+        return;
+    }
     if (strcmp(l->name, "slurm") != 0) {
         doctor_skip(d, "slurm", "workers are started on this machine"
                     " (launcher = %s)", name);

@@ -114,6 +114,7 @@ static void one_round(struct drain *d)
     d->did = false;
     d->answered = false;
     d->lost = false;
+    drain_ask_again(d);
     adopt_state(d, SPOOL_RUNNING);
     adopt_state(d, SPOOL_SENDING);
     drain_push(d);

@@ -9,11 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "cmd/start.h"
 #include "cmd/pulling.h"
 #include "store/spool.h"
 
-struct err;
 struct push;
 struct settings;
 
@@ -24,9 +24,11 @@ struct drain {
     bool resume;             /* pull as much as ever */
     struct spool *spool;
     struct start start;
+    struct err no_launcher;  /* why start.launcher is NULL */
     struct push *push;       /* NULL: no wallet */
     struct pulling pulling;  /* open if the setting queue is set */
     bool has_queue;
+    size_t n_rounds;
     size_t n_working;        /* batches that somebody alive has */
     size_t n_waiting;        /* batches for our workers in todo, when last
                               * counted */
@@ -41,6 +43,8 @@ struct drain {
 int drain_open(struct drain *d, struct err *err);
 void drain_close(struct drain *d);
 
+/* For a Slurm that did not answer before. */
+void drain_ask_again(struct drain *d);
 void drain_push(struct drain *d);
 void drain_renew(struct drain *d);
 void drain_pull(struct drain *d);

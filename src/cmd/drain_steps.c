@@ -44,7 +44,7 @@
 
 static bool is_local(const struct drain *d)
 {
-    return strcmp(d->start.launcher->name, "local") == 0;
+    return d->start.launcher && strcmp(d->start.launcher->name, "local") == 0;
 }
 
 static const struct pulling_use all_models = { NULL, NULL, NULL };
@@ -69,8 +69,13 @@ int drain_open(struct drain *d, struct err *err)
     };
 
     d->has_queue = *settings_text(d->settings, "queue") != '\0';
-    if (start_init(&d->start, d->settings, d->spool, err))
-        return -1;
+    /* what needs no worker is done all the same */
+    if (start_init(&d->start, d->settings, d->spool, err)) {
+        if (err->code != ERR_RETRY)
+            return -1;
+        d->no_launcher = *err;
+        *err = (struct err)ERR_INIT;
+    }
     if (d->has_queue &&
         (pulling_init(&d->pulling, d->settings, &all_models, err) ||
          pulling_open(&d->pulling, d->settings, d->spool, err)))
@@ -79,6 +84,16 @@ int drain_open(struct drain *d, struct err *err)
     if (push_new(&d->push, d->spool, &o, err) && d->has_queue)
         return -1;
     return 0;
+}
+
+void drain_ask_again(struct drain *d)
+{
+    struct err err = ERR_INIT;
+
+    if (d->n_rounds++ && !d->start.launcher &&
+        launcher_choose(&d->start.launcher,
+                        settings_text(d->settings, "launcher"), &err))
+        d->no_launcher = err;
 }
 
 void drain_close(struct drain *d)
@@ -424,7 +439,8 @@ void drain_pull(struct drain *d)
     while (!cmd_interrupted() &&
            pull_one(d, &d->pulling.pull, true, &nothing) > 0)
         continue;
-    while (!cmd_interrupted()) {
+    /* what cannot be started is left to others */
+    while (!cmd_interrupted() && d->start.launcher) {
         drain_count(d);
         if (d->n_waiting + (is_local(d) ? d->n_working : 0) >= backlog ||
             pull_new(d) <= 0)
@@ -671,6 +687,10 @@ static void start_one(struct drain *d, struct batch *b,
  * this one starts none. */
 void drain_start(struct drain *d)
 {
-    if (!is_local(d) || d->n_working == 0)
+    if (!d->start.launcher) {
+        drain_count(d);
+        if (d->n_waiting || d->has_queue)
+            drain_trouble(d, &d->no_launcher);
+    } else if (!is_local(d) || d->n_working == 0)
         drain_each(d, SPOOL_TODO, start_one);
 }

@@ -31,8 +31,8 @@ int start_init(struct start *s, struct settings *settings,
         return -1;
     if (split_words(&s->words, settings_text(settings, "sbatch"), err))
         return -1;
-    s->launcher = launcher_find(settings_text(settings, "launcher"));
-    return 0;
+    return launcher_choose(&s->launcher, settings_text(settings, "launcher"),
+                           err);
 }
 
 void start_clear(struct start *s)

@@ -22,8 +22,9 @@ struct start {
     bool dry_run;   /* start nothing, print the command */
 };
 
-/* ERR_INPUT if a setting of the worker makes no sense.  Clear it in any
- * case. */
+/* ERR_INPUT if a setting of the worker makes no sense.  ERR_RETRY if Slurm is
+ * asked whether it is there and does not answer: all is set but `launcher`,
+ * which is NULL, and nothing can be started.  Clear it in any case. */
 int start_init(struct start *s, struct settings *settings,
                const struct spool *spool, struct err *err);
 void start_clear(struct start *s);

@@ -188,7 +188,7 @@ int cmd_submit(struct settings *s, int argc, char **argv)
     if (status == CMD_GO) {
         if (prepare(&sub, &err)) {
             log_err(&err);
-            status = CMD_MISUSED;
+            status = err.code == ERR_RETRY ? CMD_SAVED : CMD_MISUSED;
         } else {
             status = do_submit(&sub, args, n_args, &err) ? cmd_fail(&err)
                                                          : CMD_DONE;

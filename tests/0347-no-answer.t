@@ -1,0 +1,66 @@
+#!/bin/sh
+# launcher = auto where Slurm's programs are there and its controller gives no
+# answer: nothing is started on this machine.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+unset APUS_LAUNCHER SLURM_CONF || :
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_SLURM_TIMEOUT=1
+export APUS_MODELS APUS_SPOOL APUS_SLURM_TIMEOUT
+"$apus" model add "$top/models/nano" nano >out 2>err
+head -n 2 "$top/models/nano/eval.jsonl" >q.jsonl
+plain=$PATH
+mkdir bin
+starts() { find spool/*/b*/a* spool/log -type f 2>/dev/null | grep -c . || :; }
+sinfo() { # a script for its body
+    printf '#!/bin/sh\n%s\n' "$1" >bin/sinfo
+    chmod +x bin/sinfo
+    PATH=$tmp/bin:$plain
+}
+for how in 'exit 1' 'while :; do :; done' \
+    'echo "sinfo: error: Unable to contact slurm controller" >&2; exit 1'; do
+    sinfo "$how"
+    gives 75 "apus submit, sinfo: $how" submit q.jsonl -m nano
+    has err 'there is a Slurm here and no answer' "it says why"
+    [ "$(starts)" -eq 0 ] && r=0 || r=1
+    report $r "nothing was started"
+done
+# in todo, as by a job that has ended
+"$apus" run q.jsonl -m nano -o unused --launcher local >out 2>err
+mkdir other
+mv spool/done/b* other/
+for b in other/b*; do
+    mkdir "spool/todo/$(basename "$b")"
+    cp "$b/batch.json" "$b/requests.jsonl" "spool/todo/$(basename "$b")"
+done
+gives 75 "apus drain with something to start" drain
+has err 'there is a Slurm here and no answer' "it says why"
+[ "$(starts)" -eq 0 ] && r=0 || r=1
+report $r "nothing was started"
+gives 3 "apus doctor" doctor --offline
+has out '^bad.slurm.there is a Slurm here' "it says so"
+rm -rf spool/todo/b*
+gives 0 "apus drain with nothing to start" drain
+[ ! -s err ] && r=0 || r=1
+report $r "says nothing"
+rm bin/sinfo
+# PATH has no sinfo at all
+for p in cat sh; do
+    ln -s "$(command -v $p)" "bin/$p"
+done
+PATH=$tmp/bin
+got=0
+"$apus" submit q.jsonl -m nano >out 2>err || got=$?
+PATH=$plain
+[ $got -eq 0 ] && r=0 || r=1
+report $r "without Slurm it starts at once"
+has out '.local.' "on this machine"
+left=600
+while [ -z "$(find spool/done -mindepth 1 -maxdepth 1)" ] && [ $left -gt 0 ]; do
+    left=$((left - 1))
+    sleep 0.2
+done
+[ $left -gt 0 ] && r=0 || r=1
+report $r "and is done"
+finish
