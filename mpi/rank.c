@@ -210,7 +210,7 @@ static int begin(struct rank_side *r, struct err *err)
         .batch_path = r->batch_path, .info = &r->info, .model = &r->model,
         .start = r->start, .rank = (uint32_t)link_rank(r->link),
         .max_sequences = r->o.max_sequences, .kv_bytes = r->o.kv_bytes,
-        .with_last = r->o.with_last, .pretend = r->o.pretend,
+        .with_last = r->o.seal.with_last, .pretend = r->o.pretend,
     };
 
     if (batch_info_read(&r->info, r->batch_path, err) ||
@@ -270,8 +270,7 @@ static void take_seal(struct rank_side *r, const struct payload *p)
 {
     struct sealer_options o = {
         .batch_path = r->batch_path, .info = &r->info,
-        .seal = { .part_size = r->o.part_size, .with_last = r->o.with_last,
-                  .note = note },
+        .seal = r->o.seal,
     };
     struct err err = ERR_INIT;
 
@@ -282,6 +281,7 @@ static void take_seal(struct rank_side *r, const struct payload *p)
     }
     sealer_free(r->sealer);
     r->sealer = NULL;
+    o.seal.note = note;
     o.seal.n_vocab = r->model.model->rec.n_vocab;
     o.seal.n_layers = r->model.model->rec.n_layers;
     o.seal.dim = r->model.model->rec.dim;

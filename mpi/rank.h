@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/seal.h"
+
 struct err;
 struct link;
 struct payload;
@@ -20,8 +22,7 @@ struct rank_options {
     const char *kernel;      /* borrowed */
     size_t max_sequences;
     uint64_t kv_bytes;       /* of this rank */
-    bool with_last;
-    uint64_t part_size;
+    struct seal_options seal; /* but what the model tells */
     bool pretend;
     unsigned lost_s;         /* rank 0 is lost when silent so long */
 };

@@ -399,11 +399,10 @@ static void fill_options(const struct worker *w, struct rank_options *o)
         .kernel = settings_text(s, "kernel"),
         .max_sequences = settings_count(s, "batch"),
         .kv_bytes = kv_ceiling(w),
-        .with_last = strcmp(settings_text(s, "tensors"), "last") == 0,
-        .part_size = settings_count(s, "part-size"),
         .pretend = w->pretend,
         .lost_s = (unsigned)settings_count(s, "rank-timeout"),
     };
+    seal_settings(&o->seal, s);
 }
 
 static int check_settings(const struct settings *s, struct err *err)

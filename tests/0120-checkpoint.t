@@ -70,12 +70,15 @@ words = finish.attrs["flag_meanings"].decode().split()
 print(list(zip(words, finish.attrs["flag_values"].tolist())), finish.dtype)
 print(sorted(f.attrs), sorted(f["model"].attrs), sorted(f["requests"].attrs))
 print(f["requests/ignore_eos"][:].tolist())
+print([s.decode() for s in f["requests/custom_id"][:]])
 PY
 does "the attributes" "$python" attributes.py
-has out '^25 \[\] apus-checkpoint 2 X1$' "every dataset has both"
+has out '^26 \[\] apus-checkpoint 2 X1$' "every dataset has both"
 has out "('context', 3), ('activation_out_of_range', 16)" \
     "and finish what its numbers mean"
 has out 'uint32$' "which are integers"
+has out "^\['rä-0', 'rä-0', 'rä-1', 'rä-1', '', '', 'rä-3l*'\]$" \
+    "the names of the requests are text"
 has out "^\['batch_id', 'creator', 'format', 'format_version', 'model_id',\
  'numerics', 'part_root'\] \['hidden_size', 'n_layers', 'vocab_size'\]\
  \['count', 'first'\]$" "the root, the model and the requests have theirs"
@@ -95,7 +98,7 @@ for line in open("good.idx"):
 print(n, "places")
 PY
 does "the index against h5py" "$python" index.py
-has out '^25 places$' "all of them"
+has out '^26 places$' "all of them"
 
 if "$python" -c 'import pandas' >/dev/null 2>&1; then
     cat >table.py <<'PY'
@@ -106,7 +109,7 @@ t = pandas.DataFrame({k: v[:] for k, v in f["requests"].items()
 print(t.shape, t["finish"].tolist(), t["index"].tolist())
 PY
     does "pandas makes a table of it" "$python" table.py
-    has out '^(7, 10) \[0, 17, 1, 2, 16, 0, 17\] \[10, 10, 11, 11, 12,' \
+    has out '^(7, 11) \[0, 17, 1, 2, 16, 0, 17\] \[10, 10, 11, 11, 12,' \
         "with every row"
 else
     skip "pandas makes a table of it" "no pandas"
@@ -266,6 +269,37 @@ change lonely <<'PY'
 del f["trace/start"]
 PY
 refused lonely 'trace/start is missing'
+text='h5py.string_dtype("utf-8", 120)'
+change no-names <<'PY'
+del f["requests/custom_id"]
+PY
+accepted no-names
+change long-name <<PY
+put("requests/custom_id", f["requests/custom_id"][...].astype(
+    h5py.string_dtype("utf-8", 513)))
+PY
+refused long-name 'custom_id has strings of no such length'
+change variable-name <<PY
+put("requests/custom_id", ["a"] * 7, dtype=h5py.string_dtype())
+PY
+refused variable-name 'custom_id is of another type'
+change ascii-name <<PY
+put("requests/custom_id", f["requests/custom_id"][...].astype("S120"))
+PY
+refused ascii-name 'custom_id is of another type'
+change gap <<PY
+put("requests/custom_id", numpy.array([b"a", b"b\0c"] + [b""] * 5,
+    "S120").astype($text))
+PY
+refused gap 'goes on after its end'
+change no-text <<PY
+put("requests/custom_id", numpy.array([b"a\xff"] * 7, "S120").astype($text))
+PY
+refused no-text 'is not UTF-8'
+change fewer-names <<PY
+put("requests/custom_id", numpy.array([b"a"] * 6, "S120").astype($text))
+PY
+refused fewer-names 'custom_id has 6 in axis 0, not 7'
 change long-id <<'PY'
 put("requests/id", f["requests/id"][...].astype("S44"))
 PY

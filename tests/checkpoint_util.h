@@ -43,6 +43,7 @@ static char *at(const char *name)
 struct maker {
     struct made m;
     unsigned char last[DIM * 4];
+    char name[CHECKPOINT_CUSTOM_ID + 1];
     uint64_t fail_at; /* this row is not given */
     uint64_t swap_at; /* this row says that it is the one before */
 };
@@ -92,6 +93,17 @@ static void of_kind(struct made *m, uint64_t i)
     }
 }
 
+/* What row i is called: its choices have one name; some have none. */
+static const char *name_of(struct maker *k, uint64_t i)
+{
+    i /= 2;
+    if (i % 4 == 2)
+        return "";
+    snprintf(k->name, sizeof k->name, "r\303\244-%ju%.*s", (uintmax_t)i,
+             (int)(i % 4 == 3 ? 100 : 0), long_text());
+    return k->name;
+}
+
 static int make_row(void *self, uint64_t i, struct checkpoint_row *row,
                     struct err *err)
 {
@@ -111,6 +123,8 @@ static int make_row(void *self, uint64_t i, struct checkpoint_row *row,
     for (int b = 0; b < DIM * 4; b++)
         k->last[b] = (unsigned char)(i + (uint64_t)b);
     row->last = m->n_leaves ? k->last : NULL;
+    row->custom_id = name_of(k, i);
+    row->custom_id_size = strlen(row->custom_id);
     return 0;
 }
 
@@ -150,6 +164,8 @@ static void head_of(struct checkpoint_head *h, uint64_t n, bool with_last)
         h->n_leaves += r->n_leaves;
         h->n_output += r->n_output;
         h->text_bytes += r->text_size;
+        if (row.custom_id_size > h->custom_id_size)
+            h->custom_id_size = (uint32_t)row.custom_id_size;
     }
 }
 
@@ -187,6 +203,10 @@ static bool row_is(struct checkpoint *c, uint64_t i, struct err *err)
             ? !got.last || memcmp(got.last, want.last ? want.last : zeros,
                                   DIM * 4) != 0
             : got.last != NULL)
+        return false;
+    if (checkpoint_head(c)->custom_id_size &&
+        !same(got.custom_id, got.custom_id_size, want.custom_id,
+              want.custom_id_size))
         return false;
     return got.line == want.line && same(a->job, 152, b->job, 152) &&
            same(a->prompt, a->n_prompt * 4, b->prompt, b->n_prompt * 4) &&

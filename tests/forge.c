@@ -47,6 +47,8 @@ struct row {
     size_t n_prompt, n_output, n_leaves, n_text, n_stops;
     struct trace_leaf leaf[MAX];
     unsigned char text[1024], stops[256], last[DIM * 4];
+    char name[CHECKPOINT_CUSTOM_ID];
+    size_t n_name;
 
     /* packed by commit */
     unsigned char job[RECORD_JOB], result[RECORD_RESULT];
@@ -107,6 +109,9 @@ static void read_row(struct row *w, const struct checkpoint_row *row)
         memcpy(w->stops, r->stops, w->n_stops);
     if (row->last)
         memcpy(w->last, row->last, sizeof(w->last));
+    w->n_name = row->custom_id_size;
+    if (w->n_name)
+        memcpy(w->name, row->custom_id, w->n_name);
 }
 
 static void read_batch(struct forged *f, const char *path)
@@ -181,6 +186,8 @@ static int give(void *self, uint64_t i, struct checkpoint_row *row,
     (void)err;
     row->line = w->line;
     row->last = w->last;
+    row->custom_id = w->name;
+    row->custom_id_size = w->n_name;
     row->record = (struct record){
         .job = w->job, .prompt = w->prompt_id, .n_prompt = w->n_prompt,
         .stops = w->stops, .stops_size = w->n_stops, .leaf = w->leaves,
@@ -280,6 +287,12 @@ static void write_batch(struct forged *f)
 static void text_more(struct row *w)
 {
     w->text[w->n_text++] = '7';
+}
+
+static void name_other(struct row *w)
+{
+    must(w->n_name > 0, "no custom_id");
+    w->name[0] ^= 1;
 }
 
 static void text_none(struct row *w)
@@ -625,6 +638,7 @@ static const struct change {
 } changes[] = {
     { "text-more", text_more, NULL },
     { "text-none", text_none, NULL },
+    { "name-other", name_other, NULL },
     { "text-other", text_other, NULL },
     { "output-alone", output_alone, NULL },
     { "output-drawn", output_drawn, NULL },

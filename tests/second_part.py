@@ -7,6 +7,7 @@
 #
 # Prints what agrees, or the first thing that does not (exit status 1).
 import hashlib
+import json
 import struct
 import sys
 
@@ -71,6 +72,16 @@ def check_row(f, i, file_hash, model):
     return result
 
 
+# custom_id is in no hash: the file of requests has it.
+def check_names(f, lines):
+    q = f['requests']
+    if 'custom_id' not in q:
+        return
+    for i, name in enumerate(q['custom_id'][:]):
+        if json.loads(lines[int(q['index'][i])])['custom_id'] != name.decode():
+            die('custom_id of row %d' % i)
+
+
 # What version 2 of the layout tells beside the records.
 def check_columns(f, i, flags, here):
     q = f['requests']
@@ -95,12 +106,14 @@ def check_last(f, i, leaf, here):
 def main():
     f = h5py.File(sys.argv[1], 'r')
     with open(sys.argv[2], 'rb') as lines:
-        file_hash = hashlib.sha256(lines.read()).digest()
+        text = lines.read()
+    file_hash = hashlib.sha256(text).digest()
     model = bytes(f.attrs['model_id'])
     if bytes(f.attrs['batch_id']) != H(b'apusbtch' + model + file_hash):
         die('batch id')
     n = len(f['requests/index']) if 'index' in f['requests'] else 0
     results = [check_row(f, i, file_hash, model) for i in range(n)]
+    check_names(f, text.splitlines())
     root = mth(results)
     if root != bytes(f.attrs['part_root']):
         die('part_root')

@@ -56,7 +56,8 @@ static bool head_is(const struct checkpoint_head *a,
            a->n_rows == b->n_rows && a->n_stops == b->n_stops &&
            a->stop_bytes == b->stop_bytes && a->n_prompt == b->n_prompt &&
            a->n_leaves == b->n_leaves && a->n_output == b->n_output &&
-           a->text_bytes == b->text_bytes && a->with_last == b->with_last;
+           a->text_bytes == b->text_bytes && a->with_last == b->with_last &&
+           a->custom_id_size == b->custom_id_size;
 }
 
 /* ---- what goes in comes out ----------------------------------------------*/
@@ -163,7 +164,8 @@ static void test_version_1(void)
     ok(i == 7, "and every row %s", err.text);
     buf_init(&b, 1u << 20);
     ok(c && checkpoint_put_index(c, &b, &err) == 0 && b.len > 0 &&
-           !strstr(b.data, "ignore_eos") && strstr(b.data, "/stop/utf8"),
+           !strstr(b.data, "ignore_eos") && !strstr(b.data, "custom_id") &&
+           strstr(b.data, "/stop/utf8"),
        "its index is as it was %s", err.text);
     buf_clear(&b);
     checkpoint_close(c);
@@ -226,6 +228,12 @@ static void test_heads(void)
     h.dim = UINT32_MAX;
     h.n_rows = (uint64_t)1 << 60;
     refused(&h, &k, ERR_FATAL, "too many bytes", "a product that overflows");
+    h = good;
+    h.custom_id_size--;
+    refused(&h, &k, ERR_FATAL, "longer than its head", "a name too long");
+    h = good;
+    h.custom_id_size = CHECKPOINT_CUSTOM_ID + 1;
+    refused(&h, &k, ERR_FATAL, "too long", "names that none may have");
     h = good;
     h.count--;
     refused(&h, &k, ERR_FATAL, "out of order or not of", "a line too many");
@@ -679,6 +687,10 @@ static void test_parser(void)
     index_is("1s/\"first\":10/\"first\":11/", "lines of other parts");
     index_is("1d", "apus-part-index-2");
     index_is("1s/\"version\":2/\"version\":3/", "lacks an attribute");
+    index_is("/custom_id/s/S[0-9]*/S0/", "no such length");
+    index_is("/custom_id/s/S[0-9]*/S513/", "no such length");
+    index_is("/custom_id/s/S[0-9]*/S7/", "in another size");
+    index_is("/custom_id/s/S[0-9]*/S/", "custom_id is of another type");
     index_is("/ignore_eos/d", "requests/ignore_eos is missing");
     index_is("1s/\"version\":2/\"version\":1/", "not in the layout");
     index_is("/trace.start/d", "trace/start is missing");
@@ -724,7 +736,7 @@ static void test_index(void)
        "an index %s", err.text);
     for (size_t i = 0; i < index.len; i++)
         lines += index.data[i] == '\n';
-    ok(lines == 25, "of %zu lines", lines);
+    ok(lines == 26, "of %zu lines", lines);
     ok(strstr(index.data, "\"/requests/result\",\"dtype\":\"|u1\","
                           "\"shape\":[3,240],\"offset\":") &&
            strstr(index.data, "\"/last/value\",\"dtype\":\"<f4\","

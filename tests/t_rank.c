@@ -57,7 +57,8 @@ static void begin(int number)
 {
     const struct rank_options o = {
         .models = tap_missing("models"), .kernel = "reference",
-        .max_sequences = 1, .part_size = 1u << 20, .lost_s = LOST_S,
+        .max_sequences = 1, .seal = { .part_size = 1u << 20 },
+        .lost_s = LOST_S,
     };
 
     net = (struct link){ .rank = number };

@@ -600,6 +600,55 @@ static void test_other_cut(void)
     end();
 }
 
+/* Whether row i of the part is called so; NULL: none of it has a name. */
+static bool is_called(uint64_t i, const char *name)
+{
+    struct checkpoint_row row;
+    struct checkpoint *c;
+    bool good;
+
+    if (checkpoint_open(&c, at("batch/part-0000.h5"), &err))
+        return false;
+    good = checkpoint_row(c, i, &row, &err) == 0;
+    if (name)
+        good = good && row.custom_id_size == strlen(name) &&
+               memcmp(row.custom_id, name, row.custom_id_size) == 0;
+    else
+        good = good && checkpoint_head(c)->custom_id_size == 0;
+    checkpoint_close(c);
+    return good;
+}
+
+static void test_names(void)
+{
+    static const char longer[] =
+        "{\"method\":\"POST\",\"url\":\"/v1/completions\",\"body\":"
+        "{\"prompt\":\"x\",\"max_tokens\":2},\"custom_id\":"
+        "\"l\\u00e4nger\"}\n";
+    struct seal_options o = options(LARGE);
+    char *lines = xasprintf("%s%s%s", LINE_OF_TWO, LINE, longer);
+    struct worklog *w;
+
+    err = (struct err)ERR_INIT;
+    o.custom_ids = true;
+    begin(lines);
+    free(lines);
+    w = log_begin(&info, 0, 0);
+    log_frame(w, FRAME_GIVEN_UP, 1, 0, "no\nno", 5);
+    for (uint32_t i = 0; i < 2; i++)
+        put_answer(w, 0, i);
+    put_answer(w, 2, 0);
+    log_end(w);
+    ok(seal_batch(info.source, &info, &o, 0, 1, true, &err) == 0 &&
+           is_called(0, "b") && is_called(1, "b") &&
+           is_called(2, "l\303\244nger"),
+       "answers have what their requests are called %s", err.text);
+    unlink(at("batch/part-0000.h5"));
+    unlink(at("batch/checkpoint.json"));
+    ok(seal(LARGE) == 0 && is_called(0, NULL), "or not %s", err.text);
+    end();
+}
+
 /* An earlier version began to seal: its part stays, the others follow. */
 static void test_half_of_version_1(void)
 {
@@ -738,6 +787,7 @@ int main(void)
     test_cut();
     test_shares();
     test_other_cut();
+    test_names();
     test_half_of_version_1();
     test_last();
     test_info();

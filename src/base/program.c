@@ -39,6 +39,9 @@ const struct setting program_settings[] = {
       " memory for all of them" },
     { "tensors", "none|last", "last", WORKER,
       "what a checkpoint has beside the answers; last: the last hidden row" },
+    { "custom-ids", "yes|no", "yes", WORKER,
+      "whether a checkpoint has the custom_id of its requests; never with"
+      " publish = hashes" },
     { "part-size", "size", "8G", WORKER,
       "contents of a part of a checkpoint, at least 1M" },
     { "rank-timeout", "count", "60", WORKER,
@@ -62,7 +65,7 @@ const struct setting program_settings[] = {
     { "ledger", "path", "", HERE,
       "directory of the wallet's ledger of each day; empty: ledger beside the"
       " wallet" },
-    { "publish", "full|hashes", "full", HERE,
+    { "publish", "full|hashes", "full", WORKER,
       "what apus push shows of a file's requests and answers" },
     { "confirmations", "count", "18", HERE,
       "of the transaction that holds an upload, until it is permanent" },

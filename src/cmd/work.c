@@ -386,8 +386,7 @@ int work_seal_options(struct seal_options *o, const struct settings *s,
     if (rc)
         return -1;
     memset(o, 0, sizeof(*o));
-    o->part_size = settings_count(s, "part-size");
-    o->with_last = strcmp(settings_text(s, "tensors"), "last") == 0;
+    seal_settings(o, s);
     o->n_vocab = rec.n_vocab;
     o->n_layers = rec.n_layers;
     o->dim = rec.dim;

@@ -19,6 +19,8 @@ struct err;
 struct checkpoint;
 struct part_file;
 
+#define CHECKPOINT_CUSTOM_ID 512 /* bytes of a custom_id */
+
 /* What the file says of itself, and how much of everything its rows hold
  * together: known before the first byte is written. */
 struct checkpoint_head {
@@ -30,6 +32,8 @@ struct checkpoint_head {
     uint64_t n_rows;             /* one for each request and choice, N */
     uint64_t n_stops, stop_bytes; /* strings, and their bytes */
     uint64_t n_prompt, n_leaves, n_output, text_bytes;
+    uint32_t custom_id_size;     /* of the longest, to CHECKPOINT_CUSTOM_ID;
+                                  * 0: there are none */
     bool with_last;              /* the last rows are there */
 };
 
@@ -38,6 +42,8 @@ struct checkpoint_row {
     uint32_t line;              /* in requests.jsonl, from 0 */
     struct record record;       /* choice, finish, id .. are in its records */
     const unsigned char *last;  /* dim f32, little-endian; NULL: zeros */
+    const char *custom_id;      /* what the request is called; no NUL ends it */
+    size_t custom_id_size;      /* 0: nothing is told */
 };
 
 /* Give row i; called once for each, in order.  What it gives is borrowed
@@ -54,7 +60,8 @@ typedef int checkpoint_row_fn(void *self, uint64_t i,
  * line and choice within first and count; ERR_INPUT if a row has a job or
  * result record that is none, is of another model or of two choices, or has
  * stop strings that are none.  part_root (NULL is allowed) is that of the
- * rows.  A row's `last` is ignored where the head says there is none. */
+ * rows.  A row's `last` and custom_id are ignored where the head says there are
+ * none. */
 int checkpoint_write(const char *path, const struct checkpoint_head *head,
                      checkpoint_row_fn *row, void *self,
                      unsigned char part_root[32], struct err *err);

@@ -79,6 +79,21 @@ static int find_set(const char *path, uint32_t version)
     return -1;
 }
 
+/* Whether a type is that of the table, as NumPy writes it. */
+static bool get_type(struct layout_found *f, enum layout_type want,
+                     const char *dtype)
+{
+    char name[24];
+
+    if (!dtype)
+        return false;
+    if (want == TYPE_TEXT &&
+        (strncmp(dtype, "|S", 2) != 0 || json_u64_text(dtype + 2, &f->size)))
+        return false;
+    layout_dtype(name, want, f->size);
+    return strcmp(dtype, name) == 0;
+}
+
 static bool get_shape(struct layout_found *f, const struct json *shape)
 {
     f->rank = 0;
@@ -94,7 +109,6 @@ static int parse_set(struct layout_place place[N_SETS],
                      struct err *err)
 {
     const char *path = part_file_path(f);
-    const char *dtype = json_string(json_get(v, "dtype"));
     const struct json *shape = json_get(v, "shape");
     int set = find_set(json_string(json_get(v, "path")), version);
     struct layout_found found = { .rank = 0 };
@@ -102,7 +116,8 @@ static int parse_set(struct layout_place place[N_SETS],
     if (set < 0 || place[set].there)
         return no_index(path, "names a dataset twice, or one that is not in"
                         " the layout", err);
-    if (!dtype || strcmp(dtype, layout_dtype(layout_table[set].type)) != 0)
+    if (!get_type(&found, layout_table[set].type,
+                  json_string(json_get(v, "dtype"))))
         return layout_bad(path, set, "is of another type", err);
     if (!shape || !get_shape(&found, shape) ||
         json_u64(json_get(v, "offset"), &found.offset) ||

@@ -37,14 +37,16 @@ struct result_record;
 
 enum layout_type {
     TYPE_ID, TYPE_U8, TYPE_U32, TYPE_U64, TYPE_I32, TYPE_F32,
-    N_TYPES
+    N_TYPES,
+    TYPE_TEXT = N_TYPES /* a string of COUNT_CUSTOM_ID bytes, UTF-8 */
 };
 
 /* Numbers that shapes are made of. */
 enum layout_count {
     COUNT_NONE, COUNT_ROWS, COUNT_STOPS, COUNT_STOP_BYTES, COUNT_PROMPT,
     COUNT_LEAVES, COUNT_OUTPUT, COUNT_TEXT, COUNT_LOGITS, COUNT_HIDDEN,
-    COUNT_TOPK, COUNT_VOCAB, COUNT_DIM, COUNT_LEVELS, N_COUNTS
+    COUNT_TOPK, COUNT_VOCAB, COUNT_DIM, COUNT_LEVELS, COUNT_CUSTOM_ID,
+    N_COUNTS
 };
 #define COUNT_UNKNOWN UINT64_MAX
 
@@ -52,7 +54,7 @@ enum layout_count {
 enum layout_set {
     SET_ID, SET_INDEX, SET_CHOICE, SET_FINISH, SET_SEED, SET_MAX_TOKENS,
     SET_TOP_K, SET_TEMPERATURE, SET_TOP_P, SET_IGNORE_EOS, SET_JOB, SET_TRACE,
-    SET_RESULT,
+    SET_RESULT, SET_CUSTOM_ID,
     SET_STOP_START, SET_STOP_FROM, SET_STOP_UTF8, SET_PROMPT_START,
     SET_PROMPT_TOKEN, SET_LEAF_START, SET_LEAF, SET_OUTPUT_START,
     SET_OUTPUT_TOKEN, SET_OUTPUT_SHA256, SET_TOPK_TOKEN, SET_TOPK_LOGIT,
@@ -80,12 +82,14 @@ void layout_group(char out[16], const struct layout *l);
 /* Start HDF5 as it must be: silent, nothing at exit, no plugins. */
 int layout_init(struct err *err);
 
-/* A new type, to be closed by H5Tclose; negative if that fails. */
+/* A new type, to be closed by H5Tclose; negative if that fails.  Of TYPE_TEXT
+ * that is layout_text_type. */
 int64_t layout_type(enum layout_type t);
-size_t layout_type_size(enum layout_type t);
-const char *layout_dtype(enum layout_type t); /* NumPy's name */
 
-/* A fixed string of n bytes, NULLPAD, UTF-8: the type of a text attribute. */
+/* NumPy's name of a type, of elements of so many bytes. */
+void layout_dtype(char out[24], enum layout_type t, uint64_t size);
+
+/* A fixed string of n bytes, NULLPAD, UTF-8. */
 int64_t layout_text_type(size_t n);
 
 /* Properties of access of every file of ours, to be closed by H5Pclose. */
@@ -129,6 +133,7 @@ struct layout_found {
     int rank;
     uint64_t dims[LAYOUT_MAX_RANK];
     uint64_t nbytes, offset;
+    uint64_t size; /* of an element of TYPE_TEXT */
 };
 
 /* The counts of a head before any dataset was looked at. */

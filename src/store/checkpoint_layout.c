@@ -54,6 +54,9 @@ const struct layout layout_table[N_SETS] = {
     [SET_TRACE] = BYTES("requests/trace", 32, "root of the trace's leaves"),
     [SET_RESULT] = BYTES("requests/result", RECORD_RESULT,
                          "result record apusres1"),
+    [SET_CUSTOM_ID] = { "requests/custom_id", TYPE_TEXT, COUNT_ROWS, 0,
+                        { 0, 0 }, COUNT_NONE, 2, true,
+                        "custom_id of the request", "1" },
     [SET_STOP_START] = START("stop/start", COUNT_ROWS, COUNT_STOPS, false,
                              "first stop string of each row", "1"),
     [SET_STOP_FROM] = START("stop/from", COUNT_STOPS, COUNT_STOP_BYTES, false,
@@ -113,14 +116,12 @@ static const struct {
     [TYPE_I32] = { 4, "<i4" },         [TYPE_F32] = { 4, "<f4" },
 };
 
-size_t layout_type_size(enum layout_type t)
+void layout_dtype(char out[24], enum layout_type t, uint64_t size)
 {
-    return type_table[t].size;
-}
-
-const char *layout_dtype(enum layout_type t)
-{
-    return type_table[t].dtype;
+    if (t == TYPE_TEXT)
+        snprintf(out, 24, "|S%ju", (uintmax_t)size);
+    else
+        snprintf(out, 24, "%s", type_table[t].dtype);
 }
 
 /* ---- shapes --------------------------------------------------------------*/
@@ -138,6 +139,7 @@ void layout_counts(uint64_t count[N_COUNTS], const struct checkpoint_head *h)
     count[COUNT_TEXT] = h->text_bytes;
     count[COUNT_VOCAB] = h->n_vocab;
     count[COUNT_DIM] = h->dim;
+    count[COUNT_CUSTOM_ID] = h->custom_id_size;
     count[COUNT_LEVELS] = (uint64_t)h->n_layers + 1;
 }
 
@@ -155,7 +157,8 @@ int layout_shape(const struct layout *l, const uint64_t count[N_COUNTS],
                  uint64_t dims[LAYOUT_MAX_RANK], uint64_t *row,
                  uint64_t *nbytes)
 {
-    uint64_t n = layout_type_size(l->type);
+    uint64_t n = l->type == TYPE_TEXT ? count[COUNT_CUSTOM_ID]
+                                      : type_table[l->type].size;
     int rank = 1;
 
     if (count[l->count] > MAX_BYTES)
@@ -181,6 +184,7 @@ void layout_unknown(uint64_t count[N_COUNTS], const struct checkpoint_head *h)
     /* The head's own numbers are in the shapes. */
     for (int i = COUNT_ROWS; i <= COUNT_TEXT; i++)
         count[i] = COUNT_UNKNOWN;
+    count[COUNT_CUSTOM_ID] = COUNT_UNKNOWN;
 }
 
 /* A number that a shape is made of: learnt where it is met first. */
@@ -202,6 +206,11 @@ int layout_put(struct layout_place *s, uint64_t count[N_COUNTS],
         rank++;
     if (f->rank != rank)
         return layout_bad(path, i, "is of another rank", err);
+    if (l->type == TYPE_TEXT && (f->size < 1 ||
+                                 f->size > CHECKPOINT_CUSTOM_ID))
+        return layout_bad(path, i, "has strings of no such length", err);
+    if (l->type == TYPE_TEXT)
+        learn(&count[COUNT_CUSTOM_ID], f->size, 0);
     learn(&count[l->count], f->dims[0], l->plus);
     for (int k = 1; k < rank; k++)
         if (l->inner[k - 1] < 0)
@@ -290,11 +299,13 @@ void layout_print_places(struct buf *out,
 {
     for (int i = 0; i < N_SETS; i++) {
         const struct layout_place *s = &place[i];
+        char dtype[24];
 
         if (!s->there)
             continue;
+        layout_dtype(dtype, layout_table[i].type, s->row_bytes);
         buf_printf(out, "{\"path\":\"/%s\",\"dtype\":\"%s\",\"shape\":[",
-                   layout_table[i].path, layout_dtype(layout_table[i].type));
+                   layout_table[i].path, dtype);
         for (int k = 0; k < s->rank; k++)
             buf_printf(out, "%s%ju", k ? "," : "", (uintmax_t)s->dims[k]);
         buf_printf(out, "],\"offset\":%ju,\"nbytes\":%ju}\n",

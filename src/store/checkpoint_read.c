@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "proof/job_record.h"
 #include "proof/merkle.h"
 #include "proof/result_record.h"
@@ -177,6 +178,7 @@ static void take_counts(struct checkpoint *c)
     h->n_output = c->count[COUNT_OUTPUT];
     h->text_bytes = c->count[COUNT_TEXT];
     h->with_last = c->place[SET_LAST].there;
+    h->custom_id_size = (uint32_t)c->count[COUNT_CUSTOM_ID];
 }
 
 /* What stands in the file, after where. */
@@ -354,6 +356,31 @@ static int read_columns(struct checkpoint *c, uint64_t i,
     return 0;
 }
 
+/* Text, and then zeros. */
+static int read_custom_id(struct checkpoint *c, uint64_t i,
+                          struct checkpoint_row *row, struct err *err)
+{
+    size_t n = c->head.custom_id_size, len = 0;
+    const unsigned char *p = NULL;
+
+    if (!c->place[SET_CUSTOM_ID].there)
+        return 0;
+    if (view(c, SET_CUSTOM_ID, i, 1, &p, err))
+        return -1;
+    while (len < n && p[len])
+        len++;
+    for (size_t k = len; k < n; k++)
+        if (p[k])
+            return layout_bad(c->path, SET_CUSTOM_ID, "has a text that goes"
+                              " on after its end", err);
+    if (!utf8_valid(p, len))
+        return layout_bad(c->path, SET_CUSTOM_ID, "has what is not UTF-8",
+                          err);
+    row->custom_id = (const char *)p;
+    row->custom_id_size = len;
+    return 0;
+}
+
 static int read_row(struct checkpoint *c, uint64_t i,
                     struct checkpoint_row *row, struct err *err)
 {
@@ -362,7 +389,8 @@ static int read_row(struct checkpoint *c, uint64_t i,
     if (i >= c->head.n_rows)
         return err_set(err, ERR_INPUT, "\"%s\" has %ju rows", c->path,
                        (uintmax_t)c->head.n_rows);
-    if (read_columns(c, i, row, err) || gather_stops(c, i, r, err) ||
+    if (read_columns(c, i, row, err) || read_custom_id(c, i, row, err) ||
+        gather_stops(c, i, r, err) ||
         ragged(c, SET_PROMPT_START, SET_PROMPT_TOKEN, i, &r->prompt,
                &r->n_prompt, err) ||
         ragged(c, SET_LEAF_START, SET_LEAF, i, &r->leaf, &r->n_leaves, err) ||

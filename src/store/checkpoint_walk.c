@@ -223,8 +223,10 @@ static int read_head(struct walk *w, struct err *err)
 }
 
 /* The type of a dataset: that of the table.  How answers ended was an enum in
- * version 1, which may have more names than ours. */
-static bool type_fits(const struct walk *w, hid_t set, enum layout_set i)
+ * version 1, which may have more names than ours; of strings that may be of
+ * any length it is told. */
+static bool type_fits(const struct walk *w, hid_t set, enum layout_set i,
+                      uint64_t *size)
 {
     enum layout_type want = layout_table[i].type;
     hid_t t = H5Dget_type(set), base = NO_ID;
@@ -232,7 +234,12 @@ static bool type_fits(const struct walk *w, hid_t set, enum layout_set i)
 
     if (t < 0)
         return false;
-    if (i != SET_FINISH || w->head->version > 1) {
+    if (want == TYPE_TEXT) {
+        good = H5Tget_class(t) == H5T_STRING && H5Tis_variable_str(t) == 0 &&
+               H5Tget_strpad(t) == H5T_STR_NULLPAD &&
+               H5Tget_cset(t) == H5T_CSET_UTF8;
+        *size = good ? H5Tget_size(t) : 0;
+    } else if (i != SET_FINISH || w->head->version > 1) {
         good = H5Tequal(t, w->type[want]) > 0;
     } else if (H5Tget_class(t) == H5T_ENUM && (base = H5Tget_super(t)) >= 0) {
         good = H5Tequal(base, w->type[want]) > 0;
@@ -282,7 +289,7 @@ static int look_at_set(struct walk *w, enum layout_set i, hid_t id,
 
     if (!storage_fits(id))
         return layout_bad(w->path, i, "is not contiguous in this file", err);
-    if (!type_fits(w, id, i))
+    if (!type_fits(w, id, i, &f.size))
         return layout_bad(w->path, i, "is of another type", err);
     if (!shape_of(id, &f))
         return layout_bad(w->path, i, "is of another rank", err);

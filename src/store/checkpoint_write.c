@@ -53,6 +53,7 @@ struct writer {
     uint64_t count[N_COUNTS];
     hid_t file, root;   /* root: the attribute part_root */
     hid_t type[N_TYPES];
+    hid_t text;         /* the type of custom_id */
     bool made;          /* the file aside is ours */
     int fd;             /* of ours, to the same file */
     int lock;           /* says that it is being written, -1: nothing does */
@@ -222,12 +223,30 @@ static int put_ragged(struct writer *w, enum layout_set start,
     return put_u64(w, start, position(w, value), err);
 }
 
+/* Behind the text, zeros. */
+static int put_custom_id(struct writer *w, const struct checkpoint_row *row,
+                         struct err *err)
+{
+    char cell[CHECKPOINT_CUSTOM_ID] = "";
+    size_t n = row->custom_id_size;
+
+    if (w->column[SET_CUSTOM_ID].rank == 0)
+        return 0;
+    if (n > w->head->custom_id_size || (n && memchr(row->custom_id, 0, n)))
+        return err_set(err, ERR_FATAL, "a custom_id of \"%s\" is longer than"
+                       " its head says, or no text", w->path);
+    if (n)
+        memcpy(cell, row->custom_id, n);
+    return put(w, SET_CUSTOM_ID, cell, 1, err);
+}
+
 static int put_row(struct writer *w, const struct checkpoint_row *row,
                    struct err *err)
 {
     const struct record *r = &row->record;
 
-    if (put_columns(w, row, err) || put_stops(w, r, err) ||
+    if (put_columns(w, row, err) || put_custom_id(w, row, err) ||
+        put_stops(w, r, err) ||
         put_ragged(w, SET_PROMPT_START, SET_PROMPT_TOKEN, r->prompt,
                    r->n_prompt, err) ||
         put_ragged(w, SET_LEAF_START, SET_LEAF, r->leaf, r->n_leaves, err) ||
@@ -280,6 +299,19 @@ static int put_rows(struct writer *w, checkpoint_row_fn *give, void *self,
 
 /* ---- the file ------------------------------------------------------------*/
 
+/* Whether a part of this head has it, unless it has no elements. */
+static bool has_set(const struct checkpoint_head *h, enum layout_set i)
+{
+    switch (i) {
+    case SET_LAST:
+        return h->with_last;
+    case SET_CUSTOM_ID:
+        return h->custom_id_size > 0;
+    default:
+        return !layout_table[i].optional;
+    }
+}
+
 /* Sizes of everything, and room to hold some of it. */
 static int plan(struct writer *w, uint64_t *nbytes, struct err *err)
 {
@@ -294,7 +326,7 @@ static int plan(struct writer *w, uint64_t *nbytes, struct err *err)
 
         int rank;
 
-        if (layout_table[i].optional && !(i == SET_LAST && w->head->with_last))
+        if (!has_set(w->head, i))
             continue;
         rank = layout_shape(&layout_table[i], w->count, dims, &c->row_bytes,
                             &n);
@@ -521,7 +553,7 @@ static bool make_set(struct writer *w, enum layout_set i, hid_t dcpl)
 
     if (space < 0)
         return false;
-    c->type = w->type[l->type];
+    c->type = l->type == TYPE_TEXT ? w->text : w->type[l->type];
     c->set = H5Dcreate2(w->file, l->path, c->type, space, H5P_DEFAULT, dcpl,
                         H5P_DEFAULT);
     H5Sclose(space);
@@ -657,6 +689,9 @@ static int write_all(struct writer *w, checkpoint_row_fn *give, void *self,
     for (int i = 0; i < N_TYPES; i++)
         if ((w->type[i] = layout_type(i)) < 0)
             return err_set(err, ERR_FATAL, "HDF5 makes no types");
+    if (w->head->custom_id_size > 0 &&
+        (w->text = layout_text_type(w->head->custom_id_size)) < 0)
+        return err_set(err, ERR_FATAL, "HDF5 makes no types");
     if (plan(w, &nbytes, err) || create(w, err) || reserve(w, nbytes, err) ||
         describe(w, err) || make_sets(w, err) ||
         put_rows(w, give, self, err) || finish(w, err) || look_back(w, err) ||
@@ -674,10 +709,13 @@ int checkpoint_write(const char *path, const struct checkpoint_head *head,
 {
     struct writer w = {
         .path = path, .head = head, .file = NO_ID, .root = NO_ID, .fd = -1,
-        .lock = -1
+        .lock = -1, .text = NO_ID
     };
     int rc;
 
+    if (head->custom_id_size > CHECKPOINT_CUSTOM_ID)
+        return err_set(err, ERR_FATAL, "a custom_id of \"%s\" is too long",
+                       path);
     if (layout_init(err) || aside_name(&w.aside, path, err))
         return -1;
     for (int i = 0; i < N_TYPES; i++)
@@ -698,6 +736,8 @@ int checkpoint_write(const char *path, const struct checkpoint_head *head,
     for (int i = 0; i < N_TYPES; i++)
         if (w.type[i] >= 0)
             H5Tclose(w.type[i]);
+    if (w.text >= 0)
+        H5Tclose(w.text);
     free(w.memory);
     free(w.aside);
     if (rc == 0 && part_root)

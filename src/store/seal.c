@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/settings.h"
 #include "proof/result_record.h"
 #include "proof/trace.h"
 #include "store/checkpoint.h"
@@ -385,6 +386,14 @@ static void cut(struct seal *s)
     }
 }
 
+void seal_settings(struct seal_options *o, const struct settings *s)
+{
+    o->part_size = settings_count(s, "part-size");
+    o->with_last = strcmp(settings_text(s, "tensors"), "last") == 0;
+    o->custom_ids = strcmp(settings_text(s, "custom-ids"), "yes") == 0 &&
+                    strcmp(settings_text(s, "publish"), "hashes") != 0;
+}
+
 int seal_open(struct seal **out, const char *batch_path,
               const struct batch_info *info, const struct survey *survey,
               const struct seal_options *o, struct err *err)
@@ -443,6 +452,7 @@ size_t seal_parts(const struct seal *s)
 struct giving {
     struct seal *s;
     const struct seal_part *part;
+    struct seal_names names;
 };
 
 /* The tensor first: reading the record takes its bytes away. */
@@ -475,6 +485,7 @@ static int give_row(void *self, uint64_t i, struct checkpoint_row *row,
     struct frame f;
 
     row->line = r->line;
+    seal_names_get(&g->names, i, row);
     if (take_last(g->s, r, &row->last, err) ||
         read_frame(g->s, r->log, r->at, &f, err))
         return -1;
@@ -527,7 +538,7 @@ static int write_index(struct seal *s, size_t part, const char *h5,
 int seal_part(struct seal *s, size_t part, struct err *err)
 {
     char *path = seal_part_path(s->batch_path, part, "h5");
-    struct giving g = { s, &s->part[part] };
+    struct giving g = { .s = s, .part = &s->part[part] };
     struct checkpoint_head head;
     int rc = 0;
 
@@ -538,7 +549,12 @@ int seal_part(struct seal *s, size_t part, struct err *err)
         /* of a part that somebody removed */
         unlink(idx);
         free(idx);
-        rc = checkpoint_write(path, &head, give_row, &g, NULL, err);
+        if (s->o.custom_ids)
+            rc = seal_names_read(&g.names, s, g.part, err);
+        head.custom_id_size = (uint32_t)g.names.longest;
+        rc = rc ? rc
+                : checkpoint_write(path, &head, give_row, &g, NULL, err);
+        seal_names_clear(&g.names);
     }
     if (rc == 0)
         rc = write_index(s, part, path, err);

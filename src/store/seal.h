@@ -17,17 +17,23 @@ struct buf;
 struct err;
 struct batch_info;
 struct part_file;
+struct settings;
 struct survey;
 
 struct seal_options {
     uint64_t part_size;   /* bytes of contents that a part may come to */
     bool with_last;       /* the last residual rows too */
+    bool custom_ids;      /* what requests are called, too */
     uint32_t n_vocab, n_layers, dim; /* of the model */
     resume_note_fn *note; /* told of damage; may be NULL */
     void *self;
 };
 
 struct seal;
+
+/* part_size, with_last and custom_ids as the settings say: names of requests
+ * stay here where nothing but hashes is published. */
+void seal_settings(struct seal_options *o, const struct settings *s);
 
 /* Read the logs.  ERR_RETRY if a request has neither all its answers nor a
  * reason why not; ERR_INPUT if one has two different answers.  Everything is

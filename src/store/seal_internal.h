@@ -1,5 +1,5 @@
 /*
- * What seal.c and seal_files.c share.  Not for others.
+ * What the files of seal share.  Not for others.
  */
 #ifndef APUS_STORE_SEAL_INTERNAL_H
 #define APUS_STORE_SEAL_INTERNAL_H
@@ -42,6 +42,16 @@ struct seal_reader {
     uint32_t number;
 };
 
+/* What the request of each row of a part is called. */
+struct seal_name {
+    size_t at, n; /* in the text */
+};
+struct seal_names {
+    struct buf text;
+    struct seal_name *row;
+    size_t longest; /* bytes of the longest; 0: nothing was read */
+};
+
 struct seal {
     char *batch_path;
     const struct batch_info *info;
@@ -57,5 +67,15 @@ struct seal {
     size_t n_parts;
     struct buf last;
 };
+
+struct checkpoint_row;
+
+/* Read requests.jsonl for the rows of a part; seal_names_clear is due after
+ * success, and allowed of zeros. */
+int seal_names_read(struct seal_names *n, const struct seal *s,
+                    const struct seal_part *p, struct err *err);
+void seal_names_clear(struct seal_names *n);
+void seal_names_get(const struct seal_names *n, size_t i,
+                    struct checkpoint_row *row);
 
 #endif

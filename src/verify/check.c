@@ -155,6 +155,17 @@ int check_seek(struct check_along *a, uint32_t line, struct err *err)
     return 0;
 }
 
+/* What a row says that its request is called, which is in no hash. */
+static bool is_called(const struct check *c, const struct checkpoint_row *row,
+                      const char *custom_id)
+{
+    size_t n = custom_id ? strlen(custom_id) : 0;
+
+    return c->head->custom_id_size == 0 ||
+           (n == row->custom_id_size &&
+            (n == 0 || memcmp(custom_id, row->custom_id, n) == 0));
+}
+
 /* The id and the job of a row are those of its line. */
 static int check_request(struct check *c, const struct checkpoint_row *row,
                          const struct result_record *res, struct err *err)
@@ -175,6 +186,8 @@ static int check_request(struct check *c, const struct checkpoint_row *row,
     if (batch_request_id(id, c->batch, row->line, r.custom_id, &why) ||
         memcmp(id, res->request, 32) != 0)
         wrong(c, "its id is not that of the line");
+    else if (!is_called(c, row, r.custom_id))
+        wrong(c, "its custom_id is not that of the line");
     else if (rc == 0 && job_record_unpack(&job, row->record.job) == 0 &&
              (other = asked_differs(&job, &r, id)) != NULL)
         wrong(c, other);
