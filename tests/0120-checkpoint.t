@@ -334,15 +334,19 @@ del f["stop/from"]
 PY
 refused missing 'stop/from is missing'
 change no-group <<'PY'
-del f["trace"]
-f["trace"] = numpy.zeros(3)
+del f["prompt"]
+f["prompt"] = numpy.zeros(3)
 PY
-refused no-group 'trace/start is missing'
+refused no-group 'prompt/start is missing'
 change cycle <<'PY'
-del f["trace"]
-f["trace"] = f["/"]
+del f["prompt"]
+f["prompt"] = f["/"]
 PY
-refused cycle 'trace/start is missing'
+refused cycle 'prompt/start is missing'
+change no-leaves <<'PY'
+del f["trace"]
+PY
+accepted no-leaves
 change bomb <<'PY'
 put("text/utf8", shape=(1 << 50,), dtype="u1")
 PY

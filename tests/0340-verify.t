@@ -165,7 +165,7 @@ done
 lie checkpoint.json 's/"size":"/&1/' "another size"
 lie checkpoint.json 's/^{"first.*/&,&/' "a part more"
 lie checkpoint.json 's/^{"first.*//' "no parts"
-lie checkpoint.json 's/apus-checkpoint-1/apus-checkpoint-2/' "another format"
+lie checkpoint.json 's/apus-checkpoint-2/apus-checkpoint-3/' "another format"
 lie refused.jsonl 's/"line":23/"line":22/' "a reason for what has an answer"
 lie refused.jsonl 's/"line":23/"line":24/' "a reason for no line"
 lie refused.jsonl 's/invalid_request/given_up/' "another code"

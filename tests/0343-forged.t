@@ -64,7 +64,8 @@ for change in $(forge list); do
     refused "$change"
     # what follows from the request and the ids needs no model
     case $change in
-    name-other | output-alone | output-less | trace-token | trace-position | trace-none | \
+    name-other | output-alone | output-less | trace-token | \
+        trace-position | trace-none | \
         job-seed | job-temp* | job-top* | job-max* | job-flags | job-stop | \
         request-* | row-removed | row-doubled | row-of-other | places-* | \
         part-* | all-* | head-batch | head-count)

@@ -85,6 +85,7 @@ static void read_row(struct row *w, const struct checkpoint_row *row)
     const struct record *r = &row->record;
 
     memset(w, 0, sizeof(*w));
+    must(r->leaf || r->n_leaves == 0, "an answer without leaves");
     must(r->n_prompt < MAX && r->n_output < MAX - 1 && r->n_leaves < MAX &&
              r->text_size < sizeof(w->text) - 8 &&
              r->stops_size < sizeof(w->stops) - 8, "a long answer");

@@ -42,7 +42,9 @@ def check_row(f, i, file_hash, model):
     prompt = [int(t) for t in rows(f, 'prompt/start', 'prompt/token', i)]
     output = [int(t) for t in rows(f, 'output/start', 'output/token', i)]
     text = bytes(rows(f, 'text/start', 'text/utf8', i))
-    leaves = [bytes(x) for x in rows(f, 'trace/start', 'trace/leaf', i)]
+    leaves = []
+    if 'trace' in f:
+        leaves = [bytes(x) for x in rows(f, 'trace/start', 'trace/leaf', i)]
     flags = struct.unpack('<I', bytes(q['job'][i])[100:104])[0]
     job = job_record(model, choice, prompt, int(q['max_tokens'][i]),
                      int(q['temperature'][i]), int(q['top_p'][i]),
@@ -52,11 +54,15 @@ def check_row(f, i, file_hash, model):
         die(here + 'job record')
     if int(f.attrs['format_version']) > 1:
         check_columns(f, i, flags, here)
-    trace = mth(leaves)
+    bare = 'trace' not in f
+    trace = bytes(q['trace'][i]) if bare else mth(leaves)
     if trace != bytes(q['trace'][i]):
         die(here + 'trace')
     place = struct.unpack('<5I', bytes(q['result'][i])[220:240])
-    result = result_record(request, H(job), model, trace, len(leaves),
+    positions = len(leaves)
+    if bare:
+        positions = struct.unpack('<I', bytes(q['result'][i])[136:140])[0]
+    result = result_record(request, H(job), model, trace, positions,
                            output, text, int(q['finish'][i]), 0, choice,
                            place)
     if result != bytes(q['result'][i]):

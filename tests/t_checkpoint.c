@@ -4,6 +4,7 @@
  * not fit; files that are cut, changed in a byte, or replaced while read.
  *
  *     t_checkpoint write PATH N    a part of N rows, for other programs
+ *     t_checkpoint bare PATH N     the same without leaves
  *     t_checkpoint read PATH       every row of it; exit 1 and why not
  *     t_checkpoint index PATH      its index
  *     t_checkpoint harm PATH N     PATH, a byte of its metadata changed, the
@@ -133,6 +134,31 @@ static void test_left_out(void)
            strstr(b.data, "\"/stop/from\""),
        "has the offsets and nothing else");
     buf_clear(&b);
+    unlink(at("part.h5"));
+}
+
+/* Of each trace its root alone. */
+static void test_bare(void)
+{
+    struct checkpoint *c = NULL;
+    struct err err = ERR_INIT;
+    uint64_t i = 0;
+    struct buf b;
+
+    ok(make_bare_part(at("part.h5"), 7, &err) == 0 &&
+           checkpoint_open(&c, at("part.h5"), &err) == 0 &&
+           checkpoint_head(c)->without_leaves &&
+           checkpoint_head(c)->n_leaves == 0, "a part without leaves %s",
+       err.text);
+    while (c && i < 7 && row_is(c, i, &err))
+        i++;
+    ok(i == 7, "has the rest of every row %s", err.text);
+    buf_init(&b, 1u << 20);
+    ok(c && checkpoint_put_index(c, &b, &err) == 0 &&
+           !strstr(b.data, "\"/trace/") && strstr(b.data, "requests/trace"),
+       "and the roots");
+    buf_clear(&b);
+    checkpoint_close(c);
     unlink(at("part.h5"));
 }
 
@@ -772,6 +798,7 @@ int main(int argc, char **argv)
     test_rows(5, false);
     test_rows(2500, true);
     test_left_out();
+    test_bare();
     test_version_1();
     test_same_bytes();
     test_heads();

@@ -738,7 +738,7 @@ static void test_last(void)
 static void test_info(void)
 {
     static const char *const bad[] = {
-        "", "{}", "[]", "{\"format\":\"apus-checkpoint-2\"}",
+        "", "{}", "[]", "{\"format\":\"apus-checkpoint-3\"}",
         "{\"format\":\"apus-checkpoint-1\",\"rows\":1,\"refused\":0,"
         "\"parts\":[]}",
         "{\"format\":\"apus-checkpoint-1\",\"rows\":-1,\"refused\":0,"

@@ -39,6 +39,9 @@ const struct setting program_settings[] = {
       " memory for all of them" },
     { "tensors", "none|last", "last", WORKER,
       "what a checkpoint has beside the answers; last: the last hidden row" },
+    { "keep-trace", "leaves|roots", "leaves", WORKER,
+      "what a checkpoint has of each trace; roots: about 110 bytes a position"
+      " less, and less that others can check" },
     { "custom-ids", "yes|no", "yes", WORKER,
       "whether a checkpoint has the custom_id of its requests; never with"
       " publish = hashes" },

@@ -166,8 +166,9 @@ static int show_part(struct show *s, const struct part_file *f,
         show_id("model", h->model);
         show_id("root", h->part_root);
         printf("first\t%" PRIu64 "\nrequests\t%" PRIu64 "\nanswers\t%" PRIu64
-               "\nlast_rows\t%s\n\n", h->first + 1, h->count, h->n_rows,
-               h->with_last ? "yes" : "no");
+               "\nlast_rows\t%s\nleaves\t%s\n\n", h->first + 1, h->count,
+               h->n_rows, h->with_last ? "yes" : "no",
+               h->without_leaves ? "no" : "yes");
         puts("line\tchoice\trequest\tfinish\tprompt\ttokens");
     }
     rc = show_rows(s, c, err);

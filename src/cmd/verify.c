@@ -55,6 +55,11 @@ static void show_progress(void *self, uint64_t i, uint64_t n)
     progress_show(&v->progress, i, n, 0);
 }
 
+static const char *of_leaf(const struct replay_step *s, bool holds)
+{
+    return !s->compared ? "-" : holds ? "ok" : "WRONG";
+}
+
 static void print_step(void *self, const struct replay_step *s)
 {
     struct verify *v = self;
@@ -65,8 +70,8 @@ static void print_step(void *self, const struct replay_step *s)
     if (s->next != UINT32_MAX)
         snprintf(next, sizeof(next), "%" PRIu32, s->next);
     printf("position %" PRIu32 "\ttoken %" PRIu32 "\tnext %s\tkv %s\tfin %s"
-           "%s\n", s->position, s->token, next, s->kv ? "ok" : "WRONG",
-           s->fin ? "ok" : "WRONG", s->all ? "" : "\tdiffers");
+           "%s\n", s->position, s->token, next, of_leaf(s, s->kv),
+           of_leaf(s, s->fin), s->all ? "" : "\tdiffers");
 }
 
 /* ---- before -------------------------------------------------------------- */

@@ -35,12 +35,16 @@ struct checkpoint_head {
     uint32_t custom_id_size;     /* of the longest, to CHECKPOINT_CUSTOM_ID;
                                   * 0: there are none */
     bool with_last;              /* the last rows are there */
+    bool without_leaves;         /* of each trace its root alone is there;
+                                  * n_leaves is 0 then */
 };
 
 /* One row.  Borrowed bytes. */
 struct checkpoint_row {
     uint32_t line;              /* in requests.jsonl, from 0 */
-    struct record record;       /* choice, finish, id .. are in its records */
+    struct record record;       /* choice, finish, id .. are in its records;
+                                 * leaf is NULL where leaves are left out, and
+                                 * n_leaves as many as there were */
     const unsigned char *last;  /* dim f32, little-endian; NULL: zeros */
     const char *custom_id;      /* what the request is called; no NUL ends it */
     size_t custom_id_size;      /* 0: nothing is told */
@@ -60,8 +64,8 @@ typedef int checkpoint_row_fn(void *self, uint64_t i,
  * line and choice within first and count; ERR_INPUT if a row has a job or
  * result record that is none, is of another model or of two choices, or has
  * stop strings that are none.  part_root (NULL is allowed) is that of the
- * rows.  A row's `last` and custom_id are ignored where the head says there are
- * none. */
+ * rows.  A row's `last`, custom_id and leaves are ignored where the head says
+ * there are none. */
 int checkpoint_write(const char *path, const struct checkpoint_head *head,
                      checkpoint_row_fn *row, void *self,
                      unsigned char part_root[32], struct err *err);

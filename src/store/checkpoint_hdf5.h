@@ -70,7 +70,7 @@ struct layout {
     int inner[LAYOUT_MAX_RANK - 1]; /* positive: so many; negative: a count */
     enum layout_count ends;   /* of offsets: what the last one must be */
     unsigned since;           /* the version that brought it */
-    bool optional;
+    unsigned optional;        /* from this version on; 0: never */
     const char *long_name, *units;
 };
 

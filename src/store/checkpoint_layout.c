@@ -18,17 +18,17 @@ _Static_assert(LAYOUT_ID == ID_TEXT - 1, "an id in base64url");
 
 /* Columns of /requests, and offsets into what they are the offsets of. */
 #define COLUMN(path, type, since, long_name, units) \
-    { path, type, COUNT_ROWS, 0, { 0, 0 }, COUNT_NONE, since, false, \
+    { path, type, COUNT_ROWS, 0, { 0, 0 }, COUNT_NONE, since, 0, \
       long_name, units }
 #define BYTES(path, n, long_name) \
-    { path, TYPE_U8, COUNT_ROWS, 0, { n, 0 }, COUNT_NONE, 1, false, \
+    { path, TYPE_U8, COUNT_ROWS, 0, { n, 0 }, COUNT_NONE, 1, 0, \
       long_name, "1" }
 #define START(path, count, ends, optional, long_name, units) \
     { path, TYPE_U64, count, 1, { 0, 0 }, ends, 1, optional, long_name, units }
 #define RAGGED(path, type, count, long_name, units) \
-    { path, type, count, 0, { 0, 0 }, COUNT_NONE, 1, false, long_name, units }
+    { path, type, count, 0, { 0, 0 }, COUNT_NONE, 1, 0, long_name, units }
 #define TENSOR(path, type, count, a, b, long_name) \
-    { path, type, count, 0, { a, b }, COUNT_NONE, 1, true, long_name, "1" }
+    { path, type, count, 0, { a, b }, COUNT_NONE, 1, 1, long_name, "1" }
 
 const struct layout layout_table[N_SETS] = {
     [SET_ID] = COLUMN("requests/id", TYPE_ID, 1, "request id, base64url", "1"),
@@ -55,24 +55,24 @@ const struct layout layout_table[N_SETS] = {
     [SET_RESULT] = BYTES("requests/result", RECORD_RESULT,
                          "result record apusres1"),
     [SET_CUSTOM_ID] = { "requests/custom_id", TYPE_TEXT, COUNT_ROWS, 0,
-                        { 0, 0 }, COUNT_NONE, 2, true,
+                        { 0, 0 }, COUNT_NONE, 2, 2,
                         "custom_id of the request", "1" },
-    [SET_STOP_START] = START("stop/start", COUNT_ROWS, COUNT_STOPS, false,
+    [SET_STOP_START] = START("stop/start", COUNT_ROWS, COUNT_STOPS, 0,
                              "first stop string of each row", "1"),
-    [SET_STOP_FROM] = START("stop/from", COUNT_STOPS, COUNT_STOP_BYTES, false,
+    [SET_STOP_FROM] = START("stop/from", COUNT_STOPS, COUNT_STOP_BYTES, 0,
                             "first byte of each stop string", "byte"),
     [SET_STOP_UTF8] = RAGGED("stop/utf8", TYPE_U8, COUNT_STOP_BYTES,
                              "stop strings", "1"),
-    [SET_PROMPT_START] = START("prompt/start", COUNT_ROWS, COUNT_PROMPT, false,
+    [SET_PROMPT_START] = START("prompt/start", COUNT_ROWS, COUNT_PROMPT, 0,
                                "first prompt token of each row", "token"),
     [SET_PROMPT_TOKEN] = RAGGED("prompt/token", TYPE_I32, COUNT_PROMPT,
                                 "token ids of the prompts", "1"),
-    [SET_LEAF_START] = START("trace/start", COUNT_ROWS, COUNT_LEAVES, false,
+    [SET_LEAF_START] = START("trace/start", COUNT_ROWS, COUNT_LEAVES, 2,
                              "first position of each row", "token"),
     [SET_LEAF] = { "trace/leaf", TYPE_U8, COUNT_LEAVES, 0, { RECORD_LEAF, 0 },
-                   COUNT_NONE, 1, false,
+                   COUNT_NONE, 1, 0,
                    "trace: position, token, next, flags, kv, fin, deep", "1" },
-    [SET_OUTPUT_START] = START("output/start", COUNT_ROWS, COUNT_OUTPUT, false,
+    [SET_OUTPUT_START] = START("output/start", COUNT_ROWS, COUNT_OUTPUT, 0,
                                "first output token of each row", "token"),
     [SET_OUTPUT_TOKEN] = RAGGED("output/token", TYPE_I32, COUNT_OUTPUT,
                                 "token ids of the outputs", "1"),
@@ -82,17 +82,17 @@ const struct layout layout_table[N_SETS] = {
                               -COUNT_TOPK, 0, "ids of the highest logits"),
     [SET_TOPK_LOGIT] = TENSOR("output/topk_logit", TYPE_F32, COUNT_OUTPUT,
                               -COUNT_TOPK, 0, "the highest logits"),
-    [SET_TEXT_START] = START("text/start", COUNT_ROWS, COUNT_TEXT, false,
+    [SET_TEXT_START] = START("text/start", COUNT_ROWS, COUNT_TEXT, 0,
                              "first byte of each row's text", "byte"),
     [SET_TEXT_UTF8] = RAGGED("text/utf8", TYPE_U8, COUNT_TEXT,
                              "output texts, UTF-8", "1"),
-    [SET_LOGITS_START] = START("logits/start", COUNT_ROWS, COUNT_LOGITS, true,
+    [SET_LOGITS_START] = START("logits/start", COUNT_ROWS, COUNT_LOGITS, 1,
                                "first step of logits of each row", "token"),
     [SET_LOGITS_VALUE] = TENSOR("logits/value", TYPE_F32, COUNT_LOGITS,
                                 -COUNT_VOCAB, 0, "logits"),
     [SET_LAST] = TENSOR("last/value", TYPE_F32, COUNT_ROWS, -COUNT_DIM, 0,
                         "last residual row of the last position"),
-    [SET_HIDDEN_START] = START("hidden/start", COUNT_ROWS, COUNT_HIDDEN, true,
+    [SET_HIDDEN_START] = START("hidden/start", COUNT_ROWS, COUNT_HIDDEN, 1,
                                "first step of residual rows of each row",
                                "token"),
     [SET_HIDDEN_VALUE] = TENSOR("hidden/value", TYPE_F32, COUNT_HIDDEN,
@@ -249,14 +249,14 @@ int layout_complete(const struct layout_place place[N_SETS],
 {
     for (int i = 0; i < N_SETS; i++) {
         const struct layout *l = &layout_table[i];
-        bool may;
+        bool optional = l->optional && version >= l->optional, may;
 
         if (place[i].there || l->since > version)
             continue;
-        if (l->ends != COUNT_NONE && l->optional)
+        if (l->ends != COUNT_NONE && optional)
             may = !offsets_missing(place, i);
-        else if (l->optional || version < 2)
-            may = l->optional;
+        else if (optional || version < 2)
+            may = optional;
         else
             may = (count[l->count] == COUNT_UNKNOWN ||
                    count[l->count] == 0) && l->plus == 0;

@@ -178,6 +178,7 @@ static void take_counts(struct checkpoint *c)
     h->n_output = c->count[COUNT_OUTPUT];
     h->text_bytes = c->count[COUNT_TEXT];
     h->with_last = c->place[SET_LAST].there;
+    h->without_leaves = !c->place[SET_LEAF_START].there;
     h->custom_id_size = (uint32_t)c->count[COUNT_CUSTOM_ID];
 }
 
@@ -356,6 +357,21 @@ static int read_columns(struct checkpoint *c, uint64_t i,
     return 0;
 }
 
+static int read_leaves(struct checkpoint *c, uint64_t i, struct record *r,
+                       struct err *err)
+{
+    struct result_record res;
+
+    if (!c->head.without_leaves)
+        return ragged(c, SET_LEAF_START, SET_LEAF, i, &r->leaf, &r->n_leaves,
+                      err);
+    if (result_record_unpack(&res, r->result))
+        return layout_bad(c->path, SET_RESULT, "has none", err);
+    r->leaf = NULL;
+    r->n_leaves = res.n;
+    return 0;
+}
+
 /* Text, and then zeros. */
 static int read_custom_id(struct checkpoint *c, uint64_t i,
                           struct checkpoint_row *row, struct err *err)
@@ -393,7 +409,7 @@ static int read_row(struct checkpoint *c, uint64_t i,
         gather_stops(c, i, r, err) ||
         ragged(c, SET_PROMPT_START, SET_PROMPT_TOKEN, i, &r->prompt,
                &r->n_prompt, err) ||
-        ragged(c, SET_LEAF_START, SET_LEAF, i, &r->leaf, &r->n_leaves, err) ||
+        read_leaves(c, i, r, err) ||
         ragged(c, SET_OUTPUT_START, SET_OUTPUT_TOKEN, i, &r->output,
                &r->n_output, err) ||
         ragged(c, SET_TEXT_START, SET_TEXT_UTF8, i, &r->text, &r->text_size,

@@ -249,7 +249,8 @@ static int put_row(struct writer *w, const struct checkpoint_row *row,
         put_stops(w, r, err) ||
         put_ragged(w, SET_PROMPT_START, SET_PROMPT_TOKEN, r->prompt,
                    r->n_prompt, err) ||
-        put_ragged(w, SET_LEAF_START, SET_LEAF, r->leaf, r->n_leaves, err) ||
+        (!w->head->without_leaves &&
+         put_ragged(w, SET_LEAF_START, SET_LEAF, r->leaf, r->n_leaves, err)) ||
         put_ragged(w, SET_OUTPUT_START, SET_OUTPUT_TOKEN, r->output,
                    r->n_output, err) ||
         put_ragged(w, SET_TEXT_START, SET_TEXT_UTF8, r->text, r->text_size,
@@ -271,7 +272,7 @@ static int put_rows(struct writer *w, checkpoint_row_fn *give, void *self,
 
     merkle_init(&w->results);
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
-        if (put_u64(w, starts[i], 0, err))
+        if (w->column[starts[i]].rank > 0 && put_u64(w, starts[i], 0, err))
             return -1;
     for (uint64_t i = 0; i < w->head->n_rows; i++) {
         memset(&row, 0, sizeof row);
@@ -307,6 +308,9 @@ static bool has_set(const struct checkpoint_head *h, enum layout_set i)
         return h->with_last;
     case SET_CUSTOM_ID:
         return h->custom_id_size > 0;
+    case SET_LEAF_START:
+    case SET_LEAF:
+        return !h->without_leaves;
     default:
         return !layout_table[i].optional;
     }
@@ -559,7 +563,9 @@ static bool make_set(struct writer *w, enum layout_set i, hid_t dcpl)
     H5Sclose(space);
     return c->set >= 0 && text_attribute(c->set, "long_name", l->long_name) &&
            text_attribute(c->set, "units", l->units) &&
-           (i != SET_FINISH || put_meanings(w, c->set));
+           (i != SET_FINISH || put_meanings(w, c->set)) &&
+           (i != SET_TRACE || !w->head->without_leaves ||
+            text_attribute(c->set, "leaves", "left out"));
 }
 
 static int make_sets(struct writer *w, struct err *err)

@@ -27,7 +27,8 @@ struct record {
     size_t n_prompt;
     const unsigned char *stops;  /* as in the payload */
     size_t stops_size;
-    const unsigned char *leaf;   /* n_leaves * RECORD_LEAF */
+    const unsigned char *leaf;   /* n_leaves * RECORD_LEAF; or NULL: they are
+                                  * not at hand, and n_leaves is the result's */
     size_t n_leaves;
     const unsigned char *output; /* n_output u32 */
     size_t n_output;
@@ -36,6 +37,7 @@ struct record {
     const unsigned char *result; /* RECORD_RESULT */
 };
 
+/* Leaves that are not at hand are none in the payload. */
 void record_put(struct buf *out, const struct record *r);
 
 /* View a payload.  ERR_INPUT if a length is wrong, past the end, or anything
@@ -45,7 +47,8 @@ int record_get(struct record *r, const void *payload, size_t n,
 
 /* Rebuild every commitment from the parts and compare: prompt and stops with
  * the job record, job, model, trace, n, output, text and finish with the
- * result record.  ERR_INPUT names the first that differs. */
+ * result record.  ERR_INPUT names the first that differs.  A trace whose leaves
+ * are not at hand is not looked at. */
 int record_check(const struct record *r, struct err *err);
 
 /* The same of one whose leaves are not at hand (r->leaf is not looked at,

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/settings.h"
 #include "proof/result_record.h"
+#include "proof/result_record.h"
 #include "proof/trace.h"
 #include "store/checkpoint.h"
 #include "store/survey.h"
@@ -88,6 +89,15 @@ static bool commits_to_last(const struct record *r)
            memcmp(leaf.fin, zeros, sizeof(zeros)) != 0;
 }
 
+/* The answer of a part without leaves, which was taken apart. */
+static bool is_bare(const struct record *r)
+{
+    struct result_record res;
+
+    return r->n_leaves == 0 && result_record_unpack(&res, r->result) == 0 &&
+           res.n > 0;
+}
+
 static int add_record(struct seal *s, uint32_t log, const struct frame *f,
                       uint64_t last, struct err *err)
 {
@@ -107,7 +117,7 @@ static int add_record(struct seal *s, uint32_t log, const struct frame *f,
         .n_leaves = (uint32_t)r.n_leaves,
         .n_output = (uint32_t)r.n_output,
         .text = r.text_size,
-        .commits = commits_to_last(&r),
+        .commits = commits_to_last(&r), .bare = is_bare(&r),
     };
     if (result_record_unpack(&res, r.result) == 0)
         row->finish = res.finish;
@@ -237,10 +247,12 @@ static int refused_by_line(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* Two answers to one request must be the same bytes. */
+/* Two answers to one request must be the same bytes.  Where one has no leaves,
+ * the result record stands for all of it, and is its end. */
 static int compare_answers(struct seal *s, const struct seal_row *a,
                            const struct seal_row *b, struct err *err)
 {
+    bool same = true;
     struct frame f;
     void *copy;
     size_t n;
@@ -252,7 +264,14 @@ static int compare_answers(struct seal *s, const struct seal_row *a,
     copy = xmalloc(n + 1);
     memcpy(copy, f.payload, n);
     rc = read_frame(s, b->log, b->at, &f, err);
-    if (rc == 0 && (f.n != n || memcmp(f.payload, copy, n) != 0))
+    if (rc == 0 && a->bare != b->bare && n >= RECORD_RESULT &&
+        f.n >= RECORD_RESULT)
+        same = memcmp((char *)copy + n - RECORD_RESULT,
+                      (const char *)f.payload + f.n - RECORD_RESULT,
+                      RECORD_RESULT) == 0;
+    else if (rc == 0)
+        same = f.n == n && memcmp(f.payload, copy, n) == 0;
+    if (rc == 0 && !same)
         rc = err_set(err, ERR_INPUT, "line %" PRIu64 " (choice %" PRIu32
                      ") has two different answers, in \"%s\" at %" PRIu64
                      " and in \"%s\" at %" PRIu64 ": one of these machines"
@@ -261,6 +280,12 @@ static int compare_answers(struct seal *s, const struct seal_row *a,
                      s->logs.log[b->log].path, b->at);
     free(copy);
     return rc;
+}
+
+/* The settings may have been others then. */
+static bool has_more(const struct seal_row *a, const struct seal_row *b)
+{
+    return a->bare != b->bare ? b->bare : !b->last;
 }
 
 /* One row for each line and choice, one reason for each line. */
@@ -275,7 +300,7 @@ static int drop_doubles(struct seal *s, struct err *err)
             s->row[n++] = *row;
         else if (compare_answers(s, kept, row, err))
             return -1;
-        else if (!kept->last) /* the setting may have been another then */
+        else if (has_more(row, kept))
             *kept = *row;
     }
     s->n_rows = n;
@@ -343,12 +368,30 @@ static void settle_last(struct seal *s)
     }
 }
 
+/* So are leaves. */
+static void settle_leaves(struct seal *s)
+{
+    char text[300];
+
+    for (size_t i = 0; !s->o.roots_only && i < s->n_rows; i++) {
+        if (!s->row[i].bare)
+            continue;
+        s->o.roots_only = true;
+        snprintf(text, sizeof(text), "no log has the trace's leaves of the"
+                 " request in line %" PRIu64 ", which an earlier checkpoint"
+                 " left out: this one has none either",
+                 (uint64_t)s->row[i].line + 1);
+        if (s->o.note)
+            s->o.note(s->o.self, text);
+    }
+}
+
 /* ---- parts -------------------------------------------------------------- */
 
 static uint64_t row_bytes(const struct seal *s, const struct seal_row *row)
 {
     return RECORD_JOB + RECORD_RESULT + 4 * (uint64_t)row->n_prompt +
-           (uint64_t)RECORD_LEAF * row->n_leaves +
+           (s->o.roots_only ? 0 : (uint64_t)RECORD_LEAF * row->n_leaves) +
            4 * (uint64_t)row->n_output + row->text + row->stop_bytes +
            (s->o.with_last ? 4 * (uint64_t)s->o.dim : 0);
 }
@@ -392,6 +435,7 @@ void seal_settings(struct seal_options *o, const struct settings *s)
     o->with_last = strcmp(settings_text(s, "tensors"), "last") == 0;
     o->custom_ids = strcmp(settings_text(s, "custom-ids"), "yes") == 0 &&
                     strcmp(settings_text(s, "publish"), "hashes") != 0;
+    o->roots_only = strcmp(settings_text(s, "keep-trace"), "roots") == 0;
 }
 
 int seal_open(struct seal **out, const char *batch_path,
@@ -418,6 +462,7 @@ int seal_open(struct seal **out, const char *batch_path,
     if (drop_doubles(s, err) || settle(s, err))
         goto fail;
     settle_last(s);
+    settle_leaves(s);
     cut(s);
     *out = s;
     return 0;
@@ -505,13 +550,14 @@ static void fill_head(struct checkpoint_head *h, const struct seal *s,
     h->count = p->count;
     h->n_rows = p->n_rows;
     h->with_last = s->o.with_last;
+    h->without_leaves = s->o.roots_only;
     for (size_t i = p->row; i < p->row + p->n_rows; i++) {
         const struct seal_row *r = &s->row[i];
 
         h->n_stops += r->n_stops;
         h->stop_bytes += r->stop_bytes;
         h->n_prompt += r->n_prompt;
-        h->n_leaves += r->n_leaves;
+        h->n_leaves += s->o.roots_only ? 0 : r->n_leaves;
         h->n_output += r->n_output;
         h->text_bytes += r->text;
     }

@@ -24,6 +24,7 @@ struct seal_options {
     uint64_t part_size;   /* bytes of contents that a part may come to */
     bool with_last;       /* the last residual rows too */
     bool custom_ids;      /* what requests are called, too */
+    bool roots_only;      /* of each trace its root, without the leaves */
     uint32_t n_vocab, n_layers, dim; /* of the model */
     resume_note_fn *note; /* told of damage; may be NULL */
     void *self;
@@ -31,8 +32,8 @@ struct seal_options {
 
 struct seal;
 
-/* part_size, with_last and custom_ids as the settings say: names of requests
- * stay here where nothing but hashes is published. */
+/* All but what the model tells and `note`, as the settings say: names of
+ * requests stay here where nothing but hashes is published. */
 void seal_settings(struct seal_options *o, const struct settings *s);
 
 /* Read the logs.  ERR_RETRY if a request has neither all its answers nor a

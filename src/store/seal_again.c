@@ -297,7 +297,7 @@ static bool last_fits(const struct checkpoint_head *h,
     struct trace_leaf leaf;
     unsigned char blob[32];
 
-    if (!row->last || r->n_leaves == 0)
+    if (!row->last || !r->leaf || r->n_leaves == 0)
         return true;
     if (trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) * RECORD_LEAF))
         return false;

@@ -29,7 +29,8 @@
 #include "store/survey.h"
 #include "store/worklog.h"
 
-#define FORMAT "apus-checkpoint-1"
+#define FORMAT "apus-checkpoint-2"
+#define FORMAT_1 "apus-checkpoint-1" /* parts of version 1 alone */
 #define INFO_MAX ((size_t)64 << 20)
 #define MAX_PARTS 1000000
 #define CHUNK (64u << 10)
@@ -214,13 +215,15 @@ static int put_file(struct buf *out, const struct seal *s, size_t part,
     base64url(sha, sha256, 32);
     base64url(root, h->part_root, 32);
     buf_printf(out, "%s{\"first\":%" PRIu64 ",\"count\":%" PRIu64
-               ",\"size\":\"%" PRIu64 "\",\"sha256\":\"%s\",\"root\":\"%s\"}",
+               ",\"size\":\"%" PRIu64 "\",\"sha256\":\"%s\",\"root\":\"%s\"%s}",
                part ? ",\n" : "\n", h->first, h->count, part_file_size(f),
-               sha, root);
+               sha, root, h->without_leaves ? ",\"trace\":\"roots\"" : "");
     if (memcmp(h->batch, s->info->id, 32) != 0 ||
         h->first != s->part[part].first || h->count != s->part[part].count ||
         h->n_rows != s->part[part].n_rows ||
-        (h->n_rows > 0 && h->with_last != s->o.with_last))
+        (h->n_rows > 0 && h->with_last != s->o.with_last) ||
+        (h->version > 1 && h->without_leaves != s->o.roots_only) ||
+        (h->custom_id_size > 0 && !s->o.custom_ids))
         rc = err_set(err, ERR_INPUT, "\"%s\" is a part of another batch, or"
                      " was cut or filled in another way: remove it and seal"
                      " again", part_file_path(f));
@@ -330,7 +333,8 @@ static int get_info(struct seal_info *i, const struct json *root,
     const struct json *parts = json_get(root, "parts"), *v;
     size_t n = json_count(parts);
 
-    if (!format || strcmp(format, FORMAT) != 0)
+    if (!format || (strcmp(format, FORMAT) != 0 &&
+                    strcmp(format, FORMAT_1) != 0))
         return err_set(err, ERR_INPUT, "\"format\": " FORMAT " expected");
     if (!batch || base64url_id(i->batch, batch) || !model ||
         base64url_id(i->model, model))

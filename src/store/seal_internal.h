@@ -24,6 +24,7 @@ struct seal_row {
     uint64_t at, last; /* offsets in the log; last is 0 without a tensor */
     uint64_t text;
     bool commits;      /* its trace commits to a last row */
+    bool bare;         /* its trace has leaves, which the log has not */
 };
 
 struct seal_refused {

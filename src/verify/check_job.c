@@ -25,7 +25,7 @@ static uint32_t id_at(const struct record *r, size_t i)
 
 int check_trace(const struct record *r, char *why, size_t size)
 {
-    for (size_t i = 0; i < r->n_leaves; i++) {
+    for (size_t i = 0; r->leaf && i < r->n_leaves; i++) {
         uint32_t next = i + 1 < r->n_prompt ? TRACE_NONE : id_at(r, i + 1);
         const char *what = NULL;
         struct trace_leaf leaf;

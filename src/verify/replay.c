@@ -183,6 +183,7 @@ static void report(struct replay *r, const struct trace_leaf *mine,
         .kv = !theirs || same_hash(mine->kv, theirs->kv),
         .fin = !theirs || same_hash(mine->fin, theirs->fin),
         .all = !r->differs,
+        .compared = theirs != NULL,
     };
 
     if (r->o.step)

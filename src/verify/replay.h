@@ -21,6 +21,7 @@ struct replay_step {
     uint32_t position, token;
     uint32_t next;     /* the id drawn here, UINT32_MAX if none */
     bool kv, fin, all; /* of the leaf: its hashes, and all of it */
+    bool compared;     /* there is a leaf; else kv and fin tell nothing */
 };
 
 struct replay_options {

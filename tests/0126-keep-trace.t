@@ -1,0 +1,82 @@
+#!/bin/sh
+# Checkpoints that were sealed without the leaves of their traces: what is
+# smaller, what verify can still tell, and a repair.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+python=/usr/bin/python3
+[ -x $python ] || python=python3
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_RANKS=1
+APUS_KEEP_TRACE=roots
+PYTHONDONTWRITEBYTECODE=1
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_RANKS APUS_KEEP_TRACE
+export PYTHONDONTWRITEBYTECODE
+
+head -n 3 "$top/models/nano/eval.jsonl" >q.jsonl
+"$apus" model add "$top/models/nano" nano >out 2>err
+gives 0 "a batch without leaves" run q.jsonl -m nano -o bare.jsonl
+dir=$(echo spool/done/b*)
+b=${dir#spool/done/b}
+has "$dir/checkpoint.json" '"trace":"roots"' "its checkpoint says so"
+gives 0 "and show" show "$dir/part-0000.h5"
+has out '^leaves.no$' "does"
+! grep -q '/trace/' "$dir/part-0000.idx" && r=0 || r=1
+report $r "no leaves are in it"
+if command -v h5dump >/dev/null; then
+    h5dump -A -d /requests/trace "$dir/part-0000.h5" >out 2>err && r=0 || r=1
+    report $r "h5dump looks at the roots"
+    has out '"left out"' "which say that the leaves are left out"
+fi
+if $python -c 'import h5py' 2>/dev/null; then
+    $python "$top/tests/second_part.py" "$dir/part-0000.h5" q.jsonl \
+        >out 2>err && r=0 || r=1
+    report $r "the second implementation agrees"
+fi
+
+gives 0 "verify" verify "$b"
+has out '^open.*the leaves of each trace.*not checked: .*keep-trace = roots' \
+    "tells what it cannot check"
+gives 0 "computed again" verify "$b" --recompute all
+has out '^ok.*answers computed again.*3 of 3' "all of it can"
+id=$(sed -n '1s/.*"request_id":"\([^"]*\)".*/\1/p' bare.jsonl)
+gives 0 "position by position" verify "$b" --trace "$id"
+has out '^position 0.token [0-9]*.next -.kv -.fin -$' "there is no leaf"
+cp -R "$dir" kept
+
+# ---- a repair keeps the answers ---------------------------------------------
+at=$(sed -n 's/.*"\/text\/utf8".*"offset":\([0-9]*\),.*/\1/p' \
+    "$dir/part-0000.idx")
+spoil() { # the text of the first answer
+    printf '\377' | dd of="$dir/part-0000.h5" bs=1 seek="$at" conv=notrunc \
+        2>/dev/null
+}
+sha() { sed -n 's/.*"sha256":"\([^"]*\)".*/\1/p' "$1/checkpoint.json"; }
+spoil
+gives 3 "damage" verify "$b"
+gives 0 "is repaired" seal --again "$b"
+has err '2 answers are kept' "the others are kept"
+[ "$(sha "$dir")" = "$(sha kept)" ] && r=0 || r=1
+report $r "in the same bytes"
+spoil
+APUS_KEEP_TRACE=leaves gives 0 "with another setting" seal --again "$b"
+has err 'left out' "it says that there are no leaves"
+[ "$(sha "$dir")" = "$(sha kept)" ] && r=0 || r=1
+report $r "and makes the same"
+
+# ---- with leaves ------------------------------------------------------------
+rm -rf spool
+APUS_KEEP_TRACE=leaves gives 0 "the same requests with leaves" \
+    run q.jsonl -m nano -o whole.jsonl
+cmp bare.jsonl whole.jsonl >out 2>&1 && r=0 || r=1
+report $r "the answers are the same"
+small=$(wc -c <kept/part-0000.h5)
+[ "$(wc -c <"$dir/part-0000.h5")" -gt $((small + 112 * 60)) ] && r=0 || r=1
+report $r "the part is larger"
+gives 0 "verify" verify "$b"
+! grep -q '^open.*leaves' out && r=0 || r=1
+report $r "checks them"
+
+finish
