@@ -6,6 +6,7 @@
 #define APUS_TESTS_CHECKPOINT_UTIL_H
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,6 +270,36 @@ static bool same_file(const char *a, const char *b)
     buf_clear(&x);
     buf_clear(&y);
     return good;
+}
+
+__attribute__((unused))
+static void overwrite(const char *path, const void *data, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    if (fd < 0 || write(fd, data, n) != (ssize_t)n || close(fd))
+        abort();
+}
+
+__attribute__((unused))
+static void append(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_APPEND);
+
+    if (fd < 0 || write(fd, text, strlen(text)) < 0 || close(fd))
+        abort();
+}
+
+/* Offset of a dataset, as the index says. */
+__attribute__((unused))
+static size_t offset_of(const char *index, const char *path)
+{
+    char *key = xasprintf("{\"path\":\"/%s\",", path);
+    const char *line = strstr(index, key);
+
+    line = line ? strstr(line, "\"offset\":") : NULL;
+    free(key);
+    return line ? strtoul(line + 9, NULL, 10) : 0;
 }
 
 /* Every row: 0, or -1 where it is refused. */
