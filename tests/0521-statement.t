@@ -234,4 +234,29 @@ has out "^WRONG.$result: its process.*no process is named" "is named"
 gives 3 "its answer by itself" verify "$result" --key "$node"
 has out '^WRONG.*its process, against its request' "is wrong, too"
 
+# ---- a repair that makes other bytes than were signed -----------------------
+dir=$(echo good/done/b*)
+mkdir "$dir/push"
+cp good.made/statement.item "$dir/push/statement.head"
+statement=$(cat good.made/statement.item.id)
+APUS_SPOOL=good
+b=${dir##*/b}
+gives 0 "the honest batch with its statement" verify "$b"
+has out '^ok.*statement.head: its batch, root, count and files' "which fits"
+rm "$dir/part-0000.idx"
+gives 0 "repaired" seal --again "$b"
+! grep -q 'SHA-256' err && r=0 || r=1
+report $r "into the same bytes"
+rm "$dir/part-0000.idx"
+APUS_TENSORS=none gives 0 "repaired with another setting" seal --again "$b"
+has err "the statement $statement that was signed names what" "it says so"
+gives 3 "verify" verify "$b"
+has out 'its files are not the parts, though its root is' "does, too"
+sed 's/apus-checkpoint-2/apus-checkpoint-1/' "$dir/checkpoint.json" >c
+cp c "$dir/checkpoint.json"
+rm "$dir/part-0000.idx"
+APUS_CUSTOM_IDS=no gives 0 "of version 1" seal --again "$b"
+has err 'layout version 1, which is read and no longer written' "the reason"
+has err "statement $statement.*cannot come again" "and what that means"
+
 finish

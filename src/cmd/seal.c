@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -19,6 +20,8 @@
 #include "cmd/cmd.h"
 #include "cmd/progress.h"
 #include "cmd/work.h"
+#include "proof/statement.h"
+#include "relay/push_items.h"
 #include "store/heart.h"
 #include "store/seal.h"
 #include "store/seal_again.h"
@@ -79,23 +82,43 @@ static void say(void *self, const char *text)
     log_warning("%s", text);
 }
 
-/* A part's SHA-256 stands in a statement that was signed, if one was. */
+/* Why parts are other bytes than before, as far as can be known. */
+static const char *why_changed(const struct seal_info *was)
+{
+    return was->format == 1
+        ? "they were sealed in layout version 1, which is read and no longer"
+          " written"
+        : "the settings part-size, tensors, keep-trace, custom-ids or publish,"
+          " or the version of apus or HDF5, differ from before";
+}
+
+/* A part's SHA-256 stands in a statement that was signed, if one was: say what
+ * that means where it is another now. */
 static void compare_parts(const struct seal_info *was, const char *batch_path)
 {
+    unsigned char record[STATEMENT_SIZE], item[32];
     struct err unused = ERR_INIT;
     struct seal_info now;
+    char id[ID_TEXT];
+    bool same;
 
     if (was->n_parts == 0 || seal_info_read(&now, batch_path, &unused))
         return;
-    for (size_t i = 0; i < was->n_parts; i++)
-        if (was->n_parts != now.n_parts ||
-            memcmp(was->part[i].sha256, now.part[i].sha256, 32) != 0) {
-            log_warning("\"%s\": the SHA-256 of its parts changed: the"
-                        " settings part-size or tensors, or the version of"
-                        " apus or HDF5, differ from before", batch_path);
-            break;
-        }
+    same = was->n_parts == now.n_parts;
+    for (size_t i = 0; same && i < was->n_parts; i++)
+        same = memcmp(was->part[i].sha256, now.part[i].sha256, 32) == 0;
     seal_info_clear(&now);
+    if (same)
+        return;
+    log_warning("\"%s\": the SHA-256 of its parts changed: %s", batch_path,
+                why_changed(was));
+    if (push_statement(batch_path, record, item, &unused))
+        return;
+    base64url(id, item, 32);
+    log_warning("the statement %s that was signed names what they were before%s"
+                ": apus verify will say so; the answers, and the root that is"
+                " signed, are the same", id, was->format == 1
+                ? ", which cannot come again" : "");
 }
 
 /* The batch is ours, in sending.  0 sealed, 1 nothing was damaged, 2 some of
@@ -103,7 +126,6 @@ static void compare_parts(const struct seal_info *was, const char *batch_path)
 static int repair(const struct batch *b, const struct seal_options *o,
                   struct err *err)
 {
-    struct seal_info was = { .n_parts = 0 };
     struct err why = ERR_INIT;
     struct seal_again got;
     struct batch_info info;
@@ -111,21 +133,16 @@ static int repair(const struct batch *b, const struct seal_options *o,
 
     if (batch_info_read(&info, b->path, err))
         return -1;
-    seal_info_read(&was, b->path, &why);
     rc = seal_take_apart(b->path, &info, say, NULL, &got, err);
     if (rc == 0) {
         log_info("%zu of %zu parts were damaged, %" PRIu64 " answers are"
                  " kept", got.n_damaged, got.n_parts, got.n_kept);
-        why = (struct err)ERR_INIT;
         rc = seal_batch(b->path, &info, o, 0, 1, true, &why);
         if (rc && why.code == ERR_RETRY)
             rc = 2;
         else if (rc)
             err_set(err, why.code, "%s", why.text);
-        else
-            compare_parts(&was, b->path);
     }
-    seal_info_clear(&was);
     batch_info_clear(&info);
     return rc;
 }
@@ -155,7 +172,7 @@ static void forget_why(const char *batch_path)
 }
 
 /* done or sent -> sending -> back, or todo and a worker.  0, 1 saved, -1. */
-static int seal_again(const struct spool *spool, struct batch *b,
+static int repair_claimed(const struct spool *spool, struct batch *b,
                       struct settings *s, struct err *err)
 {
     bool was_sent = b->state == SPOOL_SENT;
@@ -192,6 +209,21 @@ static int seal_again(const struct spool *spool, struct batch *b,
     if (rc == 2 && was_sent)
         log_info("apus push then moves the batch back to sent");
     return rc == 2 ? compute_rest(spool, b, s, err) : 0;
+}
+
+static int seal_again(const struct spool *spool, struct batch *b,
+                      struct settings *s, struct err *err)
+{
+    struct seal_info was = { .n_parts = 0 };
+    struct err unused = ERR_INIT;
+    int rc;
+
+    seal_info_read(&was, b->path, &unused);
+    rc = repair_claimed(spool, b, s, err);
+    if (rc == 0)
+        compare_parts(&was, b->path);
+    seal_info_clear(&was);
+    return rc;
 }
 
 /* A batch in sending is being pushed, or repaired, or whoever did that died. */

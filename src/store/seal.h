@@ -76,6 +76,7 @@ struct seal_file {
     unsigned char sha256[32], root[32];
 };
 struct seal_info {
+    unsigned format; /* 1: before parts of version 2; 2 */
     unsigned char batch[32], model[32];
     uint64_t n_requests, n_rows, n_refused;
     struct seal_file *part;

@@ -336,6 +336,7 @@ static int get_info(struct seal_info *i, const struct json *root,
     if (!format || (strcmp(format, FORMAT) != 0 &&
                     strcmp(format, FORMAT_1) != 0))
         return err_set(err, ERR_INPUT, "\"format\": " FORMAT " expected");
+    i->format = strcmp(format, FORMAT_1) == 0 ? 1 : 2;
     if (!batch || base64url_id(i->batch, batch) || !model ||
         base64url_id(i->model, model))
         return err_set(err, ERR_INPUT, "\"batch\", \"model\": ids expected");

@@ -63,10 +63,13 @@ static const char *compare(struct check *c, const struct seal_info *info,
         memcmp(root, s->s.root, 32) != 0)
         return "its root is not that of the answers";
     if (!published_files_fit(s) || s->s.n_files != info->n_parts)
-        return "its files are not the parts";
+        return "its files are not the parts, though its root is that of the"
+               " answers";
     for (size_t i = 0; i < info->n_parts; i++)
         if (!published_has_file(s, info->part[i].size, info->part[i].sha256))
-            return "its files are not the parts";
+            return "its files are not the parts, though its root is that of"
+                   " the answers: apus seal --again may have made other"
+                   " bytes";
     return NULL;
 }
 
