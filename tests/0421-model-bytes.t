@@ -19,6 +19,16 @@ model=$(echo models/*.apus)
 gives 0 "all is well" doctor --offline --deep
 has out '^ok.models.*every byte hashed' "the doctor hashed it"
 
+# who shares a store can often read it alone
+name=$(basename "$model" .apus)
+"$apus" model add "$top/models/nano" nano --models shared --umask 022 >out 2>err
+stat -c "$name %d %i %s %.9Y %.9Z" "shared/$name.apus" >want
+cmp -s want shared/checked && r=0 || r=1
+report $r "a model that is added is remembered as checked"
+[ "$(stat -c %a shared "shared/$name.apus" | tr '\n' ' ')" = '755 644 ' ] &&
+    r=0 || r=1
+report $r "with --umask 022 all can read it"
+
 # one weight changes, and the mtime is set back
 cp "$model" good
 touch -r "$model" then

@@ -364,27 +364,6 @@ out:
     return rc;
 }
 
-int models_add(const char *store, const char *what, const char *name,
-               const struct convert_options *o, unsigned char id[32],
-               struct err *err)
-{
-    char *called = name ? xstrdup(name) : make_name(what);
-    unsigned char h[32];
-    int rc = -1;
-
-    if (models_name_check(called, err) || file_mkdirs(store, err))
-        goto out;
-    if (file_is_dir(what) ? add_directory(store, what, o, h, err)
-                          : add_file(store, what, h, err))
-        goto out;
-    rc = models_name(store, called, h, err);
-    if (!rc)
-        memcpy(id, h, 32);
-out:
-    free(called);
-    return rc;
-}
-
 int models_resolve(char **path, const char *store, const char *what,
                    void (*say)(const char *line), struct err *err)
 {
@@ -497,8 +476,9 @@ out:
     return rc;
 }
 
-int models_adopt(const char *store, const char *from,
-                 const unsigned char id[32], struct err *err)
+/* Remember that a file of the store has the bytes of its id. */
+static int remember(const char *store, const unsigned char id[32],
+                    struct err *err)
 {
     char *path = models_path(store, id), text[ID_TEXT], *line = NULL;
     struct buf all, rest;
@@ -507,11 +487,6 @@ int models_adopt(const char *store, const char *from,
     buf_init(&all, MODELS_MAX_TEXT);
     buf_init(&rest, MODELS_MAX_TEXT);
     base64url(text, id, 32);
-    if (sys_rename(from, path) || sys_sync_dir(store)) {
-        err_errno(err, ERR_RETRY, "cannot rename \"%s\" to \"%s\"", from,
-                  path);
-        goto out;
-    }
     if (checked_line(&line, path, text, err))
         goto out;
     if (models_read_text(&all, store, "checked", NULL))
@@ -524,6 +499,42 @@ out:
     buf_clear(&rest);
     free(line);
     free(path);
+    return rc;
+}
+
+int models_adopt(const char *store, const char *from,
+                 const unsigned char id[32], struct err *err)
+{
+    char *path = models_path(store, id);
+    int rc = 0;
+
+    if (sys_rename(from, path) || sys_sync_dir(store))
+        rc = err_errno(err, ERR_RETRY, "cannot rename \"%s\" to \"%s\"", from,
+                       path);
+    free(path);
+    return rc ? rc : remember(store, id, err);
+}
+
+int models_add(const char *store, const char *what, const char *name,
+               const struct convert_options *o, unsigned char id[32],
+               struct err *err)
+{
+    char *called = name ? xstrdup(name) : make_name(what);
+    unsigned char h[32];
+    int rc = -1;
+
+    if (models_name_check(called, err) || file_mkdirs(store, err))
+        goto out;
+    if (file_is_dir(what) ? add_directory(store, what, o, h, err)
+                          : add_file(store, what, h, err))
+        goto out;
+    /* those who share a store can read it, and seldom write it */
+    rc = remember(store, h, err);
+    rc = rc ? rc : models_name(store, called, h, err);
+    if (!rc)
+        memcpy(id, h, 32);
+out:
+    free(called);
     return rc;
 }
 
