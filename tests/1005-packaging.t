@@ -35,9 +35,16 @@ else
     n=1
 fi
 
+build=$(cd "$(dirname "$apus")" && pwd)
+version=$("$apus" --version | sed -n 's/^apus \([^ ]*\) .*/\1/p')
+grep '@' "$build/admin/apus.cron" "$build/admin/apus-drain.service" \
+    "$build/admin/$version" >out || true
+[ ! -s out ] && r=0 || r=1
+report $r "nothing is left to be filled in"
+
 # every "apus COMMAND" of the files is a command, with options that it has
-for f in contrib/apus.cron contrib/systemd/apus-drain.service; do
-    grep -v '^#' "$top/$f" | grep -o 'apus [a-z][a-z]* .*' |
+for f in apus.cron apus-drain.service; do
+    grep -v '^#' "$build/admin/$f" | grep -o 'apus [a-z][a-z]* .*' |
         sed 's/^apus apus/apus/' | sort -u >lines
     [ -s lines ] && r=0 || r=1
     report $r "$f calls apus"
@@ -57,9 +64,9 @@ done
 if command -v systemd-analyze >/dev/null; then
     mkdir units
     # it would look for an installed manual
-    sed "s|/usr/local/bin/apus|$apus|; s/^User=.*/User=root/
+    sed "s|=.*/bin/apus |=$apus |; s/^User=.*/User=root/
         /^Documentation=/d" \
-        "$top/contrib/systemd/apus-drain.service" >units/apus-drain.service
+        "$build/admin/apus-drain.service" >units/apus-drain.service
     cp "$top/contrib/systemd/apus-drain.timer" units/
     systemd-analyze verify units/apus-drain.service units/apus-drain.timer \
         >out 2>err && r=0 || r=1
@@ -76,9 +83,9 @@ proc setenv {what value} { puts "$what $value" }
 source [lindex $argv 0]
 ModulesHelp
 TXT
-    tclsh load.tcl "$top/contrib/modulefiles/apus" >out 2>err && r=0 || r=1
+    tclsh load.tcl "$build/admin/$version" >out 2>err && r=0 || r=1
     report $r "the modulefile is Tcl"
-    has out '^PATH /usr/local/bin$' "it adds to PATH"
+    has out '^PATH /.*/bin$' "it adds to PATH"
 else
     n=$((n + 1))
     echo "ok $n - the modulefile # SKIP no tclsh"
