@@ -13,21 +13,24 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/plain.h"
 #include "base/program.h"
 #include "base/settings.h"
 #include "commit.h"
 #include "localnet/localnet.h"
 #include "localnet/serve.h"
+#include "localnet/spawn.h"
 #include "localnet/vm.h"
 
 #define MAX_DELAY_MS 60000
 #define HELP_MAX (1u << 20)
 
-enum { DONE, FAILED, MISUSED }; /* exit statuses, as those of apus */
+enum { GO = -1, DONE, FAILED, MISUSED }; /* exit statuses, as those of apus */
 
 struct arguments {
     const char *dir, *port, *delay, *new_wallet;
@@ -74,6 +77,22 @@ static int print_help(const struct opt_command *c)
     buf_clear(&text);
     return fflush(stdout) ? FAILED : DONE;
 }
+
+/* Options, --help, log level and umask: GO, or the exit status. */
+static int begin(const struct opt_command *c, struct settings *s, int argc,
+                 char **argv, const char **args, size_t *n_args)
+{
+    struct err err = ERR_INIT;
+    bool help;
+
+    if (opt_parse(c, s, argc, argv, args, n_args, &help, &err))
+        return misused(&err);
+    if (help)
+        return print_help(c);
+    return program_apply(s, "apus", &err) ? misused(&err) : GO;
+}
+
+/* ---- serve --------------------------------------------------------------- */
 
 static int number_of(const char *text, const char *what, uint64_t max,
                      unsigned *out, struct err *err)
@@ -166,28 +185,105 @@ static int run(struct settings *s, int argc, char **argv)
         .about = "A small AO and Arweave on loopback, to try everything"
                  " without money:\nuse it with APUS_CONFIG=D/apus.conf.  It"
                  " prints \"ready URL\" and serves until\nit is interrupted;"
-                 " what it took is there again the next time.",
+                 " what it took is there again the next time.\n\n"
+                 "  spawn      spawn a process of your own on it",
         .opts = opts,
     };
     struct err err = ERR_INIT;
-    int status;
     size_t n_args;
-    bool help;
+    int status = begin(&command, s, argc, argv, args, &n_args);
 
-    if (opt_parse(&command, s, argc, argv, args, &n_args, &help, &err))
-        status = misused(&err);
-    else if (help)
-        status = print_help(&command);
-    else if (program_apply(s, "apus", &err))
-        status = misused(&err);
-    else if (!a.dir) {
+    if (status == GO && !a.dir) {
         err_set(&err, ERR_INPUT, "apus localnet: no directory, give one with"
                 " --dir, such as --dir net");
         status = misused(&err);
-    } else {
+    } else if (status == GO) {
         status = serve_net(&a);
     }
     free(a.hostile);
+    free(args);
+    return status;
+}
+
+/* ---- spawn --------------------------------------------------------------- */
+
+/* What a process printed; NULL is nothing. */
+static void print_lines(const char *text)
+{
+    while (text && *text) {
+        size_t n = strcspn(text, "\n");
+
+        plain_write(stderr, text, n);
+        fputc('\n', stderr);
+        text += n + (text[n] == '\n');
+    }
+}
+
+static int spawn(struct settings *s, const char *file)
+{
+    struct err err = ERR_INIT;
+    struct spawned p;
+    int rc = spawn_file(&p, s, file, &err);
+
+    if (rc == 0) {
+        printf("%s\n", p.id);
+        fflush(stdout);
+    }
+    print_lines(p.output);
+    free(p.output);
+    return rc ? fail(&err) : DONE;
+}
+
+/* The settings of a localnet in place of those that we have. */
+static int settings_of(struct settings **s, const char *dir, struct err *err)
+{
+    char *path = file_join(dir, "apus.conf");
+    struct settings *new = NULL;
+    int rc = 0;
+
+    if (!file_exists(path))
+        rc = err_set(err, ERR_INPUT, "there is no \"%s\": apus localnet --dir"
+                     " %s makes it, and has to run", path, dir);
+    else if (setenv("APUS_CONFIG", path, 1))
+        rc = err_set(err, ERR_FATAL, "no memory");
+    else
+        rc = settings_new(&new, program_settings, err);
+    if (rc == 0) {
+        settings_free(*s);
+        *s = new;
+    }
+    free(path);
+    return rc;
+}
+
+static int run_spawn(struct settings **s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args)), *dir = NULL;
+    const struct opt opts[] = {
+        { 0, "dir", "D", "the localnet's directory; default: the one whose"
+          " apus.conf is in use", &dir, NULL },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus localnet spawn",
+        .synopsis = "FILE.lua [--dir D]",
+        .about = "Spawn a process from a file of Lua on a localnet that runs,"
+                 " and print its id.  The\nwallet of the settings owns it;"
+                 " what the file prints goes to standard error.",
+        .opts = opts, .min_args = 1, .max_args = 1,
+    };
+    struct err err = ERR_INIT;
+    size_t n_args;
+    int status = begin(&command, *s, argc, argv, args, &n_args);
+
+    if (status == GO && dir) {
+        if (settings_of(s, dir, &err))
+            status = fail(&err);
+        else /* the options are over these, too */
+            status = begin(&command, *s, argc, argv, args, &n_args);
+    }
+    if (status == GO)
+        status = spawn(*s, args[0]);
     free(args);
     return status;
 }
@@ -208,7 +304,10 @@ int main(int argc, char **argv)
     }
     if (settings_new(&s, program_settings, &err))
         return misused(&err);
-    status = run(s, argc, argv);
+    if (argc > 1 && strcmp(argv[1], "spawn") == 0)
+        status = run_spawn(&s, argc - 1, argv + 1);
+    else
+        status = run(s, argc, argv);
     settings_free(s);
     return status;
 }

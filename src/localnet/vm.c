@@ -204,6 +204,22 @@ void vm_free(struct vm *vm)
     free(vm);
 }
 
+int vm_check(const char *file, const char *text, size_t n, struct err *err)
+{
+    char *name = xasprintf("@%s", file);
+    lua_State *lua = luaL_newstate();
+    int rc = 0;
+
+    if (!lua)
+        rc = err_set(err, ERR_FATAL, "no memory for a Lua state");
+    else if (luaL_loadbufferx(lua, text, n, name, "t"))
+        rc = err_set(err, ERR_INPUT, "%s", lua_tostring(lua, -1));
+    if (lua)
+        lua_close(lua);
+    free(name);
+    return rc;
+}
+
 /* ---- values in ----------------------------------------------------------- */
 
 void vm_put_string(struct buf *b, const char *s, size_t n)

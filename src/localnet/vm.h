@@ -42,6 +42,10 @@ void vm_put_tag(struct buf *b, const char *name, size_t n_name,
  * to be sent. */
 int vm_eval(struct vm *vm, const void *request, size_t n, struct buf *reply);
 
+/* Whether a file's text is Lua: 0, or ERR_INPUT with file and line.  Nothing
+ * of it runs. */
+int vm_check(const char *file, const char *text, size_t n, struct err *err);
+
 /* A reply that says that it failed. */
 void vm_put_failure(struct buf *reply, const char *text);
 
