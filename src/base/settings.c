@@ -361,6 +361,14 @@ const char *settings_help(const struct settings *s, const char *name)
     return s->table[i].help;
 }
 
+bool settings_from_flag(const struct settings *s, const char *name)
+{
+    size_t i = find(s, name);
+
+    assert(i < s->n);
+    return strncmp(s->values[i].origin, "flag ", 5) == 0;
+}
+
 int settings_set(struct settings *s, const char *name, const char *value,
                  struct err *err)
 {

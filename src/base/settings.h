@@ -51,6 +51,9 @@ int settings_set(struct settings *s, const char *name, const char *value,
 const char *settings_text(const struct settings *s, const char *name);
 uint64_t settings_count(const struct settings *s, const char *name);
 
+/* Whether a flag of the command line gave it its value. */
+bool settings_from_flag(const struct settings *s, const char *name);
+
 /* "~/x" is x at home; anything else, or without a home, is itself.  The
  * caller frees it. */
 char *settings_expand(const char *path);

@@ -639,7 +639,8 @@ static void work_and_push(struct drain *d, struct batch *b,
 }
 
 /* A job of Slurm, unless it has one. */
-static void start_job(struct drain *d, const struct batch *b)
+static void start_job(struct drain *d, const struct batch *b,
+                      const struct batch_info *info)
 {
     struct err err = ERR_INIT;
     struct launch_job j;
@@ -650,7 +651,7 @@ static void start_job(struct drain *d, const struct batch *b)
     rc = d->start.launcher->find(id, &j, &err);
     if (rc == 0) {
         look_at_launch(d, b);
-        rc = start_batch(&d->start, b, NULL, &err);
+        rc = start_batch(&d->start, b, info, NULL, &err);
         if (rc == 0)
             note_launch(d, b);
         d->did = d->did || rc == 0;
@@ -679,7 +680,7 @@ static void start_one(struct drain *d, struct batch *b,
     } else if (is_local(d)) {
         work_and_push(d, b, info);
     } else {
-        start_job(d, b);
+        start_job(d, b, info);
     }
 }
 

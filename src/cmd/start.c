@@ -53,23 +53,21 @@ static int show(const struct start *s, const struct launch *l)
 }
 
 int start_batch(const struct start *s, const struct batch *b,
-                const char *model_path, struct err *err)
+                const struct batch_info *info, const char *model_path,
+                struct err *err)
 {
     struct work_options o = {
         .settings = s->settings, .model_path = model_path
     };
     struct launch l;
     char id[LAUNCH_ID_SIZE], *log;
-    struct batch_info info;
     int rc;
 
-    if (batch_info_read(&info, b->path, err))
-        return -1;
     work_launch(&l, b, &o);
     if (strcmp(s->launcher->name, "local") == 0)
-        l.ranks = work_ranks(s->settings, info.n_requests);
-    batch_info_clear(&info);
-    log = xasprintf("%s/log/%s.log", spool_dir(s->spool), l.batch);
+        l.ranks = work_ranks(s->settings, info->n_requests);
+    log = xasprintf("%s/log/%s.log", s->spool ? spool_dir(s->spool)
+                    : settings_text(s->settings, "spool"), l.batch);
     l.log = log;
     l.nodes = s->nodes;
     l.options = (const char *const *)s->words;

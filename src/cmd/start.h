@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 struct batch;
+struct batch_info;
 struct err;
 struct launcher;
 struct settings;
@@ -15,7 +16,7 @@ struct spool;
 
 struct start {
     struct settings *settings;
-    const struct spool *spool;
+    const struct spool *spool; /* NULL: of a dry run, there is none */
     const struct launcher *launcher;
     char **words;   /* of the setting sbatch, NULL-terminated */
     unsigned nodes; /* of Slurm; 0: one */
@@ -29,9 +30,10 @@ int start_init(struct start *s, struct settings *settings,
                const struct spool *spool, struct err *err);
 void start_clear(struct start *s);
 
-/* Start a worker for a batch in todo, with the model in this file (NULL: the
- * store's), and print a line: batch, launcher, job. */
+/* Start a worker for a batch in todo of which this is known, with the model in
+ * this file (NULL: the store's), and print a line: batch, launcher, job. */
 int start_batch(const struct start *s, const struct batch *b,
-                const char *model_path, struct err *err);
+                const struct batch_info *info, const char *model_path,
+                struct err *err);
 
 #endif

@@ -364,8 +364,9 @@ out:
     return rc;
 }
 
-int models_resolve(char **path, const char *store, const char *what,
-                   void (*say)(const char *line), struct err *err)
+static int resolve(char **path, const char *store, const char *what,
+                   bool convert, void (*say)(const char *line),
+                   struct err *err)
 {
     unsigned char id[32];
     int rc = find_model(id, store, what, err);
@@ -373,7 +374,8 @@ int models_resolve(char **path, const char *store, const char *what,
     if (rc < 0)
         return -1;
     if (rc && file_is_dir(what)) {
-        rc = models_of_directory(id, store, what, say, err);
+        rc = convert ? models_of_directory(id, store, what, say, err)
+                     : models_known_directory(id, store, what, err);
         if (rc)
             return -1;
     }
@@ -387,6 +389,18 @@ int models_resolve(char **path, const char *store, const char *what,
                        what, store);
     *path = models_path(store, id);
     return 0;
+}
+
+int models_resolve(char **path, const char *store, const char *what,
+                   void (*say)(const char *line), struct err *err)
+{
+    return resolve(path, store, what, true, say, err);
+}
+
+int models_find(char **path, const char *store, const char *what,
+                struct err *err)
+{
+    return resolve(path, store, what, false, NULL, err);
 }
 
 /* The line of `checked` for a file: whatever changes when its bytes do.  The
@@ -545,7 +559,7 @@ static int open_model(struct model **out, const char *store,
     struct model_record rec;
     unsigned char id[32], named[32];
     const char *base;
-    char *path;
+    char *path = NULL;
     int rc = -1;
 
     if (models_resolve(&path, store, what, say, err))

@@ -24,6 +24,11 @@ struct convert_options;
 int models_resolve(char **path, const char *store, const char *what,
                    void (*say)(const char *line), struct err *err);
 
+/* The same, and nothing is made: ERR_INPUT for a directory that was not
+ * converted before, or was changed since. */
+int models_find(char **path, const char *store, const char *what,
+                struct err *err);
+
 /* Resolve, then open.  A file of the store is hashed unless `checked` has it
  * as it is now; models_open_hashed hashes it in any case, since a disk may
  * change bytes without a trace in any of those numbers. */

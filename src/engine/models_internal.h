@@ -25,5 +25,8 @@ int models_write_text(const struct buf *b, const char *store,
 int models_of_directory(unsigned char id[32], const char *store,
                         const char *dir, void (*say)(const char *line),
                         struct err *err);
+/* Converted before: -1 with ERR_INPUT if it was not. */
+int models_known_directory(unsigned char id[32], const char *store,
+                           const char *dir, struct err *err);
 
 #endif

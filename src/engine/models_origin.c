@@ -115,6 +115,17 @@ static void source_add(const char *store, const char *key,
     buf_clear(&b);
 }
 
+int models_known_directory(unsigned char id[32], const char *store,
+                           const char *dir, struct err *err)
+{
+    char key[ID_TEXT];
+
+    if (source_key(key, dir) == 0 && source_find(id, store, key))
+        return 0;
+    return err_set(err, ERR_INPUT, "\"%s\" was not converted into \"%s\" yet:"
+                   " apus model add does that", dir, store);
+}
+
 int models_of_directory(unsigned char id[32], const char *store,
                         const char *dir, void (*say)(const char *line),
                         struct err *err)

@@ -112,6 +112,13 @@ int spool_add_file(const struct spool *s, const char *file,
                    const unsigned char model[32], const char *output,
                    struct batch *b, bool *existed, struct err *err);
 
+/* The batch that spool_add_file would make or find, and what its batch.json
+ * would say, but nothing is made; s may be NULL: there is no spool yet.  The
+ * caller clears both. */
+int spool_plan_file(const struct spool *s, const char *file,
+                    const unsigned char model[32], struct batch *b,
+                    struct batch_info *info, bool *existed, struct err *err);
+
 /* Begin a batch in tmp whose id is known before its requests are (apus pull):
  * the directory, one in it named `wire` for what comes over the wire, and
  * this process as the owner, all synced; it appears whole. */

@@ -38,6 +38,7 @@
 #include "base/utf8.h"
 #include "proof/digest.h"
 #include "proof/statement.h"
+#include "store/lines.h"
 #include "store/request.h"
 
 #define FORMAT "apus-batch-1"
@@ -531,6 +532,35 @@ static char *source_name(const char *file)
     buf_clear(&b);
     free(path);
     return text;
+}
+
+int spool_plan_file(const struct spool *s, const char *file,
+                    const unsigned char model[32], struct batch *b,
+                    struct batch_info *info, bool *existed, struct err *err)
+{
+    enum spool_state state = SPOOL_TODO;
+    struct batch_info plan = { .n_requests = 0 };
+    struct lines *lines;
+    int there = 0;
+
+    if (lines_open(&lines, file, err))
+        return -1;
+    memcpy(plan.model, model, 32);
+    memcpy(plan.file, lines_hash(lines), 32);
+    plan.n_requests = lines_count(lines);
+    lines_close(lines);
+    batch_file_id(plan.id, plan.model, plan.file);
+    if (s)
+        there = spool_locate(s, plan.id, &state, err);
+    if (there < 0)
+        return -1;
+    plan.source = source_name(file);
+    *info = plan;
+    *existed = there > 0;
+    b->state = there ? state : SPOOL_TODO;
+    memcpy(b->id, plan.id, 32);
+    b->path = s ? spool_path(s, b->state, plan.id) : NULL;
+    return 0;
 }
 
 static int begin_adding(struct adding *a, const struct spool *s,
