@@ -71,7 +71,7 @@ walk run 20
 
 # ---- put away, and begun again -------------------------------------------
 rm -rf spool
-gives 0 "a batch in todo" submit q.jsonl -m nano --dry-run
+gives 0 "a batch in todo" submit q.jsonl -m nano --todo
 id=$(basename spool/todo/b*)
 cp -Rp spool was
 prepare() {

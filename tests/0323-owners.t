@@ -17,7 +17,7 @@ export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LAUNCHER
 head -n 20 "$top/models/nano/eval.jsonl" |
     sed 's/"max_tokens": [0-9]*/"max_tokens": 200/
         s/"body": {/&"apus": {"ignore_eos": true}, /' >q.jsonl
-gives 0 "a batch in todo" submit q.jsonl -m nano --dry-run
+gives 0 "a batch in todo" submit q.jsonl -m nano --todo
 id=$(basename spool/todo/b*)
 batch=${id#b}
 

@@ -98,7 +98,7 @@ fi
 rm -rf spool
 for count in 10 20 30; do
     head -n $count q.jsonl >q$count.jsonl
-    "$apus" submit q$count.jsonl -m nano --launcher local --dry-run >out 2>err
+    "$apus" submit q$count.jsonl -m nano --launcher local --todo >out 2>err
 done
 if [ "$mpi" = yes ]; then
     ranks 2
@@ -119,7 +119,7 @@ while [ $i -lt 8 ]; do
 done >many.jsonl
 rm -rf spool
 gives 0 "a batch that waits" submit many.jsonl -m nano --launcher local \
-    --dry-run
+    --todo
 many=$(basename spool/todo/b*)
 many=${many#b}
 cp -r spool/todo/b"$many" fresh.many

@@ -33,7 +33,7 @@ cp "$top/models/nano/eval.jsonl" q.jsonl
 gives 0 "one rank" run q.jsonl -m nano -o want.jsonl --ranks 1
 cp spool/done/b*/part-0000.h5 want.h5
 rm -rf spool
-gives 0 "a batch in todo" submit q.jsonl -m nano --dry-run
+gives 0 "a batch in todo" submit q.jsonl -m nano --todo
 id=$(basename spool/todo/b*)
 cp -Rp spool todo
 

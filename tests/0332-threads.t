@@ -30,7 +30,7 @@ silent() { # NAME: nobody reported anything
     report $r "$1: no report"
 }
 submit() { # FILE
-    "$apus" submit "$1" -m nano --dry-run >out 2>err
+    "$apus" submit "$1" -m nano --todo >out 2>err
     batch=$(basename spool/todo/b*)
     batch=${batch#b}
 }

@@ -22,7 +22,7 @@ line() { # IDS COUNT: a request whose prompt is these ids, so often
 answer() { # NAME
     APUS_SPOOL=$tmp/$1
     export APUS_SPOOL
-    "$apus" submit "$1.jsonl" -m nano --dry-run >out 2>err
+    "$apus" submit "$1.jsonl" -m nano --todo >out 2>err
     id=$(basename "$APUS_SPOOL"/todo/b*)
     kb=$("$bin/tests/peak" "$bin/apus-worker" --alone -- "${id#b}" 2>err) &&
         r=0 || r=1

@@ -26,7 +26,7 @@ new_batch() { # LINES
         printf "{\"custom_id\":\"%d.%d\",\"method\":\"POST\",\"url\":" \
             "\"/v1/completions\",\"body\":{\"prompt\":\"%d\"," \
             "\"max_tokens\":3}}\n", b, i, b }' >"q.jsonl"
-    "$apus" submit q.jsonl -m nano --launcher local --dry-run >out 2>err
+    "$apus" submit q.jsonl -m nano --launcher local --todo >out 2>err
     id=$(basename spool/todo/b*)
     id=${id#b}
     "$worker" --alone --pretend-engine -- "$id" >out 2>err </dev/null

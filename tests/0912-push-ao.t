@@ -124,7 +124,7 @@ cp req.jsonl "$f/requests.jsonl"
 hash_of() { # FILE: SHA-256, as batch.json has it
     rm -rf aside
     APUS_SPOOL=$tmp/aside "$apus" submit "$1" -m "$model" --launcher local \
-        --dry-run >out 2>err
+        --todo >out 2>err
     sed 's/.*"sha256":"\([^"]*\)".*/\1/' aside/todo/b*/batch.json
 }
 sha=$(hash_of req.jsonl)

@@ -35,7 +35,7 @@ silent() {
 printf '{"custom_id":"f","method":"POST","url":"/v1/completions",' >f.jsonl
 printf '"body":{"prompt":"1 + 1 =","max_tokens":4}}\n' >>f.jsonl
 APUS_SPOOL=$tmp/A "$apus" submit f.jsonl -m "$top/models/nano" \
-    --launcher local --dry-run >out 2>err
+    --launcher local --todo >out 2>err
 mkdir none
 round 0 "a file for apus run" --queue '' --models "$tmp/none"
 silent "is not spoken of"

@@ -84,7 +84,7 @@ whole() { # LINES
             ",\"content\":\"What is %d + %d?\"}],\"max_tokens\":%d}}\n",
             i, i % 97, i % 89, 8 + i % 25 }' >q.jsonl
     APUS_SPOOL=$tmp/aside "$apus" submit q.jsonl -m "$model" \
-        --launcher local --dry-run >out 2>err
+        --launcher local --todo >out 2>err
     sha=$(sed 's/.*"sha256":"\([^"]*\)".*/\1/' aside/todo/b*/batch.json)
     rm -rf aside
     netcall sign "$net/dapp.json" - Content-Type=application/jsonl \

@@ -10,26 +10,34 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/named.h"
+#include "cmd/owners.h"
 #include "cmd/start.h"
 #include "cmd/work.h"
 #include "engine/model.h"
 #include "engine/models.h"
+#include "jobs/launcher.h"
 #include "store/resume.h"
 #include "store/spool.h"
 
 struct submit {
     struct settings *settings;
     const char *model, *output, *nodes_text;
-    bool dry_run;
-    struct spool *spool;
+    bool dry_run, todo;
+    struct spool *spool;      /* NULL: a dry run without any */
     struct start start;
-    char *model_path; /* of the file at hand; NULL: the store's */
+    char *model_path;         /* absolute, of the option; NULL: the store's */
+    unsigned char model_id[32];
+    struct launch_job *jobs;  /* all there are, sorted by batch */
+    size_t n_jobs;
+    bool unmet;               /* something that was asked for was not done */
 };
 
 /* ---- before -------------------------------------------------------------- */
@@ -54,51 +62,118 @@ static void say(const char *line)
     log_info("%s", line);
 }
 
-static bool is_jsonl(const char *name)
+/* The model that was named, and its id. */
+static int find_model(struct submit *s, struct err *err)
 {
-    size_t n = strlen(name);
-
-    return n > 6 && strcmp(name + n - 6, ".jsonl") == 0;
-}
-
-/* A file becomes a batch first. */
-static int add_file(struct submit *s, const char *file, struct batch *b,
-                    struct err *err)
-{
+    const char *store = settings_text(s->settings, "models");
     struct model_record rec;
-    unsigned char id[32];
-    bool existed;
-    char *path, *real;
+    char *path;
     int rc;
 
     if (!s->model)
-        return err_set(err, ERR_INPUT, "apus submit: \"%s\" needs a model,"
-                       " give one with -m", file);
-    if (models_resolve(&path, settings_text(s->settings, "models"), s->model,
-                       say, err))
+        return 0;
+    if (s->dry_run ? models_find(&path, store, s->model, err)
+                   : models_resolve(&path, store, s->model, say, err))
         return -1;
-    rc = model_peek(&rec, id, path, err);
+    rc = model_peek(&rec, s->model_id, path, err);
     /* a job may begin in another directory */
-    real = realpath(path, NULL);
+    s->model_path = realpath(path, NULL);
     free(path);
-    free(s->model_path);
-    s->model_path = real;
-    if (rc || spool_add_file(s->spool, file, id, s->output, b, &existed, err))
-        return -1;
+    return rc;
+}
+
+/* Whether a worker would find the model of a batch: the one that was named, or
+ * the store's. */
+static int check_model(const struct submit *s, const struct batch_info *info,
+                       struct err *err)
+{
+    const char *store = settings_text(s->settings, "models");
+    char batch[ID_TEXT], want[ID_TEXT], got[ID_TEXT], *path;
+    struct model_record rec;
+    unsigned char id[32];
+    int rc;
+
+    base64url(batch, info->id, 32);
+    base64url(want, info->model, 32);
+    base64url(got, s->model_id, 32);
+    if (s->model && memcmp(s->model_id, info->model, 32) != 0)
+        return err_set(err, ERR_INPUT, "batch %s is of the model %s, and"
+                       " \"%s\" is %s", batch, want, s->model, got);
+    if (s->model)
+        return 0;
+    path = models_path(store, info->model);
+    rc = model_peek(&rec, id, path, err);
+    free(path);
+    if (rc)
+        return err_prefix(err, "batch %s needs the model %s (apus model add,"
+                          " or -m its file)", batch, want);
     return 0;
 }
 
-static int find(struct submit *s, const char *name, struct batch *b,
-                struct err *err)
+/* ---- jobs that there are ------------------------------------------------- */
+
+static int compare_batch(const void *id, const void *job)
 {
-    return is_jsonl(name) ? add_file(s, name, b, err)
-                          : spool_find(s->spool, name, b, err);
+    return strcmp(id, ((const struct launch_job *)job)->batch);
+}
+
+/* Of what was said on the command line, what the job at hand knows nothing
+ * of; "" if there is nothing. */
+static const char *unused_options(const struct submit *s)
+{
+    if (s->nodes_text)
+        return "--nodes";
+    if (settings_from_flag(s->settings, "ranks"))
+        return "--ranks";
+    return settings_from_flag(s->settings, "sbatch") ? "--sbatch" : "";
+}
+
+/* 1 and a line if a job of this batch pends or runs. */
+static int tell_job(struct submit *s, const char *id)
+{
+    const struct launch_job *j =
+        s->n_jobs ? bsearch(id, s->jobs, s->n_jobs, sizeof(*j), compare_batch)
+                  : NULL;
+    const char *unused = unused_options(s), *what;
+    bool waits;
+
+    if (!j)
+        return 0;
+    waits = j->state == LAUNCH_PENDING;
+    what = strcmp(s->start.launcher->name, "slurm") == 0 ? "job" : "process";
+    log_info("batch %s: %s %s %s already%s%s%s; apus cancel %.8s ends it", id,
+             what, j->name, waits ? "waits" : "works on it",
+             waits && j->reason[0] ? " (" : "", waits ? j->reason : "",
+             waits && j->reason[0] ? ")" : "", id);
+    if (*unused) {
+        log_error("batch %s: nothing was submitted, and %s was not used", id,
+                  unused);
+        s->unmet = true;
+    }
+    if (!s->dry_run)
+        printf("%s\t%s\t%s\n", id, s->start.launcher->name, j->id);
+    return 1;
 }
 
 /* ---- starting ---------------------------------------------------------- */
 
+/* What its worker left, also a job of Slurm. */
+static int adopt(const struct submit *s, struct batch *b, struct err *err)
+{
+    struct owners *o;
+    int rc;
+
+    if (b->state != SPOOL_RUNNING)
+        return 0;
+    o = owners_ask(b, 1);
+    rc = owners_adopt(s->spool, b, o, err);
+    owners_free(o);
+    return rc < 0 ? -1 : 0;
+}
+
 /* A person who names a batch forgives the starts that got nowhere. */
-static int submit_batch(struct submit *s, struct batch *b, bool named,
+static int submit_batch(struct submit *s, struct batch *b,
+                        const struct batch_info *info, bool named,
                         struct err *err)
 {
     char id[ID_TEXT];
@@ -108,51 +183,118 @@ static int submit_batch(struct submit *s, struct batch *b, bool named,
         log_info("batch %s is done", id);
         return 0;
     }
+    if (check_model(s, info, err))
+        return -1;
+    if (tell_job(s, id))
+        return 0;
     /* a dry run changes nothing */
-    if (!s->dry_run && (work_prepare(s->spool, b, err) ||
+    if (!s->dry_run && (adopt(s, b, err) || work_prepare(s->spool, b, err) ||
                         (named && resume_again(b->path, err))))
         return -1;
-    return start_batch(&s->start, b, s->model_path, err);
+    if (s->todo) {
+        printf("%s\t-\t-\n", id);
+        return 0;
+    }
+    return start_batch(&s->start, b, info, s->model_path, err);
+}
+
+/* As submit_batch, of one in the spool. */
+static int submit_there(struct submit *s, struct batch *b, bool named,
+                        struct err *err)
+{
+    struct batch_info info;
+    int rc;
+
+    if (batch_info_read(&info, b->path, err))
+        return -1;
+    rc = submit_batch(s, b, &info, named, err);
+    batch_info_clear(&info);
+    return rc;
+}
+
+/* A file becomes a batch first, or would. */
+static int submit_file(struct submit *s, const char *file, struct err *err)
+{
+    struct batch_info info = { .source = NULL };
+    struct batch b = { .path = NULL };
+    bool existed;
+    int rc;
+
+    if (!s->model)
+        return err_set(err, ERR_INPUT, "apus submit: \"%s\" is a file and"
+                       " needs a model, give one with -m", file);
+    if (s->dry_run) {
+        rc = spool_plan_file(s->spool, file, s->model_id, &b, &info, &existed,
+                             err);
+        if (rc == 0)
+            rc = submit_batch(s, &b, &info, true, err);
+    } else {
+        rc = spool_add_file(s->spool, file, s->model_id, s->output, &b,
+                            &existed, err);
+        if (rc == 0)
+            rc = submit_there(s, &b, true, err);
+    }
+    batch_info_clear(&info);
+    batch_clear(&b);
+    return rc;
 }
 
 static int submit_named(struct submit *s, const char *name, struct err *err)
 {
     struct batch b = { .path = NULL };
-    int rc = find(s, name, &b, err);
+    int rc;
 
+    if (named_is_file(name)) {
+        named_tell_both(s->spool, name);
+        return submit_file(s, name, err);
+    }
+    if (!s->spool)
+        return err_set(err, ERR_INPUT, "\"%s\" is no file, and there is no"
+                       " spool \"%s\"", name,
+                       settings_text(s->settings, "spool"));
+    rc = spool_find(s->spool, name, &b, err);
     if (rc == 0)
-        rc = submit_batch(s, &b, true, err);
-    free(s->model_path);
-    s->model_path = NULL;
+        rc = submit_there(s, &b, true, err);
     batch_clear(&b);
     return rc;
 }
 
+/* One that cannot be started does not keep the next. */
 static int submit_todo(struct submit *s, struct err *err)
 {
-    struct batch *list;
-    int rc = 0;
-    size_t n;
+    struct batch *list = NULL;
+    size_t n = 0;
 
-    if (spool_list(s->spool, SPOOL_TODO, &list, &n, err))
+    if (s->spool && spool_list(s->spool, SPOOL_TODO, &list, &n, err))
         return -1;
     if (n == 0)
-        log_info("nothing is to be done in \"%s\"", spool_dir(s->spool));
+        log_info("nothing is to be done in \"%s\"",
+                 settings_text(s->settings, "spool"));
     for (size_t i = 0; i < n; i++) {
-        if (rc == 0)
-            rc = submit_batch(s, &list[i], false, err);
+        if (submit_there(s, &list[i], false, err)) {
+            log_err(err);
+            s->unmet = true;
+        }
         batch_clear(&list[i]);
     }
     free(list);
-    return rc;
+    return 0;
 }
 
 static int do_submit(struct submit *s, const char **names, size_t n,
                      struct err *err)
 {
-    if (spool_open(&s->spool, settings_text(s->settings, "spool"), err))
+    const char *dir = settings_text(s->settings, "spool");
+
+    if (find_model(s, err))
+        return -1;
+    if ((!s->dry_run || file_is_dir(dir)) &&
+        spool_open(&s->spool, dir, err))
         return -1;
     s->start.spool = s->spool;
+    if (!s->todo && s->start.launcher->list(&s->jobs, &s->n_jobs, err) &&
+        !s->dry_run)
+        return -1;
     if (n == 0)
         return submit_todo(s, err);
     for (size_t i = 0; i < n; i++)
@@ -166,19 +308,22 @@ int cmd_submit(struct settings *s, int argc, char **argv)
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct submit sub = { .settings = s };
     const struct opt opts[] = {
-        { 'm', "model", "MODEL", "of a FILE.jsonl", &sub.model, NULL },
+        { 'm', "model", "MODEL", "of a file of requests", &sub.model, NULL },
         { 0, "nodes", "N", "of Slurm; default: one", &sub.nodes_text, NULL },
-        { 0, "dry-run", NULL, "start nothing, print the command", NULL,
-          &sub.dry_run },
+        { 0, "todo", NULL, "start nothing: leave it in todo, for apus drain or"
+          " apus-batch.sh", NULL, &sub.todo },
+        { 0, "dry-run", NULL, "start nothing, make nothing, print the"
+          " command", NULL, &sub.dry_run },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
     const struct opt_command command = {
         .name = "apus submit",
-        .synopsis = "[BATCH|FILE.jsonl ...] [-m MODEL] [--nodes N]"
-                    " [--ranks N] [--dry-run]",
+        .synopsis = "[BATCH|FILE ...] [-m MODEL] [--nodes N] [--ranks N]"
+                    " [--todo|--dry-run]",
         .about = "Start workers in the background, for these batches or all"
                  " in todo, as the setting\nlauncher says: here or in Slurm."
-                 "  Print a line each: batch, launcher, job.",
+                 "  Print a line each: batch, launcher, job.  A batch\nthat"
+                 " has a job already gets no other.",
         .opts = opts, .max_args = SIZE_MAX,
     };
     struct err err = ERR_INIT;
@@ -191,11 +336,13 @@ int cmd_submit(struct settings *s, int argc, char **argv)
             status = err.code == ERR_RETRY ? CMD_SAVED : CMD_MISUSED;
         } else {
             status = do_submit(&sub, args, n_args, &err) ? cmd_fail(&err)
-                                                         : CMD_DONE;
+                     : sub.unmet ? CMD_FAILED : CMD_DONE;
         }
     }
     spool_close(sub.spool);
     start_clear(&sub.start);
+    free(sub.model_path);
+    free(sub.jobs);
     free(args);
     return status;
 }
