@@ -67,8 +67,12 @@ export async function senders () {
   }, '', { owner: mu })
   is([a.code, a.first.to, a.first['X-Reference']], ['200', id('dapp'), '3'],
     'through one it is, and can wait for its answer')
-  a = await q.say('short', { Action: 'Info' })
-  is(a.out, [], 'whose address is none gets no answer')
+  a = await q.say('short', infer('a'), 'x')
+  is(a.out, [], 'whose address is none cannot ask a model')
+  for (const from of ['short', '']) {
+    a = await q.say(from, { Action: 'Info' })
+    is([a.code, a.first.to], ['200', from], 'but what changes nothing')
+  }
   a = await q.say(alice, { Action: 'Nothing' })
   is([a.out, await q.ask('return #Inbox')], [[], '0'],
     'what nobody asked for does not stay')
