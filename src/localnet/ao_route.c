@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "localnet/accept.h"
+#include "localnet/dry_run.h"
 #include "localnet/net.h"
 #include "localnet/lies.h"
 #include "localnet/route.h"
@@ -211,7 +212,8 @@ static void dry_run(struct net *net, const struct call *c, struct answer *a)
     struct err err = ERR_INIT;
 
     pthread_mutex_lock(&net->lock);
-    d.process = process_of(net, c, a);
+    if (!dry_run_refused(net, UNIT_CU, a))
+        d.process = process_of(net, c, a);
     pthread_mutex_unlock(&net->lock);
     if (!d.process)
         return;

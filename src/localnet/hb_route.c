@@ -1,6 +1,6 @@
 /*
  * A HyperBEAM node, as far as its clients here use one: schedule and push,
- * results by slot, keys that a process shows.
+ * results by slot, dry runs, keys that a process shows.
  */
 #include <config.h>
 
@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "localnet/accept.h"
+#include "localnet/dry_run.h"
 #include "localnet/lies.h"
 #include "localnet/net.h"
 #include "localnet/node_json.h"
@@ -178,8 +179,8 @@ static void get(struct net *net, const struct call *c,
 
 /* "<pid>~process@1.0/what", "<pid>/~scheduler@1.0/what", "<pid>/what": the
  * process (NULL: none in the path) and what. */
-static const struct process *parse(struct net *net, const char *path,
-                                   const char **what)
+static struct process *parse(struct net *net, const char *path,
+                             const char **what)
 {
     char text[ID_TEXT] = "";
     unsigned char id[32];
@@ -202,10 +203,21 @@ static const struct process *parse(struct net *net, const char *path,
     return units_process(net, id);
 }
 
+/* Not under the lock, while it waits for the process. */
+static void ask(struct net *net, struct process *p, const struct call *c,
+                const char *args, struct answer *a)
+{
+    if (dry_run_refused(net, UNIT_HB, a))
+        return;
+    pthread_mutex_unlock(&net->lock);
+    dry_run_node(net, p, c, args, a);
+    pthread_mutex_lock(&net->lock);
+}
+
 void hb_route(struct net *net, const struct call *c, const char *path,
               struct answer *a)
 {
-    const struct process *p;
+    struct process *p;
     const char *what, *rest;
 
     pthread_mutex_lock(&net->lock);
@@ -218,6 +230,8 @@ void hb_route(struct net *net, const struct call *c, const char *path,
         post(net, c, true, a);
     else if (strcmp(path, "~meta@1.0/info/address") == 0)
         answer_text(a, 200, net->address_text);
+    else if (p && (rest = after(what, "as=execution/compute")))
+        ask(net, p, c, rest, a);
     else if (p)
         get(net, c, p, what, a);
     else

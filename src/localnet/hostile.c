@@ -51,6 +51,9 @@ static const struct {
     [HOSTILE_OVER_CHARGE] = { "over-charge", AT(BUNDLER) },
     [HOSTILE_NAMELESS_ALREADY] = { "nameless-already", AT(BUNDLER) },
     [HOSTILE_NO_RESULT] = { "no-result", AT(HB) },
+    [HOSTILE_DRY_RUN_403] = { "dry-run-403", AT(CU) | AT(HB) },
+    [HOSTILE_DRY_RUN_404] = { "dry-run-404", AT(CU) | AT(HB) },
+    [HOSTILE_DRY_RUN_429] = { "dry-run-429", AT(CU) | AT(HB) },
 };
 
 const char *unit_name(enum unit u)
