@@ -374,7 +374,8 @@ static void test_ask(struct ao *ao)
     struct ao_result r = { .root = NULL };
 
     SAYS({ "429 X", "", "Rate limit exceeded" }, OK(GOOD));
-    ok(ao_ask(ao, &r, process, tag, 1, "x", 1, &err) == 0 && is_good(&r) &&
+    ok(ao_ask(ao, &r, process, tag, 1, "x", 1, NULL, &err) == 0 &&
+       is_good(&r) &&
        said == 2, "a dry run %s", err.text);
     ao_result_clear(&r);
     ok(strcmp(seen_path, "/dry-run?process-id=" PROCESS) == 0 &&
@@ -492,6 +493,63 @@ static void test_node_forms(void)
 #undef OUTBOX
 }
 
+/* What answers and makes no dry runs is told from what may pass. */
+static void refuses(struct ao *ao, bool want, const char *text)
+{
+    static const struct item_text_tag tag[] = { { "Action", "Info" } };
+    struct err err = ERR_INIT;
+    struct ao_result r = { .root = NULL };
+    bool refused = !want;
+    int rc = ao_ask(ao, &r, process, tag, 1, "", 0, &refused, &err);
+
+    ok(rc == -1 && refused == want && strstr(err.text, text), "%s",
+       err.text);
+}
+
+static void test_no_dry_runs(struct ao *ao)
+{
+    SAYS({ "403 X", "", "no" });
+    refuses(ao, true, "it makes no dry runs: ");
+    /* a node is asked whether it knows the process */
+    SAYS({ "404 X", "", "no" }, OK("7"));
+    refuses(ao, true, "404");
+    SAYS({ "404 X", "", "Error: Process not found: x" });
+    refuses(ao, false, "Process not found");
+    SAYS({ "429 X", "", "Rate limit exceeded" });
+    refuses(ao, true, "429");
+    SAYS({ "500 X", "", "<html>" });
+    refuses(ao, true, "500");
+    SAYS(OK("{\"results\":{\"raw\":{\"error\":\"Forbidden\"}}}"));
+    refuses(ao, true, "makes no dry runs");
+    SAYS({ "502 X", "", "<html>" });
+    refuses(ao, false, "502");
+    SAYS({ "503 X", "", "" });
+    refuses(ao, false, "503");
+}
+
+static void test_node_ask(struct ao *ao)
+{
+    static const struct item_text_tag tag[] = {
+        { "Action", "In&fo /\xc3\xa9" }
+    };
+    static const char path[] = "/" PROCESS "~process@1.0/as=execution/compute"
+                               "&Action=In%26fo%20%2F%C3%A9&target=" PROCESS
+                               "&data=x&X-Ask=";
+    struct err err = ERR_INIT;
+    struct ao_result r = { .root = NULL };
+    char first[sizeof(seen_path)];
+
+    SAYS(OK("{\"results\":{\"raw\":" GOOD "}}"));
+    ok(ao_ask(ao, &r, process, tag, 1, "x", 1, NULL, &err) == 0 &&
+       is_good(&r) && seen_body.len == 0, "a dry run of a node %s", err.text);
+    ao_result_clear(&r);
+    ok(strncmp(seen_path, path, strlen(path)) == 0, "at %s", seen_path);
+    memcpy(first, seen_path, sizeof(first));
+    ok(ao_ask(ao, &r, process, tag, 1, "x", 1, NULL, &err) == 0 &&
+       strcmp(first, seen_path) != 0, "no two of them are equal");
+    ao_result_clear(&r);
+}
+
 static void test_node_waits(struct ao *ao)
 {
     struct err err = ERR_INIT;
@@ -537,6 +595,7 @@ static void test_legacynet(void)
     test_result(ao);
     test_huge(ao);
     test_ask(ao);
+    test_no_dry_runs(ao);
     ao_free(ao);
 }
 
@@ -568,6 +627,8 @@ int main(void)
     test_node_send(ao);
     test_node_find(ao);
     test_node_waits(ao);
+    test_node_ask(ao);
+    test_no_dry_runs(ao);
     ao_free(ao);
     test_new();
     pretend_end(server);

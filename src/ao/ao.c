@@ -351,24 +351,70 @@ int ao_result(struct ao *ao, struct ao_result *r,
     return rc ? -1 : 0;
 }
 
+/* Whether what answered makes no dry runs: not where something in between
+ * says that it may pass. */
+static bool is_refusal(int status)
+{
+    switch (status) {
+    case 0:
+    case 408:
+    case 425:
+    case 502:
+    case 503:
+    case 504:
+        return false;
+    default:
+        return true;
+    }
+}
+
 int ao_ask(struct ao *ao, struct ao_result *r,
            const unsigned char process[32], const struct item_text_tag *tag,
-           size_t n_tags, const void *data, size_t n, struct err *err)
+           size_t n_tags, const void *data, size_t n, bool *refused,
+           struct err *err)
 {
     unsigned wait = first_ms(ao, FIRST_MS);
     struct err why = ERR_INIT;
     char pid[ID_TEXT];
+    bool no;
     int rc;
 
     base64url(pid, process, 32);
     for (unsigned i = 0;; i++) {
+        ao->ask_status = 0;
         rc = ao->network->ask(ao, r, pid, tag, n_tags, data, n, &why);
         if (rc == 0 || why.code != ERR_RETRY || i == ao->limits.retries)
             break;
         pause_ms(jitter(wait));
         wait = wait < LAST_MS / 2 ? 2 * wait : LAST_MS;
     }
+    no = rc && is_refusal(ao->ask_status);
+    if (no)
+        err_prefix(&why, "it makes no dry runs");
+    if (refused)
+        *refused = no;
     if (rc && err)
         *err = why;
+    return rc;
+}
+
+int ao_say(struct ao *ao, struct ao_result *r,
+           const unsigned char process[32], const struct item_text_tag *tag,
+           size_t n_tags, const void *data, size_t n, unsigned wait_s,
+           bool *sent, struct err *err)
+{
+    unsigned char id[32];
+    struct buf item;
+    int rc;
+
+    buf_init(&item, AO_MAX_DATA + ITEM_HEAD_MAX);
+    rc = ao_message(ao, &item, id, process, tag, n_tags, data, n, err) ||
+                 ao_send(ao, item.data, item.len, err)
+             ? -1 : 0;
+    if (sent)
+        *sent = rc == 0;
+    if (rc == 0)
+        rc = ao_result(ao, r, process, id, wait_s, err);
+    buf_clear(&item);
     return rc;
 }

@@ -89,9 +89,19 @@ int ao_result(struct ao *ao, struct ao_result *r,
               const unsigned char process[32], const unsigned char id[32],
               unsigned wait_s, struct err *err);
 
-/* Ask without changing anything: a dry run.  Proves nothing. */
+/* Ask without changing anything: a dry run, which nobody signs.  Proves
+ * nothing.  *refused (NULL is allowed): what answers makes none, now or at
+ * all; what must be known is then asked by ao_say. */
 int ao_ask(struct ao *ao, struct ao_result *r,
            const unsigned char process[32], const struct item_text_tag *tag,
-           size_t n_tags, const void *data, size_t n, struct err *err);
+           size_t n_tags, const void *data, size_t n, bool *refused,
+           struct err *err);
+
+/* Say something that need not be kept: ao_message, ao_send, ao_result.  *sent
+ * (NULL is allowed): the network has taken it, whatever came after. */
+int ao_say(struct ao *ao, struct ao_result *r,
+           const unsigned char process[32], const struct item_text_tag *tag,
+           size_t n_tags, const void *data, size_t n, unsigned wait_s,
+           bool *sent, struct err *err);
 
 #endif

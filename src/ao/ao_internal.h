@@ -35,6 +35,7 @@ struct ao {
     char *module, *scheduler, *authority;
     struct ao_slot slot[AO_SLOTS];
     size_t n_slots; /* so far; the oldest is overwritten */
+    int ask_status; /* HTTP's of the last answer to ask(), 0 if none came */
 };
 
 /* A message that is posted or asked for, in texts. */

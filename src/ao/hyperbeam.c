@@ -1,8 +1,8 @@
 /*
  * HyperBEAM (ao.N.1): everything goes to one node, as items in a POST with
  * the codec named in a header.  Results are asked for by slot, so where a
- * message of ours stands is remembered, or looked for in the schedule.  There
- * is no dry run: a question is a message like any other, and costs a slot.
+ * message of ours stands is remembered, or looked for in the schedule.  A
+ * question is computed (as=execution) without being scheduled.
  */
 #include <config.h>
 
@@ -11,13 +11,14 @@
 #include <string.h>
 
 #include "ao/ao_internal.h"
+#include "arweave/key.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
 
-#define ASK_WAIT_S 60
+#define QUESTION_MAX 8192 /* bytes of a path that asks */
 #define PAGE 100      /* slots of one look into the schedule */
 #define MAX_PAGES 50  /* how far back a message of ours is looked for */
 
@@ -265,26 +266,83 @@ static int result(struct ao *ao, struct ao_result *r, const char *process,
     return rc;
 }
 
+/* ---- asking -------------------------------------------------------------- */
+
+static void put_escaped(struct buf *b, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        /* RFC 3986 section 2.3 */
+        if (c && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                        "0123456789-._~", c))
+            buf_putc(b, (char)c);
+        else
+            buf_printf(b, "%%%02X", c);
+    }
+}
+
+static void put_argument(struct buf *b, const char *name, const char *value,
+                         size_t n)
+{
+    buf_putc(b, '&');
+    put_escaped(b, name, strlen(name));
+    buf_putc(b, '=');
+    put_escaped(b, value, n);
+}
+
+/* A message of which only the node's compute unit knows: in the path, each tag
+ * an argument.  One that changes, for what was computed once is kept. */
+static int put_question(struct buf *b, const char *process,
+                        const struct item_text_tag *tag, size_t n_tags,
+                        const void *data, size_t n, struct err *err)
+{
+    unsigned char random[16];
+    char salt[32];
+
+    if (key_random(random, sizeof(random), err))
+        return -1;
+    base64url(salt, random, sizeof(random));
+    buf_printf(b, "%s~process@1.0/as=execution/compute", process);
+    for (size_t i = 0; i < n_tags; i++)
+        put_argument(b, tag[i].name, tag[i].value, strlen(tag[i].value));
+    put_argument(b, "target", process, strlen(process));
+    if (n > 0)
+        put_argument(b, "data", data, n);
+    put_argument(b, "X-Ask", salt, strlen(salt));
+    return buf_check(b, "a question in a path", err);
+}
+
 static int ask(struct ao *ao, struct ao_result *r, const char *process,
                const struct item_text_tag *tag, size_t n_tags,
                const void *data, size_t n, struct err *err)
 {
-    unsigned char pid[32], id[32];
-    struct buf item;
+    struct err unused = ERR_INIT;
+    struct http_answer a;
+    char *url = NULL;
+    struct buf path;
+    uint64_t slot;
     int rc;
 
-    if (!ao->key)
-        return err_set(err, ERR_INPUT, "a HyperBEAM node has no dry run: a"
-                       " question is a signed message there, name a wallet"
-                       " with the setting wallet");
-    if (base64url_id(pid, process))
-        return err_set(err, ERR_INPUT, "\"%s\" is no process", process);
-    buf_init(&item, AO_MAX_DATA + ITEM_HEAD_MAX);
-    rc = ao_message(ao, &item, id, pid, tag, n_tags, data, n, err) ||
-                 ao_send(ao, item.data, item.len, err) ||
-                 ao_result(ao, r, pid, id, ASK_WAIT_S, err)
-             ? -1 : 0;
-    buf_clear(&item);
+    http_answer_init(&a);
+    buf_init(&path, QUESTION_MAX);
+    rc = put_question(&path, process, tag, n_tags, data, n, err);
+    if (rc == 0) {
+        url = http_url_join(ao->node, path.data);
+        rc = ao_exchange(ao, &a, url, read_header, NULL, 0, err);
+    }
+    if (rc == 0) {
+        ao->ask_status = a.status;
+        if (a.status == 404 && current(ao, &slot, process, &unused))
+            ao->ask_status = 0; /* it knows no such process */
+        rc = ao_judge(&a, url, err) == AO_SAID_DONE ? 0 : -1;
+    }
+    if (rc == 0 && ao_result_parse_node(r, a.body.len ? a.body.data : "",
+                                        a.body.len, err))
+        rc = err_prefix(err, "\"%s\"", url);
+    http_answer_clear(&a);
+    buf_clear(&path);
+    free(url);
     return rc;
 }
 

@@ -142,6 +142,13 @@ static int put_question(struct buf *b, const struct ao *ao,
     return buf_check(b, "a dry run", err);
 }
 
+/* A 404 that speaks of the process, not of dry runs. */
+static bool knows_none(const struct http_answer *a)
+{
+    return a->body.len && strcasestr(a->body.data, "process") &&
+           strcasestr(a->body.data, "not found");
+}
+
 static int ask(struct ao *ao, struct ao_result *r, const char *process,
                const struct item_text_tag *tag, size_t n_tags,
                const void *data, size_t n, struct err *err)
@@ -160,6 +167,8 @@ static int ask(struct ao *ao, struct ao_result *r, const char *process,
     rc = put_question(&body, ao, process, tag, n_tags, data, n, err);
     if (rc == 0)
         rc = ao_exchange(ao, &a, url, header, body.data, body.len, err);
+    if (rc == 0)
+        ao->ask_status = a.status == 404 && knows_none(&a) ? 0 : a.status;
     if (rc == 0 && a.status == 202)
         rc = err_set(err, ERR_RETRY, "\"%s\" is busy", url);
     else if (rc == 0 && ao_judge(&a, url, err) != AO_SAID_DONE)

@@ -405,6 +405,21 @@ static void check_served(struct doctor *d, struct talk *t)
     buf_clear(&list);
 }
 
+/* Work goes on where no dry runs are made: what must be known is asked by a
+ * signed message then, which this command does not send. */
+static void queue_silent(struct doctor *d, const struct talk *t,
+                         const struct err *why)
+{
+    if (t->refused)
+        doctor_warn(d, "queue", "set ao-node (ao-cu on legacynet) to one that"
+                    " makes dry runs; apus pull shows whether the queue is"
+                    " right", "nothing is known of it without signing a"
+                    " message: %s", why->text);
+    else
+        doctor_bad(d, "queue", "are queue, ao-network and its URLs right? (apus"
+                   " settings)", "%s", why->text);
+}
+
 void doctor_queue(struct doctor *d)
 {
     const struct item_text_tag tag[] = { { "Action", "Info" } };
@@ -431,8 +446,7 @@ void doctor_queue(struct doctor *d)
         return;
     }
     if (talk_ask(&t, tag, 1, "Info-Response", &r, &o, &err) < 0) {
-        doctor_bad(d, "queue", "are queue, ao-network and its URLs right? (apus"
-                   " settings)", "%s", err.text);
+        queue_silent(d, &t, &err);
         talk_close(&t);
         return;
     }

@@ -240,6 +240,10 @@ static int info(const struct settings *s, struct err *err)
                  print_answer(&t, "Models", "model", err) ||
                  print_answer(&t, "Nodes", "node", err)
              ? -1 : 0;
+    if (rc && t.refused)
+        err_prefix(err, "nothing is signed for it, so it takes a unit that"
+                   " makes dry runs: set ao-node (ao-cu on legacynet) to"
+                   " another");
     talk_close(&t);
     return rc;
 }

@@ -93,11 +93,17 @@ static int ask_again(const struct saying *s, const char *request,
     const struct item_text_tag tag[] = {
         { "Action", "Status" }, { "Request", request },
     };
+    bool refused = false;
     struct ao_result r;
     int rc;
 
     memset(&r, 0, sizeof(r));
-    if (ao_ask(s->a->ao, &r, s->info->process, tag, 2, "", 0, err)) {
+    rc = ao_ask(s->a->ao, &r, s->info->process, tag, 2, "", 0, &refused, err);
+    /* no dry runs: the same as a message, which takes a slot */
+    if (rc && refused)
+        rc = ao_say(s->a->ao, &r, s->info->process, tag, 2, "", 0,
+                    s->a->wait_s, NULL, err);
+    if (rc) {
         err->code = ERR_RETRY;
         return err_prefix(err, "asking after request %s", request);
     }
@@ -328,7 +334,8 @@ static int put_release(struct saying *s, const unsigned char request[32],
     int rc;
 
     if (s->takes_later < 0)
-        s->takes_later = talk_takes_later(s->a->ao, s->info->process);
+        s->takes_later = talk_takes_later(s->a->ao, s->info->process,
+                                          s->a->wait_s);
     buf_init(&line, LINE_BYTES);
     buf_init(&longest, LINE_BYTES);
     release_put(&line, request, reason, s->takes_later ? LATER_MENDED_S : 0);

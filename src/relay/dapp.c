@@ -123,7 +123,7 @@ int dapp_status(struct talk *t, struct dapp_status *s,
     int rc;
 
     base64url(text, id, 32);
-    if (talk_ask(t, tag, 2, "Status-Response", &r, &out, err) < 0)
+    if (talk_ask_or_say(t, tag, 2, "Status-Response", &r, &out, err) < 0)
         return -1;
     rc = take_status(s, out, err);
     ao_result_clear(&r);

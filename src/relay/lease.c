@@ -233,7 +233,8 @@ int relay_release(struct talk *t, const unsigned char batch[32],
                   const struct releases *r, uint64_t *released,
                   struct err *err)
 {
-    bool takes_later = r->n > 0 && talk_takes_later(t->ao, t->process);
+    bool takes_later = r->n > 0 &&
+                       talk_takes_later(t->ao, t->process, t->wait_s);
     struct buf lines;
     size_t i = 0;
     int rc;

@@ -129,10 +129,11 @@ int talk_number(uint64_t *v, const struct ao_out *o, const char *name,
     return 0;
 }
 
-/* Our answer among the messages of a result. */
+/* The answer among the messages of a result: to us, but that of a dry run, in
+ * which the network may know nobody to answer to. */
 static const struct ao_out *find(const struct talk *t,
                                  const struct ao_result *r,
-                                 const char *action)
+                                 const char *action, bool dry)
 {
     char node[ID_TEXT];
 
@@ -140,17 +141,16 @@ static const struct ao_out *find(const struct talk *t,
     for (size_t i = 0; i < r->n_out; i++) {
         const char *a = ao_out_tag(&r->out[i], "Action");
 
-        /* a dry run without a wallet has nobody to answer to */
         if (a && strcmp(a, action) == 0 &&
-            (!t->key || strcmp(r->out[i].target, node) == 0))
+            (dry || strcmp(r->out[i].target, node) == 0))
             return &r->out[i];
     }
     return NULL;
 }
 
-int talk_judge(struct talk *t, const struct ao_result *r,
-               const char *action, const struct ao_out **out,
-               struct err *err)
+static int judge(struct talk *t, const struct ao_result *r,
+                 const char *action, bool dry, const struct ao_out **out,
+                 struct err *err)
 {
     char process[ID_TEXT];
     uint64_t code = 200;
@@ -160,7 +160,7 @@ int talk_judge(struct talk *t, const struct ao_result *r,
     if (r->error)
         return err_set(err, ERR_INPUT, "the process %s raised an error:"
                        " %.*s", process, SHOWN, r->error);
-    *out = find(t, r, action);
+    *out = find(t, r, action, dry);
     if (!*out)
         return err_set(err, ERR_INPUT, "the process %s gives no %s: is it a"
                        " queue?", process, action);
@@ -173,26 +173,27 @@ int talk_judge(struct talk *t, const struct ao_result *r,
     return refuse(t, *out, code, err);
 }
 
+int talk_judge(struct talk *t, const struct ao_result *r,
+               const char *action, const struct ao_out **out,
+               struct err *err)
+{
+    return judge(t, r, action, false, out, err);
+}
+
 int talk_say(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
              const void *data, size_t n, const char *action,
              struct ao_result *r, const struct ao_out **out,
              struct err *err)
 {
-    unsigned char id[32];
-    struct buf item;
     int rc = -1;
 
-    buf_init(&item, AO_MAX_DATA + ITEM_HEAD_MAX);
     memset(r, 0, sizeof(*r));
     t->code = 0;
-    t->sent = ao_message(t->ao, &item, id, t->process, tag, n_tags, data, n,
-                         err) == 0 &&
-              ao_send(t->ao, item.data, item.len, err) == 0;
-    if (t->sent && ao_result(t->ao, r, t->process, id, t->wait_s, err) == 0)
-        rc = talk_judge(t, r, action, out, err);
+    if (ao_say(t->ao, r, t->process, tag, n_tags, data, n, t->wait_s,
+               &t->sent, err) == 0)
+        rc = judge(t, r, action, false, out, err);
     if (rc < 0)
         ao_result_clear(r);
-    buf_clear(&item);
     return rc;
 }
 
@@ -203,12 +204,26 @@ int talk_ask(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
     int rc;
 
     memset(r, 0, sizeof(*r));
-    if (ao_ask(t->ao, r, t->process, tag, n_tags, "", 0, err))
+    if (ao_ask(t->ao, r, t->process, tag, n_tags, "", 0, &t->refused, err))
         return -1;
-    rc = talk_judge(t, r, action, out, err);
+    rc = judge(t, r, action, true, out, err);
     if (rc < 0)
         ao_result_clear(r);
     return rc;
+}
+
+int talk_ask_or_say(struct talk *t, const struct item_text_tag *tag,
+                    size_t n_tags, const char *action, struct ao_result *r,
+                    const struct ao_out **out, struct err *err)
+{
+    int rc = talk_ask(t, tag, n_tags, action, r, out, err);
+
+    if (rc >= 0 || !t->refused)
+        return rc;
+    if (!t->key)
+        return err_prefix(err, "a signed message could ask, and there is no"
+                          " wallet");
+    return talk_say(t, tag, n_tags, "", 0, action, r, out, err);
 }
 
 /* ---- versions ------------------------------------------------------------ */
@@ -230,15 +245,18 @@ static bool is_since(const char *version, unsigned long major,
     return strtoul(end + 1, NULL, 10) >= minor;
 }
 
-bool talk_takes_later(struct ao *ao, const unsigned char process[32])
+bool talk_takes_later(struct ao *ao, const unsigned char process[32],
+                      unsigned wait_s)
 {
     static const struct item_text_tag info[] = { { "Action", "Info" } };
     struct err unused = ERR_INIT;
+    bool takes, refused = false;
     struct ao_result r;
-    bool takes;
 
     memset(&r, 0, sizeof(r));
-    if (ao_ask(ao, &r, process, info, 1, "", 0, &unused))
+    if (ao_ask(ao, &r, process, info, 1, "", 0, &refused, &unused) &&
+        !(refused && ao_say(ao, &r, process, info, 1, "", 0, wait_s, NULL,
+                            &unused) == 0))
         return false;
     takes = !r.error && r.n_out > 0 &&
             is_since(ao_out_tag(r.out, "Version"), LATER_MAJOR, LATER_MINOR);

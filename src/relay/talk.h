@@ -25,6 +25,7 @@ struct talk {
     unsigned wait_s;           /* for an answer */
     unsigned code;             /* of the last one, 0 if it had none */
     bool sent;                 /* the network has taken the last message */
+    bool refused;              /* the last question: no dry runs are made */
 };
 
 /* With the wallet and the queue of the settings; `process` (an id as text)
@@ -55,9 +56,16 @@ int talk_ask(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
              const char *action, struct ao_result *r,
              const struct ao_out **out, struct err *err);
 
+/* The same of a question that must be answered: where no dry runs are made, as
+ * a signed message, which takes a slot in the schedule. */
+int talk_ask_or_say(struct talk *t, const struct item_text_tag *tag,
+                    size_t n_tags, const char *action, struct ao_result *r,
+                    const struct ao_out **out, struct err *err);
+
 /* Whether a queue takes lines of Release that say `later`, by the version that
- * it gives (1.1); false as long as it does not say. */
-bool talk_takes_later(struct ao *ao, const unsigned char process[32]);
+ * it gives (1.1); false as long as it does not say.  Asked as above. */
+bool talk_takes_later(struct ao *ao, const unsigned char process[32],
+                      unsigned wait_s);
 
 /* A tag that is a text of digits, at most `max`. */
 int talk_number(uint64_t *v, const struct ao_out *o, const char *name,
