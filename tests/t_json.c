@@ -237,7 +237,7 @@ static void test_number(const struct number *row)
     }
     good = (json_u64(v, &u) == 0) == row->is_u64 &&
            (json_i64(v, &i) == 0) == row->is_i64 &&
-           (json_millionths(v, &m) == 0) == row->is_millionths;
+           (json_nearest_millionths(v, &m) == 0) == row->is_millionths;
     good = good && u == (row->is_u64 ? row->u64 : (uint64_t)none) &&
            i == (row->is_i64 ? row->i64 : none) &&
            m == (row->is_millionths ? row->millionths : none);
@@ -259,8 +259,8 @@ static void test_numbers(void)
         { "7e-1", 0, 0, 1, 0, 0, 700000 },
         { "-0.7", 0, 0, 1, 0, 0, -700000 },
         { "0.000001", 0, 0, 1, 0, 0, 1 }, { "1e-6", 0, 0, 1, 0, 0, 1 },
-        { "0.0000001", 0, 0, 0, 0, 0, 0 }, { "1e-7", 0, 0, 0, 0, 0, 0 },
-        { "10e-7", 0, 0, 1, 0, 0, 1 }, { "1.0000001", 0, 0, 0, 0, 0, 0 },
+        { "0.0000001", 0, 0, 1, 0, 0, 0 }, { "1e-7", 0, 0, 1, 0, 0, 0 },
+        { "10e-7", 0, 0, 1, 0, 0, 1 }, { "1.0000001", 0, 0, 1, 0, 0, 1000000 },
         { "-5", 0, 1, 1, 0, -5, -5000000 },
         { "-5.5", 0, 0, 1, 0, 0, -5500000 },
         { "18446744073709551615", 1, 0, 0, UINT64_MAX, 0, 0 },
@@ -278,9 +278,28 @@ static void test_numbers(void)
         { "1e19", 1, 0, 0, UINT64_C(10000000000000000000), 0, 0 },
         { "1e20", 0, 0, 0, 0, 0, 0 }, { "2e19", 0, 0, 0, 0, 0, 0 },
         { "1e999999999", 0, 0, 0, 0, 0, 0 },
-        { "-1e-999999999", 0, 0, 0, 0, 0, 0 },
+        { "-1e-999999999", 0, 0, 1, 0, 0, 0 },
         { "1e99999999999999999999999999999999999999", 0, 0, 0, 0, 0, 0 },
-        { "1e-99999999999999999999999999999999999999", 0, 0, 0, 0, 0, 0 },
+        { "1e-99999999999999999999999999999999999999", 0, 0, 1, 0, 0, 0 },
+        /* the nearest, half to even */
+        { "0.30000000000000004", 0, 0, 1, 0, 0, 300000 },
+        { "0.699999988079071", 0, 0, 1, 0, 0, 700000 },
+        { "0.0000005", 0, 0, 1, 0, 0, 0 }, { "5e-7", 0, 0, 1, 0, 0, 0 },
+        { "0.00000050", 0, 0, 1, 0, 0, 0 },
+        { "0.00000050000000001", 0, 0, 1, 0, 0, 1 },
+        { "0.0000015", 0, 0, 1, 0, 0, 2 },
+        { "0.0000025", 0, 0, 1, 0, 0, 2 },
+        { "-0.0000015", 0, 0, 1, 0, 0, -2 },
+        { "-0.0000005", 0, 0, 1, 0, 0, 0 },
+        { "0.00000049999999999", 0, 0, 1, 0, 0, 0 },
+        { "9.9999995", 0, 0, 1, 0, 0, 10000000 },
+        { "99999995e-7", 0, 0, 1, 0, 0, 10000000 },
+        { "0.1234565", 0, 0, 1, 0, 0, 123456 },
+        { "1.234575E-1", 0, 0, 1, 0, 0, 123458 },
+        { "9223372036854.7758074", 0, 0, 1, 0, 0, INT64_MAX },
+        { "9223372036854.7758075", 0, 0, 0, 0, 0, 0 },
+        { "-9223372036854.77580849", 0, 0, 1, 0, 0, INT64_MIN },
+        { "18446744073709.5516155", 0, 0, 0, 0, 0, 0 },
         { "1e18446744073709551616", 0, 0, 0, 0, 0, 0 },
         { "0.00000000000000000000000000000000000001e38", 1, 1, 1, 1, 1,
           1000000 },
@@ -290,6 +309,44 @@ static void test_numbers(void)
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         test_number(&rows[i]);
+}
+
+static void salvages(const char *text, const char *want)
+{
+    size_t n = strlen(text);
+    char *exact = malloc(n ? n : 1), *got; /* nothing behind the end */
+
+    memcpy(exact, text, n);
+    got = json_salvage(exact, n, "id");
+    ok(!got == !want && (!got || strcmp(got, want) == 0), "of %s: %s", text,
+       got ? got : "nothing");
+    free(got);
+    free(exact);
+}
+
+static void test_salvage(void)
+{
+    salvages("{\"id\":\"a\",\"b\":\"\\ud83d\"}", "a");
+    salvages("{\"b\":\"\\ud83d\",\"id\" : \"\\u00e9\"}", "\xc3\xa9");
+    salvages("{\"id\":\"a\",\"b\":{\"id\":\"c\"}", "a");
+    salvages("{\"b\":{\"id\":\"c\"},\"d\":[{\"id\":\"e\"}],}", NULL);
+    salvages(" {\"b\":\"\\\\\",\"id\":\"a\",\"x", "a");
+    salvages("{\"b\":\"\xff\n\",\"id\":\"a\"", "a");
+    salvages("{'b':1,\"id\":\"a\"}", "a");
+    salvages("{\"id\":\"a\",\"id\":\"a\"}", "a");
+    salvages("{\"id\":\"a\",\"id\":\"b\",\"id\":\"a\"}", NULL);
+    salvages("{\"id\":7,\"b\":tru}", NULL);
+    salvages("{\"id\":\"\\ud83d\"}", NULL);
+    salvages("{\"id\":\"a", NULL);
+    salvages("{\"id\":", NULL);
+    salvages("{\"id\"", NULL);
+    salvages("{\"x\":\"id\",\"y\":\"a\"", NULL);
+    salvages("{\"id", NULL);
+    salvages("{}{\"id\":\"a\"}", NULL);
+    salvages("[{\"id\":\"a\"}", NULL);
+    salvages("{\"a\\", NULL);
+    salvages("\"id\":\"a\"", NULL);
+    salvages("", NULL);
 }
 
 static void test_doubles(void)
@@ -466,6 +523,7 @@ int main(void)
     test_depth();
     test_tree();
     test_numbers();
+    test_salvage();
     test_doubles();
     test_put();
     test_large();

@@ -196,34 +196,72 @@ static int times_ten(uint64_t *v, unsigned plus)
     return 0;
 }
 
-/* The magnitude of text * 10^shift, which must be an integer below 2^64. */
-static int scaled(const char *text, int shift, bool *negative, uint64_t *out)
+/* The last `drop` digits are behind the point: whether to round up from v,
+ * which is what the others say.  The last digit is not 0. */
+static bool rounds_up(const struct decimal *d, int64_t drop, uint64_t v)
+{
+    const char *at = d->digits + d->n;
+
+    for (int64_t i = 0; i < drop; i++)
+        do
+            at--;
+        while (*at == '.');
+    if (*at != '5' || drop > 1)
+        return *at >= '5';
+    return v % 2 == 1;
+}
+
+static size_t n_digits(const struct decimal *d)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n; i++)
+        n += d->digits[i] != '.';
+    return n;
+}
+
+/* The magnitude of text * 10^shift, below 2^64: the nearest integer, of two
+ * the even one, or, if it is to be exact, that or -1. */
+static int scaled(const char *text, int shift, bool exact, bool *negative,
+                  uint64_t *out)
 {
     struct decimal d;
+    int64_t drop, keep;
     uint64_t v = 0;
 
     decimal_parse(&d, text);
-    *negative = d.negative && d.n > 0;
     d.exponent += shift;
-    if (d.n > 0 && (d.exponent < 0 || d.exponent > 20))
+    if (d.n > 0 && ((exact && d.exponent < 0) || d.exponent > 20))
         return -1;
-    for (size_t i = 0; i < d.n; i++)
-        if (d.digits[i] != '.' && times_ten(&v, (unsigned)(d.digits[i] - '0')))
-            return -1;
+    drop = d.exponent < 0 ? -d.exponent : 0;
+    keep = (int64_t)n_digits(&d) - drop;
+    for (size_t i = 0; i < d.n && keep > 0; i++)
+        if (d.digits[i] != '.') {
+            if (times_ten(&v, (unsigned)(d.digits[i] - '0')))
+                return -1;
+            keep--;
+        }
     for (; d.n > 0 && d.exponent > 0; d.exponent--)
         if (times_ten(&v, 0))
             return -1;
+    if (drop > 0 && keep >= 0 && d.n > 0 && rounds_up(&d, drop, v)) {
+        if (v == UINT64_MAX)
+            return -1;
+        v++;
+    }
+    *negative = d.negative && v > 0;
     *out = v;
     return 0;
 }
 
-static int scaled_i64(const struct json *v, int shift, int64_t *out)
+static int scaled_i64(const struct json *v, int shift, bool exact,
+                      int64_t *out)
 {
     const char *text = json_number(v);
     bool negative;
     uint64_t u;
 
-    if (!text || scaled(text, shift, &negative, &u))
+    if (!text || scaled(text, shift, exact, &negative, &u))
         return -1;
     if (u > (uint64_t)INT64_MAX + negative)
         return -1;
@@ -240,7 +278,7 @@ int json_u64(const struct json *v, uint64_t *out)
     bool negative;
     uint64_t u;
 
-    if (!text || scaled(text, 0, &negative, &u) || negative)
+    if (!text || scaled(text, 0, true, &negative, &u) || negative)
         return -1;
     *out = u;
     return 0;
@@ -265,7 +303,7 @@ int json_u64_array(const struct json *v, uint64_t max,
     at = v->span;
     for (size_t i = 0; i < v->n_span; i++) {
         at = span_next(at, v->span_end, text);
-        if (scaled(text, 0, &negative, &u) || negative || u > max ||
+        if (scaled(text, 0, true, &negative, &u) || negative || u > max ||
             put(self, u))
             return -1;
     }
@@ -274,12 +312,17 @@ int json_u64_array(const struct json *v, uint64_t max,
 
 int json_i64(const struct json *v, int64_t *out)
 {
-    return scaled_i64(v, 0, out);
+    return scaled_i64(v, 0, true, out);
 }
 
 int json_millionths(const struct json *v, int64_t *out)
 {
-    return scaled_i64(v, 6, out);
+    return scaled_i64(v, 6, true, out);
+}
+
+int json_nearest_millionths(const struct json *v, int64_t *out)
+{
+    return scaled_i64(v, 6, false, out);
 }
 
 int json_f64(const struct json *v, double *out)

@@ -75,14 +75,20 @@ int json_u64_array(const struct json *v, uint64_t max,
 /* The nearest double; -1 if v is no number or the result is not finite. */
 int json_f64(const struct json *v, double *out);
 
-/* A number in units of 10^-6 from its text alone: sign, digits, fraction,
- * exponent, at most 6 decimals after expansion (zeros at the end are none).
- * -1 if v is no number, has more decimals or does not fit. */
+/* A number in units of 10^-6 from its text alone: the nearest to what is
+ * written, of two the even one.  -1 if v is no number or does not fit. */
+int json_nearest_millionths(const struct json *v, int64_t *out);
+/* -1 if what is written is no integer number of them, too. */
 int json_millionths(const struct json *v, int64_t *out);
 
 /* The same for a bare decimal text such as "12": an integer below 2^64, digits
  * alone, no zero in front. */
 int json_u64_text(const char *text, uint64_t *out);
+
+/* From a text that is not JSON: the string that the key, which needs no
+ * escapes, has in an object that is the whole of it; malloc'd.  NULL if none
+ * is found, or two that differ. */
+char *json_salvage(const char *text, size_t n, const char *key);
 
 /* Append s[0..n) as a JSON string with its quotes.  s must be UTF-8. */
 void json_put_string(struct buf *b, const char *s, size_t n);

@@ -48,7 +48,8 @@ static void visit(const struct json *v)
         abort();
     if (json_u64(v, &u) == 0 && json_i64(v, &i) == 0 && (uint64_t)i != u)
         abort();
-    if (json_i64(v, &i) == 0 && json_millionths(v, &m) == 0 && m != i * 1000000)
+    if (json_i64(v, &i) == 0 && json_nearest_millionths(v, &m) == 0 &&
+        m != i * 1000000)
         abort();
     json_f64(v, &d);
     if (json_type(v) == JSON_ARRAY)
@@ -60,6 +61,15 @@ static void visit(const struct json *v)
     }
 }
 
+static void salvage(const char *data, size_t size)
+{
+    char *s = json_salvage(data, size, "a");
+
+    if (s && !utf8_valid(s, strlen(s)))
+        abort();
+    free(s);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err err = ERR_INIT;
@@ -69,8 +79,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (json_parse(&root, (const char *)data, size, &err)) {
         if (err.code != ERR_INPUT)
             abort();
+        salvage((const char *)data, size);
         return 0;
     }
+    salvage((const char *)data, size);
     buf_init(&first, size); /* compact is never longer */
     buf_init(&second, size);
     visit(root);
