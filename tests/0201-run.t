@@ -130,7 +130,8 @@ line 5 "$(refused '"ids"' invalid_request 'token id 512 ')" \
 line 6 "$(refused '"none"' prompt_empty '')" "an empty prompt"
 line 7 "$(refused '"long"' prompt_too_long '.*513 tokens')" \
     "a prompt of more than the context"
-line 8 "$(refused null invalid_request 'JSON, .*duplicate')" "a duplicate key"
+line 8 "$(refused '"two"' invalid_request 'JSON, .*duplicate')" \
+    "a duplicate key"
 line 9 '"index":2,.*"completion_tokens":15,' "three choices"
 line 9 '"model":"gpt-4o"' "the model's name is repeated"
 line 10 '"custom_id":"last".*"text_completion".*"finish_reason"' \

@@ -173,6 +173,17 @@ lie refused.jsonl 's/"message":"/&no /' "another message"
 lie refused.jsonl 'p' "a reason twice"
 lie refused.jsonl 's/}//' "no JSON"
 lie refused.jsonl 'd' "no reason"
+# what an earlier version refused, which knew fewer parameters
+cp "$dir/refused.jsonl" true
+old='s/"message":"\([^"\\]\|\\.\)*"/"message":"unknown parameter'
+old="$old \\\\\"method\\\\\"\"/"
+sed "$old" true >"$dir/refused.jsonl"
+gives 0 "a reason of an earlier version" verify "$batch"
+has out '1 of its reasons.*an earlier version refused' "which is told"
+cp true "$dir/refused.jsonl"
+sed "/\"custom_id\":\"bad\"/$old" want.jsonl >old.jsonl
+gives 0 "and in an output file" verify old.jsonl --requests q.jsonl
+has out 'why 1 requests have no answer.*an earlier version' "told, too"
 lie batch.json 's/"requests":/&1/' "another number of lines"
 lie batch.json 's/"from_ao":false/"from_ao":true,"process":"'$other'"/' "AO"
 for key in id model sha256; do

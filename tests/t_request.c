@@ -1,7 +1,8 @@
 /*
- * src/store/request: every parameter and what it gives, every refusal by
- * name, numbers by their text, messages and parts, prompts, what is kept of a
- * bad line, ids of lines and default seeds (vectors made with sha256sum).
+ * src/store/request: every parameter and what it gives, every member that is
+ * not read with every kind of value, every refusal by name, numbers by their
+ * text, messages and parts, prompts, what is kept of a bad line, ids of lines
+ * and default seeds (vectors made with sha256sum).
  */
 #include <config.h>
 
@@ -13,6 +14,7 @@
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "store/request.h"
+#include "store/request_names.h"
 #include "tests/tap.h"
 
 #define CHAT "{\"custom_id\":\"c\",\"method\":\"POST\"," \
@@ -148,14 +150,17 @@ static void test_numbers(void)
         { "7E-1", 700000 }, { "0.000007e5", 700000 }, { "0", 0 },
         { "-0", 0 }, { "0.0", 0 }, { "0e9", 0 }, { "0.01", 10000 },
         { "100", 100000000 }, { "1e2", 100000000 }, { "1", 1000000 },
-        { "0.123456", 123456 },
+        { "0.123456", 123456 }, { "0.30000000000000004", 300000 },
+        { "0.699999988079071", 700000 }, { "0.1234567", 123457 },
+        { "0.0099999995", 10000 }, { "100.0000005", 100000000 },
     };
     static const char *const bad_t[] = {
-        "0.1234567", "0.009999", "100.000001", "-0.7", "\"0.7\"", "1e3",
-        "true", "[]", "1e-7", "99999999999999999999",
+        "0.001", "0.0099994", "0.009999", "100.000001", "-0.7", "\"0.7\"",
+        "1e3",
+        "true", "[]", "1e-7", "-1e-9", "1e-999999", "99999999999999999999",
     };
     static const char *const bad_p[] = {
-        "0", "1.000001", "-1", "2", "1e-7", "\"1\"",
+        "0", "1.000001", "-1", "2", "1e-7", "0.0000005", "\"1\"",
     };
     struct err err = ERR_INIT;
     struct request r;
@@ -178,7 +183,7 @@ static void test_numbers(void)
     request_clear(&r);
     for (size_t i = 0; i < sizeof(bad_p) / sizeof(*bad_p); i++) {
         snprintf(params, sizeof(params), "\"top_p\":%s", bad_p[i]);
-        refused_in(false, params, "\"top_p\" must be a number above 0");
+        refused_in(false, params, "\"top_p\" must be a number from");
     }
 }
 
@@ -192,8 +197,8 @@ static void test_seeds(void)
         { "7.0", 7 },
     };
     static const char *const bad[] = {
-        "-1", "\"-1\"", "18446744073709551616", "\"18446744073709551616\"",
-        "1.5", "\"\"", "\"0x1\"", "\" 1\"", "\"1 \"", "true", "[1]",
+        "-2", "\"-1\"", "18446744073709551616", "\"18446744073709551616\"",
+        "1.5", "-0.5", "\"0x1\"", "\" 1\"", "\"1 \"", "true", "[1]",
         "\"beacon\"",
     };
     struct err err = ERR_INIT;
@@ -227,10 +232,11 @@ static void test_limits(void)
     request_clear(&r);
     snprintf(params, sizeof(params), "\"stop\":\"%s4\"", s64);
     refused_in(true, params, "\"stop\" must be a string of 1 to 64");
-    refused_in(true, "\"stop\":\"\"", "\"stop\" must be a string of 1 to 64");
+    refused_in(true, "\"stop\":[\"\"]", "\"stop\" must be a string of 1 to");
     refused_in(true, "\"stop\":[\"a\",1]", "\"stop\" must be a string");
     refused_in(true, "\"stop\":[\"a\",null]", "\"stop\" must be a string");
-    refused_in(true, "\"stop\":{}", "\"stop\" must be a string");
+    refused_in(true, "\"stop\":{\"a\":1}", "\"stop\" must be a string");
+    refused_in(true, "\"stop\":false", "\"stop\" must be a string");
     ok(chat(&r, "\"stop\":[\"p\",\"o\",\"n\",\"m\",\"l\",\"k\",\"j\",\"i\","
             "\"h\",\"g\",\"f\",\"e\",\"d\",\"c\",\"b\",\"a\"]", &err) == 0 &&
            r.n_stops == 16 && r.stop[0].text[0] == 'a' &&
@@ -251,55 +257,177 @@ static void test_limits(void)
     refused_in(true, "\"max_tokens\":-1", "\"max_tokens\" must be");
     refused_in(false, "\"max_tokens\":4294967296", "\"max_tokens\" must be");
     refused_in(true, "\"max_tokens\":1,\"max_completion_tokens\":2",
-               "\"max_completion_tokens\" differ");
+               "\"max_completion_tokens\" is given twice, and differs");
+    refused_in(true, "\"top_k\":1,\"apus\":{\"top_k\":2}",
+               "\"top_k\" is given twice, and differs");
+    refused_in(true, "\"ignore_eos\":true,\"apus\":{\"ignore_eos\":false}",
+               "\"ignore_eos\" is given twice, and differs");
     refused_in(true, "\"model\":1", "\"model\" must be a string");
-    refused_in(true, "\"apus\":[]", "\"apus\" must be an object");
-    refused_in(true, "\"apus\":{\"top_k\":-1}", "\"top_k\" must be");
+    refused_in(true, "\"apus\":[1]", "\"apus\" must be an object");
+    refused_in(true, "\"apus\":{\"top_k\":-2}", "\"top_k\" must be");
+    refused_in(true, "\"top_k\":0.5", "\"top_k\" must be");
     refused_in(true, "\"apus\":{\"top_k\":4294967296}", "\"top_k\" must be");
     refused_in(true, "\"apus\":{\"ignore_eos\":1}",
                "\"ignore_eos\" must be true or false");
 }
 
-/* Whatever has no meaning here is refused by its name. */
+/* Whatever has no meaning here is refused by its name, and by that which may
+ * be meant. */
 static void test_unknown(void)
 {
-    static const char *const both[] = {
-        "foo", "Temperature", "max_token", "top_k", "stream_options",
-        "functions", "function_call", "tool_choice", "parallel_tool_calls",
-        "modalities", "audio", "prediction", "reasoning_effort", "suffix",
-        "echo", "best_of", "input", "min_p", "", "seed ",
+    static const struct { const char *name, *meant; } both[] = {
+        { "foo", NULL }, { "", NULL }, { "apus.top_k", NULL },
+        { "Temperature", "temperature" }, { "temp", "temperature" },
+        { "tempreature", "temperature" }, { "max_token", "max_tokens" },
+        { "maxTokens", "max_tokens" }, { "top-P", "top_p" },
+        { "seed ", "seed" }, { "max_new_tokens", "max_tokens" },
+        { "stop_sequences", "stop" }, { "input", "prompt" },
+        { "presence_penality", "presence_penalty" },
     };
     char params[128], why[128];
 
     for (size_t i = 0; i < sizeof(both) / sizeof(*both); i++) {
-        snprintf(params, sizeof(params), "\"%s\":null", both[i]);
-        snprintf(why, sizeof(why), "unknown parameter \"%s\"", both[i]);
+        snprintf(params, sizeof(params), "\"%s\":null", both[i].name);
+        snprintf(why, sizeof(why), "unknown parameter \"%s\"%s%s%s",
+                 both[i].name, both[i].meant ? ": is \"" : "",
+                 both[i].meant ? both[i].meant : "",
+                 both[i].meant ? "\" meant?" : "");
         refused_in(true, params, why);
         refused_in(false, params, why);
     }
-    refused_in(true, "\"prompt\":\"x\"", "unknown parameter \"prompt\"");
-    refused_in(false, "\"messages\":[]", "unknown parameter \"messages\"");
-    refused_in(false, "\"max_completion_tokens\":1",
-               "unknown parameter \"max_completion_tokens\"");
-    refused_in(false, "\"tools\":[]", "unknown parameter \"tools\"");
+    refused_in(true, "\"prompt\":\"x\"",
+               "\"prompt\" does not belong in /v1/chat/completions");
+    refused_in(false, "\"messages\":[1]",
+               "\"messages\" does not belong in /v1/completions");
     refused_in(true, "\"apus\":{\"foo\":1}",
                "unknown parameter \"apus.foo\"");
-    refused_in(true, "\"presence_penalty\":0.1",
-               "\"presence_penalty\" must be 0");
-    refused_in(true, "\"frequency_penalty\":-1",
-               "\"frequency_penalty\" must be 0");
-    refused_in(true, "\"logit_bias\":{\"1\":1}", "\"logit_bias\" must be {}");
-    refused_in(true, "\"response_format\":{\"type\":\"json_object\"}",
-               "\"response_format\" must be");
+    refused_in(true, "\"apus\":{\"topk\":1}",
+               "unknown parameter \"apus.topk\": is \"apus.top_k\" meant?");
+    refused_in(true, "\"a\\u0001\\u00e9\\\"\":1",
+               "unknown parameter \"a????\"");
+    refused_in(true, "\"tools\":[{}]", "\"tools\" is not implemented: it must"
+                                       " be null or []");
     refused_in(true, "\"response_format\":{\"type\":\"text\",\"a\":1}",
-               "\"response_format\" must be");
-    refused_in(true, "\"tools\":[{}]", "\"tools\" must be []");
-    refused_in(true, "\"logprobs\":true", "\"logprobs\" must be false");
-    refused_in(true, "\"logprobs\":0", "\"logprobs\" must be false");
-    refused_in(false, "\"logprobs\":0", "\"logprobs\" must be null");
-    refused_in(false, "\"logprobs\":false", "\"logprobs\" must be null");
-    refused_in(true, "\"top_logprobs\":1", "\"top_logprobs\" must be 0");
-    refused_in(true, "\"stream\":true", "\"stream\" must be false");
+               "it must be null or {\"type\":\"text\"} or {}");
+    refused_in(false, "\"prompt_logprobs\":0",
+               "\"prompt_logprobs\" is not implemented: it must be null");
+}
+
+/* What a value is taken for if a row lists it; of two that are equal the
+ * first is the row's. */
+static const char *const values[][2] = {
+    { "0", "0" }, { "0", "0.0" }, { "0", "-0" }, { "0", "1e-9" },
+    { "1", "1" }, { "1", "1.0" }, { "1", "0.99999999" }, { "2", "2" },
+    { "true", "true" }, { "false", "false" }, { "\"\"", "\"\"" },
+    { "\"none\"", "\"none\"" }, { "\"auto\"", "\"auto\"" },
+    { "\"medium\"", "\"medium\"" }, { "\"high\"", "\"high\"" },
+    { "{}", "{}" }, { "{}", "[]" }, { "[\"text\"]", "[ \"text\" ]" },
+    { "{\"type\":\"text\"}", "{ \"type\" : \"text\" }" },
+    { "{\"type\":\"disabled\"}", "{\"type\":\"disabled\"}" },
+    { "{\"effort\":\"none\"}", "{\"effort\":\"none\"}" },
+    { "[\"audio\"]", "[\"audio\"]" }, { "[1]", "[1]" },
+    { "{\"a\":[]}", "{\"a\":[]}" }, { "0.5", "0.5" }, { "-1", "-1" },
+};
+
+static bool lists(const char *row, const char *value)
+{
+    char list[128], text[64];
+
+    snprintf(list, sizeof(list), " %s ", row);
+    snprintf(text, sizeof(text), " %s ", value);
+    return strstr(list, text) ||
+           (strcmp(value, "{}") == 0 && strstr(list, " [] "));
+}
+
+/* A line with this member where the row's name says. */
+static int member(struct request *r, const char *name, const char *value,
+                  bool in_chat, struct err *err)
+{
+    const char *key = strchr(name, '.');
+    char *text;
+    int rc;
+
+    key = key ? key + 1 : name;
+    if (key == name) {
+        text = xasprintf("\"%s\":%s", key, value);
+        rc = in_chat ? chat(r, text, err) : completion(r, text, err);
+    } else {
+        text = *name == 'm'
+                   ? xasprintf(CHAT "\"messages\":[{\"role\":\"user\","
+                               "\"content\":\"x\",\"%s\":%s}]}}", key, value)
+                   : xasprintf(CHAT "\"messages\":[{\"role\":\"user\","
+                               "\"content\":[{\"type\":\"text\",\"text\":"
+                               "\"x\",\"%s\":%s}]}]}}", key, value);
+        rc = parse(r, text, err);
+    }
+    free(text);
+    return rc;
+}
+
+/* Every member that is not read, with every value. */
+static void test_neutral(const struct request_name *row, bool in_chat)
+{
+    struct err err = ERR_INIT;
+    struct request r;
+    unsigned taken = 0, wrong = 0;
+    int rc = member(&r, row->name, "null", in_chat, &err);
+
+    wrong += (rc == 0) != (*row->values != '=');
+    request_clear(&r);
+    for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+        bool good = *row->values == '*' || lists(row->values, values[i][0]);
+        const char *why = *row->values == '=' ? "meant?"
+                                              : "is not implemented";
+
+        err = (struct err)ERR_INIT;
+        rc = member(&r, row->name, values[i][1], in_chat, &err);
+        if ((rc == 0) != good || (rc && !strstr(err.text, why))) {
+            wrong++;
+            printf("# %s\n", values[i][1]);
+        }
+        taken += rc == 0;
+        request_clear(&r);
+    }
+    ok(wrong == 0, "%s %s: %u values taken", row->name, row->values, taken);
+}
+
+static void test_members(void)
+{
+    const struct request_name *row = request_names;
+
+    for (; row->name; row++) {
+        if (*row->values == '+')
+            continue;
+        test_neutral(row, true);
+        if (!strchr(row->name, '.'))
+            test_neutral(row, false);
+    }
+}
+
+/* Those that are read, by another name or in the value that says nothing. */
+static void test_empty(void)
+{
+    struct err err = ERR_INIT;
+    struct request r;
+
+    ok(chat(&r, "\"model\":\"\",\"seed\":\"\",\"stop\":\"\",\"apus\":[],"
+            "\"prompt\":[],\"top_k\":-1", &err) == 0 && !r.model &&
+           !r.has_seed && r.n_stops == 0 && r.top_k == 0,
+       "what is empty is absent: %s", err.text);
+    request_clear(&r);
+    ok(completion(&r, "\"seed\":-1,\"stop\":{},\"messages\":[],"
+                  "\"apus\":{\"top_k\":null,\"ignore_eos\":null}", &err) == 0 &&
+           !r.has_seed && !r.ignore_eos,
+       "and a seed of -1: %s", err.text);
+    request_clear(&r);
+    ok(chat(&r, "\"top_k\":40,\"ignore_eos\":true,\"apus\":{\"top_k\":40},"
+            "\"max_completion_tokens\":9", &err) == 0 && r.top_k == 40 &&
+           r.ignore_eos && r.max_tokens == 9,
+       "by either name: %s", err.text);
+    request_clear(&r);
+    ok(completion(&r, "\"max_completion_tokens\":9", &err) == 0 &&
+           r.max_tokens == 9, "of a completion, too");
+    request_clear(&r);
 }
 
 static void test_messages(void)
@@ -343,7 +471,9 @@ static void test_messages(void)
     refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":[]}]}}",
             "\"messages[0].content\" must be");
     refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"a\","
-            "\"name\":\"bob\"}]}}", "unknown parameter \"messages[0].name\"");
+            "\"name\":\"bob\"}]}}", "\"messages[0].name\" is not implemented");
+    refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"a\","
+            "\"x\":null}]}}", "unknown parameter \"messages[0].x\"");
     refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":["
             "{\"type\":\"image_url\",\"image_url\":{}}]}]}}",
             "a part of \"messages[0].content\" must be");
@@ -374,8 +504,18 @@ static void test_prompts(void)
     refused(TEXT "\"prompt\":[4294967296]}}", "\"prompt\" must be");
     refused(TEXT "\"prompt\":[-1]}}", "\"prompt\" must be");
     refused(TEXT "\"prompt\":[1.5]}}", "\"prompt\" must be");
-    refused(TEXT "\"prompt\":[\"a\"]}}", "\"prompt\" must be");
-    refused(TEXT "\"prompt\":[[1]]}}", "\"prompt\" must be");
+    ok(parse(&r, TEXT "\"prompt\":[\"a\"]}}", &err) == 0 && r.prompt &&
+           strcmp(r.prompt, "a") == 0, "a list of one text");
+    request_clear(&r);
+    ok(parse(&r, TEXT "\"prompt\":[[1,2]]}}", &err) == 0 && r.n_prompt == 2 &&
+           r.prompt_id[1] == 2, "a list of one list of ids");
+    request_clear(&r);
+    refused(TEXT "\"prompt\":[\"a\",\"b\"]}}", "\"prompt\" must be");
+    refused(TEXT "\"prompt\":[[1],[2]]}}", "\"prompt\" must be");
+    refused(TEXT "\"prompt\":[[\"a\"]]}}", "\"prompt\" must be");
+    refused(TEXT "\"prompt\":[[[1]]]}}", "\"prompt\" must be");
+    refused(TEXT "\"prompt\":[null]}}", "\"prompt\" must be");
+    refused(TEXT "\"prompt\":{}}}", "\"prompt\" must be");
 }
 
 static void test_lines(void)
@@ -398,7 +538,11 @@ static void test_lines(void)
     refused("{\"custom_id\":\"c\",\"method\":\"GET\"}", "\"method\" must be");
     refused("{\"custom_id\":\"c\",\"method\":\"POST\"}", "\"url\" must be");
     refused("{\"custom_id\":\"c\",\"method\":\"POST\",\"url\":"
-            "\"/v1/embeddings\",\"body\":{}}", "\"url\" must be");
+            "\"/v1/embeddings\",\"body\":{}}",
+            "\"/v1/embeddings\" is not implemented: \"url\" must be");
+    refused("{\"prompt\":\"x\"}", "\"prompt\" belongs in \"body\"");
+    refused("{\"custom_id\":\"c\",\"temperature\":1}",
+            "\"temperature\" belongs in \"body\"");
     refused("{\"custom_id\":\"c\",\"method\":\"POST\",\"url\":"
             "\"/v1/completions\"}", "\"body\" must be an object");
     refused("{\"custom_id\":\"c\",\"method\":\"POST\",\"url\":"
@@ -407,6 +551,11 @@ static void test_lines(void)
 
 static void test_custom_id(void)
 {
+    static const char *const broken[] = {
+        CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"\\ud83d\"}]}}",
+        "{\"body\":{\"prompt\":\"\xff\"},\"custom_id\":\"c\"}", CHAT,
+        CHAT HI "}},", CHAT HI ",}}", "{\"custom_id\":\"c\",\"a\":1,\"a\":1}",
+    };
     struct err err = ERR_INIT;
     struct request r;
     char id[514], line[700];
@@ -431,6 +580,16 @@ static void test_custom_id(void)
     request_clear(&r);
     request_clear(&r);
     ok(!r.line && !r.custom_id, "clearing twice is harmless");
+    for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++) {
+        ok(parse(&r, broken[i], &err) == -1 && r.custom_id &&
+               strcmp(r.custom_id, "c") == 0 && strstr(err.text, "JSON"),
+           "that of %s", broken[i]);
+        request_clear(&r);
+    }
+    snprintf(line, sizeof(line), "{\"custom_id\":\"%s3\",", id);
+    ok(parse(&r, line, &err) == -1 && !r.custom_id, "but none that is too"
+       " long");
+    request_clear(&r);
 
     huge = malloc(REQUEST_MAX_LINE + 1);
     memset(huge, ' ', REQUEST_MAX_LINE + 1);
@@ -472,6 +631,26 @@ static void test_ids(void)
        "default seed (vector of the proofs)");
 }
 
+static void test_old_reasons(void)
+{
+    static const char text[] = TEXT "\"prompt\":[\"x\"],\"echo\":false}}";
+    static const struct { const char *message; bool old; } t[] = {
+        { "unknown parameter \"echo\"", true },
+        { "unknown parameter \"suffix\"", false },
+        { "unknown parameter \"messages[0].echo\"", true },
+        { "\"prompt\" must be a string or an array of token ids", true },
+        { "\"echo\" must be false: nothing else is implemented", true },
+        { "\"prompt\" is bad", false }, { "unknown parameter \"", false },
+        { "the line is empty", false }, { "", false },
+    };
+
+    for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++)
+        ok(request_old_reason(t[i].message, text, strlen(text)) == t[i].old,
+           "an earlier reason: %s", t[i].message);
+    ok(!request_old_reason("unknown parameter \"echo\"", "\"echo", 5),
+       "nothing behind the end");
+}
+
 int main(void)
 {
     test_defaults();
@@ -480,10 +659,13 @@ int main(void)
     test_seeds();
     test_limits();
     test_unknown();
+    test_members();
+    test_empty();
     test_messages();
     test_prompts();
     test_lines();
     test_custom_id();
     test_ids();
+    test_old_reasons();
     return done();
 }

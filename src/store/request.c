@@ -17,23 +17,20 @@
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "store/request_fields.h"
+#include "store/request_names.h"
 
 #define MAX_CUSTOM_ID 512
 #define PATH_SIZE 64 /* "messages[N].content" */
 
 /* ---- messages ---------------------------------------------------------- */
 
-/* Refuse the first member whose key is neither of the two. */
-static int only(const struct json *v, const char *path, const char *a,
-                const char *b, struct err *err)
+/* All members of a message, or of a part of its content, by the table. */
+static int judge_all(const struct json *v, const char *group,
+                     const char *path, struct err *err)
 {
-    for (const struct json *m = json_first(v); m; m = json_next(m)) {
-        const char *key = json_key(m);
-
-        if (strcmp(key, a) != 0 && strcmp(key, b) != 0)
-            return err_set(err, ERR_INPUT, "unknown parameter \"%s.%.*s\"",
-                           path, request_shown(key), key);
-    }
+    for (const struct json *m = json_first(v); m; m = json_next(m))
+        if (request_name_judge(group, path, m, err) < 0)
+            return -1;
     return 0;
 }
 
@@ -55,10 +52,11 @@ static const char *known_role(const char *role)
 static int join_parts(const char **content, const struct json *parts,
                       const char *path, char **room, struct err *err)
 {
-    char *start = *room, *at = start;
+    char *start = *room, *at = start, inside[PATH_SIZE + 1];
 
     if (!json_first(parts))
         return request_must(err, path, "a string or an array of text parts");
+    snprintf(inside, sizeof(inside), "%s.", path);
     for (const struct json *p = json_first(parts); p; p = json_next(p)) {
         const char *type = json_string(json_get(p, "type"));
         const char *text = json_string(json_get(p, "text"));
@@ -68,7 +66,7 @@ static int join_parts(const char **content, const struct json *parts,
             return err_set(err, ERR_INPUT,
                            "a part of \"%s\" must be {\"type\":\"text\","
                            "\"text\":\"...\"}", path);
-        if (only(p, path, "type", "text", err))
+        if (judge_all(p, "content.", inside, err))
             return -1;
         n = strlen(text);
         memcpy(at, text, n);
@@ -89,13 +87,14 @@ static int take_message(struct request_message *msg, const struct json *m,
     snprintf(path, sizeof(path), "messages[%zu]", i);
     if (json_type(m) != JSON_OBJECT)
         return request_must(err, path, "an object");
-    if (only(m, path, "role", "content", err))
+    snprintf(path, sizeof(path), "messages[%zu].", i);
+    if (judge_all(m, "messages.", path, err))
         return -1;
     msg->role = known_role(json_string(json_get(m, "role")));
     if (!msg->role)
         return err_set(err, ERR_INPUT,
-                       "\"%s.role\" must be system, developer, user or"
-                       " assistant", path);
+                       "\"%srole\" must be system, developer, user or"
+                       " assistant: no other is implemented", path);
     snprintf(path, sizeof(path), "messages[%zu].content", i);
     if (content && json_type(content) == JSON_ARRAY)
         return join_parts(&msg->content, content, path, room, err);
@@ -118,8 +117,8 @@ static bool has_parts(const struct json *messages)
 
 /* `n` is the length of the line, which no joined text can be longer than:
  * each part stands in it, and each message takes more than the NUL. */
-static int take_messages(struct request *r, const struct json *v, size_t n,
-                         struct err *err)
+int request_messages(struct request *r, const struct json *v, size_t n,
+                     struct err *err)
 {
     char *room = NULL;
     size_t i = 0;
@@ -147,12 +146,25 @@ static int put_id(void *self, uint64_t id)
     return 0;
 }
 
-static int take_prompt(struct request *r, const struct json *v,
-                       struct err *err)
+/* Of a list of one text or of one list of ids, what is in it. */
+static const struct json *only_one(const struct json *v)
 {
-    static const char must[] = "a string or an array of token ids";
+    const struct json *one;
+
+    if (!v || json_type(v) != JSON_ARRAY || json_count(v) != 1)
+        return v;
+    one = json_first(v);
+    return json_type(one) == JSON_STRING || json_type(one) == JSON_ARRAY
+               ? one : v;
+}
+
+int request_prompt(struct request *r, const struct json *v, struct err *err)
+{
+    static const char must[] = "a text or a list of token ids, or a list of"
+                               " one of these";
     size_t nbytes;
 
+    v = only_one(v);
     if (!v)
         return request_must(err, "prompt", must);
     r->prompt = json_string(v);
@@ -184,28 +196,45 @@ static int take_custom_id(struct request *r, struct err *err)
     return 0;
 }
 
-/* Which of the two, and that the line has nothing else. */
+/* A parameter that stands beside "body" belongs in it. */
+static int take_keys(struct request *r, struct err *err)
+{
+    for (const struct json *m = json_first(r->line); m; m = json_next(m)) {
+        const char *key = json_key(m);
+        const struct request_name *row = request_names;
+
+        if (strcmp(key, "custom_id") == 0 || strcmp(key, "method") == 0 ||
+            strcmp(key, "url") == 0 || strcmp(key, "body") == 0)
+            continue;
+        while (row->name && strcmp(row->name, key) != 0)
+            row++;
+        if (row->name && *row->values != '=')
+            return err_set(err, ERR_INPUT, "\"%s\" belongs in \"body\"",
+                           key);
+        return err_set(err, ERR_INPUT,
+                       "unknown parameter \"%.*s\" beside \"body\"",
+                       request_shown(key), key);
+    }
+    return 0;
+}
+
+/* Which of the two. */
 static int take_kind(struct request *r, struct err *err)
 {
+    static const char others[] = "/v1/", what[] = "\"/v1/chat/completions\" or"
+                                                  " \"/v1/completions\"";
     const char *method = json_string(json_get(r->line, "method"));
     const char *url = json_string(json_get(r->line, "url"));
 
-    for (const struct json *m = json_first(r->line); m; m = json_next(m)) {
-        const char *key = json_key(m);
-
-        if (strcmp(key, "custom_id") != 0 && strcmp(key, "method") != 0 &&
-            strcmp(key, "url") != 0 && strcmp(key, "body") != 0)
-            return err_set(err, ERR_INPUT,
-                           "unknown parameter \"%.*s\" beside \"body\"",
-                           request_shown(key), key);
-    }
     if (!method || strcmp(method, "POST") != 0)
         return request_must(err, "method", "\"POST\"");
     r->chat = url && strcmp(url, "/v1/chat/completions") == 0;
-    if (!r->chat && !(url && strcmp(url, "/v1/completions") == 0))
-        return request_must(err, "url", "\"/v1/chat/completions\" or"
-                                        " \"/v1/completions\"");
-    return 0;
+    if (r->chat || (url && strcmp(url, "/v1/completions") == 0))
+        return 0;
+    if (url && strncmp(url, others, strlen(others)) == 0)
+        return err_set(err, ERR_INPUT, "\"%.*s\" is not implemented: \"url\""
+                       " must be %s", request_shown(url), url, what);
+    return request_must(err, "url", what);
 }
 
 static int take_line(struct request *r, size_t n, struct err *err)
@@ -214,15 +243,19 @@ static int take_line(struct request *r, size_t n, struct err *err)
 
     if (json_type(r->line) != JSON_OBJECT)
         return err_set(err, ERR_INPUT, "the line is not a JSON object");
-    if (take_custom_id(r, err) || take_kind(r, err))
+    if (json_get(r->line, "custom_id") && take_custom_id(r, err))
+        return -1;
+    if (take_keys(r, err) || take_custom_id(r, err) || take_kind(r, err))
         return -1;
     if (!body || json_type(body) != JSON_OBJECT)
         return request_must(err, "body", "an object");
-    if (request_fields(r, body, err))
+    request_defaults(r);
+    if (request_fields(r, body, r->chat ? REQUEST_CHAT : REQUEST_COMPLETION,
+                       err))
         return -1;
     if (r->chat)
-        return take_messages(r, json_get(body, "messages"), n, err);
-    return take_prompt(r, json_get(body, "prompt"), err);
+        return request_messages(r, json_get(body, "messages"), n, err);
+    return request_prompt(r, json_get(body, "prompt"), err);
 }
 
 static bool is_blank(const char *line, size_t n)
@@ -238,6 +271,7 @@ static void forget(struct request *r)
 {
     struct json *line = r->line;
     const char *custom_id = r->custom_id;
+    char *kept_id = r->kept_id;
 
     free(r->message);
     free(r->joined);
@@ -245,6 +279,18 @@ static void forget(struct request *r)
     memset(r, 0, sizeof(*r));
     r->line = line;
     r->custom_id = custom_id;
+    r->kept_id = kept_id;
+}
+
+/* The custom_id of a line that is no JSON, if it could be one. */
+static void keep_id(struct request *r, const char *line, size_t n)
+{
+    char *id = json_salvage(line, n, "custom_id");
+
+    if (id && *id && strlen(id) <= MAX_CUSTOM_ID)
+        r->custom_id = r->kept_id = id;
+    else
+        free(id);
 }
 
 int request_parse(struct request *r, const char *line, size_t n,
@@ -256,8 +302,10 @@ int request_parse(struct request *r, const char *line, size_t n,
                        REQUEST_MAX_LINE);
     if (is_blank(line, n))
         return err_set(err, ERR_INPUT, "the line is empty");
-    if (json_parse_over(&r->line, line, n, err))
+    if (json_parse_over(&r->line, line, n, err)) {
+        keep_id(r, line, n);
         return -1;
+    }
     if (take_line(r, n, err)) {
         forget(r);
         return -1;
@@ -269,6 +317,7 @@ void request_clear(struct request *r)
 {
     forget(r);
     json_free(r->line);
+    free(r->kept_id);
     memset(r, 0, sizeof(*r));
 }
 

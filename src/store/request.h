@@ -1,8 +1,9 @@
 /*
  * Requests: OpenAI Batch lines {custom_id, method, url, body} with our own
  * parameters under body.apus, turned into what determines an answer
- * (proof.md section 3).  Unknown parameters are refused by name, never
- * ignored.  Prompt text is not tokenised here.
+ * (proof.md section 3).  What changes no answer is accepted: null, empty and
+ * neutral values of every member that request_names.c knows.  All other values
+ * are refused by name, never ignored.  Prompt text is not tokenised here.
  */
 #ifndef APUS_STORE_REQUEST_H
 #define APUS_STORE_REQUEST_H
@@ -31,6 +32,7 @@ struct request_stop {
 struct request {
     struct json *line;   /* owns the strings below */
     const char *custom_id; /* NULL if it could not be read */
+    char *kept_id;       /* owns custom_id if there is no such tree */
     bool chat;           /* /v1/chat/completions, else /v1/completions */
     const char *model;   /* as the line says, NULL if absent */
     struct request_message *message; /* chat */
@@ -49,11 +51,13 @@ struct request {
     bool ignore_eos;      /* body.apus.ignore_eos */
     struct request_stop stop[REQUEST_MAX_STOPS]; /* sorted, unique */
     size_t n_stops;
+    unsigned given;       /* request_fields.c's: what was said */
 };
 
 /* Parse one line (without its newline).  On failure (ERR_INPUT) r is cleared
- * but for custom_id, which is kept if it could be read, so that the error can
- * be told in that line's answer; request_clear is due in both cases.  The
+ * but for custom_id, which is kept if it could be read (of a line that is no
+ * JSON, too), so that the error can be told in that line's answer;
+ * request_clear is due in both cases.  The
  * line, which is not needed afterwards, is scanned by base/json: UTF-8, no
  * duplicate key and so on.  It takes a few bytes for each token id of a
  * prompt and a node for each other value. */

@@ -1,7 +1,6 @@
 /*
- * The parameters of a body.  A row of the table says in which requests a
- * parameter may stand and who reads it; what has no row is refused.  Messages
- * and prompts are request.c.
+ * The parameters of a body that are read; request_names.c says which these
+ * are.  Messages and prompts are request.c.
  */
 #include <config.h>
 
@@ -13,19 +12,10 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "store/request.h"
+#include "store/request_names.h"
 
-#define SHOWN 64
+#define SHOWN 64 /* bytes of a name */
 #define MAX_STOP 64
-
-/* What a row is for. */
-enum { IN_CHAT = 1, IN_COMPLETION = 2, IN_BOTH = 3 };
-
-struct field {
-    const char *name;
-    int where;
-    int (*take)(struct request *r, const char *name, const struct json *v,
-                struct err *err);
-};
 
 int request_shown(const char *name)
 {
@@ -43,75 +33,49 @@ int request_must(struct err *err, const char *name, const char *what)
     return err_set(err, ERR_INPUT, "\"%s\" must be %s", name, what);
 }
 
-/* ---- parameters that are passed over --------------------------------- */
-
-static int take_ignored(struct request *r, const char *name,
-                        const struct json *v, struct err *err)
+bool request_is_empty(const struct json *v)
 {
-    (void)r;
-    (void)name;
-    (void)v;
-    (void)err;
-    return 0;
+    if (!v || json_type(v) == JSON_NULL)
+        return true;
+    if (json_type(v) == JSON_STRING)
+        return !*json_string(v);
+    return (json_type(v) == JSON_ARRAY || json_type(v) == JSON_OBJECT) &&
+           json_count(v) == 0;
 }
 
-/* ---- parameters of which only the neutral value is understood --------- */
+/* ---- values that are said once ----------------------------------------- */
 
-static int take_zero(struct request *r, const char *name,
-                     const struct json *v, struct err *err)
+/* What was given: by one of two names, or by one of two bodies. */
+enum {
+    GIVEN_MAX_TOKENS = 1,
+    GIVEN_TEMPERATURE = 2,
+    GIVEN_TOP_P = 4,
+    GIVEN_TOP_K = 8,
+    GIVEN_SEED = 16,
+    GIVEN_STOP = 32,
+    GIVEN_IGNORE_EOS = 64
+};
+
+static int differs(const char *name, struct err *err)
 {
-    int64_t millionths;
-
-    (void)r;
-    if (json_millionths(v, &millionths) || millionths != 0)
-        return request_must(err, name, "0: nothing else is implemented");
-    return 0;
+    return err_set(err, ERR_INPUT, "\"%s\" is given twice, and differs",
+                   name);
 }
 
-static int take_false(struct request *r, const char *name,
-                      const struct json *v, struct err *err)
+static bool was_given(struct request *r, unsigned bit)
 {
-    (void)r;
-    if (json_type(v) != JSON_BOOL || json_true(v))
-        return request_must(err, name, "false: nothing else is implemented");
-    return 0;
+    bool was = r->given & bit;
+
+    r->given |= bit;
+    return was;
 }
 
-static int take_null(struct request *r, const char *name,
-                     const struct json *v, struct err *err)
+static int set_u32(struct request *r, unsigned bit, uint32_t *at, uint32_t v,
+                   const char *name, struct err *err)
 {
-    (void)r;
-    (void)v;
-    return request_must(err, name, "null: nothing else is implemented");
-}
-
-static int take_empty_object(struct request *r, const char *name,
-                             const struct json *v, struct err *err)
-{
-    (void)r;
-    if (json_type(v) != JSON_OBJECT || json_first(v))
-        return request_must(err, name, "{}: nothing else is implemented");
-    return 0;
-}
-
-static int take_empty_array(struct request *r, const char *name,
-                            const struct json *v, struct err *err)
-{
-    (void)r;
-    if (json_type(v) != JSON_ARRAY || json_first(v))
-        return request_must(err, name, "[]: nothing else is implemented");
-    return 0;
-}
-
-static int take_format(struct request *r, const char *name,
-                       const struct json *v, struct err *err)
-{
-    const char *type = json_string(json_get(v, "type"));
-
-    (void)r;
-    if (!type || strcmp(type, "text") != 0 || json_count(v) != 1)
-        return request_must(
-            err, name, "{\"type\":\"text\"}: nothing else is implemented");
+    if (was_given(r, bit) && *at != v)
+        return differs(name, err);
+    *at = v;
     return 0;
 }
 
@@ -120,9 +84,15 @@ static int take_format(struct request *r, const char *name,
 static int take_model(struct request *r, const char *name,
                       const struct json *v, struct err *err)
 {
-    r->model = json_string(v);
-    if (!r->model)
+    const char *model = json_string(v);
+
+    if (!model)
         return request_must(err, name, "a string");
+    if (!*model)
+        return 0;
+    if (r->model && strcmp(r->model, model) != 0)
+        return differs(name, err);
+    r->model = model;
     return 0;
 }
 
@@ -133,12 +103,16 @@ static int take_max_tokens(struct request *r, const char *name,
 
     if (json_u64(v, &n) || n < 1 || n > UINT32_MAX)
         return request_must(err, name, "an integer from 1 to 4294967295");
-    if (r->max_tokens && r->max_tokens != n)
-        return err_set(err, ERR_INPUT,
-                       "\"max_tokens\" and \"max_completion_tokens\" differ:"
-                       " give one of them");
-    r->max_tokens = (uint32_t)n;
-    return 0;
+    return set_u32(r, GIVEN_MAX_TOKENS, &r->max_tokens, (uint32_t)n, name,
+                   err);
+}
+
+/* .. and not only near it: 0 is the choice of the likeliest. */
+static bool is_zero(const struct json *v)
+{
+    uint64_t u;
+
+    return json_u64(v, &u) == 0 && u == 0;
 }
 
 static int take_temperature(struct request *r, const char *name,
@@ -146,12 +120,11 @@ static int take_temperature(struct request *r, const char *name,
 {
     int64_t t;
 
-    if (json_millionths(v, &t) ||
-        !(t == 0 || (t >= 10000 && t <= 100000000)))
-        return request_must(err, name, "0 or a number from 0.01 to 100 with"
-                                       " at most 6 decimals");
-    r->temperature = (uint32_t)t;
-    return 0;
+    if (json_nearest_millionths(v, &t) || t > 100000000 ||
+        (t < 10000 && !(t == 0 && is_zero(v))))
+        return request_must(err, name, "0 or a number from 0.01 to 100");
+    return set_u32(r, GIVEN_TEMPERATURE, &r->temperature, (uint32_t)t, name,
+                   err);
 }
 
 static int take_top_p(struct request *r, const char *name,
@@ -159,11 +132,9 @@ static int take_top_p(struct request *r, const char *name,
 {
     int64_t p;
 
-    if (json_millionths(v, &p) || p < 1 || p > 1000000)
-        return request_must(err, name, "a number above 0 and at most 1 with"
-                                       " at most 6 decimals");
-    r->top_p = (uint32_t)p;
-    return 0;
+    if (json_nearest_millionths(v, &p) || p < 1 || p > 1000000)
+        return request_must(err, name, "a number from 0.000001 to 1");
+    return set_u32(r, GIVEN_TOP_P, &r->top_p, (uint32_t)p, name, err);
 }
 
 static int take_n(struct request *r, const char *name, const struct json *v,
@@ -181,12 +152,19 @@ static int take_seed(struct request *r, const char *name,
                      const struct json *v, struct err *err)
 {
     const char *text = json_string(v);
-    int rc = text ? json_u64_text(text, &r->seed) : json_u64(v, &r->seed);
+    uint64_t seed;
+    int64_t none;
 
-    if (rc)
+    /* "" and, of others, -1: any */
+    if ((text && !*text) || (json_i64(v, &none) == 0 && none == -1))
+        return 0;
+    if (text ? json_u64_text(text, &seed) : json_u64(v, &seed))
         return request_must(err, name, "an integer from 0 to"
                                        " 18446744073709551615, or a string"
                                        " of its digits");
+    if (was_given(r, GIVEN_SEED) && r->seed != seed)
+        return differs(name, err);
+    r->seed = seed;
     r->has_seed = true;
     return 0;
 }
@@ -201,9 +179,14 @@ static int compare_stops(const struct request_stop *a,
     return a->n < b->n ? -1 : a->n > b->n;
 }
 
+struct stops {
+    struct request_stop stop[REQUEST_MAX_STOPS];
+    size_t n;
+};
+
 /* Put one stop in its place; one that is there already is not repeated. */
-static int add_stop(struct request *r, const char *name,
-                    const struct json *v, struct err *err)
+static int add_stop(struct stops *l, const char *name, const struct json *v,
+                    struct err *err)
 {
     struct request_stop s = { json_string(v), 0 };
     size_t at = 0;
@@ -214,38 +197,59 @@ static int add_stop(struct request *r, const char *name,
     if (s.n < 1 || s.n > MAX_STOP)
         return request_must(err, name, "a string of 1 to 64 bytes, or an"
                                        " array of at most 16 of them");
-    while (at < r->n_stops && (c = compare_stops(&r->stop[at], &s)) < 0)
+    while (at < l->n && (c = compare_stops(&l->stop[at], &s)) < 0)
         at++;
-    if (at < r->n_stops && c == 0)
+    if (at < l->n && c == 0)
         return 0;
-    memmove(&r->stop[at + 1], &r->stop[at], (r->n_stops - at) * sizeof(s));
-    r->stop[at] = s;
-    r->n_stops++;
+    memmove(&l->stop[at + 1], &l->stop[at], (l->n - at) * sizeof(s));
+    l->stop[at] = s;
+    l->n++;
+    return 0;
+}
+
+static int set_stops(struct request *r, const struct stops *l,
+                     const char *name, struct err *err)
+{
+    bool was = was_given(r, GIVEN_STOP);
+
+    if (was && r->n_stops != l->n)
+        return differs(name, err);
+    for (size_t i = 0; was && i < l->n; i++)
+        if (compare_stops(&r->stop[i], &l->stop[i]) != 0)
+            return differs(name, err);
+    memcpy(r->stop, l->stop, sizeof(r->stop));
+    r->n_stops = l->n;
     return 0;
 }
 
 static int take_stop(struct request *r, const char *name,
                      const struct json *v, struct err *err)
 {
-    if (json_type(v) != JSON_ARRAY)
-        return add_stop(r, name, v, err);
-    if (json_count(v) > REQUEST_MAX_STOPS)
+    bool list = json_type(v) == JSON_ARRAY;
+    struct stops l = { .n = 0 };
+
+    if (request_is_empty(v))
+        return 0;
+    if (list && json_count(v) > REQUEST_MAX_STOPS)
         return request_must(err, name, "at most 16 strings");
-    for (const struct json *s = json_first(v); s; s = json_next(s))
-        if (add_stop(r, name, s, err))
+    for (const struct json *s = list ? json_first(v) : v; s;
+         s = list ? json_next(s) : NULL)
+        if (add_stop(&l, name, s, err))
             return -1;
-    return 0;
+    return set_stops(r, &l, name, err);
 }
 
 static int take_top_k(struct request *r, const char *name,
                       const struct json *v, struct err *err)
 {
-    uint64_t k;
+    int64_t k;
 
-    if (json_u64(v, &k) || k > UINT32_MAX)
-        return request_must(err, name, "an integer from 0 to 4294967295");
-    r->top_k = (uint32_t)k;
-    return 0;
+    if (json_i64(v, &k) || k < -1 || k > UINT32_MAX)
+        return request_must(err, name, "an integer from 0 to 4294967295, or"
+                                       " -1");
+    /* of others: -1 is no limit, as our 0 */
+    return set_u32(r, GIVEN_TOP_K, &r->top_k, k < 0 ? 0 : (uint32_t)k, name,
+                   err);
 }
 
 static int take_ignore_eos(struct request *r, const char *name,
@@ -253,95 +257,94 @@ static int take_ignore_eos(struct request *r, const char *name,
 {
     if (json_type(v) != JSON_BOOL)
         return request_must(err, name, "true or false");
+    if (was_given(r, GIVEN_IGNORE_EOS) && r->ignore_eos != json_true(v))
+        return differs(name, err);
     r->ignore_eos = json_true(v);
     return 0;
 }
 
-/* ---- the tables -------------------------------------------------------- */
+/* ---- members ----------------------------------------------------------- */
 
-static const struct field apus_fields[] = {
-    { "top_k", IN_BOTH, take_top_k },
-    { "ignore_eos", IN_BOTH, take_ignore_eos },
-    { NULL, 0, NULL }
+typedef int take_fn(struct request *r, const char *name,
+                    const struct json *v, struct err *err);
+
+static take_fn take_apus;
+
+static const struct {
+    const char *name;
+    take_fn *take;
+} fields[] = {
+    { "model", take_model },
+    { "max_tokens", take_max_tokens },
+    { "max_completion_tokens", take_max_tokens },
+    { "temperature", take_temperature },
+    { "top_p", take_top_p },
+    { "top_k", take_top_k },
+    { "n", take_n },
+    { "seed", take_seed },
+    { "stop", take_stop },
+    { "ignore_eos", take_ignore_eos },
+    { "apus", take_apus },
 };
 
-static int take_apus(struct request *r, const char *name,
-                     const struct json *v, struct err *err);
-
-static const struct field fields[] = {
-    { "model", IN_BOTH, take_model },
-    { "messages", IN_CHAT, take_ignored },   /* request.c */
-    { "prompt", IN_COMPLETION, take_ignored },
-    { "max_tokens", IN_BOTH, take_max_tokens },
-    { "max_completion_tokens", IN_CHAT, take_max_tokens },
-    { "temperature", IN_BOTH, take_temperature },
-    { "top_p", IN_BOTH, take_top_p },
-    { "n", IN_BOTH, take_n },
-    { "seed", IN_BOTH, take_seed },
-    { "stop", IN_BOTH, take_stop },
-    { "apus", IN_BOTH, take_apus },
-    { "presence_penalty", IN_BOTH, take_zero },
-    { "frequency_penalty", IN_BOTH, take_zero },
-    { "logit_bias", IN_BOTH, take_empty_object },
-    { "response_format", IN_CHAT, take_format },
-    { "tools", IN_CHAT, take_empty_array },
-    { "logprobs", IN_CHAT, take_false },
-    { "logprobs", IN_COMPLETION, take_null },
-    { "top_logprobs", IN_CHAT, take_zero },
-    { "stream", IN_BOTH, take_false },
-    { "user", IN_BOTH, take_ignored },
-    { "metadata", IN_BOTH, take_ignored },
-    { "store", IN_BOTH, take_ignored },
-    { "service_tier", IN_BOTH, take_ignored },
-    { "safety_identifier", IN_BOTH, take_ignored },
-    { "prompt_cache_key", IN_BOTH, take_ignored },
-    { NULL, 0, NULL }
-};
-
-static const struct field *find(const struct field *f, const char *name,
-                                int where)
+static int take_field(struct request *r, const struct json *v,
+                      struct err *err)
 {
-    for (; f->name; f++)
-        if ((f->where & where) && strcmp(f->name, name) == 0)
-            return f;
-    return NULL;
-}
-
-/* Every member of v by the table; null is the same as absent. */
-static int take_all(struct request *r, const struct field *table,
-                    const char *prefix, const struct json *v,
-                    struct err *err)
-{
-    int where = r->chat ? IN_CHAT : IN_COMPLETION;
-
-    for (const struct json *m = json_first(v); m; m = json_next(m)) {
-        const char *key = json_key(m);
-        const struct field *f = find(table, key, where);
-
-        if (!f)
-            return err_set(err, ERR_INPUT, "unknown parameter \"%s%.*s\"",
-                           prefix, request_shown(key), key);
-        if (json_type(m) == JSON_NULL)
-            continue;
-        if (f->take(r, key, m, err))
-            return -1;
-    }
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        if (strcmp(fields[i].name, json_key(v)) == 0)
+            return fields[i].take(r, json_key(v), v, err);
     return 0;
 }
 
 static int take_apus(struct request *r, const char *name,
                      const struct json *v, struct err *err)
 {
-    if (json_type(v) != JSON_OBJECT)
+    if (json_type(v) != JSON_OBJECT && !request_is_empty(v))
         return request_must(err, name, "an object");
-    return take_all(r, apus_fields, "apus.", v, err);
+    for (const struct json *m = json_first(v); m; m = json_next(m)) {
+        int rc = request_name_judge("apus.", "apus.", m, err);
+
+        if (rc < 0 || (rc > 0 && take_field(r, m, err)))
+            return -1;
+    }
+    return 0;
 }
 
-int request_fields(struct request *r, const struct json *body,
-                   struct err *err)
+/* Messages and prompt stand where they are asked for, or are empty. */
+static int check_place(const struct json *v, enum request_place place,
+                       struct err *err)
+{
+    static const char *const names[] = { "/v1/chat/completions",
+                                         "/v1/completions", "", "X-Options" };
+    bool messages = strcmp(json_key(v), "messages") == 0;
+
+    if (!messages && strcmp(json_key(v), "prompt") != 0)
+        return 0;
+    if (place == REQUEST_DATA || request_is_empty(v) ||
+        place == (messages ? REQUEST_CHAT : REQUEST_COMPLETION))
+        return 0;
+    return err_set(err, ERR_INPUT, "\"%s\" does not belong in %s",
+                   json_key(v), names[place]);
+}
+
+void request_defaults(struct request *r)
 {
     r->n_choices = 1;
     r->temperature = 1000000;
     r->top_p = 1000000;
-    return take_all(r, fields, "", body, err);
+}
+
+int request_fields(struct request *r, const struct json *body,
+                   enum request_place place, struct err *err)
+{
+    for (const struct json *m = json_first(body); m; m = json_next(m)) {
+        int rc = request_name_judge("", "", m, err);
+
+        if (rc < 0 || (rc > 0 && (check_place(m, place, err) ||
+                                  take_field(r, m, err))))
+            return -1;
+    }
+    if (place >= REQUEST_DATA && r->n_choices != 1)
+        return request_must(err, "n", "1: a message has one answer");
+    return 0;
 }

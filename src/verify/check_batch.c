@@ -23,6 +23,7 @@
 #include "store/lines.h"
 #include "store/part_file.h"
 #include "store/request.h"
+#include "store/request_names.h"
 #include "store/seal.h"
 #include "store/spool.h"
 #include "verify/prompt.h"
@@ -237,6 +238,7 @@ struct refusals {
     struct refused *file;
     struct check_along along;
     uint64_t n, n_open;       /* reasons, and those that nothing here tells */
+    uint64_t n_old;           /* .. and those of an earlier version */
 };
 
 void check_reason(struct reason *r, const char *code, const char *message)
@@ -251,14 +253,15 @@ void check_reason(struct reason *r, const char *code, const char *message)
     buf_clear(&b);
 }
 
-/* What is wrong with a reason, or NULL; *open if nothing here tells. */
+/* What is wrong with a reason, or NULL. */
 static int judge(struct check *c, struct refusals *f, uint32_t line,
-                 const struct reason *why, const char **wrong, bool *open,
+                 const struct reason *why, const char **wrong,
                  struct err *err)
 {
     struct err e = ERR_INIT;
     struct reason want;
     struct request r;
+    bool invalid;
     int rc;
 
     if (check_seek(&f->along, line, err))
@@ -268,13 +271,17 @@ static int judge(struct check *c, struct refusals *f, uint32_t line,
     if (rc && e.code != ERR_INPUT)
         return err_set(err, e.code, "%s", e.text);
     check_reason(&want, "invalid_request", e.text);
-    if (rc)
-        *wrong = strcmp(why->code, want.code) == 0 &&
-                         strcmp(why->message, want.message) == 0
-                     ? NULL : "the request is refused for another reason";
+    invalid = strcmp(why->code, want.code) == 0;
+    if (rc && invalid && strcmp(why->message, want.message) == 0)
+        return 0;
+    if (invalid && request_old_reason(why->message, f->along.text,
+                                      f->along.n))
+        f->n_old++;
+    else if (rc)
+        *wrong = "the request is refused for another reason";
     else if (strcmp(why->code, "given_up") == 0 ||
-             (strcmp(why->code, want.code) == 0 && !c->o->model))
-        *open = true;
+             (invalid && !c->o->model))
+        f->n_open++;
     else
         *wrong = "the request is a good one";
     return 0;
@@ -285,7 +292,6 @@ static int check_refusal(struct check *c, struct refusals *f, uint32_t line,
                          struct err *err)
 {
     const char *wrong = NULL;
-    bool open = false;
     char what[40];
 
     if (line >= c->n_lines)
@@ -294,12 +300,11 @@ static int check_refusal(struct check *c, struct refusals *f, uint32_t line,
         wrong = "it is out of order";
     else if (c->line[line].got)
         wrong = "the request has an answer";
-    else if (judge(c, f, line, why, &wrong, &open, err))
+    else if (judge(c, f, line, why, &wrong, err))
         return -1;
     if (line < c->n_lines)
         c->line[line].refused = true;
     f->n++;
-    f->n_open += open;
     snprintf(what, sizeof(what), "line %" PRIu64, (uint64_t)line + 1);
     if (wrong)
         check_name_wrong(c, what, "requests.jsonl", wrong);
@@ -332,6 +337,11 @@ static void report_reasons(struct check *c, const struct refusals *f)
 
     check_report_some(c, "why requests have no answer", "requests.jsonl", f->n,
                       "reasons");
+    if (f->n_old) {
+        snprintf(what, sizeof(what), "%" PRIu64 " of its reasons", f->n_old);
+        check_report_open(c, what, "an earlier version refused these requests,"
+                          " which knew fewer parameters and values");
+    }
     if (!f->n_open)
         return;
     snprintf(what, sizeof(what), "%" PRIu64 " of its reasons", f->n_open);

@@ -25,6 +25,7 @@
 #include "store/answer.h"
 #include "store/lines.h"
 #include "store/request.h"
+#include "store/request_names.h"
 #include "store/resume.h"
 #include "verify/output.h"
 #include "verify/prompt.h"
@@ -178,7 +179,8 @@ struct outputs {
     struct recompute *recompute; /* NULL: there is no model */
     struct recomputed choice[REQUEST_MAX_CHOICES];
     struct buf want;     /* the line as it should be */
-    uint64_t n, n_open;  /* lines, and those that nothing here tells */
+    uint64_t n, n_open;  /* lines, and those that nothing here tells .. */
+    uint64_t n_old;      /* .. or that an earlier version refused */
     uint32_t at;         /* the line that is looked at, from 0 */
     uint64_t request;    /* the line that it answers, from 1 */
 };
@@ -330,7 +332,6 @@ static int check_answer(struct outputs *o, const struct output_line *got,
 static int check_open(struct outputs *o, const struct output_line *got,
                       const struct request *r, struct err *err)
 {
-    o->n_open++;
     put_error(o, got, o->of_part ? NULL : r->custom_id, got->code,
               got->message);
     return compare(o, got, "its request", err);
@@ -345,23 +346,33 @@ static int check_pair(struct outputs *o, const struct output_line *got,
     struct prompt p;
     struct request r;
     int rc = request_parse(&r, text, n, &why);
-    bool made = false;
+    bool made = false, old;
 
     if (rc == 0 && m) {
         rc = prompt_make(&p, m, &r, got->request, &why);
         made = rc == 0;
     }
+    old = got->code && strcmp(got->code, "invalid_request") == 0 &&
+          !(rc && strcmp(got->message, why.text) == 0) &&
+          request_old_reason(got->message, text, n);
     if (rc && why.code != ERR_INPUT) {
         rc = err_set(err, why.code, "%s", why.text);
+    } else if (old) {
+        o->n_old++;
+        rc = check_open(o, got, &r, err);
     } else if (rc) {
+        /* earlier versions kept no name of what is not JSON */
+        const char *name = r.kept_id && !got->has_custom_id ? NULL
+                                                            : r.custom_id;
         struct reason reason;
 
         check_reason(&reason, "invalid_request", why.text);
-        put_error(o, got, r.custom_id, reason.code, reason.message);
+        put_error(o, got, name, reason.code, reason.message);
         rc = compare(o, got, "its request", err);
     } else if (!got->code && !m) {
         wrong(o, "its request", "it names no model");
     } else if (got->code && (!m || strcmp(got->code, "given_up") == 0)) {
+        o->n_open++;
         rc = check_open(o, got, &r, err);
     } else {
         rc = check_answer(o, got, &r, &p, err);
@@ -511,6 +522,11 @@ static void report_lines(struct outputs *o)
     if (o->n_open)
         check_report_open(&o->c, text, "nothing here shows that workers died"
                           " of them");
+    snprintf(text, sizeof(text), "why %" PRIu64 " requests have no answer",
+             o->n_old);
+    if (o->n_old)
+        check_report_open(&o->c, text, "an earlier version refused them, which"
+                          " knew fewer parameters and values");
     if (o->of_part)
         check_report_open(&o->c, "custom_id, the form and the model's name",
                           "it has none: it is of a part by itself");
