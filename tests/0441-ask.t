@@ -10,6 +10,11 @@ if [ ! -x "$build/tests/askrun" ]; then
     exit 0
 fi
 . "$top/tests/scratch.sh"
+# the table of members is the same in both
+"$build/tests/askrun" names >"$tmp/names"
+sed -n '/^local judge$/,/^\]\]/p' "$top/contrib/ao/queue/28-names.lua" |
+    sed '1,/\[\[$/d; $d' >"$tmp/rows"
+cmp "$tmp/names" "$tmp/rows"
 "$build/tests/askrun" messages "$top/tests/data/ask-messages.jsonl" \
     "${APUS_ASK_SEED:-1}" "${APUS_ASK_N:-200}" >"$tmp/messages"
 "$build/tests/aosrun" "$top/contrib/ao/queue.lua" "$tmp/messages" \

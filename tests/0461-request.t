@@ -47,7 +47,7 @@ ask 1 "a model that the queue has not" text -m none
 has err '404' "the queue says so"
 ask 1 "a number out of its range" text --temperature 1000
 has err '400.*temperature' "the queue says so"
-head -c 5000 /dev/zero | tr '\0' x >long
+head -c 16385 /dev/zero | tr '\0' x >long
 ask 1 "a text that is too long" -f long
 has err '400' "the queue says so"
 ls "$kept" >out

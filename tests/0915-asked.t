@@ -90,7 +90,7 @@ gives 0 "the one who asked gets it" request --of "$id"
 report $r "compared with the message"
 
 # ---- another queue, that does not ------------------------------------------
-sed 's/options(m.tag\["x-options"\])/options(nil)/' \
+sed 's/options(p, m.tag\["x-options"\])/options(p, nil)/' \
     "$top/contrib/ao/queue.lua" >other.lua
 cmp -s "$top/contrib/ao/queue.lua" other.lua && r=1 || r=0
 report $r "a queue that passes options over"

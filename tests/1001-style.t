@@ -98,7 +98,7 @@ fi
 # From `function` to the `end` that stands where it began.
 while read -r file; do
     awk -v f="$file" '
-        match($0, /^ *(local )?[^-]*function/) && !/ end[,)]*$/ {
+        match($0, /^ *(local )?[^-]*function[ (]/) && !/ end[,)]*$/ {
             match($0, /^ */)
             if (!from) { from = NR; wide = RLENGTH; what = $0 }
         }

@@ -2,9 +2,12 @@
  * Messages of DApps, for the queue and for src/store/ask at once.
  *
  *     askrun messages FILE.jsonl SEED N
- *         those of the file ({"tags", "data"}, a line each) and N made ones, as
- *         an array for tests/aosrun and tests/aos-run: a queue with a model and
- *         a node, each message, and the pulls that fetch what it took
+ *         those of the file ({"tags", "data"}, a line each), every member that
+ *         a request may have with every kind of value, and N made ones, as an
+ *         array for tests/aosrun and tests/aos-run: a queue with a model and a
+ *         node, each message, and the pulls that fetch what it took
+ *     askrun names
+ *         the table of members, a row a line, as contrib/ao/queue has it
  *     askrun compare MESSAGES.json RESULTS
  *         RESULTS has a line for each of them, last, from either: the queue's
  *         line makes the same request as src/store/ask does, or both refuse
@@ -25,11 +28,13 @@
 #include "base/mem.h"
 #include "relay/pull_line.h"
 #include "store/ask.h"
+#include "store/request_names.h"
 #include "tests/ask_made.h"
 #include "tests/tap.h"
 
 #define FILE_MAX ((size_t)64 << 20)
 #define MAX_TAGS 100
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 #define OWNER "owner______________________________________"
 #define MESSENGER "mu_________________________________________"
 #define DAPP "dapp______________________________________A"
@@ -101,6 +106,115 @@ static void put_line(struct buf *out, const char *line, size_t n)
     json_free(root);
 }
 
+/* ---- every member -------------------------------------------------------- */
+
+static const char *const values[] = {
+    "null", "\"\"", "[]", "{}", "true", "false", "0", "1", "1.0", "-1", "2",
+    "0.5", "1e-9", "-1e-9", "0.9999999", "\"none\"", "\"auto\"", "\"x y\"",
+    "[\"text\"]", "{\"type\":\"text\"}", "{\"a\":1}", "[1]", "[null]", "[{}]",
+    "\"nano\"", "\"7\"", "{\"top_k\":-1}", "{\"foo\":null}",
+};
+static const char *const numbers[] = {
+    "-1.0", "16", "0.01", "0.0099999999", "0.009999", "0.30000000000000004",
+    "0.699999988079071", "0.1234565", "0.1234575", "0.12345650000001",
+    "0.0000005", "0.0000015", "0.00000050000001", "1.0000004999", "1.0000005",
+    "1.0000015", "100.0000005", "100.00000051", "0.001", "1e-400",
+    "-1e-99999", "0.0000004e1", "999999999999999999e-18", "4294967295.4",
+    "18446744073709551615", "18446744073709551616", "2e19", "-0.0",
+    "99999999999999999999999999999999999999999999999999999999999e-59",
+};
+
+static void put_options(struct buf *out, const char *options)
+{
+    struct buf rest;
+
+    buf_init(&rest, FILE_MAX);
+    buf_puts(&rest, "\"tags\":{\"Action\":\"Infer\",\"X-Options\":");
+    json_put_string(&rest, options, strlen(options));
+    buf_puts(&rest, "},\"data\":\"x\"");
+    put_infer(out, rest.data);
+    buf_clear(&rest);
+}
+
+static void put_body(struct buf *out, const char *body)
+{
+    struct buf rest;
+
+    buf_init(&rest, FILE_MAX);
+    buf_puts(&rest, "\"tags\":{\"Action\":\"Infer\",\"Content-Type\":"
+             "\"application/json\"},\"data\":");
+    json_put_string(&rest, body, strlen(body));
+    put_infer(out, rest.data);
+    buf_clear(&rest);
+}
+
+/* A member inside what its name says it is in; every other time in the data
+ * where it could be in X-Options as well. */
+static void put_member(struct buf *out, const char *name, const char *value)
+{
+    const char *dot = strchr(name, '.');
+    const char *key = dot ? dot + 1 : name;
+    bool in_data = n_put % 2;
+    char *text;
+
+    if (dot && *name == 'm')
+        text = xasprintf("{\"messages\":[{%s\"content\":\"x\",\"%s\":%s}]}",
+                         strcmp(key, "role") == 0 ? "" : "\"role\":\"user\",",
+                         strcmp(key, "content") == 0 ? "name" : key, value);
+    else if (dot && *name == 'c')
+        text = xasprintf("{\"messages\":[{\"role\":\"user\",\"content\":[{"
+                         "%s%s\"%s\":%s}]}]}",
+                         strcmp(key, "type") == 0 ? "" : "\"type\":\"text\",",
+                         strcmp(key, "text") == 0 ? "" : "\"text\":\"x\",",
+                         key, value);
+    else if (dot)
+        text = xasprintf("{\"apus\":{\"%s\":%s}}", key, value);
+    else if (in_data && strcmp(key, "prompt") != 0)
+        text = xasprintf("{\"prompt\":\"x\",\"%s\":%s}", key, value);
+    else
+        text = xasprintf("{\"%s\":%s}", key, value);
+    if ((dot && *name != 'a') || (in_data && !dot))
+        put_body(out, text);
+    else
+        put_options(out, text);
+    free(text);
+}
+
+/* What is not the name of a member, but near one. */
+static const char *const near[] = {
+    "temp", "maxTokens", "Top-P", "tempreature", "frequency_penality", "topp",
+    "seeds", "sto", "st", "x", "apus.top_k", "stream_option", "a\\u0001b",
+    "\\u00e9", "\\\"q", "0123456789012345678901234567890123456789012345678901"
+    "2345678901234567890123456789", "logprob", "nn", "", "messages.name",
+    "apus.topk", "messages.nam", "content.txt", "messages.content.x",
+};
+
+static void put_members(struct buf *out)
+{
+    const struct request_name *row = request_names;
+
+    /* a model is for the queue to know */
+    for (; row->name; row++)
+        for (size_t i = 0; i < COUNT(values); i++)
+            if (strcmp(row->name, "model") != 0 || values[i][0] != '"' ||
+                strcmp(values[i], "\"nano\"") == 0)
+                put_member(out, row->name, values[i]);
+    for (row = request_names; row->name; row++)
+        for (size_t i = 0; *row->values == '+' && i < COUNT(numbers); i++)
+            put_member(out, row->name, numbers[i]);
+    for (size_t i = 0; i < COUNT(near); i++)
+        put_member(out, near[i], "null");
+}
+
+static int write_names(void)
+{
+    const struct request_name *row = request_names;
+
+    for (; row->name; row++)
+        printf("%s%s%s\n", row->name, *row->values ? " " : "", row->values);
+    return 0;
+}
+
 static int write_messages(const char *path, const char *seed, const char *n)
 {
     struct ask_made made;
@@ -108,7 +222,10 @@ static int write_messages(const char *path, const char *seed, const char *n)
 
     buf_init(&out, FILE_MAX);
     read_file(&file, path);
-    put(&out, OWNER, "\"tags\":{\"Action\":\"Allow\",\"Node\":\"" NODE "\"}");
+    put(&out, OWNER, "\"tags\":{\"Action\":\"Allow\",\"Node\":\"" NODE "\","
+        "\"Max\":\"50000\"}");
+    put(&out, OWNER, "\"tags\":{\"Action\":\"Set\",\"Max-Requester\":"
+        "\"50000\"}");
     put(&out, OWNER, "\"tags\":{\"Action\":\"Register-Model\",\"Model\":\""
         MODEL "\",\"Name\":\"nano\",\"Source\":\"" MODEL "\"}");
     for (char *line = file.data; line && *line;) {
@@ -119,6 +236,7 @@ static int write_messages(const char *path, const char *seed, const char *n)
         put_line(&out, line, (size_t)(end - line));
         line = end + 1;
     }
+    put_members(&out);
     ask_made_init(&made, strtoull(seed, NULL, 10), MODEL);
     for (long i = 0; i < atol(n); i++)
         put_infer(&out, ask_made_next(&made));
@@ -400,9 +518,12 @@ int main(int argc, char **argv)
 {
     if (argc == 5 && strcmp(argv[1], "messages") == 0)
         return write_messages(argv[2], argv[3], argv[4]);
+    if (argc == 2 && strcmp(argv[1], "names") == 0)
+        return write_names();
     if (argc == 4 && strcmp(argv[1], "compare") == 0)
         return compare_all(argv[2], argv[3]);
     fputs("usage: askrun messages FILE.jsonl SEED N\n"
+          "       askrun names\n"
           "       askrun compare MESSAGES.json RESULTS\n", stderr);
     return 2;
 }

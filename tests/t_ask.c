@@ -107,7 +107,16 @@ static void test_sources(void)
          "\"p\"", NULL);
     line(json, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
          "\"text\",\"text\":\"p\"}]}]}", 69, "chat/completions", NULL);
-    line(json, "{\"prompt\":\"p\",\"n\":1}", 20, NULL, "an object with");
+    line(json, "{\"prompt\":\"p\",\"n\":1,\"stop\":null}", 32,
+         "completions\",\"body\":{\"prompt\":\"p\",\"max_tokens\":256,", NULL);
+    line(json, "{\"prompt\":[[7,8]],\"messages\":[]}", 32,
+         "completions\",\"body\":{\"prompt\":[[7,8]],", NULL);
+    line(json, "{\"prompt\":\"p\",\"top_k\":1}", 24, NULL, "in X-Options");
+    line(json, "{\"prompt\":\"p\",\"model\":\"m\"}", 26, NULL,
+         "in X-Options");
+    line(json, "{\"prompt\":\"p\",\"tools\":[1]}", 26, NULL,
+         "\"tools\" is not implemented");
+    line(json, "{\"max_tokens\":null}", 19, NULL, "an object with");
     line(json, "{\"prompt\":\"p\",\"prompt\":\"p\"}", 27, NULL,
          "duplicate key");
     line(json, "", 0, NULL, "JSON");
@@ -118,6 +127,65 @@ static void test_sources(void)
          "its tag Action");
     line((const char *const[]){ "X-Prompt", "x", NULL }, "x", 1, NULL,
          "its tag Action");
+}
+
+/* A body in Data, and X-Options beside it. */
+static void test_bodies(void)
+{
+    const char *json = "application/json";
+    const char *const *alone = TAGS("Content-Type", json);
+    const char *const *tagged = TAGS("Content-Type", json, "X-Model", "nano",
+                                     "X-Options", "{\"max_tokens\":7}");
+    static const char text[] = "{\"messages\":[{\"role\":\"developer\","
+        "\"name\":null,\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
+        "{\"type\":\"text\",\"text\":\"b\"}]}],\"prompt\":null,"
+        "\"temperature\":0.3000000000000000444,\"ignore_eos\":true}";
+    static const char *const bad[][2] = {
+        { "{\"prompt\":\"a\",\"max_tokens\":8}", "X-Options: \"max_tokens\""
+          " is given twice, and differs" },
+        { "{\"prompt\":\"a\",\"model\":\"other\"}", "\"model\" is not what"
+          " X-Model says" },
+        { "{\"prompt\":[1,2]}", "Data: \"prompt\" as token ids is not"
+          " implemented here" },
+        { "{\"prompt\":\"a\",\"messages\":[{}]}", "Data: \"messages\" and"
+          " \"prompt\": give one" },
+        { "{\"prompt\":\"a\",\"n\":2}", "Data: \"n\" must be 1: a message" },
+        { "{\"prompt\":\"\"}", "a prompt must have 1 to 16384 bytes" },
+    };
+
+    line(alone, text, strlen(text), "chat/completions\",\"body\":{"
+         "\"messages\":[{\"role\":\"developer\",\"content\":\"ab\"}],"
+         "\"max_tokens\":256,\"temperature\":0.300000,\"top_p\":1.000000,"
+         "\"apus\":{\"top_k\":0,\"ignore_eos\":true}}}", NULL);
+    line(tagged, "{\"prompt\":[\"a\"],\"model\":\"nano\",\"max_tokens\":7}",
+         46, "completions\",\"body\":{\"prompt\":\"a\",\"max_tokens\":7,",
+         NULL);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        line(tagged, bad[i][0], strlen(bad[i][0]), NULL, bad[i][1]);
+    line(alone, "{\"prompt\":\"a\",\"model\":\"a/b\"}", 28, NULL,
+         "\"model\" is none of this queue");
+    line(TAGS("X-Options", " \n"), "x", 1, "chat/completions", NULL);
+    line(TAGS("X-Options", "null"), "x", 1, "chat/completions", NULL);
+    line(TAGS("X-Options", "\"\""), "x", 1, NULL, "X-Options: an object");
+    line(TAGS("X-Options", "{\"prompt\":\"y\"}"), "x", 1, NULL,
+         "X-Options: \"prompt\" does not belong in X-Options");
+}
+
+/* A prompt has as many bytes as it may, also with what JSON escapes. */
+static void test_lengths(void)
+{
+    const char *const *none = (const char *const[]){ "Action", "Infer",
+                                                     NULL };
+    static char text[ASK_MAX_PROMPT + 1];
+
+    memset(text, 'x', sizeof(text));
+    line(none, text, ASK_MAX_PROMPT, "chat/completions", NULL);
+    line(none, text, ASK_MAX_PROMPT + 1, NULL, "a prompt must have");
+    memset(text, '"', sizeof(text));
+    line(none, text, ASK_MAX_PROMPT, "chat/completions", NULL);
+    text[0] = 1; /* six bytes */
+    line(none, text, ASK_MAX_PROMPT - 2, "chat/completions", NULL);
+    line(none, text, ASK_MAX_PROMPT - 1, NULL, "at most 32768 as JSON");
 }
 
 static void test_pushed(void)
@@ -153,6 +221,8 @@ int main(void)
 {
     test_data();
     test_sources();
+    test_bodies();
+    test_lengths();
     test_pushed();
     test_stops();
     return done();

@@ -471,8 +471,8 @@ static void test_line(void)
     static const char *const bad[] = {
         "{}", "[]",
         ("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"
-         "\"n\":2}"), "{\"prompt\":[1]}", "{\"prompt\":\"x\",\"messages\":[]}",
-        "{\"messages\":[]}", "x",
+         "\"n\":2}"), "{\"prompt\":[1.5]}",
+        "{\"prompt\":\"x\",\"messages\":[{}]}", "{\"messages\":[]}", "x",
     };
     struct err err = ERR_INIT;
     struct pull_line l;

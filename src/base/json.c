@@ -254,14 +254,13 @@ static int scaled(const char *text, int shift, bool exact, bool *negative,
     return 0;
 }
 
-static int scaled_i64(const struct json *v, int shift, bool exact,
-                      int64_t *out)
+static int scaled_i64(const struct json *v, int shift, int64_t *out)
 {
     const char *text = json_number(v);
     bool negative;
     uint64_t u;
 
-    if (!text || scaled(text, shift, exact, &negative, &u))
+    if (!text || scaled(text, shift, shift == 0, &negative, &u))
         return -1;
     if (u > (uint64_t)INT64_MAX + negative)
         return -1;
@@ -312,17 +311,12 @@ int json_u64_array(const struct json *v, uint64_t max,
 
 int json_i64(const struct json *v, int64_t *out)
 {
-    return scaled_i64(v, 0, true, out);
-}
-
-int json_millionths(const struct json *v, int64_t *out)
-{
-    return scaled_i64(v, 6, true, out);
+    return scaled_i64(v, 0, out);
 }
 
 int json_nearest_millionths(const struct json *v, int64_t *out)
 {
-    return scaled_i64(v, 6, false, out);
+    return scaled_i64(v, 6, out);
 }
 
 int json_f64(const struct json *v, double *out)

@@ -78,8 +78,6 @@ int json_f64(const struct json *v, double *out);
 /* A number in units of 10^-6 from its text alone: the nearest to what is
  * written, of two the even one.  -1 if v is no number or does not fit. */
 int json_nearest_millionths(const struct json *v, int64_t *out);
-/* -1 if what is written is no integer number of them, too. */
-int json_millionths(const struct json *v, int64_t *out);
 
 /* The same for a bare decimal text such as "12": an integer below 2^64, digits
  * alone, no zero in front. */

@@ -8,7 +8,6 @@
 
 #include "store/ask.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +17,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "store/ask_options.h"
+#include "store/ask_body.h"
+#include "store/request_fields.h"
 
 #define MAX_JSON (4 * ASK_MAX_PROMPT) /* bytes of data that are JSON */
 #define MAX_LIST 16384                /* of the value of the tag Models */
@@ -170,19 +170,13 @@ static int take_reference(struct ask *a, const struct message *m,
     return 0;
 }
 
-/* An id, or a name as the queue gives them: 1 to 42 of A-Za-z0-9._- */
 static int take_model(struct ask *a, const struct message *m,
                       struct err *err)
 {
     const struct ask_tag *t = tag_of(m, "x-model");
-    unsigned char id[32];
-    bool good = !t || (t->n_value > 0 && t->n_value <= ASK_MAX_MODEL);
 
     tag_text(a->model, sizeof(a->model), m, "x-model");
-    for (const char *c = a->model; good && *c; c++)
-        good = isalnum((unsigned char)*c) || strchr("._-", *c);
-    if (!good || (t && t->n_value == ASK_MAX_MODEL &&
-                  base64url_id(id, a->model)))
+    if (t && (t->n_value > ASK_MAX_MODEL || !ask_is_model(a->model)))
         return err_set(err, ERR_INPUT, "no such model (Models lists them)");
     return 0;
 }
@@ -244,80 +238,25 @@ static int read_data(struct data *d, const struct message *m,
 
 /* ---- prompts ------------------------------------------------------------- */
 
-/* As the queue writes it, for its length has a limit. */
-static void put_quoted(struct buf *b, const char *s)
+/* A line of a pull holds it as a string, whose length has a limit, too. */
+static bool is_prompt(const struct buf *text)
 {
-    static const char meant[] = "\n\r\t\"\\", names[] = "nrt\"\\";
+    struct buf quoted;
+    bool good;
 
-    buf_putc(b, '"');
-    for (; *s; s++) {
-        const char *at = strchr(meant, *s);
-
-        if (at)
-            buf_printf(b, "\\%c", names[at - meant]);
-        else if ((unsigned char)*s < 32)
-            buf_printf(b, "\\u%04x", (unsigned)*s);
-        else
-            buf_putc(b, *s);
-    }
-    buf_putc(b, '"');
-}
-
-/* Append one of the messages; false if it is none. */
-static bool put_message(struct buf *b, const struct json *v)
-{
-    static const char *const roles[] = { "system", "user", "assistant",
-                                         "developer", NULL };
-    const char *role = json_string(json_get(v, "role"));
-    const char *content = json_string(json_get(v, "content"));
-
-    if (json_count(v) != 2 || !role || !is_one_of(role, roles) || !content ||
-        strlen(content) > ASK_MAX_PROMPT)
+    if (text->full || text->len == 0 ||
+        !is_text(text->data, text->len, ASK_MAX_PROMPT))
         return false;
-    buf_printf(b, "{\"role\":\"%s\",\"content\":", role);
-    put_quoted(b, content);
-    buf_putc(b, '}');
-    return true;
+    buf_init(&quoted, ASK_MAX_QUOTED + 2);
+    ask_put_quoted(&quoted, text->data);
+    good = !quoted.full;
+    buf_clear(&quoted);
+    return good;
 }
 
-static int put_messages(struct buf *b, const struct json *list,
-                        struct err *err)
-{
-    const struct json *v = list && json_type(list) == JSON_ARRAY
-                               ? json_first(list) : NULL;
-    bool good = v != NULL;
-
-    buf_putc(b, '[');
-    for (; good && v; v = json_next(v)) {
-        good = put_message(b, v);
-        buf_putc(b, json_next(v) ? ',' : ']');
-    }
-    if (!good)
-        return err_set(err, ERR_INPUT, "messages must be [{\"role\":..,"
-                       "\"content\":\"..\"}]");
-    return 0;
-}
-
-/* Form and text of what was JSON. */
-static int put_json(struct buf *b, enum ask_form *form,
-                    const struct json *root, struct err *err)
-{
-    const char *prompt = json_string(json_get(root, "prompt"));
-
-    if (json_type(root) != JSON_OBJECT || json_count(root) != 1)
-        return err_set(err, ERR_INPUT, "an object with messages or prompt"
-                       " expected");
-    if (prompt) {
-        *form = ASK_PROMPT;
-        buf_puts(b, prompt);
-        return 0;
-    }
-    *form = ASK_MESSAGES;
-    return put_messages(b, json_get(root, "messages"), err);
-}
-
-static int take_text(struct ask *a, const struct message *m,
-                     const struct data *d, struct err *err)
+static int take_text(struct ask *a, struct request *r,
+                     const struct message *m, const struct data *d,
+                     struct err *err)
 {
     const struct ask_tag *tagged = tag_of(m, "x-prompt");
     struct buf text;
@@ -327,25 +266,26 @@ static int take_text(struct ask *a, const struct message *m,
     if (tagged)
         buf_put(&text, tagged->value, tagged->n_value);
     else if (d->json)
-        rc = put_json(&text, &a->form, d->root, err);
+        rc = ask_body(&text, &a->form, r, d->root, m->m->n, err)
+                 ? err_prefix(err, "Data") : 0;
     else
         buf_put(&text, m->m->data, m->m->n);
-    if (rc == 0 && (text.full || text.len == 0 ||
-                    !is_text(text.data, text.len, ASK_MAX_PROMPT)))
+    if (rc == 0 && !is_prompt(&text))
         rc = err_set(err, ERR_INPUT, "a prompt must have 1 to %d bytes of"
-                     " UTF-8 without NUL (X-Source takes longer ones)",
-                     ASK_MAX_PROMPT);
+                     " UTF-8 without NUL, at most %d as JSON (X-Source takes"
+                     " longer ones)", ASK_MAX_PROMPT, ASK_MAX_QUOTED);
     if (rc == 0)
         a->prompt = buf_take(&text, NULL);
     buf_clear(&text);
     return rc;
 }
 
-static int take_prompt(struct ask *a, const struct message *m,
-                       const struct data *d, struct err *err)
+static int take_prompt(struct ask *a, struct request *r,
+                       const struct message *m, const struct data *d,
+                       struct err *err)
 {
     if (!tag_of(m, "x-source"))
-        return take_text(a, m, d, err);
+        return take_text(a, r, m, d, err);
     if (tag_id(a->source, m, "x-source") || tag_of(m, "x-prompt"))
         return err_set(err, ERR_INPUT, "X-Source must be an id, and alone");
     a->form = d->json ? ASK_SOURCE_JSON : ASK_SOURCE;
@@ -354,12 +294,23 @@ static int take_prompt(struct ask *a, const struct message *m,
 
 /* ---- what is asked ------------------------------------------------------- */
 
-static int take_options(struct ask *a, const struct message *m,
-                        struct err *err)
+static int take_infer(struct ask *a, const struct message *m,
+                      const struct data *d, struct err *err)
 {
     const struct ask_tag *t = tag_of(m, "x-options");
+    struct request r = { .line = NULL };
+    struct json *options = NULL;
+    int rc;
 
-    return ask_options(a, t ? t->value : "{}", t ? t->n_value : 2, err);
+    request_defaults(&r);
+    rc = take_prompt(a, &r, m, d, err);
+    if (rc == 0 && t)
+        rc = ask_options(&r, &options, t->value, t->n_value, err);
+    if (rc == 0)
+        rc = ask_parameters(a, &r, err);
+    request_clear(&r);
+    json_free(options);
+    return rc;
 }
 
 static int take_batch(struct ask *a, const struct message *m,
@@ -397,7 +348,7 @@ static int take_message(struct ask *a, const struct message *m,
     if (batch)
         rc = take_batch(a, m, err);
     else
-        rc = take_prompt(a, m, &d, err) || take_options(a, m, err) ? -1 : 0;
+        rc = take_infer(a, m, &d, err);
     json_free(d.root);
     return rc;
 }

@@ -17,7 +17,8 @@
 struct buf;
 struct err;
 
-#define ASK_MAX_PROMPT 4096 /* bytes of one in a message */
+#define ASK_MAX_PROMPT 16384   /* bytes of one in a message .. */
+#define ASK_MAX_QUOTED 32768   /* .. and with what JSON escapes */
 #define ASK_MAX_TAGS 64
 #define ASK_MAX_NAME 64     /* bytes of a tag's name .. */
 #define ASK_MAX_VALUE 4096  /* .. and of its value */

@@ -14,6 +14,8 @@
 #include "base/utf8.h"
 #include "proof/job_record.h"
 #include "store/ask.h"
+#include "store/ask_body.h"
+#include "store/request_fields.h"
 
 /* ---- stop strings -------------------------------------------------------- */
 
@@ -55,20 +57,25 @@ static void put_chat(struct buf *out, const char *text, size_t n)
     buf_puts(out, "}]");
 }
 
-/* "messages" or "prompt" from the JSON of a source. */
+/* "messages" or "prompt" from the JSON of a source.  Its parameters are those
+ * of the message that names it. */
 static int put_object(struct buf *out, const struct json *root, bool *chat,
                       struct err *err)
 {
-    const struct json *messages = json_get(root, "messages");
-    const struct json *prompt = json_get(root, "prompt");
+    struct request r = { .line = NULL };
 
-    if (json_type(root) != JSON_OBJECT || json_count(root) != 1 ||
-        (!messages && !json_string(prompt)))
-        return err_set(err, ERR_INPUT, "an object with \"messages\" or"
-                       " \"prompt\" expected, and nothing else");
-    *chat = messages != NULL;
+    if (json_type(root) != JSON_OBJECT)
+        return err_set(err, ERR_INPUT, "an object with messages or prompt"
+                       " expected");
+    request_defaults(&r);
+    if (request_fields(&r, root, REQUEST_DATA, err) ||
+        ask_is_chat(chat, root, err))
+        return -1;
+    if (r.given || r.model)
+        return err_set(err, ERR_INPUT, "the source has parameters, which"
+                       " belong in X-Options");
     buf_puts(out, *chat ? "\"messages\":" : "\"prompt\":");
-    json_put(out, *chat ? messages : prompt);
+    json_put(out, json_get(root, *chat ? "messages" : "prompt"));
     return 0;
 }
 

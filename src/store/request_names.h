@@ -1,6 +1,7 @@
 /*
  * The members that a request may have: OpenAI's, ours, and those that clients
- * write beside them.
+ * write beside them.  contrib/ao/queue/28-names.lua is the same table for the
+ * queue: tests/0441-ask.t compares them.
  */
 #ifndef APUS_STORE_REQUEST_NAMES_H
 #define APUS_STORE_REQUEST_NAMES_H

@@ -27,7 +27,7 @@ export async function commands () {
     registers(id('m'), 'm', { Source: 'x' }),
     registers(id('m'), 'm', { Bytes: '1e6' }),
     { Action: 'Set', 'Max-Open': '50001' }, { Action: 'Set', Token: 'x' },
-    { Action: 'Set', 'Max-Prompt': '4097' },
+    { Action: 'Set', 'Max-Prompt': '16385' },
     { Action: 'Set', 'Default-Model': 'none' },
     { Action: 'Set', Operators: 'x' }, { Action: 'Pause', Mode: 'x' }]
   s = await q.many(bad.map((t) => [owner, t]))

@@ -48,6 +48,16 @@ export async function forms () {
     'messages, decoded by the queue')
   l = await lineOf(q, json, '{"prompt":"Once upon"}')
   is([l.form, l.prompt], ['prompt', 'Once upon'], 'a prompt as it stands')
+  l = await lineOf(q, json, '{"prompt":["Once"],"model":"tiny","tools":[]}')
+  is([l.form, l.prompt, l.model], ['prompt', 'Once', model2],
+    'a body with a model and what changes nothing')
+  l = await lineOf(q, json, JSON.stringify({
+    messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }],
+    max_tokens: 10
+  }))
+  is([l.form, l.prompt, l.max_tokens],
+    ['messages', '[{"role":"user","content":"hi"}]', '10'],
+    'parts, and parameters')
   l = await lineOf(q, { 'X-Prompt': 'in a tag' }, '1984')
   is([l.form, l.prompt], ['chat', 'in a tag'], 'a prompt in a tag')
   l = await lineOf(q, { 'X-Source': source })
@@ -58,8 +68,8 @@ export async function forms () {
   is(l.model, model2, 'a model by name')
   l = await lineOf(q, { 'x_model': model2 }, 'by id')
   is(l.model, model2, 'a model by id, its tag in another spelling')
-  l = await lineOf(q, {}, 'x'.repeat(4096))
-  is([l.prompt.length, l.reference], [4096, l.id], 'a prompt of 4 KiB')
+  l = await lineOf(q, {}, 'x'.repeat(16384))
+  is([l.prompt.length, l.reference], [16384, l.id], 'a prompt of 16 KiB')
 }
 
 export async function options () {
@@ -84,7 +94,7 @@ export async function refused () {
   const q = await working()
   const json = { 'Content-Type': 'application/json' }
   const cases = [
-    ['400', {}, ''], ['400', {}, 'x'.repeat(4097)], ['400', {}, 'a\0b'],
+    ['400', {}, ''], ['400', {}, 'x'.repeat(16385)], ['400', {}, 'a\0b'],
     ['400', { 'X-Reference': '' }, 'x'],
     ['400', { 'X-Reference': 'r'.repeat(129) }, 'x'],
     ['400', { 'X-Session': 's'.repeat(129) }, 'x'],
@@ -96,22 +106,23 @@ export async function refused () {
     ['404', { 'X-Node': 'x' }, 'x'],
     ...['{}', '[]', '17', '"text"', '"{\\"prompt\\":\\"twice\\"}"',
       '{"prompt":17}', '{"prompt":""}', '{"prompt":"\\u0000"}',
-      '{"prompt":"a","messages":[]}', '{"messages":[]}',
+      '{"prompt":"a","messages":[{}]}', '{"messages":[]}',
+      '{"prompt":"a","model":"none"}', '{"prompt":"a","max_tokens":0}',
       '{"messages":[{"role":"tool","content":"x"}]}',
       '{"messages":[{"role":"user","content":"x","name":"n"}]}',
       '{"messages":[{"role":"user"}]}',
       '{"messages":[{"role":"user","content":"\\ud800"}]}',
-      '{"prompt":"\\udfff"}', `{"prompt":"${'x'.repeat(4097)}"}`
+      '{"prompt":"\\udfff"}', `{"prompt":"${'x'.repeat(16385)}"}`
     ].map((data) => ['400', json, data]),
     ...['{"prompt":"x","prompt":"y"}', '{"prompt":"x"', '{"prompt":"\\ud800"}',
       '{"prompt":"x"} y', '{"a":'.repeat(40)
     ].map((data) => ['400', { 'Content-Type': 'application/json;x' }, data]),
     // what AOS has decoded, less strictly
     ...['{"prompt":"x","prompt":"y"}', '{"prompt":"x",}',
-      '{"prompt":"x","other":null}',
+      '{"prompt":"x","other":null}', '{"prompt":[1]}',
       '{"messages":[{"role":"user","content":"x"},]}',
       '{"messages":[{"role":"user","content":"x"},null]}',
-      '{"messages":[{"role":"user","content":"x","name":null}]}'
+      '{"messages":[{"role":"user","content":"x","nam":null}]}'
     ].map((data) => ['400', json, data]),
     ...['01', '{"a":1,}'].flatMap((data) => [
       ['400', { ...json, 'X-Prompt': 'p' }, data],
@@ -204,7 +215,7 @@ export async function open () {
     ['done', id('result'), id('item'), '409'], 'status: done')
   is([s[15].first.Balance, s[15].first.Account], ['0', alice], 'balance')
   const i = s[16].first
-  is([i.Version, i.Open, i.Done], ['1.1', '0', '1'], 'info')
+  is([i.Version, i.Open, i.Done], ['1.2', '0', '1'], 'info')
 }
 
 export async function batches () {

@@ -6,7 +6,7 @@
 -- leaves nothing.  No result may depend on the order of pairs(), on floats or
 -- on the clock, for every compute unit must come to the same bytes.
 
-local VERSION = "1.1"
+local VERSION = "1.2"
 local FORMAT, OLD_FORMAT = "apus-queue-2", "apus-queue-1"
 
 local MAX_TAGS, MAX_NAME, MAX_VALUE, MAX_LIST = 64, 64, 4096, 16384
@@ -16,8 +16,9 @@ local MAX_DEPTH, MAX_NUMBER, MAX_STOPS, MAX_STOP = 32, 63, 16, 64
 local U32 = 4294967295
 -- Nodes that end a request when they blame it; that are remembered to have
 -- had one, or to take one later; requests that a pull looks past, and that
--- one message ends.
-local MANY = { blames = 5, had = 16, later = 16, passed = 64, ended = 1000 }
+-- one message ends; bytes of a prompt, and of it with what JSON escapes.
+local MANY = { blames = 5, had = 16, later = 16, passed = 64, ended = 1000,
+    prompt = 16384, quoted = 32768 }
 local DAY_MS, HOUR_MS, BLOCK_MS = 86400000, 3600000, 600000
 local KEEP_MS = 30 * DAY_MS
 local PAGE_LINES, PAGE_BYTES = 100, 80000
@@ -35,7 +36,7 @@ local function new_state()
         done = {}, order = {}, first = 1, last = 0,
         models = {}, model_list = {}, names = {}, default_model = "",
         nodes = {}, node_list = {}, operators = {},
-        max_open = 50000, max_requester = 1000, max_prompt = 4096,
+        max_open = 50000, max_requester = 1000, max_prompt = MANY.prompt,
         max_size = 134217728, max_done = 100000, price = "0", token = "",
         ages = {}, pending_days = 30, idle_days = 7
     }

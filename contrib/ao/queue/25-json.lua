@@ -208,26 +208,37 @@ local function scan_lines(s, allowed)
     return list
 end
 
--- The digits of a number times 10^shift; nil if that is no integer of at most
--- 20 digits, or negative.  It never becomes a float.
-local function scaled(text, shift)
+-- The digits of a number times 10^shift, with its sign: the nearest integer, of
+-- two the even one; unless near, nil if it is none.  nil if it has more than 20
+-- digits, or 18 where it was rounded.  It never becomes a float.
+local function scaled(text, shift, near)
     local sign, int, frac, e, exp =
         text:match("^(-?)(%d+)%.?(%d*)[eE]?([+-]?)(%d*)$")
     local digits = (int .. frac):gsub("^0+", "")
-    if digits == "" then
-        return "0"
-    end
     exp = exp:gsub("^0+", "")
-    if sign == "-" or #exp > 4 then
+    if digits == "" or near and e == "-" and #exp > 4 then
+        return "0"
+    elseif #exp > 4 then
         return nil
     end
     local zeros = #digits:match("0*$")
     local power = exp ~= "" and math.tointeger(tonumber(exp)) or 0
     power = shift - #frac + zeros + (e == "-" and -power or power)
     digits = digits:sub(1, #digits - zeros)
+    if power < 0 and near then
+        local keep = math.max(#digits + power, 0)
+        local head, tail = digits:sub(1, keep), digits:sub(keep + 1)
+        local up = #digits + power >= 0 and (before("5", tail) or
+            tail == "5" and head:find("[13579]$") ~= nil)
+        if keep > 18 then
+            return nil
+        end
+        power, digits = 0, string.format("%d",
+            (math.tointeger(tonumber(head)) or 0) + (up and 1 or 0))
+    end
     if power < 0 or #digits + power > 20 then
         return nil
     end
-    return digits .. ("0"):rep(power)
+    return (digits ~= "0" and sign or "") .. digits .. ("0"):rep(power)
 end
 

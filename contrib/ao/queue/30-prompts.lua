@@ -1,138 +1,297 @@
 -- ---- parameters: proof.md section 3 ----------------------------------------
 
-local function number(v, shift, min, max)
-    local digits = type(v) == "table" and v.number and scaled(v.number, shift)
-    return digits and integer(digits, min, max)
+local function is_empty(v)
+    return v == nil or v == NULL or v == "" or
+        type(v) == "table" and #(v.array or v.keys or "number") == 0
 end
 
-local option = {}
+-- Parameters into p, which has those that were given before, from the members
+-- of a body; or why not.
+local fields
+do
+    local option = {}
 
-function option.max_tokens(p, v)
-    p.max_tokens = number(v, 0, 1, U32)
-    return p.max_tokens and "" or "an integer from 1 to 4294967295"
-end
-
-function option.temperature(p, v)
-    p.temperature = number(v, 6, 0, 100000000)
-    local ok = p.temperature and
-        (p.temperature == 0 or p.temperature >= 10000)
-    return ok and "" or "0, or 0.01 to 100 with at most 6 decimals"
-end
-
-function option.top_p(p, v)
-    p.top_p = number(v, 6, 1, 1000000)
-    return p.top_p and "" or "above 0, at most 1, with at most 6 decimals"
-end
-
-function option.top_k(p, v)
-    p.top_k = number(v, 0, 0, U32)
-    return p.top_k and "" or "an integer from 0 to 4294967295"
-end
-
-function option.seed(p, v)
-    local digits = type(v) == "table" and v.number and scaled(v.number, 0)
-    if type(v) == "string" and #v <= 20 and v:find("^%d+$") and
-        not v:find("^0.") then
-        digits = v
-    end
-    if not digits or
-        #digits == 20 and before("18446744073709551615", digits) then
-        return "an integer from 0 to 18446744073709551615, or its digits"
-    end
-    p.seed = digits
-    return ""
-end
-
-function option.stop(p, v)
-    local list = type(v) == "table" and v.array or { v }
-    local seen, stops = {}, {}
-    for _, s in ipairs(list) do
-        if type(s) ~= "string" or #s < 1 or #s > MAX_STOP or
-            #list > MAX_STOPS then
-            return "a string of 1 to 64 bytes, or an array of at most 16"
-        elseif not seen[s] then
-            seen[s] = true
-            stops[#stops + 1] = s
+    local function take(p, key, value, name, what)
+        if value == nil then
+            return '"' .. name .. '" must be ' .. what
+        elseif p.given[key] ~= nil and p.given[key] ~= value then
+            return '"' .. name .. '" is given twice, and differs'
         end
+        p.given[key], p[key] = value, value
+        return nil
     end
-    table.sort(stops, before)
-    for i, s in ipairs(stops) do
-        stops[i] = quote(base64url(s))
-    end
-    p.stops = stops
-    return ""
-end
 
--- Apus's SDK sends these there too, beside the tags that count.
-local passed_over = { session = true, reference = true }
+    local function number(v, shift, min, max, near)
+        local digits = type(v) == "table" and v.number and
+            scaled(v.number, shift, near)
+        return digits and integer(digits, min, max) or nil
+    end
 
--- Parameters from the text of X-Options (nil: none), or nil and why not.
-local function options(text)
-    local p = {
-        max_tokens = 256, temperature = 1000000, top_p = 1000000, top_k = 0,
-        seed = "", stops = {}
-    }
-    local value, why = scan(text or "{}", MAX_VALUE)
-    -- Lua writes an empty table as an array
-    if value and value ~= NULL and type(value) == "table" and value.array and
-        #value.array == 0 then
-        return p
+    function option.model(p, v, name)
+        if v == "" then
+            return nil
+        end
+        return take(p, "model", type(v) == "string" and v or nil, name,
+            "a string")
     end
-    if type(value) ~= "table" or not value.object then
-        return nil, "X-Options: " .. (why or "an object expected")
+
+    function option.max_tokens(p, v, name)
+        return take(p, "max_tokens", number(v, 0, 1, U32), name,
+            "an integer from 1 to 4294967295")
     end
-    for _, key in ipairs(value.keys) do
-        local v = value.object[key]
-        if not option[key] and not passed_over[key] then
-            return nil, "X-Options: unknown parameter " ..
-                quote(key:sub(1, 32):gsub("[^ -~]", "?"))
-        elseif option[key] and v ~= NULL then
-            local must = option[key](p, v)
-            if must ~= "" then
-                return nil, "X-Options: " .. key .. " must be " .. must
+
+    option.max_completion_tokens = option.max_tokens
+
+    function option.temperature(p, v, name)
+        local t = number(v, 6, 0, 100000000, true)
+        -- 0 is the choice of the likeliest, and what is near it is not
+        if t and t < 10000 and scaled(v.number, 0) ~= "0" then
+            t = nil
+        end
+        return take(p, "temperature", t, name,
+            "0 or a number from 0.01 to 100")
+    end
+
+    function option.top_p(p, v, name)
+        return take(p, "top_p", number(v, 6, 1, 1000000, true), name,
+            "a number from 0.000001 to 1")
+    end
+
+    function option.top_k(p, v, name)
+        local k = number(v, 0, 0, U32)
+        -- of others: -1 is no limit, as our 0
+        if type(v) == "table" and v.number and scaled(v.number, 0) == "-1" then
+            k = 0
+        end
+        return take(p, "top_k", k, name,
+            "an integer from 0 to 4294967295, or -1")
+    end
+
+    function option.n(p, v, name)
+        p.n = number(v, 0, 1, 8)
+        return not p.n and '"' .. name .. '" must be an integer from 1 to 8' or
+            nil
+    end
+
+    function option.seed(p, v, name)
+        local digits = type(v) == "table" and v.number and
+            scaled(v.number, 0) or v
+        -- "" and, of others, -1: any
+        if digits == "" or digits == "-1" and v ~= digits then
+            return nil
+        elseif type(digits) ~= "string" or #digits > 20 or
+            not digits:find("^%d+$") or digits:find("^0.") or
+            #digits == 20 and before("18446744073709551615", digits) then
+            digits = nil
+        end
+        return take(p, "seed", digits, name, "an integer from 0 to " ..
+            "18446744073709551615, or a string of its digits")
+    end
+
+    function option.stop(p, v, name)
+        local list = type(v) == "table" and v.array or { v }
+        local seen, stops = {}, {}
+        if is_empty(v) then
+            return nil
+        elseif #list > MAX_STOPS then
+            return '"' .. name .. '" must be at most 16 strings'
+        end
+        for _, s in ipairs(list) do
+            if type(s) ~= "string" or #s < 1 or #s > MAX_STOP then
+                return '"' .. name .. '" must be a string of 1 to 64 ' ..
+                    "bytes, or an array of at most 16 of them"
+            elseif not seen[s] then
+                seen[s] = true
+                stops[#stops + 1] = s
             end
         end
+        table.sort(stops, before)
+        for i, s in ipairs(stops) do
+            stops[i] = quote(base64url(s))
+        end
+        return take(p, "stops", table.concat(stops, ","), name)
     end
-    return p
+
+    function option.ignore_eos(p, v, name)
+        if type(v) ~= "boolean" then
+            return '"' .. name .. '" must be true or false'
+        end
+        return take(p, "flags", v and 1 or 0, name)
+    end
+
+    function option.apus(p, v, name)
+        if is_empty(v) then
+            return nil
+        elseif type(v) ~= "table" or not v.object then
+            return '"' .. name .. '" must be an object'
+        end
+        for _, key in ipairs(v.keys) do
+            local what, why = judge("apus.", "apus.", key, v.object[key])
+            if what == "take" then
+                why = option[key](p, v.object[key], key)
+            end
+            if why then
+                return why
+            end
+        end
+        return nil
+    end
+
+    fields = function(p, v, place)
+        for _, key in ipairs(v.keys) do
+            local e = v.object[key]
+            local what, why = judge("", "", key, e)
+            if what == "take" and option[key] then
+                why = option[key](p, e, key)
+            elseif what == "take" and place ~= "" and not is_empty(e) then
+                why = '"' .. key .. '" does not belong in ' .. place
+            end
+            if why then
+                return why
+            end
+        end
+        return p.n ~= 1 and '"n" must be 1: a message has one answer' or nil
+    end
+end
+
+-- What a request says that says nothing.
+local function defaults()
+    return {
+        max_tokens = 256, temperature = 1000000, top_p = 1000000, top_k = 0,
+        seed = "", stops = "", flags = 0, n = 1, given = {}
+    }
+end
+
+-- Parameters into p from the text of X-Options, or why not.
+local function options(p, text)
+    if not text or not text:find("[^ \t\r\n]") then
+        return nil
+    end
+    local value, why = scan(text, MAX_VALUE)
+    if not why and type(value) == "table" and value.object then
+        why = fields(p, value, "X-Options")
+    -- Lua writes an empty table as an array
+    elseif not why and (value == "" or not is_empty(value)) then
+        why = "an object expected"
+    end
+    return why and "X-Options: " .. why
 end
 
 -- ---- prompts ---------------------------------------------------------------
 
-local roles = { system = true, user = true, assistant = true,
-    developer = true }
+-- Form and prompt of a body that was scanned, its parameters into p; or nil and
+-- why not.
+local body
+do
+    local roles = { system = true, user = true, assistant = true,
+        developer = true }
 
-local function messages_text(v)
-    local list = type(v) == "table" and v.array or {}
-    local out, size = {}, 2
-    for i, e in ipairs(list) do
-        local map = type(e) == "table" and e.object
-        if not map or #e.keys ~= 2 or not roles[map.role] or
-            not is_text(map.content, Q.max_prompt) then
-            return nil
+    local function judge_all(v, group, path)
+        for _, key in ipairs(v.keys) do
+            local what, why = judge(group, path, key, v.object[key])
+            if not what then
+                return why
+            end
         end
-        out[i] = '{"role":"' .. map.role .. '","content":' ..
-            quote(map.content) .. "}"
-        size = size + #out[i] + 1
-        if size > 2 * MAX_LINES then
-            return nil
-        end
+        return nil
     end
-    return #list > 0 and "[" .. table.concat(out, ",") .. "]" or nil
-end
 
--- Form and prompt of JSON that was scanned.
-local function json_content(v)
-    local map = type(v) == "table" and v.object
-    if not map or #v.keys ~= 1 then
-        return nil, "an object with messages or prompt expected"
-    elseif type(map.prompt) == "string" then
-        return "prompt", map.prompt
+    -- Text parts, joined; or nil and why not.
+    local function joined(parts, path)
+        local out = {}
+        for i, part in ipairs(parts) do
+            local map = type(part) == "table" and part.object or {}
+            if map.type ~= "text" or type(map.text) ~= "string" then
+                return nil, 'a part of "' .. path ..
+                    '" must be {"type":"text","text":"..."}'
+            end
+            local why = judge_all(part, "content.", path .. ".")
+            if why then
+                return nil, why
+            end
+            out[i] = map.text
+        end
+        return #out > 0 and table.concat(out) or nil
     end
-    local text = messages_text(map.messages)
-    if not text then
-        return nil, "messages must be [{\"role\":..,\"content\":\"..\"}]"
+
+    local function message_text(e, path)
+        if type(e) ~= "table" or not e.object then
+            return nil, '"' .. path .. '" must be an object'
+        end
+        local why = judge_all(e, "messages.", path .. ".")
+        local role, text = e.object.role, e.object.content
+        if why then
+            return nil, why
+        elseif type(role) ~= "string" or not roles[role] then
+            return nil, '"' .. path .. '.role" must be system, developer, ' ..
+                "user or assistant: no other is implemented"
+        end
+        path = path .. ".content"
+        if type(text) == "table" and text.array then
+            text, why = joined(text.array, path)
+        end
+        if type(text) ~= "string" then
+            return nil, why or '"' .. path ..
+                '" must be a string or an array of text parts'
+        end
+        return '{"role":"' .. role .. '","content":' .. quote(text) .. "}"
     end
-    return "messages", text
+
+    local function messages_text(v)
+        local out = {}
+        if type(v) ~= "table" or not v.array then
+            return nil, '"messages" must be an array of messages, at least one'
+        end
+        for i, e in ipairs(v.array) do
+            local text, why = message_text(e, "messages[" .. i - 1 .. "]")
+            if not text then
+                return nil, why
+            end
+            out[i] = text
+        end
+        return "[" .. table.concat(out, ",") .. "]"
+    end
+
+    local function prompt_text(v)
+        local list = type(v) == "table" and v.array
+        local one = list and #list == 1 and list[1]
+        if type(one) == "string" or type(one) == "table" and one.array then
+            v, list = one, type(one) == "table" and one.array
+        end
+        if type(v) == "string" then
+            return v
+        end
+        for _, id in ipairs(list or { "none" }) do
+            local digits = type(id) == "table" and id.number and
+                scaled(id.number, 0)
+            if not digits or not integer(digits, 0, U32) then
+                return nil, '"prompt" must be a text or a list of token ids,' ..
+                    " or a list of one of these"
+            end
+        end
+        return nil, '"prompt" as token ids is not implemented here: X-Source' ..
+            " takes them"
+    end
+
+    body = function(p, v)
+        if type(v) ~= "table" or not v.object then
+            return nil, "an object with messages or prompt expected"
+        end
+        local why, text = fields(p, v, ""), nil
+        local messages, prompt = v.object.messages, v.object.prompt
+        if why then
+            return nil, why
+        elseif not is_empty(messages) and not is_empty(prompt) then
+            return nil, '"messages" and "prompt": give one of them'
+        elseif not is_empty(messages) then
+            text, why = messages_text(messages)
+            return text and "messages", text or why
+        elseif prompt == nil or prompt == NULL then
+            return nil, "an object with messages or prompt expected"
+        end
+        text, why = prompt_text(prompt)
+        return text and "prompt", text or why
+    end
 end
 
 -- The data of a message, whether they are JSON, and then what scan makes of
@@ -153,8 +312,8 @@ local function data_of(m)
     return data, json, value, why and "Data: " .. why
 end
 
--- Form and prompt of an Infer, or nil and why not.
-local function content(m)
+-- Form and prompt of an Infer, parameters of a body into p; or nil and why not.
+local function content(m, p)
     local source, tagged = m.tag["x-source"], m.tag["x-prompt"]
     local data, json, value, why = data_of(m)
     local form, prompt = "chat", tagged or data
@@ -166,14 +325,16 @@ local function content(m)
         end
         return json and "source-json" or "source", source
     elseif json and not tagged then
-        form, prompt = json_content(value)
+        form, prompt = body(p, value)
         if not form then
-            return nil, prompt
+            return nil, "Data: " .. prompt
         end
     end
-    if not is_text(prompt, Q.max_prompt) or prompt == "" then
+    if not is_text(prompt, Q.max_prompt) or prompt == "" or
+        #quote(prompt) > MANY.quoted + 2 then
         return nil, "a prompt must have 1 to " .. Q.max_prompt ..
-            " bytes of UTF-8 without NUL (X-Source takes longer ones)"
+            " bytes of UTF-8 without NUL, at most " .. MANY.quoted ..
+            " as JSON (X-Source takes longer ones)"
     end
     return form, prompt
 end

@@ -165,26 +165,47 @@ local function add_request(m, r)
     enqueue(m.id, "last")
 end
 
+-- The model that the body of a request names, as the tag does; or the code and
+-- why it is refused.
+local function take_model(m, r, name)
+    local model = model_of(name)
+    if m.tag["x-model"] and m.tag["x-model"] ~= name then
+        return 400, '"model" is not what X-Model says'
+    elseif not model then
+        return 400, '"model" is none of this queue (Models lists them)'
+    elseif price_of(model) ~= "0" then
+        return 402, "this model has a price, and there is no payment yet"
+    end
+    r.model = model.id
+    return nil
+end
+
 function action.Infer(m)
     local r, code, why = request_head(m)
     if not r then
         return reject(m, code, why)
     end
-    local form, prompt = content(m)
+    local p = defaults()
+    local form, prompt = content(m, p)
     if not form then
         return reject(m, 400, prompt)
     end
-    local p
-    p, why = options(m.tag["x-options"])
-    if not p then
+    why = options(p, m.tag["x-options"])
+    if why then
         return reject(m, 400, why)
+    end
+    if p.model then
+        code, why = take_model(m, r, p.model)
+        if code then
+            return reject(m, code, why)
+        end
     end
     r.kind = "requests"
     finish_line(m, r, string.format(',"form":"%s","prompt":%s,' ..
         '"max_tokens":"%d","temperature":"%d","top_p":"%d","top_k":"%d",' ..
-        '"flags":"0","seed":"%s","stops":[%s]', form, quote(prompt),
-        p.max_tokens, p.temperature, p.top_p, p.top_k, p.seed,
-        table.concat(p.stops, ",")))
+        '"flags":"%d","seed":"%s","stops":[%s]', form, quote(prompt),
+        p.max_tokens, p.temperature, p.top_p, p.top_k, p.flags, p.seed,
+        p.stops))
     add_request(m, r)
 end
 

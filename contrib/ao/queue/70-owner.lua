@@ -137,7 +137,7 @@ end
 local limits = {
     { "max-open", "max_open", 1, 50000 },
     { "max-requester", "max_requester", 1, 50000 },
-    { "max-prompt", "max_prompt", 1, 4096 },
+    { "max-prompt", "max_prompt", 1, MANY.prompt },
     { "max-size", "max_size", 1, 268435456 },
     { "max-done", "max_done", 0, 100000 },
     { "pending-days", "pending_days", 1, 3650 },

@@ -1,0 +1,171 @@
+/*
+ * The JSON of a message as contrib/ao/queue/30-prompts.lua reads it.
+ */
+#include <config.h>
+
+#include "store/ask_body.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "proof/job_record.h"
+#include "store/request_fields.h"
+
+#define MAX_TOKENS 256 /* if nothing is said */
+
+/* ---- bodies -------------------------------------------------------------- */
+
+int ask_is_chat(bool *chat, const struct json *body, struct err *err)
+{
+    const struct json *messages = json_get(body, "messages");
+    const struct json *prompt = json_get(body, "prompt");
+
+    if (prompt && json_type(prompt) == JSON_NULL)
+        prompt = NULL;
+    *chat = !request_is_empty(messages);
+    if (*chat && !request_is_empty(prompt))
+        return err_set(err, ERR_INPUT, "\"messages\" and \"prompt\": give one"
+                       " of them");
+    if (!*chat && !prompt)
+        return err_set(err, ERR_INPUT, "an object with messages or prompt"
+                       " expected");
+    return 0;
+}
+
+void ask_put_quoted(struct buf *b, const char *s)
+{
+    static const char meant[] = "\n\r\t\"\\", names[] = "nrt\"\\";
+
+    buf_putc(b, '"');
+    for (; *s; s++) {
+        const char *at = strchr(meant, *s);
+
+        if (at)
+            buf_printf(b, "\\%c", names[at - meant]);
+        else if ((unsigned char)*s < 32)
+            buf_printf(b, "\\u%04x", (unsigned)*s);
+        else
+            buf_putc(b, *s);
+    }
+    buf_putc(b, '"');
+}
+
+/* Roles stay as they are written. */
+static void put_messages(struct buf *b, const struct request *r,
+                         const struct json *list)
+{
+    const struct json *m = json_first(list);
+
+    for (size_t i = 0; i < r->n_messages; i++, m = json_next(m)) {
+        buf_printf(b, "%s{\"role\":\"%s\",\"content\":", i ? "," : "[",
+                   json_string(json_get(m, "role")));
+        ask_put_quoted(b, r->message[i].content);
+        buf_putc(b, '}');
+    }
+    buf_putc(b, ']');
+}
+
+int ask_body(struct buf *text, enum ask_form *form, struct request *r,
+             const struct json *body, size_t n, struct err *err)
+{
+    const struct json *messages = json_get(body, "messages");
+    bool chat;
+
+    if (json_type(body) != JSON_OBJECT)
+        return err_set(err, ERR_INPUT, "an object with messages or prompt"
+                       " expected");
+    if (request_fields(r, body, REQUEST_DATA, err) ||
+        ask_is_chat(&chat, body, err))
+        return -1;
+    *form = chat ? ASK_MESSAGES : ASK_PROMPT;
+    if (chat) {
+        if (request_messages(r, messages, n, err))
+            return -1;
+        put_messages(text, r, messages);
+        return 0;
+    }
+    if (request_prompt(r, json_get(body, "prompt"), err))
+        return -1;
+    if (!r->prompt)
+        return err_set(err, ERR_INPUT, "\"prompt\" as token ids is not"
+                       " implemented here: X-Source takes them");
+    buf_puts(text, r->prompt);
+    return 0;
+}
+
+/* ---- X-Options ----------------------------------------------------------- */
+
+static bool is_blank(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (text[i] != ' ' && text[i] != '\t' && text[i] != '\r' &&
+            text[i] != '\n')
+            return false;
+    return true;
+}
+
+int ask_options(struct request *r, struct json **root, const char *text,
+                size_t n, struct err *err)
+{
+    int rc = 0;
+
+    *root = NULL;
+    if (is_blank(text, n))
+        return 0;
+    if (json_parse(root, text, n, err))
+        return err_prefix(err, "X-Options");
+    /* Lua writes an empty table as an array */
+    if (json_type(*root) == JSON_OBJECT)
+        rc = request_fields(r, *root, REQUEST_OPTIONS, err);
+    else if (json_string(*root) || !request_is_empty(*root))
+        rc = err_set(err, ERR_INPUT, "an object expected");
+    return rc ? err_prefix(err, "X-Options") : 0;
+}
+
+/* ---- parameters ---------------------------------------------------------- */
+
+bool ask_is_model(const char *text)
+{
+    size_t n = strlen(text);
+    unsigned char id[32];
+
+    for (const char *c = text; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
+            return false;
+    return n > 0 && n <= ASK_MAX_MODEL &&
+           (n < ASK_MAX_MODEL || base64url_id(id, text) == 0);
+}
+
+static int take_model(struct ask *a, const char *model, struct err *err)
+{
+    if (!model)
+        return 0;
+    if (*a->model && strcmp(a->model, model) != 0)
+        return err_set(err, ERR_INPUT, "\"model\" is not what X-Model says");
+    if (!ask_is_model(model))
+        return err_set(err, ERR_INPUT, "\"model\" is none of this queue"
+                       " (Models lists them)");
+    memcpy(a->model, model, strlen(model) + 1);
+    return 0;
+}
+
+int ask_parameters(struct ask *a, const struct request *r, struct err *err)
+{
+    a->max_tokens = r->max_tokens ? r->max_tokens : MAX_TOKENS;
+    a->temperature = r->temperature;
+    a->top_p = r->top_p;
+    a->top_k = r->top_k;
+    a->flags = r->ignore_eos ? JOB_IGNORE_EOS : 0;
+    a->has_seed = r->has_seed;
+    a->seed = r->seed;
+    a->n_stops = r->n_stops;
+    for (size_t i = 0; i < r->n_stops; i++) {
+        memcpy(a->stop[i].text, r->stop[i].text, r->stop[i].n);
+        a->stop[i].n = r->stop[i].n;
+    }
+    return take_model(a, r->model, err);
+}
