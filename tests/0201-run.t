@@ -164,10 +164,6 @@ has huge.out.jsonl '"message":"the line is over 16777216 bytes"' \
 has huge.out.jsonl '"custom_id":"good"' "and the next one is answered"
 
 # ---- files -----------------------------------------------------------------
-: >empty.jsonl
-gives 0 "an empty file" run empty.jsonl -m nano
-[ -f empty.out.jsonl ] && [ ! -s empty.out.jsonl ] && r=0 || r=1
-report $r "its output is empty"
 cp bad.jsonl other.txt
 gives 0 "another ending" run other.txt -m nano -q
 same bad.out other.txt.out.jsonl "its output is FILE.out.jsonl"
@@ -187,7 +183,7 @@ fails() { # STATUS PATTERN NAME ARGUMENT...
 }
 mkdir dir
 fails 1 'none.jsonl' "a file that is missing" run none.jsonl -m nano
-fails 1 'not a regular file' "a directory as file" run dir -m nano
+fails 1 'is a directory' "a directory as file" run dir -m nano
 fails 1 'none/x.jsonl' "an output in no directory" \
     run bad.jsonl -m nano -o none/x.jsonl
 fails 1 'is a directory' "a directory as output" \

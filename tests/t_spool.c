@@ -110,6 +110,7 @@ static int on_small_disk(const char *dir)
     if (mount_small(dir))
         return 9;
     memset(big, 'x', sizeof(big));
+    big[0] = '{';
     if (spool_open(&s, dir, &err) ||
         file_write(at("big.jsonl"), big, sizeof(big), &err))
         return 1;
@@ -120,7 +121,7 @@ static int on_small_disk(const char *dir)
         return 2;
     if (batches(s) != n || entries(at("small/tmp")) != 0)
         return 3;
-    put(at("small.jsonl"), "x\n");
+    put(at("small.jsonl"), "{}\n");
     if (spool_add_file(s, at("small.jsonl"), model, NULL, &b, &existed, &err))
         return 4;
     spool_close(s);
@@ -439,9 +440,9 @@ static void test_lines(void)
         const char *text, *id;
         uint64_t n;
     } rows[] = {
-        { "", "29YP5t6p3pKgbSiAwQAepSMLdd4cRkBBeBDR0CrT3W4", 0 },
-        { "\n", "QCxGipmUddSxqLfgnE8m8yE0EnLWKdodTXaF89p0lZA", 1 },
-        { "x\n", "gSILn4AcPyDiVJtVD2E45MA0TGo6c9nlaAcmMBi2tr4", 1 },
+        { "{}\n", "ZLyif45PKbCQMqxPD7LyazOnBO8wABqih3iZELTdMN0", 1 },
+        { "{", "qAQ3k3EmnbDOScEacsmwIpTy8nHUuTWw0F56aS2CuGg", 1 },
+        { "\n{}", "_J6GIqhF3SF9JFftyvKTd2zVceIUmTOjAEwK8XNbu-0", 2 },
     };
     struct spool *s = new_spool("spool");
     struct err err = ERR_INIT;
@@ -463,6 +464,7 @@ static void test_lines(void)
     }
     memset(big, '\n', 300000);
     memset(big, 'x', 200000);
+    big[0] = '{';
     big[299999] = 'x';
     put(at("in.jsonl"), big);
     ok(spool_add_file(s, at("in.jsonl"), model, NULL, &b, &existed,
@@ -479,6 +481,7 @@ static void test_add_bad(void)
 {
     struct spool *s = new_spool("spool");
     struct err err = ERR_INIT;
+    static const char *const none[] = { "", "\n", "x\n", "[{}]\n" };
     struct batch b = { .path = NULL };
     bool existed;
 
@@ -486,19 +489,22 @@ static void test_add_bad(void)
                       &err) == -1 && err.code == ERR_INPUT, "%s", err.text);
     ok(spool_add_file(s, tap_tmp(), model, NULL, &b, &existed, &err) == -1 &&
        err.code == ERR_INPUT, "%s", err.text);
-    ok(mkfifo(at("pipe"), 0600) == 0 &&
-       spool_add_file(s, at("pipe"), model, NULL, &b, &existed, &err) == -1 &&
-       err.code == ERR_INPUT, "%s", err.text);
-    put(at("in.jsonl"), "x\n");
+    for (size_t k = 0; k < sizeof(none) / sizeof(none[0]); k++) {
+        put(at("in.jsonl"), none[k]);
+        ok(spool_add_file(s, at("in.jsonl"), model, NULL, &b, &existed,
+                          &err) == -1 && err.code == ERR_INPUT, "%s",
+           err.text);
+    }
+    put(at("in.jsonl"), "{}\n");
     ok(spool_add_file(s, at("in.jsonl"), model, "/o\xff", &b, &existed,
                       &err) == -1 && err.code == ERR_INPUT, "%s", err.text);
     ok(batches(s) == 0 && !b.path, "and nothing is left");
-    put(at("spool/done/bgSILn4AcPyDiVJtVD2E45MA0TGo6c9nlaAcmMBi2tr4"), "");
+    put(at("spool/done/bZLyif45PKbCQMqxPD7LyazOnBO8wABqih3iZELTdMN0"), "");
     ok(spool_add_file(s, at("in.jsonl"), model, NULL, &b, &existed,
                       &err) == -1 && err.code == ERR_INPUT &&
        batches(s) == 1, "%s", err.text);
-    unlink(at("spool/done/bgSILn4AcPyDiVJtVD2E45MA0TGo6c9nlaAcmMBi2tr4"));
-    put(at("o\xff.jsonl"), "x\n");
+    unlink(at("spool/done/bZLyif45PKbCQMqxPD7LyazOnBO8wABqih3iZELTdMN0"));
+    put(at("o\xff.jsonl"), "{\n");
     ok(spool_add_file(s, at("o\xff.jsonl"), model, NULL, &b, &existed,
                       &err) == 0, "a source that is not UTF-8");
     batch_clear(&b);

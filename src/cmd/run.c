@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/base64.h"
 #include "base/err.h"
@@ -27,6 +28,7 @@
 #include "engine/models.h"
 #include "store/export.h"
 #include "store/refusals.h"
+#include "store/source.h"
 #include "store/spool.h"
 
 #define SUFFIX ".jsonl"
@@ -52,10 +54,8 @@ struct run {
 /* What can be known of the files without reading them. */
 static int check_files(struct run *r, struct err *err)
 {
-    uint64_t size;
-
-    if (file_size(r->in_path, &size, err))
-        return -1;
+    if (!source_is_stdin(r->in_path) && access(r->in_path, R_OK))
+        return err_errno(err, ERR_INPUT, "cannot open \"%s\"", r->in_path);
     return output_check(r->out_path, err) ? err_prefix(err, "output") : 0;
 }
 
@@ -159,11 +159,14 @@ static void run_clear(struct run *r)
     free(r->default_out);
 }
 
-/* FILE.jsonl gives FILE.out.jsonl. */
+/* FILE.jsonl gives FILE.out.jsonl, what is no file standard output. */
 static char *output_name(const char *in)
 {
     size_t n = strlen(in), suffix = strlen(SUFFIX);
 
+    if (source_is_stdin(in) ||
+        (access(in, F_OK) == 0 && !source_is_file(in)))
+        return xstrdup("-");
     if (n > suffix && strcmp(in + n - suffix, SUFFIX) == 0)
         n -= suffix;
     return xasprintf("%.*s%s", (int)n, in, SUFFIX_OUT);

@@ -104,10 +104,11 @@ int batch_info_read(struct batch_info *i, const char *batch_path,
 int batch_request_id(unsigned char id[32], const struct batch_info *i,
                      uint64_t line, const char *custom_id, struct err *err);
 
-/* Make a batch of a file of requests: copied into tmp (synced, counted,
- * hashed), then renamed to todo.  A batch with that id that is anywhere
- * already is found instead (*existed).  Of several processes that add the
- * same file at once one makes it.  Paths are kept as absolute ones. */
+/* Make a batch of a file of requests, a pipe or "-" (source.h): copied into
+ * tmp (synced, counted, hashed), then renamed to todo.  A batch with that id
+ * that is anywhere already is found instead (*existed).  Of several processes
+ * that add the same file at once one makes it.  Paths are kept as absolute
+ * ones. */
 int spool_add_file(const struct spool *s, const char *file,
                    const unsigned char model[32], const char *output,
                    struct batch *b, bool *existed, struct err *err);

@@ -40,6 +40,7 @@
 #include "proof/statement.h"
 #include "store/lines.h"
 #include "store/request.h"
+#include "store/source.h"
 
 #define FORMAT "apus-batch-1"
 #define KIND_REQUESTS "requests"
@@ -307,28 +308,22 @@ static void count_chunk(struct count *c, const char *data, size_t n)
     c->last = end[-1];
 }
 
-static int pump(struct adding *a, int from, int to, const char *to_path,
-                struct count *c, struct err *err)
+static int pump(struct adding *a, struct source *from, int to,
+                const char *to_path, struct count *c, struct err *err)
 {
     struct digest *d = digest_new();
     char *chunk = xmalloc(CHUNK);
-    int rc = 1;
+    size_t n = 1;
+    int rc = 0;
 
-    while (rc > 0) {
-        ssize_t n = read(from, chunk, CHUNK);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            rc = err_errno(err, ERR_RETRY, "cannot read \"%s\"", a->file);
-        } else if (n == 0) {
-            rc = 0;
-        } else {
-            digest_put(d, chunk, (size_t)n);
-            count_chunk(c, chunk, (size_t)n);
-            if (sys_write(to, chunk, (size_t)n))
-                rc = spool_fail(err, "write", to_path);
-        }
+    while (rc == 0 && n > 0) {
+        rc = source_read(from, chunk, CHUNK, &n, err);
+        if (rc || n == 0)
+            break;
+        digest_put(d, chunk, n);
+        count_chunk(c, chunk, n);
+        if (sys_write(to, chunk, n))
+            rc = spool_fail(err, "write", to_path);
     }
     if (rc == 0 && sys_fsync(to))
         rc = spool_fail(err, "write", to_path);
@@ -337,25 +332,12 @@ static int pump(struct adding *a, int from, int to, const char *to_path,
     return rc;
 }
 
-static int is_unchanged(int fd, const struct stat *was)
-{
-    struct stat st;
-
-    return fstat(fd, &st) == 0 && st.st_size == was->st_size &&
-           st.st_mtim.tv_sec == was->st_mtim.tv_sec &&
-           st.st_mtim.tv_nsec == was->st_mtim.tv_nsec;
-}
-
-static int copy_to(struct adding *a, int from, const char *to_path,
+static int copy_to(struct adding *a, struct source *from, const char *to_path,
                    struct err *err)
 {
     struct count c = { .last = '\n' };
-    struct stat st;
     int to, rc;
 
-    if (fstat(from, &st) || !S_ISREG(st.st_mode))
-        return err_set(err, ERR_INPUT, "\"%s\" is not a regular file",
-                       a->file);
     to = open(to_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
               0666);
     if (to < 0)
@@ -364,9 +346,6 @@ static int copy_to(struct adding *a, int from, const char *to_path,
     /* NFS tells of a full disk no later than here */
     if (close(to) && rc == 0)
         rc = spool_fail(err, "write", to_path);
-    if (rc == 0 && !is_unchanged(from, &st))
-        rc = err_set(err, ERR_RETRY, "\"%s\" was changed while it was copied,"
-                     " run it again", a->file);
     a->info.n_requests = c.newlines + (c.last != '\n');
     return rc;
 }
@@ -374,21 +353,20 @@ static int copy_to(struct adding *a, int from, const char *to_path,
 /* The file into a directory of our own, with its hash and its lines. */
 static int copy_file(struct adding *a, struct err *err)
 {
-    /* O_NONBLOCK: opening a pipe must not wait for its writer */
-    int from = open(a->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct source *from;
     char *to_path;
     int rc;
 
-    if (from < 0)
-        return err_errno(err, ERR_INPUT, "cannot open \"%s\"", a->file);
+    if (source_open(&from, a->file, err))
+        return -1;
     if (sys_mkdir_own(a->own) || sys_mkdir_own(a->copy)) {
         spool_fail(err, "make directory", a->copy);
-        close(from);
+        source_close(from);
         return -1;
     }
     to_path = file_join(a->copy, "requests.jsonl");
     rc = copy_to(a, from, to_path, err);
-    close(from);
+    source_close(from);
     free(to_path);
     return rc;
 }
@@ -522,7 +500,7 @@ static char *absolute(const char *path)
 /* For people: ill-formed bytes of it may be replaced. */
 static char *source_name(const char *file)
 {
-    char *path = absolute(file), *text;
+    char *path = source_is_stdin(file) ? xstrdup("-") : absolute(file), *text;
     struct buf b;
     size_t n;
 

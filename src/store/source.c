@@ -1,0 +1,139 @@
+/*
+ * Files, pipes and standard input, read from their beginning to their end.
+ */
+#include <config.h>
+
+#include "store/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "store/first_look.h"
+
+struct source {
+    int fd;
+    char *name;         /* for messages, in quotes if it is a path */
+    struct stat st;
+    size_t n_first, at; /* of these, what was given */
+    bool ended;         /* there is nothing after them */
+    unsigned char first[FIRST_LOOK];
+};
+
+bool source_is_stdin(const char *name)
+{
+    static const char *const names[] = { "-", "/dev/stdin", "/dev/fd/0",
+                                         "/proc/self/fd/0" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+bool source_is_file(const char *name)
+{
+    struct stat st;
+
+    return !source_is_stdin(name) && stat(name, &st) == 0 &&
+           S_ISREG(st.st_mode);
+}
+
+static int read_some(struct source *s, void *data, size_t size, size_t *n,
+                     struct err *err)
+{
+    ssize_t got;
+
+    do
+        got = read(s->fd, data, size);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return err_errno(err, ERR_RETRY, "cannot read %s", s->name);
+    *n = (size_t)got;
+    return 0;
+}
+
+static int open_it(struct source *s, const char *name, struct err *err)
+{
+    /* a pipe waits for its writer here */
+    s->fd = source_is_stdin(name)
+                ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (s->fd < 0 || fstat(s->fd, &s->st))
+        return err_errno(err, ERR_INPUT, "cannot open %s", s->name);
+    if (S_ISDIR(s->st.st_mode))
+        return err_set(err, ERR_INPUT, "%s is a directory", s->name);
+    return 0;
+}
+
+static int look(struct source *s, struct err *err)
+{
+    size_t n = 1;
+
+    while (n > 0 && s->n_first < sizeof(s->first)) {
+        if (read_some(s, s->first + s->n_first, sizeof(s->first) - s->n_first,
+                      &n, err))
+            return -1;
+        s->n_first += n;
+    }
+    s->ended = n == 0;
+    return first_look(s->name, s->first, s->n_first, s->ended, err);
+}
+
+int source_open(struct source **out, const char *name, struct err *err)
+{
+    struct source *s = xcalloc(1, sizeof(*s));
+
+    s->name = source_is_stdin(name) ? xstrdup("standard input")
+                                    : xasprintf("\"%s\"", name);
+    if (open_it(s, name, err) || look(s, err)) {
+        source_close(s);
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+void source_close(struct source *s)
+{
+    if (!s)
+        return;
+    if (s->fd >= 0)
+        close(s->fd);
+    free(s->name);
+    free(s);
+}
+
+static int check_unchanged(const struct source *s, struct err *err)
+{
+    struct stat st;
+
+    if (!S_ISREG(s->st.st_mode) ||
+        (fstat(s->fd, &st) == 0 && st.st_size == s->st.st_size &&
+         st.st_mtim.tv_sec == s->st.st_mtim.tv_sec &&
+         st.st_mtim.tv_nsec == s->st.st_mtim.tv_nsec))
+        return 0;
+    return err_set(err, ERR_RETRY, "%s was changed while it was copied, run"
+                   " it again", s->name);
+}
+
+int source_read(struct source *s, void *data, size_t size, size_t *n,
+                struct err *err)
+{
+    if (s->at < s->n_first) {
+        *n = s->n_first - s->at < size ? s->n_first - s->at : size;
+        memcpy(data, s->first + s->at, *n);
+        s->at += *n;
+        return 0;
+    }
+    *n = 0;
+    /* a terminal would have to end twice */
+    if (!s->ended && read_some(s, data, size, n, err))
+        return -1;
+    return *n == 0 ? check_unchanged(s, err) : 0;
+}

@@ -1,0 +1,31 @@
+/*
+ * Where requests come from: a file, a pipe, or standard input, which is "-".
+ * What is no regular file is read once and as it comes.
+ */
+#ifndef APUS_STORE_SOURCE_H
+#define APUS_STORE_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+struct source;
+
+/* Open it, and take a first look (first_look.h): what is no file of requests
+ * is ERR_INPUT.  A pipe is waited for until it has so much or ends. */
+int source_open(struct source **out, const char *name, struct err *err);
+void source_close(struct source *s); /* NULL is allowed */
+
+/* The next bytes; *n is 0 at the end.  ERR_RETRY at the end of a file that was
+ * changed since it was opened. */
+int source_read(struct source *s, void *data, size_t size, size_t *n,
+                struct err *err);
+
+/* Whether this is standard input by any name. */
+bool source_is_stdin(const char *name);
+
+/* Whether it has a path that is a regular file: one that can be read again,
+ * and that an output can be named after. */
+bool source_is_file(const char *name);
+
+#endif

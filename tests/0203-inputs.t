@@ -1,0 +1,93 @@
+#!/bin/sh
+# What can be given to apus run: files, pipes and standard input; and what is
+# named before anything is made of it.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+nano=$top/models/nano
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+export APUS_CONFIG APUS_MODELS APUS_SPOOL
+
+same() { # FILE FILE NAME
+    cmp "$1" "$2" >cmp.out 2>&1 && r=0 || r=1
+    report $r "$3"
+}
+
+sed -n '1,5p' "$nano/eval.jsonl" >q.jsonl
+gives 0 "a file" run q.jsonl -m "$nano" -q
+mv q.out.jsonl want.jsonl
+
+# ---- pipes -----------------------------------------------------------------
+piped() { # NAME ARGUMENT...
+    name=$1
+    shift
+    got=0
+    cat q.jsonl | "$apus" "$@" >out 2>err || got=$?
+    [ "$got" -eq 0 ] && r=0 || r=1
+    report $r "$name"
+    same out want.jsonl "$name: the answers go to standard output"
+}
+piped "run -" run - -m nano -q
+piped "run /dev/stdin" run /dev/stdin -m nano -q
+got=0
+"$apus" run - -m nano -q <q.jsonl >out 2>err || got=$?
+[ "$got" -eq 0 ] && r=0 || r=1
+report $r "run - < FILE"
+same out want.jsonl "run - < FILE: the answers go to standard output"
+mkfifo fifo
+cat q.jsonl >fifo &
+gives 0 "run FIFO" run fifo -m nano -q
+wait $!
+same out want.jsonl "run FIFO: the answers go to standard output"
+cat q.jsonl >fifo &
+gives 0 "run FIFO -o FILE" run fifo -m nano -q -o got.jsonl
+wait $!
+same got.jsonl want.jsonl "run FIFO -o FILE: the answers are there"
+[ "$(ls spool/done | wc -l)" -eq 1 ] && [ -z "$(ls spool/todo)" ] && r=0 || r=1
+report $r "all of it is one batch"
+left=$(find . -name '-*' -o -name '*stdin*' -o -name 'fifo.*')
+[ -z "$left" ] && [ ! -e /dev/stdin.out.jsonl ] && r=0 || r=1
+report $r "no file is named after a pipe"
+
+# ---- what is no file of requests -------------------------------------------
+n_batches() {
+    ls spool/todo spool/done spool/failed spool/tmp | grep -c . || :
+}
+before=$(n_batches)
+refused() { # PATTERN FILE
+    gives 1 "$2" run "$2" -m nano
+    has err "^apus: error: \"$2\" $1" "$2: $1"
+    [ "$(wc -l <err)" -eq 1 ] && [ "$(n_batches)" -eq "$before" ] && r=0 || r=1
+    report $r "$2: one message, and nothing is queued"
+}
+: >empty.jsonl
+refused 'is empty' empty.jsonl
+printf '\n\n' >blank.jsonl
+refused 'has no requests' blank.jsonl
+gzip -c q.jsonl >q.jsonl.gz
+refused 'is compressed with gzip: .*gzip -dc' q.jsonl.gz
+iconv -f UTF-8 -t UTF-16 q.jsonl >utf16.jsonl
+refused 'is UTF-16: .*iconv' utf16.jsonl
+iconv -f UTF-8 -t UTF-32 q.jsonl >utf32.jsonl
+refused 'is UTF-32: .*iconv' utf32.jsonl
+{ echo '['; sed '$!s/$/,/' q.jsonl; echo ']'; } >array.json
+refused "is a JSON array: .*jq -c '.\[\]'" array.json
+printf '{\n  "custom_id": "a"\n}\n' >indented.json
+refused 'is JSON over several lines: .*jq -c' indented.json
+printf 'custom_id,prompt\na,Hello\n' >my.csv
+refused 'is not JSONL (CSV' my.csv
+cp spool/done/b*/part-0000.h5 part.h5
+refused 'is an HDF5 file: .*apus export' part.h5
+got=0
+gzip -c q.jsonl | "$apus" run - -m nano >out 2>err || got=$?
+[ "$got" -eq 1 ] && r=0 || r=1
+report $r "compressed standard input: exit status 1"
+has err '^apus: error: standard input is compressed with gzip' "is named too"
+cp my.csv my.csv.jsonl
+gives 1 "submit looks too" submit my.csv.jsonl -m nano
+has err 'CSV' "and says what it is"
+[ "$(n_batches)" -eq "$before" ] && r=0 || r=1
+report $r "and queues nothing"
+finish
