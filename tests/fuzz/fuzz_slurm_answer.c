@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "jobs/plan.h"
 #include "jobs/slurm_answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -101,6 +102,25 @@ static void try_time_left(const char *data, size_t n)
     free(text);
 }
 
+static void try_plan(const char *text, size_t n)
+{
+    const struct plan_need need = { .model = 1000, .kv = 5, .requests = 9 };
+    struct plan_job j = { .nodes = 7 };
+    struct err err = ERR_INIT;
+    char said[PLAN_TEXT];
+    struct plan p;
+
+    if (plan_job_parse(&j, text, n, &err)) {
+        must(err.code == ERR_INPUT && j.nodes == 7);
+        return;
+    }
+    must(j.nodes > 0);
+    plan_make(&p, &j, &need);
+    must(p.cpus > 0);
+    plan_tell(said, &p, &j, &need);
+    check_line(said, sizeof(said));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data + 1;
@@ -113,6 +133,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         try_submitted(text, size - 1);
     else if (data[0] == 't')
         try_time_left(text, size - 1);
+    else if (data[0] == 'p')
+        try_plan(text, size - 1);
     else
         try_reply(text, size - 1);
     return 0;

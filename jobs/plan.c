@@ -1,0 +1,371 @@
+/*
+ * Ranks of a node, and reading what scontrol says of a job.
+ */
+#include <config.h>
+
+#include "jobs/plan.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#define TEXT_MAX ((size_t)64 << 20)
+#define NUMBER_MAX ((uint64_t)1 << 32)
+#define MIB ((uint64_t)1 << 20)
+
+/* ---- the plan ------------------------------------------------------------ */
+
+static uint64_t at_least_one(uint64_t n)
+{
+    return n ? n : 1;
+}
+
+static uint64_t divide_up(uint64_t n, uint64_t by)
+{
+    return n / by + (n % by != 0);
+}
+
+/* How many ranks a node's memory holds; UINT64_MAX: nobody knows. */
+static uint64_t memory_holds(uint64_t memory, const struct plan_need *need)
+{
+    uint64_t use = memory / 10 * 9, each = need->model;
+
+    if (!memory || !need->model)
+        return UINT64_MAX;
+    if (need->kv && need->kv < UINT64_MAX - each)
+        each += need->kv;
+    else
+        use = use > memory / 4 ? use - memory / 4 : 0;
+    return use / each;
+}
+
+static void bound_by(struct plan *p, uint64_t most, enum plan_bound why)
+{
+    if (p->per_node <= most)
+        return;
+    p->per_node = at_least_one(most);
+    p->bound = why;
+}
+
+static void make_asked(struct plan *p, const struct plan_job *j)
+{
+    uint64_t nodes = at_least_one(j->nodes);
+
+    p->bound = PLAN_ASKED;
+    p->per_node = j->per_node;
+    p->ranks = j->per_node ? j->per_node * nodes : j->tasks;
+    if (!p->per_node && nodes == 1)
+        p->per_node = p->ranks;
+    p->cpus = at_least_one(j->cpus_per_task);
+    p->overcommit = j->all_cpus && p->ranks * p->cpus > j->all_cpus;
+}
+
+void plan_make(struct plan *p, const struct plan_job *j,
+               const struct plan_need *need)
+{
+    uint64_t nodes = at_least_one(j->nodes), cpus = at_least_one(j->cpus);
+    uint64_t each;
+
+    memset(p, 0, sizeof(*p));
+    p->memory = j->memory;
+    if (j->per_node || j->tasks > nodes) {
+        make_asked(p, j);
+        return;
+    }
+    p->bound = j->gpus ? PLAN_GPUS : PLAN_CORES;
+    each = at_least_one(j->threads);
+    if (each < j->cpus_per_task)
+        each = j->cpus_per_task;
+    p->per_node = j->gpus ? j->gpus : at_least_one(cpus / each);
+    bound_by(p, memory_holds(j->memory, need), PLAN_MEMORY);
+    if (need->requests)
+        bound_by(p, divide_up(divide_up(need->requests, PLAN_REQUESTS),
+                              nodes), PLAN_REQUEST_COUNT);
+    p->ranks = p->per_node * nodes;
+    /* all that there is, spread over them */
+    p->cpus = at_least_one(cpus / p->per_node);
+    p->overcommit = p->cpus * p->per_node > cpus;
+}
+
+static const char *plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static void tell_bound(char *text, size_t n, const struct plan *p,
+                       const struct plan_job *j, const struct plan_need *need)
+{
+    uint64_t each = (need->model + need->kv) / MIB;
+
+    switch (p->bound) {
+    case PLAN_ASKED:
+        snprintf(text, n, "as many as were asked for");
+        break;
+    case PLAN_GPUS:
+        snprintf(text, n, "one a GPU");
+        break;
+    case PLAN_CORES:
+        snprintf(text, n, "one a core");
+        break;
+    case PLAN_MEMORY:
+        snprintf(text, n, "no more fit into %" PRIu64 " MiB of memory, model"
+                 " and kv-memory of one are %" PRIu64 " MiB",
+                 j->memory / MIB, at_least_one(each));
+        break;
+    case PLAN_REQUEST_COUNT:
+        snprintf(text, n, "one for %d of %" PRIu64 " request%s",
+                 PLAN_REQUESTS, need->requests, plural(need->requests));
+        break;
+    }
+}
+
+void plan_tell(char text[PLAN_TEXT], const struct plan *p,
+               const struct plan_job *j, const struct plan_need *need)
+{
+    uint64_t nodes = at_least_one(j->nodes);
+    uint64_t threads = at_least_one(j->threads);
+    uint64_t cores = at_least_one(at_least_one(j->cpus) / threads);
+    uint64_t all = j->node_cpus / threads;
+    char why[160], of[64] = "", each[64] = "";
+
+    tell_bound(why, sizeof(why), p, j, need);
+    if (all > cores)
+        snprintf(of, sizeof(of), " of %" PRIu64, all);
+    if (p->per_node && nodes > 1)
+        snprintf(each, sizeof(each), ", %" PRIu64 " on each", p->per_node);
+    snprintf(text, PLAN_TEXT, "%" PRIu64 " rank%s on %" PRIu64 " node%s%s,"
+             " with %" PRIu64 "%s core%s%s: %s%s", p->ranks, plural(p->ranks),
+             nodes, plural(nodes), each, cores, of, plural(all ? all : cores),
+             nodes > 1 ? " a node" : "", why,
+             all > cores && p->bound == PLAN_CORES
+                 ? " (--exclusive asks for whole nodes)" : "");
+}
+
+/* ---- scontrol ------------------------------------------------------------ */
+
+/* Walks over "NAME=VALUE" of a text. */
+struct field {
+    const char *name, *value;
+    size_t n_name, n_value;
+};
+
+/* Blanks and line ends separate; a word without '=' has no value. */
+static bool next_field(struct field *f, const char **at, const char *end)
+{
+    const char *p = *at, *equals;
+
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\t'))
+        p++;
+    if (p == end)
+        return false;
+    f->name = p;
+    while (p < end && *p != ' ' && *p != '\n' && *p != '\t')
+        p++;
+    *at = p;
+    equals = memchr(f->name, '=', (size_t)(p - f->name));
+    f->n_name = (size_t)((equals ? equals : p) - f->name);
+    f->value = equals ? equals + 1 : p;
+    f->n_value = (size_t)(p - f->value);
+    return true;
+}
+
+static bool is_named(const struct field *f, const char *name)
+{
+    return f->n_name == strlen(name) && memcmp(f->name, name, f->n_name) == 0;
+}
+
+/* The number that a text begins with, 0 if none; *used: of its bytes. */
+static uint64_t number(const char *p, size_t n, size_t *used)
+{
+    uint64_t v = 0;
+    size_t i = 0;
+
+    for (; i < n && p[i] >= '0' && p[i] <= '9' && v < NUMBER_MAX; i++)
+        v = 10 * v + (uint64_t)(p[i] - '0');
+    if (used)
+        *used = i;
+    return v;
+}
+
+static uint64_t value(const struct field *f)
+{
+    return number(f->value, f->n_value, NULL);
+}
+
+/* "100M", "1.50G", "4000": bytes; a number alone is MiB. */
+static uint64_t memory(const struct field *f)
+{
+    size_t used, more = 0;
+    uint64_t whole = number(f->value, f->n_value, &used), part = 0, unit = MIB;
+    const char *p = f->value + used, *end = f->value + f->n_value;
+
+    if (p < end && *p == '.') {
+        part = number(p + 1, (size_t)(end - p - 1), &more);
+        p += 1 + more;
+    }
+    if (p < end)
+        unit = *p == 'K' ? MIB >> 10 : *p == 'G' ? MIB << 10
+               : *p == 'T' ? MIB << 20 : MIB;
+    for (; more > 2; more--)
+        part /= 10;
+    return whole * unit + unit / 100 * (more == 1 ? part * 10 : part);
+}
+
+/* "0-3,8,10-11": how many. */
+static uint64_t count_ids(const struct field *f)
+{
+    const char *p = f->value, *end = p + f->n_value;
+    uint64_t n = 0;
+
+    while (p < end) {
+        size_t used;
+        uint64_t from = number(p, (size_t)(end - p), &used), to = from;
+
+        if (used == 0)
+            break;
+        p += used;
+        if (p < end && *p == '-') {
+            to = number(p + 1, (size_t)(end - p - 1), &used);
+            p += 1 + used;
+        }
+        n += to >= from ? to - from + 1 : 1;
+        if (p < end)
+            p++; /* a comma */
+    }
+    return n;
+}
+
+/* "gpu:2(IDX:0-1)" or "gpu:a100:2(IDX:0-1),gpu:..": how many GPUs. */
+static uint64_t count_gpus(const struct field *f)
+{
+    const char *p = f->value, *end = p + f->n_value;
+    uint64_t n = 0;
+
+    while (p < end) {
+        const char *stop = p;
+        size_t depth = 0;
+
+        while (stop < end && (*stop != ',' || depth)) {
+            depth += *stop == '(';
+            depth -= *stop == ')' && depth;
+            stop++;
+        }
+        if (stop - p > 4 && memcmp(p, "gpu:", 4) == 0) {
+            const char *last = memchr(p, '(', (size_t)(stop - p)), *from;
+
+            if (!last)
+                last = stop;
+            for (from = last; from > p && from[-1] != ':';)
+                from--;
+            n += number(from, (size_t)(last - from), NULL);
+        }
+        p = stop < end ? stop + 1 : end;
+    }
+    return n;
+}
+
+/* "gres:gpu:2", "gres/gpu:a100:1". */
+static bool names_gpus(const struct field *f)
+{
+    for (size_t i = 0; i + 3 <= f->n_value; i++)
+        if (memcmp(f->value + i, "gpu", 3) == 0)
+            return true;
+    return false;
+}
+
+static void least(uint64_t *to, uint64_t v)
+{
+    if (v && (!*to || v < *to))
+        *to = v;
+}
+
+/* What is read beside the facts. */
+struct parse {
+    bool is_job, in_nodes, any_group, asked_gpus;
+    uint64_t group_memory, gpus, memory_node, memory_cpu, node_memory;
+};
+
+/* Of the nodes: what the smallest has. */
+static void take_node(struct plan_job *j, struct parse *s,
+                      const struct field *f)
+{
+    if (is_named(f, "CPUTot"))
+        least(&j->node_cpus, value(f));
+    else if (is_named(f, "RealMemory") && memory(f) > MIB)
+        /* 1 is the default, and says nothing */
+        least(&s->node_memory, memory(f));
+    else if (is_named(f, "ThreadsPerCore") && value(f) > j->threads)
+        j->threads = value(f);
+}
+
+static void take_job(struct plan_job *j, struct parse *s,
+                     const struct field *f)
+{
+    if (is_named(f, "JobId"))
+        s->is_job = true;
+    else if (is_named(f, "NumNodes"))
+        j->nodes = value(f);
+    else if (is_named(f, "NumCPUs"))
+        j->all_cpus = value(f);
+    else if (is_named(f, "NumTasks"))
+        j->tasks = value(f);
+    else if (is_named(f, "CPUs/Task"))
+        j->cpus_per_task = value(f);
+    else if (is_named(f, "NtasksPerN:B:S:C"))
+        j->per_node = value(f);
+    else if (is_named(f, "MinMemoryNode"))
+        s->memory_node = memory(f);
+    else if (is_named(f, "MinMemoryCPU"))
+        s->memory_cpu = memory(f);
+    else if (f->n_name > 7 && memcmp(f->name, "TresPer", 7) == 0)
+        s->asked_gpus = s->asked_gpus || names_gpus(f);
+    else if (is_named(f, "CPU_IDs"))
+        least(&j->cpus, count_ids(f));
+    else if (is_named(f, "Mem"))
+        least(&s->group_memory, memory(f));
+    else if (is_named(f, "GRES")) {
+        uint64_t n = count_gpus(f);
+
+        /* one group without any: none can be counted on */
+        s->gpus = s->any_group && n > s->gpus ? s->gpus : n;
+        s->any_group = true;
+    }
+}
+
+int plan_job_parse(struct plan_job *out, const char *text, size_t n,
+                   struct err *err)
+{
+    struct parse s = { .is_job = false };
+    struct plan_job j = { .nodes = 0 };
+    const char *at = text, *end = text + n;
+    struct field f;
+
+    if (n > TEXT_MAX)
+        return err_set(err, ERR_INPUT, "%zu bytes about a job", n);
+    while (next_field(&f, &at, end)) {
+        if (is_named(&f, "NodeName"))
+            s.in_nodes = true;
+        if (s.in_nodes)
+            take_node(&j, &s, &f);
+        else
+            take_job(&j, &s, &f);
+    }
+    if (!s.is_job || !j.nodes || j.nodes > NUMBER_MAX)
+        return err_set(err, ERR_INPUT, "no job is described");
+    if (!j.cpus)
+        j.cpus = j.all_cpus / j.nodes;
+    /* who asks for whole nodes gets those of them too, and steps do not */
+    j.gpus = s.asked_gpus ? s.gpus : 0;
+    j.memory = s.group_memory ? s.group_memory : s.memory_node;
+    if (!j.memory && s.memory_cpu < UINT64_MAX / NUMBER_MAX)
+        j.memory = s.memory_cpu * j.cpus;
+    if (!j.memory || (s.node_memory && s.node_memory < j.memory))
+        j.memory = s.node_memory;
+    *out = j;
+    return 0;
+}

@@ -1,0 +1,65 @@
+/*
+ * How many ranks a node gets: as many as were asked for, else one a GPU or one
+ * a core, as far as the memory of the node, or of the job there, and the
+ * requests allow.
+ */
+#ifndef APUS_JOBS_PLAN_H
+#define APUS_JOBS_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+#define PLAN_TEXT 320
+#define PLAN_REQUESTS 32 /* fewer are not worth another rank */
+
+/* What there is: of nodes that differ the smallest.  0 where not known. */
+struct plan_job {
+    uint64_t nodes;
+    uint64_t cpus;       /* that the job has on a node */
+    uint64_t node_cpus;  /* that the node has */
+    uint64_t threads;    /* CPUs of a core */
+    uint64_t gpus;       /* that the job has on a node */
+    uint64_t memory;     /* bytes that it may use on a node */
+    uint64_t all_cpus;   /* that the job has on all nodes */
+    uint64_t per_node;   /* tasks that were asked for on a node */
+    uint64_t tasks;      /* on all nodes; as many as nodes: not asked for */
+    uint64_t cpus_per_task;
+};
+
+/* What a rank needs. */
+struct plan_need {
+    uint64_t model;    /* bytes of its file */
+    uint64_t kv;       /* bytes of its KV cache; 0: a quarter of the memory
+                        * for those of a node together */
+    uint64_t requests; /* of the batch; 0: not known */
+};
+
+enum plan_bound {
+    PLAN_ASKED, PLAN_GPUS, PLAN_CORES, PLAN_MEMORY, PLAN_REQUEST_COUNT
+};
+
+struct plan {
+    uint64_t ranks;    /* on all nodes */
+    uint64_t per_node; /* 0: not the same on all */
+    uint64_t cpus;     /* for each */
+    uint64_t memory;   /* of a node, as in the job */
+    int overcommit;    /* more were asked for than there are CPUs */
+    enum plan_bound bound;
+};
+
+void plan_make(struct plan *p, const struct plan_job *j,
+               const struct plan_need *need);
+
+/* The plan in one line, and what bounds it. */
+void plan_tell(char text[PLAN_TEXT], const struct plan *p,
+               const struct plan_job *j, const struct plan_need *need);
+
+/* Fill *j from what `scontrol show job -d JOB` and `scontrol show node NODES`
+ * print, one behind the other.  ERR_INPUT if the first is no such thing; what
+ * is missing otherwise stays 0. */
+int plan_job_parse(struct plan_job *j, const char *text, size_t n,
+                   struct err *err);
+
+#endif

@@ -1,0 +1,162 @@
+/*
+ * This machine, as far as it is ours.
+ */
+#include <config.h>
+
+#include "base/machine.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ROOT "/sys/fs/cgroup"
+#define PATH_BYTES 4200
+
+/* ---- control groups ------------------------------------------------------ */
+
+/* Up to two numbers of a file's first line; "max" is none.  How many. */
+static int numbers(const char *path, uint64_t n[2])
+{
+    FILE *f = fopen(path, "re");
+    int got = 0;
+
+    if (!f)
+        return 0;
+    got = fscanf(f, "%" SCNu64 " %" SCNu64, &n[0], &n[1]);
+    fclose(f);
+    return got > 0 ? got : 0;
+}
+
+/* The path of this process below a controller's root: that of version 2 if
+ * the controller is "".  False if it has none. */
+static bool own_path(char out[PATH_BYTES], const char *controller)
+{
+    FILE *f = fopen("/proc/self/cgroup", "re");
+    char line[PATH_BYTES];
+    bool found = false;
+
+    while (f && !found && fgets(line, sizeof(line), f)) {
+        char *names = strchr(line, ':'), *path, *next = NULL;
+
+        path = names ? strchr(++names, ':') : NULL;
+        if (!path)
+            continue;
+        *path++ = '\0';
+        path[strcspn(path, "\n")] = '\0';
+        found = !*controller && !*names;
+        for (char *name = strtok_r(names, ",", &next); name && !found;
+             name = strtok_r(NULL, ",", &next))
+            found = strcmp(name, controller) == 0;
+        if (found)
+            snprintf(out, PATH_BYTES, "%s", path);
+    }
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* Call `look` with the directory of each group from this process's up to the
+ * root of a controller. */
+static void each_group(const char *controller,
+                       void (*look)(const char *dir, void *self), void *self)
+{
+    char own[PATH_BYTES], dir[2 * PATH_BYTES];
+
+    if (!own_path(own, controller))
+        return;
+    for (;;) {
+        char *slash = strrchr(own, '/');
+
+        snprintf(dir, sizeof(dir), ROOT "/%s%s", controller, own);
+        look(dir, self);
+        if (!slash)
+            return;
+        *slash = '\0';
+    }
+}
+
+/* ---- cores --------------------------------------------------------------- */
+
+struct quota {
+    bool v2;
+    unsigned cores;
+};
+
+/* Microseconds of processors in each period. */
+static void look_at_quota(const char *dir, void *self)
+{
+    struct quota *q = self;
+    char path[2 * PATH_BYTES + 64];
+    uint64_t n[2] = { 0, 0 }, period[2] = { 0, 0 }, cores;
+
+    snprintf(path, sizeof(path), "%s/%s", dir,
+             q->v2 ? "cpu.max" : "cpu.cfs_quota_us");
+    if (numbers(path, n) < (q->v2 ? 2 : 1))
+        return;
+    if (!q->v2) {
+        snprintf(path, sizeof(path), "%s/cpu.cfs_period_us", dir);
+        if (numbers(path, period) < 1)
+            return;
+        n[1] = period[0];
+    }
+    /* -1, which is no quota, is read as a very large number */
+    if (n[0] == 0 || n[1] == 0 || n[0] > (uint64_t)1 << 50)
+        return;
+    cores = (n[0] + n[1] - 1) / n[1];
+    if (cores < q->cores)
+        q->cores = (unsigned)cores;
+}
+
+unsigned machine_cores(void)
+{
+    struct quota q = { .v2 = true, .cores = 1 };
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
+        q.cores = (unsigned)CPU_COUNT(&set);
+    each_group("", look_at_quota, &q);
+    q.v2 = false;
+    each_group("cpu", look_at_quota, &q);
+    return q.cores;
+}
+
+bool machine_shares_cores(void)
+{
+    uint64_t n[2] = { 0, 0 };
+
+    return numbers("/sys/devices/system/cpu/smt/active", n) == 1 && n[0] == 1;
+}
+
+/* ---- memory -------------------------------------------------------------- */
+
+static void look_at_limit(const char *dir, void *self)
+{
+    static const char *const names[] = { "memory.max",
+                                         "memory.limit_in_bytes" };
+    char path[2 * PATH_BYTES + 64];
+    uint64_t *bytes = self;
+
+    for (int i = 0; i < 2; i++) {
+        uint64_t n[2] = { 0, 0 };
+
+        snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+        if (numbers(path, n) == 1 && n[0] > 0 && n[0] < *bytes)
+            *bytes = n[0];
+    }
+}
+
+uint64_t machine_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGE_SIZE);
+    uint64_t bytes;
+
+    if (pages <= 0 || size <= 0)
+        return 0;
+    bytes = (uint64_t)pages * (uint64_t)size;
+    each_group("", look_at_limit, &bytes);
+    each_group("memory", look_at_limit, &bytes);
+    return bytes;
+}

@@ -1,0 +1,22 @@
+/*
+ * What of this machine this process may use, which in a container or a job is
+ * less than what is there.  Linux only.
+ */
+#ifndef APUS_BASE_MACHINE_H
+#define APUS_BASE_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Processors, by the affinity mask and the quota of its control groups
+ * (cgroups(7), both versions), rounded up; 1 if nobody knows. */
+unsigned machine_cores(void);
+
+/* Whether two of them may be one core: simultaneous multithreading is on. */
+bool machine_shares_cores(void);
+
+/* Bytes of memory, by what is installed and the limits of its control groups;
+ * 0 if nobody knows. */
+uint64_t machine_memory(void);
+
+#endif

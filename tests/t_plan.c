@@ -1,0 +1,118 @@
+/*
+ * jobs/plan.h: what scontrol says of a job, and how many ranks follow.  The
+ * texts are those of Slurm 22.05, shortened.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "jobs/plan.h"
+#include "tests/tap.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define HEAD "JobId=7 JobName=x NumNodes=9\n" \
+             "   JobState=RUNNING Reason=None Dependency=(null)\n"
+#define NODES "NodeName=n1 Arch=x86_64 CoresPerSocket=1 \n" \
+              "   CPUAlloc=0 CPUEfctv=4 CPUTot=4 CPULoad=1.05\n" \
+              "   Gres=gpu:2\n   RealMemory=1000 AllocMem=0 Sockets=4\n" \
+              "   State=IDLE ThreadsPerCore=1 TmpDisk=0\n"
+
+/* "ranks per_node cpus overcommit: what is said". */
+static void plans(const char *job, const char *nodes,
+                  const struct plan_need *need, const char *want)
+{
+    char *text = xasprintf("%s%s\n%s", HEAD, job, nodes), got[400];
+    struct err err = ERR_INIT;
+    struct plan_job j;
+    struct plan p;
+    char said[PLAN_TEXT];
+
+    if (plan_job_parse(&j, text, strlen(text), &err)) {
+        ok(0, "%s: %s", job, err.text);
+    } else {
+        plan_make(&p, &j, need);
+        plan_tell(said, &p, &j, need);
+        snprintf(got, sizeof(got), "%" PRIu64 " %" PRIu64 " %" PRIu64 " %d: %s",
+                 p.ranks, p.per_node, p.cpus, p.overcommit, said);
+        if (!ok(strcmp(got, want) == 0, "%s", want))
+            printf("# got %s\n", got);
+    }
+    free(text);
+}
+
+int main(void)
+{
+    const struct plan_need nothing = { 0, 0, 0 }, few = { MIB, 0, 65 };
+    const struct plan_need large = { 100 * MIB, 300 * MIB, 10000 };
+    const struct plan_need automatic = { 200 * MIB, 0, 10000 };
+    const struct plan_need giant = { 4000 * MIB, 0, 10000 };
+    static const char two[] =
+        "   NumNodes=2 NumCPUs=8 NumTasks=2 CPUs/Task=1 ReqB:S:C:T=0:0:*:*\n"
+        "   Socks/Node=* NtasksPerN:B:S:C=0:0:*:* CoreSpec=*\n"
+        "     Nodes=n[1-2] CPU_IDs=0-3 Mem=0 GRES=\n"
+        "   MinCPUsNode=1 MinMemoryNode=0 MinTmpDiskNode=0\n";
+    static const char one[] =
+        "   NumNodes=2 NumCPUs=2 NumTasks=2 CPUs/Task=1\n"
+        "     Nodes=n[1-2] CPU_IDs=0 Mem=0 GRES=\n";
+    static const char asked[] =
+        "   NumNodes=2 NumCPUs=8 NumTasks=6 CPUs/Task=2\n"
+        "   Socks/Node=* NtasksPerN:B:S:C=3:0:*:* CoreSpec=*\n";
+    static const char tasks[] =
+        "   NumNodes=2 NumCPUs=4 NumTasks=3 CPUs/Task=1\n";
+    static const char gpus[] =
+        "   NumNodes=2 NumCPUs=16 NumTasks=2 CPUs/Task=1\n"
+        "   JOB_GRES=gpu:a:3,gpu:b:1\n"
+        "     Nodes=n1 CPU_IDs=0-7 Mem=4000 GRES=gpu:a:2(IDX:0-1),gpu:b:1"
+        "(IDX:2)\n"
+        "     Nodes=n2 CPU_IDs=0-5,8-9 Mem=3000 GRES=gpu:2(IDX:0,2)\n"
+        "   TresPerNode=gres:gpu:2\n";
+    static const char implied[] =
+        "   NumNodes=1 NumCPUs=4 NumTasks=1 CPUs/Task=1\n"
+        "     Nodes=n1 CPU_IDs=0-3 Mem=0 GRES=gpu:2(IDX:0-1)\n";
+    static const char threads[] =
+        "NodeName=n1 CPUTot=16\n   RealMemory=1 ThreadsPerCore=2\n";
+    static const char wide[] =
+        "   NumNodes=1 NumCPUs=12 NumTasks=1 CPUs/Task=1\n"
+        "     Nodes=n1 CPU_IDs=0-11 Mem=1.50G GRES=\n";
+    static const char memory[] =
+        "   NumNodes=1 NumCPUs=4 NumTasks=1 CPUs/Task=1\n"
+        "   MinCPUsNode=1 MinMemoryCPU=150M MinTmpDiskNode=0\n";
+    struct plan_job j = { .nodes = 5 };
+
+    plans(two, NODES, &nothing, "8 4 1 0: 8 ranks on 2 nodes, 4 on each, with"
+          " 4 cores a node: one a core");
+    plans(one, NODES, &nothing, "2 1 1 0: 2 ranks on 2 nodes, 1 on each, with"
+          " 1 of 4 cores a node: one a core (--exclusive asks for whole"
+          " nodes)");
+    plans(two, NODES, &few, "4 2 2 0: 4 ranks on 2 nodes, 2 on each, with 4"
+          " cores a node: one for 32 of 65 requests");
+    plans(two, NODES, &large, "4 2 2 0: 4 ranks on 2 nodes, 2 on each, with 4"
+          " cores a node: no more fit into 1000 MiB of memory, model and"
+          " kv-memory of one are 400 MiB");
+    plans(two, NODES, &automatic, "6 3 1 0: 6 ranks on 2 nodes, 3 on each,"
+          " with 4 cores a node: no more fit into 1000 MiB of memory, model"
+          " and kv-memory of one are 200 MiB");
+    plans(two, NODES, &giant, "2 1 4 0: 2 ranks on 2 nodes, 1 on each, with 4"
+          " cores a node: no more fit into 1000 MiB of memory, model and"
+          " kv-memory of one are 4000 MiB");
+    plans(asked, NODES, &few, "6 3 2 1: 6 ranks on 2 nodes, 3 on each, with 4"
+          " cores a node: as many as were asked for");
+    plans(tasks, NODES, &few, "3 0 1 0: 3 ranks on 2 nodes, with 2 of 4 cores"
+          " a node: as many as were asked for");
+    plans(gpus, "", &nothing, "4 2 4 0: 4 ranks on 2 nodes, 2 on each, with 8"
+          " cores a node: one a GPU");
+    plans(implied, NODES, &nothing, "4 4 1 0: 4 ranks on 1 node, with 4"
+          " cores: one a core");
+    plans(wide, threads, &nothing, "6 6 2 0: 6 ranks on 1 node, with 6 of 8"
+          " cores: one a core (--exclusive asks for whole nodes)");
+    plans(memory, NODES, &large, "1 1 4 0: 1 rank on 1 node, with 4 cores: no"
+          " more fit into 600 MiB of memory, model and kv-memory of one are"
+          " 400 MiB");
+    ok(plan_job_parse(&j, "", 0, NULL) && plan_job_parse(&j, NODES,
+                                                          strlen(NODES), NULL)
+       && j.nodes == 5, "no job");
+    return done();
+}
