@@ -103,7 +103,6 @@ export SLURM_RESTART_COUNT
 per_node=$(number "$(field NtasksPerN:B:S:C)" "$(number "$per_node" 0)")
 tasks=$(number "$(field NumTasks)" "$(number "$tasks" 0)")
 cpus=$(number "$(field CPUs/Task)" "$(number "$cpus" 1)")
-all_cpus=$(number "$(field NumCPUs)" 0)
 
 # The worker: named by `apus submit`, else from PATH, else beside this script
 # where sbatch found it (this is a copy): with --export=NONE PATH is that of a
@@ -150,24 +149,68 @@ time_left() {
     esac
 }
 
-# The tasks of a step as they were asked for: nothing of it is left in the
-# environment.
+# How many ranks: as many as were asked for, else one a GPU or one a core, as
+# far as memory and requests allow; the worker says which in one line.  Where
+# it cannot, what was asked for.
+plan=$({
+    printf '%s\n' "$facts"
+    scontrol show node "${SLURM_JOB_NODELIST:-}" 2>/dev/null || :
+} | "$worker" --plan "$@") || plan=
+case $plan in
+'' | *[!0-9\ ]*)
+    [ "$per_node" -eq 0 ] || tasks=$((per_node * ${SLURM_JOB_NUM_NODES:-1}))
+    plan="${SLURM_JOB_NUM_NODES:-1} $tasks $per_node $cpus 0 0"
+    ;;
+esac
+read -r nodes ranks per_node cpus over memory <<TEXT
+$plan
+TEXT
+[ "$memory" -eq 0 ] || {
+    APUS_JOB_MEMORY=$memory
+    export APUS_JOB_MEMORY
+}
+
+# The plan for srun: nothing of it is left in the environment.
 shape() {
+    echo "--nodes=$nodes"
+    [ "$ranks" -eq 0 ] || echo "--ntasks=$ranks"
     [ "$per_node" -eq 0 ] || echo "--ntasks-per-node=$per_node"
-    [ "$tasks" -eq 0 ] || echo "--ntasks=$tasks"
     [ "$cpus" -le 1 ] || echo "--cpus-per-task=$cpus"
-    [ $((tasks * cpus)) -le "$all_cpus" ] || echo --overcommit
+    [ "$over" -eq 0 ] || echo --overcommit
 }
 
 # Work.  With srun the other ranks go on when one is lost (rank 0 hands out
 # its shards again); srun then has exit status 137, which means nothing here.
-# Where this Slurm has no PMIx, mpirun starts the ranks: a lost rank then ends
-# them all, and the next start goes on.
 step() {
     time_left
     { srun --mpi=pmix --no-kill --kill-on-bad-exit=0 --export=ALL $(shape) \
         "$worker" ${left:+--time-left="$left"} "$@" 2>&1 >&3 3>&- |
         pass_on 3>&-; } 3>&1
+}
+
+# Where this Slurm has no PMIx, mpirun starts the ranks: a lost rank then ends
+# them all, and the next start goes on.  It refuses root, who has begun this
+# job on purpose, unless it is told twice.
+step_of_mpirun() {
+    time_left
+    if [ "$(id -u)" -eq 0 ]; then
+        OMPI_ALLOW_RUN_AS_ROOT=1
+        OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+        PRTE_ALLOW_RUN_AS_ROOT=1
+        PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1
+        export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM \
+            PRTE_ALLOW_RUN_AS_ROOT PRTE_ALLOW_RUN_AS_ROOT_CONFIRM
+    fi
+    [ "$ranks" -ne 0 ] || ranks=
+    [ "$per_node" -ne 0 ] || per_node=
+    mpirun ${ranks:+-np "$ranks"} ${per_node:+-npernode "$per_node"} \
+        "$worker" ${left:+--time-left="$left"} "$@" || :
+}
+
+# A node alone, without MPI.
+step_alone() {
+    time_left
+    "$worker" --alone ${left:+--time-left="$left"} "$@" || :
 }
 
 # A slurmstepd that is killed leaves its PMIx socket on its node, under the
@@ -181,10 +224,12 @@ if srun --mpi=list 2>&1 | grep -q pmix; then
         tries=$((tries - 1))
         say "the step was not launched: trying the next one"
     done
-else
+elif command -v mpirun >/dev/null; then
     say "srun has no pmix here: starting the ranks with mpirun"
-    time_left
-    mpirun "$worker" ${left:+--time-left="$left"} "$@" || :
+    step_of_mpirun "$@"
+else
+    say "srun has no pmix here and there is no mpirun: one rank on $(uname -n)"
+    step_alone "$@"
 fi
 
 # The spool knows how it went, not srun: 0 done, 75 there is more to do, 1 it

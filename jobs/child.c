@@ -542,9 +542,16 @@ static bool is_replaced(const char *text, const char *const *extra)
     return false;
 }
 
+/* mpirun refuses root unless it is told twice.  What it is to start is our
+ * worker, and who is root here has begun that on purpose. */
+static const char *const for_root[] = { "OMPI_ALLOW_RUN_AS_ROOT=1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "PRTE_ALLOW_RUN_AS_ROOT=1",
+    "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1", NULL };
+
 char **child_env_new(enum child_env kind, const char *const *extra)
 {
-    size_t n = 0, len = 0;
+    bool root = kind == CHILD_ENV_CLEAN && geteuid() == 0;
+    size_t n = sizeof(for_root) / sizeof(for_root[0]), len = 0;
     char **env;
 
     for (char **e = environ; *e; e++)
@@ -554,9 +561,12 @@ char **child_env_new(enum child_env kind, const char *const *extra)
     env = xcalloc(n + 1, sizeof(*env));
     for (char **e = environ; *e; e++)
         if (!is_left_over(*e) && !is_replaced(*e, extra) &&
+            !(root && is_replaced(*e, for_root)) &&
             (kind == CHILD_ENV_CLEAN || is_for_job(*e)))
             env[len++] = xstrdup(*e);
     for (const char *const *x = extra; x && *x; x++)
+        env[len++] = xstrdup(*x);
+    for (const char *const *x = for_root; root && *x; x++)
         env[len++] = xstrdup(*x);
     return env;
 }

@@ -75,7 +75,8 @@ char *child_helper(const char *name);
  * (SLURM_*, SRUN_*, PMI*, OMPI_*, PRTE_*), which would make another program
  * take itself for part of that; what a person sets (SLURM_CONF, OMPI_MCA_* but
  * those in which mpirun hands on its state, OMPI_ALLOW_RUN_AS_ROOT*, and the
- * same of PMIX and PRTE) stays.
+ * same of PMIX and PRTE) stays; where this is root it has what makes Open MPI's
+ * mpirun take it.
  * CHILD_ENV_JOB keeps of this only what a job on another machine has a use
  * for: a job's environment is stored, and shown to administrators. */
 enum child_env { CHILD_ENV_CLEAN, CHILD_ENV_JOB };

@@ -11,6 +11,7 @@
 #ifndef APUS_JOBS_LAUNCHER_H
 #define APUS_JOBS_LAUNCHER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buf;
@@ -29,6 +30,7 @@ struct launch {
     unsigned ranks;             /* processes on one machine, or tasks per
                                    node; 0: one, or as the job script says */
     unsigned nodes;             /* Slurm's; 0: as the job script says */
+    bool whole_nodes;           /* Slurm's: with all that they have */
     const char *const *options; /* further words for sbatch or mpirun, NULL-
                                    terminated; may be NULL */
     const char *log;            /* file that the output is appended to */

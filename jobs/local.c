@@ -24,6 +24,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/machine.h"
 #include "base/mem.h"
 #include "jobs/child.h"
 #include "jobs/launcher_internal.h"
@@ -59,6 +60,9 @@ static void command(struct words *w, const struct launch *l)
         words_add(w, "mpirun");
         words_add(w, "-np");
         words_printf(w, "%u", l->ranks);
+        /* it counts cores and not their threads */
+        if (cpus && machine_shares_cores())
+            cpus = (cpus + 1) / 2;
         if (cpus && l->ranks > cpus)
             words_add(w, "--oversubscribe");
         words_add_all(w, l->options);
@@ -77,6 +81,9 @@ static void local_show(const struct launch *l, struct buf *out)
         words_quote(out, l->dir);
         buf_puts(out, " && ");
     }
+    if (l->ranks > 1 && geteuid() == 0)
+        buf_puts(out, "OMPI_ALLOW_RUN_AS_ROOT=1"
+                      " OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 ");
     command(&w, l);
     words_show(out, w.v);
     words_clear(&w);

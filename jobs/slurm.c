@@ -441,6 +441,8 @@ static bool helper_knows(const char *word)
 /* libslurm knows nothing of SBATCH_* and of most words. */
 static bool helper_can_submit(const struct launch *l)
 {
+    if (l->whole_nodes)
+        return false;
     for (char **e = environ; *e; e++)
         if (strncmp(*e, "SBATCH_", 7) == 0)
             return false;
@@ -504,6 +506,8 @@ static void job_words(struct words *w, const struct launch *l)
         words_printf(w, "--nodes=%u", l->nodes);
     if (l->ranks)
         words_printf(w, "--ntasks-per-node=%u", l->ranks);
+    if (l->whole_nodes)
+        words_add(w, "--exclusive");
     words_add_all(w, l->options);
 }
 

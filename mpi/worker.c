@@ -21,7 +21,9 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/program.h"
@@ -31,6 +33,7 @@
 #include "mpi/choose.h"
 #include "mpi/dispatch.h"
 #include "mpi/link.h"
+#include "mpi/planning.h"
 #include "mpi/rank.h"
 #include "mpi/run_log.h"
 #include "store/heart.h"
@@ -49,7 +52,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2, EXIT_SAVED = 75 };
 
 struct worker {
     struct settings *settings;
-    bool alone, outcome, show, pretend;
+    bool alone, outcome, plan, show, pretend;
     const char *model_path, *time_left;
     const char **names; /* of batches; none: all in todo */
     size_t n_names;
@@ -382,11 +385,15 @@ static uint64_t local_ranks(const struct worker *w)
 static uint64_t kv_ceiling(const struct worker *w)
 {
     uint64_t n = settings_count(w->settings, "kv-memory");
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGE_SIZE);
+    const char *text = getenv("APUS_JOB_MEMORY"); /* of apus-batch.sh */
+    uint64_t memory = machine_memory(), of_job = 0;
 
-    if (n || pages < 0 || size < 0)
+    if (n)
         return n;
-    return (uint64_t)pages * (uint64_t)size / 4 / local_ranks(w);
+    if (text && json_u64_text(text, &of_job) == 0 && of_job &&
+        of_job < memory)
+        memory = of_job;
+    return memory / 4 / local_ranks(w);
 }
 
 static void fill_options(const struct worker *w, struct rank_options *o)
@@ -515,6 +522,9 @@ static int parse_and_work(struct worker *w, int argc, char **argv)
         { 0, "outcome", NULL, "work on nothing; exit 0 if the batches are"
           " done, 75 if there is more to do, 1 if it got nowhere", NULL,
           &w->outcome },
+        { 0, "plan", NULL, "work on nothing; print how many ranks a job starts"
+          " for the batches, of which scontrol tells on standard input", NULL,
+          &w->plan },
         { 0, "show-ranks", NULL, "work on nothing; print a line a rank",
           NULL, &w->show },
         { 0, "time-left", "TIME", "until the job is ended, DAYS-HH:MM:SS or"
@@ -551,7 +561,12 @@ static int parse_and_work(struct worker *w, int argc, char **argv)
         buf_clear(&text);
         return EXIT_DONE;
     }
-    return w->outcome ? tell_outcome(w) : work(w);
+    if (w->plan && planning(w->settings, w->model_path, w->names, w->n_names,
+                            &err)) {
+        log_err(&err);
+        return EXIT_FAILED;
+    }
+    return w->plan ? EXIT_DONE : w->outcome ? tell_outcome(w) : work(w);
 }
 
 int main(int argc, char **argv)

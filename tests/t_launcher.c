@@ -300,19 +300,23 @@ static void test_show(void)
     l.args = none;
     l.options = (const char *const[]){ "--bind-to", "none", NULL };
     l.log = l.dir = NULL;
-    shows("local", &l, "mpirun -np 4000 --oversubscribe --bind-to none"
-          " /opt/w/apus-worker", "more ranks than CPUs");
+    shows("local", &l, geteuid() == 0
+          ? "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun"
+            " -np 4000 --oversubscribe --bind-to none /opt/w/apus-worker"
+          : "mpirun -np 4000 --oversubscribe --bind-to none"
+            " /opt/w/apus-worker", "more ranks than CPUs");
     setenv("PATH", tap_missing("bin"), 1);
     l.options = big;
     l.log = "/var/log/50%";
     l.dir = "/s p";
     l.nodes = 2;
+    l.whole_nodes = true;
     l.ranks = 4;
     l.args = args;
     shows("slurm", &l, "sbatch --parsable --open-mode=append --export=ALL"
           " --job-name=apus-" BATCH " --comment=apus-" BATCH
           " --dependency=singleton --output=/var/log/50%% '--chdir=/s p'"
-          " --nodes=2 --ntasks-per-node=4 -p big apus-batch.sh"
+          " --nodes=2 --ntasks-per-node=4 --exclusive -p big apus-batch.sh"
           " --worker=/opt/w/apus-worker " BATCH
           " --spool '/a b/it'\\''s' ''", "everything");
     l = (struct launch){ .worker = "apus-worker", .args = none };

@@ -27,9 +27,12 @@ const struct setting program_settings[] = {
     { "sbatch", "words", "", HERE,
       "further options for sbatch, such as -p gpu -t 4:00:00; as an option it"
       " may be given several times" },
+    { "exclusive", "yes|no", "yes", HERE,
+      "whether apus submit --nodes without --ranks asks Slurm for whole"
+      " nodes" },
     { "ranks", "count", "0", HERE,
-      "processes on one machine (0: one a core), or tasks on a node of Slurm"
-      " (0: one)" },
+      "processes on one machine or a node of Slurm; 0: one a core or GPU, as"
+      " far as memory and requests allow" },
     { "batch", "count", "16", WORKER,
       "sequences in flight on a rank, at least 1" },
     { "kernel", "auto|reference", "auto", WORKER,

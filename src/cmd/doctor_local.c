@@ -290,10 +290,13 @@ static int first_line(char *line, size_t n, const char *const *argv,
 {
     struct buf out, errs;
     int status, rc;
+    char **env;
 
     buf_init(&out, OUT_MAX);
     buf_init(&errs, OUT_MAX);
-    rc = child_run(&status, &out, &errs, argv, NULL, RUN_MS, err);
+    env = child_env_new(CHILD_ENV_CLEAN, NULL);
+    rc = child_run(&status, &out, &errs, argv, env, RUN_MS, err);
+    child_env_free(env);
     if (rc == 0 && status != 0) {
         if (errs.len)
             errs.data[strcspn(errs.data, "\n")] = '\0';
@@ -359,9 +362,9 @@ void doctor_ranks(struct doctor *d)
     };
     struct err err = ERR_INIT;
 
-    if (!work_may_run_mpi())
-        doctor_skip(d, "ranks", "no MPI in this build, or root without"
-                    " OMPI_ALLOW_RUN_AS_ROOT and its _CONFIRM: one rank");
+    if (work_no_mpi())
+        doctor_warn(d, "ranks", "install mpirun of the MPI that apus was built"
+                    " with, or set ranks = 1", "%s: one rank", work_no_mpi());
     else if (first_line(line, sizeof(line), argv, &err))
         doctor_bad(d, "ranks", "install mpirun of the MPI that apus was built"
                    " with, or set ranks = 1", "%s", err.text);

@@ -52,6 +52,23 @@ static int show(const struct start *s, const struct launch *l)
     return 0;
 }
 
+/* Nodes were asked for, and not what is to run on them: it is planned in the
+ * job, from all that they have. */
+static bool wants_whole_nodes(const struct start *s)
+{
+    static const char *const own[] = { "--exclusive", "--oversubscribe",
+        "--share", "--ntasks", "--cpus-per-task", "-s", "-n", "-c", NULL };
+
+    if (!s->nodes || settings_count(s->settings, "ranks") ||
+        strcmp(settings_text(s->settings, "exclusive"), "yes") != 0)
+        return false;
+    for (size_t i = 0; s->words[i]; i++)
+        for (size_t k = 0; own[k]; k++)
+            if (strncmp(s->words[i], own[k], strlen(own[k])) == 0)
+                return false;
+    return true;
+}
+
 int start_batch(const struct start *s, const struct batch *b,
                 const struct batch_info *info, const char *model_path,
                 struct err *err)
@@ -65,11 +82,12 @@ int start_batch(const struct start *s, const struct batch *b,
 
     work_launch(&l, b, &o);
     if (strcmp(s->launcher->name, "local") == 0)
-        l.ranks = work_ranks(s->settings, info->n_requests);
+        l.ranks = work_ranks(s->settings, info, model_path);
     log = xasprintf("%s/log/%s.log", s->spool ? spool_dir(s->spool)
                     : settings_text(s->settings, "spool"), l.batch);
     l.log = log;
     l.nodes = s->nodes;
+    l.whole_nodes = wants_whole_nodes(s);
     l.options = (const char *const *)s->words;
     if (s->dry_run) {
         rc = show(s, &l);

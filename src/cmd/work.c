@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +21,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/mem.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
@@ -29,6 +29,7 @@
 #include "engine/model.h"
 #include "engine/models.h"
 #include "jobs/launcher.h"
+#include "jobs/plan.h"
 #include "store/resume.h"
 #include "store/seal.h"
 #include "store/spool.h"
@@ -36,7 +37,6 @@
 #define MAX_BATCH 65536
 #define MAX_RANKS 65536
 #define MIN_PART ((uint64_t)1 << 20)
-#define RANK_REQUESTS 32  /* fewer are not worth another process */
 #define PROGRESS_MAX ((size_t)4 << 20)
 #define TRIES 3           /* starts in a row that get nowhere */
 #define LOOK_NS 200000000
@@ -133,38 +133,74 @@ char *work_worker_path(void)
     return xstrdup("apus-worker");
 }
 
-static unsigned cores(void)
+/* Whether a program is in PATH. */
+static bool is_in_path(const char *name)
 {
-    cpu_set_t set;
-    int n = 1;
+    const char *dir = getenv("PATH");
+    bool found = false;
 
-    if (sched_getaffinity(0, sizeof(set), &set) == 0)
-        n = CPU_COUNT(&set);
-    return n > 0 ? (unsigned)n : 1;
+    while (dir && !found) {
+        size_t n = strcspn(dir, ":");
+        char *path = xasprintf("%.*s/%s", (int)n, dir, name);
+
+        found = n > 0 && access(path, X_OK) == 0;
+        free(path);
+        dir = dir[n] ? dir + n + 1 : NULL;
+    }
+    return found;
 }
 
-/* Open MPI refuses to run as root unless it is told so twice. */
-bool work_may_run_mpi(void)
+const char *work_no_mpi(void)
 {
 #ifdef HAVE_MPI
-    return geteuid() != 0 || (getenv("OMPI_ALLOW_RUN_AS_ROOT") &&
-                              getenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"));
+    return is_in_path("mpirun") ? NULL : "there is no mpirun in PATH";
 #else
-    return false;
+    (void)is_in_path;
+    return "this is a build without MPI";
 #endif
 }
 
-unsigned work_ranks(const struct settings *s, uint64_t n_requests)
+/* What a rank needs. */
+static void set_need(struct plan_need *need, const struct settings *s,
+                     const struct batch_info *info, const char *model_path)
 {
-    uint64_t n = settings_count(s, "ranks");
-    uint64_t useful = (n_requests + RANK_REQUESTS - 1) / RANK_REQUESTS;
+    struct err unused = ERR_INIT;
+    char id[ID_TEXT], *path = NULL;
 
-    if (n)
-        return (unsigned)n;
-    if (!work_may_run_mpi())
+    memset(need, 0, sizeof(*need));
+    need->kv = settings_count(s, "kv-memory");
+    need->requests = info->n_requests;
+    base64url(id, info->model, 32);
+    if (!model_path && models_resolve(&path, settings_text(s, "models"), id,
+                                      NULL, &unused))
+        return;
+    file_size(path ? path : model_path, &need->model, &unused);
+    free(path);
+}
+
+unsigned work_ranks(const struct settings *s, const struct batch_info *info,
+                    const char *model_path)
+{
+    const char *why = work_no_mpi();
+    struct plan_job job = {
+        .nodes = 1, .cpus = machine_cores(), .memory = machine_memory(),
+        .per_node = settings_count(s, "ranks")
+    };
+    struct plan_need need;
+    char text[PLAN_TEXT];
+    struct plan p;
+
+    set_need(&need, s, info, model_path);
+    plan_make(&p, &job, &need);
+    if (p.bound == PLAN_MEMORY) {
+        plan_tell(text, &p, &job, &need);
+        log_info("%s", text);
+    }
+    if (p.ranks > 1 && why) {
+        log_info("one rank instead of %" PRIu64 ": %s", p.ranks, why);
         return 1;
-    n = cores();
-    return (unsigned)(n < useful ? n : useful ? useful : 1);
+    }
+    return (unsigned)p.ranks;
 }
 
 void work_launch(struct launch *l, const struct batch *b,
@@ -339,7 +375,7 @@ int work_here(const struct spool *s, struct batch *b,
                         spool_state_name(SPOOL_RUNNING), id);
     w.path = running;
     work_launch(&l, b, o);
-    l.ranks = work_ranks(o->settings, info.n_requests);
+    l.ranks = work_ranks(o->settings, &info, o->model_path);
     progress_init(o->progress, info.n_requests, o->quiet);
     for (int tries = 0; tries < TRIES; tries++) {
         before = log_bytes(b);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct batch;
+struct batch_info;
 struct err;
 struct launch;
 struct progress;
@@ -45,12 +46,14 @@ int work_here(const struct spool *s, struct batch *b,
 /* Path of the worker, beside this program; the caller frees it. */
 char *work_worker_path(void);
 
-/* Whether mpirun can start several processes here. */
-bool work_may_run_mpi(void);
+/* Why several processes cannot be started here, NULL if they can. */
+const char *work_no_mpi(void);
 
-/* Processes for so many requests on this machine: as the setting says, or one
- * for each core and fewer for few requests. */
-unsigned work_ranks(const struct settings *s, uint64_t n_requests);
+/* Processes for a batch on this machine, with the model in this file (NULL:
+ * the store's): as the setting says, or one a core, as far as memory and
+ * requests allow (jobs/plan.h); one where there is no MPI, which is told. */
+unsigned work_ranks(const struct settings *s, const struct batch_info *info,
+                    const char *model_path);
 
 /* The worker's program and arguments for a batch, on `ranks` ranks (0: as the
  * setting says); launch_clear frees what is in it. */

@@ -1,0 +1,122 @@
+/*
+ * What a job has against what its batches need.
+ */
+#include <config.h>
+
+#include "mpi/planning.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/machine.h"
+#include "base/settings.h"
+#include "engine/models.h"
+#include "jobs/plan.h"
+#include "store/spool.h"
+
+#define FACTS_MAX ((size_t)64 << 20)
+
+static void read_input(struct buf *out)
+{
+    char part[4096];
+    size_t got;
+
+    while ((got = fread(part, 1, sizeof(part), stdin)) > 0)
+        buf_put(out, part, got);
+}
+
+/* Of the largest; a batch that is gone, or whose model is, needs nothing. */
+static void add_batch(struct plan_need *need, const struct settings *s,
+                      const char *model_path, const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    char id[ID_TEXT], *path = NULL;
+    struct batch_info info;
+    uint64_t size = 0;
+
+    if (batch_info_read(&info, b->path, &unused))
+        return;
+    base64url(id, info.model, 32);
+    if (info.n_requests > need->requests)
+        need->requests = info.n_requests;
+    batch_info_clear(&info);
+    if (!model_path && models_resolve(&path, settings_text(s, "models"), id,
+                                      NULL, &unused))
+        return;
+    if (file_size(path ? path : model_path, &size, &unused) == 0 &&
+        size > need->model)
+        need->model = size;
+    free(path);
+}
+
+static void add_todo(struct plan_need *need, const struct settings *s,
+                     const char *model_path, const struct spool *spool)
+{
+    struct err unused = ERR_INIT;
+    struct batch *list;
+    size_t n;
+
+    if (spool_list(spool, SPOOL_TODO, &list, &n, &unused))
+        return;
+    for (size_t i = 0; i < n; i++) {
+        add_batch(need, s, model_path, &list[i]);
+        batch_clear(&list[i]);
+    }
+    free(list);
+}
+
+static void look_at_work(struct plan_need *need, const struct settings *s,
+                         const char *model_path, const char *const *name,
+                         size_t n)
+{
+    struct err unused = ERR_INIT;
+    struct spool *spool;
+
+    need->kv = settings_count(s, "kv-memory");
+    if (spool_open(&spool, settings_text(s, "spool"), &unused))
+        return;
+    if (n == 0)
+        add_todo(need, s, model_path, spool);
+    for (size_t i = 0; i < n; i++) {
+        struct batch b = { .path = NULL };
+
+        if (spool_find(spool, name[i], &b, &unused) == 0)
+            add_batch(need, s, model_path, &b);
+        batch_clear(&b);
+    }
+    spool_close(spool);
+}
+
+int planning(const struct settings *s, const char *model_path,
+             const char *const *name, size_t n, struct err *err)
+{
+    struct plan_need need = { .model = 0 };
+    char text[PLAN_TEXT];
+    struct plan_job job;
+    struct buf facts;
+    struct plan p;
+    int rc;
+
+    buf_init(&facts, FACTS_MAX);
+    read_input(&facts);
+    rc = plan_job_parse(&job, facts.len ? facts.data : "", facts.len, err);
+    buf_clear(&facts);
+    if (rc)
+        return -1;
+    /* of the node that this is, which the others are like */
+    if (!job.memory || machine_memory() < job.memory)
+        job.memory = machine_memory();
+    look_at_work(&need, s, model_path, name, n);
+    plan_make(&p, &job, &need);
+    plan_tell(text, &p, &job, &need);
+    log_info("%s", text);
+    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 "\n",
+           job.nodes, p.ranks, p.per_node, p.cpus, p.overcommit, p.memory);
+    return 0;
+}

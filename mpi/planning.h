@@ -1,0 +1,21 @@
+/*
+ * apus-worker --plan: how many ranks a job of Slurm starts, for its script.
+ */
+#ifndef APUS_MPI_PLANNING_H
+#define APUS_MPI_PLANNING_H
+
+#include <stddef.h>
+
+struct err;
+struct settings;
+
+/* Read from standard input what scontrol says of the job and its nodes, look
+ * at these batches (none: at all in todo) and their models (model_path: this
+ * one), and print a line of numbers: nodes, ranks, ranks on each node (0: not
+ * the same on all), CPUs for each rank, whether there are fewer CPUs than that
+ * (0, 1), bytes of memory of a node (0: not known).  What bounds them is
+ * logged. */
+int planning(const struct settings *s, const char *model_path,
+             const char *const *name, size_t n, struct err *err);
+
+#endif

@@ -1,0 +1,93 @@
+#!/bin/sh
+# How many ranks a job starts, and what bounds them; whole nodes; an mpirun
+# that is started by root; none at all.
+set -eu
+NODES=2
+export NODES
+. "${top_srcdir:-.}/tests/slurm.sh"
+unset OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM || :
+
+# submit NAME REQUESTS ARGUMENT...: done, and its log is in out
+submit() {
+    name=$1
+    questions "$2" "$name" | sed 's/"max_tokens": [0-9]*/"max_tokens": 3/' \
+        >"$name.jsonl"
+    shift 2
+    "$apus" submit "$name.jsonl" -m nano "$@" >"$name.out" 2>err && r=0 || r=1
+    report $r "$name: apus submit"
+    batch=$(cut -f 1 "$name.out")
+    job=$(cut -f 3 "$name.out")
+    comes is_over "$job" || :
+    cp "spool/log/$batch.log" out
+    [ "$(field "$job" ExitCode)" = 0:0 ] && r=0 || r=1
+    report $r "$name: it is done"
+}
+cpus() { # COUNT: that the last job had
+    [ "$(field "$job" NumCPUs)" = "$1" ] && r=0 || r=1
+    report $r "$name: $1 CPUs"
+}
+submit whole 257 --nodes 2
+cpus 8
+has out ' 8 ranks on 2 nodes, 4 on each, with 4 cores a node: one a core' \
+    "a rank a core of whole nodes"
+[ "$(grep -c ' ranks on ' out)" -eq 1 ] && r=0 || r=1
+report $r "in one line"
+has out ' 257 requests, 8 ranks' "and so many work"
+submit shared 257 --nodes 2 --exclusive no
+cpus 2
+has out ' 2 ranks on 2 nodes, 1 on each, with 1 of 4 cores a node: one a core' \
+    "a rank a core of what the job has"
+submit memory 257 --nodes 2 --kv-memory 400M
+has out ' 4 ranks on 2 nodes, 2 on each, .*: no more fit into 1000 MiB' \
+    "as many as fit into memory"
+submit few 40 --nodes 1
+has out ' 2 ranks on 1 node, .*: one for 32 of 40 requests' \
+    "no more than the requests need"
+submit gpus 257 --nodes 1 --sbatch --gres=gpu:2
+has out ' 2 ranks on 1 node, with 4 cores: one a GPU' "a rank a GPU"
+submit asked 40 --nodes 2 --ranks 2
+cpus 4
+has out ' 4 ranks on 2 nodes, .*: as many as were asked for' "as --ranks says"
+submit words 40 --nodes 1 --sbatch '-n 3'
+cpus 3
+has out ' 3 ranks on 1 node, .*: as many as were asked for' "as sbatch was told"
+
+# ---- without PMIx ------------------------------------------------------------
+program nopmix srun <<TXT
+#!/bin/sh
+[ "\$1" != --mpi=list ] || { echo none; exit; }
+exec $(command -v srun) "\$@"
+TXT
+plain=$PATH
+PATH=$tmp/nopmix:$plain
+submit mpirun 40 --nodes 1
+has out 'starting the ranks with mpirun' "mpirun starts the ranks"
+has out ' 40 requests, 2 ranks' "both, for root too"
+# all programs but mpirun
+mkdir programs
+ln -s /usr/bin/* /bin/* programs 2>/dev/null || :
+rm -f programs/mpirun* programs/srun programs/apus*
+PATH=$tmp/nopmix:$top/jobs:$build:$tmp/programs:/usr/sbin:/sbin
+submit alone 40 --nodes 1
+has out 'no pmix here and there is no mpirun: one rank' \
+    "without mpirun there is one rank, and it says so"
+has out ' 40 requests, 1 ranks' "which answers"
+
+# ---- here --------------------------------------------------------------------
+questions 70 here | sed 's/"max_tokens": [0-9]*/"max_tokens": 3/' >here.jsonl
+gives 0 "here, without mpirun" run here.jsonl -m nano --spool none --ranks 2
+has err 'one rank instead of 2: there is no mpirun' "it says so"
+PATH=$plain
+gives 0 "here, as root" run here.jsonl -m nano --spool all --ranks 2
+has err ' 70 requests, 2 ranks' "mpirun takes root"
+! grep -qi 'run as root' err && r=0 || r=1
+report $r "and has nothing to say about it"
+gives 0 "here, little memory" run here.jsonl -m nano --spool memory \
+    --kv-memory 1000T
+has err '1 rank on 1 node, .*: no more fit into' "one rank, and why"
+if [ "$(nproc)" -gt 1 ]; then
+    gives 0 "here, as many as there are cores" run here.jsonl -m nano \
+        --spool cores
+    has err ' 70 requests, [23] ranks' "more than one"
+fi
+finish
