@@ -23,6 +23,7 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/progress.h"
+#include "cmd/run_from.h"
 #include "cmd/work.h"
 #include "engine/model.h"
 #include "engine/models.h"
@@ -37,6 +38,9 @@
 struct run {
     struct settings *settings;
     const char *in_path, *out_path, *model_name;
+    const char *from;     /* instead of in_path: answers */
+    struct run_from made; /* the requests that they answer */
+    bool trust;
     char *default_out;
     bool quiet, strict;
     int status;           /* of a run that was done */
@@ -71,8 +75,26 @@ static int find_model(struct run *r, struct err *err)
 
     if (models_resolve(&r->model_path, settings_text(r->settings, "models"),
                        r->model_name, say, err))
+        return r->from ? run_from_no_model(&r->made, r->from, err) : -1;
+    if (model_peek(&rec, r->model, r->model_path, err))
         return -1;
-    return model_peek(&rec, r->model, r->model_path, err);
+    return r->from ? run_from_check_model(&r->made, r->model, r->from, err)
+                   : 0;
+}
+
+/* The answers become a file of requests like any other. */
+static int take_from(struct run *r, struct err *err)
+{
+    if (!r->from)
+        return 0;
+    if (run_from_make(&r->made, r->settings, r->from, r->trust, err))
+        return -1;
+    r->in_path = r->made.path;
+    if (!r->out_path)
+        r->out_path = r->made.out;
+    if (!r->model_name)
+        r->model_name = r->made.model_id;
+    return 0;
 }
 
 /* The batch of this file and model, wherever it stands already. */
@@ -145,7 +167,8 @@ static int do_run(struct run *r, struct err *err)
 {
     int rc;
 
-    if (check_files(r, err) || find_model(r, err) || make_batch(r, err))
+    if (take_from(r, err) || check_files(r, err) || find_model(r, err) ||
+        make_batch(r, err))
         return -1;
     rc = answer(r, err);
     return rc ? rc : write_answers(r, err);
@@ -157,6 +180,7 @@ static void run_clear(struct run *r)
     spool_close(r->spool);
     free(r->model_path);
     free(r->default_out);
+    run_from_clear(&r->made);
 }
 
 /* FILE.jsonl gives FILE.out.jsonl, what is no file standard output. */
@@ -183,11 +207,14 @@ static bool is_same_file(const char *a, const char *b)
 /* What is wrong with the command line itself. */
 static int check_use(struct run *r, struct err *err)
 {
-    if (!r->model_name)
+    if (!r->in_path == !r->from)
+        return err_set(err, ERR_INPUT, "apus run: FILE.jsonl or --from"
+                       " expected, one of them");
+    if (!r->model_name && !r->from)
         return err_set(err, ERR_INPUT,
                        "apus run: no model, give one with -m (see apus model"
                        " --help)");
-    if (is_same_file(r->in_path, r->out_path))
+    if (!r->from && is_same_file(r->in_path, r->out_path))
         return err_set(err, ERR_INPUT,
                        "apus run: \"%s\" is input and output, name another"
                        " with -o", r->out_path);
@@ -217,6 +244,10 @@ int cmd_run(struct settings *s, int argc, char **argv)
           " directory", &r.model_name, NULL },
         { 'o', "output", "OUT.jsonl", "where the answers go; default:"
           " FILE.out.jsonl", &r.out_path, NULL },
+        { 0, "from", "FILE.h5|BATCH|ID", "compute these answers again",
+          &r.from, NULL },
+        { 0, "trust", NULL, "with --from: a file that was not made in this"
+          " spool", NULL, &r.trust },
         { 'q', "quiet", NULL, "show no progress, only what goes wrong",
           NULL, &r.quiet },
         { 0, "strict", NULL, "exit status 4 if any request is refused, not"
@@ -225,20 +256,23 @@ int cmd_run(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus run",
-        .synopsis = "FILE.jsonl -m MODEL [-o OUT.jsonl] [-q] [--strict]"
-                    " [--batch N] [--ranks N]",
+        .synopsis = "FILE.jsonl -m MODEL | --from FILE.h5|BATCH|ID [--trust]"
+                    " [-o OUT.jsonl] [-q] [--strict] [--batch N] [--ranks N]",
         .about = "Answer the requests of a file in the form of the OpenAI"
                  " Batch API, in their\norder, one line each.  A request that"
                  " is refused has its error in its line.\nRun it again and it"
-                 " goes on where it was.",
-        .opts = opts, .min_args = 1, .max_args = 1,
+                 " goes on where it was.\n\n"
+                 "With --from, compute the answers of a part of a checkpoint,"
+                 " of a batch in the\nspool or of a result on Arweave again,"
+                 " as a batch of its own.",
+        .opts = opts, .min_args = 0, .max_args = 1,
     };
     size_t n_args;
     int status = cmd_begin(&command, s, argc, argv, args, &n_args);
 
     if (status == CMD_GO) {
-        r.in_path = args[0];
-        if (!r.out_path)
+        r.in_path = n_args ? args[0] : NULL;
+        if (r.in_path && !r.out_path)
             r.out_path = r.default_out = output_name(r.in_path);
         if (r.quiet)
             log_init("apus", LOG_LEVEL_WARNING);

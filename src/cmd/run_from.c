@@ -1,0 +1,268 @@
+/*
+ * apus run --from: requests out of answers, into a file of their own, which
+ * is then answered like any other.
+ */
+#include <config.h>
+
+#include "cmd/run_from.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/settings.h"
+#include "cmd/part.h"
+#include "proof/job_record.h"
+#include "store/checkpoint.h"
+#include "store/part_file.h"
+#include "store/rebuild.h"
+#include "store/record.h"
+#include "store/request.h"
+#include "store/seal.h"
+#include "store/spool.h"
+#include "verify/lookup.h"
+
+_Static_assert(sizeof(((struct run_from *)0)->model_id) == ID_TEXT, "an id");
+
+/* What is being made. */
+struct making {
+    struct run_from *f;
+    const struct settings *settings;
+    struct file_out *out;
+    uint64_t n; /* requests */
+};
+
+static int put(void *self, const char *line, size_t n, struct err *err)
+{
+    struct making *m = self;
+
+    m->n++;
+    return file_out_put(m->out, line, n, err);
+}
+
+static void is_of(struct making *m, const unsigned char model[32])
+{
+    memcpy(m->f->model, model, 32);
+    base64url(m->f->model_id, model, 32);
+}
+
+/* ---- parts --------------------------------------------------------------- */
+
+static int from_part(struct making *m, const struct part_file *file,
+                     struct err *err)
+{
+    struct checkpoint *c;
+    uint64_t n;
+    int rc;
+
+    if (checkpoint_open_file(&c, file, err))
+        return -1;
+    is_of(m, checkpoint_head(c)->model);
+    rc = rebuild_part(c, put, m, &n, err);
+    checkpoint_close(c);
+    if (rc)
+        return err_prefix(err, "\"%s\"", part_file_path(file));
+    return part_file_unchanged(file, err);
+}
+
+static int from_file(struct making *m, const struct spool *s,
+                     const char *path, bool trust, struct err *err)
+{
+    struct part_file *file;
+    int rc;
+
+    if (part_open(&file, s, path, trust, err))
+        return -1;
+    rc = from_part(m, file, err);
+    part_file_close(file);
+    return rc;
+}
+
+static int from_batch(struct making *m, const struct spool *s,
+                      const char *what, struct err *err)
+{
+    struct batch b = { .path = NULL };
+    struct seal_info i = { .n_parts = 0 };
+    int rc = spool_find(s, what, &b, err) ||
+             seal_info_read(&i, b.path, err) ? -1 : 0;
+
+    for (size_t k = 0; rc == 0 && k < i.n_parts; k++) {
+        char *path = seal_part_path(b.path, k, "h5");
+
+        rc = from_file(m, s, path, false, err);
+        free(path);
+    }
+    seal_info_clear(&i);
+    batch_clear(&b);
+    return rc;
+}
+
+/* ---- what was published -------------------------------------------------- */
+
+static void note(void *self, const char *text)
+{
+    (void)self;
+    log_info("%s", text);
+}
+
+static int put_published(struct making *m, const struct published *p,
+                         struct err *err)
+{
+    struct record record;
+    struct buf line;
+    int rc;
+
+    if (p->hashed)
+        return err_set(err, ERR_INPUT, "its prompt was not published, only"
+                       " its hash");
+    buf_init(&line, REQUEST_MAX_LINE + 1);
+    published_record(p, &record);
+    is_of(m, p->result.model);
+    rc = rebuild_line(&line, &record, NULL, 0, p->job.choice + 1, err) ||
+         put(m, line.data, line.len, err) ? -1 : 0;
+    buf_clear(&line);
+    return rc;
+}
+
+static int from_item(struct making *m, const char *what, struct err *err)
+{
+    struct published p;
+    struct lookup_item i;
+    struct lookup *l = NULL;
+    unsigned char id[32];
+    int rc = base64url_id(id, what);
+
+    published_init(&p);
+    lookup_item_init(&i, PUBLISHED_MAX);
+    rc = rc || lookup_new(&l, m->settings, note, NULL, err) ||
+         lookup_get(l, id, &i, err) ? -1 : 0;
+    if (rc == 0 && published_read(&p, (const char *)i.it.data, i.it.n, err))
+        rc = err_prefix(err, "the item is no result, which is what requests"
+                        " are made of");
+    rc = rc ? rc : put_published(m, &p, err);
+    if (rc)
+        err_prefix(err, "\"%s\"", what);
+    lookup_free(l);
+    lookup_item_clear(&i);
+    published_clear(&p);
+    return rc;
+}
+
+/* ---- all of it ----------------------------------------------------------- */
+
+static int make(struct making *m, const char *what, bool trust,
+                struct err *err)
+{
+    const char *dir = settings_text(m->settings, "spool");
+    struct spool *s;
+    int rc;
+
+    if (part_is_item(what, dir))
+        return from_item(m, what, err);
+    if (part_is_file(what) && trust)
+        return from_file(m, NULL, what, true, err);
+    if (spool_open(&s, dir, err))
+        return -1;
+    rc = part_is_file(what) ? from_file(m, s, what, false, err)
+                            : from_batch(m, s, what, err);
+    spool_close(s);
+    return rc;
+}
+
+/* "dir/part-0000.h5" gives part-0000.out.jsonl here, an id its beginning. */
+static char *output_name(const char *what)
+{
+    const char *slash = strrchr(what, '/');
+
+    if (!part_is_file(what))
+        return xasprintf("%.8s.out.jsonl", what);
+    what = slash ? slash + 1 : what;
+    return xasprintf("%.*s.out.jsonl", (int)strlen(what) - 3, what);
+}
+
+static int make_file(struct making *m, const char *what, bool trust,
+                     struct err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    int fd;
+
+    m->f->path = xasprintf("%s/apus-from-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    fd = mkstemp(m->f->path);
+    if (fd < 0) {
+        err_errno(err, ERR_RETRY, "cannot make \"%s\"", m->f->path);
+        free(m->f->path);
+        m->f->path = NULL;
+        return -1;
+    }
+    close(fd);
+    if (file_out_open(&m->out, m->f->path, err))
+        return -1;
+    if (make(m, what, trust, err)) {
+        file_out_abort(m->out);
+        return -1;
+    }
+    if (file_out_commit(m->out, err))
+        return -1;
+    if (m->n == 0)
+        return err_set(err, ERR_INPUT, "\"%s\" has no answer", what);
+    log_info("%" PRIu64 " requests from \"%s\"", m->n, what);
+    return 0;
+}
+
+int run_from_make(struct run_from *f, const struct settings *s,
+                  const char *what, bool trust, struct err *err)
+{
+    struct making m = { .f = f, .settings = s };
+
+    memset(f, 0, sizeof(*f));
+    if (make_file(&m, what, trust, err)) {
+        run_from_clear(f);
+        return -1;
+    }
+    f->out = output_name(what);
+    return 0;
+}
+
+void run_from_clear(struct run_from *f)
+{
+    if (f->path)
+        unlink(f->path);
+    free(f->path);
+    free(f->out);
+    free(f->hint);
+    memset(f, 0, sizeof(*f));
+}
+
+int run_from_no_model(const struct run_from *f, const char *what,
+                      struct err *err)
+{
+    struct err why = *err;
+
+    return err_set(err, why.code, "\"%s\" was answered by the model %s, which"
+                   " is needed: %.300s; %s%s%s", what, f->model_id, why.text,
+                   f->hint ? "it is said to be had at " : "",
+                   f->hint ? f->hint : "",
+                   f->hint ? "" : "apus model fetch gets it by its id on"
+                   " Arweave, apus model add makes it of its Hugging Face"
+                   " directory");
+}
+
+int run_from_check_model(const struct run_from *f, const unsigned char id[32],
+                         const char *what, struct err *err)
+{
+    char other[ID_TEXT];
+
+    if (memcmp(id, f->model, 32) == 0)
+        return 0;
+    base64url(other, id, 32);
+    return err_set(err, ERR_INPUT, "\"%s\" was answered by the model %s, and"
+                   " -m names %s: its token ids are not that model's", what,
+                   f->model_id, other);
+}

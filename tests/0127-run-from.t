@@ -1,0 +1,94 @@
+#!/bin/sh
+# Requests made again from answers: from a part, a batch and a result, of
+# layout version 1 too, and what is said where the model is missing.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_RANKS=1
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_RANKS
+"$apus" model add "$top/models/nano" nano >out 2>err
+
+# what an answer is made of: ids, text, and how it ended
+answers() { # OUT.jsonl
+    sed 's/.*"choices":\(\[.*\]\),"usage".*/\1/
+        s/^.*"error":{/{/
+        s/"message":{"role":"assistant","content":\("[^}]*\)}/"text":\1/' "$1"
+}
+cp "$top/tests/data/part-1-nano.jsonl" q.jsonl
+"$apus" run q.jsonl -m nano -o want.jsonl >out 2>err
+dir=$(echo spool/done/b*)
+b=${dir#spool/done/b}
+# the line that is malformed has no answer to be made of
+sed '$d' want.jsonl >lines
+
+gives 0 "from a part" run --from "$dir/part-0000.h5" -o part.jsonl
+has err '6 requests from' "six requests"
+answers lines >a
+answers part.jsonl >c
+cmp a c >out 2>&1 && r=0 || r=1
+report $r "give the same answers"
+has part.jsonl '"custom_id":"q000-add"' "under their names"
+made=$(ls -d spool/done/b* | grep -v "$b")
+has "$made/requests.jsonl" '"prompt":\[' "prompts are token ids"
+has "$made/requests.jsonl" '"ignore_eos":true' "ignore_eos is kept"
+has "$made/requests.jsonl" '"stop":\["\\n","7","xy"\]' "stop strings are"
+has "$made/requests.jsonl" '"n":2' "and how many choices"
+ls /tmp/apus-from-* >out 2>&1 && r=1 || r=0
+report $r "nothing is left beside it"
+
+# jobs are the same records, bit for bit
+gives 0 "a job" show "$dir/part-0000.h5"
+job() { # BATCH-DIR
+    while read -r _ _ request _; do
+        "$apus" show "$1/part-0000.h5" --request "$request" |
+            sed -n 's/^job.//p'
+    done
+}
+sed -n '/^[0-9]/p' out | job "$dir" >a
+"$apus" show "$made/part-0000.h5" | sed -n '/^[0-9]/p' | job "$made" >c
+[ -s a ] && cmp a c >out 2>&1 && r=0 || r=1
+report $r "the jobs are the same"
+
+gives 0 "from a batch" run --from "${b%?????????}" -o batch.jsonl
+cmp part.jsonl batch.jsonl >out 2>&1 && r=0 || r=1
+report $r "the same"
+has err 'was answered before' "it was answered before"
+gives 0 "without -o" run --from "$dir/part-0000.h5"
+cmp part.jsonl part-0000.out.jsonl >out 2>&1 && r=0 || r=1
+report $r "the answers are here"
+
+# ---- version 1 --------------------------------------------------------------
+cp "$top/tests/data/part-1-nano.h5" one.h5
+gives 1 "a file from elsewhere" run --from one.h5 -o one.jsonl
+has err '.--trust' "is asked about"
+gives 0 "of version 1" run --from one.h5 --trust -o one.jsonl
+answers lines >a
+answers one.jsonl >c
+cmp a c >out 2>&1 && r=0 || r=1
+report $r "gives the same answers"
+id=$(sed -n '1s/.*"request_id":"\([^"]*\)".*/\1/p' want.jsonl)
+[ "$(sed -n '1s/.*"custom_id":"\([^"]*\)".*/\1/p' one.jsonl)" = "$id" ] &&
+    r=0 || r=1
+report $r "called by the ids of their requests"
+
+# ---- what it cannot be ------------------------------------------------------
+gives 2 "from two things" run q.jsonl --from one.h5
+gives 2 "from nothing" run -o x.jsonl
+gives 1 "from a batch that is not there" run --from abcdef
+gives 1 "from a part that is not there" run --from none.h5 --trust
+"$apus" model add "$top/models/nano" other >out 2>err
+mkdir empty
+gives 1 "without the model" run --from "$dir/part-0000.h5" --models empty
+has err "was answered by the model RcInmmNd.*which is needed" "it is named"
+has err 'apus model' "with the remedy"
+at=$(sed -n 's/.*"\/text\/utf8".*"offset":\([0-9]*\),.*/\1/p' \
+    "$dir/part-0000.idx")
+cp "$dir/part-0000.h5" bad.h5
+printf '\377' | dd of=bad.h5 bs=1 seek="$at" conv=notrunc 2>/dev/null
+gives 1 "a damaged answer" run --from bad.h5 --trust
+has err "the answer to line 1: .*text" "is named"
+
+finish
