@@ -108,6 +108,11 @@ int checkpoint_result_root(struct checkpoint *c, unsigned char root[32],
 /* The line and choice of row i as their columns have them. */
 int checkpoint_place(struct checkpoint *c, uint64_t i, uint32_t *line,
                      uint32_t *choice, struct err *err);
+
+/* What the request of row i is called, borrowed until the next call; *n is 0
+ * where nothing is told. */
+int checkpoint_name(struct checkpoint *c, uint64_t i, const char **name,
+                    size_t *n, struct err *err);
 void checkpoint_close(struct checkpoint *c); /* NULL is allowed */
 
 /* Append the lines of the part's .idx: for each dataset, in the order of the

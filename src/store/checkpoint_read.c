@@ -454,6 +454,18 @@ int checkpoint_place(struct checkpoint *c, uint64_t i, uint32_t *line,
     return 0;
 }
 
+int checkpoint_name(struct checkpoint *c, uint64_t i, const char **name,
+                    size_t *n, struct err *err)
+{
+    struct checkpoint_row row = { .custom_id = "" };
+
+    if (read_custom_id(c, i, &row, err))
+        return -1;
+    *name = row.custom_id;
+    *n = row.custom_id_size;
+    return 0;
+}
+
 int checkpoint_result_root(struct checkpoint *c, unsigned char root[32],
                            struct err *err)
 {

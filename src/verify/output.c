@@ -40,6 +40,10 @@ static int get_tokens(struct output_choice *c, const struct json *v,
 
     if (!list || json_type(list) != JSON_ARRAY)
         return err_set(err, ERR_INPUT, "a choice without apus.tokens");
+    c->finish = json_string(json_get(v, "finish_reason"));
+    c->text = json_string(json_get(v, "text"));
+    if (!c->text)
+        c->text = json_string(json_get(json_get(v, "message"), "content"));
     c->token = xmalloc((json_count(list) + 1) * sizeof(*c->token));
     for (const struct json *e = json_first(list); e; e = json_next(e)) {
         if (json_u64(e, &id) || id > UINT32_MAX)
@@ -76,6 +80,7 @@ static int get_line(struct output_line *o, struct err *err)
         return err_set(err, ERR_INPUT, "\"id\": " ID_PREFIX " and the id of a"
                        " request expected");
     o->has_custom_id = custom_id && json_type(custom_id) != JSON_NULL;
+    o->custom_id = json_string(custom_id);
     o->code = json_string(json_get(error, "code"));
     o->message = json_string(json_get(error, "message"));
     o->has_line = json_get(error, "line") != NULL;

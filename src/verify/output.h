@@ -18,12 +18,14 @@ struct json;
 struct output_choice {
     uint32_t *token; /* the ids that it says were drawn */
     size_t n_tokens;
+    const char *text, *finish; /* NULL where there is none */
 };
 
 struct output_line {
     struct json *root;         /* owns the strings below */
     unsigned char request[32];
     bool has_custom_id;        /* it is not null */
+    const char *custom_id;     /* NULL if it is no text */
     const char *code, *message; /* of an error; NULL: an answer */
     bool has_line;             /* an error that says where its request is */
     bool has_model;
