@@ -46,6 +46,7 @@ static const struct command commands[] = {
     { "export", "write the answers of a batch or a checkpoint", cmd_export },
     { "show", "show what a batch, a checkpoint or a log holds", cmd_show },
     { "verify", "check a checkpoint, compute answers again", cmd_verify },
+    { "diff", "compare the answers of two checkpoints", cmd_diff },
     { "seal", "make the checkpoint of an answered batch", cmd_seal },
     { "push", "bring answers to Arweave and tell the queue", cmd_push },
     { "drain", "one round: push, pull, start workers; for cron", cmd_drain },

@@ -25,6 +25,15 @@ bool part_is_file(const char *what)
     return n > 3 && strcmp(what + n - 3, ".h5") == 0;
 }
 
+bool part_is_output(const char *what)
+{
+    size_t n = strlen(what);
+
+    if (n > 6 && strcmp(what + n - 6, ".jsonl") == 0)
+        return true;
+    return !part_is_file(what) && file_exists(what) && !file_is_dir(what);
+}
+
 bool part_is_item(const char *what, const char *spool_dir)
 {
     struct batch b = { .path = NULL };

@@ -15,6 +15,10 @@ struct spool;
 /* Whether this names a file and no batch: it ends with ".h5". */
 bool part_is_file(const char *what);
 
+/* Whether this names an output file: it ends with ".jsonl", or is a file and no
+ * part of a checkpoint. */
+bool part_is_output(const char *what);
+
 /* Whether this is an id, of 43 characters, that no batch of the spool has: an
  * item on Arweave.  The spool is not made for that. */
 bool part_is_item(const char *what, const char *spool_dir);

@@ -94,6 +94,11 @@ static void print_answer(const struct checkpoint_row *row,
     unsigned char id[32];
 
     show_id("request", res->request);
+    if (row->custom_id_size) {
+        printf("custom_id\t");
+        plain_write(stdout, row->custom_id, row->custom_id_size);
+        putchar('\n');
+    }
     printf("line\t%" PRIu64 "\nchoice\t%" PRIu32 "\nfinish\t%s\n",
            (uint64_t)row->line + 1, res->choice,
            result_finish_name(res->finish));

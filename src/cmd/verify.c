@@ -214,7 +214,7 @@ static enum kind kind_of(const struct verify *v, const char *spool_dir)
 {
     if (v->item_file || part_is_item(v->what, spool_dir))
         return ITEM;
-    if (verify_is_output(v->what))
+    if (part_is_output(v->what))
         return OUTPUT;
     return part_is_file(v->what) ? PART : BATCH;
 }

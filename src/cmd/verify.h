@@ -45,10 +45,6 @@ int verify_opened(struct verify *v, const struct part_file *f,
  * a claim does not hold. */
 int verify_foreign(struct verify *v, struct err *err);
 
-/* Whether this names an output file: it ends with ".jsonl", or is a file and no
- * part of a checkpoint. */
-bool verify_is_output(const char *what);
-
 /* The lines of an output file, computed again. */
 int verify_output(struct verify *v, struct err *err);
 

@@ -26,15 +26,6 @@
 
 #define LINE_MAX ((size_t)REQUEST_MAX_LINE)
 
-bool verify_is_output(const char *what)
-{
-    size_t n = strlen(what);
-
-    if (n > 6 && strcmp(what + n - 6, ".jsonl") == 0)
-        return true;
-    return !part_is_file(what) && file_exists(what) && !file_is_dir(what);
-}
-
 /* Whether a batch has a request with this id: 1 and the path of its requests,
  * 0, or -1. */
 static int try_batch(char **path, const struct batch *b,

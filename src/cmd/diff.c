@@ -1,0 +1,392 @@
+/*
+ * apus diff: hold two checkpoints against each other, or one and an output
+ * file: which answers are the same, and where the others differ first.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/plain.h"
+#include "base/settings.h"
+#include "base/utf8.h"
+#include "cmd/cmd.h"
+#include "cmd/part.h"
+#include "store/part_file.h"
+#include "store/seal.h"
+#include "store/spool.h"
+#include "verify/answers.h"
+#include "verify/compare.h"
+
+#define JSON_MAX ((size_t)1 << 30)
+
+/* One of the two things. */
+struct side {
+    const char *what;
+    struct part_file **file; /* parts, or one output file */
+    size_t n;
+    struct answers *answers;
+};
+
+struct diff {
+    const struct settings *settings;
+    struct side a, b;
+    bool json, trust;
+    bool begun;      /* a difference is in the array */
+    struct buf out;  /* of the JSON */
+};
+
+/* ---- opening ------------------------------------------------------------- */
+
+static int add_file(struct side *s, struct part_file *f)
+{
+    s->file = xrealloc(s->file, (s->n + 1) * sizeof(*s->file));
+    s->file[s->n++] = f;
+    return 0;
+}
+
+static int add_part(struct side *s, const struct spool *spool,
+                    const char *path, bool trust, struct err *err)
+{
+    struct part_file *f;
+
+    return part_open(&f, spool, path, trust, err) ? -1 : add_file(s, f);
+}
+
+static int add_batch(struct side *s, const struct spool *spool,
+                     struct err *err)
+{
+    struct batch b = { .path = NULL };
+    struct seal_info i = { .n_parts = 0 };
+    int rc = spool_find(spool, s->what, &b, err) ||
+             seal_info_read(&i, b.path, err) ? -1 : 0;
+
+    for (size_t k = 0; rc == 0 && k < i.n_parts; k++) {
+        char *path = seal_part_path(b.path, k, "h5");
+
+        rc = add_part(s, spool, path, false, err);
+        free(path);
+    }
+    seal_info_clear(&i);
+    batch_clear(&b);
+    return rc;
+}
+
+static int open_output(struct side *s, struct err *err)
+{
+    struct part_file *f;
+
+    if (part_file_open(&f, s->what, err))
+        return -1;
+    add_file(s, f);
+    return answers_of_output(&s->answers, f, err);
+}
+
+static int open_side(struct diff *d, struct side *s, struct err *err)
+{
+    const char *dir = settings_text(d->settings, "spool");
+    struct spool *spool = NULL;
+    int rc;
+
+    if (part_is_output(s->what))
+        return open_output(s, err);
+    if (part_is_file(s->what) && d->trust) {
+        rc = add_part(s, NULL, s->what, true, err);
+    } else {
+        if (spool_open(&spool, dir, err))
+            return -1;
+        rc = part_is_file(s->what)
+                 ? add_part(s, spool, s->what, false, err)
+                 : add_batch(s, spool, err);
+        spool_close(spool);
+    }
+    if (rc)
+        return -1;
+    return answers_of_parts(&s->answers,
+                            (const struct part_file *const *)s->file, s->n,
+                            err);
+}
+
+static int close_side(struct side *s, struct err *err)
+{
+    int rc = 0;
+
+    answers_free(s->answers);
+    for (size_t i = 0; i < s->n; i++) {
+        if (rc == 0 && err)
+            rc = part_file_unchanged(s->file[i], err);
+        part_file_close(s->file[i]);
+    }
+    free(s->file);
+    memset(s, 0, sizeof(*s));
+    return rc;
+}
+
+/* ---- a line for each difference ------------------------------------------ */
+
+static void say_id(struct buf *out, uint64_t id)
+{
+    if (id == COMPARE_NONE)
+        buf_puts(out, "none");
+    else
+        buf_printf(out, "%" PRIu64, id);
+}
+
+static void say_number(struct buf *out, const char *name, uint64_t a,
+                       uint64_t b)
+{
+    buf_printf(out, "; %s is %" PRIu64 " and %" PRIu64, name, a, b);
+}
+
+static void say_millionths(struct buf *out, const char *name, uint32_t a,
+                           uint32_t b)
+{
+    buf_printf(out, "; %s is %g and %g", name, a / 1e6, b / 1e6);
+}
+
+static void say_answer(struct buf *out, const struct compare_pair *p)
+{
+    if (p->differs & COMPARE_TOKENS) {
+        buf_printf(out, "; token %" PRIu64 " is ", p->token);
+        say_id(out, p->token_a);
+        buf_puts(out, " and ");
+        say_id(out, p->token_b);
+    } else if (p->differs & COMPARE_TEXT) {
+        buf_printf(out, "; the text differs at byte %" PRIu64, p->text);
+    }
+    if (p->differs & COMPARE_FINISH)
+        buf_printf(out, "; it ends by %s and %s",
+                   p->a->end && p->b->end ? p->a->end : p->a->finish,
+                   p->a->end && p->b->end ? p->b->end : p->b->finish);
+}
+
+static void say_job(struct buf *out, const struct compare_pair *p)
+{
+    const struct job_record *a = &p->a->job, *b = &p->b->job;
+
+    if (p->differs & COMPARE_PROMPT)
+        buf_printf(out, "; the prompt differs at token %" PRIu64, p->prompt);
+    if (p->differs & COMPARE_MAX_TOKENS)
+        say_number(out, "max_tokens", a->max_tokens, b->max_tokens);
+    if (p->differs & COMPARE_TEMPERATURE)
+        say_millionths(out, "temperature", a->temperature, b->temperature);
+    if (p->differs & COMPARE_TOP_P)
+        say_millionths(out, "top_p", a->top_p, b->top_p);
+    if (p->differs & COMPARE_TOP_K)
+        say_number(out, "top_k", a->top_k, b->top_k);
+    if (p->differs & COMPARE_SEED)
+        say_number(out, "seed", a->seed, b->seed);
+    if (p->differs & COMPARE_IGNORE_EOS)
+        say_number(out, "ignore_eos", a->flags & JOB_IGNORE_EOS,
+                   b->flags & JOB_IGNORE_EOS);
+    if (p->differs & COMPARE_STOPS)
+        buf_puts(out, "; the stop strings differ");
+}
+
+static void print_pair(const struct diff *d, const struct compare_pair *p)
+{
+    const struct answer *one = p->a ? p->a : p->b;
+    struct buf out, name;
+
+    buf_init(&out, 1u << 16);
+    buf_init(&name, 1u << 12);
+    buf_printf(&out, "line %" PRIu64 ", choice %" PRIu32,
+               (uint64_t)p->key->line + 1, p->key->choice);
+    if (one->n_name) {
+        utf8_scrub(&name, one->name, one->n_name);
+        buf_printf(&out, " (%s)", name.data);
+    }
+    if (p->a && p->b) {
+        say_answer(&out, p);
+        say_job(&out, p);
+    } else {
+        buf_printf(&out, "; only in %s", p->a ? d->a.what : d->b.what);
+    }
+    printf("%s\t", !p->a || !p->b ? "only"
+           : p->differs & COMPARE_ANSWER ? "differs" : "asked");
+    plain_write(stdout, out.data, out.len);
+    putchar('\n');
+    buf_clear(&name);
+    buf_clear(&out);
+}
+
+/* ---- JSON ---------------------------------------------------------------- */
+
+static void put_id(struct buf *out, const char *key, uint64_t id)
+{
+    buf_printf(out, ",\"%s\":", key);
+    if (id == COMPARE_NONE)
+        buf_puts(out, "null");
+    else
+        buf_printf(out, "%" PRIu64, id);
+}
+
+static void put_text(struct buf *out, const char *key, const char *text)
+{
+    buf_printf(out, ",\"%s\":", key);
+    json_put_string(out, text, strlen(text));
+}
+
+static void put_two(struct buf *out, const char *key, double a, double b)
+{
+    buf_printf(out, ",\"%s\":[%.7g,%.7g]", key, a, b);
+}
+
+static void put_job(struct buf *out, const struct compare_pair *p)
+{
+    const struct job_record *a = &p->a->job, *b = &p->b->job;
+
+    if (p->differs & COMPARE_PROMPT)
+        put_id(out, "prompt", p->prompt);
+    if (p->differs & COMPARE_MAX_TOKENS)
+        buf_printf(out, ",\"max_tokens\":[%" PRIu32 ",%" PRIu32 "]",
+                   a->max_tokens, b->max_tokens);
+    if (p->differs & COMPARE_TEMPERATURE)
+        put_two(out, "temperature", a->temperature / 1e6,
+                b->temperature / 1e6);
+    if (p->differs & COMPARE_TOP_P)
+        put_two(out, "top_p", a->top_p / 1e6, b->top_p / 1e6);
+    if (p->differs & COMPARE_TOP_K)
+        buf_printf(out, ",\"top_k\":[%" PRIu32 ",%" PRIu32 "]", a->top_k,
+                   b->top_k);
+    if (p->differs & COMPARE_SEED)
+        buf_printf(out, ",\"seed\":[\"%" PRIu64 "\",\"%" PRIu64 "\"]",
+                   a->seed, b->seed);
+    if (p->differs & COMPARE_IGNORE_EOS)
+        buf_printf(out, ",\"ignore_eos\":[%s,%s]",
+                   a->flags & JOB_IGNORE_EOS ? "true" : "false",
+                   b->flags & JOB_IGNORE_EOS ? "true" : "false");
+    if (p->differs & COMPARE_STOPS)
+        buf_puts(out, ",\"stop\":true");
+}
+
+static void put_pair(struct diff *d, const struct compare_pair *p)
+{
+    const struct answer *one = p->a ? p->a : p->b;
+    struct buf *out = &d->out;
+    char id[ID_TEXT];
+
+    base64url(id, p->key->request, 32);
+    buf_printf(out, "%s\n{\"request\":\"%s\",\"line\":%" PRIu64
+               ",\"choice\":%" PRIu32, d->begun ? "," : "", id,
+               (uint64_t)p->key->line + 1, p->key->choice);
+    d->begun = true;
+    if (one->n_name) {
+        buf_puts(out, ",\"custom_id\":");
+        json_put_string(out, one->name, one->n_name);
+    }
+    if (!p->a || !p->b) {
+        put_text(out, "only", p->a ? "a" : "b");
+    } else {
+        if (p->differs & COMPARE_TOKENS) {
+            put_id(out, "token", p->token);
+            put_id(out, "a", p->token_a);
+            put_id(out, "b", p->token_b);
+        }
+        if (p->differs & COMPARE_TEXT)
+            put_id(out, "text", p->text);
+        if (p->differs & COMPARE_FINISH) {
+            put_text(out, "finish_a", p->a->finish);
+            put_text(out, "finish_b", p->b->finish);
+        }
+        put_job(out, p);
+    }
+    buf_putc(out, '}');
+}
+
+/* ---- both ---------------------------------------------------------------- */
+
+static int tell(void *self, const struct compare_pair *p, struct err *err)
+{
+    struct diff *d = self;
+
+    if (!d->json) {
+        print_pair(d, p);
+        return 0;
+    }
+    put_pair(d, p);
+    return buf_check(&d->out, "the differences", err);
+}
+
+static void print_counts(const struct diff *d, const struct compare_counts *n)
+{
+    if (d->json) {
+        printf("{\"same\":%" PRIu64 ",\"differ\":%" PRIu64 ",\"parameters\":%"
+               PRIu64 ",\"only_a\":%" PRIu64 ",\"only_b\":%" PRIu64
+               ",\"same_model\":%s,\"differences\":[%s%s]}\n", n->same,
+               n->differ, n->parameters, n->only_a, n->only_b,
+               n->other_model ? "false" : "true",
+               d->out.len ? d->out.data : "", d->begun ? "\n" : "");
+        return;
+    }
+    if (n->other_model)
+        puts("model\tthey were answered by two models");
+    printf("%s\t%" PRIu64 " answers are the same, %" PRIu64 " differ, %" PRIu64
+           " were asked for otherwise, %" PRIu64 " and %" PRIu64
+           " have no counterpart\n",
+           n->differ || n->parameters || n->only_a || n->only_b ||
+           n->other_model ? "total" : "same", n->same, n->differ,
+           n->parameters, n->only_a, n->only_b);
+}
+
+/* 0 the same, 1 not, -1. */
+static int do_diff(struct diff *d, struct err *err)
+{
+    struct compare_counts n;
+    int rc = open_side(d, &d->a, err) || open_side(d, &d->b, err) ||
+             compare_answers(&n, d->a.answers, d->b.answers, tell, d, err)
+                 ? -1 : 0;
+
+    if (rc == 0)
+        print_counts(d, &n);
+    if (close_side(&d->a, rc ? NULL : err) | close_side(&d->b, rc ? NULL : err))
+        rc = -1;
+    if (rc)
+        return -1;
+    return n.differ || n.parameters || n.only_a || n.only_b || n.other_model;
+}
+
+int cmd_diff(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct diff d = { .settings = s };
+    const struct opt opts[] = {
+        { 0, "json", NULL, "print one object", NULL, &d.json },
+        { 0, "trust", NULL, "open files that were not made in this spool",
+          NULL, &d.trust },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus diff",
+        .synopsis = "A B [--json] [--trust]",
+        .about = "Compare two things that have answers: a batch of the spool,"
+                 " a part FILE.h5 of a\ncheckpoint, or an output file.  A line"
+                 " for each answer that differs, with the\nfirst token that"
+                 " does, from 0, and for each that was asked for with other\n"
+                 "parameters.  Exit status 0 if there is none, else 3.",
+        .opts = opts, .min_args = 2, .max_args = 2,
+    };
+    struct err err = ERR_INIT;
+    size_t n_args;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args), rc;
+
+    if (status == CMD_GO) {
+        buf_init(&d.out, JSON_MAX);
+        d.a.what = args[0];
+        d.b.what = args[1];
+        rc = do_diff(&d, &err);
+        status = rc < 0 ? cmd_fail(&err) : rc ? CMD_NO : CMD_DONE;
+        buf_clear(&d.out);
+    }
+    free(args);
+    return status;
+}
