@@ -18,12 +18,31 @@ struct owners {
     size_t n;
 };
 
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(((const struct launch_job *)a)->id,
+                  ((const struct launch_job *)b)->id);
+}
+
+/* Sorted, each once. */
+static void sort_jobs(struct owners *o)
+{
+    size_t n = 0;
+
+    if (o->n > 1)
+        qsort(o->job, o->n, sizeof(*o->job), compare_ids);
+    for (size_t i = 0; i < o->n; i++)
+        if (n == 0 || strcmp(o->job[n - 1].id, o->job[i].id) != 0)
+            o->job[n++] = o->job[i];
+    o->n = n;
+}
+
 struct owners *owners_ask(const struct batch *list, size_t n)
 {
     struct owners *o = xcalloc(1, sizeof(*o));
     struct err unused = ERR_INIT;
+    size_t room = 0;
 
-    o->job = xcalloc(n + 1, sizeof(*o->job));
     for (size_t i = 0; i < n; i++) {
         struct owner owner;
 
@@ -32,10 +51,16 @@ struct owners *owners_ask(const struct batch *list, size_t n)
             owner_read(&owner, list[i].path, &unused) != 1 ||
             !owner.slurm_job[0])
             continue;
+        if (o->n == room) {
+            room = room ? 2 * room : 16;
+            o->job = xrealloc(o->job, room * sizeof(*o->job));
+        }
+        memset(&o->job[o->n], 0, sizeof(*o->job));
         snprintf(o->job[o->n].id, sizeof(o->job[o->n].id), "%s",
                  owner.slurm_job);
         o->job[o->n++].state = LAUNCH_UNANSWERED;
     }
+    sort_jobs(o);
     if (o->n && launcher_find("slurm")->states(o->job, o->n, &unused))
         for (size_t i = 0; i < o->n; i++)
             o->job[i].state = LAUNCH_UNANSWERED;
@@ -50,20 +75,24 @@ void owners_free(struct owners *o)
     free(o);
 }
 
+const struct launch_job *owners_job(const struct owners *o, const char *job)
+{
+    struct launch_job key = { .state = LAUNCH_UNANSWERED };
+
+    snprintf(key.id, sizeof(key.id), "%s", job);
+    return o->n ? bsearch(&key, o->job, o->n, sizeof(key), compare_ids)
+                : NULL;
+}
+
 /* The same job in a later run goes on with its batch: it lives. */
 int owners_over(void *self, const char *job, uint32_t restarts)
 {
-    const struct owners *o = self;
+    const struct launch_job *j = owners_job(self, job);
 
     (void)restarts;
-    for (size_t i = 0; i < o->n; i++) {
-        if (strcmp(o->job[i].id, job) != 0)
-            continue;
-        if (o->job[i].state == LAUNCH_UNANSWERED)
-            return -1;
-        return o->job[i].state == LAUNCH_OVER;
-    }
-    return -1;
+    if (!j || j->state == LAUNCH_UNANSWERED)
+        return -1;
+    return j->state == LAUNCH_OVER;
 }
 
 int owners_adopt(const struct spool *s, struct batch *b, struct owners *o,
