@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/machine.h"
@@ -237,6 +238,24 @@ static int status_of(const struct err *err)
     return err->code == ERR_RETRY ? EXIT_SAVED : EXIT_FAILED;
 }
 
+/* Why a start failed, for apus status; nothing depends on it. */
+static void note_error(const struct batch *b, const struct err *failed)
+{
+    struct err unused = ERR_INIT;
+
+    batch_file_write(b->path, "error", failed->text, strlen(failed->text),
+                     &unused);
+}
+
+/* That was an earlier start. */
+static void forget_error(const struct batch *b)
+{
+    char *path = file_join(b->path, "error");
+
+    unlink(path);
+    free(path);
+}
+
 /* The model is opened before the batch is claimed: without it the batch
  * stays where it is, and so it does if there is no time left by then.
  * *lost: another was faster. */
@@ -258,10 +277,14 @@ static int run_batch(struct worker *w, struct batch *b, bool *lost)
         rc = choose_claim(w->spool, b, &err);
     *lost = rc > 0;
     if (rc == 0)
+        forget_error(b);
+    if (rc == 0)
         rc = go_on(w, b, &info, &err);
     batch_info_clear(&info);
     if (*lost)
         rc = -1;
+    if (rc < 0 && !*lost)
+        note_error(b, &err);
     if (rc < 0) {
         /* what a rank told was reported when it came */
         if (strncmp(err.text, "rank ", 5) != 0)

@@ -5,7 +5,7 @@
  * the others take another batch.
  *
  *     SPOOL/tmp todo running done sending sent failed / b<batch id>/
- *         requests.jsonl  batch.json  owner-NNNN  progress  why
+ *         requests.jsonl  batch.json  owner-NNNN  progress  why  error
  *         aNNN/RRRR.log   part-PPPP.h5  part-PPPP.idx  run.jsonl
  */
 #ifndef APUS_STORE_SPOOL_H
