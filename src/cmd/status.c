@@ -11,23 +11,22 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/plain.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/columns.h"
 #include "cmd/owners.h"
-#include "relay/push.h"
+#include "cmd/status_row.h"
 #include "store/spool.h"
 
-#define PROGRESS_MAX ((size_t)4 << 20)
 #define OUT_MAX ((size_t)64 << 20)
 #define WATCH_S 2
+#define ID_SHORT 10
 
 struct status {
     struct settings *settings;
@@ -35,159 +34,141 @@ struct status {
     const char **names;
     size_t n_names;
     bool json, watch;
+    size_t width;             /* of the terminal; 0: there is none */
     struct buf out;
+    struct columns table;     /* of a terminal, as is: */
+    struct totals {
+        uint64_t batches[SPOOL_STATES], done, total, refused, tok_s;
+        size_t n;
+    } totals;
+    bool computing;
 };
-
-/* What is told of a batch. */
-struct row {
-    char id[ID_TEXT];
-    const char *state;
-    struct batch_info info;
-    uint64_t done, total, tok_s;
-    struct buf progress;  /* as it lies there */
-    char owner[320], when[FREE_AT];
-};
-
-/* ---- gathering ----------------------------------------------------------- */
-
-static void read_progress(struct row *r, const struct batch *b)
-{
-    struct err unused = ERR_INIT;
-    struct json *root;
-
-    buf_init(&r->progress, PROGRESS_MAX);
-    r->total = r->info.n_requests;
-    if (progress_read(b->path, &r->progress, &unused) ||
-        r->progress.len == 0 ||
-        json_parse(&root, r->progress.data, r->progress.len, &unused)) {
-        buf_reset(&r->progress);
-        return;
-    }
-    json_u64(json_get(root, "done"), &r->done);
-    json_u64(json_get(root, "total"), &r->total);
-    json_u64(json_get(root, "tok_s"), &r->tok_s);
-    json_free(root);
-}
-
-static void read_owner(struct row *r, const struct batch *b)
-{
-    struct err unused = ERR_INIT;
-    struct owner o;
-
-    r->owner[0] = '\0';
-    if (b->state != SPOOL_RUNNING && b->state != SPOOL_SENDING)
-        return;
-    if (owner_read(&o, b->path, &unused) != 1)
-        return;
-    owner_text(r->owner, sizeof(r->owner), &o);
-}
-
-/* A worker that nobody can look at, and that misses its touches. */
-static void read_free_at(struct row *r, const struct batch *b)
-{
-    r->when[0] = '\0';
-    if (b->state == SPOOL_RUNNING || b->state == SPOOL_SENDING)
-        owner_free_at(r->when, sizeof(r->when), b, true);
-    if (r->when[0] && !r->owner[0])
-        snprintf(r->owner, sizeof(r->owner), "unknown");
-}
-
-/* 0, or -1 where there is no such batch any more. */
-static int row_init(struct row *r, const struct batch *b)
-{
-    struct err err = ERR_INIT;
-
-    memset(r, 0, sizeof(*r));
-    if (batch_info_read(&r->info, b->path, &err)) {
-        if (access(b->path, F_OK) == 0)
-            log_err(&err);
-        return -1;
-    }
-    base64url(r->id, b->id, 32);
-    r->state = spool_state_name(b->state);
-    if (b->state == SPOOL_SENT && push_is_confirmed(b->path))
-        r->state = "confirmed";
-    read_progress(r, b);
-    read_owner(r, b);
-    read_free_at(r, b);
-    if (b->state == SPOOL_DONE || b->state == SPOOL_SENDING ||
-        b->state == SPOOL_SENT)
-        r->done = r->total;
-    return 0;
-}
-
-static void row_clear(struct row *r)
-{
-    buf_clear(&r->progress);
-    batch_info_clear(&r->info);
-}
 
 /* ---- showing ------------------------------------------------------------- */
 
-/* Control bytes of a path would break the line. */
-static void put_path(struct buf *out, const char *path)
+static const struct column columns[] = {
+    { "BATCH", ID_SHORT, COLUMN_LEFT },
+    { "STATE", 0, COLUMN_LEFT },
+    { "DONE", 0, COLUMN_LEFT },
+    { "TOK/S", 0, COLUMN_RIGHT },
+    { "WORKER", 24, COLUMN_LEFT },
+    { "FILE", 12, COLUMN_END },
+};
+#define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
+
+/* What stands in a column: a string for free(). */
+static char *cell(const struct status_row *r, size_t i, bool unit)
 {
-    if (path)
-        plain_put(out, path, strlen(path));
+    struct buf b;
+    char *text;
+
+    buf_init(&b, OUT_MAX);
+    switch (i) {
+    case 0:
+        buf_puts(&b, r->id);
+        break;
+    case 1:
+        buf_puts(&b, r->state);
+        break;
+    case 2:
+        status_row_done(r, &b);
+        break;
+    case 3:
+        if (r->computing)
+            buf_printf(&b, "%" PRIu64 "%s", r->tok_s, unit ? " tok/s" : "");
+        break;
+    case 4:
+        status_row_worker(r, &b);
+        break;
+    default:
+        /* control bytes of a path would break the line */
+        if (r->info.source)
+            plain_put(&b, r->info.source, strlen(r->info.source));
+    }
+    text = b.len ? buf_take(&b, NULL) : xstrdup("");
+    buf_clear(&b);
+    return text;
 }
 
-static void put_line(struct buf *out, const struct row *r)
+/* With tabs, for programs. */
+static void put_line(struct buf *out, const struct status_row *r)
 {
-    buf_printf(out, "%s\t%s\t%" PRIu64 " of %" PRIu64, r->id, r->state,
-               r->done, r->total);
-    if (r->owner[0])
-        buf_printf(out, "\t%" PRIu64 " tok/s\t%s%s%s\t", r->tok_s, r->owner,
-                   r->when[0] ? ", " : "", r->when);
-    else
-        buf_puts(out, "\t\t\t");
-    put_path(out, r->info.source);
+    for (size_t i = 0; i < N_COLUMNS; i++) {
+        char *text = cell(r, i, true);
+
+        buf_printf(out, "%s%s", i ? "\t" : "", text);
+        free(text);
+    }
     buf_putc(out, '\n');
 }
 
-static void put_text(struct buf *out, const char *key, const char *text)
+static void add_totals(struct status *s, const struct status_row *r,
+                       enum spool_state state)
 {
-    buf_printf(out, ",\"%s\":", key);
-    if (text)
-        json_put_string(out, text, strlen(text));
-    else
-        buf_puts(out, "null");
-}
+    struct totals *t = &s->totals;
 
-static void put_json(struct buf *out, const struct row *r, bool first)
-{
-    char model[ID_TEXT];
-    size_t n = r->progress.len;
-
-    base64url(model, r->info.model, 32);
-    buf_printf(out, "%s{\"batch\":\"%s\",\"state\":\"%s\",\"model\":\"%s\","
-               "\"requests\":%" PRIu64 ",\"done\":%" PRIu64, first ? "" : ",",
-               r->id, r->state, model, r->info.n_requests, r->done);
-    put_text(out, "source", r->info.source);
-    put_text(out, "output", r->info.output);
-    put_text(out, "owner", r->owner[0] ? r->owner : NULL);
-    put_text(out, "free", r->when[0] ? r->when : NULL);
-    while (n > 0 && r->progress.data[n - 1] == '\n')
-        n--;
-    buf_puts(out, ",\"progress\":");
-    if (n > 0)
-        buf_put(out, r->progress.data, n);
-    else
-        buf_puts(out, "null");
-    buf_puts(out, "}\n");
-}
-
-static void put_batch(struct status *s, const struct batch *b, bool *first)
-{
-    struct row r;
-
-    if (row_init(&r, b) == 0) {
-        if (s->json)
-            put_json(&s->out, &r, *first);
-        else
-            put_line(&s->out, &r);
-        *first = false;
+    t->batches[state]++;
+    t->n++;
+    t->done += r->done;
+    t->total += r->total;
+    t->refused += r->refused;
+    if (r->computing) {
+        t->tok_s += r->tok_s;
+        s->computing = true;
     }
-    row_clear(&r);
+}
+
+static void put_row(struct status *s, const struct status_row *r,
+                    enum spool_state state)
+{
+    add_totals(s, r, state);
+    if (s->json) {
+        buf_puts(&s->out, s->totals.n > 1 ? "," : "");
+        status_row_json(r, &s->out);
+        buf_putc(&s->out, '\n');
+    } else if (s->width) {
+        for (size_t i = 0; i < N_COLUMNS; i++)
+            columns_take(&s->table, cell(r, i, false));
+    } else {
+        put_line(&s->out, r);
+    }
+}
+
+/* "3 batches: 1 running, 2 done; 40 of 60 requests, 3 refused; 95 tok/s" */
+static void put_totals(struct status *s)
+{
+    const struct totals *t = &s->totals;
+    const char *before = ": ";
+
+    buf_printf(&s->out, "%zu batch%s", t->n, t->n == 1 ? "" : "es");
+    for (int i = 0; i < SPOOL_STATES; i++) {
+        if (!t->batches[i])
+            continue;
+        buf_printf(&s->out, "%s%" PRIu64 " %s", before, t->batches[i],
+                   spool_state_name((enum spool_state)i));
+        before = ", ";
+    }
+    buf_printf(&s->out, "; %" PRIu64 " of %" PRIu64 " requests", t->done,
+               t->total);
+    if (t->refused)
+        buf_printf(&s->out, ", %" PRIu64 " refused", t->refused);
+    if (s->computing)
+        buf_printf(&s->out, "; %" PRIu64 " tok/s", t->tok_s);
+    buf_putc(&s->out, '\n');
+}
+
+/* What was gathered, to standard output. */
+static void put_all(struct status *s)
+{
+    if (s->json)
+        buf_puts(&s->out, "]\n");
+    if (!s->json && s->width) {
+        columns_print(&s->table, s->width, &s->out);
+        if (s->totals.n > 1)
+            put_totals(s);
+    }
+    fwrite(s->out.data ? s->out.data : "", 1, s->out.len, stdout);
+    fflush(stdout);
 }
 
 /* ---- the batches --------------------------------------------------------- */
@@ -232,10 +213,8 @@ static int find_named(struct status *s, struct found *f, struct err *err)
 }
 
 /* What its worker has left goes back to where another takes it. */
-static void adopt(struct status *s, struct found *f)
+static void adopt(struct status *s, struct found *f, struct owners *o)
 {
-    struct owners *o = owners_ask(f->list, f->n);
-
     for (size_t i = 0; i < f->n; i++) {
         struct err err = ERR_INIT;
         enum spool_state was = f->list[i].state;
@@ -246,27 +225,51 @@ static void adopt(struct status *s, struct found *f)
             log_info("\"%s\": its worker is gone, it is in %s again",
                      f->list[i].path, spool_state_name(f->list[i].state));
     }
+}
+
+static bool any_in_todo(const struct found *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->list[i].state == SPOOL_TODO)
+            return true;
+    return false;
+}
+
+static void show(struct status *s, struct found *f)
+{
+    struct status_jobs jobs = { .local = NULL };
+    struct owners *o = owners_ask(f->list, f->n);
+
+    adopt(s, f, o);
+    if (any_in_todo(f))
+        status_jobs_ask(&jobs, s->settings);
+    if (s->json)
+        buf_putc(&s->out, '[');
+    for (size_t i = 0; i < f->n; i++) {
+        struct status_row r;
+
+        if (status_row_init(&r, s->spool, &f->list[i], o, &jobs) == 0)
+            put_row(s, &r, f->list[i].state);
+        status_row_clear(&r);
+    }
+    put_all(s);
+    status_jobs_clear(&jobs);
     owners_free(o);
 }
 
 static int show_once(struct status *s, struct err *err)
 {
     struct found f = { .n = 0 };
-    bool first = true;
     int rc = s->n_names ? find_named(s, &f, err) : find_all(s, &f, err);
 
     buf_reset(&s->out);
-    if (rc == 0) {
-        adopt(s, &f);
-        if (s->json)
-            buf_putc(&s->out, '[');
-        for (size_t i = 0; i < f.n; i++)
-            put_batch(s, &f.list[i], &first);
-        if (s->json)
-            buf_puts(&s->out, "]\n");
-        fwrite(s->out.data ? s->out.data : "", 1, s->out.len, stdout);
-        fflush(stdout);
-    }
+    columns_init(&s->table, columns, N_COLUMNS);
+    memset(&s->totals, 0, sizeof(s->totals));
+    s->computing = false;
+    s->width = columns_of_terminal();
+    if (rc == 0)
+        show(s, &f);
+    columns_clear(&s->table);
     for (size_t i = 0; i < f.n; i++)
         batch_clear(&f.list[i]);
     free(f.list);
@@ -305,9 +308,10 @@ int cmd_status(struct settings *s, int argc, char **argv)
     const struct opt_command command = {
         .name = "apus status",
         .synopsis = "[BATCH ...] [--json] [--watch]",
-        .about = "Print where each batch stands: id, state, requests done,"
-                 " rate, who has it, where it\nis from.  One whose worker is"
-                 " dead goes back to todo.",
+        .about = "Print where each batch stands: id, state, requests done"
+                 " and refused, tokens a\nsecond, who has it or why it waits,"
+                 " the file.  A table on a terminal, else tabs.\nOne whose"
+                 " worker is dead goes back to todo.",
         .opts = opts, .max_args = SIZE_MAX,
     };
     struct err err = ERR_INIT;

@@ -1,0 +1,377 @@
+/*
+ * The facts of a batch.
+ */
+#include <config.h>
+
+#include "cmd/status_row.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/plain.h"
+#include "base/settings.h"
+#include "relay/push.h"
+#include "store/refusals.h"
+
+#define PROGRESS_MAX ((size_t)4 << 20)
+#define TAIL_MAX 4096
+/* A worker writes it each second; NFS may show it a minute later. */
+#define PROGRESS_STALE_S 90
+
+/* ---- jobs for batches in todo -------------------------------------------- */
+
+void status_jobs_ask(struct status_jobs *j, const struct settings *s)
+{
+    const struct launcher *local = launcher_find("local");
+    const struct launcher *l;
+    struct err err = ERR_INIT;
+
+    memset(j, 0, sizeof(*j));
+    if (local->list(&j->local, &j->n_local, &err))
+        log_err(&err);
+    if (launcher_choose(&l, settings_text(s, "launcher"), &err) ||
+        (l != local && l->list(&j->slurm, &j->n_slurm, &err)))
+        log_warning("%s: jobs that wait are not shown", err.text);
+}
+
+void status_jobs_clear(struct status_jobs *j)
+{
+    free(j->local);
+    free(j->slurm);
+    memset(j, 0, sizeof(*j));
+}
+
+static int compare_batch(const void *id, const void *job)
+{
+    return strcmp(id, ((const struct launch_job *)job)->batch);
+}
+
+static const struct launch_job *job_of(const char *id,
+                                       const struct launch_job *jobs,
+                                       size_t n)
+{
+    return n ? bsearch(id, jobs, n, sizeof(*jobs), compare_batch) : NULL;
+}
+
+/* ---- gathering ----------------------------------------------------------- */
+
+static void read_progress(struct status_row *r, const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    struct json *root;
+
+    buf_init(&r->progress, PROGRESS_MAX);
+    r->total = r->info.n_requests;
+    if (progress_read(b->path, &r->progress, &unused) ||
+        r->progress.len == 0 ||
+        json_parse(&root, r->progress.data, r->progress.len, &unused)) {
+        buf_reset(&r->progress);
+        return;
+    }
+    json_u64(json_get(root, "done"), &r->done);
+    json_u64(json_get(root, "total"), &r->total);
+    json_u64(json_get(root, "refused"), &r->refused);
+    json_u64(json_get(root, "tok_s"), &r->tok_s);
+    json_free(root);
+}
+
+static void read_refusals(struct status_row *r, const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    char text[REFUSALS_TEXT];
+    struct refusals f;
+
+    r->done = r->total;
+    if (refusals_read(&f, b->path, true, &unused))
+        return;
+    r->refused = f.n;
+    refusals_text(text, &f);
+    snprintf(r->refusal, sizeof(r->refusal), "%.*s",
+             (int)sizeof(r->refusal) - 1, text);
+}
+
+static bool is_held(const struct launch_job *j)
+{
+    return strncmp(j->reason, "JobHeld", 7) == 0 ||
+           strncmp(j->reason, "JobHold", 7) == 0 || strstr(j->reason, "held");
+}
+
+/* `was`: it had the batch before, so that one that waits came back. */
+static void set_job(struct status_row *r, const struct launch_job *j,
+                    bool slurm, bool was)
+{
+    r->job = *j;
+    r->in_slurm = slurm;
+    plain_string(r->job.reason);
+    plain_string(r->job.name);
+    if (j->state != LAUNCH_PENDING)
+        r->job_state = "running";
+    else
+        r->job_state = is_held(j) ? "held" : was ? "requeued" : "pending";
+}
+
+static void read_owner(struct status_row *r, const struct batch *b,
+                       const struct owners *o)
+{
+    const struct launch_job *j;
+    struct err unused = ERR_INIT;
+    struct owner owner;
+
+    if (owner_read(&owner, b->path, &unused) != 1)
+        return;
+    owner_text(r->owner, sizeof(r->owner), &owner);
+    j = owner.slurm_job[0] ? owners_job(o, owner.slurm_job) : NULL;
+    if (j && (j->state == LAUNCH_PENDING || j->state == LAUNCH_RUNNING)) {
+        set_job(r, j, true, true);
+        /* a task of an array, as people call it */
+        if (j->name[0])
+            snprintf(r->owner, sizeof(r->owner), "Slurm job %s on %s",
+                     r->job.name, owner.host);
+    }
+}
+
+/* Whether its worker has written it just now: not one that is gone, and not
+ * the start before this one. */
+static bool is_fresh(const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    char *path = file_join(b->path, "progress");
+    uint64_t age_s = 0;
+    bool fresh = spool_file_age(path, &age_s, &unused) == 0 &&
+                 age_s < PROGRESS_STALE_S;
+
+    free(path);
+    return fresh;
+}
+
+/* ---- why it failed ------------------------------------------------------- */
+
+/* The first line of it. */
+static void set_error(struct status_row *r, const char *text, size_t n)
+{
+    const char *lf = memchr(text, '\n', n);
+    size_t len = lf ? (size_t)(lf - text) : n;
+
+    if (len > sizeof(r->error) - 1)
+        len = sizeof(r->error) - 1;
+    memcpy(r->error, text, len);
+    r->error[len] = '\0';
+    plain_string(r->error);
+}
+
+static bool error_from(struct status_row *r, const struct batch *b,
+                       const char *name)
+{
+    struct err unused = ERR_INIT;
+    struct buf text;
+
+    buf_init(&text, TAIL_MAX);
+    if (batch_file_read(&text, b->path, name, &unused) > 0 && text.len > 0)
+        set_error(r, text.data, text.len);
+    buf_clear(&text);
+    return r->error[0] != '\0';
+}
+
+/* Of a start that never came to the batch, such as a program that cannot be
+ * loaded: the last line of its log that speaks of an error. */
+static void error_from_log(struct status_row *r, const struct spool *s)
+{
+    char *path = xasprintf("%s/log/%s.log", spool_dir(s), r->id);
+    FILE *f = fopen(path, "re");
+    char text[TAIL_MAX + 1], *line, *next = text, *last = NULL;
+    size_t n = 0;
+
+    free(path);
+    if (!f)
+        return;
+    if (fseek(f, -TAIL_MAX, SEEK_END))
+        rewind(f);
+    n = fread(text, 1, TAIL_MAX, f);
+    fclose(f);
+    text[n] = '\0';
+    while ((line = strsep(&next, "\n")) != NULL) {
+        if (strstr(line, "\", start "))
+            last = NULL; /* a later start came further */
+        else if (strstr(line, "error"))
+            last = line;
+    }
+    if (last)
+        set_error(r, last, strlen(last));
+}
+
+static void read_error(struct status_row *r, const struct spool *s,
+                       const struct batch *b)
+{
+    if (b->state == SPOOL_FAILED)
+        error_from(r, b, "why");
+    else if (b->state == SPOOL_TODO && !error_from(r, b, "error"))
+        error_from_log(r, s);
+}
+
+/* ---- a row --------------------------------------------------------------- */
+
+static void init_todo(struct status_row *r, const struct status_jobs *j)
+{
+    const struct launch_job *job = job_of(r->id, j->slurm, j->n_slurm);
+    bool slurm = job != NULL;
+
+    if (!job)
+        job = job_of(r->id, j->local, j->n_local);
+    if (job)
+        set_job(r, job, slurm, false);
+}
+
+static void init_owned(struct status_row *r, const struct batch *b,
+                       const struct owners *o)
+{
+    read_owner(r, b, o);
+    owner_free_at(r->when, sizeof(r->when), b, true);
+    if (r->when[0] && !r->owner[0])
+        snprintf(r->owner, sizeof(r->owner), "unknown");
+    r->computing = b->state == SPOOL_RUNNING && r->owner[0] && !r->when[0] &&
+                   (!r->job_state || strcmp(r->job_state, "running") == 0) &&
+                   r->progress.len > 0 && is_fresh(b);
+}
+
+int status_row_init(struct status_row *r, const struct spool *s,
+                    const struct batch *b, const struct owners *o,
+                    const struct status_jobs *j)
+{
+    struct err err = ERR_INIT;
+
+    memset(r, 0, sizeof(*r));
+    if (batch_info_read(&r->info, b->path, &err)) {
+        if (access(b->path, F_OK) == 0)
+            log_err(&err);
+        return -1;
+    }
+    base64url(r->id, b->id, 32);
+    r->state = spool_state_name(b->state);
+    if (b->state == SPOOL_SENT && push_is_confirmed(b->path))
+        r->state = "confirmed";
+    read_progress(r, b);
+    if (b->state == SPOOL_TODO)
+        init_todo(r, j);
+    if (b->state == SPOOL_RUNNING || b->state == SPOOL_SENDING)
+        init_owned(r, b, o);
+    if (b->state == SPOOL_DONE || b->state == SPOOL_SENDING ||
+        b->state == SPOOL_SENT)
+        read_refusals(r, b);
+    read_error(r, s, b);
+    return 0;
+}
+
+void status_row_clear(struct status_row *r)
+{
+    buf_clear(&r->progress);
+    batch_info_clear(&r->info);
+}
+
+/* ---- for people ---------------------------------------------------------- */
+
+static void put_job(const struct status_row *r, struct buf *out)
+{
+    if (!r->in_slurm) {
+        buf_printf(out, "process %s begins", r->job.name);
+        return;
+    }
+    buf_printf(out, "Slurm job %s ", r->job.name[0] ? r->job.name
+                                                    : r->job.id);
+    if (strcmp(r->job_state, "running") == 0)
+        buf_puts(out, "begins");
+    else if (strcmp(r->job_state, "requeued") == 0)
+        buf_puts(out, "requeued, waits");
+    else
+        buf_puts(out, strcmp(r->job_state, "held") == 0 ? "held" : "waits");
+    if (strcmp(r->job_state, "running") != 0 && r->job.reason[0])
+        buf_printf(out, " (%s)", r->job.reason);
+}
+
+void status_row_worker(const struct status_row *r, struct buf *out)
+{
+    bool waits = r->job_state && (!r->owner[0] ||
+                                  strcmp(r->job_state, "running") != 0);
+
+    if (waits)
+        put_job(r, out);
+    else if (r->owner[0])
+        buf_puts(out, r->owner);
+    if (r->when[0])
+        buf_printf(out, ", %s", r->when);
+    if (r->error[0])
+        buf_printf(out, "%s%s%s", waits ? "; " : "",
+                   strcmp(r->state, "failed") == 0 ? "" : "last start: ",
+                   r->error);
+}
+
+void status_row_done(const struct status_row *r, struct buf *out)
+{
+    buf_printf(out, "%" PRIu64 " of %" PRIu64, r->done, r->total);
+    if (r->refused)
+        buf_printf(out, ", %" PRIu64 " refused", r->refused);
+}
+
+/* ---- for programs -------------------------------------------------------- */
+
+static void put_text(struct buf *out, const char *key, const char *text)
+{
+    buf_printf(out, ",\"%s\":", key);
+    if (text && *text)
+        json_put_string(out, text, strlen(text));
+    else
+        buf_puts(out, "null");
+}
+
+static void put_json_job(const struct status_row *r, struct buf *out)
+{
+    buf_puts(out, ",\"job\":");
+    if (!r->job_state) {
+        buf_puts(out, "null");
+        return;
+    }
+    buf_printf(out, "{\"launcher\":\"%s\",\"id\":\"%s\",\"state\":\"%s\"",
+               r->in_slurm ? "slurm" : "local", r->job.id, r->job_state);
+    put_text(out, "name", r->job.name);
+    put_text(out, "reason", strcmp(r->job_state, "running") == 0
+                                ? NULL : r->job.reason);
+    buf_putc(out, '}');
+}
+
+void status_row_json(const struct status_row *r, struct buf *out)
+{
+    char model[ID_TEXT];
+    size_t n = r->progress.len;
+
+    base64url(model, r->info.model, 32);
+    buf_printf(out, "{\"batch\":\"%s\",\"state\":\"%s\",\"model\":\"%s\","
+               "\"requests\":%" PRIu64 ",\"done\":%" PRIu64 ",\"refused\":%"
+               PRIu64, r->id, r->state, model, r->info.n_requests, r->done,
+               r->refused);
+    put_text(out, "refusal", r->refusal);
+    if (r->computing)
+        buf_printf(out, ",\"tok_s\":%" PRIu64, r->tok_s);
+    else
+        buf_puts(out, ",\"tok_s\":null");
+    put_text(out, "source", r->info.source);
+    put_text(out, "output", r->info.output);
+    put_text(out, "owner", r->owner);
+    put_text(out, "free", r->when);
+    put_json_job(r, out);
+    put_text(out, "error", r->error);
+    while (n > 0 && r->progress.data[n - 1] == '\n')
+        n--;
+    buf_puts(out, ",\"progress\":");
+    if (n > 0)
+        buf_put(out, r->progress.data, n);
+    else
+        buf_puts(out, "null");
+    buf_puts(out, "}");
+}
