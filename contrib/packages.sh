@@ -44,6 +44,9 @@ python3-h5py       read a checkpoint with other programs
 python3-pandas     read a checkpoint with other programs
 '
 
+[ -z "${APUS_LONG:-}" ] || useful="$useful
+mmdebstrap         build the image of contrib/apus.def in a fresh Debian
+"
 [ -z "${APUS_WITH_NPM:-}" ] || useful="$useful
 npm                run other implementations of Arweave and AO beside ours
 "
