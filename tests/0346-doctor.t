@@ -73,6 +73,11 @@ fi
 b=$(ls spool/done)
 mv "spool/done/$b" spool/failed/
 finds warning batches '1 failed' "a batch that failed"
+echo 'cancelled: by hand' >"spool/failed/$b/why"
+gives 0 "a batch that somebody cancelled is no trouble" doctor --offline
+has out '^ok.batches.*1 cancelled; .*apus clean removes' "it says what there is"
+has out '^ok.batches.*none failed' "and that nothing failed"
+rm "spool/failed/$b/why"
 mv "spool/failed/$b" spool/todo/
 touch -d '3 days ago' "spool/todo/$b"
 finds warning batches 'wait for two days' "a batch that nobody takes"

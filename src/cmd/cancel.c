@@ -29,7 +29,7 @@
 #include "store/spool.h"
 
 #define WAIT_S 180   /* KillWait and a worker that saves are far below */
-#define WHY "cancelled: apus submit or apus run begins it again\n"
+#define WHY BATCH_CANCELLED ": apus submit or apus run begins it again\n"
 
 /* Tell whoever owns it to save. */
 static int tell(const struct batch *b, bool *slurm, struct err *err)
@@ -160,7 +160,7 @@ static int give_back(const struct spool *s, struct batch *b,
 
     if (push_new(&p, s, &o, err))
         return -1;
-    rc = push_failed(p, b, "cancelled", here ? &seal : NULL, &r, err);
+    rc = push_failed(p, b, BATCH_CANCELLED, here ? &seal : NULL, &r, err);
     push_free(p);
     if (rc == 0)
         log_info("%" PRIu64 " answers were pushed, %" PRIu64 " requests went"

@@ -35,6 +35,7 @@
 #define MIN_FREE ((uint64_t)1 << 30)
 #define OUT_MAX 65536
 #define RUN_MS 30000
+#define WHY_MAX 4096
 #define OLD_S (2 * 86400)
 
 /* ---- the spool ----------------------------------------------------------- */
@@ -95,6 +96,44 @@ static size_t count_state(struct spool *s, enum spool_state state,
     for (size_t i = 0; i < n; i++) {
         if (spool_age(s, &list[i], &age, &unused) == 0 && age >= older_s &&
             count++ == 0)
+            base64url(id, list[i].id, 32);
+        batch_clear(&list[i]);
+    }
+    free(list);
+    return count;
+}
+
+/* Whether somebody put it away on purpose. */
+static bool is_cancelled(const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    struct buf text;
+    bool cancelled;
+
+    buf_init(&text, WHY_MAX);
+    cancelled = batch_file_read(&text, b->path, "why", &unused) > 0 &&
+                text.len >= strlen(BATCH_CANCELLED) &&
+                memcmp(text.data, BATCH_CANCELLED,
+                       strlen(BATCH_CANCELLED)) == 0;
+    buf_clear(&text);
+    return cancelled;
+}
+
+/* Failed batches, the first of them, and how many were cancelled instead. */
+static size_t count_failed(struct spool *s, size_t *cancelled,
+                           char id[ID_TEXT])
+{
+    struct err unused = ERR_INIT;
+    struct batch *list;
+    size_t n, count = 0;
+
+    *cancelled = 0;
+    if (spool_list(s, SPOOL_FAILED, &list, &n, &unused))
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        if (is_cancelled(&list[i]))
+            ++*cancelled;
+        else if (count++ == 0)
             base64url(id, list[i].id, 32);
         batch_clear(&list[i]);
     }
@@ -168,15 +207,18 @@ void doctor_batches(struct doctor *d)
     struct err unused = ERR_INIT;
     struct spool *s;
     char id[ID_TEXT];
-    size_t n, found = 0;
+    size_t n, cancelled, found = 0;
     char when[FREE_AT] = "";
 
     if (spool_open(&s, settings_text(d->settings, "spool"), &unused))
         return;
-    n = count_state(s, SPOOL_FAILED, 0, id);
+    n = count_failed(s, &cancelled, id);
     if (n)
-        doctor_warn(d, "batches", "see its file `why`; apus submit BATCH"
-                    " tries it again", "%zu failed, the first is %s", n, id);
+        doctor_warn(d, "batches", "apus show says why; apus submit tries it"
+                    " again", "%zu failed, the first is %s", n, id);
+    if (cancelled)
+        doctor_ok(d, "batches", "%zu cancelled; apus submit begins them again,"
+                  " apus clean removes them", cancelled);
     found += n;
     n = count_state(s, SPOOL_TODO, OLD_S, id);
     if (n)

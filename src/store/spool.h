@@ -130,6 +130,9 @@ int spool_begin(const struct spool *s, const unsigned char id[32],
  * before; 0 somebody is at it, or was faster. */
 int spool_take_over(struct batch *b, struct err *err);
 
+/* What the file `why` of a failed batch begins with if it was cancelled. */
+#define BATCH_CANCELLED "cancelled"
+
 /* A file of a batch, such as "lease" or "wire/0000.item": replaced whole, or
  * appended to `out` (1 read, 0 there is none, -1). */
 int batch_file_write(const char *batch_path, const char *name,
