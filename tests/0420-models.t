@@ -33,7 +33,8 @@ store a
 "$apus" model add "$top/models/nano" nano >out 2>err
 model=$(cat out)
 gives 1 "without --yes" model publish nano </dev/null
-has err 'costs [0-9]* winston credits: say --yes' "what it costs is told"
+has err 'costs [0-9]* winston credits ([0-9.]* AR): say --yes' \
+    "what it costs is told"
 gives 1 "over the ceiling" model publish nano --yes --max-winc 7
 has err 'max-winc' "the setting is told"
 gives 1 "what is no model" model publish nothing --yes

@@ -43,7 +43,8 @@ at() { # STATE: the batch is there
 mine() { netcall post "$url/mine/$1" </dev/null >>out 2>&1; }
 # What is on the account, as the bundler has it.
 balance() {
-    "$apus" push --check 2>&1 | sed -n 's/.*on the account are //p'
+    "$apus" push --check 2>&1 |
+        sed -n 's/.*on the account are \([0-9]*\) .*/\1/p'
 }
 full=10000000000000
 ledger() { echo "$net"/ledger/*-20*.jsonl; }
@@ -151,7 +152,8 @@ report $r "the ledger has it"
 # free by its price, dear by its receipt: not one item more
 begin over-charge:1
 gives 1 "a bundler that charges more than its price" push -- "$id"
-has err 'charged 5000000000000000 winston credits for bundle-0000' "says so"
+has err 'charged 5000000000000000 winston credits (5000.0 AR) for bundle-0000' \
+    "says so"
 has err '5000000000000000 so far: over max-winc' "and stops"
 at done
 [ "$(find spool/done/b"$id"/push -name '*.receipt' | wc -l)" -eq 1 ] &&

@@ -566,6 +566,27 @@ static void test_status(struct bundler *b)
        err.text);
 }
 
+static void test_winc_text(void)
+{
+    static const struct {
+        uint64_t winc;
+        const char *text;
+    } rows[] = {
+        { 0, "0 winston credits (0.0 AR)" },
+        { 1, "1 winston credits (0.000000000001 AR)" },
+        { 4861222, "4861222 winston credits (0.000004861222 AR)" },
+        { 1500000000000, "1500000000000 winston credits (1.5 AR)" },
+        { UINT64_MAX,
+          "18446744073709551615 winston credits (18446744.073709551615 AR)" },
+    };
+    char text[WINC_TEXT];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        winc_text(text, rows[i].winc);
+        ok(!strcmp(text, rows[i].text), "%s", text);
+    }
+}
+
 int main(void)
 {
     char *conf = file_join(tap_tmp(), "conf");
@@ -585,6 +606,7 @@ int main(void)
     test_refused(b);
     test_never_sent(b);
     test_money(b);
+    test_winc_text();
     test_status(b);
     test_parts(b, state);
     test_parts_end(b, state);

@@ -24,6 +24,7 @@
 #include "base/settings.h"
 #include "base/sys.h"
 
+#define WINC_AR UINT64_C(1000000000000)
 #define PART ((uint64_t)5 << 20)
 
 int bundler_new(struct bundler **out, const struct settings *s,
@@ -363,6 +364,18 @@ int bundler_info(struct bundler *b, struct bundler_info *i, struct err *err)
         rc = bundler_nonsense(b->url, "v1/info", err);
     http_answer_clear(&a);
     return rc;
+}
+
+void winc_text(char out[WINC_TEXT], uint64_t winc)
+{
+    char part[16];
+    size_t n = (size_t)snprintf(part, sizeof(part), "%012" PRIu64,
+                                winc % WINC_AR);
+
+    while (n > 1 && part[n - 1] == '0')
+        part[--n] = '\0';
+    snprintf(out, WINC_TEXT, "%" PRIu64 " winston credits (%" PRIu64 ".%s AR)",
+             winc, winc / WINC_AR, part);
 }
 
 int bundler_price(struct bundler *b, uint64_t n, uint64_t *winc,

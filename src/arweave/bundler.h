@@ -38,6 +38,10 @@ int bundler_info(struct bundler *b, struct bundler_info *i, struct err *err);
 /* Price in winston credits of n bytes. */
 int bundler_price(struct bundler *b, uint64_t n, uint64_t *winc,
                   struct err *err);
+/* "4861222 winston credits (0.000004861222 AR)": 10^12 of them pay for what one
+ * AR does. */
+#define WINC_TEXT 80
+void winc_text(char out[WINC_TEXT], uint64_t winc);
 int bundler_balance(struct bundler *b, const unsigned char address[32],
                     uint64_t *winc, struct err *err);
 

@@ -263,7 +263,7 @@ static void check_balance(struct doctor *d, struct bundler *b)
 {
     unsigned char address[32];
     struct err err = ERR_INIT;
-    char id[ID_TEXT];
+    char id[ID_TEXT], text[WINC_TEXT];
     uint64_t winc;
 
     if (wallet_address(d, address, &err)) {
@@ -271,15 +271,18 @@ static void check_balance(struct doctor *d, struct bundler *b)
         return;
     }
     base64url(id, address, 32);
-    if (bundler_balance(b, address, &winc, &err))
+    if (bundler_balance(b, address, &winc, &err)) {
         doctor_bad(d, "balance", "are bundler-payment and bundler right?"
                    " (apus settings)", "%s", err.text);
-    else if (winc == 0)
+        return;
+    }
+    winc_text(text, winc);
+    if (winc == 0)
         doctor_warn(d, "balance", "buy credits for this address from the"
                     " bundler, or publish nothing larger than what is free",
                     "the wallet %s has no credits", id);
     else
-        doctor_ok(d, "balance", "%" PRIu64 " winston credits", winc);
+        doctor_ok(d, "balance", "%s", text);
 }
 
 void doctor_bundler(struct doctor *d)

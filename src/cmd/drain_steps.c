@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arweave/bundler.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -154,7 +155,7 @@ static void push_done(struct drain *d, struct batch *b,
 {
     struct push_report r = { .results = 0 };
     struct err err = ERR_INIT;
-    char id[ID_TEXT];
+    char id[ID_TEXT], cost[WINC_TEXT];
     int rc;
 
     if (!info->from_ao && !push_is_begun(b->path))
@@ -170,8 +171,9 @@ static void push_done(struct drain *d, struct batch *b,
             note_answered(d);
         else if (info->from_ao)
             note_lost(d);
-        log_info("batch %s: %" PRIu64 " results handed over for %" PRIu64
-                 " winston credits", id, r.results, r.winc);
+        winc_text(cost, r.winc);
+        log_info("batch %s: %" PRIu64 " results handed over for %s", id,
+                 r.results, cost);
         if (r.queue.conflicts) {
             log_error("batch %s: %" PRIu64 " answers differ from another"
                       " node's (apus verify tells whose are right)", id,

@@ -158,14 +158,15 @@ int cmd_model_fetch(struct settings *s, int argc, char **argv)
 /* A person at a terminal, or --yes. */
 static int agree(uint64_t winc, bool yes, struct err *err)
 {
-    char answer[8] = "";
+    char answer[8] = "", cost[WINC_TEXT];
 
     if (yes || !winc)
         return 0;
+    winc_text(cost, winc);
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-        return err_set(err, ERR_INPUT, "publishing costs %" PRIu64 " winston "
-                       "credits: say --yes to pay them", winc);
-    fprintf(stderr, "pay %" PRIu64 " winston credits? [y/N] ", winc);
+        return err_set(err, ERR_INPUT, "publishing costs %s: say --yes to pay"
+                       " them", cost);
+    fprintf(stderr, "pay %s? [y/N] ", cost);
     if (fgets(answer, sizeof answer, stdin) &&
         (answer[0] == 'y' || answer[0] == 'Y'))
         return 0;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arweave/bundler.h"
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -236,6 +237,7 @@ static int do_push(struct pushing *c, struct settings *s, const char **names,
         .settings = s, .version = PACKAGE_VERSION, .commit = APUS_COMMIT,
         .stop = cmd_interrupted, .note = note,
     };
+    char cost[WINC_TEXT], have[WINC_TEXT];
     uint64_t winc;
 
     cmd_catch_signals();
@@ -247,8 +249,9 @@ static int do_push(struct pushing *c, struct settings *s, const char **names,
         return 0;
     if (push_balance(c->push, &winc, err))
         return -1;
-    log_info("all would cost %" PRIu64 " winston credits; on the account are"
-             " %" PRIu64, c->winc, winc);
+    winc_text(cost, c->winc);
+    winc_text(have, winc);
+    log_info("all would cost %s; on the account are %s", cost, have);
     return 0;
 }
 

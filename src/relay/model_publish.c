@@ -156,6 +156,17 @@ int model_publish_sign(struct model_publish *p, const char *store,
 
 /* ---- the bundler ----- */
 
+static int payment_required(uint64_t winc, uint64_t have, const char *url,
+                            struct err *err)
+{
+    char cost[WINC_TEXT];
+
+    winc_text(cost, winc);
+    return err_set(err, ERR_INPUT, "payment required: publishing costs %s and"
+                   " the node's wallet has %" PRIu64 " at \"%s\"", cost, have,
+                   url);
+}
+
 int model_publish_price(struct model_publish *p, struct push_send *to,
                         uint64_t *winc, struct err *err)
 {
@@ -173,9 +184,7 @@ int model_publish_price(struct model_publish *p, struct push_send *to,
     if (bundler_balance(b, p->address, &have, err))
         return -1;
     if (have < *winc)
-        return err_set(err, ERR_INPUT, "payment required: publishing costs %"
-                       PRIu64 " winston credits and the node's wallet has %"
-                       PRIu64 " at \"%s\"", *winc, have, bundler_url(b));
+        return payment_required(*winc, have, bundler_url(b), err);
     return 0;
 }
 

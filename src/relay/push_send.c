@@ -208,18 +208,24 @@ int push_send_price(struct push_send *p, uint64_t n, uint64_t *winc,
 static int over_batch(const struct push_send *p, uint64_t winc, uint64_t was,
                       struct err *err)
 {
-    return err_set(err, ERR_INPUT, "%" PRIu64 " winston credits more, %"
-                   PRIu64 " so far: over max-winc = %" PRIu64 " (raise it"
-                   " with --max-winc)", winc, was, p->max_winc);
+    char more[WINC_TEXT];
+
+    winc_text(more, winc);
+    return err_set(err, ERR_INPUT, "%s more, %" PRIu64 " so far: over max-winc"
+                   " = %" PRIu64 " (raise it with --max-winc)", more, was,
+                   p->max_winc);
 }
 
 static int over_day(const struct push_send *p, uint64_t winc, uint64_t was,
                     struct err *err)
 {
-    return err_set(err, ERR_RETRY, "%" PRIu64 " winston credits more, %"
-                   PRIu64 " today by this wallet: over max-winc-day = %"
-                   PRIu64 "; run it again tomorrow (UTC), or raise the"
-                   " setting", winc, was, p->max_winc_day);
+    char more[WINC_TEXT];
+
+    winc_text(more, winc);
+    return err_set(err, ERR_RETRY, "%s more, %" PRIu64 " today by this"
+                   " wallet: over max-winc-day = %" PRIu64 "; run it again"
+                   " tomorrow (UTC), or raise the setting", more, was,
+                   p->max_winc_day);
 }
 
 static bool is_over(uint64_t winc, uint64_t was, uint64_t most)
@@ -282,13 +288,13 @@ static int put_paid(const struct costs *c, const unsigned char id[32],
 static void warn_of_charge(struct push_send *p, const struct push_upload *u,
                            uint64_t price, uint64_t charged)
 {
-    char *text;
+    char *text, paid[WINC_TEXT];
 
     if (charged <= price || !p->note)
         return;
-    text = xasprintf("%s says that it charged %" PRIu64 " winston credits for"
-                     " %s; its price was %" PRIu64, bundler_url(p->bundler),
-                     charged, u->name, price);
+    winc_text(paid, charged);
+    text = xasprintf("%s says that it charged %s for %s; its price was %"
+                     PRIu64, bundler_url(p->bundler), paid, u->name, price);
     p->note(p->self, true, text);
     free(text);
 }
