@@ -1,0 +1,144 @@
+/*
+ * Ids of a batch's lines on the disk.  What they should be is line_ids.h.
+ */
+#include <config.h>
+
+#include "store/ids_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "store/lines.h"
+
+#define NAME "ids"
+#define WINDOW 512 /* ids that are read at once */
+
+struct ids_file {
+    int fd;
+    char *path;
+    uint64_t n_lines;
+    uint64_t first; /* of the window */
+    size_t n;       /* ids in it */
+    unsigned char window[WINDOW * 32];
+};
+
+/* ---- writing ------------------------------------------------------------- */
+
+static int put_ids(struct file_out *out, struct lines *f, struct err *err)
+{
+    unsigned char id[32];
+    const char *text;
+    size_t n;
+
+    for (;;) {
+        if (lines_next(f, &text, &n, err))
+            return -1;
+        if (!text)
+            return 0;
+        lines_id(f, id);
+        if (file_out_put(out, id, sizeof(id), err))
+            return -1;
+    }
+}
+
+int ids_file_write(const char *batch_path, const unsigned char model[32],
+                   uint64_t *n_lines, uint64_t *n_requests, struct err *err)
+{
+    char *requests = file_join(batch_path, "requests.jsonl");
+    char *path = file_join(batch_path, NAME);
+    struct file_out *out = NULL;
+    struct lines *f = NULL;
+    int rc = lines_open_requests(&f, requests, model, err);
+
+    if (rc == 0)
+        rc = file_out_open(&out, path, err);
+    if (rc == 0)
+        rc = put_ids(out, f, err);
+    if (rc == 0) {
+        *n_lines = lines_count(f);
+        *n_requests = lines_requests(f);
+        rc = file_out_commit(out, err);
+        out = NULL;
+    }
+    file_out_abort(out);
+    lines_close(f);
+    free(path);
+    free(requests);
+    return rc;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+int ids_file_open(struct ids_file **out, const char *batch_path,
+                  uint64_t n_lines, struct err *err)
+{
+    struct ids_file *f = xcalloc(1, sizeof(*f));
+    struct stat st;
+
+    f->path = file_join(batch_path, NAME);
+    f->n_lines = n_lines;
+    f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (f->fd < 0 || fstat(f->fd, &st)) {
+        err_errno(err, f->fd < 0 && errno == ENOENT ? ERR_INPUT : ERR_RETRY,
+                  "cannot open \"%s\"", f->path);
+        goto fail;
+    }
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size / 32 != n_lines ||
+        st.st_size % 32 != 0) {
+        err_set(err, ERR_INPUT, "\"%s\" is not of %" PRIu64 " lines", f->path,
+                n_lines);
+        goto fail;
+    }
+    *out = f;
+    return 0;
+fail:
+    ids_file_close(f);
+    return -1;
+}
+
+void ids_file_close(struct ids_file *f)
+{
+    if (!f)
+        return;
+    if (f->fd >= 0)
+        close(f->fd);
+    free(f->path);
+    free(f);
+}
+
+/* The ids from this line on. */
+static int fill(struct ids_file *f, uint64_t line, struct err *err)
+{
+    ssize_t n;
+
+    f->n = 0;
+    do
+        n = pread(f->fd, f->window, sizeof(f->window), (off_t)(line * 32));
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return err_errno(err, ERR_RETRY, "cannot read \"%s\"", f->path);
+    f->first = line;
+    f->n = (size_t)n / 32;
+    return 0;
+}
+
+int ids_file_get(struct ids_file *f, uint64_t line, unsigned char id[32],
+                 struct err *err)
+{
+    if (line < f->n_lines &&
+        (line < f->first || line - f->first >= f->n) && fill(f, line, err))
+        return -1;
+    if (line >= f->n_lines || line - f->first >= f->n)
+        return err_set(err, ERR_INPUT, "\"%s\" has no line %" PRIu64, f->path,
+                       line + 1);
+    memcpy(id, f->window + (line - f->first) * 32, 32);
+    return 0;
+}

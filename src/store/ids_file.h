@@ -1,0 +1,30 @@
+/*
+ * BATCH/ids: the ids of the lines of requests.jsonl, 32 bytes each, those of
+ * blank lines zeros; only in batches whose ids are of version 2.  It is made
+ * with requests.jsonl, so that every rank can look up one line without
+ * reading those before it.
+ */
+#ifndef APUS_STORE_IDS_FILE_H
+#define APUS_STORE_IDS_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct ids_file;
+
+/* Make it of requests.jsonl in that directory; it appears whole.  Tells how
+ * many lines there are, and how many of them are requests. */
+int ids_file_write(const char *batch_path, const unsigned char model[32],
+                   uint64_t *n_lines, uint64_t *n_requests, struct err *err);
+
+/* Open it for reading.  ERR_INPUT unless it is a file of so many lines. */
+int ids_file_open(struct ids_file **out, const char *batch_path,
+                  uint64_t n_lines, struct err *err);
+void ids_file_close(struct ids_file *f); /* NULL is allowed */
+
+/* The id of line `line` (from 0).  One after the other is fast. */
+int ids_file_get(struct ids_file *f, uint64_t line, unsigned char id[32],
+                 struct err *err);
+
+#endif
