@@ -27,6 +27,7 @@
 #include "mpi/pretend.h"
 #include "proof/job_record.h"
 #include "proof/result_record.h"
+#include "store/ids_file.h"
 #include "store/record.h"
 #include "store/request.h"
 #include "store/resume.h"
@@ -74,6 +75,7 @@ struct compute {
 
     /* the thread's own */
     int requests;               /* requests.jsonl */
+    struct ids_file *ids;       /* NULL: its lines have none of their own */
     struct worklog *log;
     struct engine *engine;      /* NULL: pretended */
     struct task *task;          /* whose choices are being added, or NULL */
@@ -151,6 +153,16 @@ static void task_free(struct task *t)
     free(t);
 }
 
+/* The id of a line of the batch's file. */
+static int line_id_of(struct compute *c, uint32_t line, unsigned char id[32],
+                      struct err *err)
+{
+    if (c->ids)
+        return ids_file_get(c->ids, line, id, err);
+    request_line_id(id, c->o.info->file, line);
+    return 0;
+}
+
 /* The next line becomes c->task, or is refused. */
 static int tokenize(struct compute *c, const struct work *w, struct err *err)
 {
@@ -161,13 +173,14 @@ static int tokenize(struct compute *c, const struct work *w, struct err *err)
     int rc;
 
     t->work = *w;
-    if (read_text(c, w, &text, err)) {
+    if (line_id_of(c, w->line, t->id, err) ||
+        read_text(c, w, &text, err)) {
         free(t);
         return -1;
     }
     rc = request_parse(&r, text, w->n, &e);
     if (rc == 0)
-        rc = batch_request_id(t->id, c->o.info, w->line, r.custom_id, &e);
+        rc = batch_request_id(t->id, c->o.info, t->id, r.custom_id, &e);
     if (rc == 0)
         rc = prompt_take(&t->prompt, c->o.model, &r, t->id, &e);
     request_clear(&r);
@@ -543,6 +556,9 @@ static int open_files(struct compute *c, struct err *err)
         err_errno(err, ERR_RETRY, "cannot open \"%s\"", path);
         goto out;
     }
+    if (c->o.info->ids == 2 &&
+        ids_file_open(&c->ids, c->o.batch_path, c->o.info->n_lines, err))
+        goto out;
     free(path);
     path = start_log_path(c->o.batch_path, c->o.start, c->o.rank);
     rc = worklog_create(&c->log, path, c->o.info->id, c->o.rank, c->o.start,
@@ -561,6 +577,7 @@ static void clear(struct compute *c)
     worklog_close(c->log, NULL);
     if (c->requests >= 0)
         close(c->requests);
+    ids_file_close(c->ids);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->wake);
     free(c->work);

@@ -103,7 +103,8 @@ static void note(void *self, const char *text)
 static void count_lines(struct dispatch *d)
 {
     for (uint32_t i = 0; i < d->survey.n; i++) {
-        if (!queue_line_done(d->queue, i))
+        if (d->survey.line[i].n_choices == 0 ||
+            !queue_line_done(d->queue, i))
             continue;
         d->n_done++;
         d->n_refused += d->resume.line[i].given_up;
@@ -119,7 +120,7 @@ static int read_batch(struct dispatch *d, struct err *err)
         queue_new(&d->queue, &d->survey, &d->resume, err))
         return -1;
     count_lines(d);
-    return d->n_done < d->survey.n ? resume_check(&d->resume, err) : 0;
+    return d->n_done < d->survey.n_requests ? resume_check(&d->resume, err) : 0;
 }
 
 static bool is_gone(const struct rank *r)
@@ -232,7 +233,7 @@ static void send_seal(struct dispatch *d, int to, uint32_t k, uint32_t of,
  * whether it is worth to share the sealing. */
 static bool is_large(const struct dispatch *d)
 {
-    return (uint64_t)d->survey.n * 4096 > d->o.part_size;
+    return (uint64_t)d->survey.n_requests * 4096 > d->o.part_size;
 }
 
 /* One that failed may have neither the model nor a disk. */
@@ -271,7 +272,7 @@ static void after_closing(struct dispatch *d)
         d->phase = DISPATCH_FAILED;
     else if (d->save) /* others could go on, whoever failed before */
         d->phase = DISPATCH_SAVED;
-    else if (d->n_done < d->survey.n)
+    else if (d->n_done < d->survey.n_requests)
         end_with_error(d);
     else
         begin_sealing(d);
@@ -284,7 +285,7 @@ static void look_around(struct dispatch *d)
     bool any = any_in(d, RANK_STARTING) || any_in(d, RANK_WORKING);
 
     if (d->phase == DISPATCH_ANSWERING) {
-        if (d->n_done == d->survey.n)
+        if (d->n_done == d->survey.n_requests)
             close_ranks(d, false);
         else if (!any)
             d->phase = DISPATCH_CLOSING;
@@ -300,7 +301,7 @@ void dispatch_save(struct dispatch *d)
     if (d->phase != DISPATCH_ANSWERING)
         return;
     log_info("told to save: %" PRIu64 " of %" PRIu32 " done", d->n_done,
-             d->survey.n);
+             d->survey.n_requests);
     close_ranks(d, true);
     /* after the ranks know it: the disk may be slow, or full */
     if (resume_note_saved(d->o.batch_path, d->o.start, &err))
@@ -617,7 +618,8 @@ static void write_progress(struct dispatch *d, double t)
     buf_printf(&b, "{\"done\":%" PRIu64 ",\"total\":%" PRIu32
                ",\"refused\":%" PRIu64 ",\"tokens\":%" PRIu64
                ",\"tok_s\":%.0f,\"started\":%" PRId64 ",\"updated\":%" PRId64
-               ",\"ranks\":[", d->n_done, d->survey.n, d->n_refused, tokens,
+               ",\"ranks\":[", d->n_done, d->survey.n_requests, d->n_refused,
+               tokens,
                run > 0 ? (double)tokens / run : 0.0, d->began,
                (int64_t)time(NULL));
     put_ranks(&b, d);

@@ -43,7 +43,7 @@ static void batch_make(struct batch_info *info, const char *name,
     digest(info->file, lines, strlen(lines));
     batch_file_id(info->id, info->model, info->file);
     for (const char *p = lines; (p = strchr(p, '\n')) != NULL; p++)
-        info->n_requests++;
+        info->n_lines = ++info->n_requests;
     info->source = xstrdup(at("%s", name));
     scratch_remove(name);
     owner_self(&self);

@@ -18,7 +18,7 @@
 /* A batch of six lines; the queue borrows both. */
 static struct survey_line line[LINES];
 static struct resume_line state[LINES];
-static struct survey survey = { line, LINES };
+static struct survey survey = { line, LINES, LINES };
 static struct resume resume = { .line = state, .n = LINES };
 
 static void reset(void)
@@ -206,7 +206,7 @@ static void test_alone(void)
 
 static void test_empty(void)
 {
-    struct survey none = { NULL, 0 };
+    struct survey none = { NULL, 0, 0 };
     struct resume nothing = { .n = 0 };
     struct err err = ERR_INIT;
     struct queue *q;

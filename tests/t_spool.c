@@ -717,23 +717,24 @@ static void test_info(void)
 static void test_request_id(void)
 {
     struct batch_info i = { .from_ao = true };
-    unsigned char id[32], want[32];
+    unsigned char id[32], want[32], line[32];
     struct err err = ERR_INIT;
     char text[ID_TEXT];
 
+    request_line_id(line, i.file, 7);
     make_id(want, "some");
     base64url(text, want, 32);
-    ok(batch_request_id(id, &i, 7, text, &err) == 0 &&
+    ok(batch_request_id(id, &i, line, text, &err) == 0 &&
        memcmp(id, want, 32) == 0, "a request from AO has its custom_id");
-    ok(batch_request_id(id, &i, 7, "q7", &err) == -1 &&
+    ok(batch_request_id(id, &i, line, "q7", &err) == -1 &&
        err.code == ERR_INPUT, "%s", err.text);
-    ok(batch_request_id(id, &i, 7, NULL, &err) == -1, "none is none");
-    request_line_id(want, i.file, 7);
+    ok(batch_request_id(id, &i, line, NULL, &err) == -1, "none is none");
+    memcpy(want, line, 32);
     i.is_file_of_ao = true;
-    ok(batch_request_id(id, &i, 7, text, &err) == 0 &&
+    ok(batch_request_id(id, &i, line, text, &err) == 0 &&
        memcmp(id, want, 32) == 0, "a line of a file from AO has its own");
     i.from_ao = i.is_file_of_ao = false;
-    ok(batch_request_id(id, &i, 7, NULL, &err) == 0 &&
+    ok(batch_request_id(id, &i, line, NULL, &err) == 0 &&
        memcmp(id, want, 32) == 0, "so has one of any file");
 }
 

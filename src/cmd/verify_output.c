@@ -19,6 +19,8 @@
 #include "base/mem.h"
 #include "base/settings.h"
 #include "cmd/part.h"
+#include "engine/model.h"
+#include "store/ids_file.h"
 #include "store/request.h"
 #include "store/spool.h"
 #include "verify/asked.h"
@@ -26,34 +28,61 @@
 
 #define LINE_MAX ((size_t)REQUEST_MAX_LINE)
 
-/* Whether a batch has a request with this id: 1 and the path of its requests,
- * 0, or -1. */
-static int try_batch(char **path, const struct batch *b,
+/* Whether a batch has a request with this id, which no file tells of. */
+static int has_line(const struct batch_info *info, const char *batch_path,
+                    const unsigned char id[32], struct err *err)
+{
+    struct ids_file *f = NULL;
+    unsigned char line[32];
+    int rc = info->ids == 2
+                 ? ids_file_open(&f, batch_path, info->n_lines, err) : 0;
+
+    for (uint64_t i = 0; rc == 0 && i < info->n_lines; i++) {
+        if (f)
+            rc = ids_file_get(f, i, line, err);
+        else
+            request_line_id(line, info->file, i);
+        if (rc == 0)
+            rc = memcmp(line, id, 32) == 0;
+    }
+    ids_file_close(f);
+    return rc;
+}
+
+/* The requests that a file answers. */
+struct asked {
+    char *path;              /* to be freed */
+    bool has_model;
+    unsigned char model[32]; /* of the batch that has them */
+};
+
+/* Whether a batch has a request with this id: 1, 0, or -1. */
+static int try_batch(struct asked *a, const struct batch *b,
                      const unsigned char id[32], struct err *err)
 {
     struct batch_info info = { .n_requests = 0 };
-    unsigned char line[32];
-    int rc = 0;
+    char *path = file_join(b->path, "requests.jsonl");
+    int rc = batch_info_read(&info, b->path, err);
 
-    if (batch_info_read(&info, b->path, err))
-        return -1;
-    *path = file_join(b->path, "requests.jsonl");
-    if (info.from_ao && !info.is_file_of_ao)
-        rc = check_requests_have(*path, id, err);
-    for (uint64_t i = 0; rc == 0 && i < info.n_requests; i++) {
-        request_line_id(line, info.file, i);
-        rc = memcmp(line, id, 32) == 0;
+    if (rc == 0)
+        rc = info.from_ao && !info.is_file_of_ao
+                 ? check_requests_have(path, id, err)
+                 : has_line(&info, b->path, id, err);
+    if (rc == 1) {
+        a->path = path;
+        path = NULL;
+        a->has_model = true;
+        memcpy(a->model, info.model, 32);
     }
     batch_info_clear(&info);
-    if (rc != 1)
-        free(*path);
+    free(path);
     return rc;
 }
 
 /* The batch in the spool whose answers these are: 1, 0, or -1 where the spool
  * cannot be read.  A batch that cannot is passed over. */
-static int search(char **path, const char *dir, const unsigned char id[32],
-                  struct err *err)
+static int search(struct asked *a, const char *dir,
+                  const unsigned char id[32], struct err *err)
 {
     struct spool *s;
     int rc = 0;
@@ -69,7 +98,7 @@ static int search(char **path, const char *dir, const unsigned char id[32],
 
         rc = spool_list(s, state, &list, &n, err);
         for (size_t i = 0; i < n; i++) {
-            if (rc == 0 && try_batch(path, &list[i], id, &unused) == 1)
+            if (rc == 0 && try_batch(a, &list[i], id, &unused) == 1)
                 rc = 1;
             batch_clear(&list[i]);
         }
@@ -160,48 +189,54 @@ out:
 }
 
 /* The requests where none are named: 1 they are a file to be removed, 0, -1. */
-static int find_requests(char **path, struct verify *v,
+static int find_requests(struct asked *a, struct verify *v,
                          const struct check_output_head *h, struct err *err)
 {
-    int rc = search(path, settings_text(v->settings, "spool"), h->request,
+    int rc = search(a, settings_text(v->settings, "spool"), h->request,
                     err);
 
     if (rc < 0)
         return -1;
     if (rc == 0)
-        return fetch_requests(path, v, err) ? -1 : 1;
-    log_info("the requests are in \"%s\"", *path);
+        return fetch_requests(&a->path, v, err) ? -1 : 1;
+    log_info("the requests are in \"%s\"", a->path);
     return 0;
 }
 
-static int check_found(struct verify *v, const char *requests,
+static int check_found(struct verify *v, const struct asked *a,
                        const struct check_output_head *h, struct err *err)
 {
+    const unsigned char *model = h->has_model ? h->model : NULL;
+
     if (!v->recompute)
         v->o.recompute = CHECK_ALL;
-    if ((h->has_model || v->model_name) &&
-        verify_open_model(v, h->has_model ? h->model : NULL, err))
+    if ((model || v->model_name) && verify_open_model(v, model, err))
         return -1;
-    return check_output(v->what, requests, &v->o, err);
+    if (!model && v->o.model)
+        model = v->o.model->model->id;
+    if (!model && a->has_model)
+        model = a->model;
+    return check_output(v->what, a->path, model, &v->o, err);
 }
 
 int verify_output(struct verify *v, struct err *err)
 {
+    struct asked a = { .path = NULL };
     struct check_output_head h;
-    char *found = NULL;
-    int rc, made;
+    int rc, made = 0;
 
     if (check_output_head(&h, v->what, err))
         return -1;
-    if (v->requests)
-        return check_found(v, v->requests, &h, err);
-    if (!h.has_request)
+    if (!v->requests && !h.has_request)
         return err_set(err, ERR_INPUT, "\"%s\" is not an output file: no line"
                        " has the id of a request", v->what);
-    made = find_requests(&found, v, &h, err);
-    rc = made < 0 ? -1 : check_found(v, found, &h, err);
+    if (v->requests)
+        a.path = xstrdup(v->requests);
+    else
+        made = find_requests(&a, v, &h, err);
+    rc = made < 0 ? -1 : check_found(v, &a, &h, err);
     if (made > 0)
-        unlink(found);
-    free(found);
+        unlink(a.path);
+    free(a.path);
     return rc;
 }

@@ -382,7 +382,8 @@ static int find_request(const struct saying *s, struct lines *f,
                                        s->a->batch_path,
                                        (uint64_t)want + 1);
     request_parse(&r, text, n, &unused);
-    rc = batch_request_id(id, s->info, want, r.custom_id, err);
+    lines_id(f, id);
+    rc = batch_request_id(id, s->info, id, r.custom_id, err);
     request_clear(&r);
     return rc;
 }

@@ -262,7 +262,7 @@ static int write_info(struct pulling *x, const char *path,
     memcpy(info->model, x->answers.model, 32);
     memcpy(info->process, x->p->talk->process, 32);
     memcpy(info->file, lines_hash(f), 32);
-    info->n_requests = lines_count(f);
+    info->n_requests = info->n_lines = lines_count(f);
     lines_close(f);
     return batch_info_write(x->b.path, info, err);
 }

@@ -277,15 +277,16 @@ static int export_line(struct export *x, struct reasons *no,
                        const char *text, size_t n, struct err *err)
 {
     struct err unused = ERR_INIT;
-    unsigned char id[32];
+    unsigned char id[32], own[32];
     struct request r;
     int rc, bad = request_parse(&r, text, n, &unused);
 
+    lines_id(f, own);
     rc = take_line(x, line, err);
     if (rc)
         goto out;
     if (x->n_choices) {
-        if (batch_request_id(id, x->batch, line, bad ? NULL : r.custom_id,
+        if (batch_request_id(id, x->batch, own, bad ? NULL : r.custom_id,
                              &unused) ||
             memcmp(id, x->id, 32) != 0) {
             rc = err_set(err, ERR_INPUT, "the answer to line %" PRIu32
@@ -296,8 +297,8 @@ static int export_line(struct export *x, struct reasons *no,
         rc = put_request(x, bad ? NULL : &r, err);
     } else if (no->has && no->line == line) {
         /* a line that is none has no custom_id either */
-        if (batch_request_id(id, x->batch, line, r.custom_id, &unused))
-            lines_id(f, id);
+        if (batch_request_id(id, x->batch, own, r.custom_id, &unused))
+            memcpy(id, own, 32);
         rc = put_reason(x, id, r.custom_id, &no->why, err);
         if (rc == 0)
             rc = next_reason(no, err);
@@ -326,7 +327,8 @@ static int export_lines(struct export *x, struct lines *f,
             return -1;
         if (!text)
             return 0;
-        if (export_line(x, no, f, line, text, n, err))
+        if (!lines_is_blank(f) &&
+            export_line(x, no, f, line, text, n, err))
             return -1;
     }
 }
@@ -375,7 +377,8 @@ int export_batch(const char *batch_path, export_fn *put, void *self,
     int rc = -1;
 
     export_init(&x, put, self, n);
-    if (batch_info_read(&batch, batch_path, err) || lines_open(&f, path, err))
+    if (batch_info_read(&batch, batch_path, err) ||
+        batch_lines_open(&f, &batch, path, err))
         goto out;
     if (!seal_is_done(batch_path)) {
         seal_info_read(&info, batch_path, err);

@@ -77,7 +77,7 @@ static int count_sealed(struct refusals *r, struct seal *s, struct err *err)
     const struct seal_row *bad = NULL;
 
     memset(r, 0, sizeof(*r));
-    r->n_requests = s->survey->n;
+    r->n_requests = s->survey->n_requests;
     for (size_t i = 0; i < s->n_refused; i++)
         if (count_line(r, s->refused[i].line))
             no = &s->refused[i];

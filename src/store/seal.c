@@ -346,7 +346,7 @@ static int settle(struct seal *s, struct err *err)
     if (missing)
         return err_set(err, ERR_RETRY, "%" PRIu64 " of %" PRIu32 " requests"
                        " have no answer yet: run the batch on", missing,
-                       s->survey->n);
+                       s->survey->n_requests);
     return 0;
 }
 

@@ -68,24 +68,30 @@ static int read_ids(struct again *a, struct lines *f, struct err *err)
     void *line;
     size_t n;
 
-    if (lines_count(f) != a->batch->n_requests ||
+    if (lines_count(f) != a->batch->n_lines ||
         memcmp(lines_hash(f), a->batch->file, 32) != 0)
         return err_set(err, ERR_INPUT, "\"%s/requests.jsonl\" is damaged or"
                        " was changed: put back the file that the batch was"
                        " made of", a->batch_path);
-    if (mem_big(&line, a->batch->n_requests, sizeof(*a->line),
+    if (mem_big(&line, a->batch->n_lines, sizeof(*a->line),
                 "the lines of a batch", err))
         return -1;
     a->line = line;
-    memset(a->line, 0, a->batch->n_requests * sizeof(*a->line));
-    for (uint32_t i = 0; i < a->batch->n_requests; i++) {
+    memset(a->line, 0, a->batch->n_lines * sizeof(*a->line));
+    for (uint32_t i = 0; i < a->batch->n_lines; i++) {
         struct request r;
         int bad;
 
         if (lines_next(f, &text, &n, err))
             return -1;
+        if (lines_is_blank(f)) {
+            a->line[i].settled = true;
+            continue;
+        }
+        lines_id(f, a->line[i].id);
         bad = request_parse(&r, text, n, &unused);
-        a->line[i].has_id = batch_request_id(a->line[i].id, a->batch, i,
+        a->line[i].has_id = batch_request_id(a->line[i].id, a->batch,
+                                             a->line[i].id,
                                              bad ? NULL : r.custom_id,
                                              &unused) == 0;
         request_clear(&r);
@@ -97,7 +103,7 @@ static int read_requests(struct again *a, struct err *err)
 {
     char *path = file_join(a->batch_path, "requests.jsonl");
     struct lines *f;
-    int rc = lines_open(&f, path, err);
+    int rc = batch_lines_open(&f, a->batch, path, err);
 
     free(path);
     if (rc)
@@ -148,7 +154,7 @@ static void settle_rows(struct again *a, struct checkpoint *c)
 
     for (uint64_t i = 0; i < checkpoint_head(c)->n_rows; i++)
         if (checkpoint_place(c, i, &line, &choice, &unused) == 0 &&
-            line < a->batch->n_requests)
+            line < a->batch->n_lines)
             a->line[line].settled = true;
 }
 
@@ -199,7 +205,7 @@ static const char *wrong_reasons(const struct again *a, uint64_t n)
         return "refused.jsonl does not have as many lines as checkpoint.json"
                " says";
     for (uint32_t i = 0; a->report->n_damaged == 0 && a->has_info &&
-                         i < a->batch->n_requests; i++)
+                         i < a->batch->n_lines; i++)
         if (!a->line[i].settled)
             return "refused.jsonl gives no reason for a request without an"
                    " answer";
@@ -221,7 +227,7 @@ static int refused_is_good(struct again *a, struct err *err)
            (rc = refused_next(f, &line, &reason, &why)) == 1) {
         rc = 0;
         n++;
-        if (line >= a->batch->n_requests || a->line[line].settled)
+        if (line >= a->batch->n_lines || a->line[line].settled)
             wrong = "refused.jsonl has a reason for a request that has an"
                     " answer or another reason, or that is not there";
         else
@@ -312,7 +318,7 @@ static bool is_of_line(const struct again *a, const struct checkpoint_row *row)
 {
     struct result_record r;
 
-    return row->line < a->batch->n_requests && a->line[row->line].has_id &&
+    return row->line < a->batch->n_lines && a->line[row->line].has_id &&
            result_record_unpack(&r, row->record.result) == 0 &&
            memcmp(r.request, a->line[row->line].id, 32) == 0;
 }
@@ -374,7 +380,7 @@ static int keep_reasons(struct again *a, struct err *err)
     while ((rc = refused_next(f, &line, &why, err)) == 1) {
         size_t n = reason_pack(text, &why);
 
-        if (line < a->batch->n_requests &&
+        if (line < a->batch->n_lines &&
             (open_log(a, err) ||
              worklog_put(a->log, FRAME_GIVEN_UP, line, text, n, err))) {
             rc = -1;

@@ -256,7 +256,8 @@ int seal_finish(struct seal *s, struct err *err)
     base64url(model, s->info->model, 32);
     buf_printf(&text, "{\"format\":\"" FORMAT "\",\"batch\":\"%s\","
                "\"model\":\"%s\",\"requests\":%" PRIu32 ",\"rows\":%zu,"
-               "\"refused\":%zu,\"parts\":[", id, model, s->survey->n,
+               "\"refused\":%zu,\"parts\":[", id, model,
+               s->survey->n_requests,
                s->n_rows, s->n_refused);
     if (write_refused(s, err) || refusals_write(s, err))
         goto out;

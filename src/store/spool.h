@@ -5,7 +5,7 @@
  * the others take another batch.
  *
  *     SPOOL/tmp todo running done sending sent failed / b<batch id>/
- *         requests.jsonl  batch.json  owner-NNNN  progress  why  error
+ *         requests.jsonl  ids  batch.json  owner-NNNN  progress  why  error
  *         aNNN/RRRR.log   part-PPPP.h5  part-PPPP.idx  run.jsonl
  */
 #ifndef APUS_STORE_SPOOL_H
@@ -17,6 +17,7 @@
 
 struct buf;
 struct err;
+struct lines;
 
 enum spool_state {
     SPOOL_TMP, SPOOL_TODO, SPOOL_RUNNING, SPOOL_DONE, SPOOL_SENDING,
@@ -88,7 +89,12 @@ struct batch_info {
      * the lines of a file that one request names (Infer-Batch): this one */
     bool is_file_of_ao;
     unsigned char request[32]; /* zeros otherwise */
-    uint64_t n_requests;       /* lines, below 2^32 */
+    /* of its lines (doc/proof.md section 5): 2, or 1 in batches from AO and in
+     * those made before there was version 2.  A batch keeps its own. */
+    unsigned ids;
+    uint64_t n_requests;       /* below 2^32 */
+    uint64_t n_lines;          /* with ids of version 1 the same number; with
+                                  version 2 also those that are blank */
     char *source;              /* path of the file, for people; may be NULL */
     char *output;              /* where `apus run` writes; may be NULL */
 };
@@ -98,11 +104,17 @@ int batch_info_write(const char *batch_path, const struct batch_info *i,
 int batch_info_read(struct batch_info *i, const char *batch_path,
                     struct err *err);
 
-/* Id of the request in line `line` (from 0) of a batch: that of the line of a
- * file, or of a request from AO the id that its custom_id is.  ERR_INPUT if
- * it is none (NULL is allowed). */
+/* Open requests.jsonl of a batch, or another copy of it, with the ids that the
+ * batch has (lines.h). */
+int batch_lines_open(struct lines **out, const struct batch_info *i,
+                     const char *path, struct err *err);
+
+/* Id of a request of a batch: that of its line (lines_id), or of a request
+ * from AO the id that its custom_id is.  ERR_INPUT if it is none (NULL is
+ * allowed). */
 int batch_request_id(unsigned char id[32], const struct batch_info *i,
-                     uint64_t line, const char *custom_id, struct err *err);
+                     const unsigned char line[32], const char *custom_id,
+                     struct err *err);
 
 /* Make a batch of a file of requests, a pipe or "-" (source.h): copied into
  * tmp (synced, counted, hashed), then renamed to todo.  A batch with that id

@@ -39,7 +39,6 @@
 #include "proof/digest.h"
 #include "proof/statement.h"
 #include "store/lines.h"
-#include "store/request.h"
 #include "store/source.h"
 
 #define FORMAT "apus-batch-1"
@@ -90,10 +89,10 @@ static int put_path(struct buf *out, const char *key, const char *path,
 int batch_info_put(struct buf *out, const struct batch_info *i,
                    struct err *err)
 {
-    if (i->n_requests > UINT32_MAX)
+    if (i->n_requests > UINT32_MAX || i->n_lines > UINT32_MAX)
         return err_set(err, ERR_INPUT,
-                       "%" PRIu64 " requests, a batch has less than 2^32",
-                       i->n_requests);
+                       "%" PRIu64 " requests in %" PRIu64 " lines, a batch has"
+                       " less than 2^32", i->n_requests, i->n_lines);
     buf_puts(out, "{\"format\":\"" FORMAT "\"");
     put_id(out, "id", i->id);
     put_id(out, "model", i->model);
@@ -107,6 +106,8 @@ int batch_info_put(struct buf *out, const struct batch_info *i,
     if (i->from_ao && i->is_file_of_ao)
         put_id(out, "request", i->request);
     buf_printf(out, ",\"requests\":%" PRIu64, i->n_requests);
+    if (i->ids == 2)
+        buf_printf(out, ",\"ids\":2,\"lines\":%" PRIu64, i->n_lines);
     if (put_path(out, "source", i->source, err) ||
         put_path(out, "output", i->output, err))
         return -1;
@@ -185,6 +186,34 @@ static int get_ao(struct batch_info *i, const struct json *root,
     return get_id(i->process, root, "process", err);
 }
 
+/* How many requests there are, and how their lines have ids. */
+static int get_lines(struct batch_info *i, const struct json *root,
+                     struct err *err)
+{
+    const struct json *v = json_get(root, "ids");
+    uint64_t ids = 1;
+
+    if (json_u64(json_get(root, "requests"), &i->n_requests) ||
+        i->n_requests > UINT32_MAX)
+        return err_set(err, ERR_INPUT,
+                       "\"requests\": a number below 2^32 expected");
+    if (v && (json_u64(v, &ids) || ids < 1 || ids > 2))
+        return err_set(err, ERR_INPUT, "\"ids\": this version of apus knows"
+                       " 1 and 2");
+    i->ids = (unsigned)ids;
+    i->n_lines = i->n_requests;
+    if (ids == 1)
+        return 0;
+    if (i->from_ao)
+        return err_set(err, ERR_INPUT, "\"ids\": 1 expected of a batch from"
+                       " AO");
+    if (json_u64(json_get(root, "lines"), &i->n_lines) ||
+        i->n_lines < i->n_requests || i->n_lines > UINT32_MAX)
+        return err_set(err, ERR_INPUT, "\"lines\": a number below 2^32, and"
+                       " not below \"requests\", expected");
+    return 0;
+}
+
 static int get_info(struct batch_info *i, const struct json *root,
                     struct err *err)
 {
@@ -199,12 +228,8 @@ static int get_info(struct batch_info *i, const struct json *root,
     if (!from_ao || json_type(from_ao) != JSON_BOOL)
         return err_set(err, ERR_INPUT, "\"from_ao\": true or false expected");
     i->from_ao = json_true(from_ao);
-    if (get_ao(i, root, err))
+    if (get_ao(i, root, err) || get_lines(i, root, err))
         return -1;
-    if (json_u64(json_get(root, "requests"), &i->n_requests) ||
-        i->n_requests > UINT32_MAX)
-        return err_set(err, ERR_INPUT,
-                       "\"requests\": a number below 2^32 expected");
     batch_file_id(id, i->model, i->file);
     if (!i->from_ao && memcmp(id, i->id, 32) != 0)
         return err_set(err, ERR_INPUT,
@@ -263,11 +288,19 @@ int batch_info_read(struct batch_info *i, const char *batch_path,
     return 0;
 }
 
+int batch_lines_open(struct lines **out, const struct batch_info *i,
+                     const char *path, struct err *err)
+{
+    return i->ids == 2 ? lines_open_requests(out, path, i->model, err)
+                       : lines_open(out, path, err);
+}
+
 int batch_request_id(unsigned char id[32], const struct batch_info *i,
-                     uint64_t line, const char *custom_id, struct err *err)
+                     const unsigned char line[32], const char *custom_id,
+                     struct err *err)
 {
     if (!i->from_ao || i->is_file_of_ao) {
-        request_line_id(id, i->file, line);
+        memmove(id, line, 32); /* it may be the same */
         return 0;
     }
     if (!custom_id || base64url_id(id, custom_id))
@@ -347,6 +380,7 @@ static int copy_to(struct adding *a, struct source *from, const char *to_path,
     if (close(to) && rc == 0)
         rc = spool_fail(err, "write", to_path);
     a->info.n_requests = c.newlines + (c.last != '\n');
+    a->info.n_lines = a->info.n_requests;
     return rc;
 }
 
@@ -525,7 +559,7 @@ int spool_plan_file(const struct spool *s, const char *file,
         return -1;
     memcpy(plan.model, model, 32);
     memcpy(plan.file, lines_hash(lines), 32);
-    plan.n_requests = lines_count(lines);
+    plan.n_requests = plan.n_lines = lines_count(lines);
     lines_close(lines);
     batch_file_id(plan.id, plan.model, plan.file);
     if (s)

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "store/ids_file.h"
 #include "store/lines.h"
 #include "store/request.h"
 #include "store/spool.h"
@@ -37,10 +38,73 @@ static int check(const struct lines *f, const struct batch_info *info,
     if (memcmp(lines_hash(f), info->file, 32) != 0)
         return err_set(err, ERR_INPUT, "\"%s\" is not the file that this"
                        " batch was made of: it was changed", path);
-    if (lines_count(f) != info->n_requests)
-        return err_set(err, ERR_INPUT, "\"%s\" has %" PRIu64 " lines,"
-                       " batch.json says %" PRIu64, path, lines_count(f),
-                       info->n_requests);
+    if (lines_requests(f) != info->n_requests ||
+        lines_count(f) != info->n_lines)
+        return err_set(err, ERR_INPUT, "\"%s\" has %" PRIu64 " requests in %"
+                       PRIu64 " lines, batch.json says %" PRIu64 " in %"
+                       PRIu64, path, lines_requests(f), lines_count(f),
+                       info->n_requests, info->n_lines);
+    return 0;
+}
+
+/* The file `ids` along the lines: whether it has what it should have. */
+struct ids_check {
+    struct ids_file *file; /* NULL: the batch has none, or it is no good */
+    bool bad;
+};
+
+static void open_ids(struct ids_check *c, const char *batch_path,
+                     const struct batch_info *info)
+{
+    struct err unused = ERR_INIT;
+
+    c->bad = info->ids == 2 && ids_file_open(&c->file, batch_path,
+                                             info->n_lines, &unused) != 0;
+}
+
+static void check_ids(struct ids_check *c, const struct lines *f,
+                      uint32_t line)
+{
+    unsigned char id[32], want[32];
+    struct err unused = ERR_INIT;
+
+    if (!c->file || c->bad)
+        return;
+    lines_id(f, want);
+    c->bad = ids_file_get(c->file, line, id, &unused) ||
+             memcmp(id, want, 32) != 0;
+}
+
+static int close_ids(struct ids_check *c, const char *batch_path,
+                     const struct batch_info *info, struct err *err)
+{
+    uint64_t n_lines, n_requests;
+
+    ids_file_close(c->file);
+    c->file = NULL;
+    return c->bad ? ids_file_write(batch_path, info->model, &n_lines,
+                                   &n_requests, err) : 0;
+}
+
+static int read_lines(struct survey *s, struct lines *f, struct ids_check *ids,
+                      struct err *err)
+{
+    const char *text;
+    size_t n;
+
+    for (uint32_t i = 0; i <= s->n; i++) {
+        if (lines_next(f, &text, &n, err))
+            return -1;
+        if (!text)
+            break;
+        if (i == s->n)
+            continue;
+        check_ids(ids, f, i);
+        if (lines_is_blank(f))
+            continue;
+        look(&s->line[i], text, n);
+        s->line[i].at = lines_offset(f);
+    }
     return 0;
 }
 
@@ -48,33 +112,28 @@ int survey_read(struct survey *s, const char *batch_path,
                 const struct batch_info *info, struct err *err)
 {
     char *path = file_join(batch_path, "requests.jsonl");
-    struct survey got = { .n = (uint32_t)info->n_requests };
+    struct survey got = { .n = (uint32_t)info->n_lines,
+                          .n_requests = (uint32_t)info->n_requests };
+    struct ids_check ids = { .file = NULL };
     struct lines *f = NULL;
-    const char *text;
     void *line = NULL;
     int rc = -1;
-    size_t n;
 
-    if (lines_open(&f, path, err) || check(f, info, path, err) ||
+    if (batch_lines_open(&f, info, path, err) || check(f, info, path, err) ||
         mem_big(&line, got.n, sizeof(*got.line), "the survey of a batch",
                 err))
         goto out;
     got.line = line;
     memset(got.line, 0, got.n * sizeof(*got.line));
-    for (uint32_t i = 0; i <= got.n; i++) {
-        if (lines_next(f, &text, &n, err))
-            goto out;
-        if (!text)
-            break;
-        if (i < got.n) {
-            look(&got.line[i], text, n);
-            got.line[i].at = lines_offset(f);
-        }
-    }
+    open_ids(&ids, batch_path, info);
+    if (read_lines(&got, f, &ids, err) ||
+        close_ids(&ids, batch_path, info, err))
+        goto out;
     *s = got;
     got.line = NULL;
     rc = 0;
 out:
+    ids_file_close(ids.file);
     free(got.line);
     lines_close(f);
     free(path);
@@ -85,7 +144,7 @@ void survey_clear(struct survey *s)
 {
     free(s->line);
     s->line = NULL;
-    s->n = 0;
+    s->n = s->n_requests = 0;
 }
 
 uint8_t survey_choices(const struct survey_line *l)

@@ -174,7 +174,7 @@ static int check_request(struct check *c, const struct checkpoint_row *row,
 {
     struct err why = ERR_INIT;
     struct job_record job;
-    unsigned char id[32];
+    unsigned char id[32], own[32];
     struct request r;
     const char *other;
     int rc;
@@ -185,7 +185,8 @@ static int check_request(struct check *c, const struct checkpoint_row *row,
                                                    why.text);
     }
     rc = request_parse(&r, c->along.text, c->along.n, &why);
-    if (batch_request_id(id, c->batch, row->line, r.custom_id, &why) ||
+    lines_id(c->along.f, own);
+    if (batch_request_id(id, c->batch, own, r.custom_id, &why) ||
         memcmp(id, res->request, 32) != 0)
         wrong(c, "its id is not that of the line");
     else if (!is_called(c, row, r.custom_id))
@@ -207,7 +208,9 @@ static void count_row(struct check *c, uint32_t line, uint32_t choice)
         return;
     }
     l = &c->line[line];
-    if (l->n_choices == 0) {
+    if (l->blank) {
+        wrong(c, "the line is blank: it can have no answer");
+    } else if (l->n_choices == 0) {
         wrong(c, "the request is malformed: it can have no answer");
     } else if (choice >= l->n_choices) {
         wrong(c, "the request asks for fewer choices");

@@ -72,9 +72,12 @@ int check_batch(const char *batch_path, const struct check_options *o,
 
 /* An output file of `apus run` or `apus export` against the file of requests:
  * each line (o->recompute of them) is made anew, with o->model, and compared.
- * Without a model only lines that need none. */
+ * Without a model only lines that need none.  model is the id of the model by
+ * which the requests have their ids, NULL if it is not known: then ERR_INPUT
+ * unless they have ids that do not depend on it. */
 int check_output(const char *path, const char *requests,
-                 const struct check_options *o, struct err *err);
+                 const unsigned char *model, const struct check_options *o,
+                 struct err *err);
 
 /* What an output file says of itself: the id of its first request, and its
  * model.  A file without any is none, or all of it are errors. */
@@ -91,7 +94,7 @@ int check_output_ids(const char *path,
                                   struct err *err),
                      void *self, struct err *err);
 
-/* Whether a file of requests has one with this id: 1, 0, or -1. */
+/* Whether a file of requests from AO has one with this id: 1, 0, or -1. */
 int check_requests_have(const char *requests, const unsigned char id[32],
                         struct err *err);
 

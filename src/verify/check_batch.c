@@ -35,14 +35,14 @@
  * writes as the reason (ERR_INPUT).  Without the model, what only that can
  * tell is not looked at. */
 static int read_request(struct request *r, const struct check *c,
-                        uint32_t line, const char *text, size_t n,
-                        struct err *err)
+                        const struct check_along *along, struct err *err)
 {
     struct prompt prompt;
     unsigned char id[32];
 
-    if (request_parse(r, text, n, err) ||
-        batch_request_id(id, c->batch, line, r->custom_id, err))
+    lines_id(along->f, id);
+    if (request_parse(r, along->text, along->n, err) ||
+        batch_request_id(id, c->batch, id, r->custom_id, err))
         return -1;
     if (!c->o->model)
         return 0;
@@ -61,6 +61,7 @@ static int count_lines(struct check *c, struct lines *f, struct err *err)
     size_t n;
 
     c->n_lines = lines_count(f);
+    c->n_requests = lines_requests(f);
     if (c->n_lines > UINT32_MAX)
         return err_set(err, ERR_INPUT, "\"%s\" has %" PRIu64 " lines, a batch"
                        " has less than 2^32", c->requests, c->n_lines);
@@ -74,8 +75,10 @@ static int count_lines(struct check *c, struct lines *f, struct err *err)
 
         if (lines_next(f, &text, &n, err))
             return -1;
+        c->line[i].blank = lines_is_blank(f);
+        lines_id(f, id);
         if (request_parse(&r, text, n, &unused) == 0 &&
-            batch_request_id(id, c->batch, i, r.custom_id, &unused) == 0)
+            batch_request_id(id, c->batch, id, r.custom_id, &unused) == 0)
             c->line[i].n_choices = (uint8_t)r.n_choices;
         request_clear(&r);
     }
@@ -88,7 +91,7 @@ static int open_again(struct lines **out, const struct check *c,
 {
     struct lines *f;
 
-    if (lines_open(&f, c->requests, err))
+    if (batch_lines_open(&f, c->batch, c->requests, err))
         return -1;
     if (memcmp(lines_hash(f), c->sha256, 32) != 0) {
         lines_close(f);
@@ -106,14 +109,15 @@ static int check_requests(struct check *c, struct err *err)
     int rc;
 
     c->file = "requests.jsonl";
-    if (lines_open(&f, c->requests, err))
+    if (batch_lines_open(&f, c->batch, c->requests, err))
         return -1;
     memcpy(c->sha256, lines_hash(f), 32);
     if (memcmp(c->sha256, c->batch->file, 32) != 0)
         snprintf(c->wrong, sizeof(c->wrong), "its SHA-256 is another");
-    else if (lines_count(f) != c->batch->n_requests)
-        snprintf(c->wrong, sizeof(c->wrong), "it has %" PRIu64 " lines",
-                 lines_count(f));
+    else if (lines_count(f) != c->batch->n_lines ||
+             lines_requests(f) != c->batch->n_requests)
+        snprintf(c->wrong, sizeof(c->wrong), "it has %" PRIu64 " requests in %"
+                 PRIu64 " lines", lines_requests(f), lines_count(f));
     rc = count_lines(c, f, err);
     lines_close(f);
     snprintf(detail, sizeof(detail), "%" PRIu64 " lines", c->n_lines);
@@ -266,7 +270,7 @@ static int judge(struct check *c, struct refusals *f, uint32_t line,
 
     if (check_seek(&f->along, line, err))
         return -1;
-    rc = read_request(&r, c, line, f->along.text, f->along.n, &e);
+    rc = read_request(&r, c, &f->along, &e);
     request_clear(&r);
     if (rc && e.code != ERR_INPUT)
         return err_set(err, e.code, "%s", e.text);
@@ -298,6 +302,8 @@ static int check_refusal(struct check *c, struct refusals *f, uint32_t line,
         wrong = "requests.jsonl has no such line";
     else if (!ordered)
         wrong = "it is out of order";
+    else if (c->line[line].blank)
+        wrong = "the line is blank: it is no request";
     else if (c->line[line].got)
         wrong = "the request has an answer";
     else if (judge(c, f, line, why, &wrong, err))
@@ -361,14 +367,14 @@ static void check_counts(struct check *c, const struct seal_info *info,
         snprintf(c->wrong, sizeof(c->wrong), "the batch is another");
     else if (memcmp(info->model, c->batch->model, 32) != 0)
         snprintf(c->wrong, sizeof(c->wrong), "the model is another");
-    else if (info->n_requests != c->n_lines || info->n_rows != c->n_rows ||
+    else if (info->n_requests != c->n_requests || info->n_rows != c->n_rows ||
              info->n_refused != n_refused)
         snprintf(c->wrong, sizeof(c->wrong), "%" PRIu64 " requests, %" PRIu64
                  " answers, %" PRIu64 " refused; here are %" PRIu64 ", %"
                  PRIu64 " and %" PRIu64, info->n_requests, info->n_rows,
-                 info->n_refused, c->n_lines, c->n_rows, n_refused);
+                 info->n_refused, c->n_requests, c->n_rows, n_refused);
     snprintf(detail, sizeof(detail), "%" PRIu64 " requests, %" PRIu64
-             " answers, %" PRIu64 " refused", c->n_lines, c->n_rows,
+             " answers, %" PRIu64 " refused", c->n_requests, c->n_rows,
              n_refused);
     check_report(c, "its batch, model and counts", "what is here", detail);
 }
@@ -407,6 +413,8 @@ static void check_answers(struct check *c)
     for (uint64_t i = 0; i < c->n_lines; i++) {
         const struct check_line *l = &c->line[i];
 
+        if (l->blank)
+            continue;
         if (l->refused) {
             if (n_refused++ < CHECK_NAMED)
                 n += snprintf(text + n, sizeof(text) - (size_t)n, "%s%" PRIu64,
@@ -422,7 +430,7 @@ static void check_answers(struct check *c)
     snprintf(c->row, sizeof(c->row), "lines, %" PRIu64 " without an answer"
              "%s%s", n_refused, text, n_refused > CHECK_NAMED ? ", .." : "");
     check_report_some(c, "an answer or a reason for each line",
-                      "the parts and refused.jsonl", c->n_lines, c->row);
+                      "the parts and refused.jsonl", c->n_requests, c->row);
     c->row[0] = '\0';
 }
 

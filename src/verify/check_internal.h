@@ -25,6 +25,7 @@ struct check_line {
     uint8_t n_choices; /* that it asks for; 0: it is malformed */
     uint8_t got;       /* choices with a row, bit c for choice c */
     bool refused;
+    bool blank;        /* it is no request */
 };
 
 /* requests.jsonl along rows in its order. */
@@ -48,6 +49,7 @@ struct check {
     struct check_along again; /* .. and of those computed again */
     struct check_line *line;  /* of a batch: each of these .. */
     uint64_t n_lines;         /* .. so many */
+    uint64_t n_requests;      /* of these, without the blank ones */
     uint64_t next;            /* the line that the next part begins with */
     const struct seal_file *sealed; /* what checkpoint.json says of the part;
                                      * NULL: nothing */

@@ -76,6 +76,10 @@ static void asked_close(struct asked_file *f)
     *f = (struct asked_file){ .fd = -1 };
 }
 
+/* How lines have ids: version 2 and 1 of those of a file, or their
+ * custom_id. */
+enum asked_ids { ASKED_IDS_2, ASKED_IDS_1, ASKED_IDS_AO, ASKED_KINDS };
+
 /* The id of a line from AO is its custom_id; without one it has none. */
 static void custom_id(unsigned char id[32], const char *text, size_t n)
 {
@@ -89,31 +93,34 @@ static void custom_id(unsigned char id[32], const char *text, size_t n)
     request_clear(&r);
 }
 
-static int read_lines(struct asked_file *f, struct lines *in, bool from_ao,
-                      struct err *err)
+static int read_lines(struct asked_file *f, struct lines *in,
+                      enum asked_ids ids, struct err *err)
 {
+    struct asked_line *l = f->line;
     const char *text;
     size_t n;
 
     for (size_t i = 0;; i++) {
-        struct asked_line *l = &f->line[i];
-
         if (lines_next(in, &text, &n, err))
             return -1;
         if (!text)
             return 0;
+        if (lines_is_blank(in))
+            continue;
         *l = (struct asked_line){ .at = lines_offset(in), .line = (uint32_t)i,
                                   .n = (uint32_t)n };
         digest(l->sha256, text, n);
-        if (from_ao)
+        if (ids == ASKED_IDS_AO)
             custom_id(l->id, text, n);
         else
             lines_id(in, l->id);
+        l++;
     }
 }
 
-/* Lines whose ids come from the file's hash, or are their custom_id. */
-static int asked_open(struct asked_file *f, const char *path, bool from_ao,
+/* `model` only matters for ids of version 2. */
+static int asked_open(struct asked_file *f, const char *path,
+                      enum asked_ids ids, const unsigned char *model,
                       struct err *err)
 {
     struct lines *in = NULL;
@@ -121,17 +128,18 @@ static int asked_open(struct asked_file *f, const char *path, bool from_ao,
     int rc = -1;
 
     *f = (struct asked_file){ .fd = -1, .path = path };
-    if (lines_open(&in, path, err))
+    if (ids == ASKED_IDS_2 ? lines_open_requests(&in, path, model, err)
+                           : lines_open(&in, path, err))
         return -1;
     if (lines_count(in) > UINT32_MAX) {
         err_set(err, ERR_INPUT, "\"%s\" has 2^32 lines or more", path);
         goto out;
     }
-    f->n = (size_t)lines_count(in);
+    f->n = (size_t)lines_requests(in);
     if (mem_big(&line, f->n, sizeof(*f->line), "a list of requests", err))
         goto out;
     f->line = line;
-    if (read_lines(f, in, from_ao, err))
+    if (read_lines(f, in, ids, err))
         goto out;
     if (f->n > 1)
         qsort(f->line, f->n, sizeof(*f->line), by_id);
@@ -441,7 +449,7 @@ static int check_lines(struct outputs *o, struct lines *f, struct err *err)
 /* What can be known from lines that were found among the requests: which ids
  * they have, and whether the file knows of the requests at all. */
 struct first_look {
-    bool found, has_name;
+    bool any, found, has_name; /* any: it answers something */
 };
 
 static int look(struct first_look *l, struct outputs *o, struct lines *f,
@@ -463,6 +471,7 @@ static int look(struct first_look *l, struct outputs *o, struct lines *f,
             return 0;
         if (output_line_read(&got, text, n, &unused))
             continue;
+        l->any = true;
         line = asked_find(&o->asked, got.request);
         l->found = line != NULL;
         l->has_name = got.has_custom_id;
@@ -483,21 +492,26 @@ static int look(struct first_look *l, struct outputs *o, struct lines *f,
 
 /* Open the requests by the ids that the file has. */
 static int open_requests(struct outputs *o, const char *path,
-                         const char *requests, struct err *err)
+                         const char *requests, const unsigned char *model,
+                         struct err *err)
 {
     struct first_look l = { .found = false };
     struct lines *f = NULL;
     int rc = -1;
 
-    for (int ao = 0; ao < 2 && !l.found; ao++) {
+    for (int ids = model ? ASKED_IDS_2 : ASKED_IDS_1;
+         ids < ASKED_KINDS && !l.found; ids++) {
         lines_close(f);
         f = NULL;
         asked_close(&o->asked);
-        if (asked_open(&o->asked, requests, ao, err) ||
+        if (asked_open(&o->asked, requests, (enum asked_ids)ids, model, err) ||
             lines_open(&f, path, err) || look(&l, o, f, err))
             goto out;
     }
     rc = 0;
+    if (!l.found && l.any && !model)
+        rc = err_set(err, ERR_INPUT, "\"%s\" names no model, and its requests"
+                     " may have their ids by one: name it with -m", path);
 out:
     lines_close(f);
     return rc;
@@ -545,7 +559,8 @@ static void report_requests(struct outputs *o)
         if (o->asked.line[i].answered)
             continue;
         n_missing++;
-        snprintf(what, sizeof(what), "line %zu", i + 1);
+        snprintf(what, sizeof(what), "line %" PRIu64,
+                 (uint64_t)o->asked.line[i].line + 1);
         if (!o->of_part)
             check_name_wrong(&o->c, what, "the answers", "it has none");
     }
@@ -559,7 +574,8 @@ static void report_requests(struct outputs *o)
 }
 
 int check_output(const char *path, const char *requests,
-                 const struct check_options *co, struct err *err)
+                 const unsigned char *model, const struct check_options *co,
+                 struct err *err)
 {
     struct outputs o = { .c = { .o = co, .file = check_name(path) },
                          .asked = { .fd = -1 } };
@@ -569,7 +585,8 @@ int check_output(const char *path, const char *requests,
     buf_init(&o.want, OUT_MAX);
     for (size_t i = 0; i < REQUEST_MAX_CHOICES; i++)
         recomputed_init(&o.choice[i]);
-    if (open_requests(&o, path, requests, err) || lines_open(&f, path, err) ||
+    if (open_requests(&o, path, requests, model, err) ||
+        lines_open(&f, path, err) ||
         (co->model && recompute_new(&o.recompute, co->model, co->kernels,
                                     err)))
         goto out;
@@ -646,16 +663,12 @@ int check_output_ids(const char *path,
 int check_requests_have(const char *requests, const unsigned char id[32],
                         struct err *err)
 {
-    for (int ao = 0; ao < 2; ao++) {
-        struct asked_file f;
-        bool found;
+    struct asked_file f;
+    bool found;
 
-        if (asked_open(&f, requests, ao, err))
-            return -1;
-        found = asked_find(&f, id) != NULL;
-        asked_close(&f);
-        if (found)
-            return 1;
-    }
-    return 0;
+    if (asked_open(&f, requests, ASKED_IDS_AO, NULL, err))
+        return -1;
+    found = asked_find(&f, id) != NULL;
+    asked_close(&f);
+    return found;
 }

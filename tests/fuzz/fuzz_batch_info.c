@@ -41,7 +41,8 @@ static void try_info(const char *text, size_t n)
         must(err.code == ERR_INPUT && i.n_requests == 7 && !i.source);
         return;
     }
-    must(i.n_requests <= UINT32_MAX);
+    must(i.n_requests <= i.n_lines && i.n_lines <= UINT32_MAX &&
+         (i.ids == 1 || (i.ids == 2 && !i.from_ao)));
     check_path(i.source);
     check_path(i.output);
     buf_init(&out, BATCH_FILE_MAX);
@@ -54,6 +55,7 @@ static void try_info(const char *text, size_t n)
          memcmp(i.request, again.request, 32) == 0 &&
          i.is_file_of_ao == again.is_file_of_ao &&
          i.from_ao == again.from_ao && i.n_requests == again.n_requests &&
+         i.ids == again.ids && i.n_lines == again.n_lines &&
          same_text(i.source, again.source) &&
          same_text(i.output, again.output));
     batch_info_clear(&i);
