@@ -144,6 +144,6 @@ lie "the answer of another line" $a "s/$(id_of 1)/X/g; s/$(id_of 3)/$(id_of 1)/g
     s/X/$(id_of 3)/g"
 lie "another prompt" q.jsonl '1s/3 + 7/3 + 8/'
 lie "a request more" q.jsonl '5p'
-lie "a blank in the requests" q.jsonl '5s/$/ /'
+lie "a blank in a request" q.jsonl '5s/}$/ }/'
 
 finish

@@ -28,6 +28,7 @@
 #include "proof/statement.h"
 #include "proof/trace.h"
 #include "store/checkpoint.h"
+#include "store/ids_file.h"
 #include "store/lines.h"
 #include "store/part_file.h"
 #include "store/record.h"
@@ -113,6 +114,18 @@ static void read_row(struct row *w, const struct checkpoint_row *row)
     w->n_name = row->custom_id_size;
     if (w->n_name)
         memcpy(w->name, row->custom_id, w->n_name);
+}
+
+/* The id that the line of the batch has. */
+static void own_id(const struct forged *f, unsigned char id[32],
+                   uint32_t line)
+{
+    struct err err = ERR_INIT;
+    struct ids_file *ids;
+
+    check(ids_file_open(&ids, f->path, f->info.n_lines, &err), &err);
+    check(ids_file_get(ids, line, id, &err), &err);
+    ids_file_close(ids);
 }
 
 static void read_batch(struct forged *f, const char *path)
@@ -520,7 +533,7 @@ static void rows_shifted(struct forged *f, size_t i,
 
         f->row[k] = k + 1 < f->n ? f->row[k + 1] : first;
         f->row[k].line = line;
-        request_line_id(f->row[k].r.request, f->info.file, line);
+        own_id(f, f->row[k].r.request, line);
     }
 }
 
@@ -535,8 +548,8 @@ static void rows_swapped(struct forged *f, size_t i,
     *b = t;
     b->line = a->line;
     a->line = t.line;
-    request_line_id(a->r.request, f->info.file, a->line);
-    request_line_id(b->r.request, f->info.file, b->line);
+    own_id(f, a->r.request, a->line);
+    own_id(f, b->r.request, b->line);
 }
 
 /* The same, and keep their own ids. */
@@ -577,7 +590,7 @@ static void row_of_other_renamed(struct forged *f, size_t i,
                                  const struct forged *other)
 {
     row_of_other(f, i, other);
-    request_line_id(f->row[i].r.request, f->info.file, f->row[i].line);
+    own_id(f, f->row[i].r.request, f->row[i].line);
 }
 
 /* The whole part of another batch, said to be of this one. */

@@ -3,18 +3,18 @@
 # h5py and tests/second_hash.py and nothing of apus: doc/checkpoint.md and
 # doc/proof.md are all that it was written from.
 #
-#     second_part.py part-0000.h5 requests.jsonl
+#     second_part.py part-0000.h5 requests.jsonl [1]
 #
+# The lines have ids of version 2, or of version 1 if that is said.
 # Prints what agrees, or the first thing that does not (exit status 1).
-import hashlib
 import json
 import struct
 import sys
 
 import h5py
 
-from second_hash import (H, NONE, blob, job_record, line_id, mth, path,
-                         path_root, leaf_hash, result_record)
+from second_hash import (H, NONE, blob, file_ids_2, job_record, line_id, mth,
+                         path, path_root, leaf_hash, result_record)
 
 
 def die(text):
@@ -34,11 +34,11 @@ def stops_of(f, i):
             for k in range(b - a)]
 
 
-def check_row(f, i, file_hash, model):
+def check_row(f, i, ids, model):
     q = f['requests']
     line, choice = int(q['index'][i]), int(q['choice'][i])
     here = 'row %d (line %d, choice %d): ' % (i, line, choice)
-    request = line_id(file_hash, line)
+    request = ids[line]
     prompt = [int(t) for t in rows(f, 'prompt/start', 'prompt/token', i)]
     output = [int(t) for t in rows(f, 'output/start', 'output/token', i)]
     text = bytes(rows(f, 'text/start', 'text/utf8', i))
@@ -113,12 +113,16 @@ def main():
     f = h5py.File(sys.argv[1], 'r')
     with open(sys.argv[2], 'rb') as lines:
         text = lines.read()
-    file_hash = hashlib.sha256(text).digest()
+    file_hash = H(text)
     model = bytes(f.attrs['model_id'])
     if bytes(f.attrs['batch_id']) != H(b'apusbtch' + model + file_hash):
         die('batch id')
     n = len(f['requests/index']) if 'index' in f['requests'] else 0
-    results = [check_row(f, i, file_hash, model) for i in range(n)]
+    if sys.argv[3:] == ['1']:
+        ids = [line_id(file_hash, k) for k in range(text.count(b'\n') + 1)]
+    else:
+        ids = file_ids_2(model, text)
+    results = [check_row(f, i, ids, model) for i in range(n)]
     check_names(f, text.splitlines())
     root = mth(results)
     if root != bytes(f.attrs['part_root']):

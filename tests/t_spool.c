@@ -409,12 +409,13 @@ static void test_add(void)
     ok(spool_add_file(s, at("in.jsonl"), model, "out.jsonl", &b, &existed,
                       &err) == 0 && !existed && b.state == SPOOL_TODO &&
        strcmp(strrchr(b.path, '/'), "/b" FILE_ID) == 0, "the id of a file");
-    ok(batches(s) == 1 && entries(b.path) == 2, "a batch in todo and nothing"
+    ok(batches(s) == 1 && entries(b.path) == 3, "a batch in todo and nothing"
        " besides");
     base64url_id(hash, FILE_HASH);
     ok(batch_info_read(&i, b.path, &err) == 0 && !i.from_ao &&
        memcmp(i.file, hash, 32) == 0 && memcmp(i.model, model, 32) == 0 &&
-       memcmp(i.id, b.id, 32) == 0 && i.n_requests == 3 &&
+       memcmp(i.id, b.id, 32) == 0 && i.ids == 2 && i.n_requests == 2 &&
+       i.n_lines == 3 &&
        strcmp(i.source, at("in.jsonl")) == 0 && i.output[0] == '/' &&
        strcmp(strrchr(i.output, '/'), "/out.jsonl") == 0, "what it says");
     ok(holds(at("spool/todo/b" FILE_ID "/requests.jsonl"), FILE_TEXT),
@@ -442,7 +443,7 @@ static void test_lines(void)
     } rows[] = {
         { "{}\n", "ZLyif45PKbCQMqxPD7LyazOnBO8wABqih3iZELTdMN0", 1 },
         { "{", "qAQ3k3EmnbDOScEacsmwIpTy8nHUuTWw0F56aS2CuGg", 1 },
-        { "\n{}", "_J6GIqhF3SF9JFftyvKTd2zVceIUmTOjAEwK8XNbu-0", 2 },
+        { "\n{}", "_J6GIqhF3SF9JFftyvKTd2zVceIUmTOjAEwK8XNbu-0", 1 },
     };
     struct spool *s = new_spool("spool");
     struct err err = ERR_INIT;
@@ -457,7 +458,7 @@ static void test_lines(void)
                           &err) == 0 &&
            batch_info_read(&i, b.path, &err) == 0 &&
            strcmp(strrchr(b.path, '/') + 2, rows[k].id) == 0 &&
-           i.n_requests == rows[k].n && !i.output, "%d lines in %zu bytes",
+           i.n_requests == rows[k].n && !i.output, "%d requests in %zu bytes",
            (int)rows[k].n, strlen(rows[k].text));
         batch_info_clear(&i);
         batch_clear(&b);
@@ -469,7 +470,8 @@ static void test_lines(void)
     put(at("in.jsonl"), big);
     ok(spool_add_file(s, at("in.jsonl"), model, NULL, &b, &existed,
                       &err) == 0 &&
-       batch_info_read(&i, b.path, &err) == 0 && i.n_requests == 100000,
+       batch_info_read(&i, b.path, &err) == 0 && i.n_requests == 2 &&
+       i.n_lines == 100000,
        "a file of many pieces");
     batch_info_clear(&i);
     batch_clear(&b);
@@ -647,12 +649,21 @@ static void test_progress(void)
     spool_close(s);
 }
 
+#define INFO "{\"format\":\"apus-batch-1\",\"id\":\"" FILE_ID "\",\"model\":" \
+             "\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\",\"sha256\":" \
+             "\"" FILE_HASH "\",\"from_ao\":false"
+
 static void test_info(void)
 {
     static const char *const bad[][2] = {
         { "", "value expected" }, { "[]", "format" }, { "{", "JSON" },
         { "{\"format\":\"apus-batch-2\"}", "apus-batch-2" },
         { "{\"format\":\"apus-batch-1\",\"id\":\"x\"}", "\"id\"" },
+        { INFO ",\"requests\":2,\"ids\":3,\"lines\":2}", "\"ids\"" },
+        { INFO ",\"requests\":2,\"ids\":2}", "\"lines\"" },
+        { INFO ",\"requests\":2,\"ids\":2,\"lines\":1}", "\"lines\"" },
+        { INFO ",\"requests\":2,\"ids\":2,\"lines\":4294967296}",
+          "\"lines\"" },
     };
     struct spool *s = new_spool("spool");
     struct batch b = make_batch(s, SPOOL_TODO, "info");

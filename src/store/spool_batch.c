@@ -4,7 +4,7 @@
  * The id of a file is known only when it has been copied, so it is copied
  * into a directory that nobody else knows,
  *
- *     tmp/.new-NAME/NAME/requests.jsonl and batch.json
+ *     tmp/.new-NAME/NAME/requests.jsonl, ids and batch.json
  *     tmp/.new-NAME/owner-0001
  *
  * with random letters for NAME.  Two renames make a batch of it: .new-NAME to
@@ -38,6 +38,7 @@
 #include "base/utf8.h"
 #include "proof/digest.h"
 #include "proof/statement.h"
+#include "store/ids_file.h"
 #include "store/lines.h"
 #include "store/source.h"
 
@@ -325,24 +326,8 @@ struct adding {
     struct batch_info info;
 };
 
-/* Where a line ends is counted, what it says is not looked at. */
-struct count {
-    uint64_t newlines;
-    char last;
-};
-
-static void count_chunk(struct count *c, const char *data, size_t n)
-{
-    const char *end = data + n;
-
-    for (const char *p = data; (p = memchr(p, '\n', (size_t)(end - p)));
-         p++)
-        c->newlines++;
-    c->last = end[-1];
-}
-
 static int pump(struct adding *a, struct source *from, int to,
-                const char *to_path, struct count *c, struct err *err)
+                const char *to_path, struct err *err)
 {
     struct digest *d = digest_new();
     char *chunk = xmalloc(CHUNK);
@@ -354,7 +339,6 @@ static int pump(struct adding *a, struct source *from, int to,
         if (rc || n == 0)
             break;
         digest_put(d, chunk, n);
-        count_chunk(c, chunk, n);
         if (sys_write(to, chunk, n))
             rc = spool_fail(err, "write", to_path);
     }
@@ -368,23 +352,21 @@ static int pump(struct adding *a, struct source *from, int to,
 static int copy_to(struct adding *a, struct source *from, const char *to_path,
                    struct err *err)
 {
-    struct count c = { .last = '\n' };
     int to, rc;
 
     to = open(to_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
               0666);
     if (to < 0)
         return spool_fail(err, "write", to_path);
-    rc = pump(a, from, to, to_path, &c, err);
+    rc = pump(a, from, to, to_path, err);
     /* NFS tells of a full disk no later than here */
     if (close(to) && rc == 0)
         rc = spool_fail(err, "write", to_path);
-    a->info.n_requests = c.newlines + (c.last != '\n');
-    a->info.n_lines = a->info.n_requests;
     return rc;
 }
 
-/* The file into a directory of our own, with its hash and its lines. */
+/* The file into a directory of our own, with its hash and the ids of its
+ * lines. */
 static int copy_file(struct adding *a, struct err *err)
 {
     struct source *from;
@@ -401,6 +383,10 @@ static int copy_file(struct adding *a, struct err *err)
     to_path = file_join(a->copy, "requests.jsonl");
     rc = copy_to(a, from, to_path, err);
     source_close(from);
+    a->info.ids = 2;
+    if (rc == 0)
+        rc = ids_file_write(a->copy, a->info.model, &a->info.n_lines,
+                            &a->info.n_requests, err);
     free(to_path);
     return rc;
 }
@@ -555,11 +541,13 @@ int spool_plan_file(const struct spool *s, const char *file,
     struct lines *lines;
     int there = 0;
 
-    if (lines_open(&lines, file, err))
+    if (lines_open_requests(&lines, file, model, err))
         return -1;
     memcpy(plan.model, model, 32);
     memcpy(plan.file, lines_hash(lines), 32);
-    plan.n_requests = plan.n_lines = lines_count(lines);
+    plan.ids = 2;
+    plan.n_requests = lines_requests(lines);
+    plan.n_lines = lines_count(lines);
     lines_close(lines);
     batch_file_id(plan.id, plan.model, plan.file);
     if (s)
