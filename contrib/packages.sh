@@ -41,6 +41,7 @@ universal-ctags    measure functions
 mandoc             check the manual
 hdf5-tools         read a checkpoint with other programs
 python3-h5py       read a checkpoint with other programs
+netcdf-bin         read a checkpoint with other programs
 python3-pandas     read a checkpoint with other programs
 '
 
