@@ -48,6 +48,27 @@ report $bad "no command dies of a byte of metadata ($refusals refusals)"
 [ $refusals -gt 0 ] && r=0 || r=1
 report $r "and some of them are refused"
 
+# a byte of what describes a group or a dataset is damage, and is called so
+headers=$(grep -abo OHDR good.h5 | cut -d: -f1)
+bad=0
+for at in $headers; do
+    cp good.h5 hurt.h5
+    printf '\252' | dd of=hurt.h5 bs=1 seek=$((at + 9)) conv=notrunc \
+        2>/dev/null
+    got=0
+    "$apus" verify hurt.h5 --trust >out 2>err || got=$?
+    case $got in
+    0 | 1 | 3) ;;
+    *) bad=$((bad + 1)) ;;
+    esac
+    if [ $got -eq 3 ] && ! grep -q 'damaged' out; then
+        echo "# byte $((at + 9)): $(cat out)"
+        bad=$((bad + 1))
+    fi
+done
+[ "$(echo "$headers" | wc -l)" -gt 20 ] || bad=$((bad + 1))
+report $bad "a header that is damaged is called damaged"
+
 # ---- the process that parses ----------------------------------------------
 "$parser" -- good.h5 <good.h5 2>&1 | cat >index
 has index '^{"format":"apus-part-index-2","model_id":"' "it prints attributes"

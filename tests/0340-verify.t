@@ -70,6 +70,14 @@ for use in "--all" "--key $request" "--statement $request" \
 done
 gives 2 "a trace of an item" verify "$request" --trace "$request"
 gives 2 "--all of a part without --key" verify "$part" --all
+gives 0 "a model that is named is looked at" verify "$batch" -m nano
+has out '^ok.*the shape of the model' "its shape is compared"
+gives 0 "of a part, too" verify "$part" -m nano
+has out '^ok.*the shape of the model' "is its shape"
+gives 1 "one that is not there" verify "$batch" -m missing
+has err 'to compare the model' "is missed"
+gives 2 "of an item, with nothing to compute" verify "$request" -m nano
+has err '.--model without --recompute is not for an item' "it is said"
 gives 2 "a number that is none" verify "$batch" --recompute few
 mv models gone
 gives 0 "without the model the hashes can be checked" verify "$batch"

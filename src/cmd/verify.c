@@ -105,6 +105,13 @@ static int check_use(struct verify *v, struct err *err)
     return 0;
 }
 
+/* A model that is named is looked at, whether anything is computed or not: the
+ * shape of the parts is its, and it tells what would be refused. */
+static bool needs_model(const struct verify *v)
+{
+    return v->o.recompute || v->o.trace || v->model_name;
+}
+
 int verify_open_model(struct verify *v, const unsigned char want[32],
                       struct err *err)
 {
@@ -124,7 +131,8 @@ int verify_open_model(struct verify *v, const unsigned char want[32],
                        v->o.kernels->name, why);
     if (models_open_hashed(&m, settings_text(v->settings, "models"),
                            v->model_name ? v->model_name : id, NULL, err))
-        return err_prefix(err, "to compute again");
+        return err_prefix(err, v->o.recompute || v->o.trace
+                          ? "to compute again" : "to compare the model");
     if (prompt_model_init(&v->model, m, err))
         return -1;
     if (want && memcmp(m->id, want, 32) != 0)
@@ -139,7 +147,7 @@ int verify_open_model(struct verify *v, const unsigned char want[32],
 int verify_opened(struct verify *v, const struct part_file *f,
                   const unsigned char model[32], struct err *err)
 {
-    if ((v->o.recompute || v->o.trace) && verify_open_model(v, model, err))
+    if (needs_model(v) && verify_open_model(v, model, err))
         return -1;
     return check_part(f, &v->o, err);
 }
@@ -153,7 +161,7 @@ static int verify_part(struct verify *v, const struct spool *s,
 
     if (part_open(&f, s, v->what, v->trust, err))
         return -1;
-    if (v->o.recompute || v->o.trace)
+    if (needs_model(v))
         rc = check_part_ids(model, batch, f, err);
     if (rc == 0)
         rc = verify_opened(v, f, model, err);
@@ -168,7 +176,7 @@ static int verify_batch(struct verify *v, const struct spool *s,
     struct batch_info info;
     int rc = spool_find(s, v->what, &b, err);
 
-    if (rc == 0 && (v->o.recompute || v->o.trace)) {
+    if (rc == 0 && needs_model(v)) {
         rc = batch_info_read(&info, b.path, err);
         if (rc == 0) {
             rc = verify_open_model(v, info.model, err);
@@ -203,6 +211,8 @@ static int check_kind(struct verify *v, enum kind kind, struct err *err)
         name = "--requests";
     else if (v->trace && (kind == OUTPUT || kind == ITEM))
         name = "--trace";
+    else if (v->model_name && kind == ITEM && !v->recompute)
+        name = "--model without --recompute";
     if (!name)
         return 0;
     v->misused = true;

@@ -279,7 +279,7 @@ int results_next(struct results *r, struct results_row *row,
         record_check(&row->row.record, err) || place(r, row, err))
         return err_prefix(err, "part %zu in \"%s\", row %" PRIu64 " (apus"
                           " verify tells more)", r->part - 1, r->batch_path,
-                          r->row);
+                          r->row + 1);
     r->row++;
     return 1;
 }

@@ -87,11 +87,11 @@ int checkpoint_open_file(struct checkpoint **out, const struct part_file *f,
 bool checkpoint_is_death(const struct err *err);
 const struct checkpoint_head *checkpoint_head(const struct checkpoint *c);
 
-/* Row i (below n_rows), borrowed until the next call; `last` is NULL if the
- * part has none.  The columns (id, index, choice, finish, seed ..) are
- * compared with the job and result records, and their model with the head's:
- * ERR_INPUT names the first that differs.  Commitments are not checked:
- * record_check.  Row after row is fast. */
+/* Row i (below n_rows; messages count rows from 1), borrowed until the next
+ * call; `last` is NULL if the part has none.  The columns (id, index, choice,
+ * finish, seed ..) are compared with the job and result records, and their
+ * model with the head's: ERR_INPUT names the first that differs.  Commitments
+ * are not checked: record_check.  Row after row is fast. */
 int checkpoint_row(struct checkpoint *c, uint64_t i,
                    struct checkpoint_row *row, struct err *err);
 

@@ -427,7 +427,7 @@ int checkpoint_row(struct checkpoint *c, uint64_t i, struct checkpoint_row *row,
 
     memset(&t, 0, sizeof t);
     if (read_row(c, i, &t, err))
-        return err_prefix(err, "row %ju", (uintmax_t)i);
+        return err_prefix(err, "row %ju", (uintmax_t)i + 1);
     *row = t;
     return 0;
 }

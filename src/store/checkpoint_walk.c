@@ -43,7 +43,8 @@ static int look_at_group(struct walk *w, hid_t group, struct err *err)
     H5G_info_t info;
 
     if (H5Gget_info(group, &info) < 0)
-        return layout_none(w->path, "a group cannot be read", err);
+        return layout_none(w->path, "it is damaged, a group cannot be read",
+                           err);
     if (info.storage_type != H5G_STORAGE_TYPE_COMPACT)
         return layout_none(w->path, "a group does not hold its links itself",
                            err);
@@ -74,7 +75,8 @@ static int open_object(struct walk *w, hid_t group, const char *name,
     if (there == 0)
         return 0;
     if (H5Lget_info(group, name, &link, H5P_DEFAULT) < 0)
-        return layout_none(w->path, "a link cannot be read", err);
+        return layout_none(w->path, "it is damaged, a link cannot be read",
+                           err);
     if (link.type != H5L_TYPE_HARD)
         return err_set(err, ERR_INPUT, "\"%s\": %s is no hard link", w->path,
                        name);
@@ -363,7 +365,7 @@ static int ask(struct walk *w, int fd, struct err *err)
             return err_set(err, ERR_FATAL, "HDF5 makes no types");
     w->top = H5Gopen2(w->file, "/", H5P_DEFAULT);
     if (w->top < 0)
-        return layout_none(w->path, "it has no root", err);
+        return layout_none(w->path, "it is damaged, it has no root", err);
     if (look_at_group(w, w->top, err) || read_head(w, err))
         return -1;
     layout_unknown(w->count, w->head);

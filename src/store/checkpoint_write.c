@@ -279,7 +279,7 @@ static int put_rows(struct writer *w, checkpoint_row_fn *give, void *self,
         if (give(self, i, &row, err))
             return -1;
         if (put_row(w, &row, err))
-            return err_prefix(err, "row %ju", (uintmax_t)i);
+            return err_prefix(err, "row %ju", (uintmax_t)i + 1);
     }
     for (int i = 0; i < N_SETS; i++) {
         struct column *c = &w->column[i];

@@ -80,7 +80,7 @@ static int add_row(struct answers *a, uint32_t number, uint64_t i,
         return -1;
     if (result_record_unpack(&res, result))
         return err_set(err, ERR_INPUT, "\"%s\": row %" PRIu64 " has no result"
-                       " record", part_file_path(a->part[number]), i);
+                       " record", part_file_path(a->part[number]), i + 1);
     memcpy(k->request, res.request, 32);
     k->file = number;
     k->at = i;
@@ -147,7 +147,7 @@ static int get_row(struct answers *a, const struct answer_key *k,
     if (job_record_unpack(&out->job, row.record.job) ||
         result_record_unpack(&res, row.record.result))
         return err_set(err, ERR_INPUT, "row %" PRIu64 " has no records",
-                       k->at);
+                       k->at + 1);
     buf_reset(&a->text);
     utf8_scrub(&a->text, row.record.text, row.record.text_size);
     if (buf_check(&a->text, "a text", err))

@@ -28,7 +28,7 @@ static int read_leaves(struct check *c, struct result_leaf *leaf,
             return -1;
         if (result_record_unpack(&r, bytes))
             return err_set(err, ERR_INPUT, "row %" PRIu64 " has no result"
-                           " record", i);
+                           " record", i + 1);
         result_leaf(&leaf[i], &r);
     }
     return 0;
