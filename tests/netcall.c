@@ -4,6 +4,7 @@
  *
  *     netcall sign WALLET [TARGET|- [NAME=VALUE]...] <data >item
  *     netcall id <item              its id
+ *     netcall bundle ITEM... >data  a bundle of these files
  *     netcall address WALLET
  *     netcall tx <json              its id, if it is a signed transaction
  *     netcall post URL [HEADER]... <body
@@ -15,12 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arweave/bundle.h"
 #include "arweave/item.h"
 #include "arweave/key.h"
 #include "arweave/tx.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/http.h"
 
 #define BODY_MAX ((size_t)512 << 20)
@@ -116,6 +119,32 @@ static int transaction(void)
     return rc ? fail(&err) : 0;
 }
 
+static int bundle(int n, char **file)
+{
+    struct bundle_entry e[MAX_TAGS];
+    struct err err = ERR_INIT;
+    struct buf head, items;
+    struct item it;
+    int rc = n > MAX_TAGS ? -1 : 0;
+
+    buf_init(&head, BODY_MAX);
+    buf_init(&items, BODY_MAX);
+    for (int i = 0; i < n && rc == 0; i++) {
+        size_t before = items.len;
+
+        rc = file_read(&items, file[i], &err) ||
+             item_open(&it, items.data + before, items.len - before, &err);
+        memcpy(e[i].id, it.id, 32);
+        e[i].size = items.len - before;
+    }
+    rc = rc || bundle_head(&head, e, (size_t)n, &err);
+    fwrite(head.data, 1, rc ? 0 : head.len, stdout);
+    fwrite(items.data, 1, rc ? 0 : items.len, stdout);
+    buf_clear(&head);
+    buf_clear(&items);
+    return rc ? fail(&err) : 0;
+}
+
 static int address(const char *wallet)
 {
     unsigned char a[32];
@@ -165,6 +194,8 @@ int main(int argc, char **argv)
 
     if (strcmp(what, "sign") == 0 && argc > 2)
         return sign(argc - 2, argv + 2);
+    if (strcmp(what, "bundle") == 0 && argc > 2)
+        return bundle(argc - 2, argv + 2);
     if (strcmp(what, "id") == 0)
         return item_id();
     if (strcmp(what, "tx") == 0)
@@ -175,6 +206,6 @@ int main(int argc, char **argv)
         return call("POST", argv + 2);
     if (strcmp(what, "get") == 0 && argc > 2)
         return call("GET", argv + 2);
-    fputs("usage: netcall sign|id|address|tx|post|get ...\n", stderr);
+    fputs("usage: netcall sign|bundle|id|address|tx|post|get ...\n", stderr);
     return 2;
 }

@@ -37,6 +37,19 @@ const char *const chain_tags[CHAIN_TAGS][2] = {
     { "Bundle-Format", "binary" }, { "Bundle-Version", "2.0.0" }
 };
 
+const unsigned char *chain_bundle(const struct held *h)
+{
+    if (h->parent)
+        return h->parent->id;
+    return h->root ? h->root->id : NULL;
+}
+
+void chain_block(unsigned char hash[48], const struct root *r)
+{
+    memset(hash, 0, 48);
+    memcpy(hash, r->id, 32);
+}
+
 const struct root *chain_root(const struct net *net,
                               const unsigned char id[32])
 {

@@ -41,6 +41,10 @@ int chain_mine(struct net *net, uint64_t n, struct err *err);
 
 const struct root *chain_root(const struct net *net,
                               const unsigned char id[32]);
+/* The bundle that an item lies in: an item, or a root; NULL: none yet. */
+const unsigned char *chain_bundle(const struct held *h);
+/* The hash of a root's block. */
+void chain_block(unsigned char hash[48], const struct root *r);
 
 /* Bytes [at, at + n) of a root's data as pieces of an answer. */
 void chain_pieces(struct answer *a, const struct root *root, uint64_t at,

@@ -248,9 +248,9 @@ static void serve_tx(struct net *net, const struct root *r, struct answer *a)
 static void serve_status(struct net *net, const struct root *r,
                          struct answer *a)
 {
-    unsigned char block[48] = { 0 };
+    unsigned char block[48];
 
-    memcpy(block, r->id, 32);
+    chain_block(block, r);
     buf_printf(&a->body, "{\"block_height\":%" PRIu64
                ",\"block_indep_hash\":", r->height);
     put_id(&a->body, block, sizeof(block));

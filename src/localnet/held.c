@@ -59,8 +59,14 @@ static bool is_bundle(const struct item *it)
            tag_is(it, "Bundle-Version", "2.0.0");
 }
 
+static void append(struct held ***list, size_t *n, struct held *h)
+{
+    *list = xrealloc(*list, (*n + 1) * sizeof(struct held *));
+    (*list)[(*n)++] = h;
+}
+
 static struct held *index_item(struct net *net, const struct item *it,
-                               struct held *top, char *path, uint64_t at,
+                               struct held *parent, char *path, uint64_t at,
                                uint64_t size)
 {
     struct held *h = xcalloc(1, sizeof(*h));
@@ -71,14 +77,13 @@ static struct held *index_item(struct net *net, const struct item *it,
     h->at = at;
     h->size = size;
     h->head_n = (uint32_t)it->head_n;
-    h->top = top ? top : h;
+    h->parent = parent;
+    h->top = parent ? parent->top : h;
     h->bundle = is_bundle(it);
     idmap_put(&net->held, h->id, h);
-    if (!top) {
-        net->order = xrealloc(net->order, (net->n_order + 1) *
-                                              sizeof(struct held *));
-        net->order[net->n_order++] = h;
-    }
+    append(&net->found, &net->n_found, h);
+    if (!parent)
+        append(&net->order, &net->n_order, h);
     return h;
 }
 
@@ -288,7 +293,7 @@ static void unbundle(struct net *net, struct held *h, unsigned depth,
         if (held_get(net, e[i].id) ||
             check_nested(h->path, at, e[i].size, e[i].id, &buf, &it, &unused))
             continue;
-        in = index_item(net, &it, h->top, h->path, at, e[i].size);
+        in = index_item(net, &it, h, h->path, at, e[i].size);
         in->taken_ms = h->taken_ms;
         buf_put_u64(found, at - h->top->at);
         buf_put_u64(found, e[i].size);
@@ -494,10 +499,20 @@ static int replay_top(struct net *net, const struct journal_record *r,
     return 0;
 }
 
+/* Items were found bundle by bundle, each with what is in it at once: a place
+ * is in the last one that holds it. */
+static struct held *holder(struct held *last, uint64_t at)
+{
+    while (last->parent && at >= last->at + last->size)
+        last = last->parent;
+    return last;
+}
+
 static int replay_nested(struct net *net, const struct journal_record *r,
                          struct err *err)
 {
     struct held *top = r->n >= 32 ? held_get(net, r->data) : NULL;
+    struct held *last = top;
     struct buf buf;
     struct item it;
 
@@ -513,8 +528,9 @@ static int replay_nested(struct net *net, const struct journal_record *r,
             buf_clear(&buf);
             return err_prefix(err, "an item in a bundle");
         }
-        index_item(net, &it, top, top->path, top->at + at, size)->taken_ms =
-            top->taken_ms;
+        last = index_item(net, &it, holder(last, top->at + at), top->path,
+                          top->at + at, size);
+        last->taken_ms = top->taken_ms;
     }
     buf_clear(&buf);
     return 0;
@@ -541,4 +557,5 @@ void held_free(struct net *net)
     idmap_clear(&net->held, free);
     idmap_clear(&net->spent, free);
     free(net->order);
+    free(net->found);
 }

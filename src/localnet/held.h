@@ -21,6 +21,7 @@ struct root;
 struct held {
     unsigned char id[32], owner[32];
     struct held *top;  /* the uploaded item that it is in, or itself */
+    struct held *parent; /* the bundle that it lies in, NULL: of none of ours */
     char *path;        /* of the file with its bytes; borrowed if nested */
     uint64_t at, size; /* all its bytes, in that file */
     uint32_t head_n;

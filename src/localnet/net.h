@@ -54,8 +54,10 @@ struct net {
 
     /* items */
     struct idmap held;        /* struct held */
-    struct held **order;      /* in the order of their coming */
+    struct held **order;      /* uploads, in the order of their coming */
     size_t n_order, n_in_roots;
+    struct held **found;      /* the same with what lies in them */
+    size_t n_found;
     struct idmap spent;       /* uint64_t winc by address */
     unsigned n_incoming;
     uint64_t n_posts;         /* of whole items, since it was started */
