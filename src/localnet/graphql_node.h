@@ -1,0 +1,16 @@
+/*
+ * An item as a node of GraphQL: every field that gateways have, whichever were
+ * asked for.
+ */
+#ifndef APUS_LOCALNET_GRAPHQL_NODE_H
+#define APUS_LOCALNET_GRAPHQL_NODE_H
+
+struct buf;
+struct held;
+struct item;
+
+/* Append {"id":..}; `it` is the head of h. */
+void graphql_put_node(struct buf *out, const struct held *h,
+                      const struct item *it);
+
+#endif
