@@ -105,7 +105,7 @@ has out "^owner.$node" "its owner"
 has out '^tag.Apus.result-1' "its tags"
 has out '^tokens.[0-9]' "its tokens"
 gives 0 "from a file" show --item items/0
-gives 1 "nothing to show" show
+gives 2 "nothing to show" show
 
 # every byte of an item is signed
 size=$(wc -c <items/0)
