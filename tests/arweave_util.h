@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arweave/deephash.h"
+#include "arweave/item.h"
+#include "arweave/item_hash.h"
 #include "arweave/key.h"
+#include "arweave/tags.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -66,6 +70,43 @@ static void unhex(unsigned char *out, const char *hex)
             abort();
         *out++ = (unsigned char)v;
     }
+}
+
+/* A tag as no writer of ours makes it, signed. */
+__attribute__((unused))
+static void odd_item(struct buf *out, size_t n_name, size_t n_value,
+                     const struct key *k)
+{
+    static char name[4097], value[4097];
+    struct item_text_tag tag = { name, value };
+    struct item_spec spec = { NULL, NULL, NULL, 0 };
+    unsigned char acc[DEEPHASH_SIZE], sig[KEY_BYTES], id[32];
+    struct err err = ERR_INIT;
+    struct item it;
+    struct buf raw;
+
+    memset(name, 'n', n_name);
+    name[n_name] = '\0';
+    memset(value, 'v', n_value);
+    value[n_value] = '\0';
+    buf_init(&raw, ITEM_HEAD_MAX);
+    /* one without tags, and then its tags */
+    if (tags_put_odd(&raw, &tag, 1, &err) ||
+        item_sign(out, &spec, NULL, 0, k, id, &err))
+        abort();
+    out->len -= 16;
+    buf_put_u64(out, 1);
+    buf_put_u64(out, raw.len);
+    buf_put(out, raw.data, raw.len);
+    buf_puts(out, "data");
+    if (item_head(&it, out->data, out->len, &err))
+        abort();
+    item_hash_head(acc, &it);
+    deephash_put(acc, "data", 4);
+    if (key_sign(k, sig, acc, sizeof acc, &err))
+        abort();
+    memcpy(out->data + 2, sig, KEY_BYTES);
+    buf_clear(&raw);
 }
 
 #endif

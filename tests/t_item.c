@@ -163,7 +163,7 @@ static void test_tags(void)
         { "0202610262 00", 1, "one" },
         { "0202610262 0202630264 00", 2, "two blocks" },
         { "0108 02610262 00", 1, "a negative count and a length" },
-        { "0308 02610262 00", -1, "name of 0" },
+        { "0308 02610262 00", -1, "goes on past" },
         { "010a 02610262 00", -1, "not as long" },
         { "0106 02610262 00", -1, "not as long" },
         { "0107 02610262 00", -1, "goes on past" },
@@ -178,8 +178,9 @@ static void test_tags(void)
         { "0202610262", -1, "goes on past" },
         { "0202610262 0000", -1, "after the last" },
         { "0202610262 00ff", -1, "after the last" },
-        { "0200 0262 00", -1, "name of 0 bytes" },
-        { "0202 61 00 00", -1, "value of 0 bytes" },
+        { "0200 0262 00", 1, "an empty name" },
+        { "0202 61 00 00", 1, "an empty value" },
+        { "0200 00 00", 1, "both empty" },
         { "0201 6100", -1, "below 0" },
         { "02ffffffffffffffffff01 6100", -1, "below 0" },
         { "02feffffffffffffffff01 6100", -1, "goes on past" },
@@ -211,6 +212,89 @@ static void test_tags(void)
 }
 
 /* Where the signature says nothing: bytes of the head that it is not over. */
+/* Empty and long ones are on Arweave: read, and told. */
+static void test_odd(const struct key *k)
+{
+    static const struct {
+        size_t n_name, n_value;
+        const char *odd;
+    } rows[] = {
+        { 1, 0, "the value of tag 1 has 0 bytes" },
+        { 0, 1, "the name of tag 1 has 0 bytes" },
+        { 0, 0, "the name of tag 1 has 0 bytes" },
+        { 1, 3072, NULL }, { 1, 3073, "the value of tag 1 has 3073 bytes" },
+        { 1, 4089, "the value of tag 1 has 4089 bytes" },
+        { 1024, 1, NULL }, { 1025, 1, "the name of tag 1 has 1025 bytes" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct item_stream *s;
+        const struct item *it;
+        struct err err = ERR_INIT;
+        struct item whole;
+        char odd[128] = "";
+        struct buf b;
+        bool is_odd;
+
+        buf_init(&b, ITEM_HEAD_MAX);
+        odd_item(&b, rows[i].n_name, rows[i].n_value, k);
+        ok(item_open(&whole, b.data, b.len, &err) == 0 && whole.n_tags == 1 &&
+           whole.tag[0].n_name == rows[i].n_name &&
+           whole.tag[0].n_value == rows[i].n_value, "tag of %zu and %zu: %s",
+           rows[i].n_name, rows[i].n_value, err.text);
+        is_odd = item_is_odd(&whole, odd, sizeof odd);
+        ok(is_odd == (rows[i].odd != NULL) &&
+           (!is_odd || strncmp(odd, rows[i].odd, strlen(rows[i].odd)) == 0),
+           "it is told: %s", odd);
+        s = item_stream_new(b.len);
+        ok(item_stream_put(s, b.data, b.len, NULL, NULL, &err) == 0 &&
+           item_stream_end(s, &it, &err) == 0, "in a stream %s", err.text);
+        item_stream_free(s);
+        b.data[b.len - 1] ^= 1;
+        ok(item_open(&whole, b.data, b.len, &err) == -1 &&
+           strstr(err.text, "signature is wrong"), "and verified");
+        buf_clear(&b);
+    }
+}
+
+/* Of what cannot be checked nothing is said but that. */
+static void test_types(void)
+{
+    static const struct {
+        unsigned type;
+        size_t n;
+        const char *says;
+    } rows[] = {
+        { 5, 96, "not checked: signature type 5 (Aptos)" },
+        { 6, 3077, "not checked: signature type 6 (several Aptos)" },
+        { 7, 107, "not checked: signature type 7 (typed Ethereum)" },
+        { 101, 130, "not checked: signature type 101 (KYVE)" },
+        { 999, 500, "unknown signature type 999" },
+        { 4, 96, "signature is wrong" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err err = ERR_INIT;
+        struct item it;
+        struct buf b;
+
+        buf_init(&b, ITEM_HEAD_MAX);
+        buf_putc(&b, (int)(rows[i].type & 255));
+        buf_putc(&b, (int)(rows[i].type >> 8));
+        for (size_t k = 0; k < rows[i].n; k++)
+            buf_putc(&b, 7);
+        for (size_t k = 0; k < 18; k++)
+            buf_putc(&b, 0);
+        buf_puts(&b, "data");
+        ok(item_open(&it, b.data, b.len, &err) == -1 &&
+           strstr(err.text, rows[i].says), "%s", err.text);
+        buf_clear(&b);
+    }
+    ok(item_is_checked(1) && item_is_checked(2) && item_is_checked(4) &&
+       item_is_checked(3) == key_has_ethereum() && !item_is_checked(0) &&
+       !item_is_checked(5) && !item_is_checked(7), "types that are checked");
+}
+
 static void test_unsigned(const struct key *k)
 {
     struct item_spec spec = { NULL, NULL, NULL, 0 };
@@ -412,6 +496,8 @@ int main(void)
     test_sign_stream(k);
     test_limits(k);
     test_tags();
+    test_odd(k);
+    test_types();
     test_unsigned(k);
     test_ethereum();
     test_bundle(k);

@@ -83,19 +83,20 @@ static int add_tag(struct tags *t, const char *line, size_t n, bool *counted)
     size_t at = strlen(TAG), n_name, n_value;
 
     if (!colon || n <= at || strncasecmp(line, TAG, at) ||
-        (size_t)(colon - line) + 2 > n)
+        (size_t)(colon - line) + 2 > n + 1)
         return 0;
     n_name = (size_t)(colon - line) - at;
-    n_value = n - (size_t)(colon - line) - 2;
+    n_value = (size_t)(colon - line) + 2 > n
+                  ? 0 : n - (size_t)(colon - line) - 2;
     /* How many there are, the first time; then it is a tag of that name. */
     if (!*counted && n_name == 5 && !strncasecmp(line + at, "Count", 5)) {
         *counted = true;
         return 0;
     }
-    if (t->n == ITEM_MAX_TAGS || !n_name || !n_value)
+    if (t->n == ITEM_MAX_TAGS || !n_name)
         return -1;
     t->v[t->n].name = xstrndup(line + at, n_name);
-    t->v[t->n++].value = xstrndup(colon + 2, n_value);
+    t->v[t->n++].value = xstrndup(n_value ? colon + 2 : "", n_value);
     return 0;
 }
 
@@ -183,7 +184,7 @@ int gateway_head_make(struct buf *head, const char *lines, size_t n,
         err_set(err, ERR_INPUT, "its headers X-Arweave-... are no item");
         goto out;
     }
-    if (tags.n && tags_put(&raw, tags.v, tags.n, err))
+    if (tags.n && tags_put_odd(&raw, tags.v, tags.n, err))
         goto out;
     buf_put_u64(&b, tags.n);
     buf_put_u64(&b, raw.len);

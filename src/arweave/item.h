@@ -21,7 +21,7 @@ struct key;
 #define ITEM_ARWEAVE 1     /* signature type: RSA-4096 */
 
 struct item_tag {
-    const char *name, *value; /* bytes, not NUL-terminated, never empty */
+    const char *name, *value; /* bytes, not NUL-terminated, maybe none */
     size_t n_name, n_value;
 };
 
@@ -46,9 +46,18 @@ struct item {
  * n < ITEM_HEAD_MAX), -1 with ERR_INPUT.  Nothing is verified. */
 int item_head(struct item *it, const void *bytes, size_t n, struct err *err);
 
+/* Whether signatures of a type are verified (1 to 4 are: RSA, ed25519,
+ * Ethereum where OpenSSL has its curve, Solana). */
+bool item_is_checked(unsigned type);
+
+/* What is odd in an item that was read, in out[0..n): a tag without a name or
+ * value, or with one that is longer than those of item_sign.  Bundlers take
+ * them. */
+bool item_is_odd(const struct item *it, char *out, size_t n);
+
 /* Parse and verify a whole item: its data is bytes[head_n..n).  ERR_INPUT if
- * the signature is wrong or of a type that we do not verify (1 to 4 are: RSA,
- * ed25519, Ethereum, Solana; the message says which). */
+ * the signature is wrong or of a type that we do not verify (the message says
+ * which). */
 int item_open(struct item *it, const void *bytes, size_t n, struct err *err);
 
 /* The same while it streams; a piece is at least one byte.  Everything but

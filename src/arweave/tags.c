@@ -9,6 +9,7 @@
 #include "arweave/tags.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "arweave/item.h"
@@ -52,8 +53,7 @@ static int read_long(struct reader *r, int64_t *out)
     return wrong(r, start, "a number of more than 64 bits");
 }
 
-static int read_string(struct reader *r, const char **s, size_t *n,
-                       size_t max, const char *what)
+static int read_string(struct reader *r, const char **s, size_t *n)
 {
     size_t start = r->at;
     int64_t len;
@@ -64,10 +64,6 @@ static int read_string(struct reader *r, const char **s, size_t *n,
         return wrong(r, start, "a length below 0");
     if ((uint64_t)len > r->n - r->at)
         return wrong(r, start, "a string goes on past their end");
-    if (len == 0 || (uint64_t)len > max)
-        return err_set(r->err, ERR_INPUT, "tags, byte %zu: a %s of %ju bytes,"
-                       " of 1 to %zu expected", start, what, (uintmax_t)len,
-                       max);
     *s = (const char *)r->bytes + r->at;
     *n = (size_t)len;
     r->at += (size_t)len;
@@ -111,10 +107,8 @@ int tags_read(struct item_tag *tag, size_t max, size_t *n_tags,
         for (uint64_t i = 0; i < count; i++) {
             struct item_tag *t = &tag[*n_tags];
 
-            if (read_string(&r, &t->name, &t->n_name, NAME_MAX_BYTES,
-                            "name") ||
-                read_string(&r, &t->value, &t->n_value, VALUE_MAX_BYTES,
-                            "value"))
+            if (read_string(&r, &t->name, &t->n_name) ||
+                read_string(&r, &t->value, &t->n_value))
                 return -1;
             ++*n_tags;
         }
@@ -122,6 +116,25 @@ int tags_read(struct item_tag *tag, size_t max, size_t *n_tags,
             return wrong(&r, start, "a block is not as long as it says");
     }
     return r.at == n ? 0 : wrong(&r, r.at, "more bytes after the last");
+}
+
+static bool is_odd(char *out, size_t n_out, size_t i, const char *what,
+                   size_t n, size_t max)
+{
+    if (n > 0 && n <= max)
+        return false;
+    snprintf(out, n_out, "the %s of tag %zu has %zu bytes, and 1 to %zu are"
+             " allowed", what, i + 1, n, max);
+    return true;
+}
+
+bool tags_odd(char *out, size_t n, const struct item_tag *tag, size_t n_tags)
+{
+    for (size_t i = 0; i < n_tags; i++)
+        if (is_odd(out, n, i, "name", tag[i].n_name, NAME_MAX_BYTES) ||
+            is_odd(out, n, i, "value", tag[i].n_value, VALUE_MAX_BYTES))
+            return true;
+    return false;
 }
 
 static void put_long(struct buf *out, size_t value)
@@ -133,21 +146,37 @@ static void put_long(struct buf *out, size_t value)
     buf_putc(out, (int)v);
 }
 
-static int put_string(struct buf *out, const char *text, size_t max,
-                      const char *what, struct err *err)
+static void put_string(struct buf *out, const char *text)
+{
+    size_t n = strlen(text);
+
+    put_long(out, n);
+    buf_put(out, text, n);
+}
+
+static int check_string(const char *text, size_t max, const char *what,
+                        struct err *err)
 {
     size_t n = strlen(text);
 
     if (n == 0 || n > max)
         return err_set(err, ERR_INPUT, "the %s of a tag has %zu bytes, 1 to"
                        " %zu are allowed: \"%.40s\"", what, n, max, text);
-    put_long(out, n);
-    buf_put(out, text, n);
     return 0;
 }
 
 int tags_put(struct buf *out, const struct item_text_tag *tag, size_t n_tags,
              struct err *err)
+{
+    for (size_t i = 0; i < n_tags; i++)
+        if (check_string(tag[i].name, NAME_MAX_BYTES, "name", err) ||
+            check_string(tag[i].value, VALUE_MAX_BYTES, "value", err))
+            return -1;
+    return tags_put_odd(out, tag, n_tags, err);
+}
+
+int tags_put_odd(struct buf *out, const struct item_text_tag *tag,
+                 size_t n_tags, struct err *err)
 {
     size_t before = out->len;
 
@@ -157,10 +186,10 @@ int tags_put(struct buf *out, const struct item_text_tag *tag, size_t n_tags,
     if (n_tags == 0) /* not an array without elements */
         return 0;
     put_long(out, n_tags);
-    for (size_t i = 0; i < n_tags; i++)
-        if (put_string(out, tag[i].name, NAME_MAX_BYTES, "name", err) ||
-            put_string(out, tag[i].value, VALUE_MAX_BYTES, "value", err))
-            return -1;
+    for (size_t i = 0; i < n_tags; i++) {
+        put_string(out, tag[i].name);
+        put_string(out, tag[i].value);
+    }
     buf_putc(out, 0);
     if (!out->full && out->len - before > ITEM_MAX_TAG_BYTES)
         return err_set(err, ERR_INPUT, "tags of %zu bytes, %d are allowed",

@@ -5,6 +5,7 @@
 #ifndef APUS_ARWEAVE_TAGS_H
 #define APUS_ARWEAVE_TAGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buf;
@@ -17,8 +18,16 @@ struct item_text_tag;
 int tags_read(struct item_tag *tag, size_t max, size_t *n_tags,
               const unsigned char *bytes, size_t n, struct err *err);
 
+/* Why no writer should have made these, in out[0..n); false if there is no
+ * reason: bundlers take empty and long ones, so they are read. */
+bool tags_odd(char *out, size_t n, const struct item_tag *tag, size_t n_tags);
+
 /* Append; ERR_INPUT over the limits of item.h. */
 int tags_put(struct buf *out, const struct item_text_tag *tag, size_t n_tags,
              struct err *err);
+
+/* The same of tags that others wrote: as long as they are, or empty. */
+int tags_put_odd(struct buf *out, const struct item_text_tag *tag,
+                 size_t n_tags, struct err *err);
 
 #endif
