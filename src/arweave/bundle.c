@@ -82,6 +82,12 @@ static int read_entries(struct bundle_entry *e, size_t n,
     return 0;
 }
 
+bool bundle_begins(const void *bytes, size_t n, uint64_t *n_items)
+{
+    return n >= NUMBER && get_number(bytes, n_items) == 0 &&
+           *n_items <= BUNDLE_MAX_ITEMS;
+}
+
 int bundle_table(struct bundle_entry **e, size_t *n_items, const void *bytes,
                  size_t n, uint64_t size, struct err *err)
 {

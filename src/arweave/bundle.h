@@ -5,6 +5,7 @@
 #ifndef APUS_ARWEAVE_BUNDLE_H
 #define APUS_ARWEAVE_BUNDLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,10 @@ int bundle_head(struct buf *out, struct bundle_entry *e, size_t n,
  * the table's: the caller compares them with the items'. */
 int bundle_table(struct bundle_entry **e, size_t *n_items, const void *bytes,
                  size_t n, uint64_t size, struct err *err);
+
+/* Whether bytes[0..n) begin as a bundle does and no item can: the number of
+ * its items in 32 bytes. */
+bool bundle_begins(const void *bytes, size_t n, uint64_t *n_items);
 
 /* A whole bundle in memory: its table, and every item in it is well-formed,
  * verifies and has the id that the table says. */

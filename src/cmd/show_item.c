@@ -181,19 +181,23 @@ int show_item(const struct settings *s, const char *what, int is_file,
               struct err *err)
 {
     struct lookup_item i;
-    char kind[32];
+    char kind[32], odd[128];
+    uint64_t n_items;
     int rc;
 
     lookup_item_init(&i, LOOKUP_BUNDLE_MAX);
     rc = get(s, what, is_file, &i, err);
     if (rc == 0) {
+        if (item_is_odd(&i.it.head, odd, sizeof(odd)))
+            log_warning("item \"%s\": %s", what, odd);
         show_head(&i.it);
         claims_kind(kind, &i.it.head);
         if (strcmp(kind, "result-1") == 0)
             rc = show_result(&i.it, err);
         else if (strcmp(kind, "statement-1") == 0)
             rc = show_statement(&i.it, err);
-        else if (strcmp(kind, "bundle-1") == 0)
+        else if (strcmp(kind, "bundle-1") == 0 ||
+                 bundle_begins(i.it.data, i.it.n, &n_items))
             rc = show_bundle(&i.it, err);
         else
             show_other(&i.it);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arweave/bundle.h"
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -269,12 +270,30 @@ static int verify_statement(struct look *l, const struct lookup_item *i,
     return lookup_batch(l->lookup, &l->claims, i, &s, &visit, err);
 }
 
+/* An item that is signed, and none of ours. */
+static int refuse_other(struct look *l, const char *what, const char *kind,
+                        const struct claims_item *it, struct err *err)
+{
+    uint64_t n_items;
+    char name[40];
+
+    claims_tell(&l->claims, it->head.id, "its signature",
+                "the key of its owner", "good", NULL);
+    if (!bundle_begins(it->data, it->n, &n_items))
+        return err_set(err, ERR_INPUT, "item \"%s\" is neither a result nor a"
+                       " statement (its tag Apus is \"%s\"); apus show prints"
+                       " what it is", what, kind);
+    lookup_bundle_name(name, n_items);
+    return err_set(err, ERR_INPUT, "item \"%s\" is %s, neither a result nor a"
+                   " statement; apus show lists what it holds", what, name);
+}
+
 int verify_item(struct verify *v, struct err *err)
 {
     const char *what = v->item_file ? v->item_file : v->what;
     struct lookup_item i;
     struct look l;
-    char kind[32];
+    char kind[32], odd[128];
     int rc;
 
     look_init(&l, v);
@@ -282,15 +301,15 @@ int verify_item(struct verify *v, struct err *err)
     rc = look_get(&l, what, v->item_file != NULL, &i, err);
     if (rc)
         goto out;
+    if (item_is_odd(&i.it.head, odd, sizeof(odd)))
+        log_warning("item \"%s\": %s", what, odd);
     claims_kind(kind, &i.it.head);
     if (strcmp(kind, "result-1") == 0)
         rc = verify_result(&l, &i, err);
     else if (strcmp(kind, "statement-1") == 0)
         rc = verify_statement(&l, &i, err);
     else
-        rc = err_set(err, ERR_INPUT, "item \"%s\" is neither a result nor a"
-                     " statement (its tag Apus is \"%s\"); apus show prints"
-                     " what it is", what, kind);
+        rc = refuse_other(&l, what, kind, &i.it, err);
 out:
     lookup_item_clear(&i);
     look_clear(&l);

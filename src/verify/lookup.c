@@ -6,15 +6,19 @@
 
 #include "verify/lookup_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "arweave/bundle.h"
 #include "arweave/gateway.h"
 #include "arweave/graphql.h"
+#include "arweave/tx.h"
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 #define MAX_STATEMENTS 10000
@@ -95,19 +99,57 @@ int lookup_get(struct lookup *l, const unsigned char id[32],
     return 0;
 }
 
+void lookup_bundle_name(char out[40], uint64_t n_items)
+{
+    snprintf(out, 40, "a bundle of %" PRIu64 " item%s", n_items,
+             n_items == 1 ? "" : "s");
+}
+
+/* What bytes are that are no item, for those that may be taken for one. */
+static bool is_other(char what[40], const struct buf *raw)
+{
+    struct err unused = ERR_INIT;
+    struct json *root = NULL;
+    uint64_t n_items;
+    bool tx;
+
+    if (raw->len == 0) {
+        snprintf(what, 40, "empty");
+        return true;
+    }
+    if (bundle_begins(raw->data, raw->len, &n_items)) {
+        lookup_bundle_name(what, n_items);
+        return true;
+    }
+    /* an item may begin like JSON, but is none */
+    if (raw->data[0] != '{' || raw->len > TX_JSON_MAX ||
+        json_parse(&root, raw->data, raw->len, &unused))
+        return false;
+    tx = json_get(root, "last_tx") && json_get(root, "signature");
+    snprintf(what, 40, tx ? "a transaction" : "JSON");
+    json_free(root);
+    return true;
+}
+
 int lookup_file(const char *path, struct lookup_item *i, struct err *err)
 {
+    char what[40];
     int rc;
 
     buf_reset(&i->raw);
     if (file_read(&i->raw, path, err))
         return -1;
+    if (is_other(what, &i->raw))
+        return err_set(err, ERR_INPUT, "\"%s\" is %s, not an item", path,
+                       what);
     rc = item_head(&i->it.head, i->raw.data, i->raw.len, err);
     if (rc > 0)
         err_set(err, ERR_INPUT, "it ends in its head");
     if (rc)
         return err_prefix(err, "\"%s\" is no item", path);
     rc = item_open(&i->it.head, i->raw.data, i->raw.len, err) ? 1 : 0;
+    if (rc && !item_is_checked(i->it.head.type))
+        return err_prefix(err, "\"%s\"", path);
     set_data(i);
     return rc;
 }

@@ -39,8 +39,12 @@ void lookup_item_clear(struct lookup_item *i);
 int lookup_get(struct lookup *l, const unsigned char id[32],
                struct lookup_item *i, struct err *err);
 /* A raw item in a file.  1, with the reason in err, if it is an item whose
- * signature is wrong. */
+ * signature is wrong; -1 also if it is something else (a bundle, a
+ * transaction), or signed in a way that is not checked. */
 int lookup_file(const char *path, struct lookup_item *i, struct err *err);
+
+/* "a bundle of 2 items" */
+void lookup_bundle_name(char out[40], uint64_t n_items);
 
 /* Every statement that this owner signed, about this batch (NULL: any),
  * newest first, until `visit` returns other than 0; that is returned, or 0 at
