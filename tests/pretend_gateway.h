@@ -16,6 +16,7 @@ enum gateway_way {
     WAY_OLD,       /* tells no size of the item, but where its data begins */
     WAY_PARTS,     /* does not know where items are, but their parts */
     WAY_SILENT,    /* knows items by their data alone */
+    WAY_INDEX,     /* .. but one, `placed`, and has an index */
     WAY_FLIP,      /* changes the last byte of long ranges */
     WAY_SHORT,     /* ends ranges after half of them */
     WAY_SHORT_FLIP, /* both, where it ends */
@@ -46,6 +47,8 @@ struct pretend_gateway {
     struct world *world;
     struct pretend *server;
     enum gateway_way way;
+    const unsigned char *placed;
+    const char *index;        /* what it answers to a query */
     unsigned n_reads;         /* of ranges of over 8 KiB */
     uint64_t n_bytes;         /* sent in them */
     uint64_t first_at;        /* where the first of them began */

@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "arweave/bundle.h"
 #include "arweave/gateway_head.h"
 #include "arweave/gateway_internal.h"
 #include "arweave/item.h"
@@ -29,6 +30,7 @@
 
 static struct world world;
 static unsigned char small[32], large[32], holder[32], inner[32];
+static unsigned char empty_value[32], bundle[32], packed[32];
 static unsigned char nobody[32] = "nobody";
 static struct gateway_place place; /* of `inner` */
 static char data[N_DATA];
@@ -68,9 +70,38 @@ static void add_to_world(const struct buf *b, const unsigned char id[32])
     world_add(&world, id, b->data, b->len, it.head_n);
 }
 
+/* An item whose data are a bundle of two; the second is known by itself, but
+ * not where it is. */
+static void make_bundle(const struct key *k)
+{
+    struct bundle_entry e[2];
+    struct buf items, b, raw;
+
+    buf_init(&items, ROOM);
+    buf_init(&raw, ROOM);
+    buf_init(&b, ROOM);
+    add(&items, "first", 5, k, e[0].id);
+    e[0].size = items.len;
+    add(&items, data, 20000, k, packed);
+    memcpy(e[1].id, packed, 32);
+    e[1].size = items.len - e[0].size;
+    buf_put(&b, items.data + e[0].size, (size_t)e[1].size);
+    add_to_world(&b, packed);
+    buf_reset(&b);
+    if (bundle_head(&b, e, 2, NULL))
+        abort();
+    buf_put(&b, items.data, items.len);
+    add(&raw, b.data, b.len, k, bundle);
+    add_to_world(&raw, bundle);
+    buf_clear(&raw);
+    buf_clear(&items);
+    buf_clear(&b);
+}
+
 static void make_world(void)
 {
     struct key *k = test_key();
+    struct item it;
     struct buf b, in;
 
     world_init(&world);
@@ -93,6 +124,14 @@ static void make_world(void)
     add(&b, in.data, in.len, k, holder);
     memcpy(place.bundle, holder, 32);
     add_to_world(&b, holder);
+    /* one with a tag that has no value */
+    buf_reset(&b);
+    odd_item(&b, 3, 0, k);
+    if (item_head(&it, b.data, b.len, NULL))
+        abort();
+    memcpy(empty_value, it.id, 32);
+    add_to_world(&b, empty_value);
+    make_bundle(k);
     buf_clear(&b);
     buf_clear(&in);
     key_free(k);
@@ -198,6 +237,75 @@ static void test_items(void)
     }
     ok(ask(good, 1, 0, nobody, NULL, &err) == -1 && err.code == ERR_RETRY,
        "an id that is nowhere: %s", err.text);
+    for (size_t i = 0; i < 3; i++)
+        ok(!ask(&good[i], 1, 0, empty_value, NULL, &err),
+           "way %d: an empty tag %s", good[i], err.text);
+}
+
+/* ---- where the index says ----- */
+
+static char *index_of(const unsigned char id[32])
+{
+    char text[ID_TEXT];
+
+    base64url(text, id, 32);
+    return xasprintf("{\"data\":{\"transactions\":{\"edges\":[{\"node\":{"
+                     "\"bundledIn\":{\"id\":\"%s\"}}}]}}}", text);
+}
+
+/* `packed` from a gateway that says this of it. */
+static int ask_index(const char *json, struct err *err)
+{
+    struct pretend_gateway p;
+    struct gateways *g;
+    struct item it;
+    struct buf raw;
+    int rc;
+
+    pretend_gateway_start(&p, &world, WAY_INDEX);
+    p.placed = bundle;
+    p.index = json;
+    g = open_gateways(&p, 1);
+    buf_init(&raw, ROOM);
+    err->code = ERR_NONE;
+    err->text[0] = '\0';
+    rc = gateway_item(g, packed, 0, &raw, &it, err);
+    if (!rc && memcmp(it.id, packed, 32))
+        rc = 1;
+    gateways_free(g);
+    pretend_gateway_end(&p);
+    buf_clear(&raw);
+    return rc;
+}
+
+static void test_index(void)
+{
+    static const struct {
+        const char *json, *why;
+    } bad[] = {
+        { "{\"data\":{\"transactions\":{\"edges\":[]}}}", "does not say" },
+        { "{\"data\":{\"transactions\":{\"edges\":[{\"node\":{"
+          "\"bundledIn\":null}}]}}}", "does not say" },
+        { "{\"data\":{\"transactions\":{\"edges\":[{\"node\":{"
+          "\"bundledIn\":{\"id\":\"x\"}}}]}}}", "bundledIn has no id" },
+        { "{\"errors\":[{\"message\":\"no\"}]}", "the gateway says: no" },
+        { "{}", "no list of transactions" }, { "<html>", "JSON" },
+    };
+    const unsigned char *others[] = { small, holder, packed, nobody };
+    struct err err = ERR_INIT;
+    char *json = index_of(bundle);
+
+    ok(!ask_index(json, &err), "the table of the bundle that it names %s",
+       err.text);
+    free(json);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ok(ask_index(bad[i].json, &err) == -1 && strstr(err.text, bad[i].why),
+           "%s", err.text);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        json = index_of(others[i]);
+        ok(ask_index(json, &err) == -1, "another bundle: %s", err.text);
+        free(json);
+    }
 }
 
 static void test_skip(void)
@@ -467,6 +575,7 @@ int main(void)
     make_world();
     test_settings();
     test_items();
+    test_index();
     test_skip();
     test_place();
     test_ceiling();

@@ -40,11 +40,44 @@ static struct says huge = { "200 OK", "", NULL };
 static const unsigned char id[32] = "a transaction, or an item in it";
 static char want_path[80];
 static bool asked_for_another;
+/* What the index says: each is bundled in the next, and the last in none. */
+static unsigned char chain[6][32];
+static size_t n_chain;
+
+/* The parent of what is asked for, by the index. */
+static void serve_index(struct pretend_call *c)
+{
+    char text[ID_TEXT], *body;
+    size_t i = 0;
+
+    for (; i < n_chain; i++) {
+        base64url(text, chain[i], 32);
+        if (memmem(c->body, c->n_body, text, ID_TEXT - 1))
+            break;
+    }
+    if (i + 1 < n_chain)
+        base64url(text, chain[i + 1], 32);
+    body = xasprintf("{\"data\":{\"transactions\":{\"edges\":[{\"node\":{"
+                     "\"bundledIn\":%s%s%s}}]}}}",
+                     i + 1 < n_chain ? "{\"id\":\"" : "null",
+                     i + 1 < n_chain ? text : "",
+                     i + 1 < n_chain ? "\"}" : "");
+    pretend_answer(c, "200 OK", "", body, strlen(body));
+    free(body);
+}
 
 static void serve(struct pretend_call *c)
 {
     const struct says *s = c->self;
 
+    if (n_chain && strcmp(c->path, "/graphql") == 0) {
+        serve_index(c);
+        return;
+    }
+    if (strcmp(c->path, "/graphql") == 0) {
+        pretend_answer(c, "404 Not Found", "", "", 0);
+        return;
+    }
     if (strcmp(c->path, want_path) != 0)
         asked_for_another = true;
     pretend_answer(c, s->status, s->head, s->body,
@@ -181,7 +214,33 @@ static void test_root(void)
         pretend_end(p[0]);
         pretend_end(p[1]);
     }
-    ok(!asked_for_another, "all by HEAD /raw/ID");
+    ok(!asked_for_another, "all by HEAD /raw/ID, and the index");
+}
+
+/* By the index, through bundles in bundles, of which there is an end. */
+static void test_index(void)
+{
+    static const char *const names[] = { "0", "1", "2", "3", "4", "5" };
+    static const struct says silent = { "200 OK", "", "" };
+    unsigned char root[32];
+
+    memcpy(chain[0], id, 32);
+    for (size_t i = 1; i < 6; i++)
+        memcpy(chain[i], names[i], 2);
+    for (size_t n = 1; n <= 6; n++) {
+        struct pretend *p = pretend_start(serve, (void *)(uintptr_t)&silent);
+        struct gateways *g = open_gateways(&p, 1);
+        struct err err = ERR_INIT;
+        int rc;
+
+        n_chain = n;
+        rc = gateway_root(g, id, root, &err);
+        ok(n > 1 && n < 5 ? !rc && memcmp(root, chain[n - 1], 32) == 0
+                          : rc == 1,
+           "in %zu bundles: %s", n - 1, err.text);
+        gateways_free(g);
+        pretend_end(p);
+    }
 }
 
 static void test_read(void)
@@ -218,6 +277,7 @@ int main(void)
     test_read();
     test_depth();
     test_root();
+    test_index();
     test_stop();
     unlink(conf);
     rmdir(tap_tmp());

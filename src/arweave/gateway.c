@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arweave/bundle.h"
 #include "arweave/gateway_head.h"
 #include "arweave/gateway_internal.h"
 #include "arweave/item.h"
@@ -208,7 +209,7 @@ int gateway_read(struct gateways *g, size_t i, const struct gateway_data *d,
 
 /* ---- where an item is ----- */
 
-static void set_path(struct gateway_data *d, const unsigned char id[32])
+void gateway_path(struct gateway_data *d, const unsigned char id[32])
 {
     char text[ID_TEXT];
 
@@ -271,7 +272,7 @@ static int make_head(struct gateways *g, size_t i, const unsigned char id[32],
                      "item");
     if (rc < 0)
         err_prefix(err, "\"%s\"", g->url[i]);
-    set_path(d, id);
+    gateway_path(d, id);
     d->at = 0;
     d->size = n_data;
     return rc;
@@ -295,7 +296,7 @@ static int find_tx(struct gateways *g, size_t i, const unsigned char id[32],
         rc = err_prefix(err, "\"%s/%s\"", g->url[i], path);
     if (!rc) {
         buf_reset(&d->head);
-        set_path(d, id);
+        gateway_path(d, id);
         d->at = 0;
         d->size = tx.data_size;
         d->is_tx = true;
@@ -304,6 +305,20 @@ static int find_tx(struct gateways *g, size_t i, const unsigned char id[32],
     }
     http_answer_clear(&a);
     return rc;
+}
+
+/* By the table of the bundle that holds it: the same. */
+static int find_bundled(struct gateways *g, size_t i,
+                        const unsigned char id[32], struct gateway_data *d,
+                        struct err *err)
+{
+    struct gateway_place place;
+    int rc = gateway_bundled(g, i, id, &place, err);
+
+    if (rc)
+        return rc;
+    gateway_path(d, place.bundle);
+    return read_head(g, i, id, place.at, place.size, d, err);
 }
 
 int gateway_find(struct gateways *g, size_t i, const unsigned char id[32],
@@ -316,13 +331,13 @@ int gateway_find(struct gateways *g, size_t i, const unsigned char id[32],
     int rc = -1, made = 1;
 
     http_answer_init(&a);
-    set_path(d, id);
+    gateway_path(d, id);
     d->is_tx = false;
     if (gateway_ask(g, i, d->path, &r, &a, err))
         goto out;
     gateway_hint_read(&hint, a.head.data, a.head.len);
     if (hint.has_root && memcmp(hint.root, id, 32)) {
-        set_path(d, hint.root);
+        gateway_path(d, hint.root);
         rc = read_head(g, i, id, hint.at, hint.size, d, &why);
     }
     if (rc && hint.has_data)
@@ -330,6 +345,8 @@ int gateway_find(struct gateways *g, size_t i, const unsigned char id[32],
     if (!made)
         rc = 0;
     if (rc && !why.code && !find_tx(g, i, id, d, &why))
+        rc = 0;
+    if (rc && !why.code && !find_bundled(g, i, id, d, &why))
         rc = 0;
     if (rc && !why.code)
         err_set(&why, ERR_RETRY, "\"%s\" does not say where the item is",
@@ -360,6 +377,25 @@ static int take_raw(void *self, const void *data, size_t n, struct err *err)
     return 0;
 }
 
+static int refuse_tx(struct gateways *g, size_t i,
+                     const struct gateway_data *d, struct err *err)
+{
+    uint64_t n_items = 0;
+    bool bundle = false;
+    struct buf b;
+
+    buf_init(&b, 32);
+    if (d->size >= 32 && !gateway_read(g, i, d, 0, 32, take_raw, &b, NULL))
+        bundle = bundle_begins(b.data, b.len, &n_items);
+    buf_clear(&b);
+    if (bundle)
+        return err_set(err, ERR_INPUT, "\"%s/%s\" is a transaction with a "
+                       "bundle of %" PRIu64 " items, not an item", g->url[i],
+                       d->path, n_items);
+    return err_set(err, ERR_INPUT, "\"%s/%s\" is a transaction and no item",
+                   g->url[i], d->path);
+}
+
 /* The bytes behind the head in d, and everything verified. */
 static int read_whole(struct gateways *g, size_t i, struct whole *w,
                       const struct gateway_data *d, struct err *err)
@@ -369,8 +405,7 @@ static int read_whole(struct gateways *g, size_t i, struct whole *w,
     int rc = -1;
 
     if (d->is_tx)
-        return err_set(err, ERR_INPUT, "\"%s/%s\" is a transaction and no "
-                       "item", g->url[i], d->path);
+        return refuse_tx(g, i, d, err);
     if (d->head.len > room || d->size > room - d->head.len)
         return err_set(err, ERR_INPUT, "\"%s/%s\": the item has %" PRIu64
                        " bytes, at most %" PRIu64 " are read", g->url[i],
@@ -406,7 +441,7 @@ static int try_whole(struct gateways *g, size_t i, void *self,
 
     gateway_data_init(&d);
     if (w->place) {
-        set_path(&d, w->place->bundle);
+        gateway_path(&d, w->place->bundle);
         rc = read_head(g, i, w->id, w->place->at, w->place->size, &d, err);
         rc = rc ? rc : read_whole(g, i, w, &d, err);
     }

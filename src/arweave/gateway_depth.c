@@ -16,6 +16,7 @@
 #include "base/err.h"
 
 #define MAX_ANSWER 4096
+#define MAX_DEPTH 4 /* bundles within bundles */
 
 struct question {
     const unsigned char *id;
@@ -77,6 +78,21 @@ int gateway_depth(struct gateways *g, const unsigned char id[32],
     return 0;
 }
 
+/* The bundle that is in none, by the index; the id itself if it is in none. */
+static int root_of(struct gateways *g, size_t i, const unsigned char id[32],
+                   unsigned char root[32], struct err *err)
+{
+    int rc = 0;
+
+    memcpy(root, id, 32);
+    for (unsigned depth = 0; rc == 0 && depth < MAX_DEPTH; depth++)
+        rc = gateway_parent(g, i, root, root, err);
+    if (rc == 0)
+        return err_set(err, ERR_INPUT, "\"%s\": bundles within more than %d"
+                       " bundles", g->url[i], MAX_DEPTH);
+    return rc < 0 ? -1 : 0;
+}
+
 static int ask_root(struct gateways *g, size_t i, void *self,
                     struct err *err)
 {
@@ -94,7 +110,9 @@ static int ask_root(struct gateways *g, size_t i, void *self,
         gateway_hint_read(&hint, a.head.data, a.head.len);
         if (hint.has_root)
             memcpy(q->root, hint.root, 32);
-        else
+        else if (root_of(g, i, q->id, q->root, err))
+            rc = -1;
+        else if (memcmp(q->root, q->id, 32) == 0)
             rc = err_set(err, ERR_INPUT, "\"%s/%s\": it is not said in which"
                          " transaction that is", g->url[i], path);
     }

@@ -46,4 +46,12 @@ int graphql_page(struct buf *ids, char cursor[GRAPHQL_CURSOR],
 void graphql_body(struct buf *out, const struct graphql_query *q,
                   const char *cursor);
 
+/* The body of a question in what item `id` is bundled. */
+void graphql_parent_body(struct buf *out, const unsigned char id[32]);
+
+/* From its answer: 0; 1 if the item is in none, or unknown; -1 with ERR_INPUT
+ * for what is no answer. */
+int graphql_parent_read(unsigned char parent[32], const char *json, size_t n,
+                        struct err *err);
+
 #endif

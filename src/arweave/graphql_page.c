@@ -114,3 +114,41 @@ int graphql_page(struct buf *ids, char cursor[GRAPHQL_CURSOR],
     json_free(root);
     return rc;
 }
+
+/* ---- bundledIn ----------------------------------------------------------- */
+
+void graphql_parent_body(struct buf *out, const unsigned char id[32])
+{
+    char text[ID_TEXT];
+
+    base64url(text, id, 32);
+    buf_puts(out, "{\"query\":");
+    put_text(out, "query($i:[ID!]){transactions(ids:$i)"
+                  "{edges{node{id bundledIn{id}}}}}");
+    buf_printf(out, ",\"variables\":{\"i\":[\"%s\"]}}", text);
+}
+
+int graphql_parent_read(unsigned char parent[32], const char *json, size_t n,
+                        struct err *err)
+{
+    const struct json *edges, *node;
+    const char *text;
+    struct json *root;
+    int rc = 1;
+
+    if (json_parse(&root, json, n, err))
+        return -1;
+    edges = json_get(json_get(json_get(root, "data"), "transactions"),
+                     "edges");
+    node = json_get(json_first(edges), "node");
+    text = json_string(json_get(json_get(node, "bundledIn"), "id"));
+    if (json_get(root, "errors"))
+        rc = its_error(root, err);
+    else if (!edges || json_type(edges) != JSON_ARRAY)
+        rc = err_set(err, ERR_INPUT, "no list of transactions");
+    else if (text && *text)
+        rc = base64url_id(parent, text)
+                 ? err_set(err, ERR_INPUT, "bundledIn has no id") : 0;
+    json_free(root);
+    return rc;
+}

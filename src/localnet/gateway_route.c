@@ -167,7 +167,9 @@ static void serve_item(struct net *net, const struct call *c, enum unit u,
     struct err err = ERR_INIT;
     uint64_t at, n;
     char type[200];
-    const char *t = item_headers(h, a, type, sizeof(type), &err);
+    bool mute = hostile_now(&net->hostile, HOSTILE_NO_PLACE, u);
+    const char *t = mute ? "application/octet-stream"
+                         : item_headers(h, a, type, sizeof(type), &err);
 
     if (!t) {
         answer_text(a, 500, err.text);

@@ -54,6 +54,7 @@ static const struct {
     [HOSTILE_DRY_RUN_403] = { "dry-run-403", AT(CU) | AT(HB) },
     [HOSTILE_DRY_RUN_404] = { "dry-run-404", AT(CU) | AT(HB) },
     [HOSTILE_DRY_RUN_429] = { "dry-run-429", AT(CU) | AT(HB) },
+    [HOSTILE_NO_PLACE] = { "no-place", AT(GATEWAY) },
 };
 
 const char *unit_name(enum unit u)

@@ -1,6 +1,6 @@
 /*
- * graphql_page on any bytes: what is accepted are whole ids and a cursor that
- * ends; a cursor is only there if more is to come.
+ * graphql_page and graphql_parent_read on any bytes: what is accepted are whole
+ * ids and a cursor that ends; a cursor is only there if more is to come.
  */
 #include <config.h>
 
@@ -22,6 +22,7 @@ static void must(int good)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    unsigned char parent[32];
     char cursor[GRAPHQL_CURSOR];
     struct err err = ERR_INIT;
     struct buf ids;
@@ -33,5 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else
         must(ids.len % 32 == 0 && memchr(cursor, 0, sizeof(cursor)) != NULL);
     buf_clear(&ids);
+    err = (struct err)ERR_INIT;
+    if (graphql_parent_read(parent, (const char *)data, size, &err) < 0)
+        must(err.code == ERR_INPUT);
     return 0;
 }
