@@ -104,7 +104,8 @@ static int check_tag(const struct message *m, const char *name,
 {
     static const char *const forged[] = {
         "id", "owner", "from", "module", "timestamp", "block-height", "nonce",
-        "epoch", "hash-chain", "cron", "reply-to", "path", "method", NULL
+        "epoch", "hash-chain", "cron", "reply-to", "path", "method",
+        "read-only", NULL
     };
     static const char *const pushed[] = { "reference", "from-process",
                                           "from-module", "pushed-for", NULL };

@@ -10,7 +10,7 @@ const alice = id('alice')
 const bob = id('bob')
 const forged = ['Id', 'OWNER', 'from', 'Module', 'Timestamp', 'timestamp',
   'TIMESTAMP', 'Block-Height', 'block_height', 'Nonce', 'Epoch', 'Hash-Chain',
-  'hash_chain', 'Cron', 'Reply-To', 'reply_to', 'path', 'Method']
+  'Read-Only', 'hash_chain', 'Cron', 'Reply-To', 'reply_to', 'path', 'Method']
 const pushed = ['Reference', 'reference', 'From-Process', 'From-Module',
   'Pushed-For', 'pushed_for']
 
@@ -31,6 +31,8 @@ export async function tags () {
   await q.say(alice, infer('a'), 'x')
   let a = await until({ timestamp: '9999999999999' })
   is([a.code, lines(a)], ['400', []], 'a lease for ever cannot be forged')
+  a = await until({ timestamp: '9999999999999', read_only: 'true' })
+  is([a.code, lines(a)], ['400', []], 'nor by calling it a dry run')
   a = await until({})
   is(a.code, '200', 'the request is still there')
   a = await q.say(bob, { ...complete(a.first.Batch), owner: q.node },
@@ -67,17 +69,27 @@ export async function senders () {
   }, '', { owner: mu })
   is([a.code, a.first.to, a.first['X-Reference']], ['200', id('dapp'), '3'],
     'through one it is, and can wait for its answer')
-  a = await q.say('short', infer('a'), 'x')
-  is(a.out, [], 'whose address is none cannot ask a model')
-  for (const from of ['short', '']) {
+  for (const from of ['', '1234', '0x52908400098527886E0F7030069857D2E4169EE7',
+    'a b/c', 'x'.repeat(65)]) {
     a = await q.say(from, { Action: 'Info' })
-    is([a.code, a.first.to], ['200', from], 'but what changes nothing')
+    is([a.code, a.first.to], ['200', from], 'who asks is answered: ' + from)
+  }
+  a = await q.say('0x52908400098527886E0F7030069857D2E4169EE7', infer('e'), 'x')
+  is(a.out, [], 'a wallet of Ethereum makes a request')
+  a = await q.say('0x52908400098527886E0F7030069857D2E4169EE7',
+    { Action: 'Status', 'X-Reference': 'e' })
+  is(a.first.State, 'pending', 'and finds it by its reference')
+  for (const from of ['a b', 'x'.repeat(65)]) {
+    a = await q.say(from, infer('e'), 'x')
+    is([a.code, a.first.to], ['400', from], 'a sender that is none: ' + from)
+    a = await q.say(from, { Action: 'Cancel', 'X-Reference': 'e' })
+    is(a.code, '400', 'it cancels nothing')
   }
   a = await q.say(alice, { Action: 'Nothing' })
   is([a.out, await q.ask('return #Inbox')], [[], '0'],
     'what nobody asked for does not stay')
   a = await q.say(owner, { Action: 'Infer' }, 'x', { target: bob })
-  is([a.error, await q.ask('return Queue.n_open')], [undefined, '1'],
+  is([a.error, await q.ask('return Queue.n_open')], [undefined, '2'],
     'its owner can make a request as anybody')
 }
 

@@ -7,9 +7,11 @@ local function is_id(s)
         s:find("[AEIMQUYcgkosw048]$") ~= nil
 end
 
--- Who sent something is for the network to spell.
+-- Who sent something is for the network to spell: base64url, 0x and hexadecimal
+-- digits, base58.
 local function is_address(s)
-    return type(s) == "string" and #s == 43 and not s:find("[^A-Za-z0-9_-]")
+    return type(s) == "string" and #s >= 1 and #s <= 64 and
+        not s:find("[^A-Za-z0-9_-]")
 end
 
 -- UTF-8 without NUL; utf8.len lets surrogates pass.

@@ -3,7 +3,7 @@
 -- Tags that AOS would take for what the scheduler says of a message.
 local FORGED = {}
 for name in ("id owner from module timestamp block-height nonce epoch " ..
-    "hash-chain cron reply-to path method"):gmatch("%S+") do
+    "hash-chain cron reply-to path method read-only"):gmatch("%S+") do
     FORGED[name] = true
 end
 -- Tags that only the messenger puts on what a process sent.
@@ -39,15 +39,37 @@ local function wrong_tag(m, name, value)
     return nil
 end
 
+local function plain_name(name)
+    return (name:lower():gsub("_", "-"))
+end
+
+-- A unit says that it is a dry run; a tag of that name is a stranger's.
+local function is_dry(msg, tags)
+    for _, tag in ipairs(tags) do
+        if type(tag.name) == "string" and
+            plain_name(tag.name) == "read-only" then
+            return false
+        end
+    end
+    return msg["Read-Only"] and true or false
+end
+
 -- What we take of a message: nothing that a tag may have overwritten.  Names
 -- of tags in lower case, for AOS spells them as it likes.
 local function read(msg)
-    local m = {
-        from = msg.From, id = msg.Id, data = msg.Data or "", tag = {},
-        by_authority = is_authority(msg.Owner),
-        is_dry = msg["Read-Only"] and true or false
-    }
     local tags = type(msg.TagArray) == "table" and msg.TagArray or {}
+    local m = {
+        from = msg.From, owner = msg.Owner, id = msg.Id,
+        data = msg.Data or "", tag = {}, by_authority = is_authority(msg.Owner),
+        is_dry = is_dry(msg, tags)
+    }
+    -- a dry run may have one of the two, or neither
+    if m.from == nil or m.from == "" then
+        m.from = m.owner or ""
+    end
+    if m.owner == nil or m.owner == "" then
+        m.owner = m.from
+    end
     if #tags > MAX_TAGS then
         m.wrong = "more than " .. MAX_TAGS .. " tags"
     end
@@ -56,7 +78,7 @@ local function read(msg)
         if not is_plain(name, MAX_NAME) then
             m.wrong = m.wrong or "a tag's name is too long, or no plain text"
         else
-            name = name:lower():gsub("_", "-")
+            name = plain_name(name)
             local why = wrong_tag(m, name, value)
             m.wrong = m.wrong or why
             if not why then
@@ -65,15 +87,8 @@ local function read(msg)
         end
     end
     m.action = m.tag.action or ""
-    m.by_process = m.by_authority and msg.Owner ~= m.from
+    m.by_process = m.by_authority and m.owner ~= m.from
     return m
-end
-
--- A wallet signs for itself; a process speaks through an authority.  An
--- authority itself says nothing: a stranger may have written its name.
-local function is_genuine(msg, m)
-    return is_address(m.from) and not is_authority(m.from) and
-        (msg.Owner == m.from or m.by_process)
 end
 
 -- What changes nothing is answered without an address, too: a client's dry run
@@ -82,8 +97,22 @@ local QUESTIONS = { Info = true, Models = true, Nodes = true, Status = true,
     Balance = true }
 
 local function may_ask(m)
-    return QUESTIONS[m.action] and type(m.from) == "string" and
-        (m.is_dry or not is_address(m.from))
+    return QUESTIONS[m.action] and (m.is_dry or not is_address(m.from))
+end
+
+-- A wallet signs for itself; a process speaks through an authority.  Why a
+-- sender is refused, nil if it is not.
+local function wrong_sender(m)
+    if may_ask(m) then
+        return nil
+    elseif m.owner ~= m.from and not m.by_process then
+        -- the answer is for the one who signed
+        m.from = m.owner
+        return "From is not who signed this"
+    elseif not is_address(m.from) then
+        return "a sender is 1 to 64 of A-Za-z0-9_-"
+    end
+    return nil
 end
 
 local function integer_of(v)
@@ -98,9 +127,12 @@ local function guard(msg)
     if Owner == nil then
         Owner = "" -- or the next message could take the process
     end
-    if not is_genuine(msg, m) and not may_ask(m) then
+    -- an authority itself says nothing: a stranger may have written its name
+    if not is_plain(m.from, MAX_VALUE) or not is_plain(m.owner, MAX_VALUE) or
+        is_authority(m.from) and not may_ask(m) then
         return "drop"
     end
+    m.wrong = wrong_sender(m) or m.wrong
     return m.wrong and "refuse" or "pass", m
 end
 
