@@ -23,7 +23,13 @@
 
 set -eu
 
-say() { echo "apus-batch: $*" >&2; }
+# Every line of the log has time, node and job.
+job=${SLURM_JOB_ID:-}
+stamp() {
+    printf '%s %s slurm:%s' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
+        "${SLURMD_NODENAME:-$(uname -n)}" "$job"
+}
+say() { echo "$(stamp) apus-batch: $*" >&2; }
 
 # Without a job there is nothing to requeue, and no nodes to run on.
 if [ -z "${SLURM_JOB_ID:-}" ]; then
@@ -37,6 +43,8 @@ job=$SLURM_JOB_ID
 if [ "${SLURM_ARRAY_JOB_ID:-}" = "$job" ]; then
     job=${job}_${SLURM_ARRAY_TASK_ID:-}
 fi
+APUS_LOG_JOB=slurm:$job
+export APUS_LOG_JOB
 
 # What is to be known where the controller does not answer.
 restarts=${SLURM_RESTART_COUNT:-0}
@@ -126,15 +134,19 @@ case $worker in
 *) worker=$(pwd)/$worker ;;
 esac
 
-# Pass on what a step says: 1 if Slurm could not launch it, 0 otherwise.  It
-# ends with the step, whatever signal the job gets.
+# Pass on what a step says, with a stamp where it has none: 1 if Slurm could not
+# launch it, 0 otherwise.  It ends with the step, whatever signal the job gets.
 pass_on() {
     trap '' HUP INT TERM USR1 USR2
     not_launched=0
     while IFS= read -r line || [ -n "$line" ]; do
+        case $line in
+        [0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]T*) ;;
+        *) line="$(stamp) $line" ;;
+        esac
         printf '%s\n' "$line" >&2
         case $line in
-        'srun: error: '*' launch failed: '*) not_launched=1 ;;
+        *' srun: error: '*' launch failed: '*) not_launched=1 ;;
         esac
     done
     return $not_launched
@@ -203,14 +215,16 @@ step_of_mpirun() {
     fi
     [ "$ranks" -ne 0 ] || ranks=
     [ "$per_node" -ne 0 ] || per_node=
-    mpirun ${ranks:+-np "$ranks"} ${per_node:+-npernode "$per_node"} \
-        "$worker" ${left:+--time-left="$left"} "$@" || :
+    { mpirun ${ranks:+-np "$ranks"} ${per_node:+-npernode "$per_node"} \
+        "$worker" ${left:+--time-left="$left"} "$@" 2>&1 >&3 3>&- |
+        pass_on 3>&-; } 3>&1 || :
 }
 
 # A node alone, without MPI.
 step_alone() {
     time_left
-    "$worker" --alone ${left:+--time-left="$left"} "$@" || :
+    { "$worker" --alone ${left:+--time-left="$left"} "$@" 2>&1 >&3 3>&- |
+        pass_on 3>&-; } 3>&1 || :
 }
 
 # A slurmstepd that is killed leaves its PMIx socket on its node, under the

@@ -54,6 +54,7 @@ struct rank {
 struct ranks {
     int size;
     bool *lost;
+    char (*host)[HOST_MAX]; /* "": it has not said it */
 };
 
 struct dispatch {
@@ -81,6 +82,7 @@ struct ranks *ranks_new(int size)
 
     r->size = size;
     r->lost = xcalloc((size_t)size, sizeof(*r->lost));
+    r->host = xcalloc((size_t)size, sizeof(*r->host));
     return r;
 }
 
@@ -88,6 +90,7 @@ void ranks_free(struct ranks *r)
 {
     if (!r)
         return;
+    free(r->host);
     free(r->lost);
     free(r);
 }
@@ -384,15 +387,24 @@ static void take_back(struct dispatch *d, int from)
     r->wants = false;
 }
 
-static void lose(struct dispatch *d, int i)
+/* Where a rank is, "?" where nobody knows. */
+static const char *host_of(const struct dispatch *d, int i)
+{
+    if (d->rank[i].host[0])
+        return d->rank[i].host;
+    return d->ranks->host[i][0] ? d->ranks->host[i] : "?";
+}
+
+static void lose(struct dispatch *d, int i, unsigned silent_s)
 {
     char *path = start_log_path(d->o.batch_path, d->o.start, (uint32_t)i);
     struct err err = ERR_INIT;
     uint64_t before = d->n_done;
 
-    log_warning("rank %d on %s is lost: silent for %u s; what it had goes"
-                " out again", i, d->rank[i].host[0] ? d->rank[i].host : "?",
-                d->o.lost_s);
+    log_warning("rank %d on %s is lost%s: silent for %u s; what it had goes"
+                " out again", i, host_of(d, i),
+                d->rank[i].state == RANK_STARTING ? " before it began" : "",
+                silent_s);
     /* what it recorded counts, what was open when it died too */
     if (resume_log(&d->resume, path, d->o.info->id, &err) < 0)
         log_err(&err);
@@ -461,6 +473,11 @@ static void copy_text(char *out, size_t size, const unsigned char *p, size_t n)
     for (i = 0; out[i]; i++)
         if ((unsigned char)out[i] > 0x7f)
             out[i] = '?';
+}
+
+void ranks_hello(struct ranks *r, const struct payload *p)
+{
+    copy_text(r->host[p->from], HOST_MAX, p->data, p->n);
 }
 
 static void take_ready(struct dispatch *d, struct rank *r,
@@ -584,7 +601,7 @@ static void look_for_lost(struct dispatch *d, double t)
             lost_s *= START_FACTOR;
         if (is_gone(&d->rank[i]) || t - d->rank[i].heard < lost_s)
             continue;
-        lose(d, i);
+        lose(d, i, lost_s);
         look_around(d);
         look_at_seals(d, false);
         serve_all(d);
@@ -597,9 +614,10 @@ static void put_ranks(struct buf *b, const struct dispatch *d)
 
     for (int i = 0; i < n; i++) {
         const struct rank *r = &d->rank[i];
+        const char *host = host_of(d, i);
 
         buf_printf(b, "%s{\"rank\":%d,\"host\":", i ? "," : "", i);
-        json_put_string(b, r->host, strlen(r->host));
+        json_put_string(b, host, strcmp(host, "?") ? strlen(host) : 0);
         buf_printf(b, ",\"state\":\"%s\",\"done\":%" PRIu64 "}",
                    state_name[r->state], r->done);
     }

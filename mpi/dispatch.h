@@ -16,6 +16,7 @@
  *
  * To rank 0:
  *
+ *     TAG_HELLO  node (text): it lives, before it reads a model; to `ranks`
  *     TAG_READY  host name (text): the model is open, the log made
  *     TAG_WANT   nothing: room for a shard
  *     TAG_DONE   tokens u64, then for each: line u32, choice u8, given up u8
@@ -40,7 +41,7 @@ struct payload;
 enum {
     TAG_START = 1, TAG_SHARD, TAG_SAVE, TAG_SEAL, TAG_QUIT, TAG_PULSE,
     TAG_READY = 16, TAG_WANT, TAG_DONE, TAG_BEAT, TAG_SIGNAL, TAG_LEFT,
-    TAG_SEALED
+    TAG_SEALED, TAG_HELLO
 };
 #define WORK_BYTES 18
 #define DONE_BYTES 6
@@ -79,6 +80,9 @@ struct dispatch_options {
 struct ranks;
 struct ranks *ranks_new(int size);
 void ranks_free(struct ranks *r);
+
+/* Take a TAG_HELLO, at any time: where it is, should it be lost later. */
+void ranks_hello(struct ranks *r, const struct payload *p);
 
 struct dispatch;
 

@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -79,13 +80,22 @@ static struct parcel *parcel_new(int to, int tag, const void *data, size_t n)
  * to anybody, and holds its job up. */
 static int hung_status;
 
+static char hung_text[512];
+
+/* Written by a signal's handler, so it is made before. */
+static void set_hung_text(const char *what)
+{
+    const char *nodes = getenv("SLURM_STEP_NODELIST");
+
+    snprintf(hung_text, sizeof(hung_text), "apus-worker: error: MPI does not"
+             " %s: other ranks are gone%s%.300s\n", what, nodes ? ", of "
+             : "", nodes ? nodes : "");
+}
+
 static void on_alarm(int signo)
 {
-    static const char text[] = "apus-worker: error: MPI does not return:"
-                               " other ranks are gone\n";
-
     (void)signo;
-    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+    if (write(STDERR_FILENO, hung_text, strlen(hung_text)) < 0)
         _exit(hung_status);
     _exit(hung_status);
 }
@@ -101,9 +111,11 @@ static int start_mpi(struct link *l, unsigned start_s, struct err *err)
     int provided, rc;
 
     sigaction(SIGALRM, &sa, NULL);
+    set_hung_text("start");
     watch(start_s);
     rc = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided);
     watch(0);
+    set_hung_text("return");
     if (rc)
         return err_set(err, ERR_FATAL, "MPI does not start");
     if (provided < MPI_THREAD_FUNNELED)

@@ -140,6 +140,8 @@ static void turn(struct worker *w, struct dispatch *d)
         any = true;
         if (p.tag < TAG_READY)
             rank_take(w->rank, &p);
+        else if (p.tag == TAG_HELLO && w->ranks)
+            ranks_hello(w->ranks, &p);
         else if (d)
             dispatch_take(d, &p);
     }
@@ -479,6 +481,27 @@ static int show_ranks(const struct worker *w)
     return EXIT_DONE;
 }
 
+/* This node, as Slurm or the system calls it. */
+static void node_name(char *out, size_t n)
+{
+    const char *node = getenv("SLURM_JOB_ID") ? getenv("SLURMD_NODENAME")
+                                              : NULL;
+
+    snprintf(out, n, "%s", node ? node : "?");
+    if (!node && gethostname(out, n - 1) == 0)
+        out[n - 1] = '\0';
+}
+
+/* Before anything that takes its time, or may end it. */
+static void say_hello(const struct worker *w)
+{
+    char node[256];
+
+    node_name(node, sizeof(node));
+    if (link_rank(w->link) != 0)
+        link_send(w->link, 0, TAG_HELLO, node, strlen(node));
+}
+
 static int work(struct worker *w)
 {
     struct rank_options o;
@@ -494,6 +517,8 @@ static int work(struct worker *w)
         return EXIT_FAILED;
     }
     catch_signals(); /* whatever MPI has made of them */
+    if (!w->show)
+        say_hello(w);
     if (link_rank(w->link) != 0)
         snprintf(name, sizeof(name), "apus-worker[%d]", link_rank(w->link));
     program_apply(w->settings, name, &err);
@@ -536,6 +561,23 @@ static void print_version(void)
            "one rank: built without MPI"
 #endif
     );
+}
+
+/* Who starts this in the background says in APUS_LOG_JOB which job it is: its
+ * log is read after days and many starts. */
+static void stamp_log(void)
+{
+    const char *job = getenv("APUS_LOG_JOB");
+    char words[160], node[64];
+
+    if (!job || !*job)
+        return;
+    node_name(node, sizeof(node));
+    if (strcmp(job, "local") == 0)
+        snprintf(words, sizeof(words), "%s local:%ld", node, (long)getpid());
+    else
+        snprintf(words, sizeof(words), "%s %.63s", node, job);
+    log_stamp(words);
 }
 
 static int parse_and_work(struct worker *w, int argc, char **argv)
@@ -602,6 +644,7 @@ int main(int argc, char **argv)
     w.begun = clock_s();
     mem_give_back();
     log_init("apus-worker", LOG_LEVEL_INFO);
+    stamp_log();
     umask(077);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         print_version();

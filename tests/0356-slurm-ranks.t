@@ -33,6 +33,9 @@ has out ' 8 ranks on 2 nodes, 4 on each, with 4 cores a node: one a core' \
 [ "$(grep -c ' ranks on ' out)" -eq 1 ] && r=0 || r=1
 report $r "in one line"
 has out ' 257 requests, 8 ranks' "and so many work"
+! grep -v "^20[0-9-]*T[0-9:]*Z n[12] slurm:$job apus-[a-z]*[][0-9]*: " out \
+    >err && r=0 || r=1
+report $r "each line of the log has time, node and job"
 submit shared 257 --nodes 2 --exclusive no
 cpus 2
 has out ' 2 ranks on 2 nodes, 1 on each, with 1 of 4 cores a node: one a core' \

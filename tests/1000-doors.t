@@ -133,7 +133,7 @@ waits='(pthread_cond_timedwait|gettimeofday)\(|time\((NULL|&)|CLOCK_REALTIME'
 grep -nE "(^|[^a-z_])($waits)" \
     $(grep -E '^(src|mpi|jobs)/' "$tmp/files") /dev/null |
     grep -vE ':[0-9]+: *(/?\*)' |
-    grep -vE '^src/base/clock\.c:|^src/localnet/(localnet|net)\.c:' |
+    grep -vE '^src/base/(clock|log)\.c:|^src/localnet/(localnet|net)\.c:' |
     grep -vE '^mpi/(dispatch|run_log)\.c:|^src/store/(heart|owner)\.c:' |
     grep -vE '^src/relay/(lease|ledger_day|push_confirm|rounds)\.c:' |
     grep -vE '^src/cmd/doctor_net\.c:' >"$tmp/found" || :

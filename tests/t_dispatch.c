@@ -442,8 +442,13 @@ static void test_wakes_up(void)
 
 static void test_starting(void)
 {
+    struct payload hello = { 2, TAG_HELLO, (const unsigned char *)"n7", 2 };
+    struct err err = ERR_INIT;
+    struct buf b;
+
     make(1);
     begin();
+    ranks_hello(ranks, &hello);
     wait_s(LOST_S + 1, "");
     ready(0);
     told(0);
@@ -454,6 +459,10 @@ static void test_starting(void)
     ok(phase_is(DISPATCH_CLOSING), "and waited for");
     wait_s(LOST_S * START_FACTOR, "01");
     ok(phase_is(DISPATCH_SEALING), "not for ever");
+    buf_init(&b, 1 << 20);
+    ok(progress_read(info.source, &b, &err) == 0 && b.len > 0 &&
+       strstr(b.data, "2,\"host\":\"n7\",\"state\":\"lost"), "it has a node");
+    buf_clear(&b);
     ready(2);
     ok(is(told(2), "start save"), "later nothing is told to it");
     end();

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/plain.h"
@@ -19,6 +20,28 @@ static const char *const level_names[] = { "error", "warning", "info",
 
 static const char *log_program = "apus";
 static enum log_level log_threshold = LOG_LEVEL_WARNING;
+
+static char log_words[160]; /* "": no stamp */
+
+void log_stamp(const char *words)
+{
+    snprintf(log_words, sizeof(log_words), "%s", words ? words : "");
+}
+
+/* Bytes of the stamp. */
+static size_t put_stamp(char *line, size_t size)
+{
+    char when[32] = "?";
+    time_t now = time(NULL);
+    struct tm tm;
+
+    if (!log_words[0])
+        return 0;
+    if (gmtime_r(&now, &tm))
+        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    snprintf(line, size, "%s %s ", when, log_words);
+    return strlen(line);
+}
 
 void log_init(const char *program, enum log_level level)
 {
@@ -46,7 +69,9 @@ static void put(enum log_level level, const char *fmt, va_list ap)
 
     if (level > log_threshold)
         return;
-    snprintf(line, LINE_SIZE, "%s: %s: ", log_program, level_names[level]);
+    n = put_stamp(line, LINE_SIZE);
+    snprintf(line + n, LINE_SIZE - n, "%s: %s: ", log_program,
+             level_names[level]);
     n = strlen(line);
     vsnprintf(line + n, LINE_SIZE - n, fmt, ap);
     n = plain_text(line, strlen(line));

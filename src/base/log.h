@@ -15,6 +15,10 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
 /* `program` stands before each line; messages above `level` are dropped. */
 void log_init(const char *program, enum log_level level);
 
+/* From now on the time (UTC) and these words stand before each line: for a log
+ * that many processes write in the course of days.  Copied; NULL ends it. */
+void log_stamp(const char *words);
+
 /* 0 and *level, or -1: error, warning, info, debug. */
 int log_level_parse(const char *name, enum log_level *level);
 

@@ -628,7 +628,10 @@ static void work_and_push(struct drain *d, struct batch *b,
     renewing_start(&renewing, d);
     rc = work_here(d->spool, b, &o, &err);
     renewing_stop(&renewing);
-    if (rc < 0 && b->state == SPOOL_TODO && count_starts(b) == starts)
+    /* one that waited for ranks in vain says that it has saved; whom a signal
+     * ended did not die */
+    if (rc != 0 && !cmd_interrupted() && b->state == SPOOL_TODO &&
+        count_starts(b) == starts)
         count_dead_start(d, b);
     /* a round that only failed is followed by a pause */
     d->did = d->did || rc >= 0;
