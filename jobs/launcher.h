@@ -33,6 +33,10 @@ struct launch {
     bool whole_nodes;           /* Slurm's: with all that they have */
     const char *const *options; /* further words for sbatch or mpirun, NULL-
                                    terminated; may be NULL */
+    const char *const *starter; /* the local launcher's: words that start the
+                                   ranks instead of mpirun (jobs/allocation.h),
+                                   and variables that these need; or NULL */
+    const char *const *env;
     const char *log;            /* file that the output is appended to */
     const char *dir;            /* working directory; NULL: here */
 };

@@ -51,7 +51,10 @@ static void command(struct words *w, const struct launch *l)
 {
     char *worker = launch_path(NULL, l->worker, 1);
 
-    if (l->ranks <= 1) {
+    if (l->starter) {
+        words_add_all(w, l->starter);
+        words_add(w, worker);
+    } else if (l->ranks <= 1) {
         words_add(w, worker);
         words_add(w, "--alone");
     } else {
@@ -101,10 +104,16 @@ static int start(struct child_id *id, const struct launch *l,
     struct words w = { NULL, 0 };
     char *name = launch_job_name(l->batch);
     char *job = xasprintf(JOB_NAME "%s", name);
-    char **env = child_env_new(CHILD_ENV_CLEAN,
-                               (const char *[]){ job, NULL });
+    struct words extra = { NULL, 0 };
+    char **env;
     int rc;
 
+    words_add(&extra, job);
+    if (c->detached) /* it writes into a log */
+        words_add(&extra, "APUS_LOG_JOB=local");
+    words_add_all(&extra, l->env);
+    env = child_env_new(CHILD_ENV_CLEAN, extra.v);
+    words_clear(&extra);
     command(&w, l);
     c->argv = w.v;
     c->env = env;

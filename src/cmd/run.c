@@ -276,7 +276,7 @@ int cmd_run(struct settings *s, int argc, char **argv)
             r.out_path = r.default_out = output_name(r.in_path);
         if (r.quiet)
             log_init("apus", LOG_LEVEL_WARNING);
-        status = run_and_tell(&r);
+        status = work_is_twin() ? CMD_DONE : run_and_tell(&r);
     }
     run_clear(&r);
     free(args);

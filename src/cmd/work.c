@@ -28,6 +28,7 @@
 #include "cmd/progress.h"
 #include "engine/model.h"
 #include "engine/models.h"
+#include "jobs/allocation.h"
 #include "jobs/launcher.h"
 #include "jobs/plan.h"
 #include "store/resume.h"
@@ -312,6 +313,90 @@ static int run_worker(const struct launch *l, const struct watch *show,
     return rc;
 }
 
+/* ---- in a job of Slurm --------------------------------------------------- */
+
+/* Where the worker runs: all of the job around this process, if it is in
+ * one. */
+struct place {
+    struct allocation in;
+    bool any;
+    char **starter, **env;
+};
+
+/* That job of Slurm has no worker any more, whatever else it does. */
+static int is_that_job(void *self, const char *job, uint32_t restarts)
+{
+    (void)restarts;
+    return strcmp(self, job) == 0 ? 1 : -1;
+}
+
+static int place_find(struct place *p, const struct work_options *o,
+                      struct err *err)
+{
+    char left[128];
+    int rc;
+
+    if (o->unnamed ||
+        strcmp(settings_text(o->settings, "launcher"), "local") == 0)
+        return 0;
+    rc = allocation_find(&p->in, left, err);
+    if (left[0])
+        log_info("%s", left);
+    p->any = rc > 0;
+    return rc < 0 ? -1 : 0;
+}
+
+/* The job goes on when a worker in it has ended, and whoever starts one there
+ * is no other job: bring a batch that is this job's, and has no step of it any
+ * more, to todo.  The worker leaves it in running, for a requeue. */
+static int place_take_back(struct place *p, const struct spool *s,
+                           struct batch *b, struct err *err)
+{
+    char id[ID_TEXT], *name;
+    int rc = 0;
+
+    if (!p->any || b->state != SPOOL_RUNNING)
+        return 0;
+    base64url(id, b->id, 32);
+    name = xasprintf("apus-%s", id);
+    rc = allocation_has_step(&p->in, name, err);
+    free(name);
+    if (rc == 0)
+        rc = spool_adopt(s, b, is_that_job, p->in.job, OWNER_STALE_S, err);
+    return rc < 0 ? -1 : 0;
+}
+
+/* Plan the ranks and have them started there. */
+static void place_set(struct place *p, struct launch *l,
+                      const struct batch_info *info,
+                      const struct work_options *o)
+{
+    char text[PLAN_TEXT], *name = xasprintf("apus-%s", l->batch);
+    struct plan_need need;
+    struct plan plan;
+
+    if (l->ranks)
+        p->in.has.per_node = l->ranks;
+    set_need(&need, o->settings, info, o->model_path);
+    plan_make(&plan, &p->in.has, &need);
+    plan_tell(text, &plan, &p->in.has, &need);
+    log_info("Slurm job %s: %s", p->in.job, text);
+    allocation_words(&p->starter, &p->env, &p->in, &plan, name);
+    l->starter = (const char *const *)p->starter;
+    l->env = (const char *const *)p->env;
+    free(name);
+}
+
+bool work_is_twin(void)
+{
+    unsigned n, i = allocation_twin(&n);
+
+    if (i > 0)
+        log_info("process %u of %u that were started together: the first works"
+                 " alone, this one ends", i, n);
+    return i > 0;
+}
+
 /* ---- here, and waiting --------------------------------------------------- */
 
 /* Bytes of all logs: they grow when a start gets anywhere. */
@@ -359,12 +444,14 @@ int work_here(const struct spool *s, struct batch *b,
 {
     struct batch_info info;
     struct watch w = { .progress = o->progress };
+    struct place place = { .any = false };
     struct launch l;
     uint64_t before;
     char id[ID_TEXT], *running;
     int rc = -1;
 
-    if (work_prepare(s, b, err) || batch_info_read(&info, b->path, err))
+    if (place_find(&place, o, err) || place_take_back(&place, s, b, err) ||
+        work_prepare(s, b, err) || batch_info_read(&info, b->path, err))
         return -1;
     if (!o->unnamed && resume_again(b->path, err)) {
         batch_info_clear(&info);
@@ -375,11 +462,16 @@ int work_here(const struct spool *s, struct batch *b,
                         spool_state_name(SPOOL_RUNNING), id);
     w.path = running;
     work_launch(&l, b, o);
-    l.ranks = work_ranks(o->settings, &info, o->model_path);
+    if (place.any)
+        place_set(&place, &l, &info, o);
+    else
+        l.ranks = work_ranks(o->settings, &info, o->model_path);
     progress_init(o->progress, info.n_requests, o->quiet);
     for (int tries = 0; tries < TRIES; tries++) {
         before = log_bytes(b);
         rc = start_once(s, b, &l, &w, err);
+        if (rc >= 0 && place_take_back(&place, s, b, err))
+            rc = -1;
         if (rc != 2)
             break;
         if (log_bytes(b) > before)
@@ -392,6 +484,8 @@ int work_here(const struct spool *s, struct batch *b,
     if (rc == 2)
         rc = err_set(err, ERR_FATAL, "%d workers in a row were killed before"
                      " they got anywhere", TRIES);
+    allocation_free_words(place.starter);
+    allocation_free_words(place.env);
     work_launch_clear(&l);
     batch_info_clear(&info);
     free(running);

@@ -37,7 +37,12 @@ bool work_is_done(const struct batch *b);
  * running if its owner is dead.  ERR_RETRY if somebody works on it. */
 int work_prepare(const struct spool *s, struct batch *b, struct err *err);
 
-/* Answer a batch with a worker on this machine, and wait for it; a worker
+/* Whether another process does the same as this one, since srun or mpirun
+ * started several: it is told that this one ends. */
+bool work_is_twin(void);
+
+/* Answer a batch with a worker on this machine, or, in a job of Slurm (a
+ * shell of salloc), on all that it has, and wait for it; a worker
  * that was killed is started again, as long as that gets anywhere.  b follows.
  * 0 done, 1 saved (run it again), -1. */
 int work_here(const struct spool *s, struct batch *b,

@@ -1,0 +1,213 @@
+/*
+ * The job around this process.
+ */
+#include <config.h>
+
+#include "jobs/allocation.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "jobs/child.h"
+#include "jobs/launcher_internal.h"
+#include "jobs/slurm_answer.h"
+
+#define ANSWER_MAX ((size_t)64 << 20)
+#define ERRORS_MAX 65536
+/* From here on a step's number says that it is no step of an srun: the batch
+ * script, the shell of salloc (slurm.h, SLURM_INTERACTIVE_STEP). */
+#define STEP_SPECIAL 0xfffffff0u
+
+/* A number of the environment: false if it is none. */
+static bool get(uint64_t *out, const char *name)
+{
+    const char *text = getenv(name);
+
+    return text && json_u64_text(text, out) == 0;
+}
+
+/* Whether this is a task of an srun. */
+static bool is_task(void)
+{
+    uint64_t step = 0;
+
+    return get(&step, "SLURM_STEP_ID") && step < STEP_SPECIAL;
+}
+
+unsigned allocation_twin(unsigned *n)
+{
+    static const char *const names[][2] = {
+        { "SLURM_PROCID", "SLURM_STEP_NUM_TASKS" },
+        { "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE" },
+        { "PMI_RANK", "PMI_SIZE" },
+    };
+    uint64_t rank = 0, size = 0;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if ((i == 0 && !is_task()) || !get(&rank, names[i][0]) ||
+            !get(&size, names[i][1]) || rank >= size || size > UINT32_MAX)
+            continue;
+        *n = (unsigned)size;
+        return (unsigned)rank;
+    }
+    *n = 1;
+    return 0;
+}
+
+/* Append what scontrol says: 0; 1 it says no, and why is in `errs`; -1. */
+static int ask(struct buf *out, struct buf *errs, const char *const *argv,
+               struct err *err)
+{
+    char **env = child_env_new(CHILD_ENV_CLEAN, NULL);
+    int status = 0;
+    int rc = child_run(&status, out, errs, argv, env,
+                       slurm_timeout_s() * 1000, err);
+
+    child_env_free(env);
+    if (rc) {
+        err->code = ERR_RETRY;
+        return -1;
+    }
+    if (status && slurm_says_silent(errs->len ? errs->data : ""))
+        return err_set(err, ERR_RETRY, "Slurm does not answer: %.*s",
+                       (int)strcspn(errs->data, "\n"), errs->data);
+    return status != 0;
+}
+
+/* Is the job running, by `scontrol show job`? */
+static bool is_running(const struct buf *text)
+{
+    return text->len > 0 && strstr(text->data, "\n   JobState=RUNNING ");
+}
+
+static int look(struct allocation *a, struct buf *text, struct buf *errs,
+                struct err *err)
+{
+    const char *nodes = getenv("SLURM_JOB_NODELIST");
+    struct err no = ERR_INIT;
+    int rc = ask(text, errs, (const char *[]){
+        "scontrol", "show", "job", "-d", a->job, NULL }, err);
+
+    if (rc < 0 || rc > 0 || !is_running(text))
+        return rc < 0 ? -1 : 0;
+    if (nodes && ask(text, errs, (const char *[]){
+            "scontrol", "show", "node", nodes, NULL }, err) < 0)
+        return -1;
+    if (plan_job_parse(&a->has, text->data, text->len, &no))
+        return err_set(err, ERR_RETRY, "scontrol show job: %s", no.text);
+    buf_reset(text);
+    buf_reset(errs);
+    if (ask(text, errs, (const char *[]){ "srun", "--mpi=list", NULL },
+            err) < 0)
+        return -1;
+    a->pmix = (text->len && strstr(text->data, "pmix")) ||
+              (errs->len && strstr(errs->data, "pmix"));
+    return 1;
+}
+
+int allocation_find(struct allocation *a, char left[128], struct err *err)
+{
+    const char *job = getenv("SLURM_JOB_ID");
+    struct allocation got = { .pmix = false };
+    struct buf text, errs;
+    int rc;
+
+    left[0] = '\0';
+    if (!job || !slurm_is_id(job) || is_task())
+        return 0;
+    snprintf(got.job, sizeof(got.job), "%s", job);
+    buf_init(&text, ANSWER_MAX);
+    buf_init(&errs, ERRORS_MAX);
+    rc = look(&got, &text, &errs, err);
+    buf_clear(&errs);
+    buf_clear(&text);
+    if (rc == 0)
+        snprintf(left, 128, "SLURM_JOB_ID = %s is left over: that job does"
+                 " not run", got.job);
+    if (rc > 0)
+        *a = got;
+    return rc;
+}
+
+int allocation_has_step(const struct allocation *a, const char *name,
+                        struct err *err)
+{
+    struct buf text, errs;
+    int rc, found = 0;
+
+    buf_init(&text, ANSWER_MAX);
+    buf_init(&errs, ERRORS_MAX);
+    rc = ask(&text, &errs, (const char *[]){
+        "squeue", "-h", "-s", "-j", a->job, "-o", "%j", NULL }, err);
+    for (char *line = text.len ? text.data : NULL, *next; rc == 0 && line;
+         line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        found |= strcmp(line, name) == 0 || strcmp(line, "orted") == 0 ||
+                 strcmp(line, "prted") == 0;
+    }
+    if (rc > 0) /* it knows of none */
+        rc = 0;
+    buf_clear(&errs);
+    buf_clear(&text);
+    return rc < 0 ? -1 : found;
+}
+
+/* What mpirun reads of an allocation. */
+static void add_variables(struct words *env)
+{
+    static const char *const names[] = { "SLURM_JOB_ID", "SLURM_JOBID",
+        "SLURM_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NNODES",
+        "SLURM_JOB_NUM_NODES", "SLURM_TASKS_PER_NODE",
+        "SLURM_JOB_CPUS_PER_NODE", NULL };
+
+    for (size_t i = 0; names[i]; i++)
+        if (getenv(names[i]))
+            words_printf(env, "%s=%s", names[i], getenv(names[i]));
+}
+
+void allocation_words(char ***words, char ***env, const struct allocation *a,
+                      const struct plan *p, const char *name)
+{
+    struct words w = { NULL, 0 }, e = { NULL, 0 };
+
+    words_add(&w, a->pmix ? "srun" : "mpirun");
+    if (a->pmix) {
+        words_printf(&w, "--jobid=%s", a->job);
+        words_printf(&w, "--job-name=%s", name);
+        words_add_all(&w, (const char *[]){ "--mpi=pmix", "--no-kill",
+            "--kill-on-bad-exit=0", "--export=ALL", NULL });
+        words_printf(&w, "--nodes=%" PRIu64, a->has.nodes);
+        words_printf(&w, "--ntasks=%" PRIu64, p->ranks);
+        if (p->per_node)
+            words_printf(&w, "--ntasks-per-node=%" PRIu64, p->per_node);
+        words_printf(&w, "--cpus-per-task=%" PRIu64, p->cpus);
+        if (p->overcommit)
+            words_add(&w, "--overcommit");
+    } else {
+        words_add(&w, "-np");
+        words_printf(&w, "%" PRIu64, p->ranks);
+        if (p->per_node) {
+            words_add(&w, "-npernode");
+            words_printf(&w, "%" PRIu64, p->per_node);
+        }
+        add_variables(&e);
+    }
+    words_printf(&e, "APUS_JOB_MEMORY=%" PRIu64, p->memory);
+    *words = (char **)w.v;
+    *env = (char **)e.v;
+}
+
+void allocation_free_words(char **words)
+{
+    for (size_t i = 0; words && words[i]; i++)
+        free(words[i]);
+    free(words);
+}

@@ -1,0 +1,43 @@
+/*
+ * The job of Slurm that this process is in, as a shell of salloc or a batch
+ * script is, and starting ranks on all that it has.  One task of an srun is in
+ * a step, which has its share of the job and no more.
+ */
+#ifndef APUS_JOBS_ALLOCATION_H
+#define APUS_JOBS_ALLOCATION_H
+
+#include <stdbool.h>
+
+#include "jobs/launcher.h"
+#include "jobs/plan.h"
+
+struct err;
+
+struct allocation {
+    char job[LAUNCH_ID_SIZE];
+    struct plan_job has;
+    bool pmix;                /* srun can start ranks, else mpirun does */
+};
+
+/* Of processes that one srun or mpirun started and that would all do the same:
+ * the number of this one, 0 if it is alone or is none of them.  *n: how many
+ * there are. */
+unsigned allocation_twin(unsigned *n);
+
+/* 1 *a is the running job that this process is in; 0 it is in none, or in a
+ * step, or the variables are left over from one that is over (`left`, of 128
+ * bytes, says so, else it is ""); -1 ERR_RETRY: Slurm does not answer. */
+int allocation_find(struct allocation *a, char left[128], struct err *err);
+
+/* Whether a step with that name, or one of mpirun, runs in it: 1, 0, -1
+ * ERR_RETRY. */
+int allocation_has_step(const struct allocation *a, const char *name,
+                        struct err *err);
+
+/* The words that start ranks on it as planned, before the program, and
+ * variables that they need; free both with allocation_free_words. */
+void allocation_words(char ***words, char ***env, const struct allocation *a,
+                      const struct plan *p, const char *name);
+void allocation_free_words(char **words);
+
+#endif
