@@ -379,12 +379,16 @@ int spool_find(const struct spool *s, const char *what, struct batch *b,
 {
     enum spool_state state;
     unsigned char id[32];
-    int there;
+    int there = 0;
 
-    if (strchr(what, '/') ? search_path(s, what, id, err)
-                          : search_prefix(s, what, id, err))
+    /* a whole id needs no search */
+    if (base64url_id(id, what) == 0)
+        there = spool_locate(s, id, &state, err);
+    if (!there && (strchr(what, '/') ? search_path(s, what, id, err)
+                                     : search_prefix(s, what, id, err)))
         return -1;
-    there = spool_locate(s, id, &state, err);
+    if (!there)
+        there = spool_locate(s, id, &state, err);
     if (there < 0)
         return -1;
     if (!there)
