@@ -132,6 +132,9 @@ int spool_plan_file(const struct spool *s, const char *file,
                     const unsigned char model[32], struct batch *b,
                     struct batch_info *info, bool *existed, struct err *err);
 
+/* What batch.json calls a file as its source; the caller frees it. */
+char *spool_source_name(const char *file);
+
 /* Begin a batch in tmp whose id is known before its requests are (apus pull):
  * the directory, one in it named `wire` for what comes over the wire, and
  * this process as the owner, all synced; it appears whole. */

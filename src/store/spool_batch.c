@@ -518,7 +518,7 @@ static char *absolute(const char *path)
 }
 
 /* For people: ill-formed bytes of it may be replaced. */
-static char *source_name(const char *file)
+char *spool_source_name(const char *file)
 {
     char *path = source_is_stdin(file) ? xstrdup("-") : absolute(file), *text;
     struct buf b;
@@ -554,7 +554,7 @@ int spool_plan_file(const struct spool *s, const char *file,
         there = spool_locate(s, plan.id, &state, err);
     if (there < 0)
         return -1;
-    plan.source = source_name(file);
+    plan.source = spool_source_name(file);
     *info = plan;
     *existed = there > 0;
     b->state = there ? state : SPOOL_TODO;
@@ -576,7 +576,7 @@ static int begin_adding(struct adding *a, const struct spool *s,
     a->own = xasprintf("%s/.new-%s", a->tmp, a->name);
     a->copy = file_join(a->own, a->name);
     memcpy(a->info.model, model, 32);
-    a->info.source = source_name(file);
+    a->info.source = spool_source_name(file);
     a->info.output = output ? absolute(output) : NULL;
     return 0;
 }
@@ -646,26 +646,45 @@ void spool_remove_leftovers(const char *tmp)
         closedir(d);
 }
 
+static int add(struct adding *a, struct batch *b, bool *existed,
+               struct err *err)
+{
+    enum spool_state state = SPOOL_TODO;
+    int rc;
+
+    spool_remove_leftovers(a->tmp);
+    rc = copy_file(a, err);
+    if (rc == 0)
+        rc = place(a, &state, err);
+    if (rc >= 0) {
+        b->state = state;
+        memcpy(b->id, a->info.id, 32);
+        b->path = spool_path(a->s, state, a->info.id);
+        *existed = rc == 1;
+    }
+    end_adding(a);
+    return rc < 0 ? -1 : 0;
+}
+
 int spool_add_file(const struct spool *s, const char *file,
                    const unsigned char model[32], const char *output,
                    struct batch *b, bool *existed, struct err *err)
 {
-    enum spool_state state = SPOOL_TODO;
     struct adding a;
-    int rc;
 
-    if (begin_adding(&a, s, file, model, output, err))
+    return begin_adding(&a, s, file, model, output, err)
+               ? -1 : add(&a, b, existed, err);
+}
+
+int spool_add_part(const struct spool *s, const char *file,
+                   const char *source, const unsigned char model[32],
+                   struct batch *b, bool *existed, struct err *err)
+{
+    struct adding a;
+
+    if (begin_adding(&a, s, file, model, NULL, err))
         return -1;
-    spool_remove_leftovers(a.tmp);
-    rc = copy_file(&a, err);
-    if (rc == 0)
-        rc = place(&a, &state, err);
-    if (rc >= 0) {
-        b->state = state;
-        memcpy(b->id, a.info.id, 32);
-        b->path = spool_path(s, state, a.info.id);
-        *existed = rc == 1;
-    }
-    end_adding(&a);
-    return rc < 0 ? -1 : 0;
+    free(a.info.source);
+    a.info.source = xstrdup(source);
+    return add(&a, b, existed, err);
 }

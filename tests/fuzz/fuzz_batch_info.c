@@ -1,7 +1,7 @@
 /*
- * The texts of batch.json and owner, as the first byte says.  What is accepted
- * is within the limits that the header promises and, written, is read as the
- * same; what is refused leaves its argument alone.
+ * The texts of batch.json, an owner and a split, as the first byte says.  What
+ * is accepted is within the limits that the header promises and, written, is
+ * read as the same; what is refused leaves its argument alone.
  */
 #include <config.h>
 
@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/utf8.h"
+#include "store/file_split.h"
 #include "store/spool_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -29,6 +30,20 @@ static bool same_text(const char *a, const char *b)
 static void check_path(const char *path)
 {
     must(!path || (strlen(path) <= 4096 && utf8_valid(path, strlen(path))));
+}
+
+static void try_split(const char *text, size_t n)
+{
+    struct file_split p = { .n = 7 };
+    struct err err = ERR_INIT;
+
+    if (file_split_parse(&p, text, n, &err)) {
+        must(err.code == ERR_INPUT && p.n == 7 && !p.part);
+        return;
+    }
+    must(p.n >= 1 && p.n <= FILE_SPLIT_MAX && p.part);
+    must(p.source && strlen(p.source) <= 4096);
+    file_split_clear(&p);
 }
 
 static void try_info(const char *text, size_t n)
@@ -89,6 +104,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (data[0] == 'o')
         try_owner((const char *)data + 1, size - 1);
+    else if (data[0] == 's')
+        try_split((const char *)data + 1, size - 1);
     else
         try_info((const char *)data + 1, size - 1);
     return 0;

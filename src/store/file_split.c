@@ -1,0 +1,309 @@
+/*
+ * Files cut into batches.
+ */
+#include <config.h>
+
+#include "store/file_split.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "proof/statement.h"
+#include "store/lines.h"
+#include "store/spool_internal.h"
+
+#define FORMAT "apus-split-1"
+#define TEXT_MAX ((size_t)2 << 20)
+#define PATH_BYTES 4096
+
+void file_split_clear(struct file_split *p)
+{
+    free(p->source);
+    free(p->part);
+    p->source = NULL;
+    p->part = NULL;
+    p->n = 0;
+}
+
+/* ---- the file ------------------------------------------------------------ */
+
+static char *split_dir(const struct spool *s)
+{
+    return file_join(spool_dir(s), "split");
+}
+
+static void put_id(struct buf *b, const char *before,
+                   const unsigned char id[32])
+{
+    char text[ID_TEXT];
+
+    base64url(text, id, 32);
+    buf_printf(b, "%s\"%s\"", before, text);
+}
+
+static int split_write(const struct spool *s, const struct file_split *p,
+                       struct err *err)
+{
+    char id[ID_TEXT], *dir = split_dir(s), *path;
+    struct buf b;
+    int rc;
+
+    base64url(id, p->id, 32);
+    path = xasprintf("%s/%s.json", dir, id);
+    buf_init(&b, TEXT_MAX);
+    buf_puts(&b, "{\"format\":\"" FORMAT "\"");
+    put_id(&b, ",\"model\":", p->model);
+    put_id(&b, ",\"sha256\":", p->file);
+    buf_puts(&b, ",\"source\":");
+    json_put_string(&b, p->source, strlen(p->source));
+    buf_puts(&b, ",\"batches\":[");
+    for (size_t i = 0; i < p->n; i++)
+        put_id(&b, i ? "," : "", p->part[i]);
+    buf_puts(&b, "]}\n");
+    rc = buf_check(&b, path, err) || file_mkdirs(dir, err) ||
+         file_write(path, b.data, b.len, err) ? -1 : 0;
+    buf_clear(&b);
+    free(path);
+    free(dir);
+    return rc;
+}
+
+static int get_id(unsigned char id[32], const struct json *v)
+{
+    const char *text = json_string(v);
+
+    return text ? base64url_id(id, text) : -1;
+}
+
+static int get_split(struct file_split *p, const struct json *root,
+                     struct err *err)
+{
+    const char *format = json_string(json_get(root, "format"));
+    const char *source = json_string(json_get(root, "source"));
+    const struct json *list = json_get(root, "batches");
+    size_t n = json_count(list);
+
+    if (!format || strcmp(format, FORMAT) != 0)
+        return err_set(err, ERR_INPUT, "\"format\": " FORMAT " expected");
+    if (get_id(p->model, json_get(root, "model")) ||
+        get_id(p->file, json_get(root, "sha256")))
+        return err_set(err, ERR_INPUT, "\"model\", \"sha256\": ids expected");
+    if (!source || strlen(source) > PATH_BYTES)
+        return err_set(err, ERR_INPUT, "\"source\": a path expected");
+    if (json_type(list) != JSON_ARRAY || n < 1 || n > FILE_SPLIT_MAX)
+        return err_set(err, ERR_INPUT, "\"batches\": 1 to %d ids expected",
+                       FILE_SPLIT_MAX);
+    p->part = xcalloc(n, sizeof(*p->part));
+    for (const struct json *v = json_first(list); v; v = json_next(v))
+        if (get_id(p->part[p->n++], v))
+            return err_set(err, ERR_INPUT, "\"batches\": ids expected");
+    p->source = xstrdup(source);
+    batch_file_id(p->id, p->model, p->file);
+    return 0;
+}
+
+int file_split_parse(struct file_split *out, const char *text, size_t n,
+                     struct err *err)
+{
+    struct file_split p = { .source = NULL };
+    struct json *root;
+    int rc;
+
+    if (json_parse(&root, text, n, err))
+        return -1;
+    rc = get_split(&p, root, err);
+    json_free(root);
+    if (rc)
+        file_split_clear(&p);
+    else
+        *out = p;
+    return rc;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+/* The name must be that of what the file says. */
+static int read_one(struct file_split *p, const char *dir, const char *name)
+{
+    struct err unused = ERR_INIT;
+    char id[ID_TEXT + 8], *path = file_join(dir, name);
+    struct buf b;
+    int rc;
+
+    buf_init(&b, TEXT_MAX);
+    rc = file_read(&b, path, &unused) ||
+         file_split_parse(p, b.data, b.len, &unused) ? -1 : 0;
+    buf_clear(&b);
+    free(path);
+    if (rc)
+        return -1;
+    base64url(id, p->id, 32);
+    strcat(id, ".json");
+    if (strcmp(id, name) == 0)
+        return 0;
+    file_split_clear(p);
+    return -1;
+}
+
+int file_split_walk(const struct spool *s, file_split_fn *each, void *self,
+                    struct err *err)
+{
+    char *dir = split_dir(s);
+    DIR *d = opendir(dir); /* of most spools there is none */
+    struct dirent *e;
+    int rc = 0;
+
+    while (d && rc == 0 && (e = readdir(d)) != NULL) {
+        struct file_split p = { .source = NULL };
+
+        if (strlen(e->d_name) != ID_TEXT - 1 + 5 ||
+            read_one(&p, dir, e->d_name))
+            continue;
+        rc = each(self, &p, err);
+        file_split_clear(&p);
+    }
+    if (d)
+        closedir(d);
+    free(dir);
+    return rc;
+}
+
+/* ---- cutting ------------------------------------------------------------- */
+
+/* Bytes of the file from one offset to another, as a file of its own. */
+static int copy_range(FILE *from, uint64_t n, const char *to_path,
+                      struct err *err)
+{
+    struct file_out *to;
+    char chunk[65536];
+
+    if (file_out_open(&to, to_path, err))
+        return -1;
+    while (n > 0) {
+        size_t want = n < sizeof(chunk) ? (size_t)n : sizeof(chunk);
+        size_t got = fread(chunk, 1, want, from);
+
+        if (got == 0) {
+            file_out_abort(to);
+            return err_set(err, ERR_RETRY, "the file became shorter while it"
+                           " was read");
+        }
+        if (file_out_put(to, chunk, got, err)) {
+            file_out_abort(to);
+            return -1;
+        }
+        n -= got;
+    }
+    return file_out_commit(to, err);
+}
+
+/* A part becomes a batch: its id. */
+static int add_part(struct file_split *p, const struct spool *s, FILE *from,
+                    uint64_t bytes, size_t i, size_t n, struct err *err)
+{
+    struct batch b = { .path = NULL };
+    char name[FILE_SCRATCH], *path, *source;
+    bool existed;
+    int rc;
+
+    if (file_scratch(name, err))
+        return -1;
+    path = xasprintf("%s/%s/.new-%s", spool_dir(s),
+                     spool_state_name(SPOOL_TMP), name);
+    source = xasprintf("%s (part %zu of %zu)", p->source, i + 1, n);
+    rc = copy_range(from, bytes, path, err);
+    if (rc == 0)
+        rc = spool_add_part(s, path, source, p->model, &b, &existed, err);
+    unlink(path);
+    if (rc == 0)
+        memcpy(p->part[p->n++], b.id, 32);
+    batch_clear(&b);
+    free(source);
+    free(path);
+    return rc;
+}
+
+/* Where the lines of part i of n begin: offsets, n + 1 of them. */
+static int find_cuts(uint64_t *at, size_t n, const char *file,
+                     const unsigned char sha[32], struct err *err)
+{
+    struct lines *lines;
+    uint64_t count, line = 0, end = 0;
+    const char *text;
+    size_t len, part = 0;
+    int rc = 0;
+
+    if (lines_open(&lines, file, err))
+        return -1;
+    count = lines_count(lines);
+    if (memcmp(lines_hash(lines), sha, 32) != 0)
+        rc = err_set(err, ERR_RETRY, "\"%s\" was changed while it was read",
+                     file);
+    while (rc == 0 && part < n && line < count) {
+        rc = lines_next(lines, &text, &len, err);
+        if (rc == 0 && line == count * part / n)
+            at[part++] = lines_offset(lines);
+        line++;
+    }
+    lines_close(lines);
+    if (rc == 0)
+        rc = file_size(file, &end, err);
+    at[n] = end;
+    return rc;
+}
+
+static int add_parts(struct file_split *p, const struct spool *s,
+                     const char *file, size_t n, struct err *err)
+{
+    uint64_t *at = xcalloc(n + 1, sizeof(*at));
+    FILE *f = NULL;
+    int rc = find_cuts(at, n, file, p->file, err);
+
+    if (rc == 0 && !(f = fopen(file, "re")))
+        rc = err_errno(err, ERR_INPUT, "cannot open \"%s\"", file);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = add_part(p, s, f, at[i + 1] - at[i], i, n, err);
+    if (f)
+        fclose(f);
+    free(at);
+    return rc;
+}
+
+int file_split_make(struct file_split *out, const struct spool *s,
+                    const char *file, const unsigned char model[32], size_t n,
+                    struct err *err)
+{
+    struct batch_info info = { .source = NULL };
+    struct batch b = { .path = NULL };
+    struct file_split p = { .source = NULL };
+    bool existed;
+    int rc;
+
+    if (spool_plan_file(s, file, model, &b, &info, &existed, err))
+        return -1;
+    memcpy(p.id, info.id, 32);
+    memcpy(p.model, model, 32);
+    memcpy(p.file, info.file, 32);
+    p.source = xstrdup(info.source);
+    if (n > info.n_requests)
+        n = info.n_requests ? (size_t)info.n_requests : 1;
+    p.part = xcalloc(n, sizeof(*p.part));
+    rc = add_parts(&p, s, file, n, err) || split_write(s, &p, err) ? -1 : 0;
+    batch_info_clear(&info);
+    batch_clear(&b);
+    if (rc)
+        file_split_clear(&p);
+    else
+        *out = p;
+    return rc;
+}

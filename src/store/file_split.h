@@ -1,0 +1,44 @@
+/*
+ * A file of requests that became several batches: SPOOL/split/<id>.json, by
+ * the id that a batch of the whole file has, names them in the file's order.
+ * Where each of them stands is in the spool alone.
+ */
+#ifndef APUS_STORE_FILE_SPLIT_H
+#define APUS_STORE_FILE_SPLIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct spool;
+
+#define FILE_SPLIT_MAX 10000 /* parts of a file */
+
+struct file_split {
+    unsigned char id[32], model[32], file[32]; /* SHA-256 of the file */
+    char *source;               /* its path, for people and for finding it */
+    unsigned char (*part)[32];  /* ids of batches; equal parts are one batch */
+    size_t n;
+};
+void file_split_clear(struct file_split *p);
+
+/* Make at most n batches of a file that can be read twice, each of lines that
+ * follow each other, and write down which.  Fewer lines are fewer batches.
+ * Of the same file and model the last split counts.  Run again it finds what
+ * there is. */
+int file_split_make(struct file_split *out, const struct spool *s,
+                    const char *file, const unsigned char model[32], size_t n,
+                    struct err *err);
+
+/* Call `each` for every file that was split; it ends the walk with anything
+ * but 0.  One that cannot be read is left out. */
+typedef int file_split_fn(void *self, const struct file_split *p,
+                          struct err *err);
+int file_split_walk(const struct spool *s, file_split_fn *each, void *self,
+                    struct err *err);
+
+/* For tests: the text of such a file.  ERR_INPUT says what is wrong. */
+int file_split_parse(struct file_split *out, const char *text, size_t n,
+                     struct err *err);
+
+#endif
