@@ -5,12 +5,18 @@
 
 #include "cmd/named.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/base64.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "cmd/work.h"
+#include "store/lines.h"
+#include "store/file_split.h"
 #include "store/spool.h"
 
 bool named_is_file(const char *what)
@@ -33,4 +39,267 @@ void named_tell_both(const struct spool *s, const char *what)
     log_info("\"%s\" is a file here, and batch %s begins so: the file is"
              " taken", what, id);
     batch_clear(&b);
+}
+
+void named_clear(struct named *n)
+{
+    for (size_t i = 0; i < n->n; i++)
+        batch_clear(&n->batch[i]);
+    free(n->batch);
+    n->batch = NULL;
+    n->n = 0;
+}
+
+/* Takes the batch. */
+static void add(struct named *n, const struct batch *b)
+{
+    n->batch = xrealloc(n->batch, (n->n + 1) * sizeof(*n->batch));
+    n->batch[n->n++] = *b;
+}
+
+void named_add(struct named *n, const struct batch *b)
+{
+    struct batch copy = *b;
+
+    copy.path = xstrdup(b->path);
+    add(n, &copy);
+}
+
+/* ---- what a file is in ------------------------------------------------- */
+
+/* A file as a whole that a batch was, or several were, made of. */
+struct whole {
+    unsigned char id[32], model[32];
+    bool same_bytes;         /* else it has its path alone */
+    bool has_batch, done;
+    struct batch batch;      /* of the whole, if there is one */
+    unsigned char (*part)[32];
+    size_t n_parts;          /* 0: it was not split */
+};
+
+struct search {
+    const char *what;
+    char *source;
+    bool is_there;
+    unsigned char hash[32];  /* of a file that is there */
+    const unsigned char *model;
+    struct whole *whole;
+    size_t n;
+};
+
+/* The one of this id, a new one if there is none. */
+static struct whole *whole_of(struct search *f, const unsigned char id[32],
+                              const unsigned char model[32], bool same_bytes)
+{
+    struct whole *w;
+
+    for (size_t i = 0; i < f->n; i++)
+        if (memcmp(f->whole[i].id, id, 32) == 0)
+            return &f->whole[i];
+    f->whole = xrealloc(f->whole, (f->n + 1) * sizeof(*f->whole));
+    w = &f->whole[f->n++];
+    memset(w, 0, sizeof(*w));
+    memcpy(w->id, id, 32);
+    memcpy(w->model, model, 32);
+    w->same_bytes = same_bytes;
+    return w;
+}
+
+static bool fits(const struct search *f, const unsigned char file[32],
+                 const unsigned char model[32], const char *source,
+                 bool *same_bytes)
+{
+    *same_bytes = f->is_there && memcmp(file, f->hash, 32) == 0;
+    if (f->model && memcmp(f->model, model, 32) != 0)
+        return false;
+    return *same_bytes || (source && strcmp(source, f->source) == 0);
+}
+
+static int note_split(void *self, const struct file_split *p, struct err *err)
+{
+    struct search *f = self;
+    struct whole *w;
+    bool same;
+
+    (void)err;
+    if (!fits(f, p->file, p->model, p->source, &same))
+        return 0;
+    w = whole_of(f, p->id, p->model, same);
+    w->part = xcalloc(p->n, sizeof(*w->part));
+    memcpy(w->part, p->part, p->n * sizeof(*w->part));
+    w->n_parts = p->n;
+    return 0;
+}
+
+/* True if the search keeps the batch. */
+static bool note_batch(struct search *f, const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    struct batch_info info;
+    struct whole *w;
+    bool same, keeps = false;
+
+    if (batch_info_read(&info, b->path, &unused))
+        return false;
+    if (fits(f, info.file, info.model, info.source, &same)) {
+        w = whole_of(f, info.id, info.model, same);
+        keeps = !w->has_batch;
+        if (keeps) {
+            w->batch = *b;
+            w->has_batch = true;
+            w->done = work_is_done(b);
+        }
+    }
+    batch_info_clear(&info);
+    return keeps;
+}
+
+static int search_all(struct search *f, const struct spool *s,
+                      struct err *err)
+{
+    if (file_split_walk(s, note_split, f, err))
+        return -1;
+    for (int i = SPOOL_TODO; i < SPOOL_STATES; i++) {
+        struct batch *list;
+        size_t n;
+
+        if (spool_list(s, (enum spool_state)i, &list, &n, err))
+            return -1;
+        for (size_t k = 0; k < n; k++)
+            if (!note_batch(f, &list[k]))
+                batch_clear(&list[k]);
+        free(list);
+    }
+    return 0;
+}
+
+static void search_clear(struct search *f)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        batch_clear(&f->whole[i].batch);
+        free(f->whole[i].part);
+    }
+    free(f->whole);
+    free(f->source);
+}
+
+/* ---- which of them is meant ---------------------------------------------- */
+
+static int several(const struct search *f, struct err *err)
+{
+    struct buf b;
+    int rc;
+
+    buf_init(&b, 400);
+    for (size_t i = 0; i < f->n; i++) {
+        char id[ID_TEXT], model[ID_TEXT];
+
+        if (f->whole[i].same_bytes != f->is_there)
+            continue;
+        base64url(id, f->whole[i].id, 32);
+        base64url(model, f->whole[i].model, 32);
+        buf_printf(&b, "%s%s of the model %.12s", b.len ? ", " : "", id,
+                   model);
+    }
+    rc = err_set(err, ERR_INPUT, "\"%s\" is in several batches, name one (or"
+                 " the model with -m): %s", f->what, b.len ? b.data : "");
+    buf_clear(&b);
+    return rc;
+}
+
+/* Of a file that is there its bytes count, else its path. */
+static int pick(const struct search *f, const struct whole **w,
+                struct err *err)
+{
+    *w = NULL;
+    for (size_t i = 0; i < f->n; i++) {
+        if (f->whole[i].same_bytes != f->is_there)
+            continue;
+        if (*w)
+            return several(f, err);
+        *w = &f->whole[i];
+    }
+    if (*w)
+        return 0;
+    if (f->n)
+        return err_set(err, ERR_INPUT, "\"%s\" was changed since: no batch has"
+                       " it as it is now (apus submit makes one; apus status"
+                       " names the earlier ones)", f->what);
+    return err_set(err, ERR_INPUT, "no batch of the file \"%s\"%s", f->what,
+                   f->model ? " and this model" : "");
+}
+
+/* The whole if it is done or was not split, else the parts. */
+static int take(struct named *out, const struct search *f, struct whole *w,
+                const struct spool *s, struct err *err)
+{
+    if (w->has_batch && (w->done || !w->n_parts)) {
+        add(out, &w->batch);
+        w->batch.path = NULL;
+        return 0;
+    }
+    for (size_t i = 0; i < w->n_parts; i++) {
+        char id[ID_TEXT];
+        struct batch b;
+
+        base64url(id, w->part[i], 32);
+        if (spool_find(s, id, &b, err))
+            return err_prefix(err, "part %zu of %zu of \"%s\"", i + 1,
+                              w->n_parts, f->what);
+        add(out, &b);
+    }
+    return 0;
+}
+
+static int find_file(struct named *out, const struct spool *s,
+                     const char *what, bool is_there,
+                     const unsigned char *model, struct err *err)
+{
+    struct search f = { .what = what, .is_there = is_there, .model = model };
+    const struct whole *w;
+    struct lines *lines;
+    int rc = 0;
+
+    if (is_there && lines_open(&lines, what, err))
+        return -1;
+    if (is_there) {
+        memcpy(f.hash, lines_hash(lines), 32);
+        lines_close(lines);
+    }
+    f.source = spool_source_name(what);
+    if (search_all(&f, s, err) || pick(&f, &w, err))
+        rc = -1;
+    if (rc == 0)
+        rc = take(out, &f, &f.whole[w - f.whole], s, err);
+    search_clear(&f);
+    return rc;
+}
+
+int named_find(struct named *n, const struct spool *s, const char *what,
+               const unsigned char *model, struct err *err)
+{
+    struct err why = ERR_INIT;
+    struct named got = { .n = 0 };
+    struct batch b;
+    int rc;
+
+    if (strcmp(what, "-") == 0)
+        return err_set(err, ERR_INPUT, "\"-\" names no batch: give its id");
+    if (named_is_file(what)) {
+        named_tell_both(s, what);
+        rc = find_file(&got, s, what, true, model, err);
+    } else if (spool_find(s, what, &b, err) == 0) {
+        add(&got, &b);
+        rc = 0;
+    } else {
+        /* the error of the batch is the better one */
+        rc = find_file(&got, s, what, false, model, &why);
+        if (rc && strncmp(why.text, "no batch", 8) != 0)
+            *err = why;
+    }
+    if (rc)
+        named_clear(&got);
+    else
+        *n = got;
+    return rc;
 }

@@ -1,0 +1,65 @@
+/*
+ * Answers of several batches.
+ */
+#include <config.h>
+
+#include "cmd/answers.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/output.h"
+#include "cmd/named.h"
+#include "store/export.h"
+#include "store/refusals.h"
+#include "store/spool.h"
+
+static int put_line(void *self, const char *line, size_t n, struct err *err)
+{
+    return file_out_put(self, line, n, err);
+}
+
+int answers_write(const struct named *n, const char *output, struct err *err)
+{
+    struct export_counts sum = { .answered = 0 }, one;
+    struct file_out *out = NULL;
+
+    if (output_open(&out, output, err))
+        return err_prefix(err, "output");
+    for (size_t i = 0; i < n->n; i++) {
+        if (export_batch(n->batch[i].path, put_line, out, &one, err)) {
+            file_out_abort(out);
+            return -1;
+        }
+        sum.answered += one.answered;
+        sum.refused += one.refused;
+    }
+    if (file_out_commit(out, err))
+        return err_prefix(err, "output");
+    if (!output_is_stdout(output))
+        log_info("%" PRIu64 " answered, %" PRIu64 " refused: \"%s\"",
+                 sum.answered, sum.refused, output);
+    return 0;
+}
+
+int answers_refused(const struct named *n, struct refusals *r,
+                    struct err *err)
+{
+    struct refusals one;
+
+    memset(r, 0, sizeof(*r));
+    for (size_t i = 0; i < n->n; i++) {
+        if (refusals_read(&one, n->batch[i].path, false, err))
+            return -1;
+        if (one.n && !r->n) {
+            r->line = one.line;
+            r->why = one.why;
+        }
+        r->n += one.n;
+        r->n_requests += one.n_requests;
+    }
+    return 0;
+}

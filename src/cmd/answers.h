@@ -1,0 +1,22 @@
+/*
+ * The answers of batches that are done, put together in one output.
+ */
+#ifndef APUS_CMD_ANSWERS_H
+#define APUS_CMD_ANSWERS_H
+
+#include <stddef.h>
+
+struct err;
+struct named;
+struct refusals;
+
+/* Write the answers of these batches, one after the other, to an output as -o
+ * names it, and say how many there are unless it is standard output. */
+int answers_write(const struct named *n, const char *output,
+                  struct err *err);
+
+/* What was refused in all of them; the first that was tells why. */
+int answers_refused(const struct named *n, struct refusals *r,
+                    struct err *err);
+
+#endif
