@@ -42,6 +42,7 @@ static const struct command commands[] = {
     { "run", "answer the requests of a file", cmd_run },
     { "submit", "start workers in the background, or in Slurm", cmd_submit },
     { "status", "show how far the batches are", cmd_status },
+    { "wait", "wait until batches are done", cmd_wait },
     { "cancel", "end the work on a batch, keep what is done", cmd_cancel },
     { "export", "write the answers of a batch or a checkpoint", cmd_export },
     { "show", "show what a batch, a checkpoint or a log holds", cmd_show },

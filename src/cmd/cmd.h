@@ -43,6 +43,7 @@ int cmd_model_publish(struct settings *s, int argc, char **argv);
 int cmd_seal(struct settings *s, int argc, char **argv);
 int cmd_export(struct settings *s, int argc, char **argv);
 int cmd_submit(struct settings *s, int argc, char **argv);
+int cmd_wait(struct settings *s, int argc, char **argv);
 int cmd_status(struct settings *s, int argc, char **argv);
 int cmd_cancel(struct settings *s, int argc, char **argv);
 int cmd_push(struct settings *s, int argc, char **argv);

@@ -15,7 +15,9 @@
 #include "base/opt.h"
 #include "base/output.h"
 #include "base/settings.h"
+#include "cmd/answers.h"
 #include "cmd/cmd.h"
+#include "cmd/named.h"
 #include "cmd/part.h"
 #include "store/export.h"
 #include "store/part_file.h"
@@ -41,23 +43,36 @@ static int export_file(const char *path, const struct spool *spool,
     return rc;
 }
 
-static int export_any(const char *what, const struct settings *s, bool trust,
+static int export_one(const char *what, const struct settings *s, bool trust,
                       export_fn *put, void *self, struct export_counts *n,
                       struct err *err)
 {
     struct spool *spool = NULL;
-    struct batch b = { .path = NULL };
-    int rc = -1;
+    int rc;
 
-    if (part_is_file(what) && trust)
+    if (trust)
         return export_file(what, NULL, trust, put, self, n, err);
     if (spool_open(&spool, settings_text(s, "spool"), err))
         return -1;
-    if (part_is_file(what))
-        rc = export_file(what, spool, trust, put, self, n, err);
-    else if (spool_find(spool, what, &b, err) == 0)
-        rc = export_batch(b.path, put, self, n, err);
-    batch_clear(&b);
+    rc = export_file(what, spool, trust, put, self, n, err);
+    spool_close(spool);
+    return rc;
+}
+
+/* A batch, or those of a file. */
+static int export_named(const char *what, const char *output,
+                        const struct settings *s, struct err *err)
+{
+    struct named named = { .n = 0 };
+    struct spool *spool;
+    int rc;
+
+    if (spool_open(&spool, settings_text(s, "spool"), err))
+        return -1;
+    rc = named_find(&named, spool, what, NULL, err);
+    if (rc == 0)
+        rc = answers_write(&named, output, err);
+    named_clear(&named);
     spool_close(spool);
     return rc;
 }
@@ -68,9 +83,11 @@ static int do_export(const char *what, const char *output,
     struct file_out *out = NULL;
     struct export_counts n;
 
+    if (!part_is_file(what))
+        return export_named(what, output, s, err);
     if (output_open(&out, output, err))
         return err_prefix(err, "output");
-    if (export_any(what, s, trust, put_line, out, &n, err)) {
+    if (export_one(what, s, trust, put_line, out, &n, err)) {
         file_out_abort(out);
         return -1;
     }
@@ -96,9 +113,10 @@ int cmd_export(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus export",
-        .synopsis = "BATCH|FILE.h5 [-o OUT.jsonl] [--trust]",
-        .about = "Write the answers of a batch, or of one part of a"
-                 " checkpoint, in the form of the\nOpenAI Batch API.",
+        .synopsis = "BATCH|FILE|FILE.h5 [-o OUT.jsonl] [--trust]",
+        .about = "Write the answers of a batch, of a file that is answered,"
+                 " or of one part of a\ncheckpoint, in the form of the OpenAI"
+                 " Batch API.",
         .opts = opts, .min_args = 1, .max_args = 1,
     };
     struct err err = ERR_INIT;

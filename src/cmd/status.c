@@ -20,6 +20,7 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/columns.h"
+#include "cmd/named.h"
 #include "cmd/owners.h"
 #include "cmd/status_row.h"
 #include "store/spool.h"
@@ -203,11 +204,12 @@ static int find_all(struct status *s, struct found *f, struct err *err)
 static int find_named(struct status *s, struct found *f, struct err *err)
 {
     for (size_t i = 0; i < s->n_names; i++) {
-        struct batch b;
+        struct named named = { .n = 0 };
 
-        if (spool_find(s->spool, s->names[i], &b, err))
+        if (named_find(&named, s->spool, s->names[i], NULL, err))
             return -1;
-        found_add(f, &b, 1);
+        found_add(f, named.batch, named.n);
+        free(named.batch);
     }
     return 0;
 }
@@ -307,7 +309,7 @@ int cmd_status(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus status",
-        .synopsis = "[BATCH ...] [--json] [--watch]",
+        .synopsis = "[BATCH|FILE ...] [--json] [--watch]",
         .about = "Print where each batch stands: id, state, requests done"
                  " and refused, tokens a\nsecond, who has it or why it waits,"
                  " the file.  A table on a terminal, else tabs.\nOne whose"

@@ -15,22 +15,26 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/output.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/named.h"
 #include "cmd/owners.h"
 #include "cmd/start.h"
+#include "cmd/wait.h"
 #include "cmd/work.h"
 #include "engine/model.h"
 #include "engine/models.h"
 #include "jobs/launcher.h"
 #include "store/resume.h"
+#include "store/file_split.h"
 #include "store/spool.h"
 
 struct submit {
     struct settings *settings;
-    const char *model, *output, *nodes_text;
-    bool dry_run, todo;
+    const char *model, *output, *nodes_text, *split_text;
+    bool dry_run, todo, wait, strict;
+    size_t split;             /* batches of a file; 0: one */
     struct spool *spool;      /* NULL: a dry run without any */
     struct start start;
     char *model_path;         /* absolute, of the option; NULL: the store's */
@@ -38,11 +42,14 @@ struct submit {
     struct launch_job *jobs;  /* all there are, sorted by batch */
     size_t n_jobs;
     bool unmet;               /* something that was asked for was not done */
+    struct named started;     /* of the name at hand */
+    struct wait_for *waits;   /* what --wait waits for */
+    size_t n_waits;
 };
 
 /* ---- before -------------------------------------------------------------- */
 
-static int prepare(struct submit *s, struct err *err)
+static int prepare(struct submit *s, size_t n_names, struct err *err)
 {
     uint64_t n = 0;
 
@@ -50,6 +57,22 @@ static int prepare(struct submit *s, struct err *err)
                           n > 100000))
         return err_set(err, ERR_INPUT, "apus submit: --nodes \"%s\": a number"
                        " expected", s->nodes_text);
+    if (s->split_text) {
+        uint64_t split = 0;
+
+        if (json_u64_text(s->split_text, &split) || split < 1 ||
+            split > FILE_SPLIT_MAX)
+            return err_set(err, ERR_INPUT, "apus submit: --split \"%s\": 1 to"
+                           " %d expected", s->split_text, FILE_SPLIT_MAX);
+        s->split = (size_t)split;
+    }
+    if (s->wait && (s->dry_run || s->todo || n_names == 0))
+        return err_set(err, ERR_INPUT, "apus submit: --wait waits for files"
+                       " and batches that are named and started");
+    if (s->output && n_names != 1)
+        return err_set(err, ERR_INPUT, "apus submit: -o is for one file");
+    if (s->output && output_check(s->output, err))
+        return err_prefix(err, "output");
     if (start_init(&s->start, s->settings, NULL, err))
         return -1;
     s->start.nodes = (unsigned)n;
@@ -146,9 +169,9 @@ static int tell_job(struct submit *s, const char *id)
              waits && j->reason[0] ? " (" : "", waits ? j->reason : "",
              waits && j->reason[0] ? ")" : "", id);
     if (*unused) {
-        log_error("batch %s: nothing was submitted, and %s was not used", id,
-                  unused);
-        s->unmet = true;
+        log_warning("batch %s: nothing was submitted, and %s was not used",
+                    id, unused);
+        s->unmet = !s->wait;
     }
     if (!s->dry_run)
         printf("%s\t%s\t%s\n", id, s->start.launcher->name, j->id);
@@ -209,6 +232,54 @@ static int submit_there(struct submit *s, struct batch *b, bool named,
         return -1;
     rc = submit_batch(s, b, &info, named, err);
     batch_info_clear(&info);
+    if (rc == 0 && s->wait)
+        named_add(&s->started, b);
+    return rc;
+}
+
+/* Another output than it was submitted with is for apus wait and export. */
+static void tell_output(const struct submit *s, const struct batch *b)
+{
+    struct batch_info info;
+    struct err unused = ERR_INIT;
+    char id[ID_TEXT];
+
+    if (!s->output || s->wait || batch_info_read(&info, b->path, &unused))
+        return;
+    base64url(id, b->id, 32);
+    log_warning("batch %s was there before, with %s%s%s: apus wait -o or apus"
+                " export -o writes \"%s\"", id, info.output ? "-o \"" : "no -o",
+                info.output ? info.output : "", info.output ? "\"" : "",
+                s->output);
+    batch_info_clear(&info);
+}
+
+/* Several batches of a file, in its order. */
+static int submit_split(struct submit *s, const char *file, struct err *err)
+{
+    struct file_split parts;
+    int rc = 0;
+
+    if (s->dry_run)
+        return err_set(err, ERR_INPUT, "apus submit: of --split there is no"
+                       " dry run, the batches of it would have to be made");
+    if (s->output && !s->wait)
+        return err_set(err, ERR_INPUT, "apus submit: -o with --split needs"
+                       " --wait; apus wait -o writes it later");
+    if (file_split_make(&parts, s->spool, file, s->model_id, s->split, err))
+        return -1;
+    log_info("\"%s\": %zu batches", file, parts.n);
+    for (size_t i = 0; rc == 0 && i < parts.n; i++) {
+        struct batch b = { .path = NULL };
+        char id[ID_TEXT];
+
+        base64url(id, parts.part[i], 32);
+        rc = spool_find(s->spool, id, &b, err);
+        if (rc == 0)
+            rc = submit_there(s, &b, true, err);
+        batch_clear(&b);
+    }
+    file_split_clear(&parts);
     return rc;
 }
 
@@ -223,6 +294,8 @@ static int submit_file(struct submit *s, const char *file, struct err *err)
     if (!s->model)
         return err_set(err, ERR_INPUT, "apus submit: \"%s\" is a file and"
                        " needs a model, give one with -m", file);
+    if (s->split)
+        return submit_split(s, file, err);
     if (s->dry_run) {
         rc = spool_plan_file(s->spool, file, s->model_id, &b, &info, &existed,
                              err);
@@ -231,6 +304,8 @@ static int submit_file(struct submit *s, const char *file, struct err *err)
     } else {
         rc = spool_add_file(s->spool, file, s->model_id, s->output, &b,
                             &existed, err);
+        if (rc == 0 && existed)
+            tell_output(s, &b);
         if (rc == 0)
             rc = submit_there(s, &b, true, err);
     }
@@ -253,6 +328,8 @@ static int submit_named(struct submit *s, const char *name, struct err *err)
                        " spool \"%s\"", name,
                        settings_text(s->settings, "spool"));
     rc = spool_find(s->spool, name, &b, err);
+    if (rc == 0)
+        tell_output(s, &b);
     if (rc == 0)
         rc = submit_there(s, &b, true, err);
     batch_clear(&b);
@@ -281,6 +358,17 @@ static int submit_todo(struct submit *s, struct err *err)
     return 0;
 }
 
+/* What was started by this name is waited for. */
+static void remember(struct submit *s, const char *name)
+{
+    struct wait_for *w = &s->waits[s->n_waits++];
+
+    w->what = name;
+    w->output = s->output;
+    w->named = s->started;
+    s->started = (struct named){ .n = 0 };
+}
+
 static int do_submit(struct submit *s, const char **names, size_t n,
                      struct err *err)
 {
@@ -297,9 +385,14 @@ static int do_submit(struct submit *s, const char **names, size_t n,
         return -1;
     if (n == 0)
         return submit_todo(s, err);
-    for (size_t i = 0; i < n; i++)
+    if (s->wait)
+        s->waits = xcalloc(n, sizeof(*s->waits));
+    for (size_t i = 0; i < n; i++) {
         if (submit_named(s, names[i], err))
             return -1;
+        if (s->wait)
+            remember(s, names[i]);
+    }
     return 0;
 }
 
@@ -309,6 +402,14 @@ int cmd_submit(struct settings *s, int argc, char **argv)
     struct submit sub = { .settings = s };
     const struct opt opts[] = {
         { 'm', "model", "MODEL", "of a file of requests", &sub.model, NULL },
+        { 'o', "output", "OUT.jsonl", "of a file: where the answers go, when"
+          " they are waited for", &sub.output, NULL },
+        { 0, "wait", NULL, "until it is done, as apus wait", NULL,
+          &sub.wait },
+        { 0, "strict", NULL, "with --wait: exit status 4 if any request is"
+          " refused", NULL, &sub.strict },
+        { 0, "split", "N", "make N batches of a file", &sub.split_text,
+          NULL },
         { 0, "nodes", "N", "of Slurm; default: one", &sub.nodes_text, NULL },
         { 0, "todo", NULL, "start nothing: leave it in todo, for apus drain or"
           " apus-batch.sh", NULL, &sub.todo },
@@ -318,7 +419,8 @@ int cmd_submit(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus submit",
-        .synopsis = "[BATCH|FILE ...] [-m MODEL] [--nodes N] [--ranks N]"
+        .synopsis = "[BATCH|FILE ...] [-m MODEL] [-o OUT.jsonl] [--wait]"
+                    " [--strict] [--split N] [--nodes N] [--ranks N]"
                     " [--todo|--dry-run]",
         .about = "Start workers in the background, for these batches or all"
                  " in todo, as the setting\nlauncher says: here or in Slurm."
@@ -331,7 +433,7 @@ int cmd_submit(struct settings *s, int argc, char **argv)
     int status = cmd_begin(&command, s, argc, argv, args, &n_args);
 
     if (status == CMD_GO) {
-        if (prepare(&sub, &err)) {
+        if (prepare(&sub, n_args, &err)) {
             log_err(&err);
             status = err.code == ERR_RETRY ? CMD_SAVED : CMD_MISUSED;
         } else {
@@ -339,6 +441,14 @@ int cmd_submit(struct settings *s, int argc, char **argv)
                      : sub.unmet ? CMD_FAILED : CMD_DONE;
         }
     }
+    if (status == CMD_DONE && sub.n_waits) {
+        fflush(stdout);
+        status = wait_all(s, sub.spool, sub.waits, sub.n_waits, sub.strict);
+    }
+    for (size_t i = 0; i < sub.n_waits; i++)
+        named_clear(&sub.waits[i].named);
+    free(sub.waits);
+    named_clear(&sub.started);
     spool_close(sub.spool);
     start_clear(&sub.start);
     free(sub.model_path);

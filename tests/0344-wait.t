@@ -1,0 +1,165 @@
+#!/bin/sh
+# apus wait and submit --wait: until a batch is done, whatever its state; exit
+# status, -o, names of files; submit --split, and what puts its parts together.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_LAUNCHER=local
+APUS_RANKS=1
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LAUNCHER APUS_RANKS
+trap 'pkill -9 -f "$tmp/spool" 2>/dev/null || :; scratch_end' EXIT
+
+"$apus" model add "$top/models/nano" nano >out 2>err
+# a worker of the same batch in another spool would be taken for one of ours
+sed "s/\"custom_id\": *\"/&$$-/" "$top/models/nano/eval.jsonl" >all.jsonl
+comes() { # COMMAND...
+    left=1200
+    until "$@" >/dev/null 2>&1; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || return 1
+        sleep 0.1
+    done
+}
+same_answers() { # FILE FILE: but for ids
+    for f in "$1" "$2"; do
+        sed 's/"id":"[^"]*"//g; s/"request_id":"[^"]*"//g' "$f"
+    done >both
+    [ "$(sort both | uniq | wc -l)" -eq "$(wc -l <"$1")" ] &&
+        [ "$(wc -l <"$1")" -eq "$(wc -l <"$2")" ]
+}
+last_has() { tail -n 1 err | grep -q -e "$1"; }
+
+# ---- one batch -------------------------------------------------------------
+head -n 7 all.jsonl >q.jsonl
+gives 0 "submit and wait" submit q.jsonl -m nano -o o.jsonl --wait
+batch=$(cut -f 1 out)
+[ "$(grep -c '"error":null' o.jsonl)" -eq 7 ] && r=0 || r=1
+report $r "the answers are there"
+gives 0 "wait for what is done" wait "$batch" -o again.jsonl
+cmp -s o.jsonl again.jsonl && r=0 || r=1
+report $r "writes them again"
+rm o.jsonl
+gives 0 "wait by the name of the file" wait q.jsonl
+cmp -s o.jsonl again.jsonl && r=0 || r=1
+report $r "writes what submit -o named"
+gives 0 "wait, to standard output" wait q.jsonl -o -
+cmp -s out again.jsonl && r=0 || r=1
+report $r "it is there"
+gives 0 "export by the name of the file" export q.jsonl -o e.jsonl
+cmp -s e.jsonl again.jsonl && r=0 || r=1
+report $r "writes the same"
+gives 0 "status by the name of the file" status q.jsonl
+has out "^$batch.done.7 of 7" "is the batch's"
+cp q.jsonl copy.jsonl
+gives 0 "a copy of the file" export copy.jsonl
+cmp -s out again.jsonl && r=0 || r=1
+report $r "is the same batch"
+mv q.jsonl kept.jsonl
+gives 0 "a file that is gone" export q.jsonl
+cmp -s out again.jsonl && r=0 || r=1
+report $r "is what had its name"
+head -n 3 all.jsonl >q.jsonl
+gives 1 "another file of that name" export q.jsonl
+has err 'was changed since' "is not the one that was submitted"
+gives 1 "what is not there" wait absent.jsonl
+gives 2 "-o with two names" wait "$batch" kept.jsonl -o x
+gives 2 "submit --wait without a name" submit --wait
+
+# ---- how it ends -----------------------------------------------------------
+printf '{"custom_id":"x%s","method":"POST","url":"/v1/embeddings"}\n' $$ \
+    >bad.jsonl
+gives 4 "all refused" submit bad.jsonl -m nano --wait
+cat bad.jsonl >>q.jsonl
+gives 0 "one refused" submit q.jsonl -m nano --wait
+has err 'refused, the first is line 4' "it says so"
+gives 4 "one refused, strictly" wait q.jsonl --strict
+head -n 1 all.jsonl | sed 's/custom_id": *"/&later/' >later.jsonl
+gives 0 "one that is not started" submit later.jsonl -m nano --todo
+later=$(cut -f 1 out)
+gives 75 "nothing works on it" wait later.jsonl
+last_has "batch $later is in todo and nothing works on it" && r=0 || r=1
+report $r "it says so"
+mkdir idle
+cp "$apus" idle
+printf '#!/bin/sh\necho "idle: error: cannot be loaded" >&2\nexit 127\n' \
+    >idle/apus-worker
+chmod +x idle/apus-worker
+got=0
+idle/apus submit later.jsonl -m nano --wait >out 2>err || got=$?
+[ $got -eq 1 ] && last_has 'cannot be loaded' && r=0 || r=1
+report $r "a worker that fails: exit status 1, and why"
+"$apus" cancel "$later" >out 2>err
+gives 1 "one that was cancelled" wait "$later"
+has err 'cancelled' "it says so"
+i=0
+while [ $i -lt 30 ]; do
+    cat all.jsonl
+    i=$((i + 1))
+done >many.jsonl
+gives 0 "a long one" submit many.jsonl -m nano
+many=$(cut -f 1 out)
+comes [ -d "spool/running/b$many" ] || :
+"$apus" wait many.jsonl >out 2>err &
+waits=$!
+comes grep -q 'process [0-9]* ' err && r=0 || r=1
+report $r "it says who works"
+kill -INT $waits
+got=0
+wait $waits || got=$?
+[ $got -eq 75 ] && [ -d "spool/running/b$many" ] && r=0 || r=1
+report $r "Ctrl-C ends the waiting, and not the work"
+"$apus" wait many.jsonl >out 2>err &
+waits=$!
+comes grep -q 'process [0-9]* ' err || :
+"$apus" cancel "$many" >cancelled 2>&1 || :
+got=0
+wait $waits || got=$?
+[ $got -eq 1 ] && r=0 || r=1
+report $r "one that is cancelled meanwhile: exit status 1"
+
+# ---- parts -------------------------------------------------------------------
+sed "s/custom_id\": *\"/&s/" all.jsonl | head -n 10 >s.jsonl
+gives 0 "three batches of a file" submit s.jsonl -m nano --split 3 --wait \
+    -o parts.jsonl
+[ "$(wc -l <out)" -eq 3 ] && r=0 || r=1
+report $r "a line for each"
+sed 's/.*"custom_id": *"\([^"]*\)".*/\1/' s.jsonl >ids
+sed 's/.*"custom_id": *"\([^"]*\)".*/\1/' parts.jsonl | diff ids - >out &&
+    r=0 || r=1
+report $r "the answers are in the order of the file"
+gives 0 "status of the file" status s.jsonl
+[ "$(cut -f 3 out | tr '\n' ';')" = "3 of 3;3 of 3;4 of 4;" ] && r=0 || r=1
+report $r "has its parts in order"
+has out 's.jsonl (part 2 of 3)$' "which say of what they are part"
+gives 0 "export of the file" export s.jsonl
+cmp -s out parts.jsonl && r=0 || r=1
+report $r "puts them together"
+mv s.jsonl t.jsonl
+gives 0 "by its bytes" export t.jsonl
+cmp -s out parts.jsonl && r=0 || r=1
+report $r "whatever it is called"
+gives 0 "by its name" export s.jsonl
+cmp -s out parts.jsonl && r=0 || r=1
+report $r "if it is gone"
+gives 0 "split again, otherwise" submit t.jsonl -m nano --split 20 --wait \
+    -o parts2.jsonl
+[ "$(wc -l <out)" -eq 10 ] && same_answers parts.jsonl parts2.jsonl &&
+    r=0 || r=1
+report $r "the last split counts; no part without a line"
+gives 0 "as a whole" run t.jsonl -m nano -o whole.jsonl -q
+gives 0 "export of the file" export t.jsonl
+cmp -s out whole.jsonl && r=0 || r=1
+report $r "is the whole, once that is done"
+same_answers whole.jsonl parts.jsonl && r=0 || r=1
+report $r "with the same answers"
+{ head -n 1 t.jsonl; head -n 1 t.jsonl; } >twice.jsonl
+gives 0 "equal parts" submit twice.jsonl -m nano --split 2 --wait -o tw.jsonl
+[ "$(wc -l <tw.jsonl)" -eq 2 ] && r=0 || r=1
+report $r "are one batch, and two answers"
+gives 2 "no part" submit t.jsonl -m nano --split 0
+gives 2 "too many" submit t.jsonl -m nano --split 100000
+
+finish
