@@ -78,4 +78,12 @@ netcall get "$url/raw/$id" >out 2>err && r=0 || r=1
 report $r "it is there"
 gives 0 "it is found in its bundle" show "$id"
 has out "^item.$id" "and is the item"
+root=$(netcall post "$url/graphql" 'Content-Type: application/json' <<END |
+{"query":"{transactions(ids:[\"$id\"]){edges{node{id bundledIn{id}}}}}"}
+END
+    sed -n 's/.*"bundledIn":{"id":"\([^"]*\)".*/\1/p')
+gives 1 "what holds it is no item" show "$root"
+has err 'is a transaction with a bundle of 1 item, not an item' "it is named"
+gives 1 "nor to be verified" verify "$root"
+has err 'is a transaction with a bundle' "as that"
 finish

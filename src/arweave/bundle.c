@@ -7,6 +7,7 @@
 #include "arweave/bundle.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +87,12 @@ bool bundle_begins(const void *bytes, size_t n, uint64_t *n_items)
 {
     return n >= NUMBER && get_number(bytes, n_items) == 0 &&
            *n_items <= BUNDLE_MAX_ITEMS;
+}
+
+void bundle_name(char out[BUNDLE_NAME], uint64_t n_items)
+{
+    snprintf(out, BUNDLE_NAME, "a bundle of %" PRIu64 " item%s", n_items,
+             n_items == 1 ? "" : "s");
 }
 
 int bundle_table(struct bundle_entry **e, size_t *n_items, const void *bytes,

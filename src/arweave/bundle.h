@@ -36,6 +36,10 @@ int bundle_table(struct bundle_entry **e, size_t *n_items, const void *bytes,
  * its items in 32 bytes. */
 bool bundle_begins(const void *bytes, size_t n, uint64_t *n_items);
 
+#define BUNDLE_NAME 40
+/* "a bundle of 2 items" */
+void bundle_name(char out[BUNDLE_NAME], uint64_t n_items);
+
 /* A whole bundle in memory: its table, and every item in it is well-formed,
  * verifies and has the id that the table says. */
 int bundle_check(const void *bytes, size_t n, struct err *err);

@@ -380,6 +380,7 @@ static int take_raw(void *self, const void *data, size_t n, struct err *err)
 static int refuse_tx(struct gateways *g, size_t i,
                      const struct gateway_data *d, struct err *err)
 {
+    char name[BUNDLE_NAME];
     uint64_t n_items = 0;
     bool bundle = false;
     struct buf b;
@@ -388,10 +389,10 @@ static int refuse_tx(struct gateways *g, size_t i,
     if (d->size >= 32 && !gateway_read(g, i, d, 0, 32, take_raw, &b, NULL))
         bundle = bundle_begins(b.data, b.len, &n_items);
     buf_clear(&b);
+    bundle_name(name, n_items);
     if (bundle)
-        return err_set(err, ERR_INPUT, "\"%s/%s\" is a transaction with a "
-                       "bundle of %" PRIu64 " items, not an item", g->url[i],
-                       d->path, n_items);
+        return err_set(err, ERR_INPUT, "\"%s/%s\" is a transaction with %s, "
+                       "not an item", g->url[i], d->path, name);
     return err_set(err, ERR_INPUT, "\"%s/%s\" is a transaction and no item",
                    g->url[i], d->path);
 }

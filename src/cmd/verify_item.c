@@ -275,7 +275,7 @@ static int refuse_other(struct look *l, const char *what, const char *kind,
                         const struct claims_item *it, struct err *err)
 {
     uint64_t n_items;
-    char name[40];
+    char name[BUNDLE_NAME];
 
     claims_tell(&l->claims, it->head.id, "its signature",
                 "the key of its owner", "good", NULL);
@@ -283,7 +283,7 @@ static int refuse_other(struct look *l, const char *what, const char *kind,
         return err_set(err, ERR_INPUT, "item \"%s\" is neither a result nor a"
                        " statement (its tag Apus is \"%s\"); apus show prints"
                        " what it is", what, kind);
-    lookup_bundle_name(name, n_items);
+    bundle_name(name, n_items);
     return err_set(err, ERR_INPUT, "item \"%s\" is %s, neither a result nor a"
                    " statement; apus show lists what it holds", what, name);
 }

@@ -6,7 +6,6 @@
 
 #include "verify/lookup_internal.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,14 +98,8 @@ int lookup_get(struct lookup *l, const unsigned char id[32],
     return 0;
 }
 
-void lookup_bundle_name(char out[40], uint64_t n_items)
-{
-    snprintf(out, 40, "a bundle of %" PRIu64 " item%s", n_items,
-             n_items == 1 ? "" : "s");
-}
-
 /* What bytes are that are no item, for those that may be taken for one. */
-static bool is_other(char what[40], const struct buf *raw)
+static bool is_other(char what[BUNDLE_NAME], const struct buf *raw)
 {
     struct err unused = ERR_INIT;
     struct json *root = NULL;
@@ -114,11 +107,11 @@ static bool is_other(char what[40], const struct buf *raw)
     bool tx;
 
     if (raw->len == 0) {
-        snprintf(what, 40, "empty");
+        snprintf(what, BUNDLE_NAME, "empty");
         return true;
     }
     if (bundle_begins(raw->data, raw->len, &n_items)) {
-        lookup_bundle_name(what, n_items);
+        bundle_name(what, n_items);
         return true;
     }
     /* an item may begin like JSON, but is none */
@@ -126,14 +119,14 @@ static bool is_other(char what[40], const struct buf *raw)
         json_parse(&root, raw->data, raw->len, &unused))
         return false;
     tx = json_get(root, "last_tx") && json_get(root, "signature");
-    snprintf(what, 40, tx ? "a transaction" : "JSON");
+    snprintf(what, BUNDLE_NAME, tx ? "a transaction" : "JSON");
     json_free(root);
     return true;
 }
 
 int lookup_file(const char *path, struct lookup_item *i, struct err *err)
 {
-    char what[40];
+    char what[BUNDLE_NAME];
     int rc;
 
     buf_reset(&i->raw);

@@ -43,9 +43,6 @@ int lookup_get(struct lookup *l, const unsigned char id[32],
  * transaction), or signed in a way that is not checked. */
 int lookup_file(const char *path, struct lookup_item *i, struct err *err);
 
-/* "a bundle of 2 items" */
-void lookup_bundle_name(char out[40], uint64_t n_items);
-
 /* Every statement that this owner signed, about this batch (NULL: any),
  * newest first, until `visit` returns other than 0; that is returned, or 0 at
  * the end.  A statement that could not be fetched is passed over. */
