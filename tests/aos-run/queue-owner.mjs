@@ -124,6 +124,19 @@ export async function moves () {
     [q.node, complete(id('b1')), result(id('a-0'), { result: id('x') })],
     [q.node2, { Action: 'Release', Batch: id('b2') },
       JSON.stringify({ request: id('b-1'), reason: 'r' })]])
+  // the longest that there can be, with all that is escaped in it
+  const long = { 'X-Session': '"'.repeat(128),
+    'X-Options': JSON.stringify({ stop: Array.from({ length: 16 },
+      (_, i) => String.fromCharCode(97 + i).repeat(64)) }) }
+  const longest = ['"'.repeat(16384), '\x01'.repeat(5461),
+    JSON.stringify({ prompt: '\\'.repeat(16384) }), JSON.stringify({ messages:
+      [{ role: 'user', content: '"'.repeat(8170) }] })].map((data, i) => [bob,
+    infer(i + '"'.repeat(127), { ...long,
+      ...(i > 1 ? { 'Content-Type': 'application/json' } : {}) }), data,
+    { id: id('long-' + i) }])
+  const taken = await q.many(longest)
+  is(taken.map((a) => a.code), longest.map(() => undefined),
+    'requests of the greatest length')
   let s = await q.many([[owner, { Action: 'Dump' }],
     [owner, { Action: 'Pause', Mode: 'all' }], [q.node, complete(id('b1')),
       result(id('a-1'))], [q.node, { Action: 'Release', Batch: id('b1') }]])
