@@ -282,6 +282,7 @@ static void take_seal(struct rank_side *r, const struct payload *p)
     sealer_free(r->sealer);
     r->sealer = NULL;
     o.seal.note = note;
+    o.seal.pretended = r->o.pretend;
     o.seal.n_vocab = r->model.model->rec.n_vocab;
     o.seal.n_layers = r->model.model->rec.n_layers;
     o.seal.dim = r->model.model->rec.dim;

@@ -22,6 +22,7 @@
 #include "proof/result_record.h"
 #include "proof/trace.h"
 #include "store/checkpoint.h"
+#include "store/jobs_file.h"
 #include "store/survey.h"
 #include "store/worklog.h"
 
@@ -581,6 +582,17 @@ static int write_index(struct seal *s, size_t part, const char *h5,
     return rc;
 }
 
+static int write_jobs(struct seal *s, size_t part, const char *h5,
+                      struct err *err)
+{
+    char *path = seal_part_path(s->batch_path, part, "jobs");
+    int rc = s->o.pretended || file_exists(path)
+                 ? 0 : jobs_file_write(path, h5, err);
+
+    free(path);
+    return rc;
+}
+
 int seal_part(struct seal *s, size_t part, struct err *err)
 {
     char *path = seal_part_path(s->batch_path, part, "h5");
@@ -591,10 +603,13 @@ int seal_part(struct seal *s, size_t part, struct err *err)
     fill_head(&head, s, g.part);
     if (!file_exists(path)) {
         char *idx = seal_part_path(s->batch_path, part, "idx");
+        char *jobs = seal_part_path(s->batch_path, part, "jobs");
 
         /* of a part that somebody removed */
         unlink(idx);
+        unlink(jobs);
         free(idx);
+        free(jobs);
         if (s->o.custom_ids)
             rc = seal_names_read(&g.names, s, g.part, err);
         head.custom_id_size = (uint32_t)g.names.longest;
@@ -604,6 +619,8 @@ int seal_part(struct seal *s, size_t part, struct err *err)
     }
     if (rc == 0)
         rc = write_index(s, part, path, err);
+    if (rc == 0)
+        rc = write_jobs(s, part, path, err);
     free(path);
     return rc;
 }

@@ -25,6 +25,7 @@ struct seal_options {
     bool with_last;       /* the last residual rows too */
     bool custom_ids;      /* what requests are called, too */
     bool roots_only;      /* of each trace its root, without the leaves */
+    bool pretended;       /* answers are made up: nothing is to find them */
     uint32_t n_vocab, n_layers, dim; /* of the model */
     resume_note_fn *note; /* told of damage; may be NULL */
     void *self;
@@ -47,7 +48,7 @@ void seal_close(struct seal *s);
 /* How many parts there are to be: at least one. */
 size_t seal_parts(const struct seal *s);
 
-/* Write one part and its .idx, unless they are there. */
+/* Write one part, its .idx and its .jobs, unless they are there. */
 int seal_part(struct seal *s, size_t part, struct err *err);
 
 /* After all parts: refused.jsonl, refusals.json and checkpoint.json. */

@@ -416,13 +416,14 @@ static int remove_files(const struct again *a, struct err *err)
         return err_errno(err, ERR_RETRY, "cannot sync \"%s\"",
                          a->batch_path);
     for (size_t i = 0; i < a->n_parts; i++) {
-        char name[2][40];
+        static const char *const suffix[] = { "jobs", "idx", "h5" };
+        char name[40];
 
-        snprintf(name[0], sizeof(name[0]), "part-%04zu.idx", i);
-        snprintf(name[1], sizeof(name[1]), "part-%04zu.h5", i);
-        if (remove_one(a->batch_path, name[0], err) ||
-            remove_one(a->batch_path, name[1], err))
-            return -1;
+        for (size_t k = 0; k < 3; k++) {
+            snprintf(name, sizeof(name), "part-%04zu.%s", i, suffix[k]);
+            if (remove_one(a->batch_path, name, err))
+                return -1;
+        }
     }
     sys_crash_point();
     if (remove_one(a->batch_path, "refusals.json", err))
