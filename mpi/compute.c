@@ -27,10 +27,12 @@
 #include "mpi/pretend.h"
 #include "proof/job_record.h"
 #include "proof/result_record.h"
+#include "store/checkpoint.h"
 #include "store/ids_file.h"
 #include "store/record.h"
 #include "store/request.h"
 #include "store/resume.h"
+#include "store/reuse.h"
 #include "store/spool.h"
 #include "store/worklog.h"
 #include "verify/commit.h"
@@ -76,6 +78,8 @@ struct compute {
     /* the thread's own */
     int requests;               /* requests.jsonl */
     struct ids_file *ids;       /* NULL: its lines have none of their own */
+    struct reuse *reuse;        /* answers that are there already, or NULL */
+    bool looked;                /* .. for them: with the first request */
     struct worklog *log;
     struct engine *engine;      /* NULL: pretended */
     struct task *task;          /* whose choices are being added, or NULL */
@@ -141,7 +145,7 @@ static int refuse(struct compute *c, uint32_t line, const char *code,
                     err))
         return -1;
     done_put(&c->fresh, &c->n_fresh, &c->cap_fresh,
-             (struct work_done){ line, 0, true });
+             (struct work_done){ .line = line, .given_up = true });
     return 0;
 }
 
@@ -196,6 +200,76 @@ static int tokenize(struct compute *c, const struct work *w, struct err *err)
     return -1;
 }
 
+/* ---- answers that are there already -------------------------------------- */
+
+/* Without them everything is computed, which is slower and the same. */
+static bool has_answers(struct compute *c)
+{
+    struct reuse_options o = { .spool = c->o.reuse };
+    struct err unused = ERR_INIT;
+
+    if (!c->o.reuse)
+        return false;
+    memcpy(o.model, c->o.info->model, 32);
+    if (!c->looked && reuse_open(&c->reuse, &o, &unused))
+        c->reuse = NULL;
+    c->looked = true;
+    return c->reuse && reuse_rows(c->reuse) > 0;
+}
+
+/* The same record under this request's id.  It has no open frame: it never
+ * was in the engine. */
+static int put_reused(struct compute *c, const struct task *t, uint32_t number,
+                      struct checkpoint_row *row, struct err *err)
+{
+    uint64_t index = frame_index(t->work.line, number);
+    unsigned char packed[RECORD_RESULT];
+    struct result_record res;
+    struct buf out;
+    int rc = -1;
+
+    if (result_record_unpack(&res, row->record.result))
+        return err_set(err, ERR_FATAL, "an answer without a result record");
+    memcpy(res.request, t->id, 32);
+    result_record_pack(packed, &res);
+    row->record.result = packed;
+    buf_init(&out, RECORD_MAX);
+    record_put(&out, &row->record);
+    if (buf_check(&out, "a record", err) == 0 &&
+        (!c->o.with_last || !row->last ||
+         worklog_put(c->log, FRAME_LAST, index, row->last,
+                     (size_t)c->o.model->model->rec.dim * 4, err) == 0) &&
+        worklog_put(c->log, FRAME_RECORD, index, out.data, out.len, err) == 0)
+        rc = 0;
+    buf_clear(&out);
+    if (rc == 0)
+        done_put(&c->fresh, &c->n_fresh, &c->cap_fresh, (struct work_done){
+            .line = t->work.line, .choice = (uint8_t)number,
+            .reused = true });
+    return rc;
+}
+
+/* 1 the choice has its answer, which was there; 0 it is to be computed, -1. */
+static int reuse_choice(struct compute *c, const struct task *t,
+                        uint32_t number, struct err *err)
+{
+    struct sequence s = t->prompt.first;
+    struct err unused = ERR_INIT;
+    struct checkpoint_row row;
+    struct job_record job;
+    unsigned char id[32];
+
+    if (!has_answers(c))
+        return 0;
+    s.sampling.choice = number;
+    if (commit_job(&job, c->o.model->model, &s, &unused))
+        return 0;
+    job_record_id(id, &job);
+    if (!reuse_find(c->reuse, id, c->o.with_last, c->o.with_leaves, &row))
+        return 0;
+    return put_reused(c, t, number, &row, err) ? -1 : 1;
+}
+
 /* ---- the engine ---------------------------------------------------------- */
 
 static void choice_free(struct compute *c, struct choice *ch)
@@ -222,13 +296,16 @@ static int add_choice(struct compute *c, struct err *err)
     uint32_t number = t->next_choice++;
     unsigned char alone = t->work.kind == WORK_ALONE;
     struct choice *ch;
+    int there = t->work.skip >> number & 1;
 
     if (t->next_choice == t->prompt.n_choices)
         c->task = NULL;
-    if (t->work.skip & 1u << number) {
+    if (!there)
+        there = reuse_choice(c, t, number, err);
+    if (there) {
         if (!c->task && t->in_engine == 0)
             task_free(t);
-        return 0;
+        return there < 0 ? -1 : 0;
     }
     if (worklog_put(c->log, FRAME_OPEN, frame_index(t->work.line, number),
                     &alone, 1, err)) {
@@ -359,7 +436,7 @@ static int record(struct compute *c, const struct choice *ch,
         worklog_put(c->log, FRAME_RECORD, index, out.data, out.len, err))
         goto end;
     done_put(&c->fresh, &c->n_fresh, &c->cap_fresh, (struct work_done){
-        ch->task->work.line, (uint8_t)ch->number, false });
+        .line = ch->task->work.line, .choice = (uint8_t)ch->number });
     rc = 0;
 end:
     buf_clear(&text);
@@ -578,6 +655,7 @@ static void clear(struct compute *c)
     if (c->requests >= 0)
         close(c->requests);
     ids_file_close(c->ids);
+    reuse_close(c->reuse);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->wake);
     free(c->work);

@@ -25,6 +25,9 @@ struct compute_options {
     size_t max_sequences;
     uint64_t kv_bytes;
     bool with_last;                  /* record the last residual row too */
+    bool with_leaves;                /* the checkpoint wants those of traces */
+    const char *reuse;               /* a spool whose answers are taken over,
+                                        or NULL; borrowed */
     bool pretend;                    /* no engine: see pretend.h */
 };
 
@@ -42,6 +45,7 @@ struct work_done {
     uint32_t line;
     uint8_t choice;
     bool given_up;
+    bool reused;        /* the spool had this answer already */
 };
 
 enum compute_state {

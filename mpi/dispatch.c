@@ -245,10 +245,26 @@ static bool may_seal(const struct rank *r)
     return r->state != RANK_LOST && !r->failed;
 }
 
+/* Lines none of whose answers had to be computed. */
+static void tell_reused(const struct dispatch *d)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < d->survey.n; i++) {
+        uint8_t all = survey_choices(&d->survey.line[i]);
+
+        n += all && (d->resume.line[i].reused & all) == all;
+    }
+    if (n)
+        log_info("%" PRIu32 " of %" PRIu32 " lines were answered before", n,
+                 d->survey.n_requests);
+}
+
 static void begin_sealing(struct dispatch *d)
 {
     uint32_t k = 0, of = 0;
 
+    tell_reused(d);
     d->phase = DISPATCH_SEALING;
     for (int i = 0; i < d->size; i++)
         of += may_seal(&d->rank[i]);
@@ -443,17 +459,19 @@ static void take_done(struct dispatch *d, int from, const unsigned char *p,
         if (line >= d->survey.n || p[4] > 7)
             continue;
         before = queue_line_done(d->queue, line);
-        if (p[5])
+        if (p[5] & DONE_GIVEN_UP)
             d->resume.line[line].given_up = true;
         else
             d->resume.line[line].done |= (uint8_t)(1u << p[4]);
+        if (p[5] & DONE_REUSED)
+            d->resume.line[line].reused |= (uint8_t)(1u << p[4]);
         if (!queue_line_done(d->queue, line))
             continue;
         forget_line(r, line);
         if (before)
             continue;
         d->n_done++;
-        d->n_refused += p[5] != 0;
+        d->n_refused += (p[5] & DONE_GIVEN_UP) != 0;
         r->done++;
     }
     d->changed = true;

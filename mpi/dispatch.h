@@ -19,7 +19,8 @@
  *     TAG_HELLO  node (text): it lives, before it reads a model; to `ranks`
  *     TAG_READY  host name (text): the model is open, the log made
  *     TAG_WANT   nothing: room for a shard
- *     TAG_DONE   tokens u64, then for each: line u32, choice u8, given up u8
+ *     TAG_DONE   tokens u64, then for each: line u32, choice u8, flags u8
+ *                (DONE_GIVEN_UP, DONE_REUSED)
  *     TAG_BEAT   tokens u64
  *     TAG_SIGNAL nothing: told to save by a signal
  *     TAG_LEFT   failed u8, why (text)
@@ -45,6 +46,8 @@ enum {
 };
 #define WORK_BYTES 18
 #define DONE_BYTES 6
+#define DONE_GIVEN_UP 1
+#define DONE_REUSED 2
 #define SHARD_MAX 64
 
 /* Seconds between signs of life, where who is silent for lost_s is lost. */

@@ -134,7 +134,8 @@ static void tell_done(struct rank_side *r)
         for (size_t i = 0; i < n; i++) {
             buf_put_u32(&b, d[i].line);
             buf_putc(&b, d[i].choice);
-            buf_putc(&b, d[i].given_up);
+            buf_putc(&b, (d[i].given_up ? DONE_GIVEN_UP : 0) |
+                             (d[i].reused ? DONE_REUSED : 0));
         }
         tell(r, TAG_DONE, &b);
         buf_clear(&b);
@@ -210,7 +211,9 @@ static int begin(struct rank_side *r, struct err *err)
         .batch_path = r->batch_path, .info = &r->info, .model = &r->model,
         .start = r->start, .rank = (uint32_t)link_rank(r->link),
         .max_sequences = r->o.max_sequences, .kv_bytes = r->o.kv_bytes,
-        .with_last = r->o.seal.with_last, .pretend = r->o.pretend,
+        .with_last = r->o.seal.with_last,
+        .with_leaves = !r->o.seal.roots_only,
+        .reuse = r->o.pretend ? NULL : r->o.reuse, .pretend = r->o.pretend,
     };
 
     if (batch_info_read(&r->info, r->batch_path, err) ||

@@ -23,6 +23,8 @@ struct rank_options {
     size_t max_sequences;
     uint64_t kv_bytes;       /* of this rank */
     struct seal_options seal; /* but what the model tells */
+    const char *reuse;       /* a spool whose answers are taken over, borrowed;
+                                NULL: all are computed */
     bool pretend;
     unsigned lost_s;         /* rank 0 is lost when silent so long */
 };

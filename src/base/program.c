@@ -48,6 +48,8 @@ const struct setting program_settings[] = {
     { "custom-ids", "yes|no", "yes", WORKER,
       "whether a checkpoint has the custom_id of its requests; never with"
       " publish = hashes" },
+    { "reuse", "yes|no", "yes", WORKER,
+      "whether answers that the spool has already are taken over" },
     { "part-size", "size", "8G", WORKER,
       "contents of a part of a checkpoint, at least 1M" },
     { "rank-timeout", "count", "60", WORKER,

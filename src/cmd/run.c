@@ -42,7 +42,7 @@ struct run {
     struct run_from made; /* the requests that they answer */
     bool trust;
     char *default_out;
-    bool quiet, strict;
+    bool quiet, strict, no_reuse;
     int status;           /* of a run that was done */
 
     char *model_path;
@@ -250,6 +250,8 @@ int cmd_run(struct settings *s, int argc, char **argv)
           " spool", NULL, &r.trust },
         { 'q', "quiet", NULL, "show no progress, only what goes wrong",
           NULL, &r.quiet },
+        { 0, "no-reuse", NULL, "compute every answer, also those that the"
+          " spool has", NULL, &r.no_reuse },
         { 0, "strict", NULL, "exit status 4 if any request is refused, not"
           " only if all are", NULL, &r.strict },
         { 0, NULL, NULL, NULL, NULL, NULL }
@@ -257,7 +259,8 @@ int cmd_run(struct settings *s, int argc, char **argv)
     const struct opt_command command = {
         .name = "apus run",
         .synopsis = "FILE.jsonl -m MODEL | --from FILE.h5|BATCH|ID [--trust]"
-                    " [-o OUT.jsonl] [-q] [--strict] [--batch N] [--ranks N]",
+                    " [-o OUT.jsonl] [-q] [--no-reuse] [--strict] [--batch N]"
+                    " [--ranks N]",
         .about = "Answer the requests of a file in the form of the OpenAI"
                  " Batch API, in their\norder, one line each.  A request that"
                  " is refused has its error in its line.\nRun it again and it"
@@ -274,6 +277,9 @@ int cmd_run(struct settings *s, int argc, char **argv)
         r.in_path = n_args ? args[0] : NULL;
         if (r.in_path && !r.out_path)
             r.out_path = r.default_out = output_name(r.in_path);
+        /* --from asks to compute again what is there */
+        if (r.no_reuse || r.from)
+            settings_set(s, "reuse", "no", NULL);
         if (r.quiet)
             log_init("apus", LOG_LEVEL_WARNING);
         status = work_is_twin() ? CMD_DONE : run_and_tell(&r);

@@ -33,7 +33,7 @@
 struct submit {
     struct settings *settings;
     const char *model, *output, *nodes_text, *split_text;
-    bool dry_run, todo, wait, strict;
+    bool dry_run, todo, wait, strict, no_reuse;
     size_t split;             /* batches of a file; 0: one */
     struct spool *spool;      /* NULL: a dry run without any */
     struct start start;
@@ -411,6 +411,8 @@ int cmd_submit(struct settings *s, int argc, char **argv)
         { 0, "split", "N", "make N batches of a file", &sub.split_text,
           NULL },
         { 0, "nodes", "N", "of Slurm; default: one", &sub.nodes_text, NULL },
+        { 0, "no-reuse", NULL, "compute every answer, also those that the"
+          " spool has", NULL, &sub.no_reuse },
         { 0, "todo", NULL, "start nothing: leave it in todo, for apus drain or"
           " apus-batch.sh", NULL, &sub.todo },
         { 0, "dry-run", NULL, "start nothing, make nothing, print the"
@@ -421,7 +423,7 @@ int cmd_submit(struct settings *s, int argc, char **argv)
         .name = "apus submit",
         .synopsis = "[BATCH|FILE ...] [-m MODEL] [-o OUT.jsonl] [--wait]"
                     " [--strict] [--split N] [--nodes N] [--ranks N]"
-                    " [--todo|--dry-run]",
+                    " [--no-reuse] [--todo|--dry-run]",
         .about = "Start workers in the background, for these batches or all"
                  " in todo, as the setting\nlauncher says: here or in Slurm."
                  "  Print a line each: batch, launcher, job.  A batch\nthat"
@@ -433,6 +435,8 @@ int cmd_submit(struct settings *s, int argc, char **argv)
     int status = cmd_begin(&command, s, argc, argv, args, &n_args);
 
     if (status == CMD_GO) {
+        if (sub.no_reuse)
+            settings_set(s, "reuse", "no", NULL);
         if (prepare(&sub, n_args, &err)) {
             log_err(&err);
             status = err.code == ERR_RETRY ? CMD_SAVED : CMD_MISUSED;

@@ -236,6 +236,14 @@ static void open_add(struct open_set *o, uint64_t index, bool alone)
     o->entry[o->n++].alone = alone;
 }
 
+static bool open_has(const struct open_set *o, uint64_t index)
+{
+    for (size_t i = 0; i < o->n; i++)
+        if (o->entry[i].index == index)
+            return true;
+    return false;
+}
+
 static void open_remove(struct open_set *o, uint64_t index)
 {
     for (size_t i = o->n; i > 0; i--) {
@@ -292,6 +300,8 @@ static int take_frame(struct resume *r, struct open_set *o,
         break;
     case FRAME_RECORD:
         r->line[line].done |= (uint8_t)(1u << choice);
+        if (!open_has(o, f->index))
+            r->line[line].reused |= (uint8_t)(1u << choice);
         open_remove(o, f->index);
         break;
     case FRAME_GIVEN_UP:

@@ -24,6 +24,8 @@ struct err;
 
 struct resume_line {
     uint8_t done;      /* choices that have a record, bit c for choice c */
+    uint8_t reused;    /* those whose record was there before: their log has
+                          it without an open frame */
     uint8_t dead;      /* logs that end while it is open, with others */
     uint8_t alone;     /* the same, while it ran alone */
     bool given_up;
