@@ -24,7 +24,7 @@ import os
 import struct
 import sys
 
-from second_hash import (H, ZERO, blob, job_record, leaf_hash,
+from second_hash import (H, ZERO, blob, file_ids_2, job_record, leaf_hash,
                          mth, mths, path, path_root, result_record,
                          statement_record, u32, u64)
 
@@ -58,12 +58,12 @@ def make(parts, requests, node, out, *more):
     parts = parts.split(',')
     files = [h5py.File(part, 'r') for part in parts]
     f = files[0]
-    with open(requests, 'rb') as lines:
-        file_hash = hashlib.sha256(lines.read()).digest()
     model, batch = bytes(f.attrs['model_id']), bytes(f.attrs['batch_id'])
+    with open(requests, 'rb') as lines:
+        ids = file_ids_2(model, lines.read())
     row = [(f, f['requests'], i) for f in files
            for i in range(len(f['requests/index']))]
-    results = [check_row(f, i, file_hash, model) for f, q, i in row]
+    results = [check_row(f, i, ids, model) for f, q, i in row]
     jobs = [bytes(q['job'][i]) for f, q, i in row]
     process = ZERO
     if len(more) > 1:
