@@ -29,8 +29,7 @@ report $r "what it prints is shown"
 netcall sign "$net/dapp.json" "$process" Data-Protocol=ao Type=Message \
     Variant=ao.TN.1 Action=Ping </dev/null >item
 netcall post "$url/mu/" 'Content-Type: application/octet-stream' <item >out
-netcall get "$url/cu/result/$(netcall id <item)?process-id=$process&no-busy=1" \
-    >out
+netcall get "$url/cu/result/$(netcall id <item)?process-id=$process" >out
 has out '"Data":"pong"' "it answers"
 netcall get "$url/su/$process" >out
 has out "\"owner\":{\"address\":\"$("$apus" wallet show "$net/wallet.json")" \

@@ -24,7 +24,7 @@
 #include "localnet/units_eval.h"
 #include "localnet/units_json.h"
 
-#define BUSY_MS 30000 /* how long no-busy waits */
+#define BUSY_MS 15000 /* how long a result waits for its evaluation */
 
 /* The process of ?process-id=, or NULL with the answer filled in. */
 static struct process *process_of(struct net *net, const struct call *c,
@@ -93,6 +93,10 @@ void mu_route(struct net *net, const struct call *c, const char *path,
     } else if (strncmp(path, "push/", 5) == 0) {
         a->status = 202;
         buf_puts(&a->body, "{\"message\":\"Processing\"}");
+    } else if (strncmp(path, "monitor/", 8) == 0) {
+        answer_error(a, 501, "monitors are not done by this localnet");
+    } else if (call_query(c, "assign")) {
+        answer_error(a, 501, "assignments are not done by this localnet");
     } else if (path[0] == '\0') {
         post_item(net, c, a);
     } else {
@@ -129,9 +133,7 @@ static void get_result(struct net *net, const struct call *c,
         answer_error(a, 404, "Error: Message or Process not found");
         return;
     }
-    if (!m->done && call_query(c, "no-busy"))
-        units_wait(net, m, BUSY_MS);
-    if (!m->done) {
+    if (!units_wait(net, m, BUSY_MS)) {
         a->status = 202;
         buf_printf(&a->body, "{\"message\":\"Evaluation of process \\\"%s\\\""
                    " to \\\"%s\\\" is in progress.\"}", p->id_text,
@@ -148,10 +150,15 @@ static void get_results(struct net *net, const struct call *c,
     const char *sort = call_query(c, "sort");
     bool down = sort && strcmp(sort, "DESC") == 0, some = false;
     uint64_t from = 0, to = UINT64_MAX, limit = 25, n = 0, i;
-    bool start = !route_number(call_query(c, "from"), &from);
+    const char *begin = call_query(c, "from");
+    bool start = !route_number(begin, &from);
     struct process *p = NULL;
     unsigned char id[32];
 
+    if (begin && *begin && start) {
+        answer_error(a, 400, "Error: 'from' is not a cursor of this unit");
+        return;
+    }
     route_number(call_query(c, "to"), &to);
     route_number(call_query(c, "limit"), &limit);
     if (base64url_id(id, text) == 0)

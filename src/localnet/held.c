@@ -453,7 +453,9 @@ int upload_end(struct net *net, struct upload *u, struct held **held,
         return 1;
     if (!net_knows_wallet(net, it->address))
         return net_unknown_wallet(net, it->address, err);
-    if (held_balance(net, it->address) < winc ||
+    if (memcmp(it->address, net->address, 32) == 0)
+        winc = 0; /* what the net says of itself is free */
+    else if (held_balance(net, it->address) < winc ||
         hostile_now(&net->hostile, HOSTILE_EMPTY_ACCOUNT, UNIT_BUNDLER))
         return err_set(err, ERR_INPUT, "Insufficient balance");
     if (keep(net, u, it, winc, net_now_ms(net), held, err))

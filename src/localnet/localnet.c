@@ -22,12 +22,12 @@
 #include "localnet/held.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
+#include "localnet/ours.h"
 #include "localnet/parts.h"
 #include "localnet/routes.h"
 #include "localnet/serve.h"
 #include "localnet/units.h"
 #include "localnet/units_eval.h"
-#include "proof/digest.h"
 
 #define CLOCK_OFF_MS (10 * 60 * 1000)
 #define CONF_MAX 8192
@@ -243,15 +243,17 @@ static int open_journal(struct net *net, struct err *err)
                        NULL, err);
 }
 
-static int write_conf(const struct net *net, struct err *err)
+static int write_conf(struct net *net, struct err *err)
 {
     const char *u = net->url, *a = net->address_text;
-    char *path = file_join(net->dir, "apus.conf"), module[ID_TEXT];
+    char *path, module[ID_TEXT];
     unsigned char id[32];
     struct buf b;
     int rc;
 
-    digest(id, "localnet", 8);
+    if (ours_put(net, id, err))
+        return -1;
+    path = file_join(net->dir, "apus.conf");
     base64url(module, id, 32);
     buf_init(&b, CONF_MAX);
     buf_printf(&b, "# made by apus localnet, and written anew each time that"
@@ -260,7 +262,7 @@ static int write_conf(const struct net *net, struct err *err)
                "bundler-payment = %s/bundler\nbundler-key = %s\n", net->dir,
                u, u, u, u, a);
     buf_printf(&b, "ao-mu = %s/mu\nao-cu = %s/cu\nao-su = %s/su\n"
-               "ao-node = %s/hb\nao-module = %s\nao-scheduler = %s\n"
+               "ao-node = %s/hb/\nao-module = %s\nao-scheduler = %s\n"
                "ao-authority = %s\n", u, u, u, u, module, a, a);
     rc = buf_check(&b, path, err) || file_write(path, b.data, b.len, err);
     buf_clear(&b);
