@@ -50,6 +50,21 @@ static void put_tag(struct dry_run *d, struct item_tag *tag, char *name,
                                           strlen(value) };
 }
 
+/* The data of a signed item that the question was posted with. */
+static void take_data(struct dry_run *d, const struct call *c)
+{
+    const char *type = call_header(c, "Content-Type");
+    struct err unused = ERR_INIT;
+    struct item it;
+
+    if (strcmp(c->method, "POST") != 0 || !type ||
+        strcmp(type, "application/ans104") != 0 ||
+        item_head(&it, c->body, c->n_body, &unused))
+        return;
+    d->data = c->body + it.head_n;
+    d->n_data = c->n_body - it.head_n;
+}
+
 /* What a node takes out of the message is no tag of it. */
 static bool is_field(const char *name)
 {
@@ -73,6 +88,7 @@ void dry_run_node(struct net *net, struct process *p, const struct call *c,
     struct err err = ERR_INIT;
     struct buf json;
 
+    take_data(&d, c);
     while ((value = strsep(&rest, "&")) != NULL) {
         char *name = strsep(&value, "=");
 

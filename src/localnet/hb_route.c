@@ -81,6 +81,7 @@ static void post(struct net *net, const struct call *c, bool push,
     answer_header(a, "slot", "%" PRIu64, m->slot);
     answer_header(a, "timestamp", "%" PRIu64, m->timestamp_ms);
     answer_header(a, "process", "%s", m->process->id_text);
+    answer_header(a, "message", "%s", m->id_text);
     if (push && !(mode && strcmp(mode, "async") == 0) &&
         units_wait(net, m, WAIT_MS)) {
         buf_printf(&a->body, "{\"slot\":\"%" PRIu64 "\",\"process\":\"%s\","
