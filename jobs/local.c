@@ -26,6 +26,7 @@
 #include "base/json.h"
 #include "base/machine.h"
 #include "base/mem.h"
+#include "jobs/boxes.h"
 #include "jobs/child.h"
 #include "jobs/launcher_internal.h"
 
@@ -369,9 +370,10 @@ static void signals_of(sigset_t *set)
     }
 }
 
-/* Until the child has ended; whether a signal was passed on is in *told. */
+/* Until the child has ended; whether a signal was passed on is in *told, and
+ * then its boxes are no news. */
 static int wait_and_pass(pid_t pid, const sigset_t *set, int *wait_status,
-                         bool *told, struct err *err)
+                         struct boxes *boxes, bool *told, struct err *err)
 {
     /* SIGCHLD may have gone to another thread: look once a second */
     static const struct timespec a_second = { 1, 0 };
@@ -388,6 +390,7 @@ static int wait_and_pass(pid_t pid, const sigset_t *set, int *wait_status,
         signo = sigtimedwait(set, NULL, &a_second);
         if (signo > 0 && signo != SIGCHLD) {
             kill(pid, SIGUSR1);
+            boxes_drop(boxes);
             *told = true;
         }
     }
@@ -398,19 +401,23 @@ int launch_wait(const struct launch *l, int *status, struct err *err)
     struct child c = { .out = -1, .err = -1, .tied = true };
     struct sigaction plain = { .sa_handler = SIG_DFL }, before;
     struct child_id id = { 0, 0 };
+    struct boxes *boxes = NULL;
     sigset_t set, old;
     int wait_status = 0, rc;
     bool told = false;
 
-    if (launch_check(l, err))
+    if (launch_check(l, err) || boxes_open(&boxes, &c.err, err))
         return -1;
     signals_of(&set);
     sigemptyset(&plain.sa_mask);
     sigaction(SIGCHLD, &plain, &before);
     sigprocmask(SIG_BLOCK, &set, &old);
     rc = start(&id, l, &c, err);
+    if (c.err >= 0)
+        close(c.err);
     if (rc == 0)
-        rc = wait_and_pass(id.pid, &set, &wait_status, &told, err);
+        rc = wait_and_pass(id.pid, &set, &wait_status, boxes, &told, err);
+    boxes_close(boxes);
     sigprocmask(SIG_SETMASK, &old, NULL);
     sigaction(SIGCHLD, &before, NULL);
     if (rc)
