@@ -25,6 +25,7 @@
 #include "store/request.h"
 #include "store/seal.h"
 #include "store/spool.h"
+#include "store/survey.h"
 
 #define OUT_MAX ((size_t)1 << 30)
 
@@ -60,6 +61,8 @@ struct export {
     uint64_t row;
     bool has_row;             /* ahead holds the next one */
     struct checkpoint_row ahead;
+
+    struct seal *seal;        /* of a batch that is not sealed: its logs */
 
     bool damaged;             /* what failed is in the checkpoint */
 };
@@ -218,9 +221,20 @@ static int read_row(struct export *x, struct err *err)
     return damaged(x);
 }
 
+/* As read_row, from the logs. */
+static int read_logged(struct export *x, struct err *err)
+{
+    int rc = seal_row(x->seal, (size_t)x->row++, &x->ahead, err);
+
+    x->has_row = rc == 1;
+    return rc < 0 ? -1 : 0;
+}
+
 /* The next row into `ahead`; has_row is false at the end. */
 static int look_ahead(struct export *x, struct err *err)
 {
+    if (x->seal && !x->has_row)
+        return read_logged(x, err);
     while (!x->has_row) {
         if (x->file && x->row < checkpoint_head(x->file)->n_rows) {
             if (read_row(x, err))
@@ -258,6 +272,8 @@ static int take_line(struct export *x, uint32_t line, struct err *err)
 /* The reason that is next. */
 struct reasons {
     struct refused *file;
+    struct seal *seal; /* instead of the file */
+    size_t next;       /* of it */
     bool has;
     uint32_t line;
     struct reason why;
@@ -265,7 +281,8 @@ struct reasons {
 
 static int next_reason(struct reasons *r, struct err *err)
 {
-    int rc = refused_next(r->file, &r->line, &r->why, err);
+    int rc = r->seal ? seal_reason(r->seal, r->next++, &r->line, &r->why, err)
+                     : refused_next(r->file, &r->line, &r->why, err);
 
     r->has = rc == 1;
     return rc < 0 ? -1 : 0;
@@ -302,6 +319,8 @@ static int export_line(struct export *x, struct reasons *no,
         rc = put_reason(x, id, r.custom_id, &no->why, err);
         if (rc == 0)
             rc = next_reason(no, err);
+    } else if (x->seal) {
+        x->n->missing++;
     } else {
         rc = err_set(err, ERR_INPUT, "the request in line %" PRIu32 " has"
                      " neither an answer in \"%s\" nor a reason in"
@@ -406,6 +425,43 @@ out:
     refused_close(no.file);
     lines_close(f);
     seal_info_clear(&info);
+    batch_info_clear(&batch);
+    free(path);
+    return rc;
+}
+
+int export_partial(const char *batch_path, export_fn *put, void *self,
+                   struct export_counts *n, struct err *err)
+{
+    struct seal_options o = { .part_size = UINT64_MAX, .partial = true };
+    char *path = file_join(batch_path, "requests.jsonl");
+    struct batch_info batch = { .n_requests = 0 };
+    struct survey survey = { .n = 0 };
+    struct reasons no = { .file = NULL };
+    struct lines *f = NULL;
+    struct export x;
+    int rc = -1;
+
+    if (seal_is_done(batch_path)) {
+        free(path);
+        return export_batch(batch_path, put, self, n, err);
+    }
+    export_init(&x, put, self, n);
+    if (batch_info_read(&batch, batch_path, err) ||
+        batch_lines_open(&f, &batch, path, err) ||
+        survey_read(&survey, batch_path, &batch, err) ||
+        seal_open(&x.seal, batch_path, &batch, &survey, &o, err))
+        goto out;
+    base64url(x.model_id, batch.model, 32);
+    x.batch_path = batch_path;
+    x.batch = &batch;
+    no.seal = x.seal;
+    rc = export_lines(&x, f, &no, err);
+out:
+    seal_close(x.seal);
+    survey_clear(&survey);
+    export_clear(&x);
+    lines_close(f);
     batch_info_clear(&batch);
     free(path);
     return rc;

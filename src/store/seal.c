@@ -344,7 +344,7 @@ static int settle(struct seal *s, struct err *err)
     }
     s->n_rows = rows;
     s->n_refused = reasons;
-    if (missing)
+    if (missing && !s->o.partial)
         return err_set(err, ERR_RETRY, "%" PRIu64 " of %" PRIu32 " requests"
                        " have no answer yet: run the batch on", missing,
                        s->survey->n_requests);
@@ -536,6 +536,35 @@ static int give_row(void *self, uint64_t i, struct checkpoint_row *row,
         read_frame(g->s, r->log, r->at, &f, err))
         return -1;
     return record_get(&row->record, f.payload, f.n, err);
+}
+
+int seal_row(struct seal *s, size_t i, struct checkpoint_row *row,
+             struct err *err)
+{
+    struct frame f;
+
+    if (i >= s->n_rows)
+        return 0;
+    memset(row, 0, sizeof(*row));
+    row->line = s->row[i].line;
+    if (read_frame(s, s->row[i].log, s->row[i].at, &f, err) ||
+        record_get(&row->record, f.payload, f.n, err))
+        return -1;
+    return 1;
+}
+
+int seal_reason(struct seal *s, size_t i, uint32_t *line, struct reason *why,
+                struct err *err)
+{
+    struct frame f;
+
+    if (i >= s->n_refused)
+        return 0;
+    *line = s->refused[i].line;
+    if (read_frame(s, s->refused[i].log, s->refused[i].at, &f, err))
+        return -1;
+    reason_unpack(why, f.payload, f.n);
+    return 1;
 }
 
 static void fill_head(struct checkpoint_head *h, const struct seal *s,

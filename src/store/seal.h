@@ -26,6 +26,8 @@ struct seal_options {
     bool custom_ids;      /* what requests are called, too */
     bool roots_only;      /* of each trace its root, without the leaves */
     bool pretended;       /* answers are made up: nothing is to find them */
+    bool partial;         /* what has no answer yet is left out: to be looked
+                           * at, never to be sealed */
     uint32_t n_vocab, n_layers, dim; /* of the model */
     resume_note_fn *note; /* told of damage; may be NULL */
     void *self;
@@ -44,6 +46,14 @@ int seal_open(struct seal **out, const char *batch_path,
               const struct batch_info *info, const struct survey *survey,
               const struct seal_options *o, struct err *err);
 void seal_close(struct seal *s);
+
+/* Row i in the order of line and choice, reason i in that of lines: 1, borrowed
+ * until the next call; 0 past the last; -1. */
+struct checkpoint_row;
+int seal_row(struct seal *s, size_t i, struct checkpoint_row *row,
+             struct err *err);
+int seal_reason(struct seal *s, size_t i, uint32_t *line, struct reason *why,
+                struct err *err);
 
 /* How many parts there are to be: at least one. */
 size_t seal_parts(const struct seal *s);
