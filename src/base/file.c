@@ -329,7 +329,7 @@ static int write_at(struct file_out *f, uint64_t at, const void *data, size_t n,
     return 0;
 }
 
-static int flush(struct file_out *f, struct err *err)
+int file_out_flush(struct file_out *f, struct err *err)
 {
     if (write_at(f, f->written, f->held, f->n_held, err))
         return -1;
@@ -341,7 +341,7 @@ static int flush(struct file_out *f, struct err *err)
 int file_out_put(struct file_out *f, const void *data, size_t n,
                  struct err *err)
 {
-    if (n > HOLD - f->n_held && flush(f, err))
+    if (n > HOLD - f->n_held && file_out_flush(f, err))
         return -1;
     if (n > HOLD) {
         if (write_at(f, f->written, data, n, err))
@@ -364,7 +364,7 @@ int file_out_put_file(struct file_out *f, const char *path, struct err *err)
     if (fd < 0)
         return -1;
     while (rc == 0 && n > 0) {
-        rc = flush(f, err);
+        rc = file_out_flush(f, err);
         if (rc)
             break;
         do
@@ -390,9 +390,19 @@ int file_out_patch(struct file_out *f, uint64_t at, const void *data, size_t n,
         return err_set(err, ERR_FATAL,
                        "patch of %zu bytes at %ju in \"%s\", which has %ju", n,
                        (uintmax_t)at, f->path, (uintmax_t)size);
-    if (flush(f, err))
+    if (file_out_flush(f, err))
         return -1;
     return write_at(f, at, data, n, err);
+}
+
+const char *file_out_aside(const struct file_out *f)
+{
+    return f->aside;
+}
+
+const char *file_out_path(const struct file_out *f)
+{
+    return f->path;
 }
 
 uint64_t file_out_size(const struct file_out *f)
@@ -416,7 +426,7 @@ static int end_stream(struct file_out *f, struct err *err)
 {
     struct stat st;
 
-    if (flush(f, err))
+    if (file_out_flush(f, err))
         return -1;
     /* what is redirected into a file should lie on the disk */
     if (fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode) && sys_fsync(f->fd) &&
@@ -433,7 +443,7 @@ int file_out_commit(struct file_out *f, struct err *err)
         rc = end_stream(f, err);
         goto out;
     }
-    if (flush(f, err) || check_target(f, err))
+    if (file_out_flush(f, err) || check_target(f, err))
         goto out;
     dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd < 0 || sys_fsync(f->fd)) {

@@ -55,6 +55,12 @@ int file_out_patch(struct file_out *f, uint64_t at, const void *data,
                    size_t n, struct err *err);
 uint64_t file_out_size(const struct file_out *f);
 
+/* Write what is held, so that what was put can be read: aside, by the name that
+ * file_out_aside gives (NULL if it is written through). */
+int file_out_flush(struct file_out *f, struct err *err);
+const char *file_out_aside(const struct file_out *f);
+const char *file_out_path(const struct file_out *f);
+
 /* The same for a descriptor that is written through (base/output.h): it is
  * taken, `name` is for messages.  EPIPE on what is `standard` output is
  * ERR_CLOSED. */

@@ -1,0 +1,24 @@
+/*
+ * Output files of answers: one of another batch or model is kept under another
+ * name before it is replaced.
+ */
+#ifndef APUS_CMD_KEEP_H
+#define APUS_CMD_KEEP_H
+
+#include <stdbool.h>
+
+struct err;
+struct file_out;
+
+/* As file_out_commit.  If the file that is there has other answers than the
+ * new one it is kept as OUT.1, or the next number that is free, and a warning
+ * says so.  OUT.partial is removed if it has some of the new answers.  Where
+ * the new ones are `partial`, others of the same batch are replaced, and
+ * OUT.partial stays. */
+int keep_commit(struct file_out *out, bool partial, struct err *err);
+
+/* Keep the file `path`: its new name, which the caller frees.  Both names are
+ * there until one of them is replaced. */
+int keep_file(char **kept, const char *path, struct err *err);
+
+#endif
