@@ -253,13 +253,32 @@ wait $pid || got=$?
 [ $got -eq 75 ] && r=0 || r=1
 report $r "SIGTERM: exit status 75"
 has err 'saved.*run it again' "it says so"
+[ "$(grep -c 'saved' err)" -eq 1 ] && ! grep -q -e '----' -e mpirun err &&
+    r=0 || r=1
+report $r "in one line"
 [ ! -e many.out.jsonl ] && r=0 || r=1
 report $r "there is no output"
+cp many.out.jsonl.partial part.jsonl
+n_part=$(grep -c '"error":null' part.jsonl || :)
+[ "$n_part" -gt 0 ] && [ "$n_part" -lt "$(wc -l <many.jsonl)" ] && r=0 || r=1
+report $r "but what is answered is in many.out.jsonl.partial"
+has err "saved: $n_part of $(wc -l <many.jsonl) are in \"many.out.jsonl.part" \
+    "which it names"
+batch=$(find spool-many -name 'b???????????????????????????????????????????' |
+    sed 's|.*/||')
+gives 1 "export of what is not done" export "${batch#b}"
+has err 'not sealed; --partial writes' "says what helps"
+gives 0 "export --partial" export "${batch#b}" --partial -o part2.jsonl
+same part.jsonl part2.jsonl "gives the same"
 nothing_aside "SIGTERM"
 gives 0 "run again it goes on" run many.jsonl -m nano
 has err 'which was begun before' "it says so"
 [ "$(grep -c '"error":null' many.out.jsonl)" -eq "$(wc -l <many.jsonl)" ] &&
     r=0 || r=1
 report $r "and all is answered"
+[ ! -e many.out.jsonl.partial ] && r=0 || r=1
+report $r "many.out.jsonl.partial is gone"
+grep -F -x -f many.out.jsonl part.jsonl >found.jsonl
+same part.jsonl found.jsonl "each line of it is in the output"
 
 finish

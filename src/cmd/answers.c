@@ -12,9 +12,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/output.h"
+#include "cmd/keep.h"
 #include "cmd/named.h"
 #include "store/export.h"
 #include "store/refusals.h"
+#include "store/seal.h"
 #include "store/spool.h"
 
 static int put_line(void *self, const char *line, size_t n, struct err *err)
@@ -22,7 +24,17 @@ static int put_line(void *self, const char *line, size_t n, struct err *err)
     return file_out_put(self, line, n, err);
 }
 
-int answers_write(const struct named *n, const char *output, struct err *err)
+/* What helps where a batch is not done. */
+static int name_partial(const struct batch *b, bool partial, struct err *err)
+{
+    if (!partial && !seal_is_done(b->path) && file_exists(b->path))
+        err_set(err, err->code, "%s; --partial writes the answers that there"
+                " are", err->text);
+    return -1;
+}
+
+int answers_write(const struct named *n, const char *output, bool partial,
+                  struct err *err)
 {
     struct export_counts sum = { .answered = 0 }, one;
     struct file_out *out = NULL;
@@ -30,16 +42,22 @@ int answers_write(const struct named *n, const char *output, struct err *err)
     if (output_open(&out, output, err))
         return err_prefix(err, "output");
     for (size_t i = 0; i < n->n; i++) {
-        if (export_batch(n->batch[i].path, put_line, out, &one, err)) {
+        if ((partial ? export_partial : export_batch)(
+                n->batch[i].path, put_line, out, &one, err)) {
             file_out_abort(out);
-            return -1;
+            return name_partial(&n->batch[i], partial, err);
         }
         sum.answered += one.answered;
         sum.refused += one.refused;
+        sum.missing += one.missing;
     }
-    if (file_out_commit(out, err))
+    if (keep_commit(out, partial, err))
         return err_prefix(err, "output");
-    if (!output_is_stdout(output))
+    if (sum.missing)
+        log_info("%" PRIu64 " answered, %" PRIu64 " refused, %" PRIu64
+                 " without an answer yet", sum.answered, sum.refused,
+                 sum.missing);
+    else if (!output_is_stdout(output))
         log_info("%" PRIu64 " answered, %" PRIu64 " refused: \"%s\"",
                  sum.answered, sum.refused, output);
     return 0;

@@ -4,6 +4,7 @@
 #ifndef APUS_CMD_ANSWERS_H
 #define APUS_CMD_ANSWERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct err;
@@ -11,8 +12,10 @@ struct named;
 struct refusals;
 
 /* Write the answers of these batches, one after the other, to an output as -o
- * names it, and say how many there are unless it is standard output. */
-int answers_write(const struct named *n, const char *output,
+ * names it, and say how many there are unless it is standard output.  What is
+ * there and has other answers is kept (keep.h).  `partial`: also of batches
+ * that are not done, as far as they are answered. */
+int answers_write(const struct named *n, const char *output, bool partial,
                   struct err *err);
 
 /* What was refused in all of them; the first that was tells why. */

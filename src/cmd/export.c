@@ -17,6 +17,7 @@
 #include "base/settings.h"
 #include "cmd/answers.h"
 #include "cmd/cmd.h"
+#include "cmd/keep.h"
 #include "cmd/named.h"
 #include "cmd/part.h"
 #include "store/export.h"
@@ -60,38 +61,45 @@ static int export_one(const char *what, const struct settings *s, bool trust,
 }
 
 /* A batch, or those of a file. */
-static int export_named(const char *what, const char *output,
+static int export_named(const char *what, const char *output, bool partial,
                         const struct settings *s, struct err *err)
 {
-    struct named named = { .n = 0 };
     struct spool *spool;
-    int rc;
+    int rc = -1;
 
     if (spool_open(&spool, settings_text(s, "spool"), err))
         return -1;
-    rc = named_find(&named, spool, what, NULL, err);
-    if (rc == 0)
-        rc = answers_write(&named, output, err);
-    named_clear(&named);
+    /* one whose worker ends meanwhile is in another place then */
+    for (int tries = 0; rc && tries < (partial ? 2 : 1); tries++) {
+        struct named named = { .n = 0 };
+
+        rc = named_find(&named, spool, what, NULL, err);
+        if (rc == 0)
+            rc = answers_write(&named, output, partial, err);
+        named_clear(&named);
+        if (output_is_stdout(output))
+            break;
+    }
     spool_close(spool);
     return rc;
 }
 
 static int do_export(const char *what, const char *output,
-                     const struct settings *s, bool trust, struct err *err)
+                     const struct settings *s, bool trust, bool partial,
+                     struct err *err)
 {
     struct file_out *out = NULL;
     struct export_counts n;
 
     if (!part_is_file(what))
-        return export_named(what, output, s, err);
+        return export_named(what, output, partial, s, err);
     if (output_open(&out, output, err))
         return err_prefix(err, "output");
     if (export_one(what, s, trust, put_line, out, &n, err)) {
         file_out_abort(out);
         return -1;
     }
-    if (file_out_commit(out, err))
+    if (keep_commit(out, partial, err))
         return err_prefix(err, "output");
     if (!output_is_stdout(output))
         log_info("%" PRIu64 " answered, %" PRIu64 " refused: \"%s\"",
@@ -103,17 +111,20 @@ int cmd_export(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     const char *output = "-";
-    bool trust = false;
+    bool trust = false, partial = false;
     const struct opt opts[] = {
         { 'o', "output", "OUT.jsonl", "where the answers go; default:"
           " standard output", &output, NULL },
+        { 0, "partial", NULL, "of a batch that is not done: the answers that"
+          " there are", NULL, &partial },
         { 0, "trust", NULL, "open a file that was not made in this spool",
           NULL, &trust },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
     const struct opt_command command = {
         .name = "apus export",
-        .synopsis = "BATCH|FILE|FILE.h5 [-o OUT.jsonl] [--trust]",
+        .synopsis = "BATCH|FILE|FILE.h5 [-o OUT.jsonl] [--partial]"
+                    " [--trust]",
         .about = "Write the answers of a batch, of a file that is answered,"
                  " or of one part of a\ncheckpoint, in the form of the OpenAI"
                  " Batch API.",
@@ -124,7 +135,7 @@ int cmd_export(struct settings *s, int argc, char **argv)
     int status = cmd_begin(&command, s, argc, argv, args, &n_args);
 
     if (status == CMD_GO)
-        status = do_export(args[0], output, s, trust, &err)
+        status = do_export(args[0], output, s, trust, partial, &err)
                      ? cmd_fail(&err) : CMD_DONE;
     free(args);
     return status;

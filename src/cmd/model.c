@@ -21,7 +21,9 @@
 #include "base/opt.h"
 #include "base/output.h"
 #include "base/settings.h"
+#include "base/sys.h"
 #include "cmd/cmd.h"
+#include "cmd/keep.h"
 #include "engine/chat.h"
 #include "engine/convert.h"
 #include "engine/model.h"
@@ -106,6 +108,38 @@ out:
     return rc;
 }
 
+/* A model that is there already is kept unless the new one is the same. */
+static int convert_over(const char *dir, const char *file,
+                        const struct convert_options *o,
+                        unsigned char id[32], struct err *err)
+{
+    struct err unused = ERR_INIT;
+    struct model_record rec;
+    unsigned char was[32];
+    bool is_model = model_peek(&rec, was, file, &unused) == 0;
+    uint64_t size = 0;
+    char *kept = NULL;
+
+    if (file_size(file, &size, &unused) == 0 && size > 0 &&
+        keep_file(&kept, file, err))
+        return -1;
+    if (convert_hf(dir, file, o, id, err) == 0) {
+        if (kept && is_model && memcmp(was, id, 32) == 0)
+            unlink(kept);
+        else if (kept)
+            log_warning("\"%s\" was another model: it is kept as \"%s\"",
+                        file, kept);
+        free(kept);
+        return 0;
+    }
+    if (kept && file_exists(file))
+        unlink(kept);
+    else if (kept)
+        sys_rename(kept, file);
+    free(kept);
+    return -1;
+}
+
 static int convert(const char *dir, const char *out,
                    const struct convert_options *o, struct err *err)
 {
@@ -118,7 +152,7 @@ static int convert(const char *dir, const char *out,
     is_file = output_file(&file, out, err);
     if (is_file < 0)
         return -1;
-    rc = is_file ? convert_hf(dir, file, o, id, err)
+    rc = is_file ? convert_over(dir, file, o, id, err)
                  : convert_through(dir, out, o, id, err);
     free(file);
     if (rc)

@@ -22,6 +22,7 @@
 #include "base/output.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/keep.h"
 #include "cmd/progress.h"
 #include "cmd/run_from.h"
 #include "cmd/work.h"
@@ -118,7 +119,7 @@ static int answer(struct run *r, struct err *err)
 {
     struct work_options o = {
         .settings = r->settings, .model_path = r->model_path,
-        .quiet = r->quiet, .progress = &r->progress,
+        .quiet = r->quiet, .progress = &r->progress, .tells_saved = true,
     };
 
     if (work_is_done(&r->batch)) {
@@ -149,7 +150,7 @@ static int write_answers(struct run *r, struct err *err)
         file_out_abort(out);
         return -1;
     }
-    if (file_out_commit(out, err))
+    if (keep_commit(out, false, err))
         return err_prefix(err, "output");
     r->status = cmd_refused(&refusals, r->strict);
     if (r->worked)
@@ -158,6 +159,35 @@ static int write_answers(struct run *r, struct err *err)
         log_info("%" PRIu64 " answered, %" PRIu64 " refused", n.answered,
                  n.refused);
     return 0;
+}
+
+/* What there is so far, beside the output if that is a file. */
+static int write_partial(struct run *r, struct err *err)
+{
+    struct export_counts n;
+    struct file_out *out;
+    char *file, *path;
+    int rc, is_file = output_file(&file, r->out_path, err);
+
+    if (is_file <= 0) {
+        log_info("saved, not all is answered: run it again to go on");
+        return is_file;
+    }
+    path = xasprintf("%s.partial", file);
+    rc = output_open(&out, path, err);
+    if (rc == 0 && export_partial(r->batch.path, put_line, out, &n, err)) {
+        file_out_abort(out);
+        rc = -1;
+    } else if (rc == 0) {
+        rc = keep_commit(out, true, err);
+    }
+    if (rc == 0)
+        log_info("saved: %" PRIu64 " of %" PRIu64 " are in \"%s\"; run it"
+                 " again to go on", n.answered + n.refused,
+                 n.answered + n.refused + n.missing, path);
+    free(path);
+    free(file);
+    return rc;
 }
 
 /* ---- the command --------------------------------------------------------- */
@@ -171,6 +201,8 @@ static int do_run(struct run *r, struct err *err)
         make_batch(r, err))
         return -1;
     rc = answer(r, err);
+    if (rc == 1)
+        return write_partial(r, err) ? -1 : 1;
     return rc ? rc : write_answers(r, err);
 }
 

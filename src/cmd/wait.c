@@ -187,13 +187,13 @@ static int write_output(const struct wait_for *w, struct err *err)
     int rc = 0;
 
     if (w->output)
-        return answers_write(&w->named, w->output, err);
+        return answers_write(&w->named, w->output, false, err);
     if (w->named.n != 1)
         return 0;
     if (batch_info_read(&info, w->named.batch[0].path, err))
         return -1;
     if (info.output)
-        rc = answers_write(&w->named, info.output, err);
+        rc = answers_write(&w->named, info.output, false, err);
     batch_info_clear(&info);
     return rc;
 }

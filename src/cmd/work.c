@@ -427,10 +427,8 @@ static int start_once(const struct spool *s, struct batch *b,
         return -1;
     if (work_is_done(b))
         return 0;
-    if (status == CMD_SAVED) {
-        log_info("saved, not all is answered: run it again to go on");
+    if (status == CMD_SAVED)
         return 1;
-    }
     if (status == CMD_FAILED || status == CMD_MISUSED || status == 127)
         return err_set(err, ERR_FATAL, "the worker failed (status %d), what"
                        " it said is above", status);
@@ -481,6 +479,8 @@ int work_here(const struct spool *s, struct batch *b,
             break;
         }
     }
+    if (rc == 1 && !o->tells_saved)
+        log_info("saved, not all is answered: run it again to go on");
     if (rc == 2)
         rc = err_set(err, ERR_FATAL, "%d workers in a row were killed before"
                      " they got anywhere", TRIES);

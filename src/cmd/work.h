@@ -24,6 +24,7 @@ struct work_options {
     bool quiet;
     bool unnamed;              /* nobody named it: starts that got nowhere
                                 * before still count */
+    bool tells_saved;          /* the caller says that it was saved */
     struct progress *progress; /* it is begun here */
 };
 
