@@ -184,8 +184,8 @@ static void put_member(struct buf *out, const char *name, const char *value)
 static const char *const near[] = {
     "temp", "maxTokens", "Top-P", "tempreature", "frequency_penality", "topp",
     "seeds", "sto", "st", "x", "apus.top_k", "stream_option", "a\\u0001b",
-    "\\u00e9", "\\\"q", "0123456789012345678901234567890123456789012345678901"
-    "2345678901234567890123456789", "logprob", "nn", "", "messages.name",
+    "\\u00e9", "\\\"q", ("01234567890123456789012345678901234567890123456789"
+    "0123456789012345678901234567890"), "logprob", "nn", "", "messages.name",
     "apus.topk", "messages.nam", "content.txt", "messages.content.x",
 };
 
