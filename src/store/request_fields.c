@@ -334,11 +334,20 @@ void request_defaults(struct request *r)
     r->top_p = 1000000;
 }
 
+/* Of vLLM: whether the tokenizer puts a token before the text, as it does here
+ * before a completion, and not where the template says all. */
+static bool is_usual(const struct json *v, enum request_place place)
+{
+    return strcmp(json_key(v), "add_special_tokens") == 0 &&
+           json_type(v) == JSON_BOOL && place <= REQUEST_COMPLETION &&
+           json_true(v) == (place == REQUEST_COMPLETION);
+}
+
 int request_fields(struct request *r, const struct json *body,
                    enum request_place place, struct err *err)
 {
     for (const struct json *m = json_first(body); m; m = json_next(m)) {
-        int rc = request_name_judge("", "", m, err);
+        int rc = is_usual(m, place) ? 0 : request_name_judge("", "", m, err);
 
         if (rc < 0 || (rc > 0 && (check_place(m, place, err) ||
                                   take_field(r, m, err))))

@@ -104,6 +104,7 @@ detokenize true
 do_sample true
 documents []
 early_stopping false
+enable_search false
 enable_thinking
 format ""
 grammar "" {}
@@ -120,10 +121,12 @@ json_schema {}
 kv_transfer_params {}
 length_penalty 1
 logits_processors []
+media_io_kwargs {}
 min_p 0
 min_tokens 0
 mirostat 0
 mm_processor_kwargs {}
+model_kwargs {}
 models []
 n_probs 0
 no_repeat_ngram_size 0
@@ -146,10 +149,12 @@ safe_prompt false
 skip_special_tokens true
 spaces_between_special_tokens true
 stop_token_ids []
+streaming false
 structural_tag "" {}
 structured_outputs {}
 tfs_z 1
 thinking {} {"type":"disabled"}
+thinking_token_budget
 top_a 0
 top_n_tokens 0
 transforms []
