@@ -104,6 +104,22 @@ for state in sending sent; do
     mv "spool/done/$old" "spool/$state/$old"
     again 20 "a batch in $state"
 done
+# .. of which push says what it pays for again; nobody is asked here
+fresh
+"$apus" wallet new --wallet w.json >out 2>err
+gives 0 "the 21 lines" run more.jsonl -m nano -o got.jsonl
+for state in done sent; do
+    [ "$state" = done ] || mv "spool/done/$old" "spool/sent/$old"
+    "$apus" push --check --wallet w.json --bundler http://127.0.0.1:1 \
+        --bundler-payment http://127.0.0.1:1 \
+        --gateways http://127.0.0.1:1 --http-retries 0 -- "$batch" \
+        >out 2>err || :
+    case $state in
+    sent) has err ': 22 of 23 answers were pushed before' "push says so" ;;
+    *) ! grep -q 'pushed before' err && r=0 || r=1
+        report $r "none of them was pushed" ;;
+    esac
+done
 fresh
 mv "spool/done/$old" "spool/failed/$old"
 again 0 "a batch in failed"

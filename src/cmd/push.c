@@ -20,6 +20,9 @@
 #include "cmd/owners.h"
 #include "commit.h"
 #include "relay/push.h"
+#include "store/jobs_file.h"
+#include "store/reuse.h"
+#include "store/seal.h"
 #include "store/spool.h"
 
 struct pushing {
@@ -70,6 +73,58 @@ static void print_report(const struct batch *b, const char *state,
 
 /* ---- one batch ----------------------------------------------------------- */
 
+/* How many answers of a batch have a job that is among others. */
+static uint64_t count_repeated(const struct reuse *r, const char *batch_path,
+                               uint64_t *of)
+{
+    struct err unused = ERR_INIT;
+    unsigned char job[32];
+    struct jobs_file *f;
+    bool there = true;
+    uint64_t n = 0;
+    uint32_t row;
+
+    for (size_t k = 0; there; k++) {
+        char *path = seal_part_path(batch_path, k, "jobs");
+
+        there = jobs_file_open(&f, path, &unused) == 0;
+        free(path);
+        if (!there)
+            break;
+        for (; jobs_file_next(f, job, &row, &unused) == 1; ++*of)
+            n += reuse_has(r, job);
+        jobs_file_close(f);
+    }
+    return n;
+}
+
+/* Answers that were taken over from a batch which was pushed are results of
+ * this batch, too, and cost once more. */
+static void tell_repeated(struct pushing *c, const struct batch *b)
+{
+    struct reuse_options o = { .spool = spool_dir(c->spool),
+                               .pushed_only = true };
+    struct batch_info info = { .n_requests = 0 };
+    struct err unused = ERR_INIT;
+    struct reuse *r = NULL;
+    uint64_t n, of = 0;
+    char id[ID_TEXT];
+
+    if (batch_info_read(&info, b->path, &unused))
+        return;
+    memcpy(o.model, info.model, 32);
+    batch_info_clear(&info);
+    if (reuse_open(&r, &o, &unused))
+        return;
+    n = reuse_rows(r) ? count_repeated(r, b->path, &of) : 0;
+    reuse_close(r);
+    base64url(id, b->id, 32);
+    if (n)
+        log_info("batch %s: %" PRIu64 " of %" PRIu64 " answers were pushed"
+                 " before, in other batches: they are paid for again", id, n,
+                 of);
+}
+
 static int measure(struct pushing *c, const struct batch *b, struct err *err)
 {
     struct push_report r;
@@ -103,6 +158,7 @@ static int send(struct pushing *c, struct batch *b, struct err *err)
     struct push_report r;
     int rc;
 
+    tell_repeated(c, b);
     if (c->check)
         return measure(c, b, err);
     rc = push_batch(c->push, b, &r, err);
