@@ -14,6 +14,8 @@ APUS_CONFIG=$net/apus.conf
 APUS_MODELS=$tmp/models
 APUS_SPOOL=$tmp/spool
 APUS_HTTP_RETRIES=1
+APUS_AO_NETWORK=legacynet
+export APUS_AO_NETWORK
 export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_HTTP_RETRIES
 dapp="--wallet $net/dapp.json"
 tab=$(printf '\t')
@@ -202,7 +204,6 @@ has out "${tab}1$tab$model\$" "it comes through"
 
 # ---- HyperBEAM, as it answers today and as it did until 2025 --------
 APUS_AO_NETWORK=hyperbeam
-export APUS_AO_NETWORK
 for form in '' --old-node; do
     net_down
     # shellcheck disable=SC2086
@@ -225,6 +226,35 @@ has err 'message that gives back was sent.*cannot be read' "and how sure it is"
 is "nothing is left of it" "$(ls spool/tmp)" ""
 gives 0 "and again" pull
 has out "${tab}1$tab$model\$" "what went back is there"
+# with the push and asked for, an answer that is too large to be read
+net_down
+net_up --hostile cu-huge-prompt:2
+rm -rf spool/todo/b*
+ask "What is 4 + 3?" >ids
+before=$(count Leased)
+gives 1 "a node's answer that is too large" pull
+has err 'at most.*\|what it leased goes back' "what was leased goes back"
+is "nothing more is leased" "$(count Leased)" "$before"
+gives 0 "and again" pull
+has out "${tab}1$tab$model\$" "what went back is there"
+# a new one knows nothing but a node
+grep '^wallet\|^gateways\|^ao-node' "$net/apus.conf" >conf
+address=$(netcall get "$url/hb/~meta@1.0/info/address" | sed 1d)
+unset APUS_AO_NETWORK
+APUS_CONFIG=$tmp/conf
+gives 0 "a queue of a node" queue new --lua "$top/contrib/ao/queue.lua"
+other=$(cat out)
+netcall get "$url/su/processes/$other" >out
+for tag in Scheduler Authority; do
+    has out "\"name\":\"$tag\",\"value\":\"$address\"" "$tag is the node"
+done
+has out '"name":"Variant","value":"ao.N.1"' "which is HyperBEAM's"
+gives 1 "a node that does not say its address" queue new --ao-node "$url" \
+    --lua "$top/contrib/ao/queue.lua"
+has err 'set ao-scheduler and ao-authority.*404' "it says what to set"
+gives 1 "no node" queue info --ao-node ''
+has err 'ao-node.*legacynet: set ao-network' "it says what to set"
+APUS_CONFIG=$net/apus.conf
 gives 0 "pause" queue pause all
 gives 1 "a pull while it is paused" pull
 has err 'paused' "it says so"

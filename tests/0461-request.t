@@ -96,8 +96,8 @@ ask 0 "and of this" --of "$id" \
     --node "$("$apus" wallet show "$net/wallet.json")"
 
 # ---- what is lost --------
-ask 1 "no messenger" "What is 2 + 3?" --temperature 0 \
-    --ao-mu http://127.0.0.1:9/
+ask 1 "no node" "What is 2 + 3?" --temperature 0 \
+    --ao-node http://127.0.0.1:9/
 id=$(cat out)
 has err "apus request --of $id" "it says how to take it up"
 ask 75 "it is taken up" --of "$id" --timeout 0

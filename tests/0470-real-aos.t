@@ -20,8 +20,10 @@ report $r "messenger and compute unit"
 APUS_CONFIG=$net/apus.conf
 APUS_MODELS=$tmp/models
 APUS_SPOOL=$tmp/spool
+APUS_AO_NETWORK=legacynet
 APUS_AO_MU=$ao
 APUS_AO_CU=$ao
+export APUS_AO_NETWORK
 export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_AO_MU APUS_AO_CU
 dapp="--wallet $net/dapp.json"
 ask() { # STATUS NAME ARGUMENT...

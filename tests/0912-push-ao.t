@@ -266,7 +266,11 @@ gives 0 "pull what was cancelled" pull
 has err 'comes to this node later' "for another, too"
 
 # ---- units that fail or lie --------------------------------------------------
-for case in mu/lost-answer:1 mu/500:1 cu/500:1 mu/429:1; do
+for case in mu/lost-answer:1 mu/500:1 cu/500:1 mu/429:1 hb/lost-answer:1 \
+    hb/500:1 hb/429:1; do
+    APUS_AO_NETWORK=legacynet
+    case $case in hb/*) APUS_AO_NETWORK=hyperbeam ;; esac
+    export APUS_AO_NETWORK
     ask "h-$case" "5 + 6 ="
     answer_all
     again "$case"

@@ -14,6 +14,9 @@ report $r "the net is up"
 port=${url##*:}
 ao_cu=$url/cu
 . "$top/tests/network.sh"
+# a node's lies come twice, with the push and when they are asked for
+APUS_AO_NETWORK=legacynet
+export APUS_AO_NETWORK
 APUS_HTTP_RETRIES=0
 APUS_HTTP_STALL_TIMEOUT=60
 export APUS_HTTP_RETRIES APUS_HTTP_STALL_TIMEOUT

@@ -104,9 +104,11 @@ APUS_CONFIG=$net/apus.conf
 finds bad queue '43 characters' 'apus queue new printed' "no id" --queue abc
 finds bad queue '.' 'ao-network' "a process that is not there" --queue "$model"
 finds bad queue "$nobody" 'ao-network' "a unit that does not answer" \
-    --queue "$queue" --ao-cu "$nobody"
+    --queue "$queue" --ao-node "$nobody"
+finds bad queue "$nobody" 'ao-network' "nor one of the legacynet" \
+    --queue "$queue" --ao-network legacynet --ao-cu "$nobody"
 finds bad queue '.' 'ao-network' "a network without its node" \
-    --queue "$queue" --ao-network hyperbeam --ao-node ''
+    --queue "$queue" --ao-node ''
 APUS_QUEUE=$queue
 export APUS_QUEUE
 finds bad node 'does not allow this node' 'apus queue allow' \

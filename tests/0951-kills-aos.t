@@ -21,9 +21,10 @@ report $r "gateway and bundler"
 aos_net_up --delay 20 && r=0 || r=1
 report $r "messenger and compute unit"
 [ $r -eq 0 ] || finish
+APUS_AO_NETWORK=legacynet
 APUS_AO_MU=$ao
 APUS_AO_CU=$ao
-export APUS_AO_MU APUS_AO_CU
+export APUS_AO_NETWORK APUS_AO_MU APUS_AO_CU
 ao_cu=$ao
 . "$top/tests/network.sh"
 # so that the work lasts as long as the killing

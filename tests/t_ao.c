@@ -493,6 +493,52 @@ static void test_node_forms(void)
 #undef OUTBOX
 }
 
+/* Who a new process is given to, if the settings do not say. */
+static void made_by(const char *network, const char *want, const char *name)
+{
+    struct err err = ERR_INIT;
+    struct ao *ao = open_ao(network);
+    unsigned char id[32];
+    struct buf item;
+
+    buf_init(&item, 200000);
+    if (ao_process(ao, &item, id, NULL, 0, "x = 1", 5, &err))
+        ok(!want && err.code == ERR_INPUT && item.len == 0 &&
+           strstr(err.text, "set ao-scheduler and ao-authority"), "%s: %s",
+           name, err.text);
+    else
+        ok(want && strcmp(ao->scheduler, want) == 0 &&
+           in_text(&item, want), "%s", name);
+    buf_clear(&item);
+    ao_free(ao);
+}
+
+static void test_find_units(void)
+{
+    set("ao-scheduler", "");
+    set("ao-authority", "");
+    made_by("legacynet", "_GQ33BkPtZrqxA84vM8Zk-N2aO0toNNu_C-l-rawrBA",
+            "legacynet's own");
+    SAYS(OK(PROCESS "\n"));
+    made_by("hyperbeam", PROCESS, "the node's address");
+    ok(strcmp(seen_path, "/~meta@1.0/info/address") == 0, "from %s",
+       seen_path);
+    SAYS(OK("\"" PROCESS "\""));
+    made_by("hyperbeam", PROCESS, "as JSON");
+    SAYS(OK("{\"body\":\"" PROCESS "\",\"status\":200}"));
+    made_by("hyperbeam", PROCESS, "as a message");
+    SAYS({ "404 X", "", "<html>" });
+    made_by("hyperbeam", NULL, "none");
+    SAYS(OK("<html>not here</html>"));
+    made_by("hyperbeam", NULL, "a page");
+    SAYS(OK(""));
+    made_by("hyperbeam", NULL, "nothing");
+    set("ao-scheduler", PROCESS);
+    set("ao-authority", PROCESS);
+    says(NULL, 0);
+    made_by("hyperbeam", PROCESS, "what is set is not asked for");
+}
+
 /* What answers and makes no dry runs is told from what may pass. */
 static void refuses(struct ao *ao, bool want, const char *text)
 {
@@ -630,6 +676,7 @@ int main(void)
     test_node_ask(ao);
     test_no_dry_runs(ao);
     ao_free(ao);
+    test_find_units();
     test_new();
     pretend_end(server);
     key_free(key);

@@ -720,7 +720,8 @@ static void test_no_room(void)
 static void write_config(const char *url)
 {
     struct err err = ERR_INIT;
-    char *text = xasprintf("ao-mu = %s\nao-cu = %s\ngateways = %s\n"
+    char *text = xasprintf("ao-network = legacynet\n"
+                           "ao-mu = %s\nao-cu = %s\ngateways = %s\n"
                            "queue = %s\nwallet = %s\nspool = %s\nmodels = %s\n"
                            "http-retries = 0\n",
                            url, url, url, QUEUE, at("wallet.json"),

@@ -35,7 +35,8 @@ static int check_url(const char *name, const char *url, struct err *err)
 {
     if (!*url)
         return err_set(err, ERR_INPUT, "no URL: give one with the setting"
-                       " %s", name);
+                       " %s%s", name, strcmp(name, "ao-node") == 0
+                       ? " (a queue of the legacynet: set ao-network)" : "");
     return http_url_check(url, err) ? err_prefix(err, "%s", name) : 0;
 }
 
@@ -203,6 +204,14 @@ int ao_message(struct ao *ao, struct buf *item, unsigned char id[32],
     return sign(ao, item, id, process, all, n_all, data, n, err);
 }
 
+void ao_set_unit(char **unit, const char *address)
+{
+    if (**unit)
+        return;
+    free(*unit);
+    *unit = xstrdup(address);
+}
+
 int ao_process(struct ao *ao, struct buf *item, unsigned char id[32],
                const struct item_text_tag *tag, size_t n_tags,
                const void *lua, size_t n, struct err *err)
@@ -213,17 +222,19 @@ int ao_process(struct ao *ao, struct buf *item, unsigned char id[32],
         { "Variant", ao->network->variant },
         { "Type", "Process" },
         { "Module", ao->module },
-        { "Scheduler", ao->scheduler },
-        { "Authority", ao->authority },
     };
-    size_t n_all = 6;
+    size_t n_all = 4;
 
     if (n > MAX_LUA)
         return err_set(err, ERR_INPUT, "%zu bytes of Lua, at most %u are"
                        " sent", n, MAX_LUA);
-    if (!*ao->module || !*ao->scheduler || !*ao->authority)
-        return err_set(err, ERR_INPUT, "a new process needs the settings"
-                       " ao-module, ao-scheduler and ao-authority");
+    if (!*ao->module)
+        return err_set(err, ERR_INPUT, "a new process needs the setting"
+                       " ao-module");
+    if (ao->network->find_units(ao, err))
+        return -1;
+    all[n_all++] = (struct item_text_tag){ "Scheduler", ao->scheduler };
+    all[n_all++] = (struct item_text_tag){ "Authority", ao->authority };
     if (n > 0)
         all[n_all++] = (struct item_text_tag){ "On-Boot", "Data" };
     for (; own->name; own++)

@@ -41,7 +41,9 @@ int ao_message(struct ao *ao, struct buf *item, unsigned char id[32],
                const void *data, size_t n, struct err *err);
 
 /* Append a signed process item: module, scheduler and authority of the
- * settings, On-Boot=Data, these tags too, this Lua. */
+ * settings, On-Boot=Data, these tags too, this Lua.  A scheduler or authority
+ * that is not set is the node's own, which is asked for its address, or the
+ * legacynet's. */
 int ao_process(struct ao *ao, struct buf *item, unsigned char id[32],
                const struct item_text_tag *tag, size_t n_tags,
                const void *lua, size_t n, struct err *err);

@@ -53,6 +53,9 @@ struct ao_network {
     const char *name, *variant;
     /* tags of a process item of this network, NULL at the end */
     const struct item_text_tag *process_tag;
+    /* who orders the messages of a new process and speaks for others, each
+     * if it is not set: into ao->scheduler and ao->authority */
+    int (*find_units)(struct ao *ao, struct err *err);
     int (*post)(struct ao *ao, struct ao_post *p, struct err *err);
     /* 0 it is here, 1 not yet (*err says what was heard), -1 never */
     int (*result)(struct ao *ao, struct ao_result *r, const char *process,
@@ -87,6 +90,9 @@ int ao_result_parse_node(struct ao_result *r, const char *text, size_t n,
 /* Whether a tag may not be ours to write (doc/ao.md): in any letter case,
  * '_' counting as '-'. */
 bool ao_tag_reserved(const char *name);
+
+/* Set a unit of a new process, if the settings name none. */
+void ao_set_unit(char **unit, const char *address);
 
 /* HTTP statuses by kind. */
 static inline bool ao_status_good(int status)

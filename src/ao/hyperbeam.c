@@ -19,6 +19,7 @@
 #include "base/mem.h"
 
 #define QUESTION_MAX 8192 /* bytes of a path that asks */
+#define POST_MAX_ANSWER ((uint64_t)256 << 20) /* read, not kept */
 #define PAGE 100      /* slots of one look into the schedule */
 #define MAX_PAGES 50  /* how far back a message of ours is looked for */
 
@@ -78,6 +79,42 @@ static int field(char *out, size_t n, const struct http_answer *a,
 
 /* ---- sending ------------------------------------------------------------- */
 
+/* The result comes along, and is not what is wanted: so much of it as may be
+ * kept, for the slot.  Too much of it must not hide that the item was taken. */
+static int keep_front(void *self, const void *data, size_t n, struct err *err)
+{
+    struct buf *b = self;
+
+    (void)err;
+    if (b->len + n <= AO_MAX_ANSWER)
+        buf_put(b, data, n);
+    return 0;
+}
+
+static int exchange_post(struct ao *ao, struct http_answer *a,
+                         const char *url, const char *const *header,
+                         const struct ao_post *p, struct err *err)
+{
+    struct buf body;
+    struct http_request r = {
+        .method = "POST", .url = url, .header = header, .body = p->item,
+        .body_n = p->n, .sink = keep_front, .sink_self = &body,
+        .max_body = POST_MAX_ANSWER,
+    };
+    int rc;
+
+    buf_init(&body, AO_MAX_ANSWER);
+    http_answer_init(a);
+    rc = http_do(ao->http, &r, a, err);
+    if (rc || a->body.len) {
+        buf_clear(&body);
+        return rc;
+    }
+    buf_clear(&a->body);
+    a->body = body;
+    return 0;
+}
+
 static int post(struct ao *ao, struct ao_post *p, struct err *err)
 {
     static const char *const header[] = {
@@ -91,7 +128,7 @@ static int post(struct ao *ao, struct ao_post *p, struct err *err)
     char *url = http_url_join(ao->node, path), text[64];
     struct http_answer a;
     uint64_t slot;
-    int rc = ao_exchange(ao, &a, url, header, p->item, p->n, err);
+    int rc = exchange_post(ao, &a, url, header, p, err);
 
     if (rc == 0 && ao_judge(&a, url, err) != AO_SAID_DONE) {
         p->again_s = a.retry_after_s;
@@ -346,6 +383,64 @@ static int ask(struct ao *ao, struct ao_result *r, const char *process,
     return rc;
 }
 
+/* ---- new processes ------------------------------------------------------- */
+
+/* The address in an answer: all of it, a text of JSON, or its body. */
+static int take_address(char out[ID_TEXT], const struct http_answer *a)
+{
+    const char *text = a->body.len ? a->body.data : "";
+    size_t n = a->body.len;
+    struct err unused = ERR_INIT;
+    struct json *root = NULL;
+    unsigned char id[32];
+    int rc;
+
+    while (n > 0 && strchr(" \r\n\t", text[n - 1]))
+        n--;
+    if (json_parse(&root, text, n, &unused) == 0) {
+        text = json_string(json_type(root) == JSON_OBJECT
+                               ? json_get(root, "body") : root);
+        n = text ? strlen(text) : 0;
+    }
+    rc = n == ID_TEXT - 1 ? 0 : -1;
+    if (rc == 0) {
+        memcpy(out, text, n);
+        out[n] = '\0';
+        rc = base64url_id(id, out);
+    }
+    json_free(root);
+    return rc;
+}
+
+/* A node orders and speaks for the processes that are made there. */
+static int find_units(struct ao *ao, struct err *err)
+{
+    static const char *const header[] = { "Accept: text/plain, */*", NULL };
+    char address[ID_TEXT], *url;
+    struct http_answer a;
+    int rc;
+
+    if (*ao->scheduler && *ao->authority)
+        return 0;
+    url = http_url_join(ao->node, "~meta@1.0/info/address");
+    rc = ao_exchange(ao, &a, url, header, NULL, 0, err);
+    if (rc == 0 && ao_judge(&a, url, err) != AO_SAID_DONE)
+        rc = -1;
+    else if (rc == 0 && take_address(address, &a))
+        rc = err_set(err, ERR_INPUT, "\"%s\": an address of 43 characters"
+                     " expected", url);
+    if (rc) {
+        err_prefix(err, "the node does not say its address, which a new"
+                   " process needs: set ao-scheduler and ao-authority");
+    } else {
+        ao_set_unit(&ao->scheduler, address);
+        ao_set_unit(&ao->authority, address);
+    }
+    http_answer_clear(&a);
+    free(url);
+    return rc;
+}
+
 static const struct item_text_tag process_tags[] = {
     { "device", "process@1.0" },
     { "scheduler-device", "scheduler@1.0" },
@@ -356,5 +451,5 @@ static const struct item_text_tag process_tags[] = {
 
 const struct ao_network ao_hyperbeam = {
     .name = "hyperbeam", .variant = "ao.N.1", .process_tag = process_tags,
-    .post = post, .result = result, .ask = ask
+    .find_units = find_units, .post = post, .result = result, .ask = ask
 };

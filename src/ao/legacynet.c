@@ -15,6 +15,10 @@
 #include "base/json.h"
 #include "base/mem.h"
 
+/* Addresses of its units. */
+#define SCHEDULER "_GQ33BkPtZrqxA84vM8Zk-N2aO0toNNu_C-l-rawrBA"
+#define MESSENGER "fcoN_xJeisVsPXA-trzVAuIiqO3ydLQxM-L4XbrQKzY"
+
 #define ASK_MAX (1u << 20) /* body of a dry run */
 
 /* The answer to a POST names the item again; another id would mean that it
@@ -183,9 +187,19 @@ static int ask(struct ao *ao, struct ao_result *r, const char *process,
     return rc;
 }
 
+/* ---- new processes ------------------------------------------------------- */
+
+static int find_units(struct ao *ao, struct err *err)
+{
+    (void)err;
+    ao_set_unit(&ao->scheduler, SCHEDULER);
+    ao_set_unit(&ao->authority, MESSENGER);
+    return 0;
+}
+
 static const struct item_text_tag no_tags[] = { { NULL, NULL } };
 
 const struct ao_network ao_legacynet = {
     .name = "legacynet", .variant = "ao.TN.1", .process_tag = no_tags,
-    .post = post, .result = result, .ask = ask
+    .find_units = find_units, .post = post, .result = result, .ask = ask
 };
