@@ -157,7 +157,7 @@ until_out() { # PATTERN COMMAND...: until it prints this
     done
 }
 from_process() { # a file and a question, by a DApp
-    sed -n '/^## Ask from a process/,/^## For/s/^    //p' \
+    sed -n '/^## Without the client/,/^## For/s/^    //p' \
         "$top/doc/queue.md" | sed "s/\"QUEUE\"/\"$queue\"/" >dapp.lua
     netcall sign "$net/dapp.json" - Data-Protocol=ao Variant=ao.TN.1 \
         Type=Process "Module=$(conf ao-module)" \
