@@ -29,5 +29,12 @@ same "the queue answers alike" "$top/contrib/ao/queue.lua" \
     "$data/queue-messages.json"
 same "a process finds the same around it" "$data/aos-env.lua" \
     "$data/aos-env.json"
+{
+    echo 'package.preload["apus.client"] = function(...)'
+    cat "$top/contrib/ao/client.lua"
+    echo end
+    cat "$top/tests/client.lua"
+} >"$tmp/all.lua"
+same "a DApp asks alike" "$tmp/all.lua" "$data/client-messages.json"
 echo "1..$n"
 exit $failed
