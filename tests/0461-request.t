@@ -22,6 +22,7 @@ APUS_QUEUE=$("$apus" queue new --allow-self \
     --lua "$top/contrib/ao/queue.lua" 2>err)
 export APUS_QUEUE
 "$apus" queue model nano --source "$APUS_QUEUE" 2>err
+tab=$(printf '\t')
 dapp="--wallet $net/dapp.json"
 ask() { # STATUS NAME ARGUMENT...
     status=$1
@@ -94,6 +95,45 @@ ask 1 "an answer of another node than this" --of "$id" \
 report $r "is not printed"
 ask 0 "and of this" --of "$id" \
     --node "$("$apus" wallet show "$net/wallet.json")"
+
+# ---- seed, system, status, cancel, JSON --------
+ask 2 "a seed that is none" text --seed -1
+ask 2 "a system message for a source" --source "$APUS_QUEUE" --system x
+ask 2 "two things at once" --status "$id" --cancel "$id"
+ask 2 "no id" --cancel 7
+ask 0 "its status" --status "$id"
+has out "^State$tab""done" "is done"
+has out "^Item$tab[A-Za-z0-9_-]\{43\}$" "and its item"
+ask 0 "a request with a seed and a system message" "What is 6 + 24?" --json \
+    --seed 18446744073709551615 --system 'Say "no" more' --max-tokens 4
+id=$(sed -n 's/^{"request":"\(.*\)"}$/\1/p' out)
+[ "${#id}" -eq 43 ] && r=0 || r=1
+report $r "its id, in JSON"
+gives 0 "its status without a wallet" request --status "$id" --json \
+    --wallet "$tmp/none.json"
+has out "^{\"request\":\"$id\",\"state\":\"pending\"}$" "is pending"
+gives 0 "a pull" pull
+has "spool/todo/b$(sed -n '1s/[[:space:]].*//p' out)/requests.jsonl" \
+    '"role":"system","content":"Say \\"no\\" more".*18446744073709551615' \
+    "has both"
+ask 0 "its status" --status "$id"
+has out "^Until$tab[0-9]" "is leased until then"
+ask 1 "cancel what is leased" --cancel "$id"
+has err "$id is not cancelled.*409.*leased" "it says why"
+"$worker" >out 2>err && "$apus" push >out 2>err && r=0 || r=1
+report $r "it is answered"
+ask 0 "its answer in JSON" --of "$id" --json
+has out "^{\"request\":\"$id\",\"state\":\"done\",.*\"text\":\".*\"}$" \
+    "is a line with its text"
+ask 0 "another" "What is 1 + 1?"
+id=$(cat out)
+gives 1 "a stranger cancels it" request --cancel "$id"
+has err '404' "and cannot"
+ask 0 "who asked can" --cancel "$id"
+[ "$(cat out)" = "$id" ] && [ ! -e "$kept/$id.item" ] && r=0 || r=1
+report $r "it is kept no longer"
+ask 0 "its status" --status "$id" --json
+has out '"state":"gone"' "is gone"
 
 # ---- what is lost --------
 ask 1 "no node" "What is 2 + 3?" --temperature 0 \

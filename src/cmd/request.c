@@ -35,9 +35,10 @@
 
 struct asking {
     const struct settings *settings;
-    const char *text, *file, *source, *of, *model, *node;
-    const char *max_tokens, *temperature, *timeout;
-    bool wait;
+    const char *text, *file, *source, *system; /* what is asked .. */
+    const char *of, *status, *cancel; /* .. or of which request something */
+    const char *model, *node, *max_tokens, *temperature, *seed, *timeout;
+    bool wait, json;
 
     struct talk talk;
     unsigned char id[32];
@@ -48,8 +49,8 @@ struct asking {
 
 /* ---- what is asked ------------------------------------------------------- */
 
-/* The two numbers are texts that the queue reads; here they must only be
- * numbers, so that nothing else gets into the JSON. */
+/* Numbers are texts that the queue reads; here they must only be numbers, so
+ * that nothing else gets into the JSON. */
 static int put_number(struct buf *b, const char *name, const char *text,
                       struct err *err)
 {
@@ -74,7 +75,8 @@ static int make_options(struct buf *b, const struct asking *a,
 {
     buf_putc(b, '{');
     if (put_number(b, "max_tokens", a->max_tokens, err) ||
-        put_number(b, "temperature", a->temperature, err))
+        put_number(b, "temperature", a->temperature, err) ||
+        put_number(b, "seed", a->seed, err))
         return -1;
     buf_putc(b, '}');
     return buf_check(b, "the options", err);
@@ -109,7 +111,7 @@ static int keep(struct asking *a, const struct buf *item, struct err *err)
     if (file_mkdirs(settings_text(a->settings, "requests"), err) ||
         file_write(a->kept, item->data, item->len, err))
         return -1;
-    printf("%s\n", a->id_text);
+    printf(a->json ? "{\"request\":\"%s\"}\n" : "%s\n", a->id_text);
     fflush(stdout);
     return 0;
 }
@@ -128,7 +130,8 @@ static int send_kept(struct asking *a, const struct buf *item,
 
 static int ask(struct asking *a, struct err *err)
 {
-    struct dapp_request r = { .model = a->model, .node = a->node };
+    struct dapp_request r = { .system = a->system, .model = a->model,
+                              .node = a->node };
     struct buf text, options, item;
     int rc;
 
@@ -186,6 +189,125 @@ static int check_node(const struct asking *a, const struct dapp_status *s,
                    " asked", node, a->node);
 }
 
+static void put_id(struct buf *b, const char *name,
+                   const unsigned char id[32])
+{
+    char text[ID_TEXT];
+
+    base64url(text, id, 32);
+    buf_printf(b, ",\"%s\":\"%s\"", name, text);
+}
+
+static const char *state_text(enum dapp_state state)
+{
+    static const char *const texts[] = { "pending", "leased", "done",
+                                         "gone" };
+
+    return texts[state];
+}
+
+/* What the queue says of a request, as the members of a line of JSON. */
+static void put_status(struct buf *b, const struct asking *a,
+                       const struct dapp_status *s)
+{
+    buf_printf(b, "{\"request\":\"%s\",\"state\":\"%s\"", a->id_text,
+               state_text(s->state));
+    if (s->state == DAPP_LEASED || s->state == DAPP_DONE)
+        put_id(b, "node", s->node);
+    if (s->state == DAPP_LEASED)
+        buf_printf(b, ",\"until\":\"%" PRIu64 "\"", s->until_ms);
+    if (s->state != DAPP_DONE)
+        return;
+    put_id(b, "result", s->result);
+    put_id(b, "item", s->item);
+    buf_printf(b, ",\"conflict\":%s", s->conflict ? "true" : "false");
+}
+
+static int print_json(struct buf *line, struct err *err)
+{
+    buf_puts(line, "}\n");
+    if (buf_check(line, "a line of JSON", err))
+        return -1;
+    fwrite(line->data, 1, line->len, stdout);
+    return 0;
+}
+
+/* The same for people: a line each, with tabs. */
+static void print_status(const struct dapp_status *s)
+{
+    char text[ID_TEXT];
+
+    printf("State\t%s\n", state_text(s->state));
+    if (s->state == DAPP_LEASED || s->state == DAPP_DONE) {
+        base64url(text, s->node, 32);
+        printf("Node\t%s\n", text);
+    }
+    if (s->state == DAPP_LEASED)
+        printf("Until\t%" PRIu64 "\n", s->until_ms);
+    if (s->state != DAPP_DONE)
+        return;
+    base64url(text, s->result, 32);
+    printf("Result\t%s\n", text);
+    base64url(text, s->item, 32);
+    printf("Item\t%s\n", text);
+    if (s->conflict)
+        printf("Conflict\tanother node had another result\n");
+}
+
+static int tell_status(struct asking *a, struct err *err)
+{
+    struct dapp_status s;
+    struct buf line;
+    int rc = 0;
+
+    if (dapp_status(&a->talk, &s, a->id, err))
+        return -1;
+    buf_init(&line, 4096);
+    if (a->json) {
+        put_status(&line, a, &s);
+        rc = print_json(&line, err);
+    } else {
+        print_status(&s);
+    }
+    buf_clear(&line);
+    return rc;
+}
+
+/* What was kept goes with it: nobody asks for it any more. */
+static int cancel(struct asking *a, struct err *err)
+{
+    if (dapp_cancel(&a->talk, a->id, err))
+        return err_prefix(err, "request %s is not cancelled", a->id_text);
+    unlink(a->kept);
+    printf(a->json ? "{\"request\":\"%s\",\"state\":\"cancelled\"}\n"
+                   : "%s\n", a->id_text);
+    return 0;
+}
+
+/* A program gets a text as it is, a terminal must not obey it. */
+static int print_text(const struct asking *a, const struct dapp_status *s,
+                      const struct buf *text, struct err *err)
+{
+    const char *data = text->len ? text->data : "";
+    struct buf line;
+    int rc = 0;
+
+    if (a->json) {
+        buf_init(&line, 8 * ANSWER_MAX);
+        put_status(&line, a, s);
+        buf_puts(&line, ",\"text\":");
+        json_put_string(&line, data, text->len);
+        rc = print_json(&line, err);
+        buf_clear(&line);
+    } else if (text->len && isatty(STDOUT_FILENO)) {
+        show_text(data, text->len);
+    } else {
+        fwrite(data, 1, text->len, stdout);
+        putchar('\n');
+    }
+    return rc;
+}
+
 static int print_answer(const struct asking *a, const struct dapp_status *s,
                         struct err *err)
 {
@@ -198,14 +320,9 @@ static int print_answer(const struct asking *a, const struct dapp_status *s,
     buf_init(&text, ANSWER_MAX);
     rc = dapp_answer(&a->talk, a->settings, s, a->id, a->kept, &text, &unseen,
                      err);
+    if (rc == 0)
+        rc = print_text(a, s, &text, err);
     if (rc == 0) {
-        /* a program gets it as it is, a terminal must not obey it */
-        if (text.len && isatty(STDOUT_FILENO)) {
-            show_text(text.data, text.len);
-        } else {
-            fwrite(text.len ? text.data : "", 1, text.len, stdout);
-            putchar('\n');
-        }
         if (unseen.code)
             log_warning("whether it answers what was asked is not known: the"
                         " message cannot be had: %s", unseen.text);
@@ -269,22 +386,39 @@ static int wait_for(struct asking *a, struct err *err)
 
 /* ---- the command --------------------------------------------------------- */
 
+static int check_named(struct asking *a, const char *option, const char *id,
+                       struct err *err)
+{
+    if (!id || base64url_id(a->id, id) == 0)
+        return 0;
+    return err_set(err, ERR_INPUT, "%s \"%s\": the id of a request, 43"
+                   " characters", option, id);
+}
+
 static int check_use(struct asking *a, size_t n_args, struct err *err)
 {
     unsigned char id[32];
+    uint64_t seed;
 
     if (n_args > 0 && !*a->text)
         return err_set(err, ERR_INPUT, "apus request: the text is empty");
     if ((n_args > 0) + (a->file != NULL) + (a->source != NULL) +
-            (a->of != NULL) != 1)
+            (a->of != NULL) + (a->status != NULL) + (a->cancel != NULL) != 1)
         return err_set(err, ERR_INPUT, "apus request: a text, or -f FILE, or"
-                       " --source ID, or --of ID");
+                       " --source ID, or --of, --status or --cancel ID");
     if (a->source && base64url_id(id, a->source))
         return err_set(err, ERR_INPUT, "--source \"%s\": an id of 43"
                        " characters", a->source);
-    if (a->of && base64url_id(a->id, a->of))
-        return err_set(err, ERR_INPUT, "--of \"%s\": the id of a request, 43"
-                       " characters", a->of);
+    if (a->source && a->system)
+        return err_set(err, ERR_INPUT, "--system goes with a text or -f FILE;"
+                       " a --source has its own messages");
+    if (a->seed && json_u64_text(a->seed, &seed))
+        return err_set(err, ERR_INPUT, "--seed \"%s\": a number below 2^64"
+                       " expected", a->seed);
+    if (check_named(a, "--of", a->of, err) ||
+        check_named(a, "--status", a->status, err) ||
+        check_named(a, "--cancel", a->cancel, err))
+        return -1;
     if (json_u64_text(a->timeout, &a->timeout_s) ||
         a->timeout_s > 10000000)
         return err_set(err, ERR_INPUT, "--timeout \"%s\": seconds expected",
@@ -300,15 +434,20 @@ static int do_request(struct asking *a, size_t n_args)
     if (check_use(a, n_args, &err))
         return cmd_misused(&err);
     cmd_catch_signals();
-    rc = a->of ? talk_open_ask(&a->talk, a->settings, NULL, &err)
-               : talk_open(&a->talk, a->settings, NULL, &err);
+    rc = a->of || a->status
+             ? talk_open_ask(&a->talk, a->settings, NULL, &err)
+             : talk_open(&a->talk, a->settings, NULL, &err);
     if (rc)
         return cmd_fail(&err);
-    if (a->of)
+    if (a->of || a->status || a->cancel)
         set_id(a);
     else
         rc = ask(a, &err);
-    if (rc == 0 && (a->wait || a->of))
+    if (a->status)
+        rc = tell_status(a, &err);
+    else if (a->cancel)
+        rc = cancel(a, &err);
+    else if (rc == 0 && (a->wait || a->of))
         rc = wait_for(a, &err);
     free(a->kept);
     talk_close(&a->talk);
@@ -332,19 +471,30 @@ int cmd_request(struct settings *s, int argc, char **argv)
           &a.max_tokens, NULL },
         { 0, "temperature", "T", "0 is greedy; default: 1", &a.temperature,
           NULL },
+        { 0, "seed", "N", "of what is drawn; default: from the request's id",
+          &a.seed, NULL },
+        { 0, "system", "TEXT", "a system message before the text", &a.system,
+          NULL },
         { 0, "wait", NULL, "wait for the answer and print it", NULL,
           &a.wait },
         { 0, "of", "ID", "wait for the answer of this request", &a.of,
           NULL },
+        { 0, "status", "ID", "print how far this request is", &a.status,
+          NULL },
+        { 0, "cancel", "ID", "give up this request, which no node has begun",
+          &a.cancel, NULL },
+        { 0, "json", NULL, "print lines of JSON", NULL, &a.json },
         { 0, "timeout", "SECONDS", "how long to wait; default: 3600",
           &a.timeout, NULL },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
     const struct opt_command command = {
         .name = "apus request",
-        .synopsis = "TEXT | -f FILE | --source ID | --of ID [-m MODEL]"
-                    " [--node ADDRESS] [--max-tokens N] [--temperature T]"
-                    " [--wait] [--timeout SECONDS]",
+        .synopsis = "TEXT | -f FILE | --source ID | --of ID | --status ID |"
+                    " --cancel ID [-m MODEL] [--node ADDRESS]"
+                    " [--max-tokens N] [--temperature T] [--seed N]"
+                    " [--system TEXT] [--wait] [--json]"
+                    " [--timeout SECONDS]",
         .about = "Leave a request with the queue on AO and print its id;"
                  " with --wait, its answer too:\nthe text of the item on"
                  " Arweave, if it is signed by the node and is what it says"

@@ -13,6 +13,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
 #include "relay/talk.h"
@@ -20,11 +21,23 @@
 #include "verify/lookup.h"
 #include "verify/published.h"
 
+/* Two messages as JSON, which Content-Type says. */
+static void put_messages(struct buf *out, const struct dapp_request *r)
+{
+    buf_puts(out, "{\"messages\":[{\"role\":\"system\",\"content\":");
+    json_put_string(out, r->system, strlen(r->system));
+    buf_puts(out, "},{\"role\":\"user\",\"content\":");
+    json_put_string(out, r->text, r->n);
+    buf_puts(out, "}]}");
+}
+
 int dapp_sign(struct talk *t, struct buf *item, unsigned char id[32],
               const struct dapp_request *r, struct err *err)
 {
-    struct item_text_tag tag[5] = { { "Action", "Infer" } };
+    struct item_text_tag tag[6] = { { "Action", "Infer" } };
+    struct buf data;
     size_t n = 1;
+    int rc;
 
     if (r->n == 0 && !r->source)
         return err_set(err, ERR_INPUT, "an empty request");
@@ -36,8 +49,20 @@ int dapp_sign(struct talk *t, struct buf *item, unsigned char id[32],
         tag[n++] = (struct item_text_tag){ "X-Node", r->node };
     if (r->options)
         tag[n++] = (struct item_text_tag){ "X-Options", r->options };
-    return ao_message(t->ao, item, id, t->process, tag, n, r->text, r->n,
-                      err);
+    buf_init(&data, AO_MAX_DATA);
+    if (r->system) {
+        tag[n++] = (struct item_text_tag){ "Content-Type",
+                                           "application/json" };
+        put_messages(&data, r);
+    } else {
+        buf_put(&data, r->text, r->n);
+    }
+    rc = buf_check(&data, "the request", err) ||
+                 ao_message(t->ao, item, id, t->process, tag, n,
+                            data.len ? data.data : "", data.len, err)
+             ? -1 : 0;
+    buf_clear(&data);
+    return rc;
 }
 
 /* The queue answers an Infer at once only if it refuses it. */
@@ -103,6 +128,10 @@ static int take_status(struct dapp_status *s, const struct ao_out *o,
         return err_set(err, ERR_INPUT, "the queue's answer has no State");
     memset(s, 0, sizeof(*s));
     s->state = (enum dapp_state)i;
+    if (s->state == DAPP_LEASED)
+        return take_id(s->node, o, "Node", err) ||
+                       talk_number(&s->until_ms, o, "Until", UINT64_MAX, err)
+                   ? -1 : 0;
     if (s->state != DAPP_DONE)
         return 0;
     s->conflict = ao_out_tag(o, "Conflict") != NULL;
@@ -128,6 +157,21 @@ int dapp_status(struct talk *t, struct dapp_status *s,
     rc = take_status(s, out, err);
     ao_result_clear(&r);
     return rc;
+}
+
+int dapp_cancel(struct talk *t, const unsigned char id[32], struct err *err)
+{
+    char text[ID_TEXT];
+    const struct item_text_tag tag[] = { { "Action", "Cancel" },
+                                         { "Request", text } };
+    const struct ao_out *out = NULL;
+    struct ao_result r;
+
+    base64url(text, id, 32);
+    if (talk_say(t, tag, 2, "", 0, "Cancel-Response", &r, &out, err) < 0)
+        return -1;
+    ao_result_clear(&r);
+    return 0;
 }
 
 /* ---- the answer ---------------------------------------------------------- */

@@ -19,6 +19,7 @@ struct talk;
 struct dapp_request {
     const char *text;
     size_t n;
+    const char *system; /* a system message before the text, or NULL */
     const char *source; /* instead of a text: id of an item that holds it */
     const char *model, *node;
     const char *options; /* JSON for X-Options, or NULL */
@@ -37,11 +38,17 @@ int dapp_send(struct talk *t, const void *item, size_t n, struct err *err);
 enum dapp_state { DAPP_PENDING, DAPP_LEASED, DAPP_DONE, DAPP_GONE };
 struct dapp_status {
     enum dapp_state state;
-    unsigned char node[32], result[32], item[32]; /* of DAPP_DONE */
+    unsigned char node[32]; /* of DAPP_LEASED and DAPP_DONE */
+    unsigned char result[32], item[32]; /* of DAPP_DONE */
+    uint64_t until_ms; /* of DAPP_LEASED: when the lease ends */
     bool conflict; /* another node had another result */
 };
 int dapp_status(struct talk *t, struct dapp_status *s,
                 const unsigned char id[32], struct err *err);
+
+/* Give a request up, which no node has begun.  ERR_INPUT if one has, or if it
+ * is not one of this wallet. */
+int dapp_cancel(struct talk *t, const unsigned char id[32], struct err *err);
 
 /* Append the text of a request that is done, read from Arweave: the item is
  * signed by that node, answers this request of this queue, its hashes are
