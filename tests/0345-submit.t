@@ -24,6 +24,9 @@ until_state() { # STATE
     report $r "it comes to $1"
 }
 
+gives 1 "a status of no spool" status
+has err 'no spool at' "says so"
+mkdir -p spool/todo
 gives 0 "a status of nothing" status
 [ ! -s out ] && r=0 || r=1
 report $r "is empty"

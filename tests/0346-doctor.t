@@ -24,7 +24,11 @@ finds() { # STATUS CHECK PATTERN NAME ARGUMENT...
 
 gives 3 "no models yet" doctor --offline
 has out '^bad.models.*remedy: apus model add' "says how to get one"
+has out '^warning.spool.no spool at ".*/spool"' "and no spool"
+[ ! -e spool ] && [ ! -e models ] && r=0 || r=1
+report $r "none is made by asking"
 "$apus" model add "$top/models/nano" nano >out 2>err
+mkdir -p spool/todo
 gives 0 "a machine in order" doctor --offline
 has out '^ok.spool' "the spool"
 has out '^ok.space' "its disk"
@@ -52,9 +56,9 @@ head -n 2 "$top/models/nano/eval.jsonl" >q.jsonl
 if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
     APUS_NO_LINKS=1
     export APUS_NO_LINKS
-    finds bad spool 'no hard links' "a disk without hard links" \
+    finds warning spool 'no spool at' "a spool that is not made" \
         --spool "$tmp/none"
-    finds bad spool 'no hard links' "the same again" --spool "$tmp/none"
+    finds warning spool 'no spool at' "nor does the doctor" --spool "$tmp/none"
     gives 1 "nor is a file taken there" run q.jsonl -m nano --ranks 1 \
         --spool "$tmp/none"
     has err 'no hard links, put the spool on another' "and why"

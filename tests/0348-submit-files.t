@@ -42,7 +42,7 @@ gives 1 "a dry run with a directory for the model" submit q.jsonl -m ./hf \
 has err 'apus model add' "that is not converted"
 [ "$("$apus" model list | wc -l)" -eq 1 ] && r=0 || r=1
 report $r "and is not now"
-mkdir -p spool
+mkdir -p spool/todo
 "$apus" status >out 2>err
 gives 0 "a dry run" submit q.jsonl -m nano --dry-run
 nothing_in spool && r=0 || r=1

@@ -232,7 +232,7 @@ int cmd_cancel(struct settings *s, int argc, char **argv)
 
     if (status == CMD_GO) {
         status = CMD_DONE;
-        if (spool_open(&spool, settings_text(s, "spool"), &err))
+        if (spool_open_there(&spool, settings_text(s, "spool"), &err))
             status = cmd_fail(&err);
         for (size_t i = 0; status == CMD_DONE && i < n_args; i++)
             if (cancel(spool, args[i], s, &err))

@@ -118,7 +118,7 @@ static int clean_state(struct clean *c, enum spool_state state,
 
 static int do_clean(struct clean *c, struct settings *s, struct err *err)
 {
-    if (spool_open(&c->spool, settings_text(s, "spool"), err) ||
+    if (spool_open_there(&c->spool, settings_text(s, "spool"), err) ||
         clean_state(c, SPOOL_DONE, err) || clean_state(c, SPOOL_SENT, err))
         return -1;
     log_info("%" PRIu64 " %s, %" PRIu64 " kept, %" PRIu64

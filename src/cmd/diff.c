@@ -102,7 +102,7 @@ static int open_side(struct diff *d, struct side *s, struct err *err)
     if (part_is_file(s->what) && d->trust) {
         rc = add_part(s, NULL, s->what, true, err);
     } else {
-        if (spool_open(&spool, dir, err))
+        if (spool_open_there(&spool, dir, err))
             return -1;
         rc = part_is_file(s->what)
                  ? add_part(s, spool, s->what, false, err)

@@ -64,13 +64,31 @@ static void check_space(struct doctor *d, const char *dir)
         doctor_ok(d, "space", "%" PRIu64 " MiB left", left >> 20);
 }
 
+/* Where a spool would be made. */
+static void check_space_above(struct doctor *d, const char *dir)
+{
+    char *path = xstrdup(dir), *slash;
+
+    while (!file_is_dir(path) && (slash = strrchr(path, '/')) != NULL)
+        *(slash == path ? slash + 1 : slash) = '\0';
+    check_space(d, file_is_dir(path) ? path : ".");
+    free(path);
+}
+
 void doctor_spool(struct doctor *d)
 {
     const char *dir = settings_text(d->settings, "spool");
     struct err err = ERR_INIT;
     struct spool *s;
 
-    if (spool_open(&s, dir, &err)) {
+    if (!file_exists(dir)) {
+        doctor_warn(d, "spool", "apus run and apus submit make it, or set"
+                    " spool to the one that is meant", "no spool at \"%s\"",
+                    dir);
+        check_space_above(d, dir);
+        return;
+    }
+    if (spool_open_there(&s, dir, &err)) {
         doctor_bad(d, "spool", "make it writable for this user, or set spool"
                    " to a directory of its own", "%s", err.text);
         return;
@@ -210,7 +228,7 @@ void doctor_batches(struct doctor *d)
     size_t n, cancelled, found = 0;
     char when[FREE_AT] = "";
 
-    if (spool_open(&s, settings_text(d->settings, "spool"), &unused))
+    if (spool_open_there(&s, settings_text(d->settings, "spool"), &unused))
         return;
     n = count_failed(s, &cancelled, id);
     if (n)

@@ -53,7 +53,7 @@ static int export_one(const char *what, const struct settings *s, bool trust,
 
     if (trust)
         return export_file(what, NULL, trust, put, self, n, err);
-    if (spool_open(&spool, settings_text(s, "spool"), err))
+    if (spool_open_there(&spool, settings_text(s, "spool"), err))
         return -1;
     rc = export_file(what, spool, trust, put, self, n, err);
     spool_close(spool);
@@ -67,7 +67,7 @@ static int export_named(const char *what, const char *output, bool partial,
     struct spool *spool;
     int rc = -1;
 
-    if (spool_open(&spool, settings_text(s, "spool"), err))
+    if (spool_open_there(&spool, settings_text(s, "spool"), err))
         return -1;
     /* one whose worker ends meanwhile is in another place then */
     for (int tries = 0; rc && tries < (partial ? 2 : 1); tries++) {

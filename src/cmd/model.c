@@ -262,7 +262,8 @@ static int model_list(struct settings *s, int argc, char **argv)
     if (status != CMD_GO)
         return status;
     buf_init(&b, LIST_MAX);
-    if (models_list(settings_text(s, "models"), &b, &err)) {
+    if (models_there(settings_text(s, "models"), &err) ||
+        models_list(settings_text(s, "models"), &b, &err)) {
         status = cmd_fail(&err);
     } else {
         if (b.len)

@@ -297,7 +297,7 @@ static int do_push(struct pushing *c, struct settings *s, const char **names,
     uint64_t winc;
 
     cmd_catch_signals();
-    if (spool_open(&c->spool, settings_text(s, "spool"), err) ||
+    if (spool_open_there(&c->spool, settings_text(s, "spool"), err) ||
         push_new(&c->push, c->spool, &o, err) ||
         (n ? push_names(c, names, n, err) : push_all(c, err)))
         return -1;

@@ -168,7 +168,7 @@ static int make(struct making *m, const char *what, bool trust,
         return from_item(m, what, err);
     if (part_is_file(what) && trust)
         return from_file(m, NULL, what, true, err);
-    if (spool_open(&s, dir, err))
+    if (spool_open_there(&s, dir, err))
         return -1;
     rc = part_is_file(what) ? from_file(m, s, what, false, err)
                             : from_batch(m, s, what, err);

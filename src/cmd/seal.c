@@ -290,7 +290,7 @@ int cmd_seal(struct settings *s, int argc, char **argv)
     if (status != CMD_GO)
         goto out;
     status = CMD_DONE;
-    if (spool_open(&spool, settings_text(s, "spool"), &err))
+    if (spool_open_there(&spool, settings_text(s, "spool"), &err))
         status = cmd_fail(&err);
     for (size_t i = 0; status == CMD_DONE && i < n_args; i++) {
         rc = seal_named(spool, args[i], again, s, &err);

@@ -359,7 +359,7 @@ static int do_show(struct show *s, struct err *err)
                          s->item_file != NULL, err);
     if (is_log(s->what))
         return show_log(s->what, err);
-    if (spool_open(&spool, dir, err))
+    if (spool_open_there(&spool, dir, err))
         return -1;
     if (part_is_file(s->what)) {
         rc = show_file(s, spool, s->what, s->trust, err);

@@ -282,7 +282,7 @@ static int do_status(struct status *s, struct err *err)
 {
     const struct timespec pause = { .tv_sec = WATCH_S };
 
-    if (spool_open(&s->spool, settings_text(s->settings, "spool"), err))
+    if (spool_open_there(&s->spool, settings_text(s->settings, "spool"), err))
         return -1;
     if (!s->watch)
         return show_once(s, err);

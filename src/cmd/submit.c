@@ -369,6 +369,16 @@ static void remember(struct submit *s, const char *name)
     s->started = (struct named){ .n = 0 };
 }
 
+/* Only a file makes one. */
+static int open_spool(struct submit *s, const char **names, size_t n,
+                      const char *dir, struct err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (named_is_file(names[i]))
+            return spool_open(&s->spool, dir, err);
+    return spool_open_there(&s->spool, dir, err);
+}
+
 static int do_submit(struct submit *s, const char **names, size_t n,
                      struct err *err)
 {
@@ -376,8 +386,8 @@ static int do_submit(struct submit *s, const char **names, size_t n,
 
     if (find_model(s, err))
         return -1;
-    if ((!s->dry_run || file_is_dir(dir)) &&
-        spool_open(&s->spool, dir, err))
+    if (s->dry_run ? file_is_dir(dir) && spool_open_there(&s->spool, dir, err)
+                   : open_spool(s, names, n, dir, err))
         return -1;
     s->start.spool = s->spool;
     if (!s->todo && s->start.launcher->list(&s->jobs, &s->n_jobs, err) &&

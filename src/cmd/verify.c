@@ -246,7 +246,7 @@ static int do_verify(struct verify *v, struct err *err)
         return verify_foreign(v, err);
     if (kind == PART && v->trust)
         return verify_part(v, NULL, err);
-    if (spool_open(&s, dir, err))
+    if (spool_open_there(&s, dir, err))
         return -1;
     rc = kind == PART ? verify_part(v, s, err) : verify_batch(v, s, err);
     spool_close(s);

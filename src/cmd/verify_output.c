@@ -89,7 +89,7 @@ static int search(struct asked *a, const char *dir,
 
     if (!file_is_dir(dir))
         return 0;
-    if (spool_open(&s, dir, err))
+    if (spool_open_there(&s, dir, err))
         return -1;
     for (int state = SPOOL_TODO; rc == 0 && state < SPOOL_STATES; state++) {
         struct err unused = ERR_INIT;

@@ -283,7 +283,7 @@ static int wait_named(const struct settings *s, const char **names, size_t n,
     size_t found = 0;
 
     if (find_model(s, model_name, id, &model, &err) ||
-        spool_open(&spool, settings_text(s, "spool"), &err))
+        spool_open_there(&spool, settings_text(s, "spool"), &err))
         status = cmd_fail(&err);
     for (; status == CMD_DONE && found < n; found++) {
         list[found].what = names[found];

@@ -265,6 +265,18 @@ static int find_prefix(unsigned char id[32], const char *store,
     return hits ? 0 : 1;
 }
 
+int models_there(const char *store, struct err *err)
+{
+    if (access(store, R_OK | X_OK) == 0)
+        return 0;
+    if (errno == ENOENT || errno == ENOTDIR)
+        return err_set(err, ERR_INPUT, "no model store at \"%s\": apus model"
+                       " add makes one, the setting models names another",
+                       store);
+    return err_errno(err, ERR_INPUT, "cannot look into the model store"
+                     " \"%s\"", store);
+}
+
 /* What a user calls a model of the store: 0, 1 if it is none, -1. */
 static int find_model(unsigned char id[32], const char *store,
                       const char *what, struct err *err)
@@ -276,6 +288,8 @@ static int find_model(unsigned char id[32], const char *store,
 
     if (strchr(what, '/'))
         return 1;
+    if (models_there(store, err))
+        return file_exists(what) || !file_exists(store) ? 1 : -1;
     if (names_read(&names, store, err))
         return -1;
     name = names_find(&names, what);
@@ -383,6 +397,10 @@ static int resolve(char **path, const char *store, const char *what,
         *path = xstrdup(what);
         return 0;
     }
+    if (rc && !file_exists(store))
+        return err_set(err, ERR_INPUT, "there is no model \"%s\": no file,"
+                       " and no model store at \"%s\" (apus model add makes"
+                       " one)", what, store);
     if (rc)
         return err_set(err, ERR_INPUT, "there is no model \"%s\": not an "
                        "id or name in \"%s\", and no file or directory",

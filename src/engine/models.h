@@ -52,6 +52,9 @@ int models_rm(const char *store, const char *what, struct err *err);
 int models_ids(unsigned char (**ids)[32], size_t *n, const char *store,
                struct err *err);
 
+/* ERR_INPUT if there is no store, or this user may not look into it. */
+int models_there(const char *store, struct err *err);
+
 /* One line a model: name, id, parameters, size. */
 int models_list(const char *store, struct buf *out, struct err *err);
 

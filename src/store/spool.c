@@ -168,6 +168,23 @@ out:
     return rc;
 }
 
+int spool_open_there(struct spool **out, const char *dir, struct err *err)
+{
+    char *todo = file_join(dir, names[SPOOL_TODO]);
+    struct stat st;
+    int rc = 0;
+
+    /* what is there and not ours has its own message */
+    if (stat(dir, &st) ? errno == ENOENT || errno == ENOTDIR
+                       : S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+                             stat(todo, &st) && errno == ENOENT)
+        rc = err_set(err, ERR_INPUT, "no spool at \"%s\": apus run and apus"
+                     " submit make one, the setting spool names another",
+                     dir);
+    free(todo);
+    return rc ? rc : spool_open(out, dir, err);
+}
+
 void spool_close(struct spool *s)
 {
     if (!s)

@@ -31,6 +31,9 @@ const char *spool_state_name(enum spool_state s);
  * with the remedy. */
 struct spool;
 int spool_open(struct spool **out, const char *dir, struct err *err);
+/* The same for who only asks: nothing is made, and where there is no spool it
+ * is ERR_INPUT: no spool at "DIR". */
+int spool_open_there(struct spool **out, const char *dir, struct err *err);
 void spool_close(struct spool *s);
 const char *spool_dir(const struct spool *s);
 
