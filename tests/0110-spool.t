@@ -59,6 +59,8 @@ done
 gives 2 "an argument" clean --older 30d x
 [ ! -e spool ] && r=0 || r=1
 report $r "and no spool was made"
+gives 1 "no spool" clean --older 30d
+mkdir -p spool/todo
 gives 0 "an empty spool" clean --older 30d
 lines 0 "has nothing to remove"
 

@@ -54,6 +54,8 @@ static const struct command commands[] = {
     { "model", "add, list and remove models", cmd_model },
     { "doctor", "look at everything that the work needs", cmd_doctor },
     { "clean", "remove old batches from the spool", cmd_clean },
+    { "rm", "remove batches from the spool", cmd_rm },
+    { "du", "show how much of the disk the batches take", cmd_du },
     { "localnet", "run a small AO and Arweave on this machine", cmd_localnet },
     { "wallet", "make the wallet of this node, show its address", cmd_wallet },
     { "settings", "show every setting and where it comes from",

@@ -1,5 +1,6 @@
 /*
- * apus clean: remove old batches from the spool.  What came from AO stays
+ * apus clean and apus rm: remove batches from the spool, old ones of some
+ * states or those that are named, with their logs.  What came from AO stays
  * until its answers were sent, and what was sent until it is confirmed.
  */
 #include <config.h>
@@ -10,89 +11,157 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/plain.h"
 #include "base/settings.h"
+#include "base/sys.h"
 #include "cmd/cmd.h"
 #include "relay/push.h"
 #include "store/spool.h"
 
 #define DAY_S 86400
+#define WHY_MAX ((size_t)4 << 10)
+#define OUT_MAX ((size_t)64 << 20)
 
 struct clean {
+    struct settings *settings;
     struct spool *spool;
+    const char *older, *state;
     uint64_t older_s;
-    bool dry_run;
+    bool dry_run, json;
+    struct buf out;      /* the objects of --json */
     uint64_t removed, kept, failed;
 };
 
-/* A path in a line of output, which tabs and line feeds would break. */
-static void print_path(const char *path)
+/* ---- what is said -------------------------------------------------------- */
+
+static void put_text(struct buf *out, const char *text)
 {
-    if (path)
-        plain_write(stdout, path, strlen(path));
-    putchar('\n');
+    if (text)
+        json_put_string(out, text, strlen(text));
+    else
+        buf_puts(out, "null");
 }
 
-static void print_batch(const struct clean *c, const struct batch *b,
-                        const struct batch_info *i, uint64_t age_s)
+static void put_batch(struct clean *c, const struct batch *b,
+                      const char *state, const struct batch_info *i,
+                      uint64_t age_s, const char *kept)
 {
     char id[ID_TEXT];
 
     base64url(id, b->id, 32);
-    printf("%s\t%s\t%s\t%" PRIu64 "d\t%" PRIu64 "\t",
-           c->dry_run ? "would remove" : "removed", id,
-           spool_state_name(b->state), age_s / DAY_S, i->n_requests);
-    print_path(i->source);
+    if (c->json) {
+        buf_printf(&c->out, "%s{\"batch\":\"%s\",\"state\":\"%s\",\"age_s\":%"
+                   PRIu64 ",\"requests\":%" PRIu64 ",\"source\":",
+                   c->out.len > 1 ? "," : "", id, state, age_s,
+                   i->n_requests);
+        put_text(&c->out, i->source);
+        buf_printf(&c->out, ",\"removed\":%s,\"kept\":",
+                   kept || c->dry_run ? "false" : "true");
+        put_text(&c->out, kept);
+        buf_puts(&c->out, "}\n");
+    } else if (!kept) {
+        printf("%s\t%s\t%s\t%" PRIu64 "d\t%" PRIu64 "\t",
+               c->dry_run ? "would remove" : "removed", id, state,
+               age_s / DAY_S, i->n_requests);
+        /* tabs and line feeds of a path would break the line */
+        if (i->source)
+            plain_write(stdout, i->source, strlen(i->source));
+        putchar('\n');
+    }
+    if (kept)
+        log_warning("batch %s %s: it is kept", id, kept);
 }
 
-/* One that is old, if nothing speaks against it. */
-static int clean_old(struct clean *c, const struct batch *b, uint64_t age_s,
+/* A failed one that somebody cancelled is of a state of its own here. */
+static const char *state_of(const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    const char *state = spool_state_name(b->state);
+    struct buf why;
+
+    buf_init(&why, WHY_MAX);
+    if (b->state == SPOOL_FAILED &&
+        batch_file_read(&why, b->path, "why", &unused) > 0 &&
+        why.len >= strlen(BATCH_CANCELLED) &&
+        memcmp(why.data, BATCH_CANCELLED, strlen(BATCH_CANCELLED)) == 0)
+        state = BATCH_CANCELLED;
+    buf_clear(&why);
+    return state;
+}
+
+/* ---- one batch ----------------------------------------------------------- */
+
+/* Why it must stay, or NULL. */
+static const char *must_stay(const struct batch *b,
+                             const struct batch_info *i)
+{
+    if (b->state == SPOOL_RUNNING)
+        return "is worked on (apus cancel ends that)";
+    if (b->state == SPOOL_SENDING)
+        return "is being sent";
+    if (i->from_ao && b->state != SPOOL_SENT)
+        return "came from AO and is not sent";
+    if (b->state == SPOOL_SENT && push_is_begun(b->path) &&
+        !push_is_confirmed(b->path))
+        return "is sent and not confirmed (apus push looks)";
+    return NULL;
+}
+
+static void remove_log(const struct clean *c, const char *id)
+{
+    char *path = xasprintf("%s/log/%s.log", spool_dir(c->spool), id);
+
+    sys_unlink(path);
+    free(path);
+}
+
+/* 0 removed, or to be; 1 it is kept; -1. */
+static int clean_one(struct clean *c, const struct batch *b, uint64_t age_s,
                      struct err *err)
 {
+    const char *state = state_of(b), *kept;
     struct batch_info info;
     char id[ID_TEXT];
     int rc = 0;
 
     if (batch_info_read(&info, b->path, err))
         return -1;
-    if (info.from_ao && b->state != SPOOL_SENT) {
-        base64url(id, b->id, 32);
-        log_warning("batch %s came from AO and is not sent: it is kept", id);
-        c->kept++;
-        goto out;
-    }
-    if (b->state == SPOOL_SENT && push_is_begun(b->path) &&
-        !push_is_confirmed(b->path)) {
-        base64url(id, b->id, 32);
-        log_warning("batch %s is sent and not confirmed (apus push looks):"
-                    " it is kept", id);
-        c->kept++;
-        goto out;
-    }
-    if (!c->dry_run)
+    kept = must_stay(b, &info);
+    if (!kept && !c->dry_run)
         rc = spool_remove(c->spool, b, err);
-    if (rc == 0) {
-        print_batch(c, b, &info, age_s);
-        c->removed++;
+    if (rc == 0 && !kept && !c->dry_run) {
+        base64url(id, b->id, 32);
+        remove_log(c, id);
     }
-out:
+    if (rc == 0) {
+        put_batch(c, b, state, &info, age_s, kept);
+        c->removed += !kept;
+        c->kept += kept != NULL;
+    }
     batch_info_clear(&info);
-    return rc < 0 ? -1 : 0;
+    return rc < 0 ? -1 : kept != NULL;
 }
 
-static int clean_batch(struct clean *c, const struct batch *b,
-                       struct err *err)
+/* ---- many ---------------------------------------------------------------- */
+
+static int clean_old(struct clean *c, const struct batch *b, struct err *err)
 {
     uint64_t age_s;
 
     if (spool_age(c->spool, b, &age_s, err))
         return -1;
-    return age_s > c->older_s ? clean_old(c, b, age_s, err) : 0;
+    if (c->older && age_s <= c->older_s)
+        return 0;
+    if (c->state && strcmp(c->state, state_of(b)) != 0)
+        return 0;
+    return clean_one(c, b, age_s, err) < 0 ? -1 : 0;
 }
 
 static int clean_state(struct clean *c, enum spool_state state,
@@ -106,7 +175,7 @@ static int clean_state(struct clean *c, enum spool_state state,
     for (size_t i = 0; i < n; i++) {
         /* one that cannot be removed does not keep the next, and one that
          * another has moved or removed meanwhile is no failure */
-        if (clean_batch(c, &list[i], err) && file_exists(list[i].path)) {
+        if (clean_old(c, &list[i], err) && file_exists(list[i].path)) {
             log_err(err);
             c->failed++;
         }
@@ -116,53 +185,166 @@ static int clean_state(struct clean *c, enum spool_state state,
     return 0;
 }
 
-static int do_clean(struct clean *c, struct settings *s, struct err *err)
+/* What waits is removed only if its state is named. */
+static int clean_all(struct clean *c, struct err *err)
 {
-    if (spool_open_there(&c->spool, settings_text(s, "spool"), err) ||
-        clean_state(c, SPOOL_DONE, err) || clean_state(c, SPOOL_SENT, err))
-        return -1;
-    log_info("%" PRIu64 " %s, %" PRIu64 " kept, %" PRIu64
-             " failed", c->removed,
-             c->dry_run ? "would be removed" : "removed", c->kept, c->failed);
+    static const enum spool_state states[] = { SPOOL_DONE, SPOOL_SENT,
+                                               SPOOL_FAILED };
+
+    if (c->state && strcmp(c->state, spool_state_name(SPOOL_TODO)) == 0)
+        return clean_state(c, SPOOL_TODO, err);
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+        if (clean_state(c, states[i], err))
+            return -1;
     return 0;
+}
+
+/* All names are looked up before the first batch goes. */
+static int clean_named(struct clean *c, const char **names, size_t n,
+                       struct err *err)
+{
+    struct batch *list = xcalloc(n, sizeof(*list));
+    uint64_t age_s = 0;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = spool_find(c->spool, names[i], &list[i], err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (spool_age(c->spool, &list[i], &age_s, err) ||
+            clean_one(c, &list[i], age_s, err) < 0) {
+            /* named twice */
+            if (!file_exists(list[i].path))
+                continue;
+            log_err(err);
+            c->failed++;
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        batch_clear(&list[i]);
+    free(list);
+    return rc;
+}
+
+static int do_clean(struct clean *c, const char **names, size_t n,
+                    struct err *err)
+{
+    int rc;
+
+    buf_init(&c->out, OUT_MAX);
+    buf_putc(&c->out, '[');
+    if (spool_open_there(&c->spool, settings_text(c->settings, "spool"), err))
+        rc = -1;
+    else
+        rc = n ? clean_named(c, names, n, err) : clean_all(c, err);
+    if (rc == 0 && c->json) {
+        buf_puts(&c->out, "]\n");
+        rc = buf_check(&c->out, "what was removed", err);
+        if (rc == 0)
+            fwrite(c->out.data, 1, c->out.len, stdout);
+    }
+    if (rc == 0)
+        log_info("%" PRIu64 " %s, %" PRIu64 " kept, %" PRIu64 " failed",
+                 c->removed, c->dry_run ? "would be removed" : "removed",
+                 c->kept, c->failed);
+    buf_clear(&c->out);
+    spool_close(c->spool);
+    return rc;
+}
+
+/* ---- the commands -------------------------------------------------------- */
+
+static int check_use(struct clean *c, size_t n_names, struct err *err)
+{
+    static const char *const states[] = { "done", "sent", "failed",
+                                          "cancelled", "todo" };
+    bool known = !c->state;
+
+    if (c->older && cmd_seconds(&c->older_s, c->older, "hdw"))
+        return err_set(err, ERR_INPUT, "apus clean: --older \"%s\": a number"
+                       " and h, d or w expected, such as 30d", c->older);
+    for (size_t i = 0; !known && i < sizeof(states) / sizeof(states[0]); i++)
+        known = strcmp(c->state, states[i]) == 0;
+    if (!known)
+        return err_set(err, ERR_INPUT, "apus clean: --state \"%s\": done,"
+                       " sent, failed, cancelled or todo expected", c->state);
+    if (n_names && (c->older || c->state))
+        return err_set(err, ERR_INPUT, "apus clean: batches are named, or"
+                       " chosen by --older and --state");
+    if (!n_names && !c->older && !c->state)
+        return err_set(err, ERR_INPUT, "apus clean: no batch, --older or"
+                       " --state, such as --older 30d");
+    return 0;
+}
+
+static int finish(struct clean *c, const char **names, size_t n)
+{
+    struct err err = ERR_INIT;
+    int status = do_clean(c, names, n, &err) ? cmd_fail(&err) : CMD_DONE;
+
+    /* what was named and stays is not what was asked for */
+    return c->failed || (n && c->kept) ? CMD_FAILED : status;
 }
 
 int cmd_clean(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args)), *older = NULL;
-    struct clean c = { .spool = NULL };
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct clean c = { .settings = s };
     const struct opt opts[] = {
-        { 0, "older", "AGE", "remove what was not changed for longer: 30d,"
-          " 12h, 4w", &older, NULL },
-        { 0, "dry-run", NULL, "remove nothing, only say what", NULL,
-          &c.dry_run },
+        { 0, "older", "AGE", "what was not changed for longer: 30d, 12h, 4w",
+          .text = &c.older },
+        { 0, "state", "STATE", "done, sent, failed, cancelled or todo;"
+          " default: all but todo", .text = &c.state },
+        { 0, "dry-run", NULL, "remove nothing, only say what",
+          .flag = &c.dry_run },
+        { 0, "json", NULL, "print an array of objects", .flag = &c.json },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
     const struct opt_command command = {
         .name = "apus clean",
-        .synopsis = "--older AGE [--dry-run]",
-        .about = "Remove batches from the spool that are done or sent and"
-                 " older than AGE.\nWhat came from AO and is not sent stays,"
-                 " and what is sent and not confirmed.",
-        .opts = opts,
+        .synopsis = "[BATCH ...] [--older AGE] [--state STATE] [--dry-run]"
+                    " [--json]",
+        .about = "Remove batches from the spool, with their logs: those that"
+                 " are named, or that are\nolder than AGE or of a state."
+                 "  What is worked on stays, what came from AO and is\nnot"
+                 " sent, and what is sent and not confirmed.",
+        .opts = opts, .max_args = SIZE_MAX,
     };
     struct err err = ERR_INIT;
     size_t n_args;
     int status = cmd_begin(&command, s, argc, argv, args, &n_args);
 
-    free(args);
-    if (status != CMD_GO)
-        return status;
-    if (!older || cmd_seconds(&c.older_s, older, "hdw")) {
-        if (older)
-            log_error("apus clean: --older \"%s\": a number and h, d or w"
-                      " expected, such as 30d", older);
-        else
-            log_error("apus clean: no age, give one with --older, such as"
-                      " --older 30d");
-        return CMD_MISUSED;
+    if (status == CMD_GO && check_use(&c, n_args, &err)) {
+        log_err(&err);
+        status = CMD_MISUSED;
     }
-    status = do_clean(&c, s, &err) ? cmd_fail(&err) : CMD_DONE;
-    spool_close(c.spool);
-    return c.failed ? CMD_FAILED : status;
+    if (status == CMD_GO)
+        status = finish(&c, args, n_args);
+    free(args);
+    return status;
+}
+
+int cmd_rm(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct clean c = { .settings = s };
+    const struct opt opts[] = {
+        { 0, "dry-run", NULL, "remove nothing, only say what",
+          .flag = &c.dry_run },
+        { 0, "json", NULL, "print an array of objects", .flag = &c.json },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus rm",
+        .synopsis = "BATCH ... [--dry-run] [--json]",
+        .about = "Remove these batches from the spool, whatever their state,"
+                 " with their answers and\nlogs; apus clean says what stays.",
+        .opts = opts, .min_args = 1, .max_args = SIZE_MAX,
+    };
+    size_t n_args;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+
+    if (status == CMD_GO)
+        status = finish(&c, args, n_args);
+    free(args);
+    return status;
 }

@@ -53,6 +53,8 @@ int cmd_verify(struct settings *s, int argc, char **argv);
 int cmd_drain(struct settings *s, int argc, char **argv);
 int cmd_doctor(struct settings *s, int argc, char **argv);
 int cmd_clean(struct settings *s, int argc, char **argv);
+int cmd_rm(struct settings *s, int argc, char **argv);
+int cmd_du(struct settings *s, int argc, char **argv);
 int cmd_localnet(struct settings *s, int argc, char **argv);
 int cmd_wallet(struct settings *s, int argc, char **argv);
 int cmd_settings(struct settings *s, int argc, char **argv);
