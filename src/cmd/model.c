@@ -24,6 +24,7 @@
 #include "base/sys.h"
 #include "cmd/cmd.h"
 #include "cmd/keep.h"
+#include "cmd/model_use.h"
 #include "engine/chat.h"
 #include "engine/convert.h"
 #include "engine/model.h"
@@ -204,19 +205,53 @@ static int model_convert(struct settings *s, int argc, char **argv)
     return convert(dir, out, &o, &err) ? cmd_fail(&err) : CMD_DONE;
 }
 
+/* What the name stands for now; a model that it takes the name of stays. */
+static int add(struct settings *s, const char *what, const char *name,
+               const struct convert_options *o, bool force, struct err *err)
+{
+    char *called = name ? xstrdup(name) : models_own_name(what);
+    const char *store = settings_text(s, "models");
+    unsigned char was[32], id[32];
+    struct err unused = ERR_INIT;
+    struct model_record rec;
+    char text[ID_TEXT];
+    int had = models_named(was, store, called, err), rc = had < 0 ? -1 : 0;
+
+    /* that of a directory shows only when it is converted */
+    if (had > 0 && !force &&
+        (model_peek(&rec, id, what, &unused) || memcmp(id, was, 32) != 0))
+        rc = model_check_unused(s, was, err);
+    if (rc)
+        err_prefix(err, "the name \"%s\"", called);
+    else
+        rc = models_add(store, what, name, o, id, err);
+    if (rc == 0 && had > 0 && memcmp(was, id, 32) != 0) {
+        base64url(text, was, 32);
+        log_warning("\"%s\" was the model %s until now: apus model rm %.8s"
+                    " removes that", called, text, text);
+    }
+    if (rc == 0)
+        print_id(id);
+    free(called);
+    return rc;
+}
+
 static int model_add(struct settings *s, int argc, char **argv)
 {
     const char *act = "A14", *smooth = "off";
+    bool force = false;
     const struct opt opts[] = {
         { 0, "activations", "A14|A8", "of a directory: inputs of linears",
           &act, NULL },
         { 0, "smooth", "auto|off", "of a directory: smooth keys", &smooth,
           NULL },
+        { 0, "force", NULL, "also if batches need the model that had the name",
+          .flag = &force },
         { 0, NULL, NULL, NULL, NULL, NULL },
     };
     const struct opt_command c = {
         .name = "apus model add",
-        .synopsis = "WHAT [NAME]",
+        .synopsis = "WHAT [NAME] [--force]",
         .about = "Put a model file, or a Hugging Face directory (converted),"
                  " into the store and\nprint the model's id.  NAME is that of"
                  " the file or directory if it is not given.",
@@ -225,7 +260,6 @@ static int model_add(struct settings *s, int argc, char **argv)
     const char **args = xcalloc((size_t)argc, sizeof *args);
     struct convert_options o = { .progress = progress };
     struct err err = ERR_INIT;
-    unsigned char id[32];
     const char *what, *name;
     size_t n = 0;
     int status = cmd_begin(&c, s, argc, argv, args, &n);
@@ -238,10 +272,7 @@ static int model_add(struct settings *s, int argc, char **argv)
     if (conversion_options(&o, act, smooth, &err))
         return cmd_misused(&err);
     o.user = (void *)what;
-    if (models_add(settings_text(s, "models"), what, name, &o, id, &err))
-        return cmd_fail(&err);
-    print_id(id);
-    return CMD_DONE;
+    return add(s, what, name, &o, force, &err) ? cmd_fail(&err) : CMD_DONE;
 }
 
 static int model_list(struct settings *s, int argc, char **argv)
@@ -391,14 +422,35 @@ static int model_info(struct settings *s, int argc, char **argv)
     return status;
 }
 
+static int rm(struct settings *s, const char *what, bool force,
+              struct err *err)
+{
+    const char *store = settings_text(s, "models");
+    unsigned char id[32];
+    int takes;
+
+    if (models_there(store, err))
+        return -1;
+    takes = models_rm_takes(id, store, what, err);
+    if (takes < 0 || (takes && !force && model_check_unused(s, id, err)))
+        return -1;
+    return models_rm(store, what, err);
+}
+
 static int model_rm(struct settings *s, int argc, char **argv)
 {
-    static const struct opt_command c = {
+    bool force = false;
+    const struct opt opts[] = {
+        { 0, "force", NULL, "also if batches need it", .flag = &force },
+        { 0, NULL, NULL, NULL, NULL, NULL },
+    };
+    const struct opt_command c = {
         .name = "apus model rm",
-        .synopsis = "WHAT",
+        .synopsis = "WHAT [--force]",
         .about = "Take a name away, and the file if no other name is left"
-                 " for it.  By its id, a\nmodel goes with all its names.",
-        .min_args = 1, .max_args = 1,
+                 " for it.  By its id, a\nmodel goes with all its names.  One"
+                 " that batches need stays.",
+        .opts = opts, .min_args = 1, .max_args = 1,
     };
     const char **args = xcalloc((size_t)argc, sizeof *args), *what;
     struct err err = ERR_INIT;
@@ -409,7 +461,7 @@ static int model_rm(struct settings *s, int argc, char **argv)
     free(args);
     if (status != CMD_GO)
         return status;
-    if (models_rm(settings_text(s, "models"), what, &err))
+    if (rm(s, what, force, &err))
         return cmd_fail(&err);
     return CMD_DONE;
 }

@@ -305,7 +305,7 @@ static int find_model(unsigned char id[32], const char *store,
 
 /* The name for a file or directory: its last component, without .apus, with
  * '-' for what no name may have. */
-static char *make_name(const char *path)
+char *models_own_name(const char *path)
 {
     char *real = realpath(path, NULL);
     const char *base = real ? real : path, *slash = strrchr(base, '/');
@@ -551,7 +551,7 @@ int models_add(const char *store, const char *what, const char *name,
                const struct convert_options *o, unsigned char id[32],
                struct err *err)
 {
-    char *called = name ? xstrdup(name) : make_name(what);
+    char *called = name ? xstrdup(name) : models_own_name(what);
     unsigned char h[32];
     int rc = -1;
 
@@ -607,6 +607,41 @@ int models_open_hashed(struct model **out, const char *store,
                        struct err *err)
 {
     return open_model(out, store, what, say, true, err);
+}
+
+int models_named(unsigned char id[32], const char *store, const char *name,
+                 struct err *err)
+{
+    const struct name *found;
+    struct names names;
+
+    if (names_read(&names, store, err))
+        return -1;
+    found = names_find(&names, name);
+    if (found)
+        memcpy(id, found->id, 32);
+    free(names.v);
+    return found != NULL;
+}
+
+int models_rm_takes(unsigned char id[32], const char *store,
+                    const char *what, struct err *err)
+{
+    struct names names;
+    size_t n_same = 0;
+    bool by_name;
+    int rc = find_model(id, store, what, err);
+
+    if (rc > 0)
+        err_set(err, ERR_INPUT, "there is no model \"%s\" in \"%s\"", what,
+                store);
+    if (rc || names_read(&names, store, err))
+        return -1;
+    by_name = names_find(&names, what) != NULL;
+    for (size_t i = 0; i < names.n; i++)
+        n_same += memcmp(names.v[i].id, id, 32) == 0;
+    free(names.v);
+    return !by_name || n_same == 1;
 }
 
 int models_rm(const char *store, const char *what, struct err *err)

@@ -45,6 +45,17 @@ int models_add(const char *store, const char *what, const char *name,
                const struct convert_options *o, unsigned char id[32],
                struct err *err);
 
+/* The name that models_add gives if none is given; the caller frees it. */
+char *models_own_name(const char *what);
+
+/* What a name stands for: 1, 0 it is none, -1. */
+int models_named(unsigned char id[32], const char *store, const char *name,
+                 struct err *err);
+
+/* Whether models_rm would remove a file, and which: 1, 0 only a name, -1. */
+int models_rm_takes(unsigned char id[32], const char *store,
+                    const char *what, struct err *err);
+
 /* Remove a name, and the file if no other name points to it. */
 int models_rm(const char *store, const char *what, struct err *err);
 

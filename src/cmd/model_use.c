@@ -1,0 +1,84 @@
+/*
+ * Who needs a model.
+ */
+#include <config.h>
+
+#include "cmd/model_use.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/settings.h"
+#include "store/spool.h"
+
+#define NAMED 3 /* batches that are named; the others are counted */
+
+struct use {
+    const unsigned char *model;
+    size_t n;
+    char names[NAMED * (ID_TEXT + 2)];
+};
+
+static void look(struct use *u, const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    struct batch_info info;
+    size_t at = strlen(u->names);
+    char id[ID_TEXT];
+
+    if (batch_info_read(&info, b->path, &unused))
+        return;
+    if (memcmp(info.model, u->model, 32) == 0 && u->n++ < NAMED) {
+        base64url(id, b->id, 32);
+        snprintf(u->names + at, sizeof(u->names) - at, "%s%s",
+                 at ? ", " : "", id);
+    }
+    batch_info_clear(&info);
+}
+
+static int look_at_state(struct use *u, const struct spool *s,
+                         enum spool_state state, struct err *err)
+{
+    struct batch *list;
+    size_t n;
+
+    if (spool_list(s, state, &list, &n, err))
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        look(u, &list[i]);
+        batch_clear(&list[i]);
+    }
+    free(list);
+    return 0;
+}
+
+int model_check_unused(const struct settings *s, const unsigned char id[32],
+                       struct err *err)
+{
+    const char *dir = settings_text(s, "spool");
+    struct use u = { .model = id };
+    struct spool *spool;
+    char model[ID_TEXT];
+    int rc;
+
+    if (!file_exists(dir))
+        return 0;
+    if (spool_open_there(&spool, dir, err))
+        return -1;
+    rc = look_at_state(&u, spool, SPOOL_TODO, err) ||
+         look_at_state(&u, spool, SPOOL_RUNNING, err);
+    spool_close(spool);
+    if (rc)
+        return -1;
+    if (u.n == 0)
+        return 0;
+    base64url(model, id, 32);
+    return err_set(err, ERR_INPUT, "the model %.8s is needed by %zu batch%s"
+                   " (%s%s): cancel them (apus cancel), or use --force", model,
+                   u.n, u.n == 1 ? "" : "es", u.names,
+                   u.n > NAMED ? ", .." : "");
+}

@@ -1,0 +1,15 @@
+/*
+ * Whether a model of the store is needed by batches of the spool.
+ */
+#ifndef APUS_CMD_MODEL_USE_H
+#define APUS_CMD_MODEL_USE_H
+
+struct err;
+struct settings;
+
+/* ERR_INPUT that names batches in todo and running, if any has this model.
+ * Without a spool none has. */
+int model_check_unused(const struct settings *s, const unsigned char id[32],
+                       struct err *err);
+
+#endif

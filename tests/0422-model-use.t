@@ -1,0 +1,46 @@
+#!/bin/sh
+# A model that batches need is neither removed nor loses its name.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+nano=$top/models/nano
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+export APUS_CONFIG APUS_MODELS APUS_SPOOL
+n_models() { find models -name '*.apus' | wc -l; }
+
+gives 0 "a model" model add "$nano" nano
+id=$(cat out)
+head -n 2 "$nano/eval.jsonl" >q.jsonl
+gives 0 "a batch" run q.jsonl -m nano -q
+b=$(ls spool/done)
+mv "spool/done/$b" spool/todo/
+for what in nano "$id"; do
+    gives 1 "model rm $what" model rm "$what"
+    has err "needed by 1 batch (${b#b}): .*--force" "$what: names the batch"
+    [ "$(n_models)" -eq 1 ] && r=0 || r=1
+    report $r "$what: it is there"
+done
+gives 0 "a second name" model add "$nano" other
+gives 0 "a name that is not the last" model rm other
+[ "$(n_models)" -eq 1 ] && r=0 || r=1
+report $r "the file is there"
+gives 1 "another model under the name" model add "$nano" nano \
+    --activations A8
+has err "the name \"nano\": .*needed by 1 batch (${b#b})" "names the batch"
+gives 0 "the same model again" model convert "$nano" -o nano.apus
+gives 0 "takes its own name" model add nano.apus nano
+gives 0 "--force" model add "$nano" nano --activations A8 --force
+has err "\"nano\" was the model $id until now" "says what it was"
+[ "$(n_models)" -eq 2 ] && r=0 || r=1
+report $r "both are there"
+gives 1 "the one without a name" model rm "$id"
+gives 0 "--force removes it" model rm "$id" --force
+[ "$(n_models)" -eq 1 ] && r=0 || r=1
+report $r "it is gone"
+mv "spool/todo/$b" spool/failed/
+gives 0 "what failed needs none" model rm nano
+gives 1 "a name that is none" model rm nano
+has err 'there is no model' "says so"
+finish
