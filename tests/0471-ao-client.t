@@ -2,7 +2,8 @@
 # The official client of AO, of an exact version, against localnet: in legacy
 # mode and against its HyperBEAM node it spawns a process from the module of
 # apus.conf, sends messages, reads each result at once, dry-runs, and pages
-# results.  Needs APUS_WITH_NPM=1 (tests/npm.sh).
+# results.  arweave-js reads from its gateway.  Needs APUS_WITH_NPM=1
+# (tests/npm.sh).
 set -eu
 . "${top_srcdir:-.}/tests/npm.sh"
 npm=$build/tests/npm-ao-client
@@ -35,6 +36,17 @@ net_up --delay 500 && r=0 || r=1
 report $r "it is ready"
 client legacy
 client mainnet
+
+head -c 700000 "$npm/log" >data
+head -c 700000 /dev/zero >>data
+netcall sign "$net/wallet.json" - A=b <data >item
+netcall post "$url/bundler/v1/tx/arweave" \
+    'Content-Type: application/octet-stream' <item >out
+netcall post "$url/mine/1" </dev/null >out
+status=0
+NODE_PATH=$npm/node_modules node "$top/tests/ao-client/arweave.mjs" "$url" \
+    "$net" "$(netcall id <item)" >lines 2>err || status=$?
+count "arweave-js" $status
 net_down
 
 # the same net at another port

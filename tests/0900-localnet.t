@@ -72,6 +72,23 @@ answers 400 "a damaged item" post "$url/bundler/v1/tx" "$octets" <longer
 echo x | HOME=$tmp netcall sign "$net/localnet.json" - A=b >item2
 answers 200 "one of the net itself" post "$url/bundler/v1/tx" "$octets" <item2
 
+# ---- what other clients ask -----------------------------------------------
+price=$url/bundler/v1/price
+answers 200 "what bytes cost" get "$price/bytes/1000000"
+has answer '"winc":"' "in winston credits"
+answers 404 "what money buys" get "$price/usd/500"
+has answer 'no money but winston credits' "which is refused by its reason"
+answers 404 "countries" get "$url/bundler/v1/countries"
+answers 202 "a path with the token" post "$url/bundler/v1/tx/arweave" \
+    "$octets" <item2
+answers 501 "a transaction" post "$url/tx" </dev/null
+has answer "upload data items to $url/bundler" "with the remedy"
+answers 404 "a block" get "$url/block/current"
+has answer 'keeps no blocks' "which is refused by its reason"
+answers 404 "no chunk" get "$url/chunk/1"
+answers 404 "no offset" get "$url/chunk/x"
+answers 200 "a price for somebody" get "$url/price/1000/$id"
+
 gives 0 "a wallet while it runs" localnet --dir "$net" --new-wallet new.json
 has err 'making 1 key, .* a minute' "it says what takes so long"
 echo new | netcall sign new.json - A=b >item3

@@ -141,6 +141,18 @@ static void balance(struct net *net, const struct call *c, struct answer *a)
                winc, winc);
 }
 
+/* What bundlers sell their credits by. */
+static bool is_fiat(const char *path)
+{
+    static const char *const fronts[] = { "rates/", "price/", "currencies",
+                                          "countries", "top-up/", "redeem" };
+
+    for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++)
+        if (after(path, fronts[i]))
+            return true;
+    return false;
+}
+
 void bundler_route(struct net *net, const struct call *c, const char *path,
                    struct answer *a)
 {
@@ -167,6 +179,8 @@ void bundler_route(struct net *net, const struct call *c, const char *path,
         buf_printf(&a->body, "{\"winc\":\"%" PRIu64 "\",\"fiat\":{},"
                    "\"adjustments\":[],\"fees\":[]}",
                    (uint64_t)NET_WINC_BYTE << 30);
+    else if (is_fiat(p))
+        answer_text(a, 404, "this localnet has no money but winston credits");
     else
         answer_text(a, 404, "Not Found");
 }

@@ -256,6 +256,49 @@ void chain_pieces(struct answer *a, const struct root *root, uint64_t at,
     }
 }
 
+int chain_read(const struct root *root, uint64_t at, void *out, size_t n,
+               struct err *err)
+{
+    uint64_t begin = root->n_head;
+    char *to = out;
+
+    if (at < begin && n > 0) {
+        size_t part = begin - at < n ? (size_t)(begin - at) : n;
+
+        memcpy(to, root->head + at, part);
+        to += part;
+        at += part;
+        n -= part;
+    }
+    for (size_t i = 0; i < root->n && n > 0; i++) {
+        const struct held *h = root->item[i];
+        uint64_t in = at - begin;
+
+        if (in < h->size) {
+            size_t part = h->size - in < n ? (size_t)(h->size - in) : n;
+
+            if (held_read(h, in, to, part, err))
+                return -1;
+            to += part;
+            at += part;
+            n -= part;
+        }
+        begin += h->size;
+    }
+    return 0;
+}
+
+const struct root *chain_at(const struct net *net, uint64_t offset)
+{
+    for (size_t i = 0; i < net->n_roots; i++) {
+        const struct root *r = net->root[i];
+
+        if (offset >= r->weave_at && offset - r->weave_at < r->size)
+            return r;
+    }
+    return NULL;
+}
+
 int chain_replay(struct net *net, const struct journal_record *r,
                  struct err *err)
 {

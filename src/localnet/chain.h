@@ -50,6 +50,12 @@ void chain_block(unsigned char hash[48], const struct root *r);
 void chain_pieces(struct answer *a, const struct root *root, uint64_t at,
                   uint64_t n);
 
+/* Into memory. */
+int chain_read(const struct root *root, uint64_t at, void *out, size_t n,
+               struct err *err);
+/* The root that has this byte of the weave, or NULL. */
+const struct root *chain_at(const struct net *net, uint64_t offset);
+
 /* Replay JOURNAL_BLOCK and _MINE. */
 int chain_replay(struct net *net, const struct journal_record *r,
                  struct err *err);

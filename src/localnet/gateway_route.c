@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "arweave/data_root.h"
 #include "arweave/item.h"
 #include "arweave/key.h"
 #include "base/base64.h"
@@ -281,6 +282,43 @@ static void tx_route(struct net *net, const char *path, struct answer *a)
         answer_text(a, 404, "Not Found.");
 }
 
+/* ---- chunks -------------------------------------------------------------- */
+
+/* The chunk that has this byte of the weave; without its path, which needs the
+ * whole transaction. */
+static void serve_chunk(struct net *net, const char *text, struct answer *a)
+{
+    const struct root *r = NULL;
+    struct err err = ERR_INIT;
+    uint64_t offset, at = 0, n;
+    char *bytes, *coded;
+
+    if (route_number(text, &offset))
+        r = chain_at(net, offset);
+    if (!r) {
+        answer_text(a, 404, "{\"error\":\"chunk_not_found\"}");
+        return;
+    }
+    n = chunk_size(0, r->size);
+    while (at + n <= offset - r->weave_at) {
+        at += n;
+        n = chunk_size(at, r->size);
+    }
+    bytes = xmalloc((size_t)n);
+    coded = xmalloc((size_t)n / 3 * 4 + 5);
+    if (chain_read(r, at, bytes, (size_t)n, &err)) {
+        answer_text(a, 500, err.text);
+    } else {
+        base64url(coded, bytes, (size_t)n);
+        answer_type(a, "application/json");
+        buf_printf(&a->body, "{\"packing\":\"unpacked\",\"chunk\":\"");
+        buf_puts(&a->body, coded);
+        buf_puts(&a->body, "\"}");
+    }
+    free(coded);
+    free(bytes);
+}
+
 /* ---- the rest ------------------------------------------------------------ */
 
 static void anchor(struct net *net, struct answer *a)
@@ -317,18 +355,42 @@ static void number(struct answer *a, uint64_t n)
     buf_printf(&a->body, "%" PRIu64, n);
 }
 
+/* "N" or "N/TARGET": of N bytes. */
+static void price(const char *text, struct answer *a)
+{
+    char digits[24];
+    uint64_t n;
+
+    snprintf(digits, sizeof(digits), "%.*s", (int)strcspn(text, "/"), text);
+    if (route_number(digits, &n) && n < UINT64_MAX / 1000)
+        number(a, n * 1000);
+    else
+        answer_text(a, 400, "a number of bytes expected");
+}
+
+static void refuse_post(const struct net *net, const char *path,
+                        struct answer *a)
+{
+    if (strcmp(path, "tx") != 0 && strcmp(path, "chunk") != 0) {
+        answer_text(a, 405, "this gateway takes GET and HEAD");
+        return;
+    }
+    answer_text(a, 501, "this localnet takes no transactions: upload data"
+                " items to ");
+    buf_printf(&a->body, "%s/bundler", net->url);
+}
+
 void gateway_route(struct net *net, const struct call *c, const char *path,
                    enum unit u, struct answer *a)
 {
     bool raw = strncmp(path, "raw/", 4) == 0;
     unsigned char id[32];
     const char *rest;
-    uint64_t n;
 
     if (strcmp(c->method, "POST") == 0 && strncmp(path, "mine/", 5) == 0)
         mine(net, path + 5, a);
     else if (!is_get(c))
-        answer_text(a, 405, "this gateway takes GET and HEAD");
+        refuse_post(net, path, a);
     else if (strcmp(path, "info") == 0 || path[0] == '\0')
         buf_printf(&a->body, "{\"network\":\"localnet\",\"version\":5,"
                    "\"release\":1,\"height\":%" PRIu64 ",\"blocks\":%" PRIu64
@@ -337,12 +399,20 @@ void gateway_route(struct net *net, const struct call *c, const char *path,
         number(a, net_height(net));
     else if (strcmp(path, "tx_anchor") == 0)
         anchor(net, a);
-    else if (strncmp(path, "price/", 6) == 0 && route_number(path + 6, &n) &&
-             n < UINT64_MAX / 1000)
-        number(a, n * 1000);
+    else if (strcmp(path, "peers") == 0)
+        buf_puts(&a->body, "[]");
+    else if (strncmp(path, "price/", 6) == 0)
+        price(path + 6, a);
     else if (strncmp(path, "wallet/", 7) == 0 &&
              route_id(path + 7, id, &rest) && strcmp(rest, "/balance") == 0)
         number(a, held_balance(net, id));
+    else if (strncmp(path, "wallet/", 7) == 0 &&
+             route_id(path + 7, id, &rest) && strcmp(rest, "/last_tx") == 0)
+        answer_text(a, 200, ""); /* wallets here only sign items */
+    else if (strncmp(path, "chunk/", 6) == 0)
+        serve_chunk(net, path + 6, a);
+    else if (strncmp(path, "block/", 6) == 0)
+        answer_text(a, 404, "this localnet keeps no blocks");
     else if (strncmp(path, "tx/", 3) == 0)
         tx_route(net, path + 3, a);
     else if (route_id(raw ? path + 4 : path, id, &rest) && rest[0] == '\0')
