@@ -7,6 +7,7 @@ export NODES
 . "${top_srcdir:-.}/tests/slurm.sh"
 unset OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM || :
 
+tab=$(printf '\t')
 # submit NAME REQUESTS ARGUMENT...: done, and its log is in out
 submit() {
     name=$1
@@ -75,6 +76,22 @@ submit alone 40 --nodes 1
 has out 'no pmix here and there is no mpirun: one rank' \
     "without mpirun there is one rank, and it says so"
 has out ' 40 requests, 1 ranks' "which answers"
+
+# ---- what a node has ---------------------------------------------------------
+limited=$PATH
+PATH=$plain
+srun -N2 "$apus" doctor --node >out 2>err && r=0 || r=1
+report $r "apus doctor --node on two nodes"
+for what in node cores memory gpus spool writing clock models worker parser; do
+    [ "$(grep -c "^ok$tab$what${tab}n[12]: " out)" -eq 2 ] && r=0 || r=1
+    report $r "each node: $what"
+done
+[ -z "$(find spool/tmp -name 'doctor*')" ] && r=0 || r=1
+report $r "nothing is left in the spool"
+srun -N1 "$apus" doctor --node --spool "$tmp/apus.conf" >out 2>err && r=1 ||
+    r=0
+has out "^bad${tab}spool${tab}n1: .*remedy: " "what is wrong has a remedy"
+PATH=$limited
 
 # ---- here --------------------------------------------------------------------
 questions 70 here | sed 's/"max_tokens": [0-9]*/"max_tokens": 3/' >here.jsonl

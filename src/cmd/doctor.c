@@ -22,23 +22,23 @@
 #define TEXT_MAX 4096
 
 /* What others answered may be in it. */
-static void line(const char *status, const char *what, const char *fmt,
-                 va_list ap)
+static void line(const struct doctor *d, const char *status, const char *what,
+                 const char *fmt, va_list ap)
 {
     char text[TEXT_MAX];
 
     vsnprintf(text, sizeof(text), fmt, ap);
     plain_string(text);
-    printf("%s\t%s\t%s", status, what, text);
+    printf("%s\t%s\t%s%s%s", status, what, d->node ? d->node : "",
+           d->node ? ": " : "", text);
 }
 
 void doctor_ok(struct doctor *d, const char *what, const char *fmt, ...)
 {
     va_list ap;
 
-    (void)d;
     va_start(ap, fmt);
-    line("ok", what, fmt, ap);
+    line(d, "ok", what, fmt, ap);
     va_end(ap);
     putchar('\n');
 }
@@ -47,9 +47,8 @@ void doctor_skip(struct doctor *d, const char *what, const char *fmt, ...)
 {
     va_list ap;
 
-    (void)d;
     va_start(ap, fmt);
-    line("skipped", what, fmt, ap);
+    line(d, "skipped", what, fmt, ap);
     va_end(ap);
     putchar('\n');
 }
@@ -61,7 +60,7 @@ void doctor_warn(struct doctor *d, const char *what, const char *remedy,
 
     d->n_warnings++;
     va_start(ap, fmt);
-    line("warning", what, fmt, ap);
+    line(d, "warning", what, fmt, ap);
     va_end(ap);
     printf("\tremedy: %s\n", remedy);
 }
@@ -73,7 +72,7 @@ void doctor_bad(struct doctor *d, const char *what, const char *remedy,
 
     d->n_bad++;
     va_start(ap, fmt);
-    line("bad", what, fmt, ap);
+    line(d, "bad", what, fmt, ap);
     va_end(ap);
     printf("\tremedy: %s\n", remedy);
 }
@@ -99,28 +98,54 @@ static void be_impatient(struct settings *s)
     }
 }
 
-int cmd_doctor(struct settings *s, int argc, char **argv)
+static void run_checks(struct doctor *d,
+                       void (*const checks[])(struct doctor *))
+{
+    for (size_t i = 0; checks[i]; i++) {
+        checks[i](d);
+        fflush(stdout);
+    }
+}
+
+static int do_doctor(struct doctor *d, bool node)
 {
     static void (*const local[])(struct doctor *) = {
         doctor_spool, doctor_batches, doctor_models, doctor_arithmetic,
         doctor_worker, doctor_parser, doctor_ranks, doctor_slurm,
-        doctor_wallet,
+        doctor_wallet, NULL
     };
     static void (*const remote[])(struct doctor *) = {
-        doctor_gateways, doctor_clock, doctor_bundler, doctor_queue,
+        doctor_gateways, doctor_clock, doctor_bundler, doctor_queue, NULL
     };
+    static void (*const of_node[])(struct doctor *) = {
+        doctor_node, doctor_machine, doctor_spool, doctor_writes,
+        doctor_models, doctor_arithmetic, doctor_worker, doctor_parser, NULL
+    };
+
+    be_impatient(d->settings);
+    run_checks(d, node ? of_node : local);
+    if (!node && !d->offline)
+        run_checks(d, remote);
+    return d->n_bad ? CMD_NO : CMD_DONE;
+}
+
+int cmd_doctor(struct settings *s, int argc, char **argv)
+{
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct doctor d = { .settings = s };
+    bool node = false;
     const struct opt opts[] = {
         { 0, "offline", NULL, "look at this machine alone", NULL,
           &d.offline },
+        { 0, "node", NULL, "look at what a worker needs on this node, as under"
+          " srun", NULL, &node },
         { 0, "deep", NULL, "read every model and compare it with its id",
           NULL, &d.deep },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
     const struct opt_command command = {
         .name = "apus doctor",
-        .synopsis = "[--offline] [--deep]",
+        .synopsis = "[--offline | --node] [--deep]",
         .about = "Look at everything that the work needs: spool, models,"
                  " workers, Slurm, wallet,\ngateways, bundler, queue.  Print"
                  " a line each, with the remedy for what is wrong;\nthe exit"
@@ -133,15 +158,5 @@ int cmd_doctor(struct settings *s, int argc, char **argv)
     free(args);
     if (status != CMD_GO)
         return status;
-    be_impatient(s);
-    for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
-        local[i](&d);
-        fflush(stdout);
-    }
-    for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++) {
-        if (!d.offline)
-            remote[i](&d);
-        fflush(stdout);
-    }
-    return d.n_bad ? CMD_NO : CMD_DONE;
+    return do_doctor(&d, node);
 }

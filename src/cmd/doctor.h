@@ -14,6 +14,7 @@ struct doctor {
     struct settings *settings;
     bool offline;
     bool deep; /* hash the models, too */
+    const char *node; /* stands before each finding; NULL: nothing does */
     size_t n_bad, n_warnings;
 };
 
@@ -41,6 +42,11 @@ void doctor_worker(struct doctor *d);
 void doctor_parser(struct doctor *d);
 void doctor_ranks(struct doctor *d);
 void doctor_slurm(struct doctor *d);
+
+/* Checks of a node of a cluster. */
+void doctor_node(struct doctor *d);
+void doctor_machine(struct doctor *d);
+void doctor_writes(struct doctor *d);
 
 /* Checks of what is elsewhere. */
 void doctor_wallet(struct doctor *d);
