@@ -77,6 +77,7 @@ int drain_open(struct drain *d, struct err *err)
         d->no_launcher = *err;
         *err = (struct err)ERR_INIT;
     }
+    d->start.quiet = true;
     if (d->has_queue &&
         (pulling_init(&d->pulling, d->settings, &all_models, err) ||
          pulling_open(&d->pulling, d->settings, d->spool, err)))

@@ -93,10 +93,12 @@ int start_batch(const struct start *s, const struct batch *b,
         rc = show(s, &l);
     } else {
         rc = s->launcher->submit(&l, id, err);
-        if (rc == 0) {
+        if (rc == 0 && s->quiet)
+            log_info("batch %s: %s job %s", l.batch, s->launcher->name, id);
+        else if (rc == 0)
             printf("%s\t%s\t%s\n", l.batch, s->launcher->name, id);
+        if (rc == 0)
             log_info("its messages go to \"%s\"", log);
-        }
     }
     free(log);
     work_launch_clear(&l);

@@ -21,6 +21,7 @@ struct start {
     char **words;   /* of the setting sbatch, NULL-terminated */
     unsigned nodes; /* of Slurm; 0: one */
     bool dry_run;   /* start nothing, print the command */
+    bool quiet;     /* for cron: print no line, log what was started */
 };
 
 /* ERR_INPUT if a setting of the worker makes no sense.  ERR_RETRY if Slurm is
