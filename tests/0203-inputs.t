@@ -78,9 +78,12 @@ printf '{\n  "custom_id": "a"\n}\n' >indented.json
 refused 'is JSON over several lines: .*jq -c' indented.json
 printf 'custom_id,prompt\na,Hello\n' >my.csv
 refused 'is not JSONL (CSV' my.csv
+sed -n 's/.* such as //p' err >example.jsonl
 cp spool/done/b*/part-0000.h5 part.h5
 refused 'is an HDF5 file: .*apus export' part.h5
 got=0
+gives 0 "the line that the message shows is one" run example.jsonl -m nano
+before=$(n_batches)
 gzip -c q.jsonl | "$apus" run - -m nano >out 2>err || got=$?
 [ "$got" -eq 1 ] && r=0 || r=1
 report $r "compressed standard input: exit status 1"

@@ -12,7 +12,8 @@
 #include "base/err.h"
 
 #define LINE "one JSON object a line is expected, such as " \
-    "{\"custom_id\":\"a\",\"body\":{\"prompt\":\"Once\"}}"
+    "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/completions\"," \
+    "\"body\":{\"prompt\":\"Once\"}}"
 
 /* ---- formats with a magic number ----------------------------------------- */
 
