@@ -137,6 +137,15 @@ static int compare_batches(const void *a, const void *b)
                   ((const struct launch_job *)b)->batch);
 }
 
+const struct launch_job *launch_job_of(const struct launch_job *jobs,
+                                       size_t n, const char *batch)
+{
+    struct launch_job key;
+
+    snprintf(key.batch, sizeof(key.batch), "%s", batch);
+    return n ? bsearch(&key, jobs, n, sizeof(key), compare_batches) : NULL;
+}
+
 size_t launch_keep_batches(struct launch_job *jobs, size_t n)
 {
     size_t kept = 0;

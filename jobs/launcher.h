@@ -96,6 +96,10 @@ struct launcher {
     void (*show)(const struct launch *l, struct buf *out);
 };
 
+/* The job of a batch in what `list` gave, or NULL. */
+const struct launch_job *launch_job_of(const struct launch_job *jobs,
+                                       size_t n, const char *batch);
+
 /* "local" or "slurm"; NULL for any other name. */
 const struct launcher *launcher_find(const char *name);
 

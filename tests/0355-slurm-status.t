@@ -55,12 +55,18 @@ job=$(cut -f 3 out)
 speed() { field_of "$c" 4 | grep -qx '[0-9]* tok/s'; }
 comes speed && r=0 || r=1
 report $r "it computes"
+got=0
+"$apus" doctor --offline >out 2>err || got=$?
+has out '^ok.slurm.*the controller answers' "doctor: nodes take jobs"
 scontrol update nodename=ALL state=drain reason=test
 scontrol requeue "$job"
 comes worker_is "$c" "Slurm job $job .*waits (.*)" && r=0 || r=1
 report $r "it waits again"
 [ -z "$(field_of "$c" 4)" ] && r=0 || r=1
 report $r "and there are no tokens a second"
+"$apus" doctor --offline >out 2>err || got=$?
+has out '^warning.slurm.*all nodes are drained or down' \
+    "doctor notices drained nodes"
 scontrol update nodename=ALL state=resume
 gives 0 "cancel" cancel "$c"
 

@@ -34,6 +34,7 @@
 
 #define MIN_FREE ((uint64_t)1 << 30)
 #define OUT_MAX 65536
+#define SINFO_MAX ((size_t)16 << 20)
 #define RUN_MS 30000
 #define WHY_MAX 4096
 #define OLD_S (2 * 86400)
@@ -436,6 +437,52 @@ void doctor_ranks(struct doctor *d)
     free(worker);
 }
 
+/* A word of sinfo for a node that takes no job. */
+static bool takes_none(const char *state)
+{
+    static const char *const words[] = { "drain", "down", "fail", "maint",
+        "unk", "inval", "boot", NULL };
+
+    for (size_t i = 0; words[i]; i++)
+        if (strncmp(state, words[i], strlen(words[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Whether any node takes jobs; where sinfo does not say, the controller was
+ * asked before. */
+static void check_nodes(struct doctor *d)
+{
+    static const char *const ask[] = { "sinfo", "-h", "-N", "-o", "%N %T",
+                                       NULL };
+    char **env = child_env_new(CHILD_ENV_CLEAN, NULL), *next, *line;
+    size_t n = 0, n_none = 0;
+    struct buf out, errs;
+    int status = 1;
+
+    buf_init(&out, SINFO_MAX);
+    buf_init(&errs, OUT_MAX);
+    if (child_run(&status, &out, &errs, ask, env, RUN_MS, NULL) == 0 &&
+        status == 0 && out.len > 0) {
+        next = out.data;
+        while ((line = strsep(&next, "\n")) != NULL) {
+            const char *blank = strchr(line, ' ');
+
+            n += blank != NULL;
+            n_none += blank && takes_none(blank + 1);
+        }
+    }
+    if (n > 0 && n == n_none)
+        doctor_warn(d, "slurm", "scontrol show node tells why; scontrol update"
+                    " nodename=NAME state=resume", "the controller answers,"
+                    " and all nodes are drained or down: jobs wait");
+    else
+        doctor_ok(d, "slurm", "the controller answers");
+    child_env_free(env);
+    buf_clear(&out);
+    buf_clear(&errs);
+}
+
 void doctor_slurm(struct doctor *d)
 {
     const char *name = settings_text(d->settings, "launcher");
@@ -460,5 +507,5 @@ void doctor_slurm(struct doctor *d)
         doctor_bad(d, "slurm", "scontrol ping; set SLURM_CONF, or launcher ="
                    " local", "%s", err.text);
     else
-        doctor_ok(d, "slurm", "the controller answers");
+        check_nodes(d);
 }

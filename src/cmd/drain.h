@@ -14,6 +14,7 @@
 #include "cmd/pulling.h"
 #include "store/spool.h"
 
+struct launch_job;
 struct push;
 struct settings;
 
@@ -24,6 +25,9 @@ struct drain {
     bool resume;             /* pull as much as ever */
     struct spool *spool;
     struct start start;
+    struct launch_job *jobs; /* that there were when a round began to start
+                              * others, sorted by batch */
+    size_t n_jobs;
     struct err no_launcher;  /* why start.launcher is NULL */
     struct push *push;       /* NULL: no wallet */
     struct pulling pulling;  /* open if the setting queue is set */

@@ -654,6 +654,9 @@ static void start_job(struct drain *d, const struct batch *b,
     int rc;
 
     base64url(id, b->id, 32);
+    if (launch_job_of(d->jobs, d->n_jobs, id))
+        return;
+    /* it may have got one since, from another drain */
     rc = d->start.launcher->find(id, &j, &err);
     if (rc == 0) {
         look_at_launch(d, b);
@@ -690,6 +693,19 @@ static void start_one(struct drain *d, struct batch *b,
     }
 }
 
+/* Those that have a job are known by one question for all of them. */
+static void start_jobs(struct drain *d)
+{
+    struct err unused = ERR_INIT;
+
+    if (d->start.launcher->list(&d->jobs, &d->n_jobs, &unused))
+        d->n_jobs = 0;
+    drain_each(d, SPOOL_TODO, start_one);
+    free(d->jobs);
+    d->jobs = NULL;
+    d->n_jobs = 0;
+}
+
 /* One machine works on one batch: where another drain waits for its worker,
  * this one starts none. */
 void drain_start(struct drain *d)
@@ -698,6 +714,9 @@ void drain_start(struct drain *d)
         drain_count(d);
         if (d->n_waiting || d->has_queue)
             drain_trouble(d, &d->no_launcher);
-    } else if (!is_local(d) || d->n_working == 0)
+    } else if (is_local(d) && d->n_working == 0) {
         drain_each(d, SPOOL_TODO, start_one);
+    } else if (!is_local(d)) {
+        start_jobs(d);
+    }
 }

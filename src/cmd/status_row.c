@@ -49,18 +49,6 @@ void status_jobs_clear(struct status_jobs *j)
     memset(j, 0, sizeof(*j));
 }
 
-static int compare_batch(const void *id, const void *job)
-{
-    return strcmp(id, ((const struct launch_job *)job)->batch);
-}
-
-static const struct launch_job *job_of(const char *id,
-                                       const struct launch_job *jobs,
-                                       size_t n)
-{
-    return n ? bsearch(id, jobs, n, sizeof(*jobs), compare_batch) : NULL;
-}
-
 /* ---- gathering ----------------------------------------------------------- */
 
 static void read_progress(struct status_row *r, const struct batch *b)
@@ -220,11 +208,11 @@ static void read_error(struct status_row *r, const struct spool *s,
 
 static void init_todo(struct status_row *r, const struct status_jobs *j)
 {
-    const struct launch_job *job = job_of(r->id, j->slurm, j->n_slurm);
+    const struct launch_job *job = launch_job_of(j->slurm, j->n_slurm, r->id);
     bool slurm = job != NULL;
 
     if (!job)
-        job = job_of(r->id, j->local, j->n_local);
+        job = launch_job_of(j->local, j->n_local, r->id);
     if (job)
         set_job(r, job, slurm, false);
 }

@@ -135,11 +135,6 @@ static int check_model(const struct submit *s, const struct batch_info *info,
 
 /* ---- jobs that there are ------------------------------------------------- */
 
-static int compare_batch(const void *id, const void *job)
-{
-    return strcmp(id, ((const struct launch_job *)job)->batch);
-}
-
 /* Of what was said on the command line, what the job at hand knows nothing
  * of; "" if there is nothing. */
 static const char *unused_options(const struct submit *s)
@@ -154,9 +149,7 @@ static const char *unused_options(const struct submit *s)
 /* 1 and a line if a job of this batch pends or runs. */
 static int tell_job(struct submit *s, const char *id)
 {
-    const struct launch_job *j =
-        s->n_jobs ? bsearch(id, s->jobs, s->n_jobs, sizeof(*j), compare_batch)
-                  : NULL;
+    const struct launch_job *j = launch_job_of(s->jobs, s->n_jobs, id);
     const char *unused = unused_options(s), *what;
     bool waits;
 
