@@ -32,6 +32,7 @@
 #include "store/refusals.h"
 #include "store/source.h"
 #include "store/spool.h"
+#include "store/survey.h"
 
 #define SUFFIX ".jsonl"
 #define SUFFIX_OUT ".out.jsonl"
@@ -48,6 +49,7 @@ struct run {
 
     char *model_path;
     unsigned char model[32];
+    uint32_t context;     /* of it */
     struct spool *spool;
     struct batch batch;
     bool worked;          /* a worker ran */
@@ -79,6 +81,7 @@ static int find_model(struct run *r, struct err *err)
         return r->from ? run_from_no_model(&r->made, r->from, err) : -1;
     if (model_peek(&rec, r->model, r->model_path, err))
         return -1;
+    r->context = rec.context;
     return r->from ? run_from_check_model(&r->made, r->model, r->from, err)
                    : 0;
 }
@@ -114,6 +117,30 @@ static int make_batch(struct run *r, struct err *err)
     return 0;
 }
 
+/* The most tokens that may come, for an estimate on a terminal. */
+static uint64_t most_tokens(const struct run *r)
+{
+    struct survey survey = { .n = 0 };
+    struct err unused = ERR_INIT;
+    struct batch_info info;
+    uint64_t n = 0;
+
+    if (r->quiet || isatty(STDERR_FILENO) != 1 ||
+        batch_info_read(&info, r->batch.path, &unused))
+        return 0;
+    if (survey_read(&survey, r->batch.path, &info, &unused) == 0)
+        for (uint32_t i = 0; i < survey.n; i++) {
+            const struct survey_line *l = &survey.line[i];
+            uint32_t most = l->max_tokens < r->context ? l->max_tokens
+                                                       : r->context;
+
+            n += l->malformed ? 0 : (uint64_t)most * l->n_choices;
+        }
+    survey_clear(&survey);
+    batch_info_clear(&info);
+    return n;
+}
+
 /* 0 done, 1 saved, -1. */
 static int answer(struct run *r, struct err *err)
 {
@@ -128,6 +155,7 @@ static int answer(struct run *r, struct err *err)
         return 0;
     }
     r->worked = true;
+    o.most_tokens = most_tokens(r);
     return work_here(r->spool, &r->batch, &o, err);
 }
 

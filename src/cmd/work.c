@@ -465,6 +465,7 @@ int work_here(const struct spool *s, struct batch *b,
     else
         l.ranks = work_ranks(o->settings, &info, o->model_path);
     progress_init(o->progress, info.n_requests, o->quiet);
+    o->progress->most = o->most_tokens;
     for (int tries = 0; tries < TRIES; tries++) {
         before = log_bytes(b);
         rc = start_once(s, b, &l, &w, err);
