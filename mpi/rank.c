@@ -27,6 +27,7 @@
 #include "store/spool.h"
 #include "verify/prompt.h"
 
+#define FIRST_BEATS 10 /* a second apart */
 #define EXIT_SAVED 75
 #define DONE_MAX 1024 /* in a payload */
 
@@ -48,6 +49,7 @@ struct rank_side {
     bool saving;
 
     double heard, told;
+    unsigned beats;      /* told since it computes */
     bool quits;
     int status;
 };
@@ -142,12 +144,21 @@ static void tell_done(struct rank_side *r)
     }
 }
 
+/* The first ones come soon: whoever looks at the progress waits for tokens. */
+static double next_beat_s(const struct rank_side *r)
+{
+    double s = beat_s(r->o.lost_s);
+
+    return r->compute && r->beats < FIRST_BEATS && s > 1 ? 1 : s;
+}
+
 static void tell_beat(struct rank_side *r)
 {
     struct buf b;
 
     buf_init(&b, 16);
     buf_put_u64(&b, r->compute ? compute_tokens(r->compute) : 0);
+    r->beats += r->compute != NULL;
     tell(r, TAG_BEAT, &b);
     buf_clear(&b);
 }
@@ -372,7 +383,7 @@ void rank_tick(struct rank_side *r)
     /* between batches rank 0 reads a model, and the logs of the next */
     if (!r->compute && !r->sealer)
         lost_s *= START_FACTOR;
-    if (t - r->told >= beat_s(r->o.lost_s))
+    if (t - r->told >= next_beat_s(r))
         tell_beat(r);
     if (link_rank(r->link) == 0 || t - r->heard < lost_s)
         return;
