@@ -31,6 +31,7 @@
 #include "base/settings.h"
 #include "commit.h"
 #include "jobs/slurm_answer.h"
+#include "mpi/checking.h"
 #include "mpi/choose.h"
 #include "mpi/dispatch.h"
 #include "mpi/link.h"
@@ -53,6 +54,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2, EXIT_SAVED = 75 };
 
 struct worker {
     struct settings *settings;
+    const char *check; /* a file of requests */
+    bool json, strict; /* of it */
     bool alone, outcome, plan, show, pretend;
     const char *model_path, *time_left;
     const char **names; /* of batches; none: all in todo */
@@ -582,6 +585,23 @@ static void stamp_log(void)
     log_stamp(words);
 }
 
+static int check_requests(const struct worker *w)
+{
+    struct err err = ERR_INIT;
+    int status;
+
+    if (!w->model_path) {
+        log_error("--check needs --model");
+        return EXIT_MISUSED;
+    }
+    log_init("apus", LOG_LEVEL_INFO);
+    status = checking(w->settings, w->model_path, w->check, w->json,
+                      w->strict, &err);
+    if (status < 0)
+        log_err(&err);
+    return status < 0 ? EXIT_FAILED : status;
+}
+
 static int parse_and_work(struct worker *w, int argc, char **argv)
 {
     const struct opt opts[] = {
@@ -592,6 +612,11 @@ static int parse_and_work(struct worker *w, int argc, char **argv)
         { 0, "plan", NULL, "work on nothing; print how many ranks a job starts"
           " for the batches, of which scontrol tells on standard input", NULL,
           &w->plan },
+        { 0, "check", "FILE", "work on nothing; tell what a file of requests"
+          " would ask for of --model (apus check)", &w->check, NULL },
+        { 0, "json", NULL, "of --check: print objects", NULL, &w->json },
+        { 0, "strict", NULL, "of --check: exit status 4 if any request would"
+          " be refused", NULL, &w->strict },
         { 0, "show-ranks", NULL, "work on nothing; print a line a rank",
           NULL, &w->show },
         { 0, "time-left", "TIME", "until the job is ended, DAYS-HH:MM:SS or"
@@ -628,6 +653,8 @@ static int parse_and_work(struct worker *w, int argc, char **argv)
         buf_clear(&text);
         return EXIT_DONE;
     }
+    if (w->check)
+        return check_requests(w);
     if (w->plan && planning(w->settings, w->model_path, w->names, w->n_names,
                             &err)) {
         log_err(&err);

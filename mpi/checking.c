@@ -1,0 +1,243 @@
+/*
+ * Requests read, tokenised and forgotten, one by one.
+ */
+#include <config.h>
+
+#include "mpi/checking.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/plain.h"
+#include "base/settings.h"
+#include "engine/model.h"
+#include "engine/models.h"
+#include "proof/result_record.h"
+#include "store/answer.h"
+#include "store/lines.h"
+#include "store/refusals.h"
+#include "store/request.h"
+#include "store/source.h"
+#include "verify/prompt.h"
+
+#define CHUNK (64u << 10)
+#define EXIT_REFUSED 4
+#define LINE_MAX_BYTES (16u << 10)
+
+struct check {
+    struct prompt_model model;
+    bool json;
+    struct refusals refusals;
+    uint64_t prompt_tokens, most_tokens;
+};
+
+/* ---- one line ------------------------------------------------------------ */
+
+static void put_refused(const struct check *c, uint32_t line,
+                        const char *custom_id, const struct reason *why)
+{
+    struct buf out;
+
+    buf_init(&out, LINE_MAX_BYTES);
+    if (c->json) {
+        buf_printf(&out, "{\"line\":%" PRIu32 ",\"custom_id\":", line);
+        if (custom_id)
+            json_put_string(&out, custom_id, strlen(custom_id));
+        else
+            buf_puts(&out, "null");
+        buf_puts(&out, ",\"code\":");
+        json_put_string(&out, why->code, strlen(why->code));
+        buf_puts(&out, ",\"message\":");
+        json_put_string(&out, why->message, strlen(why->message));
+        buf_puts(&out, "}\n");
+    } else {
+        buf_printf(&out, "line %" PRIu32 "\t%s\t", line, why->code);
+        plain_put(&out, why->message, strlen(why->message));
+        buf_putc(&out, '\n');
+    }
+    fwrite(out.data, 1, out.len, stdout);
+    buf_clear(&out);
+}
+
+/* Why the engine would refuse a prompt: 1 and why, or 0. */
+static int is_refused(struct reason *why, size_t n_prompt, uint32_t context)
+{
+    struct result_record res = {
+        .finish = n_prompt ? RESULT_LONG : RESULT_PROMPT
+    };
+
+    if (n_prompt && n_prompt <= context)
+        return 0;
+    answer_reason(why->code, sizeof(why->code), why->message,
+                  sizeof(why->message), &res, n_prompt);
+    return 1;
+}
+
+static void count(struct check *c, const struct prompt *p, uint32_t context)
+{
+    /* the last token of the context gives one more */
+    uint64_t room = context - p->ids.n + 1, most = p->first.max_tokens;
+
+    c->prompt_tokens += p->ids.n;
+    c->most_tokens += (most && most < room ? most : room) * p->n_choices;
+}
+
+static int check_line(struct check *c, uint32_t line, const char *text,
+                      size_t n, struct err *err)
+{
+    const unsigned char id[32] = { 0 }; /* seeds change no count */
+    uint32_t context = c->model.model->rec.context;
+    struct err e = ERR_INIT;
+    struct reason why;
+    struct request r;
+    struct prompt p;
+    int rc = request_parse(&r, text, n, &e), made = 0;
+
+    if (rc == 0)
+        rc = prompt_make(&p, &c->model, &r, id, &e);
+    made = rc == 0;
+    if (made)
+        rc = is_refused(&why, p.ids.n, context);
+    else if (e.code == ERR_INPUT)
+        reason_set(&why, "invalid_request", e.text);
+    c->refusals.n_requests++;
+    if (rc == 0) {
+        count(c, &p, context);
+    } else if (made || e.code == ERR_INPUT) {
+        if (c->refusals.n++ == 0) {
+            c->refusals.line = line;
+            c->refusals.why = why;
+        }
+        put_refused(c, line, r.custom_id, &why);
+        rc = 0;
+    } else {
+        *err = e;
+    }
+    if (made)
+        prompt_clear(&p);
+    request_clear(&r);
+    return rc;
+}
+
+/* ---- a file -------------------------------------------------------------- */
+
+static int check_lines(struct check *c, const char *path, struct err *err)
+{
+    const unsigned char *model = c->model.model->id;
+    struct lines *f;
+    const char *text = "";
+    uint32_t line = 0;
+    size_t n;
+    int rc = 0;
+
+    if (lines_open_requests(&f, path, model, err))
+        return -1;
+    while (rc == 0 && !ferror(stdout)) {
+        rc = lines_next(f, &text, &n, err);
+        line++;
+        if (rc || !text)
+            break;
+        if (!lines_is_blank(f))
+            rc = check_line(c, line, text, n, err);
+    }
+    lines_close(f);
+    return rc;
+}
+
+/* A pipe is read into a file that has no name any more when it is read. */
+static int copy(char *path, size_t size, const char *file, struct err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    struct source *from;
+    unsigned char *chunk = xmalloc(CHUNK);
+    struct file_out *to = NULL;
+    size_t n = 1;
+    int fd, rc;
+
+    snprintf(path, size, "%s/apus-check-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    fd = mkstemp(path);
+    rc = fd < 0 ? err_errno(err, ERR_RETRY, "cannot make \"%s\"", path)
+                : source_open(&from, file, err);
+    if (fd >= 0 && rc)
+        unlink(path);
+    if (fd >= 0)
+        file_out_stream(&to, fd, path, false);
+    while (rc == 0 && n > 0) {
+        rc = source_read(from, chunk, CHUNK, &n, err);
+        if (rc == 0)
+            rc = file_out_put(to, chunk, n, err);
+        if (rc || n == 0)
+            source_close(from);
+    }
+    if (rc)
+        file_out_abort(to);
+    else
+        rc = file_out_commit(to, err);
+    free(chunk);
+    return rc;
+}
+
+static int check_file(struct check *c, const char *file, struct err *err)
+{
+    struct source *s;
+    char path[4096];
+    int rc;
+
+    if (source_is_file(file)) {
+        if (source_open(&s, file, err))
+            return -1;
+        source_close(s);
+        return check_lines(c, file, err);
+    }
+    if (copy(path, sizeof(path), file, err))
+        return -1;
+    rc = check_lines(c, path, err);
+    unlink(path);
+    return rc;
+}
+
+static void put_sums(const struct check *c)
+{
+    printf(c->json ? "{\"requests\":%" PRIu64 ",\"refused\":%" PRIu64
+                     ",\"prompt_tokens\":%" PRIu64 ",\"most_tokens\":%" PRIu64
+                     "}\n"
+                   : "%" PRIu64 " requests, %" PRIu64 " refused, %" PRIu64
+                     " prompt tokens, at most %" PRIu64 " tokens to come\n",
+           c->refusals.n_requests, c->refusals.n, c->prompt_tokens,
+           c->most_tokens);
+    fflush(stdout);
+}
+
+int checking(const struct settings *s, const char *model, const char *file,
+             bool json, bool strict, struct err *err)
+{
+    struct check c = { .json = json };
+    char text[REFUSALS_TEXT];
+    struct model *m;
+    int rc = -1;
+
+    if (models_open(&m, settings_text(s, "models"), model, NULL, err))
+        return -1;
+    if (prompt_model_init(&c.model, m, err) || check_file(&c, file, err))
+        goto out;
+    put_sums(&c);
+    rc = 0;
+    if (c.refusals.n) {
+        refusals_text(text, &c.refusals);
+        log_warning("%s", text);
+        if (strict || c.refusals.n == c.refusals.n_requests)
+            rc = EXIT_REFUSED;
+    }
+out:
+    prompt_model_clear(&c.model);
+    return rc;
+}
