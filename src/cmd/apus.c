@@ -40,6 +40,7 @@ static const struct command commands[] = {
     { "queue", "make and keep a queue on AO", cmd_queue },
     { "request", "ask a queue on AO, read the answer", cmd_request },
     { "run", "answer the requests of a file", cmd_run },
+    { "check", "tell what a file of requests would ask for", cmd_check },
     { "submit", "start workers in the background, or in Slurm", cmd_submit },
     { "status", "show how far the batches are", cmd_status },
     { "wait", "wait until batches are done", cmd_wait },

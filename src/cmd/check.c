@@ -1,0 +1,89 @@
+/*
+ * apus check: what a file of requests would ask for.  The worker does it, as
+ * all that parses a model; this program becomes it.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "cmd/work.h"
+#include "engine/models.h"
+
+struct check {
+    const char *model, *file;
+    bool json, strict;
+};
+
+static int check(const struct check *c, const struct settings *s,
+                 struct err *err)
+{
+    const char *store = settings_text(s, "models");
+    const char *argv[10];
+    char *worker, *path, *models;
+    size_t n = 0;
+
+    if (models_find(&path, store, c->model, err))
+        return -1;
+    worker = work_worker_path();
+    models = xasprintf("--models=%s", store);
+    argv[n++] = worker;
+    argv[n++] = models;
+    argv[n++] = "--model";
+    argv[n++] = path;
+    if (c->json)
+        argv[n++] = "--json";
+    if (c->strict)
+        argv[n++] = "--strict";
+    argv[n++] = "--check";
+    argv[n++] = c->file;
+    argv[n] = NULL;
+    fflush(stdout);
+    execv(worker, (char **)argv);
+    err_errno(err, ERR_FATAL, "cannot start \"%s\"", worker);
+    free(models);
+    free(worker);
+    free(path);
+    return -1;
+}
+
+int cmd_check(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct check c = { .model = NULL };
+    const struct opt opts[] = {
+        { 'm', "model", "MODEL", "name, id or model file", .text = &c.model },
+        { 0, "strict", NULL, "exit status 4 if any request would be refused,"
+          " not only if all would", .flag = &c.strict },
+        { 0, "json", NULL, "print an object a line", .flag = &c.json },
+        { 0, NULL, NULL, NULL, NULL, NULL }
+    };
+    const struct opt_command command = {
+        .name = "apus check",
+        .synopsis = "FILE -m MODEL [--strict] [--json]",
+        .about = "Tell which requests of a file would be refused, how many"
+                 " tokens their prompts have\nand how many may come.  Nothing"
+                 " is computed and nothing is queued.",
+        .opts = opts, .min_args = 1, .max_args = 1,
+    };
+    struct err err = ERR_INIT;
+    size_t n_args;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+
+    if (status == CMD_GO && !c.model) {
+        err_set(&err, ERR_INPUT, "apus check: no model, give one with -m");
+        status = cmd_misused(&err);
+    }
+    if (status == CMD_GO) {
+        c.file = args[0];
+        status = check(&c, s, &err) ? cmd_fail(&err) : CMD_DONE;
+    }
+    free(args);
+    return status;
+}
