@@ -468,6 +468,8 @@ static void test_node_forms(void)
           "what the compute unit said" },
         { "a unit's limit", "{\"results\":{\"raw\":{\"error\":"
           "\"Rate limit exceeded\"}}}", "lets no more through" },
+        { "a unit that knows a message already", "{\"results\":{\"raw\":{"
+          "\"error\":\"Message already exists\"}}}", "instead of a result" },
         { "a unit's refusal", "{\"results\":{\"json\":{\"body\":"
           "\"{\\\"error\\\":\\\"not found cached, and earlier than latest"
           " known nonce\\\"}\"}}}", "gone for good" },

@@ -215,7 +215,10 @@ static int unit_failed(const char *complaint, struct err *err)
 
     buf_init(&a.body, strlen(complaint) + 1);
     buf_puts(&a.body, complaint);
-    ao_judge(&a, "its compute unit", err);
+    /* what is success for a message is no result */
+    if (ao_judge(&a, "its compute unit", err) == AO_SAID_DONE)
+        err_set(err, ERR_INPUT, "its compute unit says \"%.200s\" instead of a"
+                " result", complaint);
     buf_clear(&a.body);
     return -1;
 }
