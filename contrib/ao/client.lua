@@ -21,7 +21,7 @@ local function is_id(s)
         not s:find("[^A-Za-z0-9_-]")
 end
 
--- A mistake in a program, told where it was called.
+-- A mistake of the caller: an error at the line of the call.
 local function must(good, what)
     if not good then
         error("apus.client: " .. what, 3)
@@ -58,7 +58,7 @@ end
 local function put_options(options)
     local parameters = {}
     for name, value in pairs(options) do
-        must(type(name) == "string", "the name of an option is no text")
+        must(type(name) == "string", "an option's name must be a string")
         if not TAGS[name] and name ~= "timeout" then
             parameters[name] = value
         end
@@ -96,14 +96,14 @@ end
 -- in time, 499 if it was cancelled, 502 if it cannot be read.
 function apus.ask(queue, prompt, options, call)
     options = options or {}
-    must(is_id(queue), "the queue is not an id of 43 characters")
+    must(is_id(queue), "queue must be an id of 43 characters")
     must(type(prompt) == "string" or type(prompt) == "table",
-        "the prompt is neither a text nor a table")
-    must(type(options) == "table", "the options are no table")
-    must(type(call) == "function", "there is no function for the answer")
+        "prompt must be a string or a table")
+    must(type(options) == "table", "options must be a table")
+    must(type(call) == "function", "the last argument must be a function")
     local timeout = options.timeout or apus.TIMEOUT
     must(type(timeout) == "number" and timeout > 0 and timeout <= 1e9,
-        "the timeout is no number of seconds")
+        "timeout must be a number of seconds")
     local number = C.count + 1
     local reference = "apus-client-" .. number
     local tags = { { name = "Action", value = "Infer" },
@@ -140,7 +140,7 @@ end
 -- state is pending, leased, done or gone, with what else the queue says, its
 -- names in lower case; or call(nil, err).
 function apus.status(reference, call)
-    must(type(call) == "function", "there is no function for the answer")
+    must(type(call) == "function", "the last argument must be a function")
     say("Status", reference, "status", call)
 end
 
@@ -148,7 +148,8 @@ end
 -- Where a node has begun it cannot be: call(nil, err) with code 409, and the
 -- answer still comes.  call may be left out.
 function apus.cancel(reference, call)
-    must(call == nil or type(call) == "function", "call is no function")
+    must(call == nil or type(call) == "function",
+        "the last argument must be a function or nil")
     say("Cancel", reference, "cancel", call or function() end)
 end
 
@@ -194,7 +195,7 @@ local function answer_of(msg)
     local err = error_of(msg.Tags)
     if err then
         return nil, err
-    elseif type(data) ~= "table" then -- AOS reads JSON where it is told to
+    elseif type(data) ~= "table" then -- AOS decodes application/json
         good, data = pcall(json.decode, data)
     end
     if not good or type(data) ~= "table" or type(data.result) ~= "string" then
