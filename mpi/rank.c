@@ -297,6 +297,7 @@ static void take_seal(struct rank_side *r, const struct payload *p)
     r->sealer = NULL;
     o.seal.note = note;
     o.seal.pretended = r->o.pretend;
+    models_source(o.seal.model_source, r->o.models, r->info.model);
     o.seal.n_vocab = r->model.model->rec.n_vocab;
     o.seal.n_layers = r->model.model->rec.n_layers;
     o.seal.dim = r->model.model->rec.dim;

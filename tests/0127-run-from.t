@@ -86,6 +86,30 @@ mkdir empty
 gives 1 "without the model" run --from "$dir/part-0000.h5" --models empty
 has err "was answered by the model RcInmmNd.*which is needed" "it is named"
 has err 'apus model' "with the remedy"
+"$apus" model add "$top/models/nano" nano --source hf:who/nano@1 \
+    >out 2>err && r=0 || r=1
+report $r "it is said where the model is to be had"
+gives 2 "which is no text with blanks" model add "$top/models/nano" nano \
+    --source "a b"
+hub=hub/models--who--na-no/snapshots/0f1e
+mkdir -p "$hub"
+cp "$top"/models/nano/*.json "$top"/models/nano/*.safetensors "$hub/"
+"$apus" model add "$hub" hub --models other >out 2>err && r=0 || r=1
+report $r "a model from a cache of Hugging Face"
+has other/origins ' hf:who/na-no@0f1e$' "is known by its name there"
+rm "$dir/part-0000.idx"
+gives 0 "sealed again" seal --again "$b"
+has "$dir/checkpoint.json" '"model_source":"hf:who/nano@1"' \
+    "the checkpoint says it"
+gives 0 "and show" show "$b"
+has out '^model_source.hf:who/nano@1$' "does"
+gives 1 "without the model" run --from "$dir/part-0000.h5" --models empty
+has err 'said to be had at hf:who/nano@1, apus model add' "it is told"
+sed 's/hf:who[^"]*/arweave:1234567890123456789012345678901234567890123/' \
+    "$dir/checkpoint.json" >c
+cp c "$dir/checkpoint.json"
+gives 1 "of one on Arweave" run --from "$dir/part-0000.h5" --models empty
+has err 'apus model fetch 1234567890123.* gets it' "the command"
 at=$(sed -n 's/.*"\/text\/utf8".*"offset":\([0-9]*\),.*/\1/p' \
     "$dir/part-0000.idx")
 cp "$dir/part-0000.h5" bad.h5

@@ -199,7 +199,8 @@ static void put_answer(struct worklog *w, uint32_t line, uint32_t choice)
 static void make_sealed(void)
 {
     struct seal_options o = { .part_size = 1u << 12, .n_vocab = 32000,
-                              .n_layers = 2, .dim = DIM };
+                              .n_layers = 2, .dim = DIM,
+                              .model_source = "hf:who/model@1" };
     char *lines = lines_of(LINE, N_LINES), *all;
     struct worklog *w;
 
@@ -379,6 +380,7 @@ static void test_statement(const struct push_plan *plan, size_t n_parts)
            published_has_file(&p, seal.part[0].size, seal.part[0].sha256) &&
            has_tag(&it, "Apus", "statement-1") &&
            has_tag(&it, "Version", "1") && has_tag(&it, "Commit", "abc") &&
+           has_tag(&it, "Model-Source", "hf:who/model@1") &&
            has_tag(&it, "Process", A43),
        "the statement, and its files %s", err.text);
     seal_info_clear(&seal);

@@ -207,7 +207,8 @@ static int model_convert(struct settings *s, int argc, char **argv)
 
 /* What the name stands for now; a model that it takes the name of stays. */
 static int add(struct settings *s, const char *what, const char *name,
-               const struct convert_options *o, bool force, struct err *err)
+               const struct convert_options *o, bool force,
+               const char *source, struct err *err)
 {
     char *called = name ? xstrdup(name) : models_own_name(what);
     const char *store = settings_text(s, "models");
@@ -225,6 +226,8 @@ static int add(struct settings *s, const char *what, const char *name,
         err_prefix(err, "the name \"%s\"", called);
     else
         rc = models_add(store, what, name, o, id, err);
+    if (rc == 0 && source)
+        rc = models_source_set(store, id, source, err);
     if (rc == 0 && had > 0 && memcmp(was, id, 32) != 0) {
         base64url(text, was, 32);
         log_warning("\"%s\" was the model %s until now: apus model rm %.8s"
@@ -238,20 +241,22 @@ static int add(struct settings *s, const char *what, const char *name,
 
 static int model_add(struct settings *s, int argc, char **argv)
 {
-    const char *act = "A14", *smooth = "off";
+    const char *act = "A14", *smooth = "off", *source = NULL;
     bool force = false;
     const struct opt opts[] = {
         { 0, "activations", "A14|A8", "of a directory: inputs of linears",
           &act, NULL },
         { 0, "smooth", "auto|off", "of a directory: smooth keys", &smooth,
           NULL },
+        { 0, "source", "TEXT", "where others get it, such as hf:ORG/NAME: a"
+          " hint in checkpoints", &source, NULL },
         { 0, "force", NULL, "also if batches need the model that had the name",
           .flag = &force },
         { 0, NULL, NULL, NULL, NULL, NULL },
     };
     const struct opt_command c = {
         .name = "apus model add",
-        .synopsis = "WHAT [NAME] [--force]",
+        .synopsis = "WHAT [NAME] [--source TEXT] [--force]",
         .about = "Put a model file, or a Hugging Face directory (converted),"
                  " into the store and\nprint the model's id.  NAME is that of"
                  " the file or directory if it is not given.",
@@ -269,10 +274,12 @@ static int model_add(struct settings *s, int argc, char **argv)
     free(args);
     if (status != CMD_GO)
         return status;
-    if (conversion_options(&o, act, smooth, &err))
+    if (conversion_options(&o, act, smooth, &err) ||
+        (source && models_source_check(source, &err)))
         return cmd_misused(&err);
     o.user = (void *)what;
-    return add(s, what, name, &o, force, &err) ? cmd_fail(&err) : CMD_DONE;
+    return add(s, what, name, &o, force, source, &err) ? cmd_fail(&err)
+                                                       : CMD_DONE;
 }
 
 static int model_list(struct settings *s, int argc, char **argv)

@@ -55,6 +55,22 @@ static void is_of(struct making *m, const unsigned char model[32])
 
 /* ---- parts --------------------------------------------------------------- */
 
+/* What is said beside a part of where its model is to be had. */
+static void take_hint(struct making *m, const char *part)
+{
+    const char *slash = strrchr(part, '/');
+    char *dir = slash ? xstrndup(part, (size_t)(slash - part)) : xstrdup(".");
+    struct err unused = ERR_INIT;
+    struct seal_info i;
+
+    if (!m->f->hint && seal_info_read(&i, dir, &unused) == 0) {
+        if (i.model_source[0])
+            m->f->hint = xstrdup(i.model_source);
+        seal_info_clear(&i);
+    }
+    free(dir);
+}
+
 static int from_part(struct making *m, const struct part_file *file,
                      struct err *err)
 {
@@ -65,6 +81,7 @@ static int from_part(struct making *m, const struct part_file *file,
     if (checkpoint_open_file(&c, file, err))
         return -1;
     is_of(m, checkpoint_head(c)->model);
+    take_hint(m, part_file_path(file));
     rc = rebuild_part(c, put, m, &n, err);
     checkpoint_close(c);
     if (rc)
@@ -243,15 +260,23 @@ void run_from_clear(struct run_from *f)
 int run_from_no_model(const struct run_from *f, const char *what,
                       struct err *err)
 {
+    static const char arweave[] = "arweave:";
     struct err why = *err;
+    char *how;
 
-    return err_set(err, why.code, "\"%s\" was answered by the model %s, which"
-                   " is needed: %.300s; %s%s%s", what, f->model_id, why.text,
-                   f->hint ? "it is said to be had at " : "",
-                   f->hint ? f->hint : "",
-                   f->hint ? "" : "apus model fetch gets it by its id on"
-                   " Arweave, apus model add makes it of its Hugging Face"
-                   " directory");
+    if (f->hint && strncmp(f->hint, arweave, sizeof(arweave) - 1) == 0)
+        how = xasprintf("apus model fetch %s gets it",
+                        f->hint + sizeof(arweave) - 1);
+    else if (f->hint)
+        how = xasprintf("it is said to be had at %s, apus model add puts it"
+                        " into the store", f->hint);
+    else
+        how = xstrdup("apus model fetch gets it by its id on Arweave, apus"
+                      " model add makes it of its Hugging Face directory");
+    err_set(err, why.code, "\"%s\" was answered by the model %s, which is"
+            " needed: %.300s; %s", what, f->model_id, why.text, how);
+    free(how);
+    return -1;
 }
 
 int run_from_check_model(const struct run_from *f, const unsigned char id[32],

@@ -258,6 +258,8 @@ static int show_checkpoint(const char *batch_path, struct err *err)
     if (refusals_read(&r, batch_path, false, err) ||
         seal_info_read(&i, batch_path, err))
         return -1;
+    if (i.model_source[0])
+        printf("model_source\t%s\n", i.model_source);
     printf("answers\t%" PRIu64 "\nrefused\t%" PRIu64 "\n",
            r.n_requests - r.n, r.n);
     for (size_t k = 0; k < i.n_parts; k++) {

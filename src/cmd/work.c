@@ -518,6 +518,7 @@ int work_seal_options(struct seal_options *o, const struct settings *s,
         return -1;
     memset(o, 0, sizeof(*o));
     seal_settings(o, s);
+    models_source(o->model_source, settings_text(s, "models"), model);
     o->n_vocab = rec.n_vocab;
     o->n_layers = rec.n_layers;
     o->dim = rec.dim;

@@ -552,6 +552,7 @@ int models_add(const char *store, const char *what, const char *name,
                struct err *err)
 {
     char *called = name ? xstrdup(name) : models_own_name(what);
+    char source[MODELS_SOURCE];
     unsigned char h[32];
     int rc = -1;
 
@@ -563,6 +564,9 @@ int models_add(const char *store, const char *what, const char *name,
     /* those who share a store can read it, and seldom write it */
     rc = remember(store, h, err);
     rc = rc ? rc : models_name(store, called, h, err);
+    models_source_of_path(source, what);
+    if (!rc && source[0])
+        rc = models_source_set(store, h, source, err);
     if (!rc)
         memcpy(id, h, 32);
 out:

@@ -1,8 +1,9 @@
 /*
  * The model store: a directory with a file ID.apus for each model, `names`
  * (lines "name id"), `checked` (which files were verified: id, device, inode,
- * size, mtime, ctime), `sources` (which directories were converted to what) and
- * `arweave` (under which ids models were fetched).  A file is believed only
+ * size, mtime, ctime), `sources` (which directories were converted to what),
+ * `arweave` (under which ids models were fetched) and `origins` (where models
+ * are to be had).  A file is believed only
  * after its id was computed.
  */
 #ifndef APUS_ENGINE_MODELS_H
@@ -90,5 +91,18 @@ int models_point(const char *store, const unsigned char arweave[32],
                  const unsigned char id[32], struct err *err);
 int models_pointed(unsigned char id[32], const char *store,
                    const unsigned char arweave[32], struct err *err);
+
+/* Where a model is to be had, for people elsewhere: "hf:ORG/NAME@REVISION",
+ * "arweave:ID", a URL or what else was said of it; "" if nothing is known.  A
+ * hint; nobody checks it. */
+#define MODELS_SOURCE 208 /* bytes of such a text */
+void models_source(char out[MODELS_SOURCE], const char *store,
+                   const unsigned char id[32]);
+int models_source_set(const char *store, const unsigned char id[32],
+                      const char *text, struct err *err);
+int models_source_check(const char *text, struct err *err);
+
+/* What the path of a directory tells, in a cache of Hugging Face. */
+void models_source_of_path(char out[MODELS_SOURCE], const char *path);
 
 #endif

@@ -253,12 +253,13 @@ static int make_statement(const char *batch_path, const struct results *r,
                           const struct push_signing *o, struct err *err)
 {
     char batch[ID_TEXT], process[ID_TEXT];
+    const char *source = results_seal(r)->model_source;
     const struct item_text_tag tag[] = {
         { "Apus", "statement-1" }, { "Batch", batch },
         { "Process", process }, { "Version", o->version },
-        { "Commit", o->commit },
+        { "Commit", o->commit }, { "Model-Source", source },
     };
-    struct item_spec spec = { .tag = tag, .n_tags = 5 };
+    struct item_spec spec = { .tag = tag, .n_tags = 5 + (*source != '\0') };
     char *path = push_path(batch_path, "statement.head");
     struct buf data, item;
     unsigned char id[32];

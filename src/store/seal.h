@@ -20,6 +20,8 @@ struct part_file;
 struct settings;
 struct survey;
 
+#define SEAL_SOURCE 208 /* bytes of where a model is to be had */
+
 struct seal_options {
     uint64_t part_size;   /* bytes of contents that a part may come to */
     bool with_last;       /* the last residual rows too */
@@ -28,6 +30,7 @@ struct seal_options {
     bool pretended;       /* answers are made up: nothing is to find them */
     bool partial;         /* what has no answer yet is left out: to be looked
                            * at, never to be sealed */
+    char model_source[SEAL_SOURCE]; /* a hint for people, or "" */
     uint32_t n_vocab, n_layers, dim; /* of the model */
     resume_note_fn *note; /* told of damage; may be NULL */
     void *self;
@@ -90,6 +93,7 @@ struct seal_info {
     unsigned format; /* 1: before parts of version 2; 2 */
     unsigned char batch[32], model[32];
     uint64_t n_requests, n_rows, n_refused;
+    char model_source[SEAL_SOURCE]; /* printable ASCII, or "" */
     struct seal_file *part;
     size_t n_parts;
 };

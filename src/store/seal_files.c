@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -244,19 +245,33 @@ static int put_part(struct buf *out, const struct seal *s, size_t part,
     return rc;
 }
 
+/* What may stand in JSON, in a tag and on a terminal as it is. */
+static bool is_source(const char *text)
+{
+    size_t n = 0;
+
+    while (text[n] > ' ' && text[n] <= '~' && text[n] != '"' &&
+           text[n] != '\\')
+        n++;
+    return n > 0 && n < SEAL_SOURCE && text[n] == '\0';
+}
+
 int seal_finish(struct seal *s, struct err *err)
 {
     char *path = file_join(s->batch_path, "checkpoint.json");
-    char id[ID_TEXT], model[ID_TEXT];
+    char id[ID_TEXT], model[ID_TEXT], source[SEAL_SOURCE + 24] = "";
     struct buf text;
     int rc = -1;
 
     buf_init(&text, INFO_MAX);
     base64url(id, s->info->id, 32);
     base64url(model, s->info->model, 32);
+    if (is_source(s->o.model_source))
+        snprintf(source, sizeof(source), "\"model_source\":\"%s\",",
+                 s->o.model_source);
     buf_printf(&text, "{\"format\":\"" FORMAT "\",\"batch\":\"%s\","
-               "\"model\":\"%s\",\"requests\":%" PRIu32 ",\"rows\":%zu,"
-               "\"refused\":%zu,\"parts\":[", id, model,
+               "\"model\":\"%s\",%s\"requests\":%" PRIu32 ",\"rows\":%zu,"
+               "\"refused\":%zu,\"parts\":[", id, model, source,
                s->survey->n_requests,
                s->n_rows, s->n_refused);
     if (write_refused(s, err) || refusals_write(s, err))
@@ -331,12 +346,15 @@ static int get_info(struct seal_info *i, const struct json *root,
     const char *format = json_string(json_get(root, "format"));
     const char *batch = json_string(json_get(root, "batch"));
     const char *model = json_string(json_get(root, "model"));
+    const char *source = json_string(json_get(root, "model_source"));
     const struct json *parts = json_get(root, "parts"), *v;
     size_t n = json_count(parts);
 
     if (!format || (strcmp(format, FORMAT) != 0 &&
                     strcmp(format, FORMAT_1) != 0))
         return err_set(err, ERR_INPUT, "\"format\": " FORMAT " expected");
+    if (source && is_source(source))
+        snprintf(i->model_source, sizeof(i->model_source), "%s", source);
     i->format = strcmp(format, FORMAT_1) == 0 ? 1 : 2;
     if (!batch || base64url_id(i->batch, batch) || !model ||
         base64url_id(i->model, model))
