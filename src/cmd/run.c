@@ -326,8 +326,8 @@ int cmd_run(struct settings *s, int argc, char **argv)
                  " is refused has its error in its line.\nRun it again and it"
                  " goes on where it was.\n\n"
                  "With --from, compute the answers of a part of a checkpoint,"
-                 " of a batch in the\nspool or of a result on Arweave again,"
-                 " as a batch of its own.",
+                 " of a batch in the\nspool, or of a result or a statement on"
+                 " Arweave again, as a batch of its own.",
         .opts = opts, .min_args = 0, .max_args = 1,
     };
     size_t n_args;

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "cmd/run_from.h"
+#include "cmd/run_from_internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,34 +12,21 @@
 #include <unistd.h>
 
 #include "base/base64.h"
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/settings.h"
 #include "cmd/part.h"
-#include "proof/job_record.h"
 #include "store/checkpoint.h"
 #include "store/part_file.h"
 #include "store/rebuild.h"
-#include "store/record.h"
-#include "store/request.h"
 #include "store/seal.h"
 #include "store/spool.h"
-#include "verify/lookup.h"
 
 _Static_assert(sizeof(((struct run_from *)0)->model_id) == ID_TEXT, "an id");
 
-/* What is being made. */
-struct making {
-    struct run_from *f;
-    const struct settings *settings;
-    struct file_out *out;
-    uint64_t n; /* requests */
-};
-
-static int put(void *self, const char *line, size_t n, struct err *err)
+int making_put(void *self, const char *line, size_t n, struct err *err)
 {
     struct making *m = self;
 
@@ -47,7 +34,7 @@ static int put(void *self, const char *line, size_t n, struct err *err)
     return file_out_put(m->out, line, n, err);
 }
 
-static void is_of(struct making *m, const unsigned char model[32])
+void making_is_of(struct making *m, const unsigned char model[32])
 {
     memcpy(m->f->model, model, 32);
     base64url(m->f->model_id, model, 32);
@@ -80,9 +67,9 @@ static int from_part(struct making *m, const struct part_file *file,
 
     if (checkpoint_open_file(&c, file, err))
         return -1;
-    is_of(m, checkpoint_head(c)->model);
+    making_is_of(m, checkpoint_head(c)->model);
     take_hint(m, part_file_path(file));
-    rc = rebuild_part(c, put, m, &n, err);
+    rc = rebuild_part(c, making_put, m, &n, err);
     checkpoint_close(c);
     if (rc)
         return err_prefix(err, "\"%s\"", part_file_path(file));
@@ -121,57 +108,6 @@ static int from_batch(struct making *m, const struct spool *s,
     return rc;
 }
 
-/* ---- what was published -------------------------------------------------- */
-
-static void note(void *self, const char *text)
-{
-    (void)self;
-    log_info("%s", text);
-}
-
-static int put_published(struct making *m, const struct published *p,
-                         struct err *err)
-{
-    struct record record;
-    struct buf line;
-    int rc;
-
-    if (p->hashed)
-        return err_set(err, ERR_INPUT, "its prompt was not published, only"
-                       " its hash");
-    buf_init(&line, REQUEST_MAX_LINE + 1);
-    published_record(p, &record);
-    is_of(m, p->result.model);
-    rc = rebuild_line(&line, &record, NULL, 0, p->job.choice + 1, err) ||
-         put(m, line.data, line.len, err) ? -1 : 0;
-    buf_clear(&line);
-    return rc;
-}
-
-static int from_item(struct making *m, const char *what, struct err *err)
-{
-    struct published p;
-    struct lookup_item i;
-    struct lookup *l = NULL;
-    unsigned char id[32];
-    int rc = base64url_id(id, what);
-
-    published_init(&p);
-    lookup_item_init(&i, PUBLISHED_MAX);
-    rc = rc || lookup_new(&l, m->settings, note, NULL, err) ||
-         lookup_get(l, id, &i, err) ? -1 : 0;
-    if (rc == 0 && published_read(&p, (const char *)i.it.data, i.it.n, err))
-        rc = err_prefix(err, "the item is no result, which is what requests"
-                        " are made of");
-    rc = rc ? rc : put_published(m, &p, err);
-    if (rc)
-        err_prefix(err, "\"%s\"", what);
-    lookup_free(l);
-    lookup_item_clear(&i);
-    published_clear(&p);
-    return rc;
-}
-
 /* ---- all of it ----------------------------------------------------------- */
 
 static int make(struct making *m, const char *what, bool trust,
@@ -182,7 +118,7 @@ static int make(struct making *m, const char *what, bool trust,
     int rc;
 
     if (part_is_item(what, dir))
-        return from_item(m, what, err);
+        return making_from_item(m, what, err);
     if (part_is_file(what) && trust)
         return from_file(m, NULL, what, true, err);
     if (spool_open_there(&s, dir, err))
@@ -273,8 +209,8 @@ int run_from_no_model(const struct run_from *f, const char *what,
     else
         how = xstrdup("apus model fetch gets it by its id on Arweave, apus"
                       " model add makes it of its Hugging Face directory");
-    err_set(err, why.code, "\"%s\" was answered by the model %s, which is"
-            " needed: %.300s; %s", what, f->model_id, why.text, how);
+    err_set(err, why.code, "\"%.120s\" was answered by the model %s, which is"
+            " needed: %s; %.120s", what, f->model_id, how, why.text);
     free(how);
     return -1;
 }
