@@ -49,14 +49,14 @@ sed '1s/"tokens":\[24,298,/"tokens":[24,299,/
     4s/"text":"/"text":"x/
     5s/"finish_reason":"length"/"finish_reason":"stop"/' q.out.jsonl >bad.jsonl
 gives 3 "other answers" diff "$b" bad.jsonl
-has out '^differs.line 1, choice 0 (q000-add); token 1 is 298 and 299$' \
+has out '^differs.line 1, choice 0 (q000-add); token 2 is 298 and 299$' \
     "the first token that differs"
-has out '^differs.line 4, choice 0 (n); the text differs at byte 0' "a text"
+has out '^differs.line 4, choice 0 (n); the text differs at byte 1' "a text"
 has out '^differs.line 5, choice 0 (top); it ends by length and stop' "an end"
 has out '^total.4 answers are the same, 3 differ' "counted"
 sed '1s/"tokens":\[24,298,[0-9,]*\]/"tokens":[24]/' q.out.jsonl >bad.jsonl
 gives 3 "a shorter one" diff bad.jsonl "$b"
-has out 'token 1 is none and 298$' "ends before"
+has out 'token 2 is none and 298$' "ends before"
 sed 2d q.out.jsonl >bad.jsonl
 gives 3 "one less" diff "$b" bad.jsonl
 has out '^only.line 2, choice 0 (q001-sort); only in ' "is named"

@@ -156,12 +156,12 @@ static void say_millionths(struct buf *out, const char *name, uint32_t a,
 static void say_answer(struct buf *out, const struct compare_pair *p)
 {
     if (p->differs & COMPARE_TOKENS) {
-        buf_printf(out, "; token %" PRIu64 " is ", p->token);
+        buf_printf(out, "; token %" PRIu64 " is ", p->token + 1);
         say_id(out, p->token_a);
         buf_puts(out, " and ");
         say_id(out, p->token_b);
     } else if (p->differs & COMPARE_TEXT) {
-        buf_printf(out, "; the text differs at byte %" PRIu64, p->text);
+        buf_printf(out, "; the text differs at byte %" PRIu64, p->text + 1);
     }
     if (p->differs & COMPARE_FINISH)
         buf_printf(out, "; it ends by %s and %s",
@@ -174,7 +174,8 @@ static void say_job(struct buf *out, const struct compare_pair *p)
     const struct job_record *a = &p->a->job, *b = &p->b->job;
 
     if (p->differs & COMPARE_PROMPT)
-        buf_printf(out, "; the prompt differs at token %" PRIu64, p->prompt);
+        buf_printf(out, "; the prompt differs at token %" PRIu64,
+                   p->prompt + 1);
     if (p->differs & COMPARE_MAX_TOKENS)
         say_number(out, "max_tokens", a->max_tokens, b->max_tokens);
     if (p->differs & COMPARE_TEMPERATURE)
@@ -246,7 +247,7 @@ static void put_job(struct buf *out, const struct compare_pair *p)
     const struct job_record *a = &p->a->job, *b = &p->b->job;
 
     if (p->differs & COMPARE_PROMPT)
-        put_id(out, "prompt", p->prompt);
+        put_id(out, "prompt", p->prompt + 1);
     if (p->differs & COMPARE_MAX_TOKENS)
         buf_printf(out, ",\"max_tokens\":[%" PRIu32 ",%" PRIu32 "]",
                    a->max_tokens, b->max_tokens);
@@ -288,12 +289,12 @@ static void put_pair(struct diff *d, const struct compare_pair *p)
         put_text(out, "only", p->a ? "a" : "b");
     } else {
         if (p->differs & COMPARE_TOKENS) {
-            put_id(out, "token", p->token);
+            put_id(out, "token", p->token + 1);
             put_id(out, "a", p->token_a);
             put_id(out, "b", p->token_b);
         }
         if (p->differs & COMPARE_TEXT)
-            put_id(out, "text", p->text);
+            put_id(out, "text", p->text + 1);
         if (p->differs & COMPARE_FINISH) {
             put_text(out, "finish_a", p->a->finish);
             put_text(out, "finish_b", p->b->finish);
@@ -371,7 +372,7 @@ int cmd_diff(struct settings *s, int argc, char **argv)
         .about = "Compare two things that have answers: a batch of the spool,"
                  " a part FILE.h5 of a\ncheckpoint, or an output file.  A line"
                  " for each answer that differs, with the\nfirst token that"
-                 " does, from 0, and for each that was asked for with other\n"
+                 " does, from 1, and for each that was asked for with other\n"
                  "parameters.  Exit status 0 if there is none, else 3.",
         .opts = opts, .min_args = 2, .max_args = 2,
     };
