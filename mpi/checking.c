@@ -13,10 +13,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/plain.h"
 #include "base/settings.h"
 #include "engine/model.h"
@@ -29,7 +27,6 @@
 #include "store/source.h"
 #include "verify/prompt.h"
 
-#define CHUNK (64u << 10)
 #define EXIT_REFUSED 4
 #define LINE_MAX_BYTES (16u << 10)
 
@@ -153,55 +150,18 @@ static int check_lines(struct check *c, const char *path, struct err *err)
     return rc;
 }
 
-/* A pipe is read into a file that has no name any more when it is read. */
-static int copy(char *path, size_t size, const char *file, struct err *err)
-{
-    const char *tmp = getenv("TMPDIR");
-    struct source *from;
-    unsigned char *chunk = xmalloc(CHUNK);
-    struct file_out *to = NULL;
-    size_t n = 1;
-    int fd, rc;
-
-    snprintf(path, size, "%s/apus-check-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    fd = mkstemp(path);
-    rc = fd < 0 ? err_errno(err, ERR_RETRY, "cannot make \"%s\"", path)
-                : source_open(&from, file, err);
-    if (fd >= 0 && rc)
-        unlink(path);
-    if (fd >= 0)
-        file_out_stream(&to, fd, path, false);
-    while (rc == 0 && n > 0) {
-        rc = source_read(from, chunk, CHUNK, &n, err);
-        if (rc == 0)
-            rc = file_out_put(to, chunk, n, err);
-        if (rc || n == 0)
-            source_close(from);
-    }
-    if (rc)
-        file_out_abort(to);
-    else
-        rc = file_out_commit(to, err);
-    free(chunk);
-    return rc;
-}
-
 static int check_file(struct check *c, const char *file, struct err *err)
 {
-    struct source *s;
-    char path[4096];
+    bool copied;
+    char *path;
     int rc;
 
-    if (source_is_file(file)) {
-        if (source_open(&s, file, err))
-            return -1;
-        source_close(s);
-        return check_lines(c, file, err);
-    }
-    if (copy(path, sizeof(path), file, err))
+    if (source_path(&path, &copied, file, err))
         return -1;
     rc = check_lines(c, path, err);
-    unlink(path);
+    if (copied)
+        unlink(path);
+    free(path);
     return rc;
 }
 

@@ -91,6 +91,16 @@ has err '^apus: error: standard input is compressed with gzip' "is named too"
 cp my.csv my.csv.jsonl
 gives 1 "submit looks too" submit my.csv.jsonl -m nano
 has err 'CSV' "and says what it is"
+gives 1 "a dry run looks too" submit my.csv.jsonl -m nano --dry-run
+has err 'CSV' "and says what it is"
 [ "$(n_batches)" -eq "$before" ] && r=0 || r=1
 report $r "and queues nothing"
+sed 1d q.jsonl >r.jsonl
+got=0
+"$apus" submit - -m nano --dry-run --launcher local <r.jsonl >out 2>err ||
+    got=$?
+[ "$got" -eq 0 ] && grep -q apus-worker out && r=0 || r=1
+report $r "a dry run of standard input"
+[ "$(n_batches)" -eq "$before" ] && r=0 || r=1
+report $r "queues nothing either"
 finish

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "store/first_look.h"
 
@@ -136,4 +137,69 @@ int source_read(struct source *s, void *data, size_t size, size_t *n,
     if (!s->ended && read_some(s, data, size, n, err))
         return -1;
     return *n == 0 ? check_unchanged(s, err) : 0;
+}
+
+/* ---- to be read more than once ------------------------------------------- */
+
+static int copy_into(struct file_out *to, const char *name, struct err *err)
+{
+    unsigned char *chunk = xmalloc(FIRST_LOOK);
+    struct source *from;
+    size_t n = 1;
+    int rc = source_open(&from, name, err);
+
+    if (rc) {
+        free(chunk);
+        return -1;
+    }
+    while (rc == 0 && n > 0) {
+        rc = source_read(from, chunk, FIRST_LOOK, &n, err);
+        if (rc == 0)
+            rc = file_out_put(to, chunk, n, err);
+    }
+    source_close(from);
+    free(chunk);
+    return rc;
+}
+
+static int copy(char **path, const char *name, struct err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *made = xasprintf("%s/apus-requests-XXXXXX",
+                           tmp && *tmp ? tmp : "/tmp");
+    struct file_out *to;
+    int fd = mkstemp(made), rc;
+
+    if (fd < 0) {
+        rc = err_errno(err, ERR_RETRY, "cannot make \"%s\"", made);
+        free(made);
+        return rc;
+    }
+    file_out_stream(&to, fd, made, false);
+    rc = copy_into(to, name, err);
+    if (rc)
+        file_out_abort(to);
+    else
+        rc = file_out_commit(to, err);
+    if (rc) {
+        unlink(made);
+        free(made);
+        return -1;
+    }
+    *path = made;
+    return 0;
+}
+
+int source_path(char **path, bool *copied, const char *name, struct err *err)
+{
+    struct source *s;
+
+    *copied = !source_is_file(name);
+    if (*copied)
+        return copy(path, name, err);
+    if (source_open(&s, name, err))
+        return -1;
+    source_close(s);
+    *path = xstrdup(name);
+    return 0;
 }

@@ -21,6 +21,12 @@ void source_close(struct source *s); /* NULL is allowed */
 int source_read(struct source *s, void *data, size_t size, size_t *n,
                 struct err *err);
 
+/* A path by which it can be read more than once, which the caller frees: the
+ * file's own after a first look, or that of a copy in TMPDIR, which the caller
+ * unlinks (*copied). */
+int source_path(char **path, bool *copied, const char *name,
+                struct err *err);
+
 /* Whether this is standard input by any name. */
 bool source_is_stdin(const char *name);
 

@@ -539,9 +539,17 @@ int spool_plan_file(const struct spool *s, const char *file,
     enum spool_state state = SPOOL_TODO;
     struct batch_info plan = { .n_requests = 0 };
     struct lines *lines;
-    int there = 0;
+    int there = 0, rc;
+    bool copied;
+    char *path;
 
-    if (lines_open_requests(&lines, file, model, err))
+    if (source_path(&path, &copied, file, err))
+        return -1;
+    rc = lines_open_requests(&lines, path, model, err);
+    if (copied)
+        unlink(path);
+    free(path);
+    if (rc)
         return -1;
     memcpy(plan.model, model, 32);
     memcpy(plan.file, lines_hash(lines), 32);
