@@ -18,10 +18,10 @@ static unsigned char model[32]; /* 00 .. 1f */
 /* FILE_TEXT comes through a pipe in two pieces. */
 static void *write_pipe(void *path)
 {
+    static const char text[] = FILE_TEXT;
     int fd = open(path, O_WRONLY);
 
-    if (write(fd, FILE_TEXT, 5) != 5 ||
-        write(fd, FILE_TEXT + 5, strlen(FILE_TEXT) - 5) < 0)
+    if (write(fd, text, 5) != 5 || write(fd, text + 5, strlen(text) - 5) < 0)
         abort();
     close(fd);
     return NULL;
@@ -33,7 +33,7 @@ static void test_pipe(void)
     struct err err = ERR_INIT;
     struct batch_info i;
     struct batch b, again;
-    pthread_t writer;
+    pthread_t writer = 0;
     int saved = dup(STDIN_FILENO), fd;
     char *pipe = strdup(at("pipe"));
     bool existed;
