@@ -38,7 +38,11 @@ tab=$(printf '\t')
     head -n 2 all.jsonl
     echo '{"custom_id":"x","method":"POST","url":"/v1/embeddings","body":{}}'
 } >q.jsonl
-gives 0 "a file with a line that is refused" run q.jsonl -m nano -q
+gives 0 "a file with a line that is refused" run q.jsonl -m nano
+rate=$(sed -n "s/.*, \([0-9]*\) tok.s$/\1/p" err)
+[ -n "$rate" ] && grep -q "\"tok_s\":$rate," spool/done/b*/progress &&
+    r=0 || r=1
+report $r "run tells the rate that the worker has written"
 gives 0 "status" status
 [ "$(field 3)" = "3 of 3, 1 refused" ] && r=0 || r=1
 report $r "tells how many were refused"

@@ -79,6 +79,21 @@ static void put_left(char *out, size_t n, const struct progress *p,
     }
 }
 
+void progress_rate(struct progress *p, uint64_t tok_s)
+{
+    p->has_rate = true;
+    p->tok_s = tok_s;
+}
+
+/* Tokens a second: of a worker since it began to compute, without the time
+ * that it took to begin. */
+static double rate_of(const struct progress *p, uint64_t tokens, double run)
+{
+    if (p->has_rate)
+        return (double)p->tok_s;
+    return run > 0 ? (double)tokens / run : 0.0;
+}
+
 void progress_line(char *out, size_t n, const struct progress *p,
                    uint64_t done, uint64_t tokens, double run, size_t width)
 {
@@ -90,7 +105,7 @@ void progress_line(char *out, size_t n, const struct progress *p,
              p->total);
     if (tokens)
         snprintf(rate, sizeof(rate), "%" PRIu64 " tokens, %.0f tok/s, ",
-                 tokens, run > 0 ? (double)tokens / run : 0.0);
+                 tokens, rate_of(p, tokens, run));
     /* the last column stays free: some terminals wrap there */
     if (!p->terminal || strlen(bar) + strlen(count) + strlen(rate) +
                             strlen(left) >= width)
@@ -146,6 +161,5 @@ void progress_end(struct progress *p, uint64_t answered, uint64_t refused,
     fprintf(stderr,
             "%" PRIu64 " answered, %" PRIu64 " refused, %" PRIu64
             " tokens in %.1f s, %.0f tok/s\n",
-            answered, refused, tokens, run,
-            run > 0 ? (double)tokens / run : 0.0);
+            answered, refused, tokens, run, rate_of(p, tokens, run));
 }

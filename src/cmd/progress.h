@@ -17,6 +17,8 @@ struct progress {
     uint64_t most;       /* tokens that all of them may give; 0: unknown */
     bool has_before;
     uint64_t before;     /* lines done when it was shown first */
+    bool has_rate;
+    uint64_t tok_s;      /* of progress_rate */
 };
 
 /* The clock starts here. */
@@ -30,6 +32,10 @@ void progress_show(struct progress *p, uint64_t done, uint64_t total,
  * left out.  run: seconds since the clock started. */
 void progress_line(char *out, size_t n, const struct progress *p,
                    uint64_t done, uint64_t tokens, double run, size_t width);
+
+/* The worker's own count of tokens a second in this start: what apus status
+ * says too. */
+void progress_rate(struct progress *p, uint64_t tok_s);
 
 /* Take the bar away, so that a message can be written. */
 void progress_clear(struct progress *p);

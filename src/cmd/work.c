@@ -253,13 +253,15 @@ struct watch {
 static void look(const struct watch *w)
 {
     struct err unused = ERR_INIT;
-    uint64_t done = 0, total = 0, tokens = 0;
+    uint64_t done = 0, total = 0, tokens = 0, tok_s = 0;
     struct json *root;
     struct buf text;
 
     buf_init(&text, PROGRESS_MAX);
     if (progress_read(w->path, &text, &unused) == 0 && text.len > 0 &&
         json_parse(&root, text.data, text.len, &unused) == 0) {
+        if (json_u64(json_get(root, "tok_s"), &tok_s) == 0)
+            progress_rate(w->progress, tok_s);
         if (json_u64(json_get(root, "done"), &done) == 0 &&
             json_u64(json_get(root, "total"), &total) == 0 &&
             json_u64(json_get(root, "tokens"), &tokens) == 0)
@@ -421,12 +423,17 @@ static int start_once(const struct spool *s, struct batch *b,
                       const struct launch *l, const struct watch *w,
                       struct err *err)
 {
+    struct watch end = *w;
     int status;
 
     if (run_worker(l, w, &status, err) || find_again(s, b, err))
         return -1;
-    if (work_is_done(b))
+    if (work_is_done(b)) {
+        end.path = b->path;
+        look(&end);
+        progress_clear(w->progress);
         return 0;
+    }
     if (status == CMD_SAVED)
         return 1;
     if (status == CMD_FAILED || status == CMD_MISUSED || status == 127)
