@@ -43,4 +43,20 @@ mv "spool/todo/$b" spool/failed/
 gives 0 "what failed needs none" model rm nano
 gives 1 "a name that is none" model rm nano
 has err 'there is no model' "says so"
+
+# ---- an id is the name of no other model --------------------------------------
+gives 0 "a model again" model add "$nano" nano
+gives 1 "its id as a name" model add "$nano" "$id" --activations A8
+has err "\"$id\" cannot be a name: it is an id" "says that it is an id"
+other=$(printf 'A%.0s' $(seq 43))
+gives 1 "any id" model add "$nano" "$other"
+echo "$id $other" >>models/names
+gives 0 "a store of before that has one" model info "$id"
+has out "^id: $id$" "the id is meant"
+grep -v "^$id" models/names >names.new
+mv names.new models/names
+cp "models/$id.apus" .
+gives 0 "a file that is called after its id" model add "./$id.apus"
+gives 0 "the list" model list
+has out "^$(echo "$id" | cut -c1-8)	$id" "its name is what the id begins with"
 finish

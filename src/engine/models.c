@@ -29,6 +29,7 @@
 
 #define MAX_NAME 64
 #define MIN_PREFIX 6
+#define ID_IN_NAME 8
 #define SUFFIX ".apus"
 
 /* Lines "name id". */
@@ -55,8 +56,18 @@ static bool name_valid(const char *s)
     return n && n <= MAX_NAME && !s[n] && *s != '-' && *s != '.';
 }
 
+static bool is_id(const char *what)
+{
+    unsigned char id[32];
+
+    return base64url_id(id, what) == 0;
+}
+
 int models_name_check(const char *name, struct err *err)
 {
+    if (is_id(name))
+        return err_set(err, ERR_INPUT, "\"%s\" cannot be a name: it is an id,"
+                       " which stands for one model alone", name);
     if (name_valid(name))
         return 0;
     return err_set(err, ERR_INPUT, "\"%s\" cannot be a name: 1 to %d letters,"
@@ -292,7 +303,7 @@ static int find_model(unsigned char id[32], const char *store,
         return file_exists(what) || !file_exists(store) ? 1 : -1;
     if (names_read(&names, store, err))
         return -1;
-    name = names_find(&names, what);
+    name = is_id(what) ? NULL : names_find(&names, what);
     if (name)
         memcpy(id, name->id, 32);
     rc = name ? 0 : find_prefix(id, store, what, err);
@@ -304,7 +315,7 @@ static int find_model(unsigned char id[32], const char *store,
 }
 
 /* The name for a file or directory: its last component, without .apus, with
- * '-' for what no name may have. */
+ * '-' for what no name may have; of an id its first characters. */
 char *models_own_name(const char *path)
 {
     char *real = realpath(path, NULL);
@@ -315,6 +326,8 @@ char *models_own_name(const char *path)
     free(real);
     if (n > strlen(SUFFIX) && !strcmp(name + n - strlen(SUFFIX), SUFFIX))
         name[n - strlen(SUFFIX)] = '\0';
+    if (is_id(name))
+        name[ID_IN_NAME] = '\0';
     for (char *p = name; *p; p++)
         if (!name_char(*p))
             *p = '-';

@@ -70,7 +70,7 @@ int models_there(const char *store, struct err *err);
 /* One line a model: name, id, parameters, size. */
 int models_list(const char *store, struct buf *out, struct err *err);
 
-/* ERR_INPUT if it cannot be a name. */
+/* ERR_INPUT if it cannot be a name; an id can be none. */
 int models_name_check(const char *name, struct err *err);
 
 /* Where the file of a model is or would be; the caller frees it. */
