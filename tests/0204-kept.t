@@ -79,4 +79,7 @@ has err '"m.apus" was another model: it is kept as "m.apus.1"' "is kept"
 same m.apus.1 first.apus "as it was"
 cmp -s m.apus first.apus && r=1 || r=0
 report $r "and the new one is there"
+echo notes >notes
+gives 0 "over what is no model" model convert "$nano" -o notes
+has err '"notes" was no model: it is kept as "notes.1"' "is kept, too"
 finish

@@ -44,7 +44,17 @@ gives 0 "what failed needs none" model rm nano
 gives 1 "a name that is none" model rm nano
 has err 'there is no model' "says so"
 
-# ---- an id is the name of no other model --------------------------------------
+# ---- a model of weights alone ----------------------------------------------
+mkdir bare
+cp "$nano/config.json" "$nano/model.safetensors" bare/
+gives 0 "a directory without a tokenizer" model add bare
+has err 'bare.* has no tokenizer: .*token ids' "warns of it"
+gives 0 "the same to a file" model convert bare -o bare.apus
+has err 'bare.* has no tokenizer' "warns too"
+gives 0 "that file" model add bare.apus
+has err 'bare.apus.* has no tokenizer' "warns of it"
+
+# ---- an id is the name of no other model -----------------------------------
 gives 0 "a model again" model add "$nano" nano
 gives 1 "its id as a name" model add "$nano" "$id" --activations A8
 has err "\"$id\" cannot be a name: it is an id" "says that it is an id"
@@ -58,5 +68,6 @@ mv names.new models/names
 cp "models/$id.apus" .
 gives 0 "a file that is called after its id" model add "./$id.apus"
 gives 0 "the list" model list
-has out "^$(echo "$id" | cut -c1-8)	$id" "its name is what the id begins with"
+has out "^$(echo "$id" | cut -c1-8)[[:space:]]$id" \
+    "its name is what the id begins with"
 finish

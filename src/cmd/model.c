@@ -78,6 +78,27 @@ static int conversion_options(struct convert_options *o, const char *act,
     return 0;
 }
 
+static void warn_of_tokenizer(const char *what, const char *path)
+{
+    struct err unused = ERR_INIT;
+    struct model_record rec;
+    unsigned char id[32];
+
+    if (model_peek(&rec, id, path, &unused) == 0 && !rec.tokenizer_size)
+        log_warning("\"%s\" has no tokenizer: its prompts are token ids, and"
+                    " its answers have no text", what);
+}
+
+static int convert_to(const char *dir, const char *path,
+                      const struct convert_options *o, unsigned char id[32],
+                      struct err *err)
+{
+    if (convert_hf(dir, path, o, id, err))
+        return -1;
+    warn_of_tokenizer(dir, path);
+    return 0;
+}
+
 /* A model file is written back and forth, so where the output cannot be it is
  * made aside first. */
 static int convert_through(const char *dir, const char *out,
@@ -93,7 +114,7 @@ static int convert_through(const char *dir, const char *out,
         err_errno(err, ERR_RETRY, "cannot make \"%s\"", path);
         goto out;
     }
-    rc = convert_hf(dir, path, o, id, err);
+    rc = convert_to(dir, path, o, id, err);
     if (rc == 0)
         rc = output_open(&to, out, err);
     if (rc == 0 && file_out_put_file(to, path, err)) {
@@ -124,12 +145,12 @@ static int convert_over(const char *dir, const char *file,
     if (file_size(file, &size, &unused) == 0 && size > 0 &&
         keep_file(&kept, file, err))
         return -1;
-    if (convert_hf(dir, file, o, id, err) == 0) {
+    if (convert_to(dir, file, o, id, err) == 0) {
         if (kept && is_model && memcmp(was, id, 32) == 0)
             unlink(kept);
         else if (kept)
-            log_warning("\"%s\" was another model: it is kept as \"%s\"",
-                        file, kept);
+            log_warning("\"%s\" was %s: it is kept as \"%s\"", file,
+                        is_model ? "another model" : "no model", kept);
         free(kept);
         return 0;
     }
@@ -215,7 +236,7 @@ static int add(struct settings *s, const char *what, const char *name,
     unsigned char was[32], id[32];
     struct err unused = ERR_INIT;
     struct model_record rec;
-    char text[ID_TEXT];
+    char text[ID_TEXT], *path = NULL;
     int had = models_named(was, store, called, err), rc = had < 0 ? -1 : 0;
 
     /* that of a directory shows only when it is converted */
@@ -233,8 +254,12 @@ static int add(struct settings *s, const char *what, const char *name,
         log_warning("\"%s\" was the model %s until now: apus model rm %.8s"
                     " removes that", called, text, text);
     }
-    if (rc == 0)
+    if (rc == 0) {
+        path = models_path(store, id);
+        warn_of_tokenizer(what, path);
         print_id(id);
+    }
+    free(path);
     free(called);
     return rc;
 }
