@@ -489,7 +489,6 @@ static void job_words(struct words *w, const struct launch *l)
     /* two jobs of a batch never run at once, whoever submitted them */
     if (l->batch)
         words_add(w, "--dependency=singleton");
-    free(name);
     if (l->log) {
         char *log = log_pattern(l);
 
@@ -509,6 +508,10 @@ static void job_words(struct words *w, const struct launch *l)
     if (l->whole_nodes)
         words_add(w, "--exclusive");
     words_add_all(w, l->options);
+    /* the last counts, and a job of another name would not be found again */
+    if (l->batch && l->options && *l->options)
+        words_printf(w, "--job-name=%s", name);
+    free(name);
 }
 
 static void sbatch_words(struct words *w, const struct launch *l)

@@ -68,6 +68,8 @@ gives 0 "a dry run for Slurm" submit few.jsonl -m nano --dry-run \
     '--constraint="a&b" --comment="two words"' --spool words
 has out "sbatch .* -p urgent '--constraint=a&b' '--comment=two words' .*sh " \
     "every --sbatch, and quotes as in a shell"
+has out "sbatch .* '--comment=two words' --job-name=apus-[^ ]* [^ ]*sh " \
+    "the name by which a job is found again comes last"
 gives 2 "a quote that is not closed" submit few.jsonl -m nano --dry-run \
     --launcher slurm --sbatch '--comment="two words'
 has err 'sbatch = .*the quote " is not closed' "is refused by name"

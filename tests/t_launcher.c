@@ -316,7 +316,8 @@ static void test_show(void)
     shows("slurm", &l, "sbatch --parsable --open-mode=append --export=ALL"
           " --job-name=apus-" BATCH " --comment=apus-" BATCH
           " --dependency=singleton --output=/var/log/50%% '--chdir=/s p'"
-          " --nodes=2 --ntasks-per-node=4 --exclusive -p big apus-batch.sh"
+          " --nodes=2 --ntasks-per-node=4 --exclusive -p big"
+          " --job-name=apus-" BATCH " apus-batch.sh"
           " --worker=/opt/w/apus-worker " BATCH
           " --spool '/a b/it'\\''s' ''", "everything");
     l = (struct launch){ .worker = "apus-worker", .args = none };
