@@ -55,6 +55,15 @@ gives 0 "the export of a part" export "$dir/part-0000.h5" -o part.jsonl
 gives 0 "has its requests too" verify part.jsonl
 has out '^open.*custom_id, the form and the model' "and nothing of them"
 has out '^open.*1 lines, not checked: they are not in this part' "nor all"
+# a line of a file may be in other batches, too
+sed '5d' q.jsonl >fewer.jsonl
+sed '2s/5 + 4/4 + 5/' q.jsonl >other.jsonl
+for f in fewer other; do
+    gives 0 "$f: a batch that shares lines" run $f.jsonl -m nano -q
+done
+for f in answers fewer.out other.out; do
+    gives 0 "$f: the requests of its own batch" verify $f.jsonl
+done
 mv spool gone
 gives 1 "without requests" verify answers.jsonl
 has err 'say with --requests in which file' "it says what to do"

@@ -28,22 +28,48 @@
 
 #define LINE_MAX ((size_t)REQUEST_MAX_LINE)
 
-/* Whether a batch has a request with this id, which no file tells of. */
-static int has_line(const struct batch_info *info, const char *batch_path,
-                    const unsigned char id[32], struct err *err)
+/* The ids of the requests that the lines of a file answer, sorted. */
+struct wanted {
+    unsigned char (*id)[32];
+    size_t n, room;
+};
+
+static int compare_ids(const void *a, const void *b)
+{
+    return memcmp(a, b, 32);
+}
+
+static int want(void *self, const unsigned char id[32], struct err *err)
+{
+    struct wanted *w = self;
+
+    (void)err;
+    if (w->n == w->room) {
+        w->room = w->room ? 2 * w->room : 64;
+        w->id = xrealloc(w->id, w->room * sizeof(*w->id));
+    }
+    memcpy(w->id[w->n++], id, 32);
+    return 0;
+}
+
+/* How many of a batch's requests, which no file tells of, are wanted. */
+static int count_lines(uint64_t *hits, const struct batch_info *info,
+                       const char *batch_path, const struct wanted *w,
+                       struct err *err)
 {
     struct ids_file *f = NULL;
     unsigned char line[32];
     int rc = info->ids == 2
                  ? ids_file_open(&f, batch_path, info->n_lines, err) : 0;
 
+    *hits = 0;
     for (uint64_t i = 0; rc == 0 && i < info->n_lines; i++) {
         if (f)
             rc = ids_file_get(f, i, line, err);
         else
             request_line_id(line, info->file, i);
-        if (rc == 0)
-            rc = memcmp(line, id, 32) == 0;
+        if (rc == 0 && bsearch(line, w->id, w->n, 32, compare_ids))
+            ++*hits;
     }
     ids_file_close(f);
     return rc;
@@ -54,25 +80,35 @@ struct asked {
     char *path;              /* to be freed */
     bool has_model;
     unsigned char model[32]; /* of the batch that has them */
+    uint64_t hits, others;   /* requests of the batch that are wanted, or not */
 };
 
-/* Whether a batch has a request with this id: 1, 0, or -1. */
+/* Take the batch if it has more of the requests than the one that was found,
+ * or as many and fewer others: batches share the lines that are the same. */
 static int try_batch(struct asked *a, const struct batch *b,
-                     const unsigned char id[32], struct err *err)
+                     const struct wanted *w, struct err *err)
 {
     struct batch_info info = { .n_requests = 0 };
     char *path = file_join(b->path, "requests.jsonl");
+    uint64_t hits = 0, others = 0;
     int rc = batch_info_read(&info, b->path, err);
 
-    if (rc == 0)
-        rc = info.from_ao && !info.is_file_of_ao
-                 ? check_requests_have(path, id, err)
-                 : has_line(&info, b->path, id, err);
-    if (rc == 1) {
+    if (rc == 0 && info.from_ao && !info.is_file_of_ao) {
+        rc = check_requests_have(path, w->id[0], err);
+        hits = rc == 1 ? w->n : 0;
+    } else if (rc == 0) {
+        rc = count_lines(&hits, &info, b->path, w, err);
+        others = info.n_requests - hits;
+    }
+    if (rc >= 0 && hits && (hits > a->hits ||
+                            (hits == a->hits && others < a->others))) {
+        free(a->path);
         a->path = path;
         path = NULL;
         a->has_model = true;
         memcpy(a->model, info.model, 32);
+        a->hits = hits;
+        a->others = others;
     }
     batch_info_clear(&info);
     free(path);
@@ -81,8 +117,8 @@ static int try_batch(struct asked *a, const struct batch *b,
 
 /* The batch in the spool whose answers these are: 1, 0, or -1 where the spool
  * cannot be read.  A batch that cannot is passed over. */
-static int search(struct asked *a, const char *dir,
-                  const unsigned char id[32], struct err *err)
+static int search(struct asked *a, const char *dir, const struct wanted *w,
+                  struct err *err)
 {
     struct spool *s;
     int rc = 0;
@@ -98,14 +134,14 @@ static int search(struct asked *a, const char *dir,
 
         rc = spool_list(s, state, &list, &n, err);
         for (size_t i = 0; i < n; i++) {
-            if (rc == 0 && try_batch(a, &list[i], id, &unused) == 1)
-                rc = 1;
+            if (rc == 0 && !(a->hits == w->n && !a->others))
+                try_batch(a, &list[i], w, &unused);
             batch_clear(&list[i]);
         }
         free(list);
     }
     spool_close(s);
-    return rc;
+    return rc ? rc : a->path != NULL;
 }
 
 /* ---- messages ------------------------------------------------------------ */
@@ -189,12 +225,16 @@ out:
 }
 
 /* The requests where none are named: 1 they are a file to be removed, 0, -1. */
-static int find_requests(struct asked *a, struct verify *v,
-                         const struct check_output_head *h, struct err *err)
+static int find_requests(struct asked *a, struct verify *v, struct err *err)
 {
-    int rc = search(a, settings_text(v->settings, "spool"), h->request,
-                    err);
+    struct wanted w = { .n = 0 };
+    int rc = check_output_ids(v->what, want, &w, err);
 
+    if (rc == 0) {
+        qsort(w.id, w.n, sizeof(*w.id), compare_ids);
+        rc = search(a, settings_text(v->settings, "spool"), &w, err);
+    }
+    free(w.id);
     if (rc < 0)
         return -1;
     if (rc == 0)
@@ -233,7 +273,7 @@ int verify_output(struct verify *v, struct err *err)
     if (v->requests)
         a.path = xstrdup(v->requests);
     else
-        made = find_requests(&a, v, &h, err);
+        made = find_requests(&a, v, err);
     rc = made < 0 ? -1 : check_found(v, &a, &h, err);
     if (made > 0)
         unlink(a.path);
