@@ -85,6 +85,25 @@ static void test_tar(void)
            strstr(err.text, "tar archive"), "%s", err.text);
 }
 
+/* The same word in a request. */
+static void test_mustard(void)
+{
+    static const char *const begin[] = { "{\"prompt\":\"", " {\"a\":\"",
+                                         "\n{\"a\":\"",
+                                         "\xef\xbb\xbf{\"a\":\"" };
+
+    for (size_t i = 0; i < sizeof(begin) / sizeof(begin[0]); i++) {
+        struct err err = ERR_INIT;
+        char text[512];
+
+        memset(text, 'm', sizeof(text));
+        memcpy(text, begin[i], strlen(begin[i]));
+        memcpy(text + 257, "ustard\"}\n", 9);
+        ok(first_look("x", text, 266, true, &err) == 0,
+           "mustard where tar has its name: %s", err.text);
+    }
+}
+
 /* A line that does not end in what is looked at. */
 static void test_long(void)
 {
@@ -113,6 +132,7 @@ int main(void)
            "case %zu: %s", i, rc ? err.text : "passes");
     }
     test_tar();
+    test_mustard();
     test_long();
     return done();
 }

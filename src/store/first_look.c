@@ -15,6 +15,11 @@
     "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/completions\"," \
     "\"body\":{\"prompt\":\"Once\"}}"
 
+static bool is_blank(unsigned char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* ---- formats with a magic number ----------------------------------------- */
 
 struct magic {
@@ -64,12 +69,24 @@ static int say(const char *name, const char *what, const char *remedy,
                    remedy ? remedy : LINE);
 }
 
+/* Requests may have any word at any place. */
+static bool begins_as_requests(const unsigned char *p, size_t n)
+{
+    if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
+        return true;
+    return n > 0 && (*p == '{' || is_blank(*p));
+}
+
 static int look_at_magic(const char *name, const unsigned char *p, size_t n,
                          struct err *err)
 {
+    bool requests = begins_as_requests(p, n);
+
     for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++) {
         const struct magic *m = &magics[i];
 
+        if (requests && m->at > 0)
+            continue;
         if (n >= m->at + m->n && memcmp(p + m->at, m->bytes, m->n) == 0)
             return say(name, m->what, m->remedy, err);
     }
@@ -122,11 +139,6 @@ static int look_at_zeros(const char *name, const unsigned char *p, size_t n,
 struct text {
     const unsigned char *p, *end;
 };
-
-static bool is_blank(unsigned char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
 
 static void skip_blanks(struct text *t)
 {
