@@ -5,6 +5,7 @@
 
 #include "mpi/checking.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,13 +34,21 @@
 struct check {
     struct prompt_model model;
     bool json;
+    int write_errno;        /* of the first line that could not be printed */
     struct refusals refusals;
     uint64_t prompt_tokens, most_tokens;
 };
 
 /* ---- one line ------------------------------------------------------------ */
 
-static void put_refused(const struct check *c, uint32_t line,
+static void print(struct check *c, const struct buf *out)
+{
+    if (c->write_errno == 0 &&
+        fwrite(out->data, 1, out->len, stdout) != out->len)
+        c->write_errno = errno;
+}
+
+static void put_refused(struct check *c, uint32_t line,
                         const char *custom_id, const struct reason *why)
 {
     struct buf out;
@@ -61,7 +70,7 @@ static void put_refused(const struct check *c, uint32_t line,
         plain_put(&out, why->message, strlen(why->message));
         buf_putc(&out, '\n');
     }
-    fwrite(out.data, 1, out.len, stdout);
+    print(c, &out);
     buf_clear(&out);
 }
 
@@ -138,7 +147,7 @@ static int check_lines(struct check *c, const char *path, struct err *err)
 
     if (lines_open_requests(&f, path, model, err))
         return -1;
-    while (rc == 0 && !ferror(stdout)) {
+    while (rc == 0 && c->write_errno == 0) {
         rc = lines_next(f, &text, &n, err);
         line++;
         if (rc || !text)
@@ -165,16 +174,29 @@ static int check_file(struct check *c, const char *file, struct err *err)
     return rc;
 }
 
-static void put_sums(const struct check *c)
+/* What was printed must have arrived. */
+static int put_sums(struct check *c, struct err *err)
 {
-    printf(c->json ? "{\"requests\":%" PRIu64 ",\"refused\":%" PRIu64
+    struct buf out;
+
+    buf_init(&out, LINE_MAX_BYTES);
+    buf_printf(&out, c->json ? "{\"requests\":%" PRIu64 ",\"refused\":%" PRIu64
                      ",\"prompt_tokens\":%" PRIu64 ",\"most_tokens\":%" PRIu64
                      "}\n"
                    : "%" PRIu64 " requests, %" PRIu64 " refused, %" PRIu64
                      " prompt tokens, at most %" PRIu64 " tokens to come\n",
            c->refusals.n_requests, c->refusals.n, c->prompt_tokens,
            c->most_tokens);
-    fflush(stdout);
+    print(c, &out);
+    buf_clear(&out);
+    if (c->write_errno == 0 && fflush(stdout))
+        c->write_errno = errno;
+    if (c->write_errno == EPIPE)
+        return err_set(err, ERR_CLOSED, "nobody reads standard output");
+    if (c->write_errno)
+        return err_set(err, ERR_FATAL, "cannot write to standard output: %s",
+                       strerror(c->write_errno));
+    return 0;
 }
 
 int checking(const struct settings *s, const char *model, const char *file,
@@ -187,9 +209,9 @@ int checking(const struct settings *s, const char *model, const char *file,
 
     if (models_open(&m, settings_text(s, "models"), model, NULL, err))
         return -1;
-    if (prompt_model_init(&c.model, m, err) || check_file(&c, file, err))
+    if (prompt_model_init(&c.model, m, err) || check_file(&c, file, err) ||
+        put_sums(&c, err))
         goto out;
-    put_sums(&c);
     rc = 0;
     if (c.refusals.n) {
         refusals_text(text, &c.refusals);

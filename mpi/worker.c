@@ -597,8 +597,12 @@ static int check_requests(const struct worker *w)
     log_init("apus", LOG_LEVEL_INFO);
     status = checking(w->settings, w->model_path, w->check, w->json,
                       w->strict, &err);
-    if (status < 0)
+    if (status < 0 && err.code == ERR_CLOSED) {
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+    } else if (status < 0) {
         log_err(&err);
+    }
     return status < 0 ? EXIT_FAILED : status;
 }
 

@@ -60,6 +60,24 @@ want=$(sed 's/.*"prompt_tokens":\([0-9]*\).*/\1/' eval.out.jsonl |
     awk '{ n += $1 } END { print n }')
 has checked "^20 requests, 0 refused, $want prompt tokens" \
     "have the tokens that the answers tell"
+if [ -w /dev/full ]; then
+    got=0
+    "$apus" check eval.jsonl -m nano >/dev/full 2>err || got=$?
+    [ "$got" = 1 ] && r=0 || r=1
+    : >out
+    report $r "a full disk is a failure"
+    has err 'cannot write to standard output: No space' "and is named"
+fi
+# more than a pipe holds, half of it bad
+awk '{ print; print "{" }' "$nano/eval.jsonl" >pair
+for _ in 1 2 3 4 5 6 7 8 9 10; do cat pair; done >many.jsonl
+{
+    got=0
+    "$apus" check many.jsonl -m nano 2>err || got=$?
+    echo "$got" >rc
+} | head -n 1 >out
+[ "$(cat rc)" = 141 ] && [ ! -s err ] && r=0 || r=1
+report $r "a reader that leaves is no matter: status 141, no word"
 gives 1 "a file that is missing" check none.jsonl -m nano
 printf 'a,b\n' >my.csv
 gives 1 "no JSONL" check my.csv -m nano
