@@ -47,7 +47,8 @@ for f in one three; do
             "a build with sanitizers"
         continue
     fi
-    [ $(((kb - base) * 1024)) -le $((4 * size)) ] && r=0 || r=1
+    # neither peak is exact: some pages more or less lie in the allocator
+    [ $(((kb - base - 512) * 1024)) -le $((4 * size)) ] && r=0 || r=1
     echo "$kb kB, $base kB with a short line" >out
     report $r "$f: at most four times its size"
     "$apus" export -- "$(basename "$tmp/$f/done"/b* | sed s/^b//)" >out 2>err
