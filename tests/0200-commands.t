@@ -121,6 +121,12 @@ has out '^kv-memory = 0.# default:' "which is not read"
 echo 'frobnicate = 1' >mine.conf
 gives 2 "an unknown name in the file" settings
 has err 'mine.conf:1' "it is told with file and line"
+printf 'batch = 3\nranks = 1\nbatch = 4\n' >mine.conf
+gives 2 "a name twice in the file" settings
+has err 'mine.conf:3: "batch" is there a second time (file .*:1)' "says where"
+printf '\357\273\277batch = 3\n' >mine.conf
+gives 0 "a file that begins with a BOM" settings
+has out '^batch = 3.# file' "is read"
 echo 'bacth = 1' >mine.conf
 gives 2 "a name with a slip in the file" settings
 has err 'mine.conf:1: .*is "batch" meant' "which names the one that is meant"

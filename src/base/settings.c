@@ -242,6 +242,9 @@ static int load_line(struct settings *s, char *line, const char *path,
     comment = strstr(equals + 1, "\t#");
     if (comment)
         *comment = '\0';
+    if (strncmp(s->values[i].origin, "file ", 5) == 0)
+        return err_set(err, ERR_INPUT, "file %s:%zu: \"%s\" is there a second"
+                       " time (%s)", path, number, name, s->values[i].origin);
     return set(s, i, trim(equals + 1), xasprintf("file %s:%zu", path, number),
                err);
 }
@@ -250,13 +253,17 @@ static int load_file(struct settings *s, const char *path, struct err *err)
 {
     struct buf text;
     size_t number = 0;
+    char *line;
     int rc;
 
     buf_init(&text, FILE_MAX_SIZE);
     rc = file_read(&text, path, err);
     if (rc == 0 && strlen(text.data) != text.len)
         rc = err_set(err, ERR_INPUT, "\"%s\" has a NUL byte", path);
-    for (char *line = text.data, *next; rc == 0 && line; line = next) {
+    line = text.data;
+    if (rc == 0 && text.len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0)
+        line += 3; /* editors on Windows write it */
+    for (char *next; rc == 0 && line; line = next) {
         next = strchr(line, '\n');
         if (next)
             *next++ = '\0';

@@ -56,7 +56,7 @@ static int prepare(struct submit *s, size_t n_names, struct err *err)
     if (s->nodes_text && (json_u64_text(s->nodes_text, &n) || n < 1 ||
                           n > 100000))
         return err_set(err, ERR_INPUT, "apus submit: --nodes \"%s\": a number"
-                       " expected", s->nodes_text);
+                       " from 1 to 100000 expected", s->nodes_text);
     if (s->split_text) {
         uint64_t split = 0;
 
