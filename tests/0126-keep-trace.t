@@ -47,24 +47,46 @@ has out '^position 0.token [0-9]*.next -.kv -.fin -$' "there is no leaf"
 cp -R "$dir" kept
 
 # ---- a repair keeps the answers ---------------------------------------------
-at=$(sed -n 's/.*"\/text\/utf8".*"offset":\([0-9]*\),.*/\1/p' \
-    "$dir/part-0000.idx")
-spoil() { # the text of the first answer
-    printf '\377' | dd of="$dir/part-0000.h5" bs=1 seek="$at" conv=notrunc \
-        2>/dev/null
+spoil() { # DATASET: its first byte, in the first row
+    at=$(sed -n "s|.*\"$1\".*\"offset\":\([0-9]*\),.*|\1|p" \
+        "$dir/part-0000.idx")
+    byte=$(od -An -tu1 -j"$at" -N1 "$dir/part-0000.h5" | tr -d ' ')
+    printf "\\$(printf %o $((byte ^ 1)))" |
+        dd of="$dir/part-0000.h5" bs=1 seek="$at" conv=notrunc 2>/dev/null
 }
 sha() { sed -n 's/.*"sha256":"\([^"]*\)".*/\1/p' "$1/checkpoint.json"; }
-spoil
-gives 3 "damage" verify "$b"
-gives 0 "is repaired" seal --again "$b"
-has err '2 answers are kept' "the others are kept"
-[ "$(sha "$dir")" = "$(sha kept)" ] && r=0 || r=1
-report $r "in the same bytes"
-spoil
-APUS_KEEP_TRACE=leaves gives 0 "with another setting" seal --again "$b"
-has err 'left out' "it says that there are no leaves"
-[ "$(sha "$dir")" = "$(sha kept)" ] && r=0 || r=1
-report $r "and makes the same"
+same() { # NAME
+    [ "$(sha "$dir")" = "$(sha kept)" ] && r=0 || r=1
+    report $r "$1: the same bytes"
+    gives 0 "$1: computed again" verify "$b" --recompute all
+}
+# no hash but that of the part covers a last row
+for what in /last/value /text/utf8; do
+    spoil $what
+    gives 3 "$what: damage" verify "$b"
+    gives 0 "$what: is repaired" seal --again "$b"
+    has err ' 0 answers are kept' "$what: no last row is believed"
+    same "$what"
+done
+rm "$dir/checkpoint.json"
+spoil /last/value
+gives 0 "without checkpoint.json, too" seal --again "$b"
+same "without checkpoint.json"
+rm "$dir/part-0000.idx"
+APUS_KEEP_TRACE=leaves gives 0 "without its index, another setting" \
+    seal --again "$b"
+has err ' 3 answers are kept' "a part that has its SHA-256 is believed"
+has err 'leaves.*left out' "it says that there are no leaves"
+same "without its index"
+
+# ---- without last rows ------------------------------------------------------
+rm -rf spool kept
+gives 0 "without last rows" run q.jsonl -m nano -o none.jsonl --tensors none
+cp -R "$dir" kept
+spoil /text/utf8
+APUS_TENSORS=none gives 0 "no last rows: is repaired" seal --again "$b"
+has err ' 2 answers are kept' "no last rows: the others are kept"
+same "no last rows"
 
 # ---- with leaves ------------------------------------------------------------
 rm -rf spool

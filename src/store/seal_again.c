@@ -45,6 +45,7 @@ struct again {
     struct seal_info info;
     bool has_info;         /* checkpoint.json can be read */
     size_t n_parts;
+    bool *whole;           /* of each part: it has the SHA-256 that is named */
     struct worklog *log;   /* opened with the first answer */
     struct buf payload;
     struct seal_again *report;
@@ -173,8 +174,8 @@ static bool is_good(struct again *a, size_t part)
     buf_init(&have, 1u << 20);
     good = a->has_info && part_file_open(&f, path, &why) == 0;
     if (good) {
-        good = seal_file_check(&a->info.part[part], f, &why) == 0 &&
-               checkpoint_open_file(&c, f, &why) == 0 &&
+        a->whole[part] = seal_file_check(&a->info.part[part], f, &why) == 0;
+        good = a->whole[part] && checkpoint_open_file(&c, f, &why) == 0 &&
                checkpoint_put_index(c, &want, &why) == 0 &&
                file_read(&have, idx, &why) == 0;
         if (good)
@@ -294,22 +295,30 @@ static bool has_root(const struct again *a, struct checkpoint *c, size_t part)
            memcmp(root, want, 32) == 0;
 }
 
-/* Whether its last row, if there is one, is that of its last trace leaf. */
+/* Whether its last row, if there is one, is that of its last trace leaf, which
+ * alone has its hash; without leaves only a whole part is believed.  The one
+ * of a trace that commits to none is left out: it is zeros. */
 static bool last_fits(const struct checkpoint_head *h,
-                      const struct checkpoint_row *row)
+                      struct checkpoint_row *row, bool whole)
 {
     static const unsigned char zeros[32];
     const struct record *r = &row->record;
     struct trace_leaf leaf;
     unsigned char blob[32];
 
-    if (!row->last || !r->leaf || r->n_leaves == 0)
+    if (!row->last)
         return true;
-    if (trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) * RECORD_LEAF))
+    if (r->n_leaves > 0 && !r->leaf)
+        return whole;
+    if (r->n_leaves > 0 &&
+        trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) * RECORD_LEAF))
         return false;
+    if (r->n_leaves == 0 || memcmp(leaf.fin, zeros, 32) == 0) {
+        row->last = NULL;
+        return true;
+    }
     merkle_blob(blob, row->last, (size_t)h->dim * 4);
-    return memcmp(leaf.fin, zeros, 32) == 0 ||
-           memcmp(leaf.fin, blob, 32) == 0;
+    return memcmp(leaf.fin, blob, 32) == 0;
 }
 
 /* Whether it is the answer to the line that it stands in: the column of lines
@@ -324,7 +333,8 @@ static bool is_of_line(const struct again *a, const struct checkpoint_row *row)
 }
 
 /* The rows of a part whose own hashes all fit. */
-static int keep_rows(struct again *a, struct checkpoint *c, struct err *err)
+static int keep_rows(struct again *a, struct checkpoint *c, bool whole,
+                     struct err *err)
 {
     const struct checkpoint_head *h = checkpoint_head(c);
     struct checkpoint_row row;
@@ -334,7 +344,8 @@ static int keep_rows(struct again *a, struct checkpoint *c, struct err *err)
     for (uint64_t i = 0; i < h->n_rows; i++) {
         if (checkpoint_place(c, i, &line, &choice, &unused) ||
             checkpoint_row(c, i, &row, &unused) || !is_of_line(a, &row) ||
-            record_check(&row.record, &unused) || !last_fits(h, &row))
+            record_check(&row.record, &unused) ||
+            !last_fits(h, &row, whole))
             a->report->n_dropped++;
         else if (keep_row(a, h, &row, choice, err))
             return -1;
@@ -361,7 +372,7 @@ static int keep_part(struct again *a, size_t part, struct err *err)
     rc = 0;
     if (memcmp(h->batch, a->batch->id, 32) == 0 &&
         memcmp(h->model, a->batch->model, 32) == 0 && has_root(a, c, part))
-        rc = keep_rows(a, c, err);
+        rc = keep_rows(a, c, a->whole[part], err);
     checkpoint_close(c);
     return rc;
 }
@@ -456,6 +467,7 @@ static int look_and_take(struct again *a, struct err *err)
     read_info(a);
     a->n_parts = count_parts(a);
     a->report->n_parts = a->n_parts;
+    a->whole = xcalloc(a->n_parts + 1, sizeof(*a->whole));
     for (size_t i = 0; i < a->n_parts; i++)
         a->report->n_damaged += !is_good(a, i);
     refused_good = refused_is_good(a, err);
@@ -478,6 +490,7 @@ int seal_take_apart(const char *batch_path, const struct batch_info *batch,
     buf_init(&a.payload, PAYLOAD_MAX);
     rc = look_and_take(&a, err);
     free(a.line);
+    free(a.whole);
     seal_info_clear(&a.info);
     buf_clear(&a.payload);
     return rc;

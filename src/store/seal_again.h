@@ -18,7 +18,8 @@ struct err;
 struct seal_again {
     size_t n_parts, n_damaged; /* parts that were looked at */
     uint64_t n_kept;           /* answers that went into the log */
-    uint64_t n_dropped;        /* answers whose own hashes do not fit */
+    uint64_t n_dropped;        /* answers whose own hashes do not fit, or
+                                * do not cover all of it */
 };
 
 /* Take the checkpoint of a batch, which this process must own, apart.
@@ -26,7 +27,8 @@ struct seal_again {
  * is in a new log of the batch, each reason of a readable refused.jsonl too,
  * and the files of the checkpoint are removed.  A part whose SHA-256 differs
  * keeps answers only if the tree of its results still has the root that
- * checkpoint.json names.  `note` (may be NULL) is given what is damaged.
+ * checkpoint.json names, and none whose last row no
+ * leaf covers.  `note` (may be NULL) is given what is damaged.
  * -1: the checkpoint is as it was, or, if removing it failed, everything of it
  * that is good is in the log; running it again goes on.  After a crash, too. */
 int seal_take_apart(const char *batch_path, const struct batch_info *batch,
