@@ -83,10 +83,34 @@ same "without its index"
 rm -rf spool kept
 gives 0 "without last rows" run q.jsonl -m nano -o none.jsonl --tensors none
 cp -R "$dir" kept
+cp -R spool none
 spoil /text/utf8
 APUS_TENSORS=none gives 0 "no last rows: is repaired" seal --again "$b"
 has err ' 2 answers are kept' "no last rows: the others are kept"
 same "no last rows"
+rm "$dir/part-0000.idx"
+gives 0 "last rows are wanted" seal --again "$b"
+has err 'no log has the last row' "it says that there are none"
+same "last rows are wanted"
+
+# The answers are taken over, and sealed with another setting: where the part
+# should be, something is in the way of the first.
+rm -rf spool
+mv none spool
+head -n 2 q.jsonl >two.jsonl
+gives 0 "two of them" submit two.jsonl -m nano --todo
+two=$(basename spool/todo/b*)
+mkdir -p "spool/todo/$two/part-0000.h5/x"
+rc=0
+APUS_TENSORS=none "$(dirname "$apus")/apus-worker" --alone -- "${two#b}" \
+    >out 2>err || rc=$?
+[ $rc -ne 0 ] && r=0 || r=1
+report $r "are not sealed ($rc)"
+has err '2 of 2 lines were answered before' "both were answered before"
+rm -r spool/*/"$two"/part-0000.h5
+gives 0 "seal them with last rows" seal "${two#b}"
+has err 'no log has the last row' "of which there are none"
+gives 0 "both" verify "${two#b}" --recompute all
 
 # ---- with leaves ------------------------------------------------------------
 rm -rf spool

@@ -351,19 +351,22 @@ static int settle(struct seal *s, struct err *err)
     return 0;
 }
 
-/* A row of zeros would contradict its trace, so it is all or none. */
+/* A row of zeros would contradict its trace, so it is all or none.  Where the
+ * log has no leaves, nothing says that zeros are right. */
 static void settle_last(struct seal *s)
 {
     char text[300];
 
     for (size_t i = 0; s->o.with_last && i < s->n_rows; i++) {
-        if (!s->row[i].commits || s->row[i].last)
+        const struct seal_row *row = &s->row[i];
+
+        if (row->last || (!row->commits && !row->bare))
             continue;
         s->o.with_last = false;
         snprintf(text, sizeof(text), "no log has the last row of line %"
                  PRIu64 ", which was answered with another setting of"
                  " \"tensors\": the checkpoint is made without",
-                 (uint64_t)s->row[i].line + 1);
+                 (uint64_t)row->line + 1);
         if (s->o.note)
             s->o.note(s->o.self, text);
     }
