@@ -147,6 +147,8 @@ cmp -s want out && r=0 || r=1
 report $r "and is read back"
 echo 'batch = x' >mine.conf
 gives 2 "a wrong value in the file" settings
+APUS_CONFIG=/dev/null gives 0 "no file of settings" settings
+has out '^batch = 16.# default:' "none is read"
 APUS_CONFIG=$tmp/none.conf
 gives 2 "a file of settings that is missing" settings
 : >mine.conf

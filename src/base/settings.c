@@ -279,8 +279,8 @@ static char *find_file(void)
     const char *named = getenv("APUS_CONFIG");
     char *path;
 
-    if (named && *named)
-        return xstrdup(named);
+    if (named && *named) /* /dev/null is the custom for "none" */
+        return strcmp(named, "/dev/null") ? xstrdup(named) : NULL;
     path = settings_expand(USER_FILE);
     if (file_exists(path))
         return path;

@@ -4,10 +4,11 @@
  * becomes '_') and a flag --name of any command.  `apus settings` prints each
  * with where its value came from.
  *
- * The file is $APUS_CONFIG, else ~/.config/apus/apus.conf if it exists, else
- * /etc/apus/apus.conf if that exists, else none.  A '#' begins a comment at
- * the start of a line or after a tab; an unknown name is an error that names
- * file and line.  Blanks around a value do not count, wherever it comes from.
+ * The file is $APUS_CONFIG (/dev/null: none), else ~/.config/apus/apus.conf if
+ * it exists, else /etc/apus/apus.conf if that exists, else none.  A '#' begins
+ * a comment at the start of a line or after a tab; an unknown name, or one that
+ * is there twice, is an error that names file and line.  Blanks around a value
+ * do not count, wherever it comes from.
  */
 #ifndef APUS_BASE_SETTINGS_H
 #define APUS_BASE_SETTINGS_H
