@@ -82,4 +82,19 @@ report $r "and the new one is there"
 echo notes >notes
 gives 0 "over what is no model" model convert "$nano" -o notes
 has err '"notes" was no model: it is kept as "notes.1"' "is kept, too"
+
+# ---- a file system without links ---------------------------------------------
+if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
+    APUS_NO_LINKS=1
+    export APUS_NO_LINKS
+    rm -f O
+    for i in 1 2; do
+        echo "my notes $i" >O
+        gives 0 "without links, time $i" export "$id" -o O
+        kept O.$i "what was there is kept"
+        has O.$i "my notes $i" "as it was"
+        same O a.want "the answers are there"
+    done
+    unset APUS_NO_LINKS
+fi
 finish

@@ -20,23 +20,34 @@
 
 #define MAX_KEPT 10000
 
+/* A name of its own: 0, or an errno, EEXIST if the name is taken.  On a file
+ * system without links it is gone until the new one is there. */
+static int give_name(const char *path, const char *name)
+{
+    int why;
+
+    if (sys_link(path, name) == 0)
+        return 0;
+    why = errno;
+    if (why != EPERM && why != EOPNOTSUPP && why != ENOSYS)
+        return why;
+    if (file_exists(name))
+        return EEXIST;
+    return sys_rename(path, name) ? errno : 0;
+}
+
 int keep_file(char **kept, const char *path, struct err *err)
 {
     for (int i = 1; i <= MAX_KEPT; i++) {
         char *name = xasprintf("%s.%d", path, i);
+        int why = give_name(path, name);
 
-        if (sys_link(path, name) == 0) {
+        if (why == 0) {
             *kept = name;
             return 0;
         }
-        /* a file system without links: it is gone until the new one is there */
-        if (errno != EEXIST && !file_exists(name) &&
-            (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS) &&
-            sys_rename(path, name) == 0) {
-            *kept = name;
-            return 0;
-        }
-        if (errno != EEXIST) {
+        if (why != EEXIST) {
+            errno = why;
             err_errno(err, ERR_INPUT, "cannot keep \"%s\" as \"%s\"", path,
                       name);
             free(name);

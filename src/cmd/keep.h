@@ -18,7 +18,8 @@ struct file_out;
 int keep_commit(struct file_out *out, bool partial, struct err *err);
 
 /* Keep the file `path`: its new name, which the caller frees.  Both names are
- * there until one of them is replaced. */
+ * there until one of them is replaced, but only the new one where the file
+ * system has no hard links. */
 int keep_file(char **kept, const char *path, struct err *err);
 
 #endif
