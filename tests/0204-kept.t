@@ -67,6 +67,12 @@ head -n 1 a.want >O.partial
 gives 0 "and again" run a.jsonl -m nano -o O -q
 [ ! -e O.partial ] && r=0 || r=1
 report $r "a part of it goes"
+head -n 2 a.want >O
+gives 0 "over an incomplete output" export "$id" -o O
+nothing_kept "of the same batch"
+[ ! -e O.1 ] && r=0 || r=1
+report $r "there is only the new one"
+same O a.want "it is complete"
 
 # ---- models ------------------------------------------------------------------
 gives 0 "a model" model convert "$nano" -o m.apus

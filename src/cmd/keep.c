@@ -66,8 +66,7 @@ static bool has_bytes(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
 }
 
-static int keep_other(const char *path, const char *aside, bool partial,
-                      struct err *err)
+static int keep_other(const char *path, const char *aside, struct err *err)
 {
     char *kept;
     int rc;
@@ -77,7 +76,7 @@ static int keep_other(const char *path, const char *aside, bool partial,
     rc = answers_relate(path, aside, err);
     if (rc < 0)
         return -1;
-    if (rc == ANSWERS_SAME || (partial && rc == ANSWERS_SOME))
+    if (rc != ANSWERS_OTHER)
         return 0;
     if (keep_file(&kept, path, err))
         return -1;
@@ -109,7 +108,7 @@ int keep_commit(struct file_out *out, bool partial, struct err *err)
     if (!aside)
         return file_out_commit(out, err);
     path = xstrdup(file_out_path(out));
-    rc = file_out_flush(out, err) || keep_other(path, aside, partial, err);
+    rc = file_out_flush(out, err) || keep_other(path, aside, err);
     if (rc)
         file_out_abort(out);
     else

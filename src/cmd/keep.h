@@ -10,11 +10,11 @@
 struct err;
 struct file_out;
 
-/* As file_out_commit.  If the file that is there has other answers than the
- * new one it is kept as OUT.1, or the next number that is free, and a warning
- * says so.  OUT.partial is removed if it has some of the new answers.  Where
- * the new ones are `partial`, others of the same batch are replaced, and
- * OUT.partial stays. */
+/* As file_out_commit.  If the file that is there has any answer that the new
+ * one has not, or another's, it is kept as OUT.1, or the next number that is
+ * free, and a warning says so; the same answers or some of them are replaced.
+ * OUT.partial is removed if it has some of the new answers, but stays where
+ * the new ones are `partial`. */
 int keep_commit(struct file_out *out, bool partial, struct err *err);
 
 /* Keep the file `path`: its new name, which the caller frees.  Both names are
