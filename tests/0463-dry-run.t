@@ -98,6 +98,14 @@ for status in 403 404 429; do
     APUS_AO_NETWORK=hyperbeam
     answers "hyperbeam, $status" $status
 done
+# each look is a message, so there are few of them
+id=$(ask 'What is 3 + 4?')
+before=$(slots)
+gives 75 "no answer yet" request --of "$id" --timeout 4
+echo "$before, then $(slots)" >out
+[ "$(slots)" -gt "$before" ] && [ "$(slots)" -le $((before + 2)) ] &&
+    r=0 || r=1
+report $r "it looks twice: at once and at the end"
 # the version of the queue is asked before what it may not know is said
 ask 'What is 1 + 2?' >out
 gives 0 "pull" pull

@@ -548,7 +548,10 @@ static void refuses(struct ao *ao, bool want, const char *text)
     struct err err = ERR_INIT;
     struct ao_result r = { .root = NULL };
     bool refused = !want;
-    int rc = ao_ask(ao, &r, process, tag, 1, "", 0, &refused, &err);
+    int rc;
+
+    ao->refused_until = 0; /* nothing is remembered */
+    rc = ao_ask(ao, &r, process, tag, 1, "", 0, &refused, &err);
 
     ok(rc == -1 && refused == want && strstr(err.text, text), "%s",
        err.text);
@@ -565,14 +568,50 @@ static void test_no_dry_runs(struct ao *ao)
     refuses(ao, false, "Process not found");
     SAYS({ "429 X", "", "Rate limit exceeded" });
     refuses(ao, true, "429");
+    SAYS({ "405 X", "", "no" });
+    refuses(ao, true, "405");
+    SAYS({ "410 X", "", "no" });
+    refuses(ao, true, "410");
+    SAYS({ "501 X", "", "no" });
+    refuses(ao, true, "501");
+    SAYS({ "400 X", "", "no" });
+    refuses(ao, false, "400");
     SAYS({ "500 X", "", "<html>" });
-    refuses(ao, true, "500");
+    refuses(ao, false, "500");
     SAYS(OK("{\"results\":{\"raw\":{\"error\":\"Forbidden\"}}}"));
-    refuses(ao, true, "makes no dry runs");
+    refuses(ao, false, "");
+    SAYS(OK("{\"results\":{\"raw\":{\"error\":\"Rate limit exceeded\"}}}"));
+    refuses(ao, false, "");
+    SAYS(OK("<html>a proxy's page</html>"));
+    refuses(ao, false, "");
+    SAYS({ "202 X", "", "" });
+    refuses(ao, false, "");
     SAYS({ "502 X", "", "<html>" });
     refuses(ao, false, "502");
     SAYS({ "503 X", "", "" });
     refuses(ao, false, "503");
+}
+
+/* What refuses is not asked again, about this process. */
+static void test_refusal_kept(struct ao *ao)
+{
+    static const struct item_text_tag tag[] = { { "Action", "Info" } };
+    unsigned char other[32] = { 7 };
+    struct err err = ERR_INIT;
+    struct ao_result r = { .root = NULL };
+    bool refused = false;
+
+    SAYS({ "403 X", "", "no" });
+    refuses(ao, true, "403");
+    SAYS(OK("{}"));
+    ok(ao_ask(ao, &r, process, tag, 1, "", 0, &refused, &err) == -1 &&
+       refused && said == 0 && err.code == ERR_INPUT &&
+       strstr(err.text, "it makes no dry runs: ") && strstr(err.text, "403"),
+       "a refusal is remembered: %s", err.text);
+    SAYS({ "502 X", "", "" });
+    ok(ao_ask(ao, &r, other, tag, 1, "", 0, &refused, &err) == -1 &&
+       !refused && said > 0, "not for another process: %s", err.text);
+    ao->refused_until = 0;
 }
 
 static void test_node_ask(struct ao *ao)
@@ -644,6 +683,7 @@ static void test_legacynet(void)
     test_huge(ao);
     test_ask(ao);
     test_no_dry_runs(ao);
+    test_refusal_kept(ao);
     ao_free(ao);
 }
 
@@ -677,6 +717,7 @@ int main(void)
     test_node_waits(ao);
     test_node_ask(ao);
     test_no_dry_runs(ao);
+    test_refusal_kept(ao);
     ao_free(ao);
     test_find_units();
     test_new();

@@ -7,6 +7,7 @@
 #include "ao/ao.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -28,6 +29,7 @@
 #define LAST_MS 60000
 #define POLL_MS 50      /* between two looks for a result, and at most .. */
 #define POLL_LAST_MS 4000
+#define REFUSED_MS 600000 /* a refusal of dry runs is remembered */
 
 /* ---- the network --------------------------------------------------------- */
 
@@ -362,21 +364,41 @@ int ao_result(struct ao *ao, struct ao_result *r,
     return rc ? -1 : 0;
 }
 
-/* Whether what answered makes no dry runs: not where something in between
- * says that it may pass. */
+/* Whether a status says that who answered makes no dry runs.  Everything else
+ * may pass, or is no answer to the question: nobody signs messages for it. */
 static bool is_refusal(int status)
 {
     switch (status) {
-    case 0:
-    case 408:
-    case 425:
-    case 502:
-    case 503:
-    case 504:
-        return false;
-    default:
+    case 403:
+    case 404:
+    case 405:
+    case 410:
+    case 429:
+    case 501:
         return true;
+    default:
+        return false;
     }
+}
+
+/* Whether dry runs were refused for this process not long ago; and why. */
+static bool refused_before(const struct ao *ao, const char *process,
+                           struct err *err)
+{
+    if (clock_ms() >= ao->refused_until ||
+        strcmp(ao->refused_process, process) != 0)
+        return false;
+    *err = ao->refused_why;
+    return true;
+}
+
+static void keep_refusal(struct ao *ao, const char *process, struct err *err)
+{
+    err_prefix(err, "it makes no dry runs");
+    ao->refused_why = *err;
+    ao->refused_until = clock_ms() + REFUSED_MS;
+    snprintf(ao->refused_process, sizeof(ao->refused_process), "%s",
+             process);
 }
 
 int ao_ask(struct ao *ao, struct ao_result *r,
@@ -391,7 +413,9 @@ int ao_ask(struct ao *ao, struct ao_result *r,
     int rc;
 
     base64url(pid, process, 32);
-    for (unsigned i = 0;; i++) {
+    no = refused_before(ao, pid, &why);
+    rc = no ? -1 : 0;
+    for (unsigned i = 0; !no; i++) {
         ao->ask_status = 0;
         rc = ao->network->ask(ao, r, pid, tag, n_tags, data, n, &why);
         if (rc == 0 || why.code != ERR_RETRY || i == ao->limits.retries)
@@ -399,9 +423,10 @@ int ao_ask(struct ao *ao, struct ao_result *r,
         pause_ms(jitter(wait));
         wait = wait < LAST_MS / 2 ? 2 * wait : LAST_MS;
     }
-    no = rc && is_refusal(ao->ask_status);
-    if (no)
-        err_prefix(&why, "it makes no dry runs");
+    if (!no && rc && is_refusal(ao->ask_status)) {
+        no = true;
+        keep_refusal(ao, pid, &why);
+    }
     if (refused)
         *refused = no;
     if (rc && err)

@@ -93,7 +93,9 @@ int ao_result(struct ao *ao, struct ao_result *r,
 
 /* Ask without changing anything: a dry run, which nobody signs.  Proves
  * nothing.  *refused (NULL is allowed): what answers makes none, now or at
- * all; what must be known is then asked by ao_say. */
+ * all (403, 404, 405, 410, 429, 501, and not a 404 that says that it knows no
+ * such process); what must be known is then asked by ao_say.  It is not asked
+ * again about this process for ten minutes. */
 int ao_ask(struct ao *ao, struct ao_result *r,
            const unsigned char process[32], const struct item_text_tag *tag,
            size_t n_tags, const void *data, size_t n, bool *refused,

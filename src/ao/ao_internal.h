@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "ao/ao.h"
+#include "base/err.h"
 #include "base/http.h"
 
 /* Ceiling for one answer: a pull brings 256 KiB of lines at most, which JSON
@@ -36,6 +37,11 @@ struct ao {
     struct ao_slot slot[AO_SLOTS];
     size_t n_slots; /* so far; the oldest is overwritten */
     int ask_status; /* HTTP's of the last answer to ask(), 0 if none came */
+    /* the last refusal of dry runs: of which process, until when (clock_ms)
+     * it is not asked again, what was said */
+    char refused_process[44];
+    uint64_t refused_until;
+    struct err refused_why;
 };
 
 /* A message that is posted or asked for, in texts. */

@@ -31,6 +31,7 @@
 #define ANSWER_MAX ((size_t)16 << 20)
 #define FIRST_S 1      /* between two looks, doubled .. */
 #define LAST_S 15      /* .. to this: a compute unit counts them */
+#define SIGNED_S 300   /* between two that sign a message, each a slot */
 #define DEFAULT_WAIT "3600"
 
 struct asking {
@@ -358,6 +359,16 @@ static int look(struct asking *a, bool *sent, struct err *err)
     return 1;
 }
 
+/* Until the next look: long if that one signs, and not past the end. */
+static unsigned pause_of(const struct asking *a, unsigned pause, double left)
+{
+    if (a->talk.refused)
+        pause = SIGNED_S;
+    if (left < 0)
+        left = 0;
+    return left < pause ? (unsigned)left + 1 : pause;
+}
+
 /* 0 answered, 1 saved, -1. */
 static int wait_for(struct asking *a, struct err *err)
 {
@@ -379,7 +390,7 @@ static int wait_for(struct asking *a, struct err *err)
                         a->id_text);
             return 1;
         }
-        sleep(pause);
+        sleep(pause_of(a, pause, end - clock_s()));
         pause = 2 * pause < LAST_S ? 2 * pause : LAST_S;
     }
 }
