@@ -470,6 +470,13 @@ static void test_node_forms(void)
           "\"Rate limit exceeded\"}}}", "lets no more through" },
         { "a unit that knows a message already", "{\"results\":{\"raw\":{"
           "\"error\":\"Message already exists\"}}}", "instead of a result" },
+        { "a result in lower case", "{\"results\":{\"raw\":{\"messages\":[],"
+          "\"error\":\"\",\"output\":\"o\"}}}", "" },
+        { "a result in lower case, as text", "{\"results\":{\"json\":{"
+          "\"body\":\"{\\\"error\\\":\\\"\\\",\\\"output\\\":\\\"o\\\""
+          "}\"}}}", "" },
+        { "of an error that is none", "{\"results\":{\"raw\":{\"error\":\"\","
+          "\"output\":{\"data\":\"o\"}}}}", "" },
         { "a unit's refusal", "{\"results\":{\"json\":{\"body\":"
           "\"{\\\"error\\\":\\\"not found cached, and earlier than latest"
           " known nonce\\\"}\"}}}", "gone for good" },
@@ -493,6 +500,21 @@ static void test_node_forms(void)
         ao_result_clear(&r);
     }
 #undef OUTBOX
+}
+
+/* What a process raised, where its names are in lower case, is not what the
+ * unit says. */
+static void test_node_error(void)
+{
+    static const char text[] = "{\"results\":{\"raw\":{\"messages\":[],"
+                               "\"error\":\"Rate limit exceeded\"}}}";
+    struct ao_result r = { .root = NULL };
+    struct err err = ERR_INIT;
+
+    ok(ao_result_parse_node(&r, text, strlen(text), &err) == 0 && r.error &&
+       strcmp(r.error, "Rate limit exceeded") == 0, "an error of the process"
+       " in lower case %s", err.text);
+    ao_result_clear(&r);
 }
 
 /* Who a new process is given to, if the settings do not say. */
@@ -711,6 +733,7 @@ int main(void)
     test_legacynet();
     test_no_result();
     test_node_forms();
+    test_node_error();
     ao = open_ao("hyperbeam");
     test_node_send(ao);
     test_node_find(ao);

@@ -199,14 +199,16 @@ static int no_result(const struct json *root, struct err *err)
     return -1;
 }
 
-/* A unit's own complaint, where its result should be.  The process's is in
- * `Error`. */
+/* A unit's own complaint, where its result should be: a text in `error`, and
+ * nothing of a result.  The process's is in `Error`, which some processes write
+ * in lower case, beside the rest of their result. */
 static const char *complaint_of(const struct json *v)
 {
-    if (json_get(v, "Error") || json_get(v, "Messages") ||
-        json_get(v, "Output"))
+    const char *text = json_string(json_get(v, "error"));
+
+    if (json_get(v, "Error") || member(v, "Messages") || member(v, "Output"))
         return NULL;
-    return json_string(json_get(v, "error"));
+    return text && *text ? text : NULL;
 }
 
 static int unit_failed(const char *complaint, struct err *err)
