@@ -280,3 +280,35 @@ export async function prices () {
     [[id('token'), 'Transfer', bob, '17']], 'what is paid goes back')
   is([s[12].out, s[13].out], [[], []], 'nothing else is paid')
 }
+
+// A price is that of the model that is asked, not of the default.
+export async function prices_of_models () {
+  const q = await working()
+  const json = { 'Content-Type': 'application/json' }
+  const body = (name) => JSON.stringify({ prompt: 'a', model: name })
+  const option = (name) => ({ 'X-Options': JSON.stringify({ model: name }) })
+  const s = await q.many([
+    [owner, registers(id('m3'), 'dear', { Price: '5' })],
+    [owner, { Action: 'Set', 'Default-Model': 'dear' }],
+    [alice, infer('a', json), body('tiny')],
+    [alice, infer('b', option('tiny')), 'x'],
+    [alice, infer('c', { 'X-Model': 'tiny' }), 'x'],
+    [alice, infer('d', { ...option('tiny'), 'X-Model': 'tiny' }), 'x'],
+    [alice, infer('e'), 'x'],
+    [alice, infer('f', json), body('dear')],
+    [alice, infer('g', option('dear')), 'x'],
+    [alice, infer('h', { 'X-Model': 'none' }), 'x'],
+    [alice, infer('i', { ...json, 'X-Model': 'dear' }), body('tiny')],
+    [owner, { Action: 'Set', 'Default-Model': 'tiny' }],
+    [alice, infer('j', option('dear')), 'x'],
+    [alice, infer('k'), 'x'],
+    [alice, { Action: 'Infer-Batch', 'X-Source': source, 'X-Count': '1',
+      'X-Sha256': source, 'X-Model': 'dear' }]])
+  is(s.slice(2, 6).map((a) => a.code), Array(4).fill(undefined),
+    'a free model under a default that has a price')
+  is([...s.slice(6, 11), s[12], s[13], s[14]].map((a) => a.code),
+    ['402', '402', '402', '404', '400', '402', undefined, '402'],
+    'and what is refused')
+  const l = lines((await q.many([[q.node2, pull()]]))[0])
+  is([...new Set(l.map((x) => x.model))], [model2], 'all of one model')
+}

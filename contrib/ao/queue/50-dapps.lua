@@ -95,22 +95,20 @@ local function is_silent(address)
     return Q.nodes[address].seen + Q.idle_days * DAY_MS <= clock()
 end
 
--- Model, node, reference and session of a request: a table, or nil, the code
--- and why it is refused.
+-- Node, reference and session of a request: a table, or nil, the code and why
+-- it is refused.  Its model is taken later, by take_model.
 local function request_head(m)
     local reference = m.tag["x-reference"] or m.id
     local session = m.tag["x-session"] or ""
     local node = m.tag["x-node"] or ""
-    local model = model_of(m.tag["x-model"])
+    local model = m.tag["x-model"]
     if Q.paused ~= "no" then
         return nil, 503, "the queue is paused"
     elseif not is_plain(reference, MAX_REFERENCE) or reference == "" or
         not is_plain(session, MAX_REFERENCE) then
         return nil, 400, "X-Reference and X-Session have at most 128 bytes"
-    elseif not model then
+    elseif model and not model_of(model) then
         return nil, 404, "no such model (Models lists them)"
-    elseif price_of(model) ~= "0" then
-        return nil, 402, "this model has a price, and there is no payment yet"
     elseif node ~= "" and not (is_id(node) and is_allowed(node)) then
         return nil, 404, "X-Node is no node of this queue"
     elseif node ~= "" and is_silent(node) then
@@ -118,7 +116,7 @@ local function request_head(m)
     end
     return {
         from = m.from, reference = reference, session = session,
-        model = model.id, node = node, lease = "", prev = "", next = "",
+        node = node, lease = "", prev = "", next = "",
         had = "", blame = "", later = "", came = clock()
     }
 end
@@ -165,14 +163,18 @@ local function add_request(m, r)
     enqueue(m.id, "last")
 end
 
--- The model that the body of a request names, as the tag does; or the code and
--- why it is refused.
+-- The model of a request into r: what its body or options name (nil: nothing),
+-- as the tag does, else the tag's, else the default; or the code and why it is
+-- refused.
 local function take_model(m, r, name)
-    local model = model_of(name)
-    if m.tag["x-model"] and m.tag["x-model"] ~= name then
+    local tagged = m.tag["x-model"]
+    local model = model_of(name or tagged)
+    if name and tagged and tagged ~= name then
         return 400, '"model" is not what X-Model says'
-    elseif not model then
+    elseif name and not model then
         return 400, '"model" is none of this queue (Models lists them)'
+    elseif not model then
+        return 404, "no such model (Models lists them)"
     elseif price_of(model) ~= "0" then
         return 402, "this model has a price, and there is no payment yet"
     end
@@ -194,11 +196,9 @@ function action.Infer(m)
     if why then
         return reject(m, 400, why)
     end
-    if p.model then
-        code, why = take_model(m, r, p.model)
-        if code then
-            return reject(m, code, why)
-        end
+    code, why = take_model(m, r, p.model)
+    if code then
+        return reject(m, code, why)
     end
     r.kind = "requests"
     finish_line(m, r, string.format(',"form":"%s","prompt":%s,' ..
@@ -221,6 +221,10 @@ action["Infer-Batch"] = function(m)
         not n then
         return reject(m, 400, "X-Source, X-Count and X-Sha256 expected: an" ..
             " id, the lines of the file, its SHA-256 in base64url")
+    end
+    code, why = take_model(m, r)
+    if code then
+        return reject(m, code, why)
     end
     r.kind = "batch"
     finish_line(m, r, ',"form":"batch","prompt":' ..
