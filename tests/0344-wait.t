@@ -159,7 +159,43 @@ report $r "with the same answers"
 gives 0 "equal parts" submit twice.jsonl -m nano --split 2 --wait -o tw.jsonl
 [ "$(wc -l <tw.jsonl)" -eq 2 ] && r=0 || r=1
 report $r "are one batch, and two answers"
+{ head -n 3 t.jsonl | sed 's/custom_id": *"/&b/'; yes '' | head -n 30; } \
+    >b.jsonl
+gives 0 "blank lines" submit b.jsonl -m nano --split 3 --todo
+[ "$(wc -l <out)" -eq 3 ] && r=0 || r=1
+report $r "are no part"
+gives 0 "each part" status b.jsonl
+[ "$(cut -f 3 out | tr '\n' ';')" = "0 of 1;0 of 1;0 of 1;" ] && r=0 || r=1
+report $r "has a request"
+{ sed -n '11s/custom_id": *"/&c/p' all.jsonl; echo 'no request'; } >bad.jsonl
+gives 0 "a part without a good line" submit bad.jsonl -m nano --split 2 --wait \
+    -o bad.out
+[ "$(grep -c '"error":null' bad.out)" -eq 1 ] &&
+    [ "$(wc -l <bad.out)" -eq 2 ] && r=0 || r=1
+report $r "is answered as in the whole"
+gives 1 "a file that is none" submit ids -m nano --split 2
+has err '"ids" is not JSONL' "is named"
 gives 2 "no part" submit t.jsonl -m nano --split 0
 gives 2 "too many" submit t.jsonl -m nano --split 100000
+
+# ---- parts that cannot be made -----------------------------------------------
+if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
+    head -n 3 t.jsonl | sed 's/custom_id": *"/&f/' >f.jsonl
+    ls spool/todo spool/split >before
+    n_split=$(ls spool/split | wc -l)
+    i=1 left=0 unnamed=0
+    until APUS_ENOSPC=$i "$apus" submit f.jsonl -m nano --split 3 --todo \
+        >out 2>err || [ $i -gt 300 ]; do
+        [ "$(ls spool/split | wc -l)" -eq "$n_split" ] || break
+        ls spool/todo spool/split | cmp -s before - || left=$i
+        grep -q 'f.jsonl' err || { unnamed=$i; cp err unnamed; }
+        i=$((i + 1))
+    done
+    [ $i -gt 10 ] && [ $i -le 300 ] && [ $left -eq 0 ] && r=0 || r=1
+    report $r "a disk that is full at any time: no part is left ($i, $left)"
+    [ $unnamed -eq 0 ] && r=0 || r=1
+    [ $r -eq 0 ] || cp unnamed err
+    report $r "the file is named ($unnamed)"
+fi
 
 finish

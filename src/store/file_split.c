@@ -207,53 +207,48 @@ static int copy_range(FILE *from, uint64_t n, const char *to_path,
     return file_out_commit(to, err);
 }
 
-/* A part becomes a batch: its id. */
-static int add_part(struct file_split *p, const struct spool *s, FILE *from,
-                    uint64_t bytes, size_t i, size_t n, struct err *err)
+/* A part becomes a batch. */
+static int add_part(struct batch *b, bool *existed, const struct file_split *p,
+                    const struct spool *s, FILE *from, uint64_t bytes,
+                    const char *source, struct err *err)
 {
-    struct batch b = { .path = NULL };
-    char name[FILE_SCRATCH], *path, *source;
-    bool existed;
+    char name[FILE_SCRATCH], *path;
     int rc;
 
     if (file_scratch(name, err))
         return -1;
     path = xasprintf("%s/%s/.new-%s", spool_dir(s),
                      spool_state_name(SPOOL_TMP), name);
-    source = xasprintf("%s (part %zu of %zu)", p->source, i + 1, n);
     rc = copy_range(from, bytes, path, err);
     if (rc == 0)
-        rc = spool_add_part(s, path, source, p->model, &b, &existed, err);
+        rc = spool_add_part(s, path, source, p->model, b, existed, err);
     unlink(path);
-    if (rc == 0)
-        memcpy(p->part[p->n++], b.id, 32);
-    batch_clear(&b);
-    free(source);
     free(path);
     return rc;
 }
 
-/* Where the lines of part i of n begin: offsets, n + 1 of them. */
+/* Where the parts begin, each with a request: offsets, n + 1 of them. */
 static int find_cuts(uint64_t *at, size_t n, const char *file,
-                     const unsigned char sha[32], struct err *err)
+                     const struct file_split *p, struct err *err)
 {
     struct lines *lines;
-    uint64_t count, line = 0, end = 0;
-    const char *text;
-    size_t len, part = 0;
+    uint64_t count, request = 0, end = 0;
+    const char *text = "";
+    size_t len, part = 1;
     int rc = 0;
 
-    if (lines_open(&lines, file, err))
+    if (lines_open_requests(&lines, file, p->model, err))
         return -1;
-    count = lines_count(lines);
-    if (memcmp(lines_hash(lines), sha, 32) != 0)
+    count = lines_requests(lines);
+    if (memcmp(lines_hash(lines), p->file, 32) != 0)
         rc = err_set(err, ERR_RETRY, "\"%s\" was changed while it was read",
                      file);
-    while (rc == 0 && part < n && line < count) {
+    while (rc == 0 && part < n && text) {
         rc = lines_next(lines, &text, &len, err);
-        if (rc == 0 && line == count * part / n)
-            at[part++] = lines_offset(lines);
-        line++;
+        if (rc || !text || lines_is_blank(lines))
+            continue;
+        if (request++ == count * part / n)
+            at[part++] = lines_start(lines);
     }
     lines_close(lines);
     if (rc == 0)
@@ -262,17 +257,79 @@ static int find_cuts(uint64_t *at, size_t n, const char *file,
     return rc;
 }
 
-static int add_parts(struct file_split *p, const struct spool *s,
-                     const char *file, size_t n, struct err *err)
+/* Whether the list on the disk is this one: that it may be lost still is no
+ * reason to leave it without its parts. */
+static bool is_listed(const struct spool *s, const struct file_split *p)
+{
+    struct file_split there = { .source = NULL };
+    char id[ID_TEXT], name[ID_TEXT + 8], *dir = split_dir(s);
+    bool same;
+
+    base64url(id, p->id, 32);
+    snprintf(name, sizeof(name), "%s.json", id);
+    same = read_one(&there, dir, name) == 0 && there.n == p->n &&
+           memcmp(there.part, p->part, p->n * sizeof(*p->part)) == 0;
+    file_split_clear(&there);
+    free(dir);
+    return same;
+}
+
+/* Of a split that failed, unless somebody has begun with them. */
+static void remove_parts(const struct spool *s, const struct batch *made,
+                         size_t n)
+{
+    struct err unused = ERR_INIT;
+
+    for (size_t i = 0; i < n; i++)
+        spool_remove(s, &made[i], &unused);
+}
+
+/* All parts and the list of them, or nothing. */
+static int add_parts(struct file_split *p, const struct spool *s, FILE *from,
+                     const uint64_t *at, size_t n, struct err *err)
+{
+    struct batch *made = xcalloc(n, sizeof(*made));
+    size_t n_made = 0;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        char *source = xasprintf("%s (part %zu of %zu)", p->source, i + 1, n);
+        struct batch b = { .path = NULL };
+        bool existed = true;
+
+        rc = add_part(&b, &existed, p, s, from, at[i + 1] - at[i], source,
+                      err);
+        if (rc)
+            err_prefix(err, "\"%s\"", source);
+        else
+            memcpy(p->part[p->n++], b.id, 32);
+        if (existed)
+            batch_clear(&b);
+        else
+            made[n_made++] = b;
+        free(source);
+    }
+    if (rc == 0 && split_write(s, p, err))
+        rc = err_prefix(err, "\"%s\"", p->source);
+    if (rc && (p->n < n || !is_listed(s, p)))
+        remove_parts(s, made, n_made);
+    for (size_t i = 0; i < n_made; i++)
+        batch_clear(&made[i]);
+    free(made);
+    return rc;
+}
+
+static int cut(struct file_split *p, const struct spool *s, const char *file,
+               size_t n, struct err *err)
 {
     uint64_t *at = xcalloc(n + 1, sizeof(*at));
     FILE *f = NULL;
-    int rc = find_cuts(at, n, file, p->file, err);
+    int rc = find_cuts(at, n, file, p, err);
 
     if (rc == 0 && !(f = fopen(file, "re")))
         rc = err_errno(err, ERR_INPUT, "cannot open \"%s\"", file);
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = add_part(p, s, f, at[i + 1] - at[i], i, n, err);
+    if (rc == 0)
+        rc = add_parts(p, s, f, at, n, err);
     if (f)
         fclose(f);
     free(at);
@@ -298,7 +355,7 @@ int file_split_make(struct file_split *out, const struct spool *s,
     if (n > info.n_requests)
         n = info.n_requests ? (size_t)info.n_requests : 1;
     p.part = xcalloc(n, sizeof(*p.part));
-    rc = add_parts(&p, s, file, n, err) || split_write(s, &p, err) ? -1 : 0;
+    rc = cut(&p, s, file, n, err);
     batch_info_clear(&info);
     batch_clear(&b);
     if (rc)

@@ -22,8 +22,10 @@ struct file_split {
 };
 void file_split_clear(struct file_split *p);
 
-/* Make at most n batches of a file that can be read twice, each of lines that
- * follow each other, and write down which.  Fewer lines are fewer batches.
+/* Make at most n batches of a file that can be read twice, each of requests
+ * that follow each other, and write down which.  Fewer requests are fewer
+ * batches; blank lines go with the request before them.  If it fails there is
+ * none of the batches that it made.
  * Of the same file and model the last split counts.  Run again it finds what
  * there is. */
 int file_split_make(struct file_split *out, const struct spool *s,

@@ -30,7 +30,8 @@ struct lines {
     unsigned char hash[DIGEST_SIZE];
     uint64_t n_lines, n_requests;
     uint64_t given;        /* lines so far */
-    uint64_t offset;       /* of the line given last */
+    uint64_t start;        /* of the line given last */
+    uint64_t offset;       /* of it, without what is left out before it */
     uint64_t next;         /* of the one after it */
     struct line_ids *ids;  /* of version 2; NULL: blanks are kept */
     unsigned char id[DIGEST_SIZE]; /* of the line given last, with ids */
@@ -201,6 +202,11 @@ uint64_t lines_offset(const struct lines *f)
     return f->offset;
 }
 
+uint64_t lines_start(const struct lines *f)
+{
+    return f->start;
+}
+
 bool lines_is_blank(const struct lines *f)
 {
     return f->ids && f->whole == 0;
@@ -326,7 +332,7 @@ int lines_next(struct lines *f, const char **line, size_t *n,
     bool ended = false, any = false;
 
     buf_reset(&f->line);
-    f->offset = f->next;
+    f->start = f->offset = f->next;
     f->whole = f->seen = 0;
     while (!ended) {
         const char *newline;

@@ -34,6 +34,10 @@ const unsigned char *lines_hash(const struct lines *f);
 /* Offset in the file of the line that lines_next gave last. */
 uint64_t lines_offset(const struct lines *f);
 
+/* The same, but of its first byte where lines_offset leaves out a BOM and
+ * blanks. */
+uint64_t lines_start(const struct lines *f);
+
 /* Whether that line is no request. */
 bool lines_is_blank(const struct lines *f);
 

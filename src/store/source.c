@@ -72,7 +72,7 @@ static int open_it(struct source *s, const char *name, struct err *err)
     return 0;
 }
 
-static int look(struct source *s, struct err *err)
+static int look(struct source *s, bool part, struct err *err)
 {
     size_t n = 1;
 
@@ -83,21 +83,33 @@ static int look(struct source *s, struct err *err)
         s->n_first += n;
     }
     s->ended = n == 0;
-    return first_look(s->name, s->first, s->n_first, s->ended, err);
+    return part ? 0 : first_look(s->name, s->first, s->n_first, s->ended,
+                                 err);
 }
 
-int source_open(struct source **out, const char *name, struct err *err)
+static int open_source(struct source **out, const char *name, bool part,
+                       struct err *err)
 {
     struct source *s = xcalloc(1, sizeof(*s));
 
     s->name = source_is_stdin(name) ? xstrdup("standard input")
                                     : xasprintf("\"%s\"", name);
-    if (open_it(s, name, err) || look(s, err)) {
+    if (open_it(s, name, err) || look(s, part, err)) {
         source_close(s);
         return -1;
     }
     *out = s;
     return 0;
+}
+
+int source_open(struct source **out, const char *name, struct err *err)
+{
+    return open_source(out, name, false, err);
+}
+
+int source_open_part(struct source **out, const char *name, struct err *err)
+{
+    return open_source(out, name, true, err);
 }
 
 void source_close(struct source *s)

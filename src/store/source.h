@@ -14,6 +14,8 @@ struct source;
 /* Open it, and take a first look (first_look.h): what is no file of requests
  * is ERR_INPUT.  A pipe is waited for until it has so much or ends. */
 int source_open(struct source **out, const char *name, struct err *err);
+/* The same without the look: of a part of what was looked at as a whole. */
+int source_open_part(struct source **out, const char *name, struct err *err);
 void source_close(struct source *s); /* NULL is allowed */
 
 /* The next bytes; *n is 0 at the end.  ERR_RETRY at the end of a file that was

@@ -316,6 +316,7 @@ int batch_request_id(unsigned char id[32], const struct batch_info *i,
 struct adding {
     const struct spool *s;
     const char *file;
+    bool part;    /* of a file that was looked at */
     char name[FILE_SCRATCH];
     char *tmp;    /* SPOOL/tmp */
     char *own;    /* SPOOL/tmp/.new-NAME */
@@ -373,7 +374,7 @@ static int copy_file(struct adding *a, struct err *err)
     char *to_path;
     int rc;
 
-    if (source_open(&from, a->file, err))
+    if ((a->part ? source_open_part : source_open)(&from, a->file, err))
         return -1;
     if (sys_mkdir_own(a->own) || sys_mkdir_own(a->copy)) {
         spool_fail(err, "make directory", a->copy);
@@ -465,13 +466,17 @@ static int publish(struct adding *a, enum spool_state *state, struct err *err)
         return rc;
     todo = file_join(spool_dir(a->s), spool_state_name(SPOOL_TODO));
     *state = SPOOL_TODO;
-    if (sys_rename(a->placed, a->path) == 0)
+    if (sys_rename(a->placed, a->path) == 0) {
         rc = spool_sync_dir(todo, err) || spool_sync_dir(a->tmp, err) ? -1 : 0;
-    else if (errno == ENOENT)
+        /* whoever is told that it failed has no batch by that */
+        if (rc)
+            sys_rename(a->path, a->placed);
+    } else if (errno == ENOENT) {
         rc = err_set(err, ERR_RETRY, "no \"%s\": another took it away, run it"
                      " again", a->placed);
-    else
+    } else {
         rc = is_taken_already(errno) ? 1 : spool_fail(err, "make", a->path);
+    }
     free(todo);
     return rc;
 }
@@ -694,5 +699,6 @@ int spool_add_part(const struct spool *s, const char *file,
         return -1;
     free(a.info.source);
     a.info.source = xstrdup(source);
+    a.part = true;
     return add(&a, b, existed, err);
 }
