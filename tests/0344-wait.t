@@ -175,6 +175,14 @@ gives 0 "a part without a good line" submit bad.jsonl -m nano --split 2 --wait \
 report $r "is answered as in the whole"
 gives 1 "a file that is none" submit ids -m nano --split 2
 has err '"ids" is not JSONL' "is named"
+for what in - /dev/stdin; do
+    gives 2 "$what" submit $what -m nano --split 2 --todo <t.jsonl
+    has err "needs a file, and \"$what\" is none" "is no file to be split"
+done
+mkfifo pipe
+cat t.jsonl >pipe 2>/dev/null &
+gives 2 "a pipe" submit pipe -m nano --split 2 --todo
+kill $! 2>/dev/null || :
 gives 2 "no part" submit t.jsonl -m nano --split 0
 gives 2 "too many" submit t.jsonl -m nano --split 100000
 

@@ -28,6 +28,7 @@
 #include "jobs/launcher.h"
 #include "store/resume.h"
 #include "store/file_split.h"
+#include "store/source.h"
 #include "store/spool.h"
 
 struct submit {
@@ -49,7 +50,19 @@ struct submit {
 
 /* ---- before -------------------------------------------------------------- */
 
-static int prepare(struct submit *s, size_t n_names, struct err *err)
+/* A file to be split is read more than once; nothing has been read yet. */
+static int check_split(const struct submit *s, const char **names, size_t n,
+                       struct err *err)
+{
+    for (size_t i = 0; s->split && i < n; i++)
+        if (named_is_file(names[i]) && !source_is_file(names[i]))
+            return err_set(err, ERR_INPUT, "apus submit: --split needs a"
+                           " file, and \"%s\" is none", names[i]);
+    return 0;
+}
+
+static int prepare(struct submit *s, const char **names, size_t n_names,
+                   struct err *err)
 {
     uint64_t n = 0;
 
@@ -66,6 +79,8 @@ static int prepare(struct submit *s, size_t n_names, struct err *err)
                            " %d expected", s->split_text, FILE_SPLIT_MAX);
         s->split = (size_t)split;
     }
+    if (check_split(s, names, n_names, err))
+        return -1;
     if (s->wait && (s->dry_run || s->todo || n_names == 0))
         return err_set(err, ERR_INPUT, "apus submit: --wait waits for files"
                        " and batches that are named and started");
@@ -440,7 +455,7 @@ int cmd_submit(struct settings *s, int argc, char **argv)
     if (status == CMD_GO) {
         if (sub.no_reuse)
             settings_set(s, "reuse", "no", NULL);
-        if (prepare(&sub, n_args, &err)) {
+        if (prepare(&sub, args, n_args, &err)) {
             log_err(&err);
             status = err.code == ERR_RETRY ? CMD_SAVED : CMD_MISUSED;
         } else {
