@@ -67,6 +67,17 @@ has err 'was changed since' "is not the one that was submitted"
 gives 1 "what is not there" wait absent.jsonl
 gives 2 "-o with two names" wait "$batch" kept.jsonl -o x
 gives 2 "submit --wait without a name" submit --wait
+for o in - /dev/stdout /dev/fd/2; do
+    gives 2 "submit -o $o" submit kept.jsonl -m nano -o $o
+    has err "it needs --wait" "is refused"
+done
+sed -n 5p all.jsonl >one.jsonl
+gives 0 "with --wait" submit one.jsonl -m nano -o - --wait
+has out '"error":null' "the answer is there"
+sed -n 6p all.jsonl >two.jsonl
+gives 0 "run -o /dev/fd/2" run two.jsonl -m nano -q -o /dev/fd/2
+[ "$(cat spool/done/*/batch.json | grep -c '"output"')" -eq 1 ] && r=0 || r=1
+report $r "no batch has a descriptor for its output"
 
 # ---- how it ends -----------------------------------------------------------
 printf '{"custom_id":"x%s","method":"POST","url":"/v1/embeddings"}\n' $$ \

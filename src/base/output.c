@@ -217,15 +217,23 @@ int output_file(char **file, const char *path, struct err *err)
     return 0;
 }
 
-bool output_is_stdout(const char *path)
+static int descriptor_by(const char *path)
 {
     struct err unused = ERR_INIT;
-    bool is = false;
     struct target t;
 
-    if (follow(&t, path, &unused) == 0) {
-        is = t.fd == STDOUT_FILENO;
-        free(t.path);
-    }
-    return is;
+    if (follow(&t, path, &unused))
+        return -1;
+    free(t.path);
+    return t.fd;
+}
+
+bool output_is_stdout(const char *path)
+{
+    return descriptor_by(path) == STDOUT_FILENO;
+}
+
+bool output_is_descriptor(const char *path)
+{
+    return descriptor_by(path) >= 0;
 }

@@ -29,4 +29,8 @@ int output_file(char **file, const char *path, struct err *err);
 /* Whether this is standard output by any name. */
 bool output_is_stdout(const char *path);
 
+/* Whether this is a descriptor of this process by any name: no other process
+ * would find it. */
+bool output_is_descriptor(const char *path);
+
 #endif

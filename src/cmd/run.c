@@ -108,9 +108,8 @@ static int make_batch(struct run *r, struct err *err)
     bool existed;
 
     if (spool_open(&r->spool, settings_text(r->settings, "spool"), err) ||
-        spool_add_file(r->spool, r->in_path, r->model,
-                       output_is_stdout(r->out_path) ? NULL : r->out_path,
-                       &r->batch, &existed, err))
+        spool_add_file(r->spool, r->in_path, r->model, r->out_path, &r->batch,
+                       &existed, err))
         return -1;
     base64url(id, r->batch.id, 32);
     log_info("batch %s%s", id, existed ? ", which was begun before" : "");

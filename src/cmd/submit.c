@@ -86,6 +86,9 @@ static int prepare(struct submit *s, const char **names, size_t n_names,
                        " and batches that are named and started");
     if (s->output && n_names != 1)
         return err_set(err, ERR_INPUT, "apus submit: -o is for one file");
+    if (s->output && !s->wait && output_is_descriptor(s->output))
+        return err_set(err, ERR_INPUT, "apus submit: -o \"%s\" is of this"
+                       " process alone: it needs --wait", s->output);
     if (s->output && output_check(s->output, err))
         return err_prefix(err, "output");
     if (start_init(&s->start, s->settings, NULL, err))

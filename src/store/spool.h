@@ -123,7 +123,7 @@ int batch_request_id(unsigned char id[32], const struct batch_info *i,
  * tmp (synced, counted, hashed), then renamed to todo.  A batch with that id
  * that is anywhere already is found instead (*existed).  Of several processes
  * that add the same file at once one makes it.  Paths are kept as absolute
- * ones. */
+ * ones; an output that is a descriptor of this process is not kept. */
 int spool_add_file(const struct spool *s, const char *file,
                    const unsigned char model[32], const char *output,
                    struct batch *b, bool *existed, struct err *err);

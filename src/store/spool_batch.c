@@ -34,6 +34,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/output.h"
 #include "base/sys.h"
 #include "base/utf8.h"
 #include "proof/digest.h"
@@ -590,7 +591,8 @@ static int begin_adding(struct adding *a, const struct spool *s,
     a->copy = file_join(a->own, a->name);
     memcpy(a->info.model, model, 32);
     a->info.source = spool_source_name(file);
-    a->info.output = output ? absolute(output) : NULL;
+    a->info.output = output && !output_is_descriptor(output)
+                         ? absolute(output) : NULL;
     return 0;
 }
 
