@@ -1,6 +1,7 @@
 #!/bin/sh
-# launcher = auto where Slurm's programs are there and its controller gives no
-# answer: nothing is started on this machine.
+# Where Slurm's programs are there and its controller gives no answer: with
+# launcher = auto nothing is started on this machine, and who waits for a batch
+# goes on waiting.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 unset APUS_LAUNCHER SLURM_CONF || :
@@ -63,4 +64,63 @@ while [ -z "$(find spool/done -mindepth 1 -maxdepth 1)" ] && [ $left -gt 0 ]; do
 done
 [ $left -gt 0 ] && r=0 || r=1
 report $r "and is done"
+
+# ---- who waits ---------------------------------------------------------------
+# squeue answers until a job was submitted, and counts how often it does not
+APUS_LAUNCHER=slurm
+APUS_LIBEXEC=$tmp/none
+export APUS_LAUNCHER APUS_LIBEXEC
+mkdir none
+ln -s "${apus%/*}/apus-part-index" none/
+PATH=$tmp/bin:$plain
+cat >bin/squeue <<END
+#!/bin/sh
+[ -e "$tmp/silent" ] || exit 0
+echo >>"$tmp/asked"
+echo "slurm_load_jobs error: Unable to contact slurm controller" >&2
+exit 1
+END
+printf '#!/bin/sh\n: >"%s"\necho 17\n' "$tmp/silent" >bin/sbatch
+chmod +x bin/squeue bin/sbatch
+worker=${apus%/*}/apus-worker
+asked_often() { [ -e asked ] && [ "$(wc -l <asked)" -ge 6 ]; }
+# It waits, whatever squeue says, until a worker has done it.
+waits_through() { # BATCH NAME ARGUMENT...
+    id=$1
+    name=$2
+    shift 2
+    rm -f asked
+    "$apus" "$@" >out 2>err &
+    job=$!
+    left=1200
+    until asked_often || ! kill -0 $job 2>/dev/null || [ $left -eq 0 ]; do
+        left=$((left - 1))
+        sleep 0.1
+    done
+    asked_often && kill -0 $job 2>/dev/null && r=0 || r=1
+    report $r "$name: waits while the controller is silent"
+    "$worker" --alone -- "$id" >work 2>&1 || kill $job
+    got=0
+    wait $job || got=$?
+    [ $got -eq 0 ] && r=0 || r=1
+    report $r "$name: until it is done"
+    [ "$(grep -c 'Unable to contact' err)" -eq 1 ] && r=0 || r=1
+    report $r "$name: it is said once"
+}
+sed "s/custom_id\": *\"/&w-/" q.jsonl >w.jsonl
+"$apus" submit w.jsonl -m nano --todo >out 2>err
+batch=$(cut -f 1 out)
+echo "an earlier start failed" >"spool/todo/b$batch/error"
+: >silent
+waits_through "$batch" "apus wait" wait "$batch"
+rm silent
+sed "s/custom_id\": *\"/&v-/" q.jsonl >v.jsonl
+"$apus" submit v.jsonl -m nano --todo >out 2>err
+batch=$(cut -f 1 out)
+waits_through "$batch" "submit --wait" submit "$batch" --wait
+# an answer counts: there is no job
+"$apus" submit v.jsonl -m nano --spool other2 --todo >out 2>err
+rm silent
+gives 75 "a batch without a job" wait v.jsonl --spool other2
+has err 'nothing works on it' "is given up once there is an answer"
 finish

@@ -240,11 +240,12 @@ static bool any_in_todo(const struct found *f)
 static void show(struct status *s, struct found *f)
 {
     struct status_jobs jobs = { .local = NULL };
+    struct err err = ERR_INIT;
     struct owners *o = owners_ask(f->list, f->n);
 
     adopt(s, f, o);
-    if (any_in_todo(f))
-        status_jobs_ask(&jobs, s->settings);
+    if (any_in_todo(f) && status_jobs_ask(&jobs, s->settings, &err))
+        log_warning("%s: jobs that wait are not shown", err.text);
     if (s->json)
         buf_putc(&s->out, '[');
     for (size_t i = 0; i < f->n; i++) {

@@ -28,18 +28,19 @@
 
 /* ---- jobs for batches in todo -------------------------------------------- */
 
-void status_jobs_ask(struct status_jobs *j, const struct settings *s)
+int status_jobs_ask(struct status_jobs *j, const struct settings *s,
+                    struct err *err)
 {
     const struct launcher *local = launcher_find("local");
     const struct launcher *l;
-    struct err err = ERR_INIT;
+    int rc;
 
     memset(j, 0, sizeof(*j));
-    if (local->list(&j->local, &j->n_local, &err))
-        log_err(&err);
-    if (launcher_choose(&l, settings_text(s, "launcher"), &err) ||
-        (l != local && l->list(&j->slurm, &j->n_slurm, &err)))
-        log_warning("%s: jobs that wait are not shown", err.text);
+    rc = local->list(&j->local, &j->n_local, err);
+    if (launcher_choose(&l, settings_text(s, "launcher"), err) ||
+        (l != local && l->list(&j->slurm, &j->n_slurm, err)))
+        rc = -1;
+    return rc;
 }
 
 void status_jobs_clear(struct status_jobs *j)

@@ -16,6 +16,7 @@
 #include "jobs/launcher.h"
 #include "store/spool.h"
 
+struct err;
 struct settings;
 
 /* Jobs of this machine and of Slurm that are there for batches in todo. */
@@ -24,9 +25,10 @@ struct status_jobs {
     size_t n_local, n_slurm;
 };
 
-/* Ask with one question each.  Where Slurm does not answer a warning says
- * so. */
-void status_jobs_ask(struct status_jobs *j, const struct settings *s);
+/* Ask with one question each.  -1: somebody does not answer, and where no job
+ * is found nobody knows whether there is one.  Clear it in any case. */
+int status_jobs_ask(struct status_jobs *j, const struct settings *s,
+                    struct err *err);
 void status_jobs_clear(struct status_jobs *j);
 
 #define STATUS_TEXT 640

@@ -39,7 +39,9 @@ struct look {
     const struct spool *spool;
     struct owners *owners;
     struct status_jobs jobs;
-    bool in_slurm;            /* something of it is */
+    bool in_slurm;            /* something of it is, or may be */
+    bool unknown;             /* nobody says which jobs there are now */
+    bool told;                /* that was said */
 };
 
 /* ---- one look ------------------------------------------------------------ */
@@ -75,8 +77,8 @@ static void say(struct wait_for *w, const char *text)
     log_info("\"%s\": %s", w->what, text);
 }
 
-/* One that is not done: true if a worker has it, or will.  `error` gets why
- * the last start failed. */
+/* One that is not done: true if a worker has it, or will, as far as anybody
+ * knows.  `error` gets why the last start failed. */
 static bool is_worked(struct look *l, struct wait_for *w,
                       const struct batch *b, char error[STATUS_TEXT])
 {
@@ -87,7 +89,8 @@ static bool is_worked(struct look *l, struct wait_for *w,
 
     buf_init(&text, 4096);
     if (status_row_init(&r, l->spool, b, o, &l->jobs) == 0) {
-        worked = b->state == SPOOL_RUNNING || r.job_state;
+        worked = b->state == SPOOL_RUNNING || r.job_state ||
+                 (l->unknown && b->state != SPOOL_FAILED);
         l->in_slurm = l->in_slurm || r.in_slurm;
         memcpy(error, r.error, STATUS_TEXT);
         status_row_worker(&r, &text);
@@ -123,7 +126,9 @@ static void judge(struct look *l, struct wait_for *w)
                  w->named.n);
         say(w, text);
     }
-    w->idle = idle ? w->idle + 1 : 0;
+    /* a look at which nobody knows tells nothing */
+    if (idle || !l->unknown)
+        w->idle = idle ? w->idle + 1 : 0;
     if (n_done == w->named.n)
         w->end = WAIT_DONE;
     if (!idle || (idle->state != SPOOL_FAILED && w->idle < IDLE_LOOKS))
@@ -163,13 +168,28 @@ static bool any_in_todo(const struct wait_for *list, size_t n)
     return false;
 }
 
+/* Slurm's controller may be silent for a while: that is said once. */
+static void ask_for_jobs(struct look *l)
+{
+    struct err err = ERR_INIT;
+
+    if (status_jobs_ask(&l->jobs, l->settings, &err) == 0)
+        return;
+    l->unknown = l->in_slurm = true;
+    if (!l->told)
+        log_warning("%s: nobody knows whether jobs wait; waiting for an"
+                    " answer", err.text);
+    l->told = true;
+}
+
 /* How many are not at their end. */
 static size_t look_at_all(struct look *l, struct wait_for *list, size_t n)
 {
     size_t left = 0;
 
+    l->unknown = false;
     if (any_in_todo(list, n))
-        status_jobs_ask(&l->jobs, l->settings);
+        ask_for_jobs(l);
     for (size_t i = 0; i < n; i++) {
         if (list[i].end == WAIT_ON)
             look_at(l, &list[i]);
