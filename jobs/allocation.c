@@ -135,8 +135,9 @@ int allocation_find(struct allocation *a, char left[128], struct err *err)
     return rc;
 }
 
-int allocation_has_step(const struct allocation *a, const char *name,
-                        struct err *err)
+/* The first step of a job that has one of these names: 1, 0, -1. */
+static int find_step(char step[LAUNCH_ID_SIZE], const char *job,
+                     const char *const *names, struct err *err)
 {
     struct buf text, errs;
     int rc, found = 0;
@@ -144,20 +145,34 @@ int allocation_has_step(const struct allocation *a, const char *name,
     buf_init(&text, ANSWER_MAX);
     buf_init(&errs, ERRORS_MAX);
     rc = ask(&text, &errs, (const char *[]){
-        "squeue", "-h", "-s", "-j", a->job, "-o", "%j", NULL }, err);
-    for (char *line = text.len ? text.data : NULL, *next; rc == 0 && line;
-         line = next) {
+        "squeue", "-h", "-s", "-j", job, "-o", "%i %j", NULL }, err);
+    for (char *line = text.len ? text.data : NULL, *next, *name;
+         rc == 0 && line && !found; line = next) {
         next = strchr(line, '\n');
         if (next)
             *next++ = '\0';
-        found |= strcmp(line, name) == 0 || strcmp(line, "orted") == 0 ||
-                 strcmp(line, "prted") == 0;
+        name = strchr(line, ' ');
+        if (!name || name - line >= LAUNCH_ID_SIZE)
+            continue;
+        *name++ = '\0';
+        for (size_t i = 0; names[i]; i++)
+            found |= strcmp(name, names[i]) == 0;
+        if (found)
+            snprintf(step, LAUNCH_ID_SIZE, "%s", line);
     }
-    if (rc > 0) /* it knows of none */
-        rc = 0;
     buf_clear(&errs);
     buf_clear(&text);
-    return rc < 0 ? -1 : found;
+    return rc < 0 ? -1 : found; /* above 0 it knows of none */
+}
+
+int allocation_has_step(const struct allocation *a, const char *name,
+                        struct err *err)
+{
+    char step[LAUNCH_ID_SIZE];
+
+    /* that of apus-batch.sh is called as its program is */
+    return find_step(step, a->job, (const char *[]){
+        name, "apus-worker", "orted", "prted", NULL }, err);
 }
 
 /* What mpirun reads of an allocation. */

@@ -29,8 +29,8 @@ unsigned allocation_twin(unsigned *n);
  * bytes, says so, else it is ""); -1 ERR_RETRY: Slurm does not answer. */
 int allocation_find(struct allocation *a, char left[128], struct err *err);
 
-/* Whether a step with that name, or one of mpirun, runs in it: 1, 0, -1
- * ERR_RETRY. */
+/* Whether a step with that name, or one of mpirun or of a worker, runs in it:
+ * 1, 0, -1 ERR_RETRY. */
 int allocation_has_step(const struct allocation *a, const char *name,
                         struct err *err);
 

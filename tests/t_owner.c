@@ -363,6 +363,17 @@ static void test_slurm(void)
     find_owner();
     utimensat(AT_FDCWD, owner_path, NULL, 0);
     ok(strcmp(life(ask, &c), "dead") == 0, "also if it was touched just now");
+    c.says = OWNER_BY_PROCESS;
+    ok(strcmp(life(ask, &c), "dead") == 0,
+       "the job does not tell, and there is no such process");
+    o.pid = (int64_t)getpid();
+    ok(is("unknown", &o, 100 * STALE_S) &&
+       strcmp(life(ask, &c), "alive") == 0, "the process is seen to live");
+    snprintf(o.host, sizeof(o.host), "elsewhere");
+    ok(is("unknown", &o, STALE_S / 2) && strcmp(life(ask, &c), "alive") == 0,
+       "one elsewhere was touched");
+    ok(is("unknown", &o, 2 * STALE_S) && strcmp(life(ask, &c), "dead") == 0,
+       "one elsewhere was not touched");
 }
 
 /* ---- the file ----------------------------------------------------------- */

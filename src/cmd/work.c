@@ -41,6 +41,7 @@
 #define PROGRESS_MAX ((size_t)4 << 20)
 #define TRIES 3           /* starts in a row that get nowhere */
 #define LOOK_NS 200000000
+#define STEP_LOOKS 25
 
 int work_check(const struct settings *s, struct err *err)
 {
@@ -325,11 +326,20 @@ struct place {
     char **starter, **env;
 };
 
-/* That job of Slurm has no worker any more, whatever else it does. */
+/* A job of Slurm that has no step of a batch any more. */
+struct stepless {
+    const char *job;
+    bool proves; /* the worker was in a step: it has ended */
+};
+
 static int is_that_job(void *self, const char *job, uint32_t restarts)
 {
+    const struct stepless *s = self;
+
     (void)restarts;
-    return strcmp(self, job) == 0 ? 1 : -1;
+    if (strcmp(s->job, job) != 0)
+        return -1;
+    return s->proves ? 1 : OWNER_BY_PROCESS;
 }
 
 static int place_find(struct place *p, const struct work_options *o,
@@ -348,23 +358,39 @@ static int place_find(struct place *p, const struct work_options *o,
     return rc < 0 ? -1 : 0;
 }
 
+/* Whether the owner is a process here that can be seen, and lives. */
+static bool owner_is_here(const struct batch *b)
+{
+    struct err unused = ERR_INIT;
+    struct owner o;
+
+    return owner_read(&o, b->path, &unused) == 1 && owner_is_seen(&o);
+}
+
 /* The job goes on when a worker in it has ended, and whoever starts one there
  * is no other job: bring a batch that is this job's, and has no step of it any
- * more, to todo.  The worker leaves it in running, for a requeue. */
+ * more, to todo.  The worker leaves it in running, for a requeue.  A worker
+ * that mpirun started on its own node has no step: unless it is this process's
+ * own, and has ended, its process is asked after. */
 static int place_take_back(struct place *p, const struct spool *s,
-                           struct batch *b, struct err *err)
+                           struct batch *b, bool ended, struct err *err)
 {
+    const struct timespec pause = { .tv_nsec = LOOK_NS };
+    struct stepless job = { p->in.job, p->in.pmix || ended };
+    int looks = ended ? STEP_LOOKS : 1;
     char id[ID_TEXT], *name;
     int rc = 0;
 
-    if (!p->any || b->state != SPOOL_RUNNING)
+    if (!p->any || b->state != SPOOL_RUNNING || owner_is_here(b))
         return 0;
     base64url(id, b->id, 32);
     name = xasprintf("apus-%s", id);
-    rc = allocation_has_step(&p->in, name, err);
+    /* one that has ended may be listed for a moment longer */
+    while ((rc = allocation_has_step(&p->in, name, err)) > 0 && --looks > 0)
+        nanosleep(&pause, NULL);
     free(name);
     if (rc == 0)
-        rc = spool_adopt(s, b, is_that_job, p->in.job, OWNER_STALE_S, err);
+        rc = spool_adopt(s, b, is_that_job, &job, OWNER_STALE_S, err);
     return rc < 0 ? -1 : 0;
 }
 
@@ -455,7 +481,8 @@ int work_here(const struct spool *s, struct batch *b,
     char id[ID_TEXT], *running;
     int rc = -1;
 
-    if (place_find(&place, o, err) || place_take_back(&place, s, b, err) ||
+    if (place_find(&place, o, err) ||
+        place_take_back(&place, s, b, false, err) ||
         work_prepare(s, b, err) || batch_info_read(&info, b->path, err))
         return -1;
     if (!o->unnamed && resume_again(b->path, err)) {
@@ -476,7 +503,7 @@ int work_here(const struct spool *s, struct batch *b,
     for (int tries = 0; tries < TRIES; tries++) {
         before = log_bytes(b);
         rc = start_once(s, b, &l, &w, err);
-        if (rc >= 0 && place_take_back(&place, s, b, err))
+        if (rc >= 0 && place_take_back(&place, s, b, true, err))
             rc = -1;
         if (rc != 2)
             break;

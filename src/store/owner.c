@@ -392,7 +392,8 @@ static void by_owner(struct verdict *v, const char *batch_path,
     if (o->slurm_job[0]) {
         rc = over ? over(over_self, o->slurm_job, o->slurm_restarts) : -1;
         v->life = rc < 0 ? OWNER_UNKNOWN : rc ? OWNER_DEAD : OWNER_ALIVE;
-        return;
+        if (rc != OWNER_BY_PROCESS)
+            return;
     }
     rc = process_lives(o);
     if (rc >= 0) {

@@ -199,7 +199,9 @@ int owner_succeed(const char *batch_path, const struct owner *was,
 
 enum owner_life { OWNER_ALIVE, OWNER_DEAD, OWNER_UNKNOWN };
 /* Whether slurmctld says that a job is over: 1 over or unknown to it, 0 it
- * lives, -1 the controller does not answer. */
+ * lives, -1 the controller does not answer; OWNER_BY_PROCESS: the job does not
+ * tell, so judge the process as of an owner without one. */
+#define OWNER_BY_PROCESS 2
 typedef int slurm_over_fn(void *self, const char *job, uint32_t restarts);
 
 /* Judge the owner of a batch in running or sending.  That of a Slurm job is
