@@ -20,6 +20,7 @@
 
 #define ANSWER_MAX ((size_t)64 << 20)
 #define ERRORS_MAX 65536
+#define SCRIPT "/apus-batch.sh"
 /* From here on a step's number says that it is no step of an srun: the batch
  * script, the shell of salloc (slurm.h, SLURM_INTERACTIVE_STEP). */
 #define STEP_SPECIAL 0xfffffff0u
@@ -173,6 +174,70 @@ int allocation_has_step(const struct allocation *a, const char *name,
     /* that of apus-batch.sh is called as its program is */
     return find_step(step, a->job, (const char *[]){
         name, "apus-worker", "orted", "prted", NULL }, err);
+}
+
+int allocation_step(char step[LAUNCH_ID_SIZE], const char *job,
+                    const char *name, struct err *err)
+{
+    return find_step(step, job, (const char *[]){ name, NULL }, err);
+}
+
+int allocation_tell_step(const char *step, struct err *err)
+{
+    struct buf text, errs;
+    int rc;
+
+    buf_init(&text, ANSWER_MAX);
+    buf_init(&errs, ERRORS_MAX);
+    rc = ask(&text, &errs, (const char *[]){
+        "scancel", "-s", "USR1", step, NULL }, err);
+    if (rc > 0 && !slurm_says_gone(errs.len ? errs.data : ""))
+        rc = err_set(err, ERR_INPUT, "scancel %s: %.*s", step,
+                     (int)strcspn(errs.len ? errs.data : "", "\n"),
+                     errs.len ? errs.data : "");
+    buf_clear(&errs);
+    buf_clear(&text);
+    return rc < 0 ? -1 : 0;
+}
+
+/* Whether `scontrol show job` tells of a job for batches: by the name that it
+ * was given, or by its script. */
+static bool is_for_batches(const char *text)
+{
+    const char *name = strstr(text, " JobName=");
+    const char *command = strstr(text, "\n   Command=");
+    struct launch_job j = { .state = LAUNCH_RUNNING };
+    char job_name[LAUNCH_NAME_SIZE + 1] = "";
+    size_t n;
+
+    if (name) {
+        name += strlen(" JobName=");
+        snprintf(job_name, sizeof(job_name), "%.*s",
+                 (int)strcspn(name, "\n"), name);
+    }
+    launch_set_batch(&j, job_name);
+    if (j.batch[0] || strcmp(job_name, "apus") == 0)
+        return true;
+    command = command ? command + 1 + strlen("   Command=") : "";
+    n = strcspn(command, " \n");
+    return n > strlen(SCRIPT) &&
+           strncmp(command + n - strlen(SCRIPT), SCRIPT, strlen(SCRIPT)) == 0;
+}
+
+int allocation_is_ours(const char *job, struct err *err)
+{
+    struct buf text, errs;
+    int rc;
+
+    buf_init(&text, ANSWER_MAX);
+    buf_init(&errs, ERRORS_MAX);
+    rc = ask(&text, &errs, (const char *[]){
+        "scontrol", "show", "job", job, NULL }, err);
+    if (rc >= 0)
+        rc = rc > 0 || !text.len || is_for_batches(text.data);
+    buf_clear(&errs);
+    buf_clear(&text);
+    return rc;
 }
 
 /* What mpirun reads of an allocation. */

@@ -34,6 +34,19 @@ int allocation_find(struct allocation *a, char left[128], struct err *err);
 int allocation_has_step(const struct allocation *a, const char *name,
                         struct err *err);
 
+/* Of any job.  Whether it is there for batches alone, being made by apus or of
+ * apus-batch.sh: 1 (also one that is over), 0 it is somebody's shell or
+ * script, -1 ERR_RETRY. */
+int allocation_is_ours(const char *job, struct err *err);
+
+/* "JOB.STEP" of the step with that name: 1, 0 there is none, -1 ERR_RETRY. */
+int allocation_step(char step[LAUNCH_ID_SIZE], const char *job,
+                    const char *name, struct err *err);
+
+/* Have the ranks of a step save and end, and nothing else of its job; one that
+ * is over is no failure.  0, -1. */
+int allocation_tell_step(const char *step, struct err *err);
+
 /* The words that start ranks on it as planned, before the program, and
  * variables that they need; free both with allocation_free_words. */
 void allocation_words(char ***words, char ***env, const struct allocation *a,

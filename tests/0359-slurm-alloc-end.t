@@ -1,6 +1,6 @@
 #!/bin/sh
-# A batch that apus run works on in somebody's job: a second apus run there
-# leaves the first alone.
+# A batch that apus run works on in somebody's job: apus cancel ends the work
+# and not the job, and a second apus run there leaves the first alone.
 set -eu
 NODES=2
 export NODES
@@ -49,8 +49,49 @@ shell_goes_on() { # NAME
     [ -e "$1.after" ] || r=1
     report $r "$1: the job and its shell go on"
 }
-# ---- a second one ------------------------------------------------------------
+cancelled() { # NAME
+    "$apus" cancel "$batch" --spool "$tmp/$1" >out 2>err && r=0 || r=1
+    report $r "$1: apus cancel ends the work"
+    has out "$batch.failed" "$1: the batch is put away"
+    [ -n "$(find "$1/failed/b$batch" -name '*.log' -size +3k)" ] && r=0 || r=1
+    report $r "$1: with what is answered"
+    shell_goes_on "$1"
+    [ "$(cat "$1.rc")" = 75 ] && r=0 || r=1
+    cp "$1.log" out
+    report $r "$1: apus run has ended with 75"
+}
+
+# ---- cancelled ---------------------------------------------------------------
+long_questions 1000 step >step.jsonl
+shell step -N2
+cancelled step
+long_questions 1000 process >process.jsonl
 PATH=$tmp/nopmix:$plain
+shell process -N1 -n2
+if unshare -u true 2>/dev/null; then
+    got=0
+    unshare -u sh -c "hostname elsewhere
+        exec '$apus' cancel '$batch' --spool '$tmp/process'" >out 2>err ||
+        got=$?
+    [ $got -ne 0 ] && begun process && r=0 || r=1
+    report $r "process: it cannot be cancelled on another machine"
+    has err "cancel it there" "process: which says where"
+fi
+cancelled process
+PATH=$plain
+long_questions 1000 other >other.jsonl
+batch=$(queue other.jsonl)
+job=$(sbatch --parsable --job-name=other -o other.log \
+    "$top/jobs/apus-batch.sh" "$batch")
+comes begun spool && r=0 || r=1
+report $r "other: a job for batches that has another name works"
+"$apus" cancel "$batch" >out 2>err && r=0 || r=1
+has out "$batch.failed" "other: apus cancel puts the batch away"
+comes is_over "$job" && r=0 || r=1
+report $r "other: and ends that job"
+PATH=$tmp/nopmix:$plain
+
+# ---- a second one ------------------------------------------------------------
 long_questions 40 second >second.jsonl
 shell second -N1 -n2
 ranks=$(pgrep -f "^[^ ]*apus-worker .*$tmp/second")

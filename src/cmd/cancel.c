@@ -23,6 +23,7 @@
 #include "cmd/owners.h"
 #include "cmd/work.h"
 #include "commit.h"
+#include "jobs/allocation.h"
 #include "jobs/launcher.h"
 #include "relay/push.h"
 #include "store/seal.h"
@@ -31,8 +32,72 @@
 #define WAIT_S 180   /* KillWait and a worker that saves are far below */
 #define WHY BATCH_CANCELLED ": apus submit or apus run begins it again\n"
 
+/* Whose job the worker is in. */
+struct told {
+    bool slurm;    /* a job, which ends with the work */
+    char job[32];  /* somebody's, which goes on; or "" */
+    char *step;    /* what the work is called in it, or NULL */
+};
+
+/* A job that goes on does not tell of its worker, but the step does, or the
+ * process. */
+static int is_told_over(void *self, const char *job, uint32_t restarts)
+{
+    const struct told *t = self;
+    struct err unused = ERR_INIT;
+    char step[LAUNCH_ID_SIZE];
+    int rc;
+
+    (void)restarts;
+    if (strcmp(job, t->job) != 0)
+        return -1;
+    if (!t->step)
+        return OWNER_BY_PROCESS;
+    rc = allocation_step(step, job, t->step, &unused);
+    return rc < 0 ? -1 : !rc;
+}
+
+/* Of a worker in somebody's job: 1 its step was told, 0 it has none, -1. */
+static int tell_step(const struct batch *b, struct told *t, struct err *err)
+{
+    char id[ID_TEXT], step[LAUNCH_ID_SIZE];
+    char *name;
+    int rc;
+
+    base64url(id, b->id, 32);
+    name = xasprintf("apus-%s", id);
+    rc = allocation_step(step, t->job, name, err);
+    if (rc > 0 && allocation_tell_step(step, err))
+        rc = -1;
+    if (rc > 0)
+        t->step = name;
+    else
+        free(name);
+    return rc;
+}
+
+/* Of a job of Slurm: 1 told, 0 the worker is a process in it, -1. */
+static int tell_job(const struct batch *b, const struct owner *o,
+                    struct told *t, struct err *err)
+{
+    int rc = allocation_is_ours(o->slurm_job, err);
+
+    t->slurm = true;
+    if (rc > 0)
+        return launcher_find("slurm")->cancel(o->slurm_job, err) ? -1 : 1;
+    if (rc < 0)
+        return -1;
+    snprintf(t->job, sizeof(t->job), "%s", o->slurm_job);
+    rc = tell_step(b, t, err);
+    if (rc == 0 && !owner_is_seen(o))
+        return err_set(err, ERR_INPUT, "its worker is a process on %s, in"
+                       " Slurm job %s, which is not for it alone: cancel it"
+                       " there", o->host, o->slurm_job);
+    return rc;
+}
+
 /* Tell whoever owns it to save. */
-static int tell(const struct batch *b, bool *slurm, struct err *err)
+static int tell(const struct batch *b, struct told *t, struct err *err)
 {
     char id[64], who[OWNER_TELL], when[FREE_AT];
     struct owner o, self;
@@ -46,9 +111,9 @@ static int tell(const struct batch *b, bool *slurm, struct err *err)
         return rc < 0 ? -1 : err_set(err, ERR_RETRY, "\"%s\" is worked on by"
                                      " %s: cancel it when it is"
                                      " free", b->path, who);
-    *slurm = o.slurm_job[0] != '\0';
-    if (*slurm)
-        return launcher_find("slurm")->cancel(o.slurm_job, err);
+    rc = o.slurm_job[0] ? tell_job(b, &o, t, err) : 0;
+    if (rc)
+        return rc < 0 ? -1 : 0;
     owner_self(&self);
     if (strcmp(o.host, self.host) != 0)
         return err_set(err, ERR_INPUT, "its worker is %s: cancel it there",
@@ -65,17 +130,18 @@ static int tell(const struct batch *b, bool *slurm, struct err *err)
 }
 
 /* Until it has left.  1 it has, 0 it has not, -1. */
-static int wait_for_end(const struct spool *s, struct batch *b, bool slurm,
-                        struct err *err)
+static int wait_for_end(const struct spool *s, struct batch *b,
+                        struct told *t, struct err *err)
 {
-    struct timespec pause = { .tv_sec = slurm, .tv_nsec = 100000000 };
+    struct timespec pause = { .tv_sec = t->slurm, .tv_nsec = 100000000 };
     double end = clock_s() + WAIT_S;
     int rc;
 
     for (;;) {
-        struct owners *o = owners_ask(b, 1);
+        struct owners *o = t->job[0] ? NULL : owners_ask(b, 1);
 
-        rc = owners_adopt(s, b, o, err);
+        rc = o ? owners_adopt(s, b, o, err)
+               : spool_adopt(s, b, is_told_over, t, OWNER_STALE_S, err);
         owners_free(o);
         if (rc <= 0)
             return rc < 0 ? -1 : 1;
@@ -88,7 +154,7 @@ static int wait_for_end(const struct spool *s, struct batch *b, bool slurm,
 static int end_work(const struct spool *s, struct batch *b, struct err *err)
 {
     struct timespec pause = { .tv_nsec = 200000000 };
-    bool slurm = false;
+    struct told told = { .slurm = false };
     int rc = 1;
 
     /* twice: its owner may be who is just taking it back, and no worker */
@@ -102,9 +168,10 @@ static int end_work(const struct spool *s, struct batch *b, struct err *err)
     }
     if (rc <= 0)
         return rc;
-    if (tell(b, &slurm, err))
+    if (tell(b, &told, err))
         return -1;
-    rc = wait_for_end(s, b, slurm, err);
+    rc = wait_for_end(s, b, &told, err);
+    free(told.step);
     if (rc == 0)
         return err_set(err, ERR_RETRY, "\"%s\": its worker was told to save"
                        " and has not left in %d s; look again with apus"

@@ -460,11 +460,14 @@ static int start_once(const struct spool *s, struct batch *b,
         progress_clear(w->progress);
         return 0;
     }
-    if (status == CMD_SAVED)
+    /* told to save, also where mpirun gives the signal as its status */
+    if (status == CMD_SAVED || status == 128 + SIGUSR1)
         return 1;
     if (status == CMD_FAILED || status == CMD_MISUSED || status == 127)
         return err_set(err, ERR_FATAL, "the worker failed (status %d), what"
                        " it said is above", status);
+    if (b->state == SPOOL_FAILED) /* cancelled meanwhile */
+        return 1;
     log_warning("the worker ended with status %d: it is started again",
                 status);
     return 2;
