@@ -89,14 +89,31 @@ static int from_file(struct making *m, const struct spool *s,
     return rc;
 }
 
+/* "dir/part-0000.h5" gives part-0000.out.jsonl here, an id its beginning. */
+static char *output_name(const char *what)
+{
+    const char *slash = strrchr(what, '/');
+
+    if (!part_is_file(what))
+        return xasprintf("%.8s.out.jsonl", what);
+    what = slash ? slash + 1 : what;
+    return xasprintf("%.*s.out.jsonl", (int)strlen(what) - 3, what);
+}
+
 static int from_batch(struct making *m, const struct spool *s,
                       const char *what, struct err *err)
 {
     struct batch b = { .path = NULL };
     struct seal_info i = { .n_parts = 0 };
+    char id[ID_TEXT];
     int rc = spool_find(s, what, &b, err) ||
              seal_info_read(&i, b.path, err) ? -1 : 0;
 
+    if (rc == 0) {
+        /* whatever it was named by: its directory, too */
+        base64url(id, b.id, 32);
+        m->f->out = output_name(id);
+    }
     for (size_t k = 0; rc == 0 && k < i.n_parts; k++) {
         char *path = seal_part_path(b.path, k, "h5");
 
@@ -127,17 +144,6 @@ static int make(struct making *m, const char *what, bool trust,
                             : from_batch(m, s, what, err);
     spool_close(s);
     return rc;
-}
-
-/* "dir/part-0000.h5" gives part-0000.out.jsonl here, an id its beginning. */
-static char *output_name(const char *what)
-{
-    const char *slash = strrchr(what, '/');
-
-    if (!part_is_file(what))
-        return xasprintf("%.8s.out.jsonl", what);
-    what = slash ? slash + 1 : what;
-    return xasprintf("%.*s.out.jsonl", (int)strlen(what) - 3, what);
 }
 
 static int make_file(struct making *m, const char *what, bool trust,
@@ -179,7 +185,8 @@ int run_from_make(struct run_from *f, const struct settings *s,
         run_from_clear(f);
         return -1;
     }
-    f->out = output_name(what);
+    if (!f->out)
+        f->out = output_name(what);
     return 0;
 }
 
