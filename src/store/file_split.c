@@ -100,7 +100,8 @@ static int get_split(struct file_split *p, const struct json *root,
         return err_set(err, ERR_INPUT, "\"model\", \"sha256\": ids expected");
     if (!source || strlen(source) > PATH_BYTES)
         return err_set(err, ERR_INPUT, "\"source\": a path expected");
-    if (json_type(list) != JSON_ARRAY || n < 1 || n > FILE_SPLIT_MAX)
+    if (!list || json_type(list) != JSON_ARRAY || n < 1 ||
+        n > FILE_SPLIT_MAX)
         return err_set(err, ERR_INPUT, "\"batches\": 1 to %d ids expected",
                        FILE_SPLIT_MAX);
     p->part = xcalloc(n, sizeof(*p->part));
