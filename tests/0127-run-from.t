@@ -60,7 +60,7 @@ gives 0 "without -o" run --from "$dir/part-0000.h5"
 cmp part.jsonl part-0000.out.jsonl >out 2>&1 && r=0 || r=1
 report $r "the answers are here"
 gives 0 "from a batch by its directory" run --from "$dir"
-cmp part.jsonl "$(printf %.8s "$b").out.jsonl" >out 2>&1 && r=0 || r=1
+cmp part.jsonl "./$(printf %.8s "$b").out.jsonl" >out 2>&1 && r=0 || r=1
 report $r "they have its name, and are here"
 
 # ---- version 1 --------------------------------------------------------------

@@ -62,7 +62,7 @@ report $r "and leaves it"
 gives 1 "rm of several, one of them unknown" rm "$one" nobody
 [ -d "spool/done/b$one" ] && r=0 || r=1
 report $r "removes none"
-gives 0 "rm" rm "$(echo "$one" | cut -c 1-8)"
+gives 0 "rm" rm -- "$(echo "$one" | cut -c 1-8)"
 is_gone "$one" "it is gone, with its log"
 gives 2 "rm of nothing" rm
 

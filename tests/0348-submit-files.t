@@ -68,11 +68,12 @@ gives 1 "a file without a model" submit bare
 has err '"bare" is a file and needs a model' "it says so"
 prefix=$(printf %.6s "$planned")
 gives 1 "a name that is no file and no batch" submit absent.jsonl -m nano
-gives 0 "the beginning of a batch" submit "$prefix"
+# which may begin with a dash
+gives 0 "the beginning of a batch" submit -- "$prefix"
 has err "$planned is done" "is that batch"
 head -n 1 q.jsonl >"$prefix"
 gives 0 "a file of that name" submit "./$prefix" -m nano
-gives 0 "a file where a batch begins so too" submit "$prefix" -m nano
+gives 0 "a file where a batch begins so too" submit -m nano -- "$prefix"
 has err "is a file here, and batch $planned begins so" "it says what it took"
 rm -f ./"$prefix"
 
