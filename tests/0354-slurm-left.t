@@ -54,7 +54,10 @@ has out 'is done' "the log says so"
 # ---- what was asked for is still given ---------------------------------------
 program ranks apus-worker <<TXT
 #!/bin/sh
-case " \$* " in *" --outcome "*) exit 0 ;; esac
+case " \$* " in
+*" --outcome "*) exit 0 ;;
+*" --plan "*) exec $build/apus-worker "\$@" ;;
+esac
 exec $build/apus-worker --show-ranks
 TXT
 asked() { # NAME RANKS WORD...: so many, with these words for sbatch
