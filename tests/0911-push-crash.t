@@ -50,7 +50,7 @@ finish_push() { # NAME
 }
 paid_once() { # NAME
     "$apus" push --check >out 2>err || :
-    left=$(sed -n 's/.*on the account are //p' err)
+    left=$(sed -n 's/.*on the account are \([0-9]*\) .*/\1/p' err)
     echo "$all_bytes bytes were handed over, left are $left" >>out
     [ "$left" = $((10000000000000 - 100 * all_bytes)) ] && r=0 || r=1
     report $r "$1: every byte was paid once"

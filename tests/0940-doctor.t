@@ -91,6 +91,9 @@ sed '/^bundler-key/d' "$net/apus.conf" >conf
 APUS_CONFIG=$tmp/conf
 gives 0 "no signer is known" doctor
 has out '^ok.receipts.the first push will pin' "it says so"
+for d in tmp todo running done sending sent failed; do
+    mkdir -p spool/$d
+done
 echo "$url/bundler $node" >spool/bundler-key
 finds bad receipts 'SPOOL/bundler-key' 'ask whoever' \
     "another signer than is pinned"
