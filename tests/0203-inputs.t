@@ -103,4 +103,28 @@ got=0
 report $r "a dry run of standard input"
 [ "$(n_batches)" -eq "$before" ] && r=0 || r=1
 report $r "queues nothing either"
+
+# ---- a spool that is not there -----------------------------------------------
+for what in run submit; do
+    gives 1 "$what of no JSONL" $what my.csv -m nano --spool "$tmp/typo"
+    has err 'CSV' "is refused"
+    [ ! -e typo ] && r=0 || r=1
+    report $r "and makes no spool"
+done
+gives 1 "submit without a model" submit q.jsonl --spool "$tmp/typo"
+has err 'needs a model' "is refused"
+[ ! -e typo ] && r=0 || r=1
+report $r "and makes no spool"
+gives 1 "drain without a queue" drain --spool "$tmp/typo"
+has err 'no spool at "' "has no spool"
+gives 1 "drain with a queue, and a spool that was typed" drain \
+    --spool "$tmp/typo" --queue "$(printf '%043d' 0)"
+has err 'no spool at "' "has no spool"
+[ ! -e typo ] && r=0 || r=1
+report $r "and makes none"
+for what in "run q.jsonl -m $nano" "submit q.jsonl -m $nano" status drain; do
+    gives 1 "$what with a file as the spool" $what --spool "$tmp/my.csv"
+    has err 'my.csv" is not a directory: name another with --spool' \
+        "names the remedy"
+done
 finish

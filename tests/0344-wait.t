@@ -196,6 +196,10 @@ gives 2 "a pipe" submit pipe -m nano --split 2 --todo
 kill $! 2>/dev/null || :
 gives 2 "no part" submit t.jsonl -m nano --split 0
 gives 2 "too many" submit t.jsonl -m nano --split 100000
+gives 2 "no dry run" submit t.jsonl -m nano --split 2 --dry-run
+has err 'has no dry run' "is said"
+gives 2 "an output that nobody writes" submit t.jsonl -m nano --split 2 -o o.out
+has err 'needs --wait' "is said"
 
 # ---- parts that cannot be made -----------------------------------------------
 if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then

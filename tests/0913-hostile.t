@@ -21,6 +21,7 @@ APUS_HTTP_RETRIES=0
 APUS_HTTP_STALL_TIMEOUT=60
 export APUS_HTTP_RETRIES APUS_HTTP_STALL_TIMEOUT
 queue_up
+mkdir A
 
 again() { # CASE...: the same net, with these
     net_down

@@ -63,6 +63,7 @@ ask() { # N
 drain() {
     node=$1
     shift
+    mkdir -p "$tmp/$node"
     "$apus" drain --spool "$tmp/$node" --wallet "$tmp/$node.json" \
         --ranks 1 "$@" >>"$node.log" 2>&1 </dev/null
 }

@@ -63,7 +63,10 @@ static int check_files(struct run *r, struct err *err)
 {
     if (!source_is_stdin(r->in_path) && access(r->in_path, R_OK))
         return err_errno(err, ERR_INPUT, "cannot open \"%s\"", r->in_path);
-    return output_check(r->out_path, err) ? err_prefix(err, "output") : 0;
+    if (output_check(r->out_path, err))
+        return err_prefix(err, "output");
+    /* before a spool is made for it */
+    return source_look(r->in_path, err);
 }
 
 static void say(const char *line)

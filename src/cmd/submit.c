@@ -54,6 +54,12 @@ struct submit {
 static int check_split(const struct submit *s, const char **names, size_t n,
                        struct err *err)
 {
+    if (s->split && s->dry_run)
+        return err_set(err, ERR_INPUT, "apus submit: --split has no dry run:"
+                       " its batches would have to be made");
+    if (s->split && s->output && !s->wait)
+        return err_set(err, ERR_INPUT, "apus submit: -o with --split needs"
+                       " --wait; apus wait -o writes it later");
     for (size_t i = 0; s->split && i < n; i++)
         if (named_is_file(names[i]) && !source_is_file(names[i]))
             return err_set(err, ERR_INPUT, "apus submit: --split needs a"
@@ -271,12 +277,6 @@ static int submit_split(struct submit *s, const char *file, struct err *err)
     struct file_split parts;
     int rc = 0;
 
-    if (s->dry_run)
-        return err_set(err, ERR_INPUT, "apus submit: of --split there is no"
-                       " dry run, the batches of it would have to be made");
-    if (s->output && !s->wait)
-        return err_set(err, ERR_INPUT, "apus submit: -o with --split needs"
-                       " --wait; apus wait -o writes it later");
     if (file_split_make(&parts, s->spool, file, s->model_id, s->split, err))
         return -1;
     log_info("\"%s\": %zu batches", file, parts.n);
@@ -302,9 +302,6 @@ static int submit_file(struct submit *s, const char *file, struct err *err)
     bool existed;
     int rc;
 
-    if (!s->model)
-        return err_set(err, ERR_INPUT, "apus submit: \"%s\" is a file and"
-                       " needs a model, give one with -m", file);
     if (s->split)
         return submit_split(s, file, err);
     if (s->dry_run) {
@@ -380,14 +377,33 @@ static void remember(struct submit *s, const char *name)
     s->started = (struct named){ .n = 0 };
 }
 
-/* Only a file makes one. */
+/* A file that could become a batch. */
+static int check_file(const struct submit *s, const char *file,
+                      struct err *err)
+{
+    if (!s->model)
+        return err_set(err, ERR_INPUT, "apus submit: \"%s\" is a file and"
+                       " needs a model, give one with -m", file);
+    return source_look(file, err);
+}
+
+/* Only a file makes one, and only where all files are good. */
 static int open_spool(struct submit *s, const char **names, size_t n,
                       const char *dir, struct err *err)
 {
-    for (size_t i = 0; i < n; i++)
-        if (named_is_file(names[i]))
-            return spool_open(&s->spool, dir, err);
-    return spool_open_there(&s->spool, dir, err);
+    bool makes = false;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!named_is_file(names[i]))
+            continue;
+        if (check_file(s, names[i], err))
+            return -1;
+        makes = !s->dry_run;
+    }
+    if (makes)
+        return spool_open(&s->spool, dir, err);
+    return s->dry_run && !file_exists(dir)
+               ? 0 : spool_open_there(&s->spool, dir, err);
 }
 
 static int do_submit(struct submit *s, const char **names, size_t n,
@@ -397,8 +413,7 @@ static int do_submit(struct submit *s, const char **names, size_t n,
 
     if (find_model(s, err))
         return -1;
-    if (s->dry_run ? file_is_dir(dir) && spool_open_there(&s->spool, dir, err)
-                   : open_spool(s, names, n, dir, err))
+    if (open_spool(s, names, n, dir, err))
         return -1;
     s->start.spool = s->spool;
     if (!s->todo && s->start.launcher->list(&s->jobs, &s->n_jobs, err) &&

@@ -122,6 +122,19 @@ void source_close(struct source *s)
     free(s);
 }
 
+int source_look(const char *name, struct err *err)
+{
+    struct source *s;
+
+    if (source_is_stdin(name) ||
+        (access(name, F_OK) == 0 && !source_is_file(name)))
+        return 0;
+    if (source_open(&s, name, err))
+        return -1;
+    source_close(s);
+    return 0;
+}
+
 static int check_unchanged(const struct source *s, struct err *err)
 {
     struct stat st;
@@ -204,14 +217,11 @@ static int copy(char **path, const char *name, struct err *err)
 
 int source_path(char **path, bool *copied, const char *name, struct err *err)
 {
-    struct source *s;
-
     *copied = !source_is_file(name);
     if (*copied)
         return copy(path, name, err);
-    if (source_open(&s, name, err))
+    if (source_look(name, err))
         return -1;
-    source_close(s);
     *path = xstrdup(name);
     return 0;
 }

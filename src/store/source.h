@@ -18,6 +18,10 @@ int source_open(struct source **out, const char *name, struct err *err);
 int source_open_part(struct source **out, const char *name, struct err *err);
 void source_close(struct source *s); /* NULL is allowed */
 
+/* Take the first look alone.  A pipe, which can be read once only, is left
+ * as it is. */
+int source_look(const char *name, struct err *err);
+
 /* The next bytes; *n is 0 at the end.  ERR_RETRY at the end of a file that was
  * changed since it was opened. */
 int source_read(struct source *s, void *data, size_t size, size_t *n,

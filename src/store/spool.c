@@ -84,7 +84,12 @@ static int open_root(struct spool *s, const char *dir, int *root, dev_t *dev,
 {
     char path[PATH_MAX];
     struct statvfs vfs;
+    struct stat st;
 
+    if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
+        return err_set(err, ERR_INPUT, "spool: \"%s\" is not a directory:"
+                       " name another with --spool or the setting spool",
+                       dir);
     errno = 0;
     if (file_mkdirs(dir, err)) {
         spool_remedy(err, errno);
