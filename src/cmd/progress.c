@@ -4,7 +4,6 @@
  */
 #include <config.h>
 
-#include "base/clock.h"
 #include "cmd/progress.h"
 
 #include <inttypes.h>
@@ -13,8 +12,17 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "store/spool.h"
+
+#define FILE_MAX ((size_t)4 << 20)
 #define BAR_PERIOD 0.2
 #define LINE_PERIOD 60.0
+#define FIRST_LINE 2.0    /* a run that is over by then has no line */
+#define FIRST_WAIT 10.0   /* for tokens, which an estimate needs */
 #define BAR_WIDTH 24
 
 void progress_init(struct progress *p, uint64_t total, bool quiet)
@@ -58,28 +66,42 @@ static size_t columns(void)
                ? w.ws_col : 80;
 }
 
+/* Seconds that the tokens which may still come take at most; -1 unknown. */
+static double most_left(const struct progress *p, uint64_t tokens, double run)
+{
+    double most;
+
+    if (tokens == 0 || p->most == 0 || p->total == 0)
+        return -1;
+    most = (double)p->most * (double)(p->total - p->before) /
+               (double)p->total - (double)tokens;
+    return most > 0 ? most * run / (double)tokens : 0;
+}
+
 /* How long it may take: from the answers that there are, and before the first
- * from the most tokens that may come. */
+ * from the most tokens that may come.  A few short answers say little of the
+ * long ones in flight, but it takes no longer than all tokens. */
 static void put_left(char *out, size_t n, const struct progress *p,
                      uint64_t done, uint64_t tokens, double run)
 {
-    double left = (double)(p->total - done), most;
+    double left, most = most_left(p, tokens, run);
     char time[32];
 
     if (done > p->before) {
-        put_time(time, sizeof(time), run / (double)(done - p->before) * left);
+        left = run / (double)(done - p->before) * (double)(p->total - done);
+        put_time(time, sizeof(time), most >= 0 && most < left ? most : left);
         snprintf(out, n, "%s left", time);
-    } else if (tokens > 0 && p->most > 0 && p->total > 0) {
-        most = (double)p->most * left / (double)p->total - (double)tokens;
-        put_time(time, sizeof(time),
-                 most > 0 ? most * run / (double)tokens : 0);
+    } else if (most >= 0) {
+        put_time(time, sizeof(time), most);
         snprintf(out, n, "at most %s left", time);
     } else {
         snprintf(out, n, "? left");
     }
 }
 
-void progress_rate(struct progress *p, uint64_t tok_s)
+/* The worker's own count of tokens a second in this start: what apus status
+ * says too. */
+static void set_rate(struct progress *p, uint64_t tok_s)
 {
     p->has_rate = true;
     p->tok_s = tok_s;
@@ -121,14 +143,23 @@ void progress_line(char *out, size_t n, const struct progress *p,
         out[width ? width - 1 : 0] = '\0';
 }
 
+bool progress_due(const struct progress *p, uint64_t tokens, double t)
+{
+    double first = tokens ? FIRST_LINE : FIRST_WAIT;
+
+    if (p->terminal)
+        return t - p->shown >= BAR_PERIOD;
+    return p->has_before ? t - p->shown >= LINE_PERIOD
+                         : t - p->started >= first;
+}
+
 void progress_show(struct progress *p, uint64_t done, uint64_t total,
                    uint64_t tokens)
 {
     double t = clock_s();
     char line[256];
 
-    if (p->quiet ||
-        t - p->shown < (p->terminal ? BAR_PERIOD : LINE_PERIOD))
+    if (p->quiet || !progress_due(p, tokens, t))
         return;
     p->shown = t;
     p->total = total > done ? total : done;
@@ -162,4 +193,58 @@ void progress_end(struct progress *p, uint64_t answered, uint64_t refused,
             "%" PRIu64 " answered, %" PRIu64 " refused, %" PRIu64
             " tokens in %.1f s, %.0f tok/s\n",
             answered, refused, tokens, run, rate_of(p, tokens, run));
+}
+
+/* ---- the file ------------------------------------------------------------ */
+
+/* The file `progress` of a batch, or NULL. */
+static struct json *read_file(const char *batch_path)
+{
+    struct err unused = ERR_INIT;
+    struct json *root = NULL;
+    struct buf text;
+
+    buf_init(&text, FILE_MAX);
+    if (progress_read(batch_path, &text, &unused) || text.len == 0 ||
+        json_parse(&root, text.data, text.len, &unused))
+        root = NULL;
+    buf_clear(&text);
+    return root;
+}
+
+/* When the start that wrote it began, and when it wrote. */
+static void times_of(int64_t times[2], const struct json *file)
+{
+    times[0] = times[1] = 0;
+    json_i64(json_get(file, "started"), &times[0]);
+    json_i64(json_get(file, "updated"), &times[1]);
+}
+
+void progress_ignore(struct progress *p, const char *batch_path)
+{
+    struct json *file = read_file(batch_path);
+
+    if (file)
+        times_of(p->old, file);
+    json_free(file);
+}
+
+void progress_look(struct progress *p, const char *batch_path)
+{
+    uint64_t done = 0, total = 0, tokens = 0, tok_s = 0;
+    struct json *file = read_file(batch_path);
+    int64_t times[2];
+
+    if (!file)
+        return;
+    times_of(times, file);
+    if (times[0] != p->old[0] || times[1] != p->old[1]) {
+        if (json_u64(json_get(file, "tok_s"), &tok_s) == 0)
+            set_rate(p, tok_s);
+        if (json_u64(json_get(file, "done"), &done) == 0 &&
+            json_u64(json_get(file, "total"), &total) == 0 &&
+            json_u64(json_get(file, "tokens"), &tokens) == 0)
+            progress_show(p, done, total, tokens);
+    }
+    json_free(file);
 }

@@ -1,6 +1,7 @@
 /*
- * How far a run is, on standard error: on a terminal a bar, else a line a
- * minute; one line at the end in both cases.
+ * How far a run is, on standard error: on a terminal a bar, else a line soon
+ * after the first tokens and then one a minute; one line at the end in both
+ * cases.
  */
 #ifndef APUS_CMD_PROGRESS_H
 #define APUS_CMD_PROGRESS_H
@@ -18,7 +19,8 @@ struct progress {
     bool has_before;
     uint64_t before;     /* lines done when it was shown first */
     bool has_rate;
-    uint64_t tok_s;      /* of progress_rate */
+    uint64_t tok_s;      /* of this start, as apus status says it */
+    int64_t old[2];      /* of progress_ignore: times in that file */
 };
 
 /* The clock starts here. */
@@ -28,14 +30,21 @@ void progress_init(struct progress *p, uint64_t total, bool quiet);
 void progress_show(struct progress *p, uint64_t done, uint64_t total,
                    uint64_t tokens);
 
+/* Whether it is time for the next bar or line, at second t of the monotonic
+ * clock; away from a terminal the first line waits a while for tokens. */
+bool progress_due(const struct progress *p, uint64_t tokens, double t);
+
 /* The line that is shown, in less than `width` columns: what does not fit is
  * left out.  run: seconds since the clock started. */
 void progress_line(char *out, size_t n, const struct progress *p,
                    uint64_t done, uint64_t tokens, double run, size_t width);
 
-/* The worker's own count of tokens a second in this start: what apus status
- * says too. */
-void progress_rate(struct progress *p, uint64_t tok_s);
+/* As progress_show, of the file `progress` in a batch's directory, which a
+ * worker writes; nothing if there is none. */
+void progress_look(struct progress *p, const char *batch_path);
+
+/* Before a start: progress_look passes over what an earlier one has left. */
+void progress_ignore(struct progress *p, const char *batch_path);
 
 /* Take the bar away, so that a message can be written. */
 void progress_clear(struct progress *p);

@@ -119,7 +119,7 @@ static int make_batch(struct run *r, struct err *err)
     return 0;
 }
 
-/* The most tokens that may come, for an estimate on a terminal. */
+/* The most tokens that may come, for an estimate before the first answer. */
 static uint64_t most_tokens(const struct run *r)
 {
     struct survey survey = { .n = 0 };
@@ -127,8 +127,7 @@ static uint64_t most_tokens(const struct run *r)
     struct batch_info info;
     uint64_t n = 0;
 
-    if (r->quiet || isatty(STDERR_FILENO) != 1 ||
-        batch_info_read(&info, r->batch.path, &unused))
+    if (r->quiet || batch_info_read(&info, r->batch.path, &unused))
         return 0;
     if (survey_read(&survey, r->batch.path, &info, &unused) == 0)
         for (uint32_t i = 0; i < survey.n; i++) {

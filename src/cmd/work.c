@@ -16,10 +16,8 @@
 #include <unistd.h>
 
 #include "base/base64.h"
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/machine.h"
 #include "base/mem.h"
@@ -38,7 +36,6 @@
 #define MAX_BATCH 65536
 #define MAX_RANKS 65536
 #define MIN_PART ((uint64_t)1 << 20)
-#define PROGRESS_MAX ((size_t)4 << 20)
 #define TRIES 3           /* starts in a row that get nowhere */
 #define LOOK_NS 200000000
 #define STEP_LOOKS 25
@@ -251,27 +248,6 @@ struct watch {
     struct progress *progress;
 };
 
-static void look(const struct watch *w)
-{
-    struct err unused = ERR_INIT;
-    uint64_t done = 0, total = 0, tokens = 0, tok_s = 0;
-    struct json *root;
-    struct buf text;
-
-    buf_init(&text, PROGRESS_MAX);
-    if (progress_read(w->path, &text, &unused) == 0 && text.len > 0 &&
-        json_parse(&root, text.data, text.len, &unused) == 0) {
-        if (json_u64(json_get(root, "tok_s"), &tok_s) == 0)
-            progress_rate(w->progress, tok_s);
-        if (json_u64(json_get(root, "done"), &done) == 0 &&
-            json_u64(json_get(root, "total"), &total) == 0 &&
-            json_u64(json_get(root, "tokens"), &tokens) == 0)
-            progress_show(w->progress, done, total, tokens);
-        json_free(root);
-    }
-    buf_clear(&text);
-}
-
 static void *watch_run(void *self)
 {
     const struct timespec pause = { .tv_nsec = LOOK_NS };
@@ -284,7 +260,7 @@ static void *watch_run(void *self)
         stop = w->stop;
         pthread_mutex_unlock(&w->lock);
         if (!stop)
-            look(w);
+            progress_look(w->progress, w->path);
     }
     return NULL;
 }
@@ -449,14 +425,13 @@ static int start_once(const struct spool *s, struct batch *b,
                       const struct launch *l, const struct watch *w,
                       struct err *err)
 {
-    struct watch end = *w;
     int status;
 
+    progress_ignore(w->progress, b->path);
     if (run_worker(l, w, &status, err) || find_again(s, b, err))
         return -1;
     if (work_is_done(b)) {
-        end.path = b->path;
-        look(&end);
+        progress_look(w->progress, b->path);
         progress_clear(w->progress);
         return 0;
     }
