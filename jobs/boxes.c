@@ -30,6 +30,7 @@ struct boxes {
     atomic_bool ended; /* the program has; something of it may linger */
     bool in_box;    /* between its lines */
     bool after_box; /* a blank line may belong to it */
+    bool terminal;  /* a bar of progress may stand in its last line */
     size_t n;
     char line[LINE_MAX_BYTES];
 };
@@ -71,6 +72,18 @@ static void put(const char *data, size_t n)
     }
 }
 
+/* One write, so that nothing gets between a bar's removal and the line. */
+static void put_line(const struct boxes *b)
+{
+    static const char clear[] = "\r\033[K";
+    size_t n = b->terminal ? sizeof(clear) - 1 : 0;
+    char line[sizeof(clear) + LINE_MAX_BYTES];
+
+    memcpy(line, clear, n);
+    memcpy(line + n, b->line, b->n);
+    put(line, n + b->n);
+}
+
 static void end_line(struct boxes *b)
 {
     bool rule = is_rule(b->line, b->n);
@@ -78,14 +91,14 @@ static void end_line(struct boxes *b)
 
     if (!atomic_load(&b->drop)) {
         b->in_box = b->in_box != rule;
-        put(b->line, b->n);
+        put_line(b);
     } else if (rule) {
         b->in_box = !b->in_box;
         b->after_box = !b->in_box;
     } else if (!b->in_box && !(b->after_box && blank) &&
                !is_of_saving(b->line, b->n)) {
         b->after_box = false;
-        put(b->line, b->n);
+        put_line(b);
     }
     b->n = 0;
 }
@@ -131,6 +144,7 @@ int boxes_open(struct boxes **out, int *fd, struct err *err)
         return err_errno(err, ERR_RETRY, "no pipe");
     }
     b->fd = p[0];
+    b->terminal = isatty(STDERR_FILENO) == 1;
     atomic_init(&b->drop, false);
     atomic_init(&b->ended, false);
     sigfillset(&all);

@@ -208,6 +208,7 @@ static int start_batch(struct worker *w, const struct batch *b,
                        struct err *err)
 {
     enum dispatch_phase end;
+    char id[ID_TEXT];
     uint32_t start;
 
     if (seal_is_done(b->path))
@@ -216,9 +217,9 @@ static int start_batch(struct worker *w, const struct batch *b,
         return -1;
     run_log_add(b->path, start, link_size(w->link),
                 settings_text(w->settings, "kernel"));
-    log_info("batch \"%s\", start %" PRIu32 ", %" PRIu64 " requests, %d"
-             " ranks", b->path, start, info->n_requests,
-             link_size(w->link));
+    base64url(id, b->id, 32);
+    log_info("batch %s, start %" PRIu32 ", %" PRIu64 " requests, %d ranks",
+             id, start, info->n_requests, link_size(w->link));
     if (answer(w, b, info, heart, start, &end, err))
         return -1;
     return end == DISPATCH_DONE ? 0 : end == DISPATCH_SAVED ? 1 : -1;

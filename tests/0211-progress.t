@@ -1,6 +1,6 @@
 #!/bin/sh
 # How far apus run is, while it runs: a line soon where there is no terminal,
-# and a bar.
+# a bar that nothing is written behind.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 APUS_MODELS=$tmp/models
@@ -35,6 +35,7 @@ comes grep -q 'tok/s' err && r=0 || r=1
 report $r "there is a line before the first answer"
 has err '^0 of 300, [0-9]* tokens, [0-9]* tok/s, at most [0-9:]* left$' \
     "with tokens and an estimate"
+has err 'batch [^/]*, start 0, 300 requests' "no path stands before it"
 kill -TERM $pid
 got=0
 wait $pid || got=$?
@@ -49,4 +50,13 @@ comes grep -q 'tok/s, at most' tty && r=0 || r=1
 report $r "a bar comes"
 interrupt "^$apus run long.jsonl"
 wait $pid || :
+# the worker says that it is done while a bar stands there
+script -qefc "'$apus' run '$top/models/nano/eval.jsonl' -m nano -o o.jsonl" \
+    tty2 >out 2>err </dev/null && r=0 || r=1
+report $r "a run to its end"
+cat tty2 >>tty
+# each row that ends with a message begins it where the bar was taken away
+tr -d '\n' <tty | tr '\r' '\n' >rows
+grep -q 'left' rows && ! grep -q 'left.*\(info\|warning\):' rows && r=0 || r=1
+report $r "and no message stands behind it"
 finish
