@@ -1,6 +1,7 @@
 #!/bin/sh
 # How far apus run is, while it runs: a line soon where there is no terminal,
-# a bar that nothing is written behind.
+# a bar that nothing is written behind; and what an end before the first answer
+# leaves.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 APUS_MODELS=$tmp/models
@@ -41,6 +42,9 @@ got=0
 wait $pid || got=$?
 [ $got -eq 75 ] && r=0 || r=1
 report $r "an end before the first answer: exit status 75"
+has err 'saved before the first answer: run it again' "that is said"
+[ -z "$(ls long.out.jsonl* 2>/dev/null)" ] && r=0 || r=1
+report $r "and leaves no output"
 
 # ---- a terminal --------------------------------------------------------------
 COLUMNS=80 script -qefc "'$apus' run long.jsonl -m nano" tty >out 2>err \

@@ -207,13 +207,16 @@ static int write_partial(struct run *r, struct err *err)
     if (rc == 0 && export_partial(r->batch.path, put_line, out, &n, err)) {
         file_out_abort(out);
         rc = -1;
+    } else if (rc == 0 && n.answered + n.refused == 0) {
+        file_out_abort(out);
+        log_info("saved before the first answer: run it again to go on");
     } else if (rc == 0) {
         rc = keep_commit(out, true, err);
+        if (rc == 0)
+            log_info("saved: %" PRIu64 " of %" PRIu64 " are in \"%s\"; run it"
+                     " again to go on", n.answered + n.refused,
+                     n.answered + n.refused + n.missing, path);
     }
-    if (rc == 0)
-        log_info("saved: %" PRIu64 " of %" PRIu64 " are in \"%s\"; run it"
-                 " again to go on", n.answered + n.refused,
-                 n.answered + n.refused + n.missing, path);
     free(path);
     free(file);
     return rc;
