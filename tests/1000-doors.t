@@ -32,20 +32,21 @@ done <"$tmp/files" >"$tmp/includes"
 cat >"$tmp/layers" <<'TXT'
 0 src/base
 1 src/proof
+1 src/net
 1 kernels
 1 jobs
 2 src/arweave
-2 src/store
-2 src/engine
+3 src/engine
+3 src/store
 3 src/ao
-3 src/verify
-4 src/relay
-5 src/cmd
-5 mpi
-5 src/localnet
-6 bench
-7 tests
-7 tests/fuzz
+4 src/verify
+5 src/relay
+7 src/cmd
+7 mpi
+7 src/localnet
+8 bench
+9 tests
+9 tests/fuzz
 TXT
 awk -v layers="$tmp/layers" '
     BEGIN {
@@ -107,7 +108,7 @@ door 'slurm/.*' 'jobs/apus-slurm\.c' libslurm
 door 'cuda.*|cublas.*' 'kernels/cuda[^/]*' CUDA
 door 'hdf5.*|H5.*' 'src/store/checkpoint_[a-z0-9]*\.[ch]' HDF5
 door 'seccomp\.h' 'src/base/sandbox\.c' libseccomp
-door 'curl/.*' '(.*/)?http\.c' libcurl
+door 'curl/.*' 'src/net/http\.c' libcurl
 door 'lua.*|lauxlib\.h' 'src/localnet/.*' Lua
 door 'microhttpd\.h' 'src/localnet/[a-z_]*\.c' libmicrohttpd
 

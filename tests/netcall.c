@@ -24,7 +24,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/http.h"
+#include "net/http.h"
 
 #define BODY_MAX ((size_t)512 << 20)
 #define MAX_TAGS 64

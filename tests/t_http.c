@@ -1,18 +1,18 @@
 /*
- * base/http against a server that does what none should: every rule of the
+ * net/http against a server that does what none should: every rule of the
  * header, and each way to fail.
  */
 #include <config.h>
 
-#include "base/http.h"
+#include "net/http.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "base/http_text.h"
 #include "base/mem.h"
+#include "net/http_text.h"
 #include "tests/pretend_server.h"
 #include "tests/tap.h"
 

@@ -12,7 +12,7 @@
 
 #include "ao/ao.h"
 #include "base/err.h"
-#include "base/http.h"
+#include "net/http.h"
 
 /* Ceiling for one answer: a pull brings 256 KiB of lines at most, which JSON
  * may make six times as long. */

@@ -18,7 +18,7 @@ struct settings;
 
 /* Of the settings `bundler` (URL), `bundler-key` (address that must sign
  * receipts; empty: what GET /info said the first time, kept by the caller)
- * and those of base/http. */
+ * and those of net/http. */
 int bundler_new(struct bundler **out, const struct settings *s,
                 struct err *err);
 void bundler_free(struct bundler *b);

@@ -5,7 +5,7 @@
 #define APUS_ARWEAVE_BUNDLER_INTERNAL_H
 
 #include "arweave/bundler.h"
-#include "base/http.h"
+#include "net/http.h"
 
 #define BUNDLER_MAX_ANSWER ((uint64_t)4 << 20) /* lists of parts are long */
 

@@ -15,9 +15,9 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/http_text.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "net/http_text.h"
 
 #define TAG "X-Arweave-Tag-"
 #define BLOCK_HASH 48

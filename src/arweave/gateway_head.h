@@ -22,7 +22,7 @@ struct gateway_hint {
     uint64_t n_data;        /* bytes of the item's data */
 };
 
-/* From lines as base/http_text.h makes them. */
+/* From lines as net/http_text.h makes them. */
 void gateway_hint_read(struct gateway_hint *h, const char *lines, size_t n);
 
 /* Append an item's head made of X-Arweave-Signature, -Owner and so on: 0, 1

@@ -5,7 +5,7 @@
 #define APUS_ARWEAVE_GATEWAY_INTERNAL_H
 
 #include "arweave/gateway.h"
-#include "base/http.h"
+#include "net/http.h"
 
 struct gateways {
     char **url;

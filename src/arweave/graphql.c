@@ -14,9 +14,9 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/http.h"
 #include "base/mem.h"
 #include "base/settings.h"
+#include "net/http.h"
 
 #define PAGE_MAX (1u << 20) /* bytes of an answer */
 #define MAX_GATEWAYS 16

@@ -18,7 +18,7 @@ struct settings;
 #define GRAPHQL_CURSOR 256 /* bytes of a cursor, with its NUL */
 #define GRAPHQL_PAGE_MAX 1000 /* ids of a page, whatever was asked for */
 
-/* The gateways of the setting `gateways`, and limits of base/http. */
+/* The gateways of the setting `gateways`, and limits of net/http. */
 int graphql_new(struct graphql **out, const struct settings *s,
                 struct err *err);
 void graphql_free(struct graphql *g);

@@ -15,7 +15,6 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/http.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -27,6 +26,7 @@
 #include "commit.h"
 #include "engine/tokenizer.h"
 #include "kernels/kernels.h"
+#include "net/http.h"
 #include "proof/digest.h"
 #include "store/checkpoint.h"
 #include "store/refusals.h"

@@ -21,7 +21,7 @@ struct settings;
 
 #define LOOKUP_BUNDLE_MAX ((size_t)256 << 20)
 
-/* Of the settings `gateways` and those of base/http.  note (may be NULL) is
+/* Of the settings `gateways` and those of net/http.  note (may be NULL) is
  * told of gateways that fail and of items that are passed over. */
 int lookup_new(struct lookup **out, const struct settings *s,
                void (*note)(void *self, const char *text), void *self,

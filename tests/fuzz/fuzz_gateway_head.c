@@ -12,7 +12,7 @@
 #include "arweave/item.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/http_text.h"
+#include "net/http_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

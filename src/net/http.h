@@ -7,8 +7,8 @@
  * the environment (https_proxy, no_proxy) is used as an admin of a login node
  * expects, but never for loopback.  What a status means is the caller's.
  */
-#ifndef APUS_BASE_HTTP_H
-#define APUS_BASE_HTTP_H
+#ifndef APUS_NET_HTTP_H
+#define APUS_NET_HTTP_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "base/http.h"
+#include "net/http.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -23,10 +23,10 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/http_text.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/settings.h"
+#include "net/http_text.h"
 
 #define MAX_REDIRECTS 3
 #define MAX_HEAD ((size_t)64 << 10)   /* of an answer */

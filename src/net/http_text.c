@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "base/http_text.h"
+#include "net/http_text.h"
 
 #include <string.h>
 #include <strings.h>

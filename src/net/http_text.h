@@ -2,8 +2,8 @@
  * The texts of HTTP that http.c believes only after it has read them itself:
  * URLs, header lines, ranges.  No network here.
  */
-#ifndef APUS_BASE_HTTP_TEXT_H
-#define APUS_BASE_HTTP_TEXT_H
+#ifndef APUS_NET_HTTP_TEXT_H
+#define APUS_NET_HTTP_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
