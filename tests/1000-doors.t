@@ -32,6 +32,7 @@ done <"$tmp/files" >"$tmp/includes"
 cat >"$tmp/layers" <<'TXT'
 0 src/base
 1 src/proof
+1 src/text
 1 src/net
 1 kernels
 1 jobs
@@ -100,8 +101,8 @@ door() {
     ' "$tmp/includes" >"$tmp/found"
     report "$3 has one door" "$tmp/found"
 }
-door 'pcre2.*' 'src/engine/pretokenize\.c' PCRE2
-door 'utf8proc\.h' 'src/engine/normalize\.c' utf8proc
+door 'pcre2.*' 'src/text/pretokenize\.c' PCRE2
+door 'utf8proc\.h' 'src/text/normalize\.c' utf8proc
 door 'openssl/.*' 'src/proof/(digest|key)\.c|src/arweave/key\.c' OpenSSL
 door 'mpi\.h' 'mpi/.*' MPI
 door 'slurm/.*' 'jobs/apus-slurm\.c' libslurm

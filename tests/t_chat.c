@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "engine/chat.h"
+#include "text/chat.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +14,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "engine/tokenizer.h"
 #include "tests/tap.h"
+#include "text/tokenizer.h"
 
 #define CHATML "{% for message in messages %}{{'<|im_start|>' + " \
     "message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}" \

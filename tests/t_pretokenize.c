@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "engine/tokenizer_internal.h"
+#include "text/tokenizer_internal.h"
 
 #include <string.h>
 

@@ -24,12 +24,12 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "commit.h"
-#include "engine/tokenizer.h"
 #include "kernels/kernels.h"
 #include "net/http.h"
 #include "proof/digest.h"
 #include "store/checkpoint.h"
 #include "store/refusals.h"
+#include "text/tokenizer.h"
 
 #define HELP_MAX (1u << 20)
 

@@ -25,10 +25,10 @@
 #include "cmd/cmd.h"
 #include "cmd/keep.h"
 #include "cmd/model_use.h"
-#include "engine/chat.h"
 #include "engine/convert.h"
 #include "engine/model.h"
 #include "engine/models.h"
+#include "text/chat.h"
 
 #define LIST_MAX ((size_t)4 << 20)
 #define STEP_S 10 /* between two lines of progress */

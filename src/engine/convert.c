@@ -23,9 +23,9 @@
 #include "engine/model.h"
 #include "engine/safetensors.h"
 #include "engine/smooth.h"
-#include "engine/tokenizer.h"
 #include "kernels/kernels.h"
 #include "proof/merkle.h"
+#include "text/tokenizer.h"
 
 #define MAX_CONFIG ((size_t)16 << 20) /* tokenizer_config.json */
 

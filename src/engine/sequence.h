@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "engine/engine.h"
 #include "engine/kv.h"
-#include "engine/tokenizer.h"
+#include "text/tokenizer.h"
 
 struct model_record;
 

@@ -10,9 +10,9 @@
 
 #include "base/base64.h"
 #include "base/err.h"
-#include "engine/chat.h"
 #include "engine/engine.h"
-#include "engine/tokenizer.h"
+#include "text/chat.h"
+#include "text/tokenizer.h"
 
 struct model;
 struct request;

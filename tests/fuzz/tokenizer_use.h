@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "base/utf8.h"
-#include "engine/tokenizer_internal.h"
+#include "text/tokenizer_internal.h"
 
 /* Whether decoding must give the text back: byte-level, every byte a token,
  * nothing added, nothing normalised, no token without bytes. */

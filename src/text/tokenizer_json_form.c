@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "engine/tokenizer_json.h"
+#include "text/tokenizer_json.h"
 
 #include <string.h>
 

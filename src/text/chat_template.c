@@ -8,7 +8,7 @@
  */
 #include <config.h>
 
-#include "engine/chat.h"
+#include "text/chat.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -3,15 +3,15 @@
  * tokens, the pre-tokenizer, the normaliser, the merging, and the builder of
  * tokenizer bytes that the importers use.  Nobody else includes this.
  */
-#ifndef APUS_ENGINE_TOKENIZER_INTERNAL_H
-#define APUS_ENGINE_TOKENIZER_INTERNAL_H
+#ifndef APUS_TEXT_TOKENIZER_INTERNAL_H
+#define APUS_TEXT_TOKENIZER_INTERNAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "engine/tokenizer.h"
+#include "text/tokenizer.h"
 
 #define TOK_NONE UINT32_MAX
 #define TOK_MAX_IDS 262144u

@@ -3,8 +3,8 @@
  * apus-model): byte-level BPE with the pre-tokenizer patterns known by number
  * (PCRE2), and SentencePiece BPE.  n log n in the length of the text.
  */
-#ifndef APUS_ENGINE_TOKENIZER_H
-#define APUS_ENGINE_TOKENIZER_H
+#ifndef APUS_TEXT_TOKENIZER_H
+#define APUS_TEXT_TOKENIZER_H
 
 #include <stdbool.h>
 #include <stddef.h>

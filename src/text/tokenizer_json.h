@@ -1,10 +1,10 @@
 /*
  * Between the two files that read tokenizer.json.
  */
-#ifndef APUS_ENGINE_TOKENIZER_JSON_H
-#define APUS_ENGINE_TOKENIZER_JSON_H
+#ifndef APUS_TEXT_TOKENIZER_JSON_H
+#define APUS_TEXT_TOKENIZER_JSON_H
 
-#include "engine/tokenizer_internal.h"
+#include "text/tokenizer_internal.h"
 
 struct json;
 

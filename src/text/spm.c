@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "engine/tokenizer_internal.h"
+#include "text/tokenizer_internal.h"
 
 #include <string.h>
 

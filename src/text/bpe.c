@@ -6,7 +6,7 @@
  */
 #include <config.h>
 
-#include "engine/tokenizer_internal.h"
+#include "text/tokenizer_internal.h"
 
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
  */
 #include <config.h>
 
-#include "engine/chat.h"
+#include "text/chat.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/utf8.h"
-#include "engine/tokenizer.h"
+#include "text/tokenizer.h"
 
 #define MAX_RUN ((size_t)64 << 20)
 

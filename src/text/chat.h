@@ -4,8 +4,8 @@
  * other is refused by name until templates are run.  Nothing of the clock
  * reaches a prompt.
  */
-#ifndef APUS_ENGINE_CHAT_H
-#define APUS_ENGINE_CHAT_H
+#ifndef APUS_TEXT_CHAT_H
+#define APUS_TEXT_CHAT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
  */
 #include <config.h>
 
-#include "engine/tokenizer_internal.h"
+#include "text/tokenizer_internal.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
