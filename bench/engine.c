@@ -30,7 +30,7 @@
 #include "base/mem.h"
 #include "bench/shape.h"
 #include "engine/engine.h"
-#include "engine/model.h"
+#include "model/model.h"
 #include "verify/commit.h"
 
 #define MAX_ROUNDS 99

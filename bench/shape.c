@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "engine/model.h"
+#include "model/model.h"
 
 static const struct {
     const char *name;

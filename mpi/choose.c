@@ -13,7 +13,7 @@
 
 #include "base/base64.h"
 #include "base/err.h"
-#include "engine/models.h"
+#include "model/models.h"
 #include "mpi/run_log.h"
 #include "store/resume.h"
 #include "store/seal.h"

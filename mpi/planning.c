@@ -16,8 +16,8 @@
 #include "base/log.h"
 #include "base/machine.h"
 #include "base/settings.h"
-#include "engine/models.h"
 #include "jobs/plan.h"
+#include "model/models.h"
 #include "store/spool.h"
 
 #define FACTS_MAX ((size_t)64 << 20)

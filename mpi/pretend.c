@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "engine/engine.h"
-#include "engine/model.h"
+#include "model/model.h"
 #include "proof/trace.h"
 #include "verify/commit.h"
 

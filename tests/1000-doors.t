@@ -36,6 +36,7 @@ cat >"$tmp/layers" <<'TXT'
 1 src/net
 1 kernels
 1 jobs
+2 src/model
 2 src/arweave
 3 src/engine
 3 src/store

@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/mem.h"
-#include "engine/model.h"
+#include "model/model.h"
 #include "proof/merkle.h"
 
 struct mini {

@@ -14,8 +14,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "engine/convert.h"
-#include "engine/model.h"
+#include "model/convert.h"
+#include "model/model.h"
 #include "tests/tap.h"
 
 /* A path in the source tree; the caller frees it. */

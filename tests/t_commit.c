@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "bench/shape.h"
 #include "engine/engine.h"
-#include "engine/model.h"
+#include "model/model.h"
 #include "proof/job_record.h"
 #include "proof/result_record.h"
 #include "proof/trace.h"

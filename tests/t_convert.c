@@ -13,7 +13,7 @@
 #include "engine/hf_config.h"
 #include "engine/hf_rope.h"
 #include "engine/hf_tensors.h"
-#include "engine/smooth.h"
+#include "model/smooth.h"
 #include "proof/digest.h"
 #include "tests/models_util.h"
 #include "tests/safetensors_util.h"

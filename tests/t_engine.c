@@ -13,7 +13,7 @@
 #include "bench/shape.h"
 #include "engine/engine.h"
 #include "engine/kv.h"
-#include "engine/model.h"
+#include "model/model.h"
 #include "tests/tap.h"
 
 #define MAX 24

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/base64.h"
-#include "engine/models.h"
+#include "model/models.h"
 #include "tests/mini_model.h"
 #include "tests/models_util.h"
 

@@ -17,7 +17,7 @@
 #include "base/base64.h"
 #include "base/program.h"
 #include "base/settings.h"
-#include "engine/models.h"
+#include "model/models.h"
 #include "tests/arweave_util.h"
 #include "tests/models_util.h"
 #include "tests/pretend_gateway.h"

@@ -1,11 +1,11 @@
 /*
- * src/engine/model_stream: what model_open takes is taken in pieces of any
+ * src/model/model_stream: what model_open takes is taken in pieces of any
  * size, a byte that is changed is found in its part, and the part can be put
  * once more.
  */
 #include <config.h>
 
-#include "engine/model_stream.h"
+#include "model/model_stream.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -14,9 +14,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "engine/convert.h"
 #include "engine/engine.h"
-#include "engine/model.h"
+#include "model/convert.h"
+#include "model/model.h"
 #include "proof/digest.h"
 #include "tests/vectors.h"
 

@@ -14,7 +14,7 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/work.h"
-#include "engine/models.h"
+#include "model/models.h"
 
 struct check {
     const char *model, *file;

@@ -24,11 +24,11 @@
 #include "cmd/owners.h"
 #include "cmd/work.h"
 #include "commit.h"
-#include "engine/model.h"
-#include "engine/models.h"
 #include "jobs/child.h"
 #include "jobs/launcher.h"
 #include "kernels/kernels.h"
+#include "model/model.h"
+#include "model/models.h"
 #include "relay/rounds.h"
 #include "store/spool.h"
 

@@ -25,7 +25,7 @@
 #include "base/mem.h"
 #include "base/remote_fs.h"
 #include "base/settings.h"
-#include "engine/models.h"
+#include "model/models.h"
 #include "net/http.h"
 #include "relay/ledger_day.h"
 #include "relay/push_send.h"

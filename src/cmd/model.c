@@ -25,9 +25,9 @@
 #include "cmd/cmd.h"
 #include "cmd/keep.h"
 #include "cmd/model_use.h"
-#include "engine/convert.h"
-#include "engine/model.h"
-#include "engine/models.h"
+#include "model/convert.h"
+#include "model/model.h"
+#include "model/models.h"
 #include "text/chat.h"
 
 #define LIST_MAX ((size_t)4 << 20)

@@ -21,7 +21,7 @@
 #include "base/opt.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
-#include "engine/models.h"
+#include "model/models.h"
 #include "relay/model_fetch.h"
 #include "relay/model_publish.h"
 #include "relay/push_send.h"

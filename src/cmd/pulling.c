@@ -16,8 +16,8 @@
 #include "base/mem.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
-#include "engine/model.h"
-#include "engine/models.h"
+#include "model/model.h"
+#include "model/models.h"
 #include "relay/lease.h"
 #include "store/spool.h"
 

@@ -19,8 +19,8 @@
 #include "base/mem.h"
 #include "base/plain.h"
 #include "base/settings.h"
-#include "engine/model.h"
-#include "engine/models.h"
+#include "model/model.h"
+#include "model/models.h"
 
 #define LINES_MAX ((size_t)4 << 20)
 

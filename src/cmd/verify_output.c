@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "base/settings.h"
 #include "cmd/part.h"
-#include "engine/model.h"
+#include "model/model.h"
 #include "store/ids_file.h"
 #include "store/request.h"
 #include "store/spool.h"

@@ -23,8 +23,8 @@
 #include "cmd/owners.h"
 #include "cmd/status_row.h"
 #include "cmd/work.h"
-#include "engine/model.h"
-#include "engine/models.h"
+#include "model/model.h"
+#include "model/models.h"
 #include "store/refusals.h"
 #include "store/spool.h"
 

@@ -12,8 +12,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "engine/forward.h"
-#include "engine/model.h"
 #include "engine/sequence.h"
+#include "model/model.h"
 
 #define MAX_ROWS 65536
 

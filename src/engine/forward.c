@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "engine/model.h"
+#include "model/model.h"
 
 enum { /* operators of a layer, by the row that they quantise */
     OP_ATTN_IN = 0, OP_ATTN_NORM, OP_Q_HEAD, OP_K_HEAD, OP_Q_ROPE, OP_K, OP_V,

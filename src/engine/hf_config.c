@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/hf_rope.h"
-#include "engine/model.h"
+#include "model/model.h"
 
 #define MAX_CONFIG ((size_t)4 << 20)
 

@@ -12,8 +12,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "engine/model.h"
 #include "engine/safetensors.h"
+#include "model/model.h"
 
 void hf_tensor_name(char out[HF_TENSOR_NAME], uint32_t i)
 {

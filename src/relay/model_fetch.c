@@ -25,8 +25,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "engine/model_stream.h"
-#include "engine/models.h"
+#include "model/model_stream.h"
+#include "model/models.h"
 
 #define PIECE ((size_t)1 << 20)
 

@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "engine/engine.h"
 #include "engine/kv.h"
-#include "engine/model.h"
+#include "model/model.h"
 #include "proof/job_record.h"
 #include "proof/result_record.h"
 #include "proof/trace.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "engine/model.h"
+#include "model/model.h"
 #include "store/request.h"
 
 int prompt_model_init(struct prompt_model *m, struct model *model,

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "engine/engine.h"
-#include "engine/model.h"
+#include "model/model.h"
 #include "verify/prompt.h"
 
 #define ROWS 64

@@ -21,7 +21,7 @@
 #include "base/utf8.h"
 #include "engine/engine.h"
 #include "engine/kv.h"
-#include "engine/model.h"
+#include "model/model.h"
 #include "proof/blob.h"
 #include "proof/digest.h"
 #include "proof/job_record.h"

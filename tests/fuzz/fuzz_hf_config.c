@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "engine/hf_config.h"
-#include "engine/model.h"
+#include "model/model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

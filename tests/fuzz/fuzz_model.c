@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "engine/model_stream.h"
+#include "model/model_stream.h"
 #include "tests/mini_model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "engine/models.h"
+#include "model/models.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -17,8 +17,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "engine/convert.h"
-#include "engine/models_internal.h"
+#include "model/convert.h"
+#include "model/models_internal.h"
 #include "proof/digest.h"
 
 #define CONVERTER "1" /* counts up when convert gives other bytes */

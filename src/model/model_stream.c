@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "engine/model_stream.h"
+#include "model/model_stream.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "engine/model.h"
+#include "model/model.h"
 #include "proof/merkle.h"
 
 enum part { PART_RECORD, PART_TENSORS, PART_TENSOR, PART_TOKENIZER,

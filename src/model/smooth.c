@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "engine/smooth.h"
+#include "model/smooth.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * model file.  The same input gives the same bytes on every machine.
  * Anything that X1 has no paragraph for is refused by name.
  */
-#ifndef APUS_ENGINE_CONVERT_H
-#define APUS_ENGINE_CONVERT_H
+#ifndef APUS_MODEL_CONVERT_H
+#define APUS_MODEL_CONVERT_H
 
 #include <stdbool.h>
 #include <stdint.h>

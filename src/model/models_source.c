@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "engine/models.h"
+#include "model/models.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "engine/models_internal.h"
+#include "model/models_internal.h"
 
 #define ID (ID_TEXT - 1) /* characters of an id */
 

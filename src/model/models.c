@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "engine/models.h"
+#include "model/models.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,9 +23,9 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "engine/convert.h"
-#include "engine/model.h"
-#include "engine/models_internal.h"
+#include "model/convert.h"
+#include "model/model.h"
+#include "model/models_internal.h"
 
 #define MAX_NAME 64
 #define MIN_PREFIX 6

@@ -8,7 +8,7 @@
  */
 #include <config.h>
 
-#include "engine/model.h"
+#include "model/model.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,8 +6,8 @@
  * are to be had).  A file is believed only
  * after its id was computed.
  */
-#ifndef APUS_ENGINE_MODELS_H
-#define APUS_ENGINE_MODELS_H
+#ifndef APUS_MODEL_MODELS_H
+#define APUS_MODEL_MODELS_H
 
 #include <stddef.h>
 #include <stdint.h>

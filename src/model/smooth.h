@@ -3,8 +3,8 @@
  * larger than the others leave them too few of eight bits.  Powers of two
  * move from the key's side to the query's, which changes no score.
  */
-#ifndef APUS_ENGINE_SMOOTH_H
-#define APUS_ENGINE_SMOOTH_H
+#ifndef APUS_MODEL_SMOOTH_H
+#define APUS_MODEL_SMOOTH_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
  */
 #include <config.h>
 
-#include "engine/convert.h"
+#include "model/convert.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +20,10 @@
 #include "base/utf8.h"
 #include "engine/hf_config.h"
 #include "engine/hf_tensors.h"
-#include "engine/model.h"
 #include "engine/safetensors.h"
-#include "engine/smooth.h"
 #include "kernels/kernels.h"
+#include "model/model.h"
+#include "model/smooth.h"
 #include "proof/merkle.h"
 #include "text/tokenizer.h"
 

@@ -6,7 +6,7 @@
  */
 #include <config.h>
 
-#include "engine/model.h"
+#include "model/model.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * byte is in, in memory that does not grow with the model.  Where the bytes
  * come from and go to is the caller's.
  */
-#ifndef APUS_ENGINE_MODEL_STREAM_H
-#define APUS_ENGINE_MODEL_STREAM_H
+#ifndef APUS_MODEL_MODEL_STREAM_H
+#define APUS_MODEL_MODEL_STREAM_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  * length bounded before it is believed and every root checked while reading.
  * Leaves conversion to convert.h, names to models.h, arithmetic to kernels.
  */
-#ifndef APUS_ENGINE_MODEL_H
-#define APUS_ENGINE_MODEL_H
+#ifndef APUS_MODEL_MODEL_H
+#define APUS_MODEL_MODEL_H
 
 #include <stdbool.h>
 #include <stddef.h>

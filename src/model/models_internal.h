@@ -2,12 +2,12 @@
  * The inside of the model store, for the files models*.c: its text files,
  * which are read and written whole.
  */
-#ifndef APUS_ENGINE_MODELS_INTERNAL_H
-#define APUS_ENGINE_MODELS_INTERNAL_H
+#ifndef APUS_MODEL_MODELS_INTERNAL_H
+#define APUS_MODEL_MODELS_INTERNAL_H
 
 #include <stddef.h>
 
-#include "engine/models.h"
+#include "model/models.h"
 
 struct buf;
 struct err;
