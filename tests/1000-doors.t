@@ -57,7 +57,12 @@ awk -v layers="$tmp/layers" '
             layer[w[2]] = w[1]
         }
     }
-    function dir(path) { sub("/[^/]*$", "", path); return path }
+    function dir(path) {
+        sub("/[^/]*$", "", path)
+        sub("^src/model/import$", "src/model", path)
+        sub("^model/import$", "model", path)
+        return path
+    }
     {
         from = dir($1)
         what = substr($2, 2)

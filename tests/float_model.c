@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "engine/safetensors.h"
+#include "model/import/safetensors.h"
 
 enum { D = 64, FFN = 172, L = 5, HQ = 8, HKV = 4, HD = 8, V = 512, CTX = 512 };
 

@@ -10,9 +10,9 @@
 
 #include "base/bytes.h"
 #include "base/json.h"
-#include "engine/hf_config.h"
-#include "engine/hf_rope.h"
-#include "engine/hf_tensors.h"
+#include "model/import/hf_config.h"
+#include "model/import/hf_rope.h"
+#include "model/import/hf_tensors.h"
 #include "model/smooth.h"
 #include "proof/digest.h"
 #include "tests/models_util.h"

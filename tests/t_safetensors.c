@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-#include "engine/safetensors.h"
+#include "model/import/safetensors.h"
 #include "tests/models_util.h"
 #include "tests/safetensors_util.h"
 

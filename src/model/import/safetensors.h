@@ -4,8 +4,8 @@
  * it is opened; the numbers are read in pieces and given as f32, exactly.
  * What a tensor means is convert.c.
  */
-#ifndef APUS_ENGINE_SAFETENSORS_H
-#define APUS_ENGINE_SAFETENSORS_H
+#ifndef APUS_MODEL_IMPORT_SAFETENSORS_H
+#define APUS_MODEL_IMPORT_SAFETENSORS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
  * qwen3.  Whatever would change a number and has no paragraph in X1 is
  * refused by name.
  */
-#ifndef APUS_ENGINE_HF_CONFIG_H
-#define APUS_ENGINE_HF_CONFIG_H
+#ifndef APUS_MODEL_IMPORT_HF_CONFIG_H
+#define APUS_MODEL_IMPORT_HF_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>

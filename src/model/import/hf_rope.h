@@ -3,8 +3,8 @@
  * Hugging Face configs.  Same inputs, same bits on every machine: powers and
  * logarithms are computed here and not by a libm.
  */
-#ifndef APUS_ENGINE_HF_ROPE_H
-#define APUS_ENGINE_HF_ROPE_H
+#ifndef APUS_MODEL_IMPORT_HF_ROPE_H
+#define APUS_MODEL_IMPORT_HF_ROPE_H
 
 #include <stdbool.h>
 #include <stdint.h>

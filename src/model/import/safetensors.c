@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "engine/safetensors.h"
+#include "model/import/safetensors.h"
 
 #include <assert.h>
 #include <errno.h>

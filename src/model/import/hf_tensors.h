@@ -1,8 +1,8 @@
 /*
  * Which tensor of a Hugging Face checkpoint is which of a model.
  */
-#ifndef APUS_ENGINE_HF_TENSORS_H
-#define APUS_ENGINE_HF_TENSORS_H
+#ifndef APUS_MODEL_IMPORT_HF_TENSORS_H
+#define APUS_MODEL_IMPORT_HF_TENSORS_H
 
 #include <stdint.h>
 

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "engine/hf_tensors.h"
+#include "model/import/hf_tensors.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "engine/safetensors.h"
+#include "model/import/safetensors.h"
 #include "model/model.h"
 
 void hf_tensor_name(char out[HF_TENSOR_NAME], uint32_t i)

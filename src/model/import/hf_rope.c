@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "engine/hf_rope.h"
+#include "model/import/hf_rope.h"
 
 #include <float.h>
 #include <math.h>

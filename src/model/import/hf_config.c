@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "engine/hf_config.h"
+#include "model/import/hf_config.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "engine/hf_rope.h"
+#include "model/import/hf_rope.h"
 #include "model/model.h"
 
 #define MAX_CONFIG ((size_t)4 << 20)
