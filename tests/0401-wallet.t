@@ -43,4 +43,19 @@ has err 'chmod 600' "is refused with the remedy"
 gives 1 "one that is not there" wallet show --wallet nothing.json
 has err 'nothing.json' "is told by its name"
 
+if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
+    APUS_NO_LINKS=1
+    export APUS_NO_LINKS
+    mkdir linkless
+    gives 1 "new on a disk without hard links" wallet new \
+        --wallet linkless/w.json
+    has err 'linkless/w.json.*no hard links, write it to another' "says so"
+    [ -z "$(ls -A linkless)" ] && r=0 || r=1
+    report $r "and leaves nothing there"
+    unset APUS_NO_LINKS
+else
+    n=$((n + 1))
+    echo "ok $n - a disk without hard links # SKIP no crash tests"
+fi
+
 finish

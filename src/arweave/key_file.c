@@ -219,6 +219,18 @@ static int open_aside(const char *path, char **aside, struct err *err)
     return fd;
 }
 
+/* Set the error of a link that failed. */
+static void not_linked(const char *path, struct err *err)
+{
+    if (errno == EEXIST)
+        err_errno(err, ERR_INPUT, "wallet \"%s\" is not written over", path);
+    else if (sys_lacks_links(errno))
+        err_set(err, ERR_INPUT, "cannot write wallet \"%s\": this file system"
+                " has no hard links, write it to another", path);
+    else
+        err_errno(err, ERR_RETRY, "cannot write wallet \"%s\"", path);
+}
+
 static int save_text(const char *path, const char *text, size_t n,
                      struct err *err)
 {
@@ -234,9 +246,7 @@ static int save_text(const char *path, const char *text, size_t n,
     if (fchmod(fd, 0600) || sys_write(fd, text, n) || sys_fsync(fd))
         err_errno(err, ERR_RETRY, "cannot write wallet \"%s\"", path);
     else if (sys_link(aside, path)) /* a rename would replace */
-        err_errno(err, errno == EEXIST ? ERR_INPUT : ERR_RETRY,
-                  errno == EEXIST ? "wallet \"%s\" is not written over"
-                                  : "cannot write wallet \"%s\"", path);
+        not_linked(path, err);
     else
         rc = 0;
     unlink(aside);

@@ -228,6 +228,11 @@ int sys_link(const char *from, const char *to)
     return -1;
 }
 
+bool sys_lacks_links(int why)
+{
+    return why == EPERM || why == EOPNOTSUPP || why == ENOSYS;
+}
+
 int sys_unlink(const char *path)
 {
     return unlink(path) && errno != ENOENT ? -1 : 0;

@@ -10,6 +10,7 @@
 #ifndef APUS_BASE_SYS_H
 #define APUS_BASE_SYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -30,6 +31,9 @@ int sys_ftruncate(int fd, off_t size);
  * and link(2) otherwise. */
 int sys_rename(const char *from, const char *to);
 int sys_link(const char *from, const char *to);
+/* Return whether this errno of sys_link means that the file system has no hard
+ * links. */
+bool sys_lacks_links(int why);
 
 /* What is not there has been removed. */
 int sys_unlink(const char *path);

@@ -29,7 +29,7 @@ static int give_name(const char *path, const char *name)
     if (sys_link(path, name) == 0)
         return 0;
     why = errno;
-    if (why != EPERM && why != EOPNOTSUPP && why != ENOSYS)
+    if (!sys_lacks_links(why))
         return why;
     if (file_exists(name))
         return EEXIST;

@@ -135,7 +135,7 @@ static int link_entry(const char *aside, const char *path, struct err *err)
         return 1;
     if (errno == EEXIST)
         return 0;
-    if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS)
+    if (sys_lacks_links(errno))
         return err_set(err, ERR_FATAL, "cannot make \"%s\": this file system"
                        " has no hard links, put the spool on another", path);
     return spool_fail(err, "make", path);
