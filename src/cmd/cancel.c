@@ -20,6 +20,7 @@
 #include "base/opt.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/named.h"
 #include "cmd/owners.h"
 #include "cmd/work.h"
 #include "commit.h"
@@ -257,25 +258,21 @@ static int put_away(const struct spool *s, struct batch *b,
     return rc;
 }
 
-static int cancel(const struct spool *s, const char *name,
+static int cancel(const struct spool *s, struct batch *b,
                   const struct settings *settings, struct err *err)
 {
-    struct batch b = { .path = NULL };
     char id[ID_TEXT];
-    int rc = spool_find(s, name, &b, err);
+    int rc = 0;
 
-    if (rc == 0) {
-        base64url(id, b.id, 32);
-        if (work_is_done(&b))
-            log_info("batch %s is done: there is nothing to cancel", id);
-        else if (b.state == SPOOL_RUNNING)
-            rc = end_work(s, &b, err);
-        if (rc == 0 && b.state == SPOOL_TODO)
-            rc = drop_jobs(&b, err) || put_away(s, &b, settings, err) ? -1 : 0;
-        if (rc == 0)
-            printf("%s\t%s\n", id, spool_state_name(b.state));
-    }
-    batch_clear(&b);
+    base64url(id, b->id, 32);
+    if (work_is_done(b))
+        log_info("batch %s is done: there is nothing to cancel", id);
+    else if (b->state == SPOOL_RUNNING)
+        rc = end_work(s, b, err);
+    if (rc == 0 && b->state == SPOOL_TODO)
+        rc = drop_jobs(b, err) || put_away(s, b, settings, err) ? -1 : 0;
+    if (rc == 0)
+        printf("%s\t%s\n", id, spool_state_name(b->state));
     return rc;
 }
 
@@ -285,13 +282,14 @@ int cmd_cancel(struct settings *s, int argc, char **argv)
     const struct opt opts[] = { { 0, NULL, NULL, NULL, NULL, NULL } };
     const struct opt_command command = {
         .name = "apus cancel",
-        .synopsis = "BATCH ...",
+        .synopsis = "BATCH|FILE ...",
         .about = "End the work on batches: the worker saves and leaves, what"
                  " is answered is kept;\nof a batch from AO it is pushed, and"
                  " the rest goes back to the queue.\nPrint where each batch is"
                  " then.",
         .opts = opts, .min_args = 1, .max_args = SIZE_MAX,
     };
+    struct named found = { .n = 0 };
     struct spool *spool = NULL;
     struct err err = ERR_INIT;
     size_t n_args;
@@ -299,11 +297,13 @@ int cmd_cancel(struct settings *s, int argc, char **argv)
 
     if (status == CMD_GO) {
         status = CMD_DONE;
-        if (spool_open_there(&spool, settings_text(s, "spool"), &err))
+        if (spool_open_there(&spool, settings_text(s, "spool"), &err) ||
+            named_find_all(&found, spool, args, n_args, &err))
             status = cmd_fail(&err);
-        for (size_t i = 0; status == CMD_DONE && i < n_args; i++)
-            if (cancel(spool, args[i], s, &err))
+        for (size_t i = 0; status == CMD_DONE && i < found.n; i++)
+            if (cancel(spool, &found.batch[i], s, &err))
                 status = cmd_fail(&err);
+        named_clear(&found);
         spool_close(spool);
     }
     free(args);

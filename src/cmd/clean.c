@@ -22,6 +22,7 @@
 #include "base/settings.h"
 #include "base/sys.h"
 #include "cmd/cmd.h"
+#include "cmd/named.h"
 #include "relay/push.h"
 #include "store/spool.h"
 
@@ -203,26 +204,25 @@ static int clean_all(struct clean *c, struct err *err)
 static int clean_named(struct clean *c, const char **names, size_t n,
                        struct err *err)
 {
-    struct batch *list = xcalloc(n, sizeof(*list));
+    struct named found;
     uint64_t age_s = 0;
-    int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = spool_find(c->spool, names[i], &list[i], err);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (spool_age(c->spool, &list[i], &age_s, err) ||
-            clean_one(c, &list[i], age_s, err) < 0) {
-            /* named twice */
-            if (!file_exists(list[i].path))
+    if (named_find_all(&found, c->spool, names, n, err))
+        return -1;
+    for (size_t i = 0; i < found.n; i++) {
+        const struct batch *b = &found.batch[i];
+
+        if (spool_age(c->spool, b, &age_s, err) ||
+            clean_one(c, b, age_s, err) < 0) {
+            /* another was faster */
+            if (!file_exists(b->path))
                 continue;
             log_err(err);
             c->failed++;
         }
     }
-    for (size_t i = 0; i < n; i++)
-        batch_clear(&list[i]);
-    free(list);
-    return rc;
+    named_clear(&found);
+    return 0;
 }
 
 static int do_clean(struct clean *c, const char **names, size_t n,
@@ -301,7 +301,7 @@ int cmd_clean(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus clean",
-        .synopsis = "[BATCH ...] [--older AGE] [--state STATE] [--dry-run]"
+        .synopsis = "[BATCH|FILE ...] [--older AGE] [--state STATE] [--dry-run]"
                     " [--json]",
         .about = "Remove batches from the spool, with their logs: those that"
                  " are named, or that are\nolder than AGE or of a state."
@@ -335,7 +335,7 @@ int cmd_rm(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus rm",
-        .synopsis = "BATCH ... [--dry-run] [--json]",
+        .synopsis = "BATCH|FILE ... [--dry-run] [--json]",
         .about = "Remove these batches from the spool, whatever their state,"
                  " with their answers and\nlogs; apus clean says what stays.",
         .opts = opts, .min_args = 1, .max_args = SIZE_MAX,

@@ -80,7 +80,7 @@ struct whole {
 struct search {
     const char *what;
     char *source;
-    bool is_there;
+    bool is_there, some;     /* some: parts may be gone */
     unsigned char hash[32];  /* of a file that is there */
     const unsigned char *model;
     struct whole *whole;
@@ -233,6 +233,7 @@ static int pick(const struct search *f, const struct whole **w,
 static int take(struct named *out, const struct search *f, struct whole *w,
                 const struct spool *s, struct err *err)
 {
+    struct err gone = ERR_INIT;
     if (w->has_batch && (w->done || !w->n_parts)) {
         add(out, &w->batch);
         w->batch.path = NULL;
@@ -243,30 +244,34 @@ static int take(struct named *out, const struct search *f, struct whole *w,
         struct batch b;
 
         base64url(id, w->part[i], 32);
-        if (spool_find(s, id, &b, err))
-            return err_prefix(err, "part %zu of %zu of \"%s\"", i + 1,
-                              w->n_parts, f->what);
-        add(out, &b);
+        if (spool_find(s, id, &b, &gone) == 0) {
+            add(out, &b);
+            continue;
+        }
+        err_prefix(&gone, "part %zu of %zu of \"%s\"", i + 1, w->n_parts,
+                   f->what);
+        if (!f->some || gone.code != ERR_INPUT)
+            return err_set(err, gone.code, "%s", gone.text);
     }
-    return 0;
+    return out->n ? 0 : err_set(err, ERR_INPUT, "no batch of the file \"%s\""
+                                " is left in the spool", f->what);
 }
 
 static int find_file(struct named *out, const struct spool *s,
-                     const char *what, bool is_there,
-                     const unsigned char *model, struct err *err)
+                     const struct search *what, struct err *err)
 {
-    struct search f = { .what = what, .is_there = is_there, .model = model };
+    struct search f = *what;
     const struct whole *w;
     struct lines *lines;
     int rc = 0;
 
-    if (is_there && lines_open(&lines, what, err))
+    if (f.is_there && lines_open(&lines, f.what, err))
         return -1;
-    if (is_there) {
+    if (f.is_there) {
         memcpy(f.hash, lines_hash(lines), 32);
         lines_close(lines);
     }
-    f.source = spool_source_name(what);
+    f.source = spool_source_name(f.what);
     if (search_all(&f, s, err) || pick(&f, &w, err))
         rc = -1;
     if (rc == 0)
@@ -275,9 +280,10 @@ static int find_file(struct named *out, const struct spool *s,
     return rc;
 }
 
-int named_find(struct named *n, const struct spool *s, const char *what,
-               const unsigned char *model, struct err *err)
+static int find(struct named *n, const struct spool *s, const char *what,
+                const unsigned char *model, bool some, struct err *err)
 {
+    struct search f = { .what = what, .model = model, .some = some };
     struct err why = ERR_INIT;
     struct named got = { .n = 0 };
     struct batch b;
@@ -287,13 +293,14 @@ int named_find(struct named *n, const struct spool *s, const char *what,
         return err_set(err, ERR_INPUT, "\"-\" names no batch: give its id");
     if (named_is_file(what)) {
         named_tell_both(s, what);
-        rc = find_file(&got, s, what, true, model, err);
+        f.is_there = true;
+        rc = find_file(&got, s, &f, err);
     } else if (spool_find(s, what, &b, err) == 0) {
         add(&got, &b);
         rc = 0;
     } else {
         /* the error of the batch is the better one */
-        rc = find_file(&got, s, what, false, model, &why);
+        rc = find_file(&got, s, &f, &why);
         if (rc && strncmp(why.text, "no batch", 8) != 0)
             *err = why;
     }
@@ -302,4 +309,45 @@ int named_find(struct named *n, const struct spool *s, const char *what,
     else
         *n = got;
     return rc;
+}
+
+int named_find(struct named *n, const struct spool *s, const char *what,
+               const unsigned char *model, struct err *err)
+{
+    return find(n, s, what, model, false, err);
+}
+
+/* Those of `from` that are not in it yet; `from` is empty then. */
+static void merge(struct named *n, struct named *from)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        size_t k = 0;
+
+        while (k < n->n && memcmp(n->batch[k].id, from->batch[i].id, 32) != 0)
+            k++;
+        if (k < n->n)
+            batch_clear(&from->batch[i]);
+        else
+            add(n, &from->batch[i]);
+    }
+    free(from->batch);
+    *from = (struct named){ .n = 0 };
+}
+
+int named_find_all(struct named *n, const struct spool *s,
+                   const char *const *what, size_t n_what, struct err *err)
+{
+    struct named got = { .n = 0 };
+
+    for (size_t i = 0; i < n_what; i++) {
+        struct named one = { .n = 0 };
+
+        if (find(&one, s, what[i], NULL, true, err)) {
+            named_clear(&got);
+            return -1;
+        }
+        merge(&got, &one);
+    }
+    *n = got;
+    return 0;
 }

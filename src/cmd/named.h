@@ -36,6 +36,12 @@ int named_find(struct named *n, const struct spool *s, const char *what,
                const unsigned char *model, struct err *err);
 void named_clear(struct named *n);
 
+/* Find the batches of several names, each once.  Parts of a file that the
+ * spool no longer has are left out.  ERR_INPUT if a name has no batch; then
+ * there is nothing to clear. */
+int named_find_all(struct named *n, const struct spool *s,
+                   const char *const *what, size_t n_what, struct err *err);
+
 /* Add a copy of a batch. */
 void named_add(struct named *n, const struct batch *b);
 

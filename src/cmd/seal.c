@@ -18,6 +18,7 @@
 #include "base/opt.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/named.h"
 #include "cmd/progress.h"
 #include "cmd/work.h"
 #include "proof/statement.h"
@@ -241,24 +242,22 @@ static int free_sending(const struct spool *spool, struct batch *b,
 }
 
 /* 0 sealed, 1 saved, -1. */
-static int seal_named(const struct spool *spool, const char *name, bool again,
+static int seal_found(const struct spool *spool, struct batch *b, bool again,
                       struct settings *s, struct err *err)
 {
-    struct batch b = { .path = NULL };
-    int rc = spool_find(spool, name, &b, err);
+    int rc = 0;
 
-    if (rc == 0 && again && b.state == SPOOL_SENDING)
-        rc = free_sending(spool, &b, err);
-    if (rc == 0 && again && (b.state == SPOOL_DONE || b.state == SPOOL_SENT))
-        rc = seal_again(spool, &b, s, err);
-    else if (rc == 0 && b.state != SPOOL_DONE && b.state != SPOOL_SENDING &&
-             b.state != SPOOL_SENT)
-        rc = seal_open_batch(spool, &b, s, err);
+    if (again && b->state == SPOOL_SENDING)
+        rc = free_sending(spool, b, err);
+    if (rc == 0 && again && (b->state == SPOOL_DONE || b->state == SPOOL_SENT))
+        rc = seal_again(spool, b, s, err);
+    else if (rc == 0 && b->state != SPOOL_DONE &&
+             b->state != SPOOL_SENDING && b->state != SPOOL_SENT)
+        rc = seal_open_batch(spool, b, s, err);
     if (rc == 0)
-        rc = seal_tidy(b.path, err);
+        rc = seal_tidy(b->path, err);
     if (rc == 0)
-        printf("%s\n", b.path);
-    batch_clear(&b);
+        printf("%s\n", b->path);
     return rc;
 }
 
@@ -272,7 +271,7 @@ int cmd_seal(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus seal",
-        .synopsis = "BATCH ... [--again]",
+        .synopsis = "BATCH|FILE ... [--again]",
         .about = "Make the checkpoint of batches whose requests are all"
                  " answered, from their logs,\nand print where they are."
                  "  Of one that has it nothing is changed.\n\n"
@@ -282,6 +281,7 @@ int cmd_seal(struct settings *s, int argc, char **argv)
                  " batch anew.",
         .opts = opts, .min_args = 1, .max_args = SIZE_MAX,
     };
+    struct named found = { .n = 0 };
     struct spool *spool = NULL;
     struct err err = ERR_INIT;
     size_t n_args;
@@ -290,13 +290,15 @@ int cmd_seal(struct settings *s, int argc, char **argv)
     if (status != CMD_GO)
         goto out;
     status = CMD_DONE;
-    if (spool_open_there(&spool, settings_text(s, "spool"), &err))
+    if (spool_open_there(&spool, settings_text(s, "spool"), &err) ||
+        named_find_all(&found, spool, args, n_args, &err))
         status = cmd_fail(&err);
-    for (size_t i = 0; status == CMD_DONE && i < n_args; i++) {
-        rc = seal_named(spool, args[i], again, s, &err);
+    for (size_t i = 0; status == CMD_DONE && i < found.n; i++) {
+        rc = seal_found(spool, &found.batch[i], again, s, &err);
         if (rc)
             status = rc < 0 ? cmd_fail(&err) : CMD_SAVED;
     }
+    named_clear(&found);
     spool_close(spool);
 out:
     free(args);

@@ -21,6 +21,7 @@
 #include "base/plain.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/named.h"
 #include "cmd/part.h"
 #include "proof/digest.h"
 #include "proof/job_record.h"
@@ -331,6 +332,29 @@ static int show_in_parts(struct show *s, const struct batch *b,
     return rc;
 }
 
+/* Each batch of what was named, or the one request in them. */
+static int show_named(struct show *s, const struct spool *spool,
+                      struct err *err)
+{
+    struct named found;
+    int rc = 0;
+
+    if (named_find_all(&found, spool, &s->what, 1, err))
+        return -1;
+    for (size_t i = 0; rc == 0 && !s->found && i < found.n; i++) {
+        const struct batch *b = &found.batch[i];
+
+        if (i && !s->request)
+            putchar('\n');
+        if (!s->request)
+            rc = show_info(b, err);
+        else if (found.n == 1 || seal_is_done(b->path))
+            rc = show_in_parts(s, b, err);
+    }
+    named_clear(&found);
+    return rc;
+}
+
 static bool is_log(const char *what)
 {
     size_t n = strlen(what);
@@ -352,7 +376,6 @@ static int check_use(struct show *s, struct err *err)
 static int do_show(struct show *s, struct err *err)
 {
     const char *dir = settings_text(s->settings, "spool");
-    struct batch b = { .path = NULL };
     struct spool *spool;
     int rc;
 
@@ -363,14 +386,9 @@ static int do_show(struct show *s, struct err *err)
         return show_log(s->what, err);
     if (spool_open_there(&spool, dir, err))
         return -1;
-    if (part_is_file(s->what)) {
-        rc = show_file(s, spool, s->what, s->trust, err);
-    } else {
-        rc = spool_find(spool, s->what, &b, err);
-        if (rc == 0)
-            rc = s->request ? show_in_parts(s, &b, err) : show_info(&b, err);
-    }
-    batch_clear(&b);
+    rc = part_is_file(s->what)
+             ? show_file(s, spool, s->what, s->trust, err)
+             : show_named(s, spool, err);
     spool_close(spool);
     if (rc == 0 && s->request && !s->found)
         return err_set(err, ERR_INPUT, "no answer to the request \"%s\" in"
@@ -393,7 +411,7 @@ int cmd_show(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus show",
-        .synopsis = "[BATCH|FILE.h5|FILE.log|ID] [--request ID]"
+        .synopsis = "[BATCH|FILE|FILE.h5|FILE.log|ID] [--request ID]"
                     " [--item FILE] [--trust]",
         .about = "Print what a batch is, what answers a part of a checkpoint"
                  " has, or the frames of a\nlog; with --request an answer with"

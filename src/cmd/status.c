@@ -203,14 +203,12 @@ static int find_all(struct status *s, struct found *f, struct err *err)
 
 static int find_named(struct status *s, struct found *f, struct err *err)
 {
-    for (size_t i = 0; i < s->n_names; i++) {
-        struct named named = { .n = 0 };
+    struct named named;
 
-        if (named_find(&named, s->spool, s->names[i], NULL, err))
-            return -1;
-        found_add(f, named.batch, named.n);
-        free(named.batch);
-    }
+    if (named_find_all(&named, s->spool, s->names, s->n_names, err))
+        return -1;
+    found_add(f, named.batch, named.n);
+    free(named.batch);
     return 0;
 }
 

@@ -1,0 +1,83 @@
+#!/bin/sh
+# A file of requests stands for its batch, or for the batches that it was split
+# into, wherever a batch can be named; line numbers are those of the file.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_LAUNCHER=local
+APUS_RANKS=1
+export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LAUNCHER APUS_RANKS
+tab=$(printf "\t")
+
+"$apus" model add "$top/models/nano" nano >out 2>err
+# jobs of this machine are found by batch: these are no other test's
+sed "s/\"custom_id\": *\"/&$$-/" "$top/models/nano/eval.jsonl" >all.jsonl
+head -n 6 all.jsonl >whole.jsonl
+sed -n 11,19p all.jsonl >cut.jsonl
+gives 0 "a file" run whole.jsonl -m nano -q
+gives 0 "a file in three batches" submit cut.jsonl -m nano --split 3 --todo
+cut -f 1 out >ids
+same_ids() { # NAME: the ids in out, in the order of the file
+    sort out | cmp -s - sorted && r=0 || r=1
+    report $r "$1"
+}
+sort ids >sorted
+
+# ---- show ------------------------------------------------------------------
+gives 0 "show of a file" show whole.jsonl
+has out "^source.*/whole.jsonl$" "its batch"
+gives 0 "show of a file that was split" show cut.jsonl
+sed -n "s/^batch$tab//p" out | cmp -s - ids && r=0 || r=1
+report $r "its batches, in order"
+[ "$(grep -c '^$' out)" -eq 2 ] && r=0 || r=1
+report $r "with a line between"
+gives 1 "a file of no batch" show all.jsonl
+has err 'no batch of the file "all.jsonl"' "is named"
+
+# ---- cancel, and go on -----------------------------------------------------
+gives 0 "cancel of a file that was split" cancel cut.jsonl
+cut -f 2 out | grep -cx failed >n
+[ "$(cat n)" -eq 3 ] && r=0 || r=1
+report $r "each of its batches"
+gives 0 "its batches are answered" submit cut.jsonl -m nano --split 3 --wait \
+    -o cut.out
+request=$(sed -n '8s/.*"batch_req_\([^"]*\)".*/\1/p' cut.out)
+gives 0 "show of one request" show cut.jsonl --request "$request"
+has out "^custom_id$tab$$-" "whatever batch it is in"
+
+# ---- seal ------------------------------------------------------------------
+two=$(sed -n 2p ids)
+chmod u+w "spool/done/b$two/part-0000.h5"
+printf x >>"spool/done/b$two/part-0000.h5"
+gives 1 "a damaged part" export cut.jsonl
+gives 0 "seal --again of the file" seal --again cut.jsonl
+sed 's|.*/b||' out >now
+mv now out
+same_ids "all of it is sealed"
+gives 0 "and exported" export cut.jsonl
+cmp -s out cut.out && r=0 || r=1
+report $r "with the same answers"
+
+# ---- rm and clean ----------------------------------------------------------
+gives 0 "one part goes" rm -- "$two"
+gives 0 "a dry run" clean cut.jsonl --dry-run
+[ "$(wc -l <out)" -eq 2 ] && r=0 || r=1
+report $r "has the others"
+gives 0 "status" status cut.jsonl
+[ "$(wc -l <out)" -eq 2 ] && r=0 || r=1
+report $r "has the others too"
+gives 1 "export does not" export cut.jsonl
+has err 'part 2 of 3 of "cut.jsonl"' "it names what is missing"
+gives 0 "rm of the file" rm cut.jsonl
+[ "$(grep -c '^removed' out)" -eq 2 ] && [ -f cut.jsonl ] && r=0 || r=1
+report $r "removes its batches, and not the file"
+gives 1 "rm again" rm cut.jsonl
+has err 'cut.jsonl"' "names the file"
+gives 0 "clean of a file" clean whole.jsonl
+[ -z "$(ls spool/done)" ] && [ -f whole.jsonl ] && r=0 || r=1
+report $r "removes its batch"
+
+finish
