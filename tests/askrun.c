@@ -291,7 +291,7 @@ static void take_lines(struct lines *l, const struct json *message)
     }
 }
 
-/* Whether a message was refused, and the words, NULL if it was an Error. */
+/* Whether a message was refused with an answer, and its words. */
 static bool is_refused(const struct json *result, const char **why)
 {
     const struct json *m = json_first(json_get(result, "Messages"));
@@ -306,7 +306,7 @@ static bool is_refused(const struct json *result, const char **why)
             return true;
         }
     }
-    return json_get(result, "Error") != NULL;
+    return false;
 }
 
 static size_t read_tags(struct ask_tag *tag, const struct json *tags)

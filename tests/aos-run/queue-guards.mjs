@@ -103,7 +103,7 @@ export async function ownership () {
     'code of a stranger is not run')
   a = await q.say(alice, infer('a', { 'Content-Type': 'application/json' }),
     '{"prompt"')
-  ok(a.error && a.out.length === 0, 'what is no JSON ends in an error')
+  is([a.error, a.code], [undefined, '400'], 'invalid JSON is refused')
   is(await q.ask('return Queue.serial'), before, 'and leaves nothing')
   a = await q.say(owner, { Action: 'Set', Operators: bob })
   is(a.code, '200', 'operators are named')

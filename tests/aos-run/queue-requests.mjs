@@ -139,6 +139,23 @@ export async function refused () {
     'and none of them waits')
 }
 
+// Data that AOS itself cannot decode.
+export async function broken () {
+  const q = await working()
+  const json = { 'Content-Type': 'application/json' }
+  const all = ['{"prompt"', '{"prompt":"x"} y', 'nothing', '{"a":',
+    '['.repeat(60000)]
+  const first = await q.say(alice, infer('a', json), all[0])
+  const said = [first, ...await q.many(all.map((data) =>
+    [alice, infer('a', json), data]))]
+  is(said.map((a) => a.code), said.map(() => '400'),
+    'invalid JSON is refused')
+  ok(said.every((a) => a.first.Message.startsWith('Data: ')),
+    'with an answer that says why')
+  is(await q.ask('return tostring((pcall(require("json").decode, "{")))'),
+    'false', 'other code still gets the error')
+}
+
 export async function answers () {
   const q = await working()
   const p = id('dapp')

@@ -10,15 +10,18 @@ export const source = id('source')
 
 // Many messages in one evaluation, through the whole of AOS: an evaluation
 // costs 100 ms for its copies of the heap.  What raises is not rolled back.
+// AOS handles a message outside of any coroutine, and so does this seem to.
 const many = `
 local process, json = require(".process"), require("json")
 function Many(text, env)
-  local out = {}
+  local out, running = {}, coroutine.running
+  coroutine.running = function() return (running()), true end
   for i, m in ipairs(json.decode(text)) do
     local ok, r = pcall(process.handle, m, json.decode(env))
     r = ok and r or { Error = r }
     out[i] = { Error = r.Error, Messages = r.Messages or {} }
   end
+  coroutine.running = running
   ao.clearOutbox()
   return json.encode(out)
 end

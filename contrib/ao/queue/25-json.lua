@@ -169,13 +169,21 @@ end
 
 -- AOS decodes Data under application/json before any handler, forgets the text
 -- and lets through what scan refuses: a key twice, a comma too many.  So what
--- was decoded last is remembered, for scan to read it again.
+-- was decoded last is remembered, for scan to read it again.  Where decoding
+-- fails, the message would end there, without an answer: AOS, which decodes
+-- outside of the coroutine of the handlers, gets an empty table, and scan fails
+-- in its turn.
 local decoded_text
 do
     local json, text, value = require("json"), nil, nil
     local decode = json.decode
     json.decode = function(s)
-        text, value = s, decode(s)
+        local _, outside = coroutine.running()
+        local ok, got = pcall(decode, s)
+        if not ok then
+            got = outside and {} or error(got, 0)
+        end
+        text, value = s, got
         return value
     end
     -- The text of which AOS has made these data (nothing and false are "").
