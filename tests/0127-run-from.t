@@ -62,6 +62,16 @@ report $r "the answers are here"
 gives 0 "from a batch by its directory" run --from "$dir"
 cmp part.jsonl "./$(printf %.8s "$b").out.jsonl" >out 2>&1 && r=0 || r=1
 report $r "they have its name, and are here"
+gives 0 "from the file of requests" run --from q.jsonl -o file.jsonl
+cmp part.jsonl file.jsonl >out 2>&1 && r=0 || r=1
+report $r "the same answers"
+cp q.jsonl half.jsonl
+echo >>half.jsonl
+"$apus" submit half.jsonl -m nano --split 2 --wait >out 2>err
+gives 0 "from a file that was split" run --from half.jsonl -o half.out
+has err '6 requests from "half.jsonl"' "all of its requests"
+gives 1 "from a file of answers" run --from part.jsonl
+has err 'no batch of the file "part.jsonl"' "it says so"
 
 # ---- version 1 --------------------------------------------------------------
 cp "$top/tests/data/part-1-nano.h5" one.h5

@@ -308,7 +308,7 @@ int cmd_run(struct settings *s, int argc, char **argv)
           " directory", &r.model_name, NULL },
         { 'o', "output", "OUT.jsonl", "where the answers go; default:"
           " FILE.out.jsonl", &r.out_path, NULL },
-        { 0, "from", "FILE.h5|BATCH|ID", "compute these answers again",
+        { 0, "from", "FILE|BATCH|ID", "compute these answers again",
           &r.from, NULL },
         { 0, "trust", NULL, "with --from: a file that was not made in this"
           " spool", NULL, &r.trust },
@@ -322,7 +322,7 @@ int cmd_run(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus run",
-        .synopsis = "FILE.jsonl -m MODEL | --from FILE.h5|BATCH|ID [--trust]"
+        .synopsis = "FILE.jsonl -m MODEL | --from FILE|BATCH|ID [--trust]"
                     " [-o OUT.jsonl] [-q] [--no-reuse] [--strict] [--batch N]"
                     " [--ranks N]",
         .about = "Answer the requests of a file in the form of the OpenAI"
@@ -330,8 +330,9 @@ int cmd_run(struct settings *s, int argc, char **argv)
                  " is refused has its error in its line.\nRun it again and it"
                  " goes on where it was.\n\n"
                  "With --from, compute the answers of a part of a checkpoint,"
-                 " of a batch in the\nspool, or of a result or a statement on"
-                 " Arweave again, as a batch of its own.",
+                 " of a batch in the\nspool or the file that it was made of,"
+                 " or of a result or a statement on Arweave\nagain, as a batch"
+                 " of its own.",
         .opts = opts, .min_args = 0, .max_args = 1,
     };
     size_t n_args;

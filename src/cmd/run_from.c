@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/settings.h"
+#include "cmd/named.h"
 #include "cmd/part.h"
 #include "store/checkpoint.h"
 #include "store/part_file.h"
@@ -101,27 +102,39 @@ static char *output_name(const char *what)
 }
 
 static int from_batch(struct making *m, const struct spool *s,
-                      const char *what, struct err *err)
+                      const struct batch *b, struct err *err)
 {
-    struct batch b = { .path = NULL };
     struct seal_info i = { .n_parts = 0 };
     char id[ID_TEXT];
-    int rc = spool_find(s, what, &b, err) ||
-             seal_info_read(&i, b.path, err) ? -1 : 0;
+    int rc = seal_info_read(&i, b->path, err);
 
-    if (rc == 0) {
-        /* whatever it was named by: its directory, too */
-        base64url(id, b.id, 32);
+    if (rc == 0 && !m->f->out) {
+        /* whatever it was named by: its directory, a file */
+        base64url(id, b->id, 32);
         m->f->out = output_name(id);
     }
     for (size_t k = 0; rc == 0 && k < i.n_parts; k++) {
-        char *path = seal_part_path(b.path, k, "h5");
+        char *path = seal_part_path(b->path, k, "h5");
 
         rc = from_file(m, s, path, false, err);
         free(path);
     }
     seal_info_clear(&i);
-    batch_clear(&b);
+    return rc;
+}
+
+/* A batch, or those of a file of requests, in its order. */
+static int from_named(struct making *m, const struct spool *s,
+                      const char *what, struct err *err)
+{
+    struct named n;
+    int rc = 0;
+
+    if (named_find(&n, s, what, NULL, err))
+        return -1;
+    for (size_t i = 0; rc == 0 && i < n.n; i++)
+        rc = from_batch(m, s, &n.batch[i], err);
+    named_clear(&n);
     return rc;
 }
 
@@ -141,7 +154,7 @@ static int make(struct making *m, const char *what, bool trust,
     if (spool_open_there(&s, dir, err))
         return -1;
     rc = part_is_file(what) ? from_file(m, s, what, false, err)
-                            : from_batch(m, s, what, err);
+                            : from_named(m, s, what, err);
     spool_close(s);
     return rc;
 }

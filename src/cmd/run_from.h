@@ -18,8 +18,9 @@ struct run_from {
     char *hint;              /* where it is to be had, or NULL */
 };
 
-/* Make the file of requests from FILE.h5, BATCH or ID.  run_from_clear is due
- * after success, and allowed of zeros. */
+/* Make the file of requests from FILE.h5, BATCH, ID, or a file of requests
+ * that was answered.  run_from_clear is due after success, and allowed of
+ * zeros. */
 int run_from_make(struct run_from *f, const struct settings *s,
                   const char *what, bool trust, struct err *err);
 void run_from_clear(struct run_from *f);
