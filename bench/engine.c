@@ -30,6 +30,7 @@
 #include "base/mem.h"
 #include "bench/shape.h"
 #include "engine/engine.h"
+#include "kernels/kernels.h"
 #include "model/model.h"
 #include "verify/commit.h"
 
@@ -38,7 +39,7 @@
 struct bench {
     const char *shape, *kernel;
     size_t batch, prompt, decode, rounds;
-    const struct x1_kernels *k;
+    struct x1_kernels k;
     struct model *model;
     bool commit;
     size_t first; /* sequences that have their first token */
@@ -107,7 +108,7 @@ static int run_round(struct bench *b, double *prefill, double *total,
         ids[i] = (uint32_t)(i * 7919 % b->model->rec.n_vocab);
     s.prompt = ids;
     s.sampling.top_p = 1000000;
-    if (engine_new(&e, b->model, b->k, NULL, &o, &obs, err))
+    if (engine_new(&e, b->model, &b->k, NULL, &o, &obs, err))
         return -1;
     b->first = b->committed = 0;
     b->commit_s = *prefill = 0;
@@ -167,7 +168,7 @@ static void print(const struct bench *b, const double *rate, double dram,
     uint64_t weights = shape_read_bytes(b->model);
     double roof = dram * 1e9 / (double)weights * (double)b->batch;
 
-    printf("kernel %s\nthreads 1\n", b->k->name);
+    printf("kernel %s\nthreads 1\n", b->k.name);
     printf("shape %s\nbatch %zu\nprompt_tokens %zu\ndecode_tokens %zu\n",
            b->shape, b->batch, b->prompt, b->decode);
     printf("prefill_tok_s %.1f\ndecode_tok_s %.1f\ntotal_tok_s %.1f\n",
@@ -192,8 +193,7 @@ static int run(struct bench *b, struct err *err)
     if (b->prompt + b->decode > rec.context)
         return err_set(err, ERR_INPUT, "prompt and decode are over the "
                        "shape's context of %u", rec.context);
-    b->k = x1_find(b->kernel);
-    if (!b->k)
+    if (x1_kernels_find(&b->k, b->kernel))
         return err_set(err, ERR_INPUT, "no kernel \"%s\"", b->kernel);
     if (shape_build(&b->model, &rec, err))
         return -1;

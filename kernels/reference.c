@@ -1,7 +1,11 @@
 /*
- * The table x1_reference: X1 in plain C, written so that a compiler can
- * vectorise it by itself.  The definition that runs; every other backend is
+ * The level "reference": X1 in plain C, written so that a compiler can
+ * vectorise it by itself.  The definition that runs; every other level is
  * compared with it.  Sums are over integers only, so their order is free.
+ *
+ * Its forms: weights as in the file, read where they lie; rows of int16,
+ * row-major; a block is K, V, s_k and s_v of its positions, one after the
+ * other.
  */
 #include <config.h>
 
@@ -9,6 +13,7 @@
 
 #include <math.h>
 
+#include "kernels/levels.h"
 #include "kernels/x1.h"
 
 /* 1024 products of 16384 * 127 fit an int32: 2130706432. */
@@ -16,8 +21,6 @@
 /* Rows of the batch that share one unpacking of LANES rows of weights. */
 #define TILE 32
 #define LANES 4
-/* Keys whose weights are made together. */
-#define KEYS 64
 
 static uint32_t amax_bits(const float *x, size_t n)
 {
@@ -43,30 +46,87 @@ static void quantise_row(int16_t *q, const float *x, size_t n, float r)
         q[i] = (int16_t)x1_round(x[i] * r);
 }
 
-static void reference_quantise(struct x1_rows *out, const float *x,
-                               size_t stride, bool a8, int32_t *fault)
+static size_t reference_rows_bytes(size_t m, size_t k)
 {
-    for (size_t i = 0; i < out->m; i++, x += stride) {
-        int16_t *q = out->q + i * out->k;
-        uint32_t amax = amax_bits(x, out->k);
-        int e = x1_a14_exponent(amax);
+    return m * k * sizeof(int16_t);
+}
 
-        fault[i] = -1;
-        if (amax >= X1_LIMIT_BITS) {
-            fault[i] = x1_fault(x, out->k);
-            zero_row(q, out->k);
-            out->scale[i] = 0;
-        } else if (!a8) {
-            quantise_row(q, x, out->k, x1_pow2(14 - e));
-            out->scale[i] = x1_pow2(e - 14);
-        } else if (x1_float(amax) < 0x1p-90f) {
-            zero_row(q, out->k);
-            out->scale[i] = 0;
-        } else {
-            quantise_row(q, x, out->k, 127.0f / x1_float(amax));
-            out->scale[i] = x1_float(amax) / 127.0f;
-        }
+/* One row; its scale and fault. */
+static int32_t a14_row(int16_t *q, float *scale, const float *x, size_t n)
+{
+    uint32_t amax = amax_bits(x, n);
+    int e = x1_a14_exponent(amax);
+
+    if (amax >= X1_LIMIT_BITS) {
+        zero_row(q, n);
+        *scale = 0;
+        return x1_fault(x, n);
     }
+    quantise_row(q, x, n, x1_pow2(14 - e));
+    *scale = x1_pow2(e - 14);
+    return -1;
+}
+
+static int32_t a8_row(int16_t *q, float *scale, const float *x, size_t n)
+{
+    uint32_t amax = amax_bits(x, n);
+
+    *scale = 0;
+    if (amax >= X1_LIMIT_BITS) {
+        zero_row(q, n);
+        return x1_fault(x, n);
+    }
+    if (x1_float(amax) < 0x1p-90f) {
+        zero_row(q, n);
+        return -1;
+    }
+    quantise_row(q, x, n, 127.0f / x1_float(amax));
+    *scale = x1_float(amax) / 127.0f;
+    return -1;
+}
+
+static void reference_quantise(struct x1_rows *out, const float *x,
+                               size_t stride, int32_t *fault, size_t from,
+                               size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        int16_t *q = (int16_t *)out->q + i * out->k;
+        const float *row = x + i * stride;
+
+        fault[i] = out->a8 ? a8_row(q, &out->scale[i], row, out->k)
+                           : a14_row(q, &out->scale[i], row, out->k);
+    }
+}
+
+static void reference_integers(int16_t *q, const struct x1_rows *rows,
+                               size_t i)
+{
+    memcpy(q, (const int16_t *)rows->q + i * rows->k, rows->k * sizeof(*q));
+}
+
+static size_t reference_pack_bytes(const struct x1_matrix *m)
+{
+    (void)m;
+    return 0;
+}
+
+static void reference_pack(void *room, const struct x1_matrix *m, size_t from,
+                           size_t to)
+{
+    (void)room;
+    (void)m;
+    (void)from;
+    (void)to;
+}
+
+static void reference_weights(struct x1_weights *w, const struct x1_matrix *m,
+                              const void *room)
+{
+    (void)room;
+    w->rows = m->rows;
+    w->cols = m->cols;
+    w->scale = m->scale;
+    w->data = m->w;
 }
 
 /* s[j] = row j of w times q, n <= DRAIN products each.  Four rows at a time
@@ -113,40 +173,74 @@ static void dot_rows(int64_t acc[TILE][LANES], const int8_t *w, size_t rows,
     }
 }
 
-/* The accumulators of m rows from row i and `rows` outputs from n as y. */
-static void scale_rows(float *y, size_t stride, const struct x1_matrix *w,
-                       const float *b, const struct x1_rows *in,
-                       int64_t acc[TILE][LANES], size_t m, size_t i,
-                       size_t rows, size_t n)
+/* v[r][j] = linear of row i + r and output n + j, without bias. */
+static void tile(float v[TILE][LANES], const struct x1_weights *w,
+                 const struct x1_rows *in, size_t i, size_t m, size_t n,
+                 size_t rows)
 {
-    for (size_t r = 0; r < m; r++) {
-        float *out = y + (i + r) * stride + n;
+    const int8_t *data = w->data;
+    int64_t acc[TILE][LANES];
 
-        for (size_t j = 0; j < rows; j++) {
-            float v = x1_scale_acc(acc[r][j], w->scale[n + j],
+    dot_rows(acc, data + n * in->k, rows,
+             (const int16_t *)in->q + i * in->k, m, in->k);
+    for (size_t r = 0; r < m; r++)
+        for (size_t j = 0; j < rows; j++)
+            v[r][j] = x1_scale_acc(acc[r][j], w->scale[n + j],
                                    in->scale[i + r]);
-
-            out[j] = b ? v + b[n + j] : v;
-        }
-    }
 }
 
 static void reference_linear(float *y, size_t stride,
-                             const struct x1_matrix *w, const float *b,
-                             const struct x1_rows *in, size_t from, size_t to)
+                             const struct x1_weights *w, const float *b,
+                             bool add, const struct x1_rows *in, size_t from,
+                             size_t to)
 {
-    int64_t acc[TILE][LANES];
+    float v[TILE][LANES];
     size_t m, rows;
 
     for (size_t i = 0; i < in->m; i += m) {
         m = in->m - i < TILE ? in->m - i : TILE;
         for (size_t n = from; n < to; n += rows) {
             rows = to - n < LANES ? to - n : LANES;
-            dot_rows(acc, w->w + n * in->k, rows, in->q + i * in->k, m,
-                     in->k);
-            scale_rows(y, stride, w, b, in, acc, m, i, rows, n);
+            tile(v, w, in, i, m, n, rows);
+            for (size_t r = 0; r < m; r++) {
+                float *out = y + (i + r) * stride + n;
+
+                for (size_t j = 0; j < rows; j++) {
+                    float x = b ? v[r][j] + b[n + j] : v[r][j];
+
+                    out[j] = add ? out[j] + x : x;
+                }
+            }
         }
     }
+}
+
+static void reference_gate(float *h, size_t stride, const struct x1_weights *g,
+                           const struct x1_weights *u,
+                           const struct x1_rows *in, size_t from, size_t to)
+{
+    float a[TILE][LANES], b[TILE][LANES];
+    size_t m, rows;
+
+    for (size_t i = 0; i < in->m; i += m) {
+        m = in->m - i < TILE ? in->m - i : TILE;
+        for (size_t n = from; n < to; n += rows) {
+            rows = to - n < LANES ? to - n : LANES;
+            tile(a, g, in, i, m, n, rows);
+            tile(b, u, in, i, m, n, rows);
+            for (size_t r = 0; r < m; r++)
+                for (size_t j = 0; j < rows; j++)
+                    h[(i + r) * stride + n + j] = x1_silu(a[r][j]) * b[r][j];
+        }
+    }
+}
+
+static void reference_embed(float *x, const struct x1_weights *w, uint32_t id)
+{
+    const int8_t *row = (const int8_t *)w->data + (size_t)id * w->cols;
+
+    for (size_t i = 0; i < w->cols; i++)
+        x[i] = (float)row[i] * w->scale[id];
 }
 
 /* S = sum of q * q, q the row in A14 with factor r = 2^(14 - e) */
@@ -202,18 +296,37 @@ static void reference_rope(float *x, size_t heads, size_t hd,
     }
 }
 
-static void reference_store(int8_t *q, float *s, const float *x, size_t n,
-                            int32_t *fault)
+/* Where the four parts of a block are. */
+struct block {
+    int8_t *k, *v;     /* X1_BLOCK x hd */
+    float *s_k, *s_v;  /* X1_BLOCK */
+};
+
+static struct block block_at(unsigned char *data, size_t hd)
+{
+    struct block b = { .k = (int8_t *)data };
+
+    b.v = b.k + X1_BLOCK * hd;
+    b.s_k = (float *)(void *)(b.v + X1_BLOCK * hd);
+    b.s_v = b.s_k + X1_BLOCK;
+    return b;
+}
+
+static size_t reference_block_bytes(size_t hd)
+{
+    return X1_BLOCK * (2 * hd + 2 * sizeof(float));
+}
+
+/* One row of n values as A8; its fault. */
+static int32_t cache_row(int8_t *q, float *s, const float *x, size_t n)
 {
     uint32_t amax = amax_bits(x, n);
     float r = 0;
 
-    *fault = -1;
     *s = 0;
     if (amax >= X1_LIMIT_BITS) {
-        *fault = x1_fault(x, n);
         memset(q, 0, n);
-        return;
+        return x1_fault(x, n);
     }
     if (x1_float(amax) >= 0x1p-90f) {
         *s = x1_float(amax) / 127.0f;
@@ -221,25 +334,78 @@ static void reference_store(int8_t *q, float *s, const float *x, size_t n,
     }
     for (size_t i = 0; i < n; i++)
         q[i] = (int8_t)x1_round(x[i] * r);
+    return -1;
 }
 
-/* Scores of all keys, in the order of the spans, and their greatest. */
-static float scores(float *score, const int16_t *q, float c,
-                    const struct x1_span *span, size_t n_spans, size_t hd)
+static void reference_store(unsigned char *block, size_t at, const float *k,
+                            const float *v, size_t hd, int32_t fault[2])
 {
-    float m = 0;
+    struct block b = block_at(block, hd);
+
+    fault[0] = cache_row(b.k + at * hd, &b.s_k[at], k, hd);
+    fault[1] = cache_row(b.v + at * hd, &b.s_v[at], v, hd);
+}
+
+static void reference_put(unsigned char *block, size_t at, const int8_t *k,
+                          const int8_t *v, float s_k, float s_v, size_t hd)
+{
+    struct block b = block_at(block, hd);
+
+    memcpy(b.k + at * hd, k, hd);
+    memcpy(b.v + at * hd, v, hd);
+    b.s_k[at] = s_k;
+    b.s_v[at] = s_v;
+}
+
+static void reference_fetch(int8_t *k, int8_t *v, float *s_k, float *s_v,
+                            const unsigned char *block, size_t at, size_t hd)
+{
+    struct block b = block_at((unsigned char *)(uintptr_t)block, hd);
+
+    memcpy(k, b.k + at * hd, hd);
+    memcpy(v, b.v + at * hd, hd);
+    *s_k = b.s_k[at];
+    *s_v = b.s_v[at];
+}
+
+/* The positions of a query in one block. */
+struct span {
+    const int8_t *k, *v;
+    const float *s_k, *s_v;
+    size_t n;
+};
+
+static struct span span_at(const struct x1_blocks *kv, size_t hd, size_t from,
+                           size_t to)
+{
+    struct block b = block_at(kv->block[from / X1_BLOCK] + kv->offset, hd);
+    size_t at = from % X1_BLOCK, n = X1_BLOCK - at;
+
+    return (struct span){ b.k + at * hd, b.v + at * hd, b.s_k + at,
+                          b.s_v + at, to - from < n ? to - from : n };
+}
+
+/* Scores of all keys in order, and their greatest. */
+static float scores(float *score, const int16_t *q, float c,
+                    const struct x1_blocks *kv, size_t hd, size_t from,
+                    size_t to)
+{
     bool first = true;
+    struct span s;
+    float m = 0;
 
-    for (size_t s = 0; s < n_spans; s++) {
-        const int8_t *k = span[s].k;
+    for (; from < to; from += s.n) {
+        const int8_t *k;
 
-        for (size_t t = 0; t < span[s].n; t++, k += hd) {
+        s = span_at(kv, hd, from, to);
+        k = s.k;
+        for (size_t t = 0; t < s.n; t++, k += hd) {
             int32_t d = 0;
             float v;
 
             for (size_t i = 0; i < hd; i++)
                 d += (int32_t)q[i] * k[i];
-            v = ((float)d * span[s].s_k[t]) * c;
+            v = ((float)d * s.s_k[t]) * c;
             *score++ = v;
             v += 0.0f;
             m = first || v > m ? v : m;
@@ -249,7 +415,7 @@ static float scores(float *score, const int16_t *q, float c,
     return m;
 }
 
-/* num += u * v for n <= KEYS keys; u < 2^21 in two halves of 10 and 11 bits
+/* num += u * v for n <= X1_BLOCK keys; u < 2^21 in two halves of 10 and 11 bits
  * keeps every product in 18 bits and 64 of them in an int32. */
 static void mix(int64_t *num, const int32_t *u, const int8_t *v, size_t n,
                 size_t hd)
@@ -274,73 +440,113 @@ static void mix(int64_t *num, const int32_t *u, const int8_t *v, size_t n,
 
 /* Second pass over one span: adds to Z (returned) and to num. */
 static int64_t weigh(int64_t *num, const float *score, float m, float scale,
-                     const struct x1_span *span, size_t hd)
+                     const struct span *s, size_t hd)
 {
-    int64_t z = 0;
-    int32_t u[KEYS];
+    int32_t u[X1_BLOCK];
+    int32_t z = 0; /* at most 64 * 2^24 */
 
-    for (size_t at = 0; at < span->n; at += KEYS) {
-        size_t n = span->n - at < KEYS ? span->n - at : KEYS;
-        int32_t zs = 0; /* at most 64 * 2^24 */
+    for (size_t t = 0; t < s->n; t++) {
+        float p = x1_exp32(score[t] - m);
 
-        for (size_t t = 0; t < n; t++) {
-            float p = x1_exp32(score[at + t] - m);
-
-            zs += x1_z_term(p);
-            u[t] = x1_u_term(p, span->s_v[at + t], scale);
-        }
-        z += zs;
-        mix(num, u, span->v + at * hd, n, hd);
+        z += x1_z_term(p);
+        u[t] = x1_u_term(p, s->s_v[t], scale);
     }
+    mix(num, u, s->v, s->n, hd);
     return z;
 }
 
-static void reference_attention(float *o, const int16_t *q, float step,
-                                float c, const struct x1_span *span,
-                                size_t n_spans, size_t hd, float *score,
-                                int64_t *num)
+static size_t reference_attention_bytes(size_t n, size_t hd)
 {
-    float m = scores(score, q, step * c, span, n_spans, hd);
+    return hd * sizeof(int64_t) + n * sizeof(float);
+}
+
+static void attend(struct x1_query *query, const int16_t *q, float c,
+                   const struct x1_blocks *kv, size_t hd, int64_t *num,
+                   float *score)
+{
+    float m = scores(score, q, c, kv, hd, query->from, query->to);
     uint32_t vm = 0;
     int64_t z = 0;
+    struct span s;
     float scale, f;
     int ev;
 
-    for (size_t s = 0; s < n_spans; s++) {
-        uint32_t b = amax_bits(span[s].s_v, span[s].n);
+    for (size_t t = query->from; t < query->to; t += s.n) {
+        uint32_t b;
 
+        s = span_at(kv, hd, t, query->to);
+        b = amax_bits(s.s_v, s.n);
         vm = b > vm ? b : vm;
     }
     ev = x1_value_exponent(vm);
     scale = x1_pow2(21 - ev);
     memset(num, 0, hd * sizeof(*num));
-    for (size_t s = 0; s < n_spans; s++) {
-        z += weigh(num, score, m, scale, &span[s], hd);
-        score += span[s].n;
+    for (size_t t = query->from; t < query->to; t += s.n) {
+        s = span_at(kv, hd, t, query->to);
+        z += weigh(num, score, m, scale, &s, hd);
+        score += s.n;
     }
     f = x1_pow2(ev - 21) / ((float)z * 0x1p-24f);
     for (size_t i = 0; i < hd; i++)
-        o[i] = (float)num[i] * f;
+        query->o[i] = (float)num[i] * f;
 }
 
-static void reference_gate(float *h, const float *g, const float *u, size_t n)
+static void reference_attention(struct x1_query *query, size_t m, float c,
+                                const struct x1_blocks *kv, size_t hd,
+                                void *scratch)
+{
+    int16_t q[X1_MAX_HEAD_DIM];
+    int64_t *num = scratch;
+    float step;
+
+    for (size_t i = 0; i < m; i++) {
+        query[i].fault = a14_row(q, &step, query[i].q, hd);
+        attend(&query[i], q, step * c, kv, hd, num, (float *)(num + hd));
+    }
+}
+
+static int32_t reference_fault(const float *x, size_t n)
+{
+    return amax_bits(x, n) < X1_LIMIT_BITS ? -1 : x1_fault(x, n);
+}
+
+static size_t reference_max(const float *x, size_t n)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+static void reference_exp_weights(uint32_t *w, const float *x, size_t n,
+                                  float max, float t)
 {
     for (size_t i = 0; i < n; i++)
-        h[i] = x1_silu(g[i]) * u[i];
+        w[i] = x1_draw_weight(x[i], max, t);
 }
 
-static void reference_add(float *x, const float *y, size_t n)
+static uint64_t reference_sum(const uint32_t *w, size_t n)
 {
+    uint64_t s = 0;
+
     for (size_t i = 0; i < n; i++)
-        x[i] = x[i] + y[i];
+        s += w[i];
+    return s;
 }
 
-static void reference_embed(float *x, const struct x1_matrix *w, uint32_t id)
+static size_t reference_pick(const uint32_t *w, size_t n, uint64_t r)
 {
-    const int8_t *row = w->w + (size_t)id * w->cols;
+    uint64_t s = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < w->cols; i++)
-        x[i] = (float)row[i] * w->scale[id];
+    for (; i + 1 < n; i++) {
+        s += w[i];
+        if (s > r)
+            break;
+    }
+    return i;
 }
 
 static void reference_exp32(float *y, const float *x, size_t n)
@@ -355,17 +561,32 @@ static void reference_silu(float *y, const float *g, size_t n)
         y[i] = x1_silu(g[i]);
 }
 
-const struct x1_kernels x1_reference = {
-    .name = "reference",
-    .quantise = reference_quantise,
-    .linear = reference_linear,
-    .rmsnorm = reference_rmsnorm,
-    .rope = reference_rope,
-    .store = reference_store,
-    .attention = reference_attention,
-    .gate = reference_gate,
-    .add = reference_add,
-    .embed = reference_embed,
-    .exp32 = reference_exp32,
-    .silu = reference_silu,
-};
+void x1_reference_init(struct x1_kernels *k)
+{
+    *k = (struct x1_kernels){
+        .pack_bytes = reference_pack_bytes,
+        .pack = reference_pack,
+        .weights = reference_weights,
+        .rows_bytes = reference_rows_bytes,
+        .quantise = reference_quantise,
+        .integers = reference_integers,
+        .linear = reference_linear,
+        .gate = reference_gate,
+        .embed = reference_embed,
+        .rmsnorm = reference_rmsnorm,
+        .rope = reference_rope,
+        .block_bytes = reference_block_bytes,
+        .store = reference_store,
+        .put = reference_put,
+        .fetch = reference_fetch,
+        .attention_bytes = reference_attention_bytes,
+        .attention = reference_attention,
+        .fault = reference_fault,
+        .max = reference_max,
+        .exp_weights = reference_exp_weights,
+        .sum = reference_sum,
+        .pick = reference_pick,
+        .exp32 = reference_exp32,
+        .silu = reference_silu,
+    };
+}

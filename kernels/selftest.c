@@ -70,17 +70,25 @@ static uint32_t test_silu(const struct x1_kernels *k)
     fill(x, N, 2);
     x[0] = opaque(-100.0f);
     k->silu(y, x, N);
-    k->gate(y, y, x, N);
-    k->add(y, x, N);
+    k->silu(y, y, N);
+    for (int i = 0; i < N; i++)
+        y[i] = opaque(y[i] * x[i]) + x[i];
     return hash(START, y, sizeof(y));
 }
+
+/* Room for what a level makes of the inputs here, whatever its form. */
+struct room {
+    _Alignas(64) unsigned char weights[65536];
+    _Alignas(64) unsigned char rows[16384];
+};
 
 static uint32_t test_quantise(const struct x1_kernels *k, bool a8)
 {
     float x[3 * N], scale[3];
     int16_t q[3 * N];
     int32_t fault[3];
-    struct x1_rows r = { 3, N, q, scale };
+    struct room room;
+    struct x1_rows r = { 3, N, a8, room.rows, scale };
     uint32_t h;
 
     fill(x, N, 3);
@@ -89,7 +97,11 @@ static uint32_t test_quantise(const struct x1_kernels *k, bool a8)
         x[2 * N + i] = opaque((float)(i - 50) * 0x1p-149f);
     }
     x[N] = opaque(a8 ? 127.0f : 16384.0f);
-    k->quantise(&r, x, N, a8, fault);
+    if (k->rows_bytes(3, N) > sizeof(room.rows))
+        return 0;
+    k->quantise(&r, x, N, fault, 0, 3);
+    for (size_t i = 0; i < 3; i++)
+        k->integers(q + i * N, &r, i);
     h = hash(START, q, sizeof(q));
     return hash(hash(h, scale, sizeof(scale)), fault, sizeof(fault));
 }
@@ -104,25 +116,35 @@ static uint32_t test_a8(const struct x1_kernels *k)
     return test_quantise(k, true);
 }
 
-/* Sums over 2^31, results that are subnormal, a bias. */
+/* Sums over 2^31, results that are subnormal, a bias.  The rows become the
+ * integers 16384 - i % 2 with a step of 2^-14, and others with 2^-126. */
 static uint32_t test_linear(const struct x1_kernels *k)
 {
     enum { K = 1100, ROWS = 4 };
     int8_t w[ROWS * K];
-    int16_t q[2 * K];
-    float scale[2] = { opaque(0x1p-14f), opaque(0x1p-126f) };
+    float x[2 * K], scale[2];
     float s_w[ROWS] = { opaque(0.01f), opaque(0x1.3p-20f), opaque(3.1f),
                         opaque(0x1.fp-4f) };
     float b[ROWS] = { opaque(0.3f), opaque(1e-40f), opaque(-7.0f), 0 };
     float y[2 * ROWS];
+    int32_t fault[2];
     struct x1_matrix m = { ROWS, K, s_w, w };
-    struct x1_rows in = { 2, K, q, scale };
+    struct x1_weights packed;
+    struct room room;
+    struct x1_rows in = { 2, K, false, room.rows, scale };
 
     fill_i8(w, ROWS * K, 4);
     memset(w, 127, K);
-    for (int i = 0; i < 2 * K; i++)
-        q[i] = (int16_t)(i < K ? 16384 - i % 2 : (i * 7919) % 16384);
-    k->linear(y, ROWS, &m, b, &in, 0, ROWS);
+    for (int i = 0; i < K; i++) {
+        x[i] = opaque((i % 2 ? 16383.0f : 16383.75f) * 0x1p-14f);
+        x[K + i] = opaque((float)((K + i) * 7919 % 16384) * 0x1p-126f);
+    }
+    if (k->pack_bytes(&m) > sizeof(room.weights) ||
+        k->rows_bytes(2, K) > sizeof(room.rows))
+        return 0;
+    x1_pack(k, &packed, &m, room.weights);
+    k->quantise(&in, x, K, fault, 0, 2);
+    k->linear(y, ROWS, &packed, b, false, &in, 0, ROWS);
     return hash(START, y, sizeof(y));
 }
 
@@ -155,40 +177,47 @@ static uint32_t test_rope(const struct x1_kernels *k)
     return h;
 }
 
+/* Two blocks; keys and values of several sizes. */
 static uint32_t test_attention(const struct x1_kernels *k)
 {
-    enum { T = 70, HD = 16 };
-    int8_t key[T * HD], value[T * HD];
-    float s_k[T], s_v[T], q[HD], o[HD], score[T], step;
-    int16_t qq[HD];
-    int32_t fault;
-    int64_t num[HD];
-    struct x1_rows r = { 1, HD, qq, &step };
-    struct x1_span span[2] = {
-        { key, value, s_k, s_v, 64 },
-        { key + 64 * HD, value + 64 * HD, s_k + 64, s_v + 64, T - 64 },
-    };
+    enum { T = 70, HD = 16, BYTES = 8192 };
+    _Alignas(64) unsigned char block[2][BYTES], scratch[BYTES];
+    unsigned char *const table[2] = { block[0], block[1] };
+    struct x1_blocks kv = { table, 0 };
+    float key[HD], value[HD], q[HD], o[HD];
+    struct x1_query query = { q, o, 0, T, 0 };
+    int32_t fault[2];
 
-    fill_i8(key, T * HD, 8);
-    fill_i8(value, T * HD, 9);
-    fill(q, HD, 10);
-    for (int t = 0; t < T; t++) {
-        s_k[t] = opaque(0.001f * (float)(t % 7 + 1));
-        s_v[t] = opaque(0.002f * (float)(t % 5 + 1));
+    if (k->block_bytes(HD) > BYTES || k->attention_bytes(T, HD) > BYTES)
+        return 0;
+    for (uint32_t t = 0; t < T; t++) {
+        fill(key, HD, 100 + t);
+        fill(value, HD, 200 + t);
+        for (int i = 0; i < HD; i++) {
+            key[i] *= opaque(0.001f * (float)(t % 7 + 1));
+            value[i] *= opaque(0.002f * (float)(t % 5 + 1));
+        }
+        k->store(block[t / X1_BLOCK], t % X1_BLOCK, key, value, HD, fault);
     }
-    k->quantise(&r, q, HD, false, &fault);
-    k->attention(o, qq, step, opaque(0.25f), span, 2, HD, score, num);
+    fill(q, HD, 10);
+    k->attention(&query, 1, opaque(0.25f), &kv, HD, scratch);
     return hash(START, o, sizeof(o));
 }
 
 static uint32_t test_store(const struct x1_kernels *k)
 {
-    float x[N], s;
-    int8_t q[N];
-    int32_t fault;
+    _Alignas(64) unsigned char block[65536];
+    int8_t q[N], v[N];
+    int32_t fault[2];
+    float x[N], s, s_v;
 
     fill(x, N, 11);
-    k->store(q, &s, x, N, &fault);
+    if (k->block_bytes(N) > sizeof(block))
+        return 0;
+    k->store(block, 5, x, x, N, fault);
+    k->fetch(q, v, &s, &s_v, block, 5, N);
+    if (memcmp(q, v, N) != 0 || memcmp(&s, &s_v, sizeof(s)) != 0)
+        return 0;
     return hash(hash(START, q, sizeof(q)), &s, sizeof(s));
 }
 
@@ -197,11 +226,33 @@ static uint32_t test_w8(const struct x1_kernels *k)
     float x[N], s;
     int8_t w[N];
     struct x1_matrix m = { 1, N, &s, w };
+    struct x1_weights packed;
+    struct room room;
 
     fill(x, N, 12);
     x1_w8_row(w, &s, x, N);
-    k->embed(x, &m, 0);
+    if (k->pack_bytes(&m) > sizeof(room.weights))
+        return 0;
+    x1_pack(k, &packed, &m, room.weights);
+    k->embed(x, &packed, 0);
     return hash(START, x, sizeof(x));
+}
+
+/* The weights of a draw, their sum, and where they pass a third of it. */
+static uint32_t test_draw(const struct x1_kernels *k)
+{
+    float x[N];
+    uint32_t w[N], at[2];
+    uint64_t sum;
+    uint32_t h;
+
+    fill(x, N, 13);
+    at[0] = (uint32_t)k->max(x, N);
+    k->exp_weights(w, x, N, x[at[0]] + 0.0f, opaque(1.7f));
+    sum = k->sum(w, N);
+    at[1] = (uint32_t)k->pick(w, N, sum / 3);
+    h = hash(START, w, sizeof(w));
+    return hash(hash(h, &sum, sizeof(sum)), at, sizeof(at));
 }
 
 static const struct {
@@ -216,9 +267,10 @@ static const struct {
     { "linear", test_linear, 0x32c2d448u },
     { "rmsnorm", test_rmsnorm, 0x26129c22u },
     { "rope", test_rope, 0x9722c996u },
-    { "attention", test_attention, 0xcba20eb5u },
+    { "attention", test_attention, 0xe445ae18u },
     { "store", test_store, 0x2c097acdu },
     { "w8", test_w8, 0x5b6940cau },
+    { "draw", test_draw, 0xf214084bu },
 };
 
 /* What the operators rest on, each with a name of its own. */

@@ -36,7 +36,8 @@ struct rank_side {
     struct link *link;
     struct prompt_model model;
     bool has_model;
-    const struct x1_kernels *kernels; /* tested */
+    struct x1_kernels kernels; /* tested, if has_kernels */
+    bool has_kernels;
 
     /* of the batch */
     char *batch_path;
@@ -169,19 +170,17 @@ static int open_kernels(struct rank_side *r, struct err *err)
 {
     char why[256];
 
-    if (r->kernels)
+    if (r->has_kernels)
         return 0;
     x1_thread_init();
-    r->kernels = x1_find(r->o.kernel);
-    if (!r->kernels)
+    if (x1_kernels_find(&r->kernels, r->o.kernel))
         return err_set(err, ERR_INPUT, "no kernel \"%s\" in this build",
                        r->o.kernel);
-    if (x1_selftest(r->kernels, why, sizeof(why)) == 0)
-        return 0;
-    err_set(err, ERR_FATAL, "kernel \"%s\" fails its test: %s",
-            r->kernels->name, why);
-    r->kernels = NULL;
-    return -1;
+    if (x1_selftest(&r->kernels, why, sizeof(why)))
+        return err_set(err, ERR_FATAL, "kernel \"%s\" fails its test: %s",
+                       r->kernels.name, why);
+    r->has_kernels = true;
+    return 0;
 }
 
 int rank_open_model(struct rank_side *r, const unsigned char model[32],
@@ -230,7 +229,7 @@ static int begin(struct rank_side *r, struct err *err)
     if (batch_info_read(&r->info, r->batch_path, err) ||
         rank_open_model(r, r->info.model, err))
         return -1;
-    o.kernels = r->kernels;
+    o.kernels = &r->kernels;
     return compute_new(&r->compute, &o, err);
 }
 

@@ -73,11 +73,13 @@ static void answer(struct one *o, const struct model *m, size_t batch,
                             .finished = on_finished };
     struct engine_options opt = { .max_sequences = batch, .chunk = chunk };
     struct err err = ERR_INIT;
+    struct x1_kernels k;
     struct engine *e;
     bool busy = true;
     size_t next = 0;
 
-    if (engine_new(&e, m, &x1_reference, NULL, &opt, &obs, &err))
+    x1_kernels_init(&k, 0);
+    if (engine_new(&e, m, &k, NULL, &opt, &obs, &err))
         abort();
     while (busy || next < N) {
         for (; next < N && engine_room(e); next++) {

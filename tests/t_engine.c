@@ -52,13 +52,14 @@ static void on_logits(void *self, void *user, uint32_t position,
 static void on_position(void *self, void *user, const struct position *p)
 {
     struct result *r = user;
-    struct kv_row row;
+    int8_t k[8], v[8];
+    float s_k, s_v;
 
     (void)self;
     if (p->position != r->fed++ || (p->next == UINT32_MAX) != !p->last)
         r->told_wrong = true;
-    kv_row(&row, p->kv, p->pool, 0, 0, p->position);
-    r->cached = (r->cached ^ (uint8_t)row.k[0] ^ p->next ^ p->token) *
+    kv_fetch(k, v, &s_k, &s_v, p->kv, p->pool, 0, 0, p->position);
+    r->cached = (r->cached ^ (uint8_t)k[0] ^ p->next ^ p->token) *
                 1099511628211u;
 }
 
@@ -102,12 +103,14 @@ static void answer(struct collector *c, const struct model *m,
                             .position = on_position,
                             .finished = on_finished };
     struct err err = ERR_INIT;
+    struct x1_kernels k;
     struct engine *e;
     size_t next = 0;
     bool busy = true;
 
     memset(c, 0, sizeof(*c));
-    if (engine_new(&e, m, &x1_reference, NULL, &o, &obs, &err))
+    x1_kernels_init(&k, 0);
+    if (engine_new(&e, m, &k, NULL, &o, &obs, &err))
         abort();
     while (busy || next < n) {
         for (; next < n && engine_room(e); next++) {

@@ -25,7 +25,7 @@
 #define DIM 128
 
 static struct prompt_model nano;
-static const struct x1_kernels *fast;
+static struct x1_kernels fast;
 
 /* A record in parts that can be changed. */
 struct kept {
@@ -167,7 +167,7 @@ static void run(struct kept *k, const struct sequence *s, bool deep)
 
     memset(k, 0, sizeof(*k));
     commit_init(&f.c, nano.model);
-    if (engine_new(&e, nano.model, fast, nano.tokenizer, &o, &obs, &err) ||
+    if (engine_new(&e, nano.model, &fast, nano.tokenizer, &o, &obs, &err) ||
         engine_add(e, s, &err))
         abort();
     while (busy)
@@ -187,7 +187,7 @@ static struct replay_verdict replay(const struct record *rec,
     struct err err = ERR_INIT;
     struct replay *r;
 
-    if (replay_new(&r, &nano, fast, &o, &err) ||
+    if (replay_new(&r, &nano, &fast, &o, &err) ||
         replay_record(r, rec, last, &v, &err))
         printf("# %s\n", err.text);
     else
@@ -586,7 +586,7 @@ static int refused(const struct record *rec, struct replay_options o)
     struct replay *r;
     int rc;
 
-    if (replay_new(&r, &nano, fast, &o, &err))
+    if (replay_new(&r, &nano, &fast, &o, &err))
         return 0;
     rc = replay_record(r, rec, NULL, &v, &err);
     replay_free(r);
@@ -667,7 +667,7 @@ static void test_again(void)
     struct record rec;
     bool good = true;
 
-    if (replay_new(&r, &nano, fast, &o, &err))
+    if (replay_new(&r, &nano, &fast, &o, &err))
         abort();
     for (int i = 0; i < 4; i++) {
         struct kept *k = fresh(i == 2 ? &deep : i ? &other : &base);
@@ -758,7 +758,7 @@ int main(void)
     struct sequence s;
 
     x1_thread_init();
-    fast = x1_variants()[0];
+    x1_kernels_find(&fast, "auto");
     if (!open_nano())
         return done();
     test_ends();

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/sampler.h"
+#include "kernels/kernels.h"
 #include "kernels/x1.h"
 #include "tests/tap.h"
 
@@ -86,7 +87,10 @@ static void slow_draw(struct drawn *out, const float *l, size_t n,
 static int one_round(void)
 {
     struct sampling s = { 0 };
-    struct candidate scratch[N];
+    struct candidate candidate[N];
+    uint32_t weight[N];
+    struct sampler_room room = { weight, candidate };
+    struct x1_kernels k;
     struct drawn a, b;
     size_t n = 1 + rnd() % N;
     float l[N];
@@ -103,7 +107,8 @@ static int one_round(void)
     s.seed = rnd();
     s.choice = (uint32_t)(rnd() % 8);
     memset(&b, 0, sizeof(b));
-    sampler_draw(&a, l, n, &s, position, scratch);
+    x1_kernels_init(&k, 0);
+    sampler_draw(&a, l, n, &s, position, &k, &room);
     slow_draw(&b, l, n, &s, position);
     return a.token == b.token && a.kept == b.kept && a.sum_k == b.sum_k &&
            a.sum_p == b.sum_p && a.r == b.r;
@@ -111,7 +116,8 @@ static int one_round(void)
 
 int main(void)
 {
-    struct candidate scratch[4];
+    struct sampler_room room = { NULL, NULL };
+    struct x1_kernels k;
     struct sampling greedy = { .top_p = 1000000 };
     const float l[4] = { -0.0f, 0.0f, -1.0f, 0.0f };
     struct drawn d;
@@ -121,7 +127,8 @@ int main(void)
         wrong += !one_round();
     ok(wrong == 0, "20000 random draws equal the slow ones (%d wrong)",
        wrong);
-    sampler_draw(&d, l, 4, &greedy, 0, scratch);
+    x1_kernels_init(&k, 0);
+    sampler_draw(&d, l, 4, &greedy, 0, &k, &room);
     ok(d.token == 0 && d.kept == 0, "greedy: lowest id, -0 equals +0");
     return done();
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/sampler.h"
@@ -21,6 +22,17 @@ struct vector {
 };
 
 typedef int op_fn(const struct vector *v); /* 1 right, 0 wrong, -1 malformed */
+
+/* Memory of a level's own form. */
+static void *room(size_t n)
+{
+    struct err err = ERR_INIT;
+    void *p;
+
+    if (mem_big(&p, n, 1, "a form", &err))
+        abort();
+    return p;
+}
 
 static bool same(const struct vector *v, const char *name, const void *data,
                  size_t bytes)
@@ -73,6 +85,7 @@ static int op_silu(const struct vector *v)
 /* Quantised rows of an array [m, k], with their faults. */
 struct quantised {
     struct x1_rows rows;
+    int16_t *q; /* m x k: their integers */
     int32_t *fault;
 };
 
@@ -81,16 +94,21 @@ static void quantise(struct quantised *q, const struct x1_kernels *k,
 {
     q->rows.m = m;
     q->rows.k = n;
-    q->rows.q = xcalloc(m * n, sizeof(*q->rows.q));
+    q->rows.a8 = a8;
+    q->rows.q = room(k->rows_bytes(m, n));
     q->rows.scale = xcalloc(m, sizeof(*q->rows.scale));
     q->fault = xcalloc(m, sizeof(*q->fault));
-    k->quantise(&q->rows, x, n, a8, q->fault);
+    q->q = xcalloc(m * n, sizeof(*q->q));
+    k->quantise(&q->rows, x, n, q->fault, 0, m);
+    for (size_t i = 0; i < m; i++)
+        k->integers(q->q + i * n, &q->rows, i);
 }
 
 static void quantised_clear(struct quantised *q)
 {
     free(q->rows.q);
     free(q->rows.scale);
+    free(q->q);
     free(q->fault);
 }
 
@@ -106,7 +124,7 @@ static int op_a14(const struct vector *v)
     quantise(&q, v->k, x.data, x.dim[0], x.dim[1], false);
     wide = xcalloc(x.n, sizeof(*wide));
     for (size_t i = 0; i < x.n; i++)
-        wide[i] = q.rows.q[i];
+        wide[i] = q.q[i];
     if (v->want_error)
         good = any_fault(q.fault, x.dim[0]);
     else
@@ -117,6 +135,24 @@ static int op_a14(const struct vector *v)
     quantised_clear(&q);
     array_clear(&x);
     return good;
+}
+
+/* A row as K of the cache; its fault.  V is the same row. */
+static int32_t store_row(const struct x1_kernels *k, int8_t *q, float *s,
+                         const float *x, size_t n)
+{
+    unsigned char *block = room(k->block_bytes(n));
+    int8_t *other = xcalloc(n, 1);
+    int32_t fault[2];
+    float s_v;
+
+    k->store(block, X1_BLOCK - 1, x, x, n, fault);
+    k->fetch(q, other, s, &s_v, block, X1_BLOCK - 1, n);
+    if (memcmp(q, other, n) != 0 || memcmp(s, &s_v, sizeof(s_v)) != 0)
+        fault[0] = INT32_MAX;
+    free(other);
+    free(block);
+    return fault[0];
 }
 
 /* A8 as a row of the cache and as the input of a linear: both must agree. */
@@ -133,15 +169,12 @@ static int op_a8(const struct vector *v)
     quantise(&q, v->k, x.data, x.dim[0], x.dim[1], true);
     narrow = xcalloc(x.n, 1);
     s = xcalloc(x.dim[0], sizeof(*s));
-    for (size_t i = 0; i < x.dim[0]; i++) {
-        int32_t fault;
-
-        v->k->store(narrow + i * x.dim[1], &s[i],
-                    (float *)x.data + i * x.dim[1], x.dim[1], &fault);
-        good = good && fault == q.fault[i];
-    }
+    for (size_t i = 0; i < x.dim[0]; i++)
+        good = good && store_row(v->k, narrow + i * x.dim[1], &s[i],
+                                 (float *)x.data + i * x.dim[1],
+                                 x.dim[1]) == q.fault[i];
     for (size_t i = 0; i < x.n; i++)
-        good = good && narrow[i] == q.rows.q[i];
+        good = good && narrow[i] == q.q[i];
     if (v->want_error)
         good = good && any_fault(q.fault, x.dim[0]);
     else
@@ -177,14 +210,16 @@ static int op_w8(const struct vector *v)
     return good;
 }
 
-/* y computed in two ranges of rows, the cut in the middle. */
+/* y computed in two ranges of rows, the cut near the middle. */
 static int linear(const struct vector *v, bool a8)
 {
     struct array x, w, s, b;
+    struct x1_weights packed;
     struct x1_matrix mat;
     struct quantised q;
+    size_t m, cut;
+    void *weights;
     float *y;
-    size_t m;
     int good;
 
     if (array_read(&x, json_get(v->in, "x")) || x.n_dims != 2 ||
@@ -200,14 +235,18 @@ static int linear(const struct vector *v, bool a8)
     mat.w = w.data;
     quantise(&q, v->k, x.data, m, x.dim[1], a8);
     y = xcalloc(m * mat.rows, sizeof(*y));
-    v->k->linear(y, mat.rows, &mat, b.data, &q.rows, mat.rows / 2, mat.rows);
-    v->k->linear(y, mat.rows, &mat, b.data, &q.rows, 0, mat.rows / 2);
+    weights = room(v->k->pack_bytes(&mat));
+    x1_pack(v->k, &packed, &mat, weights);
+    cut = mat.rows / 2 / X1_GROUP * X1_GROUP;
+    v->k->linear(y, mat.rows, &packed, b.data, false, &q.rows, cut, mat.rows);
+    v->k->linear(y, mat.rows, &packed, b.data, false, &q.rows, 0, cut);
     if (v->want_error)
         good = any_fault(q.fault, m);
     else
         good = !any_fault(q.fault, m) &&
                same(v, "y", y, m * mat.rows * sizeof(*y));
     free(y);
+    free(weights);
     quantised_clear(&q);
     array_clear(&x);
     array_clear(&w);
@@ -302,40 +341,44 @@ static int op_rope(const struct vector *v)
     return good;
 }
 
-/* The keys cut into spans of `cut`, as pages would cut them. */
-static bool attend(const struct vector *v, const struct quantised *q,
-                   float c, struct array kv[4], size_t cut)
+/* One query over keys that begin at position `from`; its fault is told. */
+static bool attend(const struct vector *v, const struct array *x, float c,
+                   const struct array kv[4], size_t from, int32_t *fault)
 {
-    size_t t = kv[0].dim[0], hd = kv[0].dim[1], n = 0;
-    struct x1_span *span = xcalloc(t / cut + 1, sizeof(*span));
-    float *score = xcalloc(t, sizeof(*score));
+    size_t t = kv[0].dim[0], hd = x->n, n = (from + t) / X1_BLOCK + 1;
+    size_t bytes = (v->k->block_bytes(hd) + 63) / 64 * 64;
+    unsigned char **block = xcalloc(n, sizeof(*block));
+    unsigned char *data = room(n * bytes);
+    struct x1_blocks blocks = { block, 0 };
     float *o = xcalloc(hd, sizeof(*o));
-    int64_t *num = xcalloc(hd, sizeof(*num));
+    struct x1_query query = { x->data, o, (uint32_t)from,
+                              (uint32_t)(from + t), -1 };
+    void *scratch = room(v->k->attention_bytes(t, hd));
     bool good;
 
-    for (size_t at = 0; at < t; at += cut, n++) {
-        span[n].k = (int8_t *)kv[0].data + at * hd;
-        span[n].s_k = (float *)kv[1].data + at;
-        span[n].v = (int8_t *)kv[2].data + at * hd;
-        span[n].s_v = (float *)kv[3].data + at;
-        span[n].n = t - at < cut ? t - at : cut;
-    }
-    v->k->attention(o, q->rows.q, q->rows.scale[0], c, span, n, hd, score,
-                    num);
+    for (size_t i = 0; i < n; i++)
+        block[i] = data + i * bytes;
+    for (size_t i = 0, at = from; i < t; i++, at++)
+        v->k->put(block[at / X1_BLOCK], at % X1_BLOCK,
+                  (int8_t *)kv[0].data + i * hd, (int8_t *)kv[2].data + i * hd,
+                  ((float *)kv[1].data)[i], ((float *)kv[3].data)[i], hd);
+    v->k->attention(&query, 1, c, &blocks, hd, scratch);
+    *fault = query.fault;
     good = same(v, "o", o, hd * sizeof(*o));
-    free(span);
-    free(score);
+    free(scratch);
+    free(block);
+    free(data);
     free(o);
-    free(num);
     return good;
 }
 
 static int op_attention(const struct vector *v)
 {
     static const char *const name[4] = { "k", "s_k", "v", "s_v" };
+    static const size_t from[] = { 0, 7, 64, 120 };
     struct array x, c, kv[4];
-    struct quantised q;
-    int good;
+    int32_t fault;
+    int good = 1;
 
     if (array_read(&x, json_get(v->in, "q")) ||
         array_read(&c, json_get(v->in, "scale")))
@@ -343,15 +386,11 @@ static int op_attention(const struct vector *v)
     for (int i = 0; i < 4; i++)
         if (array_read(&kv[i], json_get(v->in, name[i])))
             return -1;
-    quantise(&q, v->k, x.data, 1, x.n, false);
-    if (v->want_error)
-        good = q.fault[0] >= 0;
-    else
-        good = q.fault[0] < 0 &&
-               attend(v, &q, *(float *)c.data, kv, kv[0].dim[0]) &&
-               attend(v, &q, *(float *)c.data, kv, 7) &&
-               attend(v, &q, *(float *)c.data, kv, 64);
-    quantised_clear(&q);
+    for (size_t i = 0; i < sizeof(from) / sizeof(*from); i++) {
+        bool equal = attend(v, &x, *(float *)c.data, kv, from[i], &fault);
+
+        good = good && (v->want_error ? fault >= 0 : equal && fault < 0);
+    }
     array_clear(&x);
     array_clear(&c);
     for (int i = 0; i < 4; i++)
@@ -396,7 +435,7 @@ static int op_sample(const struct vector *v)
 {
     static const char *const name[] = { "temperature", "top_p", "top_k",
                                         "seed", "choice", "position" };
-    struct candidate *scratch;
+    struct sampler_room draw;
     uint64_t f[6], token, want;
     struct sampling s;
     struct drawn d;
@@ -414,8 +453,9 @@ static int op_sample(const struct vector *v)
     s.top_k = (uint32_t)f[2];
     s.seed = f[3];
     s.choice = (uint32_t)f[4];
-    scratch = xcalloc(l.n, sizeof(*scratch));
-    sampler_draw(&d, l.data, l.n, &s, (uint32_t)f[5], scratch);
+    draw.weight = xcalloc(l.n, sizeof(*draw.weight));
+    draw.candidate = xcalloc(l.n, sizeof(*draw.candidate));
+    sampler_draw(&d, l.data, l.n, &s, (uint32_t)f[5], v->k, &draw);
     good = d.token == token;
     if (field(v->out, "W", &want))
         good = good && want == d.sum_k;
@@ -425,7 +465,8 @@ static int op_sample(const struct vector *v)
         good = good && want == d.sum_p;
     if (field(v->out, "r", &want))
         good = good && want == d.r;
-    free(scratch);
+    free(draw.weight);
+    free(draw.candidate);
     array_clear(&l);
     return good;
 }

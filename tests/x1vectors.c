@@ -134,12 +134,15 @@ static int run_dir(struct tally *t, const char *dir, const char *kernel)
         fprintf(stderr, "x1vectors: cannot read \"%s\"\n", dir);
         return -1;
     }
-    for (const struct x1_kernels *const *k = x1_variants(); *k; k++) {
-        if (kernel && strcmp(kernel, (*k)->name) != 0)
+    for (size_t l = 0; x1_level(l); l++) {
+        struct x1_kernels k;
+
+        if (kernel && strcmp(kernel, x1_level(l)->name) != 0)
             continue;
-        printf("kernel %s\n", (*k)->name);
+        x1_kernels_init(&k, x1_level(l)->cpu);
+        printf("kernel %s\n", k.name);
         for (int i = 0; i < n; i++)
-            run_file(t, dir, list[i]->d_name, *k);
+            run_file(t, dir, list[i]->d_name, &k);
     }
     for (int i = 0; i < n; i++)
         free(list[i]);

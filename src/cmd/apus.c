@@ -228,8 +228,8 @@ static void print_version(void)
     printf("apus %s (%s)\n", PACKAGE_VERSION, APUS_COMMIT);
     printf("arithmetic: X1 version %d\n", X1_VERSION);
     fputs("kernels:", stdout);
-    for (const struct x1_kernels *const *k = x1_variants(); *k; k++)
-        printf(" %s", (*k)->name);
+    for (size_t i = 0; x1_level(i); i++)
+        printf(" %s", x1_level(i)->name);
     printf("\nlibraries: %s, %s, %s, %s, %s\n", pretok_library(),
            normalize_library(), digest_library(), checkpoint_library(),
            http_library());

@@ -332,16 +332,18 @@ out:
 
 void doctor_arithmetic(struct doctor *d)
 {
+    const struct x1_level *level;
+    struct x1_kernels k;
     char text[200] = "";
 
     x1_thread_init();
-    for (const struct x1_kernels *const *k = x1_variants(); *k; k++) {
-        if (x1_selftest(*k, text, sizeof(text)))
+    for (size_t i = 0; (level = x1_level(i)) != NULL; i++) {
+        x1_kernels_init(&k, level->cpu);
+        if (x1_selftest(&k, text, sizeof(text)))
             doctor_bad(d, "arithmetic", "build it again with the flags that"
-                       " configure chooses", "%s: %s", (*k)->name, text);
+                       " configure chooses", "%s: %s", k.name, text);
         else
-            doctor_ok(d, "arithmetic", "%s computes X1 to the bit",
-                      (*k)->name);
+            doctor_ok(d, "arithmetic", "%s computes X1 to the bit", k.name);
     }
 }
 

@@ -122,13 +122,13 @@ int verify_open_model(struct verify *v, const unsigned char want[32],
     if (want)
         base64url(id, want, 32);
     x1_thread_init();
-    v->o.kernels = x1_find(kernel);
-    if (!v->o.kernels)
+    if (x1_kernels_find(&v->kernels, kernel))
         return err_set(err, ERR_INPUT, "no kernel \"%s\" in this build",
                        kernel);
-    if (x1_selftest(v->o.kernels, why, sizeof(why)))
+    if (x1_selftest(&v->kernels, why, sizeof(why)))
         return err_set(err, ERR_FATAL, "kernel \"%s\" fails its test: %s",
-                       v->o.kernels->name, why);
+                       v->kernels.name, why);
+    v->o.kernels = &v->kernels;
     if (models_open_hashed(&m, settings_text(v->settings, "models"),
                            v->model_name ? v->model_name : id, NULL, err))
         return err_prefix(err, v->o.recompute || v->o.trace

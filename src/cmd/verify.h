@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "cmd/progress.h"
+#include "kernels/kernels.h"
 #include "verify/check.h"
 #include "verify/prompt.h"
 
@@ -24,6 +25,7 @@ struct verify {
     unsigned char key[32]; /* of --key */
     struct check_options o;
     struct prompt_model model;
+    struct x1_kernels kernels;
     struct progress progress;
     bool begun;
 };

@@ -29,7 +29,8 @@ struct engine {
     uint64_t kv_counted;      /* bytes that those which started may need */
     struct forward_row *row;  /* of the step */
     struct running **owner;   /* of each row */
-    struct candidate *scratch;
+    const struct x1_kernels *kernels;
+    struct sampler_room sampler;
     struct engine_stats stats;
 };
 
@@ -59,27 +60,30 @@ int engine_new(struct engine **out, const struct model *m,
                struct err *err)
 {
     struct engine *e = xcalloc(1, sizeof(*e));
-    void *scratch = NULL;
+    void *weight = NULL, *candidate = NULL;
 
     e->model = m;
+    e->kernels = k;
     e->tokenizer = t;
     e->o = *o;
     e->obs = *obs;
     fill_options(&e->o);
-    kv_pool_init(&e->pool, m->rec.n_layers, m->rec.n_kv_heads,
+    kv_pool_init(&e->pool, k, m->rec.n_layers, m->rec.n_kv_heads,
                  m->rec.head_dim);
     e->running = xcalloc(e->o.max_sequences, sizeof(struct running *));
     e->row = xcalloc(e->o.max_rows, sizeof(*e->row));
     e->owner = xcalloc(e->o.max_rows, sizeof(struct running *));
-    if (mem_big(&scratch, m->rec.n_vocab, sizeof(*e->scratch), "candidates",
-                err) ||
+    if (mem_big(&weight, m->rec.n_vocab, 4, "candidates", err) ||
+        mem_big(&candidate, m->rec.n_vocab, sizeof(struct candidate),
+                "candidates", err) ||
         forward_new(&e->forward, m, k, &e->pool, e->o.max_rows,
                     e->o.max_draws, &e->obs, err)) {
-        free(scratch);
+        free(weight);
+        free(candidate);
         engine_free(e);
         return -1;
     }
-    e->scratch = scratch;
+    e->sampler = (struct sampler_room){ weight, candidate };
     *out = e;
     return 0;
 }
@@ -97,7 +101,8 @@ void engine_free(struct engine *e)
     free(e->running);
     free(e->row);
     free(e->owner);
-    free(e->scratch);
+    free(e->sampler.weight);
+    free(e->sampler.candidate);
     free(e);
 }
 
@@ -289,7 +294,7 @@ static uint32_t draw(struct engine *e, const struct running *r,
     struct drawn d;
 
     sampler_draw(&d, logits, e->model->rec.n_vocab, &r->s.sampling,
-                 position + 1, e->scratch);
+                 position + 1, e->kernels, &e->sampler);
     if (e->obs.token)
         e->obs.token(e->obs.self, r->s.user, position + 1, &d);
     return d.token;

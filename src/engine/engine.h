@@ -82,7 +82,7 @@ struct position {
     uint32_t next;        /* the id drawn here, taken or not; UINT32_MAX if
                              none */
     const float *last;    /* x_L (dim floats) where a token is drawn, or NULL */
-    const struct kv *kv;  /* kv_row(kv, pool, layer, KV head, position) */
+    const struct kv *kv;  /* kv_fetch(.., kv, pool, layer, head, position) */
     const struct kv_pool *pool;
 };
 

@@ -21,9 +21,17 @@ enum { /* operators of a layer, by the row that they quantise */
 enum { HEAD_IN = 0, HEAD_NORM, HEAD_LOGITS }; /* .. and of the head */
 #define HEAD_LAYER 0xffffffffu
 
+/* The matrices of a layer as the kernels read them. */
+struct layer_weights {
+    struct x1_weights wq, wk, wv, wo, gate, up, down;
+};
+
 struct forward {
     const struct model *model;
     const struct x1_kernels *k;
+    struct x1_weights embed, head;
+    struct layer_weights *layers;
+    unsigned char *packed; /* what they read, or NULL: the model's own */
     struct kv_pool *pool;
     const struct observer *obs;
     size_t dim, q_dim, kv_dim, ffn, hd; /* row lengths */
@@ -31,20 +39,17 @@ struct forward {
     const struct forward_row **row;
     size_t n;
     /* row-major, max_rows each */
-    float *x, *h, *y;      /* dim */
+    float *x, *h;          /* dim */
     float *q, *o;          /* q_dim */
     float *kx, *vx;        /* kv_dim */
-    float *g, *u;          /* ffn */
+    float *g;              /* ffn */
     float *cos, *sin;      /* hd / 2 */
     struct x1_rows in;     /* what the next linear reads */
-    struct x1_rows heads;  /* q after rope, n * heads rows of hd */
+    struct x1_query *query; /* n_heads */
     int32_t *fault;        /* one a quantised row */
     float *logits;         /* max_draws x n_vocab */
-    /* attention: one query at a time */
-    size_t positions;
-    float *score;
-    struct x1_span *span;
-    int64_t *num;
+    size_t positions;      /* that scratch is for */
+    void *scratch;         /* of attention */
 };
 
 /* The least (position, layer, op, row, index) of a sequence is its fault. */
@@ -89,14 +94,21 @@ static void quantise(struct forward *f, const float *x, size_t k,
 {
     f->in.m = f->n;
     f->in.k = k;
-    f->k->quantise(&f->in, x, k, f->model->rec.flags & MODEL_A8, f->fault);
+    f->in.a8 = f->model->rec.flags & MODEL_A8;
+    f->k->quantise(&f->in, x, k, f->fault, 0, f->n);
     note_all(f, layer, op, 1);
 }
 
-static void linear(struct forward *f, float *y, const struct x1_matrix *w,
+static void linear(struct forward *f, float *y, const struct x1_weights *w,
                    const float *b)
 {
-    f->k->linear(y, w->rows, w, b, &f->in, 0, w->rows);
+    f->k->linear(y, w->rows, w, b, false, &f->in, 0, w->rows);
+}
+
+/* x = x + linear */
+static void residual_linear(struct forward *f, const struct x1_weights *w)
+{
+    f->k->linear(f->x, w->rows, w, NULL, true, &f->in, 0, w->rows);
 }
 
 static void norm(struct forward *f, const float *g, uint32_t layer,
@@ -138,71 +150,73 @@ static void remember(struct forward *f, uint32_t l)
 
         for (size_t g = 0; g < kvh; g++) {
             size_t at = (i * kvh + g) * f->hd;
-            struct kv_row c;
-            int32_t bad;
+            struct x1_blocks b = kv_blocks(r->kv, f->pool, l, g);
+            int32_t bad[2];
 
-            kv_row(&c, r->kv, f->pool, l, g, r->position);
-            f->k->store(c.k, c.s_k, f->kx + at, f->hd, &bad);
-            note(r, l, OP_K, g, bad);
-            f->k->store(c.v, c.s_v, f->vx + at, f->hd, &bad);
-            note(r, l, OP_V, g, bad);
+            f->k->store(b.block[r->position / KV_PAGE] + b.offset,
+                        r->position % KV_PAGE, f->kx + at, f->vx + at, f->hd,
+                        bad);
+            note(r, l, OP_K, g, bad[0]);
+            note(r, l, OP_V, g, bad[1]);
         }
     }
 }
 
-/* In the last layer only rows that draw go on: move them to the front. */
-static void only_drawing(struct forward *f)
+static void move_row(float *x, size_t to, size_t from, size_t n)
 {
-    size_t n = 0;
+    memcpy(x + to * n, x + from * n, n * sizeof(*x));
+}
+
+/* In the last layer only rows that draw go on: move them to the front. */
+static void only_drawing(struct forward *f, uint32_t l)
+{
+    size_t n = 0, half = f->hd / 2;
 
     for (size_t i = 0; i < f->n; i++) {
         if (!f->row[i]->draw)
             continue;
         if (n != i) {
-            memcpy(f->x + n * f->dim, f->x + i * f->dim,
-                   f->dim * sizeof(float));
-            memcpy(f->in.q + n * f->dim, f->in.q + i * f->dim,
-                   f->dim * sizeof(int16_t));
-            f->in.scale[n] = f->in.scale[i];
-            memcpy(f->cos + n * (f->hd / 2), f->cos + i * (f->hd / 2),
-                   f->hd / 2 * sizeof(float));
-            memcpy(f->sin + n * (f->hd / 2), f->sin + i * (f->hd / 2),
-                   f->hd / 2 * sizeof(float));
+            move_row(f->x, n, i, f->dim);
+            move_row(f->h, n, i, f->dim);
+            move_row(f->cos, n, i, half);
+            move_row(f->sin, n, i, half);
             f->row[n] = f->row[i];
         }
         n++;
     }
+    if (n == f->n)
+        return;
     f->n = n;
-    f->in.m = n;
+    quantise(f, f->h, f->dim, l, OP_ATTN_NORM);
+}
+
+/* One row's queries of one KV head: the heads that share it. */
+static void attend_head(struct forward *f, uint32_t l, size_t i, size_t g)
+{
+    const struct model_record *rec = &f->model->rec;
+    const struct forward_row *r = f->row[i];
+    size_t group = rec->n_heads / rec->n_kv_heads;
+    size_t to = (size_t)r->position + 1;
+    size_t from = rec->window && to > rec->window ? to - rec->window : 0;
+    struct x1_blocks kv = kv_blocks(r->kv, f->pool, l, g);
+
+    for (size_t j = 0; j < group; j++) {
+        size_t at = (i * rec->n_heads + g * group + j) * f->hd;
+
+        f->query[j] = (struct x1_query){ f->q + at, f->o + at,
+                                         (uint32_t)from, (uint32_t)to, -1 };
+    }
+    f->k->attention(f->query, group, rec->attn_scale, &kv, f->hd, f->scratch);
+    for (size_t j = 0; j < group; j++)
+        note(r, l, OP_Q_ROPE, g * group + j, f->query[j].fault);
 }
 
 /* o = attention of every row and head over what its sequence remembers. */
 static void attend(struct forward *f, uint32_t l)
 {
-    const struct model_record *rec = &f->model->rec;
-    size_t group = rec->n_heads / rec->n_kv_heads;
-
-    f->heads.m = f->n * rec->n_heads;
-    f->heads.k = f->hd;
-    f->k->quantise(&f->heads, f->q, f->hd, false, f->fault);
-    note_all(f, l, OP_Q_ROPE, rec->n_heads);
-    for (size_t i = 0; i < f->n; i++) {
-        const struct forward_row *r = f->row[i];
-        size_t to = (size_t)r->position + 1;
-        size_t from = rec->window && to > rec->window ? to - rec->window : 0;
-        size_t n_spans = 0;
-
-        for (size_t h = 0; h < rec->n_heads; h++) {
-            size_t at = i * rec->n_heads + h;
-
-            if (h % group == 0)
-                n_spans = kv_spans(f->span, r->kv, f->pool, l, h / group,
-                                   from, to);
-            f->k->attention(f->o + at * f->hd, f->heads.q + at * f->hd,
-                            f->heads.scale[at], rec->attn_scale, f->span,
-                            n_spans, f->hd, f->score, f->num);
-        }
-    }
+    for (size_t i = 0; i < f->n; i++)
+        for (size_t g = 0; g < f->model->rec.n_kv_heads; g++)
+            attend_head(f, l, i, g);
 }
 
 static void residual(struct forward *f, uint32_t layer)
@@ -214,45 +228,37 @@ static void residual(struct forward *f, uint32_t layer)
                       f->x + i * f->dim);
 }
 
-static void add(struct forward *f)
-{
-    f->k->add(f->x, f->y, f->n * f->dim);
-}
-
 static void layer(struct forward *f, uint32_t l)
 {
     const struct model_layer *w = &f->model->layers[l];
+    const struct layer_weights *p = &f->layers[l];
     const struct model_record *rec = &f->model->rec;
 
     /* h = norm(x); k, v = linear(h), remembered */
     norm(f, w->attn_norm, l, OP_ATTN_IN);
-    linear(f, f->kx, &w->wk, w->bk);
-    linear(f, f->vx, &w->wv, w->bv);
+    linear(f, f->kx, &p->wk, w->bk);
+    linear(f, f->vx, &p->wv, w->bv);
     head_norm(f, f->kx, rec->n_kv_heads, w->k_norm, l, OP_K_HEAD);
     rope(f, f->kx, rec->n_kv_heads);
     remember(f, l);
     if (l + 1 == rec->n_layers)
-        only_drawing(f);
+        only_drawing(f, l);
     if (f->n == 0)
         return;
 
     /* q = linear(h); x = x + wo attention(q) */
-    linear(f, f->q, &w->wq, w->bq);
+    linear(f, f->q, &p->wq, w->bq);
     head_norm(f, f->q, rec->n_heads, w->q_norm, l, OP_Q_HEAD);
     rope(f, f->q, rec->n_heads);
     attend(f, l);
     quantise(f, f->o, f->q_dim, l, OP_O);
-    linear(f, f->y, &w->wo, NULL);
-    add(f);
+    residual_linear(f, &p->wo);
 
     /* x = x + down(silu(gate(h)) * up(h)), h = norm(x) */
     norm(f, w->ffn_norm, l, OP_FFN_IN);
-    linear(f, f->g, &w->gate, NULL);
-    linear(f, f->u, &w->up, NULL);
-    f->k->gate(f->g, f->g, f->u, f->n * f->ffn);
+    f->k->gate(f->g, f->ffn, &p->gate, &p->up, &f->in, 0, f->ffn);
     quantise(f, f->g, f->ffn, l, OP_DOWN);
-    linear(f, f->y, &w->down, NULL);
-    add(f);
+    residual_linear(f, &p->down);
 }
 
 static void head(struct forward *f)
@@ -261,12 +267,12 @@ static void head(struct forward *f)
     size_t v = f->model->rec.n_vocab;
 
     norm(f, f->model->final_norm, HEAD_LAYER, HEAD_IN);
-    linear(f, f->logits, &f->model->head, NULL);
+    linear(f, f->logits, &f->head, NULL);
     for (size_t i = 0; i < f->n; i++) {
         const struct forward_row *r = f->row[i];
         const float *row = f->logits + i * v;
 
-        note(r, HEAD_LAYER, HEAD_LOGITS, 0, x1_fault(row, v));
+        note(r, HEAD_LAYER, HEAD_LOGITS, 0, f->k->fault(row, v));
         if (obs->logits && !*r->faulty)
             obs->logits(obs->self, r->user, r->position, row);
     }
@@ -279,7 +285,7 @@ void forward_step(struct forward *f, const struct forward_row *rows, size_t n)
     f->n = n;
     for (size_t i = 0; i < n; i++) {
         f->row[i] = &rows[i];
-        f->k->embed(f->x + i * f->dim, &m->embed, rows[i].token);
+        f->k->embed(f->x + i * f->dim, &f->embed, rows[i].token);
         x1_rope_row(f->cos + i * (f->hd / 2), f->sin + i * (f->hd / 2),
                     m->inv_freq, f->hd / 2, rows[i].position);
     }
@@ -302,6 +308,8 @@ const float *forward_last(const struct forward *f, size_t i)
     return f->x + i * f->dim;
 }
 
+/* ---- storage ------------------------------------------------------------- */
+
 /* n arrays of floats of max_rows rows; sizes fit: limits of kernels.h. */
 static int alloc_rows(struct forward *f, size_t rows, size_t draws,
                       struct err *err)
@@ -315,22 +323,18 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
         { &f->row, rows, sizeof(*f->row) },
         { &f->x, rows * f->dim, 4 },
         { &f->h, rows * f->dim, 4 },
-        { &f->y, rows * f->dim, 4 },
         { &f->q, rows * f->q_dim, 4 },
         { &f->o, rows * f->q_dim, 4 },
         { &f->kx, rows * f->kv_dim, 4 },
         { &f->vx, rows * f->kv_dim, 4 },
         { &f->g, rows * f->ffn, 4 },
-        { &f->u, rows * f->ffn, 4 },
         { &f->cos, rows * (f->hd / 2), 4 },
         { &f->sin, rows * (f->hd / 2), 4 },
-        { &f->in.q, rows * (f->ffn > wide ? f->ffn : wide), 2 },
+        { &f->in.q, f->k->rows_bytes(rows, f->ffn > wide ? f->ffn : wide), 1 },
         { &f->in.scale, rows, 4 },
-        { &f->heads.q, rows * f->q_dim, 2 },
-        { &f->heads.scale, rows * n_heads, 4 },
+        { &f->query, n_heads, sizeof(*f->query) },
         { &f->fault, rows * n_heads, 4 },
         { &f->logits, draws * f->model->rec.n_vocab, 4 },
-        { &f->num, f->hd, sizeof(*f->num) },
     };
 
     for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
@@ -343,24 +347,73 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
     return 0;
 }
 
+/* Where the next packed matrix goes; base NULL in the pass that counts. */
+struct place {
+    unsigned char *base;
+    size_t at;
+};
+
+static void pack(struct forward *f, struct place *p, struct x1_weights *w,
+                 const struct x1_matrix *m)
+{
+    if (p->base || f->k->pack_bytes(m) == 0)
+        x1_pack(f->k, w, m, p->base ? p->base + p->at : NULL);
+    p->at += (f->k->pack_bytes(m) + 63) / 64 * 64;
+}
+
+static void pack_all(struct forward *f, struct place *p)
+{
+    const struct model *m = f->model;
+
+    pack(f, p, &f->embed, &m->embed);
+    if (m->head.w == m->embed.w && m->head.scale == m->embed.scale)
+        f->head = f->embed;
+    else
+        pack(f, p, &f->head, &m->head);
+    for (uint32_t l = 0; l < m->rec.n_layers; l++) {
+        const struct model_layer *from = &m->layers[l];
+        struct layer_weights *to = &f->layers[l];
+
+        pack(f, p, &to->wq, &from->wq);
+        pack(f, p, &to->wk, &from->wk);
+        pack(f, p, &to->wv, &from->wv);
+        pack(f, p, &to->wo, &from->wo);
+        pack(f, p, &to->gate, &from->gate);
+        pack(f, p, &to->up, &from->up);
+        pack(f, p, &to->down, &from->down);
+    }
+}
+
+/* The weights in the form of the kernels, which may be the file's own. */
+static int alloc_weights(struct forward *f, struct err *err)
+{
+    struct place p = { NULL, 0 };
+    void *room;
+
+    f->layers = xcalloc(f->model->rec.n_layers, sizeof(*f->layers));
+    pack_all(f, &p);
+    if (p.at == 0)
+        return 0;
+    if (mem_big(&room, p.at, 1, "weights", err))
+        return -1;
+    f->packed = room;
+    p = (struct place){ f->packed, 0 };
+    pack_all(f, &p);
+    return 0;
+}
+
 int forward_reserve(struct forward *f, size_t positions, struct err *err)
 {
-    void *score, *span;
+    void *scratch;
 
     if (positions <= f->positions)
         return 0;
     positions = (positions + 1023) / 1024 * 1024;
-    if (mem_big(&score, positions, sizeof(float), "scores", err))
+    if (mem_big(&scratch, f->k->attention_bytes(positions, f->hd), 1,
+                "scores", err))
         return -1;
-    if (mem_big(&span, positions / KV_PAGE + 2, sizeof(struct x1_span),
-                "scores", err)) {
-        free(score);
-        return -1;
-    }
-    free(f->score);
-    free(f->span);
-    f->score = score;
-    f->span = span;
+    free(f->scratch);
+    f->scratch = scratch;
     f->positions = positions;
     return 0;
 }
@@ -382,7 +435,7 @@ int forward_new(struct forward **out, const struct model *m,
     f->q_dim = (size_t)rec->n_heads * rec->head_dim;
     f->kv_dim = (size_t)rec->n_kv_heads * rec->head_dim;
     f->ffn = rec->ffn_dim;
-    if (alloc_rows(f, max_rows, max_draws, err)) {
+    if (alloc_weights(f, err) || alloc_rows(f, max_rows, max_draws, err)) {
         forward_free(f);
         return -1;
     }
@@ -397,23 +450,20 @@ void forward_free(struct forward *f)
     free(f->row);
     free(f->x);
     free(f->h);
-    free(f->y);
     free(f->q);
     free(f->o);
     free(f->kx);
     free(f->vx);
     free(f->g);
-    free(f->u);
     free(f->cos);
     free(f->sin);
     free(f->in.q);
     free(f->in.scale);
-    free(f->heads.q);
-    free(f->heads.scale);
+    free(f->query);
     free(f->fault);
     free(f->logits);
-    free(f->num);
-    free(f->score);
-    free(f->span);
+    free(f->scratch);
+    free(f->layers);
+    free(f->packed);
     free(f);
 }

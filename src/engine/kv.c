@@ -1,6 +1,6 @@
 /*
- * Pages of the KV cache.  In a page each (layer, KV head) has K, V, s_k and
- * s_v of KV_PAGE positions, one after the other.
+ * Pages of the KV cache: one block of the kernels after the other, layer by
+ * layer and in a layer KV head by KV head, each aligned to 64 bytes.
  */
 #include <config.h>
 
@@ -11,34 +11,24 @@
 
 #include "base/mem.h"
 
-struct kv_page {
-    struct kv_page *next; /* while it is free */
-    char pad[56];         /* what follows is aligned to 64 */
-    unsigned char data[];
-};
-
-static size_t head_bytes(const struct kv_pool *p)
-{
-    return KV_PAGE * (2 * p->head_dim + 2 * sizeof(float));
-}
-
-void kv_pool_init(struct kv_pool *p, size_t n_layers, size_t n_kv_heads,
-                  size_t head_dim)
+void kv_pool_init(struct kv_pool *p, const struct x1_kernels *k,
+                  size_t n_layers, size_t n_kv_heads, size_t head_dim)
 {
     memset(p, 0, sizeof(*p));
+    p->k = k;
     p->n_layers = n_layers;
     p->n_kv_heads = n_kv_heads;
     p->head_dim = head_dim;
-    p->page_bytes = sizeof(struct kv_page) +
-                    n_layers * n_kv_heads * head_bytes(p);
+    p->head_bytes = (k->block_bytes(head_dim) + 63) / 64 * 64;
+    p->page_bytes = n_layers * n_kv_heads * p->head_bytes;
 }
 
 void kv_pool_clear(struct kv_pool *p)
 {
     while (p->free) {
-        struct kv_page *page = p->free;
+        unsigned char *page = p->free;
 
-        p->free = page->next;
+        memcpy(&p->free, page, sizeof(p->free));
         free(page);
     }
     p->n_pages = 0;
@@ -50,11 +40,11 @@ void kv_init(struct kv *kv)
     kv->n_pages = 0;
 }
 
-static void give_back(struct kv_pool *p, struct kv_page *page)
+static void give_back(struct kv_pool *p, unsigned char *page)
 {
     if (!page)
         return;
-    page->next = p->free;
+    memcpy(page, &p->free, sizeof(p->free));
     p->free = page;
 }
 
@@ -66,14 +56,14 @@ void kv_clear(struct kv *kv, struct kv_pool *p)
     kv_init(kv);
 }
 
-static int take_page(struct kv_page **out, struct kv_pool *p,
+static int take_page(unsigned char **out, struct kv_pool *p,
                      struct err *err)
 {
     void *fresh;
 
     if (p->free) {
         *out = p->free;
-        p->free = p->free->next;
+        memcpy(&p->free, *out, sizeof(p->free));
         return 0;
     }
     if (mem_big(&fresh, 1, p->page_bytes, "KV cache", err))
@@ -88,7 +78,7 @@ int kv_reserve(struct kv *kv, struct kv_pool *p, size_t n, struct err *err)
     size_t want = (n + KV_PAGE - 1) / KV_PAGE;
 
     if (want > kv->n_pages)
-        kv->page = xrealloc(kv->page, want * sizeof(struct kv_page *));
+        kv->page = xrealloc(kv->page, want * sizeof(*kv->page));
     while (kv->n_pages < want) {
         if (take_page(&kv->page[kv->n_pages], p, err))
             return -1;
@@ -105,39 +95,20 @@ void kv_drop(struct kv *kv, struct kv_pool *p, size_t pos)
     }
 }
 
-void kv_row(struct kv_row *r, const struct kv *kv, const struct kv_pool *p,
-            size_t layer, size_t head, size_t pos)
+struct x1_blocks kv_blocks(const struct kv *kv, const struct kv_pool *p,
+                           size_t layer, size_t head)
 {
-    size_t hd = p->head_dim, at = pos % KV_PAGE;
-    unsigned char *b = kv->page[pos / KV_PAGE]->data +
-                       (layer * p->n_kv_heads + head) * head_bytes(p);
-
-    r->k = (int8_t *)b + at * hd;
-    r->v = (int8_t *)b + (KV_PAGE + at) * hd;
-    r->s_k = (float *)(void *)(b + 2 * KV_PAGE * hd) + at;
-    r->s_v = r->s_k + KV_PAGE;
+    return (struct x1_blocks){
+        kv->page, (layer * p->n_kv_heads + head) * p->head_bytes
+    };
 }
 
-size_t kv_spans(struct x1_span *span, const struct kv *kv,
-                const struct kv_pool *p, size_t layer, size_t head,
-                size_t from, size_t to)
+void kv_fetch(int8_t *k, int8_t *v, float *s_k, float *s_v,
+              const struct kv *kv, const struct kv_pool *p, size_t layer,
+              size_t head, size_t pos)
 {
-    size_t n = 0;
+    struct x1_blocks b = kv_blocks(kv, p, layer, head);
 
-    while (from < to) {
-        size_t end = (from / KV_PAGE + 1) * KV_PAGE;
-        struct kv_row r;
-
-        if (end > to)
-            end = to;
-        kv_row(&r, kv, p, layer, head, from);
-        span[n].k = r.k;
-        span[n].v = r.v;
-        span[n].s_k = r.s_k;
-        span[n].s_v = r.s_v;
-        span[n].n = end - from;
-        n++;
-        from = end;
-    }
-    return n;
+    p->k->fetch(k, v, s_k, s_v, b.block[pos / KV_PAGE] + b.offset,
+                pos % KV_PAGE, p->head_dim);
 }

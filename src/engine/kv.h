@@ -1,7 +1,8 @@
 /*
  * The KV cache: for each sequence a list of pages of KV_PAGE positions, each
- * page with the keys and values of all layers and KV heads.  Pages come from
- * a pool that all sequences share and go back to it.
+ * page with the keys and values of all layers and KV heads, in the form of
+ * the kernels.  Pages come from a pool that all sequences share and go back
+ * to it.
  */
 #ifndef APUS_ENGINE_KV_H
 #define APUS_ENGINE_KV_H
@@ -13,31 +14,26 @@
 
 struct err;
 
-#define KV_PAGE 64 /* positions */
-
-struct kv_page;
+#define KV_PAGE X1_BLOCK /* positions */
 
 struct kv_pool {
+    const struct x1_kernels *k;
     size_t n_layers, n_kv_heads, head_dim;
+    size_t head_bytes;     /* of a page for one layer and KV head */
     size_t page_bytes;
     size_t n_pages;        /* allocated, in use or free */
-    struct kv_page *free;  /* a list */
+    unsigned char *free;   /* a list: each page begins with the next */
 };
 
 /* The pages of one sequence; dropped ones are NULL. */
 struct kv {
-    struct kv_page **page;
+    unsigned char **page;
     size_t n_pages;
 };
 
-/* Where one position's row of one layer and KV head is stored. */
-struct kv_row {
-    int8_t *k, *v;     /* head_dim */
-    float *s_k, *s_v;  /* one */
-};
-
-void kv_pool_init(struct kv_pool *p, size_t n_layers, size_t n_kv_heads,
-                  size_t head_dim);
+/* The kernels are borrowed. */
+void kv_pool_init(struct kv_pool *p, const struct x1_kernels *k,
+                  size_t n_layers, size_t n_kv_heads, size_t head_dim);
 void kv_pool_clear(struct kv_pool *p); /* all sequences must be cleared */
 
 void kv_init(struct kv *kv);
@@ -50,13 +46,13 @@ int kv_reserve(struct kv *kv, struct kv_pool *p, size_t n, struct err *err);
 /* Give back the pages that hold only positions below `pos`. */
 void kv_drop(struct kv *kv, struct kv_pool *p, size_t pos);
 
-void kv_row(struct kv_row *r, const struct kv *kv, const struct kv_pool *p,
-            size_t layer, size_t head, size_t pos);
+/* The cached positions of a layer and KV head, for the kernels. */
+struct x1_blocks kv_blocks(const struct kv *kv, const struct kv_pool *p,
+                           size_t layer, size_t head);
 
-/* The positions [from, to) of a layer and head as spans; returns how many, at
- * most (to - from) / KV_PAGE + 2. */
-size_t kv_spans(struct x1_span *span, const struct kv *kv,
-                const struct kv_pool *p, size_t layer, size_t head,
-                size_t from, size_t to);
+/* Read one position's row of a layer and KV head: head_dim each of k, v. */
+void kv_fetch(int8_t *k, int8_t *v, float *s_k, float *s_v,
+              const struct kv *kv, const struct kv_pool *p, size_t layer,
+              size_t head, size_t pos);
 
 #endif

@@ -1,15 +1,17 @@
 /*
  * Sampling in integers: the weight of a token is rint(exp32(..) * 2^30), all
  * that follows is sums of them, so every implementation draws the same token.
- * A heap gives the order (weight down, id up) only as far as it is needed.
+ * A heap gives the order (weight down, id up) only as far as it is needed;
+ * what it drops weighs nothing, and the draw is one running sum in id order.
  */
 #include <config.h>
 
 #include "engine/sampler.h"
 
 #include <stdbool.h>
+#include <string.h>
 
-#include "kernels/x1.h"
+#include "kernels/kernels.h"
 
 #define MILLION 1000000u
 #define SAMP 0x73616d70u /* the last word of the counter */
@@ -36,17 +38,6 @@ void philox4x32(uint32_t out[4], const uint32_t counter[4],
     out[1] = c1;
     out[2] = c2;
     out[3] = c3;
-}
-
-/* The highest logit, the lowest id among equals. */
-static uint32_t greedy(const float *logits, size_t n)
-{
-    size_t best = 0;
-
-    for (size_t i = 1; i < n; i++)
-        if (logits[i] > logits[best])
-            best = i;
-    return (uint32_t)best;
 }
 
 static uint64_t draw_bits(const struct sampling *s, uint32_t position)
@@ -117,24 +108,21 @@ static uint64_t threshold(uint64_t sum, uint32_t top_p)
            (sum % MILLION * top_p + (MILLION - 1)) / MILLION;
 }
 
-/* The candidates that stay, at the end of c[0..n): *kept of them. */
-static void keep(struct drawn *out, struct candidate *c, size_t n,
+/* top_k, then top_p: the candidates that stay keep their weight in w[0..n),
+ * the others get 0. */
+static void keep(struct drawn *out, uint32_t *w, struct candidate *c, size_t n,
                  const struct sampling *s)
 {
-    uint64_t all = 0, sum = 0;
     size_t count = s->top_k && s->top_k < n ? s->top_k : n;
-    size_t kept = n;
+    size_t all = n, kept = n;
+    uint64_t sum = 0;
 
     for (size_t i = 0; i < n; i++)
-        all += c[i].weight;
-    out->sum_k = all;
-    out->sum_p = all;
-    if (count < n || s->top_p < MILLION)
-        heapify(c, n);
+        c[i] = (struct candidate){ w[i], (uint32_t)i };
+    heapify(c, n);
     if (count < n) {
         kept = take(c, n, count, UINT64_MAX, &sum);
-        out->sum_k = sum;
-        out->sum_p = sum;
+        out->sum_k = out->sum_p = sum;
         c += n - kept;
         n = kept;
         if (s->top_p < MILLION)
@@ -143,47 +131,27 @@ static void keep(struct drawn *out, struct candidate *c, size_t n,
     if (s->top_p < MILLION)
         kept = take(c, n, n, threshold(out->sum_k, s->top_p), &out->sum_p);
     out->kept = (uint32_t)kept;
-}
-
-/* The id at which the running sum, in id order, exceeds r.  A bisection over
- * ids by counting needs no sort. */
-static uint32_t pick(const struct candidate *c, size_t n, uint32_t n_vocab,
-                     uint64_t r)
-{
-    uint32_t lo = 0, hi = n_vocab - 1;
-
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        uint64_t sum = 0;
-
-        for (size_t i = 0; i < n; i++)
-            sum += c[i].id <= mid ? c[i].weight : 0;
-        if (sum > r)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return lo;
+    memset(w, 0, all * sizeof(*w));
+    for (c += n - kept; kept > 0; kept--, c++)
+        w[c->id] = c->weight;
 }
 
 void sampler_draw(struct drawn *out, const float *logits, size_t n,
                   const struct sampling *s, uint32_t position,
-                  struct candidate *scratch)
+                  const struct x1_kernels *k, const struct sampler_room *room)
 {
-    uint32_t best = greedy(logits, n);
-    float max = logits[best] + 0.0f;
+    size_t best = k->max(logits, n);
     float t = (float)((double)s->temperature / 1e6);
 
     memset(out, 0, sizeof(*out));
-    out->token = best;
+    out->token = (uint32_t)best;
     if (s->temperature == 0)
         return;
-    for (size_t i = 0; i < n; i++) {
-        scratch[i].weight = x1_draw_weight(logits[i], max, t);
-        scratch[i].id = (uint32_t)i;
-    }
-    keep(out, scratch, n, s);
+    k->exp_weights(room->weight, logits, n, logits[best] + 0.0f, t);
+    out->kept = (uint32_t)n;
+    out->sum_k = out->sum_p = k->sum(room->weight, n);
+    if ((s->top_k && s->top_k < n) || s->top_p < MILLION)
+        keep(out, room->weight, room->candidate, n, s);
     out->r = (draw_bits(s, position) >> 1) % out->sum_p;
-    out->token = pick(scratch + n - out->kept, out->kept, (uint32_t)n,
-                      out->r);
+    out->token = (uint32_t)k->pick(room->weight, n, out->r);
 }

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct x1_kernels;
+
 struct sampling {
     uint32_t temperature; /* millionths; 0 greedy, else 10^4 .. 10^8 */
     uint32_t top_p;       /* millionths, 1 .. 10^6, the last means all */
@@ -25,15 +27,20 @@ struct drawn {
     uint64_t r;
 };
 
-/* One candidate; the scratch of sampler_draw is n_vocab of them. */
+/* One candidate, and the room that a draw among n tokens needs: n of each.
+ * candidate may be NULL if no draw has top_k or top_p. */
 struct candidate {
     uint32_t weight, id;
+};
+struct sampler_room {
+    uint32_t *weight;
+    struct candidate *candidate;
 };
 
 /* Draw the token at `position`.  logits: n, all below 2^40 in size. */
 void sampler_draw(struct drawn *out, const float *logits, size_t n,
                   const struct sampling *s, uint32_t position,
-                  struct candidate *scratch);
+                  const struct x1_kernels *k, const struct sampler_room *room);
 
 /* Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3,
  * SC11): out = f(counter, key). */

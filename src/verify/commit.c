@@ -35,17 +35,17 @@ void commit_clear(struct commit *c)
 void commit_position(struct commit *c, const struct position *p)
 {
     const struct model_record *rec = &c->model->rec;
+    int8_t k[X1_MAX_HEAD_DIM], v[X1_MAX_HEAD_DIM];
     unsigned char packed[TRACE_LEAF_SIZE];
     struct trace_leaf leaf;
     struct trace_step step;
+    float s_k, s_v;
 
     trace_step_init(&step);
     for (uint32_t l = 0; l < rec->n_layers; l++) {
         for (uint32_t g = 0; g < rec->n_kv_heads; g++) {
-            struct kv_row r;
-
-            kv_row(&r, p->kv, p->pool, l, g, p->position);
-            trace_step_row(&step, *r.s_k, *r.s_v, r.k, r.v, rec->head_dim);
+            kv_fetch(k, v, &s_k, &s_v, p->kv, p->pool, l, g, p->position);
+            trace_step_row(&step, s_k, s_v, k, v, rec->head_dim);
         }
     }
     if (p->last) {

@@ -415,7 +415,7 @@ static int check_kv(const struct replay *r, struct err *err)
         return 0;
     if (rec->window && pages > window)
         pages = window;
-    kv_pool_init(&pool, rec->n_layers, rec->n_kv_heads, rec->head_dim);
+    kv_pool_init(&pool, r->k, rec->n_layers, rec->n_kv_heads, rec->head_dim);
     if (pages * pool.page_bytes > r->o.kv_bytes)
         return err_set(err, ERR_INPUT,
                        "%zu positions take %ju bytes of KV cache, at most %ju"

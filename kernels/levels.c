@@ -1,0 +1,73 @@
+/*
+ * The levels of CPUs, by name and by what they need.  A level without a
+ * function has no code of its own yet: it is known here and offered nowhere.
+ */
+#include <config.h>
+
+#include "kernels/kernels.h"
+
+#include <string.h>
+
+#include "kernels/levels.h"
+
+/* Slowest first: later ones override. */
+static const struct {
+    struct x1_level level;
+    void (*init)(struct x1_kernels *k);
+} levels[] = {
+    { { "reference", 0 }, x1_reference_init },
+    { { "avx2", X1_AVX2 }, NULL },
+    { { "vnni", X1_AVX2 | X1_VNNI }, NULL },
+    { { "amx", X1_AVX2 | X1_VNNI | X1_AMX }, NULL },
+    { { "sdot", X1_SDOT }, NULL },
+};
+#define N_LEVELS (sizeof(levels) / sizeof(*levels))
+
+void x1_kernels_init(struct x1_kernels *k, unsigned cpu)
+{
+    for (size_t i = 0; i < N_LEVELS; i++) {
+        if (!levels[i].init || (levels[i].level.cpu & ~cpu))
+            continue;
+        levels[i].init(k);
+        k->name = levels[i].level.name;
+    }
+}
+
+unsigned x1_cpu(void)
+{
+    return 0;
+}
+
+const struct x1_level *x1_level(size_t i)
+{
+    unsigned cpu = x1_cpu();
+
+    for (size_t l = N_LEVELS; l-- > 0;) {
+        if (!levels[l].init || (levels[l].level.cpu & ~cpu))
+            continue;
+        if (i-- == 0)
+            return &levels[l].level;
+    }
+    return NULL;
+}
+
+int x1_kernels_find(struct x1_kernels *k, const char *name)
+{
+    const struct x1_level *l;
+
+    for (size_t i = 0; (l = x1_level(i)) != NULL; i++) {
+        if (strcmp(name, "auto") != 0 && strcmp(name, l->name) != 0)
+            continue;
+        x1_kernels_init(k, l->cpu);
+        return 0;
+    }
+    return -1;
+}
+
+void x1_pack(const struct x1_kernels *k, struct x1_weights *w,
+             const struct x1_matrix *m, void *room)
+{
+    if (k->pack_bytes(m))
+        k->pack(room, m, 0, m->rows);
+    k->weights(w, m, room);
+}

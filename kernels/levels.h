@@ -1,0 +1,13 @@
+/*
+ * What fills a table, for levels.c alone: one function for the reference and
+ * one for each level that has code, which overrides what it has.
+ */
+#ifndef APUS_KERNELS_LEVELS_H
+#define APUS_KERNELS_LEVELS_H
+
+struct x1_kernels;
+
+/* Every operation, in plain C (reference.c). */
+void x1_reference_init(struct x1_kernels *k);
+
+#endif
