@@ -29,6 +29,7 @@
 #include "proof/result_record.h"
 #include "store/checkpoint.h"
 #include "store/ids_file.h"
+#include "store/line_ids.h"
 #include "store/record.h"
 #include "store/request.h"
 #include "store/resume.h"
@@ -163,7 +164,7 @@ static int line_id_of(struct compute *c, uint32_t line, unsigned char id[32],
 {
     if (c->ids)
         return ids_file_get(c->ids, line, id, err);
-    request_line_id(id, c->o.info->file, line);
+    line_id_by_file(id, c->o.info->file, line);
     return 0;
 }
 

@@ -17,7 +17,7 @@
 #include "relay/push_items.h"
 #include "relay/result_json.h"
 #include "relay/results.h"
-#include "store/request.h"
+#include "store/line_ids.h"
 #include "store/seal.h"
 #include "tests/arweave_util.h"
 #include "tests/batch_util.h"
@@ -187,7 +187,7 @@ static void put_answer(struct worklog *w, uint32_t line, uint32_t choice)
     snprintf(text, sizeof(text), " %u.%u", (unsigned)line, (unsigned)choice);
     m.j.choice = choice;
     m.text = text;
-    request_line_id(m.r.request, info.file, line);
+    line_id_by_file(m.r.request, info.file, line);
     made_commit(&m);
     made_record(&m, &r);
     buf_init(&b, 1u << 16);

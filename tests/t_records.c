@@ -623,7 +623,7 @@ static void test_second(void)
     digest(file, "file", 4);
     batch_file_id(s.batch, model, file);
     vector("batch_file", s.batch);
-    request_line_id(h, file, (uint64_t)1 << 40);
+    line_id_by_file(h, file, (uint64_t)1 << 40);
     vector("line", h);
     merkle_init(&files);
     for (unsigned char i = 0; i < 3; i++) {

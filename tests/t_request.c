@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "proof/digest.h"
+#include "store/line_ids.h"
 #include "store/request.h"
 #include "store/request_names.h"
 #include "tests/tap.h"
@@ -624,7 +625,7 @@ static void test_ids(void)
 
     digest(file, "abc", 3);
     for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
-        request_line_id(id, file, want[i].line);
+        line_id_by_file(id, file, want[i].line);
         digest_hex(hex, id);
         ok(strcmp(hex, want[i].hex) == 0, "id of line %" PRIu64,
            want[i].line);

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "store/checkpoint.h"
 #include "store/export.h"
-#include "store/request.h"
+#include "store/line_ids.h"
 #include "store/part_file.h"
 #include "store/refusals.h"
 #include "store/seal.h"
@@ -59,7 +59,7 @@ static void put_text(struct worklog *w, uint32_t line, uint32_t choice,
     made_init(&m);
     m.j.choice = choice;
     m.text = text;
-    request_line_id(m.r.request, info.file, line);
+    line_id_by_file(m.r.request, info.file, line);
     made_commit(&m);
     made_record(&m, &r);
     buf_init(&b, 1u << 16);

@@ -12,7 +12,7 @@
 #include <sys/mount.h>
 
 #include "base/buf.h"
-#include "store/request.h"
+#include "store/line_ids.h"
 #include "tests/spool_util.h"
 
 #define FILE_TEXT "{\"a\":1}\n\n{\"b\":2}"
@@ -732,7 +732,7 @@ static void test_request_id(void)
     struct err err = ERR_INIT;
     char text[ID_TEXT];
 
-    request_line_id(line, i.file, 7);
+    line_id_by_file(line, i.file, 7);
     make_id(want, "some");
     base64url(text, want, 32);
     ok(batch_request_id(id, &i, line, text, &err) == 0 &&

@@ -21,6 +21,7 @@
 #include "cmd/part.h"
 #include "model/model.h"
 #include "store/ids_file.h"
+#include "store/line_ids.h"
 #include "store/request.h"
 #include "store/spool.h"
 #include "verify/asked.h"
@@ -67,7 +68,7 @@ static int count_lines(uint64_t *hits, const struct batch_info *info,
         if (f)
             rc = ids_file_get(f, i, line, err);
         else
-            request_line_id(line, info->file, i);
+            line_id_by_file(line, info->file, i);
         if (rc == 0 && bsearch(line, w->id, w->n, 32, compare_ids))
             ++*hits;
     }

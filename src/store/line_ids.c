@@ -27,6 +27,17 @@ struct line_ids {
     size_t size, used;
 };
 
+void line_id_by_file(unsigned char id[32], const unsigned char file[32],
+                     uint64_t n)
+{
+    unsigned char b[8 + 32 + 8];
+
+    memcpy(b, "apusline", 8);
+    memcpy(b + 8, file, 32);
+    set_u64(b + 40, n);
+    digest(id, b, sizeof(b));
+}
+
 void line_id(unsigned char id[32], const unsigned char model[32],
              const unsigned char sha256[32], uint64_t k)
 {

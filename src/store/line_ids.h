@@ -1,7 +1,7 @@
 /*
- * Ids of the lines of a file of requests, version 2 (doc/proof.md section 5):
- * they follow from the line, so a line keeps its id when others are added.
- * Equal lines are told apart by how many came before.
+ * Ids of the lines of a file of requests (doc/proof.md section 5).  Those of
+ * version 2 follow from the line, so a line keeps its id when others are
+ * added.  Equal lines are told apart by how many came before.
  */
 #ifndef APUS_STORE_LINE_IDS_H
 #define APUS_STORE_LINE_IDS_H
@@ -19,7 +19,12 @@ static inline bool line_is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* H("apuslin2" || model id || SHA-256(line) || k u64), k being the number of
+/* Version 1: H("apusline" || SHA-256(file) || n u64), n counting the lines of
+ * the file from 0. */
+void line_id_by_file(unsigned char id[32], const unsigned char file[32],
+                     uint64_t n);
+
+/* Version 2: H("apuslin2" || model id || SHA-256(line) || k u64), k being the number of
  * equal lines before it. */
 void line_id(unsigned char id[32], const unsigned char model[32],
              const unsigned char sha256[32], uint64_t k);

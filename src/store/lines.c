@@ -18,7 +18,6 @@
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "store/line_ids.h"
-#include "store/request.h"
 
 #define CHUNK (64u << 10)
 #define BOM "\xef\xbb\xbf"
@@ -146,7 +145,7 @@ static int open_lines(struct lines **out, const char *path,
 
     f->path = xstrdup(path);
     f->ids = model ? line_ids_new(model) : NULL;
-    buf_init(&f->line, REQUEST_MAX_LINE + 1);
+    buf_init(&f->line, LINES_MAX_LINE + 1);
     if (open_regular(f, err) || survey(f, err)) {
         lines_close(f);
         return -1;
@@ -217,7 +216,7 @@ void lines_id(const struct lines *f, unsigned char id[32])
     if (f->ids)
         memcpy(id, f->id, 32);
     else
-        request_line_id(id, f->hash, f->given - 1);
+        line_id_by_file(id, f->hash, f->given - 1);
 }
 
 static int check_hash(struct lines *f, struct err *err)

@@ -12,6 +12,8 @@
 struct err;
 struct lines;
 
+#define LINES_MAX_LINE (16u << 20) /* bytes of one line */
+
 /* Open a regular file and read it through for its hash and number of lines.
  * The last line need not have a newline. */
 int lines_open(struct lines **out, const char *path, struct err *err);
@@ -45,7 +47,7 @@ bool lines_is_blank(const struct lines *f);
 void lines_id(const struct lines *f, unsigned char id[32]);
 
 /* The next line without its newline, valid until the next call; *line is NULL
- * at the end.  Of a line over REQUEST_MAX_LINE bytes only as many and one are
+ * at the end.  Of a line over LINES_MAX_LINE bytes only as many and one are
  * given.  Fails if the file is no longer the one that was hashed. */
 int lines_next(struct lines *f, const char **line, size_t *n,
                   struct err *err);

@@ -323,17 +323,6 @@ void request_clear(struct request *r)
 
 /* ---- ids --------------------------------------------------------------- */
 
-void request_line_id(unsigned char id[32], const unsigned char file[32],
-                     uint64_t n)
-{
-    unsigned char b[8 + 32 + 8];
-
-    memcpy(b, "apusline", 8);
-    memcpy(b + 8, file, 32);
-    set_u64(b + 40, n);
-    digest(id, b, sizeof(b));
-}
-
 uint64_t request_default_seed(const unsigned char id[32])
 {
     unsigned char b[8 + 32], h[DIGEST_SIZE];

@@ -12,10 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/lines.h"
+
 struct err;
 struct json;
 
-#define REQUEST_MAX_LINE (16u << 20) /* bytes of one line */
+#define REQUEST_MAX_LINE LINES_MAX_LINE /* bytes of one line */
 #define REQUEST_MAX_STOPS 16
 #define REQUEST_MAX_CHOICES 8
 
@@ -64,11 +66,6 @@ struct request {
 int request_parse(struct request *r, const char *line, size_t n,
                   struct err *err);
 void request_clear(struct request *r);
-
-/* Id of version 1 of line `n` (from 0) of a file with this SHA-256:
- * H("apusline" || SHA-256(file) || line u64).  Version 2 is line_ids.h. */
-void request_line_id(unsigned char id[32], const unsigned char file[32],
-                     uint64_t n);
 
 /* The seed of a request that gives none: the first 8 bytes, little-endian, of
  * H("apussed1" || request id). */
