@@ -5,7 +5,7 @@
 #include <config.h>
 
 #include "proof/digest.h"
-#include "store/line_ids.h"
+#include "proof/line_ids.h"
 #include "store/lines.h"
 #include "store/request.h"
 #include "tests/spool_util.h"

@@ -16,12 +16,12 @@
 #include "proof/blob.h"
 #include "proof/digest.h"
 #include "proof/job_record.h"
+#include "proof/line_ids.h"
 #include "proof/merkle.h"
 #include "proof/merkle_path.h"
 #include "proof/result_record.h"
 #include "proof/statement.h"
 #include "proof/trace.h"
-#include "store/line_ids.h"
 #include "store/request.h"
 #include "tests/tap.h"
 

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "proof/digest.h"
-#include "store/line_ids.h"
+#include "proof/line_ids.h"
 #include "store/request.h"
 #include "store/request_names.h"
 #include "tests/tap.h"

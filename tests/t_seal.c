@@ -8,9 +8,9 @@
 #include <inttypes.h>
 
 #include "base/buf.h"
+#include "proof/line_ids.h"
 #include "store/checkpoint.h"
 #include "store/export.h"
-#include "store/line_ids.h"
 #include "store/part_file.h"
 #include "store/refusals.h"
 #include "store/seal.h"

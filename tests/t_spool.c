@@ -12,7 +12,7 @@
 #include <sys/mount.h>
 
 #include "base/buf.h"
-#include "store/line_ids.h"
+#include "proof/line_ids.h"
 #include "tests/spool_util.h"
 
 #define FILE_TEXT "{\"a\":1}\n\n{\"b\":2}"

@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "proof/digest.h"
-#include "store/line_ids.h"
+#include "proof/line_ids.h"
 
 #define CHUNK (64u << 10)
 #define BOM "\xef\xbb\xbf"

@@ -3,8 +3,8 @@
  * version 2 follow from the line, so a line keeps its id when others are
  * added.  Equal lines are told apart by how many came before.
  */
-#ifndef APUS_STORE_LINE_IDS_H
-#define APUS_STORE_LINE_IDS_H
+#ifndef APUS_PROOF_LINE_IDS_H
+#define APUS_PROOF_LINE_IDS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,8 +24,8 @@ static inline bool line_is_blank(char c)
 void line_id_by_file(unsigned char id[32], const unsigned char file[32],
                      uint64_t n);
 
-/* Version 2: H("apuslin2" || model id || SHA-256(line) || k u64), k being the number of
- * equal lines before it. */
+/* Version 2: H("apuslin2" || model id || SHA-256(line) || k u64), k being the
+ * number of equal lines before it. */
 void line_id(unsigned char id[32], const unsigned char model[32],
              const unsigned char sha256[32], uint64_t k);
 

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "store/line_ids.h"
+#include "proof/line_ids.h"
 
 #include <stdlib.h>
 #include <string.h>
