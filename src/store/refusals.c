@@ -23,7 +23,7 @@
 #include "store/checkpoint.h"
 #include "store/seal.h"
 #include "store/seal_internal.h"
-#include "store/spool_internal.h"
+#include "store/spool_file.h"
 #include "store/survey.h"
 #include "store/worklog.h"
 

@@ -26,7 +26,7 @@
 #include "store/lines.h"
 #include "store/part_file.h"
 #include "store/refusals.h"
-#include "store/spool_internal.h"
+#include "store/spool_file.h"
 #include "store/survey.h"
 #include "store/worklog.h"
 

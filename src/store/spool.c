@@ -208,6 +208,17 @@ const char *spool_dir(const struct spool *s)
     return s->dir;
 }
 
+void batch_name(char out[BATCH_NAME], const unsigned char id[32])
+{
+    out[0] = 'b';
+    base64url(out + 1, id, 32);
+}
+
+int batch_name_id(unsigned char id[32], const char *name)
+{
+    return name[0] == 'b' ? base64url_id(id, name + 1) : -1;
+}
+
 char *spool_path(const struct spool *s, enum spool_state state,
                  const unsigned char id[32])
 {

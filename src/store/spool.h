@@ -74,10 +74,6 @@ int spool_leave(const struct spool *s, struct batch *b, enum spool_state to,
 int spool_age(const struct spool *s, const struct batch *b, uint64_t *age_s,
               struct err *err);
 
-/* Seconds since a file was written, by the clock of its file system: its
- * directory is touched. */
-int spool_file_age(const char *path, uint64_t *age_s, struct err *err);
-
 /* Take a batch that is neither in running nor in sending out of the spool and
  * remove it.  1 if somebody else was faster. */
 int spool_remove(const struct spool *s, const struct batch *b,

@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "store/spool_internal.h"
+#include "store/spool_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -66,19 +65,6 @@ int spool_fail(struct err *err, const char *what, const char *path)
 
     err_errno(err, code_of(why), "cannot %s \"%s\"", what, path);
     return spool_remedy(err, why);
-}
-
-/* ---- names -------------------------------------------------------------- */
-
-void batch_name(char out[BATCH_NAME], const unsigned char id[32])
-{
-    out[0] = 'b';
-    base64url(out + 1, id, 32);
-}
-
-int batch_name_id(unsigned char id[32], const char *name)
-{
-    return name[0] == 'b' ? base64url_id(id, name + 1) : -1;
 }
 
 /* ---- reading and writing ------------------------------------------------ */

@@ -1,17 +1,17 @@
 /*
- * What the files of the spool share: names, files of a batch, error messages
- * with their remedy, removing.  Not for others.
+ * What the files of the spool share: names, steps of a batch, claims.  Not for
+ * others.
  */
 #ifndef APUS_STORE_SPOOL_INTERNAL_H
 #define APUS_STORE_SPOOL_INTERNAL_H
 
-#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
 #include "store/spool.h"
+#include "store/spool_file.h"
 
 struct buf;
 struct err;
@@ -37,36 +37,8 @@ char *spool_path(const struct spool *s, enum spool_state state,
 int spool_locate(const struct spool *s, const unsigned char id[32],
                  enum spool_state *state, struct err *err);
 
-/* "cannot WHAT "PATH"" for the current errno, with the remedy. */
-int spool_fail(struct err *err, const char *what, const char *path);
-/* Add the remedy to an error that is filled already, for an errno; others
- * than those of a full or read-only file system change nothing.  -1. */
-int spool_remedy(struct err *err, int why);
-
-/* Open a directory for reading: O_NOFOLLOW, and it must be this user's.  As a
- * descriptor, or as a stream (closedir) or NULL. */
-int spool_open_dir(const char *path, struct err *err);
-DIR *spool_open_stream(const char *path, struct err *err);
-
-/* Append a file of a batch, at most b->max bytes in all, *mtime (NULL is
- * allowed) its time.  1, 0 if there is none, -1. */
-int spool_read_in(struct buf *b, const char *batch_path, const char *name,
-                  struct timespec *mtime, struct err *err);
-/* Replace a file of a batch. */
-int spool_write_in(const char *batch_path, const char *name, const void *data,
-                   size_t n, struct err *err);
-
-/* What time it is for the file system of this directory, which is touched. */
-int spool_now(const char *dir, struct timespec *now, struct err *err);
-
-/* rm -r, which follows no link; what is not there is removed already. */
-int spool_remove_tree(const char *path, struct err *err);
-
 /* Remove what others left in SPOOL/tmp a day ago when they were cut off. */
 void spool_remove_leftovers(const char *tmp);
-
-/* fsync of a directory, on file systems that have it. */
-int spool_sync_dir(const char *path, struct err *err);
 
 /* A batch has one state.  0 it is only where we think, 1 it has been moved,
  * -1 it is in two, which no program of ours does. */

@@ -1,0 +1,48 @@
+/*
+ * Files and directories of the spool: read and replaced without following
+ * links, removed, and error messages with their remedy.
+ */
+#ifndef APUS_STORE_SPOOL_FILE_H
+#define APUS_STORE_SPOOL_FILE_H
+
+#include <dirent.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+struct buf;
+struct err;
+
+/* "cannot WHAT "PATH"" for the current errno, with the remedy. */
+int spool_fail(struct err *err, const char *what, const char *path);
+/* Add the remedy to an error that is filled already, for an errno; others
+ * than those of a full or read-only file system change nothing.  -1. */
+int spool_remedy(struct err *err, int why);
+
+/* Open a directory for reading: O_NOFOLLOW, and it must be this user's.  As a
+ * descriptor, or as a stream (closedir) or NULL. */
+int spool_open_dir(const char *path, struct err *err);
+DIR *spool_open_stream(const char *path, struct err *err);
+
+/* Append a file of a batch, at most b->max bytes in all, *mtime (NULL is
+ * allowed) its time.  1, 0 if there is none, -1. */
+int spool_read_in(struct buf *b, const char *batch_path, const char *name,
+                  struct timespec *mtime, struct err *err);
+/* Replace a file of a batch. */
+int spool_write_in(const char *batch_path, const char *name, const void *data,
+                   size_t n, struct err *err);
+
+/* What time it is for the file system of this directory, which is touched. */
+int spool_now(const char *dir, struct timespec *now, struct err *err);
+
+/* Seconds since a file was written, by the clock of its file system: its
+ * directory is touched. */
+int spool_file_age(const char *path, uint64_t *age_s, struct err *err);
+
+/* rm -r, which follows no link; what is not there is removed already. */
+int spool_remove_tree(const char *path, struct err *err);
+
+/* fsync of a directory, on file systems that have it. */
+int spool_sync_dir(const char *path, struct err *err);
+
+#endif
