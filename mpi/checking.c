@@ -21,11 +21,11 @@
 #include "model/model.h"
 #include "model/models.h"
 #include "proof/result_record.h"
+#include "spool/lines.h"
+#include "spool/source.h"
 #include "store/answer.h"
-#include "store/lines.h"
 #include "store/refusals.h"
 #include "store/request.h"
-#include "store/source.h"
 #include "verify/prompt.h"
 
 #define EXIT_REFUSED 4

@@ -15,9 +15,9 @@
 #include "base/err.h"
 #include "model/models.h"
 #include "mpi/run_log.h"
+#include "spool/spool.h"
 #include "store/resume.h"
 #include "store/seal.h"
-#include "store/spool.h"
 
 enum { OUTCOME_DONE = 0, OUTCOME_NOWHERE = 1, OUTCOME_MORE = 75 };
 

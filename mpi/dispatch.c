@@ -22,9 +22,9 @@
 #include "base/utf8.h"
 #include "mpi/link.h"
 #include "mpi/queue.h"
-#include "store/heart.h"
+#include "spool/heart.h"
+#include "spool/spool.h"
 #include "store/resume.h"
-#include "store/spool.h"
 #include "store/survey.h"
 
 #define HOST_MAX 256

@@ -18,7 +18,7 @@
 #include "base/settings.h"
 #include "jobs/plan.h"
 #include "model/models.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define FACTS_MAX ((size_t)64 << 20)
 

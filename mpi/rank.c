@@ -24,7 +24,7 @@
 #include "mpi/dispatch.h"
 #include "mpi/link.h"
 #include "mpi/sealer.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 #include "verify/prompt.h"
 
 #define FIRST_BEATS 10 /* a second apart */

@@ -18,7 +18,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "commit.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define NAME "run.jsonl"
 #define RUN_LOG_MAX ((size_t)4 << 20)

@@ -38,9 +38,9 @@
 #include "mpi/planning.h"
 #include "mpi/rank.h"
 #include "mpi/run_log.h"
-#include "store/heart.h"
+#include "spool/heart.h"
+#include "spool/spool.h"
 #include "store/seal.h"
-#include "store/spool.h"
 
 #define HELP_MAX (1u << 20)
 #define MAX_BATCH 65536

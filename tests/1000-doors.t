@@ -37,6 +37,7 @@ cat >"$tmp/layers" <<'TXT'
 1 kernels
 1 jobs
 2 src/model
+2 src/spool
 2 src/arweave
 3 src/engine
 3 src/store
@@ -142,7 +143,7 @@ grep -nE "(^|[^a-z_])($waits)" \
     $(grep -E '^(src|mpi|jobs)/' "$tmp/files") /dev/null |
     grep -vE ':[0-9]+: *(/?\*)' |
     grep -vE '^src/base/(clock|log)\.c:|^src/localnet/(localnet|net)\.c:' |
-    grep -vE '^mpi/(dispatch|run_log)\.c:|^src/store/(heart|owner)\.c:' |
+    grep -vE '^mpi/(dispatch|run_log)\.c:|^src/spool/(heart|owner)\.c:' |
     grep -vE '^src/relay/(lease|ledger_day|push_confirm|rounds)\.c:' |
     grep -vE '^src/cmd/doctor_(net|node)\.c:' >"$tmp/found" || :
 report "waits ask base/clock alone" "$tmp/found"

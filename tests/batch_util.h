@@ -6,8 +6,8 @@
 
 #include "proof/digest.h"
 #include "proof/statement.h"
+#include "spool/spool.h"
 #include "store/resume.h"
-#include "store/spool.h"
 #include "store/worklog.h"
 #include "tests/spool_util.h"
 

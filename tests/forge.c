@@ -27,14 +27,14 @@
 #include "proof/result_record.h"
 #include "proof/statement.h"
 #include "proof/trace.h"
+#include "spool/ids_file.h"
+#include "spool/lines.h"
+#include "spool/spool.h"
 #include "store/checkpoint.h"
-#include "store/ids_file.h"
-#include "store/lines.h"
 #include "store/part_file.h"
 #include "store/record.h"
 #include "store/request.h"
 #include "store/seal.h"
-#include "store/spool.h"
 
 #define MAX 96  /* ids and leaves of an answer */
 #define DIM 128 /* of nano */

@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 #include "tests/tap.h"
 
 /* "SCRATCH/NAME" in memory that the test never frees but at its end. */

@@ -1,5 +1,5 @@
 /*
- * src/base/clock, src/store/heart: waits, and the touching of an owner, while
+ * src/base/clock, src/spool/heart: waits, and the touching of an owner, while
  * somebody sets the wall clock: this program has a time(2) and a
  * clock_gettime(2) of its own, whose wall clock jumps by hours.
  */
@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "store/heart.h"
+#include "spool/heart.h"
 #include "tests/spool_util.h"
 
 #define PATIENCE_S 120

@@ -6,7 +6,7 @@
 
 #include "proof/digest.h"
 #include "proof/line_ids.h"
-#include "store/lines.h"
+#include "spool/lines.h"
 #include "store/request.h"
 #include "tests/spool_util.h"
 

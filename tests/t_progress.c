@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 #include "tests/tap.h"
 
 static void shows(const struct progress *p, uint64_t done, uint64_t tokens,

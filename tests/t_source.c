@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 
-#include "store/source.h"
+#include "spool/source.h"
 #include "tests/spool_util.h"
 
 #define FILE_TEXT "{\"a\":1}\n\n{\"b\":2}"

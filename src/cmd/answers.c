@@ -14,10 +14,10 @@
 #include "base/output.h"
 #include "cmd/keep.h"
 #include "cmd/named.h"
+#include "spool/spool.h"
 #include "store/export.h"
 #include "store/refusals.h"
 #include "store/seal.h"
-#include "store/spool.h"
 
 static int put_line(void *self, const char *line, size_t n, struct err *err)
 {

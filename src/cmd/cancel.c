@@ -27,8 +27,8 @@
 #include "jobs/allocation.h"
 #include "jobs/launcher.h"
 #include "relay/push.h"
+#include "spool/spool.h"
 #include "store/seal.h"
-#include "store/spool.h"
 
 #define WAIT_S 180   /* KillWait and a worker that saves are far below */
 #define WHY BATCH_CANCELLED ": apus submit or apus run begins it again\n"

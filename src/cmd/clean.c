@@ -24,7 +24,7 @@
 #include "cmd/cmd.h"
 #include "cmd/named.h"
 #include "relay/push.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define DAY_S 86400
 #define WHY_MAX ((size_t)4 << 10)

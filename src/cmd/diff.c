@@ -21,9 +21,9 @@
 #include "base/utf8.h"
 #include "cmd/cmd.h"
 #include "cmd/part.h"
+#include "spool/spool.h"
 #include "store/part_file.h"
 #include "store/seal.h"
-#include "store/spool.h"
 #include "verify/answers.h"
 #include "verify/compare.h"
 

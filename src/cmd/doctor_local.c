@@ -30,7 +30,7 @@
 #include "model/model.h"
 #include "model/models.h"
 #include "relay/rounds.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define MIN_FREE ((uint64_t)1 << 30)
 #define OUT_MAX 65536

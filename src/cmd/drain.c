@@ -25,7 +25,7 @@
 #include "cmd/owners.h"
 #include "cmd/work.h"
 #include "relay/rounds.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define PAUSE_S 10
 

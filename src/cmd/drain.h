@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "cmd/start.h"
 #include "cmd/pulling.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 struct launch_job;
 struct push;

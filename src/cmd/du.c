@@ -23,7 +23,7 @@
 #include "base/plain.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define BLOCK 512     /* of st_blocks */
 #define MAX_DEPTH 16

@@ -20,10 +20,10 @@
 #include "cmd/keep.h"
 #include "cmd/named.h"
 #include "cmd/part.h"
+#include "spool/spool.h"
 #include "store/export.h"
 #include "store/part_file.h"
 #include "store/seal.h"
-#include "store/spool.h"
 
 static int put_line(void *self, const char *line, size_t n, struct err *err)
 {

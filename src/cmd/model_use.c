@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/settings.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define NAMED 3 /* batches that are named; the others are counted */
 

@@ -15,9 +15,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cmd/work.h"
-#include "store/lines.h"
-#include "store/file_split.h"
-#include "store/spool.h"
+#include "spool/lines.h"
+#include "spool/file_split.h"
+#include "spool/spool.h"
 
 bool named_is_file(const char *what)
 {

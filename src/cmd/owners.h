@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/spool.h"
+#include "spool/spool.h"
 
 struct err;
 struct launch_job;

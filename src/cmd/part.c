@@ -14,9 +14,9 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "spool/spool.h"
 #include "store/part_file.h"
 #include "store/seal.h"
-#include "store/spool.h"
 
 bool part_is_file(const char *what)
 {

@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define FILE_MAX ((size_t)4 << 20)
 #define BAR_PERIOD 0.2

@@ -15,7 +15,7 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/pulling.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 /* ---- the command --------------------------------------------------------- */
 

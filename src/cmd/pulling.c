@@ -19,7 +19,7 @@
 #include "model/model.h"
 #include "model/models.h"
 #include "relay/lease.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define MAX_MODELS 64
 #define MAX_TOTAL 1000000

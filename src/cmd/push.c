@@ -20,10 +20,10 @@
 #include "cmd/owners.h"
 #include "commit.h"
 #include "relay/push.h"
+#include "spool/spool.h"
 #include "store/jobs_file.h"
 #include "store/reuse.h"
 #include "store/seal.h"
-#include "store/spool.h"
 
 struct pushing {
     struct spool *spool;

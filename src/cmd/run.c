@@ -28,10 +28,10 @@
 #include "cmd/work.h"
 #include "model/model.h"
 #include "model/models.h"
+#include "spool/source.h"
+#include "spool/spool.h"
 #include "store/export.h"
 #include "store/refusals.h"
-#include "store/source.h"
-#include "store/spool.h"
 #include "store/survey.h"
 
 #define SUFFIX ".jsonl"

@@ -19,11 +19,11 @@
 #include "base/settings.h"
 #include "cmd/named.h"
 #include "cmd/part.h"
+#include "spool/spool.h"
 #include "store/checkpoint.h"
 #include "store/part_file.h"
 #include "store/rebuild.h"
 #include "store/seal.h"
-#include "store/spool.h"
 
 _Static_assert(sizeof(((struct run_from *)0)->model_id) == ID_TEXT, "an id");
 

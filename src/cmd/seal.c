@@ -23,10 +23,10 @@
 #include "cmd/work.h"
 #include "proof/statement.h"
 #include "relay/push_items.h"
-#include "store/heart.h"
+#include "spool/heart.h"
+#include "spool/spool.h"
 #include "store/seal.h"
 #include "store/seal_again.h"
-#include "store/spool.h"
 
 static int seal_claimed(const struct batch *b, const struct settings *s,
                         struct err *err)

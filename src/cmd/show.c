@@ -34,7 +34,7 @@
 #include "store/resume.h"
 #include "store/refusals.h"
 #include "store/seal.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 #include "store/worklog.h"
 
 #define WHY_MAX 4096

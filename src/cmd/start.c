@@ -17,7 +17,7 @@
 #include "base/split.h"
 #include "cmd/work.h"
 #include "jobs/launcher.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define LINE_MAX_BYTES ((size_t)1 << 20)
 

@@ -23,7 +23,7 @@
 #include "cmd/named.h"
 #include "cmd/owners.h"
 #include "cmd/status_row.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define OUT_MAX ((size_t)64 << 20)
 #define WATCH_S 2

@@ -19,8 +19,8 @@
 #include "base/plain.h"
 #include "base/settings.h"
 #include "relay/push.h"
+#include "spool/spool_file.h"
 #include "store/refusals.h"
-#include "store/spool_file.h"
 
 #define PROGRESS_MAX ((size_t)4 << 20)
 #define TAIL_MAX 4096

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "cmd/owners.h"
 #include "jobs/launcher.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 struct err;
 struct settings;

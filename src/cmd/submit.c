@@ -27,9 +27,9 @@
 #include "model/models.h"
 #include "jobs/launcher.h"
 #include "store/resume.h"
-#include "store/file_split.h"
-#include "store/source.h"
-#include "store/spool.h"
+#include "spool/file_split.h"
+#include "spool/source.h"
+#include "spool/spool.h"
 
 struct submit {
     struct settings *settings;

@@ -25,8 +25,8 @@
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "model/models.h"
+#include "spool/spool.h"
 #include "store/part_file.h"
-#include "store/spool.h"
 #include "verify/replay.h"
 
 static void print_claim(void *self, const struct check_claim *c)

@@ -21,9 +21,9 @@
 #include "cmd/part.h"
 #include "model/model.h"
 #include "proof/line_ids.h"
-#include "store/ids_file.h"
+#include "spool/ids_file.h"
+#include "spool/spool.h"
 #include "store/request.h"
-#include "store/spool.h"
 #include "verify/asked.h"
 #include "verify/lookup.h"
 

@@ -25,8 +25,8 @@
 #include "cmd/work.h"
 #include "model/model.h"
 #include "model/models.h"
+#include "spool/spool.h"
 #include "store/refusals.h"
-#include "store/spool.h"
 
 /* The pause between two looks grows, so as not to flood Slurm's controller. */
 #define PAUSE_MIN_MS 200

@@ -29,9 +29,9 @@
 #include "jobs/plan.h"
 #include "model/model.h"
 #include "model/models.h"
+#include "spool/spool.h"
 #include "store/resume.h"
 #include "store/seal.h"
-#include "store/spool.h"
 
 #define MAX_BATCH 65536
 #define MAX_RANKS 65536

@@ -28,7 +28,7 @@
 #include "relay/push_items.h"
 #include "relay/results.h"
 #include "relay/talk.h"
-#include "store/lines.h"
+#include "spool/lines.h"
 #include "store/request.h"
 
 #define MESSAGE_MAX 80000    /* bytes of lines in a message */

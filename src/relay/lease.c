@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "relay/talk.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define FORMAT "apus-lease-1"
 #define FILE_MAX 4096

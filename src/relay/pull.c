@@ -20,7 +20,7 @@
 #include "relay/pull_answer.h"
 #include "relay/pull_internal.h"
 #include "relay/talk.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define MAX_MESSAGES 10000
 #define MAX_BYTES "262144"

@@ -21,7 +21,7 @@
 #include "relay/pull_internal.h"
 #include "relay/pull_line.h"
 #include "relay/talk.h"
-#include "store/lines.h"
+#include "spool/lines.h"
 
 int pulling_answer(const struct pulling *x, size_t k, struct ao_result *r,
                    const struct ao_out **out, struct err *err)

@@ -13,7 +13,7 @@
 #include "relay/lease.h"
 #include "relay/pull.h"
 #include "relay/pull_answer.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 struct ao_out;
 struct ao_result;

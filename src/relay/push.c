@@ -29,7 +29,7 @@
 #include "relay/push_internal.h"
 #include "relay/push_items.h"
 #include "relay/results.h"
-#include "store/heart.h"
+#include "spool/heart.h"
 #include "store/seal.h"
 
 #define ANSWER_S 120    /* to wait for what the queue says */

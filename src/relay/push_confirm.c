@@ -26,8 +26,8 @@
 #include "relay/push_index.h"
 #include "relay/push_internal.h"
 #include "relay/push_items.h"
+#include "spool/spool_file.h"
 #include "store/seal.h"
-#include "store/spool_file.h"
 
 #define AGAIN_S 3600 /* after a receipt, until it may be called lost */
 #define ITEM_BYTES ((size_t)1 << 30)

@@ -10,10 +10,10 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "relay/push_internal.h"
-#include "store/heart.h"
+#include "spool/heart.h"
+#include "spool/spool.h"
 #include "store/resume.h"
 #include "store/seal.h"
-#include "store/spool.h"
 #include "store/survey.h"
 #include "store/worklog.h"
 

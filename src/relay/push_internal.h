@@ -5,7 +5,7 @@
 #define APUS_RELAY_PUSH_INTERNAL_H
 
 #include "relay/push.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 struct ao;
 struct gateways;

@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #include "proof/merkle_path.h"
+#include "spool/spool.h"
 #include "store/checkpoint.h"
 #include "store/seal.h"
-#include "store/spool.h"
 
 struct err;
 struct results;

@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define FORMAT "apus-rounds-1"
 #define NAME "rounds"

@@ -12,7 +12,7 @@
 
 #include "base/base64.h"
 #include "base/err.h"
-#include "store/lines.h"
+#include "spool/lines.h"
 
 #define HEAD "{\"id\":\"batch_req_"
 /* In a string its quotes would be escaped. */

@@ -18,13 +18,13 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
+#include "spool/lines.h"
+#include "spool/spool.h"
 #include "store/answer.h"
 #include "store/checkpoint.h"
-#include "store/lines.h"
 #include "store/part_file.h"
 #include "store/request.h"
 #include "store/seal.h"
-#include "store/spool.h"
 #include "store/survey.h"
 
 #define OUT_MAX ((size_t)1 << 30)

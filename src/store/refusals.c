@@ -19,11 +19,11 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "proof/result_record.h"
+#include "spool/spool_file.h"
 #include "store/answer.h"
 #include "store/checkpoint.h"
 #include "store/seal.h"
 #include "store/seal_internal.h"
-#include "store/spool_file.h"
 #include "store/survey.h"
 #include "store/worklog.h"
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/lines.h"
+#include "spool/lines.h"
 
 struct err;
 struct json;

@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "store/spool_file.h"
+#include "spool/spool_file.h"
 #include "store/worklog.h"
 
 #define SMALL 4096 /* larger payloads are hashed, not kept */

@@ -17,10 +17,10 @@
 #include "proof/merkle.h"
 #include "proof/result_record.h"
 #include "proof/trace.h"
+#include "spool/spool.h"
 #include "store/checkpoint.h"
 #include "store/jobs_file.h"
 #include "store/seal.h"
-#include "store/spool.h"
 
 #define OPEN_PARTS 8
 #define MAX_PARTS 1000000

@@ -20,12 +20,12 @@
 #include "proof/merkle.h"
 #include "proof/result_record.h"
 #include "proof/trace.h"
+#include "spool/lines.h"
+#include "spool/spool.h"
 #include "store/checkpoint.h"
-#include "store/lines.h"
 #include "store/part_file.h"
 #include "store/request.h"
 #include "store/seal.h"
-#include "store/spool.h"
 #include "store/worklog.h"
 
 #define MAX_PARTS 1000000

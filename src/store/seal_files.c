@@ -22,11 +22,11 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "spool/lines.h"
+#include "spool/spool_file.h"
 #include "store/checkpoint.h"
-#include "store/lines.h"
 #include "store/part_file.h"
 #include "store/refusals.h"
-#include "store/spool_file.h"
 #include "store/survey.h"
 #include "store/worklog.h"
 

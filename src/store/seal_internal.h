@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "spool/spool.h"
 #include "store/seal.h"
-#include "store/spool.h"
 
 struct worklog_reader;
 

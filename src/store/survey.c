@@ -12,10 +12,10 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "store/ids_file.h"
-#include "store/lines.h"
+#include "spool/ids_file.h"
+#include "spool/lines.h"
+#include "spool/spool.h"
 #include "store/request.h"
-#include "store/spool.h"
 
 static void look(struct survey_line *l, const char *text, size_t n)
 {

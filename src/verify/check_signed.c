@@ -16,8 +16,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
+#include "spool/spool.h"
 #include "store/seal.h"
-#include "store/spool.h"
 #include "verify/lookup.h"
 #include "verify/published.h"
 

@@ -11,8 +11,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/utf8.h"
-#include "store/file_split.h"
-#include "store/spool_internal.h"
+#include "spool/file_split.h"
+#include "spool/spool_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

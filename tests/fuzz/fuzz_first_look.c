@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "store/first_look.h"
+#include "spool/first_look.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -13,7 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "store/ids_file.h"
+#include "spool/ids_file.h"
 #include "store/jobs_file.h"
 
 #define HEAD 80

@@ -4,8 +4,8 @@
  * with requests.jsonl, so that every rank can look up one line without
  * reading those before it.
  */
-#ifndef APUS_STORE_IDS_FILE_H
-#define APUS_STORE_IDS_FILE_H
+#ifndef APUS_SPOOL_IDS_FILE_H
+#define APUS_SPOOL_IDS_FILE_H
 
 #include <stdbool.h>
 #include <stdint.h>

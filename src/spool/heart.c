@@ -3,14 +3,14 @@
  */
 #include <config.h>
 
-#include "store/heart.h"
+#include "spool/heart.h"
 
 #include <signal.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #define LOOK_MS 5000
 #define STEP_S 30

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "store/lines.h"
+#include "spool/lines.h"
 
 #include <errno.h>
 #include <fcntl.h>

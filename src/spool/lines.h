@@ -2,8 +2,8 @@
  * A file of requests as lines, read twice and never held whole, once for its
  * hash and once line by line.
  */
-#ifndef APUS_STORE_LINES_H
-#define APUS_STORE_LINES_H
+#ifndef APUS_SPOOL_LINES_H
+#define APUS_SPOOL_LINES_H
 
 #include <stdbool.h>
 #include <stddef.h>

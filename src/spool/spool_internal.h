@@ -2,16 +2,16 @@
  * What the files of the spool share: names, steps of a batch, claims.  Not for
  * others.
  */
-#ifndef APUS_STORE_SPOOL_INTERNAL_H
-#define APUS_STORE_SPOOL_INTERNAL_H
+#ifndef APUS_SPOOL_SPOOL_INTERNAL_H
+#define APUS_SPOOL_SPOOL_INTERNAL_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
-#include "store/spool.h"
-#include "store/spool_file.h"
+#include "spool/spool.h"
+#include "spool/spool_file.h"
 
 struct buf;
 struct err;

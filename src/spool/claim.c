@@ -9,7 +9,7 @@
  */
 #include <config.h>
 
-#include "store/spool_internal.h"
+#include "spool/spool_internal.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -14,7 +14,7 @@
  */
 #include <config.h>
 
-#include "store/spool_internal.h"
+#include "spool/spool_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -39,9 +39,9 @@
 #include "base/utf8.h"
 #include "proof/digest.h"
 #include "proof/statement.h"
-#include "store/ids_file.h"
-#include "store/lines.h"
-#include "store/source.h"
+#include "spool/ids_file.h"
+#include "spool/lines.h"
+#include "spool/source.h"
 
 #define FORMAT "apus-batch-1"
 #define KIND_REQUESTS "requests"

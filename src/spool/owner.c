@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "store/spool_internal.h"
+#include "spool/spool_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

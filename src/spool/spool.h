@@ -8,8 +8,8 @@
  *         requests.jsonl  ids  batch.json  owner-NNNN  progress  why  error
  *         aNNN/RRRR.log   part-PPPP.h5  part-PPPP.idx  run.jsonl
  */
-#ifndef APUS_STORE_SPOOL_H
-#define APUS_STORE_SPOOL_H
+#ifndef APUS_SPOOL_SPOOL_H
+#define APUS_SPOOL_SPOOL_H
 
 #include <stdbool.h>
 #include <stddef.h>

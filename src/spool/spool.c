@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "store/spool.h"
+#include "spool/spool.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +25,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "store/spool_internal.h"
+#include "spool/spool_internal.h"
 
 #define MIN_PREFIX 4
 #define PROGRESS_MAX ((size_t)4 << 20)

@@ -3,8 +3,8 @@
  * the id that a batch of the whole file has, names them in the file's order.
  * Where each of them stands is in the spool alone.
  */
-#ifndef APUS_STORE_FILE_SPLIT_H
-#define APUS_STORE_FILE_SPLIT_H
+#ifndef APUS_SPOOL_FILE_SPLIT_H
+#define APUS_SPOOL_FILE_SPLIT_H
 
 #include <stddef.h>
 #include <stdint.h>

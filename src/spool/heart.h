@@ -3,8 +3,8 @@
  * works on it, so that nobody takes the batch away: sealing and an upload may
  * take hours.
  */
-#ifndef APUS_STORE_HEART_H
-#define APUS_STORE_HEART_H
+#ifndef APUS_SPOOL_HEART_H
+#define APUS_SPOOL_HEART_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "store/spool_file.h"
+#include "spool/spool_file.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -3,8 +3,8 @@
  * it: what is no JSONL at all is named with the remedy.  A file that may be
  * JSONL passes; single lines are judged one by one, later (request.h).
  */
-#ifndef APUS_STORE_FIRST_LOOK_H
-#define APUS_STORE_FIRST_LOOK_H
+#ifndef APUS_SPOOL_FIRST_LOOK_H
+#define APUS_SPOOL_FIRST_LOOK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "store/first_look.h"
+#include "spool/first_look.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * Where requests come from: a file, a pipe, or standard input, which is "-".
  * What is no regular file is read once and as it comes.
  */
-#ifndef APUS_STORE_SOURCE_H
-#define APUS_STORE_SOURCE_H
+#ifndef APUS_SPOOL_SOURCE_H
+#define APUS_SPOOL_SOURCE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "store/ids_file.h"
+#include "spool/ids_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "store/lines.h"
+#include "spool/lines.h"
 
 #define NAME "ids"
 #define WINDOW 512 /* ids that are read at once */

@@ -6,7 +6,7 @@
  */
 #include <config.h>
 
-#include "store/spool_internal.h"
+#include "spool/spool_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "store/source.h"
+#include "spool/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "store/first_look.h"
+#include "spool/first_look.h"
 
 struct source {
     int fd;

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "store/file_split.h"
+#include "spool/file_split.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -19,8 +19,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "proof/statement.h"
-#include "store/lines.h"
-#include "store/spool_internal.h"
+#include "spool/lines.h"
+#include "spool/spool_internal.h"
 
 #define FORMAT "apus-split-1"
 #define TEXT_MAX ((size_t)2 << 20)

@@ -2,8 +2,8 @@
  * Files and directories of the spool: read and replaced without following
  * links, removed, and error messages with their remedy.
  */
-#ifndef APUS_STORE_SPOOL_FILE_H
-#define APUS_STORE_SPOOL_FILE_H
+#ifndef APUS_SPOOL_SPOOL_FILE_H
+#define APUS_SPOOL_SPOOL_FILE_H
 
 #include <dirent.h>
 #include <stddef.h>
