@@ -155,4 +155,14 @@ lie "another prompt" q.jsonl '1s/3 + 7/3 + 8/'
 lie "a request more" q.jsonl '5p'
 lie "a blank in a request" q.jsonl '5s/}$/ }/'
 
+# what is no output file claims nothing that could be wrong
+gzip -c answers.jsonl >answers.gz
+gives 1 "a compressed file" verify answers.gz --requests q.jsonl
+has err 'not an output file (JSONL .*, not compressed)' "it says so"
+! grep -q WRONG out && r=0 || r=1
+report $r "and calls nothing wrong"
+gives 1 "the requests for the answers" verify q.jsonl --requests q.jsonl
+gives 2 "standard input" verify - --requests q.jsonl
+has err 'standard input cannot be read twice, name a file' "it says so"
+
 finish

@@ -25,6 +25,7 @@
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "model/models.h"
+#include "spool/source.h"
 #include "spool/spool.h"
 #include "store/part_file.h"
 #include "verify/replay.h"
@@ -84,6 +85,9 @@ static int check_use(struct verify *v, struct err *err)
                          " or ID"
                        : "BATCH, FILE.h5, OUT.jsonl, ID or --item FILE"
                          " expected");
+    if (v->what && source_is_stdin(v->what))
+        return err_set(err, ERR_INPUT, "apus verify: standard input cannot be"
+                       " read twice, name a file");
     if (v->key_text && base64url_id(v->key, v->key_text))
         return err_set(err, ERR_INPUT, "apus verify: --key \"%s\": an address"
                        " expected, 43 characters", v->key_text);

@@ -260,6 +260,14 @@ static int check_found(struct verify *v, const struct asked *a,
     return check_output(v->what, a->path, model, &v->o, err);
 }
 
+static bool is_empty(const char *path)
+{
+    struct err unused = ERR_INIT;
+    uint64_t n = 0;
+
+    return file_size(path, &n, &unused) == 0 && n == 0;
+}
+
 int verify_output(struct verify *v, struct err *err)
 {
     struct asked a = { .path = NULL };
@@ -268,9 +276,11 @@ int verify_output(struct verify *v, struct err *err)
 
     if (check_output_head(&h, v->what, err))
         return -1;
-    if (!v->requests && !h.has_request)
-        return err_set(err, ERR_INPUT, "\"%s\" is not an output file: no line"
-                       " has the id of a request", v->what);
+    /* an empty one claims that nothing was answered */
+    if (!h.has_request && (!v->requests || !is_empty(v->what)))
+        return err_set(err, ERR_INPUT, "\"%s\" is not an output file (JSONL of"
+                       " apus run or export, not compressed): no line has the"
+                       " id of a request", v->what);
     if (v->requests)
         a.path = xstrdup(v->requests);
     else
