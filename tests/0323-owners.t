@@ -29,15 +29,15 @@ in_running() { # NAME
     report $r "$1"
 }
 # All who find it in running, and may not take it.
-refused() { # WHAT-CANCEL-SAYS
+refused() { # STATUS-OF-CANCEL WHAT-IT-SAYS
     gives 0 status status
     has out "${tab}running$tab" "it stays in running"
     gives 1 run run q.jsonl -m nano -o o.jsonl --ranks 1
     has err "is worked on by .*$free" "says until when"
     gives 1 seal seal "$batch"
     has err "$free" "says so too"
-    gives 1 cancel cancel "$batch"
-    has err "$1" "says what helps"
+    gives "$1" cancel cancel "$batch"
+    has err "$2" "says what helps"
     has err "$free" "and until when"
     in_running "nobody has taken it"
 }
@@ -74,7 +74,7 @@ else
     pid=$(cat /proc/$job/task/$job/children)
     kill -STOP $pid
     in_running "a worker in a container"
-    refused 'another namespace'
+    refused 1 'another namespace'
     older '5 minutes'
     silent
     kill -CONT $pid
@@ -122,7 +122,7 @@ for file in owner-0001 owner; do
         "$host" "$boot" 99999999 \
         '"start":"1","slurm_job":"","slurm_restarts":0' \
         >spool/running/"$id"/$file
-    refused 'when it is free'
+    refused 75 'when it is free'
     silent
     older '20 minutes'
     gives 0 "silent for long: $file" status
@@ -130,7 +130,7 @@ for file in owner-0001 owner; do
 done
 rm -f spool/todo/"$id"/owner*
 mv spool/todo/"$id" spool/running
-refused 'an unknown owner'
+refused 75 'an unknown owner'
 silent
 touch -d '20 minutes ago' spool/running/"$id"
 gives 0 "it ends as it should" run q.jsonl -m nano -o o.jsonl --ranks 1

@@ -113,7 +113,23 @@ batch=$(cut -f 1 out)
 echo "an earlier start failed" >"spool/todo/b$batch/error"
 : >silent
 waits_through "$batch" "apus wait" wait "$batch"
-rm silent
+sed "s/custom_id\": *\"/&u-/" q.jsonl >u.jsonl
+gives 75 "submit to a silent controller" submit u.jsonl -m nano
+has err 'slurm: .*Unable to contact' "it says why"
+gives 0 "leave it in todo" submit u.jsonl -m nano --todo
+batch=$(cut -f 1 out)
+gives 75 "submit of all in todo" submit
+gives 75 "cancel of what may have a job" cancel "$batch"
+has err 'stays in todo and may have a job: slurm: .*Unable to' "it says why"
+[ -d "spool/todo/b$batch" ] && r=0 || r=1
+report $r "the batch is in todo"
+sinfo 'exit 1'
+gives 75 "with launcher = auto" cancel "$batch" --launcher auto
+gives 0 "where workers run here alone" cancel "$batch" --launcher local
+has out "^$batch.failed" "it is put away"
+rm silent bin/sinfo
+gives 0 "submit it again" submit "$batch" --todo
+gives 0 "cancel once the controller answers" cancel "$batch"
 sed "s/custom_id\": *\"/&v-/" q.jsonl >v.jsonl
 "$apus" submit v.jsonl -m nano --todo >out 2>err
 batch=$(cut -f 1 out)

@@ -341,7 +341,7 @@ questions 30 down >down.jsonl
 kill -STOP "$(cat slurm/run/slurmctld.pid)"
 APUS_SLURM_TIMEOUT=3
 export APUS_SLURM_TIMEOUT
-gives 1 "the controller is down at submit" submit down.jsonl -m nano --nodes 4
+gives 75 "the controller is down at submit" submit down.jsonl -m nano --nodes 4
 has err 'slurm' "it says so"
 kill -CONT "$(cat slurm/run/slurmctld.pid)"
 unset APUS_SLURM_TIMEOUT

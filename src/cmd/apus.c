@@ -125,6 +125,13 @@ int cmd_fail(const struct err *err)
     return CMD_FAILED;
 }
 
+int cmd_fail_retry(const struct err *err)
+{
+    int status = cmd_fail(err);
+
+    return err->code == ERR_RETRY ? CMD_SAVED : status;
+}
+
 int cmd_refused(const struct refusals *r, bool strict)
 {
     char text[REFUSALS_TEXT];

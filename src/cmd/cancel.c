@@ -180,24 +180,48 @@ static int end_work(const struct spool *s, struct batch *b, struct err *err)
     return rc < 0 ? -1 : 0;
 }
 
-/* Jobs that wait for their turn with it. */
-static int drop_jobs(const struct batch *b, struct err *err)
+/* The launcher of Slurm if jobs may wait there: 1, 0 there is no Slurm, -1
+ * ERR_RETRY. */
+static int find_slurm(const struct launcher **slurm,
+                      const struct settings *settings, struct err *err)
 {
-    static const char *const name[] = { "local", "slurm" };
-    struct err unused = ERR_INIT;
+    const char *setting = settings_text(settings, "launcher");
+
+    if (launcher_choose(slurm, strcmp(setting, "slurm") == 0 ? setting : "auto",
+                        err))
+        return -1;
+    return strcmp((*slurm)->name, "slurm") == 0;
+}
+
+static int drop_job_of(const struct launcher *l, const char *id,
+                       struct err *err)
+{
+    struct launch_job j;
+    int rc = l->find(id, &j, err);
+
+    return rc > 0 ? l->cancel(j.id, err) : rc;
+}
+
+/* Cancel jobs that wait for their turn with it.  A job of which a silent
+ * controller says nothing would begin the batch again, except where the setting
+ * says that workers run here alone. */
+static int drop_jobs(const struct batch *b, const struct settings *settings,
+                     struct err *err)
+{
+    bool local = strcmp(settings_text(settings, "launcher"), "local") == 0;
+    const struct launcher *slurm;
     char id[ID_TEXT];
+    int rc;
 
     base64url(id, b->id, 32);
-    for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++) {
-        const struct launcher *l = launcher_find(name[i]);
-        const struct launcher *here;
-        struct launch_job j;
-
-        if (i == 1 && (launcher_choose(&here, "auto", &unused) || here != l))
-            continue; /* no Slurm here, or nobody to ask */
-        if (l->find(id, &j, &unused) == 1 && l->cancel(j.id, err))
-            return -1;
-    }
+    if (drop_job_of(launcher_find("local"), id, err))
+        return -1;
+    rc = find_slurm(&slurm, settings, err);
+    if (rc > 0)
+        rc = drop_job_of(slurm, id, err);
+    if (rc < 0 && !(local && err->code == ERR_RETRY))
+        return err_prefix(err, "batch %s stays in todo and may have a job",
+                          id);
     return 0;
 }
 
@@ -270,7 +294,9 @@ static int cancel(const struct spool *s, struct batch *b,
     else if (b->state == SPOOL_RUNNING)
         rc = end_work(s, b, err);
     if (rc == 0 && b->state == SPOOL_TODO)
-        rc = drop_jobs(b, err) || put_away(s, b, settings, err) ? -1 : 0;
+        rc = drop_jobs(b, settings, err);
+    if (rc == 0 && b->state == SPOOL_TODO)
+        rc = put_away(s, b, settings, err);
     if (rc == 0)
         printf("%s\t%s\n", id, spool_state_name(b->state));
     return rc;
@@ -302,7 +328,7 @@ int cmd_cancel(struct settings *s, int argc, char **argv)
             status = cmd_fail(&err);
         for (size_t i = 0; status == CMD_DONE && i < found.n; i++)
             if (cancel(spool, &found.batch[i], s, &err))
-                status = cmd_fail(&err);
+                status = cmd_fail_retry(&err);
         named_clear(&found);
         spool_close(spool);
     }

@@ -81,6 +81,10 @@ int cmd_seconds(uint64_t *seconds, const char *text, const char *units);
 int cmd_fail(const struct err *err);
 int cmd_misused(const struct err *err);
 
+/* Report an error as cmd_fail does; CMD_SAVED if it is ERR_RETRY, so that the
+ * same command may succeed later. */
+int cmd_fail_retry(const struct err *err);
+
 /* Whether what was printed to standard output finds no reader any more: the
  * output cannot be delivered, and main says nothing of that. */
 bool cmd_output_closed(void);

@@ -43,6 +43,7 @@ struct submit {
     struct launch_job *jobs;  /* all there are, sorted by batch */
     size_t n_jobs;
     bool unmet;               /* something that was asked for was not done */
+    bool later;               /* and all of it may be done later */
     struct named started;     /* of the name at hand */
     struct wait_for *waits;   /* what --wait waits for */
     size_t n_waits;
@@ -357,7 +358,8 @@ static int submit_todo(struct submit *s, struct err *err)
                  settings_text(s->settings, "spool"));
     for (size_t i = 0; i < n; i++) {
         if (submit_there(s, &list[i], false, err)) {
-            log_err(err);
+            s->later = cmd_fail_retry(err) == CMD_SAVED &&
+                       (s->later || !s->unmet);
             s->unmet = true;
         }
         batch_clear(&list[i]);
@@ -477,7 +479,8 @@ int cmd_submit(struct settings *s, int argc, char **argv)
             log_err(&err);
             status = err.code == ERR_RETRY ? CMD_SAVED : CMD_MISUSED;
         } else {
-            status = do_submit(&sub, args, n_args, &err) ? cmd_fail(&err)
+            status = do_submit(&sub, args, n_args, &err) ? cmd_fail_retry(&err)
+                     : sub.later ? CMD_SAVED
                      : sub.unmet ? CMD_FAILED : CMD_DONE;
         }
     }
