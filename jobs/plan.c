@@ -278,6 +278,33 @@ static bool names_gpus(const struct field *f)
     return false;
 }
 
+/* The end of a text that somebody wrote, in which anything may look like a
+ * field: that of its line, or where the job's next line begins. */
+static const char *skip_text(const struct field *f, const char *end)
+{
+    static const char next[] = "\n   UserId=";
+    const char *stop = NULL;
+
+    if (is_named(f, "JobName"))
+        stop = memmem(f->value, (size_t)(end - f->value), next,
+                      strlen(next));
+    if (!stop)
+        stop = memchr(f->value, '\n', (size_t)(end - f->value));
+    return stop ? stop : end;
+}
+
+static bool is_text(const struct field *f)
+{
+    static const char *const names[] = { "JobName", "Command", "WorkDir",
+        "StdErr", "StdIn", "StdOut", "Comment", "AdminComment",
+        "SystemComment", "Reason", "Extra", "OS" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (is_named(f, names[i]))
+            return true;
+    return false;
+}
+
 static void least(uint64_t *to, uint64_t v)
 {
     if (v && (!*to || v < *to))
@@ -350,7 +377,9 @@ int plan_job_parse(struct plan_job *out, const char *text, size_t n,
     while (next_field(&f, &at, end)) {
         if (is_named(&f, "NodeName"))
             s.in_nodes = true;
-        if (s.in_nodes)
+        if (is_text(&f))
+            at = skip_text(&f, end);
+        else if (s.in_nodes)
             take_node(&j, &s, &f);
         else
             take_job(&j, &s, &f);

@@ -13,18 +13,23 @@
 #include "tests/tap.h"
 
 #define MIB ((uint64_t)1 << 20)
-#define HEAD "JobId=7 JobName=x NumNodes=9\n" \
+#define HEAD "JobId=7 JobName=x NumNodes=9 CPU_IDs=1 Mem=1M GRES=gpu:7 \n" \
+             " NumTasks=3 NodeName=y CPUTot=1\n" \
+             "   UserId=root(0) GroupId=root(0) MCS_label=N/A\n" \
              "   JobState=RUNNING Reason=None Dependency=(null)\n"
+#define TAIL "   Command=/x NumNodes=8 CPU_IDs=2 NodeName=y\n" \
+             "   WorkDir=/x NumTasks=9\n   Comment=NtasksPerN:B:S:C=5\n"
 #define NODES "NodeName=n1 Arch=x86_64 CoresPerSocket=1 \n" \
               "   CPUAlloc=0 CPUEfctv=4 CPUTot=4 CPULoad=1.05\n" \
               "   Gres=gpu:2\n   RealMemory=1000 AllocMem=0 Sockets=4\n" \
-              "   State=IDLE ThreadsPerCore=1 TmpDisk=0\n"
+              "   State=IDLE ThreadsPerCore=1 TmpDisk=0\n" \
+              "   Reason=fan RealMemory=7 CPUTot=1 [root@2026-11-30]\n"
 
 /* "ranks per_node cpus overcommit: what is said". */
 static void plans(const char *job, const char *nodes,
                   const struct plan_need *need, const char *want)
 {
-    char *text = xasprintf("%s%s\n%s", HEAD, job, nodes), got[400];
+    char *text = xasprintf("%s%s%s\n%s", HEAD, job, TAIL, nodes), got[400];
     struct err err = ERR_INIT;
     struct plan_job j;
     struct plan p;
