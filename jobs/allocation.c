@@ -93,7 +93,7 @@ static int look(struct allocation *a, struct buf *text, struct buf *errs,
     const char *nodes = getenv("SLURM_JOB_NODELIST");
     struct err no = ERR_INIT;
     int rc = ask(text, errs, (const char *[]){
-        "scontrol", "show", "job", "-d", a->job, NULL }, err);
+        "scontrol", "show", "job", "-d", a->name, NULL }, err);
 
     if (rc < 0 || rc > 0 || !is_running(text))
         return rc < 0 ? -1 : 0;
@@ -112,6 +112,20 @@ static int look(struct allocation *a, struct buf *text, struct buf *errs,
     return 1;
 }
 
+/* What Slurm's programs call this job alone.  srun takes the number, and means
+ * this job by it. */
+static void set_name(struct allocation *a)
+{
+    const char *array = getenv("SLURM_ARRAY_JOB_ID");
+    uint64_t task;
+
+    if (array && strcmp(array, a->job) == 0 &&
+        get(&task, "SLURM_ARRAY_TASK_ID"))
+        snprintf(a->name, sizeof(a->name), "%s_%" PRIu64, a->job, task);
+    else
+        snprintf(a->name, sizeof(a->name), "%s", a->job);
+}
+
 int allocation_find(struct allocation *a, char left[128], struct err *err)
 {
     const char *job = getenv("SLURM_JOB_ID");
@@ -123,14 +137,15 @@ int allocation_find(struct allocation *a, char left[128], struct err *err)
     if (!job || !slurm_is_id(job) || is_task())
         return 0;
     snprintf(got.job, sizeof(got.job), "%s", job);
+    set_name(&got);
     buf_init(&text, ANSWER_MAX);
     buf_init(&errs, ERRORS_MAX);
     rc = look(&got, &text, &errs, err);
     buf_clear(&errs);
     buf_clear(&text);
     if (rc == 0)
-        snprintf(left, 128, "SLURM_JOB_ID = %s is left over: that job does"
-                 " not run", got.job);
+        snprintf(left, 128, "SLURM_JOB_ID = %s is left over: job %s does not"
+                 " run", got.job, got.name);
     if (rc > 0)
         *a = got;
     return rc;
@@ -172,7 +187,7 @@ int allocation_has_step(const struct allocation *a, const char *name,
     char step[LAUNCH_ID_SIZE];
 
     /* that of apus-batch.sh is called as its program is */
-    return find_step(step, a->job, (const char *[]){
+    return find_step(step, a->name, (const char *[]){
         name, "apus-worker", "orted", "prted", NULL }, err);
 }
 

@@ -15,6 +15,8 @@ struct err;
 
 struct allocation {
     char job[LAUNCH_ID_SIZE];
+    char name[LAUNCH_NAME_SIZE]; /* "5_1" of a task of an array, whose number
+                                    may be that of the array */
     struct plan_job has;
     bool pmix;                /* srun can start ranks, else mpirun does */
 };

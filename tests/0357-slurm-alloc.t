@@ -39,6 +39,16 @@ cp script.log out
 report $r "script: apus run in a batch script"
 has out ': 3 ranks on 2 nodes, .*: as many as were asked for' "as many as tasks"
 answered script
+mkdir tasks
+sbatch -W -N1 -n2 --array=4-5 -o 'tasks/%a.log' --wrap "exec '$apus' run \
+    q.jsonl -m nano -o \$SLURM_ARRAY_TASK_ID.out --spool \
+    '$tmp/tasks/'\$SLURM_ARRAY_TASK_ID" >out 2>err && r=0 || r=1
+report $r "tasks: apus run in each task of an array"
+for task in 4 5; do
+    cp tasks/$task.log out
+    has out 'Slurm job [0-9]*\(_5\)\{0,1\}: 2 ranks on 1 node,' "on all it has"
+    answered $task
+done
 
 # ---- tasks of an srun --------------------------------------------------------
 run twins srun -N2 -n2
@@ -64,6 +74,16 @@ answered mpirun
 run left env SLURM_JOB_ID=4000000 SLURM_JOB_NODELIST='n[1-2]' SLURM_NNODES=2
 has err 'SLURM_JOB_ID = 4000000 is left over' "a job that is over is told"
 answered left
+# the last task of an array has the array's number
+array=$(sbatch --parsable --array=1-2 -o '%a.log' --wrap \
+    "[ \$SLURM_ARRAY_TASK_ID = 2 ] || while :; do sleep 1; done" 2>err)
+comes is_over "${array}_2" && r=0 || r=1
+report $r "a task of an array is over"
+run array env SLURM_JOB_ID="$array" SLURM_ARRAY_JOB_ID="$array" \
+    SLURM_ARRAY_TASK_ID=2
+has err "SLURM_JOB_ID = $array is left over: job ${array}_2 does not" \
+    "another task runs, and it does not"
+scancel "$array"
 run local env APUS_LAUNCHER=local salloc -Q -N2
 ! grep -q 'Slurm job' err && r=0 || r=1
 report $r "launcher = local takes this machine"

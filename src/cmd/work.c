@@ -384,7 +384,7 @@ static void place_set(struct place *p, struct launch *l,
     set_need(&need, o->settings, info, o->model_path);
     plan_make(&plan, &p->in.has, &need);
     plan_tell(text, &plan, &p->in.has, &need);
-    log_info("Slurm job %s: %s", p->in.job, text);
+    log_info("Slurm job %s: %s", p->in.name, text);
     allocation_words(&p->starter, &p->env, &p->in, &plan, name);
     l->starter = (const char *const *)p->starter;
     l->env = (const char *const *)p->env;
