@@ -12,15 +12,18 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 
 #define LINE_MAX_BYTES 8192
 #define LOOK_MS 200
+#define LINGER_MS 2000 /* for what is left of a program that has ended */
 #define RULE 60 /* dashes at least, of which a box has a line on each side */
 
 struct boxes {
@@ -103,20 +106,32 @@ static void end_line(struct boxes *b)
     b->n = 0;
 }
 
+/* Wait for something to read.  False once the program has ended and its last
+ * words were read: what it left behind is silent, or writes on and on. */
+static bool wait_for_more(struct boxes *b, uint64_t *end_ms)
+{
+    struct pollfd p = { .fd = b->fd, .events = POLLIN };
+
+    for (;;) {
+        int ready = poll(&p, 1, LOOK_MS);
+
+        if (atomic_load(&b->ended) && !*end_ms)
+            *end_ms = clock_ms() + LINGER_MS;
+        else if (*end_ms && (ready == 0 || clock_ms() > *end_ms))
+            return false;
+        if (ready > 0)
+            return true;
+    }
+}
+
 static void *copy(void *self)
 {
     struct boxes *b = self;
+    uint64_t end_ms = 0; /* 0: the program has not ended */
     ssize_t got;
     char c[512];
 
-    for (;;) {
-        struct pollfd p = { .fd = b->fd, .events = POLLIN };
-
-        if (poll(&p, 1, LOOK_MS) == 0) {
-            if (atomic_load(&b->ended))
-                break;
-            continue;
-        }
+    while (wait_for_more(b, &end_ms)) {
         got = read(b->fd, c, sizeof(c));
         if (got < 0 && errno == EINTR)
             continue;

@@ -16,7 +16,8 @@ int boxes_open(struct boxes **out, int *fd, struct err *err);
 /* From here on leave out boxes; only an atomic store, so at any time. */
 void boxes_drop(struct boxes *b);
 
-/* Once the program has ended: until its last words are passed on.  NULL is
+/* Once the program has ended: wait until its last words are passed on, at most
+ * two seconds if another process that it left behind goes on writing.  NULL is
  * allowed. */
 void boxes_close(struct boxes *b);
 

@@ -72,6 +72,10 @@ esac
 case $1 in
 exit) exit "$2" ;;
 die) kill -9 $$ ;;
+linger)
+    (while :; do echo more >&2; done) &
+    echo $! >>"${0%/*}/pids"
+    exit 0 ;;
 words) printf '<%s>' "$@"; echo ;;
 where) pwd; echo "job ${SLURM_JOB_ID:-none}" ;;
 work)
@@ -88,6 +92,12 @@ w=--worker=$tmp/worker
 gives 0 "the worker is done" wait "$w" -- exit 0
 gives 7 "the worker failed" wait "$w" -- exit 7
 gives 137 "the worker was killed" wait "$w" -- die
+# it would be waited for until the timeout
+got=0
+timeout -s KILL 120 "$drive" local wait "$w" -- linger >out 2>linger.err ||
+    got=$?
+test_that "a worker that leaves a process which writes on" [ $got -eq 0 ]
+test_that "what that wrote is passed on" grep -q '^more$' linger.err
 gives 1 "no such worker" wait --worker="$tmp/missing" -- exit 0
 test_that "it is named" grep -q "^input: .*missing" err
 gives 1 "no such directory" wait "$w" --dir="$tmp/missing" -- exit 0
