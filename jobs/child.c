@@ -139,7 +139,7 @@ static void tell(int fd, const void *what, size_t n)
 
 static int redirect(const struct child *c)
 {
-    int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int in = c->in > 0 ? c->in : open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     if (in < 0 || dup2(in, STDIN_FILENO) < 0)
         return -1;

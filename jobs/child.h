@@ -24,7 +24,7 @@ struct child {
     const char *const *argv; /* NULL-terminated; argv[0] is sought in PATH */
     char *const *env;        /* NULL: that of this process */
     const char *dir;         /* working directory; NULL: here */
-    int in;                  /* standard input of child_filter's program */
+    int in;                  /* standard input; 0: nothing to read */
     int out;                 /* standard output; -1: that of this process */
     int err;                 /* standard error; -1: that of this process */
     bool detached;           /* it is nobody's child and is not waited for */

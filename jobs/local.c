@@ -300,10 +300,63 @@ static int local_cancel(const char *text, struct err *err)
 
 /* ---- start -------------------------------------------------------------- */
 
+/* Copy lines to the log, with time, node and process ($1) before those that
+ * have none, as apus-batch.sh does; it ends with the last that writes. */
+static const char stamp_lines[] =
+    "trap '' HUP INT TERM USR1 USR2\n"
+    "node=$(uname -n)\n"
+    "while IFS= read -r line || [ -n \"$line\" ]; do\n"
+    "    case $line in\n"
+    "    [0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]T*) ;;\n"
+    "    *) line=\"$(date -u +%Y-%m-%dT%H:%M:%SZ) $node local:$1 $line\" ;;\n"
+    "    esac\n"
+    "    printf '%s\\n' \"$line\"\n"
+    "done\n";
+
+static int start_stamping(int in, int log, pid_t pid, struct err *err)
+{
+    char *number = xasprintf("%ld", (long)pid);
+    const char *const argv[] = { "sh", "-c", stamp_lines, "apus-log", number,
+                                 NULL };
+    char **env = child_env_new(CHILD_ENV_CLEAN, NULL);
+    struct child c = {
+        .argv = argv, .env = env, .in = in, .out = log, .err = log,
+        .detached = true
+    };
+    struct child_id unused;
+    int rc = child_start(&unused, &c, err);
+
+    child_env_free(env);
+    free(number);
+    return rc;
+}
+
+/* Start it with a log in which every line says when.  A worker writes such
+ * lines, mpirun does not. */
+static int start_logged(struct child_id *id, const struct launch *l, int log,
+                        struct err *err)
+{
+    struct child c = { .out = log, .err = log, .detached = true };
+    int ends[2], rc;
+
+    if (l->ranks <= 1)
+        return start(id, l, &c, err);
+    if (pipe2(ends, O_CLOEXEC))
+        return err_errno(err, ERR_RETRY, "no pipe");
+    c.out = c.err = ends[1];
+    rc = start(id, l, &c, err);
+    if (rc == 0 && start_stamping(ends[0], log, id->pid, err)) {
+        kill(id->pid, SIGTERM);
+        rc = -1;
+    }
+    close(ends[0]);
+    close(ends[1]);
+    return rc;
+}
+
 static int local_submit(const struct launch *l, char id[LAUNCH_ID_SIZE],
                         struct err *err)
 {
-    struct child c = { .detached = true };
     struct child_id started = { 0, 0 };
     struct launch_job j;
     char *path;
@@ -329,8 +382,7 @@ static int local_submit(const struct launch *l, char id[LAUNCH_ID_SIZE],
         rc = err_errno(err, ERR_INPUT, "cannot open \"%s\"", path);
         goto free_path;
     }
-    c.out = c.err = fd;
-    rc = start(&started, l, &c, err);
+    rc = start_logged(&started, l, fd, err);
     close(fd);
     if (rc == 0)
         put_id(id, &started);

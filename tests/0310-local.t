@@ -199,6 +199,12 @@ if command -v mpirun >/dev/null &&
     got=0
     wait $caller || got=$?
     test_that "ranks save when told" [ $got = 75 ]
+    gives 0 "ranks in the background" submit "$w" --ranks=2 \
+        --log="$tmp/ranks.log" -- exit 7
+    test_that "mpirun says in the log that one failed" comes ranks.log \
+        'non-zero'
+    stamp='^[0-9-]*T[0-9:]*Z [^ ]* local:[0-9]* '
+    test_that "each line says when" [ -z "$(grep -v "$stamp" ranks.log)" ]
 else
     n=$((n + 1))
     echo "ok $n - ranks # SKIP no mpirun of Open MPI"
