@@ -102,5 +102,32 @@ if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
         same O a.want "the answers are there"
     done
     unset APUS_NO_LINKS
+
+    # ---- ended at each call, or a full disk there: it is never lost ----------
+    for links in 1 0; do
+        for how in APUS_CRASH APUS_ENOSPC; do
+            calls=0
+            first=1
+            bad=
+            while [ $first -ne 0 ] && [ $calls -lt 50 ]; do
+                calls=$((calls + 1))
+                rm -f O O.* .O*
+                echo 'my notes' >O
+                first=0
+                env $how=$calls APUS_NO_LINKS=$((1 - links)) \
+                    "$apus" export "$id" -o O >out 2>err || first=$?
+                grep -qsx 'my notes' O O.1 &&
+                    "$apus" export "$id" -o O >out 2>err &&
+                    cmp -s O a.want && grep -qsx 'my notes' O.1 &&
+                    [ ! -e O.2 ] || bad="$bad $calls"
+            done
+            [ -z "$bad" ] && [ $calls -gt 4 ] && [ $calls -lt 50 ] &&
+                r=0 || r=1
+            report $r "$how, links $links, $((calls - 1)) calls: it is kept$bad"
+        done
+    done
+else
+    n=$((n + 1))
+    echo "ok $n - ended while a file is kept # SKIP no --enable-crash-tests"
 fi
 finish
