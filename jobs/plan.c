@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plural.h"
 
 #define TEXT_MAX ((size_t)64 << 20)
 #define NUMBER_MAX ((uint64_t)1 << 32)
@@ -92,11 +93,6 @@ void plan_make(struct plan *p, const struct plan_job *j,
     p->overcommit = p->cpus * p->per_node > cpus;
 }
 
-static const char *plural(uint64_t n)
-{
-    return n == 1 ? "" : "s";
-}
-
 static void tell_bound(char *text, size_t n, const struct plan *p,
                        const struct plan_job *j, const struct plan_need *need)
 {
@@ -118,8 +114,12 @@ static void tell_bound(char *text, size_t n, const struct plan *p,
                  j->memory / MIB, at_least_one(each));
         break;
     case PLAN_REQUEST_COUNT:
-        snprintf(text, n, "one for %d of %" PRIu64 " request%s",
-                 PLAN_REQUESTS, need->requests, plural(need->requests));
+        if (need->requests > PLAN_REQUESTS)
+            snprintf(text, n, "one for %d of %" PRIu64 " requests",
+                     PLAN_REQUESTS, need->requests);
+        else
+            snprintf(text, n, "one for %" PRIu64 " request%s", need->requests,
+                     plural_s(need->requests));
         break;
     }
 }
@@ -139,8 +139,9 @@ void plan_tell(char text[PLAN_TEXT], const struct plan *p,
     if (p->per_node && nodes > 1)
         snprintf(each, sizeof(each), ", %" PRIu64 " on each", p->per_node);
     snprintf(text, PLAN_TEXT, "%" PRIu64 " rank%s on %" PRIu64 " node%s%s,"
-             " with %" PRIu64 "%s core%s%s: %s%s", p->ranks, plural(p->ranks),
-             nodes, plural(nodes), each, cores, of, plural(all ? all : cores),
+             " with %" PRIu64 "%s core%s%s: %s%s", p->ranks, plural_s(p->ranks),
+             nodes, plural_s(nodes), each, cores, of,
+             plural_s(all ? all : cores),
              nodes > 1 ? " a node" : "", why,
              all > cores && p->bound == PLAN_CORES
                  ? " (--exclusive asks for whole nodes)" : "");

@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/plain.h"
+#include "base/plural.h"
 #include "base/settings.h"
 #include "model/model.h"
 #include "model/models.h"
@@ -177,16 +178,21 @@ static int check_file(struct check *c, const char *file, struct err *err)
 /* What was printed must have arrived. */
 static int put_sums(struct check *c, struct err *err)
 {
+    uint64_t n = c->refusals.n_requests;
     struct buf out;
 
     buf_init(&out, LINE_MAX_BYTES);
-    buf_printf(&out, c->json ? "{\"requests\":%" PRIu64 ",\"refused\":%" PRIu64
-                     ",\"prompt_tokens\":%" PRIu64 ",\"most_tokens\":%" PRIu64
-                     "}\n"
-                   : "%" PRIu64 " requests, %" PRIu64 " refused, %" PRIu64
-                     " prompt tokens, at most %" PRIu64 " tokens to come\n",
-           c->refusals.n_requests, c->refusals.n, c->prompt_tokens,
-           c->most_tokens);
+    if (c->json)
+        buf_printf(&out, "{\"requests\":%" PRIu64 ",\"refused\":%" PRIu64
+                   ",\"prompt_tokens\":%" PRIu64 ",\"most_tokens\":%" PRIu64
+                   "}\n", n, c->refusals.n, c->prompt_tokens,
+                   c->most_tokens);
+    else
+        buf_printf(&out, "%" PRIu64 " request%s, %" PRIu64 " refused, %" PRIu64
+                   " prompt token%s, at most %" PRIu64 " token%s to come\n", n,
+                   plural_s(n), c->refusals.n, c->prompt_tokens,
+                   plural_s(c->prompt_tokens), c->most_tokens,
+                   plural_s(c->most_tokens));
     print(c, &out);
     buf_clear(&out);
     if (c->write_errno == 0 && fflush(stdout))

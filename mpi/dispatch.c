@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "base/utf8.h"
 #include "mpi/link.h"
 #include "mpi/queue.h"
@@ -256,8 +257,9 @@ static void tell_reused(const struct dispatch *d)
         n += all && (d->resume.line[i].reused & all) == all;
     }
     if (n)
-        log_info("%" PRIu32 " of %" PRIu32 " lines were answered before", n,
-                 d->survey.n_requests);
+        log_info("%" PRIu32 " of %" PRIu32 " %s answered before", n,
+                 d->survey.n_requests,
+                 plural(d->survey.n_requests, "line", "lines"));
 }
 
 static void begin_sealing(struct dispatch *d)

@@ -27,6 +27,7 @@
 #include "base/machine.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/plural.h"
 #include "base/program.h"
 #include "base/settings.h"
 #include "commit.h"
@@ -218,8 +219,10 @@ static int start_batch(struct worker *w, const struct batch *b,
     run_log_add(b->path, start, link_size(w->link),
                 settings_text(w->settings, "kernel"));
     base64url(id, b->id, 32);
-    log_info("batch %s, start %" PRIu32 ", %" PRIu64 " requests, %d ranks",
-             id, start, info->n_requests, link_size(w->link));
+    log_info("batch %s, start %" PRIu32 ", %" PRIu64 " request%s, %d"
+             " rank%s", id, start, info->n_requests,
+             plural_s(info->n_requests), link_size(w->link),
+             plural_s((uint64_t)link_size(w->link)));
     if (answer(w, b, info, heart, start, &end, err))
         return -1;
     return end == DISPATCH_DONE ? 0 : end == DISPATCH_SAVED ? 1 : -1;

@@ -93,7 +93,7 @@ for what in $damage; do
     gives 1 "$what: run" run q.jsonl -m nano -o bad.jsonl
     has err 'apus seal --again' "$what: run names it, too"
     gives 0 "$what: repair" seal --again -- "$id"
-    has err "1 of $parts parts were damaged" "$what: says how much"
+    has err "1 of $parts parts* damaged" "$what: says how much"
     same "$what"
 done
 

@@ -65,7 +65,7 @@ for what in /last/value /text/utf8; do
     spoil $what
     gives 3 "$what: damage" verify "$b"
     gives 0 "$what: is repaired" seal --again "$b"
-    has err ' 0 answers are kept' "$what: no last row is believed"
+    has err ' 0 answers* kept' "$what: no last row is believed"
     same "$what"
 done
 rm "$dir/checkpoint.json"
@@ -75,7 +75,7 @@ same "without checkpoint.json"
 rm "$dir/part-0000.idx"
 APUS_KEEP_TRACE=leaves gives 0 "without its index, another setting" \
     seal --again "$b"
-has err ' 3 answers are kept' "a part that has its SHA-256 is believed"
+has err ' 3 answers* kept' "a part that has its SHA-256 is believed"
 has err 'leaves.*left out' "it says that there are no leaves"
 same "without its index"
 
@@ -86,7 +86,7 @@ cp -R "$dir" kept
 cp -R spool none
 spoil /text/utf8
 APUS_TENSORS=none gives 0 "no last rows: is repaired" seal --again "$b"
-has err ' 2 answers are kept' "no last rows: the others are kept"
+has err ' 2 answers* kept' "no last rows: the others are kept"
 same "no last rows"
 rm "$dir/part-0000.idx"
 gives 0 "last rows are wanted" seal --again "$b"
@@ -106,7 +106,7 @@ APUS_TENSORS=none "$(dirname "$apus")/apus-worker" --alone -- "${two#b}" \
     >out 2>err || rc=$?
 [ $rc -ne 0 ] && r=0 || r=1
 report $r "are not sealed ($rc)"
-has err '2 of 2 lines were answered before' "both were answered before"
+has err '2 of 2 lines answered before' "both were answered before"
 rm -r spool/*/"$two"/part-0000.h5
 gives 0 "seal them with last rows" seal "${two#b}"
 has err 'no log has the last row' "of which there are none"

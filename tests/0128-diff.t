@@ -20,12 +20,12 @@ b=${dir#spool/done/b}
 part=$dir/part-0000.h5
 
 gives 0 "with itself" diff "$b" "$part"
-has out '^same.7 answers are the same, 0 differ' "seven answers"
+has out '^same.7 the same, 0 different' "seven answers"
 gives 0 "with what it is exported to" diff "$b" q.out.jsonl
-has out '^same.7 answers are the same' "of which one is an error"
+has out '^same.7 the same' "of which one is an error"
 gives 0 "and the other way round" diff q.out.jsonl "$b"
 gives 0 "two output files" diff q.out.jsonl q.out.jsonl
-has out '^same.8 answers are the same' "and the errors in them"
+has out '^same.8 the same' "and the errors in them"
 cp "$data.h5" one.h5
 # a batch of before, whose lines have ids of version 1 as those of the file
 mkdir -p old/todo
@@ -34,15 +34,15 @@ cp -r "$dir" old/todo
     mv new batch.json && rm -f ids checkpoint.json ref* part-* run.jsonl owner*)
 gives 0 "a batch of before" run q.jsonl -m nano -o old.jsonl --spool old
 gives 0 "with one of version 1" diff --trust --spool old "$b" one.h5
-has out '^same.7 answers' "the same"
+has out '^same.7 the same' "the same"
 
 gives 0 "computed again" run --from "$b" -o from.jsonl
 other=$(ls -d spool/done/b* | grep -v "$b")
 gives 0 "a batch of its own" diff "$b" "${other##*/b}"
-has out '^same.7 answers' "by their names"
+has out '^same.7 the same' "by their names"
 gives 0 "from version 1" run --from one.h5 --trust -o from.jsonl
 gives 0 "with what it is from" diff --trust one.h5 from.jsonl
-has out '^same.7 answers' "by the ids of its requests"
+has out '^same.7 the same' "by the ids of its requests"
 
 # ---- what differs -----------------------------------------------------------
 sed '1s/"tokens":\[24,298,/"tokens":[24,299,/
@@ -53,7 +53,7 @@ has out '^differs.line 1, choice 0 (q000-add); token 2 is 298 and 299$' \
     "the first token that differs"
 has out '^differs.line 4, choice 0 (n); the text differs at byte 1' "a text"
 has out '^differs.line 5, choice 0 (top); it ends by length and stop' "an end"
-has out '^total.4 answers are the same, 3 differ' "counted"
+has out '^total.4 the same, 3 different' "counted"
 sed '1s/"tokens":\[24,298,[0-9,]*\]/"tokens":[24]/' q.out.jsonl >bad.jsonl
 gives 3 "a shorter one" diff bad.jsonl "$b"
 has out 'token 2 is none and 298$' "ends before"

@@ -48,7 +48,7 @@ again() { # COUNT NAME OPTION...
         ! grep -q 'answered before' err && r=0 || r=1
         report $r "$name: all are computed"
     else
-        has err ": $count of 21 lines were answered before$" \
+        has err ": $count of 21 lines answered before$" \
             "$name: $count were there"
     fi
 }
@@ -78,7 +78,7 @@ again 0 "the setting" --reuse no
 fresh
 gives 0 "from a checkpoint" run --from "spool/done/$old/part-0000.h5" \
     -o from.jsonl
-! grep -q 'lines were answered before' err && r=0 || r=1
+! grep -q 'lines answered before' err && r=0 || r=1
 report $r "is to compute it again"
 
 # the seed decides, not the name
@@ -87,7 +87,7 @@ for i in a b; do
     line 5 ',"seed":7' | sed "s/c5/$i/" >seed$i.jsonl
     gives 0 "a seed of its own" run seed$i.jsonl -m nano -o seed$i.out
 done
-has err '1 of 1 lines were' "another name: it was answered before"
+has err '1 of 1 line answered' "another name: it was answered before"
 for i in a b; do
     sed 's/.*"choices"//' seed$i.out >answer$i
 done
@@ -95,7 +95,7 @@ cmp answera answerb >out 2>&1 && r=0 || r=1
 report $r "with the same answer"
 line 5 ',"seed":7' | sed "s/12/13/" >seedc.jsonl
 gives 0 "another parameter" run seedc.jsonl -m nano -o seedc.out
-! grep -q 'lines were answered before' err && r=0 || r=1
+! grep -q 'lines answered before' err && r=0 || r=1
 report $r "is another job"
 
 # ---- where the answers are --------------------------------------------------
@@ -115,7 +115,7 @@ for state in done sent; do
         --gateways http://127.0.0.1:1 --http-retries 0 -- "$batch" \
         >out 2>err || :
     case $state in
-    sent) has err ': 22 of 23 answers were pushed before' "push says so" ;;
+    sent) has err ': 22 of 23 answers pushed before' "push says so" ;;
     *) ! grep -q 'pushed before' err && r=0 || r=1
         report $r "none of them was pushed" ;;
     esac

@@ -191,7 +191,7 @@ has out '1 of its reasons.*an earlier version refused' "which is told"
 cp true "$dir/refused.jsonl"
 sed "/\"custom_id\":\"bad\"/$old" want.jsonl >old.jsonl
 gives 0 "and in an output file" verify old.jsonl --requests q.jsonl
-has out 'why 1 requests have no answer.*an earlier version' "told, too"
+has out 'why 1 request has no answer.*an earlier version' "told, too"
 lie batch.json 's/"requests":/&1/' "another number of lines"
 lie batch.json 's/"from_ao":false/"from_ao":true,"process":"'$other'"/' "AO"
 for key in id model sha256; do

@@ -54,7 +54,7 @@ gives 0 "errors without a line, as earlier versions wrote them" verify \
 gives 0 "the export of a part" export "$dir/part-0000.h5" -o part.jsonl
 gives 0 "has its requests too" verify part.jsonl
 has out '^open.*custom_id, the form and the model' "and nothing of them"
-has out '^open.*1 lines, not checked: they are not in this part' "nor all"
+has out '^open.*1 line, not checked: they are not in this part' "nor all"
 # a line of a file may be in other batches, too
 sed '5d' q.jsonl >fewer.jsonl
 sed '2s/5 + 4/4 + 5/' q.jsonl >other.jsonl

@@ -75,7 +75,7 @@ PATH=$tmp/nopmix:$top/jobs:$build:$tmp/programs:/usr/sbin:/sbin
 submit alone 40 --nodes 1
 has out 'no pmix here and there is no mpirun: one rank' \
     "without mpirun there is one rank, and it says so"
-has out ' 40 requests, 1 ranks' "which answers"
+has out ' 40 requests, 1 rank$' "which answers"
 
 # ---- what a node has ---------------------------------------------------------
 limited=$PATH

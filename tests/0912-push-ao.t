@@ -259,7 +259,7 @@ cancelled=$id
 batch=$(sed -n '1s/[[:space:]].*//p' out)
 gives 0 "cancel a batch from AO" cancel -- "$batch"
 has out "^$batch.failed" "it is in failed"
-has err '0 answers were pushed, 1 requests went back' "its request went back"
+has err '0 answers pushed, 1 request returned to' "its request went back"
 state "$cancelled"
 has result '"value":"pending"' "and waits"
 gives 0 "pull what was cancelled" pull

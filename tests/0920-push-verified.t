@@ -70,7 +70,7 @@ publish full
 gives 0 "the request of a result again" run --from "$result" -o one.jsonl
 gives 0 "all of a statement" run --from "$statement" -o again.jsonl
 gives 0 "give the same answers" diff "$id" again.jsonl
-has out "^same.$results answers are the same" "all of them"
+has out "^same.$results the same" "all of them"
 grep -a -q '"text":"[^"]*\\[un\\]' full.bundle && r=0 || r=1
 report $r "some texts have what JSON escapes"
 gives 0 "all of them computed again" verify "$statement" --key "$node" \

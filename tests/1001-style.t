@@ -78,6 +78,14 @@ while read -r file; do
 done <"$tmp/sources" >"$tmp/found"
 report "every header has the guard of its path" "$tmp/found"
 
+while read -r file; do
+    case $file in
+    src/base/plural.h) ;;
+    *) grep -nE '[!=]= 1 [?] "(e?s)?"' "$file" | sed "s|^|$file:|" || : ;;
+    esac
+done <"$tmp/sources" >"$tmp/found"
+report "words after a count come from base/plural.h" "$tmp/found"
+
 if ctags --version 2>/dev/null | grep -q 'Universal Ctags'; then
     ctags -L "$tmp/sources" --languages=C,C++ --langmap=C++:+.cu \
         --kinds-C=f --kinds-C++=f --fields=+ne -o - 2>/dev/null |

@@ -51,6 +51,7 @@ static void plans(const char *job, const char *nodes,
 int main(void)
 {
     const struct plan_need nothing = { 0, 0, 0 }, few = { MIB, 0, 65 };
+    const struct plan_need six = { MIB, 0, 6 }, single = { MIB, 0, 1 };
     const struct plan_need large = { 100 * MIB, 300 * MIB, 10000 };
     const struct plan_need automatic = { 200 * MIB, 0, 10000 };
     const struct plan_need giant = { 4000 * MIB, 0, 10000 };
@@ -94,6 +95,10 @@ int main(void)
           " nodes)");
     plans(two, NODES, &few, "4 2 2 0: 4 ranks on 2 nodes, 2 on each, with 4"
           " cores a node: one for 32 of 65 requests");
+    plans(two, NODES, &six, "2 1 4 0: 2 ranks on 2 nodes, 1 on each, with 4"
+          " cores a node: one for 6 requests");
+    plans(two, NODES, &single, "2 1 4 0: 2 ranks on 2 nodes, 1 on each, with"
+          " 4 cores a node: one for 1 request");
     plans(two, NODES, &large, "4 2 2 0: 4 ranks on 2 nodes, 2 on each, with 4"
           " cores a node: no more fit into 1000 MiB of memory, model and"
           " kv-memory of one are 400 MiB");

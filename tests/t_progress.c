@@ -101,7 +101,7 @@ int main(void)
     p.total = UINT64_MAX;
     p.most = UINT64_MAX;
     shows(&p, 0, 1, 1e9, 200, "[........................] 0 of"
-          " 18446744073709551615, 1 tokens, 0 tok/s, at most 277777:46:40"
+          " 18446744073709551615, 1 token, 0 tok/s, at most 277777:46:40"
           " left");
     comes_soon();
     ignores();

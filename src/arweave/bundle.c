@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plural.h"
 
 #define NUMBER 32   /* bytes of one */
 #define ENTRY 64    /* size and id */
@@ -92,7 +93,7 @@ bool bundle_begins(const void *bytes, size_t n, uint64_t *n_items)
 void bundle_name(char out[BUNDLE_NAME], uint64_t n_items)
 {
     snprintf(out, BUNDLE_NAME, "a bundle of %" PRIu64 " item%s", n_items,
-             n_items == 1 ? "" : "s");
+             plural_s(n_items));
 }
 
 int bundle_table(struct bundle_entry **e, size_t *n_items, const void *bytes,

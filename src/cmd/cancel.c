@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/plural.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/named.h"
@@ -255,8 +256,9 @@ static int give_back(const struct spool *s, struct batch *b,
     rc = push_failed(p, b, BATCH_CANCELLED, here ? &seal : NULL, &r, err);
     push_free(p);
     if (rc == 0)
-        log_info("%" PRIu64 " answers were pushed, %" PRIu64 " requests went"
-                 " back to the queue", r.results, r.queue.released);
+        log_info("%" PRIu64 " answer%s pushed, %" PRIu64 " request%s returned"
+                 " to the queue", r.results, plural_s(r.results),
+                 r.queue.released, plural_s(r.queue.released));
     return rc;
 }
 

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/plain.h"
+#include "base/plural.h"
 #include "base/settings.h"
 #include "base/utf8.h"
 #include "cmd/cmd.h"
@@ -331,9 +332,9 @@ static void print_counts(const struct diff *d, const struct compare_counts *n)
     }
     if (n->other_model)
         puts("model\tthey were answered by two models");
-    printf("%s\t%" PRIu64 " answers are the same, %" PRIu64 " differ, %" PRIu64
-           " were asked for otherwise, %" PRIu64 " and %" PRIu64
-           " have no counterpart\n",
+    printf("%s\t%" PRIu64 " the same, %" PRIu64 " different, %" PRIu64
+           " with other parameters, %" PRIu64 " and %" PRIu64
+           " without a counterpart\n",
            n->differ || n->parameters || n->only_a || n->only_b ||
            n->other_model ? "total" : "same", n->same, n->differ,
            n->parameters, n->only_a, n->only_b);

@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/progress.h"
@@ -173,12 +174,14 @@ static void push_done(struct drain *d, struct batch *b,
         else if (info->from_ao)
             note_lost(d);
         winc_text(cost, r.winc);
-        log_info("batch %s: %" PRIu64 " results handed over for %s", id,
-                 r.results, cost);
+        log_info("batch %s: %" PRIu64 " result%s handed over for %s", id,
+                 r.results, plural_s(r.results), cost);
         if (r.queue.conflicts) {
-            log_error("batch %s: %" PRIu64 " answers differ from another"
-                      " node's (apus verify tells whose are right)", id,
-                      r.queue.conflicts);
+            log_error("batch %s: %" PRIu64 " answer%s from another node"
+                      " disagree%s with ours (apus verify tells which are"
+                      " right)", id, r.queue.conflicts,
+                      plural_s(r.queue.conflicts),
+                      plural(r.queue.conflicts, "s", ""));
             d->failed = true;
         }
     }
@@ -363,7 +366,8 @@ static void tell_pulled(const struct batch *b, const struct pulled *n)
     char id[ID_TEXT];
 
     base64url(id, b->id, 32);
-    log_info("batch %s: %" PRIu64 " requests pulled", id, n->requests);
+    log_info("batch %s: %" PRIu64 " request%s pulled", id, n->requests,
+             plural_s(n->requests));
 }
 
 /* A batch, new or left by a pull that died: 1, 0 none (*nothing: nothing was

@@ -12,6 +12,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/plural.h"
 #include "base/settings.h"
 #include "spool/spool.h"
 
@@ -79,6 +80,6 @@ int model_check_unused(const struct settings *s, const unsigned char id[32],
     base64url(model, id, 32);
     return err_set(err, ERR_INPUT, "the model %.8s is needed by %zu batch%s"
                    " (%s%s): cancel them (apus cancel), or use --force", model,
-                   u.n, u.n == 1 ? "" : "es", u.names,
+                   u.n, plural(u.n, "", "es"), u.names,
                    u.n > NAMED ? ", .." : "");
 }

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/plural.h"
 #include "spool/spool.h"
 
 #define FILE_MAX ((size_t)4 << 20)
@@ -126,8 +127,8 @@ void progress_line(char *out, size_t n, const struct progress *p,
     snprintf(count, sizeof(count), "%" PRIu64 " of %" PRIu64 ", ", done,
              p->total);
     if (tokens)
-        snprintf(rate, sizeof(rate), "%" PRIu64 " tokens, %.0f tok/s, ",
-                 tokens, rate_of(p, tokens, run));
+        snprintf(rate, sizeof(rate), "%" PRIu64 " token%s, %.0f tok/s, ",
+                 tokens, plural_s(tokens), rate_of(p, tokens, run));
     /* the last column stays free: some terminals wrap there */
     if (!p->terminal || strlen(bar) + strlen(count) + strlen(rate) +
                             strlen(left) >= width)
@@ -191,8 +192,9 @@ void progress_end(struct progress *p, uint64_t answered, uint64_t refused,
         return;
     fprintf(stderr,
             "%" PRIu64 " answered, %" PRIu64 " refused, %" PRIu64
-            " tokens in %.1f s, %.0f tok/s\n",
-            answered, refused, tokens, run, rate_of(p, tokens, run));
+            " token%s in %.1f s, %.0f tok/s\n",
+            answered, refused, tokens, plural_s(tokens), run,
+            rate_of(p, tokens, run));
 }
 
 /* ---- the file ------------------------------------------------------------ */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/plural.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/pulling.h"
@@ -53,7 +54,8 @@ static int pull_all(const struct pull *p, bool quiet, struct err *err)
         left = rc > 0;
     }
     if (released)
-        log_warning("%" PRIu64 " requests went back to the queue", released);
+        log_warning("%" PRIu64 " request%s returned to the queue", released,
+                    plural_s(released));
     if (batches == 0 && !quiet)
         log_info("nothing waits%s%s", n.why[0] ? ": " : "", n.why);
     return 0;

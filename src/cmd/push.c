@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/plural.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/owners.h"
@@ -120,9 +121,9 @@ static void tell_repeated(struct pushing *c, const struct batch *b)
     reuse_close(r);
     base64url(id, b->id, 32);
     if (n)
-        log_info("batch %s: %" PRIu64 " of %" PRIu64 " answers were pushed"
-                 " before, in other batches: they are paid for again", id, n,
-                 of);
+        log_info("batch %s: %" PRIu64 " of %" PRIu64 " answer%s pushed before,"
+                 " in another batch, and paid for again", id, n, of,
+                 plural_s(of));
 }
 
 static int measure(struct pushing *c, const struct batch *b, struct err *err)

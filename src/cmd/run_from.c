@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "base/settings.h"
 #include "cmd/named.h"
 #include "cmd/part.h"
@@ -184,7 +185,7 @@ static int make_file(struct making *m, const char *what, bool trust,
         return -1;
     if (m->n == 0)
         return err_set(err, ERR_INPUT, "\"%s\" has no answer", what);
-    log_info("%" PRIu64 " requests from \"%s\"", m->n, what);
+    log_info("%" PRIu64 " request%s from \"%s\"", m->n, plural_s(m->n), what);
     return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/plural.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/named.h"
@@ -136,8 +137,9 @@ static int repair(const struct batch *b, const struct seal_options *o,
         return -1;
     rc = seal_take_apart(b->path, &info, say, NULL, &got, err);
     if (rc == 0) {
-        log_info("%zu of %zu parts were damaged, %" PRIu64 " answers are"
-                 " kept", got.n_damaged, got.n_parts, got.n_kept);
+        log_info("%zu of %zu part%s damaged, %" PRIu64 " answer%s kept",
+                 got.n_damaged, got.n_parts, plural_s(got.n_parts),
+                 got.n_kept, plural_s(got.n_kept));
         rc = seal_batch(b->path, &info, o, 0, 1, true, &why);
         if (rc && why.code == ERR_RETRY)
             rc = 2;

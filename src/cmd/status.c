@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/plain.h"
+#include "base/plural.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/columns.h"
@@ -141,7 +142,7 @@ static void put_totals(struct status *s)
     const struct totals *t = &s->totals;
     const char *before = ": ";
 
-    buf_printf(&s->out, "%zu batch%s", t->n, t->n == 1 ? "" : "es");
+    buf_printf(&s->out, "%zu %s", t->n, plural(t->n, "batch", "batches"));
     for (int i = 0; i < SPOOL_STATES; i++) {
         if (!t->batches[i])
             continue;
@@ -149,8 +150,8 @@ static void put_totals(struct status *s)
                    spool_state_name((enum spool_state)i));
         before = ", ";
     }
-    buf_printf(&s->out, "; %" PRIu64 " of %" PRIu64 " requests", t->done,
-               t->total);
+    buf_printf(&s->out, "; %" PRIu64 " of %" PRIu64 " request%s", t->done,
+               t->total, plural_s(t->total));
     if (t->refused)
         buf_printf(&s->out, ", %" PRIu64 " refused", t->refused);
     if (s->computing)

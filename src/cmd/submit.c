@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/output.h"
+#include "base/plural.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/named.h"
@@ -280,7 +281,8 @@ static int submit_split(struct submit *s, const char *file, struct err *err)
 
     if (file_split_make(&parts, s->spool, file, s->model_id, s->split, err))
         return -1;
-    log_info("\"%s\": %zu batches", file, parts.n);
+    log_info("\"%s\": %zu %s", file, parts.n,
+             plural(parts.n, "batch", "batches"));
     for (size_t i = 0; rc == 0 && i < parts.n; i++) {
         struct batch b = { .path = NULL };
         char id[ID_TEXT];

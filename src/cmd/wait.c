@@ -122,7 +122,7 @@ static void judge(struct look *l, struct wait_for *w)
         }
     }
     if (w->named.n > 1) {
-        snprintf(text, sizeof(text), "%zu of %zu parts are done", n_done,
+        snprintf(text, sizeof(text), "%zu of %zu parts done", n_done,
                  w->named.n);
         say(w, text);
     }

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/plain.h"
+#include "base/plural.h"
 #include "base/program.h"
 #include "base/settings.h"
 #include "commit.h"
@@ -124,7 +125,7 @@ static int serve(struct localnet *l, struct err *err)
 static void note_keys(unsigned n)
 {
     log_info("making %u key%s, which takes up to a minute on a slow machine",
-             n, n == 1 ? "" : "s");
+             n, plural_s(n));
 }
 
 static int make_wallet(const struct arguments *a, struct err *err)

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "relay/lease.h"
 #include "relay/pull_answer.h"
 #include "relay/pull_internal.h"
@@ -50,7 +51,7 @@ void pulling_note_release(const struct pulling *x, size_t n,
     char id[ID_TEXT], *what;
 
     base64url(id, x->b.id, 32);
-    what = n ? xasprintf("%zu requests of batch %s", n, id)
+    what = n ? xasprintf("%zu request%s of batch %s", n, plural_s(n), id)
              : xasprintf("the lease of batch %s", id);
     if (x->p->talk->sent)
         pulling_note(x, "%s: the message that gives back was sent, and its"

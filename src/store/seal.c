@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "base/settings.h"
 #include "proof/result_record.h"
 #include "proof/result_record.h"
@@ -345,9 +346,11 @@ static int settle(struct seal *s, struct err *err)
     s->n_rows = rows;
     s->n_refused = reasons;
     if (missing && !s->o.partial)
-        return err_set(err, ERR_RETRY, "%" PRIu64 " of %" PRIu32 " requests"
-                       " have no answer yet: run the batch on", missing,
-                       s->survey->n_requests);
+        return err_set(err, ERR_RETRY, "%" PRIu64 " of %" PRIu32 " %s no"
+                       " answer yet: run the batch again", missing,
+                       s->survey->n_requests,
+                       plural(s->survey->n_requests, "request has",
+                              "requests have"));
     return 0;
 }
 

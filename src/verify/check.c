@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "proof/job_record.h"
@@ -430,8 +431,8 @@ static int check_computed(struct check *c, struct err *err)
         return -1;
     if (c->o->trace && c->computed == before)
         return 0;
-    snprintf(things, sizeof(things), "of %" PRIu64 " answers, kernel %s",
-             c->head->n_rows, c->o->kernels->name);
+    snprintf(things, sizeof(things), "of %" PRIu64 " answer%s, kernel %s",
+             c->head->n_rows, plural_s(c->head->n_rows), c->o->kernels->name);
     check_report_some(c, "answers computed again", c->o->model->id,
                       c->computed - before, things);
     return 0;
@@ -471,8 +472,8 @@ static void check_place(struct check *c)
     else if (c->sealed && memcmp(c->sealed->root, h->part_root, 32) != 0)
         snprintf(c->wrong, sizeof(c->wrong),
                  "checkpoint.json gives it another root");
-    snprintf(detail, sizeof(detail), "%" PRIu64 " lines from %" PRIu64 " on",
-             h->count, h->first + 1);
+    snprintf(detail, sizeof(detail), "%" PRIu64 " line%s from %" PRIu64 " on",
+             h->count, plural_s(h->count), h->first + 1);
     check_report(c, "its batch, model, lines and root",
                  "batch.json and checkpoint.json", detail);
 }

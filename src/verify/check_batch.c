@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "base/utf8.h"
 #include "proof/statement.h"
 #include "spool/lines.h"
@@ -120,7 +121,8 @@ static int check_requests(struct check *c, struct err *err)
                  PRIu64 " lines", lines_requests(f), lines_count(f));
     rc = count_lines(c, f, err);
     lines_close(f);
-    snprintf(detail, sizeof(detail), "%" PRIu64 " lines", c->n_lines);
+    snprintf(detail, sizeof(detail), "%" PRIu64 " line%s", c->n_lines,
+             plural_s(c->n_lines));
     if (rc == 0)
         check_report(c, "its SHA-256 and lines", "batch.json", detail);
     return rc;
@@ -207,7 +209,8 @@ static int check_parts(struct check *c, const char *batch_path,
     else if (c->next != c->n_lines)
         snprintf(c->wrong, sizeof(c->wrong), "they end with line %" PRIu64
                  " of %" PRIu64, c->next, c->n_lines);
-    snprintf(detail, sizeof(detail), "%zu parts", info->n_parts);
+    snprintf(detail, sizeof(detail), "%zu part%s", info->n_parts,
+             plural_s(info->n_parts));
     if (rc == 0)
         check_report(c, "its parts", "the files here and the lines", detail);
     return rc;
@@ -373,8 +376,9 @@ static void check_counts(struct check *c, const struct seal_info *info,
                  " answers, %" PRIu64 " refused; here are %" PRIu64 ", %"
                  PRIu64 " and %" PRIu64, info->n_requests, info->n_rows,
                  info->n_refused, c->n_requests, c->n_rows, n_refused);
-    snprintf(detail, sizeof(detail), "%" PRIu64 " requests, %" PRIu64
-             " answers, %" PRIu64 " refused", c->n_requests, c->n_rows,
+    snprintf(detail, sizeof(detail), "%" PRIu64 " request%s, %" PRIu64
+             " answer%s, %" PRIu64 " refused", c->n_requests,
+             plural_s(c->n_requests), c->n_rows, plural_s(c->n_rows),
              n_refused);
     check_report(c, "its batch, model and counts", "what is here", detail);
 }

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "kernels/kernels.h"
 #include "proof/digest.h"
 #include "spool/lines.h"
@@ -522,22 +523,23 @@ static void report_lines(struct outputs *o)
     const struct check_options *co = o->c.o;
     char text[160];
 
-    snprintf(text, sizeof(text), "of %" PRIu64 " lines%s%s", o->n,
-             co->model ? ", kernel " : "",
+    snprintf(text, sizeof(text), "of %" PRIu64 " line%s%s%s", o->n,
+             plural_s(o->n), co->model ? ", kernel " : "",
              co->model ? co->kernels->name : "");
     check_report_some(&o->c, "answers computed again",
                       co->model ? co->model->id : "the requests",
                       o->c.computed, text);
-    snprintf(text, sizeof(text), "%" PRIu64 " lines", o->n - o->c.computed);
+    snprintf(text, sizeof(text), "%" PRIu64 " line%s", o->n - o->c.computed,
+             plural_s(o->n - o->c.computed));
     if (o->c.computed < o->n && !o->c.failed)
         check_report_open(&o->c, text, "only computing them again tells");
-    snprintf(text, sizeof(text), "why %" PRIu64 " requests have no answer",
-             o->n_open);
+    snprintf(text, sizeof(text), "why %" PRIu64 " request%s no answer",
+             o->n_open, plural(o->n_open, " has", "s have"));
     if (o->n_open)
         check_report_open(&o->c, text, "nothing here shows that workers died"
                           " of them");
-    snprintf(text, sizeof(text), "why %" PRIu64 " requests have no answer",
-             o->n_old);
+    snprintf(text, sizeof(text), "why %" PRIu64 " request%s no answer",
+             o->n_old, plural(o->n_old, " has", "s have"));
     if (o->n_old)
         check_report_open(&o->c, text, "an earlier version refused them, which"
                           " knew fewer parameters and values");
@@ -564,7 +566,8 @@ static void report_requests(struct outputs *o)
         if (!o->of_part)
             check_name_wrong(&o->c, what, "the answers", "it has none");
     }
-    snprintf(what, sizeof(what), "%" PRIu64 " lines", n_missing);
+    snprintf(what, sizeof(what), "%" PRIu64 " line%s", n_missing,
+             plural_s(n_missing));
     if (o->of_part && n_missing) {
         check_report_open(&o->c, what, "they are not in this part");
         return;

@@ -12,6 +12,7 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/plural.h"
 #include "proof/digest.h"
 #include "store/record.h"
 #include "verify/replay.h"
@@ -117,9 +118,10 @@ static void check_records(struct claims *c, const struct item *it,
                 same(p->said_job, p->result.job)
                     ? NULL : "\"job\" is another id");
     digest(id, p->result_bytes, sizeof(p->result_bytes));
-    snprintf(text, sizeof(text), "%" PRIu32 " tokens%s, trace of %" PRIu32
-             " positions", p->result.n_out,
-             p->hashed ? " by their hash" : "", p->result.n);
+    snprintf(text, sizeof(text), "%" PRIu32 " token%s%s, trace of %" PRIu32
+             " position%s", p->result.n_out, plural_s(p->result.n_out),
+             p->hashed ? " by their hash" : "", p->result.n,
+             plural_s(p->result.n));
     claims_tell(c, it->id, "its tag Result", "the result record of its values",
                 text, tag_is(it, "Result", id) ? NULL : "it is another id");
 }
@@ -214,7 +216,8 @@ int claims_statement(struct claims *c, const struct claims_item *it,
                 "Batch and Process are the same", wrong);
     claims_tell(c, h->id, "its node", "its owner", "the same",
                 same(p->s.node, h->address) ? NULL : "another address");
-    snprintf(text, sizeof(text), "%" PRIu32 " files", p->s.n_files);
+    snprintf(text, sizeof(text), "%" PRIu32 " file%s", p->s.n_files,
+             plural_s(p->s.n_files));
     if (!published_files_fit(p))
         wrong = "the root is another";
     else

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/plural.h"
 #include "verify/asked.h"
 
 /* After so many messages that no gateway has, and none that one has, no other
@@ -147,8 +148,8 @@ void lookup_messages_tell(const struct lookup_messages *m, struct claims *c,
                     text, m->n_wrong ? text : NULL);
     }
     for (size_t i = 0; i < LOOKUP_OPEN && m->open[i].n; i++) {
-        snprintf(text, sizeof(text), "of %" PRIu64 " answers: %s",
-                 m->open[i].n, m->open[i].detail);
+        snprintf(text, sizeof(text), "of %" PRIu64 " answer%s: %s",
+                 m->open[i].n, plural_s(m->open[i].n), m->open[i].detail);
         claims_open(c, statement, m->open[i].what, text);
     }
 }

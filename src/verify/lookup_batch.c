@@ -15,6 +15,7 @@
 #include "arweave/bundle.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "proof/merkle.h"
 
 #define MAX_BUNDLES 65536
@@ -192,11 +193,12 @@ static int check_entries(struct sweep *w, const struct lookup_item *b,
                         wrong.detail);
     }
     if (n_wrong)
-        snprintf(text, sizeof(text), "%" PRIu64 " wrong of %zu items%s",
-                 n_wrong, n, w->n_named > LOOKUP_NAMED
+        snprintf(text, sizeof(text), "%" PRIu64 " wrong of %zu item%s%s",
+                 n_wrong, n, plural_s(n), w->n_named > LOOKUP_NAMED
                      ? ", not all of them named" : "");
     else
-        snprintf(text, sizeof(text), "%" PRIu64 " results", n_results);
+        snprintf(text, sizeof(text), "%" PRIu64 " result%s", n_results,
+                 plural_s(n_results));
     claims_tell(w->c, b->it.head.id, "the results in this bundle",
                 "the statement", text, n_wrong ? text : NULL);
     return 0;
