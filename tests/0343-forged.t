@@ -64,7 +64,7 @@ for change in $(forge list); do
     refused "$change"
     # what follows from the request and the ids needs no model
     case $change in
-    name-other | output-alone | output-less | trace-token | \
+    name-other | output-alone | output-less | trace-token | last-free | \
         trace-position | trace-none | \
         job-seed | job-temp* | job-top* | job-max* | job-flags | job-stop | \
         request-* | row-removed | row-doubled | row-of-other | places-* | \

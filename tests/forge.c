@@ -429,6 +429,13 @@ static void finish_long(struct row *w)
     memset(w->last, 0, sizeof(w->last));
 }
 
+/* Bytes where the record commits to none. */
+static void last_free(struct row *w)
+{
+    finish_long(w);
+    w->last[9] = 1;
+}
+
 static void job_seed(struct row *w)
 {
     w->j.seed ^= 1;
@@ -667,6 +674,7 @@ static const struct change {
     { "trace-none", trace_none, NULL },
     { "last-row", last_row, NULL },
     { "last-alone", last_alone, NULL },
+    { "last-free", last_free, NULL },
     { "finish-length", finish_length, NULL },
     { "finish-context", finish_context, NULL },
     { "finish-range", finish_range, NULL },

@@ -122,6 +122,17 @@ const char *check_name(const char *path)
 
 /* ---- what takes no model ------------------------------------------------- */
 
+/* A row of /last that no leaf commits to is zeros, as it is sealed. */
+static bool is_blank(const struct check *c, const struct checkpoint_row *row)
+{
+    size_t n = (size_t)c->head->dim * 4;
+
+    for (size_t i = 0; row->last && i < n; i++)
+        if (row->last[i])
+            return false;
+    return true;
+}
+
 /* x_L of the last position is what its leaf has committed to. */
 static bool last_fits(const struct check *c, const struct checkpoint_row *row)
 {
@@ -131,13 +142,14 @@ static bool last_fits(const struct check *c, const struct checkpoint_row *row)
 
     if (!c->head->with_last)
         return true;
-    if (!r->leaf)
+    if (c->head->without_leaves)
         return true; /* what it would be compared with is not there */
-    if (r->n_leaves == 0 ||
-        trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) * RECORD_LEAF))
-        return r->n_leaves == 0;
+    if (r->n_leaves == 0)
+        return is_blank(c, row);
+    if (trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) * RECORD_LEAF))
+        return false;
     if (memcmp(leaf.fin, zeros, 32) == 0)
-        return true;
+        return is_blank(c, row);
     if (!row->last)
         return false;
     merkle_blob(blob, row->last, (size_t)c->head->dim * 4);
