@@ -1,6 +1,7 @@
 #!/bin/sh
-# Every relative link in the documents leads to a file that is there, and
-# every file that the source tour of README.md names exists.
+# Every relative link in the documents leads to a file that is there, every
+# file that the source tour of README.md names exists, and so does every
+# document and file that a comment of the sources cites.
 set -eu
 cd "${top_srcdir:-.}"
 . ./tests/scratch.sh
@@ -24,5 +25,21 @@ cat "$tmp/found"
 if [ -s "$tmp/found" ]; then failed=1; printf 'not '; fi
 echo "ok 2 - the files of the source tour exist"
 
-echo 1..2
+find src kernels jobs mpi bench tests/*.[ch] tests/*.t tests/*.sh tests/fuzz \
+    -name '*.[chst]*' -type f >"$tmp/files"
+while read -r file; do
+    grep -oE '(doc/|[^A-Za-z0-9_./$-])[a-z]+[.]md' "$file" |
+        sed 's|^[^a-z]*||; s|^doc/||; s|^|'"$file"' doc/|' || :
+    sed -n 's|^ *//*\*||p; s|^ \*||p' "$file" |
+        tr ' ,;:()"' '\n\n\n\n\n\n\n' |
+        grep -E '^(src/)?[a-z]+/[a-z_0-9]+[.][ch]$' | grep -v '^linux/' |
+        sed "s|^|$file |" || :
+done <"$tmp/files" | sort -u | while read -r file cited; do
+    [ -e "$cited" ] || [ -e "src/$cited" ] || echo "# $file: no \"$cited\""
+done >"$tmp/found"
+cat "$tmp/found"
+if [ -s "$tmp/found" ]; then failed=1; printf 'not '; fi
+echo "ok 3 - what comments cite exists"
+
+echo 1..3
 exit $failed

@@ -1,6 +1,6 @@
 /*
  * Speaking to a process on AO.  One kind of message serves both networks, a
- * signed data item in a POST (doc/ao.md); behind a table stand legacynet
+ * signed data item in a POST; behind a table stand legacynet
  * (messenger, compute unit, scheduler) and HyperBEAM (one node).  An answer
  * is read from the result of our own message, never from a reply that would
  * have to be delivered.

@@ -93,7 +93,7 @@ enum ao_said ao_judge(const struct http_answer *a, const char *url,
 int ao_result_parse_node(struct ao_result *r, const char *text, size_t n,
                          struct err *err);
 
-/* Whether a tag may not be ours to write (doc/ao.md): in any letter case,
+/* Whether a tag may not be ours to write: in any letter case,
  * '_' counting as '-'. */
 bool ao_tag_reserved(const char *name);
 

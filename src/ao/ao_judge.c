@@ -13,7 +13,7 @@
 
 #define SHOWN 160 /* bytes of an answer in a message */
 
-/* Texts of the messenger, the scheduler and the compute unit (doc/ao.md). */
+/* Texts of the messenger, the scheduler and the compute unit. */
 static const struct {
     const char *text;
     enum ao_said said;

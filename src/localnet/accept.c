@@ -1,5 +1,5 @@
 /*
- * The texts are those of deployed units (doc/ao.md), since clients judge by
+ * The texts are those of deployed units, since clients judge by
  * them.
  */
 #include <config.h>

@@ -106,7 +106,7 @@ static enum unit unit_of(const char *path, const char **rest)
     return UNIT_GATEWAY;
 }
 
-/* 429 and 500 with the texts that deployed software has (doc/ao.md). */
+/* 429 and 500 with the texts that deployed software has. */
 static bool refuse_now(struct net *net, enum unit u, struct answer *a)
 {
     bool many = hostile_now(&net->hostile, HOSTILE_429, u);

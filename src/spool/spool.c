@@ -43,7 +43,7 @@ static const char *const names[SPOOL_STATES] = {
 
 #define TO(state) (1u << (state))
 
-/* Where a batch may go from a state (architecture.md, State). */
+/* Where a batch may go from a state. */
 static const unsigned allowed[SPOOL_STATES] = {
     [SPOOL_TMP] = TO(SPOOL_TODO) | TO(SPOOL_FAILED),
     [SPOOL_TODO] = TO(SPOOL_RUNNING) | TO(SPOOL_FAILED),
