@@ -198,11 +198,6 @@ const unsigned char *jobs_file_root(const struct jobs_file *f)
     return f->head + 48;
 }
 
-uint32_t jobs_file_rows(const struct jobs_file *f)
-{
-    return f->rows;
-}
-
 int jobs_file_next(struct jobs_file *f, unsigned char job[32], uint32_t *row,
                    struct err *err)
 {

@@ -21,11 +21,9 @@ int jobs_file_open(struct jobs_file **out, const char *path,
                    struct err *err);
 void jobs_file_close(struct jobs_file *f); /* NULL is allowed */
 
-/* Of which model and which part (its part_root) it is, and how many rows that
- * has. */
+/* Of which model and which part (its part_root) it is. */
 const unsigned char *jobs_file_model(const struct jobs_file *f);
 const unsigned char *jobs_file_root(const struct jobs_file *f);
-uint32_t jobs_file_rows(const struct jobs_file *f);
 
 /* The next job, in ascending order, and its row: 1, 0 at the end, or -1.
  * ERR_INPUT if it is out of order or of no row. */
