@@ -539,6 +539,18 @@ static int rename_batch(const struct spool *s, const struct batch *b,
     return spool_remedy(err, why);
 }
 
+int spool_take_out(const struct spool *s, const struct batch *b,
+                   const char *to, struct err *err)
+{
+    char *from = spool_path(s, b->state, b->id);
+    int rc = spool_check_alone(s, b, err);
+
+    if (rc == 0)
+        rc = rename_batch(s, b, from, to, err);
+    free(from);
+    return rc;
+}
+
 int spool_rename(const struct spool *s, struct batch *b, enum spool_state to,
                  struct err *err)
 {
@@ -675,33 +687,6 @@ int spool_age(const struct spool *s, const struct batch *b, uint64_t *age_s,
     *age_s = now.tv_sec > st.st_mtim.tv_sec
                  ? (uint64_t)(now.tv_sec - st.st_mtim.tv_sec) : 0;
     return 0;
-}
-
-int spool_remove(const struct spool *s, const struct batch *b,
-                 struct err *err)
-{
-    char scratch[FILE_SCRATCH], *from, *gone;
-    int rc;
-
-    if (b->state == SPOOL_RUNNING || b->state == SPOOL_SENDING)
-        return err_set(err, ERR_FATAL,
-                       "batch in %s: somebody may work on it",
-                       names[b->state]);
-    rc = spool_check_alone(s, b, err);
-    if (rc)
-        return rc;
-    if (file_scratch(scratch, err))
-        return -1;
-    /* out of its state in one step, so that nobody takes half of it */
-    from = spool_path(s, b->state, b->id);
-    gone = xasprintf("%s/.gone-%s", s->at[SPOOL_TMP], scratch);
-    rc = rename_batch(s, b, from, gone, err);
-    if (rc == 0 && (spool_sync_dir(s->at[b->state], err) ||
-                    spool_remove_tree(gone, err)))
-        rc = -1;
-    free(from);
-    free(gone);
-    return rc;
 }
 
 /* ---- progress ----------------------------------------------------------- */

@@ -79,6 +79,22 @@ int spool_age(const struct spool *s, const struct batch *b, uint64_t *age_s,
 int spool_remove(const struct spool *s, const struct batch *b,
                  struct err *err);
 
+/* Many batches to be removed.  Each leaves its state at once, in one step, for
+ * a directory in tmp, whose contents are removed at the end: with one sync for
+ * all of them.  If the process ends in between, spool_sweep completes it. */
+struct doomed;
+struct doomed *doomed_new(const struct spool *s);
+/* Take a batch out of its state, as spool_remove: 1 if another process was
+ * faster. */
+int doomed_add(struct doomed *d, const struct batch *b, struct err *err);
+/* Sync: after it no power failure brings a batch back.  Then remove files. */
+int doomed_sync(struct doomed *d, struct err *err);
+int doomed_remove(struct doomed *d, struct err *err);
+void doomed_free(struct doomed *d);
+
+/* Remove what removals left that were cut off. */
+int spool_sweep(const struct spool *s, struct err *err);
+
 /* What batch.json says.  Written whole before the batch leaves tmp. */
 struct batch_info {
     unsigned char id[32], model[32], file[32]; /* SHA-256 of requests.jsonl */

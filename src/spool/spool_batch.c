@@ -408,7 +408,7 @@ static int put_aside(const char *tmp, const char *path, struct err *err)
 
     if (file_scratch(name, err))
         return -1;
-    gone = xasprintf("%s/.gone-%s", tmp, name);
+    gone = xasprintf("%s/" SPOOL_GONE "%s", tmp, name);
     if (sys_rename(path, gone) == 0)
         rc = spool_remove_tree(gone, err);
     else if (errno != ENOENT)
@@ -649,7 +649,8 @@ void spool_remove_leftovers(const char *tmp)
         char *path;
 
         if (strncmp(name, ".new-", 5) != 0 &&
-            strncmp(name, ".gone-", 6) != 0 && strncmp(name, ".b", 2) != 0)
+            strncmp(name, SPOOL_GONE, strlen(SPOOL_GONE)) != 0 &&
+            strncmp(name, ".b", 2) != 0)
             continue;
         if (now.tv_sec - last_change(tmp, name) < LEFTOVER_S)
             continue;

@@ -284,6 +284,7 @@ static int remove_dir(int at, const char *name, int depth)
 
 static int remove_at(int at, const char *name, int depth)
 {
+    sys_crash_point();
     if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
         return 0;
     /* a directory: Linux says EISDIR, POSIX EPERM */

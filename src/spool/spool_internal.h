@@ -37,6 +37,15 @@ char *spool_path(const struct spool *s, enum spool_state state,
 int spool_locate(const struct spool *s, const unsigned char id[32],
                  enum spool_state *state, struct err *err);
 
+/* Rename a batch out of its state to `to`, without a sync.  1 if another
+ * process was faster. */
+int spool_take_out(const struct spool *s, const struct batch *b,
+                   const char *to, struct err *err);
+
+/* What the name of an entry of SPOOL/tmp begins with that nobody reads any
+ * more: it is only to be removed. */
+#define SPOOL_GONE ".gone-"
+
 /* Remove what others left in SPOOL/tmp a day ago when they were cut off. */
 void spool_remove_leftovers(const char *tmp);
 

@@ -1,0 +1,109 @@
+/*
+ * Many batches removed at once: what leaves the spool, what stays, and what a
+ * removal that was cut off left.
+ */
+#include <config.h>
+
+#include "tests/spool_util.h"
+
+static void test_many(void)
+{
+    static const enum spool_state states[] = { SPOOL_TODO, SPOOL_DONE,
+                                               SPOOL_SENT, SPOOL_FAILED };
+    struct spool *s = new_spool("spool");
+    struct doomed *d = doomed_new(s);
+    struct err err = ERR_INIT;
+    bool good = true;
+
+    ok(doomed_sync(d, &err) == 0 && doomed_remove(d, &err) == 0,
+       "nothing is removed");
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        const char name[] = { 'o', 'n', 'e', (char)('A' + i), '\0' };
+        struct batch b = make_batch(s, states[i], name);
+
+        put(at("spool/%s/%s/part", spool_state_name(states[i]),
+               strrchr(b.path, '/') + 1), "x");
+        good = good && doomed_add(d, &b, &err) == 0 && !file_exists(b.path);
+        batch_clear(&b);
+    }
+    ok(good && batches(s) == 1 && entries(at("spool/tmp")) == 1,
+       "four batches of four states are in tmp");
+    ok(doomed_sync(d, &err) == 0 && doomed_remove(d, &err) == 0 &&
+       entries(at("spool/tmp")) == 0, "and gone");
+    doomed_free(d);
+    spool_close(s);
+}
+
+static void test_not(void)
+{
+    struct spool *s = new_spool("spool");
+    struct batch b = make_batch(s, SPOOL_RUNNING, "work"), same = b;
+    struct doomed *d = doomed_new(s);
+    struct err err = ERR_INIT;
+
+    ok(doomed_add(d, &b, &err) == -1 && err.code == ERR_FATAL, "%s",
+       err.text);
+    same.state = SPOOL_TODO;
+    ok(doomed_add(d, &same, &err) == 1 && file_is_dir(b.path),
+       "another process has just taken it");
+    doomed_free(d);
+    batch_clear(&b);
+    spool_close(s);
+}
+
+/* A directory that is gone stands for one that has no room for another name:
+ * rename fails in both. */
+static void test_no_room(void)
+{
+    struct spool *s = new_spool("spool");
+    struct batch a = make_batch(s, SPOOL_DONE, "one"),
+                 b = make_batch(s, SPOOL_DONE, "two");
+    struct doomed *d = doomed_new(s);
+    struct err err = ERR_INIT;
+
+    ok(doomed_add(d, &a, &err) == 0, "one");
+    ok(spool_sweep(s, &err) == 0 && entries(at("spool/tmp")) == 0 &&
+       doomed_add(d, &b, &err) == 0 && batches(s) == 0,
+       "another without the directory: alone");
+    ok(doomed_remove(d, &err) == 0, "the end");
+    doomed_free(d);
+    batch_clear(&a);
+    batch_clear(&b);
+    spool_close(s);
+}
+
+static void test_sweep(void)
+{
+    struct spool *s = new_spool("spool");
+    struct batch b = make_batch(s, SPOOL_DONE, "one"),
+                 stays = make_batch(s, SPOOL_DONE, "two");
+    struct doomed *d = doomed_new(s);
+    struct err err = ERR_INIT;
+
+    ok(spool_sweep(s, &err) == 0, "nothing was left");
+    ok(doomed_add(d, &b, &err) == 0, "a batch is taken out");
+    doomed_free(d); /* as if the process had ended */
+    file_mkdirs(at("spool/tmp/.gone-older/a000"), &err);
+    file_mkdirs(at("spool/tmp/.new-another"), &err);
+    put(at("spool/tmp/.gone-older/a000/0000.log"), "x");
+    put(at("precious"), "x");
+    ok(symlink(at("precious"), at("spool/tmp/.gone-older/link")) == 0,
+       "a link");
+    ok(spool_sweep(s, &err) == 0 && entries(at("spool/tmp")) == 1 &&
+       file_is_dir(at("spool/tmp/.new-another")) && file_exists(stays.path) &&
+       file_exists(at("precious")), "only what was to be removed is");
+    batch_clear(&b);
+    batch_clear(&stays);
+    spool_close(s);
+}
+
+int main(void)
+{
+    test_many();
+    test_not();
+    test_no_room();
+    test_sweep();
+    scratch_remove("precious");
+    all_remove();
+    return done();
+}
