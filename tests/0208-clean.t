@@ -85,4 +85,69 @@ gives 0 "clean of one that waits" clean "$four"
 is_gone "$four" "it is gone"
 gives 1 "clean of one that is worked on" clean "$five"
 has err 'is kept' "it is kept"
+
+# ---- what others move meanwhile ----------------------------------------------
+preload=$tmp/moved.so
+aside() { # FROM TO STATUS NAME: rm of a batch that goes there just before
+    mkdir -p "$(dirname "$1")"
+    mv spool/*/b"$five" "$1" 2>/dev/null || :
+    got=0
+    LD_PRELOAD=$preload MOVE_AT=/.gone- MOVE_FROM=$1 MOVE_TO=$2 \
+        "$apus" rm "$five" >out 2>err || got=$?
+    [ $got -eq "$3" ] && r=0 || r=1
+    report $r "$4: exit status $3"
+}
+if ${CC:-cc} -shared -fPIC -I"$(dirname "$apus")" -o "$preload" \
+    "$top/tests/moved_meanwhile.c" -ldl >out 2>&1 &&
+    LD_PRELOAD=$preload "$apus" --version >out 2>&1; then
+    aside "spool/todo/b$five" "spool/running/b$five" 1 \
+        "rm of one that a worker takes meanwhile"
+    has err "batch $five is worked on.*it is kept" "says so"
+    [ -d "spool/running/b$five" ] && r=0 || r=1
+    report $r "and leaves it"
+    aside "spool/todo/b$five" "spool/done/b$five" 0 \
+        "rm of one that is done meanwhile"
+    has out "^removed.$five.done" "removes it"
+    is_gone "$five" "it is gone"
+else
+    echo "# nothing can be put before this build's libraries"
+fi
+
+# ---- ended anywhere ----------------------------------------------------------
+if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
+    rm -rf spool models
+    "$apus" model add "$nano" nano >out 2>err
+    for name in one two three; do
+        "$apus" submit $name.jsonl -m nano --todo >out 2>err
+    done
+    cp -Rp spool whole
+    try() { # VARIABLE N: clean with it, and clean again
+        rm -rf spool
+        cp -Rp whole spool
+        got=0
+        env "$1=$2" "$apus" clean --state todo >out 2>err || got=$?
+        # what was said to be removed is, and of the others none is half gone
+        for b in spool/todo/b*; do
+            [ ! -d "$b" ] || [ -e "$b/batch.json" ] || bad=1
+            ! grep -q "$(basename "$b" | sed 's/^b//')" out || bad=1
+        done
+        "$apus" clean --state todo >>out 2>>err || bad=1
+        [ -z "$(find spool/todo spool/tmp -mindepth 1)" ] || bad=1
+    }
+    i=0 got=1 bad=0
+    while [ $got -ne 0 ] && [ $i -lt 100 ]; do
+        i=$((i + 1))
+        try APUS_CRASH $i
+    done
+    [ $bad -eq 0 ] && [ $i -gt 10 ] && [ $i -lt 100 ] && r=0 || r=1
+    report $r "ended at each of $i calls: the next clean removes all"
+    bad=0
+    for i in 1 2 3 4 5 6; do
+        try APUS_ENOSPC $i
+        # no room for a directory, or for a name in it
+        [ $i -gt 2 ] || [ $got -eq 0 ] || bad=1
+    done
+    [ $bad -eq 0 ] && r=0 || r=1
+    report $r "with a full disk at each of $i calls: the same"
+fi
 finish

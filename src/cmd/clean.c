@@ -29,14 +29,18 @@
 #define DAY_S 86400
 #define WHY_MAX ((size_t)4 << 10)
 #define OUT_MAX ((size_t)64 << 20)
+#define TRIES 8         /* of a batch that others move meanwhile */
+
+enum { REMOVED, KEPT, MOVED };
 
 struct clean {
     struct settings *settings;
     struct spool *spool;
+    struct doomed *doomed;
     const char *older, *state;
     uint64_t older_s;
     bool dry_run, json;
-    struct buf out;      /* the objects of --json */
+    struct buf out;      /* lines, or the objects of --json */
     uint64_t removed, kept, failed;
 };
 
@@ -68,13 +72,13 @@ static void put_batch(struct clean *c, const struct batch *b,
         put_text(&c->out, kept);
         buf_puts(&c->out, "}\n");
     } else if (!kept) {
-        printf("%s\t%s\t%s\t%" PRIu64 "d\t%" PRIu64 "\t",
-               c->dry_run ? "would remove" : "removed", id, state,
-               age_s / DAY_S, i->n_requests);
+        buf_printf(&c->out, "%s\t%s\t%s\t%" PRIu64 "d\t%" PRIu64 "\t",
+                   c->dry_run ? "would remove" : "removed", id, state,
+                   age_s / DAY_S, i->n_requests);
         /* tabs and line feeds of a path would break the line */
         if (i->source)
-            plain_write(stdout, i->source, strlen(i->source));
-        putchar('\n');
+            plain_put(&c->out, i->source, strlen(i->source));
+        buf_putc(&c->out, '\n');
     }
     if (kept)
         log_warning("batch %s %s: it is kept", id, kept);
@@ -123,7 +127,7 @@ static void remove_log(const struct clean *c, const char *id)
     free(path);
 }
 
-/* 0 removed, or to be; 1 it is kept; -1. */
+/* REMOVED, or to be; KEPT; MOVED, by another process; -1. */
 static int clean_one(struct clean *c, const struct batch *b, uint64_t age_s,
                      struct err *err)
 {
@@ -136,7 +140,7 @@ static int clean_one(struct clean *c, const struct batch *b, uint64_t age_s,
         return -1;
     kept = must_stay(b, &info);
     if (!kept && !c->dry_run)
-        rc = spool_remove(c->spool, b, err);
+        rc = doomed_add(c->doomed, b, err);
     if (rc == 0 && !kept && !c->dry_run) {
         base64url(id, b->id, 32);
         remove_log(c, id);
@@ -147,7 +151,37 @@ static int clean_one(struct clean *c, const struct batch *b, uint64_t age_s,
         c->kept += kept != NULL;
     }
     batch_info_clear(&info);
-    return rc < 0 ? -1 : kept != NULL;
+    return rc < 0 ? -1 : rc > 0 ? MOVED : kept ? KEPT : REMOVED;
+}
+
+/* One that was named: where it is by now, wherever it was.  It may be gone,
+ * for instance since it was named twice. */
+static int clean_this(struct clean *c, struct batch *b, struct err *err)
+{
+    struct err unused = ERR_INIT;
+    char id[ID_TEXT];
+
+    base64url(id, b->id, 32);
+    for (int i = 0; i < TRIES; i++) {
+        uint64_t age_s;
+        int rc = spool_age(c->spool, b, &age_s, err);
+
+        if (rc == 0)
+            rc = clean_one(c, b, age_s, err);
+        if (rc == REMOVED || rc == KEPT || (rc < 0 && file_exists(b->path)))
+            return rc;
+        batch_clear(b);
+        if (spool_find(c->spool, id, b, &unused))
+            return REMOVED;
+    }
+    return err_set(err, ERR_RETRY, "batch %s was moved %d times by other"
+                   " processes: run it again", id, TRIES);
+}
+
+static void failed(struct clean *c, const struct err *err)
+{
+    log_err(err);
+    c->failed++;
 }
 
 /* ---- many ---------------------------------------------------------------- */
@@ -176,10 +210,8 @@ static int clean_state(struct clean *c, enum spool_state state,
     for (size_t i = 0; i < n; i++) {
         /* one that cannot be removed does not keep the next, and one that
          * another has moved or removed meanwhile is no failure */
-        if (clean_old(c, &list[i], err) && file_exists(list[i].path)) {
-            log_err(err);
-            c->failed++;
-        }
+        if (clean_old(c, &list[i], err) && file_exists(list[i].path))
+            failed(c, err);
         batch_clear(&list[i]);
     }
     free(list);
@@ -205,47 +237,57 @@ static int clean_named(struct clean *c, const char **names, size_t n,
                        struct err *err)
 {
     struct named found;
-    uint64_t age_s = 0;
 
     if (named_find_all(&found, c->spool, names, n, err))
         return -1;
-    for (size_t i = 0; i < found.n; i++) {
-        const struct batch *b = &found.batch[i];
-
-        if (spool_age(c->spool, b, &age_s, err) ||
-            clean_one(c, b, age_s, err) < 0) {
-            /* another was faster */
-            if (!file_exists(b->path))
-                continue;
-            log_err(err);
-            c->failed++;
-        }
-    }
+    for (size_t i = 0; i < found.n; i++)
+        if (clean_this(c, &found.batch[i], err) < 0)
+            failed(c, err);
     named_clear(&found);
+    return 0;
+}
+
+static int choose(struct clean *c, const char **names, size_t n,
+                  struct err *err)
+{
+    if (!c->dry_run && spool_sweep(c->spool, err))
+        failed(c, err);
+    return n ? clean_named(c, names, n, err) : clean_all(c, err);
+}
+
+/* What is said to be removed cannot come back. */
+static int say_removed(struct clean *c, struct err *err)
+{
+    if (c->json)
+        buf_puts(&c->out, "]\n");
+    if (doomed_sync(c->doomed, err) ||
+        buf_check(&c->out, "what was removed", err))
+        return -1;
+    if (c->out.len)
+        fwrite(c->out.data, 1, c->out.len, stdout);
     return 0;
 }
 
 static int do_clean(struct clean *c, const char **names, size_t n,
                     struct err *err)
 {
-    int rc;
+    int rc = -1;
 
     buf_init(&c->out, OUT_MAX);
-    buf_putc(&c->out, '[');
+    if (c->json)
+        buf_putc(&c->out, '[');
     if (spool_open_there(&c->spool, settings_text(c->settings, "spool"), err))
-        rc = -1;
-    else
-        rc = n ? clean_named(c, names, n, err) : clean_all(c, err);
-    if (rc == 0 && c->json) {
-        buf_puts(&c->out, "]\n");
-        rc = buf_check(&c->out, "what was removed", err);
-        if (rc == 0)
-            fwrite(c->out.data, 1, c->out.len, stdout);
-    }
+        goto out;
+    c->doomed = doomed_new(c->spool);
+    rc = choose(c, names, n, err) || say_removed(c, err) ? -1 : 0;
+    if (rc == 0 && doomed_remove(c->doomed, err))
+        failed(c, err);
     if (rc == 0)
         log_info("%" PRIu64 " %s, %" PRIu64 " kept, %" PRIu64 " failed",
                  c->removed, c->dry_run ? "would be removed" : "removed",
                  c->kept, c->failed);
+out:
+    doomed_free(c->doomed);
     buf_clear(&c->out);
     spool_close(c->spool);
     return rc;
