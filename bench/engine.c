@@ -26,13 +26,13 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "answer/commit.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "bench/shape.h"
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
-#include "verify/commit.h"
 
 #define MAX_ROUNDS 99
 

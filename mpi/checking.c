@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answer/prompt.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -27,7 +28,6 @@
 #include "store/answer.h"
 #include "store/refusals.h"
 #include "store/request.h"
-#include "verify/prompt.h"
 
 #define EXIT_REFUSED 4
 #define LINE_MAX_BYTES (16u << 10)

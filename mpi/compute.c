@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answer/commit.h"
+#include "answer/prompt.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -36,8 +38,6 @@
 #include "store/resume.h"
 #include "store/reuse.h"
 #include "store/worklog.h"
-#include "verify/commit.h"
-#include "verify/prompt.h"
 
 #define RECORD_MAX ((size_t)1 << 31)
 #define TEXT_MAX ((size_t)1 << 30)

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer/commit.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "model/model.h"
 #include "proof/trace.h"
-#include "verify/commit.h"
 
 static const uint32_t table[16] = { 7, 1, 12, 3, 9, 14, 2, 5, 0, 11, 6, 15,
                                     4, 8, 13, 10 };

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answer/prompt.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -25,7 +26,6 @@
 #include "mpi/link.h"
 #include "mpi/sealer.h"
 #include "spool/spool.h"
-#include "verify/prompt.h"
 
 #define FIRST_BEATS 10 /* a second apart */
 #define EXIT_SAVED 75

@@ -42,8 +42,9 @@ cat >"$tmp/layers" <<'TXT'
 3 src/engine
 3 src/store
 3 src/ao
-4 src/verify
-5 src/relay
+4 src/answer
+5 src/verify
+6 src/relay
 7 src/cmd
 7 mpi
 7 src/localnet

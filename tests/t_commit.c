@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "answer/commit.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "bench/shape.h"
@@ -17,7 +18,6 @@
 #include "proof/result_record.h"
 #include "proof/trace.h"
 #include "tests/tap.h"
-#include "verify/commit.h"
 
 #define N 8
 

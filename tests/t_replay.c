@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "answer/commit.h"
+#include "answer/prompt.h"
 #include "base/bytes.h"
 #include "base/utf8.h"
 #include "engine/engine.h"
@@ -17,8 +19,6 @@
 #include "proof/trace.h"
 #include "store/record.h"
 #include "tests/models_util.h"
-#include "verify/commit.h"
-#include "verify/prompt.h"
 #include "verify/replay.h"
 
 #define MAX 64 /* prompt ids, output ids, leaves */

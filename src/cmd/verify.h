@@ -6,10 +6,10 @@
 
 #include <stdbool.h>
 
+#include "answer/prompt.h"
 #include "cmd/progress.h"
 #include "kernels/kernels.h"
 #include "verify/check.h"
-#include "verify/prompt.h"
 
 struct err;
 struct part_file;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer/commit.h"
+#include "answer/prompt.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -20,8 +22,6 @@
 #include "store/ask.h"
 #include "store/request.h"
 #include "verify/claims.h"
-#include "verify/commit.h"
-#include "verify/prompt.h"
 
 /* ---- the message --------------------------------------------------------- */
 

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "answer/commit.h"
+#include "answer/prompt.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -31,8 +33,6 @@
 #include "store/request.h"
 #include "store/seal.h"
 #include "verify/asked.h"
-#include "verify/commit.h"
-#include "verify/prompt.h"
 #include "verify/replay.h"
 
 #define INDEX_MAX ((size_t)1 << 20)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer/prompt.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -27,7 +28,6 @@
 #include "store/request.h"
 #include "store/request_names.h"
 #include "store/seal.h"
-#include "verify/prompt.h"
 #include "verify/replay.h"
 
 /* ---- requests.jsonl and batch.json --------------------------------------- */

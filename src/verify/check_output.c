@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answer/prompt.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -29,7 +30,6 @@
 #include "store/request_names.h"
 #include "store/resume.h"
 #include "verify/output.h"
-#include "verify/prompt.h"
 #include "verify/recompute.h"
 
 #define OUT_MAX ((size_t)1 << 30)

@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer/prompt.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "engine/engine.h"
 #include "model/model.h"
-#include "verify/prompt.h"
 
 #define ROWS 64
 #define LOGITS_BYTES ((size_t)256 << 20) /* of the rows of a step that draw */

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer/commit.h"
+#include "answer/prompt.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
@@ -28,8 +30,6 @@
 #include "proof/result_record.h"
 #include "proof/trace.h"
 #include "store/record.h"
-#include "verify/commit.h"
-#include "verify/prompt.h"
 
 #define ROWS 64
 #define MAX_ROWS 65536

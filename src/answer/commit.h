@@ -3,8 +3,8 @@
  * the trace (proof.md sections 3 to 5).  One struct commit for each sequence;
  * the worker records with it, a replay compares with it.
  */
-#ifndef APUS_VERIFY_COMMIT_H
-#define APUS_VERIFY_COMMIT_H
+#ifndef APUS_ANSWER_COMMIT_H
+#define APUS_ANSWER_COMMIT_H
 
 #include <stddef.h>
 

@@ -3,8 +3,8 @@
  * sampling, the stop strings, one sequence for each choice.  The worker
  * answers with it, a verifier makes the same prompt again.
  */
-#ifndef APUS_VERIFY_PROMPT_H
-#define APUS_VERIFY_PROMPT_H
+#ifndef APUS_ANSWER_PROMPT_H
+#define APUS_ANSWER_PROMPT_H
 
 #include <stddef.h>
 

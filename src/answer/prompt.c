@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "verify/prompt.h"
+#include "answer/prompt.h"
 
 #include <stdlib.h>
 #include <string.h>

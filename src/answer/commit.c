@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "verify/commit.h"
+#include "answer/commit.h"
 
 #include <string.h>
 
