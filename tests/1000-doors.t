@@ -43,6 +43,7 @@ cat >"$tmp/layers" <<'TXT'
 3 src/store
 3 src/ao
 4 src/answer
+4 src/publish
 5 src/verify
 6 src/relay
 7 src/cmd

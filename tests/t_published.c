@@ -1,5 +1,5 @@
 /*
- * src/verify/published: the published job, result and statement of
+ * src/publish/published: the published job, result and statement of
  * doc/proof.md section 9 come out of their JSON; each key can be missing, be
  * there twice or have a wrong form, and is named; each value that is another
  * makes another record.
@@ -11,9 +11,9 @@
 
 #include "base/err.h"
 #include "proof/merkle.h"
+#include "publish/published.h"
 #include "tests/published_util.h"
 #include "tests/tap.h"
-#include "verify/published.h"
 
 static struct published got;
 static struct err err;

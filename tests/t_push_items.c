@@ -13,17 +13,17 @@
 #include "proof/line_ids.h"
 #include "proof/merkle_path.h"
 #include "proof/merkle_tree.h"
+#include "publish/published.h"
+#include "publish/result_json.h"
+#include "publish/results.h"
 #include "relay/complete_answer.h"
 #include "relay/push_index.h"
 #include "relay/push_items.h"
-#include "relay/result_json.h"
-#include "relay/results.h"
 #include "store/seal.h"
 #include "tests/arweave_util.h"
 #include "tests/batch_util.h"
 #include "tests/helper_path.h"
 #include "tests/record_util.h"
-#include "verify/published.h"
 
 #define DIM 4
 #define N_LINES 7 /* and one of two choices, and one without an answer */

@@ -18,8 +18,8 @@
 #include "base/log.h"
 #include "base/plain.h"
 #include "base/utf8.h"
+#include "publish/published.h"
 #include "verify/lookup.h"
-#include "verify/published.h"
 
 #define TEXT_MAX 65536 /* bytes of an unknown item that are printed */
 

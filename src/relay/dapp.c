@@ -16,10 +16,10 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
+#include "publish/published.h"
 #include "relay/talk.h"
 #include "verify/claims.h"
 #include "verify/lookup.h"
-#include "verify/published.h"
 
 /* Two messages as JSON, which Content-Type says. */
 static void put_messages(struct buf *out, const struct dapp_request *r)

@@ -25,10 +25,10 @@
 #include "base/sys.h"
 #include "proof/digest.h"
 #include "proof/statement.h"
+#include "publish/results.h"
 #include "relay/ledger.h"
 #include "relay/push_internal.h"
 #include "relay/push_items.h"
-#include "relay/results.h"
 #include "spool/heart.h"
 #include "store/seal.h"
 

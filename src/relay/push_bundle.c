@@ -24,8 +24,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "relay/result_json.h"
-#include "relay/results.h"
+#include "publish/result_json.h"
+#include "publish/results.h"
 
 #define MAX_THREADS 64
 #define WINDOW_JOBS 256

@@ -23,8 +23,8 @@
 #include "base/mem.h"
 #include "proof/merkle.h"
 #include "proof/statement.h"
+#include "publish/results.h"
 #include "relay/push_bundle.h"
-#include "relay/results.h"
 
 #define PLAN_MAX 4096
 #define HEAD_MAX (ITEM_HEAD_MAX + 32 + 64 * PUSH_BUNDLE_ITEMS)

@@ -16,10 +16,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
+#include "publish/published.h"
 #include "spool/spool.h"
 #include "store/seal.h"
 #include "verify/lookup.h"
-#include "verify/published.h"
 
 #define STATEMENT "push/statement.head"
 

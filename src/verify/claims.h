@@ -11,8 +11,8 @@
 #include <stddef.h>
 
 #include "arweave/item.h"
+#include "publish/published.h"
 #include "verify/check.h"
-#include "verify/published.h"
 
 struct err;
 struct replay;

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "publish/published.h"
 #include "verify/claims.h"
-#include "verify/published.h"
 
 struct err;
 struct lookup;

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "publish/published.h"
 #include "store/record.h"
-#include "verify/published.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

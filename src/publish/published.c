@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "verify/published.h"
+#include "publish/published.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * keys in the order of that page, and its tags.  Written from a record whose
  * commitments were checked; reading such an item is elsewhere.
  */
-#ifndef APUS_RELAY_RESULT_JSON_H
-#define APUS_RELAY_RESULT_JSON_H
+#ifndef APUS_PUBLISH_RESULT_JSON_H
+#define APUS_PUBLISH_RESULT_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>

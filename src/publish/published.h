@@ -4,8 +4,8 @@
  * are taken out of it, records are built from them anew, and what it says of
  * itself is kept apart, to be compared.
  */
-#ifndef APUS_VERIFY_PUBLISHED_H
-#define APUS_VERIFY_PUBLISHED_H
+#ifndef APUS_PUBLISH_PUBLISHED_H
+#define APUS_PUBLISH_PUBLISHED_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/result_json.h"
+#include "publish/result_json.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/results.h"
+#include "publish/results.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  * its parts, each with its place in the tree of the batch (proof.md section
  * 5).  Held in memory are the hashes of the tree, never a row but one.
  */
-#ifndef APUS_RELAY_RESULTS_H
-#define APUS_RELAY_RESULTS_H
+#ifndef APUS_PUBLISH_RESULTS_H
+#define APUS_PUBLISH_RESULTS_H
 
 #include <stddef.h>
 #include <stdint.h>
