@@ -1,6 +1,6 @@
 #!/bin/sh
 # What a DApp's message asks: the queue (contrib/ao/queue) in the Lua of apus
-# localnet and src/store/ask make the same line of it, or refuse it alike.
+# localnet and src/queue/ask make the same line of it, or refuse it alike.
 # part: san
 set -eu
 top=$(cd "${top_srcdir:-.}" && pwd)

@@ -44,6 +44,7 @@ cat >"$tmp/layers" <<'TXT'
 3 src/ao
 4 src/answer
 4 src/publish
+4 src/queue
 5 src/verify
 6 src/relay
 7 src/cmd
@@ -146,7 +147,7 @@ grep -nE "(^|[^a-z_])($waits)" \
     grep -vE ':[0-9]+: *(/?\*)' |
     grep -vE '^src/base/(clock|log)\.c:|^src/localnet/(localnet|net)\.c:' |
     grep -vE '^mpi/(dispatch|run_log)\.c:|^src/spool/(heart|owner)\.c:' |
-    grep -vE '^src/relay/(lease|ledger_day|push_confirm|rounds)\.c:' |
+    grep -vE '^src/relay/(ledger_day|push_confirm|rounds)\.c:|^src/queue/lease\.c:' |
     grep -vE '^src/cmd/doctor_(net|node)\.c:' >"$tmp/found" || :
 report "waits ask base/clock alone" "$tmp/found"
 

@@ -1,5 +1,5 @@
 /*
- * Messages of DApps, for the queue and for src/store/ask at once.
+ * Messages of DApps, for the queue and for src/queue/ask at once.
  *
  *     askrun messages FILE.jsonl SEED N
  *         those of the file ({"tags", "data"}, a line each), every member that
@@ -10,7 +10,7 @@
  *         the table of members, a row a line, as contrib/ao/queue has it
  *     askrun compare MESSAGES.json RESULTS
  *         RESULTS has a line for each of them, last, from either: the queue's
- *         line makes the same request as src/store/ask does, or both refuse
+ *         line makes the same request as src/queue/ask does, or both refuse
  *         with the same words.  TAP.
  */
 #include <config.h>
@@ -26,8 +26,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "relay/pull_line.h"
-#include "store/ask.h"
+#include "queue/ask.h"
+#include "queue/pull_line.h"
 #include "store/request_names.h"
 #include "tests/ask_made.h"
 #include "tests/tap.h"

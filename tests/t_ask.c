@@ -1,10 +1,10 @@
 /*
- * src/store/ask: what cannot be sent through the queue by a test (0441-ask.t
+ * src/queue/ask: what cannot be sent through the queue by a test (0441-ask.t
  * has the rest): bytes that are no text, what lies on Arweave, limits.
  */
 #include <config.h>
 
-#include "store/ask.h"
+#include "queue/ask.h"
 
 #include <string.h>
 

@@ -13,7 +13,7 @@
 
 #include "arweave/key.h"
 #include "base/err.h"
-#include "relay/talk.h"
+#include "queue/talk.h"
 #include "tests/published_util.h"
 #include "tests/tap.h"
 #include "verify/claims.h"

@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "relay/pull.h"
+#include "queue/pull.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -19,9 +19,9 @@
 #include "base/buf.h"
 #include "base/program.h"
 #include "base/settings.h"
-#include "relay/lease.h"
-#include "relay/pull_line.h"
-#include "relay/talk.h"
+#include "queue/lease.h"
+#include "queue/pull_line.h"
+#include "queue/talk.h"
 #include "tests/pretend_queue.h"
 #include "tests/spool_util.h"
 

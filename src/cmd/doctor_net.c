@@ -27,9 +27,9 @@
 #include "base/settings.h"
 #include "model/models.h"
 #include "net/http.h"
+#include "queue/talk.h"
 #include "relay/ledger_day.h"
 #include "relay/push_send.h"
-#include "relay/talk.h"
 
 #define ANSWER_MAX 65536
 #define CLOCK_S 120

@@ -18,7 +18,7 @@
 #include "cmd/cmd.h"
 #include "model/model.h"
 #include "model/models.h"
-#include "relay/lease.h"
+#include "queue/lease.h"
 #include "spool/spool.h"
 
 #define MAX_MODELS 64

@@ -5,8 +5,8 @@
 #ifndef APUS_CMD_PULLING_H
 #define APUS_CMD_PULLING_H
 
-#include "relay/pull.h"
-#include "relay/talk.h"
+#include "queue/pull.h"
+#include "queue/talk.h"
 
 struct err;
 struct gateways;

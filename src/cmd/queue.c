@@ -21,7 +21,7 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/queue_model.h"
-#include "relay/talk.h"
+#include "queue/talk.h"
 
 #define LUA_MAX ((size_t)1 << 20)
 #define WAIT_S 120  /* for a new process to come alive */

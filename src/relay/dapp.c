@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "proof/result_record.h"
 #include "publish/published.h"
-#include "relay/talk.h"
+#include "queue/talk.h"
 #include "verify/claims.h"
 #include "verify/lookup.h"
 

@@ -17,9 +17,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/sys.h"
+#include "queue/talk.h"
 #include "relay/acknowledge.h"
 #include "relay/push_items.h"
-#include "relay/talk.h"
 
 #define ITEM_MAX (AO_MAX_DATA + ITEM_HEAD_MAX)
 #define ANSWER_MAX ((size_t)1 << 20)

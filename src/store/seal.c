@@ -20,7 +20,6 @@
 #include "base/plural.h"
 #include "base/settings.h"
 #include "proof/result_record.h"
-#include "proof/result_record.h"
 #include "proof/trace.h"
 #include "store/checkpoint.h"
 #include "store/jobs_file.h"

@@ -19,7 +19,7 @@
 #include "base/err.h"
 #include "base/utf8.h"
 #include "proof/job_record.h"
-#include "store/ask.h"
+#include "queue/ask.h"
 #include "store/request.h"
 #include "verify/claims.h"
 

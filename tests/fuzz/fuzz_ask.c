@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "store/ask.h"
+#include "queue/ask.h"
 
 #define MAX 128
 

@@ -11,8 +11,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "relay/lease.h"
-#include "relay/pull_line.h"
+#include "queue/lease.h"
+#include "queue/pull_line.h"
 #include "relay/rounds.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -9,8 +9,8 @@
  * seconds were given: what is left is told by one clock alone.  Both are 0
  * when the queue has said that nothing is leased to us any more.
  */
-#ifndef APUS_RELAY_LEASE_H
-#define APUS_RELAY_LEASE_H
+#ifndef APUS_QUEUE_LEASE_H
+#define APUS_QUEUE_LEASE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -11,8 +11,8 @@
  * not checked.  A request that no worker could answer is released with the
  * reason; one whose source cannot be had here is put off, for other nodes.
  */
-#ifndef APUS_RELAY_PULL_H
-#define APUS_RELAY_PULL_H
+#ifndef APUS_QUEUE_PULL_H
+#define APUS_QUEUE_PULL_H
 
 #include <stdbool.h>
 #include <stddef.h>

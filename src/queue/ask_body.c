@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "store/ask_body.h"
+#include "queue/ask_body.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -13,8 +13,8 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "proof/job_record.h"
-#include "store/ask.h"
-#include "store/ask_body.h"
+#include "queue/ask.h"
+#include "queue/ask_body.h"
 #include "store/request_fields.h"
 
 /* ---- stop strings -------------------------------------------------------- */

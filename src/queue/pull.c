@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "relay/pull.h"
+#include "queue/pull.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,10 +17,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/plural.h"
-#include "relay/lease.h"
-#include "relay/pull_answer.h"
-#include "relay/pull_internal.h"
-#include "relay/talk.h"
+#include "queue/lease.h"
+#include "queue/pull_answer.h"
+#include "queue/pull_internal.h"
+#include "queue/talk.h"
 #include "spool/spool.h"
 
 #define MAX_MESSAGES 10000

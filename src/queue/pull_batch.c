@@ -18,9 +18,9 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "relay/pull_internal.h"
-#include "relay/pull_line.h"
-#include "relay/talk.h"
+#include "queue/pull_internal.h"
+#include "queue/pull_line.h"
+#include "queue/talk.h"
 #include "spool/lines.h"
 
 int pulling_answer(const struct pulling *x, size_t k, struct ao_result *r,

@@ -4,13 +4,13 @@
  * its bounds, or the line is refused.  From it, and from what its source on
  * Arweave holds, comes a line of requests.jsonl.
  */
-#ifndef APUS_RELAY_PULL_LINE_H
-#define APUS_RELAY_PULL_LINE_H
+#ifndef APUS_QUEUE_PULL_LINE_H
+#define APUS_QUEUE_PULL_LINE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/ask.h"
+#include "queue/ask.h"
 
 struct buf;
 struct err;

@@ -3,8 +3,8 @@
  * the answer in the result of that same message.  What the answer means beyond
  * its code is the caller's.
  */
-#ifndef APUS_RELAY_TALK_H
-#define APUS_RELAY_TALK_H
+#ifndef APUS_QUEUE_TALK_H
+#define APUS_QUEUE_TALK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
  * The answer to a Pull, checked as a whole: head and lines, against what was
  * asked and what came before in the same batch.
  */
-#ifndef APUS_RELAY_PULL_ANSWER_H
-#define APUS_RELAY_PULL_ANSWER_H
+#ifndef APUS_QUEUE_PULL_ANSWER_H
+#define APUS_QUEUE_PULL_ANSWER_H
 
 #include <stdbool.h>
 #include <stddef.h>

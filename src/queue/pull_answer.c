@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/pull_answer.h"
+#include "queue/pull_answer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "relay/pull_line.h"
-#include "relay/talk.h"
+#include "queue/pull_line.h"
+#include "queue/talk.h"
 
 #define MAX_MS 9007199254740991u /* 2^53 - 1 */
 #define MAX_MORE UINT32_MAX

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/lease.h"
+#include "queue/lease.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "relay/talk.h"
+#include "queue/talk.h"
 #include "spool/spool.h"
 
 #define FORMAT "apus-lease-1"

@@ -2,17 +2,17 @@
  * What the two halves of a pull share: asking the queue (pull.c), and making
  * the batch of what it said (pull_batch.c).  Not for others.
  */
-#ifndef APUS_RELAY_PULL_INTERNAL_H
-#define APUS_RELAY_PULL_INTERNAL_H
+#ifndef APUS_QUEUE_PULL_INTERNAL_H
+#define APUS_QUEUE_PULL_INTERNAL_H
 
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "relay/lease.h"
-#include "relay/pull.h"
-#include "relay/pull_answer.h"
+#include "queue/lease.h"
+#include "queue/pull.h"
+#include "queue/pull_answer.h"
 #include "spool/spool.h"
 
 struct ao_out;

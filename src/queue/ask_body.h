@@ -3,13 +3,13 @@
  * members are those of a line (request_names.h).  Private to the reader of
  * messages and the writer of lines.
  */
-#ifndef APUS_STORE_ASK_BODY_H
-#define APUS_STORE_ASK_BODY_H
+#ifndef APUS_QUEUE_ASK_BODY_H
+#define APUS_QUEUE_ASK_BODY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "store/ask.h"
+#include "queue/ask.h"
 
 /* Whether a body has messages, or else a prompt. */
 int ask_is_chat(bool *chat, const struct json *body, struct err *err);

@@ -6,7 +6,7 @@
  */
 #include <config.h>
 
-#include "store/ask.h"
+#include "queue/ask.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "store/ask_body.h"
+#include "queue/ask_body.h"
 #include "store/request_fields.h"
 
 #define MAX_JSON (4 * ASK_MAX_PROMPT) /* bytes of data that are JSON */

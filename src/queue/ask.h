@@ -5,8 +5,8 @@
  * refused for the same reason.  What a message alone cannot say is left to
  * the queue: which models and nodes it has, prices, how many may wait.
  */
-#ifndef APUS_STORE_ASK_H
-#define APUS_STORE_ASK_H
+#ifndef APUS_QUEUE_ASK_H
+#define APUS_QUEUE_ASK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "relay/pull_line.h"
+#include "queue/pull_line.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/talk.h"
+#include "queue/talk.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
