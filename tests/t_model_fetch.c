@@ -1,11 +1,11 @@
 /*
- * src/relay/model_fetch from gateways that lie, stop and change bytes: what
+ * src/push/model_fetch from gateways that lie, stop and change bytes: what
  * gets into the store is the model that was signed under that id, or nothing
  * does; and what came before a failure is not fetched again.
  */
 #include <config.h>
 
-#include "relay/model_fetch.h"
+#include "push/model_fetch.h"
 
 #include <stdlib.h>
 #include <string.h>

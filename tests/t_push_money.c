@@ -1,5 +1,5 @@
 /*
- * src/relay/ledger and ledger_day: what was asked and what was paid, in any
+ * src/push/ledger and ledger_day: what was asked and what was paid, in any
  * order, again and again, with lines cut off at any byte; ceilings; several
  * processes and several spools at once.
  */
@@ -11,8 +11,8 @@
 #include "base/buf.h"
 #include "base/program.h"
 #include "base/settings.h"
-#include "relay/ledger.h"
-#include "relay/ledger_day.h"
+#include "push/ledger.h"
+#include "push/ledger_day.h"
 #include "tests/spool_util.h"
 
 #define ALL UINT64_MAX

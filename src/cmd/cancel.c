@@ -27,7 +27,7 @@
 #include "commit.h"
 #include "jobs/allocation.h"
 #include "jobs/launcher.h"
-#include "relay/push.h"
+#include "push/push.h"
 #include "spool/spool.h"
 #include "store/seal.h"
 

@@ -23,7 +23,7 @@
 #include "base/sys.h"
 #include "cmd/cmd.h"
 #include "cmd/named.h"
-#include "relay/push.h"
+#include "push/push.h"
 #include "spool/spool.h"
 
 #define DAY_S 86400

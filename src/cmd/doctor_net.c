@@ -27,9 +27,9 @@
 #include "base/settings.h"
 #include "model/models.h"
 #include "net/http.h"
+#include "push/ledger_day.h"
+#include "push/push_send.h"
 #include "queue/talk.h"
-#include "relay/ledger_day.h"
-#include "relay/push_send.h"
 
 #define ANSWER_MAX 65536
 #define CLOCK_S 120

@@ -22,9 +22,9 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "model/models.h"
-#include "relay/model_fetch.h"
-#include "relay/model_publish.h"
-#include "relay/push_send.h"
+#include "push/model_fetch.h"
+#include "push/model_publish.h"
+#include "push/push_send.h"
 
 #define STEP_S 10 /* between two lines of progress */
 

@@ -20,7 +20,7 @@
 #include "cmd/cmd.h"
 #include "cmd/owners.h"
 #include "commit.h"
-#include "relay/push.h"
+#include "push/push.h"
 #include "spool/spool.h"
 #include "store/jobs_file.h"
 #include "store/reuse.h"

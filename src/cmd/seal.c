@@ -23,7 +23,7 @@
 #include "cmd/progress.h"
 #include "cmd/work.h"
 #include "proof/statement.h"
-#include "relay/push_items.h"
+#include "push/push_items.h"
 #include "spool/heart.h"
 #include "spool/spool.h"
 #include "store/seal.h"

@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "base/plain.h"
 #include "base/settings.h"
-#include "relay/push.h"
+#include "push/push.h"
 #include "spool/spool_file.h"
 #include "store/refusals.h"
 

@@ -12,8 +12,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "relay/complete_answer.h"
-#include "relay/push_index.h"
+#include "push/complete_answer.h"
+#include "push/push_index.h"
 
 #define A "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define MESSAGE "{\"request\":\"" A "A\",\"choice\":\"0\"}\n" \

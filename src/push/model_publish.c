@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/model_publish.h"
+#include "push/model_publish.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +21,9 @@
 #include "base/mem.h"
 #include "model/model.h"
 #include "model/model_stream.h"
-#include "relay/model_fetch.h"
-#include "relay/push_items.h"
-#include "relay/push_send.h"
+#include "push/model_fetch.h"
+#include "push/push_items.h"
+#include "push/push_send.h"
 
 void model_publish_init(struct model_publish *p)
 {

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/push.h"
+#include "push/push.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -26,9 +26,9 @@
 #include "proof/digest.h"
 #include "proof/statement.h"
 #include "publish/results.h"
-#include "relay/ledger.h"
-#include "relay/push_internal.h"
-#include "relay/push_items.h"
+#include "push/ledger.h"
+#include "push/push_internal.h"
+#include "push/push_items.h"
 #include "spool/heart.h"
 #include "store/seal.h"
 

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/push_index.h"
+#include "push/push_index.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "relay/push_items.h"
+#include "push/push_items.h"
 
 #define LINE_MAX_BYTES 512 /* of ours; they have at most 350 */
 

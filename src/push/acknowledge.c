@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "relay/acknowledge.h"
+#include "push/acknowledge.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,12 +22,12 @@
 #include "base/mem.h"
 #include "proof/result_record.h"
 #include "publish/results.h"
+#include "push/complete_answer.h"
+#include "push/exchange.h"
+#include "push/push_index.h"
+#include "push/push_items.h"
 #include "queue/lease.h"
 #include "queue/talk.h"
-#include "relay/complete_answer.h"
-#include "relay/exchange.h"
-#include "relay/push_index.h"
-#include "relay/push_items.h"
 #include "spool/lines.h"
 #include "store/request.h"
 

@@ -11,15 +11,15 @@
  *     sending -> sent
  *     confirmed          read back from a second gateway; bundles may go
  */
-#ifndef APUS_RELAY_PUSH_H
-#define APUS_RELAY_PUSH_H
+#ifndef APUS_PUSH_PUSH_H
+#define APUS_PUSH_PUSH_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "relay/acknowledge.h"
-#include "relay/push_send.h"
+#include "push/acknowledge.h"
+#include "push/push_send.h"
 
 struct batch;
 struct err;

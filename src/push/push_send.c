@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "relay/push_send.h"
+#include "push/push_send.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -25,9 +25,9 @@
 #include "base/mem.h"
 #include "base/settings.h"
 #include "base/sys.h"
-#include "relay/ledger.h"
-#include "relay/ledger_day.h"
-#include "relay/push_items.h"
+#include "push/ledger.h"
+#include "push/ledger_day.h"
+#include "push/push_items.h"
 
 #define PINS_MAX ((size_t)64 << 10)
 #define RECEIPT_MAX ((size_t)64 << 10)

@@ -15,8 +15,8 @@
  *
  * A head is written last: what has one is complete.
  */
-#ifndef APUS_RELAY_PUSH_ITEMS_H
-#define APUS_RELAY_PUSH_ITEMS_H
+#ifndef APUS_PUSH_PUSH_ITEMS_H
+#define APUS_PUSH_PUSH_ITEMS_H
 
 #include <stdbool.h>
 #include <stddef.h>

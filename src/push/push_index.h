@@ -2,8 +2,8 @@
  * items.jsonl of a batch: where each result lies on Arweave, which gateways
  * need not know.
  */
-#ifndef APUS_RELAY_PUSH_INDEX_H
-#define APUS_RELAY_PUSH_INDEX_H
+#ifndef APUS_PUSH_PUSH_INDEX_H
+#define APUS_PUSH_PUSH_INDEX_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/ledger_day.h"
+#include "push/ledger_day.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/settings.h"
-#include "relay/ledger.h"
+#include "push/ledger.h"
 
 #define LOCK_MS 30000 /* one holder needs milliseconds */
 #define TURN_MS 20

@@ -3,8 +3,8 @@
  * be all lines of the message, and a line for each request that is a conflict
  * or unknown, which must be in it.
  */
-#ifndef APUS_RELAY_COMPLETE_ANSWER_H
-#define APUS_RELAY_COMPLETE_ANSWER_H
+#ifndef APUS_PUSH_COMPLETE_ANSWER_H
+#define APUS_PUSH_COMPLETE_ANSWER_H
 
 #include <stddef.h>
 #include <stdint.h>

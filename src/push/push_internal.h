@@ -1,10 +1,10 @@
 /*
  * What the files of a push share.  Not for others.
  */
-#ifndef APUS_RELAY_PUSH_INTERNAL_H
-#define APUS_RELAY_PUSH_INTERNAL_H
+#ifndef APUS_PUSH_PUSH_INTERNAL_H
+#define APUS_PUSH_PUSH_INTERNAL_H
 
-#include "relay/push.h"
+#include "push/push.h"
 #include "spool/spool.h"
 
 struct ao;

@@ -23,9 +23,9 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/settings.h"
-#include "relay/push_index.h"
-#include "relay/push_internal.h"
-#include "relay/push_items.h"
+#include "push/push_index.h"
+#include "push/push_internal.h"
+#include "push/push_items.h"
 #include "spool/spool_file.h"
 #include "store/seal.h"
 

@@ -2,13 +2,13 @@
  * Result items of a batch in bundles: signed on several threads, written one
  * bundle at a time, so that memory does not grow with the batch.
  */
-#ifndef APUS_RELAY_PUSH_BUNDLE_H
-#define APUS_RELAY_PUSH_BUNDLE_H
+#ifndef APUS_PUSH_PUSH_BUNDLE_H
+#define APUS_PUSH_PUSH_BUNDLE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "relay/push_items.h"
+#include "push/push_items.h"
 
 struct bundle_maker;
 struct err;

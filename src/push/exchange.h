@@ -2,8 +2,8 @@
  * One message of a push and its answer: signed and kept before it is sent,
  * sent as often as needed, its answer kept when it adds up.
  */
-#ifndef APUS_RELAY_EXCHANGE_H
-#define APUS_RELAY_EXCHANGE_H
+#ifndef APUS_PUSH_EXCHANGE_H
+#define APUS_PUSH_EXCHANGE_H
 
 #include <stddef.h>
 #include <stdint.h>

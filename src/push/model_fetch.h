@@ -2,8 +2,8 @@
  * Models on Arweave: a model file is the data of one item with the tags Apus:
  * model-1 and Model: its model id.
  */
-#ifndef APUS_RELAY_MODEL_FETCH_H
-#define APUS_RELAY_MODEL_FETCH_H
+#ifndef APUS_PUSH_MODEL_FETCH_H
+#define APUS_PUSH_MODEL_FETCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

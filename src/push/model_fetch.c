@@ -7,7 +7,7 @@
  */
 #include <config.h>
 
-#include "relay/model_fetch.h"
+#include "push/model_fetch.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,8 +5,8 @@
  * make the same item, so every step can be made again.  Handing it over, and
  * what that may cost, is push_send.h's; what that keeps is there, too.
  */
-#ifndef APUS_RELAY_MODEL_PUBLISH_H
-#define APUS_RELAY_MODEL_PUBLISH_H
+#ifndef APUS_PUSH_MODEL_PUBLISH_H
+#define APUS_PUSH_MODEL_PUBLISH_H
 
 #include <stdbool.h>
 #include <stdint.h>

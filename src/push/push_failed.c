@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
-#include "relay/push_internal.h"
+#include "push/push_internal.h"
 #include "spool/heart.h"
 #include "spool/spool.h"
 #include "store/resume.h"

@@ -8,13 +8,13 @@
  *                complete-NNNN.answer   what the process said, as JSON
  *                release-NNNN.item, release-NNNN.answer
  */
-#ifndef APUS_RELAY_ACKNOWLEDGE_H
-#define APUS_RELAY_ACKNOWLEDGE_H
+#ifndef APUS_PUSH_ACKNOWLEDGE_H
+#define APUS_PUSH_ACKNOWLEDGE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "relay/push_send.h"
+#include "push/push_send.h"
 
 struct ao;
 struct batch_info;

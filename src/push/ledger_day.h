@@ -10,8 +10,8 @@
  * wallet, so that all spools of a wallet share one ceiling; where that cannot
  * be written, `ledger` in the spool.
  */
-#ifndef APUS_RELAY_LEDGER_DAY_H
-#define APUS_RELAY_LEDGER_DAY_H
+#ifndef APUS_PUSH_LEDGER_DAY_H
+#define APUS_PUSH_LEDGER_DAY_H
 
 #include <stdbool.h>
 #include <stdint.h>

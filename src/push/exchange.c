@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/exchange.h"
+#include "push/exchange.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,9 +17,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/sys.h"
+#include "push/acknowledge.h"
+#include "push/push_items.h"
 #include "queue/talk.h"
-#include "relay/acknowledge.h"
-#include "relay/push_items.h"
 
 #define ITEM_MAX (AO_MAX_DATA + ITEM_HEAD_MAX)
 #define ANSWER_MAX ((size_t)1 << 20)

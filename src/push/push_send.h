@@ -8,8 +8,8 @@
  *     LEDGER/ADDRESS-DATE.jsonl  ledger of the wallet and a day (ledger_day.h)
  *     SPOOL/bundler-key          lines "URL ADDRESS": who signed the first time
  */
-#ifndef APUS_RELAY_PUSH_SEND_H
-#define APUS_RELAY_PUSH_SEND_H
+#ifndef APUS_PUSH_PUSH_SEND_H
+#define APUS_PUSH_PUSH_SEND_H
 
 #include <stdbool.h>
 #include <stdint.h>

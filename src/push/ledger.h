@@ -6,8 +6,8 @@
  * behind it.  A line that a crash cut off is of an item that was not handed
  * over, or that counts with its price: it is passed over.
  */
-#ifndef APUS_RELAY_LEDGER_H
-#define APUS_RELAY_LEDGER_H
+#ifndef APUS_PUSH_LEDGER_H
+#define APUS_PUSH_LEDGER_H
 
 #include <stdint.h>
 

@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "relay/push_bundle.h"
+#include "push/push_bundle.h"
 
 #include <inttypes.h>
 #include <pthread.h>

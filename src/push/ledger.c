@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/ledger.h"
+#include "push/ledger.h"
 
 #include <errno.h>
 #include <fcntl.h>

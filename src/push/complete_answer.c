@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/complete_answer.h"
+#include "push/complete_answer.h"
 
 #include <stdbool.h>
 #include <stdio.h>

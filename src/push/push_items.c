@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/push_items.h"
+#include "push/push_items.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #include "proof/merkle.h"
 #include "proof/statement.h"
 #include "publish/results.h"
-#include "relay/push_bundle.h"
+#include "push/push_bundle.h"
 
 #define PLAN_MAX 4096
 #define HEAD_MAX (ITEM_HEAD_MAX + 32 + 64 * PUSH_BUNDLE_ITEMS)
