@@ -1,11 +1,11 @@
 /*
- * src/relay/dapp: an answer is printed only if it is signed by the node that
- * the queue names, answers this request of this queue, and is the result that
- * the queue has.
+ * src/relay/dapp_answer: an answer is printed only if it is signed by the node
+ * that the queue names, answers this request of this queue, and is the result
+ * that the queue has.
  */
 #include <config.h>
 
-#include "relay/dapp.h"
+#include "relay/dapp_answer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +13,13 @@
 
 #include "arweave/key.h"
 #include "base/err.h"
-#include "queue/talk.h"
+#include "relay/dapp.h"
 #include "tests/published_util.h"
 #include "tests/tap.h"
 #include "verify/claims.h"
 
 static struct key *key;
-static struct talk talk;
+static unsigned char process[32];
 
 /* A result item as a node would publish it. */
 struct made_item {
@@ -36,7 +36,7 @@ static void begin(struct made_item *m)
     memset(m, 0, sizeof(*m));
     key_address(key, node);
     pub_init(&m->p, node);
-    pub_set_id(&m->p, "process", talk.process);
+    pub_set_id(&m->p, "process", process);
     buf_init(&m->raw, 1u << 20);
     m->s.state = DAPP_DONE;
     memcpy(m->s.node, node, 32);
@@ -81,7 +81,7 @@ static void ends(struct made_item *m, const unsigned char *request,
     int rc;
 
     buf_init(&text, 1000);
-    rc = dapp_check(&talk, &m->s, request, &m->it, &text, &err);
+    rc = dapp_answer_check(process, &m->s, request, &m->it, &text, &err);
     if (want)
         ok(rc == 0 && text.len == strlen(want) &&
            memcmp(text.data, want, text.len) == 0, "%s %s", name, err.text);
@@ -143,7 +143,7 @@ int main(void)
 
     if (key_new(&key, &err))
         return 1;
-    memset(talk.process, 9, 32);
+    memset(process, 9, 32);
     begin(&m);
     sign(&m);
     ends(&m, m.p.request, " the", "the answer");

@@ -26,6 +26,7 @@
 #include "cmd/show.h"
 #include "queue/talk.h"
 #include "relay/dapp.h"
+#include "relay/dapp_answer.h"
 
 #define ITEM_MAX (AO_MAX_DATA + ITEM_HEAD_MAX)
 #define ANSWER_MAX ((size_t)16 << 20)
@@ -319,8 +320,8 @@ static int print_answer(const struct asking *a, const struct dapp_status *s,
     if (check_node(a, s, err))
         return -1;
     buf_init(&text, ANSWER_MAX);
-    rc = dapp_answer(&a->talk, a->settings, s, a->id, a->kept, &text, &unseen,
-                     err);
+    rc = dapp_answer_fetch(a->talk.process, a->settings, s, a->id, a->kept,
+                           &text, &unseen, err);
     if (rc == 0)
         rc = print_text(a, s, &text, err);
     if (rc == 0) {

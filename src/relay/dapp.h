@@ -1,6 +1,5 @@
 /*
- * What a DApp does with a queue (doc/queue.md): ask, look how far it is, and
- * read the answer, which is believed only as far as it is signed.
+ * What a DApp does with a queue (doc/queue.md): ask, and look how far it is.
  */
 #ifndef APUS_RELAY_DAPP_H
 #define APUS_RELAY_DAPP_H
@@ -10,9 +9,7 @@
 #include <stdint.h>
 
 struct buf;
-struct claims_item;
 struct err;
-struct settings;
 struct talk;
 
 /* A request; NULL and 0 are the queue's defaults. */
@@ -49,22 +46,5 @@ int dapp_status(struct talk *t, struct dapp_status *s,
 /* Give a request up, which no node has begun.  ERR_INPUT if one has, or if it
  * is not one of this wallet. */
 int dapp_cancel(struct talk *t, const unsigned char id[32], struct err *err);
-
-/* Append the text of a request that is done, read from Arweave: the item is
- * signed by that node, answers this request of this queue, its hashes are
- * those of what it says, and it was computed with the parameters of the
- * message, which is in the file `kept` (may be NULL, or not there) or on
- * Arweave; *unseen says why that could not be had, if so.  ERR_RETRY if no
- * gateway has the item yet; ERR_INPUT if it is not so, or if the answer is an
- * error (every correct node's).  Only after 0 is the text to be used. */
-int dapp_answer(const struct talk *t, const struct settings *settings,
-                const struct dapp_status *s, const unsigned char id[32],
-                const char *kept, struct buf *text, struct err *unseen,
-                struct err *err);
-
-/* The same of an item that is here and verified, without its message. */
-int dapp_check(const struct talk *t, const struct dapp_status *s,
-               const unsigned char id[32], const struct claims_item *it,
-               struct buf *text, struct err *err);
 
 #endif

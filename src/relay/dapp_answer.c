@@ -1,0 +1,135 @@
+/*
+ * Answers from the side of who asks.
+ */
+#include <config.h>
+
+#include "relay/dapp_answer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "proof/result_record.h"
+#include "publish/published.h"
+#include "relay/dapp.h"
+#include "verify/claims.h"
+#include "verify/lookup.h"
+
+/* The first claim that does not hold. */
+struct failed {
+    char text[300];
+};
+
+static void note_claim(void *self, const struct check_claim *c)
+{
+    struct failed *f = self;
+
+    if (!c->holds && !c->open && !f->text[0])
+        snprintf(f->text, sizeof(f->text), "%s: %s", c->what, c->detail);
+}
+
+/* What the queue said of it, held against what is signed. */
+static int compare(const struct published *p, const unsigned char process[32],
+                   const struct dapp_status *s, const unsigned char id[32],
+                   struct err *err)
+{
+    unsigned char result[32];
+
+    result_record_id(result, &p->result);
+    if (memcmp(p->result.request, id, 32) != 0)
+        return err_set(err, ERR_INPUT, "it answers another request");
+    if (memcmp(p->process, process, 32) != 0)
+        return err_set(err, ERR_INPUT, "it answers another queue");
+    if (memcmp(result, s->result, 32) != 0)
+        return err_set(err, ERR_INPUT, "its result is another than the queue"
+                       " has");
+    if (p->hashed)
+        return err_set(err, ERR_INPUT, "only the hash of its text was"
+                       " published");
+    if (p->result.finish >= RESULT_RANGE)
+        return err_set(err, ERR_INPUT, "the request has no answer: finish %"
+                       PRIu32 " (%s)", p->result.finish,
+                       p->result.finish == RESULT_RANGE
+                           ? "activation out of range"
+                           : "the prompt is too long, or empty");
+    return 0;
+}
+
+int dapp_answer_check(const unsigned char process[32],
+                      const struct dapp_status *s, const unsigned char id[32],
+                      const struct claims_item *it, struct buf *text,
+                      struct err *err)
+{
+    struct failed f = { "" };
+    struct claims c = { .tell = note_claim, .self = &f, .key = s->node };
+    struct published p;
+    int rc;
+
+    published_init(&p);
+    rc = claims_result(&c, it, &p);
+    if (rc || c.failed)
+        rc = err_set(err, ERR_INPUT, "%s", f.text);
+    else
+        rc = compare(&p, process, s, id, err);
+    if (rc == 0) {
+        buf_put(text, p.text.len ? p.text.data : "", p.text.len);
+        rc = buf_check(text, "the answer", err);
+    }
+    published_clear(&p);
+    return rc;
+}
+
+/* Whether an item that was checked answers what its message asks. */
+static int check_asked(struct lookup *l, const struct claims_item *it,
+                       const char *kept, struct err *unseen, struct err *err)
+{
+    struct failed f = { "" };
+    struct claims c = { .tell = note_claim, .self = &f };
+    struct err unused = ERR_INIT;
+    struct lookup_item message;
+    struct published p;
+    bool here;
+    int rc;
+
+    published_init(&p);
+    lookup_item_init(&message, PUBLISHED_MAX);
+    here = kept && lookup_file(kept, &message, &unused) == 0;
+    rc = published_read(&p, it->data, it->n, err);
+    if (rc == 0 && lookup_asked(l, &c, it->head.id, &p, NULL,
+                                here ? &message.it : NULL, unseen) == 0 &&
+        c.failed)
+        rc = err_set(err, ERR_INPUT, "%s", f.text);
+    lookup_item_clear(&message);
+    published_clear(&p);
+    return rc;
+}
+
+int dapp_answer_fetch(const unsigned char process[32],
+                      const struct settings *settings,
+                      const struct dapp_status *s, const unsigned char id[32],
+                      const char *kept, struct buf *text, struct err *unseen,
+                      struct err *err)
+{
+    struct lookup *l = NULL;
+    struct lookup_item it;
+    char item[ID_TEXT];
+    int rc;
+
+    base64url(item, s->item, 32);
+    lookup_item_init(&it, PUBLISHED_MAX);
+    rc = lookup_new(&l, settings, NULL, NULL, err);
+    if (rc == 0)
+        rc = lookup_get(l, s->item, &it, err);
+    if (rc == 0)
+        rc = dapp_answer_check(process, s, id, &it.it, text, err);
+    if (rc == 0)
+        rc = check_asked(l, &it.it, kept, unseen, err);
+    if (rc)
+        err_prefix(err, "answer %s", item);
+    lookup_item_clear(&it);
+    lookup_free(l);
+    return rc;
+}
