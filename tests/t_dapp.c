@@ -1,11 +1,11 @@
 /*
- * src/relay/dapp_answer: an answer is printed only if it is signed by the node
+ * src/verify/dapp_answer: an answer is printed only if it is signed by the node
  * that the queue names, answers this request of this queue, and is the result
  * that the queue has.
  */
 #include <config.h>
 
-#include "relay/dapp_answer.h"
+#include "verify/dapp_answer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #include "arweave/key.h"
 #include "base/err.h"
-#include "relay/dapp.h"
+#include "queue/dapp.h"
 #include "tests/published_util.h"
 #include "tests/tap.h"
 #include "verify/claims.h"

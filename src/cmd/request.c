@@ -24,9 +24,9 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/show.h"
+#include "queue/dapp.h"
 #include "queue/talk.h"
-#include "relay/dapp.h"
-#include "relay/dapp_answer.h"
+#include "verify/dapp_answer.h"
 
 #define ITEM_MAX (AO_MAX_DATA + ITEM_HEAD_MAX)
 #define ANSWER_MAX ((size_t)16 << 20)

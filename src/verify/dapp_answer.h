@@ -2,8 +2,8 @@
  * What a queue answers a DApp: read from Arweave, and believed only as far as
  * it is signed.
  */
-#ifndef APUS_RELAY_DAPP_ANSWER_H
-#define APUS_RELAY_DAPP_ANSWER_H
+#ifndef APUS_VERIFY_DAPP_ANSWER_H
+#define APUS_VERIFY_DAPP_ANSWER_H
 
 struct buf;
 struct claims_item;

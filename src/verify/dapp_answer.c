@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/dapp_answer.h"
+#include "verify/dapp_answer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "proof/result_record.h"
 #include "publish/published.h"
-#include "relay/dapp.h"
+#include "queue/dapp.h"
 #include "verify/claims.h"
 #include "verify/lookup.h"
 

@@ -1,8 +1,8 @@
 /*
  * What a DApp does with a queue (doc/queue.md): ask, and look how far it is.
  */
-#ifndef APUS_RELAY_DAPP_H
-#define APUS_RELAY_DAPP_H
+#ifndef APUS_QUEUE_DAPP_H
+#define APUS_QUEUE_DAPP_H
 
 #include <stdbool.h>
 #include <stddef.h>

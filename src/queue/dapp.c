@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/dapp.h"
+#include "queue/dapp.h"
 
 #include <stdlib.h>
 #include <string.h>
