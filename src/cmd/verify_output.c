@@ -20,11 +20,11 @@
 #include "base/settings.h"
 #include "cmd/part.h"
 #include "model/model.h"
+#include "queue/ask_item.h"
 #include "proof/line_ids.h"
 #include "spool/ids_file.h"
 #include "spool/spool.h"
 #include "store/request.h"
-#include "verify/asked.h"
 #include "verify/lookup.h"
 
 #define LINE_MAX ((size_t)REQUEST_MAX_LINE)
@@ -173,11 +173,14 @@ static int fetch(void *self, const unsigned char id[32], struct err *err)
     lookup_item_init(&message, PUBLISHED_MAX);
     lookup_item_init(&source, PUBLISHED_MAX);
     rc = lookup_get(f->lookup, id, &message, err);
-    if (rc == 0 && (elsewhere = asked_source(&message.it, source_id)))
+    if (rc == 0 && (elsewhere = ask_item_source(
+                       source_id, &message.it.head, message.it.data,
+                       message.it.n)))
         rc = lookup_get(f->lookup, source_id, &source, err);
     if (rc == 0)
-        rc = asked_line(&line, &message.it, elsewhere ? &source.it : NULL,
-                        err);
+        rc = ask_item_line(&line, &message.it.head, message.it.data,
+                           message.it.n, elsewhere ? source.it.data : NULL,
+                           source.it.n, err);
     if (rc == 0) {
         buf_putc(&line, '\n');
         rc = buf_check(&line, "a request", err) ||

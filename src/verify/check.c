@@ -32,7 +32,6 @@
 #include "store/record.h"
 #include "store/request.h"
 #include "store/seal.h"
-#include "verify/asked.h"
 #include "verify/replay.h"
 
 #define INDEX_MAX ((size_t)1 << 20)
@@ -205,7 +204,7 @@ static int check_request(struct check *c, const struct checkpoint_row *row,
     else if (!is_called(c, row, r.custom_id))
         wrong(c, "its custom_id is not that of the line");
     else if (rc == 0 && job_record_unpack(&job, row->record.job) == 0 &&
-             (other = asked_differs(&job, &r, id)) != NULL)
+             (other = check_job_differs(&job, &r, id)) != NULL)
         wrong(c, other);
     request_clear(&r);
     return 0;

@@ -11,9 +11,11 @@
 #include <stdint.h>
 
 struct err;
+struct job_record;
 struct part_file;
 struct prompt_model;
 struct replay_step;
+struct request;
 struct result_leaf;
 struct x1_kernels;
 
@@ -93,6 +95,12 @@ int check_output_ids(const char *path,
                      int (*visit)(void *self, const unsigned char id[32],
                                   struct err *err),
                      void *self, struct err *err);
+
+/* What of a job is not as the request with this id asks, of all that needs no
+ * model; NULL: nothing.  The choice is not looked at. */
+const char *check_job_differs(const struct job_record *j,
+                              const struct request *r,
+                              const unsigned char id[32]);
 
 /* Whether a file of requests from AO has one with this id: 1, 0, or -1. */
 int check_requests_have(const char *requests, const unsigned char id[32],

@@ -1,5 +1,6 @@
 /*
- * What of a trace follows from the ids of its answer alone.
+ * What of a job follows from its request, and what of a trace from the ids of
+ * its answer alone.
  */
 #include <config.h>
 
@@ -11,8 +12,59 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "proof/job_record.h"
 #include "proof/trace.h"
 #include "store/record.h"
+#include "store/request.h"
+
+static bool same_stops(const struct job_record *j, const struct request *r)
+{
+    struct job_stop stop[REQUEST_MAX_STOPS];
+    struct job_record want = { .n_stops = 0 };
+
+    for (size_t i = 0; i < r->n_stops; i++)
+        stop[i] = (struct job_stop){ r->stop[i].text, r->stop[i].n };
+    return job_record_stops(&want, stop, r->n_stops, NULL) == 0 &&
+           want.n_stops == j->n_stops &&
+           memcmp(want.stops, j->stops, sizeof(want.stops)) == 0;
+}
+
+/* A prompt that was given as ids; a text is the tokenizer's. */
+static bool same_prompt(const struct job_record *j, const struct request *r)
+{
+    struct job_record want = { .n_prompt = 0 };
+
+    if (r->chat || r->prompt)
+        return true;
+    job_record_prompt(&want, r->prompt_id, r->n_prompt);
+    return want.n_prompt == j->n_prompt &&
+           memcmp(want.prompt, j->prompt, sizeof(want.prompt)) == 0;
+}
+
+const char *check_job_differs(const struct job_record *j,
+                              const struct request *r,
+                              const unsigned char id[32])
+{
+    uint64_t seed = r->has_seed ? r->seed : request_default_seed(id);
+
+    if (r->max_tokens && j->max_tokens != r->max_tokens)
+        return "max_tokens is not that of the request";
+    if (j->temperature != r->temperature)
+        return "the temperature is not that of the request";
+    if (j->top_p != r->top_p)
+        return "top_p is not that of the request";
+    if (j->top_k != r->top_k)
+        return "top_k is not that of the request";
+    if (j->seed != seed)
+        return "the seed is not that of the request";
+    if (j->flags != (r->ignore_eos ? JOB_IGNORE_EOS : 0))
+        return "the flags are not those of the request";
+    if (!same_stops(j, r))
+        return "the stop strings are not those of the request";
+    if (!same_prompt(j, r))
+        return "the prompt is not that of the request";
+    return NULL;
+}
 
 /* Id i of prompt and output, in this order; TRACE_NONE past their end. */
 static uint32_t id_at(const struct record *r, size_t i)

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/plural.h"
+#include "queue/ask_item.h"
 #include "verify/asked.h"
 
 /* After so many messages that no gateway has, and none that one has, no other
@@ -35,7 +36,8 @@ int lookup_asked(struct lookup *l, struct claims *c,
         asked = kept;
     else
         rc = lookup_get(l, p->result.request, &message, err);
-    if (rc == 0 && (elsewhere = asked_source(asked, source_id)))
+    if (rc == 0 && (elsewhere = ask_item_source(source_id, &asked->head,
+                                                asked->data, asked->n)))
         rc = lookup_get(l, source_id, &source, err);
     if (rc == 0)
         asked_check(c, item, p, asked, elsewhere ? &source.it : NULL, m);
