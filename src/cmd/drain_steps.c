@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "cmd/drain.h"
+#include "cmd/drain_steps.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -22,10 +22,8 @@
 #include "base/mem.h"
 #include "base/plural.h"
 #include "base/settings.h"
-#include "cmd/cmd.h"
-#include "cmd/progress.h"
+#include "cmd/caller.h"
 #include "cmd/work.h"
-#include "commit.h"
 #include "jobs/launcher.h"
 #include "model/model.h"
 #include "model/models.h"
@@ -67,7 +65,7 @@ int drain_open(struct drain *d, struct err *err)
 {
     struct push_options o = {
         .settings = d->settings, .version = PACKAGE_VERSION,
-        .commit = APUS_COMMIT, .stop = cmd_interrupted, .note = note,
+        .commit = d->commit, .stop = d->caller->stop, .note = note,
     };
 
     d->has_queue = *settings_text(d->settings, "queue") != '\0';
@@ -78,9 +76,9 @@ int drain_open(struct drain *d, struct err *err)
         d->no_launcher = *err;
         *err = (struct err)ERR_INIT;
     }
-    d->start.quiet = true;
     if (d->has_queue &&
-        (pulling_init(&d->pulling, d->settings, &all_models, err) ||
+        (pulling_init(&d->pulling, d->settings, &all_models, d->caller,
+                      err) ||
          pulling_open(&d->pulling, d->settings, d->spool, err)))
         return -1;
     /* who has no wallet answers files, which need none */
@@ -443,11 +441,11 @@ void drain_pull(struct drain *d)
 
     if (!d->has_queue || d->no_pull)
         return;
-    while (!cmd_interrupted() &&
+    while (!d->caller->stop() &&
            pull_one(d, &d->pulling.pull, true, &nothing) > 0)
         continue;
     /* what cannot be started is left to others */
-    while (!cmd_interrupted() && d->start.launcher) {
+    while (!d->caller->stop() && d->start.launcher) {
         drain_count(d);
         if (d->n_waiting + (is_local(d) ? d->n_working : 0) >= backlog ||
             pull_new(d) <= 0)
@@ -620,10 +618,9 @@ static void renewing_stop(struct renewing *r)
 static void work_and_push(struct drain *d, struct batch *b,
                           const struct batch_info *info)
 {
-    struct progress progress;
     struct work_options o = {
         .settings = d->settings, .quiet = true, .unnamed = true,
-        .progress = &progress,
+        .caller = d->caller,
     };
     uint32_t starts = count_starts(b);
     struct renewing renewing;
@@ -635,7 +632,7 @@ static void work_and_push(struct drain *d, struct batch *b,
     renewing_stop(&renewing);
     /* one that waited for ranks in vain says that it has saved; whom a signal
      * ended did not die */
-    if (rc != 0 && !cmd_interrupted() && b->state == SPOOL_TODO &&
+    if (rc != 0 && !d->caller->stop() && b->state == SPOOL_TODO &&
         count_starts(b) == starts)
         count_dead_start(d, b);
     /* a round that only failed is followed by a pause */

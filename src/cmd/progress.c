@@ -250,3 +250,25 @@ void progress_look(struct progress *p, const char *batch_path)
     }
     json_free(file);
 }
+
+void progress_tell(void *self, enum caller_moment moment,
+                   const struct caller_work *w)
+{
+    struct progress *p = self;
+
+    switch (moment) {
+    case CALLER_BEGIN:
+        progress_init(p, w->total, p->quiet);
+        p->most = w->most;
+        break;
+    case CALLER_START:
+        progress_ignore(p, w->path);
+        break;
+    case CALLER_LOOK:
+        progress_look(p, w->path);
+        break;
+    case CALLER_PAUSE:
+        progress_clear(p);
+        break;
+    }
+}

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cmd/caller.h"
+
 struct progress {
     bool quiet, terminal;
     bool drawn;          /* a bar stands in the current line */
@@ -45,6 +47,11 @@ void progress_look(struct progress *p, const char *batch_path);
 
 /* Before a start: progress_look passes over what an earlier one has left. */
 void progress_ignore(struct progress *p, const char *batch_path);
+
+/* As the progress of a caller, whose self is a struct progress: it is begun
+ * anew when work begins, `quiet` stays. */
+void progress_tell(void *self, enum caller_moment moment,
+                   const struct caller_work *w);
 
 /* Take the bar away, so that a message can be written. */
 void progress_clear(struct progress *p);

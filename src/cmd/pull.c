@@ -14,6 +14,7 @@
 #include "base/opt.h"
 #include "base/plural.h"
 #include "base/settings.h"
+#include "cmd/caller.h"
 #include "cmd/cmd.h"
 #include "cmd/pulling.h"
 #include "spool/spool.h"
@@ -66,10 +67,11 @@ static int do_pull(const struct pulling_use *use, bool quiet,
 {
     struct spool *spool = NULL;
     struct err err = ERR_INIT;
+    const struct caller caller = { .stop = cmd_interrupted };
     struct pulling p;
     int status = CMD_DONE;
 
-    if (pulling_init(&p, s, use, &err))
+    if (pulling_init(&p, s, use, &caller, &err))
         return cmd_misused(&err);
     cmd_catch_signals();
     if (spool_open(&spool, settings_text(s, "spool"), &err) ||

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/settings.h"
-#include "cmd/cmd.h"
+#include "cmd/caller.h"
 #include "model/model.h"
 #include "model/models.h"
 #include "queue/lease.h"
@@ -43,12 +43,13 @@ static int number(uint64_t *v, const char *name, const char *text,
 }
 
 int pulling_init(struct pulling *pulling, const struct settings *s,
-                 const struct pulling_use *c, struct err *err)
+                 const struct pulling_use *c, const struct caller *caller,
+                 struct err *err)
 {
     struct pull *p = &pulling->pull;
 
     memset(pulling, 0, sizeof(*pulling));
-    p->stop = cmd_interrupted;
+    p->stop = caller->stop;
     p->note = note;
     if (number(&p->per_message, "pull-max", NULL,
                settings_count(s, "pull-max"), 1, PULL_MAX, err) ||

@@ -8,6 +8,7 @@
 #include "queue/pull.h"
 #include "queue/talk.h"
 
+struct caller;
 struct err;
 struct gateways;
 struct settings;
@@ -29,7 +30,8 @@ struct pulling_use {
 /* ERR_INPUT if a number makes no sense: numbers of `use` and settings are
  * checked without a network.  Clear it in any case. */
 int pulling_init(struct pulling *p, const struct settings *s,
-                 const struct pulling_use *use, struct err *err);
+                 const struct pulling_use *use, const struct caller *caller,
+                 struct err *err);
 
 /* Wallet and gateways; nobody is spoken to yet.  The spool is borrowed. */
 int pulling_open(struct pulling *p, const struct settings *s,

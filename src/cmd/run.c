@@ -145,9 +145,12 @@ static uint64_t most_tokens(const struct run *r)
 /* 0 done, 1 saved, -1. */
 static int answer(struct run *r, struct err *err)
 {
+    const struct caller caller = { .stop = cmd_interrupted,
+                                   .progress = progress_tell,
+                                   .self = &r->progress };
     struct work_options o = {
         .settings = r->settings, .model_path = r->model_path,
-        .quiet = r->quiet, .progress = &r->progress, .tells_saved = true,
+        .quiet = r->quiet, .caller = &caller, .tells_saved = true,
     };
 
     if (work_is_done(&r->batch)) {
@@ -157,6 +160,7 @@ static int answer(struct run *r, struct err *err)
     }
     r->worked = true;
     o.most_tokens = most_tokens(r);
+    r->progress.quiet = r->quiet;
     return work_here(r->spool, &r->batch, &o, err);
 }
 

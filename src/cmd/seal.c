@@ -154,7 +154,10 @@ static int compute_rest(const struct spool *spool, struct batch *b,
                         struct settings *s, struct err *err)
 {
     struct progress progress = { .quiet = false };
-    struct work_options o = { .settings = s, .progress = &progress };
+    const struct caller caller = { .stop = cmd_interrupted,
+                                   .progress = progress_tell,
+                                   .self = &progress };
+    struct work_options o = { .settings = s, .caller = &caller };
     int rc;
 
     log_info("computing the other answers again; after an interruption, apus"

@@ -5,7 +5,6 @@
 
 #include "cmd/start.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +46,7 @@ static int show(const struct start *s, const struct launch *l)
 
     buf_init(&line, LINE_MAX_BYTES);
     s->launcher->show(l, &line);
-    printf("%s\n", line.len ? line.data : "");
+    s->print(line.len ? line.data : "");
     buf_clear(&line);
     return 0;
 }
@@ -67,6 +66,18 @@ static bool wants_whole_nodes(const struct start *s)
             if (strncmp(s->words[i], own[k], strlen(own[k])) == 0)
                 return false;
     return true;
+}
+
+static void report(const struct start *s, const struct launch *l,
+                   const char *job)
+{
+    char *line = xasprintf("%s\t%s\t%s", l->batch, s->launcher->name, job);
+
+    if (s->print)
+        s->print(line);
+    else
+        log_info("batch %s: %s job %s", l->batch, s->launcher->name, job);
+    free(line);
 }
 
 int start_batch(const struct start *s, const struct batch *b,
@@ -93,10 +104,8 @@ int start_batch(const struct start *s, const struct batch *b,
         rc = show(s, &l);
     } else {
         rc = s->launcher->submit(&l, id, err);
-        if (rc == 0 && s->quiet)
-            log_info("batch %s: %s job %s", l.batch, s->launcher->name, id);
-        else if (rc == 0)
-            printf("%s\t%s\t%s\n", l.batch, s->launcher->name, id);
+        if (rc == 0)
+            report(s, &l, id);
         if (rc == 0)
             log_info("its messages go to \"%s\"", log);
     }

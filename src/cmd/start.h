@@ -20,8 +20,9 @@ struct start {
     const struct launcher *launcher;
     char **words;   /* of the setting sbatch, NULL-terminated */
     unsigned nodes; /* of Slurm; 0: one */
-    bool dry_run;   /* start nothing, print the command */
-    bool quiet;     /* for cron: print no line, log what was started */
+    bool dry_run;   /* start nothing, print the command (by print) */
+    /* Print a line; NULL: for cron, log what was started. */
+    void (*print)(const char *line);
 };
 
 /* ERR_INPUT if a setting of the worker makes no sense.  ERR_RETRY if Slurm is

@@ -69,6 +69,11 @@ static int check_split(const struct submit *s, const char **names, size_t n,
     return 0;
 }
 
+static void print_line(const char *line)
+{
+    printf("%s\n", line);
+}
+
 static int prepare(struct submit *s, const char **names, size_t n_names,
                    struct err *err)
 {
@@ -103,6 +108,7 @@ static int prepare(struct submit *s, const char **names, size_t n_names,
         return -1;
     s->start.nodes = (unsigned)n;
     s->start.dry_run = s->dry_run;
+    s->start.print = print_line;
     return 0;
 }
 

@@ -22,8 +22,7 @@
 #include "base/machine.h"
 #include "base/mem.h"
 #include "base/settings.h"
-#include "cmd/cmd.h"
-#include "cmd/progress.h"
+#include "cmd/caller.h"
 #include "jobs/allocation.h"
 #include "jobs/launcher.h"
 #include "jobs/plan.h"
@@ -39,6 +38,9 @@
 #define TRIES 3           /* starts in a row that get nowhere */
 #define LOOK_NS 200000000
 #define STEP_LOOKS 25
+
+/* How apus-worker ends (man apus-worker). */
+enum { WORKER_FAILED = 1, WORKER_MISUSED = 2, WORKER_SAVED = 75 };
 
 int work_check(const struct settings *s, struct err *err)
 {
@@ -239,14 +241,26 @@ void work_launch_clear(struct launch *l)
 
 /* ---- how far it is ------------------------------------------------------- */
 
-/* Shows the file `progress` of a batch while the worker writes it. */
+/* Tells the caller now and then while a worker runs. */
 struct watch {
     pthread_t thread;
     pthread_mutex_t lock;
     bool stop;
-    const char *path;         /* in running, where the worker has it */
-    struct progress *progress;
+    const struct caller *caller;
+    struct caller_work work;  /* its path is in running, where the worker has
+                               * it */
 };
+
+static void tell(const struct watch *w, enum caller_moment moment,
+                 const char *path)
+{
+    struct caller_work now = w->work;
+
+    if (path)
+        now.path = path;
+    if (w->caller->progress)
+        w->caller->progress(w->caller->self, moment, &now);
+}
 
 static void *watch_run(void *self)
 {
@@ -260,7 +274,7 @@ static void *watch_run(void *self)
         stop = w->stop;
         pthread_mutex_unlock(&w->lock);
         if (!stop)
-            progress_look(w->progress, w->path);
+            tell(w, CALLER_LOOK, NULL);
     }
     return NULL;
 }
@@ -278,7 +292,8 @@ static int run_worker(const struct launch *l, const struct watch *show,
     /* signals are for the thread that waits */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    watching = pthread_create(&w.thread, NULL, watch_run, &w) == 0;
+    watching = w.caller->progress &&
+               pthread_create(&w.thread, NULL, watch_run, &w) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     rc = launch_wait(l, status, err);
     if (watching) {
@@ -288,7 +303,7 @@ static int run_worker(const struct launch *l, const struct watch *show,
         pthread_join(w.thread, NULL);
     }
     pthread_mutex_destroy(&w.lock);
-    progress_clear(show->progress);
+    tell(show, CALLER_PAUSE, NULL);
     return rc;
 }
 
@@ -427,18 +442,18 @@ static int start_once(const struct spool *s, struct batch *b,
 {
     int status;
 
-    progress_ignore(w->progress, b->path);
+    tell(w, CALLER_START, b->path);
     if (run_worker(l, w, &status, err) || find_again(s, b, err))
         return -1;
     if (work_is_done(b)) {
-        progress_look(w->progress, b->path);
-        progress_clear(w->progress);
+        tell(w, CALLER_LOOK, b->path);
+        tell(w, CALLER_PAUSE, b->path);
         return 0;
     }
     /* told to save, also where mpirun gives the signal as its status */
-    if (status == CMD_SAVED || status == 128 + SIGUSR1)
+    if (status == WORKER_SAVED || status == 128 + SIGUSR1)
         return 1;
-    if (status == CMD_FAILED || status == CMD_MISUSED || status == 127)
+    if (status == WORKER_FAILED || status == WORKER_MISUSED || status == 127)
         return err_set(err, ERR_FATAL, "the worker failed (status %d), what"
                        " it said is above", status);
     if (b->state == SPOOL_FAILED) /* cancelled meanwhile */
@@ -452,7 +467,7 @@ int work_here(const struct spool *s, struct batch *b,
               const struct work_options *o, struct err *err)
 {
     struct batch_info info;
-    struct watch w = { .progress = o->progress };
+    struct watch w = { .caller = o->caller };
     struct place place = { .any = false };
     struct launch l;
     uint64_t before;
@@ -470,14 +485,14 @@ int work_here(const struct spool *s, struct batch *b,
     base64url(id, b->id, 32);
     running = xasprintf("%s/%s/b%s", spool_dir(s),
                         spool_state_name(SPOOL_RUNNING), id);
-    w.path = running;
+    w.work = (struct caller_work){ .path = running, .total = info.n_requests,
+                                   .most = o->most_tokens };
     work_launch(&l, b, o);
     if (place.any)
         place_set(&place, &l, &info, o);
     else
         l.ranks = work_ranks(o->settings, &info, o->model_path);
-    progress_init(o->progress, info.n_requests, o->quiet);
-    o->progress->most = o->most_tokens;
+    tell(&w, CALLER_BEGIN, b->path);
     for (int tries = 0; tries < TRIES; tries++) {
         before = log_bytes(b);
         rc = start_once(s, b, &l, &w, err);

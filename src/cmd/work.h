@@ -11,9 +11,9 @@
 
 struct batch;
 struct batch_info;
+struct caller;
 struct err;
 struct launch;
-struct progress;
 struct seal_options;
 struct settings;
 struct spool;
@@ -21,12 +21,13 @@ struct spool;
 struct work_options {
     struct settings *settings;
     const char *model_path;    /* NULL: the store's */
-    bool quiet;
+    const struct caller *caller; /* its stop is not asked: a signal ends the
+                                  * worker, too */
+    bool quiet;                /* the worker is */
     bool unnamed;              /* nobody named it: starts that got nowhere
                                 * before still count */
     bool tells_saved;          /* the caller says that it was saved */
     uint64_t most_tokens;      /* that all of it may give; 0: unknown */
-    struct progress *progress; /* it is begun here */
 };
 
 /* ERR_INPUT if a setting of the worker makes no sense. */

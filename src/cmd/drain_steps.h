@@ -1,25 +1,28 @@
 /*
- * apus drain: the steps of a round, which drain.c puts in a row.  A step that
- * fails says so (drain_trouble) and the next is tried all the same.
+ * apus drain: the steps of a round, which drain_round.c puts in a row.  A step
+ * that fails says so (drain_trouble) and the next is tried all the same.
  */
-#ifndef APUS_CMD_DRAIN_H
-#define APUS_CMD_DRAIN_H
+#ifndef APUS_CMD_DRAIN_STEPS_H
+#define APUS_CMD_DRAIN_STEPS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
-#include "cmd/start.h"
 #include "cmd/pulling.h"
+#include "cmd/start.h"
 #include "spool/spool.h"
 
+struct caller;
 struct launch_job;
 struct push;
 struct settings;
 
 struct drain {
     struct settings *settings;
+    const struct caller *caller; /* its progress is not told */
+    const char *commit;      /* that this program was made of */
     uint64_t for_s;          /* rounds for so long; 0: one */
     bool wait;
     bool resume;             /* pull as much as ever */
@@ -46,6 +49,9 @@ struct drain {
 /* Wallet and queue, as far as they are set. */
 int drain_open(struct drain *d, struct err *err);
 void drain_close(struct drain *d);
+
+/* Rounds as long as for_s and wait say, or the caller lets them. */
+void drain_rounds(struct drain *d);
 
 /* For a Slurm that did not answer before. */
 void drain_ask_again(struct drain *d);
