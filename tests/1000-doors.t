@@ -47,7 +47,7 @@ cat >"$tmp/layers" <<'TXT'
 4 src/queue
 5 src/push
 5 src/verify
-6 src/relay
+6 src/node
 7 src/cmd
 7 mpi
 7 src/localnet
@@ -149,7 +149,7 @@ grep -nE "(^|[^a-z_])($waits)" \
     grep -vE '^src/base/(clock|log)\.c:|^src/localnet/(localnet|net)\.c:' |
     grep -vE '^mpi/(dispatch|run_log)\.c:|^src/spool/(heart|owner)\.c:' |
     grep -vE '^src/push/(ledger_day|push_confirm)\.c:|^src/queue/lease\.c:' |
-    grep -vE '^src/relay/rounds\.c:' |
+    grep -vE '^src/node/rounds\.c:' |
     grep -vE '^src/cmd/doctor_(net|node)\.c:' >"$tmp/found" || :
 report "waits ask base/clock alone" "$tmp/found"
 

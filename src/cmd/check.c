@@ -13,8 +13,8 @@
 #include "base/opt.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
-#include "cmd/work.h"
 #include "model/models.h"
+#include "node/work.h"
 
 struct check {
     const char *model, *file;

@@ -21,15 +21,15 @@
 #include "base/mem.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
-#include "cmd/owners.h"
-#include "cmd/work.h"
 #include "commit.h"
 #include "jobs/child.h"
 #include "jobs/launcher.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "model/models.h"
-#include "relay/rounds.h"
+#include "node/owners.h"
+#include "node/rounds.h"
+#include "node/work.h"
 #include "spool/spool.h"
 
 #define MIN_FREE ((uint64_t)1 << 30)

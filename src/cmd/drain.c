@@ -11,11 +11,11 @@
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/settings.h"
-#include "cmd/caller.h"
 #include "cmd/cmd.h"
-#include "cmd/drain_steps.h"
 #include "commit.h"
-#include "relay/rounds.h"
+#include "node/caller.h"
+#include "node/drain_steps.h"
+#include "node/rounds.h"
 #include "spool/spool.h"
 
 /* A node that pulls makes its spool where the settings have it, or in a

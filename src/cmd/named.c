@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cmd/work.h"
+#include "node/work.h"
 #include "spool/lines.h"
 #include "spool/file_split.h"
 #include "spool/spool.h"

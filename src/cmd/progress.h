@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cmd/caller.h"
+#include "node/caller.h"
 
 struct progress {
     bool quiet, terminal;

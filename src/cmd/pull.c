@@ -14,9 +14,9 @@
 #include "base/opt.h"
 #include "base/plural.h"
 #include "base/settings.h"
-#include "cmd/caller.h"
 #include "cmd/cmd.h"
-#include "cmd/pulling.h"
+#include "node/caller.h"
+#include "node/pulling.h"
 #include "spool/spool.h"
 
 /* ---- the command --------------------------------------------------------- */

@@ -21,7 +21,7 @@
 #include "cmd/cmd.h"
 #include "cmd/named.h"
 #include "cmd/progress.h"
-#include "cmd/work.h"
+#include "node/work.h"
 #include "proof/statement.h"
 #include "push/push_items.h"
 #include "spool/heart.h"

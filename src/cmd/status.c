@@ -22,8 +22,8 @@
 #include "cmd/cmd.h"
 #include "cmd/columns.h"
 #include "cmd/named.h"
-#include "cmd/owners.h"
 #include "cmd/status_row.h"
+#include "node/owners.h"
 #include "spool/spool.h"
 
 #define OUT_MAX ((size_t)64 << 20)

@@ -12,8 +12,8 @@
 
 #include "base/base64.h"
 #include "base/buf.h"
-#include "cmd/owners.h"
 #include "jobs/launcher.h"
+#include "node/owners.h"
 #include "spool/spool.h"
 
 struct err;

@@ -20,11 +20,11 @@
 #include "base/settings.h"
 #include "cmd/answers.h"
 #include "cmd/cmd.h"
-#include "cmd/owners.h"
 #include "cmd/status_row.h"
-#include "cmd/work.h"
 #include "model/model.h"
 #include "model/models.h"
+#include "node/owners.h"
+#include "node/work.h"
 #include "spool/spool.h"
 #include "store/refusals.h"
 

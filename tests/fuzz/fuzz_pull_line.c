@@ -11,9 +11,9 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "node/rounds.h"
 #include "queue/lease.h"
 #include "queue/pull_line.h"
-#include "relay/rounds.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

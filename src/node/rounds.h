@@ -9,8 +9,8 @@
  * answered: it keeps requests from others no longer.  Times are this machine's
  * in seconds, 0 for never: when it pulled such a request, when this was told.
  */
-#ifndef APUS_RELAY_ROUNDS_H
-#define APUS_RELAY_ROUNDS_H
+#ifndef APUS_NODE_ROUNDS_H
+#define APUS_NODE_ROUNDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

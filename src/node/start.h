@@ -2,8 +2,8 @@
  * Starting workers in the background, here or as jobs of Slurm, as the
  * setting `launcher` says.  Nothing is waited for.
  */
-#ifndef APUS_CMD_START_H
-#define APUS_CMD_START_H
+#ifndef APUS_NODE_START_H
+#define APUS_NODE_START_H
 
 #include <stdbool.h>
 

@@ -2,16 +2,16 @@
  * apus drain: the steps of a round, which drain_round.c puts in a row.  A step
  * that fails says so (drain_trouble) and the next is tried all the same.
  */
-#ifndef APUS_CMD_DRAIN_STEPS_H
-#define APUS_CMD_DRAIN_STEPS_H
+#ifndef APUS_NODE_DRAIN_STEPS_H
+#define APUS_NODE_DRAIN_STEPS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
-#include "cmd/pulling.h"
-#include "cmd/start.h"
+#include "node/pulling.h"
+#include "node/start.h"
 #include "spool/spool.h"
 
 struct caller;

@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "cmd/drain_steps.h"
+#include "node/drain_steps.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -13,8 +13,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "cmd/caller.h"
-#include "cmd/owners.h"
+#include "node/caller.h"
+#include "node/owners.h"
 #include "spool/spool.h"
 
 #define PAUSE_S 10

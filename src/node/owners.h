@@ -2,8 +2,8 @@
  * Who works on batches, asked of everybody who may know: this machine for
  * processes, Slurm for jobs, with one question for all of them.
  */
-#ifndef APUS_CMD_OWNERS_H
-#define APUS_CMD_OWNERS_H
+#ifndef APUS_NODE_OWNERS_H
+#define APUS_NODE_OWNERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
  * What apus pull and apus drain need to pull requests: the queue, gateways,
  * the models of this store, and how much, as the settings say.
  */
-#ifndef APUS_CMD_PULLING_H
-#define APUS_CMD_PULLING_H
+#ifndef APUS_NODE_PULLING_H
+#define APUS_NODE_PULLING_H
 
 #include "queue/pull.h"
 #include "queue/talk.h"

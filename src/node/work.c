@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "cmd/work.h"
+#include "node/work.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -22,12 +22,12 @@
 #include "base/machine.h"
 #include "base/mem.h"
 #include "base/settings.h"
-#include "cmd/caller.h"
 #include "jobs/allocation.h"
 #include "jobs/launcher.h"
 #include "jobs/plan.h"
 #include "model/model.h"
 #include "model/models.h"
+#include "node/caller.h"
 #include "spool/spool.h"
 #include "store/resume.h"
 #include "store/seal.h"

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "cmd/start.h"
+#include "node/start.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +14,8 @@
 #include "base/mem.h"
 #include "base/settings.h"
 #include "base/split.h"
-#include "cmd/work.h"
 #include "jobs/launcher.h"
+#include "node/work.h"
 #include "spool/spool.h"
 
 #define LINE_MAX_BYTES ((size_t)1 << 20)

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "cmd/drain_steps.h"
+#include "node/drain_steps.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -22,15 +22,15 @@
 #include "base/mem.h"
 #include "base/plural.h"
 #include "base/settings.h"
-#include "cmd/caller.h"
-#include "cmd/work.h"
 #include "jobs/launcher.h"
 #include "model/model.h"
 #include "model/models.h"
+#include "node/caller.h"
+#include "node/rounds.h"
+#include "node/work.h"
 #include "push/push.h"
 #include "queue/lease.h"
 #include "queue/pull.h"
-#include "relay/rounds.h"
 #include "store/resume.h"
 #include "store/seal.h"
 

@@ -2,8 +2,8 @@
  * Who runs the steps of a node: a command.  The steps do not look at signals
  * and draw no bar; they ask and tell their caller.
  */
-#ifndef APUS_CMD_CALLER_H
-#define APUS_CMD_CALLER_H
+#ifndef APUS_NODE_CALLER_H
+#define APUS_NODE_CALLER_H
 
 #include <stdbool.h>
 #include <stdint.h>

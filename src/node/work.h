@@ -2,8 +2,8 @@
  * What the commands that make workers work share: where a batch stands, the
  * worker's command line, waiting for one here and showing how far it is.
  */
-#ifndef APUS_CMD_WORK_H
-#define APUS_CMD_WORK_H
+#ifndef APUS_NODE_WORK_H
+#define APUS_NODE_WORK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "relay/rounds.h"
+#include "node/rounds.h"
 
 #include <errno.h>
 #include <inttypes.h>

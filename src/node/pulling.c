@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "cmd/pulling.h"
+#include "node/pulling.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,9 +15,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/settings.h"
-#include "cmd/caller.h"
 #include "model/model.h"
 #include "model/models.h"
+#include "node/caller.h"
 #include "queue/lease.h"
 #include "spool/spool.h"
 

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "cmd/owners.h"
+#include "node/owners.h"
 
 #include <stdio.h>
 #include <stdlib.h>
