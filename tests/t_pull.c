@@ -1,5 +1,5 @@
 /*
- * src/relay: pulls from a pretended queue.  What the queue leased is in a
+ * src/queue: pulls from a pretended queue.  What the queue leased is in a
  * batch once and only once, whatever ends the puller in between; what cannot
  * be right is refused and goes back; leases are renewed and released.
  */
@@ -144,7 +144,7 @@ static void test_batch(void)
               "\"temperature\":0.700000,\"top_p\":1.000000,\"apus\":{"
               "\"top_k\":0}}}\n") == text, "its first line");
     free(text);
-    ok(relay_renew(&talk, b.path, b.id, 900, &err) == 0 &&
+    ok(lease_renew(&talk, b.path, b.id, 900, &err) == 0 &&
        lease_read(&l, b.path, &err) == 1 && l.ttl_s == 900, "renewed");
     batch_clear(&b);
     ok(pull_batch(&p, &b, &n, &err) == 0, "then nothing waits %s", err.text);
@@ -174,14 +174,14 @@ static void test_release(void)
     pretend_queue_fill(5, MODEL);
     ok(pull_batch(&p, &b, &n, &err) == 1, "a batch %s", err.text);
     releases_blame(&r, id, "no \"disk\" \xff left");
-    ok(relay_release(&talk, b.id, &r, &released, &err) == 0 && released == 1 &&
+    ok(lease_release(&talk, b.id, &r, &released, &err) == 0 && released == 1 &&
        !pretend_request[3].batch[0] && pretend_request[3].blames == 1 &&
        pretend_request[4].batch[0], "one goes back with its reason %s",
        err.text);
     releases_clear(&r);
-    ok(relay_release(&talk, b.id, &r, &released, &err) == 0 && released == 4 &&
+    ok(lease_release(&talk, b.id, &r, &released, &err) == 0 && released == 4 &&
        pretend_request[0].blames == 0, "then all the others");
-    ok(relay_renew(&talk, b.path, b.id, 600, &err) == 1 &&
+    ok(lease_renew(&talk, b.path, b.id, 600, &err) == 1 &&
        lease_read(&l, b.path, &err) == 1 && l.ttl_s == 0 &&
        lease_left_s(&l) == 0, "nothing of it is leased any more, it is kept");
     batch_clear(&b);
@@ -257,7 +257,7 @@ static void test_put_off(void)
         releases_put_off(&r, id, LATER_SOON_S);
         id[1] = 1;
         releases_blame(&r, id, "no words");
-        ok(relay_release(&talk, b.id, &r, NULL, &err) == 0 &&
+        ok(lease_release(&talk, b.id, &r, NULL, &err) == 0 &&
            pretend_request[0].blames == 0 && pretend_request[1].blames == 1 &&
            pretend_request[0].put_offs == queue[i].takes &&
            pretend_request[1].put_offs == queue[i].takes,

@@ -1,7 +1,8 @@
 /*
- * src/relay: the published form of a result, read back by the reader that was
- * written from doc/proof.md; and the journal of a push: bundles, index, parts
- * and statement of a batch made by hand, cut off anywhere and gone on with.
+ * src/publish: the published form of a result, read back by the reader that
+ * was written from doc/proof.md; and src/push: the journal, bundles, index,
+ * parts and statement of a batch made by hand, cut off anywhere and gone on
+ * with.
  */
 #include <config.h>
 

@@ -309,7 +309,7 @@ static void renew(struct drain *d, struct batch *b,
         return;
     /* of the queue that it came from, whatever the setting is by now */
     memcpy(talk.process, info->process, 32);
-    rc = relay_renew(&talk, b->path, b->id, ttl, &err);
+    rc = lease_renew(&talk, b->path, b->id, ttl, &err);
     if (rc < 0)
         drain_trouble(d, &err);
     else if (rc > 0)

@@ -110,7 +110,7 @@ static int lease_over(const char *batch_path)
     return 1;
 }
 
-int relay_renew(struct talk *t, const char *batch_path,
+int lease_renew(struct talk *t, const char *batch_path,
                 const unsigned char batch[32], uint64_t ttl_s,
                 struct err *err)
 {
@@ -229,7 +229,7 @@ static int say_release(struct talk *t, const unsigned char batch[32],
     return rc;
 }
 
-int relay_release(struct talk *t, const unsigned char batch[32],
+int lease_release(struct talk *t, const unsigned char batch[32],
                   const struct releases *r, uint64_t *released,
                   struct err *err)
 {

@@ -38,7 +38,7 @@ uint64_t lease_left_s(const struct lease *l);
 
 /* Renew the lease of a batch, for ttl_s seconds from now: 0, and its file says
  * so; 1 if nothing of it is leased to us any more, and its file says that. */
-int relay_renew(struct talk *t, const char *batch_path,
+int lease_renew(struct talk *t, const char *batch_path,
                 const unsigned char batch[32], uint64_t ttl_s,
                 struct err *err);
 
@@ -73,7 +73,7 @@ void release_put(struct buf *out, const unsigned char request[32],
 /* Give these back; an empty list is everything that this node has of the
  * batch, without blame and at once.  *released (NULL is allowed) is how many
  * the queue counted. */
-int relay_release(struct talk *t, const unsigned char batch[32],
+int lease_release(struct talk *t, const unsigned char batch[32],
                   const struct releases *r, uint64_t *released,
                   struct err *err);
 

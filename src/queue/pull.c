@@ -264,7 +264,7 @@ static void give_back(struct pulling *x)
     struct releases all = { .n = 0 };
     struct err why = ERR_INIT;
 
-    if (relay_release(x->p->talk, x->b.id, &all, NULL, &why))
+    if (lease_release(x->p->talk, x->b.id, &all, NULL, &why))
         pulling_note_release(x, 0, &why);
     x->all_back = true;
     drop(x, &why);
@@ -281,7 +281,7 @@ static void put_all_off(struct pulling *x, struct err *err)
     releases_clear(&x->back);
     for (size_t i = 0; i < x->answers.n; i++)
         releases_put_off(&x->back, x->answers.id[i], LATER_SOON_S);
-    if (relay_release(x->p->talk, x->b.id, &x->back, NULL, &why))
+    if (lease_release(x->p->talk, x->b.id, &x->back, NULL, &why))
         pulling_note_release(x, x->back.n, &why);
     x->all_back = true;
     drop(x, &why);
@@ -319,7 +319,7 @@ static int check_lease(struct pulling *x, struct err *err)
 
     if (!x->is_left)
         return 0;
-    rc = relay_renew(x->p->talk, x->b.path, x->b.id, x->p->ttl_s, err);
+    rc = lease_renew(x->p->talk, x->b.path, x->b.id, x->p->ttl_s, err);
     if (rc <= 0)
         return rc;
     base64url(id, x->b.id, 32);

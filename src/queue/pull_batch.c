@@ -272,7 +272,7 @@ static void release(struct pulling *x)
 {
     struct err why = ERR_INIT;
 
-    if (x->back.n && relay_release(x->p->talk, x->b.id, &x->back, NULL, &why))
+    if (x->back.n && lease_release(x->p->talk, x->b.id, &x->back, NULL, &why))
         pulling_note_release(x, x->back.n, &why);
 }
 
