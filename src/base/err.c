@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/plain.h"
-#include "base/utf8.h"
+#include "base/plain_text.h"
+#include "base/utf8_read.h"
 
 #define TEXT_SIZE sizeof(((struct err *)0)->text)
 
