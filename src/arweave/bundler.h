@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arweave/bundler_answer.h"
+
 struct buf;
 struct bundler;
 struct err;
@@ -30,10 +32,6 @@ void bundler_parts(struct bundler *b, uint64_t part, uint64_t above);
 const char *bundler_url(const struct bundler *b);
 
 /* What GET /info and /v1/price say. */
-struct bundler_info {
-    unsigned char signer[32];  /* addresses.arweave */
-    uint64_t free_bytes;       /* items of up to this size cost nothing */
-};
 int bundler_info(struct bundler *b, struct bundler_info *i, struct err *err);
 /* Price in winston credits of n bytes. */
 int bundler_price(struct bundler *b, uint64_t n, uint64_t *winc,
@@ -77,8 +75,6 @@ int bundler_post(struct bundler *b, const struct bundler_item *it,
  * cannot be read as an amount. */
 bool bundler_charged(const struct bundler *b, uint64_t *winc);
 
-enum bundler_status { BUNDLER_UNKNOWN, BUNDLER_NEW, BUNDLER_PENDING,
-                      BUNDLER_PERMANENT, BUNDLER_FAILED };
 /* What became of an item: its status and, where there is one, the id of the
  * transaction that it is in. */
 int bundler_status(struct bundler *b, const unsigned char id[32],

@@ -8,8 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "arweave/bundler.h"
-
 struct buf;
 struct err;
 
@@ -18,12 +16,18 @@ struct err;
 #define BUNDLER_MAX_PART ((uint64_t)1 << 30)
 
 /* GET /v1/info */
+struct bundler_info {
+    unsigned char signer[32];  /* addresses.arweave */
+    uint64_t free_bytes;       /* items of up to this size cost nothing */
+};
 int bundler_read_info(struct bundler_info *i, const char *json, size_t n,
                       struct err *err);
 /* {"winc": ..} of prices and balances. */
 int bundler_read_winc(uint64_t *winc, const char *json, size_t n,
                       struct err *err);
 /* GET /v1/tx/ID/status */
+enum bundler_status { BUNDLER_UNKNOWN, BUNDLER_NEW, BUNDLER_PENDING,
+                      BUNDLER_PERMANENT, BUNDLER_FAILED };
 int bundler_read_status(enum bundler_status *status, unsigned char root[32],
                         bool *has_root, const char *json, size_t n,
                         struct err *err);

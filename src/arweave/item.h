@@ -11,19 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arweave/tags.h"
+
 struct buf;
 struct err;
 struct key;
 
-#define ITEM_MAX_TAGS 128
-#define ITEM_MAX_TAG_BYTES 4096
 #define ITEM_HEAD_MAX 8192 /* no head of an item is longer */
 #define ITEM_ARWEAVE 1     /* signature type: RSA-4096 */
-
-struct item_tag {
-    const char *name, *value; /* bytes, not NUL-terminated, maybe none */
-    size_t n_name, n_value;
-};
 
 /* The head of an item; pointers are into the bytes that were parsed. */
 struct item {
@@ -85,9 +80,6 @@ int item_tag_id(const struct item *it, const char *name,
                 unsigned char id[32]);
 
 /* What is to be signed.  Texts are borrowed. */
-struct item_text_tag {
-    const char *name, *value;
-};
 struct item_spec {
     const unsigned char *target; /* 32 bytes, or NULL */
     const unsigned char *anchor; /* 32 bytes, or NULL */

@@ -20,7 +20,7 @@
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 
-#include "arweave/key_parts.h"
+#include "arweave/key_internal.h"
 #include "arweave/keccak.h"
 #include "base/err.h"
 #include "base/mem.h"

@@ -44,6 +44,10 @@ int key_sign(const struct key *k, unsigned char sig[KEY_BYTES],
 /* Whether the key with this modulus signed it, with a salt of any length. */
 bool key_check(const unsigned char modulus[KEY_BYTES],
                const unsigned char sig[KEY_BYTES], const void *msg, size_t n);
+/* The same of a key of another size: the owners of transactions. */
+bool key_check_size(const unsigned char *modulus, size_t n_modulus,
+                    const unsigned char *sig, size_t n_sig, const void *msg,
+                    size_t n);
 
 /* The other two kinds of signature that items come with: ed25519 (RFC 8032),
  * and Ethereum's personal message, secp256k1 over Keccak-256 with r, s and

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arweave/key_parts.h"
+#include "arweave/key_internal.h"
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/json.h"

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "arweave/item.h"
 #include "base/buf.h"
 #include "base/err.h"
 

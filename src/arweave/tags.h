@@ -10,8 +10,19 @@
 
 struct buf;
 struct err;
-struct item_tag;
-struct item_text_tag;
+
+#define ITEM_MAX_TAGS 128
+#define ITEM_MAX_TAG_BYTES 4096
+
+struct item_tag {
+    const char *name, *value; /* bytes, not NUL-terminated, maybe none */
+    size_t n_name, n_value;
+};
+
+/* One that is to be signed.  Texts are borrowed. */
+struct item_text_tag {
+    const char *name, *value;
+};
 
 /* Decode bytes[0..n) into tag[0..max): all of it, to the end of the array and
  * not further.  No bytes are no tags. */
@@ -22,7 +33,7 @@ int tags_read(struct item_tag *tag, size_t max, size_t *n_tags,
  * reason: bundlers take empty and long ones, so they are read. */
 bool tags_odd(char *out, size_t n, const struct item_tag *tag, size_t n_tags);
 
-/* Append; ERR_INPUT over the limits of item.h. */
+/* Append; ERR_INPUT over the limits of item_sign. */
 int tags_put(struct buf *out, const struct item_text_tag *tag, size_t n_tags,
              struct err *err);
 

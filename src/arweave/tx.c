@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "arweave/deephash.h"
-#include "arweave/key_parts.h"
+#include "arweave/key.h"
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/json.h"

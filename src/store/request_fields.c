@@ -11,7 +11,6 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/utf8.h"
-#include "store/request.h"
 #include "store/request_names.h"
 
 #define SHOWN 64 /* bytes of a name */

@@ -1,16 +1,57 @@
 /*
- * The parameters of a request's body, each by its name.  Private to the
- * parser of requests.
+ * What a request says, and the parameters of its body, each by its name.  The
+ * functions are private to the parsers of requests and of messages.
  */
 #ifndef APUS_STORE_REQUEST_FIELDS_H
 #define APUS_STORE_REQUEST_FIELDS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "spool/lines.h"
 
 struct err;
 struct json;
-struct request;
+
+#define REQUEST_MAX_LINE LINES_MAX_LINE /* bytes of one line */
+#define REQUEST_MAX_STOPS 16
+#define REQUEST_MAX_CHOICES 8
+
+struct request_message {
+    const char *role; /* system, user, assistant (developer is system) */
+    const char *content;
+};
+
+struct request_stop {
+    const char *text;
+    size_t n; /* 1 to 64 bytes */
+};
+
+struct request {
+    struct json *line;   /* owns the strings below */
+    const char *custom_id; /* NULL if it could not be read */
+    char *kept_id;       /* owns custom_id if there is no such tree */
+    bool chat;           /* /v1/chat/completions, else /v1/completions */
+    const char *model;   /* as the line says, NULL if absent */
+    struct request_message *message; /* chat */
+    size_t n_messages;
+    char *joined;        /* owns contents that were given in parts */
+    const char *prompt;  /* completion as text, or NULL .. */
+    uint32_t *prompt_id; /* .. and then its ids */
+    size_t n_prompt;
+    uint32_t n_choices;   /* n: 1 to 8 */
+    uint32_t max_tokens;  /* 0: absent, what is left of the context */
+    uint32_t temperature; /* millionths, default 1000000 */
+    uint32_t top_p;       /* millionths, default 1000000 */
+    uint32_t top_k;       /* default 0 */
+    bool has_seed;
+    uint64_t seed;
+    bool ignore_eos;      /* body.apus.ignore_eos */
+    struct request_stop stop[REQUEST_MAX_STOPS]; /* sorted, unique */
+    size_t n_stops;
+    unsigned given;       /* request_fields.c's: what was said */
+};
 
 /* Where a body stands, and so what beside the parameters is its own. */
 enum request_place {

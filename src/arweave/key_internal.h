@@ -2,8 +2,8 @@
  * Between key.c, which computes with keys, and key_file.c, which knows their
  * files.
  */
-#ifndef APUS_ARWEAVE_KEY_PARTS_H
-#define APUS_ARWEAVE_KEY_PARTS_H
+#ifndef APUS_ARWEAVE_KEY_INTERNAL_H
+#define APUS_ARWEAVE_KEY_INTERNAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,10 +24,5 @@ int key_from_parts(struct key **out, const struct key_parts *parts,
                    struct err *err);
 int key_to_parts(const struct key *k, struct key_parts *parts,
                  struct err *err);
-
-/* As key_check, of a key of another size: the owners of transactions. */
-bool key_check_size(const unsigned char *modulus, size_t n_modulus,
-                    const unsigned char *sig, size_t n_sig, const void *msg,
-                    size_t n);
 
 #endif
