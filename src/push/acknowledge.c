@@ -42,7 +42,7 @@ static const char *const release_counts[] = { "Count" };
 
 /* A message that is being filled. */
 struct saying {
-    const struct acknowledge *a;
+    const struct exchanger *a;
     struct acknowledged *n;
     const struct batch_info *info;
     char batch[ID_TEXT], statement[ID_TEXT];
@@ -53,7 +53,7 @@ struct saying {
     int takes_later;     /* the queue does, of releases; -1: not asked yet */
 };
 
-static int stopped(const struct acknowledge *a, struct err *err)
+static int stopped(const struct exchanger *a, struct err *err)
 {
     if (!a->stop || !a->stop())
         return 0;
@@ -61,7 +61,7 @@ static int stopped(const struct acknowledge *a, struct err *err)
                    " again to go on");
 }
 
-static void note(const struct acknowledge *a, const char *text)
+static void note(const struct exchanger *a, const char *text)
 {
     if (a->note)
         a->note(a->self, true, text);
@@ -424,7 +424,7 @@ out:
 
 /* ---- both ---------------------------------------------------------------- */
 
-static void begin(struct saying *s, const struct acknowledge *a,
+static void begin(struct saying *s, const struct exchanger *a,
                   const struct batch_info *info, struct acknowledged *n)
 {
     memset(s, 0, sizeof(*s));
@@ -458,7 +458,7 @@ static void tell(const struct saying *s)
     }
 }
 
-int acknowledge(const struct acknowledge *a, struct results *r,
+int acknowledge(const struct exchanger *a, struct results *r,
                 struct acknowledged *n, struct err *err)
 {
     unsigned char record[208], statement[32];
@@ -510,7 +510,7 @@ static int release_lines(struct saying *s, struct err *err)
     return rc;
 }
 
-int acknowledge_release_all(const struct acknowledge *a,
+int acknowledge_release_all(const struct exchanger *a,
                             const struct batch_info *info,
                             struct acknowledged *n, struct err *err)
 {

@@ -11,25 +11,12 @@
 #ifndef APUS_PUSH_ACKNOWLEDGE_H
 #define APUS_PUSH_ACKNOWLEDGE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-#include "push/push_send.h"
-
-struct ao;
 struct batch_info;
 struct err;
+struct exchanger;
 struct results;
-
-struct acknowledge {
-    struct ao *ao;
-    const unsigned char *node;    /* our address */
-    const char *batch_path;
-    unsigned wait_s;              /* for each answer */
-    bool (*stop)(void);           /* may be NULL */
-    push_note_fn *note;           /* of conflicts and unknowns; may be NULL */
-    void *self;
-};
 
 struct acknowledged {
     uint64_t accepted, repeated, conflicts, unknown, released;
@@ -37,12 +24,12 @@ struct acknowledged {
 
 /* Acknowledge all results of a batch, then release what has none; what was
  * acknowledged before is only counted.  ERR_RETRY: go on later. */
-int acknowledge(const struct acknowledge *a, struct results *r,
+int acknowledge(const struct exchanger *a, struct results *r,
                 struct acknowledged *n, struct err *err);
 
 /* Release everything of a batch, for which nothing will come from here: it is
  * put off. */
-int acknowledge_release_all(const struct acknowledge *a,
+int acknowledge_release_all(const struct exchanger *a,
                             const struct batch_info *info,
                             struct acknowledged *n, struct err *err);
 

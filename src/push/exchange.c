@@ -17,7 +17,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/sys.h"
-#include "push/acknowledge.h"
 #include "push/push_items.h"
 #include "queue/talk.h"
 
@@ -26,7 +25,7 @@
 
 /* ---- the message --------------------------------------------------------- */
 
-static int sign(const struct acknowledge *a, const struct exchange *x,
+static int sign(const struct exchanger *a, const struct exchange *x,
                 const struct buf *data, const char *path, struct buf *item,
                 struct err *err)
 {
@@ -52,7 +51,7 @@ static int take_count(const struct ao_out *o, const char *name,
 }
 
 /* *refused: it was looked at and did nothing. */
-static int judge(const struct acknowledge *a, const struct exchange *x,
+static int judge(const struct exchanger *a, const struct exchange *x,
                  const struct ao_result *r, const struct ao_out **out,
                  uint64_t *count, bool *refused, struct err *err)
 {
@@ -120,7 +119,7 @@ static int read_answer(const struct exchange *x, const char *path,
  * one: it is to be signed anew.  So it is, but only next time, after a
  * refusal (paused, not allowed): the same message has the same answer for
  * ever. */
-static int say(const struct acknowledge *a, const struct exchange *x,
+static int say(const struct exchanger *a, const struct exchange *x,
                const struct buf *item, const char *answer, uint64_t *count,
                bool *refused, struct err *err)
 {
@@ -147,7 +146,7 @@ static int say(const struct acknowledge *a, const struct exchange *x,
     return rc;
 }
 
-static int say_anew(const struct acknowledge *a, const struct exchange *x,
+static int say_anew(const struct exchanger *a, const struct exchange *x,
                     const struct buf *data, const char *path,
                     const char *answer, uint64_t *count, struct err *err)
 {
@@ -174,7 +173,7 @@ static int say_anew(const struct acknowledge *a, const struct exchange *x,
     return rc;
 }
 
-int exchange(const struct acknowledge *a, const struct exchange *x,
+int exchange(const struct exchanger *a, const struct exchange *x,
              const struct buf *data, uint64_t *count, struct err *err)
 {
     char *path = push_path_of(a->batch_path, x->kind, x->number, "item");

@@ -5,14 +5,27 @@
 #ifndef APUS_PUSH_EXCHANGE_H
 #define APUS_PUSH_EXCHANGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "arweave/item.h"
+#include "push/push_send.h"
 
-struct acknowledge;
+struct ao;
 struct buf;
 struct err;
+
+/* Who sends, about which batch. */
+struct exchanger {
+    struct ao *ao;
+    const unsigned char *node;    /* our address */
+    const char *batch_path;
+    unsigned wait_s;              /* for each answer */
+    bool (*stop)(void);           /* may be NULL */
+    push_note_fn *note;           /* of conflicts and unknowns; may be NULL */
+    void *self;
+};
 
 /* A message and what its answer must say. */
 struct exchange {
@@ -33,7 +46,7 @@ struct exchange {
 
 /* Have it said, with this data, or read what was said before; count[] is
  * filled.  ERR_RETRY as long as there is no answer that is right. */
-int exchange(const struct acknowledge *a, const struct exchange *x,
+int exchange(const struct exchanger *a, const struct exchange *x,
              const struct buf *data, uint64_t *count, struct err *err);
 
 #endif

@@ -113,10 +113,10 @@ void push_note(const struct push *p, bool warning, const char *fmt, ...)
     p->o.note(p->o.self, warning, text);
 }
 
-struct acknowledge push_acknowledge(const struct push *p,
-                                    const char *batch_path)
+struct exchanger push_exchanger(const struct push *p,
+                                const char *batch_path)
 {
-    return (struct acknowledge){
+    return (struct exchanger){
         .ao = p->ao, .node = p->node, .batch_path = batch_path,
         .wait_s = ANSWER_S, .stop = p->o.stop, .note = p->o.note,
         .self = p->o.self,
@@ -257,13 +257,13 @@ static int tell_queue(struct push *p, const struct batch *b,
                       struct results *r, struct push_report *rep,
                       struct err *err)
 {
-    struct acknowledge a;
+    struct exchanger a;
 
     if (!results_info(r)->from_ao)
         return 0;
     if (push_open_ao(p, err))
         return -1;
-    a = push_acknowledge(p, b->path);
+    a = push_exchanger(p, b->path);
     return acknowledge(&a, r, &rep->queue, err);
 }
 

@@ -7,8 +7,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#include "push/push_items.h"
+#include "push/push_plan.h"
 
 struct bundle_maker;
 struct err;

@@ -4,6 +4,7 @@
 #ifndef APUS_PUSH_PUSH_INTERNAL_H
 #define APUS_PUSH_PUSH_INTERNAL_H
 
+#include "push/exchange.h"
 #include "push/push.h"
 #include "spool/spool.h"
 
@@ -31,8 +32,8 @@ void push_note(const struct push *p, bool warning, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* What acknowledge() needs. */
-struct acknowledge push_acknowledge(const struct push *p,
-                                    const char *batch_path);
+struct exchanger push_exchanger(const struct push *p,
+                                const char *batch_path);
 
 /* Push a claimed batch, all but the last move; and the last move.  `to` is
  * sent or failed. */

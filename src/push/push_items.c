@@ -6,8 +6,6 @@
 #include "push/push_items.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,41 +17,15 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "proof/merkle.h"
 #include "proof/statement.h"
 #include "publish/results.h"
 #include "push/push_bundle.h"
 
-#define PLAN_MAX 4096
 #define HEAD_MAX (ITEM_HEAD_MAX + 32 + 64 * PUSH_BUNDLE_ITEMS)
 #define STATEMENT_MAX ((size_t)256 << 20) /* 40 bytes a part */
 #define BUNDLES_MAX 10000000
-
-/* ---- names --------------------------------------------------------------- */
-
-char *push_path(const char *batch_path, const char *name)
-{
-    return xasprintf("%s/push/%s", batch_path, name);
-}
-
-char *push_path_of(const char *batch_path, const char *kind, size_t number,
-                   const char *suffix)
-{
-    return xasprintf("%s/push/%s-%04zu.%s", batch_path, kind, number, suffix);
-}
-
-int push_open(const char *path, struct err *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
-                  O_NOCTTY);
-
-    if (fd < 0)
-        return err_errno(err, errno == ENOENT ? ERR_INPUT : ERR_RETRY,
-                         "cannot open \"%s\"", path);
-    return fd;
-}
 
 static bool is_there(const char *batch_path, const char *kind, size_t number,
                      const char *suffix)
@@ -63,92 +35,6 @@ static bool is_there(const char *batch_path, const char *kind, size_t number,
 
     free(path);
     return there;
-}
-
-/* ---- the plan ------------------------------------------------------------ */
-
-static int parse_plan(struct push_plan *plan, const struct buf *text,
-                      const char *path, struct err *err)
-{
-    const char *publish, *node, *previous;
-    struct json *root;
-    int rc = 0;
-
-    if (json_parse(&root, text->data, text->len, err))
-        return err_prefix(err, "\"%s\"", path);
-    publish = json_string(json_get(root, "publish"));
-    node = json_string(json_get(root, "node"));
-    previous = json_string(json_get(root, "previous"));
-    if (!publish || !node || !previous || base64url_id(plan->node, node) ||
-        base64url_id(plan->previous, previous) ||
-        (strcmp(publish, "full") != 0 && strcmp(publish, "hashes") != 0))
-        rc = err_set(err, ERR_INPUT, "\"%s\" is not what apus push writes",
-                     path);
-    else
-        plan->hashes = strcmp(publish, "hashes") == 0;
-    json_free(root);
-    return rc;
-}
-
-int push_plan_read(struct push_plan *plan, const char *batch_path,
-                   struct err *err)
-{
-    char *path = push_path(batch_path, "plan.json");
-    struct buf text;
-    int rc = 0;
-
-    buf_init(&text, PLAN_MAX);
-    if (file_exists(path))
-        rc = file_read(&text, path, err) || parse_plan(plan, &text, path, err)
-                 ? -1 : 1;
-    buf_clear(&text);
-    free(path);
-    return rc;
-}
-
-static int write_plan(const struct push_plan *plan, const char *batch_path,
-                      struct err *err)
-{
-    char node[ID_TEXT], previous[ID_TEXT], text[256];
-    char *path = push_path(batch_path, "plan.json");
-    char *dir = file_join(batch_path, "push");
-    int n, rc;
-
-    base64url(node, plan->node, 32);
-    base64url(previous, plan->previous, 32);
-    n = snprintf(text, sizeof(text), "{\"format\":\"apus-push-1\",\"publish\":"
-                 "\"%s\",\"node\":\"%s\",\"previous\":\"%s\"}\n",
-                 plan->hashes ? "hashes" : "full", node, previous);
-    rc = file_mkdirs(dir, err) || file_write(path, text, (size_t)n, err)
-             ? -1 : 0;
-    free(dir);
-    free(path);
-    return rc;
-}
-
-int push_plan_settle(struct push_plan *plan, const char *batch_path,
-                     struct err *err)
-{
-    char was[ID_TEXT], is[ID_TEXT];
-    struct push_plan old;
-    int rc = push_plan_read(&old, batch_path, err);
-
-    if (rc < 0)
-        return -1;
-    if (rc == 0)
-        return write_plan(plan, batch_path, err);
-    base64url(was, old.node, 32);
-    base64url(is, plan->node, 32);
-    if (memcmp(old.node, plan->node, 32) != 0)
-        return err_set(err, ERR_INPUT, "the push of this batch was begun with"
-                       " wallet %s, this one is %s: name that one with the"
-                       " setting wallet", was, is);
-    if (old.hashes != plan->hashes)
-        return err_set(err, ERR_INPUT, "the push of this batch was begun with"
-                       " publish = %s: go on with the same",
-                       old.hashes ? "hashes" : "full");
-    *plan = old;
-    return 0;
 }
 
 /* ---- items of whole files ------------------------------------------------ */

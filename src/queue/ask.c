@@ -17,7 +17,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "queue/ask_body.h"
+#include "queue/ask_internal.h"
 #include "store/request_fields.h"
 
 #define MAX_JSON (4 * ASK_MAX_PROMPT) /* bytes of data that are JSON */

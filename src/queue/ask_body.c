@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "queue/ask_body.h"
+#include "queue/ask_internal.h"
 
 #include <ctype.h>
 #include <string.h>

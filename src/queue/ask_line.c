@@ -13,8 +13,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "proof/job_record.h"
-#include "queue/ask.h"
-#include "queue/ask_body.h"
+#include "queue/ask_internal.h"
 #include "store/request_fields.h"
 
 /* ---- stop strings -------------------------------------------------------- */

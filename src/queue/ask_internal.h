@@ -3,8 +3,8 @@
  * members are those of a line (request_names.h).  Private to the reader of
  * messages and the writer of lines.
  */
-#ifndef APUS_QUEUE_ASK_BODY_H
-#define APUS_QUEUE_ASK_BODY_H
+#ifndef APUS_QUEUE_ASK_INTERNAL_H
+#define APUS_QUEUE_ASK_INTERNAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
