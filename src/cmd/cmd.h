@@ -1,7 +1,8 @@
 /*
  * What the commands of apus share: the table, exit codes, and the first and
  * last things that each of them does.  A command is a row in the table of
- * apus.c and a file cmd/NAME.c: it parses, calls the library and prints.
+ * apus.c and a file NAME.c or NAME_cmd.c: it parses, calls the library and
+ * prints.
  */
 #ifndef APUS_CMD_CMD_H
 #define APUS_CMD_CMD_H

@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/settings.h"
-#include "cmd/answers.h"
+#include "cmd/answers_out.h"
 #include "cmd/cmd.h"
 #include "cmd/status_row.h"
 #include "model/model.h"

@@ -20,7 +20,7 @@
 #include "localnet/held.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
-#include "localnet/push.h"
+#include "localnet/push_messages.h"
 #include "localnet/units.h"
 
 #define REQUEST_MAX ((size_t)8 << 20)

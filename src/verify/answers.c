@@ -18,7 +18,7 @@
 #include "store/answer.h"
 #include "store/checkpoint.h"
 #include "store/part_file.h"
-#include "verify/output.h"
+#include "verify/output_line.h"
 
 #define LINE_MAX ((size_t)1 << 30)
 #define CHUNK (64u << 10)

@@ -29,7 +29,7 @@
 #include "store/request.h"
 #include "store/request_names.h"
 #include "store/resume.h"
-#include "verify/output.h"
+#include "verify/output_line.h"
 #include "verify/recompute.h"
 
 #define OUT_MAX ((size_t)1 << 30)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "verify/output.h"
+#include "verify/output_line.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -15,7 +15,7 @@
 #include "base/opt.h"
 #include "base/output.h"
 #include "base/settings.h"
-#include "cmd/answers.h"
+#include "cmd/answers_out.h"
 #include "cmd/cmd.h"
 #include "cmd/keep.h"
 #include "cmd/named.h"

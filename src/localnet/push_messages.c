@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "localnet/push.h"
+#include "localnet/push_messages.h"
 
 #include <stdlib.h>
 #include <string.h>

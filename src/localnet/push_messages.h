@@ -3,8 +3,8 @@
  * of the messenger, with the tags that the network's messenger adds; what it
  * says to readers of HyperBEAM is kept.
  */
-#ifndef APUS_LOCALNET_PUSH_H
-#define APUS_LOCALNET_PUSH_H
+#ifndef APUS_LOCALNET_PUSH_MESSAGES_H
+#define APUS_LOCALNET_PUSH_MESSAGES_H
 
 struct buf;
 struct message;

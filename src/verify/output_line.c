@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "verify/output.h"
+#include "verify/output_line.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "cmd/answers.h"
+#include "cmd/answers_out.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * The answers of batches that are done, put together in one output.
  */
-#ifndef APUS_CMD_ANSWERS_H
-#define APUS_CMD_ANSWERS_H
+#ifndef APUS_CMD_ANSWERS_OUT_H
+#define APUS_CMD_ANSWERS_OUT_H
 
 #include <stdbool.h>
 #include <stddef.h>

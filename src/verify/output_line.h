@@ -3,8 +3,8 @@
  * answers and with what.  Everything in it may be a lie; a line that was made
  * anew is compared with it.
  */
-#ifndef APUS_VERIFY_OUTPUT_H
-#define APUS_VERIFY_OUTPUT_H
+#ifndef APUS_VERIFY_OUTPUT_LINE_H
+#define APUS_VERIFY_OUTPUT_LINE_H
 
 #include <stdbool.h>
 #include <stddef.h>
