@@ -90,19 +90,47 @@ awk -v layers="$tmp/layers" '
     }' "$tmp/includes" >"$tmp/found"
 report "includes point downward only" "$tmp/found"
 
-# A module of localnet includes what its .c and .h do, and is not included by
-# any of that in turn.  A header without a .c of its name would hide it;
-# routes.h has what localnet.c alone calls.
-sed -n 's|^src/localnet/\([a-z_]*\)\.[ch] "localnet/\([a-z_]*\)\.h|\1 \2|p' \
-    "$tmp/includes" | awk '$1 != $2' | sort -u >"$tmp/knows"
-{
-    tsort "$tmp/knows" 2>&1 >/dev/null | grep -v 'contains a loop' || :
-    for h in src/localnet/*.h; do
-        [ -e "${h%.h}.c" ] || [ "$h" = src/localnet/routes.h ] ||
-            echo "$h: no .c of this name"
-    done
-} >"$tmp/found"
-report "no two modules of localnet need each other" "$tmp/found"
+# A module includes what its .c and .h do, an _internal.h too, and none of that
+# includes the module in turn.
+sed -nE 's!^(src/)?([a-z0-9_/]+)\.[a-z]+ "([a-z0-9_/]+)\.h$!\2 \3!p' \
+    "$tmp/includes" | grep -vE '^(tests|bench)/' |
+    sed 's/_internal//g; s!engine/\(forward\|sequence\)!engine/engine!g' |
+    awk '$1 != $2' | sort -u >"$tmp/knows"
+tsort "$tmp/knows" 2>&1 >/dev/null | sed 's/^tsort: //; s/^.*knows: //' \
+    >"$tmp/found" || :
+report "no two modules need each other" "$tmp/found"
+
+# What is internal is for the files of a directory.
+awk '{
+        from = $1
+        to = substr($2, 2)
+        sub("^src/", "", from)
+        sub("/[^/]*$", "", from)
+        if (to ~ /_internal\.h$/ && from !~ /^tests/) {
+            sub("/[^/]*$", "", to)
+            if (from != to)
+                print $1 ": " substr($2, 2)
+        }
+    }' "$tmp/includes" >"$tmp/found"
+report "what is internal stays in its directory" "$tmp/found"
+
+# A header without a .c of its name would hide that two modules of localnet
+# need each other; routes.h has what localnet.c alone calls.
+for h in src/localnet/*.h; do
+    [ -e "${h%.h}.c" ] || [ "$h" = src/localnet/routes.h ] ||
+        echo "$h: no .c of this name"
+done >"$tmp/found"
+report "every header of localnet has its source" "$tmp/found"
+
+# One name of a file is in one directory, so that a backtrace tells which.
+grep -E '^(src|jobs|kernels|mpi)/' "$tmp/files" |
+    sed '/^src\/commit\.h$/d; s/\.[a-z]*$//' |
+    sort -u | awk -F/ '{
+        if ($NF in seen)
+            print $0 ": the name of " seen[$NF]
+        seen[$NF] = $0
+    }' >"$tmp/found"
+report "no two files have one name" "$tmp/found"
 
 # ---- doors ------------------------------------------------------------
 # door HEADERS FILES: both extended regular expressions, anchored.
