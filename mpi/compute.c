@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answer/answer_record.h"
 #include "answer/commit.h"
 #include "answer/prompt.h"
 #include "base/buf.h"
@@ -22,7 +23,6 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "base/utf8.h"
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
@@ -40,7 +40,6 @@
 #include "store/worklog.h"
 
 #define RECORD_MAX ((size_t)1 << 31)
-#define TEXT_MAX ((size_t)1 << 30)
 #define WAIT_MS 50
 
 /* A line that is being answered, and one of its choices. */
@@ -351,25 +350,6 @@ static void on_position(void *self, void *user, const struct position *p)
 
 /* ---- recording ----------------------------------------------------------- */
 
-static const unsigned char *bytes(const struct buf *b)
-{
-    return (const unsigned char *)(b->len ? b->data : "");
-}
-
-/* Ids as little-endian bytes: as they are, where the machine has them so. */
-static const unsigned char *ids_bytes(struct buf *room, const uint32_t *id,
-                                      size_t n)
-{
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    (void)room;
-    return n ? (const unsigned char *)id : (const unsigned char *)"";
-#else
-    for (size_t i = 0; i < n; i++)
-        buf_put_u32(room, id[i]);
-    return bytes(room);
-#endif
-}
-
 static int put_tensors(struct compute *c, const struct choice *ch,
                        uint64_t index, struct err *err)
 {
@@ -380,59 +360,15 @@ static int put_tensors(struct compute *c, const struct choice *ch,
     return worklog_put(c->log, FRAME_LAST, index, last->data, last->len, err);
 }
 
-/* A finished sequence as a record, all its commitments with it. */
-static void make_record(struct buf *out, const struct choice *ch,
-                        const struct job_record *job, const struct answer *a,
-                        const struct buf *text)
-{
-    unsigned char packed_job[RECORD_JOB], packed_result[RECORD_RESULT];
-    const struct sequence *s = &ch->s;
-    struct buf prompt, stops, output;
-    struct result_record result;
-
-    buf_init(&prompt, SIZE_MAX);
-    buf_init(&stops, SIZE_MAX);
-    buf_init(&output, SIZE_MAX);
-    for (size_t i = 0; i < s->n_stops; i++) {
-        buf_put_u32(&stops, (uint32_t)s->stops[i].n);
-        buf_put(&stops, s->stops[i].text, s->stops[i].n);
-    }
-    commit_result(&result, &ch->commit, ch->task->id, job, a,
-                  text->len ? text->data : "", text->len);
-    job_record_pack(packed_job, job);
-    result_record_pack(packed_result, &result);
-    record_put(out, &(struct record){
-        .job = packed_job, .result = packed_result,
-        .prompt = ids_bytes(&prompt, s->prompt, s->n_prompt),
-        .n_prompt = s->n_prompt,
-        .stops = bytes(&stops), .stops_size = stops.len,
-        .leaf = bytes(&ch->commit.leaves),
-        .n_leaves = ch->commit.leaves.len / RECORD_LEAF,
-        .output = ids_bytes(&output, a->token, a->n_out),
-        .n_output = a->n_out,
-        .text = bytes(text), .text_size = text->len,
-    });
-    buf_clear(&prompt);
-    buf_clear(&stops);
-    buf_clear(&output);
-}
-
 static int record(struct compute *c, const struct choice *ch,
                   const struct answer *a, struct err *err)
 {
     uint64_t index = frame_index(ch->task->work.line, ch->number);
-    struct job_record job;
-    struct buf out, text;
+    struct buf out;
     int rc = -1;
 
     buf_init(&out, RECORD_MAX);
-    buf_init(&text, TEXT_MAX);
-    utf8_scrub(&text, a->text, a->n_text);
-    if (commit_job(&job, c->o.model->model, &ch->s, err))
-        goto end;
-    make_record(&out, ch, &job, a, &text);
-    if (buf_check(&out, "a record", err) ||
-        buf_check(&ch->commit.leaves, "a trace", err) ||
+    if (answer_record(&out, &ch->commit, &ch->s, ch->task->id, a, err) ||
         put_tensors(c, ch, index, err) ||
         worklog_put(c->log, FRAME_RECORD, index, out.data, out.len, err))
         goto end;
@@ -440,7 +376,6 @@ static int record(struct compute *c, const struct choice *ch,
         .line = ch->task->work.line, .choice = (uint8_t)ch->number });
     rc = 0;
 end:
-    buf_clear(&text);
     buf_clear(&out);
     return rc;
 }
