@@ -224,6 +224,8 @@ static void test_send(struct ao *ao)
     sends(ao, -1, ERR_RETRY, 3, "a rate limit that stays");
     SAYS({ "502 X", "", "<html>" }, { "504 X", "", "" }, TAKEN);
     sends(ao, 0, ERR_NONE, 3, "pages of a proxy");
+    SAYS(OK("\r\n<!DOCTYPE html>"), TAKEN);
+    sends(ao, 0, ERR_NONE, 2, "a page that claims success");
     SAYS({ "500 X", "", "{\"error\":\"Forbidden, process not whitelisted\"}" });
     sends(ao, -1, ERR_INPUT, 1, "a whitelist, behind a 500");
     SAYS({ "500 X", "", "A valid and signed data item must be provided" });
@@ -527,7 +529,7 @@ static void made_by(const char *network, const char *want, const char *name)
 
     buf_init(&item, 200000);
     if (ao_process(ao, &item, id, NULL, 0, "x = 1", 5, &err))
-        ok(!want && err.code == ERR_INPUT && item.len == 0 &&
+        ok(!want && err.code && item.len == 0 &&
            strstr(err.text, "set ao-scheduler and ao-authority"), "%s: %s",
            name, err.text);
     else
@@ -561,6 +563,40 @@ static void test_find_units(void)
     set("ao-authority", PROCESS);
     says(NULL, 0);
     made_by("hyperbeam", PROCESS, "what is set is not asked for");
+}
+
+/* A unit's complaint and a proxy's page with status 200: the first is not an
+ * error of the process, and both may pass. */
+static void test_not_of_process(struct ao *ao)
+{
+    struct err err = ERR_INIT;
+    struct ao_result r;
+
+    SAYS(OK("{\"error\":\"Nonce limit exceeded\"}"), OK(GOOD));
+    ok(get_result(ao, &r, 5, &err) == 0 && is_good(&r),
+       "waits for a unit that complains %s", err.text);
+    ao_result_clear(&r);
+    SAYS(OK("{\"error\":\"Forbidden\"}"));
+    ok(get_result(ao, &r, 0, &err) == -1 && err.code == ERR_RETRY &&
+       strstr(err.text, "\"compute unit\" answered \"Forbidden\""), "%s",
+       err.text);
+    SAYS(OK("{\"error\":\"not found cached, and earlier than latest known"
+            " nonce\"}"));
+    ok(get_result(ao, &r, 5, &err) == -1 && err.code == ERR_INPUT, "%s",
+       err.text);
+    SAYS(OK("{\"Error\":\"of the process\"}"));
+    ok(get_result(ao, &r, 5, &err) == 0 && r.error, "an error of the process");
+    ao_result_clear(&r);
+    SAYS(OK("<html>log in</html>"), OK("upstream error"), OK(""), OK(GOOD));
+    ok(get_result(ao, &r, 5, &err) == 0 && is_good(&r),
+       "waits while there are pages of a proxy %s", err.text);
+    ao_result_clear(&r);
+    SAYS(OK("<html>log in</html>"));
+    ok(get_result(ao, &r, 0, &err) == -1 && err.code == ERR_RETRY &&
+       strstr(err.text, "a proxy or a login page"), "%s", err.text);
+    SAYS(OK("{\"Messages\":"));
+    ok(get_result(ao, &r, 5, &err) == -1 && err.code == ERR_INPUT,
+       "rejects an object that is cut off: %s", err.text);
 }
 
 /* What answers and makes no dry runs is told from what may pass. */
@@ -605,7 +641,7 @@ static void test_no_dry_runs(struct ao *ao)
     SAYS(OK("{\"results\":{\"raw\":{\"error\":\"Rate limit exceeded\"}}}"));
     refuses(ao, false, "");
     SAYS(OK("<html>a proxy's page</html>"));
-    refuses(ao, false, "");
+    refuses(ao, false, "web page");
     SAYS({ "202 X", "", "" });
     refuses(ao, false, "");
     SAYS({ "502 X", "", "<html>" });
@@ -702,6 +738,7 @@ static void test_legacynet(void)
     test_send(ao);
     test_spawn(ao);
     test_result(ao);
+    test_not_of_process(ao);
     test_huge(ao);
     test_ask(ao);
     test_no_dry_runs(ao);

@@ -81,15 +81,27 @@ int ao_exchange(struct ao *ao, struct http_answer *a, const char *url,
  * messenger wraps what it throws, so that anything can arrive as 500. */
 enum ao_said { AO_SAID_DONE, AO_SAID_LATER, AO_SAID_NO };
 /* `url` and what was said go into err, with the remedy: ERR_RETRY for LATER,
- * ERR_INPUT for NO; DONE leaves err alone. */
+ * ERR_INPUT for NO; DONE leaves err alone.  A web page where JSON was asked
+ * for is LATER, even with status 200. */
 enum ao_said ao_judge(const struct http_answer *a, const char *url,
                       struct err *err);
+
+/* The same for a GET: 0 if the body is the answer, 1 if it may come later, -1
+ * if it never will. */
+int ao_judge_get(const struct http_answer *a, const char *url,
+                 struct err *err);
+
+/* As ao_result_parse, for the answer of a compute unit.  {"error": ..} with
+ * nothing else is the unit's own complaint, not an error of the process.
+ * ERR_RETRY if that may pass, or if the answer is not JSON at all. */
+int ao_result_parse_unit(struct ao_result *r, const char *text, size_t n,
+                         struct err *err);
 
 /* As ao_result_parse, for what a HyperBEAM node says of a slot or of a
  * question.  Where the result is has changed: results.raw, decoded, since
  * December 2025; results.json.body, a text, before; results, or all of it,
  * where the process runs in the node.  If it is nowhere, *err names what is
- * there.  ERR_RETRY if the node's compute unit has said that it may pass. */
+ * there.  ERR_RETRY as in ao_result_parse_unit. */
 int ao_result_parse_node(struct ao_result *r, const char *text, size_t n,
                          struct err *err);
 

@@ -64,10 +64,24 @@ static enum ao_said by_status(int status)
 {
     if (ao_status_good(status))
         return AO_SAID_DONE;
-    /* 408 and 425 are timeouts by another name */
-    if (status >= 500 || status == 429 || status == 408 || status == 425)
+    /* 408 and 425 are timeouts by another name; 0 is a text without one */
+    if (status == 0 || status >= 500 || status == 429 || status == 408 ||
+        status == 425)
         return AO_SAID_LATER;
     return AO_SAID_NO;
+}
+
+/* Whether a success is the web page of a proxy or a portal on the way.  A
+ * node's answer to a message has its slot, whatever its body is. */
+static bool is_page(const struct http_answer *a)
+{
+    char slot[24];
+    size_t i = 0;
+
+    while (i < a->body.len && strchr(" \t\r\n", a->body.data[i]))
+        i++;
+    return i < a->body.len && a->body.data[i] == '<' &&
+           !http_header(a, "slot", slot, sizeof(slot));
 }
 
 enum ao_said ao_judge(const struct http_answer *a, const char *url,
@@ -77,6 +91,11 @@ enum ao_said ao_judge(const struct http_answer *a, const char *url,
     const char *remedy = "";
     struct buf shown;
 
+    if (said == AO_SAID_DONE && is_page(a)) {
+        err_set(err, ERR_RETRY, "\"%s\" answered %d with a web page: look"
+                " for a proxy or a login page on the way", url, a->status);
+        return AO_SAID_LATER;
+    }
     if (said == AO_SAID_DONE)
         return said;
     for (size_t i = 0; i < sizeof(sayings) / sizeof(sayings[0]); i++) {
@@ -89,10 +108,21 @@ enum ao_said ao_judge(const struct http_answer *a, const char *url,
     if (said == AO_SAID_DONE)
         return said;
     buf_init(&shown, 4 * SHOWN);
+    if (a->status)
+        buf_printf(&shown, " %d", a->status);
     show(&shown, &a->body);
     err_set(err, said == AO_SAID_LATER ? ERR_RETRY : ERR_INPUT,
-            "\"%s\" answered %d%s%s", url, a->status,
-            shown.len ? shown.data : "", remedy);
+            "\"%s\" answered%s%s", url, shown.data, remedy);
     buf_clear(&shown);
     return said;
+}
+
+int ao_judge_get(const struct http_answer *a, const char *url,
+                 struct err *err)
+{
+    enum ao_said said = ao_judge(a, url, err);
+
+    if (said == AO_SAID_DONE && ao_status_good(a->status))
+        return 0;
+    return said == AO_SAID_NO ? -1 : 1;
 }

@@ -211,18 +211,54 @@ static const char *complaint_of(const struct json *v)
     return text && *text ? text : NULL;
 }
 
-static int unit_failed(const char *complaint, struct err *err)
+static int unit_failed(const char *complaint, const char *unit,
+                       struct err *err)
 {
-    struct http_answer a = { .status = 500 };
+    struct http_answer a = { .status = 0 };
 
     buf_init(&a.body, strlen(complaint) + 1);
     buf_puts(&a.body, complaint);
     /* what is success for a message is no result */
-    if (ao_judge(&a, "its compute unit", err) == AO_SAID_DONE)
-        err_set(err, ERR_INPUT, "its compute unit says \"%.200s\" instead of a"
-                " result", complaint);
+    if (ao_judge(&a, unit, err) == AO_SAID_DONE)
+        err_set(err, ERR_INPUT, "%s says \"%.200s\" instead of a result",
+                unit, complaint);
     buf_clear(&a.body);
     return -1;
+}
+
+/* The JSON of an answer.  What does not even begin as an object comes from
+ * somebody on the way, and may pass. */
+static int parse_answer(struct json **root, const char *text, size_t n,
+                        struct err *err)
+{
+    size_t blank = 0;
+    int rc = json_parse(root, text, n, err);
+
+    while (blank < n && strchr(" \t\r\n", text[blank]))
+        blank++;
+    if (rc && (blank == n || text[blank] != '{'))
+        err->code = ERR_RETRY;
+    return rc;
+}
+
+int ao_result_parse_unit(struct ao_result *r, const char *text, size_t n,
+                         struct err *err)
+{
+    struct ao_result got = { .root = NULL };
+    const char *complaint;
+    int rc = parse_answer(&got.root, text, n, err);
+
+    if (rc)
+        return -1;
+    complaint = complaint_of(got.root);
+    rc = complaint ? unit_failed(complaint, "compute unit", err)
+                   : take_result(&got, got.root, err);
+    if (rc) {
+        ao_result_clear(&got);
+        return -1;
+    }
+    *r = got;
+    return 0;
 }
 
 /* Where a node keeps what its compute unit said: decoded, or as text. */
@@ -242,7 +278,7 @@ int ao_result_parse_node(struct ao_result *r, const char *text, size_t n,
     const struct json *results, *said;
     int rc;
 
-    if (json_parse(&got.root, text, n, err))
+    if (parse_answer(&got.root, text, n, err))
         return -1;
     results = member(got.root, "results");
     if (!results)
@@ -251,8 +287,8 @@ int ao_result_parse_node(struct ao_result *r, const char *text, size_t n,
     if (json_string(said)) {
         struct json *inner = NULL;
 
-        if (json_parse(&inner, json_string(said), strlen(json_string(said)),
-                       err)) {
+        if (parse_answer(&inner, json_string(said),
+                         strlen(json_string(said)), err)) {
             json_free(got.root);
             return err_prefix(err, "what the compute unit said");
         }
@@ -261,7 +297,7 @@ int ao_result_parse_node(struct ao_result *r, const char *text, size_t n,
         said = inner;
     }
     if (said && complaint_of(said))
-        rc = unit_failed(complaint_of(said), err);
+        rc = unit_failed(complaint_of(said), "its compute unit", err);
     else if (is_result(said ? said : results))
         rc = take_result(&got, said ? said : results, err);
     else

@@ -162,8 +162,8 @@ static int get(struct ao *ao, struct http_answer *a, const char *path,
         err_set(err, ERR_RETRY, "\"%s\" has nothing there yet (%d)", url,
                 a->status);
         rc = 1;
-    } else if (!ao_status_good(a->status)) {
-        rc = ao_judge(a, url, err) == AO_SAID_NO ? -1 : 1;
+    } else {
+        rc = ao_judge_get(a, url, err);
     }
     free(url);
     return rc;

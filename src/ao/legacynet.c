@@ -87,13 +87,13 @@ static int result(struct ao *ao, struct ao_result *r, const char *process,
         err_set(err, ERR_RETRY, "\"%s\" has no result of message %s yet"
                 " (%d)", ao->cu, text, a.status);
         rc = 1;
-    } else if (ao_status_good(a.status)) {
-        rc = ao_result_parse(r, a.body.len ? a.body.data : "", a.body.len,
-                             err);
-        if (rc)
-            err_prefix(err, "\"%s\"", url);
     } else {
-        rc = ao_judge(&a, url, err) == AO_SAID_NO ? -1 : 1;
+        rc = ao_judge_get(&a, url, err);
+        if (rc == 0 && ao_result_parse_unit(r, a.body.len ? a.body.data : "",
+                                            a.body.len, err)) {
+            rc = err->code == ERR_RETRY ? 1 : -1;
+            err_prefix(err, "\"%s\"", url);
+        }
     }
     http_answer_clear(&a);
     free(url);
@@ -177,8 +177,8 @@ static int ask(struct ao *ao, struct ao_result *r, const char *process,
         rc = err_set(err, ERR_RETRY, "\"%s\" is busy", url);
     else if (rc == 0 && ao_judge(&a, url, err) != AO_SAID_DONE)
         rc = -1;
-    if (rc == 0 && ao_result_parse(r, a.body.len ? a.body.data : "",
-                                   a.body.len, err))
+    if (rc == 0 && ao_result_parse_unit(r, a.body.len ? a.body.data : "",
+                                        a.body.len, err))
         rc = err_prefix(err, "\"%s\"", url);
     http_answer_clear(&a);
     buf_clear(&body);

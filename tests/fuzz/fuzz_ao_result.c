@@ -1,7 +1,7 @@
 /*
- * Results of evaluations, as a compute unit or (first byte 'n') a node gives
- * them: what is accepted is within the limits and has all its texts, what is
- * refused leaves its argument alone.
+ * Results of evaluations, as they are kept, as a compute unit (first byte 'u')
+ * or a node ('n') gives them: what is accepted is within the limits and has all
+ * its texts, what is refused leaves its argument alone.
  */
 #include <config.h>
 
@@ -24,13 +24,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ao_result r = { .n_out = 7 };
     struct err err = ERR_INIT;
     const char *text = (const char *)data + 1;
+    int rc;
 
     if (size == 0)
         return 0;
-    if (data[0] == 'n' ? ao_result_parse_node(&r, text, size - 1, &err)
-                       : ao_result_parse(&r, text, size - 1, &err)) {
+    switch (data[0]) {
+    case 'n':
+        rc = ao_result_parse_node(&r, text, size - 1, &err);
+        break;
+    case 'u':
+        rc = ao_result_parse_unit(&r, text, size - 1, &err);
+        break;
+    default:
+        rc = ao_result_parse(&r, text, size - 1, &err);
+        break;
+    }
+    if (rc) {
         must(err.code == ERR_INPUT ||
-             (data[0] == 'n' && err.code == ERR_RETRY));
+             (data[0] != 'k' && err.code == ERR_RETRY));
         must(r.n_out == 7 && !r.root);
         return 0;
     }
