@@ -31,6 +31,9 @@ ask() { # STATUS NAME ARGUMENT...
     # shellcheck disable=SC2086
     gives "$status" "$name" request $dapp "$@"
 }
+has_state() { # FILE: the queue has the request
+    grep -q "^State$tab\(pending\|leased\)" "$1"
+}
 answer() { # everything that waits
     "$apus" pull -q >out 2>err && "$worker" >out 2>err &&
         "$apus" push >out 2>err && r=0 || r=1
@@ -43,11 +46,19 @@ ask 2 "a text and a file" text -f file
 ask 2 "no id" --of 7
 ask 2 "no time" text --timeout soon
 ask 1 "an empty file" -f /dev/null
-ask 1 "no number" text --max-tokens '1,"seed":2'
+for wrong in abc '' 0 -1 4294967296 '1,"seed":2' '1}' null 1.5; do
+    ask 2 "rejects --max-tokens $wrong" text --max-tokens "$wrong"
+done
+for wrong in abc 1000 -1 0.001 1e-9 NaN; do
+    ask 2 "rejects --temperature $wrong" text --temperature "$wrong"
+done
+has err '"1e-9"\|"NaN"' "names the value"
+ask 2 "rejects --node" text --node me
+ls "$kept" >out 2>/dev/null || :
+[ ! -s out ] && r=0 || r=1
+report $r "and signs nothing"
 ask 1 "a model that the queue has not" text -m none
 has err '404' "the queue says so"
-ask 1 "a number out of its range" text --temperature 1000
-has err '400.*temperature' "the queue says so"
 head -c 16385 /dev/zero | tr '\0' x >long
 ask 1 "a text that is too long" -f long
 has err '400' "the queue says so"
@@ -136,7 +147,7 @@ ask 0 "its status" --status "$id" --json
 has out '"state":"gone"' "is gone"
 
 # ---- what is lost --------
-ask 1 "no node" "What is 2 + 3?" --temperature 0 \
+ask 75 "no node" "What is 2 + 3?" --temperature 0 \
     --ao-node http://127.0.0.1:9/
 id=$(cat out)
 has err "apus request --of $id" "it says how to take it up"
@@ -145,6 +156,27 @@ answer
 ask 0 "and answered" --of "$id"
 [ "$(cat out)" = '2 + 3 = 5' ] && r=0 || r=1
 report $r "2 + 3 = 5"
+
+# ---- a proxy answers in the place of the node --------
+net_down
+net_up --hostile hb/page:2 --hostile mu/page:1
+ask 75 "a page instead of the node" "What is 1 + 8?" --temperature 0
+has err 'web page.*apus request --of' "says why, and how to take it up"
+[ -s "$kept/$(cat out).item" ] && r=0 || r=1
+report $r "the request is kept"
+net_down
+net_up --hostile hb/page:3
+# shellcheck disable=SC2086
+"$apus" request "What is 7 + 2?" --temperature 0 --wait $dapp >waited 2>err &
+job=$!
+until asked=$(sed -n 1p waited) && [ -n "$asked" ] &&
+    "$apus" request --status "$asked" >out 2>/dev/null && has_state out
+do sleep 0.1; done
+answer
+wait $job && r=0 || r=1
+report $r "--wait sends again and waits on"
+[ "$(sed 1d waited)" = '7 + 2 = 9' ] && r=0 || r=1
+report $r "7 + 2 = 9"
 
 # ---- what is not so --------
 net_down

@@ -24,6 +24,7 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/show.h"
+#include "queue/ask.h"
 #include "queue/dapp.h"
 #include "queue/talk.h"
 #include "verify/dapp_answer.h"
@@ -51,35 +52,29 @@ struct asking {
 
 /* ---- what is asked ------------------------------------------------------- */
 
-/* Numbers are texts that the queue reads; here they must only be numbers, so
- * that nothing else gets into the JSON. */
-static int put_number(struct buf *b, const char *name, const char *text,
-                      struct err *err)
+/* One parameter, if it is given: `option` is --NAME. */
+static int check_option(const char *option, const char *name,
+                        const char *text, struct err *err)
 {
-    struct json *root = NULL;
-    struct err unused = ERR_INIT;
-    bool good;
-
-    if (!text)
+    if (!text || ask_check_number(name, text, err) == 0)
         return 0;
-    good = json_parse(&root, text, strlen(text), &unused) == 0 &&
-           json_number(root);
-    json_free(root);
-    if (!good)
-        return err_set(err, ERR_INPUT, "%s \"%s\": a number expected", name,
-                       text);
-    buf_printf(b, "%s\"%s\":%s", b->len > 1 ? "," : "", name, text);
-    return 0;
+    return err_prefix(err, "%s \"%s\"", option, text);
+}
+
+/* Numbers are texts that the queue reads, and were checked. */
+static void put_number(struct buf *b, const char *name, const char *text)
+{
+    if (text)
+        buf_printf(b, "%s\"%s\":%s", b->len > 1 ? "," : "", name, text);
 }
 
 static int make_options(struct buf *b, const struct asking *a,
                         struct err *err)
 {
     buf_putc(b, '{');
-    if (put_number(b, "max_tokens", a->max_tokens, err) ||
-        put_number(b, "temperature", a->temperature, err) ||
-        put_number(b, "seed", a->seed, err))
-        return -1;
+    put_number(b, "max_tokens", a->max_tokens);
+    put_number(b, "temperature", a->temperature);
+    put_number(b, "seed", a->seed);
     buf_putc(b, '}');
     return buf_check(b, "the options", err);
 }
@@ -118,18 +113,19 @@ static int keep(struct asking *a, const struct buf *item, struct err *err)
     return 0;
 }
 
+/* What is refused is not kept.  ERR_RETRY: whether the queue has it is not
+ * known. */
 static int send_kept(struct asking *a, const struct buf *item,
                      struct err *err)
 {
     if (dapp_send(&a->talk, item->data, item->len, err) == 0)
         return 0;
-    if (err->code == ERR_RETRY)
-        return err_prefix(err, "whether the queue has it is not known, take"
-                          " it up with apus request --of %s", a->id_text);
-    unlink(a->kept);
+    if (err->code != ERR_RETRY)
+        unlink(a->kept);
     return -1;
 }
 
+/* 0, 1 if it is kept and may not have arrived (*err says why), -1. */
 static int ask(struct asking *a, struct err *err)
 {
     struct dapp_request r = { .system = a->system, .model = a->model,
@@ -147,8 +143,10 @@ static int ask(struct asking *a, struct err *err)
         r.source = a->source;
         r.options = options.len > 2 ? options.data : NULL;
         rc = dapp_sign(&a->talk, &item, a->id, &r, err) ||
-                     keep(a, &item, err) || send_kept(a, &item, err)
+                     keep(a, &item, err)
                  ? -1 : 0;
+        if (rc == 0 && send_kept(a, &item, err))
+            rc = err->code == ERR_RETRY ? 1 : -1;
     }
     buf_clear(&item);
     buf_clear(&options);
@@ -173,7 +171,7 @@ static int send_again(struct asking *a, bool *sent, struct err *err)
     if (rc == 0)
         rc = send_kept(a, &item, err);
     buf_clear(&item);
-    *sent = true;
+    *sent = rc == 0;
     return rc;
 }
 
@@ -347,7 +345,7 @@ static int look(struct asking *a, bool *sent, struct err *err)
     switch (s.state) {
     case DAPP_GONE:
         rc = send_again(a, sent, err);
-        return rc == 0 ? 1 : -1;
+        return rc && err->code != ERR_RETRY ? -1 : 1;
     case DAPP_DONE:
         rc = print_answer(a, &s, err);
         return rc && err->code == ERR_RETRY ? 1 : rc;
@@ -398,6 +396,19 @@ static int wait_for(struct asking *a, struct err *err)
 
 /* ---- the command --------------------------------------------------------- */
 
+static int check_parameters(const struct asking *a, struct err *err)
+{
+    uint64_t seed;
+
+    if (a->seed && json_u64_text(a->seed, &seed))
+        return err_set(err, ERR_INPUT, "--seed \"%s\": a number below 2^64"
+                       " expected", a->seed);
+    return check_option("--max-tokens", "max_tokens", a->max_tokens, err) ||
+                   check_option("--temperature", "temperature",
+                                a->temperature, err)
+               ? -1 : 0;
+}
+
 static int check_named(struct asking *a, const char *option, const char *id,
                        struct err *err)
 {
@@ -410,7 +421,6 @@ static int check_named(struct asking *a, const char *option, const char *id,
 static int check_use(struct asking *a, size_t n_args, struct err *err)
 {
     unsigned char id[32];
-    uint64_t seed;
 
     if (n_args > 0 && !*a->text)
         return err_set(err, ERR_INPUT, "apus request: the text is empty");
@@ -424,10 +434,11 @@ static int check_use(struct asking *a, size_t n_args, struct err *err)
     if (a->source && a->system)
         return err_set(err, ERR_INPUT, "--system goes with a text or -f FILE;"
                        " a --source has its own messages");
-    if (a->seed && json_u64_text(a->seed, &seed))
-        return err_set(err, ERR_INPUT, "--seed \"%s\": a number below 2^64"
-                       " expected", a->seed);
-    if (check_named(a, "--of", a->of, err) ||
+    if (a->node && base64url_id(id, a->node))
+        return err_set(err, ERR_INPUT, "--node \"%s\": the address of a node,"
+                       " 43 characters", a->node);
+    if (check_parameters(a, err) ||
+        check_named(a, "--of", a->of, err) ||
         check_named(a, "--status", a->status, err) ||
         check_named(a, "--cancel", a->cancel, err))
         return -1;
@@ -459,8 +470,11 @@ static int do_request(struct asking *a, size_t n_args)
         rc = tell_status(a, &err);
     else if (a->cancel)
         rc = cancel(a, &err);
-    else if (rc == 0 && (a->wait || a->of))
+    else if (rc >= 0 && (a->wait || a->of))
         rc = wait_for(a, &err);
+    else if (rc > 0)
+        log_warning("the queue may not have the request: %s; apus request"
+                    " --of %s takes it up", err.text, a->id_text);
     free(a->kept);
     talk_close(&a->talk);
     if (rc < 0)

@@ -36,6 +36,7 @@ static const struct {
     [HOSTILE_LOST_ANSWER] = { "lost-answer", AT(BUNDLER) | AT(MU) | AT(HB) },
     [HOSTILE_429] = { "429", ALL },
     [HOSTILE_500] = { "500", ALL },
+    [HOSTILE_PAGE] = { "page", ALL },
     [HOSTILE_BAD_RECEIPT] = { "bad-receipt", AT(BUNDLER) },
     [HOSTILE_OTHER_SIGNER] = { "other-signer", AT(BUNDLER) },
     [HOSTILE_EMPTY_ACCOUNT] = { "empty-account", AT(BUNDLER) },

@@ -106,11 +106,14 @@ static enum unit unit_of(const char *path, const char **rest)
     return UNIT_GATEWAY;
 }
 
-/* 429 and 500 with the texts that deployed software has. */
+/* 429 and 500 with the texts that deployed software has; what a proxy on the
+ * way says in its place. */
 static bool refuse_now(struct net *net, enum unit u, struct answer *a)
 {
     bool many = hostile_now(&net->hostile, HOSTILE_429, u);
     bool broken = !many && hostile_now(&net->hostile, HOSTILE_500, u);
+    bool page = !many && !broken &&
+                hostile_now(&net->hostile, HOSTILE_PAGE, u);
 
     if (many && u == UNIT_MU) {
         /* the messenger wraps what it throws */
@@ -121,8 +124,11 @@ static bool refuse_now(struct net *net, enum unit u, struct answer *a)
     } else if (broken) {
         answer_text(a, 500, "<html><body>Internal Server Error</body></html>");
         answer_type(a, "text/html");
+    } else if (page) {
+        answer_text(a, 200, "<!DOCTYPE html><html>log in first</html>");
+        answer_type(a, "text/html");
     }
-    return many || broken;
+    return many || broken || page;
 }
 
 /* A clock that is off shows in every answer (RFC 9110 section 5.6.7). */

@@ -77,6 +77,10 @@ struct ask {
 int ask_read(struct ask *a, const struct ask_message *m, struct err *err);
 void ask_clear(struct ask *a);
 
+/* Check a parameter of X-Options that is a number, written as in JSON, as a
+ * queue does.  ERR_INPUT: not a number, or not one for this parameter. */
+int ask_check_number(const char *name, const char *number, struct err *err);
+
 /* Put a stop string in its place; one that is there is not repeated.  -1 if it
  * has not 1 to 64 bytes, or there are 16. */
 int ask_add_stop(struct ask *a, const char *text, size_t n);

@@ -126,6 +126,32 @@ int ask_options(struct request *r, struct json **root, const char *text,
     return rc ? err_prefix(err, "X-Options") : 0;
 }
 
+int ask_check_number(const char *name, const char *number, struct err *err)
+{
+    struct request r = { .line = NULL };
+    struct json *root = NULL;
+    struct err unused = ERR_INIT;
+    struct buf b;
+    int rc;
+
+    buf_init(&b, ASK_MAX_VALUE);
+    buf_putc(&b, '{');
+    json_put_string(&b, name, strlen(name));
+    buf_printf(&b, ":%s}", number);
+    request_defaults(&r);
+    rc = buf_check(&b, name, err);
+    /* nothing else gets into the object */
+    if (rc == 0 && (json_parse(&root, b.data, b.len, &unused) ||
+                    json_count(root) != 1 || !json_number(json_first(root))))
+        rc = err_set(err, ERR_INPUT, "a number expected");
+    if (rc == 0)
+        rc = request_fields(&r, root, REQUEST_OPTIONS, err);
+    request_clear(&r);
+    json_free(root);
+    buf_clear(&b);
+    return rc;
+}
+
 /* ---- parameters ---------------------------------------------------------- */
 
 bool ask_is_model(const char *text)
