@@ -57,6 +57,10 @@ gives 0 "help help" help help
 has out '^usage: apus help' "help has its usage"
 gives 2 "help of an unknown command" help rnu
 has err 'is "run" meant' "which names the one that is meant"
+gives 2 "help of a command that run does not have" help run x
+has err 'unexpected argument "x"' "which names it"
+gives 2 "help of a command that model does not have" help model lst
+has err 'is "model list" meant' "which names the one that is meant"
 
 # ---- misuse -------------------------------------------------------------
 gives 2 "an unknown command" frobnicate

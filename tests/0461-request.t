@@ -54,6 +54,8 @@ for wrong in abc 1000 -1 0.001 1e-9 NaN; do
 done
 has err '"1e-9"\|"NaN"' "names the value"
 ask 2 "rejects --node" text --node me
+ask 2 "rejects -wait" text -wait
+has err 'is --wait meant' "names the option that is meant"
 ls "$kept" >out 2>/dev/null || :
 [ ! -s out ] && r=0 || r=1
 report $r "and signs nothing"

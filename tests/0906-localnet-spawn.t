@@ -53,6 +53,8 @@ has err 'cannot open "none.lua"' "its name"
 gives 1 "a file over the size of a message" localnet spawn long.lua
 has err 'long.lua.* at most 90000' "what fits"
 gives 2 "no argument" localnet spawn
+gives 2 "a command with a slip" localnet spwan ok.lua
+has err 'is "localnet spawn" meant' "which names the one that is meant"
 gives 1 "another network" localnet spawn ok.lua \
     --ao-mu https://mu.ao-testnet.xyz
 has err 'is not a localnet: name its directory' "nothing is sent there"

@@ -331,7 +331,11 @@ static void test_opt_bad(struct settings *s)
 {
     static const char *const rows[][2] = {
         { "--nonsense a", "unknown option \"--nonsense\"" },
-        { "-x a", "unknown option \"-x\"" },
+        { "-x a", "unknown option \"-x\" (see" },
+        { "-Wh_4", "unknown option \"-Wh_4\": put -- before an id that" },
+        { "--A7", "put -- before an id that begins with a dash" },
+        { "-xorce a", "unknown option \"-xorce\" (see" },
+        { "-x=abc a", "unknown option \"-x=abc\" (see" },
         { "-fx a", "unknown option \"-fx\"" },
         { "--mod x a", "unknown option" }, { "--=x a", "unknown option" },
         { "a -m", "no argument for \"-m\"" },

@@ -19,6 +19,7 @@
 #define COLUMNS 79
 #define NAME_ROOM 64 /* of an option's name or argument, with its end */
 #define HELP_AT 28 /* where the right column begins, at most */
+#define ID_SHORT 4 /* letters of an id that is shortened, at least */
 
 /* Where we are in argv. */
 struct cursor {
@@ -45,24 +46,6 @@ static bool is_row(const struct opt *o)
     return o && o->name;
 }
 
-/* An option that is in no table, nor a setting: --name, of n letters. */
-static int unknown(const struct cursor *at, struct err *err, const char *word,
-                   size_t n)
-{
-    struct nearest near;
-
-    nearest_init(&near, word + 2, n);
-    for (const struct opt *o = at->c->opts; is_row(o); o++)
-        nearest_offer(&near, o->name);
-    if (at->s)
-        settings_offer(at->s, &near);
-    if (!near.name)
-        return misused(at, err, "unknown option", word);
-    return err_set(err, ERR_INPUT,
-                   "%s: unknown option \"%s\": is --%s meant? (see %s --help)",
-                   at->c->name, word, near.name, at->c->name);
-}
-
 static const struct opt *find_letter(const struct opt *o, char letter)
 {
     for (; is_row(o); o++)
@@ -78,6 +61,52 @@ static const struct opt *find_name(const struct opt *o, const char *name,
         if (strlen(o->name) == n && memcmp(o->name, name, n) == 0)
             return o;
     return NULL;
+}
+
+/* Whether a word that is no option may be the beginning of an id: options have
+ * no capitals and digits. */
+static bool may_be_id(const struct cursor *at, const char *word)
+{
+    static const char never[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    size_t n = strlen(word);
+
+    for (const char *p = word; *p; p++)
+        if (!strchr(never, *p) && !strchr("abcdefghijklmnopqrstuvwxyz-", *p))
+            return false;
+    return at->c->max_args > 0 && n >= ID_SHORT && strpbrk(word, never);
+}
+
+/* A word that begins with a dash and is no option. */
+static int not_an_option(const struct cursor *at, struct err *err,
+                         const char *word)
+{
+    if (find_name(at->c->opts, word + 1, strlen(word + 1)))
+        return err_set(err, ERR_INPUT, "%s: unknown option \"%s\": is -%s"
+                       " meant? (see %s --help)", at->c->name, word, word,
+                       at->c->name);
+    if (!may_be_id(at, word))
+        return misused(at, err, "unknown option", word);
+    return err_set(err, ERR_INPUT, "%s: unknown option \"%s\": put -- before"
+                   " an id that begins with a dash (see %s --help)",
+                   at->c->name, word, at->c->name);
+}
+
+/* An option that is in no table, nor a setting: --name, of n letters. */
+static int unknown(const struct cursor *at, struct err *err, const char *word,
+                   size_t n)
+{
+    struct nearest near;
+
+    nearest_init(&near, word + 2, n);
+    for (const struct opt *o = at->c->opts; is_row(o); o++)
+        nearest_offer(&near, o->name);
+    if (at->s)
+        settings_offer(at->s, &near);
+    if (!near.name)
+        return not_an_option(at, err, word);
+    return err_set(err, ERR_INPUT,
+                   "%s: unknown option \"%s\": is --%s meant? (see %s --help)",
+                   at->c->name, word, near.name, at->c->name);
 }
 
 /* Columns of the name of its argument, without the "..." of a list. */
@@ -175,7 +204,7 @@ static int take_letters(struct cursor *at, struct err *err)
         const char *value;
 
         if (!o)
-            return misused(at, err, "unknown option", word);
+            return not_an_option(at, err, word);
         if (!o->arg) {
             *o->flag = true;
             continue;

@@ -250,6 +250,28 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+/* Whether a command has commands of its own. */
+static bool has_verbs(const struct command *c)
+{
+    return c->run == cmd_localnet || c->run == cmd_model ||
+           c->run == cmd_queue || c->run == cmd_wallet;
+}
+
+/* The command that --help is to be added to: CMD_GO, or CMD_MISUSED. */
+static int find_helped(const struct command **c, const char **args,
+                       size_t n_args)
+{
+    *c = find_command(args[0]);
+    if (!*c)
+        return unknown_command(NULL, commands, args[0]);
+    if (n_args == 1 || has_verbs(*c))
+        return CMD_GO;
+    log_error("apus help: unexpected argument \"%s\": \"apus %s\" has no"
+              " commands of its own (see apus help %s)", args[1], args[0],
+              args[0]);
+    return CMD_MISUSED;
+}
+
 /* `apus help COMMAND ..` is `apus COMMAND .. --help`. */
 static int cmd_help(struct settings *s, int argc, char **argv)
 {
@@ -270,8 +292,7 @@ static int cmd_help(struct settings *s, int argc, char **argv)
         print_usage(stdout);
         status = CMD_DONE;
     } else if (status == CMD_GO) {
-        c = find_command(args[0]);
-        status = c ? CMD_GO : unknown_command(NULL, commands, args[0]);
+        status = find_helped(&c, args, n_args);
     }
     if (status == CMD_GO) {
         memcpy(words, args, n_args * sizeof(words[0]));

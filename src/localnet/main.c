@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/opt.h"
 #include "base/plain.h"
 #include "base/plural.h"
@@ -289,6 +290,18 @@ static int run_spawn(struct settings **s, int argc, char **argv)
     return status;
 }
 
+/* A first word that is neither an option nor a command. */
+static int unknown_command(const char *word)
+{
+    struct nearest n;
+
+    nearest_init(&n, word, strlen(word));
+    nearest_offer(&n, "spawn");
+    log_error("unknown command \"localnet %s\"%s (see apus localnet --help)",
+              word, n.name ? ": is \"localnet spawn\" meant?" : "");
+    return MISUSED;
+}
+
 int main(int argc, char **argv)
 {
     struct settings *s = NULL;
@@ -303,6 +316,8 @@ int main(int argc, char **argv)
                APUS_COMMIT, server_library(), vm_library());
         return DONE;
     }
+    if (argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "spawn") != 0)
+        return unknown_command(argv[1]);
     if (settings_new(&s, program_settings, &err))
         return misused(&err);
     if (argc > 1 && strcmp(argv[1], "spawn") == 0)
