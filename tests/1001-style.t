@@ -127,6 +127,20 @@ else
     skip "what is in Lua is Lua 5.3" "no luac5.3 (Debian: lua5.3)"
 fi
 
+for file in tests/*/package.json; do
+    lock=${file%.json}-lock.json
+    if [ ! -e "$lock" ]; then
+        echo "$file: no package-lock.json"
+        continue
+    fi
+    grep -n '://' "$lock" | sed "s|^|$lock:|" || :
+    packages=$(grep -c '^    "node_modules/' "$lock")
+    hashes=$(grep -c '^      "integrity": "sha512-' "$lock")
+    [ "$packages" -gt 0 ] && [ "$packages" -eq "$hashes" ] ||
+        echo "$lock: $packages packages, $hashes hashes"
+done >"$tmp/found"
+report "packages of npm are locked by hash, without hosts" "$tmp/found"
+
 cc=${CC:-cc}
 if $cc --version >/dev/null 2>&1; then
     echo >"$tmp/config.h"

@@ -2,11 +2,18 @@
 # network, so only APUS_WITH_NPM=1 (contrib/check --with-npm) allows them: the
 # test is skipped aloud without it, and where node or npm is missing.
 #
-#     npm_install DIR PACKAGE_JSON    exact versions, in DIR; no script of a
-#                                     package runs; else the test is skipped
+#     npm_install DIR PACKAGE_JSON    what the package-lock.json beside it
+#                                     names, in DIR, each with its hash; no
+#                                     script of a package runs; else the test
+#                                     is skipped
 #     skip_all REASON
 #
 # Sets $top, $build and what tests/scratch.sh does.
+#
+# For another version: change package.json, then beside it
+#     npm install --package-lock-only --ignore-scripts \
+#         --omit-lockfile-registry-resolved
+# and remove what has "://" in it, which nothing reads: a lock names no hosts.
 
 top=$(cd "${top_srcdir:-.}" && pwd)
 build=$(cd "${top_builddir:-.}" && pwd)
@@ -27,8 +34,8 @@ command -v node >/dev/null || skip_all "no node"
 
 # The settings are the user's; the cache would stay in his HOME.
 npm_fetch() { # DIR
-    (cd "$1" && timeout 240 npm install --ignore-scripts --no-audit \
-        --no-fund --no-package-lock --fetch-retries=1 \
+    (cd "$1" && timeout 240 npm ci --ignore-scripts --no-audit \
+        --no-fund --fetch-retries=1 \
         --fetch-timeout=30000 --cache "$tmp/npm-cache" \
         --userconfig "${npm_config_userconfig:-$scratch_home/.npmrc}")
 }
@@ -38,14 +45,16 @@ npm_install() { # DIR PACKAGE_JSON
     mkdir -p "$1"
     exec 9>"$1/lock"
     if command -v flock >/dev/null; then flock -w 300 9 || :; fi
-    if ! cmp -s "$2" "$1/installed.json"; then
+    npm_lock=${2%/*}/package-lock.json
+    if ! cmp -s "$npm_lock" "$1/installed.json"; then
         rm -rf "$1/node_modules" "$1/installed.json"
         cp "$2" "$1/package.json"
+        cp "$npm_lock" "$1/package-lock.json"
         if ! npm_fetch "$1" >"$1/log" 2>&1; then
             sed 's/^/# /' "$1/log" | tail -n 5
             skip_all "npm cannot install what this needs"
         fi
-        cp "$2" "$1/installed.json"
+        cp "$npm_lock" "$1/installed.json"
     fi
     exec 9>&-
 }
