@@ -61,6 +61,34 @@ gives 0 "and exported" export cut.jsonl
 cmp -s out cut.out && r=0 || r=1
 report $r "with the same answers"
 
+# ---- what a batch was made of ------------------------------------------------
+head -n 1 all.jsonl >one.jsonl
+"$apus" run - -m nano -q <one.jsonl >out 2>err && r=0 || r=1
+report $r "standard input"
+gives 0 "its batch" status one.jsonl
+has out "${tab}standard input$" "is of standard input"
+sed 's/"source":"[^"]*"/"source":"-"/' "$(
+    find spool/done -name "b$(cut -f 1 out)")/batch.json" >old
+cp old "$(find spool/done -name "b$(cut -f 1 out)")/batch.json"
+gives 0 "one of an earlier version" status one.jsonl
+has out "${tab}standard input$" "is, too"
+whole=$("$apus" status whole.jsonl | cut -f 1)
+gives 0 "run --from a batch" run --from "$whole" -q
+"$apus" status >out 2>err
+has out "${tab}answers of batch $whole$" "status names the batch"
+"$apus" rm -- "$(sed -n "s/$tab.*answers of batch $whole$//p" out)" >out 2>err
+gives 0 "run --from a file" run --from whole.jsonl -q
+"$apus" status >out 2>err
+has out "${tab}answers of $tmp/whole.jsonl$" "status names the file"
+"$apus" rm -- "$(sed -n "s/$tab.*answers of .*//p" out)" >out 2>err
+gives 0 "run --from a part" run --from "spool/done/b$whole/part-0000.h5" -q
+"$apus" status >out 2>err
+has out "${tab}answers of $tmp/spool/done/b$whole/part-0000.h5$" \
+    "status names the part"
+again=$(sed -n "s/$tab.*answers of .*//p" out)
+one=$("$apus" status one.jsonl | cut -f 1)
+gives 0 "their batches go" rm -- "$again" "$one"
+
 # ---- rm and clean ----------------------------------------------------------
 gives 0 "one part goes" rm -- "$two"
 gives 0 "a dry run" clean cut.jsonl --dry-run

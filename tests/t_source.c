@@ -51,7 +51,8 @@ static void test_pipe(void)
     dup2(fd, STDIN_FILENO);
     ok(spool_add_file(s, "-", model, NULL, &b, &existed, &err) == 0 &&
        !existed && strcmp(strrchr(b.path, '/'), "/b" FILE_ID) == 0 &&
-       batch_info_read(&i, b.path, &err) == 0 && strcmp(i.source, "-") == 0,
+       batch_info_read(&i, b.path, &err) == 0 &&
+       strcmp(i.source, SOURCE_STDIN) == 0,
        "and so does standard input");
     ok(spool_add_file(s, "/dev/stdin", model, NULL, &again, &existed,
                       &err) == -1 && strstr(err.text, "standard input"),

@@ -109,10 +109,16 @@ static int make_batch(struct run *r, struct err *err)
 {
     char id[ID_TEXT];
     bool existed;
+    int rc;
 
-    if (spool_open(&r->spool, settings_text(r->settings, "spool"), err) ||
-        spool_add_file(r->spool, r->in_path, r->model, r->out_path, &r->batch,
-                       &existed, err))
+    if (spool_open(&r->spool, settings_text(r->settings, "spool"), err))
+        return -1;
+    rc = r->from ? spool_add_part(r->spool, r->in_path, r->made.source, 0,
+                                  r->model, r->out_path, &r->batch, &existed,
+                                  err)
+                 : spool_add_file(r->spool, r->in_path, r->model, r->out_path,
+                                  &r->batch, &existed, err);
+    if (rc)
         return -1;
     base64url(id, r->batch.id, 32);
     log_info("batch %s%s", id, existed ? ", which was begun before" : "");

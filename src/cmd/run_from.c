@@ -129,10 +129,14 @@ static int from_named(struct making *m, const struct spool *s,
                       const char *what, struct err *err)
 {
     struct named n;
+    char id[ID_TEXT];
     int rc = 0;
 
     if (named_find(&n, s, what, NULL, err))
         return -1;
+    base64url(id, n.batch[0].id, 32);
+    if (!named_is_file(what))
+        m->f->source = xasprintf("answers of batch %s", id);
     for (size_t i = 0; rc == 0 && i < n.n; i++)
         rc = from_batch(m, s, &n.batch[i], err);
     named_clear(&n);
@@ -193,6 +197,7 @@ int run_from_make(struct run_from *f, const struct settings *s,
                   const char *what, bool trust, struct err *err)
 {
     struct making m = { .f = f, .settings = s };
+    char *path;
 
     memset(f, 0, sizeof(*f));
     if (make_file(&m, what, trust, err)) {
@@ -201,6 +206,12 @@ int run_from_make(struct run_from *f, const struct settings *s,
     }
     if (!f->out)
         f->out = output_name(what);
+    if (!f->source) {
+        path = part_is_file(what) || named_is_file(what)
+                   ? spool_source_name(what) : xstrdup(what);
+        f->source = xasprintf("answers of %s", path);
+        free(path);
+    }
     return 0;
 }
 
@@ -210,6 +221,7 @@ void run_from_clear(struct run_from *f)
         unlink(f->path);
     free(f->path);
     free(f->out);
+    free(f->source);
     free(f->hint);
     memset(f, 0, sizeof(*f));
 }

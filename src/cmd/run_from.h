@@ -12,6 +12,7 @@ struct settings;
 
 struct run_from {
     char *path;              /* a file of requests, ours to be removed */
+    char *source;            /* what they are the requests of */
     char *out;               /* where answers go if nothing else is said */
     unsigned char model[32]; /* that answered */
     char model_id[44];       /* the same as text */

@@ -208,9 +208,14 @@ static int copy_range(FILE *from, uint64_t n, const char *to_path,
     return file_out_commit(to, err);
 }
 
+/* Where a part begins in the file. */
+struct cut {
+    uint64_t at, line; /* bytes and lines before it */
+};
+
 /* A part becomes a batch. */
 static int add_part(struct batch *b, bool *existed, const struct file_split *p,
-                    const struct spool *s, FILE *from, uint64_t bytes,
+                    const struct spool *s, FILE *from, const struct cut *c,
                     const char *source, struct err *err)
 {
     char name[FILE_SCRATCH], *path;
@@ -220,20 +225,22 @@ static int add_part(struct batch *b, bool *existed, const struct file_split *p,
         return -1;
     path = xasprintf("%s/%s/.new-%s", spool_dir(s),
                      spool_state_name(SPOOL_TMP), name);
-    rc = copy_range(from, bytes, path, err);
+    rc = copy_range(from, c[1].at - c->at, path, err);
     if (rc == 0)
-        rc = spool_add_part(s, path, source, p->model, b, existed, err);
+        rc = spool_add_part(s, path, source, c->line, p->model, NULL, b,
+                            existed, err);
     unlink(path);
     free(path);
     return rc;
 }
 
-/* Where the parts begin, each with a request: offsets, n + 1 of them. */
-static int find_cuts(uint64_t *at, size_t n, const char *file,
+/* Where the parts begin, each with a request, and where the last ends: n + 1
+ * of them. */
+static int find_cuts(struct cut *cuts, size_t n, const char *file,
                      const struct file_split *p, struct err *err)
 {
     struct lines *lines;
-    uint64_t count, request = 0, end = 0;
+    uint64_t count, request = 0, line = 0;
     const char *text = "";
     size_t len, part = 1;
     int rc = 0;
@@ -244,18 +251,15 @@ static int find_cuts(uint64_t *at, size_t n, const char *file,
     if (memcmp(lines_hash(lines), p->file, 32) != 0)
         rc = err_set(err, ERR_RETRY, "\"%s\" was changed while it was read",
                      file);
-    while (rc == 0 && part < n && text) {
+    for (; rc == 0 && part < n && text; line++) {
         rc = lines_next(lines, &text, &len, err);
         if (rc || !text || lines_is_blank(lines))
             continue;
         if (request++ == count * part / n)
-            at[part++] = lines_start(lines);
+            cuts[part++] = (struct cut){ lines_start(lines), line };
     }
     lines_close(lines);
-    if (rc == 0)
-        rc = file_size(file, &end, err);
-    at[n] = end;
-    return rc;
+    return rc ? rc : file_size(file, &cuts[n].at, err);
 }
 
 /* Whether the list on the disk is this one: that it may be lost still is no
@@ -287,7 +291,7 @@ static void remove_parts(const struct spool *s, const struct batch *made,
 
 /* All parts and the list of them, or nothing. */
 static int add_parts(struct file_split *p, const struct spool *s, FILE *from,
-                     const uint64_t *at, size_t n, struct err *err)
+                     const struct cut *cuts, size_t n, struct err *err)
 {
     struct batch *made = xcalloc(n, sizeof(*made));
     size_t n_made = 0;
@@ -298,8 +302,7 @@ static int add_parts(struct file_split *p, const struct spool *s, FILE *from,
         struct batch b = { .path = NULL };
         bool existed = true;
 
-        rc = add_part(&b, &existed, p, s, from, at[i + 1] - at[i], source,
-                      err);
+        rc = add_part(&b, &existed, p, s, from, &cuts[i], source, err);
         if (rc)
             err_prefix(err, "\"%s\"", source);
         else
@@ -320,20 +323,20 @@ static int add_parts(struct file_split *p, const struct spool *s, FILE *from,
     return rc;
 }
 
-static int cut(struct file_split *p, const struct spool *s, const char *file,
-               size_t n, struct err *err)
+static int cut_file(struct file_split *p, const struct spool *s,
+                    const char *file, size_t n, struct err *err)
 {
-    uint64_t *at = xcalloc(n + 1, sizeof(*at));
+    struct cut *cuts = xcalloc(n + 1, sizeof(*cuts));
     FILE *f = NULL;
-    int rc = find_cuts(at, n, file, p, err);
+    int rc = find_cuts(cuts, n, file, p, err);
 
     if (rc == 0 && !(f = fopen(file, "re")))
         rc = err_errno(err, ERR_INPUT, "cannot open \"%s\"", file);
     if (rc == 0)
-        rc = add_parts(p, s, f, at, n, err);
+        rc = add_parts(p, s, f, cuts, n, err);
     if (f)
         fclose(f);
-    free(at);
+    free(cuts);
     return rc;
 }
 
@@ -356,7 +359,7 @@ int file_split_make(struct file_split *out, const struct spool *s,
     if (n > info.n_requests)
         n = info.n_requests ? (size_t)info.n_requests : 1;
     p.part = xcalloc(n, sizeof(*p.part));
-    rc = cut(&p, s, file, n, err);
+    rc = cut_file(&p, s, file, n, err);
     batch_info_clear(&info);
     batch_clear(&b);
     if (rc)

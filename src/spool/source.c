@@ -92,7 +92,7 @@ static int open_source(struct source **out, const char *name, bool part,
 {
     struct source *s = xcalloc(1, sizeof(*s));
 
-    s->name = source_is_stdin(name) ? xstrdup("standard input")
+    s->name = source_is_stdin(name) ? xstrdup(SOURCE_STDIN)
                                     : xasprintf("\"%s\"", name);
     if (open_it(s, name, err) || look(s, part, err)) {
         source_close(s);

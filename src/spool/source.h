@@ -11,6 +11,9 @@
 struct err;
 struct source;
 
+/* What people call standard input. */
+#define SOURCE_STDIN "standard input"
+
 /* Open it, and take a first look (first_look.h): what is no file of requests
  * is ERR_INPUT.  A pipe is waited for until it has so much or ends. */
 int source_open(struct source **out, const char *name, struct err *err);

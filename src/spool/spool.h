@@ -111,6 +111,8 @@ struct batch_info {
     uint64_t n_lines;          /* with ids of version 1 the same number; with
                                   version 2 also those that are blank */
     char *source;              /* path of the file, for people; may be NULL */
+    uint64_t lines_before;     /* lines of the source before the first of
+                                  requests.jsonl; 0 unless it is a part */
     char *output;              /* where `apus run` writes; may be NULL */
 };
 void batch_info_clear(struct batch_info *i);
@@ -137,6 +139,13 @@ int batch_request_id(unsigned char id[32], const struct batch_info *i,
  * that add the same file at once one makes it.  Paths are kept as absolute
  * ones; an output that is a descriptor of this process is not kept. */
 int spool_add_file(const struct spool *s, const char *file,
+                   const unsigned char model[32], const char *output,
+                   struct batch *b, bool *existed, struct err *err);
+
+/* As spool_add_file, of a file that the caller made: `source` is what people
+ * call it, and so many lines of that come before it. */
+int spool_add_part(const struct spool *s, const char *file,
+                   const char *source, uint64_t lines_before,
                    const unsigned char model[32], const char *output,
                    struct batch *b, bool *existed, struct err *err);
 

@@ -110,6 +110,8 @@ int batch_info_put(struct buf *out, const struct batch_info *i,
     buf_printf(out, ",\"requests\":%" PRIu64, i->n_requests);
     if (i->ids == 2)
         buf_printf(out, ",\"ids\":2,\"lines\":%" PRIu64, i->n_lines);
+    if (i->lines_before)
+        buf_printf(out, ",\"lines_before\":%" PRIu64, i->lines_before);
     if (put_path(out, "source", i->source, err) ||
         put_path(out, "output", i->output, err))
         return -1;
@@ -192,6 +194,7 @@ static int get_ao(struct batch_info *i, const struct json *root,
 static int get_lines(struct batch_info *i, const struct json *root,
                      struct err *err)
 {
+    const struct json *before = json_get(root, "lines_before");
     const struct json *v = json_get(root, "ids");
     uint64_t ids = 1;
 
@@ -202,6 +205,10 @@ static int get_lines(struct batch_info *i, const struct json *root,
     if (v && (json_u64(v, &ids) || ids < 1 || ids > 2))
         return err_set(err, ERR_INPUT, "\"ids\": this version of apus knows"
                        " 1 and 2");
+    if (before && (json_u64(before, &i->lines_before) ||
+                   i->lines_before > UINT32_MAX))
+        return err_set(err, ERR_INPUT, "\"lines_before\": a number below 2^32"
+                       " expected");
     i->ids = (unsigned)ids;
     i->n_lines = i->n_requests;
     if (ids == 1)
@@ -239,6 +246,9 @@ static int get_info(struct batch_info *i, const struct json *root,
     if (get_path(&source, root, "source", err) ||
         get_path(&output, root, "output", err))
         return -1;
+    /* so earlier versions called it */
+    if (source && strcmp(source, "-") == 0)
+        source = SOURCE_STDIN;
     i->source = source ? xstrdup(source) : NULL;
     i->output = output ? xstrdup(output) : NULL;
     return 0;
@@ -526,7 +536,8 @@ static char *absolute(const char *path)
 /* For people: ill-formed bytes of it may be replaced. */
 char *spool_source_name(const char *file)
 {
-    char *path = source_is_stdin(file) ? xstrdup("-") : absolute(file), *text;
+    char *path = source_is_stdin(file) ? xstrdup(SOURCE_STDIN)
+                                       : absolute(file), *text;
     struct buf b;
     size_t n;
 
@@ -693,15 +704,17 @@ int spool_add_file(const struct spool *s, const char *file,
 }
 
 int spool_add_part(const struct spool *s, const char *file,
-                   const char *source, const unsigned char model[32],
+                   const char *source, uint64_t lines_before,
+                   const unsigned char model[32], const char *output,
                    struct batch *b, bool *existed, struct err *err)
 {
     struct adding a;
 
-    if (begin_adding(&a, s, file, model, NULL, err))
+    if (begin_adding(&a, s, file, model, output, err))
         return -1;
     free(a.info.source);
     a.info.source = xstrdup(source);
+    a.info.lines_before = lines_before;
     a.part = true;
     return add(&a, b, existed, err);
 }

@@ -23,11 +23,6 @@ struct err;
 void batch_name(char out[BATCH_NAME], const unsigned char id[32]);
 int batch_name_id(unsigned char id[32], const char *name);
 
-/* As spool_add_file, of a file that is a part of what people call `source`. */
-int spool_add_part(const struct spool *s, const char *file,
-                   const char *source, const unsigned char model[32],
-                   struct batch *b, bool *existed, struct err *err);
-
 /* "SPOOL/state/b<id>"; the caller frees it. */
 char *spool_path(const struct spool *s, enum spool_state state,
                  const unsigned char id[32]);
