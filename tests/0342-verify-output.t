@@ -71,6 +71,9 @@ gives 1 "a file that has none of the answers" verify q.jsonl
 has err 'not an output file' "is told apart"
 gives 1 "a file that is not there" verify none.jsonl
 has err 'cannot open "none.jsonl"' "is called one"
+printf 'id,prompt\na,Hello\n' >q.csv
+gives 1 "requests that are a table" verify answers.jsonl --requests q.csv
+has err '"q.csv" is not JSONL (CSV' "are named"
 gives 1 "requests that are not there" verify answers.jsonl --requests none
 mv models away
 gives 1 "no model" verify answers.jsonl --requests q.jsonl

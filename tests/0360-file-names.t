@@ -61,6 +61,48 @@ gives 0 "and exported" export cut.jsonl
 cmp -s out cut.out && r=0 || r=1
 report $r "with the same answers"
 
+# ---- lines -------------------------------------------------------------------
+lines() { # FILE: where its errors are
+    sed -n 's/.*"line":\([0-9]*\)}}$/\1/p' "$1" | tr '\n' ' '
+}
+{
+    sed -n 21,22p all.jsonl
+    echo
+    echo 'no request at all'
+    sed -n 23,25p all.jsonl
+    echo '{"custom_id": "no"}'
+    sed -n 26p all.jsonl
+    echo 'no request'
+} >bad.jsonl
+gives 0 "a file with refusals, in three" submit bad.jsonl -m nano --split 3 \
+    --wait -o bad.out
+has err '3 refused, the first is line 4: ' "the first is counted in the file"
+cut -f 1 out >ids
+[ "$(lines bad.out)" = '4 8 10 ' ] && r=0 || r=1
+lines bad.out >out
+report $r "so are all in the answers"
+gives 4 "wait" wait bad.jsonl --strict
+has err '3 refused, the first is line 4: ' "says so too"
+gives 0 "the answers with the whole file" verify bad.out --requests bad.jsonl
+three=$(sed -n 3p ids)
+gives 0 "status --json of a part" status --json -- "$three"
+has out '"refusal":"2 refused, the first is line 8: ' "counts in the file"
+gives 0 "export of a part" export -o three.out -- "$three"
+[ "$(lines three.out)" = '8 10 ' ] && r=0 || r=1
+lines three.out >out
+report $r "counts in the file"
+gives 0 "which is verified" verify three.out
+gives 0 "show of a part" show "spool/done/b$three/part-0000.h5"
+[ "$(sed '1,/^line/d' out | cut -f 1 | tr '\n' ' ')" = '9 ' ] && r=0 || r=1
+report $r "counts in the file"
+cp "spool/done/b$three/requests.jsonl" own.jsonl
+gives 0 "a file of these lines" run own.jsonl -m nano -o own.out
+[ "$(lines own.out)" = '1 3 ' ] && r=0 || r=1
+lines own.out >out
+report $r "has its own"
+gives 0 "which is verified" verify own.out
+gives 0 "its batches go" rm bad.jsonl
+
 # ---- what a batch was made of ------------------------------------------------
 head -n 1 all.jsonl >one.jsonl
 "$apus" run - -m nano -q <one.jsonl >out 2>err && r=0 || r=1

@@ -148,7 +148,7 @@ static bool exports(const char *want)
     int rc;
 
     buf_init(&b, 1u << 16);
-    rc = export_batch(info.source, add_text, &b, &n, &err);
+    rc = export_batch(info.source, NULL, add_text, &b, &n, &err);
     good = rc == 0 && b.len == strlen(want) &&
            memcmp(b.len ? b.data : "", want, b.len) == 0;
     if (!good)

@@ -33,17 +33,33 @@ static int name_partial(const struct batch *b, bool partial, struct err *err)
     return -1;
 }
 
+/* Lines of the file before batch i, whose number of lines is added. */
+static int count_lines(const struct named *n, size_t i, uint64_t *before,
+                       uint64_t *next, struct err *err)
+{
+    struct batch_info info;
+
+    if (batch_info_read(&info, n->batch[i].path, err))
+        return -1;
+    *before = n->is_file ? *next : info.lines_before;
+    *next += info.n_lines;
+    batch_info_clear(&info);
+    return 0;
+}
+
 int answers_write(const struct named *n, const char *output, bool partial,
                   struct err *err)
 {
     struct export_counts sum = { .answered = 0 }, one;
     struct file_out *out = NULL;
+    uint64_t before, next = 0;
 
     if (output_open(&out, output, err))
         return err_prefix(err, "output");
     for (size_t i = 0; i < n->n; i++) {
-        if ((partial ? export_partial : export_batch)(
-                n->batch[i].path, put_line, out, &one, err)) {
+        if (count_lines(n, i, &before, &next, err) ||
+            (partial ? export_partial : export_batch)(
+                n->batch[i].path, &before, put_line, out, &one, err)) {
             file_out_abort(out);
             return name_partial(&n->batch[i], partial, err);
         }
@@ -67,13 +83,15 @@ int answers_refused(const struct named *n, struct refusals *r,
                     struct err *err)
 {
     struct refusals one;
+    uint64_t before, next = 0;
 
     memset(r, 0, sizeof(*r));
     for (size_t i = 0; i < n->n; i++) {
-        if (refusals_read(&one, n->batch[i].path, false, err))
+        if (count_lines(n, i, &before, &next, err) ||
+            refusals_read(&one, n->batch[i].path, false, err))
             return -1;
         if (one.n && !r->n) {
-            r->line = one.line;
+            r->line = before + one.line;
             r->why = one.why;
         }
         r->n += one.n;

@@ -46,8 +46,7 @@ void named_clear(struct named *n)
     for (size_t i = 0; i < n->n; i++)
         batch_clear(&n->batch[i]);
     free(n->batch);
-    n->batch = NULL;
-    n->n = 0;
+    *n = (struct named){ .n = 0 };
 }
 
 /* Takes the batch. */
@@ -276,6 +275,7 @@ static int find_file(struct named *out, const struct spool *s,
         rc = -1;
     if (rc == 0)
         rc = take(out, &f, &f.whole[w - f.whole], s, err);
+    out->is_file = rc == 0;
     search_clear(&f);
     return rc;
 }

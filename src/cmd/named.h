@@ -27,6 +27,7 @@ void named_tell_both(const struct spool *s, const char *what);
 struct named {
     struct batch *batch;
     size_t n;
+    bool is_file; /* all of one file, whose first line is theirs */
 };
 
 /* Find what was named: a batch, or the batches of a file.  ERR_INPUT: there is

@@ -177,6 +177,7 @@ static int put_line(void *self, const char *line, size_t n, struct err *err)
 
 static int write_answers(struct run *r, struct err *err)
 {
+    const uint64_t none = 0; /* a part of another file may be this one */
     struct export_counts n;
     struct refusals refusals;
     struct file_out *out;
@@ -185,7 +186,7 @@ static int write_answers(struct run *r, struct err *err)
         return -1;
     if (output_open(&out, r->out_path, err))
         return err_prefix(err, "output");
-    if (export_batch(r->batch.path, put_line, out, &n, err)) {
+    if (export_batch(r->batch.path, &none, put_line, out, &n, err)) {
         file_out_abort(out);
         return -1;
     }
@@ -203,6 +204,7 @@ static int write_answers(struct run *r, struct err *err)
 /* What there is so far, beside the output if that is a file. */
 static int write_partial(struct run *r, struct err *err)
 {
+    const uint64_t none = 0; /* a part of another file may be this one */
     struct export_counts n;
     struct file_out *out;
     char *file, *path;
@@ -214,7 +216,8 @@ static int write_partial(struct run *r, struct err *err)
     }
     path = xasprintf("%s.partial", file);
     rc = output_open(&out, path, err);
-    if (rc == 0 && export_partial(r->batch.path, put_line, out, &n, err)) {
+    if (rc == 0 && export_partial(r->batch.path, &none, put_line, out, &n,
+                                   err)) {
         file_out_abort(out);
         rc = -1;
     } else if (rc == 0 && n.answered + n.refused == 0) {

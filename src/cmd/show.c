@@ -46,6 +46,7 @@ struct show {
     unsigned char id[32];    /* of the request */
     bool trust;
     bool found;
+    uint64_t lines_before;   /* of the batch that the part at hand is of */
 };
 
 void show_id(const char *key, const unsigned char id[32])
@@ -87,7 +88,7 @@ static void print_hex(const char *key, const unsigned char h[32])
 }
 
 /* Everything that is short, and the text last: it may have lines. */
-static void print_answer(const struct checkpoint_row *row,
+static void print_answer(const struct checkpoint_row *row, uint64_t line,
                          const struct result_record *res)
 {
     const struct record *r = &row->record;
@@ -101,8 +102,7 @@ static void print_answer(const struct checkpoint_row *row,
         putchar('\n');
     }
     printf("line\t%" PRIu64 "\nchoice\t%" PRIu32 "\nfinish\t%s\n",
-           (uint64_t)row->line + 1, res->choice,
-           result_finish_name(res->finish));
+           line, res->choice, result_finish_name(res->finish));
     if (job_record_unpack(&job, r->job) == 0)
         printf("max_tokens\t%" PRIu32 "\ntemperature\t%" PRIu32 ".%06" PRIu32
                "\ntop_p\t%" PRIu32 ".%06" PRIu32 "\ntop_k\t%" PRIu32
@@ -121,14 +121,14 @@ static void print_answer(const struct checkpoint_row *row,
     show_text((const char *)r->text, r->text_size);
 }
 
-static void print_row(const struct checkpoint_row *row,
+static void print_row(const struct checkpoint_row *row, uint64_t line,
                       const struct result_record *res)
 {
     char id[ID_TEXT];
 
     base64url(id, res->request, 32);
     printf("%" PRIu64 "\t%" PRIu32 "\t%s\t%s\t%zu\t%zu\n",
-           (uint64_t)row->line + 1, res->choice, id,
+           line, res->choice, id,
            result_finish_name(res->finish), row->record.n_prompt,
            row->record.n_output);
 }
@@ -139,6 +139,7 @@ static int show_rows(struct show *s, struct checkpoint *c, struct err *err)
 {
     struct checkpoint_row row;
     struct result_record res;
+    uint64_t line;
 
     for (uint64_t i = 0;
          i < checkpoint_head(c)->n_rows && !cmd_output_closed(); i++) {
@@ -147,14 +148,33 @@ static int show_rows(struct show *s, struct checkpoint *c, struct err *err)
         if (result_record_unpack(&res, row.record.result))
             return err_set(err, ERR_INPUT, "row %" PRIu64 " has no result"
                            " record", i + 1);
+        line = s->lines_before + row.line + 1;
         if (!s->request) {
-            print_row(&row, &res);
+            print_row(&row, line, &res);
         } else if (memcmp(res.request, s->id, 32) == 0) {
-            print_answer(&row, &res);
+            print_answer(&row, line, &res);
             s->found = true;
         }
     }
     return 0;
+}
+
+/* Lines of the user's file before those of the batch that a part is of. */
+static void find_before(struct show *s, const char *part,
+                        const unsigned char batch[32])
+{
+    const char *slash = strrchr(part, '/');
+    char *dir = slash ? xstrndup(part, (size_t)(slash - part)) : xstrdup(".");
+    struct err unused = ERR_INIT;
+    struct batch_info i;
+
+    s->lines_before = 0;
+    if (batch_info_read(&i, dir, &unused) == 0) {
+        if (memcmp(i.id, batch, 32) == 0)
+            s->lines_before = i.lines_before;
+        batch_info_clear(&i);
+    }
+    free(dir);
 }
 
 static int show_part(struct show *s, const struct part_file *f,
@@ -167,14 +187,15 @@ static int show_part(struct show *s, const struct part_file *f,
     if (checkpoint_open_file(&c, f, err))
         return -1;
     h = checkpoint_head(c);
+    find_before(s, part_file_path(f), h->batch);
     if (!s->request) {
         show_id("batch", h->batch);
         show_id("model", h->model);
         show_id("root", h->part_root);
         printf("first\t%" PRIu64 "\nrequests\t%" PRIu64 "\nanswers\t%" PRIu64
-               "\nlast_rows\t%s\nleaves\t%s\n\n", h->first + 1, h->count,
-               h->n_rows, h->with_last ? "yes" : "no",
-               h->without_leaves ? "no" : "yes");
+               "\nlast_rows\t%s\nleaves\t%s\n\n",
+               s->lines_before + h->first + 1, h->count, h->n_rows,
+               h->with_last ? "yes" : "no", h->without_leaves ? "no" : "yes");
         puts("line\tchoice\trequest\tfinish\tprompt\ttokens");
     }
     rc = show_rows(s, c, err);
@@ -249,7 +270,8 @@ static void show_why(const char *batch_path)
     free(path);
 }
 
-static int show_checkpoint(const char *batch_path, struct err *err)
+static int show_checkpoint(const char *batch_path, uint64_t lines_before,
+                           struct err *err)
 {
     struct refusals r;
     struct seal_info i;
@@ -268,8 +290,8 @@ static int show_checkpoint(const char *batch_path, struct err *err)
 
         base64url(sha, i.part[k].sha256, 32);
         printf("part\tpart-%04zu.h5\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
-               "\t%s\n", k, i.part[k].first + 1, i.part[k].count,
-               i.part[k].size, sha);
+               "\t%s\n", k, lines_before + i.part[k].first + 1,
+               i.part[k].count, i.part[k].size, sha);
     }
     seal_info_clear(&i);
     return 0;
@@ -290,7 +312,6 @@ static int show_info(const struct batch *b, struct err *err)
 {
     struct start_logs logs;
     struct batch_info i;
-    int rc;
 
     if (batch_info_read(&i, b->path, err))
         return -1;
@@ -309,8 +330,7 @@ static int show_info(const struct batch *b, struct err *err)
     }
     show_why(b->path);
     show_statement(b);
-    rc = show_checkpoint(b->path, err);
-    return rc;
+    return show_checkpoint(b->path, i.lines_before, err);
 }
 
 /* One request, in whatever part it is. */

@@ -83,6 +83,7 @@ static void read_refusals(struct status_row *r, const struct batch *b)
     if (refusals_read(&f, b->path, true, &unused))
         return;
     r->refused = f.n;
+    f.line += r->info.lines_before;
     refusals_text(text, &f);
     snprintf(r->refusal, sizeof(r->refusal), "%.*s",
              (int)sizeof(r->refusal) - 1, text);

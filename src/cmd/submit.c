@@ -384,6 +384,7 @@ static void remember(struct submit *s, const char *name)
     w->what = name;
     w->output = s->output;
     w->named = s->started;
+    w->named.is_file = named_is_file(name);
     s->started = (struct named){ .n = 0 };
 }
 

@@ -23,6 +23,7 @@
 #include "queue/ask_item.h"
 #include "proof/line_ids.h"
 #include "spool/ids_file.h"
+#include "spool/source.h"
 #include "spool/spool.h"
 #include "store/request.h"
 #include "verify/lookup.h"
@@ -81,6 +82,7 @@ struct asked {
     char *path;              /* to be freed */
     bool has_model;
     unsigned char model[32]; /* of the batch that has them */
+    uint64_t lines_before;   /* that a person counts before the first */
     uint64_t hits, others;   /* requests of the batch that are wanted, or not */
 };
 
@@ -108,6 +110,7 @@ static int try_batch(struct asked *a, const struct batch *b,
         path = NULL;
         a->has_model = true;
         memcpy(a->model, info.model, 32);
+        a->lines_before = info.lines_before;
         a->hits = hits;
         a->others = others;
     }
@@ -260,7 +263,7 @@ static int check_found(struct verify *v, const struct asked *a,
         model = v->o.model->model->id;
     if (!model && a->has_model)
         model = a->model;
-    return check_output(v->what, a->path, model, &v->o, err);
+    return check_output(v->what, a->path, a->lines_before, model, &v->o, err);
 }
 
 static bool is_empty(const char *path)
@@ -277,7 +280,8 @@ int verify_output(struct verify *v, struct err *err)
     struct check_output_head h;
     int rc, made = 0;
 
-    if (check_output_head(&h, v->what, err))
+    if (check_output_head(&h, v->what, err) ||
+        (v->requests && source_look(v->requests, err)))
         return -1;
     /* an empty one claims that nothing was answered */
     if (!h.has_request && (!v->requests || !is_empty(v->what)))

@@ -50,7 +50,8 @@ struct export {
     struct choice choice[REQUEST_MAX_CHOICES];
     size_t n_choices, n_prompt;
     unsigned char id[32];
-    uint32_t line;            /* of the request, from 0 */
+    uint32_t line;            /* of the request, from 0 .. */
+    uint64_t lines_before;    /* .. and of what is one file with it */
 
     /* where the parts are read */
     const char *batch_path;
@@ -78,6 +79,12 @@ static void drop_choices(struct export *x)
     x->n_choices = 0;
 }
 
+/* What people call a line. */
+static uint64_t number_of(const struct export *x, uint64_t line)
+{
+    return x->lines_before + line + 1;
+}
+
 static int keep_row(struct export *x, const struct checkpoint_row *row,
                     struct err *err)
 {
@@ -86,12 +93,12 @@ static int keep_row(struct export *x, const struct checkpoint_row *row,
 
     if (x->n_choices == REQUEST_MAX_CHOICES)
         return err_set(err, ERR_INPUT, "line %" PRIu64 " has over %d"
-                       " answers", (uint64_t)row->line + 1,
+                       " answers", number_of(x, row->line),
                        REQUEST_MAX_CHOICES);
     c = &x->choice[x->n_choices];
     if (result_record_unpack(&c->result, r->result))
         return err_set(err, ERR_INPUT, "line %" PRIu64 " has no result"
-                       " record", (uint64_t)row->line + 1);
+                       " record", number_of(x, row->line));
     c->text = xstrndup((const char *)r->text, r->text_size);
     c->n_text = r->text_size;
     c->n_tokens = r->n_output;
@@ -118,7 +125,7 @@ static int put_reason(struct export *x, const unsigned char id[32],
                       struct err *err)
 {
     answer_put_error(&x->out, id, custom_id, why->code, why->message,
-                     (uint64_t)x->line + 1);
+                     number_of(x, x->line));
     x->n->refused++;
     return put_out(x, err);
 }
@@ -306,8 +313,8 @@ static int export_line(struct export *x, struct reasons *no,
         if (batch_request_id(id, x->batch, own, bad ? NULL : r.custom_id,
                              &unused) ||
             memcmp(id, x->id, 32) != 0) {
-            rc = err_set(err, ERR_INPUT, "the answer to line %" PRIu32
-                         " is to another request", line + 1);
+            rc = err_set(err, ERR_INPUT, "the answer to line %" PRIu64
+                         " is to another request", number_of(x, line));
             damaged(x);
             goto out;
         }
@@ -322,9 +329,9 @@ static int export_line(struct export *x, struct reasons *no,
     } else if (x->seal) {
         x->n->missing++;
     } else {
-        rc = err_set(err, ERR_INPUT, "the request in line %" PRIu32 " has"
+        rc = err_set(err, ERR_INPUT, "the request in line %" PRIu64 " has"
                      " neither an answer in \"%s\" nor a reason in"
-                     " refused.jsonl", line + 1, x->batch_path);
+                     " refused.jsonl", number_of(x, line), x->batch_path);
         damaged(x);
     }
 out:
@@ -377,6 +384,16 @@ static void export_init(struct export *x, export_fn *put, void *self,
     buf_init(&x->out, OUT_MAX);
 }
 
+static void set_batch(struct export *x, const char *path,
+                      const struct batch_info *batch,
+                      const uint64_t *lines_before)
+{
+    base64url(x->model_id, batch->model, 32);
+    x->batch_path = path;
+    x->batch = batch;
+    x->lines_before = lines_before ? *lines_before : batch->lines_before;
+}
+
 static void export_clear(struct export *x)
 {
     drop_choices(x);
@@ -384,8 +401,9 @@ static void export_clear(struct export *x)
     buf_clear(&x->out);
 }
 
-int export_batch(const char *batch_path, export_fn *put, void *self,
-                 struct export_counts *n, struct err *err)
+int export_batch(const char *batch_path, const uint64_t *lines_before,
+                 export_fn *put, void *self, struct export_counts *n,
+                 struct err *err)
 {
     char *path = file_join(batch_path, "requests.jsonl");
     struct batch_info batch = { .n_requests = 0 };
@@ -413,9 +431,7 @@ int export_batch(const char *batch_path, export_fn *put, void *self,
                 " made of: it was changed", path);
         goto out;
     }
-    base64url(x.model_id, batch.model, 32);
-    x.batch_path = batch_path;
-    x.batch = &batch;
+    set_batch(&x, batch_path, &batch, lines_before);
     x.info = &info;
     rc = export_lines(&x, f, &no, err);
 out:
@@ -430,8 +446,9 @@ out:
     return rc;
 }
 
-int export_partial(const char *batch_path, export_fn *put, void *self,
-                   struct export_counts *n, struct err *err)
+int export_partial(const char *batch_path, const uint64_t *lines_before,
+                   export_fn *put, void *self, struct export_counts *n,
+                   struct err *err)
 {
     struct seal_options o = { .part_size = UINT64_MAX, .partial = true };
     char *path = file_join(batch_path, "requests.jsonl");
@@ -444,7 +461,7 @@ int export_partial(const char *batch_path, export_fn *put, void *self,
 
     if (seal_is_done(batch_path)) {
         free(path);
-        return export_batch(batch_path, put, self, n, err);
+        return export_batch(batch_path, lines_before, put, self, n, err);
     }
     export_init(&x, put, self, n);
     if (batch_info_read(&batch, batch_path, err) ||
@@ -452,9 +469,7 @@ int export_partial(const char *batch_path, export_fn *put, void *self,
         survey_read(&survey, batch_path, &batch, err) ||
         seal_open(&x.seal, batch_path, &batch, &survey, &o, err))
         goto out;
-    base64url(x.model_id, batch.model, 32);
-    x.batch_path = batch_path;
-    x.batch = &batch;
+    set_batch(&x, batch_path, &batch, lines_before);
     no.seal = x.seal;
     rc = export_lines(&x, f, &no, err);
 out:

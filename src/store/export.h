@@ -21,16 +21,19 @@ struct export_counts {
     uint64_t missing; /* of export_partial: what has no answer yet */
 };
 
-/* A sealed batch, every request: its answers, or why there are none.
- * ERR_INPUT if the parts do not belong to it. */
-int export_batch(const char *batch_path, export_fn *put, void *self,
-                 struct export_counts *n, struct err *err);
+/* A sealed batch, every request: its answers, or why there are none.  So many
+ * lines come before its first; NULL: as many as batch.json says.  ERR_INPUT if
+ * the parts do not belong to it. */
+int export_batch(const char *batch_path, const uint64_t *lines_before,
+                 export_fn *put, void *self, struct export_counts *n,
+                 struct err *err);
 
 /* A batch that is not sealed, as far as it is answered: requests without an
  * answer have no line yet.  Its worker may go on meanwhile.  Of a sealed one as
  * export_batch. */
-int export_partial(const char *batch_path, export_fn *put, void *self,
-                   struct export_counts *n, struct err *err);
+int export_partial(const char *batch_path, const uint64_t *lines_before,
+                   export_fn *put, void *self, struct export_counts *n,
+                   struct err *err);
 
 /* One part by itself, its answers; what only the requests would tell
  * (custom_id, whether it was a chat, the model's name) is taken as null, a

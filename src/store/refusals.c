@@ -34,9 +34,9 @@
 static int count_line(struct refusals *r, uint32_t line)
 {
     r->n++;
-    if (r->line && r->line <= line + 1)
+    if (r->line && r->line <= (uint64_t)line + 1)
         return 0;
-    r->line = line + 1;
+    r->line = (uint64_t)line + 1;
     return 1;
 }
 
@@ -115,7 +115,7 @@ int refusals_write(struct seal *s, struct err *err)
     if (count_sealed(&r, s, err))
         goto out;
     buf_printf(&text, "{\"requests\":%" PRIu64 ",\"refused\":%" PRIu64
-               ",\"line\":%" PRIu32, r.n_requests, r.n, r.line);
+               ",\"line\":%" PRIu64, r.n_requests, r.n, r.line);
     put_text(&text, "code", r.why.code);
     put_text(&text, "message", r.why.message);
     buf_puts(&text, "}\n");
@@ -154,7 +154,7 @@ static int read_written(struct refusals *r, const char *batch_path,
         got.n_requests != info->n_requests || got.n < info->n_refused ||
         got.n > got.n_requests || (line == 0) != (got.n == 0))
         goto out;
-    got.line = (uint32_t)line;
+    got.line = line;
     reason_set(&got.why, code, message);
     *r = got;
     rc = 0;
@@ -252,5 +252,5 @@ void refusals_text(char out[REFUSALS_TEXT], const struct refusals *r)
     out[0] = '\0';
     if (r->n)
         snprintf(out, REFUSALS_TEXT, "%" PRIu64 " refused, the first is line"
-                 " %" PRIu32 ": %s", r->n, r->line, r->why.message);
+                 " %" PRIu64 ": %s", r->n, r->line, r->why.message);
 }

@@ -20,12 +20,13 @@ struct seal;
 struct refusals {
     uint64_t n_requests;
     uint64_t n;          /* without an answer */
-    uint32_t line;       /* of the first, from 1; 0 if there is none */
+    uint64_t line;       /* of the first, from 1; 0 if there is none */
     struct reason why;   /* why it has none; empty if there is none */
 };
 
-/* Of a sealed batch.  `quick`: open no part; where they alone would tell only
- * refused.jsonl counts.  ERR_INPUT if the batch is not sealed or damaged. */
+/* Of a sealed batch, with the line of its own file.  `quick`: open no part;
+ * where they alone would tell only refused.jsonl counts.  ERR_INPUT if the
+ * batch is not sealed or damaged. */
 int refusals_read(struct refusals *r, const char *batch_path, bool quick,
                   struct err *err);
 

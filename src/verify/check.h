@@ -76,10 +76,11 @@ int check_batch(const char *batch_path, const struct check_options *o,
  * each line (o->recompute of them) is made anew, with o->model, and compared.
  * Without a model only lines that need none.  model is the id of the model by
  * which the requests have their ids, NULL if it is not known: then ERR_INPUT
- * unless they have ids that do not depend on it. */
+ * unless they have ids that do not depend on it.  lines_before: of the file
+ * that the requests are a part of; 0 if they are a file. */
 int check_output(const char *path, const char *requests,
-                 const unsigned char *model, const struct check_options *o,
-                 struct err *err);
+                 uint64_t lines_before, const unsigned char *model,
+                 const struct check_options *o, struct err *err);
 
 /* What an output file says of itself: the id of its first request, and its
  * model.  A file without any is none, or all of it are errors. */

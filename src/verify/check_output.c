@@ -191,7 +191,8 @@ struct outputs {
     uint64_t n, n_open;  /* lines, and those that nothing here tells .. */
     uint64_t n_old;      /* .. or that an earlier version refused */
     uint32_t at;         /* the line that is looked at, from 0 */
-    uint64_t request;    /* the line that it answers, from 1 */
+    uint64_t request;    /* the line that it answers, from 1 .. */
+    uint64_t lines_before; /* .. in the file that the requests are a part of */
 };
 
 /* Name the line as wrong. */
@@ -225,12 +226,17 @@ static int compare(struct outputs *o, const struct output_line *got,
 }
 
 /* The line of an error; that of an earlier version does not say where its
- * request is. */
+ * request is.  It is that of the requests, or of the file that they are a part
+ * of. */
 static void put_error(struct outputs *o, const struct output_line *got,
                       const char *name, const char *code, const char *message)
 {
+    uint64_t line = o->request;
+
+    if (got->line == line + o->lines_before)
+        line = got->line;
     answer_put_error(&o->want, got->request, name, code, message,
-                     got->has_line ? o->request : 0);
+                     got->has_line ? line : 0);
 }
 
 /* A choice that is no answer makes an error of the line. */
@@ -577,10 +583,11 @@ static void report_requests(struct outputs *o)
 }
 
 int check_output(const char *path, const char *requests,
-                 const unsigned char *model, const struct check_options *co,
-                 struct err *err)
+                 uint64_t lines_before, const unsigned char *model,
+                 const struct check_options *co, struct err *err)
 {
     struct outputs o = { .c = { .o = co, .file = check_name(path) },
+                         .lines_before = lines_before,
                          .asked = { .fd = -1 } };
     struct lines *f = NULL;
     int rc = -1;

@@ -84,6 +84,7 @@ static int get_line(struct output_line *o, struct err *err)
     o->code = json_string(json_get(error, "code"));
     o->message = json_string(json_get(error, "message"));
     o->has_line = json_get(error, "line") != NULL;
+    json_u64(json_get(error, "line"), &o->line);
     if (o->code && o->message)
         return 0;
     o->code = o->message = NULL;

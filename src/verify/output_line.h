@@ -27,7 +27,8 @@ struct output_line {
     bool has_custom_id;        /* it is not null */
     const char *custom_id;     /* NULL if it is no text */
     const char *code, *message; /* of an error; NULL: an answer */
-    bool has_line;             /* an error that says where its request is */
+    bool has_line;             /* an error that says where its request is .. */
+    uint64_t line;             /* .. 0 if that is no number */
     bool has_model;
     unsigned char model[32];
     struct output_choice choice[REQUEST_MAX_CHOICES];
