@@ -15,6 +15,7 @@ export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_RANKS
 answers() { # OUT.jsonl
     sed 's/.*"choices":\(\[.*\]\),"usage".*/\1/
         s/^.*"error":{/{/
+        s/,"apus":{"part":true}}$/}/
         s/"message":{"role":"assistant","content":\("[^}]*\)}/"text":\1/' "$1"
 }
 cp "$top/tests/data/part-1-nano.jsonl" q.jsonl

@@ -53,7 +53,23 @@ gives 0 "errors without a line, as earlier versions wrote them" verify \
         ! cmp -s earlier answers.jsonl && echo earlier)"
 gives 0 "the export of a part" export "$dir/part-0000.h5" -o part.jsonl
 gives 0 "has its requests too" verify part.jsonl
-has out '^open.*custom_id, the form and the model' "and nothing of them"
+has out '^open.part.jsonl: the form and the model' "and not their form"
+has part.jsonl '"custom_id":"a".*,"apus":{"part":true}}$' "it has custom_ids"
+sed '1s/"custom_id":"a"/"custom_id":"z"/' part.jsonl >named.jsonl
+gives 3 "another custom_id" verify named.jsonl
+has out '^WRONG.*line 1.*custom_id is another' "is found"
+sed 's/"custom_id":"[a-z]*"/"custom_id":null/
+    s/,"apus":{"part":true}}$/}/' part.jsonl >unmarked.jsonl
+gives 0 "an export of an earlier version" verify unmarked.jsonl
+has out '^open.*: custom_id, the form and the model' "has no custom_id"
+sed 's/,"apus":{"part":true}}$/}/' part.jsonl >whole.jsonl
+gives 3 "a part that calls itself whole" verify whole.jsonl
+APUS_CUSTOM_IDS=no "$apus" run q.jsonl -m nano --spool "$tmp/nameless" -q \
+    -o unused.out >out 2>err || :
+gives 0 "a part without custom_ids" export --trust -o nameless.jsonl \
+    "$(echo nameless/done/b*/part-0000.h5)"
+gives 0 "has its requests too" verify nameless.jsonl --requests q.jsonl
+gives 0 "the export of a part" verify part.jsonl
 has out '^open.*1 line, not checked: they are not in this part' "nor all"
 # a line of a file may be in other batches, too
 sed '5d' q.jsonl >fewer.jsonl

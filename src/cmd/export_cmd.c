@@ -39,7 +39,7 @@ static int export_file(const char *path, const struct spool *spool,
 
     if (part_open(&f, spool, path, trust, err))
         return -1;
-    rc = export_part(f, put, self, n, err);
+    rc = export_part(f, part_lines_before(path), put, self, n, err);
     part_file_close(f);
     return rc;
 }

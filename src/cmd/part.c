@@ -128,3 +128,19 @@ int part_open(struct part_file **out, const struct spool *s,
     *out = f;
     return 0;
 }
+
+uint64_t part_lines_before(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+    struct err unused = ERR_INIT;
+    struct batch_info i;
+    uint64_t n = 0;
+
+    if (batch_info_read(&i, dir, &unused) == 0) {
+        n = i.lines_before;
+        batch_info_clear(&i);
+    }
+    free(dir);
+    return n;
+}

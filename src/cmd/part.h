@@ -7,6 +7,7 @@
 #define APUS_CMD_PART_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct err;
 struct part_file;
@@ -27,5 +28,9 @@ bool part_is_item(const char *what, const char *spool_dir);
  * by its SHA-256; any file if `trust` is set.  -1 with ERR_INPUT. */
 int part_open(struct part_file **out, const struct spool *s,
               const char *path, bool trust, struct err *err);
+
+/* Lines of the user's file before those of the batch in whose directory a part
+ * lies; 0 if it is in none. */
+uint64_t part_lines_before(const char *path);
 
 #endif

@@ -159,24 +159,6 @@ static int show_rows(struct show *s, struct checkpoint *c, struct err *err)
     return 0;
 }
 
-/* Lines of the user's file before those of the batch that a part is of. */
-static void find_before(struct show *s, const char *part,
-                        const unsigned char batch[32])
-{
-    const char *slash = strrchr(part, '/');
-    char *dir = slash ? xstrndup(part, (size_t)(slash - part)) : xstrdup(".");
-    struct err unused = ERR_INIT;
-    struct batch_info i;
-
-    s->lines_before = 0;
-    if (batch_info_read(&i, dir, &unused) == 0) {
-        if (memcmp(i.id, batch, 32) == 0)
-            s->lines_before = i.lines_before;
-        batch_info_clear(&i);
-    }
-    free(dir);
-}
-
 static int show_part(struct show *s, const struct part_file *f,
                      struct err *err)
 {
@@ -187,7 +169,7 @@ static int show_part(struct show *s, const struct part_file *f,
     if (checkpoint_open_file(&c, f, err))
         return -1;
     h = checkpoint_head(c);
-    find_before(s, part_file_path(f), h->batch);
+    s->lines_before = part_lines_before(part_file_path(f));
     if (!s->request) {
         show_id("batch", h->batch);
         show_id("model", h->model);

@@ -6,6 +6,7 @@
 
 #include "store/answer.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,6 +101,15 @@ void answer_put_error(struct buf *out, const unsigned char id[32],
         buf_printf(out, ",\"line\":%" PRIu64, line);
     buf_puts(out, "}}\n");
     buf_clear(&scrubbed);
+}
+
+void answer_mark_part(struct buf *out)
+{
+    assert(out->full || out->len > 2);
+    if (out->full)
+        return;
+    out->len -= 2; /* "}" and the newline */
+    buf_puts(out, ",\"apus\":{\"part\":true}}\n");
 }
 
 const char *answer_finish(uint32_t finish)

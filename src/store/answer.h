@@ -44,6 +44,10 @@ void answer_put_error(struct buf *out, const unsigned char id[32],
                       const char *custom_id, const char *code,
                       const char *message, uint64_t line);
 
+/* Mark the line at the end as made of a part of a checkpoint alone, without
+ * its request. */
+void answer_mark_part(struct buf *out);
+
 /* "stop" or "length", for a finish below 16 (proof.md section 5). */
 const char *answer_finish(uint32_t finish);
 

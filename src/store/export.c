@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "proof/result_record.h"
 #include "spool/lines.h"
 #include "spool/spool.h"
@@ -50,6 +51,7 @@ struct export {
     struct choice choice[REQUEST_MAX_CHOICES];
     size_t n_choices, n_prompt;
     unsigned char id[32];
+    char *custom_id;          /* that the part has, or NULL */
     uint32_t line;            /* of the request, from 0 .. */
     uint64_t lines_before;    /* .. and of what is one file with it */
 
@@ -65,6 +67,7 @@ struct export {
 
     struct seal *seal;        /* of a batch that is not sealed: its logs */
 
+    bool is_part;             /* one part by itself, and no requests */
     bool damaged;             /* what failed is in the checkpoint */
 };
 
@@ -77,6 +80,21 @@ static void drop_choices(struct export *x)
         free(x->choice[i].token);
     }
     x->n_choices = 0;
+    free(x->custom_id);
+    x->custom_id = NULL;
+}
+
+/* Of a part of a stranger it may be any bytes. */
+static void keep_custom_id(struct export *x, const struct checkpoint_row *row)
+{
+    struct buf b;
+
+    if (!x->is_part || x->custom_id || !row->custom_id_size)
+        return;
+    buf_init(&b, 3 * row->custom_id_size);
+    utf8_scrub(&b, row->custom_id, row->custom_id_size);
+    x->custom_id = b.len ? buf_take(&b, NULL) : NULL;
+    buf_clear(&b);
 }
 
 /* What people call a line. */
@@ -106,6 +124,7 @@ static int keep_row(struct export *x, const struct checkpoint_row *row,
     for (size_t i = 0; i < r->n_output; i++)
         c->token[i] = get_u32(r->output + 4 * i);
     x->n_prompt = r->n_prompt;
+    keep_custom_id(x, row);
     memcpy(x->id, c->result.request, 32);
     x->n_choices++;
     return 0;
@@ -113,8 +132,12 @@ static int keep_row(struct export *x, const struct checkpoint_row *row,
 
 static int put_out(struct export *x, struct err *err)
 {
-    int rc = buf_check(&x->out, "an answer", err) ||
-             x->put(x->self, x->out.data, x->out.len, err);
+    int rc;
+
+    if (x->is_part)
+        answer_mark_part(&x->out);
+    rc = buf_check(&x->out, "an answer", err) ||
+         x->put(x->self, x->out.data, x->out.len, err);
 
     buf_reset(&x->out);
     return rc ? -1 : 0;
@@ -157,7 +180,7 @@ static int put_request(struct export *x, const struct request *r,
     struct answer_choice choice[REQUEST_MAX_CHOICES];
     struct answer_line a = {
         .id = x->id,
-        .custom_id = r ? r->custom_id : NULL,
+        .custom_id = r ? r->custom_id : x->custom_id,
         .chat = r && r->chat,
         .model = r && r->model ? r->model : x->model_id,
         .model_id = x->model_id,
@@ -482,13 +505,16 @@ out:
     return rc;
 }
 
-int export_part(const struct part_file *f, export_fn *put, void *self,
-                struct export_counts *n, struct err *err)
+int export_part(const struct part_file *f, uint64_t lines_before,
+                export_fn *put, void *self, struct export_counts *n,
+                struct err *err)
 {
     struct export x;
     int rc = -1;
 
     export_init(&x, put, self, n);
+    x.is_part = true;
+    x.lines_before = lines_before;
     if (checkpoint_open_file(&x.file, f, err))
         goto out;
     base64url(x.model_id, checkpoint_head(x.file)->model, 32);

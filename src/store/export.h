@@ -35,10 +35,12 @@ int export_partial(const char *batch_path, const uint64_t *lines_before,
                    export_fn *put, void *self, struct export_counts *n,
                    struct err *err);
 
-/* One part by itself, its answers; what only the requests would tell
- * (custom_id, whether it was a chat, the model's name) is taken as null, a
- * completion and the model's id. */
-int export_part(const struct part_file *f, export_fn *put, void *self,
-                struct export_counts *n, struct err *err);
+/* One part by itself, its answers, in lines that say so (answer_mark_part);
+ * what only the requests would tell (whether it was a chat, the model's name)
+ * is taken as a completion and the model's id.  A custom_id is null if the
+ * part has none. */
+int export_part(const struct part_file *f, uint64_t lines_before,
+                export_fn *put, void *self, struct export_counts *n,
+                struct err *err);
 
 #endif

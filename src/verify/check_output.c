@@ -184,7 +184,8 @@ static int asked_text(char **out, const struct asked_file *f,
 struct outputs {
     struct check c;
     struct asked_file asked;
-    bool of_part;        /* apus export of a part: it knows no request */
+    bool of_part;        /* apus export of a part: it knows no request .. */
+    bool marked;         /* .. and says so, as versions before did not */
     struct recompute *recompute; /* NULL: there is no model */
     struct recomputed choice[REQUEST_MAX_CHOICES];
     struct buf want;     /* the line as it should be */
@@ -216,6 +217,8 @@ static int compare(struct outputs *o, const struct output_line *got,
     char where[200];
     int rc;
 
+    if (o->marked)
+        answer_mark_part(&o->want);
     if (buf_check(&o->want, "an answer", err))
         return -1;
     rc = output_line_compare(got, o->want.data, o->want.len, where,
@@ -237,6 +240,16 @@ static void put_error(struct outputs *o, const struct output_line *got,
         line = got->line;
     answer_put_error(&o->want, got->request, name, code, message,
                      got->has_line ? line : 0);
+}
+
+/* The custom_id that a line should have; a part may be without any. */
+static const char *name_of(const struct outputs *o,
+                           const struct output_line *got,
+                           const struct request *r)
+{
+    bool known = !o->of_part || (o->marked && got->has_custom_id);
+
+    return known ? r->custom_id : NULL;
 }
 
 /* A choice that is no answer makes an error of the line. */
@@ -266,7 +279,7 @@ static void put_line(struct outputs *o, const struct output_line *got,
     struct answer_choice choice[REQUEST_MAX_CHOICES];
     struct answer_line a = {
         .id = got->request,
-        .custom_id = o->of_part ? NULL : r->custom_id,
+        .custom_id = name_of(o, got, r),
         .chat = !o->of_part && r->chat,
         .model = !o->of_part && r->model ? r->model : model,
         .model_id = model,
@@ -347,8 +360,7 @@ static int check_answer(struct outputs *o, const struct output_line *got,
 static int check_open(struct outputs *o, const struct output_line *got,
                       const struct request *r, struct err *err)
 {
-    put_error(o, got, o->of_part ? NULL : r->custom_id, got->code,
-              got->message);
+    put_error(o, got, name_of(o, got, r), got->code, got->message);
     return compare(o, got, "its request", err);
 }
 
@@ -482,8 +494,9 @@ static int look(struct first_look *l, struct outputs *o, struct lines *f,
         line = asked_find(&o->asked, got.request);
         l->found = line != NULL;
         l->has_name = got.has_custom_id;
+        o->of_part = o->marked = got.of_part;
         output_line_clear(&got);
-        if (!line)
+        if (!line || o->marked)
             return 0;
         if (asked_text(&request, &o->asked, line, err))
             return -1;
@@ -550,7 +563,8 @@ static void report_lines(struct outputs *o)
         check_report_open(&o->c, text, "an earlier version refused them, which"
                           " knew fewer parameters and values");
     if (o->of_part)
-        check_report_open(&o->c, "custom_id, the form and the model's name",
+        check_report_open(&o->c, o->marked ? "the form and the model's name"
+                                 : "custom_id, the form and the model's name",
                           "it has none: it is of a part by itself");
 }
 

@@ -81,6 +81,7 @@ static int get_line(struct output_line *o, struct err *err)
                        " request expected");
     o->has_custom_id = custom_id && json_type(custom_id) != JSON_NULL;
     o->custom_id = json_string(custom_id);
+    o->of_part = json_true(json_get(json_get(o->root, "apus"), "part"));
     o->code = json_string(json_get(error, "code"));
     o->message = json_string(json_get(error, "message"));
     o->has_line = json_get(error, "line") != NULL;

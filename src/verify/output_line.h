@@ -25,6 +25,7 @@ struct output_line {
     struct json *root;         /* owns the strings below */
     unsigned char request[32];
     bool has_custom_id;        /* it is not null */
+    bool of_part;              /* answer_mark_part */
     const char *custom_id;     /* NULL if it is no text */
     const char *code, *message; /* of an error; NULL: an answer */
     bool has_line;             /* an error that says where its request is .. */
