@@ -26,6 +26,7 @@
 #include "spool/lines.h"
 #include "spool/source.h"
 #include "store/answer.h"
+#include "store/custom_ids.h"
 #include "store/refusals.h"
 #include "store/request.h"
 
@@ -37,6 +38,7 @@ struct check {
     bool json;
     int write_errno;        /* of the first line that could not be printed */
     struct refusals refusals;
+    struct custom_ids names;
     uint64_t prompt_tokens, most_tokens;
 };
 
@@ -117,6 +119,7 @@ static int check_line(struct check *c, uint32_t line, const char *text,
     else if (e.code == ERR_INPUT)
         reason_set(&why, "invalid_request", e.text);
     c->refusals.n_requests++;
+    custom_ids_add(&c->names, r.custom_id, line);
     if (rc == 0) {
         count(c, &p, context);
     } else if (made || e.code == ERR_INPUT) {
@@ -209,7 +212,7 @@ int checking(const struct settings *s, const char *model, const char *file,
              bool json, bool strict, struct err *err)
 {
     struct check c = { .json = json };
-    char text[REFUSALS_TEXT];
+    char text[REFUSALS_TEXT], names[CUSTOM_IDS_TEXT];
     struct model *m;
     int rc = -1;
 
@@ -219,6 +222,9 @@ int checking(const struct settings *s, const char *model, const char *file,
         put_sums(&c, err))
         goto out;
     rc = 0;
+    custom_ids_text(names, &c.names);
+    if (*names)
+        log_warning("%s", names);
     if (c.refusals.n) {
         refusals_text(text, &c.refusals);
         log_warning("%s", text);
@@ -227,5 +233,6 @@ int checking(const struct settings *s, const char *model, const char *file,
     }
 out:
     prompt_model_clear(&c.model);
+    custom_ids_clear(&c.names);
     return rc;
 }

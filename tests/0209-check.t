@@ -84,4 +84,17 @@ gives 1 "no JSONL" check my.csv -m nano
 has err 'CSV' "is named"
 gives 1 "a model that is missing" check q.jsonl -m nobody
 gives 2 "no model" check q.jsonl
+# ---- custom_id twice ---------------------------------------------------------
+sed -n 1,4p "$top/models/nano/eval.jsonl" >three.jsonl
+{ cat three.jsonl; echo; sed -n 2p three.jsonl; } >twice.jsonl
+gives 0 "no custom_id twice" check three.jsonl -m nano
+[ ! -s err ] && r=0 || r=1
+report $r "no warning"
+gives 0 "a custom_id twice" check twice.jsonl -m nano
+has err 'warning: lines 2 and 6 have the same custom_id$' "both lines"
+sed -n 1,2p three.jsonl >>twice.jsonl
+gives 0 "several" check twice.jsonl -m nano
+has err 'lines 2 and 6 have .* (3 lines have that of an earlier one)$' \
+    "are counted"
+
 finish

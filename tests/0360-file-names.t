@@ -150,4 +150,18 @@ gives 0 "clean of a file" clean whole.jsonl
 [ -z "$(ls spool/done)" ] && [ -f whole.jsonl ] && r=0 || r=1
 report $r "removes its batch"
 
+# ---- custom_id twice ---------------------------------------------------------
+{ head -n 2 all.jsonl; sed -n 2p all.jsonl | sed 's/max_tokens": */&1/'; } \
+    >twice.jsonl
+for how in '' '--split 2'; do
+    gives 0 "submit $how of a custom_id twice" submit twice.jsonl -m nano \
+        --todo $how
+    has err 'warning: lines 2 and 3 have the same custom_id' "warns"
+done
+gives 0 "submit again" submit twice.jsonl -m nano --todo
+! grep -q warning err && r=0 || r=1
+report $r "warns once"
+gives 0 "run of it" run twice.jsonl -m nano -q --spool "$tmp/other"
+has err 'warning: lines 2 and 3 have the same custom_id' "warns"
+
 finish

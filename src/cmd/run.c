@@ -122,6 +122,8 @@ static int make_batch(struct run *r, struct err *err)
         return -1;
     base64url(id, r->batch.id, 32);
     log_info("batch %s%s", id, existed ? ", which was begun before" : "");
+    if (!existed)
+        work_warn_repeated(&r->batch, NULL);
     return 0;
 }
 

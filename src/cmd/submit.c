@@ -289,6 +289,7 @@ static int submit_split(struct submit *s, const char *file, struct err *err)
         return -1;
     log_info("\"%s\": %zu %s", file, parts.n,
              plural(parts.n, "batch", "batches"));
+    work_warn_repeated(NULL, file);
     for (size_t i = 0; rc == 0 && i < parts.n; i++) {
         struct batch b = { .path = NULL };
         char id[ID_TEXT];
@@ -323,6 +324,8 @@ static int submit_file(struct submit *s, const char *file, struct err *err)
                             &existed, err);
         if (rc == 0 && existed)
             tell_output(s, &b);
+        else if (rc == 0)
+            work_warn_repeated(&b, NULL);
         if (rc == 0)
             rc = submit_there(s, &b, true, err);
     }

@@ -29,6 +29,7 @@
 #include "model/models.h"
 #include "node/caller.h"
 #include "spool/spool.h"
+#include "store/custom_ids.h"
 #include "store/resume.h"
 #include "store/seal.h"
 
@@ -551,4 +552,15 @@ int work_seal_options(struct seal_options *o, const struct settings *s,
     o->dim = rec.dim;
     o->note = note_damage;
     return 0;
+}
+
+void work_warn_repeated(const struct batch *b, const char *file)
+{
+    char *path = file ? xstrdup(file) : file_join(b->path, "requests.jsonl");
+    struct err unused = ERR_INIT;
+    char text[CUSTOM_IDS_TEXT];
+
+    if (custom_ids_look(text, path, &unused) == 0 && *text)
+        log_warning("%s", text);
+    free(path);
 }

@@ -73,4 +73,8 @@ void work_launch_clear(struct launch *l);
 int work_seal_options(struct seal_options *o, const struct settings *s,
                       const unsigned char model[32], struct err *err);
 
+/* Warn if requests of a batch, or of a file where one is named, have the same
+ * custom_id. */
+void work_warn_repeated(const struct batch *b, const char *file);
+
 #endif
