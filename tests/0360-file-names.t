@@ -84,6 +84,8 @@ report $r "so are all in the answers"
 gives 4 "wait" wait bad.jsonl --strict
 has err '3 refused, the first is line 4: ' "says so too"
 gives 0 "the answers with the whole file" verify bad.out --requests bad.jsonl
+gives 0 "the answers, whose parts are in the spool" verify bad.out
+has out '^ok.*an answer for each line.*9 lines' "all of them"
 three=$(sed -n 3p ids)
 gives 0 "status --json of a part" status --json -- "$three"
 has out '"refusal":"2 refused, the first is line 8: ' "counts in the file"

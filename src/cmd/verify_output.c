@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -22,6 +23,7 @@
 #include "model/model.h"
 #include "queue/ask_item.h"
 #include "proof/line_ids.h"
+#include "spool/file_split.h"
 #include "spool/ids_file.h"
 #include "spool/source.h"
 #include "spool/spool.h"
@@ -79,12 +81,22 @@ static int count_lines(uint64_t *hits, const struct batch_info *info,
 
 /* The requests that a file answers. */
 struct asked {
-    char *path;              /* to be freed */
+    char *path;              /* to be freed .. */
+    bool made;               /* .. and removed */
     bool has_model;
     unsigned char model[32]; /* of the batch that has them */
     uint64_t lines_before;   /* that a person counts before the first */
     uint64_t hits, others;   /* requests of the batch that are wanted, or not */
 };
+
+static void asked_take(struct asked *a, char *path, bool made)
+{
+    if (a->made && a->path)
+        unlink(a->path);
+    free(a->path);
+    a->path = path;
+    a->made = made;
+}
 
 /* Take the batch if it has more of the requests than the one that was found,
  * or as many and fewer others: batches share the lines that are the same. */
@@ -105,8 +117,7 @@ static int try_batch(struct asked *a, const struct batch *b,
     }
     if (rc >= 0 && hits && (hits > a->hits ||
                             (hits == a->hits && others < a->others))) {
-        free(a->path);
-        a->path = path;
+        asked_take(a, path, false);
         path = NULL;
         a->has_model = true;
         memcpy(a->model, info.model, 32);
@@ -117,6 +128,88 @@ static int try_batch(struct asked *a, const struct batch *b,
     batch_info_clear(&info);
     free(path);
     return rc;
+}
+
+/* ---- several batches of a file ------------------------------------------- */
+
+/* Make an empty file to be removed. */
+static int make_file(char **path, struct err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *made = xasprintf("%s/apus-requests-XXXXXX",
+                           tmp && *tmp ? tmp : "/tmp");
+    int fd = mkstemp(made);
+
+    if (fd < 0) {
+        err_errno(err, ERR_RETRY, "cannot make \"%s\"", made);
+        free(made);
+        return -1;
+    }
+    close(fd);
+    *path = made;
+    return 0;
+}
+
+struct try_split {
+    struct asked *a;
+    const struct spool *spool;
+    const struct wanted *w;
+};
+
+/* Add how many of a part's requests are wanted; -1 if it cannot be read. */
+static int count_part(uint64_t *sum, const struct try_split *t,
+                      const unsigned char part[32])
+{
+    struct err unused = ERR_INIT;
+    struct batch_info info;
+    struct batch b;
+    char id[ID_TEXT];
+    uint64_t hits = 0;
+    int rc;
+
+    base64url(id, part, 32);
+    if (spool_find(t->spool, id, &b, &unused))
+        return -1;
+    rc = batch_info_read(&info, b.path, &unused);
+    if (rc == 0) {
+        rc = count_lines(&hits, &info, b.path, t->w, &unused);
+        batch_info_clear(&info);
+    }
+    batch_clear(&b);
+    *sum += hits;
+    return rc;
+}
+
+/* Take the parts of a file if together they have more of the requests than
+ * what was found. */
+static int try_split(void *self, const struct file_split *p, struct err *err)
+{
+    struct try_split *t = self;
+    struct asked *a = t->a;
+    struct file_out *out;
+    uint64_t hits = 0;
+    char *path;
+
+    for (size_t i = 0; i < p->n; i++)
+        if (count_part(&hits, t, p->part[i]))
+            return 0;
+    if (hits <= a->hits)
+        return 0;
+    if (make_file(&path, err) || file_out_open(&out, path, err))
+        return -1;
+    if (file_split_join(p, t->spool, out, err)) {
+        file_out_abort(out);
+    } else if (file_out_commit(out, err) == 0) {
+        asked_take(a, path, true);
+        a->has_model = true;
+        memcpy(a->model, p->model, 32);
+        a->lines_before = 0;
+        a->hits = hits;
+        return 0;
+    }
+    unlink(path);
+    free(path);
+    return -1;
 }
 
 /* The batch in the spool whose answers these are: 1, 0, or -1 where the spool
@@ -144,6 +237,9 @@ static int search(struct asked *a, const char *dir, const struct wanted *w,
         }
         free(list);
     }
+    if (rc == 0 && a->hits < w->n)
+        rc = file_split_walk(s, try_split,
+                             &(struct try_split){ a, s, w }, err);
     spool_close(s);
     return rc ? rc : a->path != NULL;
 }
@@ -199,19 +295,11 @@ static int fetch(void *self, const unsigned char id[32], struct err *err)
 /* Make a file of the requests that are messages, to be removed. */
 static int fetch_requests(char **path, struct verify *v, struct err *err)
 {
-    const char *tmp = getenv("TMPDIR");
     struct fetched f = { .n = 0 };
-    int fd, rc = -1;
+    int rc = -1;
 
-    *path = xasprintf("%s/apus-requests-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    fd = mkstemp(*path);
-    if (fd < 0) {
-        err_errno(err, ERR_RETRY, "cannot make \"%s\"", *path);
-        free(*path);
-        *path = NULL;
+    if (make_file(path, err))
         return -1;
-    }
-    close(fd);
     if (lookup_new(&f.lookup, v->settings, note, NULL, err) ||
         file_out_open(&f.out, *path, err))
         goto out;
@@ -231,7 +319,7 @@ out:
     return 0;
 }
 
-/* The requests where none are named: 1 they are a file to be removed, 0, -1. */
+/* The requests where none are named. */
 static int find_requests(struct asked *a, struct verify *v, struct err *err)
 {
     struct wanted w = { .n = 0 };
@@ -244,9 +332,14 @@ static int find_requests(struct asked *a, struct verify *v, struct err *err)
     free(w.id);
     if (rc < 0)
         return -1;
-    if (rc == 0)
-        return fetch_requests(&a->path, v, err) ? -1 : 1;
-    log_info("the requests are in \"%s\"", a->path);
+    if (rc == 0) {
+        a->made = true;
+        return fetch_requests(&a->path, v, err);
+    }
+    if (a->made)
+        log_info("the requests are those of a file that was split");
+    else
+        log_info("the requests are in \"%s\"", a->path);
     return 0;
 }
 
@@ -278,7 +371,7 @@ int verify_output(struct verify *v, struct err *err)
 {
     struct asked a = { .path = NULL };
     struct check_output_head h;
-    int rc, made = 0;
+    int rc = 0;
 
     if (check_output_head(&h, v->what, err) ||
         (v->requests && source_look(v->requests, err)))
@@ -291,10 +384,9 @@ int verify_output(struct verify *v, struct err *err)
     if (v->requests)
         a.path = xstrdup(v->requests);
     else
-        made = find_requests(&a, v, err);
-    rc = made < 0 ? -1 : check_found(v, &a, &h, err);
-    if (made > 0)
-        unlink(a.path);
-    free(a.path);
+        rc = find_requests(&a, v, err);
+    if (rc == 0)
+        rc = check_found(v, &a, &h, err);
+    asked_take(&a, NULL, false);
     return rc;
 }

@@ -181,29 +181,36 @@ int file_split_walk(const struct spool *s, file_split_fn *each, void *self,
 
 /* ---- cutting ------------------------------------------------------------- */
 
+static int put_range(FILE *from, uint64_t n, struct file_out *to,
+                     struct err *err)
+{
+    char chunk[65536];
+
+    while (n > 0) {
+        size_t want = n < sizeof(chunk) ? (size_t)n : sizeof(chunk);
+        size_t got = fread(chunk, 1, want, from);
+
+        if (got == 0)
+            return err_set(err, ERR_RETRY, "the file became shorter while it"
+                           " was read");
+        if (file_out_put(to, chunk, got, err))
+            return -1;
+        n -= got;
+    }
+    return 0;
+}
+
 /* Bytes of the file from one offset to another, as a file of its own. */
 static int copy_range(FILE *from, uint64_t n, const char *to_path,
                       struct err *err)
 {
     struct file_out *to;
-    char chunk[65536];
 
     if (file_out_open(&to, to_path, err))
         return -1;
-    while (n > 0) {
-        size_t want = n < sizeof(chunk) ? (size_t)n : sizeof(chunk);
-        size_t got = fread(chunk, 1, want, from);
-
-        if (got == 0) {
-            file_out_abort(to);
-            return err_set(err, ERR_RETRY, "the file became shorter while it"
-                           " was read");
-        }
-        if (file_out_put(to, chunk, got, err)) {
-            file_out_abort(to);
-            return -1;
-        }
-        n -= got;
+    if (put_range(from, n, to, err)) {
+        file_out_abort(to);
+        return -1;
     }
     return file_out_commit(to, err);
 }
@@ -367,4 +374,38 @@ int file_split_make(struct file_split *out, const struct spool *s,
     else
         *out = p;
     return rc;
+}
+
+/* ---- putting together ---------------------------------------------------- */
+
+static int join_part(const unsigned char part[32], const struct spool *s,
+                     struct file_out *out, struct err *err)
+{
+    char id[ID_TEXT], *path;
+    struct batch b;
+    uint64_t n;
+    FILE *f;
+    int rc;
+
+    base64url(id, part, 32);
+    if (spool_find(s, id, &b, err))
+        return -1;
+    path = file_join(b.path, "requests.jsonl");
+    f = fopen(path, "re");
+    rc = !f ? err_errno(err, ERR_INPUT, "cannot open \"%s\"", path)
+            : file_size(path, &n, err) || put_range(f, n, out, err) ? -1 : 0;
+    if (f)
+        fclose(f);
+    free(path);
+    batch_clear(&b);
+    return rc;
+}
+
+int file_split_join(const struct file_split *p, const struct spool *s,
+                    struct file_out *out, struct err *err)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (join_part(p->part[i], s, out, err))
+            return -1;
+    return 0;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct err;
+struct file_out;
 struct spool;
 
 #define FILE_SPLIT_MAX 10000 /* parts of a file */
@@ -38,6 +39,10 @@ typedef int file_split_fn(void *self, const struct file_split *p,
                           struct err *err);
 int file_split_walk(const struct spool *s, file_split_fn *each, void *self,
                     struct err *err);
+
+/* Append the requests of all parts: the bytes of the file. */
+int file_split_join(const struct file_split *p, const struct spool *s,
+                    struct file_out *out, struct err *err);
 
 /* For tests: the text of such a file.  ERR_INPUT says what is wrong. */
 int file_split_parse(struct file_split *out, const char *text, size_t n,
