@@ -37,6 +37,16 @@ report $r "with a line between"
 gives 1 "a file of no batch" show all.jsonl
 has err 'no batch of the file "all.jsonl"' "is named"
 
+# ---- du --------------------------------------------------------------------
+gives 0 "du of a file that was split" du cut.jsonl
+cut -f 2 out | head -n 3 | sort | cmp -s - sorted && r=0 || r=1
+report $r "its batches"
+mkdir typo
+gives 1 "an id that is in no spool" show --spool "$tmp/typo" \
+    --gateways http://127.0.0.1:1 --http-retries 0 "$(printf 'A%042d' 0)"
+[ -z "$(ls typo)" ] && r=0 || r=1
+report $r "makes none"
+
 # ---- cancel, and go on -----------------------------------------------------
 gives 0 "cancel of a file that was split" cancel cut.jsonl
 cut -f 2 out | grep -cx failed >n

@@ -68,7 +68,7 @@ begin
 gives 0 "push without a name" push
 [ ! -s out ] && r=0 || r=1
 report $r "leaves a batch of a file alone"
-gives 0 "what it would cost" push --check -- "$id"
+gives 0 "what it would cost" push --check q.jsonl
 has out "$id.would be sent.5 results.4 uploads..* bytes.0 winc" "is told"
 has err 'on the account are 10000000000000' "with the account"
 [ ! -d "spool/done/b$id/push" ] && r=0 || r=1

@@ -23,6 +23,7 @@
 #include "base/plain.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/named.h"
 #include "spool/spool.h"
 
 #define BLOCK 512     /* of st_blocks */
@@ -143,14 +144,13 @@ static int count_state(struct du *d, enum spool_state state, struct err *err)
 static int count_named(struct du *d, const char **names, size_t n,
                        struct err *err)
 {
-    struct batch b;
+    struct named found;
 
-    for (size_t i = 0; i < n; i++) {
-        if (spool_find(d->spool, names[i], &b, err))
-            return -1;
-        count_batch(d, &b);
-        batch_clear(&b);
-    }
+    if (named_find_all(&found, d->spool, names, n, err))
+        return -1;
+    for (size_t i = 0; i < found.n; i++)
+        count_batch(d, &found.batch[i]);
+    named_clear(&found);
     return 0;
 }
 
@@ -215,7 +215,7 @@ int cmd_du(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus du",
-        .synopsis = "[BATCH ...] [--json]",
+        .synopsis = "[BATCH|FILE ...] [--json]",
         .about = "Print how many bytes of the disk each batch takes, and"
                  " logs, what is half made, and\nall of it.",
         .opts = opts, .max_args = SIZE_MAX,

@@ -44,7 +44,8 @@ bool part_is_item(const char *what, const char *spool_dir)
 
     if (base64url_id(id, what))
         return false;
-    if (!file_is_dir(spool_dir) || spool_open(&s, spool_dir, &unused))
+    if (!file_is_dir(spool_dir) ||
+        spool_open_there(&s, spool_dir, &unused))
         return true;
     found = spool_find(s, what, &b, &unused) == 0;
     batch_clear(&b);

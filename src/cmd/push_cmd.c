@@ -18,6 +18,7 @@
 #include "base/plural.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/named.h"
 #include "commit.h"
 #include "node/owners.h"
 #include "push/push.h"
@@ -275,15 +276,14 @@ static int push_all(struct pushing *c, struct err *err)
 static int push_names(struct pushing *c, const char **names, size_t n,
                       struct err *err)
 {
-    for (size_t i = 0; i < n && !cmd_interrupted(); i++) {
-        struct batch b = { .path = NULL };
+    struct named found;
 
-        if (spool_find(c->spool, names[i], &b, err))
-            return -1;
-        if (push_named(c, &b, err))
-            failed(c, &b, err);
-        batch_clear(&b);
-    }
+    if (named_find_all(&found, c->spool, names, n, err))
+        return -1;
+    for (size_t i = 0; i < found.n && !cmd_interrupted(); i++)
+        if (push_named(c, &found.batch[i], err))
+            failed(c, &found.batch[i], err);
+    named_clear(&found);
     return 0;
 }
 
@@ -323,7 +323,8 @@ int cmd_push(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus push",
-        .synopsis = "[BATCH ...] [--check] [--max-winc N] [--confirmations N]",
+        .synopsis = "[BATCH|FILE ...] [--check] [--max-winc N]"
+                    " [--confirmations N]",
         .about = "Bring the answers of batches to Arweave and tell the queue:"
                  " of those that are\nnamed, or else of all that came from"
                  " AO or were begun.  Signed with the wallet\nof this node;"
