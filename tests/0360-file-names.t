@@ -104,6 +104,14 @@ gives 0 "export of a part" export -o three.out -- "$three"
 lines three.out >out
 report $r "counts in the file"
 gives 0 "which is verified" verify three.out
+info=spool/done/b$three/batch.json
+cp "$info" kept
+for before in 4294967296 -1 '"9"'; do
+    sed "s/\"lines_before\":[0-9]*/\"lines_before\":$before/" kept >"$info"
+    gives 1 "$before lines before it" export -- "$three"
+    has err '"lines_before": a number below' "is refused"
+done
+cp kept "$info"
 gives 0 "show of a part" show "spool/done/b$three/part-0000.h5"
 [ "$(sed '1,/^line/d' out | cut -f 1 | tr '\n' ' ')" = '9 ' ] && r=0 || r=1
 report $r "counts in the file"

@@ -91,10 +91,12 @@ static int put_path(struct buf *out, const char *key, const char *path,
 int batch_info_put(struct buf *out, const struct batch_info *i,
                    struct err *err)
 {
-    if (i->n_requests > UINT32_MAX || i->n_lines > UINT32_MAX)
+    if (i->n_requests > UINT32_MAX || i->n_lines > UINT32_MAX ||
+        i->lines_before > UINT32_MAX)
         return err_set(err, ERR_INPUT,
-                       "%" PRIu64 " requests in %" PRIu64 " lines, a batch has"
-                       " less than 2^32", i->n_requests, i->n_lines);
+                       "%" PRIu64 " requests in %" PRIu64 " lines after %"
+                       PRIu64 ", a batch has less than 2^32", i->n_requests,
+                       i->n_lines, i->lines_before);
     buf_puts(out, "{\"format\":\"" FORMAT "\"");
     put_id(out, "id", i->id);
     put_id(out, "model", i->model);
