@@ -27,11 +27,11 @@
 #include <time.h>
 
 #include "answer/commit.h"
+#include "backend/backends.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "bench/shape.h"
 #include "engine/engine.h"
-#include "kernels/kernels.h"
 #include "model/model.h"
 
 #define MAX_ROUNDS 99
@@ -39,7 +39,7 @@
 struct bench {
     const char *shape, *kernel;
     size_t batch, prompt, decode, rounds;
-    struct x1_kernels k;
+    struct backend *backend;
     struct model *model;
     bool commit;
     size_t first; /* sequences that have their first token */
@@ -108,7 +108,7 @@ static int run_round(struct bench *b, double *prefill, double *total,
         ids[i] = (uint32_t)(i * 7919 % b->model->rec.n_vocab);
     s.prompt = ids;
     s.sampling.top_p = 1000000;
-    if (engine_new(&e, b->model, &b->k, NULL, &o, &obs, err))
+    if (engine_new(&e, b->backend, b->model, NULL, &o, &obs, err))
         return -1;
     b->first = b->committed = 0;
     b->commit_s = *prefill = 0;
@@ -168,7 +168,7 @@ static void print(const struct bench *b, const double *rate, double dram,
     uint64_t weights = shape_read_bytes(b->model);
     double roof = dram * 1e9 / (double)weights * (double)b->batch;
 
-    printf("kernel %s\nthreads 1\n", b->k.name);
+    printf("kernel %s\nthreads 1\n", b->backend->name);
     printf("shape %s\nbatch %zu\nprompt_tokens %zu\ndecode_tokens %zu\n",
            b->shape, b->batch, b->prompt, b->decode);
     printf("prefill_tok_s %.1f\ndecode_tok_s %.1f\ntotal_tok_s %.1f\n",
@@ -193,8 +193,8 @@ static int run(struct bench *b, struct err *err)
     if (b->prompt + b->decode > rec.context)
         return err_set(err, ERR_INPUT, "prompt and decode are over the "
                        "shape's context of %u", rec.context);
-    if (x1_kernels_find(&b->k, b->kernel))
-        return err_set(err, ERR_INPUT, "no kernel \"%s\"", b->kernel);
+    if (backend_open(&b->backend, b->kernel, err))
+        return -1;
     if (shape_build(&b->model, &rec, err))
         return -1;
     for (size_t i = 0; i < b->rounds; i++) {
@@ -214,6 +214,7 @@ static int run(struct bench *b, struct err *err)
         rate[i] = median(v[i], b->rounds);
     getrusage(RUSAGE_SELF, &use);
     print(b, rate, dram_read(err), (uint64_t)use.ru_maxrss * 1024);
+    backend_close(b->backend);
     model_close(b->model);
     return 0;
 }
@@ -256,7 +257,6 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    x1_thread_init();
     if (run(&b, &err)) {
         fprintf(stderr, "bench/engine: %s\n", err.text);
         return 1;

@@ -26,7 +26,6 @@
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
-#include "mpi/pretend.h"
 #include "proof/job_record.h"
 #include "proof/line_ids.h"
 #include "proof/result_record.h"
@@ -81,7 +80,7 @@ struct compute {
     struct reuse *reuse;        /* answers that are there already, or NULL */
     bool looked;                /* .. for them: with the first request */
     struct worklog *log;
-    struct engine *engine;      /* NULL: pretended */
+    struct engine *engine;
     struct task *task;          /* whose choices are being added, or NULL */
     struct choice *open;
     size_t n_open;
@@ -326,7 +325,7 @@ static int add_choice(struct compute *c, struct err *err)
     c->n_open++;
     t->in_engine++;
     c->alone = alone;
-    return c->engine ? engine_add(c->engine, &ch->s, err) : 0;
+    return engine_add(c->engine, &ch->s, err);
 }
 
 static void on_token(void *self, void *user, uint32_t position,
@@ -350,14 +349,21 @@ static void on_position(void *self, void *user, const struct position *p)
 
 /* ---- recording ----------------------------------------------------------- */
 
-static int put_tensors(struct compute *c, const struct choice *ch,
+static int put_tensors(struct compute *c, const struct answer *a,
                        uint64_t index, struct err *err)
 {
-    const struct buf *last = &ch->commit.last;
+    size_t dim = c->o.model->model->rec.dim;
+    struct buf last;
+    int rc;
 
-    if (!c->o.with_last || last->len == 0)
+    if (!c->o.with_last || !a->last)
         return 0;
-    return worklog_put(c->log, FRAME_LAST, index, last->data, last->len, err);
+    buf_init(&last, dim * 4);
+    for (size_t i = 0; i < dim; i++)
+        buf_put_f32(&last, a->last[i]);
+    rc = worklog_put(c->log, FRAME_LAST, index, last.data, last.len, err);
+    buf_clear(&last);
+    return rc;
 }
 
 static int record(struct compute *c, const struct choice *ch,
@@ -369,7 +375,7 @@ static int record(struct compute *c, const struct choice *ch,
 
     buf_init(&out, RECORD_MAX);
     if (answer_record(&out, &ch->commit, &ch->s, ch->task->id, a, err) ||
-        put_tensors(c, ch, index, err) ||
+        put_tensors(c, a, index, err) ||
         worklog_put(c->log, FRAME_RECORD, index, out.data, out.len, err))
         goto end;
     done_put(&c->fresh, &c->n_fresh, &c->cap_fresh, (struct work_done){
@@ -447,13 +453,8 @@ static int step(struct compute *c, struct err *err)
 {
     bool busy;
 
-    if (!c->engine) {
-        while (c->open && !c->failed)
-            pretend_answer(c->o.model->model, &c->open->s,
-                           &c->open->commit, on_finished, c);
-    } else if (engine_step(c->engine, &busy, err)) {
+    if (engine_step(c->engine, &busy, err))
         return -1;
-    }
     if (c->n_open == 0)
         c->alone = false;
     if (c->failed) {
@@ -550,12 +551,11 @@ static int open_engine(struct compute *c, struct err *err)
         .finished = on_finished
     };
     struct engine_options o = {
-        .max_sequences = c->o.max_sequences, .kv_bytes = c->o.kv_bytes
+        .max_sequences = c->o.max_sequences, .kv_bytes = c->o.kv_bytes,
+        .with_last = c->o.with_last
     };
 
-    if (c->o.pretend)
-        return 0;
-    return engine_new(&c->engine, c->o.model->model, c->o.kernels,
+    return engine_new(&c->engine, c->o.backend, c->o.model->model,
                       c->o.model->tokenizer, &o, &obs, err);
 }
 

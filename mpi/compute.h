@@ -10,17 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct backend;
 struct batch_info;
 struct compute;
 struct err;
 struct prompt_model;
-struct x1_kernels;
 
 struct compute_options {
     const char *batch_path;          /* borrowed, all of them */
     const struct batch_info *info;
     const struct prompt_model *model;
-    const struct x1_kernels *kernels;
+    struct backend *backend;         /* this one's alone until it is freed */
     uint32_t start, rank;            /* whose log it writes */
     size_t max_sequences;
     uint64_t kv_bytes;
@@ -28,7 +28,6 @@ struct compute_options {
     bool with_leaves;                /* the checkpoint wants those of traces */
     const char *reuse;               /* a spool whose answers are taken over,
                                         or NULL; borrowed */
-    bool pretend;                    /* no engine: see pretend.h */
 };
 
 /* One line of requests.jsonl to be answered. */

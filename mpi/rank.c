@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "answer/prompt.h"
+#include "backend/backends.h"
+#include "backend/pretend/pretend.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -18,7 +20,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "kernels/kernels.h"
 #include "model/model.h"
 #include "model/models.h"
 #include "mpi/compute.h"
@@ -36,8 +37,7 @@ struct rank_side {
     struct link *link;
     struct prompt_model model;
     bool has_model;
-    struct x1_kernels kernels; /* tested, if has_kernels */
-    bool has_kernels;
+    struct backend *backend; /* NULL: not opened yet */
 
     /* of the batch */
     char *batch_path;
@@ -82,6 +82,7 @@ void rank_free(struct rank_side *r)
     if (!r)
         return;
     leave_batch(r);
+    backend_close(r->backend);
     prompt_model_clear(&r->model);
     free(r);
 }
@@ -166,20 +167,13 @@ static void tell_beat(struct rank_side *r)
 
 /* ---- the model ----------------------------------------------------------- */
 
-static int open_kernels(struct rank_side *r, struct err *err)
+static int open_backend(struct rank_side *r, struct err *err)
 {
-    char why[256];
-
-    if (r->has_kernels)
+    if (r->backend)
         return 0;
-    x1_thread_init();
-    if (x1_kernels_find(&r->kernels, r->o.kernel))
-        return err_set(err, ERR_INPUT, "no kernel \"%s\" in this build",
-                       r->o.kernel);
-    if (x1_selftest(&r->kernels, why, sizeof(why)))
-        return err_set(err, ERR_FATAL, "kernel \"%s\" fails its test: %s",
-                       r->kernels.name, why);
-    r->has_kernels = true;
+    if (!r->o.pretend)
+        return backend_open(&r->backend, r->o.kernel, err);
+    r->backend = pretend_new();
     return 0;
 }
 
@@ -189,7 +183,7 @@ int rank_open_model(struct rank_side *r, const unsigned char model[32],
     char id[ID_TEXT];
     struct model *m;
 
-    if (open_kernels(r, err))
+    if (open_backend(r, err))
         return -1;
     if (r->has_model && memcmp(r->model.model->id, model, 32) == 0)
         return 0;
@@ -223,13 +217,13 @@ static int begin(struct rank_side *r, struct err *err)
         .max_sequences = r->o.max_sequences, .kv_bytes = r->o.kv_bytes,
         .with_last = r->o.seal.with_last,
         .with_leaves = !r->o.seal.roots_only,
-        .reuse = r->o.pretend ? NULL : r->o.reuse, .pretend = r->o.pretend,
+        .reuse = r->o.pretend ? NULL : r->o.reuse,
     };
 
     if (batch_info_read(&r->info, r->batch_path, err) ||
         rank_open_model(r, r->info.model, err))
         return -1;
-    o.kernels = &r->kernels;
+    o.backend = r->backend;
     return compute_new(&r->compute, &o, err);
 }
 

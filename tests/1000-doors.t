@@ -42,6 +42,7 @@ cat >"$tmp/layers" <<'TXT'
 3 src/engine
 3 src/store
 3 src/ao
+4 src/backend
 4 src/answer
 4 src/publish
 4 src/queue
@@ -66,6 +67,8 @@ awk -v layers="$tmp/layers" '
         sub("/[^/]*$", "", path)
         sub("^src/model/import$", "src/model", path)
         sub("^model/import$", "model", path)
+        sub("^src/backend/(cpu|pretend)$", "src/backend", path)
+        sub("^backend/(cpu|pretend)$", "backend", path)
         return path
     }
     {

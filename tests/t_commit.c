@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "answer/commit.h"
+#include "backend/backends.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "bench/shape.h"
@@ -73,13 +74,13 @@ static void answer(struct one *o, const struct model *m, size_t batch,
                             .finished = on_finished };
     struct engine_options opt = { .max_sequences = batch, .chunk = chunk };
     struct err err = ERR_INIT;
-    struct x1_kernels k;
+    struct backend *b;
     struct engine *e;
     bool busy = true;
     size_t next = 0;
 
-    x1_kernels_init(&k, 0);
-    if (engine_new(&e, m, &k, NULL, &opt, &obs, &err))
+    if (backend_open(&b, "reference", &err) ||
+        engine_new(&e, b, m, NULL, &opt, &obs, &err))
         abort();
     while (busy || next < N) {
         for (; next < N && engine_room(e); next++) {
@@ -91,6 +92,7 @@ static void answer(struct one *o, const struct model *m, size_t batch,
             abort();
     }
     engine_free(e);
+    backend_close(b);
 }
 
 static bool same(const struct one *a, const struct one *b)

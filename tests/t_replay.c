@@ -11,6 +11,7 @@
 
 #include "answer/commit.h"
 #include "answer/prompt.h"
+#include "backend/backends.h"
 #include "base/bytes.h"
 #include "base/utf8.h"
 #include "engine/engine.h"
@@ -25,7 +26,7 @@
 #define DIM 128
 
 static struct prompt_model nano;
-static struct x1_kernels fast;
+static struct backend *fast;
 
 /* A record in parts that can be changed. */
 struct kept {
@@ -117,9 +118,6 @@ static void on_position(void *self, void *user, const struct position *p)
         l->flags |= TRACE_DEEP;
         merkle_root(&f->rows.deep, l->deep);
     }
-    memset(f->k->last, 0, sizeof(f->k->last));
-    if (p->last)
-        memcpy(f->k->last, p->last, sizeof(f->k->last));
 }
 
 static void put_stop(struct kept *k, const struct stop *s)
@@ -150,6 +148,8 @@ static void on_finished(void *self, const struct answer *a)
         put_stop(k, &f->s->stops[i]);
     if (commit_job(&k->j, nano.model, f->s, NULL))
         abort();
+    if (a->last)
+        memcpy(k->last, a->last, sizeof(k->last));
     commit_result(&k->r, &f->c, request, &k->j, a, k->text, k->n_text);
     k->r.level = f->deep;
 }
@@ -160,14 +160,15 @@ static void run(struct kept *k, const struct sequence *s, bool deep)
     struct observer obs = { .self = &f, .residual = on_residual,
                             .position = on_position,
                             .finished = on_finished };
-    struct engine_options o = { .max_sequences = 1, .chunk = deep ? 1 : 0 };
+    struct engine_options o = { .max_sequences = 1, .chunk = deep ? 1 : 0,
+                                .with_last = true };
     struct err err = ERR_INIT;
     struct engine *e;
     bool busy = true;
 
     memset(k, 0, sizeof(*k));
     commit_init(&f.c, nano.model);
-    if (engine_new(&e, nano.model, &fast, nano.tokenizer, &o, &obs, &err) ||
+    if (engine_new(&e, fast, nano.model, nano.tokenizer, &o, &obs, &err) ||
         engine_add(e, s, &err))
         abort();
     while (busy)
@@ -187,7 +188,7 @@ static struct replay_verdict replay(const struct record *rec,
     struct err err = ERR_INIT;
     struct replay *r;
 
-    if (replay_new(&r, &nano, &fast, &o, &err) ||
+    if (replay_new(&r, &nano, fast, &o, &err) ||
         replay_record(r, rec, last, &v, &err))
         printf("# %s\n", err.text);
     else
@@ -586,7 +587,7 @@ static int refused(const struct record *rec, struct replay_options o)
     struct replay *r;
     int rc;
 
-    if (replay_new(&r, &nano, &fast, &o, &err))
+    if (replay_new(&r, &nano, fast, &o, &err))
         return 0;
     rc = replay_record(r, rec, NULL, &v, &err);
     replay_free(r);
@@ -667,7 +668,7 @@ static void test_again(void)
     struct record rec;
     bool good = true;
 
-    if (replay_new(&r, &nano, &fast, &o, &err))
+    if (replay_new(&r, &nano, fast, &o, &err))
         abort();
     for (int i = 0; i < 4; i++) {
         struct kept *k = fresh(i == 2 ? &deep : i ? &other : &base);
@@ -755,10 +756,12 @@ static bool open_nano(void)
 
 int main(void)
 {
+    struct err err = ERR_INIT;
     struct sequence s;
 
     x1_thread_init();
-    x1_kernels_find(&fast, "auto");
+    if (backend_open(&fast, "auto", &err))
+        return 1;
     if (!open_nano())
         return done();
     test_ends();
@@ -788,5 +791,6 @@ int main(void)
     tokens_clear(&story);
     prompt_model_clear(&nano);
     tmp_remove();
+    backend_close(fast);
     return done();
 }

@@ -91,8 +91,6 @@ static void test_end(const struct end *e)
                           .max_tokens = e->max_tokens, .stops = e->stop,
                           .ignore_eos = e->ignore_eos };
     enum finish finish = FINISH_EOS;
-    struct x1_kernels k;
-    struct kv_pool pool;
     struct running r;
     size_t n = 0, got;
 
@@ -100,8 +98,6 @@ static void test_end(const struct end *e)
         s.n_stops++;
     while (n < 6 && e->text[n])
         n++;
-    x1_kernels_init(&k, 0);
-    kv_pool_init(&pool, &k, 1, 1, 2);
     running_init(&r, &s, &rec);
     got = draw(&r, e->text, n, &finish);
     ok(got == e->want_n && (got == 0 || finish == e->want) &&
@@ -109,8 +105,7 @@ static void test_end(const struct end *e)
            (r.text_end == 0 ||
             memcmp(r.text.data, e->want_text, r.text_end) == 0),
        "%s", e->name);
-    running_clear(&r, &pool);
-    kv_pool_clear(&pool);
+    running_clear(&r);
 }
 
 int main(void)

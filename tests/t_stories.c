@@ -12,9 +12,9 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "backend/backends.h"
 #include "base/json.h"
 #include "engine/engine.h"
-#include "kernels/kernels.h"
 #include "tests/float_model.h"
 #include "tests/models_util.h"
 
@@ -121,18 +121,19 @@ static void run(const struct model *m, struct golden *g)
     struct sequence s = { .prompt = g->token, .n_prompt = g->n,
                           .max_tokens = 1, .user = g };
     struct err err = ERR_INIT;
-    struct x1_kernels k;
+    struct backend *b;
     struct engine *e;
     bool busy = true;
 
-    x1_kernels_init(&k, 0);
     s.sampling.top_p = 1000000;
-    if (engine_new(&e, m, &k, NULL, &o, &obs, &err) ||
+    if (backend_open(&b, "reference", &err) ||
+        engine_new(&e, b, m, NULL, &o, &obs, &err) ||
         engine_add(e, &s, &err))
         abort();
     while (busy && engine_step(e, &busy, &err) == 0)
         ;
     engine_free(e);
+    backend_close(b);
 }
 
 static void one_golden(const struct model *m, struct float_model *f,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/cpu/cpu.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -202,10 +203,11 @@ static bool compute(const struct model *m, const struct x1_kernels *k,
     struct engine_options o = { .max_sequences = n, .chunk = chunk,
                                 .draw_all = alone };
     struct err err = ERR_INIT;
+    struct backend *b = cpu_new(k);
     struct engine *e;
     bool busy = true;
 
-    if (engine_new(&e, m, k, NULL, &o, &obs, &err)) {
+    if (engine_new(&e, b, m, NULL, &o, &obs, &err)) {
         printf("%s\n", err.text);
         return false;
     }
@@ -218,6 +220,7 @@ static bool compute(const struct model *m, const struct x1_kernels *k,
     while (busy && engine_step(e, &busy, &err) == 0)
         ;
     engine_free(e);
+    backend_close(b);
     return !busy;
 }
 

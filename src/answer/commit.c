@@ -10,7 +10,6 @@
 
 #include "base/err.h"
 #include "engine/engine.h"
-#include "engine/kv.h"
 #include "model/model.h"
 #include "proof/job_record.h"
 #include "proof/result_record.h"
@@ -23,38 +22,28 @@ void commit_init(struct commit *c, const struct model *m)
     c->model = m;
     merkle_init(&c->trace);
     buf_init(&c->leaves, MAX_LEAVES);
-    buf_init(&c->last, (size_t)m->rec.dim * 4);
 }
 
 void commit_clear(struct commit *c)
 {
     buf_clear(&c->leaves);
-    buf_clear(&c->last);
 }
 
 void commit_position(struct commit *c, const struct position *p)
 {
-    const struct model_record *rec = &c->model->rec;
-    int8_t k[X1_MAX_HEAD_DIM], v[X1_MAX_HEAD_DIM];
     unsigned char packed[TRACE_LEAF_SIZE];
-    struct trace_leaf leaf;
-    struct trace_step step;
-    float s_k, s_v;
+    struct trace_leaf leaf = { .position = p->position, .token = p->token,
+                               .next = p->next };
 
-    trace_step_init(&step);
-    for (uint32_t l = 0; l < rec->n_layers; l++) {
-        for (uint32_t g = 0; g < rec->n_kv_heads; g++) {
-            kv_fetch(k, v, &s_k, &s_v, p->kv, p->pool, l, g, p->position);
-            trace_step_row(&step, s_k, s_v, k, v, rec->head_dim);
-        }
+    memcpy(leaf.kv, p->kv, sizeof(leaf.kv));
+    if (p->fin) {
+        leaf.flags |= TRACE_FIN;
+        memcpy(leaf.fin, p->fin, sizeof(leaf.fin));
     }
-    if (p->last) {
-        trace_step_draw(&step, p->next, p->last, rec->dim);
-        buf_reset(&c->last);
-        for (uint32_t i = 0; i < rec->dim; i++)
-            buf_put_f32(&c->last, p->last[i]);
+    if (p->deep) {
+        leaf.flags |= TRACE_DEEP;
+        memcpy(leaf.deep, p->deep, sizeof(leaf.deep));
     }
-    trace_step_leaf(&step, &leaf, p->position, p->token);
     trace_put(&c->trace, &leaf);
     trace_leaf_pack(packed, &leaf);
     buf_put(&c->leaves, packed, sizeof(packed));

@@ -23,7 +23,6 @@ struct commit {
     const struct model *model; /* borrowed */
     struct merkle trace;       /* over the leaves so far */
     struct buf leaves;         /* their bytes, 112 each */
-    struct buf last;           /* the latest x_L: dim f32, little-endian */
 };
 
 void commit_init(struct commit *c, const struct model *m);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/backends.h"
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -22,7 +23,6 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/part.h"
-#include "kernels/kernels.h"
 #include "model/model.h"
 #include "model/models.h"
 #include "spool/source.h"
@@ -120,19 +120,13 @@ int verify_open_model(struct verify *v, const unsigned char want[32],
                       struct err *err)
 {
     const char *kernel = settings_text(v->settings, "kernel");
-    char id[ID_TEXT], why[256];
+    char id[ID_TEXT];
     struct model *m;
 
     if (want)
         base64url(id, want, 32);
-    x1_thread_init();
-    if (x1_kernels_find(&v->kernels, kernel))
-        return err_set(err, ERR_INPUT, "no kernel \"%s\" in this build",
-                       kernel);
-    if (x1_selftest(&v->kernels, why, sizeof(why)))
-        return err_set(err, ERR_FATAL, "kernel \"%s\" fails its test: %s",
-                       v->kernels.name, why);
-    v->o.kernels = &v->kernels;
+    if (!v->o.backend && backend_open(&v->o.backend, kernel, err))
+        return -1;
     if (models_open_hashed(&m, settings_text(v->settings, "models"),
                            v->model_name ? v->model_name : id, NULL, err))
         return err_prefix(err, v->o.recompute || v->o.trace
@@ -326,6 +320,7 @@ int cmd_verify(struct settings *s, int argc, char **argv)
         v.o.self = &v;
         status = verify_and_tell(&v);
     }
+    backend_close(v.o.backend);
     prompt_model_clear(&v.model);
     free(args);
     return status;

@@ -8,7 +8,6 @@
 
 #include "answer/prompt.h"
 #include "cmd/progress.h"
-#include "kernels/kernels.h"
 #include "verify/check.h"
 
 struct err;
@@ -25,7 +24,6 @@ struct verify {
     unsigned char key[32]; /* of --key */
     struct check_options o;
     struct prompt_model model;
-    struct x1_kernels kernels;
     struct progress progress;
     bool begun;
 };

@@ -77,7 +77,7 @@ static int compute(void *self, const unsigned char item[32],
 
     if (!v->o.model && verify_open_model(v, p->result.model, err))
         return -1;
-    if (!l->replay && replay_new(&l->replay, v->o.model, v->o.kernels, &o,
+    if (!l->replay && replay_new(&l->replay, v->o.model, v->o.backend, &o,
                                  err))
         return -1;
     return claims_compute(&l->claims, item, p, l->replay, v->model.id, err);

@@ -1,6 +1,6 @@
 /*
- * Steps: who computes which rows, who draws, who is done.  Arithmetic is in
- * forward.c, the state of one sequence in sequence.c.
+ * Steps: who computes which rows, who draws, who is done.  Arithmetic is the
+ * backend's, the state of one sequence in sequence.c.
  */
 #include <config.h>
 
@@ -11,26 +11,32 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "engine/forward.h"
+#include "engine/blocks.h"
 #include "engine/sequence.h"
 #include "model/model.h"
 
 #define MAX_ROWS 65536
 
 struct engine {
+    struct backend *backend;
+    struct backend_plan plan;
     const struct model *model;
     const struct tokenizer *tokenizer;
     struct engine_options o;
     struct observer obs;
-    struct kv_pool pool;
-    struct forward *forward;
+    struct blocks blocks;
+    uint64_t counted;         /* blocks that those which started may need */
     struct running **running; /* n of them, in the order they were added */
     size_t n;
-    uint64_t kv_counted;      /* bytes that those which started may need */
-    struct forward_row *row;  /* of the step */
-    struct running **owner;   /* of each row */
-    const struct x1_kernels *kernels;
-    struct sampler_room sampler;
+    struct running **ended;   /* those over, not told yet, in that order */
+    size_t n_ended;
+    struct running **slot;    /* by slot, NULL: free */
+    struct backend_row *row;  /* of the step */
+    size_t n_rows;
+    struct backend_entry *entry;
+    size_t n_entries, cap_entries;
+    struct backend_place *last; /* x_L to be asked for */
+    size_t n_last;
     struct engine_stats stats;
 };
 
@@ -54,55 +60,102 @@ static void fill_options(struct engine_options *o)
         o->chunk = o->max_rows;
 }
 
-int engine_new(struct engine **out, const struct model *m,
-               const struct x1_kernels *k, const struct tokenizer *t,
-               const struct engine_options *o, const struct observer *obs,
-               struct err *err)
+/* Residual rows come by slot while a step is computed. */
+static void on_residual(void *self, uint32_t slot, uint32_t position,
+                        uint32_t layer, const float *x)
+{
+    struct engine *e = self;
+
+    e->obs.residual(e->obs.self, e->slot[slot]->s.user, position, layer, x);
+}
+
+static int load(struct engine *e, struct err *err)
+{
+    struct backend_load want = {
+        .slots = e->o.max_sequences,
+        .rows = e->o.max_rows,
+        .draws = e->o.max_draws,
+        .kv_bytes = e->o.kv_bytes,
+        .residual = on_residual,
+        .self = e,
+    };
+
+    if (e->obs.residual)
+        want.taps |= BACKEND_TAP_RESIDUAL;
+    if (e->obs.logits)
+        want.taps |= BACKEND_TAP_LOGITS;
+    if (e->o.deep)
+        want.taps |= BACKEND_TAP_DEEP;
+    return e->backend->ops->load(e->backend, e->model, &want, &e->plan, err);
+}
+
+int engine_new(struct engine **out, struct backend *b, const struct model *m,
+               const struct tokenizer *t, const struct engine_options *o,
+               const struct observer *obs, struct err *err)
 {
     struct engine *e = xcalloc(1, sizeof(*e));
-    void *weight = NULL, *candidate = NULL;
 
+    e->backend = b;
     e->model = m;
-    e->kernels = k;
-    e->tokenizer = t;
     e->o = *o;
     e->obs = *obs;
     fill_options(&e->o);
-    kv_pool_init(&e->pool, k, m->rec.n_layers, m->rec.n_kv_heads,
-                 m->rec.head_dim);
-    e->running = xcalloc(e->o.max_sequences, sizeof(struct running *));
-    e->row = xcalloc(e->o.max_rows, sizeof(*e->row));
-    e->owner = xcalloc(e->o.max_rows, sizeof(struct running *));
-    if (mem_big(&weight, m->rec.n_vocab, 4, "candidates", err) ||
-        mem_big(&candidate, m->rec.n_vocab, sizeof(struct candidate),
-                "candidates", err) ||
-        forward_new(&e->forward, m, k, &e->pool, e->o.max_rows,
-                    e->o.max_draws, &e->obs, err)) {
-        free(weight);
-        free(candidate);
-        engine_free(e);
+    if (load(e, err)) {
+        free(e);
         return -1;
     }
-    e->sampler = (struct sampler_room){ weight, candidate };
+    e->tokenizer = e->plan.text ? NULL : t;
+    e->o.max_sequences = e->plan.slots;
+    e->o.max_rows = e->plan.rows;
+    e->o.max_draws = e->plan.draws;
+    e->running = xcalloc(e->plan.slots, sizeof(struct running *));
+    e->ended = xcalloc(e->plan.slots, sizeof(struct running *));
+    e->slot = xcalloc(e->plan.slots, sizeof(struct running *));
+    e->last = xcalloc(e->plan.slots, sizeof(*e->last));
+    e->row = xcalloc(e->plan.rows, sizeof(*e->row));
     *out = e;
     return 0;
+}
+
+static void give_blocks(struct engine *e, struct running *r, size_t from,
+                        size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        if (r->block[i] != NO_BLOCK)
+            blocks_give(&e->blocks, r->block[i]);
+        r->block[i] = NO_BLOCK;
+    }
+}
+
+/* Forget a sequence. */
+static void drop(struct engine *e, struct running *r)
+{
+    give_blocks(e, r, 0, r->n_blocks);
+    e->slot[r->slot] = NULL;
+    running_clear(r);
+    free(r);
+}
+
+void engine_reset(struct engine *e)
+{
+    for (size_t i = 0; i < e->n; i++)
+        drop(e, e->running[i]);
+    e->n = e->n_ended = e->n_last = e->n_entries = 0;
+    e->counted = 0;
 }
 
 void engine_free(struct engine *e)
 {
     if (!e)
         return;
-    for (size_t i = 0; i < e->n; i++) {
-        running_clear(e->running[i], &e->pool);
-        free(e->running[i]);
-    }
-    forward_free(e->forward);
-    kv_pool_clear(&e->pool);
+    engine_reset(e);
+    blocks_clear(&e->blocks);
     free(e->running);
+    free(e->ended);
+    free(e->slot);
+    free(e->last);
     free(e->row);
-    free(e->owner);
-    free(e->sampler.weight);
-    free(e->sampler.candidate);
+    free(e->entry);
     free(e);
 }
 
@@ -113,19 +166,23 @@ size_t engine_room(const struct engine *e)
 
 static const uint32_t no_token; /* where there are none: never NULL */
 
-static void report(struct engine *e, const struct running *r,
-                   enum finish finish)
+static void report(struct engine *e, const struct running *r)
 {
     struct answer a = {
         .user = r->s.user,
-        .finish = finish,
+        .finish = r->finish,
         .token = r->out.n ? r->out.id : &no_token,
         .n_out = r->out.n,
         .text = r->text.len ? r->text.data : "",
         .n_text = r->text_end,
         .fault = r->fault,
+        .last = r->last,
     };
 
+    if (e->plan.text) {
+        a.text = e->plan.text;
+        a.n_text = strlen(a.text);
+    }
     e->stats.output_tokens += r->out.n;
     if (e->obs.finished)
         e->obs.finished(e->obs.self, &a);
@@ -173,54 +230,89 @@ int engine_add(struct engine *e, const struct sequence *s, struct err *err)
                        rec->context, s->max_tokens);
     r = xcalloc(1, sizeof(*r));
     running_init(r, s, rec);
+    if (e->plan.text) {
+        r->s.ignore_eos = true;
+        r->s.n_stops = 0;
+    }
+    while (e->slot[r->slot])
+        r->slot++;
+    e->slot[r->slot] = r;
     e->running[e->n++] = r;
     return 0;
 }
 
-/* Bytes of KV that a sequence may come to need. */
-static uint64_t kv_need(const struct engine *e, const struct running *r)
+/* Blocks that a sequence of so many positions may come to need. */
+static uint64_t blocks_for(const struct engine *e, uint64_t positions)
 {
-    uint64_t pages = (r->kv_positions + KV_PAGE - 1) / KV_PAGE;
-    uint64_t window = e->model->rec.window;
+    uint64_t size = e->plan.block_positions, window = e->model->rec.window;
+    uint64_t n = (positions + size - 1) / size;
 
-    if (window && pages > (window + e->o.chunk) / KV_PAGE + 2)
-        pages = (window + e->o.chunk) / KV_PAGE + 2;
-    return pages * e->pool.page_bytes;
+    if (window && n > (window + e->o.chunk) / size + 2)
+        n = (window + e->o.chunk) / size + 2;
+    return n;
 }
 
-/* Start the sequences that the ceiling of the KV cache has room for, in
- * order; the first in line always starts when it is alone. */
+uint64_t engine_kv_bytes(const struct engine *e, uint64_t positions)
+{
+    return blocks_for(e, positions) * e->plan.block_bytes;
+}
+
+/* Start the sequences that there are blocks for, in order; the first in line
+ * always starts when it is alone. */
 static void start(struct engine *e)
 {
     for (size_t i = 0; i < e->n; i++) {
         struct running *r = e->running[i];
-        uint64_t need = kv_need(e, r);
+        uint64_t need = blocks_for(e, r->kv_positions);
 
         if (r->started)
             continue;
-        if (e->o.kv_bytes && e->kv_counted &&
-            e->kv_counted + need > e->o.kv_bytes)
+        if (e->counted && (e->counted > e->plan.n_blocks ||
+                           need > e->plan.n_blocks - e->counted))
             return;
         r->started = true;
-        e->kv_counted += need;
+        e->counted += need;
+    }
+}
+
+/* Blocks for the positions below n; new ones are entries of the step. */
+static void reserve(struct engine *e, struct running *r, size_t n)
+{
+    size_t want = (n + e->plan.block_positions - 1) / e->plan.block_positions;
+
+    if (want <= r->n_blocks)
+        return;
+    r->block = xrealloc(r->block, want * sizeof(*r->block));
+    if (e->n_entries + want > e->cap_entries) {
+        e->cap_entries = 2 * (e->n_entries + want);
+        e->entry = xrealloc(e->entry, e->cap_entries * sizeof(*e->entry));
+    }
+    for (; r->n_blocks < want; r->n_blocks++) {
+        r->block[r->n_blocks] = blocks_take(&e->blocks);
+        e->entry[e->n_entries++] = (struct backend_entry){
+            r->slot, (uint32_t)r->n_blocks, r->block[r->n_blocks]
+        };
     }
 }
 
 /* The next `count` positions of a sequence as rows of the step. */
-static void put_rows(struct engine *e, struct running *r, size_t count,
-                     size_t *n_rows)
+static void put_rows(struct engine *e, struct running *r, size_t count)
 {
-    for (size_t i = 0; i < count; i++, r->fed++) {
-        struct forward_row *row = &e->row[*n_rows];
+    size_t drawing = running_drawing(r);
 
-        row->token = running_token(r, r->fed);
-        row->position = (uint32_t)r->fed;
-        row->draw = r->fed >= running_drawing(r) || e->o.draw_all;
-        row->kv = &r->kv;
-        row->faulty = &r->faulty;
-        row->fault = &r->fault;
-        row->user = r->s.user;
-        e->owner[(*n_rows)++] = r;
+    for (size_t i = 0; i < count; i++, r->fed++) {
+        bool draws = r->fed >= drawing;
+
+        e->row[e->n_rows++] = (struct backend_row){
+            .slot = r->slot,
+            .position = (uint32_t)r->fed,
+            .token = running_token(r, r->fed),
+            .logits = draws || e->o.draw_all,
+            .tap = e->obs.logits != NULL,
+            .commit = e->obs.position != NULL,
+            .deep = r->s.deep && e->o.deep,
+            .sampling = draws ? &r->s.sampling : NULL,
+        };
         if (r->fed < r->s.n_prompt)
             e->stats.prompt_tokens++;
     }
@@ -262,7 +354,7 @@ static size_t share(const struct engine *e, const struct running *r,
     return count;
 }
 
-static int plan(struct engine *e, size_t *n_rows, struct err *err)
+static void plan(struct engine *e)
 {
     struct room left = { e->o.max_rows, e->o.max_draws };
 
@@ -271,7 +363,6 @@ static int plan(struct engine *e, size_t *n_rows, struct err *err)
         left.rows -= answering(e->running[i]);
         left.draws -= answering(e->running[i]);
     }
-    *n_rows = 0;
     for (size_t i = 0; i < e->n; i++) {
         struct running *r = e->running[i];
         size_t count;
@@ -279,107 +370,175 @@ static int plan(struct engine *e, size_t *n_rows, struct err *err)
         if (!r->started)
             continue;
         count = share(e, r, &left);
-        if (kv_reserve(&r->kv, &e->pool, r->fed + count, err) ||
-            forward_reserve(e->forward, r->fed + count, err))
-            return -1;
-        put_rows(e, r, count, n_rows);
+        reserve(e, r, r->fed + count);
+        put_rows(e, r, count);
     }
-    return 0;
 }
 
-/* Draw at a row and tell of it; the token. */
-static uint32_t draw(struct engine *e, const struct running *r,
-                     uint32_t position, const float *logits)
-{
-    struct drawn d;
+/* ---- after a step -------------------------------------------------------- */
 
-    sampler_draw(&d, logits, e->model->rec.n_vocab, &r->s.sampling,
-                 position + 1, e->kernels, &e->sampler);
-    if (e->obs.token)
-        e->obs.token(e->obs.self, r->s.user, position + 1, &d);
-    return d.token;
+/* The sequence computes nothing more.  It stays until its digests and its
+ * last row are there. */
+static void end(struct engine *e, struct running *r, enum finish finish)
+{
+    e->counted -= blocks_for(e, r->kv_positions);
+    r->over = true;
+    r->finish = finish;
+    e->ended[e->n_ended++] = r;
+    if (e->o.with_last && r->drew)
+        e->last[e->n_last++] = (struct backend_place){ r->slot, r->drew_at };
 }
 
-static void tell(struct engine *e, const struct forward_row *row,
-                 uint32_t next, const float *last)
+/* Note that a position was computed. */
+static void tell(struct engine *e, struct running *r, uint32_t position,
+                 uint32_t token, uint32_t next)
 {
-    struct position p = { row->position, row->token, next, last, row->kv,
-                          &e->pool };
-
     if (e->obs.position)
-        e->obs.position(e->obs.self, row->user, &p);
+        running_tell(r, position, token, next);
 }
 
-/* Report the sequence and forget it: its place, and that of the rows that it
- * still has in this step, is NULL until `sweep`. */
-static void end(struct engine *e, struct running *r, enum finish finish,
-                size_t n_rows)
+/* One row of the step, with what was drawn at it or NULL: it is told, and its
+ * sequence may be over by it. */
+static void conclude_row(struct engine *e, const struct backend_row *row,
+                         const struct backend_draw *d)
 {
-    e->kv_counted -= kv_need(e, r);
-    report(e, r, finish);
-    for (size_t i = 0; i < e->n; i++)
-        if (e->running[i] == r)
-            e->running[i] = NULL;
-    for (size_t i = 0; i < n_rows; i++)
-        if (e->owner[i] == r)
-            e->owner[i] = NULL;
-    running_clear(r, &e->pool);
-    free(r);
+    struct running *r = e->slot[row->slot];
+    enum finish finish;
+
+    if (r->over || (r->faulty && row->position >= r->fault.position))
+        return;
+    if (row->position != running_drawing(r)) {
+        tell(e, r, row->position, row->token, UINT32_MAX);
+        return;
+    }
+    r->drew = true;
+    r->drew_at = row->position;
+    if (e->obs.token)
+        e->obs.token(e->obs.self, r->s.user, row->position + 1, &d->d);
+    tell(e, r, row->position, row->token, d->d.token);
+    if (running_draw(r, &e->model->rec, e->tokenizer, d->d.token, &finish))
+        end(e, r, finish);
 }
 
-static void sweep(struct engine *e)
+/* A row's digests, for the position that waits for them. */
+static void take_digest(struct engine *e, const struct backend_digest *d)
 {
-    size_t n = 0;
+    struct running *r = e->slot[d->slot];
+    const struct told *t;
 
+    if (!r || r->told_at == r->n_told)
+        return;
+    t = &r->told[r->told_at];
+    if (t->position != d->position)
+        return;
+    r->told_at++;
+    e->obs.position(e->obs.self, r->s.user, &(struct position){
+        .position = t->position, .token = t->token, .next = t->next,
+        .kv = d->kv, .fin = d->has_fin ? d->fin : NULL,
+        .deep = d->has_deep ? d->deep : NULL,
+    });
+}
+
+static void take_last(struct engine *e, const struct backend_last *l)
+{
+    struct running *r = e->slot[l->slot];
+    size_t n = e->model->rec.dim * sizeof(*r->last);
+
+    if (!r || r->last || !r->over || r->drew_at != l->position)
+        return;
+    r->last = xmalloc(n);
+    memcpy(r->last, l->x, n);
+}
+
+/* Report sequences of which everything is there, and forget them. */
+static void settle(struct engine *e)
+{
+    size_t n_ended = 0, n = 0;
+
+    for (size_t i = 0; i < e->n_ended; i++) {
+        struct running *r = e->ended[i];
+
+        if (r->told_at < r->n_told ||
+            (e->o.with_last && r->drew && !r->last)) {
+            e->ended[n_ended++] = r;
+            continue;
+        }
+        report(e, r);
+        for (size_t j = 0; j < e->n; j++)
+            if (e->running[j] == r)
+                e->running[j] = NULL;
+        drop(e, r);
+    }
+    e->n_ended = n_ended;
     for (size_t i = 0; i < e->n; i++)
         if (e->running[i])
             e->running[n++] = e->running[i];
     e->n = n;
 }
 
-/* One row of the step, the i-th of those that drew if it did: it is told,
- * and its sequence may be over by it. */
-static void conclude_row(struct engine *e, size_t row, size_t i,
-                         size_t n_rows)
-{
-    const struct forward_row *f = &e->row[row];
-    struct running *r = e->owner[row];
-    enum finish finish;
-    uint32_t next;
-
-    if (!r || (r->faulty && f->position >= r->fault.position))
-        return;
-    if (f->position != running_drawing(r)) {
-        tell(e, f, UINT32_MAX, NULL);
-        return;
-    }
-    next = draw(e, r, f->position, forward_logits(e->forward, i));
-    tell(e, f, next, forward_last(e->forward, i));
-    if (running_draw(r, &e->model->rec, e->tokenizer, next, &finish))
-        end(e, r, finish, n_rows);
-}
-
-/* After the rows: draws go on with a sequence or end it, faults end it. */
-static void conclude(struct engine *e, size_t n_rows)
+/* Give back the blocks that no window reaches any more. */
+static void slide(struct engine *e, struct running *r)
 {
     uint32_t window = e->model->rec.window;
+
+    if (window && r->fed + 1 > window)
+        give_blocks(e, r, 0, (r->fed + 1 - window) / e->plan.block_positions);
+}
+
+/* Draws go on with a sequence or end it, faults end it. */
+static void conclude(struct engine *e, const struct backend_result *res)
+{
     size_t drew = 0;
 
-    for (size_t i = 0; i < n_rows; i++) {
-        bool draws = e->row[i].draw;
+    for (size_t i = 0; e->obs.logits && i < res->n_draws; i++) {
+        const struct backend_draw *d = &res->draw[i];
 
-        conclude_row(e, i, drew, n_rows);
-        drew += draws;
+        if (d->logits)
+            e->obs.logits(e->obs.self, e->slot[d->slot]->s.user, d->position,
+                          d->logits);
+    }
+    for (size_t i = 0; i < res->n_faults; i++) {
+        struct running *r = e->slot[res->fault[i].slot];
+
+        r->faulty = true;
+        r->fault = res->fault[i].fault;
+    }
+    for (size_t i = 0; i < e->n_rows; i++) {
+        const struct backend_row *row = &e->row[i];
+
+        conclude_row(e, row, row->logits ? &res->draw[drew] : NULL);
+        drew += row->logits;
     }
     for (size_t i = 0; i < e->n; i++) {
         struct running *r = e->running[i];
 
-        if (r && r->faulty)
-            end(e, r, FINISH_RANGE, n_rows);
-        else if (r && window && r->fed + 1 > window)
-            kv_drop(&r->kv, &e->pool, r->fed + 1 - window);
+        if (r->faulty && !r->over)
+            end(e, r, FINISH_RANGE);
+        else if (!r->over)
+            slide(e, r);
     }
-    sweep(e);
+}
+
+/* One step of the backend: what was planned, what is asked for, what comes. */
+static int run(struct engine *e, struct err *err)
+{
+    const struct backend_ops *ops = e->backend->ops;
+    struct backend_step s = { e->row, e->n_rows, e->entry, e->n_entries,
+                              e->last, e->n_last };
+    struct backend_result res;
+
+    if (ops->step(e->backend, &s, err) ||
+        ops->collect(e->backend, &res, err))
+        return -1;
+    e->n_entries = e->n_last = 0;
+    conclude(e, &res);
+    for (size_t i = 0; i < res.n_digests; i++)
+        take_digest(e, &res.digest[i]);
+    for (size_t i = 0; i < res.n_last; i++)
+        take_last(e, &res.last[i]);
+    e->n_rows = 0;
+    settle(e);
+    return 0;
 }
 
 int engine_step(struct engine *e, bool *busy, struct err *err)
@@ -389,13 +548,21 @@ int engine_step(struct engine *e, bool *busy, struct err *err)
     *busy = e->n > 0;
     if (e->n == 0)
         return 0;
-    if (plan(e, &n_rows, err))
+    plan(e);
+    n_rows = e->n_rows;
+    if (run(e, err))
         return -1;
-    forward_step(e->forward, e->row, n_rows);
     e->stats.steps++;
     e->stats.rows += n_rows;
-    e->stats.kv_bytes = (uint64_t)e->pool.n_pages * e->pool.page_bytes;
-    conclude(e, n_rows);
+    e->stats.kv_bytes = e->blocks.made * e->plan.block_bytes;
+    if (e->n_ended == 0 || e->plan.ahead)
+        return 0;
+    /* what ended waits for one more step, of a backend that answers at once */
+    if (run(e, err))
+        return -1;
+    if (e->n_ended)
+        return err_set(err, ERR_FATAL, "%s has not given all digests",
+                       e->backend->name);
     return 0;
 }
 

@@ -5,8 +5,9 @@
  * the same step.  What else is in the batch, how a prompt is cut into chunks
  * and how many rows fit never changes a bit of an answer.
  *
- * The engine reports what it computes to an observer and knows nothing of
- * files, requests or hashing.
+ * The engine decides what a step computes; a backend (engine/backend.h), which
+ * the caller passes, computes it.  The engine reports to an observer and knows
+ * nothing of files, requests or hashing.
  */
 #ifndef APUS_ENGINE_ENGINE_H
 #define APUS_ENGINE_ENGINE_H
@@ -15,14 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/backend.h"
 #include "engine/sampler.h"
 
 struct err;
-struct kv;
-struct kv_pool;
 struct model;
 struct tokenizer;
-struct x1_kernels;
 struct engine;
 
 /* How a sequence ended (proof.md section 5). */
@@ -31,11 +30,6 @@ enum finish {
     FINISH_RANGE = 16,  /* activation out of range */
     FINISH_LONG = 17,   /* prompt longer than the context */
     FINISH_PROMPT = 18  /* prompt empty or not UTF-8 */
-};
-
-/* Where a row left the range: the least of them. */
-struct fault {
-    uint32_t position, layer, op, row, index; /* layer ffffffff: the head */
 };
 
 /* A stop string: raw bytes. */
@@ -60,6 +54,7 @@ struct sequence {
     bool ignore_eos;
     const struct stop *stops;
     size_t n_stops; /* at most 16 */
+    bool deep;      /* positions have the digest of their residual rows */
     void *user;
 };
 
@@ -73,17 +68,20 @@ struct answer {
     const char *text;      /* raw bytes before end or stop, not scrubbed */
     size_t n_text;
     struct fault fault;    /* if finish is FINISH_RANGE, else zero */
+    const float *last;     /* with_last: x_L (dim floats) of the last position
+                              where a token was drawn; NULL if there is none */
 };
 
 /* A position that was computed: a token was fed, and where it was the last
- * one known, the next was drawn.  Borrowed during the callback. */
+ * one known, the next was drawn.  Digests are those of doc/proof.md section 4,
+ * 32 bytes each.  Borrowed during the callback. */
 struct position {
     uint32_t position, token;
     uint32_t next;        /* the id drawn here, taken or not; UINT32_MAX if
                              none */
-    const float *last;    /* x_L (dim floats) where a token is drawn, or NULL */
-    const struct kv *kv;  /* kv_fetch(.., kv, pool, layer, head, position) */
-    const struct kv_pool *pool;
+    const unsigned char *kv;
+    const unsigned char *fin;  /* where a token is drawn, else NULL */
+    const unsigned char *deep; /* if the sequence asks for it, else NULL */
 };
 
 /* Called during engine_step; any may be NULL.  Rows are borrowed.  Residual
@@ -115,14 +113,23 @@ struct engine_options {
     size_t chunk;         /* known rows of one sequence a step; 0: max_rows */
     uint64_t kv_bytes;    /* ceiling for the KV cache; 0: none */
     bool draw_all;        /* compute logits at every prompt position too */
+    bool with_last;       /* answers have their last x_L */
+    bool deep;            /* sequences may ask for it */
 };
 
-/* The model, kernels, tokenizer (NULL: no text) and observer are borrowed. */
-int engine_new(struct engine **out, const struct model *m,
-               const struct x1_kernels *k, const struct tokenizer *t,
-               const struct engine_options *o, const struct observer *obs,
-               struct err *err);
+/* Load the model into a backend, which then is this engine's alone until
+ * engine_free; the caller closes it.  Backend, model and tokenizer (NULL: no
+ * text) are borrowed, the observer is copied. */
+int engine_new(struct engine **out, struct backend *b, const struct model *m,
+               const struct tokenizer *t, const struct engine_options *o,
+               const struct observer *obs, struct err *err);
 void engine_free(struct engine *e);
+
+/* Drop all sequences; nothing is told of them. */
+void engine_reset(struct engine *e);
+
+/* Bytes of blocks that a sequence of so many positions may come to need. */
+uint64_t engine_kv_bytes(const struct engine *e, uint64_t positions);
 
 /* How many more sequences can be added now. */
 size_t engine_room(const struct engine *e);

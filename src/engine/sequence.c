@@ -6,8 +6,10 @@
 
 #include "engine/sequence.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "proof/model_record.h"
 
 /* A token is at most 1024 bytes, a context 131072 tokens. */
@@ -21,16 +23,29 @@ void running_init(struct running *r, const struct sequence *s,
     memset(r, 0, sizeof(*r));
     r->s = *s;
     r->kv_positions = need < rec->context ? need : rec->context;
-    kv_init(&r->kv);
     tokens_init(&r->out);
     buf_init(&r->text, TEXT_MAX);
 }
 
-void running_clear(struct running *r, struct kv_pool *pool)
+void running_clear(struct running *r)
 {
-    kv_clear(&r->kv, pool);
+    free(r->block);
+    free(r->told);
+    free(r->last);
     tokens_clear(&r->out);
     buf_clear(&r->text);
+}
+
+void running_tell(struct running *r, uint32_t position, uint32_t token,
+                  uint32_t next)
+{
+    if (r->told_at == r->n_told)
+        r->told_at = r->n_told = 0;
+    if (r->n_told == r->cap_told) {
+        r->cap_told = r->cap_told ? 2 * r->cap_told : 64;
+        r->told = xrealloc(r->told, r->cap_told * sizeof(*r->told));
+    }
+    r->told[r->n_told++] = (struct told){ position, token, next };
 }
 
 uint32_t running_token(const struct running *r, size_t position)

@@ -11,27 +11,46 @@
 
 #include "base/buf.h"
 #include "engine/engine.h"
-#include "engine/kv.h"
 #include "text/tokenizer.h"
 
 struct model_record;
 
+/* A position that waits for its digests. */
+struct told {
+    uint32_t position, token, next;
+};
+
+#define NO_BLOCK UINT32_MAX
+
 struct running {
     struct sequence s;
-    bool started;         /* its KV memory is counted */
+    uint32_t slot;
+    bool started;         /* its blocks are counted */
     size_t kv_positions;  /* what it may come to need */
     size_t fed;           /* positions computed so far */
-    struct kv kv;
+    uint32_t *block;      /* by index, NO_BLOCK: given back */
+    size_t n_blocks;
+    struct told *told;    /* from told_at to n_told they wait */
+    size_t n_told, told_at, cap_told;
     struct tokens out;
     struct buf text;
     size_t text_end;      /* where the text is cut: before a stop */
     bool faulty;
     struct fault fault;
+    bool drew;            /* .. last at this position */
+    uint32_t drew_at;
+    float *last;          /* x_L there, once it has come */
+    bool over;            /* nothing more is computed; how it ended */
+    enum finish finish;
 };
 
 void running_init(struct running *r, const struct sequence *s,
                   const struct model_record *rec);
-void running_clear(struct running *r, struct kv_pool *pool);
+void running_clear(struct running *r);
+
+/* Note a position that waits for its digests. */
+void running_tell(struct running *r, uint32_t position, uint32_t token,
+                  uint32_t next);
 
 /* The token to feed at a position, if it is known by now. */
 uint32_t running_token(const struct running *r, size_t position);

@@ -19,7 +19,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/plural.h"
-#include "kernels/kernels.h"
+#include "engine/backend.h"
 #include "model/model.h"
 #include "proof/job_record.h"
 #include "proof/merkle.h"
@@ -443,7 +443,7 @@ static int check_computed(struct check *c, struct err *err)
     if (c->o->trace && c->computed == before)
         return 0;
     snprintf(things, sizeof(things), "of %" PRIu64 " answer%s, kernel %s",
-             c->head->n_rows, plural_s(c->head->n_rows), c->o->kernels->name);
+             c->head->n_rows, plural_s(c->head->n_rows), c->o->backend->name);
     check_report_some(c, "answers computed again", c->o->model->id,
                       c->computed - before, things);
     return 0;
@@ -459,7 +459,7 @@ int check_replay(struct check *c, struct err *err)
 
     if (!c->o->trace && !c->o->recompute)
         return 0;
-    return replay_new(&c->replay, c->o->model, c->o->kernels, &ro, err);
+    return replay_new(&c->replay, c->o->model, c->o->backend, &ro, err);
 }
 
 /* What the file says of itself, against the batch that it lies in. */

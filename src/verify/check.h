@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct backend;
 struct err;
 struct job_record;
 struct part_file;
@@ -17,7 +18,6 @@ struct prompt_model;
 struct replay_step;
 struct request;
 struct result_leaf;
-struct x1_kernels;
 
 /* One claim.  `file` is the file's name or the item's id, `what` was checked
  * against `against`; `detail` counts what was looked at, or says what is
@@ -57,7 +57,7 @@ struct check_options {
     bool trace;                  /* only this request, position by position */
     unsigned char trace_id[32];
     const struct prompt_model *model; /* needed for both; else NULL */
-    const struct x1_kernels *kernels;
+    struct backend *backend;
 
     const struct check_statement *statement; /* of a part, or NULL */
 };

@@ -22,7 +22,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/plural.h"
-#include "kernels/kernels.h"
+#include "engine/backend.h"
 #include "proof/digest.h"
 #include "spool/lines.h"
 #include "store/answer.h"
@@ -544,7 +544,7 @@ static void report_lines(struct outputs *o)
 
     snprintf(text, sizeof(text), "of %" PRIu64 " line%s%s%s", o->n,
              plural_s(o->n), co->model ? ", kernel " : "",
-             co->model ? co->kernels->name : "");
+             co->model ? co->backend->name : "");
     check_report_some(&o->c, "answers computed again",
                       co->model ? co->model->id : "the requests",
                       o->c.computed, text);
@@ -611,7 +611,7 @@ int check_output(const char *path, const char *requests,
         recomputed_init(&o.choice[i]);
     if (open_requests(&o, path, requests, model, err) ||
         lines_open(&f, path, err) ||
-        (co->model && recompute_new(&o.recompute, co->model, co->kernels,
+        (co->model && recompute_new(&o.recompute, co->model, co->backend,
                                     err)))
         goto out;
     check_plan(&o.c, lines_count(f));

@@ -23,8 +23,8 @@
 
 struct recompute {
     const struct prompt_model *m;
-    const struct x1_kernels *k;
-    struct engine *engine; /* NULL: left in the middle, to be made again */
+    struct backend *backend;
+    struct engine *engine;
 
     /* of the sequence that is being computed */
     const uint32_t *token; /* NULL: none is said */
@@ -98,17 +98,17 @@ static int make_engine(struct recompute *r, struct err *err)
     struct observer obs = { .self = r, .position = on_position,
                             .finished = on_finished };
 
-    return engine_new(&r->engine, r->m->model, r->k, r->m->tokenizer, &o,
-                      &obs, err);
+    return engine_new(&r->engine, r->backend, r->m->model, r->m->tokenizer,
+                      &o, &obs, err);
 }
 
 int recompute_new(struct recompute **out, const struct prompt_model *m,
-                  const struct x1_kernels *k, struct err *err)
+                  struct backend *b, struct err *err)
 {
     struct recompute *r = xcalloc(1, sizeof(*r));
 
     r->m = m;
-    r->k = k;
+    r->backend = b;
     if (make_engine(r, err)) {
         recompute_free(r);
         return -1;
@@ -165,16 +165,10 @@ int recompute_run(struct recompute *r, const struct sequence *s,
     r->over = false;
     again.given = token;
     again.n_given = count_given(r, s);
-    if (!r->engine && make_engine(r, err))
-        return -1;
     rc = engine_add(r->engine, &again, err);
     while (rc == 0 && !r->over && !out->differs)
         rc = engine_step(r->engine, &busy, err);
-    if (!r->over) {
-        /* the sequence, if it was added, is still there */
-        engine_free(r->engine);
-        r->engine = NULL;
-    }
+    engine_reset(r->engine); /* one that differs is still there */
     r->out = NULL;
     return rc || buf_check(&out->text, "a text", err) ||
                    buf_check(&out->token, "token ids", err)

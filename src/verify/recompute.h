@@ -13,11 +13,11 @@
 #include "base/buf.h"
 #include "proof/result_record.h"
 
+struct backend;
 struct err;
 struct prompt_model;
 struct recompute;
 struct sequence;
-struct x1_kernels;
 
 /* What came out; storage is the caller's, and is used again. */
 struct recomputed {
@@ -32,9 +32,10 @@ struct recomputed {
 void recomputed_init(struct recomputed *r);
 void recomputed_clear(struct recomputed *r);
 
-/* Model (with its tokenizer) and kernels are borrowed. */
+/* Model (with its tokenizer) and backend are borrowed; the backend is this
+ * one's alone until recompute_free. */
 int recompute_new(struct recompute **out, const struct prompt_model *m,
-                  const struct x1_kernels *k, struct err *err);
+                  struct backend *b, struct err *err);
 void recompute_free(struct recompute *r);
 
 /* Compute a sequence, whose `given` is set here.  `token` are the ids that the

@@ -22,7 +22,6 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "engine/engine.h"
-#include "engine/kv.h"
 #include "model/model.h"
 #include "proof/blob.h"
 #include "proof/digest.h"
@@ -38,10 +37,9 @@
 
 struct replay {
     const struct prompt_model *m;
-    const struct x1_kernels *k;
+    struct backend *backend;
     struct replay_options o;
-    struct engine *engine; /* NULL: left in the middle, to be made again */
-    struct merkle *deep;   /* of the positions of a step, by their remainder */
+    struct engine *engine;
 
     /* of the record that is being computed, else NULL */
     const struct record *rec;
@@ -215,34 +213,10 @@ static void on_position(void *self, void *user, const struct position *p)
          (r->rec->leaf && trace_leaf_unpack(&theirs, r->rec->leaf + at));
     assert(rc == 0);
     (void)rc;
-    if (r->res.level) {
-        mine.flags |= TRACE_DEEP;
-        merkle_root(&r->deep[p->position % r->o.max_rows], mine.deep);
-        trace_leaf_pack(leaf, &mine);
-    }
     if (r->rec->leaf)
         compare_leaf(r, &mine, &theirs);
     compare_output(r, p);
     report(r, &mine, r->rec->leaf ? &theirs : NULL);
-}
-
-/* Residual rows are hashed where the record's are.  Positions of a step are
- * consecutive and at most max_rows. */
-static void on_residual(void *self, void *user, uint32_t position,
-                        uint32_t layer, const float *x)
-{
-    struct replay *r = self;
-    unsigned char blob[DIGEST_SIZE];
-    struct merkle *deep;
-
-    (void)user;
-    if (!r->deep || !r->res.level)
-        return;
-    deep = &r->deep[position % r->o.max_rows];
-    if (layer == 0)
-        merkle_init(deep);
-    blob_f32(blob, x, r->m->model->rec.dim);
-    merkle_leaf(deep, blob, sizeof(blob));
 }
 
 /* ---- the end ------------------------------------------------------------ */
@@ -294,15 +268,15 @@ static void compare_text(struct replay *r, const struct buf *text)
 }
 
 /* The last position's row is the latest that was drawn from, or none. */
-static void compare_last(struct replay *r)
+static void compare_last(struct replay *r, const float *last)
 {
     size_t dim = r->m->model->rec.dim;
 
     for (size_t i = 0; r->last && i < dim; i++) {
         uint32_t theirs = get_u32(r->last + 4 * i), mine = 0;
 
-        if (r->c.last.len)
-            mine = get_u32(r->c.last.data + 4 * i);
+        if (last)
+            memcpy(&mine, &last[i], sizeof(mine));
         if (mine != theirs) {
             differ(r, latest(r), "last",
                    "element %zu of the last residual row has the bits %08x in"
@@ -319,11 +293,6 @@ static void compare_result(struct replay *r, const struct answer *a,
     unsigned char packed[RECORD_RESULT];
     struct result_record res;
 
-    if (r->res.level) { /* the leaves have become deep */
-        merkle_init(&r->c.trace);
-        for (size_t i = 0; i < r->c.leaves.len; i += TRACE_LEAF_SIZE)
-            merkle_leaf(&r->c.trace, r->c.leaves.data + i, TRACE_LEAF_SIZE);
-    }
     commit_result(&res, &r->c, r->res.request, &r->job, a, text->data,
                   text->len);
     res.level = r->res.level;
@@ -350,7 +319,7 @@ static void on_finished(void *self, const struct answer *a)
     utf8_scrub(&text, a->text, a->n_text);
     compare_end(r, a);
     compare_text(r, &text);
-    compare_last(r);
+    compare_last(r, a->last);
     compare_result(r, a, &text);
     buf_clear(&text);
 }
@@ -406,21 +375,12 @@ static int can_compute(const struct replay *r, struct err *err)
 /* A request alone is never refused by the engine: its ceiling is ours. */
 static int check_kv(const struct replay *r, struct err *err)
 {
-    const struct model_record *rec = &r->m->model->rec;
-    uint64_t pages = (r->rec->n_leaves + KV_PAGE) / KV_PAGE;
-    uint64_t window = (rec->window + r->o.max_rows) / KV_PAGE + 2;
-    struct kv_pool pool;
+    uint64_t bytes = engine_kv_bytes(r->engine, r->rec->n_leaves + 1);
 
-    if (!r->o.kv_bytes)
-        return 0;
-    if (rec->window && pages > window)
-        pages = window;
-    kv_pool_init(&pool, r->k, rec->n_layers, rec->n_kv_heads, rec->head_dim);
-    if (pages * pool.page_bytes > r->o.kv_bytes)
+    if (r->o.kv_bytes && bytes > r->o.kv_bytes)
         return err_set(err, ERR_INPUT,
                        "%zu positions take %ju bytes of KV cache, at most %ju"
-                       " are allowed", r->rec->n_leaves,
-                       (uintmax_t)(pages * pool.page_bytes),
+                       " are allowed", r->rec->n_leaves, (uintmax_t)bytes,
                        (uintmax_t)r->o.kv_bytes);
     return 0;
 }
@@ -485,6 +445,7 @@ static int make_sequence(struct replay *r, struct err *err)
             .choice = j->choice,
         },
         .ignore_eos = j->flags & JOB_IGNORE_EOS,
+        .deep = r->res.level != 0,
     };
     take_stops(r);
     return 0;
@@ -498,13 +459,14 @@ static int make_engine(struct replay *r, struct err *err)
         .max_rows = r->o.max_rows,
         .max_draws = LOGITS_BYTES / row,
         .kv_bytes = r->o.kv_bytes,
+        .with_last = true,
+        .deep = true,
     };
-    struct observer obs = { .self = r, .residual = on_residual,
-                            .position = on_position,
+    struct observer obs = { .self = r, .position = on_position,
                             .finished = on_finished };
 
-    return engine_new(&r->engine, r->m->model, r->k, r->m->tokenizer, &o,
-                      &obs, err);
+    return engine_new(&r->engine, r->backend, r->m->model, r->m->tokenizer,
+                      &o, &obs, err);
 }
 
 /* Steps until the answer ends, differs, or has all of the record's positions
@@ -514,8 +476,6 @@ static int compute(struct replay *r, struct err *err)
     uint64_t n = r->rec->n_leaves + (r->res.finish == FINISH_RANGE);
     bool busy;
 
-    if (!r->engine && make_engine(r, err))
-        return -1;
     if (engine_add(r->engine, &r->s, err))
         return -1;
     while (!r->over && !r->differs && r->n < n)
@@ -543,8 +503,6 @@ static int replay_checked(struct replay *r, struct err *err)
     check_job(r);
     if (r->differs)
         return 0;
-    if (r->res.level && !r->deep)
-        r->deep = xcalloc(r->o.max_rows, sizeof(*r->deep));
     return compute(r, err);
 }
 
@@ -568,11 +526,7 @@ int replay_record(struct replay *r, const struct record *rec,
         differ(r, 0, "record", "%s", wrong.text);
     else
         rc = replay_checked(r, err);
-    if (r->engine && !r->over) {
-        /* the sequence, if it was added, is still there */
-        engine_free(r->engine);
-        r->engine = NULL;
-    }
+    engine_reset(r->engine); /* one that differs is still there */
     commit_clear(&r->c);
     free(r->id);
     r->rec = NULL;
@@ -587,13 +541,13 @@ int replay_record(struct replay *r, const struct record *rec,
 }
 
 int replay_new(struct replay **out, const struct prompt_model *m,
-               const struct x1_kernels *k, const struct replay_options *o,
+               struct backend *b, const struct replay_options *o,
                struct err *err)
 {
     struct replay *r = xcalloc(1, sizeof(*r));
 
     r->m = m;
-    r->k = k;
+    r->backend = b;
     r->o = *o;
     if (r->o.max_rows == 0)
         r->o.max_rows = ROWS;
@@ -614,6 +568,5 @@ void replay_free(struct replay *r)
     if (!r)
         return;
     engine_free(r->engine);
-    free(r->deep);
     free(r);
 }

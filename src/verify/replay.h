@@ -10,11 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct backend;
 struct err;
 struct prompt_model;
 struct record;
 struct replay;
-struct x1_kernels;
 
 /* A position as it was computed, and whether the record has the same. */
 struct replay_step {
@@ -55,9 +55,10 @@ struct replay_verdict {
     uint64_t positions; /* computed and compared */
 };
 
-/* Model (with its tokenizer) and kernels are borrowed. */
+/* Model (with its tokenizer) and backend are borrowed; the backend is this
+ * replay's alone until replay_free. */
 int replay_new(struct replay **out, const struct prompt_model *m,
-               const struct x1_kernels *k, const struct replay_options *o,
+               struct backend *b, const struct replay_options *o,
                struct err *err);
 void replay_free(struct replay *r);
 

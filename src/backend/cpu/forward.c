@@ -5,13 +5,16 @@
  */
 #include <config.h>
 
-#include "engine/forward.h"
+#include "backend/cpu/forward.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cpu/kv.h"
+#include "backend/cpu/weights.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "kernels/kernels.h"
 #include "model/model.h"
 
 enum { /* operators of a layer, by the row that they quantise */
@@ -21,26 +24,27 @@ enum { /* operators of a layer, by the row that they quantise */
 enum { HEAD_IN = 0, HEAD_NORM, HEAD_LOGITS }; /* .. and of the head */
 #define HEAD_LAYER 0xffffffffu
 
-/* The matrices of a layer as the kernels read them. */
-struct layer_weights {
-    struct x1_weights wq, wk, wv, wo, gate, up, down;
+/* What left the range in this step, a slot each. */
+struct slot_fault {
+    bool faulty;
+    struct fault least;
 };
 
 struct forward {
     const struct model *model;
     const struct x1_kernels *k;
-    struct x1_weights embed, head;
-    struct layer_weights *layers;
-    unsigned char *packed; /* what they read, or NULL: the model's own */
     struct kv_pool *pool;
-    const struct observer *obs;
+    struct forward_options o;
+    struct weights weights;
     size_t dim, q_dim, kv_dim, ffn, hd; /* row lengths */
     /* the rows that are still computed, n of them */
-    const struct forward_row **row;
+    const struct backend_row **row;
     size_t n;
+    struct slot_fault *slot;
+    bool *good;            /* a row with logits each */
     /* row-major, max_rows each */
     float *x, *h;          /* dim */
-    float *q, *o;          /* q_dim */
+    float *q, *o_rows;     /* q_dim */
     float *kx, *vx;        /* kv_dim */
     float *g;              /* ffn */
     float *cos, *sin;      /* hd / 2 */
@@ -66,16 +70,17 @@ static bool less(const struct fault *a, const struct fault *b)
     return a->index < b->index;
 }
 
-static void note(const struct forward_row *r, uint32_t layer, uint32_t op,
-                 size_t head, int32_t index)
+static void note(struct forward *f, const struct backend_row *r,
+                 uint32_t layer, uint32_t op, size_t head, int32_t index)
 {
-    struct fault f = { r->position, layer, op, (uint32_t)head,
-                       (uint32_t)index };
+    struct fault at = { r->position, layer, op, (uint32_t)head,
+                        (uint32_t)index };
+    struct slot_fault *s = &f->slot[r->slot];
 
-    if (index < 0 || (*r->faulty && !less(&f, r->fault)))
+    if (index < 0 || (s->faulty && !less(&at, &s->least)))
         return;
-    *r->faulty = true;
-    *r->fault = f;
+    s->faulty = true;
+    s->least = at;
 }
 
 /* Faults of an operation on n * per rows, `per` for each row of the step. */
@@ -84,7 +89,7 @@ static void note_all(struct forward *f, uint32_t layer, uint32_t op,
 {
     for (size_t i = 0; i < f->n * per; i++)
         if (f->fault[i] >= 0)
-            note(f->row[i / per], layer, op, i % per, f->fault[i]);
+            note(f, f->row[i / per], layer, op, i % per, f->fault[i]);
 }
 
 /* The input of the next linear: x (n rows of k) as A14, or A8 if the model
@@ -146,18 +151,17 @@ static void remember(struct forward *f, uint32_t l)
     size_t kvh = f->model->rec.n_kv_heads;
 
     for (size_t i = 0; i < f->n; i++) {
-        const struct forward_row *r = f->row[i];
+        const struct backend_row *r = f->row[i];
 
         for (size_t g = 0; g < kvh; g++) {
             size_t at = (i * kvh + g) * f->hd;
-            struct x1_blocks b = kv_blocks(r->kv, f->pool, l, g);
             int32_t bad[2];
 
-            f->k->store(b.block[r->position / KV_PAGE] + b.offset,
+            f->k->store(kv_at(f->pool, r->slot, l, g, r->position),
                         r->position % KV_PAGE, f->kx + at, f->vx + at, f->hd,
                         bad);
-            note(r, l, OP_K, g, bad[0]);
-            note(r, l, OP_V, g, bad[1]);
+            note(f, r, l, OP_K, g, bad[0]);
+            note(f, r, l, OP_V, g, bad[1]);
         }
     }
 }
@@ -173,7 +177,7 @@ static void only_drawing(struct forward *f, uint32_t l)
     size_t n = 0, half = f->hd / 2;
 
     for (size_t i = 0; i < f->n; i++) {
-        if (!f->row[i]->draw)
+        if (!f->row[i]->logits)
             continue;
         if (n != i) {
             move_row(f->x, n, i, f->dim);
@@ -194,21 +198,21 @@ static void only_drawing(struct forward *f, uint32_t l)
 static void attend_head(struct forward *f, uint32_t l, size_t i, size_t g)
 {
     const struct model_record *rec = &f->model->rec;
-    const struct forward_row *r = f->row[i];
+    const struct backend_row *r = f->row[i];
     size_t group = rec->n_heads / rec->n_kv_heads;
     size_t to = (size_t)r->position + 1;
     size_t from = rec->window && to > rec->window ? to - rec->window : 0;
-    struct x1_blocks kv = kv_blocks(r->kv, f->pool, l, g);
+    struct x1_blocks kv = kv_blocks(f->pool, r->slot, l, g);
 
     for (size_t j = 0; j < group; j++) {
         size_t at = (i * rec->n_heads + g * group + j) * f->hd;
 
-        f->query[j] = (struct x1_query){ f->q + at, f->o + at,
+        f->query[j] = (struct x1_query){ f->q + at, f->o_rows + at,
                                          (uint32_t)from, (uint32_t)to, -1 };
     }
     f->k->attention(f->query, group, rec->attn_scale, &kv, f->hd, f->scratch);
     for (size_t j = 0; j < group; j++)
-        note(r, l, OP_Q_ROPE, g * group + j, f->query[j].fault);
+        note(f, r, l, OP_Q_ROPE, g * group + j, f->query[j].fault);
 }
 
 /* o = attention of every row and head over what its sequence remembers. */
@@ -221,17 +225,14 @@ static void attend(struct forward *f, uint32_t l)
 
 static void residual(struct forward *f, uint32_t layer)
 {
-    const struct observer *obs = f->obs;
-
-    for (size_t i = 0; obs->residual && i < f->n; i++)
-        obs->residual(obs->self, f->row[i]->user, f->row[i]->position, layer,
-                      f->x + i * f->dim);
+    for (size_t i = 0; f->o.residual && i < f->n; i++)
+        f->o.residual(f->o.self, f->row[i], layer, f->x + i * f->dim);
 }
 
 static void layer(struct forward *f, uint32_t l)
 {
     const struct model_layer *w = &f->model->layers[l];
-    const struct layer_weights *p = &f->layers[l];
+    const struct layer_weights *p = &f->weights.layers[l];
     const struct model_record *rec = &f->model->rec;
 
     /* h = norm(x); k, v = linear(h), remembered */
@@ -251,7 +252,7 @@ static void layer(struct forward *f, uint32_t l)
     head_norm(f, f->q, rec->n_heads, w->q_norm, l, OP_Q_HEAD);
     rope(f, f->q, rec->n_heads);
     attend(f, l);
-    quantise(f, f->o, f->q_dim, l, OP_O);
+    quantise(f, f->o_rows, f->q_dim, l, OP_O);
     residual_linear(f, &p->wo);
 
     /* x = x + down(silu(gate(h)) * up(h)), h = norm(x) */
@@ -263,29 +264,48 @@ static void layer(struct forward *f, uint32_t l)
 
 static void head(struct forward *f)
 {
-    const struct observer *obs = f->obs;
     size_t v = f->model->rec.n_vocab;
 
     norm(f, f->model->final_norm, HEAD_LAYER, HEAD_IN);
-    linear(f, f->logits, &f->head, NULL);
+    linear(f, f->logits, &f->weights.head, NULL);
     for (size_t i = 0; i < f->n; i++) {
-        const struct forward_row *r = f->row[i];
-        const float *row = f->logits + i * v;
+        const struct backend_row *r = f->row[i];
 
-        note(r, HEAD_LAYER, HEAD_LOGITS, 0, f->k->fault(row, v));
-        if (obs->logits && !*r->faulty)
-            obs->logits(obs->self, r->user, r->position, row);
+        note(f, r, HEAD_LAYER, HEAD_LOGITS, 0,
+             f->k->fault(f->logits + i * v, v));
+        f->good[i] = !f->slot[r->slot].faulty;
     }
 }
 
-void forward_step(struct forward *f, const struct forward_row *rows, size_t n)
+/* Room for the scores of these positions. */
+static int reserve(struct forward *f, size_t positions, struct err *err)
+{
+    void *scratch;
+
+    if (positions <= f->positions)
+        return 0;
+    positions = (positions + 1023) / 1024 * 1024;
+    if (mem_big(&scratch, f->k->attention_bytes(positions, f->hd), 1,
+                "scores", err))
+        return -1;
+    free(f->scratch);
+    f->scratch = scratch;
+    f->positions = positions;
+    return 0;
+}
+
+int forward_step(struct forward *f, const struct backend_row *rows, size_t n,
+                 struct err *err)
 {
     const struct model *m = f->model;
 
     f->n = n;
     for (size_t i = 0; i < n; i++) {
+        if (reserve(f, (size_t)rows[i].position + 1, err))
+            return -1;
         f->row[i] = &rows[i];
-        f->k->embed(f->x + i * f->dim, &f->embed, rows[i].token);
+        f->slot[rows[i].slot].faulty = false;
+        f->k->embed(f->x + i * f->dim, &f->weights.embed, rows[i].token);
         x1_rope_row(f->cos + i * (f->hd / 2), f->sin + i * (f->hd / 2),
                     m->inv_freq, f->hd / 2, rows[i].position);
     }
@@ -296,6 +316,7 @@ void forward_step(struct forward *f, const struct forward_row *rows, size_t n)
     }
     if (f->n)
         head(f);
+    return 0;
 }
 
 const float *forward_logits(const struct forward *f, size_t i)
@@ -306,6 +327,16 @@ const float *forward_logits(const struct forward *f, size_t i)
 const float *forward_last(const struct forward *f, size_t i)
 {
     return f->x + i * f->dim;
+}
+
+bool forward_good(const struct forward *f, size_t i)
+{
+    return f->good[i];
+}
+
+const struct fault *forward_fault(const struct forward *f, uint32_t slot)
+{
+    return f->slot[slot].faulty ? &f->slot[slot].least : NULL;
 }
 
 /* ---- storage ------------------------------------------------------------- */
@@ -324,7 +355,7 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
         { &f->x, rows * f->dim, 4 },
         { &f->h, rows * f->dim, 4 },
         { &f->q, rows * f->q_dim, 4 },
-        { &f->o, rows * f->q_dim, 4 },
+        { &f->o_rows, rows * f->q_dim, 4 },
         { &f->kx, rows * f->kv_dim, 4 },
         { &f->vx, rows * f->kv_dim, 4 },
         { &f->g, rows * f->ffn, 4 },
@@ -334,6 +365,7 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
         { &f->in.scale, rows, 4 },
         { &f->query, n_heads, sizeof(*f->query) },
         { &f->fault, rows * n_heads, 4 },
+        { &f->good, draws, sizeof(*f->good) },
         { &f->logits, draws * f->model->rec.n_vocab, 4 },
     };
 
@@ -347,81 +379,9 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
     return 0;
 }
 
-/* Where the next packed matrix goes; base NULL in the pass that counts. */
-struct place {
-    unsigned char *base;
-    size_t at;
-};
-
-static void pack(struct forward *f, struct place *p, struct x1_weights *w,
-                 const struct x1_matrix *m)
-{
-    if (p->base || f->k->pack_bytes(m) == 0)
-        x1_pack(f->k, w, m, p->base ? p->base + p->at : NULL);
-    p->at += (f->k->pack_bytes(m) + 63) / 64 * 64;
-}
-
-static void pack_all(struct forward *f, struct place *p)
-{
-    const struct model *m = f->model;
-
-    pack(f, p, &f->embed, &m->embed);
-    if (m->head.w == m->embed.w && m->head.scale == m->embed.scale)
-        f->head = f->embed;
-    else
-        pack(f, p, &f->head, &m->head);
-    for (uint32_t l = 0; l < m->rec.n_layers; l++) {
-        const struct model_layer *from = &m->layers[l];
-        struct layer_weights *to = &f->layers[l];
-
-        pack(f, p, &to->wq, &from->wq);
-        pack(f, p, &to->wk, &from->wk);
-        pack(f, p, &to->wv, &from->wv);
-        pack(f, p, &to->wo, &from->wo);
-        pack(f, p, &to->gate, &from->gate);
-        pack(f, p, &to->up, &from->up);
-        pack(f, p, &to->down, &from->down);
-    }
-}
-
-/* The weights in the form of the kernels, which may be the file's own. */
-static int alloc_weights(struct forward *f, struct err *err)
-{
-    struct place p = { NULL, 0 };
-    void *room;
-
-    f->layers = xcalloc(f->model->rec.n_layers, sizeof(*f->layers));
-    pack_all(f, &p);
-    if (p.at == 0)
-        return 0;
-    if (mem_big(&room, p.at, 1, "weights", err))
-        return -1;
-    f->packed = room;
-    p = (struct place){ f->packed, 0 };
-    pack_all(f, &p);
-    return 0;
-}
-
-int forward_reserve(struct forward *f, size_t positions, struct err *err)
-{
-    void *scratch;
-
-    if (positions <= f->positions)
-        return 0;
-    positions = (positions + 1023) / 1024 * 1024;
-    if (mem_big(&scratch, f->k->attention_bytes(positions, f->hd), 1,
-                "scores", err))
-        return -1;
-    free(f->scratch);
-    f->scratch = scratch;
-    f->positions = positions;
-    return 0;
-}
-
 int forward_new(struct forward **out, const struct model *m,
                 const struct x1_kernels *k, struct kv_pool *pool,
-                size_t max_rows, size_t max_draws,
-                const struct observer *obs, struct err *err)
+                const struct forward_options *o, struct err *err)
 {
     const struct model_record *rec = &m->rec;
     struct forward *f = xcalloc(1, sizeof(*f));
@@ -429,13 +389,15 @@ int forward_new(struct forward **out, const struct model *m,
     f->model = m;
     f->k = k;
     f->pool = pool;
-    f->obs = obs;
+    f->o = *o;
     f->dim = rec->dim;
     f->hd = rec->head_dim;
     f->q_dim = (size_t)rec->n_heads * rec->head_dim;
     f->kv_dim = (size_t)rec->n_kv_heads * rec->head_dim;
     f->ffn = rec->ffn_dim;
-    if (alloc_weights(f, err) || alloc_rows(f, max_rows, max_draws, err)) {
+    f->slot = xcalloc(o->slots, sizeof(*f->slot));
+    if (weights_init(&f->weights, k, m, err) ||
+        alloc_rows(f, o->rows, o->draws, err)) {
         forward_free(f);
         return -1;
     }
@@ -447,11 +409,14 @@ void forward_free(struct forward *f)
 {
     if (!f)
         return;
+    weights_clear(&f->weights);
     free(f->row);
+    free(f->slot);
+    free(f->good);
     free(f->x);
     free(f->h);
     free(f->q);
-    free(f->o);
+    free(f->o_rows);
     free(f->kx);
     free(f->vx);
     free(f->g);
@@ -463,7 +428,5 @@ void forward_free(struct forward *f)
     free(f->fault);
     free(f->logits);
     free(f->scratch);
-    free(f->layers);
-    free(f->packed);
     free(f);
 }

@@ -1,0 +1,26 @@
+/*
+ * From a name to a backend.  The CPU's is the only one by name so far.
+ */
+#include <config.h>
+
+#include "backend/backends.h"
+
+#include "backend/cpu/cpu.h"
+#include "base/err.h"
+#include "kernels/kernels.h"
+
+int backend_open(struct backend **out, const char *name, struct err *err)
+{
+    struct x1_kernels k;
+    char why[256];
+
+    x1_thread_init();
+    if (x1_kernels_find(&k, name))
+        return err_set(err, ERR_INPUT, "no kernel \"%s\" in this build",
+                       name);
+    if (x1_selftest(&k, why, sizeof(why)))
+        return err_set(err, ERR_FATAL, "kernel \"%s\" fails its test: %s",
+                       k.name, why);
+    *out = cpu_new(&k);
+    return 0;
+}

@@ -1,0 +1,26 @@
+/*
+ * Backends of this build, chosen by name: the setting `kernel`.  What a
+ * backend is, is in engine/backend.h; engines get one from their callers.
+ *
+ *   auto        the best one that this machine runs
+ *   reference   a level of the CPU by its name in kernels/levels.c; others
+ *   avx2 ..     are known there and may be missing in this build
+ *
+ * The pretended backend (backend/pretend/pretend.h) has no name here: it
+ * proves nothing and is asked for by a program, never by a setting.
+ */
+#ifndef APUS_BACKEND_BACKENDS_H
+#define APUS_BACKEND_BACKENDS_H
+
+#include "engine/backend.h"
+
+struct err;
+
+/* Open a backend that has passed its self-test; the caller closes it with
+ * backend_close, after the engine that uses it.  Sets the floating-point
+ * state of the calling thread; another one that calls it later has to call
+ * x1_thread_init.  ERR_INPUT: there is none of this name in this build or on
+ * this machine.  ERR_FATAL: it computes wrongly here. */
+int backend_open(struct backend **out, const char *name, struct err *err);
+
+#endif

@@ -1,0 +1,377 @@
+/*
+ * A step on the CPU: enter blocks, compute rows, draw, hash what is committed
+ * to.  Everything happens in step; collect hands out what is there.
+ */
+#include <config.h>
+
+#include "backend/cpu/cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cpu/forward.h"
+#include "backend/cpu/kv.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "kernels/kernels.h"
+#include "model/model.h"
+#include "proof/blob.h"
+#include "proof/trace.h"
+
+#define KEPT 3 /* steps of which x_L is kept */
+
+/* x_L of the rows of a step that drew. */
+struct kept {
+    struct backend_place *place;
+    float *x; /* dim each */
+    size_t n;
+};
+
+struct cpu {
+    struct backend base;
+    struct x1_kernels k;
+    const struct model *model; /* NULL: nothing is loaded */
+    struct backend_load want;
+    struct kv_pool pool;
+    struct forward *forward;
+    struct sampler_room sampler;
+    struct backend_row *row;   /* of the step, all tokens known */
+    uint32_t *drawn;           /* the id drawn last, a slot each */
+    bool *told;                /* a slot each: its fault is in the result */
+    struct merkle *deep;       /* a row each, or NULL */
+    struct kept kept[KEPT];
+    size_t newest;             /* of kept */
+    struct backend_draw *draw;
+    struct backend_fault *fault;
+    struct backend_digest *digest;
+    struct backend_last *last;
+    float *last_x;             /* dim each, as many as slots */
+    struct backend_result result;
+};
+
+/* ---- a step -------------------------------------------------------------- */
+
+static void on_residual(void *self, const struct backend_row *r,
+                        uint32_t layer, const float *x)
+{
+    struct cpu *c = self;
+    unsigned char blob[32];
+
+    if (c->want.residual)
+        c->want.residual(c->want.self, r->slot, r->position, layer, x);
+    if (!r->deep)
+        return;
+    blob_f32(blob, x, c->model->rec.dim);
+    merkle_leaf(&c->deep[r - c->row], blob, sizeof(blob));
+}
+
+static void take_rows(struct cpu *c, const struct backend_row *row, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        c->row[i] = row[i];
+        if (row[i].token == BACKEND_DRAWN)
+            c->row[i].token = c->drawn[row[i].slot];
+        if (row[i].deep)
+            merkle_init(&c->deep[i]);
+        c->told[row[i].slot] = false;
+    }
+}
+
+static bool in_range(const struct cpu *c, const struct backend_row *r)
+{
+    const struct fault *f = forward_fault(c->forward, r->slot);
+
+    return !f || r->position < f->position;
+}
+
+/* Row i of the step, the at-th with logits. */
+static void draw_row(struct cpu *c, size_t i, size_t at)
+{
+    const struct backend_row *r = &c->row[i];
+    struct backend_draw *d = &c->draw[at];
+    struct kept *k = &c->kept[c->newest];
+    size_t dim = c->model->rec.dim;
+
+    d->slot = r->slot;
+    d->position = r->position;
+    d->logits = r->tap && forward_good(c->forward, at)
+                    ? forward_logits(c->forward, at) : NULL;
+    d->drew = r->sampling && in_range(c, r);
+    if (!d->drew)
+        return;
+    sampler_draw(&d->d, forward_logits(c->forward, at),
+                 c->model->rec.n_vocab, r->sampling, r->position + 1, &c->k,
+                 &c->sampler);
+    c->drawn[r->slot] = d->d.token;
+    k->place[k->n] = (struct backend_place){ r->slot, r->position };
+    memcpy(k->x + k->n++ * dim, forward_last(c->forward, at),
+           dim * sizeof(float));
+}
+
+/* Digests of a row; x_L if it drew, else NULL. */
+static void digest_row(struct cpu *c, size_t i, const float *last)
+{
+    struct backend_digest *d = &c->digest[c->result.n_digests++];
+    int8_t k[X1_MAX_HEAD_DIM], v[X1_MAX_HEAD_DIM];
+    const struct backend_row *r = &c->row[i];
+    struct trace_step step;
+    float s_k, s_v;
+
+    trace_step_init(&step);
+    for (size_t l = 0; l < c->pool.n_layers; l++) {
+        for (size_t g = 0; g < c->pool.n_kv_heads; g++) {
+            c->k.fetch(k, v, &s_k, &s_v,
+                       kv_at(&c->pool, r->slot, l, g, r->position),
+                       r->position % KV_PAGE, c->pool.head_dim);
+            trace_step_row(&step, s_k, s_v, k, v, c->pool.head_dim);
+        }
+    }
+    d->slot = r->slot;
+    d->position = r->position;
+    d->has_fin = last != NULL;
+    d->has_deep = r->deep;
+    merkle_root(&step.kv, d->kv);
+    if (last)
+        blob_f32(d->fin, last, c->model->rec.dim);
+    if (r->deep)
+        merkle_root(&c->deep[i], d->deep);
+}
+
+static void finish_rows(struct cpu *c, size_t n)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct backend_row *r = &c->row[i];
+        const struct fault *f = forward_fault(c->forward, r->slot);
+        const float *last = NULL;
+
+        if (f && !c->told[r->slot]) {
+            c->told[r->slot] = true;
+            c->fault[c->result.n_faults++] =
+                (struct backend_fault){ r->slot, *f };
+        }
+        if (r->logits) {
+            draw_row(c, i, at);
+            if (c->draw[at].drew)
+                last = forward_last(c->forward, at);
+            at++;
+        }
+        if (r->commit && in_range(c, r))
+            digest_row(c, i, last);
+    }
+    c->result.n_draws = at;
+}
+
+/* x_L of the latest row at this place that drew in the steps that are kept:
+ * an earlier one was another sequence's. */
+static const float *find_last(const struct cpu *c,
+                              const struct backend_place *p)
+{
+    for (size_t s = 0; s < KEPT; s++) {
+        const struct kept *k = &c->kept[(c->newest + KEPT - s) % KEPT];
+
+        for (size_t i = 0; i < k->n; i++)
+            if (k->place[i].slot == p->slot &&
+                k->place[i].position == p->position)
+                return k->x + i * c->model->rec.dim;
+    }
+    return NULL;
+}
+
+static int take_last(struct cpu *c, const struct backend_step *s,
+                     struct err *err)
+{
+    size_t dim = c->model->rec.dim;
+
+    for (size_t i = 0; i < s->n_last; i++) {
+        const float *x = find_last(c, &s->last[i]);
+
+        if (!x)
+            return err_set(err, ERR_FATAL, "x_L of position %u is not kept",
+                           s->last[i].position);
+        memcpy(c->last_x + i * dim, x, dim * sizeof(*x));
+        c->last[i] = (struct backend_last){
+            s->last[i].slot, s->last[i].position, c->last_x + i * dim
+        };
+    }
+    c->result.n_last = s->n_last;
+    return 0;
+}
+
+static int cpu_step(struct backend *b, const struct backend_step *s,
+                    struct err *err)
+{
+    struct cpu *c = (struct cpu *)b;
+
+    c->result = (struct backend_result){ .draw = c->draw, .fault = c->fault,
+                                         .digest = c->digest,
+                                         .last = c->last };
+    if (take_last(c, s, err))
+        return -1;
+    for (size_t i = 0; i < s->n_entries; i++)
+        if (kv_enter(&c->pool, s->entry[i].slot, s->entry[i].index,
+                     s->entry[i].block, err))
+            return -1;
+    if (s->n_rows == 0)
+        return 0;
+    c->newest = (c->newest + 1) % KEPT;
+    c->kept[c->newest].n = 0;
+    take_rows(c, s->row, s->n_rows);
+    if (forward_step(c->forward, c->row, s->n_rows, err))
+        return -1;
+    finish_rows(c, s->n_rows);
+    return 0;
+}
+
+static int cpu_collect(struct backend *b, struct backend_result *r,
+                       struct err *err)
+{
+    (void)err;
+    *r = ((struct cpu *)b)->result;
+    return 0;
+}
+
+static int cpu_copy(struct backend *b, uint32_t from, uint32_t to,
+                    struct err *err)
+{
+    return kv_copy(&((struct cpu *)b)->pool, from, to, err);
+}
+
+/* ---- its life ------------------------------------------------------------ */
+
+static void unload(struct cpu *c)
+{
+    if (!c->model)
+        return;
+    forward_free(c->forward);
+    kv_clear(&c->pool);
+    for (size_t i = 0; i < KEPT; i++) {
+        free(c->kept[i].place);
+        free(c->kept[i].x);
+        c->kept[i] = (struct kept){ NULL, NULL, 0 };
+    }
+    free(c->sampler.weight);
+    free(c->sampler.candidate);
+    free(c->row);
+    free(c->drawn);
+    free(c->told);
+    free(c->deep);
+    free(c->draw);
+    free(c->fault);
+    free(c->digest);
+    free(c->last);
+    free(c->last_x);
+    c->forward = NULL;
+    c->sampler = (struct sampler_room){ NULL, NULL };
+    c->row = NULL;
+    c->drawn = NULL;
+    c->told = NULL;
+    c->deep = NULL;
+    c->draw = NULL;
+    c->fault = NULL;
+    c->digest = NULL;
+    c->last = NULL;
+    c->last_x = NULL;
+    c->model = NULL;
+}
+
+static int alloc(struct cpu *c, const struct backend_load *w, struct err *err)
+{
+    size_t dim = c->model->rec.dim, vocab = c->model->rec.n_vocab;
+    size_t deep = w->taps & BACKEND_TAP_DEEP ? w->rows : 0;
+    struct {
+        void *out;
+        size_t count, size;
+    } want[] = {
+        { &c->sampler.weight, vocab, sizeof(*c->sampler.weight) },
+        { &c->sampler.candidate, vocab, sizeof(*c->sampler.candidate) },
+        { &c->row, w->rows, sizeof(*c->row) },
+        { &c->drawn, w->slots, sizeof(*c->drawn) },
+        { &c->told, w->slots, sizeof(*c->told) },
+        { &c->draw, w->draws, sizeof(*c->draw) },
+        { &c->fault, w->slots, sizeof(*c->fault) },
+        { &c->digest, w->rows, sizeof(*c->digest) },
+        { &c->last, w->slots, sizeof(*c->last) },
+        { &c->last_x, w->slots * dim, sizeof(*c->last_x) },
+        { &c->deep, deep, sizeof(*c->deep) },
+    };
+
+    for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
+        void *p;
+
+        if (mem_big(&p, want[i].count, want[i].size, "a step", err))
+            return -1;
+        memcpy(want[i].out, &p, sizeof(p));
+    }
+    for (size_t i = 0; i < KEPT; i++) {
+        void *x;
+
+        if (mem_big(&x, w->draws * dim, sizeof(float), "a step", err))
+            return -1;
+        c->kept[i].x = x;
+        c->kept[i].place = xcalloc(w->draws, sizeof(*c->kept[i].place));
+    }
+    return 0;
+}
+
+static int cpu_load(struct backend *b, const struct model *m,
+                    const struct backend_load *want,
+                    struct backend_plan *plan, struct err *err)
+{
+    const struct model_record *rec = &m->rec;
+    struct cpu *c = (struct cpu *)b;
+    struct forward_options o = { want->rows, want->draws, want->slots, NULL,
+                                 c };
+
+    unload(c);
+    c->model = m;
+    c->want = *want;
+    if (want->taps & (BACKEND_TAP_RESIDUAL | BACKEND_TAP_DEEP))
+        o.residual = on_residual;
+    if (!(want->taps & BACKEND_TAP_RESIDUAL))
+        c->want.residual = NULL;
+    kv_init(&c->pool, &c->k, rec->n_layers, rec->n_kv_heads, rec->head_dim,
+            want->slots);
+    if (alloc(c, want, err) ||
+        forward_new(&c->forward, m, &c->k, &c->pool, &o, err)) {
+        unload(c);
+        return -1;
+    }
+    *plan = (struct backend_plan){
+        .block_positions = KV_PAGE,
+        .block_bytes = c->pool.block_bytes,
+        .n_blocks = want->kv_bytes ? want->kv_bytes / c->pool.block_bytes
+                                   : UINT64_MAX,
+        .grows = true,
+        .slots = want->slots,
+        .rows = want->rows,
+        .draws = want->draws,
+    };
+    return 0;
+}
+
+static void cpu_close(struct backend *b)
+{
+    struct cpu *c = (struct cpu *)b;
+
+    unload(c);
+    free(c);
+}
+
+static const struct backend_ops ops = {
+    .load = cpu_load,
+    .step = cpu_step,
+    .collect = cpu_collect,
+    .copy = cpu_copy,
+    .close = cpu_close,
+};
+
+struct backend *cpu_new(const struct x1_kernels *k)
+{
+    struct cpu *c = xcalloc(1, sizeof(*c));
+
+    c->k = *k;
+    c->base = (struct backend){ &ops, c->k.name };
+    return &c->base;
+}

@@ -1,0 +1,17 @@
+/*
+ * The backend of the CPU: the forward pass over a table of kernels, on the
+ * thread that calls it.  Blocks are of KV_PAGE positions and come as they are
+ * named, so the plan's number of blocks is the ceiling asked for, and one
+ * sequence alone may pass it.  All taps are offered.  Steps ahead: none; every
+ * result of a step is there when it is collected.
+ */
+#ifndef APUS_BACKEND_CPU_CPU_H
+#define APUS_BACKEND_CPU_CPU_H
+
+struct backend;
+struct x1_kernels;
+
+/* The table is copied.  The caller closes it with backend_close. */
+struct backend *cpu_new(const struct x1_kernels *k);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * The forward pass: a batch of rows (one position of one sequence each)
+ * through the model, written once, in the order of the paper, over the kernel
+ * table.  Which rows share a batch never changes a bit of any.
+ *
+ * Sizes, in floats: a residual row is dim; q of a row n_heads * head_dim; k
+ * and v n_kv_heads * head_dim; the feed-forward part ffn_dim; logits n_vocab.
+ */
+#ifndef APUS_BACKEND_CPU_FORWARD_H
+#define APUS_BACKEND_CPU_FORWARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/backend.h"
+
+struct err;
+struct forward;
+struct kv_pool;
+struct model;
+struct x1_kernels;
+
+/* A residual row of a row of the step, as it comes; borrowed. */
+typedef void forward_residual_fn(void *self, const struct backend_row *r,
+                                 uint32_t layer, const float *x);
+
+struct forward_options {
+    size_t rows, draws, slots; /* at most in a step: rows, with logits */
+    forward_residual_fn *residual; /* NULL: nobody wants them */
+    void *self;
+};
+
+/* Work space and packed weights.  The model, kernels and blocks are
+ * borrowed. */
+int forward_new(struct forward **out, const struct model *m,
+                const struct x1_kernels *k, struct kv_pool *pool,
+                const struct forward_options *o, struct err *err);
+void forward_free(struct forward *f);
+
+/* Compute rows[0 .. n), whose blocks are entered.  Rows of a slot are
+ * consecutive.  ERR_FATAL when there is no memory for scores. */
+int forward_step(struct forward *f, const struct backend_row *rows, size_t n,
+                 struct err *err);
+
+/* Of the i-th row with logits of that step: them, its x_L, and whether its
+ * sequence was within the range when the head came to it. */
+const float *forward_logits(const struct forward *f, size_t i);
+const float *forward_last(const struct forward *f, size_t i);
+bool forward_good(const struct forward *f, size_t i);
+
+/* The least fault of a slot in that step, or NULL. */
+const struct fault *forward_fault(const struct forward *f, uint32_t slot);
+
+#endif

@@ -1,0 +1,364 @@
+/*
+ * The seam below the engine: what the CPU's backend promises to whoever calls
+ * it, and that the engine bears one whose digests and rows come late.
+ */
+#include <config.h>
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backends.h"
+#include "backend/pretend/pretend.h"
+#include "base/err.h"
+#include "bench/shape.h"
+#include "engine/engine.h"
+#include "model/model.h"
+#include "proof/blob.h"
+#include "tests/tap.h"
+
+#define DIM 32
+
+static const struct sampling greedy = { .top_p = 1000000 };
+
+static struct model *tiny(void)
+{
+    struct err err = ERR_INIT;
+    struct model_record rec;
+    struct model *m;
+
+    if (shape_find(&rec, "tiny") || shape_build(&m, &rec, &err))
+        abort();
+    return m;
+}
+
+static void load(struct backend **b, const struct model *m)
+{
+    struct backend_load want = { .slots = 3, .rows = 80, .draws = 80 };
+    struct backend_plan plan;
+    struct err err = ERR_INIT;
+
+    if (backend_open(b, "auto", &err) ||
+        (*b)->ops->load(*b, m, &want, &plan, &err))
+        abort();
+    ok(plan.block_positions == 64 && plan.slots == 3 && plan.rows == 80 &&
+           plan.draws == 80 && plan.ahead == 0 && !plan.text &&
+           plan.n_blocks == UINT64_MAX, "%s makes a plan", (*b)->name);
+}
+
+static struct backend_result step(struct backend *b, struct backend_step s)
+{
+    struct backend_result r;
+    struct err err = ERR_INIT;
+
+    if (b->ops->step(b, &s, &err) || b->ops->collect(b, &r, &err)) {
+        printf("# %s\n", err.text);
+        abort();
+    }
+    return r;
+}
+
+/* n rows of a slot from a position, the last of them drawing. */
+static size_t rows(struct backend_row *row, uint32_t slot, uint32_t from,
+                   size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        row[i] = (struct backend_row){
+            .slot = slot, .position = from + (uint32_t)i, .token = 3,
+            .logits = i + 1 == n, .commit = true,
+            .sampling = i + 1 == n ? &greedy : NULL,
+        };
+    return n;
+}
+
+/* The id drawn before as a row's token, and x_L three steps later. */
+static void test_drawn(struct backend *b)
+{
+    struct backend_entry entry[2] = { { 0, 0, 1 }, { 1, 0, 0 } };
+    struct backend_place at = { 0, 9 };
+    struct backend_row row[20];
+    struct backend_result r;
+    unsigned char fin[32];
+    uint32_t first, second;
+    float x[DIM];
+
+    rows(row, 0, 0, 10);
+    rows(row + 10, 1, 0, 10);
+    r = step(b, (struct backend_step){ row, 20, entry, 2, NULL, 0 });
+    first = r.draw[0].d.token;
+    memcpy(fin, r.digest[9].fin, 32);
+    ok(r.n_draws == 2 && r.draw[0].drew && r.draw[1].drew &&
+           r.draw[1].d.token == first && r.n_digests == 20 &&
+           r.digest[9].has_fin && !r.digest[8].has_fin &&
+           memcmp(r.digest[4].kv, r.digest[14].kv, 32) == 0,
+       "equal rows of two slots draw and hash the same");
+    rows(row, 0, 10, 1);
+    rows(row + 1, 1, 10, 1);
+    row[0].token = BACKEND_DRAWN;
+    row[1].token = first;
+    r = step(b, (struct backend_step){ row, 2, NULL, 0, NULL, 0 });
+    second = r.draw[0].d.token;
+    ok(second == r.draw[1].d.token &&
+           memcmp(r.digest[0].kv, r.digest[1].kv, 32) == 0,
+       "a row that takes the drawn id is the one that names it");
+    rows(row, 0, 11, 1);
+    step(b, (struct backend_step){ row, 1, NULL, 0, NULL, 0 });
+    r = step(b, (struct backend_step){ row, 0, NULL, 0, &at, 1 });
+    ok(r.n_last == 1 && r.last[0].position == 9 && r.n_draws == 0,
+       "x_L of an earlier step comes when it is asked for");
+    memcpy(x, r.last[0].x, sizeof(x));
+    r = step(b, (struct backend_step){ row, 0, NULL, 0, &at, 1 });
+    ok(memcmp(x, r.last[0].x, sizeof(x)) == 0, ".. and again");
+}
+
+/* A slot that begins anew: x_L is that of its latest row at a position,
+ * whatever the ones before it had there. */
+static void test_anew(struct backend *b)
+{
+    struct backend_entry entry = { 1, 0, 2 };
+    struct backend_place at = { 1, 5 };
+    struct backend_row row[6];
+    struct backend_result r;
+    unsigned char fin[32], h[32];
+    bool good = true;
+
+    for (uint32_t token = 1; token < 9; token++) {
+        rows(row, 1, 0, 6);
+        for (int i = 0; i < 6; i++)
+            row[i].token = token;
+        r = step(b, (struct backend_step){ row, 6, &entry, 1, NULL, 0 });
+        memcpy(fin, r.digest[5].fin, 32);
+        r = step(b, (struct backend_step){ row, 0, NULL, 0, &at, 1 });
+        blob_f32(h, r.last[0].x, DIM);
+        good = good && memcmp(h, fin, 32) == 0;
+    }
+    ok(good, "x_L is that of the latest sequence in a slot");
+}
+
+/* A block that is copied has the same positions. */
+static void test_copy(struct backend *b)
+{
+    struct backend_entry entry[2] = { { 2, 0, 5 }, { 0, 0, 6 } };
+    struct backend_row row[8];
+    struct backend_result r;
+    struct err err = ERR_INIT;
+    unsigned char kv[32], fin[32];
+
+    rows(row, 2, 0, 7);
+    step(b, (struct backend_step){ row, 7, entry, 1, NULL, 0 });
+    ok(b->ops->copy(b, 5, 6, &err) == 0, "a block is copied");
+    rows(row, 2, 7, 1);
+    r = step(b, (struct backend_step){ row, 1, NULL, 0, NULL, 0 });
+    memcpy(kv, r.digest[0].kv, 32);
+    memcpy(fin, r.digest[0].fin, 32);
+    rows(row, 0, 7, 1);
+    r = step(b, (struct backend_step){ row, 1, entry + 1, 1, NULL, 0 });
+    ok(memcmp(r.digest[0].kv, kv, 32) == 0 &&
+           memcmp(r.digest[0].fin, fin, 32) == 0,
+       "a sequence goes on from the copy as from the block");
+}
+
+static void test_names(const struct model *m)
+{
+    struct backend_load want = { .slots = 1, .rows = 1, .draws = 1,
+                                 .taps = BACKEND_TAP_RESIDUAL };
+    struct backend *b = NULL, *p = pretend_new();
+    struct backend_plan plan;
+    struct err err = ERR_INIT;
+
+    ok(backend_open(&b, "abacus", &err) == -1 && !b &&
+           err.code == ERR_INPUT && strstr(err.text, "abacus"),
+       "an unknown name: %s", err.text);
+    ok(backend_open(&b, "pretend", &err) == -1 && !b,
+       "the pretended one has no name");
+    ok(p->ops->load(p, m, &want, &plan, &err) == -1 &&
+           err.code == ERR_INPUT, "a tap that is not offered: %s", err.text);
+    backend_close(p);
+    backend_close(NULL);
+}
+
+/* ---- late answers -------------------------------------------------------- */
+
+/* A backend over another one that holds each step's digests back for two
+ * steps, and x_L for one. */
+struct late {
+    struct backend base;
+    struct backend *real;
+    struct backend_digest digest[3][80];
+    size_t n[3];
+    struct backend_last last[2][4];
+    float x[2][4][DIM];
+    size_t n_last[2];
+};
+
+static int late_load(struct backend *b, const struct model *m,
+                     const struct backend_load *want,
+                     struct backend_plan *plan, struct err *err)
+{
+    struct late *l = (struct late *)b;
+    int rc = l->real->ops->load(l->real, m, want, plan, err);
+
+    plan->ahead = 1;
+    return rc;
+}
+
+static int late_step(struct backend *b, const struct backend_step *s,
+                     struct err *err)
+{
+    struct late *l = (struct late *)b;
+
+    return l->real->ops->step(l->real, s, err);
+}
+
+static int late_collect(struct backend *b, struct backend_result *r,
+                        struct err *err)
+{
+    struct late *l = (struct late *)b;
+
+    if (l->real->ops->collect(l->real, r, err))
+        return -1;
+    memmove(l->digest, l->digest + 1, 2 * sizeof(l->digest[0]));
+    memmove(l->n, l->n + 1, 2 * sizeof(l->n[0]));
+    memcpy(l->digest[2], r->digest, r->n_digests * sizeof(*r->digest));
+    l->n[2] = r->n_digests;
+    l->n_last[0] = l->n_last[1];
+    memcpy(l->x[0], l->x[1], sizeof(l->x[0]));
+    memcpy(l->last[0], l->last[1], sizeof(l->last[0]));
+    for (size_t i = 0; i < r->n_last; i++) {
+        memcpy(l->x[1][i], r->last[i].x, sizeof(l->x[1][i]));
+        l->last[1][i] = r->last[i];
+    }
+    l->n_last[1] = r->n_last;
+    for (size_t i = 0; i < l->n_last[0]; i++)
+        l->last[0][i].x = l->x[0][i];
+    r->digest = l->digest[0];
+    r->n_digests = l->n[0];
+    r->last = l->last[0];
+    r->n_last = l->n_last[0];
+    return 0;
+}
+
+static void late_close(struct backend *b)
+{
+    backend_close(((struct late *)b)->real);
+    free(b);
+}
+
+static const struct backend_ops late_ops = {
+    .load = late_load, .step = late_step, .collect = late_collect,
+    .close = late_close,
+};
+
+static struct backend *late_new(struct backend *real)
+{
+    struct late *l = calloc(1, sizeof(*l));
+
+    if (!l)
+        abort();
+    l->base = (struct backend){ &late_ops, "late" };
+    l->real = real;
+    return &l->base;
+}
+
+#define N 6
+
+struct seen {
+    uint64_t hash[N];
+    uint32_t fed[N], n_out[N];
+    float last[N][DIM];
+    bool wrong;
+};
+
+static uint64_t mix(uint64_t h, const unsigned char *data, size_t n)
+{
+    while (n-- > 0)
+        h = (h ^ *data++) * 1099511628211u;
+    return h;
+}
+
+static void on_position(void *self, void *user, const struct position *p)
+{
+    struct seen *s = self;
+    size_t i = (size_t)(uintptr_t)user;
+
+    s->wrong = s->wrong || p->position != s->fed[i]++;
+    s->hash[i] = mix(s->hash[i], p->kv, 32);
+    s->hash[i] = mix(s->hash[i], (const unsigned char *)&p->next, 4);
+    if (p->fin)
+        s->hash[i] = mix(s->hash[i], p->fin, 32);
+}
+
+static void on_finished(void *self, const struct answer *a)
+{
+    struct seen *s = self;
+    size_t i = (size_t)(uintptr_t)a->user;
+
+    s->n_out[i] = (uint32_t)a->n_out;
+    s->wrong = s->wrong || !a->last ||
+               s->fed[i] != 2 + i + (uint32_t)a->n_out - 1;
+    if (a->last)
+        memcpy(s->last[i], a->last, sizeof(s->last[i]));
+}
+
+static void answer(struct seen *s, struct backend *b, const struct model *m)
+{
+    static const uint32_t prompt[N + 2] = { 5, 9, 1, 44, 2, 7, 13, 8 };
+    struct observer obs = { .self = s, .position = on_position,
+                            .finished = on_finished };
+    struct engine_options o = { .max_sequences = 3, .with_last = true };
+    struct err err = ERR_INIT;
+    struct engine *e;
+    bool busy = true;
+    size_t next = 0;
+
+    memset(s, 0, sizeof(*s));
+    if (engine_new(&e, b, m, NULL, &o, &obs, &err))
+        abort();
+    while (busy || next < N) {
+        for (; next < N && engine_room(e); next++) {
+            struct sequence seq = { .prompt = prompt, .n_prompt = 2 + next,
+                                    .max_tokens = 1 + 3 * (uint32_t)next,
+                                    .sampling = greedy };
+
+            seq.user = (void *)(uintptr_t)next;
+            if (engine_add(e, &seq, &err))
+                abort();
+        }
+        if (engine_step(e, &busy, &err))
+            abort();
+    }
+    engine_free(e);
+    backend_close(b);
+}
+
+static void test_late(const struct model *m)
+{
+    static struct seen soon, later;
+    struct backend *a, *b;
+    struct err err = ERR_INIT;
+
+    if (backend_open(&a, "auto", &err) || backend_open(&b, "auto", &err))
+        abort();
+    answer(&soon, a, m);
+    answer(&later, late_new(b), m);
+    ok(!soon.wrong && !later.wrong && soon.n_out[N - 1] == 3 * N - 2,
+       "positions come in order, before their answer");
+    ok(memcmp(&soon, &later, sizeof(soon)) == 0,
+       "digests that come late are those that come at once");
+}
+
+int main(void)
+{
+    struct model *m = tiny();
+    struct backend *b;
+
+    load(&b, m);
+    test_drawn(b);
+    test_anew(b);
+    test_copy(b);
+    backend_close(b);
+    test_names(m);
+    test_late(m);
+    model_close(m);
+    return done();
+}
