@@ -5,6 +5,7 @@
  */
 #include <config.h>
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "proof/digest.h"
 #include "proof/merkle.h"
 #include "proof/model_record.h"
+#include "proof/sha256.h"
 #include "tests/tap.h"
 
 static int is(const unsigned char h[32], const char *hex)
@@ -50,6 +52,35 @@ static void test_digest(void)
     ok(is(h, "cdc76e5c9914fb9281a1c7e284d73e67"
              "f1809a48a497200e046d39ccc7112cd0"),
        "a million a, in pieces");
+}
+
+/* The portable SHA-256 has the digests of the library's, in one piece and in
+ * pieces of every size. */
+static void test_portable(void)
+{
+    unsigned char data[300], a[32], b[32];
+    bool whole = true, pieces = true;
+    struct sha256 s;
+
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (unsigned char)(i * 37 + i / 7);
+    for (size_t n = 0; n <= sizeof(data); n++) {
+        digest(a, data, n);
+        sha256_init(&s);
+        sha256_put(&s, data, n);
+        sha256_end(&s, b);
+        whole = whole && memcmp(a, b, 32) == 0;
+        sha256_init(&s);
+        for (size_t at = 0, step; at < n; at += step) {
+            step = 1 + (at * 7 + n) % 70;
+            step = step < n - at ? step : n - at;
+            sha256_put(&s, data + at, step);
+        }
+        sha256_end(&s, b);
+        pieces = pieces && memcmp(a, b, 32) == 0;
+    }
+    ok(whole, "portable SHA-256 of 0 to 300 bytes");
+    ok(pieces, ".. in pieces");
 }
 
 /* Leaf i of the shapes: i mod 5 bytes, all of the value i. */
@@ -240,6 +271,7 @@ static void test_row_leaf(void)
 int main(void)
 {
     test_digest();
+    test_portable();
     test_shapes();
     test_merkle();
     test_record();
