@@ -2,21 +2,28 @@
  * bench/engine: how fast the engine answers, for a shape built in memory.
  * Prints `key value` lines; each rate is the median of --rounds rounds.
  *
- *   prefill_tok_s      prompt tokens a second, until every sequence has its
- *                      first token
- *   decode_tok_s       tokens a second after that, all sequences together
- *   total_tok_s        both, over the whole time
+ *   guard_first_..     what the machine can do (bench/guard.h), before
+ *   prefill_tok_s      prompt tokens a second, up to the step in which the
+ *                      last sequence has its first token
+ *   decode_tok_s       tokens a second in the steps after that one, all
+ *                      sequences together; 0 if there are none
+ *   total_tok_s        prompts and answers, over the whole time
+ *   decode_ms          time of such a step
  *   weight_bytes       weights that one step reads
- *   peak_rss_bytes     of this process (getrusage)
- *   dram_read_gb_s     one thread summing 512 MiB, the best of five
- *   roof_decode_tok_s  batch * dram_read / weight_bytes: decoding cannot read
- *                      its weights faster, unless they stay in the cache
+ *   peak_rss_bytes     of this process (getrusage), without the guard
+ *   roof_decode_tok_s  batch * guard_first_dram / weight_bytes: decoding cannot
+ *                      read its weights faster, unless they stay in the cache
  *   decode_of_roof     decode_tok_s / roof_decode_tok_s
+ *   guard_last_..      the machine afterwards
  *
- * With --commit yes every position is committed to as well, and two lines
- * follow:
- *   commit_us          what a position's leaf costs, in microseconds
- *   commit_share       all of them, over the time of the round without them
+ * With --mix yes the requests are four times the batch, with prompts of 1 to
+ * 2 * prompt - 1 tokens and answers of 1 to 2 * generate - 1, from a fixed
+ * seed; as one ends the next takes its place, and only total_tok_s counts.
+ *
+ * With --commit yes every position is committed to as well, in every second
+ * round, and two lines follow:
+ *   commit_us          what a position costs more, in microseconds
+ *   commit_share       of the time of a round without them
  */
 #include <config.h>
 
@@ -30,21 +37,40 @@
 #include "backend/backends.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "bench/guard.h"
 #include "bench/shape.h"
 #include "engine/engine.h"
 #include "model/model.h"
 
 #define MAX_ROUNDS 99
+#define MIXES 4 /* requests a place in the batch */
 
 struct bench {
     const char *shape, *kernel;
-    size_t batch, prompt, decode, rounds;
+    size_t batch, prompt, generate, rounds, threads;
+    uint32_t temperature; /* millionths */
+    bool mix, commit;
+
     struct backend *backend;
     struct model *model;
-    bool commit;
-    size_t first; /* sequences that have their first token */
-    double commit_s;    /* spent on commitments in this round .. */
-    size_t committed;   /* .. for so many positions */
+    /* of the round */
+    size_t n;             /* requests */
+    bool *has_first;      /* a request each */
+    size_t first, tokens; /* requests that have their first; drawn in all */
+    size_t positions;     /* committed to */
+};
+
+/* What a round took. */
+struct round {
+    double prefill, total;       /* seconds */
+    size_t in, out, decode;      /* tokens; those after the prefill */
+    size_t steps;                /* after the prefill */
+};
+
+struct request {
+    struct sequence s;
+    struct commit commit;
+    size_t number;
 };
 
 static double now(void)
@@ -68,195 +94,319 @@ static double median(double *v, size_t n)
     return v[n / 2];
 }
 
+/* ---- a round ------------------------------------------------------------- */
+
 static void on_token(void *self, void *user, uint32_t position,
                      const struct drawn *d)
 {
+    const struct request *r = user;
     struct bench *b = self;
 
-    (void)user;
+    (void)position;
     (void)d;
-    if (position == b->prompt)
-        b->first++;
+    b->tokens++;
+    b->first += !b->has_first[r->number];
+    b->has_first[r->number] = true;
 }
 
 static void on_position(void *self, void *user, const struct position *p)
 {
+    struct request *r = user;
     struct bench *b = self;
-    double start = now();
 
-    commit_position(user, p);
-    b->commit_s += now() - start;
-    b->committed++;
+    commit_position(&r->commit, p);
+    b->positions++;
 }
 
-/* One round: seconds until all have their first token, and in all. */
-static int run_round(struct bench *b, double *prefill, double *total,
-                 struct err *err)
+/* 1 to 2 * mean - 1, or the mean without --mix. */
+static size_t length(const struct bench *b, size_t mean, uint32_t *seed)
 {
-    struct observer obs = { .self = b, .token = on_token,
-                            .position = b->commit ? on_position : NULL };
-    struct commit *c = xcalloc(b->batch, sizeof(*c));
-    struct engine_options o = { .max_sequences = b->batch };
-    struct sequence s = { .n_prompt = b->prompt, .ignore_eos = true,
-                          .max_tokens = (uint32_t)b->decode };
-    uint32_t *ids = xcalloc(b->prompt, sizeof(*ids));
-    struct engine *e;
-    bool busy = true;
-    double start;
+    *seed = *seed * 1664525u + 1013904223u;
+    return b->mix ? 1 + (*seed >> 8) % (2 * mean - 1) : mean;
+}
 
-    for (size_t i = 0; i < b->prompt; i++)
+/* Requests with prompts of their own. */
+static struct request *make(const struct bench *b, struct round *r,
+                            uint32_t *ids)
+{
+    struct request *list = xcalloc(b->n, sizeof(*list));
+    uint32_t seed = 1;
+
+    for (size_t i = 0; i < 2 * b->prompt + b->n; i++)
         ids[i] = (uint32_t)(i * 7919 % b->model->rec.n_vocab);
-    s.prompt = ids;
-    s.sampling.top_p = 1000000;
-    if (engine_new(&e, b->backend, b->model, NULL, &o, &obs, err))
-        return -1;
-    b->first = b->committed = 0;
-    b->commit_s = *prefill = 0;
-    start = now();
-    for (size_t i = 0; i < b->batch; i++) {
-        commit_init(&c[i], b->model);
-        s.user = &c[i];
-        if (engine_add(e, &s, err))
-            return -1;
+    for (size_t i = 0; i < b->n; i++) {
+        struct sequence *s = &list[i].s;
+
+        list[i].number = i;
+        s->prompt = ids + i;
+        s->n_prompt = length(b, b->prompt, &seed);
+        s->max_tokens = (uint32_t)length(b, b->generate, &seed);
+        s->ignore_eos = true;
+        s->sampling.temperature = b->temperature;
+        s->sampling.top_p = 1000000;
+        s->sampling.seed = i;
+        s->user = &list[i];
+        commit_init(&list[i].commit, b->model);
+        r->in += s->n_prompt;
+        r->out += s->max_tokens;
     }
-    while (busy) {
+    return list;
+}
+
+static int steps(struct bench *b, struct engine *e, struct request *list,
+                 struct round *r, struct err *err)
+{
+    size_t next = 0, at = 0;
+    double start = now();
+    bool busy = true;
+
+    while (busy || next < b->n) {
+        for (; next < b->n && engine_room(e); next++)
+            if (engine_add(e, &list[next].s, err))
+                return -1;
         if (engine_step(e, &busy, err))
             return -1;
-        if (b->first == b->batch && *prefill == 0)
-            *prefill = now() - start;
+        r->steps += busy && r->prefill > 0;
+        if (b->first == b->n && r->prefill == 0) {
+            r->prefill = now() - start;
+            at = b->tokens;
+        }
     }
-    *total = now() - start;
-    engine_free(e);
-    for (size_t i = 0; i < b->batch; i++)
-        commit_clear(&c[i]);
-    free(c);
-    free(ids);
+    r->total = now() - start;
+    r->decode = b->tokens - at;
     return 0;
 }
 
-static double dram_read(struct err *err)
+static int run_round(struct bench *b, bool commit, struct round *r,
+                     struct err *err)
 {
-    size_t n = (512u << 20) / sizeof(uint64_t);
-    volatile uint64_t sink;
-    double best = 0;
-    uint64_t *p;
-    void *mem;
+    struct observer obs = { .self = b, .token = on_token,
+                            .position = commit ? on_position : NULL };
+    struct engine_options o = { .max_sequences = b->batch };
+    uint32_t *ids = xcalloc(2 * b->prompt + b->n, sizeof(*ids));
+    struct request *list;
+    struct engine *e;
+    int rc;
 
-    if (mem_big(&mem, n, sizeof(*p), "bandwidth test", err))
-        return 0;
-    p = mem;
-    memset(p, 1, n * sizeof(*p));
-    for (int i = 0; i < 5; i++) {
-        double start = now(), t;
-        uint64_t sum = 0;
-
-        for (size_t j = 0; j < n; j++)
-            sum += p[j];
-        sink = sum;
-        (void)sink;
-        t = now() - start;
-        if (best == 0 || t < best)
-            best = t;
+    memset(r, 0, sizeof(*r));
+    if (engine_new(&e, b->backend, b->model, NULL, &o, &obs, err)) {
+        free(ids);
+        return -1;
     }
-    free(p);
-    return (double)(n * sizeof(*p)) / best * 1e-9;
+    list = make(b, r, ids);
+    b->has_first = xcalloc(b->n, sizeof(bool));
+    b->first = b->tokens = b->positions = 0;
+    rc = steps(b, e, list, r, err);
+    engine_free(e);
+    for (size_t i = 0; i < b->n; i++)
+        commit_clear(&list[i].commit);
+    free(b->has_first);
+    free(list);
+    free(ids);
+    return rc;
 }
 
-static void print(const struct bench *b, const double *rate, double dram,
+/* ---- figures ------------------------------------------------------------- */
+
+enum { PREFILL, DECODE, TOTAL, STEP, COMMIT, SHARE, N_FIGURES };
+
+static void print(const struct bench *b, const double *f, double dram,
                   uint64_t rss)
 {
     uint64_t weights = shape_read_bytes(b->model);
     double roof = dram * 1e9 / (double)weights * (double)b->batch;
 
-    printf("kernel %s\nthreads 1\n", b->backend->name);
-    printf("shape %s\nbatch %zu\nprompt_tokens %zu\ndecode_tokens %zu\n",
-           b->shape, b->batch, b->prompt, b->decode);
-    printf("prefill_tok_s %.1f\ndecode_tok_s %.1f\ntotal_tok_s %.1f\n",
-           rate[0], rate[1], rate[2]);
+    printf("kernel %s\nthreads %zu\n", b->backend->name, b->threads);
+    printf("shape %s\nbatch %zu\nprompt_tokens %zu\ngenerate_tokens %zu\n",
+           b->shape, b->batch, b->prompt, b->generate);
+    printf("temperature %.6g\nmix %s\n", (double)b->temperature * 1e-6,
+           b->mix ? "yes" : "no");
+    if (!b->mix)
+        printf("prefill_tok_s %.1f\ndecode_tok_s %.1f\ndecode_ms %.3f\n",
+               f[PREFILL], f[DECODE], f[STEP]);
+    printf("total_tok_s %.1f\n", f[TOTAL]);
     printf("weight_bytes %llu\npeak_rss_bytes %llu\n",
            (unsigned long long)weights, (unsigned long long)rss);
-    printf("dram_read_gb_s %.2f\nroof_decode_tok_s %.1f\n", dram, roof);
-    printf("decode_of_roof %.3f\n", rate[1] / roof);
+    if (!b->mix)
+        printf("roof_decode_tok_s %.1f\ndecode_of_roof %.3f\n", roof,
+               f[DECODE] / roof);
     if (b->commit)
-        printf("commit_us %.2f\ncommit_share %.4f\n", rate[3], rate[4]);
+        printf("commit_us %.2f\ncommit_share %.4f\n", f[COMMIT], f[SHARE]);
+}
+
+static int rounds(struct bench *b, double *f, struct err *err)
+{
+    double v[N_FIGURES][MAX_ROUNDS];
+    struct round r, with;
+
+    for (size_t i = 0; i < b->rounds; i++) {
+        if (run_round(b, false, &r, err))
+            return -1;
+        v[PREFILL][i] = (double)r.in / r.prefill;
+        v[DECODE][i] = r.decode ? (double)r.decode / (r.total - r.prefill) : 0;
+        v[TOTAL][i] = (double)(r.in + r.out) / r.total;
+        v[STEP][i] = r.steps ? (r.total - r.prefill) * 1e3 / (double)r.steps
+                             : 0;
+        v[COMMIT][i] = v[SHARE][i] = 0;
+        if (!b->commit)
+            continue;
+        if (run_round(b, true, &with, err))
+            return -1;
+        v[COMMIT][i] = (with.total - r.total) * 1e6 / (double)b->positions;
+        v[SHARE][i] = (with.total - r.total) / r.total;
+    }
+    for (int i = 0; i < N_FIGURES; i++)
+        f[i] = median(v[i], b->rounds);
+    return 0;
+}
+
+static int no_shape(const struct bench *b, struct err *err)
+{
+    char names[256] = "";
+
+    for (size_t i = 0; shape_name(i); i++) {
+        strcat(names, " ");
+        strcat(names, shape_name(i));
+    }
+    return err_set(err, ERR_INPUT, "no shape \"%s\"; there are%s", b->shape,
+                   names);
+}
+
+static int check(struct bench *b, struct model_record *rec, struct err *err)
+{
+    size_t most = b->prompt + b->generate;
+
+    if (shape_find(rec, b->shape))
+        return no_shape(b, err);
+    if ((b->mix ? 2 * most : most) > rec->context)
+        return err_set(err, ERR_INPUT, "prompt and answer are over the"
+                       " shape's context of %u", rec->context);
+    if (b->threads != 1)
+        return err_set(err, ERR_INPUT, "--threads %zu: the engine runs on one"
+                       " thread so far", b->threads);
+    return 0;
 }
 
 static int run(struct bench *b, struct err *err)
 {
-    double v[5][MAX_ROUNDS], rate[5];
-    struct rusage use;
     struct model_record rec;
+    struct guard first, last;
+    double f[N_FIGURES];
+    struct rusage use;
 
-    if (shape_find(&rec, b->shape))
-        return err_set(err, ERR_INPUT, "no shape \"%s\": tiny, nano or 1b",
-                       b->shape);
-    if (b->prompt + b->decode > rec.context)
-        return err_set(err, ERR_INPUT, "prompt and decode are over the "
-                       "shape's context of %u", rec.context);
-    if (backend_open(&b->backend, b->kernel, err))
+    if (check(b, &rec, err) || backend_open(&b->backend, b->kernel, err) ||
+        shape_build(&b->model, &rec, err))
         return -1;
-    if (shape_build(&b->model, &rec, err))
+    b->n = b->batch * (b->mix ? MIXES : 1);
+    if (guard_measure(&first, err))
         return -1;
-    for (size_t i = 0; i < b->rounds; i++) {
-        double prefill, total;
-        double in = (double)(b->batch * b->prompt);
-        double out = (double)(b->batch * b->decode);
-
-        if (run_round(b, &prefill, &total, err))
-            return -1;
-        v[0][i] = in / prefill;
-        v[1][i] = (out - (double)b->batch) / (total - prefill);
-        v[2][i] = (in + out) / total;
-        v[3][i] = b->commit_s * 1e6 / (double)(b->committed + !b->committed);
-        v[4][i] = b->commit_s / (total - b->commit_s);
-    }
-    for (int i = 0; i < 5; i++)
-        rate[i] = median(v[i], b->rounds);
+    guard_print(&first, "guard_first");
+    if (rounds(b, f, err))
+        return -1;
     getrusage(RUSAGE_SELF, &use);
-    print(b, rate, dram_read(err), (uint64_t)use.ru_maxrss * 1024);
+    print(b, f, first.dram, (uint64_t)use.ru_maxrss * 1024);
+    if (guard_measure(&last, err))
+        return -1;
+    guard_print(&last, "guard_last");
     backend_close(b->backend);
     model_close(b->model);
     return 0;
 }
 
-static size_t number(const char *text)
-{
-    unsigned long v = strtoul(text, NULL, 10);
+/* ---- options ------------------------------------------------------------- */
 
-    return v > 0 && v < 100000 ? v : 1;
+static const char usage[] =
+    "usage: bench/engine [--shape NAME] [--batch N] [--prompt N] "
+    "[--generate N]\n"
+    "       [--temperature T] [--mix yes|no] [--commit yes|no] "
+    "[--kernel NAME]\n"
+    "       [--threads 1] [--rounds N]\n";
+
+static int size_option(size_t *out, const char *name, const char *text,
+                       size_t most)
+{
+    char *end;
+    unsigned long v = strtoul(text, &end, 10);
+
+    if (*text < '0' || *text > '9' || *end || v < 1 || v > most) {
+        fprintf(stderr, "bench/engine: %s %s: 1 to %zu expected\n", name,
+                text, most);
+        return -1;
+    }
+    *out = v;
+    return 0;
+}
+
+static int flag_option(bool *out, const char *name, const char *text)
+{
+    *out = strcmp(text, "yes") == 0;
+    if (*out || strcmp(text, "no") == 0)
+        return 0;
+    fprintf(stderr, "bench/engine: %s %s: yes or no expected\n", name, text);
+    return -1;
+}
+
+static int temperature_option(uint32_t *out, const char *text)
+{
+    char *end;
+    double t = strtod(text, &end);
+
+    if (end == text || *end || !(t == 0 || (t >= 0.01 && t <= 100))) {
+        fprintf(stderr, "bench/engine: --temperature %s: 0, or 0.01 to 100"
+                " expected\n", text);
+        return -1;
+    }
+    *out = (uint32_t)(t * 1e6 + 0.5);
+    return 0;
+}
+
+static int option(struct bench *b, const char *name, const char *value)
+{
+    const struct {
+        const char *name;
+        size_t *out, most;
+    } sizes[] = {
+        { "--batch", &b->batch, 4096 },
+        { "--prompt", &b->prompt, 131072 },
+        { "--generate", &b->generate, 131072 },
+        { "--rounds", &b->rounds, MAX_ROUNDS },
+        { "--threads", &b->threads, 4096 },
+    };
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+        if (strcmp(name, sizes[i].name) == 0)
+            return size_option(sizes[i].out, name, value, sizes[i].most);
+    if (strcmp(name, "--shape") == 0)
+        b->shape = value;
+    else if (strcmp(name, "--kernel") == 0)
+        b->kernel = value;
+    else if (strcmp(name, "--temperature") == 0)
+        return temperature_option(&b->temperature, value);
+    else if (strcmp(name, "--mix") == 0)
+        return flag_option(&b->mix, name, value);
+    else if (strcmp(name, "--commit") == 0)
+        return flag_option(&b->commit, name, value);
+    else {
+        fputs(usage, stderr);
+        return -1;
+    }
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
     struct bench b = { .shape = "nano", .kernel = "auto", .batch = 1,
-                       .prompt = 64, .decode = 128, .rounds = 3 };
+                       .prompt = 64, .generate = 128, .rounds = 3,
+                       .threads = 1 };
     struct err err = ERR_INIT;
 
-    for (int i = 1; i < argc; i += 2) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-
-        if (value && strcmp(argv[i], "--shape") == 0)
-            b.shape = value;
-        else if (value && strcmp(argv[i], "--kernel") == 0)
-            b.kernel = value;
-        else if (value && strcmp(argv[i], "--batch") == 0)
-            b.batch = number(value);
-        else if (value && strcmp(argv[i], "--prompt") == 0)
-            b.prompt = number(value);
-        else if (value && strcmp(argv[i], "--decode") == 0)
-            b.decode = number(value) + 1;
-        else if (value && strcmp(argv[i], "--rounds") == 0)
-            b.rounds = number(value) % MAX_ROUNDS;
-        else if (value && strcmp(argv[i], "--commit") == 0)
-            b.commit = strcmp(value, "yes") == 0;
-        else {
-            fprintf(stderr, "usage: bench/engine [--shape tiny|nano|1b] "
-                    "[--kernel NAME] [--batch N]\n"
-                    "       [--prompt N] [--decode N] [--rounds N] "
-                    "[--commit yes]\n");
-            return 2;
-        }
+    if (argc % 2 == 0) {
+        fputs(usage, stderr);
+        return 2;
     }
+    for (int i = 1; i < argc; i += 2)
+        if (option(&b, argv[i], argv[i + 1]))
+            return 2;
     if (run(&b, &err)) {
         fprintf(stderr, "bench/engine: %s\n", err.text);
         return 1;

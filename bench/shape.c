@@ -16,15 +16,28 @@
 static const struct {
     const char *name;
     uint32_t layers, dim, heads, kv_heads, head_dim, ffn, vocab, context;
+    uint32_t flags;
 } shapes[] = {
-    { "tiny", 2, 32, 4, 2, 8, 48, 64, 256 },
-    { "nano", 6, 128, 4, 2, 32, 384, 512, 512 },
-    { "1b", 16, 2048, 32, 8, 64, 8192, 128256, 8192 },
+    { "tiny", 2, 32, 4, 2, 8, 48, 64, 256, MODEL_TIED },
+    { "nano", 6, 128, 4, 2, 32, 384, 512, 512, MODEL_TIED },
+    { "stories15m", 6, 288, 6, 6, 48, 768, 32000, 256, MODEL_TIED },
+    { "smollm-135m", 30, 576, 9, 3, 64, 1536, 49152, 8192, MODEL_TIED },
+    { "tinyllama-1.1b", 22, 2048, 32, 4, 64, 5632, 32000, 2048, 0 },
+    { "llama-3.2-1b", 16, 2048, 32, 8, 64, 8192, 128256, 131072, MODEL_TIED },
+    { "1b", 16, 2048, 32, 8, 64, 8192, 128256, 131072, MODEL_TIED },
+    { "llama-3-8b", 32, 4096, 32, 8, 128, 14336, 128256, 8192, 0 },
+    { "qwen2.5-7b", 28, 3584, 28, 4, 128, 18944, 152064, 32768,
+      MODEL_QKV_BIAS },
 };
+
+const char *shape_name(size_t i)
+{
+    return i < sizeof(shapes) / sizeof(*shapes) ? shapes[i].name : NULL;
+}
 
 int shape_find(struct model_record *rec, const char *name)
 {
-    for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+    for (size_t i = 0; shape_name(i); i++) {
         if (strcmp(name, shapes[i].name) != 0)
             continue;
         memset(rec, 0, sizeof(*rec));
@@ -36,7 +49,7 @@ int shape_find(struct model_record *rec, const char *name)
         rec->ffn_dim = shapes[i].ffn;
         rec->n_vocab = shapes[i].vocab;
         rec->context = shapes[i].context;
-        rec->flags = MODEL_TIED;
+        rec->flags = shapes[i].flags;
         rec->eps = 1e-5f;
         return 0;
     }

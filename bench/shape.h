@@ -5,14 +5,18 @@
 #ifndef APUS_BENCH_SHAPE_H
 #define APUS_BENCH_SHAPE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct err;
 struct model;
 struct model_record;
 
-/* Fill a record's shape by name: nano, 1b (Llama 3.2 1B), tiny.  -1 if there
- * is no such name. */
+/* The i-th name, from 0: tiny and nano, and those of published models ("1b"
+ * is a second name of llama-3.2-1b).  NULL after the last. */
+const char *shape_name(size_t i);
+
+/* Fill a record's shape by name.  -1 if there is no such name. */
 int shape_find(struct model_record *rec, const char *name);
 
 /* Weights for a record (flags as in the file: tied, biases, norms, A8); the
