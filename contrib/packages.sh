@@ -27,6 +27,9 @@ openssl            make a certificate that nobody signed, which is refused
 python3            make data for tests by other means than ours
 clang              build with a second compiler
 libclang-rt-dev    run sanitizers and fuzz targets
+gcc-aarch64-linux-gnu  build the kit for a second architecture
+libc6-dev-arm64-cross  build the kit for a second architecture
+qemu-user          run it
 llvm               name functions in reports of the sanitizers
 libopenmpi-dev     build apus-worker with MPI
 openmpi-bin        run it on several ranks

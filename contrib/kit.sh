@@ -1,0 +1,76 @@
+#!/bin/sh
+# Build the engine alone with nothing but a C compiler: no configure, no
+# library, no tokenizer; digests by src/proof/sha256.c.  What comes out is
+#   x1vectors   the vectors of X1: whether this machine computes the same bits
+#   engine      bench/engine: how fast
+#   check       kernels/check: each operation by itself
+# For porting, and for machines without the packages that README lists.
+#
+#   contrib/kit.sh [CC=gcc] [CFLAGS=-O2] [OUT=build/kit]
+#   build/kit/x1vectors vectors/x1
+set -eu
+cd "$(dirname "$0")/.."
+
+CC=${CC:-cc}
+CFLAGS=${CFLAGS:--O2}
+OUT=${OUT:-build/kit}
+for setting in "$@"; do
+    case $setting in
+    CC=*) CC=${setting#CC=} ;;
+    CFLAGS=*) CFLAGS=${setting#CFLAGS=} ;;
+    OUT=*) OUT=${setting#OUT=} ;;
+    *)
+        echo "usage: contrib/kit.sh [CC=COMPILER] [CFLAGS=FLAGS] [OUT=DIR]" >&2
+        exit 2
+        ;;
+    esac
+done
+
+mkdir -p "$OUT"
+cat >"$OUT/config.h" <<'TXT'
+#define _GNU_SOURCE 1
+#define PACKAGE_VERSION "kit"
+TXT
+
+base='buf err file json json_parse json_salvage json_text mem plain plain_text
+    sys utf8 utf8_read'
+proof='blob digest_hex digest_plain job_record merkle model_record
+    result_record sha256 trace'
+model='convert model model_layout model_stream smooth import/hf_config
+    import/hf_rope import/hf_tensors import/safetensors'
+engine='blocks engine sampler sequence'
+cpu='cpu forward kv weights'
+
+sources='kernels/levels.c kernels/reference.c kernels/selftest.c
+    kernels/x1common.c src/text/tokens.c src/backend/backends.c
+    src/answer/commit.c tests/kit_text.c'
+for f in $base; do sources="$sources src/base/$f.c"; done
+for f in $proof; do sources="$sources src/proof/$f.c"; done
+for f in $model; do sources="$sources src/model/$f.c"; done
+for f in $engine; do sources="$sources src/engine/$f.c"; done
+for f in $cpu; do sources="$sources src/backend/cpu/$f.c"; done
+
+# The flags that exact arithmetic needs are not the caller's to leave out.
+compile() { # OUTPUT SOURCES...
+    to=$1
+    shift
+    # shellcheck disable=SC2086
+    $CC $CFLAGS -std=c11 -ffp-contract=off -I"$OUT" -I. -Isrc "$@" -o "$to" \
+        $libs
+}
+libs=
+objects=
+for source in $sources; do
+    object=$OUT/$(echo "$source" | tr / _ | sed 's/c$/o/')
+    compile "$object" -c "$source"
+    objects="$objects $object"
+done
+libs='-lm -lpthread'
+# shellcheck disable=SC2086
+compile "$OUT/x1vectors" tests/x1vectors.c tests/vectors_ops.c \
+    tests/vectors_runs.c $objects
+# shellcheck disable=SC2086
+compile "$OUT/engine" bench/engine.c bench/guard.c bench/shape.c $objects
+# shellcheck disable=SC2086
+compile "$OUT/check" kernels/check.c kernels/check_plain.c $objects
+echo "$OUT: x1vectors engine check"

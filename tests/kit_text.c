@@ -1,0 +1,50 @@
+/*
+ * For contrib/kit.sh, which has no tokenizer: models are converted without
+ * one, and sequences are ids alone.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+
+#include "text/tokenizer.h"
+
+int tokenizer_import(struct buf *out, const char *dir, uint32_t n_vocab,
+                     struct err *err)
+{
+    (void)out;
+    (void)dir;
+    (void)n_vocab;
+    (void)err;
+    return 0;
+}
+
+int tokenizer_new(struct tokenizer **out, const unsigned char *data,
+                  size_t n, uint32_t n_vocab, struct err *err)
+{
+    (void)out;
+    (void)data;
+    (void)n;
+    (void)n_vocab;
+    (void)err;
+    abort(); /* nobody has bytes of one */
+}
+
+void tokenizer_free(struct tokenizer *t)
+{
+    (void)t;
+}
+
+uint32_t tokenizer_find(const struct tokenizer *t, const char *text)
+{
+    (void)t;
+    (void)text;
+    return UINT32_MAX;
+}
+
+const char *tokenizer_bytes(const struct tokenizer *t, uint32_t id, size_t *n)
+{
+    (void)t;
+    (void)id;
+    *n = 0;
+    return "";
+}
