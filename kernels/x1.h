@@ -7,6 +7,23 @@
  * proves it again at start); on the GPU the _rn intrinsics are never
  * contracted.  rint() is an addition and a subtraction of 1.5 * 2^23 (2^52
  * in f64), exact in the ranges given; no libm.
+ *
+ * To port it: every function below is a few operations on binary32 in the
+ * order written, each rounded once to nearest even, subnormals kept.  An
+ * implementation may compute many elements at once, and in any order of
+ * elements; it may not fuse, reorder or approximate within one.  Ranges of
+ * arguments are the caller's promise and hold for every value that passed the
+ * one check of numerics.md (sizes below 2^40).
+ *
+ *   function           used by
+ *   x1_round           A14, A8, W8: a value to its integer
+ *   x1_exp32           softmax, SiLU, the weights of a draw
+ *   x1_silu            the feed-forward part
+ *   x1_a14_exponent    rows that are quantised: the step of a row
+ *   x1_value_exponent  attention: the scale of the weights u
+ *   x1_z_term, u_term  attention: what one key adds
+ *   x1_scale_acc       every linear, after its integer sum
+ *   x1_draw_weight     sampling
  */
 #ifndef APUS_KERNELS_X1_H
 #define APUS_KERNELS_X1_H
@@ -14,12 +31,15 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Functions are inlined wherever they are used, on the host and in kernels of
+ * a device, so that one source decides every element. */
 #ifdef __CUDACC__
 #define X1_FN static __host__ __device__ __forceinline__
 #else
 #define X1_FN static inline
 #endif
 
+/* One IEEE operation each, never contracted with another. */
 #ifdef __CUDA_ARCH__
 #define X1_ADD(a, b) __fadd_rn(a, b)
 #define X1_SUB(a, b) __fsub_rn(a, b)
@@ -32,6 +52,7 @@
 #define X1_DIV(a, b) ((a) / (b))
 #endif
 
+/* The bits of a binary32, and the number that has these bits. */
 X1_FN uint32_t x1_bits(float v)
 {
     uint32_t u;
@@ -48,19 +69,22 @@ X1_FN float x1_float(uint32_t u)
     return v;
 }
 
-/* 2^n, n in [-126, 127] */
+/* 2^n, n in [-126, 127]: a normal number, made from its exponent. */
 X1_FN float x1_pow2(int n)
 {
     return x1_float((uint32_t)(n + 127) << 23);
 }
 
-/* rint(v) as an integer, |v| <= 2^22 */
+/* rint(v) as an integer, |v| <= 2^22: adding 1.5 * 2^23 rounds to an integer,
+ * ties to even, and leaves it in the low bits. */
 X1_FN int32_t x1_round(float v)
 {
     return (int32_t)x1_bits(X1_ADD(v, 12582912.0f)) - 0x4b400000;
 }
 
-/* rint(v) as a float, 0 <= v <= 2^31: from 2^23 up v is an integer */
+/* rint(v) as a float, 0 <= v <= 2^31.  Below 2^23 adding and subtracting 2^23
+ * rounds to an integer, ties to even; from 2^23 up v is an integer already,
+ * and the sum would lose its last bit. */
 X1_FN float x1_rint_up(float v)
 {
     float r = X1_SUB(X1_ADD(v, 8388608.0f), 8388608.0f);
@@ -68,7 +92,10 @@ X1_FN float x1_rint_up(float v)
     return v < 8388608.0f ? r : v;
 }
 
-/* exp32(x), -inf <= x <= 88 */
+/* exp32(x), -inf <= x <= 88; below -87 it is +0.  x = n * ln 2 + r with ln 2
+ * in two parts (H, J), a polynomial in r of six coefficients by Horner, and a
+ * product with 2^n, n in [-126, 127], so the result is always normal.  The
+ * clamp comes before the conversion, which a huge x would overflow. */
 X1_FN float x1_exp32(float x)
 {
     float c = x < -87.0f ? -87.0f : x;
@@ -89,7 +116,8 @@ X1_FN float x1_exp32(float x)
     return x < -87.0f ? 0.0f : p;
 }
 
-/* g / (1 + exp32(min(-g, 88))) */
+/* silu(g) = g / (1 + exp32(min(-g, 88))); the minimum keeps exp32 in range
+ * for any g, and the quotient is then -0 or a tiny number. */
 X1_FN float x1_silu(float g)
 {
     float x = -g < 88.0f ? -g : 88.0f;
@@ -97,7 +125,9 @@ X1_FN float x1_silu(float g)
     return X1_DIV(g, X1_ADD(1.0f, x1_exp32(x)));
 }
 
-/* A14: the exponent e of a row whose amax has these bits */
+/* A14: the exponent e of a row whose amax has these bits.  The row's integers
+ * are rint(x * 2^(14 - e)), at most 16384 in size, its step is 2^(e - 14); both
+ * powers are normal, so a row of zeros needs no case of its own. */
 X1_FN int x1_a14_exponent(uint32_t amax)
 {
     int e = (int)(amax >> 23) - 126;
@@ -105,7 +135,8 @@ X1_FN int x1_a14_exponent(uint32_t amax)
     return e > -112 ? e : -112;
 }
 
-/* attention: the exponent ev of the largest s_v */
+/* Attention: the exponent ev of the largest s_v among the keys attended to,
+ * which has these bits.  Weights u are scaled by 2^(21 - ev). */
 X1_FN int x1_value_exponent(uint32_t vm)
 {
     int e = (int)(vm >> 23) - 126;
@@ -113,7 +144,8 @@ X1_FN int x1_value_exponent(uint32_t vm)
     return e > -97 ? e : -97;
 }
 
-/* Z's term of one key, and its weight u: p in [0, 1], scale = 2^(21 - ev) */
+/* Z's term of one key, rint(p * 2^24), and its weight u, at most 2^21 - 1:
+ * p = exp32(score - max) in [0, 1], scale = 2^(21 - ev). */
 X1_FN int32_t x1_z_term(float p)
 {
     return (int32_t)x1_rint_up(X1_MUL(p, 16777216.0f));
@@ -126,13 +158,16 @@ X1_FN int32_t x1_u_term(float p, float s_v, float scale)
     return u < 2097151 ? u : 2097151;
 }
 
-/* one element of a linear: (f32(acc) * s_w) * step */
+/* One element of a linear: (f32(acc) * s_w) * step, the two products in this
+ * order.  acc is exact, below 2^38 in size; its conversion rounds once. */
 X1_FN float x1_scale_acc(int64_t acc, float s_w, float step)
 {
     return X1_MUL(X1_MUL((float)acc, s_w), step);
 }
 
-/* the weight of a logit in a draw, times 2^30: l' = l + 0, (l' - max) / T */
+/* The weight of a logit in a draw, an integer of at most 2^30:
+ * rint(exp32((l' - max) / t) * 2^30), l' = l + 0 (so that -0 is +0), max the
+ * greatest l'. */
 X1_FN uint32_t x1_draw_weight(float logit, float max, float t)
 {
     float l = X1_ADD(logit, 0.0f);
