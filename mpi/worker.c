@@ -247,11 +247,15 @@ static int status_of(const struct err *err)
     return err->code == ERR_RETRY ? EXIT_SAVED : EXIT_FAILED;
 }
 
-/* Why a start failed, for apus status; nothing depends on it. */
-static void note_error(const struct batch *b, const struct err *failed)
+/* Why a start failed, for apus status; nothing depends on it.  A batch that
+ * was taken away is another's, which has not failed. */
+static void note_error(const struct batch *b, bool claimed,
+                       const struct err *failed)
 {
     struct err unused = ERR_INIT;
 
+    if (claimed && !owner_is_self(b->path))
+        return;
     batch_file_write(b->path, "error", failed->text, strlen(failed->text),
                      &unused);
 }
@@ -272,6 +276,7 @@ static int run_batch(struct worker *w, struct batch *b, bool *lost)
 {
     struct batch_info info = { .n_requests = 0 };
     struct err err = ERR_INIT;
+    bool claimed;
     int rc;
 
     *lost = false;
@@ -285,15 +290,16 @@ static int run_batch(struct worker *w, struct batch *b, bool *lost)
     if (rc == 0)
         rc = choose_claim(w->spool, b, &err);
     *lost = rc > 0;
-    if (rc == 0)
+    claimed = rc == 0;
+    if (claimed) {
         forget_error(b);
-    if (rc == 0)
         rc = go_on(w, b, &info, &err);
+    }
     batch_info_clear(&info);
     if (*lost)
         rc = -1;
     if (rc < 0 && !*lost)
-        note_error(b, &err);
+        note_error(b, claimed, &err);
     if (rc < 0) {
         /* what a rank told was reported when it came */
         if (strncmp(err.text, "rank ", 5) != 0)

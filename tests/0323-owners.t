@@ -134,4 +134,28 @@ refused 75 'an unknown owner'
 silent
 touch -d '20 minutes ago' spool/running/"$id"
 gives 0 "it ends as it should" run q.jsonl -m nano -o o.jsonl --ranks 1
+
+# ---- taken away ----------------------------------------------------------
+# Another owner is written down just before the batch is done.
+head -n 2 q.jsonl >two.jsonl
+gives 0 "a batch in todo" submit two.jsonl -m nano --todo
+id=$(basename spool/todo/b*)
+printf '{"format":"apus-owner-1","host":"%s","boot":"%s","pid":%s,%s}\n' \
+    elsewhere "$boot" 99 '"start":"1","slurm_job":"","slurm_restarts":0' >other
+if ${CC:-cc} -shared -fPIC -I"$(dirname "$apus")" -o moved.so \
+    "$top/tests/moved_meanwhile.c" -ldl >out 2>&1 &&
+    LD_PRELOAD=$tmp/moved.so "$apus" --version >out 2>&1; then
+    got=0
+    LD_PRELOAD=$tmp/moved.so MOVE_AT=/checkpoint.json MOVE_FROM=$tmp/other \
+        MOVE_TO=$tmp/spool/running/$id/owner-0002 \
+        "$worker" --alone -- "${id#b}" >out 2>err || got=$?
+    [ $got -eq 75 ] && r=0 || r=1
+    report $r "a worker whose batch was taken away: exit status 75"
+    has err 'was taken away' "says so"
+    [ -d "spool/running/$id" ] && [ ! -e "spool/running/$id/error" ] &&
+        r=0 || r=1
+    report $r "and writes no error into it"
+else
+    echo "# nothing can be put before this build's libraries"
+fi
 finish

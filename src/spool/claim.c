@@ -223,7 +223,7 @@ static bool is_self(const struct claim *c)
            c->owner.pid == self.pid && c->owner.pid_start == self.pid_start;
 }
 
-bool claim_is_ours(const char *batch_path)
+bool owner_is_self(const char *batch_path)
 {
     struct err unused = ERR_INIT;
     struct claim c;

@@ -610,7 +610,7 @@ static bool is_new_start(const char *batch_path, const char *path)
         n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
     if (d)
         closedir(d);
-    return d && n == 0 && claim_is_ours(batch_path);
+    return d && n == 0 && owner_is_self(batch_path);
 }
 
 /* One past the highest there is. */

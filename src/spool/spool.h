@@ -210,6 +210,8 @@ void owner_tell(char *out, size_t n, const struct batch *b);
 bool owner_free_at(char *out, size_t n, const struct batch *b, bool silent);
 /* Whether this very process can be seen from here, and lives. */
 bool owner_is_seen(const struct owner *o);
+/* Whether this process is the owner of a batch. */
+bool owner_is_self(const char *batch_path);
 /* Touch what says that this process is the owner, once a minute.  ERR_FATAL
  * if it is not: the batch was taken away. */
 int owner_touch(const char *batch_path, struct err *err);

@@ -82,9 +82,6 @@ enum owner_life claim_judge(const struct claim *c, bool read,
 bool claim_is_passing(const struct claim *c, bool read,
                       const char *batch_path);
 
-/* Whether this process is the owner. */
-bool claim_is_ours(const char *batch_path);
-
 /* Remove the first entry: of a directory that was this process's alone. */
 void claim_drop(const char *dir);
 
