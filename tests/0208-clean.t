@@ -33,8 +33,8 @@ echo log >"spool/log/$two.log"
 
 # ---- du ---------------------------------------------------------------------
 gives 0 "du" du
-[ "$(wc -l <out)" -eq 8 ] && r=0 || r=1
-report $r "five batches, logs, halves and all"
+[ "$(wc -l <out)" -eq 9 ] && r=0 || r=1
+report $r "five batches, logs, lists of parts, halves and all"
 awk -F '\t' '$2 == "total" { t = $1; next } { s += $1 } END { exit s != t }' \
     out && r=0 || r=1
 report $r "the sum is right"
@@ -46,8 +46,8 @@ gives 0 "du --json" du --json
 python3 -c 'import json, sys
 d = json.load(open("out"))
 assert len(d["batches"]) == 5
-assert sum(b["bytes"] for b in d["batches"]) + d["log"] + d["tmp"] \
-    == d["total"]' >py.out 2>&1 && r=0 || r=1
+assert sum(b["bytes"] for b in d["batches"]) + d["log"] + d["split"] \
+    + d["tmp"] == d["total"]' >py.out 2>&1 && r=0 || r=1
 report $r "is an object"
 
 # ---- rm ---------------------------------------------------------------------
@@ -85,6 +85,25 @@ gives 0 "clean of one that waits" clean "$four"
 is_gone "$four" "it is gone"
 gives 1 "clean of one that is worked on" clean "$five"
 has err 'is kept' "it is kept"
+
+# ---- parts of a file ---------------------------------------------------------
+head -n 3 "$nano/eval.jsonl" >parts.jsonl
+gives 0 "a file of three parts" submit parts.jsonl -m "$nano" --split 3 --todo
+first=$(sed -n 1p out | cut -f 1) last=$(sed -n 3p out | cut -f 1)
+gives 0 "du" du
+awk -F '\t' '$2 == "split" { exit $1 == 0 }' out && r=0 || r=1
+report $r "counts the list of them"
+gives 0 "rm of a part" rm -- "$first"
+[ "$(ls spool/split | wc -l)" -eq 1 ] && r=0 || r=1
+report $r "the list stays"
+gives 0 "a dry run of all" clean --state todo --dry-run
+[ "$(ls spool/split | wc -l)" -eq 1 ] && r=0 || r=1
+report $r "so it does"
+gives 0 "clean" clean --state todo
+[ "$(ls spool/split | wc -l)" -eq 0 ] && r=0 || r=1
+report $r "with the last part it is gone"
+gives 1 "the file" status parts.jsonl
+is_gone "$last" "no part is left"
 
 # ---- what others move meanwhile ----------------------------------------------
 preload=$tmp/moved.so

@@ -24,6 +24,7 @@
 #include "cmd/cmd.h"
 #include "cmd/named.h"
 #include "push/push.h"
+#include "spool/file_split.h"
 #include "spool/spool.h"
 
 #define DAY_S 86400
@@ -280,7 +281,8 @@ static int do_clean(struct clean *c, const char **names, size_t n,
         goto out;
     c->doomed = doomed_new(c->spool);
     rc = choose(c, names, n, err) || say_removed(c, err) ? -1 : 0;
-    if (rc == 0 && doomed_remove(c->doomed, err))
+    if (rc == 0 && (doomed_remove(c->doomed, err) ||
+                    (!c->dry_run && file_split_tidy(c->spool, err))))
         failed(c, err);
     if (rc == 0)
         log_info("%" PRIu64 " %s, %" PRIu64 " kept, %" PRIu64 " failed",

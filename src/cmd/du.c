@@ -162,10 +162,11 @@ static int count_all(struct du *d, struct err *err)
     return 0;
 }
 
-/* Logs and what others have left, of the whole spool. */
+/* Logs, lists of the parts of files, and what others have left, of the whole
+ * spool. */
 static void count_others(struct du *d)
 {
-    static const char *const names[] = { "log", "tmp" };
+    static const char *const names[] = { "log", "split", "tmp" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char *path = file_join(spool_dir(d->spool), names[i]);

@@ -6,6 +6,7 @@
 #include "spool/file_split.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/sys.h"
 #include "proof/statement.h"
 #include "spool/lines.h"
 #include "spool/spool_internal.h"
@@ -177,6 +179,53 @@ int file_split_walk(const struct spool *s, file_split_fn *each, void *self,
         closedir(d);
     free(dir);
     return rc;
+}
+
+/* ---- forgetting ---------------------------------------------------------- */
+
+static bool has_parts(const struct spool *s, const struct file_split *p)
+{
+    struct err unused = ERR_INIT;
+    enum spool_state state;
+
+    for (size_t i = 0; i < p->n; i++)
+        if (spool_locate(s, p->part[i], &state, &unused) != 0)
+            return true;
+    return false;
+}
+
+/* Out of its place first: whoever splits the file again writes its list after
+ * its parts, so that one without parts is the old one, and one that has them
+ * by now goes back, unless there is a newer one. */
+static int forget(void *self, const struct file_split *p, struct err *err)
+{
+    const struct spool *s = self;
+    char id[ID_TEXT], scratch[FILE_SCRATCH], *path, *aside;
+    int rc = 0;
+
+    if (has_parts(s, p))
+        return 0;
+    if (file_scratch(scratch, err))
+        return -1;
+    base64url(id, p->id, 32);
+    path = xasprintf("%s/split/%s.json", spool_dir(s), id);
+    aside = xasprintf("%s/%s/" SPOOL_GONE "%s", spool_dir(s),
+                      spool_state_name(SPOOL_TMP), scratch);
+    if (sys_rename(path, aside) == 0) {
+        if (has_parts(s, p))
+            sys_link(aside, path);
+        unlink(aside);
+    } else if (errno != ENOENT) {
+        rc = spool_fail(err, "remove", path);
+    }
+    free(aside);
+    free(path);
+    return rc;
+}
+
+int file_split_tidy(const struct spool *s, struct err *err)
+{
+    return file_split_walk(s, forget, (void *)s, err);
 }
 
 /* ---- cutting ------------------------------------------------------------- */

@@ -44,6 +44,9 @@ int file_split_walk(const struct spool *s, file_split_fn *each, void *self,
 int file_split_join(const struct file_split *p, const struct spool *s,
                     struct file_out *out, struct err *err);
 
+/* Forget each split of which no batch is in the spool any more. */
+int file_split_tidy(const struct spool *s, struct err *err);
+
 /* For tests: the text of such a file.  ERR_INPUT says what is wrong. */
 int file_split_parse(struct file_split *out, const char *text, size_t n,
                      struct err *err);
