@@ -56,6 +56,18 @@ report $r "and done"
 gives 0 "a dry run of what is done" submit q.jsonl -m nano --dry-run
 has err 'is done' "says so"
 
+# ---- the same output twice ---------------------------------------------------
+head -n 2 all.jsonl >twice.jsonl
+gives 0 "an output" submit twice.jsonl -m nano --todo -o twice.out
+gives 0 "and again" submit twice.jsonl -m nano --todo -o twice.out
+gives 0 "by another name" submit twice.jsonl -m nano --todo \
+    -o "./../${tmp##*/}/twice.out"
+[ ! -s err ] && r=0 || r=1
+report $r "are the same output"
+gives 0 "another output" submit twice.jsonl -m nano --todo -o twice2.out
+has err "was there before, with -o .*twice.out\": apus wait -o" "is warned of"
+"$apus" rm "$(cut -f 1 out)" >out 2>err
+
 # ---- files by any name ---------------------------------------------------
 head -n 2 q.jsonl >q.ndjson
 gives 0 "a file with another ending" submit q.ndjson -m nano

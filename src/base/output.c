@@ -217,6 +217,31 @@ int output_file(char **file, const char *path, struct err *err)
     return 0;
 }
 
+/* The directory as it is, and the name in it; the caller frees it. */
+static char *place_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? xstrndup(path, (size_t)(slash - path) + 1)
+                      : xstrdup(".");
+    char *real = realpath(dir, NULL);
+    char *place = real ? file_join(real, slash ? slash + 1 : path)
+                       : xstrdup(path);
+
+    free(real);
+    free(dir);
+    return place;
+}
+
+bool output_same(const char *a, const char *b)
+{
+    char *place_a = place_of(a), *place_b = place_of(b);
+    bool same = strcmp(place_a, place_b) == 0;
+
+    free(place_a);
+    free(place_b);
+    return same;
+}
+
 static int descriptor_by(const char *path)
 {
     struct err unused = ERR_INIT;

@@ -26,6 +26,10 @@ int output_check(const char *path, struct err *err);
  * or not there yet; 0 if it is written through; -1. */
 int output_file(char **file, const char *path, struct err *err);
 
+/* Whether two names are of the same file, which may not be there yet: in the
+ * same directory, under the same name. */
+bool output_same(const char *a, const char *b);
+
 /* Whether this is standard output by any name. */
 bool output_is_stdout(const char *path);
 

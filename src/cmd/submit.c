@@ -272,10 +272,12 @@ static void tell_output(const struct submit *s, const struct batch *b)
     if (!s->output || s->wait || batch_info_read(&info, b->path, &unused))
         return;
     base64url(id, b->id, 32);
-    log_warning("batch %s was there before, with %s%s%s: apus wait -o or apus"
-                " export -o writes \"%s\"", id, info.output ? "-o \"" : "no -o",
-                info.output ? info.output : "", info.output ? "\"" : "",
-                s->output);
+    if (!info.output || !output_same(info.output, s->output))
+        log_warning("batch %s was there before, with %s%s%s: apus wait -o or"
+                    " apus export -o writes \"%s\"", id,
+                    info.output ? "-o \"" : "no -o",
+                    info.output ? info.output : "", info.output ? "\"" : "",
+                    s->output);
     batch_info_clear(&info);
 }
 
