@@ -127,4 +127,37 @@ for what in "run q.jsonl -m $nano" "submit q.jsonl -m $nano" status drain; do
     has err 'my.csv" is not a directory: name another with --spool' \
         "names the remedy"
 done
+# ---- a pipe that is silent for days ------------------------------------------
+mkfifo slow
+"$apus" submit slow -m nano --todo >slow.out 2>slow.err &
+pid=$!
+exec 9>slow
+i=0
+while [ $i -lt 4000 ]; do
+    sed "s/\"custom_id\": *\"/&$i-/" q.jsonl
+    i=$((i + 5))
+done >&9
+left=1200
+until ls spool/tmp/.new-*/*/requests.jsonl >/dev/null 2>&1 ||
+    [ $left -eq 0 ]; do
+    left=$((left - 1))
+    sleep 0.1
+done
+find spool/tmp -mindepth 1 -exec touch -d '3 days ago' {} +
+sed -n 1,2p q.jsonl >two.jsonl
+gives 0 "another file meanwhile" submit two.jsonl -m nano --todo
+ls -d spool/tmp/.new-* >out 2>&1 && r=0 || r=1
+report $r "what is copied for long stays"
+exec 9>&-
+wait $pid && r=0 || r=1
+cp slow.out out
+cp slow.err err
+report $r "and becomes a batch when the pipe ends"
+cp -r spool/todo spool/tmp/.new-AAAA
+find spool/tmp -mindepth 1 -exec touch -d '3 days ago' {} +
+sed -n 1p q.jsonl >one.jsonl
+gives 0 "after what somebody left" submit one.jsonl -m nano --todo
+[ -z "$(ls -A spool/tmp)" ] && r=0 || r=1
+report $r "which is removed"
+
 finish

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -162,6 +163,15 @@ int source_read(struct source *s, void *data, size_t size, size_t *n,
     if (!s->ended && read_some(s, data, size, n, err))
         return -1;
     return *n == 0 ? check_unchanged(s, err) : 0;
+}
+
+bool source_wait(const struct source *s, int timeout_ms)
+{
+    struct pollfd p = { .fd = s->fd, .events = POLLIN };
+
+    if (s->at < s->n_first || s->ended)
+        return true;
+    return poll(&p, 1, timeout_ms) != 0; /* what failed is read's to say */
 }
 
 /* ---- to be read more than once ------------------------------------------- */

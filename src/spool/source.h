@@ -30,6 +30,10 @@ int source_look(const char *name, struct err *err);
 int source_read(struct source *s, void *data, size_t size, size_t *n,
                 struct err *err);
 
+/* Wait for the next bytes, or the end, at most timeout_ms: false if there is
+ * neither yet. */
+bool source_wait(const struct source *s, int timeout_ms);
+
 /* A path by which it can be read more than once, which the caller frees: the
  * file's own after a first look, or that of a copy in TMPDIR, which the caller
  * unlinks (*copied). */

@@ -50,7 +50,9 @@
 #define CHUNK (64u << 10)
 #define WAIT_MS 10
 #define WAITS 200          /* two seconds for one who adds the same file */
-#define LEFTOVER_S 86400   /* what is left in tmp after a day is nobody's */
+#define LEFTOVER_S 86400   /* what is left in tmp after a day is nobody's,
+                              unless its owner is seen to live */
+#define SILENT_MS 3600000
 
 /* ---- batch.json --------------------------------------------------------- */
 
@@ -340,6 +342,17 @@ struct adding {
     struct batch_info info;
 };
 
+/* A pipe may be silent for days; on other machines the directory's time tells
+ * that somebody waits for it. */
+static void wait_for(const struct adding *a, const struct source *from)
+{
+    struct err unused = ERR_INIT;
+    struct timespec now;
+
+    while (!source_wait(from, SILENT_MS))
+        spool_now(a->own, &now, &unused);
+}
+
 static int pump(struct adding *a, struct source *from, int to,
                 const char *to_path, struct err *err)
 {
@@ -349,6 +362,7 @@ static int pump(struct adding *a, struct source *from, int to,
     int rc = 0;
 
     while (rc == 0 && n > 0) {
+        wait_for(a, from);
         rc = source_read(from, chunk, CHUNK, &n, err);
         if (rc || n == 0)
             break;
@@ -384,6 +398,7 @@ static int copy_to(struct adding *a, struct source *from, const char *to_path,
 static int copy_file(struct adding *a, struct err *err)
 {
     struct source *from;
+    struct owner self;
     char *to_path;
     int rc;
 
@@ -395,7 +410,10 @@ static int copy_file(struct adding *a, struct err *err)
         return -1;
     }
     to_path = file_join(a->copy, "requests.jsonl");
-    rc = copy_to(a, from, to_path, err);
+    owner_self_process(&self);
+    rc = owner_write(a->own, &self, err);
+    if (rc == 0)
+        rc = copy_to(a, from, to_path, err);
     source_close(from);
     a->info.ids = 2;
     if (rc == 0)
@@ -498,7 +516,6 @@ static int publish(struct adding *a, enum spool_state *state, struct err *err)
 static int place(struct adding *a, enum spool_state *state, struct err *err)
 {
     char text[BATCH_NAME];
-    struct owner self;
     int rc;
 
     batch_file_id(a->info.id, a->info.model, a->info.file);
@@ -506,9 +523,7 @@ static int place(struct adding *a, enum spool_state *state, struct err *err)
     a->taken = xasprintf("%s/.%s", a->tmp, text);
     a->placed = file_join(a->taken, a->name);
     a->path = spool_path(a->s, SPOOL_TODO, a->info.id);
-    owner_self_process(&self);
-    if (batch_info_write(a->copy, &a->info, err) ||
-        owner_write(a->own, &self, err))
+    if (batch_info_write(a->copy, &a->info, err))
         return -1;
     rc = take(a, state, err);
     if (rc)
@@ -646,6 +661,14 @@ static time_t last_change(const char *tmp, const char *entry)
     return t;
 }
 
+/* Whether whoever made an entry of tmp is not known to be dead. */
+static bool may_live(char *path)
+{
+    const struct batch b = { .state = SPOOL_TMP, .path = path };
+
+    return owner_judge(&b, NULL, NULL, OWNER_STALE_S) != OWNER_DEAD;
+}
+
 /* No failure is told, since nothing depends on it. */
 void spool_remove_leftovers(const char *tmp)
 {
@@ -668,7 +691,8 @@ void spool_remove_leftovers(const char *tmp)
         if (now.tv_sec - last_change(tmp, name) < LEFTOVER_S)
             continue;
         path = file_join(tmp, name);
-        put_aside(tmp, path, &unused);
+        if (!may_live(path))
+            put_aside(tmp, path, &unused);
         free(path);
     }
     if (d)
