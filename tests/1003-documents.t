@@ -1,13 +1,14 @@
 #!/bin/sh
 # Every relative link in the documents leads to a file that is there, every
 # file that the source tour of README.md names exists, and so does every
-# document and file that a comment of the sources cites.
+# document and file that a comment of the sources cites.  doc/README.md lists
+# every page of doc, and a release ships them all.
 set -eu
 cd "${top_srcdir:-.}"
 . ./tests/scratch.sh
 failed=0
 
-for doc in README.md doc/*.md models/*/README.md vectors/*/README.md; do
+for doc in *.md doc/*.md models/*/README.md vectors/*/README.md; do
     tr ')' '\n' <"$doc" | sed -n 's/.*\](\([^)#]*\).*/\1/p' |
         grep -v '://' | while read -r link; do
         [ -e "$(dirname "$doc")/$link" ] || echo "# $doc: no \"$link\""
@@ -41,5 +42,29 @@ cat "$tmp/found"
 if [ -s "$tmp/found" ]; then failed=1; printf 'not '; fi
 echo "ok 3 - what comments cite exists"
 
-echo 1..3
+for doc in doc/*.md; do
+    grep -qF "](${doc#doc/})" doc/README.md ||
+        [ "$doc" = doc/README.md ] || echo "# doc/README.md: no \"$doc\""
+done >"$tmp/found"
+cat "$tmp/found"
+if [ -s "$tmp/found" ]; then failed=1; printf 'not '; fi
+echo "ok 4 - the index has every page"
+
+# the lists of documents, which may be continued
+sed -n '/dist_doc_DATA = /{
+:more
+/\\$/{
+N
+b more
+}
+p
+}' Makefile.am | tr ' \t' '\n\n' >"$tmp/shipped"
+for doc in *.md HACKING LICENSE NEWS doc/*.md; do
+    grep -qxF "$doc" "$tmp/shipped" || echo "# Makefile.am: no \"$doc\""
+done >"$tmp/found"
+cat "$tmp/found"
+if [ -s "$tmp/found" ]; then failed=1; printf 'not '; fi
+echo "ok 5 - a release ships them"
+
+echo 1..5
 exit $failed
