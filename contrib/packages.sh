@@ -1,7 +1,8 @@
 # What contrib/check installs on Debian, and why; sourced by it.
 #
-#     packages    say what of $needed and $useful is missing; install it unless
-#                 $install is no; end the check where what is needed cannot be
+#     packages    say what of $needed and $useful, for $parts, is missing;
+#                 install it unless $install is no; end the check where what is
+#                 needed cannot be
 
 needed='
 gcc                compile
@@ -26,11 +27,6 @@ ca-certificates    check whom it speaks to
 openssl            make a certificate that nobody signed, which is refused
 python3            make data for tests by other means than ours
 clang              build with a second compiler
-libclang-rt-dev    run sanitizers and fuzz targets
-gcc-aarch64-linux-gnu  build the kit for a second architecture
-libc6-dev-arm64-cross  build the kit for a second architecture
-qemu-user          run it
-llvm               name functions in reports of the sanitizers
 libopenmpi-dev     build apus-worker with MPI
 openmpi-bin        run it on several ranks
 procps             find the processes that a test is to kill
@@ -48,6 +44,20 @@ netcdf-bin         read a checkpoint with other programs
 python3-pandas     read a checkpoint with other programs
 '
 
+# what parts of --all need alone
+case " $parts " in
+*' san '* | *' tsan '* | *' fuzz '*) useful="$useful
+libclang-rt-dev    run sanitizers and fuzz targets
+llvm               name functions in reports of the sanitizers
+" ;;
+esac
+case " $parts " in
+*' arm '*) useful="$useful
+gcc-aarch64-linux-gnu  build the kit for a second architecture
+libc6-dev-arm64-cross  build the kit for a second architecture
+qemu-user          run it
+" ;;
+esac
 [ -z "${APUS_LONG:-}" ] || useful="$useful
 mmdebstrap         build the image of contrib/apus.def in a fresh Debian
 "
