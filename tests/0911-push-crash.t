@@ -1,7 +1,7 @@
 #!/bin/sh
-# A push that is ended, or whose disk is full, at each of its writes, syncs,
-# renames and posts in turn: the next one finishes it, with the same items,
-# each paid once.  Needs a build with --enable-crash-tests; the others end it at
+# A push that is ended, or whose disk is full, at some of its writes, syncs,
+# renames and posts, at each of them with APUS_LONG: the next one finishes it,
+# with the same items, each paid once.  Needs a build with --enable-crash-tests; the others end it at
 # odd moments only.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
@@ -57,23 +57,26 @@ paid_once() { # NAME
 }
 
 if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
-    i=0
+    # each third call, each fifth of a full disk; all with APUS_LONG
+    echo "# seed $seed"
+    step=3
+    [ -z "$long" ] || step=1
+    i=$((seed % step))
     first=137
     while [ $first -ne 0 ] && [ $i -lt 400 ]; do
-        i=$((i + 1))
+        i=$((i + step))
         new_batch 2
         APUS_CRASH=$i "$apus" push -- "$id" >out 2>err </dev/null && first=0 ||
             first=$?
         finish_push "APUS_CRASH=$i (exit $first)"
     done
     [ $i -gt 40 ] && [ $i -lt 400 ] && r=0 || r=1
-    report $r "ended at each of $((i - 1)) calls"
+    report $r "ended at $((i / step)) calls"
     paid_once "ended"
     calls=$i
-    i=0
-    # each fifth of them; all with APUS_LONG
     step=5
     [ -z "$long" ] || step=1
+    i=$((seed % step))
     while [ $i -lt "$calls" ]; do
         i=$((i + step))
         new_batch 2
