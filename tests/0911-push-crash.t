@@ -1,8 +1,8 @@
 #!/bin/sh
 # A push that is ended, or whose disk is full, at some of its writes, syncs,
 # renames and posts, at each of them with APUS_LONG: the next one finishes it,
-# with the same items, each paid once.  Needs a build with --enable-crash-tests; the others end it at
-# odd moments only.
+# with the same items, each paid once.  Needs a build with --enable-crash-tests;
+# the others end it at odd moments only.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
