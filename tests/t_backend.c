@@ -78,7 +78,6 @@ static void test_drawn(struct backend *b)
     struct backend_place at = { 0, 9 };
     struct backend_row row[20];
     struct backend_result r;
-    unsigned char fin[32];
     uint32_t first, second;
     float x[DIM];
 
@@ -86,7 +85,6 @@ static void test_drawn(struct backend *b)
     rows(row + 10, 1, 0, 10);
     r = step(b, (struct backend_step){ row, 20, entry, 2, NULL, 0 });
     first = r.draw[0].d.token;
-    memcpy(fin, r.digest[9].fin, 32);
     ok(r.n_draws == 2 && r.draw[0].drew && r.draw[1].drew &&
            r.draw[1].d.token == first && r.n_digests == 20 &&
            r.digest[9].has_fin && !r.digest[8].has_fin &&
