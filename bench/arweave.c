@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "arweave/data_root.h"
 #include "arweave/item.h"
@@ -21,6 +20,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "bench/timing.h"
 
 #define ROUNDS 5
 #define ROUND_S 0.25
@@ -36,17 +36,7 @@ struct work {
 
 static double now(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
+    return timing_now(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 /* Calls a second. */
@@ -65,8 +55,7 @@ static double rate(void (*call)(struct work *w), struct work *w)
         } while (took < ROUND_S);
         rates[i] = (double)n / took;
     }
-    qsort(rates, ROUNDS, sizeof *rates, by_size);
-    return rates[ROUNDS / 2];
+    return timing_median(rates, ROUNDS);
 }
 
 static void must(int rc, const struct err *err)

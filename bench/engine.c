@@ -31,7 +31,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "answer/commit.h"
 #include "backend/backends.h"
@@ -39,6 +38,7 @@
 #include "base/mem.h"
 #include "bench/guard.h"
 #include "bench/shape.h"
+#include "bench/timing.h"
 #include "engine/engine.h"
 #include "model/model.h"
 
@@ -75,23 +75,7 @@ struct request {
 
 static double now(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *v, size_t n)
-{
-    qsort(v, n, sizeof(*v), by_size);
-    return v[n / 2];
+    return timing_now(CLOCK_MONOTONIC);
 }
 
 /* ---- a round ------------------------------------------------------------- */
@@ -256,7 +240,7 @@ static int rounds(struct bench *b, double *f, struct err *err)
         v[SHARE][i] = (with.total - r.total) / r.total;
     }
     for (int i = 0; i < N_FIGURES; i++)
-        f[i] = median(v[i], b->rounds);
+        f[i] = timing_median(v[i], b->rounds);
     return 0;
 }
 

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -21,6 +20,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "bench/timing.h"
 
 #define TIMES 99
 #define DRAM_TIMES 5
@@ -28,17 +28,7 @@
 
 static double now(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
+    return timing_now(CLOCK_MONOTONIC);
 }
 
 /* Median of 10^9 things a second, `count` of them in one run. */
@@ -52,8 +42,7 @@ static double rate(void (*run)(void *), void *arg, double count, size_t times)
         run(arg);
         v[i] = count / (now() - start) * 1e-9;
     }
-    qsort(v, times, sizeof(*v), by_size);
-    return v[times / 2];
+    return timing_median(v, times);
 }
 
 /* Four sums, memory fetched 4 KB ahead of them. */
