@@ -19,6 +19,7 @@
 #include "arweave/key.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "bench/timing.h"
 
@@ -74,10 +75,10 @@ static void sign(struct work *w)
     };
     static const struct item_spec spec = { NULL, NULL, tags, 3 };
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
 
     buf_reset(&w->item);
-    must(item_sign(&w->item, &spec, w->data, w->n, w->key, id, &err), &err);
+    must(item_sign(&w->item, &spec, w->data, w->n, w->key, &id, &err), &err);
 }
 
 static void verify(struct work *w)
@@ -90,9 +91,9 @@ static void verify(struct work *w)
 
 static void hash_chunks(struct work *w)
 {
-    unsigned char root[32];
+    struct id root;
 
-    data_root(root, w->data, w->n);
+    data_root(&root, w->data, w->n);
 }
 
 int main(void)

@@ -15,6 +15,7 @@
 #include "answer/prompt.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/plain.h"
@@ -103,7 +104,7 @@ static void count(struct check *c, const struct prompt *p, uint32_t context)
 static int check_line(struct check *c, uint32_t line, const char *text,
                       size_t n, struct err *err)
 {
-    const unsigned char id[32] = { 0 }; /* seeds change no count */
+    const struct id id = { 0 }; /* seeds change no count */
     uint32_t context = c->model.model->rec.context;
     struct err e = ERR_INIT;
     struct reason why;
@@ -142,14 +143,14 @@ static int check_line(struct check *c, uint32_t line, const char *text,
 
 static int check_lines(struct check *c, const char *path, struct err *err)
 {
-    const unsigned char *model = c->model.model->id;
+    const struct id *model = &c->model.model->id;
     struct lines *f;
     const char *text = "";
     uint32_t line = 0;
     size_t n;
     int rc = 0;
 
-    if (lines_open_requests(&f, path, model, err))
+    if (lines_open_requests(&f, path, *model, err))
         return -1;
     while (rc == 0 && c->write_errno == 0) {
         rc = lines_next(f, &text, &n, err);

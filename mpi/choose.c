@@ -13,6 +13,7 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "model/models.h"
 #include "mpi/run_log.h"
 #include "spool/spool.h"
@@ -48,18 +49,16 @@ static bool is_running_own(const struct batch *b)
 
 static int tell_owner(const struct batch *b, struct err *err)
 {
-    char id[ID_TEXT], who[OWNER_TELL];
+    char who[OWNER_TELL];
 
-    base64url(id, b->id, 32);
     owner_tell(who, sizeof(who), b);
-    return err_set(err, ERR_INPUT, "batch %s is worked on by %s", id, who);
+    return err_set(err, ERR_INPUT, "batch %s is worked on by %s",
+                   id_text(b->id).s, who);
 }
 
 int choose_named(const struct spool *s, const char *name, struct batch *b,
                  struct err *err)
 {
-    char id[ID_TEXT];
-
     if (spool_find(s, name, b, err))
         return -1;
     if (b->state == SPOOL_RUNNING && !is_running_own(b)) {
@@ -77,10 +76,11 @@ int choose_named(const struct spool *s, const char *name, struct batch *b,
     case SPOOL_SENT:
         return 1;
     default:
-        base64url(id, b->id, 32);
-        return err_set(err, ERR_INPUT, "batch %s is in %s: apus submit %s"
-                       " begins it again", id, spool_state_name(b->state),
-                       id);
+        return err_set(err, ERR_INPUT,
+                       "batch %s is in %s: apus submit %s"
+                       " begins it again",
+                       id_text(b->id).s, spool_state_name(b->state),
+                       id_text(b->id).s);
     }
 }
 
@@ -110,7 +110,7 @@ static bool was_tried(const struct batch *b, const struct batch *tried,
 {
     size_t i = 0;
 
-    while (i < n && memcmp(tried[i].id, b->id, 32) != 0)
+    while (i < n && !id_equal(tried[i].id, b->id))
         i++;
     return i < n;
 }
@@ -179,7 +179,6 @@ int choose_claim(const struct spool *s, struct batch *b, struct err *err)
 static int got_nowhere(const struct batch *b, struct err *err)
 {
     struct batch_info info;
-    char id[ID_TEXT];
     struct resume r;
     int rc;
 
@@ -189,8 +188,7 @@ static int got_nowhere(const struct batch *b, struct err *err)
     if (rc == 0) {
         rc = resume_starts(&r, b->path, b->id, UINT32_MAX, err);
         if (rc == 0 && resume_check(&r, err)) {
-            base64url(id, b->id, 32);
-            err_prefix(err, "batch %s", id);
+            err_prefix(err, "batch %s", id_text(b->id).s);
             rc = 1;
         }
         resume_clear(&r);
@@ -223,7 +221,7 @@ static int has_model(const struct batch *b, const char *models,
         return 1;
     if (batch_info_read(&info, b->path, err))
         return -1;
-    base64url(id, info.model, 32);
+    base64url(id, info.model.b, 32);
     batch_info_clear(&info);
     rc = models_resolve(&path, models, id, NULL, &unused);
     if (rc == 0)

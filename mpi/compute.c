@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "engine/engine.h"
@@ -45,7 +46,7 @@
 struct task {
     struct task *next;
     struct work work;
-    unsigned char id[32];
+    struct id id;
     struct prompt prompt;
     uint32_t next_choice; /* to be added to the engine */
     size_t in_engine;
@@ -157,7 +158,7 @@ static void task_free(struct task *t)
 }
 
 /* The id of a line of the batch's file. */
-static int line_id_of(struct compute *c, uint32_t line, unsigned char id[32],
+static int line_id_of(struct compute *c, uint32_t line, struct id *id,
                       struct err *err)
 {
     if (c->ids)
@@ -176,14 +177,13 @@ static int tokenize(struct compute *c, const struct work *w, struct err *err)
     int rc;
 
     t->work = *w;
-    if (line_id_of(c, w->line, t->id, err) ||
-        read_text(c, w, &text, err)) {
+    if (line_id_of(c, w->line, &t->id, err) || read_text(c, w, &text, err)) {
         free(t);
         return -1;
     }
     rc = request_parse(&r, text, w->n, &e);
     if (rc == 0)
-        rc = batch_request_id(t->id, c->o.info, t->id, r.custom_id, &e);
+        rc = batch_request_id(&t->id, c->o.info, t->id, r.custom_id, &e);
     if (rc == 0)
         rc = prompt_take(&t->prompt, c->o.model, &r, t->id, &e);
     request_clear(&r);
@@ -209,7 +209,7 @@ static bool has_answers(struct compute *c)
 
     if (!c->o.reuse)
         return false;
-    memcpy(o.model, c->o.info->model, 32);
+    o.model = c->o.info->model;
     if (!c->looked && reuse_open(&c->reuse, &o, &unused))
         c->reuse = NULL;
     c->looked = true;
@@ -229,7 +229,7 @@ static int put_reused(struct compute *c, const struct task *t, uint32_t number,
 
     if (result_record_unpack(&res, row->record.result))
         return err_set(err, ERR_FATAL, "an answer without a result record");
-    memcpy(res.request, t->id, 32);
+    res.request = t->id;
     result_record_pack(packed, &res);
     row->record.result = packed;
     buf_init(&out, RECORD_MAX);
@@ -256,14 +256,14 @@ static int reuse_choice(struct compute *c, const struct task *t,
     struct err unused = ERR_INIT;
     struct checkpoint_row row;
     struct job_record job;
-    unsigned char id[32];
+    struct id id;
 
     if (!has_answers(c))
         return 0;
     s.sampling.choice = number;
     if (commit_job(&job, c->o.model->model, &s, &unused))
         return 0;
-    job_record_id(id, &job);
+    job_record_id(&id, &job);
     if (!reuse_find(c->reuse, id, c->o.with_last, c->o.with_leaves, &row))
         return 0;
     return put_reused(c, t, number, &row, err) ? -1 : 1;

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/machine.h"
 #include "base/settings.h"
@@ -42,7 +43,7 @@ static void add_batch(struct plan_need *need, const struct settings *s,
 
     if (batch_info_read(&info, b->path, &unused))
         return;
-    base64url(id, info.model, 32);
+    base64url(id, info.model.b, 32);
     if (info.n_requests > need->requests)
         need->requests = info.n_requests;
     batch_info_clear(&info);

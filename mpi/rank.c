@@ -13,11 +13,11 @@
 #include "answer/prompt.h"
 #include "backend/backends.h"
 #include "backend/pretend/pretend.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "model/model.h"
@@ -177,27 +177,27 @@ static int open_backend(struct rank_side *r, struct err *err)
     return 0;
 }
 
-int rank_open_model(struct rank_side *r, const unsigned char model[32],
-                    struct err *err)
+int rank_open_model(struct rank_side *r, struct id model, struct err *err)
 {
-    char id[ID_TEXT];
     struct model *m;
 
     if (open_backend(r, err))
         return -1;
-    if (r->has_model && memcmp(r->model.model->id, model, 32) == 0)
+    if (r->has_model && id_equal(r->model.model->id, model))
         return 0;
     prompt_model_clear(&r->model);
     r->has_model = false;
-    base64url(id, model, 32);
     if (models_open(&m, r->o.models,
-                    r->o.model_path ? r->o.model_path : id, NULL, err))
+                    r->o.model_path ? r->o.model_path : id_text(model).s, NULL,
+                    err))
         return err_prefix(err, "the model of this batch");
-    if (memcmp(m->id, model, 32) != 0) {
+    if (!id_equal(m->id, model)) {
         model_close(m);
-        return err_set(err, ERR_INPUT, "\"%s\" is not the model of this"
+        return err_set(err, ERR_INPUT,
+                       "\"%s\" is not the model of this"
                        " batch, which is %s",
-                       r->o.model_path ? r->o.model_path : r->o.models, id);
+                       r->o.model_path ? r->o.model_path : r->o.models,
+                       id_text(model).s);
     }
     if (prompt_model_init(&r->model, m, err))
         return -1;

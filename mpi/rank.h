@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "store/seal.h"
 
 struct err;
@@ -48,7 +49,6 @@ bool rank_quits(const struct rank_side *r, int *status);
 
 /* Open the model of a batch, which is kept for the next; rank 0 does so
  * before it claims the batch. */
-int rank_open_model(struct rank_side *r, const unsigned char model[32],
-                    struct err *err);
+int rank_open_model(struct rank_side *r, struct id model, struct err *err);
 
 #endif

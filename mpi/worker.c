@@ -17,11 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/machine.h"
@@ -193,13 +193,10 @@ static int answer(struct worker *w, const struct batch *b,
 /* The checkpoint is there: the batch is done, its logs may go. */
 static int finish(struct worker *w, struct batch *b, struct err *err)
 {
-    char id[ID_TEXT];
-
     if (spool_leave(w->spool, b, SPOOL_DONE, err) ||
         seal_tidy(b->path, err))
         return -1;
-    base64url(id, b->id, 32);
-    log_info("batch %s is done: \"%s\"", id, b->path);
+    log_info("batch %s is done: \"%s\"", id_text(b->id).s, b->path);
     return 0;
 }
 
@@ -209,7 +206,6 @@ static int start_batch(struct worker *w, const struct batch *b,
                        struct err *err)
 {
     enum dispatch_phase end;
-    char id[ID_TEXT];
     uint32_t start;
 
     if (seal_is_done(b->path))
@@ -218,9 +214,9 @@ static int start_batch(struct worker *w, const struct batch *b,
         return -1;
     run_log_add(b->path, start, link_size(w->link),
                 settings_text(w->settings, "kernel"));
-    base64url(id, b->id, 32);
     log_info("batch %s, start %" PRIu32 ", %" PRIu64 " request%s, %d"
-             " rank%s", id, start, info->n_requests,
+             " rank%s",
+             id_text(b->id).s, start, info->n_requests,
              plural_s(info->n_requests), link_size(w->link),
              plural_s((uint64_t)link_size(w->link)));
     if (answer(w, b, info, heart, start, &end, err))

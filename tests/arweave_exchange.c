@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -59,12 +60,12 @@ static void read_in(struct buf *b, const char *dir, const char *name)
 
 /* Item i of N_ITEMS: more of everything each time. */
 static void make_item(struct buf *out, unsigned i, const struct key *k,
-                      unsigned char id[32])
+                      struct id *id)
 {
     static const size_t sizes[N_ITEMS] = { 0, 1, 15, 1000, 65536, 1000000 };
-    static const unsigned char some[32] = { 1, 2, 3 };
+    static const struct id some = { { 1, 2, 3 } };
     struct item_text_tag tag[ITEM_MAX_TAGS];
-    struct item_spec spec = { i & 1 ? some : NULL, i & 2 ? some : NULL, tag,
+    struct item_spec spec = { i & 1 ? &some : NULL, i & 2 ? &some : NULL, tag,
                               i == 5 ? ITEM_MAX_TAGS : i };
     char *data = xmalloc(sizes[i]), *text[ITEM_MAX_TAGS];
     struct err err = ERR_INIT;
@@ -88,12 +89,12 @@ static void make(const char *wallet, const char *dir)
     struct err err = ERR_INIT;
     struct buf items, bundle, told;
     struct key *k = NULL;
-    unsigned char address[32];
+    struct id address;
     char text[ID_TEXT];
 
     must(key_load(&k, wallet, &err), &err);
-    key_address(k, address);
-    base64url(text, address, 32);
+    key_address(k, &address);
+    base64url(text, address.b, 32);
     buf_init(&items, FILE_MAX);
     buf_init(&bundle, FILE_MAX);
     buf_init(&told, FILE_MAX);
@@ -103,11 +104,11 @@ static void make(const char *wallet, const char *dir)
         struct buf one;
 
         buf_init(&one, FILE_MAX);
-        make_item(&one, i, k, e[i].id);
+        make_item(&one, i, k, &e[i].id);
         e[i].size = one.len;
         write_in(dir, name, &one);
         buf_put(&items, one.data, one.len);
-        base64url(text, e[i].id, 32);
+        base64url(text, e[i].id.b, 32);
         buf_printf(&told, "%s\"%s\"", i ? "," : "", text);
         buf_clear(&one);
         free(name);
@@ -133,12 +134,9 @@ static void told(bool good, const char *what, const char *why)
     failed |= !good;
 }
 
-static bool is_id(const struct json *v, const unsigned char id[32])
+static bool is_id(const struct json *v, struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    return json_string(v) && strcmp(json_string(v), text) == 0;
+    return json_string(v) && strcmp(json_string(v), id_text(id).s) == 0;
 }
 
 static void check_items(const struct json *all, const char *dir)
@@ -166,7 +164,7 @@ static void check_items(const struct json *all, const char *dir)
 
 static void check_tx(const char *dir)
 {
-    unsigned char root[32];
+    struct id root;
     struct err err = ERR_INIT;
     struct buf b, data;
     struct tx tx;
@@ -177,10 +175,9 @@ static void check_tx(const char *dir)
     good = tx_check(&tx, b.data, b.len, NULL, &err) == 0;
     told(good, "their transaction", err.text);
     if (good) {
-        data_root(root, data.data, data.len);
-        told(tx.data_size == data.len &&
-             memcmp(root, tx.data_root, 32) == 0, "data_root of its data",
-             "differs");
+        data_root(&root, data.data, data.len);
+        told(tx.data_size == data.len && id_equal(root, tx.data_root),
+             "data_root of its data", "differs");
         tx_clear(&tx);
     }
     buf_clear(&b);
@@ -192,7 +189,7 @@ static void check(const char *dir)
     char *wallet = file_join(dir, "theirs-wallet.json");
     struct err err = ERR_INIT;
     struct json *all = NULL;
-    unsigned char address[32];
+    struct id address;
     struct key *k = NULL;
     struct buf b;
 
@@ -200,7 +197,7 @@ static void check(const char *dir)
     must(json_parse(&all, b.data, b.len, &err), &err);
     buf_clear(&b);
     if (key_load(&k, wallet, &err) == 0)
-        key_address(k, address);
+        key_address(k, &address);
     told(k && is_id(json_get(all, "address"), address), "their wallet",
          err.text);
     key_free(k);

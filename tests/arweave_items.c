@@ -12,9 +12,9 @@
 #include "arweave/item.h"
 #include "arweave/item_hash.h"
 #include "arweave/key.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "proof/digest.h"
@@ -25,10 +25,10 @@
 static bool same_file(const struct json *c, const char *key,
                       const struct buf *b)
 {
-    unsigned char h[32];
+    struct id h;
 
-    digest(h, b->data, b->len);
-    return is_number(c, "bytes", b->len) && is_hex(c, key, h, 32);
+    digest(&h, b->data, b->len);
+    return is_number(c, "bytes", b->len) && is_hex(c, key, h.b, 32);
 }
 
 /* Whether a text of the index means these bytes. */
@@ -51,8 +51,8 @@ static bool same_head(const struct json *c, const struct item *it)
 {
     const struct json *tag = json_first(json_get(c, "tags"));
     bool same =
-        is_base64(c, "id", it->id, 32) &&
-        is_base64(c, "owner_address", it->address, 32) &&
+        is_base64(c, "id", it->id.b, 32) &&
+        is_base64(c, "owner_address", it->address.b, 32) &&
         is_base64(c, "owner_b64url", it->owner, it->n_owner) &&
         is_base64(c, "signature_b64url", it->signature, it->n_signature) &&
         is_hex(c, "target_hex", it->target, it->target ? 32 : 0) &&
@@ -78,12 +78,13 @@ static bool same_hash(const struct json *c, const struct item *it,
 {
     const void *data = b->data + it->head_n;
     size_t n = b->len - it->head_n;
-    unsigned char acc[DEEPHASH_SIZE], h[32];
+    struct id h;
+    unsigned char acc[DEEPHASH_SIZE];
 
-    digest(h, data, n);
+    digest(&h, data, n);
     item_hash_head(acc, it);
     deephash_put(acc, data, n);
-    return is_number(c, "data_bytes", n) && is_hex(c, "data_sha256", h, 32) &&
+    return is_number(c, "data_bytes", n) && is_hex(c, "data_sha256", h.b, 32) &&
            is_hex(c, "deep_hash_hex", acc, sizeof acc);
 }
 
@@ -93,7 +94,7 @@ static bool same_stream(const struct buf *b, const struct item *whole)
     struct item_stream *s = item_stream_new(b->len);
     const struct item *it = NULL;
     struct digest *d = digest_new();
-    unsigned char got[32], want[32];
+    struct id got, want;
     struct err err = ERR_INIT;
     bool good = true;
 
@@ -105,10 +106,10 @@ static bool same_stream(const struct buf *b, const struct item *whole)
         if (good)
             digest_put(d, data, n_data);
     }
-    digest_end(d, got);
-    digest(want, b->data + whole->head_n, b->len - whole->head_n);
+    digest_end(d, &got);
+    digest(&want, b->data + whole->head_n, b->len - whole->head_n);
     good = good && item_stream_end(s, &it, &err) == 0 &&
-           memcmp(it->id, whole->id, 32) == 0 && memcmp(got, want, 32) == 0;
+           id_equal(it->id, whole->id) && id_equal(got, want);
     item_stream_free(s);
     return good;
 }
@@ -123,7 +124,7 @@ static void sign_again(const struct vectors *v, const struct json *c,
     struct item_spec spec = { it->target, it->anchor, tag, 0 };
     bool salted = !is_number(c, "pss_salt_len", 0);
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     struct item mine;
     struct buf out;
 
@@ -139,12 +140,12 @@ static void sign_again(const struct vectors *v, const struct json *c,
     }
     buf_init(&out, b->len);
     vectors_ok(item_sign(&out, &spec, b->data + it->head_n, b->len - it->head_n,
-                         v->key, id, &err) == 0 &&
+                         v->key, &id, &err) == 0 &&
                    out.len == b->len &&
                    memcmp(out.data + 2 + KEY_BYTES, b->data + 2 + KEY_BYTES,
                           b->len - 2 - KEY_BYTES) == 0 &&
                    item_open(&mine, out.data, out.len, &err) == 0 &&
-                   memcmp(mine.id, id, 32) == 0,
+                   id_equal(mine.id, id),
                "item %s: signed again %s", name, err.text);
     if (!salted)
         vectors_ok(out.len == b->len && memcmp(out.data, b->data, b->len) == 0,
@@ -168,7 +169,7 @@ static void run_item(const struct vectors *v, const struct json *c)
 {
     const char *name = text_of(c, "name");
     struct err err = ERR_INIT;
-    unsigned char address[32];
+    struct id address;
     struct item it;
     struct buf b;
 
@@ -180,8 +181,8 @@ static void run_item(const struct vectors *v, const struct json *c)
         vectors_ok(same_head(c, &it), "item %s: every field of its head", name);
         vectors_ok(same_hash(c, &it, &b), "item %s: data and deep hash", name);
         vectors_ok(same_stream(&b, &it), "item %s: the same in pieces", name);
-        key_address(v->key, address);
-        if (memcmp(address, it.address, 32) == 0)
+        key_address(v->key, &address);
+        if (id_equal(address, it.address))
             sign_again(v, c, &it, &b);
     }
     buf_clear(&b);
@@ -203,12 +204,11 @@ static bool same_table(const struct json *c, const struct bundle_entry *e,
 {
     const struct json *id = json_first(json_get(c, "ids"));
     const struct json *size = json_first(json_get(c, "sizes"));
-    char text[ID_TEXT];
     uint64_t bytes;
 
     for (size_t i = 0; i < n; i++) {
-        base64url(text, e[i].id, 32);
-        if (!json_string(id) || strcmp(json_string(id), text) != 0 ||
+        if (!json_string(id) ||
+            strcmp(json_string(id), id_text(e[i].id).s) != 0 ||
             json_u64(size, &bytes) || bytes != e[i].size)
             return false;
         id = json_next(id);
@@ -227,7 +227,7 @@ static bool same_made(const struct buf *b, const struct bundle_entry *e,
     bool same;
 
     for (size_t i = 0; i < n; i++) {
-        memcpy(mine[i].id, e[i].id, 32);
+        mine[i].id = e[i].id;
         mine[i].size = e[i].size;
     }
     buf_init(&head, b->len);
@@ -245,7 +245,7 @@ static void run_bundle(const struct vectors *v, const struct json *c)
     const char *name = text_of(c, "name");
     struct bundle_entry *e = NULL;
     struct err err = ERR_INIT;
-    unsigned char root[32];
+    struct id root;
     size_t n = 0;
     struct buf b;
 
@@ -257,8 +257,8 @@ static void run_bundle(const struct vectors *v, const struct json *c)
                    "%s: its table %s", name, err.text))
         vectors_ok(same_table(c, e, n) && same_made(&b, e, n),
                    "%s: ids, sizes and head", name);
-    data_root(root, b.data, b.len);
-    vectors_ok(is_base64(c, "data_root_b64url", root, 32), "%s: data_root",
+    data_root(&root, b.data, b.len);
+    vectors_ok(is_base64(c, "data_root_b64url", root.b, 32), "%s: data_root",
                name);
     free(e);
     buf_clear(&b);

@@ -15,6 +15,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "proof/digest.h"
@@ -36,7 +37,7 @@ static size_t bytes_of(const struct json *v, const char *key,
 
 /* Every chunk: where we cut, its path, and that no other bytes pass. */
 static bool check_chunks(const struct json *c, const struct buf *data,
-                         const unsigned char root[32])
+                         struct id root)
 {
     unsigned char *path = xmalloc(BYTES_MAX);
     uint64_t at = 0, n, size = data->len;
@@ -52,7 +53,7 @@ static bool check_chunks(const struct json *c, const struct buf *data,
                chunk_check(&p, root, size, at, path, n_path, data->data + at, n,
                            NULL) == 0 &&
                p.start == at && p.end == at + n &&
-               is_base64(k, "data_hash", p.hash, 32) &&
+               is_base64(k, "data_hash", p.hash.b, 32) &&
                chunk_path(&p, root, size, at + n - 1, path, n_path, NULL) == 0;
         if (good) {
             data->data[at] ^= 1;
@@ -68,7 +69,7 @@ static bool check_chunks(const struct json *c, const struct buf *data,
 
 static void run_tree(const struct json *c)
 {
-    unsigned char root[32], pieces[32], h[32];
+    struct id root, pieces, h;
     struct data_root *d;
     struct buf data;
     uint64_t size;
@@ -79,18 +80,18 @@ static void run_tree(const struct json *c)
         return;
     }
     vectors_stream(&data, "merkle", (size_t)size);
-    digest(h, data.data, data.len);
-    data_root(root, data.data, data.len);
-    vectors_ok(is_hex(c, "data_sha256", h, 32) &&
-                   is_base64(c, "data_root_b64url", root, 32),
+    digest(&h, data.data, data.len);
+    data_root(&root, data.data, data.len);
+    vectors_ok(is_hex(c, "data_sha256", h.b, 32) &&
+                   is_base64(c, "data_root_b64url", root.b, 32),
                "data_root of %zu bytes", data.len);
     d = data_root_new(size);
     for (size_t at = 0; good && at < data.len; at += 9973)
         good = data_root_put(d, data.data + at,
                              data.len - at < 9973 ? data.len - at : 9973,
                              NULL) == 0;
-    vectors_ok(good && data_root_end(d, pieces, NULL) == 0 &&
-                   memcmp(root, pieces, 32) == 0,
+    vectors_ok(good && data_root_end(d, &pieces, NULL) == 0 &&
+                   id_equal(root, pieces),
                "the same in pieces");
     data_root_free(d);
     vectors_ok(check_chunks(c, &data, root), "its chunks and their paths");
@@ -100,7 +101,8 @@ static void run_tree(const struct json *c)
 static void run_path(const struct json *c)
 {
     const struct json *js = json_get(c, "arweave_js");
-    unsigned char root[32], *path = xmalloc(BYTES_MAX);
+    struct id root;
+    unsigned char *path = xmalloc(BYTES_MAX);
     size_t n = bytes_of(c, "path_b64url", path, BYTES_MAX);
     struct err err = ERR_INIT;
     struct chunk_place p;
@@ -109,7 +111,7 @@ static void run_path(const struct json *c)
 
     if (json_u64(json_get(c, "dest"), &at) ||
         json_u64(json_get(c, "data_size"), &size) ||
-        bytes_of(c, "data_root", root, 32) != 32) {
+        bytes_of(c, "data_root", root.b, 32) != 32) {
         vectors_ok(0, "path: %s: no dest, data_size and data_root",
                    text_of(c, "case"));
     } else {
@@ -143,20 +145,20 @@ void vectors_trees(const struct vectors *v)
 static void run_tx_data(const struct json *file, const struct tx *tx,
                         const char *name)
 {
-    unsigned char root[32], *bytes = xmalloc(BYTES_MAX);
+    struct id root;
+    unsigned char *bytes = xmalloc(BYTES_MAX);
     size_t n = bytes_of(file, "data", bytes, BYTES_MAX);
     struct buf stream;
 
     if (n > 0) {
-        data_root(root, bytes, n);
+        data_root(&root, bytes, n);
     } else {
         n = (size_t)tx->data_size;
         vectors_stream(&stream, "merkle", n);
-        data_root(root, stream.data, stream.len);
+        data_root(&root, stream.data, stream.len);
         buf_clear(&stream);
     }
-    vectors_ok(n == tx->data_size &&
-                   (n == 0 || memcmp(root, tx->data_root, 32) == 0),
+    vectors_ok(n == tx->data_size && (n == 0 || id_equal(root, tx->data_root)),
                "%s: data_root is that of its data", name);
     free(bytes);
 }
@@ -177,8 +179,8 @@ static void run_tx(const struct vectors *v, const struct json *c)
     if (vectors_ok(tx_check(&tx, b.data, b.len, NULL, &err) == 0,
                    "%s: verifies %s", name, err.text)) {
         snprintf(size, sizeof size, "%ju", (uintmax_t)tx.data_size);
-        vectors_ok(is_base64(c, "id", tx.id, 32) &&
-                       is_base64(c, "data_root", tx.data_root,
+        vectors_ok(is_base64(c, "id", tx.id.b, 32) &&
+                       is_base64(c, "data_root", tx.data_root.b,
                                  tx.data_size ? 32 : 0) &&
                        strcmp(text_of(c, "data_size"), size) == 0 &&
                        tx.n_tags == json_count(json_get(file, "tags")),
@@ -206,7 +208,7 @@ static void run_receipt(const struct json *c)
 {
     const struct json *receipt = json_get(c, "receipt");
     const char *says = text_of(c, "expected");
-    unsigned char id[32], pinned[32];
+    struct id id, pinned;
     struct err err = ERR_INIT;
     struct receipt r;
     struct buf text;
@@ -214,10 +216,10 @@ static void run_receipt(const struct json *c)
 
     buf_init(&text, BYTES_MAX);
     json_put(&text, receipt);
-    pin = bytes_of(c, "pinned_address", pinned, 32) == 32;
-    if (bytes_of(receipt, "id", id, 32) != 32)
-        memset(id, 0, 32);
-    taken = receipt_read(&r, text.data, text.len, id, pin ? pinned : NULL,
+    pin = bytes_of(c, "pinned_address", pinned.b, 32) == 32;
+    if (bytes_of(receipt, "id", id.b, 32) != 32)
+        id = (struct id){ { 0 } };
+    taken = receipt_read(&r, text.data, text.len, id, pin ? &pinned : NULL,
                          &err) == 0;
     vectors_ok(taken == (strncmp(says, "reject", 6) != 0), "receipt: %s: %s%s",
                text_of(c, "case"),
@@ -226,7 +228,7 @@ static void run_receipt(const struct json *c)
         vectors_ok(receipt_read(&r, text.data, text.len, id, NULL, &err) == 0,
                    "which is good where no address is known");
     if (taken) {
-        id[0] ^= 1;
+        id.b[0] ^= 1;
         vectors_ok(receipt_read(&r, text.data, text.len, id, NULL, &err) == -1,
                    "but not for another item");
     }

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 
 /* A file of vectors/arweave, appended. */
@@ -80,7 +81,8 @@ static void odd_item(struct buf *out, size_t n_name, size_t n_value,
     static char name[4097], value[4097];
     struct item_text_tag tag = { name, value };
     struct item_spec spec = { NULL, NULL, NULL, 0 };
-    unsigned char acc[DEEPHASH_SIZE], sig[KEY_BYTES], id[32];
+    struct id id;
+    unsigned char acc[DEEPHASH_SIZE], sig[KEY_BYTES];
     struct err err = ERR_INIT;
     struct item it;
     struct buf raw;
@@ -92,7 +94,7 @@ static void odd_item(struct buf *out, size_t n_name, size_t n_value,
     buf_init(&raw, ITEM_HEAD_MAX);
     /* one without tags, and then its tags */
     if (tags_put_odd(&raw, &tag, 1, &err) ||
-        item_sign(out, &spec, NULL, 0, k, id, &err))
+        item_sign(out, &spec, NULL, 0, k, &id, &err))
         abort();
     out->len -= 16;
     buf_put_u64(out, 1);

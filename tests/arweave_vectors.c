@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "proof/digest.h"
@@ -131,14 +132,15 @@ void vectors_stream(struct buf *out, const char *label, size_t n)
 {
     buf_init(out, n);
     for (uint32_t i = 0; out->len < n; i++) {
-        unsigned char in[64], h[32];
+        struct id h;
+        unsigned char in[64];
         size_t len = strlen(label), left = n - out->len;
 
         memcpy(in, label, len);
         for (unsigned k = 0; k < 4; k++)
             in[len++] = (unsigned char)(i >> (24 - 8 * k));
-        digest(h, in, len);
-        buf_put(out, h, left < 32 ? left : 32);
+        digest(&h, in, len);
+        buf_put(out, h.b, left < 32 ? left : 32);
     }
 }
 

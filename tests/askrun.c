@@ -20,10 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "queue/ask.h"
@@ -358,8 +358,7 @@ static bool same_line(const struct ask *a, const struct pull_line *l,
 
     buf_init(&ours, FILE_MAX);
     buf_init(&theirs, FILE_MAX);
-    rc = ask_put_line(&ours, a, l->id, l->model, source, strlen(source),
-                      &err);
+    rc = ask_put_line(&ours, a, l->id, &l->model, source, strlen(source), &err);
     same = pull_line_put(&theirs, l, source, strlen(source), &err2) == rc &&
            strcmp(err.text, err2.text) == 0;
     if (same && rc == 0) {
@@ -368,9 +367,8 @@ static bool same_line(const struct ask *a, const struct pull_line *l,
     }
     if (same && rc != 0)
         same = a->form == ASK_BATCH && l->ask.form == ASK_BATCH &&
-               a->count == l->ask.count &&
-               memcmp(a->source, l->ask.source, 32) == 0 &&
-               memcmp(a->sha256, l->ask.sha256, 32) == 0;
+               a->count == l->ask.count && id_equal(a->source, l->ask.source) &&
+               id_equal(a->sha256, l->ask.sha256);
     same = same && a->form == l->ask.form &&
            strcmp(json_string(json_get(root, "from")), from) == 0 &&
            strcmp(json_string(json_get(root, "reference")), reference) == 0;
@@ -385,12 +383,12 @@ static bool same_line(const struct ask *a, const struct pull_line *l,
 static const struct pull_line *find(const struct lines *l, const char *text,
                                     size_t *at)
 {
-    unsigned char id[32];
+    struct id id;
 
-    if (base64url_id(id, text))
+    if (id_parse(&id, text))
         return NULL;
     for (*at = 0; *at < l->n; ++*at)
-        if (memcmp(l->line[*at].id, id, 32) == 0)
+        if (id_equal(l->line[*at].id, id))
             return &l->line[*at];
     return NULL;
 }

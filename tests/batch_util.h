@@ -39,9 +39,9 @@ static void batch_make(struct batch_info *info, const char *name,
 
     memset(info, 0, sizeof(*info));
     for (int i = 0; i < 32; i++)
-        info->model[i] = (unsigned char)i;
-    digest(info->file, lines, strlen(lines));
-    batch_file_id(info->id, info->model, info->file);
+        info->model.b[i] = (unsigned char)i;
+    digest(&info->file, lines, strlen(lines));
+    batch_file_id(&info->id, info->model, info->file);
     for (const char *p = lines; (p = strchr(p, '\n')) != NULL; p++)
         info->n_lines = ++info->n_requests;
     info->source = xstrdup(at("%s", name));

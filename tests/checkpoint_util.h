@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "store/checkpoint.h"
 #include "tests/helper_path.h"
@@ -114,7 +115,7 @@ static int make_row(void *self, uint64_t i, struct checkpoint_row *row,
     if (i == k->fail_at)
         return err_set(err, ERR_INPUT, "no such row");
     made_init(m);
-    set_u32(m->r.request, (uint32_t)i);
+    set_u32(m->r.request.b, (uint32_t)i);
     m->j.choice = i % 2;
     m->j.seed += i;
     of_kind(m, i);
@@ -143,8 +144,8 @@ static void head_of(struct checkpoint_head *h, uint64_t n, bool with_last)
 
     memset(h, 0, sizeof *h);
     for (int i = 0; i < 32; i++)
-        h->model[i] = (unsigned char)i;
-    memset(h->batch, 9, 32);
+        h->model.b[i] = (unsigned char)i;
+    memset(h->batch.b, 9, 32);
     h->n_vocab = 32000;
     h->n_layers = 2;
     h->dim = DIM;
@@ -186,7 +187,7 @@ static int make_bare_part(const char *path, uint64_t n, struct err *err)
 
 /* A part of n rows. */
 static int make_part(const char *path, uint64_t n, bool with_last,
-                     unsigned char root[32], struct err *err)
+                     struct id *root, struct err *err)
 {
     struct checkpoint_head h;
     struct maker k;

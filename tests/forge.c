@@ -15,11 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "proof/job_record.h"
@@ -117,8 +117,7 @@ static void read_row(struct row *w, const struct checkpoint_row *row)
 }
 
 /* The id that the line of the batch has. */
-static void own_id(const struct forged *f, unsigned char id[32],
-                   uint32_t line)
+static void own_id(const struct forged *f, struct id *id, uint32_t line)
 {
     struct err err = ERR_INIT;
     struct ids_file *ids;
@@ -177,10 +176,10 @@ static void commit(struct row *w)
         trace_put(&trace, &w->leaf[i]);
         trace_leaf_pack(w->leaves + i * RECORD_LEAF, &w->leaf[i]);
     }
-    merkle_root(&trace, w->r.trace);
+    merkle_root(&trace, &w->r.trace);
     w->r.n = (uint32_t)w->n_leaves;
-    job_record_id(w->r.job, &w->j);
-    memcpy(w->r.model, w->j.model, 32);
+    job_record_id(&w->r.job, &w->j);
+    w->r.model = w->j.model;
     w->r.choice = w->j.choice;
     result_record_output(&w->r, w->output, w->n_output);
     result_record_text(&w->r, w->text, w->n_text);
@@ -234,17 +233,13 @@ static void count(struct forged *f)
     }
 }
 
-static void put_id(struct buf *b, const char *key, const unsigned char id[32])
+static void put_id(struct buf *b, const char *key, struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    buf_printf(b, "\"%s\":\"%s\"", key, text);
+    buf_printf(b, "\"%s\":\"%s\"", key, id_text(id).s);
 }
 
-static void write_json(const struct forged *f, uint64_t size,
-                       const unsigned char sha256[32],
-                       const unsigned char root[32])
+static void write_json(const struct forged *f, uint64_t size, struct id sha256,
+                       struct id root)
 {
     char *path = file_join(f->path, "checkpoint.json");
     char *refused = file_join(f->path, "refused.jsonl");
@@ -277,19 +272,19 @@ static void write_batch(struct forged *f)
 {
     char *part = seal_part_path(f->path, 0, "h5");
     char *index = seal_part_path(f->path, 0, "idx");
-    unsigned char sha256[32], root[32];
+    struct id sha256, root;
     struct err err = ERR_INIT;
     struct part_file *file;
     struct buf b;
 
     count(f);
-    check(checkpoint_write(part, &f->head, give, f, root, &err), &err);
+    check(checkpoint_write(part, &f->head, give, f, &root, &err), &err);
     buf_init(&b, 1u << 20);
     check(checkpoint_index(part, &b, &err), &err);
     check(file_write(index, b.data, b.len, &err), &err);
     buf_clear(&b);
     check(part_file_open(&file, part, &err), &err);
-    check(part_file_hash(file, sha256, &err), &err);
+    check(part_file_hash(file, &sha256, &err), &err);
     write_json(f, part_file_size(file), sha256, root);
     part_file_close(file);
     free(index);
@@ -353,17 +348,17 @@ static void output_less(struct row *w)
 
 static void trace_kv(struct row *w)
 {
-    w->leaf[1].kv[5] ^= 1;
+    w->leaf[1].kv.b[5] ^= 1;
 }
 
 static void trace_last_kv(struct row *w)
 {
-    w->leaf[w->n_leaves - 1].kv[31] ^= 1;
+    w->leaf[w->n_leaves - 1].kv.b[31] ^= 1;
 }
 
 static void trace_fin(struct row *w)
 {
-    w->leaf[w->n_prompt - 1].fin[0] ^= 1;
+    w->leaf[w->n_prompt - 1].fin.b[0] ^= 1;
 }
 
 static void trace_token(struct row *w)
@@ -381,7 +376,7 @@ static void trace_deep(struct row *w)
     w->r.level = 1;
     for (size_t i = 0; i < w->n_leaves; i++) {
         w->leaf[i].flags |= TRACE_DEEP;
-        w->leaf[i].deep[0] = 1;
+        w->leaf[i].deep.b[0] = 1;
     }
 }
 
@@ -394,7 +389,7 @@ static void trace_none(struct row *w)
 static void last_row(struct row *w)
 {
     w->last[9] ^= 1;
-    merkle_blob(w->leaf[w->n_leaves - 1].fin, w->last, sizeof(w->last));
+    merkle_blob(&w->leaf[w->n_leaves - 1].fin, w->last, sizeof(w->last));
 }
 
 static void last_alone(struct row *w)
@@ -488,7 +483,7 @@ static void job_prompt(struct row *w)
 
 static void request_other(struct row *w)
 {
-    w->r.request[0] ^= 1;
+    w->r.request.b[0] ^= 1;
 }
 
 /* ---- changes: of the batch ----------------------------------------------- */
@@ -540,7 +535,7 @@ static void rows_shifted(struct forged *f, size_t i,
 
         f->row[k] = k + 1 < f->n ? f->row[k + 1] : first;
         f->row[k].line = line;
-        own_id(f, f->row[k].r.request, line);
+        own_id(f, &f->row[k].r.request, line);
     }
 }
 
@@ -555,8 +550,8 @@ static void rows_swapped(struct forged *f, size_t i,
     *b = t;
     b->line = a->line;
     a->line = t.line;
-    own_id(f, a->r.request, a->line);
-    own_id(f, b->r.request, b->line);
+    own_id(f, &a->r.request, a->line);
+    own_id(f, &b->r.request, b->line);
 }
 
 /* The same, and keep their own ids. */
@@ -597,7 +592,7 @@ static void row_of_other_renamed(struct forged *f, size_t i,
                                  const struct forged *other)
 {
     row_of_other(f, i, other);
-    own_id(f, f->row[i].r.request, f->row[i].line);
+    own_id(f, &f->row[i].r.request, f->row[i].line);
 }
 
 /* The whole part of another batch, said to be of this one. */
@@ -616,16 +611,16 @@ static void all_of_model(struct forged *f, size_t i,
 {
     (void)i;
     (void)other;
-    f->head.model[0] ^= 1;
+    f->head.model.b[0] ^= 1;
     for (size_t k = 0; k < f->n; k++)
-        f->row[k].j.model[0] ^= 1;
+        f->row[k].j.model.b[0] ^= 1;
 }
 
 static void head_batch(struct forged *f, size_t i, const struct forged *other)
 {
     (void)i;
     (void)other;
-    f->head.batch[0] ^= 1;
+    f->head.batch.b[0] ^= 1;
 }
 
 static void head_vocab(struct forged *f, size_t i, const struct forged *other)

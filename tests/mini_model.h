@@ -29,7 +29,7 @@ static inline void mini_root(const struct mini *m, uint32_t i,
     unsigned char leaf[36];
 
     if (t->type == TENSOR_F32)
-        merkle_blob(t->root, p, 4 * (size_t)t->rows);
+        merkle_blob(&t->root, p, 4 * (size_t)t->rows);
     if (t->type != TENSOR_W8)
         return;
     merkle_init(&tree);
@@ -38,7 +38,7 @@ static inline void mini_root(const struct mini *m, uint32_t i,
                        (const int8_t *)w + (size_t)n * t->cols, t->cols);
         merkle_leaf(&tree, leaf, sizeof leaf);
     }
-    merkle_root(&tree, t->root);
+    merkle_root(&tree, &t->root);
 }
 
 /* Write the records that fit the bytes and m->rec's other fields. */
@@ -57,10 +57,10 @@ static inline void mini_seal(struct mini *m)
         tensor_record_pack(p, &t);
         merkle_leaf(&tree, p, TENSOR_RECORD_SIZE);
     }
-    merkle_root(&tree, m->rec.tensors);
-    merkle_blob(m->rec.tokenizer, m->data + m->lay.tokenizer,
+    merkle_root(&tree, &m->rec.tensors);
+    merkle_blob(&m->rec.tokenizer, m->data + m->lay.tokenizer,
                 (size_t)m->rec.tokenizer_size);
-    merkle_blob(m->rec.template_blob, m->data + m->lay.chat_template,
+    merkle_blob(&m->rec.template_blob, m->data + m->lay.chat_template,
                 (size_t)m->rec.template_size);
     model_record_pack(m->data, &m->rec);
 }

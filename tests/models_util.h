@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "model/convert.h"
 #include "model/model.h"
@@ -62,11 +63,10 @@ static struct model *model_from_hf(const char *dir,
 {
     struct err err = ERR_INIT;
     struct model *m = NULL;
-    unsigned char id[32];
+    struct id id;
     char *path = tmp_path("model_from_hf.apus");
 
-    if (convert_hf(dir, path, o, id, &err) ||
-        model_open(&m, path, id, &err))
+    if (convert_hf(dir, path, o, &id, &err) || model_open(&m, path, &id, &err))
         printf("# %s\n", err.text);
     unlink(path);
     free(path);

@@ -20,10 +20,10 @@
 #include "arweave/item.h"
 #include "arweave/key.h"
 #include "arweave/tx.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "net/http.h"
 
 #define BODY_MAX ((size_t)512 << 20)
@@ -49,7 +49,7 @@ static int sign(int argc, char **argv)
 {
     struct item_text_tag tag[MAX_TAGS];
     struct item_spec spec = { .tag = tag };
-    unsigned char target[32], anchor[32], id[32];
+    struct id target, anchor, id;
     struct key *key = NULL;
     struct err err = ERR_INIT;
     struct buf data, item;
@@ -63,13 +63,13 @@ static int sign(int argc, char **argv)
         *is = '\0';
         tag[spec.n_tags++] = (struct item_text_tag){ argv[i], is + 1 };
     }
-    if (argc > 1 && base64url_id(target, argv[1]) == 0)
-        spec.target = target;
-    spec.anchor = anchor;
+    if (argc > 1 && id_parse(&target, argv[1]) == 0)
+        spec.target = &target;
+    spec.anchor = &anchor;
     read_input(&data);
     buf_init(&item, BODY_MAX);
-    rc = key_random(anchor, 32, &err) || key_load(&key, argv[0], &err) ||
-         item_sign(&item, &spec, data.data, data.len, key, id, &err);
+    rc = key_random(anchor.b, 32, &err) || key_load(&key, argv[0], &err) ||
+         item_sign(&item, &spec, data.data, data.len, key, &id, &err);
     if (rc == 0)
         fwrite(item.data, 1, item.len, stdout);
     key_free(key);
@@ -78,12 +78,9 @@ static int sign(int argc, char **argv)
     return rc ? fail(&err) : 0;
 }
 
-static int print_id(const unsigned char id[32])
+static int print_id(struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    puts(text);
+    puts(id_text(id).s);
     return 0;
 }
 
@@ -134,7 +131,7 @@ static int bundle(int n, char **file)
 
         rc = file_read(&items, file[i], &err) ||
              item_open(&it, items.data + before, items.len - before, &err);
-        memcpy(e[i].id, it.id, 32);
+        e[i].id = it.id;
         e[i].size = items.len - before;
     }
     rc = rc || bundle_head(&head, e, (size_t)n, &err);
@@ -147,13 +144,13 @@ static int bundle(int n, char **file)
 
 static int address(const char *wallet)
 {
-    unsigned char a[32];
+    struct id a;
     struct err err = ERR_INIT;
     struct key *key;
 
     if (key_load(&key, wallet, &err))
         return fail(&err);
-    key_address(key, a);
+    key_address(key, &a);
     key_free(key);
     return print_id(a);
 }

@@ -11,6 +11,7 @@
 
 #include "arweave/item.h"
 #include "base/base64.h"
+#include "base/id.h"
 #include "base/mem.h"
 
 #define LONG 8192
@@ -19,7 +20,7 @@ void world_init(struct world *w)
 {
     memset(w, 0, sizeof *w);
     buf_init(&w->data, 64u << 20);
-    memset(w->root, 0x5a, 32);
+    memset(w->root.b, 0x5a, 32);
 }
 
 void world_clear(struct world *w)
@@ -27,13 +28,13 @@ void world_clear(struct world *w)
     buf_clear(&w->data);
 }
 
-void world_add(struct world *w, const unsigned char id[32], const void *item,
-               size_t n, size_t head_n)
+void world_add(struct world *w, struct id id, const void *item, size_t n,
+               size_t head_n)
 {
     struct world_item *x = &w->item[w->n_items++];
 
     buf_puts(&w->data, "something else");
-    memcpy(x->id, id, 32);
+    x->id = id;
     x->at = w->data.len;
     x->size = n;
     x->head_n = head_n;
@@ -73,7 +74,7 @@ static void put_place(struct buf *b, const struct pretend_gateway *g,
 {
     size_t at = x->at + (g->way == WAY_ELSEWHERE);
 
-    put_id(b, "X-AR-IO-Root-Transaction-Id", g->world->root, 32);
+    put_id(b, "X-AR-IO-Root-Transaction-Id", g->world->root.b, 32);
     buf_printf(b, "X-AR-IO-Root-Data-Item-Offset: %zu\r\n", at);
     buf_printf(b, "X-AR-IO-Root-Data-Offset: %zu\r\n", at + x->head_n);
     if (g->way == WAY_ENDLESS)
@@ -142,7 +143,7 @@ static void send_item(struct pretend_gateway *g, struct pretend_call *c,
     if (g->way == WAY_PARTS)
         put_parts(&b, g->world, x);
     else if (g->way != WAY_SILENT &&
-             (g->way != WAY_INDEX || memcmp(x->id, g->placed, 32) == 0))
+             (g->way != WAY_INDEX || id_equal(x->id, *g->placed)))
         put_place(&b, g, x);
     send_data(g, c, b.data, g->world->data.data + x->at + x->head_n,
               x->size - x->head_n);
@@ -154,7 +155,7 @@ static void serve(struct pretend_call *c)
     struct pretend_gateway *g = c->self;
     struct world *w = g->world;
     bool raw = !strncmp(c->path, "/raw/", 5);
-    unsigned char id[32];
+    struct id id;
 
     if (g->way == WAY_BUSY || (g->way == WAY_BUSY_ONCE && c->n_call == 1)) {
         pretend_answer(c, "503 Busy", "", "later", 5);
@@ -165,16 +166,16 @@ static void serve(struct pretend_call *c)
         return;
     }
     if (g->way == WAY_MISSING || strlen(c->path) < 4 ||
-        base64url_id(id, c->path + (raw ? 5 : 4))) {
+        id_parse(&id, c->path + (raw ? 5 : 4))) {
         pretend_answer(c, "404 Not Found", "", "no", 2);
         return;
     }
     for (size_t i = 0; raw && i < w->n_items; i++)
-        if (!memcmp(w->item[i].id, id, 32)) {
+        if (id_equal(w->item[i].id, id)) {
             send_item(g, c, &w->item[i]);
             return;
         }
-    if (memcmp(id, w->root, 32) || (!raw && !w->tx))
+    if (!id_equal(id, w->root) || (!raw && !w->tx))
         pretend_answer(c, "404 Not Found", "", "no", 2);
     else if (raw)
         send_data(g, c, "", w->data.data, w->data.len);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "tests/pretend_server.h"
 
 enum gateway_way {
@@ -30,12 +31,12 @@ enum gateway_way {
 };
 
 struct world_item {
-    unsigned char id[32];
+    struct id id;
     size_t at, size, head_n;
 };
 
 struct world {
-    unsigned char root[32];
+    struct id root;
     struct buf data;          /* of the root */
     struct world_item item[8];
     size_t n_items;
@@ -47,7 +48,7 @@ struct pretend_gateway {
     struct world *world;
     struct pretend *server;
     enum gateway_way way;
-    const unsigned char *placed;
+    const struct id *placed;
     const char *index;        /* what it answers to a query */
     unsigned n_reads;         /* of ranges of over 8 KiB */
     uint64_t n_bytes;         /* sent in them */
@@ -58,8 +59,8 @@ struct pretend_gateway {
 void world_init(struct world *w);
 void world_clear(struct world *w);
 /* Append an item: its bytes, whose head is head_n long. */
-void world_add(struct world *w, const unsigned char id[32], const void *item,
-               size_t n, size_t head_n);
+void world_add(struct world *w, struct id id, const void *item, size_t n,
+               size_t head_n);
 
 void pretend_gateway_start(struct pretend_gateway *g, struct world *w,
                            enum gateway_way way);

@@ -13,6 +13,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "tests/pretend_server.h"
@@ -139,14 +140,13 @@ static unsigned do_release(const char *batch, const char *lines, size_t n)
 static char *evaluate(const struct item *it, const char *id,
                       const char *data_in, size_t n)
 {
-    char to[ID_TEXT], action[32], batch[ID_TEXT], count[24] = "0";
+    char action[32], batch[ID_TEXT], count[24] = "0";
     const char *code = "200";
     struct buf tags, data;
     char *result;
 
     buf_init(&tags, 1u << 16);
     buf_init(&data, 1u << 20);
-    base64url(to, it->address, 32);
     text_tag(action, sizeof(action), it, "Action", "");
     text_tag(batch, sizeof(batch), it, "Batch", id);
     if (pretend_code) {
@@ -161,7 +161,7 @@ static char *evaluate(const struct item *it, const char *id,
         put_tag(&tags, "Count", count);
         put_tag(&tags, "Until", UNTIL);
     }
-    result = answer(to, action, code, &tags, &data);
+    result = answer(id_text(it->address).s, action, code, &tags, &data);
     if (pretend_lie)
         pretend_lie(&result, action);
     buf_clear(&tags);
@@ -181,7 +181,7 @@ static void take(struct pretend_call *c)
         pretend_answer(c, "500 X", "", err.text, strlen(err.text));
         return;
     }
-    base64url(id, it.id, 32);
+    base64url(id, it.id.b, 32);
     for (unsigned i = 0; i < pretend_n_messages; i++) {
         if (strcmp(message[i].id, id) == 0) {
             pretend_answer(c, "500 X", "", "Message already exists", 22);
@@ -263,10 +263,10 @@ void pretend_queue_fill(size_t n, const char *model)
     pretend_n_requests = n;
     for (size_t i = 0; i < n; i++) {
         struct pretend_request *r = &pretend_request[i];
-        unsigned char id[32] = { 7, (unsigned char)i };
+        struct id id = { { 7, (unsigned char)i } };
         char *text;
 
-        base64url(r->id, id, 32);
+        base64url(r->id, id.b, 32);
         text = xasprintf("{\"id\":\"%s\",\"from\":\"%s\","
                  "\"reference\":\"r%zu\",\"model\":\"%s\",\"form\":\"chat\","
                  "\"prompt\":\"What is %zu?\",\"max_tokens\":\"5\","

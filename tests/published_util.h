@@ -12,6 +12,7 @@
 
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "tests/record_util.h"
 
@@ -21,8 +22,8 @@
 /* Values as JSON text, in the order of the page; each is ours. */
 struct pub {
     char *value[PUB_KEYS], *param[PUB_PARAMS];
-    unsigned char batch[32], root[32], node[32], result[32], job[32];
-    unsigned char model[32], request[32];
+    struct id batch, root, node, result, job;
+    struct id model, request;
 };
 
 static const char *const pub_key[PUB_KEYS] = {
@@ -55,39 +56,38 @@ static void pub_set(struct pub *p, const char *key, const char *json)
     *at = xstrdup(json);
 }
 
-__attribute__((unused))
-static void pub_set_id(struct pub *p, const char *key,
-                       const unsigned char id[32])
+__attribute__((unused)) static void pub_set_id(struct pub *p, const char *key,
+                                               struct id id)
 {
     char text[ID_TEXT], quoted[ID_TEXT + 2];
 
-    base64url(text, id, 32);
+    base64url(text, id.b, 32);
     snprintf(quoted, sizeof(quoted), "\"%s\"", text);
     pub_set(p, key, quoted);
 }
 
 /* node: NULL for 0a x 32. */
-__attribute__((unused))
-static void pub_init(struct pub *p, const unsigned char *node)
+__attribute__((unused)) static void pub_init(struct pub *p,
+                                             const struct id *node)
 {
-    static const unsigned char zeros[32];
+    static const struct id zeros;
     struct result_leaf leaf;
     struct made m;
 
     memset(p, 0, sizeof(*p));
     made_init(&m);
     made_commit(&m);
-    digest(p->job, m.job, sizeof(m.job));
-    digest(p->result, m.result, sizeof(m.result));
-    memcpy(p->model, m.j.model, 32);
-    memcpy(p->request, m.r.request, 32);
-    memset(p->batch, 8, 32);
+    digest(&p->job, m.job, sizeof(m.job));
+    digest(&p->result, m.result, sizeof(m.result));
+    p->model = m.j.model;
+    p->request = m.r.request;
+    memset(p->batch.b, 8, 32);
     if (node)
-        memcpy(p->node, node, 32);
+        p->node = *node;
     else
-        memset(p->node, 10, 32);
+        memset(p->node.b, 10, 32);
     result_leaf(&leaf, &m.r);
-    memcpy(p->root, leaf.hash, 32);
+    p->root = leaf.hash;
     pub_set(p, "apus", "\"result-1\"");
     pub_set_id(p, "request", p->request);
     pub_set_id(p, "process", zeros);
@@ -126,13 +126,13 @@ static void pub_hash(struct pub *p)
 
     made_init(&m);
     made_commit(&m);
-    base64url(id, m.j.prompt, 32);
+    base64url(id, m.j.prompt.b, 32);
     snprintf(text, sizeof(text), "[3,\"%s\"]", id);
     pub_set(p, "prompt", text);
-    base64url(id, m.r.output, 32);
+    base64url(id, m.r.output.b, 32);
     snprintf(text, sizeof(text), "[2,\"%s\"]", id);
     pub_set(p, "tokens", text);
-    base64url(id, m.r.text, 32);
+    base64url(id, m.r.text.b, 32);
     snprintf(text, sizeof(text), "[\"%s\"]", id);
     pub_set(p, "text", text);
 }

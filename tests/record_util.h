@@ -52,7 +52,7 @@ static void made_init(struct made *m)
 
     memset(m, 0, sizeof *m);
     for (int i = 0; i < 32; i++)
-        m->j.model[i] = (unsigned char)i;
+        m->j.model.b[i] = (unsigned char)i;
     m->j.numerics = 1;
     m->n_prompt = 3;
     m->prompt[0] = 1;
@@ -77,7 +77,7 @@ static void made_init(struct made *m)
     m->output[0] = 306;
     m->output[1] = 2;
     m->text = " the";
-    memset(m->r.request, 7, 32);
+    memset(m->r.request.b, 7, 32);
 }
 
 /* Make every commitment that of the parts, and pack both records. */
@@ -99,10 +99,10 @@ static void made_commit(struct made *m)
     merkle_init(&trace);
     for (size_t i = 0; i < m->n_leaves; i++)
         trace_put(&trace, &m->l[i]);
-    merkle_root(&trace, m->r.trace);
+    merkle_root(&trace, &m->r.trace);
     m->r.n = (uint32_t)m->n_leaves;
-    job_record_id(m->r.job, &m->j);
-    memcpy(m->r.model, m->j.model, 32);
+    job_record_id(&m->r.job, &m->j);
+    m->r.model = m->j.model;
     m->r.choice = m->j.choice;
     result_record_output(&m->r, m->output, m->n_output);
     result_record_text(&m->r, m->text, strlen(m->text));

@@ -19,6 +19,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "spool/spool.h"
 #include "tests/tap.h"
@@ -100,15 +101,14 @@ static struct spool *new_spool(const char *name)
 }
 
 /* An id whose text begins so. */
-__attribute__((unused))
-static void make_id(unsigned char id[32], const char *begin)
+__attribute__((unused)) static void make_id(struct id *id, const char *begin)
 {
     char text[ID_TEXT];
 
     memset(text, 'A', ID_TEXT - 1);
     text[ID_TEXT - 1] = '\0';
     memcpy(text, begin, strlen(begin));
-    if (base64url_id(id, text))
+    if (id_parse(id, text))
         abort();
 }
 
@@ -122,10 +122,10 @@ static struct batch make_batch(const struct spool *s, enum spool_state state,
     struct err err = ERR_INIT;
     char text[ID_TEXT];
 
-    make_id(b.id, begin);
-    memcpy(info.id, b.id, 32);
-    memset(info.process, 9, 32);
-    base64url(text, b.id, 32);
+    make_id(&b.id, begin);
+    info.id = b.id;
+    memset(info.process.b, 9, 32);
+    base64url(text, b.id.b, 32);
     b.path = xasprintf("%s/%s/b%s", spool_dir(s), spool_state_name(state),
                        text);
     if (file_mkdirs(b.path, &err) || batch_info_write(b.path, &info, &err))

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "store/answer.h"
 #include "tests/tap.h"
@@ -42,10 +43,10 @@ static void check(struct buf *out, const char *want, const char *what)
     buf_reset(out);
 }
 
-static void test_chat(struct buf *out, const unsigned char id[32])
+static void test_chat(struct buf *out, struct id id)
 {
     struct answer_choice c = { "6 + 24 = 30", 11, tokens, 2, "stop" };
-    struct answer_line a = { id, "q000", true, "nano", MODEL, 17, &c, 1 };
+    struct answer_line a = { &id, "q000", true, "nano", MODEL, 17, &c, 1 };
 
     answer_put(out, &a);
     check(out,
@@ -62,13 +63,13 @@ static void test_chat(struct buf *out, const unsigned char id[32])
           "an answer to a chat");
 }
 
-static void test_completion(struct buf *out, const unsigned char id[32])
+static void test_completion(struct buf *out, struct id id)
 {
     struct answer_choice c[] = {
         { "a\"\\\n\t\x01\xc3\xa9\xef\xbf\xbd", 11, tokens, 3, "length" },
         { "", 0, NULL, 0, "stop" },
     };
-    struct answer_line a = { id, "\"\n", false, "a/b \"c\"", MODEL, 1, c, 2 };
+    struct answer_line a = { &id, "\"\n", false, "a/b \"c\"", MODEL, 1, c, 2 };
 
     answer_put(out, &a);
     check(out,
@@ -88,7 +89,7 @@ static void test_completion(struct buf *out, const unsigned char id[32])
           "a completion with two choices");
 }
 
-static void test_errors(struct buf *out, const unsigned char id[32])
+static void test_errors(struct buf *out, struct id id)
 {
     answer_put_error(out, id, "c", "invalid_request",
                      "unknown parameter \"foo\"", 3);
@@ -112,10 +113,10 @@ static void test_errors(struct buf *out, const unsigned char id[32])
 
 int main(void)
 {
-    unsigned char id[32];
+    struct id id;
     struct buf out;
 
-    memset(id, 7, sizeof(id));
+    memset(id.b, 7, sizeof(id));
     buf_init(&out, 10000);
     test_chat(&out, id);
     test_completion(&out, id);

@@ -13,10 +13,10 @@
 
 #include "ao/ao_internal.h"
 #include "arweave/key.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/program.h"
 #include "base/settings.h"
@@ -73,7 +73,7 @@ static void says(const struct say *s, size_t n)
 static struct settings *settings;
 static struct pretend *server;
 static struct key *key;
-static unsigned char process[32];
+static struct id process;
 
 static void set(const char *name, const char *value)
 {
@@ -114,24 +114,25 @@ static void test_message(struct ao *ao)
 {
     static const struct item_text_tag tag[] = { { "Action", "Pull" },
                                                 { "Max", "7" } };
-    unsigned char id[32], other[32];
+    struct id id, other;
     struct err err = ERR_INIT;
     struct buf item, again;
     struct item it;
 
     buf_init(&item, 200000);
     buf_init(&again, 200000);
-    ok(ao_message(ao, &item, id, process, tag, 2, "hello", 5, &err) == 0 &&
-       item_open(&it, item.data, item.len, &err) == 0,
+    ok(ao_message(ao, &item, &id, process, tag, 2, "hello", 5, &err) == 0 &&
+           item_open(&it, item.data, item.len, &err) == 0,
        "a message is a signed item %s", err.text);
-    ok(memcmp(it.id, id, 32) == 0 && it.target &&
-       memcmp(it.target, process, 32) == 0 && it.anchor &&
-       it.n_tags == 5 && memcmp(item.data + it.head_n, "hello", 5) == 0,
+    ok(id_equal(it.id, id) && it.target && id_equal(*it.target, process) &&
+           it.anchor && it.n_tags == 5 &&
+           memcmp(item.data + it.head_n, "hello", 5) == 0,
        "to the process, with an anchor and five tags");
     ok(in_text(&item, "ao.TN.1") && in_text(&item, "Message"),
        "with the tags of the protocol");
-    ok(ao_message(ao, &again, other, process, tag, 2, "hello", 5, &err) == 0
-       && memcmp(id, other, 32) != 0, "an equal message is another one");
+    ok(ao_message(ao, &again, &other, process, tag, 2, "hello", 5, &err) == 0 &&
+           !id_equal(id, other),
+       "an equal message is another one");
     buf_clear(&item);
     buf_clear(&again);
 }
@@ -148,16 +149,19 @@ static void test_refused(struct ao *ao)
         { { "Variant", "b" }, { "B", "b" } },
     };
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     struct buf item;
     char *big = xcalloc(AO_MAX_DATA + 1, 1);
 
     buf_init(&item, 200000);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        ok(ao_message(ao, &item, id, process, bad[i], 2, "", 0, &err) == -1 &&
-           err.code == ERR_INPUT && item.len == 0, "%s", err.text);
-    ok(ao_message(ao, &item, id, process, NULL, 0, big, AO_MAX_DATA + 1,
-                  &err) == -1 && err.code == ERR_INPUT, "%s", err.text);
+        ok(ao_message(ao, &item, &id, process, bad[i], 2, "", 0, &err) == -1 &&
+               err.code == ERR_INPUT && item.len == 0,
+           "%s", err.text);
+    ok(ao_message(ao, &item, &id, process, NULL, 0, big, AO_MAX_DATA + 1,
+                  &err) == -1 &&
+           err.code == ERR_INPUT,
+       "%s", err.text);
     free(big);
     buf_clear(&item);
 }
@@ -165,22 +169,23 @@ static void test_refused(struct ao *ao)
 static void test_process(struct ao *ao)
 {
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     struct buf item;
     struct item it;
 
     buf_init(&item, 200000);
-    ok(ao_process(ao, &item, id, NULL, 0, "x = 1", 5, &err) == 0 &&
-       item_open(&it, item.data, item.len, &err) == 0 && !it.target &&
-       item_tag_get(&it, "Module") && item_tag_get(&it, "On-Boot") &&
-       item_tag_get(&it, "Authority"), "a process item %s", err.text);
+    ok(ao_process(ao, &item, &id, NULL, 0, "x = 1", 5, &err) == 0 &&
+           item_open(&it, item.data, item.len, &err) == 0 && !it.target &&
+           item_tag_get(&it, "Module") && item_tag_get(&it, "On-Boot") &&
+           item_tag_get(&it, "Authority"),
+       "a process item %s", err.text);
     buf_clear(&item);
 }
 
 /* ---- sending ------------------------------------------------------------- */
 
 static struct buf message;
-static unsigned char message_id[32];
+static struct id message_id;
 
 static void make_message(struct ao *ao)
 {
@@ -188,7 +193,7 @@ static void make_message(struct ao *ao)
     struct err err = ERR_INIT;
 
     buf_reset(&message);
-    if (ao_message(ao, &message, message_id, process, tag, 1, "", 0, &err))
+    if (ao_message(ao, &message, &message_id, process, tag, 1, "", 0, &err))
         printf("# %s\n", err.text);
 }
 
@@ -241,14 +246,15 @@ static void test_send(struct ao *ao)
 static void test_spawn(struct ao *ao)
 {
     struct err err = ERR_INIT;
-    unsigned char id[32], got[32];
+    struct id id, got;
     struct buf item;
 
     buf_init(&item, 200000);
     SAYS(TAKEN);
-    ok(ao_process(ao, &item, id, NULL, 0, "x", 1, &err) == 0 &&
-       ao_spawn(ao, item.data, item.len, got, &err) == 0 &&
-       memcmp(id, got, 32) == 0, "a process is called as its item");
+    ok(ao_process(ao, &item, &id, NULL, 0, "x", 1, &err) == 0 &&
+           ao_spawn(ao, item.data, item.len, &got, &err) == 0 &&
+           id_equal(id, got),
+       "a process is called as its item");
     buf_clear(&item);
 }
 
@@ -281,15 +287,15 @@ static bool is_good(const struct ao_result *r)
 static void test_result(struct ao *ao)
 {
     struct err err = ERR_INIT;
-    char want[200], id[ID_TEXT];
+    char want[200];
     struct ao_result r;
     struct buf kept;
 
     SAYS(OK(GOOD));
     ok(get_result(ao, &r, 5, &err) == 0 && is_good(&r), "a result %s",
        err.text);
-    base64url(id, message_id, 32);
-    snprintf(want, sizeof(want), "/result/%s?process-id=%s", id, PROCESS);
+    snprintf(want, sizeof(want), "/result/%s?process-id=%s",
+             id_text(message_id).s, PROCESS);
     ok(strcmp(seen_path, want) == 0, "asked at %s", seen_path);
     buf_init(&kept, 10000);
     ao_out_put(&kept, &r.out[0]);
@@ -420,7 +426,7 @@ static void test_node_send(struct ao *ao)
 static void test_node_find(struct ao *ao)
 {
     struct err err = ERR_INIT;
-    char edges[400], id[ID_TEXT];
+    char edges[400];
     struct say list[] = {
         OK("41"), { "200 OK", "", edges },
         OK("{\"results\":{\"messages\":{\"1\":{\"target\":\"t\","
@@ -429,8 +435,7 @@ static void test_node_find(struct ao *ao)
     struct ao_result r;
 
     make_message(ao);
-    base64url(id, message_id, 32);
-    snprintf(edges, sizeof(edges), EDGES, id);
+    snprintf(edges, sizeof(edges), EDGES, id_text(message_id).s);
     says(list, 3);
     ok(get_result(ao, &r, 5, &err) == 0 && r.n_out == 1 &&
        strcmp(r.out[0].data, "d") == 0 && strstr(seen_path, "slot=41"),
@@ -524,11 +529,11 @@ static void made_by(const char *network, const char *want, const char *name)
 {
     struct err err = ERR_INIT;
     struct ao *ao = open_ao(network);
-    unsigned char id[32];
+    struct id id;
     struct buf item;
 
     buf_init(&item, 200000);
-    if (ao_process(ao, &item, id, NULL, 0, "x = 1", 5, &err))
+    if (ao_process(ao, &item, &id, NULL, 0, "x = 1", 5, &err))
         ok(!want && err.code && item.len == 0 &&
            strstr(err.text, "set ao-scheduler and ao-authority"), "%s: %s",
            name, err.text);
@@ -654,7 +659,7 @@ static void test_no_dry_runs(struct ao *ao)
 static void test_refusal_kept(struct ao *ao)
 {
     static const struct item_text_tag tag[] = { { "Action", "Info" } };
-    unsigned char other[32] = { 7 };
+    struct id other = { { 7 } };
     struct err err = ERR_INIT;
     struct ao_result r = { .root = NULL };
     bool refused = false;
@@ -759,7 +764,7 @@ int main(void)
     buf_init(&first_body, 1u << 20);
     buf_init(&message, 1u << 20);
     if (settings_new(&settings, program_settings, &err) ||
-        key_new(&key, &err) || base64url_id(process, PROCESS)) {
+        key_new(&key, &err) || id_parse(&process, PROCESS)) {
         printf("# %s\n", err.text);
         return 1;
     }

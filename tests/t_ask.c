@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "tests/tap.h"
 
 #define MAX 70
@@ -34,7 +35,7 @@ static struct ask_message message(struct ask_tag *tag,
 static void line(const char *const *text, const char *data, size_t n,
                  const char *want, const char *why)
 {
-    static const unsigned char id[32];
+    static const struct id id;
     struct ask_tag tag[MAX];
     struct ask_message m = message(tag, text, data, n);
     struct ask a = { .count = 7 };

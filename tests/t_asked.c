@@ -7,7 +7,9 @@
 
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "tests/arweave_util.h"
 #include "tests/published_util.h"
 #include "tests/tap.h"
@@ -19,20 +21,20 @@
                 "\"stop\":\"\\n\\n\",\"session\":\"s\"}"
 
 static struct key *key;
-static unsigned char process[32];
+static struct id process;
 static struct buf raw;
 
 /* A message; data may be NULL. */
 static struct claims_item sign(const struct item_text_tag *tag, size_t n,
                                const char *data)
 {
-    struct item_spec spec = { .target = process, .tag = tag, .n_tags = n };
+    struct item_spec spec = { .target = &process, .tag = tag, .n_tags = n };
     struct claims_item it;
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
 
     buf_reset(&raw);
-    if (item_sign(&raw, &spec, data, data ? strlen(data) : 0, key, id, &err) ||
+    if (item_sign(&raw, &spec, data, data ? strlen(data) : 0, key, &id, &err) ||
         item_open(&it.head, raw.data, raw.len, &err)) {
         fprintf(stderr, "%s\n", err.text);
         abort();
@@ -85,12 +87,12 @@ static void asks_in(const struct item_text_tag *tag, size_t n,
        "%s %.50s: %d claims, %d open %s", tag[1].name, tag[1].value, n_told,
        n_open, wrong);
     if (!say) {
-        p.process[0] ^= 1;
+        p.process.b[0] ^= 1;
         asked_check(&c, p.result.request, &p, &it, NULL, NULL);
         ok(strstr(wrong, "went elsewhere") != NULL, "another process: %s",
            wrong);
-        p.process[0] ^= 1;
-        p.result.request[0] ^= 1;
+        p.process.b[0] ^= 1;
+        p.result.request.b[0] ^= 1;
         wrong[0] = '\0';
         asked_check(&c, p.result.request, &p, &it, NULL, NULL);
         ok(strstr(wrong, "another message") != NULL, "another request: %s",
@@ -140,18 +142,18 @@ static void test_parameters(void)
 
 static void test_others(void)
 {
-    unsigned char other[32] = { 1 };
+    struct id other = { { 1 } };
     char text[ID_TEXT];
     struct pub p;
 
     asks(OPTIONS, NULL, NULL, NULL);
     ok(n_told > 0, "in claims");
     pub_init(&p, NULL);
-    base64url(text, p.model, 32);
+    base64url(text, p.model.b, 32);
     asks(OPTIONS, "X-Model", text, NULL);
-    base64url(text, p.node, 32);
+    base64url(text, p.node.b, 32);
     asks(OPTIONS, "X-Node", text, NULL);
-    base64url(text, other, 32);
+    base64url(text, other.b, 32);
     asks(OPTIONS, "X-Model", text, "its model");
     asks(OPTIONS, "x_model", text, "its model");
     asks(OPTIONS, "X-Node", text, "its node");
@@ -197,7 +199,7 @@ int main(void)
 {
     key = test_key();
     buf_init(&raw, 1u << 20);
-    memset(process, 9, 32);
+    memset(process.b, 9, 32);
     test_parameters();
     test_others();
     test_spelling();

@@ -11,6 +11,7 @@
 #include "backend/backends.h"
 #include "backend/pretend/pretend.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "bench/shape.h"
 #include "engine/engine.h"
 #include "model/model.h"
@@ -88,7 +89,7 @@ static void test_drawn(struct backend *b)
     ok(r.n_draws == 2 && r.draw[0].drew && r.draw[1].drew &&
            r.draw[1].d.token == first && r.n_digests == 20 &&
            r.digest[9].has_fin && !r.digest[8].has_fin &&
-           memcmp(r.digest[4].kv, r.digest[14].kv, 32) == 0,
+           id_equal(r.digest[4].kv, r.digest[14].kv),
        "equal rows of two slots draw and hash the same");
     rows(row, 0, 10, 1);
     rows(row + 1, 1, 10, 1);
@@ -96,8 +97,7 @@ static void test_drawn(struct backend *b)
     row[1].token = first;
     r = step(b, (struct backend_step){ row, 2, NULL, 0, NULL, 0 });
     second = r.draw[0].d.token;
-    ok(second == r.draw[1].d.token &&
-           memcmp(r.digest[0].kv, r.digest[1].kv, 32) == 0,
+    ok(second == r.draw[1].d.token && id_equal(r.digest[0].kv, r.digest[1].kv),
        "a row that takes the drawn id is the one that names it");
     rows(row, 0, 11, 1);
     step(b, (struct backend_step){ row, 1, NULL, 0, NULL, 0 });
@@ -117,7 +117,7 @@ static void test_anew(struct backend *b)
     struct backend_place at = { 1, 5 };
     struct backend_row row[6];
     struct backend_result r;
-    unsigned char fin[32], h[32];
+    struct id fin, h;
     bool good = true;
 
     for (uint32_t token = 1; token < 9; token++) {
@@ -125,10 +125,10 @@ static void test_anew(struct backend *b)
         for (int i = 0; i < 6; i++)
             row[i].token = token;
         r = step(b, (struct backend_step){ row, 6, &entry, 1, NULL, 0 });
-        memcpy(fin, r.digest[5].fin, 32);
+        fin = r.digest[5].fin;
         r = step(b, (struct backend_step){ row, 0, NULL, 0, &at, 1 });
-        blob_f32(h, r.last[0].x, DIM);
-        good = good && memcmp(h, fin, 32) == 0;
+        blob_f32(&h, r.last[0].x, DIM);
+        good = good && id_equal(h, fin);
     }
     ok(good, "x_L is that of the latest sequence in a slot");
 }
@@ -140,19 +140,18 @@ static void test_copy(struct backend *b)
     struct backend_row row[8];
     struct backend_result r;
     struct err err = ERR_INIT;
-    unsigned char kv[32], fin[32];
+    struct id kv, fin;
 
     rows(row, 2, 0, 7);
     step(b, (struct backend_step){ row, 7, entry, 1, NULL, 0 });
     ok(b->ops->copy(b, 5, 6, &err) == 0, "a block is copied");
     rows(row, 2, 7, 1);
     r = step(b, (struct backend_step){ row, 1, NULL, 0, NULL, 0 });
-    memcpy(kv, r.digest[0].kv, 32);
-    memcpy(fin, r.digest[0].fin, 32);
+    kv = r.digest[0].kv;
+    fin = r.digest[0].fin;
     rows(row, 0, 7, 1);
     r = step(b, (struct backend_step){ row, 1, entry + 1, 1, NULL, 0 });
-    ok(memcmp(r.digest[0].kv, kv, 32) == 0 &&
-           memcmp(r.digest[0].fin, fin, 32) == 0,
+    ok(id_equal(r.digest[0].kv, kv) && id_equal(r.digest[0].fin, fin),
        "a sequence goes on from the copy as from the block");
 }
 
@@ -280,10 +279,10 @@ static void on_position(void *self, void *user, const struct position *p)
     size_t i = (size_t)(uintptr_t)user;
 
     s->wrong = s->wrong || p->position != s->fed[i]++;
-    s->hash[i] = mix(s->hash[i], p->kv, 32);
+    s->hash[i] = mix(s->hash[i], p->kv->b, 32);
     s->hash[i] = mix(s->hash[i], (const unsigned char *)&p->next, 4);
     if (p->fin)
-        s->hash[i] = mix(s->hash[i], p->fin, 32);
+        s->hash[i] = mix(s->hash[i], p->fin->b, 32);
 }
 
 static void on_finished(void *self, const struct answer *a)

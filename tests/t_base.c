@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/remote_fs.h"
 #include "base/plain.h"
@@ -449,7 +450,7 @@ static void test_base64(void)
         { "foob", "Zm9vYg" }, { "fooba", "Zm9vYmE" },
         { "foobar", "Zm9vYmFy" }, { "\xff\xef\xbe", "_---" },
     };
-    unsigned char id[32], back[32];
+    struct id id, back;
     char text[ID_TEXT + 2];
     int good = 1;
     size_t n;
@@ -458,40 +459,41 @@ static void test_base64(void)
         size_t want = strlen(rows[i][0]);
 
         base64url(text, rows[i][0], want);
-        if (base64url_decode(back, 6, &n, rows[i][1]) || n != want ||
-            memcmp(back, rows[i][0], n) != 0 ||
-            (want && base64url_decode(back, want - 1, &n, rows[i][1]) == 0))
+        if (base64url_decode(back.b, 6, &n, rows[i][1]) || n != want ||
+            memcmp(back.b, rows[i][0], n) != 0 ||
+            (want && base64url_decode(back.b, want - 1, &n, rows[i][1]) == 0))
             good = 0;
         good = good && strcmp(text, rows[i][1]) == 0;
     }
     ok(good, "base64url, RFC 4648");
     for (int i = 0; i < 32; i++)
-        id[i] = (unsigned char)(i * 73 + 200);
-    ok(base64url_decode(back, 6, &n, "Zh") && base64url_decode(back, 6, &n,
-       "Zg=") && base64url_decode(back, 6, &n, "Zm9") &&
-       base64url_decode(back, 6, &n, "Zm9vY") &&
-       base64url_decode(back, 6, &n, "Zm+v"),
+        id.b[i] = (unsigned char)(i * 73 + 200);
+    ok(base64url_decode(back.b, 6, &n, "Zh") &&
+           base64url_decode(back.b, 6, &n, "Zg=") &&
+           base64url_decode(back.b, 6, &n, "Zm9") &&
+           base64url_decode(back.b, 6, &n, "Zm9vY") &&
+           base64url_decode(back.b, 6, &n, "Zm+v"),
        "nothing but the canonical form");
-    base64url(text, id, 32);
-    ok(strlen(text) == ID_TEXT - 1 && base64url_id(back, text) == 0 &&
-       memcmp(id, back, 32) == 0, "an id and back: %s", text);
+    base64url(text, id.b, 32);
+    ok(strlen(text) == ID_TEXT - 1 && id_parse(&back, text) == 0 &&
+           id_equal(id, back),
+       "an id and back: %s", text);
     text[42]++; /* the last character has two free bits */
-    ok(base64url_id(back, text) == -1 && memcmp(id, back, 32) == 0,
-       "not canonical");
+    ok(id_parse(&back, text) == -1 && id_equal(id, back), "not canonical");
     memset(text, 'A', sizeof text);
     text[43] = '\0';
-    ok(base64url_id(back, text) == 0 && back[0] == 0, "zeros");
+    ok(id_parse(&back, text) == 0 && back.b[0] == 0, "zeros");
     text[42] = '\0';
-    ok(base64url_id(back, text) == -1, "too short");
+    ok(id_parse(&back, text) == -1, "too short");
     text[42] = 'A';
     text[43] = 'A';
     text[44] = '\0';
-    ok(base64url_id(back, text) == -1, "too long");
+    ok(id_parse(&back, text) == -1, "too long");
     text[43] = '\0';
     text[5] = '+';
-    ok(base64url_id(back, text) == -1, "not url");
+    ok(id_parse(&back, text) == -1, "not url");
     text[5] = '=';
-    ok(base64url_id(back, text) == -1, "padding");
+    ok(id_parse(&back, text) == -1, "padding");
 }
 
 /* What becomes of a text in all four ways. */

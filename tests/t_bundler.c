@@ -14,7 +14,7 @@
 #include "arweave/bundler_internal.h"
 #include "arweave/item.h"
 #include "arweave/receipt.h"
-#include "base/base64.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/program.h"
 #include "base/settings.h"
@@ -27,7 +27,7 @@
 #define ROOM (4u << 20)
 
 static struct key *key;
-static unsigned char address[32];
+static struct id address;
 static struct buf item;     /* whole */
 static struct item parsed;  /* its head */
 static char *path;          /* a file with its data, behind 10 bytes */
@@ -58,8 +58,8 @@ static void put_receipt(struct buf *b, int how)
                          .deadline_height = 1500000, .version = "0.2.0",
                          .winc = 5 };
 
-    memcpy(r.id, parsed.id, 32);
-    r.id[0] ^= how == -2;
+    r.id = parsed.id;
+    r.id.b[0] ^= how == -2;
     if (how == -4 || how == -5)
         r.winc = 5000000000000000;
     if (receipt_sign(b, &r, key, NULL))
@@ -221,17 +221,17 @@ static void make_item(void)
 {
     static const struct item_text_tag tag = { "Apus", "test" };
     struct item_spec spec = { NULL, NULL, &tag, 1 };
-    unsigned char id[32];
+    struct id id;
     struct buf file, data;
 
     key = test_key();
-    key_address(key, address);
+    key_address(key, &address);
     buf_init(&item, ROOM);
     buf_init(&file, ROOM);
     buf_init(&data, ROOM);
     for (size_t i = 0; i < N_DATA; i++)
         buf_putc(&data, (int)(i * 13 + i / 253) & 255);
-    if (item_sign(&item, &spec, data.data, N_DATA, key, id, NULL) ||
+    if (item_sign(&item, &spec, data.data, N_DATA, key, &id, NULL) ||
         item_head(&parsed, item.data, item.len, NULL))
         abort();
     buf_puts(&file, "10 bytes..");
@@ -248,12 +248,12 @@ static struct buf receipt;
 
 /* Post the item, of which all is in memory or the data in the file. */
 static int post(struct bundler *b, bool from_file, const char *state,
-                const unsigned char *signer)
+                const struct id *signer)
 {
     struct bundler_item it = { .head = item.data, .n_head = item.len,
                                .state = state };
 
-    memcpy(it.id, parsed.id, 32);
+    it.id = parsed.id;
     if (from_file) {
         it.n_head = parsed.head_n;
         it.path = path;
@@ -277,48 +277,49 @@ static void plan(int a, int b, int c)
 }
 
 /* What a bundler says of an item that it has. */
-static const char *already(const unsigned char id[32])
+static const char *already(struct id id)
 {
     static char text[128];
-    char name[ID_TEXT];
 
-    base64url(name, id, 32);
-    snprintf(text, sizeof text, "Data item with ID %s has already been "
-             "uploaded", name);
+    snprintf(text, sizeof text,
+             "Data item with ID %s has already been "
+             "uploaded",
+             id_text(id).s);
     return text;
 }
 
 static void test_taken(struct bundler *b)
 {
     static const int there[] = { 201, 202, 208 };
-    unsigned char other[32] = "other";
+    struct id other = { "other" };
     struct receipt r;
 
     plan(200, 0, 0);
-    ok(!post(b, false, NULL, address) && n_right == 1 &&
-       !receipt_read(&r, receipt.data, receipt.len, parsed.id, address,
-                     &err), "taken, with a receipt: %s", err.text);
+    ok(!post(b, false, NULL, &address) && n_right == 1 &&
+           !receipt_read(&r, receipt.data, receipt.len, parsed.id, &address,
+                         &err),
+       "taken, with a receipt: %s", err.text);
     ok(!post(b, true, NULL, NULL) && n_right == 2 && receipt.len,
        "from a file: %s", err.text);
     for (size_t i = 0; i < 3; i++) {
         plan(there[i], 0, 0);
         answer_text = already(parsed.id);
-        ok(!post(b, true, NULL, address) && !receipt.len && n_right == 1,
+        ok(!post(b, true, NULL, &address) && !receipt.len && n_right == 1,
            "%d: it was there", there[i]);
         plan(there[i], 0, 0);
-        ok(post(b, true, NULL, address) == -1 && err.code == ERR_RETRY,
+        ok(post(b, true, NULL, &address) == -1 && err.code == ERR_RETRY,
            "%d without an id: %s", there[i], err.text);
         plan(there[i], 0, 0);
         answer_text = already(other);
-        ok(post(b, true, NULL, address) == -1 && err.code == ERR_RETRY,
+        ok(post(b, true, NULL, &address) == -1 && err.code == ERR_RETRY,
            "%d with another id: %s", there[i], err.text);
     }
     plan(400, 0, 0);
     answer_text = already(parsed.id);
-    ok(!post(b, true, NULL, address) && !receipt.len, "said with 400");
+    ok(!post(b, true, NULL, &address) && !receipt.len, "said with 400");
     plan(400, 0, 0);
     answer_text = already(other);
-    ok(post(b, true, NULL, address) == -1 && err.code == ERR_INPUT,
+    ok(post(b, true, NULL, &address) == -1 && err.code == ERR_INPUT,
        "400 with another id: %s", err.text);
 }
 
@@ -327,64 +328,71 @@ static void test_charged(struct bundler *b)
     uint64_t winc = 1;
 
     plan(200, 0, 0);
-    ok(!post(b, false, NULL, address) && bundler_charged(b, &winc) &&
-       winc == 5, "a receipt says what was charged");
+    ok(!post(b, false, NULL, &address) && bundler_charged(b, &winc) &&
+           winc == 5,
+       "a receipt says what was charged");
     plan(-4, 0, 0);
-    ok(!post(b, false, NULL, address) && bundler_charged(b, &winc) &&
-       winc == 5000000000000000, "and how much");
+    ok(!post(b, false, NULL, &address) && bundler_charged(b, &winc) &&
+           winc == 5000000000000000,
+       "and how much");
     plan(-5, 0, 0);
-    ok(post(b, false, NULL, address) == -1 && bundler_charged(b, &winc) &&
-       winc == 5000000000000000, "one with a wrong signature, too: %s",
-       err.text);
+    ok(post(b, false, NULL, &address) == -1 && bundler_charged(b, &winc) &&
+           winc == 5000000000000000,
+       "one with a wrong signature, too: %s", err.text);
     plan(-6, 0, 0);
-    ok(post(b, false, NULL, address) == -1 && bundler_charged(b, &winc) &&
-       winc == UINT64_MAX, "an amount that is none: %s", err.text);
+    ok(post(b, false, NULL, &address) == -1 && bundler_charged(b, &winc) &&
+           winc == UINT64_MAX,
+       "an amount that is none: %s", err.text);
     plan(500, 0, 0);
-    ok(post(b, false, NULL, address) == -1 && !bundler_charged(b, &winc),
+    ok(post(b, false, NULL, &address) == -1 && !bundler_charged(b, &winc),
        "no answer says nothing");
 }
 
 static void test_again(struct bundler *b)
 {
     plan(500, 503, 200);
-    ok(!post(b, true, NULL, address) && n_right == 3 && !n_wrong,
+    ok(!post(b, true, NULL, &address) && n_right == 3 && !n_wrong,
        "500, 503, taken: the same bytes");
     plan(-1, 202, 0);
     answer_text = already(parsed.id);
-    ok(!post(b, true, NULL, address) && n_right == 2 && !receipt.len,
+    ok(!post(b, true, NULL, &address) && n_right == 2 && !receipt.len,
        "a lost answer: it was there");
     plan(429, 429, 200);
-    ok(!post(b, false, NULL, address) && n_right == 3, "429");
+    ok(!post(b, false, NULL, &address) && n_right == 3, "429");
     plan(500, 0, 0);
-    ok(post(b, false, NULL, address) == -1 && err.code == ERR_RETRY &&
-       n_right == 3, "500 for ever: %s", err.text);
+    ok(post(b, false, NULL, &address) == -1 && err.code == ERR_RETRY &&
+           n_right == 3,
+       "500 for ever: %s", err.text);
 }
 
 static void test_refused(struct bundler *b)
 {
     static const int no[] = { 400, 403, 413 };
-    unsigned char other[32] = "other";
+    struct id other = { "other" };
 
     for (size_t i = 0; i < 3; i++) {
         plan(no[i], 0, 0);
-        ok(post(b, true, NULL, address) == -1 && err.code == ERR_INPUT &&
-           n_right == 1, "refused: %s", err.text);
+        ok(post(b, true, NULL, &address) == -1 && err.code == ERR_INPUT &&
+               n_right == 1,
+           "refused: %s", err.text);
     }
     plan(402, 0, 0);
     answer_text = "Insufficient balance";
-    ok(post(b, true, NULL, address) == -1 && err.code == ERR_INPUT &&
-       !strncmp(err.text, "payment required", 16), "%s", err.text);
+    ok(post(b, true, NULL, &address) == -1 && err.code == ERR_INPUT &&
+           !strncmp(err.text, "payment required", 16),
+       "%s", err.text);
     plan(404, 0, 0);
-    ok(post(b, true, NULL, address) == -1 && err.code == ERR_RETRY,
+    ok(post(b, true, NULL, &address) == -1 && err.code == ERR_RETRY,
        "no bundler at all: %s", err.text);
     plan(200, 0, 0);
-    ok(post(b, true, NULL, other) == -1 && err.code == ERR_RETRY &&
-       !receipt.len, "another signer: %s", err.text);
+    ok(post(b, true, NULL, &other) == -1 && err.code == ERR_RETRY &&
+           !receipt.len,
+       "another signer: %s", err.text);
     plan(-2, 0, 0);
-    ok(post(b, true, NULL, address) == -1 && !receipt.len,
+    ok(post(b, true, NULL, &address) == -1 && !receipt.len,
        "the receipt of another item: %s", err.text);
     plan(-3, 0, 0);
-    ok(post(b, true, NULL, address) == -1 && !receipt.len,
+    ok(post(b, true, NULL, &address) == -1 && !receipt.len,
        "a receipt that was changed: %s", err.text);
 }
 
@@ -392,24 +400,24 @@ static void test_never_sent(struct bundler *b)
 {
     struct item_spec spec = { NULL, NULL, NULL, 0 };
     struct bundler_item it = { .n_head = 0 };
-    unsigned char id[32];
+    struct id id;
     struct buf bare;
 
     plan(200, 0, 0);
     buf_init(&bare, ROOM);
-    if (item_sign(&bare, &spec, "data", 4, key, id, NULL))
+    if (item_sign(&bare, &spec, "data", 4, key, &id, NULL))
         abort();
-    memcpy(it.id, id, 32);
+    it.id = id;
     it.head = bare.data;
     it.n_head = bare.len;
     ok(bundler_post(b, &it, NULL, &receipt, &err) == -1 &&
        err.code == ERR_INPUT && !n_wrong, "no tags: %s", err.text);
-    it.id[0] ^= 1;
+    it.id.b[0] ^= 1;
     it.head = item.data;
     it.n_head = item.len;
     ok(bundler_post(b, &it, NULL, &receipt, &err) == -1 &&
        err.code == ERR_FATAL && !n_wrong, "another id: %s", err.text);
-    memcpy(it.id, parsed.id, 32);
+    it.id = parsed.id;
     it.n_head = parsed.head_n;
     it.path = path;
     it.at = 11;
@@ -441,54 +449,60 @@ static void test_parts(struct bundler *b, const char *state)
 {
     bundler_parts(b, PART, 2 * PART);
     fresh("ASSEMBLING", "VALIDATING", "FINALIZED");
-    ok(!post(b, true, state, address) && arrived() && up.n_parts == 5 &&
-       up.n_finalized == 1 && up.n_begun == 1 && receipt.len &&
-       !file_exists(state), "in parts: %s", err.text);
+    ok(!post(b, true, state, &address) && arrived() && up.n_parts == 5 &&
+           up.n_finalized == 1 && up.n_begun == 1 && receipt.len &&
+           !file_exists(state),
+       "in parts: %s", err.text);
     fresh("FINALIZED", NULL, NULL);
-    ok(!post(b, false, NULL, address) && arrived() && receipt.len,
+    ok(!post(b, false, NULL, &address) && arrived() && receipt.len,
        "of memory, without a state: %s", err.text);
     fresh("FINALIZED", NULL, NULL);
     up.fail_part = 503;
-    ok(post(b, true, state, address) == -1 && err.code == ERR_RETRY &&
-       up.n_parts == 2 && file_exists(state), "a part fails: %s", err.text);
+    ok(post(b, true, state, &address) == -1 && err.code == ERR_RETRY &&
+           up.n_parts == 2 && file_exists(state),
+       "a part fails: %s", err.text);
     up.fail_part = 0;
-    ok(!post(b, true, state, address) && arrived() && up.n_parts == 5 &&
-       up.n_begun == 1 && !file_exists(state),
+    ok(!post(b, true, state, &address) && arrived() && up.n_parts == 5 &&
+           up.n_begun == 1 && !file_exists(state),
        "the next call sends what is missing: %s", err.text);
     fresh("FINALIZED", NULL, NULL);
     up.fail_part = 400;
-    ok(post(b, true, state, address) == -1 && err.code == ERR_INPUT,
+    ok(post(b, true, state, &address) == -1 && err.code == ERR_INPUT,
        "a part is refused: %s", err.text);
     up.fail_part = 0;
     up.gone = true;
-    ok(!post(b, true, state, address) && arrived() && up.n_parts == 7 &&
-       up.n_begun == 2, "the bundler forgot: from the front: %s", err.text);
+    ok(!post(b, true, state, &address) && arrived() && up.n_parts == 7 &&
+           up.n_begun == 2,
+       "the bundler forgot: from the front: %s", err.text);
     fresh("FINALIZED", NULL, NULL);
     up.fail_part = 404;
-    ok(post(b, true, state, address) == -1 && err.code == ERR_RETRY &&
-       !file_exists(state), "it forgets in between: %s", err.text);
+    ok(post(b, true, state, &address) == -1 && err.code == ERR_RETRY &&
+           !file_exists(state),
+       "it forgets in between: %s", err.text);
 }
 
 static void test_parts_end(struct bundler *b, const char *state)
 {
     fresh("UNDERFUNDED", NULL, NULL);
-    ok(post(b, true, state, address) == -1 && err.code == ERR_INPUT &&
-       !strncmp(err.text, "payment required", 16) && file_exists(state),
+    ok(post(b, true, state, &address) == -1 && err.code == ERR_INPUT &&
+           !strncmp(err.text, "payment required", 16) && file_exists(state),
        "%s", err.text);
     fresh("FINALIZED", NULL, NULL);
     up.have[0] = true;
     memcpy(up.data, item.data, PART);
-    ok(!post(b, true, state, address) && arrived() && up.n_parts == 4 &&
-       !up.n_begun, "paid: nothing is sent twice");
+    ok(!post(b, true, state, &address) && arrived() && up.n_parts == 4 &&
+           !up.n_begun,
+       "paid: nothing is sent twice");
     fresh("INVALID", NULL, NULL);
-    ok(post(b, true, state, address) == -1 && err.code == ERR_INPUT &&
-       !file_exists(state), "%s", err.text);
+    ok(post(b, true, state, &address) == -1 && err.code == ERR_INPUT &&
+           !file_exists(state),
+       "%s", err.text);
     fresh("FINALIZED", NULL, NULL);
     file_write(state, "../x\" 65536\n", 12, NULL);
-    ok(!post(b, true, state, address) && up.n_begun == 1,
+    ok(!post(b, true, state, &address) && up.n_begun == 1,
        "a state that is none");
     fresh("FINALIZED", NULL, NULL);
-    ok(post(b, true, tap_missing("x"), address) == -1 && !up.n_parts,
+    ok(post(b, true, tap_missing("x"), &address) == -1 && !up.n_parts,
        "no part without a state: %s", err.text);
 }
 
@@ -508,8 +522,9 @@ static void test_money(struct bundler *b)
 
     get_answer(200, "{\"addresses\":{\"arweave\":\"WlpaWlpaWlpaWlpaWlpaWlpa"
                "WlpaWlpaWlpaWlpaWlo\"},\"freeUploadLimitBytes\":517120}");
-    ok(!bundler_info(b, &i, &err) && i.signer[31] == 0x5a &&
-       i.free_bytes == 517120, "info: %s", err.text);
+    ok(!bundler_info(b, &i, &err) && i.signer.b[31] == 0x5a &&
+           i.free_bytes == 517120,
+       "info: %s", err.text);
     get_answer(200, "{\"addresses\":{\"arweave\":\"x\"}}");
     ok(bundler_info(b, &i, &err) == -1 && err.code == ERR_RETRY, "%s",
        err.text);
@@ -546,23 +561,26 @@ static void test_status(struct bundler *b)
         { "{\"status\":\"FAILED\",\"reason\":\"x\"}", BUNDLER_FAILED },
     };
     enum bundler_status st;
-    unsigned char root[32];
+    struct id root;
     bool has;
 
     for (size_t i = 0; i < 4; i++) {
         get_answer(200, is[i].text);
-        ok(!bundler_status(b, parsed.id, &st, root, &has, &err) &&
-           st == is[i].want && !has, "status %s", is[i].text);
+        ok(!bundler_status(b, parsed.id, &st, &root, &has, &err) &&
+               st == is[i].want && !has,
+           "status %s", is[i].text);
     }
     get_answer(200, "{\"status\":\"CONFIRMED\",\"info\":\"pending\",\"bundleId"
                "\":\"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlo\"}");
-    ok(!bundler_status(b, parsed.id, &st, root, &has, &err) && has &&
-       root[0] == 0x5a, "in a bundle");
+    ok(!bundler_status(b, parsed.id, &st, &root, &has, &err) && has &&
+           root.b[0] == 0x5a,
+       "in a bundle");
     get_answer(404, "TX doesn't exist");
-    ok(!bundler_status(b, parsed.id, &st, root, &has, &err) &&
-       st == BUNDLER_UNKNOWN && !has, "unknown");
+    ok(!bundler_status(b, parsed.id, &st, &root, &has, &err) &&
+           st == BUNDLER_UNKNOWN && !has,
+       "unknown");
     get_answer(200, "{\"status\":7}");
-    ok(bundler_status(b, parsed.id, &st, root, &has, &err) == -1, "%s",
+    ok(bundler_status(b, parsed.id, &st, &root, &has, &err) == -1, "%s",
        err.text);
 }
 

@@ -20,9 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "store/checkpoint.h"
 #include "store/part_file.h"
 #include "tests/checkpoint_util.h"
@@ -34,8 +34,8 @@
 static bool head_is(const struct checkpoint_head *a,
                     const struct checkpoint_head *b)
 {
-    return same(a->model, 32, b->model, 32) &&
-           same(a->batch, 32, b->batch, 32) && a->n_vocab == b->n_vocab &&
+    return same(a->model.b, 32, b->model.b, 32) &&
+           same(a->batch.b, 32, b->batch.b, 32) && a->n_vocab == b->n_vocab &&
            a->n_layers == b->n_layers && a->dim == b->dim &&
            a->first == b->first && a->count == b->count &&
            a->n_rows == b->n_rows && a->n_stops == b->n_stops &&
@@ -47,7 +47,7 @@ static bool head_is(const struct checkpoint_head *a,
 
 /* ---- what goes in comes out ----------------------------------------------*/
 
-static void root_of(unsigned char root[32], uint64_t n)
+static void root_of(struct id *root, uint64_t n)
 {
     struct checkpoint_row row;
     struct merkle m;
@@ -64,7 +64,7 @@ static void root_of(unsigned char root[32], uint64_t n)
 
 static void test_rows(uint64_t n, bool with_last)
 {
-    unsigned char root[32] = { 0 }, want[32];
+    struct id root = { 0 }, want;
     struct checkpoint *c = NULL;
     struct checkpoint_row row;
     struct checkpoint_head h;
@@ -74,9 +74,9 @@ static void test_rows(uint64_t n, bool with_last)
     overwrite(at("part.h5.tmp"), "left by a crash", 15);
     overwrite(at("part.h5.abcdefgh.tmp"), "and by one of today", 19);
     head_of(&h, n, with_last);
-    root_of(want, n);
-    ok(make_part(at("part.h5"), n, with_last, root, &err) == 0 &&
-           same(root, 32, want, 32),
+    root_of(&want, n);
+    ok(make_part(at("part.h5"), n, with_last, &root, &err) == 0 &&
+           same(root.b, 32, want.b, 32),
        "%ju rows%s: written, and their root %s", (uintmax_t)n,
        with_last ? " with last" : "", err.text);
     ok(entries(tap_tmp()) == 1, "there is nothing beside it");
@@ -85,7 +85,7 @@ static void test_rows(uint64_t n, bool with_last)
         return;
     h.with_last = with_last && n > 0;
     ok(head_is(checkpoint_head(c), &h) && checkpoint_head(c)->version == 2 &&
-           same(checkpoint_head(c)->part_root, 32, want, 32),
+           same(checkpoint_head(c)->part_root.b, 32, want.b, 32),
        "its head is what was written");
     while (i < n && row_is(c, i, &err))
         i++;
@@ -153,7 +153,7 @@ static void test_version_1(void)
     char *path = xasprintf("%s/tests/data/part-1-kinds.h5", top ? top : ".");
     struct checkpoint *c = NULL;
     struct err err = ERR_INIT;
-    unsigned char root[32];
+    struct id root;
     uint64_t i = 0;
     struct buf b;
 
@@ -166,8 +166,8 @@ static void test_version_1(void)
            checkpoint_head(c)->version == 1 &&
            checkpoint_head(c)->n_rows == 7 && checkpoint_head(c)->with_last,
        "a part of version 1 opens %s", err.text);
-    root_of(root, 7);
-    ok(c && same(checkpoint_head(c)->part_root, 32, root, 32),
+    root_of(&root, 7);
+    ok(c && same(checkpoint_head(c)->part_root.b, 32, root.b, 32),
        "with the same root");
     while (c && i < 7 && row_is(c, i, &err))
         i++;
@@ -202,12 +202,12 @@ static void test_same_bytes(void)
 static void refused(struct checkpoint_head *h, struct maker *k, int code,
                     const char *text, const char *name)
 {
-    unsigned char root[32] = { 1 };
+    struct id root = { { 1 } };
     struct err err = ERR_INIT;
-    int rc = checkpoint_write(at("bad.h5"), h, make_row, k, root, &err);
+    int rc = checkpoint_write(at("bad.h5"), h, make_row, k, &root, &err);
 
     ok(rc == -1 && (int)err.code == code && strstr(err.text, text) &&
-           root[0] == 1 && entries(tap_tmp()) == 0,
+           root.b[0] == 1 && entries(tap_tmp()) == 0,
        "%s: %s", name, err.text);
 }
 
@@ -251,7 +251,7 @@ static void test_heads(void)
     h.first++;
     refused(&h, &k, ERR_FATAL, "out of order or not of", "a line before");
     h = good;
-    h.model[0]++;
+    h.model.b[0]++;
     refused(&h, &k, ERR_INPUT, "another model", "another model");
 }
 
@@ -373,26 +373,26 @@ static void test_paths(void)
 /* A file that is hashed under a name and parsed after another took the name. */
 static void test_swap(void)
 {
-    unsigned char root[32], sha[32], other[32];
+    struct id root, sha, other;
     struct part_file *f = NULL, *g = NULL;
     struct checkpoint *c = NULL;
     struct err err = ERR_INIT;
 
-    make_part(at("part.h5"), 3, true, root, &err);
+    make_part(at("part.h5"), 3, true, &root, &err);
     make_part(at("other.h5"), 5, true, NULL, &err);
     ok(part_file_open(&f, at("part.h5"), &err) == 0 &&
-           part_file_hash(f, sha, &err) == 0 &&
+           part_file_hash(f, &sha, &err) == 0 &&
            rename(at("other.h5"), at("part.h5")) == 0,
        "another file takes the name of one that was hashed %s", err.text);
     ok(checkpoint_open_file(&c, f, &err) == 0 &&
            checkpoint_head(c)->n_rows == 3 &&
-           same(checkpoint_head(c)->part_root, 32, root, 32) &&
+           same(checkpoint_head(c)->part_root.b, 32, root.b, 32) &&
            row_is(c, 2, &err),
        "the one that was hashed is parsed %s", err.text);
-    ok(part_file_hash(f, other, &err) == 0 && same(sha, 32, other, 32),
+    ok(part_file_hash(f, &other, &err) == 0 && same(sha.b, 32, other.b, 32),
        "and read");
     ok(part_file_open(&g, at("part.h5"), &err) == 0 &&
-           part_file_hash(g, other, &err) == 0 && !same(sha, 32, other, 32),
+           part_file_hash(g, &other, &err) == 0 && !id_equal(sha, other),
        "the other has another SHA-256");
     checkpoint_close(c);
     part_file_close(g);
@@ -405,7 +405,7 @@ static void test_changes(void)
     static const struct timespec tick = { 0, 30 * 1000000 };
     struct part_file *f = NULL;
     struct err err = ERR_INIT;
-    unsigned char sha[32];
+    struct id sha;
     int fd = open(at("part.h5"), O_WRONLY);
     size_t size;
 
@@ -419,10 +419,11 @@ static void test_changes(void)
        "a byte is written: %s", err.text);
     if (ftruncate(fd, 4000))
         abort();
-    ok(part_file_hash(f, sha, &err) == -1 && err.code == ERR_RETRY,
+    ok(part_file_hash(f, &sha, &err) == -1 && err.code == ERR_RETRY,
        "it is cut: %s", err.text);
-    ok(part_file_read(f, sha, 32, size - 32, &err) == -1 &&
-           err.code == ERR_INPUT, "a row that is gone: %s", err.text);
+    ok(part_file_read(f, sha.b, 32, size - 32, &err) == -1 &&
+           err.code == ERR_INPUT,
+       "a row that is gone: %s", err.text);
     close(fd);
     part_file_close(f);
     unlink(at("part.h5"));

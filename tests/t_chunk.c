@@ -13,6 +13,7 @@
 #include "arweave/tx.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "tests/arweave_util.h"
@@ -21,84 +22,81 @@
 #define K ((uint64_t)CHUNK_MAX)
 #define ROOM (1u << 20)
 
-static void note(unsigned char out[32], uint64_t v)
+static void note(struct id *out, uint64_t v)
 {
-    memset(out, 0, 32);
+    *out = (struct id){ { 0 } };
     for (int i = 0; i < 8; i++)
-        out[31 - i] = (unsigned char)(v >> (8 * i));
+        out->b[31 - i] = (unsigned char)(v >> (8 * i));
 }
 
 /* id = H(H(a) H(b) H(c)), or of two. */
-static void id_of(unsigned char id[32], const unsigned char *a,
-                  const unsigned char *b, const unsigned char *c)
+static void id_of(struct id *id, const unsigned char *a, const unsigned char *b,
+                  const unsigned char *c)
 {
     unsigned char parts[96];
 
-    digest(parts, a, 32);
-    digest(parts + 32, b, 32);
+    digest(id_in(parts), a, 32);
+    digest(id_in(parts + 32), b, 32);
     if (c)
-        digest(parts + 64, c, 32);
+        digest(id_in(parts + 64), c, 32);
     digest(id, parts, c ? 96 : 64);
 }
 
-static void leaf_id(unsigned char id[32], const unsigned char hash[32],
-                    uint64_t end)
+static void leaf_id(struct id *id, struct id hash, uint64_t end)
 {
-    unsigned char n[32];
+    struct id n;
 
-    note(n, end);
-    id_of(id, hash, n, NULL);
+    note(&n, end);
+    id_of(id, hash.b, n.b, NULL);
 }
 
 /* Append a branch of a path; its id. */
-static void put_branch(struct buf *path, unsigned char id[32],
-                       const unsigned char l[32], const unsigned char r[32],
-                       uint64_t end)
+static void put_branch(struct buf *path, struct id *id, struct id l,
+                       struct id r, uint64_t end)
 {
-    unsigned char n[32];
+    struct id n;
 
-    note(n, end);
-    id_of(id, l, r, n);
-    buf_put(path, l, 32);
-    buf_put(path, r, 32);
-    buf_put(path, n, 32);
+    note(&n, end);
+    id_of(id, l.b, r.b, n.b);
+    buf_put(path, l.b, 32);
+    buf_put(path, r.b, 32);
+    buf_put(path, n.b, 32);
 }
 
-static void put_leaf(struct buf *path, const unsigned char hash[32],
-                     uint64_t end)
+static void put_leaf(struct buf *path, struct id hash, uint64_t end)
 {
-    unsigned char n[32];
+    struct id n;
 
-    note(n, end);
-    buf_put(path, hash, 32);
-    buf_put(path, n, 32);
+    note(&n, end);
+    buf_put(path, hash.b, 32);
+    buf_put(path, n.b, 32);
 }
 
 /* (a, [b, c]): the ends of b and c count from the beginning of b. */
 static void test_nested(void)
 {
-    static const unsigned char marker[32];
-    unsigned char h[3][32], a[32], b[32], c[32], inner[32], root[32];
+    static const struct id marker;
+    struct id h[3], a, b, c, inner, root;
     struct err err = ERR_INIT;
     struct chunk_place p;
     struct buf path, below;
 
     for (unsigned i = 0; i < 3; i++)
-        memset(h[i], (int)('a' + i), 32);
-    leaf_id(a, h[0], K);
-    leaf_id(b, h[1], K);
-    leaf_id(c, h[2], K + 1000);
+        memset(h[i].b, (int)('a' + i), 32);
+    leaf_id(&a, h[0], K);
+    leaf_id(&b, h[1], K);
+    leaf_id(&c, h[2], K + 1000);
     buf_init(&below, ROOM);
     buf_init(&path, ROOM);
-    put_branch(&below, inner, b, c, K);
+    put_branch(&below, &inner, b, c, K);
     put_leaf(&below, h[2], K + 1000);
-    buf_put(&path, marker, 32);
-    put_branch(&path, root, a, inner, K);
+    buf_put(&path, marker.b, 32);
+    put_branch(&path, &root, a, inner, K);
     buf_put(&path, below.data, below.len);
-    ok(chunk_path(&p, root, 2 * K + 1000, 2 * K, path.data, path.len, &err)
-       == 0 && p.start == 2 * K && p.end == 2 * K + 1000 &&
-       memcmp(p.hash, h[2], 32) == 0, "a nested tree at the right %s",
-       err.text);
+    ok(chunk_path(&p, root, 2 * K + 1000, 2 * K, path.data, path.len, &err) ==
+               0 &&
+           p.start == 2 * K && p.end == 2 * K + 1000 && id_equal(p.hash, h[2]),
+       "a nested tree at the right %s", err.text);
     ok(chunk_path(&p, root, 2 * K + 1000, 2 * K, path.data + 32,
                   path.len - 32, &err) == -1, "without its marker: %s",
        err.text);
@@ -109,10 +107,10 @@ static void test_nested(void)
 
     /* ([b, c], a) */
     err = (struct err)ERR_INIT;
-    leaf_id(a, h[0], 3 * K + 1000);
+    leaf_id(&a, h[0], 3 * K + 1000);
     buf_reset(&path);
-    buf_put(&path, marker, 32);
-    put_branch(&path, root, inner, a, K + 1000);
+    buf_put(&path, marker.b, 32);
+    put_branch(&path, &root, inner, a, K + 1000);
     buf_put(&path, below.data, below.len);
     ok(chunk_path(&p, root, 2 * K + 1000, K, path.data, path.len, &err) == 0
        && p.start == K && p.end == K + 1000, "at the left %s", err.text);
@@ -124,13 +122,15 @@ static void test_amounts(void)
 {
     struct data_root *d = data_root_new(3);
     struct err err = ERR_INIT;
-    unsigned char root[32];
+    struct id root;
 
     ok(data_root_put(d, "ab", 2, &err) == 0 &&
-       data_root_end(d, root, &err) == -1, "%s", err.text);
+           data_root_end(d, &root, &err) == -1,
+       "%s", err.text);
     ok(data_root_put(d, "cd", 2, &err) == -1, "%s", err.text);
     ok(data_root_put(d, "c", 1, &err) == 0 &&
-       data_root_end(d, root, &err) == 0, "all of it");
+           data_root_end(d, &root, &err) == 0,
+       "all of it");
     data_root_free(d);
     d = data_root_new(100);
     data_root_put(d, "x", 1, &err);
@@ -144,22 +144,24 @@ static void test_receipt(const struct key *k)
 {
     struct receipt r = { .timestamp_ms = 1763900000000, .winc = 5,
                          .deadline_height = 1650000, .version = "0.2.0" };
-    unsigned char address[32], other[32] = "other";
+    struct id address, other = { "other" };
     struct err err = ERR_INIT;
     struct receipt got;
     struct buf b;
 
-    memset(r.id, 7, 32);
-    key_address(k, address);
+    memset(r.id.b, 7, 32);
+    key_address(k, &address);
     buf_init(&b, ROOM);
     ok(receipt_sign(&b, &r, k, &err) == 0, "make a receipt %s", err.text);
-    ok(receipt_read(&got, b.data, b.len, r.id, address, &err) == 0 &&
-       got.winc == 5 && got.timestamp_ms == r.timestamp_ms &&
-       memcmp(got.signer, address, 32) == 0, "read it %s", err.text);
+    ok(receipt_read(&got, b.data, b.len, r.id, &address, &err) == 0 &&
+           got.winc == 5 && got.timestamp_ms == r.timestamp_ms &&
+           id_equal(got.signer, address),
+       "read it %s", err.text);
     ok(receipt_read(&got, b.data, b.len, other, NULL, &err) == -1 &&
        strstr(err.text, "another item"), "%s", err.text);
-    ok(receipt_read(&got, b.data, b.len, r.id, other, &err) == -1 &&
-       strstr(err.text, "not the bundler's"), "%s", err.text);
+    ok(receipt_read(&got, b.data, b.len, r.id, &other, &err) == -1 &&
+           strstr(err.text, "not the bundler's"),
+       "%s", err.text);
     ok(receipt_read(&got, "{}", 2, r.id, NULL, &err) == -1 &&
        receipt_read(&got, "x", 1, r.id, NULL, &err) == -1 &&
        receipt_read(&got, "[]", 2, r.id, NULL, &err) == -1, "%s", err.text);
@@ -184,7 +186,7 @@ static void refuses_tx(const struct buf *tx, const char *from, const char *to,
 
 static void test_tx(void)
 {
-    unsigned char other[32] = "other";
+    struct id other = { "other" };
     struct err err = ERR_INIT;
     struct buf b;
     struct tx t;
@@ -196,7 +198,7 @@ static void test_tx(void)
        memcmp(t.tag[0].name, "Content-Type", 12) == 0, "a transaction %s",
        err.text);
     tx_clear(&t);
-    ok(tx_check(&t, b.data, b.len, other, &err) == -1, "%s", err.text);
+    ok(tx_check(&t, b.data, b.len, &other, &err) == -1, "%s", err.text);
     refuses_tx(&b, "\"format\": 2", "\"format\": 1", "format 2");
     refuses_tx(&b, "\"owner\"", "\"ower_\"", "\"owner\"");
     refuses_tx(&b, "\"reward\": \"1", "\"reward\": \"0", "\"reward\"");

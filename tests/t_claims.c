@@ -7,7 +7,9 @@
 
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "tests/arweave_util.h"
 #include "tests/published_util.h"
 #include "tests/tap.h"
@@ -16,7 +18,7 @@
 #define MAX_TAGS 8
 
 static struct key *key;
-static unsigned char node[32];
+static struct id node;
 
 /* An item to be signed, in pieces that can be changed. */
 struct draft {
@@ -35,20 +37,19 @@ static struct item_text_tag *draft_tag(struct draft *d, const char *name)
     return &d->tag[d->n_tags++];
 }
 
-static void draft_id(struct draft *d, const char *name,
-                     const unsigned char id[32])
+static void draft_id(struct draft *d, const char *name, struct id id)
 {
     struct item_text_tag *t = draft_tag(d, name);
     char *text = d->id[t - d->tag];
 
-    base64url(text, id, 32);
+    base64url(text, id.b, 32);
     t->value = text;
 }
 
 static void draft_init(struct draft *d)
 {
     memset(d, 0, sizeof(*d));
-    pub_init(&d->p, node);
+    pub_init(&d->p, &node);
     draft_tag(d, "Apus")->value = "result-1";
     draft_id(d, "Request", d->p.request);
     draft_id(d, "Model", d->p.model);
@@ -84,10 +85,10 @@ static void sign(struct claims_item *it, struct buf *raw,
 {
     struct item_spec spec = { .tag = tag, .n_tags = n_tags };
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
 
     buf_reset(raw);
-    if (item_sign(raw, &spec, data, n, key, id, &err) ||
+    if (item_sign(raw, &spec, data, n, key, &id, &err) ||
         item_open(&it->head, raw->data, raw->len, &err)) {
         fprintf(stderr, "%s\n", err.text);
         abort();
@@ -108,7 +109,7 @@ static void sign_draft(struct claims_item *it, struct buf *raw,
 }
 
 static int tell(struct told *t, struct published *p, const struct draft *d,
-                const unsigned char *who)
+                const struct id *who)
 {
     struct claims c = { .tell = on_claim, .self = t, .key = who };
     struct claims_item it;
@@ -135,14 +136,14 @@ static void test_good(void)
 
     published_init(&p);
     draft_init(&d);
-    ok(tell(&t, &p, &d, node) == 0 && !*t.wrong && t.open == 0 && t.n == 9,
+    ok(tell(&t, &p, &d, &node) == 0 && !*t.wrong && t.open == 0 && t.n == 9,
        "a result holds in nine claims %s", t.wrong);
     ok(tell(&t, &p, &d, NULL) == 0 && !*t.wrong && t.open == 1,
        "without a key, who signed it is open");
-    ok(tell(&t, &p, &d, d.p.batch) == 0 && strstr(t.wrong, "its owner"),
+    ok(tell(&t, &p, &d, &d.p.batch) == 0 && strstr(t.wrong, "its owner"),
        "another key: %s", t.wrong);
     pub_hash(&d.p);
-    ok(tell(&t, &p, &d, node) == 0 && !*t.wrong, "by hashes it holds too");
+    ok(tell(&t, &p, &d, &node) == 0 && !*t.wrong, "by hashes it holds too");
     pub_clear(&d.p);
     published_clear(&p);
 }
@@ -150,21 +151,21 @@ static void test_good(void)
 /* Another value in the JSON: the first claim that fails. */
 static void wrong_value(const char *k, const char *json, const char *claim)
 {
-    unsigned char other[32];
+    struct id other;
     struct published p;
     struct draft d;
     struct told t;
 
     published_init(&p);
-    memset(other, 77, 32);
+    memset(other.b, 77, 32);
     draft_init(&d);
     if (json)
         pub_set(&d.p, k, json);
     else
         pub_set_id(&d.p, k, other);
-    ok(tell(&t, &p, &d, node) != -2 &&
-       strncmp(t.wrong, claim, strlen(claim)) == 0, "another %s: %.100s", k,
-       t.wrong);
+    ok(tell(&t, &p, &d, &node) != -2 &&
+           strncmp(t.wrong, claim, strlen(claim)) == 0,
+       "another %s: %.100s", k, t.wrong);
     pub_clear(&d.p);
     published_clear(&p);
 }
@@ -207,32 +208,32 @@ static void test_tags(void)
         { "Model", "its tags" }, { "Job", "its tags" },
         { "Result", "its tag Result" }, { "Batch", "its tags" },
     };
-    unsigned char other[32];
+    struct id other;
     struct published p;
     struct draft d;
     struct told t;
 
     published_init(&p);
-    memset(other, 77, 32);
+    memset(other.b, 77, 32);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct item_text_tag *tag;
 
         draft_init(&d);
         draft_id(&d, rows[i][0], other);
-        tell(&t, &p, &d, node);
+        tell(&t, &p, &d, &node);
         ok(strncmp(t.wrong, rows[i][1], strlen(rows[i][1])) == 0,
            "another tag %s: %.100s", rows[i][0], t.wrong);
         pub_clear(&d.p);
         draft_init(&d);
         draft_tag(&d, rows[i][0])->name = "X";
-        tell(&t, &p, &d, node);
+        tell(&t, &p, &d, &node);
         ok(strncmp(t.wrong, rows[i][1], strlen(rows[i][1])) == 0,
            "no tag %s: %.100s", rows[i][0], t.wrong);
         pub_clear(&d.p);
         draft_init(&d);
         tag = draft_tag(&d, rows[i][0]);
         d.tag[d.n_tags++] = *tag;
-        tell(&t, &p, &d, node);
+        tell(&t, &p, &d, &node);
         ok(strncmp(t.wrong, rows[i][1], strlen(rows[i][1])) == 0,
            "the tag %s twice: %.100s", rows[i][0], t.wrong);
         pub_clear(&d.p);
@@ -245,19 +246,19 @@ static void test_finish(void)
 {
     struct result_record r;
     struct published p;
-    unsigned char id[32];
+    struct id id;
     struct draft d;
     struct told t;
 
     published_init(&p);
     draft_init(&d);
-    tell(&t, &p, &d, node);
+    tell(&t, &p, &d, &node);
     r = p.result;
     r.finish = RESULT_LENGTH;
-    result_record_id(id, &r);
+    result_record_id(&id, &r);
     draft_id(&d, "Result", id);
     pub_set(&d.p, "finish", "1");
-    tell(&t, &p, &d, node);
+    tell(&t, &p, &d, &node);
     ok(strncmp(t.wrong, "its finish", 10) == 0, "a length that is none: %s",
        t.wrong);
     pub_clear(&d.p);
@@ -284,17 +285,17 @@ static void paper_init(struct paper *w)
 
     memset(w, 0, sizeof(*w));
     draft_init(&w->tags);
-    memcpy(w->s.batch, w->tags.p.batch, 32);
-    memcpy(w->s.root, w->tags.p.root, 32);
-    memcpy(w->s.node, node, 32);
+    w->s.batch = w->tags.p.batch;
+    w->s.root = w->tags.p.root;
+    w->s.node = node;
     w->s.count = 1;
     w->s.n_files = 1;
     w->n_data = 1;
     set_u64(w->data + STATEMENT_SIZE, 7);
     memset(w->data + STATEMENT_SIZE + 8, 3, 32);
     merkle_init(&files);
-    statement_file(&files, 7, w->data + STATEMENT_SIZE + 8);
-    merkle_root(&files, w->s.files);
+    statement_file(&files, 7, id_at(w->data + STATEMENT_SIZE + 8));
+    merkle_root(&files, &w->s.files);
     w->tags.n_tags = 0;
     draft_tag(&w->tags, "Apus")->value = "statement-1";
     draft_id(&w->tags, "Batch", w->s.batch);
@@ -304,7 +305,7 @@ static void paper_init(struct paper *w)
 
 static int tell_paper(struct told *t, struct paper *w)
 {
-    struct claims c = { .tell = on_claim, .self = t, .key = node };
+    struct claims c = { .tell = on_claim, .self = t, .key = &node };
     struct published_statement s;
     struct claims_item it;
     struct buf raw;
@@ -327,9 +328,9 @@ static void paper_twice(struct paper *w)
 
     memcpy(file + PUBLISHED_FILE, file, PUBLISHED_FILE);
     merkle_init(&files);
-    statement_file(&files, 7, file + 8);
-    statement_file(&files, 7, file + 8);
-    merkle_root(&files, w->s.files);
+    statement_file(&files, 7, id_at(file + 8));
+    statement_file(&files, 7, id_at(file + 8));
+    merkle_root(&files, &w->s.files);
     w->s.n_files = w->n_data = 2;
     paper_pack(w);
 }
@@ -344,21 +345,21 @@ static void test_statements(void)
        " %s", t.wrong);
     w.tags.n_tags--;
     ok(tell_paper(&t, &w) == 0 && !*t.wrong, "without a process, too");
-    w.s.process[3] = 1;
+    w.s.process.b[3] = 1;
     paper_pack(&w);
     ok(tell_paper(&t, &w) == 0 && strstr(t.wrong, "Process"),
        "but not with one that is no tag: %s", t.wrong);
-    w.s.process[3] = 0;
-    w.s.batch[0] ^= 1;
+    w.s.process.b[3] = 0;
+    w.s.batch.b[0] ^= 1;
     paper_pack(&w);
     ok(tell_paper(&t, &w) == 0 && strncmp(t.wrong, "its tags", 8) == 0,
        "another batch: %s", t.wrong);
-    w.s.batch[0] ^= 1;
-    w.s.node[0] ^= 1;
+    w.s.batch.b[0] ^= 1;
+    w.s.node.b[0] ^= 1;
     paper_pack(&w);
     ok(tell_paper(&t, &w) == 0 && strncmp(t.wrong, "its node", 8) == 0,
        "another node: %s", t.wrong);
-    w.s.node[0] ^= 1;
+    w.s.node.b[0] ^= 1;
     paper_pack(&w);
     w.data[STATEMENT_SIZE] ^= 1;
     ok(tell_paper(&t, &w) == 0 && strncmp(t.wrong, "its list", 8) == 0,
@@ -389,19 +390,23 @@ static void test_together(void)
     struct paper w;
     struct draft d;
     struct told t;
-    struct { unsigned char *at; const char *say; } rows[] = {
-        { s.s.root, "root" }, { s.s.batch, "batch" },
-        { s.s.process, "process" }, { s.s.node, "node" },
-        { p.path, NULL }, { p.result_bytes + 200, "path" },
-        { b.head.address, "node" }
-    };
+    struct {
+        unsigned char *at;
+        const char *say;
+    } rows[] = { { s.s.root.b, "root" },
+                 { s.s.batch.b, "batch" },
+                 { s.s.process.b, "process" },
+                 { s.s.node.b, "node" },
+                 { p.path, NULL },
+                 { p.result_bytes + 200, "path" },
+                 { b.head.address.b, "node" } };
 
     published_init(&p);
     paper_init(&w);
     draft_init(&d);
     buf_init(&raw_a, 1u << 20);
     buf_init(&raw_b, 1u << 20);
-    tell(&t, &p, &d, node);
+    tell(&t, &p, &d, &node);
     sign_draft(&a, &raw_a, &d);
     sign(&b, &raw_b, w.tags.tag, w.tags.n_tags, w.data,
          STATEMENT_SIZE + PUBLISHED_FILE);
@@ -429,7 +434,7 @@ static void test_together(void)
 int main(void)
 {
     key = test_key();
-    key_address(key, node);
+    key_address(key, &node);
     test_good();
     test_values();
     test_tags();

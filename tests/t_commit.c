@@ -12,6 +12,7 @@
 #include "backend/backends.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "bench/shape.h"
 #include "engine/engine.h"
 #include "model/model.h"
@@ -41,10 +42,10 @@ static void on_position(void *self, void *user, const struct position *p)
 static void on_finished(void *self, const struct answer *a)
 {
     struct one *o = a->user;
-    unsigned char request[32];
+    struct id request;
     struct job_record j;
 
-    memset(request, 3, sizeof(request));
+    memset(request.b, 3, sizeof(request));
     memcpy(o->out, a->token, a->n_out * sizeof(*a->token));
     if (commit_job(&j, self, &o->s, NULL))
         abort();
@@ -98,11 +99,11 @@ static void answer(struct one *o, const struct model *m, size_t batch,
 static bool same(const struct one *a, const struct one *b)
 {
     for (size_t i = 0; i < N; i++) {
-        unsigned char x[32], y[32];
+        struct id x, y;
 
-        result_record_id(x, &a[i].r);
-        result_record_id(y, &b[i].r);
-        if (memcmp(x, y, 32) != 0 || a[i].c.leaves.len != b[i].c.leaves.len)
+        result_record_id(&x, &a[i].r);
+        result_record_id(&y, &b[i].r);
+        if (!id_equal(x, y) || a[i].c.leaves.len != b[i].c.leaves.len)
             return false;
     }
     return true;
@@ -183,7 +184,7 @@ static void test_stops(const struct model *m)
     static const struct stop two[] = { { "a", 1 }, { "ab", 2 }, { "b", 1 } };
     struct sequence s = { .stops = one, .n_stops = 4 };
     struct job_record a, b;
-    unsigned char x[32], y[32];
+    struct id x, y;
 
     if (commit_job(&a, m, &s, NULL))
         abort();
@@ -191,9 +192,9 @@ static void test_stops(const struct model *m)
     s.n_stops = 3;
     if (commit_job(&b, m, &s, NULL))
         abort();
-    job_record_id(x, &a);
-    job_record_id(y, &b);
-    ok(a.n_stops == 3 && memcmp(x, y, 32) == 0,
+    job_record_id(&x, &a);
+    job_record_id(&y, &b);
+    ok(a.n_stops == 3 && id_equal(x, y),
        "stop strings are sorted and count once");
 }
 

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "base/bytes.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "model/import/hf_config.h"
 #include "model/import/hf_rope.h"
@@ -68,10 +69,10 @@ static int has_digest(const struct json *v, const char *key, const void *p,
                       size_t n)
 {
     const char *want = json_string(json_get(v, key));
-    unsigned char h[32];
+    struct id h;
     char hex[65];
 
-    digest(h, p, n);
+    digest(&h, p, n);
     digest_hex(hex, h);
     return want && !strcmp(want, hex);
 }
@@ -120,7 +121,7 @@ static void try_vectors(const char *name, const char *dir, const char *file)
 
     if (ok(m && v, "%s: is converted", name))
         check_vectors(name, m, v);
-    ok(m && s && !memcmp(m->id, s->id, 32), "%s: smoothing has nothing to do",
+    ok(m && s && id_equal(m->id, s->id), "%s: smoothing has nothing to do",
        name);
     model_close(m);
     model_close(s);
@@ -202,15 +203,15 @@ static void try_twice(void)
 {
     char *dir = tree_path("models/nano"), *a = tmp_path("a"),
          *b = tmp_path("b");
-    unsigned char ida[32], idb[32];
+    struct id ida, idb;
     struct buf x, y;
 
     buf_init(&x, 1 << 24);
     buf_init(&y, 1 << 24);
-    ok(!convert_hf(dir, a, NULL, ida, NULL) &&
-       !convert_hf(dir, b, NULL, idb, NULL) && !file_read(&x, a, NULL) &&
-       !file_read(&y, b, NULL) && x.len == y.len &&
-       !memcmp(x.data, y.data, x.len) && !memcmp(ida, idb, 32),
+    ok(!convert_hf(dir, a, NULL, &ida, NULL) &&
+           !convert_hf(dir, b, NULL, &idb, NULL) && !file_read(&x, a, NULL) &&
+           !file_read(&y, b, NULL) && x.len == y.len &&
+           !memcmp(x.data, y.data, x.len) && id_equal(ida, idb),
        "the same bytes twice");
     buf_clear(&x);
     buf_clear(&y);
@@ -281,8 +282,8 @@ static int refused_with(const char *dir, const char *text)
 {
     struct err err = ERR_INIT;
     char *out = tmp_path("refused.apus");
-    unsigned char id[32];
-    int rc = convert_hf(dir, out, NULL, id, &err);
+    struct id id;
+    int rc = convert_hf(dir, out, NULL, &id, &err);
     int good = rc == -1 && err.code == ERR_INPUT &&
                strstr(err.text, text) && !file_exists(out);
 
@@ -304,7 +305,7 @@ static int accepted(const char *dir)
 static void try_dtypes(void)
 {
     static const char *const dtype[] = { "F32", "F16", "BF16" };
-    unsigned char id[3][32];
+    struct id id[3];
     int good = 1;
 
     for (size_t i = 0; i < 3; i++) {
@@ -317,12 +318,12 @@ static void try_dtypes(void)
         m = model_from_hf(dir, NULL);
         good &= m != NULL;
         if (m)
-            memcpy(id[i], m->id, 32);
+            id[i] = m->id;
         model_close(m);
         st_clear(&f);
         free(dir);
     }
-    ok(good && !memcmp(id[0], id[1], 32) && !memcmp(id[0], id[2], 32),
+    ok(good && id_equal(id[0], id[1]) && id_equal(id[0], id[2]),
        "F32, F16 and BF16 of the same numbers give the same model");
 }
 
@@ -590,7 +591,7 @@ static void try_smoothing(void)
         "\"max_position_embeddings\":16,\"rms_norm_eps\":1e-5}");
     a = model_from_hf(dir, NULL);
     b = model_from_hf(dir, &smoothed);
-    if (ok(a && b && memcmp(a->id, b->id, 32), "smoothing changes a model")) {
+    if (ok(a && b && !id_equal(a->id, b->id), "smoothing changes a model")) {
         const struct model_layer *x = a->layers, *y = b->layers;
         float up = y->bq[1] / x->bq[1];
 

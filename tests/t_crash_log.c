@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "store/worklog.h"
 #include "tests/tap.h"
@@ -36,7 +37,8 @@ static size_t payload(unsigned char *out, unsigned i)
  * standard output.  0 to the end, 1 after an error. */
 static int write_log(const char *path)
 {
-    unsigned char batch[32] = { 7 }, data[3000];
+    struct id batch = { { 7 } };
+    unsigned char data[3000];
     struct err err = ERR_INIT;
     struct worklog *w;
 
@@ -80,7 +82,8 @@ static int run_writer(const char *variable, int n, const char *path,
 /* How many frames can be read; -1 if one of them is not what was written. */
 static int count_frames(const char *path)
 {
-    unsigned char batch[32] = { 7 }, data[3000];
+    struct id batch = { { 7 } };
+    unsigned char data[3000];
     struct worklog_reader *r;
     struct err err = ERR_INIT;
     struct frame f;

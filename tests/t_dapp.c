@@ -12,14 +12,16 @@
 #include <string.h>
 
 #include "arweave/key.h"
+#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "queue/dapp.h"
 #include "tests/published_util.h"
 #include "tests/tap.h"
 #include "verify/claims.h"
 
 static struct key *key;
-static unsigned char process[32];
+static struct id process;
 
 /* A result item as a node would publish it. */
 struct made_item {
@@ -31,16 +33,16 @@ struct made_item {
 
 static void begin(struct made_item *m)
 {
-    unsigned char node[32];
+    struct id node;
 
     memset(m, 0, sizeof(*m));
-    key_address(key, node);
-    pub_init(&m->p, node);
+    key_address(key, &node);
+    pub_init(&m->p, &node);
     pub_set_id(&m->p, "process", process);
     buf_init(&m->raw, 1u << 20);
     m->s.state = DAPP_DONE;
-    memcpy(m->s.node, node, 32);
-    memcpy(m->s.result, m->p.result, 32);
+    m->s.node = node;
+    m->s.result = m->p.result;
 }
 
 static void sign(struct made_item *m)
@@ -53,27 +55,27 @@ static void sign(struct made_item *m)
     };
     struct item_spec spec = { .tag = tag, .n_tags = 7 };
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     struct buf json;
 
-    base64url(text[0], m->p.request, 32);
-    base64url(text[1], m->p.model, 32);
-    base64url(text[2], m->p.job, 32);
-    base64url(text[3], m->p.result, 32);
-    base64url(text[4], m->p.batch, 32);
+    base64url(text[0], m->p.request.b, 32);
+    base64url(text[1], m->p.model.b, 32);
+    base64url(text[2], m->p.job.b, 32);
+    base64url(text[3], m->p.result.b, 32);
+    base64url(text[4], m->p.batch.b, 32);
     buf_init(&json, 1u << 20);
     pub_json(&json, &m->p);
-    if (item_sign(&m->raw, &spec, json.data, json.len, key, id, &err) ||
+    if (item_sign(&m->raw, &spec, json.data, json.len, key, &id, &err) ||
         item_open(&m->it.head, m->raw.data, m->raw.len, &err))
         abort();
-    memcpy(m->s.item, id, 32);
+    m->s.item = id;
     m->it.data = m->raw.data + m->it.head.head_n;
     m->it.n = m->raw.len - m->it.head.head_n;
     buf_clear(&json);
 }
 
 /* Check it and be done with it: whether the text came out. */
-static void ends(struct made_item *m, const unsigned char *request,
+static void ends(struct made_item *m, const struct id *request,
                  const char *want, const char *name)
 {
     struct err err = ERR_INIT;
@@ -81,7 +83,7 @@ static void ends(struct made_item *m, const unsigned char *request,
     int rc;
 
     buf_init(&text, 1000);
-    rc = dapp_answer_check(process, &m->s, request, &m->it, &text, &err);
+    rc = dapp_answer_check(process, &m->s, *request, &m->it, &text, &err);
     if (want)
         ok(rc == 0 && text.len == strlen(want) &&
            memcmp(text.data, want, text.len) == 0, "%s %s", name, err.text);
@@ -106,34 +108,34 @@ static void test_values(void)
         begin(&m);
         pub_set(&m.p, wrong[i][0], wrong[i][1]);
         sign(&m);
-        ends(&m, m.p.request, NULL, wrong[i][0]);
+        ends(&m, &m.p.request, NULL, wrong[i][0]);
     }
     begin(&m);
     pub_hash(&m.p);
     sign(&m);
-    ends(&m, m.p.request, NULL, "hashes alone");
+    ends(&m, &m.p.request, NULL, "hashes alone");
 }
 
 static void test_others(void)
 {
-    static const unsigned char other[32] = { 1 };
+    static const struct id other = { { 1 } };
     struct made_item m;
 
     begin(&m);
     sign(&m);
-    ends(&m, other, NULL, "another request");
+    ends(&m, &other, NULL, "another request");
     begin(&m);
     sign(&m);
-    m.s.node[0] ^= 1;
-    ends(&m, m.p.request, NULL, "another node");
+    m.s.node.b[0] ^= 1;
+    ends(&m, &m.p.request, NULL, "another node");
     begin(&m);
     sign(&m);
-    m.s.result[0] ^= 1;
-    ends(&m, m.p.request, NULL, "another result");
+    m.s.result.b[0] ^= 1;
+    ends(&m, &m.p.request, NULL, "another result");
     begin(&m);
     pub_set_id(&m.p, "process", other);
     sign(&m);
-    ends(&m, m.p.request, NULL, "another queue");
+    ends(&m, &m.p.request, NULL, "another queue");
 }
 
 int main(void)
@@ -143,10 +145,10 @@ int main(void)
 
     if (key_new(&key, &err))
         return 1;
-    memset(process, 9, 32);
+    memset(process.b, 9, 32);
     begin(&m);
     sign(&m);
-    ends(&m, m.p.request, " the", "the answer");
+    ends(&m, &m.p.request, " the", "the answer");
     test_values();
     test_others();
     key_free(key);

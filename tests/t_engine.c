@@ -55,7 +55,7 @@ static void on_position(void *self, void *user, const struct position *p)
     (void)self;
     if (p->position != r->fed++ || (p->next == UINT32_MAX) != !p->fin)
         r->told_wrong = true;
-    r->cached ^= p->kv[0] ^ (p->fin ? p->fin[5] : 0) ^ p->next ^ p->token;
+    r->cached ^= p->kv->b[0] ^ (p->fin ? p->fin->b[5] : 0) ^ p->next ^ p->token;
     r->cached *= 1099511628211u;
 }
 

@@ -18,6 +18,7 @@
 #include "arweave/item.h"
 #include "arweave/tx.h"
 #include "base/base64.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/program.h"
 #include "base/settings.h"
@@ -29,9 +30,9 @@
 #define ROOM (4u << 20)
 
 static struct world world;
-static unsigned char small[32], large[32], holder[32], inner[32];
-static unsigned char empty_value[32], bundle[32], packed[32];
-static unsigned char nobody[32] = "nobody";
+static struct id small, large, holder, inner;
+static struct id empty_value, bundle, packed;
+static struct id nobody = { "nobody" };
 static struct gateway_place place; /* of `inner` */
 static char data[N_DATA];
 static unsigned n_notes;
@@ -46,22 +47,22 @@ static void note(void *self, const char *text)
 
 /* ---- making the world ----- */
 
-static void add(struct buf *b, const void *bytes, size_t n,
-                const struct key *k, unsigned char id[32])
+static void add(struct buf *b, const void *bytes, size_t n, const struct key *k,
+                struct id *id)
 {
-    static const unsigned char target[32] = "target", anchor[32] = "anchor";
+    static const struct id target = { "target" }, anchor = { "anchor" };
     const struct item_text_tag tags[] = {
         { "Content-Type", "text/plain" }, { "lower", "Upper Case" },
         { "UPPER", "x" }, { "Count", "7" },
     };
-    struct item_spec spec = { target, anchor, tags, 4 };
+    struct item_spec spec = { &target, &anchor, tags, 4 };
     struct err err = ERR_INIT;
 
     if (item_sign(b, &spec, bytes, n, k, id, &err))
         abort();
 }
 
-static void add_to_world(const struct buf *b, const unsigned char id[32])
+static void add_to_world(const struct buf *b, struct id id)
 {
     struct item it;
 
@@ -80,10 +81,10 @@ static void make_bundle(const struct key *k)
     buf_init(&items, ROOM);
     buf_init(&raw, ROOM);
     buf_init(&b, ROOM);
-    add(&items, "first", 5, k, e[0].id);
+    add(&items, "first", 5, k, &e[0].id);
     e[0].size = items.len;
-    add(&items, data, 20000, k, packed);
-    memcpy(e[1].id, packed, 32);
+    add(&items, data, 20000, k, &packed);
+    e[1].id = packed;
     e[1].size = items.len - e[0].size;
     buf_put(&b, items.data + e[0].size, (size_t)e[1].size);
     add_to_world(&b, packed);
@@ -91,7 +92,7 @@ static void make_bundle(const struct key *k)
     if (bundle_head(&b, e, 2, NULL))
         abort();
     buf_put(&b, items.data, items.len);
-    add(&raw, b.data, b.len, k, bundle);
+    add(&raw, b.data, b.len, k, &bundle);
     add_to_world(&raw, bundle);
     buf_clear(&raw);
     buf_clear(&items);
@@ -109,27 +110,27 @@ static void make_world(void)
     buf_init(&in, ROOM);
     for (size_t i = 0; i < N_DATA; i++)
         data[i] = (char)(i * 7 + i / 251);
-    add(&b, "hello", 5, k, small);
+    add(&b, "hello", 5, k, &small);
     add_to_world(&b, small);
     buf_reset(&b);
-    add(&b, data, N_DATA, k, large);
+    add(&b, data, N_DATA, k, &large);
     add_to_world(&b, large);
     /* an item within an item */
     buf_reset(&b);
     buf_puts(&in, "front");
     place.at = in.len;
-    add(&in, data, 50000, k, inner);
+    add(&in, data, 50000, k, &inner);
     place.size = in.len - place.at;
     buf_puts(&in, "behind");
-    add(&b, in.data, in.len, k, holder);
-    memcpy(place.bundle, holder, 32);
+    add(&b, in.data, in.len, k, &holder);
+    place.bundle = holder;
     add_to_world(&b, holder);
     /* one with a tag that has no value */
     buf_reset(&b);
     odd_item(&b, 3, 0, k);
     if (item_head(&it, b.data, b.len, NULL))
         abort();
-    memcpy(empty_value, it.id, 32);
+    empty_value = it.id;
     add_to_world(&b, empty_value);
     make_bundle(k);
     buf_clear(&b);
@@ -174,9 +175,8 @@ static struct gateways *open_gateways(struct pretend_gateway *p, size_t n)
 
 /* One item from gateways of these ways: 0 if it is right, 1 if it is not,
  * -1 and err. */
-static int ask(const enum gateway_way *way, size_t n, size_t skip,
-               const unsigned char id[32], const struct gateway_place *at,
-               struct err *err)
+static int ask(const enum gateway_way *way, size_t n, size_t skip, struct id id,
+               const struct gateway_place *at, struct err *err)
 {
     struct pretend_gateway p[4];
     struct gateways *g;
@@ -195,7 +195,7 @@ static int ask(const enum gateway_way *way, size_t n, size_t skip,
             : gateway_item(g, id, skip, &raw, &it, err);
     if (memcmp(raw.data, "kept", 4) || (rc && raw.len != 4))
         rc = 2;
-    if (!rc && (memcmp(it.id, id, 32) ||
+    if (!rc && (!id_equal(it.id, id) ||
                 item_open(&it, raw.data + 4, raw.len - 4, err)))
         rc = 1;
     gateways_free(g);
@@ -244,13 +244,11 @@ static void test_items(void)
 
 /* ---- where the index says ----- */
 
-static char *index_of(const unsigned char id[32])
+static char *index_of(struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
     return xasprintf("{\"data\":{\"transactions\":{\"edges\":[{\"node\":{"
-                     "\"bundledIn\":{\"id\":\"%s\"}}}]}}}", text);
+                     "\"bundledIn\":{\"id\":\"%s\"}}}]}}}",
+                     id_text(id).s);
 }
 
 /* `packed` from a gateway that says this of it. */
@@ -263,14 +261,14 @@ static int ask_index(const char *json, struct err *err)
     int rc;
 
     pretend_gateway_start(&p, &world, WAY_INDEX);
-    p.placed = bundle;
+    p.placed = &bundle;
     p.index = json;
     g = open_gateways(&p, 1);
     buf_init(&raw, ROOM);
     err->code = ERR_NONE;
     err->text[0] = '\0';
     rc = gateway_item(g, packed, 0, &raw, &it, err);
-    if (!rc && memcmp(it.id, packed, 32))
+    if (!rc && !id_equal(it.id, packed))
         rc = 1;
     gateways_free(g);
     pretend_gateway_end(&p);
@@ -291,7 +289,7 @@ static void test_index(void)
         { "{\"errors\":[{\"message\":\"no\"}]}", "the gateway says: no" },
         { "{}", "no list of transactions" }, { "<html>", "JSON" },
     };
-    const unsigned char *others[] = { small, holder, packed, nobody };
+    const unsigned char *others[] = { small.b, holder.b, packed.b, nobody.b };
     struct err err = ERR_INIT;
     char *json = index_of(bundle);
 
@@ -302,7 +300,7 @@ static void test_index(void)
         ok(ask_index(bad[i].json, &err) == -1 && strstr(err.text, bad[i].why),
            "%s", err.text);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        json = index_of(others[i]);
+        json = index_of(id_at(others[i]));
         ok(ask_index(json, &err) == -1, "another bundle: %s", err.text);
         free(json);
     }
@@ -510,9 +508,8 @@ static void test_transaction(const char *path, const char *part)
     buf_init(&b, ROOM);
     arweave_file(&b, "tx/tx-01-bundle.json");
     if (json_parse(&root, b.data, b.len, &err) ||
-        base64url_id(w.root, json_string(json_get(root, "id"))) ||
-        base64url_decode(bytes, ROOM, &n,
-                         json_string(json_get(root, "data"))))
+        id_parse(&w.root, json_string(json_get(root, "id"))) ||
+        base64url_decode(bytes, ROOM, &n, json_string(json_get(root, "data"))))
         abort();
     buf_put(&w.data, bytes, n);
     w.tx = b.data;

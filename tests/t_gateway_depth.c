@@ -13,6 +13,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/program.h"
 #include "base/settings.h"
@@ -37,11 +38,11 @@ static const struct says nonsense = { "200 OK", "", "<html>" };
 static const struct says none = { "200 OK", "", MINED("0") };
 static struct says huge = { "200 OK", "", NULL };
 
-static const unsigned char id[32] = "a transaction, or an item in it";
+static const struct id id = { "a transaction, or an item in it" };
 static char want_path[80];
 static bool asked_for_another;
 /* What the index says: each is bundled in the next, and the last in none. */
-static unsigned char chain[6][32];
+static struct id chain[6];
 static size_t n_chain;
 
 /* The parent of what is asked for, by the index. */
@@ -51,12 +52,12 @@ static void serve_index(struct pretend_call *c)
     size_t i = 0;
 
     for (; i < n_chain; i++) {
-        base64url(text, chain[i], 32);
+        base64url(text, chain[i].b, 32);
         if (memmem(c->body, c->n_body, text, ID_TEXT - 1))
             break;
     }
     if (i + 1 < n_chain)
-        base64url(text, chain[i + 1], 32);
+        base64url(text, chain[i + 1].b, 32);
     body = xasprintf("{\"data\":{\"transactions\":{\"edges\":[{\"node\":{"
                      "\"bundledIn\":%s%s%s}}]}}}",
                      i + 1 < n_chain ? "{\"id\":\"" : "null",
@@ -129,11 +130,9 @@ static bool is(enum gateway_word want, uint64_t want_n, const struct says *a,
 
 static void test_depth(void)
 {
-    char text[ID_TEXT];
     char *body = xmalloc(10001);
 
-    base64url(text, id, 32);
-    snprintf(want_path, sizeof want_path, "/tx/%s/status", text);
+    snprintf(want_path, sizeof want_path, "/tx/%s/status", id_text(id).s);
     memset(body, ' ', 10000);
     memcpy(body + 5000, MINED("7"), strlen(MINED("7")));
     body[10000] = '\0';
@@ -164,14 +163,14 @@ static void test_stop(void)
     struct pretend *p = pretend_start(serve, (void *)(uintptr_t)&seven);
     struct gateways *g = open_gateways(&p, 1);
     enum gateway_word word = GATEWAY_MUTE;
-    unsigned char root[32];
+    struct id root;
     struct err err = ERR_INIT;
     uint64_t n;
 
     gateways_stop(g, stopped);
     ok(gateway_depth(g, id, &word, &n, &err) == -1 && err.code == ERR_RETRY,
        "ended early: %s", err.text);
-    ok(gateway_root(g, id, root, &err) == -1 && err.code == ERR_RETRY,
+    ok(gateway_root(g, id, &root, &err) == -1 && err.code == ERR_RETRY,
        "that of an item, too");
     gateways_free(g);
     pretend_end(p);
@@ -179,7 +178,7 @@ static void test_stop(void)
 
 static void test_root(void)
 {
-    static const unsigned char want[32] = "the transaction";
+    static const struct id want = { "the transaction" };
     char text[ID_TEXT], head[400];
     struct says tells = { "200 OK", head, "" };
     static const struct says silent = { "200 OK", "X-Cache: HIT\r\n", "" };
@@ -187,13 +186,13 @@ static void test_root(void)
                                             { &silent, &tells },
                                             { &absent, &tells } };
     struct err err = ERR_INIT;
-    unsigned char root[32];
+    struct id root;
     struct pretend *p[2];
     struct gateways *g;
 
-    base64url(text, id, 32);
+    base64url(text, id.b, 32);
     snprintf(want_path, sizeof want_path, "/raw/%s", text);
-    base64url(text, want, 32);
+    base64url(text, want.b, 32);
     snprintf(head, sizeof head, "X-AR-IO-Root-Transaction-Id: %s\r\n"
              "X-AR-IO-Root-Data-Item-Offset: 10\r\n"
              "X-AR-IO-Root-Data-Offset: 20\r\n"
@@ -206,9 +205,9 @@ static void test_root(void)
         p[0] = pretend_start(serve, (void *)(uintptr_t)a);
         p[1] = pretend_start(serve, (void *)(uintptr_t)b);
         g = open_gateways(p, 2);
-        memset(root, 0, 32);
-        rc = gateway_root(g, id, root, &err);
-        ok(i < 3 ? !rc && !memcmp(root, want, 32) : rc == 1,
+        root = (struct id){ { 0 } };
+        rc = gateway_root(g, id, &root, &err);
+        ok(i < 3 ? !rc && id_equal(root, want) : rc == 1,
            "where an item lies, case %zu: %s", i, i < 3 ? "" : err.text);
         gateways_free(g);
         pretend_end(p[0]);
@@ -222,11 +221,11 @@ static void test_index(void)
 {
     static const char *const names[] = { "0", "1", "2", "3", "4", "5" };
     static const struct says silent = { "200 OK", "", "" };
-    unsigned char root[32];
+    struct id root;
 
-    memcpy(chain[0], id, 32);
+    chain[0] = id;
     for (size_t i = 1; i < 6; i++)
-        memcpy(chain[i], names[i], 2);
+        memcpy(chain[i].b, names[i], 2);
     for (size_t n = 1; n <= 6; n++) {
         struct pretend *p = pretend_start(serve, (void *)(uintptr_t)&silent);
         struct gateways *g = open_gateways(&p, 1);
@@ -234,9 +233,8 @@ static void test_index(void)
         int rc;
 
         n_chain = n;
-        rc = gateway_root(g, id, root, &err);
-        ok(n > 1 && n < 5 ? !rc && memcmp(root, chain[n - 1], 32) == 0
-                          : rc == 1,
+        rc = gateway_root(g, id, &root, &err);
+        ok(n > 1 && n < 5 ? !rc && id_equal(root, chain[n - 1]) : rc == 1,
            "in %zu bundles: %s", n - 1, err.text);
         gateways_free(g);
         pretend_end(p);

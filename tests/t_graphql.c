@@ -10,10 +10,10 @@
 
 #include "arweave/graphql.h"
 #include "arweave/item.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/program.h"
@@ -98,8 +98,8 @@ static void test_body(void)
 {
     const struct item_text_tag tag[] = { { "Apus", "bundle-1" },
                                          { "Batch", "a\"b" } };
-    unsigned char owner[32] = { 0 };
-    struct graphql_query q = { .owner = owner, .tag = tag, .n_tags = 2 };
+    struct id owner = { 0 };
+    struct graphql_query q = { .owner = &owner, .tag = tag, .n_tags = 2 };
     const struct json *v, *t;
     struct json *root = NULL;
     struct buf b;
@@ -159,13 +159,11 @@ static void on_call(struct pretend_call *c)
     buf_init(&b, 1u << 16);
     buf_puts(&b, "{\"data\":{\"transactions\":{\"edges\":[");
     for (int i = from; i < from + 2 && i <= x->last; i++) {
-        unsigned char id[32];
-        char text[ID_TEXT];
+        struct id id;
 
-        memset(id, i, 32);
-        base64url(text, id, 32);
+        memset(id.b, i, 32);
         buf_printf(&b, "%s{\"cursor\":\"%d\",\"node\":{\"id\":\"%s\"}}",
-                   i > from ? "," : "", i, text);
+                   i > from ? "," : "", i, id_text(id).s);
     }
     buf_printf(&b, "],\"pageInfo\":{\"hasNextPage\":%s}}}}",
                x->endless || x->repeats || from + 2 <= x->last ? "true"

@@ -13,16 +13,16 @@
 #include "arweave/item.h"
 #include "arweave/key.h"
 #include "arweave/tags.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "tests/arweave_util.h"
 #include "tests/tap.h"
 
 #define ROOM (1u << 20)
 
-static const unsigned char target[32] = "target", anchor[32] = "anchor";
+static const struct id target = { "target" }, anchor = { "anchor" };
 
 static void test_round(const struct key *k)
 {
@@ -30,8 +30,8 @@ static void test_round(const struct key *k)
         { "App", "apus" }, { "Twice", "1" }, { "Twice", "2" },
         { "Id", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" },
     };
-    struct item_spec spec = { target, anchor, tags, 4 };
-    unsigned char id[32], address[32], got[32];
+    struct item_spec spec = { &target, &anchor, tags, 4 };
+    struct id id, address, got;
     struct err err = ERR_INIT;
     struct item it;
     struct buf b;
@@ -39,22 +39,22 @@ static void test_round(const struct key *k)
 
     buf_init(&b, ROOM);
     buf_puts(&b, "before");
-    ok(item_sign(&b, &spec, "data", 4, k, id, &err) == 0, "sign %s",
-       err.text);
+    ok(item_sign(&b, &spec, "data", 4, k, &id, &err) == 0, "sign %s", err.text);
     ok(item_open(&it, b.data + 6, b.len - 6, &err) == 0, "open %s", err.text);
-    key_address(k, address);
-    ok(it.type == ITEM_ARWEAVE && memcmp(it.id, id, 32) == 0 &&
-       memcmp(it.address, address, 32) == 0 &&
-       memcmp(it.target, target, 32) == 0 &&
-       memcmp(it.anchor, anchor, 32) == 0 && it.n_tags == 4 &&
-       b.len - 6 - it.head_n == 4, "every field");
+    key_address(k, &address);
+    ok(it.type == ITEM_ARWEAVE && id_equal(it.id, id) &&
+           id_equal(it.address, address) && id_equal(*it.target, target) &&
+           id_equal(*it.anchor, anchor) && it.n_tags == 4 &&
+           b.len - 6 - it.head_n == 4,
+       "every field");
     ok(item_tag_get(&it, "App") && !item_tag_get(&it, "Twice") &&
        !item_tag_get(&it, "Ap"), "a tag by its name; none if it is doubled");
     ok(item_tag_text(&it, "App", text, sizeof text) == 0 &&
        strcmp(text, "apus") == 0 && item_tag_text(&it, "App", text, 4) == -1,
        "a tag as text, if it fits");
-    ok(item_tag_id(&it, "Id", got) == 0 && got[0] == 0 &&
-       item_tag_id(&it, "App", got) == -1, "a tag as an id");
+    ok(item_tag_id(&it, "Id", &got) == 0 && got.b[0] == 0 &&
+           item_tag_id(&it, "App", &got) == -1,
+       "a tag as an id");
     buf_clear(&b);
 }
 
@@ -62,15 +62,15 @@ static void test_round(const struct key *k)
 static void test_every_byte(const struct key *k)
 {
     const struct item_text_tag tag = { "n", "v" };
-    struct item_spec spec = { target, anchor, &tag, 1 };
+    struct item_spec spec = { &target, &anchor, &tag, 1 };
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     size_t taken = 0;
     struct item it;
     struct buf b;
 
     buf_init(&b, ROOM);
-    item_sign(&b, &spec, "data", 4, k, id, &err);
+    item_sign(&b, &spec, "data", 4, k, &id, &err);
     for (size_t i = 0; i < b.len; i++) {
         /* of the two large numbers not every byte */
         if (i > 10 && i < 1020 && i % 37)
@@ -114,22 +114,22 @@ static void test_streams(const struct key *k)
     const struct item *it = NULL;
     struct err err = ERR_INIT;
     struct item_stream *s;
-    unsigned char id[32];
+    struct id id;
     char content[3000];
     struct buf b, data;
 
     memset(content, 'x', sizeof content);
     buf_init(&b, ROOM);
     buf_init(&data, ROOM);
-    item_sign(&b, &spec, content, sizeof content, k, id, &err);
+    item_sign(&b, &spec, content, sizeof content, k, &id, &err);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         s = item_stream_new(b.len);
         buf_reset(&data);
         ok(put_pieces(s, &b, sizes[i], &data) == 0 &&
-           item_stream_end(s, &it, &err) == 0 &&
-           memcmp(it->id, id, 32) == 0 && data.len == sizeof content &&
-           memcmp(data.data, content, data.len) == 0, "in pieces of %zu",
-           sizes[i]);
+               item_stream_end(s, &it, &err) == 0 && id_equal(it->id, id) &&
+               data.len == sizeof content &&
+               memcmp(data.data, content, data.len) == 0,
+           "in pieces of %zu", sizes[i]);
         item_stream_free(s);
     }
     s = item_stream_new(b.len);
@@ -299,12 +299,12 @@ static void test_unsigned(const struct key *k)
 {
     struct item_spec spec = { NULL, NULL, NULL, 0 };
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     struct item it;
     struct buf b;
 
     buf_init(&b, ROOM);
-    item_sign(&b, &spec, "data", 4, k, id, &err);
+    item_sign(&b, &spec, "data", 4, k, &id, &err);
     for (size_t at = 1026; at < 1028; at++) {
         b.data[at] = 2;
         ok(item_open(&it, b.data, b.len, &err) == -1 &&
@@ -374,27 +374,27 @@ static int next_data(void *self, void *data, size_t n, size_t *got,
 
 static void test_sign_stream(const struct key *k)
 {
-    struct item_spec spec = { NULL, anchor, NULL, 0 };
+    struct item_spec spec = { NULL, &anchor, NULL, 0 };
     char content[1234];
     struct source source = { content, sizeof content };
-    unsigned char id[32], streamed[32];
+    struct id id, streamed;
     struct err err = ERR_INIT;
     struct buf whole, head;
 
     memset(content, 'c', sizeof content);
     buf_init(&whole, ROOM);
     buf_init(&head, ITEM_HEAD_MAX);
-    item_sign(&whole, &spec, content, sizeof content, k, id, &err);
+    item_sign(&whole, &spec, content, sizeof content, k, &id, &err);
     ok(item_sign_stream(&head, &spec, next_data, &source, sizeof content, k,
-                        streamed, &err) == 0 &&
-       memcmp(id, streamed, 32) == 0 &&
-       head.len == whole.len - sizeof content &&
-       memcmp(head.data, whole.data, head.len) == 0,
+                        &streamed, &err) == 0 &&
+           id_equal(id, streamed) && head.len == whole.len - sizeof content &&
+           memcmp(head.data, whole.data, head.len) == 0,
        "signed while it streams: the same bytes");
     source = (struct source){ content, sizeof content - 1 };
     ok(item_sign_stream(&head, &spec, next_data, &source, sizeof content, k,
-                        streamed, &err) == -1 && err.code == ERR_RETRY &&
-       head.len == whole.len - sizeof content, "%s", err.text);
+                        &streamed, &err) == -1 &&
+           err.code == ERR_RETRY && head.len == whole.len - sizeof content,
+       "%s", err.text);
     buf_clear(&whole);
     buf_clear(&head);
 }
@@ -404,13 +404,13 @@ static void refuses_tags(const struct item_text_tag *tag, size_t n,
 {
     struct item_spec spec = { NULL, NULL, tag, n };
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     struct buf b;
 
     buf_init(&b, ROOM);
     buf_puts(&b, "kept");
-    ok(item_sign(&b, &spec, "", 0, k, id, &err) == -1 &&
-       err.code == ERR_INPUT && strstr(err.text, want) && b.len == 4,
+    ok(item_sign(&b, &spec, "", 0, k, &id, &err) == -1 &&
+           err.code == ERR_INPUT && strstr(err.text, want) && b.len == 4,
        "refused: %s", err.text);
     buf_clear(&b);
 }
@@ -421,7 +421,7 @@ static void test_limits(const struct key *k)
     char longer[3074];
     struct item_spec spec = { NULL, NULL, many, 128 };
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     struct buf b;
 
     memset(longer, 'l', sizeof longer - 1);
@@ -429,8 +429,7 @@ static void test_limits(const struct key *k)
     for (size_t i = 0; i < 129; i++)
         many[i] = one;
     buf_init(&b, ROOM);
-    ok(item_sign(&b, &spec, "", 0, k, id, &err) == 0, "128 tags %s",
-       err.text);
+    ok(item_sign(&b, &spec, "", 0, k, &id, &err) == 0, "128 tags %s", err.text);
     buf_clear(&b);
     refuses_tags(many, 129, k, "129 tags");
     one.value = "";
@@ -455,9 +454,9 @@ static void test_bundle(const struct key *k)
 
     buf_init(&b, ROOM);
     buf_init(&items, ROOM);
-    item_sign(&items, &spec, "one", 3, k, e[0].id, &err);
+    item_sign(&items, &spec, "one", 3, k, &e[0].id, &err);
     e[0].size = items.len;
-    item_sign(&items, &spec, "two", 3, k, e[1].id, &err);
+    item_sign(&items, &spec, "two", 3, k, &e[1].id, &err);
     e[1].size = items.len - e[0].size;
     ok(bundle_head(&b, e, 2, &err) == 0 && e[0].at == 160 &&
        e[1].at == 160 + e[0].size, "the head of a bundle");

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include "base/bytes.h"
+#include "base/id.h"
 #include "store/checkpoint.h"
 #include "store/jobs_file.h"
 #include "tests/helper_path.h"
@@ -35,7 +36,7 @@ static size_t make(unsigned char *p, uint32_t n)
 /* How many are read; -1 it is not opened, -2 it fails later. */
 static int read_all(const unsigned char *p, size_t n)
 {
-    unsigned char job[32];
+    struct id job;
     struct jobs_file *f;
     uint32_t row;
     int rc, got = 0;
@@ -43,10 +44,10 @@ static int read_all(const unsigned char *p, size_t n)
     if (file_write(at("jobs"), p, n, &err) ||
         jobs_file_open(&f, at("jobs"), &err))
         return -1;
-    while ((rc = jobs_file_next(f, job, &row, &err)) == 1)
+    while ((rc = jobs_file_next(f, &job, &row, &err)) == 1)
         got++;
     if (rc == 0 && got &&
-        (jobs_file_model(f)[31] != 'm' || jobs_file_root(f)[0] != 'r' ||
+        (jobs_file_model(f).b[31] != 'm' || jobs_file_root(f).b[0] != 'r' ||
          row != 0))
         got = -3;
     jobs_file_close(f);
@@ -89,7 +90,7 @@ static void test_read(void)
 /* The rows of a part that was published, in the order of their jobs. */
 static void test_write(const char *part)
 {
-    unsigned char job[32], before[32] = { 0 };
+    struct id job, before = { 0 };
     struct checkpoint *c = NULL;
     struct jobs_file *f = NULL;
     uint32_t row, n = 0;
@@ -101,19 +102,18 @@ static void test_write(const char *part)
                 jobs_file_open(&f, at("part.jobs"), &err) == 0,
             "made of a part %s", err.text))
         return;
-    while ((rc = jobs_file_next(f, job, &row, &err)) == 1) {
+    while ((rc = jobs_file_next(f, &job, &row, &err)) == 1) {
         const unsigned char *result;
 
         n += checkpoint_result(c, row, &result, &err) == 0 &&
-             memcmp(result + 40, job, 32) == 0 &&
-             memcmp(before, job, 32) <= 0;
+             id_equal(id_at(result + 40), job) && id_compare(before, job) <= 0;
         seen |= (uint64_t)1 << row;
-        memcpy(before, job, 32);
+        before = job;
     }
     ok(rc == 0 && n == checkpoint_head(c)->n_rows &&
            seen == ((uint64_t)1 << n) - 1, "each row by its job, in order");
-    ok(memcmp(jobs_file_root(f), checkpoint_head(c)->part_root, 32) == 0 &&
-           memcmp(jobs_file_model(f), checkpoint_head(c)->model, 32) == 0,
+    ok(id_equal(jobs_file_root(f), checkpoint_head(c)->part_root) &&
+           id_equal(jobs_file_model(f), checkpoint_head(c)->model),
        "its model and root");
     jobs_file_close(f);
     checkpoint_close(c);

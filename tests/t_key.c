@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "tests/arweave_util.h"
 #include "tests/tap.h"
@@ -151,7 +152,7 @@ static void test_files(const char *text)
 
 static void test_save(const struct key *k)
 {
-    unsigned char a[32], b[32];
+    struct id a, b;
     struct err err = ERR_INIT;
     char *file = path("new.json");
     struct key *again = NULL;
@@ -163,10 +164,10 @@ static void test_save(const struct key *k)
        (st.st_mode & 07777) == 0600, "saved with the mode 600 %s", err.text);
     umask(022);
     ok(key_load(&again, file, &err) == 0, "read again %s", err.text);
-    key_address(k, a);
+    key_address(k, &a);
     if (again)
-        key_address(again, b);
-    ok(again && memcmp(a, b, 32) == 0, "the same address");
+        key_address(again, &b);
+    ok(again && id_equal(a, b), "the same address");
     buf_init(&before, 1u << 16);
     buf_init(&after, 1u << 16);
     file_read(&before, file, &err);
@@ -326,23 +327,24 @@ static void test_threads(const struct key *k)
  * as Ethereum has them. */
 static void test_others(void)
 {
-    unsigned char key[32], sig[64], h[32], want[32];
+    struct id key, h, want;
+    unsigned char sig[64];
 
-    unhex(key, "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4"
-               "660c");
+    unhex(key.b, "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4"
+                 "660c");
     unhex(sig, "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb"
                "69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d2916"
                "12bb0c00");
     ok(key_check_ed25519(key, sig, "\x72", 1), "ed25519: RFC 8032, test 2");
     ok(!key_check_ed25519(key, sig, "\x73", 1), "ed25519: another message");
-    keccak256(h, "", 0);
-    unhex(want, "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85"
-                "a470");
-    ok(memcmp(h, want, 32) == 0, "Keccak-256 of nothing");
-    keccak256(h, "abc", 3);
-    unhex(want, "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d"
-                "6c45");
-    ok(memcmp(h, want, 32) == 0, "Keccak-256 of \"abc\"");
+    keccak256(&h, "", 0);
+    unhex(want.b, "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85"
+                  "a470");
+    ok(id_equal(h, want), "Keccak-256 of nothing");
+    keccak256(&h, "abc", 3);
+    unhex(want.b, "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d"
+                  "6c45");
+    ok(id_equal(h, want), "Keccak-256 of \"abc\"");
 }
 
 int main(void)

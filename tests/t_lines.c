@@ -4,13 +4,14 @@
  */
 #include <config.h>
 
+#include "base/id.h"
 #include "proof/digest.h"
 #include "proof/line_ids.h"
 #include "spool/lines.h"
 #include "store/request.h"
 #include "tests/spool_util.h"
 
-static unsigned char model[32];
+static struct id model;
 static struct err err;
 
 static struct lines *open_text(const char *text, size_t n)
@@ -71,17 +72,17 @@ static void test_ids(void)
         "\xef\xbb\xbf{\"a\":1} \r\t\n{\"a\":1}";
     struct lines *f = open_text(text, strlen(text));
     struct digest *all = digest_new();
-    unsigned char id[32];
+    struct id id;
     const char *line;
     char hex[65];
     size_t n;
 
     while (lines_next(f, &line, &n, &err) == 0 && line) {
-        lines_id(f, id);
-        digest_put(all, id, 32);
+        lines_id(f, &id);
+        digest_put(all, id.b, 32);
     }
     lines_close(f);
-    digest_end(all, id);
+    digest_end(all, &id);
     digest_hex(hex, id);
     printf("# vector ids %s\n", hex);
     ok(1, "the ids of a file");
@@ -91,7 +92,7 @@ static void test_ids(void)
 static void test_long(void)
 {
     size_t n = REQUEST_MAX_LINE + 300000, max = REQUEST_MAX_LINE, len;
-    unsigned char id[32], sha256[32], want[32];
+    struct id id, sha256, want;
     char *text = xmalloc(n);
     const char *line = NULL;
     struct lines *f;
@@ -102,21 +103,21 @@ static void test_long(void)
     text[n - 1] = '\n';
     text[90000] = ' ';
     f = open_text(text, n);
-    digest(sha256, text + 70000, n - 170001);
-    line_id(want, model, sha256, 0);
+    digest(&sha256, text + 70000, n - 170001);
+    line_id(&want, model, sha256, 0);
     ok(lines_next(f, &line, &len, &err) == 0 && line && len == max + 1 &&
            lines_offset(f) == 70000, "a line that is too long is cut");
-    lines_id(f, id);
-    ok(memcmp(id, want, 32) == 0, "its id is that of the whole");
+    lines_id(f, &id);
+    ok(id_equal(id, want), "its id is that of the whole");
     lines_close(f);
     memset(text + 70000 + max - 5, ' ', n - 70001 - max + 5);
     f = open_text(text, n);
-    digest(sha256, text + 70000, max - 5);
-    line_id(want, model, sha256, 0);
+    digest(&sha256, text + 70000, max - 5);
+    line_id(&want, model, sha256, 0);
     ok(lines_next(f, &line, &len, &err) == 0 && len == max - 5,
        "blanks do not make a line too long");
-    lines_id(f, id);
-    ok(memcmp(id, want, 32) == 0, "nor are they in its id");
+    lines_id(f, &id);
+    ok(id_equal(id, want), "nor are they in its id");
     lines_close(f);
     free(text);
 }
@@ -125,16 +126,15 @@ static void test_long(void)
 static void test_many(void)
 {
     struct line_ids *t = line_ids_new(model);
-    unsigned char id[32], sha256[32], want[32];
+    struct id id, sha256, want;
     int bad = 0;
 
     for (uint32_t i = 0; i < 20000; i++) {
         uint32_t number = i % 10000;
 
-        digest(sha256, &number, sizeof(number));
-        line_id(want, model, sha256, i / 10000);
-        bad += line_ids_next(t, id, sha256, &err) != 0 ||
-               memcmp(id, want, 32) != 0;
+        digest(&sha256, &number, sizeof(number));
+        line_id(&want, model, sha256, i / 10000);
+        bad += line_ids_next(t, &id, sha256, &err) != 0 || !id_equal(id, want);
     }
     line_ids_free(t);
     ok(bad == 0, "20000 lines, each of them twice");
@@ -143,7 +143,7 @@ static void test_many(void)
 int main(void)
 {
     for (int i = 0; i < 32; i++)
-        model[i] = (unsigned char)i;
+        model.b[i] = (unsigned char)i;
     test_shape();
     test_ids();
     test_long();

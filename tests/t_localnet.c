@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "localnet/computer.h"
 #include "localnet/evaluation.h"
@@ -216,18 +217,18 @@ static void test_hostile(void)
 
 static void test_idmap(void)
 {
-    unsigned char id[32] = { 0 };
+    struct id id = { 0 };
     struct idmap m;
     bool good = true;
 
     idmap_init(&m);
     ok(!idmap_get(&m, id), "nothing in an empty table");
     for (uint32_t i = 0; i < 5000; i++) {
-        set_u32(id + 6, i);
+        set_u32(id.b + 6, i);
         idmap_put(&m, id, bytes + i % 200);
     }
     for (uint32_t i = 0; i < 10000; i++) {
-        set_u32(id + 6, i);
+        set_u32(id.b + 6, i);
         good = good && idmap_get(&m, id) ==
                            (i < 5000 ? bytes + i % 200 : NULL);
     }

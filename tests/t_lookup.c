@@ -10,6 +10,8 @@
 
 #include "arweave/bundle.h"
 #include "arweave/item.h"
+#include "base/base64.h"
+#include "base/id.h"
 #include "base/program.h"
 #include "base/settings.h"
 #include "tests/arweave_util.h"
@@ -22,11 +24,11 @@ static struct key *key, *stranger;
 static struct world world;
 static struct pub pub;
 static char batch[ID_TEXT];
-static unsigned char statement_id_[32];
+static struct id statement_id_;
 
 /* Sign into `out`. */
 static void sign(struct buf *out, const struct key *k, const char *kind,
-                 const void *data, size_t n, unsigned char id[32])
+                 const void *data, size_t n, struct id *id)
 {
     char text[4][ID_TEXT];
     const struct item_text_tag tag[] = {
@@ -35,17 +37,17 @@ static void sign(struct buf *out, const struct key *k, const char *kind,
     };
     struct item_spec spec = { .tag = tag, .n_tags = 6 };
 
-    base64url(text[0], pub.request, 32);
-    base64url(text[1], pub.model, 32);
-    base64url(text[2], pub.job, 32);
-    base64url(text[3], pub.result, 32);
+    base64url(text[0], pub.request.b, 32);
+    base64url(text[1], pub.model.b, 32);
+    base64url(text[2], pub.job.b, 32);
+    base64url(text[3], pub.result.b, 32);
     if (item_sign(out, &spec, data, n, k, id, NULL))
         abort();
 }
 
 /* Sign, and let the gateway have it. */
 static void publish(const struct key *k, const char *kind, const void *data,
-                    size_t n, unsigned char id[32])
+                    size_t n, struct id *id)
 {
     struct buf raw;
     struct item it;
@@ -54,7 +56,7 @@ static void publish(const struct key *k, const char *kind, const void *data,
     sign(&raw, k, kind, data, n, id);
     if (item_open(&it, raw.data, raw.len, NULL))
         abort();
-    world_add(&world, id, raw.data, raw.len, it.head_n);
+    world_add(&world, *id, raw.data, raw.len, it.head_n);
     buf_clear(&raw);
 }
 
@@ -64,20 +66,20 @@ static void publish_bundle(const struct key *outer, const struct key *inner,
 {
     struct bundle_entry e = { .at = 0 };
     struct buf json, item, bundle;
-    unsigned char id[32];
+    struct id id;
 
     buf_init(&json, 1u << 20);
     buf_init(&item, 1u << 20);
     buf_init(&bundle, 1u << 20);
     pub_json(&json, &pub);
-    sign(&item, inner, "result-1", json.data, json.len, e.id);
+    sign(&item, inner, "result-1", json.data, json.len, &e.id);
     e.size = item.len;
     if (wrong_id)
-        e.id[7] ^= 1;
+        e.id.b[7] ^= 1;
     if (bundle_head(&bundle, &e, 1, NULL))
         abort();
     buf_put(&bundle, item.data, item.len);
-    publish(outer, "bundle-1", bundle.data, bundle.len, id);
+    publish(outer, "bundle-1", bundle.data, bundle.len, &id);
     buf_clear(&json);
     buf_clear(&item);
     buf_clear(&bundle);
@@ -89,13 +91,13 @@ static void publish_statement(const struct key *k, uint32_t count)
     struct statement s = { .count = count };
     struct merkle none;
 
-    memcpy(s.batch, pub.batch, 32);
-    memcpy(s.root, pub.root, 32);
-    memcpy(s.node, pub.node, 32);
+    s.batch = pub.batch;
+    s.root = pub.root;
+    s.node = pub.node;
     merkle_init(&none);
-    merkle_root(&none, s.files);
+    merkle_root(&none, &s.files);
     statement_pack(data, &s);
-    publish(k, "statement-1", data, sizeof(data), statement_id_);
+    publish(k, "statement-1", data, sizeof(data), &statement_id_);
 }
 
 /* ---- the index ----------------------------------------------------------- */
@@ -112,11 +114,8 @@ static void on_call(struct pretend_call *c)
     buf_puts(&b, "{\"data\":{\"transactions\":{\"pageInfo\":{\"hasNextPage\":"
                  "false},\"edges\":[");
     for (size_t i = 0; i < world.n_items; i++) {
-        char id[ID_TEXT];
-
-        base64url(id, world.item[i].id, 32);
         buf_printf(&b, "%s{\"cursor\":\"%zu\",\"node\":{\"id\":\"%s\"}}",
-                   i ? "," : "", i, id);
+                   i ? "," : "", i, id_text(world.item[i].id).s);
     }
     buf_puts(&b, "]}}}");
     pretend_answer(c, "200 OK", "", b.data, b.len);
@@ -195,7 +194,7 @@ static void finds(const char *what, const char *say, int passed,
     else
         ok(rc == 0 && c.failed && strstr(wrong, say), "%s: %s%s", what, wrong,
            err.text);
-    rc = lookup_statements(l, pub.node, pub.batch, on_statement, &seen, &err);
+    rc = lookup_statements(l, pub.node, &pub.batch, on_statement, &seen, &err);
     ok(rc == 0 && seen == statements, "%s: %d statements", what, seen);
     wrong[0] = '\0';
     c.failed = false;
@@ -220,11 +219,10 @@ static void begin(void)
 /* One answer at both places of a batch of two. */
 static void publish_twice(void)
 {
-    char leaf[ID_TEXT], path[ID_TEXT + 4];
+    char path[ID_TEXT + 4];
 
-    base64url(leaf, pub.root, 32);
-    snprintf(path, sizeof(path), "[\"%s\"]", leaf);
-    merkle_node_hash(pub.root, pub.root, pub.root);
+    snprintf(path, sizeof(path), "[\"%s\"]", id_text(pub.root).s);
+    merkle_node_hash(&pub.root, pub.root, pub.root);
     world_clear(&world);
     world_init(&world);
     publish_statement(key, 2);
@@ -239,7 +237,7 @@ static void publish_twice(void)
 int main(void)
 {
     char *conf = file_join(tap_tmp(), "apus.conf");
-    unsigned char node[32], id[32];
+    struct id node, id;
 
     if (file_write(conf, "", 0, NULL))
         abort();
@@ -247,9 +245,9 @@ int main(void)
     key = test_key();
     if (key_new(&stranger, NULL))
         abort();
-    key_address(key, node);
-    pub_init(&pub, node);
-    base64url(batch, pub.batch, 32);
+    key_address(key, &node);
+    pub_init(&pub, &node);
+    base64url(batch, pub.batch.b, 32);
     world_init(&world);
 
     begin();
@@ -257,12 +255,12 @@ int main(void)
     publish_bundle(key, key, false);
     finds("one bundle", NULL, 1, 1);
     publish_bundle(stranger, stranger, false);
-    publish(key, "result-1", "x", 1, id);
+    publish(key, "result-1", "x", 1, &id);
     finds("a stranger's, and another kind", NULL, 3, 1);
     publish_bundle(key, key, false);
     finds("the same answer twice", NULL, 3, 1);
-    publish(stranger, "statement-1", "x", 1, id);
-    publish(key, "statement-1", "x", 1, id);
+    publish(stranger, "statement-1", "x", 1, &id);
+    publish(key, "statement-1", "x", 1, &id);
     finds("statements of a stranger, and none", NULL, 5, 1);
 
     begin();
@@ -277,7 +275,7 @@ int main(void)
     publish_bundle(key, key, true);
     finds("another id in the table", "bundle's table", 0, 1);
     begin();
-    publish(key, "bundle-1", "no bundle", 9, id);
+    publish(key, "bundle-1", "no bundle", 9, &id);
     finds("a bundle that is none", "bundle", 0, 1);
     begin();
     world_clear(&world);

@@ -11,13 +11,14 @@
 #include <sys/stat.h>
 
 #include "base/base64.h"
+#include "base/id.h"
 #include "model/models.h"
 #include "tests/mini_model.h"
 #include "tests/models_util.h"
 
 /* Open bytes through a scratch file. */
 static int open_bytes(struct model **out, const void *data, size_t n,
-                      const unsigned char *want, struct err *err)
+                      const struct id *want, struct err *err)
 {
     char *path = tmp_path("t_model.apus");
     FILE *f = fopen(path, "wb");
@@ -49,7 +50,7 @@ static int refused(const void *data, size_t n, const char *text)
 
 static void try_good(void)
 {
-    unsigned char id[32] = { 0 };
+    struct id id = { 0 };
     struct err err = ERR_INIT;
     struct model *m = NULL;
     struct mini mini;
@@ -58,8 +59,8 @@ static void try_good(void)
     if (ok(!open_bytes(&m, mini.data, mini.lay.size, NULL, &err), "opens")) {
         const struct model_layer *y = m->layers;
 
-        model_record_id(id, &mini.rec);
-        ok(!memcmp(id, m->id, 32) && m->size == mini.lay.size, "its id");
+        model_record_id(&id, &mini.rec);
+        ok(id_equal(id, m->id) && m->size == mini.lay.size, "its id");
         ok(m->embed.rows == 5 && m->embed.cols == 4 &&
            m->head.w == m->embed.w && m->inv_freq[1] == 1.0f / 3 &&
            m->final_norm[0] == 1.0f / 3, "what is outside the layers");
@@ -72,13 +73,14 @@ static void try_good(void)
            "tokenizer and template");
         model_close(m);
     }
-    ok(!open_bytes(&m, mini.data, mini.lay.size, id, NULL),
+    ok(!open_bytes(&m, mini.data, mini.lay.size, &id, NULL),
        "opens as the model asked for");
     model_close(m);
-    id[0] ^= 1;
+    id.b[0] ^= 1;
     mini.data[mini.lay.size - 1] = 0;
-    ok(open_bytes(&m, mini.data, mini.lay.size, id, &err) == -1 &&
-       strstr(err.text, "another model"), "another id is refused first");
+    ok(open_bytes(&m, mini.data, mini.lay.size, &id, &err) == -1 &&
+           strstr(err.text, "another model"),
+       "another id is refused first");
     mini_clear(&mini);
 }
 
@@ -129,17 +131,17 @@ static void try_damage(void)
 /* Any byte of the record: with the id asked for, nothing passes. */
 static void try_flipped_record(void)
 {
-    unsigned char id[32];
+    struct id id;
     struct mini mini;
     size_t bad = 0;
 
     mini_init(&mini, 0);
-    model_record_id(id, &mini.rec);
+    model_record_id(&id, &mini.rec);
     for (size_t i = 0; i < 8 * MODEL_RECORD_SIZE; i++) {
         struct model *m = NULL;
 
         mini.data[i / 8] ^= (unsigned char)(1u << i % 8);
-        if (!open_bytes(&m, mini.data, mini.lay.size, id, NULL)) {
+        if (!open_bytes(&m, mini.data, mini.lay.size, &id, NULL)) {
             bad++;
             model_close(m);
         }
@@ -300,8 +302,7 @@ static void say(const char *line)
     said += strstr(line, "converting") != NULL;
 }
 
-static int opens(const char *store, const char *what,
-                 const unsigned char id[32])
+static int opens(const char *store, const char *what, struct id id)
 {
     struct err err = ERR_INIT;
     struct model *m = NULL;
@@ -311,13 +312,12 @@ static int opens(const char *store, const char *what,
         printf("# %s\n", err.text);
         return 0;
     }
-    good = !memcmp(m->id, id, 32);
+    good = id_equal(m->id, id);
     model_close(m);
     return good;
 }
 
-static void write_mini(const char *path, uint32_t flags,
-                       unsigned char id[32])
+static void write_mini(const char *path, uint32_t flags, struct id *id)
 {
     struct mini mini;
 
@@ -328,16 +328,14 @@ static void write_mini(const char *path, uint32_t flags,
     mini_clear(&mini);
 }
 
-static void try_damaged_store(const char *store, const char *name,
-                              const unsigned char id[32])
+static void try_damaged_store(const char *store, const char *name, struct id id)
 {
-    char text[ID_TEXT], *path;
+    char *path;
     struct err err = ERR_INIT;
     struct model *m = NULL;
     struct buf b;
 
-    base64url(text, id, 32);
-    path = xasprintf("%s/%s.apus", store, text);
+    path = xasprintf("%s/%s.apus", store, id_text(id).s);
     buf_init(&b, 1 << 16);
     if (file_read(&b, path, NULL))
         abort();
@@ -346,7 +344,7 @@ static void try_damaged_store(const char *store, const char *name,
     ok(models_open(&m, store, name, say, &err) == -1 &&
        strstr(err.text, "root"), "a file that changed is checked again");
     buf_clear(&b);
-    write_mini(path, MODEL_A8, (unsigned char *)text);
+    write_mini(path, MODEL_A8, id_in((unsigned char *)id_text(id).s));
     ok(models_open(&m, store, name, say, &err) == -1 &&
        strstr(err.text, "another model"), "another model in its place");
     buf_init(&b, 1 << 16);
@@ -360,44 +358,46 @@ static void try_store(void)
 {
     char *store = tmp_path("store"), *file = tmp_path("mini.apus");
     char *nano = tree_path("models/nano"), text[ID_TEXT];
-    unsigned char id[32], id2[32], got[32];
+    struct id id, id2, got;
     struct model *m = NULL;
     struct buf b;
 
     buf_init(&b, 1 << 16);
-    write_mini(file, 0, id);
+    write_mini(file, 0, &id);
     ok(models_open(&m, store, "mini", say, NULL) == -1,
        "nothing in a store that is not there");
     ok(opens(store, file, id) && !file_exists(store), "a path");
-    ok(!models_add(store, file, NULL, NULL, got, NULL) &&
-       !memcmp(id, got, 32), "a file is added");
+    ok(!models_add(store, file, NULL, NULL, &got, NULL) && id_equal(id, got),
+       "a file is added");
     ok(opens(store, "mini", id) && opens(store, "mini", id),
        "and found by its name");
-    base64url(text, id, 32);
+    base64url(text, id.b, 32);
     ok(opens(store, text, id), "by its id");
     text[6] = '\0';
     ok(opens(store, text, id), "by six characters of it");
     text[5] = '\0';
     ok(models_open(&m, store, text, say, NULL) == -1, "but not by five");
-    ok(models_add(store, file, "-x", NULL, got, NULL) == -1 &&
-       models_add(store, file, "a/b", NULL, got, NULL) == -1 &&
-       models_add(store, file, "a b", NULL, got, NULL) == -1 &&
-       models_add(store, file, "", NULL, got, NULL) == -1, "bad names");
-    write_mini(file, MODEL_TIED, id2);
-    ok(!models_add(store, file, "two", NULL, got, NULL) &&
-       !models_add(store, file, "three", NULL, got, NULL) &&
-       opens(store, "two", id2), "a second model with two names");
+    ok(models_add(store, file, "-x", NULL, &got, NULL) == -1 &&
+           models_add(store, file, "a/b", NULL, &got, NULL) == -1 &&
+           models_add(store, file, "a b", NULL, &got, NULL) == -1 &&
+           models_add(store, file, "", NULL, &got, NULL) == -1,
+       "bad names");
+    write_mini(file, MODEL_TIED, &id2);
+    ok(!models_add(store, file, "two", NULL, &got, NULL) &&
+           !models_add(store, file, "three", NULL, &got, NULL) &&
+           opens(store, "two", id2),
+       "a second model with two names");
     ok(!models_list(store, &b, NULL) && strstr(b.data, "mini\t") &&
        strstr(b.data, "three\t") && strstr(b.data, "two\t"), "all listed");
     ok(!models_rm(store, "two", NULL) && opens(store, "three", id2),
        "a name removed");
     ok(!models_rm(store, "three", NULL) && models_rm(store, "three", NULL),
        "the last name removed");
-    base64url(text, id2, 32);
+    base64url(text, id2.b, 32);
     ok(models_open(&m, store, text, say, NULL) == -1, "and the file with it");
     ok(!models_open(&m, store, nano, say, NULL) && said == 1,
        "a directory is converted, aloud");
-    memcpy(got, m->id, 32);
+    got = m->id;
     model_close(m);
     ok(opens(store, "nano", got) && said == 1, "and has its name after");
     ok(opens(store, nano, got) && said == 1, "but not converted twice");
@@ -414,21 +414,23 @@ static void try_store(void)
 static void try_peek(void)
 {
     char *path = tmp_path("peek.apus");
-    unsigned char id[32], got[32];
+    struct id id, got;
     struct model_record rec;
     struct buf t, c;
 
     buf_init(&t, 100);
     buf_init(&c, 100);
-    write_mini(path, 0, id);
-    ok(!model_peek(&rec, got, path, NULL) && !memcmp(id, got, 32) &&
-       rec.ffn_dim == 3, "only the record");
+    write_mini(path, 0, &id);
+    ok(!model_peek(&rec, &got, path, NULL) && id_equal(id, got) &&
+           rec.ffn_dim == 3,
+       "only the record");
     ok(!model_peek_texts(&t, &c, &rec, path, NULL) && t.len == 70 &&
        c.len == 9 && c.data[8] == 'c', "and the texts");
-    rec.template_blob[0] ^= 1;
+    rec.template_blob.b[0] ^= 1;
     ok(model_peek_texts(&t, &c, &rec, path, NULL) == -1, "with their roots");
-    ok(model_peek(&rec, got, tap_tmp(), NULL) == -1 &&
-       model_peek(&rec, got, tap_missing("m"), NULL) == -1, "no directory");
+    ok(model_peek(&rec, &got, tap_tmp(), NULL) == -1 &&
+           model_peek(&rec, &got, tap_missing("m"), NULL) == -1,
+       "no directory");
     buf_clear(&t);
     buf_clear(&c);
     unlink(path);

@@ -15,6 +15,7 @@
 #include "arweave/gateway_internal.h"
 #include "arweave/item.h"
 #include "base/base64.h"
+#include "base/id.h"
 #include "base/program.h"
 #include "base/settings.h"
 #include "model/models.h"
@@ -24,11 +25,11 @@
 
 static struct world world;
 static struct buf file;               /* the model's */
-static unsigned char model_id[32];
-static unsigned char good[32];        /* ids on Arweave: the model, */
-static unsigned char other[32];       /* with the tag of another, */
-static unsigned char plain[32];       /* without such tags, */
-static unsigned char junk[32];        /* tagged, and no model */
+static struct id model_id;
+static struct id good;  /* ids on Arweave: the model, */
+static struct id other; /* with the tag of another, */
+static struct id plain; /* without such tags, */
+static struct id junk;  /* tagged, and no model */
 static char *store, *model_path, *part_path;
 static struct err err;
 static char notes[8192];
@@ -42,9 +43,8 @@ static void note(void *self, const char *text)
 
 /* ---- the world ----- */
 
-static void add(unsigned char id[32], const unsigned char model[32],
-                const char *kind, const void *data, size_t n,
-                const struct key *k)
+static void add(struct id *id, struct id model, const char *kind,
+                const void *data, size_t n, const struct key *k)
 {
     char text[ID_TEXT];
     const struct item_text_tag tags[] = {
@@ -55,11 +55,11 @@ static void add(unsigned char id[32], const unsigned char model[32],
     struct buf b;
 
     buf_init(&b, 16u << 20);
-    base64url(text, model, 32);
+    base64url(text, model.b, 32);
     if (item_sign(&b, &spec, data, n, k, id, NULL) ||
         item_head(&it, b.data, b.len, NULL))
         abort();
-    world_add(&world, id, b.data, b.len, it.head_n);
+    world_add(&world, *id, b.data, b.len, it.head_n);
     buf_clear(&b);
 }
 
@@ -68,21 +68,21 @@ static void make_world(void)
     char *dir = tree_path("models/nano"), *path = tmp_path("nano.apus");
     struct convert_options o = { .a8 = false };
     struct key *k = test_key();
-    unsigned char wrong[32];
+    struct id wrong;
 
     buf_init(&file, 16u << 20);
-    if (convert_hf(dir, path, &o, model_id, &err) ||
+    if (convert_hf(dir, path, &o, &model_id, &err) ||
         file_read(&file, path, &err)) {
         printf("# %s\n", err.text);
         abort();
     }
-    memcpy(wrong, model_id, 32);
-    wrong[5] ^= 1;
+    wrong = model_id;
+    wrong.b[5] ^= 1;
     world_init(&world);
-    add(good, model_id, MODEL_TAG_VALUE, file.data, file.len, k);
-    add(other, wrong, MODEL_TAG_VALUE, file.data, file.len, k);
-    add(plain, model_id, "something", file.data, file.len, k);
-    add(junk, model_id, MODEL_TAG_VALUE, file.data + 1, file.len - 1, k);
+    add(&good, model_id, MODEL_TAG_VALUE, file.data, file.len, k);
+    add(&other, wrong, MODEL_TAG_VALUE, file.data, file.len, k);
+    add(&plain, model_id, "something", file.data, file.len, k);
+    add(&junk, model_id, MODEL_TAG_VALUE, file.data + 1, file.len - 1, k);
     key_free(k);
     free(dir);
     free(path);
@@ -139,27 +139,26 @@ static void empty_store(void)
 }
 
 /* From gateways that stay: 0 and the right model in the store. */
-static int fetch_from(struct pretend_gateway *p, size_t n,
-                      const unsigned char id[32], const char *name)
+static int fetch_from(struct pretend_gateway *p, size_t n, struct id id,
+                      const char *name)
 {
     struct model_fetch f = { .store = store, .name = name, .note = note };
-    unsigned char got[32];
+    struct id got;
     int rc;
 
     notes[0] = '\0';
     err.code = ERR_NONE;
     err.text[0] = '\0';
     f.gateways = open_gateways(p, n);
-    rc = model_fetch(&f, id, got, &err);
+    rc = model_fetch(&f, id, &got, &err);
     gateways_free(f.gateways);
-    if (!rc && (!in_store() || memcmp(got, model_id, 32) ||
-                file_exists(part_path)))
+    if (!rc &&
+        (!in_store() || !id_equal(got, model_id) || file_exists(part_path)))
         rc = 1;
     return rc;
 }
 
-static int fetch(const enum gateway_way *way, size_t n,
-                 const unsigned char id[32])
+static int fetch(const enum gateway_way *way, size_t n, struct id id)
 {
     struct pretend_gateway p[3];
     int rc;
@@ -273,8 +272,8 @@ static void test_resume(void)
 static void test_there(void)
 {
     struct pretend_gateway p;
-    char text[ID_TEXT], *path = NULL;
-    unsigned char got[32];
+    char *path = NULL;
+    struct id got;
     char *pointers = file_join(store, "arweave");
 
     pretend_gateway_start(&p, &world, WAY_GOOD);
@@ -282,16 +281,16 @@ static void test_there(void)
        !strcmp(path, model_path), "by its name: %s", err.text);
     free(path);
     path = NULL;
-    base64url(text, good, 32);
-    ok(!models_resolve(&path, store, text, NULL, &err) &&
-       !strcmp(path, model_path), "by its id on Arweave: %s", err.text);
+    ok(!models_resolve(&path, store, id_text(good).s, NULL, &err) &&
+           !strcmp(path, model_path),
+       "by its id on Arweave: %s", err.text);
     free(path);
     unlink(pointers);
     ok(!fetch_from(&p, 1, good, NULL) && p.n_reads == 0 &&
-       !models_pointed(got, store, good, &err) && !memcmp(got, model_id, 32),
+           !models_pointed(&got, store, good, &err) && id_equal(got, model_id),
        "in the store by another way: only the signature is checked");
     ok(fetch_from(&p, 1, junk, NULL) == -1 && err.code == ERR_INPUT &&
-       models_pointed(got, store, junk, &err) == 1,
+           models_pointed(&got, store, junk, &err) == 1,
        "signed for other bytes: %s", err.text);
     ok(fetch_from(&p, 1, good, "-no") == -1 && err.code == ERR_INPUT,
        "a name that is none: %s", err.text);
@@ -331,15 +330,14 @@ static void test_false_head(void)
 
 int main(void)
 {
-    char *conf = tmp_path("conf"), text[ID_TEXT];
+    char *conf = tmp_path("conf");
 
     file_write(conf, "", 0, NULL);
     setenv("APUS_CONFIG", conf, 1);
     make_world();
     store = tmp_path("store");
     model_path = models_path(store, model_id);
-    base64url(text, good, 32);
-    part_path = xasprintf("%s/%s.part", store, text);
+    part_path = xasprintf("%s/%s.part", store, id_text(good).s);
     test_good();
     test_bad();
     test_refused();

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "tests/mini_model.h"
 #include "tests/models_util.h"
 #include "tests/tap.h"
@@ -27,20 +28,20 @@ static int put_all(struct model_stream *s, const unsigned char *p,
     return 0;
 }
 
-static void test_pieces(const struct mini *m, const unsigned char id[32])
+static void test_pieces(const struct mini *m, struct id id)
 {
     static const size_t piece[] = { 1, 2, 3, 7, 36, 64, 100, 225, 100000 };
     size_t size = (size_t)m->lay.size;
-    unsigned char got[32];
+    struct id got;
 
     for (size_t i = 0; i < sizeof piece / sizeof *piece; i++) {
-        struct model_stream *s = model_stream_new(id);
+        struct model_stream *s = model_stream_new(&id);
 
         ok(!put_all(s, m->data, size, piece[i]) &&
-           !model_stream_end(s, got, &err) && !memcmp(got, id, 32) &&
-           model_stream_good(s) == size && model_stream_at(s) == size &&
-           model_stream_size(s) == size, "in pieces of %zu: %s", piece[i],
-           err.text);
+               !model_stream_end(s, &got, &err) && id_equal(got, id) &&
+               model_stream_good(s) == size && model_stream_at(s) == size &&
+               model_stream_size(s) == size,
+           "in pieces of %zu: %s", piece[i], err.text);
         model_stream_free(s);
     }
 }
@@ -49,12 +50,13 @@ static void test_pieces(const struct mini *m, const unsigned char id[32])
 static void test_changed(const struct mini *m, const char *what)
 {
     size_t size = (size_t)m->lay.size, missed = 0, lost = 0;
-    unsigned char *bad = xmalloc(size), id[32], got[32];
+    struct id id, got;
+    unsigned char *bad = xmalloc(size);
 
-    model_record_id(id, &m->rec);
+    model_record_id(&id, &m->rec);
     memcpy(bad, m->data, size);
     for (size_t i = 0; i < size; i++) {
-        struct model_stream *s = model_stream_new(id);
+        struct model_stream *s = model_stream_new(&id);
         size_t good;
 
         bad[i] ^= 1;
@@ -65,7 +67,7 @@ static void test_changed(const struct mini *m, const char *what)
         good = (size_t)model_stream_good(s);
         if (model_stream_at(s) != good ||
             put_all(s, m->data + good, size - good, 31) ||
-            model_stream_end(s, got, &err) || memcmp(got, id, 32))
+            model_stream_end(s, &got, &err) || !id_equal(got, id))
             lost++;
         model_stream_free(s);
     }
@@ -74,25 +76,26 @@ static void test_changed(const struct mini *m, const char *what)
     free(bad);
 }
 
-static void test_ends(const struct mini *m, const unsigned char id[32])
+static void test_ends(const struct mini *m, struct id id)
 {
     size_t size = (size_t)m->lay.size;
-    unsigned char other[32] = "other", got[32];
+    struct id other = { "other" }, got;
     struct model_stream *s = model_stream_new(NULL);
     unsigned wrong = 0;
 
-    ok(!put_all(s, m->data, size, 64) && !model_stream_end(s, got, &err) &&
-       !memcmp(got, id, 32), "any model");
+    ok(!put_all(s, m->data, size, 64) && !model_stream_end(s, &got, &err) &&
+           id_equal(got, id),
+       "any model");
     ok(model_stream_put(s, "x", 1, &err) == -1 && err.code == ERR_INPUT,
        "a byte behind the end: %s", err.text);
     model_stream_free(s);
-    s = model_stream_new(other);
+    s = model_stream_new(&other);
     ok(put_all(s, m->data, size, 64) == -1 && model_stream_good(s) == 0 &&
        err.code == ERR_INPUT, "another model: %s", err.text);
     model_stream_free(s);
     for (size_t n = 0; n < size; n++) {
         s = model_stream_new(NULL);
-        if (put_all(s, m->data, n, 64) || !model_stream_end(s, got, &err) ||
+        if (put_all(s, m->data, n, 64) || !model_stream_end(s, &got, &err) ||
             model_stream_good(s) > n)
             wrong++;
         model_stream_free(s);
@@ -104,11 +107,11 @@ static void test_file(const char *path)
 {
     struct model *m = NULL;
     struct model_stream *s = model_stream_new(NULL);
-    unsigned char got[32];
+    struct id got;
 
     ok(!model_open(&m, path, NULL, &err) &&
-       !put_all(s, m->data, m->size, 65521) &&
-       !model_stream_end(s, got, &err) && !memcmp(got, m->id, 32),
+           !put_all(s, m->data, m->size, 65521) &&
+           !model_stream_end(s, &got, &err) && id_equal(got, m->id),
        "a converted model: %s", err.text);
     model_stream_free(s);
     model_close(m);
@@ -118,9 +121,9 @@ static void test_converted(void)
 {
     char *dir = tree_path("models/nano"), *path = tmp_path("nano.apus");
     struct convert_options o = { .a8 = false };
-    unsigned char id[32];
+    struct id id;
 
-    if (convert_hf(dir, path, &o, id, &err))
+    if (convert_hf(dir, path, &o, &id, &err))
         ok(0, "convert: %s", err.text);
     else
         test_file(path);
@@ -132,7 +135,7 @@ int main(void)
 {
     static const uint32_t flags[] = { 0, MODEL_TIED, MODEL_QKV_BIAS,
                                       MODEL_QK_NORM | MODEL_A8 };
-    unsigned char id[32];
+    struct id id;
     char what[32];
     struct mini m;
 
@@ -143,7 +146,7 @@ int main(void)
         mini_clear(&m);
     }
     mini_init(&m, MODEL_QKV_BIAS);
-    model_record_id(id, &m.rec);
+    model_record_id(&id, &m.rec);
     test_pieces(&m, id);
     test_ends(&m, id);
     mini_clear(&m);

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "store/checkpoint.h"
 #include "tests/checkpoint_util.h"
 #include "tests/tap.h"
@@ -119,7 +119,6 @@ static void test_index(void)
     struct buf b, index;
     struct maker k;
     size_t lines = 0;
-    char id[ID_TEXT];
 
     make_part(at("whole.h5"), 3, true, NULL, &err);
     contents(&b, at("whole.h5"));
@@ -138,11 +137,10 @@ static void test_index(void)
        "with shapes");
     maker_init(&k);
     make_row(&k, 2, &row, &err);
-    base64url(id, k.m.r.request, 32);
     ok(memcmp(b.data + offset_of(index.data, "requests/result") + 480,
               row.record.result, 240) == 0 &&
-           memcmp(b.data + offset_of(index.data, "requests/id") + 86, id,
-                  43) == 0,
+           memcmp(b.data + offset_of(index.data, "requests/id") + 86,
+                  id_text(k.m.r.request).s, 43) == 0,
        "the bytes are where it says");
     buf_clear(&index);
     buf_init(&index, 100);

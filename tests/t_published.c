@@ -9,7 +9,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "proof/merkle.h"
 #include "publish/published.h"
 #include "tests/published_util.h"
@@ -31,7 +33,7 @@ static int read_pub(const struct pub *p)
     return rc;
 }
 
-static bool hex_is(const unsigned char h[32], const char *want)
+static bool hex_is(struct id h, const char *want)
 {
     char text[65];
 
@@ -39,7 +41,7 @@ static bool hex_is(const unsigned char h[32], const char *want)
     return strcmp(text, want) == 0;
 }
 
-static void result_id(unsigned char id[32])
+static void result_id(struct id *id)
 {
     digest(id, got.result_bytes, sizeof(got.result_bytes));
 }
@@ -49,7 +51,7 @@ static void result_id(unsigned char id[32])
 /* The ids are those of the page, not computed here. */
 static void test_vectors(void)
 {
-    unsigned char id[32];
+    struct id id;
     struct record rec;
     struct err e = ERR_INIT;
     struct pub p;
@@ -60,7 +62,7 @@ static void test_vectors(void)
     ok(hex_is(got.result.job, "c029a2a49c2cc69d86691992d0132c5b"
                               "2d7b64c015b62b8c8844dcccd1408d82"),
        "its job is the one of doc/proof.md");
-    result_id(id);
+    result_id(&id);
     ok(hex_is(id, "1ae1d84059645c81e5b3870c719a5841"
                   "28cc1203d4b17d3af1b7f09ea66db01c"),
        "so is its result");
@@ -75,7 +77,7 @@ static void test_vectors(void)
     pub_hash(&p);
     ok(read_pub(&p) == 0 && got.hashed, "by hashes%s%s", err.code ? ": " : "",
        err.text);
-    result_id(id);
+    result_id(&id);
     ok(hex_is(id, "1ae1d84059645c81e5b3870c719a5841"
                   "28cc1203d4b17d3af1b7f09ea66db01c") &&
        got.text.len == 0 && got.prompt.len == 0, "it is the same result");
@@ -85,20 +87,20 @@ static void test_vectors(void)
 /* The same request with finish 17. */
 static void test_long(void)
 {
-    unsigned char id[32];
+    struct id id;
     struct merkle none;
     struct pub p;
 
     pub_init(&p, NULL);
     merkle_init(&none);
-    merkle_root(&none, id);
+    merkle_root(&none, &id);
     pub_set_id(&p, "trace", id);
     pub_set(&p, "tokens", "[]");
     pub_set(&p, "text", "\"\"");
     pub_set(&p, "finish", "17");
     pub_set(&p, "n", "0");
     ok(read_pub(&p) == 0, "a prompt that was too long%s", err.text);
-    result_id(id);
+    result_id(&id);
     ok(hex_is(id, "85cab3fe5293de8dbefc4121fa2e1a37"
                   "6d0af7da1408d20d155d981d42bd6587"),
        "is the result of doc/proof.md");
@@ -107,7 +109,8 @@ static void test_long(void)
 
 static void test_path(void)
 {
-    unsigned char hash[3][32], path[64 * 32], root[32];
+    struct id hash[3], root;
+    unsigned char path[64 * 32];
     char text[256], a[ID_TEXT], b[ID_TEXT];
     struct merkle m;
     struct pub p;
@@ -115,13 +118,13 @@ static void test_path(void)
     pub_init(&p, NULL);
     merkle_init(&m);
     for (int i = 0; i < 3; i++) {
-        memset(hash[i], 40 + i, 32);
+        memset(hash[i].b, 40 + i, 32);
         if (i == 1)
-            memcpy(hash[i], p.root, 32);
+            hash[i] = p.root;
         merkle_hash(&m, hash[i]);
     }
-    merkle_root(&m, root);
-    merkle_path(path, hash[0], 3, 1);
+    merkle_root(&m, &root);
+    merkle_path(path, hash[0].b, 3, 1);
     base64url(a, path, 32);
     base64url(b, path + 32, 32);
     snprintf(text, sizeof(text), "[\"%s\",\"%s\"]", a, b);
@@ -274,9 +277,9 @@ static void test_values(void)
         { "trace", NULL, false }, { "n", "5", false },
         { "level", "1", false },
     };
-    unsigned char id[32], other[32];
+    struct id id, other;
 
-    memset(other, 77, 32);
+    memset(other.b, 77, 32);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         bool fits;
         struct pub p;
@@ -287,9 +290,9 @@ static void test_values(void)
         else
             pub_set_id(&p, rows[i].key, other);
         fits = read_pub(&p) == 0;
-        result_id(id);
-        fits = fits && memcmp(id, p.result, 32) != 0 &&
-               (memcmp(got.result.job, p.job, 32) != 0) == rows[i].job;
+        result_id(&id);
+        fits = fits && !id_equal(id, p.result) &&
+               (!id_equal(got.result.job, p.job)) == rows[i].job;
         ok(fits, "another %s is another %s %s", rows[i].key,
            rows[i].job ? "job" : "result", err.text);
         pub_clear(&p);
@@ -303,25 +306,25 @@ static void test_statement(void)
     unsigned char data[STATEMENT_SIZE + 3 * PUBLISHED_FILE] = { 0 };
     struct published_statement s;
     struct statement st = { .count = 1, .n_files = 1 };
-    unsigned char id[32], sha[32], other[32];
+    struct id id, sha, other;
     struct merkle files;
     struct pub p;
 
     pub_init(&p, NULL);
-    memcpy(st.batch, p.batch, 32);
-    memcpy(st.root, p.root, 32);
-    memset(st.process, 9, 32);
-    memset(st.node, 10, 32);
-    memset(sha, 11, 32);
-    memset(other, 12, 32);
+    st.batch = p.batch;
+    st.root = p.root;
+    memset(st.process.b, 9, 32);
+    memset(st.node.b, 10, 32);
+    memset(sha.b, 11, 32);
+    memset(other.b, 12, 32);
     merkle_init(&files);
     statement_file(&files, 12345, sha);
-    merkle_root(&files, st.files);
+    merkle_root(&files, &st.files);
     statement_pack(data, &st);
     set_u64(data + STATEMENT_SIZE, 12345);
-    memcpy(data + STATEMENT_SIZE + 8, sha, 32);
+    memcpy(data + STATEMENT_SIZE + 8, sha.b, 32);
     ok(published_statement_read(&s, data, 248, &err) == 0, "a statement");
-    statement_id(id, &s.s);
+    statement_id(&id, &s.s);
     ok(hex_is(id, "16017ed8561fd1f9cf03e830a0f2a5a0"
                   "d0da4acd5d1cffb77d296f0e53314edf"),
        "is the one of doc/proof.md");

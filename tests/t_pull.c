@@ -17,6 +17,7 @@
 #include "arweave/gateway.h"
 #include "arweave/key.h"
 #include "base/buf.h"
+#include "base/id.h"
 #include "base/program.h"
 #include "base/settings.h"
 #include "queue/lease.h"
@@ -32,7 +33,7 @@
 static struct settings *settings;
 static struct talk talk;
 static struct gateways *gateways;
-static unsigned char models[1][32];
+static struct id models[1];
 static char noted[2000];
 
 static void note(void *self, const char *text)
@@ -52,9 +53,15 @@ static void set(const char *name, const char *value)
 static struct pull new_pull(const struct spool *s)
 {
     return (struct pull){
-        .talk = &talk, .spool = s, .gateways = gateways,
-        .model = (const unsigned char (*)[32])models, .n_models = 1,
-        .per_message = 10, .total = 1000, .ttl_s = 600, .max_file = 1u << 20,
+        .talk = &talk,
+        .spool = s,
+        .gateways = gateways,
+        .model = models,
+        .n_models = 1,
+        .per_message = 10,
+        .total = 1000,
+        .ttl_s = 600,
+        .max_file = 1u << 20,
         .note = note,
     };
 }
@@ -127,12 +134,13 @@ static void test_batch(void)
 
     pretend_queue_fill(25, MODEL);
     ok(pull_batch(&p, &b, &n, &err) == 1 && n.requests == 25 &&
-       n.released == 0 && memcmp(n.model, models[0], 32) == 0,
+           n.released == 0 && id_equal(n.model, models[0]),
        "25 requests by three messages are one batch %s", err.text);
     ok(b.state == SPOOL_TODO && pretend_n_messages == 3 &&
-       batch_info_read(&info, b.path, &err) == 0 && info.from_ao &&
-       !info.is_file_of_ao && info.n_requests == 25 &&
-       memcmp(info.process, talk.process, 32) == 0, "in todo, from AO");
+           batch_info_read(&info, b.path, &err) == 0 && info.from_ao &&
+           !info.is_file_of_ao && info.n_requests == 25 &&
+           id_equal(info.process, talk.process),
+       "in todo, from AO");
     ok(lease_read(&l, b.path, &err) == 1 && l.ttl_s == 600 &&
        l.until_ms == 1800000000000 && lease_left_s(&l) > 500,
        "with its lease");
@@ -167,7 +175,7 @@ static void test_release(void)
     struct err err = ERR_INIT;
     struct lease l;
     struct releases r = { .n = 0 };
-    unsigned char id[32] = { 7, 3 };
+    struct id id = { { 7, 3 } };
     struct pulled n;
     uint64_t released;
 
@@ -246,16 +254,16 @@ static void test_put_off(void)
     struct pull p = new_pull(s);
     struct err err = ERR_INIT;
     struct releases r = { .n = 0 };
-    unsigned char id[32] = { 7, 0 };
+    struct id id = { { 7, 0 } };
     struct pulled n;
 
     for (size_t i = 0; i < sizeof(queue) / sizeof(queue[0]); i++) {
         pretend_queue_fill(2, MODEL);
         pretend_version = queue[i].version;
         ok(pull_batch(&p, &b, &n, &err) == 1 && !n.all_back, "a batch");
-        id[1] = 0;
+        id.b[1] = 0;
         releases_put_off(&r, id, LATER_SOON_S);
-        id[1] = 1;
+        id.b[1] = 1;
         releases_blame(&r, id, "no words");
         ok(lease_release(&talk, b.id, &r, NULL, &err) == 0 &&
            pretend_request[0].blames == 0 && pretend_request[1].blames == 1 &&
@@ -399,19 +407,17 @@ static void lie_many(char **result, const char *action)
 
     if (strcmp(action, "Pull") == 0) {
         for (unsigned i = 1; i < 12; i++) {
-            unsigned char id[32] = { 8, (unsigned char)i };
-            char text[ID_TEXT];
+            struct id id = { { 8, (unsigned char)i } };
 
-            base64url(text, id, 32);
-            more = xasprintf("%s{" Q "id" Q ":" Q "%s" Q "," Q "from" Q ":" Q
-                             Q "," Q "reference" Q ":" Q Q "," Q "model" Q
-                             ":" Q MODEL Q "," Q "form" Q ":" Q "chat" Q ","
-                             Q "prompt" Q ":" Q "x" Q "," Q "max_tokens" Q ":"
-                             Q "1" Q "," Q "temperature" Q ":" Q "0" Q "," Q
-                             "top_p" Q ":" Q "1" Q "," Q "top_k" Q ":" Q "0" Q
-                             "," Q "flags" Q ":" Q "0" Q "," Q "seed" Q ":" Q
-                             Q "," Q "stops" Q ":[]," Q "fee" Q ":" Q "0" Q
-                             "}\\n", lines, text);
+            more = xasprintf(
+                "%s{" Q "id" Q ":" Q "%s" Q "," Q "from" Q ":" Q Q "," Q
+                "reference" Q ":" Q Q "," Q "model" Q ":" Q MODEL Q "," Q
+                "form" Q ":" Q "chat" Q "," Q "prompt" Q ":" Q "x" Q "," Q
+                "max_tokens" Q ":" Q "1" Q "," Q "temperature" Q ":" Q "0" Q
+                "," Q "top_p" Q ":" Q "1" Q "," Q "top_k" Q ":" Q "0" Q "," Q
+                "flags" Q ":" Q "0" Q "," Q "seed" Q ":" Q Q "," Q "stops" Q
+                ":[]," Q "fee" Q ":" Q "0" Q "}\\n",
+                lines, id_text(id).s);
             free(lines);
             lines = more;
         }
@@ -638,18 +644,18 @@ static void test_other_queue(void)
     struct pull p = new_pull(s);
     struct err err = ERR_INIT;
     struct batch_info info;
-    unsigned char ours[32];
+    struct id ours;
     struct pulled n;
 
     pretend_queue_fill(3, MODEL);
     leave_one(&p);
-    memcpy(ours, talk.process, 32);
-    base64url_id(talk.process, OTHER);
+    ours = talk.process;
+    id_parse(&talk.process, OTHER);
     ok(pull_left(&p, &b, &n, &err) == 1 && n.requests == 3 &&
        batch_info_read(&info, b.path, &err) == 0, "it is taken up %s",
        err.text);
-    ok(memcmp(info.process, ours, 32) == 0, "of the queue it was pulled from");
-    memcpy(talk.process, ours, 32);
+    ok(id_equal(info.process, ours), "of the queue it was pulled from");
+    talk.process = ours;
     batch_info_clear(&info);
     batch_clear(&b);
     spool_close(s);
@@ -672,8 +678,8 @@ static void test_in_the_way(void)
        batch_file_write(list[0].path, "wire/0000.answer", "x", 1, &err) == 0,
        "two are left, one of them damaged");
     ok(pull_left(&p, &b, &n, &err) == 1 && n.requests == 10 &&
-       memcmp(b.id, list[1].id, 32) == 0, "the other is finished %s",
-       err.text);
+           id_equal(b.id, list[1].id),
+       "the other is finished %s", err.text);
     batch_clear(&b);
     ok(pull_left(&p, &b, &n, &err) == -1, "and this one told of: %s",
        err.text);
@@ -747,7 +753,7 @@ int main(void)
     key_free(key);
     write_config(url);
     setenv("APUS_CONFIG", at("apus.conf"), 1);
-    base64url_id(models[0], MODEL);
+    id_parse(&models[0], MODEL);
     if (settings_new(&settings, program_settings, &err))
         return 1;
     set("ao-timeout", "5");

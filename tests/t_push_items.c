@@ -10,7 +10,9 @@
 
 #include "arweave/bundle.h"
 #include "arweave/item.h"
+#include "base/base64.h"
 #include "base/buf.h"
+#include "base/id.h"
 #include "proof/line_ids.h"
 #include "proof/merkle_path.h"
 #include "proof/merkle_tree.h"
@@ -37,7 +39,8 @@ static struct batch_info info;
 
 static void test_tree(void)
 {
-    unsigned char hash[40 * 32], path[64 * 32], want[64 * 32], root[32];
+    struct id root;
+    unsigned char hash[40 * 32], path[64 * 32], want[64 * 32];
     bool good = true;
 
     for (size_t i = 0; i < sizeof(hash); i++)
@@ -51,10 +54,10 @@ static void test_tree(void)
         merkle_tree_build(&t);
         merkle_init(&m);
         for (size_t i = 0; i < n; i++)
-            merkle_hash(&m, hash + 32 * i);
-        merkle_root(&m, want);
-        merkle_tree_root(&t, root);
-        if (memcmp(root, want, 32) != 0)
+            merkle_hash(&m, id_at(hash + 32 * i));
+        merkle_root(&m, id_in(want));
+        merkle_tree_root(&t, &root);
+        if (!id_equal(root, id_at(want)))
             good = false;
         for (size_t i = 0; i < n; i++) {
             size_t k = merkle_path(want, hash, n, i);
@@ -85,19 +88,22 @@ static void test_tree(void)
 
 static void make_json(struct buf *out, const struct made *m, bool hashes)
 {
-    static const unsigned char zeros[32];
-    unsigned char batch[32], node[32], root[32];
-    struct result_batch_part b = { .process = zeros, .batch = batch,
-                                   .root = root, .node = node, .count = 1,
+    static const struct id zeros;
+    struct id batch, node, root;
+    struct result_batch_part b = { .process = &zeros,
+                                   .batch = &batch,
+                                   .root = &root,
+                                   .node = &node,
+                                   .count = 1,
                                    .hashes = hashes };
     struct made copy = *m;
     struct record r;
 
-    memset(batch, 8, 32);
-    memset(node, 10, 32);
+    memset(batch.b, 8, 32);
+    memset(node.b, 10, 32);
     made_commit(&copy);
     made_record(&copy, &r);
-    merkle_leaf_hash(root, r.result, RECORD_RESULT);
+    merkle_leaf_hash(&root, r.result, RECORD_RESULT);
     buf_reset(out);
     must(result_json(out, &r, &b, 0, NULL, 0, &err), &err);
 }
@@ -159,8 +165,8 @@ static void test_json(void)
 
 static void test_bad_text(void)
 {
-    unsigned char id[32] = { 0 };
-    struct result_batch_part part = { id, id, id, id, 1, false };
+    struct id id = { 0 };
+    struct result_batch_part part = { &id, &id, &id, &id, 1, false };
     struct record r;
     struct made m;
     struct buf b;
@@ -188,7 +194,7 @@ static void put_answer(struct worklog *w, uint32_t line, uint32_t choice)
     snprintf(text, sizeof(text), " %u.%u", (unsigned)line, (unsigned)choice);
     m.j.choice = choice;
     m.text = text;
-    line_id_by_file(m.r.request, info.file, line);
+    line_id_by_file(&m.r.request, info.file, line);
     made_commit(&m);
     made_record(&m, &r);
     buf_init(&b, 1u << 16);
@@ -256,7 +262,7 @@ static bool upload_is_good(const struct push_upload *u, struct buf *whole,
     read_into(whole, u->data);
     return whole->len == u->n_head + u->n_data &&
            item_open(it, whole->data, whole->len, &err) == 0 &&
-           memcmp(it->id, u->id, 32) == 0;
+           id_equal(it->id, u->id);
 }
 
 static bool has_tag(const struct item *it, const char *name,
@@ -270,34 +276,32 @@ static bool has_tag(const struct item *it, const char *name,
 
 /* One result item within the data of its bundle. */
 static bool result_is_good(const char *data, const struct push_index_line *l,
-                           const unsigned char root[32], uint32_t count)
+                           struct id root, uint32_t count)
 {
-    char id[ID_TEXT], request[ID_TEXT];
+    char id[ID_TEXT];
     struct published p;
     struct item it;
     bool good;
 
     published_init(&p);
-    digest(p.node, "", 0);
-    base64url(request, l->request, 32);
+    digest(&p.node, "", 0);
     good = item_open(&it, data + l->offset, (size_t)l->size, &err) == 0 &&
-           memcmp(it.id, l->item, 32) == 0 && it.n_tags == 7 &&
+           id_equal(it.id, l->item) && it.n_tags == 7 &&
            has_tag(&it, "Apus", "result-1") &&
-           has_tag(&it, "Request", request) &&
+           has_tag(&it, "Request", id_text(l->request).s) &&
            has_tag(&it, "Content-Type", "application/json") &&
            published_read(&p, data + l->offset + it.head_n,
                           (size_t)l->size - it.head_n, &err) == 0 &&
-           published_is_in(&p, root, count) &&
-           memcmp(p.node, it.address, 32) == 0;
+           published_is_in(&p, root, count) && id_equal(p.node, it.address);
     if (good) {
-        unsigned char h[32];
+        struct id h;
 
-        digest(h, p.result_bytes, RECORD_RESULT);
-        base64url(id, h, 32);
+        digest(&h, p.result_bytes, RECORD_RESULT);
+        base64url(id, h.b, 32);
         good = has_tag(&it, "Result", id);
-        base64url(id, p.result.job, 32);
+        base64url(id, p.result.job.b, 32);
         good = good && has_tag(&it, "Job", id);
-        good = good && memcmp(p.result.request, l->request, 32) == 0 &&
+        good = good && id_equal(p.result.request, l->request) &&
                p.result.choice == l->choice;
     }
     published_clear(&p);
@@ -323,7 +327,7 @@ static void look_at_all(const struct push_plan *plan, size_t n_parts,
     must(push_index_open(&x, info.source, &err), &err);
     for (size_t i = 0; (rc = push_upload_get(&u, info.source, plan, n_parts,
                                              i, &err)) == 1; i++) {
-        buf_put(ids, u.id, 32);
+        buf_put(ids, u.id.b, 32);
         if (!upload_is_good(&u, &whole, &it)) {
             printf("# %s: %s\n", u.name, err.text);
             good = false;
@@ -337,8 +341,8 @@ static void look_at_all(const struct push_plan *plan, size_t n_parts,
                    bundle_check(data, whole.len - it.head_n, &err) == 0;
             for (int k = 0; k < 4 && push_index_next(x, &l, &err) == 1;
                  k++, results++)
-                if (memcmp(l.bundle, u.id, 32) != 0 ||
-                    !result_is_good(data, &l, results_root(r),
+                if (!id_equal(l.bundle, u.id) ||
+                    !result_is_good(data, &l, id_at(results_root(r)),
                                     (uint32_t)results_count(r)))
                     good = false;
         } else {
@@ -375,9 +379,8 @@ static void test_statement(const struct push_plan *plan, size_t n_parts)
            published_statement_read(&p, whole.data + it.head_n,
                                     whole.len - it.head_n, &err) == 0 &&
            published_files_fit(&p) && p.s.count == N_LINES + 2 &&
-           p.s.n_files == n_parts &&
-           memcmp(p.s.node, it.address, 32) == 0 &&
-           memcmp(p.s.previous, plan->previous, 32) == 0 &&
+           p.s.n_files == n_parts && id_equal(p.s.node, it.address) &&
+           id_equal(p.s.previous, plan->previous) &&
            published_has_file(&p, seal.part[0].size, seal.part[0].sha256) &&
            has_tag(&it, "Apus", "statement-1") &&
            has_tag(&it, "Version", "1") && has_tag(&it, "Commit", "abc") &&
@@ -405,8 +408,8 @@ static void test_batch(void)
     must(seal_info_read(&seal, info.source, &err), &err);
     n_parts = seal.n_parts;
     seal_info_clear(&seal);
-    key_address(key, plan.node);
-    memset(plan.previous, 3, 32);
+    key_address(key, &plan.node);
+    memset(plan.previous.b, 3, 32);
     buf_init(&ids, 1u << 16);
     buf_init(&again, 1u << 16);
     must(push_plan_settle(&plan, info.source, &err), &err);
@@ -433,13 +436,14 @@ static void test_batch(void)
            "with the same ids");
     }
     other = plan;
-    memset(other.previous, 9, 32);
+    memset(other.previous.b, 9, 32);
     ok(push_plan_settle(&other, info.source, &err) == 0 &&
-           other.previous[0] == 3, "what was settled stays");
-    other.node[0] ^= 1;
+           other.previous.b[0] == 3,
+       "what was settled stays");
+    other.node.b[0] ^= 1;
     ok(push_plan_settle(&other, info.source, &err) == -1 &&
            err.code == ERR_INPUT, "another wallet: %s", err.text);
-    other.node[0] ^= 1;
+    other.node.b[0] ^= 1;
     other.hashes = true;
     ok(push_plan_settle(&other, info.source, &err) == -1 &&
            err.code == ERR_INPUT, "another way: %s", err.text);
@@ -457,7 +461,7 @@ static void test_hashes(void)
         abort();
     free(cmd);
     buf_init(&ids, 1u << 16);
-    key_address(key, plan.node);
+    key_address(key, &plan.node);
     must(push_plan_settle(&plan, info.source, &err), &err);
     ok(make_all(&plan) == 0, "as hashes %s", err.text);
     look_at_all(&plan, 2, &ids, "no parts");
@@ -475,7 +479,7 @@ static void test_damage(void)
     if (system(cmd))
         abort();
     free(cmd);
-    key_address(key, plan.node);
+    key_address(key, &plan.node);
     must(push_plan_settle(&plan, info.source, &err), &err);
     ok(make_all(&plan) == -1 && err.code == ERR_INPUT, "a changed part: %s",
        err.text);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "base/program.h"
 #include "base/settings.h"
 #include "push/ledger.h"
@@ -29,19 +30,19 @@ static uint64_t sum(const char *path)
 
 static int ask(const char *path, char item, uint64_t price, uint64_t most)
 {
-    unsigned char id[32];
+    struct id id;
     uint64_t was;
 
-    memset(id, item, 32);
+    memset(id.b, item, 32);
     err = (struct err)ERR_INIT;
     return ledger_ask(path, id, price, most, &was, &err);
 }
 
 static int paid(const char *path, char item, uint64_t winc)
 {
-    unsigned char id[32];
+    struct id id;
 
-    memset(id, item, 32);
+    memset(id.b, item, 32);
     return ledger_paid(path, id, winc, &err);
 }
 
@@ -68,7 +69,7 @@ static void test_ceiling(void)
 {
     const char *path = at("b.jsonl");
     uint64_t was = 0;
-    unsigned char id[32] = "x";
+    struct id id = { "x" };
 
     ok(ask(path, 'a', 10, 9) == 1 && !file_exists(path),
        "over the ceiling: nothing is put down");
@@ -143,12 +144,12 @@ static struct settings *settings_with(const char *wallet, const char *ledger)
 static int day_ask(const struct settings *s, const char *spool, char item,
                    uint64_t price, uint64_t most, uint64_t *was)
 {
-    static const unsigned char address[32] = "wallet";
+    static const struct id address = { "wallet" };
     struct ledger_day *d;
-    unsigned char id[32];
+    struct id id;
     int rc;
 
-    memset(id, item, 32);
+    memset(id.b, item, 32);
     err = (struct err)ERR_INIT;
     if (ledger_day_open(&d, s, spool, address, &err))
         return -1;

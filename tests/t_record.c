@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "tests/record_util.h"
 #include "tests/tap.h"
 
@@ -24,10 +25,10 @@
 
 static bool id_is(const unsigned char *record, size_t n, const char *hex)
 {
-    unsigned char h[32];
+    struct id h;
     char text[65];
 
-    digest(h, record, n);
+    digest(&h, record, n);
     digest_hex(text, h);
     return strcmp(text, hex) == 0;
 }
@@ -321,7 +322,7 @@ static void test_levels(void)
     wrong(&r, "result record's level", "level 1 and no deep leaf");
     for (int i = 0; i < 4; i++) {
         m.l[i].flags |= TRACE_DEEP;
-        m.l[i].deep[0] = 1;
+        m.l[i].deep.b[0] = 1;
     }
     made_commit(&m);
     made_record(&m, &r);
@@ -332,7 +333,7 @@ static void test_levels(void)
     wrong(&r, "result record's level", "level 0 and deep leaves");
     m.r.level = 1;
     m.l[3].flags &= ~(uint32_t)TRACE_DEEP;
-    m.l[3].deep[0] = 0;
+    m.l[3].deep.b[0] = 0;
     made_commit(&m);
     made_record(&m, &r);
     wrong(&r, "result record's level", "one leaf that is not deep");

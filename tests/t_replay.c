@@ -13,6 +13,7 @@
 #include "answer/prompt.h"
 #include "backend/backends.h"
 #include "base/bytes.h"
+#include "base/id.h"
 #include "base/utf8.h"
 #include "engine/engine.h"
 #include "proof/job_record.h"
@@ -57,12 +58,12 @@ static void commit(struct kept *k, struct record *rec)
         trace_put(&trace, &k->leaf[i]);
         trace_leaf_pack(k->leaves + i * RECORD_LEAF, &k->leaf[i]);
     }
-    merkle_root(&trace, k->r.trace);
+    merkle_root(&trace, &k->r.trace);
     k->r.n = (uint32_t)k->n_leaves;
     job_record_prompt(&k->j, k->prompt, k->n_prompt);
     job_record_pack(k->job, &k->j);
-    job_record_id(k->r.job, &k->j);
-    memcpy(k->r.model, k->j.model, 32);
+    job_record_id(&k->r.job, &k->j);
+    k->r.model = k->j.model;
     k->r.choice = k->j.choice;
     result_record_output(&k->r, k->output, k->n_output);
     result_record_text(&k->r, k->text, k->n_text);
@@ -116,7 +117,7 @@ static void on_position(void *self, void *user, const struct position *p)
         abort();
     if (f->deep) {
         l->flags |= TRACE_DEEP;
-        merkle_root(&f->rows.deep, l->deep);
+        merkle_root(&f->rows.deep, &l->deep);
     }
 }
 
@@ -129,7 +130,7 @@ static void put_stop(struct kept *k, const struct stop *s)
 
 static void on_finished(void *self, const struct answer *a)
 {
-    static const unsigned char request[32] = { 7 };
+    static const struct id request = { { 7 } };
     struct first_run *f = self;
     struct kept *k = f->k;
     struct buf text;
@@ -385,14 +386,14 @@ static void test_leaves(void)
 
     for (uint32_t t = 2; t < base.n_leaves; t += 7) {
         k = fresh(&base);
-        k->leaf[t].kv[5] ^= 1;
+        k->leaf[t].kv.b[5] ^= 1;
         differs(k, t, "kv", "another kv");
         k = fresh(&base);
         k->leaf[t].token ^= 1;
         differs(k, t, "token", "another token");
     }
     k = fresh(&base);
-    k->leaf[first + 3].fin[31] ^= 0x80;
+    k->leaf[first + 3].fin.b[31] ^= 0x80;
     differs(k, first + 3, "fin", "another fin");
     k = fresh(&base);
     k->leaf[first + 3].next ^= 1;
@@ -404,7 +405,7 @@ static void test_leaves(void)
     k = fresh(&base);
     k->leaf[first + 1].flags = 0;
     k->leaf[first + 1].next = TRACE_NONE;
-    memset(k->leaf[first + 1].fin, 0, 32);
+    memset(k->leaf[first + 1].fin.b, 0, 32);
     differs(k, first + 1, "fin", "a place without a draw");
     k = fresh(&base);
     l = k->leaf[5];
@@ -412,7 +413,7 @@ static void test_leaves(void)
     k->leaf[6] = l;
     differs(k, 5, "order", "two leaves in the wrong order");
     k = fresh(&deep);
-    k->leaf[first + 2].deep[0] ^= 1;
+    k->leaf[first + 2].deep.b[0] ^= 1;
     differs(k, first + 2, "deep", "another deep");
     k = fresh(&base);
     k->output[2] ^= 1;
@@ -606,7 +607,7 @@ static void test_refused(void)
        "a KV cache over the ceiling");
     ok(!refused(&rec, (struct replay_options){ .kv_bytes = 1 << 20 }),
        ".. and under it");
-    k->j.model[0] ^= 1;
+    k->j.model.b[0] ^= 1;
     commit(k, &rec);
     ok(refused(&rec, ways[2]), "another model");
     k = fresh(&base);
@@ -648,7 +649,7 @@ static void test_steps(void)
         commit(k, &rec);
         replay(&rec, NULL, o);
         o.user = &b;
-        k->leaf[first + 1].kv[0] ^= 1;
+        k->leaf[first + 1].kv.b[0] ^= 1;
         commit(k, &rec);
         replay(&rec, NULL, o);
         ok(a.n == base.n_leaves && !a.wrong && a.last.kv && a.last.fin &&
@@ -674,7 +675,7 @@ static void test_again(void)
         struct kept *k = fresh(i == 2 ? &deep : i ? &other : &base);
 
         if (i == 1)
-            k->leaf[2].kv[0] ^= 1;
+            k->leaf[2].kv.b[0] ^= 1;
         commit(k, &rec);
         if (replay_record(r, &rec, k->last_bytes, &v, &err) ||
             v.same != (i != 1))
@@ -711,10 +712,10 @@ static void test_untraced(void)
     untraced(k, "", "the same");
     untraced(&deep, "", "the same, deep");
     untraced(&other, "", "the same at the end of text");
-    k->leaf[3].kv[7] ^= 1;
+    k->leaf[3].kv.b[7] ^= 1;
     untraced(k, "trace", "another kv row");
     k = fresh(&deep);
-    k->leaf[2].deep[0] ^= 1;
+    k->leaf[2].deep.b[0] ^= 1;
     untraced(k, "trace", "another residual row");
     k = fresh(&base);
     k->output[4] ^= 1;

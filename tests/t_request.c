@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "proof/line_ids.h"
@@ -620,17 +621,17 @@ static void test_ids(void)
         { 256, "c891411aea1cfec5409f66fe917a5a8a"
                "eb988390f4ac81da7f49d64fa884c331" },
     };
-    unsigned char file[32], id[32];
+    struct id file, id;
     char hex[65];
 
-    digest(file, "abc", 3);
+    digest(&file, "abc", 3);
     for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
-        line_id_by_file(id, file, want[i].line);
+        line_id_by_file(&id, file, want[i].line);
         digest_hex(hex, id);
         ok(strcmp(hex, want[i].hex) == 0, "id of line %" PRIu64,
            want[i].line);
     }
-    memset(id, 7, sizeof(id));
+    memset(id.b, 7, sizeof(id));
     ok(request_default_seed(id) == 2474695593990584554u,
        "default seed (vector of the proofs)");
 }

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include "base/bytes.h"
+#include "base/id.h"
 #include "store/checkpoint.h"
 #include "store/jobs_file.h"
 #include "store/reuse.h"
@@ -16,7 +17,7 @@
 static struct err err;
 static struct spool *spool;
 static struct reuse_options options;
-static unsigned char job[MAX_ROWS][32];
+static struct id job[MAX_ROWS];
 static uint64_t n_rows;
 
 /* A batch in a state with a copy of the part, changed so long ago. */
@@ -47,10 +48,10 @@ static void read_part(const char *part)
         exit(1);
     }
     n_rows = checkpoint_head(c)->n_rows;
-    memcpy(options.model, checkpoint_head(c)->model, 32);
+    options.model = checkpoint_head(c)->model;
     for (uint64_t i = 0; i < n_rows && i < MAX_ROWS; i++)
         if (checkpoint_result(c, i, &result, &err) == 0)
-            memcpy(job[i], result + 40, 32);
+            job[i] = id_at(result + 40);
     checkpoint_close(c);
 }
 
@@ -70,9 +71,8 @@ static uint64_t found(struct reuse *r)
     uint64_t n = 0;
 
     for (uint64_t i = 0; i < n_rows; i++)
-        n += reuse_has(r, job[i]) &&
-             reuse_find(r, job[i], false, true, &row) &&
-             memcmp(row.record.result + 40, job[i], 32) == 0;
+        n += reuse_has(r, job[i]) && reuse_find(r, job[i], false, true, &row) &&
+             id_equal(id_at(row.record.result + 40), job[i]);
     return n;
 }
 
@@ -112,9 +112,9 @@ static void test_states(const char *part)
     options.max = 3;
     has(3, 3, "no more than are remembered");
     options.max = 0;
-    options.model[0] ^= 1;
+    options.model.b[0] ^= 1;
     has(0, 0, "another model");
-    options.model[0] ^= 1;
+    options.model.b[0] ^= 1;
 }
 
 /* Batches that go, or change, after they were looked at. */

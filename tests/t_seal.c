@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "proof/line_ids.h"
 #include "store/checkpoint.h"
 #include "store/export.h"
@@ -59,7 +60,7 @@ static void put_text(struct worklog *w, uint32_t line, uint32_t choice,
     made_init(&m);
     m.j.choice = choice;
     m.text = text;
-    line_id_by_file(m.r.request, info.file, line);
+    line_id_by_file(&m.r.request, info.file, line);
     made_commit(&m);
     made_record(&m, &r);
     buf_init(&b, 1u << 16);
@@ -162,14 +163,14 @@ static const char *sum(const char *name)
 {
     static char text[8][65];
     static int next;
-    unsigned char h[32];
+    struct id h;
     struct err e = ERR_INIT;
     struct buf b;
 
     buf_init(&b, 1u << 24);
     if (file_read(&b, at("batch/%s", name), &e))
         return e.text[0] ? "none" : "";
-    digest(h, b.len ? b.data : "", b.len);
+    digest(&h, b.len ? b.data : "", b.len);
     buf_clear(&b);
     next = (next + 1) % 8;
     digest_hex(text[next], h);
@@ -655,7 +656,7 @@ static void test_half_of_version_1(void)
     const char *top = getenv("top_srcdir");
     char *from = xasprintf("%s/tests/data/part-1-first.h5", top ? top : ".");
     struct checkpoint *c = NULL;
-    unsigned char sha256[32];
+    struct id sha256;
     struct buf part;
 
     if (!file_exists(from)) {
@@ -667,7 +668,7 @@ static void test_half_of_version_1(void)
     log_answers(0, 0, "012");
     buf_init(&part, 1u << 20);
     must(file_read(&part, from, &err), &err);
-    digest(sha256, part.data, part.len);
+    digest(&sha256, part.data, part.len);
     must(file_write(at("batch/part-0000.h5"), part.data, part.len, &err),
          &err);
     buf_clear(&part);
@@ -677,7 +678,7 @@ static void test_half_of_version_1(void)
         struct seal_info i;
 
         must(seal_info_read(&i, info.source, &err), &err);
-        ok(memcmp(i.part[0].sha256, sha256, 32) == 0,
+        ok(id_equal(i.part[0].sha256, sha256),
            "its part is the one that was there");
         seal_info_clear(&i);
     }
@@ -763,7 +764,7 @@ static void test_info(void)
     must(seal_info_read(&i, info.source, &err), &err);
     must(part_file_open(&f, at("batch/part-0000.h5"), &err), &err);
     ok(seal_file_check(&i.part[0], f, &err) == 0, "the part is what it says");
-    i.part[0].sha256[0] ^= 1;
+    i.part[0].sha256.b[0] ^= 1;
     ok(seal_file_check(&i.part[0], f, &err) == -1, "other bytes: %s",
        err.text);
     i.part[0].size++;

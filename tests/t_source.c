@@ -7,13 +7,14 @@
 #include <fcntl.h>
 #include <pthread.h>
 
+#include "base/id.h"
 #include "spool/source.h"
 #include "tests/spool_util.h"
 
 #define FILE_TEXT "{\"a\":1}\n\n{\"b\":2}"
 #define FILE_ID "RFBwDM5oXaqoTwUFKlLODomOBoIjGv-X79GRewOFBzw"
 
-static unsigned char model[32]; /* 00 .. 1f */
+static struct id model; /* 00 .. 1f */
 
 /* FILE_TEXT comes through a pipe in two pieces. */
 static void *write_pipe(void *path)
@@ -79,7 +80,7 @@ static void test_names(void)
 int main(void)
 {
     for (int i = 0; i < 32; i++)
-        model[i] = (unsigned char)i;
+        model.b[i] = (unsigned char)i;
     test_pipe();
     test_names();
     all_remove();

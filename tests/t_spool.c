@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "proof/line_ids.h"
 #include "tests/spool_util.h"
 
@@ -19,7 +20,7 @@
 #define FILE_ID "RFBwDM5oXaqoTwUFKlLODomOBoIjGv-X79GRewOFBzw"
 #define FILE_HASH "8XRHgeWKCk0nKa-6mEzBKUuej86aOTSIx1CUCO1jtYs"
 
-static unsigned char model[32]; /* 00 .. 1f */
+static struct id model; /* 00 .. 1f */
 
 /* ---- opening ------------------------------------------------------------ */
 
@@ -312,15 +313,15 @@ static bool finds(const struct spool *s, const char *what, const char *begin)
 {
     struct err err = ERR_INIT;
     struct batch b = { .path = NULL };
-    unsigned char id[32];
+    struct id id;
     bool found;
 
-    make_id(id, begin ? begin : "none");
+    make_id(&id, begin ? begin : "none");
     if (spool_find(s, what, &b, &err)) {
         printf("# %s\n", err.text);
         return !begin && err.code == ERR_INPUT && !b.path;
     }
-    found = begin && memcmp(id, b.id, 32) == 0 && file_is_dir(b.path);
+    found = begin && id_equal(id, b.id) && file_is_dir(b.path);
     batch_clear(&b);
     return found;
 }
@@ -370,8 +371,8 @@ static void test_find(void)
     b = make_batch(s, SPOOL_TODO, "AAAA");
     batch_clear(&b);
     ok(spool_list(s, SPOOL_TODO, &list, &n, &err) == 0 && n == 2 &&
-       list[0].id[0] == 0 && list[1].id[0] != 0 &&
-       list[1].state == SPOOL_TODO && file_is_dir(list[1].path),
+           list[0].id.b[0] == 0 && list[1].id.b[0] != 0 &&
+           list[1].state == SPOOL_TODO && file_is_dir(list[1].path),
        "a list is sorted, and of batches only");
     for (size_t i = 0; i < n; i++)
         batch_clear(&list[i]);
@@ -403,7 +404,7 @@ static void test_add(void)
     struct batch b, again;
     struct err err = ERR_INIT;
     bool existed = true;
-    unsigned char hash[32];
+    struct id hash;
 
     put(at("in.jsonl"), FILE_TEXT);
     ok(spool_add_file(s, at("in.jsonl"), model, "out.jsonl", &b, &existed,
@@ -411,13 +412,13 @@ static void test_add(void)
        strcmp(strrchr(b.path, '/'), "/b" FILE_ID) == 0, "the id of a file");
     ok(batches(s) == 1 && entries(b.path) == 3, "a batch in todo and nothing"
        " besides");
-    base64url_id(hash, FILE_HASH);
+    id_parse(&hash, FILE_HASH);
     ok(batch_info_read(&i, b.path, &err) == 0 && !i.from_ao &&
-       memcmp(i.file, hash, 32) == 0 && memcmp(i.model, model, 32) == 0 &&
-       memcmp(i.id, b.id, 32) == 0 && i.ids == 2 && i.n_requests == 2 &&
-       i.n_lines == 3 &&
-       strcmp(i.source, at("in.jsonl")) == 0 && i.output[0] == '/' &&
-       strcmp(strrchr(i.output, '/'), "/out.jsonl") == 0, "what it says");
+           id_equal(i.file, hash) && id_equal(i.model, model) &&
+           id_equal(i.id, b.id) && i.ids == 2 && i.n_requests == 2 &&
+           i.n_lines == 3 && strcmp(i.source, at("in.jsonl")) == 0 &&
+           i.output[0] == '/' &&
+           strcmp(strrchr(i.output, '/'), "/out.jsonl") == 0, "what it says");
     ok(holds(at("spool/todo/b" FILE_ID "/requests.jsonl"), FILE_TEXT),
        "its requests");
     batch_info_clear(&i);
@@ -672,10 +673,10 @@ static void test_info(void)
     char *path = file_join(b.path, "batch.json"), *big = xcalloc(1, 70001);
 
     ok(batch_info_read(&got, b.path, &err) == 0 && got.from_ao &&
-       got.process[31] == 9 && got.n_requests == 3 && !got.source,
+           got.process.b[31] == 9 && got.n_requests == 3 && !got.source,
        "from AO");
     batch_info_clear(&got);
-    memcpy(i.id, b.id, 32);
+    i.id = b.id;
     i.n_requests = UINT32_MAX;
     i.source = big;
     i.output = big + 35000;
@@ -692,15 +693,15 @@ static void test_info(void)
     big[4096] = '/';
     ok(batch_info_write(b.path, &i, &err) == -1, "%s", err.text);
     big[4096] = '\0';
-    i.id[0] ^= 1;
+    i.id.b[0] ^= 1;
     ok(batch_info_write(b.path, &i, &err) == 0 &&
        batch_info_read(&got, b.path, &err) == -1, "%s", err.text);
-    memcpy(i.id, b.id, 32);
+    i.id = b.id;
     i.is_file_of_ao = true;
-    i.request[3] = 5;
+    i.request.b[3] = 5;
     ok(batch_info_write(b.path, &i, &err) == 0 &&
-       batch_info_read(&got, b.path, &err) == 0 && got.is_file_of_ao &&
-       memcmp(got.request, i.request, 32) == 0, "a file of AO");
+           batch_info_read(&got, b.path, &err) == 0 && got.is_file_of_ao &&
+           id_equal(got.request, i.request), "a file of AO");
     batch_info_clear(&got);
     i.from_ao = false;
     ok(batch_info_write(b.path, &i, &err) == 0 &&
@@ -728,25 +729,24 @@ static void test_info(void)
 static void test_request_id(void)
 {
     struct batch_info i = { .from_ao = true };
-    unsigned char id[32], want[32], line[32];
+    struct id id, other, line;
     struct err err = ERR_INIT;
-    char text[ID_TEXT];
 
-    line_id_by_file(line, i.file, 7);
-    make_id(want, "some");
-    base64url(text, want, 32);
-    ok(batch_request_id(id, &i, line, text, &err) == 0 &&
-       memcmp(id, want, 32) == 0, "a request from AO has its custom_id");
-    ok(batch_request_id(id, &i, line, "q7", &err) == -1 &&
+    line_id_by_file(&line, i.file, 7);
+    make_id(&other, "some");
+    ok(batch_request_id(&id, &i, line, id_text(other).s, &err) == 0 &&
+           id_equal(id, other),
+       "a request from AO has its custom_id");
+    ok(batch_request_id(&id, &i, line, "q7", &err) == -1 &&
        err.code == ERR_INPUT, "%s", err.text);
-    ok(batch_request_id(id, &i, line, NULL, &err) == -1, "none is none");
-    memcpy(want, line, 32);
+    ok(batch_request_id(&id, &i, line, NULL, &err) == -1, "none is none");
     i.is_file_of_ao = true;
-    ok(batch_request_id(id, &i, line, text, &err) == 0 &&
-       memcmp(id, want, 32) == 0, "a line of a file from AO has its own");
+    ok(batch_request_id(&id, &i, line, id_text(other).s, &err) == 0 &&
+           id_equal(id, line),
+       "a line of a file from AO has its own");
     i.from_ao = i.is_file_of_ao = false;
-    ok(batch_request_id(id, &i, line, NULL, &err) == 0 &&
-       memcmp(id, want, 32) == 0, "so has one of any file");
+    ok(batch_request_id(&id, &i, line, NULL, &err) == 0 && id_equal(id, line),
+       "so has one of any file");
 }
 
 static void test_remove(void)
@@ -778,7 +778,7 @@ static void test_remove(void)
 int main(void)
 {
     for (int i = 0; i < 32; i++)
-        model[i] = (unsigned char)i;
+        model.b[i] = (unsigned char)i;
     test_open();
     test_disk();
     test_every_move();

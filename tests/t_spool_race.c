@@ -10,11 +10,12 @@
 #include <sys/file.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "tests/spool_util.h"
 
 #define ROUNDS 10
 
-static unsigned char model[32];
+static struct id model;
 
 /* 0 made it, 1 found it. */
 static int add_it(void *self, int number)
@@ -66,14 +67,12 @@ static int claim_it(void *self, int number)
 {
     struct err err = ERR_INIT;
     struct batch b;
-    char id[ID_TEXT];
     int rc;
 
     (void)number;
-    make_id(b.id, "race");
-    base64url(id, b.id, 32);
+    make_id(&b.id, "race");
     b.state = SPOOL_TODO;
-    b.path = xstrdup(at("spool/todo/b%s", id));
+    b.path = xstrdup(at("spool/todo/b%s", id_text(b.id).s));
     rc = spool_claim(self, &b, &err);
     if (rc < 0)
         printf("# %s\n", err.text);
@@ -87,7 +86,7 @@ static int remove_it(void *self, int number)
     int rc;
 
     (void)number;
-    make_id(b.id, "race");
+    make_id(&b.id, "race");
     rc = spool_remove(self, &b, &err);
     return rc < 0 ? 2 : rc;
 }

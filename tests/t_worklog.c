@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "store/worklog.h"
@@ -24,7 +25,7 @@
 
 #define FRAME 56
 
-static const unsigned char batch[32] = { 1, 2, 3, [31] = 0xff };
+static const struct id batch = { { 1, 2, 3, [31] = 0xff } };
 static unsigned char big[200000];
 
 static char *path_of(const char *name)
@@ -90,7 +91,7 @@ static int count_small(const char *path, bool *damaged, uint64_t *at)
     int n = 0, rc;
 
     *damaged = false;
-    if (worklog_open(&r, path, batch, &err))
+    if (worklog_open(&r, path, &batch, &err))
         return -2;
     while ((rc = worklog_next(r, &f, &err)) == 1) {
         if (n == SMALL_FRAMES || f.type != small_type[n] || !f.payload ||
@@ -113,7 +114,8 @@ static int count_small(const char *path, bool *damaged, uint64_t *at)
 static void test_bytes(void)
 {
     char *path = make_small("bytes");
-    unsigned char head[64] = "APUSLOG1", sum[32];
+    struct id sum;
+    unsigned char head[64] = "APUSLOG1";
     struct buf b;
     const unsigned char *p;
     unsigned char *frame;
@@ -122,7 +124,7 @@ static void test_bytes(void)
 
     contents(&b, path);
     p = (const unsigned char *)b.data;
-    memcpy(head + 8, batch, 32);
+    memcpy(head + 8, batch.b, 32);
     set_u32(head + 40, 3);
     set_u32(head + 44, 7);
     ok(b.len == small_end(3), "the length of the file");
@@ -134,8 +136,8 @@ static void test_bytes(void)
     frame = malloc(124);
     memcpy(frame, p, 24);
     memcpy(frame + 24, p + FRAME, 100);
-    digest(sum, frame, 124);
-    ok(memcmp(p + 24, sum, 32) == 0, "and the SHA-256 of both");
+    digest(&sum, frame, 124);
+    ok(id_equal(id_at(p + 24), sum), "and the SHA-256 of both");
     free(frame);
     ok(count_small(path, &damaged, &at) == 4 && !damaged, "it is read");
     buf_clear(&b);
@@ -169,7 +171,7 @@ static void refused(const char *path, const char *what, const char *why)
     struct err err = ERR_INIT;
     struct worklog_reader *r = NULL;
 
-    ok(worklog_open(&r, path, batch, &err) == -1 && !r &&
+    ok(worklog_open(&r, path, &batch, &err) == -1 && !r &&
            err.code == ERR_INPUT && strstr(err.text, why),
        "%s: %s", what, err.text);
 }
@@ -177,7 +179,7 @@ static void refused(const char *path, const char *what, const char *why)
 static void test_open(void)
 {
     static const unsigned char zeros[65];
-    unsigned char other[32] = { 0 };
+    struct id other = { 0 };
     struct err err = ERR_INIT;
     char *path = make_small("open"), *bad = path_of("bad");
     struct worklog_reader *r;
@@ -186,7 +188,7 @@ static void test_open(void)
     uint64_t at;
 
     contents(&b, path);
-    ok(worklog_open(&r, path, other, &err) == -1 && err.code == ERR_INPUT &&
+    ok(worklog_open(&r, path, &other, &err) == -1 && err.code == ERR_INPUT &&
            strstr(err.text, "another batch"),
        "of another batch: %s", err.text);
     ok(worklog_open(&r, path, NULL, &err) == 0, "of any batch");
@@ -199,7 +201,7 @@ static void test_open(void)
         b.data[i] ^= 1;
         overwrite(bad, b.data, b.len);
         b.data[i] ^= 1;
-        if (worklog_open(&r, bad, batch, &err) == 0) {
+        if (worklog_open(&r, bad, &batch, &err) == 0) {
             ok(0, "byte %d of the header", i);
             worklog_reader_close(r);
         }
@@ -302,13 +304,13 @@ static void test_decoys(void)
     at_end = b.len;
     b.data[64 + 30] ^= 1;
     overwrite(path, b.data, at_end);
-    ok(worklog_open(&r, path, batch, &err) == 0 &&
+    ok(worklog_open(&r, path, &batch, &err) == 0 &&
            worklog_next(r, &f, &err) == 0 && worklog_damaged(r, &at) &&
            at == 64,
        "the good frame behind eight million bytes of heads is found");
     worklog_reader_close(r);
     overwrite(path, b.data, at_end - 1);
-    ok(worklog_open(&r, path, batch, &err) == 0 &&
+    ok(worklog_open(&r, path, &batch, &err) == 0 &&
            worklog_next(r, &f, &err) == 0 && !worklog_damaged(r, &at),
        "without it they are a torn tail");
     worklog_reader_close(r);
@@ -361,7 +363,7 @@ static void test_sizes(void)
                             sizes[i] - (sizes[i] > 9000 ? 10 : 0), &err) &&
                good;
     ok(good && worklog_close(w, &err) == 0, "are written");
-    ok(worklog_open(&r, path, batch, &err) == 0, "and read");
+    ok(worklog_open(&r, path, &batch, &err) == 0, "and read");
     for (int i = 0; i < N; i++) {
         good = worklog_next(r, &f, &err) == 1 &&
                f.index == UINT64_MAX - (uint64_t)i &&
@@ -392,7 +394,7 @@ static void test_skip(void)
     struct frame f;
     struct buf b;
 
-    ok(worklog_open(&r, path, batch, &err) == 0, "skip above 5");
+    ok(worklog_open(&r, path, &batch, &err) == 0, "skip above 5");
     worklog_skip_above(r, 5);
     for (int i = 0; i < SMALL_FRAMES; i++) {
         good = worklog_next(r, &f, &err) == 1 && f.n == small_size[i] &&
@@ -408,7 +410,7 @@ static void test_skip(void)
     contents(&b, path);
     b.data[small_end(1) + FRAME + 50] ^= 1;
     overwrite(path, b.data, b.len);
-    good = worklog_open(&r, path, batch, &err) == 0;
+    good = worklog_open(&r, path, &batch, &err) == 0;
     worklog_skip_above(r, 5);
     ok(good && worklog_next(r, &f, &err) == 1 &&
            worklog_next(r, &f, &err) == 1 && worklog_next(r, &f, &err) == 0 &&
@@ -437,7 +439,7 @@ static void test_growing(void)
            worklog_put(w, FRAME_HIDDEN, 0, data, n, &err) == 0 &&
            worklog_put(w, FRAME_RECORD, 0, data, 9, &err) == 0,
        "three million bytes, and nine");
-    ok(worklog_open(&r, path, batch, &err) == 0 &&
+    ok(worklog_open(&r, path, &batch, &err) == 0 &&
            worklog_put(w, FRAME_RECORD, 1, data, 9, &err) == 0 &&
            worklog_next(r, &f, &err) == 1 && f.n == n &&
            memcmp(f.payload, data, n) == 0 && worklog_next(r, &f, &err) == 1 &&
@@ -513,7 +515,7 @@ static void test_full(void)
        "but that a request is parked, if there is room for it");
     ok(worklog_close(w, &err) == 0, "what was put is kept");
     setrlimit(RLIMIT_FSIZE, &old);
-    ok(worklog_open(&r, path, batch, &err) == 0 &&
+    ok(worklog_open(&r, path, &batch, &err) == 0 &&
            worklog_next(r, &f, &err) == 1 && worklog_next(r, &f, &err) == 1 &&
            worklog_next(r, &f, &err) == 1 && f.type == FRAME_PARKED &&
            worklog_next(r, &f, &err) == 0 && !worklog_damaged(r, NULL),

@@ -13,6 +13,7 @@
 #include "backend/cpu/cpu.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/engine.h"
@@ -54,7 +55,7 @@ static uint32_t *read_ids(const struct json *list, size_t *n)
     return id;
 }
 
-static bool same_hash(const struct json *want, const unsigned char h[32])
+static bool same_hash(const struct json *want, struct id h)
 {
     const char *text = json_string(want);
     char hex[65];
@@ -90,11 +91,11 @@ static void on_logits(void *self, void *user, uint32_t position,
 {
     struct run *r = user;
     const struct json *last = json_get(r->want, "last_prompt_logits");
-    unsigned char h[32];
+    struct id h;
     struct array a;
 
     (void)self;
-    digest(h, logits, r->n_vocab * sizeof(*logits));
+    digest(&h, logits, r->n_vocab * sizeof(*logits));
     if (!same_hash(nth(json_get(r->want, "logits_sha256"), position), h))
         r->wrong = true;
     r->logits++;
@@ -173,11 +174,11 @@ static int read_run(struct run *r, const struct json *v,
 
 static void run_clear(struct run *r)
 {
-    unsigned char h[32];
+    struct id h;
 
     for (uint32_t l = 0; r->residual && l < r->n_layers; l++)
         if (r->residual[l])
-            digest_end(r->residual[l], h);
+            digest_end(r->residual[l], &h);
     free(r->residual);
     free(r->prompt);
 }
@@ -231,9 +232,9 @@ static void check_residual(struct run *r)
                                        "residual_sha256_after_prompt");
 
     for (uint32_t l = 0; l < r->n_layers; l++) {
-        unsigned char h[32];
+        struct id h;
 
-        digest_end(r->residual[l], h);
+        digest_end(r->residual[l], &h);
         r->residual[l] = NULL;
         if (want && !same_hash(nth(want, l), h))
             r->wrong = true;
@@ -304,7 +305,7 @@ void vectors_runs(struct tally *t, const char *dir, const char *file,
     struct convert_options o = { 0 };
     struct err err = ERR_INIT;
     struct model *m = NULL;
-    unsigned char id[32];
+    struct id id;
     const char *up = getenv("TMPDIR");
     char *hf = model_dir(dir, file), *path, *tmp;
 
@@ -317,8 +318,8 @@ void vectors_runs(struct tally *t, const char *dir, const char *file,
     if (!mkdtemp(tmp))
         abort();
     path = file_join(tmp, "model.apus");
-    if (convert_hf(hf, path, &o, id, &err) ||
-        model_open(&m, path, id, &err)) {
+    if (convert_hf(hf, path, &o, &id, &err) ||
+        model_open(&m, path, &id, &err)) {
         tally_add(t, 0, file, "model", err.text, 0);
     } else {
         run_model(t, file, m, json_get(root, "runs"), k);

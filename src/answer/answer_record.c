@@ -11,6 +11,7 @@
 #include "answer/commit.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/utf8.h"
 #include "engine/engine.h"
 #include "proof/job_record.h"
@@ -39,8 +40,7 @@ static const unsigned char *ids_bytes(struct buf *room, const uint32_t *id,
 }
 
 static void put_record(struct buf *out, const struct commit *c,
-                       const struct sequence *s,
-                       const unsigned char request[32],
+                       const struct sequence *s, struct id request,
                        const struct job_record *job, const struct answer *a,
                        const struct buf *text)
 {
@@ -76,7 +76,7 @@ static void put_record(struct buf *out, const struct commit *c,
 }
 
 int answer_record(struct buf *out, const struct commit *c,
-                  const struct sequence *s, const unsigned char request[32],
+                  const struct sequence *s, struct id request,
                   const struct answer *a, struct err *err)
 {
     struct job_record job;

@@ -4,6 +4,8 @@
 #ifndef APUS_ANSWER_ANSWER_RECORD_H
 #define APUS_ANSWER_ANSWER_RECORD_H
 
+#include "base/id.h"
+
 struct answer;
 struct buf;
 struct commit;
@@ -14,7 +16,7 @@ struct sequence;
  * ill-formed bytes of the text are replaced.  Fails as commit_job does, or if
  * out or the trace went over its ceiling. */
 int answer_record(struct buf *out, const struct commit *c,
-                  const struct sequence *s, const unsigned char request[32],
+                  const struct sequence *s, struct id request,
                   const struct answer *a, struct err *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "engine/engine.h"
 #include "model/model.h"
 #include "proof/job_record.h"
@@ -35,14 +36,14 @@ void commit_position(struct commit *c, const struct position *p)
     struct trace_leaf leaf = { .position = p->position, .token = p->token,
                                .next = p->next };
 
-    memcpy(leaf.kv, p->kv, sizeof(leaf.kv));
+    leaf.kv = *p->kv;
     if (p->fin) {
         leaf.flags |= TRACE_FIN;
-        memcpy(leaf.fin, p->fin, sizeof(leaf.fin));
+        leaf.fin = *p->fin;
     }
     if (p->deep) {
         leaf.flags |= TRACE_DEEP;
-        memcpy(leaf.deep, p->deep, sizeof(leaf.deep));
+        leaf.deep = *p->deep;
     }
     trace_put(&c->trace, &leaf);
     trace_leaf_pack(packed, &leaf);
@@ -71,7 +72,7 @@ int commit_job(struct job_record *j, const struct model *m,
         stop[i].text = s->stops[i].text;
         stop[i].n = s->stops[i].n;
     }
-    memcpy(r.model, m->id, 32);
+    r.model = m->id;
     job_record_prompt(&r, s->prompt, s->n_prompt);
     if (job_record_stops(&r, stop, s->n_stops, err))
         return -1;
@@ -80,15 +81,14 @@ int commit_job(struct job_record *j, const struct model *m,
 }
 
 void commit_result(struct result_record *r, const struct commit *c,
-                   const unsigned char request[32],
-                   const struct job_record *j, const struct answer *a,
-                   const char *text, size_t n_text)
+                   struct id request, const struct job_record *j,
+                   const struct answer *a, const char *text, size_t n_text)
 {
     memset(r, 0, sizeof(*r));
-    memcpy(r->request, request, 32);
-    job_record_id(r->job, j);
-    memcpy(r->model, j->model, 32);
-    merkle_root(&c->trace, r->trace);
+    r->request = request;
+    job_record_id(&r->job, j);
+    r->model = j->model;
+    merkle_root(&c->trace, &r->trace);
     r->n = (uint32_t)c->trace.n;
     result_record_output(r, a->token, a->n_out);
     result_record_text(r, text, n_text);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "proof/merkle.h"
 
 struct answer;
@@ -39,8 +40,7 @@ int commit_job(struct job_record *j, const struct model *m,
 /* The result record of a finished sequence: `text` is what is published, with
  * ill-formed bytes replaced. */
 void commit_result(struct result_record *r, const struct commit *c,
-                   const unsigned char request[32],
-                   const struct job_record *j, const struct answer *a,
-                   const char *text, size_t n_text);
+                   struct id request, const struct job_record *j,
+                   const struct answer *a, const char *text, size_t n_text);
 
 #endif

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "model/model.h"
 #include "store/request.h"
@@ -20,7 +22,7 @@ int prompt_model_init(struct prompt_model *m, struct model *model,
 
     memset(m, 0, sizeof(*m));
     m->model = model;
-    base64url(m->id, model->id, 32);
+    base64url(m->id, model->id.b, 32);
     if (rec->tokenizer_size &&
         tokenizer_new(&m->tokenizer, model->tokenizer, rec->tokenizer_size,
                       rec->n_vocab, err))
@@ -129,7 +131,7 @@ static uint32_t what_is_left(const struct prompt_model *m, size_t n_prompt)
 }
 
 static void plan(struct prompt *p, const struct prompt_model *m,
-                 const struct request *r, const unsigned char id[32])
+                 const struct request *r, struct id id)
 {
     copy_stops(p, r);
     p->n_choices = r->n_choices;
@@ -151,8 +153,7 @@ static void plan(struct prompt *p, const struct prompt_model *m,
 }
 
 int prompt_take(struct prompt *p, const struct prompt_model *m,
-                struct request *r, const unsigned char id[32],
-                struct err *err)
+                struct request *r, struct id id, struct err *err)
 {
     memset(p, 0, sizeof(*p));
     tokens_init(&p->ids);
@@ -169,8 +170,7 @@ int prompt_take(struct prompt *p, const struct prompt_model *m,
 }
 
 int prompt_make(struct prompt *p, const struct prompt_model *m,
-                const struct request *r, const unsigned char id[32],
-                struct err *err)
+                const struct request *r, struct id id, struct err *err)
 {
     struct request copy = *r;
     size_t n = r->n_prompt * sizeof(*r->prompt_id);

@@ -8,8 +8,8 @@
 
 #include <stddef.h>
 
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "engine/engine.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
@@ -44,13 +44,11 @@ struct prompt {
 /* ERR_INPUT if this model cannot take the request.  id is the request's, for
  * its default seed. */
 int prompt_make(struct prompt *p, const struct prompt_model *m,
-                const struct request *r, const unsigned char id[32],
-                struct err *err);
+                const struct request *r, struct id id, struct err *err);
 /* The same, and r's ids, if its prompt is given so, become the prompt's:
  * r->prompt_id is NULL then. */
 int prompt_take(struct prompt *p, const struct prompt_model *m,
-                struct request *r, const unsigned char id[32],
-                struct err *err);
+                struct request *r, struct id id, struct err *err);
 void prompt_clear(struct prompt *p);
 
 #endif

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
 
@@ -169,26 +170,28 @@ static int add_tags(struct item_text_tag *all, size_t *n,
 }
 
 /* Sign with a new anchor: equal messages must be two. */
-static int sign(struct ao *ao, struct buf *item, unsigned char id[32],
-                const unsigned char *process, const struct item_text_tag *tag,
+static int sign(struct ao *ao, struct buf *item, struct id *id,
+                const struct id *process, const struct item_text_tag *tag,
                 size_t n_tags, const void *data, size_t n, struct err *err)
 {
-    unsigned char anchor[32];
+    struct id anchor;
     struct item_spec spec = {
-        .target = process, .anchor = anchor, .tag = tag, .n_tags = n_tags,
+        .target = process,
+        .anchor = &anchor,
+        .tag = tag,
+        .n_tags = n_tags,
     };
 
     if (!ao->key)
         return err_set(err, ERR_INPUT, "no wallet to sign with");
-    if (key_random(anchor, sizeof(anchor), err))
+    if (key_random(anchor.b, sizeof(anchor), err))
         return -1;
     return item_sign(item, &spec, data, n, ao->key, id, err);
 }
 
-int ao_message(struct ao *ao, struct buf *item, unsigned char id[32],
-               const unsigned char process[32],
-               const struct item_text_tag *tag, size_t n_tags,
-               const void *data, size_t n, struct err *err)
+int ao_message(struct ao *ao, struct buf *item, struct id *id,
+               struct id process, const struct item_text_tag *tag,
+               size_t n_tags, const void *data, size_t n, struct err *err)
 {
     struct item_text_tag all[MAX_TAGS] = {
         { "Data-Protocol", "ao" },
@@ -203,7 +206,7 @@ int ao_message(struct ao *ao, struct buf *item, unsigned char id[32],
                        AO_MAX_DATA);
     if (add_tags(all, &n_all, tag, n_tags, err))
         return -1;
-    return sign(ao, item, id, process, all, n_all, data, n, err);
+    return sign(ao, item, id, &process, all, n_all, data, n, err);
 }
 
 void ao_set_unit(char **unit, const char *address)
@@ -214,9 +217,9 @@ void ao_set_unit(char **unit, const char *address)
     *unit = xstrdup(address);
 }
 
-int ao_process(struct ao *ao, struct buf *item, unsigned char id[32],
-               const struct item_text_tag *tag, size_t n_tags,
-               const void *lua, size_t n, struct err *err)
+int ao_process(struct ao *ao, struct buf *item, struct id *id,
+               const struct item_text_tag *tag, size_t n_tags, const void *lua,
+               size_t n, struct err *err)
 {
     const struct item_text_tag *own = ao->network->process_tag;
     struct item_text_tag all[MAX_TAGS] = {
@@ -294,8 +297,8 @@ static int post_again(struct ao *ao, struct ao_post *p, struct err *err)
     }
 }
 
-static int post(struct ao *ao, const void *item, size_t n,
-                unsigned char *spawned, struct err *err)
+static int post(struct ao *ao, const void *item, size_t n, struct id *spawned,
+                struct err *err)
 {
     struct ao_post p = { .item = item, .n = n, .spawned = spawned };
     struct err why = ERR_INIT;
@@ -305,7 +308,7 @@ static int post(struct ao *ao, const void *item, size_t n,
     if (rc > 0)
         rc = err_set(&why, ERR_INPUT, "an item of %zu bytes has no end", n);
     if (rc == 0) {
-        memcpy(p.id, head->id, 32);
+        p.id = head->id;
         if (head->target)
             base64url(p.process, head->target, 32);
         rc = post_again(ao, &p, &why);
@@ -321,33 +324,30 @@ int ao_send(struct ao *ao, const void *item, size_t n, struct err *err)
     return post(ao, item, n, NULL, err);
 }
 
-int ao_spawn(struct ao *ao, const void *item, size_t n,
-             unsigned char id[32], struct err *err)
+int ao_spawn(struct ao *ao, const void *item, size_t n, struct id *id,
+             struct err *err)
 {
-    unsigned char spawned[32];
+    struct id spawned;
 
-    if (post(ao, item, n, spawned, err))
+    if (post(ao, item, n, &spawned, err))
         return -1;
     if (id)
-        memcpy(id, spawned, 32);
+        *id = spawned;
     return 0;
 }
 
 /* ---- reading ------------------------------------------------------------- */
 
-int ao_result(struct ao *ao, struct ao_result *r,
-              const unsigned char process[32], const unsigned char id[32],
-              unsigned wait_s, struct err *err)
+int ao_result(struct ao *ao, struct ao_result *r, struct id process,
+              struct id id, unsigned wait_s, struct err *err)
 {
     uint64_t until = clock_ms() + (uint64_t)wait_s * 1000;
     unsigned wait = first_ms(ao, POLL_MS);
     struct err why = ERR_INIT;
-    char pid[ID_TEXT];
     int rc;
 
-    base64url(pid, process, 32);
     for (;;) {
-        rc = ao->network->result(ao, r, pid, id, &why);
+        rc = ao->network->result(ao, r, id_text(process).s, id, &why);
         if (rc <= 0)
             break;
         if (clock_ms() + wait > until) {
@@ -401,10 +401,9 @@ static void keep_refusal(struct ao *ao, const char *process, struct err *err)
              process);
 }
 
-int ao_ask(struct ao *ao, struct ao_result *r,
-           const unsigned char process[32], const struct item_text_tag *tag,
-           size_t n_tags, const void *data, size_t n, bool *refused,
-           struct err *err)
+int ao_ask(struct ao *ao, struct ao_result *r, struct id process,
+           const struct item_text_tag *tag, size_t n_tags, const void *data,
+           size_t n, bool *refused, struct err *err)
 {
     unsigned wait = first_ms(ao, FIRST_MS);
     struct err why = ERR_INIT;
@@ -412,7 +411,7 @@ int ao_ask(struct ao *ao, struct ao_result *r,
     bool no;
     int rc;
 
-    base64url(pid, process, 32);
+    base64url(pid, process.b, 32);
     no = refused_before(ao, pid, &why);
     rc = no ? -1 : 0;
     for (unsigned i = 0; !no; i++) {
@@ -434,19 +433,19 @@ int ao_ask(struct ao *ao, struct ao_result *r,
     return rc;
 }
 
-int ao_say(struct ao *ao, struct ao_result *r,
-           const unsigned char process[32], const struct item_text_tag *tag,
-           size_t n_tags, const void *data, size_t n, unsigned wait_s,
-           bool *sent, struct err *err)
+int ao_say(struct ao *ao, struct ao_result *r, struct id process,
+           const struct item_text_tag *tag, size_t n_tags, const void *data,
+           size_t n, unsigned wait_s, bool *sent, struct err *err)
 {
-    unsigned char id[32];
+    struct id id;
     struct buf item;
     int rc;
 
     buf_init(&item, AO_MAX_DATA + ITEM_HEAD_MAX);
-    rc = ao_message(ao, &item, id, process, tag, n_tags, data, n, err) ||
+    rc = ao_message(ao, &item, &id, process, tag, n_tags, data, n, err) ||
                  ao_send(ao, item.data, item.len, err)
-             ? -1 : 0;
+             ? -1
+             : 0;
     if (sent)
         *sent = rc == 0;
     if (rc == 0)

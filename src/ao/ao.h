@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "arweave/item.h"
+#include "base/id.h"
 
 struct ao;
 struct buf;
@@ -35,18 +36,17 @@ void ao_free(struct ao *ao);
 
 /* Append a signed message to `process` with a new random anchor: our protocol
  * tags, then these.  ERR_INPUT: a reserved name, data over AO_MAX_DATA. */
-int ao_message(struct ao *ao, struct buf *item, unsigned char id[32],
-               const unsigned char process[32],
-               const struct item_text_tag *tag, size_t n_tags,
-               const void *data, size_t n, struct err *err);
+int ao_message(struct ao *ao, struct buf *item, struct id *id,
+               struct id process, const struct item_text_tag *tag,
+               size_t n_tags, const void *data, size_t n, struct err *err);
 
 /* Append a signed process item: module, scheduler and authority of the
  * settings, On-Boot=Data, these tags too, this Lua.  A scheduler or authority
  * that is not set is the node's own, which is asked for its address, or the
  * legacynet's. */
-int ao_process(struct ao *ao, struct buf *item, unsigned char id[32],
-               const struct item_text_tag *tag, size_t n_tags,
-               const void *lua, size_t n, struct err *err);
+int ao_process(struct ao *ao, struct buf *item, struct id *id,
+               const struct item_text_tag *tag, size_t n_tags, const void *lua,
+               size_t n, struct err *err);
 
 /* Post signed bytes; "already exists" is success.  ERR_RETRY for what may
  * pass (try again with the same bytes), ERR_INPUT if the item is refused for
@@ -54,8 +54,8 @@ int ao_process(struct ao *ao, struct buf *item, unsigned char id[32],
 int ao_send(struct ao *ao, const void *item, size_t n, struct err *err);
 /* The same for ao_process: *id (NULL is allowed) is what the network calls
  * the process. */
-int ao_spawn(struct ao *ao, const void *item, size_t n,
-             unsigned char id[32], struct err *err);
+int ao_spawn(struct ao *ao, const void *item, size_t n, struct id *id,
+             struct err *err);
 
 /* What an evaluation gave. */
 struct ao_tag {
@@ -87,25 +87,22 @@ const char *ao_out_tag(const struct ao_out *o, const char *name);
  * it is not there by then; ERR_INPUT if what came is no result, or if the
  * network says that this result is gone for good (then ask for the state by
  * ao_ask). */
-int ao_result(struct ao *ao, struct ao_result *r,
-              const unsigned char process[32], const unsigned char id[32],
-              unsigned wait_s, struct err *err);
+int ao_result(struct ao *ao, struct ao_result *r, struct id process,
+              struct id id, unsigned wait_s, struct err *err);
 
 /* Ask without changing anything: a dry run, which nobody signs.  Proves
  * nothing.  *refused (NULL is allowed): what answers makes none, now or at
  * all (403, 404, 405, 410, 429, 501, and not a 404 that says that it knows no
  * such process); what must be known is then asked by ao_say.  It is not asked
  * again about this process for ten minutes. */
-int ao_ask(struct ao *ao, struct ao_result *r,
-           const unsigned char process[32], const struct item_text_tag *tag,
-           size_t n_tags, const void *data, size_t n, bool *refused,
-           struct err *err);
+int ao_ask(struct ao *ao, struct ao_result *r, struct id process,
+           const struct item_text_tag *tag, size_t n_tags, const void *data,
+           size_t n, bool *refused, struct err *err);
 
 /* Say something that need not be kept: ao_message, ao_send, ao_result.  *sent
  * (NULL is allowed): the network has taken it, whatever came after. */
-int ao_say(struct ao *ao, struct ao_result *r,
-           const unsigned char process[32], const struct item_text_tag *tag,
-           size_t n_tags, const void *data, size_t n, unsigned wait_s,
-           bool *sent, struct err *err);
+int ao_say(struct ao *ao, struct ao_result *r, struct id process,
+           const struct item_text_tag *tag, size_t n_tags, const void *data,
+           size_t n, unsigned wait_s, bool *sent, struct err *err);
 
 #endif

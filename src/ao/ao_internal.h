@@ -12,6 +12,7 @@
 
 #include "ao/ao.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "net/http.h"
 
 /* Ceiling for one answer: a pull brings 256 KiB of lines at most, which JSON
@@ -23,7 +24,7 @@
 
 /* Where a message of ours was scheduled (HyperBEAM asks by it). */
 struct ao_slot {
-    unsigned char id[32];
+    struct id id;
     uint64_t slot;
 };
 
@@ -48,9 +49,9 @@ struct ao {
 struct ao_post {
     const void *item;
     size_t n;
-    unsigned char id[32];   /* the item's */
+    struct id id;           /* the item's */
     char process[44];       /* its target; "" for a process item */
-    unsigned char *spawned; /* NULL, or id of the process */
+    struct id *spawned;     /* NULL, or id of the process */
     unsigned again_s;       /* out: when the network wants it again, 0 */
 };
 
@@ -65,7 +66,7 @@ struct ao_network {
     int (*post)(struct ao *ao, struct ao_post *p, struct err *err);
     /* 0 it is here, 1 not yet (*err says what was heard), -1 never */
     int (*result)(struct ao *ao, struct ao_result *r, const char *process,
-                  const unsigned char id[32], struct err *err);
+                  struct id id, struct err *err);
     int (*ask)(struct ao *ao, struct ao_result *r, const char *process,
                const struct item_text_tag *tag, size_t n_tags,
                const void *data, size_t n, struct err *err);

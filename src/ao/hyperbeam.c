@@ -15,6 +15,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -30,21 +31,20 @@ static const char *const read_header[] = {
 
 /* ---- slots --------------------------------------------------------------- */
 
-static void remember(struct ao *ao, const unsigned char id[32], uint64_t slot)
+static void remember(struct ao *ao, struct id id, uint64_t slot)
 {
     struct ao_slot *s = &ao->slot[ao->n_slots++ % AO_SLOTS];
 
-    memcpy(s->id, id, 32);
+    s->id = id;
     s->slot = slot;
 }
 
-static bool recall(const struct ao *ao, const unsigned char id[32],
-                   uint64_t *slot)
+static bool recall(const struct ao *ao, struct id id, uint64_t *slot)
 {
     size_t n = ao->n_slots < AO_SLOTS ? ao->n_slots : AO_SLOTS;
 
     for (size_t i = 0; i < n; i++) {
-        if (memcmp(ao->slot[i].id, id, 32) == 0) {
+        if (id_equal(ao->slot[i].id, id)) {
             *slot = ao->slot[i].slot;
             return true;
         }
@@ -139,8 +139,8 @@ static int post(struct ao *ao, struct ao_post *p, struct err *err)
         remember(ao, p->id, slot);
     if (rc == 0 && p->spawned &&
         (field(text, sizeof(text), &a, "process") ||
-         base64url_id(p->spawned, text)))
-        memcpy(p->spawned, p->id, 32);
+         id_parse(p->spawned, text)))
+        *p->spawned = p->id;
     http_answer_clear(&a);
     free(url);
     free(path);
@@ -250,21 +250,19 @@ static int look(struct ao *ao, uint64_t *slot, const char *process,
 
 /* From the end backwards: what is asked for was sent not long ago. */
 static int find_slot(struct ao *ao, uint64_t *slot, const char *process,
-                     const unsigned char id[32], struct err *err)
+                     struct id id, struct err *err)
 {
     uint64_t last, from;
-    char text[ID_TEXT];
     int rc;
 
     if (recall(ao, id, slot))
         return 0;
-    base64url(text, id, 32);
     rc = current(ao, &last, process, err);
     if (rc)
         return rc;
     for (int page = 0; page < MAX_PAGES; page++) {
         from = last > PAGE ? last - PAGE : 0;
-        rc = look(ao, slot, process, text, from, last, err);
+        rc = look(ao, slot, process, id_text(id).s, from, last, err);
         if (rc <= 0)
             break;
         if (from == 0)
@@ -274,15 +272,17 @@ static int find_slot(struct ao *ao, uint64_t *slot, const char *process,
     if (rc == 0)
         remember(ao, id, *slot);
     else if (rc > 0)
-        err_set(err, ERR_RETRY, "message %s is not in the schedule of \"%s\""
-                " yet", text, ao->node);
+        err_set(err, ERR_RETRY,
+                "message %s is not in the schedule of \"%s\""
+                " yet",
+                id_text(id).s, ao->node);
     return rc;
 }
 
 /* ---- reading ------------------------------------------------------------- */
 
 static int result(struct ao *ao, struct ao_result *r, const char *process,
-                  const unsigned char id[32], struct err *err)
+                  struct id id, struct err *err)
 {
     struct http_answer a;
     uint64_t slot = 0;
@@ -392,7 +392,7 @@ static int take_address(char out[ID_TEXT], const struct http_answer *a)
     size_t n = a->body.len;
     struct err unused = ERR_INIT;
     struct json *root = NULL;
-    unsigned char id[32];
+    struct id id;
     int rc;
 
     while (n > 0 && strchr(" \r\n\t", text[n - 1]))
@@ -406,7 +406,7 @@ static int take_address(char out[ID_TEXT], const struct http_answer *a)
     if (rc == 0) {
         memcpy(out, text, n);
         out[n] = '\0';
-        rc = base64url_id(id, out);
+        rc = id_parse(&id, out);
     }
     json_free(root);
     return rc;

@@ -12,6 +12,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -23,23 +24,23 @@
 
 /* The answer to a POST names the item again; another id would mean that it
  * took something else. */
-static int check_id(const struct http_answer *a, const unsigned char id[32],
-                    const char *url, struct err *err)
+static int check_id(const struct http_answer *a, struct id id, const char *url,
+                    struct err *err)
 {
     struct err unused = ERR_INIT;
     struct json *root = NULL;
     const char *text;
-    char ours[ID_TEXT];
     int rc = 0;
 
     if (json_parse(&root, a->body.len ? a->body.data : "", a->body.len,
                    &unused))
         return 0;
-    base64url(ours, id, 32);
     text = json_string(json_get(root, "id"));
-    if (text && strcmp(text, ours) != 0)
-        rc = err_set(err, ERR_INPUT, "\"%s\" took item \"%.43s\" where %s was"
-                     " sent", url, text, ours);
+    if (text && strcmp(text, id_text(id).s) != 0)
+        rc = err_set(err, ERR_INPUT,
+                     "\"%s\" took item \"%.43s\" where %s was"
+                     " sent",
+                     url, text, id_text(id).s);
     json_free(root);
     return rc;
 }
@@ -61,7 +62,7 @@ static int post(struct ao *ao, struct ao_post *p, struct err *err)
         rc = check_id(&a, p->id, url, err);
     }
     if (rc == 0 && p->spawned)
-        memcpy(p->spawned, p->id, 32);
+        *p->spawned = p->id;
     http_answer_clear(&a);
     free(url);
     return rc;
@@ -70,22 +71,23 @@ static int post(struct ao *ao, struct ao_post *p, struct err *err)
 /* Whatever may pass is "not yet": a message that the messenger took may not
  * have reached the scheduler, where the compute unit looks for it. */
 static int result(struct ao *ao, struct ao_result *r, const char *process,
-                  const unsigned char id[32], struct err *err)
+                  struct id id, struct err *err)
 {
     static const char *const header[] = { "Accept: application/json", NULL };
-    char text[ID_TEXT], *path, *url;
+    char *path, *url;
     struct http_answer a;
     int rc;
 
-    base64url(text, id, 32);
-    path = xasprintf("result/%s?process-id=%s", text, process);
+    path = xasprintf("result/%s?process-id=%s", id_text(id).s, process);
     url = http_url_join(ao->cu, path);
     rc = ao_exchange(ao, &a, url, header, NULL, 0, err);
     if (rc) {
         rc = err->code == ERR_RETRY ? 1 : -1;
     } else if (a.status == 202 || a.status == 404) {
-        err_set(err, ERR_RETRY, "\"%s\" has no result of message %s yet"
-                " (%d)", ao->cu, text, a.status);
+        err_set(err, ERR_RETRY,
+                "\"%s\" has no result of message %s yet"
+                " (%d)",
+                ao->cu, id_text(id).s, a.status);
         rc = 1;
     } else {
         rc = ao_judge_get(&a, url, err);
@@ -117,18 +119,19 @@ static int put_question(struct buf *b, const struct ao *ao,
                         size_t n_tags, const void *data, size_t n,
                         struct err *err)
 {
-    unsigned char address[32] = { 0 }, random[16];
-    char owner[ID_TEXT], salt[32];
+    struct id address = { 0 };
+    unsigned char random[16];
+    char salt[32];
 
     if (key_random(random, sizeof(random), err))
         return -1;
     if (ao->key)
-        key_address(ao->key, address);
-    base64url(owner, address, 32);
+        key_address(ao->key, &address);
     base64url(salt, random, sizeof(random));
-    buf_printf(b, "{\"Id\":\"1234\",\"Target\":\"%s\",\"Owner\":\"%s\","
-               "\"From\":\"%s\",\"Anchor\":\"0\",\"Data\":", process, owner,
-               owner);
+    buf_printf(b,
+               "{\"Id\":\"1234\",\"Target\":\"%s\",\"Owner\":\"%s\","
+               "\"From\":\"%s\",\"Anchor\":\"0\",\"Data\":",
+               process, id_text(address).s, id_text(address).s);
     json_put_string(b, data ? data : "", n);
     buf_puts(b, ",\"Tags\":[");
     put_pair(b, "Data-Protocol", "ao");

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/plural.h"
 
@@ -53,7 +54,7 @@ int bundle_head(struct buf *out, struct bundle_entry *e, size_t n,
     put_number(out, n);
     for (size_t i = 0; i < n; i++) {
         put_number(out, e[i].size);
-        buf_put(out, e[i].id, 32);
+        buf_put(out, e[i].id.b, 32);
         e[i].at = at;
         at += e[i].size;
     }
@@ -74,7 +75,7 @@ static int read_entries(struct bundle_entry *e, size_t n,
             return err_set(err, ERR_INPUT, "bundle: item %zu has %" PRIu64
                            " bytes, no item has less than %d", i, e[i].size,
                            ITEM_MIN);
-        memcpy(e[i].id, p + NUMBER, 32);
+        e[i].id = id_at(p + NUMBER);
         e[i].at = at;
         at += e[i].size;
     }
@@ -130,7 +131,7 @@ static int check_entry(const struct bundle_entry *e, size_t i,
     if (item_open(&it, bytes + e->at, (size_t)e->size, err))
         return err_prefix(err, "bundle: item %zu", i);
     /* The head is signed by nobody. */
-    if (memcmp(it.id, e->id, 32) != 0)
+    if (!id_equal(it.id, e->id))
         return err_set(err, ERR_INPUT, "bundle: item %zu has not the id that"
                        " its head says", i);
     return 0;

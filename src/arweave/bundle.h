@@ -9,13 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct buf;
 struct err;
 
 #define BUNDLE_MAX_ITEMS 65536
 
 struct bundle_entry {
-    unsigned char id[32];
+    struct id id;
     uint64_t at;   /* offset of the item from the start of the bundle */
     uint64_t size; /* bytes */
 };

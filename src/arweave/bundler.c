@@ -18,8 +18,8 @@
 #include "arweave/bundler_internal.h"
 #include "arweave/item.h"
 #include "arweave/receipt.h"
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
 #include "base/sys.h"
@@ -204,15 +204,12 @@ int bundler_unpaid(const struct bundler *b, const char *text,
                    text);
 }
 
-bool bundler_names(const char *text, const unsigned char id[32])
+bool bundler_names(const char *text, struct id id)
 {
-    char name[ID_TEXT];
-
-    base64url(name, id, 32);
-    return text && strstr(text, name);
+    return text && strstr(text, id_text(id).s);
 }
 
-bool bundler_has_it(const struct http_answer *a, const unsigned char id[32])
+bool bundler_has_it(const struct http_answer *a, struct id id)
 {
     const char *body = a->body.len ? a->body.data : "";
     bool says = a->status == 201 || a->status == 202 || a->status == 208 ||
@@ -244,9 +241,8 @@ int bundler_refused(const struct bundler *b, const struct http_answer *a,
 }
 
 int bundler_keep_receipt(struct bundler *b, struct buf *receipt,
-                         const struct bundler_item *it,
-                         const unsigned char *signer, const char *json,
-                         size_t n, struct err *err)
+                         const struct bundler_item *it, const struct id *signer,
+                         const char *json, size_t n, struct err *err)
 {
     struct receipt r;
     struct err why = ERR_INIT;
@@ -270,7 +266,7 @@ static int check_item(const struct bundler_item *it, struct err *err)
 
     if (rc < 0)
         return -1;
-    if (rc || memcmp(head.id, it->id, 32))
+    if (rc || !id_equal(head.id, it->id))
         return err_set(err, ERR_FATAL, "an item to be sent is not the one "
                        "that was signed");
     if (!head.n_tags)
@@ -288,7 +284,7 @@ static int has_it(struct bundler *b, const struct bundler_item *it,
 }
 
 static int post_whole(struct bundler *b, const struct bundler_item *it,
-                      const unsigned char *signer, struct buf *receipt,
+                      const struct id *signer, struct buf *receipt,
                       struct err *err)
 {
     struct bundler_body body;
@@ -311,8 +307,7 @@ out:
 }
 
 int bundler_post(struct bundler *b, const struct bundler_item *it,
-                 const unsigned char *signer, struct buf *receipt,
-                 struct err *err)
+                 const struct id *signer, struct buf *receipt, struct err *err)
 {
     b->says_charge = false;
     if (check_item(it, err))
@@ -394,17 +389,16 @@ int bundler_price(struct bundler *b, uint64_t n, uint64_t *winc,
     return rc;
 }
 
-int bundler_balance(struct bundler *b, const unsigned char address[32],
-                    uint64_t *winc, struct err *err)
+int bundler_balance(struct bundler *b, struct id address, uint64_t *winc,
+                    struct err *err)
 {
-    char path[128], text[ID_TEXT];
+    char path[128];
     struct http_answer a;
     int rc;
 
     http_answer_init(&a);
-    base64url(text, address, 32);
     snprintf(path, sizeof path, "v1/account/balance/arweave?address=%s",
-             text);
+             id_text(address).s);
     rc = ask(b, b->payment, path, &a, err);
     if (rc && a.status == 404) { /* an account that was never paid into */
         *winc = 0;
@@ -416,17 +410,15 @@ int bundler_balance(struct bundler *b, const unsigned char address[32],
     return rc;
 }
 
-int bundler_status(struct bundler *b, const unsigned char id[32],
-                   enum bundler_status *status, unsigned char root[32],
-                   bool *has_root, struct err *err)
+int bundler_status(struct bundler *b, struct id id, enum bundler_status *status,
+                   struct id *root, bool *has_root, struct err *err)
 {
-    char path[128], text[ID_TEXT];
+    char path[128];
     struct http_answer a;
     int rc;
 
     http_answer_init(&a);
-    base64url(text, id, 32);
-    snprintf(path, sizeof path, "v1/tx/%s/status", text);
+    snprintf(path, sizeof path, "v1/tx/%s/status", id_text(id).s);
     rc = ask(b, b->url, path, &a, err);
     if (rc && a.status == 404) {
         *status = BUNDLER_UNKNOWN;

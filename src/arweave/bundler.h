@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "arweave/bundler_answer.h"
+#include "base/id.h"
 
 struct buf;
 struct bundler;
@@ -40,13 +41,13 @@ int bundler_price(struct bundler *b, uint64_t n, uint64_t *winc,
  * AR does. */
 #define WINC_TEXT 80
 void winc_text(char out[WINC_TEXT], uint64_t winc);
-int bundler_balance(struct bundler *b, const unsigned char address[32],
-                    uint64_t *winc, struct err *err);
+int bundler_balance(struct bundler *b, struct id address, uint64_t *winc,
+                    struct err *err);
 
 /* The bytes of an item: a head in memory (or all of it) and, behind it, a file
  * (may be NULL), of which bytes [at, at + n) are the data. */
 struct bundler_item {
-    unsigned char id[32];
+    struct id id;
     const void *head;
     size_t n_head;
     const char *path;
@@ -67,8 +68,7 @@ struct bundler_item {
  * never sent; ERR_RETRY for what may pass, and for a receipt that is not the
  * signer's: the item may have been taken. */
 int bundler_post(struct bundler *b, const struct bundler_item *it,
-                 const unsigned char *signer, struct buf *receipt,
-                 struct err *err);
+                 const struct id *signer, struct buf *receipt, struct err *err);
 
 /* Whether the answer to the last bundler_post said what was charged, as a
  * valid receipt or not; *winc is that in winston credits, UINT64_MAX if it
@@ -77,8 +77,7 @@ bool bundler_charged(const struct bundler *b, uint64_t *winc);
 
 /* What became of an item: its status and, where there is one, the id of the
  * transaction that it is in. */
-int bundler_status(struct bundler *b, const unsigned char id[32],
-                   enum bundler_status *status, unsigned char root[32],
-                   bool *has_root, struct err *err);
+int bundler_status(struct bundler *b, struct id id, enum bundler_status *status,
+                   struct id *root, bool *has_root, struct err *err);
 
 #endif

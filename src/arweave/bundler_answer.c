@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 
 /* A number, or a text that is one. */
@@ -36,8 +36,7 @@ int bundler_read_info(struct bundler_info *i, const char *json, size_t n,
     if (json_parse(&root, json, n, err))
         return -1;
     address = json_get(json_get(root, "addresses"), "arweave");
-    if (!json_string(address) ||
-        base64url_id(out.signer, json_string(address)))
+    if (!json_string(address) || id_parse(&out.signer, json_string(address)))
         rc = err_set(err, ERR_INPUT, "no addresses.arweave is there");
     if (number(json_get(root, "freeUploadLimitBytes"), &out.free_bytes))
         out.free_bytes = 0;
@@ -61,7 +60,7 @@ int bundler_read_winc(uint64_t *winc, const char *json, size_t n,
     return rc;
 }
 
-int bundler_read_status(enum bundler_status *status, unsigned char root[32],
+int bundler_read_status(enum bundler_status *status, struct id *root,
                         bool *has_root, const char *json, size_t n,
                         struct err *err)
 {
@@ -85,8 +84,7 @@ int bundler_read_status(enum bundler_status *status, unsigned char root[32],
     else
         rc = err_set(err, ERR_INPUT, "no status is there that we know");
     if (!rc)
-        *has_root = json_string(bundle) &&
-                    !base64url_id(root, json_string(bundle));
+        *has_root = json_string(bundle) && !id_parse(root, json_string(bundle));
     json_free(v);
     return rc;
 }

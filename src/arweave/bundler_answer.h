@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct buf;
 struct err;
 
@@ -17,7 +19,7 @@ struct err;
 
 /* GET /v1/info */
 struct bundler_info {
-    unsigned char signer[32];  /* addresses.arweave */
+    struct id signer;          /* addresses.arweave */
     uint64_t free_bytes;       /* items of up to this size cost nothing */
 };
 int bundler_read_info(struct bundler_info *i, const char *json, size_t n,
@@ -28,7 +30,7 @@ int bundler_read_winc(uint64_t *winc, const char *json, size_t n,
 /* GET /v1/tx/ID/status */
 enum bundler_status { BUNDLER_UNKNOWN, BUNDLER_NEW, BUNDLER_PENDING,
                       BUNDLER_PERMANENT, BUNDLER_FAILED };
-int bundler_read_status(enum bundler_status *status, unsigned char root[32],
+int bundler_read_status(enum bundler_status *status, struct id *root,
                         bool *has_root, const char *json, size_t n,
                         struct err *err);
 

@@ -5,6 +5,7 @@
 #define APUS_ARWEAVE_BUNDLER_INTERNAL_H
 
 #include "arweave/bundler.h"
+#include "base/id.h"
 #include "net/http.h"
 
 #define BUNDLER_MAX_ANSWER ((uint64_t)4 << 20) /* lists of parts are long */
@@ -47,21 +48,20 @@ int bundler_unpaid(const struct bundler *b, const char *text,
 int bundler_nonsense(const char *base, const char *path, struct err *err);
 /* Whether the answer says that the item of this id is there already: its
  * status or text says so, and the text names the id. */
-bool bundler_has_it(const struct http_answer *a, const unsigned char id[32]);
+bool bundler_has_it(const struct http_answer *a, struct id id);
 /* Whether a text names an item by its id. */
-bool bundler_names(const char *text, const unsigned char id[32]);
+bool bundler_names(const char *text, struct id id);
 /* Verify a receipt and append it; note what it says was charged in any
  * case. */
 int bundler_keep_receipt(struct bundler *b, struct buf *receipt,
-                         const struct bundler_item *it,
-                         const unsigned char *signer, const char *json,
-                         size_t n, struct err *err);
+                         const struct bundler_item *it, const struct id *signer,
+                         const char *json, size_t n, struct err *err);
 
 uint64_t bundler_item_size(const struct bundler_item *it);
 
 /* bundler_post of a large item. */
 int bundler_post_parts(struct bundler *b, const struct bundler_item *it,
-                       const unsigned char *signer, struct buf *receipt,
+                       const struct id *signer, struct buf *receipt,
                        struct err *err);
 
 #endif

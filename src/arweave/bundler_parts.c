@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -31,7 +32,7 @@
 struct parts {
     struct bundler *b;
     const struct bundler_item *item;
-    const unsigned char *signer;
+    const struct id *signer;
     struct buf *receipt;
     struct bundler_upload upload;
     uint64_t size;
@@ -289,7 +290,7 @@ static int finalize(struct parts *p, struct err *err)
 }
 
 int bundler_post_parts(struct bundler *b, const struct bundler_item *it,
-                       const unsigned char *signer, struct buf *receipt,
+                       const struct id *signer, struct buf *receipt,
                        struct err *err)
 {
     struct parts p = { .b = b, .item = it, .signer = signer,

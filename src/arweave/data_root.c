@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 
@@ -24,7 +25,7 @@
 #define LEAF (32 + NOTE)
 
 struct node {
-    unsigned char id[32];
+    struct id id;
     uint64_t max; /* its end in the data */
     unsigned level;
 };
@@ -69,15 +70,15 @@ static int get_note(uint64_t *v, const unsigned char p[NOTE])
 }
 
 /* out = H(H(a) || H(b) || H(c)), or of the first two. */
-static void hash_parts(unsigned char out[32], const unsigned char *a,
+static void hash_parts(struct id *out, const unsigned char *a,
                        const unsigned char *b, const unsigned char *c)
 {
     unsigned char parts[96];
 
-    digest(parts, a, 32);
-    digest(parts + 32, b, 32);
+    digest(id_in(parts), a, 32);
+    digest(id_in(parts + 32), b, 32);
     if (c)
-        digest(parts + 64, c, 32);
+        digest(id_in(parts + 64), c, 32);
     digest(out, parts, c ? 96 : 64);
 }
 
@@ -89,19 +90,19 @@ static void join(struct data_root *d)
     unsigned char note[NOTE];
 
     put_note(note, l->max);
-    hash_parts(l->id, l->id, r->id, note);
+    hash_parts(&l->id, l->id.b, r->id.b, note);
     l->max = r->max;
     l->level++;
     d->n_stack--;
 }
 
-static void push_leaf(struct data_root *d, const unsigned char hash[32])
+static void push_leaf(struct data_root *d, struct id hash)
 {
     struct node *n = &d->stack[d->n_stack++];
     unsigned char note[NOTE];
 
     put_note(note, d->at);
-    hash_parts(n->id, hash, note, NULL);
+    hash_parts(&n->id, hash.b, note, NULL);
     n->max = d->at;
     n->level = 0;
     while (d->n_stack > 1 && d->stack[d->n_stack - 1].level ==
@@ -111,9 +112,9 @@ static void push_leaf(struct data_root *d, const unsigned char hash[32])
 
 static void end_chunk(struct data_root *d)
 {
-    unsigned char hash[32];
+    struct id hash;
 
-    digest_end(d->chunk, hash);
+    digest_end(d->chunk, &hash);
     d->chunk = NULL;
     push_leaf(d, hash);
 }
@@ -128,12 +129,12 @@ struct data_root *data_root_new(uint64_t size)
 
 void data_root_free(struct data_root *d)
 {
-    unsigned char ignored[32];
+    struct id ignored;
 
     if (!d)
         return;
     if (d->chunk)
-        digest_end(d->chunk, ignored);
+        digest_end(d->chunk, &ignored);
     free(d);
 }
 
@@ -163,8 +164,7 @@ int data_root_put(struct data_root *d, const void *data, size_t n,
     return 0;
 }
 
-int data_root_end(struct data_root *d, unsigned char root[32],
-                  struct err *err)
+int data_root_end(struct data_root *d, struct id *root, struct err *err)
 {
     if (d->at != d->size)
         return err_set(err, ERR_INPUT, "%" PRIu64 " of the %" PRIu64 " bytes"
@@ -172,18 +172,18 @@ int data_root_end(struct data_root *d, unsigned char root[32],
     assert(!d->chunk);
     /* What is left after a last chunk of full size is a chunk of nothing. */
     if (d->size % CHUNK_MAX == 0) {
-        unsigned char hash[32];
+        struct id hash;
 
-        digest(hash, "", 0);
+        digest(&hash, "", 0);
         push_leaf(d, hash);
     }
     while (d->n_stack > 1)
         join(d);
-    memcpy(root, d->stack[0].id, 32);
+    *root = d->stack[0].id;
     return 0;
 }
 
-void data_root(unsigned char root[32], const void *data, size_t n)
+void data_root(struct id *root, const void *data, size_t n)
 {
     struct data_root *d = data_root_new(n);
 
@@ -195,7 +195,7 @@ void data_root(unsigned char root[32], const void *data, size_t n)
 /* ---- paths --------------------------------------------------------------- */
 
 struct walk {
-    unsigned char id[32];
+    struct id id;
     uint64_t left, right, dest; /* counted from `shift` */
     uint64_t shift;             /* where the tree that we are in begins */
 };
@@ -209,17 +209,17 @@ static int wrong(struct err *err, const char *what)
 static int step(struct walk *w, const unsigned char p[BRANCH], bool nested,
                 struct err *err)
 {
-    unsigned char id[32];
+    struct id id;
     uint64_t note;
     bool go_left;
 
-    hash_parts(id, p, p + 32, p + 64);
-    if (memcmp(id, w->id, 32) != 0)
+    hash_parts(&id, p, p + 32, p + 64);
+    if (!id_equal(id, w->id))
         return wrong(err, "it does not begin at the root");
     if (get_note(&note, p + 64))
         return wrong(err, "an end of more than 64 bits");
     go_left = w->dest < note;
-    memcpy(w->id, go_left ? p : p + 32, 32);
+    w->id = id_at(go_left ? p : p + 32);
     if (go_left && note < w->right)
         w->right = note;
     if (!go_left && note > w->left)
@@ -236,26 +236,25 @@ static int step(struct walk *w, const unsigned char p[BRANCH], bool nested,
 static int end_walk(const struct walk *w, const unsigned char p[LEAF],
                     struct chunk_place *c, struct err *err)
 {
-    unsigned char id[32];
+    struct id id;
     uint64_t end;
 
-    hash_parts(id, p, p + 32, NULL);
-    if (memcmp(id, w->id, 32) != 0)
+    hash_parts(&id, p, p + 32, NULL);
+    if (!id_equal(id, w->id))
         return wrong(err, "it does not begin at the root");
     if (get_note(&end, p + 32) || end != w->right || end <= w->left ||
         end - w->left > CHUNK_MAX)
         return wrong(err, "it leads to no chunk");
     c->start = w->shift + w->left;
     c->end = w->shift + w->right;
-    memcpy(c->hash, p, 32);
+    c->hash = id_at(p);
     return 0;
 }
 
-int chunk_path(struct chunk_place *c, const unsigned char root[32],
-               uint64_t size, uint64_t at, const void *path, size_t n,
-               struct err *err)
+int chunk_path(struct chunk_place *c, struct id root, uint64_t size,
+               uint64_t at, const void *path, size_t n, struct err *err)
 {
-    static const unsigned char marker[32];
+    static const struct id marker;
     const unsigned char *p = path;
     struct walk w = { .right = size, .dest = at };
 
@@ -263,10 +262,10 @@ int chunk_path(struct chunk_place *c, const unsigned char root[32],
         return wrong(err, "there is no such byte");
     if (n > DATA_PATH_MAX)
         return wrong(err, "it is too long");
-    memcpy(w.id, root, 32);
+    w.id = root;
     while (n > LEAF) {
         bool nested = n >= sizeof marker + BRANCH &&
-                      memcmp(p, marker, sizeof marker) == 0;
+                      memcmp(p, marker.b, sizeof marker) == 0;
         size_t used = nested ? sizeof marker + BRANCH : BRANCH;
 
         if (n < used)
@@ -281,20 +280,20 @@ int chunk_path(struct chunk_place *c, const unsigned char root[32],
     return end_walk(&w, p, c, err);
 }
 
-int chunk_check(struct chunk_place *c, const unsigned char root[32],
-                uint64_t size, uint64_t at, const void *path, size_t n_path,
-                const void *data, size_t n, struct err *err)
+int chunk_check(struct chunk_place *c, struct id root, uint64_t size,
+                uint64_t at, const void *path, size_t n_path, const void *data,
+                size_t n, struct err *err)
 {
     struct chunk_place place;
-    unsigned char hash[32];
+    struct id hash;
 
     if (chunk_path(&place, root, size, at, path, n_path, err))
         return -1;
     if (n != place.end - place.start)
         return err_set(err, ERR_INPUT, "chunk: it has %zu bytes, %" PRIu64
                        " expected", n, place.end - place.start);
-    digest(hash, data, n);
-    if (memcmp(hash, place.hash, 32) != 0)
+    digest(&hash, data, n);
+    if (!id_equal(hash, place.hash))
         return err_set(err, ERR_INPUT, "chunk: these are not its bytes");
     *c = place;
     return 0;

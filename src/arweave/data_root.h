@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 
 #define CHUNK_MAX 262144
@@ -25,11 +27,10 @@ void data_root_free(struct data_root *d);
 int data_root_put(struct data_root *d, const void *data, size_t n,
                   struct err *err);
 /* All bytes came: their root.  The root of no bytes is that of one leaf. */
-int data_root_end(struct data_root *d, unsigned char root[32],
-                  struct err *err);
+int data_root_end(struct data_root *d, struct id *root, struct err *err);
 
 /* Of data in memory. */
-void data_root(unsigned char root[32], const void *data, size_t n);
+void data_root(struct id *root, const void *data, size_t n);
 
 /* Bytes of the chunk that begins at `at`, as all software cuts data. */
 uint64_t chunk_size(uint64_t at, uint64_t size);
@@ -37,18 +38,17 @@ uint64_t chunk_size(uint64_t at, uint64_t size);
 /* A chunk that a path leads to. */
 struct chunk_place {
     uint64_t start, end;    /* in the data */
-    unsigned char hash[32]; /* SHA-256 of its bytes */
+    struct id hash;         /* SHA-256 of its bytes */
 };
 
 /* Follow `path` from the root of data of `size` bytes to the chunk that has
  * the byte `at`.  ERR_INPUT if it does not lead there, or further. */
-int chunk_path(struct chunk_place *c, const unsigned char root[32],
-               uint64_t size, uint64_t at, const void *path, size_t n,
-               struct err *err);
+int chunk_path(struct chunk_place *c, struct id root, uint64_t size,
+               uint64_t at, const void *path, size_t n, struct err *err);
 
 /* The same, and these bytes are that chunk. */
-int chunk_check(struct chunk_place *c, const unsigned char root[32],
-                uint64_t size, uint64_t at, const void *path, size_t n_path,
-                const void *data, size_t n, struct err *err);
+int chunk_check(struct chunk_place *c, struct id root, uint64_t size,
+                uint64_t at, const void *path, size_t n_path, const void *data,
+                size_t n, struct err *err);
 
 #endif

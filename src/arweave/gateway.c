@@ -17,8 +17,8 @@
 #include "arweave/gateway_internal.h"
 #include "arweave/item.h"
 #include "arweave/tx.h"
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
 
@@ -209,19 +209,15 @@ int gateway_read(struct gateways *g, size_t i, const struct gateway_data *d,
 
 /* ---- where an item is ----- */
 
-void gateway_path(struct gateway_data *d, const unsigned char id[32])
+void gateway_path(struct gateway_data *d, struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    snprintf(d->path, sizeof d->path, "raw/%s", text);
+    snprintf(d->path, sizeof d->path, "raw/%s", id_text(id).s);
 }
 
 /* The head of an item of `size` bytes at `at` of what d->path names: its
  * front is read, and the rest of d filled in. */
-static int read_head(struct gateways *g, size_t i,
-                     const unsigned char id[32], uint64_t at, uint64_t size,
-                     struct gateway_data *d, struct err *err)
+static int read_head(struct gateways *g, size_t i, struct id id, uint64_t at,
+                     uint64_t size, struct gateway_data *d, struct err *err)
 {
     uint64_t n = size < ITEM_HEAD_MAX ? size : ITEM_HEAD_MAX;
     struct http_request r = { .method = "GET", .range_at = at, .range_n = n,
@@ -240,7 +236,7 @@ static int read_head(struct gateways *g, size_t i,
     rc = item_head(&it, a.body.data, a.body.len, err);
     if (rc > 0)
         rc = err_set(err, ERR_INPUT, "an item is cut off");
-    if (!rc && memcmp(it.id, id, 32))
+    if (!rc && !id_equal(it.id, id))
         rc = err_set(err, ERR_INPUT, "there is another item");
     if (rc) {
         err_prefix(err, "\"%s/%s\" at %" PRIu64, g->url[i], d->path, at);
@@ -256,7 +252,7 @@ out:
 }
 
 /* From the headers with the item's parts: 0, 1 if they are not there. */
-static int make_head(struct gateways *g, size_t i, const unsigned char id[32],
+static int make_head(struct gateways *g, size_t i, struct id id,
                      const struct http_answer *a, uint64_t n_data,
                      struct gateway_data *d, struct err *err)
 {
@@ -267,7 +263,7 @@ static int make_head(struct gateways *g, size_t i, const unsigned char id[32],
     rc = gateway_head_make(&d->head, a->head.data, a->head.len, err);
     if (!rc && item_head(&it, d->head.data, d->head.len, err))
         rc = -1;
-    if (!rc && memcmp(it.id, id, 32))
+    if (!rc && !id_equal(it.id, id))
         rc = err_set(err, ERR_INPUT, "its headers are those of another "
                      "item");
     if (rc < 0)
@@ -279,20 +275,19 @@ static int make_head(struct gateways *g, size_t i, const unsigned char id[32],
 }
 
 /* As a transaction: 1 if there is none of this id. */
-static int find_tx(struct gateways *g, size_t i, const unsigned char id[32],
+static int find_tx(struct gateways *g, size_t i, struct id id,
                    struct gateway_data *d, struct err *err)
 {
     struct http_request r = { .method = "GET", .max_body = TX_JSON_MAX };
-    char text[ID_TEXT], path[64];
+    char path[64];
     struct http_answer a;
     struct tx tx;
     int rc;
 
-    base64url(text, id, 32);
-    snprintf(path, sizeof path, "tx/%s", text);
+    snprintf(path, sizeof path, "tx/%s", id_text(id).s);
     http_answer_init(&a);
     rc = gateway_ask(g, i, path, &r, &a, NULL) ? 1 : 0;
-    if (!rc && tx_check(&tx, a.body.data, a.body.len, id, err))
+    if (!rc && tx_check(&tx, a.body.data, a.body.len, &id, err))
         rc = err_prefix(err, "\"%s/%s\"", g->url[i], path);
     if (!rc) {
         buf_reset(&d->head);
@@ -300,7 +295,7 @@ static int find_tx(struct gateways *g, size_t i, const unsigned char id[32],
         d->at = 0;
         d->size = tx.data_size;
         d->is_tx = true;
-        memcpy(d->data_root, tx.data_root, 32);
+        d->data_root = tx.data_root;
         tx_clear(&tx);
     }
     http_answer_clear(&a);
@@ -308,9 +303,8 @@ static int find_tx(struct gateways *g, size_t i, const unsigned char id[32],
 }
 
 /* By the table of the bundle that holds it: the same. */
-static int find_bundled(struct gateways *g, size_t i,
-                        const unsigned char id[32], struct gateway_data *d,
-                        struct err *err)
+static int find_bundled(struct gateways *g, size_t i, struct id id,
+                        struct gateway_data *d, struct err *err)
 {
     struct gateway_place place;
     int rc = gateway_bundled(g, i, id, &place, err);
@@ -321,7 +315,7 @@ static int find_bundled(struct gateways *g, size_t i,
     return read_head(g, i, id, place.at, place.size, d, err);
 }
 
-int gateway_find(struct gateways *g, size_t i, const unsigned char id[32],
+int gateway_find(struct gateways *g, size_t i, struct id id,
                  struct gateway_data *d, struct err *err)
 {
     struct http_request r = { .method = "HEAD", .max_body = 1 };
@@ -336,7 +330,7 @@ int gateway_find(struct gateways *g, size_t i, const unsigned char id[32],
     if (gateway_ask(g, i, d->path, &r, &a, err))
         goto out;
     gateway_hint_read(&hint, a.head.data, a.head.len);
-    if (hint.has_root && memcmp(hint.root, id, 32)) {
+    if (hint.has_root && !id_equal(hint.root, id)) {
         gateway_path(d, hint.root);
         rc = read_head(g, i, id, hint.at, hint.size, d, &why);
     }
@@ -361,7 +355,7 @@ out:
 /* ---- a whole item ----- */
 
 struct whole {
-    const unsigned char *id;
+    const struct id *id;
     const struct gateway_place *place; /* or NULL */
     struct buf *raw;
     struct item *it;
@@ -419,7 +413,7 @@ static int read_whole(struct gateways *g, size_t i, struct whole *w,
         err_prefix(err, "\"%s/%s\"", g->url[i], d->path);
         goto out;
     }
-    if (memcmp(w->it->id, w->id, 32)) {
+    if (!id_equal(w->it->id, *w->id)) {
         err_set(err, ERR_INPUT, "\"%s/%s\" is another item", g->url[i],
                 d->path);
         goto out;
@@ -443,31 +437,31 @@ static int try_whole(struct gateways *g, size_t i, void *self,
     gateway_data_init(&d);
     if (w->place) {
         gateway_path(&d, w->place->bundle);
-        rc = read_head(g, i, w->id, w->place->at, w->place->size, &d, err);
+        rc = read_head(g, i, *w->id, w->place->at, w->place->size, &d, err);
         rc = rc ? rc : read_whole(g, i, w, &d, err);
     }
     /* It may know the item by itself, too. */
     if (rc) {
-        rc = gateway_find(g, i, w->id, &d, err);
+        rc = gateway_find(g, i, *w->id, &d, err);
         rc = rc ? rc : read_whole(g, i, w, &d, err);
     }
     gateway_data_clear(&d);
     return rc;
 }
 
-int gateway_item(struct gateways *g, const unsigned char id[32], size_t skip,
-                 struct buf *raw, struct item *it, struct err *err)
+int gateway_item(struct gateways *g, struct id id, size_t skip, struct buf *raw,
+                 struct item *it, struct err *err)
 {
-    struct whole w = { id, NULL, raw, it };
+    struct whole w = { &id, NULL, raw, it };
 
     return gateways_each(g, skip, g->n, try_whole, &w, err);
 }
 
-int gateway_item_at(struct gateways *g, const unsigned char id[32],
+int gateway_item_at(struct gateways *g, struct id id,
                     const struct gateway_place *place, size_t skip,
                     struct buf *raw, struct item *it, struct err *err)
 {
-    struct whole w = { id, place, raw, it };
+    struct whole w = { &id, place, raw, it };
 
     return gateways_each(g, skip, g->n, try_whole, &w, err);
 }

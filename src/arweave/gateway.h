@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 
 struct err;
 struct item;
@@ -36,16 +37,16 @@ void gateways_note(struct gateways *g,
  * are left out at the front (0; 1 to read back from a second one).
  * ERR_RETRY: no gateway has it now; ERR_INPUT: too long, or every gateway
  * gave something else.  `raw` is then as it was. */
-int gateway_item(struct gateways *g, const unsigned char id[32], size_t skip,
-                 struct buf *raw, struct item *it, struct err *err);
+int gateway_item(struct gateways *g, struct id id, size_t skip, struct buf *raw,
+                 struct item *it, struct err *err);
 
 /* The same where it is known in which bundle item it lies, and where in that
  * item's data: for items that gateways do not index. */
 struct gateway_place {
-    unsigned char bundle[32]; /* id of the item that holds it */
+    struct id bundle;         /* id of the item that holds it */
     uint64_t at, size;        /* in the bundle item's data */
 };
-int gateway_item_at(struct gateways *g, const unsigned char id[32],
+int gateway_item_at(struct gateways *g, struct id id,
                     const struct gateway_place *place, size_t skip,
                     struct buf *raw, struct item *it, struct err *err);
 
@@ -59,12 +60,12 @@ struct gateway_data {
     uint64_t size;   /* of the data */
     struct buf head; /* the item's bytes before the data */
     bool is_tx;      /* a transaction: no head, but */
-    unsigned char data_root[32];
+    struct id data_root;
 };
 void gateway_data_init(struct gateway_data *d);
 void gateway_data_clear(struct gateway_data *d);
 /* From gateway number i. */
-int gateway_find(struct gateways *g, size_t i, const unsigned char id[32],
+int gateway_find(struct gateways *g, size_t i, struct id id,
                  struct gateway_data *d, struct err *err);
 /* Data bytes [from, from + n) from gateway number i, where gateway_find found
  * it: pieces in order; what came before a failure stays with the caller. */
@@ -89,19 +90,19 @@ enum gateway_word { GATEWAY_MUTE, GATEWAY_ABSENT, GATEWAY_PENDING,
 /* *n: its confirmations, the block that has it being the first; 0 unless it
  * is mined.  -1 only when it was to end early; err may be filled otherwise,
  * too, with why the last one did not answer. */
-int gateway_depth(struct gateways *g, const unsigned char id[32],
-                  enum gateway_word *word, uint64_t *n, struct err *err);
+int gateway_depth(struct gateways *g, struct id id, enum gateway_word *word,
+                  uint64_t *n, struct err *err);
 /* The transaction that holds item `id`, by the word of one gateway; 1 if none
  * says it, with why in err. */
-int gateway_root(struct gateways *g, const unsigned char id[32],
-                 unsigned char root[32], struct err *err);
+int gateway_root(struct gateways *g, struct id id, struct id *root,
+                 struct err *err);
 
 /* The data of item or transaction `id` into the file `path`, which appears
  * only when every byte was verified; what came before a failure is kept in
  * path.part and gone on with (Range) next time.  `head` (may be NULL) gets
  * the item's head bytes, for its tags.  progress may be NULL. */
-int gateway_file(struct gateways *g, const unsigned char id[32],
-                 const char *path, uint64_t max_size, struct buf *head,
+int gateway_file(struct gateways *g, struct id id, const char *path,
+                 uint64_t max_size, struct buf *head,
                  void (*progress)(void *self, uint64_t done, uint64_t size),
                  void *self, struct err *err);
 

@@ -15,13 +15,14 @@
 #include "arweave/gateway_internal.h"
 #include "arweave/graphql.h"
 #include "base/err.h"
+#include "base/id.h"
 
 #define MAX_ANSWER (64u << 10)
 #define NUMBER 32 /* bytes before the table .. */
 #define ENTRY 64  /* .. and of an entry */
 
-int gateway_parent(struct gateways *g, size_t i, const unsigned char id[32],
-                   unsigned char parent[32], struct err *err)
+int gateway_parent(struct gateways *g, size_t i, struct id id,
+                   struct id *parent, struct err *err)
 {
     static const char *const head[] = { "Content-Type: application/json",
                                         "Accept: application/json", NULL };
@@ -84,14 +85,14 @@ static int read_table(struct gateways *g, size_t i, struct gateway_data *d,
     return gateway_read(g, i, d, NUMBER, n_items * ENTRY, take, table, err);
 }
 
-int gateway_bundled(struct gateways *g, size_t i, const unsigned char id[32],
+int gateway_bundled(struct gateways *g, size_t i, struct id id,
                     struct gateway_place *place, struct err *err)
 {
     struct bundle_entry *e = NULL;
     struct gateway_data d;
     struct buf table;
     size_t n = 0, k = 0;
-    int rc = gateway_parent(g, i, id, place->bundle, err);
+    int rc = gateway_parent(g, i, id, &place->bundle, err);
 
     if (rc)
         return rc;
@@ -101,7 +102,7 @@ int gateway_bundled(struct gateways *g, size_t i, const unsigned char id[32],
     rc = read_table(g, i, &d, &table, err);
     if (rc == 0 && bundle_table(&e, &n, table.data, table.len, d.size, err))
         rc = err_prefix(err, "\"%s/%s\"", g->url[i], d.path);
-    while (k < n && memcmp(e[k].id, id, 32) != 0)
+    while (k < n && !id_equal(e[k].id, id))
         k++;
     if (rc == 0 && k == n)
         rc = err_set(err, ERR_INPUT, "\"%s/%s\" does not hold the item",

@@ -12,28 +12,25 @@
 
 #include "arweave/gateway_head.h"
 #include "arweave/gateway_internal.h"
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 
 #define MAX_ANSWER 4096
 #define MAX_DEPTH 4 /* bundles within bundles */
 
 struct question {
-    const unsigned char *id;
+    const struct id *id;
     bool absent;              /* one knows nothing of it */
     enum gateway_word word;
     uint64_t n;
-    unsigned char root[32];
+    struct id root;
 };
 
 /* What was tried, as text. */
-static void path_of(char out[80], const char *front,
-                    const unsigned char id[32], const char *back)
+static void path_of(char out[80], const char *front, struct id id,
+                    const char *back)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    snprintf(out, 80, "%s/%s%s", front, text, back);
+    snprintf(out, 80, "%s/%s%s", front, id_text(id).s, back);
 }
 
 static int ask_depth(struct gateways *g, size_t i, void *self,
@@ -45,7 +42,7 @@ static int ask_depth(struct gateways *g, size_t i, void *self,
     char path[80];
     int rc;
 
-    path_of(path, "tx", q->id, "/status");
+    path_of(path, "tx", *q->id, "/status");
     http_answer_init(&a);
     rc = gateway_ask(g, i, path, &r, &a, err);
     if (!rc) {
@@ -63,10 +60,10 @@ static int ask_depth(struct gateways *g, size_t i, void *self,
     return rc;
 }
 
-int gateway_depth(struct gateways *g, const unsigned char id[32],
-                  enum gateway_word *word, uint64_t *n, struct err *err)
+int gateway_depth(struct gateways *g, struct id id, enum gateway_word *word,
+                  uint64_t *n, struct err *err)
 {
-    struct question q = { .id = id };
+    struct question q = { .id = &id };
 
     if (gateways_each(g, 0, g->n, ask_depth, &q, err)) {
         if (g->stop && g->stop())
@@ -79,14 +76,14 @@ int gateway_depth(struct gateways *g, const unsigned char id[32],
 }
 
 /* The bundle that is in none, by the index; the id itself if it is in none. */
-static int root_of(struct gateways *g, size_t i, const unsigned char id[32],
-                   unsigned char root[32], struct err *err)
+static int root_of(struct gateways *g, size_t i, struct id id, struct id *root,
+                   struct err *err)
 {
     int rc = 0;
 
-    memcpy(root, id, 32);
+    *root = id;
     for (unsigned depth = 0; rc == 0 && depth < MAX_DEPTH; depth++)
-        rc = gateway_parent(g, i, root, root, err);
+        rc = gateway_parent(g, i, *root, root, err);
     if (rc == 0)
         return err_set(err, ERR_INPUT, "\"%s\": bundles within more than %d"
                        " bundles", g->url[i], MAX_DEPTH);
@@ -103,16 +100,16 @@ static int ask_root(struct gateways *g, size_t i, void *self,
     char path[80];
     int rc;
 
-    path_of(path, "raw", q->id, "");
+    path_of(path, "raw", *q->id, "");
     http_answer_init(&a);
     rc = gateway_ask(g, i, path, &r, &a, err);
     if (!rc) {
         gateway_hint_read(&hint, a.head.data, a.head.len);
         if (hint.has_root)
-            memcpy(q->root, hint.root, 32);
-        else if (root_of(g, i, q->id, q->root, err))
+            q->root = hint.root;
+        else if (root_of(g, i, *q->id, &q->root, err))
             rc = -1;
-        else if (memcmp(q->root, q->id, 32) == 0)
+        else if (id_equal(q->root, *q->id))
             rc = err_set(err, ERR_INPUT, "\"%s/%s\": it is not said in which"
                          " transaction that is", g->url[i], path);
     }
@@ -120,13 +117,13 @@ static int ask_root(struct gateways *g, size_t i, void *self,
     return rc;
 }
 
-int gateway_root(struct gateways *g, const unsigned char id[32],
-                 unsigned char root[32], struct err *err)
+int gateway_root(struct gateways *g, struct id id, struct id *root,
+                 struct err *err)
 {
-    struct question q = { .id = id };
+    struct question q = { .id = &id };
 
     if (gateways_each(g, 0, g->n, ask_root, &q, err))
         return g->stop && g->stop() ? -1 : 1;
-    memcpy(root, q.root, 32);
+    *root = q.root;
     return 0;
 }

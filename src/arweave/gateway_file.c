@@ -21,16 +21,16 @@
 #include "arweave/data_root.h"
 #include "arweave/gateway_internal.h"
 #include "arweave/item.h"
-#include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
 
 #define PIECE ((size_t)1 << 20)
 
 struct fetch {
-    const unsigned char *id;
+    const struct id *id;
     const char *path;
     char *part;
     int fd;
@@ -154,18 +154,18 @@ out:
 /* 0, or ERR_INPUT if it is not what was signed under this id. */
 static int hash_end(struct fetch *f, struct err *err)
 {
-    unsigned char root[32];
+    struct id root;
     const struct item *it;
 
-    if (f->root && (!f->data.size || !data_root_end(f->root, root, err))) {
-        if (!f->data.size || !memcmp(root, f->data.data_root, 32))
+    if (f->root && (!f->data.size || !data_root_end(f->root, &root, err))) {
+        if (!f->data.size || id_equal(root, f->data.data_root))
             return 0;
         return err_set(err, ERR_INPUT, "\"%s\" is not the data of the "
                        "transaction", f->part);
     }
     if (f->root || item_stream_end(f->item, &it, err))
         return -1;
-    if (memcmp(it->id, f->id, 32))
+    if (!id_equal(it->id, *f->id))
         return err_set(err, ERR_INPUT, "it is another item");
     return 0;
 }
@@ -179,7 +179,7 @@ static int find(struct gateways *g, size_t i, void *self, struct err *err)
     char *dir;
     int rc;
 
-    if (gateway_find(g, i, f->id, &f->data, err))
+    if (gateway_find(g, i, *f->id, &f->data, err))
         return -1;
     if (f->data.size > f->max_size)
         return err_set(err, ERR_INPUT, "\"%s/%s\" has %" PRIu64 " bytes of "
@@ -222,7 +222,7 @@ static int read_rest(struct gateways *g, size_t i, void *self,
     if (f->have == f->data.size)
         return 0;
     gateway_data_init(&d);
-    if (gateway_find(g, i, f->id, &d, err))
+    if (gateway_find(g, i, *f->id, &d, err))
         goto out;
     if (d.size != f->data.size || d.head.len != f->data.head.len ||
         d.is_tx != f->data.is_tx ||
@@ -281,13 +281,17 @@ static int fetch_all(struct fetch *f, struct gateways *g, struct err *err)
     return rc;
 }
 
-int gateway_file(struct gateways *g, const unsigned char id[32],
-                 const char *path, uint64_t max_size, struct buf *head,
+int gateway_file(struct gateways *g, struct id id, const char *path,
+                 uint64_t max_size, struct buf *head,
                  void (*progress)(void *self, uint64_t done, uint64_t size),
                  void *self, struct err *err)
 {
-    struct fetch f = { .id = id, .path = path, .max_size = max_size,
-                       .fd = -1, .progress = progress, .self = self };
+    struct fetch f = { .id = &id,
+                       .path = path,
+                       .max_size = max_size,
+                       .fd = -1,
+                       .progress = progress,
+                       .self = self };
     int rc = -1;
 
     f.part = xasprintf("%s.part", path);

@@ -15,6 +15,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "net/http_text.h"
@@ -56,7 +57,7 @@ void gateway_hint_read(struct gateway_hint *h, const char *lines, size_t n)
     h->has_data = number_of(lines, n, "content-length", &h->n_data);
     at = number_of(lines, n, "x-ar-io-root-data-item-offset", &h->at);
     if (!value_of(lines, n, "x-ar-io-root-transaction-id", text) ||
-        base64url_id(h->root, text) || !at)
+        id_parse(&h->root, text) || !at)
         return;
     h->has_root = number_of(lines, n, "x-ar-io-data-item-size", &h->size);
     /* Older ones tell where the data begins, and its length. */

@@ -11,12 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct buf;
 struct err;
 
 struct gateway_hint {
     bool has_root;          /* the three below */
-    unsigned char root[32]; /* id of the transaction */
+    struct id root;         /* id of the transaction */
     uint64_t at, size;      /* of the item in its data */
     bool has_data;
     uint64_t n_data;        /* bytes of the item's data */

@@ -5,6 +5,7 @@
 #define APUS_ARWEAVE_GATEWAY_INTERNAL_H
 
 #include "arweave/gateway.h"
+#include "base/id.h"
 #include "net/http.h"
 
 struct gateways {
@@ -26,14 +27,14 @@ int gateway_ask(struct gateways *g, size_t i, const char *path,
 
 /* In what the index of gateway i says that an item is bundled: 0; 1 if it says
  * nothing; -1 if that is no answer. */
-int gateway_parent(struct gateways *g, size_t i, const unsigned char id[32],
-                   unsigned char parent[32], struct err *err);
+int gateway_parent(struct gateways *g, size_t i, struct id id,
+                   struct id *parent, struct err *err);
 
 /* By that and by the table of the bundle: *place of the item; the same. */
-int gateway_bundled(struct gateways *g, size_t i, const unsigned char id[32],
+int gateway_bundled(struct gateways *g, size_t i, struct id id,
                     struct gateway_place *place, struct err *err);
 
 /* The data of `id`, whatever it is. */
-void gateway_path(struct gateway_data *d, const unsigned char id[32]);
+void gateway_path(struct gateway_data *d, struct id id);
 
 #endif

@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "arweave/item.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
 #include "net/http.h"
@@ -131,14 +131,14 @@ static int ask(struct graphql *g, const char *url,
 }
 
 struct place {
-    const unsigned char *id;
+    const struct id *id;
     size_t at; /* in the ids that are there, then those found */
 };
 
 static int by_id(const void *a, const void *b)
 {
     const struct place *x = a, *y = b;
-    int c = memcmp(x->id, y->id, 32);
+    int c = id_compare(*x->id, *y->id);
 
     return c ? c : (x->at > y->at) - (x->at < y->at);
 }
@@ -154,11 +154,11 @@ static void take_new(struct buf *ids, size_t from, const struct buf *found)
         const char *at = i < n_old ? ids->data + from + 32 * i
                                    : found->data + 32 * (i - n_old);
 
-        p[i] = (struct place){ (const unsigned char *)at, i };
+        p[i] = (struct place){ id_view(at), i };
     }
     qsort(p, n, sizeof(*p), by_id);
     for (size_t i = 0; i < n; i++)
-        fresh[p[i].at] = i == 0 || memcmp(p[i - 1].id, p[i].id, 32) != 0;
+        fresh[p[i].at] = i == 0 || !id_equal(*p[i - 1].id, *p[i].id);
     for (size_t i = n_old; i < n; i++)
         if (fresh[i])
             buf_put(ids, found->data + 32 * (i - n_old), 32);

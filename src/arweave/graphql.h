@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/id.h"
+
 struct buf;
 struct err;
 struct graphql;
@@ -24,7 +26,7 @@ int graphql_new(struct graphql **out, const struct settings *s,
 void graphql_free(struct graphql *g);
 
 struct graphql_query {
-    const unsigned char *owner;      /* address; NULL: any */
+    const struct id *owner;          /* address; NULL: any */
     const struct item_text_tag *tag; /* all of them; printable ASCII */
     size_t n_tags;
     size_t max;                      /* most ids from one gateway */
@@ -47,11 +49,11 @@ void graphql_body(struct buf *out, const struct graphql_query *q,
                   const char *cursor);
 
 /* The body of a question in what item `id` is bundled. */
-void graphql_parent_body(struct buf *out, const unsigned char id[32]);
+void graphql_parent_body(struct buf *out, struct id id);
 
 /* From its answer: 0; 1 if the item is in none, or unknown; -1 with ERR_INPUT
  * for what is no answer. */
-int graphql_parent_read(unsigned char parent[32], const char *json, size_t n,
+int graphql_parent_read(struct id *parent, const char *json, size_t n,
                         struct err *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 
 #define PAGE 100 /* what every gateway gives */
@@ -74,14 +75,14 @@ static int take_edges(struct buf *ids, char cursor[GRAPHQL_CURSOR],
     for (const struct json *e = json_first(edges); e; e = json_next(e)) {
         const char *at = json_string(json_get(e, "cursor"));
         const char *text = json_string(json_get(json_get(e, "node"), "id"));
-        unsigned char id[32];
+        struct id id;
 
-        if (!text || base64url_id(id, text))
+        if (!text || id_parse(&id, text))
             return err_set(err, ERR_INPUT, "a node without an id");
         if (!at || strlen(at) >= GRAPHQL_CURSOR)
             return err_set(err, ERR_INPUT, "an edge without a cursor");
         memcpy(cursor, at, strlen(at) + 1);
-        buf_put(ids, id, 32);
+        buf_put(ids, id.b, 32);
     }
     return buf_check(ids, "the list of ids", err);
 }
@@ -117,18 +118,15 @@ int graphql_page(struct buf *ids, char cursor[GRAPHQL_CURSOR],
 
 /* ---- bundledIn ----------------------------------------------------------- */
 
-void graphql_parent_body(struct buf *out, const unsigned char id[32])
+void graphql_parent_body(struct buf *out, struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
     buf_puts(out, "{\"query\":");
     put_text(out, "query($i:[ID!]){transactions(ids:$i)"
                   "{edges{node{id bundledIn{id}}}}}");
-    buf_printf(out, ",\"variables\":{\"i\":[\"%s\"]}}", text);
+    buf_printf(out, ",\"variables\":{\"i\":[\"%s\"]}}", id_text(id).s);
 }
 
-int graphql_parent_read(unsigned char parent[32], const char *json, size_t n,
+int graphql_parent_read(struct id *parent, const char *json, size_t n,
                         struct err *err)
 {
     const struct json *edges, *node;
@@ -147,8 +145,9 @@ int graphql_parent_read(unsigned char parent[32], const char *json, size_t n,
     else if (!edges || json_type(edges) != JSON_ARRAY)
         rc = err_set(err, ERR_INPUT, "no list of transactions");
     else if (text && *text)
-        rc = base64url_id(parent, text)
-                 ? err_set(err, ERR_INPUT, "bundledIn has no id") : 0;
+        rc = id_parse(parent, text)
+                 ? err_set(err, ERR_INPUT, "bundledIn has no id")
+                 : 0;
     json_free(root);
     return rc;
 }

@@ -15,9 +15,9 @@
 #include "arweave/item_hash.h"
 #include "arweave/key.h"
 #include "arweave/tags.h"
-#include "base/base64.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 
@@ -65,7 +65,7 @@ static const unsigned char *take(struct cursor *c, size_t n)
 }
 
 /* What may be absent: 0, 1 if more bytes are needed. */
-static int take_optional(struct cursor *c, const unsigned char **out,
+static int take_optional(struct cursor *c, const struct id **out,
                          const char *what, struct err *err)
 {
     const unsigned char *present = take(c, 1);
@@ -78,7 +78,7 @@ static int take_optional(struct cursor *c, const unsigned char **out,
                        " has %s is %u, not 0 or 1", what, *present);
     if (*present == 0)
         return 0;
-    *out = take(c, 32);
+    *out = (const struct id *)take(c, 32);
     return *out ? 0 : 1;
 }
 
@@ -148,8 +148,8 @@ int item_head(struct item *it, const void *bytes, size_t n, struct err *err)
     if (rc)
         return rc;
     it->head_n = c.at;
-    digest(it->id, it->signature, it->n_signature);
-    digest(it->address, it->owner, it->n_owner);
+    digest(&it->id, it->signature, it->n_signature);
+    digest(&it->address, it->owner, it->n_owner);
     return 0;
 }
 
@@ -203,7 +203,8 @@ static int check_signature(const struct item *it,
         good = key_check(it->owner, it->signature, h, DEEPHASH_SIZE);
         break;
     case TYPE_ED25519:
-        good = key_check_ed25519(it->owner, it->signature, h, DEEPHASH_SIZE);
+        good = key_check_ed25519(id_at(it->owner), it->signature, h,
+                                 DEEPHASH_SIZE);
         break;
     case TYPE_ETHEREUM:
         good = key_check_ethereum(it->owner, it->signature, h,
@@ -214,7 +215,8 @@ static int check_signature(const struct item *it,
             hex[2 * i] = digits[h[i] >> 4];
             hex[2 * i + 1] = digits[h[i] & 15];
         }
-        good = key_check_ed25519(it->owner, it->signature, hex, sizeof hex);
+        good = key_check_ed25519(id_at(it->owner), it->signature, hex,
+                                 sizeof(hex));
     }
     if (!good)
         return err_set(err, ERR_INPUT, "item: its owner did not sign this: the"
@@ -357,10 +359,10 @@ int item_tag_text(const struct item *it, const char *name, char *out,
     return 0;
 }
 
-int item_tag_id(const struct item *it, const char *name, unsigned char id[32])
+int item_tag_id(const struct item *it, const char *name, struct id *id)
 {
     char text[ID_TEXT];
 
-    return item_tag_text(it, name, text, sizeof text) ||
-           base64url_id(id, text) ? -1 : 0;
+    return item_tag_text(it, name, text, sizeof text) || id_parse(id, text) ? -1
+                                                                            : 0;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "arweave/tags.h"
+#include "base/id.h"
 
 struct buf;
 struct err;
@@ -25,15 +26,15 @@ struct item {
     unsigned type;
     const unsigned char *signature, *owner;
     size_t n_signature, n_owner;
-    const unsigned char *target; /* 32 bytes, or NULL */
-    const unsigned char *anchor; /* 32 bytes, or NULL */
+    const struct id *target; /* 32 bytes, or NULL */
+    const struct id *anchor; /* 32 bytes, or NULL */
     const unsigned char *raw_tags;
     size_t n_raw_tags;
     struct item_tag tag[ITEM_MAX_TAGS];
     size_t n_tags;
     size_t head_n;               /* bytes before the data */
-    unsigned char id[32];        /* SHA-256 of the signature */
-    unsigned char address[32];   /* SHA-256 of the owner */
+    struct id id;                /* SHA-256 of the signature */
+    struct id address;           /* SHA-256 of the owner */
 };
 
 /* Parse a head from bytes[0..n), which may be longer or, if more could
@@ -76,22 +77,20 @@ const struct item_tag *item_tag_get(const struct item *it, const char *name);
 int item_tag_text(const struct item *it, const char *name, char *out,
                   size_t n);
 /* The same as an id of 43 characters. */
-int item_tag_id(const struct item *it, const char *name,
-                unsigned char id[32]);
+int item_tag_id(const struct item *it, const char *name, struct id *id);
 
 /* What is to be signed.  Texts are borrowed. */
 struct item_spec {
-    const unsigned char *target; /* 32 bytes, or NULL */
-    const unsigned char *anchor; /* 32 bytes, or NULL */
+    const struct id *target; /* 32 bytes, or NULL */
+    const struct id *anchor; /* 32 bytes, or NULL */
     const struct item_text_tag *tag;
     size_t n_tags;
 };
 
 /* Append a signed item with this data.  ERR_INPUT over the limits of tags
  * (128; name 1024, value 3072 bytes; 4096 in all), or for an empty one. */
-int item_sign(struct buf *out, const struct item_spec *spec,
-              const void *data, size_t n, const struct key *key,
-              unsigned char id[32], struct err *err);
+int item_sign(struct buf *out, const struct item_spec *spec, const void *data,
+              size_t n, const struct key *key, struct id *id, struct err *err);
 
 /* Gives the next data, at most n bytes: *got, 0 at the end. */
 typedef int item_data_fn(void *self, void *data, size_t n, size_t *got,
@@ -100,7 +99,6 @@ typedef int item_data_fn(void *self, void *data, size_t n, size_t *got,
  * `size` bytes; the item is head || data. */
 int item_sign_stream(struct buf *head, const struct item_spec *spec,
                      item_data_fn *next, void *self, uint64_t size,
-                     const struct key *key, unsigned char id[32],
-                     struct err *err);
+                     const struct key *key, struct id *id, struct err *err);
 
 #endif

@@ -17,12 +17,13 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 
 #define PIECE (64u << 10)
 
-static void put_optional(struct buf *out, const unsigned char *bytes)
+static void put_optional(struct buf *out, const struct id *bytes)
 {
     buf_putc(out, bytes != NULL);
     if (bytes)
@@ -59,7 +60,7 @@ static int put_head(struct buf *out, const struct item_spec *spec,
  * end. */
 static int finish(struct buf *out, size_t at, size_t tags,
                   const struct item_spec *spec, struct digest384 *data,
-                  uint64_t size, const struct key *key, unsigned char id[32],
+                  uint64_t size, const struct key *key, struct id *id,
                   struct err *err)
 {
     unsigned char *head = (unsigned char *)out->data + at;
@@ -91,8 +92,7 @@ static int undo(struct buf *out, size_t before)
 }
 
 int item_sign(struct buf *out, const struct item_spec *spec, const void *data,
-              size_t n, const struct key *key, unsigned char id[32],
-              struct err *err)
+              size_t n, const struct key *key, struct id *id, struct err *err)
 {
     size_t before = out->len, tags;
     struct digest384 *d;
@@ -134,8 +134,7 @@ static int hash_data(struct digest384 *d, item_data_fn *next, void *self,
 
 int item_sign_stream(struct buf *head, const struct item_spec *spec,
                      item_data_fn *next, void *self, uint64_t size,
-                     const struct key *key, unsigned char id[32],
-                     struct err *err)
+                     const struct key *key, struct id *id, struct err *err)
 {
     size_t before = head->len, tags;
     struct digest384 *d;

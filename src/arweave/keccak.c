@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/id.h"
 
 #define RATE 136 /* bytes a permutation takes in, for 256 bits out */
 #define ROUNDS 24
@@ -66,7 +67,7 @@ static void permute(uint64_t a[25])
     }
 }
 
-void keccak256(unsigned char out[32], const void *data, size_t n)
+void keccak256(struct id *out, const void *data, size_t n)
 {
     const unsigned char *p = data;
     uint64_t a[25] = { 0 };
@@ -90,10 +91,10 @@ void keccak256(unsigned char out[32], const void *data, size_t n)
         n -= take;
     }
     for (int i = 0; i < 4; i++)
-        set_u64(out + 8 * i, a[i]);
+        set_u64(out->b + 8 * i, a[i]);
 }
 
-void keccak_ethereum(unsigned char out[32], const void *msg, size_t n)
+void keccak_ethereum(struct id *out, const void *msg, size_t n)
 {
     char text[MESSAGE_MAX + 64];
     int head;

@@ -7,10 +7,12 @@
 
 #include <stddef.h>
 
-void keccak256(unsigned char out[32], const void *data, size_t n);
+#include "base/id.h"
+
+void keccak256(struct id *out, const void *data, size_t n);
 
 /* The digest of a personal message (EIP-191, version 0x45): at most 1,024
  * bytes of it are hashed (assert). */
-void keccak_ethereum(unsigned char out[32], const void *msg, size_t n);
+void keccak_ethereum(struct id *out, const void *msg, size_t n);
 
 #endif

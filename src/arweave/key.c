@@ -23,6 +23,7 @@
 #include "arweave/key_internal.h"
 #include "arweave/keccak.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 
@@ -241,13 +242,12 @@ void key_modulus(const struct key *k, unsigned char n[KEY_BYTES])
     memcpy(n, k->modulus, KEY_BYTES);
 }
 
-void key_address_of(unsigned char address[32],
-                    const unsigned char n[KEY_BYTES])
+void key_address_of(struct id *address, const unsigned char n[KEY_BYTES])
 {
     digest(address, n, KEY_BYTES);
 }
 
-void key_address(const struct key *k, unsigned char address[32])
+void key_address(const struct key *k, struct id *address)
 {
     key_address_of(address, k->modulus);
 }
@@ -267,13 +267,14 @@ int key_sign(const struct key *k, unsigned char sig[KEY_BYTES],
              const void *msg, size_t n, struct err *err)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey, NULL);
-    unsigned char h[32], made[KEY_BYTES];
+    struct id h;
+    unsigned char made[KEY_BYTES];
     size_t len = KEY_BYTES;
     int rc = -1;
 
-    digest(h, msg, n);
+    digest(&h, msg, n);
     if (!ctx || EVP_PKEY_sign_init(ctx) <= 0 || !set_pss(ctx, 0) ||
-        EVP_PKEY_sign(ctx, made, &len, h, sizeof h) <= 0 ||
+        EVP_PKEY_sign(ctx, made, &len, h.b, sizeof h) <= 0 ||
         len != KEY_BYTES) {
         crypto_err(err, "cannot sign");
         goto out;
@@ -305,10 +306,10 @@ bool key_check_size(const unsigned char *modulus, size_t n_modulus,
     BIGNUM *bn[2] = { BN_bin2bn(modulus, (int)n_modulus, NULL), BN_new() };
     EVP_PKEY_CTX *ctx = NULL;
     EVP_PKEY *pkey = NULL;
-    unsigned char h[32];
+    struct id h;
     bool good = false;
 
-    digest(h, msg, n);
+    digest(&h, msg, n);
     if (!bn[0] || !bn[1] || !BN_is_odd(bn[0]) ||
         !BN_set_word(bn[1], EXPONENT))
         goto out;
@@ -318,7 +319,7 @@ bool key_check_size(const unsigned char *modulus, size_t n_modulus,
     ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
     good = ctx && EVP_PKEY_verify_init(ctx) > 0 &&
            set_pss(ctx, RSA_PSS_SALTLEN_AUTO) &&
-           EVP_PKEY_verify(ctx, sig, n_sig, h, sizeof h) == 1;
+           EVP_PKEY_verify(ctx, sig, n_sig, h.b, sizeof h) == 1;
 out:
     ERR_clear_error();
     EVP_PKEY_CTX_free(ctx);
@@ -330,12 +331,11 @@ out:
 
 /* ---- other kinds --------------------------------------------------------- */
 
-bool key_check_ed25519(const unsigned char key[32],
-                       const unsigned char sig[64], const void *msg,
-                       size_t n)
+bool key_check_ed25519(struct id key, const unsigned char sig[64],
+                       const void *msg, size_t n)
 {
-    EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key,
-                                                 32);
+    EVP_PKEY *pkey =
+        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key.b, 32);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool good = pkey && ctx &&
                 EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) > 0 &&
@@ -359,12 +359,11 @@ bool key_has_ethereum(void)
 /* ECDSA with the point: R = (h/s) G + (r/s) Q must have the x of r and the y
  * of the parity `odd`. */
 static bool check_point(const EC_GROUP *g, const unsigned char key[65],
-                        const unsigned char sig[64], int odd,
-                        const unsigned char h[32])
+                        const unsigned char sig[64], int odd, struct id h)
 {
     BN_CTX *ctx = BN_CTX_new();
     BIGNUM *r = BN_bin2bn(sig, 32, NULL), *s = BN_bin2bn(sig + 32, 32, NULL),
-           *z = BN_bin2bn(h, 32, NULL), *x = BN_new(), *y = BN_new();
+           *z = BN_bin2bn(h.b, 32, NULL), *x = BN_new(), *y = BN_new();
     EC_POINT *q = EC_POINT_new(g), *point = EC_POINT_new(g);
     const BIGNUM *order = EC_GROUP_get0_order(g);
     bool good = false;
@@ -400,11 +399,11 @@ bool key_check_ethereum(const unsigned char key[65],
 {
     unsigned v = sig[64] >= 27 ? sig[64] - 27u : sig[64];
     EC_GROUP *g = EC_GROUP_new_by_curve_name(NID_secp256k1);
-    unsigned char h[32];
+    struct id h;
     bool good = false;
 
     if (g && v <= 1 && key[0] == 4) {
-        keccak_ethereum(h, msg, n);
+        keccak_ethereum(&h, msg, n);
         good = check_point(g, key, sig, (int)v, h);
     }
     ERR_clear_error();

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/id.h"
+
 struct err;
 struct key;
 
@@ -31,10 +33,9 @@ int key_parse(struct key **out, const char *text, size_t n, struct err *err);
 int key_save(const struct key *k, const char *path, struct err *err);
 
 /* Address: SHA-256 of the modulus. */
-void key_address(const struct key *k, unsigned char address[32]);
+void key_address(const struct key *k, struct id *address);
 void key_modulus(const struct key *k, unsigned char n[KEY_BYTES]);
-void key_address_of(unsigned char address[32],
-                    const unsigned char n[KEY_BYTES]);
+void key_address_of(struct id *address, const unsigned char n[KEY_BYTES]);
 
 /* Sign msg[0..n); the signature is checked before it is handed out.  May be
  * called by several threads at once. */
@@ -53,9 +54,8 @@ bool key_check_size(const unsigned char *modulus, size_t n_modulus,
  * and Ethereum's personal message, secp256k1 over Keccak-256 with r, s and
  * the parity of the point; s is in the lower half.  false, too, where this
  * libcrypto was built without the curve. */
-bool key_check_ed25519(const unsigned char key[32],
-                       const unsigned char sig[64], const void *msg,
-                       size_t n);
+bool key_check_ed25519(struct id key, const unsigned char sig[64],
+                       const void *msg, size_t n);
 bool key_check_ethereum(const unsigned char key[65],
                         const unsigned char sig[65], const void *msg,
                         size_t n);

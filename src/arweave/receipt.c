@@ -15,6 +15,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 
 #define RECEIPT_MAX ((size_t)1 << 20)
@@ -23,13 +24,12 @@
 static void hash_receipt(unsigned char acc[DEEPHASH_SIZE],
                          const struct receipt *r)
 {
-    char id[ID_TEXT], number[24];
+    char number[24];
 
-    base64url(id, r->id, 32);
     deephash_list(acc, 5);
     deephash_puts(acc, "Bundlr");
     deephash_puts(acc, r->version);
-    deephash_puts(acc, id);
+    deephash_puts(acc, id_text(r->id).s);
     snprintf(number, sizeof number, "%" PRIu64, r->deadline_height);
     deephash_puts(acc, number);
     snprintf(number, sizeof number, "%" PRIu64, r->timestamp_ms);
@@ -64,7 +64,7 @@ static int get_fields(struct receipt *r, const struct json *root,
     const char *id = json_string(json_get(root, "id"));
     const char *version = json_string(json_get(root, "version"));
 
-    if (!id || base64url_id(r->id, id))
+    if (!id || id_parse(&r->id, id))
         return err_set(err, ERR_INPUT, "receipt: it has no \"id\"");
     if (!version || strlen(version) >= sizeof r->version)
         return err_set(err, ERR_INPUT, "receipt: it has no \"version\" that"
@@ -79,9 +79,8 @@ static int get_fields(struct receipt *r, const struct json *root,
     return 0;
 }
 
-static int check(struct receipt *r, const struct json *root,
-                 const unsigned char id[32], const unsigned char *pinned,
-                 struct err *err)
+static int check(struct receipt *r, const struct json *root, struct id id,
+                 const struct id *pinned, struct err *err)
 {
     unsigned char public[KEY_BYTES], sig[KEY_BYTES], acc[DEEPHASH_SIZE];
     char text[ID_TEXT];
@@ -92,25 +91,24 @@ static int check(struct receipt *r, const struct json *root,
         get_key_bytes(public, root, "public", err) ||
         get_key_bytes(sig, root, "signature", err))
         return -1;
-    base64url(text, r->id, 32);
-    if (memcmp(r->id, id, 32) != 0)
+    base64url(text, r->id.b, 32);
+    if (!id_equal(r->id, id))
         return err_set(err, ERR_INPUT, "receipt: it is of another item, %s",
                        text);
     hash_receipt(acc, r);
     if (!key_check(public, sig, acc, sizeof acc))
         return err_set(err, ERR_INPUT, "receipt: its signature is wrong");
-    key_address_of(r->signer, public);
-    if (pinned && memcmp(r->signer, pinned, 32) != 0) {
-        base64url(text, r->signer, 32);
+    key_address_of(&r->signer, public);
+    if (pinned && !id_equal(r->signer, *pinned)) {
+        base64url(text, r->signer.b, 32);
         return err_set(err, ERR_INPUT, "receipt: signed by %s, which is not"
                        " the bundler's address that we know", text);
     }
     return 0;
 }
 
-int receipt_read(struct receipt *r, const char *json, size_t n,
-                 const unsigned char id[32], const unsigned char *pinned,
-                 struct err *err)
+int receipt_read(struct receipt *r, const char *json, size_t n, struct id id,
+                 const struct id *pinned, struct err *err)
 {
     struct receipt made = { .winc = 0 };
     struct json *root = NULL;
@@ -147,24 +145,24 @@ int receipt_sign(struct buf *json, const struct receipt *r,
                  const struct key *key, struct err *err)
 {
     unsigned char modulus[KEY_BYTES], sig[KEY_BYTES], acc[DEEPHASH_SIZE];
-    unsigned char address[32];
-    char id[ID_TEXT], owner[ID_TEXT], public[KEY_TEXT], signature[KEY_TEXT];
+    struct id address;
+    char id[ID_TEXT], public[KEY_TEXT], signature[KEY_TEXT];
 
     hash_receipt(acc, r);
     if (key_sign(key, sig, acc, sizeof acc, err))
         return -1;
     key_modulus(key, modulus);
-    key_address(key, address);
-    base64url(id, r->id, 32);
-    base64url(owner, address, 32);
+    key_address(key, &address);
+    base64url(id, r->id.b, 32);
     base64url(public, modulus, KEY_BYTES);
     base64url(signature, sig, KEY_BYTES);
     buf_printf(json, "{\"id\":\"%s\",\"timestamp\":%" PRIu64 ",\"winc\":\"%"
                PRIu64 "\",\"version\":", id, r->timestamp_ms, r->winc);
     json_put_string(json, r->version, strlen(r->version));
-    buf_printf(json, ",\"deadlineHeight\":%" PRIu64 ",\"dataCaches\":[],"
+    buf_printf(json,
+               ",\"deadlineHeight\":%" PRIu64 ",\"dataCaches\":[],"
                "\"fastFinalityIndexes\":[],\"public\":\"%s\","
-               "\"signature\":\"%s\",\"owner\":\"%s\"}", r->deadline_height,
-               public, signature, owner);
+               "\"signature\":\"%s\",\"owner\":\"%s\"}",
+               r->deadline_height, public, signature, id_text(address).s);
     return buf_check(json, "a receipt", err);
 }

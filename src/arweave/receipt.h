@@ -11,24 +11,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 struct key;
 struct buf;
 
 struct receipt {
-    unsigned char id[32];      /* of the item */
+    struct id id; /* of the item */
     uint64_t timestamp_ms;
     uint64_t deadline_height;
     char version[16];
-    unsigned char signer[32];  /* SHA-256 of `public` */
+    struct id signer;          /* SHA-256 of `public` */
     uint64_t winc;             /* what was charged; not signed, 0 if absent */
 };
 
 /* Parse and verify.  ERR_INPUT: no receipt, a wrong signature, another item
  * than `id`, another signer than `pinned` (NULL: any). */
-int receipt_read(struct receipt *r, const char *json, size_t n,
-                 const unsigned char id[32], const unsigned char *pinned,
-                 struct err *err);
+int receipt_read(struct receipt *r, const char *json, size_t n, struct id id,
+                 const struct id *pinned, struct err *err);
 
 /* Whether an answer of a bundler says what was charged, verified or not; then
  * *winc is the amount, UINT64_MAX if its "winc" cannot be read as one. */

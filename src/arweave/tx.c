@@ -13,6 +13,7 @@
 #include "arweave/key.h"
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "proof/digest.h"
@@ -159,8 +160,8 @@ static void hash_all(unsigned char acc[DEEPHASH_SIZE], const struct fields *f,
     deephash_put(acc, f->data_root.at, f->data_root.n);
 }
 
-static int check(struct tx *tx, const struct fields *f,
-                 const unsigned char *id, struct err *err)
+static int check(struct tx *tx, const struct fields *f, const struct id *id,
+                 struct err *err)
 {
     unsigned char acc[DEEPHASH_SIZE];
 
@@ -180,20 +181,20 @@ static int check(struct tx *tx, const struct fields *f,
                         f->signature.n, acc, sizeof acc))
         return err_set(err, ERR_INPUT, "transaction: its owner did not sign"
                        " this: the signature is wrong");
-    digest(tx->id, f->signature.at, f->signature.n);
-    digest(tx->owner, f->owner.at, f->owner.n);
-    memcpy(tx->data_root, f->data_root.at, f->data_root.n);
-    if (f->id.n != 32 || memcmp(tx->id, f->id.at, 32) != 0)
+    digest(&tx->id, f->signature.at, f->signature.n);
+    digest(&tx->owner, f->owner.at, f->owner.n);
+    memcpy(tx->data_root.b, f->data_root.at, f->data_root.n);
+    if (f->id.n != 32 || !id_equal(tx->id, id_at(f->id.at)))
         return err_set(err, ERR_INPUT, "transaction: its id is not that of its"
                        " signature");
-    if (id && memcmp(tx->id, id, 32) != 0)
+    if (id && !id_equal(tx->id, *id))
         return err_set(err, ERR_INPUT, "transaction: it is another one than"
                        " was asked for");
     return 0;
 }
 
-int tx_check(struct tx *tx, const char *json, size_t n,
-             const unsigned char *id, struct err *err)
+int tx_check(struct tx *tx, const char *json, size_t n, const struct id *id,
+             struct err *err)
 {
     struct fields *f = xcalloc(1, sizeof *f);
     struct tx made = { .n_tags = 0 };

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "arweave/item.h"
+#include "base/id.h"
 
 struct err;
 
@@ -16,9 +17,9 @@ struct err;
 #define TX_JSON_MAX ((size_t)16 << 20) /* a node takes 15 MiB */
 
 struct tx {
-    unsigned char id[32];
-    unsigned char owner[32];     /* address */
-    unsigned char data_root[32]; /* zeros if data_size is 0 */
+    struct id id;
+    struct id owner;     /* address */
+    struct id data_root; /* zeros if data_size is 0 */
     uint64_t data_size;
     struct item_tag *tag;        /* decoded bytes, ours; may be empty */
     size_t n_tags;
@@ -28,8 +29,8 @@ struct tx {
 /* Parse and verify.  ERR_INPUT: no transaction, of another format, another
  * than `id` (NULL: any), or a signature that is wrong or of a kind that is
  * not verified (owner empty: secp256k1). */
-int tx_check(struct tx *tx, const char *json, size_t n,
-             const unsigned char *id, struct err *err);
+int tx_check(struct tx *tx, const char *json, size_t n, const struct id *id,
+             struct err *err);
 void tx_clear(struct tx *tx);
 
 #endif

@@ -60,12 +60,3 @@ int base64url_decode(void *out, size_t max, size_t *n, const char *text)
     *n = want;
     return 0;
 }
-
-int base64url_id(unsigned char id[32], const char *text)
-{
-    size_t n;
-
-    if (strnlen(text, ID_TEXT) != ID_TEXT - 1)
-        return -1;
-    return base64url_decode(id, 32, &n, text);
-}

@@ -6,16 +6,11 @@
 
 #include <stddef.h>
 
-#define ID_TEXT 44 /* 43 characters of a 32-byte id, and a NUL */
-
 /* out must hold (n * 4 + 2) / 3 + 1 bytes; it is NUL-terminated. */
 void base64url(char *out, const void *data, size_t n);
 
 /* The bytes of a text in canonical form, no padding: 0 and their number in *n,
  * -1 if there are more than `max` or it is none; out is then untouched. */
 int base64url_decode(void *out, size_t max, size_t *n, const char *text);
-
-/* Exactly 32 bytes from exactly 43 characters in canonical form: 0, or -1. */
-int base64url_id(unsigned char id[32], const char *text);
 
 #endif

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/nearest.h"
 #include "base/mem.h"
 #include "base/settings.h"
@@ -222,9 +222,9 @@ static int take_letters(struct cursor *at, struct err *err)
  * which has not that many letters. */
 static bool is_argument(const char *word)
 {
-    unsigned char id[32];
+    struct id id;
 
-    return word[0] != '-' || !word[1] || base64url_id(id, word) == 0;
+    return word[0] != '-' || !word[1] || id_parse(&id, word) == 0;
 }
 
 int opt_parse(const struct opt_command *c, struct settings *s, int argc,

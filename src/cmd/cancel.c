@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -62,12 +63,11 @@ static int is_told_over(void *self, const char *job, uint32_t restarts)
 /* Of a worker in somebody's job: 1 its step was told, 0 it has none, -1. */
 static int tell_step(const struct batch *b, struct told *t, struct err *err)
 {
-    char id[ID_TEXT], step[LAUNCH_ID_SIZE];
+    char step[LAUNCH_ID_SIZE];
     char *name;
     int rc;
 
-    base64url(id, b->id, 32);
-    name = xasprintf("apus-%s", id);
+    name = xasprintf("apus-%s", id_text(b->id).s);
     rc = allocation_step(step, t->job, name, err);
     if (rc > 0 && allocation_tell_step(step, err))
         rc = -1;
@@ -214,7 +214,7 @@ static int drop_jobs(const struct batch *b, const struct settings *settings,
     char id[ID_TEXT];
     int rc;
 
-    base64url(id, b->id, 32);
+    base64url(id, b->id.b, 32);
     if (drop_job_of(launcher_find("local"), id, err))
         return -1;
     rc = find_slurm(&slurm, settings, err);
@@ -287,12 +287,11 @@ static int put_away(const struct spool *s, struct batch *b,
 static int cancel(const struct spool *s, struct batch *b,
                   const struct settings *settings, struct err *err)
 {
-    char id[ID_TEXT];
     int rc = 0;
 
-    base64url(id, b->id, 32);
     if (work_is_done(b))
-        log_info("batch %s is done: there is nothing to cancel", id);
+        log_info("batch %s is done: there is nothing to cancel",
+                 id_text(b->id).s);
     else if (b->state == SPOOL_RUNNING)
         rc = end_work(s, b, err);
     if (rc == 0 && b->state == SPOOL_TODO)
@@ -300,7 +299,7 @@ static int cancel(const struct spool *s, struct batch *b,
     if (rc == 0 && b->state == SPOOL_TODO)
         rc = put_away(s, b, settings, err);
     if (rc == 0)
-        printf("%s\t%s\n", id, spool_state_name(b->state));
+        printf("%s\t%s\n", id_text(b->id).s, spool_state_name(b->state));
     return rc;
 }
 

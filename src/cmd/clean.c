@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -61,7 +62,7 @@ static void put_batch(struct clean *c, const struct batch *b,
 {
     char id[ID_TEXT];
 
-    base64url(id, b->id, 32);
+    base64url(id, b->id.b, 32);
     if (c->json) {
         buf_printf(&c->out, "%s{\"batch\":\"%s\",\"state\":\"%s\",\"age_s\":%"
                    PRIu64 ",\"requests\":%" PRIu64 ",\"source\":",
@@ -134,7 +135,6 @@ static int clean_one(struct clean *c, const struct batch *b, uint64_t age_s,
 {
     const char *state = state_of(b), *kept;
     struct batch_info info;
-    char id[ID_TEXT];
     int rc = 0;
 
     if (batch_info_read(&info, b->path, err))
@@ -143,8 +143,7 @@ static int clean_one(struct clean *c, const struct batch *b, uint64_t age_s,
     if (!kept && !c->dry_run)
         rc = doomed_add(c->doomed, b, err);
     if (rc == 0 && !kept && !c->dry_run) {
-        base64url(id, b->id, 32);
-        remove_log(c, id);
+        remove_log(c, id_text(b->id).s);
     }
     if (rc == 0) {
         put_batch(c, b, state, &info, age_s, kept);
@@ -162,7 +161,7 @@ static int clean_this(struct clean *c, struct batch *b, struct err *err)
     struct err unused = ERR_INIT;
     char id[ID_TEXT];
 
-    base64url(id, b->id, 32);
+    base64url(id, b->id.b, 32);
     for (int i = 0; i < TRIES; i++) {
         uint64_t age_s;
         int rc = spool_age(c->spool, b, &age_s, err);

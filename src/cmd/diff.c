@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -275,12 +275,11 @@ static void put_pair(struct diff *d, const struct compare_pair *p)
 {
     const struct answer *one = p->a ? p->a : p->b;
     struct buf *out = &d->out;
-    char id[ID_TEXT];
 
-    base64url(id, p->key->request, 32);
-    buf_printf(out, "%s\n{\"request\":\"%s\",\"line\":%" PRIu64
-               ",\"choice\":%" PRIu32, d->begun ? "," : "", id,
-               (uint64_t)p->key->line + 1, p->key->choice);
+    buf_printf(
+        out, "%s\n{\"request\":\"%s\",\"line\":%" PRIu64 ",\"choice\":%" PRIu32,
+        d->begun ? "," : "", id_text(p->key->request).s,
+        (uint64_t)p->key->line + 1, p->key->choice);
     d->begun = true;
     if (one->n_name) {
         buf_puts(out, ",\"custom_id\":");

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
@@ -115,7 +116,7 @@ static size_t count_state(struct spool *s, enum spool_state state,
     for (size_t i = 0; i < n; i++) {
         if (spool_age(s, &list[i], &age, &unused) == 0 && age >= older_s &&
             count++ == 0)
-            base64url(id, list[i].id, 32);
+            base64url(id, list[i].id.b, 32);
         batch_clear(&list[i]);
     }
     free(list);
@@ -153,7 +154,7 @@ static size_t count_failed(struct spool *s, size_t *cancelled,
         if (is_cancelled(&list[i]))
             ++*cancelled;
         else if (count++ == 0)
-            base64url(id, list[i].id, 32);
+            base64url(id, list[i].id.b, 32);
         batch_clear(&list[i]);
     }
     free(list);
@@ -175,7 +176,7 @@ static size_t count_dead(struct spool *s, enum spool_state state,
     for (size_t i = 0; i < n; i++) {
         if (owner_judge(&list[i], owners_over, o, OWNER_STALE_S) ==
             OWNER_DEAD && count++ == 0)
-            base64url(id, list[i].id, 32);
+            base64url(id, list[i].id.b, 32);
         batch_clear(&list[i]);
     }
     owners_free(o);
@@ -197,7 +198,7 @@ static size_t count_silent(struct spool *s, enum spool_state state,
     for (size_t i = 0; i < n; i++) {
         if (owner_free_at(text, sizeof(text), &list[i], true) &&
             count++ == 0) {
-            base64url(id, list[i].id, 32);
+            base64url(id, list[i].id.b, 32);
             memcpy(when, text, FREE_AT);
         }
         batch_clear(&list[i]);

@@ -22,6 +22,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/remote_fs.h"
 #include "base/settings.h"
@@ -43,8 +44,7 @@ static const struct http_limits patience = {
 /* ---- wallet ------------------------------------------------------------- */
 
 /* 0 and the wallet's address, -1 there is none or it cannot be used. */
-static int wallet_address(struct doctor *d, unsigned char address[32],
-                          struct err *err)
+static int wallet_address(struct doctor *d, struct id *address, struct err *err)
 {
     struct key *k;
     char *path;
@@ -101,7 +101,7 @@ static void check_ledger(struct doctor *d)
 void doctor_wallet(struct doctor *d)
 {
     bool needed = *settings_text(d->settings, "queue") != '\0';
-    unsigned char address[32];
+    struct id address;
     struct err err = ERR_INIT;
     char *path = NULL, id[ID_TEXT];
     const char *fs;
@@ -115,12 +115,12 @@ void doctor_wallet(struct doctor *d)
                         " none until apus push");
         return;
     }
-    if (wallet_address(d, address, &err)) {
+    if (wallet_address(d, &address, &err)) {
         doctor_bad(d, "wallet", wallet_remedy(path), "%s", err.text);
         free(path);
         return;
     }
-    base64url(id, address, 32);
+    base64url(id, address.b, 32);
     fs = remote_fs(path);
     if (fs)
         doctor_warn(d, "wallet", "keep it on a local disk of the login node:"
@@ -243,34 +243,34 @@ static void check_signer(struct doctor *d, const char *url,
                          const struct bundler_info *info)
 {
     struct err err = ERR_INIT;
-    char signer[ID_TEXT];
     int rc = push_signer_check(d->settings,
                                settings_text(d->settings, "spool"), url,
                                info->signer, &err);
 
-    base64url(signer, info->signer, 32);
     if (rc < 0)
         doctor_bad(d, "receipts", "ask whoever runs it whether its key is"
                    " another one now; until then push sends nothing", "%s",
                    err.text);
     else if (rc == 0)
-        doctor_ok(d, "receipts", "the first push will pin %s", signer);
+        doctor_ok(d, "receipts", "the first push will pin %s",
+                  id_text(info->signer).s);
     else
-        doctor_ok(d, "receipts", "%s signs them, as is pinned", signer);
+        doctor_ok(d, "receipts", "%s signs them, as is pinned",
+                  id_text(info->signer).s);
 }
 
 static void check_balance(struct doctor *d, struct bundler *b)
 {
-    unsigned char address[32];
+    struct id address;
     struct err err = ERR_INIT;
     char id[ID_TEXT], text[WINC_TEXT];
     uint64_t winc;
 
-    if (wallet_address(d, address, &err)) {
+    if (wallet_address(d, &address, &err)) {
         doctor_skip(d, "balance", "there is no wallet that can be used");
         return;
     }
-    base64url(id, address, 32);
+    base64url(id, address.b, 32);
     if (bundler_balance(b, address, &winc, &err)) {
         doctor_bad(d, "balance", "are bundler-payment and bundler right?"
                    " (apus settings)", "%s", err.text);
@@ -343,16 +343,16 @@ static int listed(struct talk *t, const char *action, const char *key,
 
 static void check_allowed(struct doctor *d, struct talk *t)
 {
-    unsigned char address[32];
+    struct id address;
     struct err err = ERR_INIT;
     char id[ID_TEXT], *remedy;
     int rc;
 
-    if (wallet_address(d, address, &err)) {
+    if (wallet_address(d, &address, &err)) {
         doctor_skip(d, "node", "there is no wallet that can be used");
         return;
     }
-    base64url(id, address, 32);
+    base64url(id, address.b, 32);
     rc = listed(t, "Nodes", "node", id, &err);
     /* an id may begin as an option does */
     remedy = xasprintf("its owner: apus queue allow %s%s",
@@ -429,7 +429,7 @@ void doctor_queue(struct doctor *d)
     const struct ao_out *o;
     struct err err = ERR_INIT;
     struct ao_result r;
-    unsigned char id[32];
+    struct id id;
     const char *paused;
     struct talk t;
 
@@ -437,7 +437,7 @@ void doctor_queue(struct doctor *d)
         doctor_skip(d, "queue", "none is set: only files are answered");
         return;
     }
-    if (base64url_id(id, settings_text(d->settings, "queue"))) {
+    if (id_parse(&id, settings_text(d->settings, "queue"))) {
         doctor_bad(d, "queue", "set queue to the id of the process, which apus"
                    " queue new printed", "queue = \"%s\": 43 characters"
                    " expected", settings_text(d->settings, "queue"));

@@ -13,10 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -85,20 +85,19 @@ static void put_batch(struct du *d, const struct batch *b, uint64_t bytes)
 {
     struct batch_info info = { .source = NULL };
     struct err unused = ERR_INIT;
-    char id[ID_TEXT];
     bool known = batch_info_read(&info, b->path, &unused) == 0;
     const char *source = known && info.source ? info.source : "";
 
-    base64url(id, b->id, 32);
     if (d->json) {
-        buf_printf(&d->out, "%s{\"batch\":\"%s\",\"state\":\"%s\",\"bytes\":%"
-                   PRIu64 ",\"requests\":%" PRIu64 ",\"source\":",
-                   d->first ? "" : ",", id, spool_state_name(b->state), bytes,
-                   info.n_requests);
+        buf_printf(&d->out,
+                   "%s{\"batch\":\"%s\",\"state\":\"%s\",\"bytes\":%" PRIu64
+                   ",\"requests\":%" PRIu64 ",\"source\":",
+                   d->first ? "" : ",", id_text(b->id).s,
+                   spool_state_name(b->state), bytes, info.n_requests);
         json_put_string(&d->out, source, strlen(source));
         buf_puts(&d->out, "}\n");
     } else {
-        buf_printf(&d->out, "%" PRIu64 "\t%s\t%s\t", bytes, id,
+        buf_printf(&d->out, "%" PRIu64 "\t%s\t%s\t", bytes, id_text(b->id).s,
                    spool_state_name(b->state));
         plain_put(&d->out, source, strlen(source));
         buf_putc(&d->out, '\n');

@@ -10,12 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -55,12 +55,9 @@ static void progress(void *user, uint32_t done, uint32_t total)
     log_info("%s: %u of %u tensors", (const char *)user, done, total);
 }
 
-static void print_id(const unsigned char id[32])
+static void print_id(struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    printf("%s\n", text);
+    printf("%s\n", id_text(id).s);
 }
 
 /* --activations and --smooth. */
@@ -82,15 +79,15 @@ static void warn_of_tokenizer(const char *what, const char *path)
 {
     struct err unused = ERR_INIT;
     struct model_record rec;
-    unsigned char id[32];
+    struct id id;
 
-    if (model_peek(&rec, id, path, &unused) == 0 && !rec.tokenizer_size)
+    if (model_peek(&rec, &id, path, &unused) == 0 && !rec.tokenizer_size)
         log_warning("\"%s\" has no tokenizer: its prompts are token ids, and"
                     " its answers have no text", what);
 }
 
 static int convert_to(const char *dir, const char *path,
-                      const struct convert_options *o, unsigned char id[32],
+                      const struct convert_options *o, struct id *id,
                       struct err *err)
 {
     if (convert_hf(dir, path, o, id, err))
@@ -102,8 +99,8 @@ static int convert_to(const char *dir, const char *path,
 /* A model file is written back and forth, so where the output cannot be it is
  * made aside first. */
 static int convert_through(const char *dir, const char *out,
-                           const struct convert_options *o,
-                           unsigned char id[32], struct err *err)
+                           const struct convert_options *o, struct id *id,
+                           struct err *err)
 {
     const char *tmp = getenv("TMPDIR");
     char *path = xasprintf("%s/apus-model-XXXXXX", tmp && *tmp ? tmp : "/tmp");
@@ -132,13 +129,13 @@ out:
 
 /* A model that is there already is kept unless the new one is the same. */
 static int convert_over(const char *dir, const char *file,
-                        const struct convert_options *o,
-                        unsigned char id[32], struct err *err)
+                        const struct convert_options *o, struct id *id,
+                        struct err *err)
 {
     struct err unused = ERR_INIT;
     struct model_record rec;
-    unsigned char was[32];
-    bool is_model = model_peek(&rec, was, file, &unused) == 0;
+    struct id was;
+    bool is_model = model_peek(&rec, &was, file, &unused) == 0;
     uint64_t size = 0;
     char *kept = NULL;
 
@@ -146,7 +143,7 @@ static int convert_over(const char *dir, const char *file,
         keep_file(&kept, file, err))
         return -1;
     if (convert_to(dir, file, o, id, err) == 0) {
-        if (kept && is_model && memcmp(was, id, 32) == 0)
+        if (kept && is_model && id_equal(was, *id))
             unlink(kept);
         else if (kept)
             log_warning("\"%s\" was %s: it is kept as \"%s\"", file,
@@ -165,8 +162,8 @@ static int convert_over(const char *dir, const char *file,
 static int convert(const char *dir, const char *out,
                    const struct convert_options *o, struct err *err)
 {
-    unsigned char id[32];
-    char *file = NULL, text[ID_TEXT];
+    struct id id;
+    char *file = NULL;
     int rc, is_file;
 
     if (output_check(out, err))
@@ -174,16 +171,15 @@ static int convert(const char *dir, const char *out,
     is_file = output_file(&file, out, err);
     if (is_file < 0)
         return -1;
-    rc = is_file ? convert_over(dir, file, o, id, err)
-                 : convert_through(dir, out, o, id, err);
+    rc = is_file ? convert_over(dir, file, o, &id, err)
+                 : convert_through(dir, out, o, &id, err);
     free(file);
     if (rc)
         return -1;
-    base64url(text, id, 32);
     if (output_is_stdout(out))
-        log_info("model %s", text);
+        log_info("model %s", id_text(id).s);
     else
-        printf("%s\n", text);
+        printf("%s\n", id_text(id).s);
     return 0;
 }
 
@@ -233,26 +229,26 @@ static int add(struct settings *s, const char *what, const char *name,
 {
     char *called = name ? xstrdup(name) : models_own_name(what);
     const char *store = settings_text(s, "models");
-    unsigned char was[32], id[32];
+    struct id was, id;
     struct err unused = ERR_INIT;
     struct model_record rec;
-    char text[ID_TEXT], *path = NULL;
-    int had = models_named(was, store, called, err), rc = had < 0 ? -1 : 0;
+    char *path = NULL;
+    int had = models_named(&was, store, called, err), rc = had < 0 ? -1 : 0;
 
     /* that of a directory shows only when it is converted */
     if (had > 0 && !force &&
-        (model_peek(&rec, id, what, &unused) || memcmp(id, was, 32) != 0))
+        (model_peek(&rec, &id, what, &unused) || !id_equal(id, was)))
         rc = model_check_unused(s, was, err);
     if (rc)
         err_prefix(err, "the name \"%s\"", called);
     else
-        rc = models_add(store, what, name, o, id, err);
+        rc = models_add(store, what, name, o, &id, err);
     if (rc == 0 && source)
         rc = models_source_set(store, id, source, err);
-    if (rc == 0 && had > 0 && memcmp(was, id, 32) != 0) {
-        base64url(text, was, 32);
+    if (rc == 0 && had > 0 && !id_equal(was, id)) {
         log_warning("\"%s\" was the model %s until now: apus model rm %.8s"
-                    " removes that", called, text, text);
+                    " removes that",
+                    called, id_text(was).s, id_text(was).s);
     }
     if (rc == 0) {
         path = models_path(store, id);
@@ -403,19 +399,17 @@ static void print_record(const struct model_record *r)
 static int print_info(const char *path, struct err *err)
 {
     struct model_record r;
-    unsigned char id[32];
-    char text[ID_TEXT];
+    struct id id;
     struct buf tok, chat;
     uint64_t size;
     int rc = -1;
 
     buf_init(&tok, (size_t)MODEL_MAX_TOKENIZER);
     buf_init(&chat, (size_t)MODEL_MAX_TEMPLATE);
-    if (model_peek(&r, id, path, err) || file_size(path, &size, err) ||
+    if (model_peek(&r, &id, path, err) || file_size(path, &size, err) ||
         model_peek_texts(&tok, &chat, &r, path, err))
         goto out;
-    base64url(text, id, 32);
-    printf("id: %s\nfile: %s\nsize: %" PRIu64 "\n", text, path, size);
+    printf("id: %s\nfile: %s\nsize: %" PRIu64 "\n", id_text(id).s, path, size);
     print_record(&r);
     printf("tokenizer: %s\nchat template: %s\n", tokenizer_text(&tok),
            template_text(&chat));
@@ -458,12 +452,12 @@ static int rm(struct settings *s, const char *what, bool force,
               struct err *err)
 {
     const char *store = settings_text(s, "models");
-    unsigned char id[32];
+    struct id id;
     int takes;
 
     if (models_there(store, err))
         return -1;
-    takes = models_rm_takes(id, store, what, err);
+    takes = models_rm_takes(&id, store, what, err);
     if (takes < 0 || (takes && !force && model_check_unused(s, id, err)))
         return -1;
     return models_rm(store, what, err);

@@ -13,9 +13,9 @@
 #include "arweave/gateway.h"
 #include "arweave/key.h"
 #include "arweave/wallet.h"
-#include "base/base64.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -73,12 +73,9 @@ static void show_publish(void *self, const char *what, uint64_t done,
     show(what, done, size);
 }
 
-static void print_id(const unsigned char id[32])
+static void print_id(struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    printf("%s\n", text);
+    printf("%s\n", id_text(id).s);
 }
 
 /* What came is kept: 75 where the same command may go on. */
@@ -93,20 +90,19 @@ static int failed(const struct err *err)
 
 /* ---- fetch ----- */
 
-static int fetch(struct settings *s, const unsigned char arweave[32],
-                 const char *name)
+static int fetch(struct settings *s, struct id arweave, const char *name)
 {
     struct model_fetch f = { .store = settings_text(s, "models"),
                              .name = name, .stop = cmd_interrupted,
                              .progress = show_fetch, .note = note };
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     int rc;
 
     if (gateways_new(&f.gateways, s, &err))
         return cmd_fail(&err);
     cmd_catch_signals();
-    rc = model_fetch(&f, arweave, id, &err);
+    rc = model_fetch(&f, arweave, &id, &err);
     gateways_free(f.gateways);
     if (rc)
         return failed(&err);
@@ -135,7 +131,7 @@ int cmd_model_fetch(struct settings *s, int argc, char **argv)
     const char **args = xcalloc((size_t)argc, sizeof *args);
     const char *what, *name;
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     size_t n = 0;
     int status = cmd_begin(&c, s, argc, argv, args, &n);
 
@@ -144,7 +140,7 @@ int cmd_model_fetch(struct settings *s, int argc, char **argv)
     free(args);
     if (status != CMD_GO)
         return status;
-    if (base64url_id(id, what)) {
+    if (id_parse(&id, what)) {
         log_error("\"%s\" is no id of Arweave (43 characters)", what);
         return CMD_MISUSED;
     }
@@ -185,7 +181,7 @@ static void tell(void *self, bool warning, const char *text)
 static int send_model(struct settings *s, struct model_publish *p,
                       const struct key *k, bool yes, struct err *err)
 {
-    unsigned char node[32];
+    struct id node;
     struct push_send *to;
     uint64_t winc;
     int rc;
@@ -194,7 +190,7 @@ static int send_model(struct settings *s, struct model_publish *p,
         say("it was published before");
         return 0;
     }
-    key_address(k, node);
+    key_address(k, &node);
     if (push_send_new(&to, s, settings_text(s, "spool"), node, tell, NULL,
                       err))
         return -1;

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/plural.h"
 #include "base/settings.h"
 #include "spool/spool.h"
@@ -19,7 +19,7 @@
 #define NAMED 3 /* batches that are named; the others are counted */
 
 struct use {
-    const unsigned char *model;
+    const struct id *model;
     size_t n;
     char names[NAMED * (ID_TEXT + 2)];
 };
@@ -29,14 +29,12 @@ static void look(struct use *u, const struct batch *b)
     struct err unused = ERR_INIT;
     struct batch_info info;
     size_t at = strlen(u->names);
-    char id[ID_TEXT];
 
     if (batch_info_read(&info, b->path, &unused))
         return;
-    if (memcmp(info.model, u->model, 32) == 0 && u->n++ < NAMED) {
-        base64url(id, b->id, 32);
-        snprintf(u->names + at, sizeof(u->names) - at, "%s%s",
-                 at ? ", " : "", id);
+    if (id_equal(info.model, *u->model) && u->n++ < NAMED) {
+        snprintf(u->names + at, sizeof(u->names) - at, "%s%s", at ? ", " : "",
+                 id_text(b->id).s);
     }
     batch_info_clear(&info);
 }
@@ -57,13 +55,11 @@ static int look_at_state(struct use *u, const struct spool *s,
     return 0;
 }
 
-int model_check_unused(const struct settings *s, const unsigned char id[32],
-                       struct err *err)
+int model_check_unused(const struct settings *s, struct id id, struct err *err)
 {
     const char *dir = settings_text(s, "spool");
-    struct use u = { .model = id };
+    struct use u = { .model = &id };
     struct spool *spool;
-    char model[ID_TEXT];
     int rc;
 
     if (!file_exists(dir))
@@ -77,9 +73,9 @@ int model_check_unused(const struct settings *s, const unsigned char id[32],
         return -1;
     if (u.n == 0)
         return 0;
-    base64url(model, id, 32);
-    return err_set(err, ERR_INPUT, "the model %.8s is needed by %zu batch%s"
-                   " (%s%s): cancel them (apus cancel), or use --force", model,
-                   u.n, plural(u.n, "", "es"), u.names,
+    return err_set(err, ERR_INPUT,
+                   "the model %.8s is needed by %zu batch%s"
+                   " (%s%s): cancel them (apus cancel), or use --force",
+                   id_text(id).s, u.n, plural(u.n, "", "es"), u.names,
                    u.n > NAMED ? ", .." : "");
 }

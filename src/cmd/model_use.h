@@ -4,12 +4,13 @@
 #ifndef APUS_CMD_MODEL_USE_H
 #define APUS_CMD_MODEL_USE_H
 
+#include "base/id.h"
+
 struct err;
 struct settings;
 
 /* ERR_INPUT that names batches in todo and running, if any has this model.
  * Without a spool none has. */
-int model_check_unused(const struct settings *s, const unsigned char id[32],
-                       struct err *err);
+int model_check_unused(const struct settings *s, struct id id, struct err *err);
 
 #endif

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "node/work.h"
@@ -31,13 +31,12 @@ void named_tell_both(const struct spool *s, const char *what)
 {
     struct batch b = { .path = NULL };
     struct err unused = ERR_INIT;
-    char id[ID_TEXT];
 
     if (!s || strchr(what, '/') || spool_find(s, what, &b, &unused))
         return;
-    base64url(id, b.id, 32);
     log_info("\"%s\" is a file here, and batch %s begins so: the file is"
-             " taken", what, id);
+             " taken",
+             what, id_text(b.id).s);
     batch_clear(&b);
 }
 
@@ -68,11 +67,11 @@ void named_add(struct named *n, const struct batch *b)
 
 /* A file as a whole that a batch was, or several were, made of. */
 struct whole {
-    unsigned char id[32], model[32];
+    struct id id, model;
     bool same_bytes;         /* else it has its path alone */
     bool has_batch, done;
     struct batch batch;      /* of the whole, if there is one */
-    unsigned char (*part)[32];
+    struct id *part;
     size_t n_parts;          /* 0: it was not split */
 };
 
@@ -80,36 +79,35 @@ struct search {
     const char *what;
     char *source;
     bool is_there, some;     /* some: parts may be gone */
-    unsigned char hash[32];  /* of a file that is there */
-    const unsigned char *model;
+    struct id hash;          /* of a file that is there */
+    const struct id *model;
     struct whole *whole;
     size_t n;
 };
 
 /* The one of this id, a new one if there is none. */
-static struct whole *whole_of(struct search *f, const unsigned char id[32],
-                              const unsigned char model[32], bool same_bytes)
+static struct whole *whole_of(struct search *f, struct id id, struct id model,
+                              bool same_bytes)
 {
     struct whole *w;
 
     for (size_t i = 0; i < f->n; i++)
-        if (memcmp(f->whole[i].id, id, 32) == 0)
+        if (id_equal(f->whole[i].id, id))
             return &f->whole[i];
     f->whole = xrealloc(f->whole, (f->n + 1) * sizeof(*f->whole));
     w = &f->whole[f->n++];
     memset(w, 0, sizeof(*w));
-    memcpy(w->id, id, 32);
-    memcpy(w->model, model, 32);
+    w->id = id;
+    w->model = model;
     w->same_bytes = same_bytes;
     return w;
 }
 
-static bool fits(const struct search *f, const unsigned char file[32],
-                 const unsigned char model[32], const char *source,
-                 bool *same_bytes)
+static bool fits(const struct search *f, struct id file, struct id model,
+                 const char *source, bool *same_bytes)
 {
-    *same_bytes = f->is_there && memcmp(file, f->hash, 32) == 0;
-    if (f->model && memcmp(f->model, model, 32) != 0)
+    *same_bytes = f->is_there && id_equal(file, f->hash);
+    if (f->model && !id_equal(*f->model, model))
         return false;
     return *same_bytes || (source && strcmp(source, f->source) == 0);
 }
@@ -191,14 +189,10 @@ static int several(const struct search *f, struct err *err)
 
     buf_init(&b, 400);
     for (size_t i = 0; i < f->n; i++) {
-        char id[ID_TEXT], model[ID_TEXT];
-
         if (f->whole[i].same_bytes != f->is_there)
             continue;
-        base64url(id, f->whole[i].id, 32);
-        base64url(model, f->whole[i].model, 32);
-        buf_printf(&b, "%s%s of the model %.12s", b.len ? ", " : "", id,
-                   model);
+        buf_printf(&b, "%s%s of the model %.12s", b.len ? ", " : "",
+                   id_text(f->whole[i].id).s, id_text(f->whole[i].model).s);
     }
     rc = err_set(err, ERR_INPUT, "\"%s\" is in several batches, name one (or"
                  " the model with -m): %s", f->what, b.len ? b.data : "");
@@ -239,11 +233,9 @@ static int take(struct named *out, const struct search *f, struct whole *w,
         return 0;
     }
     for (size_t i = 0; i < w->n_parts; i++) {
-        char id[ID_TEXT];
         struct batch b;
 
-        base64url(id, w->part[i], 32);
-        if (spool_find(s, id, &b, &gone) == 0) {
+        if (spool_find(s, id_text(w->part[i]).s, &b, &gone) == 0) {
             add(out, &b);
             continue;
         }
@@ -267,7 +259,7 @@ static int find_file(struct named *out, const struct spool *s,
     if (f.is_there && lines_open(&lines, f.what, err))
         return -1;
     if (f.is_there) {
-        memcpy(f.hash, lines_hash(lines), 32);
+        f.hash = lines_hash(lines);
         lines_close(lines);
     }
     f.source = spool_source_name(f.what);
@@ -281,7 +273,7 @@ static int find_file(struct named *out, const struct spool *s,
 }
 
 static int find(struct named *n, const struct spool *s, const char *what,
-                const unsigned char *model, bool some, struct err *err)
+                const struct id *model, bool some, struct err *err)
 {
     struct search f = { .what = what, .model = model, .some = some };
     struct err why = ERR_INIT;
@@ -312,7 +304,7 @@ static int find(struct named *n, const struct spool *s, const char *what,
 }
 
 int named_find(struct named *n, const struct spool *s, const char *what,
-               const unsigned char *model, struct err *err)
+               const struct id *model, struct err *err)
 {
     return find(n, s, what, model, false, err);
 }
@@ -323,7 +315,7 @@ static void merge(struct named *n, struct named *from)
     for (size_t i = 0; i < from->n; i++) {
         size_t k = 0;
 
-        while (k < n->n && memcmp(n->batch[k].id, from->batch[i].id, 32) != 0)
+        while (k < n->n && !id_equal(n->batch[k].id, from->batch[i].id))
             k++;
         if (k < n->n)
             batch_clear(&from->batch[i]);

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/id.h"
+
 struct batch;
 struct err;
 struct spool;
@@ -34,7 +36,7 @@ struct named {
  * none, or several that answer it with different models and none is named
  * (`model`, NULL: none). */
 int named_find(struct named *n, const struct spool *s, const char *what,
-               const unsigned char *model, struct err *err);
+               const struct id *model, struct err *err);
 void named_clear(struct named *n);
 
 /* Find the batches of several names, each once.  Parts of a file that the

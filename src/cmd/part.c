@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "spool/spool.h"
 #include "store/part_file.h"
@@ -38,11 +38,11 @@ bool part_is_item(const char *what, const char *spool_dir)
 {
     struct batch b = { .path = NULL };
     struct err unused = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     struct spool *s;
     bool found;
 
-    if (base64url_id(id, what))
+    if (id_parse(&id, what))
         return false;
     if (!file_is_dir(spool_dir) ||
         spool_open_there(&s, spool_dir, &unused))

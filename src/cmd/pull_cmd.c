@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -23,11 +23,8 @@
 
 static void print_batch(const struct batch *b, const struct pulled *n)
 {
-    char id[ID_TEXT], model[ID_TEXT];
-
-    base64url(id, b->id, 32);
-    base64url(model, n->model, 32);
-    printf("%s\t%" PRIu64 "\t%s\n", id, n->requests, model);
+    printf("%s\t%" PRIu64 "\t%s\n", id_text(b->id).s, n->requests,
+           id_text(n->model).s);
     fflush(stdout);
 }
 

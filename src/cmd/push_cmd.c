@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "arweave/bundler.h"
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -49,10 +49,7 @@ static void note(void *self, bool warning, const char *text)
 static void failed(struct pushing *c, const struct batch *b,
                    struct err *err)
 {
-    char id[ID_TEXT];
-
-    base64url(id, b->id, 32);
-    err_prefix(err, "batch %s", id);
+    err_prefix(err, "batch %s", id_text(b->id).s);
     log_err(err);
     if (err->code != ERR_RETRY)
         c->status = CMD_FAILED;
@@ -64,12 +61,9 @@ static void failed(struct pushing *c, const struct batch *b,
 static void print_report(const struct batch *b, const char *state,
                          const struct push_report *r)
 {
-    char id[ID_TEXT];
-
-    base64url(id, b->id, 32);
     printf("%s\t%s\t%" PRIu64 " results\t%" PRIu64 " uploads\t%" PRIu64
-           " bytes\t%" PRIu64 " winc\n", id, state, r->results, r->uploads,
-           r->bytes, r->winc);
+           " bytes\t%" PRIu64 " winc\n",
+           id_text(b->id).s, state, r->results, r->uploads, r->bytes, r->winc);
     fflush(stdout);
 }
 
@@ -80,7 +74,7 @@ static uint64_t count_repeated(const struct reuse *r, const char *batch_path,
                                uint64_t *of)
 {
     struct err unused = ERR_INIT;
-    unsigned char job[32];
+    struct id job;
     struct jobs_file *f;
     bool there = true;
     uint64_t n = 0;
@@ -93,7 +87,7 @@ static uint64_t count_repeated(const struct reuse *r, const char *batch_path,
         free(path);
         if (!there)
             break;
-        for (; jobs_file_next(f, job, &row, &unused) == 1; ++*of)
+        for (; jobs_file_next(f, &job, &row, &unused) == 1; ++*of)
             n += reuse_has(r, job);
         jobs_file_close(f);
     }
@@ -110,21 +104,19 @@ static void tell_repeated(struct pushing *c, const struct batch *b)
     struct err unused = ERR_INIT;
     struct reuse *r = NULL;
     uint64_t n, of = 0;
-    char id[ID_TEXT];
 
     if (batch_info_read(&info, b->path, &unused))
         return;
-    memcpy(o.model, info.model, 32);
+    o.model = info.model;
     batch_info_clear(&info);
     if (reuse_open(&r, &o, &unused))
         return;
     n = reuse_rows(r) ? count_repeated(r, b->path, &of) : 0;
     reuse_close(r);
-    base64url(id, b->id, 32);
     if (n)
         log_info("batch %s: %" PRIu64 " of %" PRIu64 " answer%s pushed before,"
-                 " in another batch, and paid for again", id, n, of,
-                 plural_s(of));
+                 " in another batch, and paid for again",
+                 id_text(b->id).s, n, of, plural_s(of));
 }
 
 static int measure(struct pushing *c, const struct batch *b, struct err *err)
@@ -141,15 +133,13 @@ static int measure(struct pushing *c, const struct batch *b, struct err *err)
 static void tell_queue(struct pushing *c, const struct batch *b,
                        const struct acknowledged *q)
 {
-    char id[ID_TEXT];
-
     if (!(q->accepted | q->repeated | q->conflicts | q->unknown |
           q->released))
         return;
-    base64url(id, b->id, 32);
     log_info("batch %s: the queue accepted %" PRIu64 ", had %" PRIu64
-             " already, does not know %" PRIu64 "; %" PRIu64 " released", id,
-             q->accepted, q->repeated, q->unknown, q->released);
+             " already, does not know %" PRIu64 "; %" PRIu64 " released",
+             id_text(b->id).s, q->accepted, q->repeated, q->unknown,
+             q->released);
     /* of which there was a warning */
     if (q->conflicts && c->status == CMD_DONE)
         c->status = CMD_NO;
@@ -177,14 +167,12 @@ static int confirm(struct pushing *c, const struct batch *b,
     static const char *const name[] = { "sent", "confirmed",
                                         "handed over again" };
     enum push_state state;
-    char id[ID_TEXT];
 
     if (c->check)
         return 0;
     if (push_confirm(c->push, b, &state, err))
         return -1;
-    base64url(id, b->id, 32);
-    printf("%s\t%s\n", id, name[state]);
+    printf("%s\t%s\n", id_text(b->id).s, name[state]);
     fflush(stdout);
     return 0;
 }

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -55,9 +56,9 @@ static int end(int rc, const struct err *err)
 
 static int check_id(const char *what, const char *text, struct err *err)
 {
-    unsigned char id[32];
+    struct id id;
 
-    if (base64url_id(id, text))
+    if (id_parse(&id, text))
         return err_set(err, ERR_INPUT, "%s \"%s\": 43 characters of base64url"
                        " expected", what, text);
     return 0;
@@ -93,12 +94,12 @@ static int load_lua(struct talk *t, const struct buf *lua, struct err *err)
 {
     static const struct item_text_tag eval[] = { { "Action", "Eval" } };
     struct ao_result r = { .root = NULL };
-    unsigned char id[32];
+    struct id id;
     struct buf item;
     int rc = -1;
 
     buf_init(&item, AO_MAX_DATA + ITEM_HEAD_MAX);
-    if (ao_message(t->ao, &item, id, t->process, eval, 1, lua->data, lua->len,
+    if (ao_message(t->ao, &item, &id, t->process, eval, 1, lua->data, lua->len,
                    err) == 0 &&
         ao_send(t->ao, item.data, item.len, err) == 0 &&
         ao_result(t->ao, &r, t->process, id, WAIT_S, err) == 0)
@@ -113,18 +114,18 @@ static int spawn(struct talk *t, const struct buf *lua, struct err *err)
 {
     static const struct item_text_tag tag[] = { { "Name", "apus-queue" } };
     struct err why = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     struct buf item;
     char text[ID_TEXT];
     int rc;
 
     buf_init(&item, LUA_MAX + ITEM_HEAD_MAX);
-    rc = ao_process(t->ao, &item, id, tag, 1, lua->data, lua->len, err) ||
-         ao_spawn(t->ao, item.data, item.len, t->process, err);
+    rc = ao_process(t->ao, &item, &id, tag, 1, lua->data, lua->len, err) ||
+         ao_spawn(t->ao, item.data, item.len, &t->process, err);
     buf_clear(&item);
     if (rc)
         return -1;
-    base64url(text, t->process, 32);
+    base64url(text, t->process.b, 32);
     log_info("process %s is made, waiting for it", text);
     if (!is_alive(t, &why) &&
         (load_lua(t, lua, err) || !is_alive(t, err)))
@@ -144,7 +145,7 @@ static int allow_self(struct talk *t, struct err *err)
     const struct ao_out *out = NULL;
     struct ao_result r;
 
-    base64url(node, t->node, 32);
+    base64url(node, t->node.b, 32);
     if (talk_say(t, tag, 2, "", 0, "Allow-Response", &r, &out, err) < 0)
         return -1;
     ao_result_clear(&r);

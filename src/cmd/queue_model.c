@@ -11,9 +11,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -59,7 +61,7 @@ int queue_model_find(struct queue_model *m, const struct settings *s,
                      struct err *err)
 {
     struct model_record rec;
-    unsigned char id[32];
+    struct id id;
     uint64_t bytes = 0;
     char *path;
     int rc;
@@ -67,11 +69,11 @@ int queue_model_find(struct queue_model *m, const struct settings *s,
     memset(m, 0, sizeof(*m));
     if (models_resolve(&path, settings_text(s, "models"), what, say, err))
         return -1;
-    rc = model_peek(&rec, id, path, err) || file_size(path, &bytes, err);
+    rc = model_peek(&rec, &id, path, err) || file_size(path, &bytes, err);
     free(path);
     if (rc)
         return -1;
-    base64url(m->id, id, 32);
+    base64url(m->id, id.b, 32);
     snprintf(m->bytes, sizeof(m->bytes), "%" PRIu64, bytes);
     snprintf(m->context, sizeof(m->context), "%" PRIu32, rec.context);
     add(m, "Action", "Register-Model");

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "arweave/item.h"
-#include "base/base64.h"
+#include "base/id.h"
 
 struct err;
 struct settings;

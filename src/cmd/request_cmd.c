@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -44,7 +45,7 @@ struct asking {
     bool wait, json;
 
     struct talk talk;
-    unsigned char id[32];
+    struct id id;
     char id_text[ID_TEXT];
     char *kept;        /* where the signed message is */
     uint64_t timeout_s;
@@ -95,7 +96,7 @@ static void set_id(struct asking *a)
 {
     char *name;
 
-    base64url(a->id_text, a->id, 32);
+    base64url(a->id_text, a->id.b, 32);
     name = xasprintf("%s.item", a->id_text);
     a->kept = file_join(settings_text(a->settings, "requests"), name);
     free(name);
@@ -142,9 +143,9 @@ static int ask(struct asking *a, struct err *err)
         r.n = text.len;
         r.source = a->source;
         r.options = options.len > 2 ? options.data : NULL;
-        rc = dapp_sign(&a->talk, &item, a->id, &r, err) ||
-                     keep(a, &item, err)
-                 ? -1 : 0;
+        rc = dapp_sign(&a->talk, &item, &a->id, &r, err) || keep(a, &item, err)
+                 ? -1
+                 : 0;
         if (rc == 0 && send_kept(a, &item, err))
             rc = err->code == ERR_RETRY ? 1 : -1;
     }
@@ -180,22 +181,17 @@ static int send_again(struct asking *a, bool *sent, struct err *err)
 static int check_node(const struct asking *a, const struct dapp_status *s,
                       struct err *err)
 {
-    char node[ID_TEXT];
-
-    base64url(node, s->node, 32);
-    if (!a->node || strcmp(a->node, node) == 0)
+    if (!a->node || strcmp(a->node, id_text(s->node).s) == 0)
         return 0;
-    return err_set(err, ERR_INPUT, "node %s answered, and only %.43s was"
-                   " asked", node, a->node);
+    return err_set(err, ERR_INPUT,
+                   "node %s answered, and only %.43s was"
+                   " asked",
+                   id_text(s->node).s, a->node);
 }
 
-static void put_id(struct buf *b, const char *name,
-                   const unsigned char id[32])
+static void put_id(struct buf *b, const char *name, struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    buf_printf(b, ",\"%s\":\"%s\"", name, text);
+    buf_printf(b, ",\"%s\":\"%s\"", name, id_text(id).s);
 }
 
 static const char *state_text(enum dapp_state state)
@@ -239,16 +235,16 @@ static void print_status(const struct dapp_status *s)
 
     printf("State\t%s\n", state_text(s->state));
     if (s->state == DAPP_LEASED || s->state == DAPP_DONE) {
-        base64url(text, s->node, 32);
+        base64url(text, s->node.b, 32);
         printf("Node\t%s\n", text);
     }
     if (s->state == DAPP_LEASED)
         printf("Until\t%" PRIu64 "\n", s->until_ms);
     if (s->state != DAPP_DONE)
         return;
-    base64url(text, s->result, 32);
+    base64url(text, s->result.b, 32);
     printf("Result\t%s\n", text);
-    base64url(text, s->item, 32);
+    base64url(text, s->item.b, 32);
     printf("Item\t%s\n", text);
     if (s->conflict)
         printf("Conflict\tanother node had another result\n");
@@ -412,7 +408,7 @@ static int check_parameters(const struct asking *a, struct err *err)
 static int check_named(struct asking *a, const char *option, const char *id,
                        struct err *err)
 {
-    if (!id || base64url_id(a->id, id) == 0)
+    if (!id || id_parse(&a->id, id) == 0)
         return 0;
     return err_set(err, ERR_INPUT, "%s \"%s\": the id of a request, 43"
                    " characters", option, id);
@@ -420,7 +416,7 @@ static int check_named(struct asking *a, const char *option, const char *id,
 
 static int check_use(struct asking *a, size_t n_args, struct err *err)
 {
-    unsigned char id[32];
+    struct id id;
 
     if (n_args > 0 && !*a->text)
         return err_set(err, ERR_INPUT, "apus request: the text is empty");
@@ -428,13 +424,13 @@ static int check_use(struct asking *a, size_t n_args, struct err *err)
             (a->of != NULL) + (a->status != NULL) + (a->cancel != NULL) != 1)
         return err_set(err, ERR_INPUT, "apus request: a text, or -f FILE, or"
                        " --source ID, or --of, --status or --cancel ID");
-    if (a->source && base64url_id(id, a->source))
+    if (a->source && id_parse(&id, a->source))
         return err_set(err, ERR_INPUT, "--source \"%s\": an id of 43"
                        " characters", a->source);
     if (a->source && a->system)
         return err_set(err, ERR_INPUT, "--system goes with a text or -f FILE;"
                        " a --source has its own messages");
-    if (a->node && base64url_id(id, a->node))
+    if (a->node && id_parse(&id, a->node))
         return err_set(err, ERR_INPUT, "--node \"%s\": the address of a node,"
                        " 43 characters", a->node);
     if (check_parameters(a, err) ||

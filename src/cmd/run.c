@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -48,7 +48,7 @@ struct run {
     int status;           /* of a run that was done */
 
     char *model_path;
-    unsigned char model[32];
+    struct id model;
     uint32_t context;     /* of it */
     struct spool *spool;
     struct batch batch;
@@ -82,7 +82,7 @@ static int find_model(struct run *r, struct err *err)
     if (models_resolve(&r->model_path, settings_text(r->settings, "models"),
                        r->model_name, say, err))
         return r->from ? run_from_no_model(&r->made, r->from, err) : -1;
-    if (model_peek(&rec, r->model, r->model_path, err))
+    if (model_peek(&rec, &r->model, r->model_path, err))
         return -1;
     r->context = rec.context;
     return r->from ? run_from_check_model(&r->made, r->model, r->from, err)
@@ -107,7 +107,6 @@ static int take_from(struct run *r, struct err *err)
 /* The batch of this file and model, wherever it stands already. */
 static int make_batch(struct run *r, struct err *err)
 {
-    char id[ID_TEXT];
     bool existed;
     int rc;
 
@@ -120,8 +119,8 @@ static int make_batch(struct run *r, struct err *err)
                                   &r->batch, &existed, err);
     if (rc)
         return -1;
-    base64url(id, r->batch.id, 32);
-    log_info("batch %s%s", id, existed ? ", which was begun before" : "");
+    log_info("batch %s%s", id_text(r->batch.id).s,
+             existed ? ", which was begun before" : "");
     if (!existed)
         work_warn_repeated(&r->batch, NULL);
     return 0;

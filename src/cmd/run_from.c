@@ -14,6 +14,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/plural.h"
@@ -36,10 +37,10 @@ int making_put(void *self, const char *line, size_t n, struct err *err)
     return file_out_put(m->out, line, n, err);
 }
 
-void making_is_of(struct making *m, const unsigned char model[32])
+void making_is_of(struct making *m, struct id model)
 {
-    memcpy(m->f->model, model, 32);
-    base64url(m->f->model_id, model, 32);
+    m->f->model = model;
+    base64url(m->f->model_id, model.b, 32);
 }
 
 /* ---- parts --------------------------------------------------------------- */
@@ -106,13 +107,11 @@ static int from_batch(struct making *m, const struct spool *s,
                       const struct batch *b, struct err *err)
 {
     struct seal_info i = { .n_parts = 0 };
-    char id[ID_TEXT];
     int rc = seal_info_read(&i, b->path, err);
 
     if (rc == 0 && !m->f->out) {
         /* whatever it was named by: its directory, a file */
-        base64url(id, b->id, 32);
-        m->f->out = output_name(id);
+        m->f->out = output_name(id_text(b->id).s);
     }
     for (size_t k = 0; rc == 0 && k < i.n_parts; k++) {
         char *path = seal_part_path(b->path, k, "h5");
@@ -129,14 +128,13 @@ static int from_named(struct making *m, const struct spool *s,
                       const char *what, struct err *err)
 {
     struct named n;
-    char id[ID_TEXT];
     int rc = 0;
 
     if (named_find(&n, s, what, NULL, err))
         return -1;
-    base64url(id, n.batch[0].id, 32);
     if (!named_is_file(what))
-        m->f->source = xasprintf("answers of batch %s", id);
+        m->f->source =
+            xasprintf("answers of batch %s", id_text(n.batch[0].id).s);
     for (size_t i = 0; rc == 0 && i < n.n; i++)
         rc = from_batch(m, s, &n.batch[i], err);
     named_clear(&n);
@@ -248,15 +246,13 @@ int run_from_no_model(const struct run_from *f, const char *what,
     return -1;
 }
 
-int run_from_check_model(const struct run_from *f, const unsigned char id[32],
+int run_from_check_model(const struct run_from *f, struct id id,
                          const char *what, struct err *err)
 {
-    char other[ID_TEXT];
-
-    if (memcmp(id, f->model, 32) == 0)
+    if (id_equal(id, f->model))
         return 0;
-    base64url(other, id, 32);
-    return err_set(err, ERR_INPUT, "\"%s\" was answered by the model %s, and"
-                   " -m names %s: its token ids are not that model's", what,
-                   f->model_id, other);
+    return err_set(err, ERR_INPUT,
+                   "\"%s\" was answered by the model %s, and"
+                   " -m names %s: its token ids are not that model's",
+                   what, f->model_id, id_text(id).s);
 }

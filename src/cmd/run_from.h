@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "base/id.h"
+
 struct err;
 struct settings;
 
@@ -14,7 +16,7 @@ struct run_from {
     char *path;              /* a file of requests, ours to be removed */
     char *source;            /* what they are the requests of */
     char *out;               /* where answers go if nothing else is said */
-    unsigned char model[32]; /* that answered */
+    struct id model;         /* that answered */
     char model_id[44];       /* the same as text */
     char *hint;              /* where it is to be had, or NULL */
 };
@@ -31,7 +33,7 @@ int run_from_no_model(const struct run_from *f, const char *what,
                       struct err *err);
 
 /* ERR_INPUT unless this is the model that answered. */
-int run_from_check_model(const struct run_from *f, const unsigned char id[32],
+int run_from_check_model(const struct run_from *f, struct id id,
                          const char *what, struct err *err);
 
 #endif

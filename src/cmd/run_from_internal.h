@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "cmd/run_from.h"
 
 struct file_out;
@@ -23,7 +24,7 @@ struct making {
 int making_put(void *self, const char *line, size_t n, struct err *err);
 
 /* Which model answered. */
-void making_is_of(struct making *m, const unsigned char model[32]);
+void making_is_of(struct making *m, struct id model);
 
 /* From a result on Arweave, or from all those of a statement. */
 int making_from_item(struct making *m, const char *what, struct err *err);

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/rebuild.h"
@@ -27,7 +27,7 @@ struct gathering {
     struct making *m;
     struct lookup *lookup;
     struct buf line;       /* of the request that is not whole yet */
-    unsigned char request[32];
+    struct id request;
     char wrong[300];       /* the first claim that failed, or "" */
 };
 
@@ -64,9 +64,9 @@ static int take(void *self, const struct published *p, struct err *err)
     if (p->hashed)
         return err_set(err, ERR_INPUT, "prompts were not published, only"
                        " their hashes");
-    if (memcmp(g->request, p->result.request, 32) != 0 && flush(g, err))
+    if (!id_equal(g->request, p->result.request) && flush(g, err))
         return -1;
-    memcpy(g->request, p->result.request, 32);
+    g->request = p->result.request;
     making_is_of(g->m, p->result.model);
     published_record(p, &record);
     buf_reset(&g->line);
@@ -130,8 +130,8 @@ int making_from_item(struct making *m, const char *what, struct err *err)
 {
     struct gathering g = { .m = m };
     struct lookup_item i;
-    unsigned char id[32];
-    int rc = base64url_id(id, what);
+    struct id id;
+    int rc = id_parse(&id, what);
 
     buf_init(&g.line, REQUEST_MAX_LINE + 1);
     lookup_item_init(&i, PUBLISHED_MAX + ITEM_HEAD_MAX);

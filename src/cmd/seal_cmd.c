@@ -13,6 +13,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -98,7 +99,8 @@ static const char *why_changed(const struct seal_info *was)
  * that means where it is another now. */
 static void compare_parts(const struct seal_info *was, const char *batch_path)
 {
-    unsigned char record[STATEMENT_SIZE], item[32];
+    struct id item;
+    unsigned char record[STATEMENT_SIZE];
     struct err unused = ERR_INIT;
     struct seal_info now;
     char id[ID_TEXT];
@@ -108,15 +110,15 @@ static void compare_parts(const struct seal_info *was, const char *batch_path)
         return;
     same = was->n_parts == now.n_parts;
     for (size_t i = 0; same && i < was->n_parts; i++)
-        same = memcmp(was->part[i].sha256, now.part[i].sha256, 32) == 0;
+        same = id_equal(was->part[i].sha256, now.part[i].sha256);
     seal_info_clear(&now);
     if (same)
         return;
     log_warning("\"%s\": the SHA-256 of its parts changed: %s", batch_path,
                 why_changed(was));
-    if (push_statement(batch_path, record, item, &unused))
+    if (push_statement(batch_path, record, &item, &unused))
         return;
-    base64url(id, item, 32);
+    base64url(id, item.b, 32);
     log_warning("the statement %s that was signed names what they were before%s"
                 ": apus verify will say so; the answers, and the root that is"
                 " signed, are the same", id, was->format == 1

@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/plain.h"
@@ -43,18 +43,15 @@ struct show {
     const struct settings *settings;
     const char *what, *request;
     const char *item_file;   /* instead of what */
-    unsigned char id[32];    /* of the request */
+    struct id id;            /* of the request */
     bool trust;
     bool found;
     uint64_t lines_before;   /* of the batch that the part at hand is of */
 };
 
-void show_id(const char *key, const unsigned char id[32])
+void show_id(const char *key, struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    printf("%s\t%s\n", key, text);
+    printf("%s\t%s\n", key, id_text(id).s);
 }
 
 /* A path in a line, which control bytes would break. */
@@ -79,7 +76,7 @@ void show_tokens(const char *key, const void *ids, size_t n)
     putchar('\n');
 }
 
-static void print_hex(const char *key, const unsigned char h[32])
+static void print_hex(const char *key, struct id h)
 {
     char text[65];
 
@@ -93,7 +90,7 @@ static void print_answer(const struct checkpoint_row *row, uint64_t line,
 {
     const struct record *r = &row->record;
     struct job_record job;
-    unsigned char id[32];
+    struct id id;
 
     show_id("request", res->request);
     if (row->custom_id_size) {
@@ -112,7 +109,7 @@ static void print_answer(const struct checkpoint_row *row, uint64_t line,
                job.top_p % 1000000, job.top_k, job.seed, job.n_stops);
     print_hex("job", res->job);
     print_hex("trace", res->trace);
-    digest(id, r->result, RECORD_RESULT);
+    digest(&id, r->result, RECORD_RESULT);
     print_hex("result", id);
     printf("positions\t%" PRIu32 "\n", res->n);
     show_tokens("prompt", r->prompt, r->n_prompt);
@@ -124,13 +121,9 @@ static void print_answer(const struct checkpoint_row *row, uint64_t line,
 static void print_row(const struct checkpoint_row *row, uint64_t line,
                       const struct result_record *res)
 {
-    char id[ID_TEXT];
-
-    base64url(id, res->request, 32);
-    printf("%" PRIu64 "\t%" PRIu32 "\t%s\t%s\t%zu\t%zu\n",
-           line, res->choice, id,
-           result_finish_name(res->finish), row->record.n_prompt,
-           row->record.n_output);
+    printf("%" PRIu64 "\t%" PRIu32 "\t%s\t%s\t%zu\t%zu\n", line, res->choice,
+           id_text(res->request).s, result_finish_name(res->finish),
+           row->record.n_prompt, row->record.n_output);
 }
 
 /* ---- a part -------------------------------------------------------------- */
@@ -151,7 +144,7 @@ static int show_rows(struct show *s, struct checkpoint *c, struct err *err)
         line = s->lines_before + row.line + 1;
         if (!s->request) {
             print_row(&row, line, &res);
-        } else if (memcmp(res.request, s->id, 32) == 0) {
+        } else if (id_equal(res.request, s->id)) {
             print_answer(&row, line, &res);
             s->found = true;
         }
@@ -268,12 +261,10 @@ static int show_checkpoint(const char *batch_path, uint64_t lines_before,
     printf("answers\t%" PRIu64 "\nrefused\t%" PRIu64 "\n",
            r.n_requests - r.n, r.n);
     for (size_t k = 0; k < i.n_parts; k++) {
-        char sha[ID_TEXT];
-
-        base64url(sha, i.part[k].sha256, 32);
         printf("part\tpart-%04zu.h5\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
-               "\t%s\n", k, lines_before + i.part[k].first + 1,
-               i.part[k].count, i.part[k].size, sha);
+               "\t%s\n",
+               k, lines_before + i.part[k].first + 1, i.part[k].count,
+               i.part[k].size, id_text(i.part[k].sha256).s);
     }
     seal_info_clear(&i);
     return 0;
@@ -282,11 +273,12 @@ static int show_checkpoint(const char *batch_path, uint64_t lines_before,
 /* The item that speaks for a batch which was pushed. */
 static void show_statement(const struct batch *b)
 {
-    unsigned char record[STATEMENT_SIZE], item[32];
+    struct id item;
+    unsigned char record[STATEMENT_SIZE];
     struct err unused = ERR_INIT;
 
     if (push_is_begun(b->path) &&
-        push_statement(b->path, record, item, &unused) == 0)
+        push_statement(b->path, record, &item, &unused) == 0)
         show_id("statement", item);
 }
 
@@ -369,7 +361,7 @@ static int check_use(struct show *s, struct err *err)
     if (!s->what == !s->item_file)
         return err_set(err, ERR_INPUT, "apus show: a batch, a file, an id or"
                        " --item FILE expected");
-    if (s->request && base64url_id(s->id, s->request))
+    if (s->request && id_parse(&s->id, s->request))
         return err_set(err, ERR_INPUT, "--request \"%s\": the id of a request"
                        " expected, 43 characters", s->request);
     return 0;

@@ -6,11 +6,13 @@
 
 #include <stddef.h>
 
+#include "base/id.h"
+
 struct err;
 struct settings;
 
 /* Lines "key, tab, value" of an id or hash, of ids of tokens. */
-void show_id(const char *key, const unsigned char id[32]);
+void show_id(const char *key, struct id id);
 void show_tokens(const char *key, const void *ids, size_t n);
 
 /* A text of somebody else's, each line with its end, and nothing in it that a

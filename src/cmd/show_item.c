@@ -15,6 +15,7 @@
 #include "base/base64.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/plain.h"
 #include "base/utf8.h"
@@ -42,7 +43,7 @@ static void show_head(const struct claims_item *it)
     show_id("owner", h->address);
     printf("signature\tgood, type %u\n", h->type);
     if (h->target)
-        show_id("target", h->target);
+        show_id("target", *h->target);
     for (size_t i = 0; i < h->n_tags; i++) {
         printf("tag\t");
         plain_write(stdout, h->tag[i].name, h->tag[i].n_name);
@@ -104,11 +105,11 @@ static int show_result(const struct claims_item *it, struct err *err)
 static int show_statement(const struct claims_item *it, struct err *err)
 {
     struct published_statement s;
-    unsigned char id[32];
+    struct id id;
 
     if (published_statement_read(&s, it->data, it->n, err))
         return -1;
-    statement_id(id, &s.s);
+    statement_id(&id, &s.s);
     show_id("statement", id);
     show_id("batch", s.s.batch);
     show_id("root", s.s.root);
@@ -136,11 +137,8 @@ static int show_bundle(const struct claims_item *it, struct err *err)
         return -1;
     printf("items\t%zu\n", n);
     for (size_t i = 0; i < n; i++) {
-        char id[ID_TEXT];
-
-        base64url(id, e[i].id, 32);
-        printf("holds\t%s\t%" PRIu64 "\t%" PRIu64 "\n", id, e[i].at,
-               e[i].size);
+        printf("holds\t%s\t%" PRIu64 "\t%" PRIu64 "\n", id_text(e[i].id).s,
+               e[i].at, e[i].size);
     }
     free(e);
     return 0;
@@ -163,12 +161,12 @@ static int get(const struct settings *s, const char *what, int is_file,
                struct lookup_item *i, struct err *err)
 {
     struct lookup *l = NULL;
-    unsigned char id[32];
+    struct id id;
     int rc;
 
     if (is_file)
         return lookup_file(what, i, err) ? -1 : 0;
-    if (base64url_id(id, what))
+    if (id_parse(&id, what))
         return err_set(err, ERR_INPUT, "\"%s\" is no id: 43 characters"
                        " expected", what);
     rc = lookup_new(&l, s, note, NULL, err) || lookup_get(l, id, i, err)

@@ -11,8 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -244,7 +246,7 @@ int status_row_init(struct status_row *r, const struct spool *s,
             log_err(&err);
         return -1;
     }
-    base64url(r->id, b->id, 32);
+    base64url(r->id, b->id.b, 32);
     r->state = spool_state_name(b->state);
     if (b->state == SPOOL_SENT && push_is_confirmed(b->path))
         r->state = "confirmed";
@@ -338,14 +340,14 @@ static void put_json_job(const struct status_row *r, struct buf *out)
 
 void status_row_json(const struct status_row *r, struct buf *out)
 {
-    char model[ID_TEXT];
     size_t n = r->progress.len;
 
-    base64url(model, r->info.model, 32);
-    buf_printf(out, "{\"batch\":\"%s\",\"state\":\"%s\",\"model\":\"%s\","
-               "\"requests\":%" PRIu64 ",\"done\":%" PRIu64 ",\"refused\":%"
-               PRIu64, r->id, r->state, model, r->info.n_requests, r->done,
-               r->refused);
+    buf_printf(out,
+               "{\"batch\":\"%s\",\"state\":\"%s\",\"model\":\"%s\","
+               "\"requests\":%" PRIu64 ",\"done\":%" PRIu64
+               ",\"refused\":%" PRIu64,
+               r->id, r->state, id_text(r->info.model).s, r->info.n_requests,
+               r->done, r->refused);
     put_text(out, "refusal", r->refusal);
     if (r->computing)
         buf_printf(out, ",\"tok_s\":%" PRIu64, r->tok_s);

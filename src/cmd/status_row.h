@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
+#include "base/id.h"
 #include "jobs/launcher.h"
 #include "node/owners.h"
 #include "spool/spool.h"

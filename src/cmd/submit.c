@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -40,7 +41,7 @@ struct submit {
     struct spool *spool;      /* NULL: a dry run without any */
     struct start start;
     char *model_path;         /* absolute, of the option; NULL: the store's */
-    unsigned char model_id[32];
+    struct id model_id;
     struct launch_job *jobs;  /* all there are, sorted by batch */
     size_t n_jobs;
     bool unmet;               /* something that was asked for was not done */
@@ -130,7 +131,7 @@ static int find_model(struct submit *s, struct err *err)
     if (s->dry_run ? models_find(&path, store, s->model, err)
                    : models_resolve(&path, store, s->model, say, err))
         return -1;
-    rc = model_peek(&rec, s->model_id, path, err);
+    rc = model_peek(&rec, &s->model_id, path, err);
     /* a job may begin in another directory */
     s->model_path = realpath(path, NULL);
     free(path);
@@ -143,25 +144,27 @@ static int check_model(const struct submit *s, const struct batch_info *info,
                        struct err *err)
 {
     const char *store = settings_text(s->settings, "models");
-    char batch[ID_TEXT], want[ID_TEXT], got[ID_TEXT], *path;
+    char *path;
     struct model_record rec;
-    unsigned char id[32];
+    struct id id;
     int rc;
 
-    base64url(batch, info->id, 32);
-    base64url(want, info->model, 32);
-    base64url(got, s->model_id, 32);
-    if (s->model && memcmp(s->model_id, info->model, 32) != 0)
-        return err_set(err, ERR_INPUT, "batch %s is of the model %s, and"
-                       " \"%s\" is %s", batch, want, s->model, got);
+    if (s->model && !id_equal(s->model_id, info->model))
+        return err_set(err, ERR_INPUT,
+                       "batch %s is of the model %s, and"
+                       " \"%s\" is %s",
+                       id_text(info->id).s, id_text(info->model).s, s->model,
+                       id_text(s->model_id).s);
     if (s->model)
         return 0;
     path = models_path(store, info->model);
-    rc = model_peek(&rec, id, path, err);
+    rc = model_peek(&rec, &id, path, err);
     free(path);
     if (rc)
-        return err_prefix(err, "batch %s needs the model %s (apus model add,"
-                          " or -m its file)", batch, want);
+        return err_prefix(err,
+                          "batch %s needs the model %s (apus model add,"
+                          " or -m its file)",
+                          id_text(info->id).s, id_text(info->model).s);
     return 0;
 }
 
@@ -226,7 +229,7 @@ static int submit_batch(struct submit *s, struct batch *b,
 {
     char id[ID_TEXT];
 
-    base64url(id, b->id, 32);
+    base64url(id, b->id.b, 32);
     if (work_is_done(b)) {
         log_info("batch %s is done", id);
         return 0;
@@ -267,15 +270,13 @@ static void tell_output(const struct submit *s, const struct batch *b)
 {
     struct batch_info info;
     struct err unused = ERR_INIT;
-    char id[ID_TEXT];
 
     if (!s->output || s->wait || batch_info_read(&info, b->path, &unused))
         return;
-    base64url(id, b->id, 32);
     if (!info.output || !output_same(info.output, s->output))
         log_warning("batch %s was there before, with %s%s%s: apus wait -o or"
-                    " apus export -o writes \"%s\"", id,
-                    info.output ? "-o \"" : "no -o",
+                    " apus export -o writes \"%s\"",
+                    id_text(b->id).s, info.output ? "-o \"" : "no -o",
                     info.output ? info.output : "", info.output ? "\"" : "",
                     s->output);
     batch_info_clear(&info);
@@ -294,10 +295,8 @@ static int submit_split(struct submit *s, const char *file, struct err *err)
     work_warn_repeated(NULL, file);
     for (size_t i = 0; rc == 0 && i < parts.n; i++) {
         struct batch b = { .path = NULL };
-        char id[ID_TEXT];
 
-        base64url(id, parts.part[i], 32);
-        rc = spool_find(s->spool, id, &b, err);
+        rc = spool_find(s->spool, id_text(parts.part[i]).s, &b, err);
         if (rc == 0)
             rc = submit_there(s, &b, true, err);
         batch_clear(&b);

@@ -15,6 +15,7 @@
 #include "backend/backends.h"
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -88,7 +89,7 @@ static int check_use(struct verify *v, struct err *err)
     if (v->what && source_is_stdin(v->what))
         return err_set(err, ERR_INPUT, "apus verify: standard input cannot be"
                        " read twice, name a file");
-    if (v->key_text && base64url_id(v->key, v->key_text))
+    if (v->key_text && id_parse(&v->key, v->key_text))
         return err_set(err, ERR_INPUT, "apus verify: --key \"%s\": an address"
                        " expected, 43 characters", v->key_text);
     if (v->statement && v->what && part_is_file(v->what) && !v->key_text)
@@ -101,7 +102,7 @@ static int check_use(struct verify *v, struct err *err)
                               v->o.recompute == 0))
         return err_set(err, ERR_INPUT, "apus verify: --recompute \"%s\": a"
                        " number from 1 or \"all\" expected", v->recompute);
-    if (v->trace && base64url_id(v->o.trace_id, v->trace))
+    if (v->trace && id_parse(&v->o.trace_id, v->trace))
         return err_set(err, ERR_INPUT, "apus verify: --trace \"%s\": the id"
                        " of a request expected, 43 characters (request_id in"
                        " its answer)", v->trace);
@@ -116,8 +117,7 @@ static bool needs_model(const struct verify *v)
     return v->o.recompute || v->o.trace || v->model_name;
 }
 
-int verify_open_model(struct verify *v, const unsigned char want[32],
-                      struct err *err)
+int verify_open_model(struct verify *v, const struct id *want, struct err *err)
 {
     const char *kernel = settings_text(v->settings, "kernel");
     char id[ID_TEXT];
@@ -133,7 +133,7 @@ int verify_open_model(struct verify *v, const unsigned char want[32],
                           ? "to compute again" : "to compare the model");
     if (prompt_model_init(&v->model, m, err))
         return -1;
-    if (want && memcmp(m->id, want, 32) != 0)
+    if (want && !id_equal(m->id, *want))
         return err_set(err, ERR_INPUT, "\"%s\" is not the model of these"
                        " answers, which is %s", v->model_name, id);
     v->o.model = &v->model;
@@ -142,10 +142,10 @@ int verify_open_model(struct verify *v, const unsigned char want[32],
 
 /* ---- the two kinds ------------------------------------------------------- */
 
-int verify_opened(struct verify *v, const struct part_file *f,
-                  const unsigned char model[32], struct err *err)
+int verify_opened(struct verify *v, const struct part_file *f, struct id model,
+                  struct err *err)
 {
-    if (needs_model(v) && verify_open_model(v, model, err))
+    if (needs_model(v) && verify_open_model(v, &model, err))
         return -1;
     return check_part(f, &v->o, err);
 }
@@ -153,14 +153,14 @@ int verify_opened(struct verify *v, const struct part_file *f,
 static int verify_part(struct verify *v, const struct spool *s,
                        struct err *err)
 {
-    unsigned char model[32] = { 0 }, batch[32];
+    struct id model = { 0 }, batch;
     struct part_file *f;
     int rc = 0;
 
     if (part_open(&f, s, v->what, v->trust, err))
         return -1;
     if (needs_model(v))
-        rc = check_part_ids(model, batch, f, err);
+        rc = check_part_ids(&model, &batch, f, err);
     if (rc == 0)
         rc = verify_opened(v, f, model, err);
     part_file_close(f);
@@ -177,7 +177,7 @@ static int verify_batch(struct verify *v, const struct spool *s,
     if (rc == 0 && needs_model(v)) {
         rc = batch_info_read(&info, b.path, err);
         if (rc == 0) {
-            rc = verify_open_model(v, info.model, err);
+            rc = verify_open_model(v, &info.model, err);
             batch_info_clear(&info);
         }
     }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "answer/prompt.h"
+#include "base/id.h"
 #include "cmd/progress.h"
 #include "verify/check.h"
 
@@ -21,7 +22,7 @@ struct verify {
     const char *key_text, *statement, *item_file, *requests;
     bool trust, all;
     bool misused;          /* with an option that is not for it */
-    unsigned char key[32]; /* of --key */
+    struct id key;         /* of --key */
     struct check_options o;
     struct prompt_model model;
     struct progress progress;
@@ -30,15 +31,14 @@ struct verify {
 
 /* Open the model of the answers (NULL: the one that -m names), and find the
  * kernel, into v->model and v->o; they stay. */
-int verify_open_model(struct verify *v, const unsigned char want[32],
-                      struct err *err);
+int verify_open_model(struct verify *v, const struct id *want, struct err *err);
 
 /* An item from Arweave, or of a file: 1 if a claim does not hold. */
 int verify_item(struct verify *v, struct err *err);
 
 /* A part by itself, whose model is this: 1 if a claim does not hold. */
-int verify_opened(struct verify *v, const struct part_file *f,
-                  const unsigned char model[32], struct err *err);
+int verify_opened(struct verify *v, const struct part_file *f, struct id model,
+                  struct err *err);
 
 /* A part from elsewhere, by its name: parsed only after a statement was found
  * that the key of --key signed and that names it.  1 if there is none, or if

@@ -13,6 +13,7 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
@@ -22,8 +23,8 @@ struct foreign {
     struct look look;
     const struct part_file *file;
     uint64_t size;
-    unsigned char sha256[32];
-    unsigned char id[32];         /* of the statement's item */
+    struct id sha256;
+    struct id id; /* of the statement's item */
     struct lookup_item item;
     struct published_statement s; /* points into it */
     struct check_statement against;
@@ -55,7 +56,7 @@ static int try_statement(void *self, const struct lookup_item *i,
     (void)err;
     if (!published_has_file(s, f->size, f->sha256))
         return 0;
-    memcpy(f->id, i->it.head.id, 32);
+    f->id = i->it.head.id;
     return 1;
 }
 
@@ -91,19 +92,20 @@ static int find(struct foreign *f, struct err *err)
 static int check_statement(struct foreign *f, struct err *err)
 {
     struct look *l = &f->look;
-    char against[ID_TEXT + 40], sha[ID_TEXT];
+    char against[ID_TEXT + 40];
 
     if (claims_statement(&l->claims, &f->item.it, &f->s))
         return 0;
-    base64url(f->against.id, f->item.it.head.id, 32);
-    memcpy(f->against.root, f->s.s.root, 32);
+    base64url(f->against.id, f->item.it.head.id.b, 32);
+    f->against.root = f->s.s.root;
     f->against.count = f->s.s.count;
     f->against.n_files = f->s.s.n_files;
-    base64url(sha, f->sha256, 32);
     snprintf(against, sizeof(against), "the files of statement %s",
              f->against.id);
-    claims_tell(&l->claims, f->item.it.head.id, "the size and SHA-256 of the"
-                " part", against, sha, NULL);
+    claims_tell(&l->claims, f->item.it.head.id,
+                "the size and SHA-256 of the"
+                " part",
+                against, id_text(f->sha256).s, NULL);
     if (l->v->statement && !l->v->all)
         return 0;
     return look_network(l, err) ||
@@ -116,7 +118,7 @@ static int check_statement(struct foreign *f, struct err *err)
 static int by_request(const void *a, const void *b)
 {
     const struct result_leaf *x = a, *y = b;
-    int c = memcmp(x->request, y->request, 32);
+    int c = id_compare(x->request, y->request);
 
     return c ? c : (x->choice > y->choice) - (x->choice < y->choice);
 }
@@ -130,7 +132,7 @@ static int mark(void *self, const struct published *p, struct err *err)
     (void)err;
     result_leaf(&leaf, &p->result);
     found = bsearch(&leaf, f->leaf, f->n, sizeof(leaf), by_request);
-    if (found && memcmp(found->hash, leaf.hash, 32) == 0)
+    if (found && id_equal(found->hash, leaf.hash))
         f->found[found - f->leaf] = true;
     return 0;
 }
@@ -143,13 +145,10 @@ static void tell_results(struct foreign *f)
     snprintf(against, sizeof(against), "the answers under statement %s",
              f->against.id);
     for (size_t i = 0; i < f->n; i++) {
-        char id[ID_TEXT];
-
         if (f->found[i] || n_wrong++ >= LOOKUP_NAMED)
             continue;
-        base64url(id, f->leaf[i].request, 32);
-        snprintf(text, sizeof(text), "request %s, choice %" PRIu32, id,
-                 f->leaf[i].choice);
+        snprintf(text, sizeof(text), "request %s, choice %" PRIu32,
+                 id_text(f->leaf[i].request).s, f->leaf[i].choice);
         tell(f, text, against, "its result is not one of them", false);
     }
     snprintf(text, sizeof(text), "%zu of %zu are among them",
@@ -179,13 +178,13 @@ static int compare(void *self, const struct result_leaf *leaf, size_t n,
 static int check_part_of(struct foreign *f, struct err *err)
 {
     struct verify *v = f->look.v;
-    unsigned char model[32], batch[32];
+    struct id model, batch;
     bool same;
     int rc;
 
-    if (check_part_ids(model, batch, f->file, err))
+    if (check_part_ids(&model, &batch, f->file, err))
         return -1;
-    same = memcmp(batch, f->s.s.batch, 32) == 0;
+    same = id_equal(batch, f->s.s.batch);
     tell(f, "its batch", "the statement", same ? "the same" : "another batch",
          same);
     if (v->all) {
@@ -201,7 +200,7 @@ static int check_part_of(struct foreign *f, struct err *err)
 static int check(struct foreign *f, struct err *err)
 {
     struct verify *v = f->look.v;
-    int rc = part_file_hash(f->file, f->sha256, err);
+    int rc = part_file_hash(f->file, &f->sha256, err);
 
     if (rc == 0)
         rc = v->statement ? get_named(f, err) : find(f, err);

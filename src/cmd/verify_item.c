@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "arweave/bundle.h"
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/settings.h"
 #include "store/part_file.h"
@@ -31,8 +31,9 @@ void look_init(struct look *l, struct verify *v)
 {
     memset(l, 0, sizeof(*l));
     l->v = v;
-    l->claims = (struct claims){ .tell = v->o.claim, .self = v->o.self,
-                                 .key = v->key_text ? v->key : NULL };
+    l->claims = (struct claims){ .tell = v->o.claim,
+                                 .self = v->o.self,
+                                 .key = v->key_text ? &v->key : NULL };
 }
 
 void look_clear(struct look *l)
@@ -51,10 +52,10 @@ int look_get(struct look *l, const char *what, bool file,
              struct lookup_item *i, struct err *err)
 {
     struct err why = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     int rc;
 
-    if (!file && base64url_id(id, what) == 0)
+    if (!file && id_parse(&id, what) == 0)
         return look_network(l, err) || lookup_get(l->lookup, id, i, err)
                    ? -1 : 0;
     rc = lookup_file(what, i, &why);
@@ -68,14 +69,14 @@ int look_get(struct look *l, const char *what, bool file,
 
 /* ---- computing again ----------------------------------------------------- */
 
-static int compute(void *self, const unsigned char item[32],
-                   const struct published *p, struct err *err)
+static int compute(void *self, struct id item, const struct published *p,
+                   struct err *err)
 {
     struct replay_options o = { .max_rows = 0 };
     struct look *l = self;
     struct verify *v = l->v;
 
-    if (!v->o.model && verify_open_model(v, p->result.model, err))
+    if (!v->o.model && verify_open_model(v, &p->result.model, err))
         return -1;
     if (!l->replay && replay_new(&l->replay, v->o.model, v->o.backend, &o,
                                  err))
@@ -91,7 +92,7 @@ struct wanted {
     const struct published *p;
     const struct lookup_item *result;
     bool found;
-    unsigned char id[32];
+    struct id id;
     char other[160]; /* why another one is not it, or "" */
 };
 
@@ -100,26 +101,24 @@ static int try_statement(void *self, const struct lookup_item *i,
 {
     struct wanted *w = self;
     const char *why = claims_not_in(w->p, &w->result->it, s, &i->it);
-    char id[ID_TEXT];
 
     (void)err;
     if (!why) {
         w->found = true;
-        memcpy(w->id, i->it.head.id, 32);
+        w->id = i->it.head.id;
         return 0;
     }
-    base64url(id, i->it.head.id, 32);
-    snprintf(w->other, sizeof(w->other), "statement %s: %s", id, why);
+    snprintf(w->other, sizeof(w->other), "statement %s: %s",
+             id_text(i->it.head.id).s, why);
     return 0;
 }
 
 static void tell_batch(struct look *l, const struct lookup_item *result,
-                       const unsigned char statement[32], const char *wrong)
+                       struct id statement, const char *wrong)
 {
-    char id[ID_TEXT], against[ID_TEXT + 16];
+    char against[ID_TEXT + 16];
 
-    base64url(id, statement, 32);
-    snprintf(against, sizeof(against), "statement %s", id);
+    snprintf(against, sizeof(against), "statement %s", id_text(statement).s);
     claims_tell(&l->claims, result->it.head.id, "its batch", against,
                 "root, count, process and node are the same", wrong);
 }
@@ -134,7 +133,7 @@ static int find_statement(struct look *l, const struct lookup_item *result,
     char why[560];
 
     if (look_network(l, &err) ||
-        lookup_statements(l->lookup, result->it.head.address, p->batch,
+        lookup_statements(l->lookup, result->it.head.address, &p->batch,
                           try_statement, &w, &err)) {
         snprintf(why, sizeof(why), "no gateway was asked for its statement:"
                  " %s", err.text);
@@ -171,13 +170,13 @@ static int named_statement(struct look *l, const struct lookup_item *result,
 
 /* The model, if answers are to be computed again: then its prompts' ids are
  * compared, too. */
-static int prompt_model(void *self, const unsigned char id[32],
-                        const struct prompt_model **m, struct err *err)
+static int prompt_model(void *self, struct id id, const struct prompt_model **m,
+                        struct err *err)
 {
     struct look *l = self;
 
     if (l->v->o.recompute && !l->v->o.model &&
-        verify_open_model(l->v, id, err))
+        verify_open_model(l->v, &id, err))
         return -1;
     *m = l->v->o.model;
     return 0;
@@ -188,24 +187,24 @@ static int prompt_model(void *self, const unsigned char id[32],
 static int check_request(struct look *l, const struct lookup_item *result,
                          const struct published *p, struct err *err)
 {
-    static const unsigned char none[32];
-    const unsigned char *id = result->it.head.id;
+    static const struct id none;
+    const struct id *id = &result->it.head.id;
     const struct prompt_model *m = NULL;
     struct err why = ERR_INIT;
     char text[560];
 
-    if (memcmp(p->process, none, 32) == 0) {
+    if (id_equal(p->process, none)) {
         if (l->lookup)
-            lookup_hidden(l->lookup, &l->claims, id, p);
+            lookup_hidden(l->lookup, &l->claims, *id, p);
         return 0;
     }
     if (!l->claims.failed && prompt_model(l, p->result.model, &m, err))
         return -1;
     if (look_network(l, &why) ||
-        lookup_asked(l->lookup, &l->claims, id, p, m, NULL, &why)) {
+        lookup_asked(l->lookup, &l->claims, *id, p, m, NULL, &why)) {
         snprintf(text, sizeof(text), "the message that it answers cannot be"
                  " had: %s", why.text);
-        claims_open(&l->claims, id, "its job", text);
+        claims_open(&l->claims, *id, "its job", text);
     }
     return 0;
 }

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/settings.h"
@@ -34,7 +34,7 @@
 
 /* The ids of the requests that the lines of a file answer, sorted. */
 struct wanted {
-    unsigned char (*id)[32];
+    struct id *id;
     size_t n, room;
 };
 
@@ -43,7 +43,7 @@ static int compare_ids(const void *a, const void *b)
     return memcmp(a, b, 32);
 }
 
-static int want(void *self, const unsigned char id[32], struct err *err)
+static int want(void *self, struct id id, struct err *err)
 {
     struct wanted *w = self;
 
@@ -52,7 +52,7 @@ static int want(void *self, const unsigned char id[32], struct err *err)
         w->room = w->room ? 2 * w->room : 64;
         w->id = xrealloc(w->id, w->room * sizeof(*w->id));
     }
-    memcpy(w->id[w->n++], id, 32);
+    w->id[w->n++] = id;
     return 0;
 }
 
@@ -62,17 +62,17 @@ static int count_lines(uint64_t *hits, const struct batch_info *info,
                        struct err *err)
 {
     struct ids_file *f = NULL;
-    unsigned char line[32];
+    struct id line;
     int rc = info->ids == 2
                  ? ids_file_open(&f, batch_path, info->n_lines, err) : 0;
 
     *hits = 0;
     for (uint64_t i = 0; rc == 0 && i < info->n_lines; i++) {
         if (f)
-            rc = ids_file_get(f, i, line, err);
+            rc = ids_file_get(f, i, &line, err);
         else
-            line_id_by_file(line, info->file, i);
-        if (rc == 0 && bsearch(line, w->id, w->n, 32, compare_ids))
+            line_id_by_file(&line, info->file, i);
+        if (rc == 0 && bsearch(line.b, w->id, w->n, 32, compare_ids))
             ++*hits;
     }
     ids_file_close(f);
@@ -84,7 +84,7 @@ struct asked {
     char *path;              /* to be freed .. */
     bool made;               /* .. and removed */
     bool has_model;
-    unsigned char model[32]; /* of the batch that has them */
+    struct id model;         /* of the batch that has them */
     uint64_t lines_before;   /* that a person counts before the first */
     uint64_t hits, others;   /* requests of the batch that are wanted, or not */
 };
@@ -120,7 +120,7 @@ static int try_batch(struct asked *a, const struct batch *b,
         asked_take(a, path, false);
         path = NULL;
         a->has_model = true;
-        memcpy(a->model, info.model, 32);
+        a->model = info.model;
         a->lines_before = info.lines_before;
         a->hits = hits;
         a->others = others;
@@ -157,18 +157,15 @@ struct try_split {
 };
 
 /* Add how many of a part's requests are wanted; -1 if it cannot be read. */
-static int count_part(uint64_t *sum, const struct try_split *t,
-                      const unsigned char part[32])
+static int count_part(uint64_t *sum, const struct try_split *t, struct id part)
 {
     struct err unused = ERR_INIT;
     struct batch_info info;
     struct batch b;
-    char id[ID_TEXT];
     uint64_t hits = 0;
     int rc;
 
-    base64url(id, part, 32);
-    if (spool_find(t->spool, id, &b, &unused))
+    if (spool_find(t->spool, id_text(part).s, &b, &unused))
         return -1;
     rc = batch_info_read(&info, b.path, &unused);
     if (rc == 0) {
@@ -202,7 +199,7 @@ static int try_split(void *self, const struct file_split *p, struct err *err)
     } else if (file_out_commit(out, err) == 0) {
         asked_take(a, path, true);
         a->has_model = true;
-        memcpy(a->model, p->model, 32);
+        a->model = p->model;
         a->lines_before = 0;
         a->hits = hits;
         return 0;
@@ -259,11 +256,11 @@ static void note(void *self, const char *text)
 }
 
 /* The line of one message into the file. */
-static int fetch(void *self, const unsigned char id[32], struct err *err)
+static int fetch(void *self, struct id id, struct err *err)
 {
     struct lookup_item message, source;
     struct fetched *f = self;
-    unsigned char source_id[32];
+    struct id source_id;
     bool elsewhere = false;
     struct buf line;
     int rc;
@@ -272,9 +269,8 @@ static int fetch(void *self, const unsigned char id[32], struct err *err)
     lookup_item_init(&message, PUBLISHED_MAX);
     lookup_item_init(&source, PUBLISHED_MAX);
     rc = lookup_get(f->lookup, id, &message, err);
-    if (rc == 0 && (elsewhere = ask_item_source(
-                       source_id, &message.it.head, message.it.data,
-                       message.it.n)))
+    if (rc == 0 && (elsewhere = ask_item_source(&source_id, &message.it.head,
+                                                message.it.data, message.it.n)))
         rc = lookup_get(f->lookup, source_id, &source, err);
     if (rc == 0)
         rc = ask_item_line(&line, &message.it.head, message.it.data,
@@ -346,16 +342,16 @@ static int find_requests(struct asked *a, struct verify *v, struct err *err)
 static int check_found(struct verify *v, const struct asked *a,
                        const struct check_output_head *h, struct err *err)
 {
-    const unsigned char *model = h->has_model ? h->model : NULL;
+    const struct id *model = h->has_model ? &h->model : NULL;
 
     if (!v->recompute)
         v->o.recompute = CHECK_ALL;
     if ((model || v->model_name) && verify_open_model(v, model, err))
         return -1;
     if (!model && v->o.model)
-        model = v->o.model->model->id;
+        model = &v->o.model->model->id;
     if (!model && a->has_model)
-        model = a->model;
+        model = &a->model;
     return check_output(v->what, a->path, a->lines_before, model, &v->o, err);
 }
 

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -52,11 +52,9 @@ static int find_again(const struct spool *s, struct batch *b,
 {
     struct batch now = { .path = NULL };
     struct owners *o;
-    char id[ID_TEXT];
     int rc = 0;
 
-    base64url(id, b->id, 32);
-    if (spool_find(s, id, &now, err))
+    if (spool_find(s, id_text(b->id).s, &now, err))
         return -1;
     batch_clear(b);
     *b = now;
@@ -106,7 +104,7 @@ static bool is_worked(struct look *l, struct wait_for *w,
 /* All batches of it were looked for just now. */
 static void judge(struct look *l, struct wait_for *w)
 {
-    char error[STATUS_TEXT] = "", id[ID_TEXT], text[80];
+    char error[STATUS_TEXT] = "", text[80];
     const struct batch *idle = NULL;
     size_t n_done = 0;
 
@@ -133,14 +131,15 @@ static void judge(struct look *l, struct wait_for *w)
         w->end = WAIT_DONE;
     if (!idle || (idle->state != SPOOL_FAILED && w->idle < IDLE_LOOKS))
         return;
-    base64url(id, idle->id, 32);
     w->end = idle->state == SPOOL_FAILED || error[0] ? WAIT_FAILED
                                                      : WAIT_SAVED;
     if (w->end == WAIT_FAILED)
-        log_error("batch %s: %s", id, error[0] ? error : "it failed");
+        log_error("batch %s: %s", id_text(idle->id).s,
+                  error[0] ? error : "it failed");
     else
         log_warning("batch %s is in todo and nothing works on it: apus submit"
-                    " or apus drain goes on with it", id);
+                    " or apus drain goes on with it",
+                    id_text(idle->id).s);
 }
 
 static void look_at(struct look *l, struct wait_for *w)
@@ -272,9 +271,8 @@ int wait_all(const struct settings *s, const struct spool *spool,
 /* ---- the command --------------------------------------------------------- */
 
 /* Id of the model that was named; *model NULL if none was. */
-static int find_model(const struct settings *s, const char *name,
-                      unsigned char id[32], const unsigned char **model,
-                      struct err *err)
+static int find_model(const struct settings *s, const char *name, struct id *id,
+                      const struct id **model, struct err *err)
 {
     struct model_record rec;
     char *path;
@@ -295,14 +293,14 @@ static int wait_named(const struct settings *s, const char **names, size_t n,
                       const char *model_name, const char *output, bool strict)
 {
     struct wait_for *list = xcalloc(n, sizeof(*list));
-    const unsigned char *model;
+    const struct id *model;
     struct spool *spool = NULL;
     struct err err = ERR_INIT;
-    unsigned char id[32];
+    struct id id;
     int status = CMD_DONE;
     size_t found = 0;
 
-    if (find_model(s, model_name, id, &model, &err) ||
+    if (find_model(s, model_name, &id, &model, &err) ||
         spool_open_there(&spool, settings_text(s, "spool"), &err))
         status = cmd_fail(&err);
     for (; status == CMD_DONE && found < n; found++) {

@@ -9,9 +9,9 @@
 
 #include "arweave/key.h"
 #include "arweave/wallet.h"
-#include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -20,12 +20,10 @@
 
 static void print_address(const struct key *k)
 {
-    unsigned char address[32];
-    char text[ID_TEXT];
+    struct id address;
 
-    key_address(k, address);
-    base64url(text, address, 32);
-    printf("%s\n", text);
+    key_address(k, &address);
+    printf("%s\n", id_text(address).s);
 }
 
 /* The directories above a file, as mkdir -p makes them. */

@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "engine/sampler.h"
 
 struct backend;
@@ -123,7 +124,7 @@ struct backend_fault {
 struct backend_digest {
     uint32_t slot, position;
     bool has_fin, has_deep;
-    unsigned char kv[32], fin[32], deep[32]; /* doc/proof.md section 4 */
+    struct id kv, fin, deep; /* doc/proof.md section 4 */
 };
 
 /* x_L as it was asked for: at most two steps after that. */

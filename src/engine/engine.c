@@ -432,11 +432,15 @@ static void take_digest(struct engine *e, const struct backend_digest *d)
     if (t->position != d->position)
         return;
     r->told_at++;
-    e->obs.position(e->obs.self, r->s.user, &(struct position){
-        .position = t->position, .token = t->token, .next = t->next,
-        .kv = d->kv, .fin = d->has_fin ? d->fin : NULL,
-        .deep = d->has_deep ? d->deep : NULL,
-    });
+    e->obs.position(e->obs.self, r->s.user,
+                    &(struct position){
+                        .position = t->position,
+                        .token = t->token,
+                        .next = t->next,
+                        .kv = &d->kv,
+                        .fin = d->has_fin ? &d->fin : NULL,
+                        .deep = d->has_deep ? &d->deep : NULL,
+                    });
 }
 
 static void take_last(struct engine *e, const struct backend_last *l)

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "engine/backend.h"
 #include "engine/sampler.h"
 
@@ -79,9 +80,9 @@ struct position {
     uint32_t position, token;
     uint32_t next;        /* the id drawn here, taken or not; UINT32_MAX if
                              none */
-    const unsigned char *kv;
-    const unsigned char *fin;  /* where a token is drawn, else NULL */
-    const unsigned char *deep; /* if the sequence asks for it, else NULL */
+    const struct id *kv;
+    const struct id *fin;  /* where a token is drawn, else NULL */
+    const struct id *deep; /* if the sequence asks for it, else NULL */
 };
 
 /* Called during engine_step; any may be NULL.  Rows are borrowed.  Residual

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "arweave/item.h"
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "localnet/net.h"
 #include "localnet/units.h"
 
@@ -31,7 +31,7 @@ static bool ends_in_link(const char *s, size_t n)
 static int check_tags(const struct net *net, const struct item *it,
                       struct err *err)
 {
-    unsigned char id[32];
+    struct id id;
 
     if (!tag_is(it, "Data-Protocol", "ao"))
         return err_set(err, ERR_INPUT,
@@ -46,15 +46,14 @@ static int check_tags(const struct net *net, const struct item *it,
     for (size_t i = 0; i < it->n_tags; i++)
         if (it->tag[i].n_name == 12 &&
             memcmp(it->tag[i].name, "From-Process", 12) == 0 &&
-            item_tag_id(it, "From-Process", id))
+            item_tag_id(it, "From-Process", &id))
             return err_set(err, ERR_INPUT, "Invalid From-Process value");
     if (!tag_is(it, "Type", "Process"))
         return 0;
-    if (item_tag_id(it, "Module", id))
+    if (item_tag_id(it, "Module", &id))
         return err_set(err, ERR_INPUT, "Tag 'Module': an id expected");
     if (!tag_is(it, "Scheduler", net->address_text) &&
-        (item_tag_id(it, "Scheduler", id) ||
-         memcmp(id, net->address, 32) != 0))
+        (item_tag_id(it, "Scheduler", &id) || !id_equal(id, net->address)))
         return err_set(err, ERR_INPUT, "Tag 'Scheduler': this net's is %s",
                        net->address_text);
     return 0;

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "arweave/item.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "localnet/accept.h"
 #include "localnet/dry_run.h"
@@ -32,7 +32,7 @@ static struct process *process_of(struct net *net, const struct call *c,
 {
     const char *text = call_query(c, "process-id");
     struct process *p = NULL;
-    unsigned char id[32];
+    struct id id;
     char why[120];
 
     if (!text) {
@@ -40,7 +40,7 @@ static struct process *process_of(struct net *net, const struct call *c,
                      " required");
         return NULL;
     }
-    if (base64url_id(id, text) == 0)
+    if (id_parse(&id, text) == 0)
         p = units_process(net, id);
     if (!p) {
         snprintf(why, sizeof(why), "Error: Process not found: %.43s", text);
@@ -111,10 +111,10 @@ static struct message *find_message(struct net *net, const struct process *p,
                                     const char *text)
 {
     struct message *m = NULL;
-    unsigned char id[32];
+    struct id id;
     uint64_t slot;
 
-    if (base64url_id(id, text) == 0)
+    if (id_parse(&id, text) == 0)
         m = units_message(net, id);
     else if (route_number(text, &slot) && slot < p->n)
         m = p->message[slot];
@@ -153,7 +153,7 @@ static void get_results(struct net *net, const struct call *c,
     const char *begin = call_query(c, "from");
     bool start = !route_number(begin, &from);
     struct process *p = NULL;
-    unsigned char id[32];
+    struct id id;
 
     if (begin && *begin && start) {
         answer_error(a, 400, "Error: 'from' is not a cursor of this unit");
@@ -161,7 +161,7 @@ static void get_results(struct net *net, const struct call *c,
     }
     route_number(call_query(c, "to"), &to);
     route_number(call_query(c, "limit"), &limit);
-    if (base64url_id(id, text) == 0)
+    if (id_parse(&id, text) == 0)
         p = units_process(net, id);
     if (!p) {
         answer_error(a, 404, "Error: Process not found");
@@ -279,8 +279,8 @@ static void schedule(struct net *net, const struct call *c,
     units_put_schedule(net, &a->body, p, &page);
 }
 
-static void get_message(struct net *net, const struct call *c,
-                        const unsigned char id[32], struct answer *a)
+static void get_message(struct net *net, const struct call *c, struct id id,
+                        struct answer *a)
 {
     const struct process *p = units_process(net, id);
     const struct message *m = units_message(net, id);
@@ -297,7 +297,7 @@ void su_route(struct net *net, const struct call *c, const char *path,
               struct answer *a)
 {
     const struct process *p;
-    unsigned char id[32];
+    struct id id;
     const char *rest;
 
     pthread_mutex_lock(&net->lock);
@@ -308,12 +308,12 @@ void su_route(struct net *net, const struct call *c, const char *path,
                    "\",\"block_height\":\"%012" PRIu64 "\"}",
                    net_now_ms(net), net_height(net));
     } else if (strncmp(path, "processes/", 10) == 0) {
-        p = route_id(path + 10, id, &rest) ? units_process(net, id) : NULL;
+        p = route_id(path + 10, &id, &rest) ? units_process(net, id) : NULL;
         if (p)
             units_put_process(net, &a->body, p);
         else
             answer_error(a, 404, "Process not found");
-    } else if (route_id(path, id, &rest) && rest[0] == '\0') {
+    } else if (route_id(path, &id, &rest) && rest[0] == '\0') {
         get_message(net, c, id, a);
     } else {
         answer_error(a, 404, "Not Found");

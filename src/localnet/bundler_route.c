@@ -7,8 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
+#include "base/id.h"
 #include "localnet/chain.h"
 #include "localnet/held.h"
 #include "localnet/net.h"
@@ -66,17 +66,17 @@ static void status_of(struct net *net, const struct held *h,
     const struct root *r = h->top->root;
     uint64_t age = r ? net_height(net) - r->height + 1 : 0;
     bool permanent = age >= NET_PERMANENT;
-    char id[ID_TEXT];
 
     buf_printf(&a->body, "{\"status\":\"%s\",\"info\":\"%s\"",
                permanent ? "FINALIZED" : "CONFIRMED",
                !r ? "new" : permanent ? "permanent" : "pending");
     if (r) {
-        base64url(id, r->id, 32);
-        buf_printf(&a->body, ",\"bundleId\":\"%s\","
+        buf_printf(&a->body,
+                   ",\"bundleId\":\"%s\","
                    "\"startOffsetInRootBundle\":%" PRIu64
-                   ",\"rawContentLength\":%" PRIu64, id,
-                   h->top->root_at + (h->at - h->top->at), h->size);
+                   ",\"rawContentLength\":%" PRIu64,
+                   id_text(r->id).s, h->top->root_at + (h->at - h->top->at),
+                   h->size);
     }
     buf_printf(&a->body, ",\"payloadDataStart\":%" PRIu32
                ",\"payloadContentType\":\"application/octet-stream\""
@@ -86,11 +86,11 @@ static void status_of(struct net *net, const struct held *h,
 
 static void tx_route(struct net *net, const char *path, struct answer *a)
 {
-    unsigned char id[32];
+    struct id id;
     const struct held *h = NULL;
     const char *rest;
 
-    if (route_id(path, id, &rest))
+    if (route_id(path, &id, &rest))
         h = held_get(net, id);
     if (!h)
         answer_text(a, 404, "TX doesn't exist");
@@ -126,10 +126,10 @@ static void price(const struct net *net, const char *bytes,
 static void balance(struct net *net, const struct call *c, struct answer *a)
 {
     const char *address = call_query(c, "address");
-    unsigned char id[32];
+    struct id id;
     uint64_t winc;
 
-    if (!address || base64url_id(id, address)) {
+    if (!address || id_parse(&id, address)) {
         answer_text(a, 400, "Missing wallet address");
         return;
     }

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "localnet/held.h"
 #include "localnet/journal.h"
@@ -37,21 +38,20 @@ const char *const chain_tags[CHAIN_TAGS][2] = {
     { "Bundle-Format", "binary" }, { "Bundle-Version", "2.0.0" }
 };
 
-const unsigned char *chain_bundle(const struct held *h)
+const struct id *chain_bundle(const struct held *h)
 {
     if (h->parent)
-        return h->parent->id;
-    return h->root ? h->root->id : NULL;
+        return &h->parent->id;
+    return h->root ? &h->root->id : NULL;
 }
 
 void chain_block(unsigned char hash[48], const struct root *r)
 {
     memset(hash, 0, 48);
-    memcpy(hash, r->id, 32);
+    memcpy(hash, r->id.b, 32);
 }
 
-const struct root *chain_root(const struct net *net,
-                              const unsigned char id[32])
+const struct root *chain_root(const struct net *net, struct id id)
 {
     return idmap_get(&net->roots, id);
 }
@@ -70,7 +70,7 @@ static struct root *compose(struct net *net, size_t n, uint64_t height)
     r->height = height;
     for (size_t i = 0; i < n; i++) {
         r->item[i] = net->order[net->n_in_roots + i];
-        memcpy(e[i].id, r->item[i]->id, 32);
+        e[i].id = r->item[i]->id;
         e[i].size = r->item[i]->size;
         r->size += e[i].size;
     }
@@ -100,7 +100,7 @@ static void root_free(struct root *r)
 
 static void add(struct net *net, struct root *r)
 {
-    digest(r->id, r->signature, sizeof(r->signature));
+    digest(&r->id, r->signature, sizeof(r->signature));
     for (size_t i = 0; i < r->n; i++)
         r->item[i]->root = r;
     net->n_in_roots += r->n;
@@ -116,7 +116,7 @@ void chain_anchor(unsigned char anchor[48], uint64_t height)
 
     set_u64(bytes, height - 6);
     memset(anchor, 0, 48);
-    digest(anchor, bytes, 8);
+    digest(id_in(anchor), bytes, 8);
 }
 
 /* data_root over the head of the bundle and its items. */
@@ -138,7 +138,7 @@ static int hash_data(struct root *r, struct err *err)
         }
     }
     if (rc == 0)
-        rc = data_root_end(d, r->data_root, err);
+        rc = data_root_end(d, &r->data_root, err);
     data_root_free(d);
     free(piece);
     return rc ? -1 : 0;
@@ -172,7 +172,7 @@ static int sign(struct net *net, struct root *r, struct err *err)
     deephash_put(acc, anchor, sizeof(anchor));
     deephash_put_hash(acc, tags);
     deephash_puts(acc, size);
-    deephash_put(acc, r->data_root, 32);
+    deephash_put(acc, r->data_root.b, 32);
     return key_sign(net->key, r->signature, acc, sizeof(acc), err);
 }
 
@@ -193,9 +193,9 @@ static int seal(struct net *net, uint64_t height, struct err *err)
     buf_init(&b, JOURNAL_MAX);
     buf_put_u64(&b, height);
     buf_put(&b, r->signature, sizeof(r->signature));
-    buf_put(&b, r->data_root, 32);
+    buf_put(&b, r->data_root.b, 32);
     for (size_t i = 0; i < r->n; i++)
-        buf_put(&b, r->item[i]->id, 32);
+        buf_put(&b, r->item[i]->id.b, 32);
     rc = journal_put(net->journal, JOURNAL_BLOCK, b.data, b.len, NULL, 0,
                      true, NULL, err);
     buf_clear(&b);
@@ -315,12 +315,12 @@ int chain_replay(struct net *net, const struct journal_record *r,
         n > net->n_order - net->n_in_roots)
         return err_set(err, ERR_FATAL, "a block of items that are not there");
     for (size_t i = 0; i < n; i++)
-        if (memcmp(net->order[net->n_in_roots + i]->id,
+        if (memcmp(net->order[net->n_in_roots + i]->id.b,
                    r->data + PART + i * 32, 32) != 0)
             return err_set(err, ERR_FATAL, "a block of other items");
     root = compose(net, n, get_u64(r->data));
     memcpy(root->signature, r->data + 8, sizeof(root->signature));
-    memcpy(root->data_root, r->data + 520, 32);
+    root->data_root = id_at(r->data + 520);
     add(net, root);
     return 0;
 }

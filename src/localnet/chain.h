@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct answer;
 struct err;
 struct held;
@@ -16,8 +18,9 @@ struct journal_record;
 struct net;
 
 struct root {
-    unsigned char id[32], signature[512];
-    unsigned char data_root[32];
+    struct id id;
+    unsigned char signature[512];
+    struct id data_root;
     uint64_t height, weave_at;   /* where it begins in the weave */
     struct held **item;
     size_t n;
@@ -39,10 +42,9 @@ int chain_tick(struct net *net, struct err *err);
 /* n more blocks; what is new is in the first. */
 int chain_mine(struct net *net, uint64_t n, struct err *err);
 
-const struct root *chain_root(const struct net *net,
-                              const unsigned char id[32]);
+const struct root *chain_root(const struct net *net, struct id id);
 /* The bundle that an item lies in: an item, or a root; NULL: none yet. */
-const unsigned char *chain_bundle(const struct held *h);
+const struct id *chain_bundle(const struct held *h);
 /* The hash of a root's block. */
 void chain_block(unsigned char hash[48], const struct root *r);
 

@@ -16,6 +16,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "localnet/chain.h"
 #include "localnet/held.h"
@@ -127,7 +128,7 @@ static void place_headers(const struct held *h, struct answer *a)
     answer_header(a, "X-AR-IO-Data-Item-Size", "%" PRIu64, h->size);
     if (!h->top->root)
         return;
-    id_header(a, "X-AR-IO-Root-Transaction-Id", h->top->root->id, 32);
+    id_header(a, "X-AR-IO-Root-Transaction-Id", h->top->root->id.b, 32);
     answer_header(a, "X-AR-IO-Root-Data-Item-Offset", "%" PRIu64, at);
     answer_header(a, "X-AR-IO-Root-Data-Offset", "%" PRIu64, at + h->head_n);
 }
@@ -135,22 +136,22 @@ static void place_headers(const struct held *h, struct answer *a)
 static const char *item_headers(const struct held *h, struct answer *a,
                                 char *type, size_t n_type, struct err *err)
 {
-    unsigned char sum[32];
+    struct id sum;
     struct buf buf;
     struct item it;
 
     buf_init(&buf, ITEM_HEAD_MAX);
     if (held_head(h, &buf, &it, err) ||
-        held_digest((struct held *)h, sum, err)) {
+        held_digest((struct held *)h, &sum, err)) {
         buf_clear(&buf);
         return NULL;
     }
     snprintf(type, n_type, "application/octet-stream");
-    id_header(a, "X-AR-IO-Digest", sum, 32);
-    id_header(a, "X-AR-IO-Data-Id", h->id, 32);
+    id_header(a, "X-AR-IO-Digest", sum.b, 32);
+    id_header(a, "X-AR-IO-Data-Id", h->id.b, 32);
     id_header(a, "X-Arweave-Signature", it.signature, it.n_signature);
     id_header(a, "X-Arweave-Owner", it.owner, it.n_owner);
-    id_header(a, "X-Arweave-Owner-Address", it.address, 32);
+    id_header(a, "X-Arweave-Owner-Address", it.address.b, 32);
     answer_header(a, "X-Arweave-Signature-Type", "%u", it.type);
     if (it.target)
         id_header(a, "X-Arweave-Target", it.target, 32);
@@ -195,9 +196,8 @@ static void serve_root(struct net *net, const struct call *c, enum unit u,
     spoil(net, c, u, a);
 }
 
-static void serve_data(struct net *net, const struct call *c,
-                       const unsigned char id[32], enum unit u,
-                       struct answer *a)
+static void serve_data(struct net *net, const struct call *c, struct id id,
+                       enum unit u, struct answer *a)
 {
     const struct held *h = held_get(net, id);
     const struct root *r = chain_root(net, id);
@@ -227,7 +227,7 @@ static void serve_tx(struct net *net, const struct root *r, struct answer *a)
     key_modulus(net->key, owner);
     chain_anchor(last, r->height);
     buf_puts(&a->body, "{\"format\":2,\"id\":");
-    put_id(&a->body, r->id, 32);
+    put_id(&a->body, r->id.b, 32);
     buf_puts(&a->body, ",\"last_tx\":");
     put_id(&a->body, last, sizeof(last));
     buf_puts(&a->body, ",\"owner\":");
@@ -241,7 +241,7 @@ static void serve_tx(struct net *net, const struct root *r, struct answer *a)
         buf_puts(&a->body, "}");
     }
     buf_puts(&a->body, "],\"target\":\"\",\"quantity\":\"0\",\"data_root\":");
-    put_id(&a->body, r->data_root, 32);
+    put_id(&a->body, r->data_root.b, 32);
     buf_printf(&a->body, ",\"data_size\":\"%" PRIu64 "\",\"data\":\"\""
                ",\"reward\":\"0\",\"signature\":", r->size);
     put_id(&a->body, r->signature, sizeof(r->signature));
@@ -263,11 +263,11 @@ static void serve_status(struct net *net, const struct root *r,
 
 static void tx_route(struct net *net, const char *path, struct answer *a)
 {
-    unsigned char id[32];
+    struct id id;
     const struct root *r = NULL;
     const char *rest;
 
-    if (route_id(path, id, &rest))
+    if (route_id(path, &id, &rest))
         r = chain_root(net, id);
     if (!r)
         answer_text(a, 404, "Not Found.");
@@ -384,7 +384,7 @@ void gateway_route(struct net *net, const struct call *c, const char *path,
                    enum unit u, struct answer *a)
 {
     bool raw = strncmp(path, "raw/", 4) == 0;
-    unsigned char id[32];
+    struct id id;
     const char *rest;
 
     if (strcmp(c->method, "POST") == 0 && strncmp(path, "mine/", 5) == 0)
@@ -404,10 +404,10 @@ void gateway_route(struct net *net, const struct call *c, const char *path,
     else if (strncmp(path, "price/", 6) == 0)
         price(path + 6, a);
     else if (strncmp(path, "wallet/", 7) == 0 &&
-             route_id(path + 7, id, &rest) && strcmp(rest, "/balance") == 0)
+             route_id(path + 7, &id, &rest) && strcmp(rest, "/balance") == 0)
         number(a, held_balance(net, id));
     else if (strncmp(path, "wallet/", 7) == 0 &&
-             route_id(path + 7, id, &rest) && strcmp(rest, "/last_tx") == 0)
+             route_id(path + 7, &id, &rest) && strcmp(rest, "/last_tx") == 0)
         answer_text(a, 200, ""); /* wallets here only sign items */
     else if (strncmp(path, "chunk/", 6) == 0)
         serve_chunk(net, path + 6, a);
@@ -415,7 +415,7 @@ void gateway_route(struct net *net, const struct call *c, const char *path,
         answer_text(a, 404, "this localnet keeps no blocks");
     else if (strncmp(path, "tx/", 3) == 0)
         tx_route(net, path + 3, a);
-    else if (route_id(raw ? path + 4 : path, id, &rest) && rest[0] == '\0')
+    else if (route_id(raw ? path + 4 : path, &id, &rest) && rest[0] == '\0')
         serve_data(net, c, id, u, a);
     else
         answer_text(a, 404, "Not Found");

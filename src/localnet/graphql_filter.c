@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "arweave/item.h"
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "localnet/chain.h"
 #include "localnet/held.h"
@@ -182,16 +182,15 @@ static const struct json *first_text(const struct json *v)
     return v && json_type(v) == JSON_ARRAY ? json_first(v) : v;
 }
 
-static bool is_id(const struct json *v, const unsigned char *id)
+static bool is_id(const struct json *v, const struct id *id)
 {
-    unsigned char want[32];
+    struct id want;
 
-    return base64url_id(want, json_string(v)) == 0 &&
-           memcmp(want, id, 32) == 0;
+    return id_parse(&want, json_string(v)) == 0 && id_equal(want, *id);
 }
 
 /* A filter of ids: absent, of none, or one of them is id (NULL: none is). */
-static bool one_of(const struct json *list, const unsigned char *id)
+static bool one_of(const struct json *list, const struct id *id)
 {
     const struct json *v = first_text(list);
 
@@ -245,13 +244,13 @@ bool graphql_filter_fits(const struct graphql_filter *f, const struct held *h,
                          const struct item *it)
 {
     const struct root *r = h->top->root;
-    const unsigned char *bundle = chain_bundle(h);
+    const struct id *bundle = chain_bundle(h);
 
     if (f->in_block && (!r || r->height < f->min || r->height > f->max))
         return false;
     if (f->unbundled && bundle)
         return false;
-    return one_of(f->ids, it->id) && one_of(f->owners, it->address) &&
-           one_of(f->recipients, it->target) &&
-           one_of(f->bundled_in, bundle) && passes_tags(it, f->tags);
+    return one_of(f->ids, &it->id) && one_of(f->owners, &it->address) &&
+           one_of(f->recipients, it->target) && one_of(f->bundled_in, bundle) &&
+           passes_tags(it, f->tags);
 }

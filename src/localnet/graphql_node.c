@@ -13,6 +13,7 @@
 #include "arweave/item.h"
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "localnet/chain.h"
@@ -94,7 +95,7 @@ static void put_block(struct buf *out, const struct held *h)
 static void put_parent(struct buf *out, const char *name,
                        const struct held *h)
 {
-    const unsigned char *bundle = chain_bundle(h);
+    const struct id *bundle = chain_bundle(h);
 
     buf_printf(out, "\"%s\":", name);
     if (!bundle) {
@@ -112,7 +113,7 @@ void graphql_put_node(struct buf *out, const struct held *h,
     static const char nothing[] = "{\"winston\":\"0\",\"ar\":\"0\"}";
 
     buf_puts(out, "{");
-    put_bytes(out, "id", it->id, 32);
+    put_bytes(out, "id", it->id.b, 32);
     buf_puts(out, ",");
     put_bytes(out, "anchor", it->anchor, 32);
     buf_puts(out, ",");
@@ -120,7 +121,7 @@ void graphql_put_node(struct buf *out, const struct held *h,
     buf_puts(out, ",");
     put_bytes(out, "recipient", it->target, 32);
     buf_puts(out, ",\"owner\":{");
-    put_bytes(out, "address", it->address, 32);
+    put_bytes(out, "address", it->address.b, 32);
     buf_puts(out, ",");
     put_bytes(out, "key", it->owner, it->n_owner);
     buf_printf(out, "},\"fee\":%s,\"quantity\":%s,", nothing, nothing);

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "arweave/item.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "localnet/graphql_filter.h"
@@ -101,14 +101,14 @@ static int put_transaction(struct buf *out, struct net *net,
 {
     const char *text = json_string(json_get(args, "id"));
     struct held *h = NULL;
-    unsigned char id[32];
+    struct id id;
     struct item it;
     struct buf head;
     int rc = 0;
 
     if (!text || json_count(args) != 1)
         return err_set(err, ERR_INPUT, "transaction: an id expected");
-    if (base64url_id(id, text) == 0)
+    if (id_parse(&id, text) == 0)
         h = held_get(net, id);
     if (!h) {
         buf_puts(out, "null");

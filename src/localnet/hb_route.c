@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "localnet/accept.h"
 #include "localnet/dry_run.h"
@@ -184,14 +184,14 @@ static struct process *parse(struct net *net, const char *path,
                              const char **what)
 {
     char text[ID_TEXT] = "";
-    unsigned char id[32];
+    struct id id;
     const char *p = path;
 
     *what = path;
     if (strlen(path) < ID_TEXT - 1)
         return NULL;
     memcpy(text, path, ID_TEXT - 1);
-    if (base64url_id(id, text))
+    if (id_parse(&id, text))
         return NULL;
     p += ID_TEXT - 1;
     if (after(p, "~process@1.0"))

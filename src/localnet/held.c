@@ -26,6 +26,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "localnet/journal.h"
@@ -39,7 +40,7 @@
 
 /* ---- the index ----------------------------------------------------------- */
 
-struct held *held_get(const struct net *net, const unsigned char id[32])
+struct held *held_get(const struct net *net, struct id id)
 {
     return idmap_get(&net->held, id);
 }
@@ -71,8 +72,8 @@ static struct held *index_item(struct net *net, const struct item *it,
 {
     struct held *h = xcalloc(1, sizeof(*h));
 
-    memcpy(h->id, it->id, 32);
-    memcpy(h->owner, it->address, 32);
+    h->id = it->id;
+    h->owner = it->address;
     h->path = path;
     h->at = at;
     h->size = size;
@@ -158,7 +159,7 @@ int held_read(const struct held *h, uint64_t at, void *out, size_t n,
     return read_at(h->path, h->at + at, out, n, err);
 }
 
-int held_digest(struct held *h, unsigned char out[32], struct err *err)
+int held_digest(struct held *h, struct id *out, struct err *err)
 {
     uint64_t at = h->at + h->head_n, end = h->at + h->size;
     unsigned char *piece = xmalloc(PIECE);
@@ -176,9 +177,9 @@ int held_digest(struct held *h, unsigned char out[32], struct err *err)
     }
     digest_end(d, out);
     if (!h->hashed && rc == 0)
-        memcpy(h->digest, out, 32);
+        h->digest = *out;
     h->hashed = h->hashed || rc == 0;
-    memcpy(out, h->digest, 32);
+    *out = h->digest;
     if (fd >= 0)
         close(fd);
     free(piece);
@@ -195,15 +196,14 @@ uint64_t held_price(const struct net *net, uint64_t size)
     return free ? 0 : size * NET_WINC_BYTE;
 }
 
-uint64_t held_balance(const struct net *net, const unsigned char address[32])
+uint64_t held_balance(const struct net *net, struct id address)
 {
     const uint64_t *spent = idmap_get(&net->spent, address);
 
     return spent ? NET_CREDIT - *spent : NET_CREDIT;
 }
 
-static void charge(struct net *net, const unsigned char address[32],
-                   uint64_t winc)
+static void charge(struct net *net, struct id address, uint64_t winc)
 {
     uint64_t *spent = idmap_get(&net->spent, address);
 
@@ -219,8 +219,8 @@ static void charge(struct net *net, const unsigned char address[32],
 /* Whether the item at [at, at + size) is what the table says, to its last
  * byte; its head is then in buf and it. */
 static int check_nested(const char *path, uint64_t at, uint64_t size,
-                        const unsigned char id[32], struct buf *buf,
-                        struct item *it, struct err *err)
+                        struct id id, struct buf *buf, struct item *it,
+                        struct err *err)
 {
     struct item_stream *s = item_stream_new(size);
     unsigned char *piece = xmalloc(PIECE);
@@ -240,7 +240,7 @@ static int check_nested(const char *path, uint64_t at, uint64_t size,
         close(fd);
     if (rc == 0)
         rc = item_stream_end(s, &whole, err);
-    if (rc == 0 && memcmp(whole->id, id, 32) != 0)
+    if (rc == 0 && !id_equal(whole->id, id))
         rc = err_set(err, ERR_INPUT, "the bundle says another id");
     if (rc == 0)
         rc = read_head(path, at, size, buf, it, err);
@@ -254,15 +254,16 @@ static int read_table(const struct held *h, struct bundle_entry **e,
                       size_t *n, struct err *err)
 {
     uint64_t at = h->at + h->head_n, size = h->size - h->head_n, count;
-    unsigned char first[32], *head = NULL;
+    struct id first;
+    unsigned char *head = NULL;
     size_t n_head;
     int rc;
 
     if (size < 32)
         return err_set(err, ERR_INPUT, "no bundle");
-    if (read_at(h->path, at, first, 32, err))
+    if (read_at(h->path, at, first.b, 32, err))
         return -1;
-    count = get_u64(first);
+    count = get_u64(first.b);
     if (count > BUNDLE_MAX_ITEMS || 32 + count * 64 > size)
         return err_set(err, ERR_INPUT, "a bundle of too many items");
     n_head = (size_t)(32 + count * 64);
@@ -317,7 +318,7 @@ static void look_inside(struct net *net, struct held *h)
     buf_init(&found, NESTED_MAX * 16);
     unbundle(net, h, 1, &found);
     if (!found.full)
-        journal_put(net->journal, JOURNAL_NESTED, h->id, 32, found.data,
+        journal_put(net->journal, JOURNAL_NESTED, h->id.b, 32, found.data,
                     found.len, false, NULL, &unused);
     buf_clear(&found);
 }
@@ -403,16 +404,15 @@ static int keep(struct net *net, struct upload *u, const struct item *it,
                 struct err *err)
 {
     unsigned char head[56];
-    char id[ID_TEXT], *path = net->journal_path;
+    char *path = net->journal_path;
     uint64_t at = 0;
 
     set_u64(head, winc);
     set_u64(head + 8, now_ms);
     if (u->path) {
-        base64url(id, it->id, 32);
-        path = file_join(net->items, id);
+        path = file_join(net->items, id_text(it->id).s);
         set_u64(head + 16, u->size);
-        memcpy(head + 24, it->id, 32);
+        memcpy(head + 24, it->id.b, 32);
         if (sys_fsync(u->fd) || sys_rename(u->path, path) ||
             sys_sync_dir(net->items)) {
             err_errno(err, ERR_FATAL, "cannot keep \"%s\"", path);
@@ -453,7 +453,7 @@ int upload_end(struct net *net, struct upload *u, struct held **held,
         return 1;
     if (!net_knows_wallet(net, it->address))
         return net_unknown_wallet(net, it->address, err);
-    if (memcmp(it->address, net->address, 32) == 0)
+    if (id_equal(it->address, net->address))
         winc = 0; /* what the net says of itself is free */
     else if (held_balance(net, it->address) < winc ||
         hostile_now(&net->hostile, HOSTILE_EMPTY_ACCOUNT, UNIT_BUNDLER))
@@ -513,7 +513,7 @@ static struct held *holder(struct held *last, uint64_t at)
 static int replay_nested(struct net *net, const struct journal_record *r,
                          struct err *err)
 {
-    struct held *top = r->n >= 32 ? held_get(net, r->data) : NULL;
+    struct held *top = r->n >= 32 ? held_get(net, id_at(r->data)) : NULL;
     struct held *last = top;
     struct buf buf;
     struct item it;

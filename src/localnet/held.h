@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct buf;
 struct err;
 struct item;
@@ -19,7 +21,7 @@ struct root;
 #define HELD_MAX (UINT64_C(4) << 30) /* bytes of an item */
 
 struct held {
-    unsigned char id[32], owner[32];
+    struct id id, owner;
     struct held *top;  /* the uploaded item that it is in, or itself */
     struct held *parent; /* the bundle that it lies in, NULL: of none of ours */
     char *path;        /* of the file with its bytes; borrowed if nested */
@@ -28,7 +30,7 @@ struct held {
     uint64_t winc, taken_ms;
     bool bundle, looked; /* is one; its items were looked for */
     bool hashed;
-    unsigned char digest[32]; /* of its data, if hashed */
+    struct id digest; /* of its data, if hashed */
     /* of the top */
     const struct root *root; /* NULL: in no block yet */
     uint64_t root_at;
@@ -46,7 +48,7 @@ void upload_free(struct upload *u);
 int upload_end(struct net *net, struct upload *u, struct held **held,
                struct err *err);
 
-struct held *held_get(const struct net *net, const unsigned char id[32]);
+struct held *held_get(const struct net *net, struct id id);
 
 /* Its first bytes, and its head parsed into *it (which points into buf). */
 int held_head(const struct held *h, struct buf *buf, struct item *it,
@@ -62,10 +64,10 @@ int held_read(const struct held *h, uint64_t at, void *out, size_t n,
               struct err *err);
 
 /* SHA-256 of its data. */
-int held_digest(struct held *h, unsigned char out[32], struct err *err);
+int held_digest(struct held *h, struct id *out, struct err *err);
 
 uint64_t held_price(const struct net *net, uint64_t size);
-uint64_t held_balance(const struct net *net, const unsigned char address[32]);
+uint64_t held_balance(const struct net *net, struct id address);
 
 /* Replay JOURNAL_ITEM, _FILE and _NESTED; then what a crash left undone. */
 int held_replay(struct net *net, const struct journal_record *r,

@@ -9,10 +9,11 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/id.h"
 #include "base/mem.h"
 
 struct idmap_slot {
-    unsigned char id[32];
+    struct id id;
     void *value; /* NULL: free */
 };
 
@@ -32,17 +33,16 @@ void idmap_clear(struct idmap *m, void (*release)(void *value))
 }
 
 /* The slot that has this id, or the free one where it would go. */
-static struct idmap_slot *find(const struct idmap *m,
-                               const unsigned char id[32])
+static struct idmap_slot *find(const struct idmap *m, struct id id)
 {
-    size_t i = (size_t)get_u64(id) & (m->cap - 1);
+    size_t i = (size_t)get_u64(id.b) & (m->cap - 1);
 
-    while (m->slot[i].value && memcmp(m->slot[i].id, id, 32) != 0)
+    while (m->slot[i].value && !id_equal(m->slot[i].id, id))
         i = (i + 1) & (m->cap - 1);
     return &m->slot[i];
 }
 
-void *idmap_get(const struct idmap *m, const unsigned char id[32])
+void *idmap_get(const struct idmap *m, struct id id)
 {
     return m->cap ? find(m, id)->value : NULL;
 }
@@ -62,7 +62,7 @@ static void grow(struct idmap *m)
     *m = bigger;
 }
 
-void idmap_put(struct idmap *m, const unsigned char id[32], void *value)
+void idmap_put(struct idmap *m, struct id id, void *value)
 {
     struct idmap_slot *s;
 
@@ -71,6 +71,6 @@ void idmap_put(struct idmap *m, const unsigned char id[32], void *value)
     s = find(m, id);
     if (!s->value)
         m->n++;
-    memcpy(s->id, id, 32);
+    s->id = id;
     s->value = value;
 }

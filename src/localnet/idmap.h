@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include "base/id.h"
+
 struct idmap {
     struct idmap_slot *slot;
     size_t n, cap; /* cap is 0 or a power of two */
@@ -18,9 +20,9 @@ void idmap_init(struct idmap *m);
 void idmap_clear(struct idmap *m, void (*release)(void *value));
 
 /* NULL if there is none. */
-void *idmap_get(const struct idmap *m, const unsigned char id[32]);
+void *idmap_get(const struct idmap *m, struct id id);
 
 /* Put or replace; value is not NULL. */
-void idmap_put(struct idmap *m, const unsigned char id[32], void *value);
+void idmap_put(struct idmap *m, struct id id, void *value);
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "proof/digest.h"
@@ -58,13 +59,13 @@ static void sum_of(unsigned char sum[8], const unsigned char head[8],
                    const void *a, size_t n_a, const void *b, size_t n_b)
 {
     struct digest *d = digest_new();
-    unsigned char full[DIGEST_SIZE];
+    struct id full;
 
     digest_put(d, head, 8);
     digest_put(d, a, n_a);
     digest_put(d, b, n_b);
-    digest_end(d, full);
-    memcpy(sum, full, 8);
+    digest_end(d, &full);
+    memcpy(sum, full.b, 8);
 }
 
 /* The record at `at`: its whole length, 0 if it was cut off, -1. */

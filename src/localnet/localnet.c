@@ -13,10 +13,12 @@
 #include <unistd.h>
 
 #include "arweave/key.h"
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "localnet/chain.h"
 #include "localnet/held.h"
@@ -42,11 +44,11 @@ struct localnet {
 
 static int mark(const char *dir, const struct key *key, struct err *err)
 {
-    unsigned char address[32];
+    struct id address;
     char *wallets = file_join(dir, "wallets"), *path;
     int rc;
 
-    key_address(key, address);
+    key_address(key, &address);
     path = net_mark_path(dir, address);
     rc = file_mkdirs(wallets, err) ||
          (!file_exists(path) && file_write(path, "", 0, err));
@@ -252,24 +254,25 @@ static int open_journal(struct net *net, struct err *err)
 static int write_conf(struct net *net, struct err *err)
 {
     const char *u = net->url, *a = net->address_text;
-    char *path, module[ID_TEXT];
-    unsigned char id[32];
+    char *path;
+    struct id id;
     struct buf b;
     int rc;
 
-    if (ours_put(net, id, err))
+    if (ours_put(net, &id, err))
         return -1;
     path = file_join(net->dir, "apus.conf");
-    base64url(module, id, 32);
     buf_init(&b, CONF_MAX);
     buf_printf(&b, "# made by apus localnet, and written anew each time that"
                " it starts\nwallet = %s/wallet.json\n"
                "gateways = %s %s/second\nbundler = %s/bundler\n"
                "bundler-payment = %s/bundler\nbundler-key = %s\n", net->dir,
                u, u, u, u, a);
-    buf_printf(&b, "ao-mu = %s/mu\nao-cu = %s/cu\nao-su = %s/su\n"
+    buf_printf(&b,
+               "ao-mu = %s/mu\nao-cu = %s/cu\nao-su = %s/su\n"
                "ao-node = %s/hb/\nao-module = %s\nao-scheduler = %s\n"
-               "ao-authority = %s\n", u, u, u, u, module, a, a);
+               "ao-authority = %s\n",
+               u, u, u, u, id_text(id).s, a, a);
     rc = buf_check(&b, path, err) || file_write(path, b.data, b.len, err);
     buf_clear(&b);
     free(path);
@@ -331,8 +334,8 @@ static int make_wallets(struct net *net, const struct localnet_options *o,
         (hostile_has(&net->hostile, HOSTILE_OTHER_SIGNER) &&
          own_wallet(net->dir, "other.json", &net->other_key, err)))
         return -1;
-    key_address(net->key, net->address);
-    base64url(net->address_text, net->address, 32);
+    key_address(net->key, &net->address);
+    base64url(net->address_text, net->address.b, 32);
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 
 /* ---- time ---------------------------------------------------------------- */
@@ -39,20 +40,17 @@ uint64_t net_height(struct net *net)
 
 /* ---- wallets ------------------------------------------------------------- */
 
-char *net_mark_path(const char *dir, const unsigned char address[32])
+char *net_mark_path(const char *dir, struct id address)
 {
-    char text[ID_TEXT];
-
-    base64url(text, address, 32);
-    return xasprintf("%s/wallets/%s", dir, text);
+    return xasprintf("%s/wallets/%s", dir, id_text(address).s);
 }
 
-bool net_knows_wallet(const struct net *net, const unsigned char address[32])
+bool net_knows_wallet(const struct net *net, struct id address)
 {
     char *path;
     bool known;
 
-    if (memcmp(address, net->address, 32) == 0)
+    if (id_equal(address, net->address))
         return true;
     path = net_mark_path(net->dir, address);
     known = file_exists(path);
@@ -60,14 +58,13 @@ bool net_knows_wallet(const struct net *net, const unsigned char address[32])
     return known;
 }
 
-int net_unknown_wallet(const struct net *net, const unsigned char address[32],
+int net_unknown_wallet(const struct net *net, struct id address,
                        struct err *err)
 {
-    char text[ID_TEXT];
-
-    base64url(text, address, 32);
-    return err_set(err, ERR_INPUT, "wallet %s was not made by this localnet,"
+    return err_set(err, ERR_INPUT,
+                   "wallet %s was not made by this localnet,"
                    " which takes no other, lest a real one be used by"
                    " accident: apus localnet --dir %s --new-wallet FILE makes"
-                   " one", text, net->dir);
+                   " one",
+                   id_text(address).s, net->dir);
 }

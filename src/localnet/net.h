@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "localnet/hostile.h"
 #include "localnet/idmap.h"
 
@@ -41,7 +41,7 @@ struct net {
 
     struct key *key;        /* messenger, scheduler, bundler, miner */
     struct key *other_key;  /* of --hostile other-signer, else NULL */
-    unsigned char address[32];
+    struct id address;
     char address_text[ID_TEXT];
 
     /* chain */
@@ -72,12 +72,12 @@ uint64_t net_height(struct net *net);
 
 /* The file in dir that says that this net made a wallet; the caller frees
  * it. */
-char *net_mark_path(const char *dir, const unsigned char address[32]);
+char *net_mark_path(const char *dir, struct id address);
 
 /* Whether a wallet was made by this net (or is its own). */
-bool net_knows_wallet(const struct net *net, const unsigned char address[32]);
+bool net_knows_wallet(const struct net *net, struct id address);
 /* Says so, with what to do. */
-int net_unknown_wallet(const struct net *net, const unsigned char address[32],
+int net_unknown_wallet(const struct net *net, struct id address,
                        struct err *err);
 
 #endif

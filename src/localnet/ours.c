@@ -15,6 +15,7 @@
 #include "arweave/item.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "localnet/held.h"
 #include "localnet/net.h"
 
@@ -24,9 +25,8 @@
 #define AO { "Data-Protocol", "ao" }, { "Variant", "ao.TN.1" }
 
 /* Sign it and take it; being there already is as good. */
-static int put(struct net *net, const struct item_text_tag *tag,
-               size_t n_tags, const char *data, unsigned char id[32],
-               struct err *err)
+static int put(struct net *net, const struct item_text_tag *tag, size_t n_tags,
+               const char *data, struct id *id, struct err *err)
 {
     const struct item_spec spec = { .tag = tag, .n_tags = n_tags };
     struct upload *u = NULL;
@@ -70,7 +70,7 @@ static bool is_said(const struct net *net, const char *url)
     for (size_t i = net->n_found; i-- > 0 && !found;) {
         const struct held *h = net->found[i];
 
-        if (memcmp(h->owner, net->address, 32) != 0 ||
+        if (!id_equal(h->owner, net->address) ||
             held_head(h, &head, &it, &unused) ||
             !tag_is(&it, "Type", "Scheduler-Location"))
             continue;
@@ -88,7 +88,7 @@ static int say_location(struct net *net, struct err *err)
         AO, { "Type", "Scheduler-Location" }, { "Url", url },
         { "Time-To-Live", "3600000" }, { "Said-At", now }
     };
-    unsigned char id[32];
+    struct id id;
     bool said;
 
     snprintf(url, sizeof(url), "%s/su", net->url);
@@ -96,11 +96,11 @@ static int say_location(struct net *net, struct err *err)
     said = is_said(net, url);
     snprintf(now, sizeof(now), "%" PRIu64, net_now_ms(net));
     pthread_mutex_unlock(&net->lock);
-    return said ? 0 : put(net, tag, sizeof(tag) / sizeof(tag[0]), url, id,
-                          err);
+    return said ? 0
+                : put(net, tag, sizeof(tag) / sizeof(tag[0]), url, &id, err);
 }
 
-int ours_put(struct net *net, unsigned char module[32], struct err *err)
+int ours_put(struct net *net, struct id *module, struct err *err)
 {
     static const struct item_text_tag tag[] = {
         AO, { "Type", "Module" }, { "Module-Format", "lua-5.3-localnet" },

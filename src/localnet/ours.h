@@ -5,11 +5,13 @@
 #ifndef APUS_LOCALNET_OURS_H
 #define APUS_LOCALNET_OURS_H
 
+#include "base/id.h"
+
 struct err;
 struct net;
 
 /* Put them among the items unless they are there and still true; *module is
  * the id of the module.  When net->url is known; not under the lock. */
-int ours_put(struct net *net, unsigned char module[32], struct err *err);
+int ours_put(struct net *net, struct id *module, struct err *err);
 
 #endif

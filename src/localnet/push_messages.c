@@ -10,9 +10,11 @@
 #include <string.h>
 
 #include "arweave/item.h"
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "localnet/journal.h"
@@ -111,20 +113,20 @@ static bool is_dropped(const char *name)
 }
 
 static void send_on(struct net *net, const struct message *m,
-                    const struct outgoing *o, const unsigned char *target,
+                    const struct outgoing *o, const struct id *target,
                     const char *type)
 {
     struct item_text_tag tag[ADDED + ITEM_MAX_TAGS];
     struct item_spec spec = { .target = target, .tag = tag };
     const struct process *p = m->process;
-    unsigned char id[32];
+    struct id id;
     char pushed_for[ID_TEXT];
     struct err unused = ERR_INIT;
     struct message *sent;
     struct item it;
     struct buf raw;
 
-    base64url(pushed_for, m->pushed_for, 32);
+    base64url(pushed_for, m->pushed_for.b, 32);
     tag[0] = (struct item_text_tag){ "Data-Protocol", "ao" };
     tag[1] = (struct item_text_tag){ "Type", type };
     tag[2] = (struct item_text_tag){ "From-Process", p->id_text };
@@ -135,9 +137,9 @@ static void send_on(struct net *net, const struct message *m,
         if (!is_dropped(o->tag[i].name))
             tag[spec.n_tags++] = o->tag[i];
     if (strlen(o->anchor) == 32)
-        spec.anchor = (const unsigned char *)o->anchor;
+        spec.anchor = id_view(o->anchor);
     buf_init(&raw, JOURNAL_MAX);
-    if (item_sign(&raw, &spec, o->data, strlen(o->data), net->key, id,
+    if (item_sign(&raw, &spec, o->data, strlen(o->data), net->key, &id,
                   &unused) == 0 &&
         raw.len <= UNITS_MAX_ITEM &&
         item_head(&it, raw.data, raw.len, &unused) == 0)
@@ -188,7 +190,7 @@ void push_all(struct net *net, struct message *m, const struct buf *reply)
 {
     const char *p = reply->data + 4 + get_u32(reply->data);
     const char *end = reply->data + reply->len;
-    unsigned char target[32];
+    struct id target;
     struct outgoing o;
 
     while (read_next(&o, &p, end)) {
@@ -198,9 +200,8 @@ void push_all(struct net *net, struct message *m, const struct buf *reply)
             keep_patch(m->process, &o);
         else if (strcmp(o.kind, "spawn") == 0)
             send_on(net, m, &o, NULL, "Process");
-        else if (base64url_id(target, o.target) == 0 &&
-                 units_process(net, target))
-            send_on(net, m, &o, target, "Message");
+        else if (id_parse(&target, o.target) == 0 && units_process(net, target))
+            send_on(net, m, &o, &target, "Message");
         clear(&o);
     }
 }

@@ -10,9 +10,9 @@
 
 #include "arweave/key.h"
 #include "arweave/receipt.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "localnet/held.h"
 #include "localnet/net.h"
 #include "localnet/serve.h"
@@ -33,7 +33,7 @@ void receipt_answer(struct net *net, const struct held *h, struct answer *a)
 
     if (hostile_now(&net->hostile, HOSTILE_OVER_CHARGE, UNIT_BUNDLER))
         r.winc = OVER_CHARGE;
-    memcpy(r.id, h->id, 32);
+    r.id = h->id;
     if (receipt_sign(&a->body, &r, other ? net->other_key : net->key, &err)) {
         answer_error(a, 500, err.text);
         return;
@@ -50,17 +50,19 @@ void upload_answer(struct net *net, struct upload *u, struct held **held,
 {
     struct err err = ERR_INIT;
     struct held *h;
-    char id[ID_TEXT], text[120];
+    char text[120];
     int rc = upload_end(net, u, &h, &err);
 
     if (rc == 0) {
         receipt_answer(net, h, a);
     } else if (rc > 0) {
-        base64url(id, h->id, 32);
-        snprintf(text, sizeof(text), "Data item with ID %s has already been"
-                 " uploaded to this service!",
-                 hostile_now(&net->hostile, HOSTILE_NAMELESS_ALREADY,
-                             UNIT_BUNDLER) ? "?" : id);
+        snprintf(
+            text, sizeof(text),
+            "Data item with ID %s has already been"
+            " uploaded to this service!",
+            hostile_now(&net->hostile, HOSTILE_NAMELESS_ALREADY, UNIT_BUNDLER)
+                ? "?"
+                : id_text(h->id).s);
         answer_text(a, 202, text);
     } else if (strncmp(err.text, "Insufficient balance", 20) == 0) {
         answer_text(a, 402, err.text);

@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-#include "base/base64.h"
+#include "base/id.h"
 #include "base/json.h"
 
-bool route_id(const char *path, unsigned char id[32], const char **rest)
+bool route_id(const char *path, struct id *id, const char **rest)
 {
     size_t n = strcspn(path, "/");
     char text[ID_TEXT];
@@ -20,7 +20,7 @@ bool route_id(const char *path, unsigned char id[32], const char **rest)
     memcpy(text, path, n);
     text[n] = '\0';
     *rest = path + n;
-    return base64url_id(id, text) == 0;
+    return id_parse(id, text) == 0;
 }
 
 bool route_number(const char *text, uint64_t *n)

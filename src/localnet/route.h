@@ -7,9 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 /* The id at the front of a path, up to '/' or the end; *rest is behind it
  * (at the slash).  false if there is none. */
-bool route_id(const char *path, unsigned char id[32], const char **rest);
+bool route_id(const char *path, struct id *id, const char **rest);
 
 /* A decimal number that is all of text. */
 bool route_number(const char *text, uint64_t *n);

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
 #include "localnet/vm.h"
@@ -59,7 +60,7 @@ static char *name_of(const char *file)
 }
 
 static int send(struct ao *ao, const struct settings *s, const char *file,
-                const struct buf *lua, unsigned char id[32], struct err *err)
+                const struct buf *lua, struct id *id, struct err *err)
 {
     char *name = name_of(file);
     const struct item_text_tag tag[] = { { "Name", name } };
@@ -95,7 +96,7 @@ static char *name_chunk(const char *text, const char *file)
 }
 
 static int wait_for(struct ao *ao, struct spawned *out, const char *file,
-                    const unsigned char id[32], struct err *err)
+                    struct id id, struct err *err)
 {
     struct ao_result r;
     int rc = 0;
@@ -116,7 +117,7 @@ static int wait_for(struct ao *ao, struct spawned *out, const char *file,
 int spawn_file(struct spawned *out, struct settings *s, const char *file,
                struct err *err)
 {
-    unsigned char id[32];
+    struct id id;
     struct ao *ao = NULL;
     struct key *key = NULL;
     char *wallet = NULL;
@@ -132,9 +133,9 @@ int spawn_file(struct spawned *out, struct settings *s, const char *file,
         wallet_path(&wallet, s, err) || key_load(&key, wallet, err) ||
         ao_new(&ao, s, key, err))
         goto out;
-    if (send(ao, s, file, &lua, id, err))
+    if (send(ao, s, file, &lua, &id, err))
         goto out;
-    base64url(out->id, id, 32);
+    base64url(out->id, id.b, 32);
     rc = wait_for(ao, out, file, id, err);
 out:
     ao_free(ao);

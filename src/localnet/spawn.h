@@ -4,7 +4,7 @@
 #ifndef APUS_LOCALNET_SPAWN_H
 #define APUS_LOCALNET_SPAWN_H
 
-#include "base/base64.h"
+#include "base/id.h"
 
 struct err;
 struct settings;

@@ -13,9 +13,11 @@
 #include <string.h>
 
 #include "arweave/item.h"
+#include "base/base64.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "localnet/computer.h"
 #include "localnet/held.h"
@@ -25,14 +27,12 @@
 
 #define HEAD 48 /* of the payload of MESSAGE, before the item */
 
-struct process *units_process(const struct net *net,
-                              const unsigned char id[32])
+struct process *units_process(const struct net *net, struct id id)
 {
     return idmap_get(&net->ao->processes, id);
 }
 
-struct message *units_message(const struct net *net,
-                              const unsigned char id[32])
+struct message *units_message(const struct net *net, struct id id)
 {
     return idmap_get(&net->ao->messages, id);
 }
@@ -45,9 +45,9 @@ static struct process *process_new(const void *raw, size_t n,
     struct process *p = xcalloc(1, sizeof(*p));
     struct err unused = ERR_INIT;
 
-    memcpy(p->id, it->id, 32);
-    base64url(p->id_text, it->id, 32);
-    base64url(p->owner, it->address, 32);
+    p->id = it->id;
+    base64url(p->id_text, it->id.b, 32);
+    base64url(p->owner, it->address.b, 32);
     item_tag_text(it, "Module", p->module, sizeof(p->module));
     buf_init(&p->raw, JOURNAL_MAX);
     buf_put(&p->raw, raw, n);
@@ -81,11 +81,11 @@ static void add_message(struct net *net, struct process *p,
 
     m->process = p;
     m->slot = p->n;
-    base64url(m->id_text, m->id, 32);
+    base64url(m->id_text, m->id.b, 32);
     if (p->n > 0)
-        digest_put(d, p->message[p->n - 1]->chain, 32);
-    digest_put(d, m->id, 32);
-    digest_end(d, m->chain);
+        digest_put(d, p->message[p->n - 1]->chain.b, 32);
+    digest_put(d, m->id.b, 32);
+    digest_end(d, &m->chain);
     p->message = xrealloc(p->message, (p->n + 1) * sizeof(struct message *));
     p->message[p->n++] = m;
     idmap_put(&net->ao->messages, m->id, m);
@@ -97,7 +97,7 @@ static struct process *destination(struct net *net, const void *raw,
                                    size_t n, const struct item *it,
                                    struct err *err)
 {
-    struct process *p = it->target ? units_process(net, it->target) : NULL;
+    struct process *p = it->target ? units_process(net, *it->target) : NULL;
     char type[16] = "", id[ID_TEXT] = "(none)";
 
     item_tag_text(it, "Type", type, sizeof(type));
@@ -124,10 +124,10 @@ static int take(struct net *net, const unsigned char head[HEAD],
     if (!p)
         return -1;
     m = xcalloc(1, sizeof(*m));
-    memcpy(m->id, it->id, 32);
+    m->id = it->id;
     m->timestamp_ms = get_u64(head);
     m->height = get_u64(head + 8);
-    memcpy(m->pushed_for, head + 16, 32);
+    m->pushed_for = id_at(head + 16);
     m->at = at;
     m->size = n;
     held_add(net, it, at, n, m->timestamp_ms);
@@ -136,9 +136,8 @@ static int take(struct net *net, const unsigned char head[HEAD],
     return 0;
 }
 
-int units_put(struct net *net, const void *raw, size_t n,
-              const struct item *it, const unsigned char pushed_for[32],
-              struct message **m, struct err *err)
+int units_put(struct net *net, const void *raw, size_t n, const struct item *it,
+              struct id pushed_for, struct message **m, struct err *err)
 {
     unsigned char head[HEAD];
     char type[16] = "";
@@ -149,11 +148,11 @@ int units_put(struct net *net, const void *raw, size_t n,
         return 1;
     item_tag_text(it, "Type", type, sizeof(type));
     if (strcmp(type, "Process") != 0 &&
-        !(it->target && units_process(net, it->target)))
+        !(it->target && units_process(net, *it->target)))
         return destination(net, raw, n, it, err) ? 0 : -1;
     set_u64(head, net_now_ms(net));
     set_u64(head + 8, net_height(net));
-    memcpy(head + 16, pushed_for, 32);
+    memcpy(head + 16, pushed_for.b, 32);
     if (journal_put(net->journal, JOURNAL_MESSAGE, head, HEAD, raw, n, true,
                     &at, err) ||
         take(net, head, raw, n, it, at, m, err))
@@ -192,7 +191,7 @@ int units_replay(struct net *net, const struct journal_record *r,
 
     if (r->type == JOURNAL_MESSAGE)
         return replay_message(net, r, err);
-    m = r->n > 32 ? units_message(net, r->data) : NULL;
+    m = r->n > 32 ? units_message(net, id_at(r->data)) : NULL;
     if (!m || m->result)
         return err_set(err, ERR_FATAL, "a failure of no message");
     m->failed = true;

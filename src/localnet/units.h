@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
+#include "base/id.h"
 #include "localnet/idmap.h"
 
 struct computer;
@@ -28,13 +28,13 @@ struct net;
 #define UNITS_MAX_ITEM 102400 /* bytes of a whole message */
 
 struct message {
-    unsigned char id[32];
+    struct id id;
     char id_text[ID_TEXT];
     struct process *process;
     uint64_t slot, timestamp_ms, height;
     uint64_t at, size;              /* the item, in the journal */
-    unsigned char chain[32];        /* hash over all messages to this one */
-    unsigned char pushed_for[32];   /* the message that it comes of, or id */
+    struct id chain;                /* hash over all messages to this one */
+    struct id pushed_for;           /* the message that it comes of, or id */
     uint64_t due_ms;                /* not evaluated before */
     bool done, failed;
     char *result;                   /* JSON, if done */
@@ -42,7 +42,7 @@ struct message {
 };
 
 struct process {
-    unsigned char id[32];
+    struct id id;
     char id_text[ID_TEXT], owner[ID_TEXT], module[ID_TEXT];
     struct buf raw;                 /* its item, and that parsed */
     struct item *item;
@@ -83,13 +83,10 @@ int units_schedule(struct net *net, const void *raw, size_t n,
                    const struct item *it, struct message **m,
                    struct err *err);
 /* The same for an item that comes of the message pushed_for. */
-int units_put(struct net *net, const void *raw, size_t n,
-              const struct item *it, const unsigned char pushed_for[32],
-              struct message **m, struct err *err);
+int units_put(struct net *net, const void *raw, size_t n, const struct item *it,
+              struct id pushed_for, struct message **m, struct err *err);
 
-struct process *units_process(const struct net *net,
-                              const unsigned char id[32]);
-struct message *units_message(const struct net *net,
-                              const unsigned char id[32]);
+struct process *units_process(const struct net *net, struct id id);
+struct message *units_message(const struct net *net, struct id id);
 
 #endif

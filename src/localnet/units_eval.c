@@ -10,9 +10,11 @@
 #include <string.h>
 
 #include "arweave/item.h"
+#include "base/base64.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "localnet/computer.h"
@@ -30,7 +32,7 @@ static void set_from(const struct item *it, char from[ID_TEXT])
 {
     char said[ID_TEXT];
 
-    base64url(from, it->address, 32);
+    base64url(from, it->address.b, 32);
     if (item_tag_text(it, "From-Process", said, sizeof(said)) == 0)
         memcpy(from, said, ID_TEXT);
 }
@@ -51,8 +53,8 @@ static void put_request(struct buf *request, const struct message *m,
     };
     struct buf clean;
 
-    base64url(owner, it->address, 32);
-    base64url(chain, m->chain, 32);
+    base64url(owner, it->address.b, 32);
+    base64url(chain, m->chain.b, 32);
     if (it->anchor)
         base64url(anchor, it->anchor, 32);
     set_from(it, from);
@@ -122,7 +124,7 @@ static int work(struct net *net, struct message *m, struct err *err)
         if (rc == 0)
             push_all(net, m, &reply);
         else if (rc == 1 && m->n_result < JOURNAL_MAX - 32)
-            rc = journal_put(net->journal, JOURNAL_FAILED, m->id, 32,
+            rc = journal_put(net->journal, JOURNAL_FAILED, m->id.b, 32,
                              m->result, m->n_result, false, NULL, err);
         buf_clear(&reply);
     }

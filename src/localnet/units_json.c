@@ -13,6 +13,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "localnet/held.h"
@@ -64,7 +65,7 @@ static void put_tags(struct buf *b, const struct item *it)
 static void put_owner(struct buf *b, const struct item *it)
 {
     buf_puts(b, "\"owner\":{");
-    put_bytes(b, "address", it->address, 32);
+    put_bytes(b, "address", it->address.b, 32);
     buf_puts(b, ",");
     put_bytes(b, "key", it->owner, it->n_owner);
     buf_puts(b, "}");
@@ -117,11 +118,8 @@ static void put_number(struct buf *b, const char *name, const char *format,
 static void put_assignment(struct net *net, struct buf *b,
                            const struct message *m)
 {
-    char chain[ID_TEXT];
-
-    base64url(chain, m->chain, 32);
     buf_puts(b, "{");
-    put_bytes(b, "id", m->chain, 32);
+    put_bytes(b, "id", m->chain.b, 32);
     buf_printf(b, ",\"owner\":{\"address\":\"%s\",\"key\":\"\"},\"tags\":[",
                net->address_text);
     put_tag(b, "Data-Protocol", "ao", ",");
@@ -129,7 +127,7 @@ static void put_assignment(struct net *net, struct buf *b,
     put_tag(b, "Process", m->process->id_text, ",");
     put_number(b, "Epoch", "%" PRIu64, 0);
     put_number(b, "Nonce", "%" PRIu64, m->slot);
-    put_tag(b, "Hash-Chain", chain, ",");
+    put_tag(b, "Hash-Chain", id_text(m->chain).s, ",");
     put_number(b, "Block-Height", "%012" PRIu64, m->height);
     put_number(b, "Timestamp", "%" PRIu64, m->timestamp_ms);
     put_tag(b, "Type", "Assignment", ",");

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -80,15 +81,15 @@ static void hook(lua_State *lua, lua_Debug *where)
 static int native_sha256(lua_State *lua)
 {
     struct vm *vm = vm_of(lua);
-    unsigned char sum[DIGEST_SIZE];
+    struct id sum;
     size_t n;
     const char *s = luaL_checklstring(lua, 1, &n);
 
     vm->used += n * HASH_COST;
     if (vm->used > vm->max_instructions)
         return luaL_error(lua, "out of gas!");
-    digest(sum, s, n);
-    lua_pushlstring(lua, (char *)sum, sizeof(sum));
+    digest(&sum, s, n);
+    lua_pushlstring(lua, (char *)sum.b, sizeof(sum));
     return 1;
 }
 

@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -217,7 +218,7 @@ static int put_vector(struct conversion *c, uint32_t i, struct err *err)
     if (x1_fault(c->x, n) >= 0)
         return err_set(err, ERR_INPUT, "tensor \"%s\" is 2^40 or more in "
                        "size after smoothing; use --smooth off", t->name);
-    merkle_blob(rec->root, c->x, 4 * n);
+    merkle_blob(&rec->root, c->x, 4 * n);
     return file_out_put(c->f, c->x, 4 * n, err);
 }
 
@@ -246,7 +247,7 @@ static int put_matrix(struct conversion *c, uint32_t i, struct err *err)
         if (file_out_put(c->f, c->w, rec->cols, err))
             return -1;
     }
-    merkle_root(&tree, rec->root);
+    merkle_root(&tree, &rec->root);
     return file_out_patch(c->f, at, c->scale, (size_t)rec->rows * 4, err);
 }
 
@@ -398,9 +399,9 @@ static int read_texts(struct conversion *c, struct err *err)
         read_template(c, config, err) || name_tokens(c, config, err))
         goto out;
     r->tokenizer_size = c->tokenizer.len;
-    merkle_blob(r->tokenizer, c->tokenizer.data, c->tokenizer.len);
+    merkle_blob(&r->tokenizer, c->tokenizer.data, c->tokenizer.len);
     r->template_size = c->chat.len;
-    merkle_blob(r->template_blob, c->chat.data, c->chat.len);
+    merkle_blob(&r->template_blob, c->chat.data, c->chat.len);
     rc = 0;
 out:
     json_free(config);
@@ -410,8 +411,7 @@ out:
 }
 
 /* The records over the zeros at the front. */
-static int put_records(struct conversion *c, unsigned char id[32],
-                       struct err *err)
+static int put_records(struct conversion *c, struct id *id, struct err *err)
 {
     struct model_record *r = &c->c.rec;
     size_t n = (size_t)r->n_tensors * TENSOR_RECORD_SIZE;
@@ -426,7 +426,7 @@ static int put_records(struct conversion *c, unsigned char id[32],
         tensor_record_pack(p, &c->t[i]);
         merkle_leaf(&tree, p, TENSOR_RECORD_SIZE);
     }
-    merkle_root(&tree, r->tensors);
+    merkle_root(&tree, &r->tensors);
     model_record_pack(head, r);
     model_record_id(id, r);
     rc = file_out_patch(c->f, 0, head, sizeof head, err);
@@ -436,8 +436,7 @@ static int put_records(struct conversion *c, unsigned char id[32],
     return rc;
 }
 
-static int put_file(struct conversion *c, unsigned char id[32],
-                    struct err *err)
+static int put_file(struct conversion *c, struct id *id, struct err *err)
 {
     const struct model_record *r = &c->c.rec;
 
@@ -495,11 +494,10 @@ static void clear(struct conversion *c)
 }
 
 int convert_hf(const char *dir, const char *out,
-               const struct convert_options *o, unsigned char id[32],
-               struct err *err)
+               const struct convert_options *o, struct id *id, struct err *err)
 {
     static const struct convert_options none;
-    unsigned char h[32];
+    struct id h;
     struct conversion c;
     int rc;
 
@@ -514,7 +512,7 @@ int convert_hf(const char *dir, const char *out,
     if (!rc)
         rc = file_out_open(&c.f, out, err);
     if (!rc) {
-        rc = put_file(&c, h, err);
+        rc = put_file(&c, &h, err);
         if (rc) {
             err_prefix(err, "cannot convert \"%s\"", dir);
             file_out_abort(c.f);
@@ -524,6 +522,6 @@ int convert_hf(const char *dir, const char *out,
     }
     clear(&c);
     if (!rc)
-        memcpy(id, h, 32);
+        *id = h;
     return rc;
 }

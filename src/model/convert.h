@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 
 struct convert_options {
@@ -23,7 +25,6 @@ struct convert_options {
 
 /* Write `out` and put the new model's id into `id`.  o NULL: the defaults. */
 int convert_hf(const char *dir, const char *out,
-               const struct convert_options *o, unsigned char id[32],
-               struct err *err);
+               const struct convert_options *o, struct id *id, struct err *err);
 
 #endif

@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "proof/merkle.h"
@@ -88,8 +89,7 @@ close_file:
 
 /* The record and its id; everything in it is within the limits after. */
 static int read_record(struct reader *r, unsigned char raw[MODEL_RECORD_SIZE],
-                       struct model_record *rec, unsigned char id[32],
-                       struct err *err)
+                       struct model_record *rec, struct id *id, struct err *err)
 {
     if (r->file_size < MODEL_RECORD_SIZE)
         return err_set(err, ERR_INPUT, "\"%s\" is too short for a model file",
@@ -154,14 +154,14 @@ static int read_vector(struct reader *r, uint32_t i,
                        const struct tensor_record *t, struct err *err)
 {
     size_t at = r->at, n = t->rows;
-    unsigned char root[32];
+    struct id root;
 
     if (read_to(r, at + 4 * n, err) || check_floats(r, i, at, n, err))
         return -1;
     if (!r->hash)
         return 0;
-    merkle_blob(root, r->data + at, 4 * n);
-    if (memcmp(root, t->root, 32))
+    merkle_blob(&root, r->data + at, 4 * n);
+    if (!id_equal(root, t->root))
         return wrong(r, i, "its bytes do not have its root", err);
     return 0;
 }
@@ -195,7 +195,7 @@ static int read_matrix(struct reader *r, uint32_t i,
     size_t scales = r->at, rows = t->rows, cols = t->cols;
     size_t step = PIECE / cols ? PIECE / cols : 1;
     struct merkle tree;
-    unsigned char root[32];
+    struct id root;
 
     if (read_to(r, scales + 4 * rows, err) ||
         check_floats(r, i, scales, rows, err) ||
@@ -211,27 +211,26 @@ static int read_matrix(struct reader *r, uint32_t i,
     }
     if (!r->hash)
         return 0;
-    merkle_root(&tree, root);
-    if (memcmp(root, t->root, 32))
+    merkle_root(&tree, &root);
+    if (!id_equal(root, t->root))
         return wrong(r, i, "its bytes do not have its root", err);
     return 0;
 }
 
 static int check_text(const char *path, const char *what, const void *p,
-                      size_t n, const unsigned char want[32],
-                      struct err *err)
+                      size_t n, struct id want, struct err *err)
 {
-    unsigned char root[32];
+    struct id root;
 
-    merkle_blob(root, p, n);
-    if (memcmp(root, want, 32))
+    merkle_blob(&root, p, n);
+    if (!id_equal(root, want))
         return err_set(err, ERR_INPUT, "\"%s\": the bytes of the %s do not "
                        "have their root", path, what);
     return 0;
 }
 
 static int check_template(const char *path, const void *p, size_t n,
-                          const unsigned char want[32], struct err *err)
+                          struct id want, struct err *err)
 {
     if (check_text(path, "chat template", p, n, want, err))
         return -1;
@@ -371,8 +370,7 @@ out:
 }
 
 static int open_model(struct model **out, const char *path,
-                      const unsigned char *want_id, bool hash,
-                      struct err *err)
+                      const struct id *want_id, bool hash, struct err *err)
 {
     unsigned char head[MODEL_RECORD_SIZE];
     struct model_layout lay = { NULL, 0, 0, 0 };
@@ -385,9 +383,9 @@ static int open_model(struct model **out, const char *path,
         return -1;
     }
     r.hash = hash;
-    if (read_record(&r, head, &m->rec, m->id, err))
+    if (read_record(&r, head, &m->rec, &m->id, err))
         goto out;
-    if (want_id && memcmp(want_id, m->id, 32)) {
+    if (want_id && !id_equal(*want_id, m->id)) {
         err_set(err, ERR_INPUT, "\"%s\" is another model than the one asked "
                 "for: its id differs", path);
         goto out;
@@ -411,14 +409,14 @@ out:
     return rc;
 }
 
-int model_open(struct model **out, const char *path,
-               const unsigned char *want_id, struct err *err)
+int model_open(struct model **out, const char *path, const struct id *want_id,
+               struct err *err)
 {
     return open_model(out, path, want_id, true, err);
 }
 
 int model_open_again(struct model **out, const char *path,
-                     const unsigned char *want_id, struct err *err)
+                     const struct id *want_id, struct err *err)
 {
     return open_model(out, path, want_id, false, err);
 }
@@ -432,22 +430,23 @@ void model_close(struct model *m)
     free(m);
 }
 
-int model_peek(struct model_record *rec, unsigned char id[32],
-               const char *path, struct err *err)
+int model_peek(struct model_record *rec, struct id *id, const char *path,
+               struct err *err)
 {
-    unsigned char head[MODEL_RECORD_SIZE], h[32];
+    struct id h;
+    unsigned char head[MODEL_RECORD_SIZE];
     struct model_record out;
     struct reader r;
     int rc;
 
     if (reader_open(&r, path, err))
         return -1;
-    rc = read_record(&r, head, &out, h, err);
+    rc = read_record(&r, head, &out, &h, err);
     close(r.fd);
     if (rc)
         return -1;
     *rec = out;
-    memcpy(id, h, 32);
+    *id = h;
     return 0;
 }
 

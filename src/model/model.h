@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "kernels/kernels.h"
 #include "proof/model_record.h"
 
@@ -29,7 +30,7 @@ struct model_layer {
 
 struct model {
     struct model_record rec;
-    unsigned char id[32];
+    struct id id;
     struct x1_matrix embed;      /* n_vocab x dim */
     struct x1_matrix head;       /* the same as embed if tied */
     const float *inv_freq;       /* head_dim / 2 */
@@ -91,19 +92,19 @@ int model_check_floats(uint32_t i, const unsigned char *p, size_t n,
 
 /* Read, check and index a file.  If want_id is not NULL a file with another
  * id is refused before its tensors are read.  ERR_INPUT for a bad file. */
-int model_open(struct model **out, const char *path,
-               const unsigned char *want_id, struct err *err);
+int model_open(struct model **out, const char *path, const struct id *want_id,
+               struct err *err);
 void model_close(struct model *m);
 
 /* The same for a file whose roots were checked before and which is known not
  * to have changed since: values are checked, hashes are not computed. */
 int model_open_again(struct model **out, const char *path,
-                     const unsigned char *want_id, struct err *err);
+                     const struct id *want_id, struct err *err);
 
 /* Only the record, whose values are checked, and its id: nothing further is
  * read. */
-int model_peek(struct model_record *rec, unsigned char id[32],
-               const char *path, struct err *err);
+int model_peek(struct model_record *rec, struct id *id, const char *path,
+               struct err *err);
 
 /* Append the tokenizer and the chat template of the file whose record this
  * is; their roots are checked.  Tensors are not read. */

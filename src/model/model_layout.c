@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/merkle.h"
 
@@ -305,7 +306,7 @@ int model_check_tensors(struct tensor_record *t, const unsigned char *raw,
                         const struct model_record *rec, struct err *err)
 {
     struct merkle tree;
-    unsigned char root[32];
+    struct id root;
 
     merkle_init(&tree);
     for (uint32_t i = 0; i < rec->n_tensors; i++) {
@@ -320,15 +321,15 @@ int model_check_tensors(struct tensor_record *t, const unsigned char *raw,
             t[i].cols != e.cols)
             return model_wrong(i, "its type or shape is not the one that the "
                                "model record asks for", err);
-        if (e.type == TENSOR_ABSENT && memcmp(t[i].root, e.root, 32))
+        if (e.type == TENSOR_ABSENT && !id_equal(t[i].root, e.root))
             return model_wrong(i, "it is absent and has a root", err);
     }
     if (rec->flags & MODEL_TIED &&
-        memcmp(t[TENSOR_HEAD].root, t[TENSOR_EMBED].root, 32))
+        !id_equal(t[TENSOR_HEAD].root, t[TENSOR_EMBED].root))
         return model_wrong(TENSOR_HEAD, "it does not repeat the embedding",
                            err);
-    merkle_root(&tree, root);
-    if (memcmp(root, rec->tensors, 32))
+    merkle_root(&tree, &root);
+    if (!id_equal(root, rec->tensors))
         return err_set(err, ERR_INPUT, "the tensor records do not have the "
                        "root of the model record");
     return 0;

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "model/model.h"
@@ -24,7 +25,7 @@ enum part { PART_RECORD, PART_TENSORS, PART_TENSOR, PART_TOKENIZER,
 
 struct model_stream {
     bool has_want;
-    unsigned char want[32], id[32];
+    struct id want, id;
     struct model_record rec;
     struct model_layout lay; /* once the record is in */
     struct tensor_record *t; /* once they are in */
@@ -131,8 +132,8 @@ static int end_record(struct model_stream *s, struct err *err)
                        "with apusmdl1");
     if (model_record_unpack(&rec, p))
         return err_set(err, ERR_INPUT, "the model record is malformed");
-    model_record_id(s->id, &rec);
-    if (s->has_want && memcmp(s->id, s->want, 32))
+    model_record_id(&s->id, &rec);
+    if (s->has_want && !id_equal(s->id, s->want))
         return err_set(err, ERR_INPUT, "another model than the one asked "
                        "for: its id differs");
     if (model_layout(&s->lay, &rec, err))
@@ -143,12 +144,12 @@ static int end_record(struct model_stream *s, struct err *err)
 }
 
 static int end_text(const struct model_stream *s, const char *what,
-                    const unsigned char want[32], struct err *err)
+                    struct id want, struct err *err)
 {
-    unsigned char root[32];
+    struct id root;
 
-    merkle_blob(root, s->unit.data, s->unit.len);
-    if (memcmp(root, want, 32))
+    merkle_blob(&root, s->unit.data, s->unit.len);
+    if (!id_equal(root, want))
         return err_set(err, ERR_INPUT, "the bytes of the %s do not have "
                        "their root", what);
     if (s->part == PART_TEMPLATE && !utf8_valid(s->unit.data, s->unit.len))
@@ -159,12 +160,12 @@ static int end_text(const struct model_stream *s, const char *what,
 static int end_vector(const struct model_stream *s, struct err *err)
 {
     const unsigned char *p = (unsigned char *)s->unit.data;
-    unsigned char root[32];
+    struct id root;
 
     if (model_check_floats(s->tensor, p, s->unit.len / 4, err))
         return -1;
-    merkle_blob(root, p, s->unit.len);
-    if (memcmp(root, s->t[s->tensor].root, 32))
+    merkle_blob(&root, p, s->unit.len);
+    if (!id_equal(root, s->t[s->tensor].root))
         return model_wrong(s->tensor, "its bytes do not have its root", err);
     return 0;
 }
@@ -192,7 +193,8 @@ static int take_scales(struct model_stream *s, struct err *err)
 static int take_row(struct model_stream *s, struct err *err)
 {
     const struct tensor_record *t = &s->t[s->tensor];
-    unsigned char leaf[36], root[32];
+    struct id root;
+    unsigned char leaf[36];
 
     if (memchr(s->unit.data, 0x80, t->cols))
         return model_wrong(s->tensor, "it has a weight of -128", err);
@@ -201,8 +203,8 @@ static int take_row(struct model_stream *s, struct err *err)
     merkle_leaf(&s->tree, leaf, sizeof leaf);
     if (++s->row < t->rows)
         return 1;
-    merkle_root(&s->tree, root);
-    if (memcmp(root, t->root, 32))
+    merkle_root(&s->tree, &root);
+    if (!id_equal(root, t->root))
         return model_wrong(s->tensor, "its bytes do not have its root", err);
     return 0;
 }
@@ -232,13 +234,13 @@ static int end_unit(struct model_stream *s, struct err *err)
 
 /* ---- bytes ----- */
 
-struct model_stream *model_stream_new(const unsigned char *want_id)
+struct model_stream *model_stream_new(const struct id *want_id)
 {
     struct model_stream *s = xcalloc(1, sizeof *s);
 
     if (want_id) {
         s->has_want = true;
-        memcpy(s->want, want_id, 32);
+        s->want = *want_id;
     }
     buf_init(&s->unit, MAX_UNIT);
     enter(s, PART_RECORD, 0, MODEL_RECORD_SIZE);
@@ -334,11 +336,11 @@ void model_stream_back(struct model_stream *s)
     begin_part(s);
 }
 
-int model_stream_end(const struct model_stream *s, unsigned char id[32],
+int model_stream_end(const struct model_stream *s, struct id *id,
                      struct err *err)
 {
     if (s->part != PART_NONE || s->at != s->lay.size)
         return err_set(err, ERR_INPUT, "the model ends too early");
-    memcpy(id, s->id, 32);
+    *id = s->id;
     return 0;
 }

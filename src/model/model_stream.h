@@ -10,11 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 struct model_stream;
 
 /* Of the model with this id, or of any (NULL). */
-struct model_stream *model_stream_new(const unsigned char *want_id);
+struct model_stream *model_stream_new(const struct id *want_id);
 void model_stream_free(struct model_stream *s);
 
 /* The next bytes.  ERR_INPUT for what is no model file, not the one asked
@@ -33,7 +35,7 @@ uint64_t model_stream_size(const struct model_stream *s);
 void model_stream_back(struct model_stream *s);
 
 /* All bytes came: the model's id. */
-int model_stream_end(const struct model_stream *s, unsigned char id[32],
+int model_stream_end(const struct model_stream *s, struct id *id,
                      struct err *err);
 
 #endif

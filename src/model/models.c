@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "model/convert.h"
@@ -35,7 +36,7 @@
 /* Lines "name id". */
 struct name {
     char name[MAX_NAME + 1];
-    unsigned char id[32];
+    struct id id;
 };
 struct names {
     struct name *v;
@@ -58,9 +59,9 @@ static bool name_valid(const char *s)
 
 static bool is_id(const char *what)
 {
-    unsigned char id[32];
+    struct id id;
 
-    return base64url_id(id, what) == 0;
+    return id_parse(&id, what) == 0;
 }
 
 int models_name_check(const char *name, struct err *err)
@@ -88,7 +89,7 @@ static int parse_name(struct name *out, const char *line, size_t n)
     out->name[len] = '\0';
     memcpy(id, space + 1, ID_TEXT - 1);
     id[ID_TEXT - 1] = '\0';
-    return name_valid(out->name) ? base64url_id(out->id, id) : -1;
+    return name_valid(out->name) ? id_parse(&out->id, id) : -1;
 }
 
 /* The store's file `file` appended to b; nothing if there is none. */
@@ -159,10 +160,7 @@ static int names_write(const struct names *names, const char *store,
 
     buf_init(&b, MODELS_MAX_TEXT);
     for (size_t i = 0; i < names->n; i++) {
-        char id[ID_TEXT];
-
-        base64url(id, names->v[i].id, 32);
-        buf_printf(&b, "%s %s\n", names->v[i].name, id);
+        buf_printf(&b, "%s %s\n", names->v[i].name, id_text(names->v[i].id).s);
     }
     rc = buf_check(&b, "the list of names", err);
     if (!rc)
@@ -180,8 +178,8 @@ static const struct name *names_find(const struct names *names,
     return NULL;
 }
 
-int models_name(const char *store, const char *name,
-                const unsigned char id[32], struct err *err)
+int models_name(const char *store, const char *name, struct id id,
+                struct err *err)
 {
     struct names names;
     size_t i;
@@ -194,22 +192,19 @@ int models_name(const char *store, const char *name,
     if (i == names.n)
         names.v = xrealloc(names.v, ++names.n * sizeof *names.v);
     snprintf(names.v[i].name, sizeof names.v[i].name, "%s", name);
-    memcpy(names.v[i].id, id, 32);
+    names.v[i].id = id;
     rc = names_write(&names, store, err);
     free(names.v);
     return rc;
 }
 
-char *models_path(const char *store, const unsigned char id[32])
+char *models_path(const char *store, struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    return xasprintf("%s/%s%s", store, text, SUFFIX);
+    return xasprintf("%s/%s%s", store, id_text(id).s, SUFFIX);
 }
 
 /* The id in a file name ID.apus. */
-static int parse_file_name(unsigned char id[32], const char *name)
+static int parse_file_name(struct id *id, const char *name)
 {
     size_t n = ID_TEXT - 1;
     char text[ID_TEXT];
@@ -218,15 +213,15 @@ static int parse_file_name(unsigned char id[32], const char *name)
         return -1;
     memcpy(text, name, n);
     text[n] = '\0';
-    return base64url_id(id, text);
+    return id_parse(id, text);
 }
 
 /* The ids of the store's files in order; the caller frees *ids. */
-static int list_ids(unsigned char (**ids)[32], size_t *n, const char *store,
+static int list_ids(struct id **ids, size_t *n, const char *store,
                     struct err *err)
 {
     DIR *d = opendir(store);
-    unsigned char (*v)[32] = NULL;
+    struct id *v = NULL;
     struct dirent *e;
 
     *n = 0;
@@ -236,12 +231,12 @@ static int list_ids(unsigned char (**ids)[32], size_t *n, const char *store,
     if (!d)
         return err_errno(err, ERR_INPUT, "cannot open \"%s\"", store);
     while ((e = readdir(d))) {
-        unsigned char id[32];
+        struct id id;
 
-        if (parse_file_name(id, e->d_name))
+        if (parse_file_name(&id, e->d_name))
             continue;
         v = xrealloc(v, (*n + 1) * sizeof *v);
-        memcpy(v[(*n)++], id, 32);
+        v[(*n)++] = id;
     }
     closedir(d);
     *ids = v;
@@ -250,10 +245,10 @@ static int list_ids(unsigned char (**ids)[32], size_t *n, const char *store,
 
 /* 0 and *id if `what` is the id, or the only one with that prefix, of a file
  * of the store; 1 if there is none; -1 if there are several. */
-static int find_prefix(unsigned char id[32], const char *store,
-                       const char *what, struct err *err)
+static int find_prefix(struct id *id, const char *store, const char *what,
+                       struct err *err)
 {
-    unsigned char (*ids)[32];
+    struct id *ids;
     size_t n, len = strlen(what), hits = 0;
 
     if (len < MIN_PREFIX || len >= ID_TEXT)
@@ -261,12 +256,9 @@ static int find_prefix(unsigned char id[32], const char *store,
     if (list_ids(&ids, &n, store, err))
         return -1;
     for (size_t i = 0; i < n; i++) {
-        char text[ID_TEXT];
-
-        base64url(text, ids[i], 32);
-        if (strncmp(text, what, len))
+        if (strncmp(id_text(ids[i]).s, what, len))
             continue;
-        memcpy(id, ids[i], 32);
+        *id = ids[i];
         hits++;
     }
     free(ids);
@@ -289,10 +281,10 @@ int models_there(const char *store, struct err *err)
 }
 
 /* What a user calls a model of the store: 0, 1 if it is none, -1. */
-static int find_model(unsigned char id[32], const char *store,
-                      const char *what, struct err *err)
+static int find_model(struct id *id, const char *store, const char *what,
+                      struct err *err)
 {
-    unsigned char arweave[32];
+    struct id arweave;
     struct names names;
     const struct name *name;
     int rc;
@@ -305,11 +297,11 @@ static int find_model(unsigned char id[32], const char *store,
         return -1;
     name = is_id(what) ? NULL : names_find(&names, what);
     if (name)
-        memcpy(id, name->id, 32);
+        *id = name->id;
     rc = name ? 0 : find_prefix(id, store, what, err);
     free(names.v);
     /* an id of Arweave, under which it was fetched */
-    if (rc == 1 && !base64url_id(arweave, what))
+    if (rc == 1 && !id_parse(&arweave, what))
         rc = models_pointed(id, store, arweave, err);
     return rc;
 }
@@ -342,8 +334,8 @@ char *models_own_name(const char *path)
 /* Convert into the store: under a name aside first, for the id is not known
  * before the end. */
 static int add_directory(const char *store, const char *dir,
-                         const struct convert_options *o,
-                         unsigned char id[32], struct err *err)
+                         const struct convert_options *o, struct id *id,
+                         struct err *err)
 {
     char scratch[FILE_SCRATCH], *aside, *path = NULL;
     int rc;
@@ -354,7 +346,7 @@ static int add_directory(const char *store, const char *dir,
     rc = convert_hf(dir, aside, o, id, err);
 
     if (!rc) {
-        path = models_path(store, id);
+        path = models_path(store, *id);
         if (sys_rename(aside, path) || sys_sync_dir(store))
             rc = err_errno(err, ERR_RETRY, "cannot rename \"%s\"", aside);
     }
@@ -366,8 +358,8 @@ static int add_directory(const char *store, const char *dir,
 }
 
 /* Copy a file, which is read and checked whole. */
-static int add_file(const char *store, const char *what,
-                    unsigned char id[32], struct err *err)
+static int add_file(const char *store, const char *what, struct id *id,
+                    struct err *err)
 {
     struct file_out *f;
     struct model *m;
@@ -384,7 +376,7 @@ static int add_file(const char *store, const char *what,
         goto out;
     }
     rc = file_out_commit(f, err);
-    memcpy(id, m->id, 32);
+    *id = m->id;
 out:
     free(path);
     model_close(m);
@@ -395,14 +387,14 @@ static int resolve(char **path, const char *store, const char *what,
                    bool convert, void (*say)(const char *line),
                    struct err *err)
 {
-    unsigned char id[32];
-    int rc = find_model(id, store, what, err);
+    struct id id;
+    int rc = find_model(&id, store, what, err);
 
     if (rc < 0)
         return -1;
     if (rc && file_is_dir(what)) {
-        rc = convert ? models_of_directory(id, store, what, say, err)
-                     : models_known_directory(id, store, what, err);
+        rc = convert ? models_of_directory(&id, store, what, say, err)
+                     : models_known_directory(&id, store, what, err);
         if (rc)
             return -1;
     }
@@ -483,9 +475,8 @@ static void checked_add(const char *store, struct buf *rest,
 
 /* Open, with hashing if the file is not known or `hash` says so; the file must
  * be the same before and after. */
-static int open_checked(struct model **out, const char *store,
-                        const char *path, const unsigned char id[32],
-                        bool hash, struct err *err)
+static int open_checked(struct model **out, const char *store, const char *path,
+                        struct id id, bool hash, struct err *err)
 {
     char text[ID_TEXT], *before = NULL, *after = NULL;
     struct buf all, rest;
@@ -493,7 +484,7 @@ static int open_checked(struct model **out, const char *store,
     bool known;
     int rc = -1;
 
-    base64url(text, id, 32);
+    base64url(text, id.b, 32);
     buf_init(&all, MODELS_MAX_TEXT);
     buf_init(&rest, MODELS_MAX_TEXT);
     if (checked_line(&before, path, text, err))
@@ -501,8 +492,8 @@ static int open_checked(struct model **out, const char *store,
     if (models_read_text(&all, store, "checked", NULL))
         buf_reset(&all);
     known = has_line(&rest, all.data, before);
-    if (known && !hash ? model_open_again(&m, path, id, err)
-                       : model_open(&m, path, id, err))
+    if (known && !hash ? model_open_again(&m, path, &id, err)
+                       : model_open(&m, path, &id, err))
         goto out;
     if (checked_line(&after, path, text, err) || strcmp(before, after)) {
         err_set(err, ERR_RETRY, "\"%s\" changed while it was read", path);
@@ -522,17 +513,15 @@ out:
 }
 
 /* Remember that a file of the store has the bytes of its id. */
-static int remember(const char *store, const unsigned char id[32],
-                    struct err *err)
+static int remember(const char *store, struct id id, struct err *err)
 {
-    char *path = models_path(store, id), text[ID_TEXT], *line = NULL;
+    char *path = models_path(store, id), *line = NULL;
     struct buf all, rest;
     int rc = -1;
 
     buf_init(&all, MODELS_MAX_TEXT);
     buf_init(&rest, MODELS_MAX_TEXT);
-    base64url(text, id, 32);
-    if (checked_line(&line, path, text, err))
+    if (checked_line(&line, path, id_text(id).s, err))
         goto out;
     if (models_read_text(&all, store, "checked", NULL))
         buf_reset(&all);
@@ -547,8 +536,8 @@ out:
     return rc;
 }
 
-int models_adopt(const char *store, const char *from,
-                 const unsigned char id[32], struct err *err)
+int models_adopt(const char *store, const char *from, struct id id,
+                 struct err *err)
 {
     char *path = models_path(store, id);
     int rc = 0;
@@ -561,18 +550,17 @@ int models_adopt(const char *store, const char *from,
 }
 
 int models_add(const char *store, const char *what, const char *name,
-               const struct convert_options *o, unsigned char id[32],
-               struct err *err)
+               const struct convert_options *o, struct id *id, struct err *err)
 {
     char *called = name ? xstrdup(name) : models_own_name(what);
     char source[MODELS_SOURCE];
-    unsigned char h[32];
+    struct id h;
     int rc = -1;
 
     if (models_name_check(called, err) || file_mkdirs(store, err))
         goto out;
-    if (file_is_dir(what) ? add_directory(store, what, o, h, err)
-                          : add_file(store, what, h, err))
+    if (file_is_dir(what) ? add_directory(store, what, o, &h, err)
+                          : add_file(store, what, &h, err))
         goto out;
     /* those who share a store can read it, and seldom write it */
     rc = remember(store, h, err);
@@ -581,7 +569,7 @@ int models_add(const char *store, const char *what, const char *name,
     if (!rc && source[0])
         rc = models_source_set(store, h, source, err);
     if (!rc)
-        memcpy(id, h, 32);
+        *id = h;
 out:
     free(called);
     return rc;
@@ -592,7 +580,7 @@ static int open_model(struct model **out, const char *store,
                       bool hash, struct err *err)
 {
     struct model_record rec;
-    unsigned char id[32], named[32];
+    struct id id, named;
     const char *base;
     char *path = NULL;
     int rc = -1;
@@ -600,9 +588,9 @@ static int open_model(struct model **out, const char *store,
     if (models_resolve(&path, store, what, say, err))
         return -1;
     base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    if (model_peek(&rec, id, path, err))
+    if (model_peek(&rec, &id, path, err))
         goto out;
-    if (!parse_file_name(named, base) && memcmp(named, id, 32)) {
+    if (!parse_file_name(&named, base) && !id_equal(named, id)) {
         err_set(err, ERR_INPUT, "\"%s\" is another model than its name says",
                 path);
         goto out;
@@ -626,7 +614,7 @@ int models_open_hashed(struct model **out, const char *store,
     return open_model(out, store, what, say, true, err);
 }
 
-int models_named(unsigned char id[32], const char *store, const char *name,
+int models_named(struct id *id, const char *store, const char *name,
                  struct err *err)
 {
     const struct name *found;
@@ -636,13 +624,13 @@ int models_named(unsigned char id[32], const char *store, const char *name,
         return -1;
     found = names_find(&names, name);
     if (found)
-        memcpy(id, found->id, 32);
+        *id = found->id;
     free(names.v);
     return found != NULL;
 }
 
-int models_rm_takes(unsigned char id[32], const char *store,
-                    const char *what, struct err *err)
+int models_rm_takes(struct id *id, const char *store, const char *what,
+                    struct err *err)
 {
     struct names names;
     size_t n_same = 0;
@@ -656,19 +644,19 @@ int models_rm_takes(unsigned char id[32], const char *store,
         return -1;
     by_name = names_find(&names, what) != NULL;
     for (size_t i = 0; i < names.n; i++)
-        n_same += memcmp(names.v[i].id, id, 32) == 0;
+        n_same += id_equal(names.v[i].id, *id);
     free(names.v);
     return !by_name || n_same == 1;
 }
 
 int models_rm(const char *store, const char *what, struct err *err)
 {
-    unsigned char id[32];
+    struct id id;
     struct names names;
     bool by_name, used = false;
     size_t kept = 0;
     char *path = NULL;
-    int rc = find_model(id, store, what, err);
+    int rc = find_model(&id, store, what, err);
 
     if (rc < 0)
         return -1;
@@ -680,7 +668,7 @@ int models_rm(const char *store, const char *what, struct err *err)
     by_name = names_find(&names, what) != NULL;
     /* By its name: that name.  By its id: every name of it. */
     for (size_t i = 0; i < names.n; i++) {
-        bool same = !memcmp(names.v[i].id, id, 32);
+        bool same = id_equal(names.v[i].id, id);
 
         if (by_name ? !strcmp(names.v[i].name, what) : same)
             continue;
@@ -701,21 +689,20 @@ int models_rm(const char *store, const char *what, struct err *err)
 }
 
 static void put_line(struct buf *out, const char *store, const char *name,
-                     const unsigned char id[32])
+                     struct id id)
 {
-    char *path = models_path(store, id), text[ID_TEXT];
+    char *path = models_path(store, id);
     struct model_record rec;
-    unsigned char h[32];
+    struct id h;
     uint64_t size = 0;
 
-    base64url(text, id, 32);
-    if (file_size(path, &size, NULL) || model_peek(&rec, h, path, NULL) ||
-        memcmp(h, id, 32))
-        buf_printf(out, "%s\t%s\t-\t%s\n", name, text,
+    if (file_size(path, &size, NULL) || model_peek(&rec, &h, path, NULL) ||
+        !id_equal(h, id))
+        buf_printf(out, "%s\t%s\t-\t%s\n", name, id_text(id).s,
                    file_exists(path) ? "damaged" : "missing");
     else
-        buf_printf(out, "%s\t%s\t%" PRIu64 "\t%" PRIu64 "\n", name, text,
-                   model_parameters(&rec), size);
+        buf_printf(out, "%s\t%s\t%" PRIu64 "\t%" PRIu64 "\n", name,
+                   id_text(id).s, model_parameters(&rec), size);
     free(path);
 }
 
@@ -730,8 +717,7 @@ static int id_order(const void *a, const void *b)
     return memcmp(a, b, 32);
 }
 
-int models_ids(unsigned char (**ids)[32], size_t *n, const char *store,
-               struct err *err)
+int models_ids(struct id **ids, size_t *n, const char *store, struct err *err)
 {
     if (list_ids(ids, n, store, err))
         return -1;
@@ -742,7 +728,7 @@ int models_ids(unsigned char (**ids)[32], size_t *n, const char *store,
 
 int models_list(const char *store, struct buf *out, struct err *err)
 {
-    unsigned char (*ids)[32];
+    struct id *ids;
     struct names names;
     size_t n;
 
@@ -762,7 +748,7 @@ int models_list(const char *store, struct buf *out, struct err *err)
         bool named = false;
 
         for (size_t k = 0; k < names.n; k++)
-            named |= !memcmp(names.v[k].id, ids[i], 32);
+            named |= id_equal(names.v[k].id, ids[i]);
         if (!named)
             put_line(out, store, "-", ids[i]);
     }

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct buf;
 struct err;
 struct model;
@@ -43,26 +45,24 @@ int models_open_hashed(struct model **out, const char *store,
  * which replaces an earlier use of that name.  name NULL: that of the file or
  * directory. */
 int models_add(const char *store, const char *what, const char *name,
-               const struct convert_options *o, unsigned char id[32],
-               struct err *err);
+               const struct convert_options *o, struct id *id, struct err *err);
 
 /* The name that models_add gives if none is given; the caller frees it. */
 char *models_own_name(const char *what);
 
 /* What a name stands for: 1, 0 it is none, -1. */
-int models_named(unsigned char id[32], const char *store, const char *name,
+int models_named(struct id *id, const char *store, const char *name,
                  struct err *err);
 
 /* Whether models_rm would remove a file, and which: 1, 0 only a name, -1. */
-int models_rm_takes(unsigned char id[32], const char *store,
-                    const char *what, struct err *err);
+int models_rm_takes(struct id *id, const char *store, const char *what,
+                    struct err *err);
 
 /* Remove a name, and the file if no other name points to it. */
 int models_rm(const char *store, const char *what, struct err *err);
 
 /* Ids of all models of the store, sorted; *ids is the caller's. */
-int models_ids(unsigned char (**ids)[32], size_t *n, const char *store,
-               struct err *err);
+int models_ids(struct id **ids, size_t *n, const char *store, struct err *err);
 
 /* ERR_INPUT if there is no store, or this user may not look into it. */
 int models_there(const char *store, struct err *err);
@@ -74,32 +74,31 @@ int models_list(const char *store, struct buf *out, struct err *err);
 int models_name_check(const char *name, struct err *err);
 
 /* Where the file of a model is or would be; the caller frees it. */
-char *models_path(const char *store, const unsigned char id[32]);
+char *models_path(const char *store, struct id id);
 
 /* A synced file in the store's directory, whose bytes were checked to be this
  * model's, becomes its file. */
-int models_adopt(const char *store, const char *from,
-                 const unsigned char id[32], struct err *err);
+int models_adopt(const char *store, const char *from, struct id id,
+                 struct err *err);
 
 /* Give a model of the store a name, which ends an earlier use of it. */
-int models_name(const char *store, const char *name,
-                const unsigned char id[32], struct err *err);
+int models_name(const char *store, const char *name, struct id id,
+                struct err *err);
 
 /* Remember under which id on Arweave a model is.  models_pointed: 0 and the
  * model's id, 1 if it is none that is remembered. */
-int models_point(const char *store, const unsigned char arweave[32],
-                 const unsigned char id[32], struct err *err);
-int models_pointed(unsigned char id[32], const char *store,
-                   const unsigned char arweave[32], struct err *err);
+int models_point(const char *store, struct id arweave, struct id id,
+                 struct err *err);
+int models_pointed(struct id *id, const char *store, struct id arweave,
+                   struct err *err);
 
 /* Where a model is to be had, for people elsewhere: "hf:ORG/NAME@REVISION",
  * "arweave:ID", a URL or what else was said of it; "" if nothing is known.  A
  * hint; nobody checks it. */
 #define MODELS_SOURCE 208 /* bytes of such a text */
-void models_source(char out[MODELS_SOURCE], const char *store,
-                   const unsigned char id[32]);
-int models_source_set(const char *store, const unsigned char id[32],
-                      const char *text, struct err *err);
+void models_source(char out[MODELS_SOURCE], const char *store, struct id id);
+int models_source_set(const char *store, struct id id, const char *text,
+                      struct err *err);
 int models_source_check(const char *text, struct err *err);
 
 /* What the path of a directory tells, in a cache of Hugging Face. */

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "base/id.h"
 #include "model/models.h"
 
 struct buf;
@@ -22,11 +23,10 @@ int models_write_text(const struct buf *b, const char *store,
                       const char *file, struct err *err);
 
 /* The model of a directory: converted now, or before. */
-int models_of_directory(unsigned char id[32], const char *store,
-                        const char *dir, void (*say)(const char *line),
-                        struct err *err);
+int models_of_directory(struct id *id, const char *store, const char *dir,
+                        void (*say)(const char *line), struct err *err);
 /* Converted before: -1 with ERR_INPUT if it was not. */
-int models_known_directory(unsigned char id[32], const char *store,
-                           const char *dir, struct err *err);
+int models_known_directory(struct id *id, const char *store, const char *dir,
+                           struct err *err);
 
 #endif

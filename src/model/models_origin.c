@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "model/convert.h"
 #include "model/models_internal.h"
@@ -34,7 +35,7 @@ static int line_order(const void *a, const void *b)
  * its conversion does. */
 static int source_key(char key[ID_TEXT], const char *dir)
 {
-    unsigned char h[32];
+    struct id h;
     struct digest *d = digest_new();
     char **line = NULL;
     struct dirent *e;
@@ -63,16 +64,15 @@ static int source_key(char key[ID_TEXT], const char *dir)
         free(line[i]);
     }
     free(line);
-    digest_end(d, h);
-    base64url(key, h, 32);
+    digest_end(d, &h);
+    base64url(key, h.b, 32);
     if (list)
         closedir(list);
     return list ? 0 : -1;
 }
 
 /* Whether `sources` has a line "key id" whose model is still in the store. */
-static bool source_find(unsigned char id[32], const char *store,
-                        const char *key)
+static bool source_find(struct id *id, const char *store, const char *key)
 {
     size_t n = ID_TEXT - 1;
     bool found = false;
@@ -88,9 +88,9 @@ static bool source_find(unsigned char id[32], const char *store,
             continue;
         memcpy(text, p + n + 1, n);
         text[n] = '\0';
-        if (base64url_id(id, text))
+        if (id_parse(id, text))
             continue;
-        path = models_path(store, id);
+        path = models_path(store, *id);
         found = file_exists(path);
         free(path);
     }
@@ -99,24 +99,21 @@ static bool source_find(unsigned char id[32], const char *store,
 }
 
 /* Not being able to costs time only. */
-static void source_add(const char *store, const char *key,
-                       const unsigned char id[32])
+static void source_add(const char *store, const char *key, struct id id)
 {
-    char text[ID_TEXT];
     struct buf b;
 
-    base64url(text, id, 32);
     buf_init(&b, MODELS_MAX_TEXT);
     if (models_read_text(&b, store, "sources", NULL) ||
         b.len > MODELS_MAX_CACHE)
         buf_reset(&b);
-    buf_printf(&b, "%s %s\n", key, text);
+    buf_printf(&b, "%s %s\n", key, id_text(id).s);
     models_write_text(&b, store, "sources", NULL);
     buf_clear(&b);
 }
 
-int models_known_directory(unsigned char id[32], const char *store,
-                           const char *dir, struct err *err)
+int models_known_directory(struct id *id, const char *store, const char *dir,
+                           struct err *err)
 {
     char key[ID_TEXT];
 
@@ -126,9 +123,8 @@ int models_known_directory(unsigned char id[32], const char *store,
                    " apus model add does that", dir, store);
 }
 
-int models_of_directory(unsigned char id[32], const char *store,
-                        const char *dir, void (*say)(const char *line),
-                        struct err *err)
+int models_of_directory(struct id *id, const char *store, const char *dir,
+                        void (*say)(const char *line), struct err *err)
 {
     static const struct convert_options none;
     char key[ID_TEXT], after[ID_TEXT], *line;
@@ -144,17 +140,17 @@ int models_of_directory(unsigned char id[32], const char *store,
     if (models_add(store, dir, NULL, &none, id, err))
         return -1;
     if (known && !source_key(after, dir) && !strcmp(key, after))
-        source_add(store, key, id);
+        source_add(store, key, *id);
     return 0;
 }
 
 /* ---- ids on Arweave: lines "arweave-id model-id" ----- */
 
-int models_pointed(unsigned char id[32], const char *store,
-                   const unsigned char arweave[32], struct err *err)
+int models_pointed(struct id *id, const char *store, struct id arweave,
+                   struct err *err)
 {
     size_t n = ID_TEXT - 1;
-    char key[ID_TEXT], text[ID_TEXT];
+    char text[ID_TEXT];
     struct buf b;
     int rc = 1;
 
@@ -163,14 +159,14 @@ int models_pointed(unsigned char id[32], const char *store,
         buf_clear(&b);
         return -1;
     }
-    base64url(key, arweave, 32);
     for (const char *p = b.data; p && *p && rc;) {
         size_t len = strcspn(p, "\n");
 
-        if (len == 2 * n + 1 && !memcmp(p, key, n) && p[n] == ' ') {
+        if (len == 2 * n + 1 && !memcmp(p, id_text(arweave).s, n) &&
+            p[n] == ' ') {
             memcpy(text, p + n + 1, n);
             text[n] = '\0';
-            rc = base64url_id(id, text) ? 1 : 0;
+            rc = id_parse(id, text) ? 1 : 0;
         }
         p += p[len] ? len + 1 : len;
     }
@@ -178,20 +174,17 @@ int models_pointed(unsigned char id[32], const char *store,
     return rc;
 }
 
-int models_point(const char *store, const unsigned char arweave[32],
-                 const unsigned char id[32], struct err *err)
+int models_point(const char *store, struct id arweave, struct id id,
+                 struct err *err)
 {
-    char key[ID_TEXT], text[ID_TEXT];
-    unsigned char known[32];
+    struct id known;
     struct buf b;
-    int rc = models_pointed(known, store, arweave, err);
+    int rc = models_pointed(&known, store, arweave, err);
 
-    if (rc < 0 || (!rc && !memcmp(known, id, 32)))
+    if (rc < 0 || (!rc && id_equal(known, id)))
         return rc;
-    base64url(key, arweave, 32);
-    base64url(text, id, 32);
     buf_init(&b, MODELS_MAX_TEXT);
-    buf_printf(&b, "%s %s\n", key, text);
+    buf_printf(&b, "%s %s\n", id_text(arweave).s, id_text(id).s);
     rc = models_read_text(&b, store, "arweave", err) ||
          buf_check(&b, "the list of ids on Arweave", err) ||
          models_write_text(&b, store, "arweave", err) ? -1 : 0;

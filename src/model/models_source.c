@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "model/models_internal.h"
 
@@ -34,10 +34,10 @@ int models_source_check(const char *text, struct err *err)
     return 0;
 }
 
-int models_source_set(const char *store, const unsigned char id[32],
-                      const char *text, struct err *err)
+int models_source_set(const char *store, struct id id, const char *text,
+                      struct err *err)
 {
-    char key[ID_TEXT], known[MODELS_SOURCE];
+    char known[MODELS_SOURCE];
     struct buf b;
     int rc;
 
@@ -46,10 +46,9 @@ int models_source_set(const char *store, const unsigned char id[32],
     models_source(known, store, id);
     if (strcmp(known, text) == 0)
         return 0;
-    base64url(key, id, 32);
     buf_init(&b, MODELS_MAX_TEXT);
     /* the first line of a model counts */
-    buf_printf(&b, "%s %s\n", key, text);
+    buf_printf(&b, "%s %s\n", id_text(id).s, text);
     rc = models_read_text(&b, store, "origins", err) ||
          buf_check(&b, "the list of origins", err) ||
          models_write_text(&b, store, "origins", err) ? -1 : 0;
@@ -84,19 +83,18 @@ static bool find(char out[MODELS_SOURCE], const char *store, const char *file,
     return found;
 }
 
-void models_source(char out[MODELS_SOURCE], const char *store,
-                   const unsigned char id[32])
+void models_source(char out[MODELS_SOURCE], const char *store, struct id id)
 {
     struct err unused = ERR_INIT;
-    char key[ID_TEXT], arweave[MODELS_SOURCE];
+    char arweave[MODELS_SOURCE];
 
-    base64url(key, id, 32);
     out[0] = '\0';
-    if (find(out, store, "origins", key, false) &&
+    if (find(out, store, "origins", id_text(id).s, false) &&
         models_source_check(out, &unused) == 0)
         return;
     out[0] = '\0';
-    if (find(arweave, store, "arweave", key, true) && strlen(arweave) == ID)
+    if (find(arweave, store, "arweave", id_text(id).s, true) &&
+        strlen(arweave) == ID)
         snprintf(out, MODELS_SOURCE, "arweave:%.*s", (int)ID, arweave);
 }
 

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/plural.h"
@@ -160,7 +161,7 @@ static void push_done(struct drain *d, struct batch *b,
 
     if (!info->from_ao && !push_is_begun(b->path))
         return;
-    base64url(id, b->id, 32);
+    base64url(id, b->id.b, 32);
     rc = push_batch(d->push, b, &r, &err);
     if (rc < 0) {
         err_prefix(&err, "batch %s", id);
@@ -190,17 +191,15 @@ static void confirm_sent(struct drain *d, struct batch *b,
 {
     struct err err = ERR_INIT;
     enum push_state state;
-    char id[ID_TEXT];
 
     (void)info;
     if (push_is_confirmed(b->path))
         return;
-    base64url(id, b->id, 32);
     if (push_confirm(d->push, b, &state, &err)) {
-        err_prefix(&err, "batch %s", id);
+        err_prefix(&err, "batch %s", id_text(b->id).s);
         drain_trouble(d, &err);
     } else if (state == PUSH_CONFIRMED) {
-        log_info("batch %s is on Arweave to stay", id);
+        log_info("batch %s is on Arweave to stay", id_text(b->id).s);
     }
 }
 
@@ -216,11 +215,10 @@ void drain_push(struct drain *d)
 
 /* Whether a model is here: 1; 0 it is gone; -1 nobody can say now, ERR_RETRY.
  * A store without any may be one that is not mounted. */
-static int has_model(const struct drain *d, const unsigned char model[32],
-                     struct err *err)
+static int has_model(const struct drain *d, struct id model, struct err *err)
 {
     const char *store = settings_text(d->settings, "models");
-    unsigned char (*ids)[32] = NULL, got[32];
+    struct id *ids = NULL, got;
     struct model_record rec;
     char *path = models_path(store, model);
     size_t n = 0, i = 0;
@@ -229,10 +227,10 @@ static int has_model(const struct drain *d, const unsigned char model[32],
     if (rc == 0 && n == 0)
         rc = err_set(err, ERR_RETRY, "there is no model in \"%s\": is it"
                      " mounted?", store);
-    while (i < n && memcmp(ids[i], model, 32) != 0)
+    while (i < n && !id_equal(ids[i], model))
         i++;
     if (rc == 0 && i < n)
-        rc = model_peek(&rec, got, path, err) ? -1 : 1;
+        rc = model_peek(&rec, &got, path, err) ? -1 : 1;
     if (rc < 0)
         err->code = ERR_RETRY;
     free(ids);
@@ -264,13 +262,11 @@ static int is_hopeless(struct drain *d, const struct batch *b,
 {
     int rc = has_model(d, info->model, err), hopeless = 0;
     struct resume r;
-    char id[ID_TEXT];
 
     *gone = rc == 0;
-    base64url(id, info->model, 32);
     if (*gone)
-        snprintf(why, n, "its model %s is not in \"%s\"", id,
-                 settings_text(d->settings, "models"));
+        snprintf(why, n, "its model %s is not in \"%s\"",
+                 id_text(info->model).s, settings_text(d->settings, "models"));
     if (rc <= 0)
         return rc < 0 ? -1 : 1;
     if (begun_giving_up(b, why, n))
@@ -308,7 +304,7 @@ static void renew(struct drain *d, struct batch *b,
         is_hopeless(d, b, info, &gone, why, sizeof(why), &unused) != 0)
         return;
     /* of the queue that it came from, whatever the setting is by now */
-    memcpy(talk.process, info->process, 32);
+    talk.process = info->process;
     rc = lease_renew(&talk, b->path, b->id, ttl, &err);
     if (rc < 0)
         drain_trouble(d, &err);
@@ -334,13 +330,12 @@ void drain_renew(struct drain *d)
 static bool is_for_us(struct drain *d, const struct batch_info *info)
 {
     struct err unused = ERR_INIT;
-    char id[ID_TEXT], *path;
+    char *path;
 
     if (info->from_ao)
         return true;
-    base64url(id, info->model, 32);
-    if (models_resolve(&path, settings_text(d->settings, "models"), id, NULL,
-                       &unused))
+    if (models_resolve(&path, settings_text(d->settings, "models"),
+                       id_text(info->model).s, NULL, &unused))
         return false;
     free(path);
     return true;
@@ -361,11 +356,8 @@ void drain_count(struct drain *d)
 
 static void tell_pulled(const struct batch *b, const struct pulled *n)
 {
-    char id[ID_TEXT];
-
-    base64url(id, b->id, 32);
-    log_info("batch %s: %" PRIu64 " request%s pulled", id, n->requests,
-             plural_s(n->requests));
+    log_info("batch %s: %" PRIu64 " request%s pulled", id_text(b->id).s,
+             n->requests, plural_s(n->requests));
 }
 
 /* A batch, new or left by a pull that died: 1, 0 none (*nothing: nothing was
@@ -473,7 +465,6 @@ static void give_up(struct drain *d, struct batch *b,
     struct push_report r = { .results = 0 };
     struct seal_options seal;
     struct err err = ERR_INIT;
-    char id[ID_TEXT];
     int rc = 0;
 
     if (!gone && work_seal_options(&seal, d->settings, info->model, &err)) {
@@ -481,8 +472,7 @@ static void give_up(struct drain *d, struct batch *b,
         drain_trouble(d, &err);
         return;
     }
-    base64url(id, b->id, 32);
-    log_error("batch %s: %s", id, why);
+    log_error("batch %s: %s", id_text(b->id).s, why);
     d->failed = true;
     if (!info->from_ao)
         rc = give_up_file(d, b, why, &err);
@@ -651,14 +641,12 @@ static void start_job(struct drain *d, const struct batch *b,
 {
     struct err err = ERR_INIT;
     struct launch_job j;
-    char id[ID_TEXT];
     int rc;
 
-    base64url(id, b->id, 32);
-    if (launch_job_of(d->jobs, d->n_jobs, id))
+    if (launch_job_of(d->jobs, d->n_jobs, id_text(b->id).s))
         return;
     /* it may have got one since, from another drain */
-    rc = d->start.launcher->find(id, &j, &err);
+    rc = d->start.launcher->find(id_text(b->id).s, &j, &err);
     if (rc == 0) {
         look_at_launch(d, b);
         rc = start_batch(&d->start, b, info, NULL, &err);
@@ -674,7 +662,7 @@ static void start_one(struct drain *d, struct batch *b,
                       const struct batch_info *info)
 {
     struct err err = ERR_INIT;
-    char why[600], id[ID_TEXT];
+    char why[600];
     bool gone;
     int rc;
 
@@ -682,8 +670,7 @@ static void start_one(struct drain *d, struct batch *b,
         return;
     rc = is_hopeless(d, b, info, &gone, why, sizeof(why), &err);
     if (rc < 0) {
-        base64url(id, b->id, 32);
-        err_prefix(&err, "batch %s waits", id);
+        err_prefix(&err, "batch %s waits", id_text(b->id).s);
         drain_trouble(d, &err);
     } else if (rc > 0) {
         give_up(d, b, info, gone, why);

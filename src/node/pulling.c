@@ -11,6 +11,7 @@
 
 #include "arweave/gateway.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -69,8 +70,8 @@ static void say(const char *line)
     log_info("%s", line);
 }
 
-static int find_model(unsigned char id[32], const struct settings *s,
-                      const char *name, struct err *err)
+static int find_model(struct id *id, const struct settings *s, const char *name,
+                      struct err *err)
 {
     struct model_record rec;
     char *path;
@@ -84,9 +85,8 @@ static int find_model(unsigned char id[32], const struct settings *s,
 }
 
 /* Those that were named, with commas between, or all of the store. */
-static int find_models(unsigned char (**ids)[32], size_t *n,
-                       const struct settings *s, const char *names,
-                       struct err *err)
+static int find_models(struct id **ids, size_t *n, const struct settings *s,
+                       const char *names, struct err *err)
 {
     char *copy, *at = NULL;
     int rc = 0;
@@ -101,7 +101,7 @@ static int find_models(unsigned char (**ids)[32], size_t *n,
         if (*n == MAX_MODELS)
             rc = err_set(err, ERR_INPUT, "over %d models", MAX_MODELS);
         else
-            rc = find_model((*ids)[(*n)++], s, name, err);
+            rc = find_model(&(*ids)[(*n)++], s, name, err);
     }
     free(copy);
     return rc;
@@ -110,7 +110,7 @@ static int find_models(unsigned char (**ids)[32], size_t *n,
 int pulling_find_models(struct pulling *p, const struct settings *s,
                         const struct pulling_use *use, struct err *err)
 {
-    unsigned char (*ids)[32] = NULL;
+    struct id *ids = NULL;
     size_t n = 0;
 
     if (find_models(&ids, &n, s, use->model, err)) {
@@ -119,7 +119,7 @@ int pulling_find_models(struct pulling *p, const struct settings *s,
     }
     free(p->models);
     p->models = ids;
-    p->pull.model = (const unsigned char (*)[32])ids;
+    p->pull.model = ids;
     p->pull.n_models = n;
     return 0;
 }

@@ -5,6 +5,7 @@
 #ifndef APUS_NODE_PULLING_H
 #define APUS_NODE_PULLING_H
 
+#include "base/id.h"
 #include "queue/pull.h"
 #include "queue/talk.h"
 
@@ -18,7 +19,7 @@ struct pulling {
     struct pull pull;
     struct talk talk;
     struct gateways *gateways;
-    unsigned char (*models)[32];
+    struct id *models;
 };
 
 /* What a command line says in place of the settings; NULL: nothing. */

@@ -18,6 +18,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/machine.h"
 #include "base/mem.h"
@@ -74,7 +75,7 @@ static int tell_owner(const struct batch *b, struct err *err)
 {
     char id[ID_TEXT], who[OWNER_TELL], when[FREE_AT];
 
-    base64url(id, b->id, 32);
+    base64url(id, b->id.b, 32);
     owner_tell(who, sizeof(who), b);
     if (owner_free_at(when, sizeof(when), b, false))
         return err_set(err, ERR_RETRY, "batch %s is worked on by %s", id,
@@ -88,10 +89,8 @@ static int find_again(const struct spool *s, struct batch *b,
                       struct err *err)
 {
     struct batch found = { .path = NULL };
-    char id[ID_TEXT];
 
-    base64url(id, b->id, 32);
-    if (spool_find(s, id, &found, err))
+    if (spool_find(s, id_text(b->id).s, &found, err))
         return -1;
     batch_clear(b);
     *b = found;
@@ -167,14 +166,13 @@ static void set_need(struct plan_need *need, const struct settings *s,
                      const struct batch_info *info, const char *model_path)
 {
     struct err unused = ERR_INIT;
-    char id[ID_TEXT], *path = NULL;
+    char *path = NULL;
 
     memset(need, 0, sizeof(*need));
     need->kv = settings_count(s, "kv-memory");
     need->requests = info->n_requests;
-    base64url(id, info->model, 32);
-    if (!model_path && models_resolve(&path, settings_text(s, "models"), id,
-                                      NULL, &unused))
+    if (!model_path && models_resolve(&path, settings_text(s, "models"),
+                                      id_text(info->model).s, NULL, &unused))
         return;
     file_size(path ? path : model_path, &need->model, &unused);
     free(path);
@@ -213,7 +211,7 @@ void work_launch(struct launch *l, const struct batch *b,
     size_t n = 0;
 
     memset(l, 0, sizeof(*l));
-    base64url(id, b->id, 32);
+    base64url(id, b->id.b, 32);
     while (args[n])
         n++;
     args = xrealloc(args, (n + 5) * sizeof(*args));
@@ -370,13 +368,12 @@ static int place_take_back(struct place *p, const struct spool *s,
     const struct timespec pause = { .tv_nsec = LOOK_NS };
     struct stepless job = { p->in.job, p->in.pmix || ended };
     int looks = ended ? STEP_LOOKS : 1;
-    char id[ID_TEXT], *name;
+    char *name;
     int rc = 0;
 
     if (!p->any || b->state != SPOOL_RUNNING || owner_is_here(b))
         return 0;
-    base64url(id, b->id, 32);
-    name = xasprintf("apus-%s", id);
+    name = xasprintf("apus-%s", id_text(b->id).s);
     /* one that has ended may be listed for a moment longer */
     while ((rc = allocation_has_step(&p->in, name, err)) > 0 && --looks > 0)
         nanosleep(&pause, NULL);
@@ -472,7 +469,7 @@ int work_here(const struct spool *s, struct batch *b,
     struct place place = { .any = false };
     struct launch l;
     uint64_t before;
-    char id[ID_TEXT], *running;
+    char *running;
     int rc = -1;
 
     if (place_find(&place, o, err) ||
@@ -483,9 +480,8 @@ int work_here(const struct spool *s, struct batch *b,
         batch_info_clear(&info);
         return -1;
     }
-    base64url(id, b->id, 32);
     running = xasprintf("%s/%s/b%s", spool_dir(s),
-                        spool_state_name(SPOOL_RUNNING), id);
+                        spool_state_name(SPOOL_RUNNING), id_text(b->id).s);
     w.work = (struct caller_work){ .path = running, .total = info.n_requests,
                                    .most = o->most_tokens };
     work_launch(&l, b, o);
@@ -530,17 +526,17 @@ static void note_damage(void *self, const char *text)
 }
 
 int work_seal_options(struct seal_options *o, const struct settings *s,
-                      const unsigned char model[32], struct err *err)
+                      struct id model, struct err *err)
 {
     struct model_record rec;
-    unsigned char got[32];
+    struct id got;
     char id[ID_TEXT], *path;
     int rc;
 
-    base64url(id, model, 32);
+    base64url(id, model.b, 32);
     if (models_resolve(&path, settings_text(s, "models"), id, NULL, err))
         return err_prefix(err, "the model of this batch");
-    rc = model_peek(&rec, got, path, err);
+    rc = model_peek(&rec, &got, path, err);
     free(path);
     if (rc)
         return -1;

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct batch;
 struct batch_info;
 struct caller;
@@ -71,7 +73,7 @@ void work_launch_clear(struct launch *l);
 
 /* How batches of this model, which must be in the store, are sealed. */
 int work_seal_options(struct seal_options *o, const struct settings *s,
-                      const unsigned char model[32], struct err *err);
+                      struct id model, struct err *err);
 
 /* Warn if requests of a batch, or of a file where one is named, have the same
  * custom_id. */

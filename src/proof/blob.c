@@ -8,6 +8,7 @@
 #include "proof/blob.h"
 
 #include "base/bytes.h"
+#include "base/id.h"
 #include "proof/digest.h"
 #include "proof/merkle.h"
 
@@ -20,13 +21,13 @@ static size_t piece(size_t left)
 
 static void put(struct merkle *m, const unsigned char *leaf, size_t n)
 {
-    unsigned char h[DIGEST_SIZE];
+    struct id h;
 
-    digest(h, leaf, 1 + 4 * n);
+    digest(&h, leaf, 1 + 4 * n);
     merkle_hash(m, h);
 }
 
-void blob_u32(unsigned char out[32], const uint32_t *v, size_t n)
+void blob_u32(struct id *out, const uint32_t *v, size_t n)
 {
     unsigned char leaf[1 + 4 * PIECE];
     struct merkle m;
@@ -41,7 +42,7 @@ void blob_u32(unsigned char out[32], const uint32_t *v, size_t n)
     merkle_root(&m, out);
 }
 
-void blob_f32(unsigned char out[32], const float *v, size_t n)
+void blob_f32(struct id *out, const float *v, size_t n)
 {
     unsigned char leaf[1 + 4 * PIECE];
     struct merkle m;

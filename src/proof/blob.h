@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void blob_u32(unsigned char out[32], const uint32_t *v, size_t n);
-void blob_f32(unsigned char out[32], const float *v, size_t n);
+#include "base/id.h"
+
+void blob_u32(struct id *out, const uint32_t *v, size_t n);
+void blob_f32(struct id *out, const float *v, size_t n);
 
 #endif

@@ -13,6 +13,7 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include "base/id.h"
 #include "base/mem.h"
 
 struct digest {
@@ -23,13 +24,13 @@ struct digest384 {
     SHA512_CTX ctx;
 };
 
-void digest(unsigned char out[32], const void *data, size_t n)
+void digest(struct id *out, const void *data, size_t n)
 {
     SHA256_CTX ctx;
 
     SHA256_Init(&ctx);
     SHA256_Update(&ctx, data, n);
-    SHA256_Final(out, &ctx);
+    SHA256_Final(out->b, &ctx);
 }
 
 struct digest *digest_new(void)
@@ -45,9 +46,9 @@ void digest_put(struct digest *d, const void *data, size_t n)
     SHA256_Update(&d->ctx, data, n);
 }
 
-void digest_end(struct digest *d, unsigned char out[32])
+void digest_end(struct digest *d, struct id *out)
 {
-    SHA256_Final(out, &d->ctx);
+    SHA256_Final(out->b, &d->ctx);
     free(d);
 }
 

@@ -7,10 +7,12 @@
 
 #include <stddef.h>
 
+#include "base/id.h"
+
 #define DIGEST_SIZE 32
 
 /* out = SHA-256 of data[0..n). */
-void digest(unsigned char out[32], const void *data, size_t n);
+void digest(struct id *out, const void *data, size_t n);
 
 /* The same in pieces. */
 struct digest;
@@ -18,7 +20,7 @@ struct digest;
 struct digest *digest_new(void);
 void digest_put(struct digest *d, const void *data, size_t n);
 /* Write the digest and free d. */
-void digest_end(struct digest *d, unsigned char out[32]);
+void digest_end(struct digest *d, struct id *out);
 
 /* SHA-384. */
 #define DIGEST384_SIZE 48
@@ -34,7 +36,7 @@ void digest384_put(struct digest384 *d, const void *data, size_t n);
 void digest384_end(struct digest384 *d, unsigned char out[48]);
 
 /* Text of a digest in lower-case hexadecimal, 64 characters and a NUL. */
-void digest_hex(char out[65], const unsigned char h[32]);
+void digest_hex(char out[65], struct id h);
 
 /* The library behind this and its version, for --version. */
 const char *digest_library(void);

@@ -5,6 +5,7 @@
  */
 #include <config.h>
 
+#include "base/id.h"
 #include "proof/digest.h"
 
 #include <stdlib.h>
@@ -16,7 +17,7 @@ struct digest {
     struct sha256 ctx;
 };
 
-void digest(unsigned char out[32], const void *data, size_t n)
+void digest(struct id *out, const void *data, size_t n)
 {
     struct sha256 s;
 
@@ -38,7 +39,7 @@ void digest_put(struct digest *d, const void *data, size_t n)
     sha256_put(&d->ctx, data, n);
 }
 
-void digest_end(struct digest *d, unsigned char out[32])
+void digest_end(struct digest *d, struct id *out)
 {
     sha256_end(&d->ctx, out);
     free(d);

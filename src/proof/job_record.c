@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "proof/blob.h"
 #include "proof/digest.h"
 #include "proof/fields.h"
@@ -22,7 +23,7 @@ void job_record_prompt(struct job_record *r, const uint32_t *id, size_t n)
 {
     assert(n <= UINT32_MAX);
     r->n_prompt = (uint32_t)n;
-    blob_u32(r->prompt, id, n);
+    blob_u32(&r->prompt, id, n);
 }
 
 /* As bytes; of two with the same beginning the shorter is first. */
@@ -56,7 +57,7 @@ int job_record_stops(struct job_record *r, const struct job_stop *stop,
         if (i == 0 || by_bytes(&sorted[i - 1], &sorted[i]) != 0)
             merkle_leaf(&m, sorted[i].text, sorted[i].n);
     r->n_stops = (uint32_t)m.n;
-    merkle_root(&m, r->stops);
+    merkle_root(&m, &r->stops);
     return 0;
 }
 
@@ -66,11 +67,11 @@ void job_record_pack(unsigned char out[JOB_RECORD_SIZE],
     unsigned char *at = out;
 
     field_put(&at, magic, sizeof magic);
-    field_put(&at, r->model, 32);
+    field_put(&at, r->model.b, 32);
     field_put_u32(&at, r->numerics);
     field_put_u32(&at, r->choice);
     field_put_u32(&at, r->n_prompt);
-    field_put(&at, r->prompt, 32);
+    field_put(&at, r->prompt.b, 32);
     field_put_u32(&at, r->max_tokens);
     field_put_u32(&at, r->temperature);
     field_put_u32(&at, r->top_p);
@@ -79,7 +80,7 @@ void job_record_pack(unsigned char out[JOB_RECORD_SIZE],
     field_put_u64(&at, r->seed);
     field_put_u32(&at, 0);
     field_put_u32(&at, r->n_stops);
-    field_put(&at, r->stops, 32);
+    field_put(&at, r->stops.b, 32);
     assert(at == out + JOB_RECORD_SIZE);
 }
 
@@ -91,11 +92,11 @@ int job_record_unpack(struct job_record *r,
 
     if (memcmp(in, magic, sizeof magic) != 0)
         return -1;
-    field_take(&at, t.model, 32);
+    field_take(&at, t.model.b, 32);
     t.numerics = field_take_u32(&at);
     t.choice = field_take_u32(&at);
     t.n_prompt = field_take_u32(&at);
-    field_take(&at, t.prompt, 32);
+    field_take(&at, t.prompt.b, 32);
     t.max_tokens = field_take_u32(&at);
     t.temperature = field_take_u32(&at);
     t.top_p = field_take_u32(&at);
@@ -105,12 +106,12 @@ int job_record_unpack(struct job_record *r,
     if (field_take_u32(&at) != 0)
         return -1;
     t.n_stops = field_take_u32(&at);
-    field_take(&at, t.stops, 32);
+    field_take(&at, t.stops.b, 32);
     *r = t;
     return 0;
 }
 
-void job_record_id(unsigned char id[32], const struct job_record *r)
+void job_record_id(struct id *id, const struct job_record *r)
 {
     unsigned char record[JOB_RECORD_SIZE];
 

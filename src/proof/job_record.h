@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 
 #define JOB_RECORD_SIZE 152
@@ -17,11 +19,11 @@ struct err;
 enum { JOB_IGNORE_EOS = 1 };
 
 struct job_record {
-    unsigned char model[32]; /* model id */
+    struct id model;         /* model id */
     uint32_t numerics;       /* 1 */
     uint32_t choice;         /* 0, 1 .. of several answers */
     uint32_t n_prompt;
-    unsigned char prompt[32]; /* blob of the ids */
+    struct id prompt; /* blob of the ids */
     uint32_t max_tokens;
     uint32_t temperature;    /* millionths, 0 greedy */
     uint32_t top_p;          /* millionths, 1000000 off */
@@ -29,7 +31,7 @@ struct job_record {
     uint32_t flags;          /* JOB_... */
     uint64_t seed;
     uint32_t n_stops;
-    unsigned char stops[32]; /* mth of them, sorted and unique */
+    struct id stops; /* mth of them, sorted and unique */
 };
 
 /* A stop string: raw bytes. */
@@ -54,6 +56,6 @@ int job_record_unpack(struct job_record *r,
                       const unsigned char in[JOB_RECORD_SIZE]);
 
 /* The id: H of the packed record. */
-void job_record_id(unsigned char id[32], const struct job_record *r);
+void job_record_id(struct id *id, const struct job_record *r);
 
 #endif

@@ -11,50 +11,49 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 
 #define FIRST_SIZE 1024 /* a power of two, as all sizes are */
 
 struct entry {
-    unsigned char sha256[32];
+    struct id sha256;
     uint32_t n; /* lines of this hash; 0: nothing is here */
 };
 
 struct line_ids {
-    unsigned char model[32];
+    struct id model;
     struct entry *entry;
     size_t size, used;
 };
 
-void line_id_by_file(unsigned char id[32], const unsigned char file[32],
-                     uint64_t n)
+void line_id_by_file(struct id *id, struct id file, uint64_t n)
 {
     unsigned char b[8 + 32 + 8];
 
     memcpy(b, "apusline", 8);
-    memcpy(b + 8, file, 32);
+    memcpy(b + 8, file.b, 32);
     set_u64(b + 40, n);
     digest(id, b, sizeof(b));
 }
 
-void line_id(unsigned char id[32], const unsigned char model[32],
-             const unsigned char sha256[32], uint64_t k)
+void line_id(struct id *id, struct id model, struct id sha256, uint64_t k)
 {
     unsigned char b[8 + 32 + 32 + 8];
 
     memcpy(b, "apuslin2", 8);
-    memcpy(b + 8, model, 32);
-    memcpy(b + 40, sha256, 32);
+    memcpy(b + 8, model.b, 32);
+    memcpy(b + 40, sha256.b, 32);
     set_u64(b + 72, k);
     digest(id, b, sizeof(b));
 }
 
-struct line_ids *line_ids_new(const unsigned char model[32])
+struct line_ids *line_ids_new(struct id model)
 {
     struct line_ids *t = xcalloc(1, sizeof(*t));
 
-    memcpy(t->model, model, 32);
+    t->model = model;
     return t;
 }
 
@@ -67,12 +66,11 @@ void line_ids_free(struct line_ids *t)
 }
 
 /* Where a hash is, or is to be put. */
-static struct entry *find(struct entry *list, size_t size,
-                          const unsigned char sha256[32])
+static struct entry *find(struct entry *list, size_t size, struct id sha256)
 {
-    size_t at = (size_t)get_u64(sha256) & (size - 1);
+    size_t at = (size_t)get_u64(sha256.b) & (size - 1);
 
-    while (list[at].n && memcmp(list[at].sha256, sha256, 32) != 0)
+    while (list[at].n && !id_equal(list[at].sha256, sha256))
         at = (at + 1) & (size - 1);
     return &list[at];
 }
@@ -96,8 +94,8 @@ static int grow(struct line_ids *t, struct err *err)
     return 0;
 }
 
-int line_ids_next(struct line_ids *t, unsigned char id[32],
-                  const unsigned char sha256[32], struct err *err)
+int line_ids_next(struct line_ids *t, struct id *id, struct id sha256,
+                  struct err *err)
 {
     struct entry *e;
 
@@ -105,7 +103,7 @@ int line_ids_next(struct line_ids *t, unsigned char id[32],
         return -1;
     e = find(t->entry, t->size, sha256);
     if (e->n == 0) {
-        memcpy(e->sha256, sha256, 32);
+        e->sha256 = sha256;
         t->used++;
     }
     line_id(id, t->model, sha256, e->n++);

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 
 /* Space, tab, CR: what is no part of a line where it stands at one of its
@@ -21,23 +23,21 @@ static inline bool line_is_blank(char c)
 
 /* Version 1: H("apusline" || SHA-256(file) || n u64), n counting the lines of
  * the file from 0. */
-void line_id_by_file(unsigned char id[32], const unsigned char file[32],
-                     uint64_t n);
+void line_id_by_file(struct id *id, struct id file, uint64_t n);
 
 /* Version 2: H("apuslin2" || model id || SHA-256(line) || k u64), k being the
  * number of equal lines before it. */
-void line_id(unsigned char id[32], const unsigned char model[32],
-             const unsigned char sha256[32], uint64_t k);
+void line_id(struct id *id, struct id model, struct id sha256, uint64_t k);
 
 /* How often each line has come so far; 36 bytes a line that is new, and as
  * much again for room. */
 struct line_ids;
-struct line_ids *line_ids_new(const unsigned char model[32]);
+struct line_ids *line_ids_new(struct id model);
 void line_ids_free(struct line_ids *t); /* NULL is allowed */
 
 /* The id of the next line, of this hash.  Fails when memory is short, and may
  * be tried again. */
-int line_ids_next(struct line_ids *t, unsigned char id[32],
-                  const unsigned char sha256[32], struct err *err);
+int line_ids_next(struct line_ids *t, struct id *id, struct id sha256,
+                  struct err *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "proof/digest.h"
 
 #define PIECE 1024 /* of a blob */
@@ -18,18 +19,17 @@ void merkle_init(struct merkle *m)
     m->n = 0;
 }
 
-void merkle_node_hash(unsigned char out[32], const unsigned char left[32],
-                      const unsigned char right[32])
+void merkle_node_hash(struct id *out, struct id left, struct id right)
 {
     unsigned char both[1 + 2 * DIGEST_SIZE];
 
     both[0] = 1;
-    memcpy(both + 1, left, DIGEST_SIZE);
-    memcpy(both + 1 + DIGEST_SIZE, right, DIGEST_SIZE);
+    memcpy(both + 1, left.b, DIGEST_SIZE);
+    memcpy(both + 1 + DIGEST_SIZE, right.b, DIGEST_SIZE);
     digest(out, both, sizeof both);
 }
 
-void merkle_leaf_hash(unsigned char out[32], const void *data, size_t n)
+void merkle_leaf_hash(struct id *out, const void *data, size_t n)
 {
     unsigned char leaf[1 + PIECE];
 
@@ -49,28 +49,28 @@ void merkle_leaf_hash(unsigned char out[32], const void *data, size_t n)
 
 void merkle_leaf(struct merkle *m, const void *data, size_t n)
 {
-    unsigned char h[DIGEST_SIZE];
+    struct id h;
 
-    merkle_leaf_hash(h, data, n);
+    merkle_leaf_hash(&h, data, n);
     merkle_hash(m, h);
 }
 
 /* Like adding one to a binary number: each carry joins two equal subtrees. */
-void merkle_hash(struct merkle *m, const unsigned char h[32])
+void merkle_hash(struct merkle *m, struct id h)
 {
-    unsigned char sum[DIGEST_SIZE];
+    struct id sum;
     int bit = 0;
 
     assert(m->n < UINT64_MAX);
-    memcpy(sum, h, DIGEST_SIZE);
+    sum = h;
     for (; m->n >> bit & 1; bit++)
-        merkle_node_hash(sum, m->stack[bit], sum);
-    memcpy(m->stack[bit], sum, DIGEST_SIZE);
+        merkle_node_hash(&sum, m->stack[bit], sum);
+    m->stack[bit] = sum;
     m->n++;
 }
 
 /* The largest subtrees are on the left: join from the smallest. */
-void merkle_root(const struct merkle *m, unsigned char out[32])
+void merkle_root(const struct merkle *m, struct id *out)
 {
     int some = 0;
 
@@ -80,14 +80,14 @@ void merkle_root(const struct merkle *m, unsigned char out[32])
         if (!(m->n >> bit & 1))
             continue;
         if (some)
-            merkle_node_hash(out, m->stack[bit], out);
+            merkle_node_hash(out, m->stack[bit], *out);
         else
-            memcpy(out, m->stack[bit], DIGEST_SIZE);
+            *out = m->stack[bit];
         some = 1;
     }
 }
 
-void merkle_blob(unsigned char out[32], const void *data, size_t n)
+void merkle_blob(struct id *out, const void *data, size_t n)
 {
     const unsigned char *p = data;
     struct merkle m;

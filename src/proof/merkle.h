@@ -9,27 +9,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct merkle {
     uint64_t n;                   /* leaves so far */
-    unsigned char stack[64][32];  /* roots of the full subtrees, one a bit */
+    struct id stack[64];          /* roots of the full subtrees, one a bit */
 };
 
 void merkle_init(struct merkle *m);
 
 /* mth: the next leaf's data; mths: a value that is already a hash. */
 void merkle_leaf(struct merkle *m, const void *data, size_t n);
-void merkle_hash(struct merkle *m, const unsigned char h[32]);
+void merkle_hash(struct merkle *m, struct id h);
 
 /* A leaf's hash, H(00 || data), and a node's, H(01 || left || right), by
  * themselves; out may be left or right. */
-void merkle_leaf_hash(unsigned char out[32], const void *data, size_t n);
-void merkle_node_hash(unsigned char out[32], const unsigned char left[32],
-                      const unsigned char right[32]);
+void merkle_leaf_hash(struct id *out, const void *data, size_t n);
+void merkle_node_hash(struct id *out, struct id left, struct id right);
 
 /* The root of what has been put so far; m stays as it is. */
-void merkle_root(const struct merkle *m, unsigned char out[32]);
+void merkle_root(const struct merkle *m, struct id *out);
 
 /* blob(b): mth over the 1024-byte pieces of b, the last one short. */
-void merkle_blob(unsigned char out[32], const void *data, size_t n);
+void merkle_blob(struct id *out, const void *data, size_t n);
 
 #endif

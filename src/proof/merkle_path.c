@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "proof/digest.h"
 #include "proof/merkle.h"
 
@@ -29,52 +30,50 @@ size_t merkle_path(unsigned char *path, const unsigned char *hash, size_t n,
             size = n - first;
         merkle_init(&m);
         for (size_t i = first; i < first + size; i++)
-            merkle_hash(&m, hash + i * DIGEST_SIZE);
-        merkle_root(&m, path + n_path++ * DIGEST_SIZE);
+            merkle_hash(&m, id_at(hash + i * DIGEST_SIZE));
+        merkle_root(&m, id_in(path + n_path++ * DIGEST_SIZE));
     }
     return n_path;
 }
 
 /* RFC 9162 section 2.1.3.2; its fn and sn are index and last here. */
-int merkle_path_root(unsigned char out[32], const unsigned char leaf[32],
-                     uint64_t index, uint64_t n, const unsigned char *path,
-                     size_t n_path)
+int merkle_path_root(struct id *out, struct id leaf, uint64_t index, uint64_t n,
+                     const unsigned char *path, size_t n_path)
 {
-    unsigned char h[DIGEST_SIZE];
+    struct id h;
     uint64_t last = n - 1;
 
     if (index >= n)
         return -1;
-    memcpy(h, leaf, sizeof h);
+    h = leaf;
     for (size_t i = 0; i < n_path; i++) {
         const unsigned char *p = path + i * DIGEST_SIZE;
 
         if (last == 0)
             return -1;
         if (index & 1 || index == last) {
-            merkle_node_hash(h, p, h);
+            merkle_node_hash(&h, id_at(p), h);
             while (!(index & 1) && index > 0) {
                 index >>= 1;
                 last >>= 1;
             }
         } else {
-            merkle_node_hash(h, h, p);
+            merkle_node_hash(&h, h, id_at(p));
         }
         index >>= 1;
         last >>= 1;
     }
     if (last != 0)
         return -1;
-    memcpy(out, h, sizeof h);
+    *out = h;
     return 0;
 }
 
-bool merkle_path_verify(const unsigned char root[32],
-                        const unsigned char leaf[32], uint64_t index,
+bool merkle_path_verify(struct id root, struct id leaf, uint64_t index,
                         uint64_t n, const unsigned char *path, size_t n_path)
 {
-    unsigned char h[DIGEST_SIZE];
+    struct id h;
 
-    return merkle_path_root(h, leaf, index, n, path, n_path) == 0 &&
-           memcmp(h, root, sizeof h) == 0;
+    return merkle_path_root(&h, leaf, index, n, path, n_path) == 0 &&
+           id_equal(h, root);
 }

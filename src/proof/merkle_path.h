@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 #define MERKLE_PATH_MAX 64 /* hashes: no tree of 2^64 leaves is higher */
 
 /* The path of leaf `index` among n leaf hashes, 32 bytes each, one after the
@@ -25,13 +27,11 @@ size_t merkle_path(unsigned char *path, const unsigned char *hash, size_t n,
 /* The root of the tree of n leaves that has this leaf hash at `index`, if the
  * path is right.  -1, and out as it was, if no path of that length belongs to
  * index and n. */
-int merkle_path_root(unsigned char out[32], const unsigned char leaf[32],
-                     uint64_t index, uint64_t n, const unsigned char *path,
-                     size_t n_path);
+int merkle_path_root(struct id *out, struct id leaf, uint64_t index, uint64_t n,
+                     const unsigned char *path, size_t n_path);
 
 /* Is that the root of a tree of n leaves with this leaf hash at `index`? */
-bool merkle_path_verify(const unsigned char root[32],
-                        const unsigned char leaf[32], uint64_t index,
+bool merkle_path_verify(struct id root, struct id leaf, uint64_t index,
                         uint64_t n, const unsigned char *path, size_t n_path);
 
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "proof/merkle.h"
@@ -57,21 +58,21 @@ void merkle_tree_build(struct merkle_tree *t)
         unsigned char *up = level + m * DIGEST_SIZE;
 
         for (size_t i = 0; i + 1 < m; i += 2)
-            merkle_node_hash(up + i / 2 * DIGEST_SIZE,
-                             level + i * DIGEST_SIZE,
-                             level + (i + 1) * DIGEST_SIZE);
+            merkle_node_hash(id_in(up + i / 2 * DIGEST_SIZE),
+                             id_at(level + i * DIGEST_SIZE),
+                             id_at(level + (i + 1) * DIGEST_SIZE));
         if (m % 2)
             memcpy(up + m / 2 * DIGEST_SIZE, up - DIGEST_SIZE, DIGEST_SIZE);
         level = up;
     }
 }
 
-void merkle_tree_root(const struct merkle_tree *t, unsigned char root[32])
+void merkle_tree_root(const struct merkle_tree *t, struct id *root)
 {
     if (t->n == 0)
         digest(root, NULL, 0);
     else
-        memcpy(root, t->hash + (nodes(t->n) - 1) * DIGEST_SIZE, DIGEST_SIZE);
+        *root = id_at(t->hash + (nodes(t->n) - 1) * DIGEST_SIZE);
 }
 
 size_t merkle_tree_path(const struct merkle_tree *t, unsigned char *path,

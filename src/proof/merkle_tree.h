@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include "base/id.h"
+
 struct err;
 
 struct merkle_tree {
@@ -22,7 +24,7 @@ void merkle_tree_clear(struct merkle_tree *t);
 /* Compute every node above the leaves. */
 void merkle_tree_build(struct merkle_tree *t);
 
-void merkle_tree_root(const struct merkle_tree *t, unsigned char root[32]);
+void merkle_tree_root(const struct merkle_tree *t, struct id *root);
 
 /* As merkle_path; index is below n. */
 size_t merkle_tree_path(const struct merkle_tree *t, unsigned char *path,

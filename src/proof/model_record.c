@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/id.h"
 #include "proof/digest.h"
 #include "proof/fields.h"
 #include "proof/merkle.h"
@@ -41,12 +42,12 @@ void model_record_pack(unsigned char out[MODEL_RECORD_SIZE],
     for (int i = 0; i < 8; i++)
         field_put_u32(&o, r->eos[i]);
     field_put_u64(&o, r->tokenizer_size);
-    field_put(&o, r->tokenizer, 32);
+    field_put(&o, r->tokenizer.b, 32);
     field_put_u64(&o, r->template_size);
-    field_put(&o, r->template_blob, 32);
+    field_put(&o, r->template_blob.b, 32);
     field_put_u32(&o, r->n_tensors);
     field_put_u32(&o, 0);
-    field_put(&o, r->tensors, 32);
+    field_put(&o, r->tensors.b, 32);
 }
 
 int model_record_unpack(struct model_record *r,
@@ -76,13 +77,13 @@ int model_record_unpack(struct model_record *r,
     for (int k = 0; k < 8; k++)
         t.eos[k] = field_take_u32(&i);
     t.tokenizer_size = field_take_u64(&i);
-    field_take(&i, t.tokenizer, 32);
+    field_take(&i, t.tokenizer.b, 32);
     t.template_size = field_take_u64(&i);
-    field_take(&i, t.template_blob, 32);
+    field_take(&i, t.template_blob.b, 32);
     t.n_tensors = field_take_u32(&i);
     if (field_take_u32(&i) != 0)
         return -1;
-    field_take(&i, t.tensors, 32);
+    field_take(&i, t.tensors.b, 32);
     *r = t;
     return 0;
 }
@@ -96,7 +97,7 @@ void tensor_record_pack(unsigned char out[TENSOR_RECORD_SIZE],
     field_put_u32(&o, t->rows);
     field_put_u32(&o, t->cols);
     field_put_u32(&o, 0);
-    field_put(&o, t->root, 32);
+    field_put(&o, t->root.b, 32);
 }
 
 int tensor_record_unpack(struct tensor_record *t,
@@ -110,12 +111,12 @@ int tensor_record_unpack(struct tensor_record *t,
     r.cols = field_take_u32(&i);
     if (field_take_u32(&i) != 0)
         return -1;
-    field_take(&i, r.root, 32);
+    field_take(&i, r.root.b, 32);
     *t = r;
     return 0;
 }
 
-void model_record_id(unsigned char id[32], const struct model_record *r)
+void model_record_id(struct id *id, const struct model_record *r)
 {
     unsigned char record[MODEL_RECORD_SIZE];
 
@@ -127,5 +128,5 @@ void model_row_leaf(unsigned char out[36], float scale, const int8_t *row,
                     uint32_t cols)
 {
     set_u32(out, f32_bits(scale));
-    merkle_blob(out + 4, row, cols);
+    merkle_blob(id_in(out + 4), row, cols);
 }

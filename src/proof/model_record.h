@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "base/id.h"
+
 #define MODEL_RECORD_SIZE 224
 #define TENSOR_RECORD_SIZE 48
 #define MODEL_NONE 0xffffffffu /* no bos, an unused eos */
@@ -51,18 +53,18 @@ struct model_record {
     uint32_t n_eos;        /* 0 to 8 */
     uint32_t eos[8];       /* unused ones MODEL_NONE */
     uint64_t tokenizer_size;
-    unsigned char tokenizer[32]; /* blob */
+    struct id tokenizer; /* blob */
     uint64_t template_size;
-    unsigned char template_blob[32];
+    struct id template_blob;
     uint32_t n_tensors;    /* 4 + 14 L */
-    unsigned char tensors[32]; /* mth over the tensor records */
+    struct id tensors;     /* mth over the tensor records */
 };
 
 struct tensor_record {
     uint32_t type; /* TENSOR_... */
     uint32_t rows; /* a vector of n: rows n, cols 1 */
     uint32_t cols;
-    unsigned char root[32];
+    struct id root;
 };
 
 void model_record_pack(unsigned char out[MODEL_RECORD_SIZE],
@@ -77,7 +79,7 @@ int tensor_record_unpack(struct tensor_record *t,
                          const unsigned char in[TENSOR_RECORD_SIZE]);
 
 /* The id: H of the packed record. */
-void model_record_id(unsigned char id[32], const struct model_record *r);
+void model_record_id(struct id *id, const struct model_record *r);
 
 /* Leaf of one row of a W8 matrix: s_w (f32) || blob(int8 row), 36 bytes. */
 void model_row_leaf(unsigned char out[36], float scale, const int8_t *row,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "proof/blob.h"
 #include "proof/digest.h"
 #include "proof/fields.h"
@@ -52,18 +53,18 @@ void result_record_output(struct result_record *r, const uint32_t *id,
 {
     assert(n <= UINT32_MAX);
     r->n_out = (uint32_t)n;
-    blob_u32(r->output, id, n);
+    blob_u32(&r->output, id, n);
 }
 
 void result_record_text(struct result_record *r, const void *text, size_t n)
 {
-    digest(r->text, text, n);
+    digest(&r->text, text, n);
 }
 
 void result_record_nothing(struct result_record *r)
 {
     r->n = 0;
-    merkle_blob(r->trace, NULL, 0);
+    merkle_blob(&r->trace, NULL, 0);
     result_record_output(r, NULL, 0);
     result_record_text(r, NULL, 0);
 }
@@ -74,14 +75,14 @@ void result_record_pack(unsigned char out[RESULT_RECORD_SIZE],
     unsigned char *at = out;
 
     field_put(&at, magic, sizeof magic);
-    field_put(&at, r->request, 32);
-    field_put(&at, r->job, 32);
-    field_put(&at, r->model, 32);
-    field_put(&at, r->trace, 32);
+    field_put(&at, r->request.b, 32);
+    field_put(&at, r->job.b, 32);
+    field_put(&at, r->model.b, 32);
+    field_put(&at, r->trace.b, 32);
     field_put_u32(&at, r->n);
     field_put_u32(&at, r->n_out);
-    field_put(&at, r->output, 32);
-    field_put(&at, r->text, 32);
+    field_put(&at, r->output.b, 32);
+    field_put(&at, r->text.b, 32);
     field_put_u32(&at, r->finish);
     field_put_u32(&at, r->level);
     field_put_u32(&at, r->choice);
@@ -101,14 +102,14 @@ int result_record_unpack(struct result_record *r,
 
     if (memcmp(in, magic, sizeof magic) != 0)
         return -1;
-    field_take(&at, t.request, 32);
-    field_take(&at, t.job, 32);
-    field_take(&at, t.model, 32);
-    field_take(&at, t.trace, 32);
+    field_take(&at, t.request.b, 32);
+    field_take(&at, t.job.b, 32);
+    field_take(&at, t.model.b, 32);
+    field_take(&at, t.trace.b, 32);
     t.n = field_take_u32(&at);
     t.n_out = field_take_u32(&at);
-    field_take(&at, t.output, 32);
-    field_take(&at, t.text, 32);
+    field_take(&at, t.output.b, 32);
+    field_take(&at, t.text.b, 32);
     t.finish = field_take_u32(&at);
     t.level = field_take_u32(&at);
     t.choice = field_take_u32(&at);
@@ -125,7 +126,7 @@ int result_record_unpack(struct result_record *r,
     return 0;
 }
 
-void result_record_id(unsigned char id[32], const struct result_record *r)
+void result_record_id(struct id *id, const struct result_record *r)
 {
     unsigned char record[RESULT_RECORD_SIZE];
 
@@ -138,20 +139,20 @@ void result_leaf(struct result_leaf *out, const struct result_record *r)
     unsigned char record[RESULT_RECORD_SIZE];
 
     result_record_pack(record, r);
-    memcpy(out->request, r->request, sizeof out->request);
+    out->request = r->request;
     out->choice = r->choice;
-    merkle_leaf_hash(out->hash, record, sizeof record);
+    merkle_leaf_hash(&out->hash, record, sizeof record);
 }
 
 static int by_request(const void *a, const void *b)
 {
     const struct result_leaf *x = a, *y = b;
-    int c = memcmp(x->request, y->request, sizeof x->request);
+    int c = id_compare(x->request, y->request);
 
     return c ? c : (x->choice > y->choice) - (x->choice < y->choice);
 }
 
-int result_batch(unsigned char root[32], struct result_leaf *leaf, size_t n,
+int result_batch(struct id *root, struct result_leaf *leaf, size_t n,
                  struct err *err)
 {
     struct merkle m;

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 
 #define RESULT_RECORD_SIZE 240
@@ -27,14 +29,14 @@ const char *result_finish_name(uint32_t finish);
 const char *result_finish_word(size_t k, uint32_t *finish);
 
 struct result_record {
-    unsigned char request[32]; /* request id */
-    unsigned char job[32];
-    unsigned char model[32];
-    unsigned char trace[32];
+    struct id request; /* request id */
+    struct id job;
+    struct id model;
+    struct id trace;
     uint32_t n;                /* positions: leaves of the trace */
     uint32_t n_out;
-    unsigned char output[32];  /* blob of the output ids */
-    unsigned char text[32];    /* H of the output text */
+    struct id output;          /* blob of the output ids */
+    struct id text;            /* H of the output text */
     uint32_t finish;           /* enum result_finish */
     uint32_t level;            /* 0, or 1: the trace is deep */
     uint32_t choice;
@@ -58,13 +60,13 @@ int result_record_unpack(struct result_record *r,
                          const unsigned char in[RESULT_RECORD_SIZE]);
 
 /* The id: H of the packed record. */
-void result_record_id(unsigned char id[32], const struct result_record *r);
+void result_record_id(struct id *id, const struct result_record *r);
 
 /* What of a result its batch needs. */
 struct result_leaf {
-    unsigned char request[32];
+    struct id request;
     uint32_t choice;
-    unsigned char hash[32]; /* the leaf of the batch's tree */
+    struct id hash; /* the leaf of the batch's tree */
 };
 
 void result_leaf(struct result_leaf *out, const struct result_record *r);
@@ -72,7 +74,7 @@ void result_leaf(struct result_leaf *out, const struct result_record *r);
 /* Sort the leaves by request id (as bytes), then choice, and give the batch
  * root; the hashes, in this order, are what a path is made from.  Two results
  * for one request and choice are ERR_INPUT; root is then untouched. */
-int result_batch(unsigned char root[32], struct result_leaf *leaf, size_t n,
+int result_batch(struct id *root, struct result_leaf *leaf, size_t n,
                  struct err *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include "proof/sha256.h"
+#include "base/id.h"
 
 #include <string.h>
 
@@ -104,7 +105,7 @@ void sha256_put(struct sha256 *s, const void *data, size_t n)
         memcpy(s->block + held, p, n);
 }
 
-void sha256_end(struct sha256 *s, unsigned char out[32])
+void sha256_end(struct sha256 *s, struct id *out)
 {
     static const unsigned char pad[64] = { 0x80 };
     unsigned char bits[8];
@@ -115,5 +116,5 @@ void sha256_end(struct sha256 *s, unsigned char out[32])
     sha256_put(s, pad, 1 + (119 - n % 64) % 64);
     sha256_put(s, bits, sizeof(bits));
     for (int i = 0; i < 8; i++)
-        put_be32(out + 4 * i, s->h[i]);
+        put_be32(out->b + 4 * i, s->h[i]);
 }

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct sha256 {
     uint32_t h[8];
     uint64_t n;              /* bytes so far */
@@ -18,6 +20,6 @@ struct sha256 {
 void sha256_init(struct sha256 *s);
 void sha256_put(struct sha256 *s, const void *data, size_t n);
 /* Write the digest; s is to be initialised again before it is used. */
-void sha256_end(struct sha256 *s, unsigned char out[32]);
+void sha256_end(struct sha256 *s, struct id *out);
 
 #endif

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "proof/blob.h"
 #include "proof/digest.h"
 #include "proof/fields.h"
@@ -20,13 +21,14 @@ void trace_step_init(struct trace_step *s)
     merkle_init(&s->kv);
     merkle_init(&s->deep);
     s->next = TRACE_NONE;
-    memset(s->fin, 0, sizeof s->fin);
+    s->fin = (struct id){ { 0 } };
 }
 
 void trace_step_row(struct trace_step *s, float s_k, float s_v,
                     const int8_t *k, const int8_t *v, size_t head_dim)
 {
-    unsigned char leaf[1 + 8 + 2 * TRACE_MAX_HEAD_DIM], h[DIGEST_SIZE];
+    struct id h;
+    unsigned char leaf[1 + 8 + 2 * TRACE_MAX_HEAD_DIM];
 
     assert(head_dim <= TRACE_MAX_HEAD_DIM);
     leaf[0] = 0;
@@ -34,16 +36,16 @@ void trace_step_row(struct trace_step *s, float s_k, float s_v,
     set_u32(leaf + 5, f32_bits(s_v));
     memcpy(leaf + 9, k, head_dim);
     memcpy(leaf + 9 + head_dim, v, head_dim);
-    digest(h, leaf, 9 + 2 * head_dim);
+    digest(&h, leaf, 9 + 2 * head_dim);
     merkle_hash(&s->kv, h);
 }
 
 void trace_step_deep(struct trace_step *s, const float *x, size_t dim)
 {
-    unsigned char blob[DIGEST_SIZE];
+    struct id blob;
 
-    blob_f32(blob, x, dim);
-    merkle_leaf(&s->deep, blob, sizeof blob);
+    blob_f32(&blob, x, dim);
+    merkle_leaf(&s->deep, blob.b, sizeof blob);
 }
 
 void trace_step_draw(struct trace_step *s, uint32_t next, const float *last,
@@ -51,7 +53,7 @@ void trace_step_draw(struct trace_step *s, uint32_t next, const float *last,
 {
     assert(next != TRACE_NONE);
     s->next = next;
-    blob_f32(s->fin, last, dim);
+    blob_f32(&s->fin, last, dim);
 }
 
 void trace_step_leaf(const struct trace_step *s, struct trace_leaf *out,
@@ -61,12 +63,12 @@ void trace_step_leaf(const struct trace_step *s, struct trace_leaf *out,
     out->token = token;
     out->next = s->next;
     out->flags = s->next != TRACE_NONE ? TRACE_FIN : 0;
-    merkle_root(&s->kv, out->kv);
-    memcpy(out->fin, s->fin, sizeof out->fin);
-    memset(out->deep, 0, sizeof out->deep);
+    merkle_root(&s->kv, &out->kv);
+    out->fin = s->fin;
+    out->deep = (struct id){ { 0 } };
     if (s->deep.n > 0) {
         out->flags |= TRACE_DEEP;
-        merkle_root(&s->deep, out->deep);
+        merkle_root(&s->deep, &out->deep);
     }
 }
 
@@ -79,16 +81,16 @@ void trace_leaf_pack(unsigned char out[TRACE_LEAF_SIZE],
     field_put_u32(&at, l->token);
     field_put_u32(&at, l->next);
     field_put_u32(&at, l->flags);
-    field_put(&at, l->kv, 32);
-    field_put(&at, l->fin, 32);
-    field_put(&at, l->deep, 32);
+    field_put(&at, l->kv.b, 32);
+    field_put(&at, l->fin.b, 32);
+    field_put(&at, l->deep.b, 32);
     assert(at == out + TRACE_LEAF_SIZE);
 }
 
 int trace_leaf_unpack(struct trace_leaf *l,
                       const unsigned char in[TRACE_LEAF_SIZE])
 {
-    static const unsigned char zero[32];
+    static const struct id zero;
     const unsigned char *at = in;
     struct trace_leaf t;
 
@@ -96,22 +98,22 @@ int trace_leaf_unpack(struct trace_leaf *l,
     t.token = field_take_u32(&at);
     t.next = field_take_u32(&at);
     t.flags = field_take_u32(&at);
-    field_take(&at, t.kv, 32);
-    field_take(&at, t.fin, 32);
-    field_take(&at, t.deep, 32);
+    field_take(&at, t.kv.b, 32);
+    field_take(&at, t.fin.b, 32);
+    field_take(&at, t.deep.b, 32);
     if (t.flags & ~(uint32_t)(TRACE_FIN | TRACE_DEEP))
         return -1;
     if ((t.next != TRACE_NONE) != ((t.flags & TRACE_FIN) != 0))
         return -1;
-    if (!(t.flags & TRACE_FIN) && memcmp(t.fin, zero, 32) != 0)
+    if (!(t.flags & TRACE_FIN) && !id_equal(t.fin, zero))
         return -1;
-    if (!(t.flags & TRACE_DEEP) && memcmp(t.deep, zero, 32) != 0)
+    if (!(t.flags & TRACE_DEEP) && !id_equal(t.deep, zero))
         return -1;
     *l = t;
     return 0;
 }
 
-void trace_leaf_hash(unsigned char out[32], const struct trace_leaf *l)
+void trace_leaf_hash(struct id *out, const struct trace_leaf *l)
 {
     unsigned char leaf[1 + TRACE_LEAF_SIZE];
 
@@ -122,8 +124,8 @@ void trace_leaf_hash(unsigned char out[32], const struct trace_leaf *l)
 
 void trace_put(struct merkle *trace, const struct trace_leaf *l)
 {
-    unsigned char h[DIGEST_SIZE];
+    struct id h;
 
-    trace_leaf_hash(h, l);
+    trace_leaf_hash(&h, l);
     merkle_hash(trace, h);
 }

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "proof/merkle.h"
 
 #define TRACE_LEAF_SIZE 112
@@ -33,16 +34,16 @@ struct trace_leaf {
     uint32_t position, token;
     uint32_t next;          /* the id drawn here, or TRACE_NONE */
     uint32_t flags;         /* TRACE_... */
-    unsigned char kv[32];   /* mth over l * Hkv + g of the rows */
-    unsigned char fin[32];  /* blob of x_L; zeros where nothing is drawn */
-    unsigned char deep[32]; /* mth over l of blob(x_l), or zeros */
+    struct id kv;           /* mth over l * Hkv + g of the rows */
+    struct id fin;          /* blob of x_L; zeros where nothing is drawn */
+    struct id deep;         /* mth over l of blob(x_l), or zeros */
 };
 
 /* A leaf that is being put together. */
 struct trace_step {
     struct merkle kv, deep;
     uint32_t next;
-    unsigned char fin[32];
+    struct id fin;
 };
 
 void trace_step_init(struct trace_step *s);
@@ -71,7 +72,7 @@ int trace_leaf_unpack(struct trace_leaf *l,
                       const unsigned char in[TRACE_LEAF_SIZE]);
 
 /* The leaf as it stands in the tree, H(00 || data); and into the tree. */
-void trace_leaf_hash(unsigned char out[32], const struct trace_leaf *l);
+void trace_leaf_hash(struct id *out, const struct trace_leaf *l);
 void trace_put(struct merkle *trace, const struct trace_leaf *l);
 
 #endif

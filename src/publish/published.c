@@ -13,6 +13,7 @@
 #include "base/base64.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "proof/digest.h"
@@ -102,12 +103,12 @@ static int number(const struct json *v, const char *key, uint32_t *out,
     return 0;
 }
 
-static int an_id(const struct json *v, const char *key,
-                 unsigned char out[32], struct err *err)
+static int an_id(const struct json *v, const char *key, struct id *out,
+                 struct err *err)
 {
     const char *text = json_string(v);
 
-    if (!text || base64url_id(out, text))
+    if (!text || id_parse(out, text))
         return bad(err, key, "32 bytes in base64url, 43 characters");
     return 0;
 }
@@ -129,7 +130,7 @@ static int token_ids(const struct json *v, const char *key, struct buf *out,
 /* Token ids, or [count, blob]: which of the two is told by the text. */
 static int tokens(const struct published *p, const struct json *v,
                   const char *key, struct buf *ids, uint32_t *n,
-                  unsigned char blob[32], struct err *err)
+                  struct id *blob, struct err *err)
 {
     const struct json *e = json_first(v);
 
@@ -156,12 +157,12 @@ static int text(struct published *p, const struct json *v, struct err *err)
     if (p->hashed) {
         if (json_count(v) != 1)
             return bad(err, "text", "one hash");
-        return an_id(json_first(v), "text", p->result.text, err);
+        return an_id(json_first(v), "text", &p->result.text, err);
     }
     if (!t)
         return bad(err, "text", "a text or a hash");
     buf_put(&p->text, t, strlen(t));
-    digest(p->result.text, t, strlen(t));
+    digest(&p->result.text, t, strlen(t));
     return buf_check(&p->text, "text", err);
 }
 
@@ -189,7 +190,7 @@ static int path(struct published *p, const struct json *v, struct err *err)
     if (json_type(v) != JSON_ARRAY || json_count(v) > MERKLE_PATH_MAX)
         return bad(err, "path", "an array of at most 64 hashes");
     for (const struct json *e = json_first(v); e; e = json_next(e))
-        if (an_id(e, "path", p->path + 32 * p->n_path++, err))
+        if (an_id(e, "path", id_in(p->path + 32 * p->n_path++), err))
             return -1;
     return 0;
 }
@@ -262,23 +263,23 @@ static int read_records(struct published *p, const struct json *const *m,
     struct job_record *j = &p->job;
 
     j->numerics = 1;
-    if (an_id(m[K_REQUEST], "request", r->request, err) ||
-        an_id(m[K_MODEL], "model", j->model, err) ||
+    if (an_id(m[K_REQUEST], "request", &r->request, err) ||
+        an_id(m[K_MODEL], "model", &j->model, err) ||
         read_params(p, m[K_PARAMS], err) || text(p, m[K_TEXT], err) ||
-        tokens(p, m[K_PROMPT], "prompt", &p->prompt, &j->n_prompt, j->prompt,
+        tokens(p, m[K_PROMPT], "prompt", &p->prompt, &j->n_prompt, &j->prompt,
                err) ||
-        tokens(p, m[K_TOKENS], "tokens", &p->output, &r->n_out, r->output,
+        tokens(p, m[K_TOKENS], "tokens", &p->output, &r->n_out, &r->output,
                err) ||
         number(m[K_FINISH], "finish", &r->finish, err) ||
         place(p, m[K_ERROR], err) ||
-        an_id(m[K_TRACE], "trace", r->trace, err) ||
+        an_id(m[K_TRACE], "trace", &r->trace, err) ||
         number(m[K_N], "n", &r->n, err) ||
         number(m[K_LEVEL], "level", &r->level, err))
         return -1;
-    memcpy(r->model, j->model, 32);
+    r->model = j->model;
     r->choice = j->choice;
     job_record_pack(p->job_bytes, j);
-    digest(r->job, p->job_bytes, sizeof(p->job_bytes));
+    digest(&r->job, p->job_bytes, sizeof(p->job_bytes));
     result_record_pack(p->result_bytes, r);
     return 0;
 }
@@ -291,13 +292,13 @@ static int read_rest(struct published *p, const struct json *const *m,
 
     if (!kind || strcmp(kind, "result-1") != 0)
         return bad(err, "apus", "\"result-1\"");
-    if (an_id(m[K_PROCESS], "process", p->process, err) ||
-        an_id(m[K_JOB], "job", p->said_job, err) ||
-        an_id(m[K_BATCH_ID], "batch_id", p->batch, err) ||
-        an_id(m[K_BATCH_ROOT], "batch_root", p->root, err) ||
+    if (an_id(m[K_PROCESS], "process", &p->process, err) ||
+        an_id(m[K_JOB], "job", &p->said_job, err) ||
+        an_id(m[K_BATCH_ID], "batch_id", &p->batch, err) ||
+        an_id(m[K_BATCH_ROOT], "batch_root", &p->root, err) ||
         number(m[K_INDEX], "index", &p->index, err) ||
         number(m[K_COUNT], "count", &p->count, err) ||
-        path(p, m[K_PATH], err) || an_id(m[K_NODE], "node", p->node, err))
+        path(p, m[K_PATH], err) || an_id(m[K_NODE], "node", &p->node, err))
         return -1;
     return 0;
 }
@@ -339,12 +340,11 @@ void published_record(const struct published *p, struct record *r)
     };
 }
 
-bool published_is_in(const struct published *p, const unsigned char root[32],
-                     uint32_t count)
+bool published_is_in(const struct published *p, struct id root, uint32_t count)
 {
-    unsigned char leaf[32];
+    struct id leaf;
 
-    merkle_leaf_hash(leaf, p->result_bytes, sizeof(p->result_bytes));
+    merkle_leaf_hash(&leaf, p->result_bytes, sizeof(p->result_bytes));
     return p->index < count &&
            merkle_path_verify(root, leaf, p->index, count, p->path,
                               p->n_path);
@@ -372,17 +372,17 @@ int published_statement_read(struct published_statement *p, const void *data,
 
 bool published_files_fit(const struct published_statement *p)
 {
-    unsigned char root[32];
+    struct id root;
     struct merkle m;
 
     merkle_init(&m);
     for (uint32_t i = 0; i < p->s.n_files; i++) {
         const unsigned char *f = p->files + (size_t)i * PUBLISHED_FILE;
 
-        statement_file(&m, get_u64(f), f + 8);
+        statement_file(&m, get_u64(f), id_at(f + 8));
     }
-    merkle_root(&m, root);
-    return memcmp(root, p->s.files, 32) == 0;
+    merkle_root(&m, &root);
+    return id_equal(root, p->s.files);
 }
 
 static int by_hash(const void *a, const void *b)
@@ -408,12 +408,12 @@ bool published_file_twice(const struct published_statement *p)
 }
 
 bool published_has_file(const struct published_statement *p, uint64_t size,
-                        const unsigned char sha256[32])
+                        struct id sha256)
 {
     for (uint32_t i = 0; i < p->s.n_files; i++) {
         const unsigned char *f = p->files + (size_t)i * PUBLISHED_FILE;
 
-        if (get_u64(f) == size && memcmp(f + 8, sha256, 32) == 0)
+        if (get_u64(f) == size && id_equal(id_at(f + 8), sha256))
             return true;
     }
     return false;

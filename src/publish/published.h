@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "proof/job_record.h"
 #include "proof/merkle_path.h"
 #include "proof/result_record.h"
@@ -27,14 +28,14 @@ struct record;
 struct published {
     struct job_record job;       /* built from the values */
     struct result_record result; /* the same, with the id of that job */
-    unsigned char said_job[32];  /* the id that stands there */
-    unsigned char process[32];   /* zeros: from a file */
-    unsigned char batch[32];     /* batch id */
-    unsigned char root[32];      /* of the batch */
+    struct id said_job;          /* the id that stands there */
+    struct id process;           /* zeros: from a file */
+    struct id batch;             /* batch id */
+    struct id root;              /* of the batch */
     uint32_t index, count;       /* its place in the batch */
     unsigned char path[32 * MERKLE_PATH_MAX];
     size_t n_path;               /* hashes */
-    unsigned char node[32];
+    struct id node;
 
     bool hashed; /* prompt, tokens and text are only hashes; the four below,
                     in the form of a record, are empty but for the stops */
@@ -57,8 +58,7 @@ void published_record(const struct published *p, struct record *r);
 
 /* Whether the result lies at its place in a batch with this root and count,
  * by its path. */
-bool published_is_in(const struct published *p, const unsigned char root[32],
-                     uint32_t count);
+bool published_is_in(const struct published *p, struct id root, uint32_t count);
 
 /* A statement and its files: PUBLISHED_FILE bytes each, borrowed. */
 struct published_statement {
@@ -77,6 +77,6 @@ bool published_file_twice(const struct published_statement *p);
 
 /* Whether it names a file of this size and SHA-256. */
 bool published_has_file(const struct published_statement *p, uint64_t size,
-                        const unsigned char sha256[32]);
+                        struct id sha256);
 
 #endif

@@ -8,9 +8,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "proof/digest.h"
@@ -27,16 +29,12 @@ static int unpack(struct job_record *job, struct result_record *res,
 }
 
 /* The bytes of an id or hash, as a string. */
-static void put_id(struct buf *out, const unsigned char id[32])
+static void put_id(struct buf *out, struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    buf_printf(out, "\"%s\"", text);
+    buf_printf(out, "\"%s\"", id_text(id).s);
 }
 
-static void put_key_id(struct buf *out, const char *key,
-                       const unsigned char id[32])
+static void put_key_id(struct buf *out, const char *key, struct id id)
 {
     buf_printf(out, ",\"%s\":", key);
     put_id(out, id);
@@ -44,13 +42,12 @@ static void put_key_id(struct buf *out, const char *key,
 
 /* Token ids, or how many they are and their blob. */
 static void put_tokens(struct buf *out, const char *key,
-                       const unsigned char *id, size_t n,
-                       const unsigned char *blob)
+                       const unsigned char *id, size_t n, const struct id *blob)
 {
     buf_printf(out, ",\"%s\":[", key);
     if (blob) {
         buf_printf(out, "%zu,", n);
-        put_id(out, blob);
+        put_id(out, *blob);
     }
     for (size_t i = 0; !blob && i < n; i++)
         buf_printf(out, "%s%" PRIu32, i ? "," : "", get_u32(id + 4 * i));
@@ -82,12 +79,12 @@ static void put_params(struct buf *out, const struct job_record *job,
 }
 
 static int put_text(struct buf *out, const struct record *r,
-                    const unsigned char *hash, struct err *err)
+                    const struct id *hash, struct err *err)
 {
     buf_puts(out, ",\"text\":");
     if (hash) {
         buf_putc(out, '[');
-        put_id(out, hash);
+        put_id(out, *hash);
         buf_putc(out, ']');
         return 0;
     }
@@ -112,17 +109,17 @@ static void put_place(struct buf *out, const struct result_batch_part *b,
                       uint64_t index, const unsigned char *path,
                       size_t n_path)
 {
-    put_key_id(out, "batch_id", b->batch);
-    put_key_id(out, "batch_root", b->root);
+    put_key_id(out, "batch_id", *b->batch);
+    put_key_id(out, "batch_root", *b->root);
     buf_printf(out, ",\"index\":%" PRIu64 ",\"count\":%" PRIu64
                ",\"path\":[", index, b->count);
     for (size_t i = 0; i < n_path; i++) {
         if (i)
             buf_putc(out, ',');
-        put_id(out, path + i * DIGEST_SIZE);
+        put_id(out, id_at(path + i * DIGEST_SIZE));
     }
     buf_putc(out, ']');
-    put_key_id(out, "node", b->node);
+    put_key_id(out, "node", *b->node);
 }
 
 int result_json(struct buf *out, const struct record *r,
@@ -136,15 +133,15 @@ int result_json(struct buf *out, const struct record *r,
         return -1;
     buf_puts(out, "{\"apus\":\"result-1\"");
     put_key_id(out, "request", res.request);
-    put_key_id(out, "process", b->process);
+    put_key_id(out, "process", *b->process);
     put_key_id(out, "model", res.model);
     put_key_id(out, "job", res.job);
     put_params(out, &job, r);
     put_tokens(out, "prompt", r->prompt, r->n_prompt,
-               b->hashes ? job.prompt : NULL);
+               b->hashes ? &job.prompt : NULL);
     put_tokens(out, "tokens", r->output, r->n_output,
-               b->hashes ? res.output : NULL);
-    if (put_text(out, r, b->hashes ? res.text : NULL, err))
+               b->hashes ? &res.output : NULL);
+    if (put_text(out, r, b->hashes ? &res.text : NULL, err))
         return -1;
     buf_printf(out, ",\"finish\":%" PRIu32, res.finish);
     put_error(out, &res);
@@ -156,21 +153,21 @@ int result_json(struct buf *out, const struct record *r,
     return buf_check(out, "a result", err);
 }
 
-int result_tags(struct result_tags *t, const struct record *r,
-                const unsigned char batch[32], struct err *err)
+int result_tags(struct result_tags *t, const struct record *r, struct id batch,
+                struct err *err)
 {
-    unsigned char id[DIGEST_SIZE];
+    struct id id;
     struct result_record res;
     struct job_record job;
 
     if (unpack(&job, &res, r, err))
         return -1;
-    base64url(t->request, res.request, 32);
-    base64url(t->model, res.model, 32);
-    base64url(t->job, res.job, 32);
-    digest(id, r->result, RECORD_RESULT);
-    base64url(t->result, id, 32);
-    base64url(t->batch, batch, 32);
+    base64url(t->request, res.request.b, 32);
+    base64url(t->model, res.model.b, 32);
+    base64url(t->job, res.job.b, 32);
+    digest(&id, r->result, RECORD_RESULT);
+    base64url(t->result, id.b, 32);
+    base64url(t->batch, batch.b, 32);
     t->tag[0] = (struct item_text_tag){ "Apus", "result-1" };
     t->tag[1] = (struct item_text_tag){ "Request", t->request };
     t->tag[2] = (struct item_text_tag){ "Model", t->model };

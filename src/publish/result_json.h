@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "arweave/item.h"
-#include "base/base64.h"
+#include "base/id.h"
 
 struct buf;
 struct err;
@@ -19,8 +19,8 @@ struct record;
 
 /* What the results of a batch have in common.  Borrowed. */
 struct result_batch_part {
-    const unsigned char *process; /* 32 bytes each; zeros for a file */
-    const unsigned char *batch, *root, *node;
+    const struct id *process; /* 32 bytes each; zeros for a file */
+    const struct id *batch, *root, *node;
     uint64_t count;               /* results of the batch */
     bool hashes;                  /* prompt, tokens and text as hashes */
 };
@@ -39,7 +39,7 @@ struct result_tags {
     char request[ID_TEXT], model[ID_TEXT], job[ID_TEXT], result[ID_TEXT],
         batch[ID_TEXT];
 };
-int result_tags(struct result_tags *t, const struct record *r,
-                const unsigned char batch[32], struct err *err);
+int result_tags(struct result_tags *t, const struct record *r, struct id batch,
+                struct err *err);
 
 #endif

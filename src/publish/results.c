@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "proof/merkle.h"
@@ -24,7 +25,7 @@ struct results {
     size_t n;
     struct result_leaf *leaf; /* in the order of the batch */
     struct merkle_tree tree;
-    unsigned char root[32];
+    struct id root;
 
     /* where it is being read */
     size_t part; /* the next to be opened */
@@ -53,9 +54,9 @@ static int open_next(struct results *r, struct err *err)
     if (rc == 0) {
         const struct checkpoint_head *h = checkpoint_head(r->file);
 
-        if (memcmp(h->part_root, r->seal.part[r->part].root, 32) != 0 ||
-            memcmp(h->batch, r->info.id, 32) != 0 ||
-            memcmp(h->model, r->info.model, 32) != 0)
+        if (!id_equal(h->part_root, r->seal.part[r->part].root) ||
+            !id_equal(h->batch, r->info.id) ||
+            !id_equal(h->model, r->info.model))
             rc = err_set(err, ERR_INPUT, "\"%s\" is not the part that"
                          " checkpoint.json names", path);
         r->part++;
@@ -85,7 +86,7 @@ static int take_part(struct results *r, size_t *n, struct err *err)
     const struct checkpoint_head *h = checkpoint_head(r->file);
     const unsigned char *bytes;
     struct result_record res;
-    unsigned char root[32];
+    struct id root;
     struct merkle part;
 
     merkle_init(&part);
@@ -102,8 +103,8 @@ static int take_part(struct results *r, size_t *n, struct err *err)
         merkle_leaf(&part, bytes, RESULT_RECORD_SIZE);
         result_leaf(&r->leaf[*n], &res);
     }
-    merkle_root(&part, root);
-    if (memcmp(root, h->part_root, 32) != 0)
+    merkle_root(&part, &root);
+    if (!id_equal(root, h->part_root))
         return err_set(err, ERR_INPUT, "part %zu in \"%s\" is damaged: its"
                        " results have another root than it says (apus"
                        " verify names the row)", r->part - 1, r->batch_path);
@@ -112,7 +113,7 @@ static int take_part(struct results *r, size_t *n, struct err *err)
 
 static int make_tree(struct results *r, struct err *err)
 {
-    unsigned char root[32];
+    struct id root;
     void *leaf = NULL;
     size_t n = 0;
 
@@ -126,14 +127,14 @@ static int make_tree(struct results *r, struct err *err)
         return err_set(err, ERR_INPUT, "the parts in \"%s\" have %zu rows,"
                        " checkpoint.json says %zu", r->batch_path, n, r->n);
     results_rewind(r);
-    if (result_batch(r->root, r->leaf, n, err) ||
+    if (result_batch(&r->root, r->leaf, n, err) ||
         merkle_tree_init(&r->tree, n, err))
         return -1;
     for (size_t i = 0; i < n; i++)
-        memcpy(r->tree.hash + 32 * i, r->leaf[i].hash, 32);
+        memcpy(r->tree.hash + 32 * i, r->leaf[i].hash.b, 32);
     merkle_tree_build(&r->tree);
-    merkle_tree_root(&r->tree, root);
-    if (memcmp(root, r->root, 32) != 0)
+    merkle_tree_root(&r->tree, &root);
+    if (!id_equal(root, r->root))
         return err_set(err, ERR_FATAL, "two ways to the root of a batch"
                        " differ");
     return 0;
@@ -192,9 +193,9 @@ size_t results_count(const struct results *r)
     return r->n;
 }
 
-const unsigned char *results_root(const struct results *r)
+const struct id *results_root(const struct results *r)
 {
-    return r->root;
+    return &r->root;
 }
 
 /* Whether the bytes that have the file's SHA-256 have its root too: those of
@@ -204,16 +205,16 @@ static int check_file(const struct seal_file *want, const char *path,
 {
     struct checkpoint *c = NULL;
     struct part_file *f;
-    unsigned char root[32];
+    struct id root;
     int rc = -1;
 
     if (part_file_open(&f, path, err))
         return -1;
     if (seal_file_check(want, f, err) || checkpoint_open_file(&c, f, err) ||
-        checkpoint_result_root(c, root, err))
+        checkpoint_result_root(c, &root, err))
         goto out;
     rc = part_file_unchanged(f, err);
-    if (rc == 0 && memcmp(root, want->root, 32) != 0)
+    if (rc == 0 && !id_equal(root, want->root))
         rc = err_set(err, ERR_INPUT, "\"%s\" has another root than"
                      " checkpoint.json names", path);
 out:
@@ -240,7 +241,7 @@ int results_check_files(const struct results *r, struct err *err)
 static int by_request(const void *a, const void *b)
 {
     const struct result_leaf *x = a, *y = b;
-    int c = memcmp(x->request, y->request, 32);
+    int c = id_compare(x->request, y->request);
 
     return c ? c : (x->choice > y->choice) - (x->choice < y->choice);
 }
@@ -257,12 +258,12 @@ static int place(const struct results *r, struct results_row *row,
         return err_set(err, ERR_INPUT, "no result record");
     result_leaf(&leaf, &res);
     found = bsearch(&leaf, r->leaf, r->n, sizeof(leaf), by_request);
-    if (!found || memcmp(found->hash, leaf.hash, 32) != 0)
+    if (!found || !id_equal(found->hash, leaf.hash))
         return err_set(err, ERR_INPUT, "its result record was changed"
                        " meanwhile");
-    memcpy(row->request, res.request, 32);
+    row->request = res.request;
     row->choice = res.choice;
-    digest(row->id, row->row.record.result, RECORD_RESULT);
+    digest(&row->id, row->row.record.result, RECORD_RESULT);
     row->index = (uint64_t)(found - r->leaf);
     row->n_path = merkle_tree_path(&r->tree, row->path, (size_t)row->index);
     return 0;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "proof/merkle_path.h"
 #include "spool/spool.h"
 #include "store/checkpoint.h"
@@ -19,9 +20,9 @@ struct results;
 
 struct results_row {
     struct checkpoint_row row;  /* borrowed until the next call */
-    unsigned char request[32];
+    struct id request;
     uint32_t choice;
-    unsigned char id[32];       /* H of the result record */
+    struct id id;               /* H of the result record */
     uint64_t index;             /* in the batch's order */
     unsigned char path[MERKLE_PATH_MAX * 32];
     size_t n_path;
@@ -36,7 +37,7 @@ void results_close(struct results *r);
 const struct batch_info *results_info(const struct results *r);
 const struct seal_info *results_seal(const struct results *r);
 size_t results_count(const struct results *r);
-const unsigned char *results_root(const struct results *r);
+const struct id *results_root(const struct results *r);
 
 /* ERR_INPUT unless every part has the size, the SHA-256 and the root of
  * checkpoint.json. */

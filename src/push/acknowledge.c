@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
@@ -153,10 +154,17 @@ static int complete(struct saying *s, struct err *err)
         { "Statement", s->statement },
     };
     const struct exchange x = {
-        .kind = "complete", .number = s->number, .process = s->info->process,
-        .tag = tag, .n_tags = 3, .action = "Complete-Response",
-        .count = complete_counts, .n_counts = COMPLETE_COUNTS,
-        .n_lines = s->n_lines, .judge = judge_complete, .self = s,
+        .kind = "complete",
+        .number = s->number,
+        .process = &s->info->process,
+        .tag = tag,
+        .n_tags = 3,
+        .action = "Complete-Response",
+        .count = complete_counts,
+        .n_counts = COMPLETE_COUNTS,
+        .n_lines = s->n_lines,
+        .judge = judge_complete,
+        .self = s,
     };
     uint64_t count[COMPLETE_COUNTS];
 
@@ -177,8 +185,7 @@ static int complete(struct saying *s, struct err *err)
 
 /* ---- lines --------------------------------------------------------------- */
 
-static void put_id(struct buf *out, const char *key,
-                   const unsigned char *id)
+static void put_id(struct buf *out, const char *key, const struct id *id)
 {
     char text[ID_TEXT] = "";
 
@@ -187,12 +194,9 @@ static void put_id(struct buf *out, const char *key,
     buf_printf(out, ",\"%s\":\"%s\"", key, text);
 }
 
-static void put_head(struct buf *out, const unsigned char request[32])
+static void put_head(struct buf *out, struct id request)
 {
-    char text[ID_TEXT];
-
-    base64url(text, request, 32);
-    buf_printf(out, "{\"request\":\"%s\"", text);
+    buf_printf(out, "{\"request\":\"%s\"", id_text(request).s);
 }
 
 /* Append a line that counts so many bytes, in a message of its own if this one
@@ -212,7 +216,7 @@ static int put_line(struct saying *s, const struct buf *line, size_t counts,
 }
 
 static void put_result(struct buf *out, const struct results_row *row,
-                       const unsigned char item[32])
+                       struct id item)
 {
     const struct record *r = &row->row.record;
     struct result_record res = { .finish = 0 };
@@ -220,9 +224,9 @@ static void put_result(struct buf *out, const struct results_row *row,
     result_record_unpack(&res, r->result); /* it was, to be a row */
     put_head(out, row->request);
     buf_printf(out, ",\"choice\":\"%" PRIu32 "\"", row->choice);
-    put_id(out, "job", res.job);
-    put_id(out, "result", row->id);
-    put_id(out, "item", item);
+    put_id(out, "job", &res.job);
+    put_id(out, "result", &row->id);
+    put_id(out, "item", &item);
     buf_printf(out, ",\"finish\":\"%" PRIu32 "\"", res.finish);
     if (r->text_size <= TEXT_INLINE) {
         buf_puts(out, ",\"text\":");
@@ -248,7 +252,7 @@ static int complete_results(struct saying *s, struct results *r,
     while ((rc = results_next(r, &row, err)) == 1) {
         rc = push_index_next(x, &l, err);
         if (rc == 0 || (rc == 1 && (l.choice != row.choice ||
-                                    memcmp(l.request, row.request, 32) != 0)))
+                                    !id_equal(l.request, row.request))))
             rc = err_set(err, ERR_INPUT, "items.jsonl in \"%s\" is not the"
                          " index of its results", s->a->batch_path);
         if (rc < 0)
@@ -268,7 +272,7 @@ static int complete_results(struct saying *s, struct results *r,
 
 /* One Infer-Batch: its root, and the statement as the item. */
 static int complete_file(struct saying *s, const struct results *r,
-                         const unsigned char statement[32], struct err *err)
+                         struct id statement, struct err *err)
 {
     struct buf line;
     int rc;
@@ -278,7 +282,7 @@ static int complete_file(struct saying *s, const struct results *r,
     buf_puts(&line, ",\"choice\":\"0\"");
     put_id(&line, "job", NULL);
     put_id(&line, "result", results_root(r));
-    put_id(&line, "item", statement);
+    put_id(&line, "item", &statement);
     buf_puts(&line, ",\"finish\":\"0\"}\n");
     rc = put_line(s, &line, line.len, complete, err) || complete(s, err)
              ? -1 : 0;
@@ -308,10 +312,17 @@ static int release(struct saying *s, struct err *err)
         { "Action", "Release" }, { "Batch", s->batch },
     };
     const struct exchange x = {
-        .kind = "release", .number = s->number, .process = s->info->process,
-        .tag = tag, .n_tags = 2, .action = "Release-Response",
-        .count = release_counts, .n_counts = 1, .n_lines = s->n_lines,
-        .judge = judge_release, .self = s,
+        .kind = "release",
+        .number = s->number,
+        .process = &s->info->process,
+        .tag = tag,
+        .n_tags = 2,
+        .action = "Release-Response",
+        .count = release_counts,
+        .n_counts = 1,
+        .n_lines = s->n_lines,
+        .judge = judge_release,
+        .self = s,
     };
     uint64_t count = 0;
 
@@ -327,8 +338,8 @@ static int release(struct saying *s, struct err *err)
 
 /* A line is as long as with `later`, whatever the queue takes: where a message
  * ends must not depend on it. */
-static int put_release(struct saying *s, const unsigned char request[32],
-                       const char *reason, struct err *err)
+static int put_release(struct saying *s, struct id request, const char *reason,
+                       struct err *err)
 {
     struct buf line, longest;
     int rc;
@@ -353,7 +364,7 @@ static bool is_to_blame(const struct reason *why)
     return strcmp(why->code, "invalid_request") == 0;
 }
 
-static int put_refused(struct saying *s, const unsigned char request[32],
+static int put_refused(struct saying *s, struct id request,
                        const struct reason *why, struct err *err)
 {
     char text[REASON_CODE + REASON_TEXT + 2];
@@ -365,9 +376,8 @@ static int put_refused(struct saying *s, const unsigned char request[32],
 }
 
 /* The id of line `want`, reading on from `*next`. */
-static int find_request(const struct saying *s, struct lines *f,
-                        uint32_t *next, uint32_t want,
-                        unsigned char id[32], struct err *err)
+static int find_request(const struct saying *s, struct lines *f, uint32_t *next,
+                        uint32_t want, struct id *id, struct err *err)
 {
     const char *text = NULL;
     struct err unused = ERR_INIT;
@@ -383,7 +393,7 @@ static int find_request(const struct saying *s, struct lines *f,
                                        (uint64_t)want + 1);
     request_parse(&r, text, n, &unused);
     lines_id(f, id);
-    rc = batch_request_id(id, s->info, id, r.custom_id, err);
+    rc = batch_request_id(id, s->info, *id, r.custom_id, err);
     request_clear(&r);
     return rc;
 }
@@ -394,7 +404,7 @@ static int release_refused(struct saying *s, struct err *err)
     struct refused *no = NULL;
     struct lines *f = NULL;
     uint32_t line, next = 0;
-    unsigned char id[32];
+    struct id id;
     struct reason why, of_file = { .code = "" };
     int rc = -1;
 
@@ -405,7 +415,7 @@ static int release_refused(struct saying *s, struct err *err)
         if (s->info->is_file_of_ao) {
             if (!of_file.code[0] || !is_to_blame(&why))
                 of_file = why;
-        } else if (find_request(s, f, &next, line, id, err) ||
+        } else if (find_request(s, f, &next, line, &id, err) ||
                    put_refused(s, id, &why, err)) {
             rc = -1;
             break;
@@ -432,7 +442,7 @@ static void begin(struct saying *s, const struct exchanger *a,
     s->n = n;
     s->info = info;
     s->takes_later = -1;
-    base64url(s->batch, info->id, 32);
+    base64url(s->batch, info->id.b, 32);
     buf_init(&s->data, MESSAGE_MAX + LINE_BYTES);
 }
 
@@ -461,17 +471,18 @@ static void tell(const struct saying *s)
 int acknowledge(const struct exchanger *a, struct results *r,
                 struct acknowledged *n, struct err *err)
 {
-    unsigned char record[208], statement[32];
+    struct id statement;
+    unsigned char record[208];
     struct saying s;
     int rc = 0;
 
     memset(n, 0, sizeof(*n));
     begin(&s, a, results_info(r), n);
     if (results_count(r) > 0) {
-        rc = push_statement(a->batch_path, record, statement, err);
+        rc = push_statement(a->batch_path, record, &statement, err);
         if (rc)
             return rc;
-        base64url(s.statement, statement, 32);
+        base64url(s.statement, statement.b, 32);
         rc = s.info->is_file_of_ao ? complete_file(&s, r, statement, err)
                                    : complete_results(&s, r, err);
     }
@@ -490,7 +501,7 @@ static int release_lines(struct saying *s, struct err *err)
 {
     char *path = file_join(s->a->batch_path, "requests.jsonl");
     struct lines *f = NULL;
-    unsigned char id[32];
+    struct id id;
     uint32_t next = 0;
     struct err unused = ERR_INIT;
     int rc = lines_open(&f, path, &unused);
@@ -501,8 +512,10 @@ static int release_lines(struct saying *s, struct err *err)
         return release(s, err);
     }
     for (uint64_t i = 0; rc == 0 && i < s->info->n_requests; i++)
-        rc = find_request(s, f, &next, (uint32_t)i, id, err) ||
-                     put_release(s, id, NULL, err) ? -1 : 0;
+        rc = find_request(s, f, &next, (uint32_t)i, &id, err) ||
+                     put_release(s, id, NULL, err)
+                 ? -1
+                 : 0;
     if (rc == 0 && s->n_lines)
         rc = release(s, err);
     lines_close(f);

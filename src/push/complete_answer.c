@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 
 /* Whether a line of our message is of this request. */
@@ -34,7 +34,7 @@ static int take_line(const char *message, const char *line, size_t n,
 {
     const char *request, *why;
     struct json *root;
-    unsigned char id[32];
+    struct id id;
     bool conflict;
     int rc = 0;
 
@@ -45,7 +45,7 @@ static int take_line(const char *message, const char *line, size_t n,
     request = json_string(json_get(root, "request"));
     why = json_string(json_get(root, "why"));
     conflict = why && strcmp(why, "conflict") == 0;
-    if (!request || !why || base64url_id(id, request) ||
+    if (!request || !why || id_parse(&id, request) ||
         !is_ours(message, request) ||
         (!conflict && strcmp(why, "unknown") != 0))
         rc = err_set(err, ERR_RETRY, "its answer names a request that is not"

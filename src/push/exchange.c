@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "ao/ao.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/sys.h"
 #include "push/push_items.h"
@@ -29,12 +29,14 @@ static int sign(const struct exchanger *a, const struct exchange *x,
                 const struct buf *data, const char *path, struct buf *item,
                 struct err *err)
 {
-    unsigned char id[32];
+    struct id id;
 
-    return ao_message(a->ao, item, id, x->process, x->tag, x->n_tags,
+    return ao_message(a->ao, item, &id, *x->process, x->tag, x->n_tags,
                       data->data ? data->data : "", data->len, err) ||
-           buf_check(item, "a message", err) ||
-           file_write(path, item->data, item->len, err) ? -1 : 0;
+                   buf_check(item, "a message", err) ||
+                   file_write(path, item->data, item->len, err)
+               ? -1
+               : 0;
 }
 
 /* ---- its answer ---------------------------------------------------------- */
@@ -57,8 +59,8 @@ static int judge(const struct exchanger *a, const struct exchange *x,
 {
     struct talk t = { .ao = a->ao };
 
-    memcpy(t.node, a->node, 32);
-    memcpy(t.process, x->process, 32);
+    t.node = *a->node;
+    t.process = *x->process;
     if (talk_judge(&t, r, x->action, out, err) < 0) {
         *refused = r->error || t.code;
         return -1;
@@ -69,17 +71,14 @@ static int judge(const struct exchanger *a, const struct exchange *x,
     return x->judge(x->self, count, (*out)->data, err);
 }
 
-static int keep_answer(const struct exchange *x, const char *path,
-                       const unsigned char id[32], const uint64_t *count,
-                       const char *data, struct err *err)
+static int keep_answer(const struct exchange *x, const char *path, struct id id,
+                       const uint64_t *count, const char *data, struct err *err)
 {
-    char text[ID_TEXT];
     struct buf b;
     int rc;
 
     buf_init(&b, ANSWER_MAX);
-    base64url(text, id, 32);
-    buf_printf(&b, "{\"message\":\"%s\"", text);
+    buf_printf(&b, "{\"message\":\"%s\"", id_text(id).s);
     for (size_t i = 0; i < x->n_counts; i++)
         buf_printf(&b, ",\"%s\":\"%" PRIu64 "\"", x->count[i], count[i]);
     buf_puts(&b, ",\"data\":");
@@ -137,7 +136,7 @@ static int say(const struct exchanger *a, const struct exchange *x,
         return -1;
     sys_crash_point();
     memset(&r, 0, sizeof(r));
-    if (ao_result(a->ao, &r, x->process, it.id, a->wait_s, err))
+    if (ao_result(a->ao, &r, *x->process, it.id, a->wait_s, err))
         return err->code == ERR_INPUT ? 1 : -1;
     rc = judge(a, x, &r, &out, count, refused, err);
     if (rc == 0)

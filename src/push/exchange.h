@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "arweave/item.h"
+#include "base/id.h"
 #include "push/push_send.h"
 
 struct ao;
@@ -19,7 +20,7 @@ struct err;
 /* Who sends, about which batch. */
 struct exchanger {
     struct ao *ao;
-    const unsigned char *node;    /* our address */
+    const struct id *node; /* our address */
     const char *batch_path;
     unsigned wait_s;              /* for each answer */
     bool (*stop)(void);           /* may be NULL */
@@ -31,7 +32,7 @@ struct exchanger {
 struct exchange {
     const char *kind;              /* "complete", "release" */
     size_t number;
-    const unsigned char *process;
+    const struct id *process;
     const struct item_text_tag *tag;
     size_t n_tags;
     const char *action;            /* "Complete-Response" */

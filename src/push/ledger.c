@@ -15,10 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/sys.h"
@@ -27,7 +27,7 @@
 
 /* A line. */
 struct entry {
-    unsigned char id[32];
+    struct id id;
     size_t line;
     bool asked; /* else it is what was charged */
     uint64_t winc;
@@ -65,7 +65,7 @@ static void take_line(struct entries *e, const char *line, size_t n)
         text = json_string(json_get(root, "paid"));
         l.asked = false;
     }
-    if (item && text && base64url_id(l.id, item) == 0 &&
+    if (item && text && id_parse(&l.id, item) == 0 &&
         json_u64_text(text, &l.winc) == 0)
         add(e, &l);
     json_free(root);
@@ -74,7 +74,7 @@ static void take_line(struct entries *e, const char *line, size_t n)
 static int by_item(const void *a, const void *b)
 {
     const struct entry *x = a, *y = b;
-    int c = memcmp(x->id, y->id, 32);
+    int c = id_compare(x->id, y->id);
 
     return c ? c : (x->line > y->line) - (x->line < y->line);
 }
@@ -86,8 +86,7 @@ static uint64_t plus(uint64_t a, uint64_t b)
 
 /* Everything charged, and what was asked for and is not settled: of `id`
  * (NULL: none) in *of_id, of the others in the sum. */
-static uint64_t add_up(struct entries *e, const unsigned char *id,
-                       uint64_t *of_id)
+static uint64_t add_up(struct entries *e, const struct id *id, uint64_t *of_id)
 {
     uint64_t all = 0;
 
@@ -96,11 +95,11 @@ static uint64_t add_up(struct entries *e, const unsigned char *id,
         qsort(e->list, e->n, sizeof(*e->list), by_item);
     for (size_t i = 0; i < e->n; i++) {
         const struct entry *l = &e->list[i];
-        bool last = i + 1 == e->n || memcmp(l->id, l[1].id, 32) != 0;
+        bool last = i + 1 == e->n || !id_equal(l->id, l[1].id);
 
         if (l->asked && !last)
             continue; /* asked again, or settled */
-        if (l->asked && id && memcmp(l->id, id, 32) == 0)
+        if (l->asked && id && id_equal(l->id, *id))
             *of_id = l->winc;
         else
             all = plus(all, l->winc);
@@ -108,7 +107,7 @@ static uint64_t add_up(struct entries *e, const unsigned char *id,
     return all;
 }
 
-static int look(const char *path, const unsigned char *id, uint64_t *winc,
+static int look(const char *path, const struct id *id, uint64_t *winc,
                 uint64_t *of_id, struct err *err)
 {
     struct entries e = { .n = 0 };
@@ -149,21 +148,21 @@ static bool is_torn(int fd)
            pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
 }
 
-static int append(const char *path, const unsigned char id[32],
-                  const char *what, uint64_t winc, struct err *err)
+static int append(const char *path, struct id id, const char *what,
+                  uint64_t winc, struct err *err)
 {
-    char text[ID_TEXT], *dir = xstrdup(path), line[128];
+    char *dir = xstrdup(path), line[128];
     bool made = !file_exists(path);
     int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
                   0666);
     int n, rc = -1;
 
-    base64url(text, id, 32);
     *strrchr(dir, '/') = '\0';
     if (fd < 0)
         goto out;
-    n = snprintf(line, sizeof(line), "%s{\"item\":\"%s\",\"%s\":\"%" PRIu64
-                 "\"}\n", is_torn(fd) ? "\n" : "", text, what, winc);
+    n = snprintf(line, sizeof(line),
+                 "%s{\"item\":\"%s\",\"%s\":\"%" PRIu64 "\"}\n",
+                 is_torn(fd) ? "\n" : "", id_text(id).s, what, winc);
     rc = sys_write(fd, line, (size_t)n) || sys_fdatasync(fd) ||
                  (made && sys_sync_dir(dir)) ? -1 : 0;
 out:
@@ -175,26 +174,25 @@ out:
     return rc;
 }
 
-int ledger_ask(const char *path, const unsigned char id[32], uint64_t price,
-               uint64_t most, uint64_t *winc, struct err *err)
+int ledger_ask(const char *path, struct id id, uint64_t price, uint64_t most,
+               uint64_t *winc, struct err *err)
 {
     uint64_t others = 0, ours = 0;
 
-    if (look(path, id, winc, &ours, err))
+    if (look(path, &id, winc, &ours, err))
         return -1;
     if (*winc > most || price > most - *winc)
         return 1;
     /* put down first and looked at again, so that two of us see each other */
     if (append(path, id, "asked", price, err) ||
-        look(path, id, &others, &ours, err))
+        look(path, &id, &others, &ours, err))
         return -1;
     if (plus(others, ours) <= most)
         return 0;
     return append(path, id, "paid", 0, err) ? -1 : 1;
 }
 
-int ledger_paid(const char *path, const unsigned char id[32], uint64_t winc,
-                struct err *err)
+int ledger_paid(const char *path, struct id id, uint64_t winc, struct err *err)
 {
     return append(path, id, "paid", winc, err);
 }

@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 
 /* What a file comes to, in winston credits; a missing file is 0. */
@@ -20,11 +22,10 @@ int ledger_sum(const char *path, uint64_t *winc, struct err *err);
  * the file then comes to no more than `most`.  1 if it would be more: nothing
  * is put down.  *winc is what the file comes to without it.  Of several
  * processes on one machine none goes over. */
-int ledger_ask(const char *path, const unsigned char id[32], uint64_t price,
-               uint64_t most, uint64_t *winc, struct err *err);
+int ledger_ask(const char *path, struct id id, uint64_t price, uint64_t most,
+               uint64_t *winc, struct err *err);
 
 /* What was charged in the end. */
-int ledger_paid(const char *path, const unsigned char id[32], uint64_t winc,
-                struct err *err);
+int ledger_paid(const char *path, struct id id, uint64_t winc, struct err *err);
 
 #endif

@@ -19,6 +19,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
 #include "push/ledger.h"
@@ -122,8 +123,7 @@ int ledger_dir(char **dir, bool *in_spool, const struct settings *s,
 }
 
 int ledger_day_open(struct ledger_day **out, const struct settings *s,
-                    const char *spool_dir, const unsigned char address[32],
-                    struct err *err)
+                    const char *spool_dir, struct id address, struct err *err)
 {
     char date[16] = "", id[ID_TEXT], *dir, *wallet_dir = NULL;
     struct ledger_day *d;
@@ -135,7 +135,7 @@ int ledger_day_open(struct ledger_day **out, const struct settings *s,
         return -1;
     if (gmtime_r(&now, &tm))
         strftime(date, sizeof(date), "%Y-%m-%d", &tm);
-    base64url(id, address, 32);
+    base64url(id, address.b, 32);
     d = xcalloc(1, sizeof(*d));
     d->lock = file_join(dir, "lock");
     d->path = xasprintf("%s/%s-%s.jsonl", dir, id, date);
@@ -239,9 +239,8 @@ int ledger_day_sum(struct ledger_day *d, uint64_t *winc, struct err *err)
     return rc;
 }
 
-int ledger_day_ask(struct ledger_day *d, const unsigned char id[32],
-                   uint64_t price, uint64_t most, uint64_t *winc,
-                   struct err *err)
+int ledger_day_ask(struct ledger_day *d, struct id id, uint64_t price,
+                   uint64_t most, uint64_t *winc, struct err *err)
 {
     uint64_t others;
     int fd = take_lock(d, err), rc;
@@ -260,8 +259,8 @@ int ledger_day_ask(struct ledger_day *d, const unsigned char id[32],
     return rc;
 }
 
-int ledger_day_paid(struct ledger_day *d, const unsigned char id[32],
-                    uint64_t winc, struct err *err)
+int ledger_day_paid(struct ledger_day *d, struct id id, uint64_t winc,
+                    struct err *err)
 {
     int fd = take_lock(d, err), rc;
 

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 struct settings;
 
@@ -33,17 +35,15 @@ int ledger_dir(char **dir, bool *in_spool, const struct settings *s,
  * name in the other one of the two default places. */
 struct ledger_day;
 int ledger_day_open(struct ledger_day **out, const struct settings *s,
-                    const char *spool_dir, const unsigned char address[32],
-                    struct err *err);
+                    const char *spool_dir, struct id address, struct err *err);
 void ledger_day_close(struct ledger_day *d);
 
 /* As ledger_sum, ledger_ask and ledger_paid, under the lock.  ERR_RETRY if
  * another process keeps the lock for half a minute. */
 int ledger_day_sum(struct ledger_day *d, uint64_t *winc, struct err *err);
-int ledger_day_ask(struct ledger_day *d, const unsigned char id[32],
-                   uint64_t price, uint64_t most, uint64_t *winc,
-                   struct err *err);
-int ledger_day_paid(struct ledger_day *d, const unsigned char id[32],
-                    uint64_t winc, struct err *err);
+int ledger_day_ask(struct ledger_day *d, struct id id, uint64_t price,
+                   uint64_t most, uint64_t *winc, struct err *err);
+int ledger_day_paid(struct ledger_day *d, struct id id, uint64_t winc,
+                    struct err *err);
 
 #endif

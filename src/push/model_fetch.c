@@ -23,6 +23,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "model/model_stream.h"
@@ -32,12 +33,12 @@
 
 struct fetch {
     const struct model_fetch *f;
-    const unsigned char *arweave;
+    const struct id *arweave;
     char *part;
     int fd;
     size_t source;             /* the gateway whose head this is */
     struct gateway_data data;
-    unsigned char id[32];      /* the model's, as the head says */
+    struct id id; /* the model's, as the head says */
     struct model_stream *stream;
     bool bad;                  /* a part was wrong */
     bool local;                /* no gateway's fault: none else is asked */
@@ -64,7 +65,7 @@ static void note(const struct fetch *x, const char *text)
 /* ---- which model ----- */
 
 /* The model id in the tags of the item's head. */
-static int read_tags(unsigned char id[32], const struct gateway_data *d,
+static int read_tags(struct id *id, const struct gateway_data *d,
                      struct err *err)
 {
     char kind[32];
@@ -88,9 +89,9 @@ static int find(struct gateways *g, size_t i, void *self, struct err *err)
     char text[ID_TEXT];
     uint64_t have;
 
-    if (gateway_find(g, i, x->arweave, &x->data, err))
+    if (gateway_find(g, i, *x->arweave, &x->data, err))
         return -1;
-    if (read_tags(x->id, &x->data, err)) {
+    if (read_tags(&x->id, &x->data, err)) {
         base64url(text, x->arweave, 32);
         return err_prefix(err, "\"%s\" has %s", gateways_url(g, i), text);
     }
@@ -135,7 +136,7 @@ static int begin_stream(struct fetch *x, struct err *err)
     int rc = 0;
 
     model_stream_free(x->stream);
-    x->stream = model_stream_new(x->id);
+    x->stream = model_stream_new(&x->id);
     x->strict = false;
     for (;;) {
         got = read_piece(x->fd, piece, PIECE, model_stream_at(x->stream));
@@ -187,7 +188,7 @@ static int read_rest(struct gateways *g, size_t i, void *self,
     int rc = -1;
 
     gateway_data_init(&d);
-    if (gateway_find(g, i, x->arweave, &d, err))
+    if (gateway_find(g, i, *x->arweave, &d, err))
         goto out;
     if (d.is_tx || d.size != x->data.size) {
         x->doubt = true;
@@ -255,7 +256,7 @@ static int check_signature(struct fetch *x, int fd, bool *wrong,
         rc = item_stream_put(s, piece, (size_t)got, NULL, NULL, err);
     }
     *wrong = rc || item_stream_end(s, &it, err);
-    if (!*wrong && memcmp(it->id, x->arweave, 32)) {
+    if (!*wrong && !id_equal(it->id, *x->arweave)) {
         *wrong = true;
         err_set(err, ERR_INPUT, "it is another item");
     }
@@ -281,7 +282,7 @@ static int use_stored(struct fetch *x, const char *path, bool *wrong,
 /* All bytes, and their proof. */
 static int read_model(struct fetch *x, bool *wrong, struct err *err)
 {
-    unsigned char id[32];
+    struct id id;
 
     if (read_all(x, err)) {
         *wrong = x->doubt;
@@ -290,7 +291,7 @@ static int read_model(struct fetch *x, bool *wrong, struct err *err)
     /* more may lie there, of an earlier lie */
     if (sys_ftruncate(x->fd, (off_t)x->data.size))
         return fail(x, "write", err);
-    *wrong = model_stream_end(x->stream, id, err) != 0;
+    *wrong = model_stream_end(x->stream, &id, err) != 0;
     return *wrong ? -1 : check_signature(x, x->fd, wrong, err);
 }
 
@@ -356,28 +357,27 @@ static int fetch_model(struct fetch *x, struct err *err)
     return rc;
 }
 
-int model_fetch(const struct model_fetch *f, const unsigned char arweave[32],
-                unsigned char id[32], struct err *err)
+int model_fetch(const struct model_fetch *f, struct id arweave, struct id *id,
+                struct err *err)
 {
-    struct fetch x = { .f = f, .arweave = arweave, .fd = -1 };
-    char text[ID_TEXT], *path;
+    struct fetch x = { .f = f, .arweave = &arweave, .fd = -1 };
+    char *path;
     int rc;
 
     if ((f->name && models_name_check(f->name, err)) ||
         file_mkdirs(f->store, err))
         return -1;
-    rc = models_pointed(x.id, f->store, arweave, err);
+    rc = models_pointed(&x.id, f->store, arweave, err);
     if (rc < 0)
         return -1;
     path = models_path(f->store, x.id);
     if (!rc && file_exists(path)) {
         free(path);
-        memcpy(id, x.id, 32);
+        *id = x.id;
         return f->name ? models_name(f->store, f->name, x.id, err) : 0;
     }
     free(path);
-    base64url(text, arweave, 32);
-    x.part = xasprintf("%s/%s.part", f->store, text);
+    x.part = xasprintf("%s/%s.part", f->store, id_text(arweave).s);
     gateway_data_init(&x.data);
     gateways_stop(f->gateways, f->stop);
     gateways_note(f->gateways, f->note, f->self);
@@ -389,7 +389,7 @@ int model_fetch(const struct model_fetch *f, const unsigned char arweave[32],
     if (!rc && f->name)
         rc = models_name(f->store, f->name, x.id, err);
     if (!rc)
-        memcpy(id, x.id, 32);
+        *id = x.id;
     model_stream_free(x.stream);
     gateway_data_clear(&x.data);
     free(x.part);

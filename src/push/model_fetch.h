@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 struct gateways;
 
@@ -32,7 +34,7 @@ struct model_fetch {
  * next; what came before a failure or a kill is gone on with.  It becomes a
  * model of the store only when the item's signature was verified, too.
  * ERR_INPUT: what is there is no model, or another one than its tag says. */
-int model_fetch(const struct model_fetch *f, const unsigned char arweave[32],
-                unsigned char id[32], struct err *err);
+int model_fetch(const struct model_fetch *f, struct id arweave, struct id *id,
+                struct err *err);
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "model/model.h"
 #include "model/model_stream.h"
@@ -87,20 +88,19 @@ static int sign_file(struct model_publish *p, const struct key *k,
         { "Content-Type", "application/octet-stream" },
     };
     const struct item_spec spec = { NULL, NULL, tags, 3 };
-    struct source s = { p, model_stream_new(p->model), -1 };
-    unsigned char id[32];
+    struct source s = { p, model_stream_new(&p->model), -1 };
+    struct id id;
     int rc = -1;
 
-    base64url(model, p->model, 32);
+    base64url(model, p->model.b, 32);
     s.fd = open(p->path, O_RDONLY | O_CLOEXEC);
     if (s.fd < 0) {
         err_errno(err, ERR_INPUT, "cannot open \"%s\"", p->path);
         goto out;
     }
-    if (item_sign_stream(&p->head, &spec, next, &s, p->n_data, k, p->id,
-                         err))
+    if (item_sign_stream(&p->head, &spec, next, &s, p->n_data, k, &p->id, err))
         goto out;
-    rc = model_stream_end(s.check, id, err);
+    rc = model_stream_end(s.check, &id, err);
     if (rc)
         err_prefix(err, "\"%s\"", p->path);
 out:
@@ -115,7 +115,7 @@ static void make_upload(struct push_upload *u, struct model_publish *p)
 {
     memset(u, 0, sizeof *u);
     u->name = (char *)"model";
-    memcpy(u->id, p->id, 32);
+    u->id = p->id;
     u->head = p->head.data;
     u->n_head = p->head.len;
     u->data = p->path;
@@ -130,19 +130,18 @@ int model_publish_sign(struct model_publish *p, const char *store,
 {
     struct model_record rec;
     struct push_upload u;
-    char id[ID_TEXT], *dir, *head;
+    char *dir, *head;
     int rc;
 
-    if (model_peek(&rec, p->model, path, err) ||
+    if (model_peek(&rec, &p->model, path, err) ||
         file_size(path, &p->n_data, err))
         return -1;
     p->path = xstrdup(path);
-    key_address(k, p->address);
+    key_address(k, &p->address);
     if (sign_file(p, k, err))
         return -1;
     p->size = p->head.len + p->n_data;
-    base64url(id, p->id, 32);
-    p->dir = xasprintf("%s/publish/%s", store, id);
+    p->dir = xasprintf("%s/publish/%s", store, id_text(p->id).s);
     dir = file_join(p->dir, "push");
     head = file_join(dir, "model.head");
     rc = file_mkdirs(dir, err);

@@ -12,15 +12,16 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 
 struct err;
 struct key;
 struct push_send;
 
 struct model_publish {
-    unsigned char model[32];   /* its id */
-    unsigned char id[32];      /* of the item */
-    unsigned char address[32]; /* of the wallet */
+    struct id model;           /* its id */
+    struct id id;              /* of the item */
+    struct id address;         /* of the wallet */
     uint64_t size;             /* of the item */
     bool done;                 /* it was handed over */
     /* told how far signing and sending are; may be NULL */

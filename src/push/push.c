@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
 #include "base/sys.h"
@@ -67,7 +68,7 @@ int push_new(struct push **out, const struct spool *s,
         push_free(p);
         return -1;
     }
-    key_address(p->key, p->node);
+    key_address(p->key, &p->node);
     *out = p;
     return 0;
 }
@@ -117,8 +118,12 @@ struct exchanger push_exchanger(const struct push *p,
                                 const char *batch_path)
 {
     return (struct exchanger){
-        .ao = p->ao, .node = p->node, .batch_path = batch_path,
-        .wait_s = ANSWER_S, .stop = p->o.stop, .note = p->o.note,
+        .ao = p->ao,
+        .node = &p->node,
+        .batch_path = batch_path,
+        .wait_s = ANSWER_S,
+        .stop = p->o.stop,
+        .note = p->o.note,
         .self = p->o.self,
     };
 }
@@ -126,20 +131,19 @@ struct exchanger push_exchanger(const struct push *p,
 /* ---- the chain of statements --------------------------------------------- */
 
 /* What this spool said last; zeros if nothing. */
-static int last_statement(const struct push *p, unsigned char id[32],
-                          struct err *err)
+static int last_statement(const struct push *p, struct id *id, struct err *err)
 {
     char *path = file_join(spool_dir(p->spool), "last-statement");
     struct buf b;
     int rc = 0;
 
-    memset(id, 0, 32);
+    *id = (struct id){ { 0 } };
     buf_init(&b, ID_TEXT + 20);
     if (file_exists(path))
         rc = file_read(&b, path, err);
     if (rc == 0 && b.len) {
         b.data[strcspn(b.data, "\n")] = '\0';
-        if (base64url_id(id, b.data))
+        if (id_parse(id, b.data))
             rc = err_set(err, ERR_INPUT, "\"%s\" is damaged: 43 characters"
                          " expected", path);
     }
@@ -152,18 +156,18 @@ static int set_last_statement(const struct push *p, const char *batch_path,
                               struct err *err)
 {
     char *path = file_join(spool_dir(p->spool), "last-statement");
-    unsigned char record[STATEMENT_SIZE], item[32], id[32], was[32];
+    struct id item, id, was;
+    unsigned char record[STATEMENT_SIZE];
     char text[ID_TEXT + 1];
     int rc = -1;
 
-    if (push_statement(batch_path, record, item, err) ||
-        last_statement(p, was, err))
+    if (push_statement(batch_path, record, &item, err) ||
+        last_statement(p, &was, err))
         goto out;
-    digest(id, record, sizeof(record));
-    base64url(text, id, 32);
+    digest(&id, record, sizeof(record));
+    base64url(text, id.b, 32);
     memcpy(text + ID_TEXT - 1, "\n", 2);
-    rc = memcmp(id, was, 32) == 0
-             ? 0 : file_write(path, text, strlen(text), err);
+    rc = id_equal(id, was) ? 0 : file_write(path, text, strlen(text), err);
 out:
     free(path);
     return rc;
@@ -180,25 +184,26 @@ static int sign_all(struct push *p, const struct batch *b, struct results *r,
     };
 
     plan->hashes = p->hashes && !results_info(r)->from_ao;
-    memcpy(plan->node, p->node, 32);
-    return last_statement(p, plan->previous, err) ||
-           push_plan_settle(plan, b->path, err) ||
-           push_items_make(b->path, r, plan, &o, err) ? -1 : 0;
+    plan->node = p->node;
+    return last_statement(p, &plan->previous, err) ||
+                   push_plan_settle(plan, b->path, err) ||
+                   push_items_make(b->path, r, plan, &o, err)
+               ? -1
+               : 0;
 }
 
 /* What is signed must be what is in the batch now. */
 static int check_statement(const struct batch *b, const struct results *r,
                            struct err *err)
 {
-    unsigned char record[STATEMENT_SIZE], item[32];
+    struct id item;
+    unsigned char record[STATEMENT_SIZE];
     struct statement s;
 
-    if (push_statement(b->path, record, item, err))
+    if (push_statement(b->path, record, &item, err))
         return -1;
-    if (statement_unpack(&s, record) ||
-        memcmp(s.root, results_root(r), 32) != 0 ||
-        s.count != results_count(r) ||
-        memcmp(s.batch, results_info(r)->id, 32) != 0)
+    if (statement_unpack(&s, record) || !id_equal(s.root, *results_root(r)) ||
+        s.count != results_count(r) || !id_equal(s.batch, results_info(r)->id))
         return err_set(err, ERR_INPUT, "the statement in \"%s\" is not about"
                        " its results: the checkpoint was changed after the"
                        " push began", b->path);
@@ -397,7 +402,7 @@ int push_measure(struct push *p, const struct batch *b,
     if (push_open_send(p, err) || results_open(&r, b->path, err))
         return -1;
     plan.hashes = p->hashes && !results_info(r)->from_ao;
-    memcpy(plan.node, p->node, 32);
+    plan.node = p->node;
     rep->results = results_count(r);
     rc = push_items_measure(b->path, r, &plan, &o, add_size, &m, err);
     results_close(r);

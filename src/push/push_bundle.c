@@ -23,6 +23,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "publish/result_json.h"
 #include "publish/results.h"
@@ -39,7 +40,7 @@
 struct job {
     struct buf json, item;
     struct result_tags tags;
-    unsigned char request[32], id[32];
+    struct id request, id;
     uint32_t choice;
     int rc;
     struct err err;
@@ -49,7 +50,7 @@ struct bundle_maker {
     struct results *results;
     const struct push_signing *o;
     struct result_batch_part batch;
-    unsigned char node[32];
+    struct id node;
     unsigned threads;
     size_t max_items;
     struct job *ahead; /* the next result, its JSON made */
@@ -87,11 +88,11 @@ static int look_ahead(struct bundle_maker *m, struct err *err)
     j = xcalloc(1, sizeof(*j));
     buf_init(&j->json, ITEM_MAX);
     buf_init(&j->item, ITEM_MAX + ITEM_HEAD_MAX);
-    memcpy(j->request, row.request, 32);
+    j->request = row.request;
     j->choice = row.choice;
     if (result_json(&j->json, &row.row.record, &m->batch, row.index, row.path,
                     row.n_path, err) ||
-        result_tags(&j->tags, &row.row.record, m->batch.batch, err)) {
+        result_tags(&j->tags, &row.row.record, *m->batch.batch, err)) {
         job_free(j);
         return err_prefix(err, "line %" PRIu64,
                           (uint64_t)row.row.line + 1);
@@ -142,7 +143,7 @@ static void *sign_some(void *self)
         struct item_spec spec = { .tag = j->tags.tag, .n_tags = RESULT_TAGS };
 
         j->rc = item_sign(&j->item, &spec, j->json.data, j->json.len, w->key,
-                          j->id, &j->err);
+                          &j->id, &j->err);
         buf_clear(&j->json);
     }
     return NULL;
@@ -200,9 +201,9 @@ static int put_window(struct bundle_maker *m, struct window *w, size_t first,
         struct job *j = w->job[i];
         struct bundle_entry *e = &m->entry[first + i];
 
-        memcpy(e->id, j->id, 32);
+        e->id = j->id;
         e->size = j->item.len;
-        buf_put(&m->request, j->request, 32);
+        buf_put(&m->request, j->request.b, 32);
         buf_put_u32(&m->request, j->choice);
         if (file_out_put(f, j->item.data, j->item.len, err))
             return -1;
@@ -260,8 +261,7 @@ static int next_data(void *self, void *data, size_t n, size_t *got,
 
 static int sign_outer(const struct bundle_maker *m, struct buf *head,
                       const struct buf *table, const char *items,
-                      uint64_t n_items, unsigned char id[32],
-                      struct err *err)
+                      uint64_t n_items, struct id *id, struct err *err)
 {
     char batch[ID_TEXT];
     const struct item_text_tag tag[] = {
@@ -286,21 +286,21 @@ static int sign_outer(const struct bundle_maker *m, struct buf *head,
 /* ---- the index ----------------------------------------------------------- */
 
 static void put_index(const struct bundle_maker *m, struct buf *out,
-                      const unsigned char bundle[32])
+                      struct id bundle)
 {
-    char in[ID_TEXT], request[ID_TEXT], item[ID_TEXT];
+    char request[ID_TEXT];
 
-    base64url(in, bundle, 32);
     for (size_t i = 0; i < m->n; i++) {
         const struct bundle_entry *e = &m->entry[i];
         const char *r = m->request.data + 36 * i;
 
         base64url(request, r, 32);
-        base64url(item, e->id, 32);
-        buf_printf(out, "{\"request\":\"%s\",\"choice\":%" PRIu32 ",\"item\":"
+        buf_printf(out,
+                   "{\"request\":\"%s\",\"choice\":%" PRIu32 ",\"item\":"
                    "\"%s\",\"bundle\":\"%s\",\"offset\":\"%" PRIu64
-                   "\",\"size\":\"%" PRIu64 "\"}\n", request,
-                   get_u32(r + 32), item, in, e->at, e->size);
+                   "\",\"size\":\"%" PRIu64 "\"}\n",
+                   request, get_u32(r + 32), id_text(e->id).s,
+                   id_text(bundle).s, e->at, e->size);
     }
 }
 
@@ -348,11 +348,14 @@ struct bundle_maker *bundle_maker_new(struct results *r,
     m->max_items = PUSH_BUNDLE_ITEMS;
     if (o->bundle_items && o->bundle_items < m->max_items)
         m->max_items = o->bundle_items;
-    memcpy(m->node, plan->node, 32);
+    m->node = plan->node;
     m->batch = (struct result_batch_part){
-        .process = info->process, .batch = info->id,
-        .root = results_root(r), .node = m->node,
-        .count = results_count(r), .hashes = plan->hashes,
+        .process = &info->process,
+        .batch = &info->id,
+        .root = results_root(r),
+        .node = &m->node,
+        .count = results_count(r),
+        .hashes = plan->hashes,
     };
     m->threads = o->threads ? o->threads : cores > 0 ? (unsigned)cores : 1;
     if (m->threads > MAX_THREADS)
@@ -396,7 +399,7 @@ static int write_bundle(struct bundle_maker *m, const char *items,
 {
     struct file_out *f = NULL;
     struct buf table, text;
-    unsigned char id[32];
+    struct id id;
     uint64_t n_items;
     int rc = -1;
 
@@ -412,7 +415,7 @@ static int write_bundle(struct bundle_maker *m, const char *items,
     }
     if (rc || (rc = bundle_head(&table, m->entry, m->n, err)) != 0)
         goto out;
-    rc = sign_outer(m, &text, &table, items, n_items, id, err);
+    rc = sign_outer(m, &text, &table, items, n_items, &id, err);
     if (rc)
         goto out;
     buf_reset(&table);

@@ -17,10 +17,10 @@
 #include "arweave/gateway.h"
 #include "arweave/item.h"
 #include "arweave/key.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/settings.h"
 #include "push/push_index.h"
@@ -58,19 +58,18 @@ static int hand_over_again(struct push *p, const struct batch *b,
                            const struct push_upload *u, const char *why,
                            enum push_state *state, struct err *err)
 {
-    char id[ID_TEXT];
-
     if (!is_overdue(b->path, u))
         return 0;
-    base64url(id, u->id, 32);
     if (push_send_is_others(p->send, b->path, u)) {
-        push_note(p, true, "%s (%s) %s: it was handed over to another bundler"
+        push_note(p, true,
+                  "%s (%s) %s: it was handed over to another bundler"
                   " than that of the settings now, so that it is not handed"
-                  " over again", u->name, id, why);
+                  " over again",
+                  u->name, id_text(u->id).s, why);
         return 0;
     }
-    push_note(p, true, "%s (%s) %s: it is handed over again", u->name, id,
-              why);
+    push_note(p, true, "%s (%s) %s: it is handed over again", u->name,
+              id_text(u->id).s, why);
     if (push_send_item(p->send, b->path, u, true, err))
         return -1;
     *state = PUSH_AGAIN;
@@ -92,38 +91,38 @@ static int open_gateways(struct push *p, struct err *err)
 /* What gateways said of a transaction: uploads of one batch share them. */
 struct depth {
     bool asked;
-    unsigned char root[32];
+    struct id root;
     enum gateway_word word;
     uint64_t n;
 };
 
 /* Of the transaction that the bundler names, or else a gateway. */
 static int look_how_deep(struct push *p, struct depth *d,
-                         const struct push_upload *u,
-                         const unsigned char *named, struct err *err)
+                         const struct push_upload *u, const struct id *named,
+                         struct err *err)
 {
     struct err why = ERR_INIT;
-    unsigned char root[32];
+    struct id root;
     int rc = 0;
 
     if (open_gateways(p, err))
         return -1;
     if (named)
-        memcpy(root, named, 32);
+        root = *named;
     else
-        rc = gateway_root(p->gateways, u->id, root, &why);
+        rc = gateway_root(p->gateways, u->id, &root, &why);
     if (rc > 0) {
         d->asked = false;
         d->word = GATEWAY_MUTE;
         return 0;
     }
-    if (rc == 0 && d->asked && memcmp(d->root, root, 32) == 0)
+    if (rc == 0 && d->asked && id_equal(d->root, root))
         return 0;
     if (rc == 0)
         rc = gateway_depth(p->gateways, root, &d->word, &d->n, &why);
     if (rc && err)
         *err = why;
-    memcpy(d->root, root, 32);
+    d->root = root;
     d->asked = rc == 0;
     return rc;
 }
@@ -141,8 +140,8 @@ static bool is_permanent(const struct push *p, const struct depth *d,
 
 static int judge(struct push *p, const struct batch *b,
                  const struct push_upload *u, enum bundler_status status,
-                 const unsigned char *root, struct depth *d,
-                 enum push_state *state, struct err *err)
+                 const struct id *root, struct depth *d, enum push_state *state,
+                 struct err *err)
 {
     if (look_how_deep(p, d, u, root, err))
         return -1;
@@ -166,16 +165,16 @@ static int ask_about(struct push *p, const struct batch *b,
                      enum push_state *state, struct err *err)
 {
     enum bundler_status status;
-    unsigned char root[32];
+    struct id root;
     const char *why;
     bool has_root;
 
-    if (bundler_status(push_send_bundler(p->send), u->id, &status, root,
+    if (bundler_status(push_send_bundler(p->send), u->id, &status, &root,
                        &has_root, err))
         return err_prefix(err, "%s", u->name);
     if (status == BUNDLER_PERMANENT || status == BUNDLER_PENDING ||
         (status == BUNDLER_NEW && has_root))
-        return judge(p, b, u, status, has_root ? root : NULL, d, state, err);
+        return judge(p, b, u, status, has_root ? &root : NULL, d, state, err);
     /* this bundler has not seen it: gateways alone know */
     if (status == BUNDLER_UNKNOWN &&
         push_send_is_others(p->send, b->path, u))
@@ -248,13 +247,13 @@ static int read_kept(const struct push_upload *u,
 /* The upload with this id, loaded. */
 static int find_upload(struct push_upload *u, const char *batch_path,
                        const struct push_plan *plan, size_t n_parts,
-                       const unsigned char id[32], struct err *err)
+                       struct id id, struct err *err)
 {
     int rc;
 
     for (size_t i = 0; (rc = push_upload_get(u, batch_path, plan, n_parts, i,
                                              err)) == 1; i++) {
-        if (memcmp(u->id, id, 32) == 0)
+        if (id_equal(u->id, id))
             return 0;
         push_upload_clear(u);
     }
@@ -289,7 +288,7 @@ static int read_back(struct push *p, const struct push_index_line *l,
     struct item it;
     int rc;
 
-    memcpy(place.bundle, l->bundle, 32);
+    place.bundle = l->bundle;
     buf_init(&raw, ITEM_BYTES);
     buf_init(&kept, ITEM_BYTES);
     rc = gateway_item_at(p->gateways, l->item, &place, skip, &raw, &it, err);

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "push/push_items.h"
@@ -57,12 +57,11 @@ void push_index_close(struct push_index *x)
     free(x);
 }
 
-static int take_id(unsigned char id[32], const struct json *root,
-                   const char *key)
+static int take_id(struct id *id, const struct json *root, const char *key)
 {
     const char *text = json_string(json_get(root, key));
 
-    return text ? base64url_id(id, text) : -1;
+    return text ? id_parse(id, text) : -1;
 }
 
 static int take_u64(uint64_t *out, const struct json *root, const char *key)
@@ -81,9 +80,10 @@ int push_index_parse(struct push_index_line *l, const char *text, size_t n,
 
     if (json_parse(&root, text, n, err))
         return -1;
-    if (take_id(l->request, root, "request") ||
+    if (take_id(&l->request, root, "request") ||
         json_u64(json_get(root, "choice"), &choice) || choice > UINT32_MAX ||
-        take_id(l->item, root, "item") || take_id(l->bundle, root, "bundle") ||
+        take_id(&l->item, root, "item") ||
+        take_id(&l->bundle, root, "bundle") ||
         take_u64(&l->offset, root, "offset") ||
         take_u64(&l->size, root, "size") || l->offset > UINT64_MAX - l->size)
         rc = err_set(err, ERR_INPUT, "no line of an index of items");

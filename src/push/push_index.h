@@ -8,13 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 struct push_index;
 
 struct push_index_line {
-    unsigned char request[32], item[32];
+    struct id request, item;
     uint32_t choice;
-    unsigned char bundle[32]; /* the item whose data has it */
+    struct id bundle;         /* the item whose data has it */
     uint64_t offset, size;    /* in that data */
 };
 

@@ -4,6 +4,7 @@
 #ifndef APUS_PUSH_PUSH_INTERNAL_H
 #define APUS_PUSH_PUSH_INTERNAL_H
 
+#include "base/id.h"
 #include "push/exchange.h"
 #include "push/push.h"
 #include "spool/spool.h"
@@ -16,7 +17,7 @@ struct push {
     const struct spool *spool;
     struct push_options o;
     struct key *key;
-    unsigned char node[32];
+    struct id node;
     bool hashes;
     /* opened when they are needed */
     struct push_send *send;

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/merkle.h"
 #include "proof/statement.h"
@@ -58,7 +59,7 @@ static int sign_file(const char *path, const char *head_path,
                      struct err *err)
 {
     int fd = push_open(path, err), rc;
-    unsigned char id[32];
+    struct id id;
     struct buf head;
     uint64_t size;
 
@@ -67,8 +68,8 @@ static int sign_file(const char *path, const char *head_path,
     buf_init(&head, ITEM_HEAD_MAX);
     rc = file_size(path, &size, err);
     if (rc == 0)
-        rc = item_sign_stream(&head, spec, next_bytes, &fd, size, key, id,
-                              err);
+        rc =
+            item_sign_stream(&head, spec, next_bytes, &fd, size, key, &id, err);
     if (rc == 0)
         rc = file_write(head_path, head.data, head.len, err);
     close(fd);
@@ -95,7 +96,7 @@ static int make_part(const char *batch_path, const struct results *r,
         return 0;
     head = push_path_of(batch_path, is_part ? "part" : "idx", part, "head");
     path = seal_part_path(batch_path, part, suffix);
-    base64url(batch, results_info(r)->id, 32);
+    base64url(batch, results_info(r)->id.b, 32);
     snprintf(number, sizeof(number), "%zu", part);
     rc = sign_file(path, head, &spec, key, err);
     free(head);
@@ -115,22 +116,22 @@ static void put_statement(struct buf *out, const struct results *r,
     struct merkle files;
 
     memset(&s, 0, sizeof(s));
-    memcpy(s.batch, info->id, 32);
-    memcpy(s.root, results_root(r), 32);
+    s.batch = info->id;
+    s.root = *results_root(r);
     s.count = (uint32_t)results_count(r);
     s.n_files = (uint32_t)seal->n_parts;
-    memcpy(s.process, info->process, 32);
-    memcpy(s.node, plan->node, 32);
-    memcpy(s.previous, plan->previous, 32);
+    s.process = info->process;
+    s.node = plan->node;
+    s.previous = plan->previous;
     merkle_init(&files);
     for (size_t i = 0; i < seal->n_parts; i++)
         statement_file(&files, seal->part[i].size, seal->part[i].sha256);
-    merkle_root(&files, s.files);
+    merkle_root(&files, &s.files);
     statement_pack(record, &s);
     buf_put(out, record, sizeof(record));
     for (size_t i = 0; i < seal->n_parts; i++) {
         buf_put_u64(out, seal->part[i].size);
-        buf_put(out, seal->part[i].sha256, 32);
+        buf_put(out, seal->part[i].sha256.b, 32);
     }
 }
 
@@ -148,19 +149,22 @@ static int make_statement(const char *batch_path, const struct results *r,
     struct item_spec spec = { .tag = tag, .n_tags = 5 + (*source != '\0') };
     char *path = push_path(batch_path, "statement.head");
     struct buf data, item;
-    unsigned char id[32];
+    struct id id;
     int rc = 0;
 
     buf_init(&data, STATEMENT_MAX);
     buf_init(&item, STATEMENT_MAX + ITEM_HEAD_MAX);
     if (file_exists(path))
         goto out;
-    base64url(batch, results_info(r)->id, 32);
-    base64url(process, results_info(r)->process, 32);
+    base64url(batch, results_info(r)->id.b, 32);
+    base64url(process, results_info(r)->process.b, 32);
     put_statement(&data, r, plan);
     rc = buf_check(&data, "a statement", err) ||
-         item_sign(&item, &spec, data.data, data.len, o->key, id, err) ||
-         file_write(path, item.data, item.len, err) ? -1 : 0;
+                 item_sign(&item, &spec, data.data, data.len, o->key, &id,
+                           err) ||
+                 file_write(path, item.data, item.len, err)
+             ? -1
+             : 0;
 out:
     buf_clear(&data);
     buf_clear(&item);
@@ -169,7 +173,7 @@ out:
 }
 
 int push_statement(const char *batch_path, unsigned char record[208],
-                   unsigned char item[32], struct err *err)
+                   struct id *item, struct err *err)
 {
     char *path = push_path(batch_path, "statement.head");
     struct item it;
@@ -183,7 +187,7 @@ int push_statement(const char *batch_path, unsigned char record[208],
         rc = err_set(err, ERR_INPUT, "\"%s\" is damaged", path);
     if (rc == 0) {
         memcpy(record, b.data + it.head_n, STATEMENT_SIZE);
-        memcpy(item, it.id, 32);
+        *item = it.id;
     }
     buf_clear(&b);
     free(path);
@@ -316,7 +320,7 @@ static int load(struct push_upload *u, const char *head, char *data,
     if (rc == 0 && item_head(&it, b.data, b.len, err))
         rc = err_prefix(err, "\"%s\"", head);
     if (rc == 0) {
-        memcpy(u->id, it.id, 32);
+        u->id = it.id;
         u->head = buf_take(&b, &u->n_head);
     }
     buf_clear(&b);

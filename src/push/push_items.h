@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "push/push_plan.h"
 
 struct err;
@@ -48,7 +49,7 @@ struct push_upload {
     size_t n_head;
     char *data;          /* path of the file behind the head, or NULL */
     uint64_t n_data;
-    unsigned char id[32];
+    struct id id;
     /* told how much was sent; may be NULL, as it is of push_upload_get */
     void (*progress)(void *self, uint64_t done, uint64_t size);
     void *self;
@@ -63,6 +64,6 @@ int push_upload_get(struct push_upload *u, const char *batch_path,
 
 /* The statement's record as it was signed, and the id of its item. */
 int push_statement(const char *batch_path, unsigned char record[208],
-                   unsigned char item[32], struct err *err);
+                   struct id *item, struct err *err);
 
 #endif

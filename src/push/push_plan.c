@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -58,8 +58,8 @@ static int parse_plan(struct push_plan *plan, const struct buf *text,
     publish = json_string(json_get(root, "publish"));
     node = json_string(json_get(root, "node"));
     previous = json_string(json_get(root, "previous"));
-    if (!publish || !node || !previous || base64url_id(plan->node, node) ||
-        base64url_id(plan->previous, previous) ||
+    if (!publish || !node || !previous || id_parse(&plan->node, node) ||
+        id_parse(&plan->previous, previous) ||
         (strcmp(publish, "full") != 0 && strcmp(publish, "hashes") != 0))
         rc = err_set(err, ERR_INPUT, "\"%s\" is not what apus push writes",
                      path);
@@ -88,16 +88,16 @@ int push_plan_read(struct push_plan *plan, const char *batch_path,
 static int write_plan(const struct push_plan *plan, const char *batch_path,
                       struct err *err)
 {
-    char node[ID_TEXT], previous[ID_TEXT], text[256];
+    char text[256];
     char *path = push_path(batch_path, "plan.json");
     char *dir = file_join(batch_path, "push");
     int n, rc;
 
-    base64url(node, plan->node, 32);
-    base64url(previous, plan->previous, 32);
-    n = snprintf(text, sizeof(text), "{\"format\":\"apus-push-1\",\"publish\":"
+    n = snprintf(text, sizeof(text),
+                 "{\"format\":\"apus-push-1\",\"publish\":"
                  "\"%s\",\"node\":\"%s\",\"previous\":\"%s\"}\n",
-                 plan->hashes ? "hashes" : "full", node, previous);
+                 plan->hashes ? "hashes" : "full", id_text(plan->node).s,
+                 id_text(plan->previous).s);
     rc = file_mkdirs(dir, err) || file_write(path, text, (size_t)n, err)
              ? -1 : 0;
     free(dir);
@@ -108,7 +108,6 @@ static int write_plan(const struct push_plan *plan, const char *batch_path,
 int push_plan_settle(struct push_plan *plan, const char *batch_path,
                      struct err *err)
 {
-    char was[ID_TEXT], is[ID_TEXT];
     struct push_plan old;
     int rc = push_plan_read(&old, batch_path, err);
 
@@ -116,12 +115,12 @@ int push_plan_settle(struct push_plan *plan, const char *batch_path,
         return -1;
     if (rc == 0)
         return write_plan(plan, batch_path, err);
-    base64url(was, old.node, 32);
-    base64url(is, plan->node, 32);
-    if (memcmp(old.node, plan->node, 32) != 0)
-        return err_set(err, ERR_INPUT, "the push of this batch was begun with"
+    if (!id_equal(old.node, plan->node))
+        return err_set(err, ERR_INPUT,
+                       "the push of this batch was begun with"
                        " wallet %s, this one is %s: name that one with the"
-                       " setting wallet", was, is);
+                       " setting wallet",
+                       id_text(old.node).s, id_text(plan->node).s);
     if (old.hashes != plan->hashes)
         return err_set(err, ERR_INPUT, "the push of this batch was begun with"
                        " publish = %s: go on with the same",

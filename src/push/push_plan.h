@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/id.h"
+
 struct err;
 struct key;
 
@@ -26,8 +28,8 @@ int push_open(const char *path, struct err *err);
 /* What was settled when the push began. */
 struct push_plan {
     bool hashes;                /* publish = hashes: no parts either */
-    unsigned char node[32];     /* address of the wallet */
-    unsigned char previous[32]; /* the statement before this one, or zeros */
+    struct id node;             /* address of the wallet */
+    struct id previous;         /* the statement before this one, or zeros */
 };
 
 /* Settle it, or read what was settled: `plan` is as it was then.  ERR_INPUT

@@ -17,10 +17,10 @@
 
 #include "arweave/bundler.h"
 #include "arweave/receipt.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/settings.h"
@@ -37,7 +37,7 @@ struct push_send {
     struct bundler_info info;
     const struct settings *settings;
     char *spool_dir;
-    unsigned char node[32]; /* address of the wallet */
+    struct id node; /* address of the wallet */
     uint64_t max_winc, max_winc_day;
     uint64_t priced, price; /* the last that was asked */
     push_note_fn *note;
@@ -48,7 +48,7 @@ struct push_send {
 
 /* The line of this bundler in SPOOL/bundler-key: 1, 0, -1. */
 static int find_pin(const char *path, const char *url, struct buf *text,
-                    unsigned char pin[32], struct err *err)
+                    struct id *pin, struct err *err)
 {
     size_t n = strlen(url);
 
@@ -64,7 +64,7 @@ static int find_pin(const char *path, const char *url, struct buf *text,
         }
         if (end)
             *end = '\0';
-        if (base64url_id(pin, line + n + 1))
+        if (id_parse(pin, line + n + 1))
             return err_set(err, ERR_INPUT, "\"%s\": no address behind %s",
                            path, url);
         return 1;
@@ -73,29 +73,30 @@ static int find_pin(const char *path, const char *url, struct buf *text,
 }
 
 int push_signer_check(const struct settings *s, const char *spool_dir,
-                      const char *url, const unsigned char signer[32],
-                      struct err *err)
+                      const char *url, struct id signer, struct err *err)
 {
     const char *set = settings_text(s, "bundler-key");
     char *path = file_join(spool_dir, "bundler-key");
-    char is[ID_TEXT], was[ID_TEXT];
-    unsigned char pin[32];
+    struct id pin;
     struct buf text;
     int rc;
 
     buf_init(&text, PINS_MAX);
     if (*set)
-        rc = base64url_id(pin, set) == 0 ? 1
-             : err_set(err, ERR_INPUT, "bundler-key = \"%s\": an address of"
-                       " 43 characters expected", set);
+        rc = id_parse(&pin, set) == 0
+                 ? 1
+                 : err_set(err, ERR_INPUT,
+                           "bundler-key = \"%s\": an address of"
+                           " 43 characters expected",
+                           set);
     else
-        rc = find_pin(path, url, &text, pin, err);
-    if (rc == 1 && memcmp(pin, signer, 32) != 0) {
-        base64url(is, signer, 32);
-        base64url(was, pin, 32);
-        rc = err_set(err, ERR_INPUT, "%s says that %s signs its receipts, and"
+        rc = find_pin(path, url, &text, &pin, err);
+    if (rc == 1 && !id_equal(pin, signer)) {
+        rc = err_set(err, ERR_INPUT,
+                     "%s says that %s signs its receipts, and"
                      " it was %s: nothing is handed over; if that is right,"
-                     " %s", url, is, was,
+                     " %s",
+                     url, id_text(signer).s, id_text(pin).s,
                      *set ? "change the setting bundler-key"
                           : "remove its line from SPOOL/bundler-key");
     }
@@ -109,19 +110,19 @@ static int pin_first(struct push_send *p, struct err *err)
 {
     char *path = file_join(p->spool_dir, "bundler-key");
     const char *url = bundler_url(p->bundler);
-    char signer[ID_TEXT], *told;
+    char *told;
     struct buf text;
     int rc = 0;
 
     buf_init(&text, PINS_MAX);
-    base64url(signer, p->info.signer, 32);
     if (file_exists(path))
         rc = file_read(&text, path, err);
-    buf_printf(&text, "%s %s\n", url, signer);
+    buf_printf(&text, "%s %s\n", url, id_text(p->info.signer).s);
     rc = rc || buf_check(&text, path, err) ||
          file_write(path, text.data, text.len, err) ? -1 : 0;
     told = xasprintf("receipts of %s must from now on be signed by %s (kept"
-                     " in \"%s\")", url, signer, path);
+                     " in \"%s\")",
+                     url, id_text(p->info.signer).s, path);
     if (rc == 0 && p->note)
         p->note(p->self, false, told);
     free(told);
@@ -152,14 +153,14 @@ static int get_limit(uint64_t *out, const struct settings *s,
 }
 
 int push_send_new(struct push_send **out, const struct settings *s,
-                  const char *spool_dir, const unsigned char node[32],
-                  push_note_fn *note, void *self, struct err *err)
+                  const char *spool_dir, struct id node, push_note_fn *note,
+                  void *self, struct err *err)
 {
     struct push_send *p = xcalloc(1, sizeof(*p));
 
     p->settings = s;
     p->spool_dir = xstrdup(spool_dir);
-    memcpy(p->node, node, 32);
+    p->node = node;
     p->note = note;
     p->self = self;
     p->priced = UINT64_MAX;
@@ -262,8 +263,8 @@ struct costs {
 
 /* Put down what is about to be handed over, free or not, so that a disk that
  * cannot be written is noticed before anything is paid. */
-static int ask(struct push_send *p, const struct costs *c,
-               const unsigned char id[32], uint64_t price, struct err *err)
+static int ask(struct push_send *p, const struct costs *c, struct id id,
+               uint64_t price, struct err *err)
 {
     uint64_t was = 0;
     int rc = ledger_ask(c->batch, id, price, p->max_winc, &was, err);
@@ -278,8 +279,8 @@ static int ask(struct push_send *p, const struct costs *c,
     return over_day(p, price, was, err);
 }
 
-static int put_paid(const struct costs *c, const unsigned char id[32],
-                    uint64_t winc, struct err *err)
+static int put_paid(const struct costs *c, struct id id, uint64_t winc,
+                    struct err *err)
 {
     return ledger_paid(c->batch, id, winc, err) ||
            ledger_day_paid(c->day, id, winc, err) ? -1 : 0;
@@ -327,9 +328,8 @@ bool push_send_is_others(const struct push_send *p, const char *batch_path,
 
     buf_init(&text, RECEIPT_MAX);
     others = file_exists(path) && file_read(&text, path, &unused) == 0 &&
-             receipt_read(&r, text.data, text.len, u->id, NULL, &unused) ==
-                 0 &&
-             memcmp(r.signer, p->info.signer, 32) != 0;
+             receipt_read(&r, text.data, text.len, u->id, NULL, &unused) == 0 &&
+             !id_equal(r.signer, p->info.signer);
     buf_clear(&text);
     free(path);
     return others;
@@ -359,13 +359,13 @@ static int settle(struct push_send *p, const struct push_upload *u,
 static int keep_receipt(const char *path, const struct push_upload *u,
                         const struct buf *receipt, struct err *err)
 {
-    char id[ID_TEXT], text[128];
+    char text[128];
     int n;
 
     if (receipt->len)
         return file_write(path, receipt->data, receipt->len, err);
-    base64url(id, u->id, 32);
-    n = snprintf(text, sizeof(text), "{\"id\":\"%s\",\"already\":true}\n", id);
+    n = snprintf(text, sizeof(text), "{\"id\":\"%s\",\"already\":true}\n",
+                 id_text(u->id).s);
     return file_write(path, text, (size_t)n, err);
 }
 
@@ -386,10 +386,10 @@ static int hand_over(struct push_send *p, const struct push_upload *u,
     int rc;
 
     it.state = state;
-    memcpy(it.id, u->id, 32);
+    it.id = u->id;
     buf_init(&receipt, RECEIPT_MAX);
     sys_crash_point();
-    rc = bundler_post(p->bundler, &it, p->info.signer, &receipt, err);
+    rc = bundler_post(p->bundler, &it, &p->info.signer, &receipt, err);
     sys_crash_point();
     if (rc)
         settle(p, u, c, price, SENT_FAILED, &unused);

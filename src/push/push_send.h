@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct bundler;
 struct err;
 struct push_send;
@@ -28,8 +30,8 @@ typedef void push_note_fn(void *self, bool warning, const char *text);
  * long.  Asks the bundler who it is: ERR_INPUT if that is another
  * than the pinned one. */
 int push_send_new(struct push_send **out, const struct settings *s,
-                  const char *spool_dir, const unsigned char node[32],
-                  push_note_fn *note, void *self, struct err *err);
+                  const char *spool_dir, struct id node, push_note_fn *note,
+                  void *self, struct err *err);
 void push_send_free(struct push_send *p);
 struct bundler *push_send_bundler(struct push_send *p);
 
@@ -37,8 +39,7 @@ struct bundler *push_send_bundler(struct push_send *p);
  * the setting bundler-key, else by what SPOOL/bundler-key has?  1 yes, 0 none
  * is pinned yet, -1: another is, with the remedy. */
 int push_signer_check(const struct settings *s, const char *spool_dir,
-                      const char *url, const unsigned char signer[32],
-                      struct err *err);
+                      const char *url, struct id signer, struct err *err);
 
 /* What n bytes cost now: 0 below the bundler's free limit. */
 int push_send_price(struct push_send *p, uint64_t n, uint64_t *winc,

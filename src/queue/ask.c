@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -89,13 +89,12 @@ static void tag_text(char *out, size_t n, const struct message *m,
 }
 
 /* 0 if there is such a tag and it is an id. */
-static int tag_id(unsigned char id[32], const struct message *m,
-                  const char *name)
+static int tag_id(struct id *id, const struct message *m, const char *name)
 {
     char text[ID_TEXT + 1];
 
     tag_text(text, sizeof(text), m, name);
-    return base64url_id(id, text);
+    return id_parse(id, text);
 }
 
 /* A tag whose name is in lower case. */
@@ -185,9 +184,9 @@ static int take_model(struct ask *a, const struct message *m,
 static int take_node(struct ask *a, const struct message *m, struct err *err)
 {
     const struct ask_tag *t = tag_of(m, "x-node");
-    unsigned char id[32];
+    struct id id;
 
-    if (t && t->n_value > 0 && tag_id(id, m, "x-node"))
+    if (t && t->n_value > 0 && tag_id(&id, m, "x-node"))
         return err_set(err, ERR_INPUT, "X-Node is no node of this queue");
     tag_text(a->node, sizeof(a->node), m, "x-node");
     return 0;
@@ -287,7 +286,7 @@ static int take_prompt(struct ask *a, struct request *r,
 {
     if (!tag_of(m, "x-source"))
         return take_text(a, r, m, d, err);
-    if (tag_id(a->source, m, "x-source") || tag_of(m, "x-prompt"))
+    if (tag_id(&a->source, m, "x-source") || tag_of(m, "x-prompt"))
         return err_set(err, ERR_INPUT, "X-Source must be an id, and alone");
     a->form = d->json ? ASK_SOURCE_JSON : ASK_SOURCE;
     return 0;
@@ -320,9 +319,9 @@ static int take_batch(struct ask *a, const struct message *m,
     char count[20];
 
     tag_text(count, sizeof(count), m, "x-count");
-    if (tag_id(a->source, m, "x-source") || tag_id(a->sha256, m, "x-sha256") ||
-        json_u64_text(count, &a->count) || a->count < 1 ||
-        a->count > UINT32_MAX)
+    if (tag_id(&a->source, m, "x-source") ||
+        tag_id(&a->sha256, m, "x-sha256") || json_u64_text(count, &a->count) ||
+        a->count < 1 || a->count > UINT32_MAX)
         return err_set(err, ERR_INPUT, "X-Source, X-Count and X-Sha256"
                        " expected: an id, the lines of the file, its SHA-256"
                        " in base64url");

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "store/request.h"
 
 struct buf;
@@ -54,7 +55,7 @@ enum ask_form {
 struct ask {
     enum ask_form form;
     char *prompt;             /* of the first three forms; ours */
-    unsigned char source[32]; /* of the others */
+    struct id source;         /* of the others */
     uint32_t max_tokens, temperature, top_p, top_k, flags;
     bool has_seed;
     uint64_t seed;
@@ -64,7 +65,7 @@ struct ask {
     } stop[REQUEST_MAX_STOPS]; /* sorted, unique */
     size_t n_stops;
     uint64_t count;           /* of a batch: its lines .. */
-    unsigned char sha256[32]; /* .. and the file's hash */
+    struct id sha256;         /* .. and the file's hash */
 
     /* of a message; "": it leaves that to the queue */
     char model[ASK_MAX_MODEL + 1]; /* a name, or an id */
@@ -89,8 +90,8 @@ int ask_add_stop(struct ask *a, const char *text, size_t n);
  * this model (NULL: none is named); source[0..n) is what the item holds for
  * the forms that name one.  ERR_INPUT if no worker of this version can take
  * the request, or if it is a batch, whose lines are in its file. */
-int ask_put_line(struct buf *out, const struct ask *a,
-                 const unsigned char id[32], const unsigned char *model,
-                 const void *source, size_t n, struct err *err);
+int ask_put_line(struct buf *out, const struct ask *a, struct id id,
+                 const struct id *model, const void *source, size_t n,
+                 struct err *err);
 
 #endif

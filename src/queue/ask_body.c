@@ -8,9 +8,9 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "proof/job_record.h"
 #include "store/request_fields.h"
@@ -157,13 +157,13 @@ int ask_check_number(const char *name, const char *number, struct err *err)
 bool ask_is_model(const char *text)
 {
     size_t n = strlen(text);
-    unsigned char id[32];
+    struct id id;
 
     for (const char *c = text; *c; c++)
         if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
             return false;
     return n > 0 && n <= ASK_MAX_MODEL &&
-           (n < ASK_MAX_MODEL || base64url_id(id, text) == 0);
+           (n < ASK_MAX_MODEL || id_parse(&id, text) == 0);
 }
 
 static int take_model(struct ask *a, const char *model, struct err *err)

@@ -10,6 +10,7 @@
 #include "arweave/item.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/utf8.h"
 #include "queue/ask.h"
 
@@ -46,7 +47,7 @@ int ask_item_read(struct ask *a, const struct item *message, const void *data,
     return rc;
 }
 
-bool ask_item_source(unsigned char id[32], const struct item *message,
+bool ask_item_source(struct id *id, const struct item *message,
                      const void *data, size_t n)
 {
     struct err unused = ERR_INIT;
@@ -57,7 +58,7 @@ bool ask_item_source(unsigned char id[32], const struct item *message,
         return false;
     has = a.form == ASK_SOURCE || a.form == ASK_SOURCE_JSON;
     if (has)
-        memcpy(id, a.source, 32);
+        *id = a.source;
     ask_clear(&a);
     return has;
 }

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/id.h"
+
 struct ask;
 struct buf;
 struct err;
@@ -19,7 +21,7 @@ int ask_item_read(struct ask *a, const struct item *message, const void *data,
                   size_t n, struct err *err);
 
 /* Whether its prompt lies in another item, and in which. */
-bool ask_item_source(unsigned char id[32], const struct item *message,
+bool ask_item_source(struct id *id, const struct item *message,
                      const void *data, size_t n);
 
 /* Append the line, for request_parse; source[0..n_source) are the data of that

@@ -10,6 +10,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "proof/job_record.h"
@@ -168,9 +169,9 @@ static int put_parameters(struct buf *out, const struct ask *a,
 
 /* ---- the line ------------------------------------------------------------ */
 
-static int put_line(struct buf *out, const struct ask *a,
-                    const unsigned char id[32], const unsigned char *model,
-                    const char *source, size_t n, struct err *err)
+static int put_line(struct buf *out, const struct ask *a, struct id id,
+                    const struct id *model, const char *source, size_t n,
+                    struct err *err)
 {
     char text[ID_TEXT];
     struct buf body;
@@ -184,7 +185,7 @@ static int put_line(struct buf *out, const struct ask *a,
     if (rc == 0)
         rc = buf_check(&body, "the prompt", err);
     if (rc == 0) {
-        base64url(text, id, 32);
+        base64url(text, id.b, 32);
         buf_printf(out, "{\"custom_id\":\"%s\",\"method\":\"POST\",\"url\":"
                    "\"/v1/%s\",\"body\":{", text,
                    chat ? "chat/completions" : "completions");
@@ -218,9 +219,9 @@ static int check_line(const struct ask *a, const struct buf *line,
     return rc;
 }
 
-int ask_put_line(struct buf *out, const struct ask *a,
-                 const unsigned char id[32], const unsigned char *model,
-                 const void *source, size_t n, struct err *err)
+int ask_put_line(struct buf *out, const struct ask *a, struct id id,
+                 const struct id *model, const void *source, size_t n,
+                 struct err *err)
 {
     struct buf line;
     int rc;

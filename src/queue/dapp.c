@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "queue/talk.h"
@@ -25,7 +26,7 @@ static void put_messages(struct buf *out, const struct dapp_request *r)
     buf_puts(out, "}]}");
 }
 
-int dapp_sign(struct talk *t, struct buf *item, unsigned char id[32],
+int dapp_sign(struct talk *t, struct buf *item, struct id *id,
               const struct dapp_request *r, struct err *err)
 {
     struct item_text_tag tag[6] = { { "Action", "Infer" } };
@@ -97,12 +98,12 @@ int dapp_send(struct talk *t, const void *item, size_t n, struct err *err)
 
 /* ---- Status -------------------------------------------------------------- */
 
-static int take_id(unsigned char id[32], const struct ao_out *o,
-                   const char *name, struct err *err)
+static int take_id(struct id *id, const struct ao_out *o, const char *name,
+                   struct err *err)
 {
     const char *text = ao_out_tag(o, name);
 
-    if (!text || base64url_id(id, text))
+    if (!text || id_parse(id, text))
         return err_set(err, ERR_INPUT, "the queue's answer has no %s that is"
                        " an id", name);
     return 0;
@@ -123,20 +124,22 @@ static int take_status(struct dapp_status *s, const struct ao_out *o,
     memset(s, 0, sizeof(*s));
     s->state = (enum dapp_state)i;
     if (s->state == DAPP_LEASED)
-        return take_id(s->node, o, "Node", err) ||
+        return take_id(&s->node, o, "Node", err) ||
                        talk_number(&s->until_ms, o, "Until", UINT64_MAX, err)
-                   ? -1 : 0;
+                   ? -1
+                   : 0;
     if (s->state != DAPP_DONE)
         return 0;
     s->conflict = ao_out_tag(o, "Conflict") != NULL;
-    return take_id(s->node, o, "Node", err) ||
-                   take_id(s->result, o, "Result", err) ||
-                   take_id(s->item, o, "Item", err)
-               ? -1 : 0;
+    return take_id(&s->node, o, "Node", err) ||
+                   take_id(&s->result, o, "Result", err) ||
+                   take_id(&s->item, o, "Item", err)
+               ? -1
+               : 0;
 }
 
-int dapp_status(struct talk *t, struct dapp_status *s,
-                const unsigned char id[32], struct err *err)
+int dapp_status(struct talk *t, struct dapp_status *s, struct id id,
+                struct err *err)
 {
     char text[ID_TEXT];
     const struct item_text_tag tag[] = { { "Action", "Status" },
@@ -145,7 +148,7 @@ int dapp_status(struct talk *t, struct dapp_status *s,
     struct ao_result r;
     int rc;
 
-    base64url(text, id, 32);
+    base64url(text, id.b, 32);
     if (talk_ask_or_say(t, tag, 2, "Status-Response", &r, &out, err) < 0)
         return -1;
     rc = take_status(s, out, err);
@@ -153,7 +156,7 @@ int dapp_status(struct talk *t, struct dapp_status *s,
     return rc;
 }
 
-int dapp_cancel(struct talk *t, const unsigned char id[32], struct err *err)
+int dapp_cancel(struct talk *t, struct id id, struct err *err)
 {
     char text[ID_TEXT];
     const struct item_text_tag tag[] = { { "Action", "Cancel" },
@@ -161,7 +164,7 @@ int dapp_cancel(struct talk *t, const unsigned char id[32], struct err *err)
     const struct ao_out *out = NULL;
     struct ao_result r;
 
-    base64url(text, id, 32);
+    base64url(text, id.b, 32);
     if (talk_say(t, tag, 2, "", 0, "Cancel-Response", &r, &out, err) < 0)
         return -1;
     ao_result_clear(&r);

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct buf;
 struct err;
 struct talk;
@@ -23,7 +25,7 @@ struct dapp_request {
 };
 
 /* Append the signed Infer; id is the request's. */
-int dapp_sign(struct talk *t, struct buf *item, unsigned char id[32],
+int dapp_sign(struct talk *t, struct buf *item, struct id *id,
               const struct dapp_request *r, struct err *err);
 
 /* Send it, as often as needed: 0 the queue has taken it.  ERR_INPUT if it is
@@ -35,16 +37,16 @@ int dapp_send(struct talk *t, const void *item, size_t n, struct err *err);
 enum dapp_state { DAPP_PENDING, DAPP_LEASED, DAPP_DONE, DAPP_GONE };
 struct dapp_status {
     enum dapp_state state;
-    unsigned char node[32]; /* of DAPP_LEASED and DAPP_DONE */
-    unsigned char result[32], item[32]; /* of DAPP_DONE */
+    struct id node;         /* of DAPP_LEASED and DAPP_DONE */
+    struct id result, item; /* of DAPP_DONE */
     uint64_t until_ms; /* of DAPP_LEASED: when the lease ends */
     bool conflict; /* another node had another result */
 };
-int dapp_status(struct talk *t, struct dapp_status *s,
-                const unsigned char id[32], struct err *err);
+int dapp_status(struct talk *t, struct dapp_status *s, struct id id,
+                struct err *err);
 
 /* Give a request up, which no node has begun.  ERR_INPUT if one has, or if it
  * is not one of this wallet. */
-int dapp_cancel(struct talk *t, const unsigned char id[32], struct err *err);
+int dapp_cancel(struct talk *t, struct id id, struct err *err);
 
 #endif

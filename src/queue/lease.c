@@ -14,6 +14,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -110,9 +111,8 @@ static int lease_over(const char *batch_path)
     return 1;
 }
 
-int lease_renew(struct talk *t, const char *batch_path,
-                const unsigned char batch[32], uint64_t ttl_s,
-                struct err *err)
+int lease_renew(struct talk *t, const char *batch_path, struct id batch,
+                uint64_t ttl_s, struct err *err)
 {
     char id[ID_TEXT], ttl[24];
     const struct item_text_tag tag[] = {
@@ -123,7 +123,7 @@ int lease_renew(struct talk *t, const char *batch_path,
     struct ao_result r;
     int rc;
 
-    base64url(id, batch, 32);
+    base64url(id, batch.b, 32);
     snprintf(ttl, sizeof(ttl), "%" PRIu64, ttl_s);
     rc = talk_say(t, tag, 3, "", 0, "Renew-Response", &r, &out, err);
     /* a queue that knows of no such lease is an answer too */
@@ -142,8 +142,7 @@ int lease_renew(struct talk *t, const char *batch_path,
 
 /* ---- Release ------------------------------------------------------------- */
 
-static struct release *add(struct releases *r,
-                           const unsigned char request[32])
+static struct release *add(struct releases *r, struct id request)
 {
     struct release *one;
 
@@ -152,20 +151,18 @@ static struct release *add(struct releases *r,
         r->list = xrealloc(r->list, r->cap * sizeof(*r->list));
     }
     one = &r->list[r->n++];
-    memcpy(one->request, request, 32);
+    one->request = request;
     one->reason = NULL;
     one->later_s = LATER_MENDED_S;
     return one;
 }
 
-void releases_blame(struct releases *r, const unsigned char request[32],
-                    const char *reason)
+void releases_blame(struct releases *r, struct id request, const char *reason)
 {
     add(r, request)->reason = xstrdup(reason);
 }
 
-void releases_put_off(struct releases *r, const unsigned char request[32],
-                      unsigned later_s)
+void releases_put_off(struct releases *r, struct id request, unsigned later_s)
 {
     add(r, request)->later_s = later_s;
 }
@@ -191,13 +188,10 @@ static void put_reason(struct buf *out, const char *reason)
     buf_clear(&text);
 }
 
-void release_put(struct buf *out, const unsigned char request[32],
-                 const char *reason, unsigned later_s)
+void release_put(struct buf *out, struct id request, const char *reason,
+                 unsigned later_s)
 {
-    char id[ID_TEXT];
-
-    base64url(id, request, 32);
-    buf_printf(out, "{\"request\":\"%s\"", id);
+    buf_printf(out, "{\"request\":\"%s\"", id_text(request).s);
     if (reason)
         put_reason(out, reason);
     if (later_s)
@@ -205,9 +199,8 @@ void release_put(struct buf *out, const unsigned char request[32],
     buf_puts(out, "}\n");
 }
 
-static int say_release(struct talk *t, const unsigned char batch[32],
-                       const struct buf *lines, uint64_t *released,
-                       struct err *err)
+static int say_release(struct talk *t, struct id batch, const struct buf *lines,
+                       uint64_t *released, struct err *err)
 {
     char id[ID_TEXT];
     const struct item_text_tag tag[] = { { "Action", "Release" },
@@ -217,7 +210,7 @@ static int say_release(struct talk *t, const unsigned char batch[32],
     uint64_t count = 0;
     int rc;
 
-    base64url(id, batch, 32);
+    base64url(id, batch.b, 32);
     rc = talk_say(t, tag, 2, lines->len ? lines->data : "", lines->len,
                   "Release-Response", &r, &out, err);
     if (rc < 0)
@@ -229,9 +222,8 @@ static int say_release(struct talk *t, const unsigned char batch[32],
     return rc;
 }
 
-int lease_release(struct talk *t, const unsigned char batch[32],
-                  const struct releases *r, uint64_t *released,
-                  struct err *err)
+int lease_release(struct talk *t, struct id batch, const struct releases *r,
+                  uint64_t *released, struct err *err)
 {
     bool takes_later = r->n > 0 &&
                        talk_takes_later(t->ao, t->process, t->wait_s);

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct buf;
 struct err;
 struct talk;
@@ -38,14 +40,13 @@ uint64_t lease_left_s(const struct lease *l);
 
 /* Renew the lease of a batch, for ttl_s seconds from now: 0, and its file says
  * so; 1 if nothing of it is leased to us any more, and its file says that. */
-int lease_renew(struct talk *t, const char *batch_path,
-                const unsigned char batch[32], uint64_t ttl_s,
-                struct err *err);
+int lease_renew(struct talk *t, const char *batch_path, struct id batch,
+                uint64_t ttl_s, struct err *err);
 
 /* A request that goes back: it is to blame, and this is why, or it is put off,
  * since this node lacks something. */
 struct release {
-    unsigned char request[32];
+    struct id request;
     char *reason;     /* the list owns it; NULL: no blame */
     unsigned later_s; /* until this node is given it again */
 };
@@ -59,23 +60,20 @@ struct releases {
 #define LATER_SOON_S 600
 #define LATER_MENDED_S 3600
 
-void releases_blame(struct releases *r, const unsigned char request[32],
-                    const char *reason);
-void releases_put_off(struct releases *r, const unsigned char request[32],
-                      unsigned later_s);
+void releases_blame(struct releases *r, struct id request, const char *reason);
+void releases_put_off(struct releases *r, struct id request, unsigned later_s);
 void releases_clear(struct releases *r);
 
 /* Append a line of Release: `reason` NULL, no blame; later_s 0: not said, as
  * a queue that does not know it (talk.h) must have it. */
-void release_put(struct buf *out, const unsigned char request[32],
-                 const char *reason, unsigned later_s);
+void release_put(struct buf *out, struct id request, const char *reason,
+                 unsigned later_s);
 
 /* Give these back; an empty list is everything that this node has of the
  * batch, without blame and at once.  *released (NULL is allowed) is how many
  * the queue counted. */
-int lease_release(struct talk *t, const unsigned char batch[32],
-                  const struct releases *r, uint64_t *released,
-                  struct err *err);
+int lease_release(struct talk *t, struct id batch, const struct releases *r,
+                  uint64_t *released, struct err *err);
 
 /* For tests of its parser. */
 int lease_parse(struct lease *l, const char *text, size_t n, struct err *err);

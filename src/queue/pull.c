@@ -15,6 +15,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/plural.h"
 #include "queue/lease.h"
@@ -48,11 +49,11 @@ void pulling_note(const struct pulling *x, const char *fmt, ...)
 void pulling_note_release(const struct pulling *x, size_t n,
                           const struct err *why)
 {
-    char id[ID_TEXT], *what;
+    char *what;
 
-    base64url(id, x->b.id, 32);
-    what = n ? xasprintf("%zu request%s of batch %s", n, plural_s(n), id)
-             : xasprintf("the lease of batch %s", id);
+    what = n ? xasprintf("%zu request%s of batch %s", n, plural_s(n),
+                         id_text(x->b.id).s)
+             : xasprintf("the lease of batch %s", id_text(x->b.id).s);
     if (x->p->talk->sent)
         pulling_note(x, "%s: the message that gives back was sent, and its"
                      " answer cannot be read; if the queue did not take it,"
@@ -75,12 +76,12 @@ static void put_models(struct buf *out, const struct pulling *x)
     size_t n = x->p->n_models < MAX_MODELS ? x->p->n_models : MAX_MODELS;
 
     if (x->answers.has_model) {
-        base64url(text, x->answers.model, 32);
+        base64url(text, x->answers.model.b, 32);
         buf_puts(out, text);
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        base64url(text, x->p->model[i], 32);
+        base64url(text, x->p->model[i].b, 32);
         buf_printf(out, "%s%s", i ? "," : "", text);
     }
 }
@@ -93,8 +94,8 @@ static uint64_t to_ask(const struct pulling *x)
     return left < x->p->per_message ? left : x->p->per_message;
 }
 
-static int sign_pull(struct pulling *x, struct buf *item,
-                     unsigned char id[32], bool first, struct err *err)
+static int sign_pull(struct pulling *x, struct buf *item, struct id *id,
+                     bool first, struct err *err)
 {
     struct talk *t = x->p->talk;
     char max[24], ttl[24], batch[ID_TEXT];
@@ -111,7 +112,7 @@ static int sign_pull(struct pulling *x, struct buf *item,
     snprintf(max, sizeof(max), "%" PRIu64, to_ask(x));
     snprintf(ttl, sizeof(ttl), "%" PRIu64, x->p->ttl_s);
     if (!first)
-        base64url(batch, x->b.id, 32);
+        base64url(batch, x->b.id.b, 32);
     rc = ao_message(t->ao, item, id, t->process, tag, first ? 5 : 6, "", 0,
                     err);
     buf_clear(&models);
@@ -122,11 +123,11 @@ static int sign_pull(struct pulling *x, struct buf *item,
 static int keep_pull(struct pulling *x, size_t k, struct buf *item,
                      struct err *err)
 {
-    unsigned char id[32];
+    struct id id;
     char *name;
     int rc;
 
-    if (sign_pull(x, item, id, k == 0, err) ||
+    if (sign_pull(x, item, &id, k == 0, err) ||
         (k == 0 && spool_begin(x->p->spool, id, &x->b, err)))
         return -1;
     if (k == 0)
@@ -277,7 +278,7 @@ static void put_all_off(struct pulling *x, struct err *err)
     struct err why = ERR_INIT;
     char id[ID_TEXT];
 
-    base64url(id, x->b.id, 32);
+    base64url(id, x->b.id.b, 32);
     releases_clear(&x->back);
     for (size_t i = 0; i < x->answers.n; i++)
         releases_put_off(&x->back, x->answers.id[i], LATER_SOON_S);
@@ -291,9 +292,7 @@ static void put_all_off(struct pulling *x, struct err *err)
 static int end_badly(struct pulling *x, enum heard heard, struct err *err)
 {
     struct err unused = ERR_INIT;
-    char id[ID_TEXT];
 
-    base64url(id, x->b.id, 32);
     switch (heard) {
     case HEARD_NOTHING:
         drop(x, &unused);
@@ -302,8 +301,10 @@ static int end_badly(struct pulling *x, enum heard heard, struct err *err)
         give_back(x);
         if (err->code != ERR_FATAL)
             err->code = ERR_INPUT;
-        return err_prefix(err, "the queue's answer to pull %s is refused,"
-                          " and what it leased goes back", id);
+        return err_prefix(err,
+                          "the queue's answer to pull %s is refused,"
+                          " and what it leased goes back",
+                          id_text(x->b.id).s);
     case HEARD_LATER:
     case HEARD_LINES:
         break;
@@ -314,7 +315,6 @@ static int end_badly(struct pulling *x, enum heard heard, struct err *err)
 /* Whether a lease that was taken by a process that died is still ours. */
 static int check_lease(struct pulling *x, struct err *err)
 {
-    char id[ID_TEXT];
     int rc;
 
     if (!x->is_left)
@@ -322,9 +322,10 @@ static int check_lease(struct pulling *x, struct err *err)
     rc = lease_renew(x->p->talk, x->b.path, x->b.id, x->p->ttl_s, err);
     if (rc <= 0)
         return rc;
-    base64url(id, x->b.id, 32);
-    pulling_note(x, "the lease of batch %s, which was left, is over: others"
-                 " answer it", id);
+    pulling_note(x,
+                 "the lease of batch %s, which was left, is over: others"
+                 " answer it",
+                 id_text(x->b.id).s);
     return drop(x, err) ? -1 : 1;
 }
 
@@ -363,7 +364,7 @@ static int pull_and_tell(struct pulling *x, struct batch *b,
     memcpy(n->why, x->why, sizeof(n->why));
     if (rc == 1) {
         n->requests = x->n_requests;
-        memcpy(n->model, x->answers.model, 32);
+        n->model = x->answers.model;
         *b = x->b;
         x->b.path = NULL;
     }
@@ -387,8 +388,7 @@ int pull_batch(const struct pull *p, struct batch *b, struct pulled *n,
 
 /* The queue that a batch was pulled from is what its first Pull names, and may
  * be another than ours by now. */
-static int queue_of(unsigned char process[32], const struct batch *b,
-                    struct err *err)
+static int queue_of(struct id *process, const struct batch *b, struct err *err)
 {
     char *name = pulling_wire(0, "item");
     struct buf text;
@@ -400,7 +400,7 @@ static int queue_of(unsigned char process[32], const struct batch *b,
     if (rc > 0) {
         rc = item_head(&it, text.data ? text.data : "", text.len, err);
         if (rc == 0 && it.target)
-            memcpy(process, it.target, 32);
+            *process = *it.target;
     }
     buf_clear(&text);
     free(name);
@@ -419,7 +419,7 @@ static int take_left(const struct pull *p, struct batch *left,
     if (rc <= 0)
         return rc;
     of_it.talk = &talk;
-    if (queue_of(talk.process, left, err))
+    if (queue_of(&talk.process, left, err))
         return -1;
     x.b = *left;
     left->path = NULL;

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct batch;
 struct err;
 struct gateways;
@@ -30,7 +32,7 @@ struct pull {
     struct talk *talk;
     const struct spool *spool;
     struct gateways *gateways;
-    const unsigned char (*model)[32]; /* those that we serve */
+    const struct id *model; /* those that we serve */
     size_t n_models;
     uint64_t per_message; /* 1 to PULL_MAX */
     uint64_t total;       /* most requests of a batch */
@@ -46,7 +48,7 @@ struct pulled {
     uint64_t requests;     /* of the batch, in todo */
     uint64_t released;     /* requests that went back */
     bool all_back;         /* all that was leased did */
-    unsigned char model[32];
+    struct id model;
     char why[200];         /* what the queue says where it gives nothing */
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "queue/pull_line.h"
 #include "queue/talk.h"
@@ -17,10 +18,10 @@
 #define MAX_MS 9007199254740991u /* 2^53 - 1 */
 #define MAX_MORE UINT32_MAX
 
-void pull_answers_init(struct pull_answers *a, const unsigned char batch[32])
+void pull_answers_init(struct pull_answers *a, struct id batch)
 {
     memset(a, 0, sizeof(*a));
-    memcpy(a->batch, batch, 32);
+    a->batch = batch;
 }
 
 void pull_answers_clear(struct pull_answers *a)
@@ -45,13 +46,13 @@ int pull_next_line(struct pull_line *l, const char **at, struct err *err)
 /* ---- lines --------------------------------------------------------------- */
 
 /* Put an id in its place; false if it is there. */
-static bool add_id(struct pull_answers *a, const unsigned char id[32])
+static bool add_id(struct pull_answers *a, struct id id)
 {
     size_t low = 0, high = a->n;
 
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        int c = memcmp(a->id[mid], id, 32);
+        int c = id_compare(a->id[mid], id);
 
         if (c == 0)
             return false;
@@ -64,50 +65,47 @@ static bool add_id(struct pull_answers *a, const unsigned char id[32])
         a->cap = a->cap ? 2 * a->cap : 128;
         a->id = xrealloc(a->id, a->cap * sizeof(*a->id));
     }
-    memmove(a->id[low + 1], a->id[low], (a->n - low) * sizeof(*a->id));
-    memcpy(a->id[low], id, 32);
+    memmove(&a->id[low + 1], &a->id[low], (a->n - low) * sizeof(*a->id));
+    a->id[low] = id;
     a->n++;
     return true;
 }
 
-static bool is_asked(const unsigned char id[32],
-                     const unsigned char (*model)[32], size_t n)
+static bool is_asked(struct id id, const struct id *model, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (memcmp(model[i], id, 32) == 0)
+        if (id_equal(model[i], id))
             return true;
     return n == 0;
 }
 
 /* The first line says which of our models the batch is of. */
 static int check_line(struct pull_answers *a, const struct pull_line *l,
-                      const unsigned char (*model)[32], size_t n_models,
-                      struct err *err)
+                      const struct id *model, size_t n_models, struct err *err)
 {
     char text[ID_TEXT];
 
-    base64url(text, l->model, 32);
+    base64url(text, l->model.b, 32);
     if (!a->has_model) {
         if (!is_asked(l->model, model, n_models))
             return err_set(err, ERR_INPUT, "model %s was not asked for",
                            text);
-        memcpy(a->model, l->model, 32);
+        a->model = l->model;
         a->has_model = true;
     }
-    if (memcmp(a->model, l->model, 32) != 0)
+    if (!id_equal(a->model, l->model))
         return err_set(err, ERR_INPUT, "a second model, %s", text);
     if ((l->ask.form == ASK_BATCH) != a->is_file)
         return err_set(err, ERR_INPUT, "its form is not of the answer's"
                        " kind");
-    base64url(text, l->id, 32);
+    base64url(text, l->id.b, 32);
     if (!add_id(a, l->id))
         return err_set(err, ERR_INPUT, "request %s is there twice", text);
     return 0;
 }
 
 static int check_lines(struct pull_answers *a, const char *data, uint64_t max,
-                       const unsigned char (*model)[32], size_t n_models,
-                       struct err *err)
+                       const struct id *model, size_t n_models, struct err *err)
 {
     size_t n = 0;
     int rc;
@@ -138,13 +136,13 @@ static int check_head(struct pull_answers *a, const struct ao_out *o,
                       struct err *err)
 {
     const char *batch = ao_out_tag(o, "Batch"), *kind = ao_out_tag(o, "Kind");
-    char ours[ID_TEXT];
     bool is_file;
 
-    base64url(ours, a->batch, 32);
-    if (!batch || strcmp(batch, ours) != 0)
-        return err_set(err, ERR_INPUT, "it is of batch \"%.43s\" and not of"
-                       " %s", batch ? batch : "", ours);
+    if (!batch || strcmp(batch, id_text(a->batch).s) != 0)
+        return err_set(err, ERR_INPUT,
+                       "it is of batch \"%.43s\" and not of"
+                       " %s",
+                       batch ? batch : "", id_text(a->batch).s);
     if (!kind || (strcmp(kind, "requests") != 0 && strcmp(kind, "batch") != 0))
         return err_set(err, ERR_INPUT, "its kind is \"%.20s\"",
                        kind ? kind : "");
@@ -160,8 +158,8 @@ static int check_head(struct pull_answers *a, const struct ao_out *o,
 }
 
 int pull_answers_add(struct pull_answers *a, const struct ao_out *o,
-                     uint64_t max, const unsigned char (*model)[32],
-                     size_t n_models, struct err *err)
+                     uint64_t max, const struct id *model, size_t n_models,
+                     struct err *err)
 {
     if (check_head(a, o, err))
         return -1;

@@ -9,29 +9,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct ao_out;
 struct err;
 struct pull_line;
 
 /* What the answers of a batch have said so far. */
 struct pull_answers {
-    unsigned char batch[32];
+    struct id batch;
     bool has_model, is_file;
-    unsigned char model[32]; /* of all lines */
-    unsigned char (*id)[32]; /* of the lines, sorted */
+    struct id model; /* of all lines */
+    struct id *id;   /* of the lines, sorted */
     size_t n, cap;
     uint64_t until_ms;       /* of the last answer */
     uint64_t more;           /* pending, by the last answer */
 };
-void pull_answers_init(struct pull_answers *a, const unsigned char batch[32]);
+void pull_answers_init(struct pull_answers *a, struct id batch);
 void pull_answers_clear(struct pull_answers *a);
 
 /* Check an answer whose code is 200 and count it in.  At most `max` lines, of
  * one of these models (n_models 0: of any).  ERR_INPUT names the line and what
  * is wrong. */
 int pull_answers_add(struct pull_answers *a, const struct ao_out *o,
-                     uint64_t max, const unsigned char (*model)[32],
-                     size_t n_models, struct err *err);
+                     uint64_t max, const struct id *model, size_t n_models,
+                     struct err *err);
 
 /* Walk over the lines of an answer: *at begins with its Data and goes on; 1
  * and *l (to be cleared), 0 at the end, -1. */

@@ -12,11 +12,11 @@
 #include "ao/ao.h"
 #include "arweave/gateway.h"
 #include "arweave/item.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "queue/pull_internal.h"
 #include "queue/pull_line.h"
@@ -48,13 +48,9 @@ int pulling_answer(const struct pulling *x, size_t k, struct ao_result *r,
 }
 
 /* What came of a request's own bytes is its fault. */
-static void blame(struct pulling *x, const unsigned char request[32],
-                  const char *reason)
+static void blame(struct pulling *x, struct id request, const char *reason)
 {
-    char id[ID_TEXT];
-
-    base64url(id, request, 32);
-    pulling_note(x, "request %s goes back: %s", id, reason);
+    pulling_note(x, "request %s goes back: %s", id_text(request).s, reason);
     releases_blame(&x->back, request, reason);
 }
 
@@ -64,13 +60,11 @@ static unsigned later_of(const struct err *why)
 }
 
 /* What we lack is not: others may have it. */
-static void put_off(struct pulling *x, const unsigned char request[32],
-                    const char *why, unsigned later_s)
+static void put_off(struct pulling *x, struct id request, const char *why,
+                    unsigned later_s)
 {
-    char id[ID_TEXT];
-
-    base64url(id, request, 32);
-    pulling_note(x, "request %s goes back, for others: %s", id, why);
+    pulling_note(x, "request %s goes back, for others: %s", id_text(request).s,
+                 why);
     releases_put_off(&x->back, request, later_s);
 }
 
@@ -195,7 +189,7 @@ static int check_file(const struct pull_line *l, const char *path,
         err->code = ERR_RETRY;
         return -1;
     }
-    if (memcmp(lines_hash(f), l->ask.sha256, 32) != 0)
+    if (!id_equal(lines_hash(f), l->ask.sha256))
         rc = err_set(err, ERR_INPUT, "the file has another SHA-256 than the"
                      " request says");
     else if (lines_count(f) != l->ask.count)
@@ -234,7 +228,7 @@ static int put_file(struct pulling *x, const char *path,
     if (the_line(x, &l, err))
         return -1;
     info->is_file_of_ao = true;
-    memcpy(info->request, l.id, 32);
+    info->request = l.id;
     if (gateway_file(x->p->gateways, l.ask.source, path, x->p->max_file,
                      NULL, on_progress, x, &why))
         put_off(x, l.id, why.text, later_of(&why));
@@ -258,10 +252,10 @@ static int write_info(struct pulling *x, const char *path,
     if (lines_open(&f, path, err))
         return -1;
     info->from_ao = true;
-    memcpy(info->id, x->b.id, 32);
-    memcpy(info->model, x->answers.model, 32);
-    memcpy(info->process, x->p->talk->process, 32);
-    memcpy(info->file, lines_hash(f), 32);
+    info->id = x->b.id;
+    info->model = x->answers.model;
+    info->process = x->p->talk->process;
+    info->file = lines_hash(f);
     info->n_requests = info->n_lines = lines_count(f);
     lines_close(f);
     return batch_info_write(x->b.path, info, err);

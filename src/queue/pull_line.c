@@ -13,6 +13,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -40,12 +41,12 @@ static int take_text(const char **out, const struct json *root,
     return 0;
 }
 
-static int take_id(unsigned char id[32], const struct json *root,
-                   const char *key, struct err *err)
+static int take_id(struct id *id, const struct json *root, const char *key,
+                   struct err *err)
 {
     const char *text = json_string(json_get(root, key));
 
-    if (!text || base64url_id(id, text))
+    if (!text || id_parse(id, text))
         return must(err, key, "an id of 43 characters");
     return 0;
 }
@@ -195,18 +196,19 @@ static int take_line(struct pull_line *l, const struct json *r,
         return -1;
     batch = a->form == ASK_BATCH;
     if (only(r, batch ? batch_keys : request_keys, err) ||
-        take_id(l->id, r, "id", err) || take_id(l->model, r, "model", err) ||
+        take_id(&l->id, r, "id", err) || take_id(&l->model, r, "model", err) ||
         take_text(&unused, r, "from", MAX_NAME, err) ||
         take_text(&unused, r, "reference", MAX_NAME, err) ||
         take_text(&prompt, r, "prompt", PULL_MAX_PROMPT, err) ||
         check_fee(r, err))
         return -1;
-    if (a->form >= ASK_SOURCE && take_id(a->source, r, "prompt", err))
+    if (a->form >= ASK_SOURCE && take_id(&a->source, r, "prompt", err))
         return -1;
     if (batch)
         return take_number(&a->count, r, "count", 1, UINT32_MAX, err) ||
-                       take_id(a->sha256, r, "sha256", err)
-                   ? -1 : 0;
+                       take_id(&a->sha256, r, "sha256", err)
+                   ? -1
+                   : 0;
     if (take_parameters(a, r, err))
         return -1;
     if (a->form < ASK_SOURCE)
@@ -245,7 +247,7 @@ void pull_line_clear(struct pull_line *l)
 int pull_line_put(struct buf *out, const struct pull_line *l,
                   const char *source, size_t n, struct err *err)
 {
-    if (ask_put_line(out, &l->ask, l->id, l->model, source, n, err))
+    if (ask_put_line(out, &l->ask, l->id, &l->model, source, n, err))
         return -1;
     buf_putc(out, '\n');
     return buf_check(out, "the requests", err);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "queue/ask.h"
 
 struct buf;
@@ -21,7 +22,7 @@ struct err;
 
 /* Of ask, what a message alone has (reference, node ..) is left empty. */
 struct pull_line {
-    unsigned char id[32], model[32];
+    struct id id, model;
     struct ask ask;
 };
 

@@ -11,9 +11,9 @@
 
 #include "arweave/key.h"
 #include "arweave/wallet.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/settings.h"
 
@@ -29,7 +29,7 @@ static int find_process(struct talk *t, const struct settings *s,
     if (!*text)
         return err_set(err, ERR_INPUT, "no queue: give the id of its process"
                        " with the setting queue (apus queue new makes one)");
-    if (base64url_id(t->process, text))
+    if (id_parse(&t->process, text))
         return err_set(err, ERR_INPUT, "queue \"%s\": an id of 43 characters"
                        " expected", text);
     return 0;
@@ -45,7 +45,7 @@ static int load_key(struct talk *t, const struct settings *s, struct err *err)
     rc = key_load(&t->key, path, err);
     free(path);
     if (rc == 0)
-        key_address(t->key, t->node);
+        key_address(t->key, &t->node);
     return rc;
 }
 
@@ -94,16 +94,16 @@ static int refuse(const struct talk *t, const struct ao_out *o, uint64_t code,
                   struct err *err)
 {
     const char *text = ao_out_tag(o, "Message");
-    char node[ID_TEXT];
 
-    base64url(node, t->node, 32);
     if (!text)
         text = o->data;
     switch (code) {
     case 403:
-        return err_set(err, ERR_INPUT, "the queue does not allow %s: its"
+        return err_set(err, ERR_INPUT,
+                       "the queue does not allow %s: its"
                        " owner can, with apus queue allow %s (it says"
-                       " \"%.*s\")", node, node, SHOWN, text);
+                       " \"%.*s\")",
+                       id_text(t->node).s, id_text(t->node).s, SHOWN, text);
     case 503:
         return err_set(err, ERR_RETRY, "the queue is paused: \"%.*s\"",
                        SHOWN, text);
@@ -135,14 +135,11 @@ static const struct ao_out *find(const struct talk *t,
                                  const struct ao_result *r,
                                  const char *action, bool dry)
 {
-    char node[ID_TEXT];
-
-    base64url(node, t->node, 32);
     for (size_t i = 0; i < r->n_out; i++) {
         const char *a = ao_out_tag(&r->out[i], "Action");
 
         if (a && strcmp(a, action) == 0 &&
-            (dry || strcmp(r->out[i].target, node) == 0))
+            (dry || strcmp(r->out[i].target, id_text(t->node).s) == 0))
             return &r->out[i];
     }
     return NULL;
@@ -152,18 +149,20 @@ static int judge(struct talk *t, const struct ao_result *r,
                  const char *action, bool dry, const struct ao_out **out,
                  struct err *err)
 {
-    char process[ID_TEXT];
     uint64_t code = 200;
 
     t->code = 0;
-    base64url(process, t->process, 32);
     if (r->error)
-        return err_set(err, ERR_INPUT, "the process %s raised an error:"
-                       " %.*s", process, SHOWN, r->error);
+        return err_set(err, ERR_INPUT,
+                       "the process %s raised an error:"
+                       " %.*s",
+                       id_text(t->process).s, SHOWN, r->error);
     *out = find(t, r, action, dry);
     if (!*out)
-        return err_set(err, ERR_INPUT, "the process %s gives no %s: is it a"
-                       " queue?", process, action);
+        return err_set(err, ERR_INPUT,
+                       "the process %s gives no %s: is it a"
+                       " queue?",
+                       id_text(t->process).s, action);
     if (ao_out_tag(*out, "Code") &&
         talk_number(&code, *out, "Code", 999, err))
         return -1;
@@ -245,8 +244,7 @@ static bool is_since(const char *version, unsigned long major,
     return strtoul(end + 1, NULL, 10) >= minor;
 }
 
-bool talk_takes_later(struct ao *ao, const unsigned char process[32],
-                      unsigned wait_s)
+bool talk_takes_later(struct ao *ao, struct id process, unsigned wait_s)
 {
     static const struct item_text_tag info[] = { { "Action", "Info" } };
     struct err unused = ERR_INIT;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "ao/ao.h"
+#include "base/id.h"
 
 struct buf;
 struct err;
@@ -20,8 +21,8 @@ struct settings;
 struct talk {
     struct ao *ao;
     struct key *key;
-    unsigned char node[32];    /* our address */
-    unsigned char process[32]; /* the queue */
+    struct id node;            /* our address */
+    struct id process;         /* the queue */
     unsigned wait_s;           /* for an answer */
     unsigned code;             /* of the last one, 0 if it had none */
     bool sent;                 /* the network has taken the last message */
@@ -64,8 +65,7 @@ int talk_ask_or_say(struct talk *t, const struct item_text_tag *tag,
 
 /* Whether a queue takes lines of Release that say `later`, by the version that
  * it gives (1.1); false as long as it does not say.  Asked as above. */
-bool talk_takes_later(struct ao *ao, const unsigned char process[32],
-                      unsigned wait_s);
+bool talk_takes_later(struct ao *ao, struct id process, unsigned wait_s);
 
 /* A tag that is a text of digits, at most `max`. */
 int talk_number(uint64_t *v, const struct ao_out *o, const char *name,

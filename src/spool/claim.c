@@ -325,7 +325,7 @@ static void give_up_claim(const struct spool *s, const struct batch *b)
     struct err unused = ERR_INIT;
     struct claim c;
 
-    memcpy(at.id, b->id, 32);
+    at.id = b->id;
     for (int i = 0; i < TRIES; i++) {
         if (claim_last(&c, at.path, &unused) == 0 &&
             (!is_self(&c) || claim_add(at.path, c.n, NULL, &unused) >= 0))
@@ -365,7 +365,7 @@ static int move_claimed(const struct spool *s, struct batch *b,
     struct claim c;
     int rc;
 
-    memcpy(at.id, b->id, 32);
+    at.id = b->id;
     /* who slept since it judged has added a number that is long past */
     rc = claim_last(&c, b->path, err) ? gone_or_failed(s, b) : c.n != n;
     if (rc == 0)

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/sys.h"
@@ -44,24 +45,19 @@ static char *split_dir(const struct spool *s)
     return file_join(spool_dir(s), "split");
 }
 
-static void put_id(struct buf *b, const char *before,
-                   const unsigned char id[32])
+static void put_id(struct buf *b, const char *before, struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    buf_printf(b, "%s\"%s\"", before, text);
+    buf_printf(b, "%s\"%s\"", before, id_text(id).s);
 }
 
 static int split_write(const struct spool *s, const struct file_split *p,
                        struct err *err)
 {
-    char id[ID_TEXT], *dir = split_dir(s), *path;
+    char *dir = split_dir(s), *path;
     struct buf b;
     int rc;
 
-    base64url(id, p->id, 32);
-    path = xasprintf("%s/%s.json", dir, id);
+    path = xasprintf("%s/%s.json", dir, id_text(p->id).s);
     buf_init(&b, TEXT_MAX);
     buf_puts(&b, "{\"format\":\"" FORMAT "\"");
     put_id(&b, ",\"model\":", p->model);
@@ -80,11 +76,11 @@ static int split_write(const struct spool *s, const struct file_split *p,
     return rc;
 }
 
-static int get_id(unsigned char id[32], const struct json *v)
+static int get_id(struct id *id, const struct json *v)
 {
     const char *text = json_string(v);
 
-    return text ? base64url_id(id, text) : -1;
+    return text ? id_parse(id, text) : -1;
 }
 
 static int get_split(struct file_split *p, const struct json *root,
@@ -97,8 +93,8 @@ static int get_split(struct file_split *p, const struct json *root,
 
     if (!format || strcmp(format, FORMAT) != 0)
         return err_set(err, ERR_INPUT, "\"format\": " FORMAT " expected");
-    if (get_id(p->model, json_get(root, "model")) ||
-        get_id(p->file, json_get(root, "sha256")))
+    if (get_id(&p->model, json_get(root, "model")) ||
+        get_id(&p->file, json_get(root, "sha256")))
         return err_set(err, ERR_INPUT, "\"model\", \"sha256\": ids expected");
     if (!source || strlen(source) > PATH_BYTES)
         return err_set(err, ERR_INPUT, "\"source\": a path expected");
@@ -108,10 +104,10 @@ static int get_split(struct file_split *p, const struct json *root,
                        FILE_SPLIT_MAX);
     p->part = xcalloc(n, sizeof(*p->part));
     for (const struct json *v = json_first(list); v; v = json_next(v))
-        if (get_id(p->part[p->n++], v))
+        if (get_id(&p->part[p->n++], v))
             return err_set(err, ERR_INPUT, "\"batches\": ids expected");
     p->source = xstrdup(source);
-    batch_file_id(p->id, p->model, p->file);
+    batch_file_id(&p->id, p->model, p->file);
     return 0;
 }
 
@@ -150,7 +146,7 @@ static int read_one(struct file_split *p, const char *dir, const char *name)
     free(path);
     if (rc)
         return -1;
-    base64url(id, p->id, 32);
+    base64url(id, p->id.b, 32);
     strcat(id, ".json");
     if (strcmp(id, name) == 0)
         return 0;
@@ -200,15 +196,14 @@ static bool has_parts(const struct spool *s, const struct file_split *p)
 static int forget(void *self, const struct file_split *p, struct err *err)
 {
     const struct spool *s = self;
-    char id[ID_TEXT], scratch[FILE_SCRATCH], *path, *aside;
+    char scratch[FILE_SCRATCH], *path, *aside;
     int rc = 0;
 
     if (has_parts(s, p))
         return 0;
     if (file_scratch(scratch, err))
         return -1;
-    base64url(id, p->id, 32);
-    path = xasprintf("%s/split/%s.json", spool_dir(s), id);
+    path = xasprintf("%s/split/%s.json", spool_dir(s), id_text(p->id).s);
     aside = xasprintf("%s/%s/" SPOOL_GONE "%s", spool_dir(s),
                       spool_state_name(SPOOL_TMP), scratch);
     if (sys_rename(path, aside) == 0) {
@@ -304,7 +299,7 @@ static int find_cuts(struct cut *cuts, size_t n, const char *file,
     if (lines_open_requests(&lines, file, p->model, err))
         return -1;
     count = lines_requests(lines);
-    if (memcmp(lines_hash(lines), p->file, 32) != 0)
+    if (!id_equal(lines_hash(lines), p->file))
         rc = err_set(err, ERR_RETRY, "\"%s\" was changed while it was read",
                      file);
     for (; rc == 0 && part < n && text; line++) {
@@ -323,11 +318,10 @@ static int find_cuts(struct cut *cuts, size_t n, const char *file,
 static bool is_listed(const struct spool *s, const struct file_split *p)
 {
     struct file_split there = { .source = NULL };
-    char id[ID_TEXT], name[ID_TEXT + 8], *dir = split_dir(s);
+    char name[ID_TEXT + 8], *dir = split_dir(s);
     bool same;
 
-    base64url(id, p->id, 32);
-    snprintf(name, sizeof(name), "%s.json", id);
+    snprintf(name, sizeof(name), "%s.json", id_text(p->id).s);
     same = read_one(&there, dir, name) == 0 && there.n == p->n &&
            memcmp(there.part, p->part, p->n * sizeof(*p->part)) == 0;
     file_split_clear(&there);
@@ -362,7 +356,7 @@ static int add_parts(struct file_split *p, const struct spool *s, FILE *from,
         if (rc)
             err_prefix(err, "\"%s\"", source);
         else
-            memcpy(p->part[p->n++], b.id, 32);
+            p->part[p->n++] = b.id;
         if (existed)
             batch_clear(&b);
         else
@@ -397,7 +391,7 @@ static int cut_file(struct file_split *p, const struct spool *s,
 }
 
 int file_split_make(struct file_split *out, const struct spool *s,
-                    const char *file, const unsigned char model[32], size_t n,
+                    const char *file, struct id model, size_t n,
                     struct err *err)
 {
     struct batch_info info = { .source = NULL };
@@ -408,9 +402,9 @@ int file_split_make(struct file_split *out, const struct spool *s,
 
     if (spool_plan_file(s, file, model, &b, &info, &existed, err))
         return -1;
-    memcpy(p.id, info.id, 32);
-    memcpy(p.model, model, 32);
-    memcpy(p.file, info.file, 32);
+    p.id = info.id;
+    p.model = model;
+    p.file = info.file;
     p.source = xstrdup(info.source);
     if (n > info.n_requests)
         n = info.n_requests ? (size_t)info.n_requests : 1;
@@ -427,17 +421,16 @@ int file_split_make(struct file_split *out, const struct spool *s,
 
 /* ---- putting together ---------------------------------------------------- */
 
-static int join_part(const unsigned char part[32], const struct spool *s,
+static int join_part(struct id part, const struct spool *s,
                      struct file_out *out, struct err *err)
 {
-    char id[ID_TEXT], *path;
+    char *path;
     struct batch b;
     uint64_t n;
     FILE *f;
     int rc;
 
-    base64url(id, part, 32);
-    if (spool_find(s, id, &b, err))
+    if (spool_find(s, id_text(part).s, &b, err))
         return -1;
     path = file_join(b.path, "requests.jsonl");
     f = fopen(path, "re");

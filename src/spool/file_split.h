@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 struct file_out;
 struct spool;
@@ -16,9 +18,9 @@ struct spool;
 #define FILE_SPLIT_MAX 10000 /* parts of a file */
 
 struct file_split {
-    unsigned char id[32], model[32], file[32]; /* SHA-256 of the file */
+    struct id id, model, file;  /* SHA-256 of the file */
     char *source;               /* its path, for people and for finding it */
-    unsigned char (*part)[32];  /* ids of batches; equal parts are one batch */
+    struct id *part;            /* ids of batches; equal parts are one batch */
     size_t n;
 };
 void file_split_clear(struct file_split *p);
@@ -30,7 +32,7 @@ void file_split_clear(struct file_split *p);
  * Of the same file and model the last split counts.  Run again it finds what
  * there is. */
 int file_split_make(struct file_split *out, const struct spool *s,
-                    const char *file, const unsigned char model[32], size_t n,
+                    const char *file, struct id model, size_t n,
                     struct err *err);
 
 /* Call `each` for every file that was split; it ends the walk with anything

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "spool/lines.h"
 
@@ -34,7 +35,7 @@ struct ids_file {
 
 static int put_ids(struct file_out *out, struct lines *f, struct err *err)
 {
-    unsigned char id[32];
+    struct id id;
     const char *text;
     size_t n;
 
@@ -43,14 +44,14 @@ static int put_ids(struct file_out *out, struct lines *f, struct err *err)
             return -1;
         if (!text)
             return 0;
-        lines_id(f, id);
-        if (file_out_put(out, id, sizeof(id), err))
+        lines_id(f, &id);
+        if (file_out_put(out, id.b, sizeof(id), err))
             return -1;
     }
 }
 
-int ids_file_write(const char *batch_path, const unsigned char model[32],
-                   uint64_t *n_lines, uint64_t *n_requests, struct err *err)
+int ids_file_write(const char *batch_path, struct id model, uint64_t *n_lines,
+                   uint64_t *n_requests, struct err *err)
 {
     char *requests = file_join(batch_path, "requests.jsonl");
     char *path = file_join(batch_path, NAME);
@@ -130,7 +131,7 @@ static int fill(struct ids_file *f, uint64_t line, struct err *err)
     return 0;
 }
 
-int ids_file_get(struct ids_file *f, uint64_t line, unsigned char id[32],
+int ids_file_get(struct ids_file *f, uint64_t line, struct id *id,
                  struct err *err)
 {
     if (line < f->n_lines &&
@@ -139,6 +140,6 @@ int ids_file_get(struct ids_file *f, uint64_t line, unsigned char id[32],
     if (line >= f->n_lines || line - f->first >= f->n)
         return err_set(err, ERR_INPUT, "\"%s\" has no line %" PRIu64, f->path,
                        line + 1);
-    memcpy(id, f->window + (line - f->first) * 32, 32);
+    *id = id_at(f->window + (line - f->first) * 32);
     return 0;
 }

@@ -10,13 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 struct ids_file;
 
 /* Make it of requests.jsonl in that directory; it appears whole.  Tells how
  * many lines there are, and how many of them are requests. */
-int ids_file_write(const char *batch_path, const unsigned char model[32],
-                   uint64_t *n_lines, uint64_t *n_requests, struct err *err);
+int ids_file_write(const char *batch_path, struct id model, uint64_t *n_lines,
+                   uint64_t *n_requests, struct err *err);
 
 /* Open it for reading.  ERR_INPUT unless it is a file of so many lines. */
 int ids_file_open(struct ids_file **out, const char *batch_path,
@@ -24,7 +26,7 @@ int ids_file_open(struct ids_file **out, const char *batch_path,
 void ids_file_close(struct ids_file *f); /* NULL is allowed */
 
 /* The id of line `line` (from 0).  One after the other is fast. */
-int ids_file_get(struct ids_file *f, uint64_t line, unsigned char id[32],
+int ids_file_get(struct ids_file *f, uint64_t line, struct id *id,
                  struct err *err);
 
 #endif

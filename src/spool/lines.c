@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "proof/line_ids.h"
@@ -26,14 +27,14 @@
 struct lines {
     int fd;
     char *path;
-    unsigned char hash[DIGEST_SIZE];
+    struct id hash;
     uint64_t n_lines, n_requests;
     uint64_t given;        /* lines so far */
     uint64_t start;        /* of the line given last */
     uint64_t offset;       /* of it, without what is left out before it */
     uint64_t next;         /* of the one after it */
     struct line_ids *ids;  /* of version 2; NULL: blanks are kept */
-    unsigned char id[DIGEST_SIZE]; /* of the line given last, with ids */
+    struct id id;          /* of the line given last, with ids */
     uint64_t whole;        /* with ids: its bytes without blanks at the ends */
     uint64_t seen;         /* .. and those since the first that is none */
     size_t skip;           /* of the BOM, what has not been read */
@@ -58,7 +59,7 @@ static int read_chunk(struct lines *f, size_t *got, struct err *err)
     return 0;
 }
 
-static void end_digest(struct lines *f, unsigned char out[32])
+static void end_digest(struct lines *f, struct id *out)
 {
     digest_end(f->digest, out);
     f->digest = NULL;
@@ -117,7 +118,7 @@ static int survey(struct lines *f, struct err *err)
     }
     f->n_lines += last != '\n';
     f->n_requests += last != '\n' && (any || !f->ids);
-    end_digest(f, f->hash);
+    end_digest(f, &f->hash);
     if (lseek(f->fd, 0, SEEK_SET) != 0)
         return err_errno(err, ERR_FATAL, "cannot rewind \"%s\"", f->path);
     f->digest = digest_new();
@@ -139,12 +140,12 @@ static int open_regular(struct lines *f, struct err *err)
 }
 
 static int open_lines(struct lines **out, const char *path,
-                      const unsigned char *model, struct err *err)
+                      const struct id *model, struct err *err)
 {
     struct lines *f = xcalloc(1, sizeof(*f));
 
     f->path = xstrdup(path);
-    f->ids = model ? line_ids_new(model) : NULL;
+    f->ids = model ? line_ids_new(*model) : NULL;
     buf_init(&f->line, LINES_MAX_LINE + 1);
     if (open_regular(f, err) || survey(f, err)) {
         lines_close(f);
@@ -159,20 +160,20 @@ int lines_open(struct lines **out, const char *path, struct err *err)
     return open_lines(out, path, NULL, err);
 }
 
-int lines_open_requests(struct lines **out, const char *path,
-                        const unsigned char model[32], struct err *err)
+int lines_open_requests(struct lines **out, const char *path, struct id model,
+                        struct err *err)
 {
-    return open_lines(out, path, model, err);
+    return open_lines(out, path, &model, err);
 }
 
 void lines_close(struct lines *f)
 {
-    unsigned char unused[DIGEST_SIZE];
+    struct id unused;
 
     if (!f)
         return;
     if (f->digest)
-        end_digest(f, unused);
+        end_digest(f, &unused);
     if (f->fd >= 0)
         close(f->fd);
     buf_clear(&f->line);
@@ -191,7 +192,7 @@ uint64_t lines_requests(const struct lines *f)
     return f->n_requests;
 }
 
-const unsigned char *lines_hash(const struct lines *f)
+struct id lines_hash(const struct lines *f)
 {
     return f->hash;
 }
@@ -211,22 +212,22 @@ bool lines_is_blank(const struct lines *f)
     return f->ids && f->whole == 0;
 }
 
-void lines_id(const struct lines *f, unsigned char id[32])
+void lines_id(const struct lines *f, struct id *id)
 {
     if (f->ids)
-        memcpy(id, f->id, 32);
+        *id = f->id;
     else
         line_id_by_file(id, f->hash, f->given - 1);
 }
 
 static int check_hash(struct lines *f, struct err *err)
 {
-    unsigned char hash[DIGEST_SIZE];
+    struct id hash;
 
     if (!f->digest)
         return 0;
-    end_digest(f, hash);
-    if (memcmp(hash, f->hash, sizeof(hash)) != 0)
+    end_digest(f, &hash);
+    if (!id_equal(hash, f->hash))
         return err_set(err, ERR_RETRY,
                        "\"%s\" was changed while it was read, run it again",
                        f->path);
@@ -276,8 +277,7 @@ static void append(struct lines *f, size_t n)
 }
 
 /* SHA-256 of a line of which only the beginning was kept. */
-static int hash_long(struct lines *f, unsigned char sha256[32],
-                     struct err *err)
+static int hash_long(struct lines *f, struct id *sha256, struct err *err)
 {
     struct digest *d = digest_new();
     char *chunk = xmalloc(CHUNK);
@@ -307,22 +307,22 @@ static int hash_long(struct lines *f, unsigned char sha256[32],
 /* The line has ended: cut what was kept behind it, and make its id. */
 static int end_line(struct lines *f, struct err *err)
 {
-    unsigned char sha256[32];
+    struct id sha256;
 
     if (!f->ids)
         return 0;
-    memset(f->id, 0, sizeof(f->id));
+    f->id = (struct id){ { 0 } };
     if (f->whole == 0) {
         buf_reset(&f->line);
         return 0;
     }
     if (f->whole <= f->line.len) {
         f->line.len = (size_t)f->whole;
-        digest(sha256, f->line.data, f->line.len);
-    } else if (hash_long(f, sha256, err)) {
+        digest(&sha256, f->line.data, f->line.len);
+    } else if (hash_long(f, &sha256, err)) {
         return -1;
     }
-    return line_ids_next(f->ids, f->id, sha256, err);
+    return line_ids_next(f->ids, &f->id, sha256, err);
 }
 
 int lines_next(struct lines *f, const char **line, size_t *n,

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 struct lines;
 
@@ -22,8 +24,8 @@ void lines_close(struct lines *f);
 /* The same of requests whose lines have ids of version 2 (doc/proof.md section
  * 5): a BOM at the beginning and blanks at both ends of a line are left out,
  * and a line of nothing but those is no request. */
-int lines_open_requests(struct lines **out, const char *path,
-                        const unsigned char model[32], struct err *err);
+int lines_open_requests(struct lines **out, const char *path, struct id model,
+                        struct err *err);
 
 /* Lines in the file, and those that are requests (not blank): the same number
  * unless it was opened by lines_open_requests. */
@@ -31,7 +33,7 @@ uint64_t lines_count(const struct lines *f);
 uint64_t lines_requests(const struct lines *f);
 
 /* SHA-256 of the file. */
-const unsigned char *lines_hash(const struct lines *f);
+struct id lines_hash(const struct lines *f);
 
 /* Offset in the file of the line that lines_next gave last. */
 uint64_t lines_offset(const struct lines *f);
@@ -44,7 +46,7 @@ uint64_t lines_start(const struct lines *f);
 bool lines_is_blank(const struct lines *f);
 
 /* Id of that line; zeros if it is no request. */
-void lines_id(const struct lines *f, unsigned char id[32]);
+void lines_id(const struct lines *f, struct id *id);
 
 /* The next line without its newline, valid until the next call; *line is NULL
  * at the end.  Of a line over LINES_MAX_LINE bytes only as many and one are

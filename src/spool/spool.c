@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "spool/spool_internal.h"
@@ -208,19 +209,18 @@ const char *spool_dir(const struct spool *s)
     return s->dir;
 }
 
-void batch_name(char out[BATCH_NAME], const unsigned char id[32])
+void batch_name(char out[BATCH_NAME], struct id id)
 {
     out[0] = 'b';
-    base64url(out + 1, id, 32);
+    base64url(out + 1, id.b, 32);
 }
 
-int batch_name_id(unsigned char id[32], const char *name)
+int batch_name_id(struct id *id, const char *name)
 {
-    return name[0] == 'b' ? base64url_id(id, name + 1) : -1;
+    return name[0] == 'b' ? id_parse(id, name + 1) : -1;
 }
 
-char *spool_path(const struct spool *s, enum spool_state state,
-                 const unsigned char id[32])
+char *spool_path(const struct spool *s, enum spool_state state, struct id id)
 {
     char name[BATCH_NAME];
 
@@ -267,8 +267,8 @@ static int look(const struct spool *s, enum spool_state state,
     return look_at(s, state, name, &unused, err);
 }
 
-int spool_locate(const struct spool *s, const unsigned char id[32],
-                 enum spool_state *state, struct err *err)
+int spool_locate(const struct spool *s, struct id id, enum spool_state *state,
+                 struct err *err)
 {
     char name[BATCH_NAME];
 
@@ -289,7 +289,7 @@ int spool_locate(const struct spool *s, const unsigned char id[32],
 }
 
 /* Read the names of a state; `each` ends the walk with anything but 0. */
-typedef int name_fn(void *self, const char *name, const unsigned char id[32],
+typedef int name_fn(void *self, const char *name, struct id id,
                     struct err *err);
 
 static int walk(const struct spool *s, enum spool_state state, name_fn *each,
@@ -307,9 +307,9 @@ static int walk(const struct spool *s, enum spool_state state, name_fn *each,
         return -1;
     }
     while (rc == 0 && (errno = 0, (e = readdir(d)) != NULL)) {
-        unsigned char id[32];
+        struct id id;
 
-        if (batch_name_id(id, e->d_name) == 0)
+        if (batch_name_id(&id, e->d_name) == 0)
             rc = each(self, e->d_name, id, err);
     }
     if (rc == 0 && errno)
@@ -323,7 +323,7 @@ struct search {
     const char *what;
     size_t n;
     bool found, several;
-    unsigned char id[32], other[32];
+    struct id id, other;
 };
 
 /* A leading "b" may be the one of the directory or the id's first letter. */
@@ -333,8 +333,8 @@ static bool begins(const char *name, const struct search *f)
            (f->n > MIN_PREFIX && strncmp(name, f->what, f->n) == 0);
 }
 
-static int note_match(void *self, const char *name,
-                      const unsigned char id[32], struct err *err)
+static int note_match(void *self, const char *name, struct id id,
+                      struct err *err)
 {
     struct search *f = self;
 
@@ -342,20 +342,19 @@ static int note_match(void *self, const char *name,
     if (!begins(name, f))
         return 0;
     if (!f->found)
-        memcpy(f->id, id, 32);
-    else if (memcmp(f->id, id, 32) != 0) {
-        memcpy(f->other, id, 32);
+        f->id = id;
+    else if (!id_equal(f->id, id)) {
+        f->other = id;
         f->several = true;
     }
     f->found = true;
     return 0;
 }
 
-static int search_prefix(const struct spool *s, const char *what,
-                         unsigned char id[32], struct err *err)
+static int search_prefix(const struct spool *s, const char *what, struct id *id,
+                         struct err *err)
 {
     struct search f = { .what = what, .n = strlen(what) };
-    char one[ID_TEXT], two[ID_TEXT];
 
     if (f.n < MIN_PREFIX)
         return err_set(err, ERR_INPUT,
@@ -368,19 +367,18 @@ static int search_prefix(const struct spool *s, const char *what,
         return err_set(err, ERR_INPUT, "no batch \"%s\" in the spool \"%s\"",
                        what, s->dir);
     if (f.several) {
-        base64url(one, f.id, 32);
-        base64url(two, f.other, 32);
         return err_set(err, ERR_INPUT,
                        "several batches begin with \"%s\", give more of it:"
-                       " %s, %s", what, one, two);
+                       " %s, %s",
+                       what, id_text(f.id).s, id_text(f.other).s);
     }
-    memcpy(id, f.id, 32);
+    *id = f.id;
     return 0;
 }
 
 /* The path of a batch's directory, also where it was before it was moved. */
-static int search_path(const struct spool *s, const char *what,
-                       unsigned char id[32], struct err *err)
+static int search_path(const struct spool *s, const char *what, struct id *id,
+                       struct err *err)
 {
     size_t n = strlen(what);
     char *path = xstrdup(what), *slash;
@@ -411,14 +409,14 @@ int spool_find(const struct spool *s, const char *what, struct batch *b,
                struct err *err)
 {
     enum spool_state state;
-    unsigned char id[32];
+    struct id id;
     int there = 0;
 
     /* a whole id needs no search */
-    if (base64url_id(id, what) == 0)
+    if (id_parse(&id, what) == 0)
         there = spool_locate(s, id, &state, err);
-    if (!there && (strchr(what, '/') ? search_path(s, what, id, err)
-                                     : search_prefix(s, what, id, err)))
+    if (!there && (strchr(what, '/') ? search_path(s, what, &id, err)
+                                     : search_prefix(s, what, &id, err)))
         return -1;
     if (!there)
         there = spool_locate(s, id, &state, err);
@@ -428,7 +426,7 @@ int spool_find(const struct spool *s, const char *what, struct batch *b,
         return err_set(err, ERR_INPUT, "no batch \"%s\" in the spool \"%s\"",
                        what, s->dir);
     b->state = state;
-    memcpy(b->id, id, 32);
+    b->id = id;
     b->path = spool_path(s, state, id);
     return 0;
 }
@@ -440,8 +438,8 @@ struct listing {
     size_t n, cap;
 };
 
-static int note_batch(void *self, const char *name,
-                      const unsigned char id[32], struct err *err)
+static int note_batch(void *self, const char *name, struct id id,
+                      struct err *err)
 {
     struct listing *l = self;
     struct err unused = ERR_INIT;
@@ -457,15 +455,16 @@ static int note_batch(void *self, const char *name,
     }
     b = &l->list[l->n++];
     b->state = l->state;
-    memcpy(b->id, id, 32);
+    b->id = id;
     b->path = file_join(l->s->at[l->state], name);
     return 0;
 }
 
 static int compare_ids(const void *a, const void *b)
 {
-    return memcmp(((const struct batch *)a)->id, ((const struct batch *)b)->id,
-                  32);
+    const struct batch *x = a, *y = b;
+
+    return id_compare(x->id, y->id);
 }
 
 int spool_list(const struct spool *s, enum spool_state state,

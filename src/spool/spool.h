@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct buf;
 struct err;
 struct lines;
@@ -40,7 +42,7 @@ const char *spool_dir(const struct spool *s);
 /* A batch that was found: where it was just now. */
 struct batch {
     enum spool_state state;
-    unsigned char id[32];
+    struct id id;
     char *path;            /* SPOOL/state/b<id> */
 };
 void batch_clear(struct batch *b);
@@ -97,13 +99,13 @@ int spool_sweep(const struct spool *s, struct err *err);
 
 /* What batch.json says.  Written whole before the batch leaves tmp. */
 struct batch_info {
-    unsigned char id[32], model[32], file[32]; /* SHA-256 of requests.jsonl */
+    struct id id, model, file; /* SHA-256 of requests.jsonl */
     bool from_ao;
-    unsigned char process[32]; /* zeros for a file */
+    struct id process; /* zeros for a file */
     /* from AO: requests of their own, whose ids are their lines' custom_id; or
      * the lines of a file that one request names (Infer-Batch): this one */
     bool is_file_of_ao;
-    unsigned char request[32]; /* zeros otherwise */
+    struct id request; /* zeros otherwise */
     /* of its lines (doc/proof.md section 5): 2, or 1 in batches from AO and in
      * those made before there was version 2.  A batch keeps its own. */
     unsigned ids;
@@ -129,32 +131,30 @@ int batch_lines_open(struct lines **out, const struct batch_info *i,
 /* Id of a request of a batch: that of its line (lines_id), or of a request
  * from AO the id that its custom_id is.  ERR_INPUT if it is none (NULL is
  * allowed). */
-int batch_request_id(unsigned char id[32], const struct batch_info *i,
-                     const unsigned char line[32], const char *custom_id,
-                     struct err *err);
+int batch_request_id(struct id *id, const struct batch_info *i, struct id line,
+                     const char *custom_id, struct err *err);
 
 /* Make a batch of a file of requests, a pipe or "-" (source.h): copied into
  * tmp (synced, counted, hashed), then renamed to todo.  A batch with that id
  * that is anywhere already is found instead (*existed).  Of several processes
  * that add the same file at once one makes it.  Paths are kept as absolute
  * ones; an output that is a descriptor of this process is not kept. */
-int spool_add_file(const struct spool *s, const char *file,
-                   const unsigned char model[32], const char *output,
-                   struct batch *b, bool *existed, struct err *err);
+int spool_add_file(const struct spool *s, const char *file, struct id model,
+                   const char *output, struct batch *b, bool *existed,
+                   struct err *err);
 
 /* As spool_add_file, of a file that the caller made: `source` is what people
  * call it, and so many lines of that come before it. */
-int spool_add_part(const struct spool *s, const char *file,
-                   const char *source, uint64_t lines_before,
-                   const unsigned char model[32], const char *output,
+int spool_add_part(const struct spool *s, const char *file, const char *source,
+                   uint64_t lines_before, struct id model, const char *output,
                    struct batch *b, bool *existed, struct err *err);
 
 /* The batch that spool_add_file would make or find, and what its batch.json
  * would say, but nothing is made; s may be NULL: there is no spool yet.  The
  * caller clears both. */
-int spool_plan_file(const struct spool *s, const char *file,
-                    const unsigned char model[32], struct batch *b,
-                    struct batch_info *info, bool *existed, struct err *err);
+int spool_plan_file(const struct spool *s, const char *file, struct id model,
+                    struct batch *b, struct batch_info *info, bool *existed,
+                    struct err *err);
 
 /* What batch.json calls a file as its source; the caller frees it. */
 char *spool_source_name(const char *file);
@@ -162,8 +162,8 @@ char *spool_source_name(const char *file);
 /* Begin a batch in tmp whose id is known before its requests are (apus pull):
  * the directory, one in it named `wire` for what comes over the wire, and
  * this process as the owner, all synced; it appears whole. */
-int spool_begin(const struct spool *s, const unsigned char id[32],
-                struct batch *b, struct err *err);
+int spool_begin(const struct spool *s, struct id id, struct batch *b,
+                struct err *err);
 
 /* Take over a batch in tmp whose owner is dead: 1 it is ours now, or was
  * before; 0 somebody is at it, or was faster. */

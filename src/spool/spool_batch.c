@@ -28,10 +28,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/output.h"
@@ -63,13 +63,9 @@ void batch_info_clear(struct batch_info *i)
     i->source = i->output = NULL;
 }
 
-static void put_id(struct buf *out, const char *key,
-                   const unsigned char id[32])
+static void put_id(struct buf *out, const char *key, struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    buf_printf(out, ",\"%s\":\"%s\"", key, text);
+    buf_printf(out, ",\"%s\":\"%s\"", key, id_text(id).s);
 }
 
 /* A path that has to be found again is kept exactly or not at all. */
@@ -138,12 +134,12 @@ int batch_info_write(const char *batch_path, const struct batch_info *i,
     return rc;
 }
 
-static int get_id(unsigned char id[32], const struct json *root,
-                  const char *key, struct err *err)
+static int get_id(struct id *id, const struct json *root, const char *key,
+                  struct err *err)
 {
     const char *text = json_string(json_get(root, key));
 
-    if (!text || base64url_id(id, text))
+    if (!text || id_parse(id, text))
         return err_set(err, ERR_INPUT, "\"%s\": an id expected", key);
     return 0;
 }
@@ -189,9 +185,9 @@ static int get_ao(struct batch_info *i, const struct json *root,
         return err_set(err, ERR_INPUT, "\"kind\": " KIND_REQUESTS " or "
                        KIND_FILE " expected");
     i->is_file_of_ao = strcmp(kind, KIND_FILE) == 0;
-    if (i->is_file_of_ao && get_id(i->request, root, "request", err))
+    if (i->is_file_of_ao && get_id(&i->request, root, "request", err))
         return -1;
-    return get_id(i->process, root, "process", err);
+    return get_id(&i->process, root, "process", err);
 }
 
 /* How many requests there are, and how their lines have ids. */
@@ -232,19 +228,19 @@ static int get_info(struct batch_info *i, const struct json *root,
 {
     const struct json *from_ao = json_get(root, "from_ao");
     const char *source, *output;
-    unsigned char id[32];
+    struct id id;
 
-    if (check_format(root, err) || get_id(i->id, root, "id", err) ||
-        get_id(i->model, root, "model", err) ||
-        get_id(i->file, root, "sha256", err))
+    if (check_format(root, err) || get_id(&i->id, root, "id", err) ||
+        get_id(&i->model, root, "model", err) ||
+        get_id(&i->file, root, "sha256", err))
         return -1;
     if (!from_ao || json_type(from_ao) != JSON_BOOL)
         return err_set(err, ERR_INPUT, "\"from_ao\": true or false expected");
     i->from_ao = json_true(from_ao);
     if (get_ao(i, root, err) || get_lines(i, root, err))
         return -1;
-    batch_file_id(id, i->model, i->file);
-    if (!i->from_ao && memcmp(id, i->id, 32) != 0)
+    batch_file_id(&id, i->model, i->file);
+    if (!i->from_ao && !id_equal(id, i->id))
         return err_set(err, ERR_INPUT,
                        "the id is not that of its model and file");
     if (get_path(&source, root, "source", err) ||
@@ -279,7 +275,7 @@ int batch_info_read(struct batch_info *i, const char *batch_path,
 {
     const char *slash = strrchr(batch_path, '/');
     struct batch_info got = { .n_requests = 0 };
-    unsigned char id[32];
+    struct id id;
     struct buf text;
     int rc;
 
@@ -294,8 +290,8 @@ int batch_info_read(struct batch_info *i, const char *batch_path,
     buf_clear(&text);
     if (rc)
         return -1;
-    if (batch_name_id(id, slash ? slash + 1 : batch_path) == 0 &&
-        memcmp(id, got.id, 32) != 0) {
+    if (batch_name_id(&id, slash ? slash + 1 : batch_path) == 0 &&
+        !id_equal(id, got.id)) {
         batch_info_clear(&got);
         return err_set(err, ERR_INPUT, "\"%s/batch.json\" is of another"
                        " batch", batch_path);
@@ -311,15 +307,14 @@ int batch_lines_open(struct lines **out, const struct batch_info *i,
                        : lines_open(out, path, err);
 }
 
-int batch_request_id(unsigned char id[32], const struct batch_info *i,
-                     const unsigned char line[32], const char *custom_id,
-                     struct err *err)
+int batch_request_id(struct id *id, const struct batch_info *i, struct id line,
+                     const char *custom_id, struct err *err)
 {
     if (!i->from_ao || i->is_file_of_ao) {
-        memmove(id, line, 32); /* it may be the same */
+        memmove(id, line.b, 32); /* it may be the same */
         return 0;
     }
-    if (!custom_id || base64url_id(id, custom_id))
+    if (!custom_id || id_parse(id, custom_id))
         return err_set(err, ERR_INPUT, "\"custom_id\" is not the id of a"
                        " request");
     return 0;
@@ -372,7 +367,7 @@ static int pump(struct adding *a, struct source *from, int to,
     }
     if (rc == 0 && sys_fsync(to))
         rc = spool_fail(err, "write", to_path);
-    digest_end(d, a->info.file);
+    digest_end(d, &a->info.file);
     free(chunk);
     return rc;
 }
@@ -518,7 +513,7 @@ static int place(struct adding *a, enum spool_state *state, struct err *err)
     char text[BATCH_NAME];
     int rc;
 
-    batch_file_id(a->info.id, a->info.model, a->info.file);
+    batch_file_id(&a->info.id, a->info.model, a->info.file);
     batch_name(text, a->info.id);
     a->taken = xasprintf("%s/.%s", a->tmp, text);
     a->placed = file_join(a->taken, a->name);
@@ -566,9 +561,9 @@ char *spool_source_name(const char *file)
     return text;
 }
 
-int spool_plan_file(const struct spool *s, const char *file,
-                    const unsigned char model[32], struct batch *b,
-                    struct batch_info *info, bool *existed, struct err *err)
+int spool_plan_file(const struct spool *s, const char *file, struct id model,
+                    struct batch *b, struct batch_info *info, bool *existed,
+                    struct err *err)
 {
     enum spool_state state = SPOOL_TODO;
     struct batch_info plan = { .n_requests = 0 };
@@ -585,13 +580,13 @@ int spool_plan_file(const struct spool *s, const char *file,
     free(path);
     if (rc)
         return -1;
-    memcpy(plan.model, model, 32);
-    memcpy(plan.file, lines_hash(lines), 32);
+    plan.model = model;
+    plan.file = lines_hash(lines);
     plan.ids = 2;
     plan.n_requests = lines_requests(lines);
     plan.n_lines = lines_count(lines);
     lines_close(lines);
-    batch_file_id(plan.id, plan.model, plan.file);
+    batch_file_id(&plan.id, plan.model, plan.file);
     if (s)
         there = spool_locate(s, plan.id, &state, err);
     if (there < 0)
@@ -600,14 +595,14 @@ int spool_plan_file(const struct spool *s, const char *file,
     *info = plan;
     *existed = there > 0;
     b->state = there ? state : SPOOL_TODO;
-    memcpy(b->id, plan.id, 32);
+    b->id = plan.id;
     b->path = s ? spool_path(s, b->state, plan.id) : NULL;
     return 0;
 }
 
 static int begin_adding(struct adding *a, const struct spool *s,
-                        const char *file, const unsigned char model[32],
-                        const char *output, struct err *err)
+                        const char *file, struct id model, const char *output,
+                        struct err *err)
 {
     memset(a, 0, sizeof(*a));
     if (file_scratch(a->name, err))
@@ -617,7 +612,7 @@ static int begin_adding(struct adding *a, const struct spool *s,
     a->tmp = file_join(spool_dir(s), spool_state_name(SPOOL_TMP));
     a->own = xasprintf("%s/.new-%s", a->tmp, a->name);
     a->copy = file_join(a->own, a->name);
-    memcpy(a->info.model, model, 32);
+    a->info.model = model;
     a->info.source = spool_source_name(file);
     a->info.output = output && !output_is_descriptor(output)
                          ? absolute(output) : NULL;
@@ -711,7 +706,7 @@ static int add(struct adding *a, struct batch *b, bool *existed,
         rc = place(a, &state, err);
     if (rc >= 0) {
         b->state = state;
-        memcpy(b->id, a->info.id, 32);
+        b->id = a->info.id;
         b->path = spool_path(a->s, state, a->info.id);
         *existed = rc == 1;
     }
@@ -719,9 +714,9 @@ static int add(struct adding *a, struct batch *b, bool *existed,
     return rc < 0 ? -1 : 0;
 }
 
-int spool_add_file(const struct spool *s, const char *file,
-                   const unsigned char model[32], const char *output,
-                   struct batch *b, bool *existed, struct err *err)
+int spool_add_file(const struct spool *s, const char *file, struct id model,
+                   const char *output, struct batch *b, bool *existed,
+                   struct err *err)
 {
     struct adding a;
 
@@ -729,9 +724,8 @@ int spool_add_file(const struct spool *s, const char *file,
                ? -1 : add(&a, b, existed, err);
 }
 
-int spool_add_part(const struct spool *s, const char *file,
-                   const char *source, uint64_t lines_before,
-                   const unsigned char model[32], const char *output,
+int spool_add_part(const struct spool *s, const char *file, const char *source,
+                   uint64_t lines_before, struct id model, const char *output,
                    struct batch *b, bool *existed, struct err *err)
 {
     struct adding a;

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
 
@@ -37,8 +38,8 @@ static int make_begun(const char *path, struct err *err)
 
 /* It gets its name when its owner is in it: else nobody could tell whether one
  * without an owner is still being made. */
-int spool_begin(const struct spool *s, const unsigned char id[32],
-                struct batch *b, struct err *err)
+int spool_begin(const struct spool *s, struct id id, struct batch *b,
+                struct err *err)
 {
     char scratch[FILE_SCRATCH], *path, *tmp, *new;
     struct err unused = ERR_INIT;
@@ -60,7 +61,7 @@ int spool_begin(const struct spool *s, const unsigned char id[32],
         rc = -1;
     } else {
         b->state = SPOOL_TMP;
-        memcpy(b->id, id, 32);
+        b->id = id;
         b->path = xstrdup(path);
     }
     free(new);

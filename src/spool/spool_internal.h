@@ -10,6 +10,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "base/id.h"
 #include "spool/spool.h"
 #include "spool/spool_file.h"
 
@@ -20,17 +21,16 @@ struct err;
 #define BATCH_FILE_MAX (64u << 10) /* of batch.json, an owner */
 
 /* The name of a batch's directory, and the id in such a name (0 or -1). */
-void batch_name(char out[BATCH_NAME], const unsigned char id[32]);
-int batch_name_id(unsigned char id[32], const char *name);
+void batch_name(char out[BATCH_NAME], struct id id);
+int batch_name_id(struct id *id, const char *name);
 
 /* "SPOOL/state/b<id>"; the caller frees it. */
-char *spool_path(const struct spool *s, enum spool_state state,
-                 const unsigned char id[32]);
+char *spool_path(const struct spool *s, enum spool_state state, struct id id);
 
 /* Where the batch of an id is: 1 and *state, 0 nowhere, -1 with ERR_INPUT
  * where something of that name is no batch of ours. */
-int spool_locate(const struct spool *s, const unsigned char id[32],
-                 enum spool_state *state, struct err *err);
+int spool_locate(const struct spool *s, struct id id, enum spool_state *state,
+                 struct err *err);
 
 /* Rename a batch out of its state to `to`, without a sync.  1 if another
  * process was faster. */

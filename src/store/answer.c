@@ -13,6 +13,7 @@
 
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "proof/result_record.h"
@@ -81,18 +82,15 @@ void answer_put(struct buf *out, const struct answer_line *a)
                a->model_id);
 }
 
-void answer_put_error(struct buf *out, const unsigned char id[32],
-                      const char *custom_id, const char *code,
-                      const char *message, uint64_t line)
+void answer_put_error(struct buf *out, struct id id, const char *custom_id,
+                      const char *code, const char *message, uint64_t line)
 {
-    char text[ID_TEXT];
     struct buf scrubbed;
 
     /* a message may have been cut within a character of what it quotes */
     buf_init(&scrubbed, 3 * strlen(message));
     utf8_scrub(&scrubbed, message, strlen(message));
-    base64url(text, id, 32);
-    put_head(out, text, custom_id);
+    put_head(out, id_text(id).s, custom_id);
     buf_puts(out, ",\"response\":null,\"error\":{\"code\":");
     put_text(out, code);
     buf_puts(out, ",\"message\":");

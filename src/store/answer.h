@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct buf;
 struct result_record;
 
@@ -23,7 +25,7 @@ struct answer_choice {
 };
 
 struct answer_line {
-    const unsigned char *id;  /* 32 bytes, the request's */
+    const struct id *id;      /* 32 bytes, the request's */
     const char *custom_id;    /* NULL gives null */
     bool chat;
     const char *model;        /* what the answer names as its model */
@@ -40,9 +42,8 @@ void answer_put(struct buf *out, const struct answer_line *a);
  * (invalid_request, activation_out_of_range, prompt_too_long, prompt_empty),
  * `message` says what and how to mend it.  `line` is where the request stands
  * in its file, from 1; 0 leaves it out, as versions before did. */
-void answer_put_error(struct buf *out, const unsigned char id[32],
-                      const char *custom_id, const char *code,
-                      const char *message, uint64_t line);
+void answer_put_error(struct buf *out, struct id id, const char *custom_id,
+                      const char *code, const char *message, uint64_t line);
 
 /* Mark the line at the end as made of a part of a checkpoint alone, without
  * its request. */

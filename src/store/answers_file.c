@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "spool/lines.h"
 
 #define HEAD "{\"id\":\"batch_req_"

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "store/record.h"
 
 struct buf;
@@ -24,8 +25,8 @@ struct part_file;
 /* What the file says of itself, and how much of everything its rows hold
  * together: known before the first byte is written. */
 struct checkpoint_head {
-    unsigned char model[32], batch[32];
-    unsigned char part_root[32]; /* set by reading; writing computes it */
+    struct id model, batch;
+    struct id part_root;         /* set by reading; writing computes it */
     uint32_t version;            /* of the layout; set by reading */
     uint32_t n_vocab, n_layers, dim;
     uint64_t first, count;       /* requests: lines of requests.jsonl */
@@ -67,8 +68,8 @@ typedef int checkpoint_row_fn(void *self, uint64_t i,
  * rows.  A row's `last`, custom_id and leaves are ignored where the head says
  * there are none. */
 int checkpoint_write(const char *path, const struct checkpoint_head *head,
-                     checkpoint_row_fn *row, void *self,
-                     unsigned char part_root[32], struct err *err);
+                     checkpoint_row_fn *row, void *self, struct id *part_root,
+                     struct err *err);
 
 /* Open for reading.  ERR_INPUT unless it is a file of the layout whose
  * objects, types, shapes, storage and offsets are as they must be
@@ -102,7 +103,7 @@ int checkpoint_result(struct checkpoint *c, uint64_t i,
 
 /* The root of the result records as they are in the file; nothing else is
  * looked at. */
-int checkpoint_result_root(struct checkpoint *c, unsigned char root[32],
+int checkpoint_result_root(struct checkpoint *c, struct id *root,
                            struct err *err);
 
 /* The line and choice of row i as their columns have them. */

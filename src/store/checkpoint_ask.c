@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "jobs/child.h"
 #include "store/part_file.h"
@@ -30,12 +30,11 @@ static int no_index(const char *path, const char *what, struct err *err)
                    what);
 }
 
-static bool get_id(unsigned char id[32], const struct json *v,
-                   const char *name)
+static bool get_id(struct id *id, const struct json *v, const char *name)
 {
     const char *text = json_string(json_get(v, name));
 
-    return text && base64url_id(id, text) == 0;
+    return text && id_parse(id, text) == 0;
 }
 
 static bool get_u32_of(uint32_t *out, const struct json *v, const char *name)
@@ -55,11 +54,11 @@ static int parse_head(struct checkpoint_head *h, const char *path,
 
     if (!format || strcmp(format, LAYOUT_INDEX) != 0)
         return no_index(path, "is not " LAYOUT_INDEX, err);
-    if (!get_id(h->model, v, "model_id") ||
-        !get_id(h->batch, v, "batch_id") ||
-        !get_id(h->part_root, v, "part_root") ||
-        !get_u32_of(&h->version, v, "version") ||
-        h->version < LAYOUT_OLDEST || h->version > LAYOUT_VERSION ||
+    if (!get_id(&h->model, v, "model_id") ||
+        !get_id(&h->batch, v, "batch_id") ||
+        !get_id(&h->part_root, v, "part_root") ||
+        !get_u32_of(&h->version, v, "version") || h->version < LAYOUT_OLDEST ||
+        h->version > LAYOUT_VERSION ||
         !get_u32_of(&h->n_vocab, v, "vocab_size") ||
         !get_u32_of(&h->n_layers, v, "n_layers") ||
         !get_u32_of(&h->dim, v, "hidden_size") ||

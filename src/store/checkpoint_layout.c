@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 
 _Static_assert(LAYOUT_ID == ID_TEXT - 1, "an id in base64url");
 
@@ -271,13 +271,9 @@ int layout_complete(const struct layout_place place[N_SETS],
 
 /* ---- index ---------------------------------------------------------------*/
 
-static void put_id(struct buf *out, const char *name,
-                   const unsigned char id[32])
+static void put_id(struct buf *out, const char *name, struct id id)
 {
-    char text[ID_TEXT];
-
-    base64url(text, id, 32);
-    buf_printf(out, "\"%s\":\"%s\",", name, text);
+    buf_printf(out, "\"%s\":\"%s\",", name, id_text(id).s);
 }
 
 void layout_print_head(struct buf *out, const struct checkpoint_head *h)

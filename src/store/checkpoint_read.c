@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "proof/job_record.h"
@@ -466,7 +467,7 @@ int checkpoint_name(struct checkpoint *c, uint64_t i, const char **name,
     return 0;
 }
 
-int checkpoint_result_root(struct checkpoint *c, unsigned char root[32],
+int checkpoint_result_root(struct checkpoint *c, struct id *root,
                            struct err *err)
 {
     const unsigned char *p = NULL;

@@ -10,6 +10,7 @@
 #include "base/base64.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "proof/job_record.h"
 #include "proof/result_record.h"
 
@@ -21,8 +22,7 @@ int layout_records(struct job_record *job, struct result_record *res,
         return err_set(err, ERR_INPUT, "the job record is none");
     if (result_record_unpack(res, r->result))
         return err_set(err, ERR_INPUT, "the result record is none");
-    if (memcmp(job->model, h->model, sizeof h->model) != 0 ||
-        memcmp(res->model, h->model, sizeof h->model) != 0)
+    if (!id_equal(job->model, h->model) || !id_equal(res->model, h->model))
         return err_set(err, ERR_INPUT,
                        "the records are of another model than the part");
     if (job->choice != res->choice)
@@ -40,7 +40,7 @@ void layout_cell(unsigned char *out, enum layout_set set, uint32_t line,
 
     switch (set) {
     case SET_ID:
-        base64url(id, res->request, sizeof res->request);
+        base64url(id, res->request.b, sizeof res->request);
         memcpy(out, id, LAYOUT_ID);
         break;
     case SET_INDEX:
@@ -71,7 +71,7 @@ void layout_cell(unsigned char *out, enum layout_set set, uint32_t line,
         out[0] = (job->flags & JOB_IGNORE_EOS) != 0;
         break;
     case SET_TRACE:
-        memcpy(out, res->trace, sizeof res->trace);
+        memcpy(out, res->trace.b, sizeof res->trace);
         break;
     default:
         break;

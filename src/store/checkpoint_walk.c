@@ -217,9 +217,9 @@ static int read_head(struct walk *w, struct err *err)
     if (!text_is(w, "numerics", LAYOUT_NUMERICS))
         return layout_none(w->path, "its numerics are not " LAYOUT_NUMERICS,
                            err);
-    if (!attribute(w, w->top, "model_id", TYPE_U8, 32, h->model) ||
-        !attribute(w, w->top, "batch_id", TYPE_U8, 32, h->batch) ||
-        !attribute(w, w->top, "part_root", TYPE_U8, 32, h->part_root))
+    if (!attribute(w, w->top, "model_id", TYPE_U8, 32, h->model.b) ||
+        !attribute(w, w->top, "batch_id", TYPE_U8, 32, h->batch.b) ||
+        !attribute(w, w->top, "part_root", TYPE_U8, 32, h->part_root.b))
         return no_attribute(w, err);
     return read_groups(w, err);
 }

@@ -20,6 +20,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "proof/job_record.h"
@@ -62,7 +63,7 @@ struct writer {
     unsigned char *memory; /* all the buffers */
     uint64_t last_key;     /* line and choice of the row before, plus one */
     struct merkle results;
-    unsigned char part_root[32];
+    struct id part_root;
 };
 
 static int cannot(struct writer *w, const char *what, struct err *err)
@@ -187,9 +188,11 @@ static int put_columns(struct writer *w, const struct checkpoint_row *row,
         if (put(w, i, cell, 1, err))
             return -1;
     }
-    return put(w, SET_TRACE, res.trace, 1, err) ||
-           put(w, SET_JOB, row->record.job, 1, err) ||
-           put(w, SET_RESULT, row->record.result, 1, err) ? -1 : 0;
+    return put(w, SET_TRACE, res.trace.b, 1, err) ||
+                   put(w, SET_JOB, row->record.job, 1, err) ||
+                   put(w, SET_RESULT, row->record.result, 1, err)
+               ? -1
+               : 0;
 }
 
 /* Each u32 length and bytes, as record.h has them. */
@@ -294,7 +297,7 @@ static int put_rows(struct writer *w, checkpoint_row_fn *give, void *self,
                            " %ju", w->path, (uintmax_t)c->at,
                            layout_table[i].path, (uintmax_t)c->dims[0]);
     }
-    merkle_root(&w->results, w->part_root);
+    merkle_root(&w->results, &w->part_root);
     return 0;
 }
 
@@ -518,8 +521,8 @@ static int describe(struct writer *w, struct err *err)
            number(w, top, "format_version", TYPE_U32, LAYOUT_VERSION) &&
            text_attribute(top, "creator", PACKAGE_STRING) &&
            text_attribute(top, "numerics", LAYOUT_NUMERICS) &&
-           attribute(top, "model_id", u8, 1, 32, h->model) >= 0 &&
-           attribute(top, "batch_id", u8, 1, 32, h->batch) >= 0;
+           attribute(top, "model_id", u8, 1, 32, h->model.b) >= 0 &&
+           attribute(top, "batch_id", u8, 1, 32, h->batch.b) >= 0;
     if (good)
         w->root = attribute(top, "part_root", u8, 1, 32, NULL);
     if (top >= 0)
@@ -616,7 +619,7 @@ static int finish(struct writer *w, struct err *err)
     int rc;
 
     errno = 0;
-    if (H5Awrite(w->root, w->type[TYPE_U8], w->part_root) < 0 ||
+    if (H5Awrite(w->root, w->type[TYPE_U8], w->part_root.b) < 0 ||
         !close_file(w))
         return cannot(w, "write", err);
     if (fstat(w->fd, &w->st) || sys_ftruncate(w->fd, w->st.st_size) ||
@@ -631,16 +634,15 @@ static int finish(struct writer *w, struct err *err)
 /* Every result record again, from the file: their root stands for them. */
 static int look_back(struct writer *w, struct err *err)
 {
-    unsigned char root[32];
+    struct id root;
     struct checkpoint *c = NULL;
     int rc = checkpoint_open_own(&c, w->aside, err);
 
     if (rc == 0)
-        rc = checkpoint_result_root(c, root, err);
-    if (rc == 0 &&
-        (memcmp(root, w->part_root, 32) != 0 ||
-         memcmp(checkpoint_head(c)->part_root, w->part_root, 32) != 0 ||
-         checkpoint_head(c)->n_rows != w->head->n_rows))
+        rc = checkpoint_result_root(c, &root, err);
+    if (rc == 0 && (!id_equal(root, w->part_root) ||
+                    !id_equal(checkpoint_head(c)->part_root, w->part_root) ||
+                    checkpoint_head(c)->n_rows != w->head->n_rows))
         rc = err_set(err, ERR_RETRY, "its result records are others");
     checkpoint_close(c);
     if (rc == 0)
@@ -710,8 +712,8 @@ static int write_all(struct writer *w, checkpoint_row_fn *give, void *self,
 }
 
 int checkpoint_write(const char *path, const struct checkpoint_head *head,
-                     checkpoint_row_fn *row, void *self,
-                     unsigned char part_root[32], struct err *err)
+                     checkpoint_row_fn *row, void *self, struct id *part_root,
+                     struct err *err)
 {
     struct writer w = {
         .path = path, .head = head, .file = NO_ID, .root = NO_ID, .fd = -1,
@@ -747,6 +749,6 @@ int checkpoint_write(const char *path, const struct checkpoint_head *head,
     free(w.memory);
     free(w.aside);
     if (rc == 0 && part_root)
-        memcpy(part_root, w.part_root, sizeof w.part_root);
+        *part_root = w.part_root;
     return rc;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "spool/lines.h"
@@ -37,7 +38,7 @@ void custom_ids_clear(struct custom_ids *c)
 void custom_ids_add(struct custom_ids *c, const char *custom_id,
                     uint64_t line)
 {
-    unsigned char hash[DIGEST_SIZE];
+    struct id hash;
     struct custom_id_entry *e;
 
     if (!custom_id || !*custom_id)
@@ -47,8 +48,8 @@ void custom_ids_add(struct custom_ids *c, const char *custom_id,
         c->entry = xrealloc(c->entry, c->room * sizeof(*c->entry));
     }
     e = &c->entry[c->n++];
-    digest(hash, custom_id, strlen(custom_id));
-    memcpy(e->hash, hash, HASH_BYTES);
+    digest(&hash, custom_id, strlen(custom_id));
+    memcpy(e->hash, hash.b, HASH_BYTES);
     e->line = line;
 }
 
@@ -90,7 +91,7 @@ void custom_ids_text(char out[CUSTOM_IDS_TEXT], struct custom_ids *c)
 int custom_ids_look(char out[CUSTOM_IDS_TEXT], const char *path,
                     struct err *err)
 {
-    static const unsigned char no_model[32]; /* ids of lines are not used */
+    static const struct id no_model; /* ids of lines are not used */
     struct err unused = ERR_INIT;
     struct custom_ids c;
     struct lines *f;

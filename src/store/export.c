@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "proof/result_record.h"
@@ -44,13 +45,13 @@ struct export {
     void *self;
     struct export_counts *n;
     char model_id[ID_TEXT];
-    unsigned char model[32];
+    struct id model;
     struct buf out;
 
     /* the rows of one request */
     struct choice choice[REQUEST_MAX_CHOICES];
     size_t n_choices, n_prompt;
-    unsigned char id[32];
+    struct id id;
     char *custom_id;          /* that the part has, or NULL */
     uint32_t line;            /* of the request, from 0 .. */
     uint64_t lines_before;    /* .. and of what is one file with it */
@@ -125,7 +126,7 @@ static int keep_row(struct export *x, const struct checkpoint_row *row,
         c->token[i] = get_u32(r->output + 4 * i);
     x->n_prompt = r->n_prompt;
     keep_custom_id(x, row);
-    memcpy(x->id, c->result.request, 32);
+    x->id = c->result.request;
     x->n_choices++;
     return 0;
 }
@@ -143,9 +144,8 @@ static int put_out(struct export *x, struct err *err)
     return rc ? -1 : 0;
 }
 
-static int put_reason(struct export *x, const unsigned char id[32],
-                      const char *custom_id, const struct reason *why,
-                      struct err *err)
+static int put_reason(struct export *x, struct id id, const char *custom_id,
+                      const struct reason *why, struct err *err)
 {
     answer_put_error(&x->out, id, custom_id, why->code, why->message,
                      number_of(x, x->line));
@@ -179,7 +179,7 @@ static int put_request(struct export *x, const struct request *r,
 {
     struct answer_choice choice[REQUEST_MAX_CHOICES];
     struct answer_line a = {
-        .id = x->id,
+        .id = &x->id,
         .custom_id = r ? r->custom_id : x->custom_id,
         .chat = r && r->chat,
         .model = r && r->model ? r->model : x->model_id,
@@ -220,7 +220,7 @@ static int open_next(struct export *x, struct err *err)
     else {
         h = checkpoint_head(x->file);
         x->row = 0;
-        if (memcmp(h->part_root, x->info->part[x->part].root, 32) != 0)
+        if (!id_equal(h->part_root, x->info->part[x->part].root))
             rc = err_set(err, ERR_INPUT, "\"%s\" is not the part that"
                          " checkpoint.json names", path) || damaged(x);
         x->part++;
@@ -324,18 +324,18 @@ static int export_line(struct export *x, struct reasons *no,
                        const char *text, size_t n, struct err *err)
 {
     struct err unused = ERR_INIT;
-    unsigned char id[32], own[32];
+    struct id id, own;
     struct request r;
     int rc, bad = request_parse(&r, text, n, &unused);
 
-    lines_id(f, own);
+    lines_id(f, &own);
     rc = take_line(x, line, err);
     if (rc)
         goto out;
     if (x->n_choices) {
-        if (batch_request_id(id, x->batch, own, bad ? NULL : r.custom_id,
+        if (batch_request_id(&id, x->batch, own, bad ? NULL : r.custom_id,
                              &unused) ||
-            memcmp(id, x->id, 32) != 0) {
+            !id_equal(id, x->id)) {
             rc = err_set(err, ERR_INPUT, "the answer to line %" PRIu64
                          " is to another request", number_of(x, line));
             damaged(x);
@@ -344,8 +344,8 @@ static int export_line(struct export *x, struct reasons *no,
         rc = put_request(x, bad ? NULL : &r, err);
     } else if (no->has && no->line == line) {
         /* a line that is none has no custom_id either */
-        if (batch_request_id(id, x->batch, own, r.custom_id, &unused))
-            memcpy(id, own, 32);
+        if (batch_request_id(&id, x->batch, own, r.custom_id, &unused))
+            id = own;
         rc = put_reason(x, id, r.custom_id, &no->why, err);
         if (rc == 0)
             rc = next_reason(no, err);
@@ -386,14 +386,12 @@ static int export_lines(struct export *x, struct lines *f,
 static void name_remedy(const struct batch_info *batch, struct err *err)
 {
     struct err why;
-    char id[ID_TEXT];
 
     if (!err || err->code != ERR_INPUT)
         return;
     why = *err;
-    base64url(id, batch->id, 32);
     err_set(err, why.code, "%.400s; \"apus seal --again %.8s\" repairs it",
-            why.text, id);
+            why.text, id_text(batch->id).s);
 }
 
 static void export_init(struct export *x, export_fn *put, void *self,
@@ -411,7 +409,7 @@ static void set_batch(struct export *x, const char *path,
                       const struct batch_info *batch,
                       const uint64_t *lines_before)
 {
-    base64url(x->model_id, batch->model, 32);
+    base64url(x->model_id, batch->model.b, 32);
     x->batch_path = path;
     x->batch = batch;
     x->lines_before = lines_before ? *lines_before : batch->lines_before;
@@ -449,7 +447,7 @@ int export_batch(const char *batch_path, const uint64_t *lines_before,
         damaged(&x);
         goto out;
     }
-    if (memcmp(lines_hash(f), batch.file, 32) != 0) {
+    if (!id_equal(lines_hash(f), batch.file)) {
         err_set(err, ERR_INPUT, "\"%s\" is not the file that this batch was"
                 " made of: it was changed", path);
         goto out;
@@ -517,7 +515,7 @@ int export_part(const struct part_file *f, uint64_t lines_before,
     x.lines_before = lines_before;
     if (checkpoint_open_file(&x.file, f, err))
         goto out;
-    base64url(x.model_id, checkpoint_head(x.file)->model, 32);
+    base64url(x.model_id, checkpoint_head(x.file)->model.b, 32);
     for (;;) {
         rc = look_ahead(&x, err);
         if (rc || !x.has_row)

@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
 #include "store/checkpoint.h"
@@ -63,7 +64,7 @@ static int read_jobs(unsigned char *entry, struct checkpoint *c,
         if (result_record_unpack(&r, packed))
             return err_set(err, ERR_INPUT, "row %llu has no result record",
                            (unsigned long long)i + 1);
-        memcpy(entry + i * ENTRY, r.job, 32);
+        memcpy(entry + i * ENTRY, r.job.b, 32);
         set_u32(entry + i * ENTRY + 32, (uint32_t)i);
     }
     return 0;
@@ -78,8 +79,8 @@ static int put_jobs(struct file_out *out, struct checkpoint *c,
 
     set_u32(head + 8, FORMAT_VERSION);
     set_u32(head + 12, (uint32_t)n);
-    memcpy(head + 16, h->model, 32);
-    memcpy(head + 48, h->part_root, 32);
+    memcpy(head + 16, h->model.b, 32);
+    memcpy(head + 48, h->part_root.b, 32);
     if (n > 1)
         qsort(entry, n, ENTRY, by_job);
     return file_out_put(out, head, HEAD, err) ||
@@ -188,17 +189,17 @@ void jobs_file_close(struct jobs_file *f)
     free(f);
 }
 
-const unsigned char *jobs_file_model(const struct jobs_file *f)
+struct id jobs_file_model(const struct jobs_file *f)
 {
-    return f->head + 16;
+    return id_at(f->head + 16);
 }
 
-const unsigned char *jobs_file_root(const struct jobs_file *f)
+struct id jobs_file_root(const struct jobs_file *f)
 {
-    return f->head + 48;
+    return id_at(f->head + 48);
 }
 
-int jobs_file_next(struct jobs_file *f, unsigned char job[32], uint32_t *row,
+int jobs_file_next(struct jobs_file *f, struct id *job, uint32_t *row,
                    struct err *err)
 {
     const unsigned char *e;
@@ -220,7 +221,7 @@ int jobs_file_next(struct jobs_file *f, unsigned char job[32], uint32_t *row,
         return err_set(err, ERR_INPUT, "\"%s\" is damaged in entry %u",
                        f->path, (unsigned)f->given + 1);
     memcpy(f->last, e, ENTRY);
-    memcpy(job, e, 32);
+    *job = id_at(e);
     *row = get_u32(e + 32);
     f->at++;
     f->given++;

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 struct jobs_file;
 
@@ -22,12 +24,12 @@ int jobs_file_open(struct jobs_file **out, const char *path,
 void jobs_file_close(struct jobs_file *f); /* NULL is allowed */
 
 /* Of which model and which part (its part_root) it is. */
-const unsigned char *jobs_file_model(const struct jobs_file *f);
-const unsigned char *jobs_file_root(const struct jobs_file *f);
+struct id jobs_file_model(const struct jobs_file *f);
+struct id jobs_file_root(const struct jobs_file *f);
 
 /* The next job, in ascending order, and its row: 1, 0 at the end, or -1.
  * ERR_INPUT if it is out of order or of no row. */
-int jobs_file_next(struct jobs_file *f, unsigned char job[32], uint32_t *row,
+int jobs_file_next(struct jobs_file *f, struct id *job, uint32_t *row,
                    struct err *err);
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 
@@ -122,7 +123,7 @@ static int changed(const struct part_file *f, struct err *err)
                    " this again", f->path);
 }
 
-int part_file_hash(const struct part_file *f, unsigned char sha256[32],
+int part_file_hash(const struct part_file *f, struct id *sha256,
                    struct err *err)
 {
     struct digest *d = digest_new();

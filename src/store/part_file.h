@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 struct part_file;
 
@@ -26,7 +28,7 @@ int part_file_read(const struct part_file *f, void *data, size_t n,
                    uint64_t at, struct err *err);
 
 /* Compute the SHA-256 of all its bytes. */
-int part_file_hash(const struct part_file *f, unsigned char sha256[32],
+int part_file_hash(const struct part_file *f, struct id *sha256,
                    struct err *err);
 
 /* Call it after the last byte was read.  ERR_RETRY if the file was written to

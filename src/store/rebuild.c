@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "proof/job_record.h"
@@ -93,7 +93,6 @@ int rebuild_line(struct buf *out, const struct record *r, const char *name,
 {
     struct result_record res;
     struct job_record job;
-    char id[ID_TEXT];
 
     if (record_check(r, err))
         return -1;
@@ -101,12 +100,13 @@ int rebuild_line(struct buf *out, const struct record *r, const char *name,
         result_record_unpack(&res, r->result))
         return err_set(err, ERR_INPUT, "its records are none");
     if (n_choices < 1 || n_choices > REQUEST_MAX_CHOICES)
-        return err_set(err, ERR_INPUT, "it is choice %" PRIu32 ", and a"
-                       " request has at most %d", n_choices - 1,
-                       REQUEST_MAX_CHOICES);
-    base64url(id, res.request, 32);
+        return err_set(err, ERR_INPUT,
+                       "it is choice %" PRIu32 ", and a"
+                       " request has at most %d",
+                       n_choices - 1, REQUEST_MAX_CHOICES);
     buf_puts(out, "{\"custom_id\":");
-    json_put_string(out, n ? name : id, n ? n : ID_TEXT - 1);
+    json_put_string(out, n ? name : id_text(res.request).s,
+                    n ? n : ID_TEXT - 1);
     buf_puts(out, ",\"method\":\"POST\",\"url\":\"/v1/completions\","
              "\"body\":{");
     if (put_body(out, r, &job, n_choices, err))

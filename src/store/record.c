@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "proof/digest.h"
 #include "proof/job_record.h"
 #include "proof/merkle.h"
@@ -161,16 +162,16 @@ static int differs(struct err *err, const char *record, const char *what)
                    what);
 }
 
-static bool same(const unsigned char a[32], const unsigned char b[32])
+static bool same(struct id a, struct id b)
 {
-    return memcmp(a, b, DIGEST_SIZE) == 0;
+    return id_equal(a, b);
 }
 
-static bool blob_is(const unsigned char h[32], const void *data, size_t n)
+static bool blob_is(struct id h, const void *data, size_t n)
 {
-    unsigned char blob[32];
+    struct id blob;
 
-    merkle_blob(blob, data, n);
+    merkle_blob(&blob, data, n);
     return same(h, blob);
 }
 
@@ -187,7 +188,7 @@ static bool stops_are(const struct job_record *job, const struct record *r)
 {
     const unsigned char *at = r->stops, *text = NULL, *last = NULL;
     size_t left = r->stops_size, n = 0, n_last = 0;
-    unsigned char root[32];
+    struct id root;
     struct merkle m;
     int rc;
 
@@ -199,7 +200,7 @@ static bool stops_are(const struct job_record *job, const struct record *r)
         last = text;
         n_last = n;
     }
-    merkle_root(&m, root);
+    merkle_root(&m, &root);
     return rc == 0 && m.n == job->n_stops && same(root, job->stops);
 }
 
@@ -221,14 +222,14 @@ static int check_trace(const struct result_record *res, const struct record *r,
                        struct err *err)
 {
     uint32_t deep = res->level ? TRACE_DEEP : 0;
-    unsigned char root[32];
+    struct id root;
     struct trace_leaf leaf;
     struct merkle m;
 
     merkle_init(&m);
     for (size_t i = 0; i < r->n_leaves; i++)
         merkle_leaf(&m, r->leaf + i * RECORD_LEAF, RECORD_LEAF);
-    merkle_root(&m, root);
+    merkle_root(&m, &root);
     if (!same(root, res->trace))
         return differs(err, "result", "trace");
     if (res->n != r->n_leaves)
@@ -276,13 +277,13 @@ static int check_all(const struct record *r, bool traced, struct err *err)
 {
     struct result_record res;
     struct job_record job;
-    unsigned char id[32];
+    struct id id;
 
     if (check_job(&job, r, err))
         return -1;
     if (result_record_unpack(&res, r->result))
         return err_set(err, ERR_INPUT, "the result record is none");
-    digest(id, r->job, RECORD_JOB);
+    digest(&id, r->job, RECORD_JOB);
     if (!same(id, res.job))
         return differs(err, "result", "job");
     if (!same(job.model, res.model))
@@ -299,7 +300,7 @@ static int check_all(const struct record *r, bool traced, struct err *err)
         return differs(err, "result", "number of output ids");
     if (!blob_is(res.output, r->output, r->n_output * 4))
         return differs(err, "result", "output");
-    digest(id, r->text, r->text_size);
+    digest(&id, r->text, r->text_size);
     if (!same(id, res.text))
         return differs(err, "result", "text");
     if (!record_finish_fits(&res, &job, r->text_size))

@@ -59,7 +59,7 @@ static int read_reason(struct refusals *r, struct seal *s, uint32_t log,
     struct frame f;
     int rc;
 
-    if (worklog_open(&reader, s->logs.log[log].path, s->info->id, err))
+    if (worklog_open(&reader, s->logs.log[log].path, &s->info->id, err))
         return -1;
     rc = worklog_read_at(reader, at, &f, err);
     if (rc == 0 && !is_row)

@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "proof/digest.h"
@@ -323,12 +324,13 @@ void request_clear(struct request *r)
 
 /* ---- ids --------------------------------------------------------------- */
 
-uint64_t request_default_seed(const unsigned char id[32])
+uint64_t request_default_seed(struct id id)
 {
-    unsigned char b[8 + 32], h[DIGEST_SIZE];
+    struct id h;
+    unsigned char b[8 + 32];
 
     memcpy(b, "apussed1", 8);
-    memcpy(b + 8, id, 32);
-    digest(h, b, sizeof(b));
-    return get_u64(h);
+    memcpy(b + 8, id.b, 32);
+    digest(&h, b, sizeof(b));
+    return get_u64(h.b);
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "store/request_fields.h"
 
 struct err;
@@ -30,6 +31,6 @@ void request_clear(struct request *r);
 
 /* The seed of a request that gives none: the first 8 bytes, little-endian, of
  * H("apussed1" || request id). */
-uint64_t request_default_seed(const unsigned char id[32]);
+uint64_t request_default_seed(struct id id);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "spool/spool_file.h"
 #include "store/worklog.h"
@@ -339,9 +340,8 @@ static void add_yield(struct yield *y, enum frame_type type)
     y->answered |= type == FRAME_RECORD || type == FRAME_GIVEN_UP;
 }
 
-static int read_log(struct resume *r, const char *path,
-                    const unsigned char batch[32], struct yield *yield,
-                    struct err *err)
+static int read_log(struct resume *r, const char *path, struct id batch,
+                    struct yield *yield, struct err *err)
 {
     struct open_set open = { .n = 0 };
     struct worklog_reader *log;
@@ -349,7 +349,7 @@ static int read_log(struct resume *r, const char *path,
     uint64_t at;
     int rc;
 
-    if (worklog_open(&log, path, batch, err))
+    if (worklog_open(&log, path, &batch, err))
         return -1;
     worklog_skip_above(log, SMALL);
     while ((rc = worklog_next(log, &f, err)) == 1) {
@@ -369,8 +369,8 @@ static int read_log(struct resume *r, const char *path,
     return rc < 0 ? -1 : 0;
 }
 
-int resume_log(struct resume *r, const char *path,
-               const unsigned char batch[32], struct err *err)
+int resume_log(struct resume *r, const char *path, struct id batch,
+               struct err *err)
 {
     struct yield unused = { false, false };
 
@@ -448,9 +448,8 @@ static void count_start(struct resume *r, const char *batch_path,
     }
 }
 
-int resume_starts(struct resume *r, const char *batch_path,
-                  const unsigned char batch[32], uint32_t before,
-                  struct err *err)
+int resume_starts(struct resume *r, const char *batch_path, struct id batch,
+                  uint32_t before, struct err *err)
 {
     struct start_logs logs;
     size_t at = 0;

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 
 /* At so many deaths of its process a request runs alone, and so often alone
@@ -53,9 +55,8 @@ void resume_clear(struct resume *r);
 
 /* Read all logs of the starts below `before`.  A frame of a line that the
  * batch has not is ERR_INPUT. */
-int resume_starts(struct resume *r, const char *batch_path,
-                  const unsigned char batch[32], uint32_t before,
-                  struct err *err);
+int resume_starts(struct resume *r, const char *batch_path, struct id batch,
+                  uint32_t before, struct err *err);
 
 /* Whether another start would not help: 0 it may, else -1 with ERR_FATAL and
  * in err why, and what to do. */
@@ -70,8 +71,8 @@ int resume_note_saved(const char *batch_path, uint32_t start,
                       struct err *err);
 
 /* Read one log, of a rank that is lost; 1 if there is none. */
-int resume_log(struct resume *r, const char *path,
-               const unsigned char batch[32], struct err *err);
+int resume_log(struct resume *r, const char *path, struct id batch,
+               struct err *err);
 
 /* The log files of a batch, by start and then by rank. */
 struct start_log {

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/base64.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/merkle.h"
 #include "proof/result_record.h"
@@ -32,7 +32,7 @@ struct entry {
 };
 
 struct part {
-    unsigned char batch[32], root[32];
+    struct id batch, root;
     uint32_t number; /* of the batch */
     bool bad;        /* it could not be opened, or is another by now */
 };
@@ -56,19 +56,18 @@ struct reuse {
 
 /* ---- reading the files of jobs ------------------------------------------- */
 
-static void put_entry(struct reuse *r, const unsigned char job[32],
-                      uint32_t row)
+static void put_entry(struct reuse *r, struct id job, uint32_t row)
 {
     if (r->n == r->cap) {
         r->cap = r->cap ? 2 * r->cap : 4096;
         r->entry = xrealloc(r->entry, r->cap * sizeof(*r->entry));
     }
-    r->entry[r->n++] = (struct entry){ get_u64(job), (uint32_t)r->n_parts,
-                                       row };
+    r->entry[r->n++] =
+        (struct entry){ get_u64(job.b), (uint32_t)r->n_parts, row };
 }
 
 static void put_part(struct reuse *r, const struct batch *b, uint32_t number,
-                     const unsigned char root[32])
+                     struct id root)
 {
     struct part *p;
 
@@ -78,8 +77,8 @@ static void put_part(struct reuse *r, const struct batch *b, uint32_t number,
     }
     p = &r->part[r->n_parts++];
     memset(p, 0, sizeof(*p));
-    memcpy(p->batch, b->id, 32);
-    memcpy(p->root, root, 32);
+    p->batch = b->id;
+    p->root = root;
     p->number = number;
 }
 
@@ -90,17 +89,17 @@ static bool read_file(struct reuse *r, const struct batch *b, uint32_t number)
     char *path = seal_part_path(b->path, number, "jobs");
     struct err unused = ERR_INIT;
     struct jobs_file *f = NULL;
-    unsigned char job[32];
+    struct id job;
     size_t before = r->n;
     bool there = false;
     uint32_t row;
     int rc = 0;
 
     if (jobs_file_open(&f, path, &unused) == 0 &&
-        memcmp(jobs_file_model(f), r->o.model, 32) == 0) {
+        id_equal(jobs_file_model(f), r->o.model)) {
         there = true;
         while (r->n < r->max &&
-               (rc = jobs_file_next(f, job, &row, &unused)) == 1)
+               (rc = jobs_file_next(f, &job, &row, &unused)) == 1)
             put_entry(r, job, row);
         if (rc < 0)
             r->n = before;
@@ -126,7 +125,7 @@ static int newest_first(const void *a, const void *b)
         return x->time.tv_sec > y->time.tv_sec ? -1 : 1;
     if (x->time.tv_nsec != y->time.tv_nsec)
         return x->time.tv_nsec > y->time.tv_nsec ? -1 : 1;
-    return memcmp(x->b.id, y->b.id, 32);
+    return id_compare(x->b.id, y->b.id);
 }
 
 /* The batches of a state, behind those that were found. */
@@ -238,11 +237,11 @@ static size_t first_of(const struct reuse *r, uint64_t key)
     return low;
 }
 
-bool reuse_has(const struct reuse *r, const unsigned char job[32])
+bool reuse_has(const struct reuse *r, struct id job)
 {
-    size_t i = first_of(r, get_u64(job));
+    size_t i = first_of(r, get_u64(job.b));
 
-    return i < r->n && r->entry[i].key == get_u64(job);
+    return i < r->n && r->entry[i].key == get_u64(job.b);
 }
 
 /* Open a part, wherever its batch is now: it may be moved while we look. */
@@ -251,13 +250,11 @@ static struct checkpoint *open_file(struct reuse *r, const struct part *p)
     struct batch b = { .path = NULL };
     struct checkpoint *c = NULL;
     struct err unused = ERR_INIT;
-    char id[ID_TEXT];
 
-    base64url(id, p->batch, 32);
     for (int tries = 0; !c && tries < 3; tries++) {
         char *path;
 
-        if (spool_find(r->spool, id, &b, &unused))
+        if (spool_find(r->spool, id_text(p->batch).s, &b, &unused))
             break;
         path = seal_part_path(b.path, p->number, "h5");
         if (b.state < SPOOL_DONE || b.state > SPOOL_SENT ||
@@ -266,8 +263,8 @@ static struct checkpoint *open_file(struct reuse *r, const struct part *p)
         free(path);
         batch_clear(&b);
     }
-    if (c && (memcmp(checkpoint_head(c)->part_root, p->root, 32) != 0 ||
-              memcmp(checkpoint_head(c)->model, r->o.model, 32) != 0)) {
+    if (c && (!id_equal(checkpoint_head(c)->part_root, p->root) ||
+              !id_equal(checkpoint_head(c)->model, r->o.model))) {
         checkpoint_close(c);
         c = NULL;
     }
@@ -302,47 +299,45 @@ static struct checkpoint *part_of(struct reuse *r, size_t part)
 static bool last_fits(const struct checkpoint_head *h,
                       struct checkpoint_row *row)
 {
-    static const unsigned char zeros[32];
+    static const struct id zeros;
     const struct record *r = &row->record;
     struct trace_leaf leaf;
-    unsigned char blob[32];
+    struct id blob;
 
     if (r->n_leaves > 0 &&
         (!r->leaf || trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) *
                                                   RECORD_LEAF)))
         return false;
-    if (r->n_leaves == 0 || memcmp(leaf.fin, zeros, 32) == 0) {
+    if (r->n_leaves == 0 || id_equal(leaf.fin, zeros)) {
         row->last = NULL;
         return true;
     }
     if (!row->last)
         return false;
-    merkle_blob(blob, row->last, (size_t)h->dim * 4);
-    return memcmp(leaf.fin, blob, 32) == 0;
+    merkle_blob(&blob, row->last, (size_t)h->dim * 4);
+    return id_equal(leaf.fin, blob);
 }
 
 /* Whether it is the answer, whole and undamaged. */
-static bool is_good(struct checkpoint *c, const unsigned char job[32],
-                    bool need_last, bool need_leaves,
-                    struct checkpoint_row *row)
+static bool is_good(struct checkpoint *c, struct id job, bool need_last,
+                    bool need_leaves, struct checkpoint_row *row)
 {
     const struct record *r = &row->record;
     struct err unused = ERR_INIT;
     struct result_record res;
     bool traced = r->n_leaves == 0 || r->leaf;
 
-    if (result_record_unpack(&res, r->result) ||
-        memcmp(res.job, job, 32) != 0 || (need_leaves && !traced) ||
-        (traced ? record_check(r, &unused)
-                : record_check_untraced(r, &unused)))
+    if (result_record_unpack(&res, r->result) || !id_equal(res.job, job) ||
+        (need_leaves && !traced) ||
+        (traced ? record_check(r, &unused) : record_check_untraced(r, &unused)))
         return false;
     return !need_last || last_fits(checkpoint_head(c), row);
 }
 
-bool reuse_find(struct reuse *r, const unsigned char job[32], bool need_last,
+bool reuse_find(struct reuse *r, struct id job, bool need_last,
                 bool need_leaves, struct checkpoint_row *row)
 {
-    uint64_t key = get_u64(job);
+    uint64_t key = get_u64(job.b);
     struct err unused = ERR_INIT;
 
     for (size_t i = first_of(r, key); i < r->n && r->entry[i].key == key;

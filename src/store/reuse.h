@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct checkpoint_row;
 struct err;
 struct reuse;
@@ -21,7 +23,7 @@ struct reuse;
 
 struct reuse_options {
     const char *spool;    /* its directory */
-    unsigned char model[32];
+    struct id model;
     bool pushed_only;     /* of batches in sending and sent alone */
     size_t max;           /* rows; 0: REUSE_MAX */
 };
@@ -35,12 +37,12 @@ void reuse_close(struct reuse *r); /* NULL is allowed */
 size_t reuse_rows(const struct reuse *r);
 
 /* Whether there is an answer to a job, as far as its first 8 bytes tell. */
-bool reuse_has(const struct reuse *r, const unsigned char job[32]);
+bool reuse_has(const struct reuse *r, struct id job);
 
 /* The answer to a job, all of whose hashes fit: the row is borrowed until the
  * next call.  need_last: with the last residual row if its trace commits to
  * one; need_leaves: with the leaves of its trace. */
-bool reuse_find(struct reuse *r, const unsigned char job[32], bool need_last,
+bool reuse_find(struct reuse *r, struct id job, bool need_last,
                 bool need_leaves, struct checkpoint_row *row);
 
 #endif

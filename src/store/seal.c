@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/plural.h"
 #include "base/settings.h"
@@ -39,7 +40,7 @@ static struct worklog_reader *reader_of(struct seal *s, uint32_t log,
         return r->log;
     worklog_reader_close(r->log);
     r->log = NULL;
-    if (worklog_open(&r->log, s->logs.log[log].path, s->info->id, err)) {
+    if (worklog_open(&r->log, s->logs.log[log].path, &s->info->id, err)) {
         r->log = NULL;
         return NULL;
     }
@@ -81,13 +82,13 @@ static void count_stops(struct seal_row *row, const struct record *r)
 /* Whether a last row belongs to it. */
 static bool commits_to_last(const struct record *r)
 {
-    static const unsigned char zeros[32];
+    static const struct id zeros;
     struct trace_leaf leaf;
 
     return r->n_leaves > 0 &&
-           trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) *
-                                                  RECORD_LEAF) == 0 &&
-           memcmp(leaf.fin, zeros, sizeof(zeros)) != 0;
+           trace_leaf_unpack(&leaf,
+                             r->leaf + (r->n_leaves - 1) * RECORD_LEAF) == 0 &&
+           !id_equal(leaf.fin, zeros);
 }
 
 /* The answer of a part without leaves, which was taken apart. */
@@ -202,7 +203,7 @@ static int read_log(struct seal *s, uint32_t log, struct err *err)
     uint64_t at;
     int rc;
 
-    if (worklog_open(&r, s->logs.log[log].path, s->info->id, err))
+    if (worklog_open(&r, s->logs.log[log].path, &s->info->id, err))
         return -1;
     worklog_skip_above(r, RECORD_MAX);
     while ((rc = worklog_next(r, &f, err)) == 1) {
@@ -576,8 +577,8 @@ static void fill_head(struct checkpoint_head *h, const struct seal *s,
                       const struct seal_part *p)
 {
     memset(h, 0, sizeof(*h));
-    memcpy(h->model, s->info->model, 32);
-    memcpy(h->batch, s->info->id, 32);
+    h->model = s->info->model;
+    h->batch = s->info->id;
     h->n_vocab = s->o.n_vocab;
     h->n_layers = s->o.n_layers;
     h->dim = s->o.dim;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "store/resume.h"
 
 struct buf;
@@ -87,11 +88,11 @@ char *seal_part_path(const char *batch_path, size_t part,
 /* What checkpoint.json says. */
 struct seal_file {
     uint64_t size, first, count; /* bytes; lines */
-    unsigned char sha256[32], root[32];
+    struct id sha256, root;
 };
 struct seal_info {
     unsigned format; /* 1: before parts of version 2; 2 */
-    unsigned char batch[32], model[32];
+    struct id batch, model;
     uint64_t n_requests, n_rows, n_refused;
     char model_source[SEAL_SOURCE]; /* printable ASCII, or "" */
     struct seal_file *part;

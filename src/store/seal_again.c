@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "proof/merkle.h"
@@ -33,7 +34,7 @@
 
 /* A line of requests.jsonl. */
 struct again_line {
-    unsigned char id[32];
+    struct id id;
     bool has_id;
     bool settled;          /* a good part answers it, or a reason is there */
 };
@@ -70,7 +71,7 @@ static int read_ids(struct again *a, struct lines *f, struct err *err)
     size_t n;
 
     if (lines_count(f) != a->batch->n_lines ||
-        memcmp(lines_hash(f), a->batch->file, 32) != 0)
+        !id_equal(lines_hash(f), a->batch->file))
         return err_set(err, ERR_INPUT, "\"%s/requests.jsonl\" is damaged or"
                        " was changed: put back the file that the batch was"
                        " made of", a->batch_path);
@@ -89,12 +90,11 @@ static int read_ids(struct again *a, struct lines *f, struct err *err)
             a->line[i].settled = true;
             continue;
         }
-        lines_id(f, a->line[i].id);
+        lines_id(f, &a->line[i].id);
         bad = request_parse(&r, text, n, &unused);
-        a->line[i].has_id = batch_request_id(a->line[i].id, a->batch,
-                                             a->line[i].id,
-                                             bad ? NULL : r.custom_id,
-                                             &unused) == 0;
+        a->line[i].has_id =
+            batch_request_id(&a->line[i].id, a->batch, a->line[i].id,
+                             bad ? NULL : r.custom_id, &unused) == 0;
         request_clear(&r);
     }
     return 0;
@@ -125,8 +125,8 @@ static void read_info(struct again *a)
         note(a, why.text);
         return;
     }
-    a->has_info = memcmp(a->info.batch, a->batch->id, 32) == 0 &&
-                  memcmp(a->info.model, a->batch->model, 32) == 0 &&
+    a->has_info = id_equal(a->info.batch, a->batch->id) &&
+                  id_equal(a->info.model, a->batch->model) &&
                   a->info.n_requests == a->batch->n_requests;
     if (!a->has_info)
         note(a, "checkpoint.json is of another batch");
@@ -286,13 +286,12 @@ static int keep_row(struct again *a, const struct checkpoint_head *h,
 static bool has_root(const struct again *a, struct checkpoint *c, size_t part)
 {
     const struct checkpoint_head *h = checkpoint_head(c);
-    const unsigned char *want = a->has_info ? a->info.part[part].root
-                                            : h->part_root;
+    struct id want = a->has_info ? a->info.part[part].root : h->part_root;
     struct err unused = ERR_INIT;
-    unsigned char root[32];
+    struct id root;
 
-    return checkpoint_result_root(c, root, &unused) == 0 &&
-           memcmp(root, want, 32) == 0;
+    return checkpoint_result_root(c, &root, &unused) == 0 &&
+           id_equal(root, want);
 }
 
 /* Whether its last row, if there is one, is that of its last trace leaf, which
@@ -301,10 +300,10 @@ static bool has_root(const struct again *a, struct checkpoint *c, size_t part)
 static bool last_fits(const struct checkpoint_head *h,
                       struct checkpoint_row *row, bool whole)
 {
-    static const unsigned char zeros[32];
+    static const struct id zeros;
     const struct record *r = &row->record;
     struct trace_leaf leaf;
-    unsigned char blob[32];
+    struct id blob;
 
     if (!row->last)
         return true;
@@ -313,12 +312,12 @@ static bool last_fits(const struct checkpoint_head *h,
     if (r->n_leaves > 0 &&
         trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) * RECORD_LEAF))
         return false;
-    if (r->n_leaves == 0 || memcmp(leaf.fin, zeros, 32) == 0) {
+    if (r->n_leaves == 0 || id_equal(leaf.fin, zeros)) {
         row->last = NULL;
         return true;
     }
-    merkle_blob(blob, row->last, (size_t)h->dim * 4);
-    return memcmp(leaf.fin, blob, 32) == 0;
+    merkle_blob(&blob, row->last, (size_t)h->dim * 4);
+    return id_equal(leaf.fin, blob);
 }
 
 /* Whether it is the answer to the line that it stands in: the column of lines
@@ -329,7 +328,7 @@ static bool is_of_line(const struct again *a, const struct checkpoint_row *row)
 
     return row->line < a->batch->n_lines && a->line[row->line].has_id &&
            result_record_unpack(&r, row->record.result) == 0 &&
-           memcmp(r.request, a->line[row->line].id, 32) == 0;
+           id_equal(r.request, a->line[row->line].id);
 }
 
 /* The rows of a part whose own hashes all fit. */
@@ -370,8 +369,8 @@ static int keep_part(struct again *a, size_t part, struct err *err)
     }
     h = checkpoint_head(c);
     rc = 0;
-    if (memcmp(h->batch, a->batch->id, 32) == 0 &&
-        memcmp(h->model, a->batch->model, 32) == 0 && has_root(a, c, part))
+    if (id_equal(h->batch, a->batch->id) &&
+        id_equal(h->model, a->batch->model) && has_root(a, c, part))
         rc = keep_rows(a, c, a->whole[part], err);
     checkpoint_close(c);
     return rc;

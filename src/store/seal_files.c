@@ -15,10 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -74,7 +74,7 @@ static int put_refused(struct seal *s, const struct seal_refused *r,
     struct buf text;
     int rc;
 
-    if (worklog_open(&log, s->logs.log[r->log].path, s->info->id, err))
+    if (worklog_open(&log, s->logs.log[r->log].path, &s->info->id, err))
         return -1;
     rc = worklog_read_at(log, r->at, &f, err);
     if (rc == 0) {
@@ -186,15 +186,15 @@ int seal_file_check(const struct seal_file *want, const struct part_file *f,
                     struct err *err)
 {
     const char *path = part_file_path(f);
-    unsigned char sha256[32];
+    struct id sha256;
 
     if (part_file_size(f) != want->size)
         return err_set(err, ERR_INPUT, "\"%s\" has %" PRIu64 " bytes and was"
                        " sealed with %" PRIu64, path, part_file_size(f),
                        want->size);
-    if (part_file_hash(f, sha256, err))
+    if (part_file_hash(f, &sha256, err))
         return -1;
-    if (memcmp(sha256, want->sha256, 32) != 0)
+    if (!id_equal(sha256, want->sha256))
         return err_set(err, ERR_INPUT, "\"%s\" is not the file that was"
                        " sealed: its SHA-256 differs", path);
     return 0;
@@ -204,24 +204,22 @@ int seal_file_check(const struct seal_file *want, const struct part_file *f,
 static int put_file(struct buf *out, const struct seal *s, size_t part,
                     const struct part_file *f, struct err *err)
 {
-    char sha[ID_TEXT], root[ID_TEXT];
     const struct checkpoint_head *h;
-    unsigned char sha256[32];
+    struct id sha256;
     struct checkpoint *c;
     int rc = 0;
 
-    if (part_file_hash(f, sha256, err) || checkpoint_open_file(&c, f, err))
+    if (part_file_hash(f, &sha256, err) || checkpoint_open_file(&c, f, err))
         return -1;
     h = checkpoint_head(c);
-    base64url(sha, sha256, 32);
-    base64url(root, h->part_root, 32);
-    buf_printf(out, "%s{\"first\":%" PRIu64 ",\"count\":%" PRIu64
+    buf_printf(out,
+               "%s{\"first\":%" PRIu64 ",\"count\":%" PRIu64
                ",\"size\":\"%" PRIu64 "\",\"sha256\":\"%s\",\"root\":\"%s\"%s}",
                part ? ",\n" : "\n", h->first, h->count, part_file_size(f),
-               sha, root, h->without_leaves ? ",\"trace\":\"roots\"" : "");
-    if (memcmp(h->batch, s->info->id, 32) != 0 ||
-        h->first != s->part[part].first || h->count != s->part[part].count ||
-        h->n_rows != s->part[part].n_rows ||
+               id_text(sha256).s, id_text(h->part_root).s,
+               h->without_leaves ? ",\"trace\":\"roots\"" : "");
+    if (!id_equal(h->batch, s->info->id) || h->first != s->part[part].first ||
+        h->count != s->part[part].count || h->n_rows != s->part[part].n_rows ||
         (h->n_rows > 0 && h->with_last != s->o.with_last) ||
         (h->version > 1 && h->without_leaves != s->o.roots_only) ||
         (h->custom_id_size > 0 && !s->o.custom_ids))
@@ -259,21 +257,20 @@ static bool is_source(const char *text)
 int seal_finish(struct seal *s, struct err *err)
 {
     char *path = file_join(s->batch_path, "checkpoint.json");
-    char id[ID_TEXT], model[ID_TEXT], source[SEAL_SOURCE + 24] = "";
+    char source[SEAL_SOURCE + 24] = "";
     struct buf text;
     int rc = -1;
 
     buf_init(&text, INFO_MAX);
-    base64url(id, s->info->id, 32);
-    base64url(model, s->info->model, 32);
     if (is_source(s->o.model_source))
         snprintf(source, sizeof(source), "\"model_source\":\"%s\",",
                  s->o.model_source);
-    buf_printf(&text, "{\"format\":\"" FORMAT "\",\"batch\":\"%s\","
+    buf_printf(&text,
+               "{\"format\":\"" FORMAT "\",\"batch\":\"%s\","
                "\"model\":\"%s\",%s\"requests\":%" PRIu32 ",\"rows\":%zu,"
-               "\"refused\":%zu,\"parts\":[", id, model, source,
-               s->survey->n_requests,
-               s->n_rows, s->n_refused);
+               "\"refused\":%zu,\"parts\":[",
+               id_text(s->info->id).s, id_text(s->info->model).s, source,
+               s->survey->n_requests, s->n_rows, s->n_refused);
     if (write_refused(s, err) || refusals_write(s, err))
         goto out;
     for (size_t i = 0; i < s->n_parts; i++)
@@ -331,8 +328,7 @@ static int get_part(struct seal_file *p, const struct json *v,
     const char *root = json_string(json_get(v, "root"));
 
     if (!size || json_u64_text(size, &p->size) || !sha ||
-        base64url_id(p->sha256, sha) || !root ||
-        base64url_id(p->root, root) ||
+        id_parse(&p->sha256, sha) || !root || id_parse(&p->root, root) ||
         json_u64(json_get(v, "first"), &p->first) ||
         json_u64(json_get(v, "count"), &p->count))
         return err_set(err, ERR_INPUT, "a part: first, count, size, sha256"
@@ -356,8 +352,8 @@ static int get_info(struct seal_info *i, const struct json *root,
     if (source && is_source(source))
         snprintf(i->model_source, sizeof(i->model_source), "%s", source);
     i->format = strcmp(format, FORMAT_1) == 0 ? 1 : 2;
-    if (!batch || base64url_id(i->batch, batch) || !model ||
-        base64url_id(i->model, model))
+    if (!batch || id_parse(&i->batch, batch) || !model ||
+        id_parse(&i->model, model))
         return err_set(err, ERR_INPUT, "\"batch\", \"model\": ids expected");
     if (json_u64(json_get(root, "requests"), &i->n_requests) ||
         json_u64(json_get(root, "rows"), &i->n_rows) ||

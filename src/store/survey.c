@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "spool/ids_file.h"
 #include "spool/lines.h"
@@ -35,7 +36,7 @@ static void look(struct survey_line *l, const char *text, size_t n)
 static int check(const struct lines *f, const struct batch_info *info,
                  const char *path, struct err *err)
 {
-    if (memcmp(lines_hash(f), info->file, 32) != 0)
+    if (!id_equal(lines_hash(f), info->file))
         return err_set(err, ERR_INPUT, "\"%s\" is not the file that this"
                        " batch was made of: it was changed", path);
     if (lines_requests(f) != info->n_requests ||
@@ -65,14 +66,13 @@ static void open_ids(struct ids_check *c, const char *batch_path,
 static void check_ids(struct ids_check *c, const struct lines *f,
                       uint32_t line)
 {
-    unsigned char id[32], want[32];
+    struct id id, want;
     struct err unused = ERR_INIT;
 
     if (!c->file || c->bad)
         return;
-    lines_id(f, want);
-    c->bad = ids_file_get(c->file, line, id, &unused) ||
-             memcmp(id, want, 32) != 0;
+    lines_id(f, &want);
+    c->bad = ids_file_get(c->file, line, &id, &unused) || !id_equal(id, want);
 }
 
 static int close_ids(struct ids_check *c, const char *batch_path,

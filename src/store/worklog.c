@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "proof/digest.h"
@@ -105,9 +106,8 @@ static void worklog_free(struct worklog *w)
     free(w);
 }
 
-int worklog_create(struct worklog **out, const char *path,
-                   const unsigned char batch[32], uint32_t rank,
-                   uint32_t start, struct err *err)
+int worklog_create(struct worklog **out, const char *path, struct id batch,
+                   uint32_t rank, uint32_t start, struct err *err)
 {
     unsigned char head[HEADER] = { 0 };
     struct worklog *w;
@@ -117,7 +117,7 @@ int worklog_create(struct worklog **out, const char *path,
     if (fd < 0)
         return cannot(err, "make", path);
     memcpy(head, header_magic, 8);
-    memcpy(head + 8, batch, 32);
+    memcpy(head + 8, batch.b, 32);
     set_u32(head + 40, rank);
     set_u32(head + 44, start);
     w = xcalloc(1, sizeof *w);
@@ -173,7 +173,7 @@ int worklog_put(struct worklog *w, enum frame_type type, uint64_t index,
     d = digest_new();
     digest_put(d, head, FRAME_SUM);
     digest_put(d, payload, n);
-    digest_end(d, head + FRAME_SUM);
+    digest_end(d, id_in(head + FRAME_SUM));
     rc = sys_write2(w->fd, head, FRAME, payload, n) ? give_up(w, err) : 0;
     if (rc == 0) {
         w->size += FRAME + n;
@@ -274,7 +274,7 @@ static int sum_is_right(struct worklog_reader *r, uint64_t at,
 {
     struct digest *d = digest_new();
     uint64_t n = get_u64(head + 16);
-    unsigned char sum[32];
+    struct id sum;
     int rc = 1;
 
     digest_put(d, head, FRAME_SUM);
@@ -285,8 +285,8 @@ static int sum_is_right(struct worklog_reader *r, uint64_t at,
         if (rc == 1)
             digest_put(d, r->chunk, some);
     }
-    digest_end(d, sum);
-    if (rc == 1 && memcmp(sum, head + FRAME_SUM, sizeof sum) != 0)
+    digest_end(d, &sum);
+    if (rc == 1 && !id_equal(sum, id_at(head + FRAME_SUM)))
         return 0;
     return rc;
 }
@@ -295,7 +295,7 @@ static int sum_is_right(struct worklog_reader *r, uint64_t at,
 static int load(struct worklog_reader *r, uint64_t at,
                 const unsigned char head[FRAME], size_t n, struct err *err)
 {
-    unsigned char sum[32];
+    struct id sum;
     struct digest *d;
     int rc;
 
@@ -309,8 +309,8 @@ static int load(struct worklog_reader *r, uint64_t at,
     d = digest_new();
     digest_put(d, head, FRAME_SUM);
     digest_put(d, r->payload, n);
-    digest_end(d, sum);
-    return memcmp(sum, head + FRAME_SUM, sizeof sum) == 0;
+    digest_end(d, &sum);
+    return id_equal(sum, id_at(head + FRAME_SUM));
 }
 
 /* The frame at `at`: 1 good, 0 none that is whole, -1 with err.  A long one
@@ -428,7 +428,7 @@ static int search(struct worklog_reader *r, struct err *err)
 }
 
 /* 1 if there are frames, 0 if there are none, -1 if it is no log of ours. */
-static int read_header(struct worklog_reader *r, const unsigned char *batch,
+static int read_header(struct worklog_reader *r, const struct id *batch,
                        struct err *err)
 {
     static const unsigned char zeros[HEADER];
@@ -447,14 +447,14 @@ static int read_header(struct worklog_reader *r, const unsigned char *batch,
         memcmp(head + HEADER_ZERO, zeros, HEADER - HEADER_ZERO) != 0)
         return err_set(err, ERR_INPUT,
                        "\"%s\" is no log: its header is wrong", r->path);
-    if (batch && memcmp(head + 8, batch, 32) != 0)
+    if (batch && !id_equal(id_at(head + 8), *batch))
         return err_set(err, ERR_INPUT, "\"%s\" is a log of another batch",
                        r->path);
     return 1;
 }
 
 int worklog_open(struct worklog_reader **out, const char *path,
-                 const unsigned char *batch, struct err *err)
+                 const struct id *batch, struct err *err)
 {
     struct worklog_reader *r;
     struct stat st;

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct err;
 struct worklog;
 struct worklog_reader;
@@ -28,9 +30,8 @@ static inline uint64_t frame_index(uint32_t line, uint32_t choice)
 }
 
 /* Make the file (O_EXCL), write the header, sync file and directory. */
-int worklog_create(struct worklog **out, const char *path,
-                   const unsigned char batch[32], uint32_t rank,
-                   uint32_t start, struct err *err);
+int worklog_create(struct worklog **out, const char *path, struct id batch,
+                   uint32_t rank, uint32_t start, struct err *err);
 
 /* Append one frame with one write.  After a failure the file is cut back to
  * its last whole frame, the error is ERR_RETRY, and every later put fails but
@@ -60,7 +61,7 @@ struct frame {
  * and zeros (power was lost while it was made), has no frames.  What is put
  * after the opening is not read. */
 int worklog_open(struct worklog_reader **out, const char *path,
-                 const unsigned char *batch, struct err *err);
+                 const struct id *batch, struct err *err);
 
 /* The next whole frame: 1, or 0 at the end, or -1 when memory or the disk
  * fails.  The first frame with a bad magic, length or SHA-256 ends the log:

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "proof/digest.h"
@@ -28,7 +29,7 @@ struct answers {
     const struct part_file *output;      /* or an output file */
     struct answer_key *key;
     size_t n, cap;
-    unsigned char model[32];
+    struct id model;
     bool has_model;
 
     struct checkpoint *open; /* the part that was read last */
@@ -51,7 +52,7 @@ static struct answer_key *new_key(struct answers *a)
 static void set_name(struct answer_key *k, const char *name, size_t n)
 {
     k->named = n > 0;
-    digest(k->name, name ? name : "", n);
+    digest(&k->name, name ? name : "", n);
 }
 
 /* ---- a checkpoint -------------------------------------------------------- */
@@ -81,7 +82,7 @@ static int add_row(struct answers *a, uint32_t number, uint64_t i,
     if (result_record_unpack(&res, result))
         return err_set(err, ERR_INPUT, "\"%s\": row %" PRIu64 " has no result"
                        " record", part_file_path(a->part[number]), i + 1);
-    memcpy(k->request, res.request, 32);
+    k->request = res.request;
     k->file = number;
     k->at = i;
     if (checkpoint_name(a->open, i, &name, &n, err))
@@ -97,10 +98,10 @@ static int add_part(struct answers *a, uint32_t number, struct err *err)
     if (open_part(a, number, err))
         return -1;
     h = checkpoint_head(a->open);
-    if (a->has_model && memcmp(a->model, h->model, 32) != 0)
+    if (a->has_model && !id_equal(a->model, h->model))
         return err_set(err, ERR_INPUT, "\"%s\" is of another model than the"
                        " part before", part_file_path(a->part[number]));
-    memcpy(a->model, h->model, 32);
+    a->model = h->model;
     a->has_model = true;
     for (uint64_t i = 0; i < h->n_rows; i++)
         if (add_row(a, number, i, err))
@@ -220,7 +221,7 @@ static void add_line(struct answers *a, uint32_t line, uint64_t at)
     for (uint32_t c = 0; c < n; c++) {
         struct answer_key *k = new_key(a);
 
-        memcpy(k->request, o->request, 32);
+        k->request = o->request;
         set_name(k, o->custom_id, o->custom_id ? strlen(o->custom_id) : 0);
         k->refused = o->n_choices == 0;
         k->line = line;
@@ -228,7 +229,7 @@ static void add_line(struct answers *a, uint32_t line, uint64_t at)
         k->at = at;
     }
     if (o->has_model)
-        memcpy(a->model, o->model, 32);
+        a->model = o->model;
     a->has_model = a->has_model || o->has_model;
 }
 
@@ -313,7 +314,7 @@ int answers_get(struct answers *a, size_t i, struct answer *out,
     return a->output ? get_line(a, k, out, err) : get_row(a, k, out, err);
 }
 
-const unsigned char *answers_model(const struct answers *a)
+const struct id *answers_model(const struct answers *a)
 {
-    return a->has_model ? a->model : NULL;
+    return a->has_model ? &a->model : NULL;
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "proof/job_record.h"
 
 struct answers;
@@ -18,8 +19,8 @@ struct part_file;
 
 /* What an answer may be known by. */
 struct answer_key {
-    unsigned char request[32];
-    unsigned char name[32]; /* digest of its custom_id */
+    struct id request;
+    struct id name;         /* digest of its custom_id */
     bool named;             /* it has one */
     bool refused;           /* no answer, but why there is none */
     uint32_t line, choice;  /* of the requests, or of the output, from 0 */
@@ -60,6 +61,6 @@ int answers_get(struct answers *a, size_t i, struct answer *out,
                 struct err *err);
 
 /* The model that answered, or NULL if nothing tells it. */
-const unsigned char *answers_model(const struct answers *a);
+const struct id *answers_model(const struct answers *a);
 
 #endif

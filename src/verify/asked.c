@@ -14,9 +14,9 @@
 
 #include "answer/commit.h"
 #include "answer/prompt.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "proof/job_record.h"
 #include "queue/ask.h"
 #include "queue/ask_item.h"
@@ -24,19 +24,19 @@
 #include "verify/claims.h"
 
 /* A name is known to the queue alone. */
-static void check_model(struct claims *c, const unsigned char result[32],
+static void check_model(struct claims *c, struct id result,
                         const struct published *p, const struct ask *a)
 {
-    unsigned char id[32];
+    struct id id;
     char text[128];
 
     if (!*a->model)
         claims_open(c, result, "its model", "the message leaves the choice to"
                     " the queue");
-    else if (base64url_id(id, a->model) == 0)
+    else if (id_parse(&id, a->model) == 0)
         claims_tell(c, result, "its model", "the message", "the same",
-                    memcmp(id, p->job.model, 32) == 0
-                        ? NULL : "the message names another");
+                    id_equal(id, p->job.model) ? NULL
+                                               : "the message names another");
     else {
         snprintf(text, sizeof(text), "the message says \"%s\", a name that"
                  " the queue knows", a->model);
@@ -45,18 +45,18 @@ static void check_model(struct claims *c, const unsigned char result[32],
 }
 
 /* Only a message that names a node says anything about it. */
-static void check_node(struct claims *c, const unsigned char result[32],
+static void check_node(struct claims *c, struct id result,
                        const struct published *p, const struct ask *a)
 {
-    unsigned char id[32];
+    struct id id;
 
-    if (*a->node && base64url_id(id, a->node) == 0)
+    if (*a->node && id_parse(&id, a->node) == 0)
         claims_tell(c, result, "its node", "the message", "the same",
-                    memcmp(id, p->node, 32) == 0
-                        ? NULL : "the message asks another one");
+                    id_equal(id, p->node) ? NULL
+                                          : "the message asks another one");
 }
 
-static void check_prompt(struct claims *c, const unsigned char result[32],
+static void check_prompt(struct claims *c, struct id result,
                          const struct published *p, const struct request *r,
                          const struct prompt_model *m)
 {
@@ -73,7 +73,7 @@ static void check_prompt(struct claims *c, const unsigned char result[32],
     if (prompt_make(&prompt, m, r, p->result.request, &err) == 0) {
         if (commit_job(&job, m->model, &prompt.first, &err) == 0 &&
             (job.n_prompt != p->job.n_prompt ||
-             memcmp(job.prompt, p->job.prompt, 32) != 0))
+             !id_equal(job.prompt, p->job.prompt)))
             err_set(&err, ERR_INPUT, "its ids are not those of the message");
         prompt_clear(&prompt);
     }
@@ -102,23 +102,21 @@ static int read_request(struct ask *a, struct request *r,
     return rc;
 }
 
-void asked_check(struct claims *c, const unsigned char result[32],
-                 const struct published *p, const struct claims_item *message,
-                 const struct claims_item *source,
-                 const struct prompt_model *m)
+void asked_check(struct claims *c, struct id result, const struct published *p,
+                 const struct claims_item *message,
+                 const struct claims_item *source, const struct prompt_model *m)
 {
     const struct item *h = &message->head;
     const char *wrong = NULL;
     struct err err = ERR_INIT;
-    char from[ID_TEXT + 16], address[ID_TEXT];
+    char from[ID_TEXT + 16];
     struct request r = { .line = NULL };
     struct ask a = { .prompt = NULL };
 
-    base64url(address, h->address, 32);
-    snprintf(from, sizeof(from), "signed by %s", address);
-    if (memcmp(h->id, p->result.request, 32) != 0)
+    snprintf(from, sizeof(from), "signed by %s", id_text(h->address).s);
+    if (!id_equal(h->id, p->result.request))
         wrong = "it is another message";
-    else if (!h->target || memcmp(h->target, p->process, 32) != 0)
+    else if (!h->target || !id_equal(*h->target, p->process))
         wrong = "the message went elsewhere";
     claims_tell(c, result, "its process", "the message it answers", from,
                 wrong);

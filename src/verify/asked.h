@@ -6,6 +6,8 @@
 #ifndef APUS_VERIFY_ASKED_H
 #define APUS_VERIFY_ASKED_H
 
+#include "base/id.h"
+
 struct claims;
 struct claims_item;
 struct prompt_model;
@@ -13,8 +15,8 @@ struct published;
 
 /* Tell the claims: the message went to the process of the result, and asks for
  * the job: parameters in any case, ids of the prompt if there is the model. */
-void asked_check(struct claims *c, const unsigned char result[32],
-                 const struct published *p, const struct claims_item *message,
+void asked_check(struct claims *c, struct id result, const struct published *p,
+                 const struct claims_item *message,
                  const struct claims_item *source,
                  const struct prompt_model *m);
 

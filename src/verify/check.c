@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/plural.h"
 #include "engine/backend.h"
@@ -135,7 +136,7 @@ static bool is_blank(const struct check *c, const struct checkpoint_row *row)
 /* x_L of the last position is what its leaf has committed to. */
 static bool last_fits(const struct check *c, const struct checkpoint_row *row)
 {
-    unsigned char blob[32], zeros[32] = { 0 };
+    struct id blob, zeros = { 0 };
     const struct record *r = &row->record;
     struct trace_leaf leaf;
 
@@ -147,12 +148,12 @@ static bool last_fits(const struct check *c, const struct checkpoint_row *row)
         return is_blank(c, row);
     if (trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) * RECORD_LEAF))
         return false;
-    if (memcmp(leaf.fin, zeros, 32) == 0)
+    if (id_equal(leaf.fin, zeros))
         return is_blank(c, row);
     if (!row->last)
         return false;
-    merkle_blob(blob, row->last, (size_t)c->head->dim * 4);
-    return memcmp(blob, leaf.fin, 32) == 0;
+    merkle_blob(&blob, row->last, (size_t)c->head->dim * 4);
+    return id_equal(blob, leaf.fin);
 }
 
 int check_seek(struct check_along *a, uint32_t line, struct err *err)
@@ -186,7 +187,7 @@ static int check_request(struct check *c, const struct checkpoint_row *row,
 {
     struct err why = ERR_INIT;
     struct job_record job;
-    unsigned char id[32], own[32];
+    struct id id, own;
     struct request r;
     const char *other;
     int rc;
@@ -197,9 +198,9 @@ static int check_request(struct check *c, const struct checkpoint_row *row,
                                                    why.text);
     }
     rc = request_parse(&r, c->along.text, c->along.n, &why);
-    lines_id(c->along.f, own);
-    if (batch_request_id(id, c->batch, own, r.custom_id, &why) ||
-        memcmp(id, res->request, 32) != 0)
+    lines_id(c->along.f, &own);
+    if (batch_request_id(&id, c->batch, own, r.custom_id, &why) ||
+        !id_equal(id, res->request))
         wrong(c, "its id is not that of the line");
     else if (!is_called(c, row, r.custom_id))
         wrong(c, "its custom_id is not that of the line");
@@ -243,7 +244,7 @@ static int check_row(struct check *c, const struct checkpoint_row *row,
         wrong(c, why.text);
     else if (check_trace(&row->record, text, sizeof(text)))
         wrong(c, text);
-    if (memcmp(res->model, c->head->model, 32) != 0)
+    if (!id_equal(res->model, c->head->model))
         wrong(c, "it is of another model than the file");
     if (row->line < c->head->first ||
         row->line - c->head->first >= c->head->count)
@@ -298,7 +299,7 @@ static int look_at_row(struct check *c, uint64_t i, struct err *err)
 static int check_rows(struct check *c, struct err *err)
 {
     const unsigned char *result;
-    unsigned char root[32];
+    struct id root;
     struct merkle tree;
 
     merkle_init(&tree);
@@ -316,8 +317,8 @@ static int check_rows(struct check *c, struct err *err)
                           : "the leaves of each trace",
                           "it was sealed without leaves (keep-trace = roots);"
                           " --recompute makes them, and compares their root");
-    merkle_root(&tree, root);
-    if (memcmp(root, c->head->part_root, 32) != 0)
+    merkle_root(&tree, &root);
+    if (!id_equal(root, c->head->part_root))
         snprintf(c->wrong, sizeof(c->wrong), "the root differs");
     check_report(c, "the tree of its results", "its part_root",
                  "the same root");
@@ -403,7 +404,7 @@ static bool is_wanted(struct check *c, const struct result_record *res)
 {
     if (!c->o->trace)
         return check_draw(c);
-    if (memcmp(c->o->trace_id, res->request, 32) != 0)
+    if (!id_equal(c->o->trace_id, res->request))
         return false;
     c->traced = true;
     return true;
@@ -468,9 +469,9 @@ static void check_place(struct check *c)
     const struct checkpoint_head *h = c->head;
     char detail[80];
 
-    if (memcmp(h->batch, c->batch->id, 32) != 0)
+    if (!id_equal(h->batch, c->batch->id))
         snprintf(c->wrong, sizeof(c->wrong), "it is of another batch");
-    else if (memcmp(h->model, c->batch->model, 32) != 0)
+    else if (!id_equal(h->model, c->batch->model))
         snprintf(c->wrong, sizeof(c->wrong), "it is of another model");
     else if (h->first != c->next)
         snprintf(c->wrong, sizeof(c->wrong), "it begins with line %" PRIu64
@@ -480,7 +481,7 @@ static void check_place(struct check *c)
         snprintf(c->wrong, sizeof(c->wrong), "checkpoint.json gives it %"
                  PRIu64 " lines from %" PRIu64 " on, it has %" PRIu64,
                  c->sealed->count, c->sealed->first + 1, h->count);
-    else if (c->sealed && memcmp(c->sealed->root, h->part_root, 32) != 0)
+    else if (c->sealed && !id_equal(c->sealed->root, h->part_root))
         snprintf(c->wrong, sizeof(c->wrong),
                  "checkpoint.json gives it another root");
     snprintf(detail, sizeof(detail), "%" PRIu64 " line%s from %" PRIu64 " on",
@@ -595,15 +596,15 @@ void check_plan(struct check *c, uint64_t n_rows)
     c->of = c->to_draw;
 }
 
-int check_part_ids(unsigned char model[32], unsigned char batch[32],
+int check_part_ids(struct id *model, struct id *batch,
                    const struct part_file *f, struct err *err)
 {
     struct checkpoint *p;
 
     if (checkpoint_open_file(&p, f, err))
         return -1;
-    memcpy(model, checkpoint_head(p)->model, 32);
-    memcpy(batch, checkpoint_head(p)->batch, 32);
+    *model = checkpoint_head(p)->model;
+    *batch = checkpoint_head(p)->batch;
     checkpoint_close(p);
     return 0;
 }

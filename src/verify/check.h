@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 struct backend;
 struct err;
 struct job_record;
@@ -37,7 +39,7 @@ typedef void check_progress_fn(void *self, uint64_t i, uint64_t n);
 /* The statement of a batch that a part is a file of. */
 struct check_statement {
     char id[44];                 /* of its item, as text */
-    unsigned char root[32];      /* of all results of the batch */
+    struct id root;              /* of all results of the batch */
     uint32_t count, n_files;
     /* Compare the results of a part that is one of several files, ascending
      * by request id and choice: 1 if one is not under the root (each was
@@ -55,7 +57,7 @@ struct check_options {
 
     uint64_t recompute;          /* how many answers, drawn at random */
     bool trace;                  /* only this request, position by position */
-    unsigned char trace_id[32];
+    struct id trace_id;
     const struct prompt_model *model; /* needed for both; else NULL */
     struct backend *backend;
 
@@ -78,37 +80,34 @@ int check_batch(const char *batch_path, const struct check_options *o,
  * which the requests have their ids, NULL if it is not known: then ERR_INPUT
  * unless they have ids that do not depend on it.  lines_before: of the file
  * that the requests are a part of; 0 if they are a file. */
-int check_output(const char *path, const char *requests,
-                 uint64_t lines_before, const unsigned char *model,
-                 const struct check_options *o, struct err *err);
+int check_output(const char *path, const char *requests, uint64_t lines_before,
+                 const struct id *model, const struct check_options *o,
+                 struct err *err);
 
 /* What an output file says of itself: the id of its first request, and its
  * model.  A file without any is none, or all of it are errors. */
 struct check_output_head {
     bool has_request, has_model;
-    unsigned char request[32], model[32];
+    struct id request, model;
 };
 int check_output_head(struct check_output_head *h, const char *path,
                       struct err *err);
 
 /* Call `visit` with the id of each line's request, until it fails. */
 int check_output_ids(const char *path,
-                     int (*visit)(void *self, const unsigned char id[32],
-                                  struct err *err),
+                     int (*visit)(void *self, struct id id, struct err *err),
                      void *self, struct err *err);
 
 /* What of a job is not as the request with this id asks, of all that needs no
  * model; NULL: nothing.  The choice is not looked at. */
 const char *check_job_differs(const struct job_record *j,
-                              const struct request *r,
-                              const unsigned char id[32]);
+                              const struct request *r, struct id id);
 
 /* Whether a file of requests from AO has one with this id: 1, 0, or -1. */
-int check_requests_have(const char *requests, const unsigned char id[32],
-                        struct err *err);
+int check_requests_have(const char *requests, struct id id, struct err *err);
 
 /* The model that the answers of a part were computed with, and its batch. */
-int check_part_ids(unsigned char model[32], unsigned char batch[32],
+int check_part_ids(struct id *model, struct id *batch,
                    const struct part_file *f, struct err *err);
 
 #endif

@@ -13,10 +13,10 @@
 #include <string.h>
 
 #include "answer/prompt.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/plural.h"
 #include "base/utf8.h"
@@ -39,11 +39,11 @@ static int read_request(struct request *r, const struct check *c,
                         const struct check_along *along, struct err *err)
 {
     struct prompt prompt;
-    unsigned char id[32];
+    struct id id;
 
-    lines_id(along->f, id);
+    lines_id(along->f, &id);
     if (request_parse(r, along->text, along->n, err) ||
-        batch_request_id(id, c->batch, id, r->custom_id, err))
+        batch_request_id(&id, c->batch, id, r->custom_id, err))
         return -1;
     if (!c->o->model)
         return 0;
@@ -57,7 +57,7 @@ static int count_lines(struct check *c, struct lines *f, struct err *err)
 {
     struct err unused = ERR_INIT;
     const char *text;
-    unsigned char id[32];
+    struct id id;
     void *line;
     size_t n;
 
@@ -77,9 +77,9 @@ static int count_lines(struct check *c, struct lines *f, struct err *err)
         if (lines_next(f, &text, &n, err))
             return -1;
         c->line[i].blank = lines_is_blank(f);
-        lines_id(f, id);
+        lines_id(f, &id);
         if (request_parse(&r, text, n, &unused) == 0 &&
-            batch_request_id(id, c->batch, id, r.custom_id, &unused) == 0)
+            batch_request_id(&id, c->batch, id, r.custom_id, &unused) == 0)
             c->line[i].n_choices = (uint8_t)r.n_choices;
         request_clear(&r);
     }
@@ -94,7 +94,7 @@ static int open_again(struct lines **out, const struct check *c,
 
     if (batch_lines_open(&f, c->batch, c->requests, err))
         return -1;
-    if (memcmp(lines_hash(f), c->sha256, 32) != 0) {
+    if (!id_equal(lines_hash(f), c->sha256)) {
         lines_close(f);
         return err_set(err, ERR_RETRY, "\"%s\" was changed while it was"
                        " read, run it again", c->requests);
@@ -112,8 +112,8 @@ static int check_requests(struct check *c, struct err *err)
     c->file = "requests.jsonl";
     if (batch_lines_open(&f, c->batch, c->requests, err))
         return -1;
-    memcpy(c->sha256, lines_hash(f), 32);
-    if (memcmp(c->sha256, c->batch->file, 32) != 0)
+    c->sha256 = lines_hash(f);
+    if (!id_equal(c->sha256, c->batch->file))
         snprintf(c->wrong, sizeof(c->wrong), "its SHA-256 is another");
     else if (lines_count(f) != c->batch->n_lines ||
              lines_requests(f) != c->batch->n_requests)
@@ -131,15 +131,15 @@ static int check_requests(struct check *c, struct err *err)
 static void check_id(struct check *c, const char *batch_path)
 {
     const char *name = check_name(batch_path);
-    unsigned char id[32], of_file[32];
+    struct id id, of_file;
     bool same;
 
     c->file = "batch.json";
-    if (*name == 'b' && base64url_id(id, name + 1) == 0 &&
-        memcmp(id, c->batch->id, 32) != 0)
+    if (*name == 'b' && id_parse(&id, name + 1) == 0 &&
+        !id_equal(id, c->batch->id))
         snprintf(c->wrong, sizeof(c->wrong), "the directory has another");
-    batch_file_id(of_file, c->batch->model, c->batch->file);
-    same = memcmp(of_file, c->batch->id, 32) == 0;
+    batch_file_id(&of_file, c->batch->model, c->batch->file);
+    same = id_equal(of_file, c->batch->id);
     if (!c->wrong[0] && same == c->batch->from_ao)
         snprintf(c->wrong, sizeof(c->wrong), same
                  ? "it is that of a file, and no batch from AO"
@@ -366,9 +366,9 @@ static void check_counts(struct check *c, const struct seal_info *info,
     char detail[100];
 
     c->file = "checkpoint.json";
-    if (memcmp(info->batch, c->batch->id, 32) != 0)
+    if (!id_equal(info->batch, c->batch->id))
         snprintf(c->wrong, sizeof(c->wrong), "the batch is another");
-    else if (memcmp(info->model, c->batch->model, 32) != 0)
+    else if (!id_equal(info->model, c->batch->model))
         snprintf(c->wrong, sizeof(c->wrong), "the model is another");
     else if (info->n_requests != c->n_requests || info->n_rows != c->n_rows ||
              info->n_refused != n_refused)

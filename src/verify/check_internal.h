@@ -4,6 +4,7 @@
 #ifndef APUS_VERIFY_CHECK_INTERNAL_H
 #define APUS_VERIFY_CHECK_INTERNAL_H
 
+#include "base/id.h"
 #include "verify/check.h"
 
 struct batch_info;
@@ -44,7 +45,7 @@ struct check {
     const struct checkpoint_head *head;
     const struct batch_info *batch; /* NULL for a part by itself */
     const char *requests;     /* path of requests.jsonl, or NULL */
-    unsigned char sha256[32]; /* of its bytes as they were counted */
+    struct id sha256;         /* of its bytes as they were counted */
     struct check_along along; /* the lines of the rows that are looked at */
     struct check_along again; /* .. and of those computed again */
     struct check_line *line;  /* of a batch: each of these .. */

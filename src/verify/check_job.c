@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "proof/job_record.h"
 #include "proof/trace.h"
 #include "store/record.h"
@@ -25,8 +26,7 @@ static bool same_stops(const struct job_record *j, const struct request *r)
     for (size_t i = 0; i < r->n_stops; i++)
         stop[i] = (struct job_stop){ r->stop[i].text, r->stop[i].n };
     return job_record_stops(&want, stop, r->n_stops, NULL) == 0 &&
-           want.n_stops == j->n_stops &&
-           memcmp(want.stops, j->stops, sizeof(want.stops)) == 0;
+           want.n_stops == j->n_stops && id_equal(want.stops, j->stops);
 }
 
 /* A prompt that was given as ids; a text is the tokenizer's. */
@@ -37,13 +37,11 @@ static bool same_prompt(const struct job_record *j, const struct request *r)
     if (r->chat || r->prompt)
         return true;
     job_record_prompt(&want, r->prompt_id, r->n_prompt);
-    return want.n_prompt == j->n_prompt &&
-           memcmp(want.prompt, j->prompt, sizeof(want.prompt)) == 0;
+    return want.n_prompt == j->n_prompt && id_equal(want.prompt, j->prompt);
 }
 
 const char *check_job_differs(const struct job_record *j,
-                              const struct request *r,
-                              const unsigned char id[32])
+                              const struct request *r, struct id id)
 {
     uint64_t seed = r->has_seed ? r->seed : request_default_seed(id);
 
@@ -67,7 +65,7 @@ const char *check_job_differs(const struct job_record *j,
 }
 
 /* Id i of prompt and output, in this order; TRACE_NONE past their end. */
-static uint32_t id_at(const struct record *r, size_t i)
+static uint32_t token_at(const struct record *r, size_t i)
 {
     if (i < r->n_prompt)
         return get_u32(r->prompt + 4 * i);
@@ -78,7 +76,7 @@ static uint32_t id_at(const struct record *r, size_t i)
 int check_trace(const struct record *r, char *why, size_t size)
 {
     for (size_t i = 0; r->leaf && i < r->n_leaves; i++) {
-        uint32_t next = i + 1 < r->n_prompt ? TRACE_NONE : id_at(r, i + 1);
+        uint32_t next = i + 1 < r->n_prompt ? TRACE_NONE : token_at(r, i + 1);
         const char *what = NULL;
         struct trace_leaf leaf;
 
@@ -86,7 +84,7 @@ int check_trace(const struct record *r, char *why, size_t size)
             what = "not a leaf";
         else if (leaf.position != i)
             what = "of another position";
-        else if (leaf.token != id_at(r, i))
+        else if (leaf.token != token_at(r, i))
             what = "of another token than the answer's";
         else if (leaf.next != next)
             what = "one that draws another token than the answer's";

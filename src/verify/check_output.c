@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 #include "answer/prompt.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/plural.h"
 #include "engine/backend.h"
@@ -37,8 +37,8 @@
 /* ---- the requests, by id ------------------------------------------------- */
 
 struct asked_line {
-    unsigned char id[32];
-    unsigned char sha256[32]; /* of the line, which is read again */
+    struct id id;
+    struct id sha256; /* of the line, which is read again */
     uint64_t at;
     uint32_t line, n;         /* from 0; bytes */
     bool answered;
@@ -63,10 +63,9 @@ static int by_line(const void *a, const void *b)
     return x->line < y->line ? -1 : x->line > y->line;
 }
 
-static struct asked_line *asked_find(const struct asked_file *f,
-                                     const unsigned char id[32])
+static struct asked_line *asked_find(const struct asked_file *f, struct id id)
 {
-    return f->n ? bsearch(id, f->line, f->n, sizeof(*f->line), by_id) : NULL;
+    return f->n ? bsearch(id.b, f->line, f->n, sizeof(*f->line), by_id) : NULL;
 }
 
 static void asked_close(struct asked_file *f)
@@ -82,15 +81,15 @@ static void asked_close(struct asked_file *f)
 enum asked_ids { ASKED_IDS_2, ASKED_IDS_1, ASKED_IDS_AO, ASKED_KINDS };
 
 /* The id of a line from AO is its custom_id; without one it has none. */
-static void custom_id(unsigned char id[32], const char *text, size_t n)
+static void custom_id(struct id *id, const char *text, size_t n)
 {
     struct err unused = ERR_INIT;
     struct request r;
 
-    memset(id, 0, 32);
+    *id = (struct id){ { 0 } };
     request_parse(&r, text, n, &unused);
     if (r.custom_id)
-        base64url_id(id, r.custom_id);
+        id_parse(id, r.custom_id);
     request_clear(&r);
 }
 
@@ -110,18 +109,18 @@ static int read_lines(struct asked_file *f, struct lines *in,
             continue;
         *l = (struct asked_line){ .at = lines_offset(in), .line = (uint32_t)i,
                                   .n = (uint32_t)n };
-        digest(l->sha256, text, n);
+        digest(&l->sha256, text, n);
         if (ids == ASKED_IDS_AO)
-            custom_id(l->id, text, n);
+            custom_id(&l->id, text, n);
         else
-            lines_id(in, l->id);
+            lines_id(in, &l->id);
         l++;
     }
 }
 
 /* `model` only matters for ids of version 2. */
 static int asked_open(struct asked_file *f, const char *path,
-                      enum asked_ids ids, const unsigned char *model,
+                      enum asked_ids ids, const struct id *model,
                       struct err *err)
 {
     struct lines *in = NULL;
@@ -129,7 +128,7 @@ static int asked_open(struct asked_file *f, const char *path,
     int rc = -1;
 
     *f = (struct asked_file){ .fd = -1, .path = path };
-    if (ids == ASKED_IDS_2 ? lines_open_requests(&in, path, model, err)
+    if (ids == ASKED_IDS_2 ? lines_open_requests(&in, path, *model, err)
                            : lines_open(&in, path, err))
         return -1;
     if (lines_count(in) > UINT32_MAX) {
@@ -159,7 +158,7 @@ static int asked_text(char **out, const struct asked_file *f,
                       const struct asked_line *l, struct err *err)
 {
     char *text = xmalloc((size_t)l->n + 1);
-    unsigned char sha256[32];
+    struct id sha256;
     size_t got = 0;
     ssize_t n = 1;
 
@@ -169,8 +168,8 @@ static int asked_text(char **out, const struct asked_file *f,
             break;
         got += n > 0 ? (size_t)n : 0;
     }
-    digest(sha256, text, got);
-    if (got == l->n && memcmp(sha256, l->sha256, 32) == 0) {
+    digest(&sha256, text, got);
+    if (got == l->n && id_equal(sha256, l->sha256)) {
         *out = text;
         return 0;
     }
@@ -278,7 +277,7 @@ static void put_line(struct outputs *o, const struct output_line *got,
     const char *model = o->c.o->model->id;
     struct answer_choice choice[REQUEST_MAX_CHOICES];
     struct answer_line a = {
-        .id = got->request,
+        .id = &got->request,
         .custom_id = name_of(o, got, r),
         .chat = !o->of_part && r->chat,
         .model = !o->of_part && r->model ? r->model : model,
@@ -512,7 +511,7 @@ static int look(struct first_look *l, struct outputs *o, struct lines *f,
 
 /* Open the requests by the ids that the file has. */
 static int open_requests(struct outputs *o, const char *path,
-                         const char *requests, const unsigned char *model,
+                         const char *requests, const struct id *model,
                          struct err *err)
 {
     struct first_look l = { .found = false };
@@ -596,9 +595,9 @@ static void report_requests(struct outputs *o)
                       o->asked.n, "lines");
 }
 
-int check_output(const char *path, const char *requests,
-                 uint64_t lines_before, const unsigned char *model,
-                 const struct check_options *co, struct err *err)
+int check_output(const char *path, const char *requests, uint64_t lines_before,
+                 const struct id *model, const struct check_options *co,
+                 struct err *err)
 {
     struct outputs o = { .c = { .o = co, .file = check_name(path) },
                          .lines_before = lines_before,
@@ -648,10 +647,10 @@ int check_output_head(struct check_output_head *h, const char *path,
         if (output_line_read(&got, text, n, &unused))
             continue;
         if (!h->has_request)
-            memcpy(h->request, got.request, 32);
+            h->request = got.request;
         h->has_request = true;
         h->has_model = got.has_model;
-        memcpy(h->model, got.model, 32);
+        h->model = got.model;
         output_line_clear(&got);
     }
     lines_close(f);
@@ -659,8 +658,7 @@ int check_output_head(struct check_output_head *h, const char *path,
 }
 
 int check_output_ids(const char *path,
-                     int (*visit)(void *self, const unsigned char id[32],
-                                  struct err *err),
+                     int (*visit)(void *self, struct id id, struct err *err),
                      void *self, struct err *err)
 {
     struct err unused = ERR_INIT;
@@ -684,8 +682,7 @@ int check_output_ids(const char *path,
     return rc;
 }
 
-int check_requests_have(const char *requests, const unsigned char id[32],
-                        struct err *err)
+int check_requests_have(const char *requests, struct id id, struct err *err)
 {
     struct asked_file f;
     bool found;

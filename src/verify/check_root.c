@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
 #include "store/checkpoint.h"
@@ -39,15 +40,15 @@ static void contradiction(char why[160], const struct check_statement *s,
                           struct result_leaf *leaf, size_t n)
 {
     struct err err = ERR_INIT;
-    unsigned char root[32];
+    struct id root;
 
     why[0] = '\0';
-    if (result_batch(root, leaf, n, &err))
+    if (result_batch(&root, leaf, n, &err))
         snprintf(why, 160, "%.150s", err.text);
     else if (n > s->count || (s->n_files == 1 && n != s->count))
         snprintf(why, 160, "the statement counts %" PRIu32 " results, the"
                  " part has %zu", s->count, n);
-    else if (s->n_files == 1 && memcmp(root, s->root, 32) != 0)
+    else if (s->n_files == 1 && !id_equal(root, s->root))
         snprintf(why, 160, "they have another root");
 }
 

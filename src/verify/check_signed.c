@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
 #include "publish/published.h"
@@ -46,21 +46,21 @@ void check_leaf(struct check *c, const struct result_record *res)
 /* What of the statement is not so; NULL: nothing. */
 static const char *compare(struct check *c, const struct seal_info *info,
                            const struct published_statement *s,
-                           const unsigned char signer[32])
+                           struct id signer)
 {
     struct err unused = ERR_INIT;
-    unsigned char root[32];
+    struct id root;
 
-    if (memcmp(s->s.node, signer, 32) != 0)
+    if (!id_equal(s->s.node, signer))
         return "its node is another than who signed it";
-    if (memcmp(s->s.batch, c->batch->id, 32) != 0)
+    if (!id_equal(s->s.batch, c->batch->id))
         return "it is about another batch";
-    if (memcmp(s->s.process, c->batch->process, 32) != 0)
+    if (!id_equal(s->s.process, c->batch->process))
         return "its process is another";
     if (s->s.count != c->n_rows)
         return "it has another count";
-    if (result_batch(root, c->leaf, c->n_leaves, &unused) ||
-        memcmp(root, s->s.root, 32) != 0)
+    if (result_batch(&root, c->leaf, c->n_leaves, &unused) ||
+        !id_equal(root, s->s.root))
         return "its root is not that of the answers";
     if (!published_files_fit(s) || s->s.n_files != info->n_parts)
         return "its files are not the parts, though its root is that of the"
@@ -77,7 +77,7 @@ int check_signed(struct check *c, const char *batch_path,
                  const struct seal_info *info, struct err *err)
 {
     char *path = file_join(batch_path, STATEMENT);
-    char detail[80], address[ID_TEXT];
+    char detail[80];
     struct published_statement s;
     struct err why = ERR_INIT;
     const char *wrong = NULL;
@@ -96,9 +96,8 @@ int check_signed(struct check *c, const char *batch_path,
             snprintf(c->wrong, sizeof(c->wrong), "%.390s",
                      wrong ? wrong : why.text);
         else
-            base64url(address, i.it.head.address, 32);
-        snprintf(detail, sizeof(detail), "signed by %s",
-                 c->wrong[0] ? "" : address);
+            snprintf(detail, sizeof(detail), "signed by %s",
+                     c->wrong[0] ? "" : id_text(i.it.head.address).s);
         check_report(c, "its batch, root, count and files", "what is here",
                      detail);
         rc = 0;

@@ -12,14 +12,15 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/plural.h"
 #include "proof/digest.h"
 #include "store/record.h"
 #include "verify/replay.h"
 
-static bool same(const unsigned char a[32], const unsigned char b[32])
+static bool same(struct id a, struct id b)
 {
-    return memcmp(a, b, 32) == 0;
+    return id_equal(a, b);
 }
 
 void claims_kind(char kind[32], const struct item *it)
@@ -28,29 +29,28 @@ void claims_kind(char kind[32], const struct item *it)
         kind[0] = '\0';
 }
 
-static void tell(struct claims *c, const unsigned char item[32],
+static void tell(struct claims *c, struct id item,
                  const struct check_claim *told)
 {
     struct check_claim cl = *told;
     char id[ID_TEXT];
 
-    base64url(id, item, 32);
+    base64url(id, item.b, 32);
     cl.file = id;
     c->failed = c->failed || !cl.holds;
     c->tell(c->self, &cl);
 }
 
-void claims_tell(struct claims *c, const unsigned char item[32],
-                 const char *what, const char *against, const char *detail,
-                 const char *wrong)
+void claims_tell(struct claims *c, struct id item, const char *what,
+                 const char *against, const char *detail, const char *wrong)
 {
     tell(c, item, &(struct check_claim){
         .what = what, .against = against, .holds = wrong == NULL,
         .detail = wrong ? wrong : detail });
 }
 
-void claims_open(struct claims *c, const unsigned char item[32],
-                 const char *what, const char *why)
+void claims_open(struct claims *c, struct id item, const char *what,
+                 const char *why)
 {
     tell(c, item, &(struct check_claim){
         .what = what, .against = "nothing", .holds = true, .open = true,
@@ -63,13 +63,13 @@ static void check_signer(struct claims *c, const struct item *it)
 {
     char address[ID_TEXT], text[ID_TEXT + 64];
 
-    base64url(address, it->address, 32);
+    base64url(address, it->address.b, 32);
     snprintf(text, sizeof(text), "signed by %s", address);
     claims_tell(c, it->id, "its signature", "the key of its owner", text,
                 NULL);
     if (c->key) {
         claims_tell(c, it->id, "its owner", "--key", address,
-                    same(c->key, it->address) ? NULL : text);
+                    same(*c->key, it->address) ? NULL : text);
         return;
     }
     snprintf(text, sizeof(text), "%s; say with --key who it should be",
@@ -78,12 +78,11 @@ static void check_signer(struct claims *c, const struct item *it)
 }
 
 /* A tag is there once and has this value. */
-static bool tag_is(const struct item *it, const char *name,
-                   const unsigned char want[32])
+static bool tag_is(const struct item *it, const char *name, struct id want)
 {
-    unsigned char id[32];
+    struct id id;
 
-    return item_tag_id(it, name, id) == 0 && same(id, want);
+    return item_tag_id(it, name, &id) == 0 && same(id, want);
 }
 
 /* ---- results ------------------------------------------------------------- */
@@ -108,7 +107,7 @@ static void check_tags(struct claims *c, const struct item *it,
 static void check_records(struct claims *c, const struct item *it,
                           const struct published *p)
 {
-    unsigned char id[32];
+    struct id id;
     char text[96];
 
     snprintf(text, sizeof(text), "%" PRIu32 " ids of a prompt%s, at most %"
@@ -117,7 +116,7 @@ static void check_records(struct claims *c, const struct item *it,
     claims_tell(c, it->id, "its job", "the job record of its values", text,
                 same(p->said_job, p->result.job)
                     ? NULL : "\"job\" is another id");
-    digest(id, p->result_bytes, sizeof(p->result_bytes));
+    digest(&id, p->result_bytes, sizeof(p->result_bytes));
     snprintf(text, sizeof(text), "%" PRIu32 " token%s%s, trace of %" PRIu32
              " position%s", p->result.n_out, plural_s(p->result.n_out),
              p->hashed ? " by their hash" : "", p->result.n,
@@ -129,10 +128,10 @@ static void check_records(struct claims *c, const struct item *it,
 static void check_end(struct claims *c, const struct item *it,
                       const struct published *p)
 {
-    unsigned char none[32];
+    struct id none;
     bool no_text, fits;
 
-    digest(none, NULL, 0);
+    digest(&none, NULL, 0);
     no_text = same(none, p->result.text);
     fits = record_finish_fits(&p->result, &p->job, no_text ? 0 : 1) &&
            p->result.level <= 1;
@@ -177,7 +176,7 @@ int claims_result(struct claims *c, const struct claims_item *it,
 /* A batch of a file has no process: zeros, or no tag. */
 static bool process_fits(const struct item *it, const struct statement *s)
 {
-    static const unsigned char none[32];
+    static const struct id none;
 
     if (tag_is(it, "Process", s->process))
         return true;
@@ -261,9 +260,8 @@ const char *claims_other_batch(const struct published_statement *other,
 
 /* ---- computing again ----------------------------------------------------- */
 
-int claims_compute(struct claims *c, const unsigned char item[32],
-                   const struct published *p, struct replay *r,
-                   const char *model, struct err *err)
+int claims_compute(struct claims *c, struct id item, const struct published *p,
+                   struct replay *r, const char *model, struct err *err)
 {
     struct replay_verdict v;
     char text[330];

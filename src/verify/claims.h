@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "arweave/item.h"
+#include "base/id.h"
 #include "publish/published.h"
 #include "verify/check.h"
 
@@ -20,7 +21,7 @@ struct replay;
 struct claims {
     check_claim_fn *tell;
     void *self;
-    const unsigned char *key; /* address that must have signed; NULL: any */
+    const struct id *key;     /* address that must have signed; NULL: any */
     bool failed;              /* one did not hold */
 };
 
@@ -35,12 +36,11 @@ struct claims_item {
 void claims_kind(char kind[32], const struct item *it);
 
 /* Tell one claim, and remember if it does not hold.  wrong NULL: it holds. */
-void claims_tell(struct claims *c, const unsigned char item[32],
-                 const char *what, const char *against, const char *detail,
-                 const char *wrong);
+void claims_tell(struct claims *c, struct id item, const char *what,
+                 const char *against, const char *detail, const char *wrong);
 /* Tell of something that was not held against anything, and why. */
-void claims_open(struct claims *c, const unsigned char item[32],
-                 const char *what, const char *why);
+void claims_open(struct claims *c, struct id item, const char *what,
+                 const char *why);
 
 /* All that a result says of itself.  0 and *p, whatever was wrong in it, if
  * it could be read as one; -1 if not, which is a claim that fails, too. */
@@ -65,8 +65,7 @@ const char *claims_other_batch(const struct published_statement *other,
 
 /* Its answer computed again, whose model the replay has.  ERR_INPUT if that
  * cannot be done: the prompt was published by its hash. */
-int claims_compute(struct claims *c, const unsigned char item[32],
-                   const struct published *p, struct replay *r,
-                   const char *model, struct err *err);
+int claims_compute(struct claims *c, struct id item, const struct published *p,
+                   struct replay *r, const char *model, struct err *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 
@@ -20,7 +21,7 @@
 
 /* One way to know an answer: 32 bytes and the choice. */
 struct entry {
-    unsigned char id[32];
+    struct id id;
     uint32_t choice;
     size_t i; /* which answer of b */
 };
@@ -36,25 +37,25 @@ struct index {
 static int by_id(const void *x, const void *y)
 {
     const struct entry *a = x, *b = y;
-    int c = memcmp(a->id, b->id, 32);
+    int c = id_compare(a->id, b->id);
 
     if (c == 0)
         c = (a->choice > b->choice) - (a->choice < b->choice);
     return c ? c : (a->i > b->i) - (a->i < b->i);
 }
 
-static void line_id(unsigned char id[32], uint32_t line)
+static void line_id(struct id *id, uint32_t line)
 {
-    memset(id, 0, 32);
+    *id = (struct id){ { 0 } };
     set_u32(id, line);
 }
 
-static void add(struct index *x, enum way w, const unsigned char id[32],
-                uint32_t choice, size_t i)
+static void add(struct index *x, enum way w, struct id id, uint32_t choice,
+                size_t i)
 {
     struct entry *e = &x->entry[w][x->n[w]++];
 
-    memcpy(e->id, id, 32);
+    e->id = id;
     e->choice = choice;
     e->i = i;
 }
@@ -69,9 +70,9 @@ static void index_init(struct index *x, const struct answers *b)
         x->entry[w] = xcalloc(n + 1, sizeof(*x->entry[w]));
     for (size_t i = 0; i < n; i++) {
         const struct answer_key *k = answers_key(b, i);
-        unsigned char line[32];
+        struct id line;
 
-        line_id(line, k->line);
+        line_id(&line, k->line);
         add(x, BY_REQUEST, k->request, k->choice, i);
         add(x, BY_LINE, line, k->choice, i);
         if (k->named)
@@ -90,15 +91,15 @@ static void index_clear(struct index *x)
 }
 
 /* The first with this id that is not taken. */
-static size_t find(const struct index *x, enum way w,
-                   const unsigned char id[32], uint32_t choice)
+static size_t find(const struct index *x, enum way w, struct id id,
+                   uint32_t choice)
 {
     size_t from = 0, to = x->n[w];
 
     while (from < to) {
         size_t mid = from + (to - from) / 2;
         const struct entry *e = &x->entry[w][mid];
-        int c = memcmp(e->id, id, 32);
+        int c = id_compare(e->id, id);
 
         if (c < 0 || (c == 0 && e->choice < choice))
             from = mid + 1;
@@ -108,7 +109,7 @@ static size_t find(const struct index *x, enum way w,
     for (; from < x->n[w]; from++) {
         const struct entry *e = &x->entry[w][from];
 
-        if (memcmp(e->id, id, 32) != 0 || e->choice != choice)
+        if (!id_equal(e->id, id) || e->choice != choice)
             break;
         if (!x->taken[e->i])
             return e->i;
@@ -122,19 +123,18 @@ static size_t find_crossed(const struct index *x, const struct answers *a,
                            size_t i, const struct answer *got)
 {
     const struct answer_key *k = answers_key(a, i);
-    unsigned char id[32];
+    struct id id;
     char text[ID_TEXT];
     size_t j;
 
-    base64url(text, k->request, 32);
-    digest(id, text, ID_TEXT - 1);
+    base64url(text, k->request.b, 32);
+    digest(&id, text, ID_TEXT - 1);
     j = find(x, BY_NAME, id, k->choice);
     if (j != NOBODY || got->n_name != ID_TEXT - 1)
         return j;
     memcpy(text, got->name, ID_TEXT - 1);
     text[ID_TEXT - 1] = '\0';
-    return base64url_id(id, text) ? NOBODY
-                                  : find(x, BY_REQUEST, id, k->choice);
+    return id_parse(&id, text) ? NOBODY : find(x, BY_REQUEST, id, k->choice);
 }
 
 static size_t find_pair(const struct index *x, const struct answers *a,
@@ -143,7 +143,7 @@ static size_t find_pair(const struct index *x, const struct answers *a,
 {
     const struct answer_key *k = answers_key(a, i);
     size_t j = find(x, BY_REQUEST, k->request, k->choice);
-    unsigned char line[32];
+    struct id line;
 
     if (j == NOBODY && k->named)
         j = find(x, BY_NAME, k->name, k->choice);
@@ -151,7 +151,7 @@ static size_t find_pair(const struct index *x, const struct answers *a,
         j = find_crossed(x, a, i, got);
     if (j != NOBODY)
         return j;
-    line_id(line, k->line);
+    line_id(&line, k->line);
     j = find(x, BY_LINE, line, k->choice);
     return j != NOBODY && k->named && answers_key(b, j)->named ? NOBODY : j;
 }
@@ -170,7 +170,7 @@ static uint64_t first_id(const unsigned char *a, size_t n_a,
     return n_a == n_b ? COMPARE_NONE : n;
 }
 
-static uint64_t id_at(const unsigned char *ids, size_t n, uint64_t i)
+static uint64_t token_at(const unsigned char *ids, size_t n, uint64_t i)
 {
     return i < n ? get_u32(ids + 4 * i) : COMPARE_NONE;
 }
@@ -228,8 +228,8 @@ static void compare_pair(struct compare_pair *p)
     p->token = first_id(a->token, a->n_tokens, b->token, b->n_tokens);
     if (p->token != COMPARE_NONE) {
         p->differs |= COMPARE_TOKENS;
-        p->token_a = id_at(a->token, a->n_tokens, p->token);
-        p->token_b = id_at(b->token, b->n_tokens, p->token);
+        p->token_a = token_at(a->token, a->n_tokens, p->token);
+        p->token_b = token_at(b->token, b->n_tokens, p->token);
     }
     compare_text(p);
     if (!same_end(a, b))
@@ -289,13 +289,13 @@ int compare_answers(struct compare_counts *n, struct answers *a,
                     struct answers *b, compare_fn *tell, void *self,
                     struct err *err)
 {
-    const unsigned char *model_a = answers_model(a);
-    const unsigned char *model_b = answers_model(b);
+    const struct id *model_a = answers_model(a);
+    const struct id *model_b = answers_model(b);
     struct index x;
     int rc = 0;
 
     memset(n, 0, sizeof(*n));
-    n->other_model = model_a && model_b && memcmp(model_a, model_b, 32) != 0;
+    n->other_model = model_a && model_b && !id_equal(*model_a, *model_b);
     index_init(&x, b);
     for (size_t i = 0; rc == 0 && i < answers_count(a); i++)
         rc = visit(n, &x, a, b, i, tell, self, err);

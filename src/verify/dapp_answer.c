@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "proof/result_record.h"
 #include "publish/published.h"
 #include "queue/dapp.h"
@@ -32,18 +32,17 @@ static void note_claim(void *self, const struct check_claim *c)
 }
 
 /* What the queue said of it, held against what is signed. */
-static int compare(const struct published *p, const unsigned char process[32],
-                   const struct dapp_status *s, const unsigned char id[32],
-                   struct err *err)
+static int compare(const struct published *p, struct id process,
+                   const struct dapp_status *s, struct id id, struct err *err)
 {
-    unsigned char result[32];
+    struct id result;
 
-    result_record_id(result, &p->result);
-    if (memcmp(p->result.request, id, 32) != 0)
+    result_record_id(&result, &p->result);
+    if (!id_equal(p->result.request, id))
         return err_set(err, ERR_INPUT, "it answers another request");
-    if (memcmp(p->process, process, 32) != 0)
+    if (!id_equal(p->process, process))
         return err_set(err, ERR_INPUT, "it answers another queue");
-    if (memcmp(result, s->result, 32) != 0)
+    if (!id_equal(result, s->result))
         return err_set(err, ERR_INPUT, "its result is another than the queue"
                        " has");
     if (p->hashed)
@@ -58,13 +57,12 @@ static int compare(const struct published *p, const unsigned char process[32],
     return 0;
 }
 
-int dapp_answer_check(const unsigned char process[32],
-                      const struct dapp_status *s, const unsigned char id[32],
-                      const struct claims_item *it, struct buf *text,
-                      struct err *err)
+int dapp_answer_check(struct id process, const struct dapp_status *s,
+                      struct id id, const struct claims_item *it,
+                      struct buf *text, struct err *err)
 {
     struct failed f = { "" };
-    struct claims c = { .tell = note_claim, .self = &f, .key = s->node };
+    struct claims c = { .tell = note_claim, .self = &f, .key = &s->node };
     struct published p;
     int rc;
 
@@ -107,18 +105,15 @@ static int check_asked(struct lookup *l, const struct claims_item *it,
     return rc;
 }
 
-int dapp_answer_fetch(const unsigned char process[32],
-                      const struct settings *settings,
-                      const struct dapp_status *s, const unsigned char id[32],
+int dapp_answer_fetch(struct id process, const struct settings *settings,
+                      const struct dapp_status *s, struct id id,
                       const char *kept, struct buf *text, struct err *unseen,
                       struct err *err)
 {
     struct lookup *l = NULL;
     struct lookup_item it;
-    char item[ID_TEXT];
     int rc;
 
-    base64url(item, s->item, 32);
     lookup_item_init(&it, PUBLISHED_MAX);
     rc = lookup_new(&l, settings, NULL, NULL, err);
     if (rc == 0)
@@ -128,7 +123,7 @@ int dapp_answer_fetch(const unsigned char process[32],
     if (rc == 0)
         rc = check_asked(l, &it.it, kept, unseen, err);
     if (rc)
-        err_prefix(err, "answer %s", item);
+        err_prefix(err, "answer %s", id_text(s->item).s);
     lookup_item_clear(&it);
     lookup_free(l);
     return rc;

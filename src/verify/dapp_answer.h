@@ -5,6 +5,8 @@
 #ifndef APUS_VERIFY_DAPP_ANSWER_H
 #define APUS_VERIFY_DAPP_ANSWER_H
 
+#include "base/id.h"
+
 struct buf;
 struct claims_item;
 struct dapp_status;
@@ -18,16 +20,14 @@ struct settings;
  * Arweave; *unseen says why that could not be had, if so.  ERR_RETRY if no
  * gateway has the item yet; ERR_INPUT if it is not so, or if the answer is an
  * error (every correct node's).  Only after 0 is the text to be used. */
-int dapp_answer_fetch(const unsigned char process[32],
-                      const struct settings *settings,
-                      const struct dapp_status *s, const unsigned char id[32],
+int dapp_answer_fetch(struct id process, const struct settings *settings,
+                      const struct dapp_status *s, struct id id,
                       const char *kept, struct buf *text, struct err *unseen,
                       struct err *err);
 
 /* The same of an item that is here and verified, without its message. */
-int dapp_answer_check(const unsigned char process[32],
-                      const struct dapp_status *s, const unsigned char id[32],
-                      const struct claims_item *it, struct buf *text,
-                      struct err *err);
+int dapp_answer_check(struct id process, const struct dapp_status *s,
+                      struct id id, const struct claims_item *it,
+                      struct buf *text, struct err *err);
 
 #endif

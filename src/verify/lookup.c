@@ -17,6 +17,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -50,15 +51,13 @@ void lookup_free(struct lookup *l)
     free(l);
 }
 
-void lookup_note(struct lookup *l, const unsigned char id[32],
-                 const char *why)
+void lookup_note(struct lookup *l, struct id id, const char *why)
 {
-    char text[ID_TEXT], *line;
+    char *line;
 
     if (!l->note)
         return;
-    base64url(text, id, 32);
-    line = xasprintf("item %s is passed over: %s", text, why);
+    line = xasprintf("item %s is passed over: %s", id_text(id).s, why);
     l->note(l->self, line);
     free(line);
 }
@@ -88,8 +87,8 @@ static void set_data(struct lookup_item *i)
     i->it.n = i->raw.len - i->it.head.head_n;
 }
 
-int lookup_get(struct lookup *l, const unsigned char id[32],
-               struct lookup_item *i, struct err *err)
+int lookup_get(struct lookup *l, struct id id, struct lookup_item *i,
+               struct err *err)
 {
     buf_reset(&i->raw);
     if (gateway_item(l->gateways, id, 0, &i->raw, &i->it.head, err))
@@ -150,43 +149,41 @@ int lookup_file(const char *path, struct lookup_item *i, struct err *err)
 /* ---- statements ---------------------------------------------------------- */
 
 /* A statement of that owner, and of that batch; why not. */
-static const char *not_wanted(const struct lookup_item *i,
-                              const unsigned char owner[32],
-                              const unsigned char *batch,
+static const char *not_wanted(const struct lookup_item *i, struct id owner,
+                              const struct id *batch,
                               struct published_statement *s)
 {
     struct err err = ERR_INIT;
     char kind[32];
 
     claims_kind(kind, &i->it.head);
-    if (memcmp(i->it.head.address, owner, 32) != 0)
+    if (!id_equal(i->it.head.address, owner))
         return "somebody else signed it";
     if (strcmp(kind, "statement-1") != 0 ||
         published_statement_read(s, i->it.data, i->it.n, &err))
         return "it is no statement";
-    if (batch && memcmp(s->s.batch, batch, 32) != 0)
+    if (batch && !id_equal(s->s.batch, *batch))
         return "it is about another batch";
     return NULL;
 }
 
-int lookup_ids(struct lookup *l, const unsigned char owner[32],
-               const char *kind, const unsigned char *batch, struct buf *ids,
-               size_t max, struct err *err)
+int lookup_ids(struct lookup *l, struct id owner, const char *kind,
+               const struct id *batch, struct buf *ids, size_t max,
+               struct err *err)
 {
     char batch_id[ID_TEXT];
     struct item_text_tag tag[2] = { { "Apus", kind }, { "Batch", batch_id } };
-    struct graphql_query q = { .owner = owner, .tag = tag,
-                               .n_tags = batch ? 2 : 1, .max = max };
+    struct graphql_query q = {
+        .owner = &owner, .tag = tag, .n_tags = batch ? 2 : 1, .max = max
+    };
 
     if (batch)
         base64url(batch_id, batch, 32);
     return graphql_find(l->index, &q, ids, err);
 }
 
-int lookup_statements(struct lookup *l, const unsigned char owner[32],
-                      const unsigned char *batch,
-                      lookup_statement_fn *visit, void *self,
-                      struct err *err)
+int lookup_statements(struct lookup *l, struct id owner, const struct id *batch,
+                      lookup_statement_fn *visit, void *self, struct err *err)
 {
     struct published_statement s;
     struct lookup_item i;
@@ -202,13 +199,13 @@ int lookup_statements(struct lookup *l, const unsigned char owner[32],
         struct err unread = ERR_INIT;
         const char *why;
 
-        if (lookup_get(l, id, &i, &unread)) {
-            lookup_note(l, id, unread.text);
+        if (lookup_get(l, id_at(id), &i, &unread)) {
+            lookup_note(l, id_at(id), unread.text);
             continue;
         }
         why = not_wanted(&i, owner, batch, &s);
         if (why)
-            lookup_note(l, id, why);
+            lookup_note(l, id_at(id), why);
         else
             rc = visit(self, &i, &s, err);
     }
@@ -227,13 +224,12 @@ static int compare_other(void *self, const struct lookup_item *i,
 {
     struct others *o = self;
     const char *why = claims_other_batch(s, o->s);
-    char id[ID_TEXT];
 
     (void)err;
     if (!why)
         return 0;
-    base64url(id, i->it.head.id, 32);
-    snprintf(o->text, sizeof(o->text), "statement %s: %s", id, why);
+    snprintf(o->text, sizeof(o->text), "statement %s: %s",
+             id_text(i->it.head.id).s, why);
     return 1;
 }
 
@@ -243,7 +239,7 @@ int lookup_others(struct lookup *l, struct claims *c,
 {
     struct others o = { .s = s };
 
-    if (lookup_statements(l, statement->it.head.address, s->s.batch,
+    if (lookup_statements(l, statement->it.head.address, &s->s.batch,
                           compare_other, &o, err) < 0)
         return -1;
     claims_tell(c, statement->it.head.id, "its batch",

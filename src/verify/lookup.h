@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "publish/published.h"
 #include "verify/claims.h"
 
@@ -36,8 +37,8 @@ struct lookup_item {
 void lookup_item_init(struct lookup_item *i, size_t max);
 void lookup_item_clear(struct lookup_item *i);
 
-int lookup_get(struct lookup *l, const unsigned char id[32],
-               struct lookup_item *i, struct err *err);
+int lookup_get(struct lookup *l, struct id id, struct lookup_item *i,
+               struct err *err);
 /* A raw item in a file.  1, with the reason in err, if it is an item whose
  * signature is wrong; -1 also if it is something else (a bundle, a
  * transaction), or signed in a way that is not checked. */
@@ -49,18 +50,15 @@ int lookup_file(const char *path, struct lookup_item *i, struct err *err);
 typedef int lookup_statement_fn(void *self, const struct lookup_item *i,
                                 const struct published_statement *s,
                                 struct err *err);
-int lookup_statements(struct lookup *l, const unsigned char owner[32],
-                      const unsigned char *batch,
-                      lookup_statement_fn *visit, void *self,
-                      struct err *err);
+int lookup_statements(struct lookup *l, struct id owner, const struct id *batch,
+                      lookup_statement_fn *visit, void *self, struct err *err);
 
 /* Fetch the message that a result answers, and its source, and tell the
  * claims of asked_check (verify/asked.h); `m` (may be NULL) makes the ids of
  * the prompt.  A message that is here, verified (`kept`, may be NULL), need not
  * be fetched.  -1 if an item cannot be: no claim was told then. */
-int lookup_asked(struct lookup *l, struct claims *c,
-                 const unsigned char item[32], const struct published *p,
-                 const struct prompt_model *m,
+int lookup_asked(struct lookup *l, struct claims *c, struct id item,
+                 const struct published *p, const struct prompt_model *m,
                  const struct claims_item *kept, struct err *err);
 
 /* Tell whether all that the signer of a statement has signed about its batch
@@ -72,8 +70,8 @@ int lookup_others(struct lookup *l, struct claims *c,
 /* Where a result names no process: tell a claim that fails if its request is
  * an item on Arweave.  A line of a file has an id that is none.  0 if there is
  * no such item, or none that can be fetched. */
-int lookup_hidden(struct lookup *l, struct claims *c,
-                  const unsigned char item[32], const struct published *p);
+int lookup_hidden(struct lookup *l, struct claims *c, struct id item,
+                  const struct published *p);
 
 /* At most so many wrong answers of a batch are named; all are counted. */
 #define LOOKUP_NAMED 20
@@ -82,13 +80,13 @@ int lookup_hidden(struct lookup *l, struct claims *c,
  * NULL; -1 ends the whole. */
 struct lookup_visit {
     uint64_t n_compute; /* answers, drawn at random, that compute() gets */
-    int (*compute)(void *self, const unsigned char item[32],
-                   const struct published *p, struct err *err);
+    int (*compute)(void *self, struct id item, const struct published *p,
+                   struct err *err);
     /* Every answer under the root, once; not the wrong ones. */
     int (*answer)(void *self, const struct published *p, struct err *err);
     /* The model that turns the prompts of messages into ids, into *m. */
-    int (*model)(void *self, const unsigned char id[32],
-                 const struct prompt_model **m, struct err *err);
+    int (*model)(void *self, struct id id, const struct prompt_model **m,
+                 struct err *err);
     void *self;
 };
 

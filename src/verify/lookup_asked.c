@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/plural.h"
 #include "queue/ask_item.h"
 #include "verify/asked.h"
@@ -19,24 +20,23 @@
  * is asked for: the answers may be to the lines of a file. */
 #define MAX_MISSING 20
 
-int lookup_asked(struct lookup *l, struct claims *c,
-                 const unsigned char item[32], const struct published *p,
-                 const struct prompt_model *m,
+int lookup_asked(struct lookup *l, struct claims *c, struct id item,
+                 const struct published *p, const struct prompt_model *m,
                  const struct claims_item *kept, struct err *err)
 {
     struct lookup_item message, source;
     const struct claims_item *asked = &message.it;
-    unsigned char source_id[32];
+    struct id source_id;
     bool elsewhere = false;
     int rc = 0;
 
     lookup_item_init(&message, PUBLISHED_MAX);
     lookup_item_init(&source, PUBLISHED_MAX);
-    if (kept && memcmp(kept->head.id, p->result.request, 32) == 0)
+    if (kept && id_equal(kept->head.id, p->result.request))
         asked = kept;
     else
         rc = lookup_get(l, p->result.request, &message, err);
-    if (rc == 0 && (elsewhere = ask_item_source(source_id, &asked->head,
+    if (rc == 0 && (elsewhere = ask_item_source(&source_id, &asked->head,
                                                 asked->data, asked->n)))
         rc = lookup_get(l, source_id, &source, err);
     if (rc == 0)
@@ -46,8 +46,8 @@ int lookup_asked(struct lookup *l, struct claims *c,
     return rc;
 }
 
-int lookup_hidden(struct lookup *l, struct claims *c,
-                  const unsigned char item[32], const struct published *p)
+int lookup_hidden(struct lookup *l, struct claims *c, struct id item,
+                  const struct published *p)
 {
     struct err unused = ERR_INIT;
     struct lookup_item i;
@@ -105,8 +105,7 @@ static void hear(void *self, const struct check_claim *c)
     }
 }
 
-void lookup_messages_check(struct lookup_messages *m,
-                           const unsigned char item[32],
+void lookup_messages_check(struct lookup_messages *m, struct id item,
                            const struct published *p,
                            struct lookup_wrong *wrong)
 {
@@ -130,7 +129,7 @@ void lookup_messages_check(struct lookup_messages *m,
 }
 
 void lookup_messages_tell(const struct lookup_messages *m, struct claims *c,
-                          const unsigned char statement[32])
+                          struct id statement)
 {
     uint64_t n = m->n_fetched + m->n_missing;
     char text[360];

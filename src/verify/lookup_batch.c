@@ -14,6 +14,7 @@
 
 #include "arweave/bundle.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/plural.h"
 #include "proof/merkle.h"
@@ -32,7 +33,7 @@ struct sweep {
     struct lookup_messages messages;
     unsigned char *drawn;     /* to be computed again: one bit a place */
     unsigned char *looked;    /* whose request is looked for, the same */
-    unsigned char model[32];  /* of the first answer, .. */
+    struct id model;          /* of the first answer, .. */
     bool has_model;           /* .. if there was one */
     uint64_t n_named;         /* wrong answers that were told */
 };
@@ -82,21 +83,22 @@ static void say_wrong(struct lookup_wrong *w, const char *what,
 static const char *another_model(struct sweep *w, const struct published *p)
 {
     if (!w->has_model)
-        memcpy(w->model, p->result.model, 32);
+        w->model = p->result.model;
     w->has_model = true;
-    return memcmp(w->model, p->result.model, 32) == 0
-               ? NULL : "it is of another model than those before it";
+    return id_equal(w->model, p->result.model)
+               ? NULL
+               : "it is of another model than those before it";
 }
 
 /* Compare with the message, if there is one. */
-static int check_message(struct sweep *w, const unsigned char item[32],
-                         const struct published *p,
-                         struct lookup_wrong *wrong, struct err *err)
+static int check_message(struct sweep *w, struct id item,
+                         const struct published *p, struct lookup_wrong *wrong,
+                         struct err *err)
 {
-    static const unsigned char none[32];
+    static const struct id none;
     struct lookup_messages *m = &w->messages;
 
-    if (memcmp(p->process, none, 32) == 0) {
+    if (id_equal(p->process, none)) {
         struct claims quiet = { .tell = lookup_keep_wrong, .self = wrong };
 
         if (is_drawn(w->looked, p->index))
@@ -114,9 +116,10 @@ static int check_message(struct sweep *w, const unsigned char item[32],
 static int check_result(struct sweep *w, const struct claims_item *it,
                         struct lookup_wrong *wrong, struct err *err)
 {
-    struct claims quiet = { .tell = lookup_keep_wrong, .self = wrong,
-                            .key = w->statement->it.head.address };
-    const unsigned char *id = it->head.id;
+    struct claims quiet = { .tell = lookup_keep_wrong,
+                            .self = wrong,
+                            .key = &w->statement->it.head.address };
+    const struct id *id = &it->head.id;
     struct published p;
     const char *out;
     int rc = 0;
@@ -136,10 +139,10 @@ static int check_result(struct sweep *w, const struct claims_item *it,
         goto out;
     rc = w->v->answer ? w->v->answer(w->v->self, &p, err) : 0;
     if (rc == 0)
-        rc = check_message(w, id, &p, wrong, err);
+        rc = check_message(w, *id, &p, wrong, err);
     /* what contradicts itself need not be computed */
     if (rc == 0 && !wrong->found && is_drawn(w->drawn, p.index))
-        rc = w->v->compute(w->v->self, id, &p, err);
+        rc = w->v->compute(w->v->self, *id, &p, err);
 out:
     published_clear(&p);
     return rc;
@@ -159,7 +162,7 @@ static int check_entry(struct sweep *w, const struct bundle_entry *e,
         say_wrong(wrong, "its signature", "the key of its owner", bad.text);
         return 0;
     }
-    if (memcmp(it.head.id, e->id, 32) != 0) {
+    if (!id_equal(it.head.id, e->id)) {
         say_wrong(wrong, "its id", "the bundle",
                   "it is not the item that the bundle's table names");
         return 0;
@@ -224,16 +227,15 @@ static int check_bundle(struct sweep *w, const struct lookup_item *b,
 static const char *not_ours(const struct sweep *w, const struct lookup_item *b)
 {
     const struct item *h = &b->it.head;
-    unsigned char batch[32];
+    struct id batch;
     char kind[32];
 
     claims_kind(kind, h);
-    if (memcmp(h->address, w->statement->it.head.address, 32) != 0)
+    if (!id_equal(h->address, w->statement->it.head.address))
         return "somebody else signed it";
     if (strcmp(kind, "bundle-1") != 0)
         return "it is no bundle";
-    if (item_tag_id(h, "Batch", batch) ||
-        memcmp(batch, w->s->s.batch, 32) != 0)
+    if (item_tag_id(h, "Batch", &batch) || !id_equal(batch, w->s->s.batch))
         return "it is of another batch";
     return NULL;
 }
@@ -249,12 +251,12 @@ static int sweep(struct sweep *w, const struct buf *ids, struct err *err)
         struct err unread = ERR_INIT;
         const char *why = NULL;
 
-        if (lookup_get(w->l, id, &b, &unread))
+        if (lookup_get(w->l, id_at(id), &b, &unread))
             why = unread.text;
         else
             why = not_ours(w, &b);
         if (why)
-            lookup_note(w->l, id, why);
+            lookup_note(w->l, id_at(id), why);
         else
             rc = check_bundle(w, &b, err);
     }
@@ -265,20 +267,20 @@ static int sweep(struct sweep *w, const struct buf *ids, struct err *err)
 /* What only all answers together can say. */
 static void tell_whole(struct sweep *w)
 {
-    const unsigned char *id = w->statement->it.head.id;
-    unsigned char nothing[32];
+    const struct id *id = &w->statement->it.head.id;
+    struct id nothing;
     char text[80];
 
-    lookup_order_tell(&w->order, w->c, id);
-    lookup_messages_tell(&w->messages, w->c, id);
+    lookup_order_tell(&w->order, w->c, *id);
+    lookup_messages_tell(&w->messages, w->c, *id);
     snprintf(text, sizeof(text), "only %" PRIu64, w->order.n_seen);
-    claims_tell(w->c, id, "its count", "the answers found",
+    claims_tell(w->c, *id, "its count", "the answers found",
                 "every answer, each once",
                 w->order.n_seen == w->order.n ? NULL : text);
     /* the path of any answer leads to the root; here is none */
-    merkle_blob(nothing, NULL, 0);
-    if (w->order.n == 0 && memcmp(w->s->s.root, nothing, 32) != 0)
-        claims_tell(w->c, id, "its batch root", "its count", "",
+    merkle_blob(&nothing, NULL, 0);
+    if (w->order.n == 0 && !id_equal(w->s->s.root, nothing))
+        claims_tell(w->c, *id, "its batch root", "its count", "",
                     "a batch of no answers has another root");
 }
 
@@ -301,8 +303,9 @@ int lookup_batch(struct lookup *l, struct claims *c,
     if (lookup_order_init(&w.order, s->s.count, err) ||
         draw(&w.drawn, s->s.count, v->compute ? v->n_compute : 0, err) ||
         draw(&w.looked, s->s.count, N_HIDDEN, err) ||
-        lookup_ids(l, statement->it.head.address, "bundle-1", s->s.batch,
-                   &ids, MAX_BUNDLES, err) || sweep(&w, &ids, err))
+        lookup_ids(l, statement->it.head.address, "bundle-1", &s->s.batch, &ids,
+                   MAX_BUNDLES, err) ||
+        sweep(&w, &ids, err))
         goto out;
     if (w.order.n_seen != w.order.n && !c->failed) {
         err_set(err, ERR_RETRY, "%" PRIu64 " of %" PRIu32 " answers are"

@@ -4,6 +4,7 @@
 #ifndef APUS_VERIFY_LOOKUP_INTERNAL_H
 #define APUS_VERIFY_LOOKUP_INTERNAL_H
 
+#include "base/id.h"
 #include "verify/lookup.h"
 
 struct gateways;
@@ -17,17 +18,16 @@ struct lookup {
 };
 
 /* Tell that an item which was named is not used. */
-void lookup_note(struct lookup *l, const unsigned char id[32],
-                 const char *why);
+void lookup_note(struct lookup *l, struct id id, const char *why);
 
 /* Whether failures of gateways are noted; they are, until this says no. */
 void lookup_mute(struct lookup *l, bool mute);
 
 /* Append the ids of what an owner has tagged with `Apus: kind`, and with a
  * batch if it is not NULL. */
-int lookup_ids(struct lookup *l, const unsigned char owner[32],
-               const char *kind, const unsigned char *batch, struct buf *ids,
-               size_t max, struct err *err);
+int lookup_ids(struct lookup *l, struct id owner, const char *kind,
+               const struct id *batch, struct buf *ids, size_t max,
+               struct err *err);
 
 /* ---- the answers of a batch, by their places ----------------------------- */
 
@@ -47,7 +47,7 @@ bool lookup_order_put(struct lookup_order *o, uint64_t i,
 
 /* Tell whether they ascend by request id, then choice, each pair once. */
 void lookup_order_tell(const struct lookup_order *o, struct claims *c,
-                       const unsigned char statement[32]);
+                       struct id statement);
 
 /* ---- the messages of a batch from AO ------------------------------------- */
 
@@ -74,13 +74,12 @@ struct lookup_wrong {
 void lookup_keep_wrong(void *self, const struct check_claim *c);
 
 /* Compare an answer with its message, unless messages cannot be had. */
-void lookup_messages_check(struct lookup_messages *m,
-                           const unsigned char item[32],
+void lookup_messages_check(struct lookup_messages *m, struct id item,
                            const struct published *p,
                            struct lookup_wrong *wrong);
 
 /* Tell how many were compared, and what stayed open. */
 void lookup_messages_tell(const struct lookup_messages *m, struct claims *c,
-                          const unsigned char statement[32]);
+                          struct id statement);
 
 #endif

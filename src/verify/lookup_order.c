@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
+#include "base/id.h"
 #include "base/mem.h"
 
 struct lookup_place {
-    unsigned char request[32];
+    struct id request;
     uint32_t choice;
 };
 
@@ -52,7 +52,7 @@ bool lookup_order_put(struct lookup_order *o, uint64_t i,
     if (is_seen(o, i))
         return false;
     o->seen[i / 8] |= (unsigned char)(1 << i % 8);
-    memcpy(o->place[i].request, r->request, 32);
+    o->place[i].request = r->request;
     o->place[i].choice = r->choice;
     o->n_seen++;
     return true;
@@ -60,30 +60,31 @@ bool lookup_order_put(struct lookup_order *o, uint64_t i,
 
 static int compare(const struct lookup_place *a, const struct lookup_place *b)
 {
-    int c = memcmp(a->request, b->request, 32);
+    int c = id_compare(a->request, b->request);
 
     return c ? c : (a->choice > b->choice) - (a->choice < b->choice);
 }
 
 /* Places i - 1 and i; 0 if they ascend. */
 static int tell_pair(const struct lookup_order *o, uint64_t i, bool tell,
-                     struct claims *c, const unsigned char statement[32])
+                     struct claims *c, struct id statement)
 {
     const struct lookup_place *p = o->place + i;
     int order = compare(p - 1, p);
-    char id[ID_TEXT], text[160];
+    char text[160];
 
     if (order < 0)
         return 0;
-    base64url(id, p->request, 32);
     if (order == 0)
-        snprintf(text, sizeof(text), "answers %" PRIu64 " and %" PRIu64
-                 " are both to request %s, choice %" PRIu32, i - 1, i, id,
-                 p->choice);
+        snprintf(text, sizeof(text),
+                 "answers %" PRIu64 " and %" PRIu64
+                 " are both to request %s, choice %" PRIu32,
+                 i - 1, i, id_text(p->request).s, p->choice);
     else
-        snprintf(text, sizeof(text), "answer %" PRIu64 ", to request %s,"
-                 " choice %" PRIu32 ", belongs before answer %" PRIu64, i, id,
-                 p->choice, i - 1);
+        snprintf(text, sizeof(text),
+                 "answer %" PRIu64 ", to request %s,"
+                 " choice %" PRIu32 ", belongs before answer %" PRIu64,
+                 i, id_text(p->request).s, p->choice, i - 1);
     if (tell)
         claims_tell(c, statement, "the order of its answers",
                     "request id and choice", "", text);
@@ -91,7 +92,7 @@ static int tell_pair(const struct lookup_order *o, uint64_t i, bool tell,
 }
 
 void lookup_order_tell(const struct lookup_order *o, struct claims *c,
-                       const unsigned char statement[32])
+                       struct id statement)
 {
     uint64_t wrong = 0;
     char text[80];

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -21,15 +21,14 @@
 /* ---- reading ------------------------------------------------------------- */
 
 /* The 32 bytes of a string that begins so. */
-static int get_id(unsigned char id[32], const struct json *v,
-                  const char *prefix)
+static int get_id(struct id *id, const struct json *v, const char *prefix)
 {
     const char *text = json_string(v);
     size_t n = strlen(prefix);
 
     if (!text || strncmp(text, prefix, n) != 0)
         return -1;
-    return base64url_id(id, text + n);
+    return id_parse(id, text + n);
 }
 
 static int get_tokens(struct output_choice *c, const struct json *v,
@@ -66,7 +65,7 @@ static int get_choices(struct output_line *o, const struct json *body,
     for (const struct json *v = json_first(list); v; v = json_next(v))
         if (get_tokens(&o->choice[o->n_choices++], v, err))
             return -1;
-    o->has_model = get_id(o->model, json_get(body, "system_fingerprint"),
+    o->has_model = get_id(&o->model, json_get(body, "system_fingerprint"),
                           MODEL_PREFIX) == 0;
     return 0;
 }
@@ -76,7 +75,7 @@ static int get_line(struct output_line *o, struct err *err)
     const struct json *custom_id = json_get(o->root, "custom_id");
     const struct json *error = json_get(o->root, "error");
 
-    if (get_id(o->request, json_get(o->root, "id"), ID_PREFIX))
+    if (get_id(&o->request, json_get(o->root, "id"), ID_PREFIX))
         return err_set(err, ERR_INPUT, "\"id\": " ID_PREFIX " and the id of a"
                        " request expected");
     o->has_custom_id = custom_id && json_type(custom_id) != JSON_NULL;

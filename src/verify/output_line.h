@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "store/request.h"
 
 struct err;
@@ -23,7 +24,7 @@ struct output_choice {
 
 struct output_line {
     struct json *root;         /* owns the strings below */
-    unsigned char request[32];
+    struct id request;
     bool has_custom_id;        /* it is not null */
     bool of_part;              /* answer_mark_part */
     const char *custom_id;     /* NULL if it is no text */
@@ -31,7 +32,7 @@ struct output_line {
     bool has_line;             /* an error that says where its request is .. */
     uint64_t line;             /* .. 0 if that is no number */
     bool has_model;
-    unsigned char model[32];
+    struct id model;
     struct output_choice choice[REQUEST_MAX_CHOICES];
     size_t n_choices;          /* 0 of an error */
 };

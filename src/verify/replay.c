@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "engine/engine.h"
@@ -141,15 +142,15 @@ static void compare_leaf(struct replay *r, const struct trace_leaf *mine,
     else if (theirs->token != mine->token)
         differ_id(r, at, "token", "the token fed", theirs->token,
                   mine->token);
-    else if (!same_hash(theirs->kv, mine->kv))
+    else if (!same_hash(theirs->kv.b, mine->kv.b))
         differ_hash(r, at, "kv", "keys and values");
-    else if (!same_hash(theirs->deep, mine->deep))
+    else if (!same_hash(theirs->deep.b, mine->deep.b))
         differ_hash(r, at, "deep", "residual rows");
     else if ((theirs->flags ^ mine->flags) & TRACE_FIN)
         differ(r, at, "fin", "a token is drawn at position %u %s", at,
                mine->flags & TRACE_FIN ? "and the record has none"
                                        : "only in the record");
-    else if (!same_hash(theirs->fin, mine->fin))
+    else if (!same_hash(theirs->fin.b, mine->fin.b))
         differ_hash(r, at, "fin", "the last residual row's values");
     else if (theirs->next != mine->next)
         differ_id(r, at, "next", "the id drawn", theirs->next, mine->next);
@@ -178,8 +179,8 @@ static void report(struct replay *r, const struct trace_leaf *mine,
         .position = mine->position,
         .token = mine->token,
         .next = mine->next,
-        .kv = !theirs || same_hash(mine->kv, theirs->kv),
-        .fin = !theirs || same_hash(mine->fin, theirs->fin),
+        .kv = !theirs || same_hash(mine->kv.b, theirs->kv.b),
+        .fin = !theirs || same_hash(mine->fin.b, theirs->fin.b),
         .all = !r->differs,
         .compared = theirs != NULL,
     };
@@ -296,7 +297,7 @@ static void compare_result(struct replay *r, const struct answer *a,
     commit_result(&res, &r->c, r->res.request, &r->job, a, text->data,
                   text->len);
     res.level = r->res.level;
-    if (!r->rec->leaf && !same_hash(res.trace, r->res.trace))
+    if (!r->rec->leaf && !same_hash(res.trace.b, r->res.trace.b))
         differ(r, latest(r), "trace", "the root of the trace is not the one"
                " in the record: a value at one of %zu positions differs",
                r->rec->n_leaves);
@@ -356,12 +357,9 @@ static int can_compute(const struct replay *r, struct err *err)
 {
     const struct model *m = r->m->model;
 
-    if (memcmp(r->job.model, m->id, 32) != 0) {
-        char id[ID_TEXT];
-
-        base64url(id, r->job.model, 32);
+    if (!id_equal(r->job.model, m->id)) {
         return err_set(err, ERR_INPUT, "the record is of model %s, not %s",
-                       id, r->m->id);
+                       id_text(r->job.model).s, r->m->id);
     }
     if (r->job.numerics != m->rec.numerics)
         return err_set(err, ERR_INPUT, "the record has numerics %u, not %u",

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "queue/ask.h"
 
 #define MAX 128
@@ -47,7 +48,7 @@ static size_t read_tags(struct ask_tag *tag, char *text, char *end)
 
 static void try_message(const struct ask_message *m)
 {
-    static const unsigned char id[32] = { 1 };
+    static const struct id id = { { 1 } };
     struct err err = ERR_INIT;
     struct ask a = { .n_stops = 7 };
     struct request r;
@@ -61,7 +62,7 @@ static void try_message(const struct ask_message *m)
     must(!a.prompt || (*a.prompt && strlen(a.prompt) <= ASK_MAX_PROMPT));
     must(!a.prompt == (a.form >= ASK_SOURCE));
     buf_init(&out, 2 * REQUEST_MAX_LINE);
-    if (ask_put_line(&out, &a, id, id, m->data, m->n, &err)) {
+    if (ask_put_line(&out, &a, id, &id, m->data, m->n, &err)) {
         /* what a message says itself can always be written */
         must(err.code == ERR_INPUT && out.len == 0);
         must(a.form >= ASK_SOURCE);

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/utf8.h"
 #include "spool/file_split.h"
 #include "spool/spool_internal.h"
@@ -63,15 +64,12 @@ static void try_info(const char *text, size_t n)
     buf_init(&out, BATCH_FILE_MAX);
     must(batch_info_put(&out, &i, &err) == 0);
     must(batch_info_parse(&again, out.data, out.len, &err) == 0);
-    must(memcmp(i.id, again.id, 32) == 0 &&
-         memcmp(i.model, again.model, 32) == 0 &&
-         memcmp(i.file, again.file, 32) == 0 &&
-         memcmp(i.process, again.process, 32) == 0 &&
-         memcmp(i.request, again.request, 32) == 0 &&
-         i.is_file_of_ao == again.is_file_of_ao &&
-         i.from_ao == again.from_ao && i.n_requests == again.n_requests &&
-         i.ids == again.ids && i.n_lines == again.n_lines &&
-         same_text(i.source, again.source) &&
+    must(id_equal(i.id, again.id) && id_equal(i.model, again.model) &&
+         id_equal(i.file, again.file) && id_equal(i.process, again.process) &&
+         id_equal(i.request, again.request) &&
+         i.is_file_of_ao == again.is_file_of_ao && i.from_ao == again.from_ao &&
+         i.n_requests == again.n_requests && i.ids == again.ids &&
+         i.n_lines == again.n_lines && same_text(i.source, again.source) &&
          same_text(i.output, again.output));
     batch_info_clear(&i);
     batch_info_clear(&again);

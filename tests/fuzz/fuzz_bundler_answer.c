@@ -9,6 +9,7 @@
 #include "arweave/bundler_answer.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,7 +20,7 @@ static int read_it(int which, const char *json, size_t n, struct err *err)
     struct bundler_upload u = { "x", 65536 };
     enum bundler_status status;
     struct bundler_info info;
-    unsigned char root[32];
+    struct id root;
     bool has, there[16] = { false };
     enum bundler_end end;
     struct buf receipt;
@@ -32,7 +33,7 @@ static int read_it(int which, const char *json, size_t n, struct err *err)
     case 1:
         return bundler_read_winc(&winc, json, n, err);
     case 2:
-        return bundler_read_status(&status, root, &has, json, n, err);
+        return bundler_read_status(&status, &root, &has, json, n, err);
     case 3:
         rc = bundler_read_begin(&u, json, n, err);
         if (!rc && (u.part < BUNDLER_MIN_PART || u.part > BUNDLER_MAX_PART ||

@@ -11,6 +11,7 @@
 #include "arweave/graphql.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,7 +23,7 @@ static void must(int good)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    unsigned char parent[32];
+    struct id parent;
     char cursor[GRAPHQL_CURSOR];
     struct err err = ERR_INIT;
     struct buf ids;
@@ -35,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(ids.len % 32 == 0 && memchr(cursor, 0, sizeof(cursor)) != NULL);
     buf_clear(&ids);
     err = (struct err)ERR_INIT;
-    if (graphql_parent_read(parent, (const char *)data, size, &err) < 0)
+    if (graphql_parent_read(&parent, (const char *)data, size, &err) < 0)
         must(err.code == ERR_INPUT);
     return 0;
 }

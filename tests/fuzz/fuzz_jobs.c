@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "spool/ids_file.h"
 #include "store/jobs_file.h"
 
@@ -43,7 +44,7 @@ static void put(const char *path, const uint8_t *data, size_t size)
 
 static void read_jobs(const char *path, const uint8_t *p, size_t size)
 {
-    unsigned char job[32], last[32] = { 0 };
+    struct id job, last = { 0 };
     struct err err = ERR_INIT;
     struct jobs_file *f = NULL;
     uint32_t row, last_row = 0, n = 0, rows;
@@ -55,13 +56,13 @@ static void read_jobs(const char *path, const uint8_t *p, size_t size)
     }
     must(size >= HEAD && (size - HEAD) % ENTRY == 0);
     rows = (uint32_t)((size - HEAD) / ENTRY);
-    while ((rc = jobs_file_next(f, job, &row, &err)) == 1) {
-        int c = memcmp(last, job, 32);
+    while ((rc = jobs_file_next(f, &job, &row, &err)) == 1) {
+        int c = id_compare(last, job);
 
-        must(memcmp(job, p + HEAD + n * ENTRY, 32) == 0);
+        must(id_equal(job, id_at(p + HEAD + n * ENTRY)));
         must(row < rows);
         must(n == 0 || c < 0 || (c == 0 && last_row < row));
-        memcpy(last, job, 32);
+        last = job;
         last_row = row;
         n++;
     }
@@ -73,7 +74,7 @@ static void read_ids(const uint8_t *p, size_t size, uint64_t n_lines)
 {
     struct err err = ERR_INIT;
     struct ids_file *f = NULL;
-    unsigned char id[32];
+    struct id id;
 
     if (ids_file_open(&f, dir, n_lines, &err)) {
         must(size != n_lines * 32 && err.code == ERR_INPUT);
@@ -81,9 +82,9 @@ static void read_ids(const uint8_t *p, size_t size, uint64_t n_lines)
     }
     must(size == n_lines * 32);
     for (uint64_t i = n_lines; i-- > 0;)
-        must(ids_file_get(f, i, id, &err) == 0 &&
-             memcmp(id, p + i * 32, 32) == 0);
-    must(ids_file_get(f, n_lines, id, &err) == -1);
+        must(ids_file_get(f, i, &id, &err) == 0 &&
+             id_equal(id, id_at(p + i * 32)));
+    must(ids_file_get(f, n_lines, &id, &err) == -1);
     ids_file_close(f);
 }
 

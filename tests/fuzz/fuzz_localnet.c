@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 #ifdef HAVE_LOCALNET
@@ -48,7 +49,7 @@ static void seal(unsigned char *p, size_t n)
 {
     memcpy(p, "APUSNET1", n < 8 ? n : 8);
     for (size_t at = 8; n - at >= HEAD && at < n;) {
-        unsigned char sum[DIGEST_SIZE];
+        struct id sum;
         struct digest *d = digest_new();
         size_t len = p[at + 4];
 
@@ -57,8 +58,8 @@ static void seal(unsigned char *p, size_t n)
         set_u32(p + at + 4, (uint32_t)len);
         digest_put(d, p + at, 8);
         digest_put(d, p + at + HEAD, len);
-        digest_end(d, sum);
-        memcpy(p + at + 8, sum, 8);
+        digest_end(d, &sum);
+        memcpy(p + at + 8, sum.b, 8);
         at += HEAD + len;
     }
 }

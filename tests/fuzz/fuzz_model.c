@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "model/model_stream.h"
 #include "tests/mini_model.h"
 
@@ -52,7 +53,7 @@ static void use(const struct model *m)
 static bool stream(const unsigned char *p, size_t n)
 {
     struct model_stream *s = model_stream_new(NULL);
-    unsigned char id[32];
+    struct id id;
     bool good, again = false;
     size_t k;
     int rc = 0;
@@ -73,7 +74,7 @@ static bool stream(const unsigned char *p, size_t n)
         at = (size_t)model_stream_good(s);
         k = 0;
     }
-    good = !rc && !model_stream_end(s, id, NULL);
+    good = !rc && !model_stream_end(s, &id, NULL);
     model_stream_free(s);
     return good;
 }
@@ -83,7 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool streamed;
     struct model *m;
     struct model_record rec;
-    unsigned char *p, id[32];
+    struct id id;
+    unsigned char *p;
     struct buf a, b;
     char path[40];
     int fd;
@@ -110,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     buf_init(&a, 65536);
     buf_init(&b, 65536);
-    if (!model_peek(&rec, id, path, NULL))
+    if (!model_peek(&rec, &id, path, NULL))
         model_peek_texts(&a, &b, &rec, path, NULL);
     buf_clear(&a);
     buf_clear(&b);

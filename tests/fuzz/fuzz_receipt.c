@@ -8,15 +8,15 @@
 #include <string.h>
 
 #include "arweave/receipt.h"
-#include "base/base64.h"
 #include "base/err.h"
+#include "base/id.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char before[] = "\"id\":\"";
-    unsigned char id[32] = { 0 };
+    struct id id = { 0 };
     struct err err = ERR_INIT;
     char text[ID_TEXT];
     struct receipt r;
@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             continue;
         memcpy(text, data + i + sizeof before - 1, ID_TEXT - 1);
         text[ID_TEXT - 1] = '\0';
-        base64url_id(id, text);
+        id_parse(&id, text);
         break;
     }
     if (receipt_read(&r, (const char *)data, size, id, NULL, &err)) {
@@ -34,12 +34,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         return 0;
     }
-    if (memcmp(r.id, id, 32) != 0 ||
+    if (!id_equal(r.id, id) ||
         strnlen(r.version, sizeof r.version) == sizeof r.version)
         abort();
     /* A good one is good for its signer, and for nobody else. */
-    if (receipt_read(&r, (const char *)data, size, id, r.signer, &err) ||
-        receipt_read(&r, (const char *)data, size, id, id, &err) == 0)
+    if (receipt_read(&r, (const char *)data, size, id, &r.signer, &err) ||
+        receipt_read(&r, (const char *)data, size, id, &id, &err) == 0)
         abort();
     return 0;
 }

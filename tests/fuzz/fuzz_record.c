@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "proof/digest.h"
 #include "proof/job_record.h"
 #include "proof/merkle.h"
@@ -44,7 +45,7 @@ static void seal_job(const struct record *r, unsigned char *packed)
     }
     must(job_record_stops(&j, stop, n, NULL) == 0);
     j.n_prompt = (uint32_t)r->n_prompt;
-    merkle_blob(j.prompt, r->prompt, r->n_prompt * 4);
+    merkle_blob(&j.prompt, r->prompt, r->n_prompt * 4);
     job_record_pack(packed, &j);
 }
 
@@ -55,16 +56,16 @@ static void seal_result(const struct record *r, unsigned char *packed)
 
     if (result_record_unpack(&res, r->result))
         return;
-    digest(res.job, r->job, RECORD_JOB);
-    memcpy(res.model, r->job + 8, 32);
+    digest(&res.job, r->job, RECORD_JOB);
+    res.model = id_at(r->job + 8);
     merkle_init(&m);
     for (size_t i = 0; i < r->n_leaves; i++)
         merkle_leaf(&m, r->leaf + i * RECORD_LEAF, RECORD_LEAF);
-    merkle_root(&m, res.trace);
+    merkle_root(&m, &res.trace);
     res.n = (uint32_t)r->n_leaves;
     res.n_out = (uint32_t)r->n_output;
-    merkle_blob(res.output, r->output, r->n_output * 4);
-    digest(res.text, r->text, r->text_size);
+    merkle_blob(&res.output, r->output, r->n_output * 4);
+    digest(&res.text, r->text, r->text_size);
     result_record_pack(packed, &res);
 }
 

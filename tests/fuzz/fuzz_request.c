@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "store/answer.h"
@@ -60,7 +61,7 @@ static void check(const struct request *r)
 
 static void check_error(const struct request *r, const struct err *err)
 {
-    static const unsigned char id[32];
+    static const struct id id;
     struct err unused = ERR_INIT;
     struct json *root = NULL;
     struct buf out;

@@ -11,6 +11,7 @@
 #include "arweave/tx.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "proof/digest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -22,24 +23,24 @@ static void must(int good)
 }
 
 /* The root that makes the first branch, or the only leaf, of a path right. */
-static void root_of(unsigned char root[32], const uint8_t *path, size_t n)
+static void root_of(struct id *root, const uint8_t *path, size_t n)
 {
-    static const unsigned char marker[32];
+    static const struct id marker;
     size_t n_parts = n > 64 ? 3 : 2;
     unsigned char parts[96];
 
-    if (n >= 128 && memcmp(path, marker, 32) == 0)
+    if (n >= 128 && id_equal(id_at(path), marker))
         path += 32; /* a nested tree */
 
     for (size_t i = 0; i < n_parts; i++)
-        digest(parts + 32 * i, path + 32 * i, 32);
+        digest(id_in(parts + 32 * i), path + 32 * i, 32);
     digest(root, parts, 32 * n_parts);
 }
 
 /* Size and offset, then the path. */
 static void use_path(const uint8_t *data, size_t size)
 {
-    unsigned char root[32];
+    struct id root;
     struct err err = ERR_INIT;
     struct chunk_place p;
     uint64_t total, at;
@@ -48,7 +49,7 @@ static void use_path(const uint8_t *data, size_t size)
         return;
     total = get_u64(data);
     at = get_u64(data + 8);
-    root_of(root, data + 16, size - 16);
+    root_of(&root, data + 16, size - 16);
     if (chunk_path(&p, root, total, at, data + 16, size - 16, &err) == 0)
         must(p.start <= at && at < p.end && p.end <= total &&
              p.end - p.start <= CHUNK_MAX);
@@ -62,12 +63,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tx tx;
 
     if (tx_check(&tx, (const char *)data, size, NULL, &err) == 0) {
-        unsigned char other[32] = { 0 };
+        struct id other = { 0 };
         struct tx again;
 
-        must(tx_check(&again, (const char *)data, size, tx.id, &err) == 0);
+        must(tx_check(&again, (const char *)data, size, &tx.id, &err) == 0);
         tx_clear(&again);
-        must(tx_check(&again, (const char *)data, size, other, &err) == -1);
+        must(tx_check(&again, (const char *)data, size, &other, &err) == -1);
         tx_clear(&tx);
     } else {
         must(err.code == ERR_INPUT);

@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "proof/digest.h"
 #include "store/worklog.h"
 
@@ -48,9 +49,9 @@ static void seal(unsigned char *p, size_t n, unsigned wrong)
         digest_put(d, p + at, 24);
         digest_put(d, p + at + FRAME, len);
         if (wrong & 1)
-            digest_end(d, (unsigned char[32]){ 0 });
+            digest_end(d, id_in((unsigned char[32]){ 0 }));
         else
-            digest_end(d, p + at + 24);
+            digest_end(d, id_in(p + at + 24));
         at += FRAME + len;
     }
 }

@@ -12,6 +12,7 @@
 #include "backend/cpu/forward.h"
 #include "backend/cpu/kv.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
@@ -55,14 +56,14 @@ static void on_residual(void *self, const struct backend_row *r,
                         uint32_t layer, const float *x)
 {
     struct cpu *c = self;
-    unsigned char blob[32];
+    struct id blob;
 
     if (c->want.residual)
         c->want.residual(c->want.self, r->slot, r->position, layer, x);
     if (!r->deep)
         return;
-    blob_f32(blob, x, c->model->rec.dim);
-    merkle_leaf(&c->deep[r - c->row], blob, sizeof(blob));
+    blob_f32(&blob, x, c->model->rec.dim);
+    merkle_leaf(&c->deep[r - c->row], blob.b, sizeof(blob));
 }
 
 static void take_rows(struct cpu *c, const struct backend_row *row, size_t n)
@@ -130,11 +131,11 @@ static void digest_row(struct cpu *c, size_t i, const float *last)
     d->position = r->position;
     d->has_fin = last != NULL;
     d->has_deep = r->deep;
-    merkle_root(&step.kv, d->kv);
+    merkle_root(&step.kv, &d->kv);
     if (last)
-        blob_f32(d->fin, last, c->model->rec.dim);
+        blob_f32(&d->fin, last, c->model->rec.dim);
     if (r->deep)
-        merkle_root(&c->deep[i], d->deep);
+        merkle_root(&c->deep[i], &d->deep);
 }
 
 static void finish_rows(struct cpu *c, size_t n)

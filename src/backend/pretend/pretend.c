@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "engine/backend.h"
 #include "model/model.h"
@@ -22,7 +23,7 @@ static const uint32_t table[16] = { 7, 1, 12, 3, 9, 14, 2, 5, 0, 11, 6, 15,
 struct pretend {
     struct backend base;
     const struct model *model;
-    unsigned char kv[32], fin[32]; /* of every position */
+    struct id kv, fin;             /* of every position */
     float *zeros;                  /* x_L of every position */
     uint32_t *drawn;               /* the id drawn last, a slot each */
     struct backend_draw *draw;
@@ -63,8 +64,8 @@ static int pretend_load(struct backend *b, const struct model *m,
     p->digest = xcalloc(want->rows, sizeof(*p->digest));
     p->last = xcalloc(want->slots, sizeof(*p->last));
     merkle_init(&none);
-    merkle_root(&none, p->kv);
-    blob_f32(p->fin, p->zeros, m->rec.dim);
+    merkle_root(&none, &p->kv);
+    blob_f32(&p->fin, p->zeros, m->rec.dim);
     *plan = (struct backend_plan){
         .block_positions = 64,
         .n_blocks = UINT64_MAX,
@@ -95,8 +96,8 @@ static void pretend_row(struct pretend *p, const struct backend_row *r)
         *d = (struct backend_digest){ .slot = r->slot,
                                       .position = r->position,
                                       .has_fin = r->sampling != NULL };
-        memcpy(d->kv, p->kv, sizeof(d->kv));
-        memcpy(d->fin, p->fin, sizeof(d->fin));
+        d->kv = p->kv;
+        d->fin = p->fin;
     }
 }
 
