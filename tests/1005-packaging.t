@@ -1,6 +1,7 @@
 #!/bin/sh
 # What contrib has for administrators: the completion offers what the program
-# has, the units of systemd and the cron lines name commands that there are.
+# has, the units of systemd and the cron lines name commands that there are;
+# and every list of Debian packages agrees with contrib/packages.sh.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 PATH=$(dirname "$apus"):$PATH
@@ -90,4 +91,49 @@ else
     n=$((n + 1))
     echo "ok $n - the modulefile # SKIP no tclsh"
 fi
+
+# ---- packages: contrib/packages.sh has the list ------------------------------
+# sourced as contrib/check does it, for all parts
+(
+    # shellcheck disable=SC2034
+    parts='san tsan fuzz arm'
+    . "$top/contrib/packages.sh"
+    echo "$needed" | awk 'NF { print $1 }' | sort >needed
+    echo "$needed$useful" | awk 'NF { print $1 }' | sort >all
+)
+# git tells the commit: a release is built without it
+grep -v '^git$' needed >build_needs
+
+# the packages of an apt-get install that goes over several lines
+apt_list() { # FILE
+    awk '/apt-get install/ { on = 1 }
+        on { more = /\\$/; sub(/\\$/, "")
+            sub(/.*apt-get install/, ""); print }
+        on && !more { exit }' "$1" | tr -s ' ' '\n' | grep '^[a-z]' | sort
+}
+# compare LIST OTHER NAME: both have the same lines; what differs is shown
+compare() {
+    diff "$1" "$2" >out 2>err && r=0 || r=1
+    report $r "$3"
+}
+apt_list "$top/README.md" >readme
+compare build_needs readme "README lists what the build needs"
+
+apt_list "$top/contrib/apus.def" >image
+comm -23 build_needs image >lacks
+comm -13 all image >>lacks
+compare /dev/null lacks "contrib/apus.def installs it, by the same names"
+
+sed -n "/^needs='/,/^'/p; /^\[ -x configure/,/^\"/p" \
+    "$top/contrib/quickstart" |
+    awk '$1 ~ /^(tool|lib|file)$/ { print $4 }' | sort >quickstart
+comm -23 build_needs quickstart >lacks
+comm -13 all quickstart >>lacks
+compare /dev/null lacks "contrib/quickstart installs it, by the same names"
+
+# whatever else names one: the messages of configure, prose
+cat "$top/configure.ac" "$top"/m4/*.m4 "$top/README.md" |
+    grep -oE '\blib[a-z0-9.+-]+-dev\b' | sort -u >named
+comm -13 all named >lacks
+compare /dev/null lacks "configure and README name no other library"
 finish
