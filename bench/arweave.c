@@ -109,7 +109,7 @@ int main(void)
     buf_init(&w.item, ROOM);
     puts("| bytes of data | sign | verify | sign MB/s | verify MB/s |"
          " data_root MB/s |\n|---|---|---|---|---|---|");
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
         double s, v, h, mb = (double)sizes[i] / 1e6;
 
         w.n = sizes[i];

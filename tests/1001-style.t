@@ -86,6 +86,11 @@ while read -r file; do
 done <"$tmp/sources" >"$tmp/found"
 report "words after a count come from base/plural.h" "$tmp/found"
 
+while read -r file; do
+    grep -nE '(^|[^[:alnum:]_])sizeof +[^ ]' "$file" | sed "s|^|$file:|" || :
+done <"$tmp/sources" >"$tmp/found"
+report "sizeof is written with parentheses" "$tmp/found"
+
 if ctags --version 2>/dev/null | grep -q 'Universal Ctags'; then
     ctags -L "$tmp/sources" --languages=C,C++ --langmap=C++:+.cu \
         --kinds-C=f --kinds-C++=f --fields=+ne -o - 2>/dev/null |

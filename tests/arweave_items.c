@@ -85,7 +85,7 @@ static bool same_hash(const struct json *c, const struct item *it,
     item_hash_head(acc, it);
     deephash_put(acc, data, n);
     return is_number(c, "data_bytes", n) && is_hex(c, "data_sha256", h.b, 32) &&
-           is_hex(c, "deep_hash_hex", acc, sizeof acc);
+           is_hex(c, "deep_hash_hex", acc, sizeof(acc));
 }
 
 /* In pieces of a size that divides nothing. */
@@ -221,7 +221,7 @@ static bool same_table(const struct json *c, const struct bundle_entry *e,
 static bool same_made(const struct buf *b, const struct bundle_entry *e,
                       size_t n)
 {
-    struct bundle_entry *mine = xcalloc(n + 1, sizeof *mine);
+    struct bundle_entry *mine = xcalloc(n + 1, sizeof(*mine));
     struct err err = ERR_INIT;
     struct buf head;
     bool same;

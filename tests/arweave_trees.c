@@ -178,7 +178,7 @@ static void run_tx(const struct vectors *v, const struct json *c)
     }
     if (vectors_ok(tx_check(&tx, b.data, b.len, NULL, &err) == 0,
                    "%s: verifies %s", name, err.text)) {
-        snprintf(size, sizeof size, "%ju", (uintmax_t)tx.data_size);
+        snprintf(size, sizeof(size), "%ju", (uintmax_t)tx.data_size);
         vectors_ok(is_base64(c, "id", tx.id.b, 32) &&
                        is_base64(c, "data_root", tx.data_root.b,
                                  tx.data_size ? 32 : 0) &&

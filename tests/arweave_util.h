@@ -105,7 +105,7 @@ static void odd_item(struct buf *out, size_t n_name, size_t n_value,
         abort();
     item_hash_head(acc, &it);
     deephash_put(acc, "data", 4);
-    if (key_sign(k, sig, acc, sizeof acc, &err))
+    if (key_sign(k, sig, acc, sizeof(acc), &err))
         abort();
     memcpy(out->data + 2, sig, KEY_BYTES);
     buf_clear(&raw);

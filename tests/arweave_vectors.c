@@ -101,7 +101,7 @@ bool is_hex(const struct json *v, const char *key, const void *data, size_t n)
     for (size_t i = 0; i < n; i++) {
         char two[3];
 
-        snprintf(two, sizeof two, "%02x", p[i]);
+        snprintf(two, sizeof(two), "%02x", p[i]);
         if (memcmp(two, text + 2 * i, 2) != 0)
             return false;
     }
@@ -153,10 +153,10 @@ enum expected vectors_expected(const struct json *c)
     const char *accept = strstr(says, "accept");
     const char *reject = strstr(says, "reject");
 
-    for (size_t i = 0; i < sizeof policy / sizeof *policy; i++)
+    for (size_t i = 0; i < sizeof(policy) / sizeof(*policy); i++)
         if (strncmp(name, policy[i], 3) == 0)
             return EXPECT_EITHER;
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+    for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
         if (strncmp(name, taken[i], 3) == 0)
             return EXPECT_TAKEN;
     /* "reject by .., accept .." is refused: the first word counts. */
@@ -189,7 +189,7 @@ static void run_deephash(const struct vectors *v)
         unsigned char h[DEEPHASH_SIZE];
 
         deep_hash(h, json_get(c, "input"));
-        ok(is_hex(c, "deep_hash_hex", h, sizeof h), "deep hash: %s",
+        ok(is_hex(c, "deep_hash_hex", h, sizeof(h)), "deep hash: %s",
            text_of(c, "name"));
     }
     json_free(root);

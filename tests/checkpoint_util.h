@@ -74,8 +74,8 @@ static void of_kind(struct made *m, uint64_t i)
         m->stops_size = 0;
         m->j.max_tokens = 2;
         m->r.finish = RESULT_LENGTH;
-        memset(text, 'a' + (int)(i % 26), sizeof text - 1);
-        text[i * 7 % sizeof text] = '\0';
+        memset(text, 'a' + (int)(i % 26), sizeof(text) - 1);
+        text[i * 7 % sizeof(text)] = '\0';
         m->text = i == LONG_ROW ? long_text() : text;
         break;
     case 3: /* stops of other lengths, 1 to 64 bytes */
@@ -101,7 +101,7 @@ static const char *name_of(struct maker *k, uint64_t i)
     i /= 2;
     if (i % 4 == 2)
         return "";
-    snprintf(k->name, sizeof k->name, "r\303\244-%ju%.*s", (uintmax_t)i,
+    snprintf(k->name, sizeof(k->name), "r\303\244-%ju%.*s", (uintmax_t)i,
              (int)(i % 4 == 3 ? 100 : 0), long_text());
     return k->name;
 }
@@ -132,7 +132,7 @@ static int make_row(void *self, uint64_t i, struct checkpoint_row *row,
 
 static void maker_init(struct maker *k)
 {
-    memset(k, 0, sizeof *k);
+    memset(k, 0, sizeof(*k));
     k->fail_at = k->swap_at = UINT64_MAX;
 }
 
@@ -142,7 +142,7 @@ static void head_of(struct checkpoint_head *h, uint64_t n, bool with_last)
     struct checkpoint_row row;
     struct maker k;
 
-    memset(h, 0, sizeof *h);
+    memset(h, 0, sizeof(*h));
     for (int i = 0; i < 32; i++)
         h->model.b[i] = (unsigned char)i;
     memset(h->batch.b, 9, 32);

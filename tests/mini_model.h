@@ -36,7 +36,7 @@ static inline void mini_root(const struct mini *m, uint32_t i,
     for (uint32_t n = 0; n < t->rows; n++) {
         model_row_leaf(leaf, f32_from(get_u32(p + 4 * n)),
                        (const int8_t *)w + (size_t)n * t->cols, t->cols);
-        merkle_leaf(&tree, leaf, sizeof leaf);
+        merkle_leaf(&tree, leaf, sizeof(leaf));
     }
     merkle_root(&tree, &t->root);
 }
@@ -70,7 +70,7 @@ static inline void mini_init(struct mini *m, uint32_t flags)
 {
     struct model_record *r = &m->rec;
 
-    memset(m, 0, sizeof *m);
+    memset(m, 0, sizeof(*m));
     r->numerics = 1;
     r->architecture = 1;
     r->n_layers = 1;
@@ -86,7 +86,7 @@ static inline void mini_init(struct mini *m, uint32_t flags)
     r->attn_scale = 0.5f;
     r->bos = 1;
     r->n_eos = 1;
-    memset(r->eos, 0xff, sizeof r->eos);
+    memset(r->eos, 0xff, sizeof(r->eos));
     r->eos[0] = 2;
     r->tokenizer_size = 70;
     r->template_size = 9;
@@ -113,7 +113,7 @@ static inline void mini_clear(struct mini *m)
 {
     model_layout_clear(&m->lay);
     free(m->data);
-    memset(m, 0, sizeof *m);
+    memset(m, 0, sizeof(*m));
 }
 
 #endif

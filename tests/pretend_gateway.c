@@ -18,7 +18,7 @@
 
 void world_init(struct world *w)
 {
-    memset(w, 0, sizeof *w);
+    memset(w, 0, sizeof(*w));
     buf_init(&w->data, 64u << 20);
     memset(w->root.b, 0x5a, 32);
 }
@@ -186,7 +186,7 @@ static void serve(struct pretend_call *c)
 void pretend_gateway_start(struct pretend_gateway *g, struct world *w,
                            enum gateway_way way)
 {
-    memset(g, 0, sizeof *g);
+    memset(g, 0, sizeof(*g));
     g->world = w;
     g->way = way;
     g->server = pretend_start(serve, g);

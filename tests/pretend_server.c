@@ -87,7 +87,7 @@ static bool read_head(struct pretend *p, struct pretend_call *c)
 {
     size_t n = 0;
 
-    while (n + 1 < sizeof c->head) {
+    while (n + 1 < sizeof(c->head)) {
         if (!read_some(p, c->fd, c->head + n, 1))
             return false;
         c->head[++n] = '\0';
@@ -104,12 +104,12 @@ static bool read_call(struct pretend *p, struct pretend_call *c)
 
     if (!read_head(p, c))
         return false;
-    pretend_header(c, "content-length", text, sizeof text);
+    pretend_header(c, "content-length", text, sizeof(text));
     c->n_body = (size_t)strtoull(text, NULL, 10);
     c->body = xmalloc(c->n_body + 1);
     if (!read_some(p, c->fd, c->body, c->n_body))
         return false;
-    pretend_header(c, "range", text, sizeof text);
+    pretend_header(c, "range", text, sizeof(text));
     c->has_range = sscanf(text, "bytes=%llu-%llu", &at, &last) == 2;
     if (c->has_range) {
         c->range_at = at;
@@ -125,7 +125,7 @@ static void *serve(void *arg)
     unsigned n = 0;
 
     for (bool more = true; more && !p->over;) {
-        struct pretend_call *c = xcalloc(1, sizeof *c);
+        struct pretend_call *c = xcalloc(1, sizeof(*c));
 
         c->server = p;
         c->self = p->self;
@@ -160,10 +160,10 @@ static void *accept_all(void *arg)
         if (fd < 0)
             continue;
         /* head and body are two writes: do not wait for an ACK between */
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         if (n == MAX_CONNECTIONS)
             abort();
-        c = xcalloc(1, sizeof *c);
+        c = xcalloc(1, sizeof(*c));
         c->p = p;
         c->fd = p->conn_fd[n] = fd;
         if (pthread_create(&p->conn[n], NULL, serve, c))
@@ -175,9 +175,9 @@ static void *accept_all(void *arg)
 
 struct pretend *pretend_start(pretend_fn *fn, void *self)
 {
-    struct pretend *p = xcalloc(1, sizeof *p);
+    struct pretend *p = xcalloc(1, sizeof(*p));
     struct sockaddr_in a = { .sin_family = AF_INET };
-    socklen_t n = sizeof a;
+    socklen_t n = sizeof(a);
 
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     p->fn = fn;
@@ -187,7 +187,7 @@ struct pretend *pretend_start(pretend_fn *fn, void *self)
     if (p->fd < 0 || bind(p->fd, (struct sockaddr *)&a, n) ||
         listen(p->fd, 32) || getsockname(p->fd, (struct sockaddr *)&a, &n))
         abort();
-    snprintf(p->url, sizeof p->url, "http://127.0.0.1:%u",
+    snprintf(p->url, sizeof(p->url), "http://127.0.0.1:%u",
              (unsigned)ntohs(a.sin_port));
     if (pthread_create(&p->thread, NULL, accept_all, p))
         abort();

@@ -50,7 +50,7 @@ static void made_init(struct made *m)
     int8_t k[8], v[8];
     struct trace_step s;
 
-    memset(m, 0, sizeof *m);
+    memset(m, 0, sizeof(*m));
     for (int i = 0; i < 32; i++)
         m->j.model.b[i] = (unsigned char)i;
     m->j.numerics = 1;
@@ -64,8 +64,8 @@ static void made_init(struct made *m)
     m->j.top_k = 40;
     m->j.seed = 1234567890123456789u;
     made_stop(m, "\n\n");
-    memset(k, 1, sizeof k);
-    memset(v, 0xff, sizeof v);
+    memset(k, 1, sizeof(k));
+    memset(v, 0xff, sizeof(v));
     trace_step_init(&s);
     for (int i = 0; i < 4; i++)
         trace_step_row(&s, 0.5f, 0.25f, k, v, 8);

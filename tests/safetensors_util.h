@@ -65,8 +65,8 @@ static inline void st_add(struct st_file *f, const char *name,
 
     if (f->n == 40)
         abort();
-    snprintf(t->name, sizeof t->name, "%s", name);
-    snprintf(t->dtype, sizeof t->dtype, "%s", dtype);
+    snprintf(t->name, sizeof(t->name), "%s", name);
+    snprintf(t->dtype, sizeof(t->dtype), "%s", dtype);
     t->rows = rows;
     t->cols = cols;
     t->size = n * w;

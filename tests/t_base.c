@@ -58,16 +58,16 @@ static void test_err(void)
     ok(err_set(NULL, ERR_INPUT, "x") == -1 && err_prefix(NULL, "x") == -1 &&
        err_errno(NULL, ERR_INPUT, "x") == -1, "NULL is allowed");
 
-    memset(longer, 'a', sizeof longer);
-    longer[sizeof err.text - 2] = '\0';
+    memset(longer, 'a', sizeof(longer));
+    longer[sizeof(err.text) - 2] = '\0';
     strcat(longer, "\xc3\xa9 and more");
     err_set(&err, ERR_INPUT, "%s", longer);
-    ok(strlen(err.text) == sizeof err.text - 2 &&
+    ok(strlen(err.text) == sizeof(err.text) - 2 &&
        utf8_valid(err.text, strlen(err.text)),
        "cut, but not in a character");
     err_prefix(&err, "front");
     ok(strncmp(err.text, "front: aaa", 10) == 0 &&
-       strlen(err.text) == sizeof err.text - 1, "a prefix cuts the end");
+       strlen(err.text) == sizeof(err.text) - 1, "a prefix cuts the end");
 }
 
 static void test_mem(void)
@@ -216,7 +216,7 @@ static void test_utf8(void)
     struct buf b;
     int good = 1;
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         uint32_t cp = 0;
         int len = next(rows[i].s, &cp);
 
@@ -455,7 +455,7 @@ static void test_base64(void)
     int good = 1;
     size_t n;
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         size_t want = strlen(rows[i][0]);
 
         base64url(text, rows[i][0], want);
@@ -480,7 +480,7 @@ static void test_base64(void)
        "an id and back: %s", text);
     text[42]++; /* the last character has two free bits */
     ok(id_parse(&back, text) == -1 && id_equal(id, back), "not canonical");
-    memset(text, 'A', sizeof text);
+    memset(text, 'A', sizeof(text));
     text[43] = '\0';
     ok(id_parse(&back, text) == 0 && back.b[0] == 0, "zeros");
     text[42] = '\0';

@@ -132,12 +132,12 @@ static void serve_upload(struct pretend_call *c)
 
         up.n_begun++;
         up.gone = false;
-        memset(up.have, 0, sizeof up.have);
+        memset(up.have, 0, sizeof(up.have));
         pretend_answer(c, "200 OK", "", begun, strlen(begun));
     } else if (up.gone) {
         pretend_answer(c, "404 Not Found", "", "no upload", 9);
     } else if (post && strstr(c->path, "/finalize")) {
-        pretend_header(c, "x-chunking-version", version, sizeof version);
+        pretend_header(c, "x-chunking-version", version, sizeof(version));
         up.n_finalized += !strcmp(version, "2") && !c->n_body;
         pretend_answer(c, "202 Accepted", "", "", 0);
     } else if (post) {
@@ -281,7 +281,7 @@ static const char *already(struct id id)
 {
     static char text[128];
 
-    snprintf(text, sizeof text,
+    snprintf(text, sizeof(text),
              "Data item with ID %s has already been "
              "uploaded",
              id_text(id).s);
@@ -434,7 +434,7 @@ static void test_never_sent(struct bundler *b)
 
 static void fresh(const char *a, const char *b, const char *c)
 {
-    memset(&up, 0, sizeof up);
+    memset(&up, 0, sizeof(up));
     up.end[0] = a;
     up.end[1] = b;
     up.end[2] = c;

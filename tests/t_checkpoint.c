@@ -112,7 +112,7 @@ static void test_left_out(void)
     buf_init(&b, 1u << 20);
     ok(checkpoint_index(at("part.h5"), &b, &err) == 0, "a part of no rows %s",
        err.text);
-    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
+    for (size_t i = 0; i < sizeof(gone) / sizeof(*gone); i++)
         n += strstr(b.data, gone[i]) != NULL;
     ok(n == 0 && strstr(b.data, "\"/stop/start\"") &&
            strstr(b.data, "\"/stop/from\""),
@@ -220,7 +220,7 @@ static void test_heads(void)
 
     head_of(&good, 6, true);
     maker_init(&k);
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+    for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
         h = good;
         ++*counts[i];
         refused(&h, &k, ERR_FATAL, "its head says", "one more than there is");
@@ -524,7 +524,7 @@ static void test_columns(void)
     contents(&b, at("whole.h5"));
     buf_init(&index, 1u << 20);
     checkpoint_index(at("whole.h5"), &index, &err);
-    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+    for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
         size_t where = offset_of(index.data, t[i].path) + t[i].at;
         struct checkpoint *c = NULL;
         bool opens;
@@ -604,7 +604,7 @@ static void test_harm(void)
     for (size_t i = 0; k < all; i++, k += HARM_STEP) {
         buf_init(&b, good.len);
         buf_put(&b, good.data, good.len);
-        harm(&b, block, n, k, values[i % sizeof values]);
+        harm(&b, block, n, k, values[i % sizeof(values)]);
         overwrite(at("harm.h5"), b.data, b.len);
         buf_clear(&b);
         if (read_all(at("harm.h5"), &err) == 0)

@@ -39,7 +39,7 @@ static int unshare_mounts(void)
     bool root = geteuid() == 0;
     int fd;
 
-    snprintf(map, sizeof map, "0 %ld 1", (long)geteuid());
+    snprintf(map, sizeof(map), "0 %ld 1", (long)geteuid());
     if (unshare(CLONE_NEWNS | (root ? 0 : CLONE_NEWUSER)))
         return -1;
     fd = root ? -1 : open("/proc/self/uid_map", O_WRONLY);
@@ -58,7 +58,7 @@ static int on_small_disk(void)
 
     if (unshare_mounts() || mount_small(at("small"), "16k", 0))
         return 9;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
         if (mount_small(at("small"), sizes[i], MS_REMOUNT))
             return 9;
         if (make_part(at("small/p.h5"), 1500, true, NULL, &err) != -1)

@@ -106,7 +106,7 @@ static void check_vectors(const char *name, const struct model *m,
     for (uint32_t i = 0; same && i < m->rec.head_dim / 2; i++) {
         uint32_t b = f32_bits(m->inv_freq[i]);
 
-        snprintf(text, sizeof text, "%02x%02x%02x%02x", b & 255,
+        snprintf(text, sizeof(text), "%02x%02x%02x%02x", b & 255,
                  b >> 8 & 255, b >> 16 & 255, b >> 24);
         same = !strncmp(text, hex + 8 * i, 8);
     }
@@ -455,7 +455,7 @@ static void try_refused_configs(void)
     };
     struct hf_config c;
 
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct err err = ERR_INIT;
 
         if (!ok(parse(&c, cases[i][0], NULL, &err) == -1 &&

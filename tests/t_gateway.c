@@ -42,7 +42,7 @@ static void note(void *self, const char *text)
 {
     (void)self;
     n_notes++;
-    snprintf(last_note, sizeof last_note, "%s", text);
+    snprintf(last_note, sizeof(last_note), "%s", text);
 }
 
 /* ---- making the world ----- */
@@ -221,13 +221,13 @@ static void test_items(void)
     };
     struct err err = ERR_INIT;
 
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
         ok(!ask(&good[i], 1, 0, small, NULL, &err), "way %d: small %s",
            good[i], err.text);
         ok(!ask(&good[i], 1, 0, large, NULL, &err), "way %d: large %s",
            good[i], err.text);
     }
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         enum gateway_way both[2] = { bad[i].way, WAY_GOOD };
 
         ok(ask(&bad[i].way, 1, 0, large, NULL, &err) == -1 &&
@@ -296,10 +296,10 @@ static void test_index(void)
     ok(!ask_index(json, &err), "the table of the bundle that it names %s",
        err.text);
     free(json);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         ok(ask_index(bad[i].json, &err) == -1 && strstr(err.text, bad[i].why),
            "%s", err.text);
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
         json = index_of(id_at(others[i]));
         ok(ask_index(json, &err) == -1, "another bundle: %s", err.text);
         free(json);

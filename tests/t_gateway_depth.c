@@ -132,7 +132,7 @@ static void test_depth(void)
 {
     char *body = xmalloc(10001);
 
-    snprintf(want_path, sizeof want_path, "/tx/%s/status", id_text(id).s);
+    snprintf(want_path, sizeof(want_path), "/tx/%s/status", id_text(id).s);
     memset(body, ' ', 10000);
     memcpy(body + 5000, MINED("7"), strlen(MINED("7")));
     body[10000] = '\0';
@@ -191,9 +191,9 @@ static void test_root(void)
     struct gateways *g;
 
     base64url(text, id.b, 32);
-    snprintf(want_path, sizeof want_path, "/raw/%s", text);
+    snprintf(want_path, sizeof(want_path), "/raw/%s", text);
     base64url(text, want.b, 32);
-    snprintf(head, sizeof head, "X-AR-IO-Root-Transaction-Id: %s\r\n"
+    snprintf(head, sizeof(head), "X-AR-IO-Root-Transaction-Id: %s\r\n"
              "X-AR-IO-Root-Data-Item-Offset: 10\r\n"
              "X-AR-IO-Root-Data-Offset: 20\r\n"
              "X-AR-IO-Data-Item-Size: 30\r\n", text);
@@ -259,7 +259,7 @@ static void test_read(void)
 
     ok(!gateway_depth_read(&n, MINED("18"), strlen(MINED("18")), &err) &&
        n == 18, "read");
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         n = 42;
         ok(gateway_depth_read(&n, bad[i], strlen(bad[i]), &err) == -1 &&
            err.code == ERR_INPUT && n == 42, "%zu: %s", i, err.text);

@@ -28,7 +28,7 @@ static void serve_range(struct pretend_call *c)
 {
     const char *how = c->path + strlen("/range/");
 
-    pretend_header(c, "range", range_seen, sizeof range_seen);
+    pretend_header(c, "range", range_seen, sizeof(range_seen));
     if (!strcmp(how, "good"))
         pretend_file(c, "", alphabet, 26);
     else if (!strcmp(how, "star"))
@@ -105,15 +105,15 @@ static void serve_body(struct pretend_call *c)
     const char *how = c->path + strlen("/body/");
     char block[1024];
 
-    memset(block, 'x', sizeof block);
+    memset(block, 'x', sizeof(block));
     c->close = true;
     if (!strcmp(how, "endless")) {
         pretend_puts(c, "HTTP/1.1 200 OK\r\n\r\n");
-        while (pretend_put(c, block, sizeof block))
+        while (pretend_put(c, block, sizeof(block)))
             continue;
     } else if (!strcmp(how, "endless-error")) {
         pretend_puts(c, "HTTP/1.1 400 Bad Request\r\n\r\n");
-        while (pretend_put(c, block, sizeof block))
+        while (pretend_put(c, block, sizeof(block)))
             continue;
     } else if (!strcmp(how, "stalled")) {
         pretend_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nxx");
@@ -152,7 +152,7 @@ static void serve_head(struct pretend_call *c)
     if (!strcmp(how, "flood")) {
         pretend_puts(c, "HTTP/1.1 200 OK\r\n");
         for (unsigned i = 0;; i++) {
-            snprintf(line, sizeof line, "X-%u: y\r\n", i);
+            snprintf(line, sizeof(line), "X-%u: y\r\n", i);
             if (!pretend_puts(c, line))
                 return;
         }
@@ -206,8 +206,8 @@ static void serve(struct pretend_call *c)
 {
     bool post = !strcmp(c->method, "POST");
 
-    pretend_header(c, "content-type", type_seen, sizeof type_seen);
-    pretend_header(c, "accept-encoding", encoding_seen, sizeof encoding_seen);
+    pretend_header(c, "content-type", type_seen, sizeof(type_seen));
+    pretend_header(c, "accept-encoding", encoding_seen, sizeof(encoding_seen));
     if (post && c->n_body == 26 && !memcmp(c->body, alphabet, 26))
         seen_posts++;
     else if (post)
@@ -302,9 +302,9 @@ static void test_urls(void)
     };
     char big[HTTP_URL_MAX + 20] = "https://x.y/", *joined;
 
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
         ok(!http_url_check(good[i], &err), "a URL: %s", good[i]);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         err.code = ERR_NONE;
         ok(http_url_check(bad[i], &err) && err.code == ERR_INPUT,
            "no URL, number %zu", i);
@@ -339,7 +339,7 @@ static void test_get(void)
 
     ok(!get("/alphabet", 26) && a.status == 200 && body_is(alphabet) &&
        !strcmp(a.reason, "OK"), "GET");
-    ok(http_header(&a, "X-way", text, sizeof text) && !strcmp(text, "this"),
+    ok(http_header(&a, "X-way", text, sizeof(text)) && !strcmp(text, "this"),
        "a header of the answer");
     ok(!strcmp(encoding_seen, "identity"), "no encoding is asked for");
     ok(refused(get("/alphabet", 25), ERR_INPUT), "over the ceiling: %s",
@@ -347,7 +347,7 @@ static void test_get(void)
     ok(!get("/nothing", 3) && a.status == 404 && body_is("what?"),
        "404 is an answer, whose body may be longer");
     ok(!get("/body/chunks", 100) && body_is("abcdefgh") &&
-       !http_header(&a, "x-late", text, sizeof text), "chunks, no trailers");
+       !http_header(&a, "x-late", text, sizeof(text)), "chunks, no trailers");
     ok(!get("/body/gzip", 100) && body_is("abc"), "contents are not decoded");
     ok(refused(get("/body/endless", 100000), ERR_INPUT), "endless: %s",
        err.text);
@@ -370,7 +370,7 @@ static void test_range(void)
        body_is("defgh") && !strcmp(range_seen, "bytes=3-7"), "a range");
     ok(!get_range("/range/star", 3, 5) && body_is("defgh"),
        "a range of unknown length");
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         char *path = xasprintf("/range/%s", bad[i]);
 
         ok(refused(get_range(path, 3, 5), ERR_INPUT), "%s: %s", path,
@@ -416,13 +416,13 @@ static void test_heads(void)
        "100 Continue without end: %s", err.text);
     ok(!get("/head/early", 100) && a.status == 200 &&
        !strcmp(a.reason, "Fine  Thanks"), "the last head counts");
-    ok(!http_header(&a, "x-a", text, sizeof text), "not the one before");
-    ok(http_header(&a, "x-b", text, sizeof text) &&
+    ok(!http_header(&a, "x-a", text, sizeof(text)), "not the one before");
+    ok(http_header(&a, "x-b", text, sizeof(text)) &&
        !strcmp(text, "two words"), "a value is trimmed");
     ok(!http_header(&a, "x-b", text, 9), "one that does not fit");
-    ok(!http_header(&a, "x-c", text, sizeof text), "one that is there twice");
+    ok(!http_header(&a, "x-c", text, sizeof(text)), "one that is there twice");
     ok(!strstr(a.head.data, "Bad Name"), "no name with a blank");
-    ok(http_header(&a, "x-d", text, sizeof text) && !strcmp(text, "a?b"),
+    ok(http_header(&a, "x-d", text, sizeof(text)) && !strcmp(text, "a?b"),
        "control bytes are shown as ?");
 }
 
@@ -441,7 +441,7 @@ static void test_head(void)
     char text[32];
 
     ok(!head_of("/alphabet") && a.status == 200 && !a.n_body &&
-       http_header(&a, "content-length", text, sizeof text) &&
+       http_header(&a, "content-length", text, sizeof(text)) &&
        !strcmp(text, "26"), "HEAD: the ceiling is of bodies");
 }
 
@@ -575,7 +575,7 @@ static void test_try(void)
     struct http_request r = { .method = "GET", .url = url, .max_body = 9,
                               .sink = sink_take, .sink_self = &t };
 
-    for (size_t i = 0; i < sizeof path / sizeof *path; i++) {
+    for (size_t i = 0; i < sizeof(path) / sizeof(*path); i++) {
         struct source s = { .end = 26 };
 
         seen_posts = wrong_posts = 0;
@@ -669,7 +669,7 @@ int main(void)
     struct pretend *p = pretend_start(serve, NULL);
     struct pretend *q = pretend_start(serve, NULL);
 
-    snprintf(other_url, sizeof other_url, "%s", pretend_url(q));
+    snprintf(other_url, sizeof(other_url), "%s", pretend_url(q));
     base = pretend_url(p);
     http_answer_init(&a);
     ok(!http_new(&h, &l, &err), "a client");

@@ -49,7 +49,7 @@ static void test_round(const struct key *k)
        "every field");
     ok(item_tag_get(&it, "App") && !item_tag_get(&it, "Twice") &&
        !item_tag_get(&it, "Ap"), "a tag by its name; none if it is doubled");
-    ok(item_tag_text(&it, "App", text, sizeof text) == 0 &&
+    ok(item_tag_text(&it, "App", text, sizeof(text)) == 0 &&
        strcmp(text, "apus") == 0 && item_tag_text(&it, "App", text, 4) == -1,
        "a tag as text, if it fits");
     ok(item_tag_id(&it, "Id", &got) == 0 && got.b[0] == 0 &&
@@ -118,16 +118,16 @@ static void test_streams(const struct key *k)
     char content[3000];
     struct buf b, data;
 
-    memset(content, 'x', sizeof content);
+    memset(content, 'x', sizeof(content));
     buf_init(&b, ROOM);
     buf_init(&data, ROOM);
-    item_sign(&b, &spec, content, sizeof content, k, &id, &err);
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    item_sign(&b, &spec, content, sizeof(content), k, &id, &err);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
         s = item_stream_new(b.len);
         buf_reset(&data);
         ok(put_pieces(s, &b, sizes[i], &data) == 0 &&
                item_stream_end(s, &it, &err) == 0 && id_equal(it->id, id) &&
-               data.len == sizeof content &&
+               data.len == sizeof(content) &&
                memcmp(data.data, content, data.len) == 0,
            "in pieces of %zu", sizes[i]);
         item_stream_free(s);
@@ -188,7 +188,7 @@ static void test_tags(void)
     };
     struct item_tag tag[ITEM_MAX_TAGS];
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         unsigned char bytes[64];
         struct err err = ERR_INIT;
         size_t n = 0, n_tags = 0;
@@ -227,7 +227,7 @@ static void test_odd(const struct key *k)
         { 1024, 1, NULL }, { 1025, 1, "the name of tag 1 has 1025 bytes" },
     };
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct item_stream *s;
         const struct item *it;
         struct err err = ERR_INIT;
@@ -242,7 +242,7 @@ static void test_odd(const struct key *k)
            whole.tag[0].n_name == rows[i].n_name &&
            whole.tag[0].n_value == rows[i].n_value, "tag of %zu and %zu: %s",
            rows[i].n_name, rows[i].n_value, err.text);
-        is_odd = item_is_odd(&whole, odd, sizeof odd);
+        is_odd = item_is_odd(&whole, odd, sizeof(odd));
         ok(is_odd == (rows[i].odd != NULL) &&
            (!is_odd || strncmp(odd, rows[i].odd, strlen(rows[i].odd)) == 0),
            "it is told: %s", odd);
@@ -273,7 +273,7 @@ static void test_types(void)
         { 4, 96, "signature is wrong" },
     };
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct err err = ERR_INIT;
         struct item it;
         struct buf b;
@@ -376,24 +376,24 @@ static void test_sign_stream(const struct key *k)
 {
     struct item_spec spec = { NULL, &anchor, NULL, 0 };
     char content[1234];
-    struct source source = { content, sizeof content };
+    struct source source = { content, sizeof(content) };
     struct id id, streamed;
     struct err err = ERR_INIT;
     struct buf whole, head;
 
-    memset(content, 'c', sizeof content);
+    memset(content, 'c', sizeof(content));
     buf_init(&whole, ROOM);
     buf_init(&head, ITEM_HEAD_MAX);
-    item_sign(&whole, &spec, content, sizeof content, k, &id, &err);
-    ok(item_sign_stream(&head, &spec, next_data, &source, sizeof content, k,
+    item_sign(&whole, &spec, content, sizeof(content), k, &id, &err);
+    ok(item_sign_stream(&head, &spec, next_data, &source, sizeof(content), k,
                         &streamed, &err) == 0 &&
-           id_equal(id, streamed) && head.len == whole.len - sizeof content &&
+           id_equal(id, streamed) && head.len == whole.len - sizeof(content) &&
            memcmp(head.data, whole.data, head.len) == 0,
        "signed while it streams: the same bytes");
-    source = (struct source){ content, sizeof content - 1 };
-    ok(item_sign_stream(&head, &spec, next_data, &source, sizeof content, k,
+    source = (struct source){ content, sizeof(content) - 1 };
+    ok(item_sign_stream(&head, &spec, next_data, &source, sizeof(content), k,
                         &streamed, &err) == -1 &&
-           err.code == ERR_RETRY && head.len == whole.len - sizeof content,
+           err.code == ERR_RETRY && head.len == whole.len - sizeof(content),
        "%s", err.text);
     buf_clear(&whole);
     buf_clear(&head);
@@ -424,8 +424,8 @@ static void test_limits(const struct key *k)
     struct id id;
     struct buf b;
 
-    memset(longer, 'l', sizeof longer - 1);
-    longer[sizeof longer - 1] = '\0';
+    memset(longer, 'l', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
     for (size_t i = 0; i < 129; i++)
         many[i] = one;
     buf_init(&b, ROOM);

@@ -64,7 +64,7 @@ static void test_good(void)
     struct buf out;
 
     buf_init(&out, 1000);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         const char *text = rows[i][0], *want = rows[i][1];
         int rc = compact(&out, text, strlen(text), &err);
 
@@ -134,7 +134,7 @@ static void test_bad(void)
     struct buf out;
 
     buf_init(&out, 1000);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         int rc = compact(&out, rows[i].text, rows[i].n, &err);
 
         ok(rc == -1 && err.code == ERR_INPUT &&
@@ -158,8 +158,8 @@ static void test_depth(void)
     memset(text + 33, ']', 33);
     ok(compact(&out, text, 66, &err) == -1 && strstr(err.text, "byte 32"),
        "%s", err.text);
-    memset(text, '[', sizeof text);
-    ok(compact(&out, text, sizeof text, &err) == -1 &&
+    memset(text, '[', sizeof(text));
+    ok(compact(&out, text, sizeof(text), &err) == -1 &&
        strstr(err.text, "deeper"), "%s", err.text);
     ok(compact(&out, "[[[]],[{}],{\"a\":[]}]", 20, &err) == 0,
        "breadth is not depth");
@@ -178,7 +178,7 @@ static void test_tree(void)
 
     ok(json_parse(&root, "{", 1, &err) == -1 && !root,
        "nothing is handed over on failure");
-    ok(json_parse(&root, text, sizeof text - 1, &err) == 0, "parse");
+    ok(json_parse(&root, text, sizeof(text) - 1, &err) == 0, "parse");
     ok(json_type(root) == JSON_OBJECT && json_count(root) == 4, "object");
     ok(json_u64(json_get(root, "Key"), &u) == 0 && u == 1 &&
        strcmp(json_string(json_get(root, "key")), "text") == 0 &&
@@ -307,7 +307,7 @@ static void test_numbers(void)
           1000000 },
     };
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         test_number(&rows[i]);
 }
 
@@ -365,7 +365,7 @@ static void test_doubles(void)
     uint64_t u = 5;
     double d;
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         json_parse(&v, rows[i].text, strlen(rows[i].text), &err);
         d = 5;
         ok(json_f64(v, &d) == rows[i].rc &&

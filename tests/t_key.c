@@ -87,7 +87,7 @@ static void test_texts(const char *text)
                                          "qi" };
     char *bad;
 
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
         bad = damaged(text, parts[i]);
         refuses_text(bad, "do not belong together");
         free(bad);
@@ -136,7 +136,7 @@ static void test_files(const char *text)
         refuses_file(file, "12345");
     }
     unlink(file);
-    if (file_write(file, longer, sizeof longer, NULL))
+    if (file_write(file, longer, sizeof(longer), NULL))
         abort();
     chmod(file, 0600);
     refuses_file(file, "bytes");
@@ -198,7 +198,7 @@ static int save_with(const char *variable, int i, const struct key *k,
     int status = 0;
 
     if (pid == 0) {
-        snprintf(number, sizeof number, "%d", i);
+        snprintf(number, sizeof(number), "%d", i);
         setenv(variable, number, 1);
         _exit(key_save(k, file, NULL) ? 1 : 0);
     }
@@ -282,10 +282,10 @@ static void test_sign(const struct key *k)
     ok(!key_check(n, sig, "abc", 3), "nor when a bit is changed");
     n[0] ^= 1;
     ok(!key_check(n, twice, "abc", 3), "nor for another key");
-    memset(n, 0, sizeof n);
+    memset(n, 0, sizeof(n));
     ok(!key_check(n, twice, "abc", 3), "a modulus of 0 checks nothing");
-    memset(n, 0xff, sizeof n);
-    memset(sig, 0xff, sizeof sig);
+    memset(n, 0xff, sizeof(n));
+    memset(sig, 0xff, sizeof(sig));
     ok(!key_check(n, sig, "abc", 3), "nor one of ones");
 }
 

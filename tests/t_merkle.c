@@ -46,10 +46,10 @@ static void test_digest(void)
     ok(is(h, "248d6a61d20638b8e5c026930c3e6039"
              "a33ce45964ff2167f6ecedd419db06c1"),
        "448 bits");
-    memset(a, 'a', sizeof a);
+    memset(a, 'a', sizeof(a));
     d = digest_new();
     for (int i = 0; i < 1000; i++)
-        digest_put(d, a, sizeof a);
+        digest_put(d, a, sizeof(a));
     digest_end(d, &h);
     ok(is(h, "cdc76e5c9914fb9281a1c7e284d73e67"
              "f1809a48a497200e046d39ccc7112cd0"),
@@ -111,7 +111,7 @@ static void mth(struct id *out, size_t first, size_t n)
         both[0] = 1;
         mth(id_in(both + 1), first, k);
         mth(id_in(both + 33), first + k, n - k);
-        digest(out, both, sizeof both);
+        digest(out, both, sizeof(both));
     }
 }
 
@@ -163,9 +163,9 @@ static void test_merkle(void)
     ok(is(h, "b855b42d6c30f5b087e05266783fbd6e"
              "394f7b926013ccaa67700a8b0c5a596f"),
        "leaves 00 .. 04");
-    for (size_t i = 0; i < sizeof blob; i++)
+    for (size_t i = 0; i < sizeof(blob); i++)
         blob[i] = (unsigned char)(7 * i);
-    merkle_blob(&h, blob, sizeof blob);
+    merkle_blob(&h, blob, sizeof(blob));
     ok(is(h, "7a4c55ff8dc75e9b677e3e2853e46f62"
              "32e9b0fd06cdce9330aea4404562382e"),
        "blob of 2500 bytes");
@@ -178,15 +178,15 @@ static void test_merkle(void)
 
     /* A leaf longer than a piece of a blob. */
     merkle_init(&m);
-    merkle_leaf(&m, blob, sizeof blob);
+    merkle_leaf(&m, blob, sizeof(blob));
     merkle_root(&m, &h);
-    memmove(blob + 1, blob, sizeof blob - 1);
+    memmove(blob + 1, blob, sizeof(blob) - 1);
     blob[0] = 0;
     merkle_init(&m);
-    merkle_leaf(&m, blob + 1, sizeof blob - 1);
+    merkle_leaf(&m, blob + 1, sizeof(blob) - 1);
     merkle_root(&m, &want);
     ok(!id_equal(h, want), "long leaves differ");
-    digest(&h, blob, sizeof blob);
+    digest(&h, blob, sizeof(blob));
     ok(id_equal(h, want), "a long leaf is H(00 || data)");
 }
 
@@ -213,14 +213,14 @@ static void test_record(void)
        "model record");
 
     /* Every field different, so that none is put for another. */
-    for (size_t i = 0; i < sizeof bytes; i++)
+    for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (unsigned char)(i + 1);
     memcpy(bytes, "apusmdl1", 8);
     set_u32(bytes + 188, 0);
-    memset(&back, 0, sizeof back);
+    memset(&back, 0, sizeof(back));
     ok(model_record_unpack(&back, bytes) == 0, "unpack");
     model_record_pack(again, &back);
-    ok(memcmp(bytes, again, sizeof bytes) == 0, "and pack");
+    ok(memcmp(bytes, again, sizeof(bytes)) == 0, "and pack");
     ok(back.n_layers == get_u32(bytes + 16) &&
            back.eos[0] == get_u32(bytes + 72) &&
            back.tokenizer_size == get_u64(bytes + 104) &&
@@ -246,7 +246,7 @@ static void test_tensor_record(void)
     ok(memcmp(bytes, "\2\0\0\0\4\3\2\1\5\0\0\0\0\0\0\0\xab\xab", 18) == 0 &&
            bytes[47] == 0xab,
        "tensor record");
-    memset(&back, 0, sizeof back);
+    memset(&back, 0, sizeof(back));
     ok(tensor_record_unpack(&back, bytes) == 0 && back.type == t.type &&
            back.rows == t.rows && back.cols == t.cols &&
            id_equal(back.root, t.root),
@@ -268,7 +268,7 @@ static void test_row_leaf(void)
     model_row_leaf(out, 0.0078125f, row, 1500);
     ok(get_u32(out) == 0x3c000000, "the scale is in front");
     merkle_init(&m);
-    merkle_leaf(&m, out, sizeof out);
+    merkle_leaf(&m, out, sizeof(out));
     merkle_root(&m, &h);
     ok(is(h, "a72fc17d089d390a6c1daecfc3f5f6ac"
              "d38d2dd120272b8f4e983c43b2a6a2dd"),

@@ -167,7 +167,7 @@ static void try_values(void)
     unsigned char *p, old[4];
 
     mini_init(&mini, MODEL_QKV_BIAS | MODEL_QK_NORM);
-    for (size_t v = 0; v < sizeof vectors / sizeof vectors[0]; v++) {
+    for (size_t v = 0; v < sizeof(vectors) / sizeof(vectors[0]); v++) {
         char name[MODEL_TENSOR_NAME];
         int good = 1;
 
@@ -253,10 +253,10 @@ static void try_limits(void)
         { 14, 0xffffffff },
     };
 
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         ok(limits(bad[i][0], bad[i][1]) == -1, "field %u: %u is refused",
            bad[i][0], bad[i][1]);
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         ok(limits(good[i][0], good[i][1]) == 0, "field %u: %u is allowed",
            good[i][0], good[i][1]);
 }

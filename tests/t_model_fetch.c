@@ -37,7 +37,7 @@ static char notes[8192];
 static void note(void *self, const char *text)
 {
     (void)self;
-    snprintf(notes + strlen(notes), sizeof notes - strlen(notes), "%s\n",
+    snprintf(notes + strlen(notes), sizeof(notes) - strlen(notes), "%s\n",
              text);
 }
 
@@ -189,7 +189,7 @@ static void test_bad(void)
         WAY_BUSY, WAY_SILENT
     };
 
-    for (size_t i = 0; i < sizeof way / sizeof *way; i++) {
+    for (size_t i = 0; i < sizeof(way) / sizeof(*way); i++) {
         enum gateway_way both[2] = { way[i], WAY_GOOD };
 
         empty_store();
@@ -307,7 +307,7 @@ static void test_false_head(void)
 
     world_init(&lie);
     buf_put(&lie.data, world.data.data, world.data.len);
-    memcpy(lie.item, world.item, sizeof lie.item);
+    memcpy(lie.item, world.item, sizeof(lie.item));
     lie.n_items = world.n_items;
     /* a tag of the first item; the model id stays what it is */
     at = lie.item[0].at + lie.item[0].head_n - ID_TEXT - 8;

@@ -34,7 +34,7 @@ static void test_pieces(const struct mini *m, struct id id)
     size_t size = (size_t)m->lay.size;
     struct id got;
 
-    for (size_t i = 0; i < sizeof piece / sizeof *piece; i++) {
+    for (size_t i = 0; i < sizeof(piece) / sizeof(*piece); i++) {
         struct model_stream *s = model_stream_new(&id);
 
         ok(!put_all(s, m->data, size, piece[i]) &&
@@ -141,7 +141,7 @@ int main(void)
 
     for (size_t i = 0; i < 4; i++) {
         mini_init(&m, flags[i]);
-        snprintf(what, sizeof what, "flags %u", flags[i]);
+        snprintf(what, sizeof(what), "flags %u", flags[i]);
         test_changed(&m, what);
         mini_clear(&m);
     }

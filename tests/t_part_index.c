@@ -124,7 +124,7 @@ static void test_index(void)
     contents(&b, at("whole.h5"));
     buf_init(&index, 1u << 20);
     ok(checkpoint_index(at("whole.h5"), &index, &err) == 0 &&
-           strncmp(index.data, begin, sizeof begin - 1) == 0,
+           strncmp(index.data, begin, sizeof(begin) - 1) == 0,
        "an index %s", err.text);
     for (size_t i = 0; i < index.len; i++)
         lines += index.data[i] == '\n';

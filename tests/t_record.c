@@ -128,7 +128,7 @@ static void test_lengths(void)
     made_record(&m, &r);
     buf_init(&b, 1u << 16);
     record_put(&b, &r);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         memcpy(keep, b.data + bad[i].at, 8);
         if (bad[i].at == AT_STOPS + 8)
             set_u32(b.data + bad[i].at, (uint32_t)bad[i].len);
@@ -156,7 +156,7 @@ static void test_stop_lengths(void)
     buf_init(&b, 1u << 16);
     made_init(&m);
     m.stops_size = 0;
-    memset(text, 'a', sizeof text);
+    memset(text, 'a', sizeof(text));
     text[64] = '\0';
     made_stop(&m, text);
     made_commit(&m);
@@ -378,7 +378,7 @@ static void test_finish(void)
     struct record r;
     struct made m;
 
-    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+    for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
         made_init(&m);
         for (size_t k = 4; k < MADE_MAX; k++)
             m.l[k] = m.l[0];

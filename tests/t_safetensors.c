@@ -86,7 +86,7 @@ static void try_every_half(void)
     struct st_file f = { 0 };
     struct safetensors *s;
     char *dir = scratch("half");
-    float *x = xmalloc(65536 * sizeof *x);
+    float *x = xmalloc(65536 * sizeof(*x));
     int good;
 
     st_add(&f, "h", "F16", 65536, 0);
@@ -228,7 +228,7 @@ static void try_headers(void)
         "\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}   ";
     size_t n = 0;
 
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct err err = ERR_INIT;
         int rc = safetensors_check(&n, cases[i].text, strlen(cases[i].text),
                                    8, &err);
@@ -239,7 +239,7 @@ static void try_headers(void)
                 cases[i].message))
             printf("# %s\n", err.text);
     }
-    ok(!safetensors_check(&n, good, sizeof good - 1, 8, NULL) && n == 3,
+    ok(!safetensors_check(&n, good, sizeof(good) - 1, 8, NULL) && n == 3,
        "scalars, empty tensors, any order, spaces at the end");
 }
 

@@ -127,7 +127,7 @@ static void test_bad_file(void)
     struct settings *s;
     char *big;
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         s = with_file(rows[i][0], &err);
         ok(!s && err.code == ERR_INPUT && strstr(err.text, rows[i][1]) &&
            strstr(err.text, conf), "%s", err.text);
@@ -162,7 +162,7 @@ static void test_kinds(void)
     struct settings *s = with_file("", &err);
     int good = 1;
 
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         if (settings_set(s, bad[i][0], bad[i][1], &err) != -1 ||
             err.code != ERR_INPUT)
             good = ok(0, "%s = %s is refused", bad[i][0], bad[i][1]);
@@ -194,7 +194,7 @@ static void test_print(void)
     settings_set(s, "cache", "1M", &err);
     buf_init(&out, 10000);
     settings_print(s, &out);
-    snprintf(want, sizeof want,
+    snprintf(want, sizeof(want),
              "log-level = warning\t# default: what is logged\n"
              "store = /home/someone/models\t# default: where models are\n"
              "cache = 1M\t# flag --cache: bytes kept\n"
@@ -274,10 +274,10 @@ static int parse(struct settings *s, const char *line, struct err *err)
     int argc = 0;
 
     model = out_path = NULL;
-    memset(list, 0, sizeof list);
+    memset(list, 0, sizeof(list));
     force = quiet = help = false;
     n_args = 99;
-    snprintf(copy, sizeof copy, "run %s", line);
+    snprintf(copy, sizeof(copy), "run %s", line);
     for (char *p = strtok(copy, " "); p; p = strtok(NULL, " "))
         argv[argc++] = p;
     return opt_parse(&command, s, argc, argv, args, &n_args, &help, err);
@@ -350,7 +350,7 @@ static void test_opt_bad(struct settings *s)
     };
     struct err err = ERR_INIT;
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         ok(parse(s, rows[i][0], &err) == -1 && err.code == ERR_INPUT &&
            strstr(err.text, rows[i][1]) && strstr(err.text, "apus run"),
            "%s", err.text);

@@ -332,7 +332,7 @@ static void test_lengths(void)
     uint64_t at;
 
     contents(&b, path);
-    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
         set_u64(b.data + small_end(1) + 16, lengths[i]);
         overwrite(bad, b.data, b.len);
         ok(count_small(bad, &damaged, &at) == 2 && damaged &&
@@ -348,7 +348,7 @@ static void test_sizes(void)
 {
     static const size_t sizes[] = { 0,     1,     55,     4096, 65535,
                                     65536, 65537, 131072, 200000 };
-    enum { N = sizeof sizes / sizeof *sizes };
+    enum { N = sizeof(sizes) / sizeof(*sizes) };
     char *path = path_of("sizes");
     struct err err = ERR_INIT;
     struct worklog_reader *r;
@@ -539,7 +539,7 @@ int main(void)
         "growing", "full"
     };
 
-    for (size_t i = 0; i < sizeof big; i++)
+    for (size_t i = 0; i < sizeof(big); i++)
         big[i] = (unsigned char)(i * 31 + (i >> 8));
     test_bytes();
     test_create();
@@ -553,7 +553,7 @@ int main(void)
     test_growing();
     test_due();
     test_full();
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         char *path = path_of(names[i]);
 
         unlink(path);

@@ -28,7 +28,7 @@ static void put_number(struct buf *out, uint64_t v)
     static const unsigned char zeros[NUMBER - 8];
 
     buf_put_u64(out, v);
-    buf_put(out, zeros, sizeof zeros);
+    buf_put(out, zeros, sizeof(zeros));
 }
 
 /* -1 if it does not fit in 63 bits: no file is as large. */
@@ -113,7 +113,7 @@ int bundle_table(struct bundle_entry **e, size_t *n_items, const void *bytes,
     if (count > (n - NUMBER) / ENTRY)
         return err_set(err, ERR_INPUT, "bundle: the head of %" PRIu64 " items"
                        " goes on past %zu bytes", count, n);
-    made = xcalloc((size_t)count + 1, sizeof *made);
+    made = xcalloc((size_t)count + 1, sizeof(*made));
     if (read_entries(made, (size_t)count, p + NUMBER, size, err)) {
         free(made);
         return -1;

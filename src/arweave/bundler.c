@@ -30,7 +30,7 @@
 int bundler_new(struct bundler **out, const struct settings *s,
                 struct err *err)
 {
-    struct bundler *b = xcalloc(1, sizeof *b);
+    struct bundler *b = xcalloc(1, sizeof(*b));
     const char *payment = settings_text(s, "bundler-payment");
 
     b->url = xstrdup(settings_text(s, "bundler"));
@@ -381,7 +381,7 @@ int bundler_price(struct bundler *b, uint64_t n, uint64_t *winc,
     int rc;
 
     http_answer_init(&a);
-    snprintf(path, sizeof path, "v1/price/bytes/%" PRIu64, n);
+    snprintf(path, sizeof(path), "v1/price/bytes/%" PRIu64, n);
     rc = ask(b, b->payment, path, &a, err);
     if (!rc && bundler_read_winc(winc, a.body.data, a.body.len, err))
         rc = bundler_nonsense(b->payment, path, err);
@@ -397,7 +397,7 @@ int bundler_balance(struct bundler *b, struct id address, uint64_t *winc,
     int rc;
 
     http_answer_init(&a);
-    snprintf(path, sizeof path, "v1/account/balance/arweave?address=%s",
+    snprintf(path, sizeof(path), "v1/account/balance/arweave?address=%s",
              id_text(address).s);
     rc = ask(b, b->payment, path, &a, err);
     if (rc && a.status == 404) { /* an account that was never paid into */
@@ -418,7 +418,7 @@ int bundler_status(struct bundler *b, struct id id, enum bundler_status *status,
     int rc;
 
     http_answer_init(&a);
-    snprintf(path, sizeof path, "v1/tx/%s/status", id_text(id).s);
+    snprintf(path, sizeof(path), "v1/tx/%s/status", id_text(id).s);
     rc = ask(b, b->url, path, &a, err);
     if (rc && a.status == 404) {
         *status = BUNDLER_UNKNOWN;

@@ -105,7 +105,7 @@ int bundler_read_begin(struct bundler_upload *u, const char *json, size_t n,
     id = json_string(json_get(v, "id"));
     len = id ? strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz"
                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-") : 0;
-    if (!len || id[len] || len >= sizeof out.id)
+    if (!len || id[len] || len >= sizeof(out.id))
         rc = err_set(err, ERR_INPUT, "no id of an upload is there");
     else if (number(json_get(v, "chunkSize"), &out.part) ||
              out.part < BUNDLER_MIN_PART || out.part > BUNDLER_MAX_PART)

@@ -81,7 +81,7 @@ out:
 static int write_state(const struct parts *p, struct err *err)
 {
     char text[MAX_STATE];
-    int n = snprintf(text, sizeof text, "%s %" PRIu64 "\n", p->upload.id,
+    int n = snprintf(text, sizeof(text), "%s %" PRIu64 "\n", p->upload.id,
                      p->upload.part);
 
     return p->item->state ? file_write(p->item->state, text, (size_t)n, err)
@@ -103,7 +103,7 @@ static int count_parts(struct parts *p, struct err *err)
                        "many parts", p->size);
     free(p->there);
     p->n = (size_t)n;
-    p->there = xcalloc(p->n, sizeof *p->there);
+    p->there = xcalloc(p->n, sizeof(*p->there));
     return 0;
 }
 
@@ -146,7 +146,7 @@ static int begin(struct parts *p, struct err *err)
     int rc;
 
     http_answer_init(&a);
-    snprintf(path, sizeof path, "v1/chunks/arweave/-1/-1?chunkSize=%" PRIu64,
+    snprintf(path, sizeof(path), "v1/chunks/arweave/-1/-1?chunkSize=%" PRIu64,
              part_size(p));
     rc = bundler_call(p->b, p->b->url, path, NULL, &a, err);
     if (!rc && a.status != 200)
@@ -184,7 +184,7 @@ static int send_part(struct parts *p, struct bundler_body *body, size_t i,
     body->begin = body->at = i * p->upload.part;
     body->end = p->size - body->begin < p->upload.part
                     ? p->size : body->begin + p->upload.part;
-    snprintf(offset, sizeof offset, "%" PRIu64, body->begin);
+    snprintf(offset, sizeof(offset), "%" PRIu64, body->begin);
     path = path_of(p, offset);
     http_answer_init(&a);
     rc = bundler_call(p->b, p->b->url, path, body, &a, err);

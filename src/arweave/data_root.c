@@ -121,7 +121,7 @@ static void end_chunk(struct data_root *d)
 
 struct data_root *data_root_new(uint64_t size)
 {
-    struct data_root *d = xcalloc(1, sizeof *d);
+    struct data_root *d = xcalloc(1, sizeof(*d));
 
     d->size = size;
     return d;
@@ -264,9 +264,9 @@ int chunk_path(struct chunk_place *c, struct id root, uint64_t size,
         return wrong(err, "it is too long");
     w.id = root;
     while (n > LEAF) {
-        bool nested = n >= sizeof marker + BRANCH &&
-                      memcmp(p, marker.b, sizeof marker) == 0;
-        size_t used = nested ? sizeof marker + BRANCH : BRANCH;
+        bool nested = n >= sizeof(marker) + BRANCH &&
+                      memcmp(p, marker.b, sizeof(marker)) == 0;
+        size_t used = nested ? sizeof(marker) + BRANCH : BRANCH;
 
         if (n < used)
             return wrong(err, "it ends within a branch");

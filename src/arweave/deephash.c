@@ -18,7 +18,7 @@ static void hash_tag(unsigned char out[DEEPHASH_SIZE], const char *kind,
                      uint64_t n)
 {
     char tag[TAG_MAX];
-    int len = snprintf(tag, sizeof tag, "%s%" PRIu64, kind, n);
+    int len = snprintf(tag, sizeof(tag), "%s%" PRIu64, kind, n);
 
     digest384(out, tag, (size_t)len);
 }
@@ -32,7 +32,7 @@ static void hash_pair(unsigned char out[DEEPHASH_SIZE],
 
     memcpy(pair, a, DEEPHASH_SIZE);
     memcpy(pair + DEEPHASH_SIZE, b, DEEPHASH_SIZE);
-    digest384(out, pair, sizeof pair);
+    digest384(out, pair, sizeof(pair));
 }
 
 void deephash_blob(unsigned char out[DEEPHASH_SIZE], const void *data,

@@ -52,9 +52,9 @@ static int add_gateways(struct gateways *g, const char *text,
 int gateways_new(struct gateways **out, const struct settings *s,
                  struct err *err)
 {
-    struct gateways *g = xcalloc(1, sizeof *g);
+    struct gateways *g = xcalloc(1, sizeof(*g));
 
-    g->url = xcalloc(MAX_GATEWAYS, sizeof *g->url);
+    g->url = xcalloc(MAX_GATEWAYS, sizeof(*g->url));
     http_limits_of(&g->limits, s);
     if (add_gateways(g, settings_text(s, "gateways"), err) ||
         http_new(&g->http, &g->limits, err)) {
@@ -178,7 +178,7 @@ int gateway_ask(struct gateways *g, size_t i, const char *path,
 
 void gateway_data_init(struct gateway_data *d)
 {
-    memset(d, 0, sizeof *d);
+    memset(d, 0, sizeof(*d));
     buf_init(&d->head, ITEM_HEAD_MAX);
 }
 
@@ -211,7 +211,7 @@ int gateway_read(struct gateways *g, size_t i, const struct gateway_data *d,
 
 void gateway_path(struct gateway_data *d, struct id id)
 {
-    snprintf(d->path, sizeof d->path, "raw/%s", id_text(id).s);
+    snprintf(d->path, sizeof(d->path), "raw/%s", id_text(id).s);
 }
 
 /* The head of an item of `size` bytes at `at` of what d->path names: its
@@ -284,7 +284,7 @@ static int find_tx(struct gateways *g, size_t i, struct id id,
     struct tx tx;
     int rc;
 
-    snprintf(path, sizeof path, "tx/%s", id_text(id).s);
+    snprintf(path, sizeof(path), "tx/%s", id_text(id).s);
     http_answer_init(&a);
     rc = gateway_ask(g, i, path, &r, &a, NULL) ? 1 : 0;
     if (!rc && tx_check(&tx, a.body.data, a.body.len, &id, err))

@@ -53,7 +53,7 @@ void gateway_hint_read(struct gateway_hint *h, const char *lines, size_t n)
     char text[4096];
     bool at;
 
-    memset(h, 0, sizeof *h);
+    memset(h, 0, sizeof(*h));
     h->has_data = number_of(lines, n, "content-length", &h->n_data);
     at = number_of(lines, n, "x-ar-io-root-data-item-offset", &h->at);
     if (!value_of(lines, n, "x-ar-io-root-transaction-id", text) ||
@@ -134,7 +134,7 @@ static int put_bytes(struct buf *b, const char *lines, size_t n,
     size_t len;
 
     if (!value_of(lines, n, name, text) ||
-        base64url_decode(bytes, sizeof bytes, &len, text) ||
+        base64url_decode(bytes, sizeof(bytes), &len, text) ||
         (want && len != want))
         return -1;
     buf_put(b, bytes, len);
@@ -220,8 +220,8 @@ int gateway_depth_read(uint64_t *n, const char *json, size_t len,
         rc = err_set(err, ERR_INPUT, "no number_of_confirmations is there "
                      "that is at least 1");
     else if (json_u64(json_get(root, "block_height"), &height) || !hash ||
-             base64url_decode(block, sizeof block, &n_block, hash) ||
-             n_block != sizeof block)
+             base64url_decode(block, sizeof(block), &n_block, hash) ||
+             n_block != sizeof(block))
         rc = err_set(err, ERR_INPUT, "no block is there");
     if (!rc)
         *n = got;

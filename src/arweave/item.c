@@ -42,7 +42,7 @@ static const struct kind {
 
 static const struct kind *find_kind(unsigned type)
 {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
         if (kinds[i].type == type)
             return &kinds[i];
     return NULL;
@@ -143,7 +143,7 @@ int item_head(struct item *it, const void *bytes, size_t n, struct err *err)
     struct cursor c = { bytes, n, 0 };
     int rc;
 
-    memset(it, 0, sizeof *it);
+    memset(it, 0, sizeof(*it));
     rc = take_head(it, &c, err);
     if (rc)
         return rc;
@@ -159,7 +159,7 @@ void item_hash_head(unsigned char acc[DEEPHASH_SIZE], const struct item *it)
 {
     char type[12];
 
-    snprintf(type, sizeof type, "%u", it->type);
+    snprintf(type, sizeof(type), "%u", it->type);
     deephash_list(acc, 8);
     deephash_puts(acc, "dataitem");
     deephash_puts(acc, "1");
@@ -253,7 +253,7 @@ struct item_stream {
 
 struct item_stream *item_stream_new(uint64_t size)
 {
-    struct item_stream *s = xcalloc(1, sizeof *s);
+    struct item_stream *s = xcalloc(1, sizeof(*s));
 
     s->size = size;
     s->data = digest384_new();
@@ -363,6 +363,7 @@ int item_tag_id(const struct item *it, const char *name, struct id *id)
 {
     char text[ID_TEXT];
 
-    return item_tag_text(it, name, text, sizeof text) || id_parse(id, text) ? -1
-                                                                            : 0;
+    if (item_tag_text(it, name, text, sizeof(text)))
+        return -1;
+    return id_parse(id, text);
 }

@@ -74,7 +74,7 @@ static int finish(struct buf *out, size_t at, size_t tags,
     it.n_raw_tags = out->len - tags;
     item_hash_head(acc, &it);
     deephash_put_digest(acc, data, size);
-    if (key_sign(key, sig, acc, sizeof acc, err))
+    if (key_sign(key, sig, acc, sizeof(acc), err))
         return -1;
     memcpy(head + 2, sig, KEY_BYTES);
     digest(id, sig, KEY_BYTES);

@@ -100,7 +100,7 @@ void keccak_ethereum(struct id *out, const void *msg, size_t n)
     int head;
 
     assert(n <= MESSAGE_MAX);
-    head = snprintf(text, sizeof text, "\x19" "Ethereum Signed Message:\n%zu",
+    head = snprintf(text, sizeof(text), "\x19" "Ethereum Signed Message:\n%zu",
                     n);
     memcpy(text + head, msg, n);
     keccak256(out, text, (size_t)head + n);

@@ -83,7 +83,7 @@ out:
 
 static struct key *key_of(EVP_PKEY *pkey, const unsigned char *modulus)
 {
-    struct key *k = xcalloc(1, sizeof *k);
+    struct key *k = xcalloc(1, sizeof(*k));
 
     k->pkey = pkey;
     memcpy(k->modulus, modulus, KEY_BYTES);
@@ -203,7 +203,7 @@ int key_from_parts(struct key **out, const struct key_parts *parts,
         goto out;
     }
     k = key_of(pkey, modulus);
-    if (key_sign(k, sig, probe, sizeof probe, NULL)) {
+    if (key_sign(k, sig, probe, sizeof(probe), NULL)) {
         key_free(k);
         err_set(err, ERR_INPUT, "its parts do not belong together: what it"
                 " signs does not verify");
@@ -274,7 +274,7 @@ int key_sign(const struct key *k, unsigned char sig[KEY_BYTES],
 
     digest(&h, msg, n);
     if (!ctx || EVP_PKEY_sign_init(ctx) <= 0 || !set_pss(ctx, 0) ||
-        EVP_PKEY_sign(ctx, made, &len, h.b, sizeof h) <= 0 ||
+        EVP_PKEY_sign(ctx, made, &len, h.b, sizeof(h)) <= 0 ||
         len != KEY_BYTES) {
         crypto_err(err, "cannot sign");
         goto out;
@@ -288,7 +288,7 @@ int key_sign(const struct key *k, unsigned char sig[KEY_BYTES],
     memcpy(sig, made, KEY_BYTES);
     rc = 0;
 out:
-    mem_wipe(made, sizeof made);
+    mem_wipe(made, sizeof(made));
     EVP_PKEY_CTX_free(ctx);
     return rc;
 }
@@ -319,7 +319,7 @@ bool key_check_size(const unsigned char *modulus, size_t n_modulus,
     ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
     good = ctx && EVP_PKEY_verify_init(ctx) > 0 &&
            set_pss(ctx, RSA_PSS_SALTLEN_AUTO) &&
-           EVP_PKEY_verify(ctx, sig, n_sig, h.b, sizeof h) == 1;
+           EVP_PKEY_verify(ctx, sig, n_sig, h.b, sizeof(h)) == 1;
 out:
     ERR_clear_error();
     EVP_PKEY_CTX_free(ctx);

@@ -71,7 +71,7 @@ static int read_parts(struct key_parts *parts, const struct json *root,
 
 int key_parse(struct key **out, const char *text, size_t n, struct err *err)
 {
-    struct key_parts *parts = xcalloc(1, sizeof *parts);
+    struct key_parts *parts = xcalloc(1, sizeof(*parts));
     struct json *root = NULL;
     int rc = -1;
 
@@ -88,7 +88,7 @@ int key_parse(struct key **out, const char *text, size_t n, struct err *err)
     rc = key_from_parts(out, parts, err);
 out:
     json_wipe(root);
-    mem_wipe(parts, sizeof *parts);
+    mem_wipe(parts, sizeof(*parts));
     free(parts);
     return rc;
 }
@@ -170,7 +170,7 @@ out:
 static int put_text(const struct key *k, char *text, size_t max, size_t *n,
                     struct err *err)
 {
-    struct key_parts *parts = xcalloc(1, sizeof *parts);
+    struct key_parts *parts = xcalloc(1, sizeof(*parts));
     char *part = xmalloc(PART_TEXT);
     int rc = key_to_parts(k, parts, err);
 
@@ -181,7 +181,7 @@ static int put_text(const struct key *k, char *text, size_t max, size_t *n,
                                part_keys[i], part);
     }
     *n += (size_t)snprintf(text + *n, max - *n, "}\n");
-    mem_wipe(parts, sizeof *parts);
+    mem_wipe(parts, sizeof(*parts));
     mem_wipe(part, PART_TEXT);
     free(parts);
     free(part);
@@ -201,9 +201,9 @@ static int open_aside(const char *path, char **aside, struct err *err)
         unsigned char r[6];
         char tail[9];
 
-        if (key_random(r, sizeof r, err))
+        if (key_random(r, sizeof(r), err))
             return -1;
-        base64url(tail, r, sizeof r);
+        base64url(tail, r, sizeof(r));
         free(*aside);
         *aside = xasprintf("%.*s.%.200s.%s", (int)(name - path), path, name,
                            tail);

@@ -30,9 +30,9 @@ static void hash_receipt(unsigned char acc[DEEPHASH_SIZE],
     deephash_puts(acc, "Bundlr");
     deephash_puts(acc, r->version);
     deephash_puts(acc, id_text(r->id).s);
-    snprintf(number, sizeof number, "%" PRIu64, r->deadline_height);
+    snprintf(number, sizeof(number), "%" PRIu64, r->deadline_height);
     deephash_puts(acc, number);
-    snprintf(number, sizeof number, "%" PRIu64, r->timestamp_ms);
+    snprintf(number, sizeof(number), "%" PRIu64, r->timestamp_ms);
     deephash_puts(acc, number);
 }
 
@@ -66,7 +66,7 @@ static int get_fields(struct receipt *r, const struct json *root,
 
     if (!id || id_parse(&r->id, id))
         return err_set(err, ERR_INPUT, "receipt: it has no \"id\"");
-    if (!version || strlen(version) >= sizeof r->version)
+    if (!version || strlen(version) >= sizeof(r->version))
         return err_set(err, ERR_INPUT, "receipt: it has no \"version\" that"
                        " we know");
     memcpy(r->version, version, strlen(version) + 1);
@@ -96,7 +96,7 @@ static int check(struct receipt *r, const struct json *root, struct id id,
         return err_set(err, ERR_INPUT, "receipt: it is of another item, %s",
                        text);
     hash_receipt(acc, r);
-    if (!key_check(public, sig, acc, sizeof acc))
+    if (!key_check(public, sig, acc, sizeof(acc)))
         return err_set(err, ERR_INPUT, "receipt: its signature is wrong");
     key_address_of(&r->signer, public);
     if (pinned && !id_equal(r->signer, *pinned)) {
@@ -149,7 +149,7 @@ int receipt_sign(struct buf *json, const struct receipt *r,
     char id[ID_TEXT], public[KEY_TEXT], signature[KEY_TEXT];
 
     hash_receipt(acc, r);
-    if (key_sign(key, sig, acc, sizeof acc, err))
+    if (key_sign(key, sig, acc, sizeof(acc), err))
         return -1;
     key_modulus(key, modulus);
     key_address(key, &address);

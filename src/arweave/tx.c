@@ -113,7 +113,7 @@ static int get_tags(struct tx *tx, const struct json *root, struct err *err)
     if (!tags || json_type(tags) != JSON_ARRAY || n > TAGS_MAX)
         return err_set(err, ERR_INPUT, "transaction: no list of at most %d"
                        " tags", TAGS_MAX);
-    tx->tag = xcalloc(n + 1, sizeof *tx->tag);
+    tx->tag = xcalloc(n + 1, sizeof(*tx->tag));
     tx->bytes = to = xmalloc(left);
     for (const struct json *t = json_first(tags); t; t = json_next(t)) {
         struct item_tag *tag = &tx->tag[tx->n_tags++];
@@ -178,7 +178,7 @@ static int check(struct tx *tx, const struct fields *f, const struct id *id,
                        f->target.n);
     hash_all(acc, f, tx);
     if (!key_check_size(f->owner.at, f->owner.n, f->signature.at,
-                        f->signature.n, acc, sizeof acc))
+                        f->signature.n, acc, sizeof(acc)))
         return err_set(err, ERR_INPUT, "transaction: its owner did not sign"
                        " this: the signature is wrong");
     digest(&tx->id, f->signature.at, f->signature.n);
@@ -196,7 +196,7 @@ static int check(struct tx *tx, const struct fields *f, const struct id *id,
 int tx_check(struct tx *tx, const char *json, size_t n, const struct id *id,
              struct err *err)
 {
-    struct fields *f = xcalloc(1, sizeof *f);
+    struct fields *f = xcalloc(1, sizeof(*f));
     struct tx made = { .n_tags = 0 };
     struct json *root = NULL;
     int rc = -1;
@@ -226,5 +226,5 @@ void tx_clear(struct tx *tx)
 {
     free(tx->tag);
     free(tx->bytes);
-    memset(tx, 0, sizeof *tx);
+    memset(tx, 0, sizeof(*tx));
 }

@@ -140,7 +140,7 @@ void buf_put_u32(struct buf *b, uint32_t v)
     unsigned char bytes[4];
 
     set_u32(bytes, v);
-    buf_put(b, bytes, sizeof bytes);
+    buf_put(b, bytes, sizeof(bytes));
 }
 
 void buf_put_u64(struct buf *b, uint64_t v)
@@ -148,7 +148,7 @@ void buf_put_u64(struct buf *b, uint64_t v)
     unsigned char bytes[8];
 
     set_u64(bytes, v);
-    buf_put(b, bytes, sizeof bytes);
+    buf_put(b, bytes, sizeof(bytes));
 }
 
 void buf_put_f32(struct buf *b, float v)

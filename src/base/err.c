@@ -56,7 +56,7 @@ int err_set(struct err *err, enum err_code code, const char *fmt, ...)
     va_end(ap);
     tidy(text);
     err->code = code;
-    memcpy(err->text, text, sizeof text);
+    memcpy(err->text, text, sizeof(text));
     return -1;
 }
 
@@ -71,7 +71,7 @@ int err_errno(struct err *err, enum err_code code, const char *fmt, ...)
     va_start(ap, fmt);
     append(text, fmt, ap);
     va_end(ap);
-    snprintf(why, sizeof why, "%s", strerror(saved));
+    snprintf(why, sizeof(why), "%s", strerror(saved));
     /* "No such file", but not "RPC failed" */
     if (why[0] && !isupper((unsigned char)why[1]))
         why[0] = (char)tolower((unsigned char)why[0]);
@@ -79,7 +79,7 @@ int err_errno(struct err *err, enum err_code code, const char *fmt, ...)
     appends(text, why);
     tidy(text);
     err->code = code;
-    memcpy(err->text, text, sizeof text);
+    memcpy(err->text, text, sizeof(text));
     errno = saved;
     return -1;
 }
@@ -97,6 +97,6 @@ int err_prefix(struct err *err, const char *fmt, ...)
     appends(text, ": ");
     appends(text, err->text);
     tidy(text);
-    memcpy(err->text, text, sizeof text);
+    memcpy(err->text, text, sizeof(text));
     return -1;
 }

@@ -237,11 +237,11 @@ int file_scratch(char out[FILE_SCRATCH], struct err *err)
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
     unsigned char r[FILE_SCRATCH - 1];
 
-    if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r)
+    if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
         return err_errno(err, ERR_RETRY, "no random numbers");
-    for (size_t i = 0; i < sizeof r; i++)
+    for (size_t i = 0; i < sizeof(r); i++)
         out[i] = letters[r[i] & 31];
-    out[sizeof r] = '\0';
+    out[sizeof(r)] = '\0';
     return 0;
 }
 
@@ -281,7 +281,7 @@ int file_out_open(struct file_out **out, const char *path, struct err *err)
 
     if (!*name)
         return err_set(err, ERR_INPUT, "\"%s\" is no name of a file", path);
-    f = xcalloc(1, sizeof *f);
+    f = xcalloc(1, sizeof(*f));
     f->path = xstrdup(path);
     if (!slash)
         f->dir = xstrdup(".");
@@ -300,7 +300,7 @@ int file_out_open(struct file_out **out, const char *path, struct err *err)
 void file_out_stream(struct file_out **out, int fd, const char *name,
                      bool standard)
 {
-    struct file_out *f = xcalloc(1, sizeof *f);
+    struct file_out *f = xcalloc(1, sizeof(*f));
 
     f->fd = fd;
     f->path = xstrdup(name);

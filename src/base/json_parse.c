@@ -238,7 +238,7 @@ static int scan_key(struct scan *s)
         return -1;
     if (s->n_keys == s->cap_keys) {
         s->cap_keys = s->cap_keys ? s->cap_keys * 2 : 64;
-        s->keys = xrealloc(s->keys, s->cap_keys * sizeof *s->keys);
+        s->keys = xrealloc(s->keys, s->cap_keys * sizeof(*s->keys));
     }
     k = &s->keys[s->n_keys++];
     *k = (struct key){ .s = s->text + start + 1,
@@ -282,7 +282,7 @@ static int close_keys(struct scan *s, size_t first)
     size_t n = s->n_keys - first, shown;
 
     if (n > 1)
-        qsort(s->keys + first, n, sizeof *s->keys, compare_keys);
+        qsort(s->keys + first, n, sizeof(*s->keys), compare_keys);
     for (size_t i = first + 1; i < s->n_keys; i++) {
         const struct key *k = &s->keys[i];
 

@@ -185,7 +185,7 @@ static int take_long(struct cursor *at, struct err *err)
         put_argument(o, value);
         return 0;
     }
-    if (n >= sizeof bare)
+    if (n >= sizeof(bare))
         return unknown(at, err, word, n);
     memcpy(bare, name, n);
     bare[n] = '\0';

@@ -137,7 +137,7 @@ static int rules_of_memory(scmp_filter_ctx ctx)
                                              0);
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < sizeof map / sizeof *map; i++)
+    for (size_t i = 0; rc == 0 && i < sizeof(map) / sizeof(*map); i++)
         rc = rule(ctx, SCMP_ACT_ALLOW, map[i], 1, &data);
     return rc;
 }
@@ -159,7 +159,7 @@ static int rules_of_files(scmp_filter_ctx ctx)
 
     if (rc == 0)
         rc = rule(ctx, no, "openat", 1, &openat);
-    for (size_t i = 0; rc == 0 && i < sizeof look / sizeof *look; i++)
+    for (size_t i = 0; rc == 0 && i < sizeof(look) / sizeof(*look); i++)
         rc = rule(ctx, no, look[i], 0, NULL);
     return rc;
 }
@@ -171,7 +171,7 @@ static int rules(scmp_filter_ctx ctx)
                                              (scmp_datum_t)getpid(), 0);
     int rc = rule(ctx, SCMP_ACT_ALLOW, "tgkill", 1, &self);
 
-    for (size_t i = 0; rc == 0 && i < sizeof allowed / sizeof *allowed; i++)
+    for (size_t i = 0; rc == 0 && i < sizeof(allowed) / sizeof(*allowed); i++)
         rc = rule(ctx, SCMP_ACT_ALLOW, allowed[i], 0, NULL);
     return rc ? rc : rules_of_memory(ctx) || rules_of_files(ctx) ? -1 : 0;
 }
@@ -213,7 +213,7 @@ const char *sandbox_library(void)
     const struct scmp_version *v = seccomp_version();
 
     if (v)
-        snprintf(text, sizeof text, "libseccomp %u.%u.%u", v->major, v->minor,
+        snprintf(text, sizeof(text), "libseccomp %u.%u.%u", v->major, v->minor,
                  v->micro);
     return v ? text : "libseccomp";
 #else

@@ -97,7 +97,7 @@ static int parse_size(const char *text, uint64_t *out)
     uint64_t v;
 
     n -= unit != NULL;
-    if (n >= sizeof digits)
+    if (n >= sizeof(digits))
         return -1;
     memcpy(digits, text, n);
     digits[n] = '\0';
@@ -320,14 +320,14 @@ static int load_env(struct settings *s, struct err *err)
 int settings_new(struct settings **out, const struct setting *table,
                  struct err *err)
 {
-    struct settings *s = xcalloc(1, sizeof *s);
+    struct settings *s = xcalloc(1, sizeof(*s));
     char *path = find_file();
     int rc = -1;
 
     s->table = table;
     while (table[s->n].name)
         s->n++;
-    s->values = xcalloc(s->n, sizeof *s->values);
+    s->values = xcalloc(s->n, sizeof(*s->values));
     if (load_defaults(s, err))
         goto out;
     if (path && load_file(s, path, err))

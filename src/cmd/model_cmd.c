@@ -203,7 +203,7 @@ static int model_convert(struct settings *s, int argc, char **argv)
                  " bytes on every machine.",
         .opts = opts, .min_args = 1, .max_args = 1,
     };
-    const char **args = xcalloc((size_t)argc, sizeof *args);
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct convert_options o = { .progress = progress };
     struct err err = ERR_INIT;
     const char *dir;
@@ -283,7 +283,7 @@ static int model_add(struct settings *s, int argc, char **argv)
                  " the file or directory if it is not given.",
         .opts = opts, .min_args = 1, .max_args = 2,
     };
-    const char **args = xcalloc((size_t)argc, sizeof *args);
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct convert_options o = { .progress = progress };
     struct err err = ERR_INIT;
     const char *what, *name;
@@ -311,7 +311,7 @@ static int model_list(struct settings *s, int argc, char **argv)
         .about = "One line a model of the store: name, id, parameters, bytes"
                  " (tabs between).",
     };
-    const char **args = xcalloc((size_t)argc, sizeof *args);
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct err err = ERR_INIT;
     struct buf b;
     size_t n;
@@ -430,7 +430,7 @@ static int model_info(struct settings *s, int argc, char **argv)
                  " are read; the weights are not checked.",
         .min_args = 1, .max_args = 1,
     };
-    const char **args = xcalloc((size_t)argc, sizeof *args), *what;
+    const char **args = xcalloc((size_t)argc, sizeof(*args)), *what;
     struct err err = ERR_INIT;
     char *path = NULL;
     size_t n;
@@ -478,7 +478,7 @@ static int model_rm(struct settings *s, int argc, char **argv)
                  " that batches need stays.",
         .opts = opts, .min_args = 1, .max_args = 1,
     };
-    const char **args = xcalloc((size_t)argc, sizeof *args), *what;
+    const char **args = xcalloc((size_t)argc, sizeof(*args)), *what;
     struct err err = ERR_INIT;
     size_t n;
     int status = cmd_begin(&c, s, argc, argv, args, &n);

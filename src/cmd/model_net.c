@@ -128,7 +128,7 @@ int cmd_model_fetch(struct settings *s, int argc, char **argv)
                  " ARWEAVE-ID,\nor NAME, from then on.",
         .opts = opts, .min_args = 1, .max_args = 2,
     };
-    const char **args = xcalloc((size_t)argc, sizeof *args);
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
     const char *what, *name;
     struct err err = ERR_INIT;
     struct id id;
@@ -163,7 +163,7 @@ static int agree(uint64_t winc, bool yes, struct err *err)
         return err_set(err, ERR_INPUT, "publishing costs %s: say --yes to pay"
                        " them", cost);
     fprintf(stderr, "pay %s? [y/N] ", cost);
-    if (fgets(answer, sizeof answer, stdin) &&
+    if (fgets(answer, sizeof(answer), stdin) &&
         (answer[0] == 'y' || answer[0] == 'Y'))
         return 0;
     return err_set(err, ERR_INPUT, "not published");
@@ -247,7 +247,7 @@ int cmd_model_publish(struct settings *s, int argc, char **argv)
                  " paid twice.",
         .opts = opts, .min_args = 1, .max_args = 1,
     };
-    const char **args = xcalloc((size_t)argc, sizeof *args), *what;
+    const char **args = xcalloc((size_t)argc, sizeof(*args)), *what;
     struct err err = ERR_INIT;
     size_t n;
     int status = cmd_begin(&c, s, argc, argv, args, &n);

@@ -42,7 +42,7 @@ static void forget_settings(void)
         char name[64];
         size_t n = strcspn(*e, "=");
 
-        if (strncmp(*e, "HDF5_", 5) != 0 || n >= sizeof name) {
+        if (strncmp(*e, "HDF5_", 5) != 0 || n >= sizeof(name)) {
             e++;
             continue;
         }
@@ -83,8 +83,8 @@ static int print_index(const char *name, struct err *err)
     struct checkpoint_head head;
     struct buf out;
 
-    memset(place, 0, sizeof place);
-    memset(&head, 0, sizeof head);
+    memset(place, 0, sizeof(place));
+    memset(&head, 0, sizeof(head));
     if (layout_init(err) ||
         layout_walk(STDIN_FILENO, name, &head, count, place, err))
         return -1;

@@ -72,7 +72,7 @@ static int wallet_new(struct settings *s, int argc, char **argv)
                  " the setting wallet, or\n~/.config/apus/wallet.json.",
         .max_args = 1,
     };
-    const char **args = xcalloc((size_t)argc, sizeof *args);
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct err err = ERR_INIT;
     size_t n = 0;
     int status = cmd_begin(&c, s, argc, argv, args, &n);
@@ -108,7 +108,7 @@ static int wallet_show(struct settings *s, int argc, char **argv)
                  " /etc/apus/wallet.json, else\n~/.config/apus/wallet.json.",
         .max_args = 1,
     };
-    const char **args = xcalloc((size_t)argc, sizeof *args);
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct err err = ERR_INIT;
     char *path = NULL;
     size_t n = 0;

@@ -146,7 +146,7 @@ static int layer_powers(struct conversion *c, uint32_t layer,
         return norm_powers(c, layer, m, err);
     if (get(c, source(c, layer, LAYER_ATTN_NORM), 0, r->dim, err))
         return -1;
-    memcpy(c->gain, c->x, r->dim * sizeof *c->gain);
+    memcpy(c->gain, c->x, r->dim * sizeof(*c->gain));
     for (uint32_t g = 0; g < r->n_kv_heads; g++) {
         if (head_sizes(c, layer, g, m, err))
             return -1;
@@ -193,7 +193,7 @@ static int put_zeros(struct conversion *c, uint64_t to, struct err *err)
     uint64_t n = to - file_out_size(c->f);
 
     while (n) {
-        size_t k = n < sizeof zeros ? (size_t)n : sizeof zeros;
+        size_t k = n < sizeof(zeros) ? (size_t)n : sizeof(zeros);
 
         if (file_out_put(c->f, zeros, k, err))
             return -1;
@@ -210,7 +210,7 @@ static int put_vector(struct conversion *c, uint32_t i, struct err *err)
     size_t n = rec->rows;
 
     if (i == TENSOR_INV_FREQ)
-        memcpy(c->x, c->c.inv_freq, n * sizeof *c->x);
+        memcpy(c->x, c->c.inv_freq, n * sizeof(*c->x));
     else if (get(c, t, 0, n, err))
         return -1;
     for (size_t k = 0; k < n; k++)
@@ -243,7 +243,7 @@ static int put_matrix(struct conversion *c, uint32_t i, struct err *err)
                            t->name);
         x1_w8_row(c->w, &c->scale[n], c->x, rec->cols);
         model_row_leaf(leaf, c->scale[n], c->w, rec->cols);
-        merkle_leaf(&tree, leaf, sizeof leaf);
+        merkle_leaf(&tree, leaf, sizeof(leaf));
         if (file_out_put(c->f, c->w, rec->cols, err))
             return -1;
     }
@@ -289,15 +289,15 @@ static int check_tied(struct conversion *c, struct err *err)
     if (h->n != e->n)
         return err_set(err, ERR_INPUT, "tie_word_embeddings is true, but "
                        "\"%s\" and \"%s\" differ in shape", e->name, h->name);
-    other = xmalloc(r->dim * sizeof *other);
+    other = xmalloc(r->dim * sizeof(*other));
     for (uint32_t n = 0; n < r->n_vocab && !rc; n++) {
         uint64_t at = (uint64_t)n * r->dim;
 
         rc = get(c, e, at, r->dim, err);
-        memcpy(other, c->x, r->dim * sizeof *other);
+        memcpy(other, c->x, r->dim * sizeof(*other));
         if (!rc)
             rc = get(c, h, at, r->dim, err);
-        if (!rc && memcmp(other, c->x, r->dim * sizeof *other))
+        if (!rc && memcmp(other, c->x, r->dim * sizeof(*other)))
             rc = err_set(err, ERR_INPUT, "tie_word_embeddings is true, but "
                          "\"%s\" and \"%s\" differ", e->name, h->name);
     }
@@ -429,9 +429,9 @@ static int put_records(struct conversion *c, struct id *id, struct err *err)
     merkle_root(&tree, &r->tensors);
     model_record_pack(head, r);
     model_record_id(id, r);
-    rc = file_out_patch(c->f, 0, head, sizeof head, err);
+    rc = file_out_patch(c->f, 0, head, sizeof(head), err);
     if (!rc)
-        rc = file_out_patch(c->f, sizeof head, raw, n, err);
+        rc = file_out_patch(c->f, sizeof(head), raw, n, err);
     free(raw);
     return rc;
 }
@@ -470,12 +470,12 @@ static int prepare(struct conversion *c, struct err *err)
         hf_tensors_check(c->st, r, err) || read_texts(c, err) ||
         model_layout(&c->lay, r, err))
         return -1;
-    c->x = xmalloc(longest(r) * sizeof *c->x);
+    c->x = xmalloc(longest(r) * sizeof(*c->x));
     c->w = xmalloc(longest(r));
-    c->scale = xmalloc(tallest(r) * sizeof *c->scale);
-    c->gain = xmalloc(r->dim * sizeof *c->gain);
+    c->scale = xmalloc(tallest(r) * sizeof(*c->scale));
+    c->gain = xmalloc(r->dim * sizeof(*c->gain));
     c->power = xcalloc(r->n_kv_heads, r->head_dim / 2);
-    c->t = xcalloc(r->n_tensors, sizeof *c->t);
+    c->t = xcalloc(r->n_tensors, sizeof(*c->t));
     return check_tied(c, err);
 }
 
@@ -501,7 +501,7 @@ int convert_hf(const char *dir, const char *out,
     struct conversion c;
     int rc;
 
-    memset(&c, 0, sizeof c);
+    memset(&c, 0, sizeof(c));
     c.dir = dir;
     c.o = o ? o : &none;
     buf_init(&c.tokenizer, (size_t)MODEL_MAX_TOKENIZER);

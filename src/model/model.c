@@ -65,7 +65,7 @@ static int reader_open(struct reader *r, const char *path, struct err *err)
 {
     struct stat st;
 
-    memset(r, 0, sizeof *r);
+    memset(r, 0, sizeof(*r));
     r->path = path;
     /* not blocked by a FIFO of that name */
     r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -184,7 +184,7 @@ static int check_rows(const struct reader *r, uint32_t i,
             continue;
         model_row_leaf(leaf, f32_from(get_u32(r->data + scales + 4 * n)),
                        (const int8_t *)row, t->cols);
-        merkle_leaf(tree, leaf, sizeof leaf);
+        merkle_leaf(tree, leaf, sizeof(leaf));
     }
     return 0;
 }
@@ -305,7 +305,7 @@ static void index_model(struct model *m, const struct model_layout *lay)
     m->head = weights(m, lay, TENSOR_HEAD);
     m->inv_freq = floats(m, lay, TENSOR_INV_FREQ);
     m->final_norm = floats(m, lay, TENSOR_FINAL_NORM);
-    m->layers = xcalloc(m->rec.n_layers, sizeof *m->layers);
+    m->layers = xcalloc(m->rec.n_layers, sizeof(*m->layers));
     for (uint32_t l = 0; l < m->rec.n_layers; l++) {
         uint32_t i = TENSOR_LAYERS + LAYER_TENSORS * l;
         struct model_layer *y = &m->layers[l];
@@ -335,7 +335,7 @@ static int read_body(struct reader *r, const unsigned char *head,
                      const struct model_layout *lay, struct err *err)
 {
     size_t n = (size_t)rec->n_tensors * TENSOR_RECORD_SIZE;
-    struct tensor_record *t = xcalloc(rec->n_tensors, sizeof *t);
+    struct tensor_record *t = xcalloc(rec->n_tensors, sizeof(*t));
     unsigned char *raw = xmalloc(n);
     void *data = NULL;
     int rc = -1;
@@ -374,7 +374,7 @@ static int open_model(struct model **out, const char *path,
 {
     unsigned char head[MODEL_RECORD_SIZE];
     struct model_layout lay = { NULL, 0, 0, 0 };
-    struct model *m = xcalloc(1, sizeof *m);
+    struct model *m = xcalloc(1, sizeof(*m));
     struct reader r;
     int rc = -1;
 

@@ -124,7 +124,7 @@ void model_expect(const struct model_record *rec, uint32_t i,
     uint32_t bias = rec->flags & MODEL_QKV_BIAS;
     uint32_t norm = rec->flags & MODEL_QK_NORM;
 
-    memset(t, 0, sizeof *t);
+    memset(t, 0, sizeof(*t));
     if (i == TENSOR_EMBED || i == TENSOR_HEAD)
         matrix(t, rec->n_vocab, rec->dim);
     else if (i == TENSOR_INV_FREQ)
@@ -230,7 +230,7 @@ int model_layout(struct model_layout *lay, const struct model_record *rec,
     if (model_check(rec, err))
         return -1;
     over = advance(&at, (uint64_t)rec->n_tensors * TENSOR_RECORD_SIZE);
-    out.offset = xcalloc(rec->n_tensors, sizeof *out.offset);
+    out.offset = xcalloc(rec->n_tensors, sizeof(*out.offset));
     for (uint32_t i = 0; i < rec->n_tensors; i++) {
         struct tensor_record t;
 
@@ -257,7 +257,7 @@ int model_layout(struct model_layout *lay, const struct model_record *rec,
 void model_layout_clear(struct model_layout *lay)
 {
     free(lay->offset);
-    memset(lay, 0, sizeof *lay);
+    memset(lay, 0, sizeof(*lay));
 }
 
 uint64_t model_parameters(const struct model_record *rec)
@@ -358,6 +358,6 @@ int model_check_floats(uint32_t i, const unsigned char *p, size_t n,
 
     if (k == n)
         return 0;
-    snprintf(what, sizeof what, "value %zu of its floats is out of range", k);
+    snprintf(what, sizeof(what), "value %zu of its floats is out of range", k);
     return model_wrong(i, what, err);
 }

@@ -139,7 +139,7 @@ static int end_record(struct model_stream *s, struct err *err)
     if (model_layout(&s->lay, &rec, err))
         return -1;
     s->rec = rec;
-    s->t = xcalloc(rec.n_tensors, sizeof *s->t);
+    s->t = xcalloc(rec.n_tensors, sizeof(*s->t));
     return 0;
 }
 
@@ -200,7 +200,7 @@ static int take_row(struct model_stream *s, struct err *err)
         return model_wrong(s->tensor, "it has a weight of -128", err);
     model_row_leaf(leaf, f32_from(get_u32(s->scales + 4 * (size_t)s->row)),
                    (const int8_t *)s->unit.data, t->cols);
-    merkle_leaf(&s->tree, leaf, sizeof leaf);
+    merkle_leaf(&s->tree, leaf, sizeof(leaf));
     if (++s->row < t->rows)
         return 1;
     merkle_root(&s->tree, &root);
@@ -236,7 +236,7 @@ static int end_unit(struct model_stream *s, struct err *err)
 
 struct model_stream *model_stream_new(const struct id *want_id)
 {
-    struct model_stream *s = xcalloc(1, sizeof *s);
+    struct model_stream *s = xcalloc(1, sizeof(*s));
 
     if (want_id) {
         s->has_want = true;

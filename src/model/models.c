@@ -132,7 +132,7 @@ static int names_read(struct names *names, const char *store,
         size_t n = strcspn(p, "\n");
 
         line++;
-        names->v = xrealloc(names->v, (names->n + 1) * sizeof *names->v);
+        names->v = xrealloc(names->v, (names->n + 1) * sizeof(*names->v));
         if (parse_name(&names->v[names->n], p, n)) {
             err_set(err, ERR_INPUT, "%s/names:%zu is no line of a name and "
                     "an id", store, line);
@@ -190,8 +190,8 @@ int models_name(const char *store, const char *name, struct id id,
     for (i = 0; i < names.n && strcmp(names.v[i].name, name); i++)
         continue;
     if (i == names.n)
-        names.v = xrealloc(names.v, ++names.n * sizeof *names.v);
-    snprintf(names.v[i].name, sizeof names.v[i].name, "%s", name);
+        names.v = xrealloc(names.v, ++names.n * sizeof(*names.v));
+    snprintf(names.v[i].name, sizeof(names.v[i].name), "%s", name);
     names.v[i].id = id;
     rc = names_write(&names, store, err);
     free(names.v);
@@ -235,7 +235,7 @@ static int list_ids(struct id **ids, size_t *n, const char *store,
 
         if (parse_file_name(&id, e->d_name))
             continue;
-        v = xrealloc(v, (*n + 1) * sizeof *v);
+        v = xrealloc(v, (*n + 1) * sizeof(*v));
         v[(*n)++] = id;
     }
     closedir(d);
@@ -722,7 +722,7 @@ int models_ids(struct id **ids, size_t *n, const char *store, struct err *err)
     if (list_ids(ids, n, store, err))
         return -1;
     if (*n)
-        qsort(*ids, *n, sizeof **ids, id_order);
+        qsort(*ids, *n, sizeof(**ids), id_order);
     return 0;
 }
 
@@ -739,9 +739,9 @@ int models_list(const char *store, struct buf *out, struct err *err)
         return -1;
     }
     if (names.n)
-        qsort(names.v, names.n, sizeof *names.v, name_order);
+        qsort(names.v, names.n, sizeof(*names.v), name_order);
     if (n)
-        qsort(ids, n, sizeof *ids, id_order);
+        qsort(ids, n, sizeof(*ids), id_order);
     for (size_t i = 0; i < names.n; i++)
         put_line(out, store, names.v[i].name, names.v[i].id);
     for (size_t i = 0; i < n; i++) {

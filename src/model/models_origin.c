@@ -47,7 +47,7 @@ static int source_key(char key[ID_TEXT], const char *dir)
         struct stat st;
 
         if (!stat(path, &st) && S_ISREG(st.st_mode)) {
-            line = xrealloc(line, (n + 1) * sizeof *line);
+            line = xrealloc(line, (n + 1) * sizeof(*line));
             line[n++] = xasprintf("%s %ju %ju %jd %jd.%09ld", e->d_name,
                                   (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
                                   (intmax_t)st.st_size,
@@ -57,8 +57,8 @@ static int source_key(char key[ID_TEXT], const char *dir)
         free(path);
     }
     if (n)
-        qsort(line, n, sizeof *line, line_order);
-    digest_put(d, CONVERTER, sizeof CONVERTER);
+        qsort(line, n, sizeof(*line), line_order);
+    digest_put(d, CONVERTER, sizeof(CONVERTER));
     for (size_t i = 0; i < n; i++) {
         digest_put(d, line[i], strlen(line[i]) + 1);
         free(line[i]);

@@ -34,10 +34,10 @@ static int by_size(const void *a, const void *b)
 /* The lower median. */
 static double median(const double *m, size_t n)
 {
-    double *sorted = xmalloc(n * sizeof *sorted), out;
+    double *sorted = xmalloc(n * sizeof(*sorted)), out;
 
-    memcpy(sorted, m, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_size);
+    memcpy(sorted, m, n * sizeof(*sorted));
+    qsort(sorted, n, sizeof(*sorted), by_size);
     out = sorted[(n - 1) / 2];
     free(sorted);
     return out;

@@ -78,7 +78,7 @@ static unsigned count_of(const struct settings *s, const char *name,
 
 void http_limits_of(struct http_limits *l, const struct settings *s)
 {
-    memset(l, 0, sizeof *l);
+    memset(l, 0, sizeof(*l));
     l->connect_s = count_of(s, "http-connect-timeout", 1, 3600);
     l->stall_s = count_of(s, "http-stall-timeout", 1, 86400);
     l->total_s = count_of(s, "http-timeout", 0, 30 * 86400);
@@ -93,7 +93,7 @@ int http_new(struct http **out, const struct http_limits *l, struct err *err)
     if (global_code != CURLE_OK)
         return err_set(err, ERR_FATAL, "cannot start libcurl: %s",
                        curl_easy_strerror(global_code));
-    h = xcalloc(1, sizeof *h);
+    h = xcalloc(1, sizeof(*h));
     h->limits = *l;
     h->curl = curl_easy_init();
     if (!h->curl) {
@@ -137,7 +137,7 @@ char *http_url_join(const char *base, const char *path)
 
 void http_answer_init(struct http_answer *a)
 {
-    memset(a, 0, sizeof *a);
+    memset(a, 0, sizeof(*a));
     buf_init(&a->body, MAX_TEXT);
     buf_init(&a->head, MAX_HEAD);
 }
@@ -181,7 +181,7 @@ static int check_head(struct exchange *x)
         if (x->a->status != 206)
             return err_set(&x->err, ERR_INPUT, "\"%s\" answers %d to a range",
                            r->url, x->a->status);
-        if (!http_header(x->a, "content-range", text, sizeof text) ||
+        if (!http_header(x->a, "content-range", text, sizeof(text)) ||
             !http_range_is(text, r->range_at, r->range_n))
             return err_set(&x->err, ERR_INPUT,
                            "\"%s\" answers with another range than %llu+%llu",
@@ -189,7 +189,7 @@ static int check_head(struct exchange *x)
                            (unsigned long long)r->range_n);
     }
     if (is_2xx(x) && strcmp(r->method, "HEAD") &&
-        http_header(x->a, "content-length", text, sizeof text) &&
+        http_header(x->a, "content-length", text, sizeof(text)) &&
         !json_u64_text(text, &n) && n > r->max_body)
         return err_set(&x->err, ERR_INPUT, "\"%s\" has %llu bytes, at most "
                        "%llu are taken", r->url, (unsigned long long)n,
@@ -211,7 +211,7 @@ static void begin_head(struct exchange *x, const char *line, size_t n)
         a->status = 10 * a->status + (line[at++] - '0');
     while (at < n && line[at] == ' ')
         at++;
-    for (; at < n && k + 1 < sizeof a->reason; at++)
+    for (; at < n && k + 1 < sizeof(a->reason); at++)
         if ((unsigned char)line[at] >= ' ' && line[at] <= '~')
             a->reason[k++] = line[at];
     a->reason[k] = '\0';
@@ -364,15 +364,15 @@ static curl_socket_t on_socket(void *self, curlsocktype purpose,
     if (to->family == AF_INET) {
         struct sockaddr_in in;
 
-        memcpy(&in, &to->addr, sizeof in);
+        memcpy(&in, &to->addr, sizeof(in));
         good |= ntohl(in.sin_addr.s_addr) >> 24 == 127;
     } else if (to->family == AF_INET6) {
         /* to->addr is of a shorter type than what lies there */
         const char *p = (const char *)&to->addr;
         struct in6_addr in;
 
-        memcpy(&in, p + offsetof(struct sockaddr_in6, sin6_addr), sizeof in);
-        good |= !memcmp(&in, &in6addr_loopback, sizeof in);
+        memcpy(&in, p + offsetof(struct sockaddr_in6, sin6_addr), sizeof(in));
+        good |= !memcmp(&in, &in6addr_loopback, sizeof(in));
     }
     if (!good)
         return CURL_SOCKET_BAD;
@@ -447,7 +447,7 @@ static void set_method(struct exchange *x, CURLcode *code)
         SET(CURLOPT_SEEKDATA, x);
     }
     if (r->range_n) {
-        snprintf(range, sizeof range, "%llu-%llu",
+        snprintf(range, sizeof(range), "%llu-%llu",
                  (unsigned long long)r->range_at,
                  (unsigned long long)(r->range_at + r->range_n - 1));
         SET(CURLOPT_RANGE, range);
@@ -657,7 +657,7 @@ int http_do(struct http *h, const struct http_request *request,
         http_answer_clear(a);
         return -1;
     }
-    if (http_header(a, "retry-after", text, sizeof text) &&
+    if (http_header(a, "retry-after", text, sizeof(text)) &&
         !json_u64_text(text, &s))
         a->retry_after_s = s < MAX_RETRY_AFTER ? (unsigned)s
                                                : MAX_RETRY_AFTER;
@@ -749,7 +749,7 @@ const char *http_library(void)
 {
     static char text[64];
 
-    snprintf(text, sizeof text, "libcurl %s",
+    snprintf(text, sizeof(text), "libcurl %s",
              curl_version_info(CURLVERSION_NOW)->version);
     return text;
 }

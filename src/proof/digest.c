@@ -35,7 +35,7 @@ void digest(struct id *out, const void *data, size_t n)
 
 struct digest *digest_new(void)
 {
-    struct digest *d = xmalloc(sizeof *d);
+    struct digest *d = xmalloc(sizeof(*d));
 
     SHA256_Init(&d->ctx);
     return d;
@@ -63,7 +63,7 @@ void digest384(unsigned char out[48], const void *data, size_t n)
 
 struct digest384 *digest384_new(void)
 {
-    struct digest384 *d = xmalloc(sizeof *d);
+    struct digest384 *d = xmalloc(sizeof(*d));
 
     SHA384_Init(&d->ctx);
     return d;

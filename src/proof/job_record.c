@@ -52,7 +52,7 @@ int job_record_stops(struct job_record *r, const struct job_stop *stop,
     }
     merkle_init(&m);
     if (n > 0)
-        qsort(sorted, n, sizeof *sorted, by_bytes);
+        qsort(sorted, n, sizeof(*sorted), by_bytes);
     for (size_t i = 0; i < n; i++)
         if (i == 0 || by_bytes(&sorted[i - 1], &sorted[i]) != 0)
             merkle_leaf(&m, sorted[i].text, sorted[i].n);
@@ -66,7 +66,7 @@ void job_record_pack(unsigned char out[JOB_RECORD_SIZE],
 {
     unsigned char *at = out;
 
-    field_put(&at, magic, sizeof magic);
+    field_put(&at, magic, sizeof(magic));
     field_put(&at, r->model.b, 32);
     field_put_u32(&at, r->numerics);
     field_put_u32(&at, r->choice);
@@ -87,10 +87,10 @@ void job_record_pack(unsigned char out[JOB_RECORD_SIZE],
 int job_record_unpack(struct job_record *r,
                       const unsigned char in[JOB_RECORD_SIZE])
 {
-    const unsigned char *at = in + sizeof magic;
+    const unsigned char *at = in + sizeof(magic);
     struct job_record t;
 
-    if (memcmp(in, magic, sizeof magic) != 0)
+    if (memcmp(in, magic, sizeof(magic)) != 0)
         return -1;
     field_take(&at, t.model.b, 32);
     t.numerics = field_take_u32(&at);
@@ -116,5 +116,5 @@ void job_record_id(struct id *id, const struct job_record *r)
     unsigned char record[JOB_RECORD_SIZE];
 
     job_record_pack(record, r);
-    digest(id, record, sizeof record);
+    digest(id, record, sizeof(record));
 }

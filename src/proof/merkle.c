@@ -26,7 +26,7 @@ void merkle_node_hash(struct id *out, struct id left, struct id right)
     both[0] = 1;
     memcpy(both + 1, left.b, DIGEST_SIZE);
     memcpy(both + 1 + DIGEST_SIZE, right.b, DIGEST_SIZE);
-    digest(out, both, sizeof both);
+    digest(out, both, sizeof(both));
 }
 
 void merkle_leaf_hash(struct id *out, const void *data, size_t n)

@@ -22,7 +22,7 @@ void model_record_pack(unsigned char out[MODEL_RECORD_SIZE],
 {
     unsigned char *o = out;
 
-    field_put(&o, magic, sizeof magic);
+    field_put(&o, magic, sizeof(magic));
     field_put_u32(&o, r->numerics);
     field_put_u32(&o, r->architecture);
     field_put_u32(&o, r->n_layers);
@@ -53,10 +53,10 @@ void model_record_pack(unsigned char out[MODEL_RECORD_SIZE],
 int model_record_unpack(struct model_record *r,
                         const unsigned char in[MODEL_RECORD_SIZE])
 {
-    const unsigned char *i = in + sizeof magic;
+    const unsigned char *i = in + sizeof(magic);
     struct model_record t;
 
-    if (memcmp(in, magic, sizeof magic) != 0)
+    if (memcmp(in, magic, sizeof(magic)) != 0)
         return -1;
     t.numerics = field_take_u32(&i);
     t.architecture = field_take_u32(&i);
@@ -121,7 +121,7 @@ void model_record_id(struct id *id, const struct model_record *r)
     unsigned char record[MODEL_RECORD_SIZE];
 
     model_record_pack(record, r);
-    digest(id, record, sizeof record);
+    digest(id, record, sizeof(record));
 }
 
 void model_row_leaf(unsigned char out[36], float scale, const int8_t *row,

@@ -34,7 +34,7 @@ static const struct {
 
 const char *result_finish_word(size_t k, uint32_t *finish)
 {
-    if (k >= sizeof ends / sizeof *ends)
+    if (k >= sizeof(ends) / sizeof(*ends))
         return NULL;
     *finish = ends[k].finish;
     return ends[k].word;
@@ -42,7 +42,7 @@ const char *result_finish_word(size_t k, uint32_t *finish)
 
 const char *result_finish_name(uint32_t finish)
 {
-    for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
+    for (size_t k = 0; k < sizeof(ends) / sizeof(*ends); k++)
         if (ends[k].finish == finish)
             return ends[k].word;
     return "unknown";
@@ -74,7 +74,7 @@ void result_record_pack(unsigned char out[RESULT_RECORD_SIZE],
 {
     unsigned char *at = out;
 
-    field_put(&at, magic, sizeof magic);
+    field_put(&at, magic, sizeof(magic));
     field_put(&at, r->request.b, 32);
     field_put(&at, r->job.b, 32);
     field_put(&at, r->model.b, 32);
@@ -97,10 +97,10 @@ void result_record_pack(unsigned char out[RESULT_RECORD_SIZE],
 int result_record_unpack(struct result_record *r,
                          const unsigned char in[RESULT_RECORD_SIZE])
 {
-    const unsigned char *at = in + sizeof magic;
+    const unsigned char *at = in + sizeof(magic);
     struct result_record t;
 
-    if (memcmp(in, magic, sizeof magic) != 0)
+    if (memcmp(in, magic, sizeof(magic)) != 0)
         return -1;
     field_take(&at, t.request.b, 32);
     field_take(&at, t.job.b, 32);
@@ -131,7 +131,7 @@ void result_record_id(struct id *id, const struct result_record *r)
     unsigned char record[RESULT_RECORD_SIZE];
 
     result_record_pack(record, r);
-    digest(id, record, sizeof record);
+    digest(id, record, sizeof(record));
 }
 
 void result_leaf(struct result_leaf *out, const struct result_record *r)
@@ -141,7 +141,7 @@ void result_leaf(struct result_leaf *out, const struct result_record *r)
     result_record_pack(record, r);
     out->request = r->request;
     out->choice = r->choice;
-    merkle_leaf_hash(&out->hash, record, sizeof record);
+    merkle_leaf_hash(&out->hash, record, sizeof(record));
 }
 
 static int by_request(const void *a, const void *b)
@@ -158,7 +158,7 @@ int result_batch(struct id *root, struct result_leaf *leaf, size_t n,
     struct merkle m;
 
     if (n > 0)
-        qsort(leaf, n, sizeof *leaf, by_request);
+        qsort(leaf, n, sizeof(*leaf), by_request);
     merkle_init(&m);
     for (size_t i = 0; i < n; i++) {
         char request[65];

@@ -21,7 +21,7 @@ void statement_file(struct merkle *files, uint64_t size, struct id sha256)
 
     set_u64(leaf, size);
     memcpy(leaf + 8, sha256.b, 32);
-    merkle_leaf(files, leaf, sizeof leaf);
+    merkle_leaf(files, leaf, sizeof(leaf));
 }
 
 void statement_pack(unsigned char out[STATEMENT_SIZE],
@@ -29,7 +29,7 @@ void statement_pack(unsigned char out[STATEMENT_SIZE],
 {
     unsigned char *at = out;
 
-    field_put(&at, magic, sizeof magic);
+    field_put(&at, magic, sizeof(magic));
     field_put(&at, s->batch.b, 32);
     field_put(&at, s->root.b, 32);
     field_put_u32(&at, s->count);
@@ -44,9 +44,9 @@ void statement_pack(unsigned char out[STATEMENT_SIZE],
 int statement_unpack(struct statement *s,
                      const unsigned char in[STATEMENT_SIZE])
 {
-    const unsigned char *at = in + sizeof magic;
+    const unsigned char *at = in + sizeof(magic);
 
-    if (memcmp(in, magic, sizeof magic) != 0)
+    if (memcmp(in, magic, sizeof(magic)) != 0)
         return -1;
     field_take(&at, s->batch.b, 32);
     field_take(&at, s->root.b, 32);
@@ -64,7 +64,7 @@ void statement_id(struct id *id, const struct statement *s)
     unsigned char record[STATEMENT_SIZE];
 
     statement_pack(record, s);
-    digest(id, record, sizeof record);
+    digest(id, record, sizeof(record));
 }
 
 void batch_file_id(struct id *id, struct id model, struct id file)
@@ -74,5 +74,5 @@ void batch_file_id(struct id *id, struct id model, struct id file)
     memcpy(b, "apusbtch", 8);
     memcpy(b + 8, model.b, 32);
     memcpy(b + 40, file.b, 32);
-    digest(id, b, sizeof b);
+    digest(id, b, sizeof(b));
 }

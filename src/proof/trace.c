@@ -45,7 +45,7 @@ void trace_step_deep(struct trace_step *s, const float *x, size_t dim)
     struct id blob;
 
     blob_f32(&blob, x, dim);
-    merkle_leaf(&s->deep, blob.b, sizeof blob);
+    merkle_leaf(&s->deep, blob.b, sizeof(blob));
 }
 
 void trace_step_draw(struct trace_step *s, uint32_t next, const float *last,
@@ -119,7 +119,7 @@ void trace_leaf_hash(struct id *out, const struct trace_leaf *l)
 
     leaf[0] = 0;
     trace_leaf_pack(leaf + 1, l);
-    digest(out, leaf, sizeof leaf);
+    digest(out, leaf, sizeof(leaf));
 }
 
 void trace_put(struct merkle *trace, const struct trace_leaf *l)

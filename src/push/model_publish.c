@@ -28,7 +28,7 @@
 
 void model_publish_init(struct model_publish *p)
 {
-    memset(p, 0, sizeof *p);
+    memset(p, 0, sizeof(*p));
     buf_init(&p->head, ITEM_HEAD_MAX);
 }
 
@@ -113,7 +113,7 @@ out:
 /* What push_send hands over. */
 static void make_upload(struct push_upload *u, struct model_publish *p)
 {
-    memset(u, 0, sizeof *u);
+    memset(u, 0, sizeof(*u));
     u->name = (char *)"model";
     u->id = p->id;
     u->head = p->head.data;

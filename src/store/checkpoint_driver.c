@@ -37,7 +37,7 @@ static H5FD_t *reader_open(const char *name, unsigned flags, hid_t fapl,
     if ((flags & (H5F_ACC_RDWR | H5F_ACC_TRUNC | H5F_ACC_CREAT)) ||
         fstat(fd, &st) || !S_ISREG(st.st_mode))
         return NULL;
-    r = calloc(1, sizeof *r);
+    r = calloc(1, sizeof(*r));
     if (!r)
         return NULL;
     r->fd = fd;

@@ -111,11 +111,11 @@ static int look_at_start(struct checkpoint *c, struct err *err)
     uint64_t size = part_file_size(c->file);
     unsigned char head[48];
 
-    if (size < sizeof head)
+    if (size < sizeof(head))
         return layout_none(c->path, "it is too short", err);
-    if (part_file_read(c->file, head, sizeof head, 0, err))
+    if (part_file_read(c->file, head, sizeof(head), 0, err))
         return -1;
-    if (memcmp(head, begin, sizeof begin) != 0 || get_u64(head + 12) != 0)
+    if (memcmp(head, begin, sizeof(begin)) != 0 || get_u64(head + 12) != 0)
         return layout_none(c->path, "it does not begin as one", err);
     if (get_u64(head + 28) != size)
         return err_set(err, ERR_INPUT,
@@ -197,7 +197,7 @@ static int look_at_rows(struct checkpoint *c, struct err *err)
 static int open_part(struct checkpoint **out, const struct part_file *f,
                      bool own, struct err *err)
 {
-    struct checkpoint *c = xcalloc(1, sizeof *c);
+    struct checkpoint *c = xcalloc(1, sizeof(*c));
     int rc;
 
     c->file = f;
@@ -426,7 +426,7 @@ int checkpoint_row(struct checkpoint *c, uint64_t i, struct checkpoint_row *row,
 {
     struct checkpoint_row t;
 
-    memset(&t, 0, sizeof t);
+    memset(&t, 0, sizeof(t));
     if (read_row(c, i, &t, err))
         return err_prefix(err, "row %ju", (uintmax_t)i + 1);
     *row = t;

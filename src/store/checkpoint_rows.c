@@ -40,7 +40,7 @@ void layout_cell(unsigned char *out, enum layout_set set, uint32_t line,
 
     switch (set) {
     case SET_ID:
-        base64url(id, res->request.b, sizeof res->request);
+        base64url(id, res->request.b, sizeof(res->request));
         memcpy(out, id, LAYOUT_ID);
         break;
     case SET_INDEX:
@@ -71,7 +71,7 @@ void layout_cell(unsigned char *out, enum layout_set set, uint32_t line,
         out[0] = (job->flags & JOB_IGNORE_EOS) != 0;
         break;
     case SET_TRACE:
-        memcpy(out, res->trace.b, sizeof res->trace);
+        memcpy(out, res->trace.b, sizeof(res->trace));
         break;
     default:
         break;

@@ -37,7 +37,7 @@ const char *checkpoint_library(void)
 
     if (layout_init(NULL) || H5get_libversion(&a, &b, &c) < 0)
         return "HDF5";
-    snprintf(text, sizeof text, "HDF5 %u.%u.%u", a, b, c);
+    snprintf(text, sizeof(text), "HDF5 %u.%u.%u", a, b, c);
     return text;
 }
 

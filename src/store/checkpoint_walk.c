@@ -312,7 +312,7 @@ static int change_group(struct walk *w, enum layout_set i, hid_t *group,
     layout_group(name, &layout_table[i]);
     if (strcmp(name, before) == 0)
         return 0;
-    memcpy(before, name, sizeof name);
+    memcpy(before, name, sizeof(name));
     if (*group >= 0)
         H5Gclose(*group);
     if (open_object(w, w->top, name, H5I_GROUP, group, err) < 0)
@@ -354,7 +354,7 @@ static int ask(struct walk *w, int fd, struct err *err)
 
     if (fapl < 0)
         return err_set(err, ERR_FATAL, "HDF5 makes no properties");
-    snprintf(name, sizeof name, "/%d", fd);
+    snprintf(name, sizeof(name), "/%d", fd);
     w->file = H5Fopen(name, H5F_ACC_RDONLY, fapl);
     H5Pclose(fapl);
     if (w->file < 0)

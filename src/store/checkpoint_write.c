@@ -90,7 +90,7 @@ static int write_rows(struct writer *w, struct column *c, const void *data,
         c->at += n;
         return 0;
     }
-    memcpy(some, c->dims, sizeof some);
+    memcpy(some, c->dims, sizeof(some));
     some[0] = n;
     errno = 0;
     /* The type in memory is that of the file: bytes go as they are. */
@@ -274,11 +274,11 @@ static int put_rows(struct writer *w, checkpoint_row_fn *give, void *self,
     struct checkpoint_row row;
 
     merkle_init(&w->results);
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
+    for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++)
         if (w->column[starts[i]].rank > 0 && put_u64(w, starts[i], 0, err))
             return -1;
     for (uint64_t i = 0; i < w->head->n_rows; i++) {
-        memset(&row, 0, sizeof row);
+        memset(&row, 0, sizeof(row));
         if (give(self, i, &row, err))
             return -1;
         if (put_row(w, &row, err))
@@ -544,7 +544,7 @@ static bool put_meanings(struct writer *w, hid_t set)
     for (; n < 16 && (word = result_finish_word(n, &number)) != NULL; n++) {
         size_t len = strlen(words);
 
-        snprintf(words + len, sizeof words - len, "%s%s", n ? " " : "", word);
+        snprintf(words + len, sizeof(words) - len, "%s%s", n ? " " : "", word);
         set_u32(values + 4 * n, number);
     }
     return attribute(set, "flag_values", w->type[TYPE_U32], 1, n,
@@ -585,7 +585,7 @@ static int make_sets(struct writer *w, struct err *err)
         if (strcmp(group, before) != 0)
             good = (g = make_group(w, group)) >= 0 && H5Gclose(g) >= 0;
         good = good && make_set(w, i, dcpl);
-        memcpy(before, group, sizeof before);
+        memcpy(before, group, sizeof(before));
     }
     if (dcpl >= 0)
         H5Pclose(dcpl);

@@ -53,7 +53,7 @@ int part_file_open(struct part_file **out, const char *path, struct err *err)
         close(fd);
         return err_set(err, ERR_INPUT, "\"%s\" is not a regular file", path);
     }
-    f = xcalloc(1, sizeof *f);
+    f = xcalloc(1, sizeof(*f));
     f->path = xstrdup(path);
     f->fd = fd;
     f->st = st;

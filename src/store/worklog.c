@@ -120,7 +120,7 @@ int worklog_create(struct worklog **out, const char *path, struct id batch,
     memcpy(head + 8, batch.b, 32);
     set_u32(head + 40, rank);
     set_u32(head + 44, start);
-    w = xcalloc(1, sizeof *w);
+    w = xcalloc(1, sizeof(*w));
     w->fd = fd;
     w->path = xstrdup(path);
     w->size = HEADER;
@@ -408,21 +408,21 @@ static int search(struct worklog_reader *r, struct err *err)
     if (rc != 0)
         return rc;
     while (at < r->size && r->size - at >= FRAME) {
-        size_t n = sizeof window;
+        size_t n = sizeof(window);
 
         if (n > r->size - at)
             n = (size_t)(r->size - at);
         rc = read_at(r, at, window, n, err);
         if (rc != 1)
             return rc;
-        for (size_t i = 0; i + sizeof magic <= n; i++) {
-            if (memcmp(window + i, magic, sizeof magic) != 0)
+        for (size_t i = 0; i + sizeof(magic) <= n; i++) {
+            if (memcmp(window + i, magic, sizeof(magic)) != 0)
                 continue;
             rc = good_at(r, at + i, &budget, err);
             if (rc != 0)
                 return rc;
         }
-        at += n - (sizeof magic - 1);
+        at += n - (sizeof(magic) - 1);
     }
     return 0;
 }
@@ -443,7 +443,7 @@ static int read_header(struct worklog_reader *r, const struct id *batch,
     /* Power was lost before the header was: its size is there, no byte is. */
     if (r->size == HEADER && memcmp(head, zeros, HEADER) == 0)
         return 0;
-    if (memcmp(head, header_magic, sizeof header_magic) != 0 ||
+    if (memcmp(head, header_magic, sizeof(header_magic)) != 0 ||
         memcmp(head + HEADER_ZERO, zeros, HEADER - HEADER_ZERO) != 0)
         return err_set(err, ERR_INPUT,
                        "\"%s\" is no log: its header is wrong", r->path);
@@ -468,7 +468,7 @@ int worklog_open(struct worklog_reader **out, const char *path,
         close(fd);
         return err_set(err, ERR_INPUT, "\"%s\" is not a regular file", path);
     }
-    r = xcalloc(1, sizeof *r);
+    r = xcalloc(1, sizeof(*r));
     r->fd = fd;
     r->path = xstrdup(path);
     r->size = (uint64_t)st.st_size;

@@ -56,7 +56,7 @@ static void check_head(const struct item *it, const uint8_t *data,
 static void write_tags(const struct item *it)
 {
     struct item_text_tag text[ITEM_MAX_TAGS];
-    struct item_tag *again = xcalloc(ITEM_MAX_TAGS, sizeof *again);
+    struct item_tag *again = xcalloc(ITEM_MAX_TAGS, sizeof(*again));
     struct err err = ERR_INIT;
     bool texts = true;
     struct buf out;

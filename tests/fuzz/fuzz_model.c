@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     streamed = stream(p, size - 1);
     free(p);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     if (!model_open(&m, path, NULL, NULL)) {
         if (!streamed)
             abort();

@@ -58,11 +58,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 3 || size > LAYOUT_INDEX_MAX)
         return 0;
-    memset(place, 0, sizeof place);
-    memset(&head, 0, sizeof head);
+    memset(place, 0, sizeof(place));
+    memset(&head, 0, sizeof(head));
     fd = memfd_create("part", MFD_CLOEXEC);
     must(fd >= 0 && ftruncate(fd, data[0] | data[1] << 8) == 0);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     must(part_file_open(&f, path, &err) == 0);
     if (layout_parse((const char *)data + 2, size - 2, f, &head, count, place,
                      &err))

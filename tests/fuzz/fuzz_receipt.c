@@ -21,10 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char text[ID_TEXT];
     struct receipt r;
 
-    for (size_t i = 0; i + sizeof before + ID_TEXT < size; i++) {
-        if (memcmp(data + i, before, sizeof before - 1) != 0)
+    for (size_t i = 0; i + sizeof(before) + ID_TEXT < size; i++) {
+        if (memcmp(data + i, before, sizeof(before) - 1) != 0)
             continue;
-        memcpy(text, data + i + sizeof before - 1, ID_TEXT - 1);
+        memcpy(text, data + i + sizeof(before) - 1, ID_TEXT - 1);
         text[ID_TEXT - 1] = '\0';
         id_parse(&id, text);
         break;
@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     if (!id_equal(r.id, id) ||
-        strnlen(r.version, sizeof r.version) == sizeof r.version)
+        strnlen(r.version, sizeof(r.version)) == sizeof(r.version))
         abort();
     /* A good one is good for its signer, and for nobody else. */
     if (receipt_read(&r, (const char *)data, size, id, &r.signer, &err) ||

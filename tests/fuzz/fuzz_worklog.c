@@ -119,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fd = memfd_create("log", 0);
     if (fd < 0 || write(fd, p, size - 1) != (ssize_t)(size - 1))
         abort();
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     n = read_all(path, p, size - 1, SIZE_MAX);
     must(read_all(path, p, size - 1, 20) == n);
     close(fd);

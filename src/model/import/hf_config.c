@@ -113,7 +113,7 @@ static int parse_family(const struct family **out, const struct json *root,
     const struct json *type = json_get(root, "model_type");
     const struct json *arch = json_first(json_get(root, "architectures"));
     const char *known = "llama, mistral, qwen2 and qwen3 are known";
-    size_t i = 0, n = sizeof families / sizeof families[0];
+    size_t i = 0, n = sizeof(families) / sizeof(families[0]);
 
     if (!json_string(type))
         return err_set(err, ERR_INPUT, "it has no model_type; %s", known);
@@ -138,7 +138,7 @@ static int parse_refused(const struct json *root, struct err *err)
     if (v && json_type(v) != JSON_NULL &&
         (!json_string(v) || strcmp(json_string(v), "silu")))
         return refuse("hidden_act", v, "only silu is known", err);
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         v = json_get(root, refused[i]);
         if (given(v))
             return refuse(refused[i], v, "models with it are not supported",
@@ -265,7 +265,7 @@ static int parse_eos(struct hf_config *c, const struct json *root,
 
     if (!v || json_type(v) == JSON_NULL)
         v = json_get(root, "eos_token_id");
-    memset(c->rec.eos, 0xff, sizeof c->rec.eos);
+    memset(c->rec.eos, 0xff, sizeof(c->rec.eos));
     c->has_eos = v && json_type(v) != JSON_NULL;
     if (!c->has_eos)
         return 0;
@@ -297,7 +297,7 @@ static int check_scaling_keys(const struct json *s, struct err *err)
         "high_freq_factor", "attention_factor", "beta_fast", "beta_slow",
         "mscale", "mscale_all_dim", "truncate",
     };
-    size_t n = sizeof known / sizeof known[0];
+    size_t n = sizeof(known) / sizeof(known[0]);
 
     for (const struct json *v = json_first(s); v; v = json_next(v)) {
         size_t i = 0;
@@ -377,7 +377,7 @@ static int parse_rope(struct hf_rope *r, const struct json *root,
     const struct json *scaling = json_get(root, "rope_scaling");
     const struct json *params = json_get(root, "rope_parameters");
 
-    memset(r, 0, sizeof *r);
+    memset(r, 0, sizeof(*r));
     r->theta = 10000; /* of all four families */
     r->beta_fast = 32;
     r->beta_slow = 1;
@@ -422,7 +422,7 @@ static int parse_tree(struct hf_config *c, const struct json *root,
     struct hf_rope rope;
     double a;
 
-    memset(c, 0, sizeof *c);
+    memset(c, 0, sizeof(*c));
     r->numerics = X1_VERSION;
     r->architecture = 1;
     if (json_type(root) != JSON_OBJECT)

@@ -89,7 +89,7 @@ static bool harmless(const char *name, const struct model_record *rec)
     static const char end[] = "rotary_emb.inv_freq";
     size_t n = strlen(name);
 
-    if (n >= sizeof end - 1 && !strcmp(name + n - (sizeof end - 1), end))
+    if (n >= sizeof(end) - 1 && !strcmp(name + n - (sizeof(end) - 1), end))
         return true;
     return rec->flags & MODEL_TIED && !strcmp(name, "lm_head.weight");
 }
@@ -98,7 +98,7 @@ int hf_tensors_check(const struct safetensors *s,
                      const struct model_record *rec, struct err *err)
 {
     size_t n = safetensors_count(s);
-    bool *used = xcalloc(n + 1, sizeof *used);
+    bool *used = xcalloc(n + 1, sizeof(*used));
     int rc = -1;
 
     for (uint32_t i = 0; i < rec->n_tensors; i++) {

@@ -61,7 +61,7 @@ static int parse_dtype(struct safetensor *t, const struct json *v,
     if (!name)
         return err_set(err, ERR_INPUT, "tensor \"%s\" has no dtype",
                        t->name);
-    for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
+    for (size_t i = 0; i < sizeof(dtypes) / sizeof(dtypes[0]); i++) {
         if (strcmp(name, dtypes[i].name))
             continue;
         t->dtype = dtypes[i].name;
@@ -136,7 +136,7 @@ static void add(struct safetensors *s, const struct safetensor *t)
 {
     if (s->n == s->cap) {
         s->cap = s->cap ? 2 * s->cap : 64;
-        s->t = xrealloc(s->t, s->cap * sizeof *s->t);
+        s->t = xrealloc(s->t, s->cap * sizeof(*s->t));
     }
     s->t[s->n++] = *t;
 }
@@ -146,7 +146,7 @@ static int parse_tensor(struct safetensors *s, const struct json *v,
 {
     struct safetensor t;
 
-    memset(&t, 0, sizeof t);
+    memset(&t, 0, sizeof(t));
     t.name = xstrdup(json_key(v));
     t.file = s->n_shards - 1;
     if (json_type(v) != JSON_OBJECT) {
@@ -200,7 +200,7 @@ static int parse_header(struct safetensors *s, const char *text, size_t n,
             parse_tensor(s, v, data, err))
             goto out;
     if (s->n > from)
-        qsort(s->t + from, s->n - from, sizeof *s->t, by_place);
+        qsort(s->t + from, s->n - from, sizeof(*s->t), by_place);
     for (size_t i = from; i < s->n; i++) {
         if (s->t[i].at != end) {
             err_set(err, ERR_INPUT, "tensor \"%s\" begins at %llu, not where "
@@ -252,7 +252,7 @@ static int read_header(struct safetensors *s, struct shard *f, uint64_t size,
 
     if (size < 8)
         return err_set(err, ERR_INPUT, "it is too short");
-    if (read_at(f, 0, len, sizeof len, err))
+    if (read_at(f, 0, len, sizeof(len), err))
         return -1;
     n = get_u64(len);
     if (n > MAX_HEADER || n > size - 8)
@@ -274,7 +274,7 @@ static int open_shard(struct safetensors *s, const char *dir,
     struct shard *f;
     struct stat st;
 
-    s->shard = xrealloc(s->shard, (s->n_shards + 1) * sizeof *s->shard);
+    s->shard = xrealloc(s->shard, (s->n_shards + 1) * sizeof(*s->shard));
     f = &s->shard[s->n_shards++];
     f->name = xstrdup(name);
     f->path = file_join(dir, name);
@@ -322,7 +322,7 @@ static int compare_map(const struct safetensors *s, const struct json *map,
 static int sort_names(struct safetensors *s, struct err *err)
 {
     if (s->n)
-        qsort(s->t, s->n, sizeof *s->t, by_name);
+        qsort(s->t, s->n, sizeof(*s->t), by_name);
     for (size_t i = 1; i < s->n; i++)
         if (!strcmp(s->t[i - 1].name, s->t[i].name))
             return err_set(err, ERR_INPUT, "tensor \"%s\" is in two shards",
@@ -381,7 +381,7 @@ int safetensors_open(struct safetensors **out, const char *dir,
 {
     char *single = file_join(dir, "model.safetensors");
     char *index = file_join(dir, "model.safetensors.index.json");
-    struct safetensors *s = xcalloc(1, sizeof *s);
+    struct safetensors *s = xcalloc(1, sizeof(*s));
     int rc;
 
     if (file_exists(single)) {
@@ -509,10 +509,10 @@ int safetensors_read(const struct safetensors *s, const struct safetensor *t,
 int safetensors_check(size_t *count, const char *text, size_t n,
                       uint64_t data, struct err *err)
 {
-    struct safetensors *s = xcalloc(1, sizeof *s);
+    struct safetensors *s = xcalloc(1, sizeof(*s));
     int rc;
 
-    s->shard = xcalloc(1, sizeof *s->shard);
+    s->shard = xcalloc(1, sizeof(*s->shard));
     s->shard->fd = -1;
     s->n_shards = 1;
     rc = parse_header(s, text, n, data, err);
