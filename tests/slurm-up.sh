@@ -3,15 +3,15 @@
 # all of them on loopback and in one directory, as root, without systemd and
 # without cgroups.
 #
-#   slurm-up.sh DIR [BASEPORT]     prints lines for a shell to eval
+#   slurm-up.sh DIR     prints lines for a shell to eval
 #   eval "$(slurm-up.sh DIR)"; sinfo; ...; slurm-down.sh DIR
 #
-# In the environment: NODES (4), CPUS (4 a node), GPUS (2 a node), KILLWAIT
-# (2 s).  On failure run slurm-down.sh all the same.
+# It takes ports that are free, so that several can run at once.  In the
+# environment: NODES (4), CPUS (4 a node), GPUS (2 a node), KILLWAIT (2 s).  On
+# failure run slurm-down.sh all the same.
 set -eu
 umask 022
 dir=$1
-base=${2:-26000}
 nodes=${NODES:-4}
 cpus=${CPUS:-4}
 gpus=${GPUS:-2}
@@ -28,6 +28,23 @@ getent hosts "$(hostname -s)" >/dev/null ||
 mkdir -p "$dir"/etc "$dir"/state "$dir"/log "$dir"/run
 dir=$(cd "$dir" && pwd)
 chmod 755 "$dir" "$dir"/run
+
+# Print the first of $nodes + 1 free ports in a row.
+free_ports() {
+    used=$(sed -n 's/^ *[0-9]*: [0-9A-F]*:\([0-9A-F]*\) .*/\1/p' \
+        /proc/net/tcp /proc/net/tcp6 2>/dev/null | tr '\n' ' ' || :)
+    # two that search at the same time begin apart
+    first=$((20000 + $$ % 1500 * 8))
+    i=0
+    while [ $i -le "$nodes" ]; do
+        case " $used" in
+        *" $(printf %04X $((first + i))) "*)
+            first=$(((first - 20000 + 8) % 12000 + 20000)) i=0 ;;
+        *) i=$((i + 1)) ;;
+        esac
+    done
+    echo "$first"
+}
 
 start_munged() {
     key=$dir/etc/munge.key
@@ -130,6 +147,7 @@ start_nodes() {
 
 n_idle() { sinfo -h -N -p batch -t idle -o %N 2>/dev/null | wc -l; }
 
+base=$(free_ports)
 start_munged
 configure >"$dir/etc/slurm.conf"
 configure_gpus >"$dir/etc/gres.conf"
