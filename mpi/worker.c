@@ -44,8 +44,6 @@
 #include "store/seal.h"
 
 #define HELP_MAX (1u << 20)
-#define MAX_BATCH 65536
-#define MIN_PART ((uint64_t)1 << 20)
 #define MIN_PAUSE_NS 500000
 /* Longer than a turn of the scheduler: Linux 6.18 was seen to give a core to
  * nobody else while a sleeper woke there more often than that. */
@@ -448,22 +446,6 @@ static void fill_options(const struct worker *w, struct rank_options *o)
     seal_settings(&o->seal, s);
 }
 
-static int check_settings(const struct settings *s, struct err *err)
-{
-    uint64_t batch = settings_count(s, "batch");
-    uint64_t timeout = settings_count(s, "rank-timeout");
-
-    if (batch < 1 || batch > MAX_BATCH)
-        return err_set(err, ERR_INPUT, "batch = %" PRIu64 ": 1 to %d"
-                       " expected", batch, MAX_BATCH);
-    if (timeout < 2 || timeout > 86400)
-        return err_set(err, ERR_INPUT, "rank-timeout = %" PRIu64 ": 2 to"
-                       " 86400 expected", timeout);
-    if (settings_count(s, "part-size") < MIN_PART)
-        return err_set(err, ERR_INPUT, "part-size: at least 1M expected");
-    return 0;
-}
-
 /* When to save, if the job has a time limit. */
 static int set_end(struct worker *w, struct err *err)
 {
@@ -651,7 +633,7 @@ static int parse_and_work(struct worker *w, int argc, char **argv)
 
     if (opt_parse(&command, w->settings, argc, argv, w->names, &w->n_names,
                   &help, &err) ||
-        check_settings(w->settings, &err) || set_end(w, &err) ||
+        set_end(w, &err) ||
         program_apply(w->settings, "apus-worker", &err)) {
         log_err(&err);
         return EXIT_MISUSED;

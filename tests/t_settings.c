@@ -23,6 +23,8 @@ static const struct setting table[] = {
     { "threads", "count", "4", false, "threads of a rank" },
     { "note", "text", "", false, "anything" },
     { "more", "words", "", false, "further options" },
+    { "seats", "count 2..64", "8", false, "a range" },
+    { "part", "size 1M..", "8M", false, "a least size" },
     { NULL, NULL, NULL, false, NULL },
 };
 
@@ -120,7 +122,10 @@ static void test_bad_file(void)
         { "threads = many\n", ":1: threads = \"many\"" },
         { "= 1\n", ":1: unknown setting \"\"" },
         { "Threads = 1\n", "unknown" },
-        { "threads =\n", "whole number" },
+        { "threads =\n", "whole number expected" },
+        { "seats = 65\n", ":1: seats = \"65\": a whole number, 2 to 64 exp" },
+        { "part = 1K\n", ":1: part = \"1K\": a size such as 512M, at least 1M"
+          " expected" },
         { "note = a\tb\n", "one line of text" },
     };
     struct err err = ERR_INIT;
@@ -157,6 +162,8 @@ static void test_kinds(void)
         { "cache", "111111111111111111111111111111111" },
         { "threads", "1K" }, { "threads", "0x1" }, { "threads", "1 1" },
         { "note", "a\nb" }, { "store", "a\nb" },
+        { "seats", "1" }, { "seats", "65" }, { "seats", "2K" },
+        { "part", "1048575" }, { "part", "1023K" }, { "part", "" },
     };
     struct err err = ERR_INIT;
     struct settings *s = with_file("", &err);
@@ -179,6 +186,12 @@ static void test_kinds(void)
        settings_count(s, "cache") == 3 << 20 &&
        settings_set(s, "cache", "18446744073709551615", &err) == 0 &&
        settings_count(s, "cache") == UINT64_MAX, "sizes");
+    ok(settings_set(s, "seats", "2", &err) == 0 &&
+       settings_set(s, "seats", "64", &err) == 0 &&
+       settings_count(s, "seats") == 64 &&
+       settings_set(s, "part", "1024K", &err) == 0 &&
+       settings_set(s, "part", "9T", &err) == 0 &&
+       settings_count(s, "part") == UINT64_C(9) << 40, "ends of a range");
     settings_free(s);
 }
 
@@ -200,7 +213,9 @@ static void test_print(void)
              "cache = 1M\t# flag --cache: bytes kept\n"
              "threads = 8\t# file %s:2: threads of a rank\n"
              "note = env\t# environment APUS_NOTE: anything\n"
-             "more = \t# default: further options\n", conf);
+             "more = \t# default: further options\n"
+             "seats = 8\t# default: a range\n"
+             "part = 8M\t# default: a least size\n", conf);
     ok(strcmp(out.data, want) == 0, "print");
     buf_clear(&out);
     settings_free(s);

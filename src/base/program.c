@@ -30,10 +30,10 @@ const struct setting program_settings[] = {
     { "exclusive", "yes|no", "yes", HERE,
       "whether apus submit --nodes without --ranks asks Slurm for whole"
       " nodes" },
-    { "ranks", "count", "0", HERE,
+    { "ranks", "count 0..65536", "0", HERE,
       "processes on one machine or a node of Slurm; 0: one a core or GPU, as"
       " far as memory and requests allow" },
-    { "batch", "count", "16", WORKER,
+    { "batch", "count 1..65536", "16", WORKER,
       "sequences in flight on a rank, at least 1" },
     { "kernel", "auto|reference", "auto", WORKER,
       "which arithmetic; the answers are the same" },
@@ -50,9 +50,9 @@ const struct setting program_settings[] = {
       " publish = hashes" },
     { "reuse", "yes|no", "yes", WORKER,
       "whether answers that the spool has already are taken over" },
-    { "part-size", "size", "8G", WORKER,
+    { "part-size", "size 1M..", "8G", WORKER,
       "contents of a part of a checkpoint, at least 1M" },
-    { "rank-timeout", "count", "60", WORKER,
+    { "rank-timeout", "count 2..86400", "60", WORKER,
       "seconds of silence after which a rank is lost" },
     { "wallet", "path", "", HERE,
       "the node's wallet (a JWK); empty: /etc/apus/wallet.json, else"

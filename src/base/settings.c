@@ -39,7 +39,10 @@ struct settings {
 
 static bool is_kind(const struct setting *row, const char *kind)
 {
-    return strcmp(row->kind, kind) == 0;
+    size_t n = strlen(kind);
+
+    return strncmp(row->kind, kind, n) == 0 &&
+           (!row->kind[n] || row->kind[n] == ' ');
 }
 
 /* The row of a name, n if there is none. */
@@ -107,6 +110,38 @@ static int parse_size(const char *text, uint64_t *out)
     return 0;
 }
 
+/* Whether a number is in the range of its kind, if that has one. */
+static bool in_range(const char *kind, uint64_t v)
+{
+    const char *min = strchr(kind, ' '), *max;
+    uint64_t least = 0, most = UINT64_MAX;
+    char text[24] = "";
+
+    if (!min)
+        return true;
+    max = strstr(++min, "..");
+    assert(max && (size_t)(max - min) < sizeof(text));
+    memcpy(text, min, (size_t)(max - min));
+    if (parse_size(text, &least) || (max[2] && parse_size(max + 2, &most)))
+        assert(!"a range is written as MIN..MAX or MIN..");
+    return least <= v && v <= most;
+}
+
+/* What is expected of a number that was refused, such as "a whole number, 1 to
+ * 64". */
+static int refuse_number(const struct setting *row, const char *value,
+                         const char *what, struct err *err)
+{
+    const char *min = strchr(row->kind, ' '), *max;
+
+    max = min ? strstr(++min, "..") : NULL;
+    return err_set(err, ERR_INPUT, "%s = \"%s\": %s%s%.*s%s%s expected",
+                   row->name, value, what,
+                   !max ? "" : max[2] ? ", " : ", at least ",
+                   max ? (int)(max - min) : 0, max ? min : "",
+                   max && max[2] ? " to " : "", max ? max + 2 : "");
+}
+
 static bool is_choice(const char *kind, const char *value)
 {
     size_t n = strlen(value);
@@ -148,11 +183,11 @@ static int check_kind(const struct setting *row, const char *value,
 
     *count = 0;
     if (is_kind(row, "size")) {
-        if (parse_size(value, count))
-            want = "a size such as 512M";
+        if (parse_size(value, count) || !in_range(row->kind, *count))
+            return refuse_number(row, value, "a size such as 512M", err);
     } else if (is_kind(row, "count")) {
-        if (json_u64_text(value, count))
-            want = "a whole number";
+        if (json_u64_text(value, count) || !in_range(row->kind, *count))
+            return refuse_number(row, value, "a whole number", err);
     } else if (strchr(row->kind, '|')) {
         if (!is_choice(row->kind, value))
             want = row->kind;

@@ -25,7 +25,8 @@ struct settings;
 /* One row of the program's table, which ends with a row without a name. */
 struct setting {
     const char *name; /* "log-level" */
-    const char *kind; /* "text", "words", "path", "size", "count", "a|b|c" */
+    const char *kind; /* "text", "words", "path", "size", "count", "a|b|c";
+                       * with a range: "count 1..64", "size 1M.." */
     const char *def;  /* default; "~/" at the front of a path is the home */
     bool worker;      /* whether a worker has it too */
     const char *help; /* one line for `apus settings` and the manual */

@@ -26,8 +26,6 @@ int start_init(struct start *s, struct settings *settings,
     memset(s, 0, sizeof(*s));
     s->settings = settings;
     s->spool = spool;
-    if (work_check(settings, err))
-        return -1;
     if (split_words(&s->words, settings_text(settings, "sbatch"), err))
         return -1;
     return launcher_choose(&s->launcher, settings_text(settings, "launcher"),

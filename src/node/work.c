@@ -34,34 +34,12 @@
 #include "store/resume.h"
 #include "store/seal.h"
 
-#define MAX_BATCH 65536
-#define MAX_RANKS 65536
-#define MIN_PART ((uint64_t)1 << 20)
 #define TRIES 3           /* starts in a row that get nowhere */
 #define LOOK_NS 200000000
 #define STEP_LOOKS 25
 
 /* How apus-worker ends (man apus-worker). */
 enum { WORKER_FAILED = 1, WORKER_MISUSED = 2, WORKER_SAVED = 75 };
-
-int work_check(const struct settings *s, struct err *err)
-{
-    uint64_t batch = settings_count(s, "batch");
-    uint64_t timeout = settings_count(s, "rank-timeout");
-
-    if (batch < 1 || batch > MAX_BATCH)
-        return err_set(err, ERR_INPUT, "batch = %" PRIu64 ": 1 to %d"
-                       " expected", batch, MAX_BATCH);
-    if (settings_count(s, "ranks") > MAX_RANKS)
-        return err_set(err, ERR_INPUT, "ranks = %" PRIu64 ": at most %d",
-                       settings_count(s, "ranks"), MAX_RANKS);
-    if (timeout < 2 || timeout > 86400)
-        return err_set(err, ERR_INPUT, "rank-timeout = %" PRIu64 ": 2 to"
-                       " 86400 expected", timeout);
-    if (settings_count(s, "part-size") < MIN_PART)
-        return err_set(err, ERR_INPUT, "part-size: at least 1M expected");
-    return 0;
-}
 
 /* ---- where a batch stands ------------------------------------------------ */
 

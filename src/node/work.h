@@ -32,9 +32,6 @@ struct work_options {
     uint64_t most_tokens;      /* that all of it may give; 0: unknown */
 };
 
-/* ERR_INPUT if a setting of the worker makes no sense. */
-int work_check(const struct settings *s, struct err *err);
-
 /* Whether everything of it was answered and sealed. */
 bool work_is_done(const struct batch *b);
 
