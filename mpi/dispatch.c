@@ -637,7 +637,7 @@ static void put_ranks(struct buf *b, const struct dispatch *d)
         const char *host = host_of(d, i);
 
         buf_printf(b, "%s{\"rank\":%d,\"host\":", i ? "," : "", i);
-        json_put_string(b, host, strcmp(host, "?") ? strlen(host) : 0);
+        json_put_string(b, host, strcmp(host, "?") != 0 ? strlen(host) : 0);
         buf_printf(b, ",\"state\":\"%s\",\"done\":%" PRIu64 "}",
                    state_name[r->state], r->done);
     }

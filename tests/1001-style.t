@@ -91,6 +91,14 @@ while read -r file; do
 done <"$tmp/sources" >"$tmp/found"
 report "sizeof is written with parentheses" "$tmp/found"
 
+inner='([^()]|\([^()]*\))*' # of a call, on one line
+cmp='(str|mem|strn|strcase|strncase)cmp\('
+while read -r file; do
+    grep -nE "!$cmp|$cmp$inner\\) *(&&|\\|\\||\\?|\\)+( \\{)?\$)" "$file" |
+        sed "s|^|$file:|" || :
+done <"$tmp/sources" >"$tmp/found"
+report "strcmp and its kin are compared with 0" "$tmp/found"
+
 if ctags --version 2>/dev/null | grep -q 'Universal Ctags'; then
     ctags -L "$tmp/sources" --languages=C,C++ --langmap=C++:+.cu \
         --kinds-C=f --kinds-C++=f --fields=+ne -o - 2>/dev/null |

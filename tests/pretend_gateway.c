@@ -154,7 +154,7 @@ static void serve(struct pretend_call *c)
 {
     struct pretend_gateway *g = c->self;
     struct world *w = g->world;
-    bool raw = !strncmp(c->path, "/raw/", 5);
+    bool raw = strncmp(c->path, "/raw/", 5) == 0;
     struct id id;
 
     if (g->way == WAY_BUSY || (g->way == WAY_BUSY_ONCE && c->n_call == 1)) {

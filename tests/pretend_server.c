@@ -74,7 +74,7 @@ const char *pretend_header(const struct pretend_call *c, const char *name,
     out[0] = '\0';
     for (const char *p = strstr(c->head, "\r\n"); p; p = strstr(p, "\r\n")) {
         p += 2;
-        if (strncasecmp(p, name, len) || p[len] != ':')
+        if (strncasecmp(p, name, len) != 0 || p[len] != ':')
             continue;
         p += len + 1;
         p += strspn(p, " ");
@@ -91,7 +91,7 @@ static bool read_head(struct pretend *p, struct pretend_call *c)
         if (!read_some(p, c->fd, c->head + n, 1))
             return false;
         c->head[++n] = '\0';
-        if (n >= 4 && !memcmp(c->head + n - 4, "\r\n\r\n", 4))
+        if (n >= 4 && memcmp(c->head + n - 4, "\r\n\r\n", 4) == 0)
             return sscanf(c->head, "%15s %2047s", c->method, c->path) == 2;
     }
     return false;
@@ -261,7 +261,7 @@ void pretend_answer(struct pretend_call *c, const char *status,
                            status, headers, n);
 
     pretend_puts(c, head);
-    if (strcmp(c->method, "HEAD"))
+    if (strcmp(c->method, "HEAD") != 0)
         pretend_put(c, body, n);
     free(head);
 }

@@ -29,7 +29,7 @@ struct st_file {
 
 static inline size_t st_width(const char *dtype)
 {
-    return !strcmp(dtype, "F32") ? 4 : !strcmp(dtype, "F64") ? 8 : 2;
+    return strcmp(dtype, "F32") == 0 ? 4 : strcmp(dtype, "F64") == 0 ? 8 : 2;
 }
 
 /* One of 31 values, exact in every dtype. */
@@ -42,12 +42,12 @@ static inline void st_number(unsigned char *p, const char *dtype, float v)
 {
     uint32_t u = f32_bits(v);
 
-    if (!strcmp(dtype, "F32")) {
+    if (strcmp(dtype, "F32") == 0) {
         set_u32(p, u);
-    } else if (!strcmp(dtype, "BF16")) {
+    } else if (strcmp(dtype, "BF16") == 0) {
         p[0] = (unsigned char)(u >> 16);
         p[1] = (unsigned char)(u >> 24);
-    } else if (!strcmp(dtype, "F16")) {
+    } else if (strcmp(dtype, "F16") == 0) {
         uint32_t h = v == 0 ? 0 : ((u >> 23 & 255) - 112) << 10 |
                                   (u >> 13 & 0x3ff);
 
@@ -79,7 +79,7 @@ static inline void st_add(struct st_file *f, const char *name,
 static inline struct st_tensor *st_find(struct st_file *f, const char *name)
 {
     for (size_t i = 0; i < f->n; i++)
-        if (!strcmp(f->t[i].name, name))
+        if (strcmp(f->t[i].name, name) == 0)
             return &f->t[i];
     abort();
 }

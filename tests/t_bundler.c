@@ -112,7 +112,7 @@ static void serve_end(struct pretend_call *c)
         up.asked_end++;
     buf_init(&b, 65536);
     buf_printf(&b, "{\"status\":\"%s\"", word);
-    if (!strcmp(word, "FINALIZED")) {
+    if (strcmp(word, "FINALIZED") == 0) {
         buf_puts(&b, ",\"receipt\":");
         put_receipt(&b, 0);
     }
@@ -123,10 +123,10 @@ static void serve_end(struct pretend_call *c)
 
 static void serve_upload(struct pretend_call *c)
 {
-    bool post = !strcmp(c->method, "POST");
+    bool post = strcmp(c->method, "POST") == 0;
     char version[8];
 
-    if (!strncmp(c->path, "/v1/chunks/arweave/-1/-1?chunkSize=", 35)) {
+    if (strncmp(c->path, "/v1/chunks/arweave/-1/-1?chunkSize=", 35) == 0) {
         static const char begun[] = "{\"id\":\"up-1\",\"min\":1,\"max\":9,"
                                     "\"chunkSize\":65536}";
 
@@ -138,7 +138,7 @@ static void serve_upload(struct pretend_call *c)
         pretend_answer(c, "404 Not Found", "", "no upload", 9);
     } else if (post && strstr(c->path, "/finalize")) {
         pretend_header(c, "x-chunking-version", version, sizeof(version));
-        up.n_finalized += !strcmp(version, "2") && !c->n_body;
+        up.n_finalized += strcmp(version, "2") == 0 && !c->n_body;
         pretend_answer(c, "202 Accepted", "", "", 0);
     } else if (post) {
         serve_part(c);
@@ -159,7 +159,7 @@ static void serve_post(struct pretend_call *c)
 
     if (script[at_script + 1])
         at_script++;
-    if (c->n_body == item.len && !memcmp(c->body, item.data, item.len))
+    if (c->n_body == item.len && memcmp(c->body, item.data, item.len) == 0)
         n_right++;
     else
         n_wrong++;
@@ -181,9 +181,10 @@ static void serve(struct pretend_call *c)
 {
     char *line;
 
-    if (!strncmp(c->path, "/v1/chunks/", 11)) {
+    if (strncmp(c->path, "/v1/chunks/", 11) == 0) {
         serve_upload(c);
-    } else if (!strcmp(c->path, "/v1/tx") && !strcmp(c->method, "POST")) {
+    } else if (strcmp(c->path, "/v1/tx") == 0 &&
+               strcmp(c->method, "POST") == 0) {
         serve_post(c);
     } else {
         line = xasprintf("%d X", answer_status);
@@ -379,7 +380,7 @@ static void test_refused(struct bundler *b)
     plan(402, 0, 0);
     answer_text = "Insufficient balance";
     ok(post(b, true, NULL, &address) == -1 && err.code == ERR_INPUT &&
-           !strncmp(err.text, "payment required", 16),
+           strncmp(err.text, "payment required", 16) == 0,
        "%s", err.text);
     plan(404, 0, 0);
     ok(post(b, true, NULL, &address) == -1 && err.code == ERR_RETRY,
@@ -442,7 +443,7 @@ static void fresh(const char *a, const char *b, const char *c)
 
 static bool arrived(void)
 {
-    return !memcmp(up.data, item.data, item.len);
+    return memcmp(up.data, item.data, item.len) == 0;
 }
 
 static void test_parts(struct bundler *b, const char *state)
@@ -485,7 +486,7 @@ static void test_parts_end(struct bundler *b, const char *state)
 {
     fresh("UNDERFUNDED", NULL, NULL);
     ok(post(b, true, state, &address) == -1 && err.code == ERR_INPUT &&
-           !strncmp(err.text, "payment required", 16) && file_exists(state),
+           strncmp(err.text, "payment required", 16) == 0 && file_exists(state),
        "%s", err.text);
     fresh("FINALIZED", NULL, NULL);
     up.have[0] = true;
@@ -601,7 +602,7 @@ static void test_winc_text(void)
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         winc_text(text, rows[i].winc);
-        ok(!strcmp(text, rows[i].text), "%s", text);
+        ok(strcmp(text, rows[i].text) == 0, "%s", text);
     }
 }
 
@@ -617,7 +618,7 @@ int main(void)
     buf_init(&receipt, ROOM);
     make_item();
     b = open_bundler(pretend_url(p));
-    ok(!strcmp(bundler_url(b), pretend_url(p)), "a bundler");
+    ok(strcmp(bundler_url(b), pretend_url(p)) == 0, "a bundler");
     test_taken(b);
     test_charged(b);
     test_again(b);

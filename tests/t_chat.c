@@ -162,7 +162,7 @@ static bool text_is(const struct tokenizer *t, const struct json *v,
         if (json_u64(v, &id))
             return false;
         s = tokenizer_bytes(t, (uint32_t)id, &n);
-        if (strncmp(want, s, n))
+        if (strncmp(want, s, n) != 0)
             return false;
         want += n;
     }
@@ -237,7 +237,7 @@ static bool says(enum chat_kind kind, const struct tokenizer *t,
            !(special ? tokenizer_encode_special : tokenizer_encode)(
                t, want, strlen(want), false, &expected, &err) &&
            got.n == expected.n &&
-           !memcmp(got.id, expected.id, got.n * sizeof(*got.id));
+           memcmp(got.id, expected.id, got.n * sizeof(*got.id)) == 0;
     if (!same)
         printf("# %s\n", err.text);
     tokens_clear(&got);

@@ -74,7 +74,7 @@ static int has_digest(const struct json *v, const char *key, const void *p,
 
     digest(&h, p, n);
     digest_hex(hex, h);
-    return want && !strcmp(want, hex);
+    return want && strcmp(want, hex) == 0;
 }
 
 /* weights_sha256 and inv_freq of a vector file. */
@@ -108,7 +108,7 @@ static void check_vectors(const char *name, const struct model *m,
 
         snprintf(text, sizeof(text), "%02x%02x%02x%02x", b & 255,
                  b >> 8 & 255, b >> 16 & 255, b >> 24);
-        same = !strncmp(text, hex + 8 * i, 8);
+        same = strncmp(text, hex + 8 * i, 8) == 0;
     }
     ok(same, "%s: the frequencies are those published", name);
 }
@@ -211,7 +211,7 @@ static void try_twice(void)
     ok(!convert_hf(dir, a, NULL, &ida, NULL) &&
            !convert_hf(dir, b, NULL, &idb, NULL) && !file_read(&x, a, NULL) &&
            !file_read(&y, b, NULL) && x.len == y.len &&
-           !memcmp(x.data, y.data, x.len) && id_equal(ida, idb),
+           memcmp(x.data, y.data, x.len) == 0 && id_equal(ida, idb),
        "the same bytes twice");
     buf_clear(&x);
     buf_clear(&y);
@@ -530,7 +530,7 @@ static int has_template(const char *dir, const char *text)
 {
     struct model *m = model_from_hf(dir, NULL);
     int good = m && m->rec.template_size == strlen(text) &&
-               !memcmp(m->chat_template, text, strlen(text));
+               memcmp(m->chat_template, text, strlen(text)) == 0;
 
     model_close(m);
     return good;
@@ -603,8 +603,8 @@ static void try_smoothing(void)
             good &= y->wq.scale[i] == x->wq.scale[i] * s;
             good &= y->wk.scale[i] == x->wk.scale[i] / s;
         }
-        good &= !memcmp(x->wq.w, y->wq.w, 64) &&
-                !memcmp(x->wk.w, y->wk.w, 64);
+        good &= memcmp(x->wq.w, y->wq.w, 64) == 0 &&
+                memcmp(x->wk.w, y->wk.w, 64) == 0;
         ok(good, "by a power of two that moves from keys to queries");
     }
     model_close(a);

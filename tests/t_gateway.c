@@ -193,7 +193,7 @@ static int ask(const enum gateway_way *way, size_t n, size_t skip, struct id id,
     err->text[0] = '\0';
     rc = at ? gateway_item_at(g, id, at, skip, &raw, &it, err)
             : gateway_item(g, id, skip, &raw, &it, err);
-    if (memcmp(raw.data, "kept", 4) || (rc && raw.len != 4))
+    if (memcmp(raw.data, "kept", 4) != 0 || (rc && raw.len != 4))
         rc = 2;
     if (!rc && (!id_equal(it.id, id) ||
                 item_open(&it, raw.data + 4, raw.len - 4, err)))
@@ -377,7 +377,7 @@ static bool file_is(const char *path, const void *want, size_t n)
 
     buf_init(&b, ROOM);
     same = !file_read(&b, path, NULL) && b.len == n &&
-           !memcmp(b.data, want, n);
+           memcmp(b.data, want, n) == 0;
     buf_clear(&b);
     return same;
 }

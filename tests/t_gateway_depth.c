@@ -82,7 +82,7 @@ static void serve(struct pretend_call *c)
     if (strcmp(c->path, want_path) != 0)
         asked_for_another = true;
     pretend_answer(c, s->status, s->head, s->body,
-                   strcmp(c->method, "HEAD") ? strlen(s->body) : 0);
+                   strcmp(c->method, "HEAD") != 0 ? strlen(s->body) : 0);
 }
 
 static struct gateways *open_gateways(struct pretend *const *p, size_t n)

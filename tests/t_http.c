@@ -29,31 +29,31 @@ static void serve_range(struct pretend_call *c)
     const char *how = c->path + strlen("/range/");
 
     pretend_header(c, "range", range_seen, sizeof(range_seen));
-    if (!strcmp(how, "good"))
+    if (strcmp(how, "good") == 0)
         pretend_file(c, "", alphabet, 26);
-    else if (!strcmp(how, "star"))
+    else if (strcmp(how, "star") == 0)
         pretend_answer(c, "206 X", "Content-Range: bytes 3-7/*\r\n",
                        alphabet + 3, 5);
-    else if (!strcmp(how, "whole"))
+    else if (strcmp(how, "whole") == 0)
         pretend_answer(c, "200 OK", "", alphabet, 26);
-    else if (!strcmp(how, "other"))
+    else if (strcmp(how, "other") == 0)
         pretend_answer(c, "206 X", "Content-Range: bytes 4-8/26\r\n",
                        alphabet + 4, 5);
-    else if (!strcmp(how, "longer"))
+    else if (strcmp(how, "longer") == 0)
         pretend_answer(c, "206 X", "Content-Range: bytes 3-8/26\r\n",
                        alphabet + 3, 6);
-    else if (!strcmp(how, "none"))
+    else if (strcmp(how, "none") == 0)
         pretend_answer(c, "206 X", "", alphabet + 3, 5);
-    else if (!strcmp(how, "twice"))
+    else if (strcmp(how, "twice") == 0)
         pretend_answer(c, "206 X", "Content-Range: bytes 3-7/26\r\n"
                        "Content-Range: bytes 3-7/26\r\n", alphabet + 3, 5);
-    else if (!strcmp(how, "beyond"))
+    else if (strcmp(how, "beyond") == 0)
         pretend_answer(c, "206 X", "Content-Range: bytes 3-7/5\r\n",
                        alphabet + 3, 5);
-    else if (!strcmp(how, "less"))
+    else if (strcmp(how, "less") == 0)
         pretend_answer(c, "206 X", "Content-Range: bytes 3-7/26\r\n",
                        alphabet + 3, 4);
-    else if (!strcmp(how, "more"))
+    else if (strcmp(how, "more") == 0)
         pretend_answer(c, "206 X", "Content-Range: bytes 3-7/26\r\n",
                        alphabet + 3, 6);
     else
@@ -74,27 +74,27 @@ static void serve_redirect(struct pretend_call *c)
     const char *how = c->path + strlen("/to/");
     char *url = NULL;
 
-    if (!strcmp(how, "loop")) {
+    if (strcmp(how, "loop") == 0) {
         redirect(c, "302 Found", "/to/loop");
     } else if (*how >= '1' && *how <= '9') {
         url = xasprintf(*how == '1' ? "../alphabet#x" : "/to/%c", *how - 1);
         redirect(c, "307 Temporary Redirect", url);
-    } else if (!strcmp(how, "tls")) {
+    } else if (strcmp(how, "tls") == 0) {
         redirect(c, "302 Found", "https://127.0.0.1:1/x");
-    } else if (!strcmp(how, "file")) {
+    } else if (strcmp(how, "file") == 0) {
         redirect(c, "302 Found", "file:///etc/passwd");
-    } else if (!strcmp(how, "away")) {
+    } else if (strcmp(how, "away") == 0) {
         redirect(c, "302 Found", "http://192.0.2.1/x");
-    } else if (!strcmp(how, "user")) {
+    } else if (strcmp(how, "user") == 0) {
         redirect(c, "302 Found", "http://me:too@127.0.0.1/x");
-    } else if (!strcmp(how, "neighbour")) {
+    } else if (strcmp(how, "neighbour") == 0) {
         url = xasprintf("%s/alphabet", other_url);
         redirect(c, "301 Moved Permanently", url);
-    } else if (!strcmp(how, "nowhere")) {
+    } else if (strcmp(how, "nowhere") == 0) {
         pretend_answer(c, "302 Found", "", "", 0);
-    } else if (!strcmp(how, "post")) {
+    } else if (strcmp(how, "post") == 0) {
         redirect(c, "308 Permanent Redirect", "/post");
-    } else if (!strcmp(how, "get")) {
+    } else if (strcmp(how, "get") == 0) {
         redirect(c, "303 See Other", "/alphabet");
     }
     free(url);
@@ -107,36 +107,36 @@ static void serve_body(struct pretend_call *c)
 
     memset(block, 'x', sizeof(block));
     c->close = true;
-    if (!strcmp(how, "endless")) {
+    if (strcmp(how, "endless") == 0) {
         pretend_puts(c, "HTTP/1.1 200 OK\r\n\r\n");
         while (pretend_put(c, block, sizeof(block)))
             continue;
-    } else if (!strcmp(how, "endless-error")) {
+    } else if (strcmp(how, "endless-error") == 0) {
         pretend_puts(c, "HTTP/1.1 400 Bad Request\r\n\r\n");
         while (pretend_put(c, block, sizeof(block)))
             continue;
-    } else if (!strcmp(how, "stalled")) {
+    } else if (strcmp(how, "stalled") == 0) {
         pretend_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nxx");
         pretend_wait(c, 20000);
-    } else if (!strcmp(how, "drip")) {
+    } else if (strcmp(how, "drip") == 0) {
         pretend_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
         while (pretend_put(c, "x", 1))
             pretend_wait(c, 100);
-    } else if (!strcmp(how, "silent")) {
+    } else if (strcmp(how, "silent") == 0) {
         pretend_wait(c, 20000);
-    } else if (!strcmp(how, "short")) {
+    } else if (strcmp(how, "short") == 0) {
         pretend_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nxx");
-    } else if (!strcmp(how, "short-chunks")) {
+    } else if (strcmp(how, "short-chunks") == 0) {
         pretend_puts(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
                      "\r\n5\r\nabcde\r\n5\r\nab");
-    } else if (!strcmp(how, "chunks")) {
+    } else if (strcmp(how, "chunks") == 0) {
         pretend_puts(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
                      "\r\n5\r\nabcde\r\n3\r\nfgh\r\n0\r\nX-Late: 1\r\n\r\n");
-    } else if (!strcmp(how, "gzip")) {
+    } else if (strcmp(how, "gzip") == 0) {
         pretend_answer(c, "200 OK", "Content-Encoding: gzip\r\n", "abc", 3);
-    } else if (!strcmp(how, "old")) {
+    } else if (strcmp(how, "old") == 0) {
         pretend_puts(c, "just text\n");
-    } else if (!strcmp(how, "large")) {
+    } else if (strcmp(how, "large") == 0) {
         pretend_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000000"
                      "\r\n\r\n");
         pretend_wait(c, 20000);
@@ -149,24 +149,24 @@ static void serve_head(struct pretend_call *c)
     char line[64], *big;
 
     c->close = true;
-    if (!strcmp(how, "flood")) {
+    if (strcmp(how, "flood") == 0) {
         pretend_puts(c, "HTTP/1.1 200 OK\r\n");
         for (unsigned i = 0;; i++) {
             snprintf(line, sizeof(line), "X-%u: y\r\n", i);
             if (!pretend_puts(c, line))
                 return;
         }
-    } else if (!strcmp(how, "huge")) {
+    } else if (strcmp(how, "huge") == 0) {
         big = xmalloc(1 << 20);
         memset(big, 'h', 1 << 20);
         pretend_puts(c, "HTTP/1.1 200 OK\r\nX: ");
         pretend_put(c, big, 1 << 20);
         pretend_puts(c, "\r\nContent-Length: 0\r\n\r\n");
         free(big);
-    } else if (!strcmp(how, "continue")) {
+    } else if (strcmp(how, "continue") == 0) {
         while (pretend_puts(c, "HTTP/1.1 100 Continue\r\nX: y\r\n\r\n"))
             continue;
-    } else if (!strcmp(how, "early")) {
+    } else if (strcmp(how, "early") == 0) {
         pretend_puts(c, "HTTP/1.1 103 Early Hints\r\nX-A: 1\r\n\r\n");
         pretend_answer(c, "200 Fine \x01 Thanks",
                        "X-B:  two words \t\r\nX-C: 1\r\nx-c: 2\r\n"
@@ -182,11 +182,11 @@ static void serve_again(struct pretend_call *c)
 
     if (++n % 3 == 0) {
         pretend_answer(c, "200 OK", "", "done", 4);
-    } else if (!strcmp(how, "lost")) {
+    } else if (strcmp(how, "lost") == 0) {
         c->close = true;
-    } else if (!strcmp(how, "late")) {
+    } else if (strcmp(how, "late") == 0) {
         pretend_answer(c, "429 Slow Down", "Retry-After: 1\r\n", "", 0);
-    } else if (!strcmp(how, "half")) {
+    } else if (strcmp(how, "half") == 0) {
         c->close = true;
         pretend_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nxxx");
     } else {
@@ -199,16 +199,16 @@ static void serve_again(struct pretend_call *c)
 
 static bool starts(const struct pretend_call *c, const char *front)
 {
-    return !strncmp(c->path, front, strlen(front));
+    return strncmp(c->path, front, strlen(front)) == 0;
 }
 
 static void serve(struct pretend_call *c)
 {
-    bool post = !strcmp(c->method, "POST");
+    bool post = strcmp(c->method, "POST") == 0;
 
     pretend_header(c, "content-type", type_seen, sizeof(type_seen));
     pretend_header(c, "accept-encoding", encoding_seen, sizeof(encoding_seen));
-    if (post && c->n_body == 26 && !memcmp(c->body, alphabet, 26))
+    if (post && c->n_body == 26 && memcmp(c->body, alphabet, 26) == 0)
         seen_posts++;
     else if (post)
         wrong_posts++;
@@ -271,7 +271,7 @@ static int get_range(const char *path, uint64_t at, uint64_t n)
 static bool body_is(const char *text)
 {
     return a.body.len == strlen(text) && a.n_body == a.body.len &&
-           !memcmp(a.body.data ? a.body.data : "", text, a.body.len);
+           memcmp(a.body.data ? a.body.data : "", text, a.body.len) == 0;
 }
 
 static bool refused(int rc, enum err_code code)
@@ -312,7 +312,7 @@ static void test_urls(void)
     memset(big + 12, 'x', HTTP_URL_MAX);
     ok(http_url_check(big, &err), "a URL that is too long");
     joined = http_url_join("https://x.y//", "/a/b");
-    ok(!strcmp(joined, "https://x.y/a/b"), "joined");
+    ok(strcmp(joined, "https://x.y/a/b") == 0, "joined");
     free(joined);
 }
 
@@ -338,10 +338,10 @@ static void test_get(void)
     char text[32];
 
     ok(!get("/alphabet", 26) && a.status == 200 && body_is(alphabet) &&
-       !strcmp(a.reason, "OK"), "GET");
-    ok(http_header(&a, "X-way", text, sizeof(text)) && !strcmp(text, "this"),
-       "a header of the answer");
-    ok(!strcmp(encoding_seen, "identity"), "no encoding is asked for");
+       strcmp(a.reason, "OK") == 0, "GET");
+    ok(http_header(&a, "X-way", text, sizeof(text)) &&
+       strcmp(text, "this") == 0, "a header of the answer");
+    ok(strcmp(encoding_seen, "identity") == 0, "no encoding is asked for");
     ok(refused(get("/alphabet", 25), ERR_INPUT), "over the ceiling: %s",
        err.text);
     ok(!get("/nothing", 3) && a.status == 404 && body_is("what?"),
@@ -367,7 +367,7 @@ static void test_range(void)
                                        "twice", "beyond", "more" };
 
     ok(!get_range("/range/good", 3, 5) && a.status == 206 &&
-       body_is("defgh") && !strcmp(range_seen, "bytes=3-7"), "a range");
+       body_is("defgh") && strcmp(range_seen, "bytes=3-7") == 0, "a range");
     ok(!get_range("/range/star", 3, 5) && body_is("defgh"),
        "a range of unknown length");
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -415,14 +415,14 @@ static void test_heads(void)
     ok(refused(get("/head/continue", 100), ERR_INPUT),
        "100 Continue without end: %s", err.text);
     ok(!get("/head/early", 100) && a.status == 200 &&
-       !strcmp(a.reason, "Fine  Thanks"), "the last head counts");
+       strcmp(a.reason, "Fine  Thanks") == 0, "the last head counts");
     ok(!http_header(&a, "x-a", text, sizeof(text)), "not the one before");
     ok(http_header(&a, "x-b", text, sizeof(text)) &&
-       !strcmp(text, "two words"), "a value is trimmed");
+       strcmp(text, "two words") == 0, "a value is trimmed");
     ok(!http_header(&a, "x-b", text, 9), "one that does not fit");
     ok(!http_header(&a, "x-c", text, sizeof(text)), "one that is there twice");
     ok(!strstr(a.head.data, "Bad Name"), "no name with a blank");
-    ok(http_header(&a, "x-d", text, sizeof(text)) && !strcmp(text, "a?b"),
+    ok(http_header(&a, "x-d", text, sizeof(text)) && strcmp(text, "a?b") == 0,
        "control bytes are shown as ?");
 }
 
@@ -442,7 +442,7 @@ static void test_head(void)
 
     ok(!head_of("/alphabet") && a.status == 200 && !a.n_body &&
        http_header(&a, "content-length", text, sizeof(text)) &&
-       !strcmp(text, "26"), "HEAD: the ceiling is of bodies");
+       strcmp(text, "26") == 0, "HEAD: the ceiling is of bodies");
 }
 
 /* ---- bodies that are sent ----- */
@@ -486,9 +486,9 @@ static void test_post(void)
     r.url = url;
     seen_posts = wrong_posts = 0;
     ok(!http_do(h, &r, &a, &err) && a.status == 201 && body_is(alphabet) &&
-       !strcmp(type_seen, "application/octet-stream"), "POST of memory");
+       strcmp(type_seen, "application/octet-stream") == 0, "POST of memory");
     r.header = typed;
-    ok(!http_do(h, &r, &a, &err) && !strcmp(type_seen, "text/plain"),
+    ok(!http_do(h, &r, &a, &err) && strcmp(type_seen, "text/plain") == 0,
        "with a type");
     r.source = source_next;
     r.rewind = source_rewind;
@@ -589,7 +589,7 @@ static void test_try(void)
     r.url = url = xasprintf("%s/alphabet", base);
     r.max_body = 100;
     ok(http_try(h, &r, sink_again, NULL, &a, &err) == -1 &&
-       err.code == ERR_FATAL && !strcmp(err.text, "the sink is full"),
+       err.code == ERR_FATAL && strcmp(err.text, "the sink is full") == 0,
        "what a sink says");
     free(url);
     r.url = url = xasprintf("%s/body/short", base);
@@ -619,11 +619,11 @@ static void test_time(void)
        "a drip that never ends: %s", err.text);
     stopped = true;
     ok(post_again("/again/503", &s, stop_now) == -1 &&
-       err.code == ERR_RETRY && !strcmp(err.text, "interrupted"),
+       err.code == ERR_RETRY && strcmp(err.text, "interrupted") == 0,
        "told to stop between attempts");
     http_stop(h, stop_now);
     ok(refused(get("/body/silent", 1000), ERR_RETRY) &&
-       !strcmp(err.text, "interrupted"), "and within one");
+       strcmp(err.text, "interrupted") == 0, "and within one");
     http_free(h);
     h = old;
 }

@@ -124,7 +124,7 @@ static bool in_store(void)
 
     buf_init(&b, file.len + 1);
     same = !file_read(&b, model_path, NULL) && b.len == file.len &&
-           !memcmp(b.data, file.data, b.len);
+           memcmp(b.data, file.data, b.len) == 0;
     buf_clear(&b);
     return same;
 }
@@ -278,11 +278,11 @@ static void test_there(void)
 
     pretend_gateway_start(&p, &world, WAY_GOOD);
     ok(!models_resolve(&path, store, "nano", NULL, &err) &&
-       !strcmp(path, model_path), "by its name: %s", err.text);
+       strcmp(path, model_path) == 0, "by its name: %s", err.text);
     free(path);
     path = NULL;
     ok(!models_resolve(&path, store, id_text(good).s, NULL, &err) &&
-           !strcmp(path, model_path),
+           strcmp(path, model_path) == 0,
        "by its id on Arweave: %s", err.text);
     free(path);
     unlink(pointers);
@@ -311,7 +311,7 @@ static void test_false_head(void)
     lie.n_items = world.n_items;
     /* a tag of the first item; the model id stays what it is */
     at = lie.item[0].at + lie.item[0].head_n - ID_TEXT - 8;
-    while (memcmp(lie.data.data + at, "model-1", 7))
+    while (memcmp(lie.data.data + at, "model-1", 7) != 0)
         at--;
     ok(at > lie.item[0].at, "there is a tag to be changed");
     /* the owner: nothing that is read before all is there */

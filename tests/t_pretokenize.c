@@ -30,7 +30,7 @@ static bool splits(uint32_t pattern, const char *s, const char *want)
     if (pretok_new(&p, pattern, &err) ||
         pretok_split(p, s, strlen(s), join, &b, &err))
         printf("# %s\n", err.text);
-    same = b.data && !strcmp(b.data, want);
+    same = b.data && strcmp(b.data, want) == 0;
     if (!same)
         printf("# got %s\n", b.data);
     buf_clear(&b);
@@ -72,7 +72,7 @@ static bool nfc_is(const char *s, const char *want)
     bool same;
 
     buf_init(&b, 1 << 16);
-    same = !normalize_nfc(&b, s, strlen(s), &err) && !strcmp(b.data, want);
+    same = !normalize_nfc(&b, s, strlen(s), &err) && strcmp(b.data, want) == 0;
     buf_clear(&b);
     return same;
 }

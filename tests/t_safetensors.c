@@ -58,8 +58,8 @@ static void try_read(void)
         t = safetensors_find(s, "b");
         ok(safetensors_count(s) == 2 && t && t->n_dims == 2 &&
            t->shape[0] == 3 && t->shape[1] == 7 && t->n == 21 &&
-           !strcmp(t->dtype, dtype[d]) && !safetensors_find(s, "c") &&
-           !strcmp(safetensors_at(s, 0)->name, "a"), "its tensors");
+           strcmp(t->dtype, dtype[d]) == 0 && !safetensors_find(s, "c") &&
+           strcmp(safetensors_at(s, 0)->name, "a") == 0, "its tensors");
         good &= !safetensors_read(s, t, 0, 21, x, NULL);
         for (size_t i = 0; i < 21; i++)
             good &= x[i] == st_value(0, i);

@@ -74,7 +74,7 @@ static bool decodes_to(const struct tokenizer *t, const struct tokens *ids,
 
     buf_init(&b, (size_t)1 << 26);
     decode(t, ids, &b);
-    same = b.len == n && !memcmp(b.data ? b.data : "", s, n);
+    same = b.len == n && memcmp(b.data ? b.data : "", s, n) == 0;
     if (!same)
         printf("# decoded \"%.*s\"\n", (int)b.len, b.data);
     buf_clear(&b);
@@ -350,7 +350,7 @@ static void one_story(const struct tokenizer *t, const struct json *v,
     /* The program that printed it drops the first space and ends a line. */
     n = strlen(text);
     ok(b.len && b.data[0] == ' ' && n && text[n - 1] == '\n' &&
-       b.len == n && !memcmp(b.data + 1, text, n - 1),
+       b.len == n && memcmp(b.data + 1, text, n - 1) == 0,
        "stories260K: text %zu", i);
     buf_clear(&b);
     tokens_clear(&got);
@@ -437,7 +437,8 @@ static void streaming(const struct tokenizer *t)
         }
         detok_end(&d, &out);
         utf8_scrub(&want, raw.data, raw.len);
-        bad += out.len != want.len || memcmp(out.data, want.data, out.len);
+        bad += out.len != want.len ||
+               memcmp(out.data, want.data, out.len) != 0;
     }
     ok(!bad, "streamed text is the scrubbed whole");
     detok_put(&d, t->byte_id[0xf0], &out);

@@ -163,7 +163,7 @@ int bundler_call(struct bundler *b, const char *base, const char *path,
     int rc;
 
     if (body) {
-        r.header = strncmp(path, "v1/chunks/", 10) ? NULL : headers;
+        r.header = strncmp(path, "v1/chunks/", 10) != 0 ? NULL : headers;
         r.body_n = body->end - body->begin;
         r.source = r.body_n ? body_next : NULL;
         r.rewind = body_rewind;

@@ -22,7 +22,7 @@ static int number(const struct json *v, uint64_t *out)
 
 static bool is(const struct json *v, const char *text)
 {
-    return json_string(v) && !strcmp(json_string(v), text);
+    return json_string(v) && strcmp(json_string(v), text) == 0;
 }
 
 int bundler_read_info(struct bundler_info *i, const char *json, size_t n,

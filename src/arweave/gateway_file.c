@@ -226,7 +226,8 @@ static int read_rest(struct gateways *g, size_t i, void *self,
         goto out;
     if (d.size != f->data.size || d.head.len != f->data.head.len ||
         d.is_tx != f->data.is_tx ||
-        (d.head.len && memcmp(d.head.data, f->data.head.data, d.head.len))) {
+        (d.head.len &&
+         memcmp(d.head.data, f->data.head.data, d.head.len) != 0)) {
         f->doubt = true;
         err_set(err, ERR_INPUT, "\"%s/%s\" has another item than the one "
                 "before", gateways_url(g, i), d.path);

@@ -83,14 +83,14 @@ static int add_tag(struct tags *t, const char *line, size_t n, bool *counted)
     const char *colon = memchr(line, ':', n);
     size_t at = strlen(TAG), n_name, n_value;
 
-    if (!colon || n <= at || strncasecmp(line, TAG, at) ||
+    if (!colon || n <= at || strncasecmp(line, TAG, at) != 0 ||
         (size_t)(colon - line) + 2 > n + 1)
         return 0;
     n_name = (size_t)(colon - line) - at;
     n_value = (size_t)(colon - line) + 2 > n
                   ? 0 : n - (size_t)(colon - line) - 2;
     /* How many there are, the first time; then it is a tag of that name. */
-    if (!*counted && n_name == 5 && !strncasecmp(line + at, "Count", 5)) {
+    if (!*counted && n_name == 5 && strncasecmp(line + at, "Count", 5) == 0) {
         *counted = true;
         return 0;
     }

@@ -315,7 +315,7 @@ static char *find_file(void)
     char *path;
 
     if (named && *named) /* /dev/null is the custom for "none" */
-        return strcmp(named, "/dev/null") ? xstrdup(named) : NULL;
+        return strcmp(named, "/dev/null") != 0 ? xstrdup(named) : NULL;
     path = settings_expand(USER_FILE);
     if (file_exists(path))
         return path;

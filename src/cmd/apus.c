@@ -206,12 +206,12 @@ int cmd_verbs(const char *name, const struct command *verbs,
         print_verbs(stderr, name, verbs);
         return CMD_MISUSED;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_verbs(stdout, name, verbs);
         return CMD_DONE;
     }
     for (const struct command *v = verbs; v->name; v++)
-        if (!strcmp(argv[1], v->name))
+        if (strcmp(argv[1], v->name) == 0)
             return v->run(s, argc - 1, argv + 1);
     return unknown_command(name, verbs, argv[1]);
 }

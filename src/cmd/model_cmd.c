@@ -64,14 +64,14 @@ static void print_id(struct id id)
 static int conversion_options(struct convert_options *o, const char *act,
                               const char *smooth, struct err *err)
 {
-    if (strcmp(act, "A14") && strcmp(act, "A8"))
+    if (strcmp(act, "A14") != 0 && strcmp(act, "A8") != 0)
         return err_set(err, ERR_INPUT, "--activations \"%s\": A14 or A8 "
                        "expected", act);
-    if (strcmp(smooth, "auto") && strcmp(smooth, "off"))
+    if (strcmp(smooth, "auto") != 0 && strcmp(smooth, "off") != 0)
         return err_set(err, ERR_INPUT, "--smooth \"%s\": auto or off "
                        "expected", smooth);
-    o->a8 = !strcmp(act, "A8");
-    o->smooth_auto = !strcmp(smooth, "auto");
+    o->a8 = strcmp(act, "A8") == 0;
+    o->smooth_auto = strcmp(smooth, "auto") == 0;
     return 0;
 }
 

@@ -297,7 +297,7 @@ static int check_tied(struct conversion *c, struct err *err)
         memcpy(other, c->x, r->dim * sizeof(*other));
         if (!rc)
             rc = get(c, h, at, r->dim, err);
-        if (!rc && memcmp(other, c->x, r->dim * sizeof(*other)))
+        if (!rc && memcmp(other, c->x, r->dim * sizeof(*other)) != 0)
             rc = err_set(err, ERR_INPUT, "tie_word_embeddings is true, but "
                          "\"%s\" and \"%s\" differ", e->name, h->name);
     }
@@ -316,7 +316,7 @@ static const char *find_template(const struct json *config)
     for (e = json_first(v); e; e = json_next(e)) {
         const char *name = json_string(json_get(e, "name"));
 
-        if (name && !strcmp(name, "default"))
+        if (name && strcmp(name, "default") == 0)
             return json_string(json_get(e, "template"));
     }
     return NULL;

@@ -127,7 +127,7 @@ static int end_record(struct model_stream *s, struct err *err)
     const unsigned char *p = (unsigned char *)s->unit.data;
     struct model_record rec;
 
-    if (memcmp(p, "apusmdl1", 8))
+    if (memcmp(p, "apusmdl1", 8) != 0)
         return err_set(err, ERR_INPUT, "no model file: it does not begin "
                        "with apusmdl1");
     if (model_record_unpack(&rec, p))

@@ -173,7 +173,7 @@ static const struct name *names_find(const struct names *names,
                                      const char *name)
 {
     for (size_t i = 0; i < names->n; i++)
-        if (!strcmp(names->v[i].name, name))
+        if (strcmp(names->v[i].name, name) == 0)
             return &names->v[i];
     return NULL;
 }
@@ -187,7 +187,7 @@ int models_name(const char *store, const char *name, struct id id,
 
     if (names_read(&names, store, err))
         return -1;
-    for (i = 0; i < names.n && strcmp(names.v[i].name, name); i++)
+    for (i = 0; i < names.n && strcmp(names.v[i].name, name) != 0; i++)
         continue;
     if (i == names.n)
         names.v = xrealloc(names.v, ++names.n * sizeof(*names.v));
@@ -209,7 +209,7 @@ static int parse_file_name(struct id *id, const char *name)
     size_t n = ID_TEXT - 1;
     char text[ID_TEXT];
 
-    if (strlen(name) != n + strlen(SUFFIX) || strcmp(name + n, SUFFIX))
+    if (strlen(name) != n + strlen(SUFFIX) || strcmp(name + n, SUFFIX) != 0)
         return -1;
     memcpy(text, name, n);
     text[n] = '\0';
@@ -256,7 +256,7 @@ static int find_prefix(struct id *id, const char *store, const char *what,
     if (list_ids(&ids, &n, store, err))
         return -1;
     for (size_t i = 0; i < n; i++) {
-        if (strncmp(id_text(ids[i]).s, what, len))
+        if (strncmp(id_text(ids[i]).s, what, len) != 0)
             continue;
         *id = ids[i];
         hits++;
@@ -316,7 +316,7 @@ char *models_own_name(const char *path)
     size_t n = strlen(name);
 
     free(real);
-    if (n > strlen(SUFFIX) && !strcmp(name + n - strlen(SUFFIX), SUFFIX))
+    if (n > strlen(SUFFIX) && strcmp(name + n - strlen(SUFFIX), SUFFIX) == 0)
         name[n - strlen(SUFFIX)] = '\0';
     if (is_id(name))
         name[ID_IN_NAME] = '\0';
@@ -452,9 +452,9 @@ static bool has_line(struct buf *rest, const char *text, const char *line)
         size_t n = strcspn(p, "\n");
 
         n += p[n] == '\n';
-        if (n == strlen(line) && !memcmp(p, line, n))
+        if (n == strlen(line) && memcmp(p, line, n) == 0)
             found = true;
-        else if (strncmp(p, line, ID_TEXT - 1) && n > ID_TEXT)
+        else if (strncmp(p, line, ID_TEXT - 1) != 0 && n > ID_TEXT)
             buf_put(rest, p, n);
         p += n;
     }
@@ -495,7 +495,7 @@ static int open_checked(struct model **out, const char *store, const char *path,
     if (known && !hash ? model_open_again(&m, path, &id, err)
                        : model_open(&m, path, &id, err))
         goto out;
-    if (checked_line(&after, path, text, err) || strcmp(before, after)) {
+    if (checked_line(&after, path, text, err) || strcmp(before, after) != 0) {
         err_set(err, ERR_RETRY, "\"%s\" changed while it was read", path);
         model_close(m);
         goto out;
@@ -670,7 +670,7 @@ int models_rm(const char *store, const char *what, struct err *err)
     for (size_t i = 0; i < names.n; i++) {
         bool same = id_equal(names.v[i].id, id);
 
-        if (by_name ? !strcmp(names.v[i].name, what) : same)
+        if (by_name ? strcmp(names.v[i].name, what) == 0 : same)
             continue;
         used |= same;
         names.v[kept++] = names.v[i];

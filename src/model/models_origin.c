@@ -139,7 +139,7 @@ int models_of_directory(struct id *id, const char *store, const char *dir,
     free(line);
     if (models_add(store, dir, NULL, &none, id, err))
         return -1;
-    if (known && !source_key(after, dir) && !strcmp(key, after))
+    if (known && !source_key(after, dir) && strcmp(key, after) == 0)
         source_add(store, key, *id);
     return 0;
 }
@@ -162,7 +162,7 @@ int models_pointed(struct id *id, const char *store, struct id arweave,
     for (const char *p = b.data; p && *p && rc;) {
         size_t len = strcspn(p, "\n");
 
-        if (len == 2 * n + 1 && !memcmp(p, id_text(arweave).s, n) &&
+        if (len == 2 * n + 1 && memcmp(p, id_text(arweave).s, n) == 0 &&
             p[n] == ' ') {
             memcpy(text, p + n + 1, n);
             text[n] = '\0';

@@ -188,7 +188,7 @@ static int check_head(struct exchange *x)
                            r->url, (unsigned long long)r->range_at,
                            (unsigned long long)r->range_n);
     }
-    if (is_2xx(x) && strcmp(r->method, "HEAD") &&
+    if (is_2xx(x) && strcmp(r->method, "HEAD") != 0 &&
         http_header(x->a, "content-length", text, sizeof(text)) &&
         !json_u64_text(text, &n) && n > r->max_body)
         return err_set(&x->err, ERR_INPUT, "\"%s\" has %llu bytes, at most "
@@ -231,7 +231,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *self)
     }
     if (x->body) /* trailers */
         return n;
-    if (n > 5 && !memcmp(line, "HTTP/", 5)) {
+    if (n > 5 && memcmp(line, "HTTP/", 5) == 0) {
         begin_head(x, line, n);
         return n;
     }
@@ -372,7 +372,7 @@ static curl_socket_t on_socket(void *self, curlsocktype purpose,
         struct in6_addr in;
 
         memcpy(&in, p + offsetof(struct sockaddr_in6, sin6_addr), sizeof(in));
-        good |= !memcmp(&in, &in6addr_loopback, sizeof(in));
+        good |= memcmp(&in, &in6addr_loopback, sizeof(in)) == 0;
     }
     if (!good)
         return CURL_SOCKET_BAD;
@@ -431,13 +431,13 @@ static void set_method(struct exchange *x, CURLcode *code)
     const struct http_request *r = x->r;
     char range[48];
 
-    if (!strcmp(r->method, "HEAD"))
+    if (strcmp(r->method, "HEAD") == 0)
         SET(CURLOPT_NOBODY, 1L);
-    else if (!strcmp(r->method, "GET"))
+    else if (strcmp(r->method, "GET") == 0)
         SET(CURLOPT_HTTPGET, 1L);
     else
         SET(CURLOPT_POST, 1L);
-    if (!strcmp(r->method, "POST")) {
+    if (strcmp(r->method, "POST") == 0) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_n);
         if (!r->source)
             SET(CURLOPT_POSTFIELDS, r->body_n ? r->body : "");
@@ -471,11 +471,11 @@ static int make_headers(struct curl_slist **list,
     int rc = 0;
 
     for (const char *const *h = r->header; h && *h; h++) {
-        typed |= !strncasecmp(*h, "content-type:", 13);
+        typed |= strncasecmp(*h, "content-type:", 13) == 0;
         rc |= add_header(list, *h);
     }
     rc |= add_header(list, "Accept-Encoding: identity");
-    if (strcmp(r->method, "POST"))
+    if (strcmp(r->method, "POST") != 0)
         return rc;
     /* "Expect" costs a second with servers that do not know it. */
     rc |= add_header(list, "Expect:");
@@ -522,7 +522,7 @@ static int judge(struct exchange *x, CURLcode code, const char *text,
         return err_set(err, ERR_RETRY, "\"%s\" answers with the status %d",
                        r->url, x->a->status);
     if (r->range_n && is_2xx(x) && x->a->n_body != r->range_n &&
-        strcmp(r->method, "HEAD"))
+        strcmp(r->method, "HEAD") != 0)
         return err_set(err, ERR_RETRY, "\"%s\" sends %llu bytes of a range "
                        "of %llu", r->url, (unsigned long long)x->a->n_body,
                        (unsigned long long)r->range_n);
@@ -568,7 +568,7 @@ static char *redirect_url(struct exchange *x, struct err *err)
     struct http_url to;
     char *url = NULL, *copy;
 
-    if (!strcmp(x->r->method, "POST") && x->a->status != 307 &&
+    if (strcmp(x->r->method, "POST") == 0 && x->a->status != 307 &&
         x->a->status != 308) {
         err_set(err, ERR_INPUT, "\"%s\" answers a POST with %d", x->r->url,
                 x->a->status);

@@ -17,7 +17,7 @@ static bool is_loopback_v4(const char *host, size_t n)
 {
     unsigned dots = 0, value = 0, digits = 0;
 
-    if (n < 9 || memcmp(host, "127.", 4))
+    if (n < 9 || memcmp(host, "127.", 4) != 0)
         return false;
     for (size_t i = 4; i <= n; i++) {
         if (i == n || host[i] == '.') {
@@ -38,8 +38,8 @@ static bool is_loopback_v4(const char *host, size_t n)
 
 static bool is_loopback(const char *host, size_t n)
 {
-    return (n == 9 && !strncasecmp(host, "localhost", 9)) ||
-           (n == 5 && !memcmp(host, "[::1]", 5)) || is_loopback_v4(host, n);
+    return (n == 9 && strncasecmp(host, "localhost", 9) == 0) ||
+           (n == 5 && memcmp(host, "[::1]", 5) == 0) || is_loopback_v4(host, n);
 }
 
 /* Length of the host at the front of an authority, 0 if it is none. */
@@ -71,7 +71,7 @@ static bool is_port(const char *s, size_t n)
 
 int http_url_parse(struct http_url *u, const char *url, struct err *err)
 {
-    bool tls = !strncasecmp(url, "https://", 8);
+    bool tls = strncasecmp(url, "https://", 8) == 0;
     size_t n_host, n_port = 0;
     const char *host, *end;
 
@@ -82,7 +82,7 @@ int http_url_parse(struct http_url *u, const char *url, struct err *err)
         if (*p <= ' ' || *p > '~' || *p == '#' || *p == '\\' || *p == '"')
             return err_set(err, ERR_INPUT, "the URL \"%s\" has a byte that "
                            "no URL has", url);
-    if (!tls && strncasecmp(url, "http://", 7))
+    if (!tls && strncasecmp(url, "http://", 7) != 0)
         return err_set(err, ERR_INPUT, "the URL \"%s\" is not https", url);
     host = url + (tls ? 8 : 7);
     n_host = host_length(host);
@@ -144,7 +144,7 @@ int http_line_find(const char *head, size_t n, const char *name,
         const char *line = head + at, *end = memchr(line, '\n', n - at);
         size_t len = end ? (size_t)(end - line) : n - at;
 
-        if (len >= n_name + 2 && !strncasecmp(line, name, n_name) &&
+        if (len >= n_name + 2 && strncasecmp(line, name, n_name) == 0 &&
             line[n_name] == ':') {
             *value = line + n_name + 2;
             *n_value = len - n_name - 2;
@@ -173,7 +173,7 @@ bool http_range_is(const char *text, uint64_t at, uint64_t n)
 {
     uint64_t first, last, all;
 
-    if (strncasecmp(text, "bytes ", 6))
+    if (strncasecmp(text, "bytes ", 6) != 0)
         return false;
     text += 6;
     if (!take_number(&text, &first) || *text++ != '-' ||
@@ -181,7 +181,7 @@ bool http_range_is(const char *text, uint64_t at, uint64_t n)
         return false;
     if (first != at || last < first || last - first != n - 1)
         return false;
-    if (!strcmp(text, "*"))
+    if (strcmp(text, "*") == 0)
         return true;
     return take_number(&text, &all) && !*text && all > last;
 }

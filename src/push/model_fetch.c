@@ -77,7 +77,8 @@ static int read_tags(struct id *id, const struct gateway_data *d,
     if (item_head(&it, d->head.data, d->head.len, err))
         return -1;
     if (item_tag_text(&it, MODEL_TAG, kind, sizeof(kind)) ||
-        strcmp(kind, MODEL_TAG_VALUE) || item_tag_id(&it, MODEL_TAG_ID, id))
+        strcmp(kind, MODEL_TAG_VALUE) != 0 ||
+        item_tag_id(&it, MODEL_TAG_ID, id))
         return err_set(err, ERR_INPUT, "it is no model: its tags are not "
                        MODEL_TAG ": " MODEL_TAG_VALUE " and " MODEL_TAG_ID);
     return 0;

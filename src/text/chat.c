@@ -144,8 +144,9 @@ static int check(enum chat_kind kind, const struct chat_message *msg,
     if (!n_msg)
         return err_set(err, ERR_INPUT, "there are no messages");
     for (i = 0; i < n_msg; i++)
-        if (strcmp(msg[i].role, "system") && strcmp(msg[i].role, "user") &&
-            strcmp(msg[i].role, "assistant"))
+        if (strcmp(msg[i].role, "system") != 0 &&
+            strcmp(msg[i].role, "user") != 0 &&
+            strcmp(msg[i].role, "assistant") != 0)
             return err_set(err, ERR_INPUT, "message %zu: unknown role "
                            "\"%.40s\": system, user and assistant are known",
                            i + 1, msg[i].role);

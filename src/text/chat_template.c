@@ -115,7 +115,7 @@ static bool at(const struct scan *in, const char *text)
 {
     size_t n = strlen(text);
 
-    return in->n >= n && !memcmp(in->s, text, n);
+    return in->n >= n && memcmp(in->s, text, n) == 0;
 }
 
 static int unescape(char c)
@@ -364,7 +364,7 @@ static bool same_form(const struct buf *form, const char *text)
 
     buf_init(&b, 2 * MAX_TEMPLATE);
     same = !normal_form(&b, text, strlen(text)) && b.len == form->len &&
-           !memcmp(b.data, form->data, b.len);
+           memcmp(b.data, form->data, b.len) == 0;
     buf_clear(&b);
     return same;
 }
@@ -374,7 +374,7 @@ static bool occurs(const char *s, size_t n, const char *what)
     size_t len = strlen(what), i;
 
     for (i = 0; i + len <= n; i++)
-        if (!memcmp(s + i, what, len))
+        if (memcmp(s + i, what, len) == 0)
             return true;
     return false;
 }

@@ -154,7 +154,7 @@ uint32_t pretok_number(const char *regex)
     uint32_t i;
 
     for (i = 0; i < TOK_PATTERNS; i++)
-        if (patterns[i].regex && !strcmp(patterns[i].regex, regex))
+        if (patterns[i].regex && strcmp(patterns[i].regex, regex) == 0)
             return i;
     return TOK_PLAIN;
 }

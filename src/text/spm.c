@@ -17,7 +17,7 @@ static bool begins_with_space(const char *s, size_t n)
 {
     if (n && s[0] == ' ')
         return true;
-    return n >= META_LEN && !memcmp(s, METASPACE, META_LEN);
+    return n >= META_LEN && memcmp(s, METASPACE, META_LEN) == 0;
 }
 
 void spm_escape(const struct tokenizer *t, const char *s, size_t n,
@@ -42,7 +42,7 @@ void spm_escape(const struct tokenizer *t, const char *s, size_t n,
     }
     /* Here a metaspace that stood in the text is a space too. */
     while (squeeze && out->len >= META_LEN &&
-           !memcmp(out->data + out->len - META_LEN, METASPACE, META_LEN))
+           memcmp(out->data + out->len - META_LEN, METASPACE, META_LEN) == 0)
         out->data[out->len -= META_LEN] = '\0';
 }
 

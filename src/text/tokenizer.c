@@ -62,7 +62,7 @@ static int check_header(const struct tokenizer *t, struct err *err)
 static int read_header(struct tokenizer *t, struct reader *r,
                        uint32_t n_vocab, struct err *err)
 {
-    if (r->n < TOK_HEADER || memcmp(r->p, MAGIC, 8))
+    if (r->n < TOK_HEADER || memcmp(r->p, MAGIC, 8) != 0)
         return bad(err, "not tokenizer bytes (no \"" MAGIC "\")");
     r->p += 8;
     r->n -= 8;
@@ -327,7 +327,7 @@ static void show_spaces(struct tokenizer *t)
         s = t->text + t->at[id];
         len = token_len(t, id);
         for (i = 0; i < len; i++) {
-            if (len - i >= 3 && !memcmp(s + i, METASPACE, 3)) {
+            if (len - i >= 3 && memcmp(s + i, METASPACE, 3) == 0) {
                 t->shown[n++] = ' ';
                 i += 2;
             } else {

@@ -38,8 +38,8 @@ int tok_config_read(struct tok_config *c, const char *text, size_t n,
     c->add_bos = flag_of(root, "add_bos_token");
     c->add_eos = flag_of(root, "add_eos_token");
     class = json_string(json_get(root, "tokenizer_class"));
-    c->llama = class && (!strcmp(class, "LlamaTokenizer") ||
-                         !strcmp(class, "LlamaTokenizerFast"));
+    c->llama = class && (strcmp(class, "LlamaTokenizer") == 0 ||
+                         strcmp(class, "LlamaTokenizerFast") == 0);
     json_free(root);
     return 0;
 }

@@ -69,7 +69,7 @@ static int byte_name(const char *s)
 {
     int hi, lo;
 
-    if (strlen(s) != 6 || strncmp(s, "<0x", 3) || s[5] != '>')
+    if (strlen(s) != 6 || strncmp(s, "<0x", 3) != 0 || s[5] != '>')
         return -1;
     hi = hex_digit(s[3]);
     lo = hex_digit(s[4]);

@@ -26,7 +26,7 @@ static const char *type_of(const struct json *v)
 
 static bool is_type(const struct json *v, const char *type)
 {
-    return !strcmp(type_of(v), type);
+    return strcmp(type_of(v), type) == 0;
 }
 
 /* A member that is a boolean, or what it is when it is not there. */
@@ -41,7 +41,7 @@ static bool says(const struct json *v, const char *key, const char *text)
 {
     const char *s = json_string(json_get(v, key));
 
-    return s && !strcmp(s, text);
+    return s && strcmp(s, text) == 0;
 }
 
 /* The elements of a Sequence, of which there must be n: those of
@@ -176,7 +176,7 @@ static bool replaces_spaces(const struct json *v)
     const char *from = json_string(json_get(json_get(v, "pattern"),
                                             "String"));
 
-    return is_type(v, "Replace") && from && !strcmp(from, " ") &&
+    return is_type(v, "Replace") && from && strcmp(from, " ") == 0 &&
            says(v, "content", METASPACE);
 }
 

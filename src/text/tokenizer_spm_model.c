@@ -185,7 +185,7 @@ static int byte_piece(struct proto s, char *byte)
 {
     int hi, lo;
 
-    if (s.n != 6 || memcmp(s.p, "<0x", 3) || s.p[5] != '>')
+    if (s.n != 6 || memcmp(s.p, "<0x", 3) != 0 || s.p[5] != '>')
         return -1;
     hi = hex_digit(s.p[3]);
     lo = hex_digit(s.p[4]);
@@ -200,7 +200,7 @@ static bool has_metaspace(struct proto s)
     size_t i;
 
     for (i = 0; i + 3 <= s.n; i++)
-        if (!memcmp(s.p + i, METASPACE, 3))
+        if (memcmp(s.p + i, METASPACE, 3) == 0)
             return true;
     return false;
 }

@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         use_lines((const char *)data + 1, size - 1);
         break;
     default:
-        if (http_range_is(text, 3, 5) && strncmp(text + 6, "3-7/", 4))
+        if (http_range_is(text, 3, 5) && strncmp(text + 6, "3-7/", 4) != 0)
             abort();
     }
     free(text);

@@ -48,7 +48,7 @@ static void check_ids(const struct tokenizer *t, const struct tokens *ids)
     if (raw.len)
         utf8_scrub(&whole, raw.data, raw.len);
     if (whole.len != streamed.len ||
-        (whole.len && memcmp(whole.data, streamed.data, whole.len)))
+        (whole.len && memcmp(whole.data, streamed.data, whole.len) != 0))
         abort();
     buf_clear(&raw);
     buf_clear(&streamed);
@@ -72,7 +72,7 @@ static void use(const struct tokenizer *t, const char *s, size_t n,
     if (!rc && is_exact(t, special)) {
         for (i = 0; i < ids.n; i++, at += len) {
             b = tokenizer_bytes(t, ids.id[i], &len);
-            if (len > n - at || memcmp(b, s + at, len))
+            if (len > n - at || memcmp(b, s + at, len) != 0)
                 abort();
         }
         if (at != n)

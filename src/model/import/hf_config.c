@@ -117,12 +117,12 @@ static int parse_family(const struct family **out, const struct json *root,
 
     if (!json_string(type))
         return err_set(err, ERR_INPUT, "it has no model_type; %s", known);
-    while (i < n && strcmp(json_string(type), families[i].name))
+    while (i < n && strcmp(json_string(type), families[i].name) != 0)
         i++;
     if (i == n)
         return refuse("model_type", type, known, err);
     if (arch && (!json_string(arch) ||
-                 strcasecmp(json_string(arch), families[i].architecture)))
+                 strcasecmp(json_string(arch), families[i].architecture) != 0))
         return refuse("architectures", arch, "only causal language models "
                       "are known", err);
     *out = &families[i];
@@ -136,7 +136,7 @@ static int parse_refused(const struct json *root, struct err *err)
     double part = 1;
 
     if (v && json_type(v) != JSON_NULL &&
-        (!json_string(v) || strcmp(json_string(v), "silu")))
+        (!json_string(v) || strcmp(json_string(v), "silu") != 0))
         return refuse("hidden_act", v, "only silu is known", err);
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         v = json_get(root, refused[i]);
@@ -209,7 +209,7 @@ static int parse_window(struct model_record *r, const struct json *root,
     for (v = json_first(layers); v; v = json_next(v))
         if (!json_string(v) ||
             strcmp(json_string(v), r->window ? "sliding_attention"
-                                             : "full_attention"))
+                                             : "full_attention") != 0)
             return refuse("layer_types", v, "layers that differ are not "
                           "supported", err);
     return 0;
@@ -302,7 +302,7 @@ static int check_scaling_keys(const struct json *s, struct err *err)
     for (const struct json *v = json_first(s); v; v = json_next(v)) {
         size_t i = 0;
 
-        while (i < n && strcmp(json_key(v), known[i]))
+        while (i < n && strcmp(json_key(v), known[i]) != 0)
             i++;
         if (i == n)
             return err_set(err, ERR_INPUT, "the rope scaling has the unknown "
@@ -326,7 +326,7 @@ static int parse_scaling_type(enum hf_rope_type *type, const struct json *s,
     if (!v)
         return 0;
     for (size_t i = 0; i < 4; i++) {
-        if (json_string(v) && !strcmp(json_string(v), names[i])) {
+        if (json_string(v) && strcmp(json_string(v), names[i]) == 0) {
             *type = (enum hf_rope_type)i;
             return 0;
         }
@@ -407,9 +407,9 @@ static int parse_activations(struct model_record *r, const struct json *root,
 
     if (!v)
         return 0;
-    if (json_string(v) && !strcmp(json_string(v), "A8"))
+    if (json_string(v) && strcmp(json_string(v), "A8") == 0)
         r->flags |= MODEL_A8;
-    else if (!json_string(v) || strcmp(json_string(v), "A14"))
+    else if (!json_string(v) || strcmp(json_string(v), "A14") != 0)
         return refuse("apus_activations", v, "A14 and A8 are known", err);
     return 0;
 }

@@ -89,9 +89,9 @@ static bool harmless(const char *name, const struct model_record *rec)
     static const char end[] = "rotary_emb.inv_freq";
     size_t n = strlen(name);
 
-    if (n >= sizeof(end) - 1 && !strcmp(name + n - (sizeof(end) - 1), end))
+    if (n >= sizeof(end) - 1 && strcmp(name + n - (sizeof(end) - 1), end) == 0)
         return true;
-    return rec->flags & MODEL_TIED && !strcmp(name, "lm_head.weight");
+    return rec->flags & MODEL_TIED && strcmp(name, "lm_head.weight") == 0;
 }
 
 int hf_tensors_check(const struct safetensors *s,

@@ -62,7 +62,7 @@ static int parse_dtype(struct safetensor *t, const struct json *v,
         return err_set(err, ERR_INPUT, "tensor \"%s\" has no dtype",
                        t->name);
     for (size_t i = 0; i < sizeof(dtypes) / sizeof(dtypes[0]); i++) {
-        if (strcmp(name, dtypes[i].name))
+        if (strcmp(name, dtypes[i].name) != 0)
             continue;
         t->dtype = dtypes[i].name;
         t->bits = dtypes[i].bits;
@@ -196,7 +196,7 @@ static int parse_header(struct safetensors *s, const char *text, size_t n,
     if (json_parse(&root, text, n, err))
         return err_prefix(err, "header");
     for (const struct json *v = json_first(root); v; v = json_next(v))
-        if (strcmp(json_key(v), "__metadata__") &&
+        if (strcmp(json_key(v), "__metadata__") != 0 &&
             parse_tensor(s, v, data, err))
             goto out;
     if (s->n > from)
@@ -296,7 +296,7 @@ static size_t find_shard(const struct safetensors *s, const char *name)
 {
     size_t i = 0;
 
-    while (i < s->n_shards && strcmp(s->shard[i].name, name))
+    while (i < s->n_shards && strcmp(s->shard[i].name, name) != 0)
         i++;
     return i;
 }
@@ -308,7 +308,7 @@ static int compare_map(const struct safetensors *s, const struct json *map,
     for (const struct json *v = json_first(map); v; v = json_next(v)) {
         const struct safetensor *t = safetensors_find(s, json_key(v));
 
-        if (!t || strcmp(s->shard[t->file].name, json_string(v)))
+        if (!t || strcmp(s->shard[t->file].name, json_string(v)) != 0)
             return err_set(err, ERR_INPUT, "tensor \"%s\" is not in \"%s\" "
                            "where the index has it", json_key(v),
                            json_string(v));
@@ -324,7 +324,7 @@ static int sort_names(struct safetensors *s, struct err *err)
     if (s->n)
         qsort(s->t, s->n, sizeof(*s->t), by_name);
     for (size_t i = 1; i < s->n; i++)
-        if (!strcmp(s->t[i - 1].name, s->t[i].name))
+        if (strcmp(s->t[i - 1].name, s->t[i].name) == 0)
             return err_set(err, ERR_INPUT, "tensor \"%s\" is in two shards",
                            s->t[i].name);
     return 0;
@@ -489,8 +489,8 @@ int safetensors_read(const struct safetensors *s, const struct safetensor *t,
     size_t width = t->bits / 8;
 
     assert(from <= t->n && n <= t->n - from);
-    if (strcmp(t->dtype, "F32") && strcmp(t->dtype, "F16") &&
-        strcmp(t->dtype, "BF16"))
+    if (strcmp(t->dtype, "F32") != 0 && strcmp(t->dtype, "F16") != 0 &&
+        strcmp(t->dtype, "BF16") != 0)
         return err_set(err, ERR_INPUT, "tensor \"%s\" has the dtype %s; F32, "
                        "F16 and BF16 can be read", t->name, t->dtype);
     while (n) {
