@@ -27,6 +27,7 @@
  */
 #include <config.h>
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,8 +210,8 @@ static void print(const struct bench *b, const double *f, double dram,
         printf("prefill_tok_s %.1f\ndecode_tok_s %.1f\ndecode_ms %.3f\n",
                f[PREFILL], f[DECODE], f[STEP]);
     printf("total_tok_s %.1f\n", f[TOTAL]);
-    printf("weight_bytes %llu\npeak_rss_bytes %llu\n",
-           (unsigned long long)weights, (unsigned long long)rss);
+    printf("weight_bytes %" PRIu64 "\npeak_rss_bytes %" PRIu64 "\n", weights,
+           rss);
     if (!b->mix)
         printf("roof_decode_tok_s %.1f\ndecode_of_roof %.3f\n", roof,
                f[DECODE] / roof);

@@ -13,6 +13,7 @@
 
 #include "kernels/kernels.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -553,7 +554,7 @@ static int check_all(const struct options *o)
     struct x1_kernels got, want;
     int n = 0, wrong = 0;
 
-    printf("# seed %llu\n", (unsigned long long)o->seed);
+    printf("# seed %" PRIu64 "\n", o->seed);
     for (size_t l = 0; x1_level(l); l++) {
         if (o->level && strcmp(o->level, x1_level(l)->name) != 0)
             continue;

@@ -99,6 +99,11 @@ while read -r file; do
 done <"$tmp/sources" >"$tmp/found"
 report "strcmp and its kin are compared with 0" "$tmp/found"
 
+while read -r file; do
+    grep -n '%[0-9]*ll[dux]' "$file" | sed "s|^|$file:|" || :
+done <"$tmp/sources" >"$tmp/found"
+report "PRIu64 and its kin print what has 64 bits" "$tmp/found"
+
 if ctags --version 2>/dev/null | grep -q 'Universal Ctags'; then
     ctags -L "$tmp/sources" --languages=C,C++ --langmap=C++:+.cu \
         --kinds-C=f --kinds-C++=f --fields=+ne -o - 2>/dev/null |

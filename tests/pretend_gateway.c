@@ -5,6 +5,7 @@
 
 #include "tests/pretend_gateway.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,10 +102,10 @@ static void send_range(struct pretend_gateway *g, struct pretend_call *c,
     memcpy(copy, data + c->range_at, len);
     if (flip)
         copy[stop - 1] ^= 1;
-    head = xasprintf("HTTP/1.1 206 Partial\r\nContent-Range: bytes "
-                     "%llu-%llu/%zu\r\nContent-Length: %zu\r\n\r\n",
-                     (unsigned long long)c->range_at,
-                     (unsigned long long)(c->range_at + len - 1), n, len);
+    head =
+        xasprintf("HTTP/1.1 206 Partial\r\nContent-Range: bytes "
+                  "%" PRIu64 "-%" PRIu64 "/%zu\r\nContent-Length: %zu\r\n\r\n",
+                  c->range_at, c->range_at + len - 1, n, len);
     g->n_bytes += stop; /* who has it all may look at once */
     pretend_puts(c, head);
     pretend_put(c, copy, stop);

@@ -6,6 +6,7 @@
 #include "tests/pretend_server.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -99,7 +100,7 @@ static bool read_head(struct pretend *p, struct pretend_call *c)
 
 static bool read_call(struct pretend *p, struct pretend_call *c)
 {
-    unsigned long long at, last;
+    uint64_t at, last;
     char text[256];
 
     if (!read_head(p, c))
@@ -110,7 +111,7 @@ static bool read_call(struct pretend *p, struct pretend_call *c)
     if (!read_some(p, c->fd, c->body, c->n_body))
         return false;
     pretend_header(c, "range", text, sizeof(text));
-    c->has_range = sscanf(text, "bytes=%llu-%llu", &at, &last) == 2;
+    c->has_range = sscanf(text, "bytes=%" SCNu64 "-%" SCNu64, &at, &last) == 2;
     if (c->has_range) {
         c->range_at = at;
         c->range_n = last - at + 1;
@@ -281,9 +282,8 @@ void pretend_file(struct pretend_call *c, const char *headers,
     }
     if (c->range_n > n - c->range_at)
         c->range_n = n - c->range_at;
-    head = xasprintf("%sContent-Range: bytes %llu-%llu/%zu\r\n", headers,
-                     (unsigned long long)c->range_at,
-                     (unsigned long long)(c->range_at + c->range_n - 1), n);
+    head = xasprintf("%sContent-Range: bytes %" PRIu64 "-%" PRIu64 "/%zu\r\n",
+                     headers, c->range_at, c->range_at + c->range_n - 1, n);
     pretend_answer(c, "206 Partial Content", head,
                    (const char *)data + c->range_at, (size_t)c->range_n);
     free(head);

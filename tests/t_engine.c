@@ -4,6 +4,7 @@
  */
 #include <config.h>
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,9 +179,10 @@ static void test_batches(const char *what, uint32_t flags, uint32_t window)
     answer(&alone, m, s, MAX, (struct engine_options){ .max_sequences = 1 });
     for (size_t i = 0; i < sizeof(o) / sizeof(*o); i++) {
         answer(&batch, m, s, MAX, o[i]);
-        ok(same(&alone, &batch, MAX), "%s: %zu sequences, %zu rows, chunk "
-           "%zu, KV %llu: as alone", what, o[i].max_sequences, o[i].max_rows,
-           o[i].chunk, (unsigned long long)o[i].kv_bytes);
+        ok(same(&alone, &batch, MAX),
+           "%s: %zu sequences, %zu rows, chunk "
+           "%zu, KV %" PRIu64 ": as alone",
+           what, o[i].max_sequences, o[i].max_rows, o[i].chunk, o[i].kv_bytes);
     }
     model_close(m);
 }

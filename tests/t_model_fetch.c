@@ -7,6 +7,7 @@
 
 #include "push/model_fetch.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -229,8 +230,8 @@ static void test_mixed(void)
     ok(!fetch_from(p, 2, good, NULL) && p[0].n_reads >= 1,
        "one stops with a wrong byte: %s", err.text);
     ok(p[1].n_bytes < file.len, "the other does not begin at the front");
-    printf("# %llu of %zu bytes from it; %s", (unsigned long long)
-           p[1].n_bytes, file.len, notes);
+    printf("# %" PRIu64 " of %zu bytes from it; %s", p[1].n_bytes, file.len,
+           notes);
     pretend_gateway_end(p);
     pretend_gateway_end(p + 1);
 }

@@ -7,6 +7,7 @@
  */
 #include <config.h>
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,8 +120,7 @@ static void test_job(void)
     packed[0]++;
     ok(job_record_unpack(&back, packed) == -1, "another magic");
     memset(id.b, 7, sizeof(id));
-    printf("# vector seed %llu\n",
-           (unsigned long long)request_default_seed(id));
+    printf("# vector seed %" PRIu64 "\n", request_default_seed(id));
     ok(request_default_seed(id) == 2474695593990584554u, "default seed");
     digest(&id, "{\"a\":1}", 7);
     line_id(id_in(packed), j.model, id, 0);

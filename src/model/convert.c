@@ -8,6 +8,7 @@
 
 #include "model/convert.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,9 +74,10 @@ static int get(struct conversion *c, const struct safetensor *t,
         return -1;
     k = x1_fault(c->x, n);
     if (k >= 0)
-        return err_set(err, ERR_INPUT, "tensor \"%s\": number %llu is not "
-                       "below 2^40 in size", t->name,
-                       (unsigned long long)(from + (uint64_t)k));
+        return err_set(err, ERR_INPUT,
+                       "tensor \"%s\": number %" PRIu64 " is not "
+                       "below 2^40 in size",
+                       t->name, from + (uint64_t)k);
     return 0;
 }
 

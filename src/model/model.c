@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -341,9 +342,10 @@ static int read_body(struct reader *r, const unsigned char *head,
     int rc = -1;
 
     if (r->file_size != lay->size) {
-        err_set(err, ERR_INPUT, "\"%s\" has %llu bytes, its record says "
-                "%llu", r->path, (unsigned long long)r->file_size,
-                (unsigned long long)lay->size);
+        err_set(err, ERR_INPUT,
+                "\"%s\" has %" PRIu64 " bytes, its record says "
+                "%" PRIu64,
+                r->path, r->file_size, lay->size);
         goto out;
     }
     if (read_exact(r, raw, n, err))

@@ -8,6 +8,7 @@
 
 #include "model/model.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +28,9 @@
 static int bad(struct err *err, const char *field, uint64_t value,
                const char *limit)
 {
-    return err_set(err, ERR_INPUT, "model record: %s is %llu, must be %s",
-                   field, (unsigned long long)value, limit);
+    return err_set(err, ERR_INPUT,
+                   "model record: %s is %" PRIu64 ", must be %s", field, value,
+                   limit);
 }
 
 static int check_sizes(const struct model_record *r, struct err *err)

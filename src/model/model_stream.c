@@ -7,6 +7,7 @@
 
 #include "model/model_stream.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,8 +269,10 @@ static int take_zeros(struct model_stream *s, const char *p, size_t n,
 
     for (size_t i = 0; i < k; i++)
         if (p[i])
-            return err_set(err, ERR_INPUT, "byte %llu is padding and not "
-                           "zero", (unsigned long long)(s->at + i));
+            return err_set(err, ERR_INPUT,
+                           "byte %" PRIu64 " is padding and not "
+                           "zero",
+                           s->at + i);
     *taken = k;
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "net/http.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,16 +185,17 @@ static int check_head(struct exchange *x)
         if (!http_header(x->a, "content-range", text, sizeof(text)) ||
             !http_range_is(text, r->range_at, r->range_n))
             return err_set(&x->err, ERR_INPUT,
-                           "\"%s\" answers with another range than %llu+%llu",
-                           r->url, (unsigned long long)r->range_at,
-                           (unsigned long long)r->range_n);
+                           "\"%s\" answers with another range than %" PRIu64
+                           "+%" PRIu64,
+                           r->url, r->range_at, r->range_n);
     }
     if (is_2xx(x) && strcmp(r->method, "HEAD") != 0 &&
         http_header(x->a, "content-length", text, sizeof(text)) &&
         !json_u64_text(text, &n) && n > r->max_body)
-        return err_set(&x->err, ERR_INPUT, "\"%s\" has %llu bytes, at most "
-                       "%llu are taken", r->url, (unsigned long long)n,
-                       (unsigned long long)r->max_body);
+        return err_set(&x->err, ERR_INPUT,
+                       "\"%s\" has %" PRIu64 " bytes, at most "
+                       "%" PRIu64 " are taken",
+                       r->url, n, r->max_body);
     return 0;
 }
 
@@ -266,8 +268,8 @@ static size_t on_body(char *data, size_t size, size_t n, void *self)
     }
     if (n > r->max_body - x->a->n_body ||
         (r->range_n && n > r->range_n - x->a->n_body)) {
-        err_set(&x->err, ERR_INPUT, "\"%s\" sends over %llu bytes", r->url,
-                (unsigned long long)(r->range_n ? r->range_n : r->max_body));
+        err_set(&x->err, ERR_INPUT, "\"%s\" sends over %" PRIu64 " bytes",
+                r->url, r->range_n ? r->range_n : r->max_body);
         return 0;
     }
     if (r->sink ? r->sink(r->sink_self, data, n, &x->err)
@@ -294,9 +296,10 @@ static size_t on_read(char *data, size_t size, size_t n, void *self)
     if (x->r->source(x->r->source_self, data, n, &got, &x->err))
         return CURL_READFUNC_ABORT;
     if (!got || got > n) {
-        err_set(&x->err, ERR_FATAL, "the body for \"%s\" ends after %llu of "
-                "%llu bytes", x->r->url, (unsigned long long)x->n_sent,
-                (unsigned long long)x->r->body_n);
+        err_set(&x->err, ERR_FATAL,
+                "the body for \"%s\" ends after %" PRIu64 " of "
+                "%" PRIu64 " bytes",
+                x->r->url, x->n_sent, x->r->body_n);
         return CURL_READFUNC_ABORT;
     }
     x->n_sent += got;
@@ -447,9 +450,8 @@ static void set_method(struct exchange *x, CURLcode *code)
         SET(CURLOPT_SEEKDATA, x);
     }
     if (r->range_n) {
-        snprintf(range, sizeof(range), "%llu-%llu",
-                 (unsigned long long)r->range_at,
-                 (unsigned long long)(r->range_at + r->range_n - 1));
+        snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, r->range_at,
+                 r->range_at + r->range_n - 1);
         SET(CURLOPT_RANGE, range);
     }
 }
@@ -523,9 +525,10 @@ static int judge(struct exchange *x, CURLcode code, const char *text,
                        r->url, x->a->status);
     if (r->range_n && is_2xx(x) && x->a->n_body != r->range_n &&
         strcmp(r->method, "HEAD") != 0)
-        return err_set(err, ERR_RETRY, "\"%s\" sends %llu bytes of a range "
-                       "of %llu", r->url, (unsigned long long)x->a->n_body,
-                       (unsigned long long)r->range_n);
+        return err_set(err, ERR_RETRY,
+                       "\"%s\" sends %" PRIu64 " bytes of a range "
+                       "of %" PRIu64,
+                       r->url, x->a->n_body, r->range_n);
     return 0;
 }
 

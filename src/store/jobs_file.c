@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -62,8 +63,8 @@ static int read_jobs(unsigned char *entry, struct checkpoint *c,
         if (checkpoint_result(c, i, &packed, err))
             return -1;
         if (result_record_unpack(&r, packed))
-            return err_set(err, ERR_INPUT, "row %llu has no result record",
-                           (unsigned long long)i + 1);
+            return err_set(err, ERR_INPUT,
+                           "row %" PRIu64 " has no result record", i + 1);
         memcpy(entry + i * ENTRY, r.job.b, 32);
         set_u32(entry + i * ENTRY + 32, (uint32_t)i);
     }

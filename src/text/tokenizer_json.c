@@ -7,6 +7,7 @@
 
 #include "text/tokenizer_json.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,8 +86,10 @@ static int read_id(const struct json *v, uint32_t max, uint32_t *id,
         return err_set(err, ERR_INPUT, "the id of \"%.80s\" is no integer",
                        of);
     if (u >= max)
-        return err_set(err, ERR_INPUT, "the id of \"%.80s\" is %llu, not "
-                       "below %u", of, (unsigned long long)u, max);
+        return err_set(err, ERR_INPUT,
+                       "the id of \"%.80s\" is %" PRIu64 ", not "
+                       "below %u",
+                       of, u, max);
     *id = (uint32_t)u;
     return 0;
 }

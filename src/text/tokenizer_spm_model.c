@@ -7,6 +7,7 @@
 
 #include "text/tokenizer_internal.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -241,9 +242,10 @@ static int put_piece(struct tok_build *b, uint32_t id, struct proto text,
                            "<0x0A>", id);
         return tok_build_set(b, id, &byte, 1, TOKEN_BYTE, score, err);
     default:
-        return err_set(err, ERR_INPUT, "piece %u is of type %llu (5: "
-                       "unused), which is not supported", id,
-                       (unsigned long long)type);
+        return err_set(err, ERR_INPUT,
+                       "piece %u is of type %" PRIu64 " (5: "
+                       "unused), which is not supported",
+                       id, type);
     }
     return tok_build_set(b, id, s, text.n, flags, score, err);
 }
@@ -307,9 +309,11 @@ static int check_model(const struct tok_build *b, const struct spm_model *s,
     if (!b->n)
         return bad(err, "no SentencePiece model: it has no pieces");
     if (s->model_type != 2)
-        return err_set(err, ERR_INPUT, "SentencePiece model type %llu (1 "
+        return err_set(err, ERR_INPUT,
+                       "SentencePiece model type %" PRIu64 " (1 "
                        "unigram, 3 word, 4 char) is not supported, only 2, "
-                       "BPE", (unsigned long long)s->model_type);
+                       "BPE",
+                       s->model_type);
     if (s->charsmap || s->rules)
         return bad(err, "a normaliser other than \"identity\" is not "
                    "supported");
@@ -320,8 +324,9 @@ static int check_model(const struct tok_build *b, const struct spm_model *s,
     if (s->suffix_space)
         return bad(err, "treat_whitespace_as_suffix is not supported");
     if (b->unknown == TOK_NONE || b->unknown != s->unk_id)
-        return err_set(err, ERR_INPUT, "unk_id is %lld, which is not the "
-                       "unknown piece", (long long)s->unk_id);
+        return err_set(err, ERR_INPUT,
+                       "unk_id is %" PRId64 ", which is not the unknown piece",
+                       (int64_t)s->unk_id);
     if (s->squeeze && has_user_defined(b))
         return bad(err, "remove_extra_whitespaces together with user-defined "
                    "pieces is not supported");

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -119,15 +120,16 @@ static int parse_offsets(struct safetensor *t, const struct json *v,
         return err_set(err, ERR_INPUT, "tensor \"%s\" has no data_offsets",
                        t->name);
     if (from > to || to > data)
-        return err_set(err, ERR_INPUT, "tensor \"%s\": its data_offsets "
-                       "%llu to %llu are not within the %llu bytes of data",
-                       t->name, (unsigned long long)from,
-                       (unsigned long long)to, (unsigned long long)data);
+        return err_set(err, ERR_INPUT,
+                       "tensor \"%s\": its data_offsets "
+                       "%" PRIu64 " to %" PRIu64 " are not within the %" PRIu64
+                       " bytes of data",
+                       t->name, from, to, data);
     if (to - from != t->size)
-        return err_set(err, ERR_INPUT, "tensor \"%s\" has %llu bytes, its "
-                       "shape needs %llu", t->name,
-                       (unsigned long long)(to - from),
-                       (unsigned long long)t->size);
+        return err_set(err, ERR_INPUT,
+                       "tensor \"%s\" has %" PRIu64 " bytes, its "
+                       "shape needs %" PRIu64,
+                       t->name, to - from, t->size);
     t->at = from;
     return 0;
 }
@@ -203,16 +205,18 @@ static int parse_header(struct safetensors *s, const char *text, size_t n,
         qsort(s->t + from, s->n - from, sizeof(*s->t), by_place);
     for (size_t i = from; i < s->n; i++) {
         if (s->t[i].at != end) {
-            err_set(err, ERR_INPUT, "tensor \"%s\" begins at %llu, not where "
-                    "the one before ends, %llu", s->t[i].name,
-                    (unsigned long long)s->t[i].at, (unsigned long long)end);
+            err_set(err, ERR_INPUT,
+                    "tensor \"%s\" begins at %" PRIu64 ", not where "
+                    "the one before ends, %" PRIu64,
+                    s->t[i].name, s->t[i].at, end);
             goto out;
         }
         end += s->t[i].size;
     }
     if (end != data)
-        err_set(err, ERR_INPUT, "the tensors end at %llu of %llu bytes",
-                (unsigned long long)end, (unsigned long long)data);
+        err_set(err, ERR_INPUT,
+                "the tensors end at %" PRIu64 " of %" PRIu64 " bytes", end,
+                data);
     else
         rc = 0;
 out:
@@ -256,8 +260,8 @@ static int read_header(struct safetensors *s, struct shard *f, uint64_t size,
         return -1;
     n = get_u64(len);
     if (n > MAX_HEADER || n > size - 8)
-        return err_set(err, ERR_INPUT, "a header of %llu bytes is too long",
-                       (unsigned long long)n);
+        return err_set(err, ERR_INPUT,
+                       "a header of %" PRIu64 " bytes is too long", n);
     f->data = 8 + n;
     if (mem_big(&text, (size_t)n, 1, "the header", err))
         return -1;
