@@ -569,7 +569,7 @@ static int open_files(struct compute *c, struct err *err)
         err_errno(err, ERR_RETRY, "cannot open \"%s\"", path);
         goto out;
     }
-    if (c->o.info->ids == 2 &&
+    if (c->o.info->ids >= 2 &&
         ids_file_open(&c->ids, c->o.batch_path, c->o.info->n_lines, err))
         goto out;
     free(path);

@@ -168,8 +168,29 @@ same_answers whole.jsonl parts.jsonl && r=0 || r=1
 report $r "with the same answers"
 { head -n 1 t.jsonl; head -n 1 t.jsonl; } >twice.jsonl
 gives 0 "equal parts" submit twice.jsonl -m nano --split 2 --wait -o tw.jsonl
-[ "$(wc -l <tw.jsonl)" -eq 2 ] && r=0 || r=1
-report $r "are one batch, and two answers"
+[ "$(cut -d '"' -f 4 tw.jsonl | sort -u | wc -l)" -eq 2 ] && r=0 || r=1
+report $r "are two batches, whose answers have ids of their own"
+gives 0 "their answers" verify tw.jsonl
+has out 'ok.*an answer for each line.*2 lines' "verify together"
+gives 0 "the same file as a whole" run twice.jsonl -m nano -o tw2.jsonl -q
+cmp -s tw.jsonl tw2.jsonl && r=0 || r=1
+report $r "has the same answers"
+{ head -n 3 t.jsonl; sed -n 2,4p t.jsonl; head -n 2 t.jsonl; } >again.jsonl
+gives 0 "lines that come again in other parts" submit again.jsonl -m nano \
+    --split 3 --wait -o ag.jsonl
+gives 0 "that file as a whole" run again.jsonl -m nano -o ag2.jsonl -q
+cmp -s ag.jsonl ag2.jsonl && [ "$(wc -l <ag.jsonl)" -eq 8 ] && r=0 || r=1
+report $r "has the same answers"
+part=$(grep -l '"ids":3' spool/*/*/batch.json | head -n 1)
+part=$(dirname "${part:-none}")
+gives 0 "a part with such lines" verify "$(basename "$part")" --recompute all
+rm -f "$part/ids"
+gives 0 "export of it" export "$(basename "$part")"
+cp "$part/earlier" kept
+printf x >>"$part/earlier"
+gives 1 "export with another list of them" export "$(basename "$part")"
+has err 'earlier": it is not the file whose SHA-256 is in' "is refused"
+cp kept "$part/earlier"
 { head -n 3 t.jsonl | sed 's/custom_id": *"/&b/'; yes '' | head -n 30; } \
     >b.jsonl
 gives 0 "blank lines" submit b.jsonl -m nano --split 3 --todo

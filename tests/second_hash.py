@@ -189,6 +189,10 @@ def batch_file_id(model, file_sha256):
     return H(b'apusbtch' + model + file_sha256)
 
 
+def batch_part_id(model, file_sha256, earlier_sha256):
+    return H(b'apusbtcp' + model + file_sha256 + earlier_sha256)
+
+
 # ---- what is printed ------------------------------------------------------
 def section_9():
     yield 'mth1', mth([b'\0'])
@@ -260,6 +264,7 @@ def more():
     yield 'batch', batch_root(results)
     batch = batch_file_id(model, H(b'file'))
     yield 'batch_file', batch
+    yield 'batch_part', batch_part_id(model, H(b'file'), H(b'earlier'))
     yield 'line', line_id(H(b'file'), 2 ** 40)
     lines = (b'\xef\xbb\xbf {"a":1}\r\n\n{"a": 1}\n\t\r\n{"a":1}\n'
              b'\xef\xbb\xbf{"a":1} \r\t\n{"a":1}')

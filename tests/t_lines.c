@@ -127,6 +127,7 @@ static void test_many(void)
 {
     struct line_ids *t = line_ids_new(model);
     struct id id, sha256, want;
+    uint32_t n;
     int bad = 0;
 
     for (uint32_t i = 0; i < 20000; i++) {
@@ -134,7 +135,8 @@ static void test_many(void)
 
         digest(&sha256, &number, sizeof(number));
         line_id(&want, model, sha256, i / 10000);
-        bad += line_ids_next(t, &id, sha256, &err) != 0 || !id_equal(id, want);
+        bad += line_ids_next(t, &id, sha256, &n, &err) != 0 ||
+               !id_equal(id, want) || n != i / 10000;
     }
     line_ids_free(t);
     ok(bad == 0, "20000 lines, each of them twice");

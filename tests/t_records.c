@@ -642,6 +642,9 @@ static void test_second(void)
     digest(&file, "file", 4);
     batch_file_id(&s.batch, model, file);
     vector("batch_file", s.batch);
+    digest(&h, "earlier", 7);
+    batch_part_id(&h, model, file, h);
+    vector("batch_part", h);
     line_id_by_file(&h, file, (uint64_t)1 << 40);
     vector("line", h);
     merkle_init(&files);

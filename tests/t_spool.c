@@ -660,11 +660,11 @@ static void test_info(void)
         { "", "value expected" }, { "[]", "format" }, { "{", "JSON" },
         { "{\"format\":\"apus-batch-2\"}", "apus-batch-2" },
         { "{\"format\":\"apus-batch-1\",\"id\":\"x\"}", "\"id\"" },
-        { INFO ",\"requests\":2,\"ids\":3,\"lines\":2}", "\"ids\"" },
+        { INFO ",\"requests\":2,\"ids\":4,\"lines\":2}", "\"ids\"" },
+        { INFO ",\"requests\":2,\"ids\":3,\"lines\":2}", "\"earlier\"" },
         { INFO ",\"requests\":2,\"ids\":2}", "\"lines\"" },
         { INFO ",\"requests\":2,\"ids\":2,\"lines\":1}", "\"lines\"" },
-        { INFO ",\"requests\":2,\"ids\":2,\"lines\":4294967296}",
-          "\"lines\"" },
+        { INFO ",\"requests\":2,\"ids\":2,\"lines\":4294967296}", "lines" },
     };
     struct spool *s = new_spool("spool");
     struct batch b = make_batch(s, SPOOL_TODO, "info");

@@ -138,7 +138,8 @@ static bool note_batch(struct search *f, const struct batch *b)
 
     if (batch_info_read(&info, b->path, &unused))
         return false;
-    if (fits(f, info.file, info.model, info.source, &same)) {
+    if (fits(f, info.file, info.model, info.source, &same) &&
+        !(same && info.ids == 3)) {
         w = whole_of(f, info.id, info.model, same);
         keeps = !w->has_batch;
         if (keeps) {

@@ -107,14 +107,14 @@ static int take_from(struct run *r, struct err *err)
 /* The batch of this file and model, wherever it stands already. */
 static int make_batch(struct run *r, struct err *err)
 {
+    struct batch_part part = { .source = r->made.source };
     bool existed;
     int rc;
 
     if (spool_open(&r->spool, settings_text(r->settings, "spool"), err))
         return -1;
-    rc = r->from ? spool_add_part(r->spool, r->in_path, r->made.source, 0,
-                                  r->model, r->out_path, &r->batch, &existed,
-                                  err)
+    rc = r->from ? spool_add_part(r->spool, r->in_path, &part, r->model,
+                                  r->out_path, &r->batch, &existed, err)
                  : spool_add_file(r->spool, r->in_path, r->model, r->out_path,
                                   &r->batch, &existed, err);
     if (rc)

@@ -63,7 +63,7 @@ static int count_lines(uint64_t *hits, const struct batch_info *info,
 {
     struct ids_file *f = NULL;
     struct id line;
-    int rc = info->ids == 2
+    int rc = info->ids >= 2
                  ? ids_file_open(&f, batch_path, info->n_lines, err) : 0;
 
     *hits = 0;

@@ -94,18 +94,40 @@ static int grow(struct line_ids *t, struct err *err)
     return 0;
 }
 
-int line_ids_next(struct line_ids *t, struct id *id, struct id sha256,
-                  struct err *err)
+/* The entry of a hash; made if there is none, with n = 0. */
+static struct entry *entry_of(struct line_ids *t, struct id sha256,
+                              struct err *err)
 {
     struct entry *e;
 
     if (t->used >= t->size / 4 * 3 && grow(t, err))
-        return -1;
+        return NULL;
     e = find(t->entry, t->size, sha256);
     if (e->n == 0) {
         e->sha256 = sha256;
         t->used++;
     }
-    line_id(id, t->model, sha256, e->n++);
+    return e;
+}
+
+int line_ids_begin(struct line_ids *t, struct id sha256, uint32_t n,
+                   struct err *err)
+{
+    struct entry *e = n ? entry_of(t, sha256, err) : NULL;
+
+    if (e)
+        e->n = n;
+    return n && !e ? -1 : 0;
+}
+
+int line_ids_next(struct line_ids *t, struct id *id, struct id sha256,
+                  uint32_t *n, struct err *err)
+{
+    struct entry *e = entry_of(t, sha256, err);
+
+    if (!e)
+        return -1;
+    *n = e->n++;
+    line_id(id, t->model, sha256, *n);
     return 0;
 }

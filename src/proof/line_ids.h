@@ -35,9 +35,14 @@ struct line_ids;
 struct line_ids *line_ids_new(struct id model);
 void line_ids_free(struct line_ids *t); /* NULL is allowed */
 
-/* The id of the next line, of this hash.  Fails when memory is short, and may
- * be tried again. */
+/* Count from n on for lines of this hash, of which none has come yet: so many
+ * stand in parts of the file before this one.  Fails when memory is short. */
+int line_ids_begin(struct line_ids *t, struct id sha256, uint32_t n,
+                   struct err *err);
+
+/* The id of the next line, of this hash, and in *n how many equal lines came
+ * before.  Fails when memory is short, and may be tried again. */
 int line_ids_next(struct line_ids *t, struct id *id, struct id sha256,
-                  struct err *err);
+                  uint32_t *n, struct err *err);
 
 #endif

@@ -76,3 +76,15 @@ void batch_file_id(struct id *id, struct id model, struct id file)
     memcpy(b + 40, file.b, 32);
     digest(id, b, sizeof(b));
 }
+
+void batch_part_id(struct id *id, struct id model, struct id file,
+                   struct id earlier)
+{
+    unsigned char b[8 + 32 + 32 + 32];
+
+    memcpy(b, "apusbtcp", 8);
+    memcpy(b + 8, model.b, 32);
+    memcpy(b + 40, file.b, 32);
+    memcpy(b + 72, earlier.b, 32);
+    digest(id, b, sizeof(b));
+}

@@ -41,4 +41,9 @@ void statement_id(struct id *id, const struct statement *s);
  * H("apusbtch" || model || SHA-256(file)). */
 void batch_file_id(struct id *id, struct id model, struct id file);
 
+/* The same of a part of a file, of whose lines some stand in the parts before
+ * it: H("apusbtcp" || model || SHA-256(file) || SHA-256(list of those)). */
+void batch_part_id(struct id *id, struct id model, struct id file,
+                   struct id earlier);
+
 #endif

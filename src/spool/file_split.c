@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "proof/statement.h"
+#include "spool/earlier.h"
 #include "spool/lines.h"
 #include "spool/spool_internal.h"
 
@@ -261,7 +262,8 @@ static int copy_range(FILE *from, uint64_t n, const char *to_path,
 
 /* Where a part begins in the file. */
 struct cut {
-    uint64_t at, line; /* bytes and lines before it */
+    uint64_t at, line; /* bytes and lines before it .. */
+    struct earlier earlier; /* .. and its lines that stand there, too */
 };
 
 /* A part becomes a batch. */
@@ -269,6 +271,7 @@ static int add_part(struct batch *b, bool *existed, const struct file_split *p,
                     const struct spool *s, FILE *from, const struct cut *c,
                     const char *source, struct err *err)
 {
+    struct batch_part part = { source, c->line, &c->earlier };
     char name[FILE_SCRATCH], *path;
     int rc;
 
@@ -278,8 +281,7 @@ static int add_part(struct batch *b, bool *existed, const struct file_split *p,
                      spool_state_name(SPOOL_TMP), name);
     rc = copy_range(from, c[1].at - c->at, path, err);
     if (rc == 0)
-        rc = spool_add_part(s, path, source, c->line, p->model, NULL, b,
-                            existed, err);
+        rc = spool_add_part(s, path, &part, p->model, NULL, b, existed, err);
     unlink(path);
     free(path);
     return rc;
@@ -293,7 +295,9 @@ static int find_cuts(struct cut *cuts, size_t n, const char *file,
     struct lines *lines;
     uint64_t count, request = 0, line = 0;
     const char *text = "";
-    size_t len, part = 1;
+    size_t len, part = 0;
+    uint32_t repeats;
+    struct id line_hash;
     int rc = 0;
 
     if (lines_open_requests(&lines, file, p->model, err))
@@ -302,13 +306,20 @@ static int find_cuts(struct cut *cuts, size_t n, const char *file,
     if (!id_equal(lines_hash(lines), p->file))
         rc = err_set(err, ERR_RETRY, "\"%s\" was changed while it was read",
                      file);
-    for (; rc == 0 && part < n && text; line++) {
+    for (; rc == 0 && text; line++) {
         rc = lines_next(lines, &text, &len, err);
         if (rc || !text || lines_is_blank(lines))
             continue;
-        if (request++ == count * part / n)
-            cuts[part++] = (struct cut){ lines_start(lines), line };
+        if (part + 1 < n && request == count * (part + 1) / n) {
+            earlier_end(&cuts[part++].earlier);
+            cuts[part].at = lines_start(lines);
+            cuts[part].line = line;
+        }
+        request++;
+        lines_repeat(lines, &line_hash, &repeats);
+        rc = earlier_note(&cuts[part].earlier, line_hash, repeats, err);
     }
+    earlier_end(&cuts[part].earlier);
     lines_close(lines);
     return rc ? rc : file_size(file, &cuts[n].at, err);
 }
@@ -386,6 +397,8 @@ static int cut_file(struct file_split *p, const struct spool *s,
         rc = add_parts(p, s, f, cuts, n, err);
     if (f)
         fclose(f);
+    for (size_t i = 0; i < n; i++)
+        earlier_clear(&cuts[i].earlier);
     free(cuts);
     return rc;
 }

@@ -20,7 +20,8 @@ struct spool;
 struct file_split {
     struct id id, model, file;  /* SHA-256 of the file */
     char *source;               /* its path, for people and for finding it */
-    struct id *part;            /* ids of batches; equal parts are one batch */
+    struct id *part;            /* ids of batches; of an older version equal
+                                   parts are one batch */
     size_t n;
 };
 void file_split_clear(struct file_split *p);

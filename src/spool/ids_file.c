@@ -18,6 +18,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "spool/lines.h"
+#include "spool/spool.h"
 
 #define NAME "ids"
 #define WINDOW 512 /* ids that are read at once */
@@ -50,14 +51,13 @@ static int put_ids(struct file_out *out, struct lines *f, struct err *err)
     }
 }
 
-int ids_file_write(const char *batch_path, struct id model, uint64_t *n_lines,
-                   uint64_t *n_requests, struct err *err)
+int ids_file_write(const char *batch_path, const struct batch_info *i,
+                   uint64_t *n_lines, uint64_t *n_requests, struct err *err)
 {
-    char *requests = file_join(batch_path, "requests.jsonl");
     char *path = file_join(batch_path, NAME);
     struct file_out *out = NULL;
     struct lines *f = NULL;
-    int rc = lines_open_requests(&f, requests, model, err);
+    int rc = batch_lines_open(&f, i, batch_path, err);
 
     if (rc == 0)
         rc = file_out_open(&out, path, err);
@@ -72,7 +72,6 @@ int ids_file_write(const char *batch_path, struct id model, uint64_t *n_lines,
     file_out_abort(out);
     lines_close(f);
     free(path);
-    free(requests);
     return rc;
 }
 

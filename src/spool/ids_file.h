@@ -1,6 +1,6 @@
 /*
  * BATCH/ids: the ids of the lines of requests.jsonl, 32 bytes each, those of
- * blank lines zeros; only in batches whose ids are of version 2.  It is made
+ * blank lines zeros; not in batches whose ids are of version 1.  It is made
  * with requests.jsonl, so that every rank can look up one line without
  * reading those before it.
  */
@@ -12,13 +12,14 @@
 
 #include "base/id.h"
 
+struct batch_info;
 struct err;
 struct ids_file;
 
 /* Make it of requests.jsonl in that directory; it appears whole.  Tells how
  * many lines there are, and how many of them are requests. */
-int ids_file_write(const char *batch_path, struct id model, uint64_t *n_lines,
-                   uint64_t *n_requests, struct err *err);
+int ids_file_write(const char *batch_path, const struct batch_info *i,
+                   uint64_t *n_lines, uint64_t *n_requests, struct err *err);
 
 /* Open it for reading.  ERR_INPUT unless it is a file of so many lines. */
 int ids_file_open(struct ids_file **out, const char *batch_path,

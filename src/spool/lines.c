@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "proof/line_ids.h"
+#include "spool/earlier.h"
 
 #define CHUNK (64u << 10)
 #define BOM "\xef\xbb\xbf"
@@ -34,7 +35,9 @@ struct lines {
     uint64_t offset;       /* of it, without what is left out before it */
     uint64_t next;         /* of the one after it */
     struct line_ids *ids;  /* of version 2; NULL: blanks are kept */
-    struct id id;          /* of the line given last, with ids */
+    struct id id;          /* of the line given last, with ids .. */
+    struct id sha256;      /* .. which is made of this .. */
+    uint32_t n_before;     /* .. and of how many equal ones came before */
     uint64_t whole;        /* with ids: its bytes without blanks at the ends */
     uint64_t seen;         /* .. and those since the first that is none */
     size_t skip;           /* of the BOM, what has not been read */
@@ -166,6 +169,15 @@ int lines_open_requests(struct lines **out, const char *path, struct id model,
     return open_lines(out, path, &model, err);
 }
 
+int lines_begin_after(struct lines *f, const struct earlier *e,
+                      struct err *err)
+{
+    for (size_t i = 0; i < e->n; i++)
+        if (line_ids_begin(f->ids, e->line[i].sha256, e->line[i].n, err))
+            return -1;
+    return 0;
+}
+
 void lines_close(struct lines *f)
 {
     struct id unused;
@@ -218,6 +230,12 @@ void lines_id(const struct lines *f, struct id *id)
         *id = f->id;
     else
         line_id_by_file(id, f->hash, f->given - 1);
+}
+
+void lines_repeat(const struct lines *f, struct id *sha256, uint32_t *n)
+{
+    *sha256 = f->sha256;
+    *n = f->n_before;
 }
 
 static int check_hash(struct lines *f, struct err *err)
@@ -307,8 +325,6 @@ static int hash_long(struct lines *f, struct id *sha256, struct err *err)
 /* The line has ended: cut what was kept behind it, and make its id. */
 static int end_line(struct lines *f, struct err *err)
 {
-    struct id sha256;
-
     if (!f->ids)
         return 0;
     f->id = (struct id){ { 0 } };
@@ -318,11 +334,11 @@ static int end_line(struct lines *f, struct err *err)
     }
     if (f->whole <= f->line.len) {
         f->line.len = (size_t)f->whole;
-        digest(&sha256, f->line.data, f->line.len);
-    } else if (hash_long(f, &sha256, err)) {
+        digest(&f->sha256, f->line.data, f->line.len);
+    } else if (hash_long(f, &f->sha256, err)) {
         return -1;
     }
-    return line_ids_next(f->ids, &f->id, sha256, err);
+    return line_ids_next(f->ids, &f->id, f->sha256, &f->n_before, err);
 }
 
 int lines_next(struct lines *f, const char **line, size_t *n,

@@ -11,6 +11,7 @@
 
 #include "base/id.h"
 
+struct earlier;
 struct err;
 struct lines;
 
@@ -26,6 +27,11 @@ void lines_close(struct lines *f);
  * and a line of nothing but those is no request. */
 int lines_open_requests(struct lines **out, const char *path, struct id model,
                         struct err *err);
+
+/* Count equal lines on from these, before the first lines_next: the file is a
+ * part of another.  Its ids must be of version 2. */
+int lines_begin_after(struct lines *f, const struct earlier *e,
+                      struct err *err);
 
 /* Lines in the file, and those that are requests (not blank): the same number
  * unless it was opened by lines_open_requests. */
@@ -47,6 +53,10 @@ bool lines_is_blank(const struct lines *f);
 
 /* Id of that line; zeros if it is no request. */
 void lines_id(const struct lines *f, struct id *id);
+
+/* What that id of version 2 is made of: SHA-256 of the line, and how many
+ * equal lines came before. */
+void lines_repeat(const struct lines *f, struct id *sha256, uint32_t *n);
 
 /* The next line without its newline, valid until the next call; *line is NULL
  * at the end.  Of a line over LINES_MAX_LINE bytes only as many and one are

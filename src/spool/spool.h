@@ -18,6 +18,7 @@
 #include "base/id.h"
 
 struct buf;
+struct earlier;
 struct err;
 struct lines;
 
@@ -107,11 +108,14 @@ struct batch_info {
     bool is_file_of_ao;
     struct id request; /* zeros otherwise */
     /* of its lines (doc/proof.md section 5): 2, or 1 in batches from AO and in
-     * those made before there was version 2.  A batch keeps its own. */
+     * those made before there was version 2; 3 of a part of a file with lines
+     * that stand in a part before it, too: as 2, counted on from `earlier`, the
+     * SHA-256 of the list of them.  A batch keeps its own. */
     unsigned ids;
+    struct id earlier;         /* zeros otherwise */
     uint64_t n_requests;       /* below 2^32 */
     uint64_t n_lines;          /* with ids of version 1 the same number; with
-                                  version 2 also those that are blank */
+                                  others also those that are blank */
     char *source;              /* path of the file, for people; may be NULL */
     uint64_t lines_before;     /* lines of the source before the first of
                                   requests.jsonl; 0 unless it is a part */
@@ -123,10 +127,12 @@ int batch_info_write(const char *batch_path, const struct batch_info *i,
 int batch_info_read(struct batch_info *i, const char *batch_path,
                     struct err *err);
 
-/* Open requests.jsonl of a batch, or another copy of it, with the ids that the
- * batch has (lines.h). */
+/* The id that a batch of a file, or of a part of one, has by what it is. */
+void batch_info_id(struct id *id, const struct batch_info *i);
+
+/* Open requests.jsonl of a batch with the ids that the batch has (lines.h). */
 int batch_lines_open(struct lines **out, const struct batch_info *i,
-                     const char *path, struct err *err);
+                     const char *batch_path, struct err *err);
 
 /* Id of a request of a batch: that of its line (lines_id), or of a request
  * from AO the id that its custom_id is.  ERR_INPUT if it is none (NULL is
@@ -143,11 +149,16 @@ int spool_add_file(const struct spool *s, const char *file, struct id model,
                    const char *output, struct batch *b, bool *existed,
                    struct err *err);
 
-/* As spool_add_file, of a file that the caller made: `source` is what people
- * call it, and so many lines of that come before it. */
-int spool_add_part(const struct spool *s, const char *file, const char *source,
-                   uint64_t lines_before, struct id model, const char *output,
-                   struct batch *b, bool *existed, struct err *err);
+/* As spool_add_file, of a file that the caller made. */
+struct batch_part {
+    const char *source;            /* what people call it */
+    uint64_t lines_before;         /* so many of that come before it .. */
+    const struct earlier *earlier; /* .. and these in it again; may be NULL */
+};
+int spool_add_part(const struct spool *s, const char *file,
+                   const struct batch_part *part, struct id model,
+                   const char *output, struct batch *b, bool *existed,
+                   struct err *err);
 
 /* The batch that spool_add_file would make or find, and what its batch.json
  * would say, but nothing is made; s may be NULL: there is no spool yet.  The

@@ -39,6 +39,7 @@
 #include "base/utf8.h"
 #include "proof/digest.h"
 #include "proof/statement.h"
+#include "spool/earlier.h"
 #include "spool/ids_file.h"
 #include "spool/lines.h"
 #include "spool/source.h"
@@ -108,8 +109,10 @@ int batch_info_put(struct buf *out, const struct batch_info *i,
     if (i->from_ao && i->is_file_of_ao)
         put_id(out, "request", i->request);
     buf_printf(out, ",\"requests\":%" PRIu64, i->n_requests);
-    if (i->ids == 2)
-        buf_printf(out, ",\"ids\":2,\"lines\":%" PRIu64, i->n_lines);
+    if (i->ids >= 2)
+        buf_printf(out, ",\"ids\":%u,\"lines\":%" PRIu64, i->ids, i->n_lines);
+    if (i->ids == 3)
+        put_id(out, "earlier", i->earlier);
     if (i->lines_before)
         buf_printf(out, ",\"lines_before\":%" PRIu64, i->lines_before);
     if (put_path(out, "source", i->source, err) ||
@@ -202,9 +205,9 @@ static int get_lines(struct batch_info *i, const struct json *root,
         i->n_requests > UINT32_MAX)
         return err_set(err, ERR_INPUT,
                        "\"requests\": a number below 2^32 expected");
-    if (v && (json_u64(v, &ids) || ids < 1 || ids > 2))
+    if (v && (json_u64(v, &ids) || ids < 1 || ids > 3))
         return err_set(err, ERR_INPUT, "\"ids\": this version of apus knows"
-                       " 1 and 2");
+                       " 1 to 3");
     if (before && (json_u64(before, &i->lines_before) ||
                    i->lines_before > UINT32_MAX))
         return err_set(err, ERR_INPUT, "\"lines_before\": a number below 2^32"
@@ -220,7 +223,7 @@ static int get_lines(struct batch_info *i, const struct json *root,
         i->n_lines < i->n_requests || i->n_lines > UINT32_MAX)
         return err_set(err, ERR_INPUT, "\"lines\": a number below 2^32, and"
                        " not below \"requests\", expected");
-    return 0;
+    return ids == 3 ? get_id(&i->earlier, root, "earlier", err) : 0;
 }
 
 static int get_info(struct batch_info *i, const struct json *root,
@@ -239,7 +242,7 @@ static int get_info(struct batch_info *i, const struct json *root,
     i->from_ao = json_true(from_ao);
     if (get_ao(i, root, err) || get_lines(i, root, err))
         return -1;
-    batch_file_id(&id, i->model, i->file);
+    batch_info_id(&id, i);
     if (!i->from_ao && !id_equal(id, i->id))
         return err_set(err, ERR_INPUT,
                        "the id is not that of its model and file");
@@ -300,11 +303,33 @@ int batch_info_read(struct batch_info *i, const char *batch_path,
     return 0;
 }
 
-int batch_lines_open(struct lines **out, const struct batch_info *i,
-                     const char *path, struct err *err)
+void batch_info_id(struct id *id, const struct batch_info *i)
 {
-    return i->ids == 2 ? lines_open_requests(out, path, i->model, err)
-                       : lines_open(out, path, err);
+    if (i->ids == 3)
+        batch_part_id(id, i->model, i->file, i->earlier);
+    else
+        batch_file_id(id, i->model, i->file);
+}
+
+int batch_lines_open(struct lines **out, const struct batch_info *i,
+                     const char *batch_path, struct err *err)
+{
+    char *path = file_join(batch_path, "requests.jsonl");
+    struct earlier e = { .line = NULL };
+    struct lines *f = NULL;
+    int rc = i->ids >= 2 ? lines_open_requests(&f, path, i->model, err)
+                         : lines_open(&f, path, err);
+
+    if (rc == 0 && i->ids == 3)
+        rc = earlier_read(&e, batch_path, i->earlier, i->n_lines, err) ||
+             lines_begin_after(f, &e, err) ? -1 : 0;
+    earlier_clear(&e);
+    free(path);
+    if (rc)
+        lines_close(f);
+    else
+        *out = f;
+    return rc;
 }
 
 int batch_request_id(struct id *id, const struct batch_info *i, struct id line,
@@ -326,7 +351,7 @@ int batch_request_id(struct id *id, const struct batch_info *i, struct id line,
 struct adding {
     const struct spool *s;
     const char *file;
-    bool part;    /* of a file that was looked at */
+    const struct batch_part *part; /* of a file that was looked at */
     char name[FILE_SCRATCH];
     char *tmp;    /* SPOOL/tmp */
     char *own;    /* SPOOL/tmp/.new-NAME */
@@ -388,8 +413,7 @@ static int copy_to(struct adding *a, struct source *from, const char *to_path,
     return rc;
 }
 
-/* The file into a directory of our own, with its hash and the ids of its
- * lines. */
+/* The file into a directory of our own, with its hash. */
 static int copy_file(struct adding *a, struct err *err)
 {
     struct source *from;
@@ -410,12 +434,21 @@ static int copy_file(struct adding *a, struct err *err)
     if (rc == 0)
         rc = copy_to(a, from, to_path, err);
     source_close(from);
-    a->info.ids = 2;
-    if (rc == 0)
-        rc = ids_file_write(a->copy, a->info.model, &a->info.n_lines,
-                            &a->info.n_requests, err);
     free(to_path);
     return rc;
+}
+
+/* The ids of the copy's lines. */
+static int write_ids(struct adding *a, struct err *err)
+{
+    const struct earlier *e = a->part ? a->part->earlier : NULL;
+
+    a->info.ids = e && e->n ? 3 : 2;
+    a->info.n_lines = e ? e->n : 0; /* as many at least */
+    if (a->info.ids == 3 && earlier_write(a->copy, e, &a->info.earlier, err))
+        return -1;
+    return ids_file_write(a->copy, &a->info, &a->info.n_lines,
+                          &a->info.n_requests, err);
 }
 
 /* ---- two renames -------------------------------------------------------- */
@@ -513,7 +546,7 @@ static int place(struct adding *a, enum spool_state *state, struct err *err)
     char text[BATCH_NAME];
     int rc;
 
-    batch_file_id(&a->info.id, a->info.model, a->info.file);
+    batch_info_id(&a->info.id, &a->info);
     batch_name(text, a->info.id);
     a->taken = xasprintf("%s/.%s", a->tmp, text);
     a->placed = file_join(a->taken, a->name);
@@ -586,7 +619,7 @@ int spool_plan_file(const struct spool *s, const char *file, struct id model,
     plan.n_requests = lines_requests(lines);
     plan.n_lines = lines_count(lines);
     lines_close(lines);
-    batch_file_id(&plan.id, plan.model, plan.file);
+    batch_info_id(&plan.id, &plan);
     if (s)
         there = spool_locate(s, plan.id, &state, err);
     if (there < 0)
@@ -701,7 +734,7 @@ static int add(struct adding *a, struct batch *b, bool *existed,
     int rc;
 
     spool_remove_leftovers(a->tmp);
-    rc = copy_file(a, err);
+    rc = copy_file(a, err) || write_ids(a, err) ? -1 : 0;
     if (rc == 0)
         rc = place(a, &state, err);
     if (rc >= 0) {
@@ -724,17 +757,18 @@ int spool_add_file(const struct spool *s, const char *file, struct id model,
                ? -1 : add(&a, b, existed, err);
 }
 
-int spool_add_part(const struct spool *s, const char *file, const char *source,
-                   uint64_t lines_before, struct id model, const char *output,
-                   struct batch *b, bool *existed, struct err *err)
+int spool_add_part(const struct spool *s, const char *file,
+                   const struct batch_part *part, struct id model,
+                   const char *output, struct batch *b, bool *existed,
+                   struct err *err)
 {
     struct adding a;
 
     if (begin_adding(&a, s, file, model, output, err))
         return -1;
     free(a.info.source);
-    a.info.source = xstrdup(source);
-    a.info.lines_before = lines_before;
-    a.part = true;
+    a.info.source = xstrdup(part->source);
+    a.info.lines_before = part->lines_before;
+    a.part = part;
     return add(&a, b, existed, err);
 }

@@ -436,7 +436,7 @@ int export_batch(const char *batch_path, const uint64_t *lines_before,
 
     export_init(&x, put, self, n);
     if (batch_info_read(&batch, batch_path, err) ||
-        batch_lines_open(&f, &batch, path, err))
+        batch_lines_open(&f, &batch, batch_path, err))
         goto out;
     if (!seal_is_done(batch_path)) {
         seal_info_read(&info, batch_path, err);
@@ -472,7 +472,6 @@ int export_partial(const char *batch_path, const uint64_t *lines_before,
                    struct err *err)
 {
     struct seal_options o = { .part_size = UINT64_MAX, .partial = true };
-    char *path = file_join(batch_path, "requests.jsonl");
     struct batch_info batch = { .n_requests = 0 };
     struct survey survey = { .n = 0 };
     struct reasons no = { .file = NULL };
@@ -480,13 +479,11 @@ int export_partial(const char *batch_path, const uint64_t *lines_before,
     struct export x;
     int rc = -1;
 
-    if (seal_is_done(batch_path)) {
-        free(path);
+    if (seal_is_done(batch_path))
         return export_batch(batch_path, lines_before, put, self, n, err);
-    }
     export_init(&x, put, self, n);
     if (batch_info_read(&batch, batch_path, err) ||
-        batch_lines_open(&f, &batch, path, err) ||
+        batch_lines_open(&f, &batch, batch_path, err) ||
         survey_read(&survey, batch_path, &batch, err) ||
         seal_open(&x.seal, batch_path, &batch, &survey, &o, err))
         goto out;
@@ -499,7 +496,6 @@ out:
     export_clear(&x);
     lines_close(f);
     batch_info_clear(&batch);
-    free(path);
     return rc;
 }
 

@@ -102,12 +102,10 @@ static int read_ids(struct again *a, struct lines *f, struct err *err)
 
 static int read_requests(struct again *a, struct err *err)
 {
-    char *path = file_join(a->batch_path, "requests.jsonl");
     struct lines *f;
-    int rc = batch_lines_open(&f, a->batch, path, err);
+    int rc;
 
-    free(path);
-    if (rc)
+    if (batch_lines_open(&f, a->batch, a->batch_path, err))
         return -1;
     rc = read_ids(a, f, err);
     lines_close(f);

@@ -59,7 +59,7 @@ static void open_ids(struct ids_check *c, const char *batch_path,
 {
     struct err unused = ERR_INIT;
 
-    c->bad = info->ids == 2 && ids_file_open(&c->file, batch_path,
+    c->bad = info->ids >= 2 && ids_file_open(&c->file, batch_path,
                                              info->n_lines, &unused) != 0;
 }
 
@@ -82,8 +82,8 @@ static int close_ids(struct ids_check *c, const char *batch_path,
 
     ids_file_close(c->file);
     c->file = NULL;
-    return c->bad ? ids_file_write(batch_path, info->model, &n_lines,
-                                   &n_requests, err) : 0;
+    return c->bad ? ids_file_write(batch_path, info, &n_lines, &n_requests,
+                                   err) : 0;
 }
 
 static int read_lines(struct survey *s, struct lines *f, struct ids_check *ids,
@@ -119,7 +119,8 @@ int survey_read(struct survey *s, const char *batch_path,
     void *line = NULL;
     int rc = -1;
 
-    if (batch_lines_open(&f, info, path, err) || check(f, info, path, err) ||
+    if (batch_lines_open(&f, info, batch_path, err) ||
+        check(f, info, path, err) ||
         mem_big(&line, got.n, sizeof(*got.line), "the survey of a batch",
                 err))
         goto out;

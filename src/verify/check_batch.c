@@ -92,7 +92,7 @@ static int open_again(struct lines **out, const struct check *c,
 {
     struct lines *f;
 
-    if (batch_lines_open(&f, c->batch, c->requests, err))
+    if (batch_lines_open(&f, c->batch, c->batch_path, err))
         return -1;
     if (!id_equal(lines_hash(f), c->sha256)) {
         lines_close(f);
@@ -110,7 +110,7 @@ static int check_requests(struct check *c, struct err *err)
     int rc;
 
     c->file = "requests.jsonl";
-    if (batch_lines_open(&f, c->batch, c->requests, err))
+    if (batch_lines_open(&f, c->batch, c->batch_path, err))
         return -1;
     c->sha256 = lines_hash(f);
     if (!id_equal(c->sha256, c->batch->file))
@@ -138,7 +138,7 @@ static void check_id(struct check *c, const char *batch_path)
     if (*name == 'b' && id_parse(&id, name + 1) == 0 &&
         !id_equal(id, c->batch->id))
         snprintf(c->wrong, sizeof(c->wrong), "the directory has another");
-    batch_file_id(&of_file, c->batch->model, c->batch->file);
+    batch_info_id(&of_file, c->batch);
     same = id_equal(of_file, c->batch->id);
     if (!c->wrong[0] && same == c->batch->from_ao)
         snprintf(c->wrong, sizeof(c->wrong), same
@@ -469,7 +469,8 @@ int check_batch(const char *batch_path, const struct check_options *o,
     char *requests = file_join(batch_path, "requests.jsonl");
     struct batch_info batch = { .n_requests = 0 };
     struct seal_info info = { .n_parts = 0 };
-    struct check c = { .o = o, .batch = &batch, .requests = requests };
+    struct check c = { .o = o, .batch = &batch, .batch_path = batch_path,
+                       .requests = requests };
     int rc = -1;
 
     if (batch_info_read(&batch, batch_path, err) == 0 &&

@@ -44,7 +44,8 @@ struct check {
     struct checkpoint *part;
     const struct checkpoint_head *head;
     const struct batch_info *batch; /* NULL for a part by itself */
-    const char *requests;     /* path of requests.jsonl, or NULL */
+    const char *batch_path;   /* .. too, as is the next */
+    const char *requests;     /* path of requests.jsonl */
     struct id sha256;         /* of its bytes as they were counted */
     struct check_along along; /* the lines of the rows that are looked at */
     struct check_along again; /* .. and of those computed again */

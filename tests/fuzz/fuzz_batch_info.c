@@ -58,7 +58,7 @@ static void try_info(const char *text, size_t n)
         return;
     }
     must(i.n_requests <= i.n_lines && i.n_lines <= UINT32_MAX &&
-         (i.ids == 1 || (i.ids == 2 && !i.from_ao)));
+         (i.ids == 1 || (i.ids <= 3 && !i.from_ao)));
     check_path(i.source);
     check_path(i.output);
     buf_init(&out, BATCH_FILE_MAX);
@@ -69,7 +69,9 @@ static void try_info(const char *text, size_t n)
          id_equal(i.request, again.request) &&
          i.is_file_of_ao == again.is_file_of_ao && i.from_ao == again.from_ao &&
          i.n_requests == again.n_requests && i.ids == again.ids &&
-         i.n_lines == again.n_lines && same_text(i.source, again.source) &&
+         i.n_lines == again.n_lines &&
+         id_equal(i.earlier, again.earlier) &&
+         same_text(i.source, again.source) &&
          same_text(i.output, again.output));
     batch_info_clear(&i);
     batch_info_clear(&again);
