@@ -17,6 +17,7 @@
 #include "proof/merkle_tree.h"
 #include "proof/result_record.h"
 #include "store/part_file.h"
+#include "store/rows.h"
 
 struct results {
     char *batch_path;
@@ -27,63 +28,16 @@ struct results {
     struct merkle_tree tree;
     struct id root;
 
-    /* where it is being read */
-    size_t part; /* the next to be opened */
-    struct checkpoint *file;
-    uint64_t row;
+    struct rows *rows;        /* where it is being read */
 };
-
-/* ---- parts, one after the other ------------------------------------------ */
-
-void results_rewind(struct results *r)
-{
-    checkpoint_close(r->file);
-    r->file = NULL;
-    r->part = 0;
-    r->row = 0;
-}
-
-static int open_next(struct results *r, struct err *err)
-{
-    char *path = seal_part_path(r->batch_path, r->part, "h5");
-    int rc;
-
-    checkpoint_close(r->file);
-    r->file = NULL;
-    rc = checkpoint_open(&r->file, path, err);
-    if (rc == 0) {
-        const struct checkpoint_head *h = checkpoint_head(r->file);
-
-        if (!id_equal(h->part_root, r->seal.part[r->part].root) ||
-            !id_equal(h->batch, r->info.id) ||
-            !id_equal(h->model, r->info.model))
-            rc = err_set(err, ERR_INPUT, "\"%s\" is not the part that"
-                         " checkpoint.json names", path);
-        r->part++;
-        r->row = 0;
-    }
-    free(path);
-    return rc;
-}
-
-/* A part that has a row left: 1, 0 at the end, -1. */
-static int find_row(struct results *r, struct err *err)
-{
-    while (!r->file || r->row == checkpoint_head(r->file)->n_rows) {
-        if (r->part == r->seal.n_parts)
-            return 0;
-        if (open_next(r, err))
-            return -1;
-    }
-    return 1;
-}
 
 /* ---- the tree ------------------------------------------------------------ */
 
 /* Of all result records of the part that is open. */
 static int take_part(struct results *r, size_t *n, struct err *err)
 {
-    const struct checkpoint_head *h = checkpoint_head(r->file);
+    const struct checkpoint_head *h = checkpoint_head(rows_part(r->rows));
+    size_t number = rows_part_number(r->rows);
     const unsigned char *bytes;
     struct result_record res;
     struct id root;
@@ -94,11 +48,11 @@ static int take_part(struct results *r, size_t *n, struct err *err)
         return err_set(err, ERR_INPUT, "\"%s\" has more rows than"
                        " checkpoint.json says", r->batch_path);
     for (uint64_t i = 0; i < h->n_rows; i++, ++*n) {
-        if (checkpoint_result(r->file, i, &bytes, err))
+        if (checkpoint_result(rows_part(r->rows), i, &bytes, err))
             return -1;
         if (result_record_unpack(&res, bytes))
             return err_set(err, ERR_INPUT, "row %" PRIu64 " of part %zu in"
-                           " \"%s\" has no result record", i, r->part - 1,
+                           " \"%s\" has no result record", i + 1, number,
                            r->batch_path);
         merkle_leaf(&part, bytes, RESULT_RECORD_SIZE);
         result_leaf(&r->leaf[*n], &res);
@@ -107,7 +61,7 @@ static int take_part(struct results *r, size_t *n, struct err *err)
     if (!id_equal(root, h->part_root))
         return err_set(err, ERR_INPUT, "part %zu in \"%s\" is damaged: its"
                        " results have another root than it says (apus"
-                       " verify names the row)", r->part - 1, r->batch_path);
+                       " verify names the row)", number, r->batch_path);
     return 0;
 }
 
@@ -116,17 +70,20 @@ static int make_tree(struct results *r, struct err *err)
     struct id root;
     void *leaf = NULL;
     size_t n = 0;
+    int rc;
 
     if (mem_big(&leaf, r->n, sizeof(*r->leaf), "results", err))
         return -1;
     r->leaf = leaf;
-    for (size_t i = 0; i < r->seal.n_parts; i++)
-        if (open_next(r, err) || take_part(r, &n, err))
+    while ((rc = rows_next_part(r->rows, err)) == 1)
+        if (take_part(r, &n, err))
             return -1;
+    if (rc)
+        return -1;
     if (n != r->n)
         return err_set(err, ERR_INPUT, "the parts in \"%s\" have %zu rows,"
                        " checkpoint.json says %zu", r->batch_path, n, r->n);
-    results_rewind(r);
+    rows_rewind(r->rows);
     if (result_batch(&r->root, r->leaf, n, err) ||
         merkle_tree_init(&r->tree, n, err))
         return -1;
@@ -155,7 +112,14 @@ int results_open(struct results **out, const char *batch_path,
                 " for one statement", batch_path, r->seal.n_rows);
         goto fail;
     }
+    if (!id_equal(r->seal.batch, r->info.id) ||
+        !id_equal(r->seal.model, r->info.model)) {
+        err_set(err, ERR_INPUT, "\"%s\": checkpoint.json is of another batch",
+                batch_path);
+        goto fail;
+    }
     r->n = (size_t)r->seal.n_rows;
+    r->rows = rows_open(batch_path, &r->seal);
     if (make_tree(r, err))
         goto fail;
     *out = r;
@@ -169,7 +133,7 @@ void results_close(struct results *r)
 {
     if (!r)
         return;
-    checkpoint_close(r->file);
+    rows_close(r->rows);
     merkle_tree_clear(&r->tree);
     seal_info_clear(&r->seal);
     batch_info_clear(&r->info);
@@ -272,33 +236,25 @@ static int place(const struct results *r, struct results_row *row,
 int results_next(struct results *r, struct results_row *row,
                  struct err *err)
 {
-    int rc = find_row(r, err);
+    int rc = rows_next(r->rows, err);
 
     if (rc <= 0)
         return rc;
-    if (checkpoint_row(r->file, r->row, &row->row, err) ||
+    if (checkpoint_row(rows_part(r->rows), rows_number(r->rows), &row->row,
+                       err) ||
         record_check(&row->row.record, err) || place(r, row, err))
         return err_prefix(err, "part %zu in \"%s\", row %" PRIu64 " (apus"
-                          " verify tells more)", r->part - 1, r->batch_path,
-                          r->row + 1);
-    r->row++;
+                          " verify tells more)", rows_part_number(r->rows),
+                          r->batch_path, rows_number(r->rows) + 1);
     return 1;
 }
 
 int results_skip(struct results *r, size_t n, struct err *err)
 {
-    while (n > 0) {
-        uint64_t left;
-        int rc = find_row(r, err);
+    return rows_skip(r->rows, n, err);
+}
 
-        if (rc <= 0)
-            return rc ? -1 : err_set(err, ERR_INPUT, "\"%s\" has fewer"
-                                     " results", r->batch_path);
-        left = checkpoint_head(r->file)->n_rows - r->row;
-        if (left > n)
-            left = n;
-        r->row += left;
-        n -= (size_t)left;
-    }
-    return 0;
+void results_rewind(struct results *r)
+{
+    rows_rewind(r->rows);
 }

@@ -26,6 +26,7 @@
 #include "store/checkpoint.h"
 #include "store/part_file.h"
 #include "store/request.h"
+#include "store/rows.h"
 #include "store/seal.h"
 #include "store/survey.h"
 
@@ -56,17 +57,16 @@ struct export {
     uint32_t line;            /* of the request, from 0 .. */
     uint64_t lines_before;    /* .. and of what is one file with it */
 
-    /* where the parts are read */
     const char *batch_path;
     const struct batch_info *batch;
-    const struct seal_info *info;
-    size_t part;              /* the next to be opened */
-    struct checkpoint *file;
-    uint64_t row;
+
+    /* where answers are read: parts, or the logs of a batch that is not
+     * sealed */
+    struct rows *rows;
+    struct seal *seal;
+    size_t logged;            /* the next of the logs */
     bool has_row;             /* ahead holds the next one */
     struct checkpoint_row ahead;
-
-    struct seal *seal;        /* of a batch that is not sealed: its logs */
 
     bool is_part;             /* one part by itself, and no requests */
     bool damaged;             /* what failed is in the checkpoint */
@@ -207,77 +207,47 @@ static int put_request(struct export *x, const struct request *r,
     return put_out(x, err);
 }
 
-/* ---- the rows of all parts, one after the other -------------------------- */
+/* ---- rows, one ahead ----------------------------------------------------- */
 
-static int open_next(struct export *x, struct err *err)
+/* Compare what a row holds with its own hashes: a disk may have changed it
+ * since it was sealed. */
+static int check_row(struct export *x, struct err *err)
 {
-    char *path = seal_part_path(x->batch_path, x->part, "h5");
-    const struct checkpoint_head *h;
-    int rc = checkpoint_open(&x->file, path, err);
-
-    if (rc)
-        damaged(x);
-    else {
-        h = checkpoint_head(x->file);
-        x->row = 0;
-        if (!id_equal(h->part_root, x->info->part[x->part].root))
-            rc = err_set(err, ERR_INPUT, "\"%s\" is not the part that"
-                         " checkpoint.json names", path) || damaged(x);
-        x->part++;
-    }
-    free(path);
-    return rc;
-}
-
-/* Read a row and compare what it holds with its own hashes: a disk may have
- * changed it since. */
-static int read_row(struct export *x, struct err *err)
-{
+    uint64_t number = rows_number(x->rows) + 1;
     char *path;
 
-    if (checkpoint_row(x->file, x->row, &x->ahead, err))
-        return damaged(x);
-    x->row++;
-    x->has_row = true;
     if (record_check_untraced(&x->ahead.record, err) == 0)
         return 0;
     if (!x->batch_path)
         return err_prefix(err, "the answer in row %" PRIu64 " is damaged",
-                          x->row);
-    path = seal_part_path(x->batch_path, x->part - 1, "h5");
+                          number);
+    path = seal_part_path(x->batch_path, rows_part_number(x->rows), "h5");
     err_prefix(err, "\"%s\": the answer in row %" PRIu64 " is damaged", path,
-               x->row);
+               number);
     free(path);
-    return damaged(x);
-}
-
-/* As read_row, from the logs. */
-static int read_logged(struct export *x, struct err *err)
-{
-    int rc = seal_row(x->seal, (size_t)x->row++, &x->ahead, err);
-
-    x->has_row = rc == 1;
-    return rc < 0 ? -1 : 0;
+    return -1;
 }
 
 /* The next row into `ahead`; has_row is false at the end. */
 static int look_ahead(struct export *x, struct err *err)
 {
-    if (x->seal && !x->has_row)
-        return read_logged(x, err);
-    while (!x->has_row) {
-        if (x->file && x->row < checkpoint_head(x->file)->n_rows) {
-            if (read_row(x, err))
-                return -1;
-        } else if (x->info && x->part < x->info->n_parts) {
-            checkpoint_close(x->file);
-            x->file = NULL;
-            if (open_next(x, err))
-                return -1;
-        } else {
-            return 0;
-        }
+    int rc;
+
+    if (x->has_row)
+        return 0;
+    if (x->seal) {
+        rc = seal_row(x->seal, x->logged++, &x->ahead, err);
+        x->has_row = rc == 1;
+        return rc < 0 ? -1 : 0;
     }
+    rc = rows_next(x->rows, err);
+    if (rc == 0)
+        return 0;
+    if (rc < 0 || checkpoint_row(rows_part(x->rows), rows_number(x->rows),
+                                 &x->ahead, err) ||
+        check_row(x, err))
+        return damaged(x);
+    x->has_row = true;
     return 0;
 }
 
@@ -418,7 +388,7 @@ static void set_batch(struct export *x, const char *path,
 static void export_clear(struct export *x)
 {
     drop_choices(x);
-    checkpoint_close(x->file);
+    rows_close(x->rows);
     buf_clear(&x->out);
 }
 
@@ -453,7 +423,7 @@ int export_batch(const char *batch_path, const uint64_t *lines_before,
         goto out;
     }
     set_batch(&x, batch_path, &batch, lines_before);
-    x.info = &info;
+    x.rows = rows_open(batch_path, &info);
     rc = export_lines(&x, f, &no, err);
 out:
     if (rc && x.damaged)
@@ -509,9 +479,9 @@ int export_part(const struct part_file *f, uint64_t lines_before,
     export_init(&x, put, self, n);
     x.is_part = true;
     x.lines_before = lines_before;
-    if (checkpoint_open_file(&x.file, f, err))
+    if (rows_open_part(&x.rows, f, err))
         goto out;
-    base64url(x.model_id, checkpoint_head(x.file)->model.b, 32);
+    base64url(x.model_id, checkpoint_head(rows_part(x.rows))->model.b, 32);
     for (;;) {
         rc = look_ahead(&x, err);
         if (rc || !x.has_row)

@@ -22,6 +22,7 @@
 #include "spool/spool_file.h"
 #include "store/answer.h"
 #include "store/checkpoint.h"
+#include "store/rows.h"
 #include "store/seal.h"
 #include "store/seal_internal.h"
 #include "store/survey.h"
@@ -181,48 +182,48 @@ static int count_reasons(struct refusals *r, const char *batch_path,
     return rc;
 }
 
-static int count_rows(struct refusals *r, struct checkpoint *c,
-                      struct err *err)
+/* Count the row that was just read, if its answer is an error and that of no
+ * choice before it in its line, `last`, was. */
+static int count_row(struct refusals *r, const struct rows *rows,
+                     uint64_t *last, struct err *err)
 {
-    const struct checkpoint_head *h = checkpoint_head(c);
+    struct checkpoint *c = rows_part(rows);
+    uint64_t i = rows_number(rows);
     const unsigned char *packed;
     struct result_record res;
     struct checkpoint_row row;
-    uint64_t last = UINT64_MAX;
     uint32_t line, choice;
 
-    for (uint64_t i = 0; i < h->n_rows; i++) {
-        if (checkpoint_result(c, i, &packed, err))
-            return -1;
-        if (result_record_unpack(&res, packed) || res.finish < RESULT_RANGE)
-            continue;
-        if (checkpoint_place(c, i, &line, &choice, err))
-            return -1;
-        if (line == last)
-            continue;
-        last = line;
-        if (!count_line(r, line))
-            continue;
-        if (checkpoint_row(c, i, &row, err))
-            return -1;
-        set_reason(r, &res, row.record.n_prompt);
-    }
+    if (checkpoint_result(c, i, &packed, err))
+        return -1;
+    if (result_record_unpack(&res, packed) || res.finish < RESULT_RANGE)
+        return 0;
+    if (checkpoint_place(c, i, &line, &choice, err))
+        return -1;
+    if (line == *last)
+        return 0;
+    *last = line;
+    if (!count_line(r, line))
+        return 0;
+    if (checkpoint_row(c, i, &row, err))
+        return -1;
+    set_reason(r, &res, row.record.n_prompt);
     return 0;
 }
 
 static int count_parts(struct refusals *r, const char *batch_path,
                        const struct seal_info *info, struct err *err)
 {
-    int rc = 0;
+    struct rows *rows = rows_open(batch_path, info);
+    uint64_t last = UINT64_MAX;
+    int rc;
 
-    for (size_t i = 0; rc == 0 && i < info->n_parts; i++) {
-        char *path = seal_part_path(batch_path, i, "h5");
-        struct checkpoint *c = NULL;
-
-        rc = checkpoint_open(&c, path, err) || count_rows(r, c, err) ? -1 : 0;
-        checkpoint_close(c);
-        free(path);
-    }
+    while ((rc = rows_next(rows, err)) == 1)
+        if (count_row(r, rows, &last, err)) {
+            rc = -1;
+            break;
+        }
+    rows_close(rows);
     return rc;
 }
 
