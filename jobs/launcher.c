@@ -47,20 +47,11 @@ void words_add_all(struct words *w, const char *const *more)
 
 void words_printf(struct words *w, const char *fmt, ...)
 {
-    char *word = NULL;
     va_list ap;
-    int n;
 
     va_start(ap, fmt);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    words_take(w, xvasprintf(fmt, ap));
     va_end(ap);
-    if (n < 0)
-        abort();
-    word = xmalloc((size_t)n + 1);
-    va_start(ap, fmt);
-    vsnprintf(word, (size_t)n + 1, fmt, ap);
-    va_end(ap);
-    words_take(w, word);
 }
 
 void words_clear(struct words *w)

@@ -98,12 +98,6 @@ void ranks_free(struct ranks *r)
 
 /* ---- the start ----------------------------------------------------------- */
 
-static void note(void *self, const char *text)
-{
-    (void)self;
-    log_warning("%s", text);
-}
-
 static void count_lines(struct dispatch *d)
 {
     for (uint32_t i = 0; i < d->survey.n; i++) {
@@ -118,7 +112,8 @@ static void count_lines(struct dispatch *d)
 static int read_batch(struct dispatch *d, struct err *err)
 {
     if (survey_read(&d->survey, d->o.batch_path, d->o.info, err) ||
-        resume_init(&d->resume, d->survey.n, note, NULL, err) ||
+        resume_init(&d->resume, d->survey.n, log_note_warning, NULL,
+                    err) ||
         resume_starts(&d->resume, d->o.batch_path, d->o.info->id, d->o.start,
                       err) ||
         queue_new(&d->queue, &d->survey, &d->resume, err))

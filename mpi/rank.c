@@ -267,12 +267,6 @@ static void take_save(struct rank_side *r)
         compute_save(r->compute);
 }
 
-static void note(void *self, const char *text)
-{
-    (void)self;
-    log_warning("%s", text);
-}
-
 static void take_seal(struct rank_side *r, const struct payload *p)
 {
     struct sealer_options o = {
@@ -288,7 +282,7 @@ static void take_seal(struct rank_side *r, const struct payload *p)
     }
     sealer_free(r->sealer);
     r->sealer = NULL;
-    o.seal.note = note;
+    o.seal.note = log_note_warning;
     o.seal.pretended = r->o.pretend;
     models_source(o.seal.model_source, r->o.models, r->info.model);
     o.seal.n_vocab = r->model.model->rec.n_vocab;

@@ -7,6 +7,8 @@
 #ifndef APUS_BASE_LOG_H
 #define APUS_BASE_LOG_H
 
+#include <stdbool.h>
+
 struct err;
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
@@ -26,6 +28,11 @@ void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* For callbacks of this shape: log one line, as it is. */
+void log_note_info(void *self, const char *text);
+void log_note_warning(void *self, const char *text);
+void log_note(void *self, bool warning, const char *text);
 
 /* Report the text of an error, at level error. */
 void log_err(const struct err *err);

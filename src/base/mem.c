@@ -69,20 +69,29 @@ char *xstrndup(const char *text, size_t n)
     return copy;
 }
 
+char *xvasprintf(const char *fmt, va_list ap)
+{
+    char *text;
+    va_list again;
+    int n;
+
+    va_copy(again, ap);
+    n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    if (n < 0)
+        exhausted(SIZE_MAX); /* longer than an int can say */
+    text = xmalloc((size_t)n + 1);
+    vsnprintf(text, (size_t)n + 1, fmt, ap);
+    return text;
+}
+
 char *xasprintf(const char *fmt, ...)
 {
     char *text;
     va_list ap;
-    int n;
 
     va_start(ap, fmt);
-    n = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
-    if (n < 0)
-        exhausted(SIZE_MAX); /* longer than an int can say */
-    text = xmalloc((size_t)n + 1);
-    va_start(ap, fmt);
-    vsnprintf(text, (size_t)n + 1, fmt, ap);
+    text = xvasprintf(fmt, ap);
     va_end(ap);
     return text;
 }

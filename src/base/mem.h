@@ -6,6 +6,7 @@
 #ifndef APUS_BASE_MEM_H
 #define APUS_BASE_MEM_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 struct err;
@@ -18,6 +19,8 @@ char *xstrndup(const char *text, size_t n);
 
 /* a formatted string, the caller frees it */
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+char *xvasprintf(const char *fmt, va_list ap)
+    __attribute__((format(printf, 1, 0)));
 
 /* *out = a * b, or -1 where that overflows; *out is then untouched. */
 int mem_mul(size_t a, size_t b, size_t *out);

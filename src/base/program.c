@@ -1,10 +1,11 @@
 /*
- * The table of settings, and log level and umask.
+ * The table of settings, log level and umask, and the signals that end work.
  */
 #include <config.h>
 
 #include "base/program.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -139,4 +140,28 @@ int program_apply(const struct settings *s, const char *name,
     log_level_parse(settings_text(s, "log-level"), &level);
     log_init(name, level);
     return set_umask(settings_text(s, "umask"), err);
+}
+
+/* ---- signals ------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int number)
+{
+    interrupted = number;
+}
+
+void program_catch_signals(void)
+{
+    struct sigaction sa = { .sa_handler = note_signal };
+
+    sa.sa_flags = (int)SA_RESETHAND;
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGHUP, &sa, NULL);
+}
+
+bool program_interrupted(void)
+{
+    return interrupted != 0;
 }

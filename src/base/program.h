@@ -5,6 +5,8 @@
 #ifndef APUS_BASE_PROGRAM_H
 #define APUS_BASE_PROGRAM_H
 
+#include <stdbool.h>
+
 #include "base/settings.h"
 
 struct err;
@@ -15,5 +17,10 @@ extern const struct setting program_settings[];
  * are now.  ERR_INPUT if one makes no sense. */
 int program_apply(const struct settings *s, const char *name,
                   struct err *err);
+
+/* From now on the first SIGINT, SIGTERM or SIGHUP only makes
+ * program_interrupted true; the second one ends the process. */
+void program_catch_signals(void);
+bool program_interrupted(void);
 
 #endif

@@ -67,26 +67,14 @@ static const struct command commands[] = {
 
 /* ---- what commands share ----------------------------------------------- */
 
-static volatile sig_atomic_t interrupted;
-
-static void note_signal(int number)
-{
-    interrupted = number;
-}
-
 void cmd_catch_signals(void)
 {
-    struct sigaction sa = { .sa_handler = note_signal };
-
-    sa.sa_flags = (int)SA_RESETHAND;
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    sigaction(SIGHUP, &sa, NULL);
+    program_catch_signals();
 }
 
 bool cmd_interrupted(void)
 {
-    return interrupted != 0;
+    return program_interrupted();
 }
 
 int cmd_seconds(uint64_t *seconds, const char *text, const char *units)

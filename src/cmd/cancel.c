@@ -226,15 +226,6 @@ static int drop_jobs(const struct batch *b, const struct settings *settings,
     return 0;
 }
 
-static void note(void *self, bool warning, const char *text)
-{
-    (void)self;
-    if (warning)
-        log_warning("%s", text);
-    else
-        log_info("%s", text);
-}
-
 /* Others wait for its requests. */
 static int give_back(const struct spool *s, struct batch *b,
                      const struct settings *settings,
@@ -242,7 +233,7 @@ static int give_back(const struct spool *s, struct batch *b,
 {
     const struct push_options o = {
         .settings = settings, .version = PACKAGE_VERSION,
-        .commit = APUS_COMMIT, .note = note,
+        .commit = APUS_COMMIT, .note = log_note,
     };
     struct err unused = ERR_INIT;
     struct seal_options seal;

@@ -33,12 +33,6 @@ static void say(const char *line)
     log_info("%s", line);
 }
 
-static void note(void *self, const char *text)
-{
-    (void)self;
-    log_warning("%s", text);
-}
-
 /* On a terminal one line that counts, else a line now and then. */
 static void show(const char *what, uint64_t done, uint64_t size)
 {
@@ -94,7 +88,7 @@ static int fetch(struct settings *s, struct id arweave, const char *name)
 {
     struct model_fetch f = { .store = settings_text(s, "models"),
                              .name = name, .stop = cmd_interrupted,
-                             .progress = show_fetch, .note = note };
+                             .progress = show_fetch, .note = log_note_warning };
     struct err err = ERR_INIT;
     struct id id;
     int rc;
@@ -169,15 +163,6 @@ static int agree(uint64_t winc, bool yes, struct err *err)
     return err_set(err, ERR_INPUT, "not published");
 }
 
-static void tell(void *self, bool warning, const char *text)
-{
-    (void)self;
-    if (warning)
-        log_warning("%s", text);
-    else
-        log_info("%s", text);
-}
-
 static int send_model(struct settings *s, struct model_publish *p,
                       const struct key *k, bool yes, struct err *err)
 {
@@ -191,7 +176,7 @@ static int send_model(struct settings *s, struct model_publish *p,
         return 0;
     }
     key_address(k, &node);
-    if (push_send_new(&to, s, settings_text(s, "spool"), node, tell, NULL,
+    if (push_send_new(&to, s, settings_text(s, "spool"), node, log_note, NULL,
                       err))
         return -1;
     bundler_stop(push_send_bundler(to), cmd_interrupted);

@@ -35,15 +35,6 @@ struct pushing {
     int status;        /* the worst so far */
 };
 
-static void note(void *self, bool warning, const char *text)
-{
-    (void)self;
-    if (warning)
-        log_warning("%s", text);
-    else
-        log_info("%s", text);
-}
-
 /* One batch went wrong; the next may not.  What a person must see to wins
  * over what only has to be run again. */
 static void failed(struct pushing *c, const struct batch *b,
@@ -280,7 +271,7 @@ static int do_push(struct pushing *c, struct settings *s, const char **names,
 {
     const struct push_options o = {
         .settings = s, .version = PACKAGE_VERSION, .commit = APUS_COMMIT,
-        .stop = cmd_interrupted, .note = note,
+        .stop = cmd_interrupted, .note = log_note,
     };
     char cost[WINC_TEXT], have[WINC_TEXT];
     uint64_t winc;

@@ -31,12 +31,6 @@ struct gathering {
     char wrong[300];       /* the first claim that failed, or "" */
 };
 
-static void note(void *self, const char *text)
-{
-    (void)self;
-    log_info("%s", text);
-}
-
 /* Claims that hold are not told here. */
 static void hear(void *self, const struct check_claim *c)
 {
@@ -135,7 +129,8 @@ int making_from_item(struct making *m, const char *what, struct err *err)
 
     buf_init(&g.line, REQUEST_MAX_LINE + 1);
     lookup_item_init(&i, PUBLISHED_MAX + ITEM_HEAD_MAX);
-    rc = rc || lookup_new(&g.lookup, m->settings, note, NULL, err) ||
+    rc = rc || lookup_new(&g.lookup, m->settings, log_note_info, NULL,
+                          err) ||
          lookup_get(g.lookup, id, &i, err) || from_item(&g, &i, err) ? -1 : 0;
     if (rc)
         err_prefix(err, "\"%s\"", what);

@@ -151,12 +151,6 @@ static void show_other(const struct claims_item *it)
         show_text(it->data, it->n);
 }
 
-static void note(void *self, const char *text)
-{
-    (void)self;
-    log_info("%s", text);
-}
-
 static int get(const struct settings *s, const char *what, int is_file,
                struct lookup_item *i, struct err *err)
 {
@@ -169,7 +163,8 @@ static int get(const struct settings *s, const char *what, int is_file,
     if (id_parse(&id, what))
         return err_set(err, ERR_INPUT, "\"%s\" is no id: 43 characters"
                        " expected", what);
-    rc = lookup_new(&l, s, note, NULL, err) || lookup_get(l, id, i, err)
+    rc = lookup_new(&l, s, log_note_info, NULL, err) ||
+                 lookup_get(l, id, i, err)
              ? -1 : 0;
     lookup_free(l);
     return rc;

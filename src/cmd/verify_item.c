@@ -6,7 +6,6 @@
 
 #include "cmd/verify_look.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +19,6 @@
 #include "verify/claims.h"
 #include "verify/lookup.h"
 #include "verify/replay.h"
-
-static void note(void *self, const char *text)
-{
-    (void)self;
-    log_info("%s", text);
-}
 
 void look_init(struct look *l, struct verify *v)
 {
@@ -44,7 +37,8 @@ void look_clear(struct look *l)
 
 int look_network(struct look *l, struct err *err)
 {
-    return l->lookup ? 0 : lookup_new(&l->lookup, l->v->settings, note, NULL,
+    return l->lookup ? 0 : lookup_new(&l->lookup, l->v->settings,
+                                      log_note_info, NULL,
                                       err);
 }
 

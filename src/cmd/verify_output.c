@@ -249,12 +249,6 @@ struct fetched {
     uint64_t n;
 };
 
-static void note(void *self, const char *text)
-{
-    (void)self;
-    log_info("%s", text);
-}
-
 /* The line of one message into the file. */
 static int fetch(void *self, struct id id, struct err *err)
 {
@@ -296,7 +290,7 @@ static int fetch_requests(char **path, struct verify *v, struct err *err)
 
     if (make_file(path, err))
         return -1;
-    if (lookup_new(&f.lookup, v->settings, note, NULL, err) ||
+    if (lookup_new(&f.lookup, v->settings, log_note_info, NULL, err) ||
         file_out_open(&f.out, *path, err))
         goto out;
     if (check_output_ids(v->what, fetch, &f, err))

@@ -40,23 +40,6 @@ struct arguments {
     bool old_node;
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void note_signal(int number)
-{
-    interrupted = number;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction sa = { .sa_handler = note_signal };
-
-    sa.sa_flags = (int)SA_RESETHAND;
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    sigaction(SIGHUP, &sa, NULL);
-}
-
 static int fail(const struct err *err)
 {
     log_err(err);
@@ -116,7 +99,7 @@ static int serve(struct localnet *l, struct err *err)
 
     printf("ready %s\n", localnet_url(l));
     fflush(stdout);
-    while (rc == 0 && !interrupted) {
+    while (rc == 0 && !program_interrupted()) {
         nanosleep(&fifth, NULL);
         rc = localnet_tick(l, err);
     }
@@ -153,7 +136,7 @@ static int serve_net(const struct arguments *a)
     /* until it answers a signal ends it at once */
     if (localnet_start(&l, &o, &err))
         return fail(&err);
-    catch_signals();
+    program_catch_signals();
     rc = serve(l, &err);
     localnet_stop(l);
     return rc ? fail(&err) : DONE;

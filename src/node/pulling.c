@@ -25,12 +25,6 @@
 #define MAX_MODELS 64
 #define MAX_TOTAL 1000000
 
-static void note(void *self, const char *text)
-{
-    (void)self;
-    log_warning("%s", text);
-}
-
 /* ---- options and settings ------------------------------------------------ */
 
 static int number(uint64_t *v, const char *name, const char *text,
@@ -51,7 +45,7 @@ int pulling_init(struct pulling *pulling, const struct settings *s,
 
     memset(pulling, 0, sizeof(*pulling));
     p->stop = caller->stop;
-    p->note = note;
+    p->note = log_note_warning;
     if (number(&p->per_message, "pull-max", NULL,
                settings_count(s, "pull-max"), 1, PULL_MAX, err) ||
         number(&p->total, c->max ? "--max" : "pull-total", c->max,
