@@ -108,21 +108,11 @@ static void done_put(struct work_done **list, size_t *n, size_t *cap,
 static int read_text(const struct compute *c, const struct work *w,
                      char **text, struct err *err)
 {
-    size_t got = 0;
-    ssize_t n = 1;
-
     if (w->n > REQUEST_MAX_LINE + 1)
         return err_set(err, ERR_FATAL, "line %" PRIu64 " of %" PRIu32
                        " bytes", (uint64_t)w->line + 1, w->n);
     *text = xmalloc((size_t)w->n + 1);
-    while (got < w->n && n != 0) {
-        n = pread(c->requests, *text + got, w->n - got,
-                  (off_t)(w->at + got));
-        if (n < 0 && errno != EINTR)
-            break;
-        got += n > 0 ? (size_t)n : 0;
-    }
-    if (got == w->n)
+    if (file_read_at(c->requests, *text, w->n, w->at) == (ssize_t)w->n)
         return 0;
     free(*text);
     *text = NULL;

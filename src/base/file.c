@@ -36,8 +36,7 @@ struct file_out {
     unsigned char held[HOLD];
 };
 
-/* What the caller can do about an errno of the file system. */
-static enum err_code code_of(int why)
+enum err_code file_err_code(int why)
 {
     switch (why) {
     case ENOENT:
@@ -63,7 +62,7 @@ static enum err_code code_of(int why)
 
 static int fail(struct err *err, const char *what, const char *path)
 {
-    return err_errno(err, code_of(errno), "cannot %s \"%s\"", what, path);
+    return err_errno(err, file_err_code(errno), "cannot %s \"%s\"", what, path);
 }
 
 /* O_NONBLOCK: opening a pipe must not wait for its writer. */
@@ -140,6 +139,24 @@ int file_read(struct buf *b, const char *path, struct err *err)
     }
     close(fd);
     return rc;
+}
+
+ssize_t file_read_at(int fd, void *out, size_t n, uint64_t at)
+{
+    size_t len = 0;
+
+    while (len < n) {
+        ssize_t got = pread(fd, (char *)out + len, n - len, (off_t)(at + len));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        len += (size_t)got;
+    }
+    return (ssize_t)len;
 }
 
 int file_size(const char *path, uint64_t *size, struct err *err)

@@ -9,13 +9,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
 
 struct buf;
-struct err;
 
 /* Append the contents of a regular file to `b`; its ceiling is what bounds
  * the read.  ERR_INPUT when it is missing, no file, or too long. */
 int file_read(struct buf *b, const char *path, struct err *err);
+
+/* Read n bytes at an offset into `out`: how many, fewer only where the file
+ * ends; -1 with errno set. */
+ssize_t file_read_at(int fd, void *out, size_t n, uint64_t at);
 
 /* Size of a regular file in *size. */
 int file_size(const char *path, uint64_t *size, struct err *err);
@@ -38,6 +44,9 @@ int file_room(const char *dir, uint64_t n, struct err *err);
  * that has its number. */
 #define FILE_SCRATCH 9 /* 8 letters and a NUL */
 int file_scratch(char out[FILE_SCRATCH], struct err *err);
+
+/* The code of an errno of the file system: what a caller can do about it. */
+enum err_code file_err_code(int why);
 
 /* "dir/name", the caller frees it. */
 char *file_join(const char *dir, const char *name);

@@ -11,7 +11,6 @@
 
 #include "localnet/held.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -100,21 +99,12 @@ struct held *held_add(struct net *net, const struct item *it, uint64_t at,
 static int read_file(int fd, const char *path, uint64_t at, void *out,
                      size_t n, struct err *err)
 {
-    char *p = out;
+    ssize_t got = file_read_at(fd, out, n, at);
 
-    while (n > 0) {
-        ssize_t got = pread(fd, p, n, (off_t)at);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_errno(err, ERR_FATAL, "cannot read \"%s\"", path);
-        if (got == 0)
-            return err_set(err, ERR_FATAL, "\"%s\" is too short", path);
-        p += got;
-        at += (uint64_t)got;
-        n -= (size_t)got;
-    }
+    if (got < 0)
+        return err_errno(err, ERR_FATAL, "cannot read \"%s\"", path);
+    if ((size_t)got < n)
+        return err_set(err, ERR_FATAL, "\"%s\" is too short", path);
     return 0;
 }
 

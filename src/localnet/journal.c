@@ -5,7 +5,6 @@
 
 #include "localnet/journal.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
@@ -36,22 +36,13 @@ struct journal {
 static int read_at(const struct journal *j, uint64_t at, void *out, size_t n,
                    struct err *err)
 {
-    char *p = out;
+    ssize_t got = file_read_at(j->fd, out, n, at);
 
-    while (n > 0) {
-        ssize_t got = pread(j->fd, p, n, (off_t)at);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_errno(err, ERR_FATAL, "cannot read \"%s\"", j->path);
-        if (got == 0)
-            return err_set(err, ERR_FATAL, "\"%s\" ends at %" PRIu64 ", before"
-                           " what was asked for", j->path, at);
-        p += got;
-        at += (uint64_t)got;
-        n -= (size_t)got;
-    }
+    if (got < 0)
+        return err_errno(err, ERR_FATAL, "cannot read \"%s\"", j->path);
+    if ((size_t)got < n)
+        return err_set(err, ERR_FATAL, "\"%s\" ends at %" PRIu64 ", before"
+                       " what was asked for", j->path, at + (uint64_t)got);
     return 0;
 }
 

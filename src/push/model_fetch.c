@@ -118,17 +118,6 @@ static int open_part(struct fetch *x, struct err *err)
     return 0;
 }
 
-/* pread that is whole or at the end of the file: bytes, -1. */
-static ssize_t read_piece(int fd, void *data, size_t n, uint64_t at)
-{
-    ssize_t got;
-
-    do
-        got = pread(fd, data, n, (off_t)at);
-    while (got < 0 && errno == EINTR);
-    return got;
-}
-
 /* What an earlier process left: all of it that is the model's. */
 static int begin_stream(struct fetch *x, struct err *err)
 {
@@ -140,7 +129,7 @@ static int begin_stream(struct fetch *x, struct err *err)
     x->stream = model_stream_new(&x->id);
     x->strict = false;
     for (;;) {
-        got = read_piece(x->fd, piece, PIECE, model_stream_at(x->stream));
+        got = file_read_at(x->fd, piece, PIECE, model_stream_at(x->stream));
         if (got < 0)
             rc = fail(x, "read", err);
         if (got <= 0)
@@ -250,7 +239,7 @@ static int check_signature(struct fetch *x, int fd, bool *wrong,
                              NULL, err);
 
     while (!rc) {
-        got = read_piece(fd, piece, PIECE, at);
+        got = file_read_at(fd, piece, PIECE, at);
         if (got <= 0)
             break;
         at += (uint64_t)got;

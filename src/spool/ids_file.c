@@ -117,12 +117,9 @@ void ids_file_close(struct ids_file *f)
 /* The ids from this line on. */
 static int fill(struct ids_file *f, uint64_t line, struct err *err)
 {
-    ssize_t n;
+    ssize_t n = file_read_at(f->fd, f->window, sizeof(f->window), line * 32);
 
     f->n = 0;
-    do
-        n = pread(f->fd, f->window, sizeof(f->window), (off_t)(line * 32));
-    while (n < 0 && errno == EINTR);
     if (n < 0)
         return err_errno(err, ERR_RETRY, "cannot read \"%s\"", f->path);
     f->first = line;

@@ -6,7 +6,6 @@
 
 #include "store/checkpoint_hdf5.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +14,8 @@
 #if H5_VERSION_GE(1, 13, 0)
 #include <H5FDdevelop.h>
 #endif
+
+#include "base/file.h"
 
 #define MAX_ADDRESS (((haddr_t)1 << 62) - 1)
 
@@ -74,24 +75,12 @@ static herr_t reader_read(H5FD_t *f, H5FD_mem_t type, hid_t dxpl, haddr_t at,
                           size_t n, void *out)
 {
     const struct reader *r = (const struct reader *)f;
-    unsigned char *p = out;
 
     (void)type;
     (void)dxpl;
     if (at > r->eof || n > r->eof - at)
         return -1;
-    while (n > 0) {
-        ssize_t got = pread(r->fd, p, n, (off_t)at);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return -1;
-        p += got;
-        n -= (size_t)got;
-        at += (haddr_t)got;
-    }
-    return 0;
+    return file_read_at(r->fd, out, n, at) == (ssize_t)n ? 0 : -1;
 }
 
 static herr_t reader_write(H5FD_t *f, H5FD_mem_t type, hid_t dxpl, haddr_t at,

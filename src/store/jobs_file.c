@@ -165,14 +165,16 @@ static int read_head(struct jobs_file *f, struct err *err)
 
 int jobs_file_open(struct jobs_file **out, const char *path, struct err *err)
 {
-    struct jobs_file *f = xcalloc(1, sizeof(*f));
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct jobs_file *f;
 
+    if (fd < 0)
+        return err_errno(err, errno == ENOENT ? ERR_INPUT : ERR_RETRY,
+                         "cannot open \"%s\"", path);
+    f = xcalloc(1, sizeof(*f));
     f->path = xstrdup(path);
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (f->fd < 0)
-        err_errno(err, errno == ENOENT ? ERR_INPUT : ERR_RETRY,
-                  "cannot open \"%s\"", path);
-    if (f->fd < 0 || read_head(f, err)) {
+    f->fd = fd;
+    if (read_head(f, err)) {
         jobs_file_close(f);
         return -1;
     }
@@ -184,8 +186,7 @@ void jobs_file_close(struct jobs_file *f)
 {
     if (!f)
         return;
-    if (f->fd >= 0)
-        close(f->fd);
+    close(f->fd);
     free(f->path);
     free(f);
 }

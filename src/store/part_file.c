@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "proof/digest.h"
@@ -89,21 +90,11 @@ uint64_t part_file_size(const struct part_file *f)
 static ssize_t read_some(const struct part_file *f, void *data, size_t n,
                          uint64_t at, struct err *err)
 {
-    size_t len = 0;
+    ssize_t got = file_read_at(f->fd, data, n, at);
 
-    while (len < n) {
-        ssize_t got = pread(f->fd, (char *)data + len, n - len,
-                            (off_t)(at + len));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_errno(err, ERR_RETRY, "cannot read \"%s\"", f->path);
-        if (got == 0)
-            break;
-        len += (size_t)got;
-    }
-    return (ssize_t)len;
+    if (got < 0)
+        return err_errno(err, ERR_RETRY, "cannot read \"%s\"", f->path);
+    return got;
 }
 
 int part_file_read(const struct part_file *f, void *data, size_t n,

@@ -6,9 +6,7 @@
 
 #include "store/seal_internal.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,24 +28,17 @@ void seal_names_clear(struct seal_names *n)
 static int read_line(struct buf *line, int fd, const struct survey_line *l,
                      const char *path, struct err *err)
 {
-    size_t got = 0;
+    ssize_t got;
 
     buf_reset(line);
     if (buf_reserve(line, l->n, "a line of requests.jsonl", err))
         return -1;
-    while (got < l->n) {
-        ssize_t n = pread(fd, line->data + got, l->n - got,
-                          (off_t)(l->at + got));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_errno(err, ERR_RETRY, "cannot read \"%s\"", path);
-        if (n == 0)
-            return err_set(err, ERR_INPUT, "\"%s\" has become shorter", path);
-        got += (size_t)n;
-    }
-    line->len = got;
+    got = file_read_at(fd, line->data, l->n, l->at);
+    if (got < 0)
+        return err_errno(err, ERR_RETRY, "cannot read \"%s\"", path);
+    if ((size_t)got < l->n)
+        return err_set(err, ERR_INPUT, "\"%s\" has become shorter", path);
+    line->len = (size_t)got;
     return 0;
 }
 

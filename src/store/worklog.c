@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
@@ -240,22 +241,11 @@ int worklog_close(struct worklog *w, struct err *err)
 static int read_at(struct worklog_reader *r, uint64_t at, void *data, size_t n,
                    struct err *err)
 {
-    unsigned char *p = data;
+    ssize_t got = file_read_at(r->fd, data, n, at);
 
-    while (n > 0) {
-        ssize_t got = pread(r->fd, p, n, (off_t)at);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return cannot(err, "read", r->path);
-        if (got == 0)
-            return 0;
-        p += got;
-        n -= (size_t)got;
-        at += (uint64_t)got;
-    }
-    return 1;
+    if (got < 0)
+        return cannot(err, "read", r->path);
+    return (size_t)got == n;
 }
 
 /* Whether a frame's header is one and its payload is within the file. */

@@ -7,7 +7,6 @@
 
 #include "verify/check_internal.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -19,6 +18,7 @@
 #include "answer/prompt.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/plural.h"
@@ -159,17 +159,10 @@ static int asked_text(char **out, const struct asked_file *f,
 {
     char *text = xmalloc((size_t)l->n + 1);
     struct id sha256;
-    size_t got = 0;
-    ssize_t n = 1;
+    ssize_t got = file_read_at(f->fd, text, l->n, l->at);
 
-    while (got < l->n && n != 0) {
-        n = pread(f->fd, text + got, l->n - got, (off_t)(l->at + got));
-        if (n < 0 && errno != EINTR)
-            break;
-        got += n > 0 ? (size_t)n : 0;
-    }
-    digest(&sha256, text, got);
-    if (got == l->n && id_equal(sha256, l->sha256)) {
+    digest(&sha256, text, got < 0 ? 0 : (size_t)got);
+    if (got == (ssize_t)l->n && id_equal(sha256, l->sha256)) {
         *out = text;
         return 0;
     }
@@ -369,15 +362,13 @@ static int check_pair(struct outputs *o, const struct output_line *got,
 {
     const struct prompt_model *m = o->c.o->model;
     struct err why = ERR_INIT;
-    struct prompt p;
+    struct prompt p = { .n_choices = 0 };
     struct request r;
     int rc = request_parse(&r, text, n, &why);
-    bool made = false, old;
+    bool old;
 
-    if (rc == 0 && m) {
+    if (rc == 0 && m)
         rc = prompt_make(&p, m, &r, got->request, &why);
-        made = rc == 0;
-    }
     old = got->code && strcmp(got->code, "invalid_request") == 0 &&
           !(rc && strcmp(got->message, why.text) == 0) &&
           request_old_reason(got->message, text, n);
@@ -403,8 +394,7 @@ static int check_pair(struct outputs *o, const struct output_line *got,
     } else {
         rc = check_answer(o, got, &r, &p, err);
     }
-    if (made)
-        prompt_clear(&p);
+    prompt_clear(&p);
     request_clear(&r);
     return rc;
 }

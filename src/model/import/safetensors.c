@@ -8,7 +8,6 @@
 #include "model/import/safetensors.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -227,21 +226,12 @@ out:
 static int read_at(const struct shard *f, uint64_t at, void *out, size_t n,
                    struct err *err)
 {
-    char *p = out;
+    ssize_t got = file_read_at(f->fd, out, n, at);
 
-    while (n) {
-        ssize_t got = pread(f->fd, p, n, (off_t)at);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_errno(err, ERR_RETRY, "cannot read \"%s\"", f->path);
-        if (got == 0)
-            return err_set(err, ERR_INPUT, "\"%s\" ends too early", f->path);
-        p += got;
-        at += (uint64_t)got;
-        n -= (size_t)got;
-    }
+    if (got < 0)
+        return err_errno(err, ERR_RETRY, "cannot read \"%s\"", f->path);
+    if ((size_t)got < n)
+        return err_set(err, ERR_INPUT, "\"%s\" ends too early", f->path);
     return 0;
 }
 
