@@ -117,9 +117,8 @@ static size_t count_state(struct spool *s, enum spool_state state,
         if (spool_age(s, &list[i], &age, &unused) == 0 && age >= older_s &&
             count++ == 0)
             base64url(id, list[i].id.b, 32);
-        batch_clear(&list[i]);
     }
-    free(list);
+    spool_list_free(list, n);
     return count;
 }
 
@@ -155,9 +154,8 @@ static size_t count_failed(struct spool *s, size_t *cancelled,
             ++*cancelled;
         else if (count++ == 0)
             base64url(id, list[i].id.b, 32);
-        batch_clear(&list[i]);
     }
-    free(list);
+    spool_list_free(list, n);
     return count;
 }
 
@@ -177,10 +175,9 @@ static size_t count_dead(struct spool *s, enum spool_state state,
         if (owner_judge(&list[i], owners_over, o, OWNER_STALE_S) ==
             OWNER_DEAD && count++ == 0)
             base64url(id, list[i].id.b, 32);
-        batch_clear(&list[i]);
     }
     owners_free(o);
-    free(list);
+    spool_list_free(list, n);
     return count;
 }
 
@@ -201,9 +198,8 @@ static size_t count_silent(struct spool *s, enum spool_state state,
             base64url(id, list[i].id.b, 32);
             memcpy(when, text, FREE_AT);
         }
-        batch_clear(&list[i]);
     }
-    free(list);
+    spool_list_free(list, n);
     return count;
 }
 

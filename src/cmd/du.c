@@ -132,11 +132,9 @@ static int count_state(struct du *d, enum spool_state state, struct err *err)
 
     if (spool_list(d->spool, state, &list, &n, err))
         return -1;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         count_batch(d, &list[i]);
-        batch_clear(&list[i]);
-    }
-    free(list);
+    spool_list_free(list, n);
     return 0;
 }
 

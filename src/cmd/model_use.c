@@ -47,11 +47,9 @@ static int look_at_state(struct use *u, const struct spool *s,
 
     if (spool_list(s, state, &list, &n, err))
         return -1;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         look(u, &list[i]);
-        batch_clear(&list[i]);
-    }
-    free(list);
+    spool_list_free(list, n);
     return 0;
 }
 

@@ -374,9 +374,8 @@ static int submit_todo(struct submit *s, struct err *err)
                        (s->later || !s->unmet);
             s->unmet = true;
         }
-        batch_clear(&list[i]);
     }
-    free(list);
+    spool_list_free(list, n);
     return 0;
 }
 

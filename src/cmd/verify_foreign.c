@@ -115,14 +115,6 @@ static int check_statement(struct foreign *f, struct err *err)
 
 /* ---- its results --------------------------------------------------------- */
 
-static int by_request(const void *a, const void *b)
-{
-    const struct result_leaf *x = a, *y = b;
-    int c = id_compare(x->request, y->request);
-
-    return c ? c : (x->choice > y->choice) - (x->choice < y->choice);
-}
-
 static int mark(void *self, const struct published *p, struct err *err)
 {
     const struct result_leaf *found;
@@ -131,7 +123,7 @@ static int mark(void *self, const struct published *p, struct err *err)
 
     (void)err;
     result_leaf(&leaf, &p->result);
-    found = bsearch(&leaf, f->leaf, f->n, sizeof(leaf), by_request);
+    found = bsearch(&leaf, f->leaf, f->n, sizeof(leaf), result_leaf_compare);
     if (found && id_equal(found->hash, leaf.hash))
         f->found[found - f->leaf] = true;
     return 0;

@@ -51,9 +51,8 @@ int drain_each(struct drain *d, enum spool_state state,
             step(d, &list[i], &info);
             batch_info_clear(&info);
         }
-        batch_clear(&list[i]);
     }
-    free(list);
+    spool_list_free(list, n);
     return 0;
 }
 
@@ -91,10 +90,9 @@ static void adopt_state(struct drain *d, enum spool_state state)
         else if (state == SPOOL_RUNNING)
             d->n_working++;
         tell_silent(&list[i], state);
-        batch_clear(&list[i]);
     }
     owners_free(o);
-    free(list);
+    spool_list_free(list, n);
 }
 
 /* ---- rounds -------------------------------------------------------------- */
@@ -122,9 +120,7 @@ static size_t count(struct drain *d, enum spool_state state)
 
     if (spool_list(d->spool, state, &list, &n, &unused))
         return 0;
-    for (size_t i = 0; i < n; i++)
-        batch_clear(&list[i]);
-    free(list);
+    spool_list_free(list, n);
     return n;
 }
 

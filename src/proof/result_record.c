@@ -144,7 +144,7 @@ void result_leaf(struct result_leaf *out, const struct result_record *r)
     merkle_leaf_hash(&out->hash, record, sizeof(record));
 }
 
-static int by_request(const void *a, const void *b)
+int result_leaf_compare(const void *a, const void *b)
 {
     const struct result_leaf *x = a, *y = b;
     int c = id_compare(x->request, y->request);
@@ -158,12 +158,12 @@ int result_batch(struct id *root, struct result_leaf *leaf, size_t n,
     struct merkle m;
 
     if (n > 0)
-        qsort(leaf, n, sizeof(*leaf), by_request);
+        qsort(leaf, n, sizeof(*leaf), result_leaf_compare);
     merkle_init(&m);
     for (size_t i = 0; i < n; i++) {
         char request[65];
 
-        if (i > 0 && by_request(&leaf[i - 1], &leaf[i]) == 0) {
+        if (i > 0 && result_leaf_compare(&leaf[i - 1], &leaf[i]) == 0) {
             digest_hex(request, leaf[i].request);
             return err_set(err, ERR_INPUT, "two results for choice %u of"
                            " request %s", (unsigned)leaf[i].choice, request);

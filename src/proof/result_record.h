@@ -71,7 +71,11 @@ struct result_leaf {
 
 void result_leaf(struct result_leaf *out, const struct result_record *r);
 
-/* Sort the leaves by request id (as bytes), then choice, and give the batch
+/* The order of leaves in a batch, for qsort and bsearch: by request id (as
+ * bytes), then choice. */
+int result_leaf_compare(const void *a, const void *b);
+
+/* Sort the leaves by result_leaf_compare and give the batch
  * root; the hashes, in this order, are what a path is made from.  Two results
  * for one request and choice are ERR_INPUT; root is then untouched. */
 int result_batch(struct id *root, struct result_leaf *leaf, size_t n,

@@ -202,14 +202,6 @@ int results_check_files(const struct results *r, struct err *err)
 
 /* ---- rows ---------------------------------------------------------------- */
 
-static int by_request(const void *a, const void *b)
-{
-    const struct result_leaf *x = a, *y = b;
-    int c = id_compare(x->request, y->request);
-
-    return c ? c : (x->choice > y->choice) - (x->choice < y->choice);
-}
-
 /* Where in the batch's order it is, and the path from there. */
 static int place(const struct results *r, struct results_row *row,
                  struct err *err)
@@ -221,7 +213,7 @@ static int place(const struct results *r, struct results_row *row,
     if (result_record_unpack(&res, row->row.record.result))
         return err_set(err, ERR_INPUT, "no result record");
     result_leaf(&leaf, &res);
-    found = bsearch(&leaf, r->leaf, r->n, sizeof(leaf), by_request);
+    found = bsearch(&leaf, r->leaf, r->n, sizeof(leaf), result_leaf_compare);
     if (!found || !id_equal(found->hash, leaf.hash))
         return err_set(err, ERR_INPUT, "its result record was changed"
                        " meanwhile");

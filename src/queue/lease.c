@@ -19,10 +19,10 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "queue/talk.h"
+#include "spool/numbers.h"
 #include "spool/spool.h"
 
 #define FORMAT "apus-lease-1"
-#define FILE_MAX 4096
 #define MAX_MS 9007199254740991u  /* 2^53 - 1 */
 #define RELEASE_MAX 80000         /* bytes of lines in one message */
 #define REASON_MAX 300           /* bytes of a reason */
@@ -32,49 +32,23 @@
 int lease_write(const char *batch_path, uint64_t until_ms, uint64_t ttl_s,
                 struct err *err)
 {
-    char text[200];
-    int n = snprintf(text, sizeof(text), "{\"format\":\"" FORMAT "\","
-                     "\"until\":\"%" PRIu64 "\",\"ttl\":\"%" PRIu64 "\","
-                     "\"taken\":\"%" PRIu64 "\"}\n", until_ms, ttl_s,
-                     (uint64_t)time(NULL));
+    const struct number v[] = {
+        { "until", until_ms }, { "ttl", ttl_s },
+        { "taken", (uint64_t)time(NULL) },
+    };
 
-    return batch_file_write(batch_path, "lease", text, (size_t)n, err);
-}
-
-static int get_number(uint64_t *v, const struct json *root, const char *key,
-                      struct err *err)
-{
-    const char *text = json_string(json_get(root, key));
-
-    if (!text || json_u64_text(text, v) || *v > MAX_MS)
-        return err_set(err, ERR_INPUT, "\"%s\": a text of digits expected",
-                       key);
-    return 0;
+    return numbers_write(v, 3, FORMAT, batch_path, "lease", err);
 }
 
 int lease_parse(struct lease *l, const char *text, size_t n, struct err *err)
 {
-    struct lease got = { .until_ms = 0 };
-    struct json *root;
-    const char *format;
-    uint64_t taken = 0;
-    int rc;
+    struct number v[] = { { "until", 0 }, { "ttl", 0 }, { "taken", 0 } };
 
-    if (json_parse(&root, text, n, err))
+    if (numbers_parse(v, 3, FORMAT, text, n, err))
         return -1;
-    format = json_string(json_get(root, "format"));
-    if (!format || strcmp(format, FORMAT) != 0)
-        rc = err_set(err, ERR_INPUT, "format \"" FORMAT "\" expected");
-    else
-        rc = get_number(&got.until_ms, root, "until", err) ||
-                     get_number(&got.ttl_s, root, "ttl", err) ||
-                     get_number(&taken, root, "taken", err)
-                 ? -1 : 0;
-    json_free(root);
-    got.taken_s = (int64_t)taken;
-    if (rc == 0)
-        *l = got;
-    return rc;
+    *l = (struct lease){ .until_ms = v[0].value, .ttl_s = v[1].value,
+                         .taken_s = (int64_t)v[2].value };
+    return 0;
 }
 
 int lease_read(struct lease *l, const char *batch_path, struct err *err)
@@ -82,7 +56,7 @@ int lease_read(struct lease *l, const char *batch_path, struct err *err)
     struct buf text;
     int rc;
 
-    buf_init(&text, FILE_MAX);
+    buf_init(&text, NUMBERS_FILE_MAX);
     rc = batch_file_read(&text, batch_path, "lease", err);
     if (rc == 1 && lease_parse(l, text.data ? text.data : "", text.len, err))
         rc = err_prefix(err, "\"%s/lease\"", batch_path);

@@ -441,8 +441,6 @@ int pull_left(const struct pull *p, struct batch *b, struct pulled *n,
         rc = take_left(p, &list[i], b, n, err);
         failed |= rc < 0;
     }
-    for (size_t i = 0; i < n_list; i++)
-        batch_clear(&list[i]);
-    free(list);
+    spool_list_free(list, n_list);
     return rc > 0 ? 1 : failed ? -1 : 0;
 }

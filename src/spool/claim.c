@@ -11,7 +11,6 @@
 
 #include "spool/spool_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -61,28 +60,24 @@ static uint32_t entry_number(const char *name)
     return strcmp(again, name) == 0 ? n : 0;
 }
 
+static int see_number(void *self, int dir, const char *name, struct err *err)
+{
+    uint32_t *last = self, n = entry_number(name);
+
+    (void)dir;
+    (void)err;
+    if (n > *last)
+        *last = n;
+    return 0;
+}
+
 /* The last number there is, 0 if there is none.  What was there when the walk
  * began is seen: nothing of late is removed. */
 static int last_number(const char *batch_path, uint32_t *last,
                        struct err *err)
 {
-    DIR *d = spool_open_stream(batch_path, err);
-    struct dirent *e;
-    int rc = 0;
-
     *last = 0;
-    if (!d)
-        return -1;
-    while (errno = 0, (e = readdir(d)) != NULL) {
-        uint32_t n = entry_number(e->d_name);
-
-        if (n > *last)
-            *last = n;
-    }
-    if (errno)
-        rc = spool_fail(err, "read", batch_path);
-    closedir(d);
-    return rc;
+    return spool_each_name(batch_path, see_number, last, err);
 }
 
 static bool is_text(const struct buf *b, const char *text)

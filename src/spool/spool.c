@@ -473,9 +473,7 @@ int spool_list(const struct spool *s, enum spool_state state,
     struct listing l = { .s = s, .state = state };
 
     if (walk(s, state, note_batch, &l, err)) {
-        for (size_t i = 0; i < l.n; i++)
-            batch_clear(&l.list[i]);
-        free(l.list);
+        spool_list_free(l.list, l.n);
         return -1;
     }
     if (l.n > 1)
@@ -483,6 +481,13 @@ int spool_list(const struct spool *s, enum spool_state state,
     *list = l.list;
     *n = l.n;
     return 0;
+}
+
+void spool_list_free(struct batch *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        batch_clear(&list[i]);
+    free(list);
 }
 
 /* ---- moving ------------------------------------------------------------- */
@@ -612,26 +617,23 @@ static bool is_new_start(const char *batch_path, const char *path)
     return d && n == 0 && owner_is_self(batch_path);
 }
 
+static int see_start(void *self, int dir, const char *name, struct err *err)
+{
+    uint32_t *next = self;
+    int64_t n = start_number(name);
+
+    (void)dir;
+    (void)err;
+    if (n >= *next)
+        *next = (uint32_t)n + 1;
+    return 0;
+}
+
 /* One past the highest there is. */
 static int next_start(const char *batch_path, uint32_t *next, struct err *err)
 {
-    DIR *d = spool_open_stream(batch_path, err);
-    struct dirent *e;
-    int rc = 0;
-
-    if (!d)
-        return -1;
     *next = 0;
-    while (errno = 0, (e = readdir(d)) != NULL) {
-        int64_t n = start_number(e->d_name);
-
-        if (n >= *next)
-            *next = (uint32_t)n + 1;
-    }
-    if (errno)
-        rc = spool_fail(err, "read", batch_path);
-    closedir(d);
-    return rc;
+    return spool_each_name(batch_path, see_start, next, err);
 }
 
 /* 0 made, 1 there is one, -1. */

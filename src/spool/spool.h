@@ -58,6 +58,8 @@ int spool_find(const struct spool *s, const char *what, struct batch *b,
 int spool_list(const struct spool *s, enum spool_state state,
                struct batch **list, size_t *n, struct err *err);
 
+void spool_list_free(struct batch *list, size_t n);
+
 /* rename from its state to another, sync both directories; b follows, also
  * where only the sync failed.  To running and sending it goes by spool_claim.
  * Out of tmp, running and sending only its owner moves it, who then has it no

@@ -28,20 +28,11 @@
 
 static enum err_code code_of(int why)
 {
-    switch (why) {
-    case ENOENT:
-    case ENOTDIR:
-    case EACCES:
-    case EPERM:
-    case ELOOP:
-    case ENAMETOOLONG:
-    case EISDIR:
-    case EEXIST:
-    case ENOTEMPTY:
+    if (why == ENOTEMPTY)
         return ERR_INPUT;
-    default: /* disk full, quota, read-only, input or output error */
+    if (why == EROFS) /* until it is mounted for writing */
         return ERR_RETRY;
-    }
+    return file_err_code(why);
 }
 
 int spool_remedy(struct err *err, int why)
@@ -93,19 +84,28 @@ int spool_open_dir(const char *path, struct err *err)
     return fd;
 }
 
-DIR *spool_open_stream(const char *path, struct err *err)
+int spool_each_name(const char *path, spool_name_fn see, void *self,
+                    struct err *err)
 {
-    int fd = spool_open_dir(path, err);
+    int fd = spool_open_dir(path, err), rc = 0;
+    struct dirent *e;
     DIR *d;
 
     if (fd < 0)
-        return NULL;
+        return -1;
     d = fdopendir(fd);
     if (!d) {
         spool_fail(err, "read", path);
         close(fd);
+        return -1;
     }
-    return d;
+    while (rc == 0 && (errno = 0, (e = readdir(d)) != NULL))
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            rc = see(self, fd, e->d_name, err);
+    if (rc == 0 && errno)
+        rc = spool_fail(err, "read", path);
+    closedir(d);
+    return rc;
 }
 
 /* A file of ours and its time. */

@@ -5,7 +5,6 @@
 #ifndef APUS_SPOOL_SPOOL_FILE_H
 #define APUS_SPOOL_SPOOL_FILE_H
 
-#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -19,10 +18,16 @@ int spool_fail(struct err *err, const char *what, const char *path);
  * than those of a full or read-only file system change nothing.  -1. */
 int spool_remedy(struct err *err, int why);
 
-/* Open a directory for reading: O_NOFOLLOW, and it must be this user's.  As a
- * descriptor, or as a stream (closedir) or NULL. */
+/* Open a directory for reading: O_NOFOLLOW, and it must be this user's. */
 int spool_open_dir(const char *path, struct err *err);
-DIR *spool_open_stream(const char *path, struct err *err);
+
+/* Call `see` for each name in a directory of this user's but "." and "..",
+ * with the directory's descriptor.  Ends at the first that is not 0 and
+ * returns it; -1 also if the directory cannot be read. */
+typedef int (*spool_name_fn)(void *self, int dir, const char *name,
+                             struct err *err);
+int spool_each_name(const char *path, spool_name_fn see, void *self,
+                    struct err *err);
 
 /* Append a file of a batch, at most b->max bytes in all, *mtime (NULL is
  * allowed) its time.  1, 0 if there is none, -1. */

@@ -7,7 +7,6 @@
 
 #include "store/seal_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -412,20 +411,13 @@ static bool is_half_sealed(const char *name)
            strcmp(name + n - 4, ".tmp") == 0;
 }
 
-static int remove_half_sealed(const char *batch_path, struct err *err)
+static int remove_half_sealed(void *self, int dir, const char *name,
+                              struct err *err)
 {
-    DIR *d = spool_open_stream(batch_path, err);
-    struct dirent *e;
-    int rc = 0;
+    const char *const *batch_path = self;
 
-    if (!d)
-        return -1;
-    while (rc == 0 && (e = readdir(d)) != NULL)
-        if (is_half_sealed(e->d_name) && unlinkat(dirfd(d), e->d_name, 0) &&
-            errno != ENOENT)
-            rc = spool_fail(err, "remove from", batch_path);
-    closedir(d);
-    return rc;
+    return is_half_sealed(name) && unlinkat(dir, name, 0) && errno != ENOENT
+               ? spool_fail(err, "remove from", *batch_path) : 0;
 }
 
 int seal_tidy(const char *batch_path, struct err *err)
@@ -445,5 +437,6 @@ int seal_tidy(const char *batch_path, struct err *err)
         free(dir);
     }
     start_logs_clear(&logs);
-    return rc ? -1 : remove_half_sealed(batch_path, err);
+    return rc ? -1 : spool_each_name(batch_path, remove_half_sealed,
+                                     (void *)&batch_path, err);
 }
