@@ -136,6 +136,33 @@ grep -E '^(src|jobs|kernels|mpi)/' "$tmp/files" |
     }' >"$tmp/found"
 report "no two files have one name" "$tmp/found"
 
+# Code that two directories share belongs in a lower one.  Six equal lines in a
+# row are a copy; blank lines, directives of the preprocessor and indentation do
+# not count.
+cat >"$tmp/copies.awk" <<'TXT'
+FNR == 1 { n = 0; dir = FILENAME; sub("/[^/]*$", "", dir) }
+{
+    gsub(/^[ \t]+|[ \t]+$/, "")
+    if ($0 == "" || /^# *include / || /^# *(define|endif|ifndef) /)
+        next
+    text[n++ % 6] = $0
+    if (n < 6)
+        next
+    run = ""
+    for (i = n - 6; i < n; i++)
+        run = run text[i % 6] "\n"
+    if (!(run in where)) {
+        where[run] = FILENAME ":" FNR
+        from[run] = dir
+    } else if (from[run] != dir) {
+        print FILENAME ":" FNR ": six lines as those to " where[run]
+    }
+}
+TXT
+find src kernels jobs mpi contrib -type f ! -name commit.h ! -name queue.lua |
+    sort | xargs awk -f "$tmp/copies.awk" >"$tmp/found"
+report "no two directories have six lines in common" "$tmp/found"
+
 # ---- doors ------------------------------------------------------------
 # door HEADERS FILES: both extended regular expressions, anchored.
 door() {
