@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/mem.h"
-#include "model/model.h"
+#include "model/model_layout.h"
 #include "proof/merkle.h"
 
 struct mini {

@@ -27,6 +27,7 @@
 #include "cmd/model_use.h"
 #include "model/convert.h"
 #include "model/model.h"
+#include "model/model_layout.h"
 #include "model/models.h"
 #include "text/chat.h"
 

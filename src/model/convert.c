@@ -24,7 +24,7 @@
 #include "model/import/hf_config.h"
 #include "model/import/hf_tensors.h"
 #include "model/import/safetensors.h"
-#include "model/model.h"
+#include "model/model_layout.h"
 #include "model/smooth.h"
 #include "proof/merkle.h"
 #include "text/tokenizer.h"

@@ -9,6 +9,7 @@
 #include <config.h>
 
 #include "model/model.h"
+#include "model/model_layout.h"
 
 #include <errno.h>
 #include <fcntl.h>

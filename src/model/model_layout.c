@@ -1,12 +1,10 @@
 /*
- * What a model record may say, what its tensors must be, and where each byte
- * of its file lies (man 5 apus-model).  All of it is computed from the record
- * alone, before anything of the file is believed; and the checks that those
- * have in common who read it: model.c and model_stream.c.
+ * The layout of a model file, before anything of it is believed, and the
+ * checks that model.c and model_stream.c have in common.
  */
 #include <config.h>
 
-#include "model/model.h"
+#include "model/model_layout.h"
 
 #include <inttypes.h>
 #include <stdio.h>

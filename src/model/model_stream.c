@@ -18,7 +18,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "model/model.h"
+#include "model/model_layout.h"
 #include "proof/merkle.h"
 
 enum part { PART_RECORD, PART_TENSORS, PART_TENSOR, PART_TOKENIZER,

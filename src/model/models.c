@@ -26,6 +26,7 @@
 #include "base/sys.h"
 #include "model/convert.h"
 #include "model/model.h"
+#include "model/model_layout.h"
 #include "model/models_internal.h"
 
 #define MAX_NAME 64

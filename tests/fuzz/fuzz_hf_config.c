@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "model/import/hf_config.h"
-#include "model/model.h"
+#include "model/model_layout.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

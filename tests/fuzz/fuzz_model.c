@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/id.h"
+#include "model/model.h"
 #include "model/model_stream.h"
 #include "tests/mini_model.h"
 

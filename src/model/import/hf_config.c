@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "model/import/hf_rope.h"
-#include "model/model.h"
+#include "model/model_layout.h"
 
 #define MAX_CONFIG ((size_t)4 << 20)
 

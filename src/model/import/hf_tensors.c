@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "model/import/safetensors.h"
-#include "model/model.h"
+#include "model/model_layout.h"
 
 void hf_tensor_name(char out[HF_TENSOR_NAME], uint32_t i)
 {
