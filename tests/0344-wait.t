@@ -172,6 +172,31 @@ gives 0 "equal parts" submit twice.jsonl -m nano --split 2 --wait -o tw.jsonl
 report $r "are two batches, whose answers have ids of their own"
 gives 0 "their answers" verify tw.jsonl
 has out 'ok.*an answer for each line.*2 lines' "verify together"
+old_split() { # FILE: as a version that counted in each part alone did it
+    b1=$(head -n 1 "$1" >one.jsonl && "$apus" run one.jsonl -m nano -o o1 2>&1)
+    b1=$(echo "$b1" | sed -n 's/.*batch \([^ ,]*\).*/\1/p' | head -n 1)
+    python3 - "$b1" "$1" <<'TXT'
+import base64, glob, hashlib, json, os, sys
+b, name = sys.argv[1:]
+info = json.load(open(glob.glob('spool/*/b%s/batch.json' % b)[0]))
+raw = lambda t: base64.urlsafe_b64decode(t + '=')
+data = open(name, 'rb').read()
+whole = hashlib.sha256(b'apusbtch' + raw(info['model'])
+                       + hashlib.sha256(data).digest()).digest()
+text = lambda b: base64.urlsafe_b64encode(b).decode().rstrip('=')
+json.dump({'format': 'apus-split-1', 'model': info['model'],
+           'sha256': text(hashlib.sha256(data).digest()),
+           'source': os.path.abspath(name), 'batches': [b, b]},
+          open('spool/split/%s.json' % text(whole), 'w'))
+TXT
+    cat o1 o1 >old.jsonl
+}
+if old_split twice.jsonl 2>err; then
+    gives 0 "answers of parts of an older version" verify old.jsonl
+    has out '2 of 2 lines, kernel' "verify as they were computed"
+    gives 3 "two answers alike in place of those of today" verify old.jsonl \
+        --requests twice.jsonl
+fi
 gives 0 "the same file as a whole" run twice.jsonl -m nano -o tw2.jsonl -q
 cmp -s tw.jsonl tw2.jsonl && r=0 || r=1
 report $r "has the same answers"

@@ -82,7 +82,8 @@ static int count_lines(uint64_t *hits, const struct batch_info *info,
 /* The requests that a file answers. */
 struct asked {
     char *path;              /* to be freed .. */
-    bool made;               /* .. and removed */
+    bool made;               /* .. and removed .. */
+    char *ids;               /* .. as is the list of their ids, if any */
     bool has_model;
     struct id model;         /* of the batch that has them */
     uint64_t lines_before;   /* that a person counts before the first */
@@ -93,9 +94,13 @@ static void asked_take(struct asked *a, char *path, bool made)
 {
     if (a->made && a->path)
         unlink(a->path);
+    if (a->ids)
+        unlink(a->ids);
     free(a->path);
+    free(a->ids);
     a->path = path;
     a->made = made;
+    a->ids = NULL;
 }
 
 /* Take the batch if it has more of the requests than the one that was found,
@@ -177,35 +182,61 @@ static int count_part(uint64_t *sum, const struct try_split *t, struct id part)
     return rc;
 }
 
+/* The requests of all parts, and their ids, into files to be removed. */
+static int join(char **path, char **ids, const struct file_split *p,
+                const struct spool *s, struct err *err)
+{
+    struct file_out *out = NULL, *id_out = NULL;
+    int rc;
+
+    *path = *ids = NULL;
+    rc = make_file(path, err) || make_file(ids, err) ||
+         file_out_open(&out, *path, err) || file_out_open(&id_out, *ids, err)
+             ? -1 : 0;
+    if (rc == 0)
+        rc = file_split_join(p, s, out, id_out, err);
+    if (rc) {
+        file_out_abort(out);
+        file_out_abort(id_out);
+    } else {
+        rc = file_out_commit(out, err);
+        if (rc)
+            file_out_abort(id_out);
+        else
+            rc = file_out_commit(id_out, err);
+    }
+    return rc;
+}
+
 /* Take the parts of a file if together they have more of the requests than
  * what was found. */
 static int try_split(void *self, const struct file_split *p, struct err *err)
 {
     struct try_split *t = self;
     struct asked *a = t->a;
-    struct file_out *out;
     uint64_t hits = 0;
-    char *path;
+    char *path, *ids;
 
     for (size_t i = 0; i < p->n; i++)
         if (count_part(&hits, t, p->part[i]))
             return 0;
     if (hits <= a->hits)
         return 0;
-    if (make_file(&path, err) || file_out_open(&out, path, err))
-        return -1;
-    if (file_split_join(p, t->spool, out, err)) {
-        file_out_abort(out);
-    } else if (file_out_commit(out, err) == 0) {
+    if (join(&path, &ids, p, t->spool, err) == 0) {
         asked_take(a, path, true);
+        a->ids = ids;
         a->has_model = true;
         a->model = p->model;
         a->lines_before = 0;
         a->hits = hits;
         return 0;
     }
-    unlink(path);
+    if (path)
+        unlink(path);
+    if (ids)
+        unlink(ids);
     free(path);
+    free(ids);
     return -1;
 }
 
@@ -337,6 +368,7 @@ static int check_found(struct verify *v, const struct asked *a,
                        const struct check_output_head *h, struct err *err)
 {
     const struct id *model = h->has_model ? &h->model : NULL;
+    struct check_requests r = { a->path, a->ids, a->lines_before, NULL };
 
     if (!v->recompute)
         v->o.recompute = CHECK_ALL;
@@ -346,7 +378,8 @@ static int check_found(struct verify *v, const struct asked *a,
         model = &v->o.model->model->id;
     if (!model && a->has_model)
         model = &a->model;
-    return check_output(v->what, a->path, a->lines_before, model, &v->o, err);
+    r.model = model;
+    return check_output(v->what, &r, &v->o, err);
 }
 
 static bool is_empty(const char *path)

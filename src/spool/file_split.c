@@ -434,8 +434,32 @@ int file_split_make(struct file_split *out, const struct spool *s,
 
 /* ---- putting together ---------------------------------------------------- */
 
+static int join_ids(const char *batch_path, struct file_out *ids,
+                    struct err *err)
+{
+    struct batch_info info;
+    struct lines *lines = NULL;
+    const char *text = "";
+    size_t n;
+    int rc;
+
+    if (batch_info_read(&info, batch_path, err))
+        return -1;
+    rc = batch_lines_open(&lines, &info, batch_path, err);
+    while (rc == 0 && (rc = lines_next(lines, &text, &n, err)) == 0 && text) {
+        struct id id;
+
+        lines_id(lines, &id);
+        rc = file_out_put(ids, id.b, sizeof(id.b), err);
+    }
+    lines_close(lines);
+    batch_info_clear(&info);
+    return rc;
+}
+
 static int join_part(struct id part, const struct spool *s,
-                     struct file_out *out, struct err *err)
+                     struct file_out *out, struct file_out *ids,
+                     struct err *err)
 {
     char *path;
     struct batch b;
@@ -448,7 +472,8 @@ static int join_part(struct id part, const struct spool *s,
     path = file_join(b.path, "requests.jsonl");
     f = fopen(path, "re");
     rc = !f ? err_errno(err, ERR_INPUT, "cannot open \"%s\"", path)
-            : file_size(path, &n, err) || put_range(f, n, out, err) ? -1 : 0;
+            : file_size(path, &n, err) || put_range(f, n, out, err) ||
+              join_ids(b.path, ids, err) ? -1 : 0;
     if (f)
         fclose(f);
     free(path);
@@ -457,10 +482,11 @@ static int join_part(struct id part, const struct spool *s,
 }
 
 int file_split_join(const struct file_split *p, const struct spool *s,
-                    struct file_out *out, struct err *err)
+                    struct file_out *out, struct file_out *ids,
+                    struct err *err)
 {
     for (size_t i = 0; i < p->n; i++)
-        if (join_part(p->part[i], s, out, err))
+        if (join_part(p->part[i], s, out, ids, err))
             return -1;
     return 0;
 }

@@ -43,9 +43,12 @@ typedef int file_split_fn(void *self, const struct file_split *p,
 int file_split_walk(const struct spool *s, file_split_fn *each, void *self,
                     struct err *err);
 
-/* Append the requests of all parts: the bytes of the file. */
+/* Append the requests of all parts, the bytes of the file, and the ids that
+ * the parts give its lines, 32 bytes each.  Those of an older version counted
+ * equal lines from their own first line, so the ids may not be the file's. */
 int file_split_join(const struct file_split *p, const struct spool *s,
-                    struct file_out *out, struct err *err);
+                    struct file_out *out, struct file_out *ids,
+                    struct err *err);
 
 /* Forget each split of which no batch is in the spool any more. */
 int file_split_tidy(const struct spool *s, struct err *err);

@@ -74,15 +74,21 @@ int check_part(const struct part_file *f, const struct check_options *o,
 int check_batch(const char *batch_path, const struct check_options *o,
                 struct err *err);
 
-/* An output file of `apus run` or `apus export` against the file of requests:
- * each line (o->recompute of them) is made anew, with o->model, and compared.
- * Without a model only lines that need none.  model is the id of the model by
- * which the requests have their ids, NULL if it is not known: then ERR_INPUT
- * unless they have ids that do not depend on it.  lines_before: of the file
- * that the requests are a part of; 0 if they are a file. */
-int check_output(const char *path, const char *requests, uint64_t lines_before,
-                 const struct id *model, const struct check_options *o,
-                 struct err *err);
+/* The requests that an output file answers. */
+struct check_requests {
+    const char *path;
+    const char *ids;       /* a file of the id of each line, 32 bytes (zeros
+                              for a blank one); NULL: they follow from it */
+    uint64_t lines_before; /* of the file that they are a part of, or 0 */
+    const struct id *model; /* by which they have their ids; NULL: unknown */
+};
+
+/* An output file of `apus run` or `apus export` against its requests: each
+ * line (o->recompute of them) is made anew, with o->model, and compared.
+ * Without a model only lines that need none.  ERR_INPUT if r->model is not
+ * known, unless the requests have ids that do not depend on it. */
+int check_output(const char *path, const struct check_requests *r,
+                 const struct check_options *o, struct err *err);
 
 /* What an output file says of itself: the id of its first request, and its
  * model.  A file without any is none, or all of it are errors. */

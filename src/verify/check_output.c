@@ -51,11 +51,6 @@ struct asked_file {
     const char *path;        /* borrowed */
 };
 
-static int by_id(const void *a, const void *b)
-{
-    return memcmp(a, b, 32); /* the id is first */
-}
-
 static int by_line(const void *a, const void *b)
 {
     const struct asked_line *x = a, *y = b;
@@ -63,9 +58,33 @@ static int by_line(const void *a, const void *b)
     return x->line < y->line ? -1 : x->line > y->line;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    const struct asked_line *x = a, *y = b;
+    int order = id_compare(x->id, y->id);
+
+    return order ? order : by_line(a, b);
+}
+
+/* The first line of this id without an answer, or the last of it; NULL: there
+ * is none. */
 static struct asked_line *asked_find(const struct asked_file *f, struct id id)
 {
-    return f->n ? bsearch(id.b, f->line, f->n, sizeof(*f->line), by_id) : NULL;
+    const struct asked_line first = { .id = id };
+    struct asked_line *l = f->line, *end = f->line + f->n;
+
+    for (size_t n = f->n; n > 0;) {
+        size_t half = n / 2;
+        bool before = by_id(&l[half], &first) < 0;
+
+        l += before ? half + 1 : 0;
+        n = before ? n - half - 1 : half;
+    }
+    if (l == end || !id_equal(l->id, id))
+        return NULL;
+    while (l->answered && l + 1 < end && id_equal(l[1].id, id))
+        l++;
+    return l;
 }
 
 static void asked_close(struct asked_file *f)
@@ -76,9 +95,11 @@ static void asked_close(struct asked_file *f)
     *f = (struct asked_file){ .fd = -1 };
 }
 
-/* How lines have ids: version 2 and 1 of those of a file, or their
+/* How lines have ids: by a list, version 2 and 1 of those of a file, or their
  * custom_id. */
-enum asked_ids { ASKED_IDS_2, ASKED_IDS_1, ASKED_IDS_AO, ASKED_KINDS };
+enum asked_ids {
+    ASKED_IDS_LISTED, ASKED_IDS_2, ASKED_IDS_1, ASKED_IDS_AO, ASKED_KINDS
+};
 
 /* The id of a line from AO is its custom_id; without one it has none. */
 static void custom_id(struct id *id, const char *text, size_t n)
@@ -94,10 +115,11 @@ static void custom_id(struct id *id, const char *text, size_t n)
 }
 
 static int read_lines(struct asked_file *f, struct lines *in,
-                      enum asked_ids ids, struct err *err)
+                      enum asked_ids ids, FILE *list, struct err *err)
 {
     struct asked_line *l = f->line;
     const char *text;
+    struct id id;
     size_t n;
 
     for (size_t i = 0;; i++) {
@@ -105,6 +127,9 @@ static int read_lines(struct asked_file *f, struct lines *in,
             return -1;
         if (!text)
             return 0;
+        if (list && fread(id.b, sizeof(id.b), 1, list) != 1)
+            return err_set(err, ERR_RETRY, "the list of ids has no line %zu",
+                           i + 1);
         if (lines_is_blank(in))
             continue;
         *l = (struct asked_line){ .at = lines_offset(in), .line = (uint32_t)i,
@@ -112,25 +137,32 @@ static int read_lines(struct asked_file *f, struct lines *in,
         digest(&l->sha256, text, n);
         if (ids == ASKED_IDS_AO)
             custom_id(&l->id, text, n);
+        else if (list)
+            l->id = id;
         else
             lines_id(in, &l->id);
         l++;
     }
 }
 
-/* `model` only matters for ids of version 2. */
-static int asked_open(struct asked_file *f, const char *path,
-                      enum asked_ids ids, const struct id *model,
-                      struct err *err)
+/* `r->model` only matters for ids of version 2, and lists of those. */
+static int asked_open(struct asked_file *f, const struct check_requests *r,
+                      enum asked_ids ids, struct err *err)
 {
+    const char *path = r->path;
     struct lines *in = NULL;
+    FILE *list = NULL;
     void *line;
     int rc = -1;
 
     *f = (struct asked_file){ .fd = -1, .path = path };
-    if (ids == ASKED_IDS_2 ? lines_open_requests(&in, path, *model, err)
+    if (ids <= ASKED_IDS_2 ? lines_open_requests(&in, path, *r->model, err)
                            : lines_open(&in, path, err))
         return -1;
+    if (ids == ASKED_IDS_LISTED && !(list = fopen(r->ids, "re"))) {
+        err_errno(err, ERR_RETRY, "cannot open \"%s\"", r->ids);
+        goto out;
+    }
     if (lines_count(in) > UINT32_MAX) {
         err_set(err, ERR_INPUT, "\"%s\" has 2^32 lines or more", path);
         goto out;
@@ -139,7 +171,7 @@ static int asked_open(struct asked_file *f, const char *path,
     if (mem_big(&line, f->n, sizeof(*f->line), "a list of requests", err))
         goto out;
     f->line = line;
-    if (read_lines(f, in, ids, err))
+    if (read_lines(f, in, ids, list, err))
         goto out;
     if (f->n > 1)
         qsort(f->line, f->n, sizeof(*f->line), by_id);
@@ -149,6 +181,8 @@ static int asked_open(struct asked_file *f, const char *path,
 out:
     if (rc)
         asked_close(f);
+    if (list)
+        fclose(list);
     lines_close(in);
     return rc;
 }
@@ -501,24 +535,24 @@ static int look(struct first_look *l, struct outputs *o, struct lines *f,
 
 /* Open the requests by the ids that the file has. */
 static int open_requests(struct outputs *o, const char *path,
-                         const char *requests, const struct id *model,
-                         struct err *err)
+                         const struct check_requests *r, struct err *err)
 {
     struct first_look l = { .found = false };
     struct lines *f = NULL;
     int rc = -1;
 
-    for (int ids = model ? ASKED_IDS_2 : ASKED_IDS_1;
+    for (int ids = r->ids ? ASKED_IDS_LISTED
+                          : r->model ? ASKED_IDS_2 : ASKED_IDS_1;
          ids < ASKED_KINDS && !l.found; ids++) {
         lines_close(f);
         f = NULL;
         asked_close(&o->asked);
-        if (asked_open(&o->asked, requests, (enum asked_ids)ids, model, err) ||
+        if (asked_open(&o->asked, r, (enum asked_ids)ids, err) ||
             lines_open(&f, path, err) || look(&l, o, f, err))
             goto out;
     }
     rc = 0;
-    if (!l.found && l.any && !model)
+    if (!l.found && l.any && !r->model)
         rc = err_set(err, ERR_INPUT, "\"%s\" names no model, and its requests"
                      " may have their ids by one: name it with -m", path);
 out:
@@ -585,12 +619,11 @@ static void report_requests(struct outputs *o)
                       o->asked.n, "lines");
 }
 
-int check_output(const char *path, const char *requests, uint64_t lines_before,
-                 const struct id *model, const struct check_options *co,
-                 struct err *err)
+int check_output(const char *path, const struct check_requests *r,
+                 const struct check_options *co, struct err *err)
 {
     struct outputs o = { .c = { .o = co, .file = check_name(path) },
-                         .lines_before = lines_before,
+                         .lines_before = r->lines_before,
                          .asked = { .fd = -1 } };
     struct lines *f = NULL;
     int rc = -1;
@@ -598,7 +631,7 @@ int check_output(const char *path, const char *requests, uint64_t lines_before,
     buf_init(&o.want, OUT_MAX);
     for (size_t i = 0; i < REQUEST_MAX_CHOICES; i++)
         recomputed_init(&o.choice[i]);
-    if (open_requests(&o, path, requests, model, err) ||
+    if (open_requests(&o, path, r, err) ||
         lines_open(&f, path, err) ||
         (co->model && recompute_new(&o.recompute, co->model, co->backend,
                                     err)))
@@ -674,10 +707,11 @@ int check_output_ids(const char *path,
 
 int check_requests_have(const char *requests, struct id id, struct err *err)
 {
+    const struct check_requests r = { .path = requests };
     struct asked_file f;
     bool found;
 
-    if (asked_open(&f, requests, ASKED_IDS_AO, NULL, err))
+    if (asked_open(&f, &r, ASKED_IDS_AO, err))
         return -1;
     found = asked_find(&f, id) != NULL;
     asked_close(&f);
