@@ -31,77 +31,53 @@ find contrib -type f -exec grep -Il '^#!/bin/sh' {} + >>"$tmp/files" || :
 find contrib/ao/queue src tests -name '*.lua' >"$tmp/lua"
 find tests -name '*.mjs' | cat "$tmp/lua" - >>"$tmp/files"
 sed -n '/\.[ch]u*$/p' "$tmp/files" >"$tmp/sources"
+# One process for all files, not one for each: this test runs often.
+all() { xargs "$@" <"$tmp/files" || :; }
+sources() { xargs "$@" <"$tmp/sources" || :; }
 
-while read -r file; do
-    lines=$(wc -l <"$file")
-    [ "$lines" -lt 800 ] || echo "$file: $lines lines"
-done <"$tmp/files" >"$tmp/found"
+all awk 'FNR == 800 { print FILENAME ": 800 lines or more" }' >"$tmp/found"
 report "no file has 800 lines" "$tmp/found"
 
-while read -r file; do
-    awk -v f="$file" 'length > 80 { print f ":" NR ": " length " columns" }' \
-        "$file"
-done <"$tmp/files" >"$tmp/found"
+all awk 'length > 80 { print FILENAME ":" FNR ": " length " columns" }' \
+    >"$tmp/found"
 report "no line is wider than 80 columns" "$tmp/found"
 
 tab=$(printf '\t')
-while read -r file; do
-    grep -n "$tab" "$file" | sed "s|^|$file:|; s|:[^:]*$||" || :
-done <"$tmp/files" >"$tmp/found"
+all grep -n "$tab" /dev/null | sed 's|^\([^:]*:[0-9]*\):.*|\1|' >"$tmp/found"
 report "no tabs" "$tmp/found"
 
-while read -r file; do
-    grep -nE ' $' "$file" | sed "s|^|$file:|" || :
-done <"$tmp/files" >"$tmp/found"
+all grep -nE ' $' /dev/null >"$tmp/found"
 report "no blanks at the end of a line" "$tmp/found"
 
-while read -r file; do
-    grep -nE '^[[:space:]]*typedef (struct|union)' "$file" |
-        sed "s|^|$file:|" || :
-done <"$tmp/sources" >"$tmp/found"
+sources grep -nE '^[[:space:]]*typedef (struct|union)' /dev/null >"$tmp/found"
 report "no typedef hides a struct" "$tmp/found"
 
-while read -r file; do
-    case $file in
-    *.c) grep -q '^#include <config\.h>' "$file" || echo "$file" ;;
-    esac
-done <"$tmp/sources" >"$tmp/found"
+grep '\.c$' "$tmp/sources" | xargs grep -L '^#include <config\.h>' \
+    >"$tmp/found" || :
 report "every source includes config.h" "$tmp/found"
 
-while read -r file; do
-    case $file in
-    *.h)
-        guard=$(echo "$file" | sed 's|^src/||' | tr 'a-z/.-' 'A-Z___')
-        grep -q "^#ifndef APUS_$guard\$" "$file" || echo "$file: APUS_$guard"
-        ;;
-    esac
-done <"$tmp/sources" >"$tmp/found"
+# what each header has as a guard, and what it ought to have
+grep '\.h$' "$tmp/sources" >"$tmp/headers"
+sed 's|^src/||; s|^|#ifndef APUS_|' "$tmp/headers" | tr 'a-z/.-' 'A-Z___' |
+    sed 's/^#IFNDEF/#ifndef/' | paste -d : "$tmp/headers" - | sort >"$tmp/want"
+xargs grep -E '^#ifndef APUS_' /dev/null <"$tmp/headers" | sort >"$tmp/have"
+comm -23 "$tmp/want" "$tmp/have" >"$tmp/found"
 report "every header has the guard of its path" "$tmp/found"
 
-while read -r file; do
-    case $file in
-    src/base/plural.h) ;;
-    *) grep -nE '[!=]= 1 [?] "(e?s)?"' "$file" | sed "s|^|$file:|" || : ;;
-    esac
-done <"$tmp/sources" >"$tmp/found"
+grep -vx src/base/plural.h "$tmp/sources" |
+    xargs grep -nE '[!=]= 1 [?] "(e?s)?"' /dev/null >"$tmp/found" || :
 report "words after a count come from base/plural.h" "$tmp/found"
 
-while read -r file; do
-    grep -nE '(^|[^[:alnum:]_])sizeof +[^ ]' "$file" | sed "s|^|$file:|" || :
-done <"$tmp/sources" >"$tmp/found"
+sources grep -nE '(^|[^[:alnum:]_])sizeof +[^ ]' /dev/null >"$tmp/found"
 report "sizeof is written with parentheses" "$tmp/found"
 
 inner='([^()]|\([^()]*\))*' # of a call, on one line
 cmp='(str|mem|strn|strcase|strncase)cmp\('
-while read -r file; do
-    grep -nE "!$cmp|$cmp$inner\\) *(&&|\\|\\||\\?|\\)+( \\{)?\$)" "$file" |
-        sed "s|^|$file:|" || :
-done <"$tmp/sources" >"$tmp/found"
+sources grep -nE "!$cmp|$cmp$inner\\) *(&&|\\|\\||\\?|\\)+( \\{)?\$)" \
+    /dev/null >"$tmp/found"
 report "strcmp and its kin are compared with 0" "$tmp/found"
 
-while read -r file; do
-    grep -n '%[0-9]*ll[dux]' "$file" | sed "s|^|$file:|" || :
-done <"$tmp/sources" >"$tmp/found"
+sources grep -n '%[0-9]*ll[dux]' /dev/null >"$tmp/found"
 report "PRIu64 and its kin print what has 64 bits" "$tmp/found"
 
 if ctags --version 2>/dev/null | grep -q 'Universal Ctags'; then
@@ -122,18 +98,18 @@ else
 fi
 
 # From `function` to the `end` that stands where it began.
-while read -r file; do
-    awk -v f="$file" '
+xargs awk '
+        FNR == 1 { from = 0 }
         match($0, /^ *(local )?[^-]*function[ (]/) && !/ end[,)]*$/ {
             match($0, /^ */)
-            if (!from) { from = NR; wide = RLENGTH; what = $0 }
+            if (!from) { from = FNR; wide = RLENGTH; what = $0 }
         }
         from && match($0, /^ *end/) && RLENGTH - 3 == wide {
-            if (NR - from + 1 > 70)
-                print f ":" from ": " what " has " NR - from + 1 " lines"
+            if (FNR - from + 1 > 70)
+                print FILENAME ":" from ": " what " has " \
+                    FNR - from + 1 " lines"
             from = 0
-        }' "$file"
-done <"$tmp/lua" >"$tmp/found"
+        }' <"$tmp/lua" >"$tmp/found"
 report "no function in Lua has more than 70 lines" "$tmp/found"
 
 if luac5.3 -v >/dev/null 2>&1; then
@@ -162,13 +138,13 @@ report "packages of npm are locked by hash, without hosts" "$tmp/found"
 cc=${CC:-cc}
 if $cc --version >/dev/null 2>&1; then
     echo >"$tmp/config.h"
-    grep '\.h$' "$tmp/sources" | while read -r file; do
+    while read -r file; do
         echo "#include \"$file\"" >"$tmp/alone.c"
         $cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror \
             -Wno-unused-function -fsyntax-only \
             -I"$tmp" -I. -Isrc -I"$build/src" "$tmp/alone.c" \
             >"$tmp/out" 2>&1 || { echo "$file"; head -n 3 "$tmp/out"; }
-    done >"$tmp/found"
+    done <"$tmp/headers" >"$tmp/found"
     report "every header compiles alone" "$tmp/found"
 else
     skip "every header compiles alone" "no compiler"
