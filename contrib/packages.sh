@@ -23,6 +23,7 @@ libseccomp-dev     confine the program that opens checkpoints from others
 libmicrohttpd-dev  build apus localnet, which the tests of the network use
 liblua5.3-dev      run processes of AO in it
 lua5.3             check what is written in Lua
+unicode-data       compare the tables of characters with their source
 ca-certificates    check whom it speaks to
 openssl            make a certificate that nobody signed, which is refused
 python3            make data for tests by other means than ours
