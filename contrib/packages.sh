@@ -12,8 +12,6 @@ autoconf           make the configure script
 automake           make the configure script
 pkg-config         find the libraries
 git                tell which commit is built
-libpcre2-dev       split text for tokenizers
-libutf8proc-dev    normalise text for tokenizers
 libssl-dev         compute SHA-256, sign and verify
 libhdf5-dev        write checkpoints
 libcurl4-openssl-dev  speak to gateways, bundlers and AO
@@ -23,6 +21,7 @@ libseccomp-dev     confine the program that opens checkpoints from others
 libmicrohttpd-dev  build apus localnet, which the tests of the network use
 liblua5.3-dev      run processes of AO in it
 lua5.3             check what is written in Lua
+libpcre2-dev       compare the pre-tokenizers with its regular expressions
 unicode-data       compare the tables of characters with their source
 ca-certificates    check whom it speaks to
 openssl            make a certificate that nobody signed, which is refused

@@ -26,7 +26,7 @@ gives 0 "--version" --version
 has out '^apus [0-9.]* ([0-9a-z-]*)$' "version and commit"
 has out '^arithmetic: X1 version 1$' "version of X1"
 has out '^kernels:.* reference' "kernels"
-has out '^libraries: PCRE2 .*, OpenSSL .*, libcurl [0-9]' \
+has out '^libraries: OpenSSL .*, libcurl [0-9]' \
     "libraries"
 if [ -w /dev/full ]; then
     got=0

@@ -171,8 +171,7 @@ door() {
     ' "$tmp/includes" >"$tmp/found"
     report "$3 has one door" "$tmp/found"
 }
-door 'pcre2.*' 'src/text/pretokenize\.c' PCRE2
-door 'utf8proc\.h' 'src/text/normalize\.c' utf8proc
+door 'pcre2.*' 'tests/t_pretokenize\.c' PCRE2
 door 'openssl/.*' 'src/proof/(digest|key)\.c|src/arweave/key\.c' OpenSSL
 door 'mpi\.h' 'mpi/.*' MPI
 door 'slurm/.*' 'jobs/apus-slurm\.c' libslurm

@@ -29,10 +29,10 @@ needs_not() {
         echo "ok $n - $1 needs none of $2"
     fi
 }
-needs_not apus 'lib(mpi|slurm|cuda|lua|microhttpd)'
-needs_not apus-worker 'lib(curl|slurm|lua|microhttpd)'
-needs_not apus-part-index 'lib(mpi|slurm|pcre2|utf8proc|lua|microhttpd)'
+needs_not apus 'lib(mpi|slurm|cuda|lua|microhttpd|pcre2|utf8proc)'
+needs_not apus-worker 'lib(curl|slurm|lua|microhttpd|pcre2|utf8proc)'
+needs_not apus-part-index 'lib(mpi|slurm|lua|microhttpd)'
 needs_not apus-slurm 'lib(curl|mpi|hdf5|crypto|lua|microhttpd)'
-needs_not apus-localnet 'lib(mpi|slurm|hdf5|pcre2|utf8proc|cuda)'
+needs_not apus-localnet 'lib(mpi|slurm|hdf5|cuda)'
 echo "1..$n"
 exit $failed

@@ -29,7 +29,7 @@
 #include "proof/digest.h"
 #include "store/checkpoint.h"
 #include "store/refusals.h"
-#include "text/tokenizer.h"
+#include "text/unicode.h"
 
 #define HELP_MAX (1u << 20)
 
@@ -225,9 +225,8 @@ static void print_version(void)
     fputs("kernels:", stdout);
     for (size_t i = 0; x1_level(i); i++)
         printf(" %s", x1_level(i)->name);
-    printf("\nlibraries: %s, %s, %s, %s, %s\n", pretok_library(),
-           normalize_library(), digest_library(), checkpoint_library(),
-           http_library());
+    printf("\ntext: Unicode %s\nlibraries: %s, %s, %s\n", UNICODE_VERSION,
+           digest_library(), checkpoint_library(), http_library());
 }
 
 static const struct command *find_command(const char *name)

@@ -1,169 +1,231 @@
 /*
- * Pre-tokenizer patterns, by number, with PCRE2.  The patterns are written in
- * tokenizer.json for another engine (Oniguruma); here \s is spelled out as
- * Unicode's White_Space, since PCRE2's has U+180E besides.  Matching is
- * anchored, and every pattern takes at least one character of any text.
+ * Pre-tokenizer patterns, by number, as scanners.  tokenizer.json spells them
+ * for a backtracking engine (Oniguruma); a scanner cuts at the same places in
+ * one pass.  Its test compares it with PCRE2.
+ *
+ * All patterns are one sequence of alternatives, of which the first that
+ * matches is taken, as long as it can be:
+ *
+ *     a number               \p{N}, before all others (SmolLM)
+ *     a contraction          's 't 're 've 'm 'll 'd
+ *     letters                after one more character: a space, or any that is
+ *                            neither letter nor number nor end of line
+ *     numbers                up to `digits` of them
+ *     other characters       after a space, then ends of lines
+ *     white space            up to its last end of a line
+ *     white space            to the end; one character is left for the piece
+ *                            that follows, if one follows
+ *
+ * \s is the property White_Space.
  */
 #include <config.h>
 
 #include "text/tokenizer_internal.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
-#include "base/err.h"
-#include "base/mem.h"
-
-#include <stdlib.h>
 #include <string.h>
 
-#define WS "\\x09-\\x0d\\x20\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}" \
-           "\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-#define S "[" WS "]"
-#define NOT_S "[^" WS "]"
+#include "base/err.h"
+#include "base/utf8_read.h"
+#include "text/unicode.h"
 
-#define MATCH_LIMIT 100000000u
-#define HEAP_LIMIT_KIB (64u << 10)
+#define ANY_NUMBER UINT32_MAX
 
-static const struct {
-    const char *regex; /* as tokenizer.json has it, NULL if it has not */
-    const char *pattern;
-} patterns[TOK_PATTERNS] = {
+/* What a scanner asks of a character. */
+enum { LETTER = 1, NUMBER = 2, SPACE = 4, LINE_END = 8 };
+
+struct pattern {
+    const char *regex;  /* as tokenizer.json has it; NULL if it has not */
+    uint32_t digits;    /* maximum length of a number */
+    bool ascii;         /* letters and numbers are those of ASCII */
+    bool numbers_first; /* a number ends what is before it, like the end */
+    bool any_case;      /* contractions in capitals too */
+    bool after_any;     /* letters come after any character; else a space */
+    bool after_space;   /* a space belongs to the number that follows */
+    bool lines;         /* ends of lines are cut by the two rules for them */
+};
+
+static const struct pattern patterns[TOK_PATTERNS] = {
     [TOK_GPT2] = {
-        "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+"
-        "|\\s+(?!\\S)|\\s+",
-        "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^" WS "\\p{L}\\p{N}]+"
-        "|" S "+(?!" NOT_S ")|" S "+" },
+        .regex =
+            "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+"
+            "|\\s+(?!\\S)|\\s+",
+        .digits = ANY_NUMBER, .after_space = true },
     [TOK_LLAMA3] = {
-        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
-        "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+"
-        "|\\s+(?!\\S)|\\s+",
-        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
-        "|\\p{N}{1,3}| ?[^" WS "\\p{L}\\p{N}]+[\\r\\n]*|" S "*[\\r\\n]+"
-        "|" S "+(?!" NOT_S ")|" S "+" },
+        .regex =
+            "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
+            "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+"
+            "|\\s+(?!\\S)|\\s+",
+        .digits = 3, .any_case = true, .after_any = true, .lines = true },
     [TOK_QWEN2] = {
-        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
-        "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+"
-        "|\\s+(?!\\S)|\\s+",
-        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
-        "|\\p{N}| ?[^" WS "\\p{L}\\p{N}]+[\\r\\n]*|" S "*[\\r\\n]+"
-        "|" S "+(?!" NOT_S ")|" S "+" },
-    /* Every number (Nd, Nl, No) is cut out first; what lies between is split
-     * by GPT-2's pattern, for which the number is an end of text: so white
-     * space before it stays whole. */
-    [TOK_SMOLLM] = {
-        NULL,
-        "\\p{N}|'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?[^" WS "\\p{L}\\p{N}]+"
-        "|" S "+(?![^" WS "\\p{N}])|" S "+" },
+        .regex =
+            "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
+            "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+"
+            "|\\s+(?!\\S)|\\s+",
+        .digits = 1, .any_case = true, .after_any = true, .lines = true },
+    /* A step of its own (Digits) cuts out each number; what lies between is
+     * split by GPT-2's pattern, for which the number is an end of text: so
+     * white space before it stays whole. */
+    [TOK_SMOLLM] = { .digits = 1, .numbers_first = true },
     [TOK_NANO] = {
-        "'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+|[0-9]| ?[^\\sA-Za-z0-9]+"
-        "|\\s+(?!\\S)|\\s+",
-        "'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+|[0-9]| ?[^" WS "A-Za-z0-9]+"
-        "|" S "+(?!" NOT_S ")|" S "+" },
+        .regex =
+            "'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+|[0-9]| ?[^\\sA-Za-z0-9]+"
+            "|\\s+(?!\\S)|\\s+",
+        .digits = 1, .ascii = true },
 };
 
-struct pretok {
-    pcre2_code *code; /* NULL: the whole text is one piece */
+struct scanner {
+    const struct pattern *pattern;
+    const char *s;
+    size_t n;
 };
 
-int pretok_new(struct pretok **out, uint32_t pattern, struct err *err)
+/* What the character at `at` is, its length in *len; 0 and no length at the
+ * end. */
+static unsigned look(const struct scanner *c, size_t at, size_t *len)
 {
-    const char *text;
-    struct pretok *p;
-    PCRE2_SIZE where;
-    int e;
+    unsigned char b;
+    uint32_t cp, is;
+    int n;
 
-    if (pattern >= TOK_PATTERNS)
-        return err_set(err, ERR_INPUT, "unknown pre-tokenizer %u", pattern);
-    p = xcalloc(1, sizeof(*p));
-    text = patterns[pattern].pattern;
-    if (text) {
-        p->code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
-                                PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED, &e,
-                                &where, NULL);
-        if (!p->code) {
-            free(p);
-            return err_set(err, ERR_FATAL,
-                           "pre-tokenizer %u: PCRE2 error %d at %zu", pattern,
-                           e, (size_t)where);
-        }
-        /* Where there is no JIT, matching is the same but slower. */
-        (void)pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE);
-    }
-    *out = p;
+    *len = 0;
+    if (at >= c->n)
+        return 0;
+    b = (unsigned char)c->s[at];
+    *len = 1;
+    if ((b >= 'A' && b <= 'Z') || (b >= 'a' && b <= 'z'))
+        return LETTER;
+    if (b >= '0' && b <= '9')
+        return NUMBER;
+    if (b < 0x80)
+        return (b == ' ' || (b >= 9 && b <= 13) ? SPACE : 0u) |
+               (b == '\r' || b == '\n' ? LINE_END : 0u);
+    n = utf8_next(c->s + at, c->n - at, &cp);
+    if (n <= 0)
+        return 0; /* the caller has checked the text */
+    *len = (size_t)n;
+    is = unicode_is(cp);
+    if (is & UNICODE_WHITE_SPACE)
+        return SPACE;
+    if (c->pattern->ascii)
+        return 0;
+    return (is & UNICODE_LETTER ? LETTER : 0u) |
+           (is & UNICODE_NUMBER ? NUMBER : 0u);
+}
+
+/* Length of a contraction without its apostrophe, 0 if there is none.  A long
+ * s (U+017F) is an s without regard to case. */
+static size_t contraction(const struct scanner *c, size_t at)
+{
+    static const char two[][2] = { { 'r', 'e' }, { 'v', 'e' }, { 'l', 'l' } };
+    unsigned fold = c->pattern->any_case ? 0x20 : 0;
+    size_t left = c->n - at;
+    unsigned a, b;
+
+    if (!left)
+        return 0;
+    a = (unsigned char)c->s[at] | fold;
+    if (a < 0x80 && strchr("stmd", (int)a))
+        return 1;
+    if (left < 2)
+        return 0;
+    if (fold && memcmp(c->s + at, "\xc5\xbf", 2) == 0)
+        return 2;
+    b = (unsigned char)c->s[at + 1] | fold;
+    for (size_t i = 0; i < sizeof(two) / sizeof(*two); i++)
+        if (a == (unsigned)two[i][0] && b == (unsigned)two[i][1])
+            return 2;
     return 0;
 }
 
-void pretok_free(struct pretok *p)
+/* End of the run of at most `max` characters of `kind` that begins at `at`. */
+static size_t run(const struct scanner *c, size_t at, unsigned kind,
+                  uint32_t max)
 {
-    if (!p)
-        return;
-    pcre2_code_free(p->code);
-    free(p);
+    size_t len;
+
+    for (; max > 0 && (look(c, at, &len) & kind); max--)
+        at += len;
+    return at;
 }
 
-static int split(const struct pretok *p, pcre2_match_data *md,
-                 pcre2_match_context *mc, const char *s, size_t n,
-                 pretok_fn *fn, void *user, struct err *err)
+/* End of the run of what is neither letter, number nor white space. */
+static size_t run_of_others(const struct scanner *c, size_t at)
 {
-    const PCRE2_SIZE *span = pcre2_get_ovector_pointer(md);
-    size_t at = 0;
-    int rc;
+    size_t len;
 
-    while (at < n) {
-        rc = pcre2_match(p->code, (PCRE2_SPTR)s, n, at, PCRE2_NO_UTF_CHECK,
-                         md, mc);
-        if (rc < 0 || span[0] != at || span[1] <= at)
-            return err_set(err, ERR_INPUT,
-                           "cannot split the text at byte %zu: PCRE2 error "
-                           "%d", at, rc);
-        fn(user, s + at, span[1] - at);
-        at = span[1];
+    while (!(look(c, at, &len) & (LETTER | NUMBER | SPACE)) && len)
+        at += len;
+    return at;
+}
+
+/* End of the piece of white space that begins at `at`. */
+static size_t white_space(const struct scanner *c, size_t at)
+{
+    size_t end = at, last = at, line = at, len;
+    unsigned is;
+
+    while ((is = look(c, end, &len)) & SPACE) {
+        last = end;
+        end += len;
+        if (is & LINE_END)
+            line = end;
     }
-    return 0;
+    if (c->pattern->lines && line > at)
+        return line;
+    if (!len || last == at || (c->pattern->numbers_first && (is & NUMBER)))
+        return end;
+    return last;
 }
 
-int pretok_split(const struct pretok *p, const char *s, size_t n,
-                 pretok_fn *fn, void *user, struct err *err)
+/* End of the piece that begins at `at`, which is not the end. */
+static size_t piece_end(const struct scanner *c, size_t at)
 {
-    pcre2_match_data *md;
-    pcre2_match_context *mc;
-    int rc;
+    const struct pattern *p = c->pattern;
+    size_t len, next, end;
+    unsigned is = look(c, at, &len), after;
+    bool space = c->s[at] == ' ';
 
-    if (!p->code) {
+    if (p->numbers_first && (is & NUMBER))
+        return at + len;
+    if (c->s[at] == '\'' && (end = contraction(c, at + 1)) > 0)
+        return at + 1 + end;
+    after = look(c, at + len, &next);
+    if (is & LETTER)
+        return run(c, at, LETTER, UINT32_MAX);
+    if ((after & LETTER) &&
+        (space || (p->after_any && !(is & (NUMBER | LINE_END)))))
+        return run(c, at + len, LETTER, UINT32_MAX);
+    if (is & NUMBER)
+        return run(c, at, NUMBER, p->digits);
+    if (space && p->after_space && (after & NUMBER))
+        return run(c, at + len, NUMBER, p->digits);
+    end = run_of_others(c, space ? at + len : at);
+    if (end > (space ? at + len : at))
+        return p->lines ? run(c, end, LINE_END, UINT32_MAX) : end;
+    return white_space(c, at);
+}
+
+void pretok_split(uint32_t pattern, const char *s, size_t n, pretok_fn *fn,
+                  void *user)
+{
+    struct scanner c = { &patterns[pattern], s, n };
+    size_t at, end;
+
+    if (pattern == TOK_PLAIN) {
         if (n)
             fn(user, s, n);
-        return 0;
+        return;
     }
-    md = pcre2_match_data_create_from_pattern(p->code, NULL);
-    mc = pcre2_match_context_create(NULL);
-    if (md && mc) {
-        pcre2_set_match_limit(mc, MATCH_LIMIT);
-        pcre2_set_heap_limit(mc, HEAP_LIMIT_KIB);
-        rc = split(p, md, mc, s, n, fn, user, err);
-    } else {
-        rc = err_set(err, ERR_FATAL, "no memory to match a pattern");
+    for (at = 0; at < n; at = end) {
+        end = piece_end(&c, at);
+        fn(user, s + at, end - at);
     }
-    pcre2_match_context_free(mc);
-    pcre2_match_data_free(md);
-    return rc;
 }
 
 uint32_t pretok_number(const char *regex)
 {
-    uint32_t i;
-
-    for (i = 0; i < TOK_PATTERNS; i++)
+    for (uint32_t i = 0; i < TOK_PATTERNS; i++)
         if (patterns[i].regex && strcmp(patterns[i].regex, regex) == 0)
             return i;
     return TOK_PLAIN;
-}
-
-const char *pretok_library(void)
-{
-    static char text[64] = "PCRE2 ";
-
-    /* the longest answer has 24 characters (pcre2api) */
-    pcre2_config(PCRE2_CONFIG_VERSION, text + strlen("PCRE2 "));
-    return text;
 }

@@ -348,7 +348,7 @@ int tokenizer_new(struct tokenizer **out, const unsigned char *bytes,
         return bad(err, "impossibly long");
     t = xcalloc(1, sizeof(*t));
     if (read_header(t, &r, n_vocab, err) || read_tokens(t, &r, err) ||
-        read_merges(t, &r, err) || pretok_new(&t->pretok, t->pattern, err)) {
+        read_merges(t, &r, err)) {
         tokenizer_free(t);
         return -1;
     }
@@ -361,7 +361,6 @@ void tokenizer_free(struct tokenizer *t)
 {
     if (!t)
         return;
-    pretok_free(t->pretok);
     free(t->text);
     free(t->at);
     free(t->shown);

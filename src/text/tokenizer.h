@@ -80,8 +80,4 @@ void detok_put(struct detok *d, uint32_t id, struct buf *out);
 /* Append what was held back; `d` is as new after. */
 void detok_end(struct detok *d, struct buf *out);
 
-/* The libraries behind this and their versions, for --version. */
-const char *pretok_library(void);
-const char *normalize_library(void);
-
 #endif

@@ -40,8 +40,7 @@ static int byte_level_run(struct encoding *e, const char *s, size_t n,
         !((t->flags & TOK_NOT_TWICE) && s[0] == ' '))
         buf_putc(&e->text, ' ');
     if (t->pattern == TOK_QWEN2) {
-        if (normalize_nfc(&e->text, s, n, err))
-            return -1;
+        normalize_nfc(&e->text, s, n);
         s = e->text.data;
         n = e->text.len;
     } else if (e->text.len) {
@@ -51,7 +50,8 @@ static int byte_level_run(struct encoding *e, const char *s, size_t n,
     }
     if (buf_check(&e->text, "the text", err))
         return -1;
-    return pretok_split(t->pretok, s, n, put_piece, e, err);
+    pretok_split(t->pattern, s, n, put_piece, e);
+    return 0;
 }
 
 static int spm_run(struct encoding *e, const char *s, size_t n, bool first,

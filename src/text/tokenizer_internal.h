@@ -76,8 +76,6 @@ struct merge {
     uint32_t right, rank, result;
 };
 
-struct pretok;
-
 struct tokenizer {
     uint32_t kind, pattern, flags, unknown, n, n_merges;
     uint32_t max_len;      /* of a token, in bytes */
@@ -92,7 +90,6 @@ struct tokenizer {
     struct splitter user, special; /* user-defined; these and control */
     uint32_t *merge_at;    /* n + 1: the merges of each left side */
     struct merge *merge;
-    struct pretok *pretok;
 };
 
 /* The result of merging two tokens, or TOK_NONE. */
@@ -140,16 +137,15 @@ void spm_piece(const struct tokenizer *t, struct merger *m, const char *s,
 /* Pre-tokenizer patterns by number. */
 typedef void pretok_fn(void *user, const char *s, size_t n);
 
-int pretok_new(struct pretok **out, uint32_t pattern, struct err *err);
-void pretok_free(struct pretok *p);
-/* Call fn for the pieces of s[0..n), valid UTF-8, in order. */
-int pretok_split(const struct pretok *p, const char *s, size_t n,
-                 pretok_fn *fn, void *user, struct err *err);
+/* Call fn for the pieces of s[0..n), valid UTF-8, in order.  pattern is below
+ * TOK_PATTERNS. */
+void pretok_split(uint32_t pattern, const char *s, size_t n, pretok_fn *fn,
+                  void *user);
 /* The number of a pattern as tokenizer.json spells it, or TOK_PLAIN. */
 uint32_t pretok_number(const char *regex);
 
 /* Append the NFC form of s[0..n), valid UTF-8. */
-int normalize_nfc(struct buf *out, const char *s, size_t n, struct err *err);
+void normalize_nfc(struct buf *out, const char *s, size_t n);
 
 /* Tokenizer bytes in the making. */
 struct tok_build {
