@@ -72,7 +72,7 @@ static int ask(struct buf *out, struct buf *errs, const char *const *argv,
 
     child_env_free(env);
     if (rc) {
-        err->code = ERR_RETRY;
+        err_turn(err, ERR_RETRY);
         return -1;
     }
     if (status && slurm_says_silent(errs->len ? errs->data : ""))

@@ -131,7 +131,7 @@ static int check_line(struct check *c, uint32_t line, const char *text,
         put_refused(c, line, r.custom_id, &why);
         rc = 0;
     } else {
-        *err = e;
+        err_copy(err, &e);
     }
     if (made)
         prompt_clear(&p);

@@ -185,8 +185,7 @@ static int tokenize(struct compute *c, const struct work *w, struct err *err)
     free(t);
     if (e.code == ERR_INPUT)
         return refuse(c, w->line, "invalid_request", e.text, err);
-    *err = e;
-    return -1;
+    return err_copy(err, &e);
 }
 
 /* ---- answers that are there already -------------------------------------- */
@@ -448,8 +447,7 @@ static int step(struct compute *c, struct err *err)
     if (c->n_open == 0)
         c->alone = false;
     if (c->failed) {
-        *err = c->failure;
-        return -1;
+        return err_copy(err, &c->failure);
     }
     return 0;
 }
@@ -691,6 +689,6 @@ enum compute_state compute_state(struct compute *c)
 void compute_error(struct compute *c, struct err *err)
 {
     pthread_mutex_lock(&c->lock);
-    *err = c->err;
+    err_copy(err, &c->err);
     pthread_mutex_unlock(&c->lock);
 }

@@ -713,5 +713,5 @@ enum dispatch_phase dispatch_phase(const struct dispatch *d)
 
 void dispatch_error(const struct dispatch *d, struct err *err)
 {
-    *err = d->err;
+    err_copy(err, &d->err);
 }

@@ -60,7 +60,7 @@ int sealer_state(struct sealer *s, struct err *err)
     pthread_mutex_lock(&s->lock);
     state = s->state;
     if (state < 0)
-        *err = s->err;
+        err_copy(err, &s->err);
     pthread_mutex_unlock(&s->lock);
     return state;
 }

@@ -80,6 +80,31 @@ report "strcmp and its kin are compared with 0" "$tmp/found"
 sources grep -n '%[0-9]*ll[dux]' /dev/null >"$tmp/found"
 report "PRIu64 and its kin print what has 64 bits" "$tmp/found"
 
+# Whoever needs no reason passes NULL: who reads it takes err_or, but for those
+# that get it to report it.
+grep -E '^(src|mpi|jobs|kernels)/' "$tmp/sources" |
+    grep -v '^src/base/err\.c$' | while read -r file; do
+    awk -v f="$file" '
+        /^[a-z]/ { head = "" }
+        !body { head = head $0 }
+        /^\{/ {
+            body = 1
+            line = NR
+            reads = 0
+            safe = head !~ /struct err \*err[,)]/ ||
+                head ~ /const struct err \*err[,)]/
+        }
+        body && /(^|[^.>_a-z])err->/ { reads = 1 }
+        body && /(^|[ (])\*err = / { reads = 1 }
+        body && /err_or\(err, / { safe = 1 }
+        /^\}/ {
+            if (body && reads && !safe)
+                print f ":" line ": reads what err points to"
+            body = 0; head = ""
+        }' "$file"
+done >"$tmp/found"
+report "err may be NULL" "$tmp/found"
+
 if ctags --version 2>/dev/null | grep -q 'Universal Ctags'; then
     ctags -L "$tmp/sources" --languages=C,C++ --langmap=C++:+.cu \
         --kinds-C=f --kinds-C++=f --fields=+ne -o - 2>/dev/null |

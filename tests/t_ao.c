@@ -355,6 +355,7 @@ static void test_no_result(void)
         buf_puts(&big, ",{}");
     buf_puts(&big, "]}");
     ok(ao_result_parse(&r, big.data, big.len, &err) == -1, "%s", err.text);
+    ok(ao_result_parse_unit(&r, "<p>", 3, NULL) == -1, "nobody asks why");
     buf_clear(&big);
 }
 

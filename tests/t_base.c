@@ -38,7 +38,7 @@ const char *__asan_default_options(void)
 
 static void test_err(void)
 {
-    struct err err = ERR_INIT;
+    struct err err = ERR_INIT, copy = ERR_INIT;
     char longer[1000];
 
     ok(err_set(&err, ERR_RETRY, "n is %d", 7) == -1 &&
@@ -61,6 +61,13 @@ static void test_err(void)
     memset(longer, 'a', sizeof(longer));
     longer[sizeof(err.text) - 2] = '\0';
     strcat(longer, "\xc3\xa9 and more");
+    err_turn(&err, ERR_RETRY);
+    err_turn(NULL, ERR_RETRY);
+    ok(err.code == ERR_RETRY, "err_turn");
+    ok(err_copy(&copy, &err) == -1 && copy.code == ERR_RETRY &&
+       strcmp(copy.text, err.text) == 0 && err_copy(NULL, &err) == -1 &&
+       err_copy(&copy, &copy) == -1, "err_copy");
+    ok(err_or(&err, &copy) == &err && err_or(NULL, &copy) == &copy, "err_or");
     err_set(&err, ERR_INPUT, "%s", longer);
     ok(strlen(err.text) == sizeof(err.text) - 2 &&
        utf8_valid(err.text, strlen(err.text)),

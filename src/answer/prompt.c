@@ -51,8 +51,7 @@ static int encode_chat(struct prompt *p, const struct prompt_model *m,
         return err_set(err, ERR_INPUT, "the model has no tokenizer: give"
                                        " token ids to /v1/completions");
     if (m->no_chat.code) {
-        *err = m->no_chat;
-        return -1;
+        return err_copy(err, &m->no_chat);
     }
     if (m->chat == CHAT_NONE)
         return err_set(err, ERR_INPUT, "the model has no chat template: use"

@@ -278,7 +278,7 @@ static unsigned jitter(unsigned ms)
     return ms + ms / 4 * r / 255;
 }
 
-static int post_again(struct ao *ao, struct ao_post *p, struct err *err)
+static int post_again(struct ao *ao, struct ao_post *p, struct err *why)
 {
     unsigned wait = first_ms(ao, FIRST_MS);
 
@@ -286,9 +286,9 @@ static int post_again(struct ao *ao, struct ao_post *p, struct err *err)
         unsigned ms = wait;
 
         p->again_s = 0;
-        if (ao->network->post(ao, p, err) == 0)
+        if (ao->network->post(ao, p, why) == 0)
             return 0;
-        if (err->code != ERR_RETRY || i == ao->limits.retries)
+        if (why->code != ERR_RETRY || i == ao->limits.retries)
             return -1;
         if (p->again_s && p->again_s <= LAST_MS / 1000)
             ms = p->again_s * 1000;
@@ -314,8 +314,8 @@ static int post(struct ao *ao, const void *item, size_t n, struct id *spawned,
         rc = post_again(ao, &p, &why);
     }
     free(head);
-    if (rc && err)
-        *err = why;
+    if (rc)
+        err_copy(err, &why);
     return rc;
 }
 
@@ -359,8 +359,8 @@ int ao_result(struct ao *ao, struct ao_result *r, struct id process,
         pause_ms(wait);
         wait = wait < POLL_LAST_MS / 2 ? 2 * wait : POLL_LAST_MS;
     }
-    if (rc && err)
-        *err = why;
+    if (rc)
+        err_copy(err, &why);
     return rc ? -1 : 0;
 }
 
@@ -388,14 +388,14 @@ static bool refused_before(const struct ao *ao, const char *process,
     if (clock_ms() >= ao->refused_until ||
         strcmp(ao->refused_process, process) != 0)
         return false;
-    *err = ao->refused_why;
+    err_copy(err, &ao->refused_why);
     return true;
 }
 
-static void keep_refusal(struct ao *ao, const char *process, struct err *err)
+static void keep_refusal(struct ao *ao, const char *process, struct err *why)
 {
-    err_prefix(err, "it makes no dry runs");
-    ao->refused_why = *err;
+    err_prefix(why, "it makes no dry runs");
+    ao->refused_why = *why;
     ao->refused_until = clock_ms() + REFUSED_MS;
     snprintf(ao->refused_process, sizeof(ao->refused_process), "%s",
              process);
@@ -428,8 +428,8 @@ int ao_ask(struct ao *ao, struct ao_result *r, struct id process,
     }
     if (refused)
         *refused = no;
-    if (rc && err)
-        *err = why;
+    if (rc)
+        err_copy(err, &why);
     return rc;
 }
 

@@ -237,7 +237,7 @@ static int parse_answer(struct json **root, const char *text, size_t n,
     while (blank < n && strchr(" \t\r\n", text[blank]))
         blank++;
     if (rc && (blank == n || text[blank] != '{'))
-        err->code = ERR_RETRY;
+        err_turn(err, ERR_RETRY);
     return rc;
 }
 

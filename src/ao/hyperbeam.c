@@ -154,8 +154,11 @@ static int get(struct ao *ao, struct http_answer *a, const char *path,
                struct err *err)
 {
     char *url = http_url_join(ao->node, path);
-    int rc = ao_exchange(ao, a, url, read_header, NULL, 0, err);
+    struct err own = ERR_INIT;
+    int rc;
 
+    err = err_or(err, &own);
+    rc = ao_exchange(ao, a, url, read_header, NULL, 0, err);
     if (rc) {
         rc = err->code == ERR_RETRY ? 1 : -1;
     } else if (a->status == 202 || a->status == 404) {
@@ -284,11 +287,14 @@ static int find_slot(struct ao *ao, uint64_t *slot, const char *process,
 static int result(struct ao *ao, struct ao_result *r, const char *process,
                   struct id id, struct err *err)
 {
+    struct err own = ERR_INIT;
     struct http_answer a;
     uint64_t slot = 0;
     char *path;
-    int rc = find_slot(ao, &slot, process, id, err);
+    int rc;
 
+    err = err_or(err, &own);
+    rc = find_slot(ao, &slot, process, id, err);
     if (rc)
         return rc;
     path = xasprintf("%s~process@1.0/compute?slot=%" PRIu64, process, slot);

@@ -74,10 +74,12 @@ static int result(struct ao *ao, struct ao_result *r, const char *process,
                   struct id id, struct err *err)
 {
     static const char *const header[] = { "Accept: application/json", NULL };
+    struct err own = ERR_INIT;
     char *path, *url;
     struct http_answer a;
     int rc;
 
+    err = err_or(err, &own);
     path = xasprintf("result/%s?process-id=%s", id_text(id).s, process);
     url = http_url_join(ao->cu, path);
     rc = ao_exchange(ao, &a, url, header, NULL, 0, err);

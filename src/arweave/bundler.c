@@ -326,8 +326,7 @@ bool bundler_charged(const struct bundler *b, uint64_t *winc)
 
 int bundler_nonsense(const char *base, const char *path, struct err *err)
 {
-    if (err)
-        err->code = ERR_RETRY;
+    err_turn(err, ERR_RETRY);
     return err_prefix(err, "\"%s/%s\"", base, path);
 }
 

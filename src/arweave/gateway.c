@@ -129,9 +129,7 @@ int gateways_each(struct gateways *g, size_t first, size_t end,
     }
     why.code = may_pass ? ERR_RETRY : ERR_INPUT;
 failed:
-    if (err)
-        *err = why;
-    return -1;
+    return err_copy(err, &why);
 }
 
 /* ---- one question ----- */
@@ -166,8 +164,7 @@ int gateway_ask(struct gateways *g, size_t i, const char *path,
     rc = http_do(g->http, r, a, &why);
     if (rc) {
         g->passing = why.code == ERR_RETRY;
-        if (err)
-            *err = why;
+        err_copy(err, &why);
     } else if (a->status != want) {
         rc = status_failure(g, url, a, r->range_n > 0, err);
     }
@@ -345,8 +342,8 @@ int gateway_find(struct gateways *g, size_t i, struct id id,
     if (rc && !why.code)
         err_set(&why, ERR_RETRY, "\"%s\" does not say where the item is",
                 g->url[i]);
-    if (rc && err)
-        *err = why;
+    if (rc)
+        err_copy(err, &why);
 out:
     http_answer_clear(&a);
     return rc;

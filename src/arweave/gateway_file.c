@@ -262,13 +262,16 @@ static int fetch_from(struct fetch *f, struct gateways *g, size_t first,
 
 static int fetch_all(struct fetch *f, struct gateways *g, struct err *err)
 {
+    struct err own = ERR_INIT;
     bool wrong;
-    int rc = fetch_from(f, g, 0, g->n, &wrong, err);
+    int rc;
 
+    err = err_or(err, &own);
+    rc = fetch_from(f, g, 0, g->n, &wrong, err);
     for (size_t i = 0; rc && wrong && i < g->n; i++) {
         bool bad;
 
-        if (g->note && err)
+        if (g->note)
             g->note(g->note_self, err->text);
         if (sys_ftruncate(f->fd, 0))
             return fail(f, "write", err);
@@ -308,8 +311,8 @@ int gateway_file(struct gateways *g, struct id id, const char *path,
     }
     rc = 0;
 out:
-    if (rc && f.local && err)
-        err->code = ERR_RETRY;
+    if (rc && f.local)
+        err_turn(err, ERR_RETRY);
     if (f.fd >= 0)
         close(f.fd);
     hash_free(&f);

@@ -84,6 +84,24 @@ int err_errno(struct err *err, enum err_code code, const char *fmt, ...)
     return -1;
 }
 
+int err_copy(struct err *err, const struct err *from)
+{
+    if (err && err != from)
+        *err = *from;
+    return -1;
+}
+
+void err_turn(struct err *err, enum err_code code)
+{
+    if (err)
+        err->code = code;
+}
+
+struct err *err_or(struct err *err, struct err *own)
+{
+    return err ? err : own;
+}
+
 int err_prefix(struct err *err, const char *fmt, ...)
 {
     char text[TEXT_SIZE] = "";

@@ -22,7 +22,9 @@ struct err {
 
 #define ERR_INIT { ERR_NONE, "" }
 
-/* Fill `err` (NULL is allowed) and return -1, so that a caller can write
+/* Every `struct err *err` may be NULL, of whoever needs no reason. */
+
+/* Fill `err` and return -1, so that a caller can write
  * `return err_set(err, ERR_INPUT, "...")`.  Control bytes that came in with
  * a name are shown as '?', so that a message is always one line. */
 int err_set(struct err *err, enum err_code code, const char *fmt, ...)
@@ -31,6 +33,16 @@ int err_set(struct err *err, enum err_code code, const char *fmt, ...)
 /* The same, followed by ": " and the text of the current errno. */
 int err_errno(struct err *err, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Hand over an error that was made elsewhere.  Returns -1. */
+int err_copy(struct err *err, const struct err *from);
+
+/* Give what `err` holds another code. */
+void err_turn(struct err *err, enum err_code code);
+
+/* For a function that looks at what went wrong, since its caller may not care:
+ * `err`, or *own if that is NULL. */
+struct err *err_or(struct err *err, struct err *own);
 
 /* Put "text: " before the text that `err` holds already.  Returns -1. */
 int err_prefix(struct err *err, const char *fmt, ...)

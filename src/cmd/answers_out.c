@@ -27,6 +27,9 @@ static int put_line(void *self, const char *line, size_t n, struct err *err)
 /* What helps where a batch is not done. */
 static int name_partial(const struct batch *b, bool partial, struct err *err)
 {
+    struct err own = ERR_INIT;
+
+    err = err_or(err, &own);
     if (!partial && !seal_is_done(b->path) && file_exists(b->path))
         err_set(err, err->code, "%s; --partial writes the answers that there"
                 " are", err->text);

@@ -211,9 +211,11 @@ static int drop_jobs(const struct batch *b, const struct settings *settings,
 {
     bool local = strcmp(settings_text(settings, "launcher"), "local") == 0;
     const struct launcher *slurm;
+    struct err own = ERR_INIT;
     char id[ID_TEXT];
     int rc;
 
+    err = err_or(err, &own);
     base64url(id, b->id.b, 32);
     if (drop_job_of(launcher_find("local"), id, err))
         return -1;

@@ -295,7 +295,7 @@ static int find(struct named *n, const struct spool *s, const char *what,
         /* the error of the batch is the better one */
         rc = find_file(&got, s, &f, &why);
         if (rc && strncmp(why.text, "no batch", 8) != 0)
-            *err = why;
+            err_copy(err, &why);
     }
     if (rc)
         named_clear(&got);

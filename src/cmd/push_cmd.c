@@ -38,15 +38,15 @@ struct pushing {
 /* One batch went wrong; the next may not.  What a person must see to wins
  * over what only has to be run again. */
 static void failed(struct pushing *c, const struct batch *b,
-                   struct err *err)
+                   struct err *why)
 {
-    err_prefix(err, "batch %s", id_text(b->id).s);
-    log_err(err);
-    if (err->code != ERR_RETRY)
+    err_prefix(why, "batch %s", id_text(b->id).s);
+    log_err(why);
+    if (why->code != ERR_RETRY)
         c->status = CMD_FAILED;
     else if (c->status == CMD_DONE)
         c->status = CMD_SAVED;
-    *err = (struct err)ERR_INIT;
+    *why = (struct err)ERR_INIT;
 }
 
 static void print_report(const struct batch *b, const char *state,

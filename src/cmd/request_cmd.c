@@ -119,6 +119,9 @@ static int keep(struct asking *a, const struct buf *item, struct err *err)
 static int send_kept(struct asking *a, const struct buf *item,
                      struct err *err)
 {
+    struct err own = ERR_INIT;
+
+    err = err_or(err, &own);
     if (dapp_send(&a->talk, item->data, item->len, err) == 0)
         return 0;
     if (err->code != ERR_RETRY)
@@ -132,8 +135,10 @@ static int ask(struct asking *a, struct err *err)
     struct dapp_request r = { .system = a->system, .model = a->model,
                               .node = a->node };
     struct buf text, options, item;
+    struct err own = ERR_INIT;
     int rc;
 
+    err = err_or(err, &own);
     buf_init(&text, AO_MAX_DATA);
     buf_init(&options, 1024);
     buf_init(&item, ITEM_MAX);
@@ -333,9 +338,11 @@ static int print_answer(const struct asking *a, const struct dapp_status *s,
 /* One look: 0 answered, 1 not yet, -1. */
 static int look(struct asking *a, bool *sent, struct err *err)
 {
+    struct err own = ERR_INIT;
     struct dapp_status s;
     int rc;
 
+    err = err_or(err, &own);
     if (dapp_status(&a->talk, &s, a->id, err))
         return err->code == ERR_RETRY ? 1 : -1;
     switch (s.state) {
@@ -376,7 +383,7 @@ static int wait_for(struct asking *a, struct err *err)
         int rc = look(a, &sent, &why);
 
         if (rc < 0)
-            *err = why;
+            err_copy(err, &why);
         if (rc <= 0)
             return rc;
         if (cmd_interrupted() || clock_s() >= end) {

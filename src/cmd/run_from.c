@@ -228,9 +228,11 @@ int run_from_no_model(const struct run_from *f, const char *what,
                       struct err *err)
 {
     static const char arweave[] = "arweave:";
-    struct err why = *err;
+    struct err why = ERR_INIT;
     char *how;
 
+    if (err)
+        why = *err;
     if (f->hint && strncmp(f->hint, arweave, sizeof(arweave) - 1) == 0)
         how = xasprintf("apus model fetch %s gets it",
                         f->hint + sizeof(arweave) - 1);

@@ -125,16 +125,18 @@ static int read_head(const char *path, uint64_t at, uint64_t size,
                      struct buf *buf, struct item *it, struct err *err)
 {
     size_t n = size < ITEM_HEAD_MAX ? (size_t)size : ITEM_HEAD_MAX;
+    int rc;
 
     buf_reset(buf);
     if (buf_reserve(buf, ITEM_HEAD_MAX, "head of an item", err) ||
         read_at(path, at, buf->data, n, err))
         return -1;
     buf->len = n;
-    if (item_head(it, buf->data, n, err))
-        return err->code ? -1 : err_set(err, ERR_INPUT, "an item of %" PRIu64
-                                        " bytes is cut off", size);
-    return 0;
+    rc = item_head(it, buf->data, n, err);
+    if (rc > 0)
+        rc = err_set(err, ERR_INPUT, "an item of %" PRIu64 " bytes is cut off",
+                     size);
+    return rc;
 }
 
 int held_head(const struct held *h, struct buf *buf, struct item *it,

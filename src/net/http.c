@@ -514,9 +514,7 @@ static int judge(struct exchange *x, CURLcode code, const char *text,
     const struct http_request *r = x->r;
 
     if (x->err.code) {
-        if (err)
-            *err = x->err;
-        return -1;
+        return err_copy(err, &x->err);
     }
     if (code != CURLE_OK && !(x->cut && code == CURLE_WRITE_ERROR))
         return library_failure(x, code, text, err);
@@ -728,13 +726,13 @@ int http_try(struct http *h, const struct http_request *r,
 
         if (rc ? why.code != ERR_RETRY || h->untrusted
                : !is_passing(a->status)) {
-            if (rc && err)
-                *err = why;
+            if (rc)
+                err_copy(err, &why);
             return rc;
         }
         if (turn == h->limits.retries) {
-            if (rc && err)
-                *err = why;
+            if (rc)
+                err_copy(err, &why);
             return rc;
         }
         if (wait_ms(pause_ms(h, a, turn), stop)) {

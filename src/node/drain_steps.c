@@ -68,14 +68,14 @@ int drain_open(struct drain *d, struct err *err)
         .settings = d->settings, .version = PACKAGE_VERSION,
         .commit = d->commit, .stop = d->caller->stop, .note = note,
     };
+    struct err why = ERR_INIT;
 
     d->has_queue = *settings_text(d->settings, "queue") != '\0';
     /* what needs no worker is done all the same */
-    if (start_init(&d->start, d->settings, d->spool, err)) {
-        if (err->code != ERR_RETRY)
-            return -1;
-        d->no_launcher = *err;
-        *err = (struct err)ERR_INIT;
+    if (start_init(&d->start, d->settings, d->spool, &why)) {
+        if (why.code != ERR_RETRY)
+            return err_copy(err, &why);
+        d->no_launcher = why;
     }
     if (d->has_queue &&
         (pulling_init(&d->pulling, d->settings, &all_models, d->caller,
@@ -232,7 +232,7 @@ static int has_model(const struct drain *d, struct id model, struct err *err)
     if (rc == 0 && i < n)
         rc = model_peek(&rec, &got, path, err) ? -1 : 1;
     if (rc < 0)
-        err->code = ERR_RETRY;
+        err_turn(err, ERR_RETRY);
     free(ids);
     free(path);
     return rc;
@@ -261,8 +261,10 @@ static int is_hopeless(struct drain *d, const struct batch *b,
                        size_t n, struct err *err)
 {
     int rc = has_model(d, info->model, err), hopeless = 0;
+    struct err own = ERR_INIT;
     struct resume r;
 
+    err = err_or(err, &own);
     *gone = rc == 0;
     if (*gone)
         snprintf(why, n, "its model %s is not in \"%s\"",

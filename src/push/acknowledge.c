@@ -105,7 +105,7 @@ static int ask_again(const struct saying *s, const char *request,
         rc = ao_say(s->a->ao, &r, s->info->process, tag, 2, "", 0,
                     s->a->wait_s, NULL, err);
     if (rc) {
-        err->code = ERR_RETRY;
+        err_turn(err, ERR_RETRY);
         return err_prefix(err, "asking after request %s", request);
     }
     rc = judge_status(&r, request, result, err);

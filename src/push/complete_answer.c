@@ -39,7 +39,7 @@ static int take_line(const char *message, const char *line, size_t n,
     int rc = 0;
 
     if (json_parse(&root, line, n, err)) {
-        err->code = ERR_RETRY;
+        err_turn(err, ERR_RETRY);
         return err_prefix(err, "its answer");
     }
     request = json_string(json_get(root, "request"));

@@ -123,10 +123,12 @@ static int say(const struct exchanger *a, const struct exchange *x,
                bool *refused, struct err *err)
 {
     const struct ao_out *out = NULL;
+    struct err own = ERR_INIT;
     struct ao_result r;
     struct item it;
     int rc;
 
+    err = err_or(err, &own);
     if (item_head(&it, item->data, item->len, err))
         return err_set(err, ERR_INPUT, "a kept message in \"%s\" is damaged:"
                        " remove push/%s-%04zu.item", a->batch_path, x->kind,
@@ -165,7 +167,7 @@ static int say_anew(const struct exchanger *a, const struct exchange *x,
         if (sys_unlink(path))
             rc = err_errno(err, ERR_RETRY, "cannot remove \"%s\"", path);
         else
-            err->code = ERR_RETRY;
+            err_turn(err, ERR_RETRY);
         rc = old ? rc : -1;
     }
     buf_clear(&item);

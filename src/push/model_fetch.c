@@ -197,8 +197,8 @@ static int read_rest(struct gateways *g, size_t i, void *self,
         err_prefix(&why, "\"%s\" at byte %" PRIu64, gateways_url(g, i),
                    model_stream_good(x->stream));
     }
-    if (rc && err)
-        *err = why;
+    if (rc)
+        err_copy(err, &why);
 out:
     gateway_data_clear(&d);
     return rc;
@@ -340,8 +340,8 @@ static int fetch_model(struct fetch *x, struct err *err)
                        gateways_url(x->f->gateways, x->source));
             note(x, why.text);
         }
-        if (rc && err)
-            *err = why;
+        if (rc)
+            err_copy(err, &why);
         close_part(x);
     }
     return rc;
@@ -372,8 +372,8 @@ int model_fetch(const struct model_fetch *f, struct id arweave, struct id *id,
     gateways_stop(f->gateways, f->stop);
     gateways_note(f->gateways, f->note, f->self);
     rc = fetch_model(&x, err);
-    if (rc && x.local && err)
-        err->code = ERR_RETRY;
+    if (rc && x.local)
+        err_turn(err, ERR_RETRY);
     if (!rc)
         rc = models_point(f->store, arweave, x.id, err);
     if (!rc && f->name)

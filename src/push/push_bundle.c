@@ -170,10 +170,8 @@ static int sign_window(const struct bundle_maker *m, struct window *w,
     while (n > 0)
         pthread_join(thread[--n], NULL);
     for (size_t i = 0; i < w->n; i++)
-        if (w->job[i]->rc) {
-            *err = w->job[i]->err;
-            return -1;
-        }
+        if (w->job[i]->rc)
+            return err_copy(err, &w->job[i]->err);
     return 0;
 }
 

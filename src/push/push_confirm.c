@@ -120,8 +120,8 @@ static int look_how_deep(struct push *p, struct depth *d,
         return 0;
     if (rc == 0)
         rc = gateway_depth(p->gateways, root, &d->word, &d->n, &why);
-    if (rc && err)
-        *err = why;
+    if (rc)
+        err_copy(err, &why);
     d->root = root;
     d->asked = rc == 0;
     return rc;
@@ -284,10 +284,12 @@ static int read_back(struct push *p, const struct push_index_line *l,
 {
     size_t skip = gateways_count(p->gateways) > 1 ? 1 : 0;
     struct gateway_place place = { .at = l->offset, .size = l->size };
+    struct err own = ERR_INIT;
     struct buf raw, kept;
     struct item it;
     int rc;
 
+    err = err_or(err, &own);
     place.bundle = l->bundle;
     buf_init(&raw, ITEM_BYTES);
     buf_init(&kept, ITEM_BYTES);
@@ -320,8 +322,8 @@ static int read_one_back(struct push *p, const struct batch *b,
         find_upload(&u, b->path, plan, n_parts, l.bundle, err))
         return -1;
     rc = read_back(p, &l, &u, &why);
-    if (rc < 0 && err)
-        *err = why;
+    if (rc < 0)
+        err_copy(err, &why);
     if (rc == 1) {
         *state = PUSH_WAITING;
         push_note(p, false, "permanent, but not to be read back yet: %s",

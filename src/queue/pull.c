@@ -152,11 +152,13 @@ static enum heard hear(struct pulling *x, size_t k, const struct buf *item,
                        struct err *err)
 {
     struct talk *t = x->p->talk;
+    struct err own = ERR_INIT;
     struct buf text;
     struct item head;
     char *name;
     int code;
 
+    err = err_or(err, &own);
     if (item_head(&head, item->data, item->len, err))
         return HEARD_WRONG;
     if (ao_send(t->ao, item->data, item->len, err))
@@ -289,19 +291,17 @@ static void put_all_off(struct pulling *x, struct err *err)
     err_prefix(err, "the requests of batch %s, which was left, go back", id);
 }
 
-static int end_badly(struct pulling *x, enum heard heard, struct err *err)
+static int end_badly(struct pulling *x, enum heard heard, struct err *why)
 {
-    struct err unused = ERR_INIT;
-
     switch (heard) {
     case HEARD_NOTHING:
-        drop(x, &unused);
-        return err->code == ERR_NONE ? 0 : -1;
+        drop(x, NULL);
+        return why->code == ERR_NONE ? 0 : -1;
     case HEARD_WRONG:
         give_back(x);
-        if (err->code != ERR_FATAL)
-            err->code = ERR_INPUT;
-        return err_prefix(err,
+        if (why->code != ERR_FATAL)
+            err_turn(why, ERR_INPUT);
+        return err_prefix(why,
                           "the queue's answer to pull %s is refused,"
                           " and what it leased goes back",
                           id_text(x->b.id).s);
@@ -349,8 +349,8 @@ static int do_pull(struct pulling *x, struct err *err)
             rc = 0;
         }
     }
-    if (rc < 0 && err)
-        *err = why;
+    if (rc < 0)
+        err_copy(err, &why);
     return rc;
 }
 

@@ -186,7 +186,7 @@ static int check_file(const struct pull_line *l, const char *path,
     int rc = 0;
 
     if (lines_open(&f, path, err)) {
-        err->code = ERR_RETRY;
+        err_turn(err, ERR_RETRY);
         return -1;
     }
     if (!id_equal(lines_hash(f), l->ask.sha256))

@@ -37,8 +37,9 @@ static enum err_code code_of(int why)
 
 int spool_remedy(struct err *err, int why)
 {
-    if (!err)
-        return -1;
+    struct err own = ERR_INIT;
+
+    err = err_or(err, &own);
     if (why == ENOSPC || why == EDQUOT)
         return err_set(err, ERR_RETRY,
                        "%s: make room (apus clean removes old batches) and"

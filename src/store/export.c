@@ -355,13 +355,12 @@ static int export_lines(struct export *x, struct lines *f,
 /* A checkpoint that cannot be read or contradicts itself can be made again. */
 static void name_remedy(const struct batch_info *batch, struct err *err)
 {
-    struct err why;
+    struct err own = ERR_INIT;
 
-    if (!err || err->code != ERR_INPUT)
-        return;
-    why = *err;
-    err_set(err, why.code, "%.400s; \"apus seal --again %.8s\" repairs it",
-            why.text, id_text(batch->id).s);
+    err = err_or(err, &own);
+    if (err->code == ERR_INPUT)
+        err_set(err, err->code, "%.400s; \"apus seal --again %.8s\" repairs"
+                " it", err->text, id_text(batch->id).s);
 }
 
 static void export_init(struct export *x, export_fn *put, void *self,

@@ -562,8 +562,10 @@ static int check_opened(struct check *c, const char *path, struct err *err)
 int check_file(struct check *c, const struct part_file *f, struct err *err)
 {
     const char *path = part_file_path(f);
+    struct err own = ERR_INIT;
     int rc;
 
+    err = err_or(err, &own);
     c->file = check_name(path);
     if (checkpoint_open_file(&c->part, f, err)) {
         if (err->code != ERR_INPUT || checkpoint_is_death(err))
