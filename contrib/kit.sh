@@ -36,8 +36,9 @@ base='buf err file json json_parse json_salvage json_text mem plain plain_text
     sys utf8 utf8_read'
 proof='blob digest_hex digest_plain job_record merkle model_record
     result_record sha256 trace'
-model='convert model model_layout model_stream smooth import/hf_config
-    import/hf_rope import/hf_tensors import/safetensors'
+model='convert model model_layout model_stream smooth import/formats
+    import/hf import/hf_config import/hf_rope import/hf_tensors import/import
+    import/safetensors'
 engine='blocks engine sampler sequence'
 cpu='cpu forward kv weights'
 

@@ -117,6 +117,20 @@ awk '{
     }' "$tmp/includes" >"$tmp/found"
 report "what is internal stays in its directory" "$tmp/found"
 
+# Formats of models from elsewhere are behind two headers, and know of ours no
+# more than its layout.
+awk '{
+        import = $1 ~ /^src\/model\/import\//
+        to = substr($2, 2)
+        if (to ~ /^model\/import\// && !import && $1 !~ /^tests\// &&
+            to !~ /^model\/import\/(import|formats)\.h$/)
+            print $1 ": " to
+        if (import && to ~ /^model\// && to != "model/model_layout.h" &&
+            to !~ /^model\/import\//)
+            print $1 ": " to
+    }' "$tmp/includes" >"$tmp/found"
+report "no format of a model is known outside model/import" "$tmp/found"
+
 # A header without a .c of its name would hide that two modules of localnet
 # need each other; routes.h has what localnet.c alone calls.
 for h in src/localnet/*.h; do

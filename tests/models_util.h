@@ -66,7 +66,8 @@ static struct model *model_from_hf(const char *dir,
     struct id id;
     char *path = tmp_path("model_from_hf.apus");
 
-    if (convert_hf(dir, path, o, &id, &err) || model_open(&m, path, &id, &err))
+    if (convert_model(dir, path, o, &id, &err) ||
+        model_open(&m, path, &id, &err))
         printf("# %s\n", err.text);
     unlink(path);
     free(path);

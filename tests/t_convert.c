@@ -208,8 +208,9 @@ static void try_twice(void)
 
     buf_init(&x, 1 << 24);
     buf_init(&y, 1 << 24);
-    ok(!convert_hf(dir, a, NULL, &ida, NULL) &&
-           !convert_hf(dir, b, NULL, &idb, NULL) && !file_read(&x, a, NULL) &&
+    ok(!convert_model(dir, a, NULL, &ida, NULL) &&
+           !convert_model(dir, b, NULL, &idb, NULL) &&
+           !file_read(&x, a, NULL) &&
            !file_read(&y, b, NULL) && x.len == y.len &&
            memcmp(x.data, y.data, x.len) == 0 && id_equal(ida, idb),
        "the same bytes twice");
@@ -283,7 +284,7 @@ static int refused_with(const char *dir, const char *text)
     struct err err = ERR_INIT;
     char *out = tmp_path("refused.apus");
     struct id id;
-    int rc = convert_hf(dir, out, NULL, &id, &err);
+    int rc = convert_model(dir, out, NULL, &id, &err);
     int good = rc == -1 && err.code == ERR_INPUT &&
                strstr(err.text, text) && !file_exists(out);
 

@@ -72,7 +72,7 @@ static void make_world(void)
     struct id wrong;
 
     buf_init(&file, 16u << 20);
-    if (convert_hf(dir, path, &o, &model_id, &err) ||
+    if (convert_model(dir, path, &o, &model_id, &err) ||
         file_read(&file, path, &err)) {
         printf("# %s\n", err.text);
         abort();

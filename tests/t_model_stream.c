@@ -123,7 +123,7 @@ static void test_converted(void)
     struct convert_options o = { .a8 = false };
     struct id id;
 
-    if (convert_hf(dir, path, &o, &id, &err))
+    if (convert_model(dir, path, &o, &id, &err))
         ok(0, "convert: %s", err.text);
     else
         test_file(path);

@@ -318,7 +318,7 @@ void vectors_runs(struct tally *t, const char *dir, const char *file,
     if (!mkdtemp(tmp))
         abort();
     path = file_join(tmp, "model.apus");
-    if (convert_hf(hf, path, &o, &id, &err) ||
+    if (convert_model(hf, path, &o, &id, &err) ||
         model_open(&m, path, &id, &err)) {
         tally_add(t, 0, file, "model", err.text, 0);
     } else {

@@ -91,7 +91,7 @@ static int convert_to(const char *dir, const char *path,
                       const struct convert_options *o, struct id *id,
                       struct err *err)
 {
-    if (convert_hf(dir, path, o, id, err))
+    if (convert_model(dir, path, o, id, err))
         return -1;
     warn_of_tokenizer(dir, path);
     return 0;

@@ -23,8 +23,10 @@ struct convert_options {
     void *user;
 };
 
-/* Write `out` and put the new model's id into `id`.  o NULL: the defaults. */
-int convert_hf(const char *dir, const char *out,
-               const struct convert_options *o, struct id *id, struct err *err);
+/* Convert the model at a path (model/import/formats.h): write `out` and put
+ * the new model's id into `id`.  o NULL: the defaults. */
+int convert_model(const char *path, const char *out,
+                  const struct convert_options *o, struct id *id,
+                  struct err *err);
 
 #endif

@@ -344,7 +344,7 @@ static int add_directory(const char *store, const char *dir,
     if (file_scratch(scratch, err))
         return -1;
     aside = xasprintf("%s/new.%s", store, scratch);
-    rc = convert_hf(dir, aside, o, id, err);
+    rc = convert_model(dir, aside, o, id, err);
 
     if (!rc) {
         path = models_path(store, *id);

@@ -1,5 +1,5 @@
 /*
- * Names and shapes only; numbers are convert.c.
+ * Names and shapes only; numbers are hf.c.
  */
 #include <config.h>
 

@@ -2,7 +2,7 @@
  * The tensors of a Hugging Face directory: model.safetensors, or the shards
  * that model.safetensors.index.json names.  Headers are checked in full when
  * it is opened; the numbers are read in pieces and given as f32, exactly.
- * What a tensor means is convert.c.
+ * What a tensor means is hf_tensors.c.
  */
 #ifndef APUS_MODEL_IMPORT_SAFETENSORS_H
 #define APUS_MODEL_IMPORT_SAFETENSORS_H

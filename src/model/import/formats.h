@@ -1,0 +1,16 @@
+/*
+ * The formats that a model can be converted from.  Today: Hugging Face
+ * directories (hf.h).
+ */
+#ifndef APUS_MODEL_IMPORT_FORMATS_H
+#define APUS_MODEL_IMPORT_FORMATS_H
+
+struct err;
+struct import;
+
+/* Open the model at a path, whatever its format.  The values of its record are
+ * checked, and so is that every tensor which it needs is there in its shape,
+ * and no other.  ERR_INPUT names what is missing or has no paragraph in X1. */
+int formats_open(struct import **out, const char *path, struct err *err);
+
+#endif

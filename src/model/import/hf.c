@@ -1,0 +1,237 @@
+/*
+ * What of a Hugging Face directory is what of a model.  Names of tensors are
+ * hf_tensors.c, the record hf_config.c, numbers safetensors.c.
+ */
+#include <config.h>
+
+#include "model/import/hf.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "model/import/hf_config.h"
+#include "model/import/hf_tensors.h"
+#include "model/import/safetensors.h"
+#include "model/import/import.h"
+#include "text/tokenizer.h"
+
+#define MAX_CONFIG ((size_t)16 << 20) /* tokenizer_config.json */
+
+struct hf {
+    struct safetensors *st;
+    const struct safetensor **tensor; /* of each of a model; NULL: none */
+};
+
+/* ---- tensors ------------------------------------------------------------- */
+
+static const char *tensor_name(const struct import *m, uint32_t tensor)
+{
+    const struct hf *h = m->self;
+
+    return h->tensor[tensor] ? h->tensor[tensor]->name : NULL;
+}
+
+static int read_tensor(const struct import *m, uint32_t tensor, uint64_t from,
+                       size_t n, float *out, struct err *err)
+{
+    const struct hf *h = m->self;
+
+    return safetensors_read(h->st, h->tensor[tensor], from, n, out, err);
+}
+
+static void close_hf(struct import *m)
+{
+    struct hf *h = m->self;
+
+    safetensors_close(h->st);
+    free(h->tensor);
+    free(h);
+}
+
+static const struct import_format format = { tensor_name, read_tensor,
+                                             close_hf };
+
+static int open_tensors(struct import *m, const char *dir, struct err *err)
+{
+    struct hf *h = m->self;
+    uint32_t n = m->rec.n_tensors;
+
+    if (safetensors_open(&h->st, dir, err) ||
+        hf_tensors_check(h->st, &m->rec, err))
+        return -1;
+    h->tensor = xcalloc(n, sizeof(*h->tensor));
+    for (uint32_t i = 0; i < n; i++)
+        h->tensor[i] = hf_tensors_get(h->st, &m->rec, i);
+    return 0;
+}
+
+static int read_checked(const struct safetensors *st,
+                        const struct safetensor *t, uint64_t from, size_t n,
+                        float *out, struct err *err)
+{
+    if (safetensors_read(st, t, from, n, out, err))
+        return -1;
+    return import_check(t->name, out, n, from, err);
+}
+
+/* A tied checkpoint may save the head too; then it is the same. */
+static int check_tied(const struct import *m, struct err *err)
+{
+    const struct safetensors *st = ((const struct hf *)m->self)->st;
+    const struct model_record *r = &m->rec;
+    const struct safetensor *e, *h;
+    float *row, *other;
+    int rc = 0;
+
+    if (!(r->flags & MODEL_TIED))
+        return 0;
+    e = hf_tensors_get(st, r, TENSOR_EMBED);
+    h = safetensors_find(st, "lm_head.weight");
+    if (!h || h == e)
+        return 0;
+    if (h->n != e->n)
+        return err_set(err, ERR_INPUT, "tie_word_embeddings is true, but "
+                       "\"%s\" and \"%s\" differ in shape", e->name, h->name);
+    row = xmalloc(2 * (size_t)r->dim * sizeof(*row));
+    other = row + r->dim;
+    for (uint32_t n = 0; n < r->n_vocab && !rc; n++) {
+        uint64_t at = (uint64_t)n * r->dim;
+
+        rc = read_checked(st, e, at, r->dim, row, err) ||
+             read_checked(st, h, at, r->dim, other, err) ? -1 : 0;
+        if (!rc && memcmp(row, other, r->dim * sizeof(*row)) != 0)
+            rc = err_set(err, ERR_INPUT, "tie_word_embeddings is true, but "
+                         "\"%s\" and \"%s\" differ", e->name, h->name);
+    }
+    free(row);
+    return rc;
+}
+
+/* ---- texts --------------------------------------------------------------- */
+
+/* The template of tokenizer_config.json: a text, or the one of a list that is
+ * called default; NULL if there is none. */
+static const char *find_template(const struct json *config)
+{
+    const struct json *v = json_get(config, "chat_template"), *e;
+
+    if (json_string(v))
+        return json_string(v);
+    for (e = json_first(v); e; e = json_next(e)) {
+        const char *name = json_string(json_get(e, "name"));
+
+        if (name && strcmp(name, "default") == 0)
+            return json_string(json_get(e, "template"));
+    }
+    return NULL;
+}
+
+static int read_template(struct import *m, const char *dir,
+                         const struct json *config, struct err *err)
+{
+    const char *text = find_template(config);
+    char *path = file_join(dir, "chat_template.jinja");
+    int rc = 0;
+
+    if (text)
+        buf_puts(&m->chat_template, text);
+    else if (file_exists(path))
+        rc = file_read(&m->chat_template, path, err);
+    if (!rc)
+        rc = buf_check(&m->chat_template, "the chat template", err);
+    if (!rc && m->chat_template.len &&
+        !utf8_valid(m->chat_template.data, m->chat_template.len))
+        rc = err_set(err, ERR_INPUT, "\"%s\" is not UTF-8", path);
+    free(path);
+    return rc;
+}
+
+/* The id of a special token that tokenizer_config.json names, or none. */
+static uint32_t named_token(const struct tokenizer *t,
+                            const struct json *config, const char *key)
+{
+    const struct json *v = json_get(config, key);
+    const char *text = json_string(v);
+
+    if (!text)
+        text = json_string(json_get(v, "content"));
+    return text ? tokenizer_find(t, text) : UINT32_MAX;
+}
+
+/* bos and eos from their names, where config.json gave no ids. */
+static int name_tokens(struct import *m, const struct json *config,
+                       bool has_eos, struct err *err)
+{
+    struct model_record *r = &m->rec;
+    struct tokenizer *t;
+
+    if (!m->tokenizer.len || (r->bos != MODEL_NONE && has_eos))
+        return 0;
+    if (tokenizer_new(&t, (const unsigned char *)m->tokenizer.data,
+                      m->tokenizer.len, r->n_vocab, err))
+        return -1;
+    if (r->bos == MODEL_NONE)
+        r->bos = named_token(t, config, "bos_token");
+    if (!has_eos) {
+        r->eos[0] = named_token(t, config, "eos_token");
+        r->n_eos = r->eos[0] != MODEL_NONE;
+    }
+    tokenizer_free(t);
+    return 0;
+}
+
+/* Tokenizer, chat template, and what hangs on them in the record. */
+static int read_texts(struct import *m, const char *dir, bool has_eos,
+                      struct err *err)
+{
+    char *path = file_join(dir, "tokenizer_config.json");
+    struct json *config = NULL;
+    struct buf b;
+    int rc = -1;
+
+    buf_init(&b, MAX_CONFIG);
+    if (file_exists(path)) {
+        if (file_read(&b, path, err))
+            goto out;
+        buf_put(&b, "", 0);
+        if (json_parse(&config, b.data, b.len, err)) {
+            err_prefix(err, "\"%s\"", path);
+            goto out;
+        }
+    }
+    if (tokenizer_import(&m->tokenizer, dir, m->rec.n_vocab, err) ||
+        buf_check(&m->tokenizer, "the tokenizer", err) ||
+        read_template(m, dir, config, err) ||
+        name_tokens(m, config, has_eos, err))
+        goto out;
+    rc = 0;
+out:
+    json_free(config);
+    buf_clear(&b);
+    free(path);
+    return rc;
+}
+
+/* ---- the directory ------------------------------------------------------- */
+
+int hf_open(struct import *m, const char *dir, struct err *err)
+{
+    struct hf_config c;
+
+    m->self = xcalloc(1, sizeof(struct hf));
+    m->format = &format;
+    if (hf_config_read(&c, dir, err))
+        return -1;
+    m->rec = c.rec;
+    memcpy(m->inv_freq, c.inv_freq, sizeof(m->inv_freq));
+    return open_tensors(m, dir, err) ||
+                   read_texts(m, dir, c.has_eos, err) || check_tied(m, err)
+               ? -1 : 0;
+}

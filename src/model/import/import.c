@@ -1,0 +1,57 @@
+/*
+ * What all formats have in common.
+ */
+#include <config.h>
+
+#include "model/import/import.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "model/model_layout.h"
+
+struct import *import_new(void)
+{
+    struct import *m = xcalloc(1, sizeof(*m));
+
+    buf_init(&m->tokenizer, (size_t)MODEL_MAX_TOKENIZER);
+    buf_init(&m->chat_template, (size_t)MODEL_MAX_TEMPLATE);
+    return m;
+}
+
+void import_free(struct import *m)
+{
+    if (!m)
+        return;
+    if (m->format)
+        m->format->close(m);
+    buf_clear(&m->tokenizer);
+    buf_clear(&m->chat_template);
+    free(m);
+}
+
+const char *import_name(const struct import *m, uint32_t tensor)
+{
+    return m->format->name(m, tensor);
+}
+
+int import_check(const char *name, const float *x, size_t n, uint64_t from,
+                 struct err *err)
+{
+    int32_t k = x1_fault(x, n);
+
+    if (k < 0)
+        return 0;
+    return err_set(err, ERR_INPUT, "tensor \"%s\": number %" PRIu64 " is not"
+                   " below 2^40 in size", name, from + (uint64_t)k);
+}
+
+int import_read(const struct import *m, uint32_t tensor, uint64_t from,
+                size_t n, float *out, struct err *err)
+{
+    if (m->format->read(m, tensor, from, n, out, err))
+        return -1;
+    return import_check(import_name(m, tensor), out, n, from, err);
+}

@@ -1,0 +1,55 @@
+/*
+ * A model in a format that others made, as convert.c reads it: the fields of
+ * its record, its texts as they lie in a model file, and the numbers of each
+ * tensor as f32.  Tensors are those of a model file, by their index there
+ * (proof/model_record.h).  A format is a file of this directory that fills a
+ * struct import; formats.h opens whatever there is.
+ */
+#ifndef APUS_MODEL_IMPORT_IMPORT_H
+#define APUS_MODEL_IMPORT_IMPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "kernels/kernels.h"
+#include "proof/model_record.h"
+
+struct err;
+struct import_format;
+
+struct import {
+    struct model_record rec;      /* all but the root of the tensors */
+    float inv_freq[X1_MAX_HEAD_DIM / 2]; /* head_dim / 2 of them */
+    struct buf tokenizer, chat_template;
+    const struct import_format *format;
+    void *self;                   /* the format's own */
+};
+
+/* What a format gives, called by import_name, import_read, import_free. */
+struct import_format {
+    const char *(*name)(const struct import *m, uint32_t tensor);
+    int (*read)(const struct import *m, uint32_t tensor, uint64_t from,
+                size_t n, float *out, struct err *err);
+    void (*close)(struct import *m); /* self may be half made */
+};
+
+struct import *import_new(void); /* its texts are empty */
+void import_free(struct import *m); /* NULL is allowed */
+
+/* What the source calls a tensor, for messages; NULL if it has none: the model
+ * has no such tensor, it is computed (the frequencies), or it is a tied head.
+ * Borrowed until import_free. */
+const char *import_name(const struct import *m, uint32_t tensor);
+
+/* out[0..n) = the numbers [from, from + n) of a tensor with a name, row-major,
+ * which it must have (assert).  ERR_INPUT if one is not below 2^40 in size. */
+int import_read(const struct import *m, uint32_t tensor, uint64_t from,
+                size_t n, float *out, struct err *err);
+
+/* The check of import_read alone: x[0..n) is at `from` in the tensor of this
+ * name. */
+int import_check(const char *name, const float *x, size_t n, uint64_t from,
+                 struct err *err);
+
+#endif
