@@ -131,6 +131,12 @@ awk '{
     }' "$tmp/includes" >"$tmp/found"
 report "no format of a model is known outside model/import" "$tmp/found"
 
+# What an item is has its name in one header.
+grep -nE '"(result|statement|bundle|part|idx|model)-1"|"Apus"' \
+    $(grep -E '^(src|mpi)/' "$tmp/files") /dev/null |
+    grep -v '^src/publish/kinds\.h:' >"$tmp/found" || :
+report "kinds of items are named by publish/kinds.h" "$tmp/found"
+
 # A header without a .c of its name would hide that two modules of localnet
 # need each other; routes.h has what localnet.c alone calls.
 for h in src/localnet/*.h; do

@@ -20,6 +20,7 @@
 #include "base/program.h"
 #include "base/settings.h"
 #include "model/models.h"
+#include "publish/kinds.h"
 #include "tests/arweave_util.h"
 #include "tests/models_util.h"
 #include "tests/pretend_gateway.h"
@@ -49,7 +50,7 @@ static void add(struct id *id, struct id model, const char *kind,
 {
     char text[ID_TEXT];
     const struct item_text_tag tags[] = {
-        { MODEL_TAG, kind }, { MODEL_TAG_ID, text }
+        { KIND_TAG, kind }, { MODEL_TAG, text }
     };
     struct item_spec spec = { NULL, NULL, tags, 2 };
     struct item it;
@@ -80,10 +81,10 @@ static void make_world(void)
     wrong = model_id;
     wrong.b[5] ^= 1;
     world_init(&world);
-    add(&good, model_id, MODEL_TAG_VALUE, file.data, file.len, k);
-    add(&other, wrong, MODEL_TAG_VALUE, file.data, file.len, k);
+    add(&good, model_id, KIND_MODEL, file.data, file.len, k);
+    add(&other, wrong, KIND_MODEL, file.data, file.len, k);
     add(&plain, model_id, "something", file.data, file.len, k);
-    add(&junk, model_id, MODEL_TAG_VALUE, file.data + 1, file.len - 1, k);
+    add(&junk, model_id, KIND_MODEL, file.data + 1, file.len - 1, k);
     key_free(k);
     free(dir);
     free(path);

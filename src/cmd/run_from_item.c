@@ -15,6 +15,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "publish/kinds.h"
 #include "store/rebuild.h"
 #include "store/record.h"
 #include "store/request.h"
@@ -108,9 +109,9 @@ static int from_item(struct gathering *g, const struct lookup_item *i,
     int rc;
 
     claims_kind(kind, &i->it.head);
-    if (strcmp(kind, "result-1") == 0)
+    if (strcmp(kind, KIND_RESULT) == 0)
         rc = from_result(g, &c, i, err);
-    else if (strcmp(kind, "statement-1") == 0)
+    else if (strcmp(kind, KIND_STATEMENT) == 0)
         rc = from_statement(g, &c, i, err);
     else
         rc = err_set(err, ERR_INPUT, "the item is neither a result nor a"

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/plain.h"
 #include "base/utf8.h"
+#include "publish/kinds.h"
 #include "publish/published.h"
 #include "verify/lookup.h"
 
@@ -185,11 +186,11 @@ int show_item(const struct settings *s, const char *what, int is_file,
             log_warning("item \"%s\": %s", what, odd);
         show_head(&i.it);
         claims_kind(kind, &i.it.head);
-        if (strcmp(kind, "result-1") == 0)
+        if (strcmp(kind, KIND_RESULT) == 0)
             rc = show_result(&i.it, err);
-        else if (strcmp(kind, "statement-1") == 0)
+        else if (strcmp(kind, KIND_STATEMENT) == 0)
             rc = show_statement(&i.it, err);
-        else if (strcmp(kind, "bundle-1") == 0 ||
+        else if (strcmp(kind, KIND_BUNDLE) == 0 ||
                  bundle_begins(i.it.data, i.it.n, &n_items))
             rc = show_bundle(&i.it, err);
         else

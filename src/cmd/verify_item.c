@@ -15,6 +15,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/settings.h"
+#include "publish/kinds.h"
 #include "store/part_file.h"
 #include "verify/claims.h"
 #include "verify/lookup.h"
@@ -297,9 +298,9 @@ int verify_item(struct verify *v, struct err *err)
     if (item_is_odd(&i.it.head, odd, sizeof(odd)))
         log_warning("item \"%s\": %s", what, odd);
     claims_kind(kind, &i.it.head);
-    if (strcmp(kind, "result-1") == 0)
+    if (strcmp(kind, KIND_RESULT) == 0)
         rc = verify_result(&l, &i, err);
-    else if (strcmp(kind, "statement-1") == 0)
+    else if (strcmp(kind, KIND_STATEMENT) == 0)
         rc = verify_statement(&l, &i, err);
     else
         rc = refuse_other(&l, what, kind, &i.it, err);

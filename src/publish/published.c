@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "proof/merkle.h"
+#include "publish/kinds.h"
 #include "store/record.h"
 
 /* Keys of a result, in the order of doc/proof.md. */
@@ -290,8 +291,8 @@ static int read_rest(struct published *p, const struct json *const *m,
 {
     const char *kind = json_string(m[K_APUS]);
 
-    if (!kind || strcmp(kind, "result-1") != 0)
-        return bad(err, "apus", "\"result-1\"");
+    if (!kind || strcmp(kind, KIND_RESULT) != 0)
+        return bad(err, "apus", "\"" KIND_RESULT "\"");
     if (an_id(m[K_PROCESS], "process", &p->process, err) ||
         an_id(m[K_JOB], "job", &p->said_job, err) ||
         an_id(m[K_BATCH_ID], "batch_id", &p->batch, err) ||

@@ -18,6 +18,7 @@
 #include "proof/digest.h"
 #include "proof/job_record.h"
 #include "proof/result_record.h"
+#include "publish/kinds.h"
 #include "store/record.h"
 
 static int unpack(struct job_record *job, struct result_record *res,
@@ -131,7 +132,7 @@ int result_json(struct buf *out, const struct record *r,
 
     if (unpack(&job, &res, r, err))
         return -1;
-    buf_puts(out, "{\"apus\":\"result-1\"");
+    buf_puts(out, "{\"apus\":\"" KIND_RESULT "\"");
     put_key_id(out, "request", res.request);
     put_key_id(out, "process", *b->process);
     put_key_id(out, "model", res.model);
@@ -168,7 +169,7 @@ int result_tags(struct result_tags *t, const struct record *r, struct id batch,
     digest(&id, r->result, RECORD_RESULT);
     base64url(t->result, id.b, 32);
     base64url(t->batch, batch.b, 32);
-    t->tag[0] = (struct item_text_tag){ "Apus", "result-1" };
+    t->tag[0] = (struct item_text_tag){ KIND_TAG, KIND_RESULT };
     t->tag[1] = (struct item_text_tag){ "Request", t->request };
     t->tag[2] = (struct item_text_tag){ "Model", t->model };
     t->tag[3] = (struct item_text_tag){ "Job", t->job };

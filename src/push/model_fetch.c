@@ -28,6 +28,7 @@
 #include "base/sys.h"
 #include "model/model_stream.h"
 #include "model/models.h"
+#include "publish/kinds.h"
 
 #define PIECE ((size_t)1 << 20)
 
@@ -76,11 +77,11 @@ static int read_tags(struct id *id, const struct gateway_data *d,
                        "a model");
     if (item_head(&it, d->head.data, d->head.len, err))
         return -1;
-    if (item_tag_text(&it, MODEL_TAG, kind, sizeof(kind)) ||
-        strcmp(kind, MODEL_TAG_VALUE) != 0 ||
-        item_tag_id(&it, MODEL_TAG_ID, id))
+    if (item_tag_text(&it, KIND_TAG, kind, sizeof(kind)) ||
+        strcmp(kind, KIND_MODEL) != 0 ||
+        item_tag_id(&it, MODEL_TAG, id))
         return err_set(err, ERR_INPUT, "it is no model: its tags are not "
-                       MODEL_TAG ": " MODEL_TAG_VALUE " and " MODEL_TAG_ID);
+                       KIND_TAG ": " KIND_MODEL " and " MODEL_TAG);
     return 0;
 }
 

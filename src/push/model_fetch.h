@@ -13,9 +13,7 @@
 struct err;
 struct gateways;
 
-#define MODEL_TAG "Apus"
-#define MODEL_TAG_VALUE "model-1"
-#define MODEL_TAG_ID "Model"
+#define MODEL_TAG "Model" /* its value is the id */
 
 struct model_fetch {
     struct gateways *gateways;

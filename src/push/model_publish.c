@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "model/model.h"
 #include "model/model_stream.h"
+#include "publish/kinds.h"
 #include "push/model_fetch.h"
 #include "push/push_items.h"
 #include "push/push_send.h"
@@ -83,8 +84,8 @@ static int sign_file(struct model_publish *p, const struct key *k,
 {
     char model[ID_TEXT];
     const struct item_text_tag tags[] = {
-        { MODEL_TAG, MODEL_TAG_VALUE },
-        { MODEL_TAG_ID, model },
+        { KIND_TAG, KIND_MODEL },
+        { MODEL_TAG, model },
         { "Content-Type", "application/octet-stream" },
     };
     const struct item_spec spec = { NULL, NULL, tags, 3 };

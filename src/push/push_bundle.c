@@ -25,6 +25,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "publish/kinds.h"
 #include "publish/result_json.h"
 #include "publish/results.h"
 
@@ -264,7 +265,7 @@ static int sign_outer(const struct bundle_maker *m, struct buf *head,
     char batch[ID_TEXT];
     const struct item_text_tag tag[] = {
         { "Bundle-Format", "binary" }, { "Bundle-Version", "2.0.0" },
-        { "Apus", "bundle-1" }, { "Batch", batch },
+        { KIND_TAG, KIND_BUNDLE }, { "Batch", batch },
     };
     struct item_spec spec = { .tag = tag, .n_tags = 4 };
     struct source s = { .table = table, .fd = push_open(items, err) };

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "proof/merkle.h"
 #include "proof/statement.h"
+#include "publish/kinds.h"
 #include "publish/results.h"
 #include "push/push_bundle.h"
 
@@ -85,7 +86,7 @@ static int make_part(const char *batch_path, const struct results *r,
     bool is_part = strcmp(suffix, "h5") == 0;
     char batch[ID_TEXT], number[24];
     const struct item_text_tag tag[] = {
-        { "Apus", is_part ? "part-1" : "idx-1" }, { "Batch", batch },
+        { KIND_TAG, is_part ? KIND_PART : KIND_INDEX }, { "Batch", batch },
         { "Part", number },
     };
     struct item_spec spec = { .tag = tag, .n_tags = 3 };
@@ -142,7 +143,7 @@ static int make_statement(const char *batch_path, const struct results *r,
     char batch[ID_TEXT], process[ID_TEXT];
     const char *source = results_seal(r)->model_source;
     const struct item_text_tag tag[] = {
-        { "Apus", "statement-1" }, { "Batch", batch },
+        { KIND_TAG, KIND_STATEMENT }, { "Batch", batch },
         { "Process", process }, { "Version", o->version },
         { "Commit", o->commit }, { "Model-Source", source },
     };

@@ -15,6 +15,7 @@
 #include "base/id.h"
 #include "base/plural.h"
 #include "proof/digest.h"
+#include "publish/kinds.h"
 #include "store/record.h"
 #include "verify/replay.h"
 
@@ -25,7 +26,7 @@ static bool same(struct id a, struct id b)
 
 void claims_kind(char kind[32], const struct item *it)
 {
-    if (item_tag_text(it, "Apus", kind, 32))
+    if (item_tag_text(it, KIND_TAG, kind, 32))
         kind[0] = '\0';
 }
 
@@ -149,7 +150,7 @@ int claims_result(struct claims *c, const struct claims_item *it,
 
     check_signer(c, h);
     claims_kind(kind, h);
-    if (strcmp(kind, "result-1") != 0)
+    if (strcmp(kind, KIND_RESULT) != 0)
         err_set(&err, ERR_INPUT, "the tag Apus is \"%s\"", kind);
     else
         published_read(p, it->data, it->n, &err);
@@ -199,7 +200,7 @@ int claims_statement(struct claims *c, const struct claims_item *it,
 
     check_signer(c, h);
     claims_kind(kind, h);
-    if (strcmp(kind, "statement-1") != 0)
+    if (strcmp(kind, KIND_STATEMENT) != 0)
         err_set(&err, ERR_INPUT, "the tag Apus is \"%s\"", kind);
     else
         published_statement_read(p, it->data, it->n, &err);

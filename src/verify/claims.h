@@ -32,7 +32,7 @@ struct claims_item {
     size_t n;
 };
 
-/* What the tag Apus says: "result-1", "statement-1" ..; "" if it has none. */
+/* What the tag Apus says (publish/kinds.h), "" if it has none. */
 void claims_kind(char kind[32], const struct item *it);
 
 /* Tell one claim, and remember if it does not hold.  wrong NULL: it holds. */

@@ -20,6 +20,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "publish/kinds.h"
 
 #define MAX_STATEMENTS 10000
 
@@ -159,7 +160,7 @@ static const char *not_wanted(const struct lookup_item *i, struct id owner,
     claims_kind(kind, &i->it.head);
     if (!id_equal(i->it.head.address, owner))
         return "somebody else signed it";
-    if (strcmp(kind, "statement-1") != 0 ||
+    if (strcmp(kind, KIND_STATEMENT) != 0 ||
         published_statement_read(s, i->it.data, i->it.n, &err))
         return "it is no statement";
     if (batch && !id_equal(s->s.batch, *batch))
@@ -172,7 +173,7 @@ int lookup_ids(struct lookup *l, struct id owner, const char *kind,
                struct err *err)
 {
     char batch_id[ID_TEXT];
-    struct item_text_tag tag[2] = { { "Apus", kind }, { "Batch", batch_id } };
+    struct item_text_tag tag[2] = { { KIND_TAG, kind }, { "Batch", batch_id } };
     struct graphql_query q = {
         .owner = &owner, .tag = tag, .n_tags = batch ? 2 : 1, .max = max
     };
@@ -192,7 +193,7 @@ int lookup_statements(struct lookup *l, struct id owner, const struct id *batch,
 
     lookup_item_init(&i, PUBLISHED_MAX);
     buf_init(&ids, 32u * 16 * MAX_STATEMENTS);
-    rc = lookup_ids(l, owner, "statement-1", batch, &ids, MAX_STATEMENTS,
+    rc = lookup_ids(l, owner, KIND_STATEMENT, batch, &ids, MAX_STATEMENTS,
                     err);
     for (size_t at = 0; rc == 0 && at < ids.len; at += 32) {
         const unsigned char *id = (unsigned char *)ids.data + at;

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/plural.h"
 #include "proof/merkle.h"
+#include "publish/kinds.h"
 
 #define MAX_BUNDLES 65536
 #define MAX_ANSWERS (1u << 28)
@@ -168,7 +169,7 @@ static int check_entry(struct sweep *w, const struct bundle_entry *e,
         return 0;
     }
     claims_kind(kind, &it.head);
-    if (strcmp(kind, "result-1") != 0)
+    if (strcmp(kind, KIND_RESULT) != 0)
         return 0;
     ++*n_results;
     it.data = bytes + e->at + it.head.head_n;
@@ -233,7 +234,7 @@ static const char *not_ours(const struct sweep *w, const struct lookup_item *b)
     claims_kind(kind, h);
     if (!id_equal(h->address, w->statement->it.head.address))
         return "somebody else signed it";
-    if (strcmp(kind, "bundle-1") != 0)
+    if (strcmp(kind, KIND_BUNDLE) != 0)
         return "it is no bundle";
     if (item_tag_id(h, "Batch", &batch) || !id_equal(batch, w->s->s.batch))
         return "it is of another batch";
@@ -303,8 +304,8 @@ int lookup_batch(struct lookup *l, struct claims *c,
     if (lookup_order_init(&w.order, s->s.count, err) ||
         draw(&w.drawn, s->s.count, v->compute ? v->n_compute : 0, err) ||
         draw(&w.looked, s->s.count, N_HIDDEN, err) ||
-        lookup_ids(l, statement->it.head.address, "bundle-1", &s->s.batch, &ids,
-                   MAX_BUNDLES, err) ||
+        lookup_ids(l, statement->it.head.address, KIND_BUNDLE, &s->s.batch,
+                   &ids, MAX_BUNDLES, err) ||
         sweep(&w, &ids, err))
         goto out;
     if (w.order.n_seen != w.order.n && !c->failed) {
