@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "proof/merkle.h"
 #include "publish/published.h"
+#include "publish/published_statement.h"
 #include "tests/published_util.h"
 #include "tests/tap.h"
 

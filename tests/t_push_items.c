@@ -17,6 +17,7 @@
 #include "proof/merkle_path.h"
 #include "proof/merkle_tree.h"
 #include "publish/published.h"
+#include "publish/published_statement.h"
 #include "publish/result_json.h"
 #include "publish/results.h"
 #include "push/complete_answer.h"

@@ -21,6 +21,7 @@
 #include "base/utf8.h"
 #include "publish/kinds.h"
 #include "publish/published.h"
+#include "publish/published_statement.h"
 #include "verify/lookup.h"
 
 #define TEXT_MAX 65536 /* bytes of an unknown item that are printed */

@@ -1,8 +1,8 @@
 /*
- * What nodes publish on Arweave, read back (doc/proof.md section 5): the JSON
- * of a result and the bytes of a statement.  No hash covers the JSON: values
- * are taken out of it, records are built from them anew, and what it says of
- * itself is kept apart, to be compared.
+ * The JSON of a result that a node published on Arweave, read back
+ * (doc/proof.md section 5).  No hash covers the JSON: values are taken out of
+ * it, records are built from them anew, and what it says of itself is kept
+ * apart, to be compared.
  */
 #ifndef APUS_PUBLISH_PUBLISHED_H
 #define APUS_PUBLISH_PUBLISHED_H
@@ -16,14 +16,12 @@
 #include "proof/job_record.h"
 #include "proof/merkle_path.h"
 #include "proof/result_record.h"
-#include "proof/statement.h"
 
 struct err;
 struct record;
 
-/* No result, and no statement, has more bytes. */
+/* No result has more bytes, and no statement. */
 #define PUBLISHED_MAX ((size_t)8 << 20)
-#define PUBLISHED_FILE 40 /* of a statement: size u64, SHA-256 */
 
 struct published {
     struct job_record job;       /* built from the values */
@@ -59,24 +57,5 @@ void published_record(const struct published *p, struct record *r);
 /* Whether the result lies at its place in a batch with this root and count,
  * by its path. */
 bool published_is_in(const struct published *p, struct id root, uint32_t count);
-
-/* A statement and its files: PUBLISHED_FILE bytes each, borrowed. */
-struct published_statement {
-    struct statement s;
-    const unsigned char *files;
-};
-
-/* ERR_INPUT if it is none or its length is not that of its files.  Whether
- * their root is that of the statement is published_files_fit. */
-int published_statement_read(struct published_statement *p, const void *data,
-                             size_t n, struct err *err);
-bool published_files_fit(const struct published_statement *p);
-
-/* Whether it names a file twice: no two parts of a batch are the same. */
-bool published_file_twice(const struct published_statement *p);
-
-/* Whether it names a file of this size and SHA-256. */
-bool published_has_file(const struct published_statement *p, uint64_t size,
-                        struct id sha256);
 
 #endif

@@ -19,9 +19,9 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
-#include "proof/merkle.h"
 #include "proof/statement.h"
 #include "publish/kinds.h"
+#include "publish/published_statement.h"
 #include "publish/results.h"
 #include "push/push_bundle.h"
 
@@ -112,28 +112,16 @@ static void put_statement(struct buf *out, const struct results *r,
 {
     const struct batch_info *info = results_info(r);
     const struct seal_info *seal = results_seal(r);
-    unsigned char record[STATEMENT_SIZE];
-    struct statement s;
-    struct merkle files;
+    struct statement s = {
+        .batch = info->id,
+        .root = *results_root(r),
+        .count = (uint32_t)results_count(r),
+        .process = info->process,
+        .node = plan->node,
+        .previous = plan->previous,
+    };
 
-    memset(&s, 0, sizeof(s));
-    s.batch = info->id;
-    s.root = *results_root(r);
-    s.count = (uint32_t)results_count(r);
-    s.n_files = (uint32_t)seal->n_parts;
-    s.process = info->process;
-    s.node = plan->node;
-    s.previous = plan->previous;
-    merkle_init(&files);
-    for (size_t i = 0; i < seal->n_parts; i++)
-        statement_file(&files, seal->part[i].size, seal->part[i].sha256);
-    merkle_root(&files, &s.files);
-    statement_pack(record, &s);
-    buf_put(out, record, sizeof(record));
-    for (size_t i = 0; i < seal->n_parts; i++) {
-        buf_put_u64(out, seal->part[i].size);
-        buf_put(out, seal->part[i].sha256.b, 32);
-    }
+    published_statement_put(out, &s, seal->part, (uint32_t)seal->n_parts);
 }
 
 static int make_statement(const char *batch_path, const struct results *r,

@@ -16,7 +16,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
-#include "publish/published.h"
+#include "publish/published_statement.h"
 #include "spool/spool.h"
 #include "store/seal.h"
 #include "verify/lookup.h"

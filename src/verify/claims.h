@@ -13,6 +13,7 @@
 #include "arweave/item.h"
 #include "base/id.h"
 #include "publish/published.h"
+#include "publish/published_statement.h"
 #include "verify/check.h"
 
 struct err;

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include "publish/published.h"
+#include "publish/published_statement.h"
 #include "verify/claims.h"
 
 struct err;

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "publish/published.h"
+#include "publish/published_statement.h"
 #include "store/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
