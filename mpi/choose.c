@@ -34,10 +34,8 @@ static bool is_own(const struct owner *o)
 
 static bool is_running_own_of(const struct batch *b, struct owner *o)
 {
-    struct err unused = ERR_INIT;
-
     return b->state == SPOOL_RUNNING &&
-           owner_read(o, b->path, &unused) == 1 && is_own(o);
+           owner_read(o, b->path, NULL) == 1 && is_own(o);
 }
 
 static bool is_running_own(const struct batch *b)
@@ -200,11 +198,10 @@ static int got_nowhere(const struct batch *b, struct err *err)
 /* This job's own, also of this very run of it. */
 static bool is_jobs(const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     struct owner o, self;
 
     owner_self(&self);
-    return owner_read(&o, b->path, &unused) == 1 && o.slurm_job[0] &&
+    return owner_read(&o, b->path, NULL) == 1 && o.slurm_job[0] &&
            strcmp(o.slurm_job, self.slurm_job) == 0;
 }
 
@@ -212,7 +209,6 @@ static bool is_jobs(const struct batch *b)
 static int has_model(const struct batch *b, const char *models,
                      struct err *err)
 {
-    struct err unused = ERR_INIT;
     struct batch_info info;
     char id[ID_TEXT], *path;
     int rc;
@@ -223,7 +219,7 @@ static int has_model(const struct batch *b, const char *models,
         return -1;
     base64url(id, info.model.b, 32);
     batch_info_clear(&info);
-    rc = models_resolve(&path, models, id, NULL, &unused);
+    rc = models_resolve(&path, models, id, NULL, NULL);
     if (rc == 0)
         free(path);
     return rc == 0;
@@ -282,12 +278,11 @@ static int outcome_in(const struct spool *s, enum spool_state state,
 static int64_t last_in_state(const struct spool *s, enum spool_state state,
                              const struct owner *self)
 {
-    struct err unused = ERR_INIT;
     struct batch *list;
     int64_t last = -1;
     size_t n;
 
-    if (spool_list(s, state, &list, &n, &unused))
+    if (spool_list(s, state, &list, &n, NULL))
         return -1;
     for (size_t i = 0; i < n; i++) {
         int64_t one = run_log_last(list[i].path, self);
@@ -309,9 +304,8 @@ static int64_t last_start(const struct spool *s, const char *const *name,
     }
     for (size_t i = 0; i < n; i++) {
         struct batch b = { .path = NULL };
-        struct err unused = ERR_INIT;
 
-        if (spool_find(s, name[i], &b, &unused))
+        if (spool_find(s, name[i], &b, NULL))
             continue;
         one = run_log_last(b.path, self);
         last = one > last ? one : last;

@@ -194,12 +194,11 @@ static int tokenize(struct compute *c, const struct work *w, struct err *err)
 static bool has_answers(struct compute *c)
 {
     struct reuse_options o = { .spool = c->o.reuse };
-    struct err unused = ERR_INIT;
 
     if (!c->o.reuse)
         return false;
     o.model = c->o.info->model;
-    if (!c->looked && reuse_open(&c->reuse, &o, &unused))
+    if (!c->looked && reuse_open(&c->reuse, &o, NULL))
         c->reuse = NULL;
     c->looked = true;
     return c->reuse && reuse_rows(c->reuse) > 0;
@@ -242,7 +241,6 @@ static int reuse_choice(struct compute *c, const struct task *t,
                         uint32_t number, struct err *err)
 {
     struct sequence s = t->prompt.first;
-    struct err unused = ERR_INIT;
     struct checkpoint_row row;
     struct job_record job;
     struct id id;
@@ -250,7 +248,7 @@ static int reuse_choice(struct compute *c, const struct task *t,
     if (!has_answers(c))
         return 0;
     s.sampling.choice = number;
-    if (commit_job(&job, c->o.model->model, &s, &unused))
+    if (commit_job(&job, c->o.model->model, &s, NULL))
         return 0;
     job_record_id(&id, &job);
     if (!reuse_find(c->reuse, id, c->o.with_last, c->o.with_leaves, &row))

@@ -640,7 +640,6 @@ static void put_ranks(struct buf *b, const struct dispatch *d)
 
 static void write_progress(struct dispatch *d, double t)
 {
-    struct err unused = ERR_INIT;
     uint64_t tokens = 0;
     double run = t - d->started;
     struct buf b;
@@ -658,7 +657,7 @@ static void write_progress(struct dispatch *d, double t)
     put_ranks(&b, d);
     buf_puts(&b, "]}\n");
     /* nothing depends on it: a disk that is full is told of by the logs */
-    progress_write(d->o.batch_path, b.data, b.len, &unused);
+    progress_write(d->o.batch_path, b.data, b.len, NULL);
     buf_clear(&b);
     d->told = t;
     d->changed = false;

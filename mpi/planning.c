@@ -36,21 +36,20 @@ static void read_input(struct buf *out)
 static void add_batch(struct plan_need *need, const struct settings *s,
                       const char *model_path, const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     char id[ID_TEXT], *path = NULL;
     struct batch_info info;
     uint64_t size = 0;
 
-    if (batch_info_read(&info, b->path, &unused))
+    if (batch_info_read(&info, b->path, NULL))
         return;
     base64url(id, info.model.b, 32);
     if (info.n_requests > need->requests)
         need->requests = info.n_requests;
     batch_info_clear(&info);
     if (!model_path && models_resolve(&path, settings_text(s, "models"), id,
-                                      NULL, &unused))
+                                      NULL, NULL))
         return;
-    if (file_size(path ? path : model_path, &size, &unused) == 0 &&
+    if (file_size(path ? path : model_path, &size, NULL) == 0 &&
         size > need->model)
         need->model = size;
     free(path);
@@ -59,11 +58,10 @@ static void add_batch(struct plan_need *need, const struct settings *s,
 static void add_todo(struct plan_need *need, const struct settings *s,
                      const char *model_path, const struct spool *spool)
 {
-    struct err unused = ERR_INIT;
     struct batch *list;
     size_t n;
 
-    if (spool_list(spool, SPOOL_TODO, &list, &n, &unused))
+    if (spool_list(spool, SPOOL_TODO, &list, &n, NULL))
         return;
     for (size_t i = 0; i < n; i++) {
         add_batch(need, s, model_path, &list[i]);
@@ -76,18 +74,17 @@ static void look_at_work(struct plan_need *need, const struct settings *s,
                          const char *model_path, const char *const *name,
                          size_t n)
 {
-    struct err unused = ERR_INIT;
     struct spool *spool;
 
     need->kv = settings_count(s, "kv-memory");
-    if (spool_open(&spool, settings_text(s, "spool"), &unused))
+    if (spool_open(&spool, settings_text(s, "spool"), NULL))
         return;
     if (n == 0)
         add_todo(need, s, model_path, spool);
     for (size_t i = 0; i < n; i++) {
         struct batch b = { .path = NULL };
 
-        if (spool_find(spool, name[i], &b, &unused) == 0)
+        if (spool_find(spool, name[i], &b, NULL) == 0)
             add_batch(need, s, model_path, &b);
         batch_clear(&b);
     }

@@ -49,13 +49,12 @@ void run_log_add(const char *batch_path, uint32_t start, int ranks,
  * one is of a version that did not write it. */
 static int64_t restarts_in(const char *line, size_t n, const char *job)
 {
-    struct err unused = ERR_INIT;
     struct json *root;
     const char *text;
     uint64_t count = 0;
     int64_t found = -1;
 
-    if (n == 0 || json_parse(&root, line, n, &unused))
+    if (n == 0 || json_parse(&root, line, n, NULL))
         return -1;
     text = json_string(json_get(root, "slurm_job"));
     if (text && strcmp(text, job) == 0) {
@@ -70,14 +69,13 @@ static int64_t restarts_in(const char *line, size_t n, const char *job)
 
 int64_t run_log_last(const char *batch_path, const struct owner *self)
 {
-    struct err unused = ERR_INIT;
     struct buf text;
     int64_t last = -1;
 
     if (!self->slurm_job[0])
         return -1;
     buf_init(&text, RUN_LOG_MAX);
-    if (batch_file_read(&text, batch_path, NAME, &unused) == 1) {
+    if (batch_file_read(&text, batch_path, NAME, NULL) == 1) {
         const char *line = text.data, *end = text.data + text.len;
 
         while (line < end) {

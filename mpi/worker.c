@@ -246,12 +246,10 @@ static int status_of(const struct err *err)
 static void note_error(const struct batch *b, bool claimed,
                        const struct err *failed)
 {
-    struct err unused = ERR_INIT;
-
     if (claimed && !owner_is_self(b->path))
         return;
     batch_file_write(b->path, "error", failed->text, strlen(failed->text),
-                     &unused);
+                     NULL);
 }
 
 /* That was an earlier start. */

@@ -271,9 +271,8 @@ static unsigned first_ms(const struct ao *ao, unsigned ms)
 static unsigned jitter(unsigned ms)
 {
     unsigned char r = 0;
-    struct err unused = ERR_INIT;
 
-    if (key_random(&r, 1, &unused))
+    if (key_random(&r, 1, NULL))
         r = 0;
     return ms + ms / 4 * r / 255;
 }

@@ -56,7 +56,6 @@ static bool recall(const struct ao *ao, struct id id, uint64_t *slot)
 static int field(char *out, size_t n, const struct http_answer *a,
                  const char *name)
 {
-    struct err unused = ERR_INIT;
     struct json *root = NULL;
     const char *text;
     int rc = -1;
@@ -64,7 +63,7 @@ static int field(char *out, size_t n, const struct http_answer *a,
     if (http_header(a, name, out, n))
         return 0;
     if (json_parse(&root, a->body.len ? a->body.data : "", a->body.len,
-                   &unused))
+                   NULL))
         return -1;
     text = json_string(json_get(root, name));
     if (!text)
@@ -360,7 +359,6 @@ static int ask(struct ao *ao, struct ao_result *r, const char *process,
                const struct item_text_tag *tag, size_t n_tags,
                const void *data, size_t n, struct err *err)
 {
-    struct err unused = ERR_INIT;
     struct http_answer a;
     char *url = NULL;
     struct buf path;
@@ -376,7 +374,7 @@ static int ask(struct ao *ao, struct ao_result *r, const char *process,
     }
     if (rc == 0) {
         ao->ask_status = a.status;
-        if (a.status == 404 && current(ao, &slot, process, &unused))
+        if (a.status == 404 && current(ao, &slot, process, NULL))
             ao->ask_status = 0; /* it knows no such process */
         rc = ao_judge(&a, url, err) == AO_SAID_DONE ? 0 : -1;
     }
@@ -396,14 +394,13 @@ static int take_address(char out[ID_TEXT], const struct http_answer *a)
 {
     const char *text = a->body.len ? a->body.data : "";
     size_t n = a->body.len;
-    struct err unused = ERR_INIT;
     struct json *root = NULL;
     struct id id;
     int rc;
 
     while (n > 0 && strchr(" \r\n\t", text[n - 1]))
         n--;
-    if (json_parse(&root, text, n, &unused) == 0) {
+    if (json_parse(&root, text, n, NULL) == 0) {
         text = json_string(json_type(root) == JSON_OBJECT
                                ? json_get(root, "body") : root);
         n = text ? strlen(text) : 0;

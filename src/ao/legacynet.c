@@ -27,13 +27,12 @@
 static int check_id(const struct http_answer *a, struct id id, const char *url,
                     struct err *err)
 {
-    struct err unused = ERR_INIT;
     struct json *root = NULL;
     const char *text;
     int rc = 0;
 
     if (json_parse(&root, a->body.len ? a->body.data : "", a->body.len,
-                   &unused))
+                   NULL))
         return 0;
     text = json_string(json_get(root, "id"));
     if (text && strcmp(text, id_text(id).s) != 0)

@@ -128,11 +128,10 @@ int receipt_read(struct receipt *r, const char *json, size_t n, struct id id,
 
 bool receipt_winc(const char *json, size_t n, uint64_t *winc)
 {
-    struct err unused = ERR_INIT;
     struct json *root = NULL;
     bool says;
 
-    if (n == 0 || n > RECEIPT_MAX || json_parse(&root, json, n, &unused))
+    if (n == 0 || n > RECEIPT_MAX || json_parse(&root, json, n, NULL))
         return false;
     says = json_get(root, "winc");
     if (says && get_number(root, "winc", winc))

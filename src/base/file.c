@@ -268,9 +268,8 @@ static int open_aside(struct file_out *f, const char *name)
 {
     for (int i = 0; i < ASIDE_TRIES; i++) {
         char tail[FILE_SCRATCH];
-        struct err unused = ERR_INIT;
 
-        if (file_scratch(tail, &unused))
+        if (file_scratch(tail, NULL))
             return -1;
         free(f->aside);
         /* A name may be as long as the system allows; ours is longer. */

@@ -44,7 +44,6 @@ static void pass_space(struct walk *w)
 /* If a string that is the value of a key is here: it, decoded. */
 static char *value_here(struct walk *w)
 {
-    struct err unused = ERR_INIT;
     struct json *v = NULL;
     char *value = NULL;
     size_t start;
@@ -57,7 +56,7 @@ static char *value_here(struct walk *w)
     start = w->at;
     if (start == w->n || w->text[start] != '"' || !pass_string(w))
         return NULL;
-    if (json_parse(&v, w->text + start, w->at - start, &unused) == 0)
+    if (json_parse(&v, w->text + start, w->at - start, NULL) == 0)
         value = xstrdup(json_string(v));
     json_free(v);
     return value;

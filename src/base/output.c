@@ -244,10 +244,9 @@ bool output_same(const char *a, const char *b)
 
 static int descriptor_by(const char *path)
 {
-    struct err unused = ERR_INIT;
     struct target t;
 
-    if (follow(&t, path, &unused))
+    if (follow(&t, path, NULL))
         return -1;
     free(t.path);
     return t.fd;

@@ -47,7 +47,6 @@ struct told {
 static int is_told_over(void *self, const char *job, uint32_t restarts)
 {
     const struct told *t = self;
-    struct err unused = ERR_INIT;
     char step[LAUNCH_ID_SIZE];
     int rc;
 
@@ -56,7 +55,7 @@ static int is_told_over(void *self, const char *job, uint32_t restarts)
         return -1;
     if (!t->step)
         return OWNER_BY_PROCESS;
-    rc = allocation_step(step, job, t->step, &unused);
+    rc = allocation_step(step, job, t->step, NULL);
     return rc < 0 ? -1 : !rc;
 }
 
@@ -237,11 +236,10 @@ static int give_back(const struct spool *s, struct batch *b,
         .settings = settings, .version = PACKAGE_VERSION,
         .commit = APUS_COMMIT, .note = log_note,
     };
-    struct err unused = ERR_INIT;
     struct seal_options seal;
     struct push_report r;
     struct push *p = NULL;
-    bool here = work_seal_options(&seal, settings, info->model, &unused) == 0;
+    bool here = work_seal_options(&seal, settings, info->model, NULL) == 0;
     int rc;
 
     if (push_new(&p, s, &o, err))
@@ -260,11 +258,10 @@ static int put_away(const struct spool *s, struct batch *b,
 {
     struct batch_info info = { .from_ao = false };
     char *why = file_join(b->path, "why");
-    struct err unused = ERR_INIT;
     int rc;
 
     /* one that cannot be read can be put away all the same */
-    if (batch_info_read(&info, b->path, &unused) == 0 && info.from_ao)
+    if (batch_info_read(&info, b->path, NULL) == 0 && info.from_ao)
         rc = give_back(s, b, settings, &info, err);
     else
         rc = file_write(why, WHY, strlen(WHY), err)

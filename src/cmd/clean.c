@@ -89,13 +89,12 @@ static void put_batch(struct clean *c, const struct batch *b,
 /* A failed one that somebody cancelled is of a state of its own here. */
 static const char *state_of(const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     const char *state = spool_state_name(b->state);
     struct buf why;
 
     buf_init(&why, WHY_MAX);
     if (b->state == SPOOL_FAILED &&
-        batch_file_read(&why, b->path, "why", &unused) > 0 &&
+        batch_file_read(&why, b->path, "why", NULL) > 0 &&
         why.len >= strlen(BATCH_CANCELLED) &&
         memcmp(why.data, BATCH_CANCELLED, strlen(BATCH_CANCELLED)) == 0)
         state = BATCH_CANCELLED;
@@ -158,7 +157,6 @@ static int clean_one(struct clean *c, const struct batch *b, uint64_t age_s,
  * for instance since it was named twice. */
 static int clean_this(struct clean *c, struct batch *b, struct err *err)
 {
-    struct err unused = ERR_INIT;
     char id[ID_TEXT];
 
     base64url(id, b->id.b, 32);
@@ -171,7 +169,7 @@ static int clean_this(struct clean *c, struct batch *b, struct err *err)
         if (rc == REMOVED || rc == KEPT || (rc < 0 && file_exists(b->path)))
             return rc;
         batch_clear(b);
-        if (spool_find(c->spool, id, b, &unused))
+        if (spool_find(c->spool, id, b, NULL))
             return REMOVED;
     }
     return err_set(err, ERR_RETRY, "batch %s was moved %d times by other"

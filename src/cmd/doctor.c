@@ -86,7 +86,6 @@ static void be_impatient(struct settings *s)
         { "http-stall-timeout", 20, true },
         { "http-timeout", 60, true }, { "http-retries", 1, false },
     };
-    struct err unused = ERR_INIT;
     char most[24];
 
     for (size_t i = 0; i < sizeof(l) / sizeof(l[0]); i++) {
@@ -94,7 +93,7 @@ static void be_impatient(struct settings *s)
 
         snprintf(most, sizeof(most), "%" PRIu64, l[i].most);
         if (is > l[i].most || (is == 0 && l[i].time))
-            settings_set(s, l[i].name, most, &unused);
+            settings_set(s, l[i].name, most, NULL);
     }
 }
 

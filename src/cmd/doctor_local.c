@@ -106,15 +106,14 @@ void doctor_spool(struct doctor *d)
 static size_t count_state(struct spool *s, enum spool_state state,
                           uint64_t older_s, char id[ID_TEXT])
 {
-    struct err unused = ERR_INIT;
     struct batch *list;
     size_t n, count = 0;
     uint64_t age;
 
-    if (spool_list(s, state, &list, &n, &unused))
+    if (spool_list(s, state, &list, &n, NULL))
         return 0;
     for (size_t i = 0; i < n; i++) {
-        if (spool_age(s, &list[i], &age, &unused) == 0 && age >= older_s &&
+        if (spool_age(s, &list[i], &age, NULL) == 0 && age >= older_s &&
             count++ == 0)
             base64url(id, list[i].id.b, 32);
     }
@@ -125,12 +124,11 @@ static size_t count_state(struct spool *s, enum spool_state state,
 /* Whether somebody put it away on purpose. */
 static bool is_cancelled(const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     struct buf text;
     bool cancelled;
 
     buf_init(&text, WHY_MAX);
-    cancelled = batch_file_read(&text, b->path, "why", &unused) > 0 &&
+    cancelled = batch_file_read(&text, b->path, "why", NULL) > 0 &&
                 text.len >= strlen(BATCH_CANCELLED) &&
                 memcmp(text.data, BATCH_CANCELLED,
                        strlen(BATCH_CANCELLED)) == 0;
@@ -142,12 +140,11 @@ static bool is_cancelled(const struct batch *b)
 static size_t count_failed(struct spool *s, size_t *cancelled,
                            char id[ID_TEXT])
 {
-    struct err unused = ERR_INIT;
     struct batch *list;
     size_t n, count = 0;
 
     *cancelled = 0;
-    if (spool_list(s, SPOOL_FAILED, &list, &n, &unused))
+    if (spool_list(s, SPOOL_FAILED, &list, &n, NULL))
         return 0;
     for (size_t i = 0; i < n; i++) {
         if (is_cancelled(&list[i]))
@@ -163,12 +160,11 @@ static size_t count_failed(struct spool *s, size_t *cancelled,
 static size_t count_dead(struct spool *s, enum spool_state state,
                          char id[ID_TEXT])
 {
-    struct err unused = ERR_INIT;
     struct batch *list;
     struct owners *o;
     size_t n, count = 0;
 
-    if (spool_list(s, state, &list, &n, &unused))
+    if (spool_list(s, state, &list, &n, NULL))
         return 0;
     o = owners_ask(list, n);
     for (size_t i = 0; i < n; i++) {
@@ -185,12 +181,11 @@ static size_t count_dead(struct spool *s, enum spool_state state,
 static size_t count_silent(struct spool *s, enum spool_state state,
                            char id[ID_TEXT], char when[FREE_AT])
 {
-    struct err unused = ERR_INIT;
     struct batch *list;
     size_t n, count = 0;
     char text[FREE_AT];
 
-    if (spool_list(s, state, &list, &n, &unused))
+    if (spool_list(s, state, &list, &n, NULL))
         return 0;
     for (size_t i = 0; i < n; i++) {
         if (owner_free_at(text, sizeof(text), &list[i], true) &&
@@ -220,13 +215,12 @@ static void check_rounds(struct doctor *d, const struct spool *s)
 
 void doctor_batches(struct doctor *d)
 {
-    struct err unused = ERR_INIT;
     struct spool *s;
     char id[ID_TEXT];
     size_t n, cancelled, found = 0;
     char when[FREE_AT] = "";
 
-    if (spool_open_there(&s, settings_text(d->settings, "spool"), &unused))
+    if (spool_open_there(&s, settings_text(d->settings, "spool"), NULL))
         return;
     n = count_failed(s, &cancelled, id);
     if (n)

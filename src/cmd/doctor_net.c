@@ -211,7 +211,6 @@ static int clock_ahead(const struct http_answer *a, time_t now, long *ahead)
 void doctor_clock(struct doctor *d)
 {
     const char *at = settings_text(d->settings, "gateways");
-    struct err unused = ERR_INIT;
     struct http_answer a;
     char url[512];
     long ahead = 0;
@@ -219,7 +218,7 @@ void doctor_clock(struct doctor *d)
     while ((at = next_url(at, url, sizeof(url))) != NULL) {
         int rc;
 
-        if (get(url, "info", &a, &unused))
+        if (get(url, "info", &a, NULL))
             continue;
         rc = clock_ahead(&a, time(NULL), &ahead);
         http_answer_clear(&a);

@@ -84,8 +84,7 @@ static uint64_t size_of(const char *path)
 static void put_batch(struct du *d, const struct batch *b, uint64_t bytes)
 {
     struct batch_info info = { .source = NULL };
-    struct err unused = ERR_INIT;
-    bool known = batch_info_read(&info, b->path, &unused) == 0;
+    bool known = batch_info_read(&info, b->path, NULL) == 0;
     const char *source = known && info.source ? info.source : "";
 
     if (d->json) {

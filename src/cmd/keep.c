@@ -90,11 +90,10 @@ static int keep_other(const char *path, const char *aside, struct err *err)
 static void remove_partial(const char *path)
 {
     char *partial = xasprintf("%s.partial", path);
-    struct err unused = ERR_INIT;
     struct stat st;
 
     if (lstat(partial, &st) == 0 && S_ISREG(st.st_mode) &&
-        answers_relate(partial, path, &unused) > ANSWERS_OTHER)
+        answers_relate(partial, path, NULL) > ANSWERS_OTHER)
         unlink(partial);
     free(partial);
 }

@@ -78,11 +78,10 @@ static int conversion_options(struct convert_options *o, const char *act,
 
 static void warn_of_tokenizer(const char *what, const char *path)
 {
-    struct err unused = ERR_INIT;
     struct model_record rec;
     struct id id;
 
-    if (model_peek(&rec, &id, path, &unused) == 0 && !rec.tokenizer_size)
+    if (model_peek(&rec, &id, path, NULL) == 0 && !rec.tokenizer_size)
         log_warning("\"%s\" has no tokenizer: its prompts are token ids, and"
                     " its answers have no text", what);
 }
@@ -133,14 +132,13 @@ static int convert_over(const char *dir, const char *file,
                         const struct convert_options *o, struct id *id,
                         struct err *err)
 {
-    struct err unused = ERR_INIT;
     struct model_record rec;
     struct id was;
-    bool is_model = model_peek(&rec, &was, file, &unused) == 0;
+    bool is_model = model_peek(&rec, &was, file, NULL) == 0;
     uint64_t size = 0;
     char *kept = NULL;
 
-    if (file_size(file, &size, &unused) == 0 && size > 0 &&
+    if (file_size(file, &size, NULL) == 0 && size > 0 &&
         keep_file(&kept, file, err))
         return -1;
     if (convert_to(dir, file, o, id, err) == 0) {
@@ -231,14 +229,13 @@ static int add(struct settings *s, const char *what, const char *name,
     char *called = name ? xstrdup(name) : models_own_name(what);
     const char *store = settings_text(s, "models");
     struct id was, id;
-    struct err unused = ERR_INIT;
     struct model_record rec;
     char *path = NULL;
     int had = models_named(&was, store, called, err), rc = had < 0 ? -1 : 0;
 
     /* that of a directory shows only when it is converted */
     if (had > 0 && !force &&
-        (model_peek(&rec, &id, what, &unused) || !id_equal(id, was)))
+        (model_peek(&rec, &id, what, NULL) || !id_equal(id, was)))
         rc = model_check_unused(s, was, err);
     if (rc)
         err_prefix(err, "the name \"%s\"", called);

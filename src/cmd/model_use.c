@@ -26,11 +26,10 @@ struct use {
 
 static void look(struct use *u, const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     struct batch_info info;
     size_t at = strlen(u->names);
 
-    if (batch_info_read(&info, b->path, &unused))
+    if (batch_info_read(&info, b->path, NULL))
         return;
     if (id_equal(info.model, *u->model) && u->n++ < NAMED) {
         snprintf(u->names + at, sizeof(u->names) - at, "%s%s", at ? ", " : "",

@@ -30,9 +30,8 @@ bool named_is_file(const char *what)
 void named_tell_both(const struct spool *s, const char *what)
 {
     struct batch b = { .path = NULL };
-    struct err unused = ERR_INIT;
 
-    if (!s || strchr(what, '/') || spool_find(s, what, &b, &unused))
+    if (!s || strchr(what, '/') || spool_find(s, what, &b, NULL))
         return;
     log_info("\"%s\" is a file here, and batch %s begins so: the file is"
              " taken",
@@ -131,12 +130,11 @@ static int note_split(void *self, const struct file_split *p, struct err *err)
 /* True if the search keeps the batch. */
 static bool note_batch(struct search *f, const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     struct batch_info info;
     struct whole *w;
     bool same, keeps = false;
 
-    if (batch_info_read(&info, b->path, &unused))
+    if (batch_info_read(&info, b->path, NULL))
         return false;
     if (fits(f, info.file, info.model, info.source, &same) &&
         !(same && info.ids == 3)) {

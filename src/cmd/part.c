@@ -37,7 +37,6 @@ bool part_is_output(const char *what)
 bool part_is_item(const char *what, const char *spool_dir)
 {
     struct batch b = { .path = NULL };
-    struct err unused = ERR_INIT;
     struct id id;
     struct spool *s;
     bool found;
@@ -45,9 +44,9 @@ bool part_is_item(const char *what, const char *spool_dir)
     if (id_parse(&id, what))
         return false;
     if (!file_is_dir(spool_dir) ||
-        spool_open_there(&s, spool_dir, &unused))
+        spool_open_there(&s, spool_dir, NULL))
         return true;
-    found = spool_find(s, what, &b, &unused) == 0;
+    found = spool_find(s, what, &b, NULL) == 0;
     batch_clear(&b);
     spool_close(s);
     return !found;
@@ -97,7 +96,6 @@ static int may_open(const struct spool *s, const struct part_file *f,
 {
     const char *path = part_file_path(f);
     char real[PATH_MAX], *slash;
-    struct err unused = ERR_INIT;
     struct batch b = { .path = NULL };
     size_t part;
     int rc;
@@ -108,7 +106,7 @@ static int may_open(const struct spool *s, const struct part_file *f,
     if (!slash || slash == real || part_number(&part, slash + 1))
         return foreign(path, err);
     *slash = '\0';
-    if (spool_find(s, real, &b, &unused))
+    if (spool_find(s, real, &b, NULL))
         return foreign(path, err);
     rc = check_sum(&b, part, f, err);
     batch_clear(&b);
@@ -134,11 +132,10 @@ uint64_t part_lines_before(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char *dir = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
-    struct err unused = ERR_INIT;
     struct batch_info i;
     uint64_t n = 0;
 
-    if (batch_info_read(&i, dir, &unused) == 0) {
+    if (batch_info_read(&i, dir, NULL) == 0) {
         n = i.lines_before;
         batch_info_clear(&i);
     }

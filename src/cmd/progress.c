@@ -202,13 +202,12 @@ void progress_end(struct progress *p, uint64_t answered, uint64_t refused,
 /* The file `progress` of a batch, or NULL. */
 static struct json *read_file(const char *batch_path)
 {
-    struct err unused = ERR_INIT;
     struct json *root = NULL;
     struct buf text;
 
     buf_init(&text, FILE_MAX);
-    if (progress_read(batch_path, &text, &unused) || text.len == 0 ||
-        json_parse(&root, text.data, text.len, &unused))
+    if (progress_read(batch_path, &text, NULL) || text.len == 0 ||
+        json_parse(&root, text.data, text.len, NULL))
         root = NULL;
     buf_clear(&text);
     return root;

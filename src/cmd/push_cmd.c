@@ -64,7 +64,6 @@ static void print_report(const struct batch *b, const char *state,
 static uint64_t count_repeated(const struct reuse *r, const char *batch_path,
                                uint64_t *of)
 {
-    struct err unused = ERR_INIT;
     struct id job;
     struct jobs_file *f;
     bool there = true;
@@ -74,11 +73,11 @@ static uint64_t count_repeated(const struct reuse *r, const char *batch_path,
     for (size_t k = 0; there; k++) {
         char *path = seal_part_path(batch_path, k, "jobs");
 
-        there = jobs_file_open(&f, path, &unused) == 0;
+        there = jobs_file_open(&f, path, NULL) == 0;
         free(path);
         if (!there)
             break;
-        for (; jobs_file_next(f, &job, &row, &unused) == 1; ++*of)
+        for (; jobs_file_next(f, &job, &row, NULL) == 1; ++*of)
             n += reuse_has(r, job);
         jobs_file_close(f);
     }
@@ -92,15 +91,14 @@ static void tell_repeated(struct pushing *c, const struct batch *b)
     struct reuse_options o = { .spool = spool_dir(c->spool),
                                .pushed_only = true };
     struct batch_info info = { .n_requests = 0 };
-    struct err unused = ERR_INIT;
     struct reuse *r = NULL;
     uint64_t n, of = 0;
 
-    if (batch_info_read(&info, b->path, &unused))
+    if (batch_info_read(&info, b->path, NULL))
         return;
     o.model = info.model;
     batch_info_clear(&info);
-    if (reuse_open(&r, &o, &unused))
+    if (reuse_open(&r, &o, NULL))
         return;
     n = reuse_rows(r) ? count_repeated(r, b->path, &of) : 0;
     reuse_close(r);

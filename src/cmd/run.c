@@ -130,13 +130,12 @@ static int make_batch(struct run *r, struct err *err)
 static uint64_t most_tokens(const struct run *r)
 {
     struct survey survey = { .n = 0 };
-    struct err unused = ERR_INIT;
     struct batch_info info;
     uint64_t n = 0;
 
-    if (r->quiet || batch_info_read(&info, r->batch.path, &unused))
+    if (r->quiet || batch_info_read(&info, r->batch.path, NULL))
         return 0;
-    if (survey_read(&survey, r->batch.path, &info, &unused) == 0)
+    if (survey_read(&survey, r->batch.path, &info, NULL) == 0)
         for (uint32_t i = 0; i < survey.n; i++) {
             const struct survey_line *l = &survey.line[i];
             uint32_t most = l->max_tokens < r->context ? l->max_tokens

@@ -50,10 +50,9 @@ static void take_hint(struct making *m, const char *part)
 {
     const char *slash = strrchr(part, '/');
     char *dir = slash ? xstrndup(part, (size_t)(slash - part)) : xstrdup(".");
-    struct err unused = ERR_INIT;
     struct seal_info i;
 
-    if (!m->f->hint && seal_info_read(&i, dir, &unused) == 0) {
+    if (!m->f->hint && seal_info_read(&i, dir, NULL) == 0) {
         if (i.model_source[0])
             m->f->hint = xstrdup(i.model_source);
         seal_info_clear(&i);

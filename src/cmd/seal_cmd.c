@@ -50,7 +50,6 @@ static int seal_claimed(const struct batch *b, const struct settings *s,
 static int seal_open_batch(const struct spool *spool, struct batch *b,
                            const struct settings *s, struct err *err)
 {
-    struct err unused = ERR_INIT;
     struct heart heart;
     char who[OWNER_TELL];
     int rc = spool_adopt(spool, b, NULL, NULL, OWNER_STALE_S, err);
@@ -71,7 +70,7 @@ static int seal_open_batch(const struct spool *spool, struct batch *b,
     rc = seal_claimed(b, s, err);
     heart_stop(&heart);
     if (rc) {
-        spool_move(spool, b, SPOOL_TODO, &unused);
+        spool_move(spool, b, SPOOL_TODO, NULL);
         return -1;
     }
     return spool_leave(spool, b, SPOOL_DONE, err);
@@ -101,12 +100,11 @@ static void compare_parts(const struct seal_info *was, const char *batch_path)
 {
     struct id item;
     unsigned char record[STATEMENT_SIZE];
-    struct err unused = ERR_INIT;
     struct seal_info now;
     char id[ID_TEXT];
     bool same;
 
-    if (was->n_parts == 0 || seal_info_read(&now, batch_path, &unused))
+    if (was->n_parts == 0 || seal_info_read(&now, batch_path, NULL))
         return;
     same = was->n_parts == now.n_parts;
     for (size_t i = 0; same && i < was->n_parts; i++)
@@ -116,7 +114,7 @@ static void compare_parts(const struct seal_info *was, const char *batch_path)
         return;
     log_warning("\"%s\": the SHA-256 of its parts changed: %s", batch_path,
                 why_changed(was));
-    if (push_statement(batch_path, record, &item, &unused))
+    if (push_statement(batch_path, record, &item, NULL))
         return;
     base64url(id, item.b, 32);
     log_warning("the statement %s that was signed names what they were before%s"
@@ -184,7 +182,6 @@ static int repair_claimed(const struct spool *spool, struct batch *b,
                       struct settings *s, struct err *err)
 {
     bool was_sent = b->state == SPOOL_SENT;
-    struct err unused = ERR_INIT;
     struct seal_options o;
     struct batch_info info;
     struct heart heart;
@@ -204,7 +201,7 @@ static int repair_claimed(const struct spool *spool, struct batch *b,
     rc = repair(b, &o, err);
     heart_stop(&heart);
     if (rc < 0) {
-        spool_move(spool, b, SPOOL_DONE, &unused);
+        spool_move(spool, b, SPOOL_DONE, NULL);
         return -1;
     }
     if (rc == 2)
@@ -223,10 +220,9 @@ static int seal_again(const struct spool *spool, struct batch *b,
                       struct settings *s, struct err *err)
 {
     struct seal_info was = { .n_parts = 0 };
-    struct err unused = ERR_INIT;
     int rc;
 
-    seal_info_read(&was, b->path, &unused);
+    seal_info_read(&was, b->path, NULL);
     rc = repair_claimed(spool, b, s, err);
     if (rc == 0)
         compare_parts(&was, b->path);

@@ -233,11 +233,10 @@ static int show_log(const char *path, struct err *err)
 static void show_why(const char *batch_path)
 {
     char *path = file_join(batch_path, "why");
-    struct err unused = ERR_INIT;
     struct buf text;
 
     buf_init(&text, WHY_MAX);
-    if (file_exists(path) && file_read(&text, path, &unused) == 0 && text.len) {
+    if (file_exists(path) && file_read(&text, path, NULL) == 0 && text.len) {
         printf("why\t");
         show_text(text.data, text.len);
     }
@@ -275,10 +274,9 @@ static void show_statement(const struct batch *b)
 {
     struct id item;
     unsigned char record[STATEMENT_SIZE];
-    struct err unused = ERR_INIT;
 
     if (push_is_begun(b->path) &&
-        push_statement(b->path, record, &item, &unused) == 0)
+        push_statement(b->path, record, &item, NULL) == 0)
         show_id("statement", item);
 }
 

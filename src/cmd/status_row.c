@@ -57,14 +57,13 @@ void status_jobs_clear(struct status_jobs *j)
 
 static void read_progress(struct status_row *r, const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     struct json *root;
 
     buf_init(&r->progress, PROGRESS_MAX);
     r->total = r->info.n_requests;
-    if (progress_read(b->path, &r->progress, &unused) ||
+    if (progress_read(b->path, &r->progress, NULL) ||
         r->progress.len == 0 ||
-        json_parse(&root, r->progress.data, r->progress.len, &unused)) {
+        json_parse(&root, r->progress.data, r->progress.len, NULL)) {
         buf_reset(&r->progress);
         return;
     }
@@ -77,12 +76,11 @@ static void read_progress(struct status_row *r, const struct batch *b)
 
 static void read_refusals(struct status_row *r, const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     char text[REFUSALS_TEXT];
     struct refusals f;
 
     r->done = r->total;
-    if (refusals_read(&f, b->path, true, &unused))
+    if (refusals_read(&f, b->path, true, NULL))
         return;
     r->refused = f.n;
     f.line += r->info.lines_before;
@@ -115,10 +113,9 @@ static void read_owner(struct status_row *r, const struct batch *b,
                        const struct owners *o)
 {
     const struct launch_job *j;
-    struct err unused = ERR_INIT;
     struct owner owner;
 
-    if (owner_read(&owner, b->path, &unused) != 1)
+    if (owner_read(&owner, b->path, NULL) != 1)
         return;
     owner_text(r->owner, sizeof(r->owner), &owner);
     j = owner.slurm_job[0] ? owners_job(o, owner.slurm_job) : NULL;
@@ -135,10 +132,9 @@ static void read_owner(struct status_row *r, const struct batch *b,
  * the start before this one. */
 static bool is_fresh(const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     char *path = file_join(b->path, "progress");
     uint64_t age_s = 0;
-    bool fresh = spool_file_age(path, &age_s, &unused) == 0 &&
+    bool fresh = spool_file_age(path, &age_s, NULL) == 0 &&
                  age_s < PROGRESS_STALE_S;
 
     free(path);
@@ -163,11 +159,10 @@ static void set_error(struct status_row *r, const char *text, size_t n)
 static bool error_from(struct status_row *r, const struct batch *b,
                        const char *name)
 {
-    struct err unused = ERR_INIT;
     struct buf text;
 
     buf_init(&text, TAIL_MAX);
-    if (batch_file_read(&text, b->path, name, &unused) > 0 && text.len > 0)
+    if (batch_file_read(&text, b->path, name, NULL) > 0 && text.len > 0)
         set_error(r, text.data, text.len);
     buf_clear(&text);
     return r->error[0] != '\0';

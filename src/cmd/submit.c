@@ -269,9 +269,8 @@ static int submit_there(struct submit *s, struct batch *b, bool named,
 static void tell_output(const struct submit *s, const struct batch *b)
 {
     struct batch_info info;
-    struct err unused = ERR_INIT;
 
-    if (!s->output || s->wait || batch_info_read(&info, b->path, &unused))
+    if (!s->output || s->wait || batch_info_read(&info, b->path, NULL))
         return;
     if (!info.output || !output_same(info.output, s->output))
         log_warning("batch %s was there before, with %s%s%s: apus wait -o or"

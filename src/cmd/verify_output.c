@@ -164,17 +164,16 @@ struct try_split {
 /* Add how many of a part's requests are wanted; -1 if it cannot be read. */
 static int count_part(uint64_t *sum, const struct try_split *t, struct id part)
 {
-    struct err unused = ERR_INIT;
     struct batch_info info;
     struct batch b;
     uint64_t hits = 0;
     int rc;
 
-    if (spool_find(t->spool, id_text(part).s, &b, &unused))
+    if (spool_find(t->spool, id_text(part).s, &b, NULL))
         return -1;
-    rc = batch_info_read(&info, b.path, &unused);
+    rc = batch_info_read(&info, b.path, NULL);
     if (rc == 0) {
-        rc = count_lines(&hits, &info, b.path, t->w, &unused);
+        rc = count_lines(&hits, &info, b.path, t->w, NULL);
         batch_info_clear(&info);
     }
     batch_clear(&b);
@@ -253,14 +252,13 @@ static int search(struct asked *a, const char *dir, const struct wanted *w,
     if (spool_open_there(&s, dir, err))
         return -1;
     for (int state = SPOOL_TODO; rc == 0 && state < SPOOL_STATES; state++) {
-        struct err unused = ERR_INIT;
         struct batch *list = NULL;
         size_t n = 0;
 
         rc = spool_list(s, state, &list, &n, err);
         for (size_t i = 0; i < n; i++) {
             if (rc == 0 && !(a->hits == w->n && !a->others))
-                try_batch(a, &list[i], w, &unused);
+                try_batch(a, &list[i], w, NULL);
             batch_clear(&list[i]);
         }
         free(list);
@@ -384,10 +382,9 @@ static int check_found(struct verify *v, const struct asked *a,
 
 static bool is_empty(const char *path)
 {
-    struct err unused = ERR_INIT;
     uint64_t n = 0;
 
-    return file_size(path, &n, &unused) == 0 && n == 0;
+    return file_size(path, &n, NULL) == 0 && n == 0;
 }
 
 int verify_output(struct verify *v, struct err *err)

@@ -91,7 +91,6 @@ static int put_frame(int fd, char what, const void *data, size_t n)
 /* b is emptied first. */
 static int get_frame(int fd, char *what, struct buf *b)
 {
-    struct err unused = ERR_INIT;
     unsigned char head[5];
     size_t n;
 
@@ -100,7 +99,7 @@ static int get_frame(int fd, char *what, struct buf *b)
         return -1;
     *what = (char)head[0];
     n = get_u32(head + 1);
-    if (buf_reserve(b, n, "frame", &unused) || get_all(fd, b->data, n))
+    if (buf_reserve(b, n, "frame", NULL) || get_all(fd, b->data, n))
         return -1;
     b->len = n;
     return 0;

@@ -54,12 +54,11 @@ static void put_tag(struct dry_run *d, struct item_tag *tag, char *name,
 static void take_data(struct dry_run *d, const struct call *c)
 {
     const char *type = call_header(c, "Content-Type");
-    struct err unused = ERR_INIT;
     struct item it;
 
     if (strcmp(c->method, "POST") != 0 || !type ||
         strcmp(type, "application/ans104") != 0 ||
-        item_head(&it, c->body, c->n_body, &unused))
+        item_head(&it, c->body, c->n_body, NULL))
         return;
     d->data = c->body + it.head_n;
     d->n_data = c->n_body - it.head_n;

@@ -62,14 +62,13 @@ static void put_page(struct buf *out, struct net *net,
     buf_puts(out, "{\"edges\":[");
     for (uint64_t i = 0; i < all && !more; i++) {
         uint64_t at = f->ascending ? i : all - 1 - i;
-        struct err unused = ERR_INIT;
         struct item it;
         struct buf head;
 
         if (f->from_cursor && (f->ascending ? at <= f->after : at >= f->after))
             continue;
         buf_init(&head, ITEM_HEAD_MAX);
-        if (held_head(net->found[at], &head, &it, &unused) == 0 &&
+        if (held_head(net->found[at], &head, &it, NULL) == 0 &&
             graphql_filter_fits(f, net->found[at], &it)) {
             more = n == f->first;
             if (!more) {

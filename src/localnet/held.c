@@ -270,13 +270,12 @@ static int read_table(const struct held *h, struct bundle_entry **e,
 static void unbundle(struct net *net, struct held *h, unsigned depth,
                      struct buf *found)
 {
-    struct err unused = ERR_INIT;
     struct bundle_entry *e = NULL;
     struct buf buf;
     struct item it;
     size_t n = 0;
 
-    if (read_table(h, &e, &n, &unused))
+    if (read_table(h, &e, &n, NULL))
         return;
     buf_init(&buf, ITEM_HEAD_MAX);
     for (size_t i = 0; i < n; i++) {
@@ -284,7 +283,7 @@ static void unbundle(struct net *net, struct held *h, unsigned depth,
         struct held *in;
 
         if (held_get(net, e[i].id) ||
-            check_nested(h->path, at, e[i].size, e[i].id, &buf, &it, &unused))
+            check_nested(h->path, at, e[i].size, e[i].id, &buf, &it, NULL))
             continue;
         in = index_item(net, &it, h, h->path, at, e[i].size);
         in->taken_ms = h->taken_ms;
@@ -301,7 +300,6 @@ static void unbundle(struct net *net, struct held *h, unsigned depth,
  * again, so nothing depends on its being on the disk. */
 static void look_inside(struct net *net, struct held *h)
 {
-    struct err unused = ERR_INIT;
     struct buf found;
 
     if (!h->bundle || h->looked)
@@ -311,7 +309,7 @@ static void look_inside(struct net *net, struct held *h)
     unbundle(net, h, 1, &found);
     if (!found.full)
         journal_put(net->journal, JOURNAL_NESTED, h->id.b, 32, found.data,
-                    found.len, false, NULL, &unused);
+                    found.len, false, NULL, NULL);
     buf_clear(&found);
 }
 

@@ -68,11 +68,10 @@ static void put_member(struct buf *b, const struct lie *l,
 static void put_line(struct buf *b, const struct lie *l, const char *line,
                      size_t n)
 {
-    struct err unused = ERR_INIT;
     struct json *root;
     bool first = true;
 
-    if (json_parse(&root, line, n, &unused)) {
+    if (json_parse(&root, line, n, NULL)) {
         buf_put(b, line, n);
         return;
     }
@@ -229,14 +228,13 @@ static void put_lie(struct buf *b, const struct lie *l,
 /* Lines of the data of the message itself. */
 static uint64_t count_lines(const struct net *net, const struct message *m)
 {
-    struct err unused = ERR_INIT;
     const struct held *h = held_get(net, m->id);
     uint64_t n = 0;
     struct buf raw;
 
     buf_init(&raw, JOURNAL_MAX);
-    if (h && buf_reserve(&raw, m->size, "message", &unused) == 0 &&
-        held_read(h, 0, raw.data, m->size, &unused) == 0)
+    if (h && buf_reserve(&raw, m->size, "message", NULL) == 0 &&
+        held_read(h, 0, raw.data, m->size, NULL) == 0)
         for (uint64_t i = h->head_n; i < m->size; i++)
             n += raw.data[i] == '\n' || i + 1 == m->size;
     buf_clear(&raw);
@@ -253,7 +251,6 @@ void lies_put_result(struct net *net, enum unit u, struct buf *b,
                      const struct message *m)
 {
     struct lie l = { .what = HOSTILE_N };
-    struct err unused = ERR_INIT;
     struct json *root;
 
     for (int w = HOSTILE_CU_FALSE_REQUESTS; w <= HOSTILE_CU_FALSE_ACK; w++)
@@ -261,7 +258,7 @@ void lies_put_result(struct net *net, enum unit u, struct buf *b,
             hostile_now(&net->hostile, (enum hostile_case)w, u))
             l.what = (enum hostile_case)w;
     if (l.what == HOSTILE_N ||
-        json_parse(&root, m->result, m->n_result, &unused)) {
+        json_parse(&root, m->result, m->n_result, NULL)) {
         buf_put(b, m->result, m->n_result);
         return;
     }

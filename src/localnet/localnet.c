@@ -179,12 +179,11 @@ static void answer_call(void *self, const struct call *c, struct answer *a)
 static void *sink_new(void *self, const struct call *c, uint64_t size)
 {
     struct net *net = self;
-    struct err unused = ERR_INIT;
     const char *rest;
 
     if (unit_of(c->path, &rest) != UNIT_BUNDLER || !bundler_takes_item(rest))
         return NULL;
-    return upload_new(net, size, &unused);
+    return upload_new(net, size, NULL);
 }
 
 static void sink_put(void *sink, const void *data, size_t n)

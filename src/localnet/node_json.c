@@ -60,7 +60,6 @@ static void put_outbox(struct buf *b, const struct json *messages)
 void node_put_results(struct buf *b, const char *result, size_t n,
                       bool is_old)
 {
-    struct err unused = ERR_INIT;
     struct json *root = NULL;
 
     if (is_old) {
@@ -73,7 +72,7 @@ void node_put_results(struct buf *b, const char *result, size_t n,
     buf_puts(b, "{\"raw\":");
     buf_put(b, result, n);
     buf_puts(b, ",\"outbox\":");
-    if (json_parse(&root, result, n, &unused) == 0)
+    if (json_parse(&root, result, n, NULL) == 0)
         put_outbox(b, json_get(root, "Messages"));
     else
         buf_puts(b, "{}");

@@ -62,7 +62,6 @@ static bool tag_is(const struct item *it, const char *name, const char *value)
 static bool is_said(const struct net *net, const char *url)
 {
     bool said = false, found = false;
-    struct err unused = ERR_INIT;
     struct item it;
     struct buf head;
 
@@ -71,7 +70,7 @@ static bool is_said(const struct net *net, const char *url)
         const struct held *h = net->found[i];
 
         if (!id_equal(h->owner, net->address) ||
-            held_head(h, &head, &it, &unused) ||
+            held_head(h, &head, &it, NULL) ||
             !tag_is(&it, "Type", "Scheduler-Location"))
             continue;
         found = true;

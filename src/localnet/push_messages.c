@@ -121,7 +121,6 @@ static void send_on(struct net *net, const struct message *m,
     const struct process *p = m->process;
     struct id id;
     char pushed_for[ID_TEXT];
-    struct err unused = ERR_INIT;
     struct message *sent;
     struct item it;
     struct buf raw;
@@ -140,10 +139,10 @@ static void send_on(struct net *net, const struct message *m,
         spec.anchor = id_view(o->anchor);
     buf_init(&raw, JOURNAL_MAX);
     if (item_sign(&raw, &spec, o->data, strlen(o->data), net->key, &id,
-                  &unused) == 0 &&
+                  NULL) == 0 &&
         raw.len <= UNITS_MAX_ITEM &&
-        item_head(&it, raw.data, raw.len, &unused) == 0)
-        units_put(net, raw.data, raw.len, &it, m->pushed_for, &sent, &unused);
+        item_head(&it, raw.data, raw.len, NULL) == 0)
+        units_put(net, raw.data, raw.len, &it, m->pushed_for, &sent, NULL);
     buf_clear(&raw);
 }
 
@@ -166,10 +165,9 @@ static void set_patch(struct process *p, const char *key, const char *value)
 static void keep_patch(struct process *p, const struct outgoing *o)
 {
     const char *cache = tag_of(o, "cache");
-    struct err unused = ERR_INIT;
     struct json *root;
 
-    if (!cache || json_parse(&root, cache, strlen(cache), &unused))
+    if (!cache || json_parse(&root, cache, strlen(cache), NULL))
         return;
     for (const struct json *v = json_first(root); v; v = json_next(v)) {
         char *key = json_key(v) ? xstrdup(json_key(v)) : NULL;

@@ -43,7 +43,6 @@ static struct process *process_new(const void *raw, size_t n,
                                    const struct item *it)
 {
     struct process *p = xcalloc(1, sizeof(*p));
-    struct err unused = ERR_INIT;
 
     p->id = it->id;
     base64url(p->id_text, it->id.b, 32);
@@ -52,7 +51,7 @@ static struct process *process_new(const void *raw, size_t n,
     buf_init(&p->raw, JOURNAL_MAX);
     buf_put(&p->raw, raw, n);
     p->item = xmalloc(sizeof(*p->item));
-    if (item_head(p->item, p->raw.data, n, &unused))
+    if (item_head(p->item, p->raw.data, n, NULL))
         abort(); /* it was parsed before */
     pthread_mutex_init(&p->lock, NULL);
     return p;

@@ -75,14 +75,13 @@ static void put_owner(struct buf *b, const struct item *it)
 static void put_item(struct net *net, struct buf *b, const struct message *m,
                      bool data)
 {
-    struct err unused = ERR_INIT;
     struct item it;
     struct buf raw;
 
     buf_init(&raw, JOURNAL_MAX);
-    if (buf_reserve(&raw, m->size, "message", &unused) ||
-        held_read(held_get(net, m->id), 0, raw.data, m->size, &unused) ||
-        item_head(&it, raw.data, m->size, &unused)) {
+    if (buf_reserve(&raw, m->size, "message", NULL) ||
+        held_read(held_get(net, m->id), 0, raw.data, m->size, NULL) ||
+        item_head(&it, raw.data, m->size, NULL)) {
         buf_clear(&raw);
         return;
     }

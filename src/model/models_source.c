@@ -61,12 +61,11 @@ int models_source_set(const char *store, struct id id, const char *text,
 static bool find(char out[MODELS_SOURCE], const char *store, const char *file,
                  const char *key, bool back)
 {
-    struct err unused = ERR_INIT;
     bool found = false;
     struct buf b;
 
     buf_init(&b, MODELS_MAX_TEXT);
-    if (models_read_text(&b, store, file, &unused))
+    if (models_read_text(&b, store, file, NULL))
         buf_reset(&b);
     for (const char *p = b.len ? b.data : ""; *p && !found;) {
         size_t n = strcspn(p, "\n"), more = n > ID + 1 ? n - ID - 1 : 0;
@@ -85,12 +84,11 @@ static bool find(char out[MODELS_SOURCE], const char *store, const char *file,
 
 void models_source(char out[MODELS_SOURCE], const char *store, struct id id)
 {
-    struct err unused = ERR_INIT;
     char arweave[MODELS_SOURCE];
 
     out[0] = '\0';
     if (find(out, store, "origins", id_text(id).s, false) &&
-        models_source_check(out, &unused) == 0)
+        models_source_check(out, NULL) == 0)
         return;
     out[0] = '\0';
     if (find(arweave, store, "arweave", id_text(id).s, true) &&

@@ -114,11 +114,10 @@ static void one_round(struct drain *d)
 
 static size_t count(struct drain *d, enum spool_state state)
 {
-    struct err unused = ERR_INIT;
     struct batch *list;
     size_t n;
 
-    if (spool_list(d->spool, state, &list, &n, &unused))
+    if (spool_list(d->spool, state, &list, &n, NULL))
         return 0;
     spool_list_free(list, n);
     return n;

@@ -241,12 +241,11 @@ static int has_model(const struct drain *d, struct id model, struct err *err)
 /* Why giving a batch up was begun and not ended: 1, 0 it was not. */
 static int begun_giving_up(const struct batch *b, char *why, size_t n)
 {
-    struct err unused = ERR_INIT;
     struct buf text;
     int rc;
 
     buf_init(&text, n - 1);
-    rc = batch_file_read(&text, b->path, "why", &unused);
+    rc = batch_file_read(&text, b->path, "why", NULL);
     if (rc > 0)
         snprintf(why, n, "%.*s", (int)text.len, text.data ? text.data : "");
     buf_clear(&text);
@@ -331,13 +330,12 @@ void drain_renew(struct drain *d)
  * of its model (apus run -m PATH), and goes on when it is named again. */
 static bool is_for_us(struct drain *d, const struct batch_info *info)
 {
-    struct err unused = ERR_INIT;
     char *path;
 
     if (info->from_ao)
         return true;
     if (models_resolve(&path, settings_text(d->settings, "models"),
-                       id_text(info->model).s, NULL, &unused))
+                       id_text(info->model).s, NULL, NULL))
         return false;
     free(path);
     return true;
@@ -492,11 +490,10 @@ static void give_up(struct drain *d, struct batch *b,
 
 static uint32_t count_starts(const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     struct start_logs logs;
     uint32_t n;
 
-    if (start_logs_find(&logs, b->path, &unused))
+    if (start_logs_find(&logs, b->path, NULL))
         return 0;
     n = logs.n_starts;
     start_logs_clear(&logs);
@@ -524,13 +521,12 @@ static int launched_text(char text[16], const struct batch *b)
 /* There is no job, and may have been one that made no start. */
 static void look_at_launch(struct drain *d, const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     struct buf before;
     char text[16];
     int n = launched_text(text, b);
 
     buf_init(&before, 64);
-    if (batch_file_read(&before, b->path, "launched", &unused) > 0 &&
+    if (batch_file_read(&before, b->path, "launched", NULL) > 0 &&
         before.len == (size_t)n && memcmp(before.data, text, (size_t)n) == 0)
         count_dead_start(d, b);
     buf_clear(&before);
@@ -686,9 +682,7 @@ static void start_one(struct drain *d, struct batch *b,
 /* Those that have a job are known by one question for all of them. */
 static void start_jobs(struct drain *d)
 {
-    struct err unused = ERR_INIT;
-
-    if (d->start.launcher->list(&d->jobs, &d->n_jobs, &unused))
+    if (d->start.launcher->list(&d->jobs, &d->n_jobs, NULL))
         d->n_jobs = 0;
     drain_each(d, SPOOL_TODO, start_one);
     free(d->jobs);

@@ -40,7 +40,6 @@ static void sort_jobs(struct owners *o)
 struct owners *owners_ask(const struct batch *list, size_t n)
 {
     struct owners *o = xcalloc(1, sizeof(*o));
-    struct err unused = ERR_INIT;
     size_t room = 0;
 
     for (size_t i = 0; i < n; i++) {
@@ -48,7 +47,7 @@ struct owners *owners_ask(const struct batch *list, size_t n)
 
         if ((list[i].state != SPOOL_RUNNING &&
              list[i].state != SPOOL_SENDING) ||
-            owner_read(&owner, list[i].path, &unused) != 1 ||
+            owner_read(&owner, list[i].path, NULL) != 1 ||
             !owner.slurm_job[0])
             continue;
         if (o->n == room) {
@@ -61,7 +60,7 @@ struct owners *owners_ask(const struct batch *list, size_t n)
         o->job[o->n++].state = LAUNCH_UNANSWERED;
     }
     sort_jobs(o);
-    if (o->n && launcher_find("slurm")->states(o->job, o->n, &unused))
+    if (o->n && launcher_find("slurm")->states(o->job, o->n, NULL))
         for (size_t i = 0; i < o->n; i++)
             o->job[i].state = LAUNCH_UNANSWERED;
     return o;

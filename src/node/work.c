@@ -143,16 +143,15 @@ const char *work_no_mpi(void)
 static void set_need(struct plan_need *need, const struct settings *s,
                      const struct batch_info *info, const char *model_path)
 {
-    struct err unused = ERR_INIT;
     char *path = NULL;
 
     memset(need, 0, sizeof(*need));
     need->kv = settings_count(s, "kv-memory");
     need->requests = info->n_requests;
     if (!model_path && models_resolve(&path, settings_text(s, "models"),
-                                      id_text(info->model).s, NULL, &unused))
+                                      id_text(info->model).s, NULL, NULL))
         return;
-    file_size(path ? path : model_path, &need->model, &unused);
+    file_size(path ? path : model_path, &need->model, NULL);
     free(path);
 }
 
@@ -329,10 +328,9 @@ static int place_find(struct place *p, const struct work_options *o,
 /* Whether the owner is a process here that can be seen, and lives. */
 static bool owner_is_here(const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     struct owner o;
 
-    return owner_read(&o, b->path, &unused) == 1 && owner_is_seen(&o);
+    return owner_read(&o, b->path, NULL) == 1 && owner_is_seen(&o);
 }
 
 /* The job goes on when a worker in it has ended, and whoever starts one there
@@ -397,12 +395,11 @@ bool work_is_twin(void)
 /* Bytes of all logs: they grow when a start gets anywhere. */
 static uint64_t log_bytes(const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     struct start_logs logs;
     uint64_t n = 0;
     struct stat st;
 
-    if (start_logs_find(&logs, b->path, &unused))
+    if (start_logs_find(&logs, b->path, NULL))
         return 0;
     for (size_t i = 0; i < logs.n; i++)
         if (stat(logs.log[i].path, &st) == 0 && st.st_size > 64)
@@ -531,10 +528,9 @@ int work_seal_options(struct seal_options *o, const struct settings *s,
 void work_warn_repeated(const struct batch *b, const char *file)
 {
     char *path = file ? xstrdup(file) : file_join(b->path, "requests.jsonl");
-    struct err unused = ERR_INIT;
     char text[CUSTOM_IDS_TEXT];
 
-    if (custom_ids_look(text, path, &unused) == 0 && *text)
+    if (custom_ids_look(text, path, NULL) == 0 && *text)
         log_warning("%s", text);
     free(path);
 }

@@ -380,7 +380,6 @@ static int find_request(const struct saying *s, struct lines *f, uint32_t *next,
                         uint32_t want, struct id *id, struct err *err)
 {
     const char *text = NULL;
-    struct err unused = ERR_INIT;
     struct request r;
     size_t n = 0;
     int rc;
@@ -391,7 +390,7 @@ static int find_request(const struct saying *s, struct lines *f, uint32_t *next,
                                        " \"%s\" has no line %" PRIu64,
                                        s->a->batch_path,
                                        (uint64_t)want + 1);
-    request_parse(&r, text, n, &unused);
+    request_parse(&r, text, n, NULL);
     lines_id(f, id);
     rc = batch_request_id(id, s->info, *id, r.custom_id, err);
     request_clear(&r);
@@ -503,8 +502,7 @@ static int release_lines(struct saying *s, struct err *err)
     struct lines *f = NULL;
     struct id id;
     uint32_t next = 0;
-    struct err unused = ERR_INIT;
-    int rc = lines_open(&f, path, &unused);
+    int rc = lines_open(&f, path, NULL);
 
     /* where they cannot be read: all, without their ids */
     if (rc) {

@@ -52,12 +52,11 @@ static void add(struct entries *e, const struct entry *line)
 /* {"item":ID,"asked":"N"} or "paid"; half a line is no JSON. */
 static void take_line(struct entries *e, const char *line, size_t n)
 {
-    struct err unused = ERR_INIT;
     struct entry l = { .asked = true };
     const char *item, *text;
     struct json *root;
 
-    if (n == 0 || json_parse(&root, line, n, &unused))
+    if (n == 0 || json_parse(&root, line, n, NULL))
         return;
     item = json_string(json_get(root, "item"));
     text = json_string(json_get(root, "asked"));

@@ -333,7 +333,6 @@ int push_claim_and_push(struct push *p, struct batch *b,
                         enum spool_state to, struct push_report *r,
                         struct err *err)
 {
-    struct err unused = ERR_INIT;
     struct heart heart;
     int rc;
 
@@ -353,7 +352,7 @@ int push_claim_and_push(struct push *p, struct batch *b,
         rc = spool_leave(p->spool, b, to, err);
     /* where it can be found again, by whoever goes on */
     if (rc && b->state == SPOOL_SENDING)
-        spool_move(p->spool, b, SPOOL_DONE, &unused);
+        spool_move(p->spool, b, SPOOL_DONE, NULL);
     return rc;
 }
 

@@ -46,9 +46,8 @@ bool push_is_confirmed(const char *batch_path)
 static bool is_overdue(const char *batch_path, const struct push_upload *u)
 {
     char *path = xasprintf("%s/push/%s.receipt", batch_path, u->name);
-    struct err unused = ERR_INIT;
     uint64_t age_s = 0;
-    bool old = spool_file_age(path, &age_s, &unused) == 0 && age_s > AGAIN_S;
+    bool old = spool_file_age(path, &age_s, NULL) == 0 && age_s > AGAIN_S;
 
     free(path);
     return old;

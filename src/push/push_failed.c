@@ -131,7 +131,6 @@ static int end_ao(struct push *p, struct batch *b,
                   const struct seal_options *seal, struct push_report *r,
                   struct err *err)
 {
-    struct err unused = ERR_INIT;
     int rc;
 
     if (b->state == SPOOL_TODO) {
@@ -140,7 +139,7 @@ static int end_ao(struct push *p, struct batch *b,
             return rc;
         if (end_claimed(p, b, info, why, seal, r, err)) {
             if (b->state == SPOOL_RUNNING)
-                spool_move(p->spool, b, SPOOL_TODO, &unused);
+                spool_move(p->spool, b, SPOOL_TODO, NULL);
             return -1;
         }
     }

@@ -321,14 +321,13 @@ bool push_send_is_others(const struct push_send *p, const char *batch_path,
                          const struct push_upload *u)
 {
     char *path = receipt_path(batch_path, u);
-    struct err unused = ERR_INIT;
     struct receipt r;
     struct buf text;
     bool others;
 
     buf_init(&text, RECEIPT_MAX);
-    others = file_exists(path) && file_read(&text, path, &unused) == 0 &&
-             receipt_read(&r, text.data, text.len, u->id, NULL, &unused) == 0 &&
+    others = file_exists(path) && file_read(&text, path, NULL) == 0 &&
+             receipt_read(&r, text.data, text.len, u->id, NULL, NULL) == 0 &&
              !id_equal(r.signer, p->info.signer);
     buf_clear(&text);
     free(path);
@@ -381,7 +380,6 @@ static int hand_over(struct push_send *p, const struct push_upload *u,
     };
     char *state = xasprintf("%s.upload", path);
     bool had = file_exists(path);
-    struct err unused = ERR_INIT;
     struct buf receipt;
     int rc;
 
@@ -392,7 +390,7 @@ static int hand_over(struct push_send *p, const struct push_upload *u,
     rc = bundler_post(p->bundler, &it, &p->info.signer, &receipt, err);
     sys_crash_point();
     if (rc)
-        settle(p, u, c, price, SENT_FAILED, &unused);
+        settle(p, u, c, price, SENT_FAILED, NULL);
     else
         rc = settle(p, u, c, price, receipt.len ? SENT_RECEIPT
                     : had ? SENT_PAID_BEFORE : SENT_ALREADY, err);

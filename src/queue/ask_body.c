@@ -130,7 +130,6 @@ int ask_check_number(const char *name, const char *number, struct err *err)
 {
     struct request r = { .line = NULL };
     struct json *root = NULL;
-    struct err unused = ERR_INIT;
     struct buf b;
     int rc;
 
@@ -141,7 +140,7 @@ int ask_check_number(const char *name, const char *number, struct err *err)
     request_defaults(&r);
     rc = buf_check(&b, name, err);
     /* nothing else gets into the object */
-    if (rc == 0 && (json_parse(&root, b.data, b.len, &unused) ||
+    if (rc == 0 && (json_parse(&root, b.data, b.len, NULL) ||
                     json_count(root) != 1 || !json_number(json_first(root))))
         rc = err_set(err, ERR_INPUT, "a number expected");
     if (rc == 0)

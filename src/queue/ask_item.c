@@ -50,11 +50,10 @@ int ask_item_read(struct ask *a, const struct item *message, const void *data,
 bool ask_item_source(struct id *id, const struct item *message,
                      const void *data, size_t n)
 {
-    struct err unused = ERR_INIT;
     struct ask a;
     bool has;
 
-    if (ask_item_read(&a, message, data, n, &unused))
+    if (ask_item_read(&a, message, data, n, NULL))
         return false;
     has = a.form == ASK_SOURCE || a.form == ASK_SOURCE_JSON;
     if (has)

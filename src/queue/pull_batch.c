@@ -72,13 +72,12 @@ static void put_off(struct pulling *x, struct id request, const char *why,
 
 void pulling_touch(struct pulling *x)
 {
-    struct err unused = ERR_INIT;
     uint64_t now = clock_ms();
 
     if (x->touched_ms && now - x->touched_ms < 60000)
         return;
     x->touched_ms = now;
-    owner_touch(x->b.path, &unused);
+    owner_touch(x->b.path, NULL);
 }
 
 /* One request, into the file or back: 0, -1 if neither can be. */

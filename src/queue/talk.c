@@ -73,10 +73,8 @@ int talk_open(struct talk *t, const struct settings *s, const char *process,
 int talk_open_ask(struct talk *t, const struct settings *s,
                   const char *process, struct err *err)
 {
-    struct err unused = ERR_INIT;
-
     memset(t, 0, sizeof(*t));
-    load_key(t, s, &unused);
+    load_key(t, s, NULL);
     return open_network(t, s, process, err);
 }
 
@@ -247,14 +245,13 @@ static bool is_since(const char *version, unsigned long major,
 bool talk_takes_later(struct ao *ao, struct id process, unsigned wait_s)
 {
     static const struct item_text_tag info[] = { { "Action", "Info" } };
-    struct err unused = ERR_INIT;
     bool takes, refused = false;
     struct ao_result r;
 
     memset(&r, 0, sizeof(r));
-    if (ao_ask(ao, &r, process, info, 1, "", 0, &refused, &unused) &&
+    if (ao_ask(ao, &r, process, info, 1, "", 0, &refused, NULL) &&
         !(refused && ao_say(ao, &r, process, info, 1, "", 0, wait_s, NULL,
-                            &unused) == 0))
+                            NULL) == 0))
         return false;
     takes = !r.error && r.n_out > 0 &&
             is_since(ao_out_tag(r.out, "Version"), LATER_MAJOR, LATER_MINOR);

@@ -220,10 +220,9 @@ static bool is_self(const struct claim *c)
 
 bool owner_is_self(const char *batch_path)
 {
-    struct err unused = ERR_INIT;
     struct claim c;
 
-    return claim_last(&c, batch_path, &unused) == 0 && is_self(&c);
+    return claim_last(&c, batch_path, NULL) == 0 && is_self(&c);
 }
 
 int owner_read(struct owner *o, const char *batch_path, struct err *err)
@@ -275,9 +274,8 @@ int owner_touch(const char *batch_path, struct err *err)
 enum owner_life owner_judge(const struct batch *b, slurm_over_fn *over,
                             void *self, unsigned stale_s)
 {
-    struct err unused = ERR_INIT;
     struct claim c;
-    int rc = claim_last(&c, b->path, &unused);
+    int rc = claim_last(&c, b->path, NULL);
 
     return claim_judge(&c, rc == 0, b->path, over, self, stale_s);
 }
@@ -303,9 +301,7 @@ int owner_succeed(const char *batch_path, const struct owner *was,
 /* Where it is now, if it is anywhere: its path follows. */
 static bool follow(const struct spool *s, struct batch *b)
 {
-    struct err unused = ERR_INIT;
-
-    if (spool_locate(s, b->id, &b->state, &unused) != 1)
+    if (spool_locate(s, b->id, &b->state, NULL) != 1)
         return false;
     free(b->path);
     b->path = spool_path(s, b->state, b->id);
@@ -317,13 +313,12 @@ static bool follow(const struct spool *s, struct batch *b)
 static void give_up_claim(const struct spool *s, const struct batch *b)
 {
     struct batch at = { .state = b->state, .path = xstrdup(b->path) };
-    struct err unused = ERR_INIT;
     struct claim c;
 
     at.id = b->id;
     for (int i = 0; i < TRIES; i++) {
-        if (claim_last(&c, at.path, &unused) == 0 &&
-            (!is_self(&c) || claim_add(at.path, c.n, NULL, &unused) >= 0))
+        if (claim_last(&c, at.path, NULL) == 0 &&
+            (!is_self(&c) || claim_add(at.path, c.n, NULL, NULL) >= 0))
             break;
         if (!follow(s, &at))
             break;
@@ -343,9 +338,8 @@ static bool went(const struct spool *s, struct batch *b)
 static int gone_or_failed(const struct spool *s, const struct batch *b)
 {
     enum spool_state now;
-    struct err unused = ERR_INIT;
 
-    return spool_locate(s, b->id, &now, &unused) == 1 && now != b->state
+    return spool_locate(s, b->id, &now, NULL) == 1 && now != b->state
                ? 1 : -1;
 }
 
@@ -356,7 +350,6 @@ static int move_claimed(const struct spool *s, struct batch *b,
                         enum spool_state to, uint32_t n, struct err *err)
 {
     struct batch at = { .state = b->state, .path = xstrdup(b->path) };
-    struct err unused = ERR_INIT;
     struct claim c;
     int rc;
 
@@ -369,7 +362,7 @@ static int move_claimed(const struct spool *s, struct batch *b,
         free(at.path);
         at.path = spool_path(s, to, b->id);
         at.state = to;
-        rc = claim_last(&c, at.path, rc ? &unused : err) ? (rc ? 1 : -1)
+        rc = claim_last(&c, at.path, rc ? NULL : err) ? (rc ? 1 : -1)
                                                          : c.n != n;
     }
     if (rc == 0) {
@@ -379,7 +372,7 @@ static int move_claimed(const struct spool *s, struct batch *b,
         return 0;
     }
     if (rc < 0 && at.state == to) /* moved, but not safely: back */
-        spool_rename(s, &at, b->state, &unused);
+        spool_rename(s, &at, b->state, NULL);
     give_up_claim(s, &at);
     batch_clear(&at);
     return rc;
@@ -433,14 +426,13 @@ int spool_claim_job(const struct spool *s, struct batch *b, struct err *err)
 int spool_adopt(const struct spool *s, struct batch *b, slurm_over_fn *over,
                 void *over_self, unsigned stale_s, struct err *err)
 {
-    struct err unused = ERR_INIT;
     struct owner self;
     struct claim c;
     int rc;
 
     if (b->state != SPOOL_RUNNING && b->state != SPOOL_SENDING)
         return 0;
-    rc = claim_last(&c, b->path, &unused);
+    rc = claim_last(&c, b->path, NULL);
     if (claim_judge(&c, rc == 0, b->path, over, over_self, stale_s) !=
         OWNER_DEAD)
         return went(s, b) ? 0 : 1;
@@ -466,8 +458,7 @@ int spool_take_over(struct batch *b, struct err *err)
 {
     struct owner self;
     struct claim c;
-    struct err unused = ERR_INIT;
-    int rc = claim_last(&c, b->path, &unused);
+    int rc = claim_last(&c, b->path, NULL);
 
     if (rc == 0 && is_self(&c))
         return 1;

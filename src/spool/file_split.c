@@ -135,14 +135,13 @@ int file_split_parse(struct file_split *out, const char *text, size_t n,
 /* The name must be that of what the file says. */
 static int read_one(struct file_split *p, const char *dir, const char *name)
 {
-    struct err unused = ERR_INIT;
     char id[ID_TEXT + 8], *path = file_join(dir, name);
     struct buf b;
     int rc;
 
     buf_init(&b, TEXT_MAX);
-    rc = file_read(&b, path, &unused) ||
-         file_split_parse(p, b.data, b.len, &unused) ? -1 : 0;
+    rc = file_read(&b, path, NULL) ||
+         file_split_parse(p, b.data, b.len, NULL) ? -1 : 0;
     buf_clear(&b);
     free(path);
     if (rc)
@@ -182,11 +181,10 @@ int file_split_walk(const struct spool *s, file_split_fn *each, void *self,
 
 static bool has_parts(const struct spool *s, const struct file_split *p)
 {
-    struct err unused = ERR_INIT;
     enum spool_state state;
 
     for (size_t i = 0; i < p->n; i++)
-        if (spool_locate(s, p->part[i], &state, &unused) != 0)
+        if (spool_locate(s, p->part[i], &state, NULL) != 0)
             return true;
     return false;
 }
@@ -344,10 +342,8 @@ static bool is_listed(const struct spool *s, const struct file_split *p)
 static void remove_parts(const struct spool *s, const struct batch *made,
                          size_t n)
 {
-    struct err unused = ERR_INIT;
-
     for (size_t i = 0; i < n; i++)
-        spool_remove(s, &made[i], &unused);
+        spool_remove(s, &made[i], NULL);
 }
 
 /* All parts and the list of them, or nothing. */

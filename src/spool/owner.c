@@ -306,9 +306,8 @@ static int touched_ago(uint64_t *ago_s, const char *batch_path,
                        const char *name, const struct timespec *mtime)
 {
     char *tmp = tmp_of(batch_path), *path;
-    struct err unused = ERR_INIT;
     struct timespec now = { .tv_sec = 0 };
-    bool known = tmp && spool_now(tmp, &now, &unused) == 0;
+    bool known = tmp && spool_now(tmp, &now, NULL) == 0;
 
     free(tmp);
     if (!known)
@@ -463,9 +462,8 @@ static void tell_free(char *out, size_t n, const struct verdict *v,
 
 bool owner_free_at(char *out, size_t n, const struct batch *b, bool silent)
 {
-    struct err unused = ERR_INIT;
     struct claim c;
-    int rc = claim_last(&c, b->path, &unused);
+    int rc = claim_last(&c, b->path, NULL);
     struct verdict v = judge(&c, rc == 0, b->path, NULL, NULL, OWNER_STALE_S);
 
     out[0] = '\0';
@@ -479,10 +477,9 @@ bool owner_free_at(char *out, size_t n, const struct batch *b, bool silent)
 
 void owner_tell(char *out, size_t n, const struct batch *b)
 {
-    struct err unused = ERR_INIT;
     char when[FREE_AT], who[320] = "an unknown owner";
     struct claim c;
-    int rc = claim_last(&c, b->path, &unused);
+    int rc = claim_last(&c, b->path, NULL);
 
     if (rc == 0 && c.owned)
         owner_text(who, sizeof(who), &c.owner);

@@ -442,12 +442,11 @@ static int note_batch(void *self, const char *name, struct id id,
                       struct err *err)
 {
     struct listing *l = self;
-    struct err unused = ERR_INIT;
     struct batch *b;
 
     (void)err;
     /* another's, no directory, or gone by now */
-    if (look(l->s, l->state, name, &unused) != 1)
+    if (look(l->s, l->state, name, NULL) != 1)
         return 0;
     if (l->n == l->cap) {
         l->cap = l->cap ? 2 * l->cap : 16;

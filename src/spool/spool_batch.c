@@ -366,11 +366,10 @@ struct adding {
  * that somebody waits for it. */
 static void wait_for(const struct adding *a, const struct source *from)
 {
-    struct err unused = ERR_INIT;
     struct timespec now;
 
     while (!source_wait(from, SILENT_MS))
-        spool_now(a->own, &now, &unused);
+        spool_now(a->own, &now, NULL);
 }
 
 static int pump(struct adding *a, struct source *from, int to,
@@ -558,9 +557,7 @@ static int place(struct adding *a, enum spool_state *state, struct err *err)
         return rc;
     rc = publish(a, state, err);
     if (rc) {
-        struct err unused = ERR_INIT;
-
-        spool_remove_tree(a->placed, &unused);
+        spool_remove_tree(a->placed, NULL);
     }
     let_go(a);
     return rc;
@@ -655,9 +652,7 @@ static int begin_adding(struct adding *a, const struct spool *s,
 /* Nothing of ours is left but the batch. */
 static void end_adding(struct adding *a)
 {
-    struct err unused = ERR_INIT;
-
-    spool_remove_tree(a->own, &unused);
+    spool_remove_tree(a->own, NULL);
     batch_info_clear(&a->info);
     free(a->tmp);
     free(a->own);
@@ -700,12 +695,11 @@ static bool may_live(char *path)
 /* No failure is told, since nothing depends on it. */
 void spool_remove_leftovers(const char *tmp)
 {
-    struct err unused = ERR_INIT;
     struct timespec now;
     struct dirent *e;
     DIR *d;
 
-    if (spool_now(tmp, &now, &unused))
+    if (spool_now(tmp, &now, NULL))
         return;
     d = opendir(tmp);
     while (d && (e = readdir(d)) != NULL) {
@@ -720,7 +714,7 @@ void spool_remove_leftovers(const char *tmp)
             continue;
         path = file_join(tmp, name);
         if (!may_live(path))
-            put_aside(tmp, path, &unused);
+            put_aside(tmp, path, NULL);
         free(path);
     }
     if (d)

@@ -42,7 +42,6 @@ int spool_begin(const struct spool *s, struct id id, struct batch *b,
                 struct err *err)
 {
     char scratch[FILE_SCRATCH], *path, *tmp, *new;
-    struct err unused = ERR_INIT;
     int rc;
 
     if (file_scratch(scratch, err))
@@ -55,9 +54,9 @@ int spool_begin(const struct spool *s, struct id id, struct batch *b,
     if (rc == 0 && sys_rename(new, path))
         rc = spool_fail(err, "make directory", path);
     if (rc) {
-        spool_remove_tree(new, &unused);
+        spool_remove_tree(new, NULL);
     } else if (spool_sync_dir(tmp, err)) {
-        spool_remove_tree(path, &unused);
+        spool_remove_tree(path, NULL);
         rc = -1;
     } else {
         b->state = SPOOL_TMP;

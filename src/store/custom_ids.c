@@ -92,7 +92,6 @@ int custom_ids_look(char out[CUSTOM_IDS_TEXT], const char *path,
                     struct err *err)
 {
     static const struct id no_model; /* ids of lines are not used */
-    struct err unused = ERR_INIT;
     struct custom_ids c;
     struct lines *f;
     const char *text = "";
@@ -108,7 +107,7 @@ int custom_ids_look(char out[CUSTOM_IDS_TEXT], const char *path,
         rc = lines_next(f, &text, &n, err);
         if (rc || !text || lines_is_blank(f))
             continue;
-        request_parse(&r, text, n, &unused);
+        request_parse(&r, text, n, NULL);
         custom_ids_add(&c, r.custom_id, line);
         request_clear(&r);
     }

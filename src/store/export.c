@@ -293,10 +293,9 @@ static int export_line(struct export *x, struct reasons *no,
                        const struct lines *f, uint32_t line,
                        const char *text, size_t n, struct err *err)
 {
-    struct err unused = ERR_INIT;
     struct id id, own;
     struct request r;
-    int rc, bad = request_parse(&r, text, n, &unused);
+    int rc, bad = request_parse(&r, text, n, NULL);
 
     lines_id(f, &own);
     rc = take_line(x, line, err);
@@ -304,7 +303,7 @@ static int export_line(struct export *x, struct reasons *no,
         goto out;
     if (x->n_choices) {
         if (batch_request_id(&id, x->batch, own, bad ? NULL : r.custom_id,
-                             &unused) ||
+                             NULL) ||
             !id_equal(id, x->id)) {
             rc = err_set(err, ERR_INPUT, "the answer to line %" PRIu64
                          " is to another request", number_of(x, line));
@@ -314,7 +313,7 @@ static int export_line(struct export *x, struct reasons *no,
         rc = put_request(x, bad ? NULL : &r, err);
     } else if (no->has && no->line == line) {
         /* a line that is none has no custom_id either */
-        if (batch_request_id(&id, x->batch, own, r.custom_id, &unused))
+        if (batch_request_id(&id, x->batch, own, r.custom_id, NULL))
             id = own;
         rc = put_reason(x, id, r.custom_id, &no->why, err);
         if (rc == 0)

@@ -136,15 +136,14 @@ static int read_written(struct refusals *r, const char *batch_path,
 {
     const char *code = NULL, *message = NULL;
     struct refusals got = { .n = 0 };
-    struct err unused = ERR_INIT;
     struct json *root = NULL;
     uint64_t line = 0;
     struct buf text;
     int rc = -1;
 
     buf_init(&text, FILE_MAX);
-    if (spool_read_in(&text, batch_path, NAME, NULL, &unused) != 1 ||
-        json_parse(&root, text.len ? text.data : "", text.len, &unused))
+    if (spool_read_in(&text, batch_path, NAME, NULL, NULL) != 1 ||
+        json_parse(&root, text.len ? text.data : "", text.len, NULL))
         goto out;
     code = json_string(json_get(root, "code"));
     message = json_string(json_get(root, "message"));

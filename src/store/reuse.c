@@ -87,7 +87,6 @@ static void put_part(struct reuse *r, const struct batch *b, uint32_t number,
 static bool read_file(struct reuse *r, const struct batch *b, uint32_t number)
 {
     char *path = seal_part_path(b->path, number, "jobs");
-    struct err unused = ERR_INIT;
     struct jobs_file *f = NULL;
     struct id job;
     size_t before = r->n;
@@ -95,11 +94,11 @@ static bool read_file(struct reuse *r, const struct batch *b, uint32_t number)
     uint32_t row;
     int rc = 0;
 
-    if (jobs_file_open(&f, path, &unused) == 0 &&
+    if (jobs_file_open(&f, path, NULL) == 0 &&
         id_equal(jobs_file_model(f), r->o.model)) {
         there = true;
         while (r->n < r->max &&
-               (rc = jobs_file_next(f, &job, &row, &unused)) == 1)
+               (rc = jobs_file_next(f, &job, &row, NULL)) == 1)
             put_entry(r, job, row);
         if (rc < 0)
             r->n = before;
@@ -249,16 +248,15 @@ static struct checkpoint *open_file(struct reuse *r, const struct part *p)
 {
     struct batch b = { .path = NULL };
     struct checkpoint *c = NULL;
-    struct err unused = ERR_INIT;
 
     for (int tries = 0; !c && tries < 3; tries++) {
         char *path;
 
-        if (spool_find(r->spool, id_text(p->batch).s, &b, &unused))
+        if (spool_find(r->spool, id_text(p->batch).s, &b, NULL))
             break;
         path = seal_part_path(b.path, p->number, "h5");
         if (b.state < SPOOL_DONE || b.state > SPOOL_SENT ||
-            checkpoint_open(&c, path, &unused))
+            checkpoint_open(&c, path, NULL))
             c = NULL;
         free(path);
         batch_clear(&b);
@@ -323,13 +321,12 @@ static bool is_good(struct checkpoint *c, struct id job, bool need_last,
                     bool need_leaves, struct checkpoint_row *row)
 {
     const struct record *r = &row->record;
-    struct err unused = ERR_INIT;
     struct result_record res;
     bool traced = r->n_leaves == 0 || r->leaf;
 
     if (result_record_unpack(&res, r->result) || !id_equal(res.job, job) ||
         (need_leaves && !traced) ||
-        (traced ? record_check(r, &unused) : record_check_untraced(r, &unused)))
+        (traced ? record_check(r, NULL) : record_check_untraced(r, NULL)))
         return false;
     return !need_last || last_fits(checkpoint_head(c), row);
 }
@@ -338,14 +335,13 @@ bool reuse_find(struct reuse *r, struct id job, bool need_last,
                 bool need_leaves, struct checkpoint_row *row)
 {
     uint64_t key = get_u64(job.b);
-    struct err unused = ERR_INIT;
 
     for (size_t i = first_of(r, key); i < r->n && r->entry[i].key == key;
          i++) {
         struct checkpoint *c = part_of(r, r->entry[i].part);
 
         if (c && r->entry[i].row < checkpoint_head(c)->n_rows &&
-            checkpoint_row(c, r->entry[i].row, row, &unused) == 0 &&
+            checkpoint_row(c, r->entry[i].row, row, NULL) == 0 &&
             is_good(c, job, need_last, need_leaves, row))
             return true;
     }

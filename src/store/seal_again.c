@@ -65,7 +65,6 @@ static void note(const struct again *a, const char *text)
 /* Only these requests can tell which line an answer belongs to. */
 static int read_ids(struct again *a, struct lines *f, struct err *err)
 {
-    struct err unused = ERR_INIT;
     const char *text;
     void *line;
     size_t n;
@@ -91,10 +90,10 @@ static int read_ids(struct again *a, struct lines *f, struct err *err)
             continue;
         }
         lines_id(f, &a->line[i].id);
-        bad = request_parse(&r, text, n, &unused);
+        bad = request_parse(&r, text, n, NULL);
         a->line[i].has_id =
             batch_request_id(&a->line[i].id, a->batch, a->line[i].id,
-                             bad ? NULL : r.custom_id, &unused) == 0;
+                             bad ? NULL : r.custom_id, NULL) == 0;
         request_clear(&r);
     }
     return 0;
@@ -148,11 +147,10 @@ static size_t count_parts(const struct again *a)
 /* The lines that a good part answers. */
 static void settle_rows(struct again *a, struct checkpoint *c)
 {
-    struct err unused = ERR_INIT;
     uint32_t line, choice;
 
     for (uint64_t i = 0; i < checkpoint_head(c)->n_rows; i++)
-        if (checkpoint_place(c, i, &line, &choice, &unused) == 0 &&
+        if (checkpoint_place(c, i, &line, &choice, NULL) == 0 &&
             line < a->batch->n_lines)
             a->line[line].settled = true;
 }
@@ -285,10 +283,9 @@ static bool has_root(const struct again *a, struct checkpoint *c, size_t part)
 {
     const struct checkpoint_head *h = checkpoint_head(c);
     struct id want = a->has_info ? a->info.part[part].root : h->part_root;
-    struct err unused = ERR_INIT;
     struct id root;
 
-    return checkpoint_result_root(c, &root, &unused) == 0 &&
+    return checkpoint_result_root(c, &root, NULL) == 0 &&
            id_equal(root, want);
 }
 
@@ -335,13 +332,12 @@ static int keep_rows(struct again *a, struct checkpoint *c, bool whole,
 {
     const struct checkpoint_head *h = checkpoint_head(c);
     struct checkpoint_row row;
-    struct err unused = ERR_INIT;
     uint32_t line, choice;
 
     for (uint64_t i = 0; i < h->n_rows; i++) {
-        if (checkpoint_place(c, i, &line, &choice, &unused) ||
-            checkpoint_row(c, i, &row, &unused) || !is_of_line(a, &row) ||
-            record_check(&row.record, &unused) ||
+        if (checkpoint_place(c, i, &line, &choice, NULL) ||
+            checkpoint_row(c, i, &row, NULL) || !is_of_line(a, &row) ||
+            record_check(&row.record, NULL) ||
             !last_fits(h, &row, whole))
             a->report->n_dropped++;
         else if (keep_row(a, h, &row, choice, err))

@@ -46,11 +46,10 @@ static int read_line(struct buf *line, int fd, const struct survey_line *l,
  * called nothing. */
 static void add_name(struct seal_names *n, const struct buf *line)
 {
-    struct err unused = ERR_INIT;
     struct request r;
     size_t len = 0;
 
-    request_parse(&r, line->len ? line->data : "", line->len, &unused);
+    request_parse(&r, line->len ? line->data : "", line->len, NULL);
     if (r.custom_id)
         len = strlen(r.custom_id);
     if (len > CHECKPOINT_CUSTOM_ID)

@@ -20,12 +20,11 @@
 
 static void look(struct survey_line *l, const char *text, size_t n)
 {
-    struct err unused = ERR_INIT;
     struct request r;
 
     l->n = (uint32_t)n;
     l->n_choices = 1;
-    l->malformed = request_parse(&r, text, n, &unused) != 0;
+    l->malformed = request_parse(&r, text, n, NULL) != 0;
     if (!l->malformed) {
         l->n_choices = (uint8_t)r.n_choices;
         l->max_tokens = r.max_tokens ? r.max_tokens : UINT32_MAX;
@@ -57,22 +56,19 @@ struct ids_check {
 static void open_ids(struct ids_check *c, const char *batch_path,
                      const struct batch_info *info)
 {
-    struct err unused = ERR_INIT;
-
     c->bad = info->ids >= 2 && ids_file_open(&c->file, batch_path,
-                                             info->n_lines, &unused) != 0;
+                                             info->n_lines, NULL) != 0;
 }
 
 static void check_ids(struct ids_check *c, const struct lines *f,
                       uint32_t line)
 {
     struct id id, want;
-    struct err unused = ERR_INIT;
 
     if (!c->file || c->bad)
         return;
     lines_id(f, &want);
-    c->bad = ids_file_get(c->file, line, &id, &unused) || !id_equal(id, want);
+    c->bad = ids_file_get(c->file, line, &id, NULL) || !id_equal(id, want);
 }
 
 static int close_ids(struct ids_check *c, const char *batch_path,

@@ -55,7 +55,6 @@ static int read_request(struct request *r, const struct check *c,
 
 static int count_lines(struct check *c, struct lines *f, struct err *err)
 {
-    struct err unused = ERR_INIT;
     const char *text;
     struct id id;
     void *line;
@@ -78,8 +77,8 @@ static int count_lines(struct check *c, struct lines *f, struct err *err)
             return -1;
         c->line[i].blank = lines_is_blank(f);
         lines_id(f, &id);
-        if (request_parse(&r, text, n, &unused) == 0 &&
-            batch_request_id(&id, c->batch, id, r.custom_id, &unused) == 0)
+        if (request_parse(&r, text, n, NULL) == 0 &&
+            batch_request_id(&id, c->batch, id, r.custom_id, NULL) == 0)
             c->line[i].n_choices = (uint8_t)r.n_choices;
         request_clear(&r);
     }
@@ -220,7 +219,6 @@ static int check_parts(struct check *c, const char *batch_path,
  * and can be read. */
 static void plan_parts(struct check *c, const char *batch_path)
 {
-    struct err unused = ERR_INIT;
     uint64_t n_rows = 0;
     bool here = true;
 
@@ -229,7 +227,7 @@ static void plan_parts(struct check *c, const char *batch_path)
         struct checkpoint *p;
 
         here = file_exists(path);
-        if (here && checkpoint_open(&p, path, &unused) == 0) {
+        if (here && checkpoint_open(&p, path, NULL) == 0) {
             n_rows += checkpoint_head(p)->n_rows;
             checkpoint_close(p);
         }

@@ -104,11 +104,10 @@ enum asked_ids {
 /* The id of a line from AO is its custom_id; without one it has none. */
 static void custom_id(struct id *id, const char *text, size_t n)
 {
-    struct err unused = ERR_INIT;
     struct request r;
 
     *id = (struct id){ { 0 } };
-    request_parse(&r, text, n, &unused);
+    request_parse(&r, text, n, NULL);
     if (r.custom_id)
         id_parse(id, r.custom_id);
     request_clear(&r);
@@ -497,7 +496,6 @@ struct first_look {
 static int look(struct first_look *l, struct outputs *o, struct lines *f,
                 struct err *err)
 {
-    struct err unused = ERR_INIT;
     const char *text;
     size_t n;
 
@@ -511,7 +509,7 @@ static int look(struct first_look *l, struct outputs *o, struct lines *f,
             return -1;
         if (!text)
             return 0;
-        if (output_line_read(&got, text, n, &unused))
+        if (output_line_read(&got, text, n, NULL))
             continue;
         l->any = true;
         line = asked_find(&o->asked, got.request);
@@ -523,7 +521,7 @@ static int look(struct first_look *l, struct outputs *o, struct lines *f,
             return 0;
         if (asked_text(&request, &o->asked, line, err))
             return -1;
-        request_parse(&r, request, line->n, &unused);
+        request_parse(&r, request, line->n, NULL);
         o->of_part = r.custom_id && !l->has_name;
         n = r.custom_id != NULL;
         request_clear(&r);
@@ -655,7 +653,6 @@ out:
 int check_output_head(struct check_output_head *h, const char *path,
                       struct err *err)
 {
-    struct err unused = ERR_INIT;
     struct output_line got;
     struct lines *f;
     const char *text = "";
@@ -667,7 +664,7 @@ int check_output_head(struct check_output_head *h, const char *path,
         return -1;
     while ((rc = lines_next(f, &text, &n, err)) == 0 && text &&
            !h->has_model) {
-        if (output_line_read(&got, text, n, &unused))
+        if (output_line_read(&got, text, n, NULL))
             continue;
         if (!h->has_request)
             h->request = got.request;
@@ -684,7 +681,6 @@ int check_output_ids(const char *path,
                      int (*visit)(void *self, struct id id, struct err *err),
                      void *self, struct err *err)
 {
-    struct err unused = ERR_INIT;
     struct output_line got;
     struct lines *f;
     const char *text;
@@ -694,7 +690,7 @@ int check_output_ids(const char *path,
     if (lines_open(&f, path, err))
         return -1;
     while ((rc = lines_next(f, &text, &n, err)) == 0 && text) {
-        if (output_line_read(&got, text, n, &unused))
+        if (output_line_read(&got, text, n, NULL))
             continue;
         rc = visit(self, got.request, err);
         output_line_clear(&got);

@@ -86,7 +86,6 @@ static int check_asked(struct lookup *l, const struct claims_item *it,
 {
     struct failed f = { "" };
     struct claims c = { .tell = note_claim, .self = &f };
-    struct err unused = ERR_INIT;
     struct lookup_item message;
     struct published p;
     bool here;
@@ -94,7 +93,7 @@ static int check_asked(struct lookup *l, const struct claims_item *it,
 
     published_init(&p);
     lookup_item_init(&message, PUBLISHED_MAX);
-    here = kept && lookup_file(kept, &message, &unused) == 0;
+    here = kept && lookup_file(kept, &message, NULL) == 0;
     rc = published_read(&p, it->data, it->n, err);
     if (rc == 0 && lookup_asked(l, &c, it->head.id, &p, NULL,
                                 here ? &message.it : NULL, unseen) == 0 &&

@@ -101,7 +101,6 @@ int lookup_get(struct lookup *l, struct id id, struct lookup_item *i,
 /* What bytes are that are no item, for those that may be taken for one. */
 static bool is_other(char what[BUNDLE_NAME], const struct buf *raw)
 {
-    struct err unused = ERR_INIT;
     struct json *root = NULL;
     uint64_t n_items;
     bool tx;
@@ -116,7 +115,7 @@ static bool is_other(char what[BUNDLE_NAME], const struct buf *raw)
     }
     /* an item may begin like JSON, but is none */
     if (raw->data[0] != '{' || raw->len > TX_JSON_MAX ||
-        json_parse(&root, raw->data, raw->len, &unused))
+        json_parse(&root, raw->data, raw->len, NULL))
         return false;
     tx = json_get(root, "last_tx") && json_get(root, "signature");
     snprintf(what, BUNDLE_NAME, tx ? "a transaction" : "JSON");

@@ -49,13 +49,12 @@ int lookup_asked(struct lookup *l, struct claims *c, struct id item,
 int lookup_hidden(struct lookup *l, struct claims *c, struct id item,
                   const struct published *p)
 {
-    struct err unused = ERR_INIT;
     struct lookup_item i;
     int rc;
 
     lookup_item_init(&i, PUBLISHED_MAX);
     lookup_mute(l, true);
-    rc = lookup_get(l, p->result.request, &i, &unused) == 0;
+    rc = lookup_get(l, p->result.request, &i, NULL) == 0;
     lookup_mute(l, false);
     if (rc)
         claims_tell(c, item, "its process", "its request", "",
