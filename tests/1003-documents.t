@@ -28,14 +28,21 @@ echo "ok 2 - the files of the source tour exist"
 
 find src kernels jobs mpi bench tests/*.[ch] tests/*.t tests/*.sh tests/fuzz \
     -name '*.[chst]*' -type f >"$tmp/files"
-while read -r file; do
-    grep -oE '(doc/|[^A-Za-z0-9_./$-])[a-z]+[.]md' "$file" |
-        sed 's|^[^a-z]*||; s|^doc/||; s|^|'"$file"' doc/|' || :
-    sed -n 's|^ *//*\*||p; s|^ \*||p' "$file" |
-        tr ' ,;:()"' '\n\n\n\n\n\n\n' |
-        grep -E '^(src/)?[a-z]+/[a-z_0-9]+[.][ch]$' | grep -v '^linux/' |
-        sed "s|^|$file |" || :
-done <"$tmp/files" | sort -u | while read -r file cited; do
+# "FILE CITED" of each, of all files at once
+{
+    xargs grep -oE '(doc/|[^A-Za-z0-9_./$-])[a-z]+[.]md' /dev/null \
+        <"$tmp/files" | sed 's|:[^a-z]*| doc/|; s| doc/doc/| doc/|'
+    xargs grep -E '^ *//*\*|^ \*' /dev/null <"$tmp/files" |
+        awk '{
+            colon = index($0, ":")
+            file = substr($0, 1, colon - 1)
+            n = split(substr($0, colon + 1), word, /[ ,;:()"*]+/)
+            for (i = 1; i <= n; i++)
+                if (word[i] ~ /^(src\/)?[a-z]+\/[a-z_0-9]+[.][ch]$/ &&
+                    word[i] !~ /^linux\//)
+                    print file, word[i]
+        }'
+} | sort -u | while read -r file cited; do
     [ -e "$cited" ] || [ -e "src/$cited" ] || echo "# $file: no \"$cited\""
 done >"$tmp/found"
 cat "$tmp/found"
