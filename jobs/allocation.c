@@ -151,9 +151,24 @@ int allocation_find(struct allocation *a, char left[128], struct err *err)
     return rc;
 }
 
-/* The first step of a job that has one of these names: 1, 0, -1. */
-static int find_step(char step[LAUNCH_ID_SIZE], const char *job,
-                     const char *const *names, struct err *err)
+/* ---- its steps ----------------------------------------------------------- */
+
+/* What a step of a worker is called that was not started with a name of its
+ * batch: that of apus-batch.sh as its program is. */
+static const char *const programs[] = { "apus-worker", "orted", "prted", NULL };
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    for (size_t i = 0; names[i]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Call `each` for each step of a job, until it returns 1: 1, 0, -1. */
+typedef int step_fn(void *self, const char *step, const char *name);
+static int walk_steps(const char *job, step_fn *each, void *self,
+                      struct err *err)
 {
     struct buf text, errs;
     int rc, found = 0;
@@ -171,30 +186,85 @@ static int find_step(char step[LAUNCH_ID_SIZE], const char *job,
         if (!name || name - line >= LAUNCH_ID_SIZE)
             continue;
         *name++ = '\0';
-        for (size_t i = 0; names[i]; i++)
-            found |= strcmp(name, names[i]) == 0;
-        if (found)
-            snprintf(step, LAUNCH_ID_SIZE, "%s", line);
+        found = each(self, line, name);
     }
     buf_clear(&errs);
     buf_clear(&text);
     return rc < 0 ? -1 : found; /* above 0 it knows of none */
 }
 
+static int note_other(void *self, const char *step, const char *name)
+{
+    struct buf *others = self;
+
+    if (is_one_of(name, programs))
+        buf_printf(others, "%s ", step);
+    return 0;
+}
+
+int allocation_note_others(struct allocation *a, struct err *err)
+{
+    struct buf others;
+    size_t n;
+    int rc;
+
+    buf_init(&others, ANSWER_MAX);
+    rc = walk_steps(a->name, note_other, &others, err);
+    free(a->others);
+    a->others = rc == 0 && others.len ? buf_take(&others, &n) : NULL;
+    buf_clear(&others);
+    return rc;
+}
+
+void allocation_clear(struct allocation *a)
+{
+    free(a->others);
+    a->others = NULL;
+}
+
+/* Which step is looked for, and where it goes. */
+struct search {
+    const char *name, *others;
+    bool any_program;
+    char *step;
+};
+
+static bool is_noted(const char *others, const char *step)
+{
+    size_t n = strlen(step);
+
+    for (; others && *others; others += strcspn(others, " ") + 1)
+        if (strncmp(others, step, n) == 0 && others[n] == ' ')
+            return true;
+    return false;
+}
+
+static int match(void *self, const char *step, const char *name)
+{
+    const struct search *s = self;
+    bool found = strcmp(name, s->name) == 0 ||
+                 (s->any_program && is_one_of(name, programs) &&
+                  !is_noted(s->others, step));
+
+    if (found && s->step)
+        snprintf(s->step, LAUNCH_ID_SIZE, "%s", step);
+    return found;
+}
+
 int allocation_has_step(const struct allocation *a, const char *name,
                         struct err *err)
 {
-    char step[LAUNCH_ID_SIZE];
+    struct search s = { name, a->others, true, NULL };
 
-    /* that of apus-batch.sh is called as its program is */
-    return find_step(step, a->name, (const char *[]){
-        name, "apus-worker", "orted", "prted", NULL }, err);
+    return walk_steps(a->name, match, &s, err);
 }
 
 int allocation_step(char step[LAUNCH_ID_SIZE], const char *job,
                     const char *name, struct err *err)
 {
-    return find_step(step, job, (const char *[]){ name, NULL }, err);
+    struct search s = { name, NULL, false, step };
+
+    return walk_steps(job, match, &s, err);
 }
 
 int allocation_tell_step(const char *step, struct err *err)
@@ -294,6 +364,9 @@ void allocation_words(char ***words, char ***env, const struct allocation *a,
             words_printf(&w, "%" PRIu64, p->per_node);
         }
         add_variables(&e);
+        /* its step, too, has the name of its batch */
+        if (!getenv("OMPI_MCA_plm_slurm_args"))
+            words_printf(&e, "OMPI_MCA_plm_slurm_args=--job-name=%s", name);
     }
     words_printf(&e, "APUS_JOB_MEMORY=%" PRIu64, p->memory);
     *words = (char **)w.v;

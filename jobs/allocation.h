@@ -19,7 +19,9 @@ struct allocation {
                                     may be that of the array */
     struct plan_job has;
     bool pmix;                /* srun can start ranks, else mpirun does */
+    char *others;             /* steps that were there before: "7.0 7.1 " */
 };
+void allocation_clear(struct allocation *a);
 
 /* Of processes that one srun or mpirun started and that would all do the same:
  * the number of this one, 0 if it is alone or is none of them.  *n: how many
@@ -31,8 +33,12 @@ unsigned allocation_twin(unsigned *n);
  * bytes, says so, else it is ""); -1 ERR_RETRY: Slurm does not answer. */
 int allocation_find(struct allocation *a, char left[128], struct err *err);
 
-/* Whether a step with that name, or one of mpirun or of a worker, runs in it:
- * 1, 0, -1 ERR_RETRY. */
+/* Before the first start: note the steps of mpirun and of workers that run in
+ * it.  They are of other work.  0, -1 ERR_RETRY. */
+int allocation_note_others(struct allocation *a, struct err *err);
+
+/* Whether a step with that name, or one of mpirun or of a worker that was not
+ * noted, runs in it: 1, 0, -1 ERR_RETRY. */
 int allocation_has_step(const struct allocation *a, const char *name,
                         struct err *err);
 

@@ -116,6 +116,28 @@ wait $pid || got=$?
 report $r "told to end it saves, with 75"
 [ -n "$(find long/todo -mindepth 1 -maxdepth 1)" ] && r=0 || r=1
 report $r "and the batch is in todo"
+cat >beside.sh <<TXT
+srun --overlap -n1 -J orted sleep 300 &
+until squeue -h -s -j \$SLURM_JOB_ID -o %j | grep -q orted; do sleep 0.1; done
+"$apus" run q.jsonl -m nano -o beside.out --spool "$tmp/beside"
+TXT
+PATH=$tmp/nopmix:$plain
+salloc -Q -N2 sh beside.sh >out 2>err &
+pid=$!
+begun() { [ -n "$(find beside/running -name '*.log' -size +3k 2>/dev/null)" ]; }
+comes begun && r=0 || r=1
+report $r "one works beside a step of something else"
+batch=$(basename "$(echo beside/running/b*)")
+squeue -h -s -o %j | grep -qx "apus-${batch#b}" && r=0 || r=1
+report $r "its step has the name of its batch, also where mpirun starts it"
+kill -TERM "$(pgrep -f "^$apus run q.jsonl.*/beside")" || r=1
+got=0
+wait $pid || got=$?
+[ $r -eq 0 ] && [ $got -eq 75 ] && r=0 || r=1
+report $r "told to end it saves, with 75"
+[ -n "$(find beside/todo -mindepth 1 -maxdepth 1)" ] && r=0 || r=1
+report $r "and the batch is in todo"
+PATH=$plain
 cat >again.sh <<TXT
 got=0
 timeout -s TERM \$1 "$apus" run q.jsonl -m nano -o again.out --spool \

@@ -449,9 +449,13 @@ int work_here(const struct spool *s, struct batch *b,
 
     if (place_find(&place, o, err) ||
         place_take_back(&place, s, b, false, err) ||
-        work_prepare(s, b, err) || batch_info_read(&info, b->path, err))
+        (place.any && allocation_note_others(&place.in, err)) ||
+        work_prepare(s, b, err) || batch_info_read(&info, b->path, err)) {
+        allocation_clear(&place.in);
         return -1;
+    }
     if (!o->unnamed && resume_again(b->path, err)) {
+        allocation_clear(&place.in);
         batch_info_clear(&info);
         return -1;
     }
@@ -486,6 +490,7 @@ int work_here(const struct spool *s, struct batch *b,
                      " they got anywhere", TRIES);
     allocation_free_words(place.starter);
     allocation_free_words(place.env);
+    allocation_clear(&place.in);
     work_launch_clear(&l);
     batch_info_clear(&info);
     free(running);
