@@ -18,7 +18,6 @@
 #include "proof/merkle_tree.h"
 #include "publish/published.h"
 #include "publish/published_statement.h"
-#include "publish/result_json.h"
 #include "publish/results.h"
 #include "push/complete_answer.h"
 #include "push/push_index.h"
@@ -91,7 +90,7 @@ static void make_json(struct buf *out, const struct made *m, bool hashes)
 {
     static const struct id zeros;
     struct id batch, node, root;
-    struct result_batch_part b = { .process = &zeros,
+    struct published_batch b = { .process = &zeros,
                                    .batch = &batch,
                                    .root = &root,
                                    .node = &node,
@@ -106,7 +105,7 @@ static void make_json(struct buf *out, const struct made *m, bool hashes)
     made_record(&copy, &r);
     merkle_leaf_hash(&root, r.result, RECORD_RESULT);
     buf_reset(out);
-    must(result_json(out, &r, &b, 0, NULL, 0, &err), &err);
+    must(published_put(out, &r, &b, 0, NULL, 0, &err), &err);
 }
 
 static bool begins_with(const struct buf *b, const char *text)
@@ -167,7 +166,7 @@ static void test_json(void)
 static void test_bad_text(void)
 {
     struct id id = { 0 };
-    struct result_batch_part part = { &id, &id, &id, &id, 1, false };
+    struct published_batch part = { &id, &id, &id, &id, 1, false };
     struct record r;
     struct made m;
     struct buf b;
@@ -177,7 +176,7 @@ static void test_bad_text(void)
     m.text = "\xff";
     made_commit(&m);
     made_record(&m, &r);
-    ok(result_json(&b, &r, &part, 0, NULL, 0, &err) == -1 &&
+    ok(published_put(&b, &r, &part, 0, NULL, 0, &err) == -1 &&
            err.code == ERR_INPUT, "a text that is not UTF-8: %s", err.text);
     buf_clear(&b);
 }

@@ -1,12 +1,13 @@
 /*
- * One table of keys for each object, one function for each kind of value.
- * What is accepted has exactly one meaning: ids are canonical, numbers are
- * plain digits, stop strings are sorted.
+ * One table of keys for each object, one function for each kind of value, to
+ * write it and to read it.  What is accepted has exactly one meaning: ids are
+ * canonical, numbers are plain digits, stop strings are sorted.
  */
 #include <config.h>
 
 #include "publish/published.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -14,6 +15,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "proof/digest.h"
 #include "proof/merkle.h"
 #include "publish/kinds.h"
@@ -40,6 +42,194 @@ static const char *const param_keys[N_PARAMS] = {
     "stops"
 };
 
+/* ---- writing ------------------------------------------------------------- */
+
+static int unpack(struct job_record *job, struct result_record *res,
+                  const struct record *r, struct err *err)
+{
+    if (job_record_unpack(job, r->job) || result_record_unpack(res, r->result))
+        return err_set(err, ERR_INPUT, "no job or result record");
+    return 0;
+}
+
+/* The bytes of an id or hash, as a string. */
+static void put_id(struct buf *out, struct id id)
+{
+    buf_printf(out, "\"%s\"", id_text(id).s);
+}
+
+/* Key k of the result, and what stands before it. */
+static void put_key(struct buf *out, int k)
+{
+    buf_printf(out, "%c\"%s\":", k == 0 ? '{' : ',', keys[k]);
+}
+
+static void put_key_id(struct buf *out, int k, struct id id)
+{
+    put_key(out, k);
+    put_id(out, id);
+}
+
+static void put_key_number(struct buf *out, int k, uint64_t number)
+{
+    put_key(out, k);
+    buf_printf(out, "%" PRIu64, number);
+}
+
+static void put_param(struct buf *out, int k, uint32_t number)
+{
+    buf_printf(out, "%c\"%s\":%" PRIu32, k == 0 ? '{' : ',', param_keys[k],
+               number);
+}
+
+/* Token ids, or how many they are and their blob. */
+static void put_tokens(struct buf *out, int k, const unsigned char *id,
+                       size_t n, const struct id *blob)
+{
+    put_key(out, k);
+    buf_putc(out, '[');
+    if (blob) {
+        buf_printf(out, "%zu,", n);
+        put_id(out, *blob);
+    }
+    for (size_t i = 0; !blob && i < n; i++)
+        buf_printf(out, "%s%" PRIu32, i ? "," : "", get_u32(id + 4 * i));
+    buf_putc(out, ']');
+}
+
+static void put_params(struct buf *out, const struct job_record *job,
+                       const struct record *r)
+{
+    char text[(JOB_MAX_STOP * 4 + 2) / 3 + 1];
+    size_t at = 0;
+
+    put_key(out, K_PARAMS);
+    put_param(out, P_CHOICE, job->choice);
+    put_param(out, P_MAX_TOKENS, job->max_tokens);
+    put_param(out, P_TEMPERATURE, job->temperature);
+    put_param(out, P_TOP_P, job->top_p);
+    put_param(out, P_TOP_K, job->top_k);
+    put_param(out, P_FLAGS, job->flags);
+    buf_printf(out, ",\"%s\":\"%" PRIu64 "\",\"%s\":[", param_keys[P_SEED],
+               job->seed, param_keys[P_STOPS]);
+    while (r->stops_size - at >= 4) {
+        size_t n = get_u32(r->stops + at);
+
+        if (n > JOB_MAX_STOP || n > r->stops_size - at - 4)
+            break; /* not one whose commitments were checked */
+        base64url(text, r->stops + at + 4, n);
+        buf_printf(out, "%s\"%s\"", at ? "," : "", text);
+        at += 4 + n;
+    }
+    buf_puts(out, "]}");
+}
+
+static int put_text(struct buf *out, const struct record *r,
+                    const struct id *hash, struct err *err)
+{
+    put_key(out, K_TEXT);
+    if (hash) {
+        buf_putc(out, '[');
+        put_id(out, *hash);
+        buf_putc(out, ']');
+        return 0;
+    }
+    if (!utf8_valid(r->text, r->text_size) ||
+        (r->text_size && memchr(r->text, 0, r->text_size)))
+        return err_set(err, ERR_INPUT, "its text is not UTF-8");
+    json_put_string(out, (const char *)r->text, r->text_size);
+    return 0;
+}
+
+static void put_error(struct buf *out, const struct result_record *res)
+{
+    put_key(out, K_ERROR);
+    buf_putc(out, '[');
+    if (res->finish == RESULT_RANGE)
+        buf_printf(out, "%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",%" PRIu32
+                   ",%" PRIu32, res->error_position, res->error_layer,
+                   res->error_op, res->error_row, res->error_index);
+    buf_putc(out, ']');
+}
+
+static void put_place(struct buf *out, const struct published_batch *b,
+                      uint64_t index, const unsigned char *path,
+                      size_t n_path)
+{
+    put_key_id(out, K_BATCH_ID, *b->batch);
+    put_key_id(out, K_BATCH_ROOT, *b->root);
+    put_key_number(out, K_INDEX, index);
+    put_key_number(out, K_COUNT, b->count);
+    put_key(out, K_PATH);
+    buf_putc(out, '[');
+    for (size_t i = 0; i < n_path; i++) {
+        if (i)
+            buf_putc(out, ',');
+        put_id(out, id_at(path + i * DIGEST_SIZE));
+    }
+    buf_putc(out, ']');
+    put_key_id(out, K_NODE, *b->node);
+}
+
+int published_put(struct buf *out, const struct record *r,
+                  const struct published_batch *b, uint64_t index,
+                  const unsigned char *path, size_t n_path, struct err *err)
+{
+    struct result_record res;
+    struct job_record job;
+
+    if (unpack(&job, &res, r, err))
+        return -1;
+    put_key(out, K_APUS);
+    buf_puts(out, "\"" KIND_RESULT "\"");
+    put_key_id(out, K_REQUEST, res.request);
+    put_key_id(out, K_PROCESS, *b->process);
+    put_key_id(out, K_MODEL, res.model);
+    put_key_id(out, K_JOB, res.job);
+    put_params(out, &job, r);
+    put_tokens(out, K_PROMPT, r->prompt, r->n_prompt,
+               b->hashes ? &job.prompt : NULL);
+    put_tokens(out, K_TOKENS, r->output, r->n_output,
+               b->hashes ? &res.output : NULL);
+    if (put_text(out, r, b->hashes ? &res.text : NULL, err))
+        return -1;
+    put_key_number(out, K_FINISH, res.finish);
+    put_error(out, &res);
+    put_key_id(out, K_TRACE, res.trace);
+    put_key_number(out, K_N, res.n);
+    put_key_number(out, K_LEVEL, res.level);
+    put_place(out, b, index, path, n_path);
+    buf_putc(out, '}');
+    return buf_check(out, "a result", err);
+}
+
+int published_tags(struct published_tags *t, const struct record *r,
+                   struct id batch, struct err *err)
+{
+    struct id id;
+    struct result_record res;
+    struct job_record job;
+
+    if (unpack(&job, &res, r, err))
+        return -1;
+    base64url(t->request, res.request.b, 32);
+    base64url(t->model, res.model.b, 32);
+    base64url(t->job, res.job.b, 32);
+    digest(&id, r->result, RECORD_RESULT);
+    base64url(t->result, id.b, 32);
+    base64url(t->batch, batch.b, 32);
+    t->tag[0] = (struct item_text_tag){ KIND_TAG, KIND_RESULT };
+    t->tag[1] = (struct item_text_tag){ "Request", t->request };
+    t->tag[2] = (struct item_text_tag){ "Model", t->model };
+    t->tag[3] = (struct item_text_tag){ "Job", t->job };
+    t->tag[4] = (struct item_text_tag){ "Result", t->result };
+    t->tag[5] = (struct item_text_tag){ "Batch", t->batch };
+    t->tag[6] = (struct item_text_tag){ "Content-Type", "application/json" };
+    return 0;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
 void published_init(struct published *p)
 {
     memset(p, 0, sizeof(*p));
@@ -56,8 +246,6 @@ void published_clear(struct published *p)
     buf_clear(&p->output);
     buf_clear(&p->text);
 }
-
-/* ---- kinds of values ----------------------------------------------------- */
 
 static int bad(struct err *err, const char *key, const char *want)
 {

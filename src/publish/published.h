@@ -1,8 +1,9 @@
 /*
- * The JSON of a result that a node published on Arweave, read back
- * (doc/proof.md section 5).  No hash covers the JSON: values are taken out of
- * it, records are built from them anew, and what it says of itself is kept
- * apart, to be compared.
+ * The item of one result on Arweave (doc/proof.md section 5): its JSON, keys
+ * in the order of that page, and its tags.  It is written from a record whose
+ * commitments were checked.  No hash covers the JSON: when it is read, values
+ * are taken out of it, records are built from them anew, and what it says of
+ * itself is kept apart, to be compared.
  */
 #ifndef APUS_PUBLISH_PUBLISHED_H
 #define APUS_PUBLISH_PUBLISHED_H
@@ -11,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arweave/item.h"
 #include "base/buf.h"
 #include "base/id.h"
 #include "proof/job_record.h"
@@ -22,6 +24,35 @@ struct record;
 
 /* No result has more bytes, and no statement. */
 #define PUBLISHED_MAX ((size_t)8 << 20)
+
+/* ---- writing ------------------------------------------------------------- */
+
+/* What the results of a batch have in common.  Borrowed. */
+struct published_batch {
+    const struct id *process; /* 32 bytes each; zeros for a file */
+    const struct id *batch, *root, *node;
+    uint64_t count;               /* results of the batch */
+    bool hashes;                  /* prompt, tokens and text as hashes */
+};
+
+/* Append the JSON of a result: at `index` in the order of the batch, with the
+ * path from there to its root.  ERR_INPUT if a record is none, if the text is
+ * not UTF-8, or if out is full. */
+int published_put(struct buf *out, const struct record *r,
+                  const struct published_batch *b, uint64_t index,
+                  const unsigned char *path, size_t n_path, struct err *err);
+
+/* The tags, and the texts that they borrow. */
+#define PUBLISHED_TAGS 7
+struct published_tags {
+    struct item_text_tag tag[PUBLISHED_TAGS];
+    char request[ID_TEXT], model[ID_TEXT], job[ID_TEXT], result[ID_TEXT],
+        batch[ID_TEXT];
+};
+int published_tags(struct published_tags *t, const struct record *r,
+                   struct id batch, struct err *err);
+
+/* ---- reading ------------------------------------------------------------- */
 
 struct published {
     struct job_record job;       /* built from the values */

@@ -26,7 +26,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "publish/kinds.h"
-#include "publish/result_json.h"
+#include "publish/published.h"
 #include "publish/results.h"
 
 #define MAX_THREADS 64
@@ -40,7 +40,7 @@
 /* One result on its way. */
 struct job {
     struct buf json, item;
-    struct result_tags tags;
+    struct published_tags tags;
     struct id request, id;
     uint32_t choice;
     int rc;
@@ -50,7 +50,7 @@ struct job {
 struct bundle_maker {
     struct results *results;
     const struct push_signing *o;
-    struct result_batch_part batch;
+    struct published_batch batch;
     struct id node;
     unsigned threads;
     size_t max_items;
@@ -91,9 +91,9 @@ static int look_ahead(struct bundle_maker *m, struct err *err)
     buf_init(&j->item, ITEM_MAX + ITEM_HEAD_MAX);
     j->request = row.request;
     j->choice = row.choice;
-    if (result_json(&j->json, &row.row.record, &m->batch, row.index, row.path,
+    if (published_put(&j->json, &row.row.record, &m->batch, row.index, row.path,
                     row.n_path, err) ||
-        result_tags(&j->tags, &row.row.record, *m->batch.batch, err)) {
+        published_tags(&j->tags, &row.row.record, *m->batch.batch, err)) {
         job_free(j);
         return err_prefix(err, "line %" PRIu64,
                           (uint64_t)row.row.line + 1);
@@ -141,7 +141,8 @@ static void *sign_some(void *self)
 
     while ((i = atomic_fetch_add(&w->next, 1)) < w->n) {
         struct job *j = w->job[i];
-        struct item_spec spec = { .tag = j->tags.tag, .n_tags = RESULT_TAGS };
+        struct item_spec spec = { .tag = j->tags.tag,
+                                  .n_tags = PUBLISHED_TAGS };
 
         j->rc = item_sign(&j->item, &spec, j->json.data, j->json.len, w->key,
                           &j->id, &j->err);
@@ -348,7 +349,7 @@ struct bundle_maker *bundle_maker_new(struct results *r,
     if (o->bundle_items && o->bundle_items < m->max_items)
         m->max_items = o->bundle_items;
     m->node = plan->node;
-    m->batch = (struct result_batch_part){
+    m->batch = (struct published_batch){
         .process = &info->process,
         .batch = &info->id,
         .root = results_root(r),
@@ -467,7 +468,7 @@ int bundle_maker_measure(struct bundle_maker *m, uint64_t *size,
     *size = ITEM_FIXED + 128 + 32; /* the outer tags are about so long */
     while ((rc = take(m, &j, err)) == 1) {
         *size += 64 + ITEM_FIXED + j->json.len;
-        for (int i = 0; i < RESULT_TAGS; i++)
+        for (int i = 0; i < PUBLISHED_TAGS; i++)
             *size += strlen(j->tags.tag[i].name) +
                      strlen(j->tags.tag[i].value) + 2;
         job_free(j);
