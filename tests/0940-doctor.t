@@ -132,6 +132,10 @@ has out '^ok.queue.it answers, 0 requests' "the queue"
 has out '^ok.balance.[0-9]' "the balance"
 grep -q '^bad\|^warning' out && r=1 || r=0
 report $r "nothing is wrong"
+gives 0 "its owner revokes it" queue revoke -- "$node"
+finds bad node 'allows this node no longer' 'apus queue allow' \
+    "a node that is revoked"
+gives 0 "its owner allows it again" queue allow -- "$node"
 gives 0 "its owner pauses it" queue pause yes
 finds warning queue 'it is paused (yes)' 'apus queue pause no' "paused"
 

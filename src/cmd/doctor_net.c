@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/remote_fs.h"
 #include "base/settings.h"
@@ -309,29 +310,54 @@ void doctor_bundler(struct doctor *d)
 
 /* ---- queue -------------------------------------------------------------- */
 
-/* Whether a list of pages (Nodes, Models) has a line whose `key` is `id`: 1,
- * 0, -1. */
-static int listed(struct talk *t, const char *action, const char *key,
-                  const char *id, struct err *err)
+enum listed { LISTED_NOT, LISTED, LISTED_REVOKED, LISTED_UNKNOWN };
+
+/* Whether a line of a page has `id` under `key`. */
+static enum listed find_line(const char *data, const char *key, const char *id,
+                             struct err *err)
+{
+    enum listed found = LISTED_NOT;
+
+    while (found == LISTED_NOT && *data) {
+        size_t n = strcspn(data, "\n");
+        const char *has, *revoked;
+        struct json *line;
+
+        if (json_parse(&line, data, n, err)) {
+            err_prefix(err, "a list of the queue");
+            return LISTED_UNKNOWN;
+        }
+        has = json_string(json_get(line, key));
+        revoked = json_string(json_get(line, "revoked"));
+        if (has && strcmp(has, id) == 0)
+            found = revoked && *revoked ? LISTED_REVOKED : LISTED;
+        json_free(line);
+        data += n + (data[n] == '\n');
+    }
+    return found;
+}
+
+/* The same of all pages of a list (Nodes, Models). */
+static enum listed find_listed(struct talk *t, const char *action,
+                               const char *key, const char *id,
+                               struct err *err)
 {
     const char *page = "0";
     char next[24], answer[40];
-    int found = 0;
+    enum listed found = LISTED_NOT;
 
     snprintf(answer, sizeof(answer), "%s-Response", action);
-    for (int i = 0; i < PAGES_MAX && found == 0 && *page; i++) {
+    for (int i = 0; i < PAGES_MAX && found == LISTED_NOT && *page; i++) {
         const struct item_text_tag tag[] = {
             { "Action", action }, { "Page", page }
         };
         const struct ao_out *o;
         struct ao_result r;
-        char want[128];
         const char *tail;
 
         if (talk_ask(t, tag, 2, answer, &r, &o, err) < 0)
-            return -1;
-        snprintf(want, sizeof(want), "\"%s\":\"%s\"", key, id);
-        found = strstr(o->data, want) != NULL;
+            return LISTED_UNKNOWN;
+        found = find_line(o->data, key, id, err);
         tail = ao_out_tag(o, "Next");
         snprintf(next, sizeof(next), "%s", tail ? tail : "");
         page = next;
@@ -345,23 +371,29 @@ static void check_allowed(struct doctor *d, struct talk *t)
     struct id address;
     struct err err = ERR_INIT;
     char id[ID_TEXT], *remedy;
-    int rc;
 
     if (wallet_address(d, &address, &err)) {
         doctor_skip(d, "node", "there is no wallet that can be used");
         return;
     }
     base64url(id, address.b, 32);
-    rc = listed(t, "Nodes", "node", id, &err);
     /* an id may begin as an option does */
     remedy = xasprintf("its owner: apus queue allow %s%s",
                        id[0] == '-' ? "-- " : "", id);
-    if (rc < 0)
-        doctor_bad(d, "node", "try again", "%s", err.text);
-    else if (rc == 0)
-        doctor_bad(d, "node", remedy, "the queue does not allow this node");
-    else
+    switch (find_listed(t, "Nodes", "node", id, &err)) {
+    case LISTED:
         doctor_ok(d, "node", "the queue allows %s", id);
+        break;
+    case LISTED_NOT:
+        doctor_bad(d, "node", remedy, "the queue does not allow this node");
+        break;
+    case LISTED_REVOKED:
+        doctor_bad(d, "node", remedy, "the queue allows this node no longer");
+        break;
+    case LISTED_UNKNOWN:
+        doctor_bad(d, "node", "try again", "%s", err.text);
+        break;
+    }
     free(remedy);
 }
 
@@ -372,15 +404,16 @@ static int count_served(struct talk *t, char *rows, size_t *n,
     char *row;
 
     while ((row = strsep(&rows, "\n")) != NULL) {
+        enum listed found = LISTED_NOT;
         const char *id;
-        int rc;
 
         strsep(&row, "\t");
         id = row ? strsep(&row, "\t") : NULL;
-        rc = id ? listed(t, "Models", "model", id, err) : 0;
-        if (rc < 0)
+        if (id)
+            found = find_listed(t, "Models", "model", id, err);
+        if (found == LISTED_UNKNOWN)
             return -1;
-        *n += rc == 1;
+        *n += found == LISTED;
     }
     return 0;
 }
