@@ -295,13 +295,12 @@ static int watch(pid_t pid, int fds[2], struct buf *to[2], uint64_t end_ms,
     struct pollfd p[2] = { { fds[0], POLLIN, 0 }, { fds[1], POLLIN, 0 } };
     uint64_t now = clock_ms();
 
-    while (now < end_ms && (p[0].fd >= 0 || p[1].fd >= 0)) {
-        if (poll(p, 2, (int)(end_ms - now)) > 0) {
-            for (int i = 0; i < 2; i++)
-                if (p[i].fd >= 0 && p[i].revents && drain(p[i].fd, to[i]))
-                    p[i].fd = -1;
-        }
-        now = clock_ms();
+    for (; now < end_ms && (p[0].fd >= 0 || p[1].fd >= 0); now = clock_ms()) {
+        if (poll(p, 2, (int)(end_ms - now)) <= 0)
+            continue;
+        for (int i = 0; i < 2; i++)
+            if (p[i].fd >= 0 && p[i].revents && drain(p[i].fd, to[i]))
+                p[i].fd = -1;
     }
     for (; now < end_ms; now = clock_ms()) {
         static const struct timespec pause = { 0, PAUSE_MS * 1000000L };

@@ -4,11 +4,11 @@
  */
 #include <config.h>
 
-#include "kernels/kernels.h"
+#include "kernels/levels.h"
 
 #include <string.h>
 
-#include "kernels/levels.h"
+#include "kernels/kernels.h"
 
 /* Slowest first: later ones override. */
 static const struct {

@@ -189,6 +189,19 @@ static void tile(float v[TILE][LANES], const struct x1_weights *w,
                                    in->scale[i + r]);
 }
 
+/* A tile of a linear layer, to where its first output stands. */
+static void put_tile(float *y, size_t stride, float v[TILE][LANES], size_t m,
+                     size_t rows, const float *b, bool add)
+{
+    for (size_t r = 0; r < m; r++)
+        for (size_t j = 0; j < rows; j++) {
+            float x = b ? v[r][j] + b[j] : v[r][j];
+            float *out = y + r * stride + j;
+
+            *out = add ? *out + x : x;
+        }
+}
+
 static void reference_linear(float *y, size_t stride,
                              const struct x1_weights *w, const float *b,
                              bool add, const struct x1_rows *in, size_t from,
@@ -202,17 +215,18 @@ static void reference_linear(float *y, size_t stride,
         for (size_t n = from; n < to; n += rows) {
             rows = to - n < LANES ? to - n : LANES;
             tile(v, w, in, i, m, n, rows);
-            for (size_t r = 0; r < m; r++) {
-                float *out = y + (i + r) * stride + n;
-
-                for (size_t j = 0; j < rows; j++) {
-                    float x = b ? v[r][j] + b[n + j] : v[r][j];
-
-                    out[j] = add ? out[j] + x : x;
-                }
-            }
+            put_tile(y + i * stride + n, stride, v, m, rows,
+                     b ? b + n : NULL, add);
         }
     }
+}
+
+static void put_gated(float *h, size_t stride, float a[TILE][LANES],
+                      float b[TILE][LANES], size_t m, size_t rows)
+{
+    for (size_t r = 0; r < m; r++)
+        for (size_t j = 0; j < rows; j++)
+            h[r * stride + j] = x1_silu(a[r][j]) * b[r][j];
 }
 
 static void reference_gate(float *h, size_t stride, const struct x1_weights *g,
@@ -228,9 +242,7 @@ static void reference_gate(float *h, size_t stride, const struct x1_weights *g,
             rows = to - n < LANES ? to - n : LANES;
             tile(a, g, in, i, m, n, rows);
             tile(b, u, in, i, m, n, rows);
-            for (size_t r = 0; r < m; r++)
-                for (size_t j = 0; j < rows; j++)
-                    h[(i + r) * stride + n + j] = x1_silu(a[r][j]) * b[r][j];
+            put_gated(h + i * stride + n, stride, a, b, m, rows);
         }
     }
 }

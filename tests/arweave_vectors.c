@@ -6,6 +6,8 @@
  */
 #include <config.h>
 
+#include "tests/arweave_vectors.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +23,6 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "proof/digest.h"
-#include "tests/arweave_vectors.h"
 #include "tests/tap.h"
 
 #define FILE_MAX ((size_t)64 << 20)

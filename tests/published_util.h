@@ -146,6 +146,21 @@ static void pub_clear(struct pub *p)
         free(p->param[i]);
 }
 
+/* The object of its parameters, without those that are "". */
+__attribute__((unused))
+static void pub_json_params(struct buf *out, const struct pub *p)
+{
+    const char *comma = "{";
+
+    for (int k = 0; k < PUB_PARAMS; k++) {
+        if (!*p->param[k])
+            continue;
+        buf_printf(out, "%s\"%s\":%s", comma, pub_param[k], p->param[k]);
+        comma = ",";
+    }
+    buf_puts(out, "}");
+}
+
 /* Append it; a value that is set to "" is left out with its key. */
 __attribute__((unused))
 static void pub_json(struct buf *out, const struct pub *p)
@@ -158,16 +173,7 @@ static void pub_json(struct buf *out, const struct pub *p)
         comma = ",";
         if (i == 5 && !p->value[i]) { /* params are in pieces */
             buf_puts(out, ",\"params\":");
-            comma = "{";
-            for (int k = 0; k < PUB_PARAMS; k++) {
-                if (!*p->param[k])
-                    continue;
-                buf_printf(out, "%s\"%s\":%s", comma, pub_param[k],
-                           p->param[k]);
-                comma = ",";
-            }
-            buf_puts(out, "}");
-            comma = ",";
+            pub_json_params(out, p);
         } else if (*p->value[i]) {
             buf_printf(out, "%s\"%s\":%s", before, pub_key[i], p->value[i]);
         } else {

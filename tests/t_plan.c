@@ -25,6 +25,39 @@
               "   State=IDLE ThreadsPerCore=1 TmpDisk=0\n" \
               "   Reason=fan RealMemory=7 CPUTot=1 [root@2026-11-30]\n"
 
+/* Jobs, as Slurm shows them between HEAD and TAIL. */
+static const char two[] =
+    "   NumNodes=2 NumCPUs=8 NumTasks=2 CPUs/Task=1 ReqB:S:C:T=0:0:*:*\n"
+    "   Socks/Node=* NtasksPerN:B:S:C=0:0:*:* CoreSpec=*\n"
+    "     Nodes=n[1-2] CPU_IDs=0-3 Mem=0 GRES=\n"
+    "   MinCPUsNode=1 MinMemoryNode=0 MinTmpDiskNode=0\n";
+static const char one[] =
+    "   NumNodes=2 NumCPUs=2 NumTasks=2 CPUs/Task=1\n"
+    "     Nodes=n[1-2] CPU_IDs=0 Mem=0 GRES=\n";
+static const char asked[] =
+    "   NumNodes=2 NumCPUs=8 NumTasks=6 CPUs/Task=2\n"
+    "   Socks/Node=* NtasksPerN:B:S:C=3:0:*:* CoreSpec=*\n";
+static const char tasks[] =
+    "   NumNodes=2 NumCPUs=4 NumTasks=3 CPUs/Task=1\n";
+static const char gpus[] =
+    "   NumNodes=2 NumCPUs=16 NumTasks=2 CPUs/Task=1\n"
+    "   JOB_GRES=gpu:a:3,gpu:b:1\n"
+    "     Nodes=n1 CPU_IDs=0-7 Mem=4000 GRES=gpu:a:2(IDX:0-1),gpu:b:1"
+    "(IDX:2)\n"
+    "     Nodes=n2 CPU_IDs=0-5,8-9 Mem=3000 GRES=gpu:2(IDX:0,2)\n"
+    "   TresPerNode=gres:gpu:2\n";
+static const char implied[] =
+    "   NumNodes=1 NumCPUs=4 NumTasks=1 CPUs/Task=1\n"
+    "     Nodes=n1 CPU_IDs=0-3 Mem=0 GRES=gpu:2(IDX:0-1)\n";
+static const char threads[] =
+    "NodeName=n1 CPUTot=16\n   RealMemory=1 ThreadsPerCore=2\n";
+static const char wide[] =
+    "   NumNodes=1 NumCPUs=12 NumTasks=1 CPUs/Task=1\n"
+    "     Nodes=n1 CPU_IDs=0-11 Mem=1.50G GRES=\n";
+static const char memory[] =
+    "   NumNodes=1 NumCPUs=4 NumTasks=1 CPUs/Task=1\n"
+    "   MinCPUsNode=1 MinMemoryCPU=150M MinTmpDiskNode=0\n";
+
 /* "ranks per_node cpus overcommit: what is said". */
 static void plans(const char *job, const char *nodes,
                   const struct plan_need *need, const char *want)
@@ -55,37 +88,6 @@ int main(void)
     const struct plan_need large = { 100 * MIB, 300 * MIB, 10000 };
     const struct plan_need automatic = { 200 * MIB, 0, 10000 };
     const struct plan_need giant = { 4000 * MIB, 0, 10000 };
-    static const char two[] =
-        "   NumNodes=2 NumCPUs=8 NumTasks=2 CPUs/Task=1 ReqB:S:C:T=0:0:*:*\n"
-        "   Socks/Node=* NtasksPerN:B:S:C=0:0:*:* CoreSpec=*\n"
-        "     Nodes=n[1-2] CPU_IDs=0-3 Mem=0 GRES=\n"
-        "   MinCPUsNode=1 MinMemoryNode=0 MinTmpDiskNode=0\n";
-    static const char one[] =
-        "   NumNodes=2 NumCPUs=2 NumTasks=2 CPUs/Task=1\n"
-        "     Nodes=n[1-2] CPU_IDs=0 Mem=0 GRES=\n";
-    static const char asked[] =
-        "   NumNodes=2 NumCPUs=8 NumTasks=6 CPUs/Task=2\n"
-        "   Socks/Node=* NtasksPerN:B:S:C=3:0:*:* CoreSpec=*\n";
-    static const char tasks[] =
-        "   NumNodes=2 NumCPUs=4 NumTasks=3 CPUs/Task=1\n";
-    static const char gpus[] =
-        "   NumNodes=2 NumCPUs=16 NumTasks=2 CPUs/Task=1\n"
-        "   JOB_GRES=gpu:a:3,gpu:b:1\n"
-        "     Nodes=n1 CPU_IDs=0-7 Mem=4000 GRES=gpu:a:2(IDX:0-1),gpu:b:1"
-        "(IDX:2)\n"
-        "     Nodes=n2 CPU_IDs=0-5,8-9 Mem=3000 GRES=gpu:2(IDX:0,2)\n"
-        "   TresPerNode=gres:gpu:2\n";
-    static const char implied[] =
-        "   NumNodes=1 NumCPUs=4 NumTasks=1 CPUs/Task=1\n"
-        "     Nodes=n1 CPU_IDs=0-3 Mem=0 GRES=gpu:2(IDX:0-1)\n";
-    static const char threads[] =
-        "NodeName=n1 CPUTot=16\n   RealMemory=1 ThreadsPerCore=2\n";
-    static const char wide[] =
-        "   NumNodes=1 NumCPUs=12 NumTasks=1 CPUs/Task=1\n"
-        "     Nodes=n1 CPU_IDs=0-11 Mem=1.50G GRES=\n";
-    static const char memory[] =
-        "   NumNodes=1 NumCPUs=4 NumTasks=1 CPUs/Task=1\n"
-        "   MinCPUsNode=1 MinMemoryCPU=150M MinTmpDiskNode=0\n";
     struct plan_job j = { .nodes = 5 };
 
     plans(two, NODES, &nothing, "8 4 1 0: 8 ranks on 2 nodes, 4 on each, with"

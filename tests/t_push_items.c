@@ -308,12 +308,26 @@ static bool result_is_good(const char *data, const struct push_index_line *l,
     return good;
 }
 
+/* The next results of the index, at most four: are they in this bundle? */
+static bool results_are_good(struct push_index *x, struct id bundle,
+                             const char *data, struct results *r, size_t *n)
+{
+    struct id root = id_at(results_root(r));
+    struct push_index_line l;
+    bool good = true;
+
+    for (int k = 0; k < 4 && push_index_next(x, &l, &err) == 1; k++, ++*n)
+        if (!id_equal(l.bundle, bundle) ||
+            !result_is_good(data, &l, root, (uint32_t)results_count(r)))
+            good = false;
+    return good;
+}
+
 /* Everything that is in the journal; the ids in a row. */
 static void look_at_all(const struct push_plan *plan, size_t n_parts,
                         struct buf *ids, const char *say)
 {
     struct push_index *x = NULL;
-    struct push_index_line l;
     struct push_upload u;
     struct results *r = NULL;
     struct buf whole;
@@ -339,12 +353,7 @@ static void look_at_all(const struct push_plan *plan, size_t n_parts,
                    has_tag(&it, "Bundle-Version", "2.0.0") &&
                    has_tag(&it, "Apus", "bundle-1") &&
                    bundle_check(data, whole.len - it.head_n, &err) == 0;
-            for (int k = 0; k < 4 && push_index_next(x, &l, &err) == 1;
-                 k++, results++)
-                if (!id_equal(l.bundle, u.id) ||
-                    !result_is_good(data, &l, id_at(results_root(r)),
-                                    (uint32_t)results_count(r)))
-                    good = false;
+            good = results_are_good(x, u.id, data, r, &results) && good;
         } else {
             others++;
         }

@@ -1,8 +1,7 @@
 /*
- * src/store: the spool (opening and what it refuses, every change of state,
- * finding and listing, adding a file, claiming, starts, progress, removing)
- * and batch.json.  Several processes at once are in t_spool_race.c, owners in
- * t_owner.c.  Ids are from Python's hashlib.
+ * src/spool: opening, every change of state, finding, adding, claiming, starts,
+ * progress, removing, batch.json.  Several processes at once are in
+ * t_spool_race.c, owners in t_owner.c.  Ids are from Python's hashlib.
  */
 #include <config.h>
 
@@ -654,18 +653,19 @@ static void test_progress(void)
              "\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\",\"sha256\":" \
              "\"" FILE_HASH "\",\"from_ao\":false"
 
+static const char *const bad_info[][2] = {
+    { "", "value expected" }, { "[]", "format" }, { "{", "JSON" },
+    { "{\"format\":\"apus-batch-2\"}", "apus-batch-2" },
+    { "{\"format\":\"apus-batch-1\",\"id\":\"x\"}", "\"id\"" },
+    { INFO ",\"requests\":2,\"ids\":4,\"lines\":2}", "\"ids\"" },
+    { INFO ",\"requests\":2,\"ids\":3,\"lines\":2}", "\"earlier\"" },
+    { INFO ",\"requests\":2,\"ids\":2}", "\"lines\"" },
+    { INFO ",\"requests\":2,\"ids\":2,\"lines\":1}", "\"lines\"" },
+    { INFO ",\"requests\":2,\"ids\":2,\"lines\":4294967296}", "lines" },
+};
+
 static void test_info(void)
 {
-    static const char *const bad[][2] = {
-        { "", "value expected" }, { "[]", "format" }, { "{", "JSON" },
-        { "{\"format\":\"apus-batch-2\"}", "apus-batch-2" },
-        { "{\"format\":\"apus-batch-1\",\"id\":\"x\"}", "\"id\"" },
-        { INFO ",\"requests\":2,\"ids\":4,\"lines\":2}", "\"ids\"" },
-        { INFO ",\"requests\":2,\"ids\":3,\"lines\":2}", "\"earlier\"" },
-        { INFO ",\"requests\":2,\"ids\":2}", "\"lines\"" },
-        { INFO ",\"requests\":2,\"ids\":2,\"lines\":1}", "\"lines\"" },
-        { INFO ",\"requests\":2,\"ids\":2,\"lines\":4294967296}", "lines" },
-    };
     struct spool *s = new_spool("spool");
     struct batch b = make_batch(s, SPOOL_TODO, "info");
     struct batch_info i = { .from_ao = true }, got;
@@ -706,10 +706,10 @@ static void test_info(void)
     i.from_ao = false;
     ok(batch_info_write(b.path, &i, &err) == 0 &&
        batch_info_read(&got, b.path, &err) == -1, "%s", err.text);
-    for (size_t k = 0; k < sizeof(bad) / sizeof(*bad); k++) {
-        put(path, bad[k][0]);
+    for (size_t k = 0; k < sizeof(bad_info) / sizeof(*bad_info); k++) {
+        put(path, bad_info[k][0]);
         ok(batch_info_read(&got, b.path, &err) == -1 &&
-           err.code == ERR_INPUT && strstr(err.text, bad[k][1]) &&
+           err.code == ERR_INPUT && strstr(err.text, bad_info[k][1]) &&
            strstr(err.text, "batch.json"), "%s", err.text);
     }
     memset(big, ' ', 70000);

@@ -9,7 +9,6 @@
 #include <config.h>
 
 #include "model/model.h"
-#include "model/model_layout.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +26,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "model/model_layout.h"
 #include "proof/merkle.h"
 
 #define PIECE ((size_t)1 << 20) /* read and check about this much at once */

@@ -5,11 +5,11 @@
  */
 #include <config.h>
 
-#include "base/id.h"
 #include "proof/digest.h"
 
 #include <stdlib.h>
 
+#include "base/id.h"
 #include "base/mem.h"
 #include "proof/sha256.h"
 

@@ -314,6 +314,18 @@ static int drop_doubles(struct seal *s, struct err *err)
     return 0;
 }
 
+/* Move the rows [from, to) whose choice is in `all` to `at`: how many. */
+static size_t keep_choices(struct seal *s, size_t at, size_t from, size_t to,
+                           uint8_t all)
+{
+    size_t n = 0;
+
+    for (size_t i = from; i < to; i++)
+        if (all & 1u << s->row[i].choice)
+            s->row[at + n++] = s->row[i];
+    return n;
+}
+
 /* Walk over the lines: what is complete keeps its rows, of what was given up
  * only the reason stays, and nothing else may be left. */
 static int settle(struct seal *s, struct err *err)
@@ -333,9 +345,7 @@ static int settle(struct seal *s, struct err *err)
         if ((done & all) == all) {
             /* an earlier version may have read the request in another way,
              * and answered more */
-            for (size_t i = from; i < row; i++)
-                if (all & 1u << s->row[i].choice)
-                    s->row[rows++] = s->row[i];
+            rows += keep_choices(s, rows, from, row, all);
         } else if (refused) {
             s->refused[reasons++] = s->refused[no];
         } else {
