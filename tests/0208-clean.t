@@ -23,11 +23,36 @@ is_gone() { # ID NAME
     [ -z "$(find spool -name "*$1*")" ] && r=0 || r=1
     report $r "$2"
 }
+# ---- a worker that is dead ---------------------------------------------------
+# as Ctrl-C in the first second leaves a batch: its owner has just died
+abandoned() { # NAME DIRECTORY
+    "$apus" submit "$1.jsonl" -m "$nano" --todo >out 2>err
+    gone=$(b "$1")
+    mv "spool/todo/b$gone" "spool/$2/"
+    sleep 0 & # a process that is over
+    wait $!
+    sed "s/\"pid\":[0-9]*/\"pid\":$!/" owner >"spool/$2/b$gone/owner-0009"
+}
+sed -n 6p "$nano/eval.jsonl" >six.jsonl
+cp "spool/done/b$(b one)/owner-0001" owner
+abandoned six running
+gives 0 "rm --dry-run of a batch whose worker is dead" rm "$gone" --dry-run
+has out "^would remove.$gone" "would remove it"
+gives 0 "rm of it" rm "$gone"
+is_gone "$gone" "removes it"
+abandoned six running
+gives 0 "clean --state todo" clean --state todo
+is_gone "$gone" "removes it, too"
+
 one=$(b one) two=$(b two) three=$(b three) four=$(b four) five=$(b five)
 mv "spool/done/b$two" "spool/done/b$three" spool/failed/
 echo 'cancelled: by hand' >"spool/failed/b$three/why"
 mv "spool/done/b$four" spool/todo/
 mv "spool/done/b$five" spool/running/
+# this shell has it
+start=$(sed 's/.*) //' /proc/$$/stat | cut -d ' ' -f 20)
+sed "s/\"pid\":[0-9]*,\"start\":\"[0-9]*/\"pid\":$$,\"start\":\"$start/" \
+    owner >"spool/running/b$five/owner-0009"
 echo log >"spool/log/$one.log"
 echo log >"spool/log/$two.log"
 

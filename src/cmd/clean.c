@@ -24,6 +24,7 @@
 #include "base/sys.h"
 #include "cmd/cmd.h"
 #include "cmd/named.h"
+#include "node/owners.h"
 #include "push/push.h"
 #include "spool/file_split.h"
 #include "spool/spool.h"
@@ -104,13 +105,38 @@ static const char *state_of(const struct batch *b)
 
 /* ---- one batch ----------------------------------------------------------- */
 
+/* A batch whose owner is dead is not worked on: bring it back.  Unlike status
+ * and drain this may be the first to see it. */
+static int adopt(struct clean *c, struct batch *b, struct err *err)
+{
+    struct owners *o;
+    int rc;
+
+    if (c->dry_run ||
+        (b->state != SPOOL_RUNNING && b->state != SPOOL_SENDING))
+        return 0;
+    o = owners_ask(b, 1);
+    rc = owners_adopt(c->spool, b, o, err);
+    owners_free(o);
+    return rc < 0 ? -1 : 0;
+}
+
+static bool has_owner(const struct batch *b)
+{
+    struct owners *o = owners_ask(b, 1);
+    enum owner_life life = owner_judge(b, owners_over, o, OWNER_STALE_S);
+
+    owners_free(o);
+    return life != OWNER_DEAD;
+}
+
 /* Why it must stay, or NULL. */
 static const char *must_stay(const struct batch *b,
                              const struct batch_info *i)
 {
-    if (b->state == SPOOL_RUNNING)
+    if (b->state == SPOOL_RUNNING && has_owner(b))
         return "is worked on (apus cancel ends that)";
-    if (b->state == SPOOL_SENDING)
+    if (b->state == SPOOL_SENDING && has_owner(b))
         return "is being sent";
     if (i->from_ao && b->state != SPOOL_SENT)
         return "came from AO and is not sent";
@@ -162,7 +188,8 @@ static int clean_this(struct clean *c, struct batch *b, struct err *err)
     base64url(id, b->id.b, 32);
     for (int i = 0; i < TRIES; i++) {
         uint64_t age_s;
-        int rc = spool_age(c->spool, b, &age_s, err);
+        int rc = adopt(c, b, err) || spool_age(c->spool, b, &age_s, err)
+                     ? -1 : 0;
 
         if (rc == 0)
             rc = clean_one(c, b, age_s, err);
@@ -216,12 +243,34 @@ static int clean_state(struct clean *c, enum spool_state state,
     return 0;
 }
 
+static int adopt_state(struct clean *c, enum spool_state state,
+                       struct err *err)
+{
+    struct batch *list;
+    size_t n;
+
+    if (c->dry_run)
+        return 0;
+    if (spool_list(c->spool, state, &list, &n, err))
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        if (adopt(c, &list[i], err))
+            failed(c, err);
+        batch_clear(&list[i]);
+    }
+    free(list);
+    return 0;
+}
+
 /* What waits is removed only if its state is named. */
 static int clean_all(struct clean *c, struct err *err)
 {
     static const enum spool_state states[] = { SPOOL_DONE, SPOOL_SENT,
                                                SPOOL_FAILED };
 
+    if (adopt_state(c, SPOOL_RUNNING, err) ||
+        adopt_state(c, SPOOL_SENDING, err))
+        return -1;
     if (c->state && strcmp(c->state, spool_state_name(SPOOL_TODO)) == 0)
         return clean_state(c, SPOOL_TODO, err);
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)

@@ -22,6 +22,7 @@
 #include "cmd/cmd.h"
 #include "cmd/named.h"
 #include "cmd/progress.h"
+#include "node/owners.h"
 #include "node/work.h"
 #include "proof/statement.h"
 #include "push/push_items.h"
@@ -46,13 +47,23 @@ static int seal_claimed(const struct batch *b, const struct settings *s,
     return rc;
 }
 
+/* As spool_adopt, of a job of Slurm too. */
+static int adopt(const struct spool *spool, struct batch *b, struct err *err)
+{
+    struct owners *o = owners_ask(b, 1);
+    int rc = owners_adopt(spool, b, o, err);
+
+    owners_free(o);
+    return rc;
+}
+
 /* todo -> running -> done; back to todo if it cannot be. */
 static int seal_open_batch(const struct spool *spool, struct batch *b,
                            const struct settings *s, struct err *err)
 {
     struct heart heart;
     char who[OWNER_TELL];
-    int rc = spool_adopt(spool, b, NULL, NULL, OWNER_STALE_S, err);
+    int rc = adopt(spool, b, err);
 
     if (rc > 0) {
         owner_tell(who, sizeof(who), b);
@@ -235,7 +246,7 @@ static int free_sending(const struct spool *spool, struct batch *b,
                         struct err *err)
 {
     char who[OWNER_TELL];
-    int rc = spool_adopt(spool, b, NULL, NULL, OWNER_STALE_S, err);
+    int rc = adopt(spool, b, err);
 
     if (rc <= 0)
         return rc;

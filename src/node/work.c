@@ -29,6 +29,7 @@
 #include "model/model.h"
 #include "model/models.h"
 #include "node/caller.h"
+#include "node/owners.h"
 #include "spool/spool.h"
 #include "store/custom_ids.h"
 #include "store/resume.h"
@@ -81,7 +82,10 @@ int work_prepare(const struct spool *s, struct batch *b, struct err *err)
     int rc;
 
     if (b->state == SPOOL_RUNNING) {
-        rc = spool_adopt(s, b, NULL, NULL, OWNER_STALE_S, err);
+        struct owners *o = owners_ask(b, 1);
+
+        rc = owners_adopt(s, b, o, err);
+        owners_free(o);
         if (rc)
             return rc < 0 ? -1 : tell_owner(b, err);
     }
