@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
 #include "tests/tap.h"
 
@@ -399,6 +400,42 @@ static void test_put(void)
 }
 
 /* A tokenizer has an object of 150,000 keys; here of 300,000. */
+static void test_write(void)
+{
+    static const char want[] =
+        "{\"a\":\"q\\\"\",\"b\":null,\"c\":\"x\xef\xbf\xbd\",\"d\":{\"e\":"
+        "\"{\"},\"f\":[{\"g\":18446744073709551615}],\"h\":\"7\",\"i\":true,"
+        "\"j\":false,\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}";
+    static const struct id zeros;
+    struct buf b;
+
+    buf_init(&b, 1000);
+    buf_putc(&b, '{');
+    json_put_text(&b, "a", "q\"");
+    json_put_text(&b, "b", NULL);
+    json_put_scrubbed(&b, "c", "x\xff");
+    json_put_key(&b, "d");
+    buf_putc(&b, '{');
+    json_put_text(&b, "e", "{");
+    buf_putc(&b, '}');
+    json_put_key(&b, "f");
+    buf_puts(&b, "[{");
+    json_put_number(&b, "g", UINT64_MAX);
+    buf_puts(&b, "}]");
+    json_put_digits(&b, "h", 7);
+    json_put_bool(&b, "i", true);
+    json_put_bool(&b, "j", false);
+    json_put_id(&b, "k", zeros);
+    buf_putc(&b, '}');
+    ok(strcmp(b.data, want) == 0, "%s", b.data);
+    buf_clear(&b);
+    buf_init(&b, 3);
+    json_put_text(&b, "key", "value");
+    json_put_number(&b, "key", 1);
+    ok(b.full && b.len <= 3, "a buffer that is full stays so");
+    buf_clear(&b);
+}
+
 static void test_large(void)
 {
     struct err err = ERR_INIT;
@@ -526,6 +563,7 @@ int main(void)
     test_salvage();
     test_doubles();
     test_put();
+    test_write();
     test_large();
     test_arrays();
     test_real();

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "proof/statement.h"
@@ -46,11 +47,6 @@ static char *split_dir(const struct spool *s)
     return file_join(spool_dir(s), "split");
 }
 
-static void put_id(struct buf *b, const char *before, struct id id)
-{
-    buf_printf(b, "%s\"%s\"", before, id_text(id).s);
-}
-
 static int split_write(const struct spool *s, const struct file_split *p,
                        struct err *err)
 {
@@ -60,14 +56,15 @@ static int split_write(const struct spool *s, const struct file_split *p,
 
     path = xasprintf("%s/%s.json", dir, id_text(p->id).s);
     buf_init(&b, TEXT_MAX);
-    buf_puts(&b, "{\"format\":\"" FORMAT "\"");
-    put_id(&b, ",\"model\":", p->model);
-    put_id(&b, ",\"sha256\":", p->file);
-    buf_puts(&b, ",\"source\":");
-    json_put_string(&b, p->source, strlen(p->source));
-    buf_puts(&b, ",\"batches\":[");
+    buf_putc(&b, '{');
+    json_put_text(&b, "format", FORMAT);
+    json_put_id(&b, "model", p->model);
+    json_put_id(&b, "sha256", p->file);
+    json_put_text(&b, "source", p->source);
+    json_put_key(&b, "batches");
+    buf_putc(&b, '[');
     for (size_t i = 0; i < p->n; i++)
-        put_id(&b, i ? "," : "", p->part[i]);
+        buf_printf(&b, "%s\"%s\"", i ? "," : "", id_text(p->part[i]).s);
     buf_puts(&b, "]}\n");
     rc = buf_check(&b, path, err) || file_mkdirs(dir, err) ||
          file_write(path, b.data, b.len, err) ? -1 : 0;

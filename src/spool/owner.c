@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
 
 #define FORMAT "apus-owner-2"
@@ -178,22 +179,18 @@ void owner_self(struct owner *o)
 
 /* ---- the file ----------------------------------------------------------- */
 
-static void put_text(struct buf *out, const char *key, const char *text)
-{
-    buf_printf(out, ",\"%s\":", key);
-    json_put_string(out, text, strlen(text));
-}
-
 void owner_put(struct buf *out, const struct owner *o)
 {
-    buf_puts(out, "{\"format\":\"" FORMAT "\"");
-    put_text(out, "host", o->host);
-    put_text(out, "boot", o->boot);
-    put_text(out, "ns", o->ns);
-    buf_printf(out, ",\"pid\":%" PRId64 ",\"start\":\"%" PRIu64 "\"", o->pid,
-               o->pid_start);
-    put_text(out, "slurm_job", o->slurm_job);
-    buf_printf(out, ",\"slurm_restarts\":%" PRIu32 "}\n", o->slurm_restarts);
+    buf_putc(out, '{');
+    json_put_text(out, "format", FORMAT);
+    json_put_text(out, "host", o->host);
+    json_put_text(out, "boot", o->boot);
+    json_put_text(out, "ns", o->ns);
+    json_put_number(out, "pid", (uint64_t)o->pid);
+    json_put_digits(out, "start", o->pid_start);
+    json_put_text(out, "slurm_job", o->slurm_job);
+    json_put_number(out, "slurm_restarts", o->slurm_restarts);
+    buf_puts(out, "}\n");
 }
 
 /* A string of printable ASCII that fits. */

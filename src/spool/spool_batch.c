@@ -33,6 +33,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
 #include "base/output.h"
 #include "base/sys.h"
@@ -64,11 +65,6 @@ void batch_info_clear(struct batch_info *i)
     i->source = i->output = NULL;
 }
 
-static void put_id(struct buf *out, const char *key, struct id id)
-{
-    buf_printf(out, ",\"%s\":\"%s\"", key, id_text(id).s);
-}
-
 /* A path that has to be found again is kept exactly or not at all. */
 static int put_path(struct buf *out, const char *key, const char *path,
                     struct err *err)
@@ -82,8 +78,7 @@ static int put_path(struct buf *out, const char *key, const char *path,
         return err_set(err, ERR_INPUT,
                        "%s: the path \"%s\" is not UTF-8, name another", key,
                        path);
-    buf_printf(out, ",\"%s\":", key);
-    json_put_string(out, path, strlen(path));
+    json_put_text(out, key, path);
     return 0;
 }
 
@@ -96,25 +91,28 @@ int batch_info_put(struct buf *out, const struct batch_info *i,
                        "%" PRIu64 " requests in %" PRIu64 " lines after %"
                        PRIu64 ", a batch has less than 2^32", i->n_requests,
                        i->n_lines, i->lines_before);
-    buf_puts(out, "{\"format\":\"" FORMAT "\"");
-    put_id(out, "id", i->id);
-    put_id(out, "model", i->model);
-    put_id(out, "sha256", i->file);
-    buf_printf(out, ",\"from_ao\":%s", i->from_ao ? "true" : "false");
+    buf_putc(out, '{');
+    json_put_text(out, "format", FORMAT);
+    json_put_id(out, "id", i->id);
+    json_put_id(out, "model", i->model);
+    json_put_id(out, "sha256", i->file);
+    json_put_bool(out, "from_ao", i->from_ao);
     if (i->from_ao) {
-        put_id(out, "process", i->process);
-        buf_printf(out, ",\"kind\":\"%s\"", i->is_file_of_ao ? KIND_FILE
-                                                           : KIND_REQUESTS);
+        json_put_id(out, "process", i->process);
+        json_put_text(out, "kind",
+                      i->is_file_of_ao ? KIND_FILE : KIND_REQUESTS);
     }
     if (i->from_ao && i->is_file_of_ao)
-        put_id(out, "request", i->request);
-    buf_printf(out, ",\"requests\":%" PRIu64, i->n_requests);
-    if (i->ids >= 2)
-        buf_printf(out, ",\"ids\":%u,\"lines\":%" PRIu64, i->ids, i->n_lines);
+        json_put_id(out, "request", i->request);
+    json_put_number(out, "requests", i->n_requests);
+    if (i->ids >= 2) {
+        json_put_number(out, "ids", i->ids);
+        json_put_number(out, "lines", i->n_lines);
+    }
     if (i->ids == 3)
-        put_id(out, "earlier", i->earlier);
+        json_put_id(out, "earlier", i->earlier);
     if (i->lines_before)
-        buf_printf(out, ",\"lines_before\":%" PRIu64, i->lines_before);
+        json_put_number(out, "lines_before", i->lines_before);
     if (put_path(out, "source", i->source, err) ||
         put_path(out, "output", i->output, err))
         return -1;

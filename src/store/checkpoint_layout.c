@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "base/json_write.h"
 
 _Static_assert(LAYOUT_ID == ID_TEXT - 1, "an id in base64url");
 
@@ -271,23 +272,20 @@ int layout_complete(const struct layout_place place[N_SETS],
 
 /* ---- index ---------------------------------------------------------------*/
 
-static void put_id(struct buf *out, const char *name, struct id id)
-{
-    buf_printf(out, "\"%s\":\"%s\",", name, id_text(id).s);
-}
-
 void layout_print_head(struct buf *out, const struct checkpoint_head *h)
 {
-    buf_puts(out, "{\"format\":\"" LAYOUT_INDEX "\",");
-    put_id(out, "model_id", h->model);
-    put_id(out, "batch_id", h->batch);
-    put_id(out, "part_root", h->part_root);
-    buf_printf(out, "\"version\":%ju,\"vocab_size\":%ju,"
-               "\"n_layers\":%ju,\"hidden_size\":%ju,"
-               "\"first\":%ju,\"count\":%ju}\n", (uintmax_t)h->version,
-               (uintmax_t)h->n_vocab,
-               (uintmax_t)h->n_layers, (uintmax_t)h->dim,
-               (uintmax_t)h->first, (uintmax_t)h->count);
+    buf_putc(out, '{');
+    json_put_text(out, "format", LAYOUT_INDEX);
+    json_put_id(out, "model_id", h->model);
+    json_put_id(out, "batch_id", h->batch);
+    json_put_id(out, "part_root", h->part_root);
+    json_put_number(out, "version", h->version);
+    json_put_number(out, "vocab_size", h->n_vocab);
+    json_put_number(out, "n_layers", h->n_layers);
+    json_put_number(out, "hidden_size", h->dim);
+    json_put_number(out, "first", h->first);
+    json_put_number(out, "count", h->count);
+    buf_puts(out, "}\n");
 }
 
 void layout_print_places(struct buf *out,

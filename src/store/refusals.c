@@ -16,8 +16,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "proof/result_record.h"
 #include "spool/spool_file.h"
 #include "store/answer.h"
@@ -94,18 +94,6 @@ static int count_sealed(struct refusals *r, struct seal *s, struct err *err)
     return no ? read_reason(r, s, no->log, no->at, false, err) : 0;
 }
 
-/* Cut somewhere, or never text: JSON in any case. */
-static void put_text(struct buf *out, const char *key, const char *text)
-{
-    struct buf b;
-
-    buf_init(&b, 3 * REASON_TEXT);
-    utf8_scrub(&b, text, strlen(text));
-    buf_printf(out, ",\"%s\":", key);
-    json_put_string(out, b.len ? b.data : "", b.len);
-    buf_clear(&b);
-}
-
 int refusals_write(struct seal *s, struct err *err)
 {
     struct refusals r;
@@ -115,10 +103,13 @@ int refusals_write(struct seal *s, struct err *err)
     buf_init(&text, FILE_MAX);
     if (count_sealed(&r, s, err))
         goto out;
-    buf_printf(&text, "{\"requests\":%" PRIu64 ",\"refused\":%" PRIu64
-               ",\"line\":%" PRIu64, r.n_requests, r.n, r.line);
-    put_text(&text, "code", r.why.code);
-    put_text(&text, "message", r.why.message);
+    buf_putc(&text, '{');
+    json_put_number(&text, "requests", r.n_requests);
+    json_put_number(&text, "refused", r.n);
+    json_put_number(&text, "line", r.line);
+    /* cut somewhere, or never text */
+    json_put_scrubbed(&text, "code", r.why.code);
+    json_put_scrubbed(&text, "message", r.why.message);
     buf_puts(&text, "}\n");
     rc = buf_check(&text, NAME, err) ||
          spool_write_in(s->batch_path, NAME, text.data, text.len, err)

@@ -19,8 +19,8 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "spool/lines.h"
 #include "spool/spool_file.h"
 #include "store/checkpoint.h"
@@ -42,25 +42,15 @@ char *seal_part_path(const char *batch_path, size_t part, const char *suffix)
 
 /* ---- refused.jsonl ------------------------------------------------------ */
 
-/* Cut somewhere, or never text: JSON in any case. */
-static void put_text(struct buf *out, const char *text)
-{
-    struct buf b;
-
-    buf_init(&b, 3 * REASON_TEXT);
-    utf8_scrub(&b, text, strlen(text));
-    json_put_string(out, b.len ? b.data : "", b.len);
-    buf_clear(&b);
-}
-
 static void put_reason(struct buf *out, uint32_t line,
                        const struct reason *why)
 {
-    buf_printf(out, "{\"format\":2,\"line\":%" PRIu64 ",\"code\":",
-               (uint64_t)line + 1);
-    put_text(out, why->code);
-    buf_puts(out, ",\"message\":");
-    put_text(out, why->message);
+    buf_putc(out, '{');
+    json_put_number(out, "format", 2);
+    json_put_number(out, "line", (uint64_t)line + 1);
+    /* cut somewhere, or never text */
+    json_put_scrubbed(out, "code", why->code);
+    json_put_scrubbed(out, "message", why->message);
     buf_puts(out, "}\n");
 }
 
