@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "base/log.h"
 #include "base/plain.h"
 #include "base/plural.h"
@@ -59,15 +59,11 @@ static void put_refused(struct check *c, uint32_t line,
 
     buf_init(&out, LINE_MAX_BYTES);
     if (c->json) {
-        buf_printf(&out, "{\"line\":%" PRIu32 ",\"custom_id\":", line);
-        if (custom_id)
-            json_put_string(&out, custom_id, strlen(custom_id));
-        else
-            buf_puts(&out, "null");
-        buf_puts(&out, ",\"code\":");
-        json_put_string(&out, why->code, strlen(why->code));
-        buf_puts(&out, ",\"message\":");
-        json_put_string(&out, why->message, strlen(why->message));
+        buf_putc(&out, '{');
+        json_put_number(&out, "line", line);
+        json_put_text(&out, "custom_id", custom_id);
+        json_put_text(&out, "code", why->code);
+        json_put_text(&out, "message", why->message);
         buf_puts(&out, "}\n");
     } else {
         buf_printf(&out, "line %" PRIu32 "\t%s\t", line, why->code);
@@ -186,17 +182,20 @@ static int put_sums(struct check *c, struct err *err)
     struct buf out;
 
     buf_init(&out, LINE_MAX_BYTES);
-    if (c->json)
-        buf_printf(&out, "{\"requests\":%" PRIu64 ",\"refused\":%" PRIu64
-                   ",\"prompt_tokens\":%" PRIu64 ",\"most_tokens\":%" PRIu64
-                   "}\n", n, c->refusals.n, c->prompt_tokens,
-                   c->most_tokens);
-    else
+    if (c->json) {
+        buf_putc(&out, '{');
+        json_put_number(&out, "requests", n);
+        json_put_number(&out, "refused", c->refusals.n);
+        json_put_number(&out, "prompt_tokens", c->prompt_tokens);
+        json_put_number(&out, "most_tokens", c->most_tokens);
+        buf_puts(&out, "}\n");
+    } else {
         buf_printf(&out, "%" PRIu64 " request%s, %" PRIu64 " refused, %" PRIu64
                    " prompt token%s, at most %" PRIu64 " token%s to come\n", n,
                    plural_s(n), c->refusals.n, c->prompt_tokens,
                    plural_s(c->prompt_tokens), c->most_tokens,
                    plural_s(c->most_tokens));
+    }
     print(c, &out);
     buf_clear(&out);
     if (c->write_errno == 0 && fflush(stdout))

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -49,14 +49,6 @@ struct clean {
 
 /* ---- what is said -------------------------------------------------------- */
 
-static void put_text(struct buf *out, const char *text)
-{
-    if (text)
-        json_put_string(out, text, strlen(text));
-    else
-        buf_puts(out, "null");
-}
-
 static void put_batch(struct clean *c, const struct batch *b,
                       const char *state, const struct batch_info *i,
                       uint64_t age_s, const char *kept)
@@ -65,14 +57,14 @@ static void put_batch(struct clean *c, const struct batch *b,
 
     base64url(id, b->id.b, 32);
     if (c->json) {
-        buf_printf(&c->out, "%s{\"batch\":\"%s\",\"state\":\"%s\",\"age_s\":%"
-                   PRIu64 ",\"requests\":%" PRIu64 ",\"source\":",
-                   c->out.len > 1 ? "," : "", id, state, age_s,
-                   i->n_requests);
-        put_text(&c->out, i->source);
-        buf_printf(&c->out, ",\"removed\":%s,\"kept\":",
-                   kept || c->dry_run ? "false" : "true");
-        put_text(&c->out, kept);
+        buf_puts(&c->out, c->out.len > 1 ? ",{" : "{");
+        json_put_text(&c->out, "batch", id);
+        json_put_text(&c->out, "state", state);
+        json_put_number(&c->out, "age_s", age_s);
+        json_put_number(&c->out, "requests", i->n_requests);
+        json_put_text(&c->out, "source", i->source);
+        json_put_bool(&c->out, "removed", !kept && !c->dry_run);
+        json_put_text(&c->out, "kept", kept);
         buf_puts(&c->out, "}\n");
     } else if (!kept) {
         buf_printf(&c->out, "%s\t%s\t%s\t%" PRIu64 "d\t%" PRIu64 "\t",

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/plain.h"
@@ -223,24 +224,25 @@ static void print_pair(const struct diff *d, const struct compare_pair *p)
 
 /* ---- JSON ---------------------------------------------------------------- */
 
-static void put_id(struct buf *out, const char *key, uint64_t id)
+static void put_token(struct buf *out, const char *key, uint64_t id)
 {
-    buf_printf(out, ",\"%s\":", key);
     if (id == COMPARE_NONE)
-        buf_puts(out, "null");
+        json_put_text(out, key, NULL);
     else
-        buf_printf(out, "%" PRIu64, id);
-}
-
-static void put_text(struct buf *out, const char *key, const char *text)
-{
-    buf_printf(out, ",\"%s\":", key);
-    json_put_string(out, text, strlen(text));
+        json_put_number(out, key, id);
 }
 
 static void put_two(struct buf *out, const char *key, double a, double b)
 {
-    buf_printf(out, ",\"%s\":[%.7g,%.7g]", key, a, b);
+    json_put_key(out, key);
+    buf_printf(out, "[%.7g,%.7g]", a, b);
+}
+
+static void put_two_counts(struct buf *out, const char *key, uint32_t a,
+                           uint32_t b)
+{
+    json_put_key(out, key);
+    buf_printf(out, "[%" PRIu32 ",%" PRIu32 "]", a, b);
 }
 
 static void put_job(struct buf *out, const struct compare_pair *p)
@@ -248,27 +250,28 @@ static void put_job(struct buf *out, const struct compare_pair *p)
     const struct job_record *a = &p->a->job, *b = &p->b->job;
 
     if (p->differs & COMPARE_PROMPT)
-        put_id(out, "prompt", p->prompt + 1);
+        json_put_number(out, "prompt", p->prompt + 1);
     if (p->differs & COMPARE_MAX_TOKENS)
-        buf_printf(out, ",\"max_tokens\":[%" PRIu32 ",%" PRIu32 "]",
-                   a->max_tokens, b->max_tokens);
+        put_two_counts(out, "max_tokens", a->max_tokens, b->max_tokens);
     if (p->differs & COMPARE_TEMPERATURE)
         put_two(out, "temperature", a->temperature / 1e6,
                 b->temperature / 1e6);
     if (p->differs & COMPARE_TOP_P)
         put_two(out, "top_p", a->top_p / 1e6, b->top_p / 1e6);
     if (p->differs & COMPARE_TOP_K)
-        buf_printf(out, ",\"top_k\":[%" PRIu32 ",%" PRIu32 "]", a->top_k,
-                   b->top_k);
-    if (p->differs & COMPARE_SEED)
-        buf_printf(out, ",\"seed\":[\"%" PRIu64 "\",\"%" PRIu64 "\"]",
-                   a->seed, b->seed);
-    if (p->differs & COMPARE_IGNORE_EOS)
-        buf_printf(out, ",\"ignore_eos\":[%s,%s]",
+        put_two_counts(out, "top_k", a->top_k, b->top_k);
+    if (p->differs & COMPARE_SEED) {
+        json_put_key(out, "seed");
+        buf_printf(out, "[\"%" PRIu64 "\",\"%" PRIu64 "\"]", a->seed, b->seed);
+    }
+    if (p->differs & COMPARE_IGNORE_EOS) {
+        json_put_key(out, "ignore_eos");
+        buf_printf(out, "[%s,%s]",
                    a->flags & JOB_IGNORE_EOS ? "true" : "false",
                    b->flags & JOB_IGNORE_EOS ? "true" : "false");
+    }
     if (p->differs & COMPARE_STOPS)
-        buf_puts(out, ",\"stop\":true");
+        json_put_bool(out, "stop", true);
 }
 
 static void put_pair(struct diff *d, const struct compare_pair *p)
@@ -276,28 +279,28 @@ static void put_pair(struct diff *d, const struct compare_pair *p)
     const struct answer *one = p->a ? p->a : p->b;
     struct buf *out = &d->out;
 
-    buf_printf(
-        out, "%s\n{\"request\":\"%s\",\"line\":%" PRIu64 ",\"choice\":%" PRIu32,
-        d->begun ? "," : "", id_text(p->key->request).s,
-        (uint64_t)p->key->line + 1, p->key->choice);
+    buf_puts(out, d->begun ? ",\n{" : "\n{");
+    json_put_id(out, "request", p->key->request);
+    json_put_number(out, "line", (uint64_t)p->key->line + 1);
+    json_put_number(out, "choice", p->key->choice);
     d->begun = true;
     if (one->n_name) {
-        buf_puts(out, ",\"custom_id\":");
+        json_put_key(out, "custom_id");
         json_put_string(out, one->name, one->n_name);
     }
     if (!p->a || !p->b) {
-        put_text(out, "only", p->a ? "a" : "b");
+        json_put_text(out, "only", p->a ? "a" : "b");
     } else {
         if (p->differs & COMPARE_TOKENS) {
-            put_id(out, "token", p->token + 1);
-            put_id(out, "a", p->token_a);
-            put_id(out, "b", p->token_b);
+            json_put_number(out, "token", p->token + 1);
+            put_token(out, "a", p->token_a);
+            put_token(out, "b", p->token_b);
         }
         if (p->differs & COMPARE_TEXT)
-            put_id(out, "text", p->text + 1);
+            json_put_number(out, "text", p->text + 1);
         if (p->differs & COMPARE_FINISH) {
-            put_text(out, "finish_a", p->a->finish);
-            put_text(out, "finish_b", p->b->finish);
+            json_put_text(out, "finish_a", p->a->finish);
+            json_put_text(out, "finish_b", p->b->finish);
         }
         put_job(out, p);
     }

@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/plain.h"
@@ -88,12 +88,12 @@ static void put_batch(struct du *d, const struct batch *b, uint64_t bytes)
     const char *source = known && info.source ? info.source : "";
 
     if (d->json) {
-        buf_printf(&d->out,
-                   "%s{\"batch\":\"%s\",\"state\":\"%s\",\"bytes\":%" PRIu64
-                   ",\"requests\":%" PRIu64 ",\"source\":",
-                   d->first ? "" : ",", id_text(b->id).s,
-                   spool_state_name(b->state), bytes, info.n_requests);
-        json_put_string(&d->out, source, strlen(source));
+        buf_puts(&d->out, d->first ? "{" : ",{");
+        json_put_id(&d->out, "batch", b->id);
+        json_put_text(&d->out, "state", spool_state_name(b->state));
+        json_put_number(&d->out, "bytes", bytes);
+        json_put_number(&d->out, "requests", info.n_requests);
+        json_put_text(&d->out, "source", source);
         buf_puts(&d->out, "}\n");
     } else {
         buf_printf(&d->out, "%" PRIu64 "\t%s\t%s\t", bytes, id_text(b->id).s,
@@ -117,7 +117,7 @@ static void count_batch(struct du *d, const struct batch *b)
 static void put_other(struct du *d, const char *name, uint64_t bytes)
 {
     if (d->json)
-        buf_printf(&d->out, ",\"%s\":%" PRIu64, name, bytes);
+        json_put_number(&d->out, name, bytes);
     else
         buf_printf(&d->out, "%" PRIu64 "\t%s\n", bytes, name);
 }

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -65,8 +66,10 @@ static int check_option(const char *option, const char *name,
 /* Numbers are texts that the queue reads, and were checked. */
 static void put_number(struct buf *b, const char *name, const char *text)
 {
-    if (text)
-        buf_printf(b, "%s\"%s\":%s", b->len > 1 ? "," : "", name, text);
+    if (!text)
+        return;
+    json_put_key(b, name);
+    buf_puts(b, text);
 }
 
 static int make_options(struct buf *b, const struct asking *a,
@@ -194,11 +197,6 @@ static int check_node(const struct asking *a, const struct dapp_status *s,
                    id_text(s->node).s, a->node);
 }
 
-static void put_id(struct buf *b, const char *name, struct id id)
-{
-    buf_printf(b, ",\"%s\":\"%s\"", name, id_text(id).s);
-}
-
 static const char *state_text(enum dapp_state state)
 {
     static const char *const texts[] = { "pending", "leased", "done",
@@ -211,17 +209,18 @@ static const char *state_text(enum dapp_state state)
 static void put_status(struct buf *b, const struct asking *a,
                        const struct dapp_status *s)
 {
-    buf_printf(b, "{\"request\":\"%s\",\"state\":\"%s\"", a->id_text,
-               state_text(s->state));
+    buf_putc(b, '{');
+    json_put_text(b, "request", a->id_text);
+    json_put_text(b, "state", state_text(s->state));
     if (s->state == DAPP_LEASED || s->state == DAPP_DONE)
-        put_id(b, "node", s->node);
+        json_put_id(b, "node", s->node);
     if (s->state == DAPP_LEASED)
-        buf_printf(b, ",\"until\":\"%" PRIu64 "\"", s->until_ms);
+        json_put_digits(b, "until", s->until_ms);
     if (s->state != DAPP_DONE)
         return;
-    put_id(b, "result", s->result);
-    put_id(b, "item", s->item);
-    buf_printf(b, ",\"conflict\":%s", s->conflict ? "true" : "false");
+    json_put_id(b, "result", s->result);
+    json_put_id(b, "item", s->item);
+    json_put_bool(b, "conflict", s->conflict);
 }
 
 static int print_json(struct buf *line, struct err *err)
@@ -296,7 +295,7 @@ static int print_text(const struct asking *a, const struct dapp_status *s,
     if (a->json) {
         buf_init(&line, 8 * ANSWER_MAX);
         put_status(&line, a, s);
-        buf_puts(&line, ",\"text\":");
+        json_put_key(&line, "text");
         json_put_string(&line, data, text->len);
         rc = print_json(&line, err);
         buf_clear(&line);

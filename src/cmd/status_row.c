@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/plain.h"
@@ -311,22 +312,20 @@ void status_row_done(const struct status_row *r, struct buf *out)
 
 static void put_text(struct buf *out, const char *key, const char *text)
 {
-    buf_printf(out, ",\"%s\":", key);
-    if (text && *text)
-        json_put_string(out, text, strlen(text));
-    else
-        buf_puts(out, "null");
+    json_put_text(out, key, text && *text ? text : NULL);
 }
 
 static void put_json_job(const struct status_row *r, struct buf *out)
 {
-    buf_puts(out, ",\"job\":");
     if (!r->job_state) {
-        buf_puts(out, "null");
+        json_put_text(out, "job", NULL);
         return;
     }
-    buf_printf(out, "{\"launcher\":\"%s\",\"id\":\"%s\",\"state\":\"%s\"",
-               r->in_slurm ? "slurm" : "local", r->job.id, r->job_state);
+    json_put_key(out, "job");
+    buf_putc(out, '{');
+    json_put_text(out, "launcher", r->in_slurm ? "slurm" : "local");
+    json_put_text(out, "id", r->job.id);
+    json_put_text(out, "state", r->job_state);
     put_text(out, "name", r->job.name);
     put_text(out, "reason", strcmp(r->job_state, "running") == 0
                                 ? NULL : r->job.reason);
@@ -337,17 +336,18 @@ void status_row_json(const struct status_row *r, struct buf *out)
 {
     size_t n = r->progress.len;
 
-    buf_printf(out,
-               "{\"batch\":\"%s\",\"state\":\"%s\",\"model\":\"%s\","
-               "\"requests\":%" PRIu64 ",\"done\":%" PRIu64
-               ",\"refused\":%" PRIu64,
-               r->id, r->state, id_text(r->info.model).s, r->info.n_requests,
-               r->done, r->refused);
+    buf_putc(out, '{');
+    json_put_text(out, "batch", r->id);
+    json_put_text(out, "state", r->state);
+    json_put_id(out, "model", r->info.model);
+    json_put_number(out, "requests", r->info.n_requests);
+    json_put_number(out, "done", r->done);
+    json_put_number(out, "refused", r->refused);
     put_text(out, "refusal", r->refusal);
     if (r->computing)
-        buf_printf(out, ",\"tok_s\":%" PRIu64, r->tok_s);
+        json_put_number(out, "tok_s", r->tok_s);
     else
-        buf_puts(out, ",\"tok_s\":null");
+        json_put_text(out, "tok_s", NULL);
     put_text(out, "source", r->info.source);
     put_text(out, "output", r->info.output);
     put_text(out, "owner", r->owner);
@@ -356,7 +356,7 @@ void status_row_json(const struct status_row *r, struct buf *out)
     put_text(out, "error", r->error);
     while (n > 0 && r->progress.data[n - 1] == '\n')
         n--;
-    buf_puts(out, ",\"progress\":");
+    json_put_key(out, "progress");
     if (n > 0)
         buf_put(out, r->progress.data, n);
     else

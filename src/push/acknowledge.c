@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
 #include "publish/results.h"
@@ -185,18 +186,10 @@ static int complete(struct saying *s, struct err *err)
 
 /* ---- lines --------------------------------------------------------------- */
 
-static void put_id(struct buf *out, const char *key, const struct id *id)
-{
-    char text[ID_TEXT] = "";
-
-    if (id)
-        base64url(text, id, 32);
-    buf_printf(out, ",\"%s\":\"%s\"", key, text);
-}
-
 static void put_head(struct buf *out, struct id request)
 {
-    buf_printf(out, "{\"request\":\"%s\"", id_text(request).s);
+    buf_putc(out, '{');
+    json_put_id(out, "request", request);
 }
 
 /* Append a line that counts so many bytes, in a message of its own if this one
@@ -223,13 +216,13 @@ static void put_result(struct buf *out, const struct results_row *row,
 
     result_record_unpack(&res, r->result); /* it was, to be a row */
     put_head(out, row->request);
-    buf_printf(out, ",\"choice\":\"%" PRIu32 "\"", row->choice);
-    put_id(out, "job", &res.job);
-    put_id(out, "result", &row->id);
-    put_id(out, "item", &item);
-    buf_printf(out, ",\"finish\":\"%" PRIu32 "\"", res.finish);
+    json_put_digits(out, "choice", row->choice);
+    json_put_id(out, "job", res.job);
+    json_put_id(out, "result", row->id);
+    json_put_id(out, "item", item);
+    json_put_digits(out, "finish", res.finish);
     if (r->text_size <= TEXT_INLINE) {
-        buf_puts(out, ",\"text\":");
+        json_put_key(out, "text");
         json_put_string(out, (const char *)r->text, r->text_size);
     }
     buf_puts(out, "}\n");
@@ -279,11 +272,12 @@ static int complete_file(struct saying *s, const struct results *r,
 
     buf_init(&line, LINE_BYTES);
     put_head(&line, s->info->request);
-    buf_puts(&line, ",\"choice\":\"0\"");
-    put_id(&line, "job", NULL);
-    put_id(&line, "result", results_root(r));
-    put_id(&line, "item", &statement);
-    buf_puts(&line, ",\"finish\":\"0\"}\n");
+    json_put_digits(&line, "choice", 0);
+    json_put_text(&line, "job", "");
+    json_put_id(&line, "result", *results_root(r));
+    json_put_id(&line, "item", statement);
+    json_put_digits(&line, "finish", 0);
+    buf_puts(&line, "}\n");
     rc = put_line(s, &line, line.len, complete, err) || complete(s, err)
              ? -1 : 0;
     buf_clear(&line);

@@ -5,7 +5,6 @@
 
 #include "push/exchange.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/sys.h"
 #include "push/push_items.h"
 #include "queue/talk.h"
@@ -78,11 +78,11 @@ static int keep_answer(const struct exchange *x, const char *path, struct id id,
     int rc;
 
     buf_init(&b, ANSWER_MAX);
-    buf_printf(&b, "{\"message\":\"%s\"", id_text(id).s);
+    buf_putc(&b, '{');
+    json_put_id(&b, "message", id);
     for (size_t i = 0; i < x->n_counts; i++)
-        buf_printf(&b, ",\"%s\":\"%" PRIu64 "\"", x->count[i], count[i]);
-    buf_puts(&b, ",\"data\":");
-    json_put_string(&b, data, strlen(data));
+        json_put_digits(&b, x->count[i], count[i]);
+    json_put_text(&b, "data", data);
     buf_puts(&b, "}\n");
     rc = buf_check(&b, "an answer of the queue", err) ||
          file_write(path, b.data, b.len, err) ? -1 : 0;

@@ -15,9 +15,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "queue/talk.h"
 #include "spool/numbers.h"
 #include "spool/spool.h"
@@ -147,27 +146,20 @@ void releases_clear(struct releases *r)
     memset(r, 0, sizeof(*r));
 }
 
-/* A reason may name what came from outside, and be cut anywhere. */
-static void put_reason(struct buf *out, const char *reason)
-{
-    size_t n = strlen(reason);
-    struct buf text;
-
-    buf_init(&text, 3 * REASON_MAX);
-    utf8_scrub(&text, reason, n < REASON_MAX ? n : REASON_MAX);
-    buf_puts(out, ",\"reason\":");
-    json_put_string(out, text.len ? text.data : "", text.len);
-    buf_clear(&text);
-}
-
 void release_put(struct buf *out, struct id request, const char *reason,
                  unsigned later_s)
 {
-    buf_printf(out, "{\"request\":\"%s\"", id_text(request).s);
-    if (reason)
-        put_reason(out, reason);
+    char cut[REASON_MAX + 1];
+
+    buf_putc(out, '{');
+    json_put_id(out, "request", request);
+    if (reason) {
+        /* it may name what came from outside, and is cut anywhere */
+        snprintf(cut, sizeof(cut), "%s", reason);
+        json_put_scrubbed(out, "reason", cut);
+    }
     if (later_s)
-        buf_printf(out, ",\"later\":\"%u\"", later_s);
+        json_put_digits(out, "later", later_s);
     buf_puts(out, "}\n");
 }
 
