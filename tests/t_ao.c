@@ -108,6 +108,10 @@ static bool in_text(const struct buf *b, const char *what)
     return false;
 }
 
+#define MESSAGE(to, tags, count, text)                                     \
+    &(struct ao_message){ .process = to, .tag = tags, .n_tags = count,     \
+                          .data = text, .n = strlen(text) }
+
 /* ---- making -------------------------------------------------------------- */
 
 static void test_message(struct ao *ao)
@@ -121,7 +125,7 @@ static void test_message(struct ao *ao)
 
     buf_init(&item, 200000);
     buf_init(&again, 200000);
-    ok(ao_message(ao, &item, &id, process, tag, 2, "hello", 5, &err) == 0 &&
+    ok(ao_sign(ao, &item, &id, MESSAGE(process, tag, 2, "hello"), &err) == 0 &&
            item_open(&it, item.data, item.len, &err) == 0,
        "a message is a signed item %s", err.text);
     ok(id_equal(it.id, id) && it.target && id_equal(*it.target, process) &&
@@ -130,8 +134,8 @@ static void test_message(struct ao *ao)
        "to the process, with an anchor and five tags");
     ok(in_text(&item, "ao.TN.1") && in_text(&item, "Message"),
        "with the tags of the protocol");
-    ok(ao_message(ao, &again, &other, process, tag, 2, "hello", 5, &err) == 0 &&
-           !id_equal(id, other),
+    ok(ao_sign(ao, &again, &other, MESSAGE(process, tag, 2, "hello"), &err) ==
+           0 && !id_equal(id, other),
        "an equal message is another one");
     buf_clear(&item);
     buf_clear(&again);
@@ -155,13 +159,11 @@ static void test_refused(struct ao *ao)
 
     buf_init(&item, 200000);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        ok(ao_message(ao, &item, &id, process, bad[i], 2, "", 0, &err) == -1 &&
-               err.code == ERR_INPUT && item.len == 0,
-           "%s", err.text);
-    ok(ao_message(ao, &item, &id, process, NULL, 0, big, AO_MAX_DATA + 1,
-                  &err) == -1 &&
-           err.code == ERR_INPUT,
-       "%s", err.text);
+        ok(ao_sign(ao, &item, &id, MESSAGE(process, bad[i], 2, ""), &err) ==
+           -1 && err.code == ERR_INPUT && item.len == 0, "%s", err.text);
+    ok(ao_sign(ao, &item, &id, &(struct ao_message){ .process = process,
+               .data = big, .n = AO_MAX_DATA + 1 }, &err) == -1 &&
+       err.code == ERR_INPUT, "%s", err.text);
     free(big);
     buf_clear(&item);
 }
@@ -174,9 +176,10 @@ static void test_process(struct ao *ao)
     struct item it;
 
     buf_init(&item, 200000);
-    ok(ao_process(ao, &item, &id, NULL, 0, "x = 1", 5, &err) == 0 &&
-           item_open(&it, item.data, item.len, &err) == 0 && !it.target &&
-           item_tag_get(&it, "Module") && item_tag_get(&it, "On-Boot") &&
+    ok(ao_process(ao, &item, &id, MESSAGE(process, NULL, 0, "x = 1"), &err) ==
+           0 && item_open(&it, item.data, item.len, &err) == 0 &&
+           !it.target && item_tag_get(&it, "Module") &&
+           item_tag_get(&it, "On-Boot") &&
            item_tag_get(&it, "Authority"),
        "a process item %s", err.text);
     buf_clear(&item);
@@ -193,7 +196,7 @@ static void make_message(struct ao *ao)
     struct err err = ERR_INIT;
 
     buf_reset(&message);
-    if (ao_message(ao, &message, &message_id, process, tag, 1, "", 0, &err))
+    if (ao_sign(ao, &message, &message_id, MESSAGE(process, tag, 1, ""), &err))
         printf("# %s\n", err.text);
 }
 
@@ -251,7 +254,7 @@ static void test_spawn(struct ao *ao)
 
     buf_init(&item, 200000);
     SAYS(TAKEN);
-    ok(ao_process(ao, &item, &id, NULL, 0, "x", 1, &err) == 0 &&
+    ok(ao_process(ao, &item, &id, MESSAGE(process, NULL, 0, "x"), &err) == 0 &&
            ao_spawn(ao, item.data, item.len, &got, &err) == 0 &&
            id_equal(id, got),
        "a process is called as its item");
@@ -383,9 +386,8 @@ static void test_ask(struct ao *ao)
     struct ao_result r = { .root = NULL };
 
     SAYS({ "429 X", "", "Rate limit exceeded" }, OK(GOOD));
-    ok(ao_ask(ao, &r, process, tag, 1, "x", 1, NULL, &err) == 0 &&
-       is_good(&r) &&
-       said == 2, "a dry run %s", err.text);
+    ok(ao_ask(ao, &r, MESSAGE(process, tag, 1, "x"), NULL, &err) == 0 &&
+       is_good(&r) && said == 2, "a dry run %s", err.text);
     ao_result_clear(&r);
     ok(strcmp(seen_path, "/dry-run?process-id=" PROCESS) == 0 &&
        in_text(&seen_body, "\"Target\":\"" PROCESS "\"") &&
@@ -534,7 +536,7 @@ static void made_by(const char *network, const char *want, const char *name)
     struct buf item;
 
     buf_init(&item, 200000);
-    if (ao_process(ao, &item, &id, NULL, 0, "x = 1", 5, &err))
+    if (ao_process(ao, &item, &id, MESSAGE(process, NULL, 0, "x = 1"), &err))
         ok(!want && err.code && item.len == 0 &&
            strstr(err.text, "set ao-scheduler and ao-authority"), "%s: %s",
            name, err.text);
@@ -615,10 +617,8 @@ static void refuses(struct ao *ao, bool want, const char *text)
     int rc;
 
     ao->refused_until = 0; /* nothing is remembered */
-    rc = ao_ask(ao, &r, process, tag, 1, "", 0, &refused, &err);
-
-    ok(rc == -1 && refused == want && strstr(err.text, text), "%s",
-       err.text);
+    rc = ao_ask(ao, &r, MESSAGE(process, tag, 1, ""), &refused, &err);
+    ok(rc == -1 && refused == want && strstr(err.text, text), "%s", err.text);
 }
 
 static void test_no_dry_runs(struct ao *ao)
@@ -668,12 +668,12 @@ static void test_refusal_kept(struct ao *ao)
     SAYS({ "403 X", "", "no" });
     refuses(ao, true, "403");
     SAYS(OK("{}"));
-    ok(ao_ask(ao, &r, process, tag, 1, "", 0, &refused, &err) == -1 &&
+    ok(ao_ask(ao, &r, MESSAGE(process, tag, 1, ""), &refused, &err) == -1 &&
        refused && said == 0 && err.code == ERR_INPUT &&
        strstr(err.text, "it makes no dry runs: ") && strstr(err.text, "403"),
        "a refusal is remembered: %s", err.text);
     SAYS({ "502 X", "", "" });
-    ok(ao_ask(ao, &r, other, tag, 1, "", 0, &refused, &err) == -1 &&
+    ok(ao_ask(ao, &r, MESSAGE(other, tag, 1, ""), &refused, &err) == -1 &&
        !refused && said > 0, "not for another process: %s", err.text);
     ao->refused_until = 0;
 }
@@ -691,12 +691,12 @@ static void test_node_ask(struct ao *ao)
     char first[sizeof(seen_path)];
 
     SAYS(OK("{\"results\":{\"raw\":" GOOD "}}"));
-    ok(ao_ask(ao, &r, process, tag, 1, "x", 1, NULL, &err) == 0 &&
+    ok(ao_ask(ao, &r, MESSAGE(process, tag, 1, "x"), NULL, &err) == 0 &&
        is_good(&r) && seen_body.len == 0, "a dry run of a node %s", err.text);
     ao_result_clear(&r);
     ok(strncmp(seen_path, path, strlen(path)) == 0, "at %s", seen_path);
     memcpy(first, seen_path, sizeof(first));
-    ok(ao_ask(ao, &r, process, tag, 1, "x", 1, NULL, &err) == 0 &&
+    ok(ao_ask(ao, &r, MESSAGE(process, tag, 1, "x"), NULL, &err) == 0 &&
        strcmp(first, seen_path) != 0, "no two of them are equal");
     ao_result_clear(&r);
 }

@@ -147,13 +147,14 @@ static bool is_link(const char *text)
 
 /* Append the caller's tags to those of the protocol. */
 static int add_tags(struct item_text_tag *all, size_t *n,
-                    const struct item_text_tag *tag, size_t n_tags,
-                    struct err *err)
+                    const struct ao_message *m, struct err *err)
 {
-    if (n_tags > MAX_TAGS - *n)
+    const struct item_text_tag *tag = m->tag;
+
+    if (m->n_tags > MAX_TAGS - *n)
         return err_set(err, ERR_INPUT, "%zu tags, a message has at most %d",
-                       n_tags, MAX_TAGS);
-    for (size_t i = 0; i < n_tags; i++) {
+                       m->n_tags, MAX_TAGS);
+    for (size_t i = 0; i < m->n_tags; i++) {
         if (ao_tag_reserved(tag[i].name))
             return err_set(err, ERR_INPUT, "a tag \"%s\" is not ours to"
                            " write", tag[i].name);
@@ -171,42 +172,43 @@ static int add_tags(struct item_text_tag *all, size_t *n,
 
 /* Sign with a new anchor: equal messages must be two. */
 static int sign(struct ao *ao, struct buf *item, struct id *id,
-                const struct id *process, const struct item_text_tag *tag,
-                size_t n_tags, const void *data, size_t n, struct err *err)
+                struct item_spec spec, const struct ao_message *m,
+                struct err *err)
 {
     struct id anchor;
-    struct item_spec spec = {
-        .target = process,
-        .anchor = &anchor,
-        .tag = tag,
-        .n_tags = n_tags,
-    };
 
     if (!ao->key)
         return err_set(err, ERR_INPUT, "no wallet to sign with");
     if (key_random(anchor.b, sizeof(anchor), err))
         return -1;
-    return item_sign(item, &spec, data, n, ao->key, id, err);
+    spec.anchor = &anchor;
+    return item_sign(item, &spec, m->n ? m->data : "", m->n, ao->key, id,
+                     err);
 }
 
-int ao_message(struct ao *ao, struct buf *item, struct id *id,
-               struct id process, const struct item_text_tag *tag,
-               size_t n_tags, const void *data, size_t n, struct err *err)
+int ao_sign(struct ao *ao, struct buf *item, struct id *id,
+            const struct ao_message *m, struct err *err)
 {
     struct item_text_tag all[MAX_TAGS] = {
         { "Data-Protocol", "ao" },
         { "Variant", ao->network->variant },
         { "Type", "Message" },
     };
-    size_t n_all = 3;
+    struct item_spec spec = { .target = &m->process, .tag = all, .n_tags = 3 };
 
-    if (n > AO_MAX_DATA)
+    if (m->n > AO_MAX_DATA)
         return err_set(err, ERR_INPUT, "%zu bytes of data, a message has at"
-                       " most %d: upload them and name their id", n,
+                       " most %d: upload them and name their id", m->n,
                        AO_MAX_DATA);
-    if (add_tags(all, &n_all, tag, n_tags, err))
+    if (add_tags(all, &spec.n_tags, m, err))
         return -1;
-    return sign(ao, item, id, &process, all, n_all, data, n, err);
+    return sign(ao, item, id, spec, m, err);
+}
+
+static void put_tag(struct item_text_tag *all, size_t *n, const char *name,
+                    const char *value)
+{
+    all[(*n)++] = (struct item_text_tag){ name, value };
 }
 
 void ao_set_unit(char **unit, const char *address)
@@ -218,8 +220,7 @@ void ao_set_unit(char **unit, const char *address)
 }
 
 int ao_process(struct ao *ao, struct buf *item, struct id *id,
-               const struct item_text_tag *tag, size_t n_tags, const void *lua,
-               size_t n, struct err *err)
+               const struct ao_message *m, struct err *err)
 {
     const struct item_text_tag *own = ao->network->process_tag;
     struct item_text_tag all[MAX_TAGS] = {
@@ -228,25 +229,25 @@ int ao_process(struct ao *ao, struct buf *item, struct id *id,
         { "Type", "Process" },
         { "Module", ao->module },
     };
-    size_t n_all = 4;
+    struct item_spec spec = { .tag = all, .n_tags = 4 };
 
-    if (n > MAX_LUA)
+    if (m->n > MAX_LUA)
         return err_set(err, ERR_INPUT, "%zu bytes of Lua, at most %u are"
-                       " sent", n, MAX_LUA);
+                       " sent", m->n, MAX_LUA);
     if (!*ao->module)
         return err_set(err, ERR_INPUT, "a new process needs the setting"
                        " ao-module");
     if (ao->network->find_units(ao, err))
         return -1;
-    all[n_all++] = (struct item_text_tag){ "Scheduler", ao->scheduler };
-    all[n_all++] = (struct item_text_tag){ "Authority", ao->authority };
-    if (n > 0)
-        all[n_all++] = (struct item_text_tag){ "On-Boot", "Data" };
+    put_tag(all, &spec.n_tags, "Scheduler", ao->scheduler);
+    put_tag(all, &spec.n_tags, "Authority", ao->authority);
+    if (m->n > 0)
+        put_tag(all, &spec.n_tags, "On-Boot", "Data");
     for (; own->name; own++)
-        all[n_all++] = *own;
-    if (add_tags(all, &n_all, tag, n_tags, err))
+        put_tag(all, &spec.n_tags, own->name, own->value);
+    if (add_tags(all, &spec.n_tags, m, err))
         return -1;
-    return sign(ao, item, id, NULL, all, n_all, lua ? lua : "", n, err);
+    return sign(ao, item, id, spec, m, err);
 }
 
 /* ---- sending ------------------------------------------------------------- */
@@ -381,41 +382,35 @@ static bool is_refusal(int status)
 }
 
 /* Whether dry runs were refused for this process not long ago; and why. */
-static bool refused_before(const struct ao *ao, const char *process,
+static bool refused_before(const struct ao *ao, struct id process,
                            struct err *err)
 {
     if (clock_ms() >= ao->refused_until ||
-        strcmp(ao->refused_process, process) != 0)
+        !id_equal(ao->refused_process, process))
         return false;
     err_copy(err, &ao->refused_why);
     return true;
 }
 
-static void keep_refusal(struct ao *ao, const char *process, struct err *why)
+static void keep_refusal(struct ao *ao, struct id process, struct err *why)
 {
     err_prefix(why, "it makes no dry runs");
     ao->refused_why = *why;
     ao->refused_until = clock_ms() + REFUSED_MS;
-    snprintf(ao->refused_process, sizeof(ao->refused_process), "%s",
-             process);
+    ao->refused_process = process;
 }
 
-int ao_ask(struct ao *ao, struct ao_result *r, struct id process,
-           const struct item_text_tag *tag, size_t n_tags, const void *data,
-           size_t n, bool *refused, struct err *err)
+int ao_ask(struct ao *ao, struct ao_result *r, const struct ao_message *m,
+           bool *refused, struct err *err)
 {
     unsigned wait = first_ms(ao, FIRST_MS);
     struct err why = ERR_INIT;
-    char pid[ID_TEXT];
-    bool no;
-    int rc;
+    bool no = refused_before(ao, m->process, &why);
+    int rc = no ? -1 : 0;
 
-    base64url(pid, process.b, 32);
-    no = refused_before(ao, pid, &why);
-    rc = no ? -1 : 0;
     for (unsigned i = 0; !no; i++) {
         ao->ask_status = 0;
-        rc = ao->network->ask(ao, r, pid, tag, n_tags, data, n, &why);
+        rc = ao->network->ask(ao, r, m, &why);
         if (rc == 0 || why.code != ERR_RETRY || i == ao->limits.retries)
             break;
         pause_ms(jitter(wait));
@@ -423,7 +418,7 @@ int ao_ask(struct ao *ao, struct ao_result *r, struct id process,
     }
     if (!no && rc && is_refusal(ao->ask_status)) {
         no = true;
-        keep_refusal(ao, pid, &why);
+        keep_refusal(ao, m->process, &why);
     }
     if (refused)
         *refused = no;
@@ -432,23 +427,22 @@ int ao_ask(struct ao *ao, struct ao_result *r, struct id process,
     return rc;
 }
 
-int ao_say(struct ao *ao, struct ao_result *r, struct id process,
-           const struct item_text_tag *tag, size_t n_tags, const void *data,
-           size_t n, unsigned wait_s, bool *sent, struct err *err)
+int ao_say(struct ao *ao, struct ao_result *r, const struct ao_message *m,
+           unsigned wait_s, bool *sent, struct err *err)
 {
     struct id id;
     struct buf item;
     int rc;
 
     buf_init(&item, AO_MAX_DATA + ITEM_HEAD_MAX);
-    rc = ao_message(ao, &item, &id, process, tag, n_tags, data, n, err) ||
+    rc = ao_sign(ao, &item, &id, m, err) ||
                  ao_send(ao, item.data, item.len, err)
              ? -1
              : 0;
     if (sent)
         *sent = rc == 0;
     if (rc == 0)
-        rc = ao_result(ao, r, process, id, wait_s, err);
+        rc = ao_result(ao, r, m->process, id, wait_s, err);
     buf_clear(&item);
     return rc;
 }

@@ -5,7 +5,7 @@
  * is read from the result of our own message, never from a reply that would
  * have to be delivered.
  *
- * The way of a message: ao_message signs it, the caller journals the bytes,
+ * The way of a message: ao_sign signs it, the caller journals the bytes,
  * ao_send posts them (as often as needed: the same bytes are the same
  * message), ao_result waits for what the process said.
  */
@@ -34,19 +34,27 @@ int ao_new(struct ao **out, const struct settings *s, const struct key *key,
            struct err *err);
 void ao_free(struct ao *ao);
 
-/* Append a signed message to `process` with a new random anchor: our protocol
- * tags, then these.  ERR_INPUT: a reserved name, data over AO_MAX_DATA. */
-int ao_message(struct ao *ao, struct buf *item, struct id *id,
-               struct id process, const struct item_text_tag *tag,
-               size_t n_tags, const void *data, size_t n, struct err *err);
+/* What is said or asked.  It owns nothing. */
+struct ao_message {
+    struct id process; /* to whom */
+    const struct item_text_tag *tag;
+    size_t n_tags;
+    const void *data; /* NULL if n is 0 */
+    size_t n;
+};
+
+/* Append a signed message with a new random anchor: our protocol tags, then
+ * its own.  ERR_INPUT: a reserved name, data over AO_MAX_DATA. */
+int ao_sign(struct ao *ao, struct buf *item, struct id *id,
+            const struct ao_message *m, struct err *err);
 
 /* Append a signed process item: module, scheduler and authority of the
- * settings, On-Boot=Data, these tags too, this Lua.  A scheduler or authority
+ * settings, On-Boot=Data, the tags of m too, and its data, which is Lua;
+ * m->process is not read.  A scheduler or authority
  * that is not set is the node's own, which is asked for its address, or the
  * legacynet's. */
 int ao_process(struct ao *ao, struct buf *item, struct id *id,
-               const struct item_text_tag *tag, size_t n_tags, const void *lua,
-               size_t n, struct err *err);
+               const struct ao_message *m, struct err *err);
 
 /* Post signed bytes; "already exists" is success.  ERR_RETRY for what may
  * pass (try again with the same bytes), ERR_INPUT if the item is refused for
@@ -95,14 +103,12 @@ int ao_result(struct ao *ao, struct ao_result *r, struct id process,
  * all (403, 404, 405, 410, 429, 501, and not a 404 that says that it knows no
  * such process); what must be known is then asked by ao_say.  It is not asked
  * again about this process for ten minutes. */
-int ao_ask(struct ao *ao, struct ao_result *r, struct id process,
-           const struct item_text_tag *tag, size_t n_tags, const void *data,
-           size_t n, bool *refused, struct err *err);
+int ao_ask(struct ao *ao, struct ao_result *r, const struct ao_message *m,
+           bool *refused, struct err *err);
 
-/* Say something that need not be kept: ao_message, ao_send, ao_result.  *sent
+/* Say something that need not be kept: ao_sign, ao_send, ao_result.  *sent
  * (NULL is allowed): the network has taken it, whatever came after. */
-int ao_say(struct ao *ao, struct ao_result *r, struct id process,
-           const struct item_text_tag *tag, size_t n_tags, const void *data,
-           size_t n, unsigned wait_s, bool *sent, struct err *err);
+int ao_say(struct ao *ao, struct ao_result *r, const struct ao_message *m,
+           unsigned wait_s, bool *sent, struct err *err);
 
 #endif

@@ -40,7 +40,7 @@ struct ao {
     int ask_status; /* HTTP's of the last answer to ask(), 0 if none came */
     /* the last refusal of dry runs: of which process, until when (clock_ms)
      * it is not asked again, what was said */
-    char refused_process[44];
+    struct id refused_process;
     uint64_t refused_until;
     struct err refused_why;
 };
@@ -67,9 +67,8 @@ struct ao_network {
     /* 0 it is here, 1 not yet (*err says what was heard), -1 never */
     int (*result)(struct ao *ao, struct ao_result *r, const char *process,
                   struct id id, struct err *err);
-    int (*ask)(struct ao *ao, struct ao_result *r, const char *process,
-               const struct item_text_tag *tag, size_t n_tags,
-               const void *data, size_t n, struct err *err);
+    int (*ask)(struct ao *ao, struct ao_result *r,
+               const struct ao_message *m, struct err *err);
 };
 extern const struct ao_network ao_legacynet, ao_hyperbeam;
 

@@ -335,29 +335,29 @@ static void put_argument(struct buf *b, const char *name, const char *value,
 
 /* A message of which only the node's compute unit knows: in the path, each tag
  * an argument.  One that changes, for what was computed once is kept. */
-static int put_question(struct buf *b, const char *process,
-                        const struct item_text_tag *tag, size_t n_tags,
-                        const void *data, size_t n, struct err *err)
+static int put_question(struct buf *b, const struct ao_message *m,
+                        struct err *err)
 {
+    const struct id_text process = id_text(m->process);
     unsigned char random[16];
     char salt[32];
 
     if (key_random(random, sizeof(random), err))
         return -1;
     base64url(salt, random, sizeof(random));
-    buf_printf(b, "%s~process@1.0/as=execution/compute", process);
-    for (size_t i = 0; i < n_tags; i++)
-        put_argument(b, tag[i].name, tag[i].value, strlen(tag[i].value));
-    put_argument(b, "target", process, strlen(process));
-    if (n > 0)
-        put_argument(b, "data", data, n);
+    buf_printf(b, "%s~process@1.0/as=execution/compute", process.s);
+    for (size_t i = 0; i < m->n_tags; i++)
+        put_argument(b, m->tag[i].name, m->tag[i].value,
+                     strlen(m->tag[i].value));
+    put_argument(b, "target", process.s, strlen(process.s));
+    if (m->n > 0)
+        put_argument(b, "data", m->data, m->n);
     put_argument(b, "X-Ask", salt, strlen(salt));
     return buf_check(b, "a question in a path", err);
 }
 
-static int ask(struct ao *ao, struct ao_result *r, const char *process,
-               const struct item_text_tag *tag, size_t n_tags,
-               const void *data, size_t n, struct err *err)
+static int ask(struct ao *ao, struct ao_result *r,
+               const struct ao_message *m, struct err *err)
 {
     struct http_answer a;
     char *url = NULL;
@@ -367,14 +367,15 @@ static int ask(struct ao *ao, struct ao_result *r, const char *process,
 
     http_answer_init(&a);
     buf_init(&path, QUESTION_MAX);
-    rc = put_question(&path, process, tag, n_tags, data, n, err);
+    rc = put_question(&path, m, err);
     if (rc == 0) {
         url = http_url_join(ao->node, path.data);
         rc = ao_exchange(ao, &a, url, read_header, NULL, 0, err);
     }
     if (rc == 0) {
         ao->ask_status = a.status;
-        if (a.status == 404 && current(ao, &slot, process, NULL))
+        if (a.status == 404 &&
+            current(ao, &slot, id_text(m->process).s, NULL))
             ao->ask_status = 0; /* it knows no such process */
         rc = ao_judge(&a, url, err) == AO_SAID_DONE ? 0 : -1;
     }

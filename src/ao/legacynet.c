@@ -116,9 +116,7 @@ static void put_pair(struct buf *b, const char *name, const char *value)
 /* The message of a dry run.  A tag that changes: the unit answers equal
  * bodies from a cache. */
 static int put_question(struct buf *b, const struct ao *ao,
-                        const char *process, const struct item_text_tag *tag,
-                        size_t n_tags, const void *data, size_t n,
-                        struct err *err)
+                        const struct ao_message *m, struct err *err)
 {
     struct id address = { 0 };
     unsigned char random[16];
@@ -132,8 +130,8 @@ static int put_question(struct buf *b, const struct ao *ao,
     buf_printf(b,
                "{\"Id\":\"1234\",\"Target\":\"%s\",\"Owner\":\"%s\","
                "\"From\":\"%s\",\"Anchor\":\"0\",\"Data\":",
-               process, id_text(address).s, id_text(address).s);
-    json_put_string(b, data ? data : "", n);
+               id_text(m->process).s, id_text(address).s, id_text(address).s);
+    json_put_string(b, m->n ? m->data : "", m->n);
     buf_puts(b, ",\"Tags\":[");
     put_pair(b, "Data-Protocol", "ao");
     buf_putc(b, ',');
@@ -142,9 +140,9 @@ static int put_question(struct buf *b, const struct ao *ao,
     put_pair(b, "Variant", ao->network->variant);
     buf_putc(b, ',');
     put_pair(b, "X-Ask", salt);
-    for (size_t i = 0; i < n_tags; i++) {
+    for (size_t i = 0; i < m->n_tags; i++) {
         buf_putc(b, ',');
-        put_pair(b, tag[i].name, tag[i].value);
+        put_pair(b, m->tag[i].name, m->tag[i].value);
     }
     buf_puts(b, "]}");
     return buf_check(b, "a dry run", err);
@@ -157,14 +155,14 @@ static bool knows_none(const struct http_answer *a)
            strcasestr(a->body.data, "not found");
 }
 
-static int ask(struct ao *ao, struct ao_result *r, const char *process,
-               const struct item_text_tag *tag, size_t n_tags,
-               const void *data, size_t n, struct err *err)
+static int ask(struct ao *ao, struct ao_result *r,
+               const struct ao_message *m, struct err *err)
 {
     static const char *const header[] = {
         "Content-Type: application/json", "Accept: application/json", NULL
     };
-    char *path = xasprintf("dry-run?process-id=%s", process);
+    char *path = xasprintf("dry-run?process-id=%s",
+                           id_text(m->process).s);
     char *url = http_url_join(ao->cu, path);
     struct http_answer a;
     struct buf body;
@@ -172,7 +170,7 @@ static int ask(struct ao *ao, struct ao_result *r, const char *process,
 
     http_answer_init(&a);
     buf_init(&body, ASK_MAX);
-    rc = put_question(&body, ao, process, tag, n_tags, data, n, err);
+    rc = put_question(&body, ao, m, err);
     if (rc == 0)
         rc = ao_exchange(ao, &a, url, header, body.data, body.len, err);
     if (rc == 0)

@@ -351,11 +351,12 @@ static enum listed find_listed(struct talk *t, const char *action,
         const struct item_text_tag tag[] = {
             { "Action", action }, { "Page", page }
         };
+        const struct ao_message m = { .tag = tag, .n_tags = 2 };
         const struct ao_out *o;
         struct ao_result r;
         const char *tail;
 
-        if (talk_ask(t, tag, 2, answer, &r, &o, err) < 0)
+        if (talk_ask(t, &m, answer, &r, &o, err) < 0)
             return LISTED_UNKNOWN;
         found = find_line(o->data, key, id, err);
         tail = ao_out_tag(o, "Next");
@@ -458,6 +459,7 @@ static void queue_silent(struct doctor *d, const struct talk *t,
 void doctor_queue(struct doctor *d)
 {
     const struct item_text_tag tag[] = { { "Action", "Info" } };
+    const struct ao_message m = { .tag = tag, .n_tags = 1 };
     const struct ao_out *o;
     struct err err = ERR_INIT;
     struct ao_result r;
@@ -480,7 +482,7 @@ void doctor_queue(struct doctor *d)
                    " settings)", "%s", err.text);
         return;
     }
-    if (talk_ask(&t, tag, 1, "Info-Response", &r, &o, &err) < 0) {
+    if (talk_ask(&t, &m, "Info-Response", &r, &o, &err) < 0) {
         queue_silent(d, &t, &err);
         talk_close(&t);
         return;

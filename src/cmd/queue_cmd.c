@@ -35,6 +35,7 @@ static const struct opt no_opts[] = { { 0, NULL, NULL, NULL, NULL, NULL } };
 static int say(const struct settings *s, const struct item_text_tag *tag,
                size_t n_tags, const char *action, struct err *err)
 {
+    const struct ao_message m = { .tag = tag, .n_tags = n_tags };
     const struct ao_out *out = NULL;
     struct ao_result r;
     struct talk t;
@@ -42,7 +43,7 @@ static int say(const struct settings *s, const struct item_text_tag *tag,
 
     if (talk_open(&t, s, NULL, err))
         return -1;
-    rc = talk_say(&t, tag, n_tags, "", 0, action, &r, &out, err);
+    rc = talk_say(&t, &m, action, &r, &out, err);
     if (rc >= 0)
         ao_result_clear(&r);
     talk_close(&t);
@@ -80,10 +81,11 @@ static int read_lua(struct buf *lua, const char *named, struct err *err)
 static int is_alive(struct talk *t, struct err *err)
 {
     static const struct item_text_tag info[] = { { "Action", "Info" } };
+    const struct ao_message m = { .tag = info, .n_tags = 1 };
     const struct ao_out *out = NULL;
     struct ao_result r;
 
-    if (talk_say(t, info, 1, "", 0, "Info-Response", &r, &out, err) < 0)
+    if (talk_say(t, &m, "Info-Response", &r, &out, err) < 0)
         return 0;
     ao_result_clear(&r);
     return 1;
@@ -93,14 +95,16 @@ static int is_alive(struct talk *t, struct err *err)
 static int load_lua(struct talk *t, const struct buf *lua, struct err *err)
 {
     static const struct item_text_tag eval[] = { { "Action", "Eval" } };
+    const struct ao_message m = { .process = t->process, .tag = eval,
+                                  .n_tags = 1, .data = lua->data,
+                                  .n = lua->len };
     struct ao_result r = { .root = NULL };
     struct id id;
     struct buf item;
     int rc = -1;
 
     buf_init(&item, AO_MAX_DATA + ITEM_HEAD_MAX);
-    if (ao_message(t->ao, &item, &id, t->process, eval, 1, lua->data, lua->len,
-                   err) == 0 &&
+    if (ao_sign(t->ao, &item, &id, &m, err) == 0 &&
         ao_send(t->ao, item.data, item.len, err) == 0 &&
         ao_result(t->ao, &r, t->process, id, WAIT_S, err) == 0)
         rc = r.error ? err_set(err, ERR_INPUT, "the queue's code raised an"
@@ -113,6 +117,8 @@ static int load_lua(struct talk *t, const struct buf *lua, struct err *err)
 static int spawn(struct talk *t, const struct buf *lua, struct err *err)
 {
     static const struct item_text_tag tag[] = { { "Name", "apus-queue" } };
+    const struct ao_message m = { .tag = tag, .n_tags = 1, .data = lua->data,
+                                  .n = lua->len };
     struct err why = ERR_INIT;
     struct id id;
     struct buf item;
@@ -120,7 +126,7 @@ static int spawn(struct talk *t, const struct buf *lua, struct err *err)
     int rc;
 
     buf_init(&item, LUA_MAX + ITEM_HEAD_MAX);
-    rc = ao_process(t->ao, &item, &id, tag, 1, lua->data, lua->len, err) ||
+    rc = ao_process(t->ao, &item, &id, &m, err) ||
          ao_spawn(t->ao, item.data, item.len, &t->process, err);
     buf_clear(&item);
     if (rc)
@@ -142,11 +148,12 @@ static int allow_self(struct talk *t, struct err *err)
     char node[ID_TEXT];
     const struct item_text_tag tag[] = { { "Action", "Allow" },
                                          { "Node", node } };
+    const struct ao_message m = { .tag = tag, .n_tags = 2 };
     const struct ao_out *out = NULL;
     struct ao_result r;
 
     base64url(node, t->node.b, 32);
-    if (talk_say(t, tag, 2, "", 0, "Allow-Response", &r, &out, err) < 0)
+    if (talk_say(t, &m, "Allow-Response", &r, &out, err) < 0)
         return -1;
     ao_result_clear(&r);
     return 0;
@@ -206,13 +213,14 @@ static int print_answer(struct talk *t, const char *action, const char *name,
                         struct err *err)
 {
     const struct item_text_tag tag[] = { { "Action", action } };
+    const struct ao_message m = { .tag = tag, .n_tags = 1 };
     const struct ao_out *out = NULL;
     struct ao_result r;
     char answer[64];
     int rc;
 
     snprintf(answer, sizeof(answer), "%s-Response", action);
-    rc = talk_ask(t, tag, 1, answer, &r, &out, err);
+    rc = talk_ask(t, &m, answer, &r, &out, err);
     if (rc < 0)
         return -1;
     for (size_t i = 0; !name && i < out->n_tags; i++) {

@@ -64,12 +64,14 @@ static int send(struct ao *ao, const struct settings *s, const char *file,
 {
     char *name = name_of(file);
     const struct item_text_tag tag[] = { { "Name", name } };
+    const struct ao_message m = { .tag = tag, .n_tags = 1, .data = lua->data,
+                                  .n = lua->len };
     struct err why = ERR_INIT;
     struct buf item;
     int rc;
 
     buf_init(&item, AO_MAX_DATA + ITEM_HEAD_MAX);
-    rc = ao_process(ao, &item, id, tag, 1, lua->data, lua->len, err);
+    rc = ao_process(ao, &item, id, &m, err);
     if (rc == 0 && ao_spawn(ao, item.data, item.len, id, &why))
         rc = err_set(err, why.code, "no localnet took it at \"%s\" (apus"
                      " localnet --dir D starts one): %s",

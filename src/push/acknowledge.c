@@ -95,16 +95,17 @@ static int ask_again(const struct saying *s, const char *request,
     const struct item_text_tag tag[] = {
         { "Action", "Status" }, { "Request", request },
     };
+    const struct ao_message m = { .process = s->info->process, .tag = tag,
+                                  .n_tags = 2 };
     bool refused = false;
     struct ao_result r;
     int rc;
 
     memset(&r, 0, sizeof(r));
-    rc = ao_ask(s->a->ao, &r, s->info->process, tag, 2, "", 0, &refused, err);
+    rc = ao_ask(s->a->ao, &r, &m, &refused, err);
     /* no dry runs: the same as a message, which takes a slot */
     if (rc && refused)
-        rc = ao_say(s->a->ao, &r, s->info->process, tag, 2, "", 0,
-                    s->a->wait_s, NULL, err);
+        rc = ao_say(s->a->ao, &r, &m, s->a->wait_s, NULL, err);
     if (rc) {
         err_turn(err, ERR_RETRY);
         return err_prefix(err, "asking after request %s", request);

@@ -29,10 +29,12 @@ static int sign(const struct exchanger *a, const struct exchange *x,
                 const struct buf *data, const char *path, struct buf *item,
                 struct err *err)
 {
+    const struct ao_message m = { .process = *x->process, .tag = x->tag,
+                                  .n_tags = x->n_tags, .data = data->data,
+                                  .n = data->len };
     struct id id;
 
-    return ao_message(a->ao, item, &id, *x->process, x->tag, x->n_tags,
-                      data->data ? data->data : "", data->len, err) ||
+    return ao_sign(a->ao, item, &id, &m, err) ||
                    buf_check(item, "a message", err) ||
                    file_write(path, item->data, item->len, err)
                ? -1

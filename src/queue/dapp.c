@@ -30,6 +30,7 @@ int dapp_sign(struct talk *t, struct buf *item, struct id *id,
               const struct dapp_request *r, struct err *err)
 {
     struct item_text_tag tag[6] = { { "Action", "Infer" } };
+    struct ao_message m = { .process = t->process, .tag = tag };
     struct buf data;
     size_t n = 1;
     int rc;
@@ -52,9 +53,11 @@ int dapp_sign(struct talk *t, struct buf *item, struct id *id,
     } else {
         buf_put(&data, r->text, r->n);
     }
+    m.n_tags = n;
+    m.data = data.data;
+    m.n = data.len;
     rc = buf_check(&data, "the request", err) ||
-                 ao_message(t->ao, item, id, t->process, tag, n,
-                            data.len ? data.data : "", data.len, err)
+                 ao_sign(t->ao, item, id, &m, err)
              ? -1 : 0;
     buf_clear(&data);
     return rc;
@@ -144,12 +147,13 @@ int dapp_status(struct talk *t, struct dapp_status *s, struct id id,
     char text[ID_TEXT];
     const struct item_text_tag tag[] = { { "Action", "Status" },
                                          { "Request", text } };
+    const struct ao_message m = { .tag = tag, .n_tags = 2 };
     const struct ao_out *out = NULL;
     struct ao_result r;
     int rc;
 
     base64url(text, id.b, 32);
-    if (talk_ask_or_say(t, tag, 2, "Status-Response", &r, &out, err) < 0)
+    if (talk_ask_or_say(t, &m, "Status-Response", &r, &out, err) < 0)
         return -1;
     rc = take_status(s, out, err);
     ao_result_clear(&r);
@@ -161,11 +165,12 @@ int dapp_cancel(struct talk *t, struct id id, struct err *err)
     char text[ID_TEXT];
     const struct item_text_tag tag[] = { { "Action", "Cancel" },
                                          { "Request", text } };
+    const struct ao_message m = { .tag = tag, .n_tags = 2 };
     const struct ao_out *out = NULL;
     struct ao_result r;
 
     base64url(text, id.b, 32);
-    if (talk_say(t, tag, 2, "", 0, "Cancel-Response", &r, &out, err) < 0)
+    if (talk_say(t, &m, "Cancel-Response", &r, &out, err) < 0)
         return -1;
     ao_result_clear(&r);
     return 0;

@@ -89,6 +89,7 @@ int lease_renew(struct talk *t, const char *batch_path, struct id batch,
     const struct item_text_tag tag[] = {
         { "Action", "Renew" }, { "Batch", id }, { "TTL", ttl }
     };
+    const struct ao_message m = { .tag = tag, .n_tags = 3 };
     const struct ao_out *out = NULL;
     uint64_t count = 0, until = 0;
     struct ao_result r;
@@ -96,7 +97,7 @@ int lease_renew(struct talk *t, const char *batch_path, struct id batch,
 
     base64url(id, batch.b, 32);
     snprintf(ttl, sizeof(ttl), "%" PRIu64, ttl_s);
-    rc = talk_say(t, tag, 3, "", 0, "Renew-Response", &r, &out, err);
+    rc = talk_say(t, &m, "Renew-Response", &r, &out, err);
     /* a queue that knows of no such lease is an answer too */
     if (rc < 0)
         return t->code == 404 ? lease_over(batch_path) : -1;
@@ -169,14 +170,15 @@ static int say_release(struct talk *t, struct id batch, const struct buf *lines,
     char id[ID_TEXT];
     const struct item_text_tag tag[] = { { "Action", "Release" },
                                          { "Batch", id } };
+    const struct ao_message m = { .tag = tag, .n_tags = 2,
+                                  .data = lines->data, .n = lines->len };
     const struct ao_out *out = NULL;
     struct ao_result r;
     uint64_t count = 0;
     int rc;
 
     base64url(id, batch.b, 32);
-    rc = talk_say(t, tag, 2, lines->len ? lines->data : "", lines->len,
-                  "Release-Response", &r, &out, err);
+    rc = talk_say(t, &m, "Release-Response", &r, &out, err);
     if (rc < 0)
         return -1;
     rc = talk_number(&count, out, "Count", UINT32_MAX, err);

@@ -103,6 +103,8 @@ static int sign_pull(struct pulling *x, struct buf *item, struct id *id,
         { "Action", "Pull" }, { "Models", NULL }, { "Max", max },
         { "Max-Bytes", MAX_BYTES }, { "TTL", ttl }, { "Batch", batch }
     };
+    const struct ao_message m = { .process = t->process, .tag = tag,
+                                  .n_tags = first ? 5 : 6 };
     struct buf models;
     int rc;
 
@@ -113,8 +115,7 @@ static int sign_pull(struct pulling *x, struct buf *item, struct id *id,
     snprintf(ttl, sizeof(ttl), "%" PRIu64, x->p->ttl_s);
     if (!first)
         base64url(batch, x->b.id.b, 32);
-    rc = ao_message(t->ao, item, id, t->process, tag, first ? 5 : 6, "", 0,
-                    err);
+    rc = ao_sign(t->ao, item, id, &m, err);
     buf_clear(&models);
     return rc;
 }

@@ -177,31 +177,39 @@ int talk_judge(struct talk *t, const struct ao_result *r,
     return judge(t, r, action, false, out, err);
 }
 
-int talk_say(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
-             const void *data, size_t n, const char *action,
-             struct ao_result *r, const struct ao_out **out,
-             struct err *err)
+/* To our queue. */
+static struct ao_message to_queue(const struct talk *t,
+                                  const struct ao_message *m)
 {
+    struct ao_message to = *m;
+
+    to.process = t->process;
+    return to;
+}
+
+int talk_say(struct talk *t, const struct ao_message *m, const char *action,
+             struct ao_result *r, const struct ao_out **out, struct err *err)
+{
+    const struct ao_message to = to_queue(t, m);
     int rc = -1;
 
     memset(r, 0, sizeof(*r));
     t->code = 0;
-    if (ao_say(t->ao, r, t->process, tag, n_tags, data, n, t->wait_s,
-               &t->sent, err) == 0)
+    if (ao_say(t->ao, r, &to, t->wait_s, &t->sent, err) == 0)
         rc = judge(t, r, action, false, out, err);
     if (rc < 0)
         ao_result_clear(r);
     return rc;
 }
 
-int talk_ask(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
-             const char *action, struct ao_result *r,
-             const struct ao_out **out, struct err *err)
+int talk_ask(struct talk *t, const struct ao_message *m, const char *action,
+             struct ao_result *r, const struct ao_out **out, struct err *err)
 {
+    const struct ao_message to = to_queue(t, m);
     int rc;
 
     memset(r, 0, sizeof(*r));
-    if (ao_ask(t->ao, r, t->process, tag, n_tags, "", 0, &t->refused, err))
+    if (ao_ask(t->ao, r, &to, &t->refused, err))
         return -1;
     rc = judge(t, r, action, true, out, err);
     if (rc < 0)
@@ -209,18 +217,18 @@ int talk_ask(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
     return rc;
 }
 
-int talk_ask_or_say(struct talk *t, const struct item_text_tag *tag,
-                    size_t n_tags, const char *action, struct ao_result *r,
+int talk_ask_or_say(struct talk *t, const struct ao_message *m,
+                    const char *action, struct ao_result *r,
                     const struct ao_out **out, struct err *err)
 {
-    int rc = talk_ask(t, tag, n_tags, action, r, out, err);
+    int rc = talk_ask(t, m, action, r, out, err);
 
     if (rc >= 0 || !t->refused)
         return rc;
     if (!t->key)
         return err_prefix(err, "a signed message could ask, and there is no"
                           " wallet");
-    return talk_say(t, tag, n_tags, "", 0, action, r, out, err);
+    return talk_say(t, m, action, r, out, err);
 }
 
 /* ---- versions ------------------------------------------------------------ */
@@ -245,13 +253,14 @@ static bool is_since(const char *version, unsigned long major,
 bool talk_takes_later(struct ao *ao, struct id process, unsigned wait_s)
 {
     static const struct item_text_tag info[] = { { "Action", "Info" } };
+    const struct ao_message m = { .process = process, .tag = info,
+                                  .n_tags = 1 };
     bool takes, refused = false;
     struct ao_result r;
 
     memset(&r, 0, sizeof(r));
-    if (ao_ask(ao, &r, process, info, 1, "", 0, &refused, NULL) &&
-        !(refused && ao_say(ao, &r, process, info, 1, "", 0, wait_s, NULL,
-                            NULL) == 0))
+    if (ao_ask(ao, &r, &m, &refused, NULL) &&
+        !(refused && ao_say(ao, &r, &m, wait_s, NULL, NULL) == 0))
         return false;
     takes = !r.error && r.n_out > 0 &&
             is_since(ao_out_tag(r.out, "Version"), LATER_MAJOR, LATER_MINOR);

@@ -46,21 +46,21 @@ int talk_judge(struct talk *t, const struct ao_result *r,
                const char *action, const struct ao_out **out,
                struct err *err);
 
-/* Sign, send, wait and judge.  *r is to be cleared if it is not -1. */
-int talk_say(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
-             const void *data, size_t n, const char *action,
+/* Sign, send, wait and judge.  m->process is not read: the queue is meant.  *r
+ * is to be cleared if it is not -1. */
+int talk_say(struct talk *t, const struct ao_message *m, const char *action,
              struct ao_result *r, const struct ao_out **out,
              struct err *err);
 
 /* The same of a question, which changes nothing. */
-int talk_ask(struct talk *t, const struct item_text_tag *tag, size_t n_tags,
-             const char *action, struct ao_result *r,
-             const struct ao_out **out, struct err *err);
+int talk_ask(struct talk *t, const struct ao_message *m, const char *action,
+             struct ao_result *r, const struct ao_out **out,
+             struct err *err);
 
 /* The same of a question that must be answered: where no dry runs are made, as
  * a signed message, which takes a slot in the schedule. */
-int talk_ask_or_say(struct talk *t, const struct item_text_tag *tag,
-                    size_t n_tags, const char *action, struct ao_result *r,
+int talk_ask_or_say(struct talk *t, const struct ao_message *m,
+                    const char *action, struct ao_result *r,
                     const struct ao_out **out, struct err *err);
 
 /* Whether a queue takes lines of Release that say `later`, by the version that
