@@ -111,6 +111,28 @@ for what in run submit; do
     [ ! -e typo ] && r=0 || r=1
     report $r "and makes no spool"
 done
+refused() { # WHAT NAME
+    got=0
+    "$apus" $1 -m nano --spool "$tmp/typo" <refused >out 2>err || got=$?
+    [ $got -eq 1 ] && grep -q '^apus: error: ' err && [ ! -e typo ] && r=0 ||
+        r=1
+    report $r "$1 of $2 is refused, and makes no spool"
+}
+for what in "run -" "submit -" "submit - /dev/stdin" "check -" \
+    "run /dev/stdin"; do
+    : >refused
+    refused "$what" "an empty file"
+    gzip -c q.jsonl >refused
+    refused "$what" "a compressed file"
+    cp my.csv refused
+    refused "$what" CSV
+done
+for what in run submit; do
+    "$apus" $what - -m nano --spool "$tmp/new-$what" <q.jsonl >out 2>err &&
+        [ "$(cat new-$what/*/b*/requests.jsonl)" = "$(cat q.jsonl)" ] && r=0 ||
+        r=1
+    report $r "$what of standard input makes a spool"
+done
 gives 1 "submit without a model" submit q.jsonl --spool "$tmp/typo"
 has err 'needs a model' "is refused"
 [ ! -e typo ] && r=0 || r=1

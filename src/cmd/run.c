@@ -108,15 +108,27 @@ static int take_from(struct run *r, struct err *err)
 static int make_batch(struct run *r, struct err *err)
 {
     struct batch_part part = { .source = r->made.source };
+    struct source *from = NULL;
     bool existed;
     int rc;
 
-    if (spool_open(&r->spool, settings_text(r->settings, "spool"), err))
+    /* what is read once is opened before a spool is made for it */
+    if (!r->from && !source_is_file(r->in_path) &&
+        source_open(&from, r->in_path, err))
         return -1;
-    rc = r->from ? spool_add_part(r->spool, r->in_path, &part, r->model,
-                                  r->out_path, &r->batch, &existed, err)
-                 : spool_add_file(r->spool, r->in_path, r->model, r->out_path,
-                                  &r->batch, &existed, err);
+    if (spool_open(&r->spool, settings_text(r->settings, "spool"), err)) {
+        source_close(from);
+        return -1;
+    }
+    if (r->from)
+        rc = spool_add_part(r->spool, r->in_path, &part, r->model,
+                            r->out_path, &r->batch, &existed, err);
+    else if (from)
+        rc = spool_add_opened(r->spool, r->in_path, from, r->model,
+                              r->out_path, &r->batch, &existed, err);
+    else
+        rc = spool_add_file(r->spool, r->in_path, r->model, r->out_path,
+                            &r->batch, &existed, err);
     if (rc)
         return -1;
     log_info("batch %s%s", id_text(r->batch.id).s,

@@ -39,6 +39,10 @@ struct submit {
     bool dry_run, todo, wait, strict, no_reuse;
     size_t split;             /* batches of a file; 0: one */
     struct spool *spool;      /* NULL: a dry run without any */
+    struct source **opened;   /* of each name; NULL: is opened when it is
+                                 added, or was */
+    size_t n_opened;
+    struct source *source;    /* of the name at hand, or NULL */
     struct start start;
     char *model_path;         /* absolute, of the option; NULL: the store's */
     struct id model_id;
@@ -320,8 +324,12 @@ static int submit_file(struct submit *s, const char *file, struct err *err)
         if (rc == 0)
             rc = submit_batch(s, &b, &info, true, err);
     } else {
-        rc = spool_add_file(s->spool, file, s->model_id, s->output, &b,
-                            &existed, err);
+        rc = s->source ? spool_add_opened(s->spool, file, s->source,
+                                          s->model_id, s->output, &b,
+                                          &existed, err)
+                       : spool_add_file(s->spool, file, s->model_id,
+                                        s->output, &b, &existed, err);
+        s->source = NULL;
         if (rc == 0 && existed)
             tell_output(s, &b);
         else if (rc == 0)
@@ -400,6 +408,27 @@ static int check_file(const struct submit *s, const char *file,
     return source_look(file, err);
 }
 
+/* Open what is read once: before a spool is made for it. */
+static int open_pipes(struct submit *s, const char **names, size_t n,
+                      struct err *err)
+{
+    bool stdin_taken = false;
+
+    s->opened = xcalloc(n, sizeof(*s->opened));
+    s->n_opened = n;
+    for (size_t i = 0; i < n; i++) {
+        bool is_stdin = source_is_stdin(names[i]);
+
+        if (!named_is_file(names[i]) || source_is_file(names[i]) ||
+            (is_stdin && stdin_taken))
+            continue;
+        if (source_open(&s->opened[i], names[i], err))
+            return -1;
+        stdin_taken |= is_stdin;
+    }
+    return 0;
+}
+
 /* Only a file makes one, and only where all files are good. */
 static int open_spool(struct submit *s, const char **names, size_t n,
                       const char *dir, struct err *err)
@@ -413,6 +442,8 @@ static int open_spool(struct submit *s, const char **names, size_t n,
             return -1;
         makes = !s->dry_run;
     }
+    if (makes && !file_exists(dir) && open_pipes(s, names, n, err))
+        return -1;
     if (makes)
         return spool_open(&s->spool, dir, err);
     return s->dry_run && !file_exists(dir)
@@ -437,6 +468,10 @@ static int do_submit(struct submit *s, const char **names, size_t n,
     if (s->wait)
         s->waits = xcalloc(n, sizeof(*s->waits));
     for (size_t i = 0; i < n; i++) {
+        if (s->n_opened) {
+            s->source = s->opened[i];
+            s->opened[i] = NULL;
+        }
         if (submit_named(s, names[i], err))
             return -1;
         if (s->wait)
@@ -502,6 +537,9 @@ int cmd_submit(struct settings *s, int argc, char **argv)
     for (size_t i = 0; i < sub.n_waits; i++)
         named_clear(&sub.waits[i].named);
     free(sub.waits);
+    for (size_t i = 0; i < sub.n_opened; i++)
+        source_close(sub.opened[i]);
+    free(sub.opened);
     named_clear(&sub.started);
     spool_close(sub.spool);
     start_clear(&sub.start);

@@ -21,6 +21,7 @@ struct buf;
 struct earlier;
 struct err;
 struct lines;
+struct source;
 
 enum spool_state {
     SPOOL_TMP, SPOOL_TODO, SPOOL_RUNNING, SPOOL_DONE, SPOOL_SENDING,
@@ -150,6 +151,12 @@ int batch_request_id(struct id *id, const struct batch_info *i, struct id line,
 int spool_add_file(const struct spool *s, const char *file, struct id model,
                    const char *output, struct batch *b, bool *existed,
                    struct err *err);
+
+/* As spool_add_file, of what was opened by that name (source.h) and is closed
+ * here: what is read once can be looked at before there is a spool. */
+int spool_add_opened(const struct spool *s, const char *file,
+                     struct source *from, struct id model, const char *output,
+                     struct batch *b, bool *existed, struct err *err);
 
 /* As spool_add_file, of a file that the caller made. */
 struct batch_part {

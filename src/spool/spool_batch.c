@@ -349,6 +349,7 @@ int batch_request_id(struct id *id, const struct batch_info *i, struct id line,
 struct adding {
     const struct spool *s;
     const char *file;
+    struct source *from;           /* NULL: not opened yet */
     const struct batch_part *part; /* of a file that was looked at */
     char name[FILE_SCRATCH];
     char *tmp;    /* SPOOL/tmp */
@@ -413,24 +414,20 @@ static int copy_to(struct adding *a, struct source *from, const char *to_path,
 /* The file into a directory of our own, with its hash. */
 static int copy_file(struct adding *a, struct err *err)
 {
-    struct source *from;
     struct owner self;
     char *to_path;
     int rc;
 
-    if ((a->part ? source_open_part : source_open)(&from, a->file, err))
+    if (!a->from &&
+        (a->part ? source_open_part : source_open)(&a->from, a->file, err))
         return -1;
-    if (sys_mkdir_own(a->own) || sys_mkdir_own(a->copy)) {
-        spool_fail(err, "make directory", a->copy);
-        source_close(from);
-        return -1;
-    }
+    if (sys_mkdir_own(a->own) || sys_mkdir_own(a->copy))
+        return spool_fail(err, "make directory", a->copy);
     to_path = file_join(a->copy, "requests.jsonl");
     owner_self_process(&self);
     rc = owner_write(a->own, &self, err);
     if (rc == 0)
-        rc = copy_to(a, from, to_path, err);
-    source_close(from);
+        rc = copy_to(a, a->from, to_path, err);
     free(to_path);
     return rc;
 }
@@ -651,6 +648,7 @@ static int begin_adding(struct adding *a, const struct spool *s,
 static void end_adding(struct adding *a)
 {
     spool_remove_tree(a->own, NULL);
+    source_close(a->from);
     batch_info_clear(&a->info);
     free(a->tmp);
     free(a->own);
@@ -747,6 +745,20 @@ int spool_add_file(const struct spool *s, const char *file, struct id model,
 
     return begin_adding(&a, s, file, model, output, err)
                ? -1 : add(&a, b, existed, err);
+}
+
+int spool_add_opened(const struct spool *s, const char *file,
+                     struct source *from, struct id model, const char *output,
+                     struct batch *b, bool *existed, struct err *err)
+{
+    struct adding a;
+
+    if (begin_adding(&a, s, file, model, output, err)) {
+        source_close(from);
+        return -1;
+    }
+    a.from = from;
+    return add(&a, b, existed, err);
 }
 
 int spool_add_part(const struct spool *s, const char *file,
