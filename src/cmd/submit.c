@@ -33,6 +33,8 @@
 #include "spool/source.h"
 #include "spool/spool.h"
 
+#define TRIES 8 /* of a batch that others move meanwhile */
+
 struct submit {
     struct settings *settings;
     const char *model, *output, *nodes_text, *split_text;
@@ -253,9 +255,10 @@ static int submit_batch(struct submit *s, struct batch *b,
     return start_batch(&s->start, b, info, s->model_path, err);
 }
 
-/* As submit_batch, of one in the spool. */
-static int submit_there(struct submit *s, struct batch *b, bool named,
-                        struct err *err)
+/* As submit_batch, of where it is by now; nothing is started before it is
+ * known. */
+static int submit_here(struct submit *s, struct batch *b, bool named,
+                       struct err *err)
 {
     struct batch_info info;
     int rc;
@@ -264,6 +267,24 @@ static int submit_there(struct submit *s, struct batch *b, bool named,
         return -1;
     rc = submit_batch(s, b, &info, named, err);
     batch_info_clear(&info);
+    return rc;
+}
+
+/* As submit_batch, of one in the spool.  A worker may move it meanwhile. */
+static int submit_there(struct submit *s, struct batch *b, bool named,
+                        struct err *err)
+{
+    int rc = submit_here(s, b, named, err);
+
+    for (int i = 1; rc && i < TRIES && !file_exists(b->path); i++) {
+        struct batch now = { .path = NULL };
+
+        if (spool_find(s->spool, id_text(b->id).s, &now, NULL))
+            break;
+        batch_clear(b);
+        *b = now;
+        rc = submit_here(s, b, named, err);
+    }
     if (rc == 0 && s->wait)
         named_add(&s->started, b);
     return rc;
