@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "jobs/launcher_internal.h"
 
 bool slurm_is_id(const char *text)
@@ -128,16 +129,13 @@ int slurm_parse_queue(struct launch_job **jobs, size_t *n_jobs,
         const char *lf = memchr(line, '\n', (size_t)(end - line));
         size_t len = lf ? (size_t)(lf - line) : (size_t)(end - line);
 
-        if (count == room) {
-            if (room >= SLURM_JOBS_MAX) {
-                free(out);
-                return err_set(err, ERR_INPUT, "squeue: more than %d jobs",
-                               SLURM_JOBS_MAX);
-            }
-            room = room ? room * 2 : 16;
-            out = xrealloc(out, room * sizeof(*out));
+        if (len > 0 && count == SLURM_JOBS_MAX) {
+            free(out);
+            return err_set(err, ERR_INPUT, "squeue: more than %d jobs",
+                           SLURM_JOBS_MAX);
         }
         if (len > 0) {
+            VEC_ROOM(out, room, count + 1);
             if (parse_line(&out[count], line, len, err)) {
                 free(out);
                 return -1;

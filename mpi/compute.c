@@ -24,6 +24,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/vec.h"
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
@@ -98,10 +99,7 @@ struct compute {
 static void done_put(struct work_done **list, size_t *n, size_t *cap,
                      struct work_done d)
 {
-    if (*n == *cap) {
-        *cap = *cap ? 2 * *cap : 64;
-        *list = xrealloc(*list, *cap * sizeof(**list));
-    }
+    VEC_ROOM(*list, *cap, *n + 1);
     (*list)[(*n)++] = d;
 }
 
@@ -622,10 +620,7 @@ void compute_free(struct compute *c)
 void compute_put(struct compute *c, const struct work *w, size_t n)
 {
     pthread_mutex_lock(&c->lock);
-    if (c->n_work + n > c->cap_work) {
-        c->cap_work = 2 * (c->n_work + n);
-        c->work = xrealloc(c->work, c->cap_work * sizeof(*c->work));
-    }
+    VEC_ROOM(c->work, c->cap_work, c->n_work + n);
     memcpy(c->work + c->n_work, w, n * sizeof(*w));
     c->n_work += n;
     pthread_cond_signal(&c->wake);

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/plural.h"
 #include "base/utf8.h"
+#include "base/vec.h"
 #include "mpi/link.h"
 #include "mpi/queue.h"
 #include "spool/heart.h"
@@ -334,10 +335,7 @@ static void hand_out(struct dispatch *d, int to, const struct work *w,
     struct buf b;
 
     buf_init(&b, LINK_MAX);
-    if (r->n + n > r->cap) {
-        r->cap = 2 * (r->n + n);
-        r->line = xrealloc(r->line, r->cap * sizeof(*r->line));
-    }
+    VEC_ROOM(r->line, r->cap, r->n + n);
     for (size_t i = 0; i < n; i++) {
         buf_put_u32(&b, w[i].line);
         buf_put_u32(&b, w[i].n);

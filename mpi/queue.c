@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "store/resume.h"
 #include "store/survey.h"
 
@@ -40,10 +41,7 @@ static bool runs_alone(const struct queue *q, uint32_t line)
 
 static void push(uint32_t **list, size_t *n, size_t *cap, uint32_t line)
 {
-    if (*n == *cap) {
-        *cap = *cap ? 2 * *cap : 64;
-        *list = xrealloc(*list, *cap * sizeof(**list));
-    }
+    VEC_ROOM(*list, *cap, *n + 1);
     (*list)[(*n)++] = line;
 }
 

@@ -80,6 +80,11 @@ report "strcmp and its kin are compared with 0" "$tmp/found"
 sources grep -n '%[0-9]*ll[dux]' /dev/null >"$tmp/found"
 report "PRIu64 and its kin print what has 64 bits" "$tmp/found"
 
+while read -r file; do
+    grep -nE 'xrealloc\(.*(cap|room)[a-z_]* \*' "$file" | sed "s|^|$file:|" || :
+done <"$tmp/sources" >"$tmp/found"
+report "arrays grow by base/vec.h" "$tmp/found"
+
 # Whoever needs no reason passes NULL: who reads it takes err_or, but for those
 # that get it to report it.
 grep -E '^(src|mpi|jobs|kernels)/' "$tmp/sources" |

@@ -26,6 +26,7 @@
 #include "base/plain.h"
 #include "base/split.h"
 #include "base/utf8.h"
+#include "base/vec.h"
 #include "tests/tap.h"
 
 /* Under the address sanitizer an allocation that cannot be is no mistake. */
@@ -75,6 +76,32 @@ static void test_err(void)
     err_prefix(&err, "front");
     ok(strncmp(err.text, "front: aaa", 10) == 0 &&
        strlen(err.text) == sizeof(err.text) - 1, "a prefix cuts the end");
+}
+
+static void test_vec(void)
+{
+    uint32_t *one = NULL, *two = NULL, *was;
+    size_t cap = 0, n, n_moves = 0;
+    bool fits = true;
+
+    for (n = 0; n < 1000; n++) {
+        VEC_ROOM(one, cap, n + 1);
+        fits &= cap > n;
+        one[n] = (uint32_t)n;
+        was = two;
+        VEC_MORE(two, n);
+        n_moves += two != was;
+        two[n] = (uint32_t)n;
+    }
+    for (n = 0; n < 1000; n++)
+        fits &= one[n] == n && two[n] == n;
+    ok(fits && cap < 2000 && n_moves <= 11, "arrays grow one by one");
+    VEC_ROOM(one, cap, 5000);
+    ok(cap == 5000, "and as far as is wanted");
+    VEC_ROOM(one, cap, 7);
+    ok(cap == 5000, "never back");
+    free(one);
+    free(two);
 }
 
 static void test_mem(void)
@@ -601,6 +628,7 @@ int main(void)
 
     test_err();
     test_mem();
+    test_vec();
     test_buf();
     test_buf_numbers();
     test_utf8();

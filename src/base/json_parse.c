@@ -16,6 +16,7 @@
 #include "base/json_internal.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "base/vec.h"
 
 #define MAX_DEPTH 32
 #define MAX_TEXT INT32_MAX /* so that an offset fits in four bytes */
@@ -236,10 +237,7 @@ static int scan_key(struct scan *s)
         return wrong(s, s->at, "key expected");
     if (scan_string(s, &escapes))
         return -1;
-    if (s->n_keys == s->cap_keys) {
-        s->cap_keys = s->cap_keys ? s->cap_keys * 2 : 64;
-        s->keys = xrealloc(s->keys, s->cap_keys * sizeof(*s->keys));
-    }
+    VEC_ROOM(s->keys, s->cap_keys, s->n_keys + 1);
     k = &s->keys[s->n_keys++];
     *k = (struct key){ .s = s->text + start + 1,
                        .at = (uint32_t)start,

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/vec.h"
 
 #define GAP 2
 #define DOTS 2
@@ -39,10 +40,7 @@ void columns_clear(struct columns *c)
 
 void columns_take(struct columns *c, char *text)
 {
-    if (c->n_cells == c->room) {
-        c->room = c->room ? 2 * c->room : 64;
-        c->cell = xrealloc(c->cell, c->room * sizeof(*c->cell));
-    }
+    VEC_ROOM(c->cell, c->room, c->n_cells + 1);
     c->cell[c->n_cells++] = text;
 }
 

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/settings.h"
+#include "base/vec.h"
 #include "cmd/part.h"
 #include "model/model.h"
 #include "queue/ask_item.h"
@@ -48,10 +49,7 @@ static int want(void *self, struct id id, struct err *err)
     struct wanted *w = self;
 
     (void)err;
-    if (w->n == w->room) {
-        w->room = w->room ? 2 * w->room : 64;
-        w->id = xrealloc(w->id, w->room * sizeof(*w->id));
-    }
+    VEC_ROOM(w->id, w->room, w->n + 1);
     w->id[w->n++] = id;
     return 0;
 }

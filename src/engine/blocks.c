@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
+#include "base/vec.h"
 
 void blocks_clear(struct blocks *b)
 {
@@ -23,9 +23,6 @@ uint32_t blocks_take(struct blocks *b)
 
 void blocks_give(struct blocks *b, uint32_t number)
 {
-    if (b->n_free == b->cap) {
-        b->cap = b->cap ? 2 * b->cap : 64;
-        b->free = xrealloc(b->free, b->cap * sizeof(*b->free));
-    }
+    VEC_ROOM(b->free, b->cap, b->n_free + 1);
     b->free[b->n_free++] = number;
 }

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "engine/blocks.h"
 #include "engine/sequence.h"
 #include "model/model.h"
@@ -283,10 +284,7 @@ static void reserve(struct engine *e, struct running *r, size_t n)
     if (want <= r->n_blocks)
         return;
     r->block = xrealloc(r->block, want * sizeof(*r->block));
-    if (e->n_entries + want > e->cap_entries) {
-        e->cap_entries = 2 * (e->n_entries + want);
-        e->entry = xrealloc(e->entry, e->cap_entries * sizeof(*e->entry));
-    }
+    VEC_ROOM(e->entry, e->cap_entries, e->n_entries + want);
     for (; r->n_blocks < want; r->n_blocks++) {
         r->block[r->n_blocks] = blocks_take(&e->blocks);
         e->entry[e->n_entries++] = (struct backend_entry){

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
+#include "base/vec.h"
 #include "proof/model_record.h"
 
 /* A token is at most 1024 bytes, a context 131072 tokens. */
@@ -41,10 +41,7 @@ void running_tell(struct running *r, uint32_t position, uint32_t token,
 {
     if (r->told_at == r->n_told)
         r->told_at = r->n_told = 0;
-    if (r->n_told == r->cap_told) {
-        r->cap_told = r->cap_told ? 2 * r->cap_told : 64;
-        r->told = xrealloc(r->told, r->cap_told * sizeof(*r->told));
-    }
+    VEC_ROOM(r->told, r->cap_told, r->n_told + 1);
     r->told[r->n_told++] = (struct told){ position, token, next };
 }
 

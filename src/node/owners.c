@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "jobs/launcher.h"
 
 struct owners {
@@ -50,10 +51,7 @@ struct owners *owners_ask(const struct batch *list, size_t n)
             owner_read(&owner, list[i].path, NULL) != 1 ||
             !owner.slurm_job[0])
             continue;
-        if (o->n == room) {
-            room = room ? 2 * room : 16;
-            o->job = xrealloc(o->job, room * sizeof(*o->job));
-        }
+        VEC_ROOM(o->job, room, o->n + 1);
         memset(&o->job[o->n], 0, sizeof(*o->job));
         snprintf(o->job[o->n].id, sizeof(o->job[o->n].id), "%s",
                  owner.slurm_job);

@@ -22,6 +22,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/vec.h"
 
 #define LEDGER_MAX ((size_t)64 << 20)
 
@@ -40,10 +41,7 @@ struct entries {
 
 static void add(struct entries *e, const struct entry *line)
 {
-    if (e->n == e->cap) {
-        e->cap = e->cap ? 2 * e->cap : 64;
-        e->list = xrealloc(e->list, e->cap * sizeof(*e->list));
-    }
+    VEC_ROOM(e->list, e->cap, e->n + 1);
     e->list[e->n] = *line;
     e->list[e->n].line = e->n;
     e->n++;

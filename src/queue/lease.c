@@ -17,6 +17,7 @@
 #include "base/id.h"
 #include "base/json_write.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "queue/talk.h"
 #include "spool/numbers.h"
 #include "spool/spool.h"
@@ -118,10 +119,7 @@ static struct release *add(struct releases *r, struct id request)
 {
     struct release *one;
 
-    if (r->n == r->cap) {
-        r->cap = r->cap ? 2 * r->cap : 16;
-        r->list = xrealloc(r->list, r->cap * sizeof(*r->list));
-    }
+    VEC_ROOM(r->list, r->cap, r->n + 1);
     one = &r->list[r->n++];
     one->request = request;
     one->reason = NULL;

@@ -11,7 +11,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/id.h"
-#include "base/mem.h"
+#include "base/vec.h"
 #include "queue/pull_line.h"
 #include "queue/talk.h"
 
@@ -61,10 +61,7 @@ static bool add_id(struct pull_answers *a, struct id id)
         else
             high = mid;
     }
-    if (a->n == a->cap) {
-        a->cap = a->cap ? 2 * a->cap : 128;
-        a->id = xrealloc(a->id, a->cap * sizeof(*a->id));
-    }
+    VEC_ROOM(a->id, a->cap, a->n + 1);
     memmove(&a->id[low + 1], &a->id[low], (a->n - low) * sizeof(*a->id));
     a->id[low] = id;
     a->n++;

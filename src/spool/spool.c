@@ -26,6 +26,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/vec.h"
 #include "spool/spool_internal.h"
 
 #define MIN_PREFIX 4
@@ -448,10 +449,7 @@ static int note_batch(void *self, const char *name, struct id id,
     /* another's, no directory, or gone by now */
     if (look(l->s, l->state, name, NULL) != 1)
         return 0;
-    if (l->n == l->cap) {
-        l->cap = l->cap ? 2 * l->cap : 16;
-        l->list = xrealloc(l->list, l->cap * sizeof(*l->list));
-    }
+    VEC_ROOM(l->list, l->cap, l->n + 1);
     b = &l->list[l->n++];
     b->state = l->state;
     b->id = id;

@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 #include "base/id.h"
-#include "base/mem.h"
+#include "base/vec.h"
 #include "proof/digest.h"
 #include "spool/lines.h"
 #include "store/request.h"
@@ -43,10 +43,7 @@ void custom_ids_add(struct custom_ids *c, const char *custom_id,
 
     if (!custom_id || !*custom_id)
         return;
-    if (c->n == c->room) {
-        c->room = c->room ? 2 * c->room : 1024;
-        c->entry = xrealloc(c->entry, c->room * sizeof(*c->entry));
-    }
+    VEC_ROOM(c->entry, c->room, c->n + 1);
     e = &c->entry[c->n++];
     digest(&hash, custom_id, strlen(custom_id));
     memcpy(e->hash, hash.b, HASH_BYTES);

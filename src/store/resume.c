@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "spool/spool_file.h"
 #include "store/worklog.h"
 
@@ -88,10 +89,7 @@ static int numbers_in(uint32_t **list, size_t *n, const char *dir,
         if (strncmp(e->d_name, prefix, skip) != 0 ||
             name_number(&number, e->d_name + skip, digits, suffix))
             continue;
-        if (*n == cap) {
-            cap = cap ? 2 * cap : 16;
-            *list = xrealloc(*list, cap * sizeof(**list));
-        }
+        VEC_ROOM(*list, cap, *n + 1);
         (*list)[(*n)++] = number;
     }
     if (!d || errno)
@@ -229,10 +227,7 @@ struct open_set {
 
 static void open_add(struct open_set *o, uint64_t index, bool alone)
 {
-    if (o->n == o->cap) {
-        o->cap = o->cap ? 2 * o->cap : 64;
-        o->entry = xrealloc(o->entry, o->cap * sizeof(*o->entry));
-    }
+    VEC_ROOM(o->entry, o->cap, o->n + 1);
     o->entry[o->n].index = index;
     o->entry[o->n++].alone = alone;
 }

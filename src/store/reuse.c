@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "proof/merkle.h"
 #include "proof/result_record.h"
 #include "proof/trace.h"
@@ -58,10 +59,7 @@ struct reuse {
 
 static void put_entry(struct reuse *r, struct id job, uint32_t row)
 {
-    if (r->n == r->cap) {
-        r->cap = r->cap ? 2 * r->cap : 4096;
-        r->entry = xrealloc(r->entry, r->cap * sizeof(*r->entry));
-    }
+    VEC_ROOM(r->entry, r->cap, r->n + 1);
     r->entry[r->n++] =
         (struct entry){ get_u64(job.b), (uint32_t)r->n_parts, row };
 }
@@ -71,10 +69,7 @@ static void put_part(struct reuse *r, const struct batch *b, uint32_t number,
 {
     struct part *p;
 
-    if (r->n_parts == r->cap_parts) {
-        r->cap_parts = r->cap_parts ? 2 * r->cap_parts : 256;
-        r->part = xrealloc(r->part, r->cap_parts * sizeof(*r->part));
-    }
+    VEC_ROOM(r->part, r->cap_parts, r->n_parts + 1);
     p = &r->part[r->n_parts++];
     memset(p, 0, sizeof(*p));
     p->batch = b->id;

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/plural.h"
 #include "base/settings.h"
+#include "base/vec.h"
 #include "proof/result_record.h"
 #include "proof/trace.h"
 #include "store/checkpoint.h"
@@ -60,10 +61,7 @@ static int read_frame(struct seal *s, uint32_t log, uint64_t at,
 
 static struct seal_row *new_row(struct seal *s)
 {
-    if (s->n_rows == s->cap_rows) {
-        s->cap_rows = s->cap_rows ? s->cap_rows + s->cap_rows / 2 : 1024;
-        s->row = xrealloc(s->row, s->cap_rows * sizeof(*s->row));
-    }
+    VEC_ROOM(s->row, s->cap_rows, s->n_rows + 1);
     return &s->row[s->n_rows++];
 }
 
@@ -129,11 +127,7 @@ static int add_record(struct seal *s, uint32_t log, const struct frame *f,
 
 static void add_refused(struct seal *s, uint32_t log, const struct frame *f)
 {
-    if (s->n_refused == s->cap_refused) {
-        s->cap_refused = s->cap_refused ? 2 * s->cap_refused : 64;
-        s->refused = xrealloc(s->refused,
-                              s->cap_refused * sizeof(*s->refused));
-    }
+    VEC_ROOM(s->refused, s->cap_refused, s->n_refused + 1);
     s->refused[s->n_refused++] = (struct seal_refused){
         (uint32_t)f->index, log, f->at
     };
@@ -156,10 +150,7 @@ static void pending_put(struct pendings *q, uint64_t index, uint64_t at)
             return;
         }
     }
-    if (q->n == q->cap) {
-        q->cap = q->cap ? 2 * q->cap : 64;
-        q->p = xrealloc(q->p, q->cap * sizeof(*q->p));
-    }
+    VEC_ROOM(q->p, q->cap, q->n + 1);
     q->p[q->n++] = (struct pending){ index, at };
 }
 

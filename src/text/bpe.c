@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#include "base/mem.h"
+#include "base/vec.h"
 
 void merger_init(struct merger *m)
 {
@@ -31,24 +31,11 @@ void merger_reset(struct merger *m)
     m->n = m->n_heap = 0;
 }
 
-/* Room for one more element in a growing array. */
-static void *room(void *p, size_t n, size_t *cap, size_t size)
-{
-    size_t nbytes;
-
-    if (n < *cap)
-        return p;
-    *cap = *cap ? *cap * 2 : 256;
-    if (mem_mul(*cap, size, &nbytes))
-        abort(); /* TOK_MAX_TEXT rules this out */
-    return xrealloc(p, nbytes);
-}
-
 void merger_add(struct merger *m, uint32_t id, size_t start, size_t len)
 {
     struct symbol *s;
 
-    m->sym = room(m->sym, m->n, &m->cap, sizeof(*m->sym));
+    VEC_ROOM(m->sym, m->cap, m->n + 1);
     s = &m->sym[m->n];
     s->id = id;
     s->start = (uint32_t)start;
@@ -64,7 +51,7 @@ static void heap_put(struct merger *m, struct candidate c)
 {
     size_t i = m->n_heap, up;
 
-    m->heap = room(m->heap, m->n_heap, &m->cap_heap, sizeof(*m->heap));
+    VEC_ROOM(m->heap, m->cap_heap, m->n_heap + 1);
     m->n_heap++;
     for (; i && m->heap[up = (i - 1) / 2].key > c.key; i = up)
         m->heap[i] = m->heap[up];

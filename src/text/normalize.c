@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "base/vec.h"
 #include "text/unicode.h"
 
 /* Sort a run of marks by class, stably: by counting. */
@@ -57,10 +58,7 @@ static size_t decompose(uint32_t **cps, const char *s, size_t n)
     int len;
 
     for (i = 0; i < n; i += (size_t)len) {
-        if (cap - used < UNICODE_MAX_PARTS) {
-            cap = cap ? cap * 2 : n / 2 + 64;
-            cp = xrealloc(cp, cap * sizeof(*cp));
-        }
+        VEC_ROOM(cp, cap, used + UNICODE_MAX_PARTS);
         len = utf8_next(s + i, n - i, &c);
         if (len <= 0)
             break; /* the caller has checked the text */

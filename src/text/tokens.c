@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/utf8.h"
+#include "base/vec.h"
 
 void tokens_init(struct tokens *t)
 {
@@ -26,14 +26,7 @@ void tokens_clear(struct tokens *t)
 
 void tokens_put(struct tokens *t, uint32_t id)
 {
-    size_t nbytes;
-
-    if (t->n == t->cap) {
-        t->cap = t->cap ? t->cap * 2 : 64;
-        if (mem_mul(t->cap, sizeof(*t->id), &nbytes))
-            abort(); /* more ids than memory has bytes */
-        t->id = xrealloc(t->id, nbytes);
-    }
+    VEC_ROOM(t->id, t->cap, t->n + 1);
     t->id[t->n++] = id;
 }
 

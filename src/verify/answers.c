@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "base/vec.h"
 #include "proof/digest.h"
 #include "proof/result_record.h"
 #include "store/answer.h"
@@ -41,10 +42,7 @@ struct answers {
 
 static struct answer_key *new_key(struct answers *a)
 {
-    if (a->n == a->cap) {
-        a->cap = a->cap ? a->cap + a->cap / 2 : 256;
-        a->key = xrealloc(a->key, a->cap * sizeof(*a->key));
-    }
+    VEC_ROOM(a->key, a->cap, a->n + 1);
     memset(&a->key[a->n], 0, sizeof(*a->key));
     return &a->key[a->n++];
 }

@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
-#include "base/mem.h"
+#include "base/vec.h"
 #include "proof/result_record.h"
 #include "publish/published_statement.h"
 #include "spool/spool.h"
@@ -36,10 +36,7 @@ void check_leaf(struct check *c, const struct result_record *res)
 {
     if (!c->is_signed)
         return;
-    if (c->n_leaves == c->cap_leaves) {
-        c->cap_leaves = c->cap_leaves ? 2 * c->cap_leaves : 1024;
-        c->leaf = xrealloc(c->leaf, c->cap_leaves * sizeof(*c->leaf));
-    }
+    VEC_ROOM(c->leaf, c->cap_leaves, c->n_leaves + 1);
     result_leaf(&c->leaf[c->n_leaves++], res);
 }
 

@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/vec.h"
 
 #define MAX_HEADER ((uint64_t)100000000) /* as in the format's own reader */
 #define MAX_SHARDS 512
@@ -135,10 +136,7 @@ static int parse_offsets(struct safetensor *t, const struct json *v,
 
 static void add(struct safetensors *s, const struct safetensor *t)
 {
-    if (s->n == s->cap) {
-        s->cap = s->cap ? 2 * s->cap : 64;
-        s->t = xrealloc(s->t, s->cap * sizeof(*s->t));
-    }
+    VEC_ROOM(s->t, s->cap, s->n + 1);
     s->t[s->n++] = *t;
 }
 
