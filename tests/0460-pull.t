@@ -66,6 +66,11 @@ gives 1 "a stranger allows a node" queue allow "$queue" $dapp
 gives 0 "the owner allows this one" queue allow "$("$apus" wallet show)" \
     --max 50
 gives 2 "no address" queue allow me
+for wrong in 0 50001 x -1 1.5 ''; do
+    gives 2 "rejects --max \"$wrong\"" queue allow --max "$wrong" -- "$queue"
+done
+gives 2 "rejects --block" queue revoke --block tomorrow -- "$queue"
+has err '--block "tomorrow": 0 to 999999999999 expected' "says what it takes"
 gives 2 "a model that is nowhere" queue model nano
 gives 0 "a model" queue model nano --source "$queue"
 gives 0 "what the queue says" queue info

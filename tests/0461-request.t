@@ -54,6 +54,10 @@ for wrong in abc 1000 -1 0.001 1e-9 NaN; do
 done
 has err '"1e-9"\|"NaN"' "names the value"
 ask 2 "rejects --node" text --node me
+for wrong in '' models/nano 'na no' "$(printf %044d 0)" "$(printf %042dz 0)"; do
+    ask 2 "rejects -m \"$wrong\"" text -m "$wrong"
+done
+has err 'apus queue info lists them' "says where the names are"
 ask 2 "rejects -wait" text -wait
 has err 'is --wait meant' "names the option that is meant"
 ls "$kept" >out 2>/dev/null || :

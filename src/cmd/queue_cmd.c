@@ -4,6 +4,7 @@
  */
 #include <config.h>
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -278,12 +280,29 @@ static int queue_info(struct settings *s, int argc, char **argv)
 
 /* ---- allow, revoke ------------------------------------------------------- */
 
+/* A number that a message has: what the queue refuses is not signed. */
+struct number {
+    const char *option, *text; /* as it was given; NULL: it was not */
+    uint64_t least, most;
+};
+
+static int check_number(const struct number *n, struct err *err)
+{
+    uint64_t v;
+
+    if (!n->text || (json_u64_text(n->text, &v) == 0 && v >= n->least &&
+                     v <= n->most))
+        return 0;
+    return err_set(err, ERR_INPUT, "%s \"%s\": %" PRIu64 " to %" PRIu64
+                   " expected", n->option, n->text, n->least, n->most);
+}
+
 /* Say something of one node: ACTION with its address and, if it is given, the
  * value of the one option. */
 static int say_of_node(struct settings *s, int argc, char **argv,
                        const struct opt_command *c, const char *action,
                        const char *response, const char *key,
-                       const char *const *value)
+                       const struct number *value)
 {
     struct item_text_tag tag[3] = { { "Action", action }, { "Node", NULL } };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
@@ -295,18 +314,18 @@ static int say_of_node(struct settings *s, int argc, char **argv,
     free(args);
     if (status != CMD_GO)
         return status;
-    if (check_id("address", tag[1].value, &err))
+    if (check_id("address", tag[1].value, &err) || check_number(value, &err))
         return cmd_misused(&err);
-    tag[2] = (struct item_text_tag){ key, *value };
-    return end(say(s, tag, *value ? 3 : 2, response, &err), &err);
+    tag[2] = (struct item_text_tag){ key, value->text };
+    return end(say(s, tag, value->text ? 3 : 2, response, &err), &err);
 }
 
 static int queue_allow(struct settings *s, int argc, char **argv)
 {
-    const char *max = NULL;
+    struct number max = { "--max", NULL, 1, 50000 };
     const struct opt opts[] = {
         { 0, "max", "N", "most requests that it may have at once; default:"
-          " 1000", &max, NULL },
+          " 1000", &max.text, NULL },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
     const struct opt_command c = {
@@ -323,10 +342,10 @@ static int queue_allow(struct settings *s, int argc, char **argv)
 
 static int queue_revoke(struct settings *s, int argc, char **argv)
 {
-    const char *block = NULL;
+    struct number block = { "--block", NULL, 0, 999999999999 };
     const struct opt opts[] = {
         { 0, "block", "HEIGHT", "from this block on; default: at once",
-          &block, NULL },
+          &block.text, NULL },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
     const struct opt_command c = {

@@ -439,6 +439,10 @@ static int check_use(struct asking *a, size_t n_args, struct err *err)
     if (a->node && id_parse(&id, a->node))
         return err_set(err, ERR_INPUT, "--node \"%s\": the address of a node,"
                        " 43 characters", a->node);
+    if (a->model && !ask_is_model(a->model))
+        return err_set(err, ERR_INPUT, "--model \"%s\": the name of a model"
+                       " of the queue (apus queue info lists them), or its"
+                       " id of 43 characters", a->model);
     if (check_parameters(a, err) ||
         check_named(a, "--of", a->of, err) ||
         check_named(a, "--status", a->status, err) ||

@@ -78,6 +78,9 @@ struct ask {
 int ask_read(struct ask *a, const struct ask_message *m, struct err *err);
 void ask_clear(struct ask *a);
 
+/* Whether a queue can have a model of this name, or id. */
+bool ask_is_model(const char *text);
+
 /* Check a parameter of X-Options that is a number, written as in JSON, as a
  * queue does.  ERR_INPUT: not a number, or not one for this parameter. */
 int ask_check_number(const char *name, const char *number, struct err *err);

@@ -31,7 +31,4 @@ int ask_parameters(struct ask *a, const struct request *r, struct err *err);
  * limit. */
 void ask_put_quoted(struct buf *b, const char *s);
 
-/* An id, or a name as a queue gives them: 1 to 42 of A-Za-z0-9._- */
-bool ask_is_model(const char *text);
-
 #endif
