@@ -47,12 +47,12 @@ has err 'saved before the first answer: run it again' "that is said"
 report $r "and leaves no output"
 
 # ---- a terminal --------------------------------------------------------------
-COLUMNS=80 script -qefc "'$apus' run long.jsonl -m nano" tty >out 2>err \
-    </dev/null &
+COLUMNS=80 script -qefc "'$apus' run long.jsonl -m nano --spool '$tmp/spool'" \
+    tty >out 2>err </dev/null &
 pid=$!
 comes grep -q 'tok/s, at most' tty && r=0 || r=1
 report $r "a bar comes"
-interrupt "^$apus run long.jsonl"
+interrupt "^$apus run long.jsonl .*$tmp/spool"
 wait $pid || :
 # the worker says that it is done while a bar stands there
 script -qefc "'$apus' run '$top/models/nano/eval.jsonl' -m nano -o o.jsonl" \

@@ -98,7 +98,7 @@ pid=$!
 begun() { [ -n "$(find long/running -name '*.log' -size +3k 2>/dev/null)" ]; }
 comes begun && r=0 || r=1
 report $r "a long one works"
-worker=$(pgrep -f 'apus-worker.*/long' | while read -r p; do
+worker=$(pgrep -f "apus-worker.*$tmp/long" | while read -r p; do
     ! tr '\0' '\n' 2>/dev/null <"/proc/$p/environ" |
         grep -q '^SLURM_PROCID=0$' || echo "$p"
 done | head -n 1)
@@ -109,7 +109,7 @@ comes again && r=0 || r=1
 report $r "it is started again"
 comes begun || :
 # salloc hands no signal on: to apus itself
-kill -TERM "$(pgrep -f "^$apus run q.jsonl.*/long")" && r=0 || r=1
+kill -TERM "$(pgrep -f "^$apus run q.jsonl.*$tmp/long")" && r=0 || r=1
 got=0
 wait $pid || got=$?
 [ $r -eq 0 ] && [ $got -eq 75 ] && r=0 || r=1
@@ -130,7 +130,7 @@ report $r "one works beside a step of something else"
 batch=$(basename "$(echo beside/running/b*)")
 squeue -h -s -o %j | grep -qx "apus-${batch#b}" && r=0 || r=1
 report $r "its step has the name of its batch, also where mpirun starts it"
-kill -TERM "$(pgrep -f "^$apus run q.jsonl.*/beside")" || r=1
+kill -TERM "$(pgrep -f "^$apus run q.jsonl.*$tmp/beside")" || r=1
 got=0
 wait $pid || got=$?
 [ $r -eq 0 ] && [ $got -eq 75 ] && r=0 || r=1

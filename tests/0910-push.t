@@ -316,7 +316,8 @@ done
 grep -v '^bundler' "$net/apus.conf" >two.conf
 grep '^bundler' other/apus.conf >>two.conf
 APUS_CONFIG=$tmp/two.conf
-gives 0 "another that has not heard of it" push
+# a block comes every two seconds: it may be deep by now
+gives 0 "another that has not heard of it" push --confirmations 5000
 has out "$id.sent" "leaves it where it is"
 APUS_CONFIG=$net/apus.conf
 [ -n "$left" ] && [ "$(balance)" = "$left" ] && r=0 || r=1
