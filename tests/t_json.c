@@ -403,9 +403,10 @@ static void test_put(void)
 static void test_write(void)
 {
     static const char want[] =
-        "{\"a\":\"q\\\"\",\"b\":null,\"c\":\"x\xef\xbf\xbd\",\"d\":{\"e\":"
-        "\"{\"},\"f\":[{\"g\":18446744073709551615}],\"h\":\"7\",\"i\":true,"
-        "\"j\":false,\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}";
+        "{\"a\":\"q\\\"\",\"b\":null,\"c\":\"x\xef\xbf\xbd\xef\xbf\xbd\","
+        "\"d\":{\"e\":\"{\"},\"f\":[{\"g\":18446744073709551615}],"
+        "\"h\":\"7\",\"i\":true,\"j\":false,"
+        "\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}";
     static const struct id zeros;
     struct buf b;
 
@@ -413,7 +414,7 @@ static void test_write(void)
     buf_putc(&b, '{');
     json_put_text(&b, "a", "q\"");
     json_put_text(&b, "b", NULL);
-    json_put_scrubbed(&b, "c", "x\xff");
+    json_put_scrubbed(&b, "c", "x\xff\0", 3);
     json_put_key(&b, "d");
     buf_putc(&b, '{');
     json_put_text(&b, "e", "{");

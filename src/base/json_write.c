@@ -28,13 +28,13 @@ void json_put_text(struct buf *b, const char *key, const char *text)
         buf_puts(b, "null");
 }
 
-void json_put_scrubbed(struct buf *b, const char *key, const char *text)
+void json_put_scrubbed(struct buf *b, const char *key, const char *s,
+                       size_t n)
 {
-    size_t n = strlen(text);
     struct buf clean;
 
     buf_init(&clean, 3 * n);
-    utf8_scrub(&clean, text, n);
+    utf8_scrub(&clean, s, n);
     json_put_key(b, key);
     json_put_string(b, clean.len ? clean.data : "", clean.len);
     buf_clear(&clean);

@@ -8,6 +8,7 @@
 #define APUS_BASE_JSON_WRITE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/id.h"
@@ -19,8 +20,9 @@ void json_put_key(struct buf *b, const char *key);
 
 /* A string, which must be UTF-8; NULL is null. */
 void json_put_text(struct buf *b, const char *key, const char *text);
-/* The same of any bytes but NUL: what is not UTF-8 is replaced by U+FFFD. */
-void json_put_scrubbed(struct buf *b, const char *key, const char *text);
+/* The same of any bytes: what is not UTF-8, and NUL, is replaced by U+FFFD. */
+void json_put_scrubbed(struct buf *b, const char *key, const char *s,
+                       size_t n);
 
 /* 43 characters of base64url. */
 void json_put_id(struct buf *b, const char *key, struct id id);

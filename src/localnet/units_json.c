@@ -10,68 +10,17 @@
 #include <string.h>
 
 #include "arweave/item.h"
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
-#include "base/json.h"
-#include "base/utf8.h"
+#include "base/json_write.h"
 #include "localnet/held.h"
+#include "localnet/item_json.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
 #include "localnet/units.h"
 
-#define B64_MAX 1024
-
-static void put_bytes(struct buf *b, const char *key, const void *bytes,
-                      size_t n)
-{
-    char text[B64_MAX];
-
-    if (n * 4 / 3 + 2 > sizeof(text))
-        n = 0;
-    base64url(text, bytes ? bytes : "", bytes ? n : 0);
-    buf_printf(b, "\"%s\":", key);
-    if (bytes)
-        buf_printf(b, "\"%s\"", text);
-    else
-        buf_puts(b, "null");
-}
-
-/* Bytes that somebody sent, as text. */
-static void put_text(struct buf *b, const char *s, size_t n)
-{
-    struct buf clean;
-
-    buf_init(&clean, b->max);
-    utf8_scrub(&clean, s, n);
-    json_put_string(b, clean.data ? clean.data : "", clean.len);
-    buf_clear(&clean);
-}
-
-static void put_tags(struct buf *b, const struct item *it)
-{
-    buf_puts(b, "\"tags\":[");
-    for (size_t i = 0; i < it->n_tags; i++) {
-        buf_puts(b, i ? ",{\"name\":" : "{\"name\":");
-        put_text(b, it->tag[i].name, it->tag[i].n_name);
-        buf_puts(b, ",\"value\":");
-        put_text(b, it->tag[i].value, it->tag[i].n_value);
-        buf_puts(b, "}");
-    }
-    buf_puts(b, "]");
-}
-
-static void put_owner(struct buf *b, const struct item *it)
-{
-    buf_puts(b, "\"owner\":{");
-    put_bytes(b, "address", it->address.b, 32);
-    buf_puts(b, ",");
-    put_bytes(b, "key", it->owner, it->n_owner);
-    buf_puts(b, "}");
-}
-
-/* The fields of an item, without braces. */
+/* The fields of an item, after the first members of an object. */
 static void put_item(struct net *net, struct buf *b, const struct message *m,
                      bool data)
 {
@@ -85,17 +34,16 @@ static void put_item(struct net *net, struct buf *b, const struct message *m,
         buf_clear(&raw);
         return;
     }
-    put_owner(b, &it);
-    if (data) {
-        buf_puts(b, ",\"data\":");
-        put_text(b, raw.data + it.head_n, m->size - it.head_n);
-    }
-    buf_puts(b, ",");
-    put_tags(b, &it);
-    buf_puts(b, ",");
-    put_bytes(b, "signature", it.signature, it.n_signature);
-    buf_puts(b, ",");
-    put_bytes(b, "anchor", it.anchor, 32);
+    item_json_owner(b, &it);
+    if (data)
+        json_put_scrubbed(b, "data", raw.data + it.head_n,
+                          m->size - it.head_n);
+    item_json_tags(b, &it);
+    item_json_bytes(b, "signature", it.signature, it.n_signature);
+    if (it.anchor)
+        item_json_bytes(b, "anchor", it.anchor, 32);
+    else
+        json_put_text(b, "anchor", NULL);
     buf_clear(&raw);
 }
 
@@ -118,7 +66,7 @@ static void put_assignment(struct net *net, struct buf *b,
                            const struct message *m)
 {
     buf_puts(b, "{");
-    put_bytes(b, "id", m->chain.b, 32);
+    json_put_id(b, "id", m->chain);
     buf_printf(b, ",\"owner\":{\"address\":\"%s\",\"key\":\"\"},\"tags\":[",
                net->address_text);
     put_tag(b, "Data-Protocol", "ao", ",");
@@ -136,7 +84,7 @@ static void put_assignment(struct net *net, struct buf *b,
 
 void units_put_node(struct net *net, struct buf *b, const struct message *m)
 {
-    buf_printf(b, "{\"message\":{\"id\":\"%s\",\"target\":\"%s\",",
+    buf_printf(b, "{\"message\":{\"id\":\"%s\",\"target\":\"%s\"",
                m->id_text, m->process->id_text);
     put_item(net, b, m, true);
     buf_puts(b, "},\"assignment\":");
@@ -177,7 +125,7 @@ void units_put_process(struct net *net, struct buf *b,
     const struct message *m = p->message[0];
 
     buf_printf(b, "{\"process_id\":\"%s\",\"block\":\"%012" PRIu64
-               "\",\"timestamp\":%" PRIu64 ",", p->id_text, m->height,
+               "\",\"timestamp\":%" PRIu64, p->id_text, m->height,
                m->timestamp_ms);
     put_item(net, b, m, true);
     buf_puts(b, "}");

@@ -148,14 +148,15 @@ void releases_clear(struct releases *r)
 void release_put(struct buf *out, struct id request, const char *reason,
                  unsigned later_s)
 {
-    char cut[REASON_MAX + 1];
+    size_t n;
 
     buf_putc(out, '{');
     json_put_id(out, "request", request);
     if (reason) {
         /* it may name what came from outside, and is cut anywhere */
-        snprintf(cut, sizeof(cut), "%s", reason);
-        json_put_scrubbed(out, "reason", cut);
+        n = strlen(reason);
+        json_put_scrubbed(out, "reason", reason,
+                          n < REASON_MAX ? n : REASON_MAX);
     }
     if (later_s)
         json_put_digits(out, "later", later_s);

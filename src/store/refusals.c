@@ -108,8 +108,8 @@ int refusals_write(struct seal *s, struct err *err)
     json_put_number(&text, "refused", r.n);
     json_put_number(&text, "line", r.line);
     /* cut somewhere, or never text */
-    json_put_scrubbed(&text, "code", r.why.code);
-    json_put_scrubbed(&text, "message", r.why.message);
+    json_put_scrubbed(&text, "code", r.why.code, strlen(r.why.code));
+    json_put_scrubbed(&text, "message", r.why.message, strlen(r.why.message));
     buf_puts(&text, "}\n");
     rc = buf_check(&text, NAME, err) ||
          spool_write_in(s->batch_path, NAME, text.data, text.len, err)

@@ -49,8 +49,8 @@ static void put_reason(struct buf *out, uint32_t line,
     json_put_number(out, "format", 2);
     json_put_number(out, "line", (uint64_t)line + 1);
     /* cut somewhere, or never text */
-    json_put_scrubbed(out, "code", why->code);
-    json_put_scrubbed(out, "message", why->message);
+    json_put_scrubbed(out, "code", why->code, strlen(why->code));
+    json_put_scrubbed(out, "message", why->message, strlen(why->message));
     buf_puts(out, "}\n");
 }
 
