@@ -81,6 +81,12 @@ gives 2 "run with two files" run a.jsonl b.jsonl -m x
 gives 2 "settings with an argument" settings x
 gives 2 "an option without its argument" run x.jsonl -m
 gives 2 "a count that is none" settings --batch many
+for s in batch=0 batch=65537 part-size=1K rank-timeout=1 ranks=65537 \
+    http-connect-timeout=0 http-stall-timeout=86401 http-timeout=2592001 \
+    http-retries=5000000000 ao-timeout=4294967296; do
+    gives 2 "$s is out of range" settings --$s
+    has err "${s%=*} = \"${s#*=}\": .*, [a0-9].* expected" "which tells it"
+done
 gives 2 "a kernel that is none" settings --kernel abacus
 gives 2 "a umask that is none" settings --umask 8
 gives 2 "a umask that is too large" settings --umask 1777
