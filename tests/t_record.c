@@ -410,6 +410,32 @@ static void test_finish(void)
 }
 
 /* The second published result: the same request, refused for its length. */
+static void test_last(void)
+{
+    static const float fin[4] = { 1, 2, -0.0f, 4 };
+    unsigned char last[16];
+    struct record r;
+    struct made m;
+
+    memcpy(last, fin, sizeof(last)); /* of made_init */
+    made_init(&m);
+    made_commit(&m);
+    made_record(&m, &r);
+    ok(record_last(&r, last, 4) == RECORD_LAST_FITS, "its last row");
+    ok(record_last(&r, last, 3) == RECORD_LAST_DIFFERS, "a part of it");
+    last[11] = 0; /* 0 for -0 */
+    ok(record_last(&r, last, 4) == RECORD_LAST_DIFFERS, "another one");
+    ok(record_last(&r, NULL, 4) == RECORD_LAST_DIFFERS, "no row");
+    r.leaf = NULL;
+    ok(record_last(&r, last, 4) == RECORD_LAST_UNKNOWN, "without leaves");
+    r.n_leaves = 0;
+    ok(record_last(&r, last, 4) == RECORD_LAST_NONE, "without positions");
+    memset(&m.l[m.n_leaves - 1].fin, 0, sizeof(m.l[0].fin));
+    made_record(&m, &r);
+    ok(record_last(&r, last, 4) == RECORD_LAST_NONE,
+       "a trace that commits to no row");
+}
+
 static void test_nothing(void)
 {
     struct err err = ERR_INIT;
@@ -444,6 +470,7 @@ int main(void)
     test_counts();
     test_levels();
     test_finish();
+    test_last();
     test_nothing();
     return done();
 }

@@ -317,3 +317,21 @@ int record_check_untraced(const struct record *r, struct err *err)
 {
     return check_all(r, false, err);
 }
+
+enum record_last record_last(const struct record *r,
+                             const unsigned char *last, size_t dim)
+{
+    static const struct id zeros;
+    struct trace_leaf leaf;
+
+    if (r->n_leaves == 0)
+        return RECORD_LAST_NONE;
+    if (!r->leaf)
+        return RECORD_LAST_UNKNOWN;
+    if (trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) * RECORD_LEAF))
+        return RECORD_LAST_DIFFERS;
+    if (same(leaf.fin, zeros))
+        return RECORD_LAST_NONE;
+    return last && blob_is(leaf.fin, last, dim * 4) ? RECORD_LAST_FITS
+                                                    : RECORD_LAST_DIFFERS;
+}

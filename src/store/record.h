@@ -55,6 +55,16 @@ int record_check(const struct record *r, struct err *err);
  * n_leaves is the result's): all but the trace. */
 int record_check_untraced(const struct record *r, struct err *err);
 
+/* What its trace says of the last residual row, dim f32, or NULL if there is
+ * none: it is the one, it is another or missing, the trace commits to no row
+ * (then a checkpoint has zeros), or the leaves are not at hand. */
+enum record_last {
+    RECORD_LAST_FITS, RECORD_LAST_DIFFERS, RECORD_LAST_NONE,
+    RECORD_LAST_UNKNOWN
+};
+enum record_last record_last(const struct record *r,
+                             const unsigned char *last, size_t dim);
+
 /* Whether an answer can end so with these counts; a text of no bytes is told
  * by text_size. */
 bool record_finish_fits(const struct result_record *res,

@@ -15,9 +15,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/vec.h"
-#include "proof/merkle.h"
 #include "proof/result_record.h"
-#include "proof/trace.h"
 #include "spool/spool.h"
 #include "store/checkpoint.h"
 #include "store/jobs_file.h"
@@ -292,23 +290,11 @@ static struct checkpoint *part_of(struct reuse *r, size_t part)
 static bool last_fits(const struct checkpoint_head *h,
                       struct checkpoint_row *row)
 {
-    static const struct id zeros;
-    const struct record *r = &row->record;
-    struct trace_leaf leaf;
-    struct id blob;
+    enum record_last last = record_last(&row->record, row->last, h->dim);
 
-    if (r->n_leaves > 0 &&
-        (!r->leaf || trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) *
-                                                  RECORD_LEAF)))
-        return false;
-    if (r->n_leaves == 0 || id_equal(leaf.fin, zeros)) {
+    if (last == RECORD_LAST_NONE)
         row->last = NULL;
-        return true;
-    }
-    if (!row->last)
-        return false;
-    merkle_blob(&blob, row->last, (size_t)h->dim * 4);
-    return id_equal(leaf.fin, blob);
+    return last == RECORD_LAST_NONE || last == RECORD_LAST_FITS;
 }
 
 /* Whether it is the answer, whole and undamaged. */

@@ -18,9 +18,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "proof/merkle.h"
 #include "proof/result_record.h"
-#include "proof/trace.h"
 #include "spool/lines.h"
 #include "spool/spool.h"
 #include "store/checkpoint.h"
@@ -295,24 +293,20 @@ static bool has_root(const struct again *a, struct checkpoint *c, size_t part)
 static bool last_fits(const struct checkpoint_head *h,
                       struct checkpoint_row *row, bool whole)
 {
-    static const struct id zeros;
-    const struct record *r = &row->record;
-    struct trace_leaf leaf;
-    struct id blob;
-
     if (!row->last)
         return true;
-    if (r->n_leaves > 0 && !r->leaf)
-        return whole;
-    if (r->n_leaves > 0 &&
-        trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) * RECORD_LEAF))
-        return false;
-    if (r->n_leaves == 0 || id_equal(leaf.fin, zeros)) {
+    switch (record_last(&row->record, row->last, h->dim)) {
+    case RECORD_LAST_NONE:
         row->last = NULL;
         return true;
+    case RECORD_LAST_FITS:
+        return true;
+    case RECORD_LAST_UNKNOWN:
+        return whole;
+    case RECORD_LAST_DIFFERS:
+        break;
     }
-    merkle_blob(&blob, row->last, (size_t)h->dim * 4);
-    return id_equal(leaf.fin, blob);
+    return false;
 }
 
 /* Whether it is the answer to the line that it stands in: the column of lines

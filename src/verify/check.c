@@ -136,24 +136,18 @@ static bool is_blank(const struct check *c, const struct checkpoint_row *row)
 /* x_L of the last position is what its leaf has committed to. */
 static bool last_fits(const struct check *c, const struct checkpoint_row *row)
 {
-    struct id blob, zeros = { 0 };
-    const struct record *r = &row->record;
-    struct trace_leaf leaf;
-
     if (!c->head->with_last)
         return true;
     if (c->head->without_leaves)
         return true; /* what it would be compared with is not there */
-    if (r->n_leaves == 0)
+    switch (record_last(&row->record, row->last, c->head->dim)) {
+    case RECORD_LAST_NONE:
         return is_blank(c, row);
-    if (trace_leaf_unpack(&leaf, r->leaf + (r->n_leaves - 1) * RECORD_LEAF))
+    case RECORD_LAST_FITS:
+        return true;
+    default:
         return false;
-    if (id_equal(leaf.fin, zeros))
-        return is_blank(c, row);
-    if (!row->last)
-        return false;
-    merkle_blob(&blob, row->last, (size_t)c->head->dim * 4);
-    return id_equal(blob, leaf.fin);
+    }
 }
 
 int check_seek(struct check_along *a, uint32_t line, struct err *err)
