@@ -399,7 +399,6 @@ static void test_put(void)
     buf_clear(&b);
 }
 
-/* A tokenizer has an object of 150,000 keys; here of 300,000. */
 static void test_write(void)
 {
     static const char want[] =
@@ -437,6 +436,7 @@ static void test_write(void)
     buf_clear(&b);
 }
 
+/* A tokenizer has an object of 150,000 keys; here of 300,000. */
 static void test_large(void)
 {
     struct err err = ERR_INIT;

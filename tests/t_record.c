@@ -409,7 +409,6 @@ static void test_finish(void)
     wrong(&r, "result record's finish", "a stop where there is none");
 }
 
-/* The second published result: the same request, refused for its length. */
 static void test_last(void)
 {
     static const float fin[4] = { 1, 2, -0.0f, 4 };
@@ -436,6 +435,7 @@ static void test_last(void)
        "a trace that commits to no row");
 }
 
+/* The second published result: the same request, refused for its length. */
 static void test_nothing(void)
 {
     struct err err = ERR_INIT;

@@ -71,17 +71,10 @@ static int open_part(struct fetch *f, struct err *err)
 
 static int commit_part(struct fetch *f, struct err *err)
 {
-    char *dir = xstrdup(f->path), *slash = strrchr(dir, '/');
-    int rc;
-
-    if (slash)
-        slash[slash == dir] = '\0';
-    rc = sys_fsync(f->fd) || sys_rename(f->part, f->path) ||
-         sys_sync_dir(slash ? dir : ".");
-    if (rc)
-        rc = fail(f, "finish", err);
-    free(dir);
-    return rc;
+    if (sys_fsync(f->fd) || sys_rename(f->part, f->path) ||
+        sys_sync_parent(f->path))
+        return fail(f, "finish", err);
+    return 0;
 }
 
 static char *directory_of(const char *path)

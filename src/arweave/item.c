@@ -359,6 +359,14 @@ int item_tag_text(const struct item *it, const char *name, char *out,
     return 0;
 }
 
+bool item_tag_is(const struct item *it, const char *name, const char *value)
+{
+    const struct item_tag *t = item_tag_get(it, name);
+    size_t n = strlen(value);
+
+    return t && t->n_value == n && memcmp(t->value, value, n) == 0;
+}
+
 int item_tag_id(const struct item *it, const char *name, struct id *id)
 {
     char text[ID_TEXT];

@@ -76,6 +76,8 @@ const struct item_tag *item_tag_get(const struct item *it, const char *name);
  * missing, doubled, has a NUL or does not fit. */
 int item_tag_text(const struct item *it, const char *name, char *out,
                   size_t n);
+/* Whether it is this text. */
+bool item_tag_is(const struct item *it, const char *name, const char *value);
 /* The same as an id of 43 characters. */
 int item_tag_id(const struct item *it, const char *name, struct id *id);
 

@@ -234,14 +234,12 @@ static void not_linked(const char *path, struct err *err)
 static int save_text(const char *path, const char *text, size_t n,
                      struct err *err)
 {
-    char *aside = NULL, *dir;
-    const char *slash = strrchr(path, '/');
+    char *aside = NULL;
     int fd = open_aside(path, &aside, err);
     int rc = -1;
 
     if (fd < 0)
         return -1;
-    dir = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
     /* The umask may have taken bits of ours away. */
     if (fchmod(fd, 0600) || sys_write(fd, text, n) || sys_fsync(fd))
         err_errno(err, ERR_RETRY, "cannot write wallet \"%s\"", path);
@@ -250,11 +248,10 @@ static int save_text(const char *path, const char *text, size_t n,
     else
         rc = 0;
     unlink(aside);
-    if (rc == 0 && sys_sync_dir(dir))
+    if (rc == 0 && sys_sync_parent(path))
         rc = err_errno(err, ERR_RETRY, "cannot sync the directory of wallet"
                        " \"%s\"", path);
     close(fd);
-    free(dir);
     free(aside);
     return rc;
 }

@@ -277,6 +277,22 @@ int sys_sync_dir(const char *path)
     return rc;
 }
 
+int sys_sync_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir;
+    int rc, why;
+
+    if (!slash)
+        return sys_sync_dir(".");
+    dir = xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
+    rc = sys_sync_dir(dir);
+    why = errno;
+    free(dir);
+    errno = why;
+    return rc;
+}
+
 void sys_crash_point(void)
 {
     enum turn t = turn();

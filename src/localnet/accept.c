@@ -14,15 +14,6 @@
 #include "localnet/net.h"
 #include "localnet/units.h"
 
-static bool tag_is(const struct item *it, const char *name,
-                   const char *value)
-{
-    char text[32];
-
-    return item_tag_text(it, name, text, sizeof(text)) == 0 &&
-           strcmp(text, value) == 0;
-}
-
 static bool ends_in_link(const char *s, size_t n)
 {
     return n >= 5 && memcmp(s + n - 5, "+link", 5) == 0;
@@ -33,10 +24,11 @@ static int check_tags(const struct net *net, const struct item *it,
 {
     struct id id;
 
-    if (!tag_is(it, "Data-Protocol", "ao"))
+    if (!item_tag_is(it, "Data-Protocol", "ao"))
         return err_set(err, ERR_INPUT,
                        "Tag 'Data-Protocol': must contain 'ao'");
-    if (!tag_is(it, "Type", "Message") && !tag_is(it, "Type", "Process"))
+    if (!item_tag_is(it, "Type", "Message") &&
+        !item_tag_is(it, "Type", "Process"))
         return err_set(err, ERR_INPUT, "Tag 'Type': must be either 'Process'"
                        " or 'Message'");
     for (size_t i = 0; i < it->n_tags; i++)
@@ -48,12 +40,11 @@ static int check_tags(const struct net *net, const struct item *it,
             memcmp(it->tag[i].name, "From-Process", 12) == 0 &&
             item_tag_id(it, "From-Process", &id))
             return err_set(err, ERR_INPUT, "Invalid From-Process value");
-    if (!tag_is(it, "Type", "Process"))
+    if (!item_tag_is(it, "Type", "Process"))
         return 0;
     if (item_tag_id(it, "Module", &id))
         return err_set(err, ERR_INPUT, "Tag 'Module': an id expected");
-    if (!tag_is(it, "Scheduler", net->address_text) &&
-        (item_tag_id(it, "Scheduler", &id) || !id_equal(id, net->address)))
+    if (item_tag_id(it, "Scheduler", &id) || !id_equal(id, net->address))
         return err_set(err, ERR_INPUT, "Tag 'Scheduler': this net's is %s",
                        net->address_text);
     return 0;

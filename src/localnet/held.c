@@ -44,19 +44,10 @@ struct held *held_get(const struct net *net, struct id id)
     return idmap_get(&net->held, id);
 }
 
-static bool tag_is(const struct item *it, const char *name,
-                   const char *value)
-{
-    char text[32];
-
-    return item_tag_text(it, name, text, sizeof(text)) == 0 &&
-           strcmp(text, value) == 0;
-}
-
 static bool is_bundle(const struct item *it)
 {
-    return tag_is(it, "Bundle-Format", "binary") &&
-           tag_is(it, "Bundle-Version", "2.0.0");
+    return item_tag_is(it, "Bundle-Format", "binary") &&
+           item_tag_is(it, "Bundle-Version", "2.0.0");
 }
 
 static void append(struct held ***list, size_t *n, struct held *h)

@@ -50,14 +50,6 @@ static int put(struct net *net, const struct item_text_tag *tag, size_t n_tags,
 
 /* ---- where the scheduler is ---------------------------------------------- */
 
-static bool tag_is(const struct item *it, const char *name, const char *value)
-{
-    char text[URL_SIZE];
-
-    return item_tag_text(it, name, text, sizeof(text)) == 0 &&
-           strcmp(text, value) == 0;
-}
-
 /* Whether the last location that this net said is `url`. */
 static bool is_said(const struct net *net, const char *url)
 {
@@ -71,10 +63,10 @@ static bool is_said(const struct net *net, const char *url)
 
         if (!id_equal(h->owner, net->address) ||
             held_head(h, &head, &it, NULL) ||
-            !tag_is(&it, "Type", "Scheduler-Location"))
+            !item_tag_is(&it, "Type", "Scheduler-Location"))
             continue;
         found = true;
-        said = tag_is(&it, "Url", url);
+        said = item_tag_is(&it, "Url", url);
     }
     buf_clear(&head);
     return said;

@@ -652,22 +652,6 @@ static int look_back(struct writer *w, struct err *err)
                       w->path);
 }
 
-static int sync_parent(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *dir;
-    int rc, why;
-
-    if (!slash)
-        return sys_sync_dir(".");
-    dir = xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
-    rc = sys_sync_dir(dir);
-    why = errno;
-    free(dir);
-    errno = why;
-    return rc;
-}
-
 static int publish(struct writer *w, struct err *err)
 {
     struct stat st;
@@ -680,7 +664,7 @@ static int publish(struct writer *w, struct err *err)
     }
     if (sys_rename(w->aside, w->path))
         return layout_fail(err, ERR_RETRY, "rename a file to", w->path);
-    if (sync_parent(w->path)) {
+    if (sys_sync_parent(w->path)) {
         layout_fail(err, ERR_RETRY, "sync the directory of", w->path);
         unlink(w->path);
         return -1;

@@ -83,22 +83,6 @@ static int room(unsigned char **data, size_t *cap, size_t n)
 
 /* ---- writing -------------------------------------------------------------*/
 
-static int sync_parent(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *dir;
-    int rc, why;
-
-    if (!slash)
-        return sys_sync_dir(".");
-    dir = xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
-    rc = sys_sync_dir(dir);
-    why = errno;
-    free(dir);
-    errno = why;
-    return rc;
-}
-
 static void worklog_free(struct worklog *w)
 {
     if (w->fd >= 0)
@@ -127,7 +111,7 @@ int worklog_create(struct worklog **out, const char *path, struct id batch,
     w->size = HEADER;
     w->max_frames = SYNC_FRAMES;
     w->max_ms = SYNC_MS;
-    if (sys_write(fd, head, HEADER) || sys_fsync(fd) || sync_parent(path)) {
+    if (sys_write(fd, head, HEADER) || sys_fsync(fd) || sys_sync_parent(path)) {
         cannot(err, "write", path);
         unlink(path);
         worklog_free(w);
