@@ -28,6 +28,7 @@
 #include "publish/kinds.h"
 #include "publish/published.h"
 #include "publish/results.h"
+#include "push/push_index.h"
 
 #define MAX_THREADS 64
 #define WINDOW_JOBS 256
@@ -288,19 +289,15 @@ static int sign_outer(const struct bundle_maker *m, struct buf *head,
 static void put_index(const struct bundle_maker *m, struct buf *out,
                       struct id bundle)
 {
-    char request[ID_TEXT];
-
     for (size_t i = 0; i < m->n; i++) {
         const struct bundle_entry *e = &m->entry[i];
         const char *r = m->request.data + 36 * i;
+        const struct push_index_line line = {
+            .request = id_at(r), .choice = get_u32(r + 32), .item = e->id,
+            .bundle = bundle, .offset = e->at, .size = e->size,
+        };
 
-        base64url(request, r, 32);
-        buf_printf(out,
-                   "{\"request\":\"%s\",\"choice\":%" PRIu32 ",\"item\":"
-                   "\"%s\",\"bundle\":\"%s\",\"offset\":\"%" PRIu64
-                   "\",\"size\":\"%" PRIu64 "\"}\n",
-                   request, get_u32(r + 32), id_text(e->id).s,
-                   id_text(bundle).s, e->at, e->size);
+        push_index_put(out, &line);
     }
 }
 

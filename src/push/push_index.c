@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
-#include "push/push_items.h"
+#include "push/push_plan.h"
 
 #define LINE_MAX_BYTES 512 /* of ours; they have at most 350 */
 
@@ -69,6 +71,18 @@ static int take_u64(uint64_t *out, const struct json *root, const char *key)
     const char *text = json_string(json_get(root, key));
 
     return text ? json_u64_text(text, out) : -1;
+}
+
+void push_index_put(struct buf *out, const struct push_index_line *l)
+{
+    buf_putc(out, '{');
+    json_put_id(out, "request", l->request);
+    json_put_number(out, "choice", l->choice);
+    json_put_id(out, "item", l->item);
+    json_put_id(out, "bundle", l->bundle);
+    json_put_digits(out, "offset", l->offset);
+    json_put_digits(out, "size", l->size);
+    buf_puts(out, "}\n");
 }
 
 int push_index_parse(struct push_index_line *l, const char *text, size_t n,

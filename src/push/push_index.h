@@ -10,6 +10,7 @@
 
 #include "base/id.h"
 
+struct buf;
 struct err;
 struct push_index;
 
@@ -32,7 +33,9 @@ int push_index_next(struct push_index *x, struct push_index_line *l,
  * the file; from the start if it is empty. */
 int push_index_seek(struct push_index *x, uint64_t at, struct err *err);
 
-/* One line, without its newline. */
+/* Append a line, with its newline. */
+void push_index_put(struct buf *out, const struct push_index_line *l);
+/* Read one, without its newline. */
 int push_index_parse(struct push_index_line *l, const char *text, size_t n,
                      struct err *err);
 
