@@ -25,6 +25,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "commit.h"
 
 /* slurm_init() without a configuration tries for a minute, and then ends the
@@ -270,7 +271,7 @@ struct environment {
 
 static void env_add(struct environment *e, char *line)
 {
-    e->v = xrealloc(e->v, (e->n + 2) * sizeof(*e->v));
+    VEC_MORE(e->v, e->n + 1);
     e->v[e->n++] = line;
     e->v[e->n] = NULL;
 }

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "jobs/child.h"
 #include "jobs/launcher_internal.h"
 
@@ -29,7 +30,7 @@
 
 static void words_take(struct words *w, char *word)
 {
-    w->v = xrealloc(w->v, (w->n + 2) * sizeof(*w->v));
+    VEC_MORE(w->v, w->n + 1);
     w->v[w->n++] = word;
     w->v[w->n] = NULL;
 }

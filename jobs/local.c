@@ -26,6 +26,7 @@
 #include "base/json.h"
 #include "base/machine.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "jobs/boxes.h"
 #include "jobs/child.h"
 #include "jobs/launcher_internal.h"
@@ -256,7 +257,7 @@ static int local_list(struct launch_job **jobs, size_t *n, struct err *err)
     if (!proc)
         return -1;
     while (next_job(proc, &next)) {
-        list = xrealloc(list, (count + 1) * sizeof(*list));
+        VEC_MORE(list, count);
         list[count++] = next;
     }
     closedir(proc);

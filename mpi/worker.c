@@ -30,6 +30,7 @@
 #include "base/plural.h"
 #include "base/program.h"
 #include "base/settings.h"
+#include "base/vec.h"
 #include "commit.h"
 #include "jobs/slurm_answer.h"
 #include "mpi/checking.h"
@@ -329,7 +330,7 @@ static int run_all(struct worker *w)
     bool lost;
 
     while (!must_save(w) && status != EXIT_SAVED) {
-        tried = xrealloc(tried, (n + 1) * sizeof(*tried));
+        VEC_MORE(tried, n);
         tried[n] = (struct batch){ .path = NULL };
         rc = choose_next(w->spool, tried, n, &tried[n], &err);
         if (rc < 0)

@@ -21,6 +21,7 @@
 #include "base/plural.h"
 #include "base/settings.h"
 #include "base/utf8.h"
+#include "base/vec.h"
 #include "cmd/cmd.h"
 #include "cmd/part.h"
 #include "spool/spool.h"
@@ -51,7 +52,7 @@ struct diff {
 
 static int add_file(struct side *s, struct part_file *f)
 {
-    s->file = xrealloc(s->file, (s->n + 1) * sizeof(*s->file));
+    VEC_MORE(s->file, s->n);
     s->file[s->n++] = f;
     return 0;
 }

@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "node/work.h"
 #include "spool/lines.h"
 #include "spool/file_split.h"
@@ -50,7 +51,7 @@ void named_clear(struct named *n)
 /* Takes the batch. */
 static void add(struct named *n, const struct batch *b)
 {
-    n->batch = xrealloc(n->batch, (n->n + 1) * sizeof(*n->batch));
+    VEC_MORE(n->batch, n->n);
     n->batch[n->n++] = *b;
 }
 
@@ -93,7 +94,7 @@ static struct whole *whole_of(struct search *f, struct id id, struct id model,
     for (size_t i = 0; i < f->n; i++)
         if (id_equal(f->whole[i].id, id))
             return &f->whole[i];
-    f->whole = xrealloc(f->whole, (f->n + 1) * sizeof(*f->whole));
+    VEC_MORE(f->whole, f->n);
     w = &f->whole[f->n++];
     memset(w, 0, sizeof(*w));
     w->id = id;

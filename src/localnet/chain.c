@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "localnet/held.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
@@ -103,8 +104,7 @@ static void add(struct net *net, struct root *r)
     for (size_t i = 0; i < r->n; i++)
         r->item[i]->root = r;
     net->n_in_roots += r->n;
-    net->root = xrealloc(net->root, (net->n_roots + 1) *
-                                        sizeof(struct root *));
+    VEC_MORE(net->root, net->n_roots);
     net->root[net->n_roots++] = r;
     idmap_put(&net->roots, r->id, r);
 }

@@ -28,6 +28,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/vec.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
 #include "proof/digest.h"
@@ -52,7 +53,7 @@ static bool is_bundle(const struct item *it)
 
 static void append(struct held ***list, size_t *n, struct held *h)
 {
-    *list = xrealloc(*list, (*n + 1) * sizeof(struct held *));
+    VEC_MORE(*list, *n);
     (*list)[(*n)++] = h;
 }
 

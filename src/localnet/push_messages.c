@@ -17,6 +17,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
 #include "localnet/units.h"
@@ -157,7 +158,7 @@ static void set_patch(struct process *p, const char *key, const char *value)
             return;
         }
     }
-    p->patch = xrealloc(p->patch, (p->n_patches + 1) * sizeof(*p->patch));
+    VEC_MORE(p->patch, p->n_patches);
     p->patch[p->n_patches++] = (struct patch){ xstrdup(key), xstrdup(value) };
 }
 

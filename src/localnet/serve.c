@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/vec.h"
 
 #define HEAD_MAX ((size_t)64 << 10)
 #define BODY_MAX ((size_t)256 << 20)
@@ -76,7 +77,7 @@ void answer_header(struct answer *a, const char *name, const char *fmt, ...)
 void answer_piece(struct answer *a, void *memory, char *path, uint64_t at,
                   uint64_t n)
 {
-    a->piece = xrealloc(a->piece, (a->n_pieces + 1) * sizeof(*a->piece));
+    VEC_MORE(a->piece, a->n_pieces);
     a->piece[a->n_pieces++] = (struct piece){ memory, path, at, n };
 }
 

@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "localnet/computer.h"
 #include "localnet/held.h"
 #include "localnet/journal.h"
@@ -59,16 +60,14 @@ static struct process *process_new(const void *raw, size_t n,
 
 static void add_process(struct ao_units *ao, struct process *p)
 {
-    ao->process = xrealloc(ao->process, (ao->n_processes + 1) *
-                                            sizeof(struct process *));
+    VEC_MORE(ao->process, ao->n_processes);
     ao->process[ao->n_processes++] = p;
     idmap_put(&ao->processes, p->id, p);
 }
 
 static void enqueue(struct ao_units *ao, struct message *m)
 {
-    ao->queue = xrealloc(ao->queue, (ao->n_queue + 1) *
-                                        sizeof(struct message *));
+    VEC_MORE(ao->queue, ao->n_queue);
     ao->queue[ao->n_queue++] = m;
 }
 
@@ -85,7 +84,7 @@ static void add_message(struct net *net, struct process *p,
         digest_put(d, p->message[p->n - 1]->chain.b, 32);
     digest_put(d, m->id.b, 32);
     digest_end(d, &m->chain);
-    p->message = xrealloc(p->message, (p->n + 1) * sizeof(struct message *));
+    VEC_MORE(p->message, p->n);
     p->message[p->n++] = m;
     idmap_put(&net->ao->messages, m->id, m);
     enqueue(net->ao, m);

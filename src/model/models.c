@@ -24,6 +24,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/vec.h"
 #include "model/convert.h"
 #include "model/model.h"
 #include "model/model_layout.h"
@@ -133,7 +134,7 @@ static int names_read(struct names *names, const char *store,
         size_t n = strcspn(p, "\n");
 
         line++;
-        names->v = xrealloc(names->v, (names->n + 1) * sizeof(*names->v));
+        VEC_MORE(names->v, names->n);
         if (parse_name(&names->v[names->n], p, n)) {
             err_set(err, ERR_INPUT, "%s/names:%zu is no line of a name and "
                     "an id", store, line);
@@ -190,8 +191,10 @@ int models_name(const char *store, const char *name, struct id id,
         return -1;
     for (i = 0; i < names.n && strcmp(names.v[i].name, name) != 0; i++)
         continue;
-    if (i == names.n)
-        names.v = xrealloc(names.v, ++names.n * sizeof(*names.v));
+    if (i == names.n) {
+        VEC_MORE(names.v, names.n);
+        names.n++;
+    }
     snprintf(names.v[i].name, sizeof(names.v[i].name), "%s", name);
     names.v[i].id = id;
     rc = names_write(&names, store, err);
@@ -236,7 +239,7 @@ static int list_ids(struct id **ids, size_t *n, const char *store,
 
         if (parse_file_name(&id, e->d_name))
             continue;
-        v = xrealloc(v, (*n + 1) * sizeof(*v));
+        VEC_MORE(v, *n);
         v[(*n)++] = id;
     }
     closedir(d);

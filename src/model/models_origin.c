@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "model/convert.h"
 #include "model/models_internal.h"
 #include "proof/digest.h"
@@ -47,7 +48,7 @@ static int source_key(char key[ID_TEXT], const char *dir)
         struct stat st;
 
         if (!stat(path, &st) && S_ISREG(st.st_mode)) {
-            line = xrealloc(line, (n + 1) * sizeof(*line));
+            VEC_MORE(line, n);
             line[n++] = xasprintf("%s %ju %ju %jd %jd.%09ld", e->d_name,
                                   (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
                                   (intmax_t)st.st_size,

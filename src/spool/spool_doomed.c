@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/vec.h"
 #include "spool/spool_file.h"
 
 struct doomed {
@@ -196,7 +197,7 @@ static void names_list(struct names *l, const char *dir, const char *prefix)
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
             strncmp(e->d_name, prefix, strlen(prefix)) != 0)
             continue;
-        l->path = xrealloc(l->path, (l->n + 1) * sizeof(*l->path));
+        VEC_MORE(l->path, l->n);
         l->path[l->n++] = file_join(dir, e->d_name);
     }
     if (d)

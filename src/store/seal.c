@@ -408,7 +408,7 @@ static struct seal_part *new_part(struct seal *s, uint32_t line, size_t row)
 {
     struct seal_part *p;
 
-    s->part = xrealloc(s->part, (s->n_parts + 1) * sizeof(*s->part));
+    VEC_MORE(s->part, s->n_parts);
     p = &s->part[s->n_parts++];
     *p = (struct seal_part){ .first = line, .row = row };
     return p;

@@ -266,7 +266,7 @@ static int open_shard(struct safetensors *s, const char *dir,
     struct shard *f;
     struct stat st;
 
-    s->shard = xrealloc(s->shard, (s->n_shards + 1) * sizeof(*s->shard));
+    VEC_MORE(s->shard, s->n_shards);
     f = &s->shard[s->n_shards++];
     f->name = xstrdup(name);
     f->path = file_join(dir, name);
