@@ -62,6 +62,30 @@ has err 'unexpected argument "x"' "which names it"
 gives 2 "help of a command that model does not have" help model lst
 has err 'is "model list" meant' "which names the one that is meant"
 
+# ---- completion ---------------------------------------------------------
+completes() { # NAME WANTED WORD...: the last word is being typed
+    name=$1
+    want=$2
+    shift 2
+    PATH="$(dirname "$apus"):$PATH" bash -c '. "$0"
+        COMP_WORDS=(apus "$@") COMP_CWORD=$#
+        _apus
+        printf "%s\n" "${COMPREPLY[@]}"' "$top/contrib/completion/apus" \
+        "$@" >out 2>err
+    has out "^$want\$" "$name is completed"
+}
+if command -v bash >/dev/null; then
+    completes "a command" status sta
+    completes "a command of model" publish model pub
+    completes "a command of wallet" show wallet sh
+    completes "a command of localnet" spawn localnet sp
+    completes "an option" --no-reuse run --no-r
+    completes "an option of a command of model" --smooth model add x --sm
+else
+    n=$((n + 1))
+    echo "ok $n - completion # SKIP no bash"
+fi
+
 # ---- misuse -------------------------------------------------------------
 gives 2 "an unknown command" frobnicate
 one_line "an unknown command"

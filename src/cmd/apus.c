@@ -18,7 +18,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/nearest.h"
 #include "base/opt.h"
 #include "base/program.h"
 #include "base/settings.h"
@@ -35,34 +34,45 @@
 
 static int cmd_help(struct settings *s, int argc, char **argv);
 
+/* Commands that another program has. */
+static const struct command elsewhere[] = { { .name = NULL } };
+
 static const struct command commands[] = {
-    { "pull", "lease requests from the queue on AO", cmd_pull },
-    { "queue", "make and keep a queue on AO", cmd_queue },
-    { "request", "ask a queue on AO, read the answer", cmd_request },
-    { "run", "answer the requests of a file", cmd_run },
-    { "check", "tell what a file of requests would ask for", cmd_check },
-    { "submit", "start workers in the background, or in Slurm", cmd_submit },
-    { "status", "show how far the batches are", cmd_status },
-    { "wait", "wait until batches are done", cmd_wait },
-    { "cancel", "end the work on a batch, keep what is done", cmd_cancel },
-    { "export", "write the answers of a batch or a checkpoint", cmd_export },
-    { "show", "show what a batch, a checkpoint or a log holds", cmd_show },
-    { "verify", "check a checkpoint, compute answers again", cmd_verify },
-    { "diff", "compare the answers of two checkpoints", cmd_diff },
-    { "seal", "make the checkpoint of an answered batch", cmd_seal },
-    { "push", "bring answers to Arweave and tell the queue", cmd_push },
-    { "drain", "one round: push, pull, start workers; for cron", cmd_drain },
-    { "model", "add, list and remove models", cmd_model },
-    { "doctor", "look at everything that the work needs", cmd_doctor },
-    { "clean", "remove old batches from the spool", cmd_clean },
-    { "rm", "remove batches from the spool", cmd_rm },
-    { "du", "show how much of the disk the batches take", cmd_du },
-    { "localnet", "run a small AO and Arweave on this machine", cmd_localnet },
-    { "wallet", "make the wallet of this node, show its address", cmd_wallet },
+    { "pull", "lease requests from the queue on AO", .run = cmd_pull },
+    { "queue", "make and keep a queue on AO", .verbs = cmd_queue_verbs },
+    { "request", "ask a queue on AO, read the answer", .run = cmd_request },
+    { "run", "answer the requests of a file", .run = cmd_run },
+    { "check", "tell what a file of requests would ask for", .run = cmd_check },
+    { "submit", "start workers in the background, or in Slurm",
+      .run = cmd_submit },
+    { "status", "show how far the batches are", .run = cmd_status },
+    { "wait", "wait until batches are done", .run = cmd_wait },
+    { "cancel", "end the work on a batch, keep what is done",
+      .run = cmd_cancel },
+    { "export", "write the answers of a batch or a checkpoint",
+      .run = cmd_export },
+    { "show", "show what a batch, a checkpoint or a log holds",
+      .run = cmd_show },
+    { "verify", "check a checkpoint, compute answers again",
+      .run = cmd_verify },
+    { "diff", "compare the answers of two checkpoints", .run = cmd_diff },
+    { "seal", "make the checkpoint of an answered batch", .run = cmd_seal },
+    { "push", "bring answers to Arweave and tell the queue", .run = cmd_push },
+    { "drain", "one round: push, pull, start workers; for cron",
+      .run = cmd_drain },
+    { "model", "add, list and remove models", .verbs = cmd_model_verbs },
+    { "doctor", "look at everything that the work needs", .run = cmd_doctor },
+    { "clean", "remove old batches from the spool", .run = cmd_clean },
+    { "rm", "remove batches from the spool", .run = cmd_rm },
+    { "du", "show how much of the disk the batches take", .run = cmd_du },
+    { "localnet", "run a small AO and Arweave on this machine",
+      .run = cmd_localnet, .verbs = elsewhere },
+    { "wallet", "make the wallet of this node, show its address",
+      .verbs = cmd_wallet_verbs },
     { "settings", "show every setting and where it comes from",
-      cmd_settings },
-    { "help", "show what a command does", cmd_help },
-    { NULL, NULL, NULL }
+      .run = cmd_settings },
+    { "help", "show what a command does", .run = cmd_help },
+    { .name = NULL }
 };
 
 /* ---- what commands share ----------------------------------------------- */
@@ -156,52 +166,59 @@ int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
     return program_apply(s, "apus", &err) ? cmd_misused(&err) : CMD_GO;
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 /* A word that is in no table; `of` is the command whose table it is, or
  * NULL. */
 static int unknown_command(const char *of, const struct command *table,
                            const char *word)
 {
-    const char *blank = of ? " " : "";
-    struct nearest n;
+    struct err err = ERR_INIT;
 
-    of = of ? of : "";
-    nearest_init(&n, word, strlen(word));
-    for (const struct command *c = table; c->name; c++)
-        nearest_offer(&n, c->name);
-    if (n.name)
-        log_error("unknown command \"%s%s%s\": is \"%s%s%s\" meant? (see apus"
-                  " %s%s--help)", of, blank, word, of, blank, n.name, of,
-                  blank);
-    else
-        log_error("unknown command \"%s%s%s\" (see apus %s%s--help)", of, blank,
-                  word, of, blank);
-    return CMD_MISUSED;
+    command_unknown(&err, of, table, word);
+    return cmd_misused(&err);
 }
 
-static void print_verbs(FILE *to, const char *name,
-                        const struct command *verbs)
+static void print_list(FILE *to, const struct command *table)
+{
+    struct buf text;
+
+    buf_init(&text, HELP_MAX);
+    command_list(&text, table);
+    fputs(text.len ? text.data : "", to);
+    buf_clear(&text);
+}
+
+static void print_verbs(FILE *to, const struct command *c)
 {
     fprintf(to, "usage: apus %s COMMAND [ARGUMENTS]\n"
-            "       apus %s COMMAND --help\n\n", name, name);
-    for (const struct command *v = verbs; v->name; v++)
-        fprintf(to, "  %-10s %s\n", v->name, v->help);
+            "       apus %s COMMAND --help\n\n", c->name, c->name);
+    print_list(to, c->verbs);
 }
 
-int cmd_verbs(const char *name, const struct command *verbs,
-              struct settings *s, int argc, char **argv)
+/* A command, or the one of its own that argv[1] names. */
+static int run_row(const struct command *c, struct settings *s, int argc,
+                   char **argv)
 {
+    const struct command *verb;
+
+    if (c->run)
+        return c->run(s, argc, argv);
     if (argc < 2) {
-        print_verbs(stderr, name, verbs);
+        print_verbs(stderr, c);
         return CMD_MISUSED;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_verbs(stdout, name, verbs);
+    if (is_help(argv[1])) {
+        print_verbs(stdout, c);
         return CMD_DONE;
     }
-    for (const struct command *v = verbs; v->name; v++)
-        if (strcmp(argv[1], v->name) == 0)
-            return v->run(s, argc - 1, argv + 1);
-    return unknown_command(name, verbs, argv[1]);
+    verb = command_find(c->verbs, argv[1]);
+    if (!verb)
+        return unknown_command(c->name, c->verbs, argv[1]);
+    return run_row(verb, s, argc - 1, argv + 1);
 }
 
 /* ---- the program by itself --------------------------------------------- */
@@ -213,8 +230,7 @@ static void print_usage(FILE *to)
           "       apus help [COMMAND]\n"
           "       apus --version | --help\n"
           "\n", to);
-    for (const struct command *c = commands; c->name; c++)
-        fprintf(to, "  %-10s %s\n", c->name, c->help);
+    print_list(to, commands);
     fputs("\nanswers with one command: apus run FILE.jsonl -m MODEL\n", to);
 }
 
@@ -229,29 +245,14 @@ static void print_version(void)
            digest_library(), checkpoint_library(), http_library());
 }
 
-static const struct command *find_command(const char *name)
-{
-    for (const struct command *c = commands; c->name; c++)
-        if (strcmp(c->name, name) == 0)
-            return c;
-    return NULL;
-}
-
-/* Whether a command has commands of its own. */
-static bool has_verbs(const struct command *c)
-{
-    return c->run == cmd_localnet || c->run == cmd_model ||
-           c->run == cmd_queue || c->run == cmd_wallet;
-}
-
 /* The command that --help is to be added to: CMD_GO, or CMD_MISUSED. */
 static int find_helped(const struct command **c, const char **args,
                        size_t n_args)
 {
-    *c = find_command(args[0]);
+    *c = command_find(commands, args[0]);
     if (!*c)
         return unknown_command(NULL, commands, args[0]);
-    if (n_args == 1 || has_verbs(*c))
+    if (n_args == 1 || (*c)->verbs)
         return CMD_GO;
     log_error("apus help: unexpected argument \"%s\": \"apus %s\" has no"
               " commands of its own (see apus help %s)", args[1], args[0],
@@ -284,7 +285,7 @@ static int cmd_help(struct settings *s, int argc, char **argv)
     if (status == CMD_GO) {
         memcpy(words, args, n_args * sizeof(words[0]));
         words[n_args] = last;
-        status = c->run(s, (int)n_args + 1, words);
+        status = run_row(c, s, (int)n_args + 1, words);
     }
     free(args);
     return status;
@@ -298,7 +299,7 @@ static int run_command(const struct command *c, int argc, char **argv)
 
     if (settings_new(&s, program_settings, &err))
         return cmd_misused(&err);
-    status = c->run(s, argc, argv);
+    status = run_row(c, s, argc, argv);
     settings_free(s);
     return status;
 }
@@ -344,7 +345,7 @@ int main(int argc, char **argv)
         print_usage(stderr);
         return CMD_MISUSED;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (is_help(argv[1])) {
         print_usage(stdout);
         return flush_output(CMD_DONE);
     }
@@ -352,7 +353,7 @@ int main(int argc, char **argv)
         print_version();
         return flush_output(CMD_DONE);
     }
-    c = find_command(argv[1]);
+    c = command_find(commands, argv[1]);
     if (!c)
         return unknown_command(NULL, commands, argv[1]);
     return flush_output(run_command(c, argc - 1, argv + 1));

@@ -1,6 +1,6 @@
 /*
- * What the commands of apus share: the table, exit codes, and the first and
- * last things that each of them does.  A command is a row in the table of
+ * What the commands of apus share: exit codes, and the first and last things
+ * that each of them does.  A command is a row (base/command.h) in the table of
  * apus.c and a file NAME.c or NAME_cmd.c: it parses, calls the library and
  * prints.
  */
@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/command.h"
 
 struct err;
 struct opt_command;
@@ -26,19 +28,9 @@ enum {
     CMD_GO = -1      /* of cmd_begin: go on */
 };
 
-/* A row of the table: argv[0] is the command's name, the result is the exit
- * status. */
-struct command {
-    const char *name;
-    const char *help; /* one line for `apus --help` */
-    int (*run)(struct settings *s, int argc, char **argv);
-};
-
 int cmd_pull(struct settings *s, int argc, char **argv);
-int cmd_queue(struct settings *s, int argc, char **argv);
 int cmd_request(struct settings *s, int argc, char **argv);
 int cmd_run(struct settings *s, int argc, char **argv);
-int cmd_model(struct settings *s, int argc, char **argv);
 int cmd_model_fetch(struct settings *s, int argc, char **argv);
 int cmd_model_publish(struct settings *s, int argc, char **argv);
 int cmd_seal(struct settings *s, int argc, char **argv);
@@ -58,19 +50,17 @@ int cmd_clean(struct settings *s, int argc, char **argv);
 int cmd_rm(struct settings *s, int argc, char **argv);
 int cmd_du(struct settings *s, int argc, char **argv);
 int cmd_localnet(struct settings *s, int argc, char **argv);
-int cmd_wallet(struct settings *s, int argc, char **argv);
 int cmd_settings(struct settings *s, int argc, char **argv);
+
+/* The commands of those that have commands of their own. */
+extern const struct command cmd_queue_verbs[], cmd_model_verbs[],
+    cmd_wallet_verbs[];
 
 /* Parse the command line, and put into effect what is set by it: log level
  * and umask.  CMD_GO, or the exit status if this was all (--help, misuse).
  * args has room for argc. */
 int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
               char **argv, const char **args, size_t *n_args);
-
-/* A command of commands, "apus NAME VERB ..": run the one that argv[1] names
- * in a table like that of apus.c, or print what there is. */
-int cmd_verbs(const char *name, const struct command *verbs,
-              struct settings *s, int argc, char **argv);
 
 /* "30d", "55m" in seconds: digits and one of `units`, a choice of "smhdw"; 100
  * years at most.  0, or -1 for the caller to say what was expected. */

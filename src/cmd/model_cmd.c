@@ -490,19 +490,14 @@ static int model_rm(struct settings *s, int argc, char **argv)
     return CMD_DONE;
 }
 
-static const struct command verbs[] = {
+const struct command cmd_model_verbs[] = {
     { "convert", "a Hugging Face directory into a model file",
-      model_convert },
-    { "add", "a file or directory to the store", model_add },
-    { "list", "the models of the store", model_list },
-    { "info", "what a model is", model_info },
-    { "rm", "a model from the store", model_rm },
-    { "fetch", "a model from Arweave into the store", cmd_model_fetch },
-    { "publish", "a model on Arweave", cmd_model_publish },
-    { NULL, NULL, NULL },
+      .run = model_convert },
+    { "add", "a file or directory to the store", .run = model_add },
+    { "list", "the models of the store", .run = model_list },
+    { "info", "what a model is", .run = model_info },
+    { "rm", "a model from the store", .run = model_rm },
+    { "fetch", "a model from Arweave into the store", .run = cmd_model_fetch },
+    { "publish", "a model on Arweave", .run = cmd_model_publish },
+    { .name = NULL },
 };
-
-int cmd_model(struct settings *s, int argc, char **argv)
-{
-    return cmd_verbs("model", verbs, s, argc, argv);
-}

@@ -497,19 +497,14 @@ static int queue_pause(struct settings *s, int argc, char **argv)
 
 /* ---- the command --------------------------------------------------------- */
 
-static const struct command verbs[] = {
-    { "new", "make a queue", queue_new },
-    { "info", "what a queue says of itself", queue_info },
-    { "allow", "let a node pull", queue_allow },
-    { "revoke", "let a node pull no longer", queue_revoke },
-    { "model", "register a model", queue_model },
-    { "drop", "end a request that will not be answered", queue_drop },
-    { "pause", "stop it for a while", queue_pause },
-    { "freeze", "let nobody change its code any more", queue_freeze },
-    { NULL, NULL, NULL },
+const struct command cmd_queue_verbs[] = {
+    { "new", "make a queue", .run = queue_new },
+    { "info", "what a queue says of itself", .run = queue_info },
+    { "allow", "let a node pull", .run = queue_allow },
+    { "revoke", "let a node pull no longer", .run = queue_revoke },
+    { "model", "register a model", .run = queue_model },
+    { "drop", "end a request that will not be answered", .run = queue_drop },
+    { "pause", "stop it for a while", .run = queue_pause },
+    { "freeze", "let nobody change its code any more", .run = queue_freeze },
+    { .name = NULL },
 };
-
-int cmd_queue(struct settings *s, int argc, char **argv)
-{
-    return cmd_verbs("queue", verbs, s, argc, argv);
-}

@@ -125,13 +125,8 @@ static int wallet_show(struct settings *s, int argc, char **argv)
     return status;
 }
 
-static const struct command verbs[] = {
-    { "new", "make a new one", wallet_new },
-    { "show", "print the address", wallet_show },
-    { NULL, NULL, NULL },
+const struct command cmd_wallet_verbs[] = {
+    { "new", "make a new one", .run = wallet_new },
+    { "show", "print the address", .run = wallet_show },
+    { .name = NULL },
 };
-
-int cmd_wallet(struct settings *s, int argc, char **argv)
-{
-    return cmd_verbs("wallet", verbs, s, argc, argv);
-}

@@ -12,12 +12,12 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/command.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/nearest.h"
 #include "base/opt.h"
 #include "base/plain.h"
 #include "base/plural.h"
@@ -142,8 +142,28 @@ static int serve_net(const struct arguments *a)
     return rc ? fail(&err) : DONE;
 }
 
+static int run_spawn(struct settings *s, int argc, char **argv);
+
+static const struct command verbs[] = {
+    { "spawn", "spawn a process of your own on it", .run = run_spawn },
+    { .name = NULL }
+};
+
+/* What --help says of all of it. */
+static void put_about(struct buf *about)
+{
+    buf_init(about, HELP_MAX);
+    buf_puts(about, "A small AO and Arweave on loopback, to try everything"
+             " without money:\nuse it with APUS_CONFIG=D/apus.conf.  It"
+             " prints \"ready URL\" and serves until\nit is interrupted;"
+             " what it took is there again the next time.\n\n");
+    command_list(about, verbs);
+    about->data[--about->len] = '\0'; /* the help ends the line */
+}
+
 static int run(struct settings *s, int argc, char **argv)
 {
+    struct buf about;
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct arguments a = {
         .hostile = xcalloc((size_t)argc, sizeof(*a.hostile))
@@ -163,21 +183,19 @@ static int run(struct settings *s, int argc, char **argv)
           " while it runs", &a.new_wallet, NULL },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };
-    const struct opt_command command = {
+    struct opt_command command = {
         .name = "apus localnet",
         .synopsis = "--dir D [--port P] [--delay MS] [--hostile CASE]..."
                     " [--old-node] [--new-wallet FILE]",
-        .about = "A small AO and Arweave on loopback, to try everything"
-                 " without money:\nuse it with APUS_CONFIG=D/apus.conf.  It"
-                 " prints \"ready URL\" and serves until\nit is interrupted;"
-                 " what it took is there again the next time.\n\n"
-                 "  spawn      spawn a process of your own on it",
         .opts = opts,
     };
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = begin(&command, s, argc, argv, args, &n_args);
+    int status;
 
+    put_about(&about);
+    command.about = about.data;
+    status = begin(&command, s, argc, argv, args, &n_args);
     if (status == GO && !a.dir) {
         err_set(&err, ERR_INPUT, "apus localnet: no directory, give one with"
                 " --dir, such as --dir net");
@@ -185,6 +203,7 @@ static int run(struct settings *s, int argc, char **argv)
     } else if (status == GO) {
         status = serve_net(&a);
     }
+    buf_clear(&about);
     free(a.hostile);
     free(args);
     return status;
@@ -219,11 +238,10 @@ static int spawn(struct settings *s, const char *file)
     return rc ? fail(&err) : DONE;
 }
 
-/* The settings of a localnet in place of those that we have. */
+/* The settings of a localnet. */
 static int settings_of(struct settings **s, const char *dir, struct err *err)
 {
     char *path = file_join(dir, "apus.conf");
-    struct settings *new = NULL;
     int rc = 0;
 
     if (!file_exists(path))
@@ -232,17 +250,14 @@ static int settings_of(struct settings **s, const char *dir, struct err *err)
     else if (setenv("APUS_CONFIG", path, 1))
         rc = err_set(err, ERR_FATAL, "no memory");
     else
-        rc = settings_new(&new, program_settings, err);
-    if (rc == 0) {
-        settings_free(*s);
-        *s = new;
-    }
+        rc = settings_new(s, program_settings, err);
     free(path);
     return rc;
 }
 
-static int run_spawn(struct settings **s, int argc, char **argv)
+static int run_spawn(struct settings *s, int argc, char **argv)
 {
+    struct settings *of_dir = NULL;
     const char **args = xcalloc((size_t)argc, sizeof(*args)), *dir = NULL;
     const struct opt opts[] = {
         { 0, "dir", "D", "the localnet's directory; default: the one whose"
@@ -259,34 +274,24 @@ static int run_spawn(struct settings **s, int argc, char **argv)
     };
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = begin(&command, *s, argc, argv, args, &n_args);
+    int status = begin(&command, s, argc, argv, args, &n_args);
 
     if (status == GO && dir) {
-        if (settings_of(s, dir, &err))
+        if (settings_of(&of_dir, dir, &err))
             status = fail(&err);
         else /* the options are over these, too */
-            status = begin(&command, *s, argc, argv, args, &n_args);
+            status = begin(&command, of_dir, argc, argv, args, &n_args);
     }
     if (status == GO)
-        status = spawn(*s, args[0]);
+        status = spawn(of_dir ? of_dir : s, args[0]);
+    settings_free(of_dir);
     free(args);
     return status;
 }
 
-/* A first word that is neither an option nor a command. */
-static int unknown_command(const char *word)
-{
-    struct nearest n;
-
-    nearest_init(&n, word, strlen(word));
-    nearest_offer(&n, "spawn");
-    log_error("unknown command \"localnet %s\"%s (see apus localnet --help)",
-              word, n.name ? ": is \"localnet spawn\" meant?" : "");
-    return MISUSED;
-}
-
 int main(int argc, char **argv)
 {
+    const struct command *verb = NULL;
     struct settings *s = NULL;
     struct err err = ERR_INIT;
     int status;
@@ -299,14 +304,15 @@ int main(int argc, char **argv)
                APUS_COMMIT, server_library(), vm_library());
         return DONE;
     }
-    if (argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "spawn") != 0)
-        return unknown_command(argv[1]);
+    if (argc > 1)
+        verb = command_find(verbs, argv[1]);
+    if (argc > 1 && argv[1][0] != '-' && !verb) {
+        command_unknown(&err, "localnet", verbs, argv[1]);
+        return misused(&err);
+    }
     if (settings_new(&s, program_settings, &err))
         return misused(&err);
-    if (argc > 1 && strcmp(argv[1], "spawn") == 0)
-        status = run_spawn(&s, argc - 1, argv + 1);
-    else
-        status = run(s, argc, argv);
+    status = verb ? verb->run(s, argc - 1, argv + 1) : run(s, argc, argv);
     settings_free(s);
     return status;
 }
