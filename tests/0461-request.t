@@ -184,6 +184,26 @@ report $r "--wait sends again and waits on"
 [ "$(sed 1d waited)" = '7 + 2 = 9' ] && r=0 || r=1
 report $r "7 + 2 = 9"
 
+# ---- and in the place of the gateway --------
+net_down
+net_up --hostile gateway/page
+ask 75 "a page instead of the answer" --of "$id" --timeout 3 --gateways "$url"
+[ ! -s out ] && r=0 || r=1
+report $r "it is not taken for the answer"
+has err 'it is answered, but .*/tx/.* answers 200 with a web page.*asking' \
+    "the gateway is named while it waits"
+[ "$(grep -c 'asking again' err)" -eq 1 ] && r=0 || r=1
+report $r "once"
+for what in show verify; do
+    gives 1 "$what of such an item" $what "$id" --gateways "$url"
+    has err 'answers 200 with a web page' "says what came"
+done
+net_down
+net_up
+ask 0 "the answer when the gateway is back" --of "$id" --gateways "$url"
+[ "$(cat out)" = '2 + 3 = 5' ] && r=0 || r=1
+report $r "2 + 3 = 5"
+
 # ---- what is not so --------
 net_down
 net_up --hostile wrong-bytes

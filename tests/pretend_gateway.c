@@ -162,6 +162,11 @@ static void serve(struct pretend_call *c)
         pretend_answer(c, "503 Busy", "", "later", 5);
         return;
     }
+    if (g->way == WAY_PAGE) {
+        pretend_answer(c, "200 OK", "Content-Type: text/html\r\n",
+                       "\n<!DOCTYPE html>", 16);
+        return;
+    }
     if (g->way == WAY_INDEX && strcmp(c->path, "/graphql") == 0) {
         pretend_answer(c, "200 OK", "", g->index, strlen(g->index));
         return;

@@ -27,7 +27,8 @@ enum gateway_way {
     WAY_MISSING,   /* 404 */
     WAY_BUSY,      /* 503 */
     WAY_BUSY_ONCE, /* 503 the first time */
-    WAY_STALL      /* stops within ranges */
+    WAY_STALL,     /* stops within ranges */
+    WAY_PAGE       /* a web page for everything */
 };
 
 struct world_item {

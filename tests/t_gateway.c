@@ -217,7 +217,7 @@ static void test_items(void)
         { WAY_WHOLE, ERR_INPUT }, { WAY_ELSEWHERE, ERR_INPUT },
         { WAY_ENDLESS, ERR_INPUT }, { WAY_MISSING, ERR_RETRY },
         { WAY_BUSY, ERR_RETRY }, { WAY_STALL, ERR_RETRY },
-        { WAY_SILENT, ERR_RETRY },
+        { WAY_SILENT, ERR_RETRY }, { WAY_PAGE, ERR_RETRY },
     };
     struct err err = ERR_INIT;
 
@@ -287,7 +287,7 @@ static void test_index(void)
         { "{\"data\":{\"transactions\":{\"edges\":[{\"node\":{"
           "\"bundledIn\":{\"id\":\"x\"}}}]}}}", "bundledIn has no id" },
         { "{\"errors\":[{\"message\":\"no\"}]}", "the gateway says: no" },
-        { "{}", "no list of transactions" }, { "<html>", "JSON" },
+        { "{}", "no list of transactions" }, { "<html>", "web page" },
     };
     const unsigned char *others[] = { small.b, holder.b, packed.b, nobody.b };
     struct err err = ERR_INIT;

@@ -76,12 +76,8 @@ static enum ao_said by_status(int status)
 static bool is_page(const struct http_answer *a)
 {
     char slot[24];
-    size_t i = 0;
 
-    while (i < a->body.len && strchr(" \t\r\n", a->body.data[i]))
-        i++;
-    return i < a->body.len && a->body.data[i] == '<' &&
-           !http_header(a, "slot", slot, sizeof(slot));
+    return http_is_page(a) && !http_header(a, "slot", slot, sizeof(slot));
 }
 
 enum ao_said ao_judge(const struct http_answer *a, const char *url,

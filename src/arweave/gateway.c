@@ -23,6 +23,7 @@
 #include "base/settings.h"
 
 #define MAX_GATEWAYS 32
+#define RAW "raw/" /* what has no form of its own */
 
 /* ---- the list ----- */
 
@@ -160,13 +161,18 @@ int gateway_ask(struct gateways *g, size_t i, const char *path,
     int rc;
 
     r->url = url;
-    g->passing = false;
+    g->passing = g->page = false;
     rc = http_do(g->http, r, a, &why);
     if (rc) {
         g->passing = why.code == ERR_RETRY;
         err_copy(err, &why);
     } else if (a->status != want) {
         rc = status_failure(g, url, a, r->range_n > 0, err);
+    } else if (strncmp(path, RAW, strlen(RAW)) != 0 && http_is_page(a)) {
+        g->page = true;
+        rc = err_set(err, ERR_RETRY, "\"%s\" answers %d with a web page: look"
+                     " for a proxy or a login page on the way", url,
+                     a->status);
     }
     free(url);
     r->url = NULL;
@@ -208,7 +214,7 @@ int gateway_read(struct gateways *g, size_t i, const struct gateway_data *d,
 
 void gateway_path(struct gateway_data *d, struct id id)
 {
-    snprintf(d->path, sizeof(d->path), "raw/%s", id_text(id).s);
+    snprintf(d->path, sizeof(d->path), RAW "%s", id_text(id).s);
 }
 
 /* The head of an item of `size` bytes at `at` of what d->path names: its
@@ -277,13 +283,16 @@ static int find_tx(struct gateways *g, size_t i, struct id id,
 {
     struct http_request r = { .method = "GET", .max_body = TX_JSON_MAX };
     char path[64];
+    struct err no = ERR_INIT;
     struct http_answer a;
     struct tx tx;
     int rc;
 
     snprintf(path, sizeof(path), "tx/%s", id_text(id).s);
     http_answer_init(&a);
-    rc = gateway_ask(g, i, path, &r, &a, NULL) ? 1 : 0;
+    rc = gateway_ask(g, i, path, &r, &a, &no) ? 1 : 0;
+    if (rc && g->page)
+        rc = err_copy(err, &no);
     if (!rc && tx_check(&tx, a.body.data, a.body.len, &id, err))
         rc = err_prefix(err, "\"%s/%s\"", g->url[i], path);
     if (!rc) {

@@ -28,6 +28,7 @@ int gateway_parent(struct gateways *g, size_t i, struct id id,
                                         "Accept: application/json", NULL };
     struct http_request r = { .method = "POST", .header = head,
                               .max_body = MAX_ANSWER };
+    struct err no = ERR_INIT;
     struct http_answer a;
     struct buf body;
     int rc = 1;
@@ -38,9 +39,11 @@ int gateway_parent(struct gateways *g, size_t i, struct id id,
     r.body = body.data;
     r.body_n = body.len;
     /* without an index it says nothing, which is no fault */
-    if (gateway_ask(g, i, "graphql", &r, &a, NULL) == 0)
+    if (gateway_ask(g, i, "graphql", &r, &a, &no) == 0)
         rc = graphql_parent_read(parent, a.body.data, a.body.len, err);
-    if (rc < 0)
+    if (rc > 0 && g->page)
+        rc = err_copy(err, &no);
+    else if (rc < 0)
         err_prefix(err, "\"%s/graphql\"", g->url[i]);
     buf_clear(&body);
     http_answer_clear(&a);

@@ -17,6 +17,7 @@ struct gateways {
     void (*note)(void *self, const char *text);
     void *note_self;
     bool passing; /* the last failure may pass soon */
+    bool page;    /* the last answer was a web page */
 };
 
 /* GET or HEAD of a path below gateway i; any status but 200 (206 for a range)

@@ -100,6 +100,9 @@ static int ask_page(struct graphql *g, const char *url,
     if (a.status != 200)
         err_set(err, a.status >= 500 ? ERR_RETRY : ERR_INPUT,
                 "status %d", a.status);
+    else if (http_is_page(&a))
+        err_set(err, ERR_RETRY, "status %d with a web page: look for a proxy"
+                " or a login page on the way", a.status);
     else
         rc = graphql_page(ids, cursor, a.body.data, a.body.len, err);
 out:

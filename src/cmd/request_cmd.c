@@ -50,6 +50,7 @@ struct asking {
     char id_text[ID_TEXT];
     char *kept;        /* where the signed message is */
     uint64_t timeout_s;
+    struct err why;    /* what was said last of an answer that is there */
 };
 
 /* ---- what is asked ------------------------------------------------------- */
@@ -334,6 +335,15 @@ static int print_answer(const struct asking *a, const struct dapp_status *s,
     return rc;
 }
 
+/* The answer is there, and cannot be had: said once. */
+static void tell_why(struct asking *a, const struct err *err)
+{
+    if (strcmp(a->why.text, err->text) == 0)
+        return;
+    err_copy(&a->why, err);
+    log_warning("it is answered, but %s; asking again", err->text);
+}
+
 /* One look: 0 answered, 1 not yet, -1. */
 static int look(struct asking *a, bool *sent, struct err *err)
 {
@@ -350,7 +360,11 @@ static int look(struct asking *a, bool *sent, struct err *err)
         return rc && err->code != ERR_RETRY ? -1 : 1;
     case DAPP_DONE:
         rc = print_answer(a, &s, err);
-        return rc && err->code == ERR_RETRY ? 1 : rc;
+        if (rc && err->code == ERR_RETRY) {
+            tell_why(a, err);
+            return 1;
+        }
+        return rc;
     case DAPP_PENDING:
     case DAPP_LEASED:
         break;

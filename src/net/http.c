@@ -162,6 +162,23 @@ bool http_header(const struct http_answer *a, const char *name, char *out,
     return true;
 }
 
+bool http_is_page(const struct http_answer *a)
+{
+    size_t i = 0;
+
+    while (i < a->body.len && strchr(" \t\r\n", a->body.data[i]))
+        i++;
+    return i < a->body.len && a->body.data[i] == '<';
+}
+
+static bool is_html(const struct http_answer *a)
+{
+    char type[128];
+
+    return http_header(a, "content-type", type, sizeof(type)) &&
+           strncasecmp(type, "text/html", 9) == 0;
+}
+
 /* ---- what the library calls ----- */
 
 static bool is_2xx(const struct exchange *x)
@@ -177,6 +194,10 @@ static int check_head(struct exchange *x)
     uint64_t n;
 
     if (r->range_n && is_2xx(x)) {
+        if (x->a->status != 206 && is_html(x->a))
+            return err_set(&x->err, ERR_RETRY, "\"%s\" answers %d with a web"
+                           " page: look for a proxy or a login page on the"
+                           " way", r->url, x->a->status);
         if (x->a->status != 206)
             return err_set(&x->err, ERR_INPUT, "\"%s\" answers %d to a range",
                            r->url, x->a->status);

@@ -92,11 +92,15 @@ void http_answer_clear(struct http_answer *a);
 bool http_header(const struct http_answer *a, const char *name, char *out,
                  size_t n);
 
+/* Whether the body is a web page: that of a proxy or a login on the way, where
+ * JSON was asked for. */
+bool http_is_page(const struct http_answer *a);
+
 /* One exchange.  0 whenever an answer came whole, whatever its status; a POST
  * is sent again only after 307 and 308, and when a connection that was kept
  * turns out to be closed.
  * ERR_RETRY: no connection, a certificate that is not trusted, a timeout, a
- * body that is shorter than it says, no HTTP.
+ * body that is shorter than it says, no HTTP, a web page instead of a range.
  * ERR_INPUT: a URL or redirect that is refused, a body or a head over the
  * ceiling (64 KiB for a head), a wrong range.  Or what the sink or source
  * says.  `a` is as after http_answer_init on failure. */
