@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
 
 #define SEEN_MAX 12 /* names of members in a message */
@@ -318,20 +319,17 @@ const char *ao_out_tag(const struct ao_out *o, const char *name)
     return NULL;
 }
 
-static void put_text(struct buf *out, const char *before, const char *text)
-{
-    buf_puts(out, before);
-    json_put_string(out, text, strlen(text));
-}
-
 void ao_out_put(struct buf *out, const struct ao_out *o)
 {
-    put_text(out, "{\"Messages\":[{\"Target\":", o->target);
-    put_text(out, ",\"Data\":", o->data);
-    buf_puts(out, ",\"Tags\":[");
+    buf_puts(out, "{\"Messages\":[{");
+    json_put_text(out, "Target", o->target);
+    json_put_text(out, "Data", o->data);
+    json_put_key(out, "Tags");
+    buf_putc(out, '[');
     for (size_t i = 0; i < o->n_tags; i++) {
-        put_text(out, i ? ",{\"name\":" : "{\"name\":", o->tag[i].name);
-        put_text(out, ",\"value\":", o->tag[i].value);
+        buf_puts(out, i ? ",{" : "{");
+        json_put_text(out, "name", o->tag[i].name);
+        json_put_text(out, "value", o->tag[i].value);
         buf_putc(out, '}');
     }
     buf_puts(out, "]}]}");

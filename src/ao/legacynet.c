@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
 
 /* Addresses of its units. */
@@ -104,12 +105,12 @@ static int result(struct ao *ao, struct ao_result *r, const char *process,
     return rc;
 }
 
+/* One more of a list of tags. */
 static void put_pair(struct buf *b, const char *name, const char *value)
 {
-    buf_puts(b, "{\"name\":");
-    json_put_string(b, name, strlen(name));
-    buf_puts(b, ",\"value\":");
-    json_put_string(b, value, strlen(value));
+    buf_puts(b, b->data[b->len - 1] == '[' ? "{" : ",{");
+    json_put_text(b, "name", name);
+    json_put_text(b, "value", value);
     buf_putc(b, '}');
 }
 
@@ -127,23 +128,22 @@ static int put_question(struct buf *b, const struct ao *ao,
     if (ao->key)
         key_address(ao->key, &address);
     base64url(salt, random, sizeof(random));
-    buf_printf(b,
-               "{\"Id\":\"1234\",\"Target\":\"%s\",\"Owner\":\"%s\","
-               "\"From\":\"%s\",\"Anchor\":\"0\",\"Data\":",
-               id_text(m->process).s, id_text(address).s, id_text(address).s);
+    buf_putc(b, '{');
+    json_put_text(b, "Id", "1234");
+    json_put_id(b, "Target", m->process);
+    json_put_id(b, "Owner", address);
+    json_put_id(b, "From", address);
+    json_put_text(b, "Anchor", "0");
+    json_put_key(b, "Data");
     json_put_string(b, m->n ? m->data : "", m->n);
-    buf_puts(b, ",\"Tags\":[");
+    json_put_key(b, "Tags");
+    buf_putc(b, '[');
     put_pair(b, "Data-Protocol", "ao");
-    buf_putc(b, ',');
     put_pair(b, "Type", "Message");
-    buf_putc(b, ',');
     put_pair(b, "Variant", ao->network->variant);
-    buf_putc(b, ',');
     put_pair(b, "X-Ask", salt);
-    for (size_t i = 0; i < m->n_tags; i++) {
-        buf_putc(b, ',');
+    for (size_t i = 0; i < m->n_tags; i++)
         put_pair(b, m->tag[i].name, m->tag[i].value);
-    }
     buf_puts(b, "]}");
     return buf_check(b, "a dry run", err);
 }

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 
 #define PAGE 100 /* what every gateway gives */
 
@@ -23,36 +24,34 @@ static const char query[] =
 
 /* ---- the request --------------------------------------------------------- */
 
-static void put_text(struct buf *out, const char *text)
-{
-    json_put_string(out, text, strlen(text));
-}
-
 void graphql_body(struct buf *out, const struct graphql_query *q,
                   const char *cursor)
 {
     char owner[ID_TEXT];
 
-    buf_puts(out, "{\"query\":");
-    put_text(out, query);
-    buf_puts(out, ",\"variables\":{");
+    buf_putc(out, '{');
+    json_put_text(out, "query", query);
+    json_put_key(out, "variables");
+    buf_putc(out, '{');
     if (q->owner) {
         base64url(owner, q->owner, 32);
-        buf_printf(out, "\"o\":[\"%s\"],", owner);
+        json_put_key(out, "o");
+        buf_printf(out, "[\"%s\"]", owner);
     }
-    buf_puts(out, "\"t\":[");
+    json_put_key(out, "t");
+    buf_putc(out, '[');
     for (size_t i = 0; i < q->n_tags; i++) {
-        buf_puts(out, i ? ",{\"name\":" : "{\"name\":");
-        put_text(out, q->tag[i].name);
-        buf_puts(out, ",\"values\":[");
-        put_text(out, q->tag[i].value);
+        buf_puts(out, i ? ",{" : "{");
+        json_put_text(out, "name", q->tag[i].name);
+        json_put_key(out, "values");
+        buf_putc(out, '[');
+        json_put_string(out, q->tag[i].value, strlen(q->tag[i].value));
         buf_puts(out, "]}");
     }
-    buf_printf(out, "],\"n\":%d", PAGE);
-    if (*cursor) {
-        buf_puts(out, ",\"c\":");
-        put_text(out, cursor);
-    }
+    buf_putc(out, ']');
+    json_put_number(out, "n", PAGE);
+    if (*cursor)
+        json_put_text(out, "c", cursor);
     buf_puts(out, "}}");
 }
 
@@ -120,8 +119,8 @@ int graphql_page(struct buf *ids, char cursor[GRAPHQL_CURSOR],
 
 void graphql_parent_body(struct buf *out, struct id id)
 {
-    buf_puts(out, "{\"query\":");
-    put_text(out, "query($i:[ID!]){transactions(ids:$i)"
+    buf_putc(out, '{');
+    json_put_text(out, "query", "query($i:[ID!]){transactions(ids:$i)"
                   "{edges{node{id bundledIn{id}}}}}");
     buf_printf(out, ",\"variables\":{\"i\":[\"%s\"]}}", id_text(id).s);
 }

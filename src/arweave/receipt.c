@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 
 #define RECEIPT_MAX ((size_t)1 << 20)
 #define KEY_TEXT ((KEY_BYTES * 4 + 2) / 3 + 1)
@@ -145,23 +146,25 @@ int receipt_sign(struct buf *json, const struct receipt *r,
 {
     unsigned char modulus[KEY_BYTES], sig[KEY_BYTES], acc[DEEPHASH_SIZE];
     struct id address;
-    char id[ID_TEXT], public[KEY_TEXT], signature[KEY_TEXT];
+    char public[KEY_TEXT], signature[KEY_TEXT];
 
     hash_receipt(acc, r);
     if (key_sign(key, sig, acc, sizeof(acc), err))
         return -1;
     key_modulus(key, modulus);
     key_address(key, &address);
-    base64url(id, r->id.b, 32);
     base64url(public, modulus, KEY_BYTES);
     base64url(signature, sig, KEY_BYTES);
-    buf_printf(json, "{\"id\":\"%s\",\"timestamp\":%" PRIu64 ",\"winc\":\"%"
-               PRIu64 "\",\"version\":", id, r->timestamp_ms, r->winc);
-    json_put_string(json, r->version, strlen(r->version));
-    buf_printf(json,
-               ",\"deadlineHeight\":%" PRIu64 ",\"dataCaches\":[],"
-               "\"fastFinalityIndexes\":[],\"public\":\"%s\","
-               "\"signature\":\"%s\",\"owner\":\"%s\"}",
-               r->deadline_height, public, signature, id_text(address).s);
+    buf_putc(json, '{');
+    json_put_id(json, "id", r->id);
+    json_put_number(json, "timestamp", r->timestamp_ms);
+    json_put_digits(json, "winc", r->winc);
+    json_put_text(json, "version", r->version);
+    json_put_number(json, "deadlineHeight", r->deadline_height);
+    buf_puts(json, ",\"dataCaches\":[],\"fastFinalityIndexes\":[]");
+    json_put_text(json, "public", public);
+    json_put_text(json, "signature", signature);
+    json_put_id(json, "owner", address);
+    buf_putc(json, '}');
     return buf_check(json, "a receipt", err);
 }

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
 
 #define PLAN_MAX 4096
@@ -88,18 +89,21 @@ int push_plan_read(struct push_plan *plan, const char *batch_path,
 static int write_plan(const struct push_plan *plan, const char *batch_path,
                       struct err *err)
 {
-    char text[256];
     char *path = push_path(batch_path, "plan.json");
     char *dir = file_join(batch_path, "push");
-    int n, rc;
+    struct buf text;
+    int rc;
 
-    n = snprintf(text, sizeof(text),
-                 "{\"format\":\"apus-push-1\",\"publish\":"
-                 "\"%s\",\"node\":\"%s\",\"previous\":\"%s\"}\n",
-                 plan->hashes ? "hashes" : "full", id_text(plan->node).s,
-                 id_text(plan->previous).s);
-    rc = file_mkdirs(dir, err) || file_write(path, text, (size_t)n, err)
+    buf_init(&text, 512);
+    buf_putc(&text, '{');
+    json_put_text(&text, "format", "apus-push-1");
+    json_put_text(&text, "publish", plan->hashes ? "hashes" : "full");
+    json_put_id(&text, "node", plan->node);
+    json_put_id(&text, "previous", plan->previous);
+    buf_puts(&text, "}\n");
+    rc = file_mkdirs(dir, err) || file_write(path, text.data, text.len, err)
              ? -1 : 0;
+    buf_clear(&text);
     free(dir);
     free(path);
     return rc;

@@ -201,12 +201,15 @@ static int put_file(struct buf *out, const struct seal *s, size_t part,
     if (part_file_hash(f, &sha256, err) || checkpoint_open_file(&c, f, err))
         return -1;
     h = checkpoint_head(c);
-    buf_printf(out,
-               "%s{\"first\":%" PRIu64 ",\"count\":%" PRIu64
-               ",\"size\":\"%" PRIu64 "\",\"sha256\":\"%s\",\"root\":\"%s\"%s}",
-               part ? ",\n" : "\n", h->first, h->count, part_file_size(f),
-               id_text(sha256).s, id_text(h->part_root).s,
-               h->without_leaves ? ",\"trace\":\"roots\"" : "");
+    buf_puts(out, part ? ",\n{" : "\n{");
+    json_put_number(out, "first", h->first);
+    json_put_number(out, "count", h->count);
+    json_put_digits(out, "size", part_file_size(f));
+    json_put_id(out, "sha256", sha256);
+    json_put_id(out, "root", h->part_root);
+    if (h->without_leaves)
+        json_put_text(out, "trace", "roots");
+    buf_putc(out, '}');
     if (!id_equal(h->batch, s->info->id) || h->first != s->part[part].first ||
         h->count != s->part[part].count || h->n_rows != s->part[part].n_rows ||
         (h->n_rows > 0 && h->with_last != s->o.with_last) ||
@@ -246,20 +249,21 @@ static bool is_source(const char *text)
 int seal_finish(struct seal *s, struct err *err)
 {
     char *path = file_join(s->batch_path, "checkpoint.json");
-    char source[SEAL_SOURCE + 24] = "";
     struct buf text;
     int rc = -1;
 
     buf_init(&text, INFO_MAX);
+    buf_putc(&text, '{');
+    json_put_text(&text, "format", FORMAT);
+    json_put_id(&text, "batch", s->info->id);
+    json_put_id(&text, "model", s->info->model);
     if (is_source(s->o.model_source))
-        snprintf(source, sizeof(source), "\"model_source\":\"%s\",",
-                 s->o.model_source);
-    buf_printf(&text,
-               "{\"format\":\"" FORMAT "\",\"batch\":\"%s\","
-               "\"model\":\"%s\",%s\"requests\":%" PRIu32 ",\"rows\":%zu,"
-               "\"refused\":%zu,\"parts\":[",
-               id_text(s->info->id).s, id_text(s->info->model).s, source,
-               s->survey->n_requests, s->n_rows, s->n_refused);
+        json_put_text(&text, "model_source", s->o.model_source);
+    json_put_number(&text, "requests", s->survey->n_requests);
+    json_put_number(&text, "rows", s->n_rows);
+    json_put_number(&text, "refused", s->n_refused);
+    json_put_key(&text, "parts");
+    buf_putc(&text, '[');
     if (write_refused(s, err) || refusals_write(s, err))
         goto out;
     for (size_t i = 0; i < s->n_parts; i++)
