@@ -1,10 +1,12 @@
 /*
- * JSON in (RFC 8259, strictly) and out.
+ * JSON in (RFC 8259, strictly) and out; members of objects that are written
+ * are json_write.h.
  *
- * In: a text is first scanned whole: UTF-8, no NUL (raw or \u0000), no lone
- * surrogate, depth at most 32, no duplicate key, numbers of the grammar and of
- * at most 63 characters.  The text of every number is kept; nothing passes
- * through a double unless asked.  Keys are compared case-sensitively.
+ * In: the scanner makes the tree, and nothing of it is given unless the whole
+ * text is good: UTF-8, no NUL (raw or \u0000), no lone surrogate, depth at
+ * most 32, no duplicate key, numbers of the grammar and of at most 63
+ * characters.  The text of every number is kept; nothing passes through a
+ * double unless asked.  Keys are compared case-sensitively.
  *
  * A long array of numbers has no node for each of them until json_first asks
  * for them: json_count and json_u64_array do not.
