@@ -33,6 +33,8 @@ is "--version names the program" \
 two="two ranks under mpirun"
 if ! grep -q '^#define HAVE_MPI 1' "${top_builddir:-.}/config.h"; then
     skip "$two" "built without MPI"
+    is "without MPI it is one rank, too" \
+        "$("$worker" --show-ranks | ranks)" "rank 0 of 1,"
 elif ! command -v mpirun >/dev/null 2>&1; then
     skip "$two" "no mpirun"
 elif [ "$(id -u)" = 0 ] && [ -z "${OMPI_ALLOW_RUN_AS_ROOT:-}" ]; then

@@ -34,5 +34,10 @@ needs_not apus-worker 'lib(curl|slurm|lua|microhttpd|pcre2|utf8proc)'
 needs_not apus-part-index 'lib(mpi|slurm|lua|microhttpd)'
 needs_not apus-slurm 'lib(curl|mpi|hdf5|crypto|lua|microhttpd)'
 needs_not apus-localnet 'lib(mpi|slurm|hdf5|cuda)'
+if grep -q -e '--without-slurm' "$build/config.log"; then
+    n=$((n + 1))
+    [ ! -e "$build/apus-slurm" ] || { printf 'not '; failed=1; }
+    echo "ok $n - --without-slurm builds no apus-slurm"
+fi
 echo "1..$n"
 exit $failed
