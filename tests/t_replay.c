@@ -736,7 +736,7 @@ static void encode(struct tokens *t, const char *text)
     struct chat_message msg = { "user", text };
 
     tokens_init(t);
-    if (chat_encode(nano.chat, nano.tokenizer, &msg, 1, t, NULL) ||
+    if (chat_encode(nano.chat, &msg, 1, t, NULL) ||
         t->n > MAX / 2)
         abort();
 }

@@ -27,15 +27,17 @@ int prompt_model_init(struct prompt_model *m, struct model *model,
         tokenizer_new(&m->tokenizer, model->tokenizer, rec->tokenizer_size,
                       rec->n_vocab, err))
         return err_prefix(err, "model %s", m->id);
-    /* without a template that is known, completions can still be answered */
-    if (chat_recognise(&m->chat, model->chat_template, rec->template_size,
-                       &m->no_chat))
-        m->chat = CHAT_NONE;
+    /* without a template that is supported, completions can be answered */
+    if (m->tokenizer)
+        (void)chat_new(&m->chat, m->tokenizer, model->chat_template,
+                       rec->template_size, rec->bos,
+                       rec->n_eos ? rec->eos[0] : UINT32_MAX, &m->no_chat);
     return 0;
 }
 
 void prompt_model_clear(struct prompt_model *m)
 {
+    chat_free(m->chat);
     tokenizer_free(m->tokenizer);
     model_close(m->model);
     memset(m, 0, sizeof(*m));
@@ -53,7 +55,7 @@ static int encode_chat(struct prompt *p, const struct prompt_model *m,
     if (m->no_chat.code) {
         return err_copy(err, &m->no_chat);
     }
-    if (m->chat == CHAT_NONE)
+    if (!m->chat)
         return err_set(err, ERR_INPUT, "the model has no chat template: use"
                                        " /v1/completions");
     msg = xcalloc(r->n_messages, sizeof(*msg));
@@ -61,8 +63,7 @@ static int encode_chat(struct prompt *p, const struct prompt_model *m,
         msg[i].role = r->message[i].role;
         msg[i].content = r->message[i].content;
     }
-    rc = chat_encode(m->chat, m->tokenizer, msg, r->n_messages, &p->ids,
-                     err);
+    rc = chat_encode(m->chat, msg, r->n_messages, &p->ids, err);
     free(msg);
     return rc;
 }

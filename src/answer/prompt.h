@@ -21,8 +21,8 @@ struct request;
 struct prompt_model {
     struct model *model;
     struct tokenizer *tokenizer; /* NULL if the model has none */
-    enum chat_kind chat;
-    struct err no_chat;          /* why, if the template is not known */
+    struct chat *chat;           /* NULL if the model has no template .. */
+    struct err no_chat;          /* .. or why, if it is not supported */
     char id[ID_TEXT];
 };
 

@@ -29,7 +29,7 @@
 #include "model/model.h"
 #include "model/model_layout.h"
 #include "model/models.h"
-#include "text/chat.h"
+#include "text/jinja.h"
 
 #define LIST_MAX ((size_t)4 << 20)
 #define STEP_S 10 /* between two lines of progress */
@@ -348,13 +348,18 @@ static const char *tokenizer_text(const struct buf *b)
 
 static const char *template_text(const struct buf *b)
 {
-    enum chat_kind kind;
+    static struct err why;
+    struct jinja *tmpl;
 
     if (!b->len)
         return "none (no messages)";
-    if (chat_recognise(&kind, b->data, b->len, NULL))
-        return "not recognised (no messages)";
-    return kind == CHAT_CHATML ? "ChatML" : "Llama 3";
+    why = (struct err)ERR_INIT;
+    if (jinja_new(&tmpl, b->data, b->len, &why)) {
+        err_prefix(&why, "not supported (no messages)");
+        return why.text;
+    }
+    jinja_free(tmpl);
+    return "its own";
 }
 
 static void print_ids(const struct model_record *r)

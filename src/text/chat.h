@@ -1,8 +1,6 @@
 /*
- * Messages to prompt ids.  A template of a model file is recognised (by its
- * behaviour-defining text) as one of those built in: ChatML and Llama 3; any
- * other is refused by name until templates are run.  Nothing of the clock
- * reaches a prompt.
+ * Messages to prompt ids, by the chat template of a model (jinja.h).  Control
+ * tokens come from the template alone: what a message says is plain text.
  */
 #ifndef APUS_TEXT_CHAT_H
 #define APUS_TEXT_CHAT_H
@@ -10,26 +8,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct chat;
 struct err;
 struct tokenizer;
 struct tokens;
-
-enum chat_kind { CHAT_NONE, CHAT_CHATML, CHAT_LLAMA3 };
 
 struct chat_message {
     const char *role;    /* system, user, assistant */
     const char *content; /* UTF-8 */
 };
 
-/* Which of the built-in forms a template is: -1 with ERR_INPUT if it is
- * none.  An empty template is CHAT_NONE. */
-int chat_recognise(enum chat_kind *kind, const char *tmpl, size_t n,
-                   struct err *err);
+/* Read a template of n bytes; bos and eos are the ids of the model's tokens
+ * bos_token and eos_token, UINT32_MAX if it has none, by the tokenizer, which
+ * is borrowed.  *out is NULL for an empty template.  ERR_INPUT names what is
+ * not supported. */
+int chat_new(struct chat **out, const struct tokenizer *t, const char *tmpl,
+             size_t n, uint32_t bos, uint32_t eos, struct err *err);
+void chat_free(struct chat *c); /* NULL is allowed */
 
-/* Append the prompt: the messages in the form of `kind`, then the opening of
- * the assistant's turn.  The contents are tokenised as plain text. */
-int chat_encode(enum chat_kind kind, const struct tokenizer *t,
-                const struct chat_message *msg, size_t n_msg,
-                struct tokens *out, struct err *err);
+/* Append the prompt: the messages, then the opening of the assistant's turn.
+ * c may be NULL: ERR_INPUT, as when the template refuses the messages. */
+int chat_encode(const struct chat *c, const struct chat_message *msg,
+                size_t n_msg, struct tokens *out, struct err *err);
 
 #endif

@@ -408,6 +408,12 @@ uint32_t tokenizer_find(const struct tokenizer *t, const char *text)
     return token_refs_find(&t->special.refs, text, strlen(text));
 }
 
+const char *tokenizer_text(const struct tokenizer *t, uint32_t id, size_t *n)
+{
+    *n = id < t->n ? token_len(t, id) : 0;
+    return *n ? t->text + t->at[id] : "";
+}
+
 const char *tokenizer_bytes(const struct tokenizer *t, uint32_t id, size_t *n)
 {
     *n = 0;

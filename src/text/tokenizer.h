@@ -1,7 +1,7 @@
 /*
  * Text to token ids and back, for the tokenizer bytes of a model file (man 5
- * apus-model): byte-level BPE with the pre-tokenizer patterns known by number
- * (PCRE2), and SentencePiece BPE.  n log n in the length of the text.
+ * apus-model): byte-level BPE with the pre-tokenizer patterns known by number,
+ * and SentencePiece BPE.  n log n in the length of the text.
  */
 #ifndef APUS_TEXT_TOKENIZER_H
 #define APUS_TEXT_TOKENIZER_H
@@ -43,6 +43,12 @@ int tokenizer_encode_special(const struct tokenizer *t, const char *text,
                              size_t n, bool first, struct tokens *out,
                              struct err *err);
 
+/* The same for a text of which from_user[i] says that byte i comes from a user:
+ * control tokens are recognised where no byte does.  It begins the prompt. */
+int tokenizer_encode_marked(const struct tokenizer *t, const char *text,
+                            const unsigned char *from_user, size_t n,
+                            struct tokens *out, struct err *err);
+
 /* Whether a completion's prompt begins with bos (flag 2). */
 bool tokenizer_adds_bos(const struct tokenizer *t);
 
@@ -54,6 +60,10 @@ uint32_t tokenizer_find(const struct tokenizer *t, const char *text);
  * and ids without a token.  Valid while t lives. */
 const char *tokenizer_bytes(const struct tokenizer *t, uint32_t id,
                             size_t *n);
+
+/* The text of a token as the tokenizer's file has it, control tokens too; n is
+ * 0 for ids without a token.  Valid while t lives. */
+const char *tokenizer_text(const struct tokenizer *t, uint32_t id, size_t *n);
 
 /* Whether id is a control token. */
 bool tokenizer_is_control(const struct tokenizer *t, uint32_t id);

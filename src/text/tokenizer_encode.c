@@ -87,16 +87,35 @@ static void space_before_user(struct encoding *e, uint32_t id)
     spm_piece(t, &e->merger, METASPACE, sizeof(METASPACE) - 1, e->out);
 }
 
+/* Length of the token to be cut out at s[0..n), 0 if there is none: of those
+ * that users write, and others where no byte of it is a user's. */
+static size_t cut_out(const struct splitter *special,
+                      const struct splitter *user, const char *s,
+                      const unsigned char *from_user, size_t n, uint32_t *id)
+{
+    size_t free = 0;
+
+    if (!special->begins[(unsigned char)*s])
+        return 0;
+    if (!from_user)
+        return token_refs_longest(&special->refs, s, n, id);
+    while (free < n && free < TOK_MAX_BYTES && !from_user[free])
+        free++;
+    if (free == 0)
+        return token_refs_longest(&user->refs, s, n, id);
+    return token_refs_longest(&special->refs, s, free, id);
+}
+
 static int runs(struct encoding *e, const struct splitter *special,
-                const char *s, size_t n, bool first, struct err *err)
+                const char *s, const unsigned char *from_user, size_t n,
+                bool first, struct err *err)
 {
     size_t start = 0, i = 0, len;
     uint32_t id = TOK_NONE;
 
     while (i < n) {
-        len = 0;
-        if (special->begins[(unsigned char)s[i]])
-            len = token_refs_longest(&special->refs, s + i, n - i, &id);
+        len = cut_out(special, &e->t->user, s + i,
+                      from_user ? from_user + i : NULL, n - i, &id);
         if (!len) {
             i++;
             continue;
@@ -113,8 +132,8 @@ static int runs(struct encoding *e, const struct splitter *special,
 }
 
 static int encode(const struct tokenizer *t, const struct splitter *special,
-                  const char *s, size_t n, bool first, struct tokens *out,
-                  struct err *err)
+                  const char *s, const unsigned char *from_user, size_t n,
+                  bool first, struct tokens *out, struct err *err)
 {
     struct encoding e = { .t = t, .out = out };
     size_t before = out->n;
@@ -129,7 +148,7 @@ static int encode(const struct tokenizer *t, const struct splitter *special,
     /* Three bytes for each space; NFC makes text at most three times as
      * long. */
     buf_init(&e.text, 3 * TOK_MAX_TEXT + sizeof(METASPACE));
-    rc = runs(&e, special, s, n, first, err);
+    rc = runs(&e, special, s, from_user, n, first, err);
     if (rc)
         out->n = before;
     merger_clear(&e.merger);
@@ -140,14 +159,21 @@ static int encode(const struct tokenizer *t, const struct splitter *special,
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t n,
                      bool first, struct tokens *out, struct err *err)
 {
-    return encode(t, &t->user, text, n, first, out, err);
+    return encode(t, &t->user, text, NULL, n, first, out, err);
 }
 
 int tokenizer_encode_special(const struct tokenizer *t, const char *text,
                              size_t n, bool first, struct tokens *out,
                              struct err *err)
 {
-    return encode(t, &t->special, text, n, first, out, err);
+    return encode(t, &t->special, text, NULL, n, first, out, err);
+}
+
+int tokenizer_encode_marked(const struct tokenizer *t, const char *text,
+                            const unsigned char *from_user, size_t n,
+                            struct tokens *out, struct err *err)
+{
+    return encode(t, &t->special, text, from_user, n, true, out, err);
 }
 
 bool tokenizer_merges_reach_all(const struct tokenizer *t)
