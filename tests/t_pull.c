@@ -133,7 +133,7 @@ static void test_batch(void)
     char *text;
 
     pretend_queue_fill(25, MODEL);
-    ok(pull_batch(&p, &b, &n, &err) == 1 && n.requests == 25 &&
+    ok(pull_batch(&p, &b, &n, &err) == PULL_BATCH && n.requests == 25 &&
            n.released == 0 && id_equal(n.model, models[0]),
        "25 requests by three messages are one batch %s", err.text);
     ok(b.state == SPOOL_TODO && pretend_n_messages == 3 &&
@@ -152,16 +152,18 @@ static void test_batch(void)
               "\"temperature\":0.700000,\"top_p\":1.000000,\"apus\":{"
               "\"top_k\":0}}}\n") == text, "its first line");
     free(text);
-    ok(lease_renew(&talk, b.path, b.id, 900, &err) == 0 &&
+    ok(lease_renew(&talk, b.path, b.id, 900, &err) == LEASE_KEPT &&
        lease_read(&l, b.path, &err) == 1 && l.ttl_s == 900, "renewed");
     batch_clear(&b);
-    ok(pull_batch(&p, &b, &n, &err) == 0, "then nothing waits %s", err.text);
+    ok(pull_batch(&p, &b, &n, &err) == PULL_NONE,
+       "then nothing waits %s", err.text);
     ok(in_state(s, SPOOL_TMP) == 0 && in_state(s, SPOOL_TODO) == 1,
        "and nothing is left in tmp");
-    ok(pull_left(&p, &b, &n, &err) == 0, "nor is anything to be finished");
+    ok(pull_left(&p, &b, &n, &err) == PULL_NONE,
+       "nor is anything to be finished");
     p.total = 12;
     pretend_queue_fill(25, MODEL);
-    ok(pull_batch(&p, &b, &n, &err) == 1 && n.requests == 12,
+    ok(pull_batch(&p, &b, &n, &err) == PULL_BATCH && n.requests == 12,
        "no more than wanted");
     batch_clear(&b);
     spool_close(s);
@@ -180,7 +182,7 @@ static void test_release(void)
     uint64_t released;
 
     pretend_queue_fill(5, MODEL);
-    ok(pull_batch(&p, &b, &n, &err) == 1, "a batch %s", err.text);
+    ok(pull_batch(&p, &b, &n, &err) == PULL_BATCH, "a batch %s", err.text);
     releases_blame(&r, id, "no \"disk\" \xff left");
     ok(lease_release(&talk, b.id, &r, &released, &err) == 0 && released == 1 &&
        !pretend_request[3].batch[0] && pretend_request[3].blames == 1 &&
@@ -189,7 +191,7 @@ static void test_release(void)
     releases_clear(&r);
     ok(lease_release(&talk, b.id, &r, &released, &err) == 0 && released == 4 &&
        pretend_request[0].blames == 0, "then all the others");
-    ok(lease_renew(&talk, b.path, b.id, 600, &err) == 1 &&
+    ok(lease_renew(&talk, b.path, b.id, 600, &err) == LEASE_OVER &&
        lease_read(&l, b.path, &err) == 1 && l.ttl_s == 0 &&
        lease_left_s(&l) == 0, "nothing of it is leased any more, it is kept");
     batch_clear(&b);
@@ -222,7 +224,7 @@ static void test_back(void)
              "\"prompt\":\"" OTHER "\",\"max_tokens\":\"1\",\"temperature\":"
              "\"0\",\"top_p\":\"1\",\"top_k\":\"0\",\"flags\":\"0\",\"seed\":"
              "\"\",\"stops\":{},\"fee\":\"0\"}", pretend_request[2].id);
-    ok(pull_batch(&p, &b, &n, &err) == 1 && n.requests == 1 &&
+    ok(pull_batch(&p, &b, &n, &err) == PULL_BATCH && n.requests == 1 &&
        n.released == 3, "three of four go back: %s %s", noted, err.text);
     ok(pretend_request[0].blames == 1 && pretend_request[1].blames == 1 &&
        pretend_request[0].put_offs == 0 && pretend_request[3].batch[0],
@@ -234,7 +236,7 @@ static void test_back(void)
     pretend_queue_fill(1, MODEL);
     at = strstr(pretend_request[0].line, "\"flags\":\"0\"");
     at[strlen("\"flags\":\"")] = '9';
-    ok(pull_batch(&p, &b, &n, &err) == 0 && n.released == 1 &&
+    ok(pull_batch(&p, &b, &n, &err) == PULL_NONE && n.released == 1 &&
        n.all_back && in_state(s, SPOOL_TMP) == 0,
        "without any there is no batch");
     spool_close(s);
@@ -260,7 +262,8 @@ static void test_put_off(void)
     for (size_t i = 0; i < sizeof(queue) / sizeof(queue[0]); i++) {
         pretend_queue_fill(2, MODEL);
         pretend_version = queue[i].version;
-        ok(pull_batch(&p, &b, &n, &err) == 1 && !n.all_back, "a batch");
+        ok(pull_batch(&p, &b, &n, &err) == PULL_BATCH && !n.all_back,
+           "a batch");
         id.b[1] = 0;
         releases_put_off(&r, id, LATER_SOON_S);
         id.b[1] = 1;
@@ -298,7 +301,8 @@ static void test_codes(void)
 
         pretend_queue_fill(3, MODEL);
         pretend_code = codes[i].code;
-        ok(pull_batch(&p, &b, &n, &err) == -1 && err.code == codes[i].want &&
+        ok(pull_batch(&p, &b, &n, &err) == PULL_FAILED &&
+           err.code == codes[i].want &&
            in_state(s, SPOOL_TMP) == 0, "%s: %s", codes[i].code, err.text);
     }
     spool_close(s);
@@ -368,14 +372,15 @@ static void test_lies(void)
 
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
         struct err err = ERR_INIT;
-        int rc;
+        enum pull_end end;
 
         pretend_queue_fill(3, MODEL);
         lie_from = lies[i][0];
         lie_to = lies[i][1];
         pretend_lie = lie;
-        rc = pull_batch(&p, &b, &n, &err);
-        ok(rc == -1 && err.code == ERR_INPUT && in_state(s, SPOOL_TMP) == 0 &&
+        end = pull_batch(&p, &b, &n, &err);
+        ok(end == PULL_FAILED && err.code == ERR_INPUT &&
+           in_state(s, SPOOL_TMP) == 0 &&
            in_state(s, SPOOL_TODO) == 0 && !pretend_request[0].batch[0] &&
            pretend_request[0].blames == 0, "%s: %s", lie_to, err.text);
         batch_clear(&b);
@@ -448,16 +453,16 @@ static void test_other_lies(void)
 
     pretend_queue_fill(3, MODEL);
     pretend_lie = lie_big;
-    ok(pull_batch(&p, &b, &n, &err) == -1 && err.code == ERR_INPUT &&
+    ok(pull_batch(&p, &b, &n, &err) == PULL_FAILED && err.code == ERR_INPUT &&
        !pretend_request[0].batch[0], "%s", err.text);
     pretend_queue_fill(3, MODEL);
     pretend_lie = lie_many;
-    ok(pull_batch(&p, &b, &n, &err) == -1 && err.code == ERR_INPUT &&
+    ok(pull_batch(&p, &b, &n, &err) == PULL_FAILED && err.code == ERR_INPUT &&
        strstr(err.text, "more lines") && !pretend_request[0].batch[0], "%s",
        err.text);
     pretend_queue_fill(3, MODEL);
     pretend_lie = lie_error;
-    ok(pull_batch(&p, &b, &n, &err) == -1 && err.code == ERR_INPUT &&
+    ok(pull_batch(&p, &b, &n, &err) == PULL_FAILED && err.code == ERR_INPUT &&
        strstr(err.text, "oops"), "%s", err.text);
     ok(in_state(s, SPOOL_TMP) == 0 && in_state(s, SPOOL_TODO) == 0,
        "nothing is left");
@@ -603,20 +608,21 @@ static void test_deaf(void)
     pretend_queue_fill(3, MODEL);
     pretend_deaf = true;
     talk.wait_s = 0;
-    ok(pull_batch(&p, &b, &n, &err) == -1 && err.code == ERR_RETRY &&
+    ok(pull_batch(&p, &b, &n, &err) == PULL_FAILED && err.code == ERR_RETRY &&
        in_state(s, SPOOL_TMP) == 1, "%s", err.text);
     pretend_deaf = false;
-    ok(pull_left(&p, &b, &n, &err) == 1 && n.requests == 3 &&
+    ok(pull_left(&p, &b, &n, &err) == PULL_BATCH && n.requests == 3 &&
        pretend_request[0].leases == 1 && in_state(s, SPOOL_TMP) == 0,
        "the next pull takes it up %s", err.text);
     batch_clear(&b);
     pretend_queue_fill(3, MODEL);
     pretend_deaf = true;
-    ok(pull_batch(&p, &b, &n, &err) == -1, "again");
+    ok(pull_batch(&p, &b, &n, &err) == PULL_FAILED, "again");
     pretend_deaf = false;
     for (size_t i = 0; i < 3; i++)
         pretend_request[i].batch[0] = 'x'; /* somebody else has them now */
-    ok(pull_left(&p, &b, &n, &err) == 0 && in_state(s, SPOOL_TMP) == 0 &&
+    ok(pull_left(&p, &b, &n, &err) == PULL_NONE &&
+       in_state(s, SPOOL_TMP) == 0 &&
        strstr(noted, "is over"), "a lease that is over: %s", noted);
     talk.wait_s = 5;
     spool_close(s);
@@ -631,7 +637,7 @@ static void leave_one(const struct pull *p)
 
     pretend_deaf = true;
     talk.wait_s = 0;
-    ok(pull_batch(p, &b, &n, &err) == -1, "a pull is left");
+    ok(pull_batch(p, &b, &n, &err) == PULL_FAILED, "a pull is left");
     pretend_deaf = false;
     talk.wait_s = 5;
 }
@@ -651,7 +657,7 @@ static void test_other_queue(void)
     leave_one(&p);
     ours = talk.process;
     id_parse(&talk.process, OTHER);
-    ok(pull_left(&p, &b, &n, &err) == 1 && n.requests == 3 &&
+    ok(pull_left(&p, &b, &n, &err) == PULL_BATCH && n.requests == 3 &&
        batch_info_read(&info, b.path, &err) == 0, "it is taken up %s",
        err.text);
     ok(id_equal(info.process, ours), "of the queue it was pulled from");
@@ -677,11 +683,11 @@ static void test_in_the_way(void)
     ok(spool_list(s, SPOOL_TMP, &list, &n_list, &err) == 0 && n_list == 2 &&
        batch_file_write(list[0].path, "wire/0000.answer", "x", 1, &err) == 0,
        "two are left, one of them damaged");
-    ok(pull_left(&p, &b, &n, &err) == 1 && n.requests == 10 &&
+    ok(pull_left(&p, &b, &n, &err) == PULL_BATCH && n.requests == 10 &&
            id_equal(b.id, list[1].id),
        "the other is finished %s", err.text);
     batch_clear(&b);
-    ok(pull_left(&p, &b, &n, &err) == -1, "and this one told of: %s",
+    ok(pull_left(&p, &b, &n, &err) == PULL_FAILED, "and this one told of: %s",
        err.text);
     for (size_t i = 0; i < n_list; i++)
         batch_clear(&list[i]);
@@ -710,7 +716,8 @@ static void test_no_room(void)
     path = file_join(list[0].path, "requests.jsonl");
     if (mkdir(path, 0700))
         exit(1);
-    ok(pull_left(&p, &b, &n, &err) == -1 && n.released == 3 && n.all_back &&
+    ok(pull_left(&p, &b, &n, &err) == PULL_FAILED && n.released == 3 &&
+       n.all_back &&
        pretend_request[0].put_offs == 1 && !pretend_request[2].batch[0] &&
        pretend_request[2].blames == 0 && in_state(s, SPOOL_TMP) == 0,
        "what cannot be kept goes back without blame: %s", err.text);

@@ -34,22 +34,22 @@ static int pull_all(const struct pull *p, bool quiet, struct err *err)
     uint64_t batches = 0, released = 0;
     struct batch b = { .path = NULL };
     struct pulled n;
+    enum pull_end end;
     bool left = true;
-    int rc;
 
     for (;;) {
-        rc = left ? pull_left(p, &b, &n, err) : pull_batch(p, &b, &n, err);
-        if (rc < 0)
+        end = left ? pull_left(p, &b, &n, err) : pull_batch(p, &b, &n, err);
+        if (end == PULL_FAILED)
             return -1;
         released += n.released;
-        if (rc > 0) {
+        if (end == PULL_BATCH) {
             print_batch(&b, &n);
             batch_clear(&b);
             batches++;
         }
         if (!left)
             break;
-        left = rc > 0;
+        left = end == PULL_BATCH;
     }
     if (released)
         log_warning("%" PRIu64 " request%s returned to the queue", released,

@@ -294,7 +294,7 @@ static void renew(struct drain *d, struct batch *b,
     struct lease l;
     char why[600];
     bool gone;
-    int rc;
+    enum lease_end end;
 
     if (!info->from_ao || lease_read(&l, b->path, &err) != 1 ||
         l.ttl_s == 0 || /* it was told when it was over */
@@ -306,10 +306,10 @@ static void renew(struct drain *d, struct batch *b,
         return;
     /* of the queue that it came from, whatever the setting is by now */
     talk.process = info->process;
-    rc = lease_renew(&talk, b->path, b->id, ttl, &err);
-    if (rc < 0)
+    end = lease_renew(&talk, b->path, b->id, ttl, &err);
+    if (end == LEASE_FAILED)
         drain_trouble(d, &err);
-    else if (rc > 0)
+    else if (end == LEASE_OVER)
         log_warning("\"%s\": its lease is over, and others have its"
                     " requests; what is answered here first still counts",
                     b->path);
@@ -360,27 +360,28 @@ static void tell_pulled(const struct batch *b, const struct pulled *n)
              n->requests, plural_s(n->requests));
 }
 
-/* A batch, new or left by a pull that died: 1, 0 none (*nothing: nothing was
- * leased), -1 it was told. */
-static int pull_one(struct drain *d, const struct pull *p, bool left,
-                    bool *nothing)
+/* A batch, new or left by a pull that died.  *nothing: nothing was leased; what
+ * failed has been told. */
+static enum pull_end pull_one(struct drain *d, const struct pull *p,
+                              bool left, bool *nothing)
 {
     struct batch b = { .path = NULL };
     struct pulled n = { .requests = 0 };
     struct err err = ERR_INIT;
-    int rc = left ? pull_left(p, &b, &n, &err) : pull_batch(p, &b, &n, &err);
+    enum pull_end end = left ? pull_left(p, &b, &n, &err)
+                             : pull_batch(p, &b, &n, &err);
 
-    if (rc < 0)
+    if (end == PULL_FAILED)
         drain_trouble(d, &err);
     if (n.all_back)
         note_lost(d);
-    if (rc > 0) {
+    if (end == PULL_BATCH) {
         d->did = true;
         tell_pulled(&b, &n);
     }
     batch_clear(&b);
-    *nothing = rc == 0 && !n.all_back;
-    return rc;
+    *nothing = end == PULL_NONE && !n.all_back;
+    return end;
 }
 
 /* One request, if the last one is an hour ago. */
@@ -404,8 +405,8 @@ static int pull_little(struct drain *d, struct rounds *r, struct err *err)
     return nothing ? rounds_write(r, d->spool, err) : 0;
 }
 
-/* 1 as long as there may be more. */
-static int pull_new(struct drain *d)
+/* Whether there may be more. */
+static bool pull_new(struct drain *d)
 {
     struct err err = ERR_INIT;
     struct rounds r;
@@ -418,12 +419,12 @@ static int pull_new(struct drain *d)
         rc = -1;
     }
     if (rc == 0 && !rounds_limited(&r))
-        return pull_one(d, &d->pulling.pull, false, &nothing);
+        return pull_one(d, &d->pulling.pull, false, &nothing) == PULL_BATCH;
     if (rc == 0)
         rc = pull_little(d, &r, &err);
     if (rc)
         drain_trouble(d, &err);
-    return 0;
+    return false;
 }
 
 void drain_pull(struct drain *d)
@@ -434,13 +435,13 @@ void drain_pull(struct drain *d)
     if (!d->has_queue || d->no_pull)
         return;
     while (!d->caller->stop() &&
-           pull_one(d, &d->pulling.pull, true, &nothing) > 0)
+           pull_one(d, &d->pulling.pull, true, &nothing) == PULL_BATCH)
         continue;
     /* what cannot be started is left to others */
     while (!d->caller->stop() && d->start.launcher) {
         drain_count(d);
         if (d->n_waiting + (is_local(d) ? d->n_working : 0) >= backlog ||
-            pull_new(d) <= 0)
+            !pull_new(d))
             return;
     }
 }

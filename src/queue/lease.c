@@ -76,15 +76,16 @@ uint64_t lease_left_s(const struct lease *l)
 
 /* ---- Renew --------------------------------------------------------------- */
 
-/* 1.  It is asked for once more if that cannot be kept, which does no harm. */
-static int lease_over(const char *batch_path)
+/* It is asked for once more if that cannot be kept, which does no harm. */
+static enum lease_end lease_over(const char *batch_path)
 {
     lease_write(batch_path, 0, 0, NULL);
-    return 1;
+    return LEASE_OVER;
 }
 
-int lease_renew(struct talk *t, const char *batch_path, struct id batch,
-                uint64_t ttl_s, struct err *err)
+enum lease_end lease_renew(struct talk *t, const char *batch_path,
+                           struct id batch, uint64_t ttl_s,
+                           struct err *err)
 {
     char id[ID_TEXT], ttl[24];
     const struct item_text_tag tag[] = {
@@ -101,7 +102,7 @@ int lease_renew(struct talk *t, const char *batch_path, struct id batch,
     rc = talk_say(t, &m, "Renew-Response", &r, &out, err);
     /* a queue that knows of no such lease is an answer too */
     if (rc < 0)
-        return t->code == 404 ? lease_over(batch_path) : -1;
+        return t->code == 404 ? lease_over(batch_path) : LEASE_FAILED;
     rc = talk_number(&count, out, "Count", UINT32_MAX, err);
     if (rc == 0 && count > 0)
         rc = talk_number(&until, out, "Until", MAX_MS, err) ||
@@ -109,8 +110,8 @@ int lease_renew(struct talk *t, const char *batch_path, struct id batch,
                  ? -1 : 0;
     ao_result_clear(&r);
     if (rc)
-        return -1;
-    return count ? 0 : lease_over(batch_path);
+        return LEASE_FAILED;
+    return count ? LEASE_KEPT : lease_over(batch_path);
 }
 
 /* ---- Release ------------------------------------------------------------- */

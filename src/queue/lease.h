@@ -38,10 +38,15 @@ int lease_read(struct lease *l, const char *batch_path, struct err *err);
 /* Seconds that are left by this machine's clock; 0 if it is over. */
 uint64_t lease_left_s(const struct lease *l);
 
-/* Renew the lease of a batch, for ttl_s seconds from now: 0, and its file says
- * so; 1 if nothing of it is leased to us any more, and its file says that. */
-int lease_renew(struct talk *t, const char *batch_path, struct id batch,
-                uint64_t ttl_s, struct err *err);
+/* What a renewal ends with; the lease's file says the first two. */
+enum lease_end {
+    LEASE_KEPT,  /* for ttl_s seconds from now */
+    LEASE_OVER,  /* nothing of it is leased to us any more */
+    LEASE_FAILED /* err says why */
+};
+enum lease_end lease_renew(struct talk *t, const char *batch_path,
+                           struct id batch, uint64_t ttl_s,
+                           struct err *err);
 
 /* A request that goes back: it is to blame, and this is why, or it is put off,
  * since this node lacks something. */

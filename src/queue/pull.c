@@ -292,78 +292,85 @@ static void put_all_off(struct pulling *x, struct err *err)
     err_prefix(err, "the requests of batch %s, which was left, go back", id);
 }
 
-static int end_badly(struct pulling *x, enum heard heard, struct err *why)
+static enum pull_end end_badly(struct pulling *x, enum heard heard,
+                               struct err *why)
 {
     switch (heard) {
     case HEARD_NOTHING:
         drop(x, NULL);
-        return why->code == ERR_NONE ? 0 : -1;
+        return why->code == ERR_NONE ? PULL_NONE : PULL_FAILED;
     case HEARD_WRONG:
         give_back(x);
         if (why->code != ERR_FATAL)
             err_turn(why, ERR_INPUT);
-        return err_prefix(why,
-                          "the queue's answer to pull %s is refused,"
-                          " and what it leased goes back",
-                          id_text(x->b.id).s);
+        err_prefix(why, "the queue's answer to pull %s is refused, and what"
+                   " it leased goes back", id_text(x->b.id).s);
+        break;
     case HEARD_LATER:
     case HEARD_LINES:
         break;
     }
-    return -1;
+    return PULL_FAILED;
 }
 
-/* Whether a lease that was taken by a process that died is still ours. */
-static int check_lease(struct pulling *x, struct err *err)
+/* Whether a lease that was taken by a process that died is still ours; what was
+ * pulled under one that is over is dropped. */
+static enum lease_end check_lease(struct pulling *x, struct err *err)
 {
-    int rc;
+    enum lease_end end = LEASE_KEPT;
 
-    if (!x->is_left)
-        return 0;
-    rc = lease_renew(x->p->talk, x->b.path, x->b.id, x->p->ttl_s, err);
-    if (rc <= 0)
-        return rc;
+    if (x->is_left)
+        end = lease_renew(x->p->talk, x->b.path, x->b.id, x->p->ttl_s, err);
+    if (end != LEASE_OVER)
+        return end;
     pulling_note(x,
                  "the lease of batch %s, which was left, is over: others"
                  " answer it",
                  id_text(x->b.id).s);
-    return drop(x, err) ? -1 : 1;
+    return drop(x, err) ? LEASE_FAILED : LEASE_OVER;
 }
 
-/* 1 a batch, 0 none, -1 */
-static int do_pull(struct pulling *x, struct err *err)
+/* Make a batch of what was collected. */
+static enum pull_end finish(struct pulling *x, struct err *why)
+{
+    enum pull_end end;
+
+    switch (check_lease(x, why)) {
+    case LEASE_OVER:
+        return PULL_NONE;
+    case LEASE_FAILED:
+        return PULL_FAILED;
+    case LEASE_KEPT:
+        break;
+    }
+    end = pulling_finish(x, why);
+    x->all_back = end == PULL_NONE;
+    if (end == PULL_FAILED && x->is_left && !(x->p->stop && x->p->stop()))
+        put_all_off(x, why);
+    return end;
+}
+
+static enum pull_end do_pull(struct pulling *x, struct err *err)
 {
     struct err why = ERR_INIT;
     enum heard heard;
-    int rc;
+    enum pull_end end = collect(x, &heard, &why) ? end_badly(x, heard, &why)
+                                                 : finish(x, &why);
 
-    if (collect(x, &heard, &why)) {
-        rc = end_badly(x, heard, &why);
-    } else {
-        rc = check_lease(x, &why);
-        if (rc == 0) {
-            rc = pulling_finish(x, &why);
-            x->all_back = rc == 0;
-            if (rc < 0 && x->is_left && !(x->p->stop && x->p->stop()))
-                put_all_off(x, &why);
-        } else if (rc > 0) {
-            rc = 0;
-        }
-    }
-    if (rc < 0)
+    if (end == PULL_FAILED)
         err_copy(err, &why);
-    return rc;
+    return end;
 }
 
-static int pull_and_tell(struct pulling *x, struct batch *b,
-                         struct pulled *n, struct err *err)
+static enum pull_end pull_and_tell(struct pulling *x, struct batch *b,
+                                   struct pulled *n, struct err *err)
 {
-    int rc = do_pull(x, err);
+    enum pull_end end = do_pull(x, err);
 
     n->released = x->back.n;
     n->all_back = x->all_back;
     memcpy(n->why, x->why, sizeof(n->why));
-    if (rc == 1) {
+    if (end == PULL_BATCH) {
         n->requests = x->n_requests;
         n->model = x->answers.model;
         *b = x->b;
@@ -372,18 +379,20 @@ static int pull_and_tell(struct pulling *x, struct batch *b,
     batch_clear(&x->b);
     releases_clear(&x->back);
     pull_answers_clear(&x->answers);
-    return rc;
+    return end;
 }
 
-int pull_batch(const struct pull *p, struct batch *b, struct pulled *n,
-               struct err *err)
+enum pull_end pull_batch(const struct pull *p, struct batch *b,
+                         struct pulled *n, struct err *err)
 {
     struct pulling x = { .p = p };
 
     memset(n, 0, sizeof(*n));
-    if (p->n_models == 0)
-        return err_set(err, ERR_INPUT, "no model to pull requests for: add"
-                       " one with apus model add");
+    if (p->n_models == 0) {
+        err_set(err, ERR_INPUT, "no model to pull requests for: add one with"
+                " apus model add");
+        return PULL_FAILED;
+    }
     return pull_and_tell(&x, b, n, err);
 }
 
@@ -409,8 +418,9 @@ static int queue_of(struct id *process, const struct batch *b, struct err *err)
 }
 
 /* One that was left, if its puller is dead. */
-static int take_left(const struct pull *p, struct batch *left,
-                     struct batch *b, struct pulled *n, struct err *err)
+static enum pull_end take_left(const struct pull *p, struct batch *left,
+                               struct batch *b, struct pulled *n,
+                               struct err *err)
 {
     struct talk talk = *p->talk;
     struct pull of_it = *p;
@@ -418,30 +428,30 @@ static int take_left(const struct pull *p, struct batch *left,
     int rc = spool_take_over(left, err);
 
     if (rc <= 0)
-        return rc;
+        return rc < 0 ? PULL_FAILED : PULL_NONE;
     of_it.talk = &talk;
     if (queue_of(&talk.process, left, err))
-        return -1;
+        return PULL_FAILED;
     x.b = *left;
     left->path = NULL;
     pull_answers_init(&x.answers, x.b.id);
     return pull_and_tell(&x, b, n, err);
 }
 
-int pull_left(const struct pull *p, struct batch *b, struct pulled *n,
-              struct err *err)
+enum pull_end pull_left(const struct pull *p, struct batch *b,
+                        struct pulled *n, struct err *err)
 {
     struct batch *list = NULL;
     size_t n_list = 0;
-    int rc = spool_list(p->spool, SPOOL_TMP, &list, &n_list, err);
-    bool failed = rc < 0;
+    bool failed = spool_list(p->spool, SPOOL_TMP, &list, &n_list, err) < 0;
+    enum pull_end end = PULL_NONE;
 
     memset(n, 0, sizeof(*n));
     /* what cannot be finished is not in the way of others */
-    for (size_t i = 0; rc <= 0 && i < n_list; i++) {
-        rc = take_left(p, &list[i], b, n, err);
-        failed |= rc < 0;
+    for (size_t i = 0; end != PULL_BATCH && i < n_list; i++) {
+        end = take_left(p, &list[i], b, n, err);
+        failed |= end == PULL_FAILED;
     }
     spool_list_free(list, n_list);
-    return rc > 0 ? 1 : failed ? -1 : 0;
+    return failed && end != PULL_BATCH ? PULL_FAILED : end;
 }

@@ -52,17 +52,23 @@ struct pulled {
     char why[200];         /* what the queue says where it gives nothing */
 };
 
-/* Pull one batch: 1 it is in todo, as *b; 0 nothing waits for us, or all of
- * it went back; -1.  ERR_RETRY: what was leased is kept in tmp, the next
+/* How a pull ended. */
+enum pull_end {
+    PULL_NONE,  /* nothing waits for us, or all of it went back */
+    PULL_BATCH, /* *b is in todo */
+    PULL_FAILED /* err says why */
+};
+
+/* Pull one batch.  ERR_RETRY: what was leased is kept in tmp, the next
  * pull_left goes on.  ERR_INPUT for an answer that cannot be right: the lease
  * was given back. */
-int pull_batch(const struct pull *p, struct batch *b, struct pulled *n,
-               struct err *err);
+enum pull_end pull_batch(const struct pull *p, struct batch *b,
+                         struct pulled *n, struct err *err);
 
-/* Finish one batch whose puller has died: as pull_batch, 0 if there is none
- * left (one whose lease is over is dropped).  What cannot be finished now
+/* Finish one batch whose puller has died: as pull_batch, PULL_NONE if there is
+ * none left (one whose lease is over is dropped).  What cannot be finished now
  * either goes back. */
-int pull_left(const struct pull *p, struct batch *b, struct pulled *n,
-              struct err *err);
+enum pull_end pull_left(const struct pull *p, struct batch *b,
+                        struct pulled *n, struct err *err);
 
 #endif

@@ -269,30 +269,33 @@ static void release(struct pulling *x)
         pulling_note_release(x, x->back.n, &why);
 }
 
-static int to_todo(struct pulling *x, struct err *err)
+/* Its requests are written and those that go back have gone. */
+static enum pull_end to_todo(struct pulling *x, const char *path,
+                             struct batch_info *info, struct err *err)
 {
-    return spool_leave(x->p->spool, &x->b, SPOOL_TODO, err) ? -1 : 1;
+    if (x->n_requests == 0)
+        return spool_remove(x->p->spool, &x->b, err) < 0 ? PULL_FAILED
+                                                         : PULL_NONE;
+    if (write_info(x, path, info, err) ||
+        (!x->is_left && lease_write(x->b.path, x->answers.until_ms,
+                                    x->p->ttl_s, err)) ||
+        spool_leave(x->p->spool, &x->b, SPOOL_TODO, err))
+        return PULL_FAILED;
+    return PULL_BATCH;
 }
 
-int pulling_finish(struct pulling *x, struct err *err)
+enum pull_end pulling_finish(struct pulling *x, struct err *err)
 {
     struct batch_info info = { .n_requests = 0 };
     char *path = file_join(x->b.path, "requests.jsonl");
     int rc = x->answers.is_file ? put_file(x, path, &info, err)
                                 : put_requests(x, path, err);
+    enum pull_end end = PULL_FAILED;
 
     if (rc == 0) {
         release(x);
-        if (x->n_requests == 0)
-            rc = spool_remove(x->p->spool, &x->b, err) < 0 ? -1 : 0;
-        else if (write_info(x, path, &info, err) ||
-                 (!x->is_left &&
-                  lease_write(x->b.path, x->answers.until_ms, x->p->ttl_s,
-                              err)))
-            rc = -1;
-        else
-            rc = to_todo(x, err);
+        end = to_todo(x, path, &info, err);
     }
     free(path);
-    return rc;
+    return end;
 }

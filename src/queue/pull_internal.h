@@ -48,7 +48,7 @@ char *pulling_wire(size_t k, const char *suffix);
 int pulling_answer(const struct pulling *x, size_t k, struct ao_result *r,
                    const struct ao_out **out, struct err *err);
 
-/* The batch from its answers, to todo: 1; 0 if nothing of it is left. */
-int pulling_finish(struct pulling *x, struct err *err);
+/* The batch from its answers, to todo; PULL_NONE if nothing of it is left. */
+enum pull_end pulling_finish(struct pulling *x, struct err *err);
 
 #endif
