@@ -399,6 +399,25 @@ static void test_put(void)
     buf_clear(&b);
 }
 
+/* What was written as an id and as digits is read as that; nothing else is. */
+static void must_read(const char *text, size_t n)
+{
+    struct id id = { { 1 } }, zeros = { { 0 } };
+    struct json *root = NULL;
+    uint64_t v = 1;
+
+    ok(json_parse(&root, text, n, NULL) == 0 &&
+       json_id(json_get(root, "k"), &id) == 0 && id_equal(id, zeros) &&
+       json_digits(json_get(root, "h"), &v) == 0 && v == 7, "read again");
+    id.b[0] = 1;
+    ok(json_id(json_get(root, "a"), &id) == -1 && json_id(NULL, &id) == -1 &&
+       json_id(json_get(root, "i"), &id) == -1 && id.b[0] == 1 &&
+       json_digits(json_get(root, "a"), &v) == -1 &&
+       json_digits(json_get(root, "d"), &v) == -1 &&
+       json_digits(NULL, &v) == -1 && v == 7, "what is none of them");
+    json_free(root);
+}
+
 static void test_write(void)
 {
     static const char want[] =
@@ -428,6 +447,7 @@ static void test_write(void)
     json_put_id(&b, "k", zeros);
     buf_putc(&b, '}');
     ok(strcmp(b.data, want) == 0, "%s", b.data);
+    must_read(b.data, b.len);
     buf_clear(&b);
     buf_init(&b, 3);
     json_put_text(&b, "key", "value");

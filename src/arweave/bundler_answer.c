@@ -36,7 +36,7 @@ int bundler_read_info(struct bundler_info *i, const char *json, size_t n,
     if (json_parse(&root, json, n, err))
         return -1;
     address = json_get(json_get(root, "addresses"), "arweave");
-    if (!json_string(address) || id_parse(&out.signer, json_string(address)))
+    if (json_id(address, &out.signer))
         rc = err_set(err, ERR_INPUT, "no addresses.arweave is there");
     if (number(json_get(root, "freeUploadLimitBytes"), &out.free_bytes))
         out.free_bytes = 0;
@@ -84,7 +84,7 @@ int bundler_read_status(enum bundler_status *status, struct id *root,
     else
         rc = err_set(err, ERR_INPUT, "no status is there that we know");
     if (!rc)
-        *has_root = json_string(bundle) && !id_parse(root, json_string(bundle));
+        *has_root = json_id(bundle, root) == 0;
     json_free(v);
     return rc;
 }

@@ -73,10 +73,9 @@ static int take_edges(struct buf *ids, char cursor[GRAPHQL_CURSOR],
 {
     for (const struct json *e = json_first(edges); e; e = json_next(e)) {
         const char *at = json_string(json_get(e, "cursor"));
-        const char *text = json_string(json_get(json_get(e, "node"), "id"));
         struct id id;
 
-        if (!text || id_parse(&id, text))
+        if (json_id(json_get(json_get(e, "node"), "id"), &id))
             return err_set(err, ERR_INPUT, "a node without an id");
         if (!at || strlen(at) >= GRAPHQL_CURSOR)
             return err_set(err, ERR_INPUT, "an edge without a cursor");

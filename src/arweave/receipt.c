@@ -62,10 +62,9 @@ static int get_key_bytes(unsigned char out[KEY_BYTES],
 static int get_fields(struct receipt *r, const struct json *root,
                       struct err *err)
 {
-    const char *id = json_string(json_get(root, "id"));
     const char *version = json_string(json_get(root, "version"));
 
-    if (!id || id_parse(&r->id, id))
+    if (json_id(json_get(root, "id"), &r->id))
         return err_set(err, ERR_INPUT, "receipt: it has no \"id\"");
     if (!version || strlen(version) >= sizeof(r->version))
         return err_set(err, ERR_INPUT, "receipt: it has no \"version\" that"

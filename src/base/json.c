@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "base/json_internal.h"
 #include "base/mem.h"
 
@@ -281,6 +282,20 @@ int json_u64(const struct json *v, uint64_t *out)
         return -1;
     *out = u;
     return 0;
+}
+
+int json_id(const struct json *v, struct id *out)
+{
+    const char *text = json_string(v);
+
+    return text ? id_parse(out, text) : -1;
+}
+
+int json_digits(const struct json *v, uint64_t *out)
+{
+    const char *text = json_string(v);
+
+    return text ? json_u64_text(text, out) : -1;
 }
 
 int json_u64_array(const struct json *v, uint64_t max,

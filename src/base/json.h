@@ -22,6 +22,7 @@
 
 struct buf;
 struct err;
+struct id;
 struct json;
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY,
@@ -68,6 +69,12 @@ bool json_true(const struct json *v);
  * range included.  *out is touched only on success. */
 int json_u64(const struct json *v, uint64_t *out);
 int json_i64(const struct json *v, int64_t *out);
+
+/* What json_put_id and json_put_digits write (json_write.h): a string that is
+ * an id in base64url, or a number as json_u64_text takes it.  -1 for anything
+ * else, with *out untouched. */
+int json_id(const struct json *v, struct id *out);
+int json_digits(const struct json *v, uint64_t *out);
 
 /* Give every element of an array, which must be exact integers up to `max`, to
  * put in their order.  -1 if v is anything else, or if put returns not 0. */

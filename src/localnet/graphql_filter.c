@@ -186,7 +186,7 @@ static bool is_id(const struct json *v, const struct id *id)
 {
     struct id want;
 
-    return id_parse(&want, json_string(v)) == 0 && id_equal(want, *id);
+    return json_id(v, &want) == 0 && id_equal(want, *id);
 }
 
 /* A filter of ids: absent, of none, or one of them is id (NULL: none is). */

@@ -293,9 +293,7 @@ static int number(const struct json *v, const char *key, uint32_t *out,
 static int an_id(const struct json *v, const char *key, struct id *out,
                  struct err *err)
 {
-    const char *text = json_string(v);
-
-    if (!text || id_parse(out, text))
+    if (json_id(v, out))
         return bad(err, key, "32 bytes in base64url, 43 characters");
     return 0;
 }

@@ -51,19 +51,18 @@ static void add(struct entries *e, const struct entry *line)
 static void take_line(struct entries *e, const char *line, size_t n)
 {
     struct entry l = { .asked = true };
-    const char *item, *text;
+    const struct json *winc;
     struct json *root;
 
     if (n == 0 || json_parse(&root, line, n, NULL))
         return;
-    item = json_string(json_get(root, "item"));
-    text = json_string(json_get(root, "asked"));
-    if (!text) {
-        text = json_string(json_get(root, "paid"));
+    winc = json_get(root, "asked");
+    if (!json_string(winc)) {
+        winc = json_get(root, "paid");
         l.asked = false;
     }
-    if (item && text && id_parse(&l.id, item) == 0 &&
-        json_u64_text(text, &l.winc) == 0)
+    if (json_id(json_get(root, "item"), &l.id) == 0 &&
+        json_digits(winc, &l.winc) == 0)
         add(e, &l);
     json_free(root);
 }

@@ -13,7 +13,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/id.h"
 #include "base/json.h"
 #include "base/json_write.h"
 #include "base/mem.h"
@@ -59,20 +58,6 @@ void push_index_close(struct push_index *x)
     free(x);
 }
 
-static int take_id(struct id *id, const struct json *root, const char *key)
-{
-    const char *text = json_string(json_get(root, key));
-
-    return text ? id_parse(id, text) : -1;
-}
-
-static int take_u64(uint64_t *out, const struct json *root, const char *key)
-{
-    const char *text = json_string(json_get(root, key));
-
-    return text ? json_u64_text(text, out) : -1;
-}
-
 void push_index_put(struct buf *out, const struct push_index_line *l)
 {
     buf_putc(out, '{');
@@ -94,12 +79,13 @@ int push_index_parse(struct push_index_line *l, const char *text, size_t n,
 
     if (json_parse(&root, text, n, err))
         return -1;
-    if (take_id(&l->request, root, "request") ||
+    if (json_id(json_get(root, "request"), &l->request) ||
         json_u64(json_get(root, "choice"), &choice) || choice > UINT32_MAX ||
-        take_id(&l->item, root, "item") ||
-        take_id(&l->bundle, root, "bundle") ||
-        take_u64(&l->offset, root, "offset") ||
-        take_u64(&l->size, root, "size") || l->offset > UINT64_MAX - l->size)
+        json_id(json_get(root, "item"), &l->item) ||
+        json_id(json_get(root, "bundle"), &l->bundle) ||
+        json_digits(json_get(root, "offset"), &l->offset) ||
+        json_digits(json_get(root, "size"), &l->size) ||
+        l->offset > UINT64_MAX - l->size)
         rc = err_set(err, ERR_INPUT, "no line of an index of items");
     else
         l->choice = (uint32_t)choice;

@@ -50,17 +50,15 @@ int push_open(const char *path, struct err *err)
 static int parse_plan(struct push_plan *plan, const struct buf *text,
                       const char *path, struct err *err)
 {
-    const char *publish, *node, *previous;
+    const char *publish;
     struct json *root;
     int rc = 0;
 
     if (json_parse(&root, text->data, text->len, err))
         return err_prefix(err, "\"%s\"", path);
     publish = json_string(json_get(root, "publish"));
-    node = json_string(json_get(root, "node"));
-    previous = json_string(json_get(root, "previous"));
-    if (!publish || !node || !previous || id_parse(&plan->node, node) ||
-        id_parse(&plan->previous, previous) ||
+    if (!publish || json_id(json_get(root, "node"), &plan->node) ||
+        json_id(json_get(root, "previous"), &plan->previous) ||
         (strcmp(publish, "full") != 0 && strcmp(publish, "hashes") != 0))
         rc = err_set(err, ERR_INPUT, "\"%s\" is not what apus push writes",
                      path);

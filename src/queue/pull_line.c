@@ -44,9 +44,7 @@ static int take_text(const char **out, const struct json *root,
 static int take_id(struct id *id, const struct json *root, const char *key,
                    struct err *err)
 {
-    const char *text = json_string(json_get(root, key));
-
-    if (!text || id_parse(id, text))
+    if (json_id(json_get(root, key), id))
         return must(err, key, "an id of 43 characters");
     return 0;
 }

@@ -74,13 +74,6 @@ static int split_write(const struct spool *s, const struct file_split *p,
     return rc;
 }
 
-static int get_id(struct id *id, const struct json *v)
-{
-    const char *text = json_string(v);
-
-    return text ? id_parse(id, text) : -1;
-}
-
 static int get_split(struct file_split *p, const struct json *root,
                      struct err *err)
 {
@@ -91,8 +84,8 @@ static int get_split(struct file_split *p, const struct json *root,
 
     if (!format || strcmp(format, FORMAT) != 0)
         return err_set(err, ERR_INPUT, "\"format\": " FORMAT " expected");
-    if (get_id(&p->model, json_get(root, "model")) ||
-        get_id(&p->file, json_get(root, "sha256")))
+    if (json_id(json_get(root, "model"), &p->model) ||
+        json_id(json_get(root, "sha256"), &p->file))
         return err_set(err, ERR_INPUT, "\"model\", \"sha256\": ids expected");
     if (!source || strlen(source) > PATH_BYTES)
         return err_set(err, ERR_INPUT, "\"source\": a path expected");
@@ -102,7 +95,7 @@ static int get_split(struct file_split *p, const struct json *root,
                        FILE_SPLIT_MAX);
     p->part = xcalloc(n, sizeof(*p->part));
     for (const struct json *v = json_first(list); v; v = json_next(v))
-        if (get_id(&p->part[p->n++], v))
+        if (json_id(v, &p->part[p->n++]))
             return err_set(err, ERR_INPUT, "\"batches\": ids expected");
     p->source = xstrdup(source);
     batch_file_id(&p->id, p->model, p->file);

@@ -5,12 +5,12 @@
 
 #include "spool/numbers.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "spool/spool.h"
 
 int numbers_parse(struct number *v, size_t n_v, const char *format,
@@ -26,8 +26,7 @@ int numbers_parse(struct number *v, size_t n_v, const char *format,
     if (!got || strcmp(got, format) != 0)
         rc = err_set(err, ERR_INPUT, "format \"%s\" expected", format);
     for (size_t i = 0; rc == 0 && i < n_v; i++) {
-        got = json_string(json_get(root, v[i].key));
-        if (!got || json_u64_text(got, &v[i].value) ||
+        if (json_digits(json_get(root, v[i].key), &v[i].value) ||
             v[i].value > NUMBERS_MAX)
             rc = err_set(err, ERR_INPUT, "\"%s\": a text of digits expected",
                          v[i].key);
@@ -43,9 +42,10 @@ int numbers_write(const struct number *v, size_t n_v, const char *format,
     int rc;
 
     buf_init(&text, NUMBERS_FILE_MAX);
-    buf_printf(&text, "{\"format\":\"%s\"", format);
+    buf_putc(&text, '{');
+    json_put_text(&text, "format", format);
     for (size_t i = 0; i < n_v; i++)
-        buf_printf(&text, ",\"%s\":\"%" PRIu64 "\"", v[i].key, v[i].value);
+        json_put_digits(&text, v[i].key, v[i].value);
     buf_puts(&text, "}\n");
     rc = buf_check(&text, name, err) ||
                  batch_file_write(dir, name, text.data, text.len, err)

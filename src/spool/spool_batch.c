@@ -138,9 +138,7 @@ int batch_info_write(const char *batch_path, const struct batch_info *i,
 static int get_id(struct id *id, const struct json *root, const char *key,
                   struct err *err)
 {
-    const char *text = json_string(json_get(root, key));
-
-    if (!text || id_parse(id, text))
+    if (json_id(json_get(root, key), id))
         return err_set(err, ERR_INPUT, "\"%s\": an id expected", key);
     return 0;
 }

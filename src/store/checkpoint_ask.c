@@ -13,7 +13,6 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/id.h"
 #include "base/json.h"
 #include "jobs/child.h"
 #include "store/part_file.h"
@@ -28,13 +27,6 @@ static int no_index(const char *path, const char *what, struct err *err)
 {
     return err_set(err, ERR_INPUT, "\"%s\": the index of the part %s", path,
                    what);
-}
-
-static bool get_id(struct id *id, const struct json *v, const char *name)
-{
-    const char *text = json_string(json_get(v, name));
-
-    return text && id_parse(id, text) == 0;
 }
 
 static bool get_u32_of(uint32_t *out, const struct json *v, const char *name)
@@ -54,9 +46,9 @@ static int parse_head(struct checkpoint_head *h, const char *path,
 
     if (!format || strcmp(format, LAYOUT_INDEX) != 0)
         return no_index(path, "is not " LAYOUT_INDEX, err);
-    if (!get_id(&h->model, v, "model_id") ||
-        !get_id(&h->batch, v, "batch_id") ||
-        !get_id(&h->part_root, v, "part_root") ||
+    if (json_id(json_get(v, "model_id"), &h->model) ||
+        json_id(json_get(v, "batch_id"), &h->batch) ||
+        json_id(json_get(v, "part_root"), &h->part_root) ||
         !get_u32_of(&h->version, v, "version") || h->version < LAYOUT_OLDEST ||
         h->version > LAYOUT_VERSION ||
         !get_u32_of(&h->n_vocab, v, "vocab_size") ||

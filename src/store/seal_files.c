@@ -316,12 +316,9 @@ bool seal_is_done(const char *batch_path)
 static int get_part(struct seal_file *p, const struct json *v,
                     struct err *err)
 {
-    const char *size = json_string(json_get(v, "size"));
-    const char *sha = json_string(json_get(v, "sha256"));
-    const char *root = json_string(json_get(v, "root"));
-
-    if (!size || json_u64_text(size, &p->size) || !sha ||
-        id_parse(&p->sha256, sha) || !root || id_parse(&p->root, root) ||
+    if (json_digits(json_get(v, "size"), &p->size) ||
+        json_id(json_get(v, "sha256"), &p->sha256) ||
+        json_id(json_get(v, "root"), &p->root) ||
         json_u64(json_get(v, "first"), &p->first) ||
         json_u64(json_get(v, "count"), &p->count))
         return err_set(err, ERR_INPUT, "a part: first, count, size, sha256"
@@ -333,8 +330,6 @@ static int get_info(struct seal_info *i, const struct json *root,
                     struct err *err)
 {
     const char *format = json_string(json_get(root, "format"));
-    const char *batch = json_string(json_get(root, "batch"));
-    const char *model = json_string(json_get(root, "model"));
     const char *source = json_string(json_get(root, "model_source"));
     const struct json *parts = json_get(root, "parts"), *v;
     size_t n = json_count(parts);
@@ -345,8 +340,8 @@ static int get_info(struct seal_info *i, const struct json *root,
     if (source && is_source(source))
         snprintf(i->model_source, sizeof(i->model_source), "%s", source);
     i->format = strcmp(format, FORMAT_1) == 0 ? 1 : 2;
-    if (!batch || id_parse(&i->batch, batch) || !model ||
-        id_parse(&i->model, model))
+    if (json_id(json_get(root, "batch"), &i->batch) ||
+        json_id(json_get(root, "model"), &i->model))
         return err_set(err, ERR_INPUT, "\"batch\", \"model\": ids expected");
     if (json_u64(json_get(root, "requests"), &i->n_requests) ||
         json_u64(json_get(root, "rows"), &i->n_rows) ||
