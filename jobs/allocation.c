@@ -21,7 +21,7 @@
 #define ANSWER_MAX ((size_t)64 << 20)
 #define ERRORS_MAX 65536
 #define SCRIPT "/apus-batch.sh"
-/* From here on a step's number says that it is no step of an srun: the batch
+/* From here on a step's number says that it is not a step of an srun: the batch
  * script, the shell of salloc (slurm.h, SLURM_INTERACTIVE_STEP). */
 #define STEP_SPECIAL 0xfffffff0u
 

@@ -52,7 +52,7 @@ int allocation_step(char step[LAUNCH_ID_SIZE], const char *job,
                     const char *name, struct err *err);
 
 /* Have the ranks of a step save and end, and nothing else of its job; one that
- * is over is no failure.  0, -1. */
+ * is over is not a failure.  0, -1. */
 int allocation_tell_step(const char *step, struct err *err);
 
 /* The words that start ranks on it as planned, before the program, and

@@ -66,7 +66,7 @@ static const char usage[] =
     "        pending, running or over; unknown jobs are left out\n"
     "find    the same for jobs of this user, all or with that name, which\n"
     "        pend or run\n"
-    "cancel  have Slurm end the job; one that is over is no failure\n"
+    "cancel  have Slurm end the job; one that is over is not a failure\n"
     "\n"
     "A failure is {\"error\":\"why\",\"retry\":true}, retry being true if\n"
     "nobody knows what the controller did, and exit status 1.  2 is misuse, 3\n"
@@ -191,7 +191,7 @@ static int parse_count(unsigned *out, const char *text, unsigned max)
     return 0;
 }
 
-/* What follows the command, up to the first word that is no option. */
+/* What follows the command, up to the first word that is not an option. */
 static int parse_args(struct args *a, int argc, char **argv)
 {
     const struct {
@@ -257,7 +257,7 @@ static int read_script(struct buf *script, const char *path, struct err *err)
         return -1;
     if (strlen(script->data) != script->len ||
         strncmp(script->data, "#!", 2) != 0)
-        return err_set(err, ERR_INPUT, "\"%s\" is no script: it does not"
+        return err_set(err, ERR_INPUT, "\"%s\" is not a script: it does not"
                        " begin with \"#!\"", path);
     if (strchr(script->data, '\r'))
         return err_set(err, ERR_INPUT, "\"%s\" has line ends of DOS", path);

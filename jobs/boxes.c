@@ -52,7 +52,7 @@ static bool is_rule(const char *line, size_t n)
 static bool is_of_saving(const char *line, size_t n)
 {
     static const char *const saids[] = { "mpirun: Forwarding signal",
-                                         ": info: told to save" };
+                                         ": info: asked to save" };
 
     for (size_t i = 0; i < sizeof(saids) / sizeof(saids[0]); i++)
         if (memmem(line, n, saids[i], strlen(saids[i])))

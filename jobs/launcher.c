@@ -97,7 +97,7 @@ int launch_check_batch(const char *batch, struct err *err)
     if (!batch || (strlen(batch) == LAUNCH_BATCH_LEN &&
                    strspn(batch, BASE64URL) == LAUNCH_BATCH_LEN))
         return 0;
-    return err_set(err, ERR_INPUT, "\"%.64s\" is no batch id: %d characters"
+    return err_set(err, ERR_INPUT, "\"%.64s\" is not a batch id: %d characters"
                    " of base64url expected", batch, LAUNCH_BATCH_LEN);
 }
 
@@ -255,7 +255,7 @@ int launcher_choose(const struct launcher **out, const char *name,
     int rc;
 
     if (!l && strcmp(name, "auto") != 0)
-        return err_set(err, ERR_INPUT, "\"%s\" is no launcher", name);
+        return err_set(err, ERR_INPUT, "\"%s\" is not a launcher", name);
     if (!l) {
         rc = getenv("SLURM_CONF") ? 1 : ask_sinfo(err);
         if (rc < 0)

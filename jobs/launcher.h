@@ -84,7 +84,7 @@ struct launcher {
 
     /* The states of n jobs by their ids, with one question for all (one for
      * each thousand).  Without an answer they are LAUNCH_UNANSWERED, and that
-     * is no failure.  ERR_INPUT if an id is none of this launcher's. */
+     * is not a failure.  ERR_INPUT if an id is none of this launcher's. */
     int (*states)(struct launch_job *j, size_t n, struct err *err);
 
     /* Have it save and end, without waiting for that.  Nothing is to be done

@@ -150,7 +150,7 @@ static int parse_id(struct child_id *id, const char *text, struct err *err)
             return 0;
         }
     }
-    return err_set(err, ERR_INPUT, "\"%.64s\" is no local job:"
+    return err_set(err, ERR_INPUT, "\"%.64s\" is not a local job:"
                    " PID:STARTTIME expected", text);
 }
 
@@ -424,7 +424,7 @@ static void signals_of(sigset_t *set)
 }
 
 /* Until the child has ended; whether a signal was passed on is in *told, and
- * then its boxes are no news. */
+ * then its boxes are not news. */
 static int wait_and_pass(pid_t pid, const sigset_t *set, int *wait_status,
                          struct boxes *boxes, bool *told, struct err *err)
 {

@@ -58,7 +58,7 @@ void plan_tell(char text[PLAN_TEXT], const struct plan *p,
 
 /* Fill *j from what `scontrol show job -d JOB` and `scontrol show node NODES`
  * print, one after the other.  Texts that a person wrote (a job's name, paths,
- * comments) are no facts, whatever they look like.  ERR_INPUT if the first is
+ * comments) are not facts, whatever they look like.  ERR_INPUT if the first is
  * no such thing; what is missing otherwise stays 0. */
 int plan_job_parse(struct plan_job *j, const char *text, size_t n,
                    struct err *err);

@@ -351,7 +351,7 @@ static int slurm_states(struct launch_job *j, size_t n, struct err *err)
 {
     for (size_t i = 0; i < n; i++)
         if (!memchr(j[i].id, '\0', sizeof(j[i].id)) || !slurm_is_id(j[i].id))
-            return err_set(err, ERR_INPUT, "\"%.31s\" is no job id",
+            return err_set(err, ERR_INPUT, "\"%.31s\" is not a job id",
                            j[i].id);
     for (size_t at = 0; at < n; at += STATES_AT_ONCE) {
         size_t some = n - at < STATES_AT_ONCE ? n - at : STATES_AT_ONCE;
@@ -403,7 +403,7 @@ static int slurm_cancel(const char *id, struct err *err)
     int rc = 0;
 
     if (!slurm_is_id(id))
-        return err_set(err, ERR_INPUT, "\"%.64s\" is no job id", id);
+        return err_set(err, ERR_INPUT, "\"%.64s\" is not a job id", id);
     answer_init(&a);
     ask_helper(&a, (const char *[]){ "cancel", id, NULL });
     if (a.kind == ANSWER_UNUSABLE) {

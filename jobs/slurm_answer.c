@@ -114,7 +114,7 @@ static int parse_line(struct launch_job *j, const char *line, size_t len,
         set_text(j->reason, sizeof(j->reason), word, strlen(word));
     return 0;
 bad:
-    return err_set(err, ERR_INPUT, "squeue: \"%.*s\" is no job",
+    return err_set(err, ERR_INPUT, "squeue: \"%.*s\" is not a job",
                    len > 100 ? 100 : (int)len, line);
 }
 
@@ -163,7 +163,7 @@ int slurm_parse_submitted(char id[LAUNCH_ID_SIZE], const char *text,
             return 0;
         }
     }
-    return err_set(err, ERR_INPUT, "sbatch: \"%.64s\" is no job id", text);
+    return err_set(err, ERR_INPUT, "sbatch: \"%.64s\" is not a job id", text);
 }
 
 /* Is one of them in the text, whatever its case? */

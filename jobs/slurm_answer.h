@@ -25,7 +25,7 @@ struct slurm_reply {
     size_t n;
 };
 
-/* 0, or -1 with ERR_INPUT if it is no answer of apus-slurm. */
+/* 0, or -1 with ERR_INPUT if it is not an answer of apus-slurm. */
 int slurm_parse_reply(struct slurm_reply *r, const char *text, size_t n,
                       struct err *err);
 

@@ -511,7 +511,7 @@ static void *run(void *self)
 
     x1_thread_init();
     rc = answer_requests(c, &err);
-    /* a failure is no death of what was open; the log may take this still */
+    /* a failure is not a death of what was open; the log may take this still */
     if (rc == 0)
         rc = park(c, &err);
     else

@@ -317,7 +317,7 @@ void dispatch_save(struct dispatch *d)
 
     if (d->phase != DISPATCH_ANSWERING)
         return;
-    log_info("told to save: %" PRIu64 " of %" PRIu32 " done", d->n_done,
+    log_info("asked to save: %" PRIu64 " of %" PRIu32 " done", d->n_done,
              d->survey.n_requests);
     close_ranks(d, true);
     /* after the ranks know it: the disk may be slow, or full */

@@ -276,7 +276,7 @@ static void take_seal(struct rank_side *r, const struct payload *p)
     struct err err = ERR_INIT;
 
     if (p->n < 9 || !r->has_model || !r->batch_path) {
-        err_set(&err, ERR_FATAL, "told to seal what it does not have");
+        err_set(&err, ERR_FATAL, "asked to seal a batch that it does not hold");
         tell_end(r, TAG_SEALED, &err, -1);
         return;
     }

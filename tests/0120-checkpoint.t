@@ -190,16 +190,16 @@ change soft-link <<'PY'
 del f["output/token"]
 f["output/token"] = h5py.SoftLink("/prompt/token")
 PY
-refused soft-link 'token is no hard link'
+refused soft-link 'token is not a hard link'
 change soft-group <<'PY'
 f.move("prompt", "elsewhere")
 f["prompt"] = h5py.SoftLink("/elsewhere")
 PY
-refused soft-group 'prompt is no hard link'
+refused soft-group 'prompt is not a hard link'
 change external-link <<'PY'
 f["hidden"] = h5py.ExternalLink("good.h5", "/requests")
 PY
-refused external-link 'hidden is no hard link'
+refused external-link 'hidden is not a hard link'
 change table <<'PY'
 f.move("stop", "elsewhere")
 g = f.create_group("stop")

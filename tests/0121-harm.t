@@ -94,7 +94,7 @@ chmod +x libexec/apus-part-index
 refused "it dies" verify good.h5 --trust
 has err 'died while parsing it' "which is said"
 [ $got = 1 ] && r=0 || r=1
-report $r "and is no verdict"
+report $r "and is not a verdict"
 unset APUS_LIBEXEC
 
 # beside the program, or where both were installed

@@ -104,7 +104,7 @@ has err 'apus model' "with the remedy"
 "$apus" model add "$top/models/nano" nano --source hf:who/nano@1 \
     >out 2>err && r=0 || r=1
 report $r "it is said where the model is to be had"
-gives 2 "which is no text with blanks" model add "$top/models/nano" nano \
+gives 2 "which is not text with blanks" model add "$top/models/nano" nano \
     --source "a b"
 hub=hub/models--who--na-no/snapshots/0f1e
 mkdir -p "$hub"

@@ -42,7 +42,7 @@ for p in $parts; do
         r=0 || r=1
     report $r "$p: h5repack compresses it, and it has the same values"
     # as little as h5repack, which knows no bound, can we take it for ours
-    gives 3 "$p: which is no part" verify --trust "$p.gz.h5"
+    gives 3 "$p: which is not a part" verify --trust "$p.gz.h5"
 done
 command -v h5repack >/dev/null || skip "h5repack" "no hdf5-tools"
 

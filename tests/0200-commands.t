@@ -17,7 +17,7 @@ gives 0 "--help" --help
 has out '^  run ' "help has run"
 has out '^  model ' "help has model"
 has out '^  settings ' "help has settings"
-is_empty err "help is no error"
+is_empty err "help is not an error"
 gives 0 "-h" -h
 gives 2 "nothing"
 has err '^usage: apus' "nothing gives the usage"
@@ -120,7 +120,7 @@ has err 'no model' "run without a model says so"
 gives 2 "run with no sequences" run x.jsonl -m x --batch 0
 
 gives 2 "show without an argument" show
-gives 2 "show of a request that is no id" show b --request x
+gives 2 "show of a request that is not an id" show b --request x
 gives 2 "a request of no text" request ""
 gives 2 "a name of a model that no queue takes" queue model x --source \
     "$(printf %043d 0)" --name "$(printf %043d 0)"

@@ -51,7 +51,7 @@ left=$(find . -name '-*' -o -name '*stdin*' -o -name 'fifo.*')
 [ -z "$left" ] && [ ! -e /dev/stdin.out.jsonl ] && r=0 || r=1
 report $r "no file is named after a pipe"
 
-# ---- what is no file of requests -------------------------------------------
+# ---- what is not a file of requests ------------------------------------------
 n_batches() {
     ls spool/todo spool/done spool/failed spool/tmp | grep -c . || :
 }

@@ -45,7 +45,7 @@ same O.3 a.want "the target is kept"
 [ -h link ] && r=0 || r=1
 report $r "and the link is one"
 echo 'my notes' >O
-gives 0 "what is no output" run b.jsonl -m nano -o O -q
+gives 0 "what is not an output" run b.jsonl -m nano -o O -q
 has O.4 'my notes' "is kept"
 : >O
 gives 0 "an empty file" run b.jsonl -m nano -o O -q
@@ -62,7 +62,7 @@ rm -f O O.*
 gives 0 "an output" run a.jsonl -m nano -o O -q
 echo 'somebody else' >O.partial
 gives 0 "and again" run a.jsonl -m nano -o O -q
-has O.partial 'somebody else' "a file of that name that is no part stays"
+has O.partial 'somebody else' "a file of that name that is not a part stays"
 head -n 1 a.want >O.partial
 gives 0 "and again" run a.jsonl -m nano -o O -q
 [ ! -e O.partial ] && r=0 || r=1
@@ -86,7 +86,7 @@ same m.apus.1 first.apus "as it was"
 cmp -s m.apus first.apus && r=1 || r=0
 report $r "and the new one is there"
 echo notes >notes
-gives 0 "over what is no model" model convert "$nano" -o notes
+gives 0 "over what is not a model" model convert "$nano" -o notes
 has err '"notes" was no model: it is kept as "notes.1"' "is kept, too"
 
 # ---- a file system without links ---------------------------------------------

@@ -35,7 +35,7 @@ asks push "$batch"
 asks submit
 asks submit "$batch"
 mkdir empty
-gives 1 "a directory that is no spool" status --spool "$tmp/empty"
+gives 1 "a directory that is not a spool" status --spool "$tmp/empty"
 has err 'no spool at ".*/empty"' "is none"
 [ -z "$(ls -A empty)" ] && r=0 || r=1
 report $r "and stays empty"

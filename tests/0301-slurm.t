@@ -29,7 +29,7 @@ try() { # NAME EXPECTED-STATUS EXPECTED-OUTPUT ARGUMENTS...
 }
 try "--version" 0 apus-slurm --version
 try "no command is misuse" 2 ""
-try "a deadline that is no number is misuse" 2 "" ping soon
+try "a deadline that is not a number is misuse" 2 "" ping soon
 # a controller on a port where nobody listens
 cat >"$tmp/slurm.conf" <<TXT
 ClusterName=nobody

@@ -213,7 +213,7 @@ if [ -x "$build/apus-slurm" ]; then
     helper 2 '' "no such option" submit --mem=1 bin/apus-batch.sh
     helper 1 '"retry":false' "a script that is missing" submit missing
     echo 'exit 0' >plain
-    helper 1 'not begin with.*"retry":false' "it is no script" submit plain
+    helper 1 'not begin with.*"retry":false' "it is not a script" submit plain
     printf '#!/bin/sh\r\n' >dos
     helper 1 'DOS.*"retry":false' "it is a script of DOS" submit dos
     helper 1 '"retry":true' "no configuration, within the deadline" \
@@ -238,7 +238,7 @@ mkdir broken
 printf '#!/bin/sh\necho fatal >&2\nexit 1\n' >broken/apus-slurm
 chmod +x broken/apus-slurm
 APUS_LIBEXEC=$tmp/broken
-gives 4 "a helper that is broken is no answer" find "$(batch_id broken)"
+gives 4 "a helper that is broken is not an answer" find "$(batch_id broken)"
 
 # ---- a submit without an answer, which came through -----------------------
 cat >broken/apus-slurm <<TXT

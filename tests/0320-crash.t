@@ -160,7 +160,7 @@ same "and the same part in the end"
 
 # ---- no room ---------------------------------------------------------------
 # Files end at 512 bytes (1024 in some shells): the first record does not fit.
-# That is no death of its request, however often it happens.
+# That is not a death of its request, however often it happens.
 mkdir many
 mv fresh/* want.jsonl want.h5 checkpoint.json refused.jsonl many
 many=$batch

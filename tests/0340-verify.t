@@ -59,7 +59,7 @@ has out '3 of 24 answers' "three of them"
 gives 0 "a trace" verify "$batch" --trace "$request"
 [ "$(grep -c '^position' out)" -eq 26 ] && r=0 || r=1
 report $r "has a line for each position"
-gives 2 "a trace of what is no id" verify "$batch" --trace 7
+gives 2 "a trace of what is not an id" verify "$batch" --trace 7
 gives 1 "a trace of another request" verify "$batch" \
     --trace AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 for use in "--all" "--key $request" "--statement $request" \
@@ -206,7 +206,7 @@ for file in refused.jsonl part-0000.idx; do
     mv gone "$dir/$file"
 done
 gives 0 "all is well again" verify "$batch" --recompute all
-gives 2 "to compute none is no check" verify "$batch" --recompute 0
+gives 2 "to compute none is not a check" verify "$batch" --recompute 0
 gives 0 "as many as there are" verify "$batch" --recompute 24
 gives 1 "more than there are" verify "$batch" --recompute 25
 has err 'has 24 answers, which were all computed.*--recompute all' \

@@ -174,7 +174,7 @@ lie "another prompt" q.jsonl '1s/3 + 7/3 + 8/'
 lie "a request more" q.jsonl '5p'
 lie "a blank in a request" q.jsonl '5s/}$/ }/'
 
-# what is no output file claims nothing that could be wrong
+# what is not an output file claims nothing that could be wrong
 gzip -c answers.jsonl >answers.gz
 gives 1 "a compressed file" verify answers.gz --requests q.jsonl
 has err 'not an output file (JSONL .*, not compressed)' "it says so"

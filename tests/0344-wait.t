@@ -220,7 +220,7 @@ cp kept "$part/earlier"
     >b.jsonl
 gives 0 "blank lines" submit b.jsonl -m nano --split 3 --todo
 [ "$(wc -l <out)" -eq 3 ] && r=0 || r=1
-report $r "are no part"
+report $r "are not part"
 gives 0 "each part" status b.jsonl
 [ "$(cut -f 3 out | tr '\n' ';')" = "0 of 1;0 of 1;0 of 1;" ] && r=0 || r=1
 report $r "has a request"
@@ -234,7 +234,7 @@ gives 1 "a file that is none" submit ids -m nano --split 2
 has err '"ids" is not JSONL' "is named"
 for what in - /dev/stdin; do
     gives 2 "$what" submit $what -m nano --split 2 --todo <t.jsonl
-    has err "needs a file, and \"$what\" is none" "is no file to be split"
+    has err "needs a file, and \"$what\" is none" "is not a file to be split"
 done
 mkfifo pipe
 cat t.jsonl >pipe 2>/dev/null &

@@ -151,8 +151,8 @@ report $r "without any of it"
 
 gives 1 "of a request that is not there" show "$batch" \
     --request AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
-gives 2 "of what is no id" show "$batch" --request 7
-gives 1 "what is no log" show q.log
+gives 2 "of what is not an id" show "$batch" --request 7
+gives 1 "what is not a log" show q.log
 echo "no log, and longer than the header of one would be: 64 bytes or so." \
     >q.log
 gives 1 "nor is this one" show q.log

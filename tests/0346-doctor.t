@@ -79,7 +79,7 @@ b=$(ls spool/done)
 mv "spool/done/$b" spool/failed/
 finds warning batches '1 failed' "a batch that failed"
 echo 'cancelled: by hand' >"spool/failed/$b/why"
-gives 0 "a batch that somebody cancelled is no trouble" doctor --offline
+gives 0 "a batch that somebody cancelled is not trouble" doctor --offline
 has out '^ok.batches.*1 cancelled; .*apus clean removes' "it says what there is"
 has out '^ok.batches.*none failed' "and that nothing failed"
 rm "spool/failed/$b/why"

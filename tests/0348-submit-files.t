@@ -79,7 +79,7 @@ gives 0 "a file without one" submit bare -m nano
 gives 1 "a file without a model" submit bare
 has err '"bare" is a file and needs a model' "it says so"
 prefix=$(printf %.6s "$planned")
-gives 1 "a name that is no file and no batch" submit absent.jsonl -m nano
+gives 1 "a name that is neither a file nor a batch" submit absent.jsonl -m nano
 # which may begin with a dash
 gives 0 "the beginning of a batch" submit -- "$prefix"
 has err "$planned is done" "is that batch"

@@ -37,7 +37,7 @@ has err 'costs [0-9]* winston credits ([0-9.]* AR): say --yes' \
     "what it costs is told"
 gives 1 "over the ceiling" model publish nano --yes --max-winc 7
 has err 'max-winc' "the setting is told"
-gives 1 "what is no model" model publish nothing --yes
+gives 1 "what is not a model" model publish nothing --yes
 gives 0 "with --yes" model publish nano --yes
 id=$(cat out)
 [ ${#id} -eq 43 ] && r=0 || r=1
@@ -59,8 +59,8 @@ same "the same bytes"
 gives 0 "by its name" model info mine
 gives 0 "fetch it again, from nowhere" model fetch "$id" \
     --gateway http://127.0.0.1:1
-gives 2 "a gateway that is no option" model fetch "$id" --gateway
-gives 1 "a gateway that is no URL" model fetch "$model" --gateway ftp://x/
+gives 2 "a gateway that is not an option" model fetch "$id" --gateway
+gives 1 "a gateway that is not a URL" model fetch "$model" --gateway ftp://x/
 gives 1 "plain http" model fetch "$model" --gateway http://192.0.2.1
 
 # ---- something else under an id -------------------------------------------
@@ -82,7 +82,7 @@ gives 1 "another model than its tag says" model fetch "$what"
 none "which is not taken"
 what=$(sign half Apus=other Model="$model")
 gives 1 "no model" model fetch "$what"
-has err 'no model' "which is told"
+has err 'not a model' "which is told"
 none "and not taken"
 
 # ---- hostile --------------------------------------------------------------

@@ -125,7 +125,7 @@ is "one waits again" "$(count Pending)" 1
 gives 0 "the next pull" pull
 has err 'comes to this node later' "is not given it again at once"
 is "it waits for another node" "$(count Pending)" 1
-gives 2 "drop what is no id" queue drop "$bad"x
+gives 2 "drop what is not an id" queue drop "$bad"x
 # shellcheck disable=SC2086
 gives 1 "a stranger drops it" queue drop $dapp -- "$bad"
 has err 'only the owner' "he may not"
@@ -173,7 +173,7 @@ rm -r spool/todo/b*
 batch "$sha" 1999 >id
 gives 0 "a file of another length" pull
 has err "goes back: the file has $lines lines and not 1999" "goes back"
-is "and is no batch" "$(todo)" 0
+is "and is not a batch" "$(todo)" 0
 message Action=Cancel "Request=$(cat id)" >out
 
 # ---- a compute unit that lies --------

@@ -103,7 +103,7 @@ has out "^ok.*statement.head: .*signed by $node" "names who signed it"
 cp other/push/statement.head "$dir/push"
 refused "a batch with the statement of another" "$id"
 cp bad.item "$dir/push/statement.head"
-refused "with what is no statement" "$id"
+refused "with what is not a statement" "$id"
 # 208 bytes, and 40 for its one part
 tail -c 248 kept/push/statement.head |
     netcall sign "$net/dapp.json" - Apus=statement-1 "Batch=$id" \

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What apus show and apus verify say of bytes that are no item of ours: odd
+# What apus show and apus verify say of bytes that are not items of ours: odd
 # tags, signatures that are not checked, bundles, transactions; and of items
 # from a gateway that does not say where they lie.
 # part: san
@@ -44,13 +44,13 @@ not "other JSON" json 'is JSON, not an item'
 : >empty
 not "a file of no bytes" empty 'is empty, not an item'
 head -c 600 "$vectors/items/02-one-tag.bin" >cut
-not "half an item" cut 'is no item: .*ends in its head'
+not "half an item" cut 'is not an item: .*ends in its head'
 
 gives 0 "a tag without a value is read" show --item \
     "$vectors/negative/n09-empty-tag-value.bin"
 has err 'warning: .*the value of tag 1 has 0 bytes' "with a warning"
 has out '^signature.good, type 1' "and verified"
-gives 1 "it is no result" verify --item \
+gives 1 "it is not a result" verify --item \
     "$vectors/negative/n09-empty-tag-value.bin"
 has err 'warning: .*the value of tag 1' "which has a warning, too"
 has out '^ok.*its signature' "but it is signed"
@@ -58,7 +58,8 @@ has err 'neither a result nor a statement' "and says what it is not"
 gives 0 "a bundle in an item is listed" show --item \
     "$vectors/items/16-nested-bundle.bin"
 has out '^holds' "its items"
-gives 1 "and is no result" verify --item "$vectors/items/16-nested-bundle.bin"
+gives 1 "and is not a result" verify --item \
+    "$vectors/items/16-nested-bundle.bin"
 has err 'is a bundle of [0-9]* items*, neither' "it is a bundle"
 
 # ---- a gateway that does not say where an item lies -------------------------
@@ -82,7 +83,7 @@ root=$(netcall post "$url/graphql" 'Content-Type: application/json' <<END |
 {"query":"{transactions(ids:[\"$id\"]){edges{node{id bundledIn{id}}}}}"}
 END
     sed -n 's/.*"bundledIn":{"id":"\([^"]*\)".*/\1/p')
-gives 1 "what holds it is no item" show "$root"
+gives 1 "what holds it is not an item" show "$root"
 has err 'is a transaction with a bundle of [0-9]* items*, not an item' \
     "it is named"
 gives 1 "nor to be verified" verify "$root"

@@ -151,7 +151,7 @@ report $r "two fields, by other names, with a fragment"
 has out "^{\"data\":{\"one\":{\"id\":\"$a\"" "the first"
 has out "\"two\":{\"edges\":\\[{\"cursor\":\"[0-9]*\",\"node\":{\"id\":\"$b\"" \
     "the second"
-has out '"three":null}}$' "one that is no item"
+has out '"three":null}}$' "one that is not an item"
 has out '"data":{"size":"2","type":"text/plain"}' "size and type"
 has out "\"block\":{\"id\":\"[^\"]*\",\"height\":$first,\"timestamp\":[0-9]*" \
     "its block"

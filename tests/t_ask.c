@@ -1,6 +1,6 @@
 /*
  * src/queue/ask: what cannot be sent through the queue by a test (0441-ask.t
- * has the rest): bytes that are no text, what lies on Arweave, limits.
+ * has the rest): bytes that are not text, what lies on Arweave, limits.
  */
 #include <config.h>
 

@@ -29,7 +29,7 @@
 #include "base/vec.h"
 #include "tests/tap.h"
 
-/* Under the address sanitizer an allocation that cannot be is no mistake. */
+/* Under the address sanitizer an allocation that cannot be is not a mistake. */
 const char *__asan_default_options(void);
 
 const char *__asan_default_options(void)

@@ -348,7 +348,7 @@ static void test_statements(void)
     w.s.process.b[3] = 1;
     paper_pack(&w);
     ok(tell_paper(&t, &w) == 0 && strstr(t.wrong, "Process"),
-       "but not with one that is no tag: %s", t.wrong);
+       "but not with one that is not a tag: %s", t.wrong);
     w.s.process.b[3] = 0;
     w.s.batch.b[0] ^= 1;
     paper_pack(&w);

@@ -468,7 +468,7 @@ static void try_refused_configs(void)
        "an unknown family is refused");
     ok(hf_config_parse(&c, "[]", 2, NULL, 0, NULL) &&
        hf_config_parse(&c, "{}", 2, NULL, 0, NULL) &&
-       hf_config_parse(&c, "", 0, NULL, 0, NULL), "as is what is no config");
+       hf_config_parse(&c, "", 0, NULL, 0, NULL), "as is what is not a config");
 }
 
 static void try_config_values(void)

@@ -327,7 +327,7 @@ static void test_empty(void)
     end();
 }
 
-/* What is no payload of ours. */
+/* What is not a payload of ours. */
 static void test_nonsense(void)
 {
     unsigned char b[8 + DONE_BYTES] = { 0 };
@@ -705,7 +705,7 @@ static void test_seal(void)
     wait_s(LOST_S + 1, "01");
     ok(is(told(0), "seal 0/1 finish"), "one is lost: rank 0 seals the rest");
     sealed(2, ERR_NONE, false);
-    ok(phase_is(DISPATCH_SEALING), "if it comes back that is no end");
+    ok(phase_is(DISPATCH_SEALING), "if it comes back that is not an end");
     sealed(0, ERR_NONE, true);
     ok(phase_is(DISPATCH_DONE), "done");
     end();

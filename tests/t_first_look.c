@@ -1,5 +1,5 @@
 /*
- * The first look at a file of requests: what is no JSONL is named with its
+ * The first look at a file of requests: what is not JSONL is named with its
  * remedy, everything that may be JSONL passes.
  */
 #include <config.h>

@@ -529,7 +529,7 @@ static void test_transaction(const char *path, const char *part)
 
         buf_init(&raw, ROOM);
         ok(gateway_item(g, w.root, 0, &raw, &it, &err) == -1 &&
-           err.code == ERR_INPUT, "it is no item: %s", err.text);
+           err.code == ERR_INPUT, "it is not an item: %s", err.text);
         buf_clear(&raw);
     }
     gateways_free(g);

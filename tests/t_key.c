@@ -110,8 +110,8 @@ static void test_texts(const char *text)
     refuses_text("{\"kty\":\"EC\",\"crv\":\"secp256k1\",\"x\":\"AA\"}",
                  "EC key (secp256k1)");
     refuses_text("{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}", "backup");
-    refuses_text("[]", "no JWK");
-    refuses_text("", "no JWK");
+    refuses_text("[]", "not a JWK");
+    refuses_text("", "not a JWK");
     refuses_text("{\"kty\":1}", "no \"kty\"");
 }
 

@@ -212,7 +212,7 @@ static void test_hostile(void)
     ok(hostile_add(&h, "shorter", &err) && hostile_add(&h, "x/short", &err) &&
        hostile_add(&h, "short:0", &err) && hostile_add(&h, "short:", &err) &&
        hostile_add(&h, "short:every-x", &err) && hostile_add(&h, "", &err),
-       "what is no case: %s", err.text);
+       "what is not a case: %s", err.text);
 }
 
 static void test_idmap(void)

@@ -68,9 +68,10 @@ static void test_parser(void)
     parser_is("echo no such library >&2; exit 127\n", ERR_FATAL,
               "no such library");
     parser_is("exit 7\n", ERR_FATAL, "no message");
-    parser_is("echo '\"whole.h5\" is no part'; exit 0\n", ERR_INPUT, "index");
-    parser_is("echo '\"whole.h5\" is no part' >&2; exit 3\n", ERR_INPUT,
-              "is no part");
+    parser_is("echo '\"whole.h5\" is not a part'; exit 0\n", ERR_INPUT,
+              "index");
+    parser_is("echo '\"whole.h5\" is not a part' >&2; exit 3\n", ERR_INPUT,
+              "is not a part");
     parser_is("exit 0\n", ERR_INPUT, "is empty");
     parser_is("printf x\n", ERR_INPUT, "is cut off");
     parser_is("while echo 'x'; do :; done 2>/dev/null | head -c 200000\n",

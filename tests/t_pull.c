@@ -242,7 +242,7 @@ static void test_back(void)
     spool_close(s);
 }
 
-/* What this node lacks is no blame, and others have it meanwhile. */
+/* What this node lacks is not its fault, and others have it meanwhile. */
 static void test_put_off(void)
 {
     static const struct {

@@ -76,7 +76,7 @@ static void test_ceiling(void)
     ok(ask(path, 'a', 10, 10) == 0, "up to it");
     ok(ask(path, 'b', 1, 10) == 1 && sum(path) == 10, "and not one more");
     ok(ask(path, 'a', 10, 10) == 0 && sum(path) == 10,
-       "the same item is no second one");
+       "the same item is not a second one");
     ok(ledger_ask(path, id, 5, 12, &was, &err) == 1 && was == 10,
        "what it comes to is told");
     ok(ask(path, 'b', 0, 10) == 0, "nothing may always be asked");

@@ -1,7 +1,7 @@
 /*
  * src/store/resume: where a batch stands, from logs made by hand: several
  * starts and ranks, every frame in any order, deaths with others and alone,
- * torn tails and damage, logs that are no logs of this batch, and reasons.
+ * torn tails and damage, logs that are not logs of this batch, and reasons.
  */
 #include <config.h>
 
@@ -77,7 +77,7 @@ static void test_frames(void)
     ok(gives("o0 p0", 0, 0, 0, 0), "parked: none");
     ok(gives("o0 r0", 0, 1, 0, 0), "with a record: none");
     ok(gives("o0 t0 r0", 0, 1, 0, 0), "a tensor before it");
-    ok(gives("o0 t0", 0, 0, 1, 0), "a tensor is no record");
+    ok(gives("o0 t0", 0, 0, 1, 0), "a tensor is not a record");
     ok(gives("g0", 0, 0, 0, 0), "given up: none");
     ok(gives("o0 O0 g0", 0, 0, 0, 0), "given up is of all choices");
     ok(gives("o0 O0", 0, 0, 1, 0), "two choices open: one death of the line");
@@ -318,7 +318,7 @@ static void test_strangers(void)
     begin();
     log_make(&info, 0, 0, "o0");
     change_byte(at("batch/a000/0000.log"), 1);
-    refused("no log", "no log");
+    refused("no log", "not a log");
     begin();
     w = log_begin(&info, 0, 0);
     log_frame(w, 5, 0, 0, "", 0);

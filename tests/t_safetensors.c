@@ -187,7 +187,7 @@ static void try_headers(void)
         { "[]", "{" },
         { "{", "JSON" },
         { "{}", "0 of 8" },
-        { "{\"a\":1}", "no object" },
+        { "{\"a\":1}", "not an object" },
         { "{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}", "dtype" },
         { "{\"a\":{\"dtype\":\"F33\",\"shape\":[2],"
           "\"data_offsets\":[0,8]}}", "F33" },

@@ -270,7 +270,7 @@ static void test_missing(void)
     if (truncate(path, 700))
         abort();
     refused_with(ERR_RETRY, "1 of 3", "it is there, and torn");
-    ok(!noted[0], "which is no damage");
+    ok(!noted[0], "which is not damage");
     end();
 
     begin(LINE_OF_TWO);
@@ -452,7 +452,7 @@ static void test_refused(void)
     end();
 }
 
-/* Bytes that are no text. */
+/* Bytes that are not text. */
 static void test_refused_bytes(void)
 {
     struct refused *f = NULL;

@@ -318,7 +318,7 @@ static void test_opt(struct settings *s)
     ok(parse(s, "-", &err) == 0 && n_args == 1 && strcmp(args[0], "-") == 0,
        "- is an argument");
     ok(parse(s, "-f -m" A41 " --" A41, &err) == 0 && n_args == 2 && !model &&
-       force && args[1][1] == '-', "an id is no option");
+       force && args[1][1] == '-', "an id is not an option");
     ok(parse(s, "-m" A41 "AA a", &err) == 0 && n_args == 1 && model &&
        strlen(model) == 43, "unless it is a letter and an id");
     ok(parse(s, "-m x -m y a", &err) == 0 && strcmp(model, "y") == 0,

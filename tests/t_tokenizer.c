@@ -664,7 +664,7 @@ static void bad_json(void)
         { HEAD "\"vocab\":{\"a\":400},\"merges\":[]}," PRE "}",
           "not below 400" },
         { HEAD "\"vocab\":{\"a\":-1},\"merges\":[]}," PRE "}",
-          "no integer" },
+          "not an integer" },
         { HEAD "\"vocab\":{\"\":1},\"merges\":[]}," PRE "}", "0 bytes" },
         { HEAD "\"vocab\":{\"a b\":1},\"merges\":[]}," PRE "}", "alphabet" },
         { HEAD VOCAB ",\"merges\":[\"a c\"]}," PRE "}", "merge 0" },

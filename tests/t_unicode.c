@@ -62,7 +62,7 @@ static void nfc(void)
     ok(nfc_is("\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", "\xea\xb0\x81"),
        "NFC: Hangul");
     ok(nfc_is("\xea\xb0\x80\xe1\x86\xa7x", "\xea\xb0\x80\xe1\x86\xa7x"),
-       "NFC: U+11A7 is no final consonant");
+       "NFC: U+11A7 is not a final consonant");
     ok(nfc_is("\xf0\x90\x97\x92\xcc\x87", "\xf0\x90\x97\x92\xcc\x87"),
        "NFC: a composition of version 16 is none");
 }

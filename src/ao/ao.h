@@ -92,7 +92,7 @@ void ao_out_put(struct buf *out, const struct ao_out *o);
 const char *ao_out_tag(const struct ao_out *o, const char *name);
 
 /* Wait for the result of message `id`, at most wait_s seconds.  ERR_RETRY if
- * it is not there by then; ERR_INPUT if what came is no result, or if the
+ * it is not there by then; ERR_INPUT if what came is not a result, or if the
  * network says that this result is gone for good (then ask for the state by
  * ao_ask). */
 int ao_result(struct ao *ao, struct ao_result *r, struct id process,

@@ -77,7 +77,7 @@ int ao_exchange(struct ao *ao, struct http_answer *a, const char *url,
                 const char *const *header, const void *body, size_t n,
                 struct err *err);
 
-/* What an answer that is no plain success means, by its text too: the
+/* What an answer that is not a plain success means, by its text too: the
  * messenger wraps what it throws, so that anything can arrive as 500. */
 enum ao_said { AO_SAID_DONE, AO_SAID_LATER, AO_SAID_NO };
 /* `url` and what was said go into err, with the remedy: ERR_RETRY for LATER,

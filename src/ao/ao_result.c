@@ -76,7 +76,8 @@ static int take_out(struct ao_out *o, const struct json *v, struct err *err)
     const char *target = json_string(member(v, "Target"));
 
     if (json_type(v) != JSON_OBJECT)
-        return err_set(err, ERR_INPUT, "a message of a result is no object");
+        return err_set(err, ERR_INPUT, "a message of a result is not an"
+                       " object");
     o->target = target ? target : "";
     o->data = data ? data : "";
     return take_tags(o, member(v, "Tags"), err);
@@ -112,7 +113,7 @@ static const char *error_of(const struct json *v)
         return NULL;
     if (is_list(v) && !json_first(v))
         return NULL;
-    return text ? text : "an error that is no text";
+    return text ? text : "an error that is not text";
 }
 
 static bool is_result(const struct json *v)
@@ -129,7 +130,7 @@ static int take_result(struct ao_result *r, const struct json *v,
     const char *data;
 
     if (!is_result(v))
-        return err_set(err, ERR_INPUT, "it is no result of an evaluation");
+        return err_set(err, ERR_INPUT, "it is not a result of an evaluation");
     r->error = error_of(member(v, "Error"));
     data = text_of(output);
     if (!data)
@@ -194,8 +195,8 @@ static int no_result(const struct json *root, struct err *err)
         put_members(&seen, root, true);
     else
         buf_puts(&seen, "no object");
-    err_set(err, ERR_INPUT, "it is no result of an evaluation: it has %s, and"
-            " neither results.raw nor results.json.body", seen.data);
+    err_set(err, ERR_INPUT, "it is not a result of an evaluation: it has %s,"
+            " and neither results.raw nor results.json.body", seen.data);
     buf_clear(&seen);
     return -1;
 }
@@ -219,7 +220,7 @@ static int unit_failed(const char *complaint, const char *unit,
 
     buf_init(&a.body, strlen(complaint) + 1);
     buf_puts(&a.body, complaint);
-    /* what is success for a message is no result */
+    /* what is success for a message is not a result */
     if (ao_judge(&a, unit, err) == AO_SAID_DONE)
         err_set(err, ERR_INPUT, "%s says \"%.200s\" instead of a result",
                 unit, complaint);

@@ -44,7 +44,7 @@ int bundler_refused(const struct bundler *b, const struct http_answer *a,
 int bundler_unpaid(const struct bundler *b, const char *text,
                    struct err *err);
 /* An answer that cannot be read: ERR_RETRY, whatever the reader said, for it
- * is no fault of the item. */
+ * is not a fault of the item. */
 int bundler_nonsense(const char *base, const char *path, struct err *err);
 /* Whether the answer says that the item of this id is there already: its
  * status or text says so, and the text names the id. */

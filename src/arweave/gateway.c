@@ -135,7 +135,7 @@ failed:
 
 /* ---- one question ----- */
 
-/* A status that is no success, as an error. */
+/* A status that is not a success, as an error. */
 static int status_failure(struct gateways *g, const char *url,
                           const struct http_answer *a, bool range,
                           struct err *err)

@@ -38,7 +38,7 @@ int gateway_parent(struct gateways *g, size_t i, struct id id,
     graphql_parent_body(&body, id);
     r.body = body.data;
     r.body_n = body.len;
-    /* without an index it says nothing, which is no fault */
+    /* without an index it says nothing, which is not a fault */
     if (gateway_ask(g, i, "graphql", &r, &a, &no) == 0)
         rc = graphql_parent_read(parent, a.body.data, a.body.len, err);
     if (rc > 0 && g->page)
@@ -83,7 +83,7 @@ static int read_table(struct gateways *g, size_t i, struct gateway_data *d,
         return -1;
     if (!bundle_begins(table->data, table->len, &n_items) ||
         n_items > (d->size - NUMBER) / ENTRY)
-        return err_set(err, ERR_INPUT, "\"%s/%s\" is no bundle", g->url[i],
+        return err_set(err, ERR_INPUT, "\"%s/%s\" is not a bundle", g->url[i],
                        d->path);
     return gateway_read(g, i, d, NUMBER, n_items * ENTRY, take, table, err);
 }

@@ -172,7 +172,7 @@ int gateway_head_make(struct buf *head, const char *lines, size_t n,
     buf_init(&raw, ITEM_MAX_TAG_BYTES);
     if (value_of(lines, n, "x-arweave-signature-type", text) &&
         (json_u64_text(text, &type) || type > 0xffff)) {
-        err_set(err, ERR_INPUT, "its X-Arweave-Signature-Type is no number");
+        err_set(err, ERR_INPUT, "its X-Arweave-Signature-Type is not a number");
         goto out;
     }
     buf_putc(&b, (int)(type & 255));
@@ -182,7 +182,7 @@ int gateway_head_make(struct buf *head, const char *lines, size_t n,
         put_optional(&b, lines, n, "x-arweave-target") ||
         put_optional(&b, lines, n, "x-arweave-anchor") ||
         collect_tags(&tags, lines, n)) {
-        err_set(err, ERR_INPUT, "its headers X-Arweave-... are no item");
+        err_set(err, ERR_INPUT, "its headers X-Arweave-... are not an item");
         goto out;
     }
     if (tags.n && tags_put_odd(&raw, tags.v, tags.n, err))

@@ -27,7 +27,7 @@ int gateway_ask(struct gateways *g, size_t i, const char *path,
                 struct err *err);
 
 /* In what the index of gateway i says that an item is bundled: 0; 1 if it says
- * nothing; -1 if that is no answer. */
+ * nothing; -1 if that is not an answer. */
 int gateway_parent(struct gateways *g, size_t i, struct id id,
                    struct id *parent, struct err *err);
 

@@ -52,7 +52,7 @@ void graphql_body(struct buf *out, const struct graphql_query *q,
 void graphql_parent_body(struct buf *out, struct id id);
 
 /* From its answer: 0; 1 if the item is in none, or unknown; -1 with ERR_INPUT
- * for what is no answer. */
+ * for what is not an answer. */
 int graphql_parent_read(struct id *parent, const char *json, size_t n,
                         struct err *err);
 

@@ -379,7 +379,7 @@ static bool check_point(const EC_GROUP *g, const unsigned char key[65],
         !EC_POINT_mul(g, point, z, q, s, ctx) ||
         !EC_POINT_get_affine_coordinates(g, point, x, y, ctx))
         goto out;
-    /* x of this point is r itself: r + order is no x but once in 2^128. */
+    /* x of this point is r itself: r + order is not an x but once in 2^128. */
     good = BN_cmp(x, r) == 0 && BN_is_odd(y) == odd;
 out:
     BN_CTX_free(ctx);

@@ -37,7 +37,7 @@ static int check_kind(const struct json *root, struct err *err)
     const char *crv = json_string(json_get(root, "crv"));
 
     if (!kty)
-        return err_set(err, ERR_INPUT, "it is no JWK: no \"kty\"");
+        return err_set(err, ERR_INPUT, "it is not a JWK: no \"kty\"");
     if (strcmp(kty, "EC") == 0)
         return err_set(err, ERR_INPUT, "it is an EC key (%.20s): only RSA"
                        " keys of 4096 bits are used here; make one with apus"
@@ -62,7 +62,7 @@ static int read_parts(struct key_parts *parts, const struct json *root,
                            " take the file from a backup", part_keys[i]);
         if (base64url_decode(parts->at[i], KEY_BYTES, &parts->n[i], text) ||
             parts->n[i] == 0)
-            return err_set(err, ERR_INPUT, "its \"%s\" is no base64url of at"
+            return err_set(err, ERR_INPUT, "its \"%s\" is not base64url of at"
                            " most %d bytes: only RSA keys of 4096 bits are"
                            " used here", part_keys[i], KEY_BYTES);
     }
@@ -76,11 +76,11 @@ int key_parse(struct key **out, const char *text, size_t n, struct err *err)
     int rc = -1;
 
     if (json_parse(&root, text, n, err)) {
-        err_prefix(err, "it is no JWK");
+        err_prefix(err, "it is not a JWK");
         goto out;
     }
     if (json_type(root) != JSON_OBJECT) {
-        err_set(err, ERR_INPUT, "it is no JWK: no object");
+        err_set(err, ERR_INPUT, "it is not a JWK: no object");
         goto out;
     }
     if (check_kind(root, err) || read_parts(parts, root, err))
@@ -196,7 +196,7 @@ static int open_aside(const char *path, char **aside, struct err *err)
     int fd = -1;
 
     if (!*name)
-        return err_set(err, ERR_INPUT, "\"%s\" is no name of a file", path);
+        return err_set(err, ERR_INPUT, "\"%s\" is not a name of a file", path);
     for (int i = 0; i < ASIDE_TRIES; i++) {
         unsigned char r[6];
         char tail[9];

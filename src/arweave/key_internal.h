@@ -19,7 +19,7 @@ struct key_parts {
     size_t n[KEY_N_PARTS];
 };
 
-/* ERR_INPUT if this is no key of ours. */
+/* ERR_INPUT if this is not a key of ours. */
 int key_from_parts(struct key **out, const struct key_parts *parts,
                    struct err *err);
 int key_to_parts(const struct key *k, struct key_parts *parts,

@@ -54,7 +54,7 @@ static int get_key_bytes(unsigned char out[KEY_BYTES],
     size_t n;
 
     if (!text || base64url_decode(out, KEY_BYTES, &n, text) || n != KEY_BYTES)
-        return err_set(err, ERR_INPUT, "receipt: its \"%s\" is no base64url of"
+        return err_set(err, ERR_INPUT, "receipt: its \"%s\" is not base64url of"
                        " %d bytes", key, KEY_BYTES);
     return 0;
 }
@@ -73,9 +73,9 @@ static int get_fields(struct receipt *r, const struct json *root,
     if (get_number(root, "deadlineHeight", &r->deadline_height) ||
         get_number(root, "timestamp", &r->timestamp_ms))
         return err_set(err, ERR_INPUT, "receipt: its \"deadlineHeight\" or"
-                       " \"timestamp\" is no number");
+                       " \"timestamp\" is not a number");
     if (json_get(root, "winc") && get_number(root, "winc", &r->winc))
-        return err_set(err, ERR_INPUT, "receipt: its \"winc\" is no number");
+        return err_set(err, ERR_INPUT, "receipt: its \"winc\" is not a number");
     return 0;
 }
 

@@ -25,7 +25,7 @@ struct item_text_tag {
 };
 
 /* Decode bytes[0..n) into tag[0..max): all of it, to the end of the array and
- * not further.  No bytes are no tags. */
+ * not further.  No bytes: no tags. */
 int tags_read(struct item_tag *tag, size_t max, size_t *n_tags,
               const unsigned char *bytes, size_t n, struct err *err);
 

@@ -53,7 +53,7 @@ static int get_digits(const char **out, const struct json *root,
 
     if (n == 0 || n > DIGITS_MAX || strspn(text, "0123456789") != n ||
         (n > 1 && text[0] == '0'))
-        return err_set(err, ERR_INPUT, "transaction: its \"%s\" is no number"
+        return err_set(err, ERR_INPUT, "transaction: its \"%s\" is not a number"
                        " as text", key);
     *out = text;
     return 0;

@@ -296,7 +296,7 @@ int file_out_open(struct file_out **out, const char *path, struct err *err)
     struct file_out *f;
 
     if (!*name)
-        return err_set(err, ERR_INPUT, "\"%s\" is no name of a file", path);
+        return err_set(err, ERR_INPUT, "\"%s\" is not a name of a file", path);
     f = xcalloc(1, sizeof(*f));
     f->path = xstrdup(path);
     if (!slash)

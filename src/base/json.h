@@ -43,7 +43,7 @@ void json_wipe(struct json *root);
 enum json_type json_type(const struct json *v);
 const char *json_type_name(enum json_type type);
 
-/* The member of an object, or NULL (also if v is no object, or NULL). */
+/* The member of an object, or NULL (also if v is not an object, or NULL). */
 const struct json *json_get(const struct json *v, const char *key);
 
 /* Walk over an array or object; NULL at the end or for other types. */
@@ -81,11 +81,11 @@ int json_digits(const struct json *v, uint64_t *out);
 int json_u64_array(const struct json *v, uint64_t max,
                    int (*put)(void *self, uint64_t number), void *self);
 
-/* The nearest double; -1 if v is no number or the result is not finite. */
+/* The nearest double; -1 if v is not a number or the result is not finite. */
 int json_f64(const struct json *v, double *out);
 
 /* A number in units of 10^-6 from its text alone: the nearest to what is
- * written, of two the even one.  -1 if v is no number or does not fit. */
+ * written, of two the even one.  -1 if v is not a number or does not fit. */
 int json_nearest_millionths(const struct json *v, int64_t *out);
 
 /* The same for a bare decimal text such as "12": an integer below 2^64, digits

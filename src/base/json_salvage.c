@@ -1,5 +1,5 @@
 /*
- * A key's string out of a text that is no JSON.  It is walked as if it were:
+ * A key's string out of a text that is not JSON.  It is walked as if it were:
  * strings from quote to quote, brackets counted, all else passed over.  So a
  * damage inside a string does no harm, and one among the brackets may only
  * hide what is behind it.

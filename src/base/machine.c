@@ -101,7 +101,7 @@ static void look_at_quota(const char *dir, void *self)
             return;
         n[1] = period[0];
     }
-    /* -1, which is no quota, is read as a very large number */
+    /* -1, which is not a quota, is read as a very large number */
     if (n[0] == 0 || n[1] == 0 || n[0] > (uint64_t)1 << 50)
         return;
     cores = (n[0] + n[1] - 1) / n[1];

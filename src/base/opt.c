@@ -76,7 +76,7 @@ static bool may_be_id(const struct cursor *at, const char *word)
     return at->c->max_args > 0 && n >= ID_SHORT && strpbrk(word, never);
 }
 
-/* A word that begins with a dash and is no option. */
+/* A word that begins with a dash and is not an option. */
 static int not_an_option(const struct cursor *at, struct err *err,
                          const char *word)
 {

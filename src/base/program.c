@@ -116,7 +116,7 @@ const struct setting program_settings[] = {
     { "http-retries", "count 0..100", "5", HERE,
       "further attempts of an exchange" },
     { "log-level", "error|warning|info|debug", "info", WORKER,
-      "what is told on standard error" },
+      "level of the messages on standard error" },
     { "umask", "text", "077", WORKER,
       "mode bits that new files do not get, octal" },
     { NULL, NULL, NULL, false, NULL }

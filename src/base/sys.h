@@ -41,7 +41,7 @@ int sys_unlink(const char *path);
  * directory of ours that exists is the one. */
 int sys_mkdir_own(const char *path);
 
-/* A place to be ended at (APUS_CRASH) that is no write: a send. */
+/* A place to be ended at (APUS_CRASH) that is not a write: a send. */
 void sys_crash_point(void);
 
 /* The same where the variable has this number, for what happens at one place

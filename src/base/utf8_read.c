@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* The lead byte at s[0] wants the length returned (0: it is no lead byte);
+/* The lead byte at s[0] wants the length returned (0: it is not a lead byte);
  * *good bytes of s[0..n), n > 0, are a beginning of such a sequence.  The
  * ranges of the second byte are those of Unicode 15, table 3-7. */
 static size_t sequence(const unsigned char *s, size_t n, size_t *good)

@@ -174,7 +174,7 @@ static int end_work(const struct spool *s, struct batch *b, struct err *err)
     rc = wait_for_end(s, b, &told, err);
     free(told.step);
     if (rc == 0)
-        return err_set(err, ERR_RETRY, "\"%s\": its worker was told to save"
+        return err_set(err, ERR_RETRY, "\"%s\": its worker was asked to save"
                        " and has not left in %d s; look again with apus"
                        " status", b->path, WAIT_S);
     return rc < 0 ? -1 : 0;

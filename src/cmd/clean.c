@@ -226,7 +226,7 @@ static int clean_state(struct clean *c, enum spool_state state,
         return -1;
     for (size_t i = 0; i < n; i++) {
         /* one that cannot be removed does not keep the next, and one that
-         * another has moved or removed meanwhile is no failure */
+         * another has moved or removed meanwhile is not a failure */
         if (clean_old(c, &list[i], err) && file_exists(list[i].path))
             failed(c, err);
         batch_clear(&list[i]);

@@ -38,7 +38,7 @@ void columns_take(struct columns *c, char *text);
 void columns_print(const struct columns *c, size_t width, struct buf *out);
 
 /* Columns of the terminal that standard output is: what it says, COLUMNS in
- * the environment, 80.  0 if it is no terminal. */
+ * the environment, 80.  0 if it is not a terminal. */
 size_t columns_of_terminal(void);
 
 #endif

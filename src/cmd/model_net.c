@@ -135,7 +135,7 @@ int cmd_model_fetch(struct settings *s, int argc, char **argv)
     if (status != CMD_GO)
         return status;
     if (id_parse(&id, what)) {
-        log_error("\"%s\" is no id of Arweave (43 characters)", what);
+        log_error("\"%s\" is not an id of Arweave (43 characters)", what);
         return CMD_MISUSED;
     }
     if (gateway && settings_set(s, "gateways", gateway, &err))

@@ -17,7 +17,7 @@ struct batch;
 struct err;
 struct spool;
 
-/* Whether it names a file: one that exists and is no directory, or "-". */
+/* Whether it names a file: one that exists and is not a directory, or "-". */
 bool named_is_file(const char *what);
 
 /* Where a file has the name of a batch too: say that the file is taken.  The

@@ -1,6 +1,6 @@
 /*
  * What was named on a command line: a batch, an item on Arweave, or a file of
- * a checkpoint, and whether it may be opened: libhdf5 is no parser for files
+ * a checkpoint, and whether it may be opened: libhdf5 is not a parser for files
  * of strangers.
  */
 #ifndef APUS_CMD_PART_H

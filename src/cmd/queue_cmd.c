@@ -370,7 +370,8 @@ static int queue_drop(struct settings *s, int argc, char **argv)
         .name = "apus queue drop",
         .synopsis = "REQUEST",
         .about = "End a request that will not be answered, by its id.  Its"
-                 " requester is told that the\nowner of the queue dropped it.",
+                 " requester is notified that\nthe owner of the queue dropped"
+                 " it.",
         .opts = no_opts, .min_args = 1, .max_args = 1,
     };
     struct err err = ERR_INIT;

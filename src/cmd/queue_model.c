@@ -51,8 +51,8 @@ int queue_model_name(const char *name, struct err *err)
 {
     if (is_name(name))
         return 0;
-    return err_set(err, ERR_INPUT, "\"%s\" is no name for a queue: 1 to %d of"
-                   " A-Z a-z 0-9 . _ -, give one with --name", name,
+    return err_set(err, ERR_INPUT, "\"%s\" is not a name for a queue: 1 to %d"
+                   " of A-Z a-z 0-9 . _ -, give one with --name", name,
                    QUEUE_MODEL_NAME_MAX);
 }
 

@@ -272,7 +272,7 @@ static void run_clear(struct run *r)
     run_from_clear(&r->made);
 }
 
-/* FILE.jsonl gives FILE.out.jsonl, what is no file standard output. */
+/* FILE.jsonl gives FILE.out.jsonl, what is not a file standard output. */
 static char *output_name(const char *in)
 {
     size_t n = strlen(in), suffix = strlen(SUFFIX);

@@ -163,7 +163,7 @@ static int get(const struct settings *s, const char *what, int is_file,
     if (is_file)
         return lookup_file(what, i, err) ? -1 : 0;
     if (id_parse(&id, what))
-        return err_set(err, ERR_INPUT, "\"%s\" is no id: 43 characters"
+        return err_set(err, ERR_INPUT, "\"%s\" is not an id: 43 characters"
                        " expected", what);
     rc = lookup_new(&l, s, log_note_info, NULL, err) ||
                  lookup_get(l, id, i, err)

@@ -373,7 +373,7 @@ static int submit_named(struct submit *s, const char *name, struct err *err)
         return submit_file(s, name, err);
     }
     if (!s->spool)
-        return err_set(err, ERR_INPUT, "\"%s\" is no file, and there is no"
+        return err_set(err, ERR_INPUT, "\"%s\" is not a file, and there is no"
                        " spool \"%s\"", name,
                        settings_text(s->settings, "spool"));
     rc = spool_find(s->spool, name, &b, err);

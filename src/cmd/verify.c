@@ -189,7 +189,7 @@ static int verify_batch(struct verify *v, const struct spool *s,
 
 enum kind { ITEM, OUTPUT, PART, BATCH };
 
-/* An option that this kind of thing has no use for is no check of it. */
+/* An option that this kind of thing has no use for is not a check of it. */
 static int check_kind(struct verify *v, enum kind kind, struct err *err)
 {
     static const char *const names[] = {

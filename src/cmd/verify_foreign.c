@@ -199,7 +199,7 @@ static int check(struct foreign *f, struct err *err)
     if (rc < 0)
         return -1;
     if (rc == 0) {
-        log_error("\"%s\" is no file of %s: it is not opened", v->what,
+        log_error("\"%s\" is not a file of %s: it is not opened", v->what,
                   v->statement ? "that statement"
                                : "any statement that --key signed and the"
                                  " gateways name");

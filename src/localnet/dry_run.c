@@ -64,7 +64,7 @@ static void take_data(struct dry_run *d, const struct call *c)
     d->n_data = c->n_body - it.head_n;
 }
 
-/* What a node takes out of the message is no tag of it. */
+/* What a node takes out of the message is not a tag of it. */
 static bool is_field(const char *name)
 {
     static const char *const fields[] = { "id", "anchor", "owner", "target",

@@ -123,7 +123,7 @@ static int begin(struct journal *j, struct err *err)
     struct stat st;
 
     if (fstat(j->fd, &st) || !S_ISREG(st.st_mode))
-        return err_set(err, ERR_INPUT, "\"%s\" is no file", j->path);
+        return err_set(err, ERR_INPUT, "\"%s\" is not a file", j->path);
     j->size = (uint64_t)st.st_size;
     if (j->size < MAGIC_N) {
         if (sys_ftruncate(j->fd, 0) || sys_pwrite(j->fd, MAGIC, MAGIC_N, 0) ||
@@ -135,8 +135,8 @@ static int begin(struct journal *j, struct err *err)
     if (read_at(j, 0, magic, MAGIC_N, err))
         return -1;
     if (memcmp(magic, MAGIC, MAGIC_N) != 0)
-        return err_set(err, ERR_INPUT, "\"%s\" is no journal of apus localnet,"
-                       " or one of another version", j->path);
+        return err_set(err, ERR_INPUT, "\"%s\" is not a journal of apus"
+                       " localnet, or one of another version", j->path);
     return 0;
 }
 

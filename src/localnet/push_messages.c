@@ -31,7 +31,7 @@ struct outgoing {
     size_t n_tags;
 };
 
-/* The next text of the reply, made a C string: NUL is no part of it. */
+/* The next text of the reply, made a C string: NUL is not a part of it. */
 static char *next_text(const char **p, const char *end)
 {
     uint32_t n;

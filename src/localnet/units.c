@@ -175,7 +175,7 @@ static int replay_message(struct net *net, const struct journal_record *r,
     struct item it;
 
     if (r->n < HEAD || item_head(&it, r->data + HEAD, r->n - HEAD, err))
-        return err_set(err, ERR_FATAL, "a record of a message is no item");
+        return err_set(err, ERR_FATAL, "a record of a message is not an item");
     if (get_u64(r->data) > net->last_ms)
         net->last_ms = get_u64(r->data);
     return take(net, r->data, r->data + HEAD, r->n - HEAD, &it, r->at + HEAD,

@@ -388,7 +388,7 @@ int vm_eval(struct vm *vm, const void *request, size_t n, struct buf *reply)
     if (lua_pcall(lua, 1, 3, 0)) {
         const char *why = lua_tostring(lua, -1);
 
-        vm_put_failure(reply, why ? why : "an error that is no text");
+        vm_put_failure(reply, why ? why : "an error that is not text");
         return 1;
     }
     failed = lua_toboolean(lua, 1);

@@ -19,7 +19,7 @@ struct model_stream;
 struct model_stream *model_stream_new(const struct id *want_id);
 void model_stream_free(struct model_stream *s);
 
-/* The next bytes.  ERR_INPUT for what is no model file, not the one asked
+/* The next bytes.  ERR_INPUT for what is not a model file, not the one asked
  * for, or goes on behind its end; then model_stream_back must follow. */
 int model_stream_put(struct model_stream *s, const void *data, size_t n,
                      struct err *err);

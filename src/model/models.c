@@ -136,7 +136,7 @@ static int names_read(struct names *names, const char *store,
         line++;
         VEC_MORE(names->v, names->n);
         if (parse_name(&names->v[names->n], p, n)) {
-            err_set(err, ERR_INPUT, "%s/names:%zu is no line of a name and "
+            err_set(err, ERR_INPUT, "%s/names:%zu is not a line of a name and "
                     "an id", store, line);
             goto out;
         }

@@ -14,7 +14,7 @@
 
 struct err;
 
-/* Space, tab, CR: what is no part of a line where it stands at one of its
+/* Space, tab, CR: what is not a part of a line where it stands at one of its
  * ends. */
 static inline bool line_is_blank(char c)
 {

@@ -47,7 +47,7 @@ static void add(struct entries *e, const struct entry *line)
     e->n++;
 }
 
-/* {"item":ID,"asked":"N"} or "paid"; half a line is no JSON. */
+/* {"item":ID,"asked":"N"} or "paid"; half a line is not JSON. */
 static void take_line(struct entries *e, const char *line, size_t n)
 {
     struct entry l = { .asked = true };

@@ -80,7 +80,7 @@ static int read_tags(struct id *id, const struct gateway_data *d,
     if (item_tag_text(&it, KIND_TAG, kind, sizeof(kind)) ||
         strcmp(kind, KIND_MODEL) != 0 ||
         item_tag_id(&it, MODEL_TAG, id))
-        return err_set(err, ERR_INPUT, "it is no model: its tags are not "
+        return err_set(err, ERR_INPUT, "it is not a model: its tags are not "
                        KIND_TAG ": " KIND_MODEL " and " MODEL_TAG);
     return 0;
 }

@@ -36,7 +36,7 @@
 #define ITEM_MAX ((size_t)1 << 30)
 #define INDEX_MAX ((size_t)1 << 20)
 #define HEAD_MAX (ITEM_HEAD_MAX + 32 + 64 * PUSH_BUNDLE_ITEMS)
-#define ITEM_FIXED 1044 /* of an item that is no tag and no data */
+#define ITEM_FIXED 1044 /* of an item, without tags and data */
 
 /* One result on its way. */
 struct job {

@@ -110,7 +110,7 @@ static int end_claimed(struct push *p, struct batch *b,
     struct heart heart;
     int rc;
 
-    /* part of a file is no answer to the request that named it */
+    /* part of a file is not an answer to the request that named it */
     if (!seal || info->is_file_of_ao)
         return release_all(p, b, info, r, err) || write_why(b, why, err) ||
                spool_leave(p->spool, b, SPOOL_FAILED, err) ? -1 : 0;

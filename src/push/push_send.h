@@ -22,7 +22,7 @@ struct push_send;
 struct push_upload;
 struct settings;
 
-/* Told what a person should know; `warning` if it is no good news. */
+/* Told what a person should know; `warning` if it is bad news. */
 typedef void push_note_fn(void *self, bool warning, const char *text);
 
 /* Of the settings bundler, bundler-key, max-winc, max-winc-day and ledger;

@@ -36,7 +36,7 @@ int pulling_answer(const struct pulling *x, size_t k, struct ao_result *r,
                                   err))
         rc = err_prefix(err, "\"%s/%s\"", x->b.path, name);
     if (rc > 0 && r->n_out != 1) {
-        rc = err_set(err, ERR_INPUT, "\"%s/%s\" is no answer", x->b.path,
+        rc = err_set(err, ERR_INPUT, "\"%s/%s\" is not an answer", x->b.path,
                      name);
         ao_result_clear(r);
     }

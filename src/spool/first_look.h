@@ -1,6 +1,6 @@
 /*
  * A look at the beginning of a file of requests, before anything is made of
- * it: what is no JSONL at all is named with the remedy.  A file that may be
+ * it: what is not JSONL at all is named with the remedy.  A file that may be
  * JSONL passes; single lines are judged one by one, later (request.h).
  */
 #ifndef APUS_SPOOL_FIRST_LOOK_H

@@ -88,7 +88,7 @@ static void count_lines(struct lines *f, const char *p, const char *end,
     }
 }
 
-/* A file that begins with a BOM: it is no part of the first line. */
+/* A file that begins with a BOM: it is not a part of the first line. */
 static void look_for_bom(struct lines *f)
 {
     char begin[BOM_SIZE];

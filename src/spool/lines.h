@@ -24,7 +24,7 @@ void lines_close(struct lines *f);
 
 /* The same of requests whose lines have ids of version 2 (doc/proof.md section
  * 5): a BOM at the beginning and blanks at both ends of a line are left out,
- * and a line of nothing but those is no request. */
+ * and a line of nothing but those is not a request. */
 int lines_open_requests(struct lines **out, const char *path, struct id model,
                         struct err *err);
 
@@ -48,10 +48,10 @@ uint64_t lines_offset(const struct lines *f);
  * blanks. */
 uint64_t lines_start(const struct lines *f);
 
-/* Whether that line is no request. */
+/* Whether that line is not a request. */
 bool lines_is_blank(const struct lines *f);
 
-/* Id of that line; zeros if it is no request. */
+/* Id of that line; zeros if it is not a request. */
 void lines_id(const struct lines *f, struct id *id);
 
 /* What that id of version 2 is made of: SHA-256 of the line, and how many

@@ -1,6 +1,6 @@
 /*
  * Where requests come from: a file, a pipe, or standard input, which is "-".
- * What is no regular file is read once and as it comes.
+ * What is not a regular file is read once and as it comes.
  */
 #ifndef APUS_SPOOL_SOURCE_H
 #define APUS_SPOOL_SOURCE_H
@@ -14,7 +14,7 @@ struct source;
 /* What people call standard input. */
 #define SOURCE_STDIN "standard input"
 
-/* Open it, and take a first look (first_look.h): what is no file of requests
+/* Open it, and take a first look (first_look.h): what is not a file of requests
  * is ERR_INPUT.  A pipe is waited for until it has so much or ends. */
 int source_open(struct source **out, const char *name, struct err *err);
 /* The same without the look: of a part of what was looked at as a whole. */

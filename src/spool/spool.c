@@ -250,7 +250,7 @@ static int look_at(const struct spool *s, enum spool_state state,
         return spool_fail(err, "look into", s->at[state]);
     }
     if (!S_ISDIR(st.st_mode))
-        return err_set(err, ERR_INPUT, "\"%s/%s\" is no directory",
+        return err_set(err, ERR_INPUT, "\"%s/%s\" is not a directory",
                        s->at[state], name);
     if (st.st_uid != geteuid())
         return err_set(err, ERR_INPUT, "\"%s/%s\" belongs to user %ju, not"
@@ -401,7 +401,7 @@ static int search_path(const struct spool *s, const char *what, struct id *id,
 out:
     free(path);
     if (rc)
-        return err_set(err, ERR_INPUT, "\"%s\" is no batch of the spool"
+        return err_set(err, ERR_INPUT, "\"%s\" is not a batch of the spool"
                        " \"%s\"", what, s->dir);
     return 0;
 }

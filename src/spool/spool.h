@@ -49,7 +49,7 @@ struct batch {
 };
 void batch_clear(struct batch *b);
 
-/* By id or unique prefix of at least 4 characters (a leading "b" is no part
+/* By id or unique prefix of at least 4 characters (a leading "b" is not a part
  * of it), or a path to its directory.  ERR_INPUT: none, or several. */
 int spool_find(const struct spool *s, const char *what, struct batch *b,
                struct err *err);

@@ -28,7 +28,7 @@ int batch_name_id(struct id *id, const char *name);
 char *spool_path(const struct spool *s, enum spool_state state, struct id id);
 
 /* Where the batch of an id is: 1 and *state, 0 nowhere, -1 with ERR_INPUT
- * where something of that name is no batch of ours. */
+ * where something of that name is not a batch of ours. */
 int spool_locate(const struct spool *s, struct id id, enum spool_state *state,
                  struct err *err);
 

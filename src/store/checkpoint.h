@@ -84,7 +84,7 @@ int checkpoint_open_file(struct checkpoint **out, const struct part_file *f,
                          struct err *err);
 
 /* Whether opening failed because the process which parses was ended by a
- * signal: that is no verdict on the file. */
+ * signal: that is not a verdict on the file. */
 bool checkpoint_is_death(const struct err *err);
 const struct checkpoint_head *checkpoint_head(const struct checkpoint *c);
 

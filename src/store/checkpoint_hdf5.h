@@ -29,7 +29,7 @@ struct result_record;
 #define LAYOUT_BLOCK 1024   /* rows of a column handled at once */
 
 /* Of apus-part-index: the first line of what it prints, the most it prints,
- * how long it takes, and how it ends over a file that is no part. */
+ * how long it takes, and how it ends over a file that is not a part. */
 #define LAYOUT_INDEX "apus-part-index-2"
 #define LAYOUT_INDEX_MAX ((size_t)64 << 10)
 #define LAYOUT_WALL_S 60
@@ -180,7 +180,7 @@ int layout_parse(const char *text, size_t n, const struct part_file *f,
 int checkpoint_open_own(struct checkpoint **out, const char *path,
                         struct err *err);
 
-/* ERR_INPUT: the file is no part, because `what`; a dataset `what`. */
+/* ERR_INPUT: the file is not a part, because `what`; a dataset `what`. */
 int layout_none(const char *path, const char *what, struct err *err);
 int layout_bad(const char *path, enum layout_set set, const char *what,
                struct err *err);

@@ -311,7 +311,7 @@ void layout_print_places(struct buf *out,
 
 int layout_none(const char *path, const char *what, struct err *err)
 {
-    return err_set(err, ERR_INPUT, "\"%s\" is no checkpoint: %s", path,
+    return err_set(err, ERR_INPUT, "\"%s\" is not a checkpoint: %s", path,
                    what);
 }
 

@@ -61,7 +61,7 @@ static int damaged(const struct walk *w, const char *name, struct err *err)
 }
 
 /* Open an object by a name of the group: 1, 0 if it is not there or of
- * another kind, -1 if the name is no hard link or cannot be followed. */
+ * another kind, -1 if the name is not a hard link or cannot be followed. */
 static int open_object(struct walk *w, hid_t group, const char *name,
                        H5I_type_t kind, hid_t *out, struct err *err)
 {
@@ -78,7 +78,7 @@ static int open_object(struct walk *w, hid_t group, const char *name,
         return layout_none(w->path, "it is damaged, a link cannot be read",
                            err);
     if (link.type != H5L_TYPE_HARD)
-        return err_set(err, ERR_INPUT, "\"%s\": %s is no hard link", w->path,
+        return err_set(err, ERR_INPUT, "\"%s\": %s is not a hard link", w->path,
                        name);
     id = H5Oopen(group, name, H5P_DEFAULT);
     if (id >= 0 && H5Iget_type(id) != kind) {

@@ -647,7 +647,7 @@ static int look_back(struct writer *w, struct err *err)
     checkpoint_close(c);
     if (rc == 0)
         return 0;
-    err_turn(err, ERR_RETRY); /* what we wrote is no input: the disk lies */
+    err_turn(err, ERR_RETRY); /* what we wrote is not an input: the disk lies */
     return err_prefix(err, "\"%s\" reads otherwise than it was written",
                       w->path);
 }

@@ -283,7 +283,7 @@ static void forget(struct request *r)
     r->kept_id = kept_id;
 }
 
-/* The custom_id of a line that is no JSON, if it could be one. */
+/* The custom_id of a line that is not JSON, if it could be one. */
 static void keep_id(struct request *r, const char *line, size_t n)
 {
     char *id = json_salvage(line, n, "custom_id");

@@ -246,7 +246,7 @@ static int take_top_k(struct request *r, const char *name,
     if (json_i64(v, &k) || k < -1 || k > UINT32_MAX)
         return request_must(err, name, "an integer from 0 to 4294967295, or"
                                        " -1");
-    /* of others: -1 is no limit, as our 0 */
+    /* of others: -1 is not a limit, as our 0 */
     return set_u32(r, GIVEN_TOP_K, &r->top_k, k < 0 ? 0 : (uint32_t)k, name,
                    err);
 }

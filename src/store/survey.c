@@ -49,7 +49,7 @@ static int check(const struct lines *f, const struct batch_info *info,
 
 /* The file `ids` along the lines: whether it has what it should have. */
 struct ids_check {
-    struct ids_file *file; /* NULL: the batch has none, or it is no good */
+    struct ids_file *file; /* NULL: the batch has none, or is damaged */
     bool bad;
 };
 

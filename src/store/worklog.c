@@ -401,7 +401,7 @@ static int search(struct worklog_reader *r, struct err *err)
     return 0;
 }
 
-/* 1 if there are frames, 0 if there are none, -1 if it is no log of ours. */
+/* 1 if there are frames, 0 if there are none, -1 if it is not a log of ours. */
 static int read_header(struct worklog_reader *r, const struct id *batch,
                        struct err *err)
 {
@@ -420,7 +420,7 @@ static int read_header(struct worklog_reader *r, const struct id *batch,
     if (memcmp(head, header_magic, sizeof(header_magic)) != 0 ||
         memcmp(head + HEADER_ZERO, zeros, HEADER - HEADER_ZERO) != 0)
         return err_set(err, ERR_INPUT,
-                       "\"%s\" is no log: its header is wrong", r->path);
+                       "\"%s\" is not a log: its header is wrong", r->path);
     if (batch && !id_equal(id_at(head + 8), *batch))
         return err_set(err, ERR_INPUT, "\"%s\" is a log of another batch",
                        r->path);

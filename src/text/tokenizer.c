@@ -200,7 +200,7 @@ static int index_bytes(struct tokenizer *t, struct err *err)
         }
     }
     if (t->unknown != TOK_NONE && !token_len(t, t->unknown))
-        return err_set(err, ERR_INPUT, "tokenizer: the unknown id %u is no "
+        return err_set(err, ERR_INPUT, "tokenizer: the unknown id %u is not a "
                        "token", t->unknown);
     return 0;
 }

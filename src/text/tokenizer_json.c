@@ -83,7 +83,7 @@ static int read_id(const struct json *v, uint32_t max, uint32_t *id,
     uint64_t u;
 
     if (json_u64(v, &u))
-        return err_set(err, ERR_INPUT, "the id of \"%.80s\" is no integer",
+        return err_set(err, ERR_INPUT, "the id of \"%.80s\" is not an integer",
                        of);
     if (u >= max)
         return err_set(err, ERR_INPUT,
@@ -165,7 +165,7 @@ static int read_vocab(struct import *im, const struct json *model,
     const struct json *vocab = json_get(model, "vocab"), *v;
 
     if (!vocab || json_type(vocab) != JSON_OBJECT)
-        return err_set(err, ERR_INPUT, "model.vocab is no object");
+        return err_set(err, ERR_INPUT, "model.vocab is not an object");
     for (v = json_first(vocab); v; v = json_next(v))
         if (put_vocab(im, v, err))
             return -1;
@@ -212,7 +212,7 @@ static int put_merge(struct import *im, const struct json *v, uint32_t rank,
         second = a ? json_next(json_first(v)) : NULL;
         b = second && !json_next(second) ? json_string(second) : NULL;
         if (!b)
-            return err_set(err, ERR_INPUT, "merge %u is no pair", rank);
+            return err_set(err, ERR_INPUT, "merge %u is not a pair", rank);
         n = strlen(a);
     }
     left = vocab_id(im, a, n);
@@ -240,7 +240,7 @@ static int read_merges(struct import *im, const struct json *model,
     uint32_t rank = 0;
 
     if (!merges || json_type(merges) != JSON_ARRAY)
-        return err_set(err, ERR_INPUT, "model.merges is no array");
+        return err_set(err, ERR_INPUT, "model.merges is not an array");
     for (v = json_first(merges); v; v = json_next(v)) {
         if (rank == TOK_MAX_MERGES)
             return err_set(err, ERR_INPUT, "more than %u merges",

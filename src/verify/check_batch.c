@@ -304,7 +304,7 @@ static int check_refusal(struct check *c, struct refusals *f, uint32_t line,
     else if (!ordered)
         wrong = "it is out of order";
     else if (c->line[line].blank)
-        wrong = "the line is blank: it is no request";
+        wrong = "the line is blank: it is not a request";
     else if (c->line[line].got)
         wrong = "the request has an answer";
     else if (judge(c, f, line, why, &wrong, err))

@@ -26,7 +26,7 @@ struct check_line {
     uint8_t n_choices; /* that it asks for; 0: it is malformed */
     uint8_t got;       /* choices with a row, bit c for choice c */
     bool refused;
-    bool blank;        /* it is no request */
+    bool blank;        /* it is not a request */
 };
 
 /* requests.jsonl along rows in its order. */

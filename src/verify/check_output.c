@@ -277,7 +277,7 @@ static const char *name_of(const struct outputs *o,
     return known ? r->custom_id : NULL;
 }
 
-/* A choice that is no answer makes an error of the line. */
+/* A choice that is not an answer makes an error of the line. */
 static bool put_failed(struct outputs *o, const struct output_line *got,
                        const char *name, const struct prompt *p, size_t n)
 {

@@ -98,7 +98,7 @@ int lookup_get(struct lookup *l, struct id id, struct lookup_item *i,
     return 0;
 }
 
-/* What bytes are that are no item, for those that may be taken for one. */
+/* What bytes are that are not item, for those that may be taken for one. */
 static bool is_other(char what[BUNDLE_NAME], const struct buf *raw)
 {
     struct json *root = NULL;
@@ -138,7 +138,7 @@ int lookup_file(const char *path, struct lookup_item *i, struct err *err)
     if (rc > 0)
         err_set(err, ERR_INPUT, "it ends in its head");
     if (rc)
-        return err_prefix(err, "\"%s\" is no item", path);
+        return err_prefix(err, "\"%s\" is not an item", path);
     rc = item_open(&i->it.head, i->raw.data, i->raw.len, err) ? 1 : 0;
     if (rc && !item_is_checked(i->it.head.type))
         return err_prefix(err, "\"%s\"", path);
@@ -161,7 +161,7 @@ static const char *not_wanted(const struct lookup_item *i, struct id owner,
         return "somebody else signed it";
     if (strcmp(kind, KIND_STATEMENT) != 0 ||
         published_statement_read(s, i->it.data, i->it.n, &err))
-        return "it is no statement";
+        return "it is not a statement";
     if (batch && !id_equal(s->s.batch, *batch))
         return "it is about another batch";
     return NULL;

@@ -135,7 +135,7 @@ static int check_result(struct sweep *w, const struct claims_item *it,
         say_wrong(wrong, "its batch", "the statement", out);
         goto out;
     }
-    /* the same answer in two bundles is no second one */
+    /* the same answer in two bundles is not a second one */
     if (!lookup_order_put(&w->order, p.index, &p.result))
         goto out;
     rc = w->v->answer ? w->v->answer(w->v->self, &p, err) : 0;
@@ -235,7 +235,7 @@ static const char *not_ours(const struct sweep *w, const struct lookup_item *b)
     if (!id_equal(h->address, w->statement->it.head.address))
         return "somebody else signed it";
     if (strcmp(kind, KIND_BUNDLE) != 0)
-        return "it is no bundle";
+        return "it is not a bundle";
     if (item_tag_id(h, "Batch", &batch) || !id_equal(batch, w->s->s.batch))
         return "it is of another batch";
     return NULL;

@@ -27,10 +27,10 @@ struct output_line {
     struct id request;
     bool has_custom_id;        /* it is not null */
     bool of_part;              /* answer_mark_part */
-    const char *custom_id;     /* NULL if it is no text */
+    const char *custom_id;     /* NULL if it is not text */
     const char *code, *message; /* of an error; NULL: an answer */
     bool has_line;             /* an error that says where its request is .. */
-    uint64_t line;             /* .. 0 if that is no number */
+    uint64_t line;             /* .. 0 if that is not a number */
     bool has_model;
     struct id model;
     struct output_choice choice[REQUEST_MAX_CHOICES];
@@ -46,7 +46,7 @@ void output_line_clear(struct output_line *o);
 
 /* Compare it with the line that it should be: 0 the same values, in any order
  * of members; 1, and where the first difference is in `where`.  ERR_INPUT if
- * `want` is no JSON. */
+ * `want` is not JSON. */
 int output_line_compare(const struct output_line *o, const char *want,
                         size_t n, char *where, size_t size, struct err *err);
 

@@ -66,7 +66,7 @@ static void read_changed(const unsigned char *p, size_t n)
 
     must(fd >= 0 && write(fd, p, n) == (ssize_t)n);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    /* a death of the other process is no fault of the file for certain */
+    /* a death of the other process is not a fault of the file for certain */
     if (read_all(path, &err))
         must(err.code == ERR_INPUT || err.code == ERR_RETRY);
     close(fd);

@@ -172,7 +172,7 @@ static int parse_sizes(struct model_record *r, const struct json *root,
     if (!r->head_dim) {
         if (r->dim % r->n_heads)
             return err_set(err, ERR_INPUT, "it has no head_dim, and "
-                           "hidden_size is no multiple of "
+                           "hidden_size is not a multiple of "
                            "num_attention_heads");
         r->head_dim = r->dim / r->n_heads;
     }
@@ -235,7 +235,7 @@ static int token_id(uint32_t *out, const struct model_record *r,
     uint64_t n;
 
     if (json_u64(v, &n) || n >= r->n_vocab)
-        return refuse(key, v, "it is no token id of this vocabulary", err);
+        return refuse(key, v, "it is not a token id of this vocabulary", err);
     *out = (uint32_t)n;
     return 0;
 }
@@ -426,7 +426,7 @@ static int parse_tree(struct hf_config *c, const struct json *root,
     r->numerics = X1_VERSION;
     r->architecture = 1;
     if (json_type(root) != JSON_OBJECT)
-        return err_set(err, ERR_INPUT, "it is no object");
+        return err_set(err, ERR_INPUT, "it is not an object");
     if (parse_family(&f, root, err) || parse_refused(root, err) ||
         parse_sizes(r, root, f, err) || parse_window(r, root, f, err) ||
         parse_eps(r, root, err) || parse_bos(r, root, err) ||

@@ -149,7 +149,7 @@ static int parse_tensor(struct safetensors *s, const struct json *v,
     t.name = xstrdup(json_key(v));
     t.file = s->n_shards - 1;
     if (json_type(v) != JSON_OBJECT) {
-        err_set(err, ERR_INPUT, "tensor \"%s\" is no object", t.name);
+        err_set(err, ERR_INPUT, "tensor \"%s\" is not an object", t.name);
         goto fail;
     }
     if (parse_dtype(&t, v, err) || parse_shape(&t, v, err) ||
