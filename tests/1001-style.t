@@ -202,6 +202,25 @@ xargs awk '
         }' <"$tmp/lua" >"$tmp/found"
 report "no function in Lua has 70 lines" "$tmp/found"
 
+# The headers that somebody ports from say what things are: at least 35 of 100
+# lines in them are comments.  contrib/check quick prints the figures.
+for d in kernels src/proof src/backend src/store; do
+    grep "^$d/.*\.h\$" "$tmp/sources" | xargs awk -v d="$d" '
+        FNR == 1 { inside = 0 }
+        /^[ \t]*$/ { next }
+        { n++ }
+        inside || /^[ \t]*\/\*/ { comments++ }
+        /\/\*/ { inside = 1 }
+        /\*\// { inside = 0 }
+        END {
+            printf "# headers of %s: %d of 100 lines are comments\n", d,
+                100 * comments / n
+        }'
+done | tee "$tmp/share" | sed -n 's/.*of \(.*\): \([0-9]*\) of.*/\1 \2/p' |
+    awk '$2 < 35 { print $1 ": " $2 }' >"$tmp/found"
+cat "$tmp/share"
+report "headers to port from are explained" "$tmp/found"
+
 if luac5.3 -v >/dev/null 2>&1; then
     while read -r file; do
         luac5.3 -p "$file" 2>&1 || :

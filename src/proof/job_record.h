@@ -1,6 +1,11 @@
 /*
  * The job record (proof.md section 3): everything that determines an answer.
  * job = H(record); the request's id is not in it.
+ *
+ * Two requests with one job have one answer, of the same tokens and the same
+ * trace, on every machine and in every batch.  So nothing is in it that a
+ * machine decides: no kernel, no device, no time.  Defaults are filled in
+ * before (the parser of requests), and text is token ids by then.
  */
 #ifndef APUS_PROOF_JOB_RECORD_H
 #define APUS_PROOF_JOB_RECORD_H
@@ -16,6 +21,7 @@ struct err;
 #define JOB_MAX_STOPS 16
 #define JOB_MAX_STOP 64 /* bytes of one */
 
+/* Flags: go on behind an end-of-text token as behind any other. */
 enum { JOB_IGNORE_EOS = 1 };
 
 struct job_record {
@@ -24,17 +30,18 @@ struct job_record {
     uint32_t choice;         /* 0, 1 .. of several answers */
     uint32_t n_prompt;
     struct id prompt; /* blob of the ids */
-    uint32_t max_tokens;
+    uint32_t max_tokens;     /* at least 1 */
     uint32_t temperature;    /* millionths, 0 greedy */
     uint32_t top_p;          /* millionths, 1000000 off */
     uint32_t top_k;          /* 0 off */
     uint32_t flags;          /* JOB_... */
-    uint64_t seed;
-    uint32_t n_stops;
+    uint64_t seed;           /* key of the sampler's Philox */
+    uint32_t n_stops;        /* 0 to JOB_MAX_STOPS, none twice */
     struct id stops; /* mth of them, sorted and unique */
 };
 
-/* A stop string: raw bytes. */
+/* A stop string: raw bytes, not NUL-terminated, borrowed.  It is looked for in
+ * the bytes of the answer, across the borders of tokens. */
 struct job_stop {
     const void *text;
     size_t n; /* 1 to JOB_MAX_STOP */

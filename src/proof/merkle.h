@@ -16,6 +16,7 @@ struct merkle {
     struct id stack[64];          /* roots of the full subtrees, one a bit */
 };
 
+/* No leaves.  There is nothing to clear: a tree is dropped where it stands. */
 void merkle_init(struct merkle *m);
 
 /* mth: the next leaf's data; mths: a value that is already a hash. */

@@ -24,6 +24,7 @@ void merkle_tree_clear(struct merkle_tree *t);
 /* Compute every node above the leaves. */
 void merkle_tree_build(struct merkle_tree *t);
 
+/* The root after merkle_tree_build; of no leaves it is H(""). */
 void merkle_tree_root(const struct merkle_tree *t, struct id *root);
 
 /* As merkle_path; index is below n. */

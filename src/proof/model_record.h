@@ -1,6 +1,10 @@
 /*
  * The model record and the tensor records (proof.md section 2), which name a
  * model for ever: model id = H(model record).
+ *
+ * Here the records have their values; the bytes of a tensor are hashed where
+ * they are read (model/model.c, model/model_stream.c).  Whether the values fit
+ * together is model/model_layout.h's to say.
  */
 #ifndef APUS_PROOF_MODEL_RECORD_H
 #define APUS_PROOF_MODEL_RECORD_H
@@ -13,6 +17,8 @@
 #define TENSOR_RECORD_SIZE 48
 #define MODEL_NONE 0xffffffffu /* no bos, an unused eos */
 
+/* Flags.  A tensor that a flag leaves out has a record all the same, of type
+ * TENSOR_ABSENT, so that an index means one tensor in every model. */
 enum {
     MODEL_TIED = 1,      /* the head repeats the embedding */
     MODEL_QKV_BIAS = 2,  /* bq, bk, bv are there */
@@ -31,9 +37,13 @@ enum {
     LAYER_GATE, LAYER_UP, LAYER_DOWN, LAYER_TENSORS
 };
 
-/* Types of a tensor record. */
+/* Types of a tensor record: nothing, f32 in a row, or int8 rows of which each
+ * has one f32 scale (W8 in doc/numerics.md). */
 enum { TENSOR_ABSENT = 0, TENSOR_F32 = 1, TENSOR_W8 = 2 };
 
+/* Shapes: wq is Hq*HD x d, wk and wv are Hkv*HD x d, wo is d x Hq*HD, gate and
+ * up are ffn x d, down is d x ffn, embedding and head are V x d.  Hq is a
+ * multiple of Hkv: so many heads of queries share one of keys and values. */
 struct model_record {
     uint32_t numerics;     /* 1 */
     uint32_t architecture; /* 1 */
@@ -47,8 +57,8 @@ struct model_record {
     uint32_t context;      /* positions */
     uint32_t window;       /* 0 none */
     uint32_t flags;        /* MODEL_... */
-    float eps;
-    float attn_scale;
+    float eps;             /* of every RMSNorm */
+    float attn_scale;      /* 1/sqrt(HD) in most models */
     uint32_t bos;          /* MODEL_NONE if none */
     uint32_t n_eos;        /* 0 to 8 */
     uint32_t eos[8];       /* unused ones MODEL_NONE */
@@ -60,6 +70,8 @@ struct model_record {
     struct id tensors;     /* mth over the tensor records */
 };
 
+/* A vector's root is the blob of its numbers.  A matrix's is the mth over its
+ * rows (model_row_leaf): one row can be proven without the others. */
 struct tensor_record {
     uint32_t type; /* TENSOR_... */
     uint32_t rows; /* a vector of n: rows n, cols 1 */
@@ -67,12 +79,14 @@ struct tensor_record {
     struct id root;
 };
 
+/* To and from the bytes of doc/proof.md, whose zero fields are written as 0. */
 void model_record_pack(unsigned char out[MODEL_RECORD_SIZE],
                        const struct model_record *r);
 /* -1 if the magic or a zero field is wrong; values are not judged here. */
 int model_record_unpack(struct model_record *r,
                         const unsigned char in[MODEL_RECORD_SIZE]);
 
+/* The same for a tensor; -1 if its zero field is wrong. */
 void tensor_record_pack(unsigned char out[TENSOR_RECORD_SIZE],
                         const struct tensor_record *t);
 int tensor_record_unpack(struct tensor_record *t,

@@ -1,6 +1,10 @@
 /*
  * The result record (proof.md section 5): what was answered to one request,
  * and the root of a batch of them.
+ *
+ * A request that asks for n choices has n of them.  An error is a result, too,
+ * if every machine comes to the same one; a request that is refused before the
+ * engine sees it has none (store/refusals.h).
  */
 #ifndef APUS_PROOF_RESULT_RECORD_H
 #define APUS_PROOF_RESULT_RECORD_H
@@ -29,18 +33,19 @@ const char *result_finish_name(uint32_t finish);
 const char *result_finish_word(size_t k, uint32_t *finish);
 
 struct result_record {
-    struct id request; /* request id */
-    struct id job;
-    struct id model;
-    struct id trace;
+    struct id request;         /* id of its line or message */
+    struct id job;             /* job_record_id */
+    struct id model;           /* model_record_id */
+    struct id trace;           /* mth over n leaves (trace.h) */
     uint32_t n;                /* positions: leaves of the trace */
-    uint32_t n_out;
+    uint32_t n_out;            /* output tokens, an end-of-text too */
     struct id output;          /* blob of the output ids */
     struct id text;            /* H of the output text */
     uint32_t finish;           /* enum result_finish */
     uint32_t level;            /* 0, or 1: the trace is deep */
     uint32_t choice;
-    /* Where RESULT_RANGE was met, else zeros. */
+    /* Where RESULT_RANGE was met, else zeros: the least place in the order of
+     * doc/numerics.md, so that all machines name the same one. */
     uint32_t error_position, error_layer, error_op, error_row, error_index;
 };
 
@@ -69,15 +74,16 @@ struct result_leaf {
     struct id hash; /* the leaf of the batch's tree */
 };
 
+/* What is kept of a packed record to make the batch's tree of it. */
 void result_leaf(struct result_leaf *out, const struct result_record *r);
 
 /* The order of leaves in a batch, for qsort and bsearch: by request id (as
  * bytes), then choice. */
 int result_leaf_compare(const void *a, const void *b);
 
-/* Sort the leaves by result_leaf_compare and give the batch
- * root; the hashes, in this order, are what a path is made from.  Two results
- * for one request and choice are ERR_INPUT; root is then untouched. */
+/* Sort the leaves by result_leaf_compare and write the batch root; the hashes,
+ * in this order, are what a path is made from.  Two results for one request
+ * and choice are ERR_INPUT; root is then untouched. */
 int result_batch(struct id *root, struct result_leaf *leaf, size_t n,
                  struct err *err);
 

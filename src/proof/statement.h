@@ -1,6 +1,10 @@
 /*
  * The statement about a batch (proof.md section 5), which a node signs, and
- * the id of a file's batch.  Signing is not here.
+ * the id of a file's batch.  Signing is not here: the packed statement is the
+ * data of a data item (arweave/item.h), which the node's wallet signs.
+ *
+ * The statements of one node are a chain by `previous`.  A fork in it is no
+ * proof of anything; two statements about one batch with another root are.
  */
 #ifndef APUS_PROOF_STATEMENT_H
 #define APUS_PROOF_STATEMENT_H
@@ -16,9 +20,9 @@ struct merkle;
 struct statement {
     struct id batch;            /* batch id */
     struct id root;             /* of the batch's result records */
-    uint32_t count;             /* of results */
-    uint32_t n_files;
-    struct id process;  /* zeros for a file */
+    uint32_t count;             /* of results: requests times choices */
+    uint32_t n_files;           /* parts of the checkpoint */
+    struct id process;  /* the queue on AO, zeros for a file */
     struct id node;     /* address */
     struct id files;    /* mth over the checkpoint's files */
     struct id previous; /* statement_id of the last, or zeros */

@@ -1,6 +1,12 @@
 /*
  * What a request says, and the parameters of its body, each by its name.  The
  * functions are private to the parsers of requests and of messages.
+ *
+ * A line of a file, the data of a message and its X-Options say the same
+ * things in three places; the rules are here, so that they cannot differ.
+ * Numbers are read from their text, never through a double (doc/proof.md
+ * section 3): 0.7 is 700000 millionths on every machine.  A parameter that is
+ * not implemented is refused unless its value would change nothing.
  */
 #ifndef APUS_STORE_REQUEST_FIELDS_H
 #define APUS_STORE_REQUEST_FIELDS_H
@@ -18,16 +24,20 @@ struct json;
 #define REQUEST_MAX_STOPS 16
 #define REQUEST_MAX_CHOICES 8
 
+/* A message of a chat; the strings are the request's, UTF-8, NUL-terminated. */
 struct request_message {
     const char *role; /* system, user, assistant (developer is system) */
     const char *content;
 };
 
+/* A stop string, borrowed from the tree of the line. */
 struct request_stop {
     const char *text;
     size_t n; /* 1 to 64 bytes */
 };
 
+/* Made by request_parse (request.h), which fills all of it, and released by
+ * request_clear, also after a failure. */
 struct request {
     struct json *line;   /* owns the strings below */
     const char *custom_id; /* NULL if it could not be read */

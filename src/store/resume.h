@@ -37,7 +37,7 @@ struct resume_line {
 typedef void resume_note_fn(void *self, const char *text);
 
 struct resume {
-    struct resume_line *line;
+    struct resume_line *line; /* by number, from 0 */
     uint32_t n;
     uint32_t n_starts;     /* that were read */
     /* of these the last ones in a row, since resume_again */

@@ -1,5 +1,11 @@
 /*
  * What the files of seal share.  Not for others.
+ *
+ * Sealing reads the logs of all starts once and keeps where each answer lies
+ * (72 bytes a row), cuts the lines into parts, and then writes part by
+ * part from the logs, so that memory does not grow with the answers.  The cut
+ * depends on the answers and on part-size alone, not on ranks and starts:
+ * whoever seals the batch again, from other logs, writes the same bytes.
  */
 #ifndef APUS_STORE_SEAL_INTERNAL_H
 #define APUS_STORE_SEAL_INTERNAL_H
@@ -27,6 +33,7 @@ struct seal_row {
     bool bare;         /* its trace has leaves, which the log has not */
 };
 
+/* A line without an answer: where its reason lies. */
 struct seal_refused {
     uint32_t line, log;
     uint64_t at;
@@ -38,6 +45,7 @@ struct seal_part {
     size_t row, n_rows;
 };
 
+/* An open log; slot number % SEAL_READERS has it. */
 struct seal_reader {
     struct worklog_reader *log;
     uint32_t number;
@@ -53,6 +61,8 @@ struct seal_names {
     size_t longest; /* bytes of the longest; 0: nothing was read */
 };
 
+/* One sealing.  Rows and refused lines are in the order of the lines, rows of
+ * one line by choice. */
 struct seal {
     char *batch_path;
     const struct batch_info *info;
