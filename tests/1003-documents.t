@@ -117,5 +117,15 @@ cat "$tmp/found"
 if [ -s "$tmp/found" ]; then failed=1; printf 'not '; fi
 echo "ok 6 - README, the manual and messages say what they mean"
 
-echo 1..6
+# "| question | `file` | `function` |"
+sed -n 's/^| .* | `\([^`]*\)` | `\([^`]*\)` |$/\1 \2/p' doc/README.md |
+    while read -r file function; do
+    grep -q "\<$function\>" "$file" 2>/dev/null ||
+        echo "# doc/README.md: no $function in $file"
+done >"$tmp/found"
+cat "$tmp/found"
+if [ -s "$tmp/found" ]; then failed=1; printf 'not '; fi
+echo "ok 7 - the functions of doc/README.md are where it says"
+
+echo 1..7
 exit $failed
