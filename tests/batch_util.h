@@ -18,124 +18,29 @@
                     "\"/v1/completions\",\"body\":{\"prompt\":\"x\"," \
                     "\"max_tokens\":2,\"n\":2}}\n"
 
-__attribute__((unused))
-static void must(int rc, const struct err *err)
-{
-    if (rc == 0)
-        return;
-    printf("# %s\n", err->text);
-    exit(1);
-}
+void must(int rc, const struct err *err);
 
 /* "SCRATCH/NAME" with these requests and an owner; its model is that of
  * record_util.h.  The path is what at() gives, and info->source has it too,
  * until batch_info_clear. */
-__attribute__((unused))
-static void batch_make(struct batch_info *info, const char *name,
-                       const char *lines)
-{
-    struct err err = ERR_INIT;
-    struct owner self;
-
-    memset(info, 0, sizeof(*info));
-    for (int i = 0; i < 32; i++)
-        info->model.b[i] = (unsigned char)i;
-    digest(&info->file, lines, strlen(lines));
-    batch_file_id(&info->id, info->model, info->file);
-    for (const char *p = lines; (p = strchr(p, '\n')) != NULL; p++)
-        info->n_lines = ++info->n_requests;
-    info->source = xstrdup(at("%s", name));
-    scratch_remove(name);
-    owner_self(&self);
-    must(file_mkdirs(info->source, &err), &err);
-    put(at("%s/requests.jsonl", name), lines);
-    must(batch_info_write(info->source, info, &err), &err);
-    must(owner_write(info->source, &self, &err), &err);
-}
+void batch_make(struct batch_info *info, const char *name, const char *lines);
 
 /* So many lines; the caller frees them. */
-__attribute__((unused))
-static char *lines_of(const char *line, size_t n)
-{
-    size_t len = strlen(line);
-    char *all = xmalloc(n * len + 1);
-
-    for (size_t i = 0; i < n; i++)
-        memcpy(all + i * len, line, len);
-    all[n * len] = '\0';
-    return all;
-}
+char *lines_of(const char *line, size_t n);
 
 /* Begin the log of a rank; the directory of the start is made. */
-__attribute__((unused))
-static struct worklog *log_begin(const struct batch_info *info,
-                                 uint32_t start, uint32_t rank)
-{
-    char *dir = start_path(info->source, start);
-    char *path = start_log_path(info->source, start, rank);
-    struct err err = ERR_INIT;
-    struct worklog *w = NULL;
+struct worklog *log_begin(const struct batch_info *info, uint32_t start,
+                          uint32_t rank);
 
-    must(file_mkdirs(dir, &err), &err);
-    must(worklog_create(&w, path, info->id, rank, start, &err), &err);
-    free(path);
-    free(dir);
-    return w;
-}
+void log_frame(struct worklog *w, enum frame_type type, uint32_t line,
+               uint32_t choice, const void *payload, size_t n);
 
-__attribute__((unused))
-static void log_frame(struct worklog *w, enum frame_type type, uint32_t line,
-                      uint32_t choice, const void *payload, size_t n)
-{
-    struct err err = ERR_INIT;
-
-    must(worklog_put(w, type, frame_index(line, choice), payload, n, &err),
-         &err);
-}
-
-__attribute__((unused))
-static void log_end(struct worklog *w)
-{
-    struct err err = ERR_INIT;
-
-    must(worklog_close(w, &err), &err);
-}
+void log_end(struct worklog *w);
 
 /* A log in letters, one frame for each letter and digit: o0 opens line 0 with
  * others, a0 alone, p0 parks it, r0 is a record (of no use), g0 gives it up,
  * t0 a tensor; capitals are of choice 1. */
-__attribute__((unused))
-static void log_make(const struct batch_info *info, uint32_t start,
-                     uint32_t rank, const char *text)
-{
-    struct worklog *w = log_begin(info, start, rank);
-
-    for (; text[0] && text[1]; text += text[2] == ' ' ? 3 : 2) {
-        uint32_t line = (uint32_t)(text[1] - '0');
-        uint32_t choice = text[0] < 'a';
-
-        switch (text[0] | 0x20) {
-        case 'o':
-            log_frame(w, FRAME_OPEN, line, choice, "", 1);
-            break;
-        case 'a':
-            log_frame(w, FRAME_OPEN, line, choice, "\1", 1);
-            break;
-        case 'p':
-            log_frame(w, FRAME_PARKED, line, choice, "", 0);
-            break;
-        case 'r':
-            log_frame(w, FRAME_RECORD, line, choice, "record", 6);
-            break;
-        case 'g':
-            log_frame(w, FRAME_GIVEN_UP, line, choice, "why\nso", 6);
-            break;
-        default:
-            log_frame(w, FRAME_LAST, line, choice, "last", 4);
-            break;
-        }
-    }
-    log_end(w);
-}
+void log_make(const struct batch_info *info, uint32_t start, uint32_t rank,
+              const char *text);
 
 #endif

@@ -20,87 +20,23 @@
 #include "tests/tap.h"
 
 /* A path in the source tree; the caller frees it. */
-__attribute__((unused))
-static char *tree_path(const char *name)
-{
-    const char *top = getenv("top_srcdir");
-
-    return file_join(top && *top ? top : ".", name);
-}
+char *tree_path(const char *name);
 
 /* A path in $APUS_TEST_DATA, or NULL if that is not set. */
-__attribute__((unused))
-static char *data_path(const char *name)
-{
-    const char *top = getenv("APUS_TEST_DATA");
-
-    return top && *top ? file_join(top, name) : NULL;
-}
+char *data_path(const char *name);
 
 /* A path in the scratch directory. */
-__attribute__((unused))
-static char *tmp_path(const char *name)
-{
-    return file_join(tap_tmp(), name);
-}
+char *tmp_path(const char *name);
 
 /* Remove the scratch directory and what is in it, at the end of main. */
-__attribute__((unused))
-static void tmp_remove(void)
-{
-    char *cmd = xasprintf("rm -rf %s", tap_tmp());
-
-    if (system(cmd))
-        fprintf(stderr, "cannot remove %s\n", tap_tmp());
-    free(cmd);
-}
+void tmp_remove(void);
 
 /* Convert `dir` into a scratch file and open it; the file is removed.  NULL,
  * and a diagnostic line, if that fails. */
-__attribute__((unused))
-static struct model *model_from_hf(const char *dir,
-                                   const struct convert_options *o)
-{
-    struct err err = ERR_INIT;
-    struct model *m = NULL;
-    struct id id;
-    char *path = tmp_path("model_from_hf.apus");
-
-    if (convert_model(dir, path, o, &id, &err) ||
-        model_open(&m, path, &id, &err))
-        printf("# %s\n", err.text);
-    unlink(path);
-    free(path);
-    return m;
-}
+struct model *model_from_hf(const char *dir, const struct convert_options *o);
 
 /* A scratch directory that looks like the checkpoint stories260K, whose files
  * have other names; NULL if the data is not there.  The caller frees it. */
-__attribute__((unused))
-static char *stories_dir(void)
-{
-    static const char *const file[][2] = {
-        { "stories260K.config.json", "config.json" },
-        { "stories260K.safetensors", "model.safetensors" },
-        { "tok512.model", "tokenizer.model" },
-    };
-    char *from = data_path("models/stories260K"), *dir;
-
-    if (!from)
-        return NULL;
-    dir = tmp_path("stories260K");
-    file_mkdirs(dir, NULL);
-    for (size_t i = 0; i < 3; i++) {
-        char *target = file_join(from, file[i][0]);
-        char *path = file_join(dir, file[i][1]);
-
-        if (!file_exists(path) && symlink(target, path))
-            printf("# cannot link %s\n", path);
-        free(target);
-        free(path);
-    }
-    free(from);
-    return dir;
-}
+char *stories_dir(void);
 
 #endif

@@ -71,16 +71,16 @@ static void test_rows(uint64_t n, bool with_last)
     struct err err = ERR_INIT;
     uint64_t i = 0, j = 0;
 
-    overwrite(at("part.h5.tmp"), "left by a crash", 15);
-    overwrite(at("part.h5.abcdefgh.tmp"), "and by one of today", 19);
+    overwrite(part_at("part.h5.tmp"), "left by a crash", 15);
+    overwrite(part_at("part.h5.abcdefgh.tmp"), "and by one of today", 19);
     head_of(&h, n, with_last);
     root_of(&want, n);
-    ok(make_part(at("part.h5"), n, with_last, &root, &err) == 0 &&
+    ok(make_part(part_at("part.h5"), n, with_last, &root, &err) == 0 &&
            same(root.b, 32, want.b, 32),
        "%ju rows%s: written, and their root %s", (uintmax_t)n,
        with_last ? " with last" : "", err.text);
-    ok(entries(tap_tmp()) == 1, "there is nothing beside it");
-    if (!ok(checkpoint_open(&c, at("part.h5"), &err) == 0, "it opens %s",
+    ok(dir_entries(tap_tmp()) == 1, "there is nothing beside it");
+    if (!ok(checkpoint_open(&c, part_at("part.h5"), &err) == 0, "it opens %s",
             err.text))
         return;
     h.with_last = with_last && n > 0;
@@ -96,7 +96,7 @@ static void test_rows(uint64_t n, bool with_last)
     ok(checkpoint_row(c, n, &row, &err) == -1 && err.code == ERR_INPUT,
        "no row after the last: %s", err.text);
     checkpoint_close(c);
-    unlink(at("part.h5"));
+    unlink(part_at("part.h5"));
 }
 
 /* What has no elements is not there: stop strings of nobody, no text. */
@@ -108,9 +108,10 @@ static void test_left_out(void)
     struct buf b;
     size_t n = 0;
 
-    make_part(at("part.h5"), 0, true, NULL, &err);
+    make_part(part_at("part.h5"), 0, true, NULL, &err);
     buf_init(&b, 1u << 20);
-    ok(checkpoint_index(at("part.h5"), &b, &err) == 0, "a part of no rows %s",
+    ok(checkpoint_index(part_at("part.h5"), &b, &err) == 0,
+       "a part of no rows %s",
        err.text);
     for (size_t i = 0; i < sizeof(gone) / sizeof(*gone); i++)
         n += strstr(b.data, gone[i]) != NULL;
@@ -118,7 +119,7 @@ static void test_left_out(void)
            strstr(b.data, "\"/stop/from\""),
        "has the offsets and nothing else");
     buf_clear(&b);
-    unlink(at("part.h5"));
+    unlink(part_at("part.h5"));
 }
 
 /* Of each trace its root alone. */
@@ -129,8 +130,8 @@ static void test_bare(void)
     uint64_t i = 0;
     struct buf b;
 
-    ok(make_bare_part(at("part.h5"), 7, &err) == 0 &&
-           checkpoint_open(&c, at("part.h5"), &err) == 0 &&
+    ok(make_bare_part(part_at("part.h5"), 7, &err) == 0 &&
+           checkpoint_open(&c, part_at("part.h5"), &err) == 0 &&
            checkpoint_head(c)->without_leaves &&
            checkpoint_head(c)->n_leaves == 0, "a part without leaves %s",
        err.text);
@@ -143,7 +144,7 @@ static void test_bare(void)
        "and the roots");
     buf_clear(&b);
     checkpoint_close(c);
-    unlink(at("part.h5"));
+    unlink(part_at("part.h5"));
 }
 
 /* One that an earlier version of this code made of the same rows. */
@@ -190,9 +191,9 @@ static void test_same_bytes(void)
     ok(run("MALLOC_PERTURB_", 85, a) == 0, "one process writes it");
     sleep(2); /* times in HDF5 are seconds */
     ok(run("MALLOC_PERTURB_", 170, b) == 0, "another does later");
-    ok(same_file(at("a.h5"), at("b.h5")), "the bytes are the same");
-    unlink(at("a.h5"));
-    unlink(at("b.h5"));
+    ok(same_file(part_at("a.h5"), part_at("b.h5")), "the bytes are the same");
+    unlink(part_at("a.h5"));
+    unlink(part_at("b.h5"));
     free(a);
     free(b);
 }
@@ -204,10 +205,10 @@ static void refused(struct checkpoint_head *h, struct maker *k, int code,
 {
     struct id root = { { 1 } };
     struct err err = ERR_INIT;
-    int rc = checkpoint_write(at("bad.h5"), h, make_row, k, &root, &err);
+    int rc = checkpoint_write(part_at("bad.h5"), h, make_row, k, &root, &err);
 
     ok(rc == -1 && (int)err.code == code && strstr(err.text, text) &&
-           root.b[0] == 1 && entries(tap_tmp()) == 0,
+           root.b[0] == 1 && dir_entries(tap_tmp()) == 0,
        "%s: %s", name, err.text);
 }
 
@@ -293,9 +294,10 @@ static void test_bad_rows(void)
 
         maker_init(&k);
         k.fail_at = UINT64_MAX - 1 - i;
-        ok(checkpoint_write(at("bad.h5"), &h, bad_records, &k, NULL, &err) &&
+        ok(checkpoint_write(part_at("bad.h5"), &h, bad_records, &k, NULL,
+                            &err) &&
                err.code == ERR_INPUT && strstr(err.text, text[i]) &&
-               entries(tap_tmp()) == 0,
+               dir_entries(tap_tmp()) == 0,
            "a row that is none: %s", err.text);
     }
 }
@@ -312,9 +314,9 @@ static int row_and_other(void *self, uint64_t i, struct checkpoint_row *row,
     struct other *o = self;
 
     if (i == 1) {
-        overwrite(at("two.h5.ijklmnop.tmp"), "left", 4);
-        o->rc = make_part(at("two.h5"), 3, true, NULL, err);
-        o->rc = o->rc || entries(tap_tmp()) != 2;
+        overwrite(part_at("two.h5.ijklmnop.tmp"), "left", 4);
+        o->rc = make_part(part_at("two.h5"), 3, true, NULL, err);
+        o->rc = o->rc || dir_entries(tap_tmp()) != 2;
     }
     return make_row(&o->k, i, row, err);
 }
@@ -328,14 +330,15 @@ static void test_two_at_once(void)
 
     head_of(&h, 3, true);
     maker_init(&o.k);
-    ok(checkpoint_write(at("two.h5"), &h, row_and_other, &o, NULL, &err) == 0,
+    ok(checkpoint_write(part_at("two.h5"), &h, row_and_other, &o, NULL,
+                        &err) == 0,
        "a part that another makes meanwhile %s", err.text);
     ok(o.rc == 0, "who took nothing of ours away");
-    ok(entries(tap_tmp()) == 1 &&
-           checkpoint_open(&c, at("two.h5"), &err) == 0,
+    ok(dir_entries(tap_tmp()) == 1 &&
+           checkpoint_open(&c, part_at("two.h5"), &err) == 0,
        "nothing is beside it %s", err.text);
     checkpoint_close(c);
-    unlink(at("two.h5"));
+    unlink(part_at("two.h5"));
 }
 
 static void test_paths(void)
@@ -343,27 +346,27 @@ static void test_paths(void)
     struct err err = ERR_INIT;
     struct checkpoint *c;
 
-    ok(make_part(at("none/part.h5"), 2, false, NULL, &err) == -1 &&
+    ok(make_part(part_at("none/part.h5"), 2, false, NULL, &err) == -1 &&
            err.code == ERR_INPUT && strstr(err.text, "no such file"),
        "a directory that is not there: %s", err.text);
-    mkdir(at("dir.h5.tmp"), 0700);
-    mkdir(at("dir.h5"), 0700);
-    ok(make_part(at("dir.h5"), 2, false, NULL, &err) == -1 &&
-           entries(tap_tmp()) == 2,
+    mkdir(part_at("dir.h5.tmp"), 0700);
+    mkdir(part_at("dir.h5"), 0700);
+    ok(make_part(part_at("dir.h5"), 2, false, NULL, &err) == -1 &&
+           dir_entries(tap_tmp()) == 2,
        "a directory in the way: %s", err.text);
-    rmdir(at("dir.h5"));
-    rmdir(at("dir.h5.tmp"));
-    ok(checkpoint_open(&c, at("none.h5"), &err) == -1 &&
+    rmdir(part_at("dir.h5"));
+    rmdir(part_at("dir.h5.tmp"));
+    ok(checkpoint_open(&c, part_at("none.h5"), &err) == -1 &&
            err.code == ERR_INPUT && strstr(err.text, "none.h5"),
        "no file: %s", err.text);
     ok(checkpoint_open(&c, tap_tmp(), &err) == -1 && err.code == ERR_INPUT,
        "a directory: %s", err.text);
-    overwrite(at("old.h5"), "old", 3);
-    ok(make_part(at("old.h5"), 2, false, NULL, &err) == 0 &&
-           checkpoint_open(&c, at("old.h5"), &err) == 0,
+    overwrite(part_at("old.h5"), "old", 3);
+    ok(make_part(part_at("old.h5"), 2, false, NULL, &err) == 0 &&
+           checkpoint_open(&c, part_at("old.h5"), &err) == 0,
        "what was there is replaced %s", err.text);
     checkpoint_close(c);
-    unlink(at("old.h5"));
+    unlink(part_at("old.h5"));
     ok(strncmp(checkpoint_library(), "HDF5 ", 5) == 0, "%s",
        checkpoint_library());
 }
@@ -378,11 +381,11 @@ static void test_swap(void)
     struct checkpoint *c = NULL;
     struct err err = ERR_INIT;
 
-    make_part(at("part.h5"), 3, true, &root, &err);
-    make_part(at("other.h5"), 5, true, NULL, &err);
-    ok(part_file_open(&f, at("part.h5"), &err) == 0 &&
+    make_part(part_at("part.h5"), 3, true, &root, &err);
+    make_part(part_at("other.h5"), 5, true, NULL, &err);
+    ok(part_file_open(&f, part_at("part.h5"), &err) == 0 &&
            part_file_hash(f, &sha, &err) == 0 &&
-           rename(at("other.h5"), at("part.h5")) == 0,
+           rename(part_at("other.h5"), part_at("part.h5")) == 0,
        "another file takes the name of one that was hashed %s", err.text);
     ok(checkpoint_open_file(&c, f, &err) == 0 &&
            checkpoint_head(c)->n_rows == 3 &&
@@ -391,7 +394,7 @@ static void test_swap(void)
        "the one that was hashed is parsed %s", err.text);
     ok(part_file_hash(f, &other, &err) == 0 && same(sha.b, 32, other.b, 32),
        "and read");
-    ok(part_file_open(&g, at("part.h5"), &err) == 0 &&
+    ok(part_file_open(&g, part_at("part.h5"), &err) == 0 &&
            part_file_hash(g, &other, &err) == 0 && !id_equal(sha, other),
        "the other has another SHA-256");
     checkpoint_close(c);
@@ -406,10 +409,10 @@ static void test_changes(void)
     struct part_file *f = NULL;
     struct err err = ERR_INIT;
     struct id sha;
-    int fd = open(at("part.h5"), O_WRONLY);
+    int fd = open(part_at("part.h5"), O_WRONLY);
     size_t size;
 
-    ok(part_file_open(&f, at("part.h5"), &err) == 0 &&
+    ok(part_file_open(&f, part_at("part.h5"), &err) == 0 &&
            part_file_unchanged(f, &err) == 0, "an open file is unchanged");
     size = (size_t)part_file_size(f);
     nanosleep(&tick, NULL); /* a tick of the file system's clock */
@@ -426,11 +429,11 @@ static void test_changes(void)
        "a row that is gone: %s", err.text);
     close(fd);
     part_file_close(f);
-    unlink(at("part.h5"));
-    mkfifo(at("part.h5"), 0600);
-    ok(part_file_open(&f, at("part.h5"), &err) == -1 &&
+    unlink(part_at("part.h5"));
+    mkfifo(part_at("part.h5"), 0600);
+    ok(part_file_open(&f, part_at("part.h5"), &err) == -1 &&
            err.code == ERR_INPUT, "a FIFO: %s", err.text);
-    unlink(at("part.h5"));
+    unlink(part_at("part.h5"));
 }
 
 /* ---- files that were changed ---------------------------------------------*/
@@ -441,21 +444,21 @@ static void test_lengths(void)
     size_t bad = 0, n = 0;
     struct buf b;
 
-    make_part(at("whole.h5"), 7, true, NULL, &err);
-    contents(&b, at("whole.h5"));
+    make_part(part_at("whole.h5"), 7, true, NULL, &err);
+    contents(&b, part_at("whole.h5"));
     for (size_t len = 0; len < b.len; len += len < 64 ? 1 : 97, n++) {
-        overwrite(at("cut.h5"), b.data, len);
-        if (read_all(at("cut.h5"), &err) == 0 || err.code != ERR_INPUT)
+        overwrite(part_at("cut.h5"), b.data, len);
+        if (read_all(part_at("cut.h5"), &err) == 0 || err.code != ERR_INPUT)
             bad++;
     }
     ok(bad == 0, "cut at %zu lengths: %s", n, err.text);
     buf_putc(&b, 0);
-    overwrite(at("cut.h5"), b.data, b.len);
-    ok(read_all(at("cut.h5"), &err) == -1 && err.code == ERR_INPUT,
+    overwrite(part_at("cut.h5"), b.data, b.len);
+    ok(read_all(part_at("cut.h5"), &err) == -1 && err.code == ERR_INPUT,
        "a byte follows: %s", err.text);
     buf_clear(&b);
-    unlink(at("cut.h5"));
-    unlink(at("whole.h5"));
+    unlink(part_at("cut.h5"));
+    unlink(part_at("whole.h5"));
 }
 
 /* Every so many bytes another value: refused, or read.  Its exit status. */
@@ -465,13 +468,13 @@ static int flip_bytes(void)
     size_t refusals = 0, n = 0;
     struct buf b;
 
-    make_part(at("whole.h5"), 3, false, NULL, &err);
-    contents(&b, at("whole.h5"));
+    make_part(part_at("whole.h5"), 3, false, NULL, &err);
+    contents(&b, part_at("whole.h5"));
     for (size_t i = 0; i < b.len; i += i < 256 ? 3 : 61, n++) {
         b.data[i] = (char)(b.data[i] ^ 0x55);
-        overwrite(at("flip.h5"), b.data, b.len);
+        overwrite(part_at("flip.h5"), b.data, b.len);
         b.data[i] = (char)(b.data[i] ^ 0x55);
-        if (read_all(at("flip.h5"), &err)) {
+        if (read_all(part_at("flip.h5"), &err)) {
             refusals++;
             if (err.code != ERR_INPUT) {
                 printf("# %zu: %s\n", i, err.text);
@@ -481,8 +484,8 @@ static int flip_bytes(void)
     }
     printf("# %zu of %zu changed bytes are refused\n", refusals, n);
     buf_clear(&b);
-    unlink(at("flip.h5"));
-    unlink(at("whole.h5"));
+    unlink(part_at("flip.h5"));
+    unlink(part_at("whole.h5"));
     return refusals > n / 2 ? 0 : 2;
 }
 
@@ -520,29 +523,29 @@ static void test_columns(void)
     struct err err = ERR_INIT;
     struct buf b, index;
 
-    make_part(at("whole.h5"), 3, true, NULL, &err);
-    contents(&b, at("whole.h5"));
+    make_part(part_at("whole.h5"), 3, true, NULL, &err);
+    contents(&b, part_at("whole.h5"));
     buf_init(&index, 1u << 20);
-    checkpoint_index(at("whole.h5"), &index, &err);
+    checkpoint_index(part_at("whole.h5"), &index, &err);
     for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
         size_t where = offset_of(index.data, t[i].path) + t[i].at;
         struct checkpoint *c = NULL;
         bool opens;
 
         b.data[where] = (char)(b.data[where] ^ 0x55);
-        overwrite(at("bad.h5"), b.data, b.len);
+        overwrite(part_at("bad.h5"), b.data, b.len);
         b.data[where] = (char)(b.data[where] ^ 0x55);
-        opens = checkpoint_open(&c, at("bad.h5"), NULL) == 0;
+        opens = checkpoint_open(&c, part_at("bad.h5"), NULL) == 0;
         checkpoint_close(c);
-        ok(opens == t[i].rows && read_all(at("bad.h5"), &err) == -1 &&
+        ok(opens == t[i].rows && read_all(part_at("bad.h5"), &err) == -1 &&
                err.code == ERR_INPUT &&
                (t[i].at == 0 || strstr(err.text, t[i].path)),
            "a byte of %s: %s", t[i].path, err.text);
     }
     buf_clear(&index);
     buf_clear(&b);
-    unlink(at("bad.h5"));
-    unlink(at("whole.h5"));
+    unlink(part_at("bad.h5"));
+    unlink(part_at("whole.h5"));
 }
 
 /* ---- files that were made to harm ----------------------------------------*/
@@ -595,8 +598,8 @@ static void test_harm(void)
     struct err err = ERR_INIT;
     struct buf b, good;
 
-    make_part(at("whole.h5"), 3, false, NULL, &err);
-    contents(&good, at("whole.h5"));
+    make_part(part_at("whole.h5"), 3, false, NULL, &err);
+    contents(&good, part_at("whole.h5"));
     n = mutate_find(block, (unsigned char *)good.data, good.len);
     all = covered(block, n);
     ok(n > 30 && block[0].n == MUTATE_SUPERBLOCK, "%zu blocks with checksums,"
@@ -605,9 +608,9 @@ static void test_harm(void)
         buf_init(&b, good.len);
         buf_put(&b, good.data, good.len);
         harm(&b, block, n, k, values[i % sizeof(values)]);
-        overwrite(at("harm.h5"), b.data, b.len);
+        overwrite(part_at("harm.h5"), b.data, b.len);
         buf_clear(&b);
-        if (read_all(at("harm.h5"), &err) == 0)
+        if (read_all(part_at("harm.h5"), &err) == 0)
             reads++;
         else if (checkpoint_is_death(&err))
             deaths++;
@@ -619,8 +622,8 @@ static void test_harm(void)
     ok(bad == 0 && refusals > 0, "%zu refused, %zu deaths, %zu read, %zu"
        " else %s", refusals, deaths, reads, bad, bad ? err.text : "");
     buf_clear(&good);
-    unlink(at("harm.h5"));
-    unlink(at("whole.h5"));
+    unlink(part_at("harm.h5"));
+    unlink(part_at("whole.h5"));
 }
 
 int main(int argc, char **argv)

@@ -56,23 +56,23 @@ static int on_small_disk(void)
     static const char *sizes[] = { "16k", "128k", "512k", "3m", "4m" };
     struct err err = ERR_INIT;
 
-    if (unshare_mounts() || mount_small(at("small"), "16k", 0))
+    if (unshare_mounts() || mount_small(part_at("small"), "16k", 0))
         return 9;
     for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-        if (mount_small(at("small"), sizes[i], MS_REMOUNT))
+        if (mount_small(part_at("small"), sizes[i], MS_REMOUNT))
             return 9;
-        if (make_part(at("small/p.h5"), 1500, true, NULL, &err) != -1)
+        if (make_part(part_at("small/p.h5"), 1500, true, NULL, &err) != -1)
             return 1;
         printf("# %s: %s\n", sizes[i], err.text);
         if (err.code != ERR_RETRY || !strstr(err.text, "cannot reserve") ||
             !strstr(err.text, "no space left"))
             return 2;
-        if (entries(at("small")) != 0)
+        if (dir_entries(part_at("small")) != 0)
             return 3;
     }
-    if (mount_small(at("small"), "32m", MS_REMOUNT) ||
-        make_part(at("small/p.h5"), 1500, true, NULL, &err) ||
-        read_all(at("small/p.h5"), &err)) {
+    if (mount_small(part_at("small"), "32m", MS_REMOUNT) ||
+        make_part(part_at("small/p.h5"), 1500, true, NULL, &err) ||
+        read_all(part_at("small/p.h5"), &err)) {
         printf("# %s\n", err.text);
         return 4;
     }
@@ -84,7 +84,7 @@ static void test_disk(void)
     int st = -1;
     pid_t pid;
 
-    mkdir(at("small"), 0700);
+    mkdir(part_at("small"), 0700);
     fflush(stdout);
     pid = fork();
     if (pid == 0) {
@@ -97,7 +97,7 @@ static void test_disk(void)
         skip("a full disk", "no tmpfs can be mounted");
     else
         ok(WIFEXITED(st) && WEXITSTATUS(st) == 0, "a full disk: %d", st);
-    rmdir(at("small"));
+    rmdir(part_at("small"));
 }
 
 /* Files may not grow over 64 KiB: where nothing can be reserved HDF5 meets the
@@ -115,13 +115,13 @@ static void test_limit(void)
     if (pid == 0) {
         signal(SIGXFSZ, SIG_IGN);
         if (setrlimit(RLIMIT_FSIZE, &small) ||
-            make_part(at("p.h5"), 1500, true, NULL, &err) != -1 ||
-            err.code != ERR_RETRY || entries(tap_tmp()) != 0)
+            make_part(part_at("p.h5"), 1500, true, NULL, &err) != -1 ||
+            err.code != ERR_RETRY || dir_entries(tap_tmp()) != 0)
             exit(1);
         printf("# %s\n", err.text);
         if (setrlimit(RLIMIT_FSIZE, &none) ||
-            make_part(at("p.h5"), 1500, true, NULL, &err) ||
-            read_all(at("p.h5"), &err) || unlink(at("p.h5")))
+            make_part(part_at("p.h5"), 1500, true, NULL, &err) ||
+            read_all(part_at("p.h5"), &err) || unlink(part_at("p.h5")))
             exit(2);
         leave(0);
     }
@@ -139,23 +139,23 @@ static void test_calls(const char *variable, int want)
     struct err err = ERR_INIT;
     int n = 1, st;
 
-    make_part(at("good.h5"), 5, true, NULL, &err);
+    make_part(part_at("good.h5"), 5, true, NULL, &err);
     for (; n < 20; n++) {
         st = run(variable, n, args);
         if (st == 0)
             break;
-        ok(st == want && (!file_exists(at("c.h5")) ||
-                          (want == 99 && same_file(at("good.h5"),
-                                                   at("c.h5")))) &&
-               (want == 99 || entries(tap_tmp()) == 1),
+        ok(st == want && (!file_exists(part_at("c.h5")) ||
+                          (want == 99 && same_file(part_at("good.h5"),
+                                                   part_at("c.h5")))) &&
+               (want == 99 || dir_entries(tap_tmp()) == 1),
            "%s=%d: exit %d and nothing half", variable, n, st);
-        unlink(at("c.h5"));
+        unlink(part_at("c.h5"));
     }
-    ok(n > 4 && n < 20 && same_file(at("good.h5"), at("c.h5")) &&
-           entries(tap_tmp()) == 2,
+    ok(n > 4 && n < 20 && same_file(part_at("good.h5"), part_at("c.h5")) &&
+           dir_entries(tap_tmp()) == 2,
        "%s: %d places, and then it is whole", variable, n - 1);
-    unlink(at("c.h5"));
-    unlink(at("good.h5"));
+    unlink(part_at("c.h5"));
+    unlink(part_at("good.h5"));
     free(args);
 }
 #endif

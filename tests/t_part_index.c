@@ -23,16 +23,16 @@ static void parser_is(const char *script, int code, const char *text)
 {
     struct err err = ERR_INIT;
     struct checkpoint *c = NULL;
-    char *path = xstrdup(at("bin/apus-part-index"));
+    char *path = xstrdup(part_at("bin/apus-part-index"));
     int rc;
 
-    mkdir(at("bin"), 0700);
+    mkdir(part_at("bin"), 0700);
     if (script) {
         overwrite(path, "#!/bin/sh\n", 10);
         append(path, script);
         chmod(path, 0700);
     }
-    rc = checkpoint_open(&c, at("whole.h5"), &err);
+    rc = checkpoint_open(&c, part_at("whole.h5"), &err);
     ok(rc == -1 && (int)err.code == code && strstr(err.text, text) &&
            strstr(err.text, "whole.h5") && !strchr(err.text, '\n'),
        "%s: %s", script ? script : "no parser", err.text);
@@ -40,7 +40,7 @@ static void parser_is(const char *script, int code, const char *text)
         checkpoint_close(c);
     unlink(path);
     free(path);
-    rmdir(at("bin"));
+    rmdir(part_at("bin"));
 }
 
 /* As it would be, but for one line. */
@@ -58,9 +58,9 @@ static void test_parser(void)
     char *before = xstrdup(getenv("APUS_LIBEXEC"));
     struct err err = ERR_INIT;
 
-    make_part(at("whole.h5"), 3, true, NULL, &err);
+    make_part(part_at("whole.h5"), 3, true, NULL, &err);
     setenv("APUS_TEST_BIN", before, 1);
-    setenv("APUS_LIBEXEC", at("bin"), 1);
+    setenv("APUS_LIBEXEC", part_at("bin"), 1);
     parser_is(NULL, ERR_FATAL, "APUS_LIBEXEC");
     parser_is("kill -SEGV $$\n", ERR_INPUT, " died ");
     parser_is("kill -XCPU $$\n", ERR_INPUT, "took too long");
@@ -106,7 +106,7 @@ static void test_parser(void)
     index_is("2s/\"nbytes\":129/\"nbytes\":128/", "in another size");
     index_is("3s/\"offset\":[0-9]*/\"offset\":0/", "lines of other parts");
     setenv("APUS_LIBEXEC", before, 1);
-    unlink(at("whole.h5"));
+    unlink(part_at("whole.h5"));
     free(before);
 }
 
@@ -121,10 +121,10 @@ static void test_index(void)
     struct maker k;
     size_t lines = 0;
 
-    make_part(at("whole.h5"), 3, true, NULL, &err);
-    contents(&b, at("whole.h5"));
+    make_part(part_at("whole.h5"), 3, true, NULL, &err);
+    contents(&b, part_at("whole.h5"));
     buf_init(&index, 1u << 20);
-    ok(checkpoint_index(at("whole.h5"), &index, &err) == 0 &&
+    ok(checkpoint_index(part_at("whole.h5"), &index, &err) == 0 &&
            strncmp(index.data, begin, sizeof(begin) - 1) == 0,
        "an index %s", err.text);
     for (size_t i = 0; i < index.len; i++)
@@ -145,11 +145,11 @@ static void test_index(void)
        "the bytes are where it says");
     buf_clear(&index);
     buf_init(&index, 100);
-    ok(checkpoint_index(at("whole.h5"), &index, &err) == -1,
+    ok(checkpoint_index(part_at("whole.h5"), &index, &err) == -1,
        "an index that is too long: %s", err.text);
     buf_clear(&index);
     buf_clear(&b);
-    unlink(at("whole.h5"));
+    unlink(part_at("whole.h5"));
 }
 
 int main(void)

@@ -38,9 +38,9 @@ static void make_good(void)
 {
     struct err err = ERR_INIT;
 
-    must(make_part(at("good.h5"), N_ROWS, true, NULL, &err) == 0);
-    contents(&good, at("good.h5"));
-    unlink(at("good.h5"));
+    must(make_part(part_at("good.h5"), N_ROWS, true, NULL, &err) == 0);
+    contents(&good, part_at("good.h5"));
+    unlink(part_at("good.h5"));
     rmdir(tap_tmp());
     n_blocks = mutate_find(block, (unsigned char *)good.data, good.len);
     must(n_blocks > 20);
