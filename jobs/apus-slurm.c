@@ -68,9 +68,9 @@ static const char usage[] =
     "        pend or run\n"
     "cancel  have Slurm end the job; one that is over is not a failure\n"
     "\n"
-    "A failure is {\"error\":\"why\",\"retry\":true}, retry being true if\n"
-    "nobody knows what the controller did, and exit status 1.  2 is misuse, 3\n"
-    "a libslurm of another release than the one this was built with.\n";
+    "A failure is {\"error\":\"why\",\"retry\":true}, retry being true if it\n"
+    "is unknown what the controller did, and exit status 1.  2 is misuse, 3 a\n"
+    "libslurm of another release than the one this was built with.\n";
 
 /* ---- answers ------------------------------------------------------------ */
 

@@ -201,7 +201,7 @@ static int put_sums(struct check *c, struct err *err)
     if (c->write_errno == 0 && fflush(stdout))
         c->write_errno = errno;
     if (c->write_errno == EPIPE)
-        return err_set(err, ERR_CLOSED, "nobody reads standard output");
+        return err_set(err, ERR_CLOSED, "standard output has no reader");
     if (c->write_errno)
         return err_set(err, ERR_FATAL, "cannot write to standard output: %s",
                        strerror(c->write_errno));

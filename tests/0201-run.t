@@ -272,7 +272,7 @@ gives 0 "export --partial" export "${batch#b}" --partial -o part2.jsonl
 same part.jsonl part2.jsonl "gives the same"
 nothing_aside "SIGTERM"
 gives 0 "run again it goes on" run many.jsonl -m nano
-has err 'which was begun before' "it says so"
+has err 'resuming batch' "it says so"
 [ "$(grep -c '"error":null' many.out.jsonl)" -eq "$(wc -l <many.jsonl)" ] &&
     r=0 || r=1
 report $r "and all is answered"

@@ -69,7 +69,7 @@ static int read_entries(struct bundle_entry *e, size_t n,
 
     for (size_t i = 0; i < n; i++, p += ENTRY) {
         if (get_number(p, &e[i].size) || e[i].size > size - at)
-            return err_set(err, ERR_INPUT, "bundle: item %zu goes on past its"
+            return err_set(err, ERR_INPUT, "bundle: item %zu extends past its"
                            " %" PRIu64 " bytes", i, size);
         if (e[i].size < ITEM_MIN)
             return err_set(err, ERR_INPUT, "bundle: item %zu has %" PRIu64
@@ -112,7 +112,7 @@ int bundle_table(struct bundle_entry **e, size_t *n_items, const void *bytes,
                        " items", BUNDLE_MAX_ITEMS);
     if (count > (n - NUMBER) / ENTRY)
         return err_set(err, ERR_INPUT, "bundle: the head of %" PRIu64 " items"
-                       " goes on past %zu bytes", count, n);
+                       " extends past %zu bytes", count, n);
     made = xcalloc((size_t)count + 1, sizeof(*made));
     if (read_entries(made, (size_t)count, p + NUMBER, size, err)) {
         free(made);

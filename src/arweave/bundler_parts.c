@@ -237,7 +237,7 @@ static int ask_end(struct parts *p, struct err *err)
         rc = 1;
     else if (!rc && !json.len && !bundler_names(a.body.data, p->item->id))
         rc = err_set(err, ERR_RETRY, "\"%s\" says that an upload is complete "
-                     "and gives neither a receipt nor the item's id",
+                     "and returned neither a receipt nor the item's id",
                      p->b->url);
     if (!rc && json.len)
         rc = bundler_keep_receipt(p->b, p->receipt, p->item, p->signer,

@@ -39,7 +39,7 @@ static int read_long(struct reader *r, int64_t *out)
         unsigned char c;
 
         if (r->at == r->n)
-            return wrong(r, start, "a number goes on past their end");
+            return wrong(r, start, "a number extends past their end");
         c = r->bytes[r->at++];
         if (i == LONG_MAX_BYTES - 1 && c > 1)
             break;
@@ -62,7 +62,7 @@ static int read_string(struct reader *r, const char **s, size_t *n)
     if (len < 0)
         return wrong(r, start, "a length below 0");
     if ((uint64_t)len > r->n - r->at)
-        return wrong(r, start, "a string goes on past their end");
+        return wrong(r, start, "a string extends past their end");
     *s = (const char *)r->bytes + r->at;
     *n = (size_t)len;
     r->at += (size_t)len;
@@ -84,7 +84,7 @@ static int read_count(struct reader *r, uint64_t *count, size_t *end)
     if (read_long(r, &bytes))
         return -1;
     if (bytes < 0 || (uint64_t)bytes > r->n - r->at)
-        return wrong(r, start, "a block goes on past their end");
+        return wrong(r, start, "a block extends past their end");
     *end = r->at + (size_t)bytes;
     return 0;
 }

@@ -331,7 +331,7 @@ static int write_on(struct file_out *f, const void *data, size_t n,
     if (sys_write(f->fd, data, n) == 0)
         return 0;
     if (errno == EPIPE && f->standard)
-        return err_set(err, ERR_CLOSED, "nobody reads standard output");
+        return err_set(err, ERR_CLOSED, "standard output has no reader");
     return fail(err, "write", f->path);
 }
 

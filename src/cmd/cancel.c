@@ -106,7 +106,7 @@ static int tell(const struct batch *b, struct told *t, struct err *err)
 
     owner_tell(who, sizeof(who), b);
     if (rc == 0 && !owner_free_at(when, sizeof(when), b, false))
-        return err_set(err, ERR_RETRY, "\"%s\" has just been given up by its"
+        return err_set(err, ERR_RETRY, "\"%s\" has just been abandoned by its"
                        " worker: try again", b->path);
     if (rc <= 0)
         return rc < 0 ? -1 : err_set(err, ERR_RETRY, "\"%s\" is worked on by"
@@ -300,10 +300,10 @@ int cmd_cancel(struct settings *s, int argc, char **argv)
     const struct opt_command command = {
         .name = "apus cancel",
         .synopsis = "BATCH|FILE ...",
-        .about = "End the work on batches: the worker saves and leaves, what"
-                 " is answered is kept;\nof a batch from AO it is pushed, and"
-                 " the rest goes back to the queue.\nPrint where each batch is"
-                 " then.",
+        .about = "End the work on batches: the worker saves and exits, and"
+                 " completed answers are kept;\nfor a batch from AO they are"
+                 " pushed, and all other requests go back to the queue.\n"
+                 "Print where each batch is then.",
         .opts = opts, .min_args = 1, .max_args = SIZE_MAX,
     };
     struct named found = { .n = 0 };

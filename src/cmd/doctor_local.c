@@ -239,7 +239,7 @@ void doctor_batches(struct doctor *d)
     n = count_dead(s, SPOOL_RUNNING, id) + count_dead(s, SPOOL_SENDING, id);
     if (n)
         doctor_warn(d, "batches", "apus status puts them back, apus drain"
-                    " goes on with them", "%zu have lost their worker, one"
+                    " resumes them", "%zu have lost their worker, one"
                     " is %s", n, id);
     found += n;
     n = count_silent(s, SPOOL_RUNNING, id, when) +

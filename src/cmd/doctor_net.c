@@ -449,7 +449,7 @@ static void queue_silent(struct doctor *d, const struct talk *t,
     if (t->refused)
         doctor_warn(d, "queue", "set ao-node (ao-cu on legacynet) to one that"
                     " makes dry runs; apus pull shows whether the queue is"
-                    " right", "nothing is known of it without signing a"
+                    " right", "its state is unknown without signing a"
                     " message: %s", why->text);
     else
         doctor_bad(d, "queue", "are queue, ao-network and its URLs right? (apus"

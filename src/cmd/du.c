@@ -213,8 +213,8 @@ int cmd_du(struct settings *s, int argc, char **argv)
     const struct opt_command command = {
         .name = "apus du",
         .synopsis = "[BATCH|FILE ...] [--json]",
-        .about = "Print how many bytes of the disk each batch takes, and"
-                 " logs, what is half made, and\nall of it.",
+        .about = "Print how many bytes of the disk each batch takes, then"
+                 " logs, unfinished files and the\ntotal.",
         .opts = opts, .max_args = SIZE_MAX,
     };
     struct err err = ERR_INIT;

@@ -116,9 +116,9 @@ int cmd_model_fetch(struct settings *s, int argc, char **argv)
         .name = "apus model fetch",
         .synopsis = "ARWEAVE-ID [NAME] [--gateway URL]",
         .about = "Fetch a model that was published on Arweave into the store"
-                 " and print its model\nid.  Every part of it is checked when"
-                 " it comes, and asked of the next gateway if\nit is wrong."
-                 "  Run it again to go on after an interruption.  -m takes"
+                 " and print its model\nid.  Every part is checked when it"
+                 " arrives, and fetched from the next gateway if\nit is wrong."
+                 "  Run it again to resume after an interruption.  -m takes"
                  " ARWEAVE-ID,\nor NAME, from then on.",
         .opts = opts, .min_args = 1, .max_args = 2,
     };

@@ -55,7 +55,7 @@ static int pull_all(const struct pull *p, bool quiet, struct err *err)
         log_warning("%" PRIu64 " request%s returned to the queue", released,
                     plural_s(released));
     if (batches == 0 && !quiet)
-        log_info("nothing waits%s%s", n.why[0] ? ": " : "", n.why);
+        log_info("no pending requests%s%s", n.why[0] ? ": " : "", n.why);
     return 0;
 }
 
@@ -93,7 +93,7 @@ int cmd_pull(struct settings *s, int argc, char **argv)
           " pull-total", &c.max, NULL },
         { 0, "ttl", "SECONDS", "how long they are leased; default: the setting"
           " lease", &c.ttl, NULL },
-        { 'q', "quiet", NULL, "say nothing if nothing waits", NULL,
+        { 'q', "quiet", NULL, "print nothing if no requests are pending", NULL,
           &quiet },
         { 0, NULL, NULL, NULL, NULL, NULL }
     };

@@ -302,12 +302,12 @@ int cmd_push(struct settings *s, int argc, char **argv)
         .name = "apus push",
         .synopsis = "[BATCH|FILE ...] [--check] [--max-winc N]"
                     " [--confirmations N]",
-        .about = "Bring the answers of batches to Arweave and tell the queue:"
-                 " of those that are\nnamed, or else of all that came from"
-                 " AO or were begun.  Signed with the wallet\nof this node;"
-                 " what is published is public for ever.  Then look whether"
-                 " what was\nsent before is there to stay.  Ended anywhere,"
-                 " it goes on when it is run again:\nnothing is paid twice.\n"
+        .about = "Bring the answers of batches to Arweave and report them to"
+                 " the queue: the batches\nnamed, or else all that came from"
+                 " AO or have an unfinished push.  Signed with the\nwallet of"
+                 " this node; what is published is public for ever.  Then"
+                 " look whether earlier\nuploads are confirmed.  It can be"
+                 " killed and run again: nothing is paid twice.\n"
                  "\n    apus push --check 0f3x     what it would cost\n"
                  "    apus push 0f3x             a batch whose id begins so\n"
                  "    apus push                  everything, from cron",

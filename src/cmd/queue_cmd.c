@@ -405,7 +405,7 @@ static int queue_model(struct settings *s, int argc, char **argv)
         .synopsis = "WHAT --source ID [--name NAME]",
         .about = "Register a model of the store, so that requests may ask for"
                  " it.  The first one is the\nqueue's default; the same again"
-                 " changes what is said of it.",
+                 " changes its entry.",
         .opts = opts, .min_args = 1, .max_args = 1,
     };
     struct err err = ERR_INIT;
@@ -446,8 +446,8 @@ static int queue_freeze(struct settings *s, int argc, char **argv)
     const struct opt_command c = {
         .name = "apus queue freeze",
         .synopsis = "--yes",
-        .about = "Give the process away to nobody: its code cannot be changed"
-                 " any more, by anyone.  This\ncannot be undone.  The"
+        .about = "Transfer ownership to no one, permanently: its code can no"
+                 " longer be changed.  This\ncannot be undone.  The"
                  " operators remain.",
         .opts = opts,
     };
@@ -506,6 +506,6 @@ const struct command cmd_queue_verbs[] = {
     { "model", "register a model", .run = queue_model },
     { "drop", "end a request that will not be answered", .run = queue_drop },
     { "pause", "stop it for a while", .run = queue_pause },
-    { "freeze", "let nobody change its code any more", .run = queue_freeze },
+    { "freeze", "make its code permanent", .run = queue_freeze },
     { .name = NULL },
 };

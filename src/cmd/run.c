@@ -131,8 +131,9 @@ static int make_batch(struct run *r, struct err *err)
                             &r->batch, &existed, err);
     if (rc)
         return -1;
-    log_info("batch %s%s", id_text(r->batch.id).s,
-             existed ? ", which was begun before" : "");
+    log_info("%sbatch %s",
+             existed && !work_is_done(&r->batch) ? "resuming " : "",
+             id_text(r->batch.id).s);
     if (!existed)
         work_warn_repeated(&r->batch, NULL);
     return 0;
@@ -172,8 +173,7 @@ static int answer(struct run *r, struct err *err)
     };
 
     if (work_is_done(&r->batch)) {
-        log_info("all of it was answered before: the answers are written"
-                 " again");
+        log_info("already complete; rewriting the output");
         return 0;
     }
     r->worked = true;
@@ -353,7 +353,7 @@ int cmd_run(struct settings *s, int argc, char **argv)
         .about = "Answer the requests of a file in the form of the OpenAI"
                  " Batch API, in their\norder, one line each.  A request that"
                  " is refused has its error in its line.\nRun it again and it"
-                 " goes on where it was.\n\n"
+                 " resumes.\n\n"
                  "With --from, compute the answers of a part of a checkpoint,"
                  " of a batch in the\nspool or the file that it was made of,"
                  " or of a result or a statement on Arweave\nagain, as a batch"

@@ -288,9 +288,9 @@ int cmd_seal(struct settings *s, int argc, char **argv)
         .synopsis = "BATCH|FILE ... [--again]",
         .about = "Make the checkpoint of batches whose requests are all"
                  " answered, from their logs,\nand print where they are."
-                 "  Of one that has it nothing is changed.\n\n"
+                 "  A checkpoint that is there is not changed.\n\n"
                  "With --again, check every file of the checkpoint.  If one is"
-                 " damaged, keep the\nanswers whose hashes fit, compute the"
+                 " damaged, keep the\nanswers with correct hashes, compute the"
                  " others again with a worker on this machine,\nand seal the"
                  " batch anew.",
         .opts = opts, .min_args = 1, .max_args = SIZE_MAX,

@@ -223,7 +223,7 @@ static void adopt(struct status *s, struct found *f, struct owners *o)
         if (owners_adopt(s->spool, &f->list[i], o, &err) < 0)
             log_err(&err);
         else if (f->list[i].state != was)
-            log_info("\"%s\": its worker is gone, it is in %s again",
+            log_info("\"%s\": worker is dead; moved back to %s",
                      f->list[i].path, spool_state_name(f->list[i].state));
     }
 }
@@ -312,8 +312,8 @@ int cmd_status(struct settings *s, int argc, char **argv)
         .synopsis = "[BATCH|FILE ...] [--json] [--watch]",
         .about = "Print where each batch stands: id, state, requests done"
                  " and refused, tokens a\nsecond, who has it or why it waits,"
-                 " the file.  A table on a terminal, else tabs.\nOne whose"
-                 " worker is dead goes back to todo.",
+                 " the file.  A table on a terminal, else tabs.\nBatches"
+                 " of dead workers are moved back to todo.",
         .opts = opts, .max_args = SIZE_MAX,
     };
     struct err err = ERR_INIT;

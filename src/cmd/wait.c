@@ -138,7 +138,7 @@ static void judge(struct look *l, struct wait_for *w)
                   error[0] ? error : "it failed");
     else
         log_warning("batch %s is in todo and nothing works on it: apus submit"
-                    " or apus drain goes on with it",
+                    " or apus drain resumes it",
                     id_text(idle->id).s);
 }
 
@@ -176,7 +176,7 @@ static void ask_for_jobs(struct look *l)
         return;
     l->unknown = l->in_slurm = true;
     if (!l->told)
-        log_warning("%s: nobody knows whether jobs wait; waiting for an"
+        log_warning("%s: the state of jobs is unknown; waiting for an"
                     " answer", err.text);
     l->told = true;
 }
@@ -257,7 +257,7 @@ int wait_all(const struct settings *s, const struct spool *spool,
     }
     for (size_t i = 0; i < n; i++) {
         if (list[i].end == WAIT_ON) {
-            log_info("\"%s\" is not done and goes on: apus wait waits again",
+            log_info("\"%s\" is still in progress: apus wait waits again",
                      list[i].what);
             status = worse(status, CMD_SAVED);
         } else {

@@ -55,7 +55,7 @@ static int make_wallet(const char *path, struct err *err)
     rc = key_save(k, path, err);
     if (rc == 0) {
         print_address(k);
-        log_info("the wallet is \"%s\": keep a copy, nobody can make it"
+        log_info("the wallet is \"%s\": keep a copy, it cannot be made"
                  " again", path);
     }
     key_free(k);

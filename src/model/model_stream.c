@@ -298,7 +298,7 @@ int model_stream_put(struct model_stream *s, const void *data, size_t n,
 
     while (n) {
         if (s->part == PART_NONE)
-            return err_set(err, ERR_INPUT, "there are bytes behind the end "
+            return err_set(err, ERR_INPUT, "there are bytes after the end "
                            "of the model");
         if (s->at < s->begin ? take_zeros(s, p, n, &k, err)
                              : take_unit(s, p, n, &k, err))

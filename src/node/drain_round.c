@@ -85,7 +85,7 @@ static void adopt_state(struct drain *d, enum spool_state state)
         if (owners_adopt(d->spool, &list[i], o, &err) < 0)
             drain_trouble(d, &err);
         else if (list[i].state != state)
-            log_info("\"%s\": who had it is gone, it is in %s again",
+            log_info("\"%s\": owner is dead; moved back to %s",
                      list[i].path, spool_state_name(list[i].state));
         else if (state == SPOOL_RUNNING)
             d->n_working++;

@@ -199,7 +199,7 @@ static void confirm_sent(struct drain *d, struct batch *b,
         err_prefix(&err, "batch %s", id_text(b->id).s);
         drain_trouble(d, &err);
     } else if (state == PUSH_CONFIRMED) {
-        log_info("batch %s is on Arweave to stay", id_text(b->id).s);
+        log_info("batch %s confirmed on Arweave", id_text(b->id).s);
     }
 }
 

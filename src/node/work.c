@@ -435,7 +435,7 @@ static int start_once(const struct spool *s, struct batch *b,
                        " it said is above", status);
     if (b->state == SPOOL_FAILED) /* cancelled meanwhile */
         return 1;
-    log_warning("the worker ended with status %d: it is started again",
+    log_warning("worker exited with status %d; restarting",
                 status);
     return 2;
 }

@@ -298,8 +298,7 @@ int push_claimed(struct push *p, const struct batch *b,
     n_parts = results_seal(r)->n_parts;
     rep->results = results_count(r);
     if (rep->results == 0) {
-        push_note(p, true, "a batch without a result: nothing of it is"
-                  " published");
+        push_note(p, true, "a batch without a result: nothing is published");
         rc = tell_queue(p, b, r, rep, err);
         goto out;
     }

@@ -119,13 +119,13 @@ int push_plan_settle(struct push_plan *plan, const char *batch_path,
         return write_plan(plan, batch_path, err);
     if (!id_equal(old.node, plan->node))
         return err_set(err, ERR_INPUT,
-                       "the push of this batch was begun with"
+                       "the push of this batch was started with"
                        " wallet %s, this one is %s: name that one with the"
                        " setting wallet",
                        id_text(old.node).s, id_text(plan->node).s);
     if (old.hashes != plan->hashes)
-        return err_set(err, ERR_INPUT, "the push of this batch was begun with"
-                       " publish = %s: go on with the same",
+        return err_set(err, ERR_INPUT, "the push of this batch was started with"
+                       " publish = %s: resume it with the same",
                        old.hashes ? "hashes" : "full");
     *plan = old;
     return 0;

@@ -65,7 +65,7 @@ static int find_pin(const char *path, const char *url, struct buf *text,
         if (end)
             *end = '\0';
         if (id_parse(pin, line + n + 1))
-            return err_set(err, ERR_INPUT, "\"%s\": no address behind %s",
+            return err_set(err, ERR_INPUT, "\"%s\": no address after %s",
                            path, url);
         return 1;
     }

@@ -158,7 +158,7 @@ static int judge(struct talk *t, const struct ao_result *r,
     *out = find(t, r, action, dry);
     if (!*out)
         return err_set(err, ERR_INPUT,
-                       "the process %s gives no %s: is it a"
+                       "the process %s has no %s: is it a"
                        " queue?",
                        id_text(t->process).s, action);
     if (ao_out_tag(*out, "Code") &&

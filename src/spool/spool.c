@@ -369,7 +369,7 @@ static int search_prefix(const struct spool *s, const char *what, struct id *id,
                        what, s->dir);
     if (f.several) {
         return err_set(err, ERR_INPUT,
-                       "several batches begin with \"%s\", give more of it:"
+                       "several batches begin with \"%s\", use a longer prefix:"
                        " %s, %s",
                        what, id_text(f.id).s, id_text(f.other).s);
     }

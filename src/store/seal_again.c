@@ -202,7 +202,7 @@ static const char *wrong_reasons(const struct again *a, uint64_t n)
     for (uint32_t i = 0; a->report->n_damaged == 0 && a->has_info &&
                          i < a->batch->n_lines; i++)
         if (!a->line[i].settled)
-            return "refused.jsonl gives no reason for a request without an"
+            return "refused.jsonl has no reason for a request without an"
                    " answer";
     return NULL;
 }

@@ -472,12 +472,12 @@ static void check_place(struct check *c)
                  " and not %" PRIu64, h->first + 1, c->next + 1);
     else if (c->sealed && (c->sealed->first != h->first ||
                            c->sealed->count != h->count))
-        snprintf(c->wrong, sizeof(c->wrong), "checkpoint.json gives it %"
+        snprintf(c->wrong, sizeof(c->wrong), "checkpoint.json has %"
                  PRIu64 " lines from %" PRIu64 " on, it has %" PRIu64,
                  c->sealed->count, c->sealed->first + 1, h->count);
     else if (c->sealed && !id_equal(c->sealed->root, h->part_root))
         snprintf(c->wrong, sizeof(c->wrong),
-                 "checkpoint.json gives it another root");
+                 "checkpoint.json has another root");
     snprintf(detail, sizeof(detail), "%" PRIu64 " line%s from %" PRIu64 " on",
              h->count, plural_s(h->count), h->first + 1);
     check_report(c, "its batch, model, lines and root",

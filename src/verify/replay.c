@@ -481,7 +481,7 @@ static int compute(struct replay *r, struct err *err)
             return -1;
     if (!r->over)
         differ(r, latest(r), "finish",
-               "the answer goes on at position %u; in the record, %s ends it"
+               "the answer continues at position %u; in the record, %s ends it"
                " after %zu positions", latest(r), end_name(r->res.finish),
                r->rec->n_leaves);
     return 0;
