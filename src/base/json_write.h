@@ -1,8 +1,7 @@
 /*
- * Members of a JSON object, one after the other.  The caller puts the
- * brackets; the comma before a key is put here where one belongs, that is
- * behind anything but an opening bracket.  Bytes depend on nothing else, as
- * files with a fixed form need it.
+ * Append members to a JSON object, one by one.  The caller puts the brackets;
+ * a comma is put before a key unless an opening bracket is before it.  The
+ * bytes depend on nothing else, as files with a fixed form need it.
  */
 #ifndef APUS_BASE_JSON_WRITE_H
 #define APUS_BASE_JSON_WRITE_H

@@ -50,7 +50,7 @@ void sys_crash_if(const char *variable, unsigned long n);
 
 /* fsync of a directory by its path: 0 or -1 with errno. */
 int sys_sync_dir(const char *path);
-/* The same of the directory that a path has its name in. */
+/* The same for the directory that contains the path. */
 int sys_sync_parent(const char *path);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Members of JSON that the fields of an item become, as the gateway's GraphQL
- * and the units of the legacynet say them alike.
+ * Append the fields of an item as members of a JSON object, in the form that
+ * the gateway's GraphQL and the units of the legacynet share.
  */
 #ifndef APUS_LOCALNET_ITEM_JSON_H
 #define APUS_LOCALNET_ITEM_JSON_H

@@ -1,7 +1,7 @@
 /*
  * From a source to a model file, one row at a time.  The file is written in
  * order after a header of zeros; scales, records and the model record are put
- * in when they are known.  What the source is, import knows; W8 the kernels.
+ * in when they are known.  Formats are read by import/, W8 is the kernels'.
  */
 #include <config.h>
 

@@ -1,7 +1,6 @@
 /*
- * What an item on Arweave is, as its tag says it: values of the tag Apus
- * (doc/proof.md section 5, doc/push.md).  The number is the version of the
- * form.
+ * Kinds of items on Arweave: values of the tag Apus (doc/proof.md section 5,
+ * doc/push.md).  The number is the version of the form.
  */
 #ifndef APUS_PUBLISH_KINDS_H
 #define APUS_PUBLISH_KINDS_H

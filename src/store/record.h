@@ -55,9 +55,9 @@ int record_check(const struct record *r, struct err *err);
  * n_leaves is the result's): all but the trace. */
 int record_check_untraced(const struct record *r, struct err *err);
 
-/* What its trace says of the last residual row, dim f32, or NULL if there is
- * none: it is the one, it is another or missing, the trace commits to no row
- * (then a checkpoint has zeros), or the leaves are not at hand. */
+/* Compare the last residual row (dim f32, or NULL) with the trace: it is the
+ * row that the trace commits to; it differs or is missing; the trace commits
+ * to no row (a checkpoint has zeros then); the leaves are not at hand. */
 enum record_last {
     RECORD_LAST_FITS, RECORD_LAST_DIFFERS, RECORD_LAST_NONE,
     RECORD_LAST_UNKNOWN

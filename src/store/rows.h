@@ -33,15 +33,15 @@ void rows_rewind(struct rows *r);
  * model than checkpoint.json names. */
 int rows_next(struct rows *r, struct err *err);
 
-/* Open the next part, before its first row, whatever was read of the one
- * before: as rows_next. */
+/* Open the next part, before its first row; unread rows of the one before are
+ * skipped.  Return as rows_next does. */
 int rows_next_part(struct rows *r, struct err *err);
 
 /* Pass over n rows.  ERR_INPUT if there are fewer. */
 int rows_skip(struct rows *r, uint64_t n, struct err *err);
 
-/* Where rows_next stopped: the part that is open, the number of that part and
- * of the row in it, both from 0. */
+/* The current row, after rows_next: its part, the number of that part, and
+ * the number of the row in it, both from 0. */
 struct checkpoint *rows_part(const struct rows *r);
 size_t rows_part_number(const struct rows *r);
 uint64_t rows_number(const struct rows *r);

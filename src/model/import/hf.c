@@ -1,6 +1,7 @@
 /*
- * What of a Hugging Face directory is what of a model.  Names of tensors are
- * hf_tensors.c, the record hf_config.c, numbers safetensors.c.
+ * Reads a model from a Hugging Face directory: tensors by the names of
+ * hf_tensors.c, the record by hf_config.c, numbers by safetensors.c, texts
+ * here.
  */
 #include <config.h>
 

@@ -1,5 +1,5 @@
 /*
- * What all formats have in common.
+ * What all formats share: their texts, and the check of each number.
  */
 #include <config.h>
 
