@@ -104,6 +104,8 @@ large=$(netcall id <large)
 answers 200 "a large item" post "$url/bundler/v1/tx" "$octets" <large
 has answer '"winc":"300' "it costs"
 answers 200 "mine" post "$url/mine/18" </dev/null
+answers 200 "the first chunk" get "$url/chunk/350000000000000"
+has answer '"data_path":"[A-Za-z0-9_-]\{86\}"' "has its path"
 answers 200 "its status" get "$url/bundler/v1/tx/$large/status"
 has answer FINALIZED "it is permanent"
 root=$(sed -n 's/.*"bundleId":"\([^"]*\)".*/\1/p' answer)

@@ -4,6 +4,7 @@
  */
 #include <config.h>
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,11 +211,47 @@ static void test_tx(void)
     buf_clear(&b);
 }
 
+/* The path that is made for each chunk leads to it. */
+static void test_paths(void)
+{
+    static const uint64_t sizes[] = { 1, K - 1, K, K + 1, 2 * K, 3 * K + 9,
+                                      5 * K + K / 2, 7 * K };
+    char *data = xcalloc(7 * K, 1);
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < 7 * K; i++)
+        data[i] = (char)(i * 31 >> 5);
+    for (size_t s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
+        struct id root, hash[9];
+        uint64_t at = 0;
+        size_t n = 0, bad = 0;
+
+        data_root(&root, data, sizes[s]);
+        for (; at < sizes[s]; at += chunk_size(at, sizes[s]))
+            digest(&hash[n++], data + at, chunk_size(at, sizes[s]));
+        at = 0;
+        for (size_t k = 0; k < n; k++, at += chunk_size(at, sizes[s])) {
+            struct chunk_place place;
+            struct buf path;
+
+            buf_init(&path, DATA_PATH_MAX);
+            data_root_path(&path, hash, sizes[s], k);
+            bad += chunk_check(&place, root, sizes[s], at, path.data, path.len,
+                               data + at, chunk_size(at, sizes[s]), &err) != 0;
+            buf_clear(&path);
+        }
+        ok(bad == 0, "%zu paths of %" PRIu64 " bytes %s", n, sizes[s],
+           err.text);
+    }
+    free(data);
+}
+
 int main(void)
 {
     struct key *k = test_key();
 
     test_nested();
+    test_paths();
     test_amounts();
     test_receipt(k);
     test_tx();

@@ -323,6 +323,20 @@ static void test_threads(const struct key *k)
     ok(good, "four threads sign with one key");
 }
 
+/* The key of the number 1, whose address wallets show so. */
+static void test_ethereum_address(void)
+{
+    unsigned char key[65];
+    char text[ETHEREUM_ADDRESS];
+
+    unhex(key, "0479be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f8"
+               "1798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb"
+               "10d4b8");
+    key_ethereum_address(text, key);
+    ok(strcmp(text, "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf") == 0,
+       "an address of Ethereum: %s", text);
+}
+
 /* RFC 8032 section 7.1, test 2; Keccak-256 of the empty string and of "abc"
  * as Ethereum has them. */
 static void test_others(void)
@@ -345,6 +359,7 @@ static void test_others(void)
     unhex(want.b, "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d"
                   "6c45");
     ok(id_equal(h, want), "Keccak-256 of \"abc\"");
+    test_ethereum_address();
 }
 
 int main(void)

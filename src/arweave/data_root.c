@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/mem.h"
@@ -84,27 +85,37 @@ static void hash_parts(struct id *out, const unsigned char *a,
 
 /* ---- streaming ----------------------------------------------------------- */
 
-static void join(struct data_root *d)
+static struct node join_nodes(const struct node *l, const struct node *r)
 {
-    struct node *l = &d->stack[d->n_stack - 2], *r = l + 1;
+    struct node up = { .max = r->max, .level = l->level + 1 };
     unsigned char note[NOTE];
 
     put_note(note, l->max);
-    hash_parts(&l->id, l->id.b, r->id.b, note);
-    l->max = r->max;
-    l->level++;
+    hash_parts(&up.id, l->id.b, r->id.b, note);
+    return up;
+}
+
+static struct node leaf_node(struct id hash, uint64_t end)
+{
+    struct node leaf = { .max = end };
+    unsigned char note[NOTE];
+
+    put_note(note, end);
+    hash_parts(&leaf.id, hash.b, note, NULL);
+    return leaf;
+}
+
+static void join(struct data_root *d)
+{
+    struct node *l = &d->stack[d->n_stack - 2];
+
+    *l = join_nodes(l, l + 1);
     d->n_stack--;
 }
 
 static void push_leaf(struct data_root *d, struct id hash)
 {
-    struct node *n = &d->stack[d->n_stack++];
-    unsigned char note[NOTE];
-
-    put_note(note, d->at);
-    hash_parts(&n->id, hash.b, note, NULL);
-    n->max = d->at;
-    n->level = 0;
+    d->stack[d->n_stack++] = leaf_node(hash, d->at);
     while (d->n_stack > 1 && d->stack[d->n_stack - 1].level ==
            d->stack[d->n_stack - 2].level)
         join(d);
@@ -181,6 +192,59 @@ int data_root_end(struct data_root *d, struct id *root, struct err *err)
         join(d);
     *root = d->stack[0].id;
     return 0;
+}
+
+/* The leaves of data, with that of nothing where it has one. */
+static struct node *leaves_of(const struct id *hash, uint64_t size, size_t *n)
+{
+    struct node *leaf = xcalloc((size_t)(size / CHUNK_MAX) + 2, sizeof(*leaf));
+    struct id nothing;
+
+    *n = 0;
+    for (uint64_t at = 0; at < size;) {
+        at += chunk_size(at, size);
+        leaf[*n] = leaf_node(hash[*n], at);
+        ++*n;
+    }
+    digest(&nothing, "", 0);
+    if (size % CHUNK_MAX == 0)
+        leaf[(*n)++] = leaf_node(nothing, size);
+    return leaf;
+}
+
+static void put_branch(unsigned char out[BRANCH], const struct node *l,
+                       const struct node *r)
+{
+    memcpy(out, l->id.b, 32);
+    memcpy(out + 32, r->id.b, 32);
+    put_note(out + 64, l->max);
+}
+
+void data_root_path(struct buf *path, const struct id *hash, uint64_t size,
+                    size_t k)
+{
+    unsigned char branch[LEVELS][BRANCH], note[NOTE];
+    size_t n, at = k, depth = 0;
+    struct node *v = leaves_of(hash, size, &n);
+    uint64_t end = v[k].max;
+
+    while (n > 1) {
+        size_t up = 0;
+
+        for (size_t i = 0; i < n; i += 2, up++) {
+            if (i + 1 < n && at / 2 == i / 2)
+                put_branch(branch[depth++], &v[i], &v[i + 1]);
+            v[up] = i + 1 < n ? join_nodes(&v[i], &v[i + 1]) : v[i];
+        }
+        at /= 2;
+        n = up;
+    }
+    while (depth > 0)
+        buf_put(path, branch[--depth], BRANCH);
+    put_note(note, end);
+    buf_put(path, hash[k].b, 32);
+    buf_put(path, note, NOTE);
+    free(v);
 }
 
 void data_root(struct id *root, const void *data, size_t n)

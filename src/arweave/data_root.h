@@ -13,6 +13,7 @@
 
 #include "base/id.h"
 
+struct buf;
 struct err;
 
 #define CHUNK_MAX 262144
@@ -34,6 +35,11 @@ void data_root(struct id *root, const void *data, size_t n);
 
 /* Bytes of the chunk that begins at `at`, as all software cuts data. */
 uint64_t chunk_size(uint64_t at, uint64_t size);
+
+/* Append the path from the root to chunk number k of data of `size` bytes;
+ * hash[i] is the SHA-256 of chunk i, cut by chunk_size. */
+void data_root_path(struct buf *path, const struct id *hash, uint64_t size,
+                    size_t k);
 
 /* A chunk that a path leads to. */
 struct chunk_place {

@@ -21,7 +21,10 @@
 #include "base/mem.h"
 #include "proof/digest.h"
 
-enum { TYPE_RSA = 1, TYPE_ED25519 = 2, TYPE_ETHEREUM = 3, TYPE_SOLANA = 4 };
+enum {
+    TYPE_RSA = 1, TYPE_ED25519 = 2, TYPE_ETHEREUM = ITEM_ETHEREUM,
+    TYPE_SOLANA = 4
+};
 
 /* Sizes of signature and owner by type (doc/arweave.md).  We verify the first
  * four. */

@@ -42,6 +42,8 @@ struct item {
  * n < ITEM_HEAD_MAX), -1 with ERR_INPUT.  Nothing is verified. */
 int item_head(struct item *it, const void *bytes, size_t n, struct err *err);
 
+#define ITEM_ETHEREUM 3 /* a type of signatures */
+
 /* Whether signatures of a type are verified (1 to 4 are: RSA, ed25519,
  * Ethereum where OpenSSL has its curve, Solana). */
 bool item_is_checked(unsigned type);

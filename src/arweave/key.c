@@ -411,6 +411,23 @@ bool key_check_ethereum(const unsigned char key[65],
     return good;
 }
 
+void key_ethereum_address(char out[ETHEREUM_ADDRESS],
+                          const unsigned char key[65])
+{
+    static const char digits[] = "0123456789abcdef";
+    struct id h, cases;
+
+    keccak256(&h, key + 1, 64);
+    memcpy(out, "0x", 2);
+    for (size_t i = 0; i < 40; i++)
+        out[2 + i] = digits[h.b[12 + i / 2] >> (i % 2 ? 0 : 4) & 15];
+    out[42] = '\0';
+    keccak256(&cases, out + 2, 40);
+    for (size_t i = 0; i < 40; i++)
+        if (out[2 + i] >= 'a' && cases.b[i / 2] >> (i % 2 ? 0 : 4) & 8)
+            out[2 + i] = (char)(out[2 + i] - 'a' + 'A');
+}
+
 int key_random(void *out, size_t n, struct err *err)
 {
     if (n > 1u << 20 || RAND_bytes(out, (int)n) != 1)

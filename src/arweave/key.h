@@ -59,6 +59,12 @@ bool key_check_ed25519(struct id key, const unsigned char sig[64],
 bool key_check_ethereum(const unsigned char key[65],
                         const unsigned char sig[65], const void *msg,
                         size_t n);
+/* The address of such a key as Ethereum writes it: "0x" and 40 digits, the
+ * letters in the case that EIP-55 makes of them. */
+#define ETHEREUM_ADDRESS 43
+void key_ethereum_address(char out[ETHEREUM_ADDRESS],
+                          const unsigned char key[65]);
+
 /* Whether it has the curve of Ethereum. */
 bool key_has_ethereum(void);
 

@@ -25,6 +25,7 @@
 #include "localnet/route.h"
 #include "localnet/routes.h"
 #include "localnet/serve.h"
+#include "proof/digest.h"
 
 #define MINE_MAX 1000000
 
@@ -284,14 +285,46 @@ static void tx_route(struct net *net, const char *path, struct answer *a)
 
 /* ---- chunks -------------------------------------------------------------- */
 
-/* The chunk that has this byte of the weave; without its path, which needs the
- * whole transaction. */
+/* The path from a root's data_root to chunk k: of all its data, read anew. */
+static int put_path(struct answer *a, const struct root *r, size_t k,
+                    struct err *err)
+{
+    struct id *hash = xcalloc((size_t)(r->size / CHUNK_MAX) + 2,
+                              sizeof(*hash));
+    char *bytes = xmalloc(CHUNK_MAX), *coded;
+    struct buf path;
+    uint64_t at = 0;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && at < r->size; i++) {
+        uint64_t n = chunk_size(at, r->size);
+
+        rc = chain_read(r, at, bytes, (size_t)n, err);
+        digest(&hash[i], bytes, (size_t)n);
+        at += n;
+    }
+    buf_init(&path, DATA_PATH_MAX);
+    if (rc == 0) {
+        data_root_path(&path, hash, r->size, k);
+        coded = xmalloc(path.len / 3 * 4 + 5);
+        base64url(coded, path.data, path.len);
+        buf_puts(&a->body, coded);
+        free(coded);
+    }
+    buf_clear(&path);
+    free(bytes);
+    free(hash);
+    return rc;
+}
+
+/* The chunk that has this byte of the weave. */
 static void serve_chunk(struct net *net, const char *text, struct answer *a)
 {
     const struct root *r = NULL;
     struct err err = ERR_INIT;
     uint64_t offset, at = 0, n;
     char *bytes, *coded;
+    size_t k = 0;
 
     if (route_number(text, &offset))
         r = chain_at(net, offset);
@@ -303,6 +336,7 @@ static void serve_chunk(struct net *net, const char *text, struct answer *a)
     while (at + n <= offset - r->weave_at) {
         at += n;
         n = chunk_size(at, r->size);
+        k++;
     }
     bytes = xmalloc((size_t)n);
     coded = xmalloc((size_t)n / 3 * 4 + 5);
@@ -313,7 +347,11 @@ static void serve_chunk(struct net *net, const char *text, struct answer *a)
         answer_type(a, "application/json");
         buf_printf(&a->body, "{\"packing\":\"unpacked\",\"chunk\":\"");
         buf_puts(&a->body, coded);
-        buf_puts(&a->body, "\"}");
+        buf_puts(&a->body, "\",\"data_path\":\"");
+        if (put_path(a, r, k, &err))
+            answer_text(a, 500, err.text);
+        else
+            buf_puts(&a->body, "\"}");
     }
     free(coded);
     free(bytes);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "arweave/item.h"
+#include "arweave/key.h"
 #include "base/base64.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -38,6 +39,14 @@ struct message *units_message(const struct net *net, struct id id)
     return idmap_get(&net->ao->messages, id);
 }
 
+void units_owner(char owner[ID_TEXT], const struct item *it)
+{
+    if (it->type == ITEM_ETHEREUM)
+        key_ethereum_address(owner, it->owner);
+    else
+        base64url(owner, it->address.b, 32);
+}
+
 /* ---- scheduling ---------------------------------------------------------- */
 
 static struct process *process_new(const void *raw, size_t n,
@@ -47,7 +56,7 @@ static struct process *process_new(const void *raw, size_t n,
 
     p->id = it->id;
     base64url(p->id_text, it->id.b, 32);
-    base64url(p->owner, it->address.b, 32);
+    units_owner(p->owner, it);
     item_tag_text(it, "Module", p->module, sizeof(p->module));
     buf_init(&p->raw, JOURNAL_MAX);
     buf_put(&p->raw, raw, n);

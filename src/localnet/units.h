@@ -86,6 +86,10 @@ int units_schedule(struct net *net, const void *raw, size_t n,
 int units_put(struct net *net, const void *raw, size_t n, const struct item *it,
               struct id pushed_for, struct message **m, struct err *err);
 
+/* Who signed an item, as processes see it: an address of Arweave, or of
+ * Ethereum. */
+void units_owner(char owner[ID_TEXT], const struct item *it);
+
 struct process *units_process(const struct net *net, struct id id);
 struct message *units_message(const struct net *net, struct id id);
 

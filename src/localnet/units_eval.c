@@ -32,7 +32,7 @@ static void set_from(const struct item *it, char from[ID_TEXT])
 {
     char said[ID_TEXT];
 
-    base64url(from, it->address.b, 32);
+    units_owner(from, it);
     if (item_tag_text(it, "From-Process", said, sizeof(said)) == 0)
         memcpy(from, said, ID_TEXT);
 }
@@ -53,7 +53,7 @@ static void put_request(struct buf *request, const struct message *m,
     };
     struct buf clean;
 
-    base64url(owner, it->address.b, 32);
+    units_owner(owner, it);
     base64url(chain, m->chain.b, 32);
     if (it->anchor)
         base64url(anchor, it->anchor, 32);
