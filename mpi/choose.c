@@ -60,10 +60,10 @@ int choose_named(const struct spool *s, const char *name, struct batch *b,
     if (spool_find(s, name, b, err))
         return -1;
     if (b->state == SPOOL_RUNNING && !is_running_own(b)) {
-        int rc = spool_adopt(s, b, NULL, NULL, OWNER_STALE_S, err);
+        enum taking rc = spool_adopt(s, b, NULL, NULL, OWNER_STALE_S, err);
 
-        if (rc)
-            return rc < 0 ? -1 : tell_owner(b, err);
+        if (rc != TAKING_DONE)
+            return rc == TAKING_LATE ? tell_owner(b, err) : -1;
     }
     switch (b->state) {
     case SPOOL_TODO:
@@ -154,18 +154,19 @@ int choose_next(const struct spool *s, const struct batch *tried,
     return at < n ? 0 : 1;
 }
 
-int choose_claim(const struct spool *s, struct batch *b, struct err *err)
+enum taking choose_claim(const struct spool *s, struct batch *b,
+                         struct err *err)
 {
     struct owner was;
-    int rc;
+    enum taking rc;
 
     if (is_running_own_of(b, &was))
         rc = owner_succeed(b->path, &was, err);
     else if (b->state == SPOOL_RUNNING) /* it was, a moment ago */
-        rc = 1;
+        rc = TAKING_LATE;
     else
         rc = spool_claim_job(s, b, err);
-    if (rc > 0)
+    if (rc == TAKING_LATE)
         err_set(err, ERR_RETRY, "\"%s\" was taken by another worker",
                 b->path);
     return rc;

@@ -6,9 +6,9 @@
 
 #include <stddef.h>
 
-struct batch;
+#include "spool/spool.h"
+
 struct err;
-struct spool;
 
 /* The batch of that name: 0 it is to be worked on, 1 it is done already, -1
  * it cannot be, or another works on it (err says who). */
@@ -22,8 +22,9 @@ int choose_next(const struct spool *s, const struct batch *tried,
                 size_t n_tried, struct batch *b, struct err *err);
 
 /* Claim it as this Slurm job (if it is one), or go on with it if it is the
- * job's own.  0, 1 another was faster, -1; err says what. */
-int choose_claim(const struct spool *s, struct batch *b, struct err *err);
+ * job's own.  If it is late, too, err says so. */
+enum taking choose_claim(const struct spool *s, struct batch *b,
+                         struct err *err);
 
 /* What the spool knows of these batches, or, without names, of this job's own
  * and of todo: 0 done; 75 there is more to do; 1 one of them cannot go on, and

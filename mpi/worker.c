@@ -269,7 +269,7 @@ static int run_batch(struct worker *w, struct batch *b, bool *lost)
 {
     struct batch_info info = { .n_requests = 0 };
     struct err err = ERR_INIT;
-    bool claimed;
+    bool claimed = false;
     int rc;
 
     *lost = false;
@@ -280,17 +280,18 @@ static int run_batch(struct worker *w, struct batch *b, bool *lost)
         batch_info_clear(&info);
         return EXIT_SAVED;
     }
-    if (rc == 0)
-        rc = choose_claim(w->spool, b, &err);
-    *lost = rc > 0;
-    claimed = rc == 0;
+    if (rc == 0) {
+        enum taking taken = choose_claim(w->spool, b, &err);
+
+        *lost = taken == TAKING_LATE;
+        claimed = taken == TAKING_DONE;
+        rc = claimed ? 0 : -1;
+    }
     if (claimed) {
         forget_error(b);
         rc = go_on(w, b, &info, &err);
     }
     batch_info_clear(&info);
-    if (*lost)
-        rc = -1;
     if (rc < 0 && !*lost)
         note_error(b, claimed, &err);
     if (rc < 0) {

@@ -136,7 +136,7 @@ static int wait_for_end(const struct spool *s, struct batch *b,
 {
     struct timespec pause = { .tv_sec = t->slurm, .tv_nsec = 100000000 };
     double end = clock_s() + WAIT_S;
-    int rc;
+    enum taking rc;
 
     for (;;) {
         struct owners *o = t->job[0] ? NULL : owners_ask(b, 1);
@@ -144,8 +144,8 @@ static int wait_for_end(const struct spool *s, struct batch *b,
         rc = o ? owners_adopt(s, b, o, err)
                : spool_adopt(s, b, is_told_over, t, OWNER_STALE_S, err);
         owners_free(o);
-        if (rc <= 0)
-            return rc < 0 ? -1 : 1;
+        if (rc != TAKING_LATE)
+            return rc == TAKING_DONE ? 1 : -1;
         if (clock_s() > end)
             return 0;
         nanosleep(&pause, NULL);
@@ -156,19 +156,20 @@ static int end_work(const struct spool *s, struct batch *b, struct err *err)
 {
     struct timespec pause = { .tv_nsec = 200000000 };
     struct told told = { .slurm = false };
-    int rc = 1;
+    enum taking end = TAKING_LATE;
+    int rc;
 
     /* twice: its owner may be who is just taking it back, and no worker */
-    for (int i = 0; rc > 0 && i < 2; i++) {
+    for (int i = 0; end == TAKING_LATE && i < 2; i++) {
         struct owners *o = owners_ask(b, 1);
 
-        rc = owners_adopt(s, b, o, err);
+        end = owners_adopt(s, b, o, err);
         owners_free(o);
-        if (rc > 0 && i == 0)
+        if (end == TAKING_LATE && i == 0)
             nanosleep(&pause, NULL);
     }
-    if (rc <= 0)
-        return rc;
+    if (end != TAKING_LATE)
+        return end == TAKING_DONE ? 0 : -1;
     if (tell(b, &told, err))
         return -1;
     rc = wait_for_end(s, b, &told, err);

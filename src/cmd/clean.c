@@ -102,7 +102,7 @@ static const char *state_of(const struct batch *b)
 static int adopt(struct clean *c, struct batch *b, struct err *err)
 {
     struct owners *o;
-    int rc;
+    enum taking rc;
 
     if (c->dry_run ||
         (b->state != SPOOL_RUNNING && b->state != SPOOL_SENDING))
@@ -110,7 +110,7 @@ static int adopt(struct clean *c, struct batch *b, struct err *err)
     o = owners_ask(b, 1);
     rc = owners_adopt(c->spool, b, o, err);
     owners_free(o);
-    return rc < 0 ? -1 : 0;
+    return rc == TAKING_FAILED ? -1 : 0;
 }
 
 static bool has_owner(const struct batch *b)

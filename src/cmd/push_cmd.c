@@ -166,11 +166,11 @@ static int confirm(struct pushing *c, const struct batch *b,
     return 0;
 }
 
-/* Back to done, if whoever pushed it is dead: 0, 1 somebody lives, -1. */
-static int adopt(struct pushing *c, struct batch *b, struct err *err)
+/* Back to done, if whoever pushed it is dead. */
+static enum taking adopt(struct pushing *c, struct batch *b, struct err *err)
 {
     struct owners *o = owners_ask(b, 1);
-    int rc = owners_adopt(c->spool, b, o, err);
+    enum taking rc = owners_adopt(c->spool, b, o, err);
 
     owners_free(o);
     return rc;
@@ -178,14 +178,15 @@ static int adopt(struct pushing *c, struct batch *b, struct err *err)
 
 static int push_named(struct pushing *c, struct batch *b, struct err *err)
 {
-    int rc = b->state == SPOOL_SENDING && !c->check ? adopt(c, b, err) : 0;
+    enum taking rc = b->state == SPOOL_SENDING && !c->check
+                         ? adopt(c, b, err) : TAKING_DONE;
     char who[OWNER_TELL];
 
-    if (rc > 0) {
+    if (rc == TAKING_LATE) {
         owner_tell(who, sizeof(who), b);
         return err_set(err, ERR_RETRY, "it is being pushed by %s", who);
     }
-    if (rc < 0)
+    if (rc == TAKING_FAILED)
         return -1;
     if (b->state == SPOOL_DONE)
         return send(c, b, err);

@@ -48,10 +48,11 @@ static int seal_claimed(const struct batch *b, const struct settings *s,
 }
 
 /* As spool_adopt, of a job of Slurm too. */
-static int adopt(const struct spool *spool, struct batch *b, struct err *err)
+static enum taking adopt(const struct spool *spool, struct batch *b,
+                         struct err *err)
 {
     struct owners *o = owners_ask(b, 1);
-    int rc = owners_adopt(spool, b, o, err);
+    enum taking rc = owners_adopt(spool, b, o, err);
 
     owners_free(o);
     return rc;
@@ -63,19 +64,20 @@ static int seal_open_batch(const struct spool *spool, struct batch *b,
 {
     struct heart heart;
     char who[OWNER_TELL];
-    int rc = adopt(spool, b, err);
+    enum taking taken = adopt(spool, b, err);
+    int rc;
 
-    if (rc > 0) {
+    if (taken == TAKING_LATE) {
         owner_tell(who, sizeof(who), b);
         return err_set(err, ERR_RETRY, "\"%s\" is being worked on by %s:"
                        " wait, or apus cancel it", b->path, who);
     }
-    if (rc == 0)
-        rc = spool_claim(spool, b, err);
-    if (rc > 0)
+    if (taken == TAKING_DONE)
+        taken = spool_claim(spool, b, err);
+    if (taken == TAKING_LATE)
         return err_set(err, ERR_RETRY, "\"%s\" was taken by another",
                        b->path);
-    if (rc < 0)
+    if (taken == TAKING_FAILED)
         return -1;
     heart_start(&heart, b->path);
     rc = seal_claimed(b, s, err);

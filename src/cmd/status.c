@@ -220,7 +220,7 @@ static void adopt(struct status *s, struct found *f, struct owners *o)
         struct err err = ERR_INIT;
         enum spool_state was = f->list[i].state;
 
-        if (owners_adopt(s->spool, &f->list[i], o, &err) < 0)
+        if (owners_adopt(s->spool, &f->list[i], o, &err) == TAKING_FAILED)
             log_err(&err);
         else if (f->list[i].state != was)
             log_info("\"%s\": worker is dead; moved back to %s",

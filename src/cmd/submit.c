@@ -218,14 +218,14 @@ static int tell_job(struct submit *s, const char *id)
 static int adopt(const struct submit *s, struct batch *b, struct err *err)
 {
     struct owners *o;
-    int rc;
+    enum taking rc;
 
     if (b->state != SPOOL_RUNNING)
         return 0;
     o = owners_ask(b, 1);
     rc = owners_adopt(s->spool, b, o, err);
     owners_free(o);
-    return rc < 0 ? -1 : 0;
+    return rc == TAKING_FAILED ? -1 : 0;
 }
 
 /* A person who names a batch forgives the starts that got nowhere. */

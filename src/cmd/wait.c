@@ -51,8 +51,8 @@ static int find_again(const struct spool *s, struct batch *b,
                       struct err *err)
 {
     struct batch now = { .path = NULL };
+    enum taking rc;
     struct owners *o;
-    int rc = 0;
 
     if (spool_find(s, id_text(b->id).s, &now, err))
         return -1;
@@ -63,7 +63,7 @@ static int find_again(const struct spool *s, struct batch *b,
     o = owners_ask(b, 1);
     rc = owners_adopt(s, b, o, err);
     owners_free(o);
-    return rc < 0 ? -1 : 0;
+    return rc == TAKING_FAILED ? -1 : 0;
 }
 
 /* Say once what changed. */

@@ -82,7 +82,7 @@ static void adopt_state(struct drain *d, enum spool_state state)
     }
     o = owners_ask(list, n);
     for (size_t i = 0; i < n; i++) {
-        if (owners_adopt(d->spool, &list[i], o, &err) < 0)
+        if (owners_adopt(d->spool, &list[i], o, &err) == TAKING_FAILED)
             drain_trouble(d, &err);
         else if (list[i].state != state)
             log_info("\"%s\": owner is dead; moved back to %s",

@@ -92,8 +92,8 @@ int owners_over(void *self, const char *job, uint32_t restarts)
     return j->state == LAUNCH_OVER;
 }
 
-int owners_adopt(const struct spool *s, struct batch *b, struct owners *o,
-                 struct err *err)
+enum taking owners_adopt(const struct spool *s, struct batch *b,
+                         struct owners *o, struct err *err)
 {
     return spool_adopt(s, b, owners_over, o, OWNER_STALE_S, err);
 }

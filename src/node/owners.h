@@ -26,7 +26,7 @@ const struct launch_job *owners_job(const struct owners *o, const char *job);
 int owners_over(void *self, const char *job, uint32_t restarts);
 
 /* Take a batch back whose owner is dead: as spool_adopt. */
-int owners_adopt(const struct spool *s, struct batch *b, struct owners *o,
-                 struct err *err);
+enum taking owners_adopt(const struct spool *s, struct batch *b,
+                         struct owners *o, struct err *err);
 
 #endif

@@ -78,23 +78,24 @@ static int find_again(const struct spool *s, struct batch *b,
 
 int work_prepare(const struct spool *s, struct batch *b, struct err *err)
 {
+    enum taking rc;
     char *why;
-    int rc;
 
     if (b->state == SPOOL_RUNNING) {
         struct owners *o = owners_ask(b, 1);
 
         rc = owners_adopt(s, b, o, err);
         owners_free(o);
-        if (rc)
-            return rc < 0 ? -1 : tell_owner(b, err);
+        if (rc != TAKING_DONE)
+            return rc == TAKING_LATE ? tell_owner(b, err) : -1;
     }
     if (b->state == SPOOL_FAILED || b->state == SPOOL_TODO) {
         why = file_join(b->path, "why");
         unlink(why);
         free(why);
     }
-    if (b->state == SPOOL_FAILED && spool_move(s, b, SPOOL_TODO, err) < 0)
+    if (b->state == SPOOL_FAILED &&
+        spool_move(s, b, SPOOL_TODO, err) == TAKING_FAILED)
         return -1;
     return find_again(s, b, err);
 }
@@ -358,8 +359,9 @@ static int place_take_back(struct place *p, const struct spool *s,
     while ((rc = allocation_has_step(&p->in, name, err)) > 0 && --looks > 0)
         nanosleep(&pause, NULL);
     free(name);
-    if (rc == 0)
-        rc = spool_adopt(s, b, is_that_job, &job, OWNER_STALE_S, err);
+    if (rc == 0 && spool_adopt(s, b, is_that_job, &job, OWNER_STALE_S, err) ==
+                       TAKING_FAILED)
+        return -1;
     return rc < 0 ? -1 : 0;
 }
 

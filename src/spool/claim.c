@@ -280,20 +280,20 @@ enum owner_life owner_judge(const struct batch *b, slurm_over_fn *over,
     return claim_judge(&c, rc == 0, b->path, over, self, stale_s);
 }
 
-int owner_succeed(const char *batch_path, const struct owner *was,
-                  struct err *err)
+enum taking owner_succeed(const char *batch_path, const struct owner *was,
+                          struct err *err)
 {
     struct owner self;
     struct claim c;
     int rc;
 
     if (claim_last(&c, batch_path, err))
-        return -1;
+        return TAKING_FAILED;
     if (!c.owned || !owner_same(&c.owner, was))
-        return 1;
+        return TAKING_LATE;
     owner_self(&self);
     rc = claim_add(batch_path, c.n, &self, err);
-    return rc < 0 ? -1 : !rc;
+    return rc < 0 ? TAKING_FAILED : rc ? TAKING_DONE : TAKING_LATE;
 }
 
 /* ---- moving ------------------------------------------------------------- */
@@ -335,69 +335,82 @@ static bool went(const struct spool *s, struct batch *b)
 }
 
 /* Whether it went away while we looked at it; else the error stands. */
-static int gone_or_failed(const struct spool *s, const struct batch *b)
+static enum taking gone_or_failed(const struct spool *s,
+                                  const struct batch *b)
 {
     enum spool_state now;
 
     return spool_locate(s, b->id, &now, NULL) == 1 && now != b->state
-               ? 1 : -1;
+               ? TAKING_LATE : TAKING_FAILED;
 }
 
-/* Move a batch whose entry n is ours: 0, 1 it is another's or gone, -1.  The
- * log decides and not the rename, which somebody who was thought dead may
- * have done just before us. */
-static int move_claimed(const struct spool *s, struct batch *b,
-                        enum spool_state to, uint32_t n, struct err *err)
+/* Whether entry n of a batch's log is the last one. */
+static enum taking is_last(const struct claim *c, uint32_t n)
+{
+    return c->n == n ? TAKING_DONE : TAKING_LATE;
+}
+
+/* Move a batch whose entry n is ours.  The log decides and not the rename,
+ * which somebody who was thought dead may have done just before us. */
+static enum taking move_claimed(const struct spool *s, struct batch *b,
+                                enum spool_state to, uint32_t n,
+                                struct err *err)
 {
     struct batch at = { .state = b->state, .path = xstrdup(b->path) };
     struct claim c;
-    int rc;
+    enum taking rc;
 
     at.id = b->id;
     /* who slept since it judged has added a number that is long past */
-    rc = claim_last(&c, b->path, err) ? gone_or_failed(s, b) : c.n != n;
-    if (rc == 0)
+    rc = claim_last(&c, b->path, err) ? gone_or_failed(s, b)
+                                      : is_last(&c, n);
+    if (rc == TAKING_DONE)
         rc = spool_rename(s, &at, to, err);
-    if (rc >= 0) {
+    if (rc != TAKING_FAILED) {
+        bool late = rc == TAKING_LATE;
+
         free(at.path);
         at.path = spool_path(s, to, b->id);
         at.state = to;
-        rc = claim_last(&c, at.path, rc ? NULL : err) ? (rc ? 1 : -1)
-                                                         : c.n != n;
+        if (claim_last(&c, at.path, late ? NULL : err) == 0)
+            rc = is_last(&c, n);
+        else if (!late)
+            rc = TAKING_FAILED;
     }
-    if (rc == 0) {
+    if (rc == TAKING_DONE) {
         free(b->path);
         b->path = at.path;
         b->state = to;
-        return 0;
+        return TAKING_DONE;
     }
-    if (rc < 0 && at.state == to) /* moved, but not safely: back */
+    if (rc == TAKING_FAILED && at.state == to) /* moved, but not safely: back */
         spool_rename(s, &at, b->state, NULL);
     give_up_claim(s, &at);
     batch_clear(&at);
     return rc;
 }
 
-static int claim_as(const struct spool *s, struct batch *b,
-                    const struct owner *self, struct err *err)
+static enum taking claim_as(const struct spool *s, struct batch *b,
+                            const struct owner *self, struct err *err)
 {
     struct claim c;
+    enum taking alone;
     int rc;
 
     if (b->state != SPOOL_TODO && b->state != SPOOL_DONE)
         return err_set(err, ERR_FATAL, "a batch in %s cannot be claimed",
                        spool_state_name(b->state));
-    rc = spool_check_alone(s, b, err);
-    if (rc)
-        return rc;
+    alone = spool_check_alone(s, b, err);
+    if (alone != TAKING_DONE)
+        return alone;
     rc = claim_last(&c, b->path, err);
     if (rc && c.time.tv_nsec < 0)
         return gone_or_failed(s, b);
     if (claim_is_passing(&c, rc == 0, b->path) && !is_self(&c))
-        return 1;
+        return TAKING_LATE;
     rc = claim_add(b->path, c.n, self, err);
     if (rc == 0)
-        return 1;
+        return TAKING_LATE;
     if (rc < 0) { /* it may have been added */
         give_up_claim(s, b);
         return gone_or_failed(s, b);
@@ -407,7 +420,8 @@ static int claim_as(const struct spool *s, struct batch *b,
                         c.n + 1, err);
 }
 
-int spool_claim(const struct spool *s, struct batch *b, struct err *err)
+enum taking spool_claim(const struct spool *s, struct batch *b,
+                        struct err *err)
 {
     struct owner self;
 
@@ -415,7 +429,8 @@ int spool_claim(const struct spool *s, struct batch *b, struct err *err)
     return claim_as(s, b, &self, err);
 }
 
-int spool_claim_job(const struct spool *s, struct batch *b, struct err *err)
+enum taking spool_claim_job(const struct spool *s, struct batch *b,
+                            struct err *err)
 {
     struct owner self;
 
@@ -423,35 +438,37 @@ int spool_claim_job(const struct spool *s, struct batch *b, struct err *err)
     return claim_as(s, b, &self, err);
 }
 
-int spool_adopt(const struct spool *s, struct batch *b, slurm_over_fn *over,
-                void *over_self, unsigned stale_s, struct err *err)
+enum taking spool_adopt(const struct spool *s, struct batch *b,
+                        slurm_over_fn *over, void *over_self,
+                        unsigned stale_s, struct err *err)
 {
     struct owner self;
+    enum taking end;
     struct claim c;
     int rc;
 
     if (b->state != SPOOL_RUNNING && b->state != SPOOL_SENDING)
-        return 0;
+        return TAKING_DONE;
     rc = claim_last(&c, b->path, NULL);
     if (claim_judge(&c, rc == 0, b->path, over, over_self, stale_s) !=
         OWNER_DEAD)
-        return went(s, b) ? 0 : 1;
+        return went(s, b) ? TAKING_DONE : TAKING_LATE;
     owner_self_process(&self);
     rc = claim_add(b->path, c.n, &self, err);
     if (rc == 0)
-        return went(s, b) ? 0 : 1;
+        return went(s, b) ? TAKING_DONE : TAKING_LATE;
     if (rc < 0) { /* it may have been added */
         give_up_claim(s, b);
-        return went(s, b) ? 0 : -1;
+        return went(s, b) ? TAKING_DONE : TAKING_FAILED;
     }
-    rc = move_claimed(s, b, b->state == SPOOL_SENDING ? SPOOL_DONE
-                                                      : SPOOL_TODO,
-                      c.n + 1, err);
-    if (rc == 0)
+    end = move_claimed(s, b, b->state == SPOOL_SENDING ? SPOOL_DONE
+                                                       : SPOOL_TODO,
+                       c.n + 1, err);
+    if (end == TAKING_DONE)
         give_up_claim(s, b);
-    else if (rc > 0)
-        rc = went(s, b) ? 0 : 1;
-    return rc;
+    else if (end == TAKING_LATE && went(s, b))
+        end = TAKING_DONE;
+    return end;
 }
 
 int spool_take_over(struct batch *b, struct err *err)
@@ -469,13 +486,13 @@ int spool_take_over(struct batch *b, struct err *err)
     return claim_add(b->path, c.n, &self, err);
 }
 
-int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
-               struct err *err)
+enum taking spool_move(const struct spool *s, struct batch *b,
+                       enum spool_state to, struct err *err)
 {
     bool held = b->state == SPOOL_RUNNING || b->state == SPOOL_SENDING ||
                 b->state == SPOOL_TMP;
     struct claim c;
-    int rc;
+    enum taking rc;
 
     if (to == SPOOL_RUNNING || to == SPOOL_SENDING)
         return err_set(err, ERR_FATAL, "a batch goes to %s by a claim alone",
@@ -483,7 +500,7 @@ int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
     if (held && claim_last(&c, b->path, err))
         return gone_or_failed(s, b);
     if (held && c.owned && !is_self(&c))
-        return 1;
+        return TAKING_LATE;
     rc = spool_rename(s, b, to, err);
     if (held && b->state == to)
         give_up_claim(s, b);
@@ -493,8 +510,14 @@ int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
 int spool_leave(const struct spool *s, struct batch *b, enum spool_state to,
                 struct err *err)
 {
-    int rc = spool_move(s, b, to, err);
-
-    return rc > 0 ? err_set(err, ERR_RETRY, "\"%s\" was taken away from this"
-                            " process", b->path) : rc;
+    switch (spool_move(s, b, to, err)) {
+    case TAKING_DONE:
+        return 0;
+    case TAKING_LATE:
+        return err_set(err, ERR_RETRY, "\"%s\" was taken away from this"
+                       " process", b->path);
+    case TAKING_FAILED:
+        break;
+    }
+    return -1;
 }

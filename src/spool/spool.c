@@ -489,8 +489,8 @@ void spool_list_free(struct batch *list, size_t n)
 
 /* ---- moving ------------------------------------------------------------- */
 
-int spool_check_alone(const struct spool *s, const struct batch *b,
-                      struct err *err)
+enum taking spool_check_alone(const struct spool *s, const struct batch *b,
+                              struct err *err)
 {
     char name[BATCH_NAME];
     ino_t inode = 0, other = 0;
@@ -499,7 +499,7 @@ int spool_check_alone(const struct spool *s, const struct batch *b,
     batch_name(name, b->id);
     here = look_at(s, b->state, name, &inode, err);
     if (here < 1)
-        return here < 0 ? -1 : 1;
+        return here < 0 ? TAKING_FAILED : TAKING_LATE;
     for (int i = 0; i < SPOOL_STATES; i++) {
         enum spool_state at = (enum spool_state)i;
 
@@ -507,57 +507,57 @@ int spool_check_alone(const struct spool *s, const struct batch *b,
             continue;
         there = look_at(s, at, name, &other, err);
         if (there < 0)
-            return -1;
+            return TAKING_FAILED;
         if (!there)
             continue;
         /* it was moved, and may be back: only another directory is another */
         if (other == inode || look(s, b->state, name, err) == 0)
-            return 1;
+            return TAKING_LATE;
         return err_set(err, ERR_FATAL,
                        "batch %s is in both \"%s\" and \"%s\": move one of"
                        " them out of the spool", name, s->at[b->state],
                        s->at[i]);
     }
-    return 0;
+    return TAKING_DONE;
 }
 
-/* rename: 0, 1 the source is gone, -1. */
-static int rename_batch(const struct spool *s, const struct batch *b,
-                        const char *from, const char *to, struct err *err)
+static enum taking rename_batch(const struct spool *s, const struct batch *b,
+                                const char *from, const char *to,
+                                struct err *err)
 {
     char name[BATCH_NAME];
     int why;
 
     if (sys_rename(from, to) == 0)
-        return 0;
+        return TAKING_DONE;
     why = errno;
     batch_name(name, b->id);
     /* ENOENT is also told of a target whose directory is missing */
     if (why == ENOENT && look(s, b->state, name, err) == 0)
-        return 1;
+        return TAKING_LATE;
     errno = why;
     err_errno(err, ERR_RETRY, "cannot move \"%s\" to \"%s\"", from, to);
     return spool_remedy(err, why);
 }
 
-int spool_take_out(const struct spool *s, const struct batch *b,
-                   const char *to, struct err *err)
+enum taking spool_take_out(const struct spool *s, const struct batch *b,
+                           const char *to, struct err *err)
 {
     char *from = spool_path(s, b->state, b->id);
-    int rc = spool_check_alone(s, b, err);
+    enum taking rc = spool_check_alone(s, b, err);
 
-    if (rc == 0)
+    if (rc == TAKING_DONE)
         rc = rename_batch(s, b, from, to, err);
     free(from);
     return rc;
 }
 
-int spool_rename(const struct spool *s, struct batch *b, enum spool_state to,
-                 struct err *err)
+enum taking spool_rename(const struct spool *s, struct batch *b,
+                         enum spool_state to, struct err *err)
 {
     enum spool_state was = b->state;
     char *from, *path;
-    int rc;
+    enum taking rc;
 
     if (!(allowed[was] & TO(to)))
         return err_set(err, ERR_FATAL, "a batch in %s never goes to %s",
@@ -578,8 +578,8 @@ int spool_rename(const struct spool *s, struct batch *b, enum spool_state to,
     b->path = path;
     b->state = to;
     if (spool_sync_dir(s->at[to], err) || spool_sync_dir(s->at[was], err))
-        return -1;
-    return 0;
+        return TAKING_FAILED;
+    return TAKING_DONE;
 }
 
 /* The number of an aNNN, or -1. */

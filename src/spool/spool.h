@@ -61,14 +61,20 @@ int spool_list(const struct spool *s, enum spool_state state,
 
 void spool_list_free(struct batch *list, size_t n);
 
+/* How a step ended that one process alone can take with a batch. */
+enum taking {
+    TAKING_FAILED = -1, /* err says why */
+    TAKING_DONE,
+    TAKING_LATE         /* another process was faster, or has it */
+};
+
 /* rename from its state to another, sync both directories; b follows, also
  * where only the sync failed.  To running and sending it goes by spool_claim.
  * Out of tmp, running and sending only its owner moves it, who then has it no
- * longer.  1 if somebody else was faster, or has taken it away; 0 done; -1
- * failed: ERR_FATAL for a step that no batch makes, or if a batch of that id
+ * longer.  ERR_FATAL for a step that no batch makes, or if a batch of that id
  * is in a second state. */
-int spool_move(const struct spool *s, struct batch *b, enum spool_state to,
-               struct err *err);
+enum taking spool_move(const struct spool *s, struct batch *b,
+                       enum spool_state to, struct err *err);
 
 /* As spool_move, of a batch that this process has: 0, or -1 with ERR_RETRY if
  * it was taken away. */
@@ -81,18 +87,18 @@ int spool_age(const struct spool *s, const struct batch *b, uint64_t *age_s,
               struct err *err);
 
 /* Take a batch that is neither in running nor in sending out of the spool and
- * remove it.  1 if somebody else was faster. */
-int spool_remove(const struct spool *s, const struct batch *b,
-                 struct err *err);
+ * remove it. */
+enum taking spool_remove(const struct spool *s, const struct batch *b,
+                         struct err *err);
 
 /* Many batches to be removed.  Each leaves its state at once, in one step, for
  * a directory in tmp, whose contents are removed at the end: with one sync for
  * all of them.  If the process ends in between, spool_sweep completes it. */
 struct doomed;
 struct doomed *doomed_new(const struct spool *s);
-/* Take a batch out of its state, as spool_remove: 1 if another process was
- * faster. */
-int doomed_add(struct doomed *d, const struct batch *b, struct err *err);
+/* Take a batch out of its state, as spool_remove. */
+enum taking doomed_add(struct doomed *d, const struct batch *b,
+                       struct err *err);
 /* Sync: after it no power failure brings a batch back.  Then remove files. */
 int doomed_sync(struct doomed *d, struct err *err);
 int doomed_remove(struct doomed *d, struct err *err);
@@ -235,10 +241,10 @@ bool owner_is_self(const char *batch_path);
 /* Touch what says that this process is the owner, once a minute.  ERR_FATAL
  * if it is not: the batch was taken away. */
 int owner_touch(const char *batch_path, struct err *err);
-/* This process (of a job) instead of `was`: 0 done, 1 the owner is another by
- * now, -1. */
-int owner_succeed(const char *batch_path, const struct owner *was,
-                  struct err *err);
+/* This process (of a job) instead of `was`, unless the owner is another by
+ * now. */
+enum taking owner_succeed(const char *batch_path, const struct owner *was,
+                          struct err *err);
 
 enum owner_life { OWNER_ALIVE, OWNER_DEAD, OWNER_UNKNOWN };
 /* Whether slurmctld says that a job is over: 1 over or unknown to it, 0 it
@@ -260,21 +266,24 @@ enum owner_life owner_judge(const struct batch *b, slurm_over_fn *over,
                             void *self, unsigned stale_s);
 
 /* A batch in running or sending whose owner is dead goes back (to todo, or
- * done): 0 it went, or was in another state; 1 its owner lives, or may; -1.
- * b follows. */
-int spool_adopt(const struct spool *s, struct batch *b, slurm_over_fn *over,
-                void *self, unsigned stale_s, struct err *err);
+ * done): TAKING_DONE also if it was in another state, TAKING_LATE if its owner
+ * lives, or may.  b follows. */
+enum taking spool_adopt(const struct spool *s, struct batch *b,
+                        slurm_over_fn *over, void *self, unsigned stale_s,
+                        struct err *err);
 
 /* Seconds without a touch after which an owner elsewhere is dead. */
 #define OWNER_STALE_S 900
 
 /* Claim: todo -> running, done -> sending.  This process is the owner before
- * the batch is moved.  1 if somebody was faster, or moves it just now. */
-int spool_claim(const struct spool *s, struct batch *b, struct err *err);
+ * the batch is moved. */
+enum taking spool_claim(const struct spool *s, struct batch *b,
+                        struct err *err);
 /* The same for a worker of a Slurm job, which owns the batch if this is one:
  * it is requeued, and goes on.  Next a worker makes the aNNN of its start
  * (mkdir, next free number). */
-int spool_claim_job(const struct spool *s, struct batch *b, struct err *err);
+enum taking spool_claim_job(const struct spool *s, struct batch *b,
+                            struct err *err);
 int batch_new_start(const char *batch_path, uint32_t *start, struct err *err);
 
 /* progress, rewritten whole; reading appends the JSON text, nothing if there

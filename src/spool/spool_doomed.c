@@ -67,18 +67,18 @@ static int check_state(const struct batch *b, struct err *err)
     return 0;
 }
 
-int spool_remove(const struct spool *s, const struct batch *b,
-                 struct err *err)
+enum taking spool_remove(const struct spool *s, const struct batch *b,
+                         struct err *err)
 {
+    enum taking rc;
     char *gone;
-    int rc;
 
     if (check_state(b, err) || gone_name(&gone, s, err))
-        return -1;
+        return TAKING_FAILED;
     rc = spool_take_out(s, b, gone, err);
-    if (rc == 0 && (sync_state(s, b->state, err) ||
-                    spool_remove_tree(gone, err)))
-        rc = -1;
+    if (rc == TAKING_DONE && (sync_state(s, b->state, err) ||
+                              spool_remove_tree(gone, err)))
+        rc = TAKING_FAILED;
     free(gone);
     return rc;
 }
@@ -118,13 +118,14 @@ static int make_dir(struct doomed *d, struct err *err)
     return 0;
 }
 
-static int add(struct doomed *d, const struct batch *b, struct err *err)
+static enum taking add(struct doomed *d, const struct batch *b,
+                       struct err *err)
 {
     char name[BATCH_NAME], *to;
-    int rc;
+    enum taking rc;
 
     if (make_dir(d, err))
-        return -1;
+        return TAKING_FAILED;
     batch_name(name, b->id);
     to = file_join(d->dir, name);
     rc = spool_take_out(d->s, b, to, err);
@@ -134,17 +135,18 @@ static int add(struct doomed *d, const struct batch *b, struct err *err)
 
 /* On a full disk there may be no room for another directory, or another name
  * in it: alone a batch needs none, and makes room. */
-int doomed_add(struct doomed *d, const struct batch *b, struct err *err)
+enum taking doomed_add(struct doomed *d, const struct batch *b,
+                       struct err *err)
 {
     struct err why = ERR_INIT;
-    int rc;
+    enum taking rc;
 
     if (check_state(b, err))
-        return -1;
+        return TAKING_FAILED;
     rc = add(d, b, &why);
-    if (rc < 0)
+    if (rc == TAKING_FAILED)
         return spool_remove(d->s, b, err);
-    if (rc == 0)
+    if (rc == TAKING_DONE)
         d->dirty[b->state] = true;
     return rc;
 }

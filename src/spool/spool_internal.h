@@ -32,10 +32,9 @@ char *spool_path(const struct spool *s, enum spool_state state, struct id id);
 int spool_locate(const struct spool *s, struct id id, enum spool_state *state,
                  struct err *err);
 
-/* Rename a batch out of its state to `to`, without a sync.  1 if another
- * process was faster. */
-int spool_take_out(const struct spool *s, const struct batch *b,
-                   const char *to, struct err *err);
+/* Rename a batch out of its state to `to`, without a sync. */
+enum taking spool_take_out(const struct spool *s, const struct batch *b,
+                           const char *to, struct err *err);
 
 /* What the name of an entry of SPOOL/tmp begins with that nobody reads any
  * more: it is only to be removed. */
@@ -44,15 +43,15 @@ int spool_take_out(const struct spool *s, const struct batch *b,
 /* Remove what others left in SPOOL/tmp a day ago when they were cut off. */
 void spool_remove_leftovers(const char *tmp);
 
-/* A batch has one state.  0 it is only where we think, 1 it has been moved,
- * -1 it is in two, which no program of ours does. */
-int spool_check_alone(const struct spool *s, const struct batch *b,
-                      struct err *err);
+/* Whether a batch is where we think (TAKING_LATE: it has been moved) and only
+ * there: it has one state, and no program of ours puts it in two. */
+enum taking spool_check_alone(const struct spool *s, const struct batch *b,
+                              struct err *err);
 
 /* A step of the table by rename, both directories synced; b follows, also
- * where only the sync failed.  1 if it has been moved, 0 done, -1. */
-int spool_rename(const struct spool *s, struct batch *b, enum spool_state to,
-                 struct err *err);
+ * where only the sync failed. */
+enum taking spool_rename(const struct spool *s, struct batch *b,
+                         enum spool_state to, struct err *err);
 
 /* The last entry of a batch's log of owners (claim.c). */
 struct claim {
