@@ -100,7 +100,7 @@ there "done/b$ao_done" "what is not sent is there"
 there "done/b$two" "what is new is there"
 there "sent/b$ao_new" "what is new and sent is there"
 there "todo/b$three" "what waits is there, however old"
-there "sending/b$ao_sending" "what is being sent is there"
+there "done/b$ao_sending" "what nobody alive is sending is in done again"
 [ -z "$(ls -A spool/tmp)" ] && r=0 || r=1
 report $r "nothing is left in tmp"
 gives 0 "once more" clean --older 30d
