@@ -209,8 +209,8 @@ static void test_given(const char *what, uint32_t flags, uint32_t window)
         one.draw_all = o[k].draw_all;
         answer(&alone, m, s, MAX, one);
         for (size_t i = 0; i < MAX; i++) {
-            s[i].given = alone.r[i].token;
-            s[i].n_given = i % 3 ? (alone.r[i].n - 1) / (1 + i % 2) : 0;
+            s[i].forced = alone.r[i].token;
+            s[i].n_forced = i % 3 ? (alone.r[i].n - 1) / (1 + i % 2) : 0;
         }
         answer(&batch, m, s, MAX, o[k]);
         ok(same(&alone, &batch, MAX), "%s, tokens given, %zu sequences, %zu"
@@ -237,8 +237,8 @@ static void test_given_ends(void)
     answer(&c, m, s, 1, o);
     memcpy(given, c.r[0].token, sizeof(given));
     given[4] = (given[4] + 1) % m->rec.n_vocab;
-    s[0].given = given;
-    s[0].n_given = 30;
+    s[0].forced = given;
+    s[0].n_forced = 30;
     answer(&d, m, s, 1, o);
     ok(d.r[0].n == 31 && d.r[0].finish == FINISH_LENGTH &&
            memcmp(d.r[0].token, given, sizeof(given)) == 0,
@@ -248,7 +248,7 @@ static void test_given_ends(void)
     for (size_t i = 0; i < 9; i++)
         given[i] = given[i] == given[9] ? given[i] ^ 1 : given[i];
     s[1] = s[0];
-    s[1].n_given = 12;
+    s[1].n_forced = 12;
     answer(&d, m, s, 2, o);
     ok(d.r[0].finish == FINISH_EOS && d.r[0].n == 10 && d.r[0].fed == 39 &&
            !d.r[0].told_wrong && d.r[1].finish == FINISH_EOS &&
@@ -262,7 +262,7 @@ static void test_given_ends(void)
     m->rec.context = 31;
     answer(&d, m, s, 1, o);
     ok(d.r[0].finish == 99, "more given than the context are refused");
-    s[0].n_given = 5;
+    s[0].n_forced = 5;
     given[4] = m->rec.n_vocab;
     answer(&d, m, s, 1, o);
     ok(d.r[0].finish == 99, "a given id outside the vocabulary is refused");

@@ -29,7 +29,7 @@ struct engine {
     uint64_t counted;         /* blocks that those which started may need */
     struct running **running; /* n of them, in the order they were added */
     size_t n;
-    struct running **ended;   /* those over, not told yet, in that order */
+    struct running **ended;   /* those over, not reported yet, in order */
     size_t n_ended;
     struct running **slot;    /* by slot, NULL: free */
     struct backend_row *row;  /* of the step */
@@ -217,17 +217,17 @@ int engine_add(struct engine *e, const struct sequence *s, struct err *err)
     struct running *r;
 
     if (check_ids(s->prompt, s->n_prompt, "the prompt", rec->n_vocab, err) ||
-        check_ids(s->given, s->n_given, "those given", rec->n_vocab, err))
+        check_ids(s->forced, s->n_forced, "the forced ids", rec->n_vocab, err))
         return -1;
     if (s->n_prompt == 0 || s->n_prompt > rec->context) {
         refuse(e, s, s->n_prompt ? FINISH_LONG : FINISH_PROMPT);
         return 0;
     }
-    if (s->n_given > rec->context - s->n_prompt ||
-        (s->n_given && s->n_given >= s->max_tokens))
+    if (s->n_forced > rec->context - s->n_prompt ||
+        (s->n_forced && s->n_forced >= s->max_tokens))
         return err_set(err, ERR_INPUT,
-                       "%zu ids given after a prompt of %zu, the context is"
-                       " %u and max_tokens %u", s->n_given, s->n_prompt,
+                       "%zu forced ids after a prompt of %zu, the context is"
+                       " %u and max_tokens %u", s->n_forced, s->n_prompt,
                        rec->context, s->max_tokens);
     r = xcalloc(1, sizeof(*r));
     running_init(r, s, rec);
@@ -395,7 +395,7 @@ static void tell(struct engine *e, struct running *r, uint32_t position,
         running_tell(r, position, token, next);
 }
 
-/* One row of the step, with what was drawn at it or NULL: it is told, and its
+/* One row of the step, with what was drawn at it or NULL: report it, and its
  * sequence may be over by it. */
 static void conclude_row(struct engine *e, const struct backend_row *row,
                          const struct backend_draw *d)
@@ -422,14 +422,14 @@ static void conclude_row(struct engine *e, const struct backend_row *row,
 static void take_digest(struct engine *e, const struct backend_digest *d)
 {
     struct running *r = e->slot[d->slot];
-    const struct told *t;
+    const struct pending *t;
 
-    if (!r || r->told_at == r->n_told)
+    if (!r || r->pending_at == r->n_pending)
         return;
-    t = &r->told[r->told_at];
+    t = &r->pending[r->pending_at];
     if (t->position != d->position)
         return;
-    r->told_at++;
+    r->pending_at++;
     e->obs.position(e->obs.self, r->s.user,
                     &(struct position){
                         .position = t->position,
@@ -460,7 +460,7 @@ static void settle(struct engine *e)
     for (size_t i = 0; i < e->n_ended; i++) {
         struct running *r = e->ended[i];
 
-        if (r->told_at < r->n_told ||
+        if (r->pending_at < r->n_pending ||
             (e->o.with_last && r->drew && !r->last)) {
             e->ended[n_ended++] = r;
             continue;

@@ -43,13 +43,12 @@ struct stop {
 struct sequence {
     const uint32_t *prompt;
     size_t n_prompt;
-    /* Ids known to follow the prompt, as when an answer is computed again:
-     * at each of their places a token is drawn and told of, but the given one
-     * is taken.  An end among them ends the answer, after them it goes on
-     * with what is drawn.  Fewer than max_tokens, and with the prompt no more
-     * than the context. */
-    const uint32_t *given;
-    size_t n_given;
+    /* Forced tokens follow the prompt, as when an answer is recomputed: the
+     * sampler still runs and is reported, but the forced id is used.  An end
+     * among them ends the answer; after them it continues with what is drawn.
+     * Fewer than max_tokens, and with the prompt no more than the context. */
+    const uint32_t *forced;
+    size_t n_forced;
     uint32_t max_tokens;
     struct sampling sampling;
     bool ignore_eos;
@@ -63,7 +62,7 @@ struct sequence {
 struct answer {
     void *user;
     enum finish finish;
-    const uint32_t *token; /* n_out ids, those given among them; the last one
+    const uint32_t *token; /* n_out ids, forced ones among them; the last one
                               is not fed back */
     size_t n_out;
     const char *text;      /* raw bytes before end or stop, not scrubbed */
@@ -86,8 +85,8 @@ struct position {
 };
 
 /* Called during engine_step; any may be NULL.  Rows are borrowed.  Residual
- * rows and logits come while a step is computed: also of positions behind an
- * end among given ids, or behind a fault, of which nothing else is told. */
+ * rows and logits come while a step is computed: also of positions after an
+ * end among forced ids, or after a fault, which are not reported otherwise. */
 struct observer {
     void *self;
     /* Residual row x_l (dim floats) of a position: layer 0 is the embedding,
@@ -109,7 +108,7 @@ struct observer {
 struct engine_options {
     size_t max_sequences; /* in flight, at least 1 */
     size_t max_rows;      /* rows in a step; 0: max_sequences + 64 */
-    size_t max_draws;     /* rows in a step that draw, of use with given ids;
+    size_t max_draws;     /* rows in a step that draw, of use with forced ids;
                              0, or too few: max_sequences */
     size_t chunk;         /* known rows of one sequence a step; 0: max_rows */
     uint64_t kv_bytes;    /* ceiling for the KV cache; 0: none */
@@ -126,7 +125,7 @@ int engine_new(struct engine **out, struct backend *b, const struct model *m,
                const struct observer *obs, struct err *err);
 void engine_free(struct engine *e);
 
-/* Drop all sequences; nothing is told of them. */
+/* Drop all sequences; they are not reported. */
 void engine_reset(struct engine *e);
 
 /* Bytes of blocks that a sequence of so many positions may come to need. */
@@ -137,7 +136,7 @@ size_t engine_room(const struct engine *e);
 
 /* Add one; there must be room.  A prompt that is empty or longer than the
  * context is finished at once.  ERR_INPUT: an id that is not below n_vocab,
- * or too many ids given. */
+ * or too many forced ids. */
 int engine_add(struct engine *e, const struct sequence *s, struct err *err);
 
 /* Compute one step.  *busy is false if there was nothing to do. */

@@ -75,7 +75,7 @@ static void sift(struct candidate *heap, size_t n, size_t i)
 }
 
 /* Take the first `count` in order off the heap of n; they end up, in reverse
- * order, behind what is left of it.  Stops early once their sum has reached
+ * order, after what is left of it.  Stops early once their sum has reached
  * `enough`.  Returns how many; *sum is theirs. */
 static size_t take(struct candidate *heap, size_t n, size_t count,
                    uint64_t enough, uint64_t *sum)

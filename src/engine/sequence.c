@@ -30,7 +30,7 @@ void running_init(struct running *r, const struct sequence *s,
 void running_clear(struct running *r)
 {
     free(r->block);
-    free(r->told);
+    free(r->pending);
     free(r->last);
     tokens_clear(&r->out);
     buf_clear(&r->text);
@@ -39,10 +39,10 @@ void running_clear(struct running *r)
 void running_tell(struct running *r, uint32_t position, uint32_t token,
                   uint32_t next)
 {
-    if (r->told_at == r->n_told)
-        r->told_at = r->n_told = 0;
-    VEC_ROOM(r->told, r->cap_told, r->n_told + 1);
-    r->told[r->n_told++] = (struct told){ position, token, next };
+    if (r->pending_at == r->n_pending)
+        r->pending_at = r->n_pending = 0;
+    VEC_ROOM(r->pending, r->cap_pending, r->n_pending + 1);
+    r->pending[r->n_pending++] = (struct pending){ position, token, next };
 }
 
 uint32_t running_token(const struct running *r, size_t position)
@@ -50,13 +50,13 @@ uint32_t running_token(const struct running *r, size_t position)
     if (position < r->s.n_prompt)
         return r->s.prompt[position];
     position -= r->s.n_prompt;
-    return position < r->s.n_given ? r->s.given[position]
+    return position < r->s.n_forced ? r->s.forced[position]
                                    : r->out.id[position];
 }
 
 size_t running_ready(const struct running *r)
 {
-    size_t known = r->out.n > r->s.n_given ? r->out.n : r->s.n_given;
+    size_t known = r->out.n > r->s.n_forced ? r->out.n : r->s.n_forced;
 
     return r->s.n_prompt + known - r->fed;
 }
@@ -100,8 +100,8 @@ bool running_draw(struct running *r, const struct model_record *rec,
                   const struct tokenizer *t, uint32_t drawn,
                   enum finish *finish)
 {
-    bool given = r->out.n < r->s.n_given;
-    uint32_t token = given ? r->s.given[r->out.n] : drawn;
+    bool forced = r->out.n < r->s.n_forced;
+    uint32_t token = forced ? r->s.forced[r->out.n] : drawn;
     size_t old = r->text.len;
     bool eos = !r->s.ignore_eos && is_eos(rec, token);
 

@@ -16,7 +16,7 @@
 struct model_record;
 
 /* A position that waits for its digests. */
-struct told {
+struct pending {
     uint32_t position, token, next;
 };
 
@@ -30,8 +30,8 @@ struct running {
     size_t fed;           /* positions computed so far */
     uint32_t *block;      /* by index, NO_BLOCK: given back */
     size_t n_blocks;
-    struct told *told;    /* from told_at to n_told they wait */
-    size_t n_told, told_at, cap_told;
+    struct pending *pending; /* from pending_at to n_pending they wait */
+    size_t n_pending, pending_at, cap_pending;
     struct tokens out;
     struct buf text;
     size_t text_end;      /* where the text is cut: before a stop */
@@ -62,7 +62,7 @@ size_t running_ready(const struct running *r);
 /* The position whose row draws the next token. */
 size_t running_drawing(const struct running *r);
 
-/* Take the next token, which is `drawn` unless one is given; true if the
+/* Take the next token, which is `drawn` unless one is forced; true if the
  * sequence is over, with *finish why. */
 bool running_draw(struct running *r, const struct model_record *rec,
                   const struct tokenizer *t, uint32_t drawn,

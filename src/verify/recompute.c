@@ -1,5 +1,5 @@
 /*
- * Prompt and given ids are one prefill with a draw at every place where the
+ * Prompt and forced ids are one prefill with a draw at every place where the
  * answer had one, as in replay.c.
  */
 #include <config.h>
@@ -163,8 +163,8 @@ int recompute_run(struct recompute *r, const struct sequence *s,
     r->n_prompt = s->n_prompt;
     r->out = out;
     r->over = false;
-    again.given = token;
-    again.n_given = count_given(r, s);
+    again.forced = token;
+    again.n_forced = count_given(r, s);
     rc = engine_add(r->engine, &again, err);
     while (rc == 0 && !r->over && !out->differs)
         rc = engine_step(r->engine, &busy, err);

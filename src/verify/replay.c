@@ -49,7 +49,7 @@ struct replay {
     struct result_record res;
     struct sequence s;
     struct stop stop[JOB_MAX_STOPS];
-    uint32_t *id;          /* prompt and given ids */
+    uint32_t *id;          /* prompt and forced ids */
     struct commit c;
     uint64_t n;            /* positions told */
     bool over;             /* the answer has ended */
@@ -419,21 +419,21 @@ static void take_stops(struct replay *r)
 static int make_sequence(struct replay *r, struct err *err)
 {
     const struct job_record *j = &r->job;
-    size_t n_given = count_given(r);
+    size_t n_forced = count_given(r);
     void *id;
 
-    if (mem_big(&id, j->n_prompt + n_given + 1, 4, "token ids", err))
+    if (mem_big(&id, j->n_prompt + n_forced + 1, 4, "token ids", err))
         return -1;
     r->id = id;
     for (size_t i = 0; i < j->n_prompt; i++)
         r->id[i] = get_u32(r->rec->prompt + 4 * i);
-    for (size_t i = 0; i < n_given; i++)
+    for (size_t i = 0; i < n_forced; i++)
         r->id[j->n_prompt + i] = get_u32(r->rec->output + 4 * i);
     r->s = (struct sequence){
         .prompt = r->id,
         .n_prompt = j->n_prompt,
-        .given = r->id + j->n_prompt,
-        .n_given = n_given,
+        .forced = r->id + j->n_prompt,
+        .n_forced = n_forced,
         .max_tokens = j->max_tokens,
         .sampling = {
             .temperature = j->temperature,
