@@ -38,7 +38,7 @@ void digest384_end(struct digest384 *d, unsigned char out[48]);
 /* Text of a digest in lower-case hexadecimal, 64 characters and a NUL. */
 void digest_hex(char out[65], struct id h);
 
-/* The library behind this and its version, for --version. */
+/* Name and version of the library that hashes, for --version. */
 const char *digest_library(void);
 
 #endif

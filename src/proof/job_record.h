@@ -21,7 +21,7 @@ struct err;
 #define JOB_MAX_STOPS 16
 #define JOB_MAX_STOP 64 /* bytes of one */
 
-/* Flags: go on behind an end-of-text token as behind any other. */
+/* Flags: continue after an end-of-text token as after any other. */
 enum { JOB_IGNORE_EOS = 1 };
 
 struct job_record {

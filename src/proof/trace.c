@@ -1,6 +1,6 @@
 /*
  * Leaves of a trace.  Most of the work is hashing K and V rows of some 70 to
- * 260 bytes: gathering a row behind its 00 and hashing it in one go is
+ * 260 bytes: gathering a row after its 00 and hashing it in one go is
  * faster than handing its four parts to SHA-256.  What is computed, and which
  * positions there are, is the engine's matter.
  */

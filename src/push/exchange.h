@@ -1,6 +1,6 @@
 /*
  * One message of a push and its answer: signed and kept before it is sent,
- * sent as often as needed, its answer kept when it adds up.
+ * sent with retries, its answer kept when it adds up.
  */
 #ifndef APUS_PUSH_EXCHANGE_H
 #define APUS_PUSH_EXCHANGE_H

@@ -3,7 +3,7 @@
  * appended to, {"item":ID,"asked":"N"} before an item is handed over and
  * {"item":ID,"paid":"N"} behind its receipt.  An item counts with all that
  * was paid for it, and with the price that was asked last while nothing came
- * behind it.  A line that a crash cut off is of an item that was not handed
+ * after it.  A line that a crash cut off is of an item that was not handed
  * over, or that counts with its price: it is passed over.
  */
 #ifndef APUS_PUSH_LEDGER_H

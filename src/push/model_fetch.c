@@ -1,8 +1,8 @@
 /*
  * Fetching a model.  The head of the item says which model it is; nobody has
- * proven that yet, but what comes can be held against it.  The bytes grow in
+ * proven that yet, but each piece is verified against it.  The bytes grow in
  * STORE/ARWEAVE-ID.part, which belongs to one process at a time.  When all
- * are there, head and bytes are held against the signature: if that fails,
+ * are there, head and bytes are verified against the signature: if that fails,
  * the head was a lie, and the next gateway is asked for one.
  */
 #include <config.h>

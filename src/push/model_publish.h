@@ -24,7 +24,7 @@ struct model_publish {
     struct id address;         /* of the wallet */
     uint64_t size;             /* of the item */
     bool done;                 /* it was handed over */
-    /* told how far signing and sending are; may be NULL */
+    /* called with the progress; may be NULL */
     void (*progress)(void *self, const char *what, uint64_t done,
                      uint64_t size);
     void *self;

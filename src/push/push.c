@@ -349,7 +349,7 @@ int push_claim_and_push(struct push *p, struct batch *b,
                        " process: another pushes it", b->path);
     if (rc == 0)
         rc = spool_leave(p->spool, b, to, err);
-    /* where it can be found again, by whoever goes on */
+    /* where it can be found again, by whoever resumes */
     if (rc && b->state == SPOOL_SENDING)
         spool_move(p->spool, b, SPOOL_DONE, NULL);
     return rc;

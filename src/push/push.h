@@ -2,7 +2,7 @@
  * From a sealed batch to Arweave and the queue: sign everything, hand it over
  * piece by piece, tell the queue, and later look whether it is there to stay.
  * Every step leaves on the disk that it was taken, so that a push which was
- * ended anywhere goes on where it was, with the same bytes.
+ * ended anywhere resumes with the same bytes.
  *
  *     done -> sending    claimed
  *     push/              signed (push_items.h), handed over (push_send.h),

@@ -295,7 +295,7 @@ void push_upload_clear(struct push_upload *u)
     memset(u, 0, sizeof(*u));
 }
 
-/* Its head, and the file behind it, which becomes the upload's. */
+/* Its head, and the file after it, which becomes the upload's. */
 static int load(struct push_upload *u, const char *head, char *data,
                 struct err *err)
 {

@@ -2,9 +2,9 @@
  * The journal of a push: everything that will be handed over, signed and on
  * the disk before the first byte goes out.  All of it depends on the batch,
  * the wallet and push/plan.json alone (signatures are deterministic), so that
- * whoever goes on after a crash makes the same bytes and ids.
+ * whoever resumes after a crash makes the same bytes and ids.
  *
- *     BATCH/push/plan.json        what is published, by whom, behind what
+ *     BATCH/push/plan.json        what is published, by whom, after what
  *                bundle-NNNN.items   at most 1,000 result items
  *                bundle-NNNN.head    head and table of the item around them
  *                bundle-NNNN.jsonl   the index of it, until items.jsonl
@@ -47,10 +47,10 @@ struct push_upload {
     char *name;          /* "bundle-0000" */
     char *head;          /* its bytes */
     size_t n_head;
-    char *data;          /* path of the file behind the head, or NULL */
+    char *data;          /* path of the file after the head, or NULL */
     uint64_t n_data;
     struct id id;
-    /* told how much was sent; may be NULL, as it is of push_upload_get */
+    /* called with the bytes sent; may be NULL, as it is of push_upload_get */
     void (*progress)(void *self, uint64_t done, uint64_t size);
     void *self;
 };

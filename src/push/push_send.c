@@ -105,7 +105,7 @@ int push_signer_check(const struct settings *s, const char *spool_dir,
     return rc;
 }
 
-/* Put the signer of this bundler, which has none yet, behind the others. */
+/* Put the signer of this bundler, which has none yet, after the others. */
 static int pin_first(struct push_send *p, struct err *err)
 {
     char *path = file_join(p->spool_dir, "bundler-key");

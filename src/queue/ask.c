@@ -200,7 +200,7 @@ struct data {
     struct json *root; /* if they were looked at as that */
 };
 
-/* A media type has parameters behind a semicolon or a space, and its case is
+/* A media type has parameters after a semicolon or a space, and its case is
  * nothing. */
 static bool is_json(const struct ask_tag *type)
 {

@@ -28,7 +28,7 @@ struct dapp_request {
 int dapp_sign(struct talk *t, struct buf *item, struct id *id,
               const struct dapp_request *r, struct err *err);
 
-/* Send it, as often as needed: 0 the queue has taken it.  ERR_INPUT if it is
+/* Send it, with retries: 0 the queue has taken it.  ERR_INPUT if it is
  * refused, with what the queue says; ERR_RETRY: nothing is known, send it
  * again. */
 int dapp_send(struct talk *t, const void *item, size_t n, struct err *err);

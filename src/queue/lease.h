@@ -6,7 +6,7 @@
  *                    "taken":"<s>"}
  *
  * `until` is the scheduler's time, `taken` this machine's, at which `ttl`
- * seconds were given: what is left is told by one clock alone.  Both are 0
+ * seconds were given: what is left is measured by one clock alone.  Both are 0
  * when the queue has said that nothing is leased to us any more.
  */
 #ifndef APUS_QUEUE_LEASE_H

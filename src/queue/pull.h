@@ -60,7 +60,7 @@ enum pull_end {
 };
 
 /* Pull one batch.  ERR_RETRY: what was leased is kept in tmp, the next
- * pull_left goes on.  ERR_INPUT for an answer that cannot be right: the lease
+ * pull_left resumes.  ERR_INPUT for an answer that cannot be right: the lease
  * was given back. */
 enum pull_end pull_batch(const struct pull *p, struct batch *b,
                          struct pulled *n, struct err *err);

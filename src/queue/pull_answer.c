@@ -1,5 +1,5 @@
 /*
- * Answers to Pull, held against the question.
+ * Answers to Pull, compared with what was asked for.
  */
 #include <config.h>
 

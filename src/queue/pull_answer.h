@@ -35,7 +35,7 @@ int pull_answers_add(struct pull_answers *a, const struct ao_out *o,
                      uint64_t max, const struct id *model, size_t n_models,
                      struct err *err);
 
-/* Walk over the lines of an answer: *at begins with its Data and goes on; 1
+/* Walk over the lines of an answer: *at begins at its Data and advances; 1
  * and *l (to be cleared), 0 at the end, -1. */
 int pull_next_line(struct pull_line *l, const char **at, struct err *err);
 

@@ -1,6 +1,6 @@
 /*
  * Who has a batch, as a log in its directory: owner-0001, owner-0002, ..., each
- * whole when it appears and never changed but for its time; long behind the
+ * whole when it appears and never changed but for its time; long after the
  * last it is removed.  The last says who has the batch, or that nobody has.
  * Whoever wants it links the next number, which one of several can; only then
  * is the batch moved.  So it never has two owners, and never one that nobody
@@ -309,7 +309,7 @@ static bool follow(const struct spool *s, struct batch *b)
 }
 
 /* It was ours and is nobody's.  If that cannot be written, it is when this
- * process has ended, or in a minute: no failure is told. */
+ * process has ended, or in a minute: errors are ignored. */
 static void give_up_claim(const struct spool *s, const struct batch *b)
 {
     struct batch at = { .state = b->state, .path = xstrdup(b->path) };

@@ -1,5 +1,5 @@
 /*
- * What files of requests are mistaken for.  Formats are told by their magic
+ * What files of requests are mistaken for.  Formats are known by their magic
  * numbers, encodings by their zeros, the others by how their lines begin.
  */
 #include <config.h>

@@ -260,7 +260,7 @@ static void keep(struct lines *f, const char *p, size_t n)
     buf_put(&f->line, p, n < room ? n : room);
 }
 
-/* The same without the blanks before it; those behind it are counted as seen
+/* The same without the blanks before it; those after it are counted as seen
  * and not as part of the whole. */
 static void keep_whole(struct lines *f, const char *p, size_t n)
 {
@@ -322,7 +322,7 @@ static int hash_long(struct lines *f, struct id *sha256, struct err *err)
     return 0;
 }
 
-/* The line has ended: cut what was kept behind it, and make its id. */
+/* The line has ended: cut what was kept after it, and make its id. */
 static int end_line(struct lines *f, struct err *err)
 {
     if (!f->ids)

@@ -349,7 +349,7 @@ static void by_directory(struct verdict *v, const char *batch_path,
         by_touch(v, batch_path, ".", &st.st_mtim, stale_s);
 }
 
-/* Of a process of this host: 1 it lives, 0 it does not, -1 that cannot be told
+/* Of a process of this host: 1 it lives, 0 it does not, -1 that is unknown
  * from here.  Nobody knows the boot id or the start time where there is no
  * /proc; format 1 does not say in which namespace its numbers are. */
 static int process_lives(const struct owner *o)

@@ -532,7 +532,7 @@ static enum taking rename_batch(const struct spool *s, const struct batch *b,
         return TAKING_DONE;
     why = errno;
     batch_name(name, b->id);
-    /* ENOENT is also told of a target whose directory is missing */
+    /* ENOENT also means that the directory of the target is missing */
     if (why == ENOENT && look(s, b->state, name, err) == 0)
         return TAKING_LATE;
     errno = why;

@@ -280,7 +280,7 @@ enum taking spool_adopt(const struct spool *s, struct batch *b,
 enum taking spool_claim(const struct spool *s, struct batch *b,
                         struct err *err);
 /* The same for a worker of a Slurm job, which owns the batch if this is one:
- * it is requeued, and goes on.  Next a worker makes the aNNN of its start
+ * it is requeued, and resumes.  Next a worker makes the aNNN of its start
  * (mkdir, next free number). */
 enum taking spool_claim_job(const struct spool *s, struct batch *b,
                             struct err *err);

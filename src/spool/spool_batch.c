@@ -519,7 +519,7 @@ static int publish(struct adding *a, enum spool_state *state, struct err *err)
     *state = SPOOL_TODO;
     if (sys_rename(a->placed, a->path) == 0) {
         rc = spool_sync_dir(todo, err) || spool_sync_dir(a->tmp, err) ? -1 : 0;
-        /* whoever is told that it failed has no batch by that */
+        /* a caller that sees it fail has no batch by that */
         if (rc)
             sys_rename(a->path, a->placed);
     } else if (errno == ENOENT) {
@@ -686,7 +686,7 @@ static bool may_live(char *path)
     return owner_judge(&b, NULL, NULL, OWNER_STALE_S) != OWNER_DEAD;
 }
 
-/* No failure is told, since nothing depends on it. */
+/* Errors are ignored: nothing depends on it. */
 void spool_remove_leftovers(const char *tmp)
 {
     struct timespec now;

@@ -66,7 +66,7 @@ struct claim {
 void claim_name(char out[OWNER_NAME], uint32_t n);
 /* 0, or -1 it cannot be read; n and time are set if it was found. */
 int claim_last(struct claim *c, const char *batch_path, struct err *err);
-/* Add an entry behind `last`, for o or (NULL) for nobody: 1 done, 0 another
+/* Add an entry after `last`, for o or (NULL) for nobody: 1 done, 0 another
  * has added one, -1. */
 int claim_add(const char *batch_path, uint32_t last, const struct owner *o,
               struct err *err);

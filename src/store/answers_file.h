@@ -1,5 +1,5 @@
 /*
- * Which batch an output file is of: told by the ids of its requests and by the
+ * Which batch an output file is of: known by the ids of its requests and by the
  * model that its answers name.
  */
 #ifndef APUS_STORE_ANSWERS_FILE_H

@@ -48,7 +48,7 @@ struct checkpoint_row {
                                  * n_leaves as many as there were */
     const unsigned char *last;  /* dim f32, little-endian; NULL: zeros */
     const char *custom_id;      /* what the request is called; no NUL ends it */
-    size_t custom_id_size;      /* 0: nothing is told */
+    size_t custom_id_size;      /* 0: unknown */
 };
 
 /* Give row i; called once for each, in order.  What it gives is borrowed
@@ -125,7 +125,7 @@ int checkpoint_index(const char *path, struct buf *out, struct err *err);
 int checkpoint_put_index(const struct checkpoint *c, struct buf *out,
                          struct err *err);
 
-/* The library behind this and its version, for --version. */
+/* Name and version of the HDF5 library, for --version. */
 const char *checkpoint_library(void);
 
 #endif

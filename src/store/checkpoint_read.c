@@ -298,7 +298,7 @@ static int ragged(struct checkpoint *c, enum layout_set start,
     return 0;
 }
 
-/* As record.h has them: each behind its length. */
+/* As record.h has them: each after its length. */
 static int gather_stops(struct checkpoint *c, uint64_t i, struct record *r,
                         struct err *err)
 {

@@ -2,7 +2,7 @@
  * The record of a finished request (checkpoint.md, Log): all the bytes its
  * commitments are made of.  Payload of a `record` frame: job record, prompt
  * ids, stop strings, trace leaves, output ids, text, result record, each
- * behind its length (u64).  Stop strings are each u32 length and bytes.
+ * after its length (u64).  Stop strings are each u32 length and bytes.
  */
 #ifndef APUS_STORE_RECORD_H
 #define APUS_STORE_RECORD_H

@@ -20,7 +20,7 @@ struct json;
 
 /* Parse one line (without its newline).  On failure (ERR_INPUT) r is cleared
  * but for custom_id, which is kept if it could be read (of a line that is no
- * JSON, too), so that the error can be told in that line's answer;
+ * JSON, too), so that the error can be put into that line's answer;
  * request_clear is due in both cases.  The
  * line, which is not needed afterwards, is scanned by base/json: UTF-8, no
  * duplicate key and so on.  It takes a few bytes for each token id of a

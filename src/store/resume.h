@@ -19,7 +19,7 @@ struct err;
 #define RESUME_DEATHS_ALONE 3
 
 /* A start that recorded no answer and gave nothing up is fruitless; it is idle
- * if it was also told to save, or ended before it opened a request.  After so
+ * if it was also asked to save, or ended before it opened a request.  After so
  * many in a row another start will not help. */
 #define RESUME_IDLE_STARTS 3
 #define RESUME_FRUITLESS_STARTS 10
@@ -33,7 +33,7 @@ struct resume_line {
     bool given_up;
 };
 
-/* Told of damage: a log that goes on behind a frame which cannot be read. */
+/* Called for damage: a log that continues after an unreadable frame. */
 typedef void resume_note_fn(void *self, const char *text);
 
 struct resume {
@@ -43,7 +43,7 @@ struct resume {
     /* of these the last ones in a row, since resume_again */
     uint32_t fruitless_starts;
     uint32_t idle_starts;
-    bool idle_saved;       /* one of the idle starts was told to save */
+    bool idle_saved;       /* one of the idle starts was asked to save */
     resume_note_fn *note;  /* may be NULL */
     void *self;
 };
@@ -66,7 +66,7 @@ int resume_check(const struct resume *r, struct err *err);
  * reason not to begin another.  Their last one gets a file `again`. */
 int resume_again(const char *batch_path, struct err *err);
 
-/* Note that a start was told to save: a file `saved` in its directory. */
+/* Note that a start was asked to save: a file `saved` in its directory. */
 int resume_note_saved(const char *batch_path, uint32_t start,
                       struct err *err);
 

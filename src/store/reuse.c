@@ -120,7 +120,7 @@ static int newest_first(const void *a, const void *b)
     return id_compare(x->b.id, y->b.id);
 }
 
-/* The batches of a state, behind those that were found. */
+/* The batches of a state, after those that were found. */
 static int find_batches(struct reuse *r, enum spool_state state,
                         struct found **list, size_t *n, struct err *err)
 {

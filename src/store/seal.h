@@ -33,7 +33,7 @@ struct seal_options {
                            * at, never to be sealed */
     char model_source[SEAL_SOURCE]; /* a hint for people, or "" */
     uint32_t n_vocab, n_layers, dim; /* of the model */
-    resume_note_fn *note; /* told of damage; may be NULL */
+    resume_note_fn *note; /* called for damage; may be NULL */
     void *self;
 };
 

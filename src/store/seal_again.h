@@ -30,7 +30,7 @@ struct seal_again {
  * checkpoint.json names, and none whose last row no
  * leaf covers.  `note` (may be NULL) is given what is damaged.
  * -1: the checkpoint is as it was, or, if removing it failed, everything of it
- * that is good is in the log; running it again goes on.  After a crash, too. */
+ * that is good is in the log; running it again resumes.  After a crash, too. */
 int seal_take_apart(const char *batch_path, const struct batch_info *batch,
                     resume_note_fn *note, void *self,
                     struct seal_again *report, struct err *err);

@@ -1,6 +1,6 @@
 /*
  * Writing and reading the log of a rank.  What a payload means is not known
- * here, nor who may be told of a frame: that is after worklog_sync.
+ * here, nor who may learn of a frame: that is after worklog_sync.
  */
 #include <config.h>
 
@@ -365,10 +365,10 @@ static int good_next(struct worklog_reader *r, uint64_t *budget,
 }
 
 /*
- * Whether a good frame begins anywhere behind the bad one: 1, 0, or -1.  Text
+ * Whether a good frame begins anywhere after the bad one: 1, 0, or -1.  Text
  * that people wrote may be full of what looks like the head of a long frame,
  * so the bytes hashed are bounded by a small multiple of those searched.  Only
- * such text behind a broken head can hide a good frame, and none is lost by
+ * such text after a broken head can hide a good frame, and none is lost by
  * it: what follows a bad frame is not read in any case.
  */
 static int search(struct worklog_reader *r, struct err *err)
