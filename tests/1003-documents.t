@@ -2,8 +2,8 @@
 # Every relative link in the documents leads to a file that is there, every
 # file that the source tour of README.md names exists, and so does every
 # document and file that a comment of the sources cites.  doc/README.md lists
-# every page of doc, and a release ships them all.  README, manual and messages
-# have none of a few words.
+# every page of doc, and a release ships them all.  Documents, manual and
+# messages have none of a few words.
 set -eu
 cd "${top_srcdir:-.}"
 . ./tests/scratch.sh
@@ -98,8 +98,9 @@ echo "ok 5 - a release ships them"
 # "held against".  "There is no Y" is fine.  Two files have reasons for requests
 # that were refused: they are published, and compared with what was.
 words='(^|[^a-z])((is|are) no |told([^a-z]|$)|held against)'
-for doc in README.md man/*.[15]; do
-    sed 's/[Tt]here \(is\|are\) no //g' "$doc" | grep -nE "$words" |
+for doc in *.md NEWS HACKING doc/*.md man/*.[15]; do
+    sed 's/[Tt]here \(is\|are\) no //g
+        s/\(is\|are\) no \(longer\|reason\)//g' "$doc" | grep -nE "$words" |
         sed "s|^|# $doc:|" || :
 done >"$tmp/found"
 find src mpi jobs kernels -name '*.[ch]' ! -path src/queue/ask.c \
@@ -115,7 +116,7 @@ find src mpi jobs kernels -name '*.[ch]' ! -path src/queue/ask.c \
         }' | grep -E "$words" | sed 's/^/# /' >>"$tmp/found" || :
 cat "$tmp/found"
 if [ -s "$tmp/found" ]; then failed=1; printf 'not '; fi
-echo "ok 6 - README, the manual and messages say what they mean"
+echo "ok 6 - documents, the manual and messages say what they mean"
 
 # "| question | `file` | `function` |"
 sed -n 's/^| .* | `\([^`]*\)` | `\([^`]*\)` |$/\1 \2/p' doc/README.md |
