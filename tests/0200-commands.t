@@ -107,7 +107,8 @@ gives 2 "an option without its argument" run x.jsonl -m
 gives 2 "a count that is none" settings --batch many
 for s in batch=0 batch=65537 part-size=1K rank-timeout=1 ranks=65537 \
     http-connect-timeout=0 http-stall-timeout=86401 http-timeout=2592001 \
-    http-retries=5000000000 ao-timeout=4294967296; do
+    http-retries=5000000000 ao-timeout=4294967296 \
+    lease=599 lease=86401 pull-max=101 pull-total=0; do
     gives 2 "$s is out of range" settings --$s
     has err "${s%=*} = \"${s#*=}\": .*, [a0-9].* expected" "which tells it"
 done

@@ -87,6 +87,8 @@ for i in 1 2 3 4 5; do
 done >ids
 is "five requests wait" "$(count Pending)" 5
 gives 2 "a lease that is too short" pull --ttl 5
+has err '^apus: error: .*--ttl: lease = "5": .*, 600 to 86400 expected' \
+    "it names the option and the range"
 gives 1 "of a model that is not here" pull -m nothing
 gives 0 "three of them" pull --max 3 --pull-max 2 -m nano
 has out "${tab}3$tab$model\$" "it prints how many, and the model"

@@ -430,6 +430,19 @@ int settings_set(struct settings *s, const char *name, const char *value,
     return rc;
 }
 
+int settings_check(const struct settings *s, const char *name,
+                   const char *value, uint64_t *count, struct err *err)
+{
+    size_t i = find(s, name);
+    uint64_t v;
+
+    assert(i < s->n);
+    if (check_kind(&s->table[i], value, &v, err))
+        return -1;
+    *count = v;
+    return 0;
+}
+
 const char *settings_text(const struct settings *s, const char *name)
 {
     size_t i = find(s, name);

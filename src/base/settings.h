@@ -53,6 +53,11 @@ int settings_set(struct settings *s, const char *name, const char *value,
 const char *settings_text(const struct settings *s, const char *name);
 uint64_t settings_count(const struct settings *s, const char *name);
 
+/* Check a value as settings_set does, but set nothing: an option of a command
+ * may stand for a setting this once.  *count is its number. */
+int settings_check(const struct settings *s, const char *name,
+                   const char *value, uint64_t *count, struct err *err);
+
 /* Whether a flag of the command line gave it its value. */
 bool settings_from_flag(const struct settings *s, const char *name);
 

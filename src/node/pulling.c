@@ -5,35 +5,31 @@
 
 #include "node/pulling.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arweave/gateway.h"
 #include "base/err.h"
 #include "base/id.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/settings.h"
 #include "model/model.h"
 #include "model/models.h"
 #include "node/caller.h"
-#include "queue/lease.h"
 #include "spool/spool.h"
 
 #define MAX_MODELS 64
-#define MAX_TOTAL 1000000
 
 /* ---- options and settings ------------------------------------------------ */
 
-static int number(uint64_t *v, const char *name, const char *text,
-                  uint64_t set, uint64_t min, uint64_t max, struct err *err)
+/* The setting, or the value of the option that stands for it. */
+static int number(uint64_t *v, const struct settings *s, const char *name,
+                  const char *option, const char *text, struct err *err)
 {
-    *v = set;
-    if ((text && json_u64_text(text, v)) || *v < min || *v > max)
-        return err_set(err, ERR_INPUT, "%s must be %" PRIu64 " to %" PRIu64,
-                       name, min, max);
+    *v = settings_count(s, name);
+    if (text && settings_check(s, name, text, v, err))
+        return err_prefix(err, "%s", option);
     return 0;
 }
 
@@ -46,12 +42,9 @@ int pulling_init(struct pulling *pulling, const struct settings *s,
     memset(pulling, 0, sizeof(*pulling));
     p->stop = caller->stop;
     p->note = log_note_warning;
-    if (number(&p->per_message, "pull-max", NULL,
-               settings_count(s, "pull-max"), 1, PULL_MAX, err) ||
-        number(&p->total, c->max ? "--max" : "pull-total", c->max,
-               settings_count(s, "pull-total"), 1, MAX_TOTAL, err) ||
-        number(&p->ttl_s, c->ttl ? "--ttl" : "lease", c->ttl,
-               settings_count(s, "lease"), LEASE_MIN_S, LEASE_MAX_S, err))
+    p->per_message = settings_count(s, "pull-max");
+    if (number(&p->total, s, "pull-total", "--max", c->max, err) ||
+        number(&p->ttl_s, s, "lease", "--ttl", c->ttl, err))
         return -1;
     p->max_file = settings_count(s, "pull-size");
     return 0;

@@ -27,9 +27,6 @@ struct lease {
     int64_t taken_s;
 };
 
-#define LEASE_MIN_S 600
-#define LEASE_MAX_S 86400
-
 /* Write it as from now on, read it: 1, 0 there is none, -1. */
 int lease_write(const char *batch_path, uint64_t until_ms, uint64_t ttl_s,
                 struct err *err);
