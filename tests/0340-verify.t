@@ -188,6 +188,14 @@ old="$old \\\\\"method\\\\\"\"/"
 sed "$old" true >"$dir/refused.jsonl"
 gives 0 "a reason of an earlier version" verify "$batch"
 has out '1 of its reasons.*an earlier version refused' "which is told"
+cp "$dir/refusals.json" counted
+sed "s/\"line\":22/\"line\":23/; $old
+    s/\"code\":\"[^\"]*\"/\"code\":\"invalid_request\"/" counted \
+    >"$dir/refusals.json"
+gives 0 "run of that file" run q.jsonl -m nano -o again.jsonl
+has err "an earlier version refused line [0-9]*: apus rm $(echo "$batch" |
+    cut -c 1-8)" "says how to ask this version"
+cp counted "$dir/refusals.json"
 cp true "$dir/refused.jsonl"
 sed "/\"custom_id\":\"bad\"/$old" want.jsonl >old.jsonl
 gives 0 "and in an output file" verify old.jsonl --requests q.jsonl

@@ -205,6 +205,10 @@ static int write_answers(struct run *r, struct err *err)
     if (keep_commit(out, false, err))
         return err_prefix(err, "output");
     r->status = cmd_refused(&refusals, r->strict);
+    if (!r->worked && refusals_are_old(&refusals, r->batch.path))
+        log_warning("an earlier version refused line %" PRIu64 ": apus rm %.8s,"
+                    " then the same command, ask this one", refusals.line,
+                    id_text(r->batch.id).s);
     if (r->worked)
         progress_end(&r->progress, n.answered, n.refused, n.tokens);
     else

@@ -34,6 +34,11 @@ int refusals_read(struct refusals *r, const char *batch_path, bool quick,
 #define REFUSALS_TEXT (REASON_TEXT + 80)
 void refusals_text(char out[REFUSALS_TEXT], const struct refusals *r);
 
+/* Whether an earlier version refused the first of them, which knew fewer
+ * members and values: this version would not, or for another reason.  Reads
+ * requests.jsonl up to it. */
+bool refusals_are_old(const struct refusals *r, const char *batch_path);
+
 /* Write refusals.json of a batch that is being sealed (by seal_finish). */
 int refusals_write(struct seal *s, struct err *err);
 
