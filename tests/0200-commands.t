@@ -78,7 +78,9 @@ if command -v bash >/dev/null; then
     completes "a command" status sta
     completes "a command of model" publish model pub
     completes "a command of wallet" show wallet sh
-    completes "a command of localnet" spawn localnet sp
+    # a program of its own, which is not in every build
+    [ ! -x "$(dirname "$apus")/apus-localnet" ] ||
+        completes "a command of localnet" spawn localnet sp
     completes "an option" --no-reuse run --no-r
     completes "an option of a command of model" --smooth model add x --sm
 else
