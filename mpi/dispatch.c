@@ -24,7 +24,7 @@
 #include "base/vec.h"
 #include "mpi/link.h"
 #include "mpi/queue.h"
-#include "spool/heart.h"
+#include "spool/heartbeat.h"
 #include "spool/spool.h"
 #include "store/resume.h"
 #include "store/survey.h"
@@ -663,7 +663,7 @@ static void write_progress(struct dispatch *d, double t)
 
 static void look_at_heart(struct dispatch *d)
 {
-    if (d->taken || !d->o.heart || !heart_lost(d->o.heart))
+    if (d->taken || !d->o.heartbeat || !heartbeat_lost(d->o.heartbeat))
         return;
     err_set(&d->err, ERR_FATAL, "\"%s\" was taken away from this process",
             d->o.batch_path);

@@ -35,7 +35,7 @@
 
 struct batch_info;
 struct err;
-struct heart;
+struct heartbeat;
 struct link;
 struct payload;
 
@@ -74,7 +74,7 @@ struct dispatch_options {
     const char *batch_path;         /* borrowed */
     const struct batch_info *info;  /* borrowed */
     uint32_t start;
-    struct heart *heart; /* touches the owner, borrowed; NULL: none does */
+    struct heartbeat *heartbeat; /* of the owner, borrowed; NULL: none */
     unsigned lost_s;     /* a rank that is silent so long is lost */
     uint64_t part_size;  /* ranks seal together what is larger */
 };

@@ -40,7 +40,7 @@
 #include "mpi/planning.h"
 #include "mpi/rank.h"
 #include "mpi/run_log.h"
-#include "spool/heart.h"
+#include "spool/heartbeat.h"
 #include "spool/spool.h"
 #include "store/seal.h"
 
@@ -169,11 +169,12 @@ static int follow(struct worker *w)
 
 /* Hand out, answer, record, seal: until there is nothing more to do. */
 static int answer(struct worker *w, const struct batch *b,
-                  const struct batch_info *info, struct heart *heart,
+                  const struct batch_info *info, struct heartbeat *heartbeat,
                   uint32_t start, enum dispatch_phase *end, struct err *err)
 {
     struct dispatch_options o = {
-        .batch_path = b->path, .info = info, .start = start, .heart = heart,
+        .batch_path = b->path, .info = info, .start = start,
+        .heartbeat = heartbeat,
         .lost_s = (unsigned)settings_count(w->settings, "rank-timeout"),
         .part_size = settings_count(w->settings, "part-size"),
     };
@@ -201,8 +202,8 @@ static int finish(struct worker *w, struct batch *b, struct err *err)
 
 /* A start: 0 it has its checkpoint, 1 saved, -1 failed. */
 static int start_batch(struct worker *w, const struct batch *b,
-                       const struct batch_info *info, struct heart *heart,
-                       struct err *err)
+                       const struct batch_info *info,
+                       struct heartbeat *heartbeat, struct err *err)
 {
     enum dispatch_phase end;
     uint32_t start;
@@ -218,7 +219,7 @@ static int start_batch(struct worker *w, const struct batch *b,
              id_text(b->id).s, start, info->n_requests,
              plural_s(info->n_requests), link_size(w->link),
              plural_s((uint64_t)link_size(w->link)));
-    if (answer(w, b, info, heart, start, &end, err))
+    if (answer(w, b, info, heartbeat, start, &end, err))
         return -1;
     return end == DISPATCH_DONE ? 0 : end == DISPATCH_SAVED ? 1 : -1;
 }
@@ -227,12 +228,12 @@ static int start_batch(struct worker *w, const struct batch *b,
 static int go_on(struct worker *w, struct batch *b,
                  const struct batch_info *info, struct err *err)
 {
-    struct heart heart;
+    struct heartbeat heartbeat;
     int rc;
 
-    heart_start(&heart, b->path);
-    rc = start_batch(w, b, info, &heart, err);
-    heart_stop(&heart);
+    heartbeat_start(&heartbeat, b->path);
+    rc = start_batch(w, b, info, &heartbeat, err);
+    heartbeat_stop(&heartbeat);
     return rc ? rc : finish(w, b, err);
 }
 

@@ -1,5 +1,5 @@
 /*
- * src/base/clock, src/spool/heart: waits, and the touching of an owner, while
+ * src/base/clock, src/spool/heartbeat: waits, and touching an owner, while
  * somebody sets the wall clock: this program has a time(2) and a
  * clock_gettime(2) of its own, whose wall clock jumps by hours.
  */
@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "spool/heart.h"
+#include "spool/heartbeat.h"
 #include "tests/spool_util.h"
 
 #define PATIENCE_S 120
@@ -73,7 +73,7 @@ static void test_waits(void)
     pthread_cond_destroy(&wake);
 }
 
-/* ---- the heart ----------------------------------------------------------- */
+/* ---- the heartbeat ------------------------------------------------------- */
 
 /* Whether the owner's file is touched anew, sooner or later. */
 static bool is_touched(const char *path)
@@ -97,35 +97,35 @@ static void test_heart(void)
     struct spool *s = new_spool("spool");
     struct batch b = make_batch(s, SPOOL_TODO, "beat");
     struct err err = ERR_INIT;
-    struct heart h;
+    struct heartbeat h;
     char *path;
 
     if (spool_claim(s, &b, &err))
         printf("# %s\n", err.text);
     path = file_join(b.path, "owner-0001");
-    heart_start_ms(&h, b.path, 20);
+    heartbeat_start_ms(&h, b.path, 20);
     ok(is_touched(path), "it beats");
     off_s = 3 * 3600;
     ok(is_touched(path), "the wall clock is put on by hours");
     off_s = -3 * 3600;
-    ok(is_touched(path) && !heart_lost(&h), "and back");
-    heart_stop(&h);
+    ok(is_touched(path) && !heartbeat_lost(&h), "and back");
+    heartbeat_stop(&h);
     off_s = 0;
 
-    heart_start(&h, b.path); /* a beat a minute */
+    heartbeat_start(&h, b.path); /* a beat a minute */
     pause_ms(50);
     off_s = 3 * 3600;
     ok(is_touched(path), "whoever sets the clock is answered by a touch");
-    heart_stop(&h);
+    heartbeat_stop(&h);
     off_s = 0;
 
-    heart_start_ms(&h, b.path, 20);
+    heartbeat_start_ms(&h, b.path, 20);
     ok(owner_write(b.path, &(struct owner){ .host = "n2", .pid = 1 }, &err) ==
        0, "another takes it");
-    for (int i = 0; i < PATIENCE_S * 100 && !heart_lost(&h); i++)
+    for (int i = 0; i < PATIENCE_S * 100 && !heartbeat_lost(&h); i++)
         pause_ms(10);
-    ok(heart_lost(&h), "which is noticed");
-    heart_stop(&h);
+    ok(heartbeat_lost(&h), "which is noticed");
+    heartbeat_stop(&h);
     free(path);
     batch_clear(&b);
     spool_close(s);

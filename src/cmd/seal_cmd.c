@@ -26,7 +26,7 @@
 #include "node/work.h"
 #include "proof/statement.h"
 #include "push/push_items.h"
-#include "spool/heart.h"
+#include "spool/heartbeat.h"
 #include "spool/spool.h"
 #include "store/seal.h"
 #include "store/seal_again.h"
@@ -62,7 +62,7 @@ static enum taking adopt(const struct spool *spool, struct batch *b,
 static int seal_open_batch(const struct spool *spool, struct batch *b,
                            const struct settings *s, struct err *err)
 {
-    struct heart heart;
+    struct heartbeat heartbeat;
     char who[OWNER_TELL];
     enum taking taken = adopt(spool, b, err);
     int rc;
@@ -79,9 +79,9 @@ static int seal_open_batch(const struct spool *spool, struct batch *b,
                        b->path);
     if (taken == TAKING_FAILED)
         return -1;
-    heart_start(&heart, b->path);
+    heartbeat_start(&heartbeat, b->path);
     rc = seal_claimed(b, s, err);
-    heart_stop(&heart);
+    heartbeat_stop(&heartbeat);
     if (rc) {
         spool_move(spool, b, SPOOL_TODO, NULL);
         return -1;
@@ -197,7 +197,7 @@ static int repair_claimed(const struct spool *spool, struct batch *b,
     bool was_sent = b->state == SPOOL_SENT;
     struct seal_options o;
     struct batch_info info;
-    struct heart heart;
+    struct heartbeat heartbeat;
     int rc;
 
     if (batch_info_read(&info, b->path, err))
@@ -210,9 +210,9 @@ static int repair_claimed(const struct spool *spool, struct batch *b,
     if (rc)
         return rc < 0 ? -1 : err_set(err, ERR_RETRY, "\"%s\" was taken by"
                                      " another", b->path);
-    heart_start(&heart, b->path);
+    heartbeat_start(&heartbeat, b->path);
     rc = repair(b, &o, err);
-    heart_stop(&heart);
+    heartbeat_stop(&heartbeat);
     if (rc < 0) {
         spool_move(spool, b, SPOOL_DONE, NULL);
         return -1;

@@ -30,7 +30,7 @@
 #include "push/ledger.h"
 #include "push/push_internal.h"
 #include "push/push_items.h"
-#include "spool/heart.h"
+#include "spool/heartbeat.h"
 #include "store/seal.h"
 
 #define ANSWER_S 120    /* to wait for what the queue says */
@@ -38,13 +38,13 @@
 /* ---- while it lasts ------------------------------------------------------ */
 
 /* Of the batch that is being pushed, one at a time; NULL: none is. */
-static struct heart *beating;
+static struct heartbeat *beating;
 static bool (*asked_to_stop)(void);
 
 static bool must_stop(void)
 {
     return (asked_to_stop && asked_to_stop()) ||
-           (beating && heart_lost(beating));
+           (beating && heartbeat_lost(beating));
 }
 
 /* ---- opening ------------------------------------------------------------- */
@@ -332,19 +332,19 @@ int push_claim_and_push(struct push *p, struct batch *b,
                         enum spool_state to, struct push_report *r,
                         struct err *err)
 {
-    struct heart heart;
+    struct heartbeat heartbeat;
     int rc;
 
     memset(r, 0, sizeof(*r));
     rc = spool_claim(p->spool, b, err);
     if (rc)
         return rc;
-    heart_start(&heart, b->path);
-    beating = &heart;
+    heartbeat_start(&heartbeat, b->path);
+    beating = &heartbeat;
     rc = push_claimed(p, b, r, err);
     beating = NULL;
-    heart_stop(&heart);
-    if (heart.lost)
+    heartbeat_stop(&heartbeat);
+    if (heartbeat.lost)
         return err_set(err, ERR_RETRY, "\"%s\" was taken away from this"
                        " process: another pushes it", b->path);
     if (rc == 0)

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "push/push_internal.h"
-#include "spool/heart.h"
+#include "spool/heartbeat.h"
 #include "spool/spool.h"
 #include "store/resume.h"
 #include "store/seal.h"
@@ -107,7 +107,7 @@ static int end_claimed(struct push *p, struct batch *b,
                        const struct seal_options *seal,
                        struct push_report *r, struct err *err)
 {
-    struct heart heart;
+    struct heartbeat heartbeat;
     int rc;
 
     /* part of a file is not an answer to the request that named it */
@@ -117,11 +117,11 @@ static int end_claimed(struct push *p, struct batch *b,
     /* what cannot be sealed now is given up again, whatever its logs say */
     if (write_why(b, why, err))
         return -1;
-    heart_start(&heart, b->path);
+    heartbeat_start(&heartbeat, b->path);
     rc = !seal_is_done(b->path) &&
          (give_up_rest(b, info, why, err) ||
           seal_batch(b->path, info, seal, 0, 1, true, err)) ? -1 : 0;
-    heart_stop(&heart);
+    heartbeat_stop(&heartbeat);
     return rc || spool_leave(p->spool, b, SPOOL_DONE, err) ||
            seal_tidy(b->path, err) ? -1 : 0;
 }

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "spool/heart.h"
+#include "spool/heartbeat.h"
 
 #include <signal.h>
 #include <time.h>
@@ -23,7 +23,7 @@ static int64_t ahead_s(void)
 
 /* Until it is time to touch it again, or somebody has set the wall clock:
  * times of files follow it, and the last touch looks old, or lies ahead. */
-static void wait_a_beat(struct heart *h)
+static void wait_a_beat(struct heartbeat *h)
 {
     uint64_t end = clock_ms() + h->period_ms, now;
     int64_t ahead = ahead_s(), step = 0;
@@ -39,7 +39,7 @@ static void wait_a_beat(struct heart *h)
 /* The lock is not held while the file system answers, which may take long. */
 static void *beat(void *self)
 {
-    struct heart *h = self;
+    struct heartbeat *h = self;
 
     pthread_mutex_lock(&h->lock);
     while (!h->over) {
@@ -58,8 +58,8 @@ static void *beat(void *self)
     return NULL;
 }
 
-void heart_start_ms(struct heart *h, const char *batch_path,
-                    unsigned period_ms)
+void heartbeat_start_ms(struct heartbeat *h, const char *batch_path,
+                        unsigned period_ms)
 {
     sigset_t all, before;
 
@@ -74,12 +74,12 @@ void heart_start_ms(struct heart *h, const char *batch_path,
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-void heart_start(struct heart *h, const char *batch_path)
+void heartbeat_start(struct heartbeat *h, const char *batch_path)
 {
-    heart_start_ms(h, batch_path, HEART_MS);
+    heartbeat_start_ms(h, batch_path, HEARTBEAT_MS);
 }
 
-void heart_stop(struct heart *h)
+void heartbeat_stop(struct heartbeat *h)
 {
     pthread_mutex_lock(&h->lock);
     h->over = true;
@@ -91,7 +91,7 @@ void heart_stop(struct heart *h)
     pthread_mutex_destroy(&h->lock);
 }
 
-bool heart_lost(struct heart *h)
+bool heartbeat_lost(struct heartbeat *h)
 {
     bool lost;
 

@@ -3,13 +3,13 @@
  * works on it, so that nobody takes the batch away: sealing and an upload may
  * take hours.
  */
-#ifndef APUS_SPOOL_HEART_H
-#define APUS_SPOOL_HEART_H
+#ifndef APUS_SPOOL_HEARTBEAT_H
+#define APUS_SPOOL_HEARTBEAT_H
 
 #include <pthread.h>
 #include <stdbool.h>
 
-struct heart {
+struct heartbeat {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -18,16 +18,16 @@ struct heart {
     const char *path;
 };
 
-#define HEART_MS 60000 /* between two touches, by no wall clock */
+#define HEARTBEAT_MS 60000 /* between two touches, by no wall clock */
 
 /* For a batch of which this process is the owner; the path must stay where it
- * is until heart_stop. */
-void heart_start(struct heart *h, const char *batch_path);
-void heart_start_ms(struct heart *h, const char *batch_path,
-                    unsigned period_ms);
-void heart_stop(struct heart *h);
+ * is until heartbeat_stop. */
+void heartbeat_start(struct heartbeat *h, const char *batch_path);
+void heartbeat_start_ms(struct heartbeat *h, const char *batch_path,
+                        unsigned period_ms);
+void heartbeat_stop(struct heartbeat *h);
 
 /* Whether the batch was taken away by the last time that it was touched. */
-bool heart_lost(struct heart *h);
+bool heartbeat_lost(struct heartbeat *h);
 
 #endif
