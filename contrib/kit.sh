@@ -44,7 +44,7 @@ cpu='cpu forward kv weights'
 
 sources='src/text/tokens.c src/backend/backends.c src/answer/commit.c
     tests/kit_text.c'
-for f in kernels/*.c; do
+for f in kernels/*.c kernels/*/*.c; do
     case $f in
     kernels/check*) ;;
     *) sources="$sources $f" ;;

@@ -30,7 +30,8 @@ struct plan_job {
 
 /* What a rank needs. */
 struct plan_need {
-    uint64_t model;    /* bytes of its file */
+    uint64_t model;    /* bytes: its file, and its weights once more if they
+                        * are packed */
     uint64_t kv;       /* bytes of its KV cache; 0: a quarter of the memory
                         * for those of a node together */
     uint64_t requests; /* of the batch; 0: not known */

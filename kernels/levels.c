@@ -10,13 +10,19 @@
 
 #include "kernels/kernels.h"
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#define AVX2_INIT x1_avx2_init
+#else
+#define AVX2_INIT NULL
+#endif
+
 /* Slowest first: later ones override. */
 static const struct {
     struct x1_level level;
     void (*init)(struct x1_kernels *k);
 } levels[] = {
     { { "reference", 0 }, x1_reference_init },
-    { { "avx2", X1_AVX2 }, NULL },
+    { { "avx2", X1_AVX2 }, AVX2_INIT },
     { { "vnni", X1_AVX2 | X1_VNNI }, NULL },
     { { "amx", X1_AVX2 | X1_VNNI | X1_AMX }, NULL },
     { { "sdot", X1_SDOT }, NULL },
@@ -35,7 +41,11 @@ void x1_kernels_init(struct x1_kernels *k, unsigned cpu)
 
 unsigned x1_cpu(void)
 {
+#if defined(__x86_64__) && defined(__GNUC__)
+    return __builtin_cpu_supports("avx2") ? X1_AVX2 : 0;
+#else
     return 0;
+#endif
 }
 
 const struct x1_level *x1_level(size_t i)

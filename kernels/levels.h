@@ -10,4 +10,7 @@ struct x1_kernels;
 /* Every operation, in plain C (reference.c). */
 void x1_reference_init(struct x1_kernels *k);
 
+/* What AVX2 does faster (x86/avx2.c); there is none on other CPUs. */
+void x1_avx2_init(struct x1_kernels *k);
+
 #endif

@@ -22,7 +22,8 @@ int main(void)
 }
 EOF
 : >"$tmp/config.h"
-kernels=$(ls "$top"/kernels/*.c | grep -v '/check[^/]*$')
+kernels=$(ls "$top"/kernels/*.c "$top"/kernels/x86/*.c |
+    grep -v '/check[^/]*$')
 n=0
 
 # build NAME FLAGS..: the self-test's word in $word; false if it cannot run

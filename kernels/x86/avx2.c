@@ -1,0 +1,530 @@
+/*
+ * The level "avx2": linear, gate and what makes their forms, with 16-bit
+ * products (vpmaddwd) summed in 32 bits.  The rest is the reference's.
+ *
+ * Weights: [blocks of 16 outputs][tiles of 64 k][16 quads of k][16 outputs][4],
+ * bytes; outputs and k are padded with zeros.  64 bytes are 16 outputs x 4 k;
+ * a quarter of them, widened, is 4 outputs x 4 k, so that a lane sums one pair
+ * of k and two lanes make an output.
+ *
+ * Rows: int16, [groups of rows][quads of k][rows of the group][4]; a group has
+ * at most 6 rows, as many as their sums fit in the registers.
+ *
+ * Exactness: a lane takes at most 512 pairs, 2 * 512 * 16384 * 127 < 2^31.
+ * Then it is drained into (sum >> 16, sum & 65535), int32 each, which hold the
+ * sums of 131072 products; 65536 hi + lo is exact in binary64, and is rounded
+ * once to binary32, as the reference rounds its int64.
+ */
+#include <config.h>
+
+#include "kernels/levels.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2"))), \
+                             apply_to = function)
+#else
+#pragma GCC target("avx2")
+#endif
+
+#include <immintrin.h>
+#include <stdbool.h>
+
+#include "kernels/kernels.h"
+#include "kernels/x1.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define OUTS 16u           /* outputs of a block */
+#define TILE_K 64u         /* k of a tile */
+#define TILE_BYTES 1024u   /* of packed weights */
+#define GROUP 6u           /* rows that share their weights in registers */
+#define ROW_BYTES 128u     /* of a row and tile */
+#define MAX_SEGMENT 24u    /* tiles between drains: 384 pairs, 48 KB widened */
+#define MAX_GROUPS 32u     /* of a pass */
+#define PASS_BYTES (400u << 10) /* of rows, to stay in the L2 cache */
+
+static size_t tiles(size_t k)
+{
+    return (k + TILE_K - 1) / TILE_K;
+}
+
+/* ---- weights ------------------------------------------------------------ */
+
+static size_t avx2_pack_bytes(const struct x1_matrix *m)
+{
+    return (m->rows + OUTS - 1) / OUTS * tiles(m->cols) * TILE_BYTES;
+}
+
+/* Where element k of output n begins. */
+static size_t place(size_t n, size_t k, size_t n_tiles)
+{
+    return (n / OUTS * n_tiles + k / TILE_K) * TILE_BYTES +
+           k % TILE_K / 4 * TILE_K + n % OUTS * 4 + k % 4;
+}
+
+static void avx2_pack(void *room, const struct x1_matrix *m, size_t from,
+                      size_t to)
+{
+    size_t kt = tiles(m->cols), k;
+    int8_t *out = room;
+
+    for (size_t n = from; n < (to == m->rows ? (to + OUTS - 1) / OUTS * OUTS
+                                             : to); n++) {
+        const int8_t *row = m->w + n * m->cols;
+
+        for (k = 0; k < kt * TILE_K; k += 4) {
+            int8_t *quad = out + place(n, k, kt);
+
+            for (size_t i = 0; i < 4; i++)
+                quad[i] = n < m->rows && k + i < m->cols ? row[k + i] : 0;
+        }
+    }
+}
+
+static void avx2_weights(struct x1_weights *w, const struct x1_matrix *m,
+                         const void *room)
+{
+    w->rows = m->rows;
+    w->cols = m->cols;
+    w->scale = m->scale;
+    w->data = room;
+}
+
+static void avx2_embed(float *x, const struct x1_weights *w, uint32_t id)
+{
+    const int8_t *data = w->data;
+    size_t kt = tiles(w->cols);
+
+    for (size_t k = 0; k < w->cols; k++)
+        x[k] = (float)data[place(id, k, kt)] * w->scale[id];
+}
+
+/* ---- rows --------------------------------------------------------------- */
+
+static size_t groups(size_t m)
+{
+    return (m + GROUP - 1) / GROUP;
+}
+
+/* The first row of group g of n; groups are as equal as can be. */
+static size_t first_row(size_t g, size_t n, size_t m)
+{
+    return m * g / n;
+}
+
+/* Where row i begins in bytes, and in *stride how far its quads are apart. */
+static size_t row_at(size_t i, size_t m, size_t kt, size_t *stride)
+{
+    size_t n = groups(m), g = ((i + 1) * n - 1) / m;
+    size_t first = first_row(g, n, m), end = first_row(g + 1, n, m);
+
+    *stride = (end - first) * 8;
+    return first * kt * ROW_BYTES + (i - first) * 8;
+}
+
+static size_t avx2_rows_bytes(size_t m, size_t k)
+{
+    return m * tiles(k) * ROW_BYTES;
+}
+
+static uint32_t amax_bits(const float *x, size_t n)
+{
+    const __m256i size = _mm256_set1_epi32(0x7fffffff);
+    __m256i m = _mm256_setzero_si256();
+    uint32_t lane[8], most = 0;
+    size_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        m = _mm256_max_epi32(
+            m, _mm256_and_si256(_mm256_loadu_si256((const void *)(x + i)),
+                                size));
+    _mm256_storeu_si256((void *)lane, m);
+    for (; i < n; i++)
+        lane[0] = (x1_bits(x[i]) & 0x7fffffffu) > lane[0]
+                      ? x1_bits(x[i]) & 0x7fffffffu
+                      : lane[0];
+    for (i = 0; i < 8; i++)
+        most = lane[i] > most ? lane[i] : most;
+    return most;
+}
+
+/* Eight elements as integers: rint(x * r), exact as x1_round. */
+INLINE __m256i round8(const float *x, __m256 r)
+{
+    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), r));
+}
+
+/* Row i of rint(x * r), r 0 for zeros. */
+static void put_row(struct x1_rows *out, size_t i, const float *x, float r)
+{
+    size_t kt = tiles(out->k), stride, k = 0;
+    unsigned char *q = (unsigned char *)out->q +
+                       row_at(i, out->m, kt, &stride);
+    int16_t quad[4];
+
+    for (; r != 0 && k + 8 <= out->k; k += 8, q += 2 * stride) {
+        __m256i v = round8(x + k, _mm256_set1_ps(r));
+        __m128i s = _mm_packs_epi32(_mm256_castsi256_si128(v),
+                                    _mm256_extracti128_si256(v, 1));
+
+        _mm_storel_epi64((void *)q, s);
+        _mm_storel_epi64((void *)(q + stride), _mm_unpackhi_epi64(s, s));
+    }
+    for (; k < kt * TILE_K; k += 4, q += stride) {
+        for (size_t j = 0; j < 4; j++)
+            quad[j] = r != 0 && k + j < out->k
+                          ? (int16_t)x1_round(x[k + j] * r)
+                          : 0;
+        memcpy(q, quad, sizeof(quad));
+    }
+}
+
+static void avx2_quantise(struct x1_rows *out, const float *x, size_t stride,
+                          int32_t *fault, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        const float *row = x + i * stride;
+        uint32_t amax = amax_bits(row, out->k);
+        float r = 0;
+
+        fault[i] = -1;
+        out->scale[i] = 0;
+        if (amax >= X1_LIMIT_BITS) {
+            fault[i] = x1_fault(row, out->k);
+        } else if (!out->a8) {
+            r = x1_pow2(14 - x1_a14_exponent(amax));
+            out->scale[i] = x1_pow2(x1_a14_exponent(amax) - 14);
+        } else if (x1_float(amax) >= 0x1p-90f) {
+            r = 127.0f / x1_float(amax);
+            out->scale[i] = x1_float(amax) / 127.0f;
+        }
+        put_row(out, i, row, r);
+    }
+}
+
+static void avx2_integers(int16_t *q, const struct x1_rows *rows, size_t i)
+{
+    size_t stride, at = row_at(i, rows->m, tiles(rows->k), &stride);
+    const unsigned char *p = (const unsigned char *)rows->q + at;
+
+    for (size_t k = 0; k < rows->k; k += 4, p += stride)
+        memcpy(q + k, p, (rows->k - k < 4 ? rows->k - k : 4) * sizeof(*q));
+}
+
+/* ---- products ----------------------------------------------------------- */
+
+/* How the weights come: widened already, to be widened and kept, or widened
+ * for once. */
+enum source { KEPT, KEEP, ONCE };
+
+/* Drain the sums of a row and 8 outputs, pairs of lanes, into c. */
+INLINE void drain(int32_t c[16], bool add, __m256i s0, __m256i s1)
+{
+    const __m256i low = _mm256_set1_epi32(65535);
+    __m256i h = _mm256_hadd_epi32(_mm256_srai_epi32(s0, 16),
+                                  _mm256_srai_epi32(s1, 16));
+    __m256i l = _mm256_hadd_epi32(_mm256_and_si256(s0, low),
+                                  _mm256_and_si256(s1, low));
+
+    h = _mm256_permute4x64_epi64(h, 0xd8);
+    l = _mm256_permute4x64_epi64(l, 0xd8);
+    if (add) {
+        h = _mm256_add_epi32(h, _mm256_load_si256((const void *)c));
+        l = _mm256_add_epi32(l, _mm256_load_si256((const void *)(c + 8)));
+    }
+    _mm256_store_si256((void *)c, h);
+    _mm256_store_si256((void *)(c + 8), l);
+}
+
+/* c[r] = or += the products of `rows` rows and 8 outputs over n steps of 4
+ * quads: 8 high parts, 8 low parts.  a: the group's rows; b: quads of 64
+ * bytes; wide: 64 bytes a quad; ahead: what to fetch meanwhile, two lines a
+ * step where the weights are read once, else one. */
+INLINE void product(const unsigned rows, const enum source source,
+                    int32_t (*c)[16], bool add, const unsigned char *a,
+                    const int8_t *b, int16_t *wide, size_t n,
+                    const int8_t *ahead)
+{
+    __m256i s[GROUP][2];
+
+#pragma GCC unroll 6
+    for (unsigned r = 0; r < rows; r++)
+        s[r][0] = s[r][1] = _mm256_setzero_si256();
+    for (size_t i = 0; i < n; i++, b += 256, a += 32 * rows, wide += 128) {
+        if (source == ONCE) {
+            _mm_prefetch((const char *)ahead, _MM_HINT_T0);
+            _mm_prefetch((const char *)ahead + 64, _MM_HINT_T0);
+        } else {
+            _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+        }
+        ahead += source == ONCE ? 128 : 64;
+#pragma GCC unroll 4
+        for (unsigned q = 0; q < 4; q++) {
+            __m256i w0, w1;
+
+            if (source == KEPT) {
+                w0 = _mm256_load_si256((const void *)(wide + q * 32));
+                w1 = _mm256_load_si256((const void *)(wide + q * 32 + 16));
+            } else {
+                w0 = _mm256_cvtepi8_epi16(
+                    _mm_load_si128((const void *)(b + q * 64)));
+                w1 = _mm256_cvtepi8_epi16(
+                    _mm_load_si128((const void *)(b + q * 64 + 16)));
+            }
+            if (source == KEEP) {
+                _mm256_store_si256((void *)(wide + q * 32), w0);
+                _mm256_store_si256((void *)(wide + q * 32 + 16), w1);
+            }
+#pragma GCC unroll 6
+            for (unsigned r = 0; r < rows; r++) {
+                /* as one statement: left alone, gcc adds the products of
+                 * several quads first and spills, at half the speed */
+                __m256i x, t;
+
+                __asm__("vpbroadcastq %4, %2\n\t"
+                        "vpmaddwd %5, %2, %3\n\t"
+                        "vpaddd %3, %0, %0\n\t"
+                        "vpmaddwd %6, %2, %2\n\t"
+                        "vpaddd %2, %1, %1"
+                        : "+x"(s[r][0]), "+x"(s[r][1]), "=&x"(x), "=&x"(t)
+                        : "m"(*(const uint64_t (*)[1])(const void *)(
+                              a + (q * rows + r) * 8)),
+                          "x"(w0), "x"(w1));
+            }
+        }
+    }
+#pragma GCC unroll 6
+    for (unsigned r = 0; r < rows; r++)
+        drain(c[r], add, s[r][0], s[r][1]);
+}
+
+typedef void product_fn(int32_t (*c)[16], bool add, const unsigned char *a,
+                        const int8_t *b, int16_t *wide, size_t n,
+                        const int8_t *ahead);
+#define PRODUCT(rows, source)                                                \
+    static void product_##source##_##rows(                                   \
+        int32_t (*c)[16], bool add, const unsigned char *a, const int8_t *b, \
+        int16_t *wide, size_t n, const int8_t *ahead)                        \
+    {                                                                        \
+        product(rows, source, c, add, a, b, wide, n, ahead);                 \
+    }
+#define PRODUCTS(source)                                       \
+    PRODUCT(1, source) PRODUCT(2, source) PRODUCT(3, source)   \
+    PRODUCT(4, source) PRODUCT(5, source) PRODUCT(6, source)
+PRODUCTS(KEPT)
+PRODUCTS(KEEP)
+PRODUCTS(ONCE)
+#define ROW_OF(source)                                                       \
+    { NULL, product_##source##_1, product_##source##_2, product_##source##_3, \
+      product_##source##_4, product_##source##_5, product_##source##_6 }
+static product_fn *const products[3][GROUP + 1] = {
+    [KEPT] = ROW_OF(KEPT), [KEEP] = ROW_OF(KEEP), [ONCE] = ROW_OF(ONCE)
+};
+
+/* ---- what becomes of the sums ------------------------------------------- */
+
+/* silu(g) * u, x1_silu in the same operations. */
+INLINE __m256 gate8(__m256 g, __m256 u)
+{
+#define BITS(x) _mm256_castsi256_ps(_mm256_set1_epi32((int)(x)))
+    const __m256 magic = _mm256_set1_ps(12582912.0f);
+    const __m256 least = _mm256_set1_ps(-87.0f), one = _mm256_set1_ps(1.0f);
+    /* minus g by its sign bit; the minimum takes 88 for a NaN, which a row
+     * with a fault alone could give */
+    __m256 x = _mm256_min_ps(_mm256_xor_ps(g, BITS(0x80000000u)),
+                             _mm256_set1_ps(88.0f));
+    __m256 below = _mm256_cmp_ps(x, least, _CMP_LT_OQ);
+    __m256 c = _mm256_max_ps(x, least);
+    __m256 t = _mm256_add_ps(_mm256_mul_ps(c, BITS(0x3fb8aa3bu)), magic);
+    __m256 n = _mm256_sub_ps(t, magic);
+    __m256 r = _mm256_sub_ps(
+        _mm256_sub_ps(c, _mm256_mul_ps(n, BITS(0x3f318000u))),
+        _mm256_mul_ps(n, BITS(0xb95e8083u)));
+    __m256 p = BITS(0x39506967u);
+    __m256i two_n;
+
+    p = _mm256_add_ps(_mm256_mul_ps(p, r), BITS(0x3ab743ceu));
+    p = _mm256_add_ps(_mm256_mul_ps(p, r), BITS(0x3c088908u));
+    p = _mm256_add_ps(_mm256_mul_ps(p, r), BITS(0x3d2aa9c1u));
+    p = _mm256_add_ps(_mm256_mul_ps(p, r), BITS(0x3e2aaaaau));
+    p = _mm256_add_ps(_mm256_mul_ps(p, r), BITS(0x3f000000u));
+    p = _mm256_add_ps(_mm256_mul_ps(p, _mm256_mul_ps(r, r)), r);
+    two_n = _mm256_slli_epi32(
+        _mm256_sub_epi32(_mm256_castps_si256(t),
+                         _mm256_set1_epi32(0x4b400000 - 127)), 23);
+    p = _mm256_mul_ps(_mm256_add_ps(p, one), _mm256_castsi256_ps(two_n));
+    p = _mm256_andnot_ps(below, p);
+    return _mm256_mul_ps(_mm256_div_ps(g, _mm256_add_ps(one, p)), u);
+#undef BITS
+}
+
+/* What a product is for. */
+struct target {
+    float *y;
+    size_t stride;
+    const struct x1_weights *w;
+    const float *b;    /* a bias, or NULL */
+    bool add;          /* to what y has */
+    bool gated;        /* y has the gate's outputs: h = silu(y) * these */
+    const float *step; /* of the rows */
+};
+
+/* Outputs n .. n + 7 of rows from `row` on. */
+static void finish(const struct target *t, int32_t (*c)[16], size_t row,
+                   size_t rows, size_t n)
+{
+    const __m256d k = _mm256_set1_pd(65536);
+    int left = t->w->rows - n < 8 ? (int)(t->w->rows - n) : 8;
+    __m256i mask = _mm256_cmpgt_epi32(
+        _mm256_set1_epi32(left), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    __m256 scale = _mm256_maskload_ps(t->w->scale + n, mask);
+    __m256 bias = t->b ? _mm256_maskload_ps(t->b + n, mask)
+                       : _mm256_setzero_ps();
+
+    for (size_t r = 0; r < rows; r++) {
+        float *y = t->y + (row + r) * t->stride + n;
+        __m256d lo = _mm256_add_pd(
+            _mm256_mul_pd(
+                _mm256_cvtepi32_pd(_mm_load_si128((const void *)c[r])), k),
+            _mm256_cvtepi32_pd(_mm_load_si128((const void *)(c[r] + 8))));
+        __m256d hi = _mm256_add_pd(
+            _mm256_mul_pd(_mm256_cvtepi32_pd(_mm_load_si128(
+                              (const void *)(c[r] + 4))), k),
+            _mm256_cvtepi32_pd(_mm_load_si128((const void *)(c[r] + 12))));
+        __m256 v = _mm256_mul_ps(
+            _mm256_mul_ps(
+                _mm256_set_m128(_mm256_cvtpd_ps(hi), _mm256_cvtpd_ps(lo)),
+                scale),
+            _mm256_set1_ps(t->step[row + r]));
+
+        if (t->b)
+            v = _mm256_add_ps(v, bias);
+        if (t->add)
+            v = _mm256_add_ps(_mm256_maskload_ps(y, mask), v);
+        if (t->gated)
+            v = gate8(_mm256_maskload_ps(y, mask), v);
+        _mm256_maskstore_ps(y, mask, v);
+    }
+}
+
+/* ---- a matrix ----------------------------------------------------------- */
+
+/* A pass: groups [g0, g1) of the rows, over one block of outputs. */
+struct pass {
+    const struct x1_rows *in;
+    size_t g0, g1, kt, segments;
+};
+
+/* Half h of block nb, all groups of the pass. */
+static void half_block(const struct target *t, const struct pass *p,
+                       size_t nb, size_t h)
+{
+    static _Thread_local int16_t wide[MAX_SEGMENT * 512]
+        __attribute__((aligned(64)));
+    static _Thread_local int32_t sums[MAX_GROUPS * GROUP][16]
+        __attribute__((aligned(64)));
+    size_t n = groups(p->in->m), m = p->in->m;
+    size_t r0 = first_row(p->g0, n, m);
+
+    for (size_t s = 0; s < p->segments; s++) {
+        size_t from = p->kt * s / p->segments;
+        size_t to = p->kt * (s + 1) / p->segments;
+        const int8_t *b = (const int8_t *)t->w->data +
+                          (nb * p->kt + from) * TILE_BYTES;
+        const int8_t *next = b + (to - from) * TILE_BYTES;
+
+        for (size_t g = p->g0; g < p->g1; g++) {
+            size_t f = first_row(g, n, m), rows = first_row(g + 1, n, m) - f;
+            const unsigned char *a = (const unsigned char *)p->in->q +
+                                     f * p->kt * ROW_BYTES +
+                                     from * ROW_BYTES * rows;
+            enum source source = p->g1 - p->g0 == 1 ? ONCE
+                                 : g == p->g0       ? KEEP
+                                                    : KEPT;
+            size_t turn = h * (p->g1 - p->g0) + g - p->g0;
+            size_t steps = (to - from) * 4;
+
+            /* the next segment, in two turns or the first four */
+            products[source][rows](
+                sums + (f - r0), s > 0, a, b + h * 32, wide, steps,
+                source == ONCE ? next + turn * steps * 128
+                : turn < 4     ? next + turn * steps * 64
+                               : b);
+            if (s + 1 == p->segments && nb * OUTS + h * 8 < t->w->rows)
+                finish(t, sums + (f - r0), f, rows, nb * OUTS + h * 8);
+        }
+    }
+}
+
+/* Outputs [from, to) of all rows: in passes whose rows stay in the cache,
+ * block by block, and a block's halves in turn. */
+static void multiply(const struct target *t, const struct x1_rows *in,
+                     size_t from, size_t to)
+{
+    size_t n = groups(in->m), kt = tiles(in->k);
+    size_t most = PASS_BYTES / (kt * ROW_BYTES * GROUP), passes;
+
+    if (n == 0)
+        return;
+    most = most < 2 ? 2 : most > MAX_GROUPS ? MAX_GROUPS : most;
+    passes = (n + most - 1) / most;
+    for (size_t i = 0; i < passes; i++) {
+        struct pass p = {
+            .in = in,
+            .g0 = n * i / passes,
+            .g1 = n * (i + 1) / passes,
+            .kt = kt,
+            .segments = (kt + MAX_SEGMENT - 1) / MAX_SEGMENT,
+        };
+
+        for (size_t nb = from / OUTS; nb * OUTS < to; nb++) {
+            half_block(t, &p, nb, 0);
+            half_block(t, &p, nb, 1);
+        }
+    }
+}
+
+static void avx2_linear(float *y, size_t stride, const struct x1_weights *w,
+                        const float *b, bool add, const struct x1_rows *in,
+                        size_t from, size_t to)
+{
+    struct target t = {
+        .y = y, .stride = stride, .w = w, .b = b, .add = add, .step = in->scale
+    };
+
+    multiply(&t, in, from, to);
+}
+
+static void avx2_gate(float *h, size_t stride, const struct x1_weights *g,
+                      const struct x1_weights *u, const struct x1_rows *in,
+                      size_t from, size_t to)
+{
+    struct target t = {
+        .y = h, .stride = stride, .w = g, .step = in->scale
+    };
+
+    multiply(&t, in, from, to);
+    t.w = u;
+    t.gated = true;
+    multiply(&t, in, from, to);
+}
+
+void x1_avx2_init(struct x1_kernels *k)
+{
+    k->pack_bytes = avx2_pack_bytes;
+    k->pack = avx2_pack;
+    k->weights = avx2_weights;
+    k->rows_bytes = avx2_rows_bytes;
+    k->quantise = avx2_quantise;
+    k->integers = avx2_integers;
+    k->linear = avx2_linear;
+    k->gate = avx2_gate;
+    k->embed = avx2_embed;
+}
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+#endif
