@@ -75,6 +75,15 @@ has out "sbatch .* '--comment=two words' --job-name=apus-[^ ]* [^ ]*sh " \
 gives 2 "a quote that is not closed" submit few.jsonl -m nano --dry-run \
     --launcher slurm --sbatch '--comment="two words'
 has err 'sbatch = .*the quote " is not closed' "is refused by name"
+for wrong in script.sh '--export=ALL,A=a b' '-p gpu run.sh' '-- x' '--wrap=id' \
+    '--wrap id' -; do
+    gives 2 "sbatch = $wrong" submit few.jsonl -m nano --dry-run \
+        --launcher slurm --sbatch="$wrong"
+done
+gives 2 "a script" submit few.jsonl -m nano --dry-run --sbatch 'x.sh'
+has err 'sbatch: "x.sh" is not an option.*for the script' "is named"
+gives 0 "options with values" submit few.jsonl -m nano --dry-run \
+    --launcher slurm --sbatch '-p gpu --time 4:00:00 -n2 --comment=""'
 
 # ---- cancel ----------------------------------------------------------------
 i=0

@@ -20,13 +20,42 @@
 
 #define LINE_MAX_BYTES ((size_t)1 << 20)
 
+/* Whether the next word may be the value of this one. */
+static bool may_take_value(const char *word)
+{
+    if (word[0] != '-' || !word[1])
+        return false;
+    return word[1] == '-' ? !strchr(word, '=') : !word[2];
+}
+
+/* What sbatch would take for the script, or run in its place, is not handed to
+ * it. */
+static int check_words(char *const *words, struct err *err)
+{
+    for (size_t i = 0; words[i]; i++) {
+        const char *w = words[i];
+
+        if (i > 0 && w[0] != '-' && may_take_value(words[i - 1]))
+            continue;
+        if (strcmp(w, "--") == 0 || strncmp(w, "--wrap", 6) == 0)
+            return err_set(err, ERR_INPUT, "sbatch: \"%s\" would run something"
+                           " else than apus-batch.sh", w);
+        if (w[0] != '-' || !w[1])
+            return err_set(err, ERR_INPUT, "sbatch: \"%s\" is not an option,"
+                           " and Slurm would take it for the script: put a"
+                           " value with blanks in quotes", w);
+    }
+    return 0;
+}
+
 int start_init(struct start *s, struct settings *settings,
                const struct spool *spool, struct err *err)
 {
     memset(s, 0, sizeof(*s));
     s->settings = settings;
     s->spool = spool;
-    if (split_words(&s->words, settings_text(settings, "sbatch"), err))
+    if (split_words(&s->words, settings_text(settings, "sbatch"), err) ||
+        check_words(s->words, err))
         return -1;
     return launcher_choose(&s->launcher, settings_text(settings, "launcher"),
                            err);
