@@ -217,6 +217,10 @@ unsigned x1_cpu(void);
  * first and "reference" last; NULL after the last. */
 const struct x1_level *x1_level(size_t i);
 
+/* The name of the i-th level that there is a name for, here or elsewhere; NULL
+ * after the last. */
+const char *x1_level_name(size_t i);
+
 /* Fill a table for one of these levels; "auto" is the first.  -1, and *k as
  * it was, if there is none of this name. */
 int x1_kernels_find(struct x1_kernels *k, const char *name);

@@ -61,6 +61,11 @@ const struct x1_level *x1_level(size_t i)
     return NULL;
 }
 
+const char *x1_level_name(size_t i)
+{
+    return i < N_LEVELS ? levels[i].level.name : NULL;
+}
+
 int x1_kernels_find(struct x1_kernels *k, const char *name)
 {
     const struct x1_level *l;

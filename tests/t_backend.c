@@ -12,8 +12,11 @@
 #include "backend/pretend/pretend.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "base/program.h"
+#include "base/settings.h"
 #include "bench/shape.h"
 #include "engine/engine.h"
+#include "kernels/kernels.h"
 #include "model/model.h"
 #include "proof/blob.h"
 #include "tests/tap.h"
@@ -344,6 +347,32 @@ static void test_late(const struct model *m)
        "digests that come late are those that come at once");
 }
 
+/* The setting `kernel` takes each name of kernels/levels.c. */
+static void test_levels(void)
+{
+    const char *name, *refused = NULL;
+    struct backend *b;
+    struct settings *s;
+    bool closed = true;
+
+    if (settings_new(&s, program_settings, NULL))
+        abort();
+    for (size_t i = 0; (name = x1_level_name(i)) != NULL; i++) {
+        struct x1_kernels k;
+        struct err err = ERR_INIT;
+
+        if (settings_set(s, "kernel", name, NULL))
+            refused = name;
+        if (x1_kernels_find(&k, name))
+            closed &= backend_open(&b, name, &err) == -1 &&
+                      err.code == ERR_INPUT && strstr(err.text, name);
+    }
+    ok(!refused, "the setting takes each level%s%s", refused ? ", not " : "",
+       refused ? refused : "");
+    ok(closed, "a level that this CPU has not is refused by name");
+    settings_free(s);
+}
+
 int main(void)
 {
     struct model *m = tiny();
@@ -355,6 +384,7 @@ int main(void)
     test_copy(b);
     backend_close(b);
     test_names(m);
+    test_levels();
     test_late(m);
     model_close(m);
     return done();

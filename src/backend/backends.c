@@ -16,8 +16,8 @@ int backend_open(struct backend **out, const char *name, struct err *err)
 
     x1_thread_init();
     if (x1_kernels_find(&k, name))
-        return err_set(err, ERR_INPUT, "no kernel \"%s\" in this build",
-                       name);
+        return err_set(err, ERR_INPUT, "this build has no kernel \"%s\" for"
+                       " this CPU: apus --version lists those it has", name);
     if (x1_selftest(&k, why, sizeof(why)))
         return err_set(err, ERR_FATAL, "kernel \"%s\" fails its test: %s",
                        k.name, why);

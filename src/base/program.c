@@ -36,8 +36,9 @@ const struct setting program_settings[] = {
       " far as memory and requests allow" },
     { "batch", "count 1..65536", "16", WORKER,
       "sequences in flight on a rank, at least 1" },
-    { "kernel", "auto|reference", "auto", WORKER,
-      "which arithmetic; the answers are the same" },
+    /* every level of kernels/levels.c, which this directory may not ask */
+    { "kernel", "auto|amx|vnni|avx2|sdot|reference", "auto", WORKER,
+      "which implementation of the arithmetic; the answers are the same" },
     { "kv-memory", "size", "0", WORKER,
       "ceiling for the KV cache of a rank; 0: a quarter of the machine's"
       " memory for all of them" },
