@@ -16,7 +16,7 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "node/caller.h"
-#include "node/pulling.h"
+#include "node/puller.h"
 #include "spool/spool.h"
 
 /* ---- the command --------------------------------------------------------- */
@@ -59,24 +59,24 @@ static int pull_all(const struct pull *p, bool quiet, struct err *err)
     return 0;
 }
 
-static int do_pull(const struct pulling_use *use, bool quiet,
+static int do_pull(const struct puller_use *use, bool quiet,
                    const struct settings *s)
 {
     struct spool *spool = NULL;
     struct err err = ERR_INIT;
     const struct caller caller = { .stop = cmd_interrupted };
-    struct pulling p;
+    struct puller p;
     int status = CMD_DONE;
 
-    if (pulling_init(&p, s, use, &caller, &err))
+    if (puller_init(&p, s, use, &caller, &err))
         return cmd_misused(&err);
     cmd_catch_signals();
     if (spool_open(&spool, settings_text(s, "spool"), &err) ||
-        pulling_find_models(&p, s, use, &err) ||
-        pulling_open(&p, s, spool, &err) ||
+        puller_find_models(&p, s, use, &err) ||
+        puller_open(&p, s, spool, &err) ||
         pull_all(&p.pull, quiet, &err))
         status = cmd_fail(&err);
-    pulling_clear(&p);
+    puller_clear(&p);
     spool_close(spool);
     return status;
 }
@@ -84,7 +84,7 @@ static int do_pull(const struct pulling_use *use, bool quiet,
 int cmd_pull(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    struct pulling_use c = { NULL, NULL, NULL };
+    struct puller_use c = { NULL, NULL, NULL };
     bool quiet = false;
     const struct opt opts[] = {
         { 'm', "model", "MODEL", "requests for this model, or for several with"

@@ -48,7 +48,7 @@ static bool is_local(const struct drain *d)
     return d->start.launcher && strcmp(d->start.launcher->name, "local") == 0;
 }
 
-static const struct pulling_use all_models = { NULL, NULL, NULL };
+static const struct puller_use all_models = { NULL, NULL, NULL };
 
 /* ---- wallet and queue ---------------------------------------------------- */
 
@@ -78,9 +78,9 @@ int drain_open(struct drain *d, struct err *err)
         d->no_launcher = why;
     }
     if (d->has_queue &&
-        (pulling_init(&d->pulling, d->settings, &all_models, d->caller,
+        (puller_init(&d->puller, d->settings, &all_models, d->caller,
                       err) ||
-         pulling_open(&d->pulling, d->settings, d->spool, err)))
+         puller_open(&d->puller, d->settings, d->spool, err)))
         return -1;
     /* who has no wallet answers files, which need none */
     if (push_new(&d->push, d->spool, &o, err) && d->has_queue)
@@ -101,7 +101,7 @@ void drain_ask_again(struct drain *d)
 void drain_close(struct drain *d)
 {
     push_free(d->push);
-    pulling_clear(&d->pulling);
+    puller_clear(&d->puller);
     start_clear(&d->start);
 }
 
@@ -289,7 +289,7 @@ static void renew(struct drain *d, struct batch *b,
                   const struct batch_info *info)
 {
     uint64_t ttl = settings_count(d->settings, "lease");
-    struct talk talk = d->pulling.talk;
+    struct talk talk = d->puller.talk;
     struct err err = ERR_INIT, unused = ERR_INIT;
     struct lease l;
     char why[600];
@@ -387,7 +387,7 @@ static enum pull_end pull_one(struct drain *d, const struct pull *p,
 /* One request, if the last one is an hour ago. */
 static int pull_little(struct drain *d, struct rounds *r, struct err *err)
 {
-    struct pull p = d->pulling.pull;
+    struct pull p = d->puller.pull;
     uint64_t before = r->pulled_s;
     bool nothing;
 
@@ -413,13 +413,13 @@ static bool pull_new(struct drain *d)
     bool nothing;
     int rc = rounds_read(&r, d->spool, &err);
 
-    if (rc == 0 && pulling_find_models(&d->pulling, d->settings, &all_models,
+    if (rc == 0 && puller_find_models(&d->puller, d->settings, &all_models,
                                        &err)) {
         err.code = ERR_RETRY;
         rc = -1;
     }
     if (rc == 0 && !rounds_limited(&r))
-        return pull_one(d, &d->pulling.pull, false, &nothing) == PULL_BATCH;
+        return pull_one(d, &d->puller.pull, false, &nothing) == PULL_BATCH;
     if (rc == 0)
         rc = pull_little(d, &r, &err);
     if (rc)
@@ -435,7 +435,7 @@ void drain_pull(struct drain *d)
     if (!d->has_queue || d->no_pull)
         return;
     while (!d->caller->stop() &&
-           pull_one(d, &d->pulling.pull, true, &nothing) == PULL_BATCH)
+           pull_one(d, &d->puller.pull, true, &nothing) == PULL_BATCH)
         continue;
     /* what cannot be started is left to others */
     while (!d->caller->stop() && d->start.launcher) {

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "node/pulling.h"
+#include "node/puller.h"
 #include "node/start.h"
 #include "spool/spool.h"
 
@@ -33,7 +33,7 @@ struct drain {
     size_t n_jobs;
     struct err no_launcher;  /* why start.launcher is NULL */
     struct push *push;       /* NULL: no wallet */
-    struct pulling pulling;  /* open if the setting queue is set */
+    struct puller puller;  /* open if the setting queue is set */
     bool has_queue;
     size_t n_rounds;
     size_t n_working;        /* batches that somebody alive has */

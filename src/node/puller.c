@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "node/pulling.h"
+#include "node/puller.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,13 +33,13 @@ static int number(uint64_t *v, const struct settings *s, const char *name,
     return 0;
 }
 
-int pulling_init(struct pulling *pulling, const struct settings *s,
-                 const struct pulling_use *c, const struct caller *caller,
-                 struct err *err)
+int puller_init(struct puller *puller, const struct settings *s,
+                const struct puller_use *c, const struct caller *caller,
+                struct err *err)
 {
-    struct pull *p = &pulling->pull;
+    struct pull *p = &puller->pull;
 
-    memset(pulling, 0, sizeof(*pulling));
+    memset(puller, 0, sizeof(*puller));
     p->stop = caller->stop;
     p->note = log_note_warning;
     p->per_message = settings_count(s, "pull-max");
@@ -94,8 +94,8 @@ static int find_models(struct id **ids, size_t *n, const struct settings *s,
     return rc;
 }
 
-int pulling_find_models(struct pulling *p, const struct settings *s,
-                        const struct pulling_use *use, struct err *err)
+int puller_find_models(struct puller *p, const struct settings *s,
+                       const struct puller_use *use, struct err *err)
 {
     struct id *ids = NULL;
     size_t n = 0;
@@ -111,8 +111,8 @@ int pulling_find_models(struct pulling *p, const struct settings *s,
     return 0;
 }
 
-int pulling_open(struct pulling *p, const struct settings *s,
-                 const struct spool *spool, struct err *err)
+int puller_open(struct puller *p, const struct settings *s,
+                const struct spool *spool, struct err *err)
 {
     if (gateways_new(&p->gateways, s, err) ||
         talk_open(&p->talk, s, NULL, err))
@@ -123,7 +123,7 @@ int pulling_open(struct pulling *p, const struct settings *s,
     return 0;
 }
 
-void pulling_clear(struct pulling *p)
+void puller_clear(struct puller *p)
 {
     if (p->pull.talk)
         talk_close(&p->talk);

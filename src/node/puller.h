@@ -2,8 +2,8 @@
  * What apus pull and apus drain need to pull requests: the queue, gateways,
  * the models of this store, and how much, as the settings say.
  */
-#ifndef APUS_NODE_PULLING_H
-#define APUS_NODE_PULLING_H
+#ifndef APUS_NODE_PULLER_H
+#define APUS_NODE_PULLER_H
 
 #include "base/id.h"
 #include "queue/pull.h"
@@ -15,7 +15,7 @@ struct gateways;
 struct settings;
 struct spool;
 
-struct pulling {
+struct puller {
     struct pull pull;
     struct talk talk;
     struct gateways *gateways;
@@ -23,25 +23,25 @@ struct pulling {
 };
 
 /* What a command line says in place of the settings; NULL: nothing. */
-struct pulling_use {
+struct puller_use {
     const char *model; /* names with commas between; NULL: all of the store */
     const char *max, *ttl;
 };
 
 /* ERR_INPUT if a number makes no sense: numbers of `use` and settings are
  * checked without a network.  Clear it in any case. */
-int pulling_init(struct pulling *p, const struct settings *s,
-                 const struct pulling_use *use, const struct caller *caller,
-                 struct err *err);
+int puller_init(struct puller *p, const struct settings *s,
+                const struct puller_use *use, const struct caller *caller,
+                struct err *err);
 
 /* Wallet and gateways; nobody is spoken to yet.  The spool is borrowed. */
-int pulling_open(struct pulling *p, const struct settings *s,
-                 const struct spool *spool, struct err *err);
+int puller_open(struct puller *p, const struct settings *s,
+                const struct spool *spool, struct err *err);
 
 /* The models that requests are pulled for, as the store has them now. */
-int pulling_find_models(struct pulling *p, const struct settings *s,
-                        const struct pulling_use *use, struct err *err);
+int puller_find_models(struct puller *p, const struct settings *s,
+                       const struct puller_use *use, struct err *err);
 
-void pulling_clear(struct pulling *p);
+void puller_clear(struct puller *p);
 
 #endif
