@@ -36,9 +36,10 @@ static struct gateways *gateways;
 static struct id models[1];
 static char noted[2000];
 
-static void note(void *self, const char *text)
+static void note(void *self, bool warning, const char *text)
 {
     (void)self;
+    (void)warning;
     snprintf(noted, sizeof(noted), "%s", text);
 }
 
@@ -62,7 +63,7 @@ static struct pull new_pull(const struct spool *s)
         .total = 1000,
         .ttl_s = 600,
         .max_file = 1u << 20,
-        .note = note,
+        .caller = { .note = note },
     };
 }
 

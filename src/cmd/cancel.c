@@ -235,7 +235,7 @@ static int give_back(const struct spool *s, struct batch *b,
 {
     const struct push_options o = {
         .settings = settings, .version = PACKAGE_VERSION,
-        .commit = APUS_COMMIT, .note = log_note,
+        .commit = APUS_COMMIT, .caller = { .note = log_note },
     };
     struct seal_options seal;
     struct push_report r;

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -13,7 +14,6 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "commit.h"
-#include "node/caller.h"
 #include "node/drain_steps.h"
 #include "node/rounds.h"
 #include "spool/spool.h"
@@ -51,7 +51,8 @@ static int do_drain(struct drain *d)
 int cmd_drain(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    const struct caller caller = { .stop = cmd_interrupted };
+    const struct caller caller = { .stop = cmd_interrupted,
+                                   .note = log_note };
     struct drain d = { .settings = s, .commit = APUS_COMMIT,
                        .caller = &caller };
     const char *for_text = NULL;

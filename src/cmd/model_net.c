@@ -13,6 +13,7 @@
 #include "arweave/gateway.h"
 #include "arweave/key.h"
 #include "arweave/wallet.h"
+#include "base/caller.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/id.h"
@@ -166,6 +167,7 @@ static int agree(uint64_t winc, bool yes, struct err *err)
 static int send_model(struct settings *s, struct model_publish *p,
                       const struct key *k, bool yes, struct err *err)
 {
+    const struct caller caller = { .note = log_note };
     struct id node;
     struct push_send *to;
     uint64_t winc;
@@ -176,7 +178,7 @@ static int send_model(struct settings *s, struct model_publish *p,
         return 0;
     }
     key_address(k, &node);
-    if (push_send_new(&to, s, settings_text(s, "spool"), node, log_note, NULL,
+    if (push_send_new(&to, s, settings_text(s, "spool"), node, &caller,
                       err))
         return -1;
     bundler_stop(push_send_bundler(to), cmd_interrupted);

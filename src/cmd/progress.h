@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "node/caller.h"
+#include "base/caller.h"
 
 struct progress {
     bool quiet, terminal;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -15,7 +16,6 @@
 #include "base/plural.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
-#include "node/caller.h"
 #include "node/puller.h"
 #include "spool/spool.h"
 
@@ -64,7 +64,8 @@ static int do_pull(const struct puller_use *use, bool quiet,
 {
     struct spool *spool = NULL;
     struct err err = ERR_INIT;
-    const struct caller caller = { .stop = cmd_interrupted };
+    const struct caller caller = { .stop = cmd_interrupted,
+                                   .note = log_note };
     struct puller p;
     int status = CMD_DONE;
 

@@ -270,7 +270,7 @@ static int do_push(struct pushing *c, struct settings *s, const char **names,
 {
     const struct push_options o = {
         .settings = s, .version = PACKAGE_VERSION, .commit = APUS_COMMIT,
-        .stop = cmd_interrupted, .note = log_note,
+        .caller = { .stop = cmd_interrupted, .note = log_note },
     };
     char cost[WINC_TEXT], have[WINC_TEXT];
     uint64_t winc;

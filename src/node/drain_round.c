@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/caller.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "node/caller.h"
 #include "node/owners.h"
 #include "spool/spool.h"
 

@@ -15,6 +15,7 @@
 #include "arweave/bundler.h"
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/caller.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -26,7 +27,6 @@
 #include "jobs/launcher.h"
 #include "model/model.h"
 #include "model/models.h"
-#include "node/caller.h"
 #include "node/rounds.h"
 #include "node/work.h"
 #include "push/push.h"
@@ -66,7 +66,8 @@ int drain_open(struct drain *d, struct err *err)
 {
     struct push_options o = {
         .settings = d->settings, .version = PACKAGE_VERSION,
-        .commit = d->commit, .stop = d->caller->stop, .note = note,
+        .commit = d->commit,
+        .caller = { .stop = d->caller->stop, .note = note },
     };
     struct err why = ERR_INIT;
 

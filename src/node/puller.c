@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "arweave/gateway.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -16,7 +17,6 @@
 #include "base/settings.h"
 #include "model/model.h"
 #include "model/models.h"
-#include "node/caller.h"
 #include "spool/spool.h"
 
 #define MAX_MODELS 64
@@ -40,8 +40,7 @@ int puller_init(struct puller *puller, const struct settings *s,
     struct pull *p = &puller->pull;
 
     memset(puller, 0, sizeof(*puller));
-    p->stop = caller->stop;
-    p->note = log_note_warning;
+    p->caller = *caller;
     p->per_message = settings_count(s, "pull-max");
     if (number(&p->total, s, "pull-total", "--max", c->max, err) ||
         number(&p->ttl_s, s, "lease", "--ttl", c->ttl, err))

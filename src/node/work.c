@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/base64.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -28,7 +29,6 @@
 #include "jobs/plan.h"
 #include "model/model.h"
 #include "model/models.h"
-#include "node/caller.h"
 #include "node/owners.h"
 #include "spool/spool.h"
 #include "store/custom_ids.h"

@@ -16,6 +16,7 @@
 #include "arweave/key.h"
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -57,7 +58,7 @@ struct saying {
 
 static int stopped(const struct exchanger *a, struct err *err)
 {
-    if (!a->stop || !a->stop())
+    if (!caller_stops(&a->caller))
         return 0;
     return err_set(err, ERR_RETRY, "stopped while telling the queue: run it"
                    " again to go on");
@@ -65,8 +66,7 @@ static int stopped(const struct exchanger *a, struct err *err)
 
 static void note(const struct exchanger *a, const char *text)
 {
-    if (a->note)
-        a->note(a->self, true, text);
+    caller_note(&a->caller, true, text);
 }
 
 /* ---- answers to Complete ------------------------------------------------- */

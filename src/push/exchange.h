@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "arweave/item.h"
+#include "base/caller.h"
 #include "base/id.h"
 #include "push/push_send.h"
 
@@ -23,9 +24,7 @@ struct exchanger {
     const struct id *node; /* our address */
     const char *batch_path;
     unsigned wait_s;              /* for each answer */
-    bool (*stop)(void);           /* may be NULL */
-    push_note_fn *note;           /* of conflicts and unknowns; may be NULL */
-    void *self;
+    struct caller caller;         /* told of conflicts and unknowns */
 };
 
 /* A message and what its answer must say. */

@@ -39,12 +39,11 @@
 
 /* Of the batch that is being pushed, one at a time; NULL: none is. */
 static struct heartbeat *beating;
-static bool (*asked_to_stop)(void);
+static struct caller asked;
 
 static bool must_stop(void)
 {
-    return (asked_to_stop && asked_to_stop()) ||
-           (beating && heartbeat_lost(beating));
+    return caller_stops(&asked) || (beating && heartbeat_lost(beating));
 }
 
 /* ---- opening ------------------------------------------------------------- */
@@ -58,8 +57,8 @@ int push_new(struct push **out, const struct spool *s,
 
     p->spool = s;
     p->o = *o;
-    asked_to_stop = o->stop;
-    p->o.stop = must_stop;
+    asked = o->caller;
+    p->o.caller.stop = must_stop;
     p->hashes = strcmp(settings_text(o->settings, "publish"), "hashes") == 0;
     rc = wallet_path(&path, o->settings, err) ||
          key_load(&p->key, path, err) ? -1 : 0;
@@ -89,10 +88,10 @@ int push_open_send(struct push *p, struct err *err)
     if (p->send)
         return 0;
     if (push_send_new(&p->send, p->o.settings, spool_dir(p->spool),
-                      p->node, p->o.note, p->o.self, err))
+                      p->node, &p->o.caller, err))
         return -1;
     /* an upload may take hours */
-    bundler_stop(push_send_bundler(p->send), p->o.stop);
+    bundler_stop(push_send_bundler(p->send), p->o.caller.stop);
     return 0;
 }
 
@@ -106,12 +105,10 @@ void push_note(const struct push *p, bool warning, const char *fmt, ...)
     char text[480];
     va_list ap;
 
-    if (!p->o.note)
-        return;
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    p->o.note(p->o.self, warning, text);
+    caller_note(&p->o.caller, warning, text);
 }
 
 struct exchanger push_exchanger(const struct push *p,
@@ -122,9 +119,7 @@ struct exchanger push_exchanger(const struct push *p,
         .node = &p->node,
         .batch_path = batch_path,
         .wait_s = ANSWER_S,
-        .stop = p->o.stop,
-        .note = p->o.note,
-        .self = p->o.self,
+        .caller = p->o.caller,
     };
 }
 
@@ -180,7 +175,7 @@ static int sign_all(struct push *p, const struct batch *b, struct results *r,
 {
     const struct push_signing o = {
         .key = p->key, .version = p->o.version, .commit = p->o.commit,
-        .threads = p->o.threads, .stop = p->o.stop,
+        .threads = p->o.threads, .caller = p->o.caller,
     };
 
     plan->hashes = p->hashes && !results_info(r)->from_ao;
@@ -247,7 +242,7 @@ static int send_all(struct push *p, const struct batch *b,
 
     for (size_t i = 0; (rc = push_upload_get(&u, b->path, plan, n_parts, i,
                                              err)) == 1; i++) {
-        rc = p->o.stop && p->o.stop()
+        rc = caller_stops(&p->o.caller)
                  ? err_set(err, ERR_RETRY, "stopped between two uploads: run"
                            " it again to go on")
                  : push_send_item(p->send, b->path, &u, false, err);

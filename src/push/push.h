@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/caller.h"
 #include "push/acknowledge.h"
 #include "push/push_send.h"
 
@@ -31,9 +32,7 @@ struct push_options {
     const struct settings *settings;
     const char *version, *commit; /* of this program */
     unsigned threads;             /* that sign; 0: one a core */
-    bool (*stop)(void);           /* asked between steps; may be NULL */
-    push_note_fn *note;           /* may be NULL */
-    void *self;
+    struct caller caller;         /* whose progress is not told */
 };
 
 /* Reads the wallet; speaks to nobody yet. */

@@ -21,6 +21,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -225,7 +226,7 @@ static int put_items(struct bundle_maker *m, struct file_out *f,
              (w.n && put_window(m, &w, first, f, err)) ? -1 : 0;
         for (size_t i = 0; i < w.n; i++)
             job_free(w.job[i]);
-        if (rc == 0 && m->o->stop && m->o->stop())
+        if (rc == 0 && caller_stops(&m->o->caller))
             rc = err_set(err, ERR_RETRY, "stopped while signing: run it"
                          " again to go on");
     } while (rc == 0 && w.n);

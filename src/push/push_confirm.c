@@ -83,7 +83,7 @@ static int open_gateways(struct push *p, struct err *err)
         return 0;
     if (gateways_new(&p->gateways, p->o.settings, err))
         return -1;
-    gateways_stop(p->gateways, p->o.stop);
+    gateways_stop(p->gateways, p->o.caller.stop);
     return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "arweave/key.h"
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -236,7 +237,7 @@ int push_items_make(const char *batch_path, struct results *r,
         if (make_part(batch_path, r, i, "h5", o->key, err) ||
             make_part(batch_path, r, i, "idx", o->key, err))
             return -1;
-        if (o->stop && o->stop())
+        if (caller_stops(&o->caller))
             return err_set(err, ERR_RETRY, "stopped while signing: run it"
                            " again to go on");
     }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/caller.h"
 #include "base/id.h"
 
 struct err;
@@ -45,7 +46,7 @@ struct push_signing {
     const char *version, *commit; /* tags of the statement */
     unsigned threads;             /* 0: one a core */
     size_t bundle_items;          /* 0: PUSH_BUNDLE_ITEMS, for tests fewer */
-    bool (*stop)(void);           /* may be NULL; then ERR_RETRY */
+    struct caller caller;         /* its stop ends with ERR_RETRY */
 };
 
 #endif

@@ -18,6 +18,7 @@
 #include "arweave/bundler.h"
 #include "arweave/receipt.h"
 #include "base/buf.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -40,8 +41,7 @@ struct push_send {
     struct id node; /* address of the wallet */
     uint64_t max_winc, max_winc_day;
     uint64_t priced, price; /* the last that was asked */
-    push_note_fn *note;
-    void *self;
+    struct caller caller;
 };
 
 /* ---- who signs ----------------------------------------------------------- */
@@ -123,8 +123,8 @@ static int pin_first(struct push_send *p, struct err *err)
     told = xasprintf("receipts of %s must from now on be signed by %s (kept"
                      " in \"%s\")",
                      url, id_text(p->info.signer).s, path);
-    if (rc == 0 && p->note)
-        p->note(p->self, false, told);
+    if (rc == 0)
+        caller_note(&p->caller, false, told);
     free(told);
     buf_clear(&text);
     free(path);
@@ -153,16 +153,15 @@ static int get_limit(uint64_t *out, const struct settings *s,
 }
 
 int push_send_new(struct push_send **out, const struct settings *s,
-                  const char *spool_dir, struct id node, push_note_fn *note,
-                  void *self, struct err *err)
+                  const char *spool_dir, struct id node,
+                  const struct caller *caller, struct err *err)
 {
     struct push_send *p = xcalloc(1, sizeof(*p));
 
     p->settings = s;
     p->spool_dir = xstrdup(spool_dir);
     p->node = node;
-    p->note = note;
-    p->self = self;
+    p->caller = *caller;
     p->priced = UINT64_MAX;
     if (get_limit(&p->max_winc, s, "max-winc", err) ||
         get_limit(&p->max_winc_day, s, "max-winc-day", err) ||
@@ -291,12 +290,12 @@ static void warn_of_charge(struct push_send *p, const struct push_upload *u,
 {
     char *text, paid[WINC_TEXT];
 
-    if (charged <= price || !p->note)
+    if (charged <= price)
         return;
     winc_text(paid, charged);
     text = xasprintf("%s says that it charged %s for %s; its price was %"
                      PRIu64, bundler_url(p->bundler), paid, u->name, price);
-    p->note(p->self, true, text);
+    caller_note(&p->caller, true, text);
     free(text);
 }
 

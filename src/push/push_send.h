@@ -17,21 +17,19 @@
 #include "base/id.h"
 
 struct bundler;
+struct caller;
 struct err;
 struct push_send;
 struct push_upload;
 struct settings;
 
-/* Told what a person should know; `warning` if it is bad news. */
-typedef void push_note_fn(void *self, bool warning, const char *text);
-
 /* Of the settings bundler, bundler-key, max-winc, max-winc-day and ledger;
  * `node` is the address of the wallet that pays.  The settings must live as
- * long.  Asks the bundler who it is: ERR_INPUT if that is another
- * than the pinned one. */
+ * long; the caller is told what a person should know.  Asks the bundler who it
+ * is: ERR_INPUT if that is another than the pinned one. */
 int push_send_new(struct push_send **out, const struct settings *s,
-                  const char *spool_dir, struct id node, push_note_fn *note,
-                  void *self, struct err *err);
+                  const char *spool_dir, struct id node,
+                  const struct caller *caller, struct err *err);
 void push_send_free(struct push_send *p);
 struct bundler *push_send_bundler(struct push_send *p);
 

@@ -37,13 +37,11 @@ void pulling_note(const struct pulling *x, const char *fmt, ...)
     char line[480];
     va_list ap;
 
-    if (!x->p->note)
-        return;
     va_start(ap, fmt);
     vsnprintf(line, sizeof(line), fmt, ap);
     va_end(ap);
     err_set(&text, ERR_NONE, "%s", line); /* one line, whatever is in it */
-    x->p->note(x->p->self, text.text);
+    caller_note(&x->p->caller, true, text.text);
 }
 
 void pulling_note_release(const struct pulling *x, size_t n,
@@ -221,7 +219,7 @@ static bool wants_more(const struct pulling *x, size_t k)
         return false;
     return k == 0 || (x->answers.more > 0 && !x->answers.is_file &&
                       x->answers.n < x->p->total &&
-                      !(x->p->stop && x->p->stop()));
+                      !caller_stops(&x->p->caller));
 }
 
 /* All messages of the batch: 0, or -1 with *heard. */
@@ -345,7 +343,7 @@ static enum pull_end finish(struct pulling *x, struct err *why)
     }
     end = pulling_finish(x, why);
     x->all_back = end == PULL_NONE;
-    if (end == PULL_FAILED && x->is_left && !(x->p->stop && x->p->stop()))
+    if (end == PULL_FAILED && x->is_left && !caller_stops(&x->p->caller))
         put_all_off(x, why);
     return end;
 }

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/caller.h"
 #include "base/id.h"
 
 struct batch;
@@ -38,9 +39,7 @@ struct pull {
     uint64_t total;       /* most requests of a batch */
     uint64_t ttl_s;       /* of the lease */
     uint64_t max_file;    /* bytes of a file of requests */
-    bool (*stop)(void);   /* asked between two messages; may be NULL */
-    void (*note)(void *self, const char *text); /* may be NULL */
-    void *self;
+    struct caller caller; /* asked between two messages; no progress is told */
 };
 
 /* What came of it. */

@@ -135,7 +135,7 @@ static int put_answer(struct pulling *x, struct file_out *f, size_t k,
     for (;;) {
         struct pull_line l;
 
-        if (x->p->stop && x->p->stop()) {
+        if (caller_stops(&x->p->caller)) {
             rc = err_set(err, ERR_RETRY, "interrupted: what was pulled is"
                          " kept, run it again");
             break;

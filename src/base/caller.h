@@ -1,9 +1,9 @@
 /*
- * Who runs the steps of a node: a command.  The steps do not look at signals
- * and draw no bar; they ask and tell their caller.
+ * Who runs long steps: a command.  The steps do not look at signals, draw no
+ * bar and print nothing; they ask and tell their caller.
  */
-#ifndef APUS_NODE_CALLER_H
-#define APUS_NODE_CALLER_H
+#ifndef APUS_BASE_CALLER_H
+#define APUS_BASE_CALLER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,12 +22,18 @@ struct caller_work {
     uint64_t most;    /* tokens that all of them may give; 0: unknown */
 };
 
+/* Each may be NULL. */
 struct caller {
     bool (*stop)(void); /* whether to end after the step at hand */
+    /* What a person should know; `warning` if it is bad news. */
+    void (*note)(void *self, bool warning, const char *text);
     /* Show how far it is; NULL: nothing is shown. */
     void (*progress)(void *self, enum caller_moment moment,
                      const struct caller_work *w);
     void *self;
 };
+
+bool caller_stops(const struct caller *c);
+void caller_note(const struct caller *c, bool warning, const char *text);
 
 #endif
