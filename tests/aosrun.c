@@ -17,14 +17,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "localnet/computer.h"
 #include "localnet/evaluation.h"
+#include "localnet/evaluator.h"
 
 #define FILE_MAX ((size_t)64 << 20)
 #define MAX_TAGS 256
 
 struct run {
-    struct computer *computer;
+    struct evaluator *evaluator;
     struct evaluation e; /* the process */
     struct item_tag process_tag[5];
     uint64_t nonce;
@@ -88,10 +88,10 @@ static void evaluate(struct run *r, const struct evaluation *e, bool keep)
     struct buf request, reply;
 
     buf_init(&request, FILE_MAX);
-    buf_init(&reply, COMPUTER_REPLY_MAX);
+    buf_init(&reply, EVALUATOR_REPLY_MAX);
     evaluation_put(&request, e);
-    if (computer_eval(r->computer, request.data, request.len, keep, &reply,
-                      &err) < 0) {
+    if (evaluator_eval(r->evaluator, request.data, request.len, keep, &reply,
+                       &err) < 0) {
         fprintf(stderr, "aosrun: %s\n", err.text);
         exit(1);
     }
@@ -190,7 +190,7 @@ static void run_program(struct run *r, const char *path)
 
 int main(int argc, char **argv)
 {
-    struct computers *computers;
+    struct evaluators *evaluators;
     struct err err = ERR_INIT;
     static struct run r; /* owns its names until the end */
     struct json *root;
@@ -199,8 +199,8 @@ int main(int argc, char **argv)
         fputs("usage: aosrun program.lua [messages.json]\n", stderr);
         return 2;
     }
-    if (computers_new(&computers, &err) ||
-        computer_new(&r.computer, computers, &err)) {
+    if (evaluators_new(&evaluators, &err) ||
+        evaluator_new(&r.evaluator, evaluators, &err)) {
         fprintf(stderr, "aosrun: %s\n", err.text);
         return 1;
     }
@@ -222,7 +222,7 @@ int main(int argc, char **argv)
             send_message(&r, m);
         json_free(root);
     }
-    computer_free(r.computer);
-    computers_free(computers);
+    evaluator_free(r.evaluator);
+    evaluators_free(evaluators);
     return 0;
 }

@@ -18,8 +18,8 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
-#include "localnet/computer.h"
 #include "localnet/evaluation.h"
+#include "localnet/evaluator.h"
 #include "localnet/hostile.h"
 #include "localnet/idmap.h"
 #include "localnet/journal.h"
@@ -236,9 +236,9 @@ static void test_idmap(void)
     idmap_clear(&m, NULL);
 }
 
-/* ---- computers ----------------------------------------------------------- */
+/* ---- evaluators ---------------------------------------------------------- */
 
-static struct computer *computer;
+static struct evaluator *evaluator;
 static struct buf reply;
 
 /* An Eval by the owner: 0, 1 if it failed; what was printed is in reply. */
@@ -260,8 +260,8 @@ static int run(const char *lua, bool keep)
     buf_init(&request, 1 << 20);
     evaluation_put(&request, &e);
     buf_reset(&reply);
-    rc = computer_eval(computer, request.data, request.len, keep, &reply,
-                       &err);
+    rc = evaluator_eval(evaluator, request.data, request.len, keep, &reply,
+                        &err);
     buf_clear(&request);
     return rc;
 }
@@ -271,13 +271,13 @@ static bool says(const char *lua, const char *what)
     return run(lua, false) == 0 && strstr(reply.data + 4, what);
 }
 
-static void test_computer(struct computers *c)
+static void test_evaluator(struct evaluators *c)
 {
     struct err err = ERR_INIT;
     bool good = true;
 
-    buf_init(&reply, COMPUTER_REPLY_MAX);
-    ok(computer_new(&computer, c, &err) == 0, "a computer");
+    buf_init(&reply, EVALUATOR_REPLY_MAX);
+    ok(evaluator_new(&evaluator, c, &err) == 0, "an evaluator");
     ok(run("N = 0", true) == 0 &&
        run("return 1", true) == 0, "it evaluates");
     for (int i = 0; i < 100; i++) {
@@ -301,7 +301,7 @@ static void test_computer(struct computers *c)
             "nilnilnilnil"), "nothing reaches out of it");
     ok(run("return load(string.dump(function() end))()", true) == 1,
        "nor in as machine code");
-    computer_free(computer);
+    evaluator_free(evaluator);
     buf_clear(&reply);
 }
 
@@ -336,12 +336,12 @@ static void test_gas(void)
 
 int main(void)
 {
-    struct computers *computers;
+    struct evaluators *evaluators;
     struct err err = ERR_INIT;
     struct buf all;
     char *path;
 
-    if (computers_new(&computers, &err))
+    if (evaluators_new(&evaluators, &err))
         return 1;
     path = file_join(tap_tmp(), "journal");
     make_journal(path, &all);
@@ -351,9 +351,9 @@ int main(void)
     test_ranges();
     test_hostile();
     test_idmap();
-    test_computer(computers);
+    test_evaluator(evaluators);
     test_gas();
-    computers_free(computers);
+    evaluators_free(evaluators);
     unlink(path);
     rmdir(tap_tmp());
     free(path);

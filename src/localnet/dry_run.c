@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "localnet/computer.h"
+#include "localnet/evaluator.h"
 #include "localnet/net.h"
 #include "localnet/node_json.h"
 #include "localnet/serve.h"
@@ -100,7 +100,7 @@ void dry_run_node(struct net *net, struct process *p, const struct call *c,
     }
     put_tag(&d, tag, path, "compute");
     put_tag(&d, tag, method, c->method);
-    buf_init(&json, COMPUTER_REPLY_MAX);
+    buf_init(&json, EVALUATOR_REPLY_MAX);
     if (units_dry_run(net, &d, &json, &err)) {
         answer_error(a, 500, err.text);
     } else {

@@ -1,6 +1,6 @@
 /*
  * A message and its environment as a process sees them: the request to a
- * computer.
+ * evaluator.
  */
 #ifndef APUS_LOCALNET_EVALUATION_H
 #define APUS_LOCALNET_EVALUATION_H

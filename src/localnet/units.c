@@ -21,7 +21,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/vec.h"
-#include "localnet/computer.h"
+#include "localnet/evaluator.h"
 #include "localnet/held.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
@@ -218,7 +218,7 @@ int units_new(struct net *net, unsigned delay_ms, struct err *err)
     clock_cond_init(&ao->changed);
     ao->delay_ms = delay_ms;
     net->ao = ao;
-    return computers_new(&ao->computers, err);
+    return evaluators_new(&ao->evaluators, err);
 }
 
 static void message_free(void *value)
@@ -231,7 +231,7 @@ static void message_free(void *value)
 
 static void process_free(struct process *p)
 {
-    computer_free(p->computer);
+    evaluator_free(p->evaluator);
     buf_clear(&p->raw);
     free(p->item);
     free(p->message);
@@ -256,7 +256,7 @@ void units_free(struct net *net)
     free(ao->queue);
     idmap_clear(&ao->messages, message_free);
     idmap_clear(&ao->processes, NULL);
-    computers_free(ao->computers);
+    evaluators_free(ao->evaluators);
     pthread_cond_destroy(&ao->changed);
     free(ao);
     net->ao = NULL;

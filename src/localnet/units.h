@@ -4,7 +4,7 @@
  * that a process sends to another one is signed by this net, as messenger, and
  * takes its place like any other.
  *
- * Everything is under the net's lock, but the computer of a process, which is
+ * Everything is under the net's lock, but the evaluator of a process, which is
  * under the process's own; that one is taken first, if both are.
  */
 #ifndef APUS_LOCALNET_UNITS_H
@@ -19,7 +19,7 @@
 #include "base/id.h"
 #include "localnet/idmap.h"
 
-struct computer;
+struct evaluator;
 struct err;
 struct item;
 struct journal_record;
@@ -49,7 +49,7 @@ struct process {
     struct message **message;       /* by slot; 0 is the process itself */
     size_t n, n_done;
     pthread_mutex_t lock;
-    struct computer *computer;      /* NULL: not begun */
+    struct evaluator *evaluator;    /* NULL: not begun */
     struct patch {
         char *key, *value;
     } *patch;                       /* for readers of HyperBEAM */
@@ -57,7 +57,7 @@ struct process {
 };
 
 struct ao_units {
-    struct computers *computers;
+    struct evaluators *evaluators;
     unsigned delay_ms;
     struct idmap processes, messages;
     struct process **process;

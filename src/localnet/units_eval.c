@@ -17,8 +17,8 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "localnet/computer.h"
 #include "localnet/evaluation.h"
+#include "localnet/evaluator.h"
 #include "localnet/held.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
@@ -69,11 +69,11 @@ static void put_request(struct buf *request, const struct message *m,
     buf_clear(&clean);
 }
 
-/* The computer of a process, begun if need be.  Under its lock. */
-static int begin_computer(struct net *net, struct process *p,
-                          struct err *err)
+/* The evaluator of a process, begun if need be.  Under its lock. */
+static int begin_evaluator(struct net *net, struct process *p,
+                           struct err *err)
 {
-    return p->computer ? 0 : computer_new(&p->computer, net->ao->computers,
+    return p->evaluator ? 0 : evaluator_new(&p->evaluator, net->ao->evaluators,
                                           err);
 }
 
@@ -95,10 +95,10 @@ static int evaluate(struct net *net, struct message *m, struct buf *reply,
                 m->size - it.head_n);
     pthread_mutex_unlock(&net->lock);
     pthread_mutex_lock(&p->lock);
-    rc = begin_computer(net, p, err);
+    rc = begin_evaluator(net, p, err);
     if (rc == 0)
-        rc = computer_eval(p->computer, request.data, request.len, true,
-                           reply, err);
+        rc = evaluator_eval(p->evaluator, request.data, request.len, true,
+                            reply, err);
     pthread_mutex_unlock(&p->lock);
     pthread_mutex_lock(&net->lock);
 out:
@@ -114,7 +114,7 @@ static int work(struct net *net, struct message *m, struct err *err)
     int rc = 0;
 
     if (!m->failed) {
-        buf_init(&reply, COMPUTER_REPLY_MAX);
+        buf_init(&reply, EVALUATOR_REPLY_MAX);
         rc = evaluate(net, m, &reply, err);
         if (rc >= 0) {
             m->n_result = get_u32(reply.data);
@@ -196,7 +196,7 @@ int units_dry_run(struct net *net, const struct dry_run *d, struct buf *json,
     int rc;
 
     buf_init(&request, REQUEST_MAX);
-    buf_init(&reply, COMPUTER_REPLY_MAX);
+    buf_init(&reply, EVALUATOR_REPLY_MAX);
     pthread_mutex_lock(&net->lock);
     e.nonce = p->n - 1;
     e.timestamp_ms = net_now_ms(net);
@@ -204,10 +204,10 @@ int units_dry_run(struct net *net, const struct dry_run *d, struct buf *json,
     pthread_mutex_unlock(&net->lock);
     evaluation_put(&request, &e);
     pthread_mutex_lock(&p->lock);
-    rc = begin_computer(net, p, err);
+    rc = begin_evaluator(net, p, err);
     if (rc == 0)
-        rc = computer_eval(p->computer, request.data, request.len, false,
-                           &reply, err);
+        rc = evaluator_eval(p->evaluator, request.data, request.len, false,
+                            &reply, err);
     pthread_mutex_unlock(&p->lock);
     if (rc >= 0)
         buf_put(json, reply.data + 4, get_u32(reply.data));
@@ -235,8 +235,8 @@ void units_stop(struct net *net)
     pthread_mutex_lock(&net->lock);
     ao->stopping = true;
     for (size_t i = 0; i < ao->n_processes; i++)
-        if (ao->process[i]->computer)
-            computer_stop(ao->process[i]->computer);
+        if (ao->process[i]->evaluator)
+            evaluator_stop(ao->process[i]->evaluator);
     pthread_cond_broadcast(&ao->changed);
     pthread_mutex_unlock(&net->lock);
     if (ao->running)

@@ -1,8 +1,8 @@
 /*
- * A process of AO as a computer has it: a Lua 5.3 state with what AOS gives a
+ * A process of AO as an evaluator has it: a Lua 5.3 state with what AOS gives a
  * process (aos.lua, handlers.lua, json.lua, bint.lua), without files, system
  * calls or the clock, with a ceiling on memory and on instructions.  It is not
- * undone here when an evaluation fails: see computer.h.
+ * undone here when an evaluation fails: see evaluator.h.
  */
 #ifndef APUS_LOCALNET_VM_H
 #define APUS_LOCALNET_VM_H

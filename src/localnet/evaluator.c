@@ -1,14 +1,14 @@
 /*
  * Three kinds of processes.  The maker (forked once, before there are
- * threads) forks a computer for each socket that it is sent.  A computer is a
- * sleeper, which has a state and waits for its child, and that child, the
+ * threads) forks an evaluator for each socket that it is sent.  An evaluator is
+ * a sleeper, which has a state and waits for its child, and that child, the
  * worker, which evaluates.  On the socket: one byte what ('E' evaluate, 'D'
  * dry run, 'S' snapshot), u32 n, n bytes; back one byte ('k' good, 'e'
  * failed), u32 n, n bytes.
  */
 #include <config.h>
 
-#include "localnet/computer.h"
+#include "localnet/evaluator.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,11 +34,11 @@
 #define REDO 3         /* exit status: the sleeper is to fork again */
 #define REQUEST_MAX ((size_t)8 << 20)
 
-struct computers {
+struct evaluators {
     int fd; /* to the maker */
 };
 
-struct computer {
+struct evaluator {
     int fd;
     struct buf *since; /* requests since the last snapshot */
     size_t n_since;
@@ -105,7 +105,7 @@ static int get_frame(int fd, char *what, struct buf *b)
     return 0;
 }
 
-/* ---- the computer -------------------------------------------------------- */
+/* ---- the evaluator ------------------------------------------------------- */
 
 static void limit_time(void)
 {
@@ -118,9 +118,9 @@ static void say_crashed(int fd)
 {
     struct buf reply;
 
-    buf_init(&reply, COMPUTER_REPLY_MAX);
+    buf_init(&reply, EVALUATOR_REPLY_MAX);
     vm_put_failure(&reply, "the evaluation took too long, or broke its"
-                   " computer");
+                   " evaluator");
     put_frame(fd, 'e', reply.data, reply.len);
     buf_clear(&reply);
 }
@@ -131,7 +131,7 @@ static bool answer(struct vm *vm, int fd, const struct buf *request)
     struct buf reply;
     int failed;
 
-    buf_init(&reply, COMPUTER_REPLY_MAX);
+    buf_init(&reply, EVALUATOR_REPLY_MAX);
     limit_time();
     failed = vm_eval(vm, request->data, request->len, &reply);
     if (put_frame(fd, failed ? 'e' : 'k', reply.data, reply.len))
@@ -247,7 +247,7 @@ static int send_fd(int to, int fd)
 }
 
 /* Runs until the other end is gone, whatever signals the terminal sends. */
-static void make_computers(int from)
+static void make_evaluators(int from)
 {
     int null = open("/dev/null", O_RDWR), fd;
 
@@ -269,7 +269,7 @@ static void make_computers(int from)
     _exit(0);
 }
 
-int computers_new(struct computers **out, struct err *err)
+int evaluators_new(struct evaluators **out, struct err *err)
 {
     int fds[2];
     pid_t maker;
@@ -279,7 +279,7 @@ int computers_new(struct computers **out, struct err *err)
     maker = fork();
     if (maker == 0) {
         close(fds[0]);
-        make_computers(fds[1]);
+        make_evaluators(fds[1]);
     }
     close(fds[1]);
     if (maker < 0) {
@@ -291,7 +291,7 @@ int computers_new(struct computers **out, struct err *err)
     return 0;
 }
 
-void computers_free(struct computers *c)
+void evaluators_free(struct evaluators *c)
 {
     if (!c)
         return;
@@ -301,7 +301,7 @@ void computers_free(struct computers *c)
 
 /* ---- from our side ------------------------------------------------------- */
 
-int computer_new(struct computer **out, struct computers *c, struct err *err)
+int evaluator_new(struct evaluator **out, struct evaluators *c, struct err *err)
 {
     int fds[2], rc;
 
@@ -311,7 +311,7 @@ int computer_new(struct computer **out, struct computers *c, struct err *err)
     close(fds[1]);
     if (rc) {
         close(fds[0]);
-        return err_set(err, ERR_FATAL, "the maker of computers is gone");
+        return err_set(err, ERR_FATAL, "the maker of evaluators is gone");
     }
     *out = xcalloc(1, sizeof(**out));
     (*out)->fd = fds[0];
@@ -319,14 +319,14 @@ int computer_new(struct computer **out, struct computers *c, struct err *err)
     return 0;
 }
 
-static void forget(struct computer *c)
+static void forget(struct evaluator *c)
 {
     for (size_t i = 0; i < c->n_since; i++)
         buf_clear(&c->since[i]);
     c->n_since = 0;
 }
 
-void computer_free(struct computer *c)
+void evaluator_free(struct evaluator *c)
 {
     if (!c)
         return;
@@ -336,41 +336,41 @@ void computer_free(struct computer *c)
     free(c);
 }
 
-void computer_stop(struct computer *c)
+void evaluator_stop(struct evaluator *c)
 {
     shutdown(c->fd, SHUT_RDWR);
 }
 
-static int call(struct computer *c, char what, const void *request, size_t n,
+static int call(struct evaluator *c, char what, const void *request, size_t n,
                 char *said, struct buf *reply, struct err *err)
 {
     if (put_frame(c->fd, what, request, n) ||
         get_frame(c->fd, said, reply))
-        return err_set(err, ERR_FATAL, "a computer of localnet is gone");
+        return err_set(err, ERR_FATAL, "an evaluator of localnet is gone");
     return 0;
 }
 
 /* The old state plus what was evaluated since. */
-static int redo(struct computer *c, struct err *err)
+static int redo(struct evaluator *c, struct err *err)
 {
     struct buf reply;
     int rc = 0;
     char said;
 
-    buf_init(&reply, COMPUTER_REPLY_MAX);
+    buf_init(&reply, EVALUATOR_REPLY_MAX);
     for (size_t i = 0; i < c->n_since && rc == 0; i++) {
         rc = call(c, 'E', c->since[i].data, c->since[i].len, &said, &reply,
                   err);
         if (rc == 0 && said != 'k')
-            rc = err_set(err, ERR_FATAL, "a computer of localnet gave another"
+            rc = err_set(err, ERR_FATAL, "an evaluator of localnet gave another"
                          " result the second time");
     }
     buf_clear(&reply);
     return rc;
 }
 
-/* Remember it, or have the computer keep its state. */
-static int kept(struct computer *c, const void *request, size_t n,
+/* Remember it, or have the evaluator keep its state. */
+static int kept(struct evaluator *c, const void *request, size_t n,
                 struct err *err)
 {
     struct buf reply, *b;
@@ -383,7 +383,7 @@ static int kept(struct computer *c, const void *request, size_t n,
         buf_put(b, request, n);
         return 0;
     }
-    buf_init(&reply, COMPUTER_REPLY_MAX);
+    buf_init(&reply, EVALUATOR_REPLY_MAX);
     rc = call(c, 'S', "", 0, &said, &reply, err);
     buf_clear(&reply);
     if (rc == 0)
@@ -391,8 +391,8 @@ static int kept(struct computer *c, const void *request, size_t n,
     return rc;
 }
 
-int computer_eval(struct computer *c, const void *request, size_t n,
-                  bool keep, struct buf *reply, struct err *err)
+int evaluator_eval(struct evaluator *c, const void *request, size_t n,
+                   bool keep, struct buf *reply, struct err *err)
 {
     char said;
 
