@@ -20,6 +20,13 @@ not() { # NAME FILE PATTERN
     has err "$3" "it says so, too"
 }
 
+# ---- another signature -------------------------------------------------------
+{ cat "$vectors/items/02-one-tag.bin"; echo more; } >longer
+gives 1 "show of an item that was changed" show --item longer
+has err '"longer": item: its owner did not sign this' "names the file"
+gives 3 "verify of it" verify --item longer
+has out 'WRONG.*its signature' "finds it"
+
 # ---- files -----------------------------------------------------------------
 for type in 005:96:'5 (Aptos)' 006:3077:'6 (several Aptos)' \
     007:107:'7 (typed Ethereum)' 145:130:'101 (KYVE)'; do

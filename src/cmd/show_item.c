@@ -160,8 +160,10 @@ static int get(const struct settings *s, const char *what, int is_file,
     struct id id;
     int rc;
 
-    if (is_file)
-        return lookup_file(what, i, err) ? -1 : 0;
+    if (is_file) {
+        rc = lookup_file(what, i, err);
+        return rc > 0 ? err_prefix(err, "\"%s\"", what) : rc;
+    }
     if (id_parse(&id, what))
         return err_set(err, ERR_INPUT, "\"%s\" is not an id: 43 characters"
                        " expected", what);
