@@ -344,24 +344,22 @@ int ao_result(struct ao *ao, struct ao_result *r, struct id process,
     uint64_t until = clock_ms() + (uint64_t)wait_s * 1000;
     unsigned wait = first_ms(ao, POLL_MS);
     struct err why = ERR_INIT;
-    int rc;
+    enum ao_said said;
 
     for (;;) {
-        rc = ao->network->result(ao, r, id_text(process).s, id, &why);
-        if (rc <= 0)
+        said = ao->network->result(ao, r, id_text(process).s, id, &why);
+        if (said != AO_SAID_LATER)
             break;
         if (clock_ms() + wait > until) {
             err_set(&why, ERR_RETRY, "%s", why.text[0] ? why.text
                     : "no result yet");
-            rc = err_prefix(&why, "no result within %u s", wait_s);
+            err_prefix(&why, "no result within %u s", wait_s);
             break;
         }
         pause_ms(wait);
         wait = wait < POLL_LAST_MS / 2 ? 2 * wait : POLL_LAST_MS;
     }
-    if (rc)
-        err_copy(err, &why);
-    return rc ? -1 : 0;
+    return said == AO_SAID_DONE ? 0 : err_copy(err, &why);
 }
 
 /* Whether a status says that who answered makes no dry runs.  Everything else

@@ -55,6 +55,12 @@ struct ao_post {
     unsigned again_s;       /* out: when the network wants it again, 0 */
 };
 
+enum ao_said {
+    AO_SAID_DONE,
+    AO_SAID_LATER, /* ask again, or send the same again */
+    AO_SAID_NO     /* never */
+};
+
 /* What the two networks are.  Each function makes one attempt. */
 struct ao_network {
     const char *name, *variant;
@@ -64,9 +70,10 @@ struct ao_network {
      * if it is not set: into ao->scheduler and ao->authority */
     int (*find_units)(struct ao *ao, struct err *err);
     int (*post)(struct ao *ao, struct ao_post *p, struct err *err);
-    /* 0 it is here, 1 not yet (*err says what was heard), -1 never */
-    int (*result)(struct ao *ao, struct ao_result *r, const char *process,
-                  struct id id, struct err *err);
+    /* into *r if it is DONE; LATER: not yet, and *err says what was heard */
+    enum ao_said (*result)(struct ao *ao, struct ao_result *r,
+                           const char *process, struct id id,
+                           struct err *err);
     int (*ask)(struct ao *ao, struct ao_result *r,
                const struct ao_message *m, struct err *err);
 };
@@ -78,18 +85,19 @@ int ao_exchange(struct ao *ao, struct http_answer *a, const char *url,
                 struct err *err);
 
 /* What an answer that is not a plain success means, by its text too: the
- * messenger wraps what it throws, so that anything can arrive as 500. */
-enum ao_said { AO_SAID_DONE, AO_SAID_LATER, AO_SAID_NO };
-/* `url` and what was said go into err, with the remedy: ERR_RETRY for LATER,
+ * messenger wraps what it throws, so that anything can arrive as 500.  `url`
+ * and what was said go into err, with the remedy: ERR_RETRY for LATER,
  * ERR_INPUT for NO; DONE leaves err alone.  A web page where JSON was asked
  * for is LATER, even with status 200. */
 enum ao_said ao_judge(const struct http_answer *a, const char *url,
                       struct err *err);
 
-/* The same for a GET: 0 if the body is the answer, 1 if it may come later, -1
- * if it never will. */
-int ao_judge_get(const struct http_answer *a, const char *url,
-                 struct err *err);
+/* The same for a GET: DONE if the body is the answer. */
+enum ao_said ao_judge_get(const struct http_answer *a, const char *url,
+                          struct err *err);
+
+/* What an error means for whoever waits: LATER if it is ERR_RETRY. */
+enum ao_said ao_failed(const struct err *err);
 
 /* As ao_result_parse, for the answer of a compute unit.  {"error": ..} with
  * nothing else is the unit's own complaint, not an error of the process.

@@ -113,12 +113,17 @@ enum ao_said ao_judge(const struct http_answer *a, const char *url,
     return said;
 }
 
-int ao_judge_get(const struct http_answer *a, const char *url,
-                 struct err *err)
+enum ao_said ao_judge_get(const struct http_answer *a, const char *url,
+                          struct err *err)
 {
     enum ao_said said = ao_judge(a, url, err);
 
-    if (said == AO_SAID_DONE && ao_status_good(a->status))
-        return 0;
-    return said == AO_SAID_NO ? -1 : 1;
+    if (said == AO_SAID_DONE && !ao_status_good(a->status))
+        return AO_SAID_LATER;
+    return said;
+}
+
+enum ao_said ao_failed(const struct err *err)
+{
+    return err->code == ERR_RETRY ? AO_SAID_LATER : AO_SAID_NO;
 }

@@ -148,50 +148,52 @@ static int post(struct ao *ao, struct ao_post *p, struct err *err)
 
 /* ---- the schedule -------------------------------------------------------- */
 
-/* GET of a path: 0 and the answer, 1 not yet, -1. */
-static int get(struct ao *ao, struct http_answer *a, const char *path,
-               struct err *err)
+/* GET of a path. */
+static enum ao_said get(struct ao *ao, struct http_answer *a, const char *path,
+                        struct err *err)
 {
     char *url = http_url_join(ao->node, path);
     struct err own = ERR_INIT;
-    int rc;
+    enum ao_said said;
 
     err = err_or(err, &own);
-    rc = ao_exchange(ao, a, url, read_header, NULL, 0, err);
-    if (rc) {
-        rc = err->code == ERR_RETRY ? 1 : -1;
+    if (ao_exchange(ao, a, url, read_header, NULL, 0, err)) {
+        said = ao_failed(err);
     } else if (a->status == 202 || a->status == 404) {
         err_set(err, ERR_RETRY, "\"%s\" has nothing there yet (%d)", url,
                 a->status);
-        rc = 1;
+        said = AO_SAID_LATER;
     } else {
-        rc = ao_judge_get(a, url, err);
+        said = ao_judge_get(a, url, err);
     }
     free(url);
-    return rc;
+    return said;
 }
 
 /* The last slot of a process. */
-static int current(struct ao *ao, uint64_t *slot, const char *process,
-                   struct err *err)
+static enum ao_said current(struct ao *ao, uint64_t *slot,
+                            const char *process, struct err *err)
 {
     char *path = xasprintf("%s/slot/current", process), text[64] = "";
     struct http_answer a;
-    int rc = get(ao, &a, path, err);
+    enum ao_said said = get(ao, &a, path, err);
+    bool here = said == AO_SAID_DONE;
 
-    if (rc == 0 && a.body.len > 0 && a.body.len < sizeof(text) - 1)
+    if (here && a.body.len > 0 && a.body.len < sizeof(text) - 1)
         memcpy(text, a.body.data, a.body.len + 1);
-    if (rc == 0) {
+    if (here) {
         text[strcspn(text, "\r\n ")] = '\0';
         if (json_u64_text(text, slot) &&
             (field(text, sizeof(text), &a, "body") ||
-             json_u64_text(text, slot)))
-            rc = err_set(err, ERR_INPUT, "\"%s/%s\": a number expected",
-                         ao->node, path);
+             json_u64_text(text, slot))) {
+            err_set(err, ERR_INPUT, "\"%s/%s\": a number expected", ao->node,
+                    path);
+            said = AO_SAID_NO;
+        }
     }
     http_answer_clear(&a);
     free(path);
-    return rc;
+    return said;
 }
 
 /* A tag of an assignment as the scheduler's JSON has it. */
@@ -228,84 +230,86 @@ static bool find_edge(const struct json *root, const char *id, uint64_t *slot)
     return false;
 }
 
-/* One page of the schedule: 0 found, 1 not there or not yet, -1. */
-static int look(struct ao *ao, uint64_t *slot, const char *process,
-                const char *id, uint64_t from, uint64_t to, struct err *err)
+/* One page of the schedule; LATER: it is not there, or not yet. */
+static enum ao_said look(struct ao *ao, uint64_t *slot, const char *process,
+                         const char *id, uint64_t from, uint64_t to,
+                         struct err *err)
 {
     char *path = xasprintf("%s~process@1.0/schedule?from=%" PRIu64 "&to=%"
                            PRIu64 "&accept=application/aos-2", process, from,
                            to);
     struct json *root = NULL;
     struct http_answer a;
-    int rc = get(ao, &a, path, err);
+    enum ao_said said = get(ao, &a, path, err);
 
-    if (rc == 0)
-        rc = json_parse(&root, a.body.len ? a.body.data : "", a.body.len,
-                        err);
-    if (rc == 0 && !find_edge(root, id, slot))
-        rc = 1;
+    if (said == AO_SAID_DONE &&
+        json_parse(&root, a.body.len ? a.body.data : "", a.body.len, err))
+        said = AO_SAID_NO;
+    if (said == AO_SAID_DONE && !find_edge(root, id, slot))
+        said = AO_SAID_LATER;
     json_free(root);
     http_answer_clear(&a);
     free(path);
-    return rc;
+    return said;
 }
 
 /* From the end backwards: what is asked for was sent not long ago. */
-static int find_slot(struct ao *ao, uint64_t *slot, const char *process,
-                     struct id id, struct err *err)
+static enum ao_said find_slot(struct ao *ao, uint64_t *slot,
+                              const char *process, struct id id,
+                              struct err *err)
 {
     uint64_t last, from;
-    int rc;
+    enum ao_said said;
 
     if (recall(ao, id, slot))
-        return 0;
-    rc = current(ao, &last, process, err);
-    if (rc)
-        return rc;
+        return AO_SAID_DONE;
+    said = current(ao, &last, process, err);
+    if (said != AO_SAID_DONE)
+        return said;
     for (int page = 0; page < MAX_PAGES; page++) {
         from = last > PAGE ? last - PAGE : 0;
-        rc = look(ao, slot, process, id_text(id).s, from, last, err);
-        if (rc <= 0)
-            break;
-        if (from == 0)
+        said = look(ao, slot, process, id_text(id).s, from, last, err);
+        if (said != AO_SAID_LATER || from == 0)
             break;
         last = from;
     }
-    if (rc == 0)
+    if (said == AO_SAID_DONE)
         remember(ao, id, *slot);
-    else if (rc > 0)
+    else if (said == AO_SAID_LATER)
         err_set(err, ERR_RETRY,
                 "message %s is not in the schedule of \"%s\""
                 " yet",
                 id_text(id).s, ao->node);
-    return rc;
+    return said;
 }
 
 /* ---- reading ------------------------------------------------------------- */
 
-static int result(struct ao *ao, struct ao_result *r, const char *process,
-                  struct id id, struct err *err)
+static enum ao_said result(struct ao *ao, struct ao_result *r,
+                           const char *process, struct id id,
+                           struct err *err)
 {
     struct err own = ERR_INIT;
     struct http_answer a;
     uint64_t slot = 0;
+    enum ao_said said;
     char *path;
-    int rc;
 
     err = err_or(err, &own);
-    rc = find_slot(ao, &slot, process, id, err);
-    if (rc)
-        return rc;
+    said = find_slot(ao, &slot, process, id, err);
+    if (said != AO_SAID_DONE)
+        return said;
     path = xasprintf("%s~process@1.0/compute?slot=%" PRIu64, process, slot);
-    rc = get(ao, &a, path, err);
-    if (rc == 0 && ao_result_parse_node(r, a.body.len ? a.body.data : "",
-                                        a.body.len, err)) {
-        rc = err->code == ERR_RETRY ? 1 : -1;
+    said = get(ao, &a, path, err);
+    if (said == AO_SAID_DONE &&
+        ao_result_parse_node(r, a.body.len ? a.body.data : "", a.body.len,
+                             err)) {
+        said = ao_failed(err);
         err_prefix(err, "\"%s/%s\"", ao->node, path);
     }
     http_answer_clear(&a);
     free(path);
-    return rc;
+    return said;
 }
 
 /* ---- asking -------------------------------------------------------------- */
@@ -375,7 +379,7 @@ static int ask(struct ao *ao, struct ao_result *r,
     if (rc == 0) {
         ao->ask_status = a.status;
         if (a.status == 404 &&
-            current(ao, &slot, id_text(m->process).s, NULL))
+            current(ao, &slot, id_text(m->process).s, NULL) != AO_SAID_DONE)
             ao->ask_status = 0; /* it knows no such process */
         rc = ao_judge(&a, url, err) == AO_SAID_DONE ? 0 : -1;
     }

@@ -70,39 +70,40 @@ static int post(struct ao *ao, struct ao_post *p, struct err *err)
 
 /* Whatever may pass is "not yet": a message that the messenger took may not
  * have reached the scheduler, where the compute unit looks for it. */
-static int result(struct ao *ao, struct ao_result *r, const char *process,
-                  struct id id, struct err *err)
+static enum ao_said result(struct ao *ao, struct ao_result *r,
+                           const char *process, struct id id,
+                           struct err *err)
 {
     static const char *const header[] = { "Accept: application/json", NULL };
     struct err own = ERR_INIT;
     char *path, *url;
     struct http_answer a;
-    int rc;
+    enum ao_said said;
 
     err = err_or(err, &own);
     path = xasprintf("result/%s?process-id=%s", id_text(id).s, process);
     url = http_url_join(ao->cu, path);
-    rc = ao_exchange(ao, &a, url, header, NULL, 0, err);
-    if (rc) {
-        rc = err->code == ERR_RETRY ? 1 : -1;
+    if (ao_exchange(ao, &a, url, header, NULL, 0, err)) {
+        said = ao_failed(err);
     } else if (a.status == 202 || a.status == 404) {
         err_set(err, ERR_RETRY,
                 "\"%s\" has no result of message %s yet"
                 " (%d)",
                 ao->cu, id_text(id).s, a.status);
-        rc = 1;
+        said = AO_SAID_LATER;
     } else {
-        rc = ao_judge_get(&a, url, err);
-        if (rc == 0 && ao_result_parse_unit(r, a.body.len ? a.body.data : "",
-                                            a.body.len, err)) {
-            rc = err->code == ERR_RETRY ? 1 : -1;
+        said = ao_judge_get(&a, url, err);
+        if (said == AO_SAID_DONE &&
+            ao_result_parse_unit(r, a.body.len ? a.body.data : "",
+                                 a.body.len, err)) {
+            said = ao_failed(err);
             err_prefix(err, "\"%s\"", url);
         }
     }
     http_answer_clear(&a);
     free(url);
     free(path);
-    return rc;
+    return said;
 }
 
 /* One more of a list of tags. */
