@@ -33,7 +33,7 @@ say() { echo "$(stamp) apus-batch: $*" >&2; }
 
 # Without a job there is nothing to requeue, and no nodes to run on.
 if [ -z "${SLURM_JOB_ID:-}" ]; then
-    say "this is not a job of Slurm: start it with sbatch"
+    say "not running inside a Slurm job: start it with sbatch"
     exit 2
 fi
 

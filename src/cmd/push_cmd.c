@@ -1,6 +1,6 @@
 /*
  * apus push: bring sealed batches to Arweave, tell the queue, and look whether
- * what was sent before is there to stay.
+ * earlier uploads are confirmed.
  */
 #include <config.h>
 

@@ -490,10 +490,10 @@ int work_here(const struct spool *s, struct batch *b,
         }
     }
     if (rc == 1 && !o->tells_saved)
-        log_info("saved, not all is answered: run it again to go on");
+        log_info("saved, some requests are pending: run it again to resume");
     if (rc == 2)
-        rc = err_set(err, ERR_FATAL, "%d workers in a row were killed before"
-                     " they got anywhere", TRIES);
+        rc = err_set(err, ERR_FATAL, "%d consecutive workers died without"
+                     " making progress", TRIES);
     allocation_free_words(place.starter);
     allocation_free_words(place.env);
     allocation_clear(&place.in);

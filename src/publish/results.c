@@ -92,8 +92,8 @@ static int make_tree(struct results *r, struct err *err)
     merkle_tree_build(&r->tree);
     merkle_tree_root(&r->tree, &root);
     if (!id_equal(root, r->root))
-        return err_set(err, ERR_FATAL, "two ways to the root of a batch"
-                       " differ");
+        return err_set(err, ERR_FATAL, "internal error: batch root"
+                       " mismatch");
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
  * From a sealed batch to Arweave and the queue: sign everything, hand it over
- * piece by piece, tell the queue, and later look whether it is there to stay.
+ * piece by piece, tell the queue, and later look whether it is confirmed.
  * Every step leaves on the disk that it was taken, so that a push which was
  * ended anywhere resumes with the same bytes.
  *

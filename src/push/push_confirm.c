@@ -1,5 +1,5 @@
 /*
- * Whether what was handed over is there to stay: the transaction that holds it
+ * Whether an upload is permanent: the transaction that holds it
  * lies deep enough, as a gateway sees it (the bundler's word counts where none
  * tells), and one result, drawn at random, is read back from another gateway
  * than the first.  A transaction that was mined may lack its data, so that the
