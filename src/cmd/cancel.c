@@ -229,9 +229,9 @@ static int drop_jobs(const struct batch *b, const struct settings *settings,
 }
 
 /* Others wait for its requests. */
-static int give_back(const struct spool *s, struct batch *b,
-                     const struct settings *settings,
-                     const struct batch_info *info, struct err *err)
+static enum taking give_back(const struct spool *s, struct batch *b,
+                             const struct settings *settings,
+                             const struct batch_info *info, struct err *err)
 {
     const struct push_options o = {
         .settings = settings, .version = PACKAGE_VERSION,
@@ -241,13 +241,13 @@ static int give_back(const struct spool *s, struct batch *b,
     struct push_report r;
     struct push *p = NULL;
     bool here = work_seal_options(&seal, settings, info->model, NULL) == 0;
-    int rc;
+    enum taking rc;
 
     if (push_new(&p, s, &o, err))
-        return -1;
+        return TAKING_FAILED;
     rc = push_failed(p, b, BATCH_CANCELLED, here ? &seal : NULL, &r, err);
     push_free(p);
-    if (rc == 0)
+    if (rc == TAKING_DONE)
         log_info("%" PRIu64 " answer%s pushed, %" PRIu64 " request%s returned"
                  " to the queue", r.results, plural_s(r.results),
                  r.queue.released, plural_s(r.queue.released));
@@ -259,20 +259,20 @@ static int put_away(const struct spool *s, struct batch *b,
 {
     struct batch_info info = { .from_ao = false };
     char *why = file_join(b->path, "why");
-    int rc;
+    enum taking rc;
 
     /* one that cannot be read can be put away all the same */
     if (batch_info_read(&info, b->path, NULL) == 0 && info.from_ao)
         rc = give_back(s, b, settings, &info, err);
     else
         rc = file_write(why, WHY, strlen(WHY), err)
-                 ? -1 : spool_move(s, b, SPOOL_FAILED, err);
+                 ? TAKING_FAILED : spool_move(s, b, SPOOL_FAILED, err);
     free(why);
     batch_info_clear(&info);
-    if (rc > 0)
+    if (rc == TAKING_LATE)
         return err_set(err, ERR_RETRY, "\"%s\" was taken by a worker in this"
                        " moment: cancel it again", b->path);
-    return rc;
+    return rc == TAKING_DONE ? 0 : -1;
 }
 
 static int cancel(const struct spool *s, struct batch *b,

@@ -137,17 +137,17 @@ static void tell_queue(struct pushing *c, const struct batch *b,
 static int send(struct pushing *c, struct batch *b, struct err *err)
 {
     struct push_report r;
-    int rc;
+    enum taking rc;
 
     tell_repeated(c, b);
     if (c->check)
         return measure(c, b, err);
     rc = push_batch(c->push, b, &r, err);
-    if (rc == 0) {
+    if (rc == TAKING_DONE) {
         tell_queue(c, b, &r.queue);
         print_report(b, "sent", &r);
     }
-    return rc < 0 ? -1 : 0;
+    return rc == TAKING_FAILED ? -1 : 0;
 }
 
 static int confirm(struct pushing *c, const struct batch *b,

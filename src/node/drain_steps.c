@@ -158,16 +158,16 @@ static void push_done(struct drain *d, struct batch *b,
     struct push_report r = { .results = 0 };
     struct err err = ERR_INIT;
     char id[ID_TEXT], cost[WINC_TEXT];
-    int rc;
+    enum taking rc;
 
     if (!info->from_ao && !push_is_begun(b->path))
         return;
     base64url(id, b->id.b, 32);
     rc = push_batch(d->push, b, &r, &err);
-    if (rc < 0) {
+    if (rc == TAKING_FAILED) {
         err_prefix(&err, "batch %s", id);
         drain_trouble(d, &err);
-    } else if (rc == 0) {
+    } else if (rc == TAKING_DONE) {
         d->did = true;
         if (info->from_ao && r.results)
             note_answered(d);
@@ -450,14 +450,14 @@ void drain_pull(struct drain *d)
 /* ---- workers ------------------------------------------------------------- */
 
 /* A batch of a file needs no wallet to end. */
-static int give_up_file(struct drain *d, struct batch *b, const char *why,
-                        struct err *err)
+static enum taking give_up_file(struct drain *d, struct batch *b,
+                                const char *why, struct err *err)
 {
     char *path = file_join(b->path, "why");
     int rc = file_write(path, why, strlen(why), err);
 
     free(path);
-    return rc ? -1 : spool_move(d->spool, b, SPOOL_FAILED, err);
+    return rc ? TAKING_FAILED : spool_move(d->spool, b, SPOOL_FAILED, err);
 }
 
 static void give_up(struct drain *d, struct batch *b,
@@ -467,7 +467,7 @@ static void give_up(struct drain *d, struct batch *b,
     struct push_report r = { .results = 0 };
     struct seal_options seal;
     struct err err = ERR_INIT;
-    int rc = 0;
+    enum taking rc = TAKING_DONE;
 
     if (!gone && work_seal_options(&seal, d->settings, info->model, &err)) {
         err.code = ERR_RETRY;
@@ -480,11 +480,11 @@ static void give_up(struct drain *d, struct batch *b,
         rc = give_up_file(d, b, why, &err);
     else if (d->push)
         rc = push_failed(d->push, b, why, gone ? NULL : &seal, &r, &err);
-    if (rc < 0)
+    if (rc == TAKING_FAILED)
         drain_trouble(d, &err);
-    else if (rc == 0 && info->from_ao && d->push && r.results)
+    else if (rc == TAKING_DONE && info->from_ao && d->push && r.results)
         note_answered(d);
-    else if (rc == 0 && info->from_ao && d->push)
+    else if (rc == TAKING_DONE && info->from_ao && d->push)
         note_lost(d);
 }
 

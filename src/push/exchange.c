@@ -116,13 +116,18 @@ static int read_answer(const struct exchange *x, const char *path,
 
 /* ---- both ---------------------------------------------------------------- */
 
-/* Send what is signed and wait.  1: its result is gone for good, or was never
- * one: it is to be signed anew.  So it is, but only next time, after a
- * refusal (paused, not allowed): the same message has the same answer for
- * ever. */
-static int say(const struct exchanger *a, const struct exchange *x,
-               const struct buf *item, const char *answer, uint64_t *count,
-               bool *refused, struct err *err)
+enum said {
+    SAID_DONE,
+    SAID_LOST,  /* its result is gone for good, or was never one */
+    SAID_FAILED /* err says why */
+};
+
+/* Send what is signed and wait.  What is lost is to be signed anew.  So it is,
+ * but only next time, after a refusal (paused, not allowed): the same message
+ * has the same answer for ever. */
+static enum said say(const struct exchanger *a, const struct exchange *x,
+                     const struct buf *item, const char *answer,
+                     uint64_t *count, bool *refused, struct err *err)
 {
     const struct ao_out *out = NULL;
     struct err own = ERR_INIT;
@@ -131,49 +136,51 @@ static int say(const struct exchanger *a, const struct exchange *x,
     int rc;
 
     err = err_or(err, &own);
-    if (item_head(&it, item->data, item->len, err))
-        return err_set(err, ERR_INPUT, "a kept message in \"%s\" is damaged:"
-                       " remove push/%s-%04zu.item", a->batch_path, x->kind,
-                       x->number);
+    if (item_head(&it, item->data, item->len, err)) {
+        err_set(err, ERR_INPUT, "a kept message in \"%s\" is damaged: remove"
+                " push/%s-%04zu.item", a->batch_path, x->kind, x->number);
+        return SAID_FAILED;
+    }
     sys_crash_point();
     if (ao_send(a->ao, item->data, item->len, err))
-        return -1;
+        return SAID_FAILED;
     sys_crash_point();
     memset(&r, 0, sizeof(r));
     if (ao_result(a->ao, &r, *x->process, it.id, a->wait_s, err))
-        return err->code == ERR_INPUT ? 1 : -1;
+        return err->code == ERR_INPUT ? SAID_LOST : SAID_FAILED;
     rc = judge(a, x, &r, &out, count, refused, err);
     if (rc == 0)
         rc = keep_answer(x, answer, it.id, count, out->data, err);
     ao_result_clear(&r);
-    return rc;
+    return rc ? SAID_FAILED : SAID_DONE;
 }
 
-static int say_anew(const struct exchanger *a, const struct exchange *x,
-                    const struct buf *data, const char *path,
-                    const char *answer, uint64_t *count, struct err *err)
+/* SAID_LOST: a message that was signed before is, and has been removed. */
+static enum said say_anew(const struct exchanger *a, const struct exchange *x,
+                          const struct buf *data, const char *path,
+                          const char *answer, uint64_t *count,
+                          struct err *err)
 {
     struct buf item;
     bool old = file_exists(path), refused = false;
-    int rc;
+    enum said said = SAID_FAILED;
 
     buf_init(&item, ITEM_MAX);
-    rc = old ? file_read(&item, path, err)
-             : sign(a, x, data, path, &item, err);
-    if (rc == 0)
-        rc = say(a, x, &item, answer, count, &refused, err);
-    if (rc < 0 && refused)
+    if ((old ? file_read(&item, path, err)
+             : sign(a, x, data, path, &item, err)) == 0)
+        said = say(a, x, &item, answer, count, &refused, err);
+    if (said == SAID_FAILED && refused)
         unlink(path);
-    if (rc == 1) {
+    if (said == SAID_LOST && sys_unlink(path)) {
+        err_errno(err, ERR_RETRY, "cannot remove \"%s\"", path);
+        said = SAID_FAILED;
+    } else if (said == SAID_LOST) {
         /* repeating is harmless: a result counts once */
-        if (sys_unlink(path))
-            rc = err_errno(err, ERR_RETRY, "cannot remove \"%s\"", path);
-        else
-            err_turn(err, ERR_RETRY);
-        rc = old ? rc : -1;
+        err_turn(err, ERR_RETRY);
+        said = old ? SAID_LOST : SAID_FAILED;
     }
     buf_clear(&item);
-    return rc;
+    return said;
 }
 
 int exchange(const struct exchanger *a, const struct exchange *x,
@@ -181,18 +188,20 @@ int exchange(const struct exchanger *a, const struct exchange *x,
 {
     char *path = push_path_of(a->batch_path, x->kind, x->number, "item");
     char *answer = push_path_of(a->batch_path, x->kind, x->number, "answer");
+    enum said said;
     int rc;
 
     if (file_exists(answer)) {
         rc = read_answer(x, answer, count, err);
     } else {
-        rc = say_anew(a, x, data, path, answer, count, err);
-        if (rc == 1)
-            rc = say_anew(a, x, data, path, answer, count, err);
+        said = say_anew(a, x, data, path, answer, count, err);
+        if (said == SAID_LOST)
+            said = say_anew(a, x, data, path, answer, count, err);
+        rc = said == SAID_DONE ? 0 : -1;
     }
-    if (rc && err)
+    if (rc)
         err_prefix(err, "%s-%04zu", x->kind, x->number);
     free(path);
     free(answer);
-    return rc ? -1 : 0;
+    return rc;
 }

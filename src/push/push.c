@@ -323,17 +323,18 @@ bool push_is_begun(const char *batch_path)
     return begun;
 }
 
-int push_claim_and_push(struct push *p, struct batch *b,
-                        enum spool_state to, struct push_report *r,
-                        struct err *err)
+enum taking push_claim_and_push(struct push *p, struct batch *b,
+                                enum spool_state to, struct push_report *r,
+                                struct err *err)
 {
     struct heartbeat heartbeat;
+    enum taking taken;
     int rc;
 
     memset(r, 0, sizeof(*r));
-    rc = spool_claim(p->spool, b, err);
-    if (rc)
-        return rc;
+    taken = spool_claim(p->spool, b, err);
+    if (taken != TAKING_DONE)
+        return taken;
     heartbeat_start(&heartbeat, b->path);
     beating = &heartbeat;
     rc = push_claimed(p, b, r, err);
@@ -347,11 +348,11 @@ int push_claim_and_push(struct push *p, struct batch *b,
     /* where it can be found again, by whoever resumes */
     if (rc && b->state == SPOOL_SENDING)
         spool_move(p->spool, b, SPOOL_DONE, NULL);
-    return rc;
+    return rc ? TAKING_FAILED : TAKING_DONE;
 }
 
-int push_batch(struct push *p, struct batch *b, struct push_report *r,
-               struct err *err)
+enum taking push_batch(struct push *p, struct batch *b, struct push_report *r,
+                       struct err *err)
 {
     if (b->state != SPOOL_DONE)
         return err_set(err, ERR_INPUT, "batch in %s: only what is done can"

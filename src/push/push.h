@@ -21,12 +21,11 @@
 #include "base/caller.h"
 #include "push/acknowledge.h"
 #include "push/push_send.h"
+#include "spool/spool.h"
 
-struct batch;
 struct err;
 struct seal_options;
 struct settings;
-struct spool;
 
 struct push_options {
     const struct settings *settings;
@@ -47,11 +46,11 @@ struct push_report {
     struct acknowledged queue;  /* zeros for a file */
 };
 
-/* Push a batch in done; b follows.  0 it is in sent; 1 somebody else was
- * faster; -1: it is in done again, what was done is kept, and ERR_RETRY says
- * to go on later, ERR_INPUT that somebody must do something first. */
-int push_batch(struct push *p, struct batch *b, struct push_report *r,
-               struct err *err);
+/* Push a batch in done; b follows.  TAKING_DONE: it is in sent.  TAKING_FAILED:
+ * it is in done again, what was done is kept, and ERR_RETRY says to go on
+ * later, ERR_INPUT that somebody must do something first. */
+enum taking push_batch(struct push *p, struct batch *b, struct push_report *r,
+                       struct err *err);
 
 /* Whether a push of it was begun: its files go on without being named. */
 bool push_is_begun(const char *batch_path);
@@ -82,8 +81,8 @@ bool push_is_confirmed(const char *batch_path);
  * with a file `why`.  It must be in todo, done, or running with a dead owner.
  * `seal` NULL: its model is gone; then all of it is released.  A batch of a
  * file is only moved.  Returns as push_batch. */
-int push_failed(struct push *p, struct batch *b, const char *why,
-                const struct seal_options *seal, struct push_report *r,
-                struct err *err);
+enum taking push_failed(struct push *p, struct batch *b, const char *why,
+                        const struct seal_options *seal,
+                        struct push_report *r, struct err *err);
 
 #endif

@@ -126,45 +126,45 @@ static int end_claimed(struct push *p, struct batch *b,
            seal_tidy(b->path, err) ? -1 : 0;
 }
 
-static int end_ao(struct push *p, struct batch *b,
-                  const struct batch_info *info, const char *why,
-                  const struct seal_options *seal, struct push_report *r,
-                  struct err *err)
+static enum taking end_ao(struct push *p, struct batch *b,
+                          const struct batch_info *info, const char *why,
+                          const struct seal_options *seal,
+                          struct push_report *r, struct err *err)
 {
-    int rc;
+    enum taking taken;
 
     if (b->state == SPOOL_TODO) {
-        rc = spool_claim(p->spool, b, err);
-        if (rc)
-            return rc;
+        taken = spool_claim(p->spool, b, err);
+        if (taken != TAKING_DONE)
+            return taken;
         if (end_claimed(p, b, info, why, seal, r, err)) {
             if (b->state == SPOOL_RUNNING)
                 spool_move(p->spool, b, SPOOL_TODO, NULL);
-            return -1;
+            return TAKING_FAILED;
         }
     }
     if (b->state != SPOOL_DONE)
-        return 0;
+        return TAKING_DONE;
     return push_claim_and_push(p, b, SPOOL_FAILED, r, err);
 }
 
-int push_failed(struct push *p, struct batch *b, const char *why,
-                const struct seal_options *seal, struct push_report *r,
-                struct err *err)
+enum taking push_failed(struct push *p, struct batch *b, const char *why,
+                        const struct seal_options *seal,
+                        struct push_report *r, struct err *err)
 {
     struct batch_info info;
-    int rc;
+    enum taking rc;
 
     memset(r, 0, sizeof(*r));
     if (b->state != SPOOL_TODO && b->state != SPOOL_DONE)
         return err_set(err, ERR_INPUT, "batch in %s: somebody may work on it",
                        spool_state_name(b->state));
     if (batch_info_read(&info, b->path, err))
-        return -1;
+        return TAKING_FAILED;
     if (info.from_ao)
         rc = end_ao(p, b, &info, why, seal, r, err);
     else
-        rc = write_why(b, why, err) ? -1
+        rc = write_why(b, why, err) ? TAKING_FAILED
              : spool_move(p->spool, b, SPOOL_FAILED, err);
     batch_info_clear(&info);
     return rc;

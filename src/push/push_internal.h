@@ -40,8 +40,8 @@ struct exchanger push_exchanger(const struct push *p,
  * sent or failed. */
 int push_claimed(struct push *p, const struct batch *b,
                  struct push_report *r, struct err *err);
-int push_claim_and_push(struct push *p, struct batch *b,
-                        enum spool_state to, struct push_report *r,
-                        struct err *err);
+enum taking push_claim_and_push(struct push *p, struct batch *b,
+                                enum spool_state to, struct push_report *r,
+                                struct err *err);
 
 #endif
