@@ -40,6 +40,7 @@ struct run {
     const char *unit;
     void *room[MAX_ROOMS];
     size_t n_rooms;
+    bool extreme; /* rows and matrices of the largest elements */
 };
 
 static double now(void)
@@ -112,8 +113,8 @@ static float uniform(struct run *r)
 static void fill_row(struct run *r, float *x, size_t n, bool faults)
 {
     static const float most[] = { 1, 127, 16383.75f, 0x1.fffffep39f };
-    uint64_t kind = rnd(r) % 8;
-    float big = most[rnd(r) % 4];
+    uint64_t kind = r->extreme ? 1 : rnd(r) % 8;
+    float big = most[r->extreme ? 3 : rnd(r) % 4];
 
     for (size_t i = 0; i < n; i++) {
         float v = uniform(r);
@@ -148,7 +149,7 @@ static struct x1_weights matrix(struct run *r, size_t rows, size_t cols)
     int8_t *w = room(r, rows * cols);
     struct x1_matrix m = { (uint32_t)rows, (uint32_t)cols, scale, w };
     struct x1_weights packed;
-    uint64_t kind = rnd(r) % 4;
+    uint64_t kind = r->extreme ? 1 : rnd(r) % 4;
 
     for (size_t i = 0; i < rows; i++)
         scale[i] = rnd(r) % 16 ? 0.01f * (uniform(r) + 1.5f) : 0;
@@ -245,12 +246,14 @@ static void run_linear_1(struct run *r)
     linear_of(r, m, n, size_of(r, 400, 2048));
 }
 
-/* Sums beyond 32 bits. */
+/* Sums beyond 32 bits; in half of the cases each product is the largest. */
 static void run_linear_long(struct run *r)
 {
     size_t n = size_of(r, 4, 64);
 
+    r->extreme = rnd(r) % 2 && !r->bench;
     linear_of(r, size_of(r, 3, 16), n, X1_MAX_K - rnd(r) % 3);
+    r->extreme = false;
 }
 
 static void run_gate(struct run *r)
@@ -336,6 +339,17 @@ static void run_store(struct run *r)
 
 /* m queries of one KV head, some by head and some by row, over blocks that
  * lie in another order, part of larger ones. */
+/* A key that all queries score 0, with a value whose weight u is at its clamp:
+ * s_v is just below a power of two. */
+static void put_flat(struct run *r, unsigned char *block, size_t at, size_t hd)
+{
+    int8_t row[X1_MAX_HEAD_DIM];
+
+    for (size_t i = 0; i < hd; i++)
+        row[i] = (int8_t)((int)(rnd(r) % 255) - 127);
+    r->k->put(block, at, row, row, 0, 0x1.fffffep-5f, hd);
+}
+
 static void run_attention(struct run *r)
 {
     size_t hd = 4 * size_of(r, 40, 16), m = size_of(r, 20, 8);
@@ -349,11 +363,16 @@ static void run_attention(struct run *r)
     const float *q = floats(r, m, hd, true);
     float *o = room(r, m * hd * sizeof(*o));
     struct x1_blocks kv = { table, offset };
+    bool flat = rnd(r) % 8 == 0 && !r->bench;
     int32_t fault[2];
 
     for (size_t i = 0; i < blocks; i++)
         table[i] = data + (blocks - 1 - i) * each;
     for (size_t t = 0; t < n; t++) {
+        if (flat) {
+            put_flat(r, table[t / X1_BLOCK] + offset, t % X1_BLOCK, hd);
+            continue;
+        }
         fill_row(r, row, hd, false);
         fill_row(r, row + hd, hd, false);
         r->k->store(table[t / X1_BLOCK] + offset, t % X1_BLOCK, row,
@@ -459,7 +478,7 @@ static const struct {
     { "quantise", run_quantise, 100 },
     { "linear", run_linear, 60 },
     { "linear_1", run_linear_1, 60 },
-    { "linear_long", run_linear_long, 2 },
+    { "linear_long", run_linear_long, 4 },
     { "gate", run_gate, 40 },
     { "embed", run_embed, 40 },
     { "rmsnorm", run_rmsnorm, 100 },
