@@ -1,6 +1,7 @@
 /*
  * The level "avx2": linear, gate and what makes their forms, with 16-bit
- * products (vpmaddwd) summed in 32 bits.  The rest is the reference's.
+ * products (vpmaddwd) summed in 32 bits; exponentials, eight at a time.
+ * avx2_attention.c has attention; the rest is avx2_plain.c's.
  *
  * Weights: [blocks of 16 outputs][tiles of 64 k][16 quads of k][16 outputs][4],
  * bytes; outputs and k are padded with zeros.  64 bytes are 16 outputs x 4 k;
@@ -17,24 +18,12 @@
  */
 #include <config.h>
 
+#include "kernels/x86/avx2.h"
+
 #include "kernels/levels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), \
-                             apply_to = function)
-#else
-#pragma GCC target("avx2")
-#endif
-
-#include <immintrin.h>
-#include <stdbool.h>
-
-#include "kernels/kernels.h"
-#include "kernels/x1.h"
-
-#define INLINE static inline __attribute__((always_inline))
 #define OUTS 16u           /* outputs of a block */
 #define TILE_K 64u         /* k of a tile */
 #define TILE_BYTES 1024u   /* of packed weights */
@@ -128,7 +117,7 @@ static size_t avx2_rows_bytes(size_t m, size_t k)
     return m * tiles(k) * ROW_BYTES;
 }
 
-static uint32_t amax_bits(const float *x, size_t n)
+uint32_t avx2_amax_bits(const float *x, size_t n)
 {
     const __m256i size = _mm256_set1_epi32(0x7fffffff);
     __m256i m = _mm256_setzero_si256();
@@ -185,7 +174,7 @@ static void avx2_quantise(struct x1_rows *out, const float *x, size_t stride,
 {
     for (size_t i = from; i < to; i++) {
         const float *row = x + i * stride;
-        uint32_t amax = amax_bits(row, out->k);
+        uint32_t amax = avx2_amax_bits(row, out->k);
         float r = 0;
 
         fault[i] = -1;
@@ -324,39 +313,13 @@ static product_fn *const products[3][GROUP + 1] = {
 
 /* ---- what becomes of the sums ------------------------------------------- */
 
-/* silu(g) * u, x1_silu in the same operations. */
-INLINE __m256 gate8(__m256 g, __m256 u)
+/* x1_silu of eight elements, in the same operations. */
+INLINE __m256 silu8(__m256 g)
 {
-#define BITS(x) _mm256_castsi256_ps(_mm256_set1_epi32((int)(x)))
-    const __m256 magic = _mm256_set1_ps(12582912.0f);
-    const __m256 least = _mm256_set1_ps(-87.0f), one = _mm256_set1_ps(1.0f);
-    /* minus g by its sign bit; the minimum takes 88 for a NaN, which a row
-     * with a fault alone could give */
     __m256 x = _mm256_min_ps(_mm256_xor_ps(g, BITS(0x80000000u)),
                              _mm256_set1_ps(88.0f));
-    __m256 below = _mm256_cmp_ps(x, least, _CMP_LT_OQ);
-    __m256 c = _mm256_max_ps(x, least);
-    __m256 t = _mm256_add_ps(_mm256_mul_ps(c, BITS(0x3fb8aa3bu)), magic);
-    __m256 n = _mm256_sub_ps(t, magic);
-    __m256 r = _mm256_sub_ps(
-        _mm256_sub_ps(c, _mm256_mul_ps(n, BITS(0x3f318000u))),
-        _mm256_mul_ps(n, BITS(0xb95e8083u)));
-    __m256 p = BITS(0x39506967u);
-    __m256i two_n;
 
-    p = _mm256_add_ps(_mm256_mul_ps(p, r), BITS(0x3ab743ceu));
-    p = _mm256_add_ps(_mm256_mul_ps(p, r), BITS(0x3c088908u));
-    p = _mm256_add_ps(_mm256_mul_ps(p, r), BITS(0x3d2aa9c1u));
-    p = _mm256_add_ps(_mm256_mul_ps(p, r), BITS(0x3e2aaaaau));
-    p = _mm256_add_ps(_mm256_mul_ps(p, r), BITS(0x3f000000u));
-    p = _mm256_add_ps(_mm256_mul_ps(p, _mm256_mul_ps(r, r)), r);
-    two_n = _mm256_slli_epi32(
-        _mm256_sub_epi32(_mm256_castps_si256(t),
-                         _mm256_set1_epi32(0x4b400000 - 127)), 23);
-    p = _mm256_mul_ps(_mm256_add_ps(p, one), _mm256_castsi256_ps(two_n));
-    p = _mm256_andnot_ps(below, p);
-    return _mm256_mul_ps(_mm256_div_ps(g, _mm256_add_ps(one, p)), u);
-#undef BITS
+    return _mm256_div_ps(g, _mm256_add_ps(_mm256_set1_ps(1.0f), exp8(x)));
 }
 
 /* What a product is for. */
@@ -403,7 +366,7 @@ static void finish(const struct target *t, int32_t (*c)[16], size_t row,
         if (t->add)
             v = _mm256_add_ps(_mm256_maskload_ps(y, mask), v);
         if (t->gated)
-            v = gate8(_mm256_maskload_ps(y, mask), v);
+            v = _mm256_mul_ps(silu8(_mm256_maskload_ps(y, mask)), v);
         _mm256_maskstore_ps(y, mask, v);
     }
 }
@@ -510,8 +473,53 @@ static void avx2_gate(float *h, size_t stride, const struct x1_weights *g,
     multiply(&t, in, from, to);
 }
 
+/* ---- element by element ------------------------------------------------- */
+
+static void avx2_exp32(float *y, const float *x, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(y + i, exp8(_mm256_loadu_ps(x + i)));
+    for (; i < n; i++)
+        y[i] = x1_exp32(x[i]);
+}
+
+static void avx2_silu(float *y, const float *x, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(y + i, silu8(_mm256_loadu_ps(x + i)));
+    for (; i < n; i++)
+        y[i] = x1_silu(x[i]);
+}
+
+/* As x1_draw_weight. */
+static void avx2_exp_weights(uint32_t *w, const float *x, size_t n, float max,
+                             float t)
+{
+    const __m256 whole = _mm256_set1_ps(8388608.0f);
+    size_t i = 0;
+
+    for (; i + 8 <= n; i += 8) {
+        __m256 l = _mm256_add_ps(_mm256_loadu_ps(x + i), _mm256_setzero_ps());
+        __m256 v = _mm256_mul_ps(
+            exp8(_mm256_div_ps(_mm256_sub_ps(l, _mm256_set1_ps(max)),
+                               _mm256_set1_ps(t))),
+            _mm256_set1_ps(1073741824.0f));
+        __m256 r = _mm256_sub_ps(_mm256_add_ps(v, whole), whole);
+
+        v = _mm256_blendv_ps(v, r, _mm256_cmp_ps(v, whole, _CMP_LT_OQ));
+        _mm256_storeu_si256((void *)(w + i), _mm256_cvttps_epi32(v));
+    }
+    for (; i < n; i++)
+        w[i] = x1_draw_weight(x[i], max, t);
+}
+
 void x1_avx2_init(struct x1_kernels *k)
 {
+    x1_avx2_plain_init(k);
     k->pack_bytes = avx2_pack_bytes;
     k->pack = avx2_pack;
     k->weights = avx2_weights;
@@ -521,6 +529,10 @@ void x1_avx2_init(struct x1_kernels *k)
     k->linear = avx2_linear;
     k->gate = avx2_gate;
     k->embed = avx2_embed;
+    k->attention = avx2_attention;
+    k->exp32 = avx2_exp32;
+    k->silu = avx2_silu;
+    k->exp_weights = avx2_exp_weights;
 }
 
 #if defined(__clang__)
