@@ -161,8 +161,7 @@ static uint64_t most_tokens(const struct run *r)
     return n;
 }
 
-/* 0 done, 1 saved, -1. */
-static int answer(struct run *r, struct err *err)
+static enum work_end answer(struct run *r, struct err *err)
 {
     const struct caller caller = { .stop = cmd_interrupted,
                                    .progress = progress_tell,
@@ -174,7 +173,7 @@ static int answer(struct run *r, struct err *err)
 
     if (work_is_done(&r->batch)) {
         log_info("already complete; rewriting the output");
-        return 0;
+        return WORK_DONE;
     }
     r->worked = true;
     o.most_tokens = most_tokens(r);
@@ -262,7 +261,7 @@ static int do_run(struct run *r, struct err *err)
         make_batch(r, err))
         return -1;
     rc = answer(r, err);
-    if (rc == 1)
+    if (rc == WORK_SAVED)
         return write_partial(r, err) ? -1 : 1;
     return rc ? rc : write_answers(r, err);
 }

@@ -615,21 +615,21 @@ static void work_and_push(struct drain *d, struct batch *b,
     uint32_t starts = count_starts(b);
     struct renewing renewing;
     struct err err = ERR_INIT;
-    int rc;
+    enum work_end end;
 
     renewing_start(&renewing, d);
-    rc = work_here(d->spool, b, &o, &err);
+    end = work_here(d->spool, b, &o, &err);
     renewing_stop(&renewing);
     /* one that waited for ranks in vain says that it has saved; whom a signal
      * ended did not die */
-    if (rc != 0 && !d->caller->stop() && b->state == SPOOL_TODO &&
+    if (end != WORK_DONE && !d->caller->stop() && b->state == SPOOL_TODO &&
         count_starts(b) == starts)
         count_dead_start(d, b);
     /* a round that only failed is followed by a pause */
-    d->did = d->did || rc >= 0;
-    if (rc < 0)
+    d->did = d->did || end != WORK_FAILED;
+    if (end == WORK_FAILED)
         drain_trouble(d, &err);
-    else if (rc > 0)
+    else if (end == WORK_SAVED)
         d->later = true;
     else if (d->push && b->state == SPOOL_DONE)
         push_done(d, b, info);

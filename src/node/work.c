@@ -414,56 +414,56 @@ static uint64_t log_bytes(const struct batch *b)
     return n;
 }
 
-/* One start.  0 done, 1 saved, 2 it was killed: start it again; -1. */
-static int start_once(const struct spool *s, struct batch *b,
-                      const struct launch *l, const struct watch *w,
-                      struct err *err)
+/* One start.  A worker that was killed is to be started again. */
+static enum work_end start_once(const struct spool *s, struct batch *b,
+                                const struct launch *l,
+                                const struct watch *w, struct err *err)
 {
     int status;
 
     tell(w, CALLER_START, b->path);
     if (run_worker(l, w, &status, err) || find_again(s, b, err))
-        return -1;
+        return WORK_FAILED;
     if (work_is_done(b)) {
         tell(w, CALLER_LOOK, b->path);
         tell(w, CALLER_PAUSE, b->path);
-        return 0;
+        return WORK_DONE;
     }
     /* told to save, also where mpirun gives the signal as its status */
     if (status == WORKER_SAVED || status == 128 + SIGUSR1)
-        return 1;
+        return WORK_SAVED;
     if (status == WORKER_FAILED || status == WORKER_MISUSED || status == 127)
         return err_set(err, ERR_FATAL, "the worker failed (status %d), what"
                        " it said is above", status);
     if (b->state == SPOOL_FAILED) /* cancelled meanwhile */
-        return 1;
+        return WORK_SAVED;
     log_warning("worker exited with status %d; restarting",
                 status);
-    return 2;
+    return WORK_KILLED;
 }
 
-int work_here(const struct spool *s, struct batch *b,
-              const struct work_options *o, struct err *err)
+enum work_end work_here(const struct spool *s, struct batch *b,
+                        const struct work_options *o, struct err *err)
 {
     struct batch_info info;
     struct watch w = { .caller = o->caller };
     struct place place = { .any = false };
     struct launch l;
     uint64_t before;
+    enum work_end end = WORK_FAILED;
     char *running;
-    int rc = -1;
 
     if (place_find(&place, o, err) ||
         place_take_back(&place, s, b, false, err) ||
         (place.any && allocation_note_others(&place.in, err)) ||
         work_prepare(s, b, err) || batch_info_read(&info, b->path, err)) {
         allocation_clear(&place.in);
-        return -1;
+        return WORK_FAILED;
     }
     if (!o->unnamed && resume_again(b->path, err)) {
         allocation_clear(&place.in);
         batch_info_clear(&info);
-        return -1;
+        return WORK_FAILED;
     }
     running = xasprintf("%s/%s/b%s", spool_dir(s),
                         spool_state_name(SPOOL_RUNNING), id_text(b->id).s);
@@ -477,30 +477,32 @@ int work_here(const struct spool *s, struct batch *b,
     tell(&w, CALLER_BEGIN, b->path);
     for (int tries = 0; tries < TRIES; tries++) {
         before = log_bytes(b);
-        rc = start_once(s, b, &l, &w, err);
-        if (rc >= 0 && place_take_back(&place, s, b, true, err))
-            rc = -1;
-        if (rc != 2)
+        end = start_once(s, b, &l, &w, err);
+        if (end != WORK_FAILED && place_take_back(&place, s, b, true, err))
+            end = WORK_FAILED;
+        if (end != WORK_KILLED)
             break;
         if (log_bytes(b) > before)
             tries = -1;
         if (work_prepare(s, b, err)) {
-            rc = -1;
+            end = WORK_FAILED;
             break;
         }
     }
-    if (rc == 1 && !o->tells_saved)
+    if (end == WORK_SAVED && !o->tells_saved)
         log_info("saved, some requests are pending: run it again to resume");
-    if (rc == 2)
-        rc = err_set(err, ERR_FATAL, "%d consecutive workers died without"
-                     " making progress", TRIES);
+    if (end == WORK_KILLED) {
+        err_set(err, ERR_FATAL, "%d consecutive workers died without making"
+                " progress", TRIES);
+        end = WORK_FAILED;
+    }
     allocation_free_words(place.starter);
     allocation_free_words(place.env);
     allocation_clear(&place.in);
     work_launch_clear(&l);
     batch_info_clear(&info);
     free(running);
-    return rc;
+    return end;
 }
 
 /* ---- sealing ------------------------------------------------------------- */

@@ -43,12 +43,20 @@ int work_prepare(const struct spool *s, struct batch *b, struct err *err);
  * started several: it is told that this one ends. */
 bool work_is_twin(void);
 
+/* How the work on a batch ended. */
+enum work_end {
+    WORK_FAILED = -1, /* err says why */
+    WORK_DONE,
+    WORK_SAVED,       /* run it again to go on */
+    WORK_KILLED       /* the worker was; not of work_here */
+};
+
 /* Answer a batch with a worker on this machine, or, in a job of Slurm (a
  * shell of salloc), on all that it has, and wait for it; a worker
- * that was killed is started again, as long as that gets anywhere.  b follows.
- * 0 done, 1 saved (run it again), -1. */
-int work_here(const struct spool *s, struct batch *b,
-              const struct work_options *o, struct err *err);
+ * that was killed is started again, as long as that gets anywhere.  b
+ * follows. */
+enum work_end work_here(const struct spool *s, struct batch *b,
+                        const struct work_options *o, struct err *err);
 
 /* Path of the worker, beside this program; the caller frees it. */
 char *work_worker_path(void);
