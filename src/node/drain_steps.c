@@ -25,8 +25,6 @@
 #include "base/plural.h"
 #include "base/settings.h"
 #include "jobs/launcher.h"
-#include "model/model.h"
-#include "model/models.h"
 #include "node/rounds.h"
 #include "node/work.h"
 #include "push/push.h"
@@ -104,6 +102,7 @@ void drain_close(struct drain *d)
     push_free(d->push);
     puller_clear(&d->puller);
     start_clear(&d->start);
+    drain_models_forget(&d->models);
 }
 
 /* ---- rounds that give everything back ------------------------------------ */
@@ -212,32 +211,7 @@ void drain_push(struct drain *d)
     drain_each(d, SPOOL_SENT, confirm_sent);
 }
 
-/* ---- models -------------------------------------------------------------- */
-
-/* Whether a model is here: 1; 0 it is gone; -1 nobody can say now, ERR_RETRY.
- * A store without any may be one that is not mounted. */
-static int has_model(const struct drain *d, struct id model, struct err *err)
-{
-    const char *store = settings_text(d->settings, "models");
-    struct id *ids = NULL, got;
-    struct model_record rec;
-    char *path = models_path(store, model);
-    size_t n = 0, i = 0;
-    int rc = models_ids(&ids, &n, store, err);
-
-    if (rc == 0 && n == 0)
-        rc = err_set(err, ERR_RETRY, "there is no model in \"%s\": is it"
-                     " mounted?", store);
-    while (i < n && !id_equal(ids[i], model))
-        i++;
-    if (rc == 0 && i < n)
-        rc = model_peek(&rec, &got, path, err) ? -1 : 1;
-    if (rc < 0)
-        err_turn(err, ERR_RETRY);
-    free(ids);
-    free(path);
-    return rc;
-}
+/* ---- batches that nobody can start --------------------------------------- */
 
 /* Why giving a batch up was begun and not ended: 1, 0 it was not. */
 static int begun_giving_up(const struct batch *b, char *why, size_t n)
@@ -256,11 +230,12 @@ static int begun_giving_up(const struct batch *b, char *why, size_t n)
 /* 1 and why: its starts get nowhere, or the model (*gone) is not here, nobody
  * can start it: what it has goes out, the rest goes back.  -1: the store
  * cannot be read. */
-static int is_hopeless(struct drain *d, const struct batch *b,
-                       const struct batch_info *info, bool *gone, char *why,
-                       size_t n, struct err *err)
+static int is_hopeless(struct drain *d, struct drain_models *known,
+                       const struct batch *b, const struct batch_info *info,
+                       bool *gone, char *why, size_t n, struct err *err)
 {
-    int rc = has_model(d, info->model, err), hopeless = 0;
+    const char *store = settings_text(d->settings, "models");
+    int rc = drain_models_has(known, store, info->model, err), hopeless = 0;
     struct err own = ERR_INIT;
     struct resume r;
 
@@ -268,7 +243,7 @@ static int is_hopeless(struct drain *d, const struct batch *b,
     *gone = rc == 0;
     if (*gone)
         snprintf(why, n, "its model %s is not in \"%s\"",
-                 id_text(info->model).s, settings_text(d->settings, "models"));
+                 id_text(info->model).s, store);
     if (rc <= 0)
         return rc < 0 ? -1 : 1;
     if (begun_giving_up(b, why, n))
@@ -301,9 +276,10 @@ static void renew(struct drain *d, struct batch *b,
         l.ttl_s == 0 || /* it was told when it was over */
         lease_left_s(&l) > l.ttl_s / 2)
         return;
-    /* what cannot be begun, or given up, is not kept from others */
+    /* what cannot be begun, or given up, is not kept from others; this may be
+     * another thread than the one that knows models */
     if (b->state == SPOOL_TODO &&
-        is_hopeless(d, b, info, &gone, why, sizeof(why), &unused) != 0)
+        is_hopeless(d, NULL, b, info, &gone, why, sizeof(why), &unused) != 0)
         return;
     /* of the queue that it came from, whatever the setting is by now */
     talk.process = info->process;
@@ -331,15 +307,9 @@ void drain_renew(struct drain *d)
  * of its model (apus run -m PATH), and goes on when it is named again. */
 static bool is_for_us(struct drain *d, const struct batch_info *info)
 {
-    char *path;
-
-    if (info->from_ao)
-        return true;
-    if (models_resolve(&path, settings_text(d->settings, "models"),
-                       id_text(info->model).s, NULL, NULL))
-        return false;
-    free(path);
-    return true;
+    return info->from_ao ||
+           drain_models_found(&d->models, settings_text(d->settings, "models"),
+                              info->model);
 }
 
 static void count_one(struct drain *d, struct batch *b,
@@ -352,6 +322,7 @@ static void count_one(struct drain *d, struct batch *b,
 void drain_count(struct drain *d)
 {
     d->n_waiting = 0;
+    drain_models_forget(&d->models);
     drain_each(d, SPOOL_TODO, count_one);
 }
 
@@ -620,6 +591,7 @@ static void work_and_push(struct drain *d, struct batch *b,
     renewing_start(&renewing, d);
     end = work_here(d->spool, b, &o, &err);
     renewing_stop(&renewing);
+    drain_models_forget(&d->models); /* it took its time */
     /* one that waited for ranks in vain says that it has saved; whom a signal
      * ended did not die */
     if (end != WORK_DONE && !d->caller->stop() && b->state == SPOOL_TODO &&
@@ -668,7 +640,7 @@ static void start_one(struct drain *d, struct batch *b,
 
     if (!is_for_us(d, info))
         return;
-    rc = is_hopeless(d, b, info, &gone, why, sizeof(why), &err);
+    rc = is_hopeless(d, &d->models, b, info, &gone, why, sizeof(why), &err);
     if (rc < 0) {
         err_prefix(&err, "batch %s waits", id_text(b->id).s);
         drain_trouble(d, &err);
@@ -696,6 +668,7 @@ static void start_jobs(struct drain *d)
  * this one starts none. */
 void drain_start(struct drain *d)
 {
+    drain_models_forget(&d->models);
     if (!d->start.launcher) {
         drain_count(d);
         if (d->n_waiting || d->has_queue)

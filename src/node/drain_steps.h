@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "node/drain_models.h"
 #include "node/puller.h"
 #include "node/start.h"
 #include "spool/spool.h"
@@ -35,6 +36,7 @@ struct drain {
     struct push *push;       /* NULL: no wallet */
     struct puller puller;  /* open if the setting queue is set */
     bool has_queue;
+    struct drain_models models; /* of this step */
     size_t n_rounds;
     size_t n_working;        /* batches that somebody alive has */
     size_t n_waiting;        /* batches for our workers in todo, when last
