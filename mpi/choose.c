@@ -13,7 +13,10 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/id.h"
+#include "base/mem.h"
+#include "base/vec.h"
 #include "model/models.h"
 #include "mpi/run_log.h"
 #include "spool/spool.h"
@@ -103,40 +106,95 @@ static size_t find_own(const struct batch *list, size_t n)
     return i;
 }
 
-static bool was_tried(const struct batch *b, const struct batch *tried,
-                      size_t n)
-{
-    size_t i = 0;
+/* ---- what waits ---------------------------------------------------------- */
 
-    while (i < n && !id_equal(tried[i].id, b->id))
-        i++;
-    return i < n;
+/* qsort has no argument for its comparison. */
+struct aged {
+    struct timespec since;
+    struct batch batch;
+};
+
+/* The one that was put there first; equal ones in the order of their ids. */
+static int by_age(const void *a, const void *b)
+{
+    const struct aged *x = a, *y = b;
+
+    if (x->since.tv_sec != y->since.tv_sec)
+        return x->since.tv_sec < y->since.tv_sec ? -1 : 1;
+    if (x->since.tv_nsec != y->since.tv_nsec)
+        return x->since.tv_nsec < y->since.tv_nsec ? -1 : 1;
+    return id_compare(x->batch.id, y->batch.id);
 }
 
-/* The one that was put there first. */
-static size_t find_oldest(const struct batch *list, size_t n,
-                          const struct batch *tried, size_t n_tried)
+static int by_id(const void *a, const void *b)
 {
-    struct timespec oldest = { .tv_sec = 0 };
+    const struct id *x = a, *y = b;
+
+    return id_compare(*x, *y);
+}
+
+static bool was_tried(const struct choose_list *l, struct id id)
+{
+    return l->n_tried &&
+           bsearch(&id, l->tried, l->n_tried, sizeof(id), by_id);
+}
+
+/* What is in todo and was not tried, the oldest first. */
+static int look_again(struct choose_list *l, const struct spool *s,
+                      struct err *err)
+{
+    struct batch *list;
+    struct aged *aged;
     struct stat st;
-    size_t at = n;
+    size_t n;
 
+    spool_list_free(l->todo, l->n);
+    l->todo = NULL;
+    l->at = l->n = 0;
+    if (spool_list(s, SPOOL_TODO, &list, &n, err))
+        return -1;
+    aged = xcalloc(n ? n : 1, sizeof(*aged));
+    if (l->n_tried > 1)
+        qsort(l->tried, l->n_tried, sizeof(*l->tried), by_id);
     for (size_t i = 0; i < n; i++) {
-        if (was_tried(&list[i], tried, n_tried) ||
-            stat(list[i].path, &st))
-            continue;
-        if (at == n || st.st_mtim.tv_sec < oldest.tv_sec ||
-            (st.st_mtim.tv_sec == oldest.tv_sec &&
-             st.st_mtim.tv_nsec < oldest.tv_nsec)) {
-            oldest = st.st_mtim;
-            at = i;
-        }
+        if (was_tried(l, list[i].id) || stat(list[i].path, &st))
+            batch_clear(&list[i]);
+        else
+            aged[l->n++] = (struct aged){ st.st_mtim, list[i] };
     }
-    return at;
+    if (l->n > 1)
+        qsort(aged, l->n, sizeof(*aged), by_age);
+    for (size_t i = 0; i < l->n; i++)
+        list[i] = aged[i].batch;
+    l->todo = list;
+    free(aged);
+    return 0;
 }
 
-int choose_next(const struct spool *s, const struct batch *tried,
-                size_t n_tried, struct batch *b, struct err *err)
+/* The next of the list that is still there: 0, 1 if there is none. */
+static int next_of(struct choose_list *l, struct batch *b)
+{
+    while (l->at < l->n) {
+        struct batch *next = &l->todo[l->at++];
+
+        if (!file_is_dir(next->path))
+            continue;
+        *b = *next;
+        next->path = NULL;
+        return 0;
+    }
+    return 1;
+}
+
+void choose_list_clear(struct choose_list *l)
+{
+    spool_list_free(l->todo, l->n);
+    free(l->tried);
+    *l = (struct choose_list){ .todo = NULL };
+}
+
+int choose_next(struct choose_list *l, const struct spool *s,
+                struct batch *b, struct err *err)
 {
     struct batch *list;
     size_t n, at;
@@ -145,13 +203,15 @@ int choose_next(const struct spool *s, const struct batch *tried,
         return -1;
     at = find_own(list, n);
     take(b, list, n, at);
-    if (at < n)
-        return 0;
-    if (spool_list(s, SPOOL_TODO, &list, &n, err))
-        return -1;
-    at = find_oldest(list, n, tried, n_tried);
-    take(b, list, n, at);
-    return at < n ? 0 : 1;
+    if (at == n && next_of(l, b)) {
+        if (look_again(l, s, err))
+            return -1;
+        if (next_of(l, b))
+            return 1;
+    }
+    VEC_MORE(l->tried, l->n_tried);
+    l->tried[l->n_tried++] = b->id;
+    return 0;
 }
 
 enum taking choose_claim(const struct spool *s, struct batch *b,

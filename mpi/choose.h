@@ -15,11 +15,22 @@ struct err;
 int choose_named(const struct spool *s, const char *name, struct batch *b,
                  struct err *err);
 
+/* What a worker without names goes through: the batches that waited when it
+ * looked, and those that it was given.  All zeros at first. */
+struct choose_list {
+    struct batch *todo; /* the oldest first, from `at` on */
+    size_t at, n;
+    struct id *tried;
+    size_t n_tried;
+};
+void choose_list_clear(struct choose_list *l);
+
 /* The next without a name: one of this Slurm job's own that an earlier run of
- * it left, else the oldest in todo but those that were tried before.  0, 1 if
- * there is none, -1. */
-int choose_next(const struct spool *s, const struct batch *tried,
-                size_t n_tried, struct batch *b, struct err *err);
+ * it left, else the oldest in todo but those that were given before.  todo is
+ * read once for all that is in it, and again when that has been given: what
+ * comes later comes after it.  0, 1 if there is none, -1. */
+int choose_next(struct choose_list *l, const struct spool *s,
+                struct batch *b, struct err *err);
 
 /* Claim it as this Slurm job (if it is one), or go on with it if it is the
  * job's own.  If it is late, too, err says so. */

@@ -30,7 +30,6 @@
 #include "base/plural.h"
 #include "base/program.h"
 #include "base/settings.h"
-#include "base/vec.h"
 #include "commit.h"
 #include "jobs/slurm_answer.h"
 #include "mpi/checking.h"
@@ -327,14 +326,14 @@ static int run_all(struct worker *w)
 {
     struct err err = ERR_INIT;
     int status = EXIT_DONE, worst = EXIT_DONE, rc;
-    struct batch *tried = NULL;
+    struct choose_list list = { .todo = NULL };
+    struct batch b;
     size_t n = 0;
     bool lost;
 
     while (!must_save(w) && status != EXIT_SAVED) {
-        VEC_MORE(tried, n);
-        tried[n] = (struct batch){ .path = NULL };
-        rc = choose_next(w->spool, tried, n, &tried[n], &err);
+        b.path = NULL;
+        rc = choose_next(&list, w->spool, &b, &err);
         if (rc < 0)
             log_err(&err);
         if (rc > 0 && n == 0)
@@ -345,7 +344,9 @@ static int run_all(struct worker *w)
             break;
         }
         /* one that cannot be begun shall not stop those behind it */
-        status = run_batch(w, &tried[n++], &lost);
+        status = run_batch(w, &b, &lost);
+        batch_clear(&b);
+        n++;
         if (lost)
             status = EXIT_DONE;
         if (status == EXIT_FAILED)
@@ -353,9 +354,7 @@ static int run_all(struct worker *w)
     }
     if (w->must_save)
         status = EXIT_SAVED;
-    for (size_t i = 0; i < n; i++)
-        batch_clear(&tried[i]);
-    free(tried);
+    choose_list_clear(&list);
     return status;
 }
 
