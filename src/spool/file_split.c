@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 #include "proof/statement.h"
 #include "spool/earlier.h"
 #include "spool/lines.h"
+#include "spool/source.h"
 #include "spool/spool_internal.h"
 
 #define FORMAT "apus-split-1"
@@ -214,40 +216,6 @@ int file_split_tidy(const struct spool *s, struct err *err)
 
 /* ---- cutting ------------------------------------------------------------- */
 
-static int put_range(FILE *from, uint64_t n, struct file_out *to,
-                     struct err *err)
-{
-    char chunk[65536];
-
-    while (n > 0) {
-        size_t want = n < sizeof(chunk) ? (size_t)n : sizeof(chunk);
-        size_t got = fread(chunk, 1, want, from);
-
-        if (got == 0)
-            return err_set(err, ERR_RETRY, "the file became shorter while it"
-                           " was read");
-        if (file_out_put(to, chunk, got, err))
-            return -1;
-        n -= got;
-    }
-    return 0;
-}
-
-/* Bytes of the file from one offset to another, as a file of its own. */
-static int copy_range(FILE *from, uint64_t n, const char *to_path,
-                      struct err *err)
-{
-    struct file_out *to;
-
-    if (file_out_open(&to, to_path, err))
-        return -1;
-    if (put_range(from, n, to, err)) {
-        file_out_abort(to);
-        return -1;
-    }
-    return file_out_commit(to, err);
-}
-
 /* Where a part begins in the file. */
 struct cut {
     uint64_t at, line; /* bytes and lines before it .. */
@@ -256,23 +224,15 @@ struct cut {
 
 /* A part becomes a batch. */
 static int add_part(struct batch *b, bool *existed, const struct file_split *p,
-                    const struct spool *s, FILE *from, const struct cut *c,
-                    const char *source, struct err *err)
+                    const struct spool *s, const char *file, int from,
+                    const struct cut *c, const char *source, struct err *err)
 {
-    struct batch_part part = { source, c->line, &c->earlier };
-    char name[FILE_SCRATCH], *path;
-    int rc;
+    struct batch_part part = { .source = source, .lines_before = c->line,
+                               .earlier = &c->earlier, .sync_later = true };
 
-    if (file_scratch(name, err))
+    if (source_open_range(&part.from, from, file, c->at, c[1].at - c->at, err))
         return -1;
-    path = xasprintf("%s/%s/.new-%s", spool_dir(s),
-                     spool_state_name(SPOOL_TMP), name);
-    rc = copy_range(from, c[1].at - c->at, path, err);
-    if (rc == 0)
-        rc = spool_add_part(s, path, &part, p->model, NULL, b, existed, err);
-    unlink(path);
-    free(path);
-    return rc;
+    return spool_add_part(s, file, &part, p->model, NULL, b, existed, err);
 }
 
 /* Where the parts begin, each with a request, and where the last ends: n + 1
@@ -337,8 +297,9 @@ static void remove_parts(const struct spool *s, const struct batch *made,
 }
 
 /* All parts and the list of them, or nothing. */
-static int add_parts(struct file_split *p, const struct spool *s, FILE *from,
-                     const struct cut *cuts, size_t n, struct err *err)
+static int add_parts(struct file_split *p, const struct spool *s,
+                     const char *file, int from, const struct cut *cuts,
+                     size_t n, struct err *err)
 {
     struct batch *made = xcalloc(n, sizeof(*made));
     size_t n_made = 0;
@@ -349,7 +310,8 @@ static int add_parts(struct file_split *p, const struct spool *s, FILE *from,
         struct batch b = { .path = NULL };
         bool existed = true;
 
-        rc = add_part(&b, &existed, p, s, from, &cuts[i], source, err);
+        rc = add_part(&b, &existed, p, s, file, from, &cuts[i], source,
+                      err);
         if (rc)
             err_prefix(err, "\"%s\"", source);
         else
@@ -360,6 +322,8 @@ static int add_parts(struct file_split *p, const struct spool *s, FILE *from,
             made[n_made++] = b;
         free(source);
     }
+    if (rc == 0)
+        rc = spool_sync_added(s, err);
     if (rc == 0 && split_write(s, p, err))
         rc = err_prefix(err, "\"%s\"", p->source);
     if (rc && (p->n < n || !is_listed(s, p)))
@@ -374,15 +338,14 @@ static int cut_file(struct file_split *p, const struct spool *s,
                     const char *file, size_t n, struct err *err)
 {
     struct cut *cuts = xcalloc(n + 1, sizeof(*cuts));
-    FILE *f = NULL;
-    int rc = find_cuts(cuts, n, file, p, err);
+    int fd = -1, rc = find_cuts(cuts, n, file, p, err);
 
-    if (rc == 0 && !(f = fopen(file, "re")))
+    if (rc == 0 && (fd = open(file, O_RDONLY | O_CLOEXEC)) < 0)
         rc = err_errno(err, ERR_INPUT, "cannot open \"%s\"", file);
     if (rc == 0)
-        rc = add_parts(p, s, f, cuts, n, err);
-    if (f)
-        fclose(f);
+        rc = add_parts(p, s, file, fd, cuts, n, err);
+    if (fd >= 0)
+        close(fd);
     for (size_t i = 0; i < n; i++)
         earlier_clear(&cuts[i].earlier);
     free(cuts);
@@ -419,6 +382,25 @@ int file_split_make(struct file_split *out, const struct spool *s,
 }
 
 /* ---- putting together ---------------------------------------------------- */
+
+static int put_range(FILE *from, uint64_t n, struct file_out *to,
+                     struct err *err)
+{
+    char chunk[65536];
+
+    while (n > 0) {
+        size_t want = n < sizeof(chunk) ? (size_t)n : sizeof(chunk);
+        size_t got = fread(chunk, 1, want, from);
+
+        if (got == 0)
+            return err_set(err, ERR_RETRY, "the file became shorter while it"
+                           " was read");
+        if (file_out_put(to, chunk, got, err))
+            return -1;
+        n -= got;
+    }
+    return 0;
+}
 
 static int join_ids(const char *batch_path, struct file_out *ids,
                     struct err *err)

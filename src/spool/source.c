@@ -24,6 +24,8 @@ struct source {
     struct stat st;
     size_t n_first, at; /* of these, what was given */
     bool ended;         /* there is nothing after them */
+    bool range;         /* only what lies here: */
+    uint64_t from, to;
     unsigned char first[FIRST_LOOK];
 };
 
@@ -46,11 +48,32 @@ bool source_is_file(const char *name)
            S_ISREG(st.st_mode);
 }
 
+static int read_range(struct source *s, void *data, size_t size, size_t *n,
+                      struct err *err)
+{
+    uint64_t left = s->to - s->from;
+    ssize_t got;
+
+    if (size > left)
+        size = (size_t)left;
+    got = size ? file_read_at(s->fd, data, size, s->from) : 0;
+    if (got < 0)
+        return err_errno(err, ERR_RETRY, "cannot read %s", s->name);
+    if ((size_t)got < size)
+        return err_set(err, ERR_RETRY, "%s became shorter while it was read",
+                       s->name);
+    s->from += (size_t)got;
+    *n = (size_t)got;
+    return 0;
+}
+
 static int read_some(struct source *s, void *data, size_t size, size_t *n,
                      struct err *err)
 {
     ssize_t got;
 
+    if (s->range)
+        return read_range(s, data, size, n, err);
     do
         got = read(s->fd, data, size);
     while (got < 0 && errno == EINTR);
@@ -111,6 +134,25 @@ int source_open(struct source **out, const char *name, struct err *err)
 int source_open_part(struct source **out, const char *name, struct err *err)
 {
     return open_source(out, name, true, err);
+}
+
+int source_open_range(struct source **out, int fd, const char *name,
+                      uint64_t at, uint64_t n, struct err *err)
+{
+    struct source *s = xcalloc(1, sizeof(*s));
+
+    s->name = xasprintf("\"%s\"", name);
+    s->range = true;
+    s->from = at;
+    s->to = at + n;
+    s->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (s->fd < 0 || fstat(s->fd, &s->st)) {
+        err_errno(err, ERR_INPUT, "cannot open %s", s->name);
+        source_close(s);
+        return -1;
+    }
+    *out = s;
+    return 0;
 }
 
 void source_close(struct source *s)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct err;
 struct source;
@@ -19,6 +20,10 @@ struct source;
 int source_open(struct source **out, const char *name, struct err *err);
 /* The same without the look: of a part of what was looked at as a whole. */
 int source_open_part(struct source **out, const char *name, struct err *err);
+/* The same of n bytes from offset `at` of a regular file that the caller keeps
+ * open; `name` is for messages.  ERR_RETRY if it ends before them. */
+int source_open_range(struct source **out, int fd, const char *name,
+                      uint64_t at, uint64_t n, struct err *err);
 void source_close(struct source *s); /* NULL is allowed */
 
 /* Take the first look alone.  A pipe, which can be read once only, is left

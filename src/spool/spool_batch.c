@@ -506,19 +506,32 @@ static void let_go(const struct adding *a)
     rmdir(a->taken);
 }
 
+int spool_sync_added(const struct spool *s, struct err *err)
+{
+    static const enum spool_state states[] = { SPOOL_TODO, SPOOL_TMP };
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < sizeof(states) / sizeof(*states); i++) {
+        char *dir = file_join(spool_dir(s), spool_state_name(states[i]));
+
+        rc = spool_sync_dir(dir, err);
+        free(dir);
+    }
+    return rc;
+}
+
 /* Out of .b<id>, which is ours, to todo: 0 done, 1 there is such a batch
  * (*state), -1. */
 static int publish(struct adding *a, enum spool_state *state, struct err *err)
 {
     int rc = spool_locate(a->s, a->info.id, state, err);
-    char *todo;
 
     if (rc)
         return rc;
-    todo = file_join(spool_dir(a->s), spool_state_name(SPOOL_TODO));
     *state = SPOOL_TODO;
     if (sys_rename(a->placed, a->path) == 0) {
-        rc = spool_sync_dir(todo, err) || spool_sync_dir(a->tmp, err) ? -1 : 0;
+        rc = a->part && a->part->sync_later ? 0
+                                            : spool_sync_added(a->s, err);
         /* a caller that sees it fail has no batch by that */
         if (rc)
             sys_rename(a->path, a->placed);
@@ -528,7 +541,6 @@ static int publish(struct adding *a, enum spool_state *state, struct err *err)
     } else {
         rc = is_taken_already(errno) ? 1 : spool_fail(err, "make", a->path);
     }
-    free(todo);
     return rc;
 }
 
@@ -766,8 +778,11 @@ int spool_add_part(const struct spool *s, const char *file,
 {
     struct adding a;
 
-    if (begin_adding(&a, s, file, model, output, err))
+    if (begin_adding(&a, s, file, model, output, err)) {
+        source_close(part->from);
         return -1;
+    }
+    a.from = part->from;
     free(a.info.source);
     a.info.source = xstrdup(part->source);
     a.info.lines_before = part->lines_before;
