@@ -56,7 +56,7 @@ report $r "the jobs are the same"
 gives 0 "from a batch" run --from "${b%?????????}" -o batch.jsonl
 cmp part.jsonl batch.jsonl >out 2>&1 && r=0 || r=1
 report $r "the same"
-has err 'was answered before' "it was answered before"
+has err 'already complete' "it is complete already"
 gives 0 "without -o" run --from "$dir/part-0000.h5"
 cmp part.jsonl part-0000.out.jsonl >out 2>&1 && r=0 || r=1
 report $r "the answers are here"
