@@ -34,6 +34,9 @@ static const char two[] =
 static const char one[] =
     "   NumNodes=2 NumCPUs=2 NumTasks=2 CPUs/Task=1\n"
     "     Nodes=n[1-2] CPU_IDs=0 Mem=0 GRES=\n";
+static const char narrow[] =
+    "   NumNodes=1 NumCPUs=1 NumTasks=1 CPUs/Task=1\n"
+    "     Nodes=n1 CPU_IDs=0 Mem=0 GRES=\n";
 static const char asked[] =
     "   NumNodes=2 NumCPUs=8 NumTasks=6 CPUs/Task=2\n"
     "   Socks/Node=* NtasksPerN:B:S:C=3:0:*:* CoreSpec=*\n";
@@ -118,6 +121,8 @@ int main(void)
           " cores a node: one a GPU");
     plans(implied, NODES, &nothing, "4 4 1 0: 4 ranks on 1 node, with 4"
           " cores: one a core");
+    plans(narrow, "", &nothing, "1 1 1 0: 1 rank on 1 node, with 1 core: one a"
+          " core");
     plans(wide, threads, &nothing, "6 6 2 0: 6 ranks on 1 node, with 6 of 8"
           " cores: one a core (--exclusive asks for whole nodes)");
     plans(memory, NODES, &large, "1 1 4 0: 1 rank on 1 node, with 4 cores: no"

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "spool/spool.h"
@@ -49,6 +50,7 @@ static void writes(const char *text)
 /* What a dead start has left is not shown. */
 static void ignores(void)
 {
+    struct caller_work w = { .path = tap_tmp(), .total = 9 };
     struct progress p = { .quiet = true };
     char *path;
 
@@ -57,7 +59,7 @@ static void ignores(void)
     progress_look(&p, tap_tmp());
     ok(p.has_rate && p.tok_s == 7, "the file of a worker is read");
     p.has_rate = false;
-    progress_ignore(&p, tap_tmp());
+    progress_tell(&p, CALLER_START, &w);
     progress_look(&p, tap_tmp());
     ok(!p.has_rate, "what is there before a start is not");
     writes("{\"done\":3,\"total\":9,\"tokens\":0,\"tok_s\":0,"

@@ -351,6 +351,9 @@ static void test_opt_bad(struct settings *s)
         { "--A7", "put -- before an id that begins with a dash" },
         { "-xorce a", "unknown option \"-xorce\" (see" },
         { "-x=abc a", "unknown option \"-x=abc\" (see" },
+        { "-x=A4 a", "unknown option \"-x=A4\" (see" },
+        { "-W4", "unknown option \"-W4\" (see" },
+        { "-quiet a", "is --quiet meant?" },
         { "-fx a", "unknown option \"-fx\"" },
         { "--mod x a", "unknown option" }, { "--=x a", "unknown option" },
         { "a -m", "no argument for \"-m\"" },
@@ -363,8 +366,13 @@ static void test_opt_bad(struct settings *s)
         { "--aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
           "aaaaaaaaaaaaaaaaaaaaaaaaaaaaa=1", "unknown option" },
     };
+    static const struct opt_command alone = { .name = "apus du", .opts = opts };
+    char *argv[] = { (char *)"du", (char *)"-Wh_4" };
     struct err err = ERR_INIT;
 
+    ok(opt_parse(&alone, s, 2, argv, args, &n_args, &help, &err) == -1 &&
+       strstr(err.text, "unknown option \"-Wh_4\" (see"),
+       "a command of no arguments takes no id");
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         ok(parse(s, rows[i][0], &err) == -1 && err.code == ERR_INPUT &&
            strstr(err.text, rows[i][1]) && strstr(err.text, "apus run"),
