@@ -42,6 +42,19 @@ report $r "and stays empty"
 gives 1 "a file" status --spool "$tmp/q.jsonl"
 gives 0 "the right one" status "$batch"
 
+# ---- who cannot begin --------------------------------------------------------
+cannot() { # NAME, COMMAND...
+    name=$1
+    shift
+    "$@" --spool "$tmp/typo/spool" >out 2>err || :
+    [ ! -e typo ] && r=0 || r=1
+    report $r "$name makes no spool"
+    rm -rf typo
+}
+cannot "pull without a wallet" "$apus" pull --wallet "$tmp/none.json"
+cannot "run with a model that is missing" "$apus" run q.jsonl -m none
+cannot "submit with one" "$apus" submit q.jsonl -m none
+
 # ---- models ------------------------------------------------------------------
 gives 1 "model list of no store" model list --models "$tmp/typo/models"
 has err 'no model store at ".*/typo/models"' "says so"

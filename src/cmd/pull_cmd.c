@@ -72,11 +72,16 @@ static int do_pull(const struct puller_use *use, bool quiet,
     if (puller_init(&p, s, use, &caller, &err))
         return cmd_misused(&err);
     cmd_catch_signals();
-    if (spool_open(&spool, settings_text(s, "spool"), &err) ||
-        puller_find_models(&p, s, use, &err) ||
-        puller_open(&p, s, spool, &err) ||
-        pull_all(&p.pull, quiet, &err))
+    /* what is missing is said before a spool is made */
+    if (puller_find_models(&p, s, use, &err) ||
+        puller_open(&p, s, NULL, &err) ||
+        spool_open(&spool, settings_text(s, "spool"), &err)) {
         status = cmd_fail(&err);
+    } else {
+        p.pull.spool = spool;
+        if (pull_all(&p.pull, quiet, &err))
+            status = cmd_fail(&err);
+    }
     puller_clear(&p);
     spool_close(spool);
     return status;

@@ -34,7 +34,8 @@ int puller_init(struct puller *p, const struct settings *s,
                 const struct puller_use *use, const struct caller *caller,
                 struct err *err);
 
-/* Wallet and gateways; nobody is spoken to yet.  The spool is borrowed. */
+/* Wallet and gateways; nobody is spoken to yet.  The spool is borrowed;
+ * NULL: the caller sets it in p->pull. */
 int puller_open(struct puller *p, const struct settings *s,
                 const struct spool *spool, struct err *err);
 
