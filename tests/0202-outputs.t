@@ -11,10 +11,6 @@ APUS_MODELS=$tmp/models
 APUS_SPOOL=$tmp/spool
 export APUS_CONFIG APUS_MODELS APUS_SPOOL
 
-same() { # FILE FILE NAME
-    cmp "$1" "$2" >cmp.out 2>&1 && r=0 || r=1
-    report $r "$3"
-}
 is() { # TEST FILE NAME: -p, -h, -c
     [ "$1" "$2" ] && r=0 || r=1
     report $r "$3"

@@ -10,11 +10,6 @@ APUS_MODELS=$tmp/models
 APUS_SPOOL=$tmp/spool
 export APUS_CONFIG APUS_MODELS APUS_SPOOL
 
-same() { # FILE FILE NAME
-    cmp "$1" "$2" >cmp.out 2>&1 && r=0 || r=1
-    report $r "$3"
-}
-
 sed -n '1,5p' "$nano/eval.jsonl" >q.jsonl
 gives 0 "a file" run q.jsonl -m "$nano" -q
 mv q.out.jsonl want.jsonl

@@ -9,10 +9,6 @@ APUS_MODELS=$tmp/models
 APUS_SPOOL=$tmp/spool
 export APUS_CONFIG APUS_MODELS APUS_SPOOL
 
-same() { # FILE FILE NAME
-    cmp "$1" "$2" >cmp.out 2>&1 && r=0 || r=1
-    report $r "$3"
-}
 kept() { # AS NAME
     has err "^apus: warning: \"O\" was not of this batch and model: it is kept \
 as \"$1\"$" "$2"

@@ -3,16 +3,8 @@
 # background, how far it is, ending it, going on.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
-: >apus.conf
-APUS_CONFIG=$tmp/apus.conf
-APUS_MODELS=$tmp/models
-APUS_SPOOL=$tmp/spool
-APUS_LAUNCHER=local
-APUS_RANKS=1
-export APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LAUNCHER APUS_RANKS
-trap 'pkill -9 -f "$tmp/spool" 2>/dev/null || :; scratch_end' EXIT
+. "$top/tests/submitting.sh"
 
-"$apus" model add "$top/models/nano" nano >out 2>err
 state() { "$apus" status "$batch" 2>/dev/null | cut -f 2; }
 until_state() { # STATE
     left=1800
@@ -34,8 +26,6 @@ gives 0 "as JSON" status --json
 has out '^\[\]$' "an empty array"
 gives 0 "nothing to submit" submit
 
-# a worker of the same batch in another spool would be taken for one of ours
-sed "s/\"custom_id\": *\"/&$$-/" "$top/models/nano/eval.jsonl" >all.jsonl
 head -n 30 all.jsonl >q.jsonl
 head -n 3 q.jsonl >few.jsonl
 gives 1 "a file without a model" submit q.jsonl

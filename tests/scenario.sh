@@ -54,6 +54,11 @@ has() { # FILE PATTERN NAME
     grep -q -e "$2" "$1" && r=0 || r=1
     report $r "$3"
 }
+# Two files are the same.
+same() { # FILE FILE NAME
+    cmp "$1" "$2" >cmp.out 2>&1 && r=0 || r=1
+    report $r "$3"
+}
 finish() {
     echo "1..$n"
     exit $failed
