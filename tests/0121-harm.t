@@ -4,6 +4,7 @@
 # that parses is found where it must be, and can do nothing but read.
 # part: san
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 part=$(dirname "$apus")/tests/t_checkpoint
 parser=$(dirname "$apus")/apus-part-index

@@ -3,6 +3,7 @@
 # the letter, how many are computed at once changes no byte, bad lines stand
 # in their place, and what cannot be read or written is told at once.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 nano=$top/models/nano
 : >apus.conf

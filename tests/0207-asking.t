@@ -2,6 +2,7 @@
 # Who asks makes nothing: a spool or a model store that is not there is named,
 # and is not there afterwards.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 nano=$top/models/nano
 : >apus.conf

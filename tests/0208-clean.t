@@ -1,6 +1,7 @@
 #!/bin/sh
 # apus clean, rm and du: one batch, a state, an age; what is at work stays.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 nano=$top/models/nano
 : >apus.conf

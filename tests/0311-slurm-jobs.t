@@ -3,6 +3,7 @@
 # helper apus-slurm and without it, and apus-batch.sh with a script as the
 # worker.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 skip_all() { echo "1..0 # SKIP $*"; exit 0; }
 top=$(cd "${top_srcdir:-.}" && pwd)
 build=$(cd "${top_builddir:-.}" && pwd)

@@ -5,6 +5,7 @@
 # worker saves on a signal, from its first instruction on, and before the time
 # limit.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 worker=$(dirname "$apus")/apus-worker
 : >apus.conf

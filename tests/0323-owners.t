@@ -3,6 +3,7 @@
 # shares host name and kernel, or written down by an older version.  Its
 # touches tell then, and everybody who waits for it says until when.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 worker=$(dirname "$apus")/apus-worker
 : >apus.conf

@@ -6,6 +6,7 @@
 # APUS_LONG=1: 1,000 requests and 50 kills instead of 300 and 4, stepd and
 # slurmd are killed too, and a node is lost.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 skip_all() { echo "1..0 # SKIP $*"; exit 0; }
 build=$(cd "${top_builddir:-.}" && pwd)
 [ "$(id -u)" = 0 ] || skip_all "a private Slurm needs root"

@@ -3,6 +3,7 @@
 # for nothing, a second one starts no second job, one after the job pushes; and
 # --wait does all of it.  Jobs that end before a worker begins count as starts.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 skip_all() { echo "1..0 # SKIP $*"; exit 0; }
 build=$(cd "${top_builddir:-.}" && pwd)
 [ "$(id -u)" = 0 ] || skip_all "a private Slurm needs root"

@@ -3,6 +3,7 @@
 # that cannot be loaded, time limits, one task of an array, a job that may not
 # be requeued.  APUS_LONG=1: a real time limit of a minute too.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 skip_all() { echo "1..0 # SKIP $*"; exit 0; }
 build=$(cd "${top_builddir:-.}" && pwd)
 [ "$(id -u)" = 0 ] || skip_all "a private Slurm needs root"

@@ -2,6 +2,7 @@
 # apus status and submit of batches whose jobs in a real Slurm wait, are held,
 # were requeued, or are tasks of an array.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 NODES=2
 CPUS=2
 export NODES CPUS

@@ -2,6 +2,7 @@
 # apus run inside a job of Slurm: a shell of salloc, a batch script, tasks of
 # an srun, and variables of a job that is over.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 NODES=2
 export NODES
 . "${top_srcdir:-.}/tests/slurm.sh"

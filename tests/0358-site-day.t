@@ -8,6 +8,7 @@
 # No step depends on how fast this machine is: a worker is stopped after its
 # first answers as long as its batch has a gate.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 NODES=2
 export NODES
 . "${top_srcdir:-.}/tests/slurm.sh"

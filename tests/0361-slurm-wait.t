@@ -1,6 +1,7 @@
 #!/bin/sh
 # Waiting for jobs of a real Slurm: apus wait, submit --wait, --split and -o.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 NODES=2
 export NODES
 . "${top_srcdir:-.}/tests/slurm.sh"

@@ -4,6 +4,7 @@
 # what the queue refuses is told.
 # part: san
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
 worker=$(dirname "$apus")/apus-worker

@@ -3,6 +3,7 @@
 # network.  Where a unit makes none, what must be known is asked by a signed
 # message, and what only looks says why it cannot.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
 worker=$(dirname "$apus")/apus-worker

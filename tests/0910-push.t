@@ -3,6 +3,7 @@
 # is read back; bundlers and gateways that fail or lie; ceilings for money.
 # Whatever happens, running it again goes on, and nothing is paid twice.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
 APUS_MODELS=$tmp/models

@@ -3,6 +3,7 @@
 # push; refused requests go back with the reason; an answer that another node
 # gave otherwise; units that fail or lie; a whole file by Infer-Batch.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
 worker=$(dirname "$apus")/apus-worker

@@ -3,6 +3,7 @@
 # and however often it drains; it pulls little until it has answered one; and
 # a store of models that cannot be read ends no batch.
 set -eu
+. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
 
