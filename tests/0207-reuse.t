@@ -68,7 +68,7 @@ same_part "a line more"
 gives 0 "verify it, and compute it again" verify --recompute all -- "$batch"
 gives 0 "verify the answers" verify got.jsonl --requests more.jsonl
 gives 0 "a line less" run twenty.jsonl -m nano -o got.jsonl
-has err 'answered before' "is the batch of before"
+has err 'already complete' "is the batch of before"
 
 fresh
 again 0 "--no-reuse" --no-reuse
