@@ -92,7 +92,7 @@ static int count_frames(const char *path)
 
     if (access(path, F_OK))
         return 0;
-    if (worklog_open(&r, path, batch, &err))
+    if (worklog_open(&r, path, &batch, &err))
         return -1;
     for (; worklog_next(r, &f, &err) == 1; n++) {
         size_t want = payload(data, (unsigned)n);
