@@ -442,8 +442,8 @@ static int wait_and_pass(pid_t pid, const sigset_t *set, int *wait_status,
                              (long)pid);
         signo = sigtimedwait(set, NULL, &a_second);
         if (signo > 0 && signo != SIGCHLD) {
+            boxes_drop(boxes); /* first: mpirun says at once that it was asked */
             kill(pid, SIGUSR1);
-            boxes_drop(boxes);
             *told = true;
         }
     }
