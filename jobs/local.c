@@ -442,7 +442,7 @@ static int wait_and_pass(pid_t pid, const sigset_t *set, int *wait_status,
                              (long)pid);
         signo = sigtimedwait(set, NULL, &a_second);
         if (signo > 0 && signo != SIGCHLD) {
-            boxes_drop(boxes); /* first: mpirun says at once that it was asked */
+            boxes_drop(boxes); /* first: mpirun says at once that it is asked */
             kill(pid, SIGUSR1);
             *told = true;
         }

@@ -4,8 +4,8 @@
 # that parses is found where it must be, and can do nothing but read.
 # part: san
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/slow.sh"
 part=$(dirname "$apus")/tests/t_checkpoint
 parser=$(dirname "$apus")/apus-part-index
 export HOME="$tmp"

@@ -3,8 +3,8 @@
 # the letter, how many are computed at once changes no byte, bad lines stand
 # in their place, and what cannot be read or written is told at once.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/slow.sh"
 nano=$top/models/nano
 : >apus.conf
 APUS_CONFIG=$tmp/apus.conf

@@ -2,8 +2,8 @@
 # Who asks makes nothing: a spool or a model store that is not there is named,
 # and is not there afterwards.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/slow.sh"
 nano=$top/models/nano
 : >apus.conf
 APUS_CONFIG=$tmp/apus.conf

@@ -1,8 +1,8 @@
 #!/bin/sh
 # apus clean, rm and du: one batch, a state, an age; what is at work stays.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/slow.sh"
 nano=$top/models/nano
 : >apus.conf
 APUS_CONFIG=$tmp/apus.conf

@@ -3,8 +3,8 @@
 # a bar that nothing is written behind; and what an end before the first answer
 # leaves.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/slow.sh"
 APUS_MODELS=$tmp/models
 APUS_SPOOL=$tmp/spool
 APUS_RANKS=1

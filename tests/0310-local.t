@@ -2,13 +2,13 @@
 # Starting a worker on this machine (jobs/local.c), with a script as the
 # worker: exit codes, signals, the log, and finding it again.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 drive=$(cd "${top_builddir:-.}" && pwd)/tests/t_launcher
 if [ ! -x "$drive" ]; then
     echo "1..0 # SKIP tests/t_launcher is not built"
     exit 0
 fi
 . "${top_srcdir:-.}/tests/scratch.sh"
+. "${top_srcdir:-.}/tests/slow.sh"
 cd "$tmp"
 batch=0310_$$_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 batch=$(echo "$batch" | cut -c1-43)

@@ -3,7 +3,6 @@
 # helper apus-slurm and without it, and apus-batch.sh with a script as the
 # worker.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 skip_all() { echo "1..0 # SKIP $*"; exit 0; }
 top=$(cd "${top_srcdir:-.}" && pwd)
 build=$(cd "${top_builddir:-.}" && pwd)
@@ -19,6 +18,7 @@ for v in $(env | sed -n 's/^\(\(SLURM\|SBATCH\|SQUEUE\)_[A-Z_]*\)=.*/\1/p'); do
 done
 
 . "${top_srcdir:-.}/tests/scratch.sh"
+. "${top_srcdir:-.}/tests/slow.sh"
 cd "$tmp"
 clean() {
     [ ! -d slurm ] || sh "$top/tests/slurm-down.sh" "$tmp/slurm"

@@ -5,8 +5,8 @@
 # worker saves on a signal, from its first instruction on, and before the time
 # limit.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/slow.sh"
 worker=$(dirname "$apus")/apus-worker
 : >apus.conf
 APUS_CONFIG=$tmp/apus.conf

@@ -4,8 +4,8 @@
 # one.  Each call of each command that renames, links, makes or removes a name
 # is answered so in turn, and the command does what it does without.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/slow.sh"
 lost=$tmp/lost.so
 if ! ${CC:-cc} -shared -fPIC -I"$(dirname "$apus")" -o "$lost" \
     "$top/tests/lost_answers.c" -ldl >out 2>&1; then

@@ -3,8 +3,8 @@
 # shares host name and kernel, or written down by an older version.  Its
 # touches tell then, and everybody who waits for it says until when.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/slow.sh"
 worker=$(dirname "$apus")/apus-worker
 : >apus.conf
 APUS_CONFIG=$tmp/apus.conf

@@ -3,8 +3,8 @@
 # restart, with a rank that is killed or silent, and with a request that ends
 # every process which computes it.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/slow.sh"
 build=$(dirname "$apus")
 worker=$build/apus-worker
 : >apus.conf

@@ -2,9 +2,9 @@
 # apus wait and submit --wait: until a batch is done, whatever its state; exit
 # status, -o, names of files; submit --split, and what puts its parts together.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/submitting.sh"
+. "$top/tests/slow.sh"
 
 same_answers() { # FILE FILE: but for ids
     for f in "$1" "$2"; do

@@ -2,9 +2,9 @@
 # apus submit, status, cancel and show on one machine: a worker in the
 # background, how far it is, ending it, going on.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/submitting.sh"
+. "$top/tests/slow.sh"
 
 state() { "$apus" status "$batch" 2>/dev/null | cut -f 2; }
 until_state() { # STATE

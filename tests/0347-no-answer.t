@@ -3,8 +3,8 @@
 # launcher = auto nothing is started on this machine, and who waits for a batch
 # goes on waiting.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/slow.sh"
 unset APUS_LAUNCHER SLURM_CONF || :
 APUS_MODELS=$tmp/models
 APUS_SPOOL=$tmp/spool

@@ -3,9 +3,9 @@
 # that is missing is said before anything is queued, a batch that is worked on
 # gets no second worker.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/submitting.sh"
+. "$top/tests/slow.sh"
 
 head -n 3 all.jsonl >q.jsonl
 nothing_in() { # DIR

@@ -2,9 +2,9 @@
 # apus status: tabs for programs, a table that fits on a terminal; what was
 # refused, why a start failed, and tokens a second only while somebody works.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/submitting.sh"
+. "$top/tests/slow.sh"
 
 # Standard output is a terminal of so many columns.
 terminal() { # COLUMNS ARGUMENT...

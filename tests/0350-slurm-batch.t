@@ -6,7 +6,6 @@
 # APUS_LONG=1: 1,000 requests and 50 kills instead of 300 and 4, stepd and
 # slurmd are killed too, and a node is lost.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 skip_all() { echo "1..0 # SKIP $*"; exit 0; }
 build=$(cd "${top_builddir:-.}" && pwd)
 [ "$(id -u)" = 0 ] || skip_all "a private Slurm needs root"
@@ -22,6 +21,7 @@ for v in $(env | sed -n 's/^\(\(SLURM\|SBATCH\|SQUEUE\)_[A-Z_]*\)=.*/\1/p'); do
     unset "$v"
 done
 . "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/slow.sh"
 
 clean() {
     kill $(jobs -p) 2>/dev/null || :

@@ -3,7 +3,6 @@
 # for nothing, a second one starts no second job, one after the job pushes; and
 # --wait does all of it.  Jobs that end before a worker begins count as starts.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 skip_all() { echo "1..0 # SKIP $*"; exit 0; }
 build=$(cd "${top_builddir:-.}" && pwd)
 [ "$(id -u)" = 0 ] || skip_all "a private Slurm needs root"
@@ -32,6 +31,7 @@ eval "$(cat up)"
 net_up && r=0 || r=1
 report $r "the net is up"
 . "$top/tests/network.sh"
+. "$top/tests/slow.sh"
 PATH=$top/jobs:$build:$PATH
 APUS_LAUNCHER=slurm
 APUS_LIBEXEC=$build

@@ -3,7 +3,6 @@
 # that cannot be loaded, time limits, one task of an array, a job that may not
 # be requeued.  APUS_LONG=1: a real time limit of a minute too.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 skip_all() { echo "1..0 # SKIP $*"; exit 0; }
 build=$(cd "${top_builddir:-.}" && pwd)
 [ "$(id -u)" = 0 ] || skip_all "a private Slurm needs root"
@@ -17,6 +16,7 @@ for v in $(env | sed -n 's/^\(\(SLURM\|SBATCH\|SQUEUE\)_[A-Z_]*\)=.*/\1/p'); do
     unset "$v"
 done
 . "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/slow.sh"
 
 clean() {
     [ ! -d slurm ] || sh "$top/tests/slurm-down.sh" "$tmp/slurm" || :

@@ -2,11 +2,11 @@
 # apus status and submit of batches whose jobs in a real Slurm wait, are held,
 # were requeued, or are tasks of an array.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 NODES=2
 CPUS=2
 export NODES CPUS
 . "${top_srcdir:-.}/tests/slurm.sh"
+. "$top/tests/slow.sh"
 
 field_of() { # BATCH COLUMN
     "$apus" status "$1" 2>err | tee out | cut -f "$2"

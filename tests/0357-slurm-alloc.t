@@ -2,10 +2,10 @@
 # apus run inside a job of Slurm: a shell of salloc, a batch script, tasks of
 # an srun, and variables of a job that is over.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 NODES=2
 export NODES
 . "${top_srcdir:-.}/tests/slurm.sh"
+. "$top/tests/slow.sh"
 APUS_LAUNCHER=auto
 export APUS_LAUNCHER
 questions 70 alloc | sed 's/"max_tokens": [0-9]*/"max_tokens": 3/' >q.jsonl

@@ -8,10 +8,10 @@
 # No step depends on how fast this machine is: a worker is stopped after its
 # first answers as long as its batch has a gate.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 NODES=2
 export NODES
 . "${top_srcdir:-.}/tests/slurm.sh"
+. "$top/tests/slow.sh"
 for p in setpriv awk; do
     command -v $p >/dev/null || { clean; skip_all "no $p"; }
 done

@@ -2,10 +2,10 @@
 # A batch that apus run works on in somebody's job: apus cancel ends the work
 # and not the job, and a second apus run there leaves the first alone.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 NODES=2
 export NODES
 . "${top_srcdir:-.}/tests/slurm.sh"
+. "$top/tests/slow.sh"
 APUS_LAUNCHER=auto
 export APUS_LAUNCHER
 program nopmix srun <<TXT

@@ -2,8 +2,8 @@
 # A file of requests stands for its batch, or for the batches that it was split
 # into, wherever a batch can be named; line numbers are those of the file.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
+. "$top/tests/slow.sh"
 : >apus.conf
 APUS_CONFIG=$tmp/apus.conf
 APUS_MODELS=$tmp/models

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Waiting for jobs of a real Slurm: apus wait, submit --wait, --split and -o.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 NODES=2
 export NODES
 . "${top_srcdir:-.}/tests/slurm.sh"
+. "$top/tests/slow.sh"
 
 # whole FILE OUT NAME: OUT has an answer to each line of FILE, in its order
 whole() {

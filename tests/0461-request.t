@@ -4,9 +4,9 @@
 # what the queue refuses is told.
 # part: san
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
+. "$top/tests/slow.sh"
 worker=$(dirname "$apus")/apus-worker
 
 net_up && r=0 || r=1

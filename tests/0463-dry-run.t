@@ -3,9 +3,9 @@
 # network.  Where a unit makes none, what must be known is asked by a signed
 # message, and what only looks says why it cannot.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
+. "$top/tests/slow.sh"
 worker=$(dirname "$apus")/apus-worker
 
 net_up && r=0 || r=1

@@ -3,9 +3,9 @@
 # cancel and time, and what is not believed, message by message; then with a
 # queue and a node on localnet.  0930-aos-same does the first in AO's module.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
+. "$top/tests/slow.sh"
 worker=$(dirname "$apus")/apus-worker
 aosrun=$(dirname "$apus")/tests/aosrun
 

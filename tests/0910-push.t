@@ -3,9 +3,9 @@
 # is read back; bundlers and gateways that fail or lie; ceilings for money.
 # Whatever happens, running it again goes on, and nothing is paid twice.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
+. "$top/tests/slow.sh"
 APUS_MODELS=$tmp/models
 APUS_HTTP_RETRIES=0
 APUS_HTTP_STALL_TIMEOUT=1

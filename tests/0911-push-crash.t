@@ -4,9 +4,9 @@
 # with the same items, each paid once.  Needs a build with --enable-crash-tests;
 # the others end it at odd moments only.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
+. "$top/tests/slow.sh"
 worker=$(dirname "$apus")/apus-worker
 : >apus.conf
 APUS_CONFIG=$tmp/apus.conf

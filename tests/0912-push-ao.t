@@ -3,9 +3,9 @@
 # push; refused requests go back with the reason; an answer that another node
 # gave otherwise; units that fail or lie; a whole file by Infer-Batch.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
+. "$top/tests/slow.sh"
 worker=$(dirname "$apus")/apus-worker
 octets='Content-Type: application/octet-stream'
 APUS_MODELS=$tmp/models

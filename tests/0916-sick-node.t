@@ -3,7 +3,6 @@
 # and however often it drains; it pulls little until it has answered one; and
 # a store of models that cannot be read ends no batch.
 set -eu
-. "${top_srcdir:-.}/tests/slow.sh"
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/localnet.sh"
 
@@ -12,6 +11,7 @@ report $r "the net is up"
 # shellcheck disable=SC2034 # network.sh
 ao_cu=$url/cu
 . "$top/tests/network.sh"
+. "$top/tests/slow.sh"
 queue_up
 APUS_HTTP_RETRIES=0
 export APUS_HTTP_RETRIES

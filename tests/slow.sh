@@ -1,4 +1,4 @@
-# Compute with the slowest kernel; sourced by tests that interrupt a worker,
-# which is not to be done before they come to it.
+# Compute with the slowest kernel; sourced, after what clears the environment,
+# by tests that interrupt a worker: it is not to be done before they come to it.
 APUS_KERNEL=reference
 export APUS_KERNEL
