@@ -38,7 +38,10 @@ install_build() { # as make install does: a new file in place of the old one
     mv site/bin/new site/bin/apus-batch.sh
 }
 commit=$("$apus" --version | sed -n 's/.*(\([^)]*\)).*/\1/p')
-other=$(printf '%s' "$commit" | tr '0-9a-f' '1-9a-f0')
+# its last characters stay: a linker may have put the end of another string,
+# such as "a", there
+end=${commit#"${commit%????}"}
+other=$(printf '%s' "${commit%????}" | tr '0-9a-f' '1-9a-f0')$end
 install_build "$commit" "$commit"
 ln -s ../bin/apus-part-index site/real/apus-part-index
 cat >site/bin/apus-worker <<TXT
