@@ -218,7 +218,7 @@ static void attend(struct x1_query *query, const int16_t *q, float c,
         query->o[i] = (float)num[i] * f;
 }
 
-/* A query as A14, zeros behind it up to a multiple of 16. */
+/* A query as A14, padded with zeros to a multiple of 16. */
 static int32_t quantise_query(int16_t *q, float *step, const float *x,
                               size_t hd)
 {

@@ -429,8 +429,8 @@ struct jinja_value jinja_argument(const struct jinja_arguments *args, size_t i,
     return i < args->list->n ? args->list->v[i] : absent;
 }
 
-static int evaluate_arguments(struct jinja_run *r, const struct jinja_node *n,
-                              struct jinja_arguments *args)
+int jinja_eval_arguments(struct jinja_run *r, const struct jinja_node *n,
+                         struct jinja_arguments *args)
 {
     struct jinja_value v;
 
@@ -499,7 +499,7 @@ static int eval_call(struct jinja_run *r, const struct jinja_node *n,
     struct jinja_arguments args;
     struct jinja_value f;
 
-    if (evaluate_arguments(r, n->b, &args))
+    if (jinja_eval_arguments(r, n->b, &args))
         return -1;
     f = look_up(r, n->name);
     if (f.kind == JINJA_MACRO && f.macro)
@@ -518,7 +518,7 @@ static int eval_applied(struct jinja_run *r, const struct jinja_node *n,
     struct jinja_value v;
     bool yes;
 
-    if (jinja_eval(r, n->a, &v) || evaluate_arguments(r, n->b, &args))
+    if (jinja_eval(r, n->a, &v) || jinja_eval_arguments(r, n->b, &args))
         return -1;
     r->line = n->line;
     if (n->kind == NODE_FILTER)

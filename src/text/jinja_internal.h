@@ -200,6 +200,9 @@ int jinja_step(struct jinja_run *r, size_t n);
 
 int jinja_eval(struct jinja_run *r, const struct jinja_node *n,
                struct jinja_value *out);
+/* The values of a list of arguments, NODE_PAIRs or NULL. */
+int jinja_eval_arguments(struct jinja_run *r, const struct jinja_node *n,
+                         struct jinja_arguments *args);
 /* Run statements into r->out. */
 int jinja_run_body(struct jinja_run *r, const struct jinja_node *n);
 /* Call a macro. */

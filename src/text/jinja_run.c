@@ -99,7 +99,6 @@ static int capture(struct jinja_run *r, const struct jinja_node *body,
 {
     struct jinja_writer w = { .arena = &r->arena }, *outer = r->out;
     struct jinja_arguments args;
-    struct jinja_value v;
     int rc;
 
     r->out = &w;
@@ -109,17 +108,8 @@ static int capture(struct jinja_run *r, const struct jinja_node *body,
         return -1;
     *out = jinja_string(jinja_written(&w));
     for (; filters; filters = filters->next) {
-        args.list = jinja_new_list(&r->arena).list;
-        args.named = jinja_new_map(&r->arena).map;
-        for (const struct jinja_node *a = filters->b; a; a = a->next) {
-            if (jinja_eval(r, a->b, &v))
-                return -1;
-            if (a->name.n)
-                jinja_put(&r->arena, args.named, a->name, v);
-            else
-                jinja_push(&r->arena, args.list, v);
-        }
-        if (jinja_filter(r, filters->number, *out, &args, out))
+        if (jinja_eval_arguments(r, filters->b, &args) ||
+            jinja_filter(r, filters->number, *out, &args, out))
             return -1;
     }
     return rc;
