@@ -3,10 +3,8 @@
  * products (vpmaddwd) summed in 32 bits; exponentials, eight at a time.
  * avx2_attention.c has attention; the rest is avx2_plain.c's.
  *
- * Weights: [blocks of 16 outputs][tiles of 64 k][16 quads of k][16 outputs][4],
- * bytes; outputs and k are padded with zeros.  64 bytes are 16 outputs x 4 k;
- * a quarter of them, widened, is 4 outputs x 4 k, so that a lane sums one pair
- * of k and two lanes make an output.
+ * Weights: as pack.h has them.  A quarter of 64 bytes, widened, is 4 outputs x
+ * 4 k, so that a lane sums one pair of k and two lanes make an output.
  *
  * Rows: int16, [groups of rows][quads of k][rows of the group][4]; a group has
  * at most 6 rows, as many as their sums fit in the registers.
@@ -21,73 +19,15 @@
 #include "kernels/x86/avx2.h"
 
 #include "kernels/levels.h"
+#include "kernels/x86/pack.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-#define OUTS 16u           /* outputs of a block */
-#define TILE_K 64u         /* k of a tile */
-#define TILE_BYTES 1024u   /* of packed weights */
 #define GROUP 6u           /* rows that share their weights in registers */
 #define ROW_BYTES 128u     /* of a row and tile */
 #define MAX_SEGMENT 24u    /* tiles between drains: 384 pairs, 48 KB widened */
 #define MAX_GROUPS 32u     /* of a pass */
 #define PASS_BYTES (400u << 10) /* of rows, to stay in the L2 cache */
-
-static size_t tiles(size_t k)
-{
-    return (k + TILE_K - 1) / TILE_K;
-}
-
-/* ---- weights ------------------------------------------------------------ */
-
-static size_t avx2_pack_bytes(const struct x1_matrix *m)
-{
-    return (m->rows + OUTS - 1) / OUTS * tiles(m->cols) * TILE_BYTES;
-}
-
-/* Where element k of output n begins. */
-static size_t place(size_t n, size_t k, size_t n_tiles)
-{
-    return (n / OUTS * n_tiles + k / TILE_K) * TILE_BYTES +
-           k % TILE_K / 4 * TILE_K + n % OUTS * 4 + k % 4;
-}
-
-static void avx2_pack(void *room, const struct x1_matrix *m, size_t from,
-                      size_t to)
-{
-    size_t kt = tiles(m->cols), k;
-    int8_t *out = room;
-
-    for (size_t n = from; n < (to == m->rows ? (to + OUTS - 1) / OUTS * OUTS
-                                             : to); n++) {
-        const int8_t *row = m->w + n * m->cols;
-
-        for (k = 0; k < kt * TILE_K; k += 4) {
-            int8_t *quad = out + place(n, k, kt);
-
-            for (size_t i = 0; i < 4; i++)
-                quad[i] = n < m->rows && k + i < m->cols ? row[k + i] : 0;
-        }
-    }
-}
-
-static void avx2_weights(struct x1_weights *w, const struct x1_matrix *m,
-                         const void *room)
-{
-    w->rows = m->rows;
-    w->cols = m->cols;
-    w->scale = m->scale;
-    w->data = room;
-}
-
-static void avx2_embed(float *x, const struct x1_weights *w, uint32_t id)
-{
-    const int8_t *data = w->data;
-    size_t kt = tiles(w->cols);
-
-    for (size_t k = 0; k < w->cols; k++)
-        x[k] = (float)data[place(id, k, kt)] * w->scale[id];
-}
 
 /* ---- rows --------------------------------------------------------------- */
 
@@ -114,7 +54,7 @@ static size_t row_at(size_t i, size_t m, size_t kt, size_t *stride)
 
 static size_t avx2_rows_bytes(size_t m, size_t k)
 {
-    return m * tiles(k) * ROW_BYTES;
+    return m * pack_tiles(k) * ROW_BYTES;
 }
 
 uint32_t avx2_amax_bits(const float *x, size_t n)
@@ -147,7 +87,7 @@ INLINE __m256i round8(const float *x, __m256 r)
 /* Row i of rint(x * r), r 0 for zeros. */
 static void put_row(struct x1_rows *out, size_t i, const float *x, float r)
 {
-    size_t kt = tiles(out->k), stride, k = 0;
+    size_t kt = pack_tiles(out->k), stride, k = 0;
     unsigned char *q = (unsigned char *)out->q +
                        row_at(i, out->m, kt, &stride);
     int16_t quad[4];
@@ -160,7 +100,7 @@ static void put_row(struct x1_rows *out, size_t i, const float *x, float r)
         _mm_storel_epi64((void *)q, s);
         _mm_storel_epi64((void *)(q + stride), _mm_unpackhi_epi64(s, s));
     }
-    for (; k < kt * TILE_K; k += 4, q += stride) {
+    for (; k < kt * PACK_TILE_K; k += 4, q += stride) {
         for (size_t j = 0; j < 4; j++)
             quad[j] = r != 0 && k + j < out->k
                           ? (int16_t)x1_round(x[k + j] * r)
@@ -194,7 +134,7 @@ static void avx2_quantise(struct x1_rows *out, const float *x, size_t stride,
 
 static void avx2_integers(int16_t *q, const struct x1_rows *rows, size_t i)
 {
-    size_t stride, at = row_at(i, rows->m, tiles(rows->k), &stride);
+    size_t stride, at = row_at(i, rows->m, pack_tiles(rows->k), &stride);
     const unsigned char *p = (const unsigned char *)rows->q + at;
 
     for (size_t k = 0; k < rows->k; k += 4, p += stride)
@@ -393,9 +333,9 @@ static void half_block(const struct target *t, const struct pass *p,
     for (size_t s = 0; s < p->segments; s++) {
         size_t from = p->kt * s / p->segments;
         size_t to = p->kt * (s + 1) / p->segments;
-        const int8_t *b = (const int8_t *)t->w->data +
-                          (nb * p->kt + from) * TILE_BYTES;
-        const int8_t *next = b + (to - from) * TILE_BYTES;
+        const int8_t *b = pack_block(t->w, nb, p->kt) +
+                          from * PACK_TILE_BYTES;
+        const int8_t *next = b + (to - from) * PACK_TILE_BYTES;
 
         for (size_t g = p->g0; g < p->g1; g++) {
             size_t f = first_row(g, n, m), rows = first_row(g + 1, n, m) - f;
@@ -414,8 +354,8 @@ static void half_block(const struct target *t, const struct pass *p,
                 source == ONCE ? next + turn * steps * 128
                 : turn < 4     ? next + turn * steps * 64
                                : b);
-            if (s + 1 == p->segments && nb * OUTS + h * 8 < t->w->rows)
-                finish(t, sums + (f - r0), f, rows, nb * OUTS + h * 8);
+            if (s + 1 == p->segments && nb * PACK_OUTS + h * 8 < t->w->rows)
+                finish(t, sums + (f - r0), f, rows, nb * PACK_OUTS + h * 8);
         }
     }
 }
@@ -425,7 +365,7 @@ static void half_block(const struct target *t, const struct pass *p,
 static void multiply(const struct target *t, const struct x1_rows *in,
                      size_t from, size_t to)
 {
-    size_t n = groups(in->m), kt = tiles(in->k);
+    size_t n = groups(in->m), kt = pack_tiles(in->k);
     size_t most = PASS_BYTES / (kt * ROW_BYTES * GROUP), passes;
 
     if (n == 0)
@@ -441,7 +381,7 @@ static void multiply(const struct target *t, const struct x1_rows *in,
             .segments = (kt + MAX_SEGMENT - 1) / MAX_SEGMENT,
         };
 
-        for (size_t nb = from / OUTS; nb * OUTS < to; nb++) {
+        for (size_t nb = from / PACK_OUTS; nb * PACK_OUTS < to; nb++) {
             half_block(t, &p, nb, 0);
             half_block(t, &p, nb, 1);
         }
@@ -520,15 +460,12 @@ static void avx2_exp_weights(uint32_t *w, const float *x, size_t n, float max,
 void x1_avx2_init(struct x1_kernels *k)
 {
     x1_avx2_plain_init(k);
-    k->pack_bytes = avx2_pack_bytes;
-    k->pack = avx2_pack;
-    k->weights = avx2_weights;
+    pack_init(k);
     k->rows_bytes = avx2_rows_bytes;
     k->quantise = avx2_quantise;
     k->integers = avx2_integers;
     k->linear = avx2_linear;
     k->gate = avx2_gate;
-    k->embed = avx2_embed;
     k->attention = avx2_attention;
     k->exp32 = avx2_exp32;
     k->silu = avx2_silu;
