@@ -12,8 +12,10 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define AVX2_INIT x1_avx2_init
+#define VNNI_INIT x1_vnni_init
 #else
 #define AVX2_INIT NULL
+#define VNNI_INIT NULL
 #endif
 
 /* Slowest first: later ones override. */
@@ -23,7 +25,7 @@ static const struct {
 } levels[] = {
     { { "reference", 0 }, x1_reference_init },
     { { "avx2", X1_AVX2 }, AVX2_INIT },
-    { { "vnni", X1_AVX2 | X1_VNNI }, NULL },
+    { { "vnni", X1_AVX2 | X1_VNNI }, VNNI_INIT },
     { { "amx", X1_AVX2 | X1_VNNI | X1_AMX }, NULL },
     { { "sdot", X1_SDOT }, NULL },
 };
@@ -42,7 +44,16 @@ void x1_kernels_init(struct x1_kernels *k, unsigned cpu)
 unsigned x1_cpu(void)
 {
 #if defined(__x86_64__) && defined(__GNUC__)
-    return __builtin_cpu_supports("avx2") ? X1_AVX2 : 0;
+    unsigned cpu = __builtin_cpu_supports("avx2") ? X1_AVX2 : 0;
+
+    /* what x86/vnni.h compiles for */
+    if (__builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vnni"))
+        cpu |= X1_VNNI;
+    return cpu;
 #else
     return 0;
 #endif

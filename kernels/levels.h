@@ -12,6 +12,9 @@ void x1_reference_init(struct x1_kernels *k);
 
 /* What AVX2 does faster (x86/avx2.c); there is none on other CPUs. */
 void x1_avx2_init(struct x1_kernels *k);
+/* What AVX-512 with VNNI does faster (x86/vnni.c), on top of AVX2; none on
+ * other CPUs. */
+void x1_vnni_init(struct x1_kernels *k);
 /* The reference, compiled for AVX2 (x86/avx2_plain.c). */
 void x1_avx2_plain_init(struct x1_kernels *k);
 

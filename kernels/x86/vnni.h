@@ -1,0 +1,115 @@
+/*
+ * What the files of the level "vnni" share.  Included first: all that follows
+ * is compiled for AVX-512 with VNNI.
+ *
+ * The functions here are element by element in the operations of x1.h, sixteen
+ * elements at a time; masks leave out what lies past the end of a row, so no
+ * file of this level has a scalar tail.
+ */
+#ifndef APUS_KERNELS_X86_VNNI_H
+#define APUS_KERNELS_X86_VNNI_H
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+/* x1_cpu in levels.c asks for the same abilities. */
+#if defined(__clang__)
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), \
+    apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#endif
+
+#include <immintrin.h>
+#include <stdbool.h>
+
+#include "kernels/kernels.h"
+#include "kernels/x1.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define BITS16(x) _mm512_castsi512_ps(_mm512_set1_epi32((int)(x)))
+
+/* Lanes 0 .. n - 1, all sixteen if n is more. */
+INLINE __mmask16 lanes(size_t n)
+{
+    return n >= 16 ? 0xffff : (__mmask16)((1u << n) - 1);
+}
+
+/* x1_exp32 of sixteen elements. */
+INLINE __m512 exp16(__m512 x)
+{
+    const __m512 magic = _mm512_set1_ps(12582912.0f);
+    const __m512 least = _mm512_set1_ps(-87.0f);
+    __mmask16 below = _mm512_cmp_ps_mask(x, least, _CMP_LT_OQ);
+    __m512 c = _mm512_mask_mov_ps(x, below, least);
+    __m512 t = _mm512_add_ps(_mm512_mul_ps(c, BITS16(0x3fb8aa3bu)), magic);
+    __m512 n = _mm512_sub_ps(t, magic);
+    __m512 r = _mm512_sub_ps(
+        _mm512_sub_ps(c, _mm512_mul_ps(n, BITS16(0x3f318000u))),
+        _mm512_mul_ps(n, BITS16(0xb95e8083u)));
+    __m512 p = BITS16(0x39506967u);
+    __m512i two_n = _mm512_slli_epi32(
+        _mm512_sub_epi32(_mm512_castps_si512(t),
+                         _mm512_set1_epi32(0x4b400000 - 127)), 23);
+
+    p = _mm512_add_ps(_mm512_mul_ps(p, r), BITS16(0x3ab743ceu));
+    p = _mm512_add_ps(_mm512_mul_ps(p, r), BITS16(0x3c088908u));
+    p = _mm512_add_ps(_mm512_mul_ps(p, r), BITS16(0x3d2aa9c1u));
+    p = _mm512_add_ps(_mm512_mul_ps(p, r), BITS16(0x3e2aaaaau));
+    p = _mm512_add_ps(_mm512_mul_ps(p, r), BITS16(0x3f000000u));
+    p = _mm512_add_ps(_mm512_mul_ps(p, _mm512_mul_ps(r, r)), r);
+    p = _mm512_add_ps(p, _mm512_set1_ps(1.0f));
+    return _mm512_maskz_mul_ps((__mmask16)~below, p,
+                               _mm512_castsi512_ps(two_n));
+}
+
+/* x1_silu of sixteen elements. */
+INLINE __m512 silu16(__m512 g)
+{
+    __m512 x = _mm512_min_ps(_mm512_xor_ps(g, BITS16(0x80000000u)),
+                             _mm512_set1_ps(88.0f));
+
+    return _mm512_div_ps(g, _mm512_add_ps(_mm512_set1_ps(1.0f), exp16(x)));
+}
+
+/* The greatest size of n elements, as its bits. */
+INLINE uint32_t amax_bits16(const float *x, size_t n)
+{
+    const __m512i size = _mm512_set1_epi32(0x7fffffff);
+    __m512i most = _mm512_setzero_si512();
+
+    for (size_t i = 0; i < n; i += 16)
+        most = _mm512_max_epi32(
+            most, _mm512_and_si512(
+                      _mm512_castps_si512(
+                          _mm512_maskz_loadu_ps(lanes(n - i), x + i)), size));
+    return (uint32_t)_mm512_reduce_max_epi32(most);
+}
+
+/* rint(x * r) of up to sixteen elements, as x1_round. */
+INLINE __m512i round16(const float *x, __mmask16 m, __m512 r)
+{
+    return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_maskz_loadu_ps(m, x), r));
+}
+
+/* The slices of sixteen A14 integers: the high ones, and q - 256 * high,
+ * whose bits are q's lowest eight.  Flipping the top bit adds 128. */
+INLINE __m128i high16(__m512i q)
+{
+    return _mm512_cvtepi32_epi8(
+        _mm512_srai_epi32(_mm512_add_epi32(q, _mm512_set1_epi32(128)), 8));
+}
+
+INLINE __m128i low16(__m512i q)
+{
+    return _mm512_cvtepi32_epi8(q);
+}
+
+INLINE __m128i biased(__m128i slice)
+{
+    return _mm_xor_si128(slice, _mm_set1_epi8((char)-128));
+}
+
+#endif
+
+#endif
