@@ -1,14 +1,471 @@
 /*
- * The level "vnni": exponentials, sixteen at a time, with AVX-512.  Whatever it
- * leaves is avx2's.
+ * The level "vnni": linear, gate and what makes their rows, with vpdpbusd of
+ * AVX-512; exponentials, sixteen at a time.  Whatever it leaves is avx2's.
+ *
+ * Weights: as pack.h has them.
+ *
+ * Rows: a row is one slice row of bytes if it is A8, two (high, low) if it is
+ * A14, each byte + 128: [groups of rows][quads of k][slice rows of the
+ * group][4].  A group has at most 12 slice rows: times two blocks of 16 outputs
+ * they are 24 sums in registers, which stay there for all of k, while a pair
+ * of blocks stays in the L2 cache until every group has met it.  Up to four
+ * slice rows are bound by memory instead: one block at a time, one stream.
+ *
+ * Exactness: vpdpbusd takes unsigned times signed bytes, so a sum begins at
+ * -128 times the sum of the weights.  Intermediate sums may wrap, results fit:
+ * a low slice is at most 128 in size, 128 * 127 * 131072 < 2^31.  256 hi + lo
+ * is exact in binary64 and rounded once, as the reference rounds its int64.
  */
 #include <config.h>
 
 #include "kernels/x86/vnni.h"
 
 #include "kernels/levels.h"
+#include "kernels/x86/pack.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
+
+#define SLICES 12u  /* slice rows of a group, at most */
+#define STREAM 4u   /* slice rows up to which memory is the bound */
+#define NEAR 4096   /* bytes that a stream is fetched ahead */
+#define PASS_BYTES (400u << 10) /* of rows, to stay in the L2 cache */
+#define STEP_BYTES 256u /* of a block: a step is 4 quads of 64 bytes */
+
+/* ---- rows ---------------------------------------------------------------- */
+
+static size_t slices_of(const struct x1_rows *rows)
+{
+    return rows->a8 ? 1 : 2;
+}
+
+static size_t groups(size_t m, size_t slices)
+{
+    return (m * slices + SLICES - 1) / SLICES;
+}
+
+/* The first row of group g of n; groups are as equal as can be. */
+static size_t first_row(size_t g, size_t n, size_t m)
+{
+    return m * g / n;
+}
+
+/* Where row i begins, and in *stride how many bytes its quads are apart. */
+static unsigned char *row_at(const struct x1_rows *rows, size_t i,
+                             size_t *stride)
+{
+    size_t slices = slices_of(rows), m = rows->m, n = groups(m, slices);
+    size_t g = ((i + 1) * n - 1) / m;
+    size_t first = first_row(g, n, m), end = first_row(g + 1, n, m);
+
+    *stride = (end - first) * slices * 4;
+    return (unsigned char *)rows->q +
+           first * pack_tiles(rows->k) * PACK_TILE_K * slices +
+           (i - first) * slices * 4;
+}
+
+static size_t vnni_rows_bytes(size_t m, size_t k)
+{
+    return m * pack_tiles(k) * PACK_TILE_K * 2;
+}
+
+/* Four quads of a row. */
+INLINE void put_a14(unsigned char *to, size_t stride, __m512i q)
+{
+    __m128i high = biased(high16(q)), low = biased(low16(q));
+    __m128d a = _mm_castsi128_pd(_mm_unpacklo_epi32(high, low));
+    __m128d b = _mm_castsi128_pd(_mm_unpackhi_epi32(high, low));
+
+    _mm_storel_pd((void *)to, a);
+    _mm_storeh_pd((void *)(to + stride), a);
+    _mm_storel_pd((void *)(to + 2 * stride), b);
+    _mm_storeh_pd((void *)(to + 3 * stride), b);
+}
+
+INLINE void put_a8(unsigned char *to, size_t stride, __m512i q)
+{
+    unsigned char quad[16];
+
+    _mm_storeu_si128((void *)quad, biased(low16(q)));
+    for (size_t i = 0; i < 4; i++)
+        memcpy(to + i * stride, quad + 4 * i, 4);
+}
+
+/* Row i of rint(x * r); zeros where r is 0. */
+static void put_row(struct x1_rows *out, size_t i, const float *x, float r)
+{
+    size_t padded = pack_tiles(out->k) * PACK_TILE_K, stride;
+    unsigned char *to = row_at(out, i, &stride);
+    __m512 factor = _mm512_set1_ps(r);
+
+    for (size_t k = 0; k < padded; k += 16, to += 4 * stride) {
+        __mmask16 m = r != 0 && k < out->k ? lanes(out->k - k) : 0;
+        __m512i q = round16(x + (m ? k : 0), m, factor);
+
+        if (out->a8)
+            put_a8(to, stride, q);
+        else
+            put_a14(to, stride, q);
+    }
+}
+
+static void vnni_quantise(struct x1_rows *out, const float *x, size_t stride,
+                          int32_t *fault, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        const float *row = x + i * stride;
+        uint32_t amax = amax_bits16(row, out->k);
+        float r = 0;
+
+        fault[i] = -1;
+        out->scale[i] = 0;
+        if (amax >= X1_LIMIT_BITS) {
+            fault[i] = x1_fault(row, out->k);
+        } else if (!out->a8) {
+            r = x1_pow2(14 - x1_a14_exponent(amax));
+            out->scale[i] = x1_pow2(x1_a14_exponent(amax) - 14);
+        } else if (x1_float(amax) >= 0x1p-90f) {
+            r = 127.0f / x1_float(amax);
+            out->scale[i] = x1_float(amax) / 127.0f;
+        }
+        put_row(out, i, row, r);
+    }
+}
+
+static void vnni_integers(int16_t *q, const struct x1_rows *rows, size_t i)
+{
+    size_t stride;
+    const unsigned char *p = row_at(rows, i, &stride);
+
+    for (size_t k = 0; k < rows->k; k++) {
+        const unsigned char *at = p + k / 4 * stride + k % 4;
+
+        q[k] = (int16_t)(at[0] - 128);
+        if (!rows->a8)
+            q[k] = (int16_t)(q[k] * 256 + at[4] - 128);
+    }
+}
+
+/* ---- products ------------------------------------------------------------ */
+
+/* A pair of blocks, and what to fetch of the next pair meanwhile: `lines` lines
+ * of each in a step. */
+struct pair {
+    const int8_t *block[2];
+    const int32_t *sum[2];
+    const int8_t *ahead[2];
+    size_t lines;
+};
+
+INLINE __m512i start_of(const int32_t *sum)
+{
+    return _mm512_sub_epi32(_mm512_setzero_si512(),
+                            _mm512_slli_epi32(_mm512_load_si512(sum), 7));
+}
+
+INLINE __m512i four_bytes(const unsigned char *a)
+{
+    int32_t quad;
+
+    memcpy(&quad, a, sizeof(quad));
+    return _mm512_set1_epi32(quad);
+}
+
+INLINE void fetch_ahead(const struct pair *p, size_t step, size_t line)
+{
+    size_t at = (step * p->lines + line) * 64;
+
+    if (line >= p->lines)
+        return;
+    _mm_prefetch((const char *)p->ahead[0] + at, _MM_HINT_T1);
+    _mm_prefetch((const char *)p->ahead[1] + at, _MM_HINT_T1);
+}
+
+/* c[slice row][block of the pair] = the products of `rows` slice rows and two
+ * blocks over n steps. */
+INLINE void product(const unsigned rows, int32_t (*c)[2][16],
+                    const struct pair *p, const unsigned char *a, size_t n)
+{
+    const int8_t *b0 = p->block[0], *b1 = p->block[1];
+    __m512i s[SLICES][2];
+
+#pragma GCC unroll 12
+    for (unsigned r = 0; r < rows; r++) {
+        s[r][0] = start_of(p->sum[0]);
+        s[r][1] = start_of(p->sum[1]);
+    }
+    for (size_t i = 0; i < n; i++, a += 16 * rows) {
+#pragma GCC unroll 4
+        for (unsigned q = 0; q < 4; q++) {
+            __m512i w0 = _mm512_load_si512(b0 + i * STEP_BYTES + q * 64);
+            __m512i w1 = _mm512_load_si512(b1 + i * STEP_BYTES + q * 64);
+
+            fetch_ahead(p, i, q);
+#pragma GCC unroll 12
+            for (unsigned r = 0; r < rows; r++) {
+                __m512i x = four_bytes(a + (q * rows + r) * 4);
+
+                s[r][0] = _mm512_dpbusd_epi32(s[r][0], x, w0);
+                s[r][1] = _mm512_dpbusd_epi32(s[r][1], x, w1);
+            }
+        }
+    }
+#pragma GCC unroll 12
+    for (unsigned r = 0; r < rows; r++) {
+        _mm512_store_si512(c[r][0], s[r][0]);
+        _mm512_store_si512(c[r][1], s[r][1]);
+    }
+}
+
+/* c[slice row][half] = the products of `rows` slice rows and one block, as one
+ * stream from memory; quads go to `sets` sets of sums in turn. */
+INLINE void stream(const unsigned rows, const unsigned sets,
+                   int32_t (*c)[2][16], size_t half, const int32_t *sum,
+                   const int8_t *b, const unsigned char *a, size_t n)
+{
+    __m512i s[SLICES][4];
+
+#pragma GCC unroll 12
+    for (unsigned r = 0; r < rows; r++) {
+        s[r][0] = start_of(sum);
+#pragma GCC unroll 4
+        for (unsigned v = 1; v < sets; v++)
+            s[r][v] = _mm512_setzero_si512();
+    }
+    for (size_t i = 0; i < n; i++, b += STEP_BYTES, a += 16 * rows) {
+#pragma GCC unroll 4
+        for (unsigned q = 0; q < 4; q++) {
+            __m512i w = _mm512_load_si512(b + q * 64);
+
+            _mm_prefetch((const char *)b + q * 64 + NEAR, _MM_HINT_T0);
+#pragma GCC unroll 12
+            for (unsigned r = 0; r < rows; r++)
+                s[r][q % sets] = _mm512_dpbusd_epi32(
+                    s[r][q % sets], four_bytes(a + (q * rows + r) * 4), w);
+        }
+    }
+#pragma GCC unroll 12
+    for (unsigned r = 0; r < rows; r++) {
+#pragma GCC unroll 4
+        for (unsigned v = 1; v < sets; v++)
+            s[r][0] = _mm512_add_epi32(s[r][0], s[r][v]);
+        _mm512_store_si512(c[r][half], s[r][0]);
+    }
+}
+
+typedef void product_fn(int32_t (*c)[2][16], const struct pair *p,
+                        const unsigned char *a, size_t n);
+typedef void stream_fn(int32_t (*c)[2][16], size_t half, const int32_t *sum,
+                       const int8_t *b, const unsigned char *a, size_t n);
+#define PRODUCT(rows)                                                      \
+    static void product_##rows(int32_t (*c)[2][16], const struct pair *p,  \
+                               const unsigned char *a, size_t n)           \
+    {                                                                      \
+        product(rows, c, p, a, n);                                         \
+    }                                                                      \
+    static void stream_##rows(int32_t (*c)[2][16], size_t half,            \
+                              const int32_t *sum, const int8_t *b,         \
+                              const unsigned char *a, size_t n)            \
+    {                                                                      \
+        stream(rows, (rows) <= 6 ? 4 : 2, c, half, sum, b, a, n);          \
+    }
+PRODUCT(1) PRODUCT(2) PRODUCT(3) PRODUCT(4) PRODUCT(5) PRODUCT(6)
+PRODUCT(7) PRODUCT(8) PRODUCT(9) PRODUCT(10) PRODUCT(11) PRODUCT(12)
+#define ALL(kind)                                                           \
+    { NULL, kind##_1, kind##_2, kind##_3, kind##_4, kind##_5, kind##_6,     \
+      kind##_7, kind##_8, kind##_9, kind##_10, kind##_11, kind##_12 }
+static product_fn *const products[SLICES + 1] = ALL(product);
+static stream_fn *const streams[SLICES + 1] = ALL(stream);
+
+/* ---- what becomes of the sums -------------------------------------------- */
+
+/* What a product is for. */
+struct target {
+    float *y;
+    size_t stride;
+    const struct x1_weights *w, *u; /* u: w is a gate and this goes up */
+    const float *b;                 /* a bias, or NULL */
+    bool add;                       /* to what y has */
+    const struct x1_rows *in;
+};
+
+/* Sixteen outputs of one row: (f32(acc) * scale) * step. */
+INLINE __m512 scaled(size_t slices, int32_t (*c)[2][16], size_t half,
+                     const float *scale, __m512 step)
+{
+    __m512i high = _mm512_load_si512(c[0][half]), low;
+    const __m512d k = _mm512_set1_pd(256);
+    __m512d a, b;
+    __m512 f;
+
+    if (slices == 1) {
+        f = _mm512_cvtepi32_ps(high);
+    } else {
+        low = _mm512_load_si512(c[1][half]);
+        a = _mm512_add_pd(
+            _mm512_mul_pd(
+                _mm512_cvtepi32_pd(_mm512_castsi512_si256(high)), k),
+            _mm512_cvtepi32_pd(_mm512_castsi512_si256(low)));
+        b = _mm512_add_pd(
+            _mm512_mul_pd(
+                _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(high, 1)), k),
+            _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(low, 1)));
+        f = _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(a)),
+                               _mm512_cvtpd_ps(b), 1);
+    }
+    return _mm512_mul_ps(_mm512_mul_ps(f, _mm512_load_ps(scale)), step);
+}
+
+/* Rows `row` on, block nb and, if there are two, the next one; or block nb of
+ * gate and up. */
+INLINE void finish(const size_t slices, const struct target *t,
+                   int32_t (*c)[2][16], size_t row, size_t rows, size_t nb,
+                   size_t blocks)
+{
+    size_t n = nb * PACK_OUTS;
+
+    for (size_t i = row; i < row + rows; i++, c += slices) {
+        __m512 step = _mm512_set1_ps(t->in->scale[i]);
+        float *y = t->y + i * t->stride + n;
+
+        if (t->u) {
+            __m512 g = scaled(slices, c, 0, t->w->scale + n, step);
+            __m512 u = scaled(slices, c, 1, t->u->scale + n, step);
+
+            _mm512_mask_storeu_ps(y, lanes(t->w->rows - n),
+                                  _mm512_mul_ps(silu16(g), u));
+            continue;
+        }
+        for (size_t half = 0; half < blocks; half++) {
+            size_t at = half * PACK_OUTS;
+            __mmask16 m = lanes(t->w->rows - n - at);
+            __m512 v = scaled(slices, c, half, t->w->scale + n + at, step);
+
+            if (t->b)
+                v = _mm512_add_ps(
+                    v, _mm512_maskz_loadu_ps(m, t->b + n + at));
+            if (t->add)
+                v = _mm512_add_ps(_mm512_maskz_loadu_ps(m, y + at), v);
+            _mm512_mask_storeu_ps(y + at, m, v);
+        }
+    }
+}
+
+static void finish_rows(const struct target *t, int32_t (*c)[2][16],
+                        size_t row, size_t rows, size_t nb, size_t blocks)
+{
+    if (t->in->a8)
+        finish(1, t, c, row, rows, nb, blocks);
+    else
+        finish(2, t, c, row, rows, nb, blocks);
+}
+
+/* ---- a matrix ------------------------------------------------------------ */
+
+static void fetch_line(const void *p)
+{
+    _mm_prefetch((const char *)p, _MM_HINT_T0);
+}
+
+/* The pair that begins at block nb: two blocks of w, or one of each.  Scales
+ * and sums of the next pair are fetched. */
+static void pair_at(struct pair *p, const struct target *t, size_t nb,
+                    size_t kt)
+{
+    const struct x1_weights *second = t->u ? t->u : t->w;
+    size_t next = t->u ? nb : nb + 1, step = t->u ? 1 : 2;
+
+    p->block[0] = pack_block(t->w, nb, kt);
+    p->block[1] = pack_block(second, next, kt);
+    p->sum[0] = pack_sums(t->w) + nb * PACK_OUTS;
+    p->sum[1] = pack_sums(second) + next * PACK_OUTS;
+    p->ahead[0] = p->block[0] + step * kt * PACK_TILE_BYTES;
+    p->ahead[1] = p->block[1] + step * kt * PACK_TILE_BYTES;
+    p->lines = 0;
+    fetch_line(p->sum[0] + step * PACK_OUTS);
+    fetch_line(p->sum[1] + step * PACK_OUTS);
+    fetch_line(t->w->scale + (nb + step) * PACK_OUTS);
+    fetch_line(second->scale + (next + step) * PACK_OUTS);
+}
+
+/* Rows `row` on of the pair at nb; `blocks` 1: only the first of it. */
+static void multiply_group(const struct target *t, const struct pair *p,
+                           size_t row, size_t rows, size_t nb, size_t blocks)
+{
+    int32_t c[SLICES][2][16] __attribute__((aligned(64)));
+    size_t kt = pack_tiles(t->in->k), slices = slices_of(t->in);
+    size_t n = rows * slices;
+    const unsigned char *a = (const unsigned char *)t->in->q +
+                             row * kt * PACK_TILE_K * slices;
+
+    if (blocks == 2 && t->in->m * slices > STREAM) {
+        products[n](c, p, a, kt * 4);
+    } else {
+        for (size_t half = 0; half < blocks; half++)
+            streams[n](c, half, p->sum[half], p->block[half], a, kt * 4);
+    }
+    finish_rows(t, c, row, rows, nb, blocks);
+}
+
+/* Groups [g0, g1) of n and outputs [from, to): pair by pair.  The first groups
+ * fetch the next pair, 4 lines of each block a step in all. */
+static void multiply_pass(const struct target *t, size_t g0, size_t g1,
+                          size_t n, size_t from, size_t to)
+{
+    size_t kt = pack_tiles(t->in->k), m = t->in->m;
+    size_t lines = (4 + g1 - g0 - 1) / (g1 - g0);
+    size_t last = (to + PACK_OUTS - 1) / PACK_OUTS;
+
+    for (size_t nb = from / PACK_OUTS; nb < last; nb += t->u ? 1 : 2) {
+        size_t blocks = t->u || nb + 1 < last ? 2 : 1;
+        struct pair p;
+
+        pair_at(&p, t, nb, kt);
+        for (size_t g = g0; g < g1; g++) {
+            size_t row = first_row(g, n, m);
+
+            p.lines = (g - g0) * lines < 4 ? lines : 0;
+            multiply_group(t, &p, row, first_row(g + 1, n, m) - row, nb,
+                           blocks);
+            p.ahead[0] += p.lines * kt * STEP_BYTES;
+            p.ahead[1] += p.lines * kt * STEP_BYTES;
+        }
+    }
+}
+
+/* Outputs [from, to) of all rows, in passes whose rows stay in the cache. */
+static void multiply(const struct target *t, size_t from, size_t to)
+{
+    size_t kt = pack_tiles(t->in->k), n = groups(t->in->m, slices_of(t->in));
+    size_t most = PASS_BYTES / (kt * PACK_TILE_K * SLICES), passes;
+
+    if (n == 0)
+        return;
+    most = most < 2 ? 2 : most;
+    passes = (n + most - 1) / most;
+    for (size_t i = 0; i < passes; i++)
+        multiply_pass(t, n * i / passes, n * (i + 1) / passes, n, from, to);
+}
+
+static void vnni_linear(float *y, size_t stride, const struct x1_weights *w,
+                        const float *b, bool add, const struct x1_rows *in,
+                        size_t from, size_t to)
+{
+    struct target t = { .y = y, .stride = stride, .w = w, .b = b, .add = add,
+                        .in = in };
+
+    multiply(&t, from, to);
+}
+
+static void vnni_gate(float *h, size_t stride, const struct x1_weights *g,
+                      const struct x1_weights *u, const struct x1_rows *in,
+                      size_t from, size_t to)
+{
+    struct target t = { .y = h, .stride = stride, .w = g, .u = u, .in = in };
+
+    multiply(&t, from, to);
+}
+
+/* ---- element by element -------------------------------------------------- */
 
 static void vnni_exp32(float *y, const float *x, size_t n)
 {
@@ -46,6 +503,11 @@ static void vnni_exp_weights(uint32_t *w, const float *x, size_t n, float max,
 
 void x1_vnni_init(struct x1_kernels *k)
 {
+    k->rows_bytes = vnni_rows_bytes;
+    k->quantise = vnni_quantise;
+    k->integers = vnni_integers;
+    k->linear = vnni_linear;
+    k->gate = vnni_gate;
     k->exp32 = vnni_exp32;
     k->silu = vnni_silu;
     k->exp_weights = vnni_exp_weights;
