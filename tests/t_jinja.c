@@ -246,7 +246,7 @@ static void refusals(void)
         { "{{ '\xc3\x89'|lower }}", "U+00C9" },
         { "{% set m.x = 1 %}", "not a namespace" },
         { "{% for a, b in [[1]] %}{% endfor %}", "1 values for 2 names" },
-        { "{{ strftime_now('%Y') }}", "the date" },
+        { "{{ strftime_now('%Y') }}", "a date" },
         { "{% set loop_ = 1 %}{{ m() }}", "" },
         { NULL, NULL }
     };
@@ -354,6 +354,33 @@ static void bounds(void)
        "endless words");
 }
 
+static void words(void)
+{
+    static const char text[] =
+        "{% macro f(p) %}{{ p.q }}{% endmacro %}{% for e in alpha %}"
+        "{{ e['key'] ~ f(e) ~ 'a key' }}{% endfor %}"
+        "{% if beta is defined %}{{ strftime_now('%Y') }}{% endif %}";
+    struct err err = ERR_INIT;
+    struct jinja *t;
+    char *near, *far;
+
+    if (jinja_new(&t, text, strlen(text), &err))
+        abort();
+    ok(jinja_reads(t, "alpha") && jinja_reads(t, "beta") &&
+           jinja_reads(t, "strftime_now") && !jinja_reads(t, "q") &&
+           !jinja_reads(t, "key") && !jinja_reads(t, "alph"),
+       "the variables that a template reads");
+    ok(jinja_mentions(t, "q") && jinja_mentions(t, "key") &&
+           jinja_mentions(t, "beta") && !jinja_mentions(t, "a"),
+       "the words that it has");
+    near = jinja_near(t, "aplha");
+    far = jinja_near(t, "gamma");
+    ok(near && strcmp(near, "alpha") == 0 && !far, "the one that is meant");
+    free(near);
+    free(far);
+    jinja_free(t);
+}
+
 int main(void)
 {
     white_space();
@@ -362,6 +389,7 @@ int main(void)
     by_name();
     refusals();
     dates();
+    words();
     provenance();
     bounds();
     return done();

@@ -42,6 +42,14 @@ struct jinja;
 int jinja_new(struct jinja **out, const char *text, size_t n, struct err *err);
 void jinja_free(struct jinja *t); /* NULL is allowed */
 
+/* Whether the template has a name on its own, as that of a variable .. */
+bool jinja_reads(const struct jinja *t, const char *variable);
+/* .. or a word so, as an attribute, or as a whole text in quotes. */
+bool jinja_mentions(const struct jinja *t, const char *word);
+/* Of such names the nearest one to what was typed (base/nearest.h), which the
+ * caller frees; NULL if none is near. */
+char *jinja_near(const struct jinja *t, const char *typed);
+
 /* A variable of the template: JSON, or else a text.  What the user gave is
  * marked in the output. */
 struct jinja_variable {

@@ -39,6 +39,8 @@ struct jinja_node *jinja_make(struct jinja_parser *p, enum jinja_node_kind kind)
     n = jinja_alloc(&p->t->arena, sizeof(*n));
     n->kind = kind;
     n->line = p->at->line;
+    n->made = p->t->made;
+    p->t->made = n;
     return n;
 }
 

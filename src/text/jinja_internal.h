@@ -139,11 +139,13 @@ struct jinja_node {
     struct jinja_text name;
     struct jinja_value value;
     struct jinja_node *a, *b, *c, *d, *next;
+    struct jinja_node *made; /* the one made before, of the whole template */
 };
 
 struct jinja {
     struct jinja_arena arena;
     struct jinja_node *body;
+    struct jinja_node *made; /* the last one that was made */
 };
 
 /* ---- the words of a template -------------------------------------------- */

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "text/jinja_parser_internal.h"
 
 static struct jinja_node *statements(struct jinja_parser *p,
@@ -339,4 +340,49 @@ void jinja_free(struct jinja *t)
         return;
     jinja_arena_clear(&t->arena);
     free(t);
+}
+
+/* ---- words --------------------------------------------------------------- */
+
+bool jinja_reads(const struct jinja *t, const char *variable)
+{
+    for (const struct jinja_node *n = t->made; n; n = n->made)
+        if (n->kind == NODE_NAME && jinja_is(n->name, variable))
+            return true;
+    return false;
+}
+
+bool jinja_mentions(const struct jinja *t, const char *word)
+{
+    for (const struct jinja_node *n = t->made; n; n = n->made) {
+        if (n->kind == NODE_VALUE && n->value.kind == JINJA_STRING &&
+            jinja_is(n->value.text, word))
+            return true;
+        if ((n->kind == NODE_NAME || n->kind == NODE_ATTRIBUTE) &&
+            jinja_is(n->name, word))
+            return true;
+    }
+    return false;
+}
+
+char *jinja_near(const struct jinja *t, const char *typed)
+{
+    char name[41], *near = NULL;
+    struct nearest meant;
+
+    nearest_init(&meant, typed, strlen(typed));
+    for (const struct jinja_node *n = t->made; n; n = n->made) {
+        size_t slips = meant.slips;
+
+        if (n->kind != NODE_NAME || n->name.n >= sizeof(name))
+            continue;
+        memcpy(name, n->name.s, n->name.n);
+        name[n->name.n] = '\0';
+        nearest_offer(&meant, name);
+        if (meant.name && (!near || meant.slips < slips)) {
+            free(near);
+            near = xstrdup(name);
+        }
+    }
+    return near;
 }

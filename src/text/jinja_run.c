@@ -336,8 +336,8 @@ static int strftime_now(struct jinja_run *r,
     int month;
 
     if (!r->date)
-        return jinja_fail(r, "it writes the date into the prompt, and the"
-                             " request has none");
+        return jinja_fail(r, "it writes a date into the prompt: give it"
+                             " as \"apus.date\"");
     if (f.kind != JINJA_STRING)
         return jinja_fail(r, "strftime_now takes a format");
     month = strlen(r->date) == 10 ? atoi(r->date + 5) : 0;
