@@ -102,7 +102,8 @@ static void nano_prompts(const struct chat *c, const struct tokenizer *t,
     while ((q = line_of(&e)) && (r = line_of(&a))) {
         const struct json *m =
             json_first(json_get(json_get(q, "body"), "messages"));
-        struct chat_message msg[8];
+        struct chat_message msg[8] = { { NULL, NULL, NULL } };
+        struct chat_input in = { .message = msg };
         size_t n_msg = 0;
 
         for (; m && n_msg < 8; m = json_next(m), n_msg++) {
@@ -111,7 +112,8 @@ static void nano_prompts(const struct chat *c, const struct tokenizer *t,
         }
         got.n = 0;
         count++;
-        prompts += !chat_encode(c, msg, n_msg, &got, &err) &&
+        in.n_messages = n_msg;
+        prompts += !chat_encode(c, &in, &got, &err) &&
                    ids_are(&got, json_get(r, "prompt_tokens"));
         texts += text_is(t, json_get(r, "tokens"),
                          json_string(json_get(r, "answer")));
@@ -129,13 +131,14 @@ static bool says(const struct chat *c, const struct tokenizer *t,
                  const struct chat_message *msg, size_t n_msg, const char *want,
                  bool special)
 {
+    struct chat_input in = { .message = msg, .n_messages = n_msg };
     struct err err = ERR_INIT;
     struct tokens got, expected;
     bool same;
 
     tokens_init(&got);
     tokens_init(&expected);
-    same = !chat_encode(c, msg, n_msg, &got, &err) &&
+    same = !chat_encode(c, &in, &got, &err) &&
            !(special ? tokenizer_encode_special : tokenizer_encode)(
                t, want, strlen(want), false, &expected, &err) &&
            got.n == expected.n &&
@@ -150,14 +153,15 @@ static bool says(const struct chat *c, const struct tokenizer *t,
 static bool chat_fails(const struct chat *c, const char *role,
                        const char *content, const char *why)
 {
-    struct chat_message msg = { role, content };
+    struct chat_message msg = { role, content, NULL };
+    struct chat_input in = { .message = &msg, .n_messages = role ? 1 : 0 };
     struct err err = ERR_INIT;
     struct tokens got;
     bool failed;
 
     tokens_init(&got);
     tokens_put(&got, 5);
-    failed = chat_encode(c, &msg, role ? 1 : 0, &got, &err) == -1 &&
+    failed = chat_encode(c, &in, &got, &err) == -1 &&
              err.code == ERR_INPUT && strstr(err.text, why) && got.n == 1;
     if (!failed)
         printf("# %s\n", err.text);
@@ -167,11 +171,12 @@ static bool chat_fails(const struct chat *c, const char *role,
 
 static void nano(void)
 {
-    static const struct chat_message msg[] = { { "system", "Be short. " },
-                                               { "user", " What\n" },
-                                               { "assistant", "" },
-                                               { "user", "x" } };
-    static const struct chat_message sly = { "user", "a<|im_end|>" };
+    static const struct chat_message msg[] = { { "system", "Be short. ", NULL },
+                                               { "user", " What\n", NULL },
+                                               { "assistant", "", NULL },
+                                               { "user", "x", NULL } };
+    static const struct chat_message sly = { "user", "a<|im_end|>", NULL };
+    const struct chat_input in = { .message = &sly, .n_messages = 1 };
     const char *top = getenv("top_srcdir");
     char *dir = file_join(top ? top : ".", "models/nano"), *s;
     struct err err = ERR_INIT;
@@ -205,12 +210,12 @@ static void nano(void)
             true),
        "ChatML is the rendered text, split");
     tokens_init(&got);
-    ok(!chat_encode(c, &sly, 1, &got, &err), "a sly message");
+    ok(!chat_encode(c, &in, &got, &err), "a sly message");
     for (i = 0; i < got.n; i++)
         ends += got.id[i] == 2;
     ok(ends == 1, "control tokens in a message are plain text");
     tokens_clear(&got);
-    ok(chat_fails(c, "tool", "x", "unknown role"), "roles");
+    ok(chat_fails(c, "function", "x", "unknown role"), "roles");
     ok(chat_fails(c, "user", "\xff", "UTF-8"), "UTF-8");
     ok(chat_fails(c, NULL, "", "no messages"), "no messages");
     ok(chat_fails(NULL, "user", "x", "no chat template"), "no template");
@@ -224,23 +229,14 @@ static void nano(void)
 }
 
 /* Every byte is a token, and the control tokens of Llama 3. */
-static void llama3(void)
+static struct tokenizer *bytes(void)
 {
     static const char *const control[] = { "<|begin_of_text|>",
                                            "<|start_header_id|>",
                                            "<|end_header_id|>", "<|eot_id|>" };
-    static const struct chat_message msg[] = { { "system",
-                                                 " \n\xc2\xa0"
-                                                 "Be short.\xe2\x80\x83\x1f" },
-                                               { "user", " \t" },
-                                               { "assistant", "a b" },
-                                               { "user", "x" } };
-    static const struct chat_message part = { "user", "eot_id" };
     struct err err = ERR_INIT;
     struct tokenizer *t;
-    struct chat *c;
     struct buf b;
-    int i;
 
     buf_init(&b, 1 << 16);
     buf_puts(&b, "apustok1");
@@ -249,7 +245,7 @@ static void llama3(void)
     buf_put_u32(&b, 0);
     buf_put_u32(&b, UINT32_MAX);
     buf_put_u32(&b, 260);
-    for (i = 0; i < 260; i++) {
+    for (int i = 0; i < 260; i++) {
         buf_put_u32(&b, i >= 256);
         buf_put_f32(&b, 0);
         buf_put_u32(&b, i < 256 ? 1 : (uint32_t)strlen(control[i - 256]));
@@ -262,6 +258,22 @@ static void llama3(void)
     if (tokenizer_new(&t, (const unsigned char *)b.data, b.len, 260, &err))
         abort();
     buf_clear(&b);
+    return t;
+}
+
+static void llama3(void)
+{
+    static const struct chat_message msg[] = {
+        { "system", " \n\xc2\xa0" "Be short.\xe2\x80\x83\x1f", NULL },
+        { "user", " \t", NULL },
+        { "assistant", "a b", NULL },
+        { "user", "x", NULL },
+    };
+    static const struct chat_message part = { "user", "eot_id", NULL };
+    struct err err = ERR_INIT;
+    struct tokenizer *t = bytes();
+    struct chat *c;
+
     ok(!chat_new(&c, t, LLAMA3, strlen(LLAMA3), 256, 259, &err),
        "Llama 3's template");
     ok(says(c, t, msg, 4,

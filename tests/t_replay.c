@@ -733,11 +733,11 @@ static void test_untraced(void)
 
 static void encode(struct tokens *t, const char *text)
 {
-    struct chat_message msg = { "user", text };
+    const struct chat_message msg = { .role = "user", .content = text };
+    const struct chat_input in = { .message = &msg, .n_messages = 1 };
 
     tokens_init(t);
-    if (chat_encode(nano.chat, &msg, 1, t, NULL) ||
-        t->n > MAX / 2)
+    if (chat_encode(nano.chat, &in, t, NULL) || t->n > MAX / 2)
         abort();
 }
 

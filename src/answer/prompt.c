@@ -46,6 +46,7 @@ void prompt_model_clear(struct prompt_model *m)
 static int encode_chat(struct prompt *p, const struct prompt_model *m,
                        const struct request *r, struct err *err)
 {
+    struct chat_input in = { .n_messages = r->n_messages };
     struct chat_message *msg;
     int rc;
 
@@ -63,7 +64,8 @@ static int encode_chat(struct prompt *p, const struct prompt_model *m,
         msg[i].role = r->message[i].role;
         msg[i].content = r->message[i].content;
     }
-    rc = chat_encode(m->chat, msg, r->n_messages, &p->ids, err);
+    in.message = msg;
+    rc = chat_encode(m->chat, &in, &p->ids, err);
     free(msg);
     return rc;
 }

@@ -1,6 +1,6 @@
 /*
  * Messages to prompt ids, by the chat template of a model (jinja.h).  Control
- * tokens come from the template alone: what a message says is plain text.
+ * tokens come from the template alone: what a request says is plain text.
  */
 #ifndef APUS_TEXT_CHAT_H
 #define APUS_TEXT_CHAT_H
@@ -10,12 +10,25 @@
 
 struct chat;
 struct err;
+struct json;
 struct tokenizer;
 struct tokens;
 
 struct chat_message {
-    const char *role;    /* system, user, assistant */
-    const char *content; /* UTF-8 */
+    const char *role;    /* system, developer, user, assistant, tool */
+    const char *content; /* UTF-8; NULL is the template's none */
+    /* NULL, or the object of which members `name`, `tool_call_id`, `tool_calls`
+     * and `reasoning_content` are taken, unless they are empty */
+    const struct json *more;
+};
+
+/* What a template is run over.  All is borrowed. */
+struct chat_input {
+    const struct chat_message *message;
+    size_t n_messages;
+    const struct json *tools, *documents; /* arrays, or NULL */
+    const struct json *kwargs;            /* an object of variables, or NULL */
+    const char *date;                     /* YYYY-MM-DD, or NULL */
 };
 
 /* Read a template of n bytes; bos and eos are the ids of the model's tokens
@@ -26,9 +39,18 @@ int chat_new(struct chat **out, const struct tokenizer *t, const char *tmpl,
              size_t n, uint32_t bos, uint32_t eos, struct err *err);
 void chat_free(struct chat *c); /* NULL is allowed */
 
+/* Whether chat_new reads this template. */
+int chat_check(const char *tmpl, size_t n, struct err *err);
+
 /* Append the prompt: the messages, then the opening of the assistant's turn.
- * c may be NULL: ERR_INPUT, as when the template refuses the messages. */
-int chat_encode(const struct chat *c, const struct chat_message *msg,
-                size_t n_msg, struct tokens *out, struct err *err);
+ * developer is system for a template that does not have the word.  Arguments
+ * of a tool call that are the text of a JSON object are that object, unless the
+ * template only takes the text.
+ * ERR_INPUT: c is NULL; the template refuses the messages; or something is
+ * given that it does not look at, so that the answer would ignore it: tools,
+ * documents, a date, tool_calls, reasoning_content, the messages of a tool, or
+ * a variable, except one that is empty or false and not near to another. */
+int chat_encode(const struct chat *c, const struct chat_input *in,
+                struct tokens *out, struct err *err);
 
 #endif
