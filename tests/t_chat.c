@@ -1,7 +1,8 @@
 /*
  * Messages to ids by a chat template.  Covers: the 300 prompts of nano and its
  * answers, the Llama 3 form with a small tokenizer, control tokens in messages
- * and in templates, and what is refused.
+ * and in templates, what else a template sees of a request, and what is
+ * refused.
  */
 #include <config.h>
 
@@ -294,9 +295,164 @@ static void llama3(void)
     tokenizer_free(t);
 }
 
+/* ---- what else a request has --------------------------------------------- */
+
+#define EACH(x) "{% for m in messages %}" x "{% endfor %}"
+#define USER "{\"role\":\"user\",\"content\":\"u\"}"
+#define TOOL "{\"role\":\"tool\",\"content\":\"21\",\"tool_call_id\":\"c1\"}"
+#define CALL(arguments)                                                  \
+    "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"type\":" \
+    "\"function\",\"function\":{\"name\":\"f\",\"arguments\":" arguments "}}]}"
+
+static const struct {
+    const char *tmpl;
+    const char *input; /* members messages, tools, documents, kwargs, date */
+    const char *want;  /* the text, or "!" and a part of the message */
+} inputs[] = {
+    { "{{ tools | tojson }}",
+      "\"messages\":[" USER "],\"tools\":[{\"a\":1.50}]",
+      "[{\"a\": 1.5}]" },
+    { "{{ tools is none }}{{ documents is none }}", "\"messages\":[" USER "]",
+      "TrueTrue" },
+    { "{{ messages[0].content }}", "\"messages\":[" USER "],\"tools\":[{}]",
+      "!does not use \"tools\"" },
+    { "{{ documents[0].text }}",
+      "\"messages\":[" USER "],\"documents\":[{\"text\":\"<|eot_id|>\"}]",
+      "<|eot_id|>" },
+    { "x", "\"messages\":[" USER "],\"documents\":[{}]",
+      "!does not use \"documents\"" },
+    /* variables */
+    { "{% if enable_thinking is false %}no{% else %}yes{% endif %}",
+      "\"messages\":[" USER "]", "yes" },
+    { "{% if enable_thinking is false %}no{% else %}yes{% endif %}",
+      "\"messages\":[" USER "],\"kwargs\":{\"enable_thinking\":false}", "no" },
+    { "{% if enable_thinking is false %}no{% else %}yes{% endif %}",
+      "\"messages\":[" USER "],\"kwargs\":{\"enable_thinkin\":false}",
+      "!is \"enable_thinking\" meant?" },
+    { "x", "\"messages\":[" USER "],\"kwargs\":{\"enable_thinking\":false}",
+      "x" },
+    { "x", "\"messages\":[" USER "],\"kwargs\":{\"enable_thinking\":true}",
+      "!does not use \"enable_thinking\" of" },
+    { "{{ bos_token }}",
+      "\"messages\":[" USER "],\"kwargs\":{\"bos_token\":\"a\"}",
+      "!cannot set \"bos_token\"" },
+    /* dates */
+    { "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}"
+      "{% else %}never{% endif %}", "\"messages\":[" USER "]", "never" },
+    { "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}"
+      "{% else %}never{% endif %}",
+      "\"messages\":[" USER "],\"date\":\"2026-03-01\"", "01 Mar 2026" },
+    { "{{ strftime_now('%Y') }}", "\"messages\":[" USER "]",
+      "!give it as \"apus.date\"" },
+    { "{{ date_string }}", "\"messages\":[" USER "],\"date\":\"2026-03-01\"",
+      "!is \"date_string\" of \"chat_template_kwargs\" meant?" },
+    /* roles */
+    { EACH("{{ m.role }}:{{ m.content }} "),
+      "\"messages\":[{\"role\":\"developer\",\"content\":\"d\"}," USER "," TOOL
+      "]", "system:d user:u tool:21 " },
+    { EACH("{% if m.role == 'developer' %}D{% endif %}{{ m.role }}"
+           "{{ m.content }} "),
+      "\"messages\":[{\"role\":\"developer\",\"content\":\"d\"}," USER "]",
+      "Ddeveloperd useru " },
+    { EACH("{% if m.role == 'user' %}{{ m.content }}{% endif %}"),
+      "\"messages\":[" USER "," TOOL "]",
+      "!leaves out messages of role \"tool\"" },
+    { EACH("{% if m.role == 'tool' %}{{ m.tool_call_id }}{{ m.content }}"
+           "{% endif %}"),
+      "\"messages\":[" USER "," TOOL "]", "c121" },
+    /* calls of tools: an object, or else the text */
+    { EACH("{% for c in m.tool_calls %}{{ c.function.arguments | tojson }}"
+           "{{ m.content is none }}{% endfor %}"),
+      "\"messages\":[" USER "," CALL("\"{\\\"a\\\":[1]}\"") "]",
+      "{\"a\": [1]}True" },
+    { EACH("{% for c in m.tool_calls %}{{ '<' + c.function.arguments + '>' }}"
+           "{% endfor %}"),
+      "\"messages\":[" USER "," CALL("\"{\\\"a\\\":[1]}\"") "]",
+      "<{\"a\":[1]}>" },
+    { EACH("{% for c in m.tool_calls %}{{ c.function.arguments | tojson }}"
+           "{% endfor %}"),
+      "\"messages\":[" USER "," CALL("\"\"") "," CALL("\"no\"") ","
+      CALL("{\"b\":2}") "]", "{}\"no\"{\"b\": 2}" },
+    { EACH("{{ m.content }}"), "\"messages\":[" USER "," CALL("\"\"") "]",
+      "!does not use \"tool_calls\"" },
+    { EACH("{{ m.content }}"),
+      "\"messages\":[{\"role\":\"assistant\",\"content\":\"a\","
+      "\"reasoning_content\":\"r\"}]", "!does not use \"reasoning_content\"" },
+    { EACH("{{ m.reasoning_content }}{{ m.content }}"),
+      "\"messages\":[{\"role\":\"assistant\",\"content\":\"a\","
+      "\"reasoning_content\":\"r\"}]", "ra" },
+};
+
+/* The text of ids that are bytes. */
+static bool bytes_are(const struct tokens *t, const char *want)
+{
+    size_t i = 0;
+
+    while (i < t->n && want[i] && t->id[i] == (unsigned char)want[i])
+        i++;
+    return i == t->n && !want[i];
+}
+
+static void one_input(const struct tokenizer *t, size_t i)
+{
+    struct chat_message msg[8];
+    struct chat_input in = { .message = msg };
+    struct err err = ERR_INIT;
+    struct tokens got;
+    struct json *root;
+    struct chat *c;
+    struct buf b;
+    bool good;
+    int rc;
+
+    buf_init(&b, 4096);
+    buf_printf(&b, "{%s}", inputs[i].input);
+    if (json_parse(&root, b.data, b.len, &err) ||
+        chat_new(&c, t, inputs[i].tmpl, strlen(inputs[i].tmpl), 256, 259, &err))
+        abort();
+    for (const struct json *m = json_first(json_get(root, "messages")); m;
+         m = json_next(m))
+        msg[in.n_messages++] = (struct chat_message){
+            json_string(json_get(m, "role")),
+            json_string(json_get(m, "content")), m
+        };
+    in.tools = json_get(root, "tools");
+    in.documents = json_get(root, "documents");
+    in.kwargs = json_get(root, "kwargs");
+    in.date = json_string(json_get(root, "date"));
+    tokens_init(&got);
+    rc = chat_encode(c, &in, &got, &err);
+    if (*inputs[i].want == '!')
+        good = rc == -1 && err.code == ERR_INPUT && got.n == 0 &&
+               strstr(err.text, inputs[i].want + 1);
+    else
+        good = rc == 0 && bytes_are(&got, inputs[i].want);
+    ok(good, "%s over %s: %s (%s)", inputs[i].tmpl, b.data, inputs[i].want,
+       err.text);
+    tokens_clear(&got);
+    chat_free(c);
+    json_free(root);
+    buf_clear(&b);
+}
+
+static void requests(void)
+{
+    struct tokenizer *t = bytes();
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
+        one_input(t, i);
+    ok(chat_check("{{ pad_token }}", 15, &err) == -1 &&
+           strstr(err.text, "\"pad_token\" is not supported"),
+       "a token that no model file names: %s", err.text);
+    ok(chat_check("{{ bos_token }}", 15, &err) == 0, "one that it names");
+    tokenizer_free(t);
+}
+
 int main(void)
 {
     nano();
     llama3();
+    requests();
     return done();
 }
