@@ -216,7 +216,8 @@ int checking(const struct settings *s, const char *model, const char *file,
     struct model *m;
     int rc = -1;
 
-    if (models_open(&m, settings_text(s, "models"), model, NULL, err))
+    if (models_open(&m, settings_text(s, "models"), model, &model_pass, NULL,
+                    err))
         return -1;
     if (prompt_model_init(&c.model, m, err) || check_file(&c, file, err) ||
         put_sums(&c, err))

@@ -3,7 +3,8 @@
  * are cut, longer, changed in any byte, of another model, with values out of
  * range behind right roots, and with records beyond the limits.  The store:
  * add, names, prefixes, list, remove, and files that are not what their name
- * says.
+ * says.  Every file is opened with a sink as well, which must get what the
+ * model would have and be refused for the same reason.
  */
 #include <config.h>
 
@@ -16,17 +17,85 @@
 #include "tests/mini_model.h"
 #include "tests/models_util.h"
 
-/* Open bytes through a scratch file. */
+/* ---- a sink that compares what it gets with the file --------------------- */
+
+struct gather {
+    const unsigned char *data;
+    struct model_layout lay;
+    struct model_record rec;
+    size_t weights;   /* that came */
+    int begun, ended; /* ended < 0: with an id */
+    bool differs;
+};
+
+static int gather_begin(void *self, const struct model_record *rec,
+                        struct err *err)
+{
+    struct gather *g = self;
+
+    g->begun++;
+    g->rec = *rec;
+    return model_layout(&g->lay, rec, err);
+}
+
+static void gather_rows(void *self, uint32_t tensor, const struct x1_matrix *m,
+                        size_t from, size_t to)
+{
+    struct gather *g = self;
+    const unsigned char *at = g->data + g->lay.offset[tensor];
+    struct tensor_record t;
+
+    model_expect(&g->rec, tensor, &t);
+    g->differs |= from % X1_GROUP != 0 || m->rows != t.rows ||
+                  m->cols != t.cols || memcmp(m->scale, at, 4 * t.rows) != 0 ||
+                  memcmp(m->w, at + model_tensor_scales(&t) + from * t.cols,
+                         (to - from) * t.cols) != 0;
+    g->weights += (to - from) * t.cols;
+}
+
+static void gather_end(void *self, const struct id *id)
+{
+    ((struct gather *)self)->ended += id ? -1 : 1;
+}
+
+/* The same file through a sink: what it said of it, and what came. */
+static void open_into(struct gather *g, const char *path, const struct id *want,
+                      int rc, const struct err *said)
+{
+    struct model_sink sink = { gather_begin, gather_rows, gather_end, g };
+    struct err err = ERR_INIT;
+    struct model *m = NULL;
+    int into = model_open_into(&m, path, want, true, &sink, &err);
+
+    if (into != rc || (rc && strcmp(err.text, said->text) != 0) ||
+        g->differs || g->ended != (rc ? g->begun : -1)) {
+        printf("# a sink: %d \"%s\", without: %d \"%s\"\n", into, err.text,
+               rc, said->text);
+        abort();
+    }
+    if (m && (!m->streamed || m->embed.w || m->layers->down.scale ||
+              m->size + g->weights >= g->lay.size))
+        abort();
+    model_layout_clear(&g->lay);
+    model_close(m);
+}
+
+/* Open bytes through a scratch file, once more with a sink. */
 static int open_bytes(struct model **out, const void *data, size_t n,
                       const struct id *want, struct err *err)
 {
     char *path = tmp_path("t_model.apus");
     FILE *f = fopen(path, "wb");
+    struct gather g = { .data = data };
+    struct err why = ERR_INIT;
     int rc;
 
     if (!f || fwrite(data, 1, n, f) != n || fclose(f))
         abort();
-    rc = model_open(out, path, want, err);
+    rc = model_open(out, path, want, &why);
+    open_into(&g, path, want, rc, &why);
+    if (rc && err)
+        *err = why;
     unlink(path);
     free(path);
     return rc;
@@ -308,7 +377,7 @@ static int opens(const char *store, const char *what, struct id id)
     struct model *m = NULL;
     int good;
 
-    if (models_open(&m, store, what, say, &err)) {
+    if (models_open(&m, store, what, NULL, say, &err)) {
         printf("# %s\n", err.text);
         return 0;
     }
@@ -341,11 +410,11 @@ static void try_damaged_store(const char *store, const char *name, struct id id)
         abort();
     b.data[b.len - 100] ^= 1;
     file_write(path, b.data, b.len, NULL);
-    ok(models_open(&m, store, name, say, &err) == -1 &&
+    ok(models_open(&m, store, name, NULL, say, &err) == -1 &&
        strstr(err.text, "root"), "a file that changed is checked again");
     buf_clear(&b);
     write_mini(path, MODEL_A8, id_in((unsigned char *)id_text(id).s));
-    ok(models_open(&m, store, name, say, &err) == -1 &&
+    ok(models_open(&m, store, name, NULL, say, &err) == -1 &&
        strstr(err.text, "another model"), "another model in its place");
     buf_init(&b, 1 << 16);
     ok(!models_list(store, &b, NULL) && strstr(b.data, "damaged"),
@@ -364,7 +433,7 @@ static void try_store(void)
 
     buf_init(&b, 1 << 16);
     write_mini(file, 0, &id);
-    ok(models_open(&m, store, "mini", say, NULL) == -1,
+    ok(models_open(&m, store, "mini", NULL, say, NULL) == -1,
        "nothing in a store that is not there");
     ok(opens(store, file, id) && !file_exists(store), "a path");
     ok(!models_add(store, file, NULL, NULL, &got, NULL) && id_equal(id, got),
@@ -376,7 +445,7 @@ static void try_store(void)
     text[6] = '\0';
     ok(opens(store, text, id), "by six characters of it");
     text[5] = '\0';
-    ok(models_open(&m, store, text, say, NULL) == -1, "but not by five");
+    ok(models_open(&m, store, text, NULL, say, NULL) == -1, "but not by five");
     ok(models_add(store, file, "-x", NULL, &got, NULL) == -1 &&
            models_add(store, file, "a/b", NULL, &got, NULL) == -1 &&
            models_add(store, file, "a b", NULL, &got, NULL) == -1 &&
@@ -394,8 +463,9 @@ static void try_store(void)
     ok(!models_rm(store, "three", NULL) && models_rm(store, "three", NULL),
        "the last name removed");
     base64url(text, id2.b, 32);
-    ok(models_open(&m, store, text, say, NULL) == -1, "and the file with it");
-    ok(!models_open(&m, store, nano, say, NULL) && said == 1,
+    ok(models_open(&m, store, text, NULL, say, NULL) == -1,
+       "and the file with it");
+    ok(!models_open(&m, store, nano, NULL, say, NULL) && said == 1,
        "a directory is converted, aloud");
     got = m->id;
     model_close(m);

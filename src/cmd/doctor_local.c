@@ -263,8 +263,8 @@ static int hash_model(const struct doctor *d, const char *id, struct err *err)
 
     if (!d->deep)
         return 0;
-    if (models_open_hashed(&m, settings_text(d->settings, "models"), id, NULL,
-                           err))
+    if (models_open_hashed(&m, settings_text(d->settings, "models"), id,
+                           &model_pass, err))
         return -1;
     model_close(m);
     return 0;

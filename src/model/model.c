@@ -2,7 +2,8 @@
  * Reading a model file.  The record is bounded first, then the tensor records
  * are compared with what such a model must have, then memory is taken, and
  * then every byte is read in order and checked as it comes: values, zeros
- * between the parts, roots, and that nothing follows.  The bytes are copied
+ * between the parts, roots, and that nothing follows.  Matrices stay in memory
+ * or go to a sink a piece at a time, all else stays.  The bytes are copied
  * and not mapped, so that a file which somebody truncates is an error and not
  * a signal.  Where things lie is model_layout.c.
  */
@@ -40,8 +41,19 @@ struct reader {
     const char *path;
     uint64_t file_size;
     bool hash;           /* check the roots */
-    unsigned char *data; /* the file's bytes, [0, at) of them read */
-    size_t at;
+    const struct model_sink *sink; /* takes the matrices, or NULL */
+    size_t at;           /* in the file: what was read */
+    unsigned char *data; /* what stays .. */
+    struct model_layout place; /* .. and where: without a sink, as in the
+                                  file */
+};
+
+/* A matrix while it is read. */
+struct reading {
+    uint32_t tensor;
+    const struct tensor_record *t;
+    const float *scale;
+    struct merkle tree; /* of the rows up to here */
 };
 
 static int read_exact(struct reader *r, void *out, size_t n, struct err *err)
@@ -121,33 +133,36 @@ static int wrong(const struct reader *r, uint32_t i, const char *what,
     return err_prefix(err, "\"%s\"", r->path);
 }
 
-/* Read on up to `end`. */
-static int read_to(struct reader *r, size_t end, struct err *err)
+/* The next n bytes of the file. */
+static int read_next(struct reader *r, void *out, size_t n, struct err *err)
 {
-    if (read_exact(r, r->data + r->at, end - r->at, err))
+    if (read_exact(r, out, n, err))
         return -1;
-    r->at = end;
+    r->at += n;
     return 0;
 }
 
-/* Read the zeros before `offset`. */
+/* The zeros before `offset`, less than 64 of them. */
 static int read_zeros(struct reader *r, size_t offset, struct err *err)
 {
-    size_t from = r->at;
+    unsigned char pad[64];
+    size_t from = r->at, n = offset - from;
 
-    if (read_to(r, offset, err))
+    if (read_next(r, pad, n, err))
         return -1;
-    for (; from < offset; from++)
-        if (r->data[from])
+    for (size_t i = 0; i < n; i++)
+        if (pad[i])
             return err_set(err, ERR_INPUT, "\"%s\": byte %zu is padding and "
-                           "not zero", r->path, from);
+                           "not zero", r->path, from + i);
+    if (!r->sink)
+        memset(r->data + from, 0, n);
     return 0;
 }
 
-static int check_floats(const struct reader *r, uint32_t i, size_t at,
-                        size_t n, struct err *err)
+static int check_floats(const struct reader *r, uint32_t i,
+                        const unsigned char *p, size_t n, struct err *err)
 {
-    if (!model_check_floats(i, r->data + at, n, err))
+    if (!model_check_floats(i, p, n, err))
         return 0;
     return err_prefix(err, "\"%s\"", r->path);
 }
@@ -155,38 +170,55 @@ static int check_floats(const struct reader *r, uint32_t i, size_t at,
 static int read_vector(struct reader *r, uint32_t i,
                        const struct tensor_record *t, struct err *err)
 {
-    size_t at = r->at, n = t->rows;
+    unsigned char *p = r->data + r->place.offset[i];
+    size_t n = t->rows;
     struct id root;
 
-    if (read_to(r, at + 4 * n, err) || check_floats(r, i, at, n, err))
+    if (read_next(r, p, 4 * n, err) || check_floats(r, i, p, n, err))
         return -1;
     if (!r->hash)
         return 0;
-    merkle_blob(&root, r->data + at, 4 * n);
+    merkle_blob(&root, p, 4 * n);
     if (!id_equal(root, t->root))
         return wrong(r, i, "its bytes do not have its root", err);
     return 0;
 }
 
-/* Rows [from, to) of a matrix whose scales are at `scales`. */
-static int check_rows(const struct reader *r, uint32_t i,
-                      const struct tensor_record *t, struct merkle *tree,
-                      size_t scales, size_t from, size_t to, struct err *err)
+/* Rows [from, to) of a matrix, which lie at w. */
+static int check_rows(const struct reader *r, struct reading *m,
+                      const int8_t *w, size_t from, size_t to,
+                      struct err *err)
 {
-    const unsigned char *w = r->data + scales +
-                             (size_t)model_tensor_scales(t);
-
-    for (size_t n = from; n < to; n++) {
-        const unsigned char *row = w + n * t->cols;
+    for (size_t n = from; n < to; n++, w += m->t->cols) {
         unsigned char leaf[36];
 
-        if (memchr(row, 0x80, t->cols))
-            return wrong(r, i, "it has a weight of -128", err);
+        if (memchr(w, 0x80, m->t->cols))
+            return wrong(r, m->tensor, "it has a weight of -128", err);
         if (!r->hash)
             continue;
-        model_row_leaf(leaf, f32_from(get_u32(r->data + scales + 4 * n)),
-                       (const int8_t *)row, t->cols);
-        merkle_leaf(tree, leaf, sizeof(leaf));
+        model_row_leaf(leaf, m->scale[n], w, m->t->cols);
+        merkle_leaf(&m->tree, leaf, sizeof(leaf));
+    }
+    return 0;
+}
+
+/* All rows, by pieces: each to its place after the first, or into `piece` and
+ * from there to the sink. */
+static int read_rows(struct reader *r, struct reading *m, int8_t *first,
+                     int8_t *piece, size_t step, struct err *err)
+{
+    size_t rows = m->t->rows, cols = m->t->cols;
+    struct x1_matrix out = { m->t->rows, m->t->cols, m->scale, piece };
+
+    for (size_t n = 0; n < rows; n += step) {
+        size_t end = rows - n < step ? rows : n + step;
+        int8_t *w = piece ? piece : first + n * cols;
+
+        if (read_next(r, w, (end - n) * cols, err) ||
+            check_rows(r, m, w, n, end, err))
+            return -1;
+        if (piece)
+            r->sink->rows(r->sink->self, m->tensor, &out, n, end);
     }
     return 0;
 }
@@ -194,29 +226,33 @@ static int check_rows(const struct reader *r, uint32_t i,
 static int read_matrix(struct reader *r, uint32_t i,
                        const struct tensor_record *t, struct err *err)
 {
-    size_t scales = r->at, rows = t->rows, cols = t->cols;
-    size_t step = PIECE / cols ? PIECE / cols : 1;
-    struct merkle tree;
+    size_t scales = (size_t)model_tensor_scales(t), at = r->at;
+    size_t step = PIECE / t->cols / X1_GROUP * X1_GROUP;
+    unsigned char *scale = r->sink ? xmalloc(scales)
+                                   : r->data + r->place.offset[i];
+    int8_t *piece = NULL;
+    struct reading m = { .tensor = i, .t = t };
     struct id root;
+    int rc = -1;
 
-    if (read_to(r, scales + 4 * rows, err) ||
-        check_floats(r, i, scales, rows, err) ||
-        read_zeros(r, scales + (size_t)model_tensor_scales(t), err))
-        return -1;
-    merkle_init(&tree);
-    for (size_t n = 0; n < rows; n += step) {
-        size_t end = rows - n < step ? rows : n + step;
-
-        if (read_to(r, r->at + (end - n) * cols, err) ||
-            check_rows(r, i, t, &tree, scales, n, end, err))
-            return -1;
-    }
-    if (!r->hash)
-        return 0;
-    merkle_root(&tree, &root);
-    if (!id_equal(root, t->root))
-        return wrong(r, i, "its bytes do not have its root", err);
-    return 0;
+    step = step ? step : X1_GROUP;
+    if (r->sink)
+        piece = xmalloc(step * t->cols);
+    m.scale = (const float *)(const void *)scale;
+    merkle_init(&m.tree);
+    if (read_next(r, scale, (size_t)4 * t->rows, err) ||
+        check_floats(r, i, scale, t->rows, err) ||
+        read_zeros(r, at + scales, err) ||
+        read_rows(r, &m, (int8_t *)scale + scales, piece, step, err))
+        goto out;
+    merkle_root(&m.tree, &root);
+    rc = r->hash && !id_equal(root, t->root)
+             ? wrong(r, i, "its bytes do not have its root", err) : 0;
+out:
+    if (r->sink)
+        free(scale);
+    free(piece);
+    return rc;
 }
 
 static int check_text(const char *path, const char *what, const void *p,
@@ -247,6 +283,8 @@ static int read_parts(struct reader *r, const struct model_record *rec,
                       const struct model_layout *lay,
                       const struct tensor_record *t, struct err *err)
 {
+    unsigned char *tokenizer = r->data + r->place.tokenizer;
+    unsigned char *chat_template = r->data + r->place.chat_template;
     unsigned char byte;
 
     for (uint32_t i = 0; i < rec->n_tensors; i++) {
@@ -259,14 +297,14 @@ static int read_parts(struct reader *r, const struct model_record *rec,
             return -1;
     }
     if (read_zeros(r, (size_t)lay->tokenizer, err) ||
-        read_to(r, (size_t)(lay->tokenizer + rec->tokenizer_size), err) ||
-        check_text(r->path, "tokenizer", r->data + lay->tokenizer,
+        read_next(r, tokenizer, (size_t)rec->tokenizer_size, err) ||
+        check_text(r->path, "tokenizer", tokenizer,
                    (size_t)rec->tokenizer_size, rec->tokenizer, err))
         return -1;
     if (read_zeros(r, (size_t)lay->chat_template, err) ||
-        read_to(r, (size_t)(lay->chat_template + rec->template_size), err) ||
-        check_template(r->path, r->data + lay->chat_template,
-                       (size_t)rec->template_size, rec->template_blob, err))
+        read_next(r, chat_template, (size_t)rec->template_size, err) ||
+        check_template(r->path, chat_template, (size_t)rec->template_size,
+                       rec->template_blob, err))
         return -1;
     if (read(r->fd, &byte, 1) != 0)
         return err_set(err, ERR_INPUT, "\"%s\" grew while it was read",
@@ -290,11 +328,13 @@ static struct x1_matrix weights(const struct model *m,
 {
     const char *p = (const char *)m->data + lay->offset[i];
     struct tensor_record t;
-    struct x1_matrix w;
+    struct x1_matrix w = { 0, 0, NULL, NULL };
 
     model_expect(&m->rec, i, &t);
     w.rows = t.rows;
     w.cols = t.cols;
+    if (m->streamed)
+        return w;
     w.scale = (const float *)(const void *)p;
     w.w = (const int8_t *)(p + model_tensor_scales(&t));
     return w;
@@ -331,7 +371,57 @@ static void index_model(struct model *m, const struct model_layout *lay)
     m->chat_template = (char *)m->data + lay->chat_template;
 }
 
-/* The tensor records, then memory for the whole file, then the rest. */
+/* Where what stays lies: all as in the file, or, where a sink takes the
+ * matrices, the vectors and texts after each other. */
+static void make_place(struct model_layout *place,
+                       const struct model_record *rec,
+                       const struct model_layout *lay, bool streamed)
+{
+    size_t n = rec->n_tensors;
+    struct tensor_record t;
+
+    *place = *lay;
+    place->offset = memcpy(xcalloc(n, sizeof(*lay->offset)), lay->offset,
+                           n * sizeof(*lay->offset));
+    if (!streamed)
+        return;
+    place->size = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        model_expect(rec, i, &t);
+        place->offset[i] = place->size;
+        if (t.type == TENSOR_F32)
+            place->size += (model_tensor_size(&t) + 63) / 64 * 64;
+    }
+    place->tokenizer = place->size;
+    place->chat_template = place->tokenizer + rec->tokenizer_size;
+    place->size = place->chat_template + rec->template_size;
+}
+
+/* Memory for what stays, then the parts. */
+static int read_into(struct reader *r, const unsigned char *head,
+                     const unsigned char *raw, const struct tensor_record *t,
+                     const struct model_record *rec,
+                     const struct model_layout *lay, struct err *err)
+{
+    size_t n = (size_t)rec->n_tensors * TENSOR_RECORD_SIZE;
+    void *data;
+
+    if (mem_big(&data, (size_t)r->place.size, 1, "the model", err))
+        return -1;
+    r->data = data;
+    r->at = MODEL_RECORD_SIZE + n;
+    if (!r->sink) {
+        memcpy(r->data, head, MODEL_RECORD_SIZE);
+        memcpy(r->data + MODEL_RECORD_SIZE, raw, n);
+    }
+    if (read_parts(r, rec, lay, t, err) == 0)
+        return 0;
+    free(data);
+    r->data = NULL;
+    return -1;
+}
+
+/* The tensor records, which say what must follow, and that. */
 static int read_body(struct reader *r, const unsigned char *head,
                      const struct model_record *rec,
                      const struct model_layout *lay, struct err *err)
@@ -339,7 +429,6 @@ static int read_body(struct reader *r, const unsigned char *head,
     size_t n = (size_t)rec->n_tensors * TENSOR_RECORD_SIZE;
     struct tensor_record *t = xcalloc(rec->n_tensors, sizeof(*t));
     unsigned char *raw = xmalloc(n);
-    void *data = NULL;
     int rc = -1;
 
     if (r->file_size != lay->size) {
@@ -355,25 +444,20 @@ static int read_body(struct reader *r, const unsigned char *head,
         err_prefix(err, "\"%s\"", r->path);
         goto out;
     }
-    if (mem_big(&data, (size_t)lay->size, 1, "the model", err))
+    if (r->sink && r->sink->begin(r->sink->self, rec, err))
         goto out;
-    r->data = data;
-    memcpy(r->data, head, MODEL_RECORD_SIZE);
-    memcpy(r->data + MODEL_RECORD_SIZE, raw, n);
-    r->at = MODEL_RECORD_SIZE + n;
-    rc = read_parts(r, rec, lay, t, err);
+    rc = read_into(r, head, raw, t, rec, lay, err);
+    if (r->sink && rc)
+        r->sink->end(r->sink->self, NULL);
 out:
     free(raw);
     free(t);
-    if (rc) {
-        free(data);
-        r->data = NULL;
-    }
     return rc;
 }
 
 static int open_model(struct model **out, const char *path,
-                      const struct id *want_id, bool hash, struct err *err)
+                      const struct id *want_id, bool hash,
+                      const struct model_sink *sink, struct err *err)
 {
     unsigned char head[MODEL_RECORD_SIZE];
     struct model_layout lay = { NULL, 0, 0, 0 };
@@ -386,6 +470,7 @@ static int open_model(struct model **out, const char *path,
         return -1;
     }
     r.hash = hash;
+    r.sink = sink;
     if (read_record(&r, head, &m->rec, &m->id, err))
         goto out;
     if (want_id && !id_equal(*want_id, m->id)) {
@@ -397,16 +482,21 @@ static int open_model(struct model **out, const char *path,
         err_prefix(err, "\"%s\"", path);
         goto out;
     }
+    make_place(&r.place, &m->rec, &lay, sink != NULL);
     if (read_body(&r, head, &m->rec, &lay, err))
         goto out;
     m->data = r.data;
-    m->size = (size_t)lay.size;
-    index_model(m, &lay);
+    m->size = (size_t)r.place.size;
+    m->streamed = sink != NULL;
+    index_model(m, &r.place);
+    if (sink)
+        sink->end(sink->self, &m->id);
     *out = m;
     rc = 0;
 out:
     close(r.fd);
     model_layout_clear(&lay);
+    model_layout_clear(&r.place);
     if (rc)
         free(m);
     return rc;
@@ -415,14 +505,45 @@ out:
 int model_open(struct model **out, const char *path, const struct id *want_id,
                struct err *err)
 {
-    return open_model(out, path, want_id, true, err);
+    return open_model(out, path, want_id, true, NULL, err);
 }
 
-int model_open_again(struct model **out, const char *path,
-                     const struct id *want_id, struct err *err)
+int model_open_into(struct model **out, const char *path,
+                    const struct id *want_id, bool hash,
+                    const struct model_sink *sink, struct err *err)
 {
-    return open_model(out, path, want_id, false, err);
+    return open_model(out, path, want_id, hash, sink, err);
 }
+
+/* ---- a sink that keeps nothing ------------------------------------------- */
+
+static int pass_begin(void *self, const struct model_record *rec,
+                      struct err *err)
+{
+    (void)self;
+    (void)rec;
+    (void)err;
+    return 0;
+}
+
+static void pass_rows(void *self, uint32_t tensor, const struct x1_matrix *m,
+                      size_t from, size_t to)
+{
+    (void)self;
+    (void)tensor;
+    (void)m;
+    (void)from;
+    (void)to;
+}
+
+static void pass_end(void *self, const struct id *id)
+{
+    (void)self;
+    (void)id;
+}
+
+const struct model_sink model_pass = { pass_begin, pass_rows, pass_end,
+                                       NULL };
 
 void model_close(struct model *m)
 {

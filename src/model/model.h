@@ -38,9 +38,37 @@ struct model {
     struct model_layer *layers;  /* n_layers */
     const unsigned char *tokenizer; /* rec.tokenizer_size bytes */
     const char *chat_template;   /* rec.template_size bytes, not terminated */
-    void *data;                  /* the file's bytes, which all point into */
+    bool streamed;               /* a sink has the matrices: here they have
+                                    rows and cols, but w and scale are NULL */
+    void *data;                  /* what all point into: the file's bytes, or
+                                    those of vectors and texts */
     size_t size;
 };
+
+/* What takes the matrices of a model while its file is read, so that nobody
+ * holds them in the form of the file.  Rows come in order, checked and hashed;
+ * whether a matrix has its root is known after its last row, so nothing of it
+ * may be used before `end`. */
+struct model_sink {
+    /* Make room for the matrices of such a model. */
+    int (*begin)(void *self, const struct model_record *rec, struct err *err);
+
+    /* Rows [from, to) of tensor number `tensor`, a multiple of X1_GROUP first.
+     * m->scale[0] is the scale of row 0, m->w[0] the first of row `from`.
+     * Both are borrowed for the call.  A tied head does not come. */
+    void (*rows)(void *self, uint32_t tensor, const struct x1_matrix *m,
+                 size_t from, size_t to);
+
+    /* Everything came and is this model's, or, NULL: forget it.  Follows each
+     * `begin` that succeeded. */
+    void (*end)(void *self, const struct id *id);
+
+    void *self;
+};
+
+/* Takes and forgets: for whoever needs the texts, or wants the roots to be
+ * checked. */
+extern const struct model_sink model_pass;
 
 /* Read, check and index a file.  If want_id is not NULL a file with another
  * id is refused before its tensors are read.  ERR_INPUT for a bad file. */
@@ -48,10 +76,12 @@ int model_open(struct model **out, const char *path, const struct id *want_id,
                struct err *err);
 void model_close(struct model *m);
 
-/* The same for a file whose roots were checked before and which is known not
- * to have changed since: values are checked, hashes are not computed. */
-int model_open_again(struct model **out, const char *path,
-                     const struct id *want_id, struct err *err);
+/* The same, and the matrices go to a sink, if it is not NULL.  hash false: for
+ * a file whose roots were checked before and which is known not to have
+ * changed since, values are checked and hashes are not computed. */
+int model_open_into(struct model **out, const char *path,
+                    const struct id *want_id, bool hash,
+                    const struct model_sink *sink, struct err *err);
 
 /* Only the record, whose values are checked, and its id: nothing further is
  * read. */

@@ -480,7 +480,8 @@ static void checked_add(const char *store, struct buf *rest,
 /* Open, with hashing if the file is not known or `hash` says so; the file must
  * be the same before and after. */
 static int open_checked(struct model **out, const char *store, const char *path,
-                        struct id id, bool hash, struct err *err)
+                        struct id id, bool hash, const struct model_sink *sink,
+                        struct err *err)
 {
     char text[ID_TEXT], *before = NULL, *after = NULL;
     struct buf all, rest;
@@ -496,8 +497,7 @@ static int open_checked(struct model **out, const char *store, const char *path,
     if (models_read_text(&all, store, "checked", NULL))
         buf_reset(&all);
     known = has_line(&rest, all.data, before);
-    if (known && !hash ? model_open_again(&m, path, &id, err)
-                       : model_open(&m, path, &id, err))
+    if (model_open_into(&m, path, &id, hash || !known, sink, err))
         goto out;
     if (checked_line(&after, path, text, err) || strcmp(before, after) != 0) {
         err_set(err, ERR_RETRY, "\"%s\" changed while it was read", path);
@@ -580,8 +580,9 @@ out:
 }
 
 static int open_model(struct model **out, const char *store,
-                      const char *what, void (*say)(const char *line),
-                      bool hash, struct err *err)
+                      const char *what, const struct model_sink *sink,
+                      void (*say)(const char *line), bool hash,
+                      struct err *err)
 {
     struct model_record rec;
     struct id id, named;
@@ -599,23 +600,24 @@ static int open_model(struct model **out, const char *store,
                 path);
         goto out;
     }
-    rc = open_checked(out, store, path, id, hash, err);
+    rc = open_checked(out, store, path, id, hash, sink, err);
 out:
     free(path);
     return rc;
 }
 
 int models_open(struct model **out, const char *store, const char *what,
-                void (*say)(const char *line), struct err *err)
+                const struct model_sink *sink, void (*say)(const char *line),
+                struct err *err)
 {
-    return open_model(out, store, what, say, false, err);
+    return open_model(out, store, what, sink, say, false, err);
 }
 
 int models_open_hashed(struct model **out, const char *store,
-                       const char *what, void (*say)(const char *line),
+                       const char *what, const struct model_sink *sink,
                        struct err *err)
 {
-    return open_model(out, store, what, say, true, err);
+    return open_model(out, store, what, sink, NULL, true, err);
 }
 
 int models_named(struct id *id, const char *store, const char *name,

@@ -17,6 +17,7 @@
 struct buf;
 struct err;
 struct model;
+struct model_sink;
 struct convert_options;
 
 /* Turn what a user typed (-m: id, unique prefix of at least 6 characters of
@@ -32,13 +33,16 @@ int models_resolve(char **path, const char *store, const char *what,
 int models_find(char **path, const char *store, const char *what,
                 struct err *err);
 
-/* Resolve, then open.  A file of the store is hashed unless `checked` has it
- * as it is now; models_open_hashed hashes it in any case, since a disk may
- * change bytes without a trace in any of those numbers. */
+/* Resolve, then open; the matrices go to `sink` (model.h) if it is not NULL.
+ * A file of the store is hashed unless `checked` has it as it is now;
+ * models_open_hashed hashes it in any case, since a disk may change bytes
+ * without a trace in any of those numbers.  On an error what the sink has is
+ * not the model, even if its `end` said so: the file changed. */
 int models_open(struct model **out, const char *store, const char *what,
-                void (*say)(const char *line), struct err *err);
+                const struct model_sink *sink, void (*say)(const char *line),
+                struct err *err);
 int models_open_hashed(struct model **out, const char *store,
-                       const char *what, void (*say)(const char *line),
+                       const char *what, const struct model_sink *sink,
                        struct err *err);
 
 /* Convert (a directory) or copy (an .apus file) into the store under a name,
