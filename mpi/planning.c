@@ -49,11 +49,8 @@ static void add_batch(struct plan_need *need, const struct settings *s,
     if (!model_path && models_resolve(&path, settings_text(s, "models"), id,
                                       NULL, NULL))
         return;
-    /* a level of the CPU packs the weights beside what was read */
     if (file_size(path ? path : model_path, &size, NULL) == 0 &&
-        strcmp(settings_text(s, "kernel"), "reference") != 0)
-        size *= 2;
-    if (size > need->model)
+        size > need->model)
         need->model = size;
     free(path);
 }

@@ -189,7 +189,7 @@ int rank_open_model(struct rank_side *r, struct id model, struct err *err)
     r->has_model = false;
     if (models_open(&m, r->o.models,
                     r->o.model_path ? r->o.model_path : id_text(model).s,
-                    NULL, NULL, err))
+                    r->backend->sink, NULL, err))
         return err_prefix(err, "the model of this batch");
     if (!id_equal(m->id, model)) {
         model_close(m);

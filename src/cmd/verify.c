@@ -129,7 +129,7 @@ int verify_open_model(struct verify *v, const struct id *want, struct err *err)
         return -1;
     if (models_open_hashed(&m, settings_text(v->settings, "models"),
                            v->model_name ? v->model_name : id,
-                           NULL, err))
+                           v->o.backend->sink, err))
         return err_prefix(err, v->o.recompute || v->o.trace
                           ? "to compute again" : "to compare the model");
     if (prompt_model_init(&v->model, m, err))

@@ -34,6 +34,7 @@
 struct backend;
 struct err;
 struct model;
+struct model_sink;
 
 /* Where a row left the range: the least of its sequence, in this order. */
 struct fault {
@@ -148,7 +149,9 @@ struct backend_result {
 
 struct backend_ops {
     /* Take a model, which is borrowed until the next load or close, and make
-     * a plan.  One error names what there is no room for. */
+     * a plan.  Its matrices are in memory, or they went to this backend's
+     * sink, whose latest model it is; a later load of that model finds them
+     * there again.  One error names what there is no room for. */
     int (*load)(struct backend *b, const struct model *m,
                 const struct backend_load *want, struct backend_plan *plan,
                 struct err *err);
@@ -173,6 +176,10 @@ struct backend_ops {
 struct backend {
     const struct backend_ops *ops;
     const char *name; /* of the level, the device, or "pretend" */
+    /* Takes matrices while a model file is read (model/model.h), into the
+     * form that the backend reads: nobody holds the other.  NULL: it wants
+     * them in the model. */
+    const struct model_sink *sink;
 };
 
 /* NULL is accepted. */

@@ -11,6 +11,7 @@
 
 #include "backend/cpu/forward.h"
 #include "backend/cpu/kv.h"
+#include "backend/cpu/weights.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/mem.h"
@@ -32,6 +33,10 @@ struct cpu {
     struct backend base;
     struct x1_kernels k;
     const struct model *model; /* NULL: nothing is loaded */
+    struct weights weights;    /* of the model below, or of `model` */
+    struct model_sink sink;
+    bool has_came;             /* the sink has all of a model .. */
+    struct id came;            /* .. this one */
     struct backend_load want;
     struct kv_pool pool;
     struct forward *forward;
@@ -246,6 +251,8 @@ static void unload(struct cpu *c)
     if (!c->model)
         return;
     forward_free(c->forward);
+    if (!c->has_came)
+        weights_clear(&c->weights);
     kv_clear(&c->pool);
     for (size_t i = 0; i < KEPT; i++) {
         free(c->kept[i].place);
@@ -316,6 +323,19 @@ static int alloc(struct cpu *c, const struct backend_load *w, struct err *err)
     return 0;
 }
 
+/* The weights of a model in memory, or those that came. */
+static int find_weights(struct cpu *c, const struct model *m, struct err *err)
+{
+    if (m->streamed && c->has_came && id_equal(c->came, m->id))
+        return 0;
+    if (m->streamed)
+        return err_set(err, ERR_FATAL, "the weights of model %s went elsewhere",
+                       id_text(m->id).s);
+    weights_clear(&c->weights);
+    c->has_came = false;
+    return weights_init(&c->weights, &c->k, m, err);
+}
+
 static int cpu_load(struct backend *b, const struct model *m,
                     const struct backend_load *want,
                     struct backend_plan *plan, struct err *err)
@@ -334,8 +354,8 @@ static int cpu_load(struct backend *b, const struct model *m,
         c->want.residual = NULL;
     kv_init(&c->pool, &c->k, rec->n_layers, rec->n_kv_heads, rec->head_dim,
             want->slots);
-    if (alloc(c, want, err) ||
-        forward_new(&c->forward, m, &c->k, &c->pool, &o, err)) {
+    if (find_weights(c, m, err) || alloc(c, want, err) ||
+        forward_new(&c->forward, m, &c->weights, &c->k, &c->pool, &o, err)) {
         unload(c);
         return -1;
     }
@@ -357,7 +377,43 @@ static void cpu_close(struct backend *b)
     struct cpu *c = (struct cpu *)b;
 
     unload(c);
+    weights_clear(&c->weights);
     free(c);
+}
+
+/* ---- matrices as they come ----------------------------------------------- */
+
+static int sink_begin(void *self, const struct model_record *rec,
+                      struct err *err)
+{
+    struct cpu *c = self;
+
+    /* what there was goes first: two models seldom fit */
+    unload(c);
+    weights_clear(&c->weights);
+    c->has_came = false;
+    return weights_begin(&c->weights, &c->k, rec, err);
+}
+
+static void sink_rows(void *self, uint32_t tensor, const struct x1_matrix *m,
+                      size_t from, size_t to)
+{
+    struct cpu *c = self;
+
+    weights_rows(&c->weights, tensor, m, from, to);
+}
+
+static void sink_end(void *self, const struct id *id)
+{
+    struct cpu *c = self;
+
+    if (!id) {
+        weights_clear(&c->weights);
+        return;
+    }
+    weights_end(&c->weights);
+    c->came = *id;
+    c->has_came = true;
 }
 
 static const struct backend_ops ops = {
@@ -373,6 +429,7 @@ struct backend *cpu_new(const struct x1_kernels *k)
     struct cpu *c = xcalloc(1, sizeof(*c));
 
     c->k = *k;
-    c->base = (struct backend){ &ops, c->k.name };
+    c->sink = (struct model_sink){ sink_begin, sink_rows, sink_end, c };
+    c->base = (struct backend){ &ops, c->k.name, &c->sink };
     return &c->base;
 }

@@ -35,7 +35,7 @@ struct forward {
     const struct x1_kernels *k;
     struct kv_pool *pool;
     struct forward_options o;
-    struct weights weights;
+    const struct weights *weights;
     size_t dim, q_dim, kv_dim, ffn, hd; /* row lengths */
     /* the rows that are still computed, n of them */
     const struct backend_row **row;
@@ -232,7 +232,7 @@ static void residual(struct forward *f, uint32_t layer)
 static void layer(struct forward *f, uint32_t l)
 {
     const struct model_layer *w = &f->model->layers[l];
-    const struct layer_weights *p = &f->weights.layers[l];
+    const struct layer_weights *p = &f->weights->layers[l];
     const struct model_record *rec = &f->model->rec;
 
     /* h = norm(x); k, v = linear(h), remembered */
@@ -267,7 +267,7 @@ static void head(struct forward *f)
     size_t v = f->model->rec.n_vocab;
 
     norm(f, f->model->final_norm, HEAD_LAYER, HEAD_IN);
-    linear(f, f->logits, &f->weights.head, NULL);
+    linear(f, f->logits, &f->weights->head, NULL);
     for (size_t i = 0; i < f->n; i++) {
         const struct backend_row *r = f->row[i];
 
@@ -305,7 +305,7 @@ int forward_step(struct forward *f, const struct backend_row *rows, size_t n,
             return -1;
         f->row[i] = &rows[i];
         f->slot[rows[i].slot].faulty = false;
-        f->k->embed(f->x + i * f->dim, &f->weights.embed, rows[i].token);
+        f->k->embed(f->x + i * f->dim, &f->weights->embed, rows[i].token);
         x1_rope_row(f->cos + i * (f->hd / 2), f->sin + i * (f->hd / 2),
                     m->inv_freq, f->hd / 2, rows[i].position);
     }
@@ -380,13 +380,15 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
 }
 
 int forward_new(struct forward **out, const struct model *m,
-                const struct x1_kernels *k, struct kv_pool *pool,
-                const struct forward_options *o, struct err *err)
+                const struct weights *w, const struct x1_kernels *k,
+                struct kv_pool *pool, const struct forward_options *o,
+                struct err *err)
 {
     const struct model_record *rec = &m->rec;
     struct forward *f = xcalloc(1, sizeof(*f));
 
     f->model = m;
+    f->weights = w;
     f->k = k;
     f->pool = pool;
     f->o = *o;
@@ -396,8 +398,7 @@ int forward_new(struct forward **out, const struct model *m,
     f->kv_dim = (size_t)rec->n_kv_heads * rec->head_dim;
     f->ffn = rec->ffn_dim;
     f->slot = xcalloc(o->slots, sizeof(*f->slot));
-    if (weights_init(&f->weights, k, m, err) ||
-        alloc_rows(f, o->rows, o->draws, err)) {
+    if (alloc_rows(f, o->rows, o->draws, err)) {
         forward_free(f);
         return -1;
     }
@@ -409,7 +410,6 @@ void forward_free(struct forward *f)
 {
     if (!f)
         return;
-    weights_clear(&f->weights);
     free(f->row);
     free(f->slot);
     free(f->good);

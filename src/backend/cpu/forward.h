@@ -19,6 +19,7 @@ struct err;
 struct forward;
 struct kv_pool;
 struct model;
+struct weights;
 struct x1_kernels;
 
 /* A residual row of a row of the step, as it comes; borrowed. */
@@ -31,11 +32,12 @@ struct forward_options {
     void *self;
 };
 
-/* Work space and packed weights.  The model, kernels and blocks are
- * borrowed. */
+/* Work space.  The model, its weights in the form of the kernels, kernels and
+ * blocks are borrowed. */
 int forward_new(struct forward **out, const struct model *m,
-                const struct x1_kernels *k, struct kv_pool *pool,
-                const struct forward_options *o, struct err *err);
+                const struct weights *w, const struct x1_kernels *k,
+                struct kv_pool *pool, const struct forward_options *o,
+                struct err *err);
 void forward_free(struct forward *f);
 
 /* Compute rows[0 .. n), whose blocks are entered.  Rows of a slot are

@@ -1,6 +1,7 @@
 /*
- * Two passes over the same list of matrices: one adds up the bytes, one
- * packs.
+ * Of a model in memory: two passes over the same list of matrices, of which
+ * one adds up the bytes and one packs.  Of a model that comes: room for all is
+ * made from the record, then rows are packed as they pass.
  */
 #include <config.h>
 
@@ -11,6 +12,14 @@
 
 #include "base/mem.h"
 #include "model/model.h"
+#include "model/model_layout.h"
+
+static size_t aligned(size_t n)
+{
+    return (n + 63) / 64 * 64;
+}
+
+/* ---- in memory ----------------------------------------------------------- */
 
 /* Where the next matrix goes; base NULL in the pass that counts. */
 struct place {
@@ -26,7 +35,7 @@ static void pack(struct place *p, struct x1_weights *w,
 
     if (p->base || n == 0)
         x1_pack(p->k, w, m, p->base ? p->base + p->at : NULL);
-    p->at += (n + 63) / 64 * 64;
+    p->at += aligned(n);
 }
 
 static void pack_all(struct weights *w, struct place *p,
@@ -72,9 +81,132 @@ int weights_init(struct weights *w, const struct x1_kernels *k,
     return 0;
 }
 
+/* ---- as they come -------------------------------------------------------- */
+
+static struct x1_weights *weights_of(struct weights *w, uint32_t tensor)
+{
+    struct layer_weights *layer;
+
+    if (tensor == TENSOR_EMBED)
+        return &w->embed;
+    if (tensor == TENSOR_HEAD)
+        return &w->head;
+    if (tensor < TENSOR_LAYERS)
+        return NULL;
+    layer = &w->layers[(tensor - TENSOR_LAYERS) / LAYER_TENSORS];
+    switch ((tensor - TENSOR_LAYERS) % LAYER_TENSORS) {
+    case LAYER_WQ:
+        return &layer->wq;
+    case LAYER_WK:
+        return &layer->wk;
+    case LAYER_WV:
+        return &layer->wv;
+    case LAYER_WO:
+        return &layer->wo;
+    case LAYER_GATE:
+        return &layer->gate;
+    case LAYER_UP:
+        return &layer->up;
+    case LAYER_DOWN:
+        return &layer->down;
+    default:
+        return NULL;
+    }
+}
+
+/* A matrix by its number, as it lies in `packed`: scales, then what the
+ * kernels read, to which *room points.  Returns the bytes of both. */
+static size_t place(const struct weights *w, uint32_t tensor,
+                    struct x1_matrix *m, unsigned char **room)
+{
+    unsigned char *at = w->packed ? w->packed + w->at[tensor] : NULL;
+    struct tensor_record t;
+    size_t scales, n;
+
+    model_expect(&w->rec, tensor, &t);
+    *m = (struct x1_matrix){ t.rows, t.cols, (const float *)(void *)at, NULL };
+    scales = aligned(t.rows * sizeof(float));
+    n = w->k->pack_bytes(m);
+    *room = at ? at + scales : NULL;
+    if (n == 0)
+        m->w = (const int8_t *)*room;
+    return scales + aligned(n ? n : (size_t)t.rows * t.cols);
+}
+
+/* Whether a tensor is a matrix of its own. */
+static bool is_matrix(const struct model_record *rec, uint32_t tensor)
+{
+    struct tensor_record t;
+
+    model_expect(rec, tensor, &t);
+    return t.type == TENSOR_W8 &&
+           !(tensor == TENSOR_HEAD && rec->flags & MODEL_TIED);
+}
+
+int weights_begin(struct weights *w, const struct x1_kernels *k,
+                  const struct model_record *rec, struct err *err)
+{
+    struct x1_matrix m;
+    unsigned char *room;
+    size_t total = 0;
+    void *packed;
+
+    *w = (struct weights){ .k = k, .rec = *rec };
+    w->layers = xcalloc(rec->n_layers, sizeof(*w->layers));
+    w->at = xcalloc(rec->n_tensors, sizeof(*w->at));
+    for (uint32_t i = 0; i < rec->n_tensors; i++) {
+        if (!is_matrix(rec, i))
+            continue;
+        w->at[i] = total;
+        total += place(w, i, &m, &room);
+    }
+    if (mem_big(&packed, total, 1, "weights", err)) {
+        weights_clear(w);
+        return -1;
+    }
+    w->packed = packed;
+    return 0;
+}
+
+void weights_rows(struct weights *w, uint32_t tensor,
+                  const struct x1_matrix *from, size_t first, size_t end)
+{
+    size_t cols = from->cols;
+    struct x1_matrix m;
+    unsigned char *room;
+
+    place(w, tensor, &m, &room);
+    if (first == 0)
+        memcpy(w->packed + w->at[tensor], from->scale,
+               m.rows * sizeof(*m.scale));
+    if (m.w) {
+        memcpy(room + first * cols, from->w, (end - first) * cols);
+        return;
+    }
+    /* pack reads these rows alone, and finds them where row 0 would begin */
+    m.w = (const int8_t *)((uintptr_t)from->w - first * cols);
+    w->k->pack(room, &m, first, end);
+}
+
+void weights_end(struct weights *w)
+{
+    struct x1_matrix m;
+    unsigned char *room;
+
+    for (uint32_t i = 0; i < w->rec.n_tensors; i++) {
+        if (!is_matrix(&w->rec, i))
+            continue;
+        place(w, i, &m, &room);
+        w->k->weights(weights_of(w, i), &m, room);
+    }
+    if (w->rec.flags & MODEL_TIED)
+        w->head = w->embed;
+}
+
 void weights_clear(struct weights *w)
 {
     free(w->layers);
     free(w->packed);
+    free(w->at);
     memset(w, 0, sizeof(*w));
 }

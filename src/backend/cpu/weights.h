@@ -1,16 +1,19 @@
 /*
- * A model's matrices in the form of the kernels.  Where the kernels read them
- * as the file has them, nothing is copied and the model has to stay.
- *
- * A level that wants another form gets one block for all matrices, aligned to
- * 64, each packed once in the order of the file (x1_pack); forward.c reads
+ * A model's matrices in the form of the kernels: one block for all of them,
+ * aligned to 64, each packed once in the order of the file.  forward.c reads
  * them through the table of kernels alone.  Norms, biases and the table of
  * angles are f32 and stay in the model.
+ *
+ * They come from a model in memory, which then has to stay: scales, and where
+ * the kernels read the file's form everything, stay there.  Or they are packed
+ * as the file is read, row by row (struct model_sink), and the form of the
+ * file is never held: memory is the packed form and a few rows.
  */
 #ifndef APUS_BACKEND_CPU_WEIGHTS_H
 #define APUS_BACKEND_CPU_WEIGHTS_H
 
 #include "kernels/kernels.h"
+#include "proof/model_record.h"
 
 struct err;
 struct model;
@@ -27,6 +30,10 @@ struct weights {
     struct x1_weights embed, head; /* n_vocab x dim; one if they are tied */
     struct layer_weights *layers;
     unsigned char *packed;         /* what all of them read, or NULL */
+    /* of those that come: */
+    const struct x1_kernels *k;
+    struct model_record rec;
+    size_t *at;                    /* a tensor each: where in `packed` */
 };
 
 /* Pack the matrices of a model, which is borrowed until weights_clear.  -1, and
@@ -34,5 +41,18 @@ struct weights {
 int weights_init(struct weights *w, const struct x1_kernels *k,
                  const struct model *m, struct err *err);
 void weights_clear(struct weights *w);
+
+/* Make room for the matrices of such a model; kernels are borrowed until
+ * weights_clear.  -1, and nothing is kept, when memory is out. */
+int weights_begin(struct weights *w, const struct x1_kernels *k,
+                  const struct model_record *rec, struct err *err);
+
+/* Pack rows [first, end) of a tensor: all scales are at m->scale, row `first`
+ * is at m->w (struct model_sink).  `first` is a multiple of X1_GROUP. */
+void weights_rows(struct weights *w, uint32_t tensor,
+                  const struct x1_matrix *m, size_t first, size_t end);
+
+/* All rows came: embed, head and layers are there to be read. */
+void weights_end(struct weights *w);
 
 #endif

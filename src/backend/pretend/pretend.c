@@ -155,6 +155,6 @@ struct backend *pretend_new(void)
 {
     struct pretend *p = xcalloc(1, sizeof(*p));
 
-    p->base = (struct backend){ &ops, "pretend" };
+    p->base = (struct backend){ &ops, "pretend", &model_pass };
     return &p->base;
 }
