@@ -1,0 +1,63 @@
+/*
+ * Keys and values into blocks, and back: bytes in another order.
+ */
+#include <config.h>
+
+#include "kernels/x86/pages.h"
+
+#include <string.h>
+
+static size_t block_bytes(size_t hd)
+{
+    return page_key_bytes(hd) + page_value_bytes(hd) +
+           2 * X1_BLOCK * sizeof(float);
+}
+
+/* Where element i of the key, and of the value, of a position is. */
+static size_t key_at(size_t at, size_t i, size_t hd)
+{
+    return (at / 16 * page_quads(hd) + i / 4) * 64 + at % 16 * 4 + i % 4;
+}
+
+static size_t value_at(size_t at, size_t i)
+{
+    return (i / 16 * 16 + at / 4) * 64 + i % 16 * 4 + at % 4;
+}
+
+void page_put(unsigned char *block, size_t at, const int8_t *k,
+              const int8_t *v, float s_k, float s_v, size_t hd)
+{
+    struct page p = page_of(block, hd);
+    size_t i = 0;
+
+    for (; i + 4 <= hd; i += 4)
+        memcpy(p.k + key_at(at, i, hd), k + i, 4);
+    if (i < hd) {
+        memset(p.k + key_at(at, i, hd), 0, 4);
+        memcpy(p.k + key_at(at, i, hd), k + i, hd - i);
+    }
+    for (i = 0; i < hd; i++)
+        p.v[value_at(at, i)] = v[i];
+    p.s_k[at] = s_k;
+    p.s_v[at] = s_v;
+}
+
+static void fetch(int8_t *k, int8_t *v, float *s_k, float *s_v,
+                  const unsigned char *block, size_t at, size_t hd)
+{
+    struct page p = page_of((unsigned char *)(uintptr_t)block, hd);
+
+    for (size_t i = 0; i < hd; i++) {
+        k[i] = p.k[key_at(at, i, hd)];
+        v[i] = p.v[value_at(at, i)];
+    }
+    *s_k = p.s_k[at];
+    *s_v = p.s_v[at];
+}
+
+void page_init(struct x1_kernels *k)
+{
+    k->block_bytes = block_bytes;
+    k->put = page_put;
+    k->fetch = fetch;
+}

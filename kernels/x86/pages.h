@@ -1,0 +1,60 @@
+/*
+ * Blocks of keys and values (X1_BLOCK positions of one layer and KV head) as
+ * products of four bytes read them:
+ *
+ *   keys    [4 blocks of 16 positions][quads of head_dim][16 positions][4]
+ *   values  [blocks of 16 of head_dim][16 quads of positions][16 of it][4]
+ *   s_k     64 floats
+ *   s_v     64 floats
+ *
+ * So 64 bytes of keys are 4 elements of 16 keys, a result a key; 64 bytes of
+ * values are 4 positions of 16 elements, a result an element.  head_dim is
+ * padded: keys with zeros up to a quad, values with anything up to 16.
+ */
+#ifndef APUS_KERNELS_X86_PAGES_H
+#define APUS_KERNELS_X86_PAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/kernels.h"
+
+static inline size_t page_quads(size_t hd)
+{
+    return (hd + 3) / 4;
+}
+
+/* Bytes of the keys, and of the values after them. */
+static inline size_t page_key_bytes(size_t hd)
+{
+    return page_quads(hd) * 4 * X1_BLOCK;
+}
+
+static inline size_t page_value_bytes(size_t hd)
+{
+    return (hd + 15) / 16 * 16 * X1_BLOCK;
+}
+
+/* The parts of a block. */
+struct page {
+    int8_t *k, *v;
+    float *s_k, *s_v;
+};
+
+static inline struct page page_of(unsigned char *block, size_t hd)
+{
+    unsigned char *v = block + page_key_bytes(hd);
+    float *s = (float *)(void *)(v + page_value_bytes(hd));
+
+    return (struct page){ (int8_t *)block, (int8_t *)v, s, s + X1_BLOCK };
+}
+
+/* Keys and values of hd bytes each, and their scales, to place `at`. */
+void page_put(unsigned char *block, size_t at, const int8_t *k,
+              const int8_t *v, float s_k, float s_v, size_t hd);
+
+/* Set block_bytes, put and fetch of a table (kernels.h has their
+ * contracts). */
+void page_init(struct x1_kernels *k);
+
+#endif
