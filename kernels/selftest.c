@@ -180,15 +180,15 @@ static uint32_t test_rope(const struct x1_kernels *k)
 /* Two blocks; keys and values of several sizes. */
 static uint32_t test_attention(const struct x1_kernels *k)
 {
-    enum { T = 70, HD = 16, BYTES = 8192 };
-    _Alignas(64) unsigned char block[2][BYTES], scratch[BYTES];
+    enum { T = 70, HD = 16, BYTES = 8192, SCRATCH = 65536 };
+    _Alignas(64) unsigned char block[2][BYTES], scratch[SCRATCH];
     unsigned char *const table[2] = { block[0], block[1] };
     struct x1_blocks kv = { table, 0 };
     float key[HD], value[HD], q[HD], o[HD];
     struct x1_query query = { q, o, 0, T, 0 };
     int32_t fault[2];
 
-    if (k->block_bytes(HD) > BYTES || k->attention_bytes(T, HD) > BYTES)
+    if (k->block_bytes(HD) > BYTES || k->attention_bytes(T, HD) > SCRATCH)
         return 0;
     for (uint32_t t = 0; t < T; t++) {
         fill(key, HD, 100 + t);

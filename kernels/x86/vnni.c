@@ -22,6 +22,7 @@
 
 #include "kernels/levels.h"
 #include "kernels/x86/pack.h"
+#include "kernels/x86/pages.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
@@ -508,6 +509,10 @@ void x1_vnni_init(struct x1_kernels *k)
     k->integers = vnni_integers;
     k->linear = vnni_linear;
     k->gate = vnni_gate;
+    page_init(k);
+    k->store = vnni_store;
+    k->attention_bytes = vnni_attention_bytes;
+    k->attention = vnni_attention;
     k->exp32 = vnni_exp32;
     k->silu = vnni_silu;
     k->exp_weights = vnni_exp_weights;

@@ -29,6 +29,14 @@
 #define INLINE static inline __attribute__((always_inline))
 #define BITS16(x) _mm512_castsi512_ps(_mm512_set1_epi32((int)(x)))
 
+/* kernels.h has the contracts of store, attention and attention_bytes; blocks
+ * are as pages.h has them. */
+void vnni_store(unsigned char *block, size_t at, const float *k,
+                const float *v, size_t hd, int32_t fault[2]);
+size_t vnni_attention_bytes(size_t n, size_t hd);
+void vnni_attention(struct x1_query *query, size_t m, float c,
+                    const struct x1_blocks *kv, size_t hd, void *scratch);
+
 /* Lanes 0 .. n - 1, all sixteen if n is more. */
 INLINE __mmask16 lanes(size_t n)
 {

@@ -1,0 +1,439 @@
+/*
+ * Attention of the level "vnni", over blocks as pages.h has them: up to 16
+ * queries of one KV head at a time, whatever positions each attends to.
+ *
+ * Scores: keys + 128 as unsigned bytes times the two slices of q, signed; a sum
+ * begins at -128 times the sum of the slices.  Values: u (21 bits) in three
+ * slices of 7 bits, unsigned, times values; 127 * 127 * 131072 < 2^31, so a sum
+ * holds all positions, and c2 * 2^14 + c1 * 2^7 + c0 is exact in binary64.
+ *
+ * Positions that a query does not attend to are computed with the others of
+ * their block and left out by masks: no maximum, no Z, and u = 0.  They may
+ * hold anything.
+ */
+#include <config.h>
+
+#include "kernels/x86/vnni.h"
+
+#include "kernels/x86/pages.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+#define TILE 16u  /* queries at a time */
+#define ROWS 4u   /* of them in registers at a time */
+#define U_BYTES (3 * TILE * X1_BLOCK) /* slices of u of a block */
+
+/* Queries [0, m) over the blocks from number `first` on. */
+struct tile {
+    struct x1_query *query;
+    size_t m, hd;
+    const struct x1_blocks *kv;
+    size_t first, pages;
+    float *score;           /* [query][pages * X1_BLOCK] */
+    unsigned char *u;       /* [page][slice][TILE][X1_BLOCK] */
+    __m512 max[TILE];       /* of the scores, so far */
+    float factor[TILE];     /* step * c */
+    int32_t start[TILE][2]; /* of the sums of a query's slices */
+    int64_t z[TILE];
+    int exponent[TILE];     /* of the values (x1_value_exponent) */
+    int8_t q[TILE][2][X1_MAX_HEAD_DIM]; /* slices, zeros up to a quad */
+};
+
+static struct page page_at(const struct tile *t, size_t page)
+{
+    return page_of(t->kv->block[t->first + page] + t->kv->offset, t->hd);
+}
+
+/* Which of the sixteen positions from `at` of a page on query i attends to. */
+INLINE __mmask16 attended(const struct tile *t, size_t i, size_t page,
+                          size_t at)
+{
+    size_t p = (t->first + page) * X1_BLOCK + at;
+    size_t from = t->query[i].from, to = t->query[i].to;
+
+    return lanes(to > p ? to - p : 0) &
+           (__mmask16)~lanes(from > p ? from - p : 0);
+}
+
+/* Query i as two rows of slices; zeros, with a step of 0, if it has a
+ * fault. */
+static void slice_query(struct tile *t, size_t i, float c)
+{
+    const float *x = t->query[i].q;
+    uint32_t amax = amax_bits16(x, t->hd);
+    bool bad = amax >= X1_LIMIT_BITS;
+    int e = bad ? 0 : x1_a14_exponent(amax);
+    __m512 r = _mm512_set1_ps(x1_pow2(14 - e));
+    __m512i sum[2] = { _mm512_setzero_si512(), _mm512_setzero_si512() };
+
+    t->query[i].fault = bad ? x1_fault(x, t->hd) : -1;
+    t->factor[i] = bad ? 0 : x1_pow2(e - 14) * c;
+    for (size_t k = 0; k < t->hd; k += 16) {
+        __m512i q = round16(x + k, bad ? 0 : lanes(t->hd - k), r);
+        __m128i high = high16(q), low = low16(q);
+
+        _mm_storeu_si128((void *)(t->q[i][0] + k), high);
+        _mm_storeu_si128((void *)(t->q[i][1] + k), low);
+        sum[0] = _mm512_add_epi32(sum[0], _mm512_cvtepi8_epi32(high));
+        sum[1] = _mm512_add_epi32(sum[1], _mm512_cvtepi8_epi32(low));
+    }
+    for (int s = 0; s < 2; s++)
+        t->start[i][s] = -128 * _mm512_reduce_add_epi32(sum[s]);
+    t->max[i] = _mm512_set1_ps(-__builtin_inff());
+}
+
+INLINE __m512i four_bytes(const void *a)
+{
+    int32_t quad;
+
+    memcpy(&quad, a, sizeof(quad));
+    return _mm512_set1_epi32(quad);
+}
+
+/* ---- scores -------------------------------------------------------------- */
+
+/* Sixteen scores of query i, from position `at` of the page on. */
+INLINE void put_scores(struct tile *t, size_t i, size_t page, size_t at,
+                       const float *s_k, __m512i high, __m512i low)
+{
+    __mmask16 m = attended(t, i, page, at);
+    __m512 d = _mm512_cvtepi32_ps(
+        _mm512_add_epi32(_mm512_slli_epi32(high, 8), low));
+    __m512 v = _mm512_mul_ps(
+        _mm512_mul_ps(d, _mm512_maskz_loadu_ps(m, s_k + at)),
+        _mm512_set1_ps(t->factor[i]));
+
+    _mm512_storeu_ps(t->score + (i * t->pages + page) * X1_BLOCK + at, v);
+    t->max[i] = _mm512_mask_max_ps(t->max[i], m, t->max[i], v);
+}
+
+/* Queries i .. i + rows - 1 times `blocks` blocks of 16 keys, from block b0
+ * on. */
+INLINE void score(const unsigned rows, const unsigned blocks, struct tile *t,
+                  size_t i, size_t page, size_t b0)
+{
+    const __m512i bias = _mm512_set1_epi8((char)-128);
+    size_t n = page_quads(t->hd);
+    struct page p = page_at(t, page);
+    const int8_t *k = p.k + b0 * n * 64;
+    __m512i high[ROWS][4], low[ROWS][4], w[4];
+
+#pragma GCC unroll 4
+    for (unsigned r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (unsigned b = 0; b < blocks; b++) {
+            high[r][b] = _mm512_set1_epi32(t->start[i + r][0]);
+            low[r][b] = _mm512_set1_epi32(t->start[i + r][1]);
+        }
+    for (size_t q = 0; q < n; q++) {
+#pragma GCC unroll 4
+        for (unsigned b = 0; b < blocks; b++)
+            w[b] = _mm512_xor_si512(
+                _mm512_load_si512(k + (b * n + q) * 64), bias);
+#pragma GCC unroll 4
+        for (unsigned r = 0; r < rows; r++) {
+            __m512i h = four_bytes(t->q[i + r][0] + 4 * q);
+            __m512i l = four_bytes(t->q[i + r][1] + 4 * q);
+
+#pragma GCC unroll 4
+            for (unsigned b = 0; b < blocks; b++) {
+                high[r][b] = _mm512_dpbusd_epi32(high[r][b], w[b], h);
+                low[r][b] = _mm512_dpbusd_epi32(low[r][b], w[b], l);
+            }
+        }
+    }
+#pragma GCC unroll 4
+    for (unsigned r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (unsigned b = 0; b < blocks; b++)
+            put_scores(t, i + r, page, (b0 + b) * 16, p.s_k, high[r][b],
+                       low[r][b]);
+}
+
+/* All of a page: four blocks at a time while the sums fit in the registers. */
+static void score_1(struct tile *t, size_t i, size_t page)
+{
+    score(1, 4, t, i, page, 0);
+}
+
+static void score_2(struct tile *t, size_t i, size_t page)
+{
+    score(2, 4, t, i, page, 0);
+}
+
+static void score_3(struct tile *t, size_t i, size_t page)
+{
+    score(3, 2, t, i, page, 0);
+    score(3, 2, t, i, page, 2);
+}
+
+static void score_4(struct tile *t, size_t i, size_t page)
+{
+    score(4, 2, t, i, page, 0);
+    score(4, 2, t, i, page, 2);
+}
+
+static void (*const scores[ROWS + 1])(struct tile *, size_t, size_t) = {
+    NULL, score_1, score_2, score_3, score_4
+};
+
+/* ---- weights ------------------------------------------------------------- */
+
+/* The exponent of the greatest s_v that query i meets. */
+static int value_exponent(const struct tile *t, size_t i)
+{
+    __m512i most = _mm512_setzero_si512();
+
+    for (size_t page = 0; page < t->pages; page++) {
+        const float *s_v = page_at(t, page).s_v;
+
+        for (size_t at = 0; at < X1_BLOCK; at += 16) {
+            __m512 s = _mm512_maskz_loadu_ps(attended(t, i, page, at),
+                                             s_v + at);
+
+            most = _mm512_max_epi32(
+                most, _mm512_and_si512(_mm512_castps_si512(s),
+                                       _mm512_set1_epi32(0x7fffffff)));
+        }
+    }
+    return x1_value_exponent((uint32_t)_mm512_reduce_max_epi32(most));
+}
+
+/* The weights u of query i for sixteen positions, and what they add to Z. */
+INLINE __m512i weigh(struct tile *t, size_t i, size_t page, size_t at,
+                     const float *s_v, __m512 max, __m512 scale)
+{
+    __mmask16 m = attended(t, i, page, at);
+    const float *score = t->score + (i * t->pages + page) * X1_BLOCK + at;
+    unsigned char *u = t->u + page * U_BYTES + i * X1_BLOCK + at;
+    __m512 p = _mm512_maskz_mov_ps(
+        m, exp16(_mm512_sub_ps(_mm512_loadu_ps(score), max)));
+    __m512i w = _mm512_cvtps_epi32(_mm512_mul_ps(
+        _mm512_mul_ps(p, _mm512_maskz_loadu_ps(m, s_v + at)), scale));
+
+    w = _mm512_min_epi32(w, _mm512_set1_epi32(2097151));
+    for (unsigned s = 0; s < 3; s++)
+        _mm_storeu_si128(
+            (void *)(u + s * TILE * X1_BLOCK),
+            _mm512_cvtepi32_epi8(_mm512_and_si512(
+                _mm512_srl_epi32(w, _mm_cvtsi32_si128(14 - 7 * (int)s)),
+                _mm512_set1_epi32(127))));
+    return _mm512_cvtps_epi32(_mm512_mul_ps(p, _mm512_set1_ps(16777216.0f)));
+}
+
+/* A page adds at most 4 * 2^24 to a lane of Z. */
+static void weigh_query(struct tile *t, size_t i)
+{
+    __m512 max = _mm512_set1_ps(_mm512_reduce_max_ps(t->max[i]) + 0.0f);
+    __m512i z = _mm512_setzero_si512();
+    __m512 scale;
+
+    t->exponent[i] = value_exponent(t, i);
+    scale = _mm512_set1_ps(x1_pow2(21 - t->exponent[i]));
+    for (size_t page = 0; page < t->pages; page++) {
+        const float *s_v = page_at(t, page).s_v;
+        __m512i sum = weigh(t, i, page, 0, s_v, max, scale);
+
+        for (size_t at = 16; at < X1_BLOCK; at += 16)
+            sum = _mm512_add_epi32(
+                sum, weigh(t, i, page, at, s_v, max, scale));
+        z = _mm512_add_epi64(
+            z, _mm512_add_epi64(
+                   _mm512_cvtepi32_epi64(_mm512_castsi512_si256(sum)),
+                   _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(sum, 1))));
+    }
+    t->z[i] = _mm512_reduce_add_epi64(z);
+}
+
+/* ---- values -------------------------------------------------------------- */
+
+INLINE __m512d eight(const int32_t *c)
+{
+    return _mm512_cvtepi32_pd(_mm256_load_si256((const void *)c));
+}
+
+INLINE __m256 joined(const int32_t *c2, const int32_t *c1, const int32_t *c0)
+{
+    __m512d a = _mm512_mul_pd(eight(c2), _mm512_set1_pd(16384));
+    __m512d b = _mm512_mul_pd(eight(c1), _mm512_set1_pd(128));
+
+    return _mm512_cvtpd_ps(_mm512_add_pd(_mm512_add_pd(a, b), eight(c0)));
+}
+
+/* Elements d .. d + 15 of query i's output. */
+static void put_output(struct tile *t, size_t i, size_t d, const int32_t *c2,
+                       const int32_t *c1, const int32_t *c0)
+{
+    float f = x1_pow2(t->exponent[i] - 21) / ((float)t->z[i] * 0x1p-24f);
+    __m256 a = joined(c2, c1, c0), b = joined(c2 + 8, c1 + 8, c0 + 8);
+
+    _mm512_mask_storeu_ps(
+        t->query[i].o + d, lanes(t->hd - d),
+        _mm512_mul_ps(_mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1),
+                      _mm512_set1_ps(f)));
+}
+
+/* s += the slices of u of a page times its values. */
+INLINE void mix_page(const unsigned rows, const unsigned blocks,
+                     __m512i (*s)[2], const unsigned char *u, const int8_t *v)
+{
+    for (size_t q = 0; q < X1_BLOCK / 4; q++) {
+        __m512i w[2];
+
+#pragma GCC unroll 2
+        for (unsigned b = 0; b < blocks; b++)
+            w[b] = _mm512_load_si512(v + (b * 16 + q) * 64);
+#pragma GCC unroll 12
+        for (unsigned r = 0; r < 3 * rows; r++) {
+            __m512i x = four_bytes(u + r / rows * TILE * X1_BLOCK +
+                                   r % rows * X1_BLOCK + 4 * q);
+
+#pragma GCC unroll 2
+            for (unsigned b = 0; b < blocks; b++)
+                s[r][b] = _mm512_dpbusd_epi32(s[r][b], x, w[b]);
+        }
+    }
+}
+
+/* Outputs of queries i .. i + rows - 1: `blocks` blocks of 16 elements from
+ * element d on. */
+INLINE void mix(const unsigned rows, const unsigned blocks, struct tile *t,
+                size_t i, size_t d)
+{
+    /* stored before they are used: an array that is indexed by a variable
+     * would be kept in memory during the loop */
+    int32_t c[3 * ROWS][2][16] __attribute__((aligned(64)));
+    __m512i s[3 * ROWS][2];
+
+#pragma GCC unroll 12
+    for (unsigned r = 0; r < 3 * rows; r++)
+        s[r][0] = s[r][1] = _mm512_setzero_si512();
+    for (size_t page = 0; page < t->pages; page++)
+        mix_page(rows, blocks, s, t->u + page * U_BYTES + i * X1_BLOCK,
+                 page_at(t, page).v + d * X1_BLOCK);
+#pragma GCC unroll 12
+    for (unsigned r = 0; r < 3 * rows; r++)
+#pragma GCC unroll 2
+        for (unsigned b = 0; b < blocks; b++)
+            _mm512_store_si512(c[r][b], s[r][b]);
+    for (unsigned r = 0; r < rows; r++)
+        for (unsigned b = 0; b < blocks; b++)
+            put_output(t, i + r, d + 16 * b, c[r][b], c[rows + r][b],
+                       c[2 * rows + r][b]);
+}
+
+#define MIX(rows)                                                            \
+    static void mix_##rows(struct tile *t, size_t i)                         \
+    {                                                                        \
+        size_t d = 0;                                                        \
+                                                                             \
+        for (; d + 16 < t->hd; d += 32)                                      \
+            mix(rows, 2, t, i, d);                                           \
+        if (d < t->hd)                                                       \
+            mix(rows, 1, t, i, d);                                           \
+    }
+MIX(1) MIX(2) MIX(3) MIX(4)
+static void (*const mixes[ROWS + 1])(struct tile *, size_t) = {
+    NULL, mix_1, mix_2, mix_3, mix_4
+};
+
+/* ---- a tile -------------------------------------------------------------- */
+
+size_t vnni_attention_bytes(size_t n, size_t hd)
+{
+    /* the first page may be met at its last position */
+    size_t pages = (n + 2 * X1_BLOCK - 2) / X1_BLOCK;
+
+    (void)hd;
+    return pages * (TILE * X1_BLOCK * sizeof(float) + U_BYTES);
+}
+
+static void attend(struct tile *t, float c)
+{
+    for (size_t i = 0; i < t->m; i++)
+        slice_query(t, i, c);
+    for (size_t page = 0; page < t->pages; page++)
+        for (size_t i = 0; i < t->m; i += ROWS)
+            scores[t->m - i < ROWS ? t->m - i : ROWS](t, i, page);
+    for (size_t i = 0; i < t->m; i++)
+        weigh_query(t, i);
+    for (size_t i = 0; i < t->m; i += ROWS)
+        mixes[t->m - i < ROWS ? t->m - i : ROWS](t, i);
+}
+
+/* How many of m queries fit in scratch for one that attends to as many
+ * positions as any of them: their pages together are no more. */
+static size_t tile_of(struct tile *t, struct x1_query *query, size_t m,
+                      size_t most)
+{
+    size_t from = query[0].from, to = query[0].to, n = 0;
+
+    while (n < m && n < TILE) {
+        size_t a = query[n].from < from ? query[n].from : from;
+        size_t b = query[n].to > to ? query[n].to : to;
+
+        if (n > 0 && (b - 1) / X1_BLOCK - a / X1_BLOCK >= most)
+            break;
+        from = a;
+        to = b;
+        n++;
+    }
+    t->query = query;
+    t->m = n;
+    t->first = from / X1_BLOCK;
+    t->pages = (to - 1) / X1_BLOCK - t->first + 1;
+    return n;
+}
+
+void vnni_attention(struct x1_query *query, size_t m, float c,
+                    const struct x1_blocks *kv, size_t hd, void *scratch)
+{
+    struct tile t; /* too large to clear for each call */
+    size_t most = 0;
+
+    t.hd = hd;
+    t.kv = kv;
+    for (size_t i = 0; i < m; i++) {
+        size_t pages = (query[i].to - query[i].from + 2 * X1_BLOCK - 2) /
+                       X1_BLOCK;
+
+        most = pages > most ? pages : most;
+    }
+    for (size_t i = 0; i < m; i += t.m) {
+        tile_of(&t, query + i, m - i, most);
+        t.u = scratch;
+        t.score = (float *)(void *)(t.u + t.pages * U_BYTES);
+        attend(&t, c);
+    }
+}
+
+void vnni_store(unsigned char *block, size_t at, const float *k,
+                const float *v, size_t hd, int32_t fault[2])
+{
+    int8_t q[2][X1_MAX_HEAD_DIM];
+    float s[2];
+
+    for (int i = 0; i < 2; i++) {
+        const float *x = i == 0 ? k : v;
+        uint32_t amax = amax_bits16(x, hd);
+        bool zero = amax >= X1_LIMIT_BITS || x1_float(amax) < 0x1p-90f;
+        float r = zero ? 0 : 127.0f / x1_float(amax);
+
+        fault[i] = amax >= X1_LIMIT_BITS ? x1_fault(x, hd) : -1;
+        s[i] = zero ? 0 : x1_float(amax) / 127.0f;
+        for (size_t j = 0; j < hd; j += 16) {
+            __mmask16 m = lanes(hd - j);
+
+            _mm_mask_storeu_epi8(
+                q[i] + j, m, low16(round16(x + j, zero ? 0 : m,
+                                           _mm512_set1_ps(r))));
+        }
+    }
+    page_put(block, at, q[0], q[1], s[0], s[1], hd);
+}
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+#endif
