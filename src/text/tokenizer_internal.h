@@ -16,31 +16,108 @@
 #define TOK_NONE UINT32_MAX
 #define TOK_MAX_IDS 262144u
 #define TOK_MAX_BYTES 1024u          /* of one token */
+#define TOK_MAX_SHOWN 4096u          /* of one token in an output */
 #define TOK_MAX_MERGES (1u << 22)
 #define TOK_MAX_TEXT ((size_t)64 << 20)
 #define TOK_MAX_FILE ((size_t)128 << 20) /* of a file to import */
 #define TOK_HEADER 28                /* bytes before the first token */
 
-enum tok_kind { TOK_BYTE_LEVEL, TOK_SPM };
+/* The symbols of the first are bytes, of the others characters; the last
+ * takes the way through them whose scores have the highest sum. */
+enum tok_kind { TOK_BYTE_LEVEL, TOK_SPM, TOK_UNIGRAM };
 
 enum tok_pattern { TOK_PLAIN, TOK_GPT2, TOK_LLAMA3, TOK_QWEN2, TOK_SMOLLM,
                    TOK_NANO, TOK_PATTERNS };
+#define TOK_LAST_PATTERN_1 TOK_NANO /* the last one of apustok1 */
 
 /* Flags of a tokenizer.  EVERY_RUN: the leading space is added to each run of
  * text between special tokens, not only to the first.  NOT_TWICE: it is not
  * added where the run begins with a space already.  SQUEEZE: spaces at both
- * ends of a run go, and of several in a row one stays. */
+ * ends of a run go, and of several in a row one stays.  From apustok2 on:
+ * FUSE_UNKNOWN: several unknown characters in a row are one token.
+ * IGNORE_MERGES: a piece that is a token is that token.  STEPS: runs go
+ * through the steps, which replace the pattern and the flags of spaces. */
 enum {
     TOK_LEADING_SPACE = 1,
     TOK_ADD_BOS = 2,
     TOK_BYTE_FALLBACK = 4,
     TOK_NOT_TWICE = 8,
     TOK_EVERY_RUN = 16,
-    TOK_SQUEEZE = 32
+    TOK_SQUEEZE = 32,
+    TOK_FUSE_UNKNOWN = 64,
+    TOK_IGNORE_MERGES = 128,
+    TOK_STEPS = 256
 };
 
-/* Flags of a token. */
-enum { TOKEN_CONTROL = 1, TOKEN_BYTE = 2, TOKEN_USER = 4 };
+/* Flags of a token: what it is, and, of control and user-defined ones from
+ * apustok2 on, what is cut out of a text with it.  LSTRIP, RSTRIP: the white
+ * space before, after it.  SINGLE_WORD: only where no letter or digit touches
+ * it.  NORMALIZED: it is looked for in what the normalizer makes of a text. */
+enum {
+    TOKEN_CONTROL = 1,
+    TOKEN_BYTE = 2,
+    TOKEN_USER = 4,
+    TOKEN_IS = 7, /* one of the three, or 0 */
+    TOKEN_LSTRIP = 8,
+    TOKEN_RSTRIP = 16,
+    TOKEN_SINGLE_WORD = 32,
+    TOKEN_NORMALIZED = 64
+};
+
+/* Steps (man 5 apus-model, "Steps"), numbered in each list apart. */
+enum tok_normalizer {
+    NORM_NFC = 1,
+    NORM_REPLACE, /* a by b; argument 1: each run of two or more of a */
+    NORM_PREPEND, /* a, unless there is nothing */
+    NORM_STRIP    /* white space; argument 1 left, 2 right, 3 both */
+};
+enum tok_pretokenizer {
+    PRE_PATTERN = 1, /* the pieces of pattern `argument` */
+    PRE_SPLIT,       /* at text a; argument: enum tok_behaviour */
+    PRE_DIGITS,      /* argument 1: one by one; 0: runs of them */
+    PRE_METASPACE,   /* argument: enum tok_scheme, + 4: cut before each */
+    PRE_SPACE        /* a leading space unless there is one */
+};
+enum tok_behaviour { SPLIT_REMOVED, SPLIT_ISOLATED, SPLIT_PREVIOUS,
+                     SPLIT_NEXT, SPLIT_CONTIGUOUS, SPLIT_BEHAVIOURS };
+enum tok_scheme { SCHEME_NEVER, SCHEME_FIRST, SCHEME_ALWAYS, SCHEME_SPLIT = 4 };
+enum tok_decoder {
+    DECODE_REPLACE = 1, /* a by b, in each token */
+    DECODE_STRIP,       /* of each token up to (argument & 255) times a at its
+                         * beginning, (argument >> 8) times at its end */
+    DECODE_BYTES        /* byte tokens are their bytes, not their names */
+};
+
+#define TOK_MAX_STEPS 16u
+#define TOK_MAX_STEP 256u /* bytes of each text of a step */
+#define TOK_MAX_FIRST 8u /* as TOKENIZER_FIRST */
+
+struct tok_step {
+    uint32_t type, argument, n_a, n_b;
+    char *a, *b; /* terminated */
+};
+
+struct tok_steps {
+    struct tok_step v[TOK_MAX_STEPS];
+    uint32_t n;
+};
+
+/* All that apustok2 has beside what apustok1 has. */
+struct tok_extra {
+    uint32_t first[TOK_MAX_FIRST], n_first;
+    struct tok_steps normalizer, pretokenizer, decoder;
+};
+
+/* Append a step whose texts are copied; either may be NULL.  ERR_INPUT if
+ * there are too many or a text is too long. */
+int tok_step_add(struct tok_steps *s, uint32_t type, uint32_t argument,
+                 const char *a, const char *b, struct err *err);
+void tok_extra_clear(struct tok_extra *x);
+void tok_extra_put(const struct tok_extra *x, struct buf *out);
+/* Read it from the *n bytes at *p, which are moved past it, and check each
+ * number and text; `n_tokens` bounds ids. */
+int tok_extra_read(struct tok_extra *x, const unsigned char **p, size_t *n,
+                   uint32_t n_tokens, struct err *err);
 
 #define METASPACE "\xe2\x96\x81"
 
@@ -60,6 +137,13 @@ void token_refs_sort(struct token_refs *r);
 size_t token_refs_twin(const struct token_refs *r);
 /* The id of exactly this text, or TOK_NONE. */
 uint32_t token_refs_find(const struct token_refs *r, const char *s, size_t n);
+/* Walk through the tokens that s[0..n) begins with, the shortest first; `w` is
+ * zero but hi, which is r->n. */
+struct token_walk {
+    size_t lo, hi, depth;
+};
+bool token_refs_next(const struct token_refs *r, struct token_walk *w,
+                     const char *s, size_t n, size_t *len, uint32_t *id);
 /* The longest token that s[0..n) begins with: its length, 0 if there is
  * none. */
 size_t token_refs_longest(const struct token_refs *r, const char *s, size_t n,
@@ -81,16 +165,27 @@ struct tokenizer {
     uint32_t max_len;      /* of a token, in bytes */
     char *text;            /* the texts of all tokens */
     uint32_t *at;          /* n + 1: where each begins */
-    char *shown;           /* the same with spaces for metaspaces */
+    char *shown;           /* what they are in an output; NULL: the same */
     uint32_t *shown_at;
+    struct tok_extra extra;
+    bool second; /* apustok2 */
+    bool ignore_merges, fuse_unknown;
     uint8_t *token_flags;
     uint32_t *priority;    /* by score: the higher the score, the lower */
     uint32_t byte_id[256]; /* TOK_NONE where there is none */
-    struct token_refs normal;
-    struct splitter user, special; /* user-defined; these and control */
+    float *score;          /* of kind unigram */
+    double unknown_score;  /* of an unknown character there */
+    struct token_refs normal, user_defined;
+    /* What is cut out of a text: user-defined tokens; these and control; of a
+     * normalized text, those that are looked for there. */
+    struct splitter user, special, normalized;
+    char *normal_text; /* what `normalized` points into */
     uint32_t *merge_at;    /* n + 1: the merges of each left side */
     struct merge *merge;
 };
+
+/* Make `shown`.  ERR_INPUT if the decoder makes a token too long. */
+int tokenizer_show(struct tokenizer *t, struct err *err);
 
 /* The result of merging two tokens, or TOK_NONE. */
 uint32_t tokenizer_merge(const struct tokenizer *t, uint32_t left,
@@ -134,6 +229,15 @@ void spm_escape(const struct tokenizer *t, const char *s, size_t n,
 void spm_piece(const struct tokenizer *t, struct merger *m, const char *s,
                size_t n, struct tokens *out);
 
+/* Unigram: the ids of a piece.  ERR_INPUT if it is too long. */
+int unigram_piece(const struct tokenizer *t, const char *s, size_t n,
+                  struct tokens *out, struct err *err);
+
+/* The ids of the bytes of a character, or the unknown token, unless that is
+ * fused with the one before it (*unknown). */
+void tokenizer_put_unknown(const struct tokenizer *t, const char *s, size_t n,
+                           bool *unknown, struct tokens *out);
+
 /* Pre-tokenizer patterns by number. */
 typedef void pretok_fn(void *user, const char *s, size_t n);
 
@@ -147,9 +251,20 @@ uint32_t pretok_number(const char *regex);
 /* Append the NFC form of s[0..n), valid UTF-8. */
 void normalize_nfc(struct buf *out, const char *s, size_t n);
 
+/* What the steps of a normalizer make of s[0..n), into out, which is empty;
+ * scratch is overwritten.  The caller checks out for being full. */
+void steps_normalize(const struct tok_steps *steps, const char *s, size_t n,
+                     struct buf *out, struct buf *scratch);
+
+/* Call fn for the pieces that the steps of a pre-tokenizer cut s[0..n) into,
+ * none of them empty.  `first`: it begins the text. */
+int steps_split(const struct tok_steps *steps, const char *s, size_t n,
+                bool first, pretok_fn *fn, void *user, struct err *err);
+
 /* Tokenizer bytes in the making. */
 struct tok_build {
     uint32_t kind, pattern, flags, unknown;
+    struct tok_extra extra;
     uint32_t n, max; /* ids used, ids allowed */
     struct built *token;
     struct buf text;
@@ -168,7 +283,8 @@ bool tok_build_has(const struct tok_build *b, uint32_t id);
 /* Errors: id out of range, empty or long text. */
 int tok_build_set(struct tok_build *b, uint32_t id, const char *s, size_t n,
                   uint32_t flags, float score, struct err *err);
-/* Write the bytes, check them with tokenizer_new, append them to out. */
+/* Write the bytes, check them with tokenizer_new, append them to out: those of
+ * apustok1 where that can say all of it, else of apustok2. */
 int tok_build_write(const struct tok_build *b, struct buf *out,
                     struct err *err);
 /* The tokenizer that it makes, for questions to it. */
