@@ -254,7 +254,7 @@ static void gpt2(void)
     t = from_json(json, n);
     vectors(t, dir, "ggml-vocab-gpt-2.gguf");
     long_texts(t, "gpt-2");
-    ok(!tokenizer_adds_bos(t) && tokenizer_is_control(t, 50256) &&
+    ok(!(t->flags & TOK_ADD_BOS) && tokenizer_is_control(t, 50256) &&
        tokenizer_find(t, "<|endoftext|>") == 50256, "gpt-2: control token");
     ok(tokenizer_merges_reach_all(t), "gpt-2: merges reach every token");
     tokenizer_free(t);
@@ -372,7 +372,7 @@ static void stories(void)
        "tok512.model: imported %s", err.text);
     free(text);
     t = made(&b);
-    ok(tokenizer_adds_bos(t), "tok512.model: bos");
+    ok(t->flags & TOK_ADD_BOS, "tok512.model: bos");
     text = load(dir, "golden.json", &n);
     if (json_parse(&root, text, n, &err))
         abort();
@@ -725,7 +725,7 @@ static void llama2_json(void)
     buf_puts(&b, ",\"" METASPACE "\":258,\"a\":259,\"" METASPACE "a\":260},"
              "\"merges\":[\"" METASPACE " a\"]}}");
     t = from_json(b.data, b.len);
-    ok(tokenizer_adds_bos(t), "llama 2: bos");
+    ok(t->flags & TOK_ADD_BOS, "llama 2: bos");
     ok(encodes(t, "aa", IDS(260, 259)), "llama 2: a leading space");
     ok(encodes(t, "a\n<0x41>", IDS(260, 12, 62, 50, 122, 54, 51, 64)),
        "llama 2: bytes, and their names as plain text");

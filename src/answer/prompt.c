@@ -73,13 +73,15 @@ static int encode_chat(struct prompt *p, const struct prompt_model *m,
 static int encode_text(struct prompt *p, const struct prompt_model *m,
                        const char *text, struct err *err)
 {
-    uint32_t bos = m->model->rec.bos;
+    uint32_t first[TOKENIZER_FIRST];
+    size_t n;
 
     if (!m->tokenizer)
         return err_set(err, ERR_INPUT, "the model has no tokenizer: give"
                                        " token ids as the prompt");
-    if (tokenizer_adds_bos(m->tokenizer) && bos != MODEL_NONE)
-        tokens_put(&p->ids, bos);
+    n = tokenizer_first(m->tokenizer, m->model->rec.bos, first);
+    for (size_t i = 0; i < n; i++)
+        tokens_put(&p->ids, first[i]);
     return tokenizer_encode(m->tokenizer, text, strlen(text), true,
                             &p->ids, err);
 }

@@ -96,7 +96,7 @@ static void propose(struct merger *m, const struct tokenizer *t,
     } else {
         c.id = token_refs_find(&t->normal, text + a->start, c.len);
         if (c.id == TOK_NONE)
-            c.id = token_refs_find(&t->user.refs, text + a->start, c.len);
+            c.id = token_refs_find(&t->user_defined, text + a->start, c.len);
         if (c.id != TOK_NONE)
             priority = t->priority[c.id];
     }
@@ -166,7 +166,7 @@ void bpe_piece(const struct tokenizer *t, struct merger *m, const char *s,
     uint32_t id = TOK_NONE;
 
     /* "ignore_merges": a piece that is a token is that token. */
-    if (t->pattern == TOK_LLAMA3)
+    if (t->ignore_merges)
         id = token_refs_find(&t->normal, s, n);
     if (id != TOK_NONE)
         tokens_put(out, id);

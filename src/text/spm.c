@@ -46,20 +46,34 @@ void spm_escape(const struct tokenizer *t, const char *s, size_t n,
         out->data[out->len -= META_LEN] = '\0';
 }
 
-static void put_bytes(const struct tokenizer *t, const char *s, size_t n,
-                      struct tokens *out)
+/* Whether each byte of s[0..n) has a token. */
+static bool has_bytes(const struct tokenizer *t, const char *s, size_t n)
 {
-    size_t i;
+    for (size_t i = 0; i < n; i++)
+        if (t->byte_id[(unsigned char)s[i]] == TOK_NONE)
+            return false;
+    return t->flags & TOK_BYTE_FALLBACK;
+}
 
-    for (i = 0; i < n; i++)
-        tokens_put(out, t->byte_id[(unsigned char)s[i]]);
+void tokenizer_put_unknown(const struct tokenizer *t, const char *s, size_t n,
+                           bool *unknown, struct tokens *out)
+{
+    if (has_bytes(t, s, n)) {
+        for (size_t i = 0; i < n; i++)
+            tokens_put(out, t->byte_id[(unsigned char)s[i]]);
+        *unknown = false;
+        return;
+    }
+    if (t->unknown != TOK_NONE && !(*unknown && t->fuse_unknown))
+        tokens_put(out, t->unknown);
+    *unknown = true;
 }
 
 static uint32_t char_token(const struct tokenizer *t, const char *s, size_t n)
 {
     uint32_t id = token_refs_find(&t->normal, s, n);
 
-    return id != TOK_NONE ? id : token_refs_find(&t->user.refs, s, n);
+    return id != TOK_NONE ? id : token_refs_find(&t->user_defined, s, n);
 }
 
 void spm_piece(const struct tokenizer *t, struct merger *m, const char *s,
@@ -67,9 +81,16 @@ void spm_piece(const struct tokenizer *t, struct merger *m, const char *s,
 {
     const struct symbol *sym;
     bool unknown = false;
+    uint32_t id = TOK_NONE;
     size_t i;
     int len;
 
+    if (t->ignore_merges && t->second)
+        id = char_token(t, s, n);
+    if (id != TOK_NONE) {
+        tokens_put(out, id);
+        return;
+    }
     merger_reset(m);
     for (i = 0; i < n; i += (size_t)len) {
         len = utf8_next(s + i, n - i, NULL);
@@ -82,13 +103,12 @@ void spm_piece(const struct tokenizer *t, struct merger *m, const char *s,
     merger_run(m, t, s);
     for (i = 0; i < m->n; i = sym->next) {
         sym = &m->sym[i];
-        if (sym->id != TOK_NONE)
+        if (sym->id != TOK_NONE) {
             tokens_put(out, sym->id);
-        else if (t->flags & TOK_BYTE_FALLBACK)
-            put_bytes(t, s + sym->start, sym->len, out);
-        else if (!unknown && t->unknown != TOK_NONE)
-            tokens_put(out, t->unknown); /* one for a run of them */
-        unknown = sym->id == TOK_NONE;
+            unknown = false;
+        } else {
+            tokenizer_put_unknown(t, s + sym->start, sym->len, &unknown, out);
+        }
         if (sym->next == TOK_NONE)
             break;
     }

@@ -16,7 +16,10 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
-#define MAGIC "apustok1"
+#define MAGIC_1 "apustok1"
+#define MAGIC_2 "apustok2"
+
+_Static_assert(TOK_MAX_FIRST == TOKENIZER_FIRST, "one limit");
 
 /* Bytes still to be read. */
 struct reader {
@@ -38,6 +41,7 @@ static int bad(struct err *err, const char *what)
     return err_set(err, ERR_INPUT, "tokenizer: %s", what);
 }
 
+/* What kind and flags may be together in apustok1. */
 static int check_header(const struct tokenizer *t, struct err *err)
 {
     uint32_t flags = TOK_LEADING_SPACE | TOK_ADD_BOS | TOK_NOT_TWICE |
@@ -45,7 +49,7 @@ static int check_header(const struct tokenizer *t, struct err *err)
 
     if (t->kind > TOK_SPM)
         return err_set(err, ERR_INPUT, "tokenizer: unknown kind %u", t->kind);
-    if (t->pattern >= TOK_PATTERNS || (t->kind == TOK_SPM && t->pattern))
+    if (t->pattern > TOK_LAST_PATTERN_1 || (t->kind == TOK_SPM && t->pattern))
         return err_set(err, ERR_INPUT, "tokenizer: unknown pre-tokenizer %u",
                        t->pattern);
     if (t->kind == TOK_SPM)
@@ -53,17 +57,49 @@ static int check_header(const struct tokenizer *t, struct err *err)
     if (t->flags & ~flags)
         return err_set(err, ERR_INPUT, "tokenizer: unknown flags %#x",
                        t->flags & ~flags);
-    if (!(t->flags & TOK_LEADING_SPACE) &&
-        (t->flags & (TOK_NOT_TWICE | TOK_EVERY_RUN)))
-        return bad(err, "flags of a leading space without one");
     return 0;
+}
+
+/* The same in apustok2. */
+static int check_header_2(const struct tokenizer *t, struct err *err)
+{
+    uint32_t flags = TOK_ADD_BOS | TOK_BYTE_FALLBACK | TOK_FUSE_UNKNOWN |
+                     TOK_IGNORE_MERGES | TOK_STEPS;
+    bool steps = t->flags & TOK_STEPS;
+
+    if (t->kind > TOK_UNIGRAM)
+        return err_set(err, ERR_INPUT, "tokenizer: unknown kind %u", t->kind);
+    if (t->pattern >= TOK_PATTERNS ||
+        (t->pattern && (steps || t->kind != TOK_BYTE_LEVEL)))
+        return err_set(err, ERR_INPUT, "tokenizer: unknown pre-tokenizer %u",
+                       t->pattern);
+    if (t->kind == TOK_BYTE_LEVEL)
+        flags &= ~(uint32_t)(TOK_BYTE_FALLBACK | TOK_FUSE_UNKNOWN);
+    if (!steps)
+        flags |= TOK_LEADING_SPACE | TOK_NOT_TWICE | TOK_EVERY_RUN;
+    if (!steps && t->kind != TOK_BYTE_LEVEL)
+        flags |= TOK_SQUEEZE;
+    if (t->flags & ~flags)
+        return err_set(err, ERR_INPUT, "tokenizer: unknown flags %#x",
+                       t->flags & ~flags);
+    return 0;
+}
+
+static bool is_second(const struct reader *r)
+{
+    return memcmp(r->p, MAGIC_2, 8) == 0;
 }
 
 static int read_header(struct tokenizer *t, struct reader *r,
                        uint32_t n_vocab, struct err *err)
 {
-    if (r->n < TOK_HEADER || memcmp(r->p, MAGIC, 8) != 0)
-        return bad(err, "not tokenizer bytes (no \"" MAGIC "\")");
+    bool second;
+
+    if (r->n < TOK_HEADER ||
+        (memcmp(r->p, MAGIC_1, 8) != 0 && !is_second(r)))
+        return bad(err, "not tokenizer bytes (no \"" MAGIC_1 "\" or \""
+                   MAGIC_2 "\")");
+    second = is_second(r);
     r->p += 8;
     r->n -= 8;
     t->kind = take_u32(r);
@@ -71,8 +107,12 @@ static int read_header(struct tokenizer *t, struct reader *r,
     t->flags = take_u32(r);
     t->unknown = take_u32(r);
     t->n = take_u32(r);
-    if (check_header(t, err))
+    t->second = second;
+    if (second ? check_header_2(t, err) : check_header(t, err))
         return -1;
+    if (!(t->flags & TOK_LEADING_SPACE) &&
+        (t->flags & (TOK_NOT_TWICE | TOK_EVERY_RUN)))
+        return bad(err, "flags of a leading space without one");
     if (!t->n || t->n > TOK_MAX_IDS || t->n > r->n / 12)
         return err_set(err, ERR_INPUT, "tokenizer: impossible number of "
                        "tokens %u", t->n);
@@ -82,6 +122,18 @@ static int read_header(struct tokenizer *t, struct reader *r,
     if (t->unknown != TOK_NONE && t->unknown >= t->n)
         return err_set(err, ERR_INPUT, "tokenizer: unknown id %u is beyond "
                        "the last token", t->unknown);
+    t->ignore_merges = second ? t->flags & TOK_IGNORE_MERGES
+                              : t->pattern == TOK_LLAMA3;
+    t->fuse_unknown = second ? t->flags & TOK_FUSE_UNKNOWN : true;
+    if (!second)
+        return 0;
+    if (tok_extra_read(&t->extra, &r->p, &r->n, t->n, err))
+        return -1;
+    if (!(t->flags & TOK_STEPS) &&
+        (t->extra.normalizer.n > 0 || t->extra.pretokenizer.n > 0))
+        return bad(err, "steps, and no flag that says so");
+    if (t->n > r->n / 12)
+        return bad(err, "cut off before the tokens");
     return 0;
 }
 
@@ -91,6 +143,28 @@ static uint32_t score_priority(float score)
     uint32_t u = f32_bits(score == 0 ? 0.0f : score);
 
     return u & UINT32_C(0x80000000) ? u : ~u & UINT32_C(0x7fffffff);
+}
+
+static bool flags_possible(const struct tokenizer *t, uint32_t flags,
+                           uint32_t len)
+{
+    uint32_t more = t->second ? TOKEN_LSTRIP | TOKEN_RSTRIP |
+                                TOKEN_SINGLE_WORD : 0u;
+
+    switch (flags & TOKEN_IS) {
+    case 0:
+        return flags == 0;
+    case TOKEN_BYTE:
+        return flags == TOKEN_BYTE && t->kind != TOK_BYTE_LEVEL && len == 1;
+    case TOKEN_USER:
+        if (t->second)
+            more |= TOKEN_NORMALIZED;
+        /* fall through */
+    case TOKEN_CONTROL:
+        return !(flags & ~(TOKEN_IS | more)) && len > 0;
+    default:
+        return false;
+    }
 }
 
 static int read_token(struct tokenizer *t, struct reader *r, uint32_t id,
@@ -107,9 +181,7 @@ static int read_token(struct tokenizer *t, struct reader *r, uint32_t id,
     if (len > TOK_MAX_BYTES || len > r->n)
         return err_set(err, ERR_INPUT, "tokenizer: token %u has %u bytes, at "
                        "most %u are possible", id, len, TOK_MAX_BYTES);
-    if (flags > TOKEN_USER || flags == (TOKEN_CONTROL | TOKEN_BYTE) ||
-        (flags && !len) || (flags == TOKEN_BYTE &&
-                            (t->kind != TOK_SPM || len != 1)))
+    if (!flags_possible(t, flags, len))
         return err_set(err, ERR_INPUT, "tokenizer: token %u has impossible "
                        "flags %#x", id, flags);
     if (!isfinite(score))
@@ -123,6 +195,7 @@ static int read_token(struct tokenizer *t, struct reader *r, uint32_t id,
     }
     t->token_flags[id] = (uint8_t)flags;
     t->priority[id] = score_priority(score);
+    t->score[id] = score;
     memcpy(t->text + t->at[id], r->p, len);
     t->at[id + 1] = t->at[id] + len;
     if (len > t->max_len)
@@ -137,9 +210,10 @@ static size_t token_len(const struct tokenizer *t, uint32_t id)
     return t->at[id + 1] - t->at[id];
 }
 
-/* All tokens whose flags are in the set (bit f for flags f), sorted. */
+/* All tokens that are of the set (bit f for flags f) and have none of the flags
+ * `skip`, sorted. */
 static int collect(const struct tokenizer *t, struct token_refs *r,
-                   unsigned set, struct err *err)
+                   unsigned set, unsigned skip, struct err *err)
 {
     struct token_ref *ref;
     uint32_t id;
@@ -147,7 +221,9 @@ static int collect(const struct tokenizer *t, struct token_refs *r,
 
     r->ref = xcalloc(t->n, sizeof(*r->ref));
     for (id = 0; id < t->n; id++) {
-        if (!token_len(t, id) || !(set >> t->token_flags[id] & 1))
+        if (!token_len(t, id) ||
+            !(set >> (t->token_flags[id] & TOKEN_IS) & 1) ||
+            (t->token_flags[id] & skip))
             continue;
         ref = &r->ref[r->n++];
         ref->s = t->text + t->at[id];
@@ -162,12 +238,57 @@ static int collect(const struct tokenizer *t, struct token_refs *r,
     return 0;
 }
 
+/* Append a user-defined token as the normalizer makes it. */
+static void put_normalized(struct tokenizer *t, uint32_t id, struct buf *text,
+                           struct buf *one, struct buf *scratch)
+{
+    struct token_refs *r = &t->normalized.refs;
+    struct token_ref *ref = &r->ref[r->n];
+
+    buf_reset(one);
+    steps_normalize(&t->extra.normalizer, t->text + t->at[id],
+                    token_len(t, id), one, scratch);
+    if (one->len < 1 || one->full)
+        return;
+    *ref = (struct token_ref){ NULL, (uint32_t)one->len, id };
+    buf_put(text, one->data, one->len);
+    r->n++;
+}
+
+/* The tokens that are looked for in a normalized text.  Of two that the
+ * normalizer makes equal the first holds. */
+static int collect_normalized(struct tokenizer *t, struct err *err)
+{
+    struct token_refs *r = &t->normalized.refs;
+    struct buf text, one, scratch;
+    size_t at = 0;
+    int rc;
+
+    buf_init(&text, TOK_MAX_TEXT);
+    buf_init(&one, TOK_MAX_SHOWN);
+    buf_init(&scratch, TOK_MAX_SHOWN);
+    r->ref = xcalloc(t->n, sizeof(*r->ref));
+    for (uint32_t id = 0; id < t->n; id++)
+        if (t->token_flags[id] & TOKEN_NORMALIZED)
+            put_normalized(t, id, &text, &one, &scratch);
+    rc = buf_check(&text, "normalized tokens", err);
+    t->normal_text = buf_take(&text, NULL);
+    for (size_t i = 0; i < r->n; at += r->ref[i++].len) {
+        r->ref[i].s = t->normal_text + at;
+        t->normalized.begins[(unsigned char)r->ref[i].s[0]] = true;
+    }
+    token_refs_sort(r);
+    buf_clear(&one);
+    buf_clear(&scratch);
+    return rc;
+}
+
 static int collect_special(const struct tokenizer *t, struct splitter *s,
                            unsigned set, struct err *err)
 {
     size_t i;
 
-    if (collect(t, &s->refs, set, err))
+    if (collect(t, &s->refs, set, TOKEN_NORMALIZED, err))
         return -1;
     for (i = 0; i < s->refs.n; i++) {
         const struct token_ref *r = &s->refs.ref[i];
@@ -192,8 +313,8 @@ static int index_bytes(struct tokenizer *t, struct err *err)
             c = (char)i;
             t->byte_id[i] = token_refs_find(&t->normal, &c, 1);
             if (t->byte_id[i] == TOK_NONE)
-                t->byte_id[i] = token_refs_find(&t->user.refs, &c, 1);
-        } else if ((t->flags & TOK_BYTE_FALLBACK) &&
+                t->byte_id[i] = token_refs_find(&t->user_defined, &c, 1);
+        } else if (!t->second && (t->flags & TOK_BYTE_FALLBACK) &&
                    t->byte_id[i] == TOK_NONE) {
             return err_set(err, ERR_INPUT, "tokenizer: byte fallback without "
                            "a token for byte %#x", i);
@@ -205,6 +326,17 @@ static int index_bytes(struct tokenizer *t, struct err *err)
     return 0;
 }
 
+/* SentencePiece: 10 less than the lowest score of a token. */
+static void find_unknown_score(struct tokenizer *t)
+{
+    double low = 0;
+
+    for (uint32_t id = 0; id < t->n; id++)
+        if (token_len(t, id) > 0 && (double)t->score[id] < low)
+            low = (double)t->score[id];
+    t->unknown_score = low - 10;
+}
+
 static int read_tokens(struct tokenizer *t, struct reader *r,
                        struct err *err)
 {
@@ -214,15 +346,20 @@ static int read_tokens(struct tokenizer *t, struct reader *r,
     t->at = xcalloc(t->n + 1, sizeof(*t->at));
     t->token_flags = xcalloc(t->n, 1);
     t->priority = xcalloc(t->n, sizeof(*t->priority));
+    t->score = xcalloc(t->n, sizeof(*t->score));
     for (id = 0; id < 256; id++)
         t->byte_id[id] = TOK_NONE;
     for (id = 0; id < t->n; id++)
         if (read_token(t, r, id, err))
             return -1;
-    if (collect(t, &t->normal, 1u << 0, err) ||
+    if (t->kind == TOK_UNIGRAM)
+        find_unknown_score(t);
+    if (collect(t, &t->normal, 1u << 0, 0, err) ||
+        collect(t, &t->user_defined, 1u << TOKEN_USER, 0, err) ||
         collect_special(t, &t->user, 1u << TOKEN_USER, err) ||
         collect_special(t, &t->special,
-                        1u << TOKEN_USER | 1u << TOKEN_CONTROL, err))
+                        1u << TOKEN_USER | 1u << TOKEN_CONTROL, err) ||
+        (t->second && collect_normalized(t, err)))
         return -1;
     return index_bytes(t, err);
 }
@@ -246,7 +383,7 @@ static uint32_t merged(const struct tokenizer *t, uint32_t left,
     memcpy(text, t->text + t->at[left], a);
     memcpy(text + a, t->text + t->at[right], b);
     id = token_refs_find(&t->normal, text, a + b);
-    return id != TOK_NONE ? id : token_refs_find(&t->user.refs, text, a + b);
+    return id != TOK_NONE ? id : token_refs_find(&t->user_defined, text, a + b);
 }
 
 static int compare_merges(const void *a, const void *b)
@@ -312,32 +449,6 @@ static int read_merges(struct tokenizer *t, struct reader *r,
     return sort_merges(t, err);
 }
 
-/* Kind 1: the tokens with spaces for metaspaces, for output. */
-static void show_spaces(struct tokenizer *t)
-{
-    const char *s;
-    size_t i, n, len;
-    uint32_t id;
-
-    if (t->kind != TOK_SPM)
-        return;
-    t->shown = xmalloc((size_t)t->at[t->n] + 1);
-    t->shown_at = xcalloc((size_t)t->n + 1, sizeof(*t->shown_at));
-    for (id = 0, n = 0; id < t->n; id++) {
-        s = t->text + t->at[id];
-        len = token_len(t, id);
-        for (i = 0; i < len; i++) {
-            if (len - i >= 3 && memcmp(s + i, METASPACE, 3) == 0) {
-                t->shown[n++] = ' ';
-                i += 2;
-            } else {
-                t->shown[n++] = s[i];
-            }
-        }
-        t->shown_at[id + 1] = (uint32_t)n;
-    }
-}
-
 int tokenizer_new(struct tokenizer **out, const unsigned char *bytes,
                   size_t n, uint32_t n_vocab, struct err *err)
 {
@@ -348,11 +459,10 @@ int tokenizer_new(struct tokenizer **out, const unsigned char *bytes,
         return bad(err, "impossibly long");
     t = xcalloc(1, sizeof(*t));
     if (read_header(t, &r, n_vocab, err) || read_tokens(t, &r, err) ||
-        read_merges(t, &r, err)) {
+        read_merges(t, &r, err) || tokenizer_show(t, err)) {
         tokenizer_free(t);
         return -1;
     }
-    show_spaces(t);
     *out = t;
     return 0;
 }
@@ -367,9 +477,14 @@ void tokenizer_free(struct tokenizer *t)
     free(t->shown_at);
     free(t->token_flags);
     free(t->priority);
+    free(t->score);
     free(t->normal.ref);
+    free(t->user_defined.ref);
     free(t->user.refs.ref);
     free(t->special.refs.ref);
+    free(t->normalized.refs.ref);
+    free(t->normal_text);
+    tok_extra_clear(&t->extra);
     free(t->merge_at);
     free(t->merge);
     free(t);
@@ -398,9 +513,16 @@ uint32_t tokenizer_merge(const struct tokenizer *t, uint32_t left,
     return TOK_NONE;
 }
 
-bool tokenizer_adds_bos(const struct tokenizer *t)
+size_t tokenizer_first(const struct tokenizer *t, uint32_t bos,
+                       uint32_t out[TOKENIZER_FIRST])
 {
-    return t->flags & TOK_ADD_BOS;
+    size_t n = 0;
+
+    if ((t->flags & TOK_ADD_BOS) && bos != TOK_NONE)
+        out[n++] = bos;
+    for (uint32_t i = 0; i < t->extra.n_first && n < TOKENIZER_FIRST; i++)
+        out[n++] = t->extra.first[i];
+    return n;
 }
 
 uint32_t tokenizer_find(const struct tokenizer *t, const char *text)
@@ -417,9 +539,9 @@ const char *tokenizer_text(const struct tokenizer *t, uint32_t id, size_t *n)
 const char *tokenizer_bytes(const struct tokenizer *t, uint32_t id, size_t *n)
 {
     *n = 0;
-    if (id >= t->n || t->token_flags[id] == TOKEN_CONTROL)
+    if (id >= t->n || t->token_flags[id] & TOKEN_CONTROL)
         return "";
-    if (t->kind == TOK_SPM) {
+    if (t->shown) {
         *n = t->shown_at[id + 1] - t->shown_at[id];
         return t->shown + t->shown_at[id];
     }
@@ -429,5 +551,5 @@ const char *tokenizer_bytes(const struct tokenizer *t, uint32_t id, size_t *n)
 
 bool tokenizer_is_control(const struct tokenizer *t, uint32_t id)
 {
-    return id < t->n && t->token_flags[id] == TOKEN_CONTROL;
+    return id < t->n && (t->token_flags[id] & TOKEN_CONTROL);
 }

@@ -1,7 +1,8 @@
 /*
  * Text to token ids and back, for the tokenizer bytes of a model file (man 5
- * apus-model): byte-level BPE with the pre-tokenizer patterns known by number,
- * and SentencePiece BPE.  n log n in the length of the text.
+ * apus-model): byte-level BPE, SentencePiece BPE and unigram, with normalizers,
+ * pre-tokenizers and decoders known by number.  n log n in the length of the
+ * text.
  */
 #ifndef APUS_TEXT_TOKENIZER_H
 #define APUS_TEXT_TOKENIZER_H
@@ -14,8 +15,8 @@ struct buf;
 struct err;
 struct tokenizer;
 
-/* From tokenizer bytes (magic apustok1), which are copied.  ERR_INPUT if they
- * are malformed in any way, or if n_vocab (that of the model) is less than
+/* From tokenizer bytes (apustok1 or apustok2), which are copied.  ERR_INPUT if
+ * they are malformed in any way, or if n_vocab (that of the model) is less than
  * the number of tokens. */
 int tokenizer_new(struct tokenizer **out, const unsigned char *bytes,
                   size_t n, uint32_t n_vocab, struct err *err);
@@ -33,7 +34,7 @@ void tokens_put(struct tokens *t, uint32_t id);
 /* Append the ids of text[0..n), which must be UTF-8 (else ERR_INPUT).
  * Control tokens written in the text are plain text.  `first` says that the
  * text begins the prompt: only then the tokenizer's leading space is added
- * (flag 1).  bos is not added here: see tokenizer_adds_bos. */
+ * (flag 1).  Nothing else is put before it: see tokenizer_first. */
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t n,
                      bool first, struct tokens *out, struct err *err);
 
@@ -49,15 +50,19 @@ int tokenizer_encode_marked(const struct tokenizer *t, const char *text,
                             const unsigned char *from_user, size_t n,
                             struct tokens *out, struct err *err);
 
-/* Whether a completion's prompt begins with bos (flag 2). */
-bool tokenizer_adds_bos(const struct tokenizer *t);
+/* Put the ids that a completion's prompt begins with into out and return their
+ * number.  `bos` is the model's, UINT32_MAX for none. */
+#define TOKENIZER_FIRST 8
+size_t tokenizer_first(const struct tokenizer *t, uint32_t bos,
+                       uint32_t out[TOKENIZER_FIRST]);
 
 /* The id of exactly this control or user-defined token, or UINT32_MAX. */
 uint32_t tokenizer_find(const struct tokenizer *t, const char *text);
 
-/* The bytes that an id stands for in an output: a byte token's byte, the
- * token's text with a metaspace as a space; nothing (n 0) for control tokens
- * and ids without a token.  Valid while t lives. */
+/* The bytes that an id stands for in an output, by the tokenizer's decoder: as
+ * a rule a byte token's byte, the token's text with a metaspace as a space;
+ * nothing (n 0) for control tokens and ids without a token.  Valid while t
+ * lives. */
 const char *tokenizer_bytes(const struct tokenizer *t, uint32_t id,
                             size_t *n);
 

@@ -30,6 +30,7 @@ void tok_build_clear(struct tok_build *b)
     b->token = NULL;
     buf_clear(&b->text);
     buf_clear(&b->merges);
+    tok_extra_clear(&b->extra);
 }
 
 bool tok_build_has(const struct tok_build *b, uint32_t id)
@@ -59,17 +60,35 @@ int tok_build_set(struct tok_build *b, uint32_t id, const char *s, size_t n,
     return buf_check(&b->text, "the text of the tokens", err);
 }
 
+/* Whether only apustok2 can say all of it. */
+static bool needs_second(const struct tok_build *b)
+{
+    const struct tok_extra *x = &b->extra;
+
+    if (b->kind > TOK_SPM || b->pattern > TOK_LAST_PATTERN_1 ||
+        b->flags >= TOK_FUSE_UNKNOWN || x->n_first > 0 ||
+        x->normalizer.n > 0 || x->pretokenizer.n > 0 || x->decoder.n > 0)
+        return true;
+    for (uint32_t id = 0; id < b->n; id++)
+        if (b->token[id].flags & ~(uint32_t)TOKEN_IS)
+            return true;
+    return false;
+}
+
 static void put_all(const struct tok_build *b, struct buf *out)
 {
+    bool second = needs_second(b);
     const struct built *t;
     uint32_t id;
 
-    buf_puts(out, "apustok1");
+    buf_puts(out, second ? "apustok2" : "apustok1");
     buf_put_u32(out, b->kind);
     buf_put_u32(out, b->pattern);
     buf_put_u32(out, b->flags);
     buf_put_u32(out, b->unknown);
     buf_put_u32(out, b->n);
+    if (second)
+        tok_extra_put(&b->extra, out);
     for (id = 0; id < b->n; id++) {
         t = &b->token[id];
         buf_put_u32(out, t->flags);

@@ -1,6 +1,6 @@
 /*
  * Text to ids: special tokens are cut out of the text, and each run between
- * them is normalised, split and merged on its own.
+ * them is normalized, split and merged on its own.
  */
 #include <config.h>
 
@@ -8,20 +8,30 @@
 
 #include "base/err.h"
 #include "base/utf8.h"
+#include "text/unicode.h"
 
 /* One call of tokenizer_encode. */
 struct encoding {
     const struct tokenizer *t;
     struct merger merger;
     struct buf text; /* the run as it is merged */
+    struct buf scratch;
     struct tokens *out;
+    struct err why; /* what a piece was refused for */
 };
 
 static void put_piece(void *user, const char *s, size_t n)
 {
     struct encoding *e = user;
 
-    bpe_piece(e->t, &e->merger, s, n, e->out);
+    if (e->why.code)
+        return;
+    if (e->t->kind == TOK_BYTE_LEVEL)
+        bpe_piece(e->t, &e->merger, s, n, e->out);
+    else if (e->t->kind == TOK_SPM)
+        spm_piece(e->t, &e->merger, s, n, e->out);
+    else
+        (void)unigram_piece(e->t, s, n, e->out, &e->why);
 }
 
 /* Whether the leading space belongs to this run. */
@@ -60,18 +70,49 @@ static int spm_run(struct encoding *e, const char *s, size_t n, bool first,
     spm_escape(e->t, s, n, wants_space(e->t, first), &e->text);
     if (buf_check(&e->text, "the text", err))
         return -1;
-    spm_piece(e->t, &e->merger, e->text.data, e->text.len, e->out);
+    if (e->text.len > 0)
+        put_piece(e, e->text.data, e->text.len);
     return 0;
+}
+
+static int cut_runs(struct encoding *e, const struct splitter *special,
+                    const char *s, const unsigned char *from_user, size_t n,
+                    bool first, bool normalized, struct err *err);
+
+/* A run that the steps are for, without normalized tokens. */
+static int piece_run(struct encoding *e, const char *s, size_t n, bool first,
+                     struct err *err)
+{
+    return steps_split(&e->t->extra.pretokenizer, s, n, first, put_piece, e,
+                       err);
+}
+
+static int steps_run(struct encoding *e, const char *s, size_t n, bool first,
+                     struct err *err)
+{
+    const struct tokenizer *t = e->t;
+
+    steps_normalize(&t->extra.normalizer, s, n, &e->text, &e->scratch);
+    if (buf_check(&e->text, "the text", err) ||
+        buf_check(&e->scratch, "the text", err))
+        return -1;
+    if (e->text.len == 0)
+        return 0;
+    return cut_runs(e, &t->normalized, e->text.data, NULL, e->text.len, first,
+                    true, err);
 }
 
 /* A run without special tokens; s may be empty. */
 static int run(struct encoding *e, const char *s, size_t n, bool first,
                struct err *err)
 {
+    if (n == 0)
+        return 0;
     buf_reset(&e->text);
-    if (e->t->kind == TOK_SPM)
-        return n ? spm_run(e, s, n, first, err) : 0;
-    return n ? byte_level_run(e, s, n, first, err) : 0;
+    if (e->t->flags & TOK_STEPS)
+        return steps_run(e, s, n, first, err);
+    return e->t->kind == TOK_BYTE_LEVEL ? byte_level_run(e, s, n, first, err)
+                                        : spm_run(e, s, n, first, err);
 }
 
 /* SentencePiece puts its space before the text even where a user-defined
@@ -80,11 +121,64 @@ static void space_before_user(struct encoding *e, uint32_t id)
 {
     const struct tokenizer *t = e->t;
 
-    if (t->kind != TOK_SPM || t->token_flags[id] != TOKEN_USER ||
+    if (t->kind == TOK_BYTE_LEVEL ||
+        (t->token_flags[id] & TOKEN_IS) != TOKEN_USER ||
         (t->flags & (TOK_EVERY_RUN | TOK_NOT_TWICE)) ||
         !(t->flags & TOK_LEADING_SPACE))
         return;
-    spm_piece(t, &e->merger, METASPACE, sizeof(METASPACE) - 1, e->out);
+    put_piece(e, METASPACE, sizeof(METASPACE) - 1);
+}
+
+/* Whether what is before (end true) or after a place is a part of a word, as
+ * \w of regular expressions has it (UTS 18, annex C). */
+static bool is_word(const char *s, size_t n, bool end)
+{
+    size_t at = 0;
+    uint32_t cp, is;
+
+    if (n == 0)
+        return false;
+    if (end)
+        for (at = n - 1; at > 0 && ((unsigned char)s[at] & 0xc0) == 0x80;)
+            at--;
+    if (utf8_next(s + at, n - at, &cp) <= 0)
+        return false;
+    is = unicode_is(cp);
+    return is & (UNICODE_LETTER | 1u << UNICODE_MC | 1u << UNICODE_ME |
+                 1u << UNICODE_MN | 1u << UNICODE_ND | 1u << UNICODE_NL |
+                 1u << UNICODE_PC) ||
+           cp == 0x200c || cp == 0x200d || (cp >= 0x24b6 && cp <= 0x24e9) ||
+           (cp >= 0x1f130 && cp <= 0x1f149) ||
+           (cp >= 0x1f150 && cp <= 0x1f169) ||
+           (cp >= 0x1f170 && cp <= 0x1f189);
+}
+
+/* Where the white space that ends at s + n begins, at `least` at the least. */
+static size_t space_before(const char *s, size_t n, size_t least)
+{
+    size_t at;
+    uint32_t cp;
+
+    for (; n > least; n = at) {
+        for (at = n - 1; at > least && ((unsigned char)s[at] & 0xc0) == 0x80;)
+            at--;
+        if (utf8_next(s + at, n - at, &cp) <= 0 ||
+            !(unicode_is(cp) & UNICODE_WHITE_SPACE))
+            break;
+    }
+    return n;
+}
+
+/* Where the white space that begins at s + at ends. */
+static size_t space_after(const char *s, size_t n, size_t at)
+{
+    uint32_t cp;
+    int len;
+
+    while (at < n && (len = utf8_next(s + at, n - at, &cp)) > 0 &&
+           (unicode_is(cp) & UNICODE_WHITE_SPACE))
+        at += (size_t)len;
+    return at;
 }
 
 /* Length of the token to be cut out at s[0..n), 0 if there is none: of those
@@ -106,12 +200,22 @@ static size_t cut_out(const struct splitter *special,
     return token_refs_longest(&special->refs, s, free, id);
 }
 
-static int runs(struct encoding *e, const struct splitter *special,
-                const char *s, const unsigned char *from_user, size_t n,
-                bool first, struct err *err)
+/* The run s[0..n), before or after a token that was cut out. */
+static int between(struct encoding *e, const char *s, size_t n, bool first,
+                   bool normalized, struct err *err)
 {
-    size_t start = 0, i = 0, len;
-    uint32_t id = TOK_NONE;
+    int rc = normalized ? piece_run(e, s, n, first, err)
+                        : run(e, s, n, first, err);
+
+    return rc == 0 && e->why.code ? err_copy(err, &e->why) : rc;
+}
+
+static int cut_runs(struct encoding *e, const struct splitter *special,
+                    const char *s, const unsigned char *from_user, size_t n,
+                    bool first, bool normalized, struct err *err)
+{
+    size_t start = 0, i = 0, len, from, to;
+    uint32_t id = TOK_NONE, flags;
 
     while (i < n) {
         len = cut_out(special, &e->t->user, s + i,
@@ -120,22 +224,32 @@ static int runs(struct encoding *e, const struct splitter *special,
             i++;
             continue;
         }
-        if (run(e, s + start, i - start, first && !start, err))
+        flags = e->t->token_flags[id];
+        from = i;
+        to = i += len;
+        if ((flags & TOKEN_SINGLE_WORD) &&
+            (is_word(s, from, true) || is_word(s + to, n - to, false)))
+            continue;
+        if (flags & TOKEN_LSTRIP)
+            from = space_before(s, from, start);
+        if (flags & TOKEN_RSTRIP)
+            to = i = space_after(s, n, to);
+        if (between(e, s + start, from - start, first && !start, normalized,
+                    err))
             return -1;
-        if (!i && first)
+        if (!from && first && !normalized)
             space_before_user(e, id);
         tokens_put(e->out, id);
-        i += len;
-        start = i;
+        start = to;
     }
-    return run(e, s + start, n - start, first && !start, err);
+    return between(e, s + start, n - start, first && !start, normalized, err);
 }
 
 static int encode(const struct tokenizer *t, const struct splitter *special,
                   const char *s, const unsigned char *from_user, size_t n,
                   bool first, struct tokens *out, struct err *err)
 {
-    struct encoding e = { .t = t, .out = out };
+    struct encoding e = { .t = t, .out = out, .why = ERR_INIT };
     size_t before = out->n;
     int rc;
 
@@ -148,11 +262,13 @@ static int encode(const struct tokenizer *t, const struct splitter *special,
     /* Three bytes for each space; NFC makes text at most three times as
      * long. */
     buf_init(&e.text, 3 * TOK_MAX_TEXT + sizeof(METASPACE));
-    rc = runs(&e, special, s, from_user, n, first, err);
+    buf_init(&e.scratch, 3 * TOK_MAX_TEXT + sizeof(METASPACE));
+    rc = cut_runs(&e, special, s, from_user, n, first, false, err);
     if (rc)
         out->n = before;
     merger_clear(&e.merger);
     buf_clear(&e.text);
+    buf_clear(&e.scratch);
     return rc;
 }
 

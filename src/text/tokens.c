@@ -103,23 +103,41 @@ static size_t first_from(const struct token_refs *r, size_t lo, size_t hi,
     return lo;
 }
 
+bool token_refs_next(const struct token_refs *r, struct token_walk *w,
+                     const char *s, size_t n, size_t *len, uint32_t *id)
+{
+    unsigned c;
+    bool found = false;
+
+    /* The sorted array is walked as the trie that it is. */
+    while (w->lo < w->hi && !found) {
+        found = r->ref[w->lo].len == w->depth;
+        if (found) {
+            *len = w->depth;
+            *id = r->ref[w->lo].id;
+        }
+        if (w->depth == n) {
+            w->hi = w->lo;
+            break;
+        }
+        c = (unsigned char)s[w->depth];
+        w->lo = first_from(r, w->lo, w->hi, w->depth, c);
+        w->hi = first_from(r, w->lo, w->hi, w->depth, c + 1);
+        w->depth++;
+    }
+    return found;
+}
+
 size_t token_refs_longest(const struct token_refs *r, const char *s, size_t n,
                           uint32_t *id)
 {
-    size_t lo = 0, hi = r->n, depth, longest = 0;
-    unsigned c;
+    struct token_walk w = { .hi = r->n };
+    size_t len, longest = 0;
+    uint32_t found;
 
-    /* The sorted array is walked as the trie that it is. */
-    for (depth = 0; lo < hi; depth++) {
-        if (r->ref[lo].len == depth) {
-            longest = depth;
-            *id = r->ref[lo].id;
-        }
-        if (depth == n)
-            break;
-        c = (unsigned char)s[depth];
-        lo = first_from(r, lo, hi, depth, c);
-        hi = first_from(r, lo, hi, depth, c + 1);
+    while (token_refs_next(r, &w, s, n, &len, &found)) {
+        longest = len;
+        *id = found;
     }
     return longest;
 }
@@ -132,7 +150,7 @@ void detok_init(struct detok *d, const struct tokenizer *t)
 
 void detok_put(struct detok *d, uint32_t id, struct buf *out)
 {
-    char text[TOK_MAX_BYTES + sizeof(d->held)];
+    char text[TOK_MAX_SHOWN + sizeof(d->held)];
     const char *s;
     size_t n, pending;
 

@@ -12,13 +12,13 @@
 #include "text/tokenizer_internal.h"
 
 /* Whether decoding must give the text back: byte-level, every byte a token,
- * nothing added, nothing normalised, no token without bytes. */
+ * nothing added, nothing normalized, no token without bytes, no steps. */
 static bool is_exact(const struct tokenizer *t, bool special)
 {
     int i;
 
     if (t->kind != TOK_BYTE_LEVEL || t->flags || t->pattern == TOK_QWEN2 ||
-        special)
+        t->second || special)
         return false;
     for (i = 0; i < 256; i++)
         if (t->byte_id[i] == TOK_NONE)
@@ -66,6 +66,7 @@ static void use(const struct tokenizer *t, const char *s, size_t n,
     tokens_init(&ids);
     rc = (special ? tokenizer_encode_special : tokenizer_encode)(
         t, s, n, true, &ids, NULL);
+    /* unigram refuses pieces that are too long, and here none is */
     if (!rc != utf8_valid(s, n))
         abort();
     check_ids(t, &ids);
