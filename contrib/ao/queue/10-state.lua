@@ -6,6 +6,8 @@
 -- leaves nothing.  No result may depend on the order of pairs(), on floats or
 -- on the clock, for every compute unit must come to the same bytes.
 
+local lib = ApusQueue
+
 local VERSION = "1.2"
 local FORMAT, OLD_FORMAT = "apus-queue-2", "apus-queue-1"
 
@@ -75,3 +77,15 @@ local function clock()
     return (Q.paused == "all" and Q.stopped_at or Q.now) - Q.stopped
 end
 
+-- ---- for the files after this one -------------------------------------------
+
+lib.VERSION, lib.FORMAT, lib.OLD_FORMAT = VERSION, FORMAT, OLD_FORMAT
+lib.MAX_TAGS, lib.MAX_NAME, lib.MAX_VALUE = MAX_TAGS, MAX_NAME, MAX_VALUE
+lib.MAX_LIST, lib.MAX_REFERENCE = MAX_LIST, MAX_REFERENCE
+lib.MAX_TEXT, lib.MAX_LINES, lib.MAX_REASON = MAX_TEXT, MAX_LINES, MAX_REASON
+lib.MAX_MODELS, lib.MAX_NODES = MAX_MODELS, MAX_NODES
+lib.MAX_OPERATORS, lib.MAX_DEPTH = MAX_OPERATORS, MAX_DEPTH
+lib.MAX_NUMBER, lib.MAX_STOPS, lib.MAX_STOP = MAX_NUMBER, MAX_STOPS, MAX_STOP
+lib.U32, lib.MANY, lib.DAY_MS, lib.HOUR_MS = U32, MANY, DAY_MS, HOUR_MS
+lib.BLOCK_MS, lib.KEEP_MS, lib.PAGE_LINES = BLOCK_MS, KEEP_MS, PAGE_LINES
+lib.PAGE_BYTES, lib.Q, lib.clock = PAGE_BYTES, Q, clock

@@ -1,3 +1,5 @@
+local lib = ApusQueue
+
 -- ---- texts -----------------------------------------------------------------
 
 -- 32 bytes in base64url, in their one spelling: what others decode.
@@ -116,3 +118,9 @@ local function sum_of(s)
     return h
 end
 
+-- ---- for the files after this one -------------------------------------------
+
+lib.is_id, lib.is_address, lib.is_text = is_id, is_address, is_text
+lib.is_plain, lib.integer, lib.is_amount = is_plain, integer, is_amount
+lib.before, lib.split, lib.id_list, lib.quote = before, split, id_list, quote
+lib.object, lib.base64url, lib.sum_of = object, base64url, sum_of

@@ -1,3 +1,7 @@
+local lib = ApusQueue
+local MAX_LINES, MAX_DEPTH = lib.MAX_LINES, lib.MAX_DEPTH
+local MAX_NUMBER, is_text, before = lib.MAX_NUMBER, lib.is_text, lib.before
+
 -- ---- JSON ------------------------------------------------------------------
 -- json.decode makes doubles of numbers and takes duplicate keys, so texts of
 -- strangers are read here: numbers keep their text as { number = "0.7" },
@@ -250,3 +254,7 @@ local function scaled(text, shift, near)
     return (digits ~= "0" and sign or "") .. digits .. ("0"):rep(power)
 end
 
+-- ---- for the files after this one -------------------------------------------
+
+lib.NULL, lib.scan, lib.decoded_text = NULL, scan, decoded_text
+lib.scan_lines, lib.scaled = scan_lines, scaled

@@ -1,3 +1,6 @@
+local lib = ApusQueue
+local quote, NULL, scaled = lib.quote, lib.NULL, lib.scaled
+
 -- ---- the members of a request ----------------------------------------------
 -- The rows of src/store/request_names.c, which says what they mean: "+" is
 -- read, "*" and the values that are listed change nothing, "=" names what is
@@ -285,3 +288,7 @@ content.content =text
             (values ~= "" and " or " .. values:gsub(" ", " or ") or "")
     end
 end
+
+-- ---- for the files after this one -------------------------------------------
+
+lib.judge = judge

@@ -1,3 +1,11 @@
+local lib = ApusQueue
+local MAX_VALUE, MAX_STOPS = lib.MAX_VALUE, lib.MAX_STOPS
+local MAX_STOP, U32, MANY, Q = lib.MAX_STOP, lib.U32, lib.MANY, lib.Q
+local is_id, is_text, integer = lib.is_id, lib.is_text, lib.integer
+local before, quote, base64url = lib.before, lib.quote, lib.base64url
+local NULL, scan, decoded_text = lib.NULL, lib.scan, lib.decoded_text
+local scaled, judge = lib.scaled, lib.judge
+
 -- ---- parameters: proof.md section 3 ----------------------------------------
 
 local function is_empty(v)
@@ -339,3 +347,7 @@ local function content(m, p)
     return form, prompt
 end
 
+-- ---- for the files after this one -------------------------------------------
+
+lib.defaults, lib.options, lib.data_of = defaults, options, data_of
+lib.content = content

@@ -1,3 +1,7 @@
+local lib = ApusQueue
+local MANY, KEEP_MS, Q, before = lib.MANY, lib.KEEP_MS, lib.Q, lib.before
+local split = lib.split
+
 -- ---- heaps: the first one is on top ----------------------------------------
 -- `list` is the heap of ids; in `of` stands what they name, which says under
 -- `at` where in the heap it is; `first` is an order without equals.
@@ -347,3 +351,12 @@ local function pass_time()
     done_forget()
 end
 
+-- ---- for the files after this one -------------------------------------------
+
+lib.serial, lib.enqueue, lib.dequeue = serial, enqueue, dequeue
+lib.new_lease, lib.set_end, lib.with_address = new_lease, set_end, with_address
+lib.lease_out, lib.lease_in, lib.end_lease = lease_out, lease_in, end_lease
+lib.key_of, lib.open_request = key_of, open_request
+lib.close_request, lib.forget_key = close_request, forget_key
+lib.done_text, lib.done_get, lib.done_put = done_text, done_get, done_put
+lib.done_forget, lib.pass_time = done_forget, pass_time

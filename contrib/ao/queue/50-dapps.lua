@@ -1,3 +1,14 @@
+local lib = ApusQueue
+local VERSION, MAX_REFERENCE, U32 = lib.VERSION, lib.MAX_REFERENCE, lib.U32
+local DAY_MS, PAGE_LINES, Q = lib.DAY_MS, lib.PAGE_LINES, lib.Q
+local clock, is_id, is_plain = lib.clock, lib.is_id, lib.is_plain
+local integer, quote, object = lib.integer, lib.quote, lib.object
+local sum_of, defaults, options = lib.sum_of, lib.defaults, lib.options
+local data_of, content, enqueue = lib.data_of, lib.content, lib.enqueue
+local key_of, open_request = lib.key_of, lib.open_request
+local close_request, forget_key = lib.close_request, lib.forget_key
+local done_get = lib.done_get
+
 -- ---- answers ---------------------------------------------------------------
 
 -- Tags as an array: their order is part of the bytes.
@@ -331,3 +342,8 @@ function action.Balance(m)
     answer(m, 200, { "Balance", "0", "Account", m.from }, "0")
 end
 
+-- ---- for the files after this one -------------------------------------------
+
+lib.send, lib.answer, lib.refuse, lib.respond = send, answer, refuse, respond
+lib.respond_done, lib.action, lib.reject = respond_done, action, reject
+lib.model_of, lib.is_allowed, lib.is_silent = model_of, is_allowed, is_silent

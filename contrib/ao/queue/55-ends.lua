@@ -1,3 +1,9 @@
+local lib = ApusQueue
+local MANY, DAY_MS, Q, clock = lib.MANY, lib.DAY_MS, lib.Q, lib.clock
+local close_request, forget_key = lib.close_request, lib.forget_key
+local respond, is_allowed = lib.respond, lib.is_allowed
+local is_silent = lib.is_silent
+
 -- ---- what ends without an answer -------------------------------------------
 
 -- What the message at hand ends; its requesters hear after its sender.
@@ -55,3 +61,6 @@ function ends.look()
     end
 end
 
+-- ---- for the files after this one -------------------------------------------
+
+lib.ends = ends

@@ -1,3 +1,19 @@
+local lib = ApusQueue
+local MAX_TEXT, MAX_LINES = lib.MAX_TEXT, lib.MAX_LINES
+local MAX_REASON, MAX_MODELS, MANY = lib.MAX_REASON, lib.MAX_MODELS, lib.MANY
+local HOUR_MS, Q, clock, is_id = lib.HOUR_MS, lib.Q, lib.clock, lib.is_id
+local is_text, is_plain, integer = lib.is_text, lib.is_plain, lib.integer
+local id_list, object, scan_lines = lib.id_list, lib.object, lib.scan_lines
+local serial, enqueue, dequeue = lib.serial, lib.enqueue, lib.dequeue
+local new_lease, set_end = lib.new_lease, lib.set_end
+local with_address, lease_out = lib.with_address, lib.lease_out
+local lease_in, end_lease = lib.lease_in, lib.end_lease
+local close_request, done_text = lib.close_request, lib.done_text
+local done_get, done_put = lib.done_get, lib.done_put
+local done_forget, answer, refuse = lib.done_forget, lib.answer, lib.refuse
+local respond_done, action = lib.respond_done, lib.action
+local is_allowed, ends = lib.is_allowed, lib.ends
+
 -- ---- what nodes say --------------------------------------------------------
 
 -- A node that may speak, or nil when it was refused.
@@ -432,4 +448,3 @@ action["Register-Node"] = function(m)
     node.models, node.did, node.hardware = models, did, hardware
     answer(m, 200)
 end
-

@@ -1,3 +1,12 @@
+local lib = ApusQueue
+local MAX_MODELS, MAX_NODES = lib.MAX_MODELS, lib.MAX_NODES
+local MAX_OPERATORS, U32, MANY, Q = lib.MAX_OPERATORS, lib.U32, lib.MANY, lib.Q
+local clock, is_id, is_address = lib.clock, lib.is_id, lib.is_address
+local integer, is_amount, id_list = lib.integer, lib.is_amount, lib.id_list
+local end_lease, done_forget, send = lib.end_lease, lib.done_forget, lib.send
+local answer, refuse, action = lib.answer, lib.refuse, lib.action
+local model_of, ends = lib.model_of, lib.ends
+
 -- ---- what the owner says ---------------------------------------------------
 
 local function is_owner(m)
@@ -242,3 +251,6 @@ action["Credit-Notice"] = function(m)
     end
 end
 
+-- ---- for the files after this one -------------------------------------------
+
+lib.commands = commands

@@ -1,3 +1,13 @@
+local lib = ApusQueue
+local FORMAT, OLD_FORMAT, MAX_LINES = lib.FORMAT, lib.OLD_FORMAT, lib.MAX_LINES
+local U32, PAGE_BYTES, Q, clock = lib.U32, lib.PAGE_BYTES, lib.Q, lib.clock
+local integer, object, scan = lib.integer, lib.object, lib.scan
+local enqueue, new_lease, set_end = lib.enqueue, lib.new_lease, lib.set_end
+local lease_out, key_of = lib.lease_out, lib.key_of
+local open_request, done_get = lib.open_request, lib.done_get
+local done_put, answer, refuse = lib.done_put, lib.answer, lib.refuse
+local action, commands = lib.action, lib.commands
+
 -- ---- moving to a new process -----------------------------------------------
 -- A dump is lines, in an order that the state alone determines; a page begins
 -- at the line of its number.  What is loaded gives the same dump.
@@ -216,4 +226,3 @@ function action.Load(m)
     end
     answer(m, 200, { "Next", Q.loaded })
 end
-

@@ -1,3 +1,11 @@
+local lib = ApusQueue
+local VERSION, MAX_TAGS, MAX_NAME = lib.VERSION, lib.MAX_TAGS, lib.MAX_NAME
+local MAX_VALUE, MAX_LIST, HOUR_MS = lib.MAX_VALUE, lib.MAX_LIST, lib.HOUR_MS
+local BLOCK_MS, Q, clock = lib.BLOCK_MS, lib.Q, lib.clock
+local is_address, is_text, is_plain = lib.is_address, lib.is_text, lib.is_plain
+local pass_time, refuse, action = lib.pass_time, lib.refuse, lib.action
+local reject, ends = lib.reject, lib.ends
+
 -- ---- who may say anything: ahead of all that is above ----------------------
 
 -- Tags that AOS would take for what the scheduler says of a message.
