@@ -1,7 +1,8 @@
 #!/bin/sh
-# A finished batch whose files a disk has changed: run and export write no
-# answer that does not fit its hashes and name the remedy, apus seal --again;
-# that keeps what is good, computes the rest, and makes the same files.
+# A finished batch whose files a disk has changed: run, wait and export end with
+# 3 and name the remedy, apus seal --again; they write no answer that does not
+# fit its hashes, and all others to OUT.partial.  The repair keeps what is good,
+# computes the rest, and makes the same files.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 APUS_MODELS=$tmp/models
@@ -78,6 +79,15 @@ gives 0 "nothing to repair" seal --again -- "$id"
 has err 'nothing is damaged' "says so"
 same "nothing to repair"
 
+# Every answer but one is in bad.jsonl.partial.
+others() { # NAME
+    diff good.jsonl bad.jsonl.partial >lost || :
+    [ "$(grep -c '^<' lost)" -eq 1 ] && [ "$(grep -c '^>' lost)" -eq 0 ] &&
+        r=0 || r=1
+    report $r "$1: the other answers are in OUT.partial"
+    rm -f bad.jsonl.partial
+}
+
 damage='text/utf8 output/token requests/result requests/job prompt/token'
 lost='part-0000.h5 refused.jsonl checkpoint.json'
 for what in $damage; do
@@ -85,26 +95,71 @@ for what in $damage; do
     at=$(offset $damaged "/$what")
     [ -n "$at" ] || continue
     flip "$done/part-$damaged.h5" $((at + 8))
-    gives 1 "$what: export" export -o bad.jsonl -- "$id"
-    has err "part-$damaged.h5" "$what: names the part"
+    gives 3 "$what: export" export -o bad.jsonl -- "$id"
+    has err "part-$damaged.h5.*1 answer left out" "$what: names the part"
     has err 'apus seal --again' "$what: names the remedy"
     [ ! -e bad.jsonl ] && r=0 || r=1
-    report $r "$what: nothing is written"
-    gives 1 "$what: run" run q.jsonl -m nano -o bad.jsonl
+    report $r "$what: no output that lacks an answer"
+    others "$what"
+    gives 3 "$what: run" run q.jsonl -m nano -o bad.jsonl
     has err 'apus seal --again' "$what: run names it, too"
+    others "$what, run"
+    gives 3 "$what: to standard output" export -- "$id"
+    diff good.jsonl out >lost || :
+    [ "$(grep -c '^<' lost)" -eq 1 ] && [ "$(grep -c '^>' lost)" -eq 0 ] &&
+        r=0 || r=1
+    report $r "$what: has the other answers"
     gives 0 "$what: repair" seal --again -- "$id"
     has err "1 of $parts parts* damaged" "$what: says how much"
     same "$what"
 done
 
+# what no answer depends on
 fresh
+flip "$done/part-$damaged.h5" $(($(offset $damaged /trace/leaf) + 8))
+for how in "export -o all.jsonl -- $id" "run q.jsonl -m nano -o all.jsonl" \
+    "wait q.jsonl -o all.jsonl" "export --partial -o all.jsonl -- $id"; do
+    rm -f all.jsonl
+    # shellcheck disable=SC2086
+    gives 3 "a trace, ${how%% *}" $how
+    has err "part-$damaged.h5.*every answer is intact.*apus seal --again" \
+        "a trace, ${how%% *}: names the part and the remedy"
+    cmp -s good.jsonl all.jsonl && r=0 || r=1
+    report $r "a trace, ${how%% *}: all answers are written"
+done
+
+# a part that cannot be read at all
+fresh
+cp good.jsonl kept.jsonl
 printf x >"$done/part-$damaged.h5"
+gives 3 "a part that is cut off: wait" wait q.jsonl -o kept.jsonl
+has err "part-$damaged.h5.*answers* left out.*apus seal --again" \
+    "a part that is cut off: named with the remedy"
+cmp -s good.jsonl kept.jsonl && r=0 || r=1
+report $r "a part that is cut off: an output that was complete stays"
+if [ "$damaged" != 0000 ]; then
+    count=$(sed -n 's/.*"first":0,"count":\([0-9]*\).*/\1/p' \
+        "$done/checkpoint.json")
+    head -n "$count" good.jsonl >want
+    tail -n 1 good.jsonl >>want
+    cmp -s want kept.jsonl.partial && r=0 || r=1
+    report $r "a part that is cut off: the answers of the other part"
+fi
 gives 0 "a part that is cut off: repair" seal --again -- "$id"
 same "a part that is cut off"
+gives 0 "a part that is cut off: wait again" wait q.jsonl -o kept.jsonl
+[ ! -e kept.jsonl.partial ] && r=0 || r=1
+report $r "a part that is cut off: the partial output is removed"
 
 for f in $lost part-$damaged.idx; do
     fresh
     rm "$done/$f"
+    case $f in
+    part-0000.h5 | refused.jsonl)
+        gives 3 "without $f: export" export -o bad.jsonl -- "$id"
+        has err "$f.*left out.*apus seal --again" "without $f: names it"
+        ;;
+    esac
     gives 0 "without $f: repair" seal --again -- "$id"
     same "without $f"
 done

@@ -63,7 +63,12 @@ has out "^custom_id$tab$$-" "whatever batch it is in"
 two=$(sed -n 2p ids)
 chmod u+w "spool/done/b$two/part-0000.h5"
 printf x >>"spool/done/b$two/part-0000.h5"
-gives 1 "a damaged part" export cut.jsonl
+gives 3 "a damaged part" export cut.jsonl
+has err "b$two/part-0000.h5.*left out.*apus seal --again" \
+    "is named with the remedy"
+sed '4,6d' cut.out >want
+cmp -s out want && r=0 || r=1
+report $r "and the answers of the other batches are there"
 gives 0 "seal --again of the file" seal --again cut.jsonl
 sed 's|.*/b||' out >now
 mv now out

@@ -6,11 +6,13 @@
 #include "cmd/answers_out.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/output.h"
 #include "cmd/keep.h"
 #include "cmd/named.h"
@@ -50,36 +52,104 @@ static int count_lines(const struct named *n, size_t i, uint64_t *before,
     return 0;
 }
 
-int answers_write(const struct named *n, const char *output, bool partial,
-                  struct err *err)
+/* Put the answers of all batches into an open output. */
+static int put_all(const struct named *n, bool partial, bool quiet,
+                   struct file_out *out, struct export_counts *sum,
+                   struct err *err)
 {
-    struct export_counts sum = { .answered = 0 }, one;
-    struct file_out *out = NULL;
+    struct export_counts one;
     uint64_t before, next = 0;
+
+    memset(sum, 0, sizeof(*sum));
+    for (size_t i = 0; i < n->n; i++) {
+        if (count_lines(n, i, &before, &next, err))
+            return -1;
+        if ((partial ? export_partial : export_batch)(
+                n->batch[i].path, &before, put_line, out, &one, err))
+            return name_partial(&n->batch[i], partial, err);
+        sum->answered += one.answered;
+        sum->refused += one.refused;
+        sum->missing += one.missing;
+        sum->tokens += one.tokens;
+        sum->lost += one.lost;
+        if (!one.damage.code)
+            continue;
+        sum->damage = one.damage;
+        if (!quiet)
+            log_err(&one.damage);
+    }
+    return 0;
+}
+
+/* Instead of an output that is to be complete. */
+static int write_what_fits(const struct named *n, const char *output,
+                           struct export_counts *sum, struct err *err)
+{
+    char *path;
+    int rc = answers_write_beside(&path, n, output, sum, err);
+
+    if (rc <= 0)
+        return rc;
+    log_info("the other answers are in \"%s\"", path);
+    free(path);
+    return 0;
+}
+
+int answers_write(const struct named *n, const char *output, bool partial,
+                  struct export_counts *sum, struct err *err)
+{
+    struct file_out *out = NULL;
 
     if (output_open(&out, output, err))
         return err_prefix(err, "output");
-    for (size_t i = 0; i < n->n; i++) {
-        if (count_lines(n, i, &before, &next, err) ||
-            (partial ? export_partial : export_batch)(
-                n->batch[i].path, &before, put_line, out, &one, err)) {
-            file_out_abort(out);
-            return name_partial(&n->batch[i], partial, err);
-        }
-        sum.answered += one.answered;
-        sum.refused += one.refused;
-        sum.missing += one.missing;
+    if (put_all(n, partial, false, out, sum, err)) {
+        file_out_abort(out);
+        return -1;
     }
-    if (keep_commit(out, partial, err))
-        return err_prefix(err, "output");
-    if (sum.missing)
+    if (sum->lost && !partial && file_out_aside(out)) {
+        file_out_abort(out);
+        return write_what_fits(n, output, sum, err);
+    }
+    return keep_commit(out, partial, err) ? err_prefix(err, "output") : 0;
+}
+
+int answers_write_beside(char **path, const struct named *n,
+                         const char *output, struct export_counts *sum,
+                         struct err *err)
+{
+    char *file, *name;
+    struct file_out *out = NULL;
+    int rc = output_file(&file, output, err);
+
+    if (rc <= 0)
+        return rc;
+    name = xasprintf("%s.partial", file);
+    free(file);
+    rc = output_open(&out, name, err);
+    if (rc == 0 && put_all(n, true, true, out, sum, err)) {
+        file_out_abort(out);
+        rc = -1;
+    } else if (rc == 0 && sum->answered + sum->refused == 0) {
+        file_out_abort(out);
+    } else if (rc == 0) {
+        rc = keep_commit(out, true, err) ? -1 : 1;
+    }
+    if (rc == 1)
+        *path = name;
+    else
+        free(name);
+    return rc;
+}
+
+void answers_report(const struct export_counts *sum, const char *output)
+{
+    if (sum->missing)
         log_info("%" PRIu64 " answered, %" PRIu64 " refused, %" PRIu64
-                 " without an answer yet", sum.answered, sum.refused,
-                 sum.missing);
-    else if (!output_is_stdout(output))
+                 " without an answer yet", sum->answered, sum->refused,
+                 sum->missing);
+    else if (!output_is_stdout(output) && !sum->lost)
         log_info("%" PRIu64 " answered, %" PRIu64 " refused: \"%s\"",
-                 sum.answered, sum.refused, output);
-    return 0;
+                 sum->answered, sum->refused, output);
 }
 
 int answers_refused(const struct named *n, struct refusals *r,

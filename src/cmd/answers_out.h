@@ -8,15 +8,29 @@
 #include <stddef.h>
 
 struct err;
+struct export_counts;
 struct named;
 struct refusals;
 
 /* Write the answers of these batches, one after the other, to an output as -o
- * names it, and say how many there are unless it is standard output.  What is
- * there and has other answers is kept (keep.h).  `partial`: also of batches
- * that are not done, as far as they are answered. */
+ * names it, and count them.  What is there and has other answers is kept
+ * (keep.h).  `partial`: also of batches that are not done, as far as they are
+ * answered.
+ * Damage to a checkpoint is reported and is not a failure: sum->damage.code
+ * is set then.  Where an answer is lost by it and the output is a regular file,
+ * that stays as it is and answers_write_beside is called instead. */
 int answers_write(const struct named *n, const char *output, bool partial,
-                  struct err *err);
+                  struct export_counts *sum, struct err *err);
+
+/* Write the answers that there are to OUTPUT.partial: 1, and *path is its name,
+ * which the caller frees; 0 if there is none yet or the output is not a regular
+ * file; -1.  Damage is not reported. */
+int answers_write_beside(char **path, const struct named *n,
+                         const char *output, struct export_counts *sum,
+                         struct err *err);
+
+/* Say how many answers an output got, unless it is standard output. */
+void answers_report(const struct export_counts *sum, const char *output);
 
 /* What was refused in all of them; the first that was tells why. */
 int answers_refused(const struct named *n, struct refusals *r,

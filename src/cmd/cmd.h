@@ -22,7 +22,7 @@ enum {
     CMD_DONE = 0,    /* done */
     CMD_FAILED = 1,  /* failed; the log says why */
     CMD_MISUSED = 2, /* the command line or a setting is wrong */
-    CMD_NO = 3,      /* the check says no */
+    CMD_NO = 3,      /* the check says no, or a checkpoint is damaged */
     CMD_REFUSED = 4, /* every request was refused; with --strict, any */
     CMD_SAVED = 75,  /* stopped, run it again to go on */
     CMD_GO = -1      /* of cmd_begin: go on */

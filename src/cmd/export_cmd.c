@@ -62,7 +62,8 @@ static int export_one(const char *what, const struct settings *s, bool trust,
 
 /* A batch, or those of a file. */
 static int export_named(const char *what, const char *output, bool partial,
-                        const struct settings *s, struct err *err)
+                        const struct settings *s, struct export_counts *sum,
+                        struct err *err)
 {
     struct spool *spool;
     int rc = -1;
@@ -75,7 +76,7 @@ static int export_named(const char *what, const char *output, bool partial,
 
         rc = named_find(&named, spool, what, NULL, err);
         if (rc == 0)
-            rc = answers_write(&named, output, partial, err);
+            rc = answers_write(&named, output, partial, sum, err);
         named_clear(&named);
         if (output_is_stdout(output))
             break;
@@ -84,27 +85,29 @@ static int export_named(const char *what, const char *output, bool partial,
     return rc;
 }
 
+/* An exit status, or -1. */
 static int do_export(const char *what, const char *output,
                      const struct settings *s, bool trust, bool partial,
                      struct err *err)
 {
+    struct export_counts sum = { .damage = ERR_INIT };
     struct file_out *out = NULL;
-    struct export_counts n;
 
-    if (!part_is_file(what))
-        return export_named(what, output, partial, s, err);
-    if (output_open(&out, output, err))
-        return err_prefix(err, "output");
-    if (export_one(what, s, trust, put_line, out, &n, err)) {
-        file_out_abort(out);
-        return -1;
+    if (!part_is_file(what)) {
+        if (export_named(what, output, partial, s, &sum, err))
+            return -1;
+    } else {
+        if (output_open(&out, output, err))
+            return err_prefix(err, "output");
+        if (export_one(what, s, trust, put_line, out, &sum, err)) {
+            file_out_abort(out);
+            return -1;
+        }
+        if (keep_commit(out, partial, err))
+            return err_prefix(err, "output");
     }
-    if (keep_commit(out, partial, err))
-        return err_prefix(err, "output");
-    if (!output_is_stdout(output))
-        log_info("%" PRIu64 " answered, %" PRIu64 " refused: \"%s\"",
-                 n.answered, n.refused, output);
-    return 0;
+    answers_report(&sum, output);
+    return sum.damage.code ? CMD_NO : CMD_DONE;
 }
 
 int cmd_export(struct settings *s, int argc, char **argv)
@@ -135,8 +138,9 @@ int cmd_export(struct settings *s, int argc, char **argv)
     int status = cmd_begin(&command, s, argc, argv, args, &n_args);
 
     if (status == CMD_GO)
-        status = do_export(args[0], output, s, trust, partial, &err)
-                     ? cmd_fail(&err) : CMD_DONE;
+        status = do_export(args[0], output, s, trust, partial, &err);
+    if (status < 0)
+        status = cmd_fail(&err);
     free(args);
     return status;
 }

@@ -21,8 +21,9 @@
 #include "base/opt.h"
 #include "base/output.h"
 #include "base/settings.h"
+#include "cmd/answers_out.h"
 #include "cmd/cmd.h"
-#include "cmd/keep.h"
+#include "cmd/named.h"
 #include "cmd/progress.h"
 #include "cmd/run_from.h"
 #include "model/model.h"
@@ -181,29 +182,24 @@ static enum work_end answer(struct run *r, struct err *err)
     return work_here(r->spool, &r->batch, &o, err);
 }
 
-static int put_line(void *self, const char *line, size_t n, struct err *err)
+/* The batch by itself: a part of another file may be this one. */
+static struct named as_named(struct run *r)
 {
-    return file_out_put(self, line, n, err);
+    return (struct named){ .batch = &r->batch, .n = 1, .is_file = true };
 }
 
 static int write_answers(struct run *r, struct err *err)
 {
-    const uint64_t none = 0; /* a part of another file may be this one */
+    const struct named named = as_named(r);
+    struct refusals refusals = { .n = 0 };
     struct export_counts n;
-    struct refusals refusals;
-    struct file_out *out;
 
-    if (refusals_read(&refusals, r->batch.path, false, err))
+    progress_clear(&r->progress);
+    if (answers_write(&named, r->out_path, false, &n, err) ||
+        (!n.damage.code &&
+         refusals_read(&refusals, r->batch.path, false, err)))
         return -1;
-    if (output_open(&out, r->out_path, err))
-        return err_prefix(err, "output");
-    if (export_batch(r->batch.path, &none, put_line, out, &n, err)) {
-        file_out_abort(out);
-        return -1;
-    }
-    if (keep_commit(out, false, err))
-        return err_prefix(err, "output");
-    r->status = cmd_refused(&refusals, r->strict);
+    r->status = n.damage.code ? CMD_NO : cmd_refused(&refusals, r->strict);
     if (!r->worked && refusals_are_old(&refusals, r->batch.path))
         log_warning("an earlier version refused line %" PRIu64 ": apus rm %.8s,"
                     " then the same command, ask this one", refusals.line,
@@ -219,35 +215,22 @@ static int write_answers(struct run *r, struct err *err)
 /* What there is so far, beside the output if that is a file. */
 static int write_partial(struct run *r, struct err *err)
 {
-    const uint64_t none = 0; /* a part of another file may be this one */
-    struct export_counts n;
-    struct file_out *out;
-    char *file, *path;
-    int rc, is_file = output_file(&file, r->out_path, err);
+    const struct named named = as_named(r);
+    struct export_counts n = { .missing = 0 };
+    char *path;
+    int rc = answers_write_beside(&path, &named, r->out_path, &n, err);
 
-    if (is_file <= 0) {
-        log_info("saved, not all is answered: run it again to go on");
-        return is_file;
-    }
-    path = xasprintf("%s.partial", file);
-    rc = output_open(&out, path, err);
-    if (rc == 0 && export_partial(r->batch.path, &none, put_line, out, &n,
-                                   err)) {
-        file_out_abort(out);
-        rc = -1;
-    } else if (rc == 0 && n.answered + n.refused == 0) {
-        file_out_abort(out);
+    if (rc == 0 && n.missing)
         log_info("saved before the first answer: run it again to go on");
-    } else if (rc == 0) {
-        rc = keep_commit(out, true, err);
-        if (rc == 0)
-            log_info("saved: %" PRIu64 " of %" PRIu64 " are in \"%s\"; run it"
-                     " again to go on", n.answered + n.refused,
-                     n.answered + n.refused + n.missing, path);
-    }
+    else if (rc == 0)
+        log_info("saved, not all is answered: run it again to go on");
+    if (rc <= 0)
+        return rc;
+    log_info("saved: %" PRIu64 " of %" PRIu64 " are in \"%s\"; run it"
+             " again to go on", n.answered + n.refused,
+             n.answered + n.refused + n.missing, path);
     free(path);
-    free(file);
-    return rc;
+    return 0;
 }
 
 /* ---- the command --------------------------------------------------------- */

@@ -26,6 +26,7 @@
 #include "node/owners.h"
 #include "node/work.h"
 #include "spool/spool.h"
+#include "store/export.h"
 #include "store/refusals.h"
 
 /* The pause between two looks grows, so as not to flood Slurm's controller. */
@@ -200,39 +201,56 @@ static size_t look_at_all(struct look *l, struct wait_for *list, size_t n)
 
 /* ---- the end ------------------------------------------------------------- */
 
-static int write_output(const struct wait_for *w, struct err *err)
+static int write_to(const struct wait_for *w, const char *output,
+                    struct export_counts *sum, struct err *err)
+{
+    if (answers_write(&w->named, output, false, sum, err))
+        return -1;
+    answers_report(sum, output);
+    return 0;
+}
+
+static int write_output(const struct wait_for *w, struct export_counts *sum,
+                        struct err *err)
 {
     struct batch_info info;
     int rc = 0;
 
     if (w->output)
-        return answers_write(&w->named, w->output, false, err);
+        return write_to(w, w->output, sum, err);
     if (w->named.n != 1)
         return 0;
     if (batch_info_read(&info, w->named.batch[0].path, err))
         return -1;
     if (info.output)
-        rc = answers_write(&w->named, info.output, false, err);
+        rc = write_to(w, info.output, sum, err);
     batch_info_clear(&info);
     return rc;
 }
 
 static int finish(const struct wait_for *w, bool strict)
 {
+    struct export_counts sum = { .damage = ERR_INIT };
     struct err err = ERR_INIT;
     struct refusals refused;
 
     if (w->end != WAIT_DONE)
         return w->end == WAIT_FAILED ? CMD_FAILED : CMD_SAVED;
-    if (answers_refused(&w->named, &refused, &err) || write_output(w, &err))
+    if (write_output(w, &sum, &err))
+        return cmd_fail(&err);
+    if (sum.damage.code)
+        return CMD_NO;
+    if (answers_refused(&w->named, &refused, &err))
         return cmd_fail(&err);
     return cmd_refused(&refused, strict);
 }
 
-/* The one that tells more: failed, saved, refused, done. */
+/* The one that tells more: failed, damaged, saved, refused, done. */
 static int worse(int a, int b)
 {
-    static const int order[] = { CMD_FAILED, CMD_SAVED, CMD_REFUSED };
+    static const int order[] = {
+        CMD_FAILED, CMD_NO, CMD_SAVED, CMD_REFUSED
+    };
 
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
         if (a == order[i] || b == order[i])

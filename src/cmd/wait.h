@@ -25,9 +25,9 @@ struct wait_for {
 
 /* Wait until each of n is done or failed, or nothing works on it, and write
  * the answers of those that are done.  Ctrl-C ends the waiting alone.  An exit
- * status: CMD_DONE; CMD_FAILED if one failed; else CMD_SAVED if one was saved
- * and nothing continues it, or Ctrl-C came; else CMD_REFUSED as of
- * cmd_refused. */
+ * status: CMD_DONE; CMD_FAILED if one failed; else CMD_NO if the checkpoint of
+ * one is damaged; else CMD_SAVED if one was saved and nothing continues it, or
+ * Ctrl-C came; else CMD_REFUSED as of cmd_refused. */
 int wait_all(const struct settings *s, const struct spool *spool,
              struct wait_for *list, size_t n, bool strict);
 

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "base/utf8.h"
 #include "proof/result_record.h"
 #include "spool/lines.h"
@@ -69,7 +70,8 @@ struct export {
     struct checkpoint_row ahead;
 
     bool is_part;             /* one part by itself, and no requests */
-    bool damaged;             /* what failed is in the checkpoint */
+    const struct seal_info *info;   /* of a batch: what was sealed */
+    bool unsealed;            /* the part of `ahead` is not what was sealed */
 };
 
 /* ---- one request -------------------------------------------------------- */
@@ -167,10 +169,14 @@ static int is_error(const struct export *x, struct reason *why)
     return 1;
 }
 
-static int damaged(struct export *x)
+/* Pass over an error of ERR_INPUT, which is in the checkpoint: 0, or -1. */
+static int pass_over(struct export *x, const struct err *why, struct err *err)
 {
-    x->damaged = true;
-    return -1;
+    if (why->code != ERR_INPUT)
+        return err_copy(err, why);
+    if (!x->n->damage.code)
+        x->n->damage = *why;
+    return 0;
 }
 
 /* The line of the request whose rows were kept; r may be NULL. */
@@ -228,9 +234,42 @@ static int check_row(struct export *x, struct err *err)
     return -1;
 }
 
-/* The next row into `ahead`; has_row is false at the end. */
+/* Compare a part that was just opened with what was sealed. */
+static int check_part(struct export *x, struct err *err)
+{
+    size_t i = rows_part_number(x->rows);
+    char *path = seal_part_path(x->batch_path, i, "h5");
+    struct part_file *f = NULL;
+    struct err why = ERR_INIT;
+    int rc = 0;
+
+    x->unsealed = part_file_open(&f, path, &why) ||
+                  seal_file_check(&x->info->part[i], f, &why);
+    if (x->unsealed)
+        rc = pass_over(x, &why, err);
+    part_file_close(f);
+    free(path);
+    return rc;
+}
+
+/* The next row of the parts: as rows_next. */
+static int read_row(struct export *x, struct err *err)
+{
+    int rc = rows_next(x->rows, err);
+
+    if (rc <= 0)
+        return rc;
+    if (x->batch_path && rows_number(x->rows) == 0 && check_part(x, err))
+        return -1;
+    return checkpoint_row(rows_part(x->rows), rows_number(x->rows), &x->ahead,
+                          err) || check_row(x, err) ? -1 : 1;
+}
+
+/* The next row into `ahead`; has_row is false at the end.  Rows and parts of a
+ * batch that are damaged are passed over. */
 static int look_ahead(struct export *x, struct err *err)
 {
+    struct err why = ERR_INIT;
     int rc;
 
     if (x->has_row)
@@ -240,26 +279,39 @@ static int look_ahead(struct export *x, struct err *err)
         x->has_row = rc == 1;
         return rc < 0 ? -1 : 0;
     }
-    rc = rows_next(x->rows, err);
-    if (rc == 0)
-        return 0;
-    if (rc < 0 || checkpoint_row(rows_part(x->rows), rows_number(x->rows),
-                                 &x->ahead, err) ||
-        check_row(x, err))
-        return damaged(x);
-    x->has_row = true;
-    return 0;
+    do
+        rc = read_row(x, &why);
+    while (rc < 0 && x->batch_path && pass_over(x, &why, NULL) == 0);
+    x->has_row = rc == 1;
+    return rc < 0 ? err_copy(err, &why) : 0;
 }
 
-/* Keep all rows of the line that is ahead. */
-static int take_line(struct export *x, uint32_t line, struct err *err)
+/* Whether the row ahead is of this line.  Its line is in no hash: in a part
+ * that was changed, the id of the request counts, and the order of choices. */
+static bool is_ahead(const struct export *x, uint32_t line,
+                     const struct id *id)
+{
+    struct result_record r;
+
+    if (!x->unsealed)
+        return x->ahead.line == line;
+    if (!id || result_record_unpack(&r, x->ahead.record.result) ||
+        !id_equal(r.request, *id))
+        return false;
+    return !x->n_choices ||
+           r.choice > x->choice[x->n_choices - 1].result.choice;
+}
+
+/* Keep all rows of a line; `id` is that of its request, or NULL. */
+static int take_line(struct export *x, uint32_t line, const struct id *id,
+                     struct err *err)
 {
     drop_choices(x);
     x->line = line;
     for (;;) {
         if (look_ahead(x, err))
             return -1;
-        if (!x->has_row || x->ahead.line != line)
+        if (!x->has_row || !is_ahead(x, line, id))
             return 0;
         if (keep_row(x, &x->ahead, err))
             return -1;
@@ -279,13 +331,48 @@ struct reasons {
     struct reason why;
 };
 
-static int next_reason(struct reasons *r, struct err *err)
+/* After a damaged one no more are read. */
+static int next_reason(struct export *x, struct reasons *r, struct err *err)
 {
-    int rc = r->seal ? seal_reason(r->seal, r->next++, &r->line, &r->why, err)
-                     : refused_next(r->file, &r->line, &r->why, err);
+    struct err why = ERR_INIT;
+    int rc = 0;
 
+    if (r->seal)
+        rc = seal_reason(r->seal, r->next++, &r->line, &r->why, &why);
+    else if (r->file)
+        rc = refused_next(r->file, &r->line, &r->why, &why);
     r->has = rc == 1;
-    return rc < 0 ? -1 : 0;
+    if (rc >= 0)
+        return 0;
+    if (r->seal)
+        return err_copy(err, &why);
+    refused_close(r->file);
+    r->file = NULL;
+    return pass_over(x, &why, err);
+}
+
+/* Whether the rows that were kept are the answer to this request, all of it;
+ * r is NULL if its line is not one. */
+static bool is_answer(const struct export *x, const struct request *r,
+                      const struct id *id)
+{
+    if (!id || !id_equal(*id, x->id))
+        return false;
+    for (size_t i = 0; i < x->n_choices; i++)
+        if (x->choice[i].result.choice != i)
+            return false;
+    return !r || r->n_choices == x->n_choices;
+}
+
+/* A request without an answer that fits: the checkpoint is damaged. */
+static int put_none(struct export *x, const char *what, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    x->n->lost++;
+    err_set(&why, ERR_INPUT, "\"%s\": line %" PRIu64 " %s", x->batch_path,
+            number_of(x, x->line), what);
+    return pass_over(x, &why, err);
 }
 
 /* One line of requests.jsonl. */
@@ -296,35 +383,30 @@ static int export_line(struct export *x, struct reasons *no,
     struct id id, own;
     struct request r;
     int rc, bad = request_parse(&r, text, n, NULL);
+    bool has_id;
 
     lines_id(f, &own);
-    rc = take_line(x, line, err);
+    has_id = batch_request_id(&id, x->batch, own, bad ? NULL : r.custom_id,
+                              NULL) == 0;
+    rc = take_line(x, line, has_id ? &id : NULL, err);
     if (rc)
         goto out;
-    if (x->n_choices) {
-        if (batch_request_id(&id, x->batch, own, bad ? NULL : r.custom_id,
-                             NULL) ||
-            !id_equal(id, x->id)) {
-            rc = err_set(err, ERR_INPUT, "the answer to line %" PRIu64
-                         " is to another request", number_of(x, line));
-            damaged(x);
-            goto out;
-        }
+    if (x->n_choices && is_answer(x, bad ? NULL : &r, has_id ? &id : NULL)) {
         rc = put_request(x, bad ? NULL : &r, err);
+    } else if (x->n_choices) {
+        rc = put_none(x, "has an answer to another request", err);
     } else if (no->has && no->line == line) {
         /* a line that is none has no custom_id either */
         if (batch_request_id(&id, x->batch, own, r.custom_id, NULL))
             id = own;
         rc = put_reason(x, id, r.custom_id, &no->why, err);
         if (rc == 0)
-            rc = next_reason(no, err);
+            rc = next_reason(x, no, err);
     } else if (x->seal) {
         x->n->missing++;
     } else {
-        rc = err_set(err, ERR_INPUT, "the request in line %" PRIu64 " has"
-                     " neither an answer in \"%s\" nor a reason in"
-                     " refused.jsonl", number_of(x, line), x->batch_path);
-        damaged(x);
+        rc = put_none(x, "has neither an answer nor a reason in"
+                      " refused.jsonl", err);
     }
 out:
     request_clear(&r);
@@ -338,7 +420,7 @@ static int export_lines(struct export *x, struct lines *f,
     uint32_t line = 0;
     size_t n;
 
-    if (next_reason(no, err))
+    if (next_reason(x, no, err))
         return -1;
     for (;; line++) {
         if (lines_next(f, &text, &n, err))
@@ -351,15 +433,19 @@ static int export_lines(struct export *x, struct lines *f,
     }
 }
 
-/* A checkpoint that cannot be read or contradicts itself can be made again. */
-static void name_remedy(const struct batch_info *batch, struct err *err)
+/* Say what is lost by the damage; the checkpoint can be made again. */
+static void name_remedy(struct export_counts *n, const struct batch_info *batch)
 {
-    struct err own = ERR_INIT;
+    char lost[64] = "every answer is intact";
 
-    err = err_or(err, &own);
-    if (err->code == ERR_INPUT)
-        err_set(err, err->code, "%.400s; \"apus seal --again %.8s\" repairs"
-                " it", err->text, id_text(batch->id).s);
+    if (!n->damage.code)
+        return;
+    if (n->lost)
+        snprintf(lost, sizeof(lost), "%" PRIu64 " answer%s left out", n->lost,
+                 plural_s(n->lost));
+    err_set(&n->damage, n->damage.code, "%.360s (%s); \"apus seal --again"
+            " %.8s\" repairs it", n->damage.text, lost,
+            id_text(batch->id).s);
 }
 
 static void export_init(struct export *x, export_fn *put, void *self,
@@ -398,6 +484,7 @@ int export_batch(const char *batch_path, const uint64_t *lines_before,
     struct batch_info batch = { .n_requests = 0 };
     struct seal_info info = { .n_parts = 0 };
     struct reasons no = { .file = NULL };
+    struct err why = ERR_INIT;
     struct lines *f = NULL;
     struct export x;
     int rc = -1;
@@ -410,22 +497,22 @@ int export_batch(const char *batch_path, const uint64_t *lines_before,
         seal_info_read(&info, batch_path, err);
         goto out;
     }
-    if (seal_info_read(&info, batch_path, err) ||
-        refused_open(&no.file, batch_path, err)) {
-        damaged(&x);
-        goto out;
-    }
     if (!id_equal(lines_hash(f), batch.file)) {
         err_set(err, ERR_INPUT, "\"%s\" is not the file that this batch was"
                 " made of: it was changed", path);
         goto out;
     }
     set_batch(&x, batch_path, &batch, lines_before);
+    if ((seal_info_read(&info, batch_path, &why) &&
+         pass_over(&x, &why, err)) ||
+        (refused_open(&no.file, batch_path, &why) &&
+         pass_over(&x, &why, err)))
+        goto out;
+    x.info = &info;
     x.rows = rows_open(batch_path, &info);
     rc = export_lines(&x, f, &no, err);
+    name_remedy(n, &batch);
 out:
-    if (rc && x.damaged)
-        name_remedy(&batch, err);
     export_clear(&x);
     refused_close(no.file);
     lines_close(f);
@@ -484,7 +571,7 @@ int export_part(const struct part_file *f, uint64_t lines_before,
         rc = look_ahead(&x, err);
         if (rc || !x.has_row)
             break;
-        rc = take_line(&x, x.ahead.line, err);
+        rc = take_line(&x, x.ahead.line, NULL, err);
         if (rc || (rc = put_request(&x, NULL, err)))
             break;
     }

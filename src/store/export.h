@@ -8,8 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 struct buf;
-struct err;
 struct part_file;
 
 /* Takes the next line with its newline. */
@@ -18,12 +19,18 @@ typedef int export_fn(void *self, const char *line, size_t n,
 
 struct export_counts {
     uint64_t answered, refused, tokens;
-    uint64_t missing; /* of export_partial: what has no answer yet */
+    uint64_t missing;  /* of export_partial: what has no answer yet */
+    uint64_t lost;     /* requests whose answer is damaged: without a line */
+    struct err damage; /* the first file of the checkpoint that is not as it
+                        * was sealed, what is lost by it and the remedy;
+                        * ERR_NONE if there is none */
 };
 
 /* A sealed batch, every request: its answers, or why there are none.  So many
- * lines come before its first; NULL: as many as batch.json says.  ERR_INPUT if
- * the parts do not belong to it. */
+ * lines come before its first; NULL: as many as batch.json says.  Each part is
+ * compared with its SHA-256.  Damage to the checkpoint is not a failure: the
+ * answers whose hashes fit are put, and n->damage says what is damaged.
+ * ERR_INPUT if requests.jsonl is not that of the batch. */
 int export_batch(const char *batch_path, const uint64_t *lines_before,
                  export_fn *put, void *self, struct export_counts *n,
                  struct err *err);

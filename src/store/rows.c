@@ -96,7 +96,11 @@ int rows_next_part(struct rows *r, struct err *err)
         rc = check_part(r, path, err);
     r->part++;
     free(path);
-    return rc ? -1 : 1;
+    if (rc == 0)
+        return 1;
+    checkpoint_close(r->file);
+    r->file = NULL;
+    return -1;
 }
 
 /* Have a part that has a row left: as rows_next. */

@@ -34,7 +34,8 @@ void rows_rewind(struct rows *r);
 int rows_next(struct rows *r, struct err *err);
 
 /* Open the next part, before its first row; unread rows of the one before are
- * skipped.  Return as rows_next does. */
+ * skipped.  Return as rows_next does.  After -1 of either, no part is open and
+ * the next call opens the one after the part that failed. */
 int rows_next_part(struct rows *r, struct err *err);
 
 /* Pass over n rows.  ERR_INPUT if there are fewer. */
