@@ -77,7 +77,7 @@ static void look_at_work(struct plan_need *need, const struct settings *s,
     struct spool *spool;
 
     need->kv = settings_count(s, "kv-memory");
-    if (spool_open(&spool, settings_text(s, "spool"), NULL))
+    if (spool_open_there(&spool, settings_text(s, "spool"), NULL))
         return;
     if (n == 0)
         add_todo(need, s, model_path, spool);

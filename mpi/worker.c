@@ -388,7 +388,8 @@ static int lead_all(struct worker *w)
 
     w->ranks = ranks_new(link_size(w->link));
     link_pulse(w->link, TAG_PULSE, beat_s(lost_s), START_FACTOR * lost_s);
-    if (spool_open(&w->spool, settings_text(w->settings, "spool"), &err)) {
+    if (spool_open_there(&w->spool, settings_text(w->settings, "spool"),
+                         &err)) {
         log_err(&err);
         status = status_of(&err);
     } else {
@@ -533,7 +534,8 @@ static int tell_outcome(const struct worker *w)
     struct err err = ERR_INIT;
     int outcome = -1;
 
-    if (spool_open(&spool, settings_text(w->settings, "spool"), &err) == 0)
+    if (spool_open_there(&spool, settings_text(w->settings, "spool"),
+                         &err) == 0)
         outcome = choose_outcome(spool, w->names, w->n_names,
                                  w->model_path ? NULL
                                      : settings_text(w->settings, "models"),

@@ -43,6 +43,18 @@ report $r "and stays empty"
 gives 1 "a file" status --spool "$tmp/q.jsonl"
 gives 0 "the right one" status "$batch"
 
+# ---- a worker ----------------------------------------------------------------
+for how in "-- $batch" "--outcome -- $batch" "" "--plan"; do
+    # shellcheck disable=SC2086
+    "$(dirname "$apus")/apus-worker" --alone --spool "$tmp/typo/spool" \
+        $how >out 2>err </dev/null && r=1 || r=0
+    [ "$how" = --plan ] || report $r "apus-worker $how of no spool fails"
+    [ ! -e typo ] && r=0 || r=1
+    report $r "apus-worker $how makes none"
+    [ "$how" = --plan ] ||
+        has err 'no spool at ".*/typo/spool"' "apus-worker $how says so"
+done
+
 # ---- who cannot begin --------------------------------------------------------
 cannot() { # NAME, COMMAND...
     name=$1

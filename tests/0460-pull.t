@@ -58,6 +58,10 @@ is "its id is 43 characters" "${#queue}" 43
 gives 1 "a pull without a model" pull
 has err 'apus model add' "it says what to do"
 model=$("$apus" model add "$top/models/nano" nano 2>err)
+gives 1 "a pull into a spool that was mistyped" pull --spool "$tmp/typo/spool"
+has err 'no spool at ".*/typo/spool"' "names it"
+[ ! -e typo ] && r=0 || r=1
+report $r "and makes none"
 gives 1 "a pull of a node that is not allowed" pull
 has err "apus queue allow $("$apus" wallet show)" "it says who can do what"
 is "nothing is left of it" "$(ls spool/tmp)" ""

@@ -7,7 +7,6 @@
 
 #include "base/caller.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -15,27 +14,15 @@
 #include "cmd/cmd.h"
 #include "commit.h"
 #include "node/drain_steps.h"
+#include "node/puller.h"
 #include "node/rounds.h"
 #include "spool/spool.h"
-
-/* A node that pulls makes its spool where the settings have it, or in a
- * directory that is there; a name that was typed makes none. */
-static int open_spool(struct drain *d, struct err *err)
-{
-    const char *dir = settings_text(d->settings, "spool");
-    bool makes = *settings_text(d->settings, "queue") &&
-                 (!settings_from_flag(d->settings, "spool") ||
-                  file_is_dir(dir));
-
-    return makes ? spool_open(&d->spool, dir, err)
-                 : spool_open_there(&d->spool, dir, err);
-}
 
 static int do_drain(struct drain *d)
 {
     struct err err = ERR_INIT;
 
-    if (open_spool(d, &err))
+    if (puller_open_spool(&d->spool, d->settings, &err))
         return cmd_fail(&err);
     cmd_catch_signals();
     if (d->resume && rounds_forget(d->spool, &err))

@@ -75,7 +75,7 @@ static int do_pull(const struct puller_use *use, bool quiet,
     /* what is missing is said before a spool is made */
     if (puller_find_models(&p, s, use, &err) ||
         puller_open(&p, s, NULL, &err) ||
-        spool_open(&spool, settings_text(s, "spool"), &err)) {
+        puller_open_spool(&spool, s, &err)) {
         status = cmd_fail(&err);
     } else {
         p.pull.spool = spool;

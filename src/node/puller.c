@@ -11,6 +11,7 @@
 #include "arweave/gateway.h"
 #include "base/caller.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -129,4 +130,17 @@ void puller_clear(struct puller *p)
     gateways_free(p->gateways);
     free(p->models);
     memset(p, 0, sizeof(*p));
+}
+
+/* ---- the spool ----------------------------------------------------------- */
+
+int puller_open_spool(struct spool **out, const struct settings *s,
+                      struct err *err)
+{
+    const char *dir = settings_text(s, "spool");
+    bool makes = *settings_text(s, "queue") &&
+                 (!settings_from_flag(s, "spool") || file_is_dir(dir));
+
+    return makes ? spool_open(out, dir, err)
+                 : spool_open_there(out, dir, err);
 }

@@ -45,4 +45,10 @@ int puller_find_models(struct puller *p, const struct settings *s,
 
 void puller_clear(struct puller *p);
 
+/* Open the spool of a node.  One that pulls (it has a queue) makes it where the
+ * settings have it, or in a directory that is there; a name that was typed, or
+ * a node without a queue, makes none: ERR_INPUT. */
+int puller_open_spool(struct spool **out, const struct settings *s,
+                      struct err *err);
+
 #endif

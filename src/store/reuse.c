@@ -186,7 +186,7 @@ int reuse_open(struct reuse **out, const struct reuse_options *o,
 
     r->o = *o;
     r->max = o->max ? o->max : REUSE_MAX;
-    if (spool_open(&r->spool, o->spool, err) || read_spool(r, err)) {
+    if (spool_open_there(&r->spool, o->spool, err) || read_spool(r, err)) {
         reuse_close(r);
         return -1;
     }
