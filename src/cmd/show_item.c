@@ -161,8 +161,11 @@ static int get(const struct settings *s, const char *what, int is_file,
     int rc;
 
     if (is_file) {
-        rc = lookup_file(what, i, err);
-        return rc > 0 ? err_prefix(err, "\"%s\"", what) : rc;
+        enum lookup_found found = lookup_file(what, i, err);
+
+        if (found == LOOKUP_FORGED)
+            err_prefix(err, "\"%s\"", what);
+        return found == LOOKUP_GOOD ? 0 : -1;
     }
     if (id_parse(&id, what))
         return err_set(err, ERR_INPUT, "\"%s\" is not an id: 43 characters"

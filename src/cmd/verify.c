@@ -143,34 +143,33 @@ int verify_open_model(struct verify *v, const struct id *want, struct err *err)
 
 /* ---- the two kinds ------------------------------------------------------- */
 
-int verify_opened(struct verify *v, const struct part_file *f, struct id model,
-                  struct err *err)
+enum verdict verify_opened(struct verify *v, const struct part_file *f,
+                           struct id model, struct err *err)
 {
     if (needs_model(v) && verify_open_model(v, &model, err))
-        return -1;
+        return VERDICT_NONE;
     return check_part(f, &v->o, err);
 }
 
-static int verify_part(struct verify *v, const struct spool *s,
-                       struct err *err)
+static enum verdict verify_part(struct verify *v, const struct spool *s,
+                                struct err *err)
 {
+    enum verdict verdict = VERDICT_NONE;
     struct id model = { 0 }, batch;
     struct part_file *f;
-    int rc = 0;
 
     if (part_open(&f, s, v->what, v->trust, err))
-        return -1;
-    if (needs_model(v))
-        rc = check_part_ids(&model, &batch, f, err);
-    if (rc == 0)
-        rc = verify_opened(v, f, model, err);
+        return VERDICT_NONE;
+    if (!needs_model(v) || check_part_ids(&model, &batch, f, err) == 0)
+        verdict = verify_opened(v, f, model, err);
     part_file_close(f);
-    return rc;
+    return verdict;
 }
 
-static int verify_batch(struct verify *v, const struct spool *s,
-                        struct err *err)
+static enum verdict verify_batch(struct verify *v, const struct spool *s,
+                                 struct err *err)
 {
+    enum verdict verdict = VERDICT_NONE;
     struct batch b = { .path = NULL };
     struct batch_info info;
     int rc = spool_find(s, v->what, &b, err);
@@ -183,9 +182,9 @@ static int verify_batch(struct verify *v, const struct spool *s,
         }
     }
     if (rc == 0)
-        rc = check_batch(b.path, &v->o, err);
+        verdict = check_batch(b.path, &v->o, err);
     batch_clear(&b);
-    return rc;
+    return verdict;
 }
 
 enum kind { ITEM, OUTPUT, PART, BATCH };
@@ -228,15 +227,15 @@ static enum kind kind_of(const struct verify *v, const char *spool_dir)
     return part_is_file(v->what) ? PART : BATCH;
 }
 
-static int do_verify(struct verify *v, struct err *err)
+static enum verdict do_verify(struct verify *v, struct err *err)
 {
     const char *dir = settings_text(v->settings, "spool");
     enum kind kind = kind_of(v, dir);
     struct spool *s = NULL;
-    int rc;
+    enum verdict verdict;
 
     if (check_kind(v, kind, err))
-        return -1;
+        return VERDICT_NONE;
     if (kind == ITEM)
         return verify_item(v, err);
     if (kind == OUTPUT)
@@ -246,29 +245,28 @@ static int do_verify(struct verify *v, struct err *err)
     if (kind == PART && v->trust)
         return verify_part(v, NULL, err);
     if (spool_open_there(&s, dir, err))
-        return -1;
-    rc = kind == PART ? verify_part(v, s, err) : verify_batch(v, s, err);
+        return VERDICT_NONE;
+    verdict = kind == PART ? verify_part(v, s, err) : verify_batch(v, s, err);
     spool_close(s);
-    return rc;
+    return verdict;
 }
 
 static int verify_and_tell(struct verify *v)
 {
     struct err err = ERR_INIT;
-    int rc;
+    enum verdict verdict;
 
     if (check_use(v, &err))
         return cmd_misused(&err);
-    rc = do_verify(v, &err);
+    verdict = do_verify(v, &err);
     progress_clear(&v->progress);
-    if (rc < 0 && v->misused)
-        return cmd_misused(&err);
-    if (rc < 0)
-        return cmd_fail(&err);
-    if (rc > 0)
-        log_error("\"%s\" is not what it claims",
-                  v->what ? v->what : v->item_file);
-    return rc ? CMD_NO : CMD_DONE;
+    if (verdict == VERDICT_NONE)
+        return v->misused ? cmd_misused(&err) : cmd_fail(&err);
+    if (verdict == VERDICT_HOLDS)
+        return CMD_DONE;
+    log_error("\"%s\" is not what it claims",
+              v->what ? v->what : v->item_file);
+    return CMD_NO;
 }
 
 int cmd_verify(struct settings *s, int argc, char **argv)

@@ -33,19 +33,19 @@ struct verify {
  * kernel, into v->model and v->o; they stay. */
 int verify_open_model(struct verify *v, const struct id *want, struct err *err);
 
-/* An item from Arweave, or of a file: 1 if a claim does not hold. */
-int verify_item(struct verify *v, struct err *err);
+/* An item from Arweave, or of a file. */
+enum verdict verify_item(struct verify *v, struct err *err);
 
-/* A part by itself, whose model is this: 1 if a claim does not hold. */
-int verify_opened(struct verify *v, const struct part_file *f, struct id model,
-                  struct err *err);
+/* A part by itself, whose model is this. */
+enum verdict verify_opened(struct verify *v, const struct part_file *f,
+                           struct id model, struct err *err);
 
 /* A part from elsewhere, by its name: parsed only after a statement was found
- * that the key of --key signed and that names it.  1 if there is none, or if
- * a claim does not hold. */
-int verify_foreign(struct verify *v, struct err *err);
+ * that the key of --key signed and that names it; VERDICT_FAILS if there is
+ * none. */
+enum verdict verify_foreign(struct verify *v, struct err *err);
 
 /* The lines of an output file, computed again. */
-int verify_output(struct verify *v, struct err *err);
+enum verdict verify_output(struct verify *v, struct err *err);
 
 #endif

@@ -65,10 +65,10 @@ static int get_named(struct foreign *f, struct err *err)
 {
     const char *name = f->look.v->statement;
     struct err why = ERR_INIT;
-    int rc = look_get(&f->look, name, false, &f->item, err);
+    enum lookup_found found = look_get(&f->look, name, false, &f->item, err);
 
-    if (rc)
-        return rc < 0 ? -1 : 0;
+    if (found != LOOKUP_GOOD)
+        return found == LOOKUP_ERROR ? -1 : 0;
     if (published_statement_read(&f->s, f->item.it.data, f->item.it.n, &why))
         return err_set(err, ERR_INPUT, "\"%s\": %s", name, why.text);
     return published_has_file(&f->s, f->size, f->sha256);
@@ -149,8 +149,8 @@ static void tell_results(struct foreign *f)
 }
 
 /* Of a part that is not the only one: fetch what was published. */
-static int compare(void *self, const struct result_leaf *leaf, size_t n,
-                   struct err *err)
+static enum verdict compare(void *self, const struct result_leaf *leaf,
+                            size_t n, struct err *err)
 {
     struct foreign *f = self;
     struct lookup_visit visit = { .answer = mark, .self = f };
@@ -164,18 +164,18 @@ static int compare(void *self, const struct result_leaf *leaf, size_t n,
     if (rc == 0)
         tell_results(f);
     free(f->found);
-    return rc ? -1 : f->look.claims.failed;
+    return rc ? VERDICT_NONE : verdict_of(f->look.claims.failed);
 }
 
-static int check_part_of(struct foreign *f, struct err *err)
+static enum verdict check_part_of(struct foreign *f, struct err *err)
 {
     struct verify *v = f->look.v;
     struct id model, batch;
+    enum verdict verdict;
     bool same;
-    int rc;
 
     if (check_part_ids(&model, &batch, f->file, err))
-        return -1;
+        return VERDICT_NONE;
     same = id_equal(batch, f->s.s.batch);
     tell(f, "its batch", "the statement", same ? "the same" : "another batch",
          same);
@@ -184,50 +184,52 @@ static int check_part_of(struct foreign *f, struct err *err)
         f->against.self = f;
     }
     v->o.statement = &f->against;
-    rc = verify_opened(v, f->file, model, err);
+    verdict = verify_opened(v, f->file, model, err);
     v->o.statement = NULL;
-    return rc;
+    return verdict;
 }
 
-static int check(struct foreign *f, struct err *err)
+static enum verdict check(struct foreign *f, struct err *err)
 {
     struct verify *v = f->look.v;
+    enum verdict verdict;
     int rc = part_file_hash(f->file, &f->sha256, err);
 
     if (rc == 0)
         rc = v->statement ? get_named(f, err) : find(f, err);
     if (rc < 0)
-        return -1;
+        return VERDICT_NONE;
     if (rc == 0) {
         log_error("\"%s\" is not a file of %s: it is not opened", v->what,
                   v->statement ? "that statement"
                                : "any statement that --key signed and the"
                                  " gateways name");
-        return 1;
+        return VERDICT_FAILS;
     }
     if (check_statement(f, err))
-        return -1;
+        return VERDICT_NONE;
     if (f->look.claims.failed)
-        return 1;
-    rc = check_part_of(f, err);
-    return rc < 0 ? -1 : rc || f->look.claims.failed;
+        return VERDICT_FAILS;
+    verdict = check_part_of(f, err);
+    return verdict == VERDICT_HOLDS ? verdict_of(f->look.claims.failed)
+                                    : verdict;
 }
 
-int verify_foreign(struct verify *v, struct err *err)
+enum verdict verify_foreign(struct verify *v, struct err *err)
 {
     struct foreign f = { .size = 0 };
     struct part_file *file;
-    int rc;
+    enum verdict verdict;
 
     if (part_file_open(&file, v->what, err))
-        return -1;
+        return VERDICT_NONE;
     f.file = file;
     f.size = part_file_size(file);
     look_init(&f.look, v);
     lookup_item_init(&f.item, PUBLISHED_MAX + ITEM_HEAD_MAX);
-    rc = check(&f, err);
+    verdict = check(&f, err);
     lookup_item_clear(&f.item);
     look_clear(&f.look);
     part_file_close(file);
-    return rc;
+    return verdict;
 }

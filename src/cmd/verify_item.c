@@ -43,23 +43,23 @@ int look_network(struct look *l, struct err *err)
                                       err);
 }
 
-int look_get(struct look *l, const char *what, bool file,
-             struct lookup_item *i, struct err *err)
+enum lookup_found look_get(struct look *l, const char *what, bool file,
+                           struct lookup_item *i, struct err *err)
 {
     struct err why = ERR_INIT;
+    enum lookup_found found;
     struct id id;
-    int rc;
 
     if (!file && id_parse(&id, what) == 0)
         return look_network(l, err) || lookup_get(l->lookup, id, i, err)
-                   ? -1 : 0;
-    rc = lookup_file(what, i, &why);
-    if (rc < 0)
-        return err_set(err, why.code, "%s", why.text);
-    if (rc)
+                   ? LOOKUP_ERROR : LOOKUP_GOOD;
+    found = lookup_file(what, i, &why);
+    if (found == LOOKUP_ERROR)
+        err_copy(err, &why);
+    else if (found == LOOKUP_FORGED)
         claims_tell(&l->claims, i->it.head.id, "its signature",
                     "the key of its owner", "", why.text);
-    return rc;
+    return found;
 }
 
 /* ---- computing again ----------------------------------------------------- */
@@ -152,15 +152,15 @@ static int named_statement(struct look *l, const struct lookup_item *result,
 {
     struct published_statement s;
     struct lookup_item i;
-    int rc;
+    enum lookup_found found;
 
     lookup_item_init(&i, PUBLISHED_MAX);
-    rc = look_get(l, l->v->statement, false, &i, err);
-    if (rc == 0 && claims_statement(&l->claims, &i.it, &s) == 0)
+    found = look_get(l, l->v->statement, false, &i, err);
+    if (found == LOOKUP_GOOD && claims_statement(&l->claims, &i.it, &s) == 0)
         tell_batch(l, result, i.it.head.id,
                    claims_not_in(p, &result->it, &s, &i.it));
     lookup_item_clear(&i);
-    return rc < 0 ? -1 : 0;
+    return found == LOOKUP_ERROR ? -1 : 0;
 }
 
 /* The model, if answers are to be computed again: then its prompts' ids are
@@ -282,18 +282,20 @@ static int refuse_other(struct look *l, const char *what, const char *kind,
                    " statement; apus show lists what it holds", what, name);
 }
 
-int verify_item(struct verify *v, struct err *err)
+enum verdict verify_item(struct verify *v, struct err *err)
 {
     const char *what = v->item_file ? v->item_file : v->what;
     struct lookup_item i;
+    enum lookup_found found;
     struct look l;
     char kind[32], odd[128];
     int rc;
 
     look_init(&l, v);
     lookup_item_init(&i, PUBLISHED_MAX + ITEM_HEAD_MAX);
-    rc = look_get(&l, what, v->item_file != NULL, &i, err);
-    if (rc)
+    found = look_get(&l, what, v->item_file != NULL, &i, err);
+    rc = found == LOOKUP_ERROR ? -1 : 0;
+    if (found != LOOKUP_GOOD)
         goto out;
     if (item_is_odd(&i.it.head, odd, sizeof(odd)))
         log_warning("item \"%s\": %s", what, odd);
@@ -307,5 +309,5 @@ int verify_item(struct verify *v, struct err *err)
 out:
     lookup_item_clear(&i);
     look_clear(&l);
-    return rc < 0 ? -1 : l.claims.failed;
+    return rc < 0 ? VERDICT_NONE : verdict_of(l.claims.failed);
 }

@@ -24,9 +24,8 @@ void look_clear(struct look *l);
 /* Make l->lookup if it is not there. */
 int look_network(struct look *l, struct err *err);
 
-/* An item by its id or by the name of a file.  1: its signature is wrong,
- * which was told. */
-int look_get(struct look *l, const char *what, bool file,
-             struct lookup_item *i, struct err *err);
+/* An item by its id or by the name of a file; LOOKUP_FORGED was reported. */
+enum lookup_found look_get(struct look *l, const char *what, bool file,
+                           struct lookup_item *i, struct err *err);
 
 #endif

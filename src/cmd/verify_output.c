@@ -360,8 +360,9 @@ static int find_requests(struct asked *a, struct verify *v, struct err *err)
     return 0;
 }
 
-static int check_found(struct verify *v, const struct asked *a,
-                       const struct check_output_head *h, struct err *err)
+static enum verdict check_found(struct verify *v, const struct asked *a,
+                                const struct check_output_head *h,
+                                struct err *err)
 {
     const struct id *model = h->has_model ? &h->model : NULL;
     struct check_requests r = { a->path, a->ids, a->lines_before, NULL };
@@ -369,7 +370,7 @@ static int check_found(struct verify *v, const struct asked *a,
     if (!v->recompute)
         v->o.recompute = CHECK_ALL;
     if ((model || v->model_name) && verify_open_model(v, model, err))
-        return -1;
+        return VERDICT_NONE;
     if (!model && v->o.model)
         model = &v->o.model->model->id;
     if (!model && a->has_model)
@@ -385,26 +386,29 @@ static bool is_empty(const char *path)
     return file_size(path, &n, NULL) == 0 && n == 0;
 }
 
-int verify_output(struct verify *v, struct err *err)
+enum verdict verify_output(struct verify *v, struct err *err)
 {
     struct asked a = { .path = NULL };
+    enum verdict verdict = VERDICT_NONE;
     struct check_output_head h;
     int rc = 0;
 
     if (check_output_head(&h, v->what, err) ||
         (v->requests && source_look(v->requests, err)))
-        return -1;
+        return VERDICT_NONE;
     /* an empty one claims that nothing was answered */
-    if (!h.has_request && (!v->requests || !is_empty(v->what)))
-        return err_set(err, ERR_INPUT, "\"%s\" is not an output file (JSONL of"
-                       " apus run or export, not compressed): no line has the"
-                       " id of a request", v->what);
+    if (!h.has_request && (!v->requests || !is_empty(v->what))) {
+        err_set(err, ERR_INPUT, "\"%s\" is not an output file (JSONL of apus"
+                " run or export, not compressed): no line has the id of a"
+                " request", v->what);
+        return VERDICT_NONE;
+    }
     if (v->requests)
         a.path = xstrdup(v->requests);
     else
         rc = find_requests(&a, v, err);
     if (rc == 0)
-        rc = check_found(v, &a, &h, err);
+        verdict = check_found(v, &a, &h, err);
     asked_take(&a, NULL, false);
-    return rc;
+    return verdict;
 }

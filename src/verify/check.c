@@ -575,14 +575,15 @@ int check_file(struct check *c, const struct part_file *f, struct err *err)
     return rc ? rc : part_file_unchanged(f, err);
 }
 
-int check_result(const struct check *c, int rc, struct err *err)
+enum verdict check_result(const struct check *c, int rc, struct err *err)
 {
     if (rc)
-        return -1;
-    if (c->o->trace && !c->traced && !c->failed)
-        return err_set(err, ERR_INPUT, "the request to be traced has no"
-                       " answer here");
-    return c->failed;
+        return VERDICT_NONE;
+    if (c->o->trace && !c->traced && !c->failed) {
+        err_set(err, ERR_INPUT, "the request to be traced has no answer here");
+        return VERDICT_NONE;
+    }
+    return verdict_of(c->failed);
 }
 
 void check_plan(struct check *c, uint64_t n_rows)
@@ -605,14 +606,14 @@ int check_part_ids(struct id *model, struct id *batch,
     return 0;
 }
 
-int check_part(const struct part_file *f, const struct check_options *o,
-               struct err *err)
+enum verdict check_part(const struct part_file *f,
+                        const struct check_options *o, struct err *err)
 {
     struct check c = { .o = o };
     int rc;
 
     if (check_replay(&c, err))
-        return -1;
+        return VERDICT_NONE;
     rc = check_file(&c, f, err);
     replay_free(c.replay);
     return check_result(&c, rc, err);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/id.h"
+#include "verify/verdict.h"
 
 struct backend;
 struct err;
@@ -42,10 +43,10 @@ struct check_statement {
     struct id root;              /* of all results of the batch */
     uint32_t count, n_files;
     /* Compare the results of a part that is one of several files, ascending
-     * by request id and choice: 1 if one is not under the root (each was
-     * told), 0, -1.  NULL: that stays open. */
-    int (*compare)(void *self, const struct result_leaf *leaf, size_t n,
-                   struct err *err);
+     * by request id and choice; one that is not under the root was reported.
+     * NULL: that stays open. */
+    enum verdict (*compare)(void *self, const struct result_leaf *leaf,
+                            size_t n, struct err *err);
     void *self;
 };
 
@@ -64,15 +65,14 @@ struct check_options {
     const struct check_statement *statement; /* of a part, or NULL */
 };
 
-/* A part by itself.  1 if a claim does not hold, 0 if all do, -1 if it could
- * not be read or computed. */
-int check_part(const struct part_file *f, const struct check_options *o,
-               struct err *err);
+/* A part by itself. */
+enum verdict check_part(const struct part_file *f,
+                        const struct check_options *o, struct err *err);
 
 /* A sealed batch: its files, each part, that every request has an answer or a
  * reason. */
-int check_batch(const char *batch_path, const struct check_options *o,
-                struct err *err);
+enum verdict check_batch(const char *batch_path,
+                         const struct check_options *o, struct err *err);
 
 /* The requests that an output file answers. */
 struct check_requests {
@@ -87,8 +87,8 @@ struct check_requests {
  * line (o->recompute of them) is made anew, with o->model, and compared.
  * Without a model only lines that need none.  ERR_INPUT if r->model is not
  * known, unless the requests have ids that do not depend on it. */
-int check_output(const char *path, const struct check_requests *r,
-                 const struct check_options *o, struct err *err);
+enum verdict check_output(const char *path, const struct check_requests *r,
+                          const struct check_options *o, struct err *err);
 
 /* What an output file says of itself: the id of its first request, and its
  * model.  A file without any is none, or all of it are errors. */

@@ -461,8 +461,8 @@ static int check_enough(const struct check *c, struct err *err)
                    " \"--recompute all\"", n, c->n_rows);
 }
 
-int check_batch(const char *batch_path, const struct check_options *o,
-                struct err *err)
+enum verdict check_batch(const char *batch_path,
+                         const struct check_options *o, struct err *err)
 {
     char *requests = file_join(batch_path, "requests.jsonl");
     struct batch_info batch = { .n_requests = 0 };

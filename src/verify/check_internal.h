@@ -117,7 +117,7 @@ int check_file(struct check *c, const struct part_file *f, struct err *err);
 int check_root(struct check *c, struct err *err);
 
 /* What check_part and check_batch return. */
-int check_result(const struct check *c, int rc, struct err *err);
+enum verdict check_result(const struct check *c, int rc, struct err *err);
 
 /* Whether a batch has the statement that its node signed when it was pushed;
  * keep an answer for its root; and compare it with what was counted. */

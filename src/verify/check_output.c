@@ -617,8 +617,8 @@ static void report_requests(struct outputs *o)
                       o->asked.n, "lines");
 }
 
-int check_output(const char *path, const struct check_requests *r,
-                 const struct check_options *co, struct err *err)
+enum verdict check_output(const char *path, const struct check_requests *r,
+                          const struct check_options *co, struct err *err)
 {
     struct outputs o = { .c = { .o = co, .file = check_name(path) },
                          .lines_before = r->lines_before,
@@ -647,7 +647,7 @@ out:
     buf_clear(&o.want);
     lines_close(f);
     asked_close(&o.asked);
-    return rc ? -1 : o.c.failed;
+    return rc ? VERDICT_NONE : verdict_of(o.c.failed);
 }
 
 int check_output_head(struct check_output_head *h, const char *path,

@@ -57,7 +57,7 @@ static int compare(struct check *c, struct result_leaf *leaf, size_t n,
 {
     const struct check_statement *s = c->o->statement;
     char why[160], text[200];
-    int rc;
+    enum verdict verdict;
 
     contradiction(why, s, leaf, n);
     if (why[0] || s->n_files == 1) {
@@ -73,10 +73,10 @@ static int compare(struct check *c, struct result_leaf *leaf, size_t n,
         check_report_open(c, "its results", text);
         return 0;
     }
-    rc = s->compare(s->self, leaf, n, err);
-    if (rc < 0)
+    verdict = s->compare(s->self, leaf, n, err);
+    if (verdict == VERDICT_NONE)
         return -1;
-    c->failed = c->failed || rc;
+    c->failed = c->failed || verdict == VERDICT_FAILS;
     return 0;
 }
 

@@ -78,11 +78,11 @@ int check_signed(struct check *c, const char *batch_path,
     struct err why = ERR_INIT;
     const char *wrong = NULL;
     struct lookup_item i;
-    int rc;
+    int rc = 0;
 
     lookup_item_init(&i, PUBLISHED_MAX);
-    rc = lookup_file(path, &i, &why);
-    if (rc == 0 && published_statement_read(&s, i.it.data, i.it.n, &why) == 0)
+    if (lookup_file(path, &i, &why) == LOOKUP_GOOD &&
+        published_statement_read(&s, i.it.data, i.it.n, &why) == 0)
         wrong = compare(c, info, &s, i.it.head.address);
     if (why.code && why.code != ERR_INPUT) {
         rc = err_set(err, why.code, "%s", why.text);
@@ -96,7 +96,6 @@ int check_signed(struct check *c, const char *batch_path,
                      c->wrong[0] ? "" : id_text(i.it.head.address).s);
         check_report(c, "its batch, root, count and files", "what is here",
                      detail);
-        rc = 0;
     }
     lookup_item_clear(&i);
     free(path);

@@ -93,7 +93,7 @@ static int check_asked(struct lookup *l, const struct claims_item *it,
 
     published_init(&p);
     lookup_item_init(&message, PUBLISHED_MAX);
-    here = kept && lookup_file(kept, &message, NULL) == 0;
+    here = kept && lookup_file(kept, &message, NULL) == LOOKUP_GOOD;
     rc = published_read(&p, it->data, it->n, err);
     if (rc == 0 && lookup_asked(l, &c, it->head.id, &p, NULL,
                                 here ? &message.it : NULL, unseen) == 0 &&

@@ -123,7 +123,8 @@ static bool is_other(char what[BUNDLE_NAME], const struct buf *raw)
     return true;
 }
 
-int lookup_file(const char *path, struct lookup_item *i, struct err *err)
+/* The bytes of a file, and the head of the item that they are. */
+static int read_item(const char *path, struct lookup_item *i, struct err *err)
 {
     char what[BUNDLE_NAME];
     int rc;
@@ -137,13 +138,23 @@ int lookup_file(const char *path, struct lookup_item *i, struct err *err)
     rc = item_head(&i->it.head, i->raw.data, i->raw.len, err);
     if (rc > 0)
         err_set(err, ERR_INPUT, "it ends in its head");
-    if (rc)
-        return err_prefix(err, "\"%s\" is not an item", path);
-    rc = item_open(&i->it.head, i->raw.data, i->raw.len, err) ? 1 : 0;
-    if (rc && !item_is_checked(i->it.head.type))
-        return err_prefix(err, "\"%s\"", path);
+    return rc ? err_prefix(err, "\"%s\" is not an item", path) : 0;
+}
+
+enum lookup_found lookup_file(const char *path, struct lookup_item *i,
+                              struct err *err)
+{
+    bool good;
+
+    if (read_item(path, i, err))
+        return LOOKUP_ERROR;
+    good = item_open(&i->it.head, i->raw.data, i->raw.len, err) == 0;
+    if (!good && !item_is_checked(i->it.head.type)) {
+        err_prefix(err, "\"%s\"", path);
+        return LOOKUP_ERROR;
+    }
     set_data(i);
-    return rc;
+    return good ? LOOKUP_GOOD : LOOKUP_FORGED;
 }
 
 /* ---- statements ---------------------------------------------------------- */

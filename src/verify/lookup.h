@@ -40,10 +40,15 @@ void lookup_item_clear(struct lookup_item *i);
 
 int lookup_get(struct lookup *l, struct id id, struct lookup_item *i,
                struct err *err);
-/* A raw item in a file.  1, with the reason in err, if it is an item whose
- * signature is wrong; -1 also if it is something else (a bundle, a
- * transaction), or signed in a way that is not checked. */
-int lookup_file(const char *path, struct lookup_item *i, struct err *err);
+/* What a raw item in a file is; err has the reason unless it is good. */
+enum lookup_found {
+    LOOKUP_ERROR = -1, /* unreadable, something else (a bundle, a transaction),
+                          or signed in a way that is not checked */
+    LOOKUP_GOOD,       /* *i is set */
+    LOOKUP_FORGED      /* *i is set; its signature is wrong */
+};
+enum lookup_found lookup_file(const char *path, struct lookup_item *i,
+                              struct err *err);
 
 /* Every statement that this owner signed, about this batch (NULL: any),
  * newest first, until `visit` returns other than 0; that is returned, or 0 at
