@@ -8,12 +8,12 @@
 
 #include "text/tokenizer.h"
 
-int tokenizer_import(struct buf *out, const char *dir, uint32_t n_vocab,
-                     struct err *err)
+int tokenizer_import(struct buf *out, const char *dir,
+                     struct tokenizer_source *source, struct err *err)
 {
     (void)out;
     (void)dir;
-    (void)n_vocab;
+    (void)source;
     (void)err;
     return 0;
 }

@@ -180,6 +180,7 @@ static void nano(void)
     const struct chat_input in = { .message = &sly, .n_messages = 1 };
     const char *top = getenv("top_srcdir");
     char *dir = file_join(top ? top : ".", "models/nano"), *s;
+    struct tokenizer_source source = { 512, 1, false, NULL };
     struct err err = ERR_INIT;
     struct tokenizer *t;
     struct tokens got;
@@ -190,7 +191,7 @@ static void nano(void)
     size_t n, i, ends = 0;
 
     buf_init(&b, 1 << 20);
-    if (tokenizer_import(&b, dir, 512, &err) ||
+    if (tokenizer_import(&b, dir, &source, &err) ||
         tokenizer_new(&t, (const unsigned char *)b.data, b.len, 512, &err))
         abort();
     buf_clear(&b);

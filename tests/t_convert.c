@@ -476,14 +476,14 @@ static void try_config_values(void)
     struct hf_config c;
 
     ok(!parse(&c, "", NULL, NULL) &&
-       !c.has_eos && c.rec.n_eos == 0 && c.rec.bos == MODEL_NONE &&
+       c.rec.n_eos == 0 && c.rec.bos == MODEL_NONE &&
        c.rec.head_dim == 4 && c.rec.n_kv_heads == 2, "defaults");
     ok(!parse(&c, ",\"eos_token_id\":[4,1,4],\"bos_token_id\":0",
               NULL, NULL) && c.rec.n_eos == 2 && c.rec.eos[0] == 4 &&
        c.rec.eos[1] == 1 && c.rec.bos == 0, "a list of eos ids");
     ok(!parse(&c, ",\"eos_token_id\":4", "{\"eos_token_id\":[3,2]}", NULL) &&
-       c.rec.n_eos == 2 && c.rec.eos[0] == 3,
-       "generation_config.json comes first");
+       c.rec.n_eos == 3 && c.rec.eos[0] == 3 && c.rec.eos[2] == 4,
+       "eos ids of both files, those of generation_config.json first");
     ok(!parse(&c, ",\"apus_activations\":\"A8\"", NULL, NULL) &&
        c.rec.flags == MODEL_A8, "A8 by the config");
     ok(!parse(&c, ",\"rope_parameters\":{\"rope_type\":\"default\","

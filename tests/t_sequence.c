@@ -110,12 +110,13 @@ static void test_end(const struct end *e)
 
 int main(void)
 {
+    struct tokenizer_source source = { rec.n_vocab, 1, false, NULL };
     struct err err = ERR_INIT;
     struct buf bytes;
     char *dir = tree_path("models/nano");
 
     buf_init(&bytes, 1 << 20);
-    if (!ok(tokenizer_import(&bytes, dir, rec.n_vocab, &err) == 0 &&
+    if (!ok(tokenizer_import(&bytes, dir, &source, &err) == 0 &&
                 tokenizer_new(&nano, (unsigned char *)bytes.data, bytes.len,
                               rec.n_vocab, &err) == 0,
             "nano's tokenizer %s", err.text))

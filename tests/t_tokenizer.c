@@ -98,10 +98,11 @@ static struct tokenizer *made(struct buf *bytes)
 static struct tokenizer *from_json(const char *text, size_t n)
 {
     struct err err = ERR_INIT;
+    struct tokenizer_source source = { MAX_VOCAB, UINT32_MAX, false, NULL };
     struct buf bytes;
 
     buf_init(&bytes, (size_t)64 << 20);
-    if (tokenizer_import_json(&bytes, text, n, NULL, 0, MAX_VOCAB, &err)) {
+    if (tokenizer_import_json(&bytes, text, n, NULL, 0, &source, &err)) {
         printf("# %s\n", err.text);
         abort();
     }
@@ -111,12 +112,13 @@ static struct tokenizer *from_json(const char *text, size_t n)
 /* Is importing this refused, with this in the message? */
 static bool refused(const char *text, const char *why)
 {
+    struct tokenizer_source source = { 400, UINT32_MAX, false, NULL };
     struct err err = ERR_INIT;
     struct buf b;
     int rc;
 
     buf_init(&b, (size_t)1 << 20);
-    rc = tokenizer_import_json(&b, text, strlen(text), NULL, 0, 400, &err);
+    rc = tokenizer_import_json(&b, text, strlen(text), NULL, 0, &source, &err);
     if (b.len || rc != -1 || err.code != ERR_INPUT || !strstr(err.text, why))
         printf("# rc %d: %s\n", rc, err.text);
     rc = rc == -1 && !b.len && err.code == ERR_INPUT &&
@@ -208,7 +210,8 @@ static char *gpt2_json(const char *dir, const char *pre, size_t *n)
     buf_init(&b, (size_t)32 << 20);
     buf_printf(&b, "{\"added_tokens\":[{\"id\":50256,\"content\":"
                "\"<|endoftext|>\",\"special\":true}],\"pre_tokenizer\":%s,"
-               "\"model\":{\"type\":\"BPE\",\"vocab\":", pre);
+               "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":"
+               "\"BPE\",\"vocab\":", pre);
     buf_put(&b, vocab, len);
     buf_puts(&b, ",\"merges\":[");
     for (line = strchr(merges, '\n') + 1; *line; line = end + 1) {
@@ -359,6 +362,7 @@ static void one_story(const struct tokenizer *t, const struct json *v,
 static void stories(void)
 {
     char *dir = file_join(data_dir, "models/stories260K"), *text;
+    struct tokenizer_source source = { 512, UINT32_MAX, false, NULL };
     struct err err = ERR_INIT;
     const struct json *v;
     struct json *root;
@@ -368,7 +372,7 @@ static void stories(void)
 
     text = load(dir, "tok512.model", &n);
     buf_init(&b, (size_t)1 << 20);
-    ok(!tokenizer_import_spm(&b, text, n, NULL, 0, 512, &err),
+    ok(!tokenizer_import_spm(&b, text, n, NULL, 0, &source, &err),
        "tok512.model: imported %s", err.text);
     free(text);
     t = made(&b);
@@ -390,11 +394,13 @@ static struct tokenizer *nano(void)
 {
     const char *top = getenv("top_srcdir");
     char *dir = file_join(top ? top : ".", "models/nano");
+    struct tokenizer_source source = { 512, UINT32_MAX, false, NULL };
     struct err err = ERR_INIT;
     struct buf b;
 
     buf_init(&b, (size_t)1 << 20);
-    ok(!tokenizer_import(&b, dir, 512, &err), "nano: imported %s", err.text);
+    ok(!tokenizer_import(&b, dir, &source, &err), "nano: imported %s",
+       err.text);
     free(dir);
     return made(&b);
 }
@@ -645,14 +651,16 @@ static void special_is_utf8(void)
 
 #define HEAD "{\"model\":{\"type\":\"BPE\","
 #define VOCAB "\"vocab\":{\"a\":0,\"b\":1,\"ab\":2}"
-#define PRE "\"pre_tokenizer\":" BYTE_LEVEL
+#define PRE "\"pre_tokenizer\":" BYTE_LEVEL ",\"decoder\":" BYTE_LEVEL
 
 static void bad_json(void)
 {
     static const char *const bad[][2] = {
         { "{", "byte" },
         { "{}", "model type" },
-        { "{\"model\":{\"type\":\"Unigram\"}}", "Unigram" },
+        { "{\"model\":{\"type\":\"Unigram\"}}", "not an array" },
+        { HEAD VOCAB ",\"merges\":[]},\"pre_tokenizer\":" BYTE_LEVEL "}",
+          "decoder null" },
         { HEAD "\"dropout\":0.1," VOCAB ",\"merges\":[]}," PRE "}",
           "dropout" },
         { HEAD "\"continuing_subword_prefix\":\"##\"," VOCAB
@@ -674,23 +682,14 @@ static void bad_json(void)
         { HEAD VOCAB ",\"merges\":[7]}," PRE "}", "pair" },
         { HEAD VOCAB ",\"merges\":[\"a b\",[\"a\",\"b\"]]}," PRE "}",
           "repeats" },
-        { HEAD VOCAB ",\"merges\":[],\"ignore_merges\":true}," PRE "}",
-          "ignore_merges" },
-        { HEAD VOCAB ",\"merges\":[]}," PRE
-          ",\"normalizer\":{\"type\":\"NFC\"}}", "NFC" },
         { HEAD VOCAB ",\"merges\":[]},\"pre_tokenizer\":{\"type\":"
           "\"Whitespace\"}}", "Whitespace" },
-        { HEAD VOCAB ",\"merges\":[]},\"pre_tokenizer\":{\"type\":"
-          "\"Metaspace\",\"replacement\":\"" METASPACE "\"}}", "split" },
-        { HEAD VOCAB ",\"merges\":[\"a b\"]}}", "normaliser" },
         { HEAD VOCAB ",\"merges\":[]}," PRE ",\"post_processor\":{\"type\":"
           "\"RobertaProcessing\"}}", "RobertaProcessing" },
         { HEAD VOCAB ",\"merges\":[]}," PRE ",\"added_tokens\":[{\"id\":2,"
           "\"content\":\"x\"}]}", "another token" },
         { HEAD VOCAB ",\"merges\":[]}," PRE ",\"added_tokens\":[{\"id\":1,"
           "\"content\":\"a\"}]}", "another token" },
-        { HEAD VOCAB ",\"merges\":[]}," PRE ",\"added_tokens\":[{\"id\":9,"
-          "\"content\":\"x\",\"lstrip\":true}]}", "lstrip" },
     };
     size_t i;
 

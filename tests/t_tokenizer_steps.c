@@ -252,16 +252,17 @@ static void unknown(void)
     struct tokenizer *t;
 
     chars_build(&b, TOK_SPM);
+    b.fuse_unknown = false;
     t = finished(&b);
     ok(encodes(t, "xya", IDS(0, 0, 1)), "unknown characters, one by one");
     tokenizer_free(t);
     chars_build(&b, TOK_SPM);
-    b.flags |= TOK_FUSE_UNKNOWN | TOK_BYTE_FALLBACK;
+    b.flags |= TOK_BYTE_FALLBACK;
     t = finished(&b);
     ok(encodes(t, "xyab", IDS(0, 3)), "fused, without tokens for bytes");
     tokenizer_free(t);
     chars_build(&b, TOK_SPM);
-    b.flags |= TOK_FUSE_UNKNOWN | TOK_BYTE_FALLBACK;
+    b.flags |= TOK_BYTE_FALLBACK;
     tok_build_set(&b, 9, "x", 1, TOKEN_BYTE, 0, NULL);
     t = finished(&b);
     ok(encodes(t, "yxyy", IDS(0, 9, 0)), "a byte that has one");
@@ -274,7 +275,6 @@ static void unigram(void)
     struct tokenizer *t;
 
     chars_build(&b, TOK_UNIGRAM); /* a -1, b -2, ab -3, space -4, _a -5 */
-    b.flags |= TOK_FUSE_UNKNOWN;
     tok_step_add(&b.extra.pretokenizer, PRE_METASPACE,
                  SCHEME_ALWAYS | SCHEME_SPLIT, NULL, NULL, NULL);
     t = finished(&b);

@@ -56,6 +56,11 @@ static void progress(void *user, uint32_t done, uint32_t total)
     log_info("%s: %u of %u tensors", (const char *)user, done, total);
 }
 
+static void note(void *user, const char *line)
+{
+    log_warning("%s: %s", (const char *)user, line);
+}
+
 static void print_id(struct id id)
 {
     printf("%s\n", id_text(id).s);
@@ -203,7 +208,7 @@ static int model_convert(struct settings *s, int argc, char **argv)
         .opts = opts, .min_args = 1, .max_args = 1,
     };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    struct convert_options o = { .progress = progress };
+    struct convert_options o = { .progress = progress, .note = note };
     struct err err = ERR_INIT;
     const char *dir;
     size_t n;
@@ -282,7 +287,7 @@ static int model_add(struct settings *s, int argc, char **argv)
         .opts = opts, .min_args = 1, .max_args = 2,
     };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    struct convert_options o = { .progress = progress };
+    struct convert_options o = { .progress = progress, .note = note };
     struct err err = ERR_INIT;
     const char *what, *name;
     size_t n = 0;

@@ -300,6 +300,21 @@ static int put_file(struct conversion *c, struct id *id, struct err *err)
     return put_records(c, id, err);
 }
 
+static void pass_notes(const struct conversion *c)
+{
+    const struct buf *notes = &c->source->notes;
+    char *line;
+    size_t n;
+
+    for (const char *p = notes->len ? notes->data : ""; *p && c->o->note;) {
+        n = strcspn(p, "\n");
+        line = xstrndup(p, n);
+        c->o->note(c->o->user, line);
+        free(line);
+        p += p[n] ? n + 1 : n;
+    }
+}
+
 /* Everything but the writing. */
 static int prepare(struct conversion *c, const char *path, struct err *err)
 {
@@ -307,6 +322,7 @@ static int prepare(struct conversion *c, const char *path, struct err *err)
 
     if (formats_open(&c->source, path, err))
         return -1;
+    pass_notes(c);
     r = &c->source->rec;
     if (c->o->a8)
         r->flags |= MODEL_A8;

@@ -20,6 +20,8 @@ struct convert_options {
     bool smooth_auto; /* --smooth auto: man 5 apus-model */
     /* Called now and then with tensors done and in all; may be NULL. */
     void (*progress)(void *user, uint32_t done, uint32_t total);
+    /* Called with each line that the user should know; may be NULL. */
+    void (*note)(void *user, const char *line);
     void *user;
 };
 

@@ -15,6 +15,7 @@
 
 #define MODEL_RECORD_SIZE 224
 #define TENSOR_RECORD_SIZE 48
+#define MODEL_EOS 8
 #define MODEL_NONE 0xffffffffu /* no bos, an unused eos */
 
 /* Flags.  A tensor that a flag leaves out has a record all the same, of type
@@ -60,8 +61,8 @@ struct model_record {
     float eps;             /* of every RMSNorm */
     float attn_scale;      /* 1/sqrt(HD) in most models */
     uint32_t bos;          /* MODEL_NONE if none */
-    uint32_t n_eos;        /* 0 to 8 */
-    uint32_t eos[8];       /* unused ones MODEL_NONE */
+    uint32_t n_eos;        /* 0 to MODEL_EOS */
+    uint32_t eos[MODEL_EOS]; /* unused ones MODEL_NONE */
     uint64_t tokenizer_size;
     struct id tokenizer; /* blob */
     uint64_t template_size;

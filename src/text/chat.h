@@ -53,4 +53,9 @@ int chat_check(const char *tmpl, size_t n, struct err *err);
 int chat_encode(const struct chat *c, const struct chat_input *in,
                 struct tokens *out, struct err *err);
 
+/* The token with which a template closes the assistant's turn, UINT32_MAX if it
+ * does that without one, or is not supported.  bos and eos as for chat_new. */
+uint32_t chat_turn_end(const struct tokenizer *t, const char *tmpl, size_t n,
+                       uint32_t bos, uint32_t eos);
+
 #endif

@@ -553,3 +553,8 @@ bool tokenizer_is_control(const struct tokenizer *t, uint32_t id)
 {
     return id < t->n && (t->token_flags[id] & TOKEN_CONTROL);
 }
+
+bool tokenizer_is_added(const struct tokenizer *t, uint32_t id)
+{
+    return id < t->n && (t->token_flags[id] & (TOKEN_CONTROL | TOKEN_USER));
+}

@@ -70,15 +70,25 @@ const char *tokenizer_bytes(const struct tokenizer *t, uint32_t id,
  * 0 for ids without a token.  Valid while t lives. */
 const char *tokenizer_text(const struct tokenizer *t, uint32_t id, size_t *n);
 
-/* Whether id is a control token. */
+/* Whether id is a control token; whether it is one or a user-defined one. */
 bool tokenizer_is_control(const struct tokenizer *t, uint32_t id);
+bool tokenizer_is_added(const struct tokenizer *t, uint32_t id);
 
-/* Import.  Tokenizer bytes (appended to out) from a Hugging Face directory
- * with tokenizer.json, else tokenizer.model; nothing is appended where there
- * is neither.  What is not known to be tokenised exactly is refused by name.
- * n_vocab bounds the ids. */
-int tokenizer_import(struct buf *out, const char *dir, uint32_t n_vocab,
-                     struct err *err);
+/* What an import gets and gives beside the bytes. */
+struct tokenizer_source {
+    uint32_t n_vocab;  /* bounds the ids */
+    uint32_t bos;      /* in: the configuration's, UINT32_MAX for none; out: the
+                        * model's, which flag 2 and bos_token mean */
+    bool names_bos;    /* bos_token of a template is looked at: it is what
+                        * tokenizer_config.json says, or nothing */
+    struct buf *notes; /* lines for the user; may be NULL */
+};
+
+/* Tokenizer bytes (appended to out) from a Hugging Face directory with
+ * tokenizer.json, else tokenizer.model; nothing is appended where there is
+ * neither.  What is not known to be tokenised exactly is refused by name. */
+int tokenizer_import(struct buf *out, const char *dir,
+                     struct tokenizer_source *source, struct err *err);
 
 /* Streaming: ids in, text out.  What comes out, put together, is the bytes of
  * all ids scrubbed by utf8_scrub, however it was cut; an incomplete sequence

@@ -18,6 +18,7 @@ void tok_build_init(struct tok_build *b, uint32_t n_vocab)
 {
     memset(b, 0, sizeof(*b));
     b->unknown = TOK_NONE;
+    b->fuse_unknown = true;
     b->max = n_vocab < TOK_MAX_IDS ? n_vocab : TOK_MAX_IDS;
     b->token = xcalloc((size_t)b->max + 1, sizeof(*b->token));
     buf_init(&b->text, MAX_BYTES);
@@ -60,19 +61,86 @@ int tok_build_set(struct tok_build *b, uint32_t id, const char *s, size_t n,
     return buf_check(&b->text, "the text of the tokens", err);
 }
 
+uint32_t tok_build_find(const struct tok_build *b, const char *s)
+{
+    size_t n = strlen(s);
+
+    for (uint32_t id = 0; id < b->n; id++)
+        if (b->token[id].len == n &&
+            memcmp(b->text.data + b->token[id].at, s, n) == 0 &&
+            b->token[id].flags != TOKEN_BYTE)
+            return id;
+    return TOK_NONE;
+}
+
+int tok_build_first(struct tok_build *b, const uint32_t *first, size_t n_first,
+                    bool add_bos, const struct tok_config *config,
+                    struct tokenizer_source *source, struct err *err)
+{
+    uint32_t named = config->bos ? tok_build_find(b, config->bos) : TOK_NONE;
+
+    if (source->bos == TOK_NONE || (source->names_bos && config->given))
+        source->bos = named;
+    if (add_bos && n_first == 0) {
+        first = named != TOK_NONE ? &named : &source->bos;
+        n_first = *first != TOK_NONE;
+        if (n_first == 0)
+            b->flags |= TOK_ADD_BOS; /* of a model that has none */
+    }
+    if (n_first > TOK_MAX_FIRST)
+        return err_set(err, ERR_INPUT, "a text begins with %zu tokens, at "
+                       "most %u are supported", n_first, TOK_MAX_FIRST);
+    if (n_first == 1 && source->bos == TOK_NONE && !source->names_bos)
+        source->bos = *first;
+    if (n_first == 1 && *first == source->bos) {
+        b->flags |= TOK_ADD_BOS;
+        return 0;
+    }
+    for (size_t i = 0; i < n_first; i++)
+        b->extra.first[i] = first[i];
+    b->extra.n_first = (uint32_t)n_first;
+    return 0;
+}
+
+static bool has_all_bytes(const struct tok_build *b)
+{
+    uint32_t n = 0;
+
+    for (uint32_t id = 0; id < b->n; id++)
+        n += b->token[id].len > 0 && b->token[id].flags == TOKEN_BYTE;
+    return n == 256; /* of each one: the reader checks that */
+}
+
 /* Whether only apustok2 can say all of it. */
 static bool needs_second(const struct tok_build *b)
 {
     const struct tok_extra *x = &b->extra;
+    bool fallback = b->flags & TOK_BYTE_FALLBACK;
 
     if (b->kind > TOK_SPM || b->pattern > TOK_LAST_PATTERN_1 ||
         b->flags >= TOK_FUSE_UNKNOWN || x->n_first > 0 ||
         x->normalizer.n > 0 || x->pretokenizer.n > 0 || x->decoder.n > 0)
         return true;
+    if (b->ignore_merges != (b->pattern == TOK_LLAMA3))
+        return true;
+    if (b->kind == TOK_SPM &&
+        (fallback ? !has_all_bytes(b) : !b->fuse_unknown))
+        return true;
     for (uint32_t id = 0; id < b->n; id++)
         if (b->token[id].flags & ~(uint32_t)TOKEN_IS)
             return true;
     return false;
+}
+
+static uint32_t flags_of(const struct tok_build *b, bool second)
+{
+    uint32_t flags = b->flags;
+
+    if (second && b->ignore_merges)
+        flags |= TOK_IGNORE_MERGES;
+    if (second && b->fuse_unknown && b->kind != TOK_BYTE_LEVEL)
+        flags |= TOK_FUSE_UNKNOWN;
+    return flags;
 }
 
 static void put_all(const struct tok_build *b, struct buf *out)
@@ -84,7 +152,7 @@ static void put_all(const struct tok_build *b, struct buf *out)
     buf_puts(out, second ? "apustok2" : "apustok1");
     buf_put_u32(out, b->kind);
     buf_put_u32(out, b->pattern);
-    buf_put_u32(out, b->flags);
+    buf_put_u32(out, flags_of(b, second));
     buf_put_u32(out, b->unknown);
     buf_put_u32(out, b->n);
     if (second)

@@ -7,12 +7,15 @@
 
 #include "text/tokenizer_internal.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/mem.h"
 
 static int flag_of(const struct json *root, const char *key)
 {
@@ -27,10 +30,10 @@ int tok_config_read(struct tok_config *c, const char *text, size_t n,
                     struct err *err)
 {
     struct json *root;
+    const struct json *bos;
     const char *class;
 
-    c->add_bos = c->add_eos = -1;
-    c->llama = false;
+    *c = (struct tok_config){ .add_bos = -1, .add_eos = -1 };
     if (!text || !n)
         return 0;
     if (json_parse(&root, text, n, err))
@@ -40,8 +43,40 @@ int tok_config_read(struct tok_config *c, const char *text, size_t n,
     class = json_string(json_get(root, "tokenizer_class"));
     c->llama = class && (strcmp(class, "LlamaTokenizer") == 0 ||
                          strcmp(class, "LlamaTokenizerFast") == 0);
+    bos = json_get(root, "bos_token");
+    c->bos_said = bos != NULL;
+    if (bos && !json_string(bos))
+        bos = json_get(bos, "content");
+    c->bos = json_string(bos) ? xstrdup(json_string(bos)) : NULL;
+    c->given = true;
     json_free(root);
     return 0;
+}
+
+void tok_config_clear(struct tok_config *c)
+{
+    free(c->bos);
+    c->bos = NULL;
+}
+
+void tok_config_llama(struct tok_config *c)
+{
+    if (!c->bos_said)
+        c->bos = xstrdup("<s>");
+    c->bos_said = true;
+}
+
+void tok_note(struct tokenizer_source *source, const char *fmt, ...)
+{
+    char line[256];
+    va_list ap;
+
+    if (!source->notes)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    buf_printf(source->notes, "%s\n", line);
 }
 
 /* The file, if there is one: 1 if so, 0 if not, -1. */
@@ -57,8 +92,9 @@ static int read_if(struct buf *b, const char *dir, const char *name,
     return rc;
 }
 
-static int import(struct buf *out, const char *dir, uint32_t n_vocab,
-                  struct buf *file, struct buf *config, struct err *err)
+static int import(struct buf *out, const char *dir,
+                  struct tokenizer_source *source, struct buf *file,
+                  struct buf *config, struct err *err)
 {
     int found;
 
@@ -69,7 +105,7 @@ static int import(struct buf *out, const char *dir, uint32_t n_vocab,
         return -1;
     if (found) {
         if (tokenizer_import_json(out, file->data, file->len, config->data,
-                                  config->len, n_vocab, err))
+                                  config->len, source, err))
             return err_prefix(err, "%s/tokenizer.json", dir);
         return 0;
     }
@@ -77,21 +113,21 @@ static int import(struct buf *out, const char *dir, uint32_t n_vocab,
     if (found < 0)
         return -1;
     if (found && tokenizer_import_spm(out, file->data, file->len,
-                                      config->data, config->len, n_vocab,
+                                      config->data, config->len, source,
                                       err))
         return err_prefix(err, "%s/tokenizer.model", dir);
     return 0;
 }
 
-int tokenizer_import(struct buf *out, const char *dir, uint32_t n_vocab,
-                     struct err *err)
+int tokenizer_import(struct buf *out, const char *dir,
+                     struct tokenizer_source *source, struct err *err)
 {
     struct buf file, config;
     int rc;
 
     buf_init(&file, TOK_MAX_FILE);
     buf_init(&config, (size_t)16 << 20);
-    rc = import(out, dir, n_vocab, &file, &config, err);
+    rc = import(out, dir, source, &file, &config, err);
     buf_clear(&file);
     buf_clear(&config);
     return rc;

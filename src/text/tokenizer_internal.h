@@ -261,9 +261,12 @@ void steps_normalize(const struct tok_steps *steps, const char *s, size_t n,
 int steps_split(const struct tok_steps *steps, const char *s, size_t n,
                 bool first, pretok_fn *fn, void *user, struct err *err);
 
-/* Tokenizer bytes in the making. */
+/* Tokenizer bytes in the making.  fuse_unknown (true at first) and
+ * ignore_merges say what the tokenizer does; what apustok1 implies of them by
+ * its kind or pattern is compared when it is written. */
 struct tok_build {
     uint32_t kind, pattern, flags, unknown;
+    bool fuse_unknown, ignore_merges;
     struct tok_extra extra;
     uint32_t n, max; /* ids used, ids allowed */
     struct built *token;
@@ -295,19 +298,38 @@ int tok_build_try(const struct tok_build *b, struct tokenizer **out,
  * (n_config 0). */
 int tokenizer_import_json(struct buf *out, const char *text, size_t n,
                           const char *config, size_t n_config,
-                          uint32_t n_vocab, struct err *err);
+                          struct tokenizer_source *source, struct err *err);
 int tokenizer_import_spm(struct buf *out, const void *bytes, size_t n,
                          const char *config, size_t n_config,
-                         uint32_t n_vocab, struct err *err);
+                         struct tokenizer_source *source, struct err *err);
 
 /* What tokenizer_config.json says: -1 unknown, else 0 or 1. */
 struct tok_config {
     int add_bos, add_eos;
     bool llama; /* the class is one that adds bos by itself */
+    bool given; /* there is such a file */
+    bool bos_said;
+    char *bos;  /* text of bos_token; NULL: none */
 };
 
 int tok_config_read(struct tok_config *c, const char *text, size_t n,
                     struct err *err);
+void tok_config_clear(struct tok_config *c);
+/* What the class for Llama takes where nothing is said. */
+void tok_config_llama(struct tok_config *c);
+
+/* Decide what a text begins with: n_first ids of the tokenizer's own, which
+ * are given, or, if `add_bos`, bos_token.  source->bos becomes the model's. */
+int tok_build_first(struct tok_build *b, const uint32_t *first, size_t n_first,
+                    bool add_bos, const struct tok_config *config,
+                    struct tokenizer_source *source, struct err *err);
+
+/* The id of exactly this text, whatever it is, or TOK_NONE. */
+uint32_t tok_build_find(const struct tok_build *b, const char *s);
+
+/* Append a line to what the user should know; source->notes may be NULL. */
+void tok_note(struct tokenizer_source *source, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* For importers: whether every token that is valid UTF-8, taken as a piece,
  * is merged to itself, so that ignore_merges changes nothing. */

@@ -19,6 +19,8 @@
 /* An import in progress. */
 struct import {
     struct tok_build b;
+    struct tokenizer_source *source;
+    bool normalizes;         /* there is a normalizer */
     struct token_refs vocab; /* text (raw bytes) to id, model.vocab only */
     char *text;              /* what vocab points into */
     bool *undecoded;         /* by id: not of the byte alphabet */
@@ -94,17 +96,13 @@ static int read_id(const struct json *v, uint32_t max, uint32_t *id,
     return 0;
 }
 
-static int put_vocab(struct import *im, const struct json *v,
-                     struct err *err)
+static int put_vocab(struct import *im, const char *s, uint32_t id,
+                     float score, struct err *err)
 {
-    const char *s = json_key(v);
     size_t n = strlen(s);
     char raw[TOK_MAX_BYTES * 2];
-    uint32_t id = 0, flags = 0;
     int byte;
 
-    if (read_id(v, im->b.max, &id, s, err))
-        return -1;
     if (tok_build_has(&im->b, id))
         return err_set(err, ERR_INPUT, "\"%.80s\" has id %u of another token",
                        s, id);
@@ -127,7 +125,48 @@ static int put_vocab(struct import *im, const struct json *v,
             return tok_build_set(&im->b, id, raw, 1, TOKEN_BYTE, 0, err);
         }
     }
-    return tok_build_set(&im->b, id, s, n, flags, 0, err);
+    return tok_build_set(&im->b, id, s, n, 0, score, err);
+}
+
+/* {"text": id, ..} */
+static int put_ids(struct import *im, const struct json *vocab,
+                   struct err *err)
+{
+    uint32_t id = 0;
+
+    if (!vocab || json_type(vocab) != JSON_OBJECT)
+        return err_set(err, ERR_INPUT, "model.vocab is not an object");
+    for (const struct json *v = json_first(vocab); v; v = json_next(v))
+        if (read_id(v, im->b.max, &id, json_key(v), err) ||
+            put_vocab(im, json_key(v), id, 0, err))
+            return -1;
+    return 0;
+}
+
+/* Unigram's [["text", score], ..]. */
+static int put_scores(struct import *im, const struct json *vocab,
+                      struct err *err)
+{
+    uint32_t id = 0;
+
+    if (!vocab || json_type(vocab) != JSON_ARRAY)
+        return err_set(err, ERR_INPUT, "model.vocab is not an array");
+    for (const struct json *v = json_first(vocab); v; v = json_next(v)) {
+        const struct json *text = json_first(v);
+        const struct json *score = text ? json_next(text) : NULL;
+        double x;
+
+        if (!json_string(text) || json_f64(score, &x) || !(x > -1e30) ||
+            !(x < 1e30))
+            return err_set(err, ERR_INPUT, "entry %u of model.vocab is not a "
+                           "text and a score", id);
+        if (id >= im->b.max)
+            return err_set(err, ERR_INPUT, "model.vocab has more than %u "
+                           "entries", im->b.max);
+        if (put_vocab(im, json_string(text), id++, (float)x, err))
+            return -1;
+    }
+    return 0;
 }
 
 /* A sorted view of model.vocab, for merges and added tokens. */
@@ -162,13 +201,11 @@ static int index_vocab(struct import *im, struct err *err)
 static int read_vocab(struct import *im, const struct json *model,
                       struct err *err)
 {
-    const struct json *vocab = json_get(model, "vocab"), *v;
+    const struct json *vocab = json_get(model, "vocab");
 
-    if (!vocab || json_type(vocab) != JSON_OBJECT)
-        return err_set(err, ERR_INPUT, "model.vocab is not an object");
-    for (v = json_first(vocab); v; v = json_next(v))
-        if (put_vocab(im, v, err))
-            return -1;
+    if (im->b.kind == TOK_UNIGRAM ? put_scores(im, vocab, err)
+                                  : put_ids(im, vocab, err))
+        return -1;
     return index_vocab(im, err);
 }
 
@@ -239,6 +276,8 @@ static int read_merges(struct import *im, const struct json *model,
     const struct json *merges = json_get(model, "merges"), *v;
     uint32_t rank = 0;
 
+    if (im->b.kind == TOK_UNIGRAM)
+        return 0;
     if (!merges || json_type(merges) != JSON_ARRAY)
         return err_set(err, ERR_INPUT, "model.merges is not an array");
     for (v = json_first(merges); v; v = json_next(v)) {
@@ -254,18 +293,18 @@ static int read_merges(struct import *im, const struct json *model,
     return buf_check(&im->b.merges, "the merges", err);
 }
 
-static int check_added(const struct import *im, const struct json *v,
-                       const char *s, bool special, struct err *err)
+/* What an added token is. */
+static uint32_t added_flags(const struct import *im, const struct json *v,
+                            bool special)
 {
-    if (json_true(json_get(v, "lstrip")) || json_true(json_get(v, "rstrip")) ||
-        json_true(json_get(v, "single_word")))
-        return err_set(err, ERR_INPUT, "added token \"%.80s\": lstrip, "
-                       "rstrip and single_word are not supported", s);
-    if (!special && json_true(json_get(v, "normalized")) &&
-        (im->b.kind == TOK_SPM || im->b.pattern == TOK_QWEN2))
-        return err_set(err, ERR_INPUT, "added token \"%.80s\": normalized is "
-                       "not supported", s);
-    return 0;
+    uint32_t flags = special ? TOKEN_CONTROL : TOKEN_USER;
+
+    flags |= json_true(json_get(v, "lstrip")) ? TOKEN_LSTRIP : 0u;
+    flags |= json_true(json_get(v, "rstrip")) ? TOKEN_RSTRIP : 0u;
+    flags |= json_true(json_get(v, "single_word")) ? TOKEN_SINGLE_WORD : 0u;
+    if (!special && im->normalizes && json_true(json_get(v, "normalized")))
+        flags |= TOKEN_NORMALIZED;
+    return flags;
 }
 
 static int put_added(struct import *im, const struct json *v,
@@ -274,19 +313,28 @@ static int put_added(struct import *im, const struct json *v,
     const char *s = json_string(json_get(v, "content"));
     bool special = json_true(json_get(v, "special"));
     uint32_t id = 0, known;
+    uint64_t beyond;
+    float score = 0;
 
     if (!s || !*s)
         return err_set(err, ERR_INPUT, "an added token without content");
-    if (read_id(json_get(v, "id"), im->b.max, &id, s, err) ||
-        check_added(im, v, s, special, err))
+    if (special && json_u64(json_get(v, "id"), &beyond) == 0 &&
+        beyond >= im->b.max) {
+        tok_note(im->source, "the special token \"%.80s\" is left out: the "
+                 "model has no id %" PRIu64, s, beyond);
+        return 0;
+    }
+    if (read_id(json_get(v, "id"), im->b.max, &id, s, err))
         return -1;
     known = vocab_id(im, s, strlen(s));
     if (known != TOK_NONE ? known != id : tok_build_has(&im->b, id))
         return err_set(err, ERR_INPUT, "added token \"%.80s\" has id %u of "
                        "another token", s, id);
     im->undecoded[id] = false;
+    if (tok_build_has(&im->b, id)) /* unigram takes it for a piece, too */
+        score = im->b.token[id].score;
     return tok_build_set(&im->b, id, s, strlen(s),
-                         special ? TOKEN_CONTROL : TOKEN_USER, 0, err);
+                         added_flags(im, v, special), score, err);
 }
 
 static int read_added(struct import *im, const struct json *root,
@@ -305,6 +353,20 @@ static int read_added(struct import *im, const struct json *root,
     return 0;
 }
 
+static int read_unknown_id(struct import *im, const struct json *model,
+                           struct err *err)
+{
+    const struct json *v = json_get(model, "unk_id");
+    uint32_t id = 0;
+
+    if (!v || json_type(v) == JSON_NULL)
+        return 0;
+    if (read_id(v, im->b.n, &id, "unk_id", err))
+        return -1;
+    im->b.unknown = id;
+    return 0;
+}
+
 static int read_unknown(struct import *im, const struct json *model,
                         struct err *err)
 {
@@ -312,16 +374,15 @@ static int read_unknown(struct import *im, const struct json *model,
     int i, missing = 0;
     char c;
 
+    if (im->b.kind == TOK_UNIGRAM)
+        return read_unknown_id(im, model, err);
     if (im->b.kind == TOK_SPM) {
         if (s)
             im->b.unknown = vocab_id(im, s, strlen(s));
         if (s && im->b.unknown == TOK_NONE)
             return err_set(err, ERR_INPUT, "unk_token \"%.80s\" is not in "
                            "the vocabulary", s);
-        if (s && !(im->b.flags & TOK_BYTE_FALLBACK) &&
-            !json_true(json_get(model, "fuse_unk")))
-            return err_set(err, ERR_INPUT, "fuse_unk = false without "
-                           "byte_fallback is not supported");
+        im->b.fuse_unknown = json_true(json_get(model, "fuse_unk"));
         return 0;
     }
     /* Byte-level: neither can have an effect where every byte is a token. */
@@ -336,29 +397,71 @@ static int read_unknown(struct import *im, const struct json *model,
     return 0;
 }
 
-/* ignore_merges follows from the pattern; where the file disagrees it must
- * make no difference. */
-static int check_ignore_merges(const struct import *im,
-                               const struct json *model, struct err *err)
+/* ignore_merges follows from the pattern in apustok1; where the file disagrees
+ * and it makes no difference, that is left so. */
+static int read_ignore_merges(struct import *im, const struct json *model,
+                              struct err *err)
 {
     bool ignore = json_true(json_get(model, "ignore_merges"));
+    bool usual = im->b.pattern == TOK_LLAMA3;
     struct tokenizer *t;
-    bool same;
 
-    if (ignore == (im->b.pattern == TOK_LLAMA3))
+    im->b.ignore_merges = ignore;
+    if (ignore == usual || im->b.kind != TOK_BYTE_LEVEL)
         return 0;
-    if (im->b.kind == TOK_SPM)
-        return err_set(err, ERR_INPUT, "ignore_merges is not supported with "
-                       "this pre-tokenizer");
+    im->b.ignore_merges = usual;
     if (tok_build_try(&im->b, &t, err))
         return -1;
-    same = tokenizer_merges_reach_all(t);
+    if (!tokenizer_merges_reach_all(t))
+        im->b.ignore_merges = ignore;
     tokenizer_free(t);
-    if (!same)
-        return err_set(err, ERR_INPUT, "ignore_merges = %s is not supported "
-                       "with pre-tokenizer %u", ignore ? "true" : "false",
-                       im->b.pattern);
     return 0;
+}
+
+/* The ids that a post-processor puts before a text. */
+static int read_first(struct import *im, const struct json *root,
+                      const struct tok_config *config, struct err *err)
+{
+    struct tok_first first;
+    uint32_t id[TOK_MAX_FIRST + 1];
+    size_t n = 0;
+
+    if (tokenizer_json_first(&first, root, config, err))
+        return -1;
+    for (const struct json *v = json_first(json_get(first.post, "single")), *p;
+         (p = json_get(v, "SpecialToken")); v = json_next(v)) {
+        const char *name = json_string(json_get(p, "id"));
+        const struct json *map = json_get(first.post, "special_tokens");
+        const struct json *ids = json_get(json_get(map, name ? name : ""),
+                                          "ids");
+        uint32_t own = name ? tok_build_find(&im->b, name) : TOK_NONE;
+
+        if (!ids && own == TOK_NONE)
+            return err_set(err, ERR_INPUT, "the post-processor's token "
+                           "\"%.80s\" is not known", name ? name : "");
+        if (!ids && n <= TOK_MAX_FIRST)
+            id[n++] = own;
+        for (const struct json *e = json_first(ids); e; e = json_next(e)) {
+            if (n > TOK_MAX_FIRST)
+                break;
+            if (read_id(e, im->b.n, &id[n++], name ? name : "", err))
+                return -1;
+        }
+    }
+    return tok_build_first(&im->b, id, n, first.bos, config, im->source, err);
+}
+
+/* Whether some token is looked for in the normalized text, which pipelines
+ * with a number cannot do. */
+static bool has_normalized(const struct import *im, const struct json *root)
+{
+    const struct json *v = json_get(root, "added_tokens");
+
+    for (v = json_first(v); v && im->normalizes; v = json_next(v))
+        if (added_flags(im, v, json_true(json_get(v, "special"))) &
+            TOKEN_NORMALIZED)
+            return true;
+    return false;
 }
 
 static int import(struct import *im, const struct json *root,
@@ -366,30 +469,40 @@ static int import(struct import *im, const struct json *root,
 {
     const struct json *model = json_get(root, "model");
 
-    if (tokenizer_json_form(&im->b, root, config, err) ||
+    im->normalizes = tok_unwrap(json_get(root, "normalizer"),
+                                     "normalizers") != NULL;
+    if (tokenizer_json_form(&im->b, root, has_normalized(im, root), err) ||
         read_vocab(im, model, err) || read_merges(im, model, err) ||
-        read_unknown(im, model, err) || read_added(im, root, err))
+        read_unknown(im, model, err) || read_added(im, root, err) ||
+        tokenizer_json_decoder(&im->b, root, err) ||
+        read_first(im, root, config, err))
         return -1;
-    return check_ignore_merges(im, model, err);
+    return read_ignore_merges(im, model, err);
 }
 
 int tokenizer_import_json(struct buf *out, const char *text, size_t n,
                           const char *config, size_t n_config,
-                          uint32_t n_vocab, struct err *err)
+                          struct tokenizer_source *source, struct err *err)
 {
-    struct import im = { .text = NULL };
+    struct import im = { .source = source };
     struct tok_config c;
     struct json *root;
     int rc;
 
-    if (tok_config_read(&c, config, n_config, err) ||
-        json_parse(&root, text, n, err))
+    if (tok_config_read(&c, config, n_config, err))
         return -1;
-    tok_build_init(&im.b, n_vocab);
+    if (json_parse(&root, text, n, err)) {
+        tok_config_clear(&c);
+        return -1;
+    }
+    if (c.llama)
+        tok_config_llama(&c);
+    tok_build_init(&im.b, source->n_vocab);
     im.undecoded = xcalloc((size_t)im.b.max + 1, sizeof(*im.undecoded));
     rc = import(&im, root, &c, err);
     if (!rc)
         rc = tok_build_write(&im.b, out, err);
+    tok_config_clear(&c);
     tok_build_clear(&im.b);
     free(im.undecoded);
     free(im.vocab.ref);

@@ -335,7 +335,7 @@ static int check_model(const struct tok_build *b, const struct spm_model *s,
 
 int tokenizer_import_spm(struct buf *out, const void *bytes, size_t n,
                          const char *config, size_t n_config,
-                         uint32_t n_vocab, struct err *err)
+                         struct tokenizer_source *source, struct err *err)
 {
     struct spm_model s = { .model_type = 1, .dummy_prefix = 1, .squeeze = 1,
                            .escape = 1 };
@@ -346,9 +346,11 @@ int tokenizer_import_spm(struct buf *out, const void *bytes, size_t n,
 
     if (tok_config_read(&c, config, n_config, err))
         return -1;
-    if (c.add_eos == 1)
-        return bad(err, "add_eos_token is not supported");
-    tok_build_init(&b, n_vocab);
+    tok_build_init(&b, source->n_vocab);
+    if (c.add_eos == 1) {
+        bad(err, "add_eos_token is not supported");
+        goto out;
+    }
     if (read_model(&b, &s, m, err) || check_model(&b, &s, err))
         goto out;
     b.kind = TOK_SPM;
@@ -360,10 +362,11 @@ int tokenizer_import_spm(struct buf *out, const void *bytes, size_t n,
         b.flags |= TOK_BYTE_FALLBACK;
     /* Llama's tokenizer, whose form this is, begins with bos unless told
      * otherwise. */
-    if (c.add_bos)
-        b.flags |= TOK_ADD_BOS;
-    rc = tok_build_write(&b, out, err);
+    tok_config_llama(&c);
+    if (tok_build_first(&b, NULL, 0, c.add_bos, &c, source, err) == 0)
+        rc = tok_build_write(&b, out, err);
 out:
+    tok_config_clear(&c);
     tok_build_clear(&b);
     return rc;
 }

@@ -15,13 +15,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char text[] = "<s>ab  aab 12 \xc3\xa9x\n";
     const uint8_t *nul = size ? memchr(data, 0, size) : NULL;
     size_t n = nul ? (size_t)(nul - data) : size;
+    struct tokenizer_source source = { 4096, UINT32_MAX, false, NULL };
     struct tokenizer *t;
     struct buf b;
 
     buf_init(&b, (size_t)1 << 22);
     if (!tokenizer_import_json(&b, (const char *)data, n,
                                nul ? (const char *)nul + 1 : NULL,
-                               nul ? size - n - 1 : 0, 4096, NULL)) {
+                               nul ? size - n - 1 : 0, &source, NULL)) {
         if (tokenizer_new(&t, (const unsigned char *)b.data, b.len, 4096,
                           NULL))
             abort();

@@ -21,6 +21,7 @@
 #include "model/import/hf_tensors.h"
 #include "model/import/safetensors.h"
 #include "model/import/import.h"
+#include "text/chat.h"
 #include "text/tokenizer.h"
 
 #define MAX_CONFIG ((size_t)16 << 20) /* tokenizer_config.json */
@@ -154,6 +155,12 @@ static int read_template(struct import *m, const char *dir,
     return rc;
 }
 
+/* Whether a text has a word. */
+static bool says(const struct buf *text, const char *word)
+{
+    return text->len > 0 && strstr(text->data, word) != NULL;
+}
+
 /* The id of a special token that tokenizer_config.json names, or none. */
 static uint32_t named_token(const struct tokenizer *t,
                             const struct json *config, const char *key)
@@ -166,33 +173,71 @@ static uint32_t named_token(const struct tokenizer *t,
     return text ? tokenizer_find(t, text) : UINT32_MAX;
 }
 
-/* bos and eos from their names, where config.json gave no ids. */
-static int name_tokens(struct import *m, const struct json *config,
-                       bool has_eos, struct err *err)
+/* The template's eos_token is the first of the ids: the one by its name, if
+ * the template looks at it. */
+static void put_first(struct model_record *r, uint32_t eos)
+{
+    for (uint32_t i = 0; i < r->n_eos; i++) {
+        if (r->eos[i] != eos)
+            continue;
+        memmove(r->eos + 1, r->eos, i * sizeof(*r->eos));
+        r->eos[0] = eos;
+        return;
+    }
+}
+
+static int add_eos(struct model_record *r, uint32_t eos, struct err *err)
+{
+    for (uint32_t i = 0; i < r->n_eos; i++)
+        if (r->eos[i] == eos)
+            return 0;
+    if (r->n_eos == MODEL_EOS)
+        return err_set(err, ERR_INPUT, "more than %d tokens end a text: those "
+                       "of config.json, generation_config.json and "
+                       "tokenizer_config.json, and what closes a turn of the "
+                       "chat template", MODEL_EOS);
+    r->eos[r->n_eos++] = eos;
+    return 0;
+}
+
+/* What ends a text beside the ids of config.json and generation_config.json:
+ * eos_token, and in a chat what closes a turn of the template. */
+static int name_ends(struct import *m, const struct json *config,
+                     struct err *err)
 {
     struct model_record *r = &m->rec;
     struct tokenizer *t;
+    uint32_t eos, end;
+    int rc = 0;
 
-    if (!m->tokenizer.len || (r->bos != MODEL_NONE && has_eos))
+    if (!m->tokenizer.len)
         return 0;
     if (tokenizer_new(&t, (const unsigned char *)m->tokenizer.data,
                       m->tokenizer.len, r->n_vocab, err))
         return -1;
-    if (r->bos == MODEL_NONE)
-        r->bos = named_token(t, config, "bos_token");
-    if (!has_eos) {
-        r->eos[0] = named_token(t, config, "eos_token");
-        r->n_eos = r->eos[0] != MODEL_NONE;
-    }
+    eos = named_token(t, config, "eos_token");
+    if (eos != MODEL_NONE)
+        rc = add_eos(r, eos, err);
+    if (rc == 0 && eos != MODEL_NONE && says(&m->chat_template, "eos_token"))
+        put_first(r, eos);
+    end = chat_turn_end(t, m->chat_template.data, m->chat_template.len, r->bos,
+                        r->n_eos ? r->eos[0] : MODEL_NONE);
+    if (rc == 0 && end != MODEL_NONE)
+        rc = add_eos(r, end, err);
+    else if (rc == 0 && end == MODEL_NONE && m->chat_template.len > 0)
+        buf_puts(&m->notes, "no token closes a turn of the chat template: a "
+                 "chat may go on to max_tokens\n");
     tokenizer_free(t);
-    return 0;
+    return rc;
 }
 
 /* Tokenizer, chat template, and what hangs on them in the record. */
-static int read_texts(struct import *m, const char *dir, bool has_eos,
-                      struct err *err)
+static int read_texts(struct import *m, const char *dir, struct err *err)
 {
     char *path = file_join(dir, "tokenizer_config.json");
+    struct tokenizer_source source = { .n_vocab = m->rec.n_vocab,
+                                       .bos = m->rec.bos,
+                                       .notes = &m->notes };
     struct json *config = NULL;
     struct buf b;
     int rc = -1;
@@ -207,12 +252,14 @@ static int read_texts(struct import *m, const char *dir, bool has_eos,
             goto out;
         }
     }
-    if (tokenizer_import(&m->tokenizer, dir, m->rec.n_vocab, err) ||
-        buf_check(&m->tokenizer, "the tokenizer", err) ||
-        read_template(m, dir, config, err) ||
-        name_tokens(m, config, has_eos, err))
+    if (read_template(m, dir, config, err))
         goto out;
-    rc = 0;
+    source.names_bos = says(&m->chat_template, "bos_token");
+    if (tokenizer_import(&m->tokenizer, dir, &source, err) ||
+        buf_check(&m->tokenizer, "the tokenizer", err))
+        goto out;
+    m->rec.bos = source.bos;
+    rc = name_ends(m, config, err);
 out:
     json_free(config);
     buf_clear(&b);
@@ -233,6 +280,6 @@ int hf_open(struct import *m, const char *dir, struct err *err)
     m->rec = c.rec;
     memcpy(m->inv_freq, c.inv_freq, sizeof(m->inv_freq));
     return open_tensors(m, dir, err) ||
-                   read_texts(m, dir, c.has_eos, err) || check_tied(m, err)
+                   read_texts(m, dir, err) || check_tied(m, err)
                ? -1 : 0;
 }

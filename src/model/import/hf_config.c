@@ -250,30 +250,31 @@ static int add_eos(struct model_record *r, const struct json *v,
     for (uint32_t i = 0; i < r->n_eos; i++)
         if (r->eos[i] == id)
             return 0;
-    if (r->n_eos == 8)
+    if (r->n_eos == MODEL_EOS)
         return err_set(err, ERR_INPUT, "eos_token_id has more than 8 ids");
     r->eos[r->n_eos++] = id;
     return 0;
 }
 
-/* eos_token_id of either file: what generation_config.json says is what ends
- * an answer. */
+/* eos_token_id of both files, those of generation_config.json first. */
 static int parse_eos(struct hf_config *c, const struct json *root,
                      const struct json *gen, struct err *err)
 {
-    const struct json *v = json_get(gen, "eos_token_id"), *e;
+    const struct json *const in[] = { gen, root };
 
-    if (!v || json_type(v) == JSON_NULL)
-        v = json_get(root, "eos_token_id");
     memset(c->rec.eos, 0xff, sizeof(c->rec.eos));
-    c->has_eos = v && json_type(v) != JSON_NULL;
-    if (!c->has_eos)
-        return 0;
-    if (json_type(v) != JSON_ARRAY)
-        return add_eos(&c->rec, v, err);
-    for (e = json_first(v); e; e = json_next(e))
-        if (add_eos(&c->rec, e, err))
+    for (size_t i = 0; i < 2; i++) {
+        const struct json *v = json_get(in[i], "eos_token_id"), *e;
+
+        if (!v || json_type(v) == JSON_NULL)
+            continue;
+        if (json_type(v) != JSON_ARRAY && add_eos(&c->rec, v, err))
             return -1;
+        for (e = json_type(v) == JSON_ARRAY ? json_first(v) : NULL; e;
+             e = json_next(e))
+            if (add_eos(&c->rec, e, err))
+                return -1;
+    }
     return 0;
 }
 

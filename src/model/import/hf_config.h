@@ -7,7 +7,6 @@
 #ifndef APUS_MODEL_IMPORT_HF_CONFIG_H
 #define APUS_MODEL_IMPORT_HF_CONFIG_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +18,6 @@ struct err;
 struct hf_config {
     struct model_record rec; /* but tokenizer, template and tensors root */
     float inv_freq[X1_MAX_HEAD_DIM / 2]; /* head_dim / 2 of them */
-    bool has_eos;            /* some file said which ids end an answer */
 };
 
 /* From texts; gen is NULL if there is no generation_config.json. */

@@ -18,6 +18,7 @@ struct import *import_new(void)
 
     buf_init(&m->tokenizer, (size_t)MODEL_MAX_TOKENIZER);
     buf_init(&m->chat_template, (size_t)MODEL_MAX_TEMPLATE);
+    buf_init(&m->notes, (size_t)1 << 16);
     return m;
 }
 
@@ -29,6 +30,7 @@ void import_free(struct import *m)
         m->format->close(m);
     buf_clear(&m->tokenizer);
     buf_clear(&m->chat_template);
+    buf_clear(&m->notes);
     free(m);
 }
 

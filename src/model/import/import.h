@@ -22,6 +22,7 @@ struct import {
     struct model_record rec;      /* all but the root of the tensors */
     float inv_freq[X1_MAX_HEAD_DIM / 2]; /* head_dim / 2 of them */
     struct buf tokenizer, chat_template;
+    struct buf notes;             /* lines that the user should know */
     const struct import_format *format;
     void *self;                   /* the format's own */
 };
