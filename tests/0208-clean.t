@@ -171,6 +171,8 @@ if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
         cp -Rp whole spool
         got=0
         env "$1=$2" "$apus" clean --state todo >out 2>err || got=$?
+        # said, though files are still there
+        [ "$(grep -c ^removed out)" -ne 3 ] || [ $got -eq 0 ] || early=1
         # what was said to be removed is, and of the others none is half gone
         for b in spool/todo/b*; do
             [ ! -d "$b" ] || [ -e "$b/batch.json" ] || bad=1
@@ -179,13 +181,14 @@ if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
         "$apus" clean --state todo >>out 2>>err || bad=1
         [ -z "$(find spool/todo spool/tmp -mindepth 1)" ] || bad=1
     }
-    i=0 got=1 bad=0
+    i=0 got=1 bad=0 early=0
     while [ $got -ne 0 ] && [ $i -lt 100 ]; do
         i=$((i + 1))
         try APUS_CRASH $i
     done
     [ $bad -eq 0 ] && [ $i -gt 10 ] && [ $i -lt 100 ] && r=0 || r=1
     report $r "ended at each of $i calls: the next clean removes all"
+    report $((1 - early)) "what is removed is printed before its files go"
     bad=0
     for i in 1 2 3 4 5 6; do
         try APUS_ENOSPC $i

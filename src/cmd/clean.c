@@ -33,6 +33,7 @@
 #define WHY_MAX ((size_t)4 << 10)
 #define OUT_MAX ((size_t)64 << 20)
 #define TRIES 8         /* of a batch that others move meanwhile */
+#define MANY 100        /* batches: to remove their files may take a while */
 
 enum { REMOVED, KEPT, MOVED };
 
@@ -294,7 +295,8 @@ static int choose(struct clean *c, const char **names, size_t n,
     return n ? clean_named(c, names, n, err) : clean_all(c, err);
 }
 
-/* What is said to be removed cannot come back. */
+/* What is said to be removed cannot come back.  It is said before the files
+ * go, which may take minutes where the file system waits for the disk. */
 static int say_removed(struct clean *c, struct err *err)
 {
     if (c->json)
@@ -304,6 +306,10 @@ static int say_removed(struct clean *c, struct err *err)
         return -1;
     if (c->out.len)
         fwrite(c->out.data, 1, c->out.len, stdout);
+    fflush(stdout);
+    if (!c->dry_run && c->removed >= MANY)
+        log_info("removing the files of %" PRIu64 " batches; if you interrupt"
+                 " this, the next apus clean completes it", c->removed);
     return 0;
 }
 
