@@ -177,8 +177,17 @@ TXT
 if old_split twice.jsonl 2>err; then
     gives 0 "answers of parts of an older version" verify old.jsonl
     has out '2 of 2 lines, kernel' "verify as they were computed"
-    gives 3 "two answers alike in place of those of today" verify old.jsonl \
+    gives 0 "with the file" verify old.jsonl --requests twice.jsonl
+    has out '2 of 2 lines, kernel' "they do, too"
+    has out '^open.*1 id, which is that of an earlier equal line' \
+        "one id is open: only such a version gives it twice"
+    head -n 1 old.jsonl | cat old.jsonl - >three.jsonl
+    gives 3 "three answers to two equal lines" verify three.jsonl \
         --requests twice.jsonl
+    has out 'WRONG.*line 3.*another line answers' "the third is wrong"
+    sed '2s/"tokens":\[[0-9]*/"tokens":[7/' old.jsonl >false.jsonl
+    gives 3 "a false second one" verify false.jsonl --requests twice.jsonl
+    has out 'WRONG.*line 2' "is wrong"
 fi
 gives 0 "the same file as a whole" run twice.jsonl -m nano -o tw2.jsonl -q
 cmp -s tw.jsonl tw2.jsonl && r=0 || r=1
@@ -199,6 +208,16 @@ printf x >>"$part/earlier"
 gives 1 "export with another list of them" export "$(basename "$part")"
 has err 'earlier": it is not the file whose SHA-256 is in' "is refused"
 cp kept "$part/earlier"
+bom=$(printf '\357\273\277')
+for how in "sed s/^/$bom/" "sed 2s/^/$bom/" "sed 1,3s/^/$bom/" \
+    "sed 2s/^/$bom$bom/;3s/^/$bom/" "sed 2,3s/^/\\t$bom/"; do
+    $how t.jsonl | head -n 4 >bom.jsonl
+    gives 0 "BOMs ($how)" submit bom.jsonl -m nano --split 4 --wait -o bom.out
+    rm -f spool/split/*
+    gives 0 "as a whole" run bom.jsonl -m nano -o bom2.out -q --no-reuse
+    cmp -s bom.out bom2.out && [ "$(wc -l <bom.out)" -eq 4 ] && r=0 || r=1
+    report $r "a BOM inside the file stays a part of its line"
+done
 { head -n 3 t.jsonl | sed 's/custom_id": *"/&b/'; yes '' | head -n 30; } \
     >b.jsonl
 gives 0 "blank lines" submit b.jsonl -m nano --split 3 --todo

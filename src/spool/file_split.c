@@ -235,9 +235,18 @@ static int add_part(struct batch *b, bool *existed, const struct file_split *p,
     return spool_add_part(s, file, &part, p->model, NULL, b, existed, err);
 }
 
-/* Where the parts begin, each with a request, and where the last ends: n + 1
- * of them. */
-static int find_cuts(struct cut *cuts, size_t n, const char *file,
+/* Whether the line just read begins with a BOM: at the beginning of a file that
+ * is left out, elsewhere it is a part of the line. */
+static bool begins_with_bom(const struct lines *f, const char *text, size_t n)
+{
+    return n >= sizeof(LINES_BOM) - 1 && lines_offset(f) == lines_start(f) &&
+           memcmp(text, LINES_BOM, sizeof(LINES_BOM) - 1) == 0;
+}
+
+/* Where the parts begin, each with a request, and where the last ends: *n + 1
+ * of them.  A line that would be another at the beginning of a file goes with
+ * the one before it, so there may be fewer parts than *n. */
+static int find_cuts(struct cut *cuts, size_t *n, const char *file,
                      const struct file_split *p, struct err *err)
 {
     struct lines *lines;
@@ -258,7 +267,8 @@ static int find_cuts(struct cut *cuts, size_t n, const char *file,
         rc = lines_next(lines, &text, &len, err);
         if (rc || !text || lines_is_blank(lines))
             continue;
-        if (part + 1 < n && request == count * (part + 1) / n) {
+        if (part + 1 < *n && request >= count * (part + 1) / *n &&
+            !begins_with_bom(lines, text, len)) {
             earlier_end(&cuts[part++].earlier);
             cuts[part].at = lines_start(lines);
             cuts[part].line = line;
@@ -269,7 +279,8 @@ static int find_cuts(struct cut *cuts, size_t n, const char *file,
     }
     earlier_end(&cuts[part].earlier);
     lines_close(lines);
-    return rc ? rc : file_size(file, &cuts[n].at, err);
+    *n = part + 1;
+    return rc ? rc : file_size(file, &cuts[*n].at, err);
 }
 
 /* Whether the list on the disk is this one: that it may be lost still is no
@@ -338,7 +349,7 @@ static int cut_file(struct file_split *p, const struct spool *s,
                     const char *file, size_t n, struct err *err)
 {
     struct cut *cuts = xcalloc(n + 1, sizeof(*cuts));
-    int fd = -1, rc = find_cuts(cuts, n, file, p, err);
+    int fd = -1, rc = find_cuts(cuts, &n, file, p, err);
 
     if (rc == 0 && (fd = open(file, O_RDONLY | O_CLOEXEC)) < 0)
         rc = err_errno(err, ERR_INPUT, "cannot open \"%s\"", file);

@@ -22,8 +22,7 @@
 #include "spool/earlier.h"
 
 #define CHUNK (64u << 10)
-#define BOM "\xef\xbb\xbf"
-#define BOM_SIZE 3
+#define BOM_SIZE (sizeof(LINES_BOM) - 1)
 
 struct lines {
     int fd;
@@ -94,7 +93,7 @@ static void look_for_bom(struct lines *f)
     char begin[BOM_SIZE];
 
     if (f->ids && pread(f->fd, begin, BOM_SIZE, 0) == BOM_SIZE &&
-        memcmp(begin, BOM, BOM_SIZE) == 0)
+        memcmp(begin, LINES_BOM, BOM_SIZE) == 0)
         f->skip = BOM_SIZE;
 }
 

@@ -16,6 +16,7 @@ struct err;
 struct lines;
 
 #define LINES_MAX_LINE (16u << 20) /* bytes of one line */
+#define LINES_BOM "\xef\xbb\xbf"
 
 /* Open a regular file and read it through for its hash and number of lines.
  * The last line need not have a newline. */

@@ -41,11 +41,15 @@ struct asked_line {
     struct id sha256; /* of the line, which is read again */
     uint64_t at;
     uint32_t line, n;         /* from 0; bytes */
+    uint32_t seen;            /* of the first of equal lines: those before are
+                               * answered */
     bool answered;
 };
 
 struct asked_file {
     struct asked_line *line; /* sorted by id */
+    struct asked_line **equal; /* equal ones beside each other, in the order of
+                                * the file; NULL until it is asked for */
     size_t n;
     int fd;
     const char *path;        /* borrowed */
@@ -87,10 +91,61 @@ static struct asked_line *asked_find(const struct asked_file *f, struct id id)
     return l;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    const struct asked_line *const *x = a, *const *y = b;
+    int order = id_compare((*x)->sha256, (*y)->sha256);
+
+    return order ? order : by_line(*x, *y);
+}
+
+static int list_equal(struct asked_file *f, struct err *err)
+{
+    void *list;
+
+    if (f->equal)
+        return 0;
+    if (mem_big(&list, f->n, sizeof(*f->equal), "a list of requests", err))
+        return -1;
+    f->equal = list;
+    for (size_t i = 0; i < f->n; i++)
+        f->equal[i] = &f->line[i];
+    qsort(f->equal, f->n, sizeof(*f->equal), by_text);
+    return 0;
+}
+
+/* Another line with the same bytes that has no answer yet: 1, 0 or -1. */
+static int asked_equal(struct asked_line **out, struct asked_file *f,
+                       const struct asked_line *l, struct err *err)
+{
+    size_t first = 0, i;
+
+    if (list_equal(f, err))
+        return -1;
+    for (size_t n = f->n; n > 0;) {
+        size_t half = n / 2;
+        bool before = id_compare(f->equal[first + half]->sha256,
+                                 l->sha256) < 0;
+
+        first += before ? half + 1 : 0;
+        n = before ? n - half - 1 : half;
+    }
+    for (i = first + f->equal[first]->seen;
+         i < f->n && id_equal(f->equal[i]->sha256, l->sha256); i++) {
+        if (!f->equal[i]->answered) {
+            *out = f->equal[i];
+            return 1;
+        }
+        f->equal[first]->seen++;
+    }
+    return 0;
+}
+
 static void asked_close(struct asked_file *f)
 {
     if (f->fd >= 0)
         close(f->fd);
+    free(f->equal);
     free(f->line);
     *f = (struct asked_file){ .fd = -1 };
 }
@@ -216,6 +271,7 @@ struct outputs {
     struct buf want;     /* the line as it should be */
     uint64_t n, n_open;  /* lines, and those that nothing here tells .. */
     uint64_t n_old;      /* .. or that an earlier version refused */
+    uint64_t n_equal;    /* that have the id of an equal line */
     uint32_t at;         /* the line that is looked at, from 0 */
     uint64_t request;    /* the line that it answers, from 1 .. */
     uint64_t lines_before; /* .. in the file that the requests are a part of */
@@ -432,6 +488,33 @@ static int check_pair(struct outputs *o, const struct output_line *got,
     return rc;
 }
 
+/* The request that a line answers: 1; 0 if there is none, which is wrong; -1.
+ * The parts of a file that an earlier version split give equal lines one id:
+ * its second answer is that of the next equal line. */
+static int find_request(struct outputs *o, struct asked_line **out,
+                        struct id id, struct err *err)
+{
+    struct asked_line *l = asked_find(&o->asked, id);
+    int rc;
+
+    if (!l) {
+        wrong(o, "the requests", "none has its id");
+        return 0;
+    }
+    if (l->answered) {
+        rc = asked_equal(&l, &o->asked, l, err);
+        if (rc == 0)
+            wrong(o, "the requests", "another line answers request %" PRIu64
+                  ", too", (uint64_t)l->line + 1);
+        if (rc <= 0)
+            return rc;
+        o->n_equal++;
+    }
+    l->answered = true;
+    *out = l;
+    return 1;
+}
+
 static int check_line(struct outputs *o, const char *text, size_t n,
                       bool drawn, struct err *err)
 {
@@ -445,18 +528,10 @@ static int check_line(struct outputs *o, const char *text, size_t n,
         wrong(o, "the form of an answer", "%.390s", why.text);
         return 0;
     }
-    l = asked_find(&o->asked, got.request);
-    if (!l)
-        wrong(o, "the requests", "none has its id");
-    else if (l->answered)
-        wrong(o, "the requests", "another line answers request %" PRIu64
-              ", too", (uint64_t)l->line + 1);
-    rc = !l || l->answered;
-    if (l)
-        l->answered = true;
-    if (rc || !drawn) {
+    rc = find_request(o, &l, got.request, err);
+    if (rc <= 0 || !drawn) {
         output_line_clear(&got);
-        return 0;
+        return rc < 0 ? -1 : 0;
     }
     if (o->c.o->progress)
         o->c.o->progress(o->c.o->self, o->c.computed, o->c.of);
@@ -583,6 +658,12 @@ static void report_lines(struct outputs *o)
     if (o->n_old)
         check_report_open(&o->c, text, "an earlier version refused them, which"
                           " knew fewer parameters and values");
+    snprintf(text, sizeof(text), "%" PRIu64 " id%s, which %s that of an earlier"
+             " equal line", o->n_equal, plural_s(o->n_equal),
+             o->n_equal == 1 ? "is" : "are");
+    if (o->n_equal)
+        check_report_open(&o->c, text, "an earlier version gave it to both"
+                          " where it split a file");
     if (o->of_part)
         check_report_open(&o->c, o->marked ? "the form and the model's name"
                                  : "custom_id, the form and the model's name",
