@@ -62,7 +62,8 @@ static const char usage[] =
     "        environment of this process\n"
     "status  {\"jobs\":[{\"id\":\"7\",\"state\":\"running\",\"reason\":"
     "\"None\",\n"
-    "        \"name\":\"5_1\",\"job_name\":\"apus\"}]}, the state being\n"
+    "        \"name\":\"5_1\",\"job_name\":\"apus\",\"comment\":\"\"}]}, the\n"
+    "        state being\n"
     "        pending, running or over; unknown jobs are left out\n"
     "find    the same for jobs of this user, all or with that name, which\n"
     "        pend or run\n"
@@ -465,7 +466,13 @@ static const char *reason_of(const slurm_job_info_t *j)
     return "";
 }
 
-/* What squeue's %i and %j say: one task, or tasks that wait together. */
+/* A text that may be NULL. */
+static void put_text(struct buf *out, const char *text)
+{
+    json_put_string(out, text ? text : "", text ? strlen(text) : 0);
+}
+
+/* What squeue's %i, %j and %k say: one task, or tasks that wait together. */
 static void put_names(struct buf *out, const slurm_job_info_t *j)
 {
     buf_puts(out, ",\"name\":\"");
@@ -479,8 +486,9 @@ static void put_names(struct buf *out, const slurm_job_info_t *j)
     if (j->array_task_str && *j->array_task_str)
         buf_printf(out, "%.32s]", j->array_task_str);
     buf_puts(out, "\",\"job_name\":");
-    json_put_string(out, j->name ? j->name : "", j->name ? strlen(j->name)
-                                                         : 0);
+    put_text(out, j->name);
+    buf_puts(out, ",\"comment\":");
+    put_text(out, j->comment);
 }
 
 static void put_job(struct buf *out, const slurm_job_info_t *j)

@@ -5,6 +5,7 @@
 
 #include "jobs/launcher.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "jobs/child.h"
@@ -123,6 +125,26 @@ void launch_set_batch(struct launch_job *j, const char *name)
         memcpy(j->batch, name + strlen(JOB_PREFIX), LAUNCH_BATCH_LEN + 1);
 }
 
+char *launch_tag(const char *batch, uint64_t spool)
+{
+    return batch && spool ? xasprintf(JOB_PREFIX "%s:%" PRIu64, batch, spool)
+                          : launch_job_name(batch);
+}
+
+void launch_set_spool(struct launch_job *j, const char *tag)
+{
+    const char *colon = strchr(tag, ':');
+
+    j->spool = 0;
+    if (colon && strncmp(tag, JOB_PREFIX, strlen(JOB_PREFIX)) == 0)
+        json_u64_text(colon + 1, &j->spool);
+}
+
+bool launch_is_of(const struct launch_job *j, uint64_t spool)
+{
+    return !spool || !j->spool || j->spool == spool;
+}
+
 static int compare_batches(const void *a, const void *b)
 {
     return strcmp(((const struct launch_job *)a)->batch,
@@ -130,12 +152,20 @@ static int compare_batches(const void *a, const void *b)
 }
 
 const struct launch_job *launch_job_of(const struct launch_job *jobs,
-                                       size_t n, const char *batch)
+                                       size_t n, const char *batch,
+                                       uint64_t spool)
 {
+    const struct launch_job *j;
     struct launch_job key;
 
     snprintf(key.batch, sizeof(key.batch), "%s", batch);
-    return n ? bsearch(&key, jobs, n, sizeof(key), compare_batches) : NULL;
+    j = n ? bsearch(&key, jobs, n, sizeof(key), compare_batches) : NULL;
+    while (j && j > jobs && strcmp(j[-1].batch, batch) == 0)
+        j--;
+    for (; j && j < jobs + n && strcmp(j->batch, batch) == 0; j++)
+        if (launch_is_of(j, spool))
+            return j;
+    return NULL;
 }
 
 size_t launch_keep_batches(struct launch_job *jobs, size_t n)

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf;
 struct err;
@@ -26,6 +27,7 @@ struct err;
 struct launch {
     const char *worker;         /* path of apus-worker, or its name in PATH */
     const char *batch;          /* the batch id; NULL: no batch of its own */
+    uint64_t spool;             /* the spool that has it, see launch_job */
     const char *const *args;    /* arguments of the worker, NULL-terminated */
     unsigned ranks;             /* processes on one machine, or tasks per
                                    node; 0: one, or as the job script says */
@@ -55,6 +57,9 @@ struct launch_job {
     char name[LAUNCH_NAME_SIZE]; /* what people call it: a task of a job array
                                     is "5_1"; "" if not known */
     char batch[LAUNCH_BATCH_LEN + 1]; /* of list: the batch it is for, or "" */
+    uint64_t spool; /* whose batch that is: the inode of the spool's directory,
+                       which all nodes see alike; 0: not known.  Batches of two
+                       spools have one id if file and model are the same. */
 };
 
 /*
@@ -65,17 +70,19 @@ struct launcher {
     const char *name;
 
     /* Start it in the background, with the directory of the log made, and
-     * give its id.  Where a job of the same batch pends or runs, nothing is
-     * started and its id is given instead.  ERR_INPUT if it is refused;
+     * give its id.  Where a job of the same batch and spool pends or runs, none
+     * is started and its id is given instead.  ERR_INPUT if it is refused;
      * ERR_RETRY if the controller does not answer: the job may have come to
      * be all the same, so submit the same batch again and not another. */
     int (*submit)(const struct launch *l, char id[LAUNCH_ID_SIZE],
                   struct err *err);
 
-    /* Of this user: 1 a job of that batch pends or runs, and *j is it; 0
-     * there is none; -1 the controller does not answer (ERR_RETRY) or the id
-     * is none (ERR_INPUT).  Locally, of this machine. */
-    int (*find)(const char *batch, struct launch_job *j, struct err *err);
+    /* Of this user: 1 a job of that batch pends or runs, and *j is it, in that
+     * spool or in one that is not known (0: in any); 0 there is none; -1 the
+     * controller does not answer (ERR_RETRY) or the id is none (ERR_INPUT).
+     * Locally, of this machine. */
+    int (*find)(const char *batch, uint64_t spool, struct launch_job *j,
+                struct err *err);
 
     /* All jobs of this user that pend or run for a batch of their own, sorted
      * by batch: *jobs (free() it) and *n, with one question.  ERR_RETRY if the
@@ -96,9 +103,11 @@ struct launcher {
     void (*show)(const struct launch *l, struct buf *out);
 };
 
-/* The job of a batch in what `list` gave, or NULL. */
+/* The job of a batch in what `list` gave, as `find` does; NULL if there is
+ * none. */
 const struct launch_job *launch_job_of(const struct launch_job *jobs,
-                                       size_t n, const char *batch);
+                                       size_t n, const char *batch,
+                                       uint64_t spool);
 
 /* "local" or "slurm"; NULL for any other name. */
 const struct launcher *launcher_find(const char *name);

@@ -4,7 +4,9 @@
 #ifndef APUS_JOBS_LAUNCHER_INTERNAL_H
 #define APUS_JOBS_LAUNCHER_INTERNAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "jobs/launcher.h"
 
@@ -42,6 +44,15 @@ char *launch_job_name(const char *batch);
 
 /* Take the batch out of such a name: *j gets it, or "" if there is none. */
 void launch_set_batch(struct launch_job *j, const char *name);
+
+/* What says of which spool a job's batch is, "apus-BATCH:SPOOL", or the name
+ * alone; the caller frees it. */
+char *launch_tag(const char *batch, uint64_t spool);
+/* Take the spool out of it: j->spool gets it, or 0. */
+void launch_set_spool(struct launch_job *j, const char *tag);
+
+/* Whether the batch of a job is in this spool, or may be. */
+bool launch_is_of(const struct launch_job *j, uint64_t spool);
 
 /* Keep those of n jobs that have a batch, sorted by it: how many. */
 size_t launch_keep_batches(struct launch_job *jobs, size_t n);

@@ -32,6 +32,7 @@
 #include "jobs/launcher_internal.h"
 
 #define JOB_NAME "APUS_JOB_NAME="
+#define JOB_TAG "APUS_JOB_TAG="
 #define ENVIRON_MAX (4 << 20)
 #define LOG_MODE 0666 /* less the umask */
 #define EXIT_SAVED 75 /* of a worker: saved, run it again */
@@ -106,11 +107,14 @@ static int start(struct child_id *id, const struct launch *l,
     struct words w = { NULL, 0 };
     char *name = launch_job_name(l->batch);
     char *job = xasprintf(JOB_NAME "%s", name);
+    char *id_tag = launch_tag(l->batch, l->spool);
+    char *tag = xasprintf(JOB_TAG "%s", id_tag);
     struct words extra = { NULL, 0 };
     char **env;
     int rc;
 
     words_add(&extra, job);
+    words_add(&extra, tag);
     if (c->detached) /* it writes into a log */
         words_add(&extra, "APUS_LOG_JOB=local");
     words_add_all(&extra, l->env);
@@ -123,6 +127,8 @@ static int start(struct child_id *id, const struct launch *l,
     rc = child_start(id, c, err);
     child_env_free(env);
     words_clear(&w);
+    free(tag);
+    free(id_tag);
     free(job);
     free(name);
     return rc;
@@ -213,6 +219,8 @@ static int next_job(DIR *proc, struct launch_job *j)
             continue;
         set_job(j, &id);
         launch_set_batch(j, name);
+        name = value_of(id.pid, JOB_TAG, &text);
+        launch_set_spool(j, name ? name : "");
         found = 1;
     }
     buf_clear(&text);
@@ -228,8 +236,8 @@ static DIR *open_proc(struct err *err)
     return proc;
 }
 
-static int local_find(const char *batch, struct launch_job *j,
-                      struct err *err)
+static int local_find(const char *batch, uint64_t spool,
+                      struct launch_job *j, struct err *err)
 {
     struct launch_job next;
     DIR *proc;
@@ -241,7 +249,7 @@ static int local_find(const char *batch, struct launch_job *j,
     if (!proc)
         return -1;
     while (rc == 0 && next_job(proc, &next))
-        rc = strcmp(next.batch, batch) == 0;
+        rc = strcmp(next.batch, batch) == 0 && launch_is_of(&next, spool);
     if (rc)
         *j = next;
     closedir(proc);
@@ -367,7 +375,7 @@ static int local_submit(const struct launch *l, char id[LAUNCH_ID_SIZE],
         return -1;
     if (!l->log)
         return err_set(err, ERR_INPUT, "no file for the output");
-    rc = l->batch ? local_find(l->batch, &j, err) : 0;
+    rc = l->batch ? local_find(l->batch, l->spool, &j, err) : 0;
     if (rc) {
         if (rc == 1)
             memcpy(id, j.id, LAUNCH_ID_SIZE);

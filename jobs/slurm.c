@@ -255,8 +255,8 @@ static void look_for(struct answer *a, const char *name)
     words_clear(&w);
 }
 
-static int slurm_find(const char *batch, struct launch_job *j,
-                      struct err *err)
+static int slurm_find(const char *batch, uint64_t spool,
+                      struct launch_job *j, struct err *err)
 {
     const struct launch_job *best = NULL;
     struct answer a;
@@ -272,7 +272,7 @@ static int slurm_find(const char *batch, struct launch_job *j,
     for (size_t i = 0; a.kind == ANSWER_GOOD && i < a.reply.n; i++) {
         const struct launch_job *k = &a.reply.jobs[i];
 
-        if (k->state != LAUNCH_OVER &&
+        if (k->state != LAUNCH_OVER && launch_is_of(k, spool) &&
             (!best || best->state == LAUNCH_PENDING))
             best = k;
     }
@@ -483,9 +483,10 @@ static char *log_pattern(const struct launch *l)
 static void job_words(struct words *w, const struct launch *l)
 {
     char *name = launch_job_name(l->batch);
+    char *tag = launch_tag(l->batch, l->spool);
 
     words_printf(w, "--job-name=%s", name);
-    words_printf(w, "--comment=%s", name);
+    words_printf(w, "--comment=%s", tag);
     /* two jobs of a batch never run at once, whoever submitted them */
     if (l->batch)
         words_add(w, "--dependency=singleton");
@@ -511,6 +512,7 @@ static void job_words(struct words *w, const struct launch *l)
     /* the last counts, and a job of another name would not be found again */
     if (l->batch && l->options && *l->options)
         words_printf(w, "--job-name=%s", name);
+    free(tag);
     free(name);
 }
 
@@ -539,7 +541,7 @@ static bool submitted_already(struct answer *a, const struct launch *l)
 {
     struct err e = ERR_INIT;
     struct launch_job j;
-    int rc = l->batch ? slurm_find(l->batch, &j, &e) : 0;
+    int rc = l->batch ? slurm_find(l->batch, l->spool, &j, &e) : 0;
 
     if (rc == 1) {
         a->kind = ANSWER_GOOD;
@@ -581,7 +583,7 @@ static int try_submit(const struct launch *l, char id[LAUNCH_ID_SIZE],
 {
     struct launch_job j;
     struct answer a;
-    int rc = l->batch ? slurm_find(l->batch, &j, err) : 0;
+    int rc = l->batch ? slurm_find(l->batch, l->spool, &j, err) : 0;
 
     if (rc != 0) {
         if (rc == 1)

@@ -58,32 +58,40 @@ static enum launch_state state_of(const char *word)
     return is_one_of(word, over) ? LAUNCH_OVER : LAUNCH_RUNNING;
 }
 
-/* What a job is called, "7" or "5_1", and what it was named. */
+/* What a job is called, "7" or "5_1", what it was named, and its comment. */
 static void set_names(struct launch_job *j, const char *name, size_t n_name,
-                      const char *job_name, size_t n_job_name)
+                      const char *job_name, size_t n_job_name,
+                      const char *comment, size_t n_comment)
 {
-    char text[LAUNCH_BATCH_LEN + 16];
+    char text[LAUNCH_BATCH_LEN + 32];
 
     set_text(j->name, sizeof(j->name), name, n_name);
     set_text(text, sizeof(text), job_name, n_job_name);
     launch_set_batch(j, text);
+    set_text(text, sizeof(text), comment, n_comment);
+    launch_set_spool(j, text);
 }
 
 /* ---- squeue and sbatch -------------------------------------------------- */
 
-/* "REASON|NAME|JOB NAME", of which a part may be missing. */
+/* "REASON|NAME|JOB NAME|COMMENT", of which a part may be missing. */
 static void parse_rest(struct launch_job *j, const char *text, size_t len)
 {
-    const char *end = text + len, *bar = memchr(text, '|', len), *last;
+    const char *end = text + len, *bar = memchr(text, '|', len), *last, *more;
 
     set_text(j->reason, sizeof(j->reason), text,
              bar ? (size_t)(bar - text) : len);
     if (!bar)
         return;
     last = memchr(bar + 1, '|', (size_t)(end - bar - 1));
-    if (last)
-        set_names(j, bar + 1, (size_t)(last - bar - 1), last + 1,
-                  (size_t)(end - last - 1));
+    if (!last)
+        return;
+    more = memchr(last + 1, '|', (size_t)(end - last - 1));
+    if (!more)
+        more = end;
+    set_names(j, bar + 1, (size_t)(last - bar - 1), last + 1,
+              (size_t)(more - last - 1), more < end ? more + 1 : end,
+              more < end ? (size_t)(end - more - 1) : 0);
 }
 
 static int parse_line(struct launch_job *j, const char *line, size_t len,
@@ -203,6 +211,7 @@ static int reply_job(struct launch_job *j, const struct json *v)
     const char *reason = json_string(json_get(v, "reason"));
     const char *name = json_string(json_get(v, "name"));
     const char *job_name = json_string(json_get(v, "job_name"));
+    const char *comment = json_string(json_get(v, "comment"));
 
     if (!id || !state || !reason || !slurm_is_id(id))
         return -1;
@@ -211,7 +220,9 @@ static int reply_job(struct launch_job *j, const struct json *v)
             set_text(j->id, sizeof(j->id), id, strlen(id));
             set_text(j->reason, sizeof(j->reason), reason, strlen(reason));
             if (name && job_name)
-                set_names(j, name, strlen(name), job_name, strlen(job_name));
+                set_names(j, name, strlen(name), job_name, strlen(job_name),
+                          comment ? comment : "",
+                          comment ? strlen(comment) : 0);
             j->state = (enum launch_state)i;
             return 0;
         }

@@ -32,7 +32,7 @@ int slurm_parse_reply(struct slurm_reply *r, const char *text, size_t n,
 /* Lines of `squeue -h -o SLURM_QUEUE_FORMAT`, of which the fields after the
  * second may be missing: *jobs (free() it) and *n_jobs.  -1 with ERR_INPUT
  * for a line that is none. */
-#define SLURM_QUEUE_FORMAT "%A %T %r|%i|%j"
+#define SLURM_QUEUE_FORMAT "%A %T %r|%i|%j|%k"
 int slurm_parse_queue(struct launch_job **jobs, size_t *n_jobs,
                       const char *text, size_t n, struct err *err);
 

@@ -91,6 +91,19 @@ while [ -z "$(find spool/running -name '*.log' -size +9k)" ] &&
     left=$((left - 1))
     sleep 0.1
 done
+job=$(cut -f 3 out)
+other="--spool $tmp/other"
+# shellcheck disable=SC2086
+gives 0 "the same file in another spool" submit many.jsonl -m nano $other
+[ "$(cut -f 1 out)" = "$batch" ] && [ "$(cut -f 3 out)" != "$job" ] &&
+    r=0 || r=1
+report $r "has the same id, and a worker of its own"
+comes test -d "other/running/b$batch" && r=0 || r=1
+report $r "which works in that spool"
+# shellcheck disable=SC2086
+gives 0 "cancel there" cancel "$batch" $other
+[ -d "other/failed/b$batch" ] && [ -d "spool/running/b$batch" ] && r=0 || r=1
+report $r "ends that one alone"
 gives 1 "apus run of the same" run many.jsonl -m nano
 has err 'is worked on by process' "tells who has it"
 gives 0 "cancel" cancel "$batch"

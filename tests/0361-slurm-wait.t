@@ -71,6 +71,35 @@ gives 0 "submitted and waited for again" submit ended.jsonl -m nano --wait \
     -o ended.out
 whole ended.jsonl ended.out ended
 
+# the same file and model in two spools: one batch id, two jobs
+questions 9 twins >twins.jsonl
+gives 0 "a file in one spool" submit twins.jsonl -m nano --sbatch --hold
+batch=$(cut -f 1 out)
+first=$(cut -f 3 out)
+other="--spool $tmp/spool2"
+# shellcheck disable=SC2086
+gives 0 "in another, without a job" submit twins.jsonl -m nano $other --todo
+# shellcheck disable=SC2086
+gives 0 "its state" status "$batch" $other
+grep -q "$first" out && r=1 || r=0
+report $r "does not show the job of the first"
+# shellcheck disable=SC2086
+gives 0 "submitted there" submit "$batch" $other --sbatch --hold
+second=$(cut -f 3 out)
+[ "$(cut -f 1 out)" = "$batch" ] && [ "$second" != "$first" ] && r=0 || r=1
+report $r "it has a job of its own"
+# shellcheck disable=SC2086
+gives 0 "submitted there again" submit "$batch" $other
+has out "slurm.$second\$" "it is found again"
+# shellcheck disable=SC2086
+gives 0 "cancelled there" cancel "$batch" $other
+[ "$(squeue -h -t PD -o %A)" = "$first" ] && r=0 || r=1
+squeue >out
+report $r "the job of the first spool stays"
+gives 0 "submitted again in the first" submit "$batch"
+has out "slurm.$first\$" "it has that job"
+gives 0 "cancelled there, too" cancel "$batch"
+
 questions 9 cancelled >cancelled.jsonl
 gives 0 "one more" submit cancelled.jsonl -m nano --sbatch --hold
 waits cancelled wait cancelled.jsonl

@@ -142,7 +142,7 @@ static int drive(int argc, char **argv)
     if (strcmp(argv[2], "name") == 0)
         return puts(k->name) < 0;
     if (strcmp(argv[2], "find") == 0 && n == 1) {
-        int rc = k->find(argv[3], &jobs[0], &err);
+        int rc = k->find(argv[3], 0, &jobs[0], &err);
 
         if (rc == 1)
             print_job(&jobs[0]);
@@ -252,7 +252,7 @@ static void test_bad_input(void)
         l.batch = "short";
         ok(k->submit(&l, id, &err) == -1 && err.code == ERR_INPUT,
            "%s: a batch id that is none", names[i]);
-        ok(k->find("$(x)", &j, &err) == -1 && err.code == ERR_INPUT,
+        ok(k->find("$(x)", 0, &j, &err) == -1 && err.code == ERR_INPUT,
            "%s: find of one", names[i]);
         l.batch = BATCH;
         l.ranks = LAUNCH_RANKS_MAX + 1;
@@ -336,30 +336,52 @@ static void test_queue_names(void)
 {
     static const char text[] =
         "7 RUNNING None|5_1|apus\n"
-        "8 PENDING JobHeldUser|8|apus-" B1 "\n"
+        "8 PENDING JobHeldUser|8|apus-" B1 "|apus-" B1 ":77\n"
         "9 PENDING Nodes required are DOWN|9_[0-1]|apus-" B2 "\n"
+        "13 PENDING None|13|apus-" B1 "|apus-" B1 ":18446744073709551615\n"
+        "14 PENDING None|14|apus-" B1 "|a | comment: 78\n"
+        "15 PENDING None|15|apus-" B1 "|apus-" B1 ":1844674407370955161600\n"
         "10 PENDING Priority|10|a name | of somebody\n"
         "11 PENDING Priority|11|apus-" B1 "x\n12 PENDING None|12";
     struct launch_job *jobs = NULL;
     size_t n = 0;
 
     ok(slurm_parse_queue(&jobs, &n, text, sizeof(text) - 1, NULL) == 0 &&
-       n == 6, "squeue: six jobs with names");
-    ok(n == 6 && strcmp(jobs[0].name, "5_1") == 0 && !jobs[0].batch[0],
+       n == 9, "squeue: nine jobs with names");
+    ok(n == 9 && strcmp(jobs[0].name, "5_1") == 0 && !jobs[0].batch[0],
        "squeue: a task of an array");
-    ok(n == 6 && strcmp(jobs[1].batch, B1) == 0 &&
+    ok(n == 9 && jobs[1].spool == 77 && !jobs[2].spool &&
+       jobs[3].spool == UINT64_MAX && !jobs[4].spool && !jobs[5].spool,
+       "squeue: the spool of a job's batch");
+    ok(n == 9 && strcmp(jobs[1].batch, B1) == 0 &&
        strcmp(jobs[1].reason, "JobHeldUser") == 0,
        "squeue: the batch of a job");
-    ok(n == 6 && strcmp(jobs[2].name, "9_[0-1]") == 0 &&
+    ok(n == 9 && strcmp(jobs[2].name, "9_[0-1]") == 0 &&
        strcmp(jobs[2].reason, "Nodes required are DOWN") == 0,
        "squeue: a reason of several words");
-    ok(n == 6 && !jobs[3].batch[0] && !jobs[4].batch[0] &&
-       !jobs[5].batch[0], "squeue: jobs for no batch");
-    if (n == 6)
+    ok(n == 9 && !jobs[6].batch[0] && !jobs[7].batch[0] &&
+       !jobs[8].batch[0], "squeue: jobs for no batch");
+    if (n == 9)
         n = launch_keep_batches(jobs, n);
-    ok(n == 2 && strcmp(jobs[0].id, "9") == 0 &&
-       strcmp(jobs[1].id, "8") == 0, "jobs for batches, sorted by batch");
+    ok(n == 5 && strcmp(jobs[0].id, "9") == 0 &&
+       strcmp(jobs[1].batch, B1) == 0, "jobs for batches, sorted by batch");
     free(jobs);
+}
+
+static void test_spools(void)
+{
+    const struct launch_job jobs[] = {
+        { .batch = B2, .spool = 77 }, { .batch = B1, .spool = 77 },
+        { .batch = B1, .spool = 79 }
+    };
+    const struct launch_job old = { .batch = B1 };
+
+    ok(launch_job_of(jobs, 3, B1, 77) == &jobs[1] &&
+       launch_job_of(jobs, 3, B1, 79) == &jobs[2] &&
+       !launch_job_of(jobs, 3, B1, 78), "the job of a batch of one spool");
+    ok(launch_job_of(jobs, 3, B1, 0) == &jobs[1] &&
+       launch_job_of(&old, 1, B1, 78) == &old,
+       "of a spool or a job that is not known");
 }
 
 static void test_queue(void)
@@ -391,6 +413,7 @@ static void test_queue(void)
     ok(slurm_parse_queue(&jobs, &n, "", 0, NULL) == 0 && n == 0 && !jobs,
        "squeue: no job");
     test_queue_names();
+    test_spools();
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         ok(slurm_parse_queue(&jobs, &n, bad[i], strlen(bad[i]), NULL) == -1 &&
            !jobs, "squeue: bad line %zu", i);

@@ -194,11 +194,11 @@ static int find_slurm(const struct launcher **slurm,
     return strcmp((*slurm)->name, "slurm") == 0;
 }
 
-static int drop_job_of(const struct launcher *l, const char *id,
-                       struct err *err)
+static int drop_job_of(const struct launcher *l, const struct spool *s,
+                       const char *id, struct err *err)
 {
     struct launch_job j;
-    int rc = l->find(id, &j, err);
+    int rc = l->find(id, spool_inode(s), &j, err);
 
     return rc > 0 ? l->cancel(j.id, err) : rc;
 }
@@ -206,8 +206,8 @@ static int drop_job_of(const struct launcher *l, const char *id,
 /* Cancel jobs that wait for their turn with it.  A job of which a silent
  * controller says nothing would begin the batch again, except where the setting
  * says that workers run here alone. */
-static int drop_jobs(const struct batch *b, const struct settings *settings,
-                     struct err *err)
+static int drop_jobs(const struct spool *s, const struct batch *b,
+                     const struct settings *settings, struct err *err)
 {
     bool local = strcmp(settings_text(settings, "launcher"), "local") == 0;
     const struct launcher *slurm;
@@ -217,11 +217,11 @@ static int drop_jobs(const struct batch *b, const struct settings *settings,
 
     err = err_or(err, &own);
     base64url(id, b->id.b, 32);
-    if (drop_job_of(launcher_find("local"), id, err))
+    if (drop_job_of(launcher_find("local"), s, id, err))
         return -1;
     rc = find_slurm(&slurm, settings, err);
     if (rc > 0)
-        rc = drop_job_of(slurm, id, err);
+        rc = drop_job_of(slurm, s, id, err);
     if (rc < 0 && !(local && err->code == ERR_RETRY))
         return err_prefix(err, "batch %s stays in todo and may have a job",
                           id);
@@ -286,7 +286,7 @@ static int cancel(const struct spool *s, struct batch *b,
     else if (b->state == SPOOL_RUNNING)
         rc = end_work(s, b, err);
     if (rc == 0 && b->state == SPOOL_TODO)
-        rc = drop_jobs(b, settings, err);
+        rc = drop_jobs(s, b, settings, err);
     if (rc == 0 && b->state == SPOOL_TODO)
         rc = put_away(s, b, settings, err);
     if (rc == 0)

@@ -207,13 +207,16 @@ static void read_error(struct status_row *r, const struct spool *s,
 
 /* ---- a row --------------------------------------------------------------- */
 
-static void init_todo(struct status_row *r, const struct status_jobs *j)
+static void init_todo(struct status_row *r, const struct spool *s,
+                      const struct status_jobs *j)
 {
-    const struct launch_job *job = launch_job_of(j->slurm, j->n_slurm, r->id);
+    const uint64_t spool = spool_inode(s);
+    const struct launch_job *job = launch_job_of(j->slurm, j->n_slurm, r->id,
+                                                 spool);
     bool slurm = job != NULL;
 
     if (!job)
-        job = launch_job_of(j->local, j->n_local, r->id);
+        job = launch_job_of(j->local, j->n_local, r->id, spool);
     if (job)
         set_job(r, job, slurm, false);
 }
@@ -248,7 +251,7 @@ int status_row_init(struct status_row *r, const struct spool *s,
         r->state = "confirmed";
     read_progress(r, b);
     if (b->state == SPOOL_TODO)
-        init_todo(r, j);
+        init_todo(r, s, j);
     if (b->state == SPOOL_RUNNING || b->state == SPOOL_SENDING)
         init_owned(r, b, o);
     if (b->state == SPOOL_DONE || b->state == SPOOL_SENDING ||

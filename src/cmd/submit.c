@@ -190,7 +190,9 @@ static const char *unused_options(const struct submit *s)
 /* 1 and a line if a job of this batch pends or runs. */
 static int tell_job(struct submit *s, const char *id)
 {
-    const struct launch_job *j = launch_job_of(s->jobs, s->n_jobs, id);
+    const struct launch_job *j = launch_job_of(s->jobs, s->n_jobs, id,
+                                               s->spool ? spool_inode(s->spool)
+                                                        : 0);
     const char *unused = unused_options(s), *what;
     bool waits;
 

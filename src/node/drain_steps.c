@@ -615,10 +615,12 @@ static void start_job(struct drain *d, const struct batch *b,
     struct launch_job j;
     int rc;
 
-    if (launch_job_of(d->jobs, d->n_jobs, id_text(b->id).s))
+    if (launch_job_of(d->jobs, d->n_jobs, id_text(b->id).s,
+                      spool_inode(d->spool)))
         return;
     /* it may have got one since, from another drain */
-    rc = d->start.launcher->find(id_text(b->id).s, &j, &err);
+    rc = d->start.launcher->find(id_text(b->id).s, spool_inode(d->spool), &j,
+                                 &err);
     if (rc == 0) {
         look_at_launch(d, b);
         rc = start_batch(&d->start, b, info, NULL, &err);

@@ -124,6 +124,7 @@ int start_batch(const struct start *s, const struct batch *b,
     log = xasprintf("%s/log/%s.log", s->spool ? spool_dir(s->spool)
                     : settings_text(s->settings, "spool"), l.batch);
     l.log = log;
+    l.spool = s->spool ? spool_inode(s->spool) : 0;
     l.nodes = s->nodes;
     l.whole_nodes = wants_whole_nodes(s);
     l.options = (const char *const *)s->words;

@@ -470,6 +470,7 @@ enum work_end work_here(const struct spool *s, struct batch *b,
     w.work = (struct caller_work){ .path = running, .total = info.n_requests,
                                    .most = o->most_tokens };
     work_launch(&l, b, o);
+    l.spool = spool_inode(s);
     if (place.any)
         place_set(&place, &l, &info, o);
     else

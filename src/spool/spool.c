@@ -205,6 +205,13 @@ void spool_close(struct spool *s)
     free(s);
 }
 
+uint64_t spool_inode(const struct spool *s)
+{
+    struct stat st;
+
+    return stat(s->dir, &st) ? 0 : (uint64_t)st.st_ino;
+}
+
 const char *spool_dir(const struct spool *s)
 {
     return s->dir;

@@ -38,6 +38,10 @@ int spool_open(struct spool **out, const char *dir, struct err *err);
 /* The same for who only asks: nothing is made, and where there is no spool it
  * is ERR_INPUT: no spool at "DIR". */
 int spool_open_there(struct spool **out, const char *dir, struct err *err);
+
+/* The inode of its directory, which tells two spools apart on every node that
+ * sees them; 0 if it cannot be read. */
+uint64_t spool_inode(const struct spool *s);
 void spool_close(struct spool *s);
 const char *spool_dir(const struct spool *s);
 
