@@ -116,7 +116,7 @@ static void test_sources(void)
     line(json, "{\"prompt\":\"p\",\"model\":\"m\"}", 26, NULL,
          "in X-Options");
     line(json, "{\"prompt\":\"p\",\"tools\":[1]}", 26, NULL,
-         "\"tools\" is not implemented");
+         "\"tools\" does not belong with \"prompt\"");
     line(json, "{\"max_tokens\":null}", 19, NULL, "an object with");
     line(json, "{\"prompt\":\"p\",\"prompt\":\"p\"}", 27, NULL,
          "duplicate key");

@@ -216,7 +216,7 @@ static void test_back(void)
     memcpy(at, "\"messages\",\"prompt\":\"[]\",\"max_tokens\":\"1\",", 43);
     snprintf(pretend_request[1].line, 4096, "{\"id\":\"%s\",\"from\":\"x\","
              "\"reference\":\"\",\"model\":\"" MODEL "\",\"form\":\"messages\","
-             "\"prompt\":\"[{\\\"role\\\":\\\"tool\\\",\\\"content\\\":"
+             "\"prompt\":\"[{\\\"role\\\":\\\"robot\\\",\\\"content\\\":"
              "\\\"x\\\"}]\",\"max_tokens\":\"1\",\"temperature\":\"0\","
              "\"top_p\":\"1\",\"top_k\":\"0\",\"flags\":\"0\",\"seed\":\"7\","
              "\"stops\":[\"Cgo\"],\"fee\":\"0\"}", pretend_request[1].id);

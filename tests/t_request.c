@@ -307,8 +307,8 @@ static void test_unknown(void)
                "unknown parameter \"apus.topk\": is \"apus.top_k\" meant?");
     refused_in(true, "\"a\\u0001\\u00e9\\\"\":1",
                "unknown parameter \"a????\"");
-    refused_in(true, "\"tools\":[{}]", "\"tools\" is not implemented: it must"
-                                       " be null or []");
+    refused_in(true, "\"functions\":[{}]", "\"functions\" is not implemented:"
+                                           " it must be null or []");
     refused_in(true, "\"response_format\":{\"type\":\"text\",\"a\":1}",
                "it must be null or {\"type\":\"text\"} or {}");
     refused_in(false, "\"prompt_logprobs\":0",
@@ -449,10 +449,10 @@ static void test_messages(void)
              "\"text\":\"\"}]}]}}", &err) == 0,
        "four messages: %s", err.text);
     ok(r.n_messages == 4 && strcmp(r.message[0].role, "system") == 0 &&
-           strcmp(r.message[1].role, "system") == 0 &&
+           strcmp(r.message[1].role, "developer") == 0 &&
            strcmp(r.message[2].role, "user") == 0 &&
            strcmp(r.message[3].role, "assistant") == 0,
-       "roles, of which developer is system");
+       "their roles");
     ok(strcmp(r.message[1].content, "") == 0 &&
            strcmp(r.message[2].content, "bc\xc3\xa9") == 0 &&
            strcmp(r.message[3].content, "") == 0,
@@ -467,7 +467,7 @@ static void test_messages(void)
     refused(CHAT "\"messages\":[{\"content\":\"a\"}]}}",
             "\"messages[0].role\" must be");
     refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
-            "{\"role\":\"tool\",\"content\":\"a\"}]}}",
+            "{\"role\":\"function\",\"content\":\"a\"}]}}",
             "\"messages[1].role\" must be");
     refused(CHAT "\"messages\":[{\"role\":\"user\"}]}}",
             "\"messages[0].content\" must be");
@@ -476,7 +476,7 @@ static void test_messages(void)
     refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":[]}]}}",
             "\"messages[0].content\" must be");
     refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"a\","
-            "\"name\":\"bob\"}]}}", "\"messages[0].name\" is not implemented");
+            "\"name\":\"bob\"}]}}", "\"messages[0].name\" belongs in a mess");
     refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"a\","
             "\"x\":null}]}}", "unknown parameter \"messages[0].x\"");
     refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":["

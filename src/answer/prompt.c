@@ -46,7 +46,10 @@ void prompt_model_clear(struct prompt_model *m)
 static int encode_chat(struct prompt *p, const struct prompt_model *m,
                        const struct request *r, struct err *err)
 {
-    struct chat_input in = { .n_messages = r->n_messages };
+    struct chat_input in = {
+        .n_messages = r->n_messages, .tools = r->tools,
+        .documents = r->documents, .kwargs = r->kwargs, .date = r->date,
+    };
     struct chat_message *msg;
     int rc;
 
@@ -63,6 +66,7 @@ static int encode_chat(struct prompt *p, const struct prompt_model *m,
     for (size_t i = 0; i < r->n_messages; i++) {
         msg[i].role = r->message[i].role;
         msg[i].content = r->message[i].content;
+        msg[i].more = r->message[i].more;
     }
     in.message = msg;
     rc = chat_encode(m->chat, &in, &p->ids, err);

@@ -19,6 +19,29 @@
 
 /* ---- bodies -------------------------------------------------------------- */
 
+/* What a chat template sees beside the messages, in the order of a text. */
+static const char *const beside[] = { "tools", "documents",
+                                      "chat_template_kwargs" };
+
+#define N_BESIDE (sizeof(beside) / sizeof(beside[0]))
+
+static const struct json *date_of(const struct json *body)
+{
+    return json_get(json_get(body, "apus"), "date");
+}
+
+static int check_alone(const struct json *body, struct err *err)
+{
+    static const char what[] = "\"%s\" does not belong with \"prompt\"";
+
+    for (size_t i = 0; i < N_BESIDE; i++)
+        if (!request_is_empty(json_get(body, beside[i])))
+            return err_set(err, ERR_INPUT, what, beside[i]);
+    if (!request_is_empty(date_of(body)))
+        return err_set(err, ERR_INPUT, what, "apus.date");
+    return 0;
+}
+
 int ask_is_chat(bool *chat, const struct json *body, struct err *err)
 {
     const struct json *messages = json_get(body, "messages");
@@ -33,7 +56,7 @@ int ask_is_chat(bool *chat, const struct json *body, struct err *err)
     if (!*chat && !prompt)
         return err_set(err, ERR_INPUT, "an object with messages or prompt"
                        " expected");
-    return 0;
+    return *chat ? 0 : check_alone(body, err);
 }
 
 void ask_put_quoted(struct buf *b, const char *s)
@@ -54,25 +77,80 @@ void ask_put_quoted(struct buf *b, const char *s)
     buf_putc(b, '"');
 }
 
-/* Roles stay as they are written. */
-static void put_messages(struct buf *b, const struct request *r,
-                         const struct json *list)
+/* As the queue writes values. */
+static void put_value(struct buf *b, const struct json *v)
 {
-    const struct json *m = json_first(list);
+    bool list = json_type(v) == JSON_ARRAY;
 
-    for (size_t i = 0; i < r->n_messages; i++, m = json_next(m)) {
-        buf_printf(b, "%s{\"role\":\"%s\",\"content\":", i ? "," : "[",
-                   json_string(json_get(m, "role")));
-        ask_put_quoted(b, r->message[i].content);
-        buf_putc(b, '}');
+    if (json_string(v)) {
+        ask_put_quoted(b, json_string(v));
+        return;
+    }
+    if (!list && json_type(v) != JSON_OBJECT) {
+        json_put(b, v);
+        return;
+    }
+    buf_putc(b, list ? '[' : '{');
+    for (const struct json *e = json_first(v); e; e = json_next(e)) {
+        if (e != json_first(v))
+            buf_putc(b, ',');
+        if (!list) {
+            ask_put_quoted(b, json_key(e));
+            buf_putc(b, ':');
+        }
+        put_value(b, e);
+    }
+    buf_putc(b, list ? ']' : '}');
+}
+
+/* ,"name":value unless that is empty */
+static void put_member(struct buf *b, const char *name, const struct json *v)
+{
+    if (request_is_empty(v))
+        return;
+    buf_printf(b, ",\"%s\":", name);
+    put_value(b, v);
+}
+
+static void put_message(struct buf *b, const struct request_message *m)
+{
+    static const char *const others[] = { "name", "tool_call_id",
+                                          "reasoning_content", "tool_calls" };
+
+    buf_printf(b, "{\"role\":\"%s\",\"content\":", m->role);
+    if (m->content)
+        ask_put_quoted(b, m->content);
+    else
+        buf_puts(b, "null");
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        put_member(b, others[i], json_get(m->more, others[i]));
+    buf_putc(b, '}');
+}
+
+/* The messages alone, or an object with them if anything is beside them. */
+static void put_chat(struct buf *b, const struct request *r,
+                     const struct json *body)
+{
+    bool alone = !r->tools && !r->documents && !r->kwargs && !r->date;
+
+    buf_puts(b, alone ? "" : "{\"messages\":");
+    for (size_t i = 0; i < r->n_messages; i++) {
+        buf_putc(b, i > 0 ? ',' : '[');
+        put_message(b, &r->message[i]);
     }
     buf_putc(b, ']');
+    if (alone)
+        return;
+    for (size_t i = 0; i < N_BESIDE; i++)
+        put_member(b, beside[i], json_get(body, beside[i]));
+    if (r->date)
+        buf_printf(b, ",\"apus\":{\"date\":\"%s\"}", r->date);
+    buf_putc(b, '}');
 }
 
 int ask_body(struct buf *text, enum ask_form *form, struct request *r,
              const struct json *body, size_t n, struct err *err)
 {
-    const struct json *messages = json_get(body, "messages");
     bool chat;
 
     if (json_type(body) != JSON_OBJECT)
@@ -83,9 +161,9 @@ int ask_body(struct buf *text, enum ask_form *form, struct request *r,
         return -1;
     *form = chat ? ASK_MESSAGES : ASK_PROMPT;
     if (chat) {
-        if (request_messages(r, messages, n, err))
+        if (request_chat(r, body, n, err))
             return -1;
-        put_messages(text, r, messages);
+        put_chat(text, r, body);
         return 0;
     }
     if (request_prompt(r, json_get(body, "prompt"), err))

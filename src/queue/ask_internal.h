@@ -11,7 +11,8 @@
 
 #include "queue/ask.h"
 
-/* Whether a body has messages, or else a prompt. */
+/* Whether a body has messages, or else a prompt, and nothing that only belongs
+ * to messages. */
 int ask_is_chat(bool *chat, const struct json *body, struct err *err);
 
 /* A body that is in a text of n bytes: parameters go to r, which borrows, its

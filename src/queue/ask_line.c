@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,12 @@ int ask_add_stop(struct ask *a, const char *text, size_t n)
 
 /* ---- the prompt ---------------------------------------------------------- */
 
+/* What the prompt of a line turned out to be. */
+struct made {
+    bool chat;
+    char date[11]; /* for the chat template, "" without */
+};
+
 static void put_chat(struct buf *out, const char *text, size_t n)
 {
     buf_puts(out, "\"messages\":[{\"role\":\"user\",\"content\":");
@@ -57,12 +64,31 @@ static void put_chat(struct buf *out, const char *text, size_t n)
     buf_puts(out, "}]");
 }
 
-/* "messages" or "prompt" from the JSON of a source.  Its parameters are those
- * of the message that names it. */
-static int put_object(struct buf *out, const struct json *root, bool *chat,
-                      struct err *err)
+/* What the body has beside the messages, but for the date, which stands among
+ * the parameters. */
+static void put_beside(struct buf *out, const struct json *root)
+{
+    static const char *const names[] = { "tools", "documents",
+                                         "chat_template_kwargs" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const struct json *v = json_get(root, names[i]);
+
+        if (request_is_empty(v))
+            continue;
+        buf_printf(out, ",\"%s\":", names[i]);
+        json_put(out, v);
+    }
+}
+
+/* "messages", with what is beside them, or "prompt" from an object: that of a
+ * source, or of a text that has more than messages.  The other parameters are
+ * those of the message. */
+static int put_object(struct buf *out, const struct json *root,
+                      struct made *made, struct err *err)
 {
     struct request r = { .line = NULL };
+    bool *chat = &made->chat;
 
     if (json_type(root) != JSON_OBJECT)
         return err_set(err, ERR_INPUT, "an object with messages or prompt"
@@ -76,19 +102,22 @@ static int put_object(struct buf *out, const struct json *root, bool *chat,
                        " belong in X-Options");
     buf_puts(out, *chat ? "\"messages\":" : "\"prompt\":");
     json_put(out, json_get(root, *chat ? "messages" : "prompt"));
+    put_beside(out, root);
+    if (r.date)
+        snprintf(made->date, sizeof(made->date), "%s", r.date);
     return 0;
 }
 
 static int put_json(struct buf *out, enum ask_form form, const char *text,
-                    size_t n, bool *chat, struct err *err)
+                    size_t n, struct made *made, struct err *err)
 {
     struct json *root;
     int rc = 0;
 
     if (json_parse(&root, text, n, err))
         return -1;
-    if (form == ASK_SOURCE_JSON) {
-        rc = put_object(out, root, chat, err);
+    if (form == ASK_SOURCE_JSON || json_type(root) == JSON_OBJECT) {
+        rc = put_object(out, root, made, err);
     } else {
         buf_puts(out, "\"messages\":");
         json_put(out, root);
@@ -99,10 +128,10 @@ static int put_json(struct buf *out, enum ask_form form, const char *text,
 
 /* The prompt's member of the body. */
 static int put_prompt(struct buf *out, const struct ask *a,
-                      const char *source, size_t n, bool *chat,
+                      const char *source, size_t n, struct made *made,
                       struct err *err)
 {
-    *chat = a->form != ASK_PROMPT;
+    made->chat = a->form != ASK_PROMPT;
     switch (a->form) {
     case ASK_CHAT:
         put_chat(out, a->prompt, strlen(a->prompt));
@@ -112,7 +141,7 @@ static int put_prompt(struct buf *out, const struct ask *a,
         json_put_string(out, a->prompt, strlen(a->prompt));
         return 0;
     case ASK_MESSAGES:
-        return put_json(out, a->form, a->prompt, strlen(a->prompt), chat,
+        return put_json(out, a->form, a->prompt, strlen(a->prompt), made,
                         err);
     case ASK_SOURCE:
         if (!utf8_valid(source, n) || (n && memchr(source, '\0', n)))
@@ -120,7 +149,7 @@ static int put_prompt(struct buf *out, const struct ask *a,
         put_chat(out, source, n);
         return 0;
     case ASK_SOURCE_JSON:
-        return put_json(out, a->form, source, n, chat, err);
+        return put_json(out, a->form, source, n, made, err);
     case ASK_BATCH:
         break;
     }
@@ -153,7 +182,7 @@ static int put_stops(struct buf *out, const struct ask *a, struct err *err)
 }
 
 static int put_parameters(struct buf *out, const struct ask *a,
-                          struct err *err)
+                          const struct made *made, struct err *err)
 {
     buf_printf(out, ",\"max_tokens\":%" PRIu32, a->max_tokens);
     put_millionths(out, "temperature", a->temperature);
@@ -162,8 +191,11 @@ static int put_parameters(struct buf *out, const struct ask *a,
         buf_printf(out, ",\"seed\":\"%" PRIu64 "\"", a->seed);
     if (put_stops(out, a, err))
         return -1;
-    buf_printf(out, ",\"apus\":{\"top_k\":%" PRIu32 "%s}", a->top_k,
+    buf_printf(out, ",\"apus\":{\"top_k\":%" PRIu32 "%s", a->top_k,
                a->flags & JOB_IGNORE_EOS ? ",\"ignore_eos\":true" : "");
+    if (*made->date)
+        buf_printf(out, ",\"date\":\"%s\"", made->date);
+    buf_putc(out, '}');
     return 0;
 }
 
@@ -174,21 +206,21 @@ static int put_line(struct buf *out, const struct ask *a, struct id id,
                     struct err *err)
 {
     char text[ID_TEXT];
+    struct made made = { .chat = false };
     struct buf body;
-    bool chat;
     int rc;
 
     buf_init(&body, REQUEST_MAX_LINE);
-    rc = put_prompt(&body, a, source, n, &chat, err);
+    rc = put_prompt(&body, a, source, n, &made, err);
     if (rc == 0)
-        rc = put_parameters(&body, a, err);
+        rc = put_parameters(&body, a, &made, err);
     if (rc == 0)
         rc = buf_check(&body, "the prompt", err);
     if (rc == 0) {
         base64url(text, id.b, 32);
         buf_printf(out, "{\"custom_id\":\"%s\",\"method\":\"POST\",\"url\":"
                    "\"/v1/%s\",\"body\":{", text,
-                   chat ? "chat/completions" : "completions");
+                   made.chat ? "chat/completions" : "completions");
         if (model) {
             base64url(text, model, 32);
             buf_printf(out, "\"model\":\"%s\",", text);

@@ -35,18 +35,55 @@ static int judge_all(const struct json *v, const char *group,
     return 0;
 }
 
-/* NULL, or how we call the role. */
-static const char *known_role(const char *role)
+static bool is_role(const char *role)
 {
-    static const char *const names[][2] = {
-        { "system", "system" }, { "developer", "system" },
-        { "user", "user" },     { "assistant", "assistant" },
-    };
+    static const char *const names[] = { "system", "developer", "user",
+                                         "assistant", "tool" };
 
     for (size_t i = 0; role && i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(role, names[i][0]) == 0)
-            return names[i][1];
-    return NULL;
+        if (strcmp(role, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_call(const struct json *v)
+{
+    return json_string(
+               json_get(json_get(v, "function"), "name")) != NULL;
+}
+
+/* Members that only one role has, of others empty. */
+static int check_members(const struct request_message *msg, const char *path,
+                         struct err *err)
+{
+    static const struct {
+        const char *name, *role, *what;
+    } members[] = {
+        { "name", "tool", "a string" },
+        { "tool_call_id", "tool", "a string" },
+        { "reasoning_content", "assistant", "a string" },
+        { "tool_calls", "assistant", "an array of {\"type\":\"function\","
+          "\"function\":{\"name\":\"...\",\"arguments\":\"...\"}}" },
+    };
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        const struct json *v = json_get(msg->more, members[i].name), *c;
+        bool calls = strcmp(members[i].name, "tool_calls") == 0;
+        bool good = v && json_type(v) == (calls ? JSON_ARRAY : JSON_STRING);
+
+        if (request_is_empty(v))
+            continue;
+        if (strcmp(msg->role, members[i].role) != 0)
+            return err_set(err, ERR_INPUT, "\"%s%s\" belongs in a message of"
+                           " role \"%s\"", path, members[i].name,
+                           members[i].role);
+        for (c = calls ? json_first(v) : NULL; c && good; c = json_next(c))
+            good = is_call(c);
+        if (!good)
+            return err_set(err, ERR_INPUT, "\"%s%s\" must be %s", path,
+                           members[i].name, members[i].what);
+    }
+    return 0;
 }
 
 /* Text parts, joined at *room, which moves on. */
@@ -91,11 +128,17 @@ static int take_message(struct request_message *msg, const struct json *m,
     snprintf(path, sizeof(path), "messages[%zu].", i);
     if (judge_all(m, "messages.", path, err))
         return -1;
-    msg->role = known_role(json_string(json_get(m, "role")));
-    if (!msg->role)
+    msg->more = m;
+    msg->role = json_string(json_get(m, "role"));
+    if (!is_role(msg->role))
         return err_set(err, ERR_INPUT,
-                       "\"%srole\" must be system, developer, user or"
-                       " assistant: no other is implemented", path);
+                       "\"%srole\" must be system, developer, user, assistant"
+                       " or tool: no other is implemented", path);
+    if (check_members(msg, path, err))
+        return -1;
+    if ((!content || json_type(content) == JSON_NULL) &&
+        !request_is_empty(json_get(m, "tool_calls")))
+        return 0;
     snprintf(path, sizeof(path), "messages[%zu].content", i);
     if (content && json_type(content) == JSON_ARRAY)
         return join_parts(&msg->content, content, path, room, err);
@@ -118,8 +161,8 @@ static bool has_parts(const struct json *messages)
 
 /* `n` is the length of the line, which no joined text can be longer than:
  * each part stands in it, and each message takes more than the NUL. */
-int request_messages(struct request *r, const struct json *v, size_t n,
-                     struct err *err)
+static int take_messages(struct request *r, const struct json *v, size_t n,
+                         struct err *err)
 {
     char *room = NULL;
     size_t i = 0;
@@ -134,6 +177,39 @@ int request_messages(struct request *r, const struct json *v, size_t n,
         if (take_message(&r->message[i], m, i, &room, err))
             return -1;
     r->n_messages = i;
+    return 0;
+}
+
+static int take_objects(const struct json **out, const struct json *body,
+                        const char *name, struct err *err)
+{
+    const struct json *v = json_get(body, name);
+    bool good = v && json_type(v) == JSON_ARRAY;
+
+    if (request_is_empty(v))
+        return 0;
+    for (const struct json *e = json_first(v); e && good; e = json_next(e))
+        good = json_type(e) == JSON_OBJECT;
+    if (!good)
+        return request_must(err, name, "an array of objects");
+    *out = v;
+    return 0;
+}
+
+int request_chat(struct request *r, const struct json *body, size_t n,
+                 struct err *err)
+{
+    const struct json *kwargs = json_get(body, "chat_template_kwargs");
+
+    if (take_messages(r, json_get(body, "messages"), n, err) ||
+        take_objects(&r->tools, body, "tools", err) ||
+        take_objects(&r->documents, body, "documents", err))
+        return -1;
+    if (request_is_empty(kwargs))
+        return 0;
+    if (json_type(kwargs) != JSON_OBJECT)
+        return request_must(err, "chat_template_kwargs", "an object");
+    r->kwargs = kwargs;
     return 0;
 }
 
@@ -255,7 +331,7 @@ static int take_line(struct request *r, size_t n, struct err *err)
                        err))
         return -1;
     if (r->chat)
-        return request_messages(r, json_get(body, "messages"), n, err);
+        return request_chat(r, body, n, err);
     return request_prompt(r, json_get(body, "prompt"), err);
 }
 

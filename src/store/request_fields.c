@@ -269,6 +269,54 @@ typedef int take_fn(struct request *r, const char *name,
 
 static take_fn take_apus;
 
+static unsigned days_in(unsigned year, unsigned month)
+{
+    static const unsigned char days[] = { 31, 28, 31, 30, 31, 30,
+                                          31, 31, 30, 31, 30, 31 };
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    return days[month - 1] + (leap && month == 2);
+}
+
+/* n digits of a text: a number, or 0 if others are there. */
+static unsigned digits(const char *s, size_t n)
+{
+    unsigned v = 0;
+
+    for (; n > 0; n--, s++) {
+        if (*s < '0' || *s > '9')
+            return 0;
+        v = 10 * v + (unsigned)(*s - '0');
+    }
+    return v;
+}
+
+static bool is_date(const char *s)
+{
+    unsigned year, month, day;
+
+    if (strlen(s) != 10 || s[4] != '-' || s[7] != '-')
+        return false;
+    year = digits(s, 4);
+    month = digits(s + 5, 2);
+    day = digits(s + 8, 2);
+    return year > 0 && month >= 1 && month <= 12 && day >= 1 &&
+           day <= days_in(year, month);
+}
+
+static int take_date(struct request *r, const char *name,
+                     const struct json *v, struct err *err)
+{
+    const char *date = json_string(v);
+
+    if (request_is_empty(v))
+        return 0;
+    if (!date || !is_date(date))
+        return request_must(err, name, "a date, YYYY-MM-DD");
+    r->date = date;
+    return 0;
+}
+
 static const struct {
     const char *name;
     take_fn *take;
@@ -283,6 +331,7 @@ static const struct {
     { "seed", take_seed },
     { "stop", take_stop },
     { "ignore_eos", take_ignore_eos },
+    { "date", take_date },
     { "apus", take_apus },
 };
 
@@ -309,21 +358,35 @@ static int take_apus(struct request *r, const char *name,
     return 0;
 }
 
-/* Messages and prompt stand where they are asked for, or are empty. */
-static int check_place(const struct json *v, enum request_place place,
-                       struct err *err)
+static int misplaced(const char *name, enum request_place place,
+                     struct err *err)
 {
     static const char *const names[] = { "/v1/chat/completions",
                                          "/v1/completions", "", "X-Options" };
-    bool messages = strcmp(json_key(v), "messages") == 0;
 
-    if (!messages && strcmp(json_key(v), "prompt") != 0)
-        return 0;
-    if (place == REQUEST_DATA || request_is_empty(v) ||
-        place == (messages ? REQUEST_CHAT : REQUEST_COMPLETION))
-        return 0;
-    return err_set(err, ERR_INPUT, "\"%s\" does not belong in %s",
-                   json_key(v), names[place]);
+    return err_set(err, ERR_INPUT, "\"%s\" does not belong in %s", name,
+                   names[place]);
+}
+
+/* What is for a chat template, and the prompt, stand where they are asked for,
+ * or are empty. */
+static int check_place(const struct json *v, enum request_place place,
+                       struct err *err)
+{
+    static const char *const names[] = { "prompt", "messages", "tools",
+                                         "documents", "chat_template_kwargs" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(json_key(v), names[i]) == 0 && place != REQUEST_DATA &&
+            place != (i > 0 ? REQUEST_CHAT : REQUEST_COMPLETION) &&
+            !request_is_empty(v))
+            return misplaced(names[i], place, err);
+    return 0;
+}
+
+static bool has_date(const struct json *body)
+{
+    return !request_is_empty(json_get(json_get(body, "apus"), "date"));
 }
 
 void request_defaults(struct request *r)
@@ -352,6 +415,9 @@ int request_fields(struct request *r, const struct json *body,
                                   take_field(r, m, err))))
             return -1;
     }
+    if ((place == REQUEST_COMPLETION || place == REQUEST_OPTIONS) &&
+        has_date(body))
+        return misplaced("apus.date", place, err);
     if (place >= REQUEST_DATA && r->n_choices != 1)
         return request_must(err, "n", "1: a message has one answer");
     return 0;

@@ -26,8 +26,11 @@ struct json;
 
 /* A message of a chat; the strings are the request's, UTF-8, NUL-terminated. */
 struct request_message {
-    const char *role; /* system, user, assistant (developer is system) */
-    const char *content;
+    const char *role;    /* system, developer, user, assistant, tool */
+    const char *content; /* NULL: none, beside calls of tools */
+    /* all of the message, of which the members name, tool_call_id, tool_calls
+     * and reasoning_content are checked */
+    const struct json *more;
 };
 
 /* A stop string, borrowed from the tree of the line. */
@@ -46,6 +49,9 @@ struct request {
     const char *model;   /* as the line says, NULL if absent */
     struct request_message *message; /* chat */
     size_t n_messages;
+    const struct json *tools, *documents; /* chat: arrays of objects, or NULL */
+    const struct json *kwargs; /* chat: chat_template_kwargs, or NULL */
+    const char *date;    /* body.apus.date, YYYY-MM-DD, or NULL */
     char *joined;        /* owns contents that were given in parts */
     const char *prompt;  /* completion as text, or NULL .. */
     uint32_t *prompt_id; /* .. and then its ids */
@@ -80,9 +86,10 @@ void request_defaults(struct request *r);
 int request_fields(struct request *r, const struct json *body,
                    enum request_place place, struct err *err);
 
-/* The messages of a body that is in a text of n bytes, or its prompt. */
-int request_messages(struct request *r, const struct json *v, size_t n,
-                     struct err *err);
+/* The messages of a body that is in a text of n bytes, with what else a chat
+ * template sees, or its prompt. */
+int request_chat(struct request *r, const struct json *body, size_t n,
+                 struct err *err);
 int request_prompt(struct request *r, const struct json *v, struct err *err);
 
 /* NULL, null, "", [] or {}. */

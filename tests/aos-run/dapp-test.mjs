@@ -62,7 +62,7 @@ const queue = await spawn(readFileSync(process.env.QUEUE_LUA, 'utf8'))
 const dapp = await spawn(readFileSync(process.env.DAPP_LUA, 'utf8'))
 const model = id('model')
 let r = await say(queue, 'Info', {})
-is([r.tags.Action, r.tags.Version], ['Info-Response', '1.2'],
+is([r.tags.Action, r.tags.Version], ['Info-Response', '1.3'],
   'the queue boots from its item')
 await say(queue, 'Allow', { Node: net.address })
 r = await say(queue, 'Register-Model',

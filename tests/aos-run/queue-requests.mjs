@@ -52,6 +52,13 @@ export async function forms () {
   is([l.form, l.prompt, l.model], ['prompt', 'Once', model2],
     'a body with a model and what changes nothing')
   l = await lineOf(q, json, JSON.stringify({
+    messages: [{ role: 'tool', content: 'x', tool_call_id: 'c' }],
+    tools: [{ a: 1 }], documents: [], apus: { date: '2026-02-28' }
+  }))
+  is([l.form, l.prompt], ['messages', '{"messages":[{"role":"tool",' +
+    '"content":"x","tool_call_id":"c"}],"tools":[{"a":1}],' +
+    '"apus":{"date":"2026-02-28"}}'], 'tools and a date')
+  l = await lineOf(q, json, JSON.stringify({
     messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }],
     max_tokens: 10
   }))
@@ -108,7 +115,7 @@ export async function refused () {
       '{"prompt":17}', '{"prompt":""}', '{"prompt":"\\u0000"}',
       '{"prompt":"a","messages":[{}]}', '{"messages":[]}',
       '{"prompt":"a","model":"none"}', '{"prompt":"a","max_tokens":0}',
-      '{"messages":[{"role":"tool","content":"x"}]}',
+      '{"messages":[{"role":"function","content":"x"}]}',
       '{"messages":[{"role":"user","content":"x","name":"n"}]}',
       '{"messages":[{"role":"user"}]}',
       '{"messages":[{"role":"user","content":"\\ud800"}]}',
@@ -232,7 +239,7 @@ export async function open () {
     ['done', id('result'), id('item'), '409'], 'status: done')
   is([s[15].first.Balance, s[15].first.Account], ['0', alice], 'balance')
   const i = s[16].first
-  is([i.Version, i.Open, i.Done], ['1.2', '0', '1'], 'info')
+  is([i.Version, i.Open, i.Done], ['1.3', '0', '1'], 'info')
 }
 
 export async function batches () {

@@ -51,9 +51,13 @@ static void check(const struct request *r)
         const struct request_message *m = &r->message[i];
 
         must(strcmp(m->role, "system") == 0 || strcmp(m->role, "user") == 0 ||
-             strcmp(m->role, "assistant") == 0);
-        must(utf8_valid(m->content, strlen(m->content)));
+             strcmp(m->role, "assistant") == 0 ||
+             strcmp(m->role, "developer") == 0 || strcmp(m->role, "tool") == 0);
+        must(m->content ? utf8_valid(m->content, strlen(m->content))
+                        : json_count(json_get(m->more, "tool_calls")) > 0);
     }
+    must(r->chat || (!r->tools && !r->documents && !r->kwargs && !r->date));
+    must(!r->date || strlen(r->date) == 10);
     for (size_t i = 0; i < r->n_prompt; i++)
         n += r->prompt_id[i] != 0;
     must(n <= r->n_prompt);

@@ -24,11 +24,19 @@ n +
 seed +
 stop +
 ignore_eos +
+tools +
+documents +
+chat_template_kwargs +
 apus +
 apus.top_k +
 apus.ignore_eos +
+apus.date +
 messages.role +
 messages.content +
+messages.name +
+messages.tool_call_id +
+messages.tool_calls +
+messages.reasoning_content +
 content.type +
 content.text +
 user *
@@ -56,17 +64,13 @@ response_format {"type":"text"} {}
 stream false
 suffix ""
 tool_choice "none" "auto" {}
-tools []
 top_logprobs 0
 verbosity "medium" ""
 web_search_options
 messages.annotations []
 messages.audio {}
 messages.function_call {}
-messages.name ""
 messages.refusal ""
-messages.tool_call_id ""
-messages.tool_calls []
 content.annotations []
 content.cache_control {}
 content.file {}
@@ -99,13 +103,11 @@ add_special_tokens
 allowed_token_ids
 bad_words []
 chat_template ""
-chat_template_kwargs {}
 continue_final_message false
 decoder_input_details false
 details false
 detokenize true
 do_sample true
-documents []
 early_stopping false
 enable_search false
 enable_thinking
@@ -172,7 +174,6 @@ messages.parsed {}
 messages.prefix false
 messages.provider_specific_fields {}
 messages.reasoning ""
-messages.reasoning_content ""
 messages.thinking_blocks []
 messages.weight 1
 input =prompt

@@ -127,6 +127,24 @@ do
         return take(p, "flags", v and 1 or 0, name)
     end
 
+    local days = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
+
+    function option.date(_, v, name)
+        local y, m, d = nil, nil, nil
+        if is_empty(v) then
+            return nil
+        elseif type(v) == "string" then
+            y, m, d = v:match("^(%d%d%d%d)%-(%d%d)%-(%d%d)$")
+        end
+        y, m, d = tonumber(y), tonumber(m), tonumber(d)
+        local leap = y and (y % 4 == 0 and y % 100 ~= 0 or y % 400 == 0)
+        local last = m and days[m] and days[m] + (leap and m == 2 and 1 or 0)
+        if not last or y < 1 or d < 1 or d > last then
+            return '"' .. name .. '" must be a date, YYYY-MM-DD'
+        end
+        return nil
+    end
+
     function option.apus(p, v, name)
         if is_empty(v) then
             return nil
@@ -145,6 +163,11 @@ do
         return nil
     end
 
+    local function date_of(v)
+        local apus = v.object.apus
+        return type(apus) == "table" and apus.object and apus.object.date
+    end
+
     fields = function(p, v, place)
         for _, key in ipairs(v.keys) do
             local e = v.object[key]
@@ -157,6 +180,9 @@ do
             if why then
                 return why
             end
+        end
+        if place ~= "" and not is_empty(date_of(v) or nil) then
+            return '"apus.date" does not belong in ' .. place
         end
         return p.n ~= 1 and '"n" must be 1: a message has one answer' or nil
     end
@@ -192,7 +218,25 @@ end
 local body
 do
     local roles = { system = true, user = true, assistant = true,
-        developer = true }
+        developer = true, tool = true }
+
+    -- A value as JSON, members in their order, numbers as they were written.
+    local function written(v)
+        local out = {}
+        if v == NULL then
+            return "null"
+        elseif type(v) ~= "table" then
+            return type(v) == "string" and quote(v) or tostring(v)
+        elseif v.number then
+            return v.number
+        end
+        for i, e in ipairs(v.array or v.keys) do
+            out[i] = v.array and written(e) or
+                quote(e) .. ":" .. written(v.object[e])
+        end
+        out = table.concat(out, ",")
+        return v.array and "[" .. out .. "]" or "{" .. out .. "}"
+    end
 
     local function judge_all(v, group, path)
         for _, key in ipairs(v.keys) do
@@ -222,6 +266,49 @@ do
         return #out > 0 and table.concat(out) or nil
     end
 
+    local function is_call(v)
+        local f = type(v) == "table" and v.object and v.object["function"]
+        return type(f) == "table" and f.object and
+            type(f.object.name) == "string"
+    end
+
+    -- Members that only one role has, of others empty: where a text has them,
+    -- for what role, and what they must be.
+    local members = {
+        { "name", "tool", "a string" },
+        { "tool_call_id", "tool", "a string" },
+        { "reasoning_content", "assistant", "a string" },
+        { "tool_calls", "assistant", 'an array of {"type":"function",' ..
+            '"function":{"name":"...","arguments":"..."}}' }
+    }
+
+    -- Those of a message as text, or nil and why not.
+    local function members_text(map, path)
+        local out = {}
+        for _, m in ipairs(members) do
+            local key, v = m[1], map[m[1]]
+            local list = type(v) == "table" and v.array
+            local good = type(v) == "string"
+            if key == "tool_calls" then
+                good = list ~= nil and list ~= false
+                for _, c in ipairs(list or {}) do
+                    good = good and is_call(c)
+                end
+            end
+            if not is_empty(v) then
+                local name = '"' .. path .. "." .. key .. '"'
+                if map.role ~= m[2] then
+                    return nil, name .. ' belongs in a message of role "' ..
+                        m[2] .. '"'
+                elseif not good then
+                    return nil, name .. " must be " .. m[3]
+                end
+                out[#out + 1] = "," .. quote(key) .. ":" .. written(v)
+            end
+        end
+        return table.concat(out)
+    end
+
     local function message_text(e, path)
         if type(e) ~= "table" or not e.object then
             return nil, '"' .. path .. '" must be an object'
@@ -232,9 +319,17 @@ do
             return nil, why
         elseif type(role) ~= "string" or not roles[role] then
             return nil, '"' .. path .. '.role" must be system, developer, ' ..
-                "user or assistant: no other is implemented"
+                "user, assistant or tool: no other is implemented"
+        end
+        local more, bad = members_text(e.object, path)
+        if not more then
+            return nil, bad
         end
         path = path .. ".content"
+        if (text == nil or text == NULL) and
+            not is_empty(e.object.tool_calls) then
+            return '{"role":"' .. role .. '","content":null' .. more .. "}"
+        end
         if type(text) == "table" and text.array then
             text, why = joined(text.array, path)
         end
@@ -242,7 +337,8 @@ do
             return nil, why or '"' .. path ..
                 '" must be a string or an array of text parts'
         end
-        return '{"role":"' .. role .. '","content":' .. quote(text) .. "}"
+        return '{"role":"' .. role .. '","content":' .. quote(text) .. more ..
+            "}"
     end
 
     local function messages_text(v)
@@ -258,6 +354,48 @@ do
             out[i] = text
         end
         return "[" .. table.concat(out, ",") .. "]"
+    end
+
+    -- What a chat template sees beside the messages.
+    local beside = { "tools", "documents", "chat_template_kwargs" }
+
+    local function date_of(v)
+        local apus = v.object.apus
+        local date = type(apus) == "table" and apus.object and apus.object.date
+        return type(date) == "string" and date ~= "" and date or nil
+    end
+
+    -- The messages alone, or an object with them if anything is beside them; or
+    -- nil and why not.
+    local function chat_text(v)
+        local text, why = messages_text(v.object.messages)
+        if not text then
+            return nil, why
+        end
+        local out, date = { '"messages":' .. text }, date_of(v)
+        for _, name in ipairs(beside) do
+            local e = v.object[name]
+            local list = type(e) == "table" and e.array
+            local good = list or name == "chat_template_kwargs" and
+                type(e) == "table" and e.object
+            for _, one in ipairs(list or {}) do
+                good = good and type(one) == "table" and one.object
+            end
+            if list and name == "chat_template_kwargs" then
+                good = false
+            end
+            if not is_empty(e) then
+                if not good then
+                    return nil, '"' .. name .. '" must be an ' ..
+                        (name == beside[3] and "object" or "array of objects")
+                end
+                out[#out + 1] = quote(name) .. ":" .. written(e)
+            end
+        end
+        if date then
+            out[#out + 1] = '"apus":{"date":' .. quote(date) .. "}"
+        end
+        return #out > 1 and "{" .. table.concat(out, ",") .. "}" or text
     end
 
     local function prompt_text(v)
@@ -292,10 +430,18 @@ do
         elseif not is_empty(messages) and not is_empty(prompt) then
             return nil, '"messages" and "prompt": give one of them'
         elseif not is_empty(messages) then
-            text, why = messages_text(messages)
+            text, why = chat_text(v)
             return text and "messages", text or why
         elseif prompt == nil or prompt == NULL then
             return nil, "an object with messages or prompt expected"
+        end
+        for _, name in ipairs(beside) do
+            if not is_empty(v.object[name]) then
+                return nil, '"' .. name .. '" does not belong with "prompt"'
+            end
+        end
+        if date_of(v) then
+            return nil, '"apus.date" does not belong with "prompt"'
         end
         text, why = prompt_text(prompt)
         return text and "prompt", text or why
