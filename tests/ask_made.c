@@ -175,11 +175,60 @@ static void put_options(struct ask_made *a, struct buf *b)
 
 /* ---- data ---------------------------------------------------------------- */
 
+/* Members of a message that one role has, and what is beside messages. */
+static const char *const calls[] = {
+    "[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\""
+    "}}]", "[{\"function\":{\"name\":\"f\",\"arguments\":{\"a\":[1.50,-0]}}}]",
+    "[]", "[{}]", "[{\"function\":{\"name\":1}}]", "{\"function\":1}", "[1]",
+    "{}", "null", "\"\"",
+};
+static const char *const lists[] = {
+    "[{\"type\":\"function\"}]",
+    "[{\"a\":{\"b\":[null,true,1e2,\"\\u0007\"]}},{}]",
+    "[]", "{}", "null", "[1]", "{\"a\":1}", "\"x\"", "[{},[]]",
+};
+static const char *const variables[] = {
+    "{\"enable_thinking\":false}", "{\"a\":{},\"b\":[],\"\u00e9\":\"\\n\"}",
+    "{}",
+    "[]", "[1]", "\"x\"", "true", "null",
+};
+static const char *const dates[] = {
+    "\"2026-02-28\"", "\"2024-02-29\"", "\"2026-02-29\"", "\"\"", "null", "1",
+    "\"2026-1-1\"", "\"0000-01-01\"", "\"2026-12-31\"", "{}",
+};
+
+static void put_members(struct ask_made *a, struct buf *b)
+{
+    if (one_in(a, 8))
+        buf_printf(b, "\"tool_calls\":%s,", PICK(a, calls));
+    if (one_in(a, 12))
+        buf_printf(b, "\"tool_call_id\":%s,", PICK(a, strings));
+    if (one_in(a, 16))
+        buf_puts(b, "\"reasoning_content\":\"r\",");
+    if (one_in(a, 30)) {
+        buf_puts(b, "\"name\":");
+        put_value(a, b);
+        buf_putc(b, ',');
+    }
+}
+
+static void put_beside(struct ask_made *a, struct buf *b)
+{
+    if (one_in(a, 8))
+        buf_printf(b, "\"tools\":%s,", PICK(a, lists));
+    if (one_in(a, 16))
+        buf_printf(b, "\"documents\":%s,", PICK(a, lists));
+    if (one_in(a, 8))
+        buf_printf(b, "\"chat_template_kwargs\":%s,", PICK(a, variables));
+    if (one_in(a, 8))
+        buf_printf(b, "\"apus\":{\"date\":%s},", PICK(a, dates));
+}
+
 static void put_message(struct ask_made *a, struct buf *b)
 {
     static const char *const roles[] = { "user", "system", "assistant",
-                                         "developer", "user", "user" };
-    static const char *const wrong[] = { "tool", "", "User", "system " };
+                                         "developer", "user", "tool" };
+    static const char *const wrong[] = { "function", "", "User", "system " };
 
     if (one_in(a, 14)) {
         put_value(a, b);
@@ -191,10 +240,13 @@ static void put_message(struct ask_made *a, struct buf *b)
                    one_in(a, 12) ? PICK(a, wrong) : PICK(a, roles));
     if (one_in(a, 20))
         buf_puts(b, "\"name\":\"n\",");
+    put_members(a, b);
     if (one_in(a, 16))
         buf_puts(b, "\"content\":\"before\",");
     buf_puts(b, "\"content\":");
     if (one_in(a, 12))
+        buf_puts(b, "null");
+    else if (one_in(a, 12))
         put_value(a, b);
     else
         buf_puts(b, !one_in(a, 3) ? "\"What is 2 + 2?\"" : PICK(a, strings));
@@ -211,6 +263,7 @@ static void put_body(struct ask_made *a, struct buf *b)
         buf_puts(b, "\"prompt\":\"before\",");
     if (one_in(a, 16))
         buf_puts(b, "\"other\":null,");
+    put_beside(a, b);
     if (one_in(a, 2)) {
         buf_puts(b, "\"prompt\":");
         if (one_in(a, 6))

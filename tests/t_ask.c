@@ -172,6 +172,44 @@ static void test_bodies(void)
          "X-Options: \"prompt\" does not belong in X-Options");
 }
 
+/* What a chat template sees beside the messages. */
+static void test_templates(void)
+{
+    static const char text[] = "{\"apus\":{\"date\":\"2026-02-28\"},"
+        "\"documents\":[{\"n\":[1.50,-0,{}]}],\"chat_template_kwargs\":{"
+        "\"enable_thinking\":false},\"tools\":[{\"type\":\"function\"}],"
+        "\"messages\":[{\"tool_calls\":[{\"function\":{\"name\":\"f\","
+        "\"arguments\":\"{}\"}}],\"role\":\"assistant\"},{\"role\":\"tool\","
+        "\"tool_call_id\":\"c\",\"content\":\"21\",\"name\":\"f\"}]}";
+    static const char want[] = "chat/completions\",\"body\":{"
+        "\"messages\":[{\"role\":\"assistant\","
+        "\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"f\","
+        "\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"content\":\"21\","
+        "\"name\":\"f\",\"tool_call_id\":\"c\"}],\"tools\":[{\"type\":"
+        "\"function\"}],\"documents\":[{\"n\":[1.50,-0,{}]}],"
+        "\"chat_template_kwargs\":{\"enable_thinking\":false},"
+        "\"max_tokens\":256,\"temperature\":1.000000,\"top_p\":1.000000,"
+        "\"apus\":{\"top_k\":0,\"date\":\"2026-02-28\"}}}";
+    static const char source[] = "{\"messages\":[{\"role\":\"user\","
+        "\"content\":\"u\"}],\"tools\":[{}],\"apus\":{\"date\":"
+        "\"2026-02-28\"}}";
+    const char *json = "application/json";
+
+    line(TAGS("Content-Type", json), text, strlen(text), want, NULL);
+    line(TAGS("Content-Type", "Application/JSON", "X-Source", SOURCE), source,
+         strlen(source), "chat/completions\",\"body\":{\"messages\":[{\"role\":"
+         "\"user\",\"content\":\"u\"}],\"tools\":[{}],\"max_tokens\":256,"
+         "\"temperature\":1.000000,\"top_p\":1.000000,\"apus\":{\"top_k\":0,"
+         "\"date\":\"2026-02-28\"}}}", NULL);
+    line(TAGS("X-Options", "{\"chat_template_kwargs\":{\"a\":1}}"), "x", 1,
+         NULL, "\"chat_template_kwargs\" does not belong in X-Options");
+    line(TAGS("X-Options", "{\"apus\":{\"date\":\"2026-02-28\"}}"), "x", 1,
+         NULL, "\"apus.date\" does not belong in X-Options");
+    line(TAGS("Content-Type", json),
+         "{\"prompt\":\"a\",\"apus\":{\"date\":\"2026-02-28\"}}", 43, NULL,
+         "\"apus.date\" does not belong with \"prompt\"");
+}
+
 /* A prompt has as many bytes as it may, also with what JSON escapes. */
 static void test_lengths(void)
 {
@@ -223,6 +261,7 @@ int main(void)
     test_data();
     test_sources();
     test_bodies();
+    test_templates();
     test_lengths();
     test_pushed();
     test_stops();

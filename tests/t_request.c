@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/id.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "proof/digest.h"
 #include "proof/line_ids.h"
@@ -487,6 +488,78 @@ static void test_messages(void)
             "unknown parameter \"messages[0].content.x\"");
 }
 
+#define CALLS(calls) CHAT "\"messages\":[{\"role\":\"assistant\"," \
+                          "\"tool_calls\":" calls "}]}}"
+
+static void test_tools(void)
+{
+    struct err err = ERR_INIT;
+    struct request r;
+
+    ok(parse(&r, CHAT "\"messages\":[{\"role\":\"assistant\",\"content\":null,"
+             "\"reasoning_content\":\"r\",\"tool_calls\":[{\"function\":{"
+             "\"name\":\"f\"}}]},{\"role\":\"tool\",\"content\":\"21\","
+             "\"name\":\"f\",\"tool_call_id\":\"c\",\"tool_calls\":[]}]}}",
+             &err) == 0 && !r.message[0].content &&
+           strcmp(r.message[1].role, "tool") == 0 && !r.tools && !r.documents &&
+           !r.kwargs && !r.date && json_get(r.message[1].more, "name"),
+       "a call of a tool and what it gave: %s", err.text);
+    request_clear(&r);
+    ok(chat(&r, "\"tools\":[{}],\"documents\":[{}],\"chat_template_kwargs\":"
+            "{\"a\":1},\"apus\":{\"date\":\"2024-02-29\"}", &err) == 0 &&
+           r.tools && r.documents && r.kwargs &&
+           strcmp(r.date, "2024-02-29") == 0,
+       "what a chat template sees: %s", err.text);
+    request_clear(&r);
+    ok(chat(&r, "\"tools\":[],\"documents\":null,\"chat_template_kwargs\":{},"
+            "\"apus\":{\"date\":\"\"}", &err) == 0 && !r.tools &&
+           !r.documents && !r.kwargs && !r.date,
+       "nothing of it: %s", err.text);
+    request_clear(&r);
+    refused(CALLS("[]"), "\"messages[0].content\" must be");
+    refused(CALLS("[{}]"), "\"messages[0].tool_calls\" must be an array of");
+    refused(CALLS("{\"a\":1}"), "\"messages[0].tool_calls\" must be");
+    refused(CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"a\","
+            "\"tool_calls\":[{}]}]}}", "in a message of role \"assistant\"");
+    refused(CHAT "\"messages\":[{\"role\":\"tool\",\"content\":\"a\","
+            "\"name\":1}]}}", "\"messages[0].name\" must be a string");
+    refused_in(true, "\"tools\":{\"a\":1}", "\"tools\" must be an array of");
+    refused_in(true, "\"documents\":[1]", "\"documents\" must be an array of");
+    refused_in(true, "\"chat_template_kwargs\":[1]", "must be an object");
+    refused_in(false, "\"tools\":[{}]", "\"tools\" does not belong in /v1");
+    refused_in(false, "\"apus\":{\"date\":\"2026-01-01\"}",
+               "\"apus.date\" does not belong in /v1/completions");
+}
+
+static void test_dates(void)
+{
+    static const char *const bad[] = {
+        "2026-02-29", "1900-02-29", "2026-13-01", "2026-00-01", "2026-04-31",
+        "2026-01-00", "0000-01-01", "2026-1-01", "2026-01-1", "26-01-01",
+        "2026-01-01T", "2026/01/01", "+026-01-01", "2026-01-0a",
+    };
+    static const char *const good[] = { "2000-02-29", "2026-12-31",
+                                        "0001-01-01", "9999-10-10" };
+    struct err err = ERR_INIT;
+    struct request r;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char *text = xasprintf("\"apus\":{\"date\":\"%s\"}", bad[i]);
+
+        refused_in(true, text, "\"date\" must be a date, YYYY-MM-DD");
+        free(text);
+    }
+    refused_in(true, "\"apus\":{\"date\":20260101}", "must be a date");
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        char *text = xasprintf("\"apus\":{\"date\":\"%s\"}", good[i]);
+
+        ok(chat(&r, text, &err) == 0 && strcmp(r.date, good[i]) == 0,
+           "the date %s", good[i]);
+        request_clear(&r);
+        free(text);
+    }
+}
+
 static void test_prompts(void)
 {
     struct err err = ERR_INIT;
@@ -667,6 +740,8 @@ int main(void)
     test_members();
     test_empty();
     test_messages();
+    test_tools();
+    test_dates();
     test_prompts();
     test_lines();
     test_custom_id();
