@@ -40,7 +40,7 @@ model='convert model model_layout model_stream smooth import/formats
     import/hf import/hf_config import/hf_rope import/hf_tensors import/import
     import/safetensors'
 engine='blocks engine sampler sequence'
-cpu='cpu forward kv weights'
+cpu='cpu forward kv pool weights'
 
 sources='src/text/tokens.c src/backend/backends.c src/answer/commit.c
     tests/kit_text.c'

@@ -1,0 +1,102 @@
+/*
+ * The pool: every item once, whatever the sizes, over many jobs in a row, and
+ * a thread's room is its own.
+ */
+#include <config.h>
+
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "backend/cpu/pool.h"
+#include "tests/tap.h"
+
+#define ITEMS 1000
+#define THREADS 8
+
+struct job {
+    unsigned char count[ITEMS];
+    size_t room[THREADS]; /* items that a thread did */
+    size_t seen;          /* under the lock */
+    struct pool *pool;
+    size_t largest;       /* chunk, by thread 0 alone */
+};
+
+static void count_items(void *self, size_t from, size_t to, size_t thread)
+{
+    struct job *j = self;
+
+    for (size_t i = from; i < to; i++)
+        j->count[i]++;
+    j->room[thread] += to - from;
+    pool_lock(j->pool);
+    j->seen += to - from;
+    j->largest = to - from > j->largest ? to - from : j->largest;
+    pool_unlock(j->pool);
+}
+
+/* Each of n items was done once, and counted by one thread. */
+static bool done_once(const struct job *j, size_t n)
+{
+    size_t sum = 0;
+    bool good = j->seen == n;
+
+    for (size_t i = 0; i < ITEMS; i++)
+        good &= j->count[i] == (i < n);
+    for (size_t t = 0; t < THREADS; t++)
+        sum += j->room[t];
+    return good && sum == n;
+}
+
+static bool jobs_of(struct pool *p, size_t many)
+{
+    static const size_t sizes[] = { 0, 1, 2, 15, 16, 17, 999, 1000 };
+    static const size_t chunks[] = { 1, 3, 16, 1000, 5000 };
+    bool good = true;
+
+    for (size_t i = 0; i < many; i++) {
+        struct job j = { .pool = p };
+        size_t n = sizes[i % 8], chunk = chunks[i % 5];
+
+        pool_run(p, count_items, &j, n, chunk);
+        good &= done_once(&j, n);
+        if (pool_threads(p) > 1)
+            good &= j.largest <= chunk;
+    }
+    return good;
+}
+
+static void test_threads(size_t threads)
+{
+    struct pool *p = pool_new(threads);
+
+    ok(pool_threads(p) >= 1 && pool_threads(p) <= threads,
+       "%zu threads: has as many or fewer", threads);
+    ok(jobs_of(p, 4000), "%zu threads: every item once, jobs in a row",
+       threads);
+    usleep(20000); /* threads sleep by now */
+    ok(jobs_of(p, 40), "%zu threads: once more after a pause", threads);
+    pool_free(p);
+}
+
+static void test_chunks(void)
+{
+    struct pool *p = pool_new(2);
+    size_t n = pool_chunk(p, 2048, 32);
+
+    ok(n % 32 == 0 && n > 0 && n * pool_threads(p) <= 2048,
+       "a chunk is a multiple of its unit, and there are some a thread");
+    ok(pool_chunk(p, 1, 16) == 16, ".. and never less than one");
+    pool_free(p);
+    p = pool_new(1);
+    ok(pool_chunk(p, 100, 16) >= 100, "one thread takes all at once");
+    pool_free(p);
+    pool_free(NULL);
+}
+
+int main(void)
+{
+    for (size_t threads = 1; threads <= THREADS; threads *= 2)
+        test_threads(threads);
+    test_chunks();
+    return done();
+}
