@@ -266,9 +266,6 @@ static int check(struct bench *b, struct model_record *rec, struct err *err)
     if ((b->mix ? 2 * most : most) > rec->context)
         return err_set(err, ERR_INPUT, "prompt and answer are over the"
                        " shape's context of %u", rec->context);
-    if (b->threads != 1)
-        return err_set(err, ERR_INPUT, "--threads %zu: the engine runs on one"
-                       " thread so far", b->threads);
     return 0;
 }
 
@@ -279,7 +276,8 @@ static int run(struct bench *b, struct err *err)
     double f[N_FIGURES];
     struct rusage use;
 
-    if (check(b, &rec, err) || backend_open(&b->backend, b->kernel, err) ||
+    if (check(b, &rec, err) ||
+        backend_open(&b->backend, b->kernel, b->threads, err) ||
         shape_build(&b->model, &rec, err))
         return -1;
     b->n = b->batch * (b->mix ? MIXES : 1);
@@ -305,7 +303,7 @@ static const char usage[] =
     "[--generate N]\n"
     "       [--temperature T] [--mix yes|no] [--commit yes|no] "
     "[--kernel NAME]\n"
-    "       [--threads 1] [--rounds N]\n";
+    "       [--threads N] [--rounds N]\n";
 
 static int size_option(size_t *out, const char *name, const char *text,
                        size_t most)

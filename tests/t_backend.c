@@ -42,7 +42,7 @@ static void load(struct backend **b, const struct model *m)
     struct backend_plan plan;
     struct err err = ERR_INIT;
 
-    if (backend_open(b, "auto", &err) ||
+    if (backend_open(b, "auto", 2, &err) ||
         (*b)->ops->load(*b, m, &want, &plan, &err))
         abort();
     ok(plan.block_positions == 64 && plan.slots == 3 && plan.rows == 80 &&
@@ -166,10 +166,10 @@ static void test_names(const struct model *m)
     struct backend_plan plan;
     struct err err = ERR_INIT;
 
-    ok(backend_open(&b, "abacus", &err) == -1 && !b &&
+    ok(backend_open(&b, "abacus", 1, &err) == -1 && !b &&
            err.code == ERR_INPUT && strstr(err.text, "abacus"),
        "an unknown name: %s", err.text);
-    ok(backend_open(&b, "pretend", &err) == -1 && !b,
+    ok(backend_open(&b, "pretend", 1, &err) == -1 && !b,
        "the pretended one has no name");
     ok(p->ops->load(p, m, &want, &plan, &err) == -1 &&
            err.code == ERR_INPUT, "a tap that is not offered: %s", err.text);
@@ -336,7 +336,8 @@ static void test_late(const struct model *m)
     struct backend *a, *b;
     struct err err = ERR_INIT;
 
-    if (backend_open(&a, "auto", &err) || backend_open(&b, "auto", &err))
+    if (backend_open(&a, "auto", 1, &err) ||
+        backend_open(&b, "auto", 3, &err))
         abort();
     answer(&soon, a, m);
     backend_close(a);
@@ -366,7 +367,7 @@ static void test_levels(void)
         if (settings_set(s, "kernel", name, NULL))
             refused = name;
         if (x1_kernels_find(&k, name))
-            closed &= backend_open(&b, name, &err) == -1 &&
+            closed &= backend_open(&b, name, 1, &err) == -1 &&
                       err.code == ERR_INPUT && strstr(err.text, name);
     }
     ok(!refused, "the setting takes each level%s%s", refused ? ", not " : "",
@@ -436,7 +437,7 @@ static void test_sink(const char *level, const struct model *m)
     struct model rest;
     struct backend *b;
 
-    if (backend_open(&b, level, &err))
+    if (backend_open(&b, level, 2, &err))
         return;
     answer(&here, b, m);
     feed_all(b->sink, m, &rest);

@@ -80,7 +80,7 @@ static void answer(struct one *o, const struct model *m, size_t batch,
     bool busy = true;
     size_t next = 0;
 
-    if (backend_open(&b, "reference", &err) ||
+    if (backend_open(&b, "reference", 3, &err) ||
         engine_new(&e, b, m, NULL, &opt, &obs, &err))
         abort();
     while (busy || next < N) {

@@ -106,7 +106,7 @@ static void answer(struct collector *c, const struct model *m,
     bool busy = true;
 
     memset(c, 0, sizeof(*c));
-    if (backend_open(&b, "reference", &err) ||
+    if (backend_open(&b, "reference", 1, &err) ||
         engine_new(&e, b, m, NULL, &o, &obs, &err))
         abort();
     while (busy || next < n) {

@@ -761,7 +761,7 @@ int main(void)
     struct sequence s;
 
     x1_thread_init();
-    if (backend_open(&fast, "auto", &err))
+    if (backend_open(&fast, "auto", 2, &err))
         return 1;
     if (!open_nano())
         return done();

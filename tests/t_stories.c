@@ -126,7 +126,7 @@ static void run(const struct model *m, struct golden *g)
     bool busy = true;
 
     s.sampling.top_p = 1000000;
-    if (backend_open(&b, "reference", &err) ||
+    if (backend_open(&b, "reference", 2, &err) ||
         engine_new(&e, b, m, NULL, &o, &obs, &err) ||
         engine_add(e, &s, &err))
         abort();

@@ -204,7 +204,7 @@ static bool compute(const struct model *m, const struct x1_kernels *k,
     struct engine_options o = { .max_sequences = n, .chunk = chunk,
                                 .draw_all = alone };
     struct err err = ERR_INIT;
-    struct backend *b = cpu_new(k);
+    struct backend *b = cpu_new(k, alone ? 1 : 3);
     struct engine *e;
     bool busy = true;
 

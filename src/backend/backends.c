@@ -7,9 +7,11 @@
 
 #include "backend/cpu/cpu.h"
 #include "base/err.h"
+#include "base/machine.h"
 #include "kernels/kernels.h"
 
-int backend_open(struct backend **out, const char *name, struct err *err)
+int backend_open(struct backend **out, const char *name, size_t threads,
+                 struct err *err)
 {
     struct x1_kernels k;
     char why[256];
@@ -21,6 +23,6 @@ int backend_open(struct backend **out, const char *name, struct err *err)
     if (x1_selftest(&k, why, sizeof(why)))
         return err_set(err, ERR_FATAL, "kernel \"%s\" fails its test: %s",
                        k.name, why);
-    *out = cpu_new(&k);
+    *out = cpu_new(&k, threads ? threads : machine_cores());
     return 0;
 }

@@ -125,7 +125,7 @@ int verify_open_model(struct verify *v, const struct id *want, struct err *err)
 
     if (want)
         base64url(id, want, 32);
-    if (!v->o.backend && backend_open(&v->o.backend, kernel, err))
+    if (!v->o.backend && backend_open(&v->o.backend, kernel, 0, err))
         return -1;
     if (models_open_hashed(&m, settings_text(v->settings, "models"),
                            v->model_name ? v->model_name : id,

@@ -11,6 +11,7 @@
 
 #include "backend/cpu/forward.h"
 #include "backend/cpu/kv.h"
+#include "backend/cpu/pool.h"
 #include "backend/cpu/weights.h"
 #include "base/err.h"
 #include "base/id.h"
@@ -29,6 +30,12 @@ struct kept {
     size_t n;
 };
 
+/* A row to be hashed; x_L if it drew, else NULL. */
+struct to_digest {
+    size_t row;
+    const float *last;
+};
+
 struct cpu {
     struct backend base;
     struct x1_kernels k;
@@ -39,8 +46,11 @@ struct cpu {
     struct id came;            /* .. this one */
     struct backend_load want;
     struct kv_pool pool;
+    struct pool *threads;
     struct forward *forward;
-    struct sampler_room sampler;
+    struct sampler_room *sampler; /* a thread each */
+    size_t *draw_of;           /* the row of a draw */
+    struct to_digest *to_digest;
     struct backend_row *row;   /* of the step, all tokens known */
     uint32_t *drawn;           /* the id drawn last, a slot each */
     bool *told;                /* a slot each: its fault is in the result */
@@ -91,35 +101,51 @@ static bool in_range(const struct cpu *c, const struct backend_row *r)
 }
 
 /* Row i of the step, the at-th with logits. */
-static void draw_row(struct cpu *c, size_t i, size_t at)
+static void draw_row(struct cpu *c, size_t i, size_t at,
+                     const struct sampler_room *room)
 {
     const struct backend_row *r = &c->row[i];
     struct backend_draw *d = &c->draw[at];
-    struct kept *k = &c->kept[c->newest];
-    size_t dim = c->model->rec.dim;
 
     d->slot = r->slot;
     d->position = r->position;
     d->logits = r->tap && forward_good(c->forward, at)
                     ? forward_logits(c->forward, at) : NULL;
     d->drew = r->sampling && in_range(c, r);
+    if (d->drew)
+        sampler_draw(&d->d, forward_logits(c->forward, at),
+                     c->model->rec.n_vocab, r->sampling, r->position + 1,
+                     &c->k, room);
+}
+
+static void draw_rows(void *self, size_t from, size_t to, size_t thread)
+{
+    struct cpu *c = self;
+
+    for (size_t at = from; at < to; at++)
+        draw_row(c, c->draw_of[at], at, &c->sampler[thread]);
+}
+
+/* Remember what the at-th row with logits drew, and its x_L. */
+static void keep_drawn(struct cpu *c, size_t at)
+{
+    const struct backend_draw *d = &c->draw[at];
+    struct kept *k = &c->kept[c->newest];
+    size_t dim = c->model->rec.dim;
+
     if (!d->drew)
         return;
-    sampler_draw(&d->d, forward_logits(c->forward, at),
-                 c->model->rec.n_vocab, r->sampling, r->position + 1, &c->k,
-                 &c->sampler);
-    c->drawn[r->slot] = d->d.token;
-    k->place[k->n] = (struct backend_place){ r->slot, r->position };
+    c->drawn[d->slot] = d->d.token;
+    k->place[k->n] = (struct backend_place){ d->slot, d->position };
     memcpy(k->x + k->n++ * dim, forward_last(c->forward, at),
            dim * sizeof(float));
 }
 
-/* Digests of a row; x_L if it drew, else NULL. */
-static void digest_row(struct cpu *c, size_t i, const float *last)
+static void digest_row(struct cpu *c, const struct to_digest *row,
+                       struct backend_digest *d)
 {
-    struct backend_digest *d = &c->digest[c->result.n_digests++];
     int8_t k[X1_MAX_HEAD_DIM], v[X1_MAX_HEAD_DIM];
-    const struct backend_row *r = &c->row[i];
+    const struct backend_row *r = &c->row[row->row];
     struct trace_step step;
     float s_k, s_v;
 
@@ -134,39 +160,65 @@ static void digest_row(struct cpu *c, size_t i, const float *last)
     }
     d->slot = r->slot;
     d->position = r->position;
-    d->has_fin = last != NULL;
+    d->has_fin = row->last != NULL;
     d->has_deep = r->deep;
     merkle_root(&step.kv, &d->kv);
-    if (last)
-        blob_f32(&d->fin, last, c->model->rec.dim);
+    if (row->last)
+        blob_f32(&d->fin, row->last, c->model->rec.dim);
     if (r->deep)
-        merkle_root(&c->deep[i], &d->deep);
+        merkle_root(&c->deep[row->row], &d->deep);
 }
 
-static void finish_rows(struct cpu *c, size_t n)
+static void digest_rows(void *self, size_t from, size_t to, size_t thread)
+{
+    struct cpu *c = self;
+
+    (void)thread;
+    for (size_t i = from; i < to; i++)
+        digest_row(c, &c->to_digest[i], &c->digest[i]);
+}
+
+static void draw_all(struct cpu *c, size_t n)
 {
     size_t at = 0;
 
     for (size_t i = 0; i < n; i++) {
         const struct backend_row *r = &c->row[i];
         const struct fault *f = forward_fault(c->forward, r->slot);
-        const float *last = NULL;
 
         if (f && !c->told[r->slot]) {
             c->told[r->slot] = true;
             c->fault[c->result.n_faults++] =
                 (struct backend_fault){ r->slot, *f };
         }
+        if (r->logits)
+            c->draw_of[at++] = i;
+    }
+    c->result.n_draws = at;
+    pool_run(c->threads, draw_rows, c, at, 1);
+    for (size_t i = 0; i < at; i++)
+        keep_drawn(c, i);
+}
+
+static void digest_all(struct cpu *c, size_t n)
+{
+    size_t at = 0, digests = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct backend_row *r = &c->row[i];
+        struct to_digest d = { i, NULL };
+
         if (r->logits) {
-            draw_row(c, i, at);
             if (c->draw[at].drew)
-                last = forward_last(c->forward, at);
+                d.last = forward_last(c->forward, at);
             at++;
         }
         if (r->commit && in_range(c, r))
-            digest_row(c, i, last);
+            c->to_digest[digests++] = d;
     }
-    c->result.n_draws = at;
+    c->result.n_digests = digests;
+    pool_run(c->threads, digest_rows, c, digests,
+             pool_chunk(c->threads, digests, 1));
 }
 
 /* x_L of the latest row at this place that drew in the steps that are kept:
@@ -226,7 +278,8 @@ static int cpu_step(struct backend *b, const struct backend_step *s,
     take_rows(c, s->row, s->n_rows);
     if (forward_step(c->forward, c->row, s->n_rows, err))
         return -1;
-    finish_rows(c, s->n_rows);
+    draw_all(c, s->n_rows);
+    digest_all(c, s->n_rows);
     return 0;
 }
 
@@ -259,8 +312,13 @@ static void unload(struct cpu *c)
         free(c->kept[i].x);
         c->kept[i] = (struct kept){ NULL, NULL, 0 };
     }
-    free(c->sampler.weight);
-    free(c->sampler.candidate);
+    for (size_t i = 0; c->sampler && i < pool_threads(c->threads); i++) {
+        free(c->sampler[i].weight);
+        free(c->sampler[i].candidate);
+    }
+    free(c->sampler);
+    free(c->draw_of);
+    free(c->to_digest);
     free(c->row);
     free(c->drawn);
     free(c->told);
@@ -271,7 +329,9 @@ static void unload(struct cpu *c)
     free(c->last);
     free(c->last_x);
     c->forward = NULL;
-    c->sampler = (struct sampler_room){ NULL, NULL };
+    c->sampler = NULL;
+    c->draw_of = NULL;
+    c->to_digest = NULL;
     c->row = NULL;
     c->drawn = NULL;
     c->told = NULL;
@@ -284,16 +344,36 @@ static void unload(struct cpu *c)
     c->model = NULL;
 }
 
+/* Room for a draw, for each thread. */
+static int alloc_samplers(struct cpu *c, struct err *err)
+{
+    size_t n = pool_threads(c->threads), vocab = c->model->rec.n_vocab;
+
+    c->sampler = xcalloc(n, sizeof(*c->sampler));
+    for (size_t i = 0; i < n; i++) {
+        void *weight, *candidate;
+
+        if (mem_big(&weight, vocab, sizeof(uint32_t), "a draw", err))
+            return -1;
+        c->sampler[i].weight = weight;
+        if (mem_big(&candidate, vocab, sizeof(struct candidate), "a draw",
+                    err))
+            return -1;
+        c->sampler[i].candidate = candidate;
+    }
+    return 0;
+}
+
 static int alloc(struct cpu *c, const struct backend_load *w, struct err *err)
 {
-    size_t dim = c->model->rec.dim, vocab = c->model->rec.n_vocab;
+    size_t dim = c->model->rec.dim;
     size_t deep = w->taps & BACKEND_TAP_DEEP ? w->rows : 0;
     struct {
         void *out;
         size_t count, size;
     } want[] = {
-        { &c->sampler.weight, vocab, sizeof(*c->sampler.weight) },
-        { &c->sampler.candidate, vocab, sizeof(*c->sampler.candidate) },
+        { &c->draw_of, w->draws, sizeof(*c->draw_of) },
+        { &c->to_digest, w->rows, sizeof(*c->to_digest) },
         { &c->row, w->rows, sizeof(*c->row) },
         { &c->drawn, w->slots, sizeof(*c->drawn) },
         { &c->told, w->slots, sizeof(*c->told) },
@@ -355,6 +435,7 @@ static int cpu_load(struct backend *b, const struct model *m,
     kv_init(&c->pool, &c->k, rec->n_layers, rec->n_kv_heads, rec->head_dim,
             want->slots);
     if (find_weights(c, m, err) || alloc(c, want, err) ||
+        alloc_samplers(c, err) ||
         forward_new(&c->forward, m, &c->weights, &c->k, &c->pool, &o, err)) {
         unload(c);
         return -1;
@@ -378,6 +459,7 @@ static void cpu_close(struct backend *b)
 
     unload(c);
     weights_clear(&c->weights);
+    pool_free(c->threads);
     free(c);
 }
 
@@ -424,10 +506,11 @@ static const struct backend_ops ops = {
     .close = cpu_close,
 };
 
-struct backend *cpu_new(const struct x1_kernels *k)
+struct backend *cpu_new(const struct x1_kernels *k, size_t threads)
 {
     struct cpu *c = xcalloc(1, sizeof(*c));
 
+    c->threads = pool_new(threads);
     c->k = *k;
     c->sink = (struct model_sink){ sink_begin, sink_rows, sink_end, c };
     c->base = (struct backend){ &ops, c->k.name, &c->sink };

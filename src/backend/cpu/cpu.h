@@ -1,17 +1,20 @@
 /*
- * The backend of the CPU: the forward pass over a table of kernels, on the
- * thread that calls it.  Blocks are of KV_PAGE positions and come as they are
- * named, so the plan's number of blocks is the ceiling asked for, and one
- * sequence alone may pass it.  All taps are offered.  Steps ahead: none; every
- * result of a step is there when it is collected.
+ * The backend of the CPU: the forward pass over a table of kernels, draws and
+ * digests, on a pool of threads.  Blocks are of KV_PAGE positions and come as
+ * they are named, so the plan's number of blocks is the ceiling asked for, and
+ * one sequence alone may pass it.  All taps are offered.  Steps ahead: none;
+ * every result of a step is there when it is collected.
  */
 #ifndef APUS_BACKEND_CPU_CPU_H
 #define APUS_BACKEND_CPU_CPU_H
 
+#include <stddef.h>
+
 struct backend;
 struct x1_kernels;
 
-/* The table is copied.  The caller closes it with backend_close. */
-struct backend *cpu_new(const struct x1_kernels *k);
+/* The table is copied.  `threads` compute, the caller's among them; fewer where
+ * the system makes no more.  The caller closes it with backend_close. */
+struct backend *cpu_new(const struct x1_kernels *k, size_t threads);
 
 #endif
