@@ -32,8 +32,8 @@ cat >"$OUT/config.h" <<'TXT'
 #define PACKAGE_VERSION "kit"
 TXT
 
-base='base64 buf err file id json json_parse json_salvage json_text mem plain
-    plain_text sys utf8 utf8_read vec'
+base='base64 buf err file id json json_parse json_salvage json_text machine mem
+    plain plain_text sys utf8 utf8_read vec'
 proof='blob digest_hex digest_plain job_record merkle model_record
     result_record sha256 trace'
 model='convert model model_layout model_stream smooth import/formats
