@@ -436,7 +436,8 @@ static int cpu_load(struct backend *b, const struct model *m,
             want->slots);
     if (find_weights(c, m, err) || alloc(c, want, err) ||
         alloc_samplers(c, err) ||
-        forward_new(&c->forward, m, &c->weights, &c->k, &c->pool, &o, err)) {
+        forward_new(&c->forward, m, &c->weights, &c->k, &c->pool, c->threads,
+                    &o, err)) {
         unload(c);
         return -1;
     }

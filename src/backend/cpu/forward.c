@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backend/cpu/kv.h"
+#include "backend/cpu/pool.h"
 #include "backend/cpu/weights.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -24,16 +25,25 @@ enum { /* operators of a layer, by the row that they quantise */
 enum { HEAD_IN = 0, HEAD_NORM, HEAD_LOGITS }; /* .. and of the head */
 #define HEAD_LAYER 0xffffffffu
 
+#define QUERIES 16 /* of one KV head in a call of attention */
+#define OUTPUTS 32 /* of a linear, that threads do not share: two groups */
+
 /* What left the range in this step, a slot each. */
 struct slot_fault {
     bool faulty;
     struct fault least;
 };
 
+/* Rows of one slot whose queries meet the same keys. */
+struct span {
+    size_t first, n;
+};
+
 struct forward {
     const struct model *model;
     const struct x1_kernels *k;
     struct kv_pool *pool;
+    struct pool *threads;
     struct forward_options o;
     const struct weights *weights;
     size_t dim, q_dim, kv_dim, ffn, hd; /* row lengths */
@@ -49,12 +59,25 @@ struct forward {
     float *g;              /* ffn */
     float *cos, *sin;      /* hd / 2 */
     struct x1_rows in;     /* what the next linear reads */
-    struct x1_query *query; /* n_heads */
-    int32_t *fault;        /* one a quantised row */
+    int32_t *fault;        /* n_heads a row */
+    int32_t *in_fault;     /* of in, one a row */
+    struct span *span;     /* of these rows */
+    size_t n_spans;
     float *logits;         /* max_draws x n_vocab */
+    /* of each thread */
     size_t positions;      /* that scratch is for */
-    void *scratch;         /* of attention */
+    void **scratch;        /* of attention */
+    struct x1_query *query; /* max_queries */
 };
+
+/* Queries of one call of attention: what the levels take at a time, or the
+ * heads of one row if they are more. */
+static size_t max_queries(const struct forward *f)
+{
+    size_t group = f->model->rec.n_heads / f->model->rec.n_kv_heads;
+
+    return group > QUERIES ? group : QUERIES / group * group;
+}
 
 /* The least (position, layer, op, row, index) of a sequence is its fault. */
 static bool less(const struct fault *a, const struct fault *b)
@@ -70,6 +93,7 @@ static bool less(const struct fault *a, const struct fault *b)
     return a->index < b->index;
 }
 
+/* Jobs may call it; faults are rare. */
 static void note(struct forward *f, const struct backend_row *r,
                  uint32_t layer, uint32_t op, size_t head, int32_t index)
 {
@@ -77,94 +101,304 @@ static void note(struct forward *f, const struct backend_row *r,
                         (uint32_t)index };
     struct slot_fault *s = &f->slot[r->slot];
 
-    if (index < 0 || (s->faulty && !less(&at, &s->least)))
+    if (index < 0)
         return;
-    s->faulty = true;
-    s->least = at;
+    pool_lock(f->threads);
+    if (!s->faulty || less(&at, &s->least)) {
+        s->faulty = true;
+        s->least = at;
+    }
+    pool_unlock(f->threads);
 }
 
-/* Faults of an operation on n * per rows, `per` for each row of the step. */
-static void note_all(struct forward *f, uint32_t layer, uint32_t op,
-                     size_t per)
+/* ---- jobs on rows -------------------------------------------------------- */
+
+/* What a job does with rows: its fields by the job. */
+struct rows_job {
+    struct forward *f;
+    uint32_t layer, op;
+    const float *x; /* rows to be quantised */
+    const float *g; /* gains of a norm */
+    const struct model_layer *w;
+    bool k, q;      /* keys and values, queries */
+};
+
+/* Rows that are quantised side by side share cache lines, so a thread takes
+ * some at a time. */
+static void run_rows(struct forward *f, pool_fn *fn, struct rows_job *j)
 {
-    for (size_t i = 0; i < f->n * per; i++)
-        if (f->fault[i] >= 0)
-            note(f, f->row[i / per], layer, op, i % per, f->fault[i]);
+    j->f = f;
+    pool_run(f->threads, fn, j, f->n, pool_chunk(f->threads, f->n, 4));
 }
 
 /* The input of the next linear: x (n rows of k) as A14, or A8 if the model
  * is of that kind. */
-static void quantise(struct forward *f, const float *x, size_t k,
-                     uint32_t layer, uint32_t op)
+static void quantise_rows(void *self, size_t from, size_t to, size_t thread)
+{
+    const struct rows_job *j = self;
+    struct forward *f = j->f;
+
+    (void)thread;
+    f->k->quantise(&f->in, j->x, f->in.k, f->in_fault, from, to);
+    for (size_t i = from; i < to; i++)
+        note(f, f->row[i], j->layer, j->op, 0, f->in_fault[i]);
+}
+
+static void prepare(struct forward *f, size_t k)
 {
     f->in.m = f->n;
     f->in.k = k;
     f->in.a8 = f->model->rec.flags & MODEL_A8;
-    f->k->quantise(&f->in, x, k, f->fault, 0, f->n);
-    note_all(f, layer, op, 1);
 }
 
-static void linear(struct forward *f, float *y, const struct x1_weights *w,
-                   const float *b)
+static void quantise(struct forward *f, const float *x, size_t k,
+                     uint32_t layer, uint32_t op)
 {
-    f->k->linear(y, w->rows, w, b, false, &f->in, 0, w->rows);
+    struct rows_job j = { .layer = layer, .op = op, .x = x };
+
+    prepare(f, k);
+    run_rows(f, quantise_rows, &j);
+}
+
+static void norm_rows(void *self, size_t from, size_t to, size_t thread)
+{
+    struct rows_job j = *(const struct rows_job *)self;
+    struct forward *f = j.f;
+
+    f->k->rmsnorm(f->h + from * f->dim, f->x + from * f->dim, f->dim, j.g,
+                  f->model->rec.eps, to - from, f->dim, f->fault + from);
+    for (size_t i = from; i < to; i++)
+        note(f, f->row[i], j.layer, j.op, 0, f->fault[i]);
+    j.x = f->h;
+    j.op++;
+    quantise_rows(&j, from, to, thread);
+}
+
+/* h = norm(x), the input of the next linear. */
+static void norm(struct forward *f, const float *g, uint32_t layer,
+                 uint32_t op)
+{
+    struct rows_job j = { .layer = layer, .op = op, .g = g };
+
+    prepare(f, f->dim);
+    run_rows(f, norm_rows, &j);
+}
+
+/* The heads of row i: their norm, if the model has one, and rope. */
+static void turn_heads(struct forward *f, size_t i, float *x, size_t heads,
+                       const float *g, uint32_t layer, uint32_t op)
+{
+    int32_t *fault = f->fault + i * f->model->rec.n_heads;
+    size_t at = i * (f->hd / 2);
+
+    if (g) {
+        f->k->rmsnorm(x, x, f->hd, g, f->model->rec.eps, heads, f->hd, fault);
+        for (size_t h = 0; h < heads; h++)
+            note(f, f->row[i], layer, op, h, fault[h]);
+    }
+    f->k->rope(x, heads, f->hd, f->cos + at, f->sin + at);
+}
+
+/* K and V of row i into the cache. */
+static void append(struct forward *f, size_t i, uint32_t layer)
+{
+    const struct backend_row *r = f->row[i];
+    size_t kvh = f->model->rec.n_kv_heads;
+
+    for (size_t g = 0; g < kvh; g++) {
+        size_t at = (i * kvh + g) * f->hd;
+        int32_t bad[2];
+
+        f->k->store(kv_at(f->pool, r->slot, layer, g, r->position),
+                    r->position % KV_PAGE, f->kx + at, f->vx + at, f->hd,
+                    bad);
+        note(f, r, layer, OP_K, g, bad[0]);
+        note(f, r, layer, OP_V, g, bad[1]);
+    }
+}
+
+static void heads_rows(void *self, size_t from, size_t to, size_t thread)
+{
+    const struct rows_job *j = self;
+    struct forward *f = j->f;
+    const struct model_record *rec = &f->model->rec;
+
+    (void)thread;
+    for (size_t i = from; i < to; i++) {
+        if (j->k) {
+            turn_heads(f, i, f->kx + i * f->kv_dim, rec->n_kv_heads,
+                       j->w->k_norm, j->layer, OP_K_HEAD);
+            append(f, i, j->layer);
+        }
+        if (j->q)
+            turn_heads(f, i, f->q + i * f->q_dim, rec->n_heads, j->w->q_norm,
+                       j->layer, OP_Q_HEAD);
+    }
+}
+
+static void embed_rows(void *self, size_t from, size_t to, size_t thread)
+{
+    struct forward *f = ((const struct rows_job *)self)->f;
+    size_t half = f->hd / 2;
+
+    (void)thread;
+    for (size_t i = from; i < to; i++) {
+        f->k->embed(f->x + i * f->dim, &f->weights->embed, f->row[i]->token);
+        x1_rope_row(f->cos + i * half, f->sin + i * half, f->model->inv_freq,
+                    half, f->row[i]->position);
+    }
+}
+
+static void check_logits(void *self, size_t from, size_t to, size_t thread)
+{
+    struct forward *f = ((const struct rows_job *)self)->f;
+    size_t v = f->model->rec.n_vocab;
+
+    (void)thread;
+    for (size_t i = from; i < to; i++)
+        note(f, f->row[i], HEAD_LAYER, HEAD_LOGITS, 0,
+             f->k->fault(f->logits + i * v, v));
+}
+
+/* ---- jobs on outputs ----------------------------------------------------- */
+
+/* Linears of the same rows: y = w h + b. */
+struct part {
+    float *y;
+    const struct x1_weights *w;
+    const float *b;
+};
+
+/* Up to three linears, or a gate and the w up that belongs to it.  An item is
+ * OUTPUTS outputs, of one linear after the other. */
+struct outputs_job {
+    struct forward *f;
+    struct part part[3];
+    size_t n;
+    bool add;               /* y = y + .. */
+    const struct x1_weights *up;
+};
+
+static size_t items_of(const struct part *p)
+{
+    return (p->w->rows + OUTPUTS - 1) / OUTPUTS;
+}
+
+static void part_outputs(const struct outputs_job *j, const struct part *p,
+                         size_t from, size_t to)
+{
+    size_t rows = p->w->rows;
+    const struct x1_kernels *k = j->f->k;
+
+    from *= OUTPUTS;
+    to = to * OUTPUTS < rows ? to * OUTPUTS : rows;
+    if (j->up)
+        k->gate(p->y, rows, p->w, j->up, &j->f->in, from, to);
+    else
+        k->linear(p->y, rows, p->w, p->b, j->add, &j->f->in, from, to);
+}
+
+static void outputs(void *self, size_t from, size_t to, size_t thread)
+{
+    const struct outputs_job *j = self;
+    size_t first = 0;
+
+    (void)thread;
+    for (size_t i = 0; i < j->n; i++) {
+        size_t end = first + items_of(&j->part[i]);
+        size_t a = from > first ? from : first, b = to < end ? to : end;
+
+        if (a < b)
+            part_outputs(j, &j->part[i], a - first, b - first);
+        first = end;
+    }
+}
+
+static void run_outputs(struct forward *f, struct outputs_job *j)
+{
+    size_t items = 0;
+
+    j->f = f;
+    for (size_t i = 0; i < j->n; i++)
+        items += items_of(&j->part[i]);
+    pool_run(f->threads, outputs, j, items, pool_chunk(f->threads, items, 1));
 }
 
 /* x = x + linear */
 static void residual_linear(struct forward *f, const struct x1_weights *w)
 {
-    f->k->linear(f->x, w->rows, w, NULL, true, &f->in, 0, w->rows);
+    struct outputs_job j = { .part = { { f->x, w, NULL } }, .n = 1,
+                             .add = true };
+
+    run_outputs(f, &j);
 }
 
-static void norm(struct forward *f, const float *g, uint32_t layer,
-                 uint32_t op)
-{
-    f->k->rmsnorm(f->h, f->x, f->dim, g, f->model->rec.eps, f->n, f->dim,
-                  f->fault);
-    note_all(f, layer, op, 1);
-    quantise(f, f->h, f->dim, layer, op + 1);
-}
+/* ---- attention ----------------------------------------------------------- */
 
-static void head_norm(struct forward *f, float *x, size_t heads,
-                      const float *g, uint32_t layer, uint32_t op)
+/* Rows of one slot, as many as their queries fit in one call. */
+static void find_spans(struct forward *f)
 {
-    if (!g)
-        return;
-    f->k->rmsnorm(x, x, f->hd, g, f->model->rec.eps, f->n * heads, f->hd,
-                  f->fault);
-    note_all(f, layer, op, heads);
-}
+    const struct model_record *rec = &f->model->rec;
+    size_t most = max_queries(f) / (rec->n_heads / rec->n_kv_heads);
 
-static void rope(struct forward *f, float *x, size_t heads)
-{
+    f->n_spans = 0;
     for (size_t i = 0; i < f->n; i++) {
-        size_t at = i * (f->hd / 2);
+        struct span *s = f->n_spans ? &f->span[f->n_spans - 1] : NULL;
 
-        f->k->rope(x + i * heads * f->hd, heads, f->hd, f->cos + at,
-                   f->sin + at);
+        if (s && s->n < most && f->row[i]->slot == f->row[i - 1]->slot)
+            s->n++;
+        else
+            f->span[f->n_spans++] = (struct span){ i, 1 };
     }
 }
 
-/* K and V of all rows into the cache. */
-static void remember(struct forward *f, uint32_t l)
+/* The queries of a span and a KV head: of each row the heads that share it. */
+static void attend_span(struct forward *f, uint32_t l, const struct span *s,
+                        size_t g, size_t thread)
 {
-    size_t kvh = f->model->rec.n_kv_heads;
+    const struct model_record *rec = &f->model->rec;
+    size_t group = rec->n_heads / rec->n_kv_heads;
+    struct x1_query *query = f->query + thread * max_queries(f);
+    struct x1_blocks kv = kv_blocks(f->pool, f->row[s->first]->slot, l, g);
 
-    for (size_t i = 0; i < f->n; i++) {
-        const struct backend_row *r = f->row[i];
+    for (size_t j = 0; j < s->n * group; j++) {
+        size_t i = s->first + j / group;
+        size_t at = (i * rec->n_heads + g * group + j % group) * f->hd;
+        size_t to = (size_t)f->row[i]->position + 1;
+        size_t from = rec->window && to > rec->window ? to - rec->window : 0;
 
-        for (size_t g = 0; g < kvh; g++) {
-            size_t at = (i * kvh + g) * f->hd;
-            int32_t bad[2];
-
-            f->k->store(kv_at(f->pool, r->slot, l, g, r->position),
-                        r->position % KV_PAGE, f->kx + at, f->vx + at, f->hd,
-                        bad);
-            note(f, r, l, OP_K, g, bad[0]);
-            note(f, r, l, OP_V, g, bad[1]);
-        }
+        query[j] = (struct x1_query){ f->q + at, f->o_rows + at,
+                                      (uint32_t)from, (uint32_t)to, -1 };
     }
+    f->k->attention(query, s->n * group, rec->attn_scale, &kv, f->hd,
+                    f->scratch[thread]);
+    for (size_t j = 0; j < s->n * group; j++)
+        note(f, f->row[s->first + j / group], l, OP_Q_ROPE,
+             g * group + j % group, query[j].fault);
 }
+
+static void attend_spans(void *self, size_t from, size_t to, size_t thread)
+{
+    const struct rows_job *j = self;
+    size_t heads = j->f->model->rec.n_kv_heads;
+
+    for (size_t i = from; i < to; i++)
+        attend_span(j->f, j->layer, &j->f->span[i / heads], i % heads,
+                    thread);
+}
+
+/* o = attention of every row and head over what its sequence remembers. */
+static void attend(struct forward *f, uint32_t l)
+{
+    struct rows_job j = { .f = f, .layer = l };
+    size_t n;
+
+    find_spans(f);
+    n = f->n_spans * f->model->rec.n_kv_heads;
+    pool_run(f->threads, attend_spans, &j, n, pool_chunk(f->threads, n, 1));
+}
+
+/* ---- layers -------------------------------------------------------------- */
 
 static void move_row(float *x, size_t to, size_t from, size_t n)
 {
@@ -194,102 +428,89 @@ static void only_drawing(struct forward *f, uint32_t l)
     quantise(f, f->h, f->dim, l, OP_ATTN_NORM);
 }
 
-/* One row's queries of one KV head: the heads that share it. */
-static void attend_head(struct forward *f, uint32_t l, size_t i, size_t g)
-{
-    const struct model_record *rec = &f->model->rec;
-    const struct backend_row *r = f->row[i];
-    size_t group = rec->n_heads / rec->n_kv_heads;
-    size_t to = (size_t)r->position + 1;
-    size_t from = rec->window && to > rec->window ? to - rec->window : 0;
-    struct x1_blocks kv = kv_blocks(f->pool, r->slot, l, g);
-
-    for (size_t j = 0; j < group; j++) {
-        size_t at = (i * rec->n_heads + g * group + j) * f->hd;
-
-        f->query[j] = (struct x1_query){ f->q + at, f->o_rows + at,
-                                         (uint32_t)from, (uint32_t)to, -1 };
-    }
-    f->k->attention(f->query, group, rec->attn_scale, &kv, f->hd, f->scratch);
-    for (size_t j = 0; j < group; j++)
-        note(f, r, l, OP_Q_ROPE, g * group + j, f->query[j].fault);
-}
-
-/* o = attention of every row and head over what its sequence remembers. */
-static void attend(struct forward *f, uint32_t l)
-{
-    for (size_t i = 0; i < f->n; i++)
-        for (size_t g = 0; g < f->model->rec.n_kv_heads; g++)
-            attend_head(f, l, i, g);
-}
-
 static void residual(struct forward *f, uint32_t layer)
 {
     for (size_t i = 0; f->o.residual && i < f->n; i++)
         f->o.residual(f->o.self, f->row[i], layer, f->x + i * f->dim);
 }
 
+/* Keys and values of all rows, and the queries of those that go on. */
+static void keys_and_queries(struct forward *f, uint32_t l)
+{
+    const struct model_layer *w = &f->model->layers[l];
+    const struct layer_weights *p = &f->weights->layers[l];
+    bool last = l + 1 == f->model->rec.n_layers;
+    struct outputs_job k = { .part = { { f->kx, &p->wk, w->bk },
+                                       { f->vx, &p->wv, w->bv },
+                                       { f->q, &p->wq, w->bq } },
+                             .n = last ? 2 : 3 };
+    struct outputs_job q = { .part = { { f->q, &p->wq, w->bq } }, .n = 1 };
+    struct rows_job heads = { .layer = l, .w = w, .k = true, .q = !last };
+
+    run_outputs(f, &k);
+    run_rows(f, heads_rows, &heads);
+    if (!last)
+        return;
+    only_drawing(f, l);
+    if (f->n == 0)
+        return;
+    heads.k = false;
+    heads.q = true;
+    run_outputs(f, &q);
+    run_rows(f, heads_rows, &heads);
+}
+
 static void layer(struct forward *f, uint32_t l)
 {
     const struct model_layer *w = &f->model->layers[l];
     const struct layer_weights *p = &f->weights->layers[l];
-    const struct model_record *rec = &f->model->rec;
+    struct outputs_job gate = { .part = { { f->g, &p->gate, NULL } }, .n = 1,
+                                .up = &p->up };
 
-    /* h = norm(x); k, v = linear(h), remembered */
+    /* h = norm(x); x = x + wo attention(q), q, k, v = linear(h) */
     norm(f, w->attn_norm, l, OP_ATTN_IN);
-    linear(f, f->kx, &p->wk, w->bk);
-    linear(f, f->vx, &p->wv, w->bv);
-    head_norm(f, f->kx, rec->n_kv_heads, w->k_norm, l, OP_K_HEAD);
-    rope(f, f->kx, rec->n_kv_heads);
-    remember(f, l);
-    if (l + 1 == rec->n_layers)
-        only_drawing(f, l);
+    keys_and_queries(f, l);
     if (f->n == 0)
         return;
-
-    /* q = linear(h); x = x + wo attention(q) */
-    linear(f, f->q, &p->wq, w->bq);
-    head_norm(f, f->q, rec->n_heads, w->q_norm, l, OP_Q_HEAD);
-    rope(f, f->q, rec->n_heads);
     attend(f, l);
     quantise(f, f->o_rows, f->q_dim, l, OP_O);
     residual_linear(f, &p->wo);
 
     /* x = x + down(silu(gate(h)) * up(h)), h = norm(x) */
     norm(f, w->ffn_norm, l, OP_FFN_IN);
-    f->k->gate(f->g, f->ffn, &p->gate, &p->up, &f->in, 0, f->ffn);
+    run_outputs(f, &gate);
     quantise(f, f->g, f->ffn, l, OP_DOWN);
     residual_linear(f, &p->down);
 }
 
 static void head(struct forward *f)
 {
-    size_t v = f->model->rec.n_vocab;
+    struct outputs_job j = { .part = { { f->logits, &f->weights->head,
+                                         NULL } }, .n = 1 };
+    struct rows_job check = { .f = f };
 
     norm(f, f->model->final_norm, HEAD_LAYER, HEAD_IN);
-    linear(f, f->logits, &f->weights->head, NULL);
-    for (size_t i = 0; i < f->n; i++) {
-        const struct backend_row *r = f->row[i];
-
-        note(f, r, HEAD_LAYER, HEAD_LOGITS, 0,
-             f->k->fault(f->logits + i * v, v));
-        f->good[i] = !f->slot[r->slot].faulty;
-    }
+    run_outputs(f, &j);
+    pool_run(f->threads, check_logits, &check, f->n, 1);
+    for (size_t i = 0; i < f->n; i++)
+        f->good[i] = !f->slot[f->row[i]->slot].faulty;
 }
 
-/* Room for the scores of these positions. */
+/* Room of each thread for the scores of these positions. */
 static int reserve(struct forward *f, size_t positions, struct err *err)
 {
-    void *scratch;
-
     if (positions <= f->positions)
         return 0;
     positions = (positions + 1023) / 1024 * 1024;
-    if (mem_big(&scratch, f->k->attention_bytes(positions, f->hd), 1,
-                "scores", err))
-        return -1;
-    free(f->scratch);
-    f->scratch = scratch;
+    for (size_t i = 0; i < pool_threads(f->threads); i++) {
+        void *scratch;
+
+        if (mem_big(&scratch, f->k->attention_bytes(positions, f->hd), 1,
+                    "scores", err))
+            return -1;
+        free(f->scratch[i]);
+        f->scratch[i] = scratch;
+    }
     f->positions = positions;
     return 0;
 }
@@ -297,7 +518,7 @@ static int reserve(struct forward *f, size_t positions, struct err *err)
 int forward_step(struct forward *f, const struct backend_row *rows, size_t n,
                  struct err *err)
 {
-    const struct model *m = f->model;
+    struct rows_job embed = { .f = f };
 
     f->n = n;
     for (size_t i = 0; i < n; i++) {
@@ -305,12 +526,10 @@ int forward_step(struct forward *f, const struct backend_row *rows, size_t n,
             return -1;
         f->row[i] = &rows[i];
         f->slot[rows[i].slot].faulty = false;
-        f->k->embed(f->x + i * f->dim, &f->weights->embed, rows[i].token);
-        x1_rope_row(f->cos + i * (f->hd / 2), f->sin + i * (f->hd / 2),
-                    m->inv_freq, f->hd / 2, rows[i].position);
     }
+    run_rows(f, embed_rows, &embed);
     residual(f, 0);
-    for (uint32_t l = 0; l < m->rec.n_layers && f->n; l++) {
+    for (uint32_t l = 0; l < f->model->rec.n_layers && f->n; l++) {
         layer(f, l);
         residual(f, l + 1);
     }
@@ -347,6 +566,7 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
 {
     size_t wide = f->dim > f->q_dim ? f->dim : f->q_dim;
     size_t n_heads = f->model->rec.n_heads;
+    size_t queries = pool_threads(f->threads) * max_queries(f);
     struct {
         void *out;
         size_t count, size;
@@ -363,8 +583,10 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
         { &f->sin, rows * (f->hd / 2), 4 },
         { &f->in.q, f->k->rows_bytes(rows, f->ffn > wide ? f->ffn : wide), 1 },
         { &f->in.scale, rows, 4 },
-        { &f->query, n_heads, sizeof(*f->query) },
+        { &f->query, queries, sizeof(*f->query) },
+        { &f->span, rows, sizeof(*f->span) },
         { &f->fault, rows * n_heads, 4 },
+        { &f->in_fault, rows, 4 },
         { &f->good, draws, sizeof(*f->good) },
         { &f->logits, draws * f->model->rec.n_vocab, 4 },
     };
@@ -381,8 +603,8 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
 
 int forward_new(struct forward **out, const struct model *m,
                 const struct weights *w, const struct x1_kernels *k,
-                struct kv_pool *pool, const struct forward_options *o,
-                struct err *err)
+                struct kv_pool *pool, struct pool *threads,
+                const struct forward_options *o, struct err *err)
 {
     const struct model_record *rec = &m->rec;
     struct forward *f = xcalloc(1, sizeof(*f));
@@ -391,6 +613,8 @@ int forward_new(struct forward **out, const struct model *m,
     f->weights = w;
     f->k = k;
     f->pool = pool;
+    f->threads = threads;
+    f->scratch = xcalloc(pool_threads(threads), sizeof(*f->scratch));
     f->o = *o;
     f->dim = rec->dim;
     f->hd = rec->head_dim;
@@ -427,6 +651,10 @@ void forward_free(struct forward *f)
     free(f->query);
     free(f->fault);
     free(f->logits);
+    for (size_t i = 0; i < pool_threads(f->threads); i++)
+        free(f->scratch[i]);
     free(f->scratch);
+    free(f->span);
+    free(f->in_fault);
     free(f);
 }

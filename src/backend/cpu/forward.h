@@ -19,6 +19,7 @@ struct err;
 struct forward;
 struct kv_pool;
 struct model;
+struct pool;
 struct weights;
 struct x1_kernels;
 
@@ -32,12 +33,12 @@ struct forward_options {
     void *self;
 };
 
-/* Work space.  The model, its weights in the form of the kernels, kernels and
- * blocks are borrowed. */
+/* Work space.  The model, its weights in the form of the kernels, kernels,
+ * blocks and threads are borrowed. */
 int forward_new(struct forward **out, const struct model *m,
                 const struct weights *w, const struct x1_kernels *k,
-                struct kv_pool *pool, const struct forward_options *o,
-                struct err *err);
+                struct kv_pool *pool, struct pool *threads,
+                const struct forward_options *o, struct err *err);
 void forward_free(struct forward *f);
 
 /* Compute rows[0 .. n), whose blocks are entered.  Rows of a slot are
