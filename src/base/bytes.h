@@ -56,4 +56,17 @@ static inline float f32_from(uint32_t u)
     return v;
 }
 
+/* The value of a binary16; binary32 holds all of them. */
+static inline float f32_from_f16(uint32_t h)
+{
+    uint32_t sign = (h & 0x8000) << 16, e = h >> 10 & 31, m = h & 0x3ff;
+
+    if (e == 31)
+        return f32_from(sign | 0x7f800000 | m << 13);
+    if (e)
+        return f32_from(sign | (e + 112) << 23 | m << 13);
+    /* subnormal, or zero: m * 2^-24 */
+    return f32_from(sign | f32_bits((float)m * 0x1p-24f));
+}
+
 #endif

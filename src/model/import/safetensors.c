@@ -444,19 +444,6 @@ const struct safetensor *safetensors_find(const struct safetensors *s,
     return NULL;
 }
 
-/* binary16 to binary32, which holds all of it. */
-static float from_f16(uint32_t h)
-{
-    uint32_t sign = (h & 0x8000) << 16, e = h >> 10 & 31, m = h & 0x3ff;
-
-    if (e == 31)
-        return f32_from(sign | 0x7f800000 | m << 13);
-    if (e)
-        return f32_from(sign | (e + 112) << 23 | m << 13);
-    /* subnormal, or zero: m * 2^-24 */
-    return f32_from(sign | f32_bits((float)m * 0x1p-24f));
-}
-
 static void convert(float *out, const unsigned char *raw, size_t n,
                     const struct safetensor *t)
 {
@@ -469,7 +456,7 @@ static void convert(float *out, const unsigned char *raw, size_t n,
             continue;
         }
         u = (uint32_t)p[0] | (uint32_t)p[1] << 8;
-        out[i] = t->dtype[0] == 'B' ? f32_from(u << 16) : from_f16(u);
+        out[i] = t->dtype[0] == 'B' ? f32_from(u << 16) : f32_from_f16(u);
     }
 }
 
