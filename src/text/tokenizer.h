@@ -90,6 +90,29 @@ struct tokenizer_source {
 int tokenizer_import(struct buf *out, const char *dir,
                      struct tokenizer_source *source, struct err *err);
 
+/* A tokenizer as a GGUF file has it, in arrays.  Texts are borrowed and have
+ * no NUL after them. */
+struct tokenizer_text {
+    const char *s;
+    size_t n;
+};
+struct tokenizer_arrays {
+    struct tokenizer_text model; /* tokenizer.ggml.model: "gpt2", "llama" */
+    struct tokenizer_text pre;   /* of a gpt2: which pattern; s NULL: none */
+    const struct tokenizer_text *token; /* n_tokens of them */
+    const float *score;          /* as many; NULL: none */
+    const unsigned char *type;   /* as many, 1 to 6: see tok_build_piece */
+    size_t n_tokens;
+    const struct tokenizer_text *merge; /* "a b", n_merges of them */
+    size_t n_merges;
+    int add_bos, add_eos;        /* -1 where nothing is said */
+    int leading_space, squeeze;  /* of a llama: likewise */
+};
+
+/* Append tokenizer bytes of arrays.  Errors as tokenizer_import. */
+int tokenizer_import_arrays(struct buf *out, const struct tokenizer_arrays *a,
+                            uint32_t n_vocab, struct err *err);
+
 /* Streaming: ids in, text out.  What comes out, put together, is the bytes of
  * all ids scrubbed by utf8_scrub, however it was cut; an incomplete sequence
  * at the end is held back until more comes, or detok_end. */

@@ -286,6 +286,13 @@ bool tok_build_has(const struct tok_build *b, uint32_t id);
 /* Errors: id out of range, empty or long text. */
 int tok_build_set(struct tok_build *b, uint32_t id, const char *s, size_t n,
                   uint32_t flags, float score, struct err *err);
+/* Set a token as SentencePiece types it: 1 normal, 2 unknown (b->unknown
+ * becomes it), 3 control, 4 user-defined, 6 byte; another type is refused. */
+int tok_build_piece(struct tok_build *b, uint32_t id, const char *s, size_t n,
+                    float score, uint64_t type, struct err *err);
+/* The raw bytes of a token in the byte-level alphabet; out has room for n.
+ * The length, or 0 if some character is not of the alphabet. */
+size_t tok_alphabet_bytes(const char *s, size_t n, char *out);
 /* Write the bytes, check them with tokenizer_new, append them to out: those of
  * apustok1 where that can say all of it, else of apustok2. */
 int tok_build_write(const struct tok_build *b, struct buf *out,

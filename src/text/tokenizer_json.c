@@ -40,9 +40,7 @@ static int alphabet_byte(uint32_t cp)
     return cp == 67 ? 173 : (int)cp - 33 + 127;
 }
 
-/* The raw bytes of a vocabulary entry; room for n bytes.  The length, or 0 if
- * some character is not of the alphabet. */
-static size_t decode(const char *s, size_t n, char *out)
+size_t tok_alphabet_bytes(const char *s, size_t n, char *out)
 {
     size_t i, len = 0;
     uint32_t cp;
@@ -110,7 +108,7 @@ static int put_vocab(struct import *im, const char *s, uint32_t id,
         return err_set(err, ERR_INPUT, "token %u has %zu bytes, at most %u "
                        "are possible", id, n, TOK_MAX_BYTES);
     if (im->b.kind == TOK_BYTE_LEVEL) {
-        size_t len = decode(s, n, raw);
+        size_t len = tok_alphabet_bytes(s, n, raw);
 
         if (len) {
             s = raw;
@@ -218,7 +216,7 @@ static uint32_t vocab_id(const struct import *im, const char *s, size_t n)
     if (!n || n > sizeof(raw))
         return TOK_NONE;
     if (im->b.kind == TOK_BYTE_LEVEL) {
-        len = decode(s, n, raw);
+        len = tok_alphabet_bytes(s, n, raw);
         if (len)
             return token_refs_find(&im->vocab, raw, len);
     }

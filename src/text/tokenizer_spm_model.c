@@ -250,6 +250,14 @@ static int put_piece(struct tok_build *b, uint32_t id, struct proto text,
     return tok_build_set(b, id, s, text.n, flags, score, err);
 }
 
+int tok_build_piece(struct tok_build *b, uint32_t id, const char *s, size_t n,
+                    float score, uint64_t type, struct err *err)
+{
+    struct proto text = { (const unsigned char *)s, n };
+
+    return put_piece(b, id, text, score, type, err);
+}
+
 static int read_piece(struct tok_build *b, struct proto m, struct err *err)
 {
     struct proto text = { (const unsigned char *)"", 0 };
