@@ -18,6 +18,16 @@ int tokenizer_import(struct buf *out, const char *dir,
     return 0;
 }
 
+int tokenizer_import_arrays(struct buf *out, const struct tokenizer_arrays *a,
+                            uint32_t n_vocab, struct err *err)
+{
+    (void)out;
+    (void)a;
+    (void)n_vocab;
+    (void)err;
+    return 0;
+}
+
 int tokenizer_new(struct tokenizer **out, const unsigned char *data,
                   size_t n, uint32_t n_vocab, struct err *err)
 {

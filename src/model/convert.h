@@ -1,6 +1,5 @@
 /*
- * From a Hugging Face directory (config.json, safetensors in one file or
- * sharded, tokenizer.json or tokenizer.model, tokenizer_config.json) to a
+ * From a source (a Hugging Face directory, a GGUF file: model/import) to a
  * model file.  The same input gives the same bytes on every machine.
  * Anything that X1 has no paragraph for is refused by name.
  */

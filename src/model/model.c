@@ -111,9 +111,8 @@ static int read_record(struct reader *r, unsigned char raw[MODEL_RECORD_SIZE],
     if (read_exact(r, raw, MODEL_RECORD_SIZE, err))
         return -1;
     if (memcmp(raw, "GGUF", 4) == 0)
-        return err_set(err, ERR_INPUT, "\"%s\" is a GGUF file; convert the "
-                       "Hugging Face directory of the model instead",
-                       r->path);
+        return err_set(err, ERR_INPUT, "\"%s\" is a GGUF file, which apus model"
+                       " convert makes a model file of", r->path);
     if (memcmp(raw, "apusmdl1", 8) != 0)
         return err_set(err, ERR_INPUT, "\"%s\" is not a model file "
                        "(it does not begin with apusmdl1)", r->path);

@@ -7,6 +7,7 @@
 
 #include "model/models.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -26,6 +27,7 @@
 #include "base/sys.h"
 #include "base/vec.h"
 #include "model/convert.h"
+#include "model/import/formats.h"
 #include "model/model.h"
 #include "model/model_layout.h"
 #include "model/models_internal.h"
@@ -310,18 +312,37 @@ static int find_model(struct id *id, const char *store, const char *what,
     return rc;
 }
 
-/* The name for a file or directory: its last component, without .apus, with
- * '-' for what no name may have; of an id its first characters. */
+/* Cut `end` off the end of a name; digits match any. */
+static void cut_end(char *name, const char *end)
+{
+    size_t n = strlen(name), k = strlen(end), i = 0;
+    char *p = name + n - k;
+
+    if (n <= k)
+        return;
+    while (i < k && (isdigit((unsigned char)end[i])
+                         ? isdigit((unsigned char)p[i])
+                         : p[i] == end[i]))
+        i++;
+    if (i == k)
+        *p = '\0';
+}
+
+/* The name for a file or directory: its last component, without .apus, .gguf
+ * and the number of a part, with '-' for what no name may have; of an id its
+ * first characters. */
 char *models_own_name(const char *path)
 {
     char *real = realpath(path, NULL);
     const char *base = real ? real : path, *slash = strrchr(base, '/');
-    char *name = xstrndup(slash ? slash + 1 : base, MAX_NAME);
-    size_t n = strlen(name);
+    char *name = xstrdup(slash ? slash + 1 : base);
 
     free(real);
-    if (n > strlen(SUFFIX) && strcmp(name + n - strlen(SUFFIX), SUFFIX) == 0)
-        name[n - strlen(SUFFIX)] = '\0';
+    cut_end(name, SUFFIX);
+    cut_end(name, ".gguf");
+    cut_end(name, "-00001-of-00001");
+    if (strlen(name) > MAX_NAME)
+        name[MAX_NAME] = '\0';
     if (is_id(name))
         name[ID_IN_NAME] = '\0';
     for (char *p = name; *p; p++)
@@ -337,9 +358,9 @@ char *models_own_name(const char *path)
 
 /* Convert into the store: under a name aside first, for the id is not known
  * before the end. */
-static int add_directory(const char *store, const char *dir,
-                         const struct convert_options *o, struct id *id,
-                         struct err *err)
+static int add_source(const char *store, const char *what,
+                      const struct convert_options *o, struct id *id,
+                      struct err *err)
 {
     char scratch[FILE_SCRATCH], *aside, *path = NULL;
     int rc;
@@ -347,7 +368,7 @@ static int add_directory(const char *store, const char *dir,
     if (file_scratch(scratch, err))
         return -1;
     aside = xasprintf("%s/new.%s", store, scratch);
-    rc = convert_model(dir, aside, o, id, err);
+    rc = convert_model(what, aside, o, id, err);
 
     if (!rc) {
         path = models_path(store, *id);
@@ -396,9 +417,9 @@ static int resolve(char **path, const char *store, const char *what,
 
     if (rc < 0)
         return -1;
-    if (rc && file_is_dir(what)) {
-        rc = convert ? models_of_directory(&id, store, what, say, err)
-                     : models_known_directory(&id, store, what, err);
+    if (rc && formats_known(what)) {
+        rc = convert ? models_of_source(&id, store, what, say, err)
+                     : models_known_source(&id, store, what, err);
         if (rc)
             return -1;
     }
@@ -563,8 +584,8 @@ int models_add(const char *store, const char *what, const char *name,
 
     if (models_name_check(called, err) || file_mkdirs(store, err))
         goto out;
-    if (file_is_dir(what) ? add_directory(store, what, o, &h, err)
-                          : add_file(store, what, &h, err))
+    if (formats_known(what) ? add_source(store, what, o, &h, err)
+                            : add_file(store, what, &h, err))
         goto out;
     /* those who share a store can read it, and seldom write it */
     rc = remember(store, h, err);

@@ -1,7 +1,7 @@
 /*
  * The model store: a directory with a file ID.apus for each model, `names`
  * (lines "name id"), `checked` (which files were verified: id, device, inode,
- * size, mtime, ctime), `sources` (which directories were converted to what),
+ * size, mtime, ctime), `sources` (what was converted to which),
  * `arweave` (under which ids models were fetched) and `origins` (where models
  * are to be had).  A file is believed only
  * after its id was computed.
@@ -22,13 +22,14 @@ struct convert_options;
 
 /* Turn what a user typed (-m: id, unique prefix of at least 6 characters of
  * an id, name, id on Arweave, or path) into the path of a model file, which
- * the caller frees.  A Hugging Face directory is converted into the store
- * first (say, if not NULL, is told so in one line), unless that was done and
- * its files are the same; it goes there under the name of the directory. */
+ * the caller frees.  A Hugging Face directory or a GGUF file is converted into
+ * the store first (say, if not NULL, is called with a line about it), unless
+ * that was done and its files are the same; it goes there under its own
+ * name. */
 int models_resolve(char **path, const char *store, const char *what,
                    void (*say)(const char *line), struct err *err);
 
-/* The same, and nothing is made: ERR_INPUT for a directory that was not
+/* The same, and nothing is made: ERR_INPUT for a source that was not
  * converted before, or was changed since. */
 int models_find(char **path, const char *store, const char *what,
                 struct err *err);
@@ -45,9 +46,9 @@ int models_open_hashed(struct model **out, const char *store,
                        const char *what, const struct model_sink *sink,
                        struct err *err);
 
-/* Convert (a directory) or copy (an .apus file) into the store under a name,
- * which replaces an earlier use of that name.  name NULL: that of the file or
- * directory. */
+/* Convert (a directory, a GGUF file) or copy (an .apus file) into the store
+ * under a name, which replaces an earlier use of that name.  name NULL: that
+ * of the file or directory. */
 int models_add(const char *store, const char *what, const char *name,
                const struct convert_options *o, struct id *id, struct err *err);
 

@@ -22,11 +22,12 @@ int models_read_text(struct buf *b, const char *store, const char *file,
 int models_write_text(const struct buf *b, const char *store,
                       const char *file, struct err *err);
 
-/* The model of a directory: converted now, or before. */
-int models_of_directory(struct id *id, const char *store, const char *dir,
-                        void (*say)(const char *line), struct err *err);
+/* The model of a source (a directory or a file in another format): converted
+ * now, or before. */
+int models_of_source(struct id *id, const char *store, const char *what,
+                     void (*say)(const char *line), struct err *err);
 /* Converted before: -1 with ERR_INPUT if it was not. */
-int models_known_directory(struct id *id, const char *store, const char *dir,
-                           struct err *err);
+int models_known_source(struct id *id, const char *store, const char *what,
+                        struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * What the model store remembers of where its models came from: directories
+ * What the model store remembers of where its models came from: sources
  * that were converted (`sources`) and ids on Arweave (`arweave`).
  */
 #include <config.h>
@@ -25,29 +25,49 @@
 
 #define CONVERTER "1" /* counts up when convert gives other bytes */
 
-/* ---- directories that were converted before ----- */
+/* ---- sources that were converted before ----- */
 
 static int line_order(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* A digest of what stat says of every file in a directory: while it stays,
- * its conversion does. */
-static int source_key(char key[ID_TEXT], const char *dir)
+/* The directory of a source, which the caller frees, and in *same how many
+ * characters of `what` the names of its files begin with (0: it is a
+ * directory). */
+static char *source_dir(const char *what, size_t *same)
 {
-    struct id h;
+    static const char numbers[] = "-00001-of-00001.gguf";
+    const char *slash = strrchr(what, '/');
+    size_t tail = sizeof(numbers) - 1, n = strlen(what);
+
+    *same = 0;
+    if (file_is_dir(what))
+        return xstrdup(what);
+    *same = strlen(slash ? slash + 1 : what);
+    if (*same > tail && strncmp(what + n - 14, "-of-", 4) == 0)
+        *same -= tail; /* all files of the set */
+    return slash ? xstrndup(what, (size_t)(slash - what) + 1) : xstrdup(".");
+}
+
+/* A digest of what stat says of every file of a source: while it stays, its
+ * conversion does. */
+static int source_key(char key[ID_TEXT], const char *what)
+{
+    const char *name = strrchr(what, '/') ? strrchr(what, '/') + 1 : what;
     struct digest *d = digest_new();
-    char **line = NULL;
-    struct dirent *e;
+    size_t n = 0, same;
+    char *dir = source_dir(what, &same), **line = NULL;
     DIR *list = opendir(dir);
-    size_t n = 0;
+    struct dirent *e;
+    struct id h;
 
     while (list && (e = readdir(list))) {
         char *path = file_join(dir, e->d_name);
         struct stat st;
 
-        if (!stat(path, &st) && S_ISREG(st.st_mode)) {
+        if (strncmp(e->d_name, name, same) == 0 && !stat(path, &st) &&
+            S_ISREG(st.st_mode)) {
             VEC_MORE(line, n);
             line[n++] = xasprintf("%s %ju %ju %jd %jd.%09ld", e->d_name,
                                   (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
@@ -69,6 +89,7 @@ static int source_key(char key[ID_TEXT], const char *dir)
     base64url(key, h.b, 32);
     if (list)
         closedir(list);
+    free(dir);
     return list ? 0 : -1;
 }
 
@@ -113,34 +134,34 @@ static void source_add(const char *store, const char *key, struct id id)
     buf_clear(&b);
 }
 
-int models_known_directory(struct id *id, const char *store, const char *dir,
-                           struct err *err)
+int models_known_source(struct id *id, const char *store, const char *what,
+                        struct err *err)
 {
     char key[ID_TEXT];
 
-    if (source_key(key, dir) == 0 && source_find(id, store, key))
+    if (source_key(key, what) == 0 && source_find(id, store, key))
         return 0;
     return err_set(err, ERR_INPUT, "\"%s\" was not converted into \"%s\" yet:"
-                   " apus model add does that", dir, store);
+                   " apus model add does that", what, store);
 }
 
-int models_of_directory(struct id *id, const char *store, const char *dir,
-                        void (*say)(const char *line), struct err *err)
+int models_of_source(struct id *id, const char *store, const char *what,
+                     void (*say)(const char *line), struct err *err)
 {
     static const struct convert_options none;
     char key[ID_TEXT], after[ID_TEXT], *line;
-    int known = !source_key(key, dir);
+    int known = !source_key(key, what);
 
     if (known && source_find(id, store, key))
         return 0;
-    line = xasprintf("converting \"%s\" into the model store \"%s\"", dir,
+    line = xasprintf("converting \"%s\" into the model store \"%s\"", what,
                      store);
     if (say)
         say(line);
     free(line);
-    if (models_add(store, dir, NULL, &none, id, err))
+    if (models_add(store, what, NULL, &none, id, err))
         return -1;
-    if (known && !source_key(after, dir) && strcmp(key, after) == 0)
+    if (known && !source_key(after, what) && strcmp(key, after) == 0)
         source_add(store, key, *id);
     return 0;
 }

@@ -1,12 +1,18 @@
 /*
- * The formats that a model can be converted from.  Today: Hugging Face
- * directories (hf.h).
+ * The formats that a model can be converted from.  Hugging Face
+ * directories (hf.h) and GGUF files (gguf_model.h).
  */
 #ifndef APUS_MODEL_IMPORT_FORMATS_H
 #define APUS_MODEL_IMPORT_FORMATS_H
 
+#include <stdbool.h>
+
 struct err;
 struct import;
+
+/* Whether a path is to be opened as one of them: a directory, or a file that is
+ * GGUF by its first bytes or by its name. */
+bool formats_known(const char *path);
 
 /* Open the model at a path, whatever its format.  The values of its record are
  * checked, and so is that every tensor which it needs is there in its shape,

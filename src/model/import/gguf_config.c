@@ -1,0 +1,344 @@
+/*
+ * From the keys ARCHITECTURE.* to a model record.  Keys of general, tokenizer,
+ * split and quantize change nothing here.
+ */
+#include <config.h>
+
+#include "model/import/gguf_config.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "kernels/kernels.h"
+#include "model/import/gguf.h"
+#include "model/model_layout.h"
+
+#define MAX_KEY 256
+
+static const struct architecture {
+    const char *name;
+    bool interleaved, fused;
+} architectures[] = {
+    { "llama", true, false }, /* Mistral, too */
+    { "qwen2", false, false },
+    { "qwen3", false, false },
+};
+
+#define KNOWN "llama, qwen2 and qwen3 are known"
+
+/* What is asked for below, and what changes nothing. */
+static const char *const known_keys[] = {
+    "context_length", "embedding_length", "block_count",
+    "feed_forward_length", "attention.head_count", "attention.head_count_kv",
+    "attention.key_length", "attention.value_length",
+    "attention.layer_norm_rms_epsilon", "attention.sliding_window",
+    "rope.dimension_count", "rope.freq_base", "rope.scaling.type",
+    "rope.scaling.factor", "rope.scaling.original_context_length",
+    "rope.scaling.attn_factor", "rope.scaling.yarn_beta_fast",
+    "rope.scaling.yarn_beta_slow", "rope.scale_linear", "vocab_size",
+    "rope.scaling.finetuned", "attention.layer_norm_epsilon",
+};
+
+/* Keys that change nothing where they are 0 or false. */
+static const char *const neutral_keys[] = {
+    "expert_count", "expert_used_count", "use_parallel_residual",
+    "rope.scaling.yarn_log_multiplier", "attention.max_alibi_bias",
+    "attention.clamp_kqv",
+};
+
+/* A file and the prefix of its keys. */
+struct keys {
+    const struct gguf *g;
+    const char *architecture;
+};
+
+static const struct gguf_value *get(const struct keys *k, const char *name)
+{
+    char key[MAX_KEY];
+
+    snprintf(key, sizeof(key), "%s.%s", k->architecture, name);
+    return gguf_get(k->g, key);
+}
+
+static int refuse(const struct keys *k, const char *name, const char *why,
+                  struct err *err)
+{
+    return err_set(err, ERR_INPUT, "%s.%s %s", k->architecture, name, why);
+}
+
+/* A number, or an array of numbers that are all the same: 0, 1 if there is no
+ * such key, -1. */
+static int number(const struct keys *k, const char *name, double *out,
+                  struct err *err)
+{
+    const struct gguf_value *v = get(k, name);
+    struct gguf_items it;
+    double x = 0, next;
+
+    if (!v)
+        return 1;
+    if (gguf_f64(k->g, v, &x) &&
+        (gguf_numbers(k->g, v, &it) || !gguf_next_number(&it, &x)))
+        return refuse(k, name, "is not a number", err);
+    while (v->type == GGUF_ARRAY && gguf_next_number(&it, &next))
+        if (next < x || next > x)
+            return refuse(k, name, "differs from layer to layer, which is"
+                          " not supported", err);
+    if (!(x > -1e30 && x < 1e30))
+        return refuse(k, name, "is out of range", err);
+    *out = x;
+    return 0;
+}
+
+/* A whole number of 1 to 2^32 - 2; absent leaves *out alone if optional. */
+static int count(const struct keys *k, const char *name, bool optional,
+                 uint32_t *out, struct err *err)
+{
+    double x;
+    int rc = number(k, name, &x, err);
+
+    if (rc < 0)
+        return -1;
+    if (rc && optional)
+        return 0;
+    if (rc)
+        return err_set(err, ERR_INPUT, "it has no key %s.%s",
+                       k->architecture, name);
+    if (!(x >= 1 && x < 4294967295.0) || x != floor(x))
+        return refuse(k, name, "must be a whole number, 1 or more", err);
+    *out = (uint32_t)x;
+    return 0;
+}
+
+/* A number of at least `least`; absent leaves *out alone. */
+static int real(const struct keys *k, const char *name, double least,
+                double *out, struct err *err)
+{
+    double x = least;
+
+    if (number(k, name, &x, err) < 0)
+        return -1;
+    if (!(x >= least))
+        return refuse(k, name, "is out of range", err);
+    if (get(k, name))
+        *out = x;
+    return 0;
+}
+
+static bool listed(const char *name, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, list[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Whether a value is 0 or false. */
+static bool nothing(const struct gguf *g, const struct gguf_value *v)
+{
+    double x;
+    bool b;
+
+    if (gguf_bool(g, v, &b) == 0)
+        return !b;
+    return gguf_f64(g, v, &x) == 0 && !(x < 0 || x > 0);
+}
+
+/* Every key of the architecture is one that is understood. */
+static int check_keys(const struct keys *k, struct err *err)
+{
+    size_t n = strlen(k->architecture);
+
+    for (size_t i = 0; i < gguf_count(k->g); i++) {
+        const struct gguf_value *v = gguf_at(k->g, i);
+        const char *name = v->key + n + 1;
+
+        if (strncmp(v->key, k->architecture, n) != 0 || v->key[n] != '.' ||
+            listed(name, known_keys,
+                   sizeof(known_keys) / sizeof(known_keys[0])))
+            continue;
+        if (listed(name, neutral_keys,
+                   sizeof(neutral_keys) / sizeof(neutral_keys[0])) &&
+            nothing(k->g, v))
+            continue;
+        return err_set(err, ERR_INPUT, "models with the key \"%s\" are not"
+                       " supported", v->key);
+    }
+    return 0;
+}
+
+static int find_architecture(const struct gguf *g,
+                             const struct architecture **out,
+                             struct err *err)
+{
+    const struct gguf_value *v = gguf_get(g, "general.architecture");
+    const char *s;
+    size_t n;
+
+    if (gguf_string(g, v, &s, &n))
+        return err_set(err, ERR_INPUT, "it has no general.architecture; "
+                       KNOWN);
+    for (size_t i = 0;
+         i < sizeof(architectures) / sizeof(architectures[0]); i++) {
+        *out = &architectures[i];
+        if (gguf_says(g, v, (*out)->name))
+            return 0;
+    }
+    return err_set(err, ERR_INPUT, "general.architecture is \"%.*s\"; "
+                   KNOWN, n < 40 ? (int)n : 40, s);
+}
+
+static int read_heads(const struct keys *k, struct model_record *r,
+                      struct err *err)
+{
+    uint32_t value = 0, turned = 0;
+
+    if (count(k, "attention.head_count", false, &r->n_heads, err))
+        return -1;
+    r->n_kv_heads = r->n_heads;
+    if (count(k, "attention.head_count_kv", true, &r->n_kv_heads, err) ||
+        count(k, "attention.key_length", true, &r->head_dim, err) ||
+        count(k, "attention.value_length", true, &value, err) ||
+        count(k, "rope.dimension_count", true, &turned, err))
+        return -1;
+    if (!r->head_dim && r->dim % r->n_heads)
+        return err_set(err, ERR_INPUT, "it has no key %s.attention.key_length,"
+                       " and %u is not a multiple of %u heads",
+                       k->architecture, r->dim, r->n_heads);
+    if (!r->head_dim)
+        r->head_dim = r->dim / r->n_heads;
+    if (value && value != r->head_dim)
+        return refuse(k, "attention.value_length", "is not that of a key,"
+                      " which is not supported", err);
+    if (turned && turned != r->head_dim)
+        return refuse(k, "rope.dimension_count", "is not the width of a head,"
+                      " which is not supported", err);
+    return 0;
+}
+
+static int read_sizes(const struct keys *k, struct model_record *r,
+                      struct err *err)
+{
+    uint32_t window = 0;
+    double eps = 0;
+
+    if (count(k, "embedding_length", false, &r->dim, err) ||
+        count(k, "feed_forward_length", false, &r->ffn_dim, err) ||
+        count(k, "block_count", false, &r->n_layers, err) ||
+        count(k, "context_length", false, &r->context, err) ||
+        count(k, "attention.sliding_window", true, &window, err) ||
+        read_heads(k, r, err))
+        return -1;
+    if (r->n_layers > MODEL_MAX_LAYERS)
+        return err_set(err, ERR_INPUT, "%s.block_count is %u, at most %d are"
+                       " supported", k->architecture, r->n_layers,
+                       MODEL_MAX_LAYERS);
+    r->n_tensors = TENSOR_LAYERS + LAYER_TENSORS * r->n_layers;
+    if (r->context > X1_MAX_CONTEXT)
+        r->context = X1_MAX_CONTEXT;
+    if (window < r->context) /* one that no position leaves is none */
+        r->window = window;
+    if (real(k, "attention.layer_norm_rms_epsilon", 0, &eps, err))
+        return -1;
+    if (!(eps > 0))
+        return err_set(err, ERR_INPUT, "it has no key %s.attention."
+                       "layer_norm_rms_epsilon", k->architecture);
+    r->eps = (float)eps; /* an f32 in the file */
+    return 0;
+}
+
+static int refuse_scaling(const struct keys *k, const struct gguf_value *v,
+                          struct err *err)
+{
+    const char *s = "";
+    size_t n = 0;
+
+    gguf_string(k->g, v, &s, &n);
+    return err_set(err, ERR_INPUT, "%s.rope.scaling.type is \"%.*s\"; none,"
+                   " linear and yarn are known", k->architecture,
+                   n < 40 ? (int)n : 40, s);
+}
+
+static int read_scaling(const struct keys *k, struct hf_rope *rope,
+                        struct err *err)
+{
+    const struct gguf_value *v = get(k, "rope.scaling.type");
+    double linear = 1, attention = 1;
+
+    if (real(k, "rope.scale_linear", 1, &linear, err) ||
+        real(k, "rope.scaling.factor", 1, &rope->factor, err) ||
+        real(k, "rope.scaling.attn_factor", 0, &attention, err) ||
+        real(k, "rope.scaling.original_context_length", 1, &rope->original,
+             err) ||
+        real(k, "rope.scaling.yarn_beta_fast", 0, &rope->beta_fast, err) ||
+        real(k, "rope.scaling.yarn_beta_slow", 0, &rope->beta_slow, err))
+        return -1;
+    if (attention < 1 || attention > 1)
+        return refuse(k, "rope.scaling.attn_factor", "is not 1, which is not"
+                      " supported", err);
+    if (!v && linear > 1) {
+        rope->type = HF_ROPE_LINEAR;
+        rope->factor = linear;
+        return 0;
+    }
+    if (!v || gguf_says(k->g, v, "none"))
+        return 0;
+    if (gguf_says(k->g, v, "linear"))
+        rope->type = HF_ROPE_LINEAR;
+    else if (gguf_says(k->g, v, "yarn"))
+        rope->type = HF_ROPE_YARN;
+    else
+        return refuse_scaling(k, v, err);
+    if (!get(k, "rope.scaling.factor"))
+        return refuse(k, "rope.scaling.type", "comes without a factor", err);
+    return 0;
+}
+
+static int read_rope(const struct keys *k, struct gguf_config *c,
+                     struct err *err)
+{
+    struct hf_rope *rope = &c->rope;
+    double context = 0;
+
+    rope->theta = 10000; /* older files of it say nothing */
+    rope->factor = 1;
+    rope->beta_fast = 32;
+    rope->beta_slow = 1;
+    if (real(k, "rope.freq_base", 1, &rope->theta, err) ||
+        read_scaling(k, rope, err) ||
+        real(k, "context_length", 1, &context, err))
+        return -1;
+    if (!(rope->theta > 1))
+        return refuse(k, "rope.freq_base", "must be above 1", err);
+    if (rope->type == HF_ROPE_YARN && rope->original < 1)
+        rope->original = context;
+    return 0;
+}
+
+int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err)
+{
+    const struct architecture *a = NULL;
+    struct keys k = { g, NULL };
+    double attention;
+
+    memset(c, 0, sizeof(*c));
+    c->rec.numerics = X1_VERSION;
+    c->rec.architecture = 1;
+    c->rec.bos = MODEL_NONE;
+    memset(c->rec.eos, 0xff, sizeof(c->rec.eos));
+    if (find_architecture(g, &a, err))
+        return -1;
+    k.architecture = a->name;
+    c->interleaved = a->interleaved;
+    c->fused = a->fused;
+    if (check_keys(&k, err) || read_sizes(&k, &c->rec, err) ||
+        read_rope(&k, c, err))
+        return -1;
+    attention = hf_rope_attention(&c->rope);
+    c->rec.attn_scale =
+        (float)(1 / sqrt(c->rec.head_dim) * (attention * attention));
+    return 0;
+}

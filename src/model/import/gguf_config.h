@@ -1,0 +1,27 @@
+/*
+ * The keys of a GGUF file as the fields of a model record.  Whatever would
+ * change a number and has no paragraph in X1 is refused by name, and so is a
+ * key of the architecture that is not known.
+ */
+#ifndef APUS_MODEL_IMPORT_GGUF_CONFIG_H
+#define APUS_MODEL_IMPORT_GGUF_CONFIG_H
+
+#include <stdbool.h>
+
+#include "model/import/hf_rope.h"
+#include "proof/model_record.h"
+
+struct err;
+struct gguf;
+
+struct gguf_config {
+    struct model_record rec; /* but flags, vocabulary, ids of tokens, texts
+                                and tensors */
+    struct hf_rope rope;
+    bool interleaved; /* rows of q and k: pairs of RoPE are neighbours */
+    bool fused;       /* q, k, v in one matrix, gate and up in another */
+};
+
+int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err);
+
+#endif

@@ -1,0 +1,338 @@
+/*
+ * Tensors of a GGUF file as those of a model.  In the files of some
+ * architectures the rows of q and k are interleaved: the two channels of a
+ * pair of RoPE, which X1 has half a head apart, are neighbours.
+ */
+#include <config.h>
+
+#include "model/import/gguf_model.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "model/import/gguf.h"
+#include "model/import/gguf_config.h"
+#include "model/import/gguf_texts.h"
+#include "model/import/import.h"
+#include "model/model_layout.h"
+
+#define TENSOR_NAME 64
+
+/* Where a tensor of the model comes from. */
+struct origin {
+    const struct gguf_tensor *t; /* NULL: it has none */
+    uint64_t row;     /* its first one there */
+    bool interleaved;
+};
+
+struct gguf_model {
+    struct gguf *g;
+    struct origin *from; /* of each tensor of the model */
+};
+
+static const char *tensor_name(const struct import *m, uint32_t tensor)
+{
+    const struct gguf_model *s = m->self;
+
+    return s->from[tensor].t ? s->from[tensor].t->name : NULL;
+}
+
+/* Row r of a head in a file that has pairs side by side. */
+static uint64_t interleaved_row(uint64_t row, uint32_t head_dim)
+{
+    uint64_t head = row / head_dim, r = row % head_dim, half = head_dim / 2;
+
+    return head * head_dim + r % half * 2 + r / half;
+}
+
+static int read_tensor(const struct import *m, uint32_t tensor, uint64_t from,
+                       size_t n, float *out, struct err *err)
+{
+    const struct gguf_model *s = m->self;
+    const struct origin *o = &s->from[tensor];
+    uint64_t width = o->t->n_dims > 1 ? o->t->dim[0] : 1;
+
+    while (n) {
+        uint64_t row = from / width, in = from % width;
+        size_t k = o->interleaved && n > width - in ? (size_t)(width - in)
+                                                    : n;
+
+        if (o->interleaved)
+            row = interleaved_row(row, m->rec.head_dim);
+        if (gguf_read(s->g, o->t, (o->row + row) * width + in, k, out, err))
+            return -1;
+        out += k;
+        from += k;
+        n -= k;
+    }
+    return 0;
+}
+
+static void close_model(struct import *m)
+{
+    struct gguf_model *s = m->self;
+
+    gguf_close(s->g);
+    free(s->from);
+    free(s);
+}
+
+static const struct import_format format = { tensor_name, read_tensor,
+                                             close_model };
+
+/* ---- names --------------------------------------------------------------- */
+
+static void name_of(char out[TENSOR_NAME], uint32_t i)
+{
+    static const char *const top[] = {
+        "token_embd.weight", "", "output_norm.weight", "output.weight"
+    };
+    static const char *const part[] = {
+        "attn_norm.weight", "attn_q.weight", "attn_k.weight",
+        "attn_v.weight", "attn_output.weight", "attn_q.bias", "attn_k.bias",
+        "attn_v.bias", "attn_q_norm.weight", "attn_k_norm.weight",
+        "ffn_norm.weight", "ffn_gate.weight", "ffn_up.weight",
+        "ffn_down.weight"
+    };
+
+    if (i < TENSOR_LAYERS)
+        snprintf(out, TENSOR_NAME, "%s", top[i]);
+    else
+        snprintf(out, TENSOR_NAME, "blk.%u.%s",
+                 (i - TENSOR_LAYERS) / LAYER_TENSORS,
+                 part[(i - TENSOR_LAYERS) % LAYER_TENSORS]);
+}
+
+/* Whether tensor i is one of q or k, whose rows may be interleaved. */
+static bool is_turned(uint32_t i)
+{
+    uint32_t part = (i - TENSOR_LAYERS) % LAYER_TENSORS;
+
+    return i >= TENSOR_LAYERS && (part == LAYER_WQ || part == LAYER_WK ||
+                                  part == LAYER_BQ || part == LAYER_BK);
+}
+
+static int wrong_shape(const struct gguf_tensor *t, uint64_t rows,
+                       uint64_t cols, struct err *err)
+{
+    return err_set(err, ERR_INPUT, "tensor \"%s\" has the shape %" PRIu64
+                   " x %" PRIu64 ", the keys say %" PRIu64 " x %" PRIu64,
+                   t->name, t->dim[1], t->dim[0], rows, cols);
+}
+
+/* Tensor i of the model from the one of its name. */
+static int find_tensor(struct import *m, const struct gguf_config *c,
+                       uint32_t i, struct err *err)
+{
+    struct gguf_model *s = m->self;
+    const struct gguf_tensor *t;
+    struct tensor_record e;
+    char name[TENSOR_NAME];
+    uint64_t rows, cols;
+
+    model_expect(&m->rec, i, &e);
+    if (e.type == TENSOR_ABSENT || i == TENSOR_INV_FREQ ||
+        (i == TENSOR_HEAD && m->rec.flags & MODEL_TIED))
+        return 0;
+    name_of(name, i);
+    t = gguf_find(s->g, name);
+    if (!t)
+        return err_set(err, ERR_INPUT, "tensor \"%s\" is missing", name);
+    rows = e.type == TENSOR_W8 ? e.rows : 1;
+    cols = e.type == TENSOR_W8 ? e.cols : e.rows;
+    if (t->dim[0] != cols || t->dim[1] != rows || t->n != rows * cols)
+        return wrong_shape(t, rows, cols, err);
+    s->from[i].t = t;
+    s->from[i].interleaved = c->interleaved && is_turned(i);
+    return 0;
+}
+
+/* No tensor is left over, but factors of frequencies and a head that repeats
+ * the embedding. */
+static int check_used(const struct import *m, struct err *err)
+{
+    const struct gguf_model *s = m->self;
+    size_t n = gguf_tensors(s->g);
+    bool *used = xcalloc(n + 1, sizeof(*used));
+    int rc = 0;
+
+    for (uint32_t i = 0; i < m->rec.n_tensors; i++)
+        if (s->from[i].t)
+            used[s->from[i].t - gguf_tensor_at(s->g, 0)] = true;
+    for (size_t i = 0; i < n && !rc; i++) {
+        const char *name = gguf_tensor_at(s->g, i)->name;
+
+        if (used[i] || strcmp(name, "rope_freqs.weight") == 0 ||
+            (strcmp(name, "output.weight") == 0 &&
+             m->rec.flags & MODEL_TIED))
+            continue;
+        rc = err_set(err, ERR_INPUT, "tensor \"%s\" has no place in such a"
+                     " model", name);
+    }
+    free(used);
+    return rc;
+}
+
+/* ---- the head ------------------------------------------------------------ */
+
+/* Whether output.weight has the numbers of the embedding: 1, 0, -1. */
+static int same_head(const struct gguf *g, const struct gguf_tensor *e,
+                     const struct gguf_tensor *h, struct err *err)
+{
+    uint64_t width = e->dim[0];
+    float *row, *other;
+    int same = 1;
+
+    if (h->dim[0] != width || h->n != e->n || width > X1_MAX_K)
+        return 0;
+    row = xmalloc(2 * (size_t)width * sizeof(*row));
+    other = row + width;
+    for (uint64_t at = 0; at < e->n && same == 1; at += width) {
+        if (gguf_read(g, e, at, (size_t)width, row, err) ||
+            gguf_read(g, h, at, (size_t)width, other, err))
+            same = -1;
+        else
+            same = memcmp(row, other, (size_t)width * sizeof(*row)) == 0;
+    }
+    free(row);
+    return same;
+}
+
+/* Vocabulary, and whether the head is the embedding: it is if there is no
+ * other, or if the other repeats it. */
+static int read_head(struct import *m, struct err *err)
+{
+    struct gguf *g = ((struct gguf_model *)m->self)->g;
+    const struct gguf_tensor *e = gguf_find(g, "token_embd.weight");
+    const struct gguf_tensor *h = gguf_find(g, "output.weight");
+    int same;
+
+    if (!e)
+        return err_set(err, ERR_INPUT, "tensor \"token_embd.weight\" is"
+                       " missing");
+    if (e->dim[1] > X1_MAX_VOCAB)
+        return err_set(err, ERR_INPUT, "its vocabulary has %" PRIu64
+                       " tokens, at most %d are supported", e->dim[1],
+                       X1_MAX_VOCAB);
+    m->rec.n_vocab = (uint32_t)e->dim[1];
+    same = h ? same_head(g, e, h, err) : 1;
+    if (same == 1)
+        m->rec.flags |= MODEL_TIED;
+    return same < 0 ? -1 : 0;
+}
+
+/* ---- frequencies --------------------------------------------------------- */
+
+/* Llama 3's scaling is not in the keys: its factors are a tensor of f32, made
+ * with numbers of less than 24 bits.  Where they are those of its rule, that
+ * counts, as it does for other sources of the same model. */
+static bool is_llama3(const struct import *m, const struct hf_rope *plain,
+                      const float *factor, float *freq)
+{
+    struct hf_rope rope = *plain;
+    uint32_t half = m->rec.head_dim / 2;
+
+    rope.type = HF_ROPE_LLAMA3;
+    rope.factor = (double)factor[half - 1];
+    rope.original = 8192;
+    rope.low_freq = 1;
+    rope.high_freq = 4;
+    if (!(rope.factor >= 1))
+        return false;
+    hf_rope_frequencies(freq, &rope, m->rec.head_dim);
+    for (uint32_t i = 0; i < half; i++) {
+        double rule = (double)m->inv_freq[i] / (double)freq[i];
+
+        if (!(fabs((double)factor[i] / rule - 1) < 1e-4))
+            return false;
+    }
+    return true;
+}
+
+/* Divide the frequencies by the factors of the file, if it has any. */
+static int scale_frequencies(struct import *m, const struct hf_rope *rope,
+                             struct err *err)
+{
+    const struct gguf *g = ((struct gguf_model *)m->self)->g;
+    const struct gguf_tensor *t = gguf_find(g, "rope_freqs.weight");
+    float factor[X1_MAX_HEAD_DIM / 2], freq[X1_MAX_HEAD_DIM / 2];
+    uint32_t half = m->rec.head_dim / 2;
+
+    if (!t)
+        return 0;
+    if (t->n != half)
+        return wrong_shape(t, 1, half, err);
+    if (rope->type != HF_ROPE_PLAIN)
+        return err_set(err, ERR_INPUT, "tensor \"%s\" comes with a scaling"
+                       " of RoPE in the keys, which is not supported",
+                       t->name);
+    if (gguf_read(g, t, 0, half, factor, err))
+        return -1;
+    for (uint32_t i = 0; i < half; i++)
+        if (!(factor[i] >= 0x1p-20f && factor[i] <= 0x1p20f))
+            return err_set(err, ERR_INPUT, "tensor \"%s\": number %u is out"
+                           " of range", t->name, i);
+    if (is_llama3(m, rope, factor, freq)) {
+        memcpy(m->inv_freq, freq, half * sizeof(*freq));
+        return 0;
+    }
+    for (uint32_t i = 0; i < half; i++)
+        m->inv_freq[i] = (float)(1 / hf_pow(rope->theta, 2.0 * i /
+                                            m->rec.head_dim) /
+                                 (double)factor[i]);
+    return 0;
+}
+
+static int read_frequencies(struct import *m, const struct hf_rope *rope,
+                            struct err *err)
+{
+    hf_rope_frequencies(m->inv_freq, rope, m->rec.head_dim);
+    if (scale_frequencies(m, rope, err))
+        return -1;
+    for (uint32_t i = 0; i < m->rec.head_dim / 2; i++)
+        if (!(m->inv_freq[i] >= 0 && m->inv_freq[i] <= 1))
+            return err_set(err, ERR_INPUT, "the scaling of RoPE gives the"
+                           " frequency %g, which is not within 0 to 1",
+                           (double)m->inv_freq[i]);
+    return 0;
+}
+
+/* ---- the model ----------------------------------------------------------- */
+
+static int open_tensors(struct import *m, const struct gguf_config *c,
+                        struct err *err)
+{
+    struct gguf_model *s = m->self;
+
+    s->from = xcalloc(m->rec.n_tensors, sizeof(*s->from));
+    for (uint32_t i = 0; i < m->rec.n_tensors; i++)
+        if (find_tensor(m, c, i, err))
+            return -1;
+    return check_used(m, err);
+}
+
+int gguf_model_open(struct import *m, const char *path, struct err *err)
+{
+    struct gguf_model *s = xcalloc(1, sizeof(*s));
+    struct gguf_config c;
+
+    m->self = s;
+    m->format = &format;
+    if (gguf_open(&s->g, path, err) || gguf_config(&c, s->g, err))
+        return -1;
+    m->rec = c.rec;
+    if (gguf_find(s->g, "blk.0.attn_q.bias"))
+        m->rec.flags |= MODEL_QKV_BIAS;
+    if (gguf_find(s->g, "blk.0.attn_q_norm.weight"))
+        m->rec.flags |= MODEL_QK_NORM;
+    if (read_head(m, err) || gguf_texts_read(m, s->g, err) ||
+        model_check(&m->rec, err) || read_frequencies(m, &c.rope, err))
+        return -1;
+    return open_tensors(m, &c, err);
+}
