@@ -70,6 +70,25 @@ nothing_kept "of the same batch"
 report $r "there is only the new one"
 same O a.want "it is complete"
 
+# ---- the input is never replaced -------------------------------------------
+part=$(echo "spool/done/b$id"/part-0000.h5)
+cp a.jsonl a.before
+ln -s a.jsonl a.link
+never() { # FILE COMMAND...: not onto the file that it reads
+    onto=$1
+    shift
+    gives 2 "$* onto itself" "$@" -o "$onto"
+    has err 'is input and output, name another with -o$' "it says so"
+}
+never a.jsonl export a.jsonl
+never a.link wait a.jsonl
+never ./a.jsonl submit a.jsonl -m nano
+never "$part" export "$part"
+never "$part" run --from "$part"
+same a.jsonl a.before "the requests are as they were"
+[ -z "$(find . -name 'a.*.1' -o -name '*.h5.1')" ] && r=0 || r=1
+report $r "under the same name"
+
 # ---- models ------------------------------------------------------------------
 gives 0 "a model" model convert "$nano" -o m.apus
 cp m.apus first.apus

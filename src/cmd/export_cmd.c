@@ -137,6 +137,8 @@ int cmd_export(struct settings *s, int argc, char **argv)
     size_t n_args;
     int status = cmd_begin(&command, s, argc, argv, args, &n_args);
 
+    if (status == CMD_GO && keep_not_input("export", args[0], output, &err))
+        status = cmd_misused(&err);
     if (status == CMD_GO)
         status = do_export(args[0], output, s, trust, partial, &err);
     if (status < 0)

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/output.h"
 #include "base/sys.h"
 #include "store/answers_file.h"
 
@@ -116,4 +117,17 @@ int keep_commit(struct file_out *out, bool partial, struct err *err)
         remove_partial(path);
     free(path);
     return rc ? -1 : 0;
+}
+
+int keep_not_input(const char *command, const char *input, const char *output,
+                   struct err *err)
+{
+    struct stat in, out;
+
+    if (output_is_stdout(output) || stat(input, &in) || stat(output, &out) ||
+        !S_ISREG(in.st_mode) || in.st_dev != out.st_dev ||
+        in.st_ino != out.st_ino)
+        return 0;
+    return err_set(err, ERR_INPUT, "apus %s: \"%s\" is input and output, name"
+                   " another with -o", command, output);
 }

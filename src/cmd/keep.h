@@ -22,4 +22,9 @@ int keep_commit(struct file_out *out, bool partial, struct err *err);
  * system has no hard links. */
 int keep_file(char **kept, const char *path, struct err *err);
 
+/* ERR_INPUT, a misuse, if the output is the file that the answers are of, or
+ * are read from; another name for it is the same file. */
+int keep_not_input(const char *command, const char *input, const char *output,
+                   struct err *err);
+
 #endif

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -23,6 +22,7 @@
 #include "base/settings.h"
 #include "cmd/answers_out.h"
 #include "cmd/cmd.h"
+#include "cmd/keep.h"
 #include "cmd/named.h"
 #include "cmd/progress.h"
 #include "cmd/run_from.h"
@@ -271,14 +271,6 @@ static char *output_name(const char *in)
     return xasprintf("%.*s%s", (int)n, in, SUFFIX_OUT);
 }
 
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat sa, sb;
-
-    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && S_ISREG(sa.st_mode) &&
-           sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
-}
-
 /* What is wrong with the command line itself. */
 static int check_use(struct run *r, struct err *err)
 {
@@ -289,11 +281,10 @@ static int check_use(struct run *r, struct err *err)
         return err_set(err, ERR_INPUT,
                        "apus run: no model, give one with -m (see apus model"
                        " --help)");
-    if (!r->from && is_same_file(r->in_path, r->out_path))
-        return err_set(err, ERR_INPUT,
-                       "apus run: \"%s\" is input and output, name another"
-                       " with -o", r->out_path);
-    return 0;
+    if (!r->out_path)
+        return 0;
+    return keep_not_input("run", r->from ? r->from : r->in_path, r->out_path,
+                          err);
 }
 
 static int run_and_tell(struct run *r)

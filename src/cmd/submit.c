@@ -20,6 +20,7 @@
 #include "base/plural.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/keep.h"
 #include "cmd/named.h"
 #include "node/owners.h"
 #include "node/start.h"
@@ -106,6 +107,8 @@ static int prepare(struct submit *s, const char **names, size_t n_names,
                        " and batches that are named and started");
     if (s->output && n_names != 1)
         return err_set(err, ERR_INPUT, "apus submit: -o is for one file");
+    if (s->output && keep_not_input("submit", names[0], s->output, err))
+        return -1;
     if (s->output && !s->wait && output_is_descriptor(s->output))
         return err_set(err, ERR_INPUT, "apus submit: -o \"%s\" is of this"
                        " process alone: it needs --wait", s->output);

@@ -20,6 +20,7 @@
 #include "base/settings.h"
 #include "cmd/answers_out.h"
 #include "cmd/cmd.h"
+#include "cmd/keep.h"
 #include "cmd/status_row.h"
 #include "model/model.h"
 #include "model/models.h"
@@ -361,6 +362,7 @@ int cmd_wait(struct settings *s, int argc, char **argv)
                  " waiting, not the work.",
         .opts = opts, .min_args = 1, .max_args = SIZE_MAX,
     };
+    struct err err = ERR_INIT;
     size_t n_args;
     int status = cmd_begin(&command, s, argc, argv, args, &n_args);
 
@@ -368,6 +370,9 @@ int cmd_wait(struct settings *s, int argc, char **argv)
         log_error("apus wait: -o is for one batch or file");
         status = CMD_MISUSED;
     }
+    if (status == CMD_GO && output &&
+        keep_not_input("wait", args[0], output, &err))
+        status = cmd_misused(&err);
     if (status == CMD_GO)
         status = wait_named(s, args, n_args, model, output, strict);
     free(args);
