@@ -76,6 +76,8 @@ refused 'is not JSONL (CSV' my.csv
 sed -n 's/.* such as //p' err >example.jsonl
 cp spool/done/b*/part-0000.h5 part.h5
 refused 'is an HDF5 file: .*apus export' part.h5
+cp want.jsonl answers.jsonl
+refused 'is a file of answers, not of requests: apus verify' answers.jsonl
 got=0
 gives 0 "the line that the message shows is one" run example.jsonl -m nano
 before=$(n_batches)

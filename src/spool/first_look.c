@@ -202,6 +202,42 @@ static bool has_object(struct text t)
     return false;
 }
 
+static bool begins(const struct text *t, const char *with)
+{
+    size_t n = strlen(with);
+
+    return (size_t)(t->end - t->p) >= n && memcmp(t->p, with, n) == 0;
+}
+
+/* An answer, as apus and OpenAI's API write it. */
+static bool is_answer(struct text t)
+{
+    static const char *const head[] = { "{", "\"id\"", ":", "\"batch_req_" };
+
+    for (size_t i = 0; i < sizeof(head) / sizeof(head[0]); i++) {
+        skip_blanks(&t);
+        if (!begins(&t, head[i]))
+            return false;
+        t.p += strlen(head[i]);
+    }
+    return true;
+}
+
+/* Objects, each on a line that ends with CR. */
+static bool has_cr_lines(struct text t)
+{
+    const unsigned char *cr;
+
+    if (t.p == t.end || *t.p != '{' || end_of_line(&t) < t.end)
+        return false;
+    cr = memchr(t.p, '\r', (size_t)(t.end - t.p));
+    if (!cr || cr[-1] != '}')
+        return false;
+    t.p = cr;
+    skip_blanks(&t);
+    return t.p < t.end && *t.p == '{';
+}
+
 /* As the first line of CSV has. */
 static bool has_separators(const struct text *t)
 {
@@ -209,13 +245,6 @@ static bool has_separators(const struct text *t)
         if (*p == ',' || *p == ';' || *p == '\t' || *p == '|')
             return true;
     return false;
-}
-
-static bool begins(const struct text *t, const char *with)
-{
-    size_t n = strlen(with);
-
-    return (size_t)(t->end - t->p) >= n && memcmp(t->p, with, n) == 0;
 }
 
 #define TO_LINES "make lines of it: jq -c "
@@ -255,6 +284,12 @@ int first_look(const char *name, const void *data, size_t n, bool whole,
     if (begins(&t, "["))
         return say(name, "a JSON array",
                    TO_LINES "'.[]' FILE | apus run -", err);
+    if (is_answer(t))
+        return say(name, "a file of answers, not of requests",
+                   "apus verify and apus diff read it", err);
+    if (has_cr_lines(t))
+        return say(name, "text with lines that end with CR alone",
+                   "convert it: tr '\\r' '\\n' <FILE | apus run -", err);
     if (begins(&t, "{") && is_indented(t))
         return say(name, "JSON over several lines",
                    TO_LINES ". FILE | apus run -", err);
