@@ -29,6 +29,11 @@ report $r "the file is there"
 gives 1 "another model under the name" model add "$nano" nano \
     --activations A8
 has err "the name \"nano\": .*needed by 1 batch (${b#b})" "names the batch"
+has err "is in the store as [A-Za-z0-9_-]*$" "it is there by its id"
+gives 0 "the directory that it came from, again" model add "$nano" nano
+same_id=$(cat out)
+[ "$same_id" = "$id" ] && r=0 || r=1
+report $r "it is the same model"
 gives 0 "the same model again" model convert "$nano" -o nano.apus
 gives 0 "takes its own name" model add nano.apus nano
 gives 0 "--force" model add "$nano" nano --activations A8 --force

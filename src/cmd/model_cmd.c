@@ -226,6 +226,16 @@ static int model_convert(struct settings *s, int argc, char **argv)
     return convert(dir, out, &o, &err) ? cmd_fail(&err) : CMD_DONE;
 }
 
+/* Whether a name may pass from one model to another: batches may need the
+ * first by that name. */
+static int check_pass(struct settings *s, const char *name, struct id was,
+                      struct id id, bool force, struct err *err)
+{
+    if (force || id_equal(id, was) || model_check_unused(s, was, err) == 0)
+        return 0;
+    return err_prefix(err, "the name \"%s\"", name);
+}
+
 /* What the name stands for now; a model that it takes the name of stays. */
 static int add(struct settings *s, const char *what, const char *name,
                const struct convert_options *o, bool force,
@@ -238,14 +248,18 @@ static int add(struct settings *s, const char *what, const char *name,
     char *path = NULL;
     int had = models_named(&was, store, called, err), rc = had < 0 ? -1 : 0;
 
-    /* that of a directory shows only when it is converted */
-    if (had > 0 && !force &&
-        (model_peek(&rec, &id, what, NULL) || !id_equal(id, was)))
-        rc = model_check_unused(s, was, err);
-    if (rc)
-        err_prefix(err, "the name \"%s\"", called);
-    else
-        rc = models_add(store, what, name, o, &id, err);
+    if (rc == 0)
+        rc = models_name_check(called, err);
+    /* what is converted shows its id only then */
+    if (rc == 0 && had > 0 && model_peek(&rec, &id, what, NULL) == 0)
+        rc = check_pass(s, called, was, id, force, err);
+    if (rc == 0)
+        rc = models_put(store, what, o, &id, err);
+    if (rc == 0 && had > 0 &&
+        (rc = check_pass(s, called, was, id, force, err)) != 0)
+        log_info("\"%s\" is in the store as %s", what, id_text(id).s);
+    if (rc == 0)
+        rc = models_name(store, called, id, err);
     if (rc == 0 && source)
         rc = models_source_set(store, id, source, err);
     if (rc == 0 && had > 0 && !id_equal(was, id)) {

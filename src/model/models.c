@@ -574,28 +574,39 @@ int models_adopt(const char *store, const char *from, struct id id,
     return rc ? rc : remember(store, id, err);
 }
 
+int models_put(const char *store, const char *what,
+               const struct convert_options *o, struct id *id, struct err *err)
+{
+    char source[MODELS_SOURCE];
+    struct id h;
+    int rc;
+
+    if (file_mkdirs(store, err) ||
+        (formats_known(what) ? add_source(store, what, o, &h, err)
+                             : add_file(store, what, &h, err)))
+        return -1;
+    /* those who share a store can read it, and seldom write it */
+    rc = remember(store, h, err);
+    models_source_of_path(source, what);
+    if (rc == 0 && source[0])
+        rc = models_source_set(store, h, source, err);
+    if (rc == 0)
+        *id = h;
+    return rc;
+}
+
 int models_add(const char *store, const char *what, const char *name,
                const struct convert_options *o, struct id *id, struct err *err)
 {
     char *called = name ? xstrdup(name) : models_own_name(what);
-    char source[MODELS_SOURCE];
     struct id h;
-    int rc = -1;
+    int rc = models_name_check(called, err) ||
+                     models_put(store, what, o, &h, err) ||
+                     models_name(store, called, h, err)
+                 ? -1 : 0;
 
-    if (models_name_check(called, err) || file_mkdirs(store, err))
-        goto out;
-    if (formats_known(what) ? add_source(store, what, o, &h, err)
-                            : add_file(store, what, &h, err))
-        goto out;
-    /* those who share a store can read it, and seldom write it */
-    rc = remember(store, h, err);
-    rc = rc ? rc : models_name(store, called, h, err);
-    models_source_of_path(source, what);
-    if (!rc && source[0])
-        rc = models_source_set(store, h, source, err);
-    if (!rc)
+    if (rc == 0)
         *id = h;
-out:
     free(called);
     return rc;
 }

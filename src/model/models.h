@@ -46,9 +46,14 @@ int models_open_hashed(struct model **out, const char *store,
                        const char *what, const struct model_sink *sink,
                        struct err *err);
 
-/* Convert (a directory, a GGUF file) or copy (an .apus file) into the store
- * under a name, which replaces an earlier use of that name.  name NULL: that
- * of the file or directory. */
+/* Convert (a directory, a GGUF file) or copy (an .apus file) into the store,
+ * which may have it already.  It gets no name. */
+int models_put(const char *store, const char *what,
+               const struct convert_options *o, struct id *id,
+               struct err *err);
+
+/* As models_put, under a name, which replaces an earlier use of that name.
+ * name NULL: that of the file or directory. */
 int models_add(const char *store, const char *what, const char *name,
                const struct convert_options *o, struct id *id, struct err *err);
 
