@@ -83,6 +83,9 @@ answers 202 "a path with the token" post "$url/bundler/v1/tx/arweave" \
     "$octets" <item2
 answers 501 "a transaction" post "$url/tx" </dev/null
 has answer "upload data items to $url/bundler" "with the remedy"
+answers 501 "a chunk of one" post "$url/chunk" </dev/null
+has answer "upload data items to $url/bundler" "with the remedy"
+answers 501 "by the second gateway" post "$url/second/chunk" </dev/null
 answers 404 "a block" get "$url/block/current"
 has answer 'keeps no blocks' "which is refused by its reason"
 answers 404 "no chunk" get "$url/chunk/1"
