@@ -109,6 +109,14 @@ for what in $damage; do
     [ "$(grep -c '^<' lost)" -eq 1 ] && [ "$(grep -c '^>' lost)" -eq 0 ] &&
         r=0 || r=1
     report $r "$what: has the other answers"
+    gives 1 "$what: the part" export "$done/part-$damaged.h5"
+    has err 'differs; "apus seal --again' "$what: which names the remedy, too"
+    line=$(sed -n 's/^\([0-9]*\)d.*/\1/p' lost)
+    request=$(sed -n "${line}s/.*\"batch_req_\([^\"]*\)\".*/\1/p" good.jsonl)
+    gives 1 "$what: show of the answer" show "$id" --request "$request"
+    has err "part-$damaged.h5.*apus seal --again" "$what: it is not shown"
+    gives 0 "$what: show of another" show "$id" --request \
+        "$(sed -n '1s/.*"batch_req_\([^"]*\)".*/\1/p' good.jsonl)"
     gives 0 "$what: repair" seal --again -- "$id"
     has err "1 of $parts parts* damaged" "$what: says how much"
     same "$what"

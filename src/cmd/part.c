@@ -82,11 +82,13 @@ static int check_sum(const struct batch *b, size_t part,
     int rc;
 
     if (seal_info_read(&info, b->path, err))
-        return -1;
+        return seal_name_remedy(b->id, err);
     if (part >= info.n_parts)
         rc = foreign(part_file_path(f), err);
+    else if (seal_file_check(&info.part[part], f, err))
+        rc = seal_name_remedy(b->id, err);
     else
-        rc = seal_file_check(&info.part[part], f, err);
+        rc = 0;
     seal_info_clear(&info);
     return rc;
 }

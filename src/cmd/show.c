@@ -128,7 +128,8 @@ static void print_row(const struct checkpoint_row *row, uint64_t line,
 
 /* ---- a part -------------------------------------------------------------- */
 
-static int show_rows(struct show *s, struct checkpoint *c, struct err *err)
+static int show_rows(struct show *s, struct checkpoint *c, const char *path,
+                     struct err *err)
 {
     struct checkpoint_row row;
     struct result_record res;
@@ -145,6 +146,9 @@ static int show_rows(struct show *s, struct checkpoint *c, struct err *err)
         if (!s->request) {
             print_row(&row, line, &res);
         } else if (id_equal(res.request, s->id)) {
+            if (record_check_untraced(&row.record, err))
+                return err_prefix(err, "\"%s\": the answer in row %" PRIu64
+                                  " is damaged", path, i + 1);
             print_answer(&row, line, &res);
             s->found = true;
         }
@@ -173,7 +177,7 @@ static int show_part(struct show *s, const struct part_file *f,
                h->with_last ? "yes" : "no", h->without_leaves ? "no" : "yes");
         puts("line\tchoice\trequest\tfinish\tprompt\ttokens");
     }
-    rc = show_rows(s, c, err);
+    rc = show_rows(s, c, part_file_path(f), err);
     checkpoint_close(c);
     return rc ? rc : part_file_unchanged(f, err);
 }
@@ -305,23 +309,28 @@ static int show_info(const struct batch *b, struct err *err)
     return show_checkpoint(b->path, i.lines_before, err);
 }
 
-/* One request, in whatever part it is. */
+/* One request, in whatever part it is.  A part that is damaged only matters
+ * if the answer is in none of the others. */
 static int show_in_parts(struct show *s, const struct batch *b,
                          struct err *err)
 {
+    struct err damage = ERR_INIT, why = ERR_INIT;
     struct seal_info i;
-    int rc = 0;
 
     if (seal_info_read(&i, b->path, err))
-        return -1;
-    for (size_t k = 0; rc == 0 && !s->found && k < i.n_parts; k++) {
+        return seal_name_remedy(b->id, err);
+    for (size_t k = 0; !s->found && k < i.n_parts; k++) {
         char *path = seal_part_path(b->path, k, "h5");
 
-        rc = show_file(s, NULL, path, true, err);
+        if (show_file(s, NULL, path, true, &why) && !damage.code)
+            damage = why;
         free(path);
     }
     seal_info_clear(&i);
-    return rc;
+    if (s->found || !damage.code)
+        return 0;
+    err_copy(err, &damage);
+    return seal_name_remedy(b->id, err);
 }
 
 /* Each batch of what was named, or the one request in them. */

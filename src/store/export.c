@@ -443,9 +443,8 @@ static void name_remedy(struct export_counts *n, const struct batch_info *batch)
     if (n->lost)
         snprintf(lost, sizeof(lost), "%" PRIu64 " answer%s left out", n->lost,
                  plural_s(n->lost));
-    err_set(&n->damage, n->damage.code, "%.360s (%s); \"apus seal --again"
-            " %.8s\" repairs it", n->damage.text, lost,
-            id_text(batch->id).s);
+    err_set(&n->damage, n->damage.code, "%.360s (%s)", n->damage.text, lost);
+    seal_name_remedy(batch->id, &n->damage);
 }
 
 static void export_init(struct export *x, export_fn *put, void *self,

@@ -106,6 +106,10 @@ void seal_info_clear(struct seal_info *i);
 int seal_file_check(const struct seal_file *want, const struct part_file *f,
                     struct err *err);
 
+/* Add to an error of ERR_INPUT how the checkpoint of a batch is repaired.
+ * Returns -1. */
+int seal_name_remedy(struct id batch, struct err *err);
+
 /* refused.jsonl line by line, in the order of the requests: 1 and *line (from
  * 0) with its reason, 0 at the end, -1. */
 struct refused;

@@ -189,6 +189,17 @@ int seal_file_check(const struct seal_file *want, const struct part_file *f,
     return 0;
 }
 
+int seal_name_remedy(struct id batch, struct err *err)
+{
+    struct err own = ERR_INIT;
+
+    err = err_or(err, &own);
+    if (err->code == ERR_INPUT)
+        err_set(err, err->code, "%.400s; \"apus seal --again %.8s\" repairs"
+                " it", err->text, id_text(batch).s);
+    return -1;
+}
+
 /* What checkpoint.json says of a part. */
 static int put_file(struct buf *out, const struct seal *s, size_t part,
                     const struct part_file *f, struct err *err)
