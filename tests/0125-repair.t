@@ -136,6 +136,10 @@ for how in "export -o all.jsonl -- $id" "run q.jsonl -m nano -o all.jsonl" \
     report $r "a trace, ${how%% *}: all answers are written"
 done
 
+sed -i 's/,"output":"[^"]*"//' "$done/batch.json"
+gives 3 "a wait that writes nothing" wait "$id"
+has err "part-$damaged.h5.*differs; \"apus seal --again" "says it, too"
+
 # a part that cannot be read at all
 fresh
 cp good.jsonl kept.jsonl

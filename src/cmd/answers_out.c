@@ -141,6 +141,23 @@ int answers_write_beside(char **path, const struct named *n,
     return rc;
 }
 
+int answers_check(const struct named *n, struct export_counts *sum,
+                  struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    memset(sum, 0, sizeof(*sum));
+    for (size_t i = 0; i < n->n; i++) {
+        if (seal_check_parts(n->batch[i].path, n->batch[i].id, &why) == 0)
+            continue;
+        if (why.code != ERR_INPUT)
+            return err_copy(err, &why);
+        log_err(&why);
+        sum->damage = why;
+    }
+    return 0;
+}
+
 void answers_report(const struct export_counts *sum, const char *output)
 {
     if (sum->missing)

@@ -29,6 +29,11 @@ int answers_write_beside(char **path, const struct named *n,
                          const char *output, struct export_counts *sum,
                          struct err *err);
 
+/* Compare the checkpoints of these batches with their hashes, and write no
+ * answer.  Damage is reported and is not a failure, as above. */
+int answers_check(const struct named *n, struct export_counts *sum,
+                  struct err *err);
+
 /* Say how many answers an output got, unless it is standard output. */
 void answers_report(const struct export_counts *sum, const char *output);
 

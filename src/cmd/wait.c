@@ -215,16 +215,16 @@ static int write_output(const struct wait_for *w, struct export_counts *sum,
                         struct err *err)
 {
     struct batch_info info;
-    int rc = 0;
+    int rc;
 
     if (w->output)
         return write_to(w, w->output, sum, err);
     if (w->named.n != 1)
-        return 0;
+        return answers_check(&w->named, sum, err);
     if (batch_info_read(&info, w->named.batch[0].path, err))
         return -1;
-    if (info.output)
-        rc = write_to(w, info.output, sum, err);
+    rc = info.output ? write_to(w, info.output, sum, err)
+                     : answers_check(&w->named, sum, err);
     batch_info_clear(&info);
     return rc;
 }

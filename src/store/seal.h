@@ -106,6 +106,11 @@ void seal_info_clear(struct seal_info *i);
 int seal_file_check(const struct seal_file *want, const struct part_file *f,
                     struct err *err);
 
+/* Compare the parts of a sealed batch with checkpoint.json as seal_file_check
+ * does.  ERR_INPUT names the first that differs, and the remedy. */
+int seal_check_parts(const char *batch_path, struct id batch,
+                     struct err *err);
+
 /* Add to an error of ERR_INPUT how the checkpoint of a batch is repaired.
  * Returns -1. */
 int seal_name_remedy(struct id batch, struct err *err);

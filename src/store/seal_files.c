@@ -200,6 +200,27 @@ int seal_name_remedy(struct id batch, struct err *err)
     return -1;
 }
 
+int seal_check_parts(const char *batch_path, struct id batch,
+                     struct err *err)
+{
+    struct seal_info info;
+    int rc = 0;
+
+    if (seal_info_read(&info, batch_path, err))
+        return seal_name_remedy(batch, err);
+    for (size_t i = 0; rc == 0 && i < info.n_parts; i++) {
+        char *path = seal_part_path(batch_path, i, "h5");
+        struct part_file *f = NULL;
+
+        rc = part_file_open(&f, path, err) ||
+             seal_file_check(&info.part[i], f, err);
+        part_file_close(f);
+        free(path);
+    }
+    seal_info_clear(&info);
+    return rc ? seal_name_remedy(batch, err) : 0;
+}
+
 /* What checkpoint.json says of a part. */
 static int put_file(struct buf *out, const struct seal *s, size_t part,
                     const struct part_file *f, struct err *err)
