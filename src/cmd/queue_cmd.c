@@ -1,6 +1,6 @@
 /*
  * apus queue: make a queue on AO, and say what its owner may say.  What a
- * message does is doc/queue.md's and contrib/ao/queue.lua's.
+ * message does is doc/queue.md's and contrib/ao/queue's.
  */
 #include <config.h>
 
@@ -24,10 +24,8 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "cmd/queue_model.h"
+#include "cmd/queue_new.h"
 #include "queue/talk.h"
-
-#define LUA_MAX ((size_t)1 << 20)
-#define WAIT_S 120  /* for a new process to come alive */
 
 /* ---- what the verbs share ------------------------------------------------ */
 
@@ -65,147 +63,6 @@ static int check_id(const char *what, const char *text, struct err *err)
         return err_set(err, ERR_INPUT, "%s \"%s\": 43 characters of base64url"
                        " expected", what, text);
     return 0;
-}
-
-/* ---- new ----------------------------------------------------------------- */
-
-#define QUEUE_LUA APUS_PKGDATADIR "/queue.lua"
-
-static int read_lua(struct buf *lua, const char *named, struct err *err)
-{
-    if (file_read(lua, named ? named : QUEUE_LUA, err))
-        return err_prefix(err, "the queue's code (--lua names another file)");
-    return 0;
-}
-
-/* Whether it answers: there are networks that do not evaluate what a process
- * item brings along. */
-static int is_alive(struct talk *t, struct err *err)
-{
-    static const struct item_text_tag info[] = { { "Action", "Info" } };
-    const struct ao_message m = { .tag = info, .n_tags = 1 };
-    const struct ao_out *out = NULL;
-    struct ao_result r;
-
-    if (talk_say(t, &m, "Info-Response", &r, &out, err) < 0)
-        return 0;
-    ao_result_clear(&r);
-    return 1;
-}
-
-/* The code as a message of its own. */
-static int load_lua(struct talk *t, const struct buf *lua, struct err *err)
-{
-    static const struct item_text_tag eval[] = { { "Action", "Eval" } };
-    const struct ao_message m = { .process = t->process, .tag = eval,
-                                  .n_tags = 1, .data = lua->data,
-                                  .n = lua->len };
-    struct ao_result r = { .root = NULL };
-    struct id id;
-    struct buf item;
-    int rc = -1;
-
-    buf_init(&item, AO_MAX_DATA + ITEM_HEAD_MAX);
-    if (ao_sign(t->ao, &item, &id, &m, err) == 0 &&
-        ao_send(t->ao, item.data, item.len, err) == 0 &&
-        ao_result(t->ao, &r, t->process, id, WAIT_S, err) == 0)
-        rc = r.error ? err_set(err, ERR_INPUT, "the queue's code raised an"
-                               " error: %.200s", r.error) : 0;
-    ao_result_clear(&r);
-    buf_clear(&item);
-    return rc;
-}
-
-static int spawn(struct talk *t, const struct buf *lua, struct err *err)
-{
-    static const struct item_text_tag tag[] = { { "Name", "apus-queue" } };
-    const struct ao_message m = { .tag = tag, .n_tags = 1, .data = lua->data,
-                                  .n = lua->len };
-    struct err why = ERR_INIT;
-    struct id id;
-    struct buf item;
-    char text[ID_TEXT];
-    int rc;
-
-    buf_init(&item, LUA_MAX + ITEM_HEAD_MAX);
-    rc = ao_process(t->ao, &item, &id, &m, err) ||
-         ao_spawn(t->ao, item.data, item.len, &t->process, err);
-    buf_clear(&item);
-    if (rc)
-        return -1;
-    base64url(text, t->process.b, 32);
-    log_info("process %s is made, waiting for it", text);
-    if (!is_alive(t, &why) &&
-        (load_lua(t, lua, err) || !is_alive(t, err)))
-        return err_prefix(err, "process %s is made and does not answer as a"
-                          " queue", text);
-    printf("%s\n", text);
-    fflush(stdout);
-    log_info("in your apus.conf: queue = %s", text);
-    return 0;
-}
-
-static int allow_self(struct talk *t, struct err *err)
-{
-    char node[ID_TEXT];
-    const struct item_text_tag tag[] = { { "Action", "Allow" },
-                                         { "Node", node } };
-    const struct ao_message m = { .tag = tag, .n_tags = 2 };
-    const struct ao_out *out = NULL;
-    struct ao_result r;
-
-    base64url(node, t->node.b, 32);
-    if (talk_say(t, &m, "Allow-Response", &r, &out, err) < 0)
-        return -1;
-    ao_result_clear(&r);
-    return 0;
-}
-
-static int make(const struct settings *s, const char *lua_path, bool self,
-                struct err *err)
-{
-    static const char nobody[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    struct talk t;
-    struct buf lua;
-    int rc;
-
-    buf_init(&lua, LUA_MAX);
-    rc = read_lua(&lua, lua_path, err);
-    /* its id takes this place when it is known */
-    if (rc == 0 && (rc = talk_open(&t, s, nobody, err)) == 0) {
-        t.wait_s = WAIT_S;
-        rc = spawn(&t, &lua, err) || (self && allow_self(&t, err)) ? -1 : 0;
-        talk_close(&t);
-    }
-    buf_clear(&lua);
-    return rc;
-}
-
-static int queue_new(struct settings *s, int argc, char **argv)
-{
-    const char *lua = NULL, **args = xcalloc((size_t)argc, sizeof(*args));
-    bool self = false;
-    const struct opt opts[] = {
-        { 0, "allow-self", NULL, "allow this node to pull from it", NULL,
-          &self },
-        { 0, "lua", "FILE", "its code; default: " QUEUE_LUA,
-          &lua, NULL },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command c = {
-        .name = "apus queue new",
-        .synopsis = "[--allow-self] [--lua FILE]",
-        .about = "Spawn a process that is a queue, and print its id.  The"
-                 " wallet owns it.  Then set\nqueue = ID, register a model"
-                 " (apus queue model) and allow nodes (apus queue allow).",
-        .opts = opts,
-    };
-    struct err err = ERR_INIT;
-    size_t n;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
-
-    free(args);
-    return status == CMD_GO ? end(make(s, lua, self, &err), &err) : status;
 }
 
 /* ---- info ---------------------------------------------------------------- */

@@ -103,7 +103,7 @@ static int refuse(const struct talk *t, const struct ao_out *o, uint64_t code,
                        " \"%.*s\")",
                        id_text(t->node).s, id_text(t->node).s, SHOWN, text);
     case 503:
-        return err_set(err, ERR_RETRY, "the queue is paused: \"%.*s\"",
+        return err_set(err, ERR_RETRY, "the queue does not serve now: \"%.*s\"",
                        SHOWN, text);
     case 429:
         return err_set(err, ERR_RETRY, "the queue is full: \"%.*s\"", SHOWN,
