@@ -70,7 +70,9 @@ do_install() {
     "$root/usr/local/bin/apus-worker" --version
     "$root/usr/local/bin/apus" localnet --help
     test -x "$root/usr/local/bin/apus-batch.sh"
-    test -f "$root/usr/local/share/apus/queue.lua"
+    for part in '' -2 -3; do
+        test -f "$root/usr/local/share/apus/queue$part.lua"
+    done
     grep -q '^PATH=/usr/local/bin:' "$root/usr/local/share/apus/apus.cron"
     grep -q '^ExecStart=/usr/local/bin/apus drain' \
         "$root/usr/local/lib/systemd/system/apus-drain.service"

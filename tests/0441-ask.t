@@ -17,6 +17,6 @@ sed -n '/^local judge$/,/^\]\]/p' "$top/contrib/ao/queue/28-names.lua" |
 cmp "$tmp/names" "$tmp/rows"
 "$build/tests/askrun" messages "$top/tests/data/ask-messages.jsonl" \
     "${APUS_ASK_SEED:-1}" "${APUS_ASK_N:-200}" >"$tmp/messages"
-"$build/tests/aosrun" "$top/contrib/ao/queue.lua" "$tmp/messages" \
-    >"$tmp/results"
+"$build/tests/aosrun" "$top/contrib/ao/queue.lua" \
+    "$top"/contrib/ao/queue-?.lua "$tmp/messages" >"$tmp/results"
 "$build/tests/askrun" compare "$tmp/messages" "$tmp/results"

@@ -39,13 +39,11 @@ say() { # WALLET TAG... <data: to the queue; what it answers is in result
         sed 1d >result
     cat answer result >out
 }
-item "$net/dapp.json" - Type=Process "Module=$(conf ao-module)" \
-    "Scheduler=$(conf ao-scheduler)" "Authority=$(conf ao-authority)" \
-    On-Boot=Data <"$top/contrib/ao/queue.lua"
-netcall post "$url/mu/" "$octets" <item >answer
-cp answer out
-has out '^202' "a queue is spawned"
-queue=$id
+queue=$(APUS_CONFIG=$net/apus.conf "$apus" queue new --ao-network legacynet \
+    --wallet "$net/dapp.json" --lua "$top/contrib/ao/queue.lua" 2>err) &&
+    r=0 || r=1
+cp err out
+report $r "a queue is spawned"
 say "$net/dapp.json" Action=Allow "Node=$node" Max=1000 </dev/null
 has result '"value":"200"' "this node is allowed"
 # what a node refuses waits for one that has not been asked yet

@@ -9,24 +9,26 @@ ours=$build/tests/aosrun
 
 n=0
 failed=0
-same() { # NAME PROGRAM MESSAGES
+same() { # NAME PROGRAM... MESSAGES
     n=$((n + 1))
+    name=$1
+    shift
     # an evaluation that ends in an error is what is looked for, too
-    aos_node run.mjs "$2" "$3" >"$tmp/real" 2>"$tmp/err" || :
-    "$ours" "$2" "$3" >"$tmp/ours" 2>>"$tmp/err" || :
+    aos_node run.mjs "$@" >"$tmp/real" 2>"$tmp/err" || :
+    "$ours" "$@" >"$tmp/ours" 2>>"$tmp/err" || :
     if node "$top/tests/aos-same.mjs" "$tmp/real" "$tmp/ours" >"$tmp/out"
     then
-        echo "ok $n - $1"
+        echo "ok $n - $name"
     else
         sed 's/^/# /' "$tmp/err"
-        echo "not ok $n - $1"
+        echo "not ok $n - $name"
         failed=1
     fi
     cat "$tmp/out"
 }
 data=$top/tests/data
 same "the queue answers alike" "$top/contrib/ao/queue.lua" \
-    "$data/queue-messages.json"
+    "$top"/contrib/ao/queue-?.lua "$data/queue-messages.json"
 same "a process finds the same around it" "$data/aos-env.lua" \
     "$data/aos-env.json"
 {

@@ -1,12 +1,13 @@
 /*
  * What tests/aos-run/run.mjs does with the real AOS module, with localnet's
- * Lua: evaluates a program as the owner of a fresh process, then sends each
+ * Lua: evaluates programs as the owner of a fresh process, then sends each
  * message of a file; one line of JSON for each.  So the two can be compared.
  *
- *     aosrun program.lua [messages.json]
+ *     aosrun program.lua... [messages.json]
  */
 #include <config.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,15 +189,23 @@ static void run_program(struct run *r, const char *path)
     buf_clear(&m);
 }
 
+static bool is_lua(const char *path)
+{
+    size_t n = strlen(path);
+
+    return n > 4 && strcmp(path + n - 4, ".lua") == 0;
+}
+
 int main(int argc, char **argv)
 {
     struct evaluators *evaluators;
     struct err err = ERR_INIT;
     static struct run r; /* owns its names until the end */
     struct json *root;
+    int i;
 
     if (argc < 2) {
-        fputs("usage: aosrun program.lua [messages.json]\n", stderr);
+        fputs("usage: aosrun program.lua... [messages.json]\n", stderr);
         return 2;
     }
     if (evaluators_new(&evaluators, &err) ||
@@ -215,9 +224,10 @@ int main(int argc, char **argv)
     r.e.process_tag = r.process_tag;
     r.e.n_process_tags = 5;
     boot(&r);
-    run_program(&r, argv[1]);
-    if (argc > 2) {
-        root = read_json(argv[2]);
+    for (i = 1; i < argc && (i == 1 || is_lua(argv[i])); i++)
+        run_program(&r, argv[i]);
+    if (i < argc) {
+        root = read_json(argv[i]);
         for (const struct json *m = json_first(root); m; m = json_next(m))
             send_message(&r, m);
         json_free(root);

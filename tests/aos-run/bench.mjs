@@ -3,7 +3,7 @@
 // a metered module.  A table on stdout.
 import { boot, id } from './aos.mjs'
 import {
-  complete, infer, lua, model, owner, pull, registers, result
+  complete, infer, load, model, owner, pull, registers, result
 } from './queue.mjs'
 
 const n = Number(process.argv[2] ?? 50000)
@@ -32,7 +32,7 @@ async function measure (module, n, rounds) {
     if (r.Error) throw new Error(r.Error)
     return r
   }
-  await p.eval(lua())
+  await load(p)
   await must({ from: owner, tags: { Action: 'Allow', Node: node,
     Max: '50000' } })
   await must({ from: owner, tags: registers(model, 'nano') })

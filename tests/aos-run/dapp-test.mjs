@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { createData, ArweaveSigner } from '@dha-team/arbundles'
 import { id, tagsOf } from './aos.mjs'
 import { start } from './localnet.mjs'
+import { parts } from './queue.mjs'
 import { done, is, ok } from './tap.mjs'
 
 // Five free ports in a row, of the kernel's choice as far as it goes.
@@ -58,10 +59,15 @@ const spawn = (lua) => post('', {
   'On-Boot': 'Data'
 }, lua)
 
-const queue = await spawn(readFileSync(process.env.QUEUE_LUA, 'utf8'))
+const [first, ...others] = parts()
+const queue = await spawn(first)
 const dapp = await spawn(readFileSync(process.env.DAPP_LUA, 'utf8'))
 const model = id('model')
 let r = await say(queue, 'Info', {})
+is([r.tags.Action, r.tags.Code, r.tags.Missing], ['Info-Response', '503',
+  '2,3'], 'a queue that is not whole says so')
+for (const part of others) r = await say(queue, 'Eval', {}, part)
+r = await say(queue, 'Info', {})
 is([r.tags.Action, r.tags.Version], ['Info-Response', '1.3'],
   'the queue boots from its item')
 await say(queue, 'Allow', { Node: net.address })

@@ -1,9 +1,11 @@
 // Every hole of a process on AOS, tried from outside; each in a message of
 // its own, through the whole of the module.
-import { id, pid, who } from './aos.mjs'
+import { createHash } from 'node:crypto'
+import { boot, id, pid, who } from './aos.mjs'
 import { is, ok } from './tap.mjs'
 import {
-  complete, infer, lines, mu, owner, pull, queue, result, working
+  complete, infer, lines, load, model, mu, owner, parts, pull, queue,
+  registers, result, said, working
 } from './queue.mjs'
 
 const alice = id('alice')
@@ -165,4 +167,58 @@ export async function surrogates () {
     return table.concat(out, " ")`.replace(/\n {4}/g, '\n')
   is(await q.ask(text), '400 400 400 400 400',
     'bytes that are no UTF-8 are refused')
+}
+
+// Code in parts: nothing is served before all are there.
+export async function loader () {
+  const p = await boot()
+  const list = parts()
+  const say = async (from, tags, data, more) =>
+    said(await p.send({ from, tags, data, ...more }))
+  const missing = async () =>
+    (await say(alice, { Action: 'Info' })).first?.Missing
+  await p.eval(list[0])
+  let a = await say(alice, { Action: 'Info', x_reference: 'r' })
+  is([a.code, a.first.Missing, a.first['X-Reference'], a.first.to],
+    ['503', '2,3', 'r', alice], 'a queue that is not whole says so')
+  a = await say(alice, infer(), 'x', { id: id('message') })
+  is([a.code, a.first.Action, a.first['X-Reference']],
+    ['503', 'Infer-Response', id('message')], 'and takes no request')
+  a = await say(id('dapp'), { Action: 'Pull', Reference: '7' }, '',
+    { owner: mu })
+  is([a.code, a.first.to, a.first['X-Reference']], ['503', id('dapp'), '7'],
+    'a process gets its reference back')
+  a = await say(alice, { Action: 'Info-Response' })
+  is(a.out, [], 'an answer is not answered')
+  is((await say(mu, { Action: 'Info' })).out, [], 'nor is an authority')
+  await say(alice, { Action: 'Eval' }, list[1])
+  is(await missing(), '2,3', 'a stranger brings no part')
+
+  await p.eval(list[2])
+  is(await missing(), '2', 'the third part comes first')
+  const wrong = ['1, ""', '4, ""', '2.5, ""', '"2", ""', '2', '2, "end"',
+    '2, ("-"):rep(81921)', '2, "error(1)"']
+  const errors = []
+  for (const w of wrong) {
+    errors.push(!!(await p.eval(`return ApusQueue.take(${w})`)).Error)
+  }
+  is(errors, wrong.map(() => true), 'what is no part raises an error')
+  is(await missing(), '2', 'and leaves nothing')
+  await p.eval(list[1])
+  a = await say(alice, { Action: 'Info' })
+  const text = list.slice(1).map((s) =>
+    s.split('\n').slice(2, -2).join('\n') + '\n').join('')
+  is([a.code, a.first['Code-Sha256']],
+    ['200', createHash('sha256').update(text).digest('base64url')],
+    'whole, it says the hash of its code')
+
+  await say(owner, registers(model, 'nano'))
+  ok((await p.eval(list[1])).Error, 'a whole queue takes no part')
+  await p.eval(list[0])
+  is(await missing(), '2,3', 'new code begins with the first')
+  a = await say(owner, registers(model, 'nano'))
+  is(a.code, '503', 'and nothing of the old one is served')
+  await load(p, list.slice(1))
+  a = await say(alice, { Action: 'Models' })
+  is(lines(a).map((l) => l.name), ['nano'], 'the state is as it was')
 }

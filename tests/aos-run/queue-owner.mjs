@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { id } from './aos.mjs'
 import { is, ok } from './tap.mjs'
 import {
-  complete, infer, lines, lua, model, model2, owner, pull, queue, registers,
+  complete, infer, lines, load, model, model2, owner, pull, queue, registers,
   result, source, working
 } from './queue.mjs'
 
@@ -195,7 +195,7 @@ export async function olds () {
         for _, r in pairs(Queue.open) do r[name], r.reasons = nil, 1 end
       end
     end`)
-  is((await q.p.eval(lua())).Error, undefined, 'a process is brought up')
+  is((await load(q.p)).Error, undefined, 'a process is brought up')
   const next = async (x) => (await x.many([
     [owner, { Action: 'Pause', Mode: 'no' }],
     [id('node-1'), pull(), '', { id: id('b9') }],
@@ -262,7 +262,7 @@ export async function same () {
   for (const m of list.slice(0, 10)) one.push(await p.say(...m))
   is(one.map((a) => a.raw.Messages), many.slice(0, 10).map((a) =>
     a.raw.Messages), 'one by one as all at once')
-  const again = await p.p.eval(lua())
+  const again = await load(p.p)
   const kept = await p.ask('return Queue.n_open .. " " .. #Handlers.list')
   is([again.Error, kept], [undefined,
     (await q.ask('return #Handlers.list')).replace(/^/, '0 ')],

@@ -11,16 +11,17 @@ const alice = id('alice')
 const bob = id('bob')
 
 // The line that a node would get for one request.
-async function lineOf (q, tags, data, from = alice) {
+async function lineOf (q, tags, data, from = alice, more = {}) {
   const [made, got] = await q.many([
-    [from, infer(undefined, tags), data], [q.node, pull({ Max: '1' })]])
+    [from, infer(undefined, tags), data, more], [q.node, pull({ Max: '1' })]])
   return made.first ? made : lines(got)[0]
 }
 
 export async function forms () {
   const q = await working()
-  is(await lineOf(q, { 'X-Reference': 'q1' }, 'Why is "it"?\n\x01\u2603'), {
-    id: id('message-8'),
+  is(await lineOf(q, { 'X-Reference': 'q1' }, 'Why is "it"?\n\x01\u2603',
+    alice, { id: id('q1') }), {
+    id: id('q1'),
     from: alice,
     reference: 'q1',
     model,

@@ -46,12 +46,30 @@ export function said (r) {
   }
 }
 
-export const lua = () => readFileSync(process.env.QUEUE_LUA, 'utf8')
+// The parts of its code, of which QUEUE_LUA is the first and says how many
+// there are; the others lie beside it.
+export function parts () {
+  const first = process.env.QUEUE_LUA
+  const all = [readFileSync(first, 'utf8')]
+  const n = Number(/^-- apus queue, part 1 of (\d+):/.exec(all[0])[1])
+  for (let i = 2; i <= n; i++) {
+    all.push(readFileSync(first.replace(/\.lua$/, `-${i}.lua`), 'utf8'))
+  }
+  return all
+}
+
+export async function load (p, list = parts()) {
+  let r
+  for (const part of list) {
+    r = await p.eval(part)
+    if (r.Error) throw new Error(r.Error)
+  }
+  return r
+}
 
 export async function queue (opt = {}) {
   const p = await boot(opt)
-  const started = await p.eval(lua())
-  if (started.Error) throw new Error(started.Error)
+  const started = await load(p)
   let ready = false
   const q = {
     p,

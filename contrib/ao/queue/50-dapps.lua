@@ -3,7 +3,8 @@ local VERSION, MAX_REFERENCE, U32 = lib.VERSION, lib.MAX_REFERENCE, lib.U32
 local DAY_MS, PAGE_LINES, Q = lib.DAY_MS, lib.PAGE_LINES, lib.Q
 local clock, is_id, is_plain = lib.clock, lib.is_id, lib.is_plain
 local integer, quote, object = lib.integer, lib.quote, lib.object
-local sum_of, defaults, options = lib.sum_of, lib.defaults, lib.options
+local base64url, sum_of, defaults = lib.base64url, lib.sum_of, lib.defaults
+local options = lib.options
 local data_of, content, enqueue = lib.data_of, lib.content, lib.enqueue
 local key_of, open_request = lib.key_of, lib.open_request
 local close_request, forget_key = lib.close_request, lib.forget_key
@@ -298,7 +299,8 @@ function action.Info(m)
         "Conflicts", Q.conflicts, "Max-Open", Q.max_open,
         "Max-Requester", Q.max_requester, "Max-Prompt", Q.max_prompt,
         "Max-Done", Q.max_done, "Size", Q.size, "Max-Size", Q.max_size,
-        "Pending-Days", Q.pending_days, "Idle-Days", Q.idle_days
+        "Pending-Days", Q.pending_days, "Idle-Days", Q.idle_days,
+        "Code-Sha256", base64url(lib.code)
     })
 end
 

@@ -1,0 +1,80 @@
+-- What every file of the queue shares stands in one table, which is global so
+-- that the parts (doc/queue.md, "The code") find it.
+ApusQueue = {}
+local lib = ApusQueue
+
+-- ---- SHA-256 (FIPS 180-4) --------------------------------------------------
+-- By integers below 2^53 and the bit operators alone, so that other Luas than
+-- PUC's agree; `.crypto` of AOS is not everywhere.
+
+local K = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b,
+    0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01,
+    0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7,
+    0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc,
+    0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152,
+    0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
+    0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc,
+    0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819,
+    0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08,
+    0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f,
+    0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
+    0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2
+}
+local START = {
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19
+}
+local U32 = 0xffffffff
+
+local function word(x)
+    return string.char(x >> 24 & 255, x >> 16 & 255, x >> 8 & 255, x & 255)
+end
+
+-- The 64 words of the block that begins at byte `at`, into w.
+local function expand(w, s, at)
+    for j = 1, 16 do
+        local a, b, c, d = s:byte(at + 4 * j - 4, at + 4 * j - 1)
+        w[j] = a << 24 | b << 16 | c << 8 | d
+    end
+    for j = 17, 64 do
+        local a, b = w[j - 15], w[j - 2]
+        -- a word twice, shifted, is a word turned
+        local aa, bb = a | a << 32, b | b << 32
+        w[j] = w[j - 16] + w[j - 7] + ((aa >> 7 ~ aa >> 18 ~ a >> 3) & U32) +
+            ((bb >> 17 ~ bb >> 19 ~ b >> 10) & U32) & U32
+    end
+end
+
+-- The block of these words into the eight words of h.
+local function compress(h, w)
+    local a, b, c, d, e, f, g, i = table.unpack(h)
+    for j = 1, 64 do
+        local ee, aa = e | e << 32, a | a << 32
+        local x = i + ((ee >> 6 ~ ee >> 11 ~ ee >> 25) & U32) +
+            (e & f ~ (U32 - e) & g) + K[j] + w[j]
+        local y = ((aa >> 2 ~ aa >> 13 ~ aa >> 22) & U32) +
+            (a & b ~ a & c ~ b & c)
+        i, g, f, e = g, f, e, d + x & U32
+        d, c, b, a = c, b, a, x + y & U32
+    end
+    for j, x in ipairs({ a, b, c, d, e, f, g, i }) do
+        h[j] = h[j] + x & U32
+    end
+end
+
+-- The 32 bytes of the digest of a text.
+function lib.sha256(s)
+    local h, w, n = { table.unpack(START) }, {}, #s
+    s = s .. "\128" .. ("\0"):rep((55 - n) % 64) .. word(n >> 29) ..
+        word(n << 3 & U32)
+    for at = 1, #s, 64 do
+        expand(w, s, at)
+        compress(h, w)
+    end
+    for i = 1, 8 do
+        h[i] = word(h[i])
+    end
+    return table.concat(h)
+end
