@@ -136,6 +136,14 @@ for how in "export -o all.jsonl -- $id" "run q.jsonl -m nano -o all.jsonl" \
     report $r "a trace, ${how%% *}: all answers are written"
 done
 
+# a part without an answer
+sed -n '$p' q.jsonl >refused.jsonl
+gives 4 "all is refused" run refused.jsonl -m nano -o refused.out
+none=$(ls -d spool/done/b* | grep -v "$id")
+flip "$none/part-0000.h5" 100
+gives 3 "a part without an answer" export refused.jsonl -o refused.out
+has err 'part-0000.h5.*every answer is intact.*apus seal --again' "is named"
+
 sed -i 's/,"output":"[^"]*"//' "$done/batch.json"
 gives 3 "a wait that writes nothing" wait "$id"
 has err "part-$damaged.h5.*differs; \"apus seal --again" "says it, too"

@@ -70,7 +70,8 @@ struct export {
     struct checkpoint_row ahead;
 
     bool is_part;             /* one part by itself, and no requests */
-    const struct seal_info *info;   /* of a batch: what was sealed */
+    const struct seal_info *info;   /* of a batch: what was sealed .. */
+    size_t n_checked;         /* .. and how many parts were compared with it */
     bool unsealed;            /* the part of `ahead` is not what was sealed */
 };
 
@@ -234,21 +235,25 @@ static int check_row(struct export *x, struct err *err)
     return -1;
 }
 
-/* Compare a part that was just opened with what was sealed. */
-static int check_part(struct export *x, struct err *err)
+/* Compare the parts before `end` with what was sealed; x->unsealed tells of the
+ * last of them. */
+static int check_parts(struct export *x, size_t end, struct err *err)
 {
-    size_t i = rows_part_number(x->rows);
-    char *path = seal_part_path(x->batch_path, i, "h5");
-    struct part_file *f = NULL;
-    struct err why = ERR_INIT;
     int rc = 0;
 
-    x->unsealed = part_file_open(&f, path, &why) ||
-                  seal_file_check(&x->info->part[i], f, &why);
-    if (x->unsealed)
-        rc = pass_over(x, &why, err);
-    part_file_close(f);
-    free(path);
+    for (; rc == 0 && x->n_checked < end; x->n_checked++) {
+        char *path = seal_part_path(x->batch_path, x->n_checked, "h5");
+        struct part_file *f = NULL;
+        struct err why = ERR_INIT;
+
+        x->unsealed =
+            part_file_open(&f, path, &why) ||
+            seal_file_check(&x->info->part[x->n_checked], f, &why);
+        if (x->unsealed)
+            rc = pass_over(x, &why, err);
+        part_file_close(f);
+        free(path);
+    }
     return rc;
 }
 
@@ -259,7 +264,7 @@ static int read_row(struct export *x, struct err *err)
 
     if (rc <= 0)
         return rc;
-    if (x->batch_path && rows_number(x->rows) == 0 && check_part(x, err))
+    if (x->batch_path && check_parts(x, rows_part_number(x->rows) + 1, err))
         return -1;
     return checkpoint_row(rows_part(x->rows), rows_number(x->rows), &x->ahead,
                           err) || check_row(x, err) ? -1 : 1;
@@ -509,7 +514,8 @@ int export_batch(const char *batch_path, const uint64_t *lines_before,
         goto out;
     x.info = &info;
     x.rows = rows_open(batch_path, &info);
-    rc = export_lines(&x, f, &no, err);
+    rc = export_lines(&x, f, &no, err) ||
+         check_parts(&x, info.n_parts, err) ? -1 : 0;
     name_remedy(n, &batch);
 out:
     export_clear(&x);
