@@ -52,9 +52,12 @@ has err 'there is no model' "says so"
 # ---- a model of weights alone ----------------------------------------------
 mkdir bare
 cp "$nano/config.json" "$nano/model.safetensors" bare/
-gives 0 "a directory without a tokenizer" model add bare
+gives 1 "a directory without a tokenizer" model add bare
+has err 'bare.* has no tokenizer .*--no-tokenizer' "is refused"
+gives 1 "to a file, too" model convert bare -o bare.apus
+gives 0 "--no-tokenizer" model add bare --no-tokenizer
 has err 'bare.* has no tokenizer: .*token ids' "warns of it"
-gives 0 "the same to a file" model convert bare -o bare.apus
+gives 0 "the same to a file" model convert bare -o bare.apus --no-tokenizer
 has err 'bare.* has no tokenizer' "warns too"
 gives 0 "that file" model add bare.apus
 has err 'bare.apus.* has no tokenizer' "warns of it"

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "text/chat.h"
 #include "text/tokenizer.h"
 
 int tokenizer_import(struct buf *out, const char *dir,
@@ -57,4 +58,15 @@ const char *tokenizer_bytes(const struct tokenizer *t, uint32_t id, size_t *n)
     (void)id;
     *n = 0;
     return "";
+}
+
+uint32_t chat_turn_end(const struct tokenizer *t, const char *tmpl, size_t n,
+                       uint32_t bos, uint32_t eos)
+{
+    (void)t;
+    (void)tmpl;
+    (void)n;
+    (void)bos;
+    (void)eos;
+    return UINT32_MAX;
 }

@@ -32,6 +32,8 @@
 #include "text/jinja.h"
 
 #define LIST_MAX ((size_t)4 << 20)
+#define NO_TOKENIZER "of a directory: also without a tokenizer, for prompts of" \
+                     " token ids"
 #define STEP_S 10 /* between two lines of progress */
 
 static void say(const char *line)
@@ -190,25 +192,28 @@ static int convert(const char *dir, const char *out,
 static int model_convert(struct settings *s, int argc, char **argv)
 {
     const char *out = NULL, *act = "A14", *smooth = "off";
+    bool without = false;
     const struct opt opts[] = {
         { 'o', "output", "OUT.apus", "the file to write", &out, NULL },
         { 0, "activations", "A14|A8", "inputs of linears, default A14", &act,
           NULL },
         { 0, "smooth", "auto|off", "smooth keys that stick out, default off",
           &smooth, NULL },
+        { 0, "no-tokenizer", NULL, NO_TOKENIZER, .flag = &without },
         { 0, NULL, NULL, NULL, NULL, NULL },
     };
     const struct opt_command c = {
         .name = "apus model convert",
         .synopsis = "DIR -o OUT.apus [--activations A14|A8] "
-                    "[--smooth auto|off]",
+                    "[--smooth auto|off] [--no-tokenizer]",
         .about = "Convert a Hugging Face directory into a model file and"
                  " print the model's id.\nThe same input gives the same"
                  " bytes on every machine.",
         .opts = opts, .min_args = 1, .max_args = 1,
     };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    struct convert_options o = { .progress = progress, .note = note };
+    struct convert_options o = { .progress = progress, .note = note,
+                                 .needs_tokenizer = true };
     struct err err = ERR_INIT;
     const char *dir;
     size_t n;
@@ -223,6 +228,7 @@ static int model_convert(struct settings *s, int argc, char **argv)
     if (!out || conversion_options(&o, act, smooth, &err))
         return cmd_misused(&err);
     o.user = (void *)dir;
+    o.needs_tokenizer = !without;
     return convert(dir, out, &o, &err) ? cmd_fail(&err) : CMD_DONE;
 }
 
@@ -280,12 +286,13 @@ static int add(struct settings *s, const char *what, const char *name,
 static int model_add(struct settings *s, int argc, char **argv)
 {
     const char *act = "A14", *smooth = "off", *source = NULL;
-    bool force = false;
+    bool force = false, without = false;
     const struct opt opts[] = {
         { 0, "activations", "A14|A8", "of a directory: inputs of linears",
           &act, NULL },
         { 0, "smooth", "auto|off", "of a directory: smooth keys", &smooth,
           NULL },
+        { 0, "no-tokenizer", NULL, NO_TOKENIZER, .flag = &without },
         { 0, "source", "TEXT", "where others get it, such as hf:ORG/NAME: a"
           " hint in checkpoints", &source, NULL },
         { 0, "force", NULL, "also if batches need the model that had the name",
@@ -294,14 +301,15 @@ static int model_add(struct settings *s, int argc, char **argv)
     };
     const struct opt_command c = {
         .name = "apus model add",
-        .synopsis = "WHAT [NAME] [--source TEXT] [--force]",
+        .synopsis = "WHAT [NAME] [--source TEXT] [--no-tokenizer] [--force]",
         .about = "Put a model file, or a Hugging Face directory (converted),"
                  " into the store and\nprint the model's id.  NAME is that of"
                  " the file or directory if it is not given.",
         .opts = opts, .min_args = 1, .max_args = 2,
     };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    struct convert_options o = { .progress = progress, .note = note };
+    struct convert_options o = { .progress = progress, .note = note,
+                                 .needs_tokenizer = true };
     struct err err = ERR_INIT;
     const char *what, *name;
     size_t n = 0;
@@ -316,6 +324,7 @@ static int model_add(struct settings *s, int argc, char **argv)
         (source && models_source_check(source, &err)))
         return cmd_misused(&err);
     o.user = (void *)what;
+    o.needs_tokenizer = !without;
     return add(s, what, name, &o, force, source, &err) ? cmd_fail(&err)
                                                        : CMD_DONE;
 }

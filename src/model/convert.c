@@ -322,6 +322,10 @@ static int prepare(struct conversion *c, const char *path, struct err *err)
 
     if (formats_open(&c->source, path, err))
         return -1;
+    if (c->o->needs_tokenizer && c->source->tokenizer.len == 0)
+        return err_set(err, ERR_INPUT, "it has no tokenizer (tokenizer.json, "
+                       "tokenizer.model): apus model add --no-tokenizer takes "
+                       "it for prompts of token ids");
     pass_notes(c);
     r = &c->source->rec;
     if (c->o->a8)

@@ -17,6 +17,7 @@ struct convert_options {
     bool a8;          /* --activations A8; a config may also ask for it with
                          "apus_activations": "A8" */
     bool smooth_auto; /* --smooth auto: man 5 apus-model */
+    bool needs_tokenizer; /* refuse a source without one */
     /* Called now and then with tensors done and in all; may be NULL. */
     void (*progress)(void *user, uint32_t done, uint32_t total);
     /* Called with each line that the user should know; may be NULL. */

@@ -145,10 +145,21 @@ int models_known_source(struct id *id, const char *store, const char *what,
                    " apus model add does that", what, store);
 }
 
+typedef void say_fn(const char *line);
+
+static void pass_on(void *user, const char *line)
+{
+    say_fn *say = *(say_fn **)user;
+
+    if (say)
+        say(line);
+}
+
 int models_of_source(struct id *id, const char *store, const char *what,
                      void (*say)(const char *line), struct err *err)
 {
-    static const struct convert_options none;
+    struct convert_options o = { .needs_tokenizer = true, .note = pass_on,
+                                 .user = (void *)&say };
     char key[ID_TEXT], after[ID_TEXT], *line;
     int known = !source_key(key, what);
 
@@ -159,7 +170,7 @@ int models_of_source(struct id *id, const char *store, const char *what,
     if (say)
         say(line);
     free(line);
-    if (models_add(store, what, NULL, &none, id, err))
+    if (models_add(store, what, NULL, &o, id, err))
         return -1;
     if (known && !source_key(after, what) && strcmp(key, after) == 0)
         source_add(store, key, *id);

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_python.h"
 #include "base/mem.h"
 
 static int flag_of(const struct json *root, const char *key)
@@ -36,7 +37,7 @@ int tok_config_read(struct tok_config *c, const char *text, size_t n,
     *c = (struct tok_config){ .add_bos = -1, .add_eos = -1 };
     if (!text || !n)
         return 0;
-    if (json_parse(&root, text, n, err))
+    if (json_parse_python(&root, text, n, err))
         return err_prefix(err, "tokenizer_config.json");
     c->add_bos = flag_of(root, "add_bos_token");
     c->add_eos = flag_of(root, "add_eos_token");

@@ -15,8 +15,10 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_python.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "model/import/foreign.h"
 #include "model/import/hf_config.h"
 #include "model/import/hf_tensors.h"
 #include "model/import/safetensors.h"
@@ -60,11 +62,25 @@ static void close_hf(struct import *m)
 static const struct import_format format = { tensor_name, read_tensor,
                                              close_hf };
 
+/* A directory may have the whole model and shards: the whole is taken. */
+static void note_two_sets(struct import *m, const char *dir)
+{
+    char *single = file_join(dir, "model.safetensors");
+    char *index = file_join(dir, "model.safetensors.index.json");
+
+    if (file_exists(single) && file_exists(index))
+        buf_puts(&m->notes, "model.safetensors is taken, and not the shards of"
+                 " model.safetensors.index.json\n");
+    free(single);
+    free(index);
+}
+
 static int open_tensors(struct import *m, const char *dir, struct err *err)
 {
     struct hf *h = m->self;
     uint32_t n = m->rec.n_tensors;
 
+    note_two_sets(m, dir);
     if (safetensors_open(&h->st, dir, err) ||
         hf_tensors_check(h->st, &m->rec, err))
         return -1;
@@ -247,7 +263,7 @@ static int read_texts(struct import *m, const char *dir, struct err *err)
         if (file_read(&b, path, err))
             goto out;
         buf_put(&b, "", 0);
-        if (json_parse(&config, b.data, b.len, err)) {
+        if (json_parse_python(&config, b.data, b.len, err)) {
             err_prefix(err, "\"%s\"", path);
             goto out;
         }
@@ -267,6 +283,26 @@ out:
     return rc;
 }
 
+/* The small files, before one of them is misread. */
+static int check_files(const char *dir, struct err *err)
+{
+    static const char *const names[] = {
+        "config.json", "generation_config.json", "tokenizer_config.json",
+        "tokenizer.json", "tokenizer.model", "chat_template.jinja",
+        "model.safetensors.index.json"
+    };
+    int rc = 0;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names) && rc == 0; i++) {
+        char *path = file_join(dir, names[i]);
+
+        if (file_exists(path))
+            rc = foreign_check_file(path, err);
+        free(path);
+    }
+    return rc;
+}
+
 /* ---- the directory ------------------------------------------------------- */
 
 int hf_open(struct import *m, const char *dir, struct err *err)
@@ -275,7 +311,7 @@ int hf_open(struct import *m, const char *dir, struct err *err)
 
     m->self = xcalloc(1, sizeof(struct hf));
     m->format = &format;
-    if (hf_config_read(&c, dir, err))
+    if (check_files(dir, err) || hf_config_read(&c, dir, err))
         return -1;
     m->rec = c.rec;
     memcpy(m->inv_freq, c.inv_freq, sizeof(m->inv_freq));

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_python.h"
 #include "model/import/hf_rope.h"
 #include "model/model_layout.h"
 
@@ -342,7 +343,7 @@ static int parse_scaling(struct hf_rope *r, const struct json *s,
 {
     const struct json *t = json_get(s, "truncate");
 
-    if (check_scaling_keys(s, err) || parse_scaling_type(&r->type, s, err))
+    if (parse_scaling_type(&r->type, s, err) || check_scaling_keys(s, err))
         return -1;
     if (r->type == HF_ROPE_PLAIN)
         return 0;
@@ -457,9 +458,9 @@ int hf_config_parse(struct hf_config *c, const char *text, size_t n,
     struct hf_config out;
     int rc = -1;
 
-    if (json_parse(&root, text, n, err))
+    if (json_parse_python(&root, text, n, err))
         return err_prefix(err, "config.json");
-    if (gen && json_parse(&g, gen, n_gen, err))
+    if (gen && json_parse_python(&g, gen, n_gen, err))
         err_prefix(err, "generation_config.json");
     else if (parse_tree(&out, root, g, err))
         err_prefix(err, "config.json");

@@ -22,6 +22,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "model/import/foreign.h"
 
 #define MAX_HEADER ((uint64_t)100000000) /* as in the format's own reader */
 #define MAX_SHARDS 512
@@ -119,7 +120,11 @@ static int parse_offsets(struct safetensor *t, const struct json *v,
         json_u64(first, &from) || json_u64(second, &to))
         return err_set(err, ERR_INPUT, "tensor \"%s\" has no data_offsets",
                        t->name);
-    if (from > to || to > data)
+    if (from <= to && to > data)
+        return err_set(err, ERR_INPUT, "it ends within tensor \"%s\", at "
+                       "%" PRIu64 " of %" PRIu64 " bytes of data or more: the "
+                       "download did not finish", t->name, data, to);
+    if (from > to)
         return err_set(err, ERR_INPUT,
                        "tensor \"%s\": its data_offsets "
                        "%" PRIu64 " to %" PRIu64 " are not within the %" PRIu64
@@ -247,9 +252,12 @@ static int read_header(struct safetensors *s, struct shard *f, uint64_t size,
     if (read_at(f, 0, len, sizeof(len), err))
         return -1;
     n = get_u64(len);
-    if (n > MAX_HEADER || n > size - 8)
+    if (n > MAX_HEADER)
         return err_set(err, ERR_INPUT,
                        "a header of %" PRIu64 " bytes is too long", n);
+    if (n > size - 8)
+        return err_set(err, ERR_INPUT, "it ends within its header: the "
+                       "download did not finish");
     f->data = 8 + n;
     if (mem_big(&text, (size_t)n, 1, "the header", err))
         return -1;
@@ -279,6 +287,8 @@ static int open_shard(struct safetensors *s, const char *dir,
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_INPUT, "\"%s\" is not a regular file",
                        f->path);
+    if (foreign_check_file(f->path, err))
+        return -1;
     if (read_header(s, f, (uint64_t)st.st_size, err))
         return err_prefix(err, "\"%s\"", f->path);
     return 0;

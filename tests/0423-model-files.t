@@ -1,0 +1,107 @@
+#!/bin/sh
+# Directories whose files are not what their names say, and settings that change
+# a prompt or the end of an answer: each is taken as it is meant, or named when
+# the model is added.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+nano=$top/models/nano
+: >apus.conf
+APUS_CONFIG=$tmp/apus.conf
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+export APUS_CONFIG APUS_MODELS APUS_SPOOL
+
+# NAME: a copy of nano to be changed
+copy() {
+    rm -rf "$1"
+    mkdir "$1"
+    cp "$nano"/*.json "$nano/model.safetensors" "$1"
+}
+# FILE SED: change a file
+change() {
+    sed "$2" "$1" >changed
+    ! cmp -s changed "$1" || echo "nothing changed in $1" >>err
+    mv changed "$1"
+}
+refuses() { # TEXT NAME
+    gives 1 "$2" model add d
+    has err "$1" "$2: says so"
+}
+
+# ---- files that are something else ------------------------------------------
+lfs='version https://git-lfs.github.com/spec/v1'
+for file in model.safetensors tokenizer.json config.json; do
+    copy d
+    printf '%s\noid sha256:00\nsize 5\n' "$lfs" >"d/$file"
+    refuses "$file\" is a Git LFS pointer.*git lfs pull" "a pointer, $file"
+done
+copy d
+printf '\n<!DOCTYPE html>\n<html>' >d/model.safetensors
+refuses 'is a web page' "a web page"
+copy d
+printf '<html>' >d/tokenizer_config.json
+refuses 'tokenizer_config.json" is a web page' "a web page for a small file"
+copy d
+head -c 100000 "$nano/model.safetensors" >d/model.safetensors
+refuses 'ends within tensor .*the download did not finish' "a cut download"
+head -c 1000 "$nano/model.safetensors" >d/model.safetensors
+refuses 'ends within its header' "cut in the header"
+: >d/model.safetensors
+refuses 'is empty' "an empty file"
+copy d
+rm d/tokenizer.json
+refuses 'has no tokenizer.*--no-tokenizer' "no tokenizer"
+cp "$nano/eval.jsonl" q.jsonl
+gives 1 "no tokenizer, by run" run q.jsonl -m d -o a.jsonl
+has err 'has no tokenizer' "no tokenizer, by run: says so"
+
+# ---- two sets of weights -----------------------------------------------------
+copy d
+cat >d/model.safetensors.index.json <<J
+{"weight_map":{"x":"model-00001-of-00001.safetensors"}}
+J
+gives 0 "two sets of weights" model add d
+has err 'warning: .*model.safetensors is taken, and not the shards' \
+    "two sets of weights: says which"
+
+# ---- settings ----------------------------------------------------------------
+gives 0 "nano" model add "$nano" nano
+id=$(cat out)
+same() { # NAME: the model is nano's
+    gives 0 "$1" model add d
+    [ "$(cat out)" = "$id" ] && r=0 || r=1
+    report $r "$1: the same model"
+}
+copy d
+change d/config.json 's/"torch_dtype"/"unused": NaN, "more": [-Infinity], &/'
+change d/tokenizer_config.json 's/"model_max_length"/"x": Infinity, &/'
+same "numbers that are not JSON in members that nobody needs"
+change d/config.json 's/"rms_norm_eps": [^,]*/"rms_norm_eps": NaN/'
+gives 1 "NaN where a number is needed" model add d
+copy d
+change d/config.json \
+    's/"rope_scaling": null/"rope_scaling": {"type": "longrope", "factors": 1}/'
+refuses 'rope_type is "longrope"' "a scaling that is not known"
+copy d
+change d/config.json 's/"eos_token_id": 2/"eos_token_id": 0/'
+gives 0 "an end of turn that config.json does not list" model add d
+gives 0 "its ends" model info d
+has out '^eos: 0 2$' "its ends: those of the files and eos_token"
+change d/tokenizer_config.json 's/"eos_token": "[^"]*"/"eos_token": null/'
+gives 0 "an end of turn that no file lists" model add d
+gives 0 "its ends" model info d
+has out '^eos: 0 2$' "its ends: what closes a turn of the template"
+copy d
+change d/tokenizer_config.json "s/<|im_end|>' + /' + /"
+gives 0 "a template without an end of turn" model add d
+has err 'warning: .*no token closes a turn' "says so"
+copy d
+change d/tokenizer.json 's/"added_tokens": \[/&{"id": 512, "content": "<pad>",\
+    "special": true},/'
+gives 0 "a special token outside the vocabulary" model add d
+has err 'warning: .*"<pad>" is left out' "says so"
+[ "$(cat out)" = "$id" ] && r=0 || r=1
+report $r "the same model"
+change d/tokenizer.json '/"<pad>"/,/special/s/true/false/'
+refuses '"<pad>" is 512, not below 512' "one that a text could have"
+finish
