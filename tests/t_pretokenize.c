@@ -59,6 +59,11 @@ static void patterns(void)
        "SmolLM: a number ends the text before it");
     ok(splits(TOK_NANO, "x 12+3\xc3\xa9 y", "x| |1|2|+|3|\xc3\xa9| y|"),
        "nano");
+    ok(splits(TOK_O200K, "HTTPServer's ABC 1234 a/b//\n\nx\n",
+              "HTTPServer's| ABC| |123|4| a|/b|//\n\n|x|\n|"), "o200k");
+    ok(splits(TOK_TEKKEN, "camelCase 12 It's\xe4\xb8\xad" "a",
+              "camel|Case| |1|2| It|'s\xe4\xb8\xad" "a|"), "Tekken");
+    ok(splits(TOK_SEED, "it's 12?!\n\n x", "it|'s| |1|2|?!|\n\n| x|"), "Seed");
     ok(splits(TOK_GPT2, "a\xe1\xa0\x8e" "b", "a|\xe1\xa0\x8e|b|") &&
        splits(TOK_GPT2, "a\xc2\x85" "!b", "a|\xc2\x85|!|b|"),
        "white space is White_Space");
@@ -69,8 +74,16 @@ static void patterns(void)
 #ifdef HAVE_PCRE2
 /* ---- the same by regular expressions ------------------------------------ */
 
+#define CASELESS                                                              \
+    (1u << UNICODE_LM | 1u << UNICODE_LO | 1u << UNICODE_MC |                 \
+     1u << UNICODE_ME | 1u << UNICODE_MN)
+#define TAIL "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+#define CASED_END "| ?[^<S><L><N>]+[\\r\\n/]*|[<S>]*[\\r\\n]+"          \
+                  "|[<S>]+(?![^<S>])|[<S>]+"
+
 /* The patterns with their classes in angle brackets: <L> letters, <N> numbers,
- * <S> white space, of the tables, not of the library. */
+ * <S> white space, <U> capitals and what has no case, <W> small letters and
+ * what has none, of the tables, not of the library. */
 static const char *const by_regex[TOK_PATTERNS] = {
     [TOK_GPT2] = "'s|'t|'re|'ve|'m|'ll|'d| ?[<L>]+| ?[<N>]+| ?[^<S><L><N>]+"
                  "|[<S>]+(?![^<S>])|[<S>]+",
@@ -83,6 +96,14 @@ static const char *const by_regex[TOK_PATTERNS] = {
     [TOK_SMOLLM] = "[<N>]|'s|'t|'re|'ve|'m|'ll|'d| ?[<L>]+| ?[^<S><L><N>]+"
                    "|[<S>]+(?![^<S><N>])|[<S>]+",
     [TOK_NANO] = "'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+|[0-9]| ?[^<S>A-Za-z0-9]+"
+                 "|[<S>]+(?![^<S>])|[<S>]+",
+    [TOK_O200K] = "[^\\r\\n<L><N>]?[<U>]*[<W>]+" TAIL
+                  "|[^\\r\\n<L><N>]?[<U>]+[<W>]*" TAIL
+                  "|[<N>]{1,3}" CASED_END,
+    [TOK_TEKKEN] = "[^\\r\\n<L><N>]?[<U>]*[<W>]+|[^\\r\\n<L><N>]?[<U>]+[<W>]*"
+                   "|[<N>]" CASED_END,
+    [TOK_SEED] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n<L><N>]?[<L>]+"
+                 "|[<N>]{1}| ?[^<S><L><N>\\r\\n]+|[<S>]*[\\r\\n]+"
                  "|[<S>]+(?![^<S>])|[<S>]+",
 };
 
@@ -117,6 +138,9 @@ static pcre2_code *compile(uint32_t pattern)
         } else {
             put_class(&b, p[1] == 'L'   ? UNICODE_LETTER
                           : p[1] == 'N' ? UNICODE_NUMBER
+                          : p[1] == 'U' ? CASELESS | 1u << UNICODE_LU |
+                                              1u << UNICODE_LT
+                          : p[1] == 'W' ? CASELESS | 1u << UNICODE_LL
                                         : UNICODE_WHITE_SPACE);
             p += 2;
         }
@@ -218,7 +242,8 @@ static void random_text(struct buf *b, uint64_t *state)
     static const char *const part[] = {
         " ", "  ", "\n", "\r", "\t", "'", "'s", "'S", "'ll", "'RE",
         "'\xc5\xbf", "a", "Z", "e", "d", "m", "0", "12", "9999", ".", "!?",
-        "_", "\xc2\xa0", "\xc2\x85", "\xe3\x80\x80", "\xe1\xa0\x8e",
+        "_", "/", "\xc7\x85", "\xca\xb0", "\xc2\xa0",
+        "\xc2\x85", "\xe3\x80\x80", "\xe1\xa0\x8e",
         "\xc3\x89", "\xc3\x9f", "\xe4\xb8\xad", "\xd9\xa3", "\xe2\x85\xa7",
         "\xc2\xbd", "e\xcc\x81", "\xcc\x81", "\xf0\x9f\x98\x80", "\xe2\x80\x8d"
     };

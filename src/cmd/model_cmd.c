@@ -32,8 +32,7 @@
 #include "text/jinja.h"
 
 #define LIST_MAX ((size_t)4 << 20)
-#define NO_TOKENIZER "of a directory: also without a tokenizer, for prompts of" \
-                     " token ids"
+#define NO_TOKENIZER "also without a tokenizer, for prompts of token ids"
 #define STEP_S 10 /* between two lines of progress */
 
 static void say(const char *line)

@@ -27,7 +27,7 @@
 enum tok_kind { TOK_BYTE_LEVEL, TOK_SPM, TOK_UNIGRAM };
 
 enum tok_pattern { TOK_PLAIN, TOK_GPT2, TOK_LLAMA3, TOK_QWEN2, TOK_SMOLLM,
-                   TOK_NANO, TOK_PATTERNS };
+                   TOK_NANO, TOK_O200K, TOK_TEKKEN, TOK_SEED, TOK_PATTERNS };
 #define TOK_LAST_PATTERN_1 TOK_NANO /* the last one of apustok1 */
 
 /* Flags of a tokenizer.  EVERY_RUN: the leading space is added to each run of
