@@ -78,7 +78,7 @@ gives 0 "options with values" submit few.jsonl -m nano --dry-run \
 
 # ---- cancel ----------------------------------------------------------------
 i=0
-while [ $i -lt 30 ]; do
+while [ $i -lt 60 ]; do
     cat all.jsonl
     i=$((i + 1))
 done >many.jsonl

@@ -74,6 +74,13 @@ has out "$id.would be sent.5 results.4 uploads..* bytes.0 winc" "is told"
 has err 'on the account are 10000000000000' "with the account"
 [ ! -d "spool/done/b$id/push" ] && r=0 || r=1
 report $r "and nothing was signed"
+cp -p "spool/done/b$id/part-0000.h5" whole.h5
+chmod u+w "spool/done/b$id/part-0000.h5"
+printf x | dd of="spool/done/b$id/part-0000.h5" bs=1 conv=notrunc \
+    seek=$(($(wc -c <whole.h5) - 1)) 2>/dev/null
+gives 1 "a part in which a byte changed" push "$id"
+has err 'part-0000.h5.*differs; "apus seal --again' "is named, with the remedy"
+mv -f whole.h5 "spool/done/b$id/part-0000.h5"
 gives 0 "push it" push -- "$id"
 has out "$id.sent.5 results.4 uploads..* bytes.0 winc" "what was sent"
 at sent

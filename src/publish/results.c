@@ -120,8 +120,10 @@ int results_open(struct results **out, const char *batch_path,
     }
     r->n = (size_t)r->seal.n_rows;
     r->rows = rows_open(batch_path, &r->seal);
-    if (make_tree(r, err))
+    if (make_tree(r, err)) {
+        seal_name_remedy(r->info.id, err);
         goto fail;
+    }
     *out = r;
     return 0;
 fail:
@@ -197,7 +199,7 @@ int results_check_files(const struct results *r, struct err *err)
         rc = check_file(&r->seal.part[i], path, err);
         free(path);
     }
-    return rc;
+    return rc ? seal_name_remedy(r->info.id, err) : 0;
 }
 
 /* ---- rows ---------------------------------------------------------------- */
