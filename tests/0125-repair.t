@@ -116,7 +116,7 @@ for what in $damage; do
     gives 1 "$what: show of the answer" show "$id" --request "$request"
     has err "part-$damaged.h5.*apus seal --again" "$what: it is not shown"
     gives 0 "$what: show of another" show "$id" --request \
-        "$(sed -n '1s/.*"batch_req_\([^"]*\)".*/\1/p' good.jsonl)"
+        "$(sed -n '2s/.*"batch_req_\([^"]*\)".*/\1/p' good.jsonl)"
     gives 0 "$what: repair" seal --again -- "$id"
     has err "1 of $parts parts* damaged" "$what: says how much"
     same "$what"

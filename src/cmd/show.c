@@ -128,17 +128,24 @@ static void print_row(const struct checkpoint_row *row, uint64_t line,
 
 /* ---- a part -------------------------------------------------------------- */
 
+/* All rows, or those of the request.  A row that cannot be read only matters
+ * if the request is in none of the others. */
 static int show_rows(struct show *s, struct checkpoint *c, const char *path,
                      struct err *err)
 {
+    struct err damage = ERR_INIT, why = ERR_INIT;
     struct checkpoint_row row;
     struct result_record res;
     uint64_t line;
 
     for (uint64_t i = 0;
          i < checkpoint_head(c)->n_rows && !cmd_output_closed(); i++) {
-        if (checkpoint_row(c, i, &row, err))
-            return -1;
+        if (checkpoint_row(c, i, &row, &why)) {
+            if (!s->request || why.code != ERR_INPUT)
+                return err_copy(err, &why);
+            damage = why;
+            continue;
+        }
         if (result_record_unpack(&res, row.record.result))
             return err_set(err, ERR_INPUT, "row %" PRIu64 " has no result"
                            " record", i + 1);
@@ -153,7 +160,7 @@ static int show_rows(struct show *s, struct checkpoint *c, const char *path,
             s->found = true;
         }
     }
-    return 0;
+    return damage.code && !s->found ? err_copy(err, &damage) : 0;
 }
 
 static int show_part(struct show *s, const struct part_file *f,
