@@ -51,6 +51,7 @@ wallet=$(ethereum wallet $key)
 netcall post "$url/mu" "$octets" <item >answer
 has answer '^403' "an unknown wallet is refused"
 has answer "$wallet.*not made by this localnet" "by its name"
+has answer "an empty file wallets/$wallet .* lets it in" "with the remedy"
 netcall post "$url/bundler/v1/tx" "$octets" <item >answer
 has answer '^400' "by the bundler, too"
 : >"$net/wallets/$wallet"

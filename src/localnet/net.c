@@ -61,10 +61,13 @@ bool net_knows_wallet(const struct net *net, struct id address)
 int net_unknown_wallet(const struct net *net, struct id address,
                        struct err *err)
 {
+    const struct id_text wallet = id_text(address);
+
     return err_set(err, ERR_INPUT,
                    "wallet %s was not made by this localnet,"
                    " which takes no other, lest a real one be used by"
                    " accident: apus localnet --dir %s --new-wallet FILE makes"
-                   " one",
-                   id_text(address).s, net->dir);
+                   " one; of a key that Arweave does not have, an empty file"
+                   " wallets/%s in that directory lets it in",
+                   wallet.s, net->dir, wallet.s);
 }
