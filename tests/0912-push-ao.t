@@ -92,7 +92,7 @@ has err 'the queue accepted 3, had 0 already, does not know 0; 0 released' \
 state "$r1"
 has result '"value":"done"' "a request is done"
 has result "\"value\":\"$node\"" "by this node"
-[ -s "spool/sent/b$batch/push/complete-0000.answer" ] && r=0 || r=1
+[ -s "spool/sent/b$batch/push/results-0000.answer" ] && r=0 || r=1
 report $r "the answer is kept"
 item=$(sed -n "s/.*\"request\":\"$r1\".*\"item\":\"\([^\"]*\)\".*/\1/p" \
     "spool/sent/b$batch/items.jsonl")
@@ -102,7 +102,7 @@ mv "spool/sent/b$batch" spool/done
 gives 0 "what is told already is not told again" push
 has err 'the queue accepted 3,' "it counts as before"
 mv "spool/sent/b$batch" spool/done
-rm spool/done/b"$batch"/push/complete-*
+rm spool/done/b"$batch"/push/results-*
 gives 0 "acknowledged twice" push
 has err 'the queue accepted 0, had 3 already' "nothing changes"
 
@@ -165,7 +165,7 @@ fi
 [ $got -eq 3 ] && r=0 || r=1
 report $r "then push ours: exit status 3"
 has err "batch $a: 1 results differ from what another node" "it is told aloud"
-grep -q -e "$bad.*conflict" "spool/sent/b$a/push/complete-0000.answer" &&
+grep -q -e "$bad.*conflict" "spool/sent/b$a/push/results-0000.answer" &&
     r=0 || r=1
 report $r "and kept"
 

@@ -496,17 +496,23 @@ static void test_damage(void)
 
 /* ---- what the queue says ------------------------------------------------- */
 
-static int answer(uint64_t accepted, uint64_t repeated, uint64_t conflicts,
-                  uint64_t unknown, const char *data)
+static int answer_of(uint64_t accepted, uint64_t repeated, uint64_t conflicts,
+                     uint64_t unknown, uint64_t refused, const char *data)
 {
     static const char message[] =
         "{\"request\":\"" A43 "\",\"choice\":\"0\"}\n"
         "{\"request\":\"" B43 "\",\"choice\":\"0\"}\n";
     uint64_t count[COMPLETE_COUNTS] = { accepted, repeated, conflicts,
-                                        unknown };
+                                        unknown, refused };
 
     err = (struct err)ERR_INIT;
     return complete_answer(message, 2, count, data, &err);
+}
+
+static int answer(uint64_t accepted, uint64_t repeated, uint64_t conflicts,
+                  uint64_t unknown, const char *data)
+{
+    return answer_of(accepted, repeated, conflicts, unknown, 0, data);
 }
 
 static void test_answers(void)
@@ -515,6 +521,8 @@ static void test_answers(void)
                                    "\",\"why\":\"conflict\"}\n";
     static const char unknown[] = "{\"request\":\"" A43
                                   "\",\"why\":\"unknown\"}";
+    static const char refused[] = "{\"request\":\"" A43 "\",\"why\":"
+                                  "\"refused\",\"reason\":\"the text\"}";
     static const char others[] = "{\"request\":\"" C43
                                  "\",\"why\":\"conflict\"}";
 
@@ -522,6 +530,9 @@ static void test_answers(void)
        "both accepted, or one repeated");
     ok(answer(1, 0, 1, 0, conflict) == 0 && answer(0, 1, 0, 1, unknown) == 0,
        "one a conflict, or unknown");
+    ok(answer_of(1, 0, 0, 0, 1, refused) == 0 &&
+           answer_of(1, 0, 1, 0, 0, refused) &&
+           answer_of(1, 0, 0, 0, 1, conflict), "one refused, with a reason");
     ok(answer(1, 0, 0, 0, "") && err.code == ERR_RETRY &&
            answer(3, 0, 0, 0, ""),
        "one too few, one too many");

@@ -123,14 +123,14 @@ static void tell_queue(struct pushing *c, const struct batch *b,
                        const struct acknowledged *q)
 {
     if (!(q->accepted | q->repeated | q->conflicts | q->unknown |
-          q->released))
+          q->refused | q->released))
         return;
     log_info("batch %s: the queue accepted %" PRIu64 ", had %" PRIu64
              " already, does not know %" PRIu64 "; %" PRIu64 " released",
              id_text(b->id).s, q->accepted, q->repeated, q->unknown,
              q->released);
     /* of which there was a warning */
-    if (q->conflicts && c->status == CMD_DONE)
+    if ((q->conflicts || q->refused) && c->status == CMD_DONE)
         c->status = CMD_NO;
 }
 

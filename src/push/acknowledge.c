@@ -8,6 +8,7 @@
 #include "push/acknowledge.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,9 +38,10 @@
 #define MESSAGE_MAX 80000    /* bytes of lines in a message */
 #define TEXT_INLINE 2048     /* bytes of a text that goes along */
 #define LINE_BYTES (8 * TEXT_INLINE)
+#define RECORD_TEXT (RECORD_RESULT / 3 * 4 + 1) /* in base64url, and a NUL */
 
 static const char *const complete_counts[COMPLETE_COUNTS] = {
-    "Accepted", "Repeated", "Conflicts", "Unknown"
+    "Accepted", "Repeated", "Conflicts", "Unknown", "Refused"
 };
 static const char *const release_counts[] = { "Count" };
 
@@ -50,10 +52,13 @@ struct saying {
     const struct batch_info *info;
     char batch[ID_TEXT], statement[ID_TEXT];
     size_t number;       /* of the message */
-    struct buf data;
+    struct buf data;     /* what a queue before 2.0 takes */
+    struct buf records;  /* of a Complete: the same lines with records */
     size_t counted;      /* bytes of it, for where it ends */
+    bool older;          /* messages that an older apus began */
     size_t n_lines;
     int takes_later;     /* the queue does, of releases; -1: not asked yet */
+    int takes_records;   /* the same, of results */
 };
 
 static int stopped(const struct exchanger *a, struct err *err)
@@ -148,6 +153,35 @@ static int judge_complete(void *self, const uint64_t *count,
            sample(s, answer, err) ? -1 : 0;
 }
 
+/* Whether a message was signed, so that only its answer may be missing. */
+static bool is_kept(const struct saying *s, const char *kind, size_t number)
+{
+    char *item = push_path_of(s->a->batch_path, kind, number, "item");
+    char *answer = push_path_of(s->a->batch_path, kind, number, "answer");
+    bool kept = file_exists(item) || file_exists(answer);
+
+    free(item);
+    free(answer);
+    return kept;
+}
+
+/* The lines in the form that the queue takes. */
+static const struct buf *lines_for(struct saying *s, const char *kind,
+                                   struct err *err)
+{
+    bool takes = false;
+
+    if (is_kept(s, kind, s->number))
+        return &s->data;
+    if (s->takes_records < 0) {
+        if (talk_takes_records(&takes, s->a->ao, s->info->process,
+                               s->a->wait_s, err))
+            return NULL;
+        s->takes_records = takes;
+    }
+    return s->takes_records ? &s->records : &s->data;
+}
+
 /* Say what is in the message so far, and begin the next. */
 static int complete(struct saying *s, struct err *err)
 {
@@ -156,7 +190,7 @@ static int complete(struct saying *s, struct err *err)
         { "Statement", s->statement },
     };
     const struct exchange x = {
-        .kind = "complete",
+        .kind = s->older ? "complete" : "results",
         .number = s->number,
         .process = &s->info->process,
         .tag = tag,
@@ -164,24 +198,29 @@ static int complete(struct saying *s, struct err *err)
         .action = "Complete-Response",
         .count = complete_counts,
         .n_counts = COMPLETE_COUNTS,
+        .n_always = COMPLETE_REFUSED,
         .n_lines = s->n_lines,
         .judge = judge_complete,
         .self = s,
     };
+    const struct buf *lines;
     uint64_t count[COMPLETE_COUNTS];
 
     if (s->n_lines == 0)
         return 0;
-    if (stopped(s->a, err) || exchange(s->a, &x, &s->data, count, err))
+    if (stopped(s->a, err) || !(lines = lines_for(s, x.kind, err)) ||
+        exchange(s->a, &x, lines, count, err))
         return -1;
     s->n->accepted += count[COMPLETE_ACCEPTED];
     s->n->repeated += count[COMPLETE_REPEATED];
     s->n->conflicts += count[COMPLETE_CONFLICTS];
     s->n->unknown += count[COMPLETE_UNKNOWN];
+    s->n->refused += count[COMPLETE_REFUSED];
     s->number++;
     s->n_lines = 0;
     s->counted = 0;
     buf_reset(&s->data);
+    buf_reset(&s->records);
     return 0;
 }
 
@@ -229,6 +268,51 @@ static void put_result(struct buf *out, const struct results_row *row,
     buf_puts(out, "}\n");
 }
 
+/* The same with the records of the answer in place of what the queue makes of
+ * them. */
+static void put_records(struct buf *out, const struct results_row *row,
+                        struct id item)
+{
+    const struct record *r = &row->row.record;
+    char record[RECORD_TEXT];
+
+    put_head(out, row->request);
+    json_put_digits(out, "choice", row->choice);
+    base64url(record, r->result, RECORD_RESULT);
+    json_put_text(out, "record", record);
+    base64url(record, r->job, RECORD_JOB);
+    json_put_text(out, "jobrecord", record);
+    json_put_id(out, "item", item);
+    if (r->text_size <= TEXT_INLINE) {
+        json_put_key(out, "text");
+        json_put_string(out, (const char *)r->text, r->text_size);
+    }
+    buf_puts(out, "}\n");
+}
+
+/* A line in both forms, which counts as the longer one: where a message ends
+ * must not depend on the queue. */
+static int put_both(struct saying *s, const struct results_row *row,
+                    struct id item, struct err *err)
+{
+    struct buf line, longer;
+    int rc;
+
+    buf_init(&line, LINE_BYTES);
+    buf_init(&longer, LINE_BYTES);
+    put_result(&line, row, item);
+    put_records(&longer, row, item);
+    rc = put_line(s, &line, s->older ? line.len : longer.len, complete, err);
+    if (rc == 0)
+        buf_put(&s->records, longer.data, longer.len);
+    rc = rc || buf_check(&longer, "a line for the queue", err) ||
+                 buf_check(&s->records, "a message to the queue", err)
+             ? -1 : 0;
+    buf_clear(&line);
+    buf_clear(&longer);
+    return rc;
+}
+
 /* All results, with their items' ids from the index beside them. */
 static int complete_results(struct saying *s, struct results *r,
                             struct err *err)
@@ -236,12 +320,10 @@ static int complete_results(struct saying *s, struct results *r,
     struct push_index *x = NULL;
     struct push_index_line l;
     struct results_row row;
-    struct buf line;
     int rc;
 
     if (push_index_open(&x, s->a->batch_path, err))
         return -1;
-    buf_init(&line, LINE_BYTES);
     results_rewind(r);
     while ((rc = results_next(r, &row, err)) == 1) {
         rc = push_index_next(x, &l, err);
@@ -251,15 +333,12 @@ static int complete_results(struct saying *s, struct results *r,
                          " index of its results", s->a->batch_path);
         if (rc < 0)
             break;
-        buf_reset(&line);
-        put_result(&line, &row, l.item);
-        rc = put_line(s, &line, line.len, complete, err);
+        rc = put_both(s, &row, l.item, err);
         if (rc)
             break;
     }
     if (rc == 0)
         rc = complete(s, err);
-    buf_clear(&line);
     push_index_close(x);
     return rc;
 }
@@ -279,6 +358,12 @@ static int complete_file(struct saying *s, const struct results *r,
     json_put_id(&line, "item", statement);
     json_put_digits(&line, "finish", 0);
     buf_puts(&line, "}\n");
+    put_head(&s->records, s->info->request);
+    json_put_digits(&s->records, "choice", 0);
+    json_put_id(&s->records, "result", *results_root(r));
+    json_put_digits(&s->records, "count", results_count(r));
+    json_put_id(&s->records, "item", statement);
+    buf_puts(&s->records, "}\n");
     rc = put_line(s, &line, line.len, complete, err) || complete(s, err)
              ? -1 : 0;
     buf_clear(&line);
@@ -315,6 +400,7 @@ static int release(struct saying *s, struct err *err)
         .action = "Release-Response",
         .count = release_counts,
         .n_counts = 1,
+        .n_always = 1,
         .n_lines = s->n_lines,
         .judge = judge_release,
         .self = s,
@@ -435,9 +521,11 @@ static void begin(struct saying *s, const struct exchanger *a,
     s->a = a;
     s->n = n;
     s->info = info;
-    s->takes_later = -1;
+    s->takes_later = s->takes_records = -1;
+    s->older = is_kept(s, "complete", 0);
     base64url(s->batch, info->id.b, 32);
     buf_init(&s->data, MESSAGE_MAX + LINE_BYTES);
+    buf_init(&s->records, 2 * (MESSAGE_MAX + LINE_BYTES));
 }
 
 /* Tell of what did not end well. */
@@ -448,8 +536,16 @@ static void tell(const struct saying *s)
     if (s->n->conflicts) {
         text = xasprintf("batch %s: %" PRIu64 " results differ from what"
                          " another node gave and was believed first; the"
-                         " queue keeps both ids (push/complete-*.answer"
+                         " queue keeps both ids (push/results-*.answer"
                          " names them)", s->batch, s->n->conflicts);
+        note(s->a, text);
+        free(text);
+    }
+    if (s->n->refused) {
+        text = xasprintf("batch %s: the queue refused %" PRIu64 " results as"
+                         " no answers to what it was asked (push/results-*."
+                         "answer says why); their leases will end", s->batch,
+                         s->n->refused);
         note(s->a, text);
         free(text);
     }
@@ -486,6 +582,7 @@ int acknowledge(const struct exchanger *a, struct results *r,
         rc = release_refused(&s, err);
     if (rc == 0)
         tell(&s);
+    buf_clear(&s.records);
     buf_clear(&s.data);
     return rc;
 }
@@ -530,6 +627,7 @@ int acknowledge_release_all(const struct exchanger *a,
                      release(&s, err) ? -1 : 0;
     else
         rc = release_lines(&s, err);
+    buf_clear(&s.records);
     buf_clear(&s.data);
     return rc;
 }

@@ -4,9 +4,11 @@
  * signed once, kept, and sent until its answer is there and adds up; what the
  * network claims is not believed without that.
  *
- *     BATCH/push/complete-NNNN.item     the signed message
- *                complete-NNNN.answer   what the process said, as JSON
+ *     BATCH/push/results-NNNN.item      the signed message
+ *                results-NNNN.answer    what the process said, as JSON
  *                release-NNNN.item, release-NNNN.answer
+ *
+ * An older apus has begun what is called complete-NNNN.
  */
 #ifndef APUS_PUSH_ACKNOWLEDGE_H
 #define APUS_PUSH_ACKNOWLEDGE_H
@@ -19,7 +21,7 @@ struct exchanger;
 struct results;
 
 struct acknowledged {
-    uint64_t accepted, repeated, conflicts, unknown, released;
+    uint64_t accepted, repeated, conflicts, unknown, refused, released;
 };
 
 /* Acknowledge all results of a batch, then release what has none; what was

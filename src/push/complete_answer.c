@@ -28,30 +28,45 @@ static bool is_ours(const char *message, const char *request)
     return false;
 }
 
-/* A line {"request","why"}. */
+/* Of which number a line is one more, COMPLETE_COUNTS for none. */
+static int number_of(const char *why)
+{
+    static const struct {
+        const char *why;
+        int number;
+    } of[] = {
+        { "conflict", COMPLETE_CONFLICTS },
+        { "unknown", COMPLETE_UNKNOWN },
+        { "refused", COMPLETE_REFUSED },
+    };
+
+    for (size_t i = 0; why && i < sizeof(of) / sizeof(of[0]); i++)
+        if (strcmp(why, of[i].why) == 0)
+            return of[i].number;
+    return COMPLETE_COUNTS;
+}
+
+/* A line {"request","why"}, and with a refusal its "reason". */
 static int take_line(const char *message, const char *line, size_t n,
                      uint64_t *seen, struct err *err)
 {
-    const char *request, *why;
+    const char *request;
     struct json *root;
     struct id id;
-    bool conflict;
-    int rc = 0;
+    int rc = 0, number;
 
     if (json_parse(&root, line, n, err)) {
         err_turn(err, ERR_RETRY);
         return err_prefix(err, "its answer");
     }
     request = json_string(json_get(root, "request"));
-    why = json_string(json_get(root, "why"));
-    conflict = why && strcmp(why, "conflict") == 0;
-    if (!request || !why || id_parse(&id, request) ||
-        !is_ours(message, request) ||
-        (!conflict && strcmp(why, "unknown") != 0))
+    number = number_of(json_string(json_get(root, "why")));
+    if (!request || number == COMPLETE_COUNTS || id_parse(&id, request) ||
+        !is_ours(message, request))
         rc = err_set(err, ERR_RETRY, "its answer names a request that is not"
                      " in our message");
     else
-        seen[conflict ? COMPLETE_CONFLICTS : COMPLETE_UNKNOWN]++;
+        seen[number]++;
     json_free(root);
     return rc;
 }
@@ -78,9 +93,9 @@ int complete_answer(const char *message, size_t n_lines,
             return -1;
         data += n + (data[n] == '\n');
     }
-    if (seen[COMPLETE_CONFLICTS] != count[COMPLETE_CONFLICTS] ||
-        seen[COMPLETE_UNKNOWN] != count[COMPLETE_UNKNOWN])
-        return err_set(err, ERR_RETRY, "its answer names other conflicts than"
-                       " it counts: it is not believed");
+    for (int i = COMPLETE_CONFLICTS; i < COMPLETE_COUNTS; i++)
+        if (seen[i] != count[i])
+            return err_set(err, ERR_RETRY, "its answer names other conflicts"
+                           " than it counts: it is not believed");
     return 0;
 }

@@ -43,14 +43,19 @@ static int sign(const struct exchanger *a, const struct exchange *x,
 
 /* ---- its answer ---------------------------------------------------------- */
 
-/* A number of the answer: decimal digits. */
-static int take_count(const struct ao_out *o, const char *name,
-                      uint64_t *count, struct err *err)
+/* The i-th number of the answer: decimal digits. */
+static int take_count(const struct exchange *x, size_t i,
+                      const struct ao_out *o, uint64_t *count,
+                      struct err *err)
 {
-    const char *text = ao_out_tag(o, name);
+    const char *text = ao_out_tag(o, x->count[i]);
 
-    if (!text || json_u64_text(text, count))
-        return err_set(err, ERR_RETRY, "its answer has no number %s", name);
+    count[i] = 0;
+    if (!text && i >= x->n_always)
+        return 0;
+    if (!text || json_u64_text(text, &count[i]))
+        return err_set(err, ERR_RETRY, "its answer has no number %s",
+                       x->count[i]);
     return 0;
 }
 
@@ -68,7 +73,7 @@ static int judge(const struct exchanger *a, const struct exchange *x,
         return -1;
     }
     for (size_t i = 0; i < x->n_counts; i++)
-        if (take_count(*out, x->count[i], &count[i], err))
+        if (take_count(x, i, *out, count, err))
             return -1;
     return x->judge(x->self, count, (*out)->data, err);
 }
@@ -105,6 +110,9 @@ static int read_answer(const struct exchange *x, const char *path,
     for (size_t i = 0; rc == 0 && i < x->n_counts; i++) {
         const char *text = json_string(json_get(root, x->count[i]));
 
+        count[i] = 0;
+        if (!text && i >= x->n_always)
+            continue;
         if (!text || json_u64_text(text, &count[i]))
             rc = err_set(err, ERR_INPUT, "\"%s\" is damaged: remove it",
                          path);

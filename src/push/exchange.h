@@ -36,7 +36,8 @@ struct exchange {
     size_t n_tags;
     const char *action;            /* "Complete-Response" */
     const char *const *count;      /* names of tags that are numbers .. */
-    size_t n_counts;               /* at most 4 */
+    size_t n_counts;               /* at most 5 */
+    size_t n_always;               /* of them; the others are 0 if absent */
     size_t n_lines;
     /* .. judged here, with the data: 0, or -1 if they cannot be right */
     int (*judge)(void *self, const uint64_t *count, const char *data,

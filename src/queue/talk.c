@@ -233,9 +233,6 @@ int talk_ask_or_say(struct talk *t, const struct ao_message *m,
 
 /* ---- versions ------------------------------------------------------------ */
 
-#define LATER_MAJOR 1
-#define LATER_MINOR 1
-
 static bool is_since(const char *version, unsigned long major,
                      unsigned long minor)
 {
@@ -250,20 +247,51 @@ static bool is_since(const char *version, unsigned long major,
     return strtoul(end + 1, NULL, 10) >= minor;
 }
 
-bool talk_takes_later(struct ao *ao, struct id process, unsigned wait_s)
+/* What a queue says of itself, signed where no dry runs are made. */
+static int ask_info(struct ao_result *r, struct ao *ao, struct id process,
+                    unsigned wait_s, struct err *err)
 {
     static const struct item_text_tag info[] = { { "Action", "Info" } };
     const struct ao_message m = { .process = process, .tag = info,
                                   .n_tags = 1 };
-    bool takes, refused = false;
-    struct ao_result r;
+    bool refused = false;
 
-    memset(&r, 0, sizeof(r));
-    if (ao_ask(ao, &r, &m, &refused, NULL) &&
-        !(refused && ao_say(ao, &r, &m, wait_s, NULL, NULL) == 0))
+    memset(r, 0, sizeof(*r));
+    if (ao_ask(ao, r, &m, &refused, err) == 0)
+        return 0;
+    return refused ? ao_say(ao, r, &m, wait_s, NULL, err) : -1;
+}
+
+bool talk_takes_later(struct ao *ao, struct id process, unsigned wait_s)
+{
+    struct ao_result r;
+    bool takes;
+
+    if (ask_info(&r, ao, process, wait_s, NULL))
         return false;
     takes = !r.error && r.n_out > 0 &&
-            is_since(ao_out_tag(r.out, "Version"), LATER_MAJOR, LATER_MINOR);
+            is_since(ao_out_tag(r.out, "Version"), 1, 1);
     ao_result_clear(&r);
     return takes;
+}
+
+int talk_takes_records(bool *takes, struct ao *ao, struct id process,
+                       unsigned wait_s, struct err *err)
+{
+    const char *version = NULL;
+    struct ao_result r;
+    int rc = 0;
+
+    if (ask_info(&r, ao, process, wait_s, err)) {
+        err_turn(err, ERR_RETRY);
+        return err_prefix(err, "asking the queue for its version");
+    }
+    if (!r.error && r.n_out > 0)
+        version = ao_out_tag(r.out, "Version");
+    if (version)
+        *takes = is_since(version, 2, 0);
+    else
+        rc = err_set(err, ERR_RETRY, "the queue does not say its version");
+    ao_result_clear(&r);
+    return rc;
 }

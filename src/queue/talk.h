@@ -67,6 +67,11 @@ int talk_ask_or_say(struct talk *t, const struct ao_message *m,
  * it gives (1.1); false as long as it does not say.  Asked as above. */
 bool talk_takes_later(struct ao *ao, struct id process, unsigned wait_s);
 
+/* Whether a queue takes lines of Complete with the records of the answer, by
+ * the same version (2.0).  ERR_RETRY as long as it does not say. */
+int talk_takes_records(bool *takes, struct ao *ao, struct id process,
+                       unsigned wait_s, struct err *err);
+
 /* A tag that is a text of digits, at most `max`. */
 int talk_number(uint64_t *v, const struct ao_out *o, const char *name,
                 uint64_t max, struct err *err);
