@@ -148,9 +148,10 @@ has result '"name":"Count","value":"1"' "it goes back after all"
 say "$net/wallet.json" Action=Pull "Models=$model" Max=10 Max-Bytes=100000 \
     TTL=600 </dev/null
 other=$id
-printf '{"request":"%s","choice":"0","job":"%s","result":"%s","item":"%s",' \
-    "$bad" "$model" "$model" "$model" >line
-printf '"finish":"0","text":"4"}\n' >>line
+netcall answer "$bad" "$model" 9 4 >line
+say "$net/wallet.json" Action=Complete "Batch=$other" "Statement=$model" <line
+has result '"name":"Refused","value":"1"' "an answer to something else"
+netcall answer "$bad" "$model" 8 4 >line
 say "$net/wallet.json" Action=Complete "Batch=$other" "Statement=$model" <line
 has result '"name":"Accepted","value":"1"' "another answer comes first"
 # a compute unit that calls it accepted is found out by asking again
@@ -305,4 +306,48 @@ gives 0 "an answer to a false question is pushed" push
 item=$(sed -n 's/.*"item":"\([^"]*\)".*/\1/p' "spool/sent/b$batch/items.jsonl")
 gives 3 "whoever computes it again finds out" verify --recompute 1 "$item"
 has out "^WRONG.*its prompt" "that nobody asked that"
+
+# ---- a queue of before 2.0 ---------------------------------------------------
+cat >old.lua <<'TXT'
+local lib = ApusQueue
+local LINE = { request = true, choice = true, job = true, result = true,
+    item = true, finish = true, text = true }
+function lib.action.Info(m)
+    lib.answer(m, 200, { "Version", "1.3" })
+end
+function lib.action.Complete(m)
+    local lines = assert(lib.scan_lines(m.data, LINE))
+    for _, l in ipairs(lines) do
+        local r, d = lib.Q.open[l.request], { at = lib.Q.now, conflict = "" }
+        for _, name in ipairs({ "from", "reference", "kind", "sum", "had" }) do
+            d[name] = r[name]
+        end
+        for _, name in ipairs({ "job", "result", "item", "finish" }) do
+            d[name] = assert(l[name])
+        end
+        d.node, d.batch = m.from, m.tag.batch
+        lib.close_request(l.request)
+        lib.done_put(l.request, lib.done_text(d))
+    end
+    lib.answer(m, 200, { "Accepted", #lines, "Repeated", 0, "Conflicts", 0,
+        "Unknown", 0 })
+end
+TXT
+say "$net/dapp.json" Action=Eval <old.lua
+ask old '5 + 4 ='
+old=$id
+answer_all
+gives 0 "push to an older queue" push
+has err 'the queue accepted 1, had 0' "in the lines that it takes"
+state "$old"
+has result '"value":"done"' "its request is done"
+# as an older apus has begun it
+mv "spool/sent/b$batch" spool/done
+for f in spool/done/b"$batch"/push/results-0000.*; do
+    mv "$f" "${f%/*}/complete-0000.${f##*.}"
+done
+gives 0 "what an older apus acknowledged" push
+has err 'the queue accepted 1, had 0' "counts as it did"
+[ ! -e "spool/sent/b$batch/push/results-0000.item" ] && r=0 || r=1
+report $r "and is not said again"
 finish

@@ -6,6 +6,9 @@
  *     netcall id <item              its id
  *     netcall bundle ITEM... >data  a bundle of these files
  *     netcall address WALLET
+ *     netcall answer REQUEST MODEL MAX_TOKENS TEXT
+ *                                   a line of Complete: an answer made up, to a
+ *                                   request with the default parameters else
  *     netcall tx <json              its id, if it is a signed transaction
  *     netcall post URL [HEADER]... <body
  *     netcall get URL [HEADER]...   prints the status, then the body
@@ -20,11 +23,15 @@
 #include "arweave/item.h"
 #include "arweave/key.h"
 #include "arweave/tx.h"
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "net/http.h"
+#include "proof/job_record.h"
+#include "proof/result_record.h"
+#include "store/request.h"
 
 #define BODY_MAX ((size_t)512 << 20)
 #define MAX_TAGS 64
@@ -155,6 +162,35 @@ static int address(const char *wallet)
     return print_id(a);
 }
 
+/* One of two tokens to a prompt of three. */
+static int answer(const char *request, const char *model, const char *most,
+                  const char *text)
+{
+    struct job_record job = {
+        .numerics = 1, .n_prompt = 3, .temperature = 1000000,
+        .top_p = 1000000, .max_tokens = (uint32_t)strtoul(most, NULL, 10),
+    };
+    struct result_record res = { .n = 4, .n_out = 2 };
+    unsigned char record[RESULT_RECORD_SIZE], packed[JOB_RECORD_SIZE];
+    char out[2][RESULT_RECORD_SIZE * 2];
+
+    if (id_parse(&res.request, request) || id_parse(&job.model, model))
+        return 2;
+    job.seed = request_default_seed(res.request);
+    job_record_stops(&job, NULL, 0, NULL);
+    res.model = job.model;
+    job_record_id(&res.job, &job);
+    result_record_text(&res, text, strlen(text));
+    result_record_pack(record, &res);
+    job_record_pack(packed, &job);
+    base64url(out[0], record, sizeof(record));
+    base64url(out[1], packed, sizeof(packed));
+    printf("{\"request\":\"%s\",\"choice\":\"0\",\"record\":\"%s\","
+           "\"jobrecord\":\"%s\",\"item\":\"%s\",\"text\":\"%s\"}\n",
+           request, out[0], out[1], request, text);
+    return 0;
+}
+
 static int call(const char *method, char **argv)
 {
     const struct http_limits limits = { .connect_s = 5, .stall_s = 30,
@@ -203,6 +239,9 @@ int main(int argc, char **argv)
         return call("POST", argv + 2);
     if (strcmp(what, "get") == 0 && argc > 2)
         return call("GET", argv + 2);
-    fputs("usage: netcall sign|bundle|id|address|tx|post|get ...\n", stderr);
+    if (strcmp(what, "answer") == 0 && argc > 5)
+        return answer(argv[2], argv[3], argv[4], argv[5]);
+    fputs("usage: netcall sign|bundle|id|address|answer|tx|post|get ...\n",
+          stderr);
     return 2;
 }

@@ -41,17 +41,18 @@ async function measure (module, n, rounds) {
     await p.eval(fill(Math.min(left, 5000)).replaceAll('"open-"',
       `"open-${left}-"`))
   }
-  const rows = { nothing: [], Infer: [], 'Pull 100': [], 'Complete 100': [] }
+  const rows = { nothing: [], Infer: [], 'Pull 70': [], 'Complete 70': [] }
   for (let i = 0; i < rounds; i++) {
     rows.nothing.push(await must({ from: node, tags: { Action: 'None' } }))
     rows.Infer.push(await must({ from: node, tags: infer('r' + i),
       data: 'word '.repeat(80) }))
-    const r = await must({ from: node, tags: pull(), id: id('batch-' + i) })
-    rows['Pull 100'].push(r)
+    const r = await must({ from: node, tags: pull({ Max: '70' }),
+      id: id('batch-' + i) })
+    rows['Pull 70'].push(r)
     const lines = r.Messages[0].Data.split('\n').filter((l) => l)
     const data = lines.map((l) => result(JSON.parse(l).id,
       { text: 'an answer of some words '.repeat(15) })).join('\n')
-    rows['Complete 100'].push(await must({ from: node,
+    rows['Complete 70'].push(await must({ from: node,
       tags: complete(id('batch-' + i)), data }))
   }
   const middle = (list) => list.sort((a, b) => a - b)[list.length >> 1]

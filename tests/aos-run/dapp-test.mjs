@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { createData, ArweaveSigner } from '@dha-team/arbundles'
 import { id, tagsOf } from './aos.mjs'
 import { start } from './localnet.mjs'
-import { parts } from './queue.mjs'
+import { parts, result } from './queue.mjs'
 import { done, is, ok } from './tap.mjs'
 
 // Five free ports in a row, of the kernel's choice as far as it goes.
@@ -68,7 +68,7 @@ is([r.tags.Action, r.tags.Code, r.tags.Missing], ['Info-Response', '503',
   '2,3'], 'a queue that is not whole says so')
 for (const part of others) r = await say(queue, 'Eval', {}, part)
 r = await say(queue, 'Info', {})
-is([r.tags.Action, r.tags.Version], ['Info-Response', '1.3'],
+is([r.tags.Action, r.tags.Version], ['Info-Response', '2.0'],
   'the queue boots from its item')
 await say(queue, 'Allow', { Node: net.address })
 r = await say(queue, 'Register-Model',
@@ -90,17 +90,11 @@ is([line.from, line.reference, line.prompt, line.max_tokens,
 'as the DApp made it')
 is(r.Messages[0].Target, net.address, 'the answer is for the node')
 
-const result = {
-  request: line.id,
-  choice: '0',
-  job: id('job'),
-  result: id('result'),
-  item: id('item'),
-  finish: '0',
-  text: 'Rayleigh \u2603'
-}
 r = await say(queue, 'Complete',
-  { Batch: r.tags.Batch, Statement: id('statement') }, JSON.stringify(result))
+  { Batch: r.tags.Batch, Statement: id('statement') }, result(line.id, {
+    model, max_tokens: 32, temperature: 700000, stops: ['\n'],
+    text: 'Rayleigh \u2603'
+  }))
 is([r.tags.Code, r.tags.Accepted], ['200', '1'], 'its result is taken')
 r = await say(dapp, 'Answer', { Name: 'dapp-1' })
 const answer = JSON.parse(r.Messages[0].Data)

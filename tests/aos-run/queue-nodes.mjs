@@ -2,7 +2,8 @@
 import { id } from './aos.mjs'
 import { is, ok } from './tap.mjs'
 import {
-  complete, infer, lines, model, model2, owner, pull, result, working
+  complete, infer, known, lines, model, model2, owner, pull, registers, result,
+  result_of_file, working
 } from './queue.mjs'
 
 const alice = id('alice')
@@ -149,7 +150,7 @@ export async function results () {
   const q = await working()
   await q.many([[owner, { Action: 'Allow', Node: id('node-3') }]])
   const t = 1700000100000
-  const r = (n, more) => result(id(n), more)
+  const r = (n, f, more) => result(id(n), f, more)
   const two = (x, y) => x + '\n' + y
   const made = (from, n) => [from, infer(n), n, { id: id(n) }]
   const s = await q.many([
@@ -160,17 +161,17 @@ export async function results () {
       { timestamp: t, id: id('b2') }],
     [q.node2, complete(id('b1')), r('a')],
     [q.node2, complete(id('b2')), r('a')],
-    [q.node, complete(id('b1')), two(r('a'), r('a', { choice: '1' }))],
+    [q.node, complete(id('b1')), two(r('a'), r('a', {}, { choice: '1' }))],
     [q.node, complete(id('b1')), [r('a'), r('a'), r('none'),
-      r('a', { result: id('other') })].join('\n')],
+      r('a', { trace: 'other' })].join('\n')],
     [q.node2, pull({ TTL: '600' }), '',
       { timestamp: t + 600000, id: id('b3') }],
     [q.node, complete(id('b1')), r('b')],
     [q.node2, complete(id('b3')), two(r('b'), r('c'))],
-    [q.node2, complete(id('b3')), r('b', { result: id('other') })],
+    [q.node2, complete(id('b3')), r('b', { trace: 'other' })],
     [alice, { Action: 'Status', 'X-Reference': 'b' }],
     [alice, { Action: 'Info' }],
-    [id('node-3'), complete(id('b9')), two(r('a', { result: id('third') }),
+    [id('node-3'), complete(id('b9')), two(r('a', { trace: 'third' }),
       r('a'))],
     [alice, { Action: 'Info' }]])
   const counts = (a) => [a.code, a.first.Accepted, a.first.Repeated,
@@ -188,7 +189,8 @@ export async function results () {
   is(counts(s[12]), ['200', '1', '1', '0', '0'], 'the same again is no harm')
   is(counts(s[13]), ['200', '0', '0', '1', '0'], 'another one is a conflict')
   is([s[14].first.Result, s[14].first.Conflict],
-    [id('result'), q.node2 + ' ' + id('other')], 'and is kept')
+    [known(id('b'))[0], q.node2 + ' ' +
+      known(id('b'), { trace: 'other' })[0]], 'and is kept')
   is([s[15].first.Conflicts, s[15].first.Done, s[15].first.Open],
     ['2', '3', '1'], 'and counted')
   is([counts(s[16]), s[17].first.Conflicts], [['200', '0', '1', '0', '1'],
@@ -200,11 +202,14 @@ export async function wrong_results () {
   const good = result(id('a'))
   const bad = ['', '\n', 'x', '[]', '{}', good + 'x', good + good,
     good.replace('"0"', '0'), good.replace('{', '{"x":"y",'),
-    good.replace('{', '{"request":"y",'), result(id('a'), { finish: '4' }),
-    result(id('a'), { finish: '01' }), result('a'), '{"a":'.repeat(99),
-    result(id('a'), { job: '' }), result(id('a'), { job: 'x' }),
-    result(id('a'), { result: '' }), result(id('a'), { item: undefined }),
-    result(id('a'), { result: id('r').slice(0, 42) + 'B' }),
+    good.replace('{', '{"request":"y",'), good.replace(id('a'), 'a'),
+    '{"a":'.repeat(99), ...[{ jobrecord: '' }, { jobrecord: 'x' },
+      { jobrecord: undefined }, { record: '' }, { record: '=' },
+      { record: JSON.parse(good).jobrecord }, { item: undefined },
+      { result: id('r') }, { count: '1' }, { finish: '0' }, { job: id('j') }
+    ].map((more) => result(id('a'), {}, more)), result_of_file(id('a')),
+    good.replace(/"record":"(.*?)."/, '"record":"$1*"'),
+    good.replace(/("jobrecord":".*?)."/, '$1B"'),
     result(id('a'), { text: 'x'.repeat(2049) }), 'x'.repeat(81921),
     result(id('a'), { text: 'a\0b' })]
   const s = await q.many([[alice, infer('a'), 'x', { id: id('a') }],
@@ -222,6 +227,77 @@ export async function wrong_results () {
   is(codes.filter((c) => c !== '400').length, 0,
     `${codes.length} wrong results and releases are refused`)
   is(s.at(-1).first.Accepted, '1', 'the right one is not')
+}
+
+// What a DApp is sent is what the records name, of its own request.
+export async function bound () {
+  const q = await working()
+  const options = { max_tokens: 4, temperature: 0.7, top_p: 0.9, top_k: 5,
+    seed: '18446744073709551615', stop: ['b', 'a', 'cc'],
+    apus: { ignore_eos: true } }
+  const right = { max_tokens: 4, temperature: 700000, top_p: 900000, top_k: 5,
+    seed: 18446744073709551615n, stops: ['a', 'b', 'cc'], flags: 1 }
+  await q.many([
+    [owner, registers(id('small'), 'small', { Context: '8' })],
+    [alice, infer('a'), 'x', { id: id('a') }],
+    [alice, infer('b', { 'X-Options': JSON.stringify(options) }), 'x',
+      { id: id('b') }],
+    [alice, infer('c', { 'X-Model': 'small' }), 'x', { id: id('c') }],
+    [q.node, pull(), '', { id: id('p1') }],
+    [q.node, pull({ Models: id('small') }), '', { id: id('p2') }]])
+  const small = { model: id('small') }
+  const wrong = [
+    ['a', { named: 'other' }, 'the text'], ['a', { of: id('z') },
+      'the request'], ['a', { job: id('j') }, 'the job'],
+    ['a', { magic: 'apusres2' }, 'no result record'],
+    ['a', { job_magic: 'apusjob2' }, 'no job record'],
+    ['a', { model: model2 }, 'the model of the job'],
+    ['a', { model: model2, job_model: model }, 'the model'],
+    ['a', { numerics: 2 }, 'numerics'], ['a', { choice: 1 }, 'the choice'],
+    ['a', { job_choice: 1 }, 'the choice of the job'],
+    ['a', { level: 2 }, 'level'], ['a', { finish: 4 }, 'finish'],
+    ['a', { finish: 19 }, 'finish'], ['a', { n_out: 0 }, 'n_out'],
+    ['a', { n_out: 257 }, 'n_out'], ['a', { finish: 1 }, 'n_out'],
+    ['a', { finish: 2 }, 'n_out'], ['a', { n: 5 }, 'n'], ['a', { n: 3 }, 'n'],
+    ['a', { error: 1 }, 'the place of an error'],
+    ['a', { finish: 17, text: '' }, 'n of an answer without one'],
+    ['a', { finish: 17, text: '', n: 1, n_out: 0 },
+      'n of an answer without one'],
+    ['a', { finish: 18, text: '', n_prompt: 1, n_out: 0, error: 1 },
+      'the place of an error'],
+    ['a', { max_tokens: 255 }, 'max_tokens'], ['a', { flags: 1 }, 'flags'],
+    ['a', { temperature: 0 }, 'temperature'], ['a', { top_k: 1 }, 'top_k'],
+    ['a', { top_p: 1 }, 'top_p'], ['a', { seed: 1n }, 'seed'],
+    ['a', { stops: ['a'] }, 'stops'],
+    ['b', { ...right, seed: 18446744073709551614n }, 'seed'],
+    ['b', { ...right, stops: ['a', 'b'] }, 'stops'],
+    ['b', { ...right, stops: ['a', 'b', 'cd'] }, 'stops'],
+    ['b', { ...right, seed: undefined }, 'seed'],
+    ['c', { ...small, n_prompt: 8, n_out: 2 }, 'n'],
+    ['c', { ...small, n_prompt: 9, n_out: 1 }, 'n']]
+  const s = await q.many(wrong.map(([r, f]) =>
+    [q.node, complete(id('p1')), result(id(r), f)]))
+  is(s.map((a) => [a.first.Refused, lines(a)[0]?.reason, a.out.length]),
+    wrong.map((w) => ['1', w[2], 1]),
+    `${wrong.length} answers that are not what they say are refused`)
+  const good = [['b', { ...right, finish: 2, n_out: 4 }],
+    ['c', { ...small, n_prompt: 7, finish: 3 }],
+    ['a', { n_out: 256, finish: 1, level: 1 }]]
+  const t = await q.many([
+    [alice, { Action: 'Status', 'X-Reference': 'a' }],
+    [q.node, complete(id('p1')), result(id('a'), { named: 'x' }) + '\n' +
+      good.map(([r, f]) => result(id(r), f)).join('\n')]])
+  is(t[0].first.State, 'leased', 'and change nothing')
+  is([t[1].first.Accepted, t[1].first.Refused], ['3', '1'],
+    'the right ones beside them are taken')
+  const ends = [17, 18].map((finish) =>
+    ({ finish, text: '', n_prompt: 1, n_out: 0 }))
+  const u = await q.many([...ends.map((f, i) =>
+    [alice, infer('e' + i), 'x', { id: id('e' + i) }]),
+    [q.node, pull(), '', { id: id('p3') }], ...ends.map((f, i) =>
+      [q.node, complete(id('p3')), result(id('e' + i), f)])])
+  is(u.slice(3).map((a) => [a.first.Accepted, a.out[1].Code]),
+    [['1', '422'], ['1', '422']], 'what has no answer has its records, too')
 }
 
 export async function floods () {

@@ -121,7 +121,7 @@ export async function moves () {
     [q.node2, pull({ Max: '4' }), '', { id: id('b2') }],
     [q.node, complete(id('b1')), result(id('a-0')) + '\n' +
       result(id('b-0'), { text: 'x\ny' })],
-    [q.node, complete(id('b1')), result(id('a-0'), { result: id('x') })],
+    [q.node, complete(id('b1')), result(id('a-0'), { trace: 'x' })],
     [q.node2, { Action: 'Release', Batch: id('b2') },
       JSON.stringify({ request: id('b-1'), reason: 'r' })]])
   // the longest that there can be, with all that is escaped in it

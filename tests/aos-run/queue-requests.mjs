@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { id } from './aos.mjs'
 import { is, ok } from './tap.mjs'
 import {
-  complete, infer, lines, model, model2, mu, owner, pull, registers, result,
+  complete, infer, known, lines, model, model2, mu, owner, pull, registers,
+  result, result_of_file,
   source, working
 } from './queue.mjs'
 
@@ -177,21 +178,22 @@ export async function answers () {
   is(batch.code, '200', 'it is pulled')
   const [a] = await q.many([[q.node, complete(id('batch')),
     result(lines(batch)[0].id) + '\n' + result(lines(batch)[1].id,
-      { text: undefined, finish: '16' })]])
+      { text: '', finish: 16, n_out: 0 })]])
   is([a.first.to, a.code, a.first.Accepted], [q.node, '200', '2'],
     'the first message is for the node')
   const { to, Action, Code, data } = a.out[1]
   is([to, Action, Code, a.out[1]['X-Reference'], a.out[1]['X-Session']],
     [p, 'Infer-Response', undefined, 'q1', 's1'],
     'the requester gets its answer, as Apus has it')
+  const [hash, job] = known(lines(batch)[0].id)
   is(data, JSON.stringify({
     result: 'an answer',
     attestation: {
       request: lines(batch)[0].id,
       node: q.node,
       model,
-      job: id('job'),
-      result: id('result'),
+      job,
+      result: hash,
       batch: id('batch'),
       item: id('item')
     }
@@ -237,14 +239,15 @@ export async function open () {
   is([s[11].first.State, s[11].first.Node], ['leased', q.node],
     'status: leased')
   is([s[13].first.State, s[13].first.Result, s[13].first.Item, s[14].code],
-    ['done', id('result'), id('item'), '409'], 'status: done')
+    ['done', known(id('b'))[0], id('item'), '409'], 'status: done')
   is([s[15].first.Balance, s[15].first.Account], ['0', alice], 'balance')
   const i = s[16].first
-  is([i.Version, i.Open, i.Done], ['1.3', '0', '1'], 'info')
+  is([i.Version, i.Open, i.Done], ['2.0', '0', '1'], 'info')
 }
 
 export async function batches () {
   const q = await working()
+  const count = (n) => result_of_file(id('file'), { count: n })
   const file = {
     Action: 'Infer-Batch',
     'X-Source': source,
@@ -262,9 +265,9 @@ export async function batches () {
     [q.node, pull({ Batch: id('p1') })],
     [q.node, pull(), '', { id: id('p2') }],
     [q.node, pull({ Batch: id('p2') })], [q.node, pull()],
-    [q.node, complete(id('p2')), result(id('file'))],
-    [q.node, complete(id('p2')),
-      result(id('file'), { job: '', item: id('statement'), text: '' })]])
+    ...[result(id('file')), count('0'), count('x'), count(undefined),
+      count('100001'), count('100000'), count('99999')
+    ].map((data) => [q.node, complete(id('p2')), data])])
   is([s[3].code, s[4].code, s[5].code], ['400', '400', '400'],
     'a file needs a count, a hash and a source')
   is([s[6].first.Kind, lines(s[6]).length, s[7].code], ['requests', 1, '204'],
@@ -281,8 +284,12 @@ export async function batches () {
     fee: '0'
   }) + '\n'], 'a file comes alone')
   is([s[9].code, lines(s[10]).length], ['409', 1], 'and stays alone')
-  is(s[11].code, '400', 'its result has no job')
-  is([s[12].out[1].Action, s[12].out[1].Statement, s[12].out[1].Code],
+  is(s.slice(11, 15).map((a) => a.code), Array(4).fill('400'),
+    'its result has no records, and a count')
+  is([s[15].first.Refused, lines(s[15])[0].reason], ['1',
+    'more results than lines'], 'of at most the lines of the file')
+  is(s[17].first.Repeated, '1', 'it counts once')
+  is([s[16].out[1].Action, s[16].out[1].Statement, s[16].out[1].Code],
     ['Infer-Batch-Response', id('statement'), undefined],
     'its requester gets the statement')
 }

@@ -1,4 +1,5 @@
 // The queue in a real module, and short words for what is said to it.
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { boot, id, tagsOf, who } from './aos.mjs'
 
@@ -119,14 +120,65 @@ export const pull = (more) =>
   ({ Action: 'Pull', Models: `${model},${model2}`, ...more })
 export const complete = (Batch) =>
   ({ Action: 'Complete', Batch, Statement: id('statement') })
-export const result = (request, more) => JSON.stringify({
+
+// The two records of an answer of two tokens to a request with the defaults,
+// or with these parameters and fields; `trace` tells apart one result from
+// another.  All in the order of doc/proof.md.
+const sha256 = (...list) => list.reduce((h, b) => h.update(b),
+  createHash('sha256')).digest()
+const bytes = (s) => Buffer.from(s, 'base64url')
+const u32 = (...list) => Buffer.concat(list.map((n) => {
+  const b = Buffer.alloc(4)
+  b.writeUInt32LE(n)
+  return b
+}))
+const root = (list) => {
+  if (list.length < 2) return list[0] ?? sha256('')
+  const k = 2 ** Math.ceil(Math.log2(list.length) - 1)
+  return sha256('\x01', root(list.slice(0, k)), root(list.slice(k)))
+}
+const records = (request, f) => {
+  const seed = Buffer.alloc(8)
+  if (f.seed === undefined) sha256('apussed1', bytes(request)).copy(seed)
+  else seed.writeBigUInt64LE(f.seed)
+  const stops = f.stops ?? []
+  const job = Buffer.concat([Buffer.from(f.job_magic ?? 'apusjob1'),
+    bytes(f.job_model ?? f.model ?? model),
+    u32(f.numerics ?? 1, f.job_choice ?? 0, f.n_prompt ?? 3), sha256('prompt'),
+    u32(f.max_tokens ?? 256, f.temperature ?? 1000000, f.top_p ?? 1000000,
+      f.top_k ?? 0, f.flags ?? 0), seed, u32(0, stops.length),
+    root(stops.map((s) => sha256('\0', s)))])
+  const n_out = f.n_out ?? 2
+  const record = Buffer.concat([Buffer.from(f.magic ?? 'apusres1'),
+    bytes(f.of ?? request), f.job ? bytes(f.job) : sha256(job),
+    bytes(f.model ?? model), sha256(f.trace ?? 'trace'),
+    u32(f.n ?? (f.n_prompt ?? 3) + n_out - 1, n_out), sha256('ids'),
+    sha256(f.named ?? f.text ?? 'an answer'),
+    u32(f.finish ?? 0, f.level ?? 0, f.choice ?? 0), u32(f.error ?? 0),
+    Buffer.alloc(16)])
+  return [record.toString('base64url'), job.toString('base64url'),
+    sha256(record).toString('base64url'), sha256(job).toString('base64url')]
+}
+// What a result with these fields is known by, and its job.
+export const known = (request, f = {}) => records(request, f).slice(2)
+export const result = (request, f = {}, more) => {
+  const [record, jobrecord] = records(request, f)
+  return JSON.stringify({
+    request,
+    choice: '0',
+    record,
+    jobrecord,
+    item: id('item'),
+    text: f.text ?? 'an answer',
+    ...more
+  })
+}
+export const result_of_file = (request, more) => JSON.stringify({
   request,
   choice: '0',
-  job: id('job'),
-  result: id('result'),
-  item: id('item'),
-  finish: '0',
-  text: 'an answer',
+  result: id('root'),
+  count: '3',
+  item: id('statement'),
   ...more
 })
 // The lines of an answer.

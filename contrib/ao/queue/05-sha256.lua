@@ -34,34 +34,37 @@ end
 
 -- The 64 words of the block that begins at byte `at`, into w.
 local function expand(w, s, at)
+    local byte, mask = string.byte, U32
     for j = 1, 16 do
-        local a, b, c, d = s:byte(at + 4 * j - 4, at + 4 * j - 1)
-        w[j] = a << 24 | b << 16 | c << 8 | d
+        local a, b, c, d = byte(s, at, at + 3)
+        w[j], at = a << 24 | b << 16 | c << 8 | d, at + 4
     end
     for j = 17, 64 do
         local a, b = w[j - 15], w[j - 2]
         -- a word twice, shifted, is a word turned
         local aa, bb = a | a << 32, b | b << 32
-        w[j] = w[j - 16] + w[j - 7] + ((aa >> 7 ~ aa >> 18 ~ a >> 3) & U32) +
-            ((bb >> 17 ~ bb >> 19 ~ b >> 10) & U32) & U32
+        w[j] = w[j - 16] + w[j - 7] + ((aa >> 7 ~ aa >> 18 ~ a >> 3) & mask) +
+            ((bb >> 17 ~ bb >> 19 ~ b >> 10) & mask) & mask
     end
 end
 
 -- The block of these words into the eight words of h.
 local function compress(h, w)
-    local a, b, c, d, e, f, g, i = table.unpack(h)
+    local k, mask = K, U32
+    local a, b, c, d = h[1], h[2], h[3], h[4]
+    local e, f, g, i = h[5], h[6], h[7], h[8]
     for j = 1, 64 do
         local ee, aa = e | e << 32, a | a << 32
-        local x = i + ((ee >> 6 ~ ee >> 11 ~ ee >> 25) & U32) +
-            (e & f ~ (U32 - e) & g) + K[j] + w[j]
-        local y = ((aa >> 2 ~ aa >> 13 ~ aa >> 22) & U32) +
-            (a & b ~ a & c ~ b & c)
-        i, g, f, e = g, f, e, d + x & U32
-        d, c, b, a = c, b, a, x + y & U32
+        local x = i + ((ee >> 6 ~ ee >> 11 ~ ee >> 25) & mask) +
+            (g ~ e & (f ~ g)) + k[j] + w[j]
+        i, g, f, e = g, f, e, d + x & mask
+        d, c, b, a = c, b, a, x + ((aa >> 2 ~ aa >> 13 ~ aa >> 22) & mask) +
+            (a & b | c & (a | b)) & mask
     end
-    for j, x in ipairs({ a, b, c, d, e, f, g, i }) do
-        h[j] = h[j] + x & U32
-    end
+    h[1], h[2], h[3], h[4] = h[1] + a & mask, h[2] + b & mask, h[3] + c & mask,
+        h[4] + d & mask
+    h[5], h[6], h[7], h[8] = h[5] + e & mask, h[6] + f & mask, h[7] + g & mask,
+        h[8] + i & mask
 end
 
 -- The 32 bytes of the digest of a text.

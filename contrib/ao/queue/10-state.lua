@@ -8,7 +8,7 @@
 
 local lib = ApusQueue
 
-local VERSION = "1.3"
+local VERSION = "2.0"
 local FORMAT, OLD_FORMAT = "apus-queue-2", "apus-queue-1"
 
 local MAX_TAGS, MAX_NAME, MAX_VALUE, MAX_LIST = 64, 64, 4096, 16384

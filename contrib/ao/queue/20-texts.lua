@@ -109,6 +109,35 @@ local function base64url(s)
     return table.concat(out)
 end
 
+local VALUE = {}
+for i = 1, #ALPHABET do
+    VALUE[ALPHABET:byte(i)] = i - 1
+end
+
+-- The bytes of a text in base64url, nil if it is not the one that they have.
+local function unbase64url(s)
+    local out, n, byte, char, v = {}, 0, string.byte, string.char, VALUE
+    local rest = #s % 4
+    if rest == 1 or s:find("[^A-Za-z0-9_-]") then
+        return nil
+    end
+    for i = 1, #s - rest, 4 do
+        local a, b, c, d = byte(s, i, i + 3)
+        local bits = v[a] << 18 | v[b] << 12 | v[c] << 6 | v[d]
+        n = n + 1
+        out[n] = char(bits >> 16, bits >> 8 & 255, bits & 255)
+    end
+    if rest > 0 then
+        local a, b, c = byte(s, #s - rest + 1, #s)
+        local bits = v[a] << 10 | v[b] << 4 | (c and v[c] >> 2 or 0)
+        if c and v[c] & 3 ~= 0 or not c and v[b] & 15 ~= 0 then
+            return nil
+        end
+        out[n + 1] = c and char(bits >> 8, bits & 255) or char(bits >> 8)
+    end
+    return table.concat(out)
+end
+
 -- Tells apart two requests of one requester, who gains nothing by fooling it.
 local function sum_of(s)
     local h = #s
@@ -124,3 +153,4 @@ lib.is_id, lib.is_address, lib.is_text = is_id, is_address, is_text
 lib.is_plain, lib.integer, lib.is_amount = is_plain, integer, is_amount
 lib.before, lib.split, lib.id_list, lib.quote = before, split, id_list, quote
 lib.object, lib.base64url, lib.sum_of = object, base64url, sum_of
+lib.unbase64url = unbase64url

@@ -8,7 +8,7 @@ local options = lib.options
 local data_of, content, enqueue = lib.data_of, lib.content, lib.enqueue
 local key_of, open_request = lib.key_of, lib.open_request
 local close_request, forget_key = lib.close_request, lib.forget_key
-local done_get = lib.done_get
+local done_get, records = lib.done_get, lib.records
 
 -- ---- answers ---------------------------------------------------------------
 
@@ -218,6 +218,7 @@ function action.Infer(m)
         '"flags":"%d","seed":"%s","stops":[%s]', form, quote(prompt),
         p.max_tokens, p.temperature, p.top_p, p.top_k, p.flags, p.seed,
         p.stops))
+    r.tail = records.tail(m.id, r.line)
     add_request(m, r)
 end
 

@@ -1,5 +1,5 @@
 local lib = ApusQueue
-local MAX_TEXT, MAX_LINES = lib.MAX_TEXT, lib.MAX_LINES
+local MAX_TEXT, MAX_LINES, U32 = lib.MAX_TEXT, lib.MAX_LINES, lib.U32
 local MAX_REASON, MAX_MODELS, MANY = lib.MAX_REASON, lib.MAX_MODELS, lib.MANY
 local HOUR_MS, Q, clock, is_id = lib.HOUR_MS, lib.Q, lib.clock, lib.is_id
 local is_text, is_plain, integer = lib.is_text, lib.is_plain, lib.integer
@@ -13,6 +13,7 @@ local done_get, done_put = lib.done_get, lib.done_put
 local done_forget, answer, refuse = lib.done_forget, lib.answer, lib.refuse
 local respond_done, action = lib.respond_done, lib.action
 local is_allowed, ends = lib.is_allowed, lib.ends
+local base64url, records = lib.base64url, lib.records
 
 -- ---- what nodes say --------------------------------------------------------
 
@@ -330,22 +331,24 @@ end
 -- ---- Complete --------------------------------------------------------------
 
 local RESULT = {
-    request = true, choice = true, job = true, result = true, item = true,
-    finish = true, text = true
-}
-local FINISH = {
-    ["0"] = true, ["1"] = true, ["2"] = true, ["3"] = true, ["16"] = true,
-    ["17"] = true, ["18"] = true
+    request = true, choice = true, record = true, jobrecord = true,
+    result = true, count = true, item = true, text = true
 }
 
--- A request has a job, a batch has none.
+-- An answer has its records, a file of requests its root and their number.
 local function is_result(l)
     local r = Q.open[l.request]
-    return is_id(l.request) and l.choice == "0" and is_id(l.result) and
-        is_id(l.item) and FINISH[l.finish] and
-        is_text(l.text or "", MAX_TEXT) and
-        (l.job == "" or is_id(l.job)) and
-        not (r and (r.kind == "batch") ~= (l.job == ""))
+    local is_file = l.result ~= nil
+    if not is_id(l.request) or l.choice ~= "0" or not is_id(l.item) or
+        not is_text(l.text or "", MAX_TEXT) or
+        r and (r.kind == "batch") ~= is_file then
+        return false
+    elseif is_file then
+        return is_id(l.result) and integer(l.count or "", 1, U32) and
+            not l.record and not l.jobrecord and not l.text
+    end
+    l.records = not l.count and records.read(l)
+    return l.records
 end
 
 -- Lines of a Complete, or nil and why not.
@@ -359,48 +362,67 @@ local function result_lines(data)
     end
     for i, l in ipairs(lines or {}) do
         if not is_result(l) then
-            return nil, "line " .. i .. ": request, choice (0), job," ..
-                " result, item, finish and text of at most 2048 bytes expected"
+            return nil, "line " .. i .. ": request, choice (0), record," ..
+                " jobrecord, item and text of at most 2048 bytes expected," ..
+                " or of a file request, choice, result, count and item"
         end
     end
     return lines, why
 end
 
+-- Why a line is not of an answer to its request, or nil.
+local function wrong_result(l, r)
+    if l.records then
+        return records.wrong(l, r, Q.models[r.model].context)
+    end
+    local n = records.count(r.line)
+    return integer(l.count, 1, n) == nil and "more results than lines" or nil
+end
+
 -- A result for a request that has one.  Who never had it contradicts nobody.
-local function compare(m, l, d)
-    if d.result == l.result then
+local function compare(m, l, d, result)
+    if d.result == result then
         return "Repeated"
     elseif not d.had:find(m.from, 1, true) then
         return "Unknown"
     end
     Q.conflicts = Q.conflicts + 1
     if d.conflict == "" then
-        d.conflict = m.from .. " " .. l.result
+        d.conflict = m.from .. " " .. result
         Q.done[l.request] = done_text(d)
     end
     return "Conflicts"
 end
 
--- Take one in: what it counts as, and what there is to tell.
+-- Take one in: what it counts as, and what there is to tell, or why not.
 local function take_result(m, l)
     local r, d = Q.open[l.request], done_get(l.request)
+    local result = l.result or base64url(l.records.result)
     if d then
-        return compare(m, l, d)
+        return compare(m, l, d, result)
     elseif not r or not r.had:find(m.from, 1, true) then
         return "Unknown"
     end
+    local why = wrong_result(l, r)
+    if why then
+        return "Refused", why
+    end
     d = {
         from = r.from, reference = r.reference, kind = r.kind, sum = r.sum,
-        node = m.from, batch = m.tag.batch, job = l.job, result = l.result,
-        item = l.item, finish = l.finish, at = Q.now, conflict = "",
-        had = r.had
+        node = m.from, batch = m.tag.batch,
+        job = l.records and base64url(l.records.job_id) or "",
+        result = result, item = l.item,
+        finish = l.records and l.records.finish or 0, at = Q.now,
+        conflict = "", had = r.had
     }
     close_request(l.request)
     done_put(l.request, done_text(d))
-    d.model = r.model
+    d.model, d.finish = r.model, tostring(d.finish)
     return "Accepted", { id = l.request, d = d, session = r.session,
         text = l.text or "" }
 end
+
+local WHY = { Conflicts = "conflict", Unknown = "unknown", Refused = "refused" }
 
 function action.Complete(m)
     if not node_of(m) then
@@ -414,20 +436,26 @@ function action.Complete(m)
     if lease and lease.node ~= m.from then
         return refuse(m, 403, "this lease is of another node")
     end
-    local n = { Accepted = 0, Repeated = 0, Conflicts = 0, Unknown = 0 }
+    local n = { Accepted = 0, Repeated = 0, Conflicts = 0, Unknown = 0,
+        Refused = 0 }
     local tell, out = {}, {}
     for _, l in ipairs(lines) do
         local what, news = take_result(m, l)
         n[what] = n[what] + 1
-        tell[#tell + 1] = news
-        if what == "Conflicts" or what == "Unknown" then
-            out[#out + 1] = object("request", l.request, "why",
-                what == "Unknown" and "unknown" or "conflict") .. "\n"
+        if what == "Accepted" then
+            tell[#tell + 1] = news
+        elseif what == "Refused" then
+            out[#out + 1] = object("request", l.request, "why", WHY[what],
+                "reason", news) .. "\n"
+        elseif WHY[what] then
+            out[#out + 1] = object("request", l.request, "why", WHY[what]) ..
+                "\n"
         end
     end
     done_forget()
     answer(m, 200, { "Accepted", n.Accepted, "Repeated", n.Repeated,
-        "Conflicts", n.Conflicts, "Unknown", n.Unknown }, table.concat(out))
+        "Conflicts", n.Conflicts, "Unknown", n.Unknown, "Refused", n.Refused },
+        table.concat(out))
     for _, t in ipairs(tell) do
         respond_done(t.id, t.d, t.session, t.text)
     end
