@@ -359,6 +359,14 @@ static int note_match(void *self, const char *name, struct id id,
     return 0;
 }
 
+/* Where a batch is meant a file may be, too, and be mistyped. */
+static int no_batch(const struct spool *s, const char *what, struct err *err)
+{
+    return err_set(err, ERR_INPUT, "no batch \"%s\" in the spool \"%s\"%s",
+                   what, s->dir, file_exists(what) ? ""
+                                 : ", nor a file of that name");
+}
+
 static int search_prefix(const struct spool *s, const char *what, struct id *id,
                          struct err *err)
 {
@@ -372,8 +380,7 @@ static int search_prefix(const struct spool *s, const char *what, struct id *id,
         if (walk(s, (enum spool_state)i, note_match, &f, err))
             return -1;
     if (!f.found)
-        return err_set(err, ERR_INPUT, "no batch \"%s\" in the spool \"%s\"",
-                       what, s->dir);
+        return no_batch(s, what, err);
     if (f.several) {
         return err_set(err, ERR_INPUT,
                        "several batches begin with \"%s\", use a longer prefix:"
@@ -409,7 +416,8 @@ out:
     free(path);
     if (rc)
         return err_set(err, ERR_INPUT, "\"%s\" is not a batch of the spool"
-                       " \"%s\"", what, s->dir);
+                       " \"%s\"%s", what, s->dir,
+                       file_exists(what) ? "" : ", nor is there such a file");
     return 0;
 }
 
@@ -431,8 +439,7 @@ int spool_find(const struct spool *s, const char *what, struct batch *b,
     if (there < 0)
         return -1;
     if (!there)
-        return err_set(err, ERR_INPUT, "no batch \"%s\" in the spool \"%s\"",
-                       what, s->dir);
+        return no_batch(s, what, err);
     b->state = state;
     b->id = id;
     b->path = spool_path(s, state, id);
