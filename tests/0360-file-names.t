@@ -35,6 +35,14 @@ sed -n "s/^batch$tab//p" out | cmp -s - ids && r=0 || r=1
 report $r "its batches, in order"
 [ "$(grep -c '^$' out)" -eq 2 ] && r=0 || r=1
 report $r "with a line between"
+for what in 'show typo.jsonl' 'wait typo.jsonl' 'submit typo.jsonl -m nano' \
+    'export typo.jsonl' 'rm typo.jsonl'; do
+    gives 1 "$what" $what
+    has err 'no batch "typo.jsonl" .*, nor a file of that name$' \
+        "a file may be meant"
+done
+gives 1 "a path" submit ./typo.jsonl -m nano
+has err '"./typo.jsonl" .*, nor is there such a file$' "too"
 gives 1 "a file of no batch" show all.jsonl
 has err 'no batch of the file "all.jsonl"' "is named"
 
@@ -59,6 +67,19 @@ request=$(sed -n '8s/.*"batch_req_\([^"]*\)".*/\1/p' cut.out)
 gives 0 "show of one request" show cut.jsonl --request "$request"
 has out "^custom_id$tab$$-" "whatever batch it is in"
 
+# ---- verify ----------------------------------------------------------------
+gives 0 "verify of a file" verify whole.jsonl --recompute all
+has out '^ok.*6 answers' "its batch"
+gives 0 "verify of a file that was split" verify cut.jsonl --recompute all
+[ "$(grep -c 'against its part_root' out)" -eq 3 ] && r=0 || r=1
+report $r "its batches"
+[ "$(sed -n 's/.*info: batch //p' err)" = "$(cat ids)" ] && r=0 || r=1
+report $r "in order, each named"
+gives 2 "with an option of other things" verify cut.jsonl --key "$request"
+has err 'is not for a batch' "says so"
+gives 1 "verify of a file of no batch" verify all.jsonl
+has err 'no line has the id of a request' "says what is expected"
+
 # ---- seal ------------------------------------------------------------------
 two=$(sed -n 2p ids)
 chmod u+w "spool/done/b$two/part-0000.h5"
@@ -69,6 +90,8 @@ has err "b$two/part-0000.h5.*left out.*apus seal --again" \
 sed '4,6d' cut.out >want
 cmp -s out want && r=0 || r=1
 report $r "and the answers of the other batches are there"
+gives 3 "verify of the file" verify cut.jsonl
+has out '^WRONG.*part-0000.h5' "finds it"
 gives 0 "seal --again of the file" seal --again cut.jsonl
 sed 's|.*/b||' out >now
 mv now out

@@ -15,6 +15,7 @@
 #include "backend/backends.h"
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -23,6 +24,7 @@
 #include "base/plain.h"
 #include "base/settings.h"
 #include "cmd/cmd.h"
+#include "cmd/named.h"
 #include "cmd/part.h"
 #include "model/model.h"
 #include "model/models.h"
@@ -166,25 +168,63 @@ static enum verdict verify_part(struct verify *v, const struct spool *s,
     return verdict;
 }
 
-static enum verdict verify_batch(struct verify *v, const struct spool *s,
+static enum verdict verify_batch(struct verify *v, const struct batch *b,
                                  struct err *err)
 {
-    enum verdict verdict = VERDICT_NONE;
-    struct batch b = { .path = NULL };
     struct batch_info info;
-    int rc = spool_find(s, v->what, &b, err);
+    int rc = 0;
 
-    if (rc == 0 && needs_model(v)) {
-        rc = batch_info_read(&info, b.path, err);
+    /* those of one file have one model */
+    if (needs_model(v) && !v->o.model) {
+        rc = batch_info_read(&info, b->path, err);
         if (rc == 0) {
             rc = verify_open_model(v, &info.model, err);
             batch_info_clear(&info);
         }
     }
-    if (rc == 0)
-        verdict = check_batch(b.path, &v->o, err);
-    batch_clear(&b);
+    return rc ? VERDICT_NONE : check_batch(b->path, &v->o, err);
+}
+
+/* A batch, or those that answer a file of requests: the worst verdict. */
+static enum verdict verify_batches(struct verify *v, const struct spool *s,
+                                   struct err *err)
+{
+    enum verdict verdict = VERDICT_HOLDS;
+    struct named n;
+
+    if (named_find(&n, s, v->what, NULL, err))
+        return VERDICT_NONE;
+    for (size_t i = 0; verdict != VERDICT_NONE && i < n.n; i++) {
+        enum verdict one;
+
+        if (n.n > 1)
+            log_info("batch %s", id_text(n.batch[i].id).s);
+        v->begun = false;
+        one = verify_batch(v, &n.batch[i], err);
+        if (one != VERDICT_HOLDS)
+            verdict = one;
+    }
+    named_clear(&n);
     return verdict;
+}
+
+/* Whether a file has requests that a batch of the spool answers, instead of
+ * answers. */
+static bool is_answered(const char *what, const char *spool_dir)
+{
+    struct check_output_head h;
+    struct spool *s;
+    struct named n;
+    bool found;
+
+    if (check_output_head(&h, what, NULL) || h.has_request ||
+        !file_is_dir(spool_dir) || spool_open_there(&s, spool_dir, NULL))
+        return false;
+    found = named_find(&n, s, what, NULL, NULL) == 0;
+    if (found)
+        named_clear(&n);
+    spool_close(s);
+    return found;
 }
 
 enum kind { ITEM, OUTPUT, PART, BATCH };
@@ -223,7 +263,8 @@ static enum kind kind_of(const struct verify *v, const char *spool_dir)
     if (v->item_file || part_is_item(v->what, spool_dir))
         return ITEM;
     if (part_is_output(v->what))
-        return OUTPUT;
+        return !v->requests && is_answered(v->what, spool_dir) ? BATCH
+                                                               : OUTPUT;
     return part_is_file(v->what) ? PART : BATCH;
 }
 
@@ -246,7 +287,8 @@ static enum verdict do_verify(struct verify *v, struct err *err)
         return verify_part(v, NULL, err);
     if (spool_open_there(&s, dir, err))
         return VERDICT_NONE;
-    verdict = kind == PART ? verify_part(v, s, err) : verify_batch(v, s, err);
+    verdict = kind == PART ? verify_part(v, s, err)
+                           : verify_batches(v, s, err);
     spool_close(s);
     return verdict;
 }
@@ -296,16 +338,17 @@ int cmd_verify(struct settings *s, int argc, char **argv)
     };
     const struct opt_command command = {
         .name = "apus verify",
-        .synopsis = "[BATCH|FILE.h5|OUT.jsonl|ID] [-k ADDRESS]"
+        .synopsis = "[BATCH|FILE|FILE.h5|OUT.jsonl|ID] [-k ADDRESS]"
                     " [--statement ID|FILE] [--all] [--recompute N|all]"
                     " [--trace ID] [--requests FILE] [-m MODEL] [--item FILE]"
                     " [--trust]",
-        .about = "Check every hash of a batch or of one part of a checkpoint,"
-                 " or of what lies on\nArweave: a result or a statement, and"
-                 " compute answers again.  A FILE.h5 from\nelsewhere is opened"
-                 " if a statement that --key signed names it.  Of an output"
-                 "\nfile OUT.jsonl every line is computed again.  One line a"
-                 " claim; exit status 0\nif all hold, 3 if one does not.",
+        .about = "Check every hash of a batch, of the batches of a file of"
+                 " requests, of one part of\na checkpoint, or of what lies on"
+                 " Arweave: a result or a statement, and compute\nanswers"
+                 " again.  A FILE.h5 from elsewhere is opened if a statement"
+                 " that --key\nsigned names it.  Of an output file OUT.jsonl"
+                 " every line is computed again.  One\nline a claim; exit"
+                 " status 0 if all hold, 3 if one does not.",
         .opts = opts, .min_args = 0, .max_args = 1,
     };
     size_t n_args;

@@ -399,8 +399,8 @@ enum verdict verify_output(struct verify *v, struct err *err)
     /* an empty one claims that nothing was answered */
     if (!h.has_request && (!v->requests || !is_empty(v->what))) {
         err_set(err, ERR_INPUT, "\"%s\" is not an output file (JSONL of apus"
-                " run or export, not compressed): no line has the id of a"
-                " request", v->what);
+                " run or export, not compressed) nor a file of requests that"
+                " a batch answers: no line has the id of a request", v->what);
         return VERDICT_NONE;
     }
     if (v->requests)
