@@ -6,62 +6,19 @@
 # APUS_LONG=1: 1,000 requests and 50 kills instead of 300 and 4, stepd and
 # slurmd are killed too, and a node is lost.
 set -eu
-skip_all() { echo "1..0 # SKIP $*"; exit 0; }
-build=$(cd "${top_builddir:-.}" && pwd)
-[ "$(id -u)" = 0 ] || skip_all "a private Slurm needs root"
-PATH=$PATH:/usr/sbin:/sbin
-for p in munged slurmctld slurmd sbatch squeue scancel srun pgrep; do
-    command -v $p >/dev/null || skip_all "no $p"
-done
-grep -q '^#define HAVE_MPI 1' "$build/config.h" ||
-    skip_all "built without MPI"
-[ -n "${OMPI_ALLOW_RUN_AS_ROOT:-}" ] ||
-    skip_all "mpirun refuses root without OMPI_ALLOW_RUN_AS_ROOT=1"
-for v in $(env | sed -n 's/^\(\(SLURM\|SBATCH\|SQUEUE\)_[A-Z_]*\)=.*/\1/p'); do
-    unset "$v"
-done
-. "${top_srcdir:-.}/tests/scenario.sh"
+SLURMDTIMEOUT=5 KILLWAIT=5
+export SLURMDTIMEOUT KILLWAIT
+. "${top_srcdir:-.}/tests/slurm.sh"
 . "$top/tests/slow.sh"
-
-clean() {
-    kill $(jobs -p) 2>/dev/null || :
-    [ ! -d slurm ] || sh "$top/tests/slurm-down.sh" "$tmp/slurm"
-    pkill -9 -f "$tmp/spool" 2>/dev/null || :
-    scratch_end
-}
-trap clean EXIT
-SLURMDTIMEOUT=5 KILLWAIT=5 sh "$top/tests/slurm-up.sh" slurm >up 2>err ||
-    skip_all "slurm-up.sh: $(tail -n 1 err)"
-eval "$(cat up)"
-
-: >apus.conf
-PATH=$top/jobs:$build:$PATH
-APUS_CONFIG=$tmp/apus.conf
-APUS_MODELS=$tmp/models
-APUS_SPOOL=$tmp/spool
-APUS_LAUNCHER=slurm
 APUS_RANK_TIMEOUT=3
-APUS_LIBEXEC=$build
-# four nodes that are one machine: shared memory would take some of them for
-# one node, and others not
-OMPI_MCA_pml=ob1
-OMPI_MCA_btl=self,tcp
-OMPI_MCA_btl_tcp_if_include=lo
-OMPI_MCA_oob_tcp_if_include=lo
-export PATH APUS_CONFIG APUS_MODELS APUS_SPOOL APUS_LAUNCHER \
-    APUS_RANK_TIMEOUT APUS_LIBEXEC OMPI_MCA_pml OMPI_MCA_btl \
-    OMPI_MCA_btl_tcp_if_include OMPI_MCA_oob_tcp_if_include
-
-"$apus" model add "$top/models/nano" nano >out 2>err
-# questions N NAME: so many, each with a custom_id of its own
-questions() {
-    i=0
-    while [ $((i * 300)) -lt "$1" ]; do
-        sed "s/\"custom_id\": *\"/&$2-$i-/" "$top/models/nano/eval.jsonl"
-        i=$((i + 1))
-    done | head -n "$1"
+export APUS_RANK_TIMEOUT
+clean_up() {
+    kill $(jobs -p) 2>/dev/null || :
+    clean
 }
-# Whose answers take a while, so that they can be stopped.
+trap clean_up EXIT
+
+# Answers of 48 tokens each, so that they can be stopped.
 long_questions() {
     questions "$1" "$2" |
         sed 's/"body": {/&"apus": {"ignore_eos": true}, /'
