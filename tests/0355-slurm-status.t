@@ -49,6 +49,28 @@ comes worker_is "$b" 'Slurm job [0-9]* held (JobHeldUser)' && r=0 || r=1
 report $r "status tells that it is held"
 gives 0 "cancel" cancel "$b"
 
+# ---- one that another worker has done meanwhile ----------------------------
+questions 5 f >f.jsonl
+gives 0 "held again" submit f.jsonl -m nano --sbatch --hold
+f=$(cut -f 1 out)
+job=$(cut -f 3 out)
+gives 0 "but answered here" run f.jsonl -m nano -q
+gives 0 "cancel" cancel "$f"
+has err "is done: job $job, which waited for it, is cancelled" "ends its job"
+[ -z "$(squeue -h)" ] && r=0 || r=1
+report $r "no job is left"
+gives 0 "cancel" cancel "$f"
+has err 'nothing to cancel' "again does nothing"
+
+# ---- one that Slurm refuses ------------------------------------------------
+questions 6 g >g.jsonl
+gives 1 "no such partition" submit g.jsonl -m nano --sbatch '-p nosuch'
+has err 'slurm: .*partition' "is refused"
+g=$(sed -n 's/.*info: batch \([^ ]*\) stays in todo: .*/\1/p' err)
+[ -n "$g" ] && state_is "$g" todo && r=0 || r=1
+report $r "its batch stays in todo, and it says so"
+gives 0 "cancel" cancel "$g"
+
 # ---- one that was requeued -----------------------------------------------
 gives 0 "a long one" submit c.jsonl -m nano --ranks 1
 c=$(cut -f 1 out)

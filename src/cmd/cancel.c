@@ -228,6 +228,27 @@ static int drop_jobs(const struct spool *s, const struct batch *b,
     return 0;
 }
 
+/* A job that waits for a batch which another worker has done or which failed:
+ * it would only find that out.  1 there was one, 0 there is none, -1. */
+static int drop_waiting(const struct spool *s, const struct batch *b,
+                        const struct settings *settings, struct err *err)
+{
+    bool local = strcmp(settings_text(settings, "launcher"), "local") == 0;
+    const struct launcher *slurm;
+    struct launch_job j;
+    int rc = local ? 0 : find_slurm(&slurm, settings, err);
+
+    if (rc > 0)
+        rc = slurm->find(id_text(b->id).s, spool_inode(s), &j, err);
+    if (rc <= 0 || j.state != LAUNCH_PENDING)
+        return rc < 0 ? -1 : 0;
+    if (slurm->cancel(j.id, err))
+        return -1;
+    log_info("batch %s is %s: job %s, which waited for it, is cancelled",
+             id_text(b->id).s, spool_state_name(b->state), j.id);
+    return 1;
+}
+
 /* Others wait for its requests. */
 static enum taking give_back(const struct spool *s, struct batch *b,
                              const struct settings *settings,
@@ -280,10 +301,17 @@ static int cancel(const struct spool *s, struct batch *b,
 {
     int rc = 0;
 
-    if (work_is_done(b))
-        log_info("batch %s is done: there is nothing to cancel",
-                 id_text(b->id).s);
-    else if (b->state == SPOOL_RUNNING)
+    if (work_is_done(b) || b->state == SPOOL_FAILED) {
+        rc = drop_waiting(s, b, settings, err);
+        if (rc < 0)
+            return err_prefix(err, "batch %s is %s and may have a job",
+                              id_text(b->id).s, spool_state_name(b->state));
+        if (rc == 0 && work_is_done(b))
+            log_info("batch %s is done: there is nothing to cancel",
+                     id_text(b->id).s);
+        rc = 0;
+    }
+    if (b->state == SPOOL_RUNNING)
         rc = end_work(s, b, err);
     if (rc == 0 && b->state == SPOOL_TODO)
         rc = drop_jobs(s, b, settings, err);
