@@ -238,8 +238,10 @@ static int submit_batch(struct submit *s, struct batch *b,
                         const struct batch_info *info, bool named,
                         struct err *err)
 {
+    struct err own = ERR_INIT;
     char id[ID_TEXT];
 
+    err = err_or(err, &own);
     base64url(id, b->id.b, 32);
     if (work_is_done(b)) {
         log_info("batch %s is done", id);
@@ -257,7 +259,13 @@ static int submit_batch(struct submit *s, struct batch *b,
         printf("%s\t-\t-\n", id);
         return 0;
     }
-    return start_batch(&s->start, b, info, s->model_path, err);
+    if (start_batch(&s->start, b, info, s->model_path, err) == 0)
+        return 0;
+    /* it is there, which its user may not expect */
+    if (named && !s->dry_run && err->code == ERR_INPUT)
+        log_info("batch %s stays in todo: apus submit or apus drain starts it,"
+                 " apus cancel %.8s puts it away", id, id);
+    return -1;
 }
 
 /* As submit_batch, of where it is by now; nothing is started before it is
