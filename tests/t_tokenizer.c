@@ -363,6 +363,7 @@ static void stories(void)
 {
     char *dir = file_join(data_dir, "models/stories260K"), *text;
     struct tokenizer_source source = { 512, UINT32_MAX, false, NULL };
+    const struct tok_texts none = { NULL, NULL, 0, 0 };
     struct err err = ERR_INIT;
     const struct json *v;
     struct json *root;
@@ -372,7 +373,7 @@ static void stories(void)
 
     text = load(dir, "tok512.model", &n);
     buf_init(&b, (size_t)1 << 20);
-    ok(!tokenizer_import_spm(&b, text, n, NULL, 0, &source, &err),
+    ok(!tokenizer_import_spm(&b, text, n, &none, &source, &err),
        "tok512.model: imported %s", err.text);
     free(text);
     t = made(&b);

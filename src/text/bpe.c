@@ -91,7 +91,7 @@ static void propose(struct merger *m, const struct tokenizer *t,
     c.len = a->len + b->len;
     if (c.len > t->max_len)
         return;
-    if (t->n_merges || t->kind == TOK_BYTE_LEVEL) {
+    if (!t->by_score) {
         c.id = tokenizer_merge(t, a->id, b->id, &priority);
     } else {
         c.id = token_refs_find(&t->normal, text + a->start, c.len);

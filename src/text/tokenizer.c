@@ -74,7 +74,7 @@ static int check_header_2(const struct tokenizer *t, struct err *err)
         return err_set(err, ERR_INPUT, "tokenizer: unknown pre-tokenizer %u",
                        t->pattern);
     if (t->kind == TOK_BYTE_LEVEL)
-        flags &= ~(uint32_t)(TOK_BYTE_FALLBACK | TOK_FUSE_UNKNOWN);
+        flags ^= TOK_BYTE_FALLBACK | TOK_FUSE_UNKNOWN | TOK_BY_SCORE;
     if (!steps)
         flags |= TOK_LEADING_SPACE | TOK_NOT_TWICE | TOK_EVERY_RUN;
     if (!steps && t->kind != TOK_BYTE_LEVEL)
@@ -449,6 +449,22 @@ static int read_merges(struct tokenizer *t, struct reader *r,
     return sort_merges(t, err);
 }
 
+/* Bytes that merge by score lie side by side: each is a token. */
+static int check_scores(struct tokenizer *t, struct err *err)
+{
+    t->by_score = t->flags & TOK_BY_SCORE ||
+                  (t->kind != TOK_BYTE_LEVEL && t->n_merges == 0);
+    if (!(t->flags & TOK_BY_SCORE))
+        return 0;
+    if (t->n_merges > 0)
+        return bad(err, "merges, and a flag that there are none");
+    for (int i = 0; i < 256; i++)
+        if (t->byte_id[i] == TOK_NONE)
+            return err_set(err, ERR_INPUT, "tokenizer: no token for byte %#x",
+                           (unsigned)i);
+    return 0;
+}
+
 int tokenizer_new(struct tokenizer **out, const unsigned char *bytes,
                   size_t n, uint32_t n_vocab, struct err *err)
 {
@@ -459,7 +475,7 @@ int tokenizer_new(struct tokenizer **out, const unsigned char *bytes,
         return bad(err, "impossibly long");
     t = xcalloc(1, sizeof(*t));
     if (read_header(t, &r, n_vocab, err) || read_tokens(t, &r, err) ||
-        read_merges(t, &r, err) || tokenizer_show(t, err)) {
+        read_merges(t, &r, err) || check_scores(t, err) || tokenizer_show(t, err)) {
         tokenizer_free(t);
         return -1;
     }

@@ -85,8 +85,8 @@ struct tokenizer_source {
 };
 
 /* Tokenizer bytes (appended to out) from a Hugging Face directory with
- * tokenizer.json, else tokenizer.model; nothing is appended where there is
- * neither.  What is not known to be tokenised exactly is refused by name. */
+ * tokenizer.json, else tokenizer.model, tekken.json, vocab.json and merges.txt,
+ * or a file of tiktoken; nothing is appended where there is none of them.  What is not known to be tokenised exactly is refused by name. */
 int tokenizer_import(struct buf *out, const char *dir,
                      struct tokenizer_source *source, struct err *err);
 
@@ -112,6 +112,11 @@ struct tokenizer_arrays {
 /* Append tokenizer bytes of arrays.  Errors as tokenizer_import. */
 int tokenizer_import_arrays(struct buf *out, const struct tokenizer_arrays *a,
                             uint32_t n_vocab, struct err *err);
+
+/* The same from one such file, of whatever name; small files beside it are
+ * read, too.  ERR_INPUT if it is none. */
+int tokenizer_import_file(struct buf *out, const char *path,
+                          struct tokenizer_source *source, struct err *err);
 
 /* Streaming: ids in, text out.  What comes out, put together, is the bytes of
  * all ids scrubbed by utf8_scrub, however it was cut; an incomplete sequence

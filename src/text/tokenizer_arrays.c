@@ -17,8 +17,8 @@
 enum { TYPE_NORMAL = 1, TYPE_UNKNOWN, TYPE_CONTROL, TYPE_USER, TYPE_UNUSED,
        TYPE_BYTE };
 
-/* The names of patterns.  Llama 3's takes a piece that is a token as such,
- * before any merge; of its other users that must make no difference. */
+/* The names of patterns, and whether a piece that is a token is taken as such,
+ * before any merge. */
 static const struct pre {
     const char *name;
     enum tok_pattern pattern;
@@ -36,6 +36,10 @@ static const struct pre {
     { "deepseek-r1-qwen", TOK_QWEN2, false, false },
     { "smollm", TOK_SMOLLM, false, false },
     { "refact", TOK_SMOLLM, false, false },
+    { "gpt-4o", TOK_O200K, false, false },
+    { "llama4", TOK_O200K, false, false },
+    { "tekken", TOK_TEKKEN, true, true },
+    { "seed-coder", TOK_SEED, false, false },
 };
 
 static bool is(struct tokenizer_text t, const char *text)
@@ -162,24 +166,6 @@ static int put_merges(struct tok_build *b, const struct tokenizer_arrays *a,
     return buf_check(&b->merges, "the merges", err);
 }
 
-/* What is a token as a whole is not merged with Llama 3's pattern; where the
- * tokenizer does merge it, that must come to the same. */
-static int check_whole(const struct tok_build *b, const struct pre *pre,
-                       struct err *err)
-{
-    struct tokenizer *t;
-    bool same;
-
-    if (pre->ignore_merges == (pre->pattern == TOK_LLAMA3))
-        return 0;
-    if (tok_build_try(b, &t, err))
-        return -1;
-    same = tokenizer_merges_reach_all(t);
-    tokenizer_free(t);
-    return same ? 0 : err_set(err, ERR_INPUT, "the pre-tokenizer \"%s\" is"
-                              " not supported with these merges", pre->name);
-}
-
 static int find_pre(const struct tokenizer_arrays *a, const struct pre **out,
                     struct err *err)
 {
@@ -220,7 +206,8 @@ static int put_byte_level(struct tok_build *b,
     if (b->text.len)
         memcpy(text, b->text.data, b->text.len);
     index_tokens(b, text, &refs);
-    rc = put_merges(b, a, &refs, err) || check_whole(b, pre, err) ? -1 : 0;
+    rc = put_merges(b, a, &refs, err) ||
+         tok_build_ignore_merges(b, pre->ignore_merges, err) ? -1 : 0;
     free(refs.ref);
     free(text);
     return rc;

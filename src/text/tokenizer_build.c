@@ -111,6 +111,23 @@ static bool has_all_bytes(const struct tok_build *b)
     return n == 256; /* of each one: the reader checks that */
 }
 
+int tok_build_ignore_merges(struct tok_build *b, bool ignore, struct err *err)
+{
+    bool usual = b->pattern == TOK_LLAMA3;
+    struct tokenizer *t;
+
+    b->ignore_merges = ignore;
+    if (ignore == usual || b->kind != TOK_BYTE_LEVEL)
+        return 0;
+    b->ignore_merges = usual;
+    if (tok_build_try(b, &t, err))
+        return -1;
+    if (!tokenizer_merges_reach_all(t))
+        b->ignore_merges = ignore;
+    tokenizer_free(t);
+    return 0;
+}
+
 /* Whether only apustok2 can say all of it. */
 static bool needs_second(const struct tok_build *b)
 {

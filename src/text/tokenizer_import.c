@@ -1,7 +1,7 @@
 /*
  * A Hugging Face directory to tokenizer bytes: which file there is, and what
- * tokenizer_config.json says about bos.  The formats are read in
- * tokenizer_json.c and tokenizer_spm_model.c.
+ * tokenizer_config.json says about bos.  Each format is read by a file of its
+ * own.
  */
 #include <config.h>
 
@@ -50,6 +50,7 @@ int tok_config_read(struct tok_config *c, const char *text, size_t n,
         bos = json_get(bos, "content");
     c->bos = json_string(bos) ? xstrdup(json_string(bos)) : NULL;
     c->given = true;
+    c->new_form = flag_of(root, "legacy") == 0;
     json_free(root);
     return 0;
 }
@@ -93,43 +94,159 @@ static int read_if(struct buf *b, const char *dir, const char *name,
     return rc;
 }
 
-static int import(struct buf *out, const char *dir,
-                  struct tokenizer_source *source, struct buf *file,
-                  struct buf *config, struct err *err)
-{
-    int found;
+/* The files of a directory. */
+struct files {
+    const char *dir;
+    struct buf main, second, config, added;
+    struct tok_texts texts;
+};
 
-    if (read_if(config, dir, "tokenizer_config.json", err) < 0)
-        return -1;
-    found = read_if(file, dir, "tokenizer.json", err);
-    if (found < 0)
-        return -1;
-    if (found) {
-        if (tokenizer_import_json(out, file->data, file->len, config->data,
-                                  config->len, source, err))
-            return err_prefix(err, "%s/tokenizer.json", dir);
-        return 0;
+/* vocab.json and merges.txt, else a file of ranks: 1 if it was one, 0, -1. */
+static int import_older(struct buf *out, struct files *f,
+                        struct tokenizer_source *source, struct err *err)
+{
+    static const char *const ranks[] = { "qwen.tiktoken", "tokenizer.tiktoken",
+                                         "cl100k_base.tiktoken",
+                                         "o200k_base.tiktoken" };
+    int found = read_if(&f->main, f->dir, "vocab.json", err);
+
+    if (found > 0)
+        found = read_if(&f->second, f->dir, "merges.txt", err);
+    if (found > 0)
+        return tokenizer_import_vocab(out, &f->main, &f->second, &f->texts,
+                                      source, err)
+                   ? err_prefix(err, "%s/vocab.json", f->dir) : 1;
+    for (size_t i = 0; i < 4 && found == 0; i++) {
+        buf_reset(&f->main);
+        found = read_if(&f->main, f->dir, ranks[i], err);
+        if (found > 0 &&
+            tokenizer_import_tiktoken(out, f->main.data, f->main.len,
+                                      &f->texts, source, err))
+            return err_prefix(err, "%s/%s", f->dir, ranks[i]);
     }
-    found = read_if(file, dir, "tokenizer.model", err);
-    if (found < 0)
+    return found;
+}
+
+/* tokenizer.model: SentencePiece's, or of ranks. */
+static int import_model(struct buf *out, struct files *f,
+                        struct tokenizer_source *source, struct err *err)
+{
+    if (tok_is_tiktoken(f->main.data ? f->main.data : "", f->main.len))
+        return tokenizer_import_tiktoken(out, f->main.data, f->main.len,
+                                         &f->texts, source, err);
+    return tokenizer_import_spm(out, f->main.data, f->main.len, &f->texts,
+                                source, err);
+}
+
+static int read_small(struct files *f, struct err *err)
+{
+    if (read_if(&f->config, f->dir, "tokenizer_config.json", err) < 0 ||
+        read_if(&f->added, f->dir, "added_tokens.json", err) < 0)
         return -1;
-    if (found && tokenizer_import_spm(out, file->data, file->len,
-                                      config->data, config->len, source,
-                                      err))
-        return err_prefix(err, "%s/tokenizer.model", dir);
+    f->texts = (struct tok_texts){ f->config.data, f->added.data,
+                                   f->config.len, f->added.len };
     return 0;
+}
+
+static int import(struct buf *out, struct files *f,
+                  struct tokenizer_source *source, struct err *err)
+{
+    const char *name = "tokenizer.json";
+    int found, rc;
+
+    if (read_small(f, err))
+        return -1;
+    found = read_if(&f->main, f->dir, name, err);
+    if (found > 0) {
+        rc = tokenizer_import_json(out, f->main.data, f->main.len,
+                                   f->config.data, f->config.len, source, err);
+        return rc ? err_prefix(err, "%s/%s", f->dir, name) : 0;
+    }
+    if (found == 0)
+        found = read_if(&f->main, f->dir, name = "tokenizer.model", err);
+    if (found > 0)
+        return import_model(out, f, source, err)
+                   ? err_prefix(err, "%s/%s", f->dir, name) : 0;
+    if (found == 0)
+        found = read_if(&f->main, f->dir, name = "tekken.json", err);
+    if (found > 0)
+        return tokenizer_import_tekken(out, f->main.data, f->main.len, source,
+                                       err)
+                   ? err_prefix(err, "%s/%s", f->dir, name) : 0;
+    return found < 0 || import_older(out, f, source, err) < 0 ? -1 : 0;
+}
+
+static void files_init(struct files *f, const char *dir)
+{
+    memset(f, 0, sizeof(*f));
+    f->dir = dir;
+    buf_init(&f->main, TOK_MAX_FILE);
+    buf_init(&f->second, TOK_MAX_FILE);
+    buf_init(&f->config, (size_t)16 << 20);
+    buf_init(&f->added, (size_t)16 << 20);
+}
+
+static void files_clear(struct files *f)
+{
+    buf_clear(&f->main);
+    buf_clear(&f->second);
+    buf_clear(&f->config);
+    buf_clear(&f->added);
 }
 
 int tokenizer_import(struct buf *out, const char *dir,
                      struct tokenizer_source *source, struct err *err)
 {
-    struct buf file, config;
+    struct files f;
     int rc;
 
-    buf_init(&file, TOK_MAX_FILE);
-    buf_init(&config, (size_t)16 << 20);
-    rc = import(out, dir, source, &file, &config, err);
-    buf_clear(&file);
-    buf_clear(&config);
+    files_init(&f, dir);
+    rc = import(out, &f, source, err);
+    files_clear(&f);
+    return rc;
+}
+
+/* By what the file is. */
+static int import_one(struct buf *out, struct files *f, const char *name,
+                      struct tokenizer_source *source, struct err *err)
+{
+    const char *s = f->main.len > 0 ? f->main.data : "";
+    const struct json *model;
+    struct json *root;
+    bool tekken, vocab;
+
+    if (s[strspn(s, " \t\r\n")] != '{')
+        return import_model(out, f, source, err);
+    if (json_parse(&root, s, f->main.len, err))
+        return -1;
+    tekken = json_get(json_get(root, "config"), "default_vocab_size");
+    model = json_get(root, "model"); /* of vocab.json it may be a token */
+    vocab = !tekken && (!model || json_type(model) != JSON_OBJECT);
+    json_free(root);
+    if (tekken)
+        return tokenizer_import_tekken(out, s, f->main.len, source, err);
+    if (vocab && strcmp(name, "vocab.json") == 0 &&
+        read_if(&f->second, f->dir, "merges.txt", err) > 0)
+        return tokenizer_import_vocab(out, &f->main, &f->second, &f->texts,
+                                      source, err);
+    return tokenizer_import_json(out, s, f->main.len, f->config.data,
+                                 f->config.len, source, err);
+}
+
+int tokenizer_import_file(struct buf *out, const char *path,
+                          struct tokenizer_source *source, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? xstrndup(path, (size_t)(slash - path) + 1)
+                      : xstrdup(".");
+    struct files f;
+    int rc;
+
+    files_init(&f, dir);
+    rc = file_read(&f.main, path, err) || read_small(&f, err) ? -1 : 0;
+    if (rc == 0 && import_one(out, &f, slash ? slash + 1 : path, source, err))
+        rc = err_prefix(err, "\"%s\"", path);
+    files_clear(&f);
+    free(dir);
     return rc;
 }

@@ -36,7 +36,8 @@ enum tok_pattern { TOK_PLAIN, TOK_GPT2, TOK_LLAMA3, TOK_QWEN2, TOK_SMOLLM,
  * ends of a run go, and of several in a row one stays.  From apustok2 on:
  * FUSE_UNKNOWN: several unknown characters in a row are one token.
  * IGNORE_MERGES: a piece that is a token is that token.  STEPS: runs go
- * through the steps, which replace the pattern and the flags of spaces. */
+ * through the steps, which replace the pattern and the flags of spaces.
+ * BY_SCORE: bytes merge to whatever is a token, the highest score first. */
 enum {
     TOK_LEADING_SPACE = 1,
     TOK_ADD_BOS = 2,
@@ -46,7 +47,8 @@ enum {
     TOK_SQUEEZE = 32,
     TOK_FUSE_UNKNOWN = 64,
     TOK_IGNORE_MERGES = 128,
-    TOK_STEPS = 256
+    TOK_STEPS = 256,
+    TOK_BY_SCORE = 512
 };
 
 /* Flags of a token: what it is, and, of control and user-defined ones from
@@ -169,7 +171,7 @@ struct tokenizer {
     uint32_t *shown_at;
     struct tok_extra extra;
     bool second; /* apustok2 */
-    bool ignore_merges, fuse_unknown;
+    bool ignore_merges, fuse_unknown, by_score;
     uint8_t *token_flags;
     uint32_t *priority;    /* by score: the higher the score, the lower */
     uint32_t byte_id[256]; /* TOK_NONE where there is none */
@@ -252,8 +254,9 @@ uint32_t pretok_number(const char *regex);
 void normalize_nfc(struct buf *out, const char *s, size_t n);
 
 /* What the steps of a normalizer make of s[0..n), into out, which is empty;
- * scratch is overwritten.  The caller checks out for being full. */
-void steps_normalize(const struct tok_steps *steps, const char *s, size_t n,
+ * scratch is overwritten.  The caller checks out for being full.  False: what
+ * it began with was taken away. */
+bool steps_normalize(const struct tok_steps *steps, const char *s, size_t n,
                      struct buf *out, struct buf *scratch);
 
 /* Call fn for the pieces that the steps of a pre-tokenizer cut s[0..n) into,
@@ -301,20 +304,68 @@ int tok_build_write(const struct tok_build *b, struct buf *out,
 int tok_build_try(const struct tok_build *b, struct tokenizer **out,
                   struct err *err);
 
+/* The small files beside the main one: tokenizer_config.json and
+ * added_tokens.json; NULL (and 0) where there is none. */
+struct tok_texts {
+    const char *config, *added;
+    size_t n_config, n_added;
+};
+
 /* The importers, from memory; `config` is tokenizer_config.json or NULL
  * (n_config 0). */
 int tokenizer_import_json(struct buf *out, const char *text, size_t n,
                           const char *config, size_t n_config,
                           struct tokenizer_source *source, struct err *err);
 int tokenizer_import_spm(struct buf *out, const void *bytes, size_t n,
-                         const char *config, size_t n_config,
+                         const struct tok_texts *texts,
                          struct tokenizer_source *source, struct err *err);
+
+/* tekken.json, and a file of lines "base64 rank" (tiktoken); `config` as
+ * above, `added` is the text of added_tokens.json or NULL. */
+int tokenizer_import_tekken(struct buf *out, const char *text, size_t n,
+                            struct tokenizer_source *source, struct err *err);
+int tokenizer_import_tiktoken(struct buf *out, const char *text, size_t n,
+                              const struct tok_texts *texts,
+                              struct tokenizer_source *source,
+                              struct err *err);
+/* Whether it begins with such a line. */
+bool tok_is_tiktoken(const char *text, size_t n);
+/* vocab.json and merges.txt. */
+int tokenizer_import_vocab(struct buf *out, const struct buf *vocab,
+                           const struct buf *merges,
+                           const struct tok_texts *texts,
+                           struct tokenizer_source *source, struct err *err);
+
+/* A token that a tokenizer has beside those of its main file. */
+struct tok_added {
+    uint32_t id, flags; /* TOKEN_CONTROL or TOKEN_USER, and more */
+    char *text;
+};
+
+struct tok_added_list {
+    struct tok_added *v;
+    size_t n;
+};
+
+/* Read added_tokens_decoder of tokenizer_config.json and added_tokens.json.
+ * Of a token in both the former holds; one that a member such as eos_token
+ * names is special. */
+int tok_added_read(struct tok_added_list *l, const struct tok_texts *texts,
+                   struct err *err);
+void tok_added_append(struct tok_added_list *l, uint32_t id, uint32_t flags,
+                      const char *text);
+void tok_added_clear(struct tok_added_list *l);
+/* Put one into what is built.  *is_new: it was not there. */
+int tok_added_put(struct tok_build *b, const struct tok_added *a,
+                  struct tokenizer_source *source, bool *is_new,
+                  struct err *err);
 
 /* What tokenizer_config.json says: -1 unknown, else 0 or 1. */
 struct tok_config {
     int add_bos, add_eos;
     bool llama; /* the class is one that adds bos by itself */
     bool given; /* there is such a file */
+    bool new_form; /* "legacy": false */
     bool bos_said;
     char *bos;  /* text of bos_token; NULL: none */
 };
@@ -330,6 +381,11 @@ void tok_config_llama(struct tok_config *c);
 int tok_build_first(struct tok_build *b, const uint32_t *first, size_t n_first,
                     bool add_bos, const struct tok_config *config,
                     struct tokenizer_source *source, struct err *err);
+
+/* Whether a piece that is a token as a whole is taken as such, when all tokens
+ * and merges are in.  It follows from the pattern in apustok1; where that makes
+ * no difference, it is left so. */
+int tok_build_ignore_merges(struct tok_build *b, bool ignore, struct err *err);
 
 /* The id of exactly this text, whatever it is, or TOK_NONE. */
 uint32_t tok_build_find(const struct tok_build *b, const char *s);

@@ -395,27 +395,6 @@ static int read_unknown(struct import *im, const struct json *model,
     return 0;
 }
 
-/* ignore_merges follows from the pattern in apustok1; where the file disagrees
- * and it makes no difference, that is left so. */
-static int read_ignore_merges(struct import *im, const struct json *model,
-                              struct err *err)
-{
-    bool ignore = json_true(json_get(model, "ignore_merges"));
-    bool usual = im->b.pattern == TOK_LLAMA3;
-    struct tokenizer *t;
-
-    im->b.ignore_merges = ignore;
-    if (ignore == usual || im->b.kind != TOK_BYTE_LEVEL)
-        return 0;
-    im->b.ignore_merges = usual;
-    if (tok_build_try(&im->b, &t, err))
-        return -1;
-    if (!tokenizer_merges_reach_all(t))
-        im->b.ignore_merges = ignore;
-    tokenizer_free(t);
-    return 0;
-}
-
 /* The ids that a post-processor puts before a text. */
 static int read_first(struct import *im, const struct json *root,
                       const struct tok_config *config, struct err *err)
@@ -475,7 +454,8 @@ static int import(struct import *im, const struct json *root,
         tokenizer_json_decoder(&im->b, root, err) ||
         read_first(im, root, config, err))
         return -1;
-    return read_ignore_merges(im, model, err);
+    return tok_build_ignore_merges(
+        &im->b, json_true(json_get(model, "ignore_merges")), err);
 }
 
 int tokenizer_import_json(struct buf *out, const char *text, size_t n,

@@ -1,7 +1,7 @@
 /*
  * tokenizer.model: SentencePiece's ModelProto, a protocol buffer, read just
- * far enough.  Only BPE with the identity normaliser is known exactly; what
- * else it may ask for is refused by name.
+ * far enough.  Only BPE and unigram with the identity normaliser are known
+ * exactly; what else it may ask for is refused by name.
  */
 #include <config.h>
 
@@ -316,11 +316,11 @@ static int check_model(const struct tok_build *b, const struct spm_model *s,
 {
     if (!b->n)
         return bad(err, "no SentencePiece model: it has no pieces");
-    if (s->model_type != 2)
+    if (s->model_type != 1 && s->model_type != 2)
         return err_set(err, ERR_INPUT,
-                       "SentencePiece model type %" PRIu64 " (1 "
-                       "unigram, 3 word, 4 char) is not supported, only 2, "
-                       "BPE",
+                       "SentencePiece model type %" PRIu64 " (3 "
+                       "word, 4 char) is not supported, only 1, unigram, and "
+                       "2, BPE",
                        s->model_type);
     if (s->charsmap || s->rules)
         return bad(err, "a normaliser other than \"identity\" is not "
@@ -341,8 +341,34 @@ static int check_model(const struct tok_build *b, const struct spm_model *s,
     return 0;
 }
 
+/* Tokens of the small files.  A model that has any is used by a class that cuts
+ * them out first, and puts the space before each run that is left, or, in its
+ * newer form, before the text where it has none. */
+static int add_tokens(struct tok_build *b, const struct tok_texts *texts,
+                      const struct tok_config *c,
+                      struct tokenizer_source *source, struct err *err)
+{
+    struct tok_added_list added;
+    bool is_new, any = false;
+    int rc = 0;
+
+    if (tok_added_read(&added, texts, err))
+        return -1;
+    for (size_t i = 0; i < added.n && rc == 0; i++) {
+        rc = tok_added_put(b, &added.v[i], source, &is_new, err);
+        any |= is_new;
+    }
+    tok_added_clear(&added);
+    if (!any || rc)
+        return rc;
+    b->flags &= ~(uint32_t)TOK_SQUEEZE;
+    if (b->flags & TOK_LEADING_SPACE)
+        b->flags |= c->new_form ? TOK_NOT_TWICE : TOK_EVERY_RUN;
+    return 0;
+}
+
 int tokenizer_import_spm(struct buf *out, const void *bytes, size_t n,
-                         const char *config, size_t n_config,
+                         const struct tok_texts *texts,
                          struct tokenizer_source *source, struct err *err)
 {
     struct spm_model s = { .model_type = 1, .dummy_prefix = 1, .squeeze = 1,
@@ -352,7 +378,7 @@ int tokenizer_import_spm(struct buf *out, const void *bytes, size_t n,
     struct tok_build b;
     int rc = -1;
 
-    if (tok_config_read(&c, config, n_config, err))
+    if (tok_config_read(&c, texts->config, texts->n_config, err))
         return -1;
     tok_build_init(&b, source->n_vocab);
     if (c.add_eos == 1) {
@@ -361,13 +387,15 @@ int tokenizer_import_spm(struct buf *out, const void *bytes, size_t n,
     }
     if (read_model(&b, &s, m, err) || check_model(&b, &s, err))
         goto out;
-    b.kind = TOK_SPM;
+    b.kind = s.model_type == 1 ? TOK_UNIGRAM : TOK_SPM;
     if (s.dummy_prefix)
         b.flags |= TOK_LEADING_SPACE;
     if (s.squeeze)
         b.flags |= TOK_SQUEEZE;
     if (s.byte_fallback)
         b.flags |= TOK_BYTE_FALLBACK;
+    if (add_tokens(&b, texts, &c, source, err))
+        goto out;
     /* Llama's tokenizer, whose form this is, begins with bos unless told
      * otherwise. */
     tok_config_llama(&c);
