@@ -38,6 +38,7 @@
 #include "mpi/link.h"
 #include "mpi/planning.h"
 #include "mpi/rank.h"
+#include "mpi/tokenizing.h"
 #include "mpi/run_log.h"
 #include "spool/heartbeat.h"
 #include "spool/spool.h"
@@ -55,6 +56,7 @@ struct worker {
     struct settings *settings;
     const char *check; /* a file of requests */
     bool json, strict; /* of it */
+    struct tokenizing tokenizing;
     bool alone, outcome, plan, show, pretend;
     const char *model_path, *time_left;
     const char **names; /* of batches; none: all in todo */
@@ -596,6 +598,26 @@ static int check_requests(const struct worker *w)
     return status < 0 ? EXIT_FAILED : status;
 }
 
+static int tokenize(struct worker *w)
+{
+    struct err err = ERR_INIT;
+
+    w->tokenizing.model = w->model_path;
+    if (!w->model_path == !w->tokenizing.tokenizer) {
+        log_error("--tokenize needs --model or --tokenizer");
+        return EXIT_MISUSED;
+    }
+    log_init("apus", LOG_LEVEL_INFO);
+    if (tokenizing(&w->tokenizing, &err) == 0)
+        return EXIT_DONE;
+    if (err.code == ERR_CLOSED) {
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+    }
+    log_err(&err);
+    return EXIT_FAILED;
+}
+
 static int parse_and_work(struct worker *w, int argc, char **argv)
 {
     const struct opt opts[] = {
@@ -611,6 +633,14 @@ static int parse_and_work(struct worker *w, int argc, char **argv)
         { 0, "json", NULL, "of --check: print objects", NULL, &w->json },
         { 0, "strict", NULL, "of --check: exit status 4 if any request would"
           " be refused", NULL, &w->strict },
+        { 0, "tokenize", "FILE", "work on nothing; print the ids of a text"
+          " (apus tokenize)", &w->tokenizing.file, NULL },
+        { 0, "tokenizer", "FILE", "of --tokenize: in place of --model",
+          &w->tokenizing.tokenizer, NULL },
+        { 0, "chat", NULL, "of --tokenize: of messages", NULL,
+          &w->tokenizing.chat },
+        { 0, "decode", NULL, "of --tokenize: print the text of ids", NULL,
+          &w->tokenizing.decode },
         { 0, "show-ranks", NULL, "work on nothing; print a line a rank",
           NULL, &w->show },
         { 0, "time-left", "TIME", "until the job is ended, DAYS-HH:MM:SS or"
@@ -649,6 +679,8 @@ static int parse_and_work(struct worker *w, int argc, char **argv)
     }
     if (w->check)
         return check_requests(w);
+    if (w->tokenizing.file)
+        return tokenize(w);
     if (w->plan && planning(w->settings, w->model_path, w->names, w->n_names,
                             &err)) {
         log_err(&err);

@@ -43,6 +43,7 @@ static const struct command commands[] = {
     { "request", "ask a queue on AO, read the answer", .run = cmd_request },
     { "run", "answer the requests of a file", .run = cmd_run },
     { "check", "tell what a file of requests would ask for", .run = cmd_check },
+    { "tokenize", "print the token ids of a text", .run = cmd_tokenize },
     { "submit", "start workers in the background, or in Slurm",
       .run = cmd_submit },
     { "status", "show how far the batches are", .run = cmd_status },

@@ -46,6 +46,7 @@ int cmd_verify(struct settings *s, int argc, char **argv);
 int cmd_drain(struct settings *s, int argc, char **argv);
 int cmd_doctor(struct settings *s, int argc, char **argv);
 int cmd_check(struct settings *s, int argc, char **argv);
+int cmd_tokenize(struct settings *s, int argc, char **argv);
 int cmd_clean(struct settings *s, int argc, char **argv);
 int cmd_rm(struct settings *s, int argc, char **argv);
 int cmd_du(struct settings *s, int argc, char **argv);

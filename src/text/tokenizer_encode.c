@@ -92,7 +92,8 @@ static int steps_run(struct encoding *e, const char *s, size_t n, bool first,
 {
     const struct tokenizer *t = e->t;
 
-    steps_normalize(&t->extra.normalizer, s, n, &e->text, &e->scratch);
+    first &= steps_normalize(&t->extra.normalizer, s, n, &e->text,
+                             &e->scratch);
     if (buf_check(&e->text, "the text", err) ||
         buf_check(&e->scratch, "the text", err))
         return -1;

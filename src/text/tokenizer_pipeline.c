@@ -93,9 +93,35 @@ static void normalize(struct buf *out, const struct tok_step *step,
     }
 }
 
-void steps_normalize(const struct tok_steps *steps, const char *s, size_t n,
+static bool is_one_char(const char *s, size_t n)
+{
+    size_t len;
+
+    (void)look(s, n, &len);
+    return len == n;
+}
+
+/* Whether a step takes away what a text begins with: removes it, or replaces
+ * more than one character. */
+static bool removes(const struct tok_step *step, const char *s, size_t n)
+{
+    size_t len;
+
+    if (step->type == NORM_STRIP)
+        return (step->argument & 1) && n > 0 &&
+               (look(s, n, &len) & UNICODE_WHITE_SPACE);
+    if (step->type != NORM_REPLACE || !begins(s, n, step->a, step->n_a))
+        return false;
+    if (step->argument > 0)
+        return begins(s + step->n_a, n - step->n_a, step->a, step->n_a);
+    return step->n_b == 0 || !is_one_char(step->a, step->n_a);
+}
+
+bool steps_normalize(const struct tok_steps *steps, const char *s, size_t n,
                      struct buf *out, struct buf *scratch)
 {
+    bool kept = true;
+
     buf_put(out, s, n);
     for (uint32_t i = 0; i < steps->n && !out->full; i++) {
         struct buf was = *out;
@@ -103,8 +129,10 @@ void steps_normalize(const struct tok_steps *steps, const char *s, size_t n,
         *out = *scratch;
         *scratch = was;
         buf_reset(out);
+        kept &= !removes(&steps->v[i], was.data ? was.data : "", was.len);
         normalize(out, &steps->v[i], was.data ? was.data : "", was.len);
     }
+    return kept;
 }
 
 /* ---- pre-tokenizer ------------------------------------------------------- */

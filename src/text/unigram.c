@@ -81,7 +81,7 @@ static void put_way(const struct tokenizer *t, const struct node *node,
     bool unknown = false;
 
     for (size_t at = 0; at < n; at = node[at].from) {
-        if (node[at].id != TOK_NONE) {
+        if (node[at].id != TOK_NONE && node[at].id != t->unknown) {
             tokens_put(out, node[at].id);
             unknown = false;
         } else {
