@@ -618,6 +618,22 @@ static int tokenize(struct worker *w)
     return EXIT_FAILED;
 }
 
+static int choose_task(struct worker *w)
+{
+    struct err err = ERR_INIT;
+
+    if (w->check)
+        return check_requests(w);
+    if (w->tokenizing.file)
+        return tokenize(w);
+    if (w->plan && planning(w->settings, w->model_path, w->names, w->n_names,
+                            &err)) {
+        log_err(&err);
+        return EXIT_FAILED;
+    }
+    return w->plan ? EXIT_DONE : w->outcome ? tell_outcome(w) : work(w);
+}
+
 static int parse_and_work(struct worker *w, int argc, char **argv)
 {
     const struct opt opts[] = {
@@ -677,16 +693,7 @@ static int parse_and_work(struct worker *w, int argc, char **argv)
         buf_clear(&text);
         return EXIT_DONE;
     }
-    if (w->check)
-        return check_requests(w);
-    if (w->tokenizing.file)
-        return tokenize(w);
-    if (w->plan && planning(w->settings, w->model_path, w->names, w->n_names,
-                            &err)) {
-        log_err(&err);
-        return EXIT_FAILED;
-    }
-    return w->plan ? EXIT_DONE : w->outcome ? tell_outcome(w) : work(w);
+    return choose_task(w);
 }
 
 int main(int argc, char **argv)

@@ -475,7 +475,8 @@ int tokenizer_new(struct tokenizer **out, const unsigned char *bytes,
         return bad(err, "impossibly long");
     t = xcalloc(1, sizeof(*t));
     if (read_header(t, &r, n_vocab, err) || read_tokens(t, &r, err) ||
-        read_merges(t, &r, err) || check_scores(t, err) || tokenizer_show(t, err)) {
+        read_merges(t, &r, err) || check_scores(t, err) ||
+        tokenizer_show(t, err)) {
         tokenizer_free(t);
         return -1;
     }

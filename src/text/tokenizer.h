@@ -86,7 +86,8 @@ struct tokenizer_source {
 
 /* Tokenizer bytes (appended to out) from a Hugging Face directory with
  * tokenizer.json, else tokenizer.model, tekken.json, vocab.json and merges.txt,
- * or a file of tiktoken; nothing is appended where there is none of them.  What is not known to be tokenised exactly is refused by name. */
+ * or a file of tiktoken; nothing is appended where there is none of them.  What
+ * is not known to be tokenised exactly is refused by name. */
 int tokenizer_import(struct buf *out, const char *dir,
                      struct tokenizer_source *source, struct err *err);
 

@@ -15,8 +15,8 @@
 #define BYTE_LEVEL(regex) "{\"type\":\"ByteLevel\",\"add_prefix_space\":%s," \
     "\"use_regex\":" regex "}"
 #define QWEN2 \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+"    \
-    "|\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+"    \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+"  \
+    "|\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+" \
     "|\\\\s+(?!\\\\S)|\\\\s+"
 
 /* The pipelines, by the class that tokenizer_config.json names. */
