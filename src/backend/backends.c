@@ -23,6 +23,6 @@ int backend_open(struct backend **out, const char *name, size_t threads,
     if (x1_selftest(&k, why, sizeof(why)))
         return err_set(err, ERR_FATAL, "kernel \"%s\" fails its test: %s",
                        k.name, why);
-    *out = cpu_new(&k, threads ? threads : machine_cores());
+    *out = cpu_new(&k, threads ? threads : machine_whole_cores());
     return 0;
 }

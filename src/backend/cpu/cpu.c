@@ -22,6 +22,7 @@
 #include "proof/trace.h"
 
 #define KEPT 3 /* steps of which x_L is kept */
+#define DRAW_LOGITS 8192 /* that a thread takes at least */
 
 /* x_L of the rows of a step that drew. */
 struct kept {
@@ -195,7 +196,8 @@ static void draw_all(struct cpu *c, size_t n)
             c->draw_of[at++] = i;
     }
     c->result.n_draws = at;
-    pool_run(c->threads, draw_rows, c, at, 1);
+    pool_run(c->threads, draw_rows, c, at,
+             DRAW_LOGITS / c->model->rec.n_vocab + 1);
     for (size_t i = 0; i < at; i++)
         keep_drawn(c, i);
 }

@@ -28,6 +28,15 @@ enum { HEAD_IN = 0, HEAD_NORM, HEAD_LOGITS }; /* .. and of the head */
 #define QUERIES 16 /* of one KV head in a call of attention */
 #define OUTPUTS 32 /* of a linear, that threads do not share: two groups */
 
+/* Costs in products of a linear: what a chunk has to be worth before another
+ * thread is asked, one or two microseconds, and an element of what else there
+ * is. */
+#define CHUNK_COST 262144
+#define QUANTISE_COST 64
+#define HEADS_COST 128
+#define EMBED_COST 256
+#define CHECK_COST 16
+
 /* What left the range in this step, a slot each. */
 struct slot_fault {
     bool faulty;
@@ -123,12 +132,23 @@ struct rows_job {
     bool k, q;      /* keys and values, queries */
 };
 
+/* The chunk for n items of this cost each. */
+static size_t chunk_of(const struct forward *f, size_t n, size_t unit,
+                       size_t cost)
+{
+    size_t share = pool_chunk(f->threads, n, unit);
+    size_t least = (CHUNK_COST / (cost + 1) + unit) / unit * unit;
+
+    return share > least ? share : least;
+}
+
 /* Rows that are quantised side by side share cache lines, so a thread takes
  * some at a time. */
-static void run_rows(struct forward *f, pool_fn *fn, struct rows_job *j)
+static void run_rows(struct forward *f, pool_fn *fn, struct rows_job *j,
+                     size_t cost)
 {
     j->f = f;
-    pool_run(f->threads, fn, j, f->n, pool_chunk(f->threads, f->n, 4));
+    pool_run(f->threads, fn, j, f->n, chunk_of(f, f->n, 4, cost));
 }
 
 /* The input of the next linear: x (n rows of k) as A14, or A8 if the model
@@ -157,7 +177,7 @@ static void quantise(struct forward *f, const float *x, size_t k,
     struct rows_job j = { .layer = layer, .op = op, .x = x };
 
     prepare(f, k);
-    run_rows(f, quantise_rows, &j);
+    run_rows(f, quantise_rows, &j, k * QUANTISE_COST);
 }
 
 static void norm_rows(void *self, size_t from, size_t to, size_t thread)
@@ -181,7 +201,7 @@ static void norm(struct forward *f, const float *g, uint32_t layer,
     struct rows_job j = { .layer = layer, .op = op, .g = g };
 
     prepare(f, f->dim);
-    run_rows(f, norm_rows, &j);
+    run_rows(f, norm_rows, &j, f->dim * 2 * QUANTISE_COST);
 }
 
 /* The heads of row i: their norm, if the model has one, and rope. */
@@ -321,7 +341,8 @@ static void run_outputs(struct forward *f, struct outputs_job *j)
     j->f = f;
     for (size_t i = 0; i < j->n; i++)
         items += items_of(&j->part[i]);
-    pool_run(f->threads, outputs, j, items, pool_chunk(f->threads, items, 1));
+    pool_run(f->threads, outputs, j, items,
+             chunk_of(f, items, 1, OUTPUTS * f->in.k * f->in.m));
 }
 
 /* x = x + linear */
@@ -391,11 +412,14 @@ static void attend_spans(void *self, size_t from, size_t to, size_t thread)
 static void attend(struct forward *f, uint32_t l)
 {
     struct rows_job j = { .f = f, .layer = l };
-    size_t n;
+    size_t n, keys = 0;
 
     find_spans(f);
+    for (size_t i = 0; i < f->n; i++)
+        keys += f->row[i]->position + 1;
     n = f->n_spans * f->model->rec.n_kv_heads;
-    pool_run(f->threads, attend_spans, &j, n, pool_chunk(f->threads, n, 1));
+    pool_run(f->threads, attend_spans, &j, n,
+             chunk_of(f, n, 1, 4 * keys * f->q_dim / n));
 }
 
 /* ---- layers -------------------------------------------------------------- */
@@ -448,7 +472,7 @@ static void keys_and_queries(struct forward *f, uint32_t l)
     struct rows_job heads = { .layer = l, .w = w, .k = true, .q = !last };
 
     run_outputs(f, &k);
-    run_rows(f, heads_rows, &heads);
+    run_rows(f, heads_rows, &heads, (f->q_dim + f->kv_dim) * HEADS_COST);
     if (!last)
         return;
     only_drawing(f, l);
@@ -457,7 +481,7 @@ static void keys_and_queries(struct forward *f, uint32_t l)
     heads.k = false;
     heads.q = true;
     run_outputs(f, &q);
-    run_rows(f, heads_rows, &heads);
+    run_rows(f, heads_rows, &heads, f->q_dim * HEADS_COST);
 }
 
 static void layer(struct forward *f, uint32_t l)
@@ -488,10 +512,12 @@ static void head(struct forward *f)
     struct outputs_job j = { .part = { { f->logits, &f->weights->head,
                                          NULL } }, .n = 1 };
     struct rows_job check = { .f = f };
+    size_t v = f->model->rec.n_vocab;
 
     norm(f, f->model->final_norm, HEAD_LAYER, HEAD_IN);
     run_outputs(f, &j);
-    pool_run(f->threads, check_logits, &check, f->n, 1);
+    pool_run(f->threads, check_logits, &check, f->n,
+             chunk_of(f, f->n, 1, v * CHECK_COST));
     for (size_t i = 0; i < f->n; i++)
         f->good[i] = !f->slot[f->row[i]->slot].faulty;
 }
@@ -527,7 +553,7 @@ int forward_step(struct forward *f, const struct backend_row *rows, size_t n,
         f->row[i] = &rows[i];
         f->slot[rows[i].slot].faulty = false;
     }
-    run_rows(f, embed_rows, &embed);
+    run_rows(f, embed_rows, &embed, f->dim * EMBED_COST);
     residual(f, 0);
     for (uint32_t l = 0; l < f->model->rec.n_layers && f->n; l++) {
         layer(f, l);
