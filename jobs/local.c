@@ -64,6 +64,7 @@ static void command(struct words *w, const struct launch *l)
         unsigned cpus = n_cpus();
 
         words_add(w, "mpirun");
+        words_add_all(w, (const char *[]){ "--bind-to", "none", NULL });
         words_add(w, "-np");
         words_printf(w, "%u", l->ranks);
         /* it counts cores and not their threads */

@@ -172,7 +172,7 @@ static int open_backend(struct rank_side *r, struct err *err)
     if (r->backend)
         return 0;
     if (!r->o.pretend)
-        return backend_open(&r->backend, r->o.kernel, 1, err);
+        return backend_open(&r->backend, r->o.kernel, r->o.threads, err);
     r->backend = pretend_new();
     return 0;
 }

@@ -21,6 +21,7 @@ struct rank_options {
     const char *models;      /* directory of the model store, borrowed */
     const char *model_path;  /* or the model itself; may be NULL */
     const char *kernel;      /* borrowed */
+    size_t threads;
     size_t max_sequences;
     uint64_t kv_bytes;       /* of this rank */
     struct seal_options seal; /* but what the model tells */

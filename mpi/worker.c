@@ -431,6 +431,22 @@ static uint64_t kv_ceiling(const struct worker *w)
     return memory / 4 / local_ranks(w);
 }
 
+/* What Slurm bound this rank to, else its share of the cores. */
+static size_t rank_threads(const struct worker *w)
+{
+    size_t n = settings_count(w->settings, "threads");
+    size_t cores = machine_whole_cores();
+    const char *text = getenv("SLURM_CPUS_PER_TASK");
+    uint64_t bound = 0;
+
+    if (n)
+        return n;
+    if (text && json_u64_text(text, &bound) == 0 && bound)
+        return bound < cores ? bound : cores;
+    n = cores / local_ranks(w);
+    return n ? n : 1;
+}
+
 static void fill_options(const struct worker *w, struct rank_options *o)
 {
     const struct settings *s = w->settings;
@@ -439,6 +455,7 @@ static void fill_options(const struct worker *w, struct rank_options *o)
         .models = settings_text(s, "models"),
         .model_path = w->model_path,
         .kernel = settings_text(s, "kernel"),
+        .threads = rank_threads(w),
         .max_sequences = settings_count(s, "batch"),
         .kv_bytes = kv_ceiling(w),
         .pretend = w->pretend,

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Batches on several ranks: the same bytes from 1, 2 and 4, with and without a
-# restart, with a rank that is killed or silent, and with a request that ends
-# every process which computes it.
+# Batches on several threads and ranks: the same bytes from 1, 2 and 4 ranks,
+# with and without a restart, with a rank that is killed or silent, and with a
+# request that ends every process which computes it.
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
 . "$top/tests/slow.sh"
@@ -33,6 +33,7 @@ cat >>q.jsonl <<'TXT'
 not a request
 TXT
 sed -i 'N;/\\$/{s/\\\n//;P;D};P;D' q.jsonl
+export APUS_THREADS=1
 gives 0 "one rank" run q.jsonl -m nano -o want.jsonl --ranks 1
 cp spool/done/b*/part-0000.h5 spool/done/b*/checkpoint.json .
 id=$(basename spool/done/b*)
@@ -60,6 +61,15 @@ ranks() { # N ARGUMENT...: exit status in $got
     timeout -k 5 600 mpirun --oversubscribe -n "$size" "$worker" "$@" \
         >out 2>err </dev/null || got=$?
 }
+
+# ---- several threads -------------------------------------------------------
+for threads in 0 3; do
+    again
+    APUS_THREADS=$threads
+    gives 0 "threads = $threads" run q.jsonl -m nano -o got.jsonl --ranks 1
+    same "threads = $threads: the same bytes"
+done
+unset APUS_THREADS
 
 # ---- several ranks ---------------------------------------------------------
 for size in 2 4; do

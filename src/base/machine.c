@@ -130,6 +130,39 @@ bool machine_shares_cores(void)
     return numbers("/sys/devices/system/cpu/smt/active", n) == 1 && n[0] == 1;
 }
 
+unsigned machine_whole_cores(void)
+{
+    unsigned n = machine_cores();
+
+    return machine_shares_cores() ? (n + 1) / 2 : n;
+}
+
+/* Numbers of packages are small; larger ones count as one more. */
+unsigned machine_sockets(void)
+{
+    cpu_set_t set;
+    uint64_t seen = 0;
+    unsigned n = 0;
+
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof(set), &set))
+        return 1;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        uint64_t at[2] = { 0, 0 };
+        char path[128];
+
+        if (!CPU_ISSET(cpu, &set))
+            continue;
+        snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/topology"
+                 "/physical_package_id", cpu);
+        if (numbers(path, at) == 1)
+            seen |= (uint64_t)1 << (at[0] < 63 ? at[0] : 63);
+    }
+    for (; seen; seen &= seen - 1)
+        n++;
+    return n ? n : 1;
+}
+
 /* ---- memory -------------------------------------------------------------- */
 
 static void look_at_limit(const char *dir, void *self)

@@ -15,6 +15,13 @@ unsigned machine_cores(void);
 /* Whether two of them may be one core: simultaneous multithreading is on. */
 bool machine_shares_cores(void);
 
+/* Cores: processors, those of one core counted once. */
+unsigned machine_whole_cores(void);
+
+/* Sockets on which the processors of the affinity mask are; 1 if nobody
+ * knows. */
+unsigned machine_sockets(void);
+
 /* Bytes of memory, by what is installed and the limits of its control groups;
  * 0 if nobody knows. */
 uint64_t machine_memory(void);

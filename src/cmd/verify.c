@@ -122,12 +122,14 @@ static bool needs_model(const struct verify *v)
 int verify_open_model(struct verify *v, const struct id *want, struct err *err)
 {
     const char *kernel = settings_text(v->settings, "kernel");
+    size_t threads = settings_count(v->settings, "threads");
     char id[ID_TEXT];
     struct model *m;
 
     if (want)
         base64url(id, want, 32);
-    if (!v->o.backend && backend_open(&v->o.backend, kernel, 0, err))
+    if (!v->o.backend && backend_open(&v->o.backend, kernel, threads,
+                                         err))
         return -1;
     if (models_open_hashed(&m, settings_text(v->settings, "models"),
                            v->model_name ? v->model_name : id,
