@@ -435,7 +435,7 @@ static int op_sample(const struct vector *v)
 {
     static const char *const name[] = { "temperature", "top_p", "top_k",
                                         "seed", "choice", "position" };
-    struct sampler_room draw;
+    uint32_t *weight;
     uint64_t f[6], token, want;
     struct sampling s;
     struct drawn d;
@@ -453,9 +453,8 @@ static int op_sample(const struct vector *v)
     s.top_k = (uint32_t)f[2];
     s.seed = f[3];
     s.choice = (uint32_t)f[4];
-    draw.weight = xcalloc(l.n, sizeof(*draw.weight));
-    draw.candidate = xcalloc(l.n, sizeof(*draw.candidate));
-    sampler_draw(&d, l.data, l.n, &s, (uint32_t)f[5], v->k, &draw);
+    weight = xcalloc(l.n, sizeof(*weight));
+    sampler_draw(&d, l.data, l.n, &s, (uint32_t)f[5], v->k, weight);
     good = d.token == token;
     if (field(v->out, "W", &want))
         good = good && want == d.sum_k;
@@ -465,8 +464,7 @@ static int op_sample(const struct vector *v)
         good = good && want == d.sum_p;
     if (field(v->out, "r", &want))
         good = good && want == d.r;
-    free(draw.weight);
-    free(draw.candidate);
+    free(weight);
     array_clear(&l);
     return good;
 }

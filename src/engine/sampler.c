@@ -1,14 +1,14 @@
 /*
  * Sampling in integers: the weight of a token is rint(exp32(..) * 2^30), all
  * that follows is sums of them, so every implementation draws the same token.
- * A heap gives the order (weight down, id up) only as far as it is needed;
- * what it drops weighs nothing, and the draw is one running sum in id order.
+ * The order (weight down, id up) is never made: the weight at which top_k or
+ * top_p ends is found by its bits, ten at a time.  What is dropped weighs
+ * nothing, and the draw is one running sum in id order.
  */
 #include <config.h>
 
 #include "engine/sampler.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "kernels/kernels.h"
@@ -50,55 +50,93 @@ static uint64_t draw_bits(const struct sampling *s, uint32_t position)
     return out[0] | (uint64_t)out[1] << 32;
 }
 
-static bool before(const struct candidate *a, const struct candidate *b)
+/* How far down the order (weight down, id up) a draw goes: all of more than
+ * `weight`, and of those that weigh as much the first `equal` ids. */
+struct cut {
+    uint32_t weight;
+    size_t equal;
+    size_t kept;  /* how many that are in all .. */
+    uint64_t sum; /* .. and what they weigh */
+};
+
+/* Weights are at most 2^30; each level looks at ten bits of those that agree
+ * in the bits above. */
+#define BITS 10
+#define TOP_SHIFT 20
+#define BUCKETS ((1u << BITS) + 1)
+
+struct bucket {
+    uint64_t sum;
+    size_t n;
+};
+
+/* What the weights whose bits above are `high` have in each bucket.  Bucket 0,
+ * the last to be looked at and by far the fullest, stays empty. */
+static void fill_buckets(struct bucket *bucket, const uint32_t *w, size_t n,
+                         unsigned shift, uint32_t high)
 {
-    return a->weight != b->weight ? a->weight > b->weight : a->id < b->id;
-}
+    uint32_t first = high << BITS;
 
-static void sift(struct candidate *heap, size_t n, size_t i)
-{
-    struct candidate moved = heap[i];
+    memset(bucket, 0, BUCKETS * sizeof(*bucket));
+    for (size_t i = 0; i < n; i++) {
+        uint32_t at = w[i] >> shift;
 
-    for (;;) {
-        size_t child = 2 * i + 1;
-
-        if (child >= n)
-            break;
-        if (child + 1 < n && before(&heap[child + 1], &heap[child]))
-            child++;
-        if (!before(&heap[child], &moved))
-            break;
-        heap[i] = heap[child];
-        i = child;
+        /* at most BUCKETS on the top level, where high is 0 */
+        if (at <= first || (shift < TOP_SHIFT && at - first >= 1u << BITS))
+            continue;
+        bucket[at - first].sum += w[i];
+        bucket[at - first].n++;
     }
-    heap[i] = moved;
 }
 
-/* Take the first `count` in order off the heap of n; they end up, in reverse
- * order, after what is left of it.  Stops early once their sum has reached
- * `enough`.  Returns how many; *sum is theirs. */
-static size_t take(struct candidate *heap, size_t n, size_t count,
-                   uint64_t enough, uint64_t *sum)
+/* The shortest prefix of the order that has `count` of n weights, or whose sum
+ * is `enough`; 1 <= count <= n. */
+static void find_cut(struct cut *c, const uint32_t *w, size_t n, size_t count,
+                     uint64_t enough)
 {
-    size_t taken = 0;
+    struct bucket bucket[BUCKETS];
+    uint32_t high = 0;
+    size_t by_sum;
 
-    *sum = 0;
-    while (taken < count && *sum < enough) {
-        struct candidate first = heap[0];
+    *c = (struct cut){ 0, 0, 0, 0 };
+    for (unsigned shift = TOP_SHIFT;; shift -= BITS) {
+        uint32_t at = BUCKETS - 1;
 
-        heap[0] = heap[n - 1 - taken];
-        heap[n - 1 - taken] = first;
-        taken++;
-        sift(heap, n - taken, 0);
-        *sum += first.weight;
+        fill_buckets(bucket, w, n, shift, high);
+        for (; at > 0; at--) {
+            if (c->kept + bucket[at].n >= count ||
+                c->sum + bucket[at].sum >= enough)
+                break;
+            c->kept += bucket[at].n;
+            c->sum += bucket[at].sum;
+        }
+        high = (high << BITS) + at;
+        if (shift == 0)
+            break;
     }
-    return taken;
+    c->weight = high;
+    c->equal = count - c->kept;
+    if (high > 0 && enough != UINT64_MAX) {
+        by_sum = (size_t)((enough - c->sum + high - 1) / high);
+        c->equal = by_sum < c->equal ? by_sum : c->equal;
+    }
+    c->kept += c->equal;
+    c->sum += c->equal * (uint64_t)high;
 }
 
-static void heapify(struct candidate *heap, size_t n)
+/* Weights beyond the cut become 0. */
+static void apply_cut(uint32_t *w, size_t n, const struct cut *c)
 {
-    for (size_t i = n / 2; i-- > 0;)
-        sift(heap, n, i);
+    size_t equal = c->equal;
+
+    for (size_t i = 0; i < n; i++) {
+        if (w[i] > c->weight)
+            continue;
+        if (w[i] == c->weight && equal > 0)
+            equal--;
+        else
+            w[i] = 0;
+    }
 }
 
 /* (W / 10^6) * top_p + ((W % 10^6) * top_p + 999999) / 10^6 */
@@ -108,37 +146,28 @@ static uint64_t threshold(uint64_t sum, uint32_t top_p)
            (sum % MILLION * top_p + (MILLION - 1)) / MILLION;
 }
 
-/* top_k, then top_p: the candidates that stay keep their weight in w[0..n),
- * the others get 0. */
-static void keep(struct drawn *out, uint32_t *w, struct candidate *c, size_t n,
+/* top_k, then top_p: what stays keeps its weight in w[0..n), the others get
+ * 0.  Both are prefixes of one order, so the second is found among all. */
+static void keep(struct drawn *out, uint32_t *w, size_t n,
                  const struct sampling *s)
 {
     size_t count = s->top_k && s->top_k < n ? s->top_k : n;
-    size_t all = n, kept = n;
-    uint64_t sum = 0;
+    struct cut c;
 
-    for (size_t i = 0; i < n; i++)
-        c[i] = (struct candidate){ w[i], (uint32_t)i };
-    heapify(c, n);
     if (count < n) {
-        kept = take(c, n, count, UINT64_MAX, &sum);
-        out->sum_k = out->sum_p = sum;
-        c += n - kept;
-        n = kept;
-        if (s->top_p < MILLION)
-            heapify(c, n);
+        find_cut(&c, w, n, count, UINT64_MAX);
+        out->sum_k = c.sum;
     }
     if (s->top_p < MILLION)
-        kept = take(c, n, n, threshold(out->sum_k, s->top_p), &out->sum_p);
-    out->kept = (uint32_t)kept;
-    memset(w, 0, all * sizeof(*w));
-    for (c += n - kept; kept > 0; kept--, c++)
-        w[c->id] = c->weight;
+        find_cut(&c, w, n, count, threshold(out->sum_k, s->top_p));
+    out->sum_p = c.sum;
+    out->kept = (uint32_t)c.kept;
+    apply_cut(w, n, &c);
 }
 
 void sampler_draw(struct drawn *out, const float *logits, size_t n,
                   const struct sampling *s, uint32_t position,
-                  const struct x1_kernels *k, const struct sampler_room *room)
+                  const struct x1_kernels *k, uint32_t *weight)
 {
     size_t best = k->max(logits, n);
     float t = (float)((double)s->temperature / 1e6);
@@ -147,11 +176,11 @@ void sampler_draw(struct drawn *out, const float *logits, size_t n,
     out->token = (uint32_t)best;
     if (s->temperature == 0)
         return;
-    k->exp_weights(room->weight, logits, n, logits[best] + 0.0f, t);
+    k->exp_weights(weight, logits, n, logits[best] + 0.0f, t);
     out->kept = (uint32_t)n;
-    out->sum_k = out->sum_p = k->sum(room->weight, n);
+    out->sum_k = out->sum_p = k->sum(weight, n);
     if ((s->top_k && s->top_k < n) || s->top_p < MILLION)
-        keep(out, room->weight, room->candidate, n, s);
+        keep(out, weight, n, s);
     out->r = (draw_bits(s, position) >> 1) % out->sum_p;
-    out->token = (uint32_t)k->pick(room->weight, n, out->r);
+    out->token = (uint32_t)k->pick(weight, n, out->r);
 }

@@ -27,20 +27,11 @@ struct drawn {
     uint64_t r;
 };
 
-/* One candidate, and the room that a draw among n tokens needs: n of each.
- * candidate may be NULL if no draw has top_k or top_p. */
-struct candidate {
-    uint32_t weight, id;
-};
-struct sampler_room {
-    uint32_t *weight;
-    struct candidate *candidate;
-};
-
-/* Draw the token at `position`.  logits: n, all below 2^40 in size. */
+/* Draw the token at `position`.  logits: n, all below 2^40 in size.  weight:
+ * room for n; NULL will do for temperature 0. */
 void sampler_draw(struct drawn *out, const float *logits, size_t n,
                   const struct sampling *s, uint32_t position,
-                  const struct x1_kernels *k, const struct sampler_room *room);
+                  const struct x1_kernels *k, uint32_t *weight);
 
 /* Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3,
  * SC11): out = f(counter, key). */

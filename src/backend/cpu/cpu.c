@@ -49,7 +49,7 @@ struct cpu {
     struct kv_pool pool;
     struct pool *threads;
     struct forward *forward;
-    struct sampler_room *sampler; /* a thread each */
+    uint32_t **weight;         /* room for a draw, a thread each */
     size_t *draw_of;           /* the row of a draw */
     struct to_digest *to_digest;
     struct backend_row *row;   /* of the step, all tokens known */
@@ -103,7 +103,7 @@ static bool in_range(const struct cpu *c, const struct backend_row *r)
 
 /* Row i of the step, the at-th with logits. */
 static void draw_row(struct cpu *c, size_t i, size_t at,
-                     const struct sampler_room *room)
+                     uint32_t *weight)
 {
     const struct backend_row *r = &c->row[i];
     struct backend_draw *d = &c->draw[at];
@@ -116,7 +116,7 @@ static void draw_row(struct cpu *c, size_t i, size_t at,
     if (d->drew)
         sampler_draw(&d->d, forward_logits(c->forward, at),
                      c->model->rec.n_vocab, r->sampling, r->position + 1,
-                     &c->k, room);
+                     &c->k, weight);
 }
 
 static void draw_rows(void *self, size_t from, size_t to, size_t thread)
@@ -124,7 +124,7 @@ static void draw_rows(void *self, size_t from, size_t to, size_t thread)
     struct cpu *c = self;
 
     for (size_t at = from; at < to; at++)
-        draw_row(c, c->draw_of[at], at, &c->sampler[thread]);
+        draw_row(c, c->draw_of[at], at, c->weight[thread]);
 }
 
 /* Remember what the at-th row with logits drew, and its x_L. */
@@ -314,11 +314,9 @@ static void unload(struct cpu *c)
         free(c->kept[i].x);
         c->kept[i] = (struct kept){ NULL, NULL, 0 };
     }
-    for (size_t i = 0; c->sampler && i < pool_threads(c->threads); i++) {
-        free(c->sampler[i].weight);
-        free(c->sampler[i].candidate);
-    }
-    free(c->sampler);
+    for (size_t i = 0; c->weight && i < pool_threads(c->threads); i++)
+        free(c->weight[i]);
+    free(c->weight);
     free(c->draw_of);
     free(c->to_digest);
     free(c->row);
@@ -331,7 +329,7 @@ static void unload(struct cpu *c)
     free(c->last);
     free(c->last_x);
     c->forward = NULL;
-    c->sampler = NULL;
+    c->weight = NULL;
     c->draw_of = NULL;
     c->to_digest = NULL;
     c->row = NULL;
@@ -347,21 +345,18 @@ static void unload(struct cpu *c)
 }
 
 /* Room for a draw, for each thread. */
-static int alloc_samplers(struct cpu *c, struct err *err)
+static int alloc_weights(struct cpu *c, struct err *err)
 {
-    size_t n = pool_threads(c->threads), vocab = c->model->rec.n_vocab;
+    size_t n = pool_threads(c->threads);
 
-    c->sampler = xcalloc(n, sizeof(*c->sampler));
+    c->weight = xcalloc(n, sizeof(*c->weight));
     for (size_t i = 0; i < n; i++) {
-        void *weight, *candidate;
+        void *weight;
 
-        if (mem_big(&weight, vocab, sizeof(uint32_t), "a draw", err))
+        if (mem_big(&weight, c->model->rec.n_vocab, sizeof(uint32_t),
+                    "a draw", err))
             return -1;
-        c->sampler[i].weight = weight;
-        if (mem_big(&candidate, vocab, sizeof(struct candidate), "a draw",
-                    err))
-            return -1;
-        c->sampler[i].candidate = candidate;
+        c->weight[i] = weight;
     }
     return 0;
 }
@@ -437,7 +432,7 @@ static int cpu_load(struct backend *b, const struct model *m,
     kv_init(&c->pool, &c->k, rec->n_layers, rec->n_kv_heads, rec->head_dim,
             want->slots);
     if (find_weights(c, m, err) || alloc(c, want, err) ||
-        alloc_samplers(c, err) ||
+        alloc_weights(c, err) ||
         forward_new(&c->forward, m, &c->weights, &c->k, &c->pool, c->threads,
                     &o, err)) {
         unload(c);
