@@ -484,22 +484,91 @@ static void vnni_silu(float *y, const float *x, size_t n)
             silu16(_mm512_maskz_loadu_ps(lanes(n - i), x + i)));
 }
 
+/* ---- sampling ------------------------------------------------------------ */
+
+static int32_t vnni_fault(const float *x, size_t n)
+{
+    return amax_bits16(x, n) < X1_LIMIT_BITS ? -1 : x1_fault(x, n);
+}
+
+static size_t vnni_max(const float *x, size_t n)
+{
+    __m512 most = _mm512_set1_ps(-__builtin_inff());
+    size_t i = 0;
+
+    for (; i < n; i += 16) {
+        __mmask16 m = lanes(n - i);
+
+        most = _mm512_mask_max_ps(most, m, most,
+                                  _mm512_maskz_loadu_ps(m, x + i));
+    }
+    most = _mm512_set1_ps(_mm512_reduce_max_ps(most));
+    for (i = 0; i < n; i += 16) {
+        __mmask16 m = lanes(n - i);
+
+        m = _mm512_mask_cmp_ps_mask(m, _mm512_maskz_loadu_ps(m, x + i), most,
+                                    _CMP_EQ_OQ);
+        if (m)
+            return i + (size_t)__builtin_ctz(m);
+    }
+    return 0;
+}
+
 /* As x1_draw_weight; the product is below 2^31, so one conversion rounds it,
- * ties to even. */
+ * ties to even.  Below -21.7 a weight is 0: exp(-21.7) * 2^30 < 0.41. */
 static void vnni_exp_weights(uint32_t *w, const float *x, size_t n, float max,
                              float t)
 {
+    const __m512 least = _mm512_set1_ps(-21.75f * t);
+
     for (size_t i = 0; i < n; i += 16) {
         __mmask16 m = lanes(n - i);
         __m512 l = _mm512_add_ps(_mm512_maskz_loadu_ps(m, x + i),
                                  _mm512_setzero_ps());
-        __m512 v = _mm512_mul_ps(
-            exp16(_mm512_div_ps(_mm512_sub_ps(l, _mm512_set1_ps(max)),
-                                _mm512_set1_ps(t))),
-            _mm512_set1_ps(1073741824.0f));
+        __m512 d = _mm512_sub_ps(l, _mm512_set1_ps(max));
+        __m512i v = _mm512_setzero_si512();
 
-        _mm512_mask_storeu_epi32(w + i, m, _mm512_cvtps_epi32(v));
+        if (_mm512_mask_cmp_ps_mask(m, d, least, _CMP_GE_OQ))
+            v = _mm512_cvtps_epi32(
+                _mm512_mul_ps(exp16(_mm512_div_ps(d, _mm512_set1_ps(t))),
+                              _mm512_set1_ps(1073741824.0f)));
+        _mm512_mask_storeu_epi32(w + i, m, v);
     }
+}
+
+INLINE __m512i wide_sum(__m512i sum, __mmask16 m, const uint32_t *w)
+{
+    __m512i v = _mm512_maskz_loadu_epi32(m, w);
+
+    sum = _mm512_add_epi64(
+        sum, _mm512_cvtepu32_epi64(_mm512_castsi512_si256(v)));
+    return _mm512_add_epi64(
+        sum, _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64(v, 1)));
+}
+
+static uint64_t vnni_sum(const uint32_t *w, size_t n)
+{
+    __m512i sum = _mm512_setzero_si512();
+
+    for (size_t i = 0; i < n; i += 16)
+        sum = wide_sum(sum, lanes(n - i), w + i);
+    return (uint64_t)_mm512_reduce_add_epi64(sum);
+}
+
+/* By runs of 256, then one by one in the run that goes beyond r. */
+static size_t vnni_pick(const uint32_t *w, size_t n, uint64_t r)
+{
+    uint64_t s = 0, run;
+    size_t i = 0;
+
+    for (; i + 256 < n; i += 256, s += run) {
+        run = vnni_sum(w + i, 256);
+        if (s + run > r)
+            break;
+    }
+    while (i + 1 < n && (s += w[i]) <= r)
+        i++;
+    return i;
 }
 
 void x1_vnni_init(struct x1_kernels *k)
@@ -515,7 +584,11 @@ void x1_vnni_init(struct x1_kernels *k)
     k->attention = vnni_attention;
     k->exp32 = vnni_exp32;
     k->silu = vnni_silu;
+    k->fault = vnni_fault;
+    k->max = vnni_max;
     k->exp_weights = vnni_exp_weights;
+    k->sum = vnni_sum;
+    k->pick = vnni_pick;
 }
 
 #if defined(__clang__)
