@@ -281,14 +281,14 @@ static int run(struct bench *b, struct err *err)
         shape_build(&b->model, &rec, err))
         return -1;
     b->n = b->batch * (b->mix ? MIXES : 1);
-    if (guard_measure(&first, err))
+    if (guard_measure(&first, b->threads, err))
         return -1;
     guard_print(&first, "guard_first");
     if (rounds(b, f, err))
         return -1;
     getrusage(RUSAGE_SELF, &use);
     print(b, f, first.dram, (uint64_t)use.ru_maxrss * 1024);
-    if (guard_measure(&last, err))
+    if (guard_measure(&last, b->threads, err))
         return -1;
     guard_print(&last, "guard_last");
     backend_close(b->backend);

@@ -24,7 +24,7 @@
 
 #define TIMES 99
 #define DRAM_TIMES 5
-#define DRAM_BYTES ((size_t)512 << 20)
+#define DRAM_BYTES ((size_t)256 << 20)
 
 static double now(void)
 {
@@ -186,23 +186,46 @@ static void measure(int to)
     _exit(write(to, &g, sizeof(g)) != sizeof(g));
 }
 
-int guard_measure(struct guard *g, struct err *err)
+/* What the children say, added up; how many said something. */
+static size_t collect(struct guard *g, int from)
 {
-    int ends[2], rc;
-    pid_t pid;
+    struct guard one;
+    size_t n = 0;
+
+    memset(g, 0, sizeof(*g));
+    for (; read(from, &one, sizeof(one)) == sizeof(one); n++) {
+        g->avx2 += one.avx2;
+        g->vnni += one.vnni;
+        g->amx += one.amx;
+        g->dram += one.dram;
+    }
+    return n;
+}
+
+int guard_measure(struct guard *g, size_t threads, struct err *err)
+{
+    size_t started = 0, ended;
+    int ends[2];
 
     if (pipe(ends))
         return err_errno(err, ERR_RETRY, "cannot make a pipe");
-    pid = fork();
-    if (pid == 0)
-        measure(ends[1]);
+    for (size_t i = 0; i < threads; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            measure(ends[1]);
+        started += pid > 0;
+    }
     close(ends[1]);
-    rc = pid > 0 && read(ends[0], g, sizeof(*g)) == sizeof(*g) ? 0 : -1;
+    ended = collect(g, ends[0]);
     close(ends[0]);
-    if (pid > 0)
-        waitpid(pid, NULL, 0);
-    return rc ? err_set(err, ERR_RETRY, "the guard did not end well: is there"
-                        " memory for %zu bytes?", DRAM_BYTES) : 0;
+    while (started-- > 0)
+        wait(NULL);
+    return ended < threads
+               ? err_set(err, ERR_RETRY, "the guard did not end well: is there"
+                         " memory for %zu times %zu bytes?", threads,
+                         DRAM_BYTES)
+               : 0;
 }
 
 void guard_print(const struct guard *g, const char *name)

@@ -7,11 +7,13 @@
 #ifndef APUS_BENCH_GUARD_H
 #define APUS_BENCH_GUARD_H
 
+#include <stddef.h>
+
 struct err;
 
-/* One thread.  10^9 operations a second on 8-bit numbers (a product and a sum
- * are two; 16-bit ones count double), 0 where this CPU or this build has no
- * such instruction. */
+/* Of some threads together.  10^9 operations a second on 8-bit numbers (a
+ * product and a sum are two; 16-bit ones count double), 0 where this CPU or
+ * this build has no such instruction. */
 struct guard {
     double avx2;  /* vpmaddwd and vpaddd */
     double vnni;  /* vpdpbusd, 512 bits */
@@ -19,8 +21,9 @@ struct guard {
     double dram;  /* 10^9 bytes read a second, fetched ahead */
 };
 
-/* Takes about a second and, in a process of its own, 512 MiB. */
-int guard_measure(struct guard *g, struct err *err);
+/* Takes about a second, and 256 MiB for each of `threads`, which are processes
+ * of their own and measure at once. */
+int guard_measure(struct guard *g, size_t threads, struct err *err);
 
 /* "NAME_avx2_gops .." lines to standard output. */
 void guard_print(const struct guard *g, const char *name);
