@@ -19,7 +19,7 @@
 #include "kernels/x86/avx2.h"
 
 #include "kernels/levels.h"
-#include "kernels/x86/pack.h"
+#include "kernels/pack.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 

@@ -21,7 +21,7 @@
 #include "kernels/x86/vnni.h"
 
 #include "kernels/levels.h"
-#include "kernels/x86/pack.h"
+#include "kernels/pack.h"
 #include "kernels/x86/pages.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)

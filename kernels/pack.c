@@ -1,9 +1,9 @@
 /*
- * Packing a matrix for the levels of x86, and reading a row of it back.
+ * Packing a matrix, and reading a row of it back.
  */
 #include <config.h>
 
-#include "kernels/x86/pack.h"
+#include "kernels/pack.h"
 
 #include <string.h>
 

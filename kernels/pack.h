@@ -1,19 +1,19 @@
 /*
- * The packed form of a matrix on x86: one for all levels that pack, so that a
- * process may change its level without packing again.
+ * The packed form of a matrix: one for all levels that pack, on x86 and on ARM,
+ * so that a process may change its level without packing again.
  *
  *   [blocks of 16 outputs][tiles of 64 k][16 quads of k][16 outputs][4]  int8
  *   [blocks of 16 outputs][16]  the scales of the outputs, float
  *   [blocks of 16 outputs][16]  the sums over k of their weights, int32
  *
  * Outputs and k are padded with zeros.  64 bytes of the first part are a quad
- * of k of 16 outputs: one operand of vpdpbusd, or four of vpmaddwd once they
- * are widened.  A block is one stream from memory, and the next one follows.
- * The sums are what vpdpbusd needs for activations that are stored as
- * unsigned bytes; 131072 weights of 127 fit.
+ * of k of 16 outputs: one operand of vpdpbusd, four of sdot, or four of
+ * vpmaddwd once they are widened.  A block is one stream from memory, and the
+ * next one follows.  The sums are what vpdpbusd needs for activations that are
+ * stored as unsigned bytes; 131072 weights of 127 fit.
  */
-#ifndef APUS_KERNELS_X86_PACK_H
-#define APUS_KERNELS_X86_PACK_H
+#ifndef APUS_KERNELS_PACK_H
+#define APUS_KERNELS_PACK_H
 
 #include <stddef.h>
 #include <stdint.h>
