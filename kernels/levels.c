@@ -10,12 +10,21 @@
 
 #include "kernels/kernels.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #define AVX2_INIT x1_avx2_init
 #define VNNI_INIT x1_vnni_init
 #else
 #define AVX2_INIT NULL
 #define VNNI_INIT NULL
+#endif
+#if defined(__aarch64__) && defined(__GNUC__)
+#define SDOT_INIT x1_sdot_init
+#else
+#define SDOT_INIT NULL
 #endif
 
 /* Slowest first: later ones override. */
@@ -27,7 +36,7 @@ static const struct {
     { { "avx2", X1_AVX2 }, AVX2_INIT },
     { { "vnni", X1_AVX2 | X1_VNNI }, VNNI_INIT },
     { { "amx", X1_AVX2 | X1_VNNI | X1_AMX }, NULL },
-    { { "sdot", X1_SDOT }, NULL },
+    { { "sdot", X1_SDOT }, SDOT_INIT },
 };
 #define N_LEVELS (sizeof(levels) / sizeof(*levels))
 
@@ -54,6 +63,8 @@ unsigned x1_cpu(void)
         __builtin_cpu_supports("avx512vnni"))
         cpu |= X1_VNNI;
     return cpu;
+#elif defined(__aarch64__) && defined(__linux__)
+    return getauxval(AT_HWCAP) & 1ul << 20 /* HWCAP_ASIMDDP */ ? X1_SDOT : 0;
 #else
     return 0;
 #endif

@@ -18,4 +18,8 @@ void x1_vnni_init(struct x1_kernels *k);
 /* The reference, compiled for AVX2 (x86/avx2_plain.c). */
 void x1_avx2_plain_init(struct x1_kernels *k);
 
+/* What the dot products of ARMv8.2 do faster (kernels/arm/sdot.c); there are
+ * none on other CPUs. */
+void x1_sdot_init(struct x1_kernels *k);
+
 #endif

@@ -1,11 +1,13 @@
 /*
- * Packing a matrix, and reading a row of it back.
+ * Packing a matrix, reading a row of it back, and the scale of a quantised row.
  */
 #include <config.h>
 
 #include "kernels/pack.h"
 
 #include <string.h>
+
+#include "kernels/x1.h"
 
 /* Bytes of the weights alone, where the scales begin. */
 static size_t weight_bytes(size_t rows, size_t cols)
@@ -81,6 +83,19 @@ static void embed(float *x, const struct x1_weights *w, uint32_t id)
 
     for (size_t k = 0; k < w->cols; k++)
         x[k] = (float)data[place(id, k, kt)] * w->scale[id];
+}
+
+float pack_factor(float *scale, uint32_t amax, bool a8)
+{
+    *scale = 0;
+    if (!a8) {
+        *scale = x1_pow2(x1_a14_exponent(amax) - 14);
+        return x1_pow2(14 - x1_a14_exponent(amax));
+    }
+    if (x1_float(amax) < 0x1p-90f)
+        return 0;
+    *scale = x1_float(amax) / 127.0f;
+    return 127.0f / x1_float(amax);
 }
 
 void pack_init(struct x1_kernels *k)

@@ -15,6 +15,7 @@
 #ifndef APUS_KERNELS_PACK_H
 #define APUS_KERNELS_PACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,10 @@ static inline const int32_t *pack_sums(const struct x1_weights *w)
 
     return (const int32_t *)(const void *)w->scale + outs;
 }
+
+/* What every level makes of a row's amax, below the limit: its scale, and the
+ * factor of its elements, 0 if all of them become 0. */
+float pack_factor(float *scale, uint32_t amax, bool a8);
 
 /* Set pack_bytes, pack, weights and embed of a table (kernels.h has their
  * contracts). */

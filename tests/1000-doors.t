@@ -66,7 +66,7 @@ awk -v layers="$tmp/layers" '
     function dir(path) {
         sub("/[^/]*$", "", path)
         sub("^src/model/import$", "src/model", path)
-        sub("^kernels/x86$", "kernels", path)
+        sub("^kernels/(arm|x86)$", "kernels", path)
         sub("^model/import$", "model", path)
         sub("^src/backend/(cpu|pretend)$", "src/backend", path)
         sub("^backend/(cpu|pretend)$", "backend", path)

@@ -115,19 +115,13 @@ static void avx2_quantise(struct x1_rows *out, const float *x, size_t stride,
     for (size_t i = from; i < to; i++) {
         const float *row = x + i * stride;
         uint32_t amax = avx2_amax_bits(row, out->k);
+        bool bad = amax >= X1_LIMIT_BITS;
         float r = 0;
 
-        fault[i] = -1;
+        fault[i] = bad ? x1_fault(row, out->k) : -1;
         out->scale[i] = 0;
-        if (amax >= X1_LIMIT_BITS) {
-            fault[i] = x1_fault(row, out->k);
-        } else if (!out->a8) {
-            r = x1_pow2(14 - x1_a14_exponent(amax));
-            out->scale[i] = x1_pow2(x1_a14_exponent(amax) - 14);
-        } else if (x1_float(amax) >= 0x1p-90f) {
-            r = 127.0f / x1_float(amax);
-            out->scale[i] = x1_float(amax) / 127.0f;
-        }
+        if (!bad)
+            r = pack_factor(&out->scale[i], amax, out->a8);
         put_row(out, i, row, r);
     }
 }
