@@ -1,5 +1,6 @@
 /*
- * Keys and values into blocks, and back: bytes in another order.
+ * Keys and values into blocks, and back: bytes in another order; and which
+ * queries share the pages of a tile.
  */
 #include <config.h>
 
@@ -53,6 +54,37 @@ static void fetch(int8_t *k, int8_t *v, float *s_k, float *s_v,
     }
     *s_k = p.s_k[at];
     *s_v = p.s_v[at];
+}
+
+size_t page_most_of(const struct x1_query *query, size_t m)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < m; i++) {
+        size_t pages = page_most(query[i].to - query[i].from);
+
+        most = pages > most ? pages : most;
+    }
+    return most;
+}
+
+size_t page_tile(const struct x1_query *query, size_t m, size_t most,
+                 size_t *first, size_t *pages)
+{
+    size_t from = query[0].from, to = query[0].to, n = 0;
+
+    for (; n < m; n++) {
+        size_t a = query[n].from < from ? query[n].from : from;
+        size_t b = query[n].to > to ? query[n].to : to;
+
+        if (n > 0 && (b - 1) / X1_BLOCK - a / X1_BLOCK >= most)
+            break;
+        from = a;
+        to = b;
+    }
+    *first = from / X1_BLOCK;
+    *pages = (to - 1) / X1_BLOCK - *first + 1;
+    return n;
 }
 
 void page_init(struct x1_kernels *k)

@@ -49,6 +49,21 @@ static inline struct page page_of(unsigned char *block, size_t hd)
     return (struct page){ (int8_t *)block, (int8_t *)v, s, s + X1_BLOCK };
 }
 
+/* The most pages that n positions in a row are in: they may begin at the last
+ * position of one. */
+static inline size_t page_most(size_t n)
+{
+    return (n + 2 * X1_BLOCK - 2) / X1_BLOCK;
+}
+
+/* The most of any of m queries. */
+size_t page_most_of(const struct x1_query *query, size_t m);
+
+/* How many of the first m queries lie in `most` pages together, at least one;
+ * these begin with page *first and are *pages. */
+size_t page_tile(const struct x1_query *query, size_t m, size_t most,
+                 size_t *first, size_t *pages);
+
 /* Keys and values of hd bytes each, and their scales, to place `at`. */
 void page_put(unsigned char *block, size_t at, const int8_t *k,
               const int8_t *v, float s_k, float s_v, size_t hd);

@@ -341,11 +341,8 @@ static void (*const mixes[ROWS + 1])(struct tile *, size_t) = {
 
 size_t vnni_attention_bytes(size_t n, size_t hd)
 {
-    /* the first page may be met at its last position */
-    size_t pages = (n + 2 * X1_BLOCK - 2) / X1_BLOCK;
-
     (void)hd;
-    return pages * (TILE * X1_BLOCK * sizeof(float) + U_BYTES);
+    return page_most(n) * (TILE * X1_BLOCK * sizeof(float) + U_BYTES);
 }
 
 static void attend(struct tile *t, float c)
@@ -361,46 +358,18 @@ static void attend(struct tile *t, float c)
         mixes[t->m - i < ROWS ? t->m - i : ROWS](t, i);
 }
 
-/* How many of m queries fit in scratch for one that attends to as many
- * positions as any of them: their pages together are no more. */
-static size_t tile_of(struct tile *t, struct x1_query *query, size_t m,
-                      size_t most)
-{
-    size_t from = query[0].from, to = query[0].to, n = 0;
-
-    while (n < m && n < TILE) {
-        size_t a = query[n].from < from ? query[n].from : from;
-        size_t b = query[n].to > to ? query[n].to : to;
-
-        if (n > 0 && (b - 1) / X1_BLOCK - a / X1_BLOCK >= most)
-            break;
-        from = a;
-        to = b;
-        n++;
-    }
-    t->query = query;
-    t->m = n;
-    t->first = from / X1_BLOCK;
-    t->pages = (to - 1) / X1_BLOCK - t->first + 1;
-    return n;
-}
-
 void vnni_attention(struct x1_query *query, size_t m, float c,
                     const struct x1_blocks *kv, size_t hd, void *scratch)
 {
+    size_t most = page_most_of(query, m);
     struct tile t; /* too large to clear for each call */
-    size_t most = 0;
 
     t.hd = hd;
     t.kv = kv;
-    for (size_t i = 0; i < m; i++) {
-        size_t pages = (query[i].to - query[i].from + 2 * X1_BLOCK - 2) /
-                       X1_BLOCK;
-
-        most = pages > most ? pages : most;
-    }
     for (size_t i = 0; i < m; i += t.m) {
-        tile_of(&t, query + i, m - i, most);
+        t.query = query + i;
+        t.m = page_tile(t.query, m - i < TILE ? m - i : TILE, most, &t.first,
+                        &t.pages);
         t.u = scratch;
         t.score = (float *)(void *)(t.u + t.pages * U_BYTES);
         attend(&t, c);
