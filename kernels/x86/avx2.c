@@ -20,6 +20,7 @@
 
 #include "kernels/levels.h"
 #include "kernels/pack.h"
+#include "kernels/x86/pages.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
@@ -200,21 +201,8 @@ INLINE void product(const unsigned rows, const enum source source,
                 _mm256_store_si256((void *)(wide + q * 32 + 16), w1);
             }
 #pragma GCC unroll 6
-            for (unsigned r = 0; r < rows; r++) {
-                /* as one statement: left alone, gcc adds the products of
-                 * several quads first and spills, at half the speed */
-                __m256i x, t;
-
-                __asm__("vpbroadcastq %4, %2\n\t"
-                        "vpmaddwd %5, %2, %3\n\t"
-                        "vpaddd %3, %0, %0\n\t"
-                        "vpmaddwd %6, %2, %2\n\t"
-                        "vpaddd %2, %1, %1"
-                        : "+x"(s[r][0]), "+x"(s[r][1]), "=&x"(x), "=&x"(t)
-                        : "m"(*(const uint64_t (*)[1])(const void *)(
-                              a + (q * rows + r) * 8)),
-                          "x"(w0), "x"(w1));
-            }
+            for (unsigned r = 0; r < rows; r++)
+                add_products(s[r], a + (q * rows + r) * 8, w0, w1);
         }
     }
 #pragma GCC unroll 6
@@ -460,6 +448,9 @@ void x1_avx2_init(struct x1_kernels *k)
     k->integers = avx2_integers;
     k->linear = avx2_linear;
     k->gate = avx2_gate;
+    page_init(k);
+    k->store = avx2_store;
+    k->attention_bytes = avx2_attention_bytes;
     k->attention = avx2_attention;
     k->exp32 = avx2_exp32;
     k->silu = avx2_silu;

@@ -26,9 +26,28 @@
 /* The greatest size of n elements, as its bits. */
 uint32_t avx2_amax_bits(const float *x, size_t n);
 
-/* kernels.h has its contract; scratch as the reference asks for it. */
+/* kernels.h has their contracts; blocks are as pages.h has them. */
+void avx2_store(unsigned char *block, size_t at, const float *k,
+                const float *v, size_t hd, int32_t fault[2]);
+size_t avx2_attention_bytes(size_t n, size_t hd);
 void avx2_attention(struct x1_query *query, size_t m, float c,
                     const struct x1_blocks *kv, size_t hd, void *scratch);
+
+/* s += the products of four int16 at a, and two times four quads of weights.
+ * As one statement: left alone, gcc adds the products of several quads first
+ * and spills, at half the speed. */
+INLINE void add_products(__m256i s[2], const void *a, __m256i w0, __m256i w1)
+{
+    __m256i x, t;
+
+    __asm__("vpbroadcastq %4, %2\n\t"
+            "vpmaddwd %5, %2, %3\n\t"
+            "vpaddd %3, %0, %0\n\t"
+            "vpmaddwd %6, %2, %2\n\t"
+            "vpaddd %2, %1, %1"
+            : "+x"(s[0]), "+x"(s[1]), "=&x"(x), "=&x"(t)
+            : "m"(*(const uint64_t (*)[1])a), "x"(w0), "x"(w1));
+}
 
 /* x1_exp32 of eight elements, in the same operations. */
 INLINE __m256 exp8(__m256 x)

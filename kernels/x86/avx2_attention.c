@@ -1,252 +1,380 @@
 /*
- * Attention of the level "avx2", over blocks in the reference's form: keys,
- * values, s_k and s_v of the positions, one after the other.  Loads of 16
- * bytes reach past the end of a row, never past that of a block; what they
- * find there is multiplied by zero or thrown away.
+ * Attention of the level "avx2", over blocks as pages.h has them: up to 16
+ * queries of one KV head at a time, whatever positions each attends to, in
+ * 16-bit products.
  *
- * Scores: q as int16 times four keys at a time.  Values: two keys at a time,
- * their elements in turn, times u (21 bits) as 10 high and 11 low bits; sums of
- * one block stay below 64 * 2047 * 127 < 2^24.
+ * Scores: q as int16 times eight keys, a quad of head_dim at a time; 16384 *
+ * 127 * 1024 < 2^31.  Values: u (21 bits) as 11 low and 10 high bits, two rows
+ * of int16, times eight elements of head_dim; 128 blocks of 64 * 2047 * 127
+ * stay below 2^31, then the sums go to binary64, where all are exact.
+ *
+ * Positions that a query does not attend to are computed with the others of
+ * their block and left out by masks.  They may hold anything.
  */
 #include <config.h>
 
 #include "kernels/x86/avx2.h"
 
+#include "kernels/pack.h"
+#include "kernels/x86/pages.h"
+
 #if defined(__x86_64__) && defined(__GNUC__)
 
-/* A run of positions in one block. */
-struct keys {
-    size_t n;
-    const int8_t *k;
-    const int8_t *v;
-    const float *s_k;
-    const float *s_v;
+#define TILE 16u /* queries at a time */
+#define ROWS 6u  /* rows of int16 in registers at a time */
+#define QUAD_BYTES (TILE * 8)          /* of q */
+#define U_QUAD_BYTES (TILE * 16)       /* of u, low and high */
+#define U_BYTES (X1_BLOCK / 4 * U_QUAD_BYTES)
+#define DRAIN 128u /* blocks */
+
+/* Queries [0, m) over the blocks from number `first` on. */
+struct tile {
+    struct x1_query *query;
+    size_t m, hd;
+    const struct x1_blocks *kv;
+    size_t first, pages;
+    float *score;       /* [query][pages * X1_BLOCK] */
+    unsigned char *u;   /* [page][quad of positions][query][low, high][4] */
+    __m256 max[TILE];   /* of the scores, so far */
+    float factor[TILE]; /* step * c */
+    int64_t z[TILE];
+    int exponent[TILE]; /* of the values (x1_value_exponent) */
+    int16_t q[X1_MAX_HEAD_DIM / 4][TILE][4]; /* zeros up to a quad */
 };
 
-static struct keys keys_at(const struct x1_blocks *kv, size_t hd, size_t from,
-                           size_t to)
+static struct page page_at(const struct tile *t, size_t page)
 {
-    const unsigned char *b = kv->block[from / X1_BLOCK] + kv->offset;
-    const float *s = (const float *)(const void *)(b + 2 * X1_BLOCK * hd);
-    size_t at = from % X1_BLOCK, n = X1_BLOCK - at;
-
-    return (struct keys){ to - from < n ? to - from : n,
-                          (const int8_t *)b + at * hd,
-                          (const int8_t *)b + (X1_BLOCK + at) * hd, s + at,
-                          s + X1_BLOCK + at };
+    return page_of(t->kv->block[t->first + page] + t->kv->offset, t->hd);
 }
 
-/* Products of q, n elements and zeros up to a multiple of 16, and four keys
- * that are `stride` apart. */
-INLINE __m128i four_keys(const int16_t *q, const int8_t *k, size_t stride,
-                         size_t n)
+/* Which of the eight positions from `at` of a page on query i attends to. */
+INLINE __m256i attended(const struct tile *t, size_t i, size_t page,
+                        size_t at)
 {
-    __m256i s[4], x;
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    int p = (int)((t->first + page) * X1_BLOCK + at);
+    __m256i x = _mm256_add_epi32(lane, _mm256_set1_epi32(p));
+    int from = (int)t->query[i].from, to = (int)t->query[i].to;
 
-    for (int t = 0; t < 4; t++)
-        s[t] = _mm256_setzero_si256();
-    for (size_t i = 0; i < n; i += 16) {
-        x = _mm256_load_si256((const void *)(q + i));
-#pragma GCC unroll 4
-        for (int t = 0; t < 4; t++)
-            s[t] = _mm256_add_epi32(
-                s[t],
-                _mm256_madd_epi16(x, _mm256_cvtepi8_epi16(_mm_loadu_si128(
-                                         (const void *)(k + (size_t)t * stride +
-                                                        i)))));
-    }
-    x = _mm256_hadd_epi32(_mm256_hadd_epi32(s[0], s[1]),
-                          _mm256_hadd_epi32(s[2], s[3]));
-    return _mm_add_epi32(_mm256_castsi256_si128(x),
-                         _mm256_extracti128_si256(x, 1));
+    return _mm256_and_si256(
+        _mm256_cmpgt_epi32(x, _mm256_set1_epi32(from - 1)),
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(to), x));
 }
 
-/* Scores of n keys, in order. */
-static void score_keys(float *score, const int16_t *q, float c,
-                       const struct keys *s, size_t hd)
+/* Query i as A14; zeros, with a step of 0, if it has a fault. */
+static void quantise_query(struct tile *t, size_t i, float c)
 {
-    float d[4];
-    size_t t = 0;
-
-    for (; t + 4 <= s->n; t += 4) {
-        _mm_storeu_ps(d, _mm_cvtepi32_ps(
-                             four_keys(q, s->k + t * hd, hd, hd)));
-        for (size_t i = 0; i < 4; i++)
-            score[t + i] = (d[i] * s->s_k[t + i]) * c;
-    }
-    for (; t < s->n; t++) { /* one key, four times */
-        _mm_storeu_ps(d, _mm_cvtepi32_ps(
-                             four_keys(q, s->k + t * hd, 0, hd)));
-        score[t] = (d[0] * s->s_k[t]) * c;
-    }
-}
-
-/* Scores of all keys in order, and their greatest, -0 being 0. */
-static float scores(float *score, const int16_t *q, float c,
-                    const struct x1_blocks *kv, size_t hd, size_t from,
-                    size_t to)
-{
-    const float *at = score;
-    struct keys s;
-    float m, v;
-
-    for (; from < to; from += s.n) {
-        s = keys_at(kv, hd, from, to);
-        score_keys(score, q, c, &s, hd);
-        score += s.n;
-    }
-    m = *at + 0.0f;
-    while (++at < score) {
-        v = *at + 0.0f;
-        m = v > m ? v : m;
-    }
-    return m;
-}
-
-/* The weights u of n keys, high and low parts, a zero after an odd number of
- * them; returns what its keys add to Z. */
-static int64_t weights(int16_t *high, int16_t *low, const float *score,
-                       float m, float scale, const struct keys *s)
-{
-    int64_t z = 0;
-    size_t t = 0;
-
-    for (; t + 8 <= s->n; t += 8) {
-        __m256 p = exp8(
-            _mm256_sub_ps(_mm256_loadu_ps(score + t), _mm256_set1_ps(m)));
-        __m256i terms = _mm256_cvtps_epi32(
-            _mm256_mul_ps(p, _mm256_set1_ps(16777216.0f)));
-        __m256i u = _mm256_cvtps_epi32(_mm256_mul_ps(
-            _mm256_mul_ps(p, _mm256_loadu_ps(s->s_v + t)),
-            _mm256_set1_ps(scale)));
-        int32_t part[8];
-
-        u = _mm256_min_epi32(u, _mm256_set1_epi32(2097151));
-        _mm256_storeu_si256((void *)part, terms);
-        for (int i = 0; i < 8; i++)
-            z += part[i];
-        _mm256_storeu_si256((void *)part, u);
-        for (int i = 0; i < 8; i++) {
-            high[t + (size_t)i] = (int16_t)(part[i] >> 11);
-            low[t + (size_t)i] = (int16_t)(part[i] & 2047);
-        }
-    }
-    for (; t < s->n; t++) {
-        float p = x1_exp32(score[t] - m);
-        int32_t u = x1_u_term(p, s->s_v[t], scale);
-
-        z += x1_z_term(p);
-        high[t] = (int16_t)(u >> 11);
-        low[t] = (int16_t)(u & 2047);
-    }
-    if (t % 2 == 1)
-        high[t] = low[t] = 0;
-    return z;
-}
-
-INLINE __m256i pair_of(const int16_t *u)
-{
-    int32_t both;
-
-    memcpy(&both, u, sizeof(both));
-    return _mm256_set1_epi32(both);
-}
-
-/* num[0..16) += u * v for elements `at` to `at` + 16 of n keys. */
-INLINE void mix16(int64_t *num, const int16_t *high, const int16_t *low,
-                  const int8_t *v, size_t n, size_t hd, size_t left)
-{
-    __m256i h0 = _mm256_setzero_si256(), h1 = h0, l0 = h0, l1 = h0;
-    int32_t sums[4][8];
-
-    for (size_t t = 0; t < n; t += 2, v += 2 * hd) {
-        __m128i a = _mm_loadu_si128((const void *)v);
-        /* an odd key at the end: itself again, times zero */
-        __m128i b = _mm_loadu_si128((const void *)(t + 1 < n ? v + hd : v));
-        __m256i x = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b));
-        __m256i y = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(a, b));
-        __m256i uh = pair_of(high + t), ul = pair_of(low + t);
-
-        h0 = _mm256_add_epi32(h0, _mm256_madd_epi16(x, uh));
-        h1 = _mm256_add_epi32(h1, _mm256_madd_epi16(y, uh));
-        l0 = _mm256_add_epi32(l0, _mm256_madd_epi16(x, ul));
-        l1 = _mm256_add_epi32(l1, _mm256_madd_epi16(y, ul));
-    }
-    _mm256_storeu_si256((void *)sums[0], h0);
-    _mm256_storeu_si256((void *)sums[1], h1);
-    _mm256_storeu_si256((void *)sums[2], l0);
-    _mm256_storeu_si256((void *)sums[3], l1);
-    for (size_t i = 0; i < left; i++)
-        num[i] += (int64_t)sums[i / 8][i % 8] * 2048 + sums[2 + i / 8][i % 8];
-}
-
-/* The exponent of the greatest s_v that a query meets. */
-static int value_exponent(const struct x1_query *query,
-                          const struct x1_blocks *kv, size_t hd)
-{
-    uint32_t most = 0, bits;
-    struct keys s;
-
-    for (size_t t = query->from; t < query->to; t += s.n) {
-        s = keys_at(kv, hd, t, query->to);
-        bits = avx2_amax_bits(s.s_v, s.n);
-        most = bits > most ? bits : most;
-    }
-    return x1_value_exponent(most);
-}
-
-static void attend(struct x1_query *query, const int16_t *q, float c,
-                   const struct x1_blocks *kv, size_t hd, int64_t *num,
-                   float *score)
-{
-    float m = scores(score, q, c, kv, hd, query->from, query->to), f;
-    int16_t high[X1_BLOCK + 2], low[X1_BLOCK + 2];
-    int e = value_exponent(query, kv, hd);
-    struct keys s;
-    int64_t z = 0;
-
-    memset(num, 0, hd * sizeof(*num));
-    for (size_t t = query->from; t < query->to; t += s.n, score += s.n) {
-        s = keys_at(kv, hd, t, query->to);
-        z += weights(high, low, score, m, x1_pow2(21 - e), &s);
-        for (size_t i = 0; i < hd; i += 16)
-            mix16(num + i, high, low, s.v + i, s.n, hd,
-                  hd - i < 16 ? hd - i : 16);
-    }
-    f = x1_pow2(e - 21) / ((float)z * 0x1p-24f);
-    for (size_t i = 0; i < hd; i++)
-        query->o[i] = (float)num[i] * f;
-}
-
-/* A query as A14, padded with zeros to a multiple of 16. */
-static int32_t quantise_query(int16_t *q, float *step, const float *x,
-                              size_t hd)
-{
-    uint32_t amax = avx2_amax_bits(x, hd);
-    int e = x1_a14_exponent(amax);
+    const float *x = t->query[i].q;
+    uint32_t amax = avx2_amax_bits(x, t->hd);
+    bool bad = amax >= X1_LIMIT_BITS;
+    int e = bad ? 0 : x1_a14_exponent(amax);
     float r = x1_pow2(14 - e);
 
-    memset(q, 0, (hd + 15) / 16 * 16 * sizeof(*q));
-    *step = 0;
-    if (amax >= X1_LIMIT_BITS)
-        return x1_fault(x, hd);
-    for (size_t i = 0; i < hd; i++)
-        q[i] = (int16_t)x1_round(x[i] * r);
-    *step = x1_pow2(e - 14);
-    return -1;
+    t->query[i].fault = bad ? x1_fault(x, t->hd) : -1;
+    t->factor[i] = bad ? 0 : x1_pow2(e - 14) * c;
+    for (size_t k = 0; k < page_quads(t->hd) * 4; k++)
+        t->q[k / 4][i][k % 4] =
+            !bad && k < t->hd ? (int16_t)x1_round(x[k] * r) : 0;
+    t->max[i] = _mm256_set1_ps(-__builtin_inff());
+}
+
+/* ---- products ------------------------------------------------------------ */
+
+/* s[row] += rows of int16 times 8 of 64 bytes, over n quads; rows are 8 bytes
+ * apart, quads of them `stride`. */
+INLINE void dot(const unsigned rows, __m256i (*s)[2], const void *rows_at,
+                size_t stride, const int8_t *b, size_t n)
+{
+    const unsigned char *a = rows_at;
+
+    for (size_t i = 0; i < n; i++, a += stride, b += 64) {
+        __m256i w0 = _mm256_cvtepi8_epi16(_mm_load_si128((const void *)b));
+        __m256i w1 = _mm256_cvtepi8_epi16(
+            _mm_load_si128((const void *)(b + 16)));
+
+#pragma GCC unroll 6
+        for (unsigned r = 0; r < rows; r++)
+            add_products(s[r], a + r * 8, w0, w1);
+    }
+}
+
+/* The eight sums of a row, in order. */
+INLINE __m256i eight(const __m256i s[2])
+{
+    return _mm256_permute4x64_epi64(_mm256_hadd_epi32(s[0], s[1]), 0xd8);
+}
+
+/* d[row] = the products of rows i .. of queries and eight keys. */
+INLINE void multiply_keys(const unsigned rows, const struct tile *t, size_t i,
+                          int32_t (*d)[8], const int8_t *k)
+{
+    __m256i s[ROWS][2];
+
+#pragma GCC unroll 6
+    for (unsigned r = 0; r < rows; r++)
+        s[r][0] = s[r][1] = _mm256_setzero_si256();
+    dot(rows, s, t->q[0][i], QUAD_BYTES, k, page_quads(t->hd));
+#pragma GCC unroll 6
+    for (unsigned r = 0; r < rows; r++)
+        _mm256_store_si256((void *)d[r], eight(s[r]));
+}
+
+/* num[row] += the products of rows of u, from that of query i on, and eight
+ * elements, over at most DRAIN blocks. */
+INLINE void multiply_values(const unsigned rows, const struct tile *t,
+                            size_t i, double (*num)[8], size_t at,
+                            size_t page, size_t end)
+{
+    __m256i s[ROWS][2];
+
+#pragma GCC unroll 6
+    for (unsigned r = 0; r < rows; r++)
+        s[r][0] = s[r][1] = _mm256_setzero_si256();
+    for (; page < end; page++)
+        dot(rows, s, t->u + page * U_BYTES + i * 16, U_QUAD_BYTES,
+            page_at(t, page).v + at, X1_BLOCK / 4);
+#pragma GCC unroll 6
+    for (unsigned r = 0; r < rows; r++) {
+        __m256i x = eight(s[r]);
+        __m256d low = _mm256_cvtepi32_pd(_mm256_castsi256_si128(x));
+        __m256d high = _mm256_cvtepi32_pd(_mm256_extracti128_si256(x, 1));
+
+        _mm256_storeu_pd(num[r], _mm256_add_pd(_mm256_loadu_pd(num[r]), low));
+        _mm256_storeu_pd(num[r] + 4,
+                         _mm256_add_pd(_mm256_loadu_pd(num[r] + 4), high));
+    }
+}
+
+typedef void keys_fn(const struct tile *t, size_t i, int32_t (*d)[8],
+                     const int8_t *k);
+typedef void values_fn(const struct tile *t, size_t i, double (*num)[8],
+                       size_t at, size_t page, size_t end);
+#define MULTIPLY(rows)                                                      \
+    static void keys_##rows(const struct tile *t, size_t i,                 \
+                            int32_t (*d)[8], const int8_t *k)               \
+    {                                                                       \
+        multiply_keys(rows, t, i, d, k);                                    \
+    }                                                                       \
+    static void values_##rows(const struct tile *t, size_t i,               \
+                              double (*num)[8], size_t at, size_t page,     \
+                              size_t end)                                   \
+    {                                                                       \
+        multiply_values(rows, t, i, num, at, page, end);                    \
+    }
+MULTIPLY(1) MULTIPLY(2) MULTIPLY(3) MULTIPLY(4) MULTIPLY(5) MULTIPLY(6)
+static keys_fn *const keys[ROWS + 1] = { NULL, keys_1, keys_2, keys_3, keys_4,
+                                         keys_5, keys_6 };
+static values_fn *const values[ROWS + 1] = { NULL, values_1, values_2,
+                                             values_3, values_4, values_5,
+                                             values_6 };
+
+/* ---- scores -------------------------------------------------------------- */
+
+/* Eight scores of query i, from position `at` of the page on. */
+static void put_scores(struct tile *t, size_t i, size_t page, size_t at,
+                       const float *s_k, const int32_t *d)
+{
+    __m256i m = attended(t, i, page, at);
+    __m256 v = _mm256_mul_ps(
+        _mm256_mul_ps(
+            _mm256_cvtepi32_ps(_mm256_load_si256((const void *)d)),
+            _mm256_maskload_ps(s_k + at, m)),
+        _mm256_set1_ps(t->factor[i]));
+
+    _mm256_storeu_ps(t->score + (i * t->pages + page) * X1_BLOCK + at, v);
+    v = _mm256_blendv_ps(t->max[i], v, _mm256_castsi256_ps(m));
+    t->max[i] = _mm256_max_ps(t->max[i], v);
+}
+
+static void score_page(struct tile *t, size_t page)
+{
+    int32_t d[ROWS][8] __attribute__((aligned(32)));
+    struct page p = page_at(t, page);
+
+    for (size_t at = 0; at < X1_BLOCK; at += 8) {
+        const int8_t *k = p.k + at / 16 * page_quads(t->hd) * 64 + at % 16 * 4;
+
+        for (size_t i = 0; i < t->m; i += ROWS) {
+            size_t n = t->m - i < ROWS ? t->m - i : ROWS;
+
+            keys[n](t, i, d, k);
+            for (size_t r = 0; r < n; r++)
+                put_scores(t, i + r, page, at, p.s_k, d[r]);
+        }
+    }
+}
+
+/* ---- weights ------------------------------------------------------------- */
+
+static uint32_t largest(__m256i v)
+{
+    uint32_t lane[8], most = 0;
+
+    _mm256_storeu_si256((void *)lane, v);
+    for (int i = 0; i < 8; i++)
+        most = lane[i] > most ? lane[i] : most;
+    return most;
+}
+
+/* The exponent of the greatest s_v that query i meets. */
+static int value_exponent(const struct tile *t, size_t i)
+{
+    const __m256i size = _mm256_set1_epi32(0x7fffffff);
+    __m256i most = _mm256_setzero_si256();
+
+    for (size_t page = 0; page < t->pages; page++) {
+        const float *s_v = page_at(t, page).s_v;
+
+        for (size_t at = 0; at < X1_BLOCK; at += 8) {
+            __m256 s = _mm256_maskload_ps(s_v + at,
+                                          attended(t, i, page, at));
+
+            most = _mm256_max_epi32(
+                most, _mm256_and_si256(_mm256_castps_si256(s), size));
+        }
+    }
+    return x1_value_exponent(largest(most));
+}
+
+/* The weights u of query i for eight positions, and what they add to Z. */
+INLINE __m256i weigh(struct tile *t, size_t i, size_t page, size_t at,
+                     const float *s_v, __m256 max, __m256 scale)
+{
+    __m256i m = attended(t, i, page, at), w, high, low, both;
+    const float *score = t->score + (i * t->pages + page) * X1_BLOCK + at;
+    unsigned char *u = t->u + page * U_BYTES + at / 4 * U_QUAD_BYTES + i * 16;
+    __m256 p = _mm256_and_ps(
+        exp8(_mm256_sub_ps(_mm256_loadu_ps(score), max)),
+        _mm256_castsi256_ps(m));
+
+    w = _mm256_cvtps_epi32(_mm256_mul_ps(
+        _mm256_mul_ps(p, _mm256_maskload_ps(s_v + at, m)), scale));
+    w = _mm256_min_epi32(w, _mm256_set1_epi32(2097151));
+    low = _mm256_and_si256(w, _mm256_set1_epi32(2047));
+    high = _mm256_srli_epi32(w, 11);
+    /* low and high of positions 0 .. 3, then of 4 .. 7 */
+    both = _mm256_packs_epi32(low, high);
+    _mm_storeu_si128((void *)u, _mm256_castsi256_si128(both));
+    _mm_storeu_si128((void *)(u + U_QUAD_BYTES),
+                     _mm256_extracti128_si256(both, 1));
+    return _mm256_cvtps_epi32(_mm256_mul_ps(p, _mm256_set1_ps(16777216.0f)));
+}
+
+/* A page adds at most 8 * 2^24 to a lane of Z. */
+static void weigh_query(struct tile *t, size_t i)
+{
+    float lane[8], m;
+    __m256 max, scale;
+    int32_t part[8];
+
+    _mm256_storeu_ps(lane, t->max[i]);
+    m = lane[0];
+    for (int j = 1; j < 8; j++)
+        m = lane[j] > m ? lane[j] : m;
+    max = _mm256_set1_ps(m + 0.0f);
+    t->exponent[i] = value_exponent(t, i);
+    scale = _mm256_set1_ps(x1_pow2(21 - t->exponent[i]));
+    t->z[i] = 0;
+    for (size_t page = 0; page < t->pages; page++) {
+        const float *s_v = page_at(t, page).s_v;
+        __m256i sum = weigh(t, i, page, 0, s_v, max, scale);
+
+        for (size_t at = 8; at < X1_BLOCK; at += 8)
+            sum = _mm256_add_epi32(
+                sum, weigh(t, i, page, at, s_v, max, scale));
+        _mm256_storeu_si256((void *)part, sum);
+        for (int j = 0; j < 8; j++)
+            t->z[i] += part[j];
+    }
+}
+
+/* ---- values -------------------------------------------------------------- */
+
+/* Elements d .. d + 7 of query i's output, from low and high sums. */
+static void put_output(struct tile *t, size_t i, size_t d,
+                       const double num[2][8])
+{
+    float f = x1_pow2(t->exponent[i] - 21) / ((float)t->z[i] * 0x1p-24f);
+
+    for (size_t j = 0; j < 8 && d + j < t->hd; j++)
+        t->query[i].o[d + j] = (float)(num[1][j] * 2048 + num[0][j]) * f;
+}
+
+static void mix(struct tile *t)
+{
+    double num[ROWS][8];
+
+    for (size_t d = 0; d < t->hd; d += 8) {
+        size_t at = d / 16 * 16 * X1_BLOCK + d % 16 * 4, n;
+
+        for (size_t i = 0; i < t->m; i += n) {
+            n = t->m - i < ROWS / 2 ? t->m - i : ROWS / 2;
+            memset(num, 0, sizeof(num));
+            for (size_t page = 0; page < t->pages; page += DRAIN)
+                values[2 * n](t, i, num, at, page,
+                              t->pages - page < DRAIN ? t->pages
+                                                      : page + DRAIN);
+            for (size_t r = 0; r < n; r++)
+                put_output(t, i + r, d, (const double (*)[8])num + 2 * r);
+        }
+    }
+}
+
+/* ---- a tile -------------------------------------------------------------- */
+
+size_t avx2_attention_bytes(size_t n, size_t hd)
+{
+    (void)hd;
+    return page_most(n) * (TILE * X1_BLOCK * sizeof(float) + U_BYTES);
+}
+
+static void attend(struct tile *t, float c)
+{
+    for (size_t i = 0; i < t->m; i++)
+        quantise_query(t, i, c);
+    for (size_t page = 0; page < t->pages; page++)
+        score_page(t, page);
+    for (size_t i = 0; i < t->m; i++)
+        weigh_query(t, i);
+    mix(t);
 }
 
 void avx2_attention(struct x1_query *query, size_t m, float c,
                     const struct x1_blocks *kv, size_t hd, void *scratch)
 {
-    int16_t q[X1_MAX_HEAD_DIM] __attribute__((aligned(32)));
-    int64_t *num = scratch;
-    float step;
+    size_t most = page_most_of(query, m);
+    struct tile t; /* too large to clear for each call */
 
-    for (size_t i = 0; i < m; i++) {
-        query[i].fault = quantise_query(q, &step, query[i].q, hd);
-        attend(&query[i], q, step * c, kv, hd, num, (float *)(num + hd));
+    t.hd = hd;
+    t.kv = kv;
+    for (size_t i = 0; i < m; i += t.m) {
+        t.query = query + i;
+        t.m = page_tile(t.query, m - i < TILE ? m - i : TILE, most, &t.first,
+                        &t.pages);
+        t.u = scratch;
+        t.score = (float *)(void *)(t.u + t.pages * U_BYTES);
+        attend(&t, c);
     }
+}
+
+void avx2_store(unsigned char *block, size_t at, const float *k,
+                const float *v, size_t hd, int32_t fault[2])
+{
+    int8_t q[2][X1_MAX_HEAD_DIM];
+    float s[2] = { 0, 0 };
+
+    for (int i = 0; i < 2; i++) {
+        const float *x = i == 0 ? k : v;
+        uint32_t amax = avx2_amax_bits(x, hd);
+        bool bad = amax >= X1_LIMIT_BITS;
+        float r = bad ? 0 : pack_factor(&s[i], amax, true);
+
+        fault[i] = bad ? x1_fault(x, hd) : -1;
+        memset(q[i], 0, hd);
+        for (size_t j = 0; r != 0 && j < hd; j++)
+            q[i][j] = (int8_t)x1_round(x[j] * r);
+    }
+    page_put(block, at, q[0], q[1], s[0], s[1], hd);
 }
 
 #if defined(__clang__)
