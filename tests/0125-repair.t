@@ -109,8 +109,14 @@ for what in $damage; do
     [ "$(grep -c '^<' lost)" -eq 1 ] && [ "$(grep -c '^>' lost)" -eq 0 ] &&
         r=0 || r=1
     report $r "$what: has the other answers"
-    gives 1 "$what: the part" export "$done/part-$damaged.h5"
+    gives 3 "$what: the part" export "$done/part-$damaged.h5"
     has err 'differs; "apus seal --again' "$what: which names the remedy, too"
+    gives 3 "$what: verify of it" verify "$done/part-$damaged.h5"
+    has out '^WRONG.part-.*SHA-256 differs; "apus seal --again' \
+        "$what: says the same"
+    gives 3 "$what: verify of the batch" verify "$id"
+    has out '^WRONG.part-.*SHA-256 differs; "apus seal --again' \
+        "$what: has the remedy, too"
     line=$(sed -n 's/^\([0-9]*\)d.*/\1/p' lost)
     request=$(sed -n "${line}s/.*\"batch_req_\([^\"]*\)\".*/\1/p" good.jsonl)
     gives 1 "$what: show of the answer" show "$id" --request "$request"

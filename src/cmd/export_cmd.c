@@ -30,15 +30,16 @@ static int put_line(void *self, const char *line, size_t n, struct err *err)
     return file_out_put(self, line, n, err);
 }
 
+/* 0; 1 if it is damaged; -1 */
 static int export_file(const char *path, const struct spool *spool,
                        bool trust, export_fn *put, void *self,
                        struct export_counts *n, struct err *err)
 {
     struct part_file *f;
-    int rc;
+    int rc = part_open(&f, spool, path, trust, err);
 
-    if (part_open(&f, spool, path, trust, err))
-        return -1;
+    if (rc)
+        return rc;
     rc = export_part(f, part_lines_before(path), put, self, n, err);
     part_file_close(f);
     return rc;
@@ -92,6 +93,7 @@ static int do_export(const char *what, const char *output,
 {
     struct export_counts sum = { .damage = ERR_INIT };
     struct file_out *out = NULL;
+    int rc;
 
     if (!part_is_file(what)) {
         if (export_named(what, output, partial, s, &sum, err))
@@ -99,10 +101,13 @@ static int do_export(const char *what, const char *output,
     } else {
         if (output_open(&out, output, err))
             return err_prefix(err, "output");
-        if (export_one(what, s, trust, put_line, out, &sum, err)) {
+        rc = export_one(what, s, trust, put_line, out, &sum, err);
+        if (rc)
             file_out_abort(out);
-            return -1;
-        }
+        if (rc > 0)
+            log_err(err);
+        if (rc)
+            return rc > 0 ? CMD_NO : -1;
         if (keep_commit(out, partial, err))
             return err_prefix(err, "output");
     }

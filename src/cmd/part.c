@@ -74,10 +74,11 @@ static int part_number(size_t *part, const char *name)
     return rc;
 }
 
-/* Its batch says that it is this file. */
+/* Its batch says that it is this file: as part_open. */
 static int check_sum(const struct batch *b, size_t part,
                      const struct part_file *f, struct err *err)
 {
+    struct err why = ERR_INIT;
     struct seal_info info;
     int rc;
 
@@ -85,12 +86,14 @@ static int check_sum(const struct batch *b, size_t part,
         return seal_name_remedy(b->id, err);
     if (part >= info.n_parts)
         rc = foreign(part_file_path(f), err);
-    else if (seal_file_check(&info.part[part], f, err))
-        rc = seal_name_remedy(b->id, err);
     else
-        rc = 0;
+        rc = seal_file_check(&info.part[part], f, &why);
     seal_info_clear(&info);
-    return rc;
+    if (!why.code)
+        return rc;
+    seal_name_remedy(b->id, &why);
+    err_copy(err, &why);
+    return why.code == ERR_INPUT ? 1 : -1;
 }
 
 static int may_open(const struct spool *s, const struct part_file *f,
@@ -119,15 +122,16 @@ int part_open(struct part_file **out, const struct spool *s,
               const char *path, bool trust, struct err *err)
 {
     struct part_file *f;
+    int rc;
 
     if (part_file_open(&f, path, err))
         return -1;
-    if (!trust && may_open(s, f, err)) {
+    rc = trust ? 0 : may_open(s, f, err);
+    if (rc)
         part_file_close(f);
-        return -1;
-    }
-    *out = f;
-    return 0;
+    else
+        *out = f;
+    return rc;
 }
 
 uint64_t part_lines_before(const char *path)

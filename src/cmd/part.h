@@ -25,7 +25,8 @@ bool part_is_output(const char *what);
 bool part_is_item(const char *what, const char *spool_dir);
 
 /* Open a file which is what the checkpoint.json beside it in this spool names,
- * by its SHA-256; any file if `trust` is set.  -1 with ERR_INPUT. */
+ * by its SHA-256; any file if `trust` is set.  1 and the reason if it is a part
+ * of this spool that is damaged; -1. */
 int part_open(struct part_file **out, const struct spool *s,
               const char *path, bool trust, struct err *err);
 

@@ -155,14 +155,30 @@ enum verdict verify_opened(struct verify *v, const struct part_file *f,
     return check_part(f, &v->o, err);
 }
 
+/* A part that was sealed in this spool and has changed since is not parsed. */
+static enum verdict report_damaged(struct verify *v, const struct err *why)
+{
+    const char *slash = strrchr(v->what, '/');
+    const struct check_claim c = {
+        .file = slash ? slash + 1 : v->what, .what = "its size and SHA-256",
+        .against = "checkpoint.json", .detail = why->text
+    };
+
+    print_claim(v, &c);
+    return VERDICT_FAILS;
+}
+
 static enum verdict verify_part(struct verify *v, const struct spool *s,
                                 struct err *err)
 {
     enum verdict verdict = VERDICT_NONE;
     struct id model = { 0 }, batch;
     struct part_file *f;
+    int rc = part_open(&f, s, v->what, v->trust, err);
 
-    if (part_open(&f, s, v->what, v->trust, err))
+    if (rc > 0)
+        return report_damaged(v, err);
+    if (rc)
         return VERDICT_NONE;
     if (!needs_model(v) || check_part_ids(&model, &batch, f, err) == 0)
         verdict = verify_opened(v, f, model, err);

@@ -163,12 +163,14 @@ static int check_part_file(struct check *c, const char *path, struct err *err)
     if (part_file_open(&f, path, err))
         return -1;
     c->file = check_name(path);
-    if (!c->sealed)
+    if (!c->sealed) {
         snprintf(c->wrong, sizeof(c->wrong), "it names no such part");
-    else if (seal_file_check(c->sealed, f, &why) && why.code == ERR_INPUT)
+    } else if (seal_file_check(c->sealed, f, &why) && why.code == ERR_INPUT) {
+        seal_name_remedy(c->batch->id, &why);
         snprintf(c->wrong, sizeof(c->wrong), "%.390s", why.text);
-    else if (why.code)
+    } else if (why.code) {
         rc = err_set(err, why.code, "%s", why.text);
+    }
     if (rc == 0)
         check_report(c, "its size and SHA-256", "checkpoint.json",
                      "the same");
