@@ -203,11 +203,11 @@ static int model_convert(struct settings *s, int argc, char **argv)
     };
     const struct opt_command c = {
         .name = "apus model convert",
-        .synopsis = "DIR -o OUT.apus [--activations A14|A8] "
+        .synopsis = "SOURCE -o OUT.apus [--activations A14|A8] "
                     "[--smooth auto|off] [--no-tokenizer]",
-        .about = "Convert a Hugging Face directory into a model file and"
-                 " print the model's id.\nThe same input gives the same"
-                 " bytes on every machine.",
+        .about = "Convert a Hugging Face directory or a GGUF file into a model"
+                 " file and print the\nmodel's id.  The same input gives the"
+                 " same bytes on every machine.",
         .opts = opts, .min_args = 1, .max_args = 1,
     };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
@@ -239,6 +239,18 @@ static int check_pass(struct settings *s, const char *name, struct id was,
     if (force || id_equal(id, was) || model_check_unused(s, was, err) == 0)
         return 0;
     return err_prefix(err, "the name \"%s\"", name);
+}
+
+/* Others of the store that differ in little. */
+static void show_twins(const char *store, struct id id)
+{
+    struct buf b;
+
+    buf_init(&b, LIST_MAX);
+    if (models_twins(&b, store, id, NULL) == 0 && b.len)
+        for (char *p = strtok(b.data, "\n"); p; p = strtok(NULL, "\n"))
+            log_info("%s", p);
+    buf_clear(&b);
 }
 
 /* What the name stands for now; a model that it takes the name of stays. */
@@ -275,6 +287,7 @@ static int add(struct settings *s, const char *what, const char *name,
     if (rc == 0) {
         path = models_path(store, id);
         warn_of_tokenizer(what, path);
+        show_twins(store, id);
         print_id(id);
     }
     free(path);
@@ -287,9 +300,9 @@ static int model_add(struct settings *s, int argc, char **argv)
     const char *act = "A14", *smooth = "off", *source = NULL;
     bool force = false, without = false;
     const struct opt opts[] = {
-        { 0, "activations", "A14|A8", "of a directory: inputs of linears",
+        { 0, "activations", "A14|A8", "of a conversion: inputs of linears",
           &act, NULL },
-        { 0, "smooth", "auto|off", "of a directory: smooth keys", &smooth,
+        { 0, "smooth", "auto|off", "of a conversion: smooth keys", &smooth,
           NULL },
         { 0, "no-tokenizer", NULL, NO_TOKENIZER, .flag = &without },
         { 0, "source", "TEXT", "where others get it, such as hf:ORG/NAME: a"
@@ -301,9 +314,10 @@ static int model_add(struct settings *s, int argc, char **argv)
     const struct opt_command c = {
         .name = "apus model add",
         .synopsis = "WHAT [NAME] [--source TEXT] [--no-tokenizer] [--force]",
-        .about = "Put a model file, or a Hugging Face directory (converted),"
-                 " into the store and\nprint the model's id.  NAME is that of"
-                 " the file or directory if it is not given.",
+        .about = "Put a model file, or a Hugging Face directory or a GGUF file"
+                 " (converted), into\nthe store and print the model's id."
+                 "  NAME is that of the file or directory if it\nis not"
+                 " given.",
         .opts = opts, .min_args = 1, .max_args = 2,
     };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
@@ -456,8 +470,9 @@ static int model_info(struct settings *s, int argc, char **argv)
         .name = "apus model info",
         .synopsis = "WHAT",
         .about = "What a model is: WHAT is an id or the beginning of one, a"
-                 " name, a file, or a\nHugging Face directory.  Only records"
-                 " are read; the weights are not checked.",
+                 " name, a model file,\na Hugging Face directory or a GGUF"
+                 " file.  Only records are read; the weights are\nnot"
+                 " checked.",
         .min_args = 1, .max_args = 1,
     };
     const char **args = xcalloc((size_t)argc, sizeof(*args)), *what;
@@ -523,7 +538,7 @@ static int model_rm(struct settings *s, int argc, char **argv)
 }
 
 const struct command cmd_model_verbs[] = {
-    { "convert", "a Hugging Face directory into a model file",
+    { "convert", "a directory or GGUF file into a model file",
       .run = model_convert },
     { "add", "a file or directory to the store", .run = model_add },
     { "list", "the models of the store", .run = model_list },

@@ -306,8 +306,8 @@ int cmd_run(struct settings *s, int argc, char **argv)
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct run r = { .settings = s };
     const struct opt opts[] = {
-        { 'm', "model", "MODEL", "name, id, model file or Hugging Face"
-          " directory", &r.model_name, NULL },
+        { 'm', "model", "MODEL", "name, id, model or GGUF file, or Hugging"
+          " Face directory", &r.model_name, NULL },
         { 'o', "output", "OUT.jsonl", "where the answers go; default:"
           " FILE.out.jsonl", &r.out_path, NULL },
         { 0, "from", "FILE|BATCH|ID", "compute these answers again",

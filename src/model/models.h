@@ -80,6 +80,11 @@ int models_there(const char *store, struct err *err);
 /* One line a model: name, id, parameters, size. */
 int models_list(const char *store, struct buf *out, struct err *err);
 
+/* A line for each model of the store with the same tensors as this one: what of
+ * the rest of their records differs. */
+int models_twins(struct buf *out, const char *store, struct id id,
+                 struct err *err);
+
 /* ERR_INPUT if it cannot be a name; an id can be none. */
 int models_name_check(const char *name, struct err *err);
 
