@@ -24,6 +24,7 @@ struct float_model {
     float embed[V * D], norm[D];
     struct float_layer layer[L];
     double k[L][CTX][HKV * HD], v[L][CTX][HKV * HD];
+    double embedding, residual, attention, logits; /* factors */
 };
 
 static int get(struct safetensors *s, float *out, size_t n, const char *fmt,
@@ -64,10 +65,20 @@ struct float_model *float_model_new(const char *dir)
     for (int i = 0; i < L && !bad; i++)
         bad = get_layer(s, &m->layer[i], i);
     safetensors_close(s);
+    float_model_factors(m, 1, 1, 1 / sqrt(HD), 1);
     if (!bad)
         return m;
     free(m);
     return NULL;
+}
+
+void float_model_factors(struct float_model *m, double embedding,
+                         double residual, double attention, double logits)
+{
+    m->embedding = embedding;
+    m->residual = residual;
+    m->attention = attention;
+    m->logits = logits;
 }
 
 void float_model_free(struct float_model *m)
@@ -119,7 +130,7 @@ static void attend(const struct float_model *m, int l, double *o,
         for (size_t t = 0; t <= pos; t++) {
             p[t] = 0;
             for (int i = 0; i < HD; i++)
-                p[t] += q[at + i] * m->k[l][t][g + i] / sqrt(HD);
+                p[t] += q[at + i] * m->k[l][t][g + i] * m->attention;
             max = p[t] > max ? p[t] : max;
         }
         for (int i = 0; i < HD; i++)
@@ -149,7 +160,7 @@ static void layer(struct float_model *m, int l, double *x, size_t pos)
     attend(m, l, o, q, pos);
     mul(y, w->wo, o, D, D);
     for (int i = 0; i < D; i++)
-        x[i] += y[i];
+        x[i] += y[i] * m->residual;
     norm(h, x, w->ffn_norm);
     mul(g, w->gate, h, FFN, D);
     mul(u, w->up, h, FFN, D);
@@ -157,7 +168,7 @@ static void layer(struct float_model *m, int l, double *x, size_t pos)
         g[i] = g[i] / (1 + exp(-g[i])) * u[i];
     mul(y, w->down, g, D, FFN);
     for (int i = 0; i < D; i++)
-        x[i] += y[i];
+        x[i] += y[i] * m->residual;
 }
 
 void float_model_run(struct float_model *m, const uint32_t *token, size_t n,
@@ -167,10 +178,12 @@ void float_model_run(struct float_model *m, const uint32_t *token, size_t n,
         double x[D], h[D];
 
         for (int i = 0; i < D; i++)
-            x[i] = m->embed[token[t] * D + (uint32_t)i];
+            x[i] = m->embed[token[t] * D + (uint32_t)i] * m->embedding;
         for (int l = 0; l < L; l++)
             layer(m, l, x, t);
         norm(h, x, m->norm);
         mul(logits + t * V, m->embed, h, V, D);
+        for (int i = 0; i < V; i++)
+            logits[t * V + (size_t)i] /= m->logits;
     }
 }

@@ -15,6 +15,12 @@ struct float_model;
 struct float_model *float_model_new(const char *dir);
 void float_model_free(struct float_model *m);
 
+/* Give it the factors of Granite: the embedding and what layers add are
+ * multiplied, scores of attention are q k times `attention`, logits are
+ * divided.  Without this: 1, 1, 1 / sqrt(8), 1. */
+void float_model_factors(struct float_model *m, double embedding,
+                         double residual, double attention, double logits);
+
 /* logits[i * 512 ..] of every position, tokens[0..n), n <= 512. */
 void float_model_run(struct float_model *m, const uint32_t *token, size_t n,
                      double *logits);

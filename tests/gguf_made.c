@@ -86,45 +86,97 @@ static uint64_t row_of(uint64_t to, uint32_t head_dim)
     return to - r + r / 2 + r % 2 * (head_dim / 2);
 }
 
-/* Tensor `from` of m under the name of tensor i. */
-static void put_tensor(struct gguf_out *o, const struct import *m, uint32_t i,
-                       uint32_t from, const struct gguf_made *how)
+/* The rows of tensor `from` of m in the order of tensor i. */
+static void put_rows(struct buf *b, const struct import *m, uint32_t i,
+                     uint32_t from, const struct gguf_made *how)
 {
     struct err err = ERR_INIT;
     struct tensor_record e;
-    uint32_t format = how->format;
-    char name[64];
     float *x;
-    struct buf b;
 
     model_expect(&m->rec, i, &e);
     x = xmalloc(e.cols * sizeof(*x));
-    buf_init(&b, (size_t)64 << 20);
-    if (e.type == TENSOR_F32) /* as others do, whatever the file's format */
-        format = 0;
     for (uint64_t r = 0; r < e.rows; r++) {
         uint64_t row = how->interleaved && turned(i)
                            ? row_of(r, m->rec.head_dim) : r;
 
         if (import_read(m, from, row * e.cols, e.cols, x, &err))
             printf("# %s\n", err.text);
-        for (uint32_t k = 0; k < e.cols; k++)
-            put_number(&b, format, x[k]);
+        for (uint32_t k = 0; k < e.cols; k++) /* vectors are always F32 */
+            put_number(b, e.type == TENSOR_F32 ? 0 : how->format, x[k]);
     }
+    free(x);
+}
+
+/* Tensors of m from `from` to `last` as one that is called `name`. */
+static void put_fused(struct gguf_out *o, const struct import *m,
+                      uint32_t from, uint32_t last, const char *name,
+                      const struct gguf_made *how)
+{
+    struct tensor_record e;
+    uint64_t rows = 0;
+    struct buf b;
+
+    buf_init(&b, (size_t)64 << 20);
+    for (uint32_t i = from; i <= last; i++) {
+        model_expect(&m->rec, i, &e);
+        rows += e.rows;
+        put_rows(&b, m, i, i, how);
+    }
+    gguf_put_tensor(o, name, how->format, e.cols, rows, b.data, b.len);
+    buf_clear(&b);
+}
+
+/* Whether tensor i is part of a fused one, which the first of it writes. */
+static bool put_part(struct gguf_out *o, const struct import *m, uint32_t i,
+                     const struct gguf_made *how)
+{
+    uint32_t part = (i - TENSOR_LAYERS) % LAYER_TENSORS;
+    char name[64];
+
+    if (!how->fused || i < TENSOR_LAYERS)
+        return false;
+    if (part == LAYER_WQ) {
+        snprintf(name, sizeof(name), "blk.%u.attn_qkv.weight",
+                 (i - TENSOR_LAYERS) / LAYER_TENSORS);
+        put_fused(o, m, i, i + 2, name, how);
+    }
+    if (part == LAYER_GATE) {
+        snprintf(name, sizeof(name), "blk.%u.ffn_up.weight",
+                 (i - TENSOR_LAYERS) / LAYER_TENSORS);
+        put_fused(o, m, i, i + 1, name, how);
+    }
+    return part == LAYER_WQ || part == LAYER_WK || part == LAYER_WV ||
+           part == LAYER_GATE || part == LAYER_UP;
+}
+
+/* Tensor `from` of m under the name of tensor i. */
+static void put_tensor(struct gguf_out *o, const struct import *m, uint32_t i,
+                       uint32_t from, const struct gguf_made *how)
+{
+    struct tensor_record e;
+    uint32_t format = how->format;
+    char name[64];
+    struct buf b;
+
+    model_expect(&m->rec, i, &e);
+    buf_init(&b, (size_t)64 << 20);
+    if (e.type == TENSOR_F32)
+        format = 0;
+    put_rows(&b, m, i, from, how);
     tensor_name(name, sizeof(name), i);
     if (e.type == TENSOR_F32)
         gguf_put_tensor(o, name, format, e.rows, 0, b.data, b.len);
     else
         gguf_put_tensor(o, name, format, e.cols, e.rows, b.data, b.len);
     buf_clear(&b);
-    free(x);
 }
 
 void gguf_made_tensors(struct gguf_out *o, const struct import *m,
                        const struct gguf_made *how)
 {
     for (uint32_t i = 0; i < m->rec.n_tensors; i++)
-        if (import_name(m, i))
+        if (import_name(m, i) && !put_part(o, m, i, how))
             put_tensor(o, m, i, i, how);
     if (how->repeats_head)
         put_tensor(o, m, TENSOR_HEAD, TENSOR_EMBED, how);

@@ -19,6 +19,7 @@ struct gguf_made {
     double theta;      /* 0: the file does not say */
     const char *pre;   /* of a byte-level tokenizer; NULL: no tokenizer */
     bool repeats_head; /* a tied head is written, too */
+    bool fused;        /* q, k and v are one matrix, gate and up another */
 };
 
 /* Keys, texts and tensors of m into o, which is new. */

@@ -93,7 +93,7 @@ static void check_vectors(const char *name, const struct model *m,
 
         if (!w)
             continue;
-        hf_tensor_name(hf, i);
+        hf_tensor_name(hf, i, false);
         if (json_get(sums, hf) &&
             has_digest(json_get(sums, hf), "w", w->w,
                        (size_t)w->rows * w->cols) &&

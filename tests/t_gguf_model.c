@@ -83,14 +83,19 @@ static void try_family(const char *name, const struct gguf_made *how)
 
 static void try_families(void)
 {
-    static const struct gguf_made llama = { "llama", true, 30, 0, NULL,
-                                            true };
-    static const struct gguf_made mistral = { "llama", true, 0, 10000, NULL,
-                                              false };
-    static const struct gguf_made qwen2 = { "qwen2", false, 30, 1000000,
-                                            NULL, false };
-    static const struct gguf_made qwen3 = { "qwen3", false, 1, 1000000, NULL,
-                                            false };
+    static const struct gguf_made llama = {
+        .architecture = "llama", .interleaved = true, .format = 30,
+        .repeats_head = true
+    };
+    static const struct gguf_made mistral = {
+        .architecture = "llama", .interleaved = true, .theta = 10000
+    };
+    static const struct gguf_made qwen2 = {
+        .architecture = "qwen2", .format = 30, .theta = 1000000
+    };
+    static const struct gguf_made qwen3 = {
+        .architecture = "qwen3", .format = 1, .theta = 1000000
+    };
 
     try_family("tiny-llama-a8", &llama);
     try_family("tiny-mistral", &mistral);
@@ -147,8 +152,10 @@ static char *byte_level_dir(void)
     return dir;
 }
 
-static const struct gguf_made made_byte_level = { "llama", true, 30, 10000,
-                                                  "smollm", false };
+static const struct gguf_made made_byte_level = {
+    .architecture = "llama", .interleaved = true, .format = 30,
+    .theta = 10000, .pre = "smollm"
+};
 
 static void try_byte_level(void)
 {
@@ -226,8 +233,9 @@ static void try_stories(void)
 /* nano with these keys and tensors instead of some. */
 static void nano_out(struct gguf_out *o, const struct import *m)
 {
-    static const struct gguf_made how = { "llama", true, 30, 0, NULL,
-                                          false };
+    static const struct gguf_made how = {
+        .architecture = "llama", .interleaved = true, .format = 30
+    };
 
     gguf_out_init(o);
     gguf_made(o, m, &how);
@@ -361,8 +369,9 @@ static void try_refused_keys(const struct import *nano)
 static void try_refused_tensors(const struct import *nano)
 {
     static const unsigned char zeros[4096];
-    static const struct gguf_made how = { "llama", true, 30, 0, NULL,
-                                          false };
+    static const struct gguf_made how = {
+        .architecture = "llama", .interleaved = true, .format = 30
+    };
     struct gguf_out o;
 
     nano_out(&o, nano);

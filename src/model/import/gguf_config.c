@@ -20,14 +20,19 @@
 
 static const struct architecture {
     const char *name;
-    bool interleaved, fused;
+    bool interleaved, fused, folds;
 } architectures[] = {
-    { "llama", true, false }, /* Mistral, too */
-    { "qwen2", false, false },
-    { "qwen3", false, false },
+    { "llama", true, false, false }, /* Mistral, too */
+    { "qwen2", false, false, false },
+    { "qwen3", false, false, false },
+    { "phi3", false, true, false },
+    { "granite", true, false, true },
+    { "minicpm", true, false, true },
+    { "seed_oss", false, false, false },
 };
 
-#define KNOWN "llama, qwen2 and qwen3 are known"
+#define KNOWN "llama, qwen2, qwen3, phi3, granite, minicpm and seed_oss are" \
+              " known"
 
 /* What is asked for below, and what changes nothing. */
 static const char *const known_keys[] = {
@@ -40,6 +45,11 @@ static const char *const known_keys[] = {
     "rope.scaling.attn_factor", "rope.scaling.yarn_beta_fast",
     "rope.scaling.yarn_beta_slow", "rope.scale_linear", "vocab_size",
     "rope.scaling.finetuned", "attention.layer_norm_epsilon",
+};
+
+/* Factors, of architectures that have them. */
+static const char *const factor_keys[] = {
+    "embedding_scale", "residual_scale", "logit_scale", "attention.scale",
 };
 
 /* Keys that change nothing where they are 0 or false. */
@@ -148,7 +158,7 @@ static bool nothing(const struct gguf *g, const struct gguf_value *v)
 }
 
 /* Every key of the architecture is one that is understood. */
-static int check_keys(const struct keys *k, struct err *err)
+static int check_keys(const struct keys *k, bool folds, struct err *err)
 {
     size_t n = strlen(k->architecture);
 
@@ -163,6 +173,9 @@ static int check_keys(const struct keys *k, struct err *err)
         if (listed(name, neutral_keys,
                    sizeof(neutral_keys) / sizeof(neutral_keys[0])) &&
             nothing(k->g, v))
+            continue;
+        if (folds && listed(name, factor_keys,
+                            sizeof(factor_keys) / sizeof(factor_keys[0])))
             continue;
         return err_set(err, ERR_INPUT, "models with the key \"%s\" are not"
                        " supported", v->key);
@@ -318,6 +331,27 @@ static int read_rope(const struct keys *k, struct gguf_config *c,
     return 0;
 }
 
+/* Factors that are not there are 1, but Granite always says the last. */
+static int read_factors(const struct keys *k, struct gguf_config *c,
+                        struct err *err)
+{
+    double embedding = 1, residual = 1, logits = 0, attention = 0;
+
+    if (real(k, "embedding_scale", 0, &embedding, err) ||
+        real(k, "residual_scale", 0, &residual, err) ||
+        real(k, "logit_scale", 0, &logits, err) ||
+        real(k, "attention.scale", 0, &attention, err))
+        return -1;
+    if (!(logits > 0))
+        return err_set(err, ERR_INPUT, "it has no key %s.logit_scale",
+                       k->architecture);
+    c->fold = (struct fold){ (float)embedding, (float)residual,
+                             (float)logits };
+    if (attention > 0)
+        c->rec.attn_scale = (float)attention;
+    return 0;
+}
+
 int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err)
 {
     const struct architecture *a = NULL;
@@ -334,11 +368,12 @@ int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err)
     k.architecture = a->name;
     c->interleaved = a->interleaved;
     c->fused = a->fused;
-    if (check_keys(&k, err) || read_sizes(&k, &c->rec, err) ||
+    c->folds = a->folds;
+    if (check_keys(&k, a->folds, err) || read_sizes(&k, &c->rec, err) ||
         read_rope(&k, c, err))
         return -1;
     attention = hf_rope_attention(&c->rope);
     c->rec.attn_scale =
         (float)(1 / sqrt(c->rec.head_dim) * (attention * attention));
-    return 0;
+    return a->folds ? read_factors(&k, c, err) : 0;
 }

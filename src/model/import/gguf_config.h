@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "model/import/fold.h"
 #include "model/import/hf_rope.h"
 #include "proof/model_record.h"
 
@@ -20,6 +21,8 @@ struct gguf_config {
     struct hf_rope rope;
     bool interleaved; /* rows of q and k: pairs of RoPE are neighbours */
     bool fused;       /* q, k, v in one matrix, gate and up in another */
+    bool folds;       /* `fold` is to be applied */
+    struct fold fold;
 };
 
 int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err);

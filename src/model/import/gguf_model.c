@@ -88,7 +88,7 @@ static const struct import_format format = { tensor_name, read_tensor,
 
 /* ---- names --------------------------------------------------------------- */
 
-static void name_of(char out[TENSOR_NAME], uint32_t i)
+static void name_of(char out[TENSOR_NAME], uint32_t i, bool fused)
 {
     static const char *const top[] = {
         "token_embd.weight", "", "output_norm.weight", "output.weight"
@@ -100,13 +100,17 @@ static void name_of(char out[TENSOR_NAME], uint32_t i)
         "ffn_norm.weight", "ffn_gate.weight", "ffn_up.weight",
         "ffn_down.weight"
     };
+    uint32_t k = i < TENSOR_LAYERS ? 0 : (i - TENSOR_LAYERS) % LAYER_TENSORS;
 
+    if (fused && k == LAYER_GATE)
+        k = LAYER_UP; /* which has the rows of both */
     if (i < TENSOR_LAYERS)
         snprintf(out, TENSOR_NAME, "%s", top[i]);
     else
         snprintf(out, TENSOR_NAME, "blk.%u.%s",
                  (i - TENSOR_LAYERS) / LAYER_TENSORS,
-                 part[(i - TENSOR_LAYERS) % LAYER_TENSORS]);
+                 fused && (k == LAYER_WQ || k == LAYER_WK || k == LAYER_WV)
+                     ? "attn_qkv.weight" : part[k]);
 }
 
 /* Whether tensor i is one of q or k, whose rows may be interleaved. */
@@ -140,12 +144,14 @@ static int find_tensor(struct import *m, const struct gguf_config *c,
     if (e.type == TENSOR_ABSENT || i == TENSOR_INV_FREQ ||
         (i == TENSOR_HEAD && m->rec.flags & MODEL_TIED))
         return 0;
-    name_of(name, i);
+    name_of(name, i, c->fused);
     t = gguf_find(s->g, name);
     if (!t)
         return err_set(err, ERR_INPUT, "tensor \"%s\" is missing", name);
     rows = e.type == TENSOR_W8 ? e.rows : 1;
     cols = e.type == TENSOR_W8 ? e.cols : e.rows;
+    if (c->fused)
+        import_fused(&m->rec, i, &s->from[i].row, &rows);
     if (t->dim[0] != cols || t->dim[1] != rows || t->n != rows * cols)
         return wrong_shape(t, rows, cols, err);
     s->from[i].t = t;
@@ -327,6 +333,8 @@ int gguf_model_open(struct import *m, const char *path, struct err *err)
     if (gguf_open(&s->g, path, err) || gguf_config(&c, s->g, err))
         return -1;
     m->rec = c.rec;
+    if (c.folds && fold_factors(m, &c.fold, err))
+        return -1;
     if (gguf_find(s->g, "blk.0.attn_q.bias"))
         m->rec.flags |= MODEL_QKV_BIAS;
     if (gguf_find(s->g, "blk.0.attn_q_norm.weight"))

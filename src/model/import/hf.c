@@ -30,7 +30,7 @@
 
 struct hf {
     struct safetensors *st;
-    const struct safetensor **tensor; /* of each of a model; NULL: none */
+    struct hf_origin *from; /* of each tensor of the model */
 };
 
 /* ---- tensors ------------------------------------------------------------- */
@@ -39,15 +39,17 @@ static const char *tensor_name(const struct import *m, uint32_t tensor)
 {
     const struct hf *h = m->self;
 
-    return h->tensor[tensor] ? h->tensor[tensor]->name : NULL;
+    return h->from[tensor].t ? h->from[tensor].t->name : NULL;
 }
 
 static int read_tensor(const struct import *m, uint32_t tensor, uint64_t from,
                        size_t n, float *out, struct err *err)
 {
     const struct hf *h = m->self;
+    const struct hf_origin *o = &h->from[tensor];
+    uint64_t width = o->t->n_dims > 1 ? o->t->shape[1] : 1;
 
-    return safetensors_read(h->st, h->tensor[tensor], from, n, out, err);
+    return safetensors_read(h->st, o->t, o->row * width + from, n, out, err);
 }
 
 static void close_hf(struct import *m)
@@ -55,7 +57,7 @@ static void close_hf(struct import *m)
     struct hf *h = m->self;
 
     safetensors_close(h->st);
-    free(h->tensor);
+    free(h->from);
     free(h);
 }
 
@@ -75,18 +77,19 @@ static void note_two_sets(struct import *m, const char *dir)
     free(index);
 }
 
-static int open_tensors(struct import *m, const char *dir, struct err *err)
+static int open_tensors(struct import *m, const char *dir, bool fused,
+                        struct err *err)
 {
     struct hf *h = m->self;
     uint32_t n = m->rec.n_tensors;
 
     note_two_sets(m, dir);
     if (safetensors_open(&h->st, dir, err) ||
-        hf_tensors_check(h->st, &m->rec, err))
+        hf_tensors_check(h->st, &m->rec, fused, err))
         return -1;
-    h->tensor = xcalloc(n, sizeof(*h->tensor));
+    h->from = xcalloc(n, sizeof(*h->from));
     for (uint32_t i = 0; i < n; i++)
-        h->tensor[i] = hf_tensors_get(h->st, &m->rec, i);
+        h->from[i] = hf_tensors_get(h->st, &m->rec, fused, i);
     return 0;
 }
 
@@ -110,7 +113,7 @@ static int check_tied(const struct import *m, struct err *err)
 
     if (!(r->flags & MODEL_TIED))
         return 0;
-    e = hf_tensors_get(st, r, TENSOR_EMBED);
+    e = hf_tensors_get(st, r, false, TENSOR_EMBED).t;
     h = safetensors_find(st, "lm_head.weight");
     if (!h || h == e)
         return 0;
@@ -315,7 +318,9 @@ int hf_open(struct import *m, const char *dir, struct err *err)
         return -1;
     m->rec = c.rec;
     memcpy(m->inv_freq, c.inv_freq, sizeof(m->inv_freq));
-    return open_tensors(m, dir, err) ||
+    if (c.folds && fold_factors(m, &c.fold, err))
+        return err_prefix(err, "config.json");
+    return open_tensors(m, dir, c.fused, err) ||
                    read_texts(m, dir, err) || check_tied(m, err)
                ? -1 : 0;
 }

@@ -21,16 +21,31 @@
 
 #define MAX_CONFIG ((size_t)4 << 20)
 
+/* What is special of a family. */
+enum {
+    WINDOW = 1,         /* sliding_window has a meaning */
+    NEEDS_HEAD_DIM = 2, /* its default is not hidden_size / heads */
+    SOME_LAYERS = 4,    /* use_sliding_window, false if absent */
+    FUSED = 8,
+    GRANITE = 16,       /* factors by their names there */
+    MINICPM = 32,       /* likewise */
+    BIASED = 64,        /* attention_bias: of q, k and v alone */
+    OWN_CODE = 128      /* auto_map names the family's own, as we have it */
+};
+
 static const struct family {
     const char *name, *architecture;
-    uint32_t flags;
-    bool window;        /* sliding_window has a meaning */
-    bool needs_head_dim; /* its default is not hidden_size / heads */
+    uint32_t flags, special;
 } families[] = {
-    { "llama", "LlamaForCausalLM", 0, false, false },
-    { "mistral", "MistralForCausalLM", 0, true, false },
-    { "qwen2", "Qwen2ForCausalLM", MODEL_QKV_BIAS, true, false },
-    { "qwen3", "Qwen3ForCausalLM", MODEL_QK_NORM, true, true },
+    { "llama", "LlamaForCausalLM", 0, 0 },
+    { "mistral", "MistralForCausalLM", 0, WINDOW },
+    { "qwen2", "Qwen2ForCausalLM", MODEL_QKV_BIAS, WINDOW | SOME_LAYERS },
+    { "qwen3", "Qwen3ForCausalLM", MODEL_QK_NORM,
+      WINDOW | SOME_LAYERS | NEEDS_HEAD_DIM },
+    { "phi3", "Phi3ForCausalLM", 0, WINDOW | FUSED | OWN_CODE },
+    { "granite", "GraniteForCausalLM", 0, GRANITE },
+    { "minicpm", "MiniCPMForCausalLM", 0, MINICPM | OWN_CODE },
+    { "seed_oss", "SeedOssForCausalLM", MODEL_QKV_BIAS, BIASED },
 };
 
 /* Keys that mean other arithmetic unless they are absent, null or false. */
@@ -44,8 +59,29 @@ static const char *const refused[] = {
     "scale_depth", "dim_model_base", "use_qk_norm", "qk_layernorm",
     "no_rope_layers", "no_rope_layer_interval", "alibi", "parallel_residual",
     "rope_interleaved", "is_encoder_decoder", "vision_config", "text_config",
-    "auto_map",
+    "auto_map", "attention_out_bias",
 };
+
+/* Those of them that a family has. */
+static const struct {
+    const char *key;
+    uint32_t special;
+} allowed[] = {
+    { "attention_multiplier", GRANITE }, { "embedding_multiplier", GRANITE },
+    { "residual_multiplier", GRANITE }, { "logits_scaling", GRANITE },
+    { "scale_emb", MINICPM }, { "scale_depth", MINICPM },
+    { "dim_model_base", MINICPM }, { "attention_bias", BIASED },
+    { "auto_map", OWN_CODE },
+};
+
+static bool is_allowed(const struct family *f, const char *key)
+{
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
+        if (f->special & allowed[i].special &&
+            strcmp(key, allowed[i].key) == 0)
+            return true;
+    return false;
+}
 
 static bool given(const struct json *v)
 {
@@ -113,7 +149,8 @@ static int parse_family(const struct family **out, const struct json *root,
 {
     const struct json *type = json_get(root, "model_type");
     const struct json *arch = json_first(json_get(root, "architectures"));
-    const char *known = "llama, mistral, qwen2 and qwen3 are known";
+    const char *known = "llama, mistral, qwen2, qwen3, phi3, granite, minicpm"
+                        " and seed_oss are known";
     size_t i = 0, n = sizeof(families) / sizeof(families[0]);
 
     if (!json_string(type))
@@ -130,8 +167,9 @@ static int parse_family(const struct family **out, const struct json *root,
     return 0;
 }
 
-/* What has no paragraph in X1. */
-static int parse_refused(const struct json *root, struct err *err)
+/* What has no paragraph in X1.  f is NULL for an object within. */
+static int parse_refused(const struct json *root, const struct family *f,
+                         struct err *err)
 {
     const struct json *v = json_get(root, "hidden_act");
     double part = 1;
@@ -141,7 +179,7 @@ static int parse_refused(const struct json *root, struct err *err)
         return refuse("hidden_act", v, "only silu is known", err);
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         v = json_get(root, refused[i]);
-        if (given(v))
+        if (given(v) && !(f && is_allowed(f, refused[i])))
             return refuse(refused[i], v, "models with it are not supported",
                           err);
     }
@@ -168,7 +206,8 @@ static int parse_sizes(struct model_record *r, const struct json *root,
     r->context = context < X1_MAX_CONTEXT ? context : X1_MAX_CONTEXT;
     r->n_kv_heads = r->n_heads;
     if (count(&r->n_kv_heads, root, "num_key_value_heads", true, err) ||
-        count(&r->head_dim, root, "head_dim", !f->needs_head_dim, err))
+        count(&r->head_dim, root, "head_dim",
+              !(f->special & NEEDS_HEAD_DIM), err))
         return -1;
     if (!r->head_dim) {
         if (r->dim % r->n_heads)
@@ -191,7 +230,7 @@ static int parse_window(struct model_record *r, const struct json *root,
 {
     const struct json *use = json_get(root, "use_sliding_window");
     const struct json *layers = json_get(root, "layer_types"), *v;
-    bool qwen = f->flags != 0; /* has use_sliding_window, false if absent */
+    bool some = f->special & SOME_LAYERS;
     uint32_t w = 0;
 
     if (use && json_type(use) != JSON_BOOL && json_type(use) != JSON_NULL)
@@ -202,10 +241,10 @@ static int parse_window(struct model_record *r, const struct json *root,
                       "is not supported", err);
     if (count(&w, root, "sliding_window", true, err))
         return -1;
-    if (w && !f->window)
+    if (w && !(f->special & WINDOW))
         return refuse("sliding_window", json_get(root, "sliding_window"),
                       "this family has no window", err);
-    if (!qwen && w < r->context)
+    if (!some && w < r->context)
         r->window = w;
     for (v = json_first(layers); v; v = json_next(v))
         if (!json_string(v) ||
@@ -310,7 +349,7 @@ static int check_scaling_keys(const struct json *s, struct err *err)
             return err_set(err, ERR_INPUT, "the rope scaling has the unknown "
                            "key \"%s\"", json_key(v));
     }
-    return parse_refused(s, err);
+    return parse_refused(s, NULL, err);
 }
 
 static int parse_scaling_type(enum hf_rope_type *type, const struct json *s,
@@ -416,6 +455,46 @@ static int parse_activations(struct model_record *r, const struct json *root,
     return 0;
 }
 
+/* A factor that must be there. */
+static int factor(double *out, const struct json *root, const char *key,
+                  struct err *err)
+{
+    const struct json *v = json_get(root, key);
+
+    if (!v || json_type(v) == JSON_NULL)
+        return err_set(err, ERR_INPUT, "it has no %s", key);
+    return number(out, root, key, 0x1p-20, err);
+}
+
+/* The factors of a family; they are f32 here, as in other sources of it. */
+static int parse_factors(struct hf_config *c, const struct json *root,
+                         const struct family *f, struct err *err)
+{
+    struct model_record *r = &c->rec;
+    double attention = 0, embedding = 0, residual = 0, logits = 0;
+
+    c->folds = f->special & (GRANITE | MINICPM);
+    if (f->special & GRANITE &&
+        (factor(&attention, root, "attention_multiplier", err) ||
+         factor(&embedding, root, "embedding_multiplier", err) ||
+         factor(&residual, root, "residual_multiplier", err) ||
+         factor(&logits, root, "logits_scaling", err)))
+        return -1;
+    if (f->special & GRANITE)
+        r->attn_scale = (float)attention;
+    if (f->special & MINICPM) {
+        if (factor(&embedding, root, "scale_emb", err) ||
+            factor(&residual, root, "scale_depth", err) ||
+            factor(&logits, root, "dim_model_base", err))
+            return -1;
+        residual /= sqrt(r->n_layers);
+        logits = r->dim / logits;
+    }
+    c->fold = (struct fold){ (float)embedding, (float)residual,
+                             (float)logits };
+    return 0;
+}
+
 static int parse_tree(struct hf_config *c, const struct json *root,
                       const struct json *gen, struct err *err)
 {
@@ -429,7 +508,7 @@ static int parse_tree(struct hf_config *c, const struct json *root,
     r->architecture = 1;
     if (json_type(root) != JSON_OBJECT)
         return err_set(err, ERR_INPUT, "it is not an object");
-    if (parse_family(&f, root, err) || parse_refused(root, err) ||
+    if (parse_family(&f, root, err) || parse_refused(root, f, err) ||
         parse_sizes(r, root, f, err) || parse_window(r, root, f, err) ||
         parse_eps(r, root, err) || parse_bos(r, root, err) ||
         parse_eos(c, root, gen, err) || parse_rope(&rope, root, err) ||
@@ -440,7 +519,9 @@ static int parse_tree(struct hf_config *c, const struct json *root,
         r->flags |= MODEL_TIED;
     a = hf_rope_attention(&rope);
     r->attn_scale = (float)(1 / sqrt(r->head_dim) * (a * a));
-    if (model_check(r, err)) /* bounds head_dim too */
+    c->fused = f->special & FUSED;
+    if (parse_factors(c, root, f, err) ||
+        model_check(r, err)) /* bounds head_dim too */
         return -1;
     hf_rope_frequencies(c->inv_freq, &rope, r->head_dim);
     for (uint32_t i = 0; i < r->head_dim / 2; i++)

@@ -1,7 +1,7 @@
 /*
  * config.json of a Hugging Face directory (and generation_config.json) as the
- * fields of a model record.  Four families are known: llama, mistral, qwen2,
- * qwen3.  Whatever would change a number and has no paragraph in X1 is
+ * fields of a model record.  The families are those of the table in
+ * hf_config.c.  Whatever would change a number and has no paragraph in X1 is
  * refused by name.
  */
 #ifndef APUS_MODEL_IMPORT_HF_CONFIG_H
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "kernels/kernels.h"
+#include "model/import/fold.h"
 #include "proof/model_record.h"
 
 struct err;
@@ -18,6 +19,9 @@ struct err;
 struct hf_config {
     struct model_record rec; /* but tokenizer, template and tensors root */
     float inv_freq[X1_MAX_HEAD_DIM / 2]; /* head_dim / 2 of them */
+    bool fused;              /* q, k, v are one matrix, gate and up another */
+    bool folds;              /* `fold` is to be applied */
+    struct fold fold;
 };
 
 /* From texts; gen is NULL if there is no generation_config.json. */

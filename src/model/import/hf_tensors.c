@@ -5,17 +5,26 @@
 
 #include "model/import/hf_tensors.h"
 
-#include <stdbool.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "model/import/import.h"
 #include "model/import/safetensors.h"
 #include "model/model_layout.h"
 
-void hf_tensor_name(char out[HF_TENSOR_NAME], uint32_t i)
+/* Which part's name a part has where some are fused. */
+static uint32_t fused_part(uint32_t part)
+{
+    if (part == LAYER_WQ || part == LAYER_WK || part == LAYER_WV)
+        return LAYER_TENSORS;
+    return part == LAYER_GATE || part == LAYER_UP ? LAYER_TENSORS + 1 : part;
+}
+
+void hf_tensor_name(char out[HF_TENSOR_NAME], uint32_t i, bool fused)
 {
     static const char *const top[] = {
         "model.embed_tokens.weight", "", "model.norm.weight",
@@ -28,15 +37,17 @@ void hf_tensor_name(char out[HF_TENSOR_NAME], uint32_t i)
         "self_attn.k_proj.bias", "self_attn.v_proj.bias",
         "self_attn.q_norm.weight", "self_attn.k_norm.weight",
         "post_attention_layernorm.weight", "mlp.gate_proj.weight",
-        "mlp.up_proj.weight", "mlp.down_proj.weight"
+        "mlp.up_proj.weight", "mlp.down_proj.weight",
+        "self_attn.qkv_proj.weight", "mlp.gate_up_proj.weight"
     };
+    uint32_t k = i < TENSOR_LAYERS ? 0 : (i - TENSOR_LAYERS) % LAYER_TENSORS;
 
     if (i < TENSOR_LAYERS)
         snprintf(out, HF_TENSOR_NAME, "%s", top[i]);
     else
         snprintf(out, HF_TENSOR_NAME, "model.layers.%u.%s",
                  (i - TENSOR_LAYERS) / LAYER_TENSORS,
-                 part[(i - TENSOR_LAYERS) % LAYER_TENSORS]);
+                 part[fused ? fused_part(k) : k]);
 }
 
 /* Whether tensor i is read from the checkpoint. */
@@ -49,38 +60,46 @@ static bool is_read(const struct model_record *rec, uint32_t i)
            !(i == TENSOR_HEAD && rec->flags & MODEL_TIED);
 }
 
-const struct safetensor *hf_tensors_get(const struct safetensors *s,
-                                        const struct model_record *rec,
-                                        uint32_t i)
+struct hf_origin hf_tensors_get(const struct safetensors *s,
+                                const struct model_record *rec, bool fused,
+                                uint32_t i)
 {
-    const struct safetensor *t;
+    struct hf_origin o = { NULL, 0 };
     char name[HF_TENSOR_NAME];
+    uint64_t rows = 0;
 
     if (!is_read(rec, i))
-        return NULL;
-    hf_tensor_name(name, i);
-    t = safetensors_find(s, name);
-    if (!t && i == TENSOR_EMBED && rec->flags & MODEL_TIED) {
-        hf_tensor_name(name, TENSOR_HEAD);
-        t = safetensors_find(s, name);
+        return o;
+    hf_tensor_name(name, i, fused);
+    o.t = safetensors_find(s, name);
+    if (!o.t && i == TENSOR_EMBED && rec->flags & MODEL_TIED) {
+        hf_tensor_name(name, TENSOR_HEAD, fused);
+        o.t = safetensors_find(s, name);
     }
-    return t;
+    if (fused)
+        import_fused(rec, i, &o.row, &rows);
+    return o;
 }
 
 static int check_shape(const struct safetensor *t,
-                       const struct model_record *rec, uint32_t i,
-                       struct err *err)
+                       const struct model_record *rec, bool fused,
+                       uint32_t i, struct err *err)
 {
     struct tensor_record e;
+    uint64_t rows, row = 0;
 
     model_expect(rec, i, &e);
-    if (e.type == TENSOR_F32 && t->n_dims == 1 && t->shape[0] == e.rows)
+    rows = e.rows;
+    if (fused)
+        import_fused(rec, i, &row, &rows);
+    if (e.type == TENSOR_F32 && t->n_dims == 1 && t->shape[0] == rows)
         return 0;
-    if (e.type == TENSOR_W8 && t->n_dims == 2 && t->shape[0] == e.rows &&
+    if (e.type == TENSOR_W8 && t->n_dims == 2 && t->shape[0] == rows &&
         t->shape[1] == e.cols)
         return 0;
     return err_set(err, ERR_INPUT, "tensor \"%s\" has not the shape that "
-                   "config.json says, %u x %u", t->name, e.rows, e.cols);
+                   "config.json says, %" PRIu64 " x %u", t->name, rows,
+                   e.cols);
 }
 
 /* A tensor that is not used but may be there. */
@@ -95,24 +114,25 @@ static bool harmless(const char *name, const struct model_record *rec)
 }
 
 int hf_tensors_check(const struct safetensors *s,
-                     const struct model_record *rec, struct err *err)
+                     const struct model_record *rec, bool fused,
+                     struct err *err)
 {
     size_t n = safetensors_count(s);
     bool *used = xcalloc(n + 1, sizeof(*used));
     int rc = -1;
 
     for (uint32_t i = 0; i < rec->n_tensors; i++) {
-        const struct safetensor *t = hf_tensors_get(s, rec, i);
+        const struct safetensor *t = hf_tensors_get(s, rec, fused, i).t;
         char name[HF_TENSOR_NAME];
 
         if (!is_read(rec, i))
             continue;
-        hf_tensor_name(name, i);
+        hf_tensor_name(name, i, fused);
         if (!t) {
             err_set(err, ERR_INPUT, "tensor \"%s\" is missing", name);
             goto out;
         }
-        if (check_shape(t, rec, i, err))
+        if (check_shape(t, rec, fused, i, err))
             goto out;
         used[t - safetensors_at(s, 0)] = true;
     }

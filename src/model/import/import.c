@@ -39,6 +39,24 @@ const char *import_name(const struct import *m, uint32_t tensor)
     return m->format->name(m, tensor);
 }
 
+void import_fused(const struct model_record *rec, uint32_t tensor,
+                  uint64_t *row, uint64_t *rows)
+{
+    uint64_t q = (uint64_t)rec->n_heads * rec->head_dim;
+    uint64_t kv = (uint64_t)rec->n_kv_heads * rec->head_dim;
+    uint32_t part = (tensor - TENSOR_LAYERS) % LAYER_TENSORS;
+
+    if (tensor < TENSOR_LAYERS)
+        return;
+    if (part == LAYER_GATE || part == LAYER_UP) {
+        *row = part == LAYER_UP ? rec->ffn_dim : 0;
+        *rows = 2 * (uint64_t)rec->ffn_dim;
+    } else if (part == LAYER_WQ || part == LAYER_WK || part == LAYER_WV) {
+        *row = part == LAYER_WQ ? 0 : part == LAYER_WK ? q : q + kv;
+        *rows = q + 2 * kv;
+    }
+}
+
 int import_check(const char *name, const float *x, size_t n, uint64_t from,
                  struct err *err)
 {
@@ -50,10 +68,26 @@ int import_check(const char *name, const float *x, size_t n, uint64_t from,
                    " below 2^40 in size", name, from + (uint64_t)k);
 }
 
+/* What the numbers of a tensor are multiplied by; 0: nothing. */
+static float factor_of(const struct import *m, uint32_t tensor)
+{
+    uint32_t part = (tensor - TENSOR_LAYERS) % LAYER_TENSORS;
+
+    if (tensor == TENSOR_FINAL_NORM)
+        return m->final;
+    if (tensor >= TENSOR_LAYERS && (part == LAYER_WO || part == LAYER_DOWN))
+        return m->residual;
+    return 0;
+}
+
 int import_read(const struct import *m, uint32_t tensor, uint64_t from,
                 size_t n, float *out, struct err *err)
 {
+    float factor = factor_of(m, tensor);
+
     if (m->format->read(m, tensor, from, n, out, err))
         return -1;
+    for (size_t i = 0; factor > 0 && i < n; i++)
+        out[i] *= factor;
     return import_check(import_name(m, tensor), out, n, from, err);
 }

@@ -21,6 +21,9 @@ struct import_format;
 struct import {
     struct model_record rec;      /* all but the root of the tensors */
     float inv_freq[X1_MAX_HEAD_DIM / 2]; /* head_dim / 2 of them */
+    /* Factors that the family has and X1 has not: what the numbers of wo and
+     * down, and those of the final norm, are multiplied by; 0: nothing. */
+    float residual, final;
     struct buf tokenizer, chat_template;
     struct buf notes;             /* lines that the user should know */
     const struct import_format *format;
@@ -44,9 +47,15 @@ void import_free(struct import *m); /* NULL is allowed */
 const char *import_name(const struct import *m, uint32_t tensor);
 
 /* out[0..n) = the numbers [from, from + n) of a tensor with a name, row-major,
- * which it must have (assert).  ERR_INPUT if one is not below 2^40 in size. */
+ * which it must have (assert), times its factor.  ERR_INPUT if one is not below 2^40 in size. */
 int import_read(const struct import *m, uint32_t tensor, uint64_t from,
                 size_t n, float *out, struct err *err);
+
+/* For formats: where the rows of q, k and v are one matrix, and those of gate
+ * and up another, the first row of tensor i in its matrix, and how many that
+ * has in all; of another tensor both stay as they are. */
+void import_fused(const struct model_record *rec, uint32_t tensor,
+                  uint64_t *row, uint64_t *rows);
 
 /* The check of import_read alone: x[0..n) is at `from` in the tensor of this
  * name. */
