@@ -345,7 +345,7 @@ static bool compute(const struct model *m, const uint32_t *token,
     bool busy = true, good;
 
     s.sampling.top_p = 1000000;
-    good = backend_open(&b, "reference", NULL) == 0 &&
+    good = backend_open(&b, "reference", 1, NULL) == 0 &&
            engine_new(&e, b, m, NULL, &o, &obs, NULL) == 0 &&
            engine_add(e, &s, NULL) == 0;
     while (good && busy)

@@ -189,7 +189,7 @@ static bool run_all(const struct smollm2 *s, const char *kernel,
     struct err err = ERR_INIT;
     bool busy = true, good;
 
-    good = backend_open(&b, kernel, &err) == 0 &&
+    good = backend_open(&b, kernel, 1, &err) == 0 &&
            engine_new(&e, b, s->m, NULL, o, obs, &err) == 0;
     for (size_t i = 0; good && i < n; i++)
         good = engine_add(e, &seq[i], &err) == 0;

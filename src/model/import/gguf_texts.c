@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/utf8_read.h"
+#include "model/import/ends.h"
 #include "model/import/gguf.h"
 #include "model/import/import.h"
 #include "text/tokenizer.h"
@@ -167,26 +168,38 @@ static bool read_id(const struct import *m, const struct gguf *g,
     return true;
 }
 
-static void read_ids(struct import *m, const struct gguf *g)
+static int read_ids(struct import *m, const struct gguf *g, struct err *err)
 {
     static const char *const ends[] = { "eos_token_id", "eot_token_id",
                                         "eom_token_id" };
-    struct model_record *r = &m->rec;
     uint32_t id = 0;
 
-    read_id(m, g, "bos_token_id", &r->bos);
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        bool known = !read_id(m, g, ends[i], &id);
+    read_id(m, g, "bos_token_id", &m->rec.bos);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (read_id(m, g, ends[i], &id) && ends_add(&m->rec, id, err))
+            return -1;
+    return 0;
+}
 
-        for (uint32_t k = 0; k < r->n_eos; k++)
-            known |= r->eos[k] == id;
-        if (!known)
-            r->eos[r->n_eos++] = id;
-    }
+/* What closes a turn ends a text, too. */
+static int read_turn(struct import *m, struct err *err)
+{
+    struct tokenizer *t;
+    int rc;
+
+    if (!m->tokenizer.len)
+        return 0;
+    if (tokenizer_new(&t, (const unsigned char *)m->tokenizer.data,
+                      m->tokenizer.len, m->rec.n_vocab, err))
+        return -1;
+    rc = ends_of_template(m, t, err);
+    tokenizer_free(t);
+    return rc;
 }
 
 int gguf_texts_read(struct import *m, const struct gguf *g, struct err *err)
 {
-    read_ids(m, g);
-    return read_tokenizer(m, g, err) || read_template(m, g, err) ? -1 : 0;
+    return read_ids(m, g, err) || read_tokenizer(m, g, err) ||
+                   read_template(m, g, err) || read_turn(m, err)
+               ? -1 : 0;
 }

@@ -18,12 +18,12 @@
 #include "base/json_python.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "model/import/ends.h"
 #include "model/import/foreign.h"
 #include "model/import/hf_config.h"
 #include "model/import/hf_tensors.h"
 #include "model/import/safetensors.h"
 #include "model/import/import.h"
-#include "text/chat.h"
 #include "text/tokenizer.h"
 
 #define MAX_CONFIG ((size_t)16 << 20) /* tokenizer_config.json */
@@ -205,20 +205,6 @@ static void put_first(struct model_record *r, uint32_t eos)
     }
 }
 
-static int add_eos(struct model_record *r, uint32_t eos, struct err *err)
-{
-    for (uint32_t i = 0; i < r->n_eos; i++)
-        if (r->eos[i] == eos)
-            return 0;
-    if (r->n_eos == MODEL_EOS)
-        return err_set(err, ERR_INPUT, "more than %d tokens end a text: those "
-                       "of config.json, generation_config.json and "
-                       "tokenizer_config.json, and what closes a turn of the "
-                       "chat template", MODEL_EOS);
-    r->eos[r->n_eos++] = eos;
-    return 0;
-}
-
 /* What ends a text beside the ids of config.json and generation_config.json:
  * eos_token, and in a chat what closes a turn of the template. */
 static int name_ends(struct import *m, const struct json *config,
@@ -226,7 +212,7 @@ static int name_ends(struct import *m, const struct json *config,
 {
     struct model_record *r = &m->rec;
     struct tokenizer *t;
-    uint32_t eos, end;
+    uint32_t eos;
     int rc = 0;
 
     if (!m->tokenizer.len)
@@ -236,16 +222,11 @@ static int name_ends(struct import *m, const struct json *config,
         return -1;
     eos = named_token(t, config, "eos_token");
     if (eos != MODEL_NONE)
-        rc = add_eos(r, eos, err);
+        rc = ends_add(r, eos, err);
     if (rc == 0 && eos != MODEL_NONE && says(&m->chat_template, "eos_token"))
         put_first(r, eos);
-    end = chat_turn_end(t, m->chat_template.data, m->chat_template.len, r->bos,
-                        r->n_eos ? r->eos[0] : MODEL_NONE);
-    if (rc == 0 && end != MODEL_NONE)
-        rc = add_eos(r, end, err);
-    else if (rc == 0 && end == MODEL_NONE && m->chat_template.len > 0)
-        buf_puts(&m->notes, "no token closes a turn of the chat template: a "
-                 "chat may go on to max_tokens\n");
+    if (rc == 0)
+        rc = ends_of_template(m, t, err);
     tokenizer_free(t);
     return rc;
 }

@@ -47,7 +47,8 @@ void import_free(struct import *m); /* NULL is allowed */
 const char *import_name(const struct import *m, uint32_t tensor);
 
 /* out[0..n) = the numbers [from, from + n) of a tensor with a name, row-major,
- * which it must have (assert), times its factor.  ERR_INPUT if one is not below 2^40 in size. */
+ * which it must have (assert), times its factor.  ERR_INPUT if one is not below
+ * 2^40 in size. */
 int import_read(const struct import *m, uint32_t tensor, uint64_t from,
                 size_t n, float *out, struct err *err);
 
