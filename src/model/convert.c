@@ -211,6 +211,7 @@ static int put_matrix(struct conversion *c, uint32_t i, struct err *err)
     uint64_t at = file_out_size(c->f);
     unsigned char leaf[36];
     struct merkle tree;
+    int power;
 
     if (put_zeros(c, at + model_tensor_scales(rec), err))
         return -1;
@@ -218,8 +219,9 @@ static int put_matrix(struct conversion *c, uint32_t i, struct err *err)
     for (uint32_t n = 0; n < rec->rows; n++) {
         if (get(c, i, (uint64_t)n * rec->cols, rec->cols, err))
             return -1;
-        smooth_scale(c->x, rec->cols, power_at(c, i, n));
-        if (x1_fault(c->x, rec->cols) >= 0)
+        power = power_at(c, i, n);
+        smooth_scale(c->x, rec->cols, power);
+        if (power && x1_fault(c->x, rec->cols) >= 0)
             return too_large(c, i, err);
         x1_w8_row(c->w, &c->scale[n], c->x, rec->cols);
         model_row_leaf(leaf, c->scale[n], c->w, rec->cols);

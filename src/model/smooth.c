@@ -73,6 +73,8 @@ void smooth_scale(float *x, size_t n, int power)
 {
     float s = 1.0f;
 
+    if (power == 0)
+        return;
     for (int i = abs(power); i > 0; i--)
         s = power < 0 ? s * 0.5f : s * 2.0f;
     for (size_t i = 0; i < n; i++)

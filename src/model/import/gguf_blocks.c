@@ -121,11 +121,12 @@ static void iq4_xs(float *out, const unsigned char *p)
     }
 }
 
-/* Number i of the blocks of 2 bits: 32 bytes hold 128 numbers, their lowest
- * bits the first 32. */
-static int two_bits(const unsigned char *q, int i)
+/* Numbers 16 k to 16 k + 15 of the blocks of 2 bits lie in these bytes, at
+ * this bit: 32 bytes hold 128 numbers, their lowest bits the first 32. */
+static const unsigned char *two_bits(const unsigned char *q, int k, int *at)
 {
-    return q[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3;
+    *at = k % 8 / 2 * 2;
+    return q + k / 8 * 32 + k % 2 * 16;
 }
 
 /* 16 bytes, scale and offset of 16 numbers each; 64 bytes; d, d of offsets. */
@@ -133,11 +134,14 @@ static void q2_k(float *out, const unsigned char *p)
 {
     float d = f16_at(p + 80), dmin = f16_at(p + 82);
 
-    for (int i = 0; i < 256; i++) {
-        float scale = d * (float)(p[i / 16] & 15);
-        float least = dmin * (float)(p[i / 16] >> 4);
+    for (int k = 0; k < 16; k++) {
+        int at;
+        const unsigned char *q = two_bits(p + 16, k, &at);
+        float scale = d * (float)(p[k] & 15);
+        float least = dmin * (float)(p[k] >> 4);
 
-        out[i] = scale * (float)two_bits(p + 16, i) - least;
+        for (int i = 0; i < 16; i++)
+            out[16 * k + i] = scale * (float)(q[i] >> at & 3) - least;
     }
 }
 
@@ -148,13 +152,18 @@ static void q3_k(float *out, const unsigned char *p)
     const unsigned char *s = p + 96;
     float d = f16_at(p + 108);
 
-    for (int i = 0; i < 256; i++) {
-        int k = i / 16;
-        int low = k < 8 ? s[k] & 15 : s[k - 8] >> 4;
+    for (int k = 0; k < 16; k++) {
+        int at, low = k < 8 ? s[k] & 15 : s[k - 8] >> 4;
         int scale = low | (s[8 + k % 4] >> k / 4 * 2 & 3) << 4;
-        int q = two_bits(p + 32, i) - (p[i % 32] >> i / 32 & 1 ? 0 : 4);
+        const unsigned char *q = two_bits(p + 32, k, &at);
+        const unsigned char *third = p + k % 2 * 16;
+        float ds = d * (float)(scale - 32);
 
-        out[i] = d * (float)(scale - 32) * (float)q;
+        for (int i = 0; i < 16; i++) {
+            int n = (q[i] >> at & 3) | (third[i] >> k / 2 & 1) << 2;
+
+            out[16 * k + i] = ds * (float)(n - 4);
+        }
     }
 }
 
@@ -212,13 +221,17 @@ static void q6_k(float *out, const unsigned char *p)
 {
     float d = f16_at(p + 208);
 
-    for (int i = 0; i < 256; i++) {
-        int half = i / 128, in = i % 128;
-        int low = p[half * 64 + in % 64] >> in / 64 * 4 & 15;
-        int high = p[128 + half * 32 + in % 32] >> in / 32 * 2 & 3;
-        float scale = (float)(signed char)p[192 + i / 16];
+    for (int k = 0; k < 16; k++) {
+        int half = k / 8, in = k % 8, nibble = in / 4 * 4, two = in / 2 * 2;
+        const unsigned char *low = p + half * 64 + in % 4 * 16;
+        const unsigned char *high = p + 128 + half * 32 + in % 2 * 16;
+        float scale = d * (float)(signed char)p[192 + k];
 
-        out[i] = d * scale * (float)((low | high << 4) - 32);
+        for (int i = 0; i < 16; i++) {
+            int n = (low[i] >> nibble & 15) | (high[i] >> two & 3) << 4;
+
+            out[16 * k + i] = scale * (float)(n - 32);
+        }
     }
 }
 
