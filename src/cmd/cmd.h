@@ -32,6 +32,12 @@ int cmd_pull(struct settings *s, int argc, char **argv);
 int cmd_request(struct settings *s, int argc, char **argv);
 int cmd_run(struct settings *s, int argc, char **argv);
 int cmd_model_fetch(struct settings *s, int argc, char **argv);
+
+/* For model add: bring what lies at a URL here (push/model_download.h); *path,
+ * which the caller frees, is to be added.  sha256 may be NULL.  CMD_GO, or the
+ * exit status after the error was reported. */
+int cmd_model_download(struct settings *s, const char *url,
+                       const char *sha256, char **path);
 int cmd_model_publish(struct settings *s, int argc, char **argv);
 int cmd_seal(struct settings *s, int argc, char **argv);
 int cmd_export(struct settings *s, int argc, char **argv);

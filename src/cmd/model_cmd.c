@@ -29,6 +29,7 @@
 #include "model/model.h"
 #include "model/model_layout.h"
 #include "model/models.h"
+#include "push/model_download.h"
 #include "text/jinja.h"
 
 #define LIST_MAX ((size_t)4 << 20)
@@ -295,9 +296,31 @@ static int add(struct settings *s, const char *what, const char *name,
     return rc;
 }
 
+/* The source is the URL unless another one is given.  What came is kept until
+ * it is a model. */
+static int add_url(struct settings *s, const char *url, const char *name,
+                   const struct convert_options *o, bool force,
+                   const char *source, const char *sha256)
+{
+    struct err err = ERR_INIT;
+    char *path = NULL;
+    int status = cmd_model_download(s, url, sha256, &path);
+
+    if (status != CMD_GO)
+        return status;
+    if (!source && models_source_check(url, NULL) == 0)
+        source = url;
+    status = add(s, path, name, o, force, source, &err) ? cmd_fail(&err)
+                                                        : CMD_DONE;
+    if (status == CMD_DONE)
+        model_download_drop(path);
+    free(path);
+    return status;
+}
+
 static int model_add(struct settings *s, int argc, char **argv)
 {
-    const char *act = "A14", *smooth = "off", *source = NULL;
+    const char *act = "A14", *smooth = "off", *source = NULL, *sum = NULL;
     bool force = false, without = false;
     const struct opt opts[] = {
         { 0, "activations", "A14|A8", "of a conversion: inputs of linears",
@@ -307,17 +330,21 @@ static int model_add(struct settings *s, int argc, char **argv)
         { 0, "no-tokenizer", NULL, NO_TOKENIZER, .flag = &without },
         { 0, "source", "TEXT", "where others get it, such as hf:ORG/NAME: a"
           " hint in checkpoints", &source, NULL },
+        { 0, "sha256", "HEX", "of a URL: what its file must have", &sum,
+          NULL },
         { 0, "force", NULL, "also if batches need the model that had the name",
           .flag = &force },
         { 0, NULL, NULL, NULL, NULL, NULL },
     };
     const struct opt_command c = {
         .name = "apus model add",
-        .synopsis = "WHAT [NAME] [--source TEXT] [--no-tokenizer] [--force]",
+        .synopsis = "WHAT|URL [NAME] [--source TEXT] [--sha256 HEX] "
+                    "[--no-tokenizer] [--force]",
         .about = "Put a model file, or a Hugging Face directory or a GGUF file"
                  " (converted), into\nthe store and print the model's id."
                  "  NAME is that of the file or directory if it\nis not"
-                 " given.",
+                 " given.  A URL is downloaded first: run it again to resume"
+                 " after an\ninterruption.",
         .opts = opts, .min_args = 1, .max_args = 2,
     };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
@@ -334,10 +361,18 @@ static int model_add(struct settings *s, int argc, char **argv)
     if (status != CMD_GO)
         return status;
     if (conversion_options(&o, act, smooth, &err) ||
-        (source && models_source_check(source, &err)))
+        (source && models_source_check(source, &err)) ||
+        (sum && model_download_check(sum, &err)))
         return cmd_misused(&err);
+    if (sum && !model_download_is(what)) {
+        err_set(&err, ERR_INPUT, "--sha256 is for a URL, not for \"%s\"",
+                what);
+        return cmd_misused(&err);
+    }
     o.user = (void *)what;
     o.needs_tokenizer = !without;
+    if (model_download_is(what))
+        return add_url(s, what, name, &o, force, source, sum);
     return add(s, what, name, &o, force, source, &err) ? cmd_fail(&err)
                                                        : CMD_DONE;
 }

@@ -1,5 +1,6 @@
 /*
- * apus model publish, apus model fetch: models on Arweave.
+ * apus model publish, apus model fetch: models on Arweave; and what apus model
+ * add downloads.
  */
 #include <config.h>
 
@@ -23,6 +24,7 @@
 #include "base/settings.h"
 #include "cmd/cmd.h"
 #include "model/models.h"
+#include "push/model_download.h"
 #include "push/model_fetch.h"
 #include "push/model_publish.h"
 #include "push/push_send.h"
@@ -142,6 +144,29 @@ int cmd_model_fetch(struct settings *s, int argc, char **argv)
     if (gateway && settings_set(s, "gateways", gateway, &err))
         return cmd_misused(&err);
     return fetch(s, id, name);
+}
+
+/* ---- download ----- */
+
+static void show_download(void *self, const char *name, uint64_t done,
+                          uint64_t size)
+{
+    (void)self;
+    show(name, done, size);
+}
+
+int cmd_model_download(struct settings *s, const char *url,
+                       const char *sha256, char **path)
+{
+    struct model_download d = { .store = settings_text(s, "models"),
+                                .url = url, .sha256 = sha256,
+                                .stop = cmd_interrupted,
+                                .progress = show_download };
+    struct err err = ERR_INIT;
+
+    http_limits_of(&d.limits, s);
+    cmd_catch_signals();
+    return model_download(&d, path, &err) ? failed(&err) : CMD_GO;
 }
 
 /* ---- publish ----- */
