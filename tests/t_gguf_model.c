@@ -105,77 +105,103 @@ static void try_families(void)
 
 /* ---- a byte-level model -------------------------------------------------- */
 
-/* A directory with nano's files, its pre-tokenizer one that has a name. */
-static char *byte_level_dir(void)
+/* Pre-tokenizers by name in a GGUF file, and as tokenizer.json has them. */
+#define SPLIT(regex)                                                       \
+    "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\","       \
+    "\"pattern\":{\"Regex\":\"" regex "\"},\"behavior\":\"Isolated\","     \
+    "\"invert\":false},{\"type\":\"ByteLevel\","                           \
+    "\"add_prefix_space\":false,\"use_regex\":false}]}"
+
+static const struct pre {
+    const char *name, *json, *normalizer;
+} pres[] = {
+    { "smollm", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":"
+      "\"Digits\",\"individual_digits\":true},{\"type\":\"ByteLevel\","
+      "\"add_prefix_space\":false}]}", "null" },
+    { "gpt-2", "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}",
+      "null" },
+    { "qwen2", SPLIT("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}"
+                     "\\\\p{N}]?\\\\p{L}+|\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+"
+                     "[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|"
+                     "\\\\s+"), "{\"type\":\"NFC\"}" },
+    { "seed-coder", SPLIT("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}"
+                          "\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1}| ?[^\\\\s\\\\p{L}"
+                          "\\\\p{N}\\\\r\\\\n]+|\\\\s*[\\\\r\\\\n]+|"
+                          "\\\\s+(?!\\\\S)|\\\\s+"), "null" },
+};
+
+/* A file of nano's in a directory, as it is. */
+static void copy_file(const char *dir, const char *name)
 {
-    static const char *const files[] = { "config.json", "model.safetensors",
-                                         "tokenizer_config.json" };
-    static const char pre[] =
-        "\"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": ["
-        "{\"type\": \"Digits\", \"individual_digits\": true},"
-        "{\"type\": \"ByteLevel\", \"add_prefix_space\": false}]},\n";
-    char *dir = tmp_path("byte-level"), *from, *to, *a, *b;
-    struct err err = ERR_INIT;
+    char *tree = xasprintf("models/nano/%s", name), *from = tree_path(tree);
+    char *to = file_join(dir, name);
+    struct buf b;
+
+    buf_init(&b, (size_t)64 << 20);
+    if (file_read(&b, from, NULL) || file_write(to, b.data, b.len, NULL))
+        printf("# cannot copy %s\n", from);
+    buf_clear(&b);
+    free(tree);
+    free(from);
+    free(to);
+}
+
+/* tokenizer.json of nano with another normalizer and pre-tokenizer. */
+static void put_tokenizer(const char *dir, const struct pre *pre)
+{
+    char *from = tree_path("models/nano/tokenizer.json");
+    char *to = file_join(dir, "tokenizer.json"), *a, *b;
     struct buf t, out;
 
-    file_mkdirs(dir, NULL);
-    for (size_t i = 0; i < 3; i++) {
-        char *name = xasprintf("models/nano/%s", files[i]);
-
-        from = tree_path(name);
-        to = file_join(dir, files[i]);
-        buf_init(&t, (size_t)64 << 20);
-        if (file_read(&t, from, &err) ||
-            file_write(to, t.data, t.len, &err))
-            printf("# %s\n", err.text);
-        buf_clear(&t);
-        free(name);
-        free(from);
-        free(to);
-    }
-    from = tree_path("models/nano/tokenizer.json");
-    to = file_join(dir, "tokenizer.json");
     buf_init(&t, (size_t)1 << 20);
     buf_init(&out, (size_t)1 << 20);
-    if (file_read(&t, from, &err))
-        printf("# %s\n", err.text);
-    a = strstr(t.data, "\"pre_tokenizer\"");
+    if (file_read(&t, from, NULL))
+        printf("# cannot read %s\n", from);
+    a = strstr(t.data, "\"normalizer\"");
     b = strstr(t.data, "\"post_processor\"");
     buf_put(&out, t.data, (size_t)(a - t.data));
-    buf_puts(&out, pre);
-    buf_puts(&out, b);
+    buf_printf(&out, "\"normalizer\": %s, \"pre_tokenizer\": %s,\n%s",
+               pre->normalizer, pre->json, b);
     file_write(to, out.data, out.len, NULL);
     buf_clear(&t);
     buf_clear(&out);
     free(from);
     free(to);
-    return dir;
 }
 
-static const struct gguf_made made_byte_level = {
-    .architecture = "llama", .interleaved = true, .format = 30,
-    .theta = 10000, .pre = "smollm"
-};
-
-static void try_byte_level(void)
+static void try_pre(const struct pre *pre)
 {
-    char *dir = byte_level_dir(), *path = tmp_path("byte-level.gguf");
+    struct gguf_made how = { .architecture = "llama", .interleaved = true,
+                             .format = 30, .theta = 10000,
+                             .pre = pre->name };
+    char *dir = tmp_path(pre->name), *path = tmp_path("byte-level.gguf");
     struct err err = ERR_INIT;
     struct import *m = NULL;
     struct gguf_out g;
 
-    if (ok(!formats_open(&m, dir, &err), "a byte-level directory")) {
+    file_mkdirs(dir, NULL);
+    copy_file(dir, "config.json");
+    copy_file(dir, "model.safetensors");
+    copy_file(dir, "tokenizer_config.json");
+    put_tokenizer(dir, pre);
+    if (ok(!formats_open(&m, dir, &err), "%s: a directory", pre->name)) {
         gguf_out_init(&g);
-        gguf_made(&g, m, &made_byte_level);
+        gguf_made(&g, m, &how);
         gguf_out_write(&g, path);
         gguf_out_clear(&g);
-        same_model(path, dir, NULL, "byte-level");
+        same_model(path, dir, NULL, pre->name);
     } else {
         printf("# %s\n", err.text);
     }
     import_free(m);
     free(dir);
     free(path);
+}
+
+static void try_byte_level(void)
+{
+    for (size_t i = 0; i < sizeof(pres) / sizeof(pres[0]); i++)
+        try_pre(&pres[i]);
 }
 
 /* ---- stories260K --------------------------------------------------------- */
