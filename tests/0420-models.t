@@ -184,7 +184,7 @@ out.write(struct.pack("<Q", len(text)) + text)
 out.write((data[:old] * (rows // 512 + 1))[:rows * 256] + data[old:])
 PY
     store l
-    gives 0 "a large model" model add large
+    gives 0 "a large model" model add large --no-tokenizer
     large=$(cat out)
     # the third part fails, then the last question
     hostile bundler/500:every-7
