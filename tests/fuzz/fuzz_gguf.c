@@ -1,6 +1,7 @@
 /*
  * A GGUF header of any bytes: the first eight say how large the file is that
- * they begin.  What is read is walked through as an import does.
+ * they begin.  What is read is walked through as an import does, and its keys
+ * become a record, its arrays a tokenizer.
  */
 #include <config.h>
 
@@ -8,6 +9,9 @@
 
 #include "base/bytes.h"
 #include "model/import/gguf.h"
+#include "model/import/gguf_config.h"
+#include "model/import/gguf_texts.h"
+#include "model/import/import.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,8 +40,21 @@ static void walk(const struct gguf *g, const struct gguf_value *v)
             sum += x > 0;
 }
 
+/* The texts, as of a model with a vocabulary of 1,000. */
+static void import_texts(const struct gguf *g)
+{
+    struct import *m = import_new();
+
+    m->rec.n_vocab = 1000;
+    m->rec.bos = MODEL_NONE;
+    gguf_texts_read(m, g, NULL);
+    sum += (unsigned)m->tokenizer.len;
+    import_free(m);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct gguf_config c;
     struct gguf *g;
 
     if (size < 8 ||
@@ -48,6 +65,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < gguf_tensors(g); i++)
         sum += gguf_find(g, gguf_tensor_at(g, i)->name) ==
                gguf_tensor_at(g, i);
+    if (gguf_config(&c, g, NULL) == 0)
+        sum += c.rec.dim;
+    import_texts(g);
     gguf_close(g);
     return 0;
 }
