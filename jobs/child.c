@@ -151,7 +151,7 @@ static int redirect(const struct child *c)
 static void default_signals(void)
 {
     static const int reset[] = { SIGUSR1, SIGUSR2, SIGCHLD, SIGPIPE,
-                                 SIGTERM, SIGALRM };
+                                 SIGTERM, SIGALRM, SIGXFSZ };
     sigset_t none;
 
     for (size_t i = 0; i < sizeof(reset) / sizeof(reset[0]); i++)

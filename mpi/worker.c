@@ -100,6 +100,7 @@ static void catch_signals(void)
     sa.sa_flags = SA_RESTART | (int)SA_RESETHAND;
     sigaction(SIGINT, &sa, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 

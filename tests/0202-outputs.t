@@ -112,4 +112,25 @@ unread "--help" --help
 unread "--version" --version
 unread "run --help" run --help
 unread "model convert -o -" model convert "$nano" -o - --log-level=error
+
+# ---- a limit on the size of files -------------------------------------------
+# limited COMMAND...: files of 2 KiB, in units of 512 bytes or of 1024
+limited() {
+    got=0
+    (ulimit -f 4 && [ "$(ulimit -f)" = 4 ] && exec "$apus" "$@") \
+        >out 2>err || got=$?
+    [ $got -eq 1 ] && r=0 || r=1
+    report $r "limited: $*"
+    has err '^apus: error: .*file too large' "says why"
+    [ -z "$(ls -A | grep '^\.big')" ] && r=0 || r=1
+    report $r "and leaves nothing aside"
+}
+cp want.jsonl big.out
+limited export "$batch" -o big.out
+same big.out want.jsonl "what was there is there"
+limited model convert "$nano" -o big.apus
+limited run "$nano/eval.jsonl" -m nano -q -o big.new --spool limit
+[ -z "$(find limit -name 'b*' -o -name '.new-*')" ] && r=0 || r=1
+find limit >out
+report $r "and no batch"
 finish

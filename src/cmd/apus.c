@@ -342,6 +342,8 @@ int main(int argc, char **argv)
     log_init("apus", LOG_LEVEL_INFO);
     umask(077);
     signal(SIGPIPE, SIG_IGN);
+    /* a limit on the size of files is an error like a full disk */
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2) {
         print_usage(stderr);
         return CMD_MISUSED;
