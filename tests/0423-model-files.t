@@ -104,4 +104,27 @@ has err 'warning: .*"<pad>" is left out' "says so"
 report $r "the same model"
 change d/tokenizer.json '/"<pad>"/,/special/s/true/false/'
 refuses '"<pad>" is 512, not below 512' "one that a text could have"
+
+# ---- models that an older rule made ------------------------------------------
+rm -rf models
+copy d
+gives 0 "a model" model add d
+id=$(cat out)
+has models/made "^$id 2 .*/d\$" "its rule and source are remembered"
+sed 's/ 2 / 1 /' models/made >made
+cp made models/made
+gives 0 "made by an older rule" model list
+! grep -q 'rule' out && r=0 || r=1
+report $r "which makes no difference: no mark"
+change d/config.json 's/"eos_token_id": 2/"eos_token_id": 0/'
+gives 0 "made by an older rule" model list
+has out 'made by rule 1, .*apus model add .*/d$' "which does: a mark"
+# without a source: eos 0 alone, at bytes 68 and 72 of the record
+cp "models/$id.apus" old.apus
+printf '\001\000\000\000\000\000\000\000' |
+    dd of=old.apus bs=1 seek=68 conv=notrunc 2>>err
+rm -rf models
+gives 0 "a model file" model add old.apus
+gives 0 "whose chats cannot end" model list
+has out 'made by rule 1, .*its source$' "a mark"
 finish

@@ -13,6 +13,10 @@
 
 struct err;
 
+/* Counts up when a source may give other bytes than before.  2: the tokens that
+ * begin and end a text are the tokenizer's and the template's. */
+#define CONVERT_RULE 2
+
 struct convert_options {
     bool a8;          /* --activations A8; a config may also ask for it with
                          "apus_activations": "A8" */

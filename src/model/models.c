@@ -587,6 +587,7 @@ int models_put(const char *store, const char *what,
         return -1;
     /* those who share a store can read it, and seldom write it */
     rc = remember(store, h, err);
+    models_made(store, h, what);
     models_source_of_path(source, what);
     if (rc == 0 && source[0])
         rc = models_source_set(store, h, source, err);
@@ -734,13 +735,14 @@ static void put_line(struct buf *out, const char *store, const char *name,
     struct id h;
     uint64_t size = 0;
 
+    buf_printf(out, "%s\t%s\t", name, id_text(id).s);
     if (file_size(path, &size, NULL) || model_peek(&rec, &h, path, NULL) ||
-        !id_equal(h, id))
-        buf_printf(out, "%s\t%s\t-\t%s\n", name, id_text(id).s,
-                   file_exists(path) ? "damaged" : "missing");
-    else
-        buf_printf(out, "%s\t%s\t%" PRIu64 "\t%" PRIu64 "\n", name,
-                   id_text(id).s, model_parameters(&rec), size);
+        !id_equal(h, id)) {
+        buf_printf(out, "-\t%s\n", file_exists(path) ? "damaged" : "missing");
+    } else {
+        buf_printf(out, "%" PRIu64 "\t%" PRIu64, model_parameters(&rec), size);
+        models_mark(out, store, id, &rec);
+    }
     free(path);
 }
 

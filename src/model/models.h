@@ -2,6 +2,7 @@
  * The model store: a directory with a file ID.apus for each model, `names`
  * (lines "name id"), `checked` (which files were verified: id, device, inode,
  * size, mtime, ctime), `sources` (what was converted to which),
+ * `made` (by which rule of the converter, and of what),
  * `arweave` (under which ids models were fetched) and `origins` (where models
  * are to be had).  A file is believed only
  * after its id was computed.
@@ -77,7 +78,8 @@ int models_ids(struct id **ids, size_t *n, const char *store, struct err *err);
 /* ERR_INPUT if there is no store, or this user may not look into it. */
 int models_there(const char *store, struct err *err);
 
-/* One line a model: name, id, parameters, size. */
+/* One line a model: name, id, parameters, size, and where an older rule of the
+ * converter made it, and today's would make another, words that say so. */
 int models_list(const char *store, struct buf *out, struct err *err);
 
 /* A line for each model of the store with the same tensors as this one: what of

@@ -30,4 +30,13 @@ int models_of_source(struct id *id, const char *store, const char *what,
 int models_known_source(struct id *id, const char *store, const char *what,
                         struct err *err);
 
+/* Remember that a model was made of this source, by today's rule.  Nothing of a
+ * model file, which was made elsewhere. */
+void models_made(const char *store, struct id id, const char *source);
+/* End the line of a model: of one that an older rule made, if today's would
+ * make another of its source, after a tab and words that say so. */
+struct model_record;
+void models_mark(struct buf *out, const char *store, struct id id,
+                 const struct model_record *rec);
+
 #endif

@@ -23,8 +23,6 @@
 #include "model/models_internal.h"
 #include "proof/digest.h"
 
-#define CONVERTER "1" /* counts up when convert gives other bytes */
-
 /* ---- sources that were converted before ----- */
 
 static int line_order(const void *a, const void *b)
@@ -55,6 +53,7 @@ static char *source_dir(const char *what, size_t *same)
 static int source_key(char key[ID_TEXT], const char *what)
 {
     const char *name = strrchr(what, '/') ? strrchr(what, '/') + 1 : what;
+    static const char rule = '0' + CONVERT_RULE;
     struct digest *d = digest_new();
     size_t n = 0, same;
     char *dir = source_dir(what, &same), **line = NULL;
@@ -79,7 +78,7 @@ static int source_key(char key[ID_TEXT], const char *what)
     }
     if (n)
         qsort(line, n, sizeof(*line), line_order);
-    digest_put(d, CONVERTER, sizeof(CONVERTER));
+    digest_put(d, &rule, sizeof(rule));
     for (size_t i = 0; i < n; i++) {
         digest_put(d, line[i], strlen(line[i]) + 1);
         free(line[i]);
