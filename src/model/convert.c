@@ -326,8 +326,9 @@ static int prepare(struct conversion *c, const char *path, struct err *err)
         return -1;
     if (c->o->needs_tokenizer && c->source->tokenizer.len == 0)
         return err_set(err, ERR_INPUT, "it has no tokenizer (tokenizer.json, "
-                       "tokenizer.model): apus model add --no-tokenizer takes "
-                       "it for prompts of token ids");
+                       "tokenizer.model, tekken.json, vocab.json with "
+                       "merges.txt, a file of tiktoken): apus model add "
+                       "--no-tokenizer takes it for prompts of token ids");
     pass_notes(c);
     r = &c->source->rec;
     if (c->o->a8)
