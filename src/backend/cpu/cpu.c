@@ -410,7 +410,7 @@ static int find_weights(struct cpu *c, const struct model *m, struct err *err)
                        id_text(m->id).s);
     weights_clear(&c->weights);
     c->has_came = false;
-    return weights_init(&c->weights, &c->k, m, err);
+    return weights_init(&c->weights, &c->k, c->threads, m, err);
 }
 
 static int cpu_load(struct backend *b, const struct model *m,
@@ -472,7 +472,7 @@ static int sink_begin(void *self, const struct model_record *rec,
     unload(c);
     weights_clear(&c->weights);
     c->has_came = false;
-    return weights_begin(&c->weights, &c->k, rec, err);
+    return weights_begin(&c->weights, &c->k, c->threads, rec, err);
 }
 
 static void sink_rows(void *self, uint32_t tensor, const struct x1_matrix *m,

@@ -10,20 +10,53 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cpu/pool.h"
 #include "base/mem.h"
 #include "model/model.h"
 #include "model/model_layout.h"
+
+#define CHUNK_BYTES 16384 /* of rows that are worth another thread */
 
 static size_t aligned(size_t n)
 {
     return (n + 63) / 64 * 64;
 }
 
+/* Rows of a matrix that are packed, X1_GROUP of them an item. */
+struct pack_job {
+    const struct x1_kernels *k;
+    void *room;
+    const struct x1_matrix *m;
+    size_t first, end;
+};
+
+static void pack_groups(void *self, size_t from, size_t to, size_t thread)
+{
+    const struct pack_job *j = self;
+    size_t end = j->first + to * X1_GROUP;
+
+    (void)thread;
+    j->k->pack(j->room, j->m, j->first + from * X1_GROUP,
+               end < j->end ? end : j->end);
+}
+
+/* Pack rows [first, end) on all threads, at least CHUNK_BYTES each. */
+static void pack_rows(const struct weights *w, void *room,
+                      const struct x1_matrix *m, size_t first, size_t end)
+{
+    struct pack_job j = { w->k, room, m, first, end };
+    size_t n = (end - first + X1_GROUP - 1) / X1_GROUP;
+    size_t chunk = pool_chunk(w->threads, n, 1);
+    size_t least = CHUNK_BYTES / ((size_t)m->cols * X1_GROUP) + 1;
+
+    pool_run(w->threads, pack_groups, &j, n, chunk > least ? chunk : least);
+}
+
 /* ---- in memory ----------------------------------------------------------- */
 
 /* Where the next matrix goes; base NULL in the pass that counts. */
 struct place {
-    const struct x1_kernels *k;
+    const struct weights *of;
     unsigned char *base;
     size_t at;
 };
@@ -31,10 +64,14 @@ struct place {
 static void pack(struct place *p, struct x1_weights *w,
                  const struct x1_matrix *m)
 {
-    size_t n = p->k->pack_bytes(m);
+    const struct x1_kernels *k = p->of->k;
+    unsigned char *room = p->base ? p->base + p->at : NULL;
+    size_t n = k->pack_bytes(m);
 
-    if (p->base || n == 0)
-        x1_pack(p->k, w, m, p->base ? p->base + p->at : NULL);
+    if (room && n)
+        pack_rows(p->of, room, m, 0, m->rows);
+    if (room || n == 0)
+        k->weights(w, m, room);
     p->at += aligned(n);
 }
 
@@ -61,12 +98,13 @@ static void pack_all(struct weights *w, struct place *p,
 }
 
 int weights_init(struct weights *w, const struct x1_kernels *k,
-                 const struct model *m, struct err *err)
+                 struct pool *threads, const struct model *m,
+                 struct err *err)
 {
-    struct place p = { k, NULL, 0 };
+    struct place p = { w, NULL, 0 };
     void *room;
 
-    memset(w, 0, sizeof(*w));
+    *w = (struct weights){ .k = k, .threads = threads };
     w->layers = xcalloc(m->rec.n_layers, sizeof(*w->layers));
     pack_all(w, &p, m);
     if (p.at == 0)
@@ -76,7 +114,7 @@ int weights_init(struct weights *w, const struct x1_kernels *k,
         return -1;
     }
     w->packed = room;
-    p = (struct place){ k, w->packed, 0 };
+    p = (struct place){ w, w->packed, 0 };
     pack_all(w, &p, m);
     return 0;
 }
@@ -144,14 +182,15 @@ static bool is_matrix(const struct model_record *rec, uint32_t tensor)
 }
 
 int weights_begin(struct weights *w, const struct x1_kernels *k,
-                  const struct model_record *rec, struct err *err)
+                  struct pool *threads, const struct model_record *rec,
+                  struct err *err)
 {
     struct x1_matrix m;
     unsigned char *room;
     size_t total = 0;
     void *packed;
 
-    *w = (struct weights){ .k = k, .rec = *rec };
+    *w = (struct weights){ .k = k, .threads = threads, .rec = *rec };
     w->layers = xcalloc(rec->n_layers, sizeof(*w->layers));
     w->at = xcalloc(rec->n_tensors, sizeof(*w->at));
     for (uint32_t i = 0; i < rec->n_tensors; i++) {
@@ -185,7 +224,7 @@ void weights_rows(struct weights *w, uint32_t tensor,
     }
     /* pack reads these rows alone, and finds them where row 0 would begin */
     m.w = (const int8_t *)((uintptr_t)from->w - first * cols);
-    w->k->pack(room, &m, first, end);
+    pack_rows(w, room, &m, first, end);
 }
 
 void weights_end(struct weights *w)

@@ -17,6 +17,7 @@
 
 struct err;
 struct model;
+struct pool;
 
 /* Shapes are rows x cols, y = W x: a row makes one output. */
 struct layer_weights {
@@ -30,22 +31,26 @@ struct weights {
     struct x1_weights embed, head; /* n_vocab x dim; one if they are tied */
     struct layer_weights *layers;
     unsigned char *packed;         /* what all of them read, or NULL */
-    /* of those that come: */
     const struct x1_kernels *k;
+    struct pool *threads;
+    /* of those that come: */
     struct model_record rec;
     size_t *at;                    /* a tensor each: where in `packed` */
 };
 
-/* Pack the matrices of a model, which is borrowed until weights_clear.  -1, and
- * nothing is kept, when memory is out. */
+/* Pack the matrices of a model, which is borrowed until weights_clear, as the
+ * kernels and the threads that pack are.  -1, and nothing is kept, when memory
+ * is out. */
 int weights_init(struct weights *w, const struct x1_kernels *k,
-                 const struct model *m, struct err *err);
+                 struct pool *threads, const struct model *m,
+                 struct err *err);
 void weights_clear(struct weights *w);
 
-/* Make room for the matrices of such a model; kernels are borrowed until
- * weights_clear.  -1, and nothing is kept, when memory is out. */
+/* Make room for the matrices of such a model; kernels and threads are borrowed
+ * until weights_clear.  -1, and nothing is kept, when memory is out. */
 int weights_begin(struct weights *w, const struct x1_kernels *k,
-                  const struct model_record *rec, struct err *err);
+                  struct pool *threads, const struct model_record *rec,
+                  struct err *err);
 
 /* Pack rows [first, end) of a tensor: all scales are at m->scale, row `first`
  * is at m->w (struct model_sink).  `first` is a multiple of X1_GROUP. */
