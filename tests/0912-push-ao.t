@@ -307,6 +307,25 @@ item=$(sed -n 's/.*"item":"\([^"]*\)".*/\1/p' "spool/sent/b$batch/items.jsonl")
 gives 3 "whoever computes it again finds out" verify --recompute 1 "$item"
 has out "^WRONG.*its prompt" "that nobody asked that"
 
+# ---- a result that the queue refuses -----------------------------------------
+ask wrong '5 + 3 ='
+wrong=$id
+answer_all
+echo 'ApusQueue.records.right = ApusQueue.records.wrong
+ApusQueue.records.wrong = function() return "a test" end' >refuse.lua
+say "$net/dapp.json" Action=Eval <refuse.lua
+gives 3 "push what the queue refuses" push
+has err 'the queue refused 1 results' "says so"
+has err '0 already, does not know 0; 1 released' "and gives the request back"
+has "spool/sent/b$batch/push/results-0000.answer" 'a test' "the reason is kept"
+state "$wrong"
+has result '"value":"pending"' "another node may answer it"
+mv "spool/sent/b$batch" spool/done
+gives 3 "what is told already is not told again" push
+has err '1 released' "it counts as before"
+echo 'ApusQueue.records.wrong = ApusQueue.records.right' >right.lua
+say "$net/dapp.json" Action=Eval <right.lua
+
 # ---- a queue of before 2.0 ---------------------------------------------------
 cat >old.lua <<'TXT'
 local lib = ApusQueue

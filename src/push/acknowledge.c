@@ -38,6 +38,7 @@
 #define MESSAGE_MAX 80000    /* bytes of lines in a message */
 #define TEXT_INLINE 2048     /* bytes of a text that goes along */
 #define LINE_BYTES (8 * TEXT_INLINE)
+#define ANSWER_MAX ((size_t)1 << 20)
 #define RECORD_TEXT (RECORD_RESULT / 3 * 4 + 1) /* in base64url, and a NUL */
 
 static const char *const complete_counts[COMPLETE_COUNTS] = {
@@ -182,6 +183,11 @@ static const struct buf *lines_for(struct saying *s, const char *kind,
     return s->takes_records ? &s->records : &s->data;
 }
 
+static const char *results_kind(const struct saying *s)
+{
+    return s->older ? "complete" : "results";
+}
+
 /* Say what is in the message so far, and begin the next. */
 static int complete(struct saying *s, struct err *err)
 {
@@ -190,7 +196,7 @@ static int complete(struct saying *s, struct err *err)
         { "Statement", s->statement },
     };
     const struct exchange x = {
-        .kind = s->older ? "complete" : "results",
+        .kind = results_kind(s),
         .number = s->number,
         .process = &s->info->process,
         .tag = tag,
@@ -456,6 +462,60 @@ static int put_refused(struct saying *s, struct id request,
     return put_release(s, request, text, err);
 }
 
+/* Release what the queue refused in an answer that was kept: this node has no
+ * other result of it, another one may.  The answer's other lines are passed
+ * over. */
+static int release_lines_of(struct saying *s, const char *data,
+                            struct err *err)
+{
+    int rc = 0;
+
+    while (rc == 0 && *data) {
+        size_t n = strcspn(data, "\n");
+        struct json *root = NULL;
+        const char *why, *id_text;
+        struct id id;
+
+        if (n > 0 && json_parse(&root, data, n, err))
+            return -1;
+        why = json_string(json_get(root, "why"));
+        id_text = json_string(json_get(root, "request"));
+        if (why && id_text && strcmp(why, "refused") == 0 &&
+            id_parse(&id, id_text) == 0)
+            rc = put_release(s, id, "result_refused: the queue refuses what"
+                             " this node answers", err);
+        json_free(root);
+        data += n + (data[n] == '\n');
+    }
+    return rc;
+}
+
+/* The same of the answers to all messages with results. */
+static int release_answers(struct saying *s, size_t n_messages,
+                           struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < n_messages; i++) {
+        char *path = push_path_of(s->a->batch_path, results_kind(s), i,
+                                  "answer");
+        struct json *root = NULL;
+        const char *data;
+        struct buf b;
+
+        buf_init(&b, ANSWER_MAX);
+        rc = file_read(&b, path, err) || json_parse(&root, b.data, b.len, err)
+                 ? -1 : 0;
+        data = json_string(json_get(root, "data"));
+        if (rc == 0 && data)
+            rc = release_lines_of(s, data, err);
+        json_free(root);
+        buf_clear(&b);
+        free(path);
+    }
+    return rc;
+}
+
 /* The id of line `want`, reading on from `*next`. */
 static int find_request(const struct saying *s, struct lines *f, uint32_t *next,
                         uint32_t want, struct id *id, struct err *err)
@@ -544,7 +604,7 @@ static void tell(const struct saying *s)
     if (s->n->refused) {
         text = xasprintf("batch %s: the queue refused %" PRIu64 " results as"
                          " no answers to what it was asked (push/results-*."
-                         "answer says why); their leases will end", s->batch,
+                         "answer says why); they go back", s->batch,
                          s->n->refused);
         note(s->a, text);
         free(text);
@@ -564,6 +624,7 @@ int acknowledge(const struct exchanger *a, struct results *r,
     struct id statement;
     unsigned char record[208];
     struct saying s;
+    size_t n_messages;
     int rc = 0;
 
     memset(n, 0, sizeof(*n));
@@ -576,10 +637,15 @@ int acknowledge(const struct exchanger *a, struct results *r,
         rc = s.info->is_file_of_ao ? complete_file(&s, r, statement, err)
                                    : complete_results(&s, r, err);
     }
+    n_messages = s.number;
     s.number = 0;
+    if (rc == 0 && n->refused)
+        rc = release_answers(&s, n_messages, err);
     /* a file has its answer now or never */
     if (rc == 0 && (!s.info->is_file_of_ao || results_count(r) == 0))
         rc = release_refused(&s, err);
+    if (rc == 0 && s.n_lines)
+        rc = release(&s, err);
     if (rc == 0)
         tell(&s);
     buf_clear(&s.records);

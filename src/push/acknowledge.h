@@ -24,8 +24,9 @@ struct acknowledged {
     uint64_t accepted, repeated, conflicts, unknown, refused, released;
 };
 
-/* Acknowledge all results of a batch, then release what has none; what was
- * acknowledged before is only counted.  ERR_RETRY: go on later. */
+/* Acknowledge all results of a batch, then release what has none and what the
+ * queue refused; what was acknowledged before is only counted.  ERR_RETRY: go
+ * on later. */
 int acknowledge(const struct exchanger *a, struct results *r,
                 struct acknowledged *n, struct err *err);
 
