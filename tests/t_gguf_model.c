@@ -415,6 +415,23 @@ static void try_refused_tensors(const struct import *nano)
     refused(&o, "\"token_embd.weight\" has the shape 16 x 256");
 }
 
+/* A directory with nothing but a GGUF file. */
+static void try_directory(void)
+{
+    char *dir = tmp_path("only-gguf"), *path = file_join(dir, "m.gguf");
+    struct err err = ERR_INIT;
+    struct import *m = NULL;
+
+    file_mkdirs(dir, NULL);
+    file_write(path, "GGUF", 4, NULL);
+    if (!ok(formats_open(&m, dir, &err) && strstr(err.text, path),
+            "a directory with a GGUF file alone names it"))
+        printf("# %s\n", err.text);
+    import_free(m);
+    free(dir);
+    free(path);
+}
+
 int main(void)
 {
     struct import *nano;
@@ -428,6 +445,7 @@ int main(void)
     try_refused_keys(nano);
     try_refused_tensors(nano);
     import_free(nano);
+    try_directory();
     tmp_remove();
     return done();
 }
