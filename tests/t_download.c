@@ -250,13 +250,17 @@ static void try_refused(void)
 {
     struct site s = { .file = { { "m.gguf", "x" } } };
     struct pretend *p = pretend_start(serve, &s);
-    char *path;
+    char *path, *full = store;
     struct err err;
 
+    store = tmp_path("refused");
     ok(bring(p, "m.zip", NULL, &path, &err) && err.code == ERR_INPUT &&
        strstr(err.text, "not the address of a model"), "another file");
     ok(bring(p, "n.gguf", NULL, &path, &err) && err.code == ERR_INPUT &&
        strstr(err.text, "there is no"), "a file that is not there");
+    ok(rmdir(store) == 0, "nothing is left of them");
+    free(store);
+    store = full;
     ok(model_download_is("https://x/y") && model_download_is("HTTP://x/y") &&
        !model_download_is("nano") && !model_download_is("ftp://x/y"),
        "what is an address");

@@ -38,7 +38,8 @@ struct download {
     char *base;  /* the URL up to the last slash */
     char *name;  /* what follows, without a query */
     char *query; /* "" or "?..." */
-    char *dir;   /* where files go */
+    char *top;   /* the directory of this URL */
+    char *dir;   /* where files go: that, or one in it */
     int lock;
 };
 
@@ -123,19 +124,16 @@ static char *directory_name(const char *base)
 static int open_dir(struct download *x, struct err *err)
 {
     struct id h;
-    char *top, *name;
+    char *name;
 
     digest(&h, x->d->url, strlen(x->d->url));
-    top = xasprintf("%s/download-%.16s", x->d->store, id_text(h).s);
+    x->top = xasprintf("%s/download-%.16s", x->d->store, id_text(h).s);
     name = ends(x->name, ".gguf") ? NULL : directory_name(x->base);
-    x->dir = name ? file_join(top, name) : xstrdup(top);
+    x->dir = name ? file_join(x->top, name) : xstrdup(x->top);
     free(name);
-    if (file_mkdirs(x->dir, err)) {
-        free(top);
+    if (file_mkdirs(x->dir, err))
         return -1;
-    }
-    x->lock = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(top);
+    x->lock = open(x->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (x->lock < 0)
         return err_errno(err, ERR_RETRY, "cannot open \"%s\"", x->dir);
     if (flock(x->lock, LOCK_EX | LOCK_NB))
@@ -432,9 +430,14 @@ int model_download(const struct model_download *d, char **path,
                                   : xstrdup(x.dir);
     rc = 0;
 out:
+    if (rc && x.lock >= 0) { /* what is empty */
+        rmdir(x.dir);
+        rmdir(x.top);
+    }
     if (x.lock >= 0)
         close(x.lock);
     http_free(x.http);
+    free(x.top);
     free(x.base);
     free(x.name);
     free(x.query);
