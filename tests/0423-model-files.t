@@ -105,6 +105,14 @@ report $r "the same model"
 change d/tokenizer.json '/"<pad>"/,/special/s/true/false/'
 refuses '"<pad>" is 512, not below 512' "one that a text could have"
 
+copy d
+cat >d/tokenizer.json <<J
+{"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", -1]]}}
+J
+gives 0 "a unigram" model add d
+gives 0 "what it is" model info d
+has out '^tokenizer: unigram$' "it is called so"
+
 # ---- models that an older rule made ------------------------------------------
 rm -rf models
 copy d

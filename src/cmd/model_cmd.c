@@ -418,6 +418,8 @@ static const char *tokenizer_text(const struct buf *b)
         return "byte-level BPE";
     case 1:
         return "SentencePiece BPE";
+    case 2:
+        return "unigram";
     }
     return "unknown";
 }
