@@ -305,7 +305,7 @@ static int post(struct ao *ao, const void *item, size_t n, struct id *spawned,
     struct item *head = xcalloc(1, sizeof(*head));
     int rc = item_head(head, item, n, &why);
 
-    if (rc > 0)
+    if (rc == ITEM_SHORT)
         rc = err_set(&why, ERR_INPUT, "an item of %zu bytes has no end", n);
     if (rc == 0) {
         p.id = head->id;

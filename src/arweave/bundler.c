@@ -262,11 +262,11 @@ int bundler_keep_receipt(struct bundler *b, struct buf *receipt,
 static int check_item(const struct bundler_item *it, struct err *err)
 {
     struct item head;
-    int rc = item_head(&head, it->head, it->n_head, err);
+    enum item_read read = item_head(&head, it->head, it->n_head, err);
 
-    if (rc < 0)
+    if (read == ITEM_BAD)
         return -1;
-    if (rc || !id_equal(head.id, it->id))
+    if (read == ITEM_SHORT || !id_equal(head.id, it->id))
         return err_set(err, ERR_FATAL, "an item to be sent is not the one "
                        "that was signed");
     if (!head.n_tags)

@@ -107,7 +107,7 @@ static int count_parts(struct parts *p, struct err *err)
     return 0;
 }
 
-/* What the bundler has of it: 0, 1 if it does not know it, -1. */
+/* Ask what the bundler has of it: 1, 0 if it does not know it, -1. */
 static int ask_list(struct parts *p, struct err *err)
 {
     char *path = path_of(p, "-1");
@@ -115,13 +115,13 @@ static int ask_list(struct parts *p, struct err *err)
     int rc;
 
     http_answer_init(&a);
-    rc = bundler_call(p->b, p->b->url, path, NULL, &a, err);
-    if (!rc && a.status == 404)
-        rc = 1;
-    else if (!rc && a.status != 200)
+    rc = bundler_call(p->b, p->b->url, path, NULL, &a, err) ? -1 : 1;
+    if (rc > 0 && a.status == 404)
+        rc = 0;
+    else if (rc > 0 && a.status != 200)
         rc = bundler_refused(p->b, &a, err);
-    if (!rc && bundler_read_list(p->there, &p->upload, p->size, a.body.data,
-                                 a.body.len, err))
+    if (rc > 0 && bundler_read_list(p->there, &p->upload, p->size,
+                                    a.body.data, a.body.len, err))
         rc = bundler_nonsense(p->b->url, path, err);
     http_answer_clear(&a);
     free(path);
@@ -169,7 +169,9 @@ static int choose(struct parts *p, struct err *err)
     if (count_parts(p, err))
         return -1;
     rc = ask_list(p, err);
-    return rc > 0 ? begin(p, err) : rc;
+    if (rc == 0)
+        return begin(p, err);
+    return rc < 0 ? -1 : 0;
 }
 
 /* ---- sending ----- */
@@ -211,11 +213,10 @@ static int send_parts(struct parts *p, struct err *err)
 
 /* ---- the end ----- */
 
-/* 0 taken, 1 not yet, -1. */
-static int ask_end(struct parts *p, struct err *err)
+/* Ask whether the upload is taken.  *end: BUNDLER_WORKING if not yet. */
+static int ask_end(struct parts *p, enum bundler_end *end, struct err *err)
 {
     char *path = path_of(p, "status");
-    enum bundler_end end = BUNDLER_WORKING;
     struct http_answer a;
     struct buf json;
     int rc;
@@ -225,24 +226,23 @@ static int ask_end(struct parts *p, struct err *err)
     rc = bundler_call(p->b, p->b->url, path, NULL, &a, err);
     if (!rc && a.status != 200)
         rc = bundler_refused(p->b, &a, err);
-    if (!rc && bundler_read_end(&end, &json, a.body.data, a.body.len, err))
+    if (!rc && bundler_read_end(end, &json, a.body.data, a.body.len, err))
         rc = bundler_nonsense(p->b->url, path, err);
-    if (!rc && end == BUNDLER_UNPAID)
+    if (!rc && *end == BUNDLER_UNPAID)
         rc = bundler_unpaid(p->b, "UNDERFUNDED", err);
-    else if (!rc && end == BUNDLER_REFUSED)
+    else if (!rc && *end == BUNDLER_REFUSED)
         rc = err_set(err, ERR_INPUT, "\"%s\" refuses the item: %.*s",
                      p->b->url, (int)(a.body.len < 200 ? a.body.len : 200),
                      a.body.data);
-    else if (!rc && end == BUNDLER_WORKING)
-        rc = 1;
-    else if (!rc && !json.len && !bundler_names(a.body.data, p->item->id))
+    else if (!rc && *end != BUNDLER_WORKING && !json.len &&
+             !bundler_names(a.body.data, p->item->id))
         rc = err_set(err, ERR_RETRY, "\"%s\" says that an upload is complete "
                      "and returned neither a receipt nor the item's id",
                      p->b->url);
-    if (!rc && json.len)
+    if (!rc && *end != BUNDLER_WORKING && json.len)
         rc = bundler_keep_receipt(p->b, p->receipt, p->item, p->signer,
                                   json.data, json.len, err);
-    if (rc < 0 && end == BUNDLER_REFUSED)
+    if (rc && *end == BUNDLER_REFUSED)
         forget_state(p);
     http_answer_clear(&a);
     buf_clear(&json);
@@ -254,12 +254,14 @@ static int wait_end(struct parts *p, struct err *err)
 {
     unsigned limit = p->b->limits.total_s ? p->b->limits.total_s : MAX_POLL_S;
     uint64_t last = clock_ms() + (uint64_t)limit * 1000;
-    int rc;
 
     for (unsigned turn = 0;; turn++) {
-        rc = ask_end(p, err);
-        if (rc <= 0)
-            return rc;
+        enum bundler_end end = BUNDLER_WORKING;
+
+        if (ask_end(p, &end, err))
+            return -1;
+        if (end != BUNDLER_WORKING)
+            return 0;
         if (clock_ms() > last)
             return err_set(err, ERR_RETRY, "\"%s\" is still at the upload "
                            "after %u seconds", p->b->url, limit);

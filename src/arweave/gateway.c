@@ -226,6 +226,7 @@ static int read_head(struct gateways *g, size_t i, struct id id, uint64_t at,
     struct http_request r = { .method = "GET", .range_at = at, .range_n = n,
                               .max_body = n };
     struct http_answer a;
+    enum item_read read;
     struct item it;
     int rc = -1;
 
@@ -235,11 +236,11 @@ static int read_head(struct gateways *g, size_t i, struct id id, uint64_t at,
     http_answer_init(&a);
     if (gateway_ask(g, i, d->path, &r, &a, err))
         goto out;
-    /* 1: there would have to be more than there is */
-    rc = item_head(&it, a.body.data, a.body.len, err);
-    if (rc > 0)
-        rc = err_set(err, ERR_INPUT, "an item is cut off");
-    if (!rc && !id_equal(it.id, id))
+    read = item_head(&it, a.body.data, a.body.len, err);
+    rc = read == ITEM_READ ? 0 : -1;
+    if (read == ITEM_SHORT)
+        err_set(err, ERR_INPUT, "an item is cut off");
+    else if (!rc && !id_equal(it.id, id))
         rc = err_set(err, ERR_INPUT, "there is another item");
     if (rc) {
         err_prefix(err, "\"%s/%s\" at %" PRIu64, g->url[i], d->path, at);
@@ -254,7 +255,7 @@ out:
     return rc;
 }
 
-/* From the headers with the item's parts: 0, 1 if they are not there. */
+/* By the headers with the item's parts: 1, 0 if they are not there, -1. */
 static int make_head(struct gateways *g, size_t i, struct id id,
                      const struct http_answer *a, uint64_t n_data,
                      struct gateway_data *d, struct err *err)
@@ -264,9 +265,10 @@ static int make_head(struct gateways *g, size_t i, struct id id,
 
     buf_reset(&d->head);
     rc = gateway_head_make(&d->head, a->head.data, a->head.len, err);
-    if (!rc && item_head(&it, d->head.data, d->head.len, err))
+    if (rc > 0 &&
+        item_head(&it, d->head.data, d->head.len, err) != ITEM_READ)
         rc = -1;
-    if (!rc && !id_equal(it.id, id))
+    if (rc > 0 && !id_equal(it.id, id))
         rc = err_set(err, ERR_INPUT, "its headers are those of another "
                      "item");
     if (rc < 0)
@@ -277,7 +279,7 @@ static int make_head(struct gateways *g, size_t i, struct id id,
     return rc;
 }
 
-/* As a transaction: 1 if there is none of this id. */
+/* As a transaction: 1, 0 if there is none of this id, -1. */
 static int find_tx(struct gateways *g, size_t i, struct id id,
                    struct gateway_data *d, struct err *err)
 {
@@ -290,12 +292,12 @@ static int find_tx(struct gateways *g, size_t i, struct id id,
 
     snprintf(path, sizeof(path), "tx/%s", id_text(id).s);
     http_answer_init(&a);
-    rc = gateway_ask(g, i, path, &r, &a, &no) ? 1 : 0;
-    if (rc && g->page)
+    rc = gateway_ask(g, i, path, &r, &a, &no) ? 0 : 1;
+    if (!rc && g->page)
         rc = err_copy(err, &no);
-    if (!rc && tx_check(&tx, a.body.data, a.body.len, &id, err))
+    if (rc > 0 && tx_check(&tx, a.body.data, a.body.len, &id, err))
         rc = err_prefix(err, "\"%s/%s\"", g->url[i], path);
-    if (!rc) {
+    if (rc > 0) {
         buf_reset(&d->head);
         gateway_path(d, id);
         d->at = 0;
@@ -315,10 +317,10 @@ static int find_bundled(struct gateways *g, size_t i, struct id id,
     struct gateway_place place;
     int rc = gateway_bundled(g, i, id, &place, err);
 
-    if (rc)
+    if (rc <= 0)
         return rc;
     gateway_path(d, place.bundle);
-    return read_head(g, i, id, place.at, place.size, d, err);
+    return read_head(g, i, id, place.at, place.size, d, err) ? -1 : 1;
 }
 
 int gateway_find(struct gateways *g, size_t i, struct id id,
@@ -328,7 +330,7 @@ int gateway_find(struct gateways *g, size_t i, struct id id,
     struct gateway_hint hint;
     struct http_answer a;
     struct err why = ERR_INIT;
-    int rc = -1, made = 1;
+    int rc = -1;
 
     http_answer_init(&a);
     gateway_path(d, id);
@@ -340,13 +342,12 @@ int gateway_find(struct gateways *g, size_t i, struct id id,
         gateway_path(d, hint.root);
         rc = read_head(g, i, id, hint.at, hint.size, d, &why);
     }
-    if (rc && hint.has_data)
-        made = make_head(g, i, id, &a, hint.n_data, d, &why);
-    if (!made)
+    if (rc && hint.has_data &&
+        make_head(g, i, id, &a, hint.n_data, d, &why) > 0)
         rc = 0;
-    if (rc && !why.code && !find_tx(g, i, id, d, &why))
+    if (rc && !why.code && find_tx(g, i, id, d, &why) > 0)
         rc = 0;
-    if (rc && !why.code && !find_bundled(g, i, id, d, &why))
+    if (rc && !why.code && find_bundled(g, i, id, d, &why) > 0)
         rc = 0;
     if (rc && !why.code)
         err_set(&why, ERR_RETRY, "\"%s\" does not say where the item is",

@@ -92,8 +92,8 @@ enum gateway_word { GATEWAY_MUTE, GATEWAY_ABSENT, GATEWAY_PENDING,
  * too, with why the last one did not answer. */
 int gateway_depth(struct gateways *g, struct id id, enum gateway_word *word,
                   uint64_t *n, struct err *err);
-/* The transaction that holds item `id`, by the word of one gateway; 1 if none
- * says it, with why in err. */
+/* Find the transaction that holds item `id`, by the word of one gateway: 1 and
+ * *root, 0 if none says it, with why in err, -1 when it was to end early. */
 int gateway_root(struct gateways *g, struct id id, struct id *root,
                  struct err *err);
 

@@ -31,7 +31,7 @@ int gateway_parent(struct gateways *g, size_t i, struct id id,
     struct err no = ERR_INIT;
     struct http_answer a;
     struct buf body;
-    int rc = 1;
+    int rc = 0;
 
     http_answer_init(&a);
     buf_init(&body, 1024);
@@ -41,7 +41,7 @@ int gateway_parent(struct gateways *g, size_t i, struct id id,
     /* without an index it says nothing, which is not a fault */
     if (gateway_ask(g, i, "graphql", &r, &a, &no) == 0)
         rc = graphql_parent_read(parent, a.body.data, a.body.len, err);
-    if (rc > 0 && g->page)
+    if (rc == 0 && g->page)
         rc = err_copy(err, &no);
     else if (rc < 0)
         err_prefix(err, "\"%s/graphql\"", g->url[i]);
@@ -97,7 +97,7 @@ int gateway_bundled(struct gateways *g, size_t i, struct id id,
     size_t n = 0, k = 0;
     int rc = gateway_parent(g, i, id, &place->bundle, err);
 
-    if (rc)
+    if (rc <= 0)
         return rc;
     gateway_data_init(&d);
     buf_init(&table, NUMBER + (size_t)BUNDLE_MAX_ITEMS * ENTRY);
@@ -117,5 +117,5 @@ int gateway_bundled(struct gateways *g, size_t i, struct id id,
     free(e);
     buf_clear(&table);
     gateway_data_clear(&d);
-    return rc;
+    return rc ? -1 : 1;
 }

@@ -79,15 +79,15 @@ int gateway_depth(struct gateways *g, struct id id, enum gateway_word *word,
 static int root_of(struct gateways *g, size_t i, struct id id, struct id *root,
                    struct err *err)
 {
-    int rc = 0;
+    int rc = 1;
 
     *root = id;
-    for (unsigned depth = 0; rc == 0 && depth < MAX_DEPTH; depth++)
+    for (unsigned depth = 0; rc > 0 && depth < MAX_DEPTH; depth++)
         rc = gateway_parent(g, i, *root, root, err);
-    if (rc == 0)
+    if (rc > 0)
         return err_set(err, ERR_INPUT, "\"%s\": bundles within more than %d"
                        " bundles", g->url[i], MAX_DEPTH);
-    return rc < 0 ? -1 : 0;
+    return rc;
 }
 
 static int ask_root(struct gateways *g, size_t i, void *self,
@@ -123,7 +123,7 @@ int gateway_root(struct gateways *g, struct id id, struct id *root,
     struct question q = { .id = &id };
 
     if (gateways_each(g, 0, g->n, ask_root, &q, err))
-        return g->stop && g->stop() ? -1 : 1;
+        return g->stop && g->stop() ? -1 : 0;
     *root = q.root;
-    return 0;
+    return 1;
 }

@@ -166,7 +166,7 @@ int gateway_head_make(struct buf *head, const char *lines, size_t n,
 
     if (!value_of(lines, n, "x-arweave-signature", text) ||
         !value_of(lines, n, "x-arweave-owner", text))
-        return 1;
+        return 0;
     tags.n = 0;
     buf_init(&b, ITEM_HEAD_MAX);
     buf_init(&raw, ITEM_MAX_TAG_BYTES);
@@ -193,7 +193,7 @@ int gateway_head_make(struct buf *head, const char *lines, size_t n,
     if (buf_check(&b, "the item's head", err))
         goto out;
     buf_put(head, b.data, b.len);
-    rc = buf_check(head, "the item's head", err);
+    rc = buf_check(head, "the item's head", err) ? -1 : 1;
 out:
     tags_clear(&tags);
     buf_clear(&b);

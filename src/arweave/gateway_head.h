@@ -27,7 +27,7 @@ struct gateway_hint {
 /* From lines as net/http_text.h makes them. */
 void gateway_hint_read(struct gateway_hint *h, const char *lines, size_t n);
 
-/* Append an item's head made of X-Arweave-Signature, -Owner and so on: 0, 1
+/* Append an item's head made of X-Arweave-Signature, -Owner and so on: 1, 0
  * if they are not there, -1 with ERR_INPUT if they make no head. */
 int gateway_head_make(struct buf *head, const char *lines, size_t n,
                       struct err *err);

@@ -26,12 +26,12 @@ int gateway_ask(struct gateways *g, size_t i, const char *path,
                 struct http_request *r, struct http_answer *a,
                 struct err *err);
 
-/* In what the index of gateway i says that an item is bundled: 0; 1 if it says
- * nothing; -1 if that is not an answer. */
+/* Find in what the index of gateway i says that an item is bundled: 1 and
+ * *parent, 0 if it says nothing, -1 if that is not an answer. */
 int gateway_parent(struct gateways *g, size_t i, struct id id,
                    struct id *parent, struct err *err);
 
-/* By that and by the table of the bundle: *place of the item; the same. */
+/* Find *place of the item by that and by the table of the bundle: the same. */
 int gateway_bundled(struct gateways *g, size_t i, struct id id,
                     struct gateway_place *place, struct err *err);
 

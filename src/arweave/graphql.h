@@ -51,8 +51,8 @@ void graphql_body(struct buf *out, const struct graphql_query *q,
 /* The body of a question in what item `id` is bundled. */
 void graphql_parent_body(struct buf *out, struct id id);
 
-/* From its answer: 0; 1 if the item is in none, or unknown; -1 with ERR_INPUT
- * for what is not an answer. */
+/* Read its answer: 1 and *parent, 0 if the item is in none or is unknown, -1
+ * with ERR_INPUT for what is not an answer. */
 int graphql_parent_read(struct id *parent, const char *json, size_t n,
                         struct err *err);
 

@@ -130,7 +130,7 @@ int graphql_parent_read(struct id *parent, const char *json, size_t n,
     const struct json *edges, *node;
     const char *text;
     struct json *root;
-    int rc = 1;
+    int rc = 0;
 
     if (json_parse(&root, json, n, err))
         return -1;
@@ -145,7 +145,7 @@ int graphql_parent_read(struct id *parent, const char *json, size_t n,
     else if (text && *text)
         rc = id_parse(parent, text)
                  ? err_set(err, ERR_INPUT, "bundledIn has no id")
-                 : 0;
+                 : 1;
     json_free(root);
     return rc;
 }

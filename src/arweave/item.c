@@ -67,31 +67,32 @@ static const unsigned char *take(struct cursor *c, size_t n)
     return c->p + c->at - n;
 }
 
-/* What may be absent: 0, 1 if more bytes are needed. */
-static int take_optional(struct cursor *c, const struct id **out,
-                         const char *what, struct err *err)
+/* What may be absent. */
+static enum item_read take_optional(struct cursor *c, const struct id **out,
+                                    const char *what, struct err *err)
 {
     const unsigned char *present = take(c, 1);
 
     *out = NULL;
     if (!present)
-        return 1;
+        return ITEM_SHORT;
     if (*present > 1)
         return err_set(err, ERR_INPUT, "item: the byte that says whether it"
                        " has %s is %u, not 0 or 1", what, *present);
     if (*present == 0)
-        return 0;
+        return ITEM_READ;
     *out = (const struct id *)take(c, 32);
-    return *out ? 0 : 1;
+    return *out ? ITEM_READ : ITEM_SHORT;
 }
 
-static int take_tags(struct item *it, struct cursor *c, struct err *err)
+static enum item_read take_tags(struct item *it, struct cursor *c,
+                                struct err *err)
 {
     const unsigned char *sizes = take(c, 16);
     uint64_t count, bytes;
 
     if (!sizes)
-        return 1;
+        return ITEM_SHORT;
     count = get_u64(sizes);
     bytes = get_u64(sizes + 8);
     if (count > ITEM_MAX_TAGS)
@@ -103,7 +104,7 @@ static int take_tags(struct item *it, struct cursor *c, struct err *err)
     it->n_raw_tags = (size_t)bytes;
     it->raw_tags = take(c, it->n_raw_tags);
     if (!it->raw_tags)
-        return 1;
+        return ITEM_SHORT;
     if (tags_read(it->tag, ITEM_MAX_TAGS, &it->n_tags, it->raw_tags,
                   it->n_raw_tags, err))
         return err_prefix(err, "item");
@@ -111,17 +112,18 @@ static int take_tags(struct item *it, struct cursor *c, struct err *err)
     if (it->n_tags != count)
         return err_set(err, ERR_INPUT, "item: it says that it has %" PRIu64
                        " tags, but there are %zu", count, it->n_tags);
-    return 0;
+    return ITEM_READ;
 }
 
-static int take_head(struct item *it, struct cursor *c, struct err *err)
+static enum item_read take_head(struct item *it, struct cursor *c,
+                                struct err *err)
 {
     const unsigned char *type = take(c, 2);
     const struct kind *kind;
-    int rc;
+    enum item_read rc;
 
     if (!type)
-        return 1;
+        return ITEM_SHORT;
     it->type = type[0] | (unsigned)type[1] << 8;
     kind = find_kind(it->type);
     if (!kind)
@@ -132,28 +134,29 @@ static int take_head(struct item *it, struct cursor *c, struct err *err)
     it->signature = take(c, it->n_signature);
     it->owner = it->signature ? take(c, it->n_owner) : NULL;
     if (!it->owner)
-        return 1;
+        return ITEM_SHORT;
     rc = take_optional(c, &it->target, "a target", err);
-    if (rc == 0)
+    if (rc == ITEM_READ)
         rc = take_optional(c, &it->anchor, "an anchor", err);
-    if (rc == 0)
+    if (rc == ITEM_READ)
         rc = take_tags(it, c, err);
     return rc;
 }
 
-int item_head(struct item *it, const void *bytes, size_t n, struct err *err)
+enum item_read item_head(struct item *it, const void *bytes, size_t n,
+                         struct err *err)
 {
     struct cursor c = { bytes, n, 0 };
-    int rc;
+    enum item_read rc;
 
     memset(it, 0, sizeof(*it));
     rc = take_head(it, &c, err);
-    if (rc)
+    if (rc != ITEM_READ)
         return rc;
     it->head_n = c.at;
     digest(&it->id, it->signature, it->n_signature);
     digest(&it->address, it->owner, it->n_owner);
-    return 0;
+    return ITEM_READ;
 }
 
 /* ---- the signature ------------------------------------------------------- */
@@ -230,12 +233,12 @@ static int check_signature(const struct item *it,
 int item_open(struct item *it, const void *bytes, size_t n, struct err *err)
 {
     unsigned char acc[DEEPHASH_SIZE];
-    int rc = item_head(it, bytes, n, err);
+    enum item_read read = item_head(it, bytes, n, err);
 
-    if (rc > 0)
+    if (read == ITEM_SHORT)
         return err_set(err, ERR_INPUT, "item: its %zu bytes end within its"
                        " head", n);
-    if (rc)
+    if (read == ITEM_BAD)
         return -1;
     item_hash_head(acc, it);
     deephash_put(acc, (const unsigned char *)bytes + it->head_n,
@@ -277,15 +280,15 @@ static int put_head(struct item_stream *s, const void *bytes, size_t n,
 {
     size_t before = s->n_head, room = ITEM_HEAD_MAX - before;
     size_t more = n < room ? n : room;
-    int rc;
+    enum item_read read;
 
     memcpy(s->head + before, bytes, more);
     s->n_head += more;
-    rc = item_head(&s->item, s->head, s->n_head, err);
+    read = item_head(&s->item, s->head, s->n_head, err);
     *used = more;
-    if (rc < 0)
+    if (read == ITEM_BAD)
         return -1;
-    if (rc > 0)
+    if (read == ITEM_SHORT)
         return s->n_head < ITEM_HEAD_MAX ? 0 : err_set(err, ERR_INPUT,
             "item: its head is over %d bytes", ITEM_HEAD_MAX);
     s->parsed = true;

@@ -37,10 +37,17 @@ struct item {
     struct id address;           /* SHA-256 of the owner */
 };
 
+/* How the parsing of a head ended. */
+enum item_read {
+    ITEM_BAD = -1, /* ERR_INPUT says why */
+    ITEM_READ,
+    ITEM_SHORT     /* the head continues after n, which is < ITEM_HEAD_MAX */
+};
+
 /* Parse a head from bytes[0..n), which may be longer or, if more could
- * follow, shorter than the item: 0, 1 if the head goes on past n (only if
- * n < ITEM_HEAD_MAX), -1 with ERR_INPUT.  Nothing is verified. */
-int item_head(struct item *it, const void *bytes, size_t n, struct err *err);
+ * follow, shorter than the item.  Nothing is verified. */
+enum item_read item_head(struct item *it, const void *bytes, size_t n,
+                         struct err *err);
 
 #define ITEM_ETHEREUM 3 /* a type of signatures */
 

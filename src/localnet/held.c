@@ -125,7 +125,7 @@ static int read_head(const char *path, uint64_t at, uint64_t size,
         return -1;
     buf->len = n;
     rc = item_head(it, buf->data, n, err);
-    if (rc > 0)
+    if (rc == ITEM_SHORT)
         rc = err_set(err, ERR_INPUT, "an item of %" PRIu64 " bytes is cut off",
                      size);
     return rc;

@@ -102,22 +102,23 @@ static int look_how_deep(struct push *p, struct depth *d,
 {
     struct err why = ERR_INIT;
     struct id root;
-    int rc = 0;
+    int found = 1, rc;
 
     if (open_gateways(p, err))
         return -1;
     if (named)
         root = *named;
     else
-        rc = gateway_root(p->gateways, u->id, &root, &why);
-    if (rc > 0) {
+        found = gateway_root(p->gateways, u->id, &root, &why);
+    if (found == 0) {
         d->asked = false;
         d->word = GATEWAY_MUTE;
         return 0;
     }
-    if (rc == 0 && d->asked && id_equal(d->root, root))
+    if (found > 0 && d->asked && id_equal(d->root, root))
         return 0;
-    if (rc == 0)
+    rc = -1;
+    if (found > 0)
         rc = gateway_depth(p->gateways, root, &d->word, &d->n, &why);
     if (rc)
         err_copy(err, &why);

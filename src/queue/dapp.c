@@ -87,7 +87,7 @@ int dapp_send(struct talk *t, const void *item, size_t n, struct err *err)
     struct ao_result r = { .root = NULL };
     int rc = item_head(head, item, n, err);
 
-    if (rc > 0)
+    if (rc == ITEM_SHORT)
         rc = err_set(err, ERR_INPUT, "the item that was kept is cut off");
     if (rc == 0 &&
         (rc = ao_send(t->ao, item, n, err)) == 0 &&

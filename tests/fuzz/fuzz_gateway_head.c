@@ -41,9 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     gateway_hint_read(&hint, lines.data, lines.len);
     rc = gateway_head_make(&head, lines.data, lines.len, &err);
-    if ((rc < 0 && err.code != ERR_INPUT) || (rc && head.len))
+    if ((rc < 0 && err.code != ERR_INPUT) || (rc <= 0 && head.len))
         abort();
-    if (!rc)
+    if (rc > 0)
         item_head(&it, head.data, head.len, &err);
     buf_clear(&lines);
     buf_clear(&head);
