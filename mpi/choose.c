@@ -71,11 +71,11 @@ int choose_named(const struct spool *s, const char *name, struct batch *b,
     switch (b->state) {
     case SPOOL_TODO:
     case SPOOL_RUNNING:
-        return 0;
+        return 1;
     case SPOOL_DONE:
     case SPOOL_SENDING:
     case SPOOL_SENT:
-        return 1;
+        return 0;
     default:
         return err_set(err, ERR_INPUT,
                        "batch %s is in %s: apus submit %s"
@@ -207,11 +207,11 @@ int choose_next(struct choose_list *l, const struct spool *s,
         if (look_again(l, s, err))
             return -1;
         if (next_of(l, b))
-            return 1;
+            return 0;
     }
     VEC_MORE(l->tried, l->n_tried);
     l->tried[l->n_tried++] = b->id;
-    return 0;
+    return 1;
 }
 
 enum taking choose_claim(const struct spool *s, struct batch *b,

@@ -10,8 +10,8 @@
 
 struct err;
 
-/* The batch of that name: 0 it is to be worked on, 1 it is done already, -1
- * it cannot be, or another works on it (err says who). */
+/* Find the batch of that name and see whether there is work: 1, 0 it is done
+ * already, -1 it cannot be done, or another works on it (err says who). */
 int choose_named(const struct spool *s, const char *name, struct batch *b,
                  struct err *err);
 
@@ -28,7 +28,7 @@ void choose_list_clear(struct choose_list *l);
 /* The next without a name: one of this Slurm job's own that an earlier run of
  * it left, else the oldest in todo but those that were given before.  todo is
  * read once for all that is in it, and again when that has been given: what
- * comes later comes after it.  0, 1 if there is none, -1. */
+ * comes later comes after it.  1, 0 if there is none, -1. */
 int choose_next(struct choose_list *l, const struct spool *s,
                 struct batch *b, struct err *err);
 

@@ -349,16 +349,17 @@ static void look_at_compute(struct rank_side *r)
 static void look_at_sealer(struct rank_side *r)
 {
     struct err err = ERR_INIT;
-    int state;
+    enum sealer_state state;
 
     if (!r->sealer)
         return;
     state = sealer_state(r->sealer, &err);
-    if (state == 0)
+    if (state == SEALER_WORKING)
         return;
     sealer_free(r->sealer);
     r->sealer = NULL;
-    tell_end(r, TAG_SEALED, state < 0 ? &err : NULL, r->finishing);
+    tell_end(r, TAG_SEALED, state == SEALER_FAILED ? &err : NULL,
+             r->finishing);
 }
 
 void rank_tick(struct rank_side *r)

@@ -16,7 +16,7 @@ struct sealer {
     struct sealer_options o;
     pthread_t thread;
     pthread_mutex_t lock;
-    int state;      /* under the lock */
+    enum sealer_state state; /* under the lock */
     struct err err;
 };
 
@@ -30,7 +30,7 @@ static void *run(void *self)
 
     pthread_mutex_lock(&s->lock);
     s->err = err;
-    s->state = rc ? -1 : 1;
+    s->state = rc ? SEALER_FAILED : SEALER_DONE;
     pthread_mutex_unlock(&s->lock);
     return NULL;
 }
@@ -53,13 +53,13 @@ int sealer_new(struct sealer **out, const struct sealer_options *o,
     return 0;
 }
 
-int sealer_state(struct sealer *s, struct err *err)
+enum sealer_state sealer_state(struct sealer *s, struct err *err)
 {
-    int state;
+    enum sealer_state state;
 
     pthread_mutex_lock(&s->lock);
     state = s->state;
-    if (state < 0)
+    if (state == SEALER_FAILED)
         err_copy(err, &s->err);
     pthread_mutex_unlock(&s->lock);
     return state;

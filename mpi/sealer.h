@@ -25,8 +25,12 @@ struct sealer_options {
 int sealer_new(struct sealer **out, const struct sealer_options *o,
                struct err *err);
 
-/* 1 it is through, 0 it works, -1 it failed: err says why. */
-int sealer_state(struct sealer *s, struct err *err);
+enum sealer_state {
+    SEALER_FAILED = -1, /* err says why */
+    SEALER_WORKING,
+    SEALER_DONE
+};
+enum sealer_state sealer_state(struct sealer *s, struct err *err);
 
 /* Wait for it. */
 void sealer_free(struct sealer *s);

@@ -317,7 +317,7 @@ static int run_named(struct worker *w, const char *name)
     if (rc < 0) {
         log_err(&err);
         status = status_of(&err);
-    } else if (rc == 0) {
+    } else if (rc > 0) {
         status = run_batch(w, &b, &lost);
     }
     batch_clear(&b);
@@ -339,10 +339,10 @@ static int run_all(struct worker *w)
         rc = choose_next(&list, w->spool, &b, &err);
         if (rc < 0)
             log_err(&err);
-        if (rc > 0 && n == 0)
+        if (rc == 0 && n == 0)
             log_info("nothing is to be done in \"%s\"",
                      settings_text(w->settings, "spool"));
-        if (rc != 0) {
+        if (rc <= 0) {
             status = rc < 0 ? status_of(&err) : worst;
             break;
         }

@@ -370,8 +370,8 @@ int resume_log(struct resume *r, const char *path, struct id batch,
     struct yield unused = { false, false };
 
     if (!file_exists(path))
-        return 1;
-    return read_log(r, path, batch, &unused, err);
+        return 0;
+    return read_log(r, path, batch, &unused, err) ? -1 : 1;
 }
 
 /* ---- idle starts --------------------------------------------------------- */

@@ -70,7 +70,7 @@ int resume_again(const char *batch_path, struct err *err);
 int resume_note_saved(const char *batch_path, uint32_t start,
                       struct err *err);
 
-/* Read one log, of a rank that is lost; 1 if there is none. */
+/* Read one log, of a rank that is lost: 1, 0 if there is none, -1. */
 int resume_log(struct resume *r, const char *path, struct id batch,
                struct err *err);
 

@@ -445,12 +445,12 @@ static int take_apart(struct again *a, bool refused_good, struct err *err)
     return rc ? -1 : remove_files(a, err);
 }
 
-static int look_and_take(struct again *a, struct err *err)
+static enum seal_taken look_and_take(struct again *a, struct err *err)
 {
     int refused_good;
 
     if (read_requests(a, err))
-        return -1;
+        return SEAL_TAKE_FAILED;
     read_info(a);
     a->n_parts = count_parts(a);
     a->report->n_parts = a->n_parts;
@@ -459,26 +459,28 @@ static int look_and_take(struct again *a, struct err *err)
         a->report->n_damaged += !is_good(a, i);
     refused_good = refused_is_good(a, err);
     if (refused_good < 0)
-        return -1;
+        return SEAL_TAKE_FAILED;
     if (a->has_info && !a->report->n_damaged && refused_good)
-        return 1;
-    return take_apart(a, refused_good, err);
+        return SEAL_UNDAMAGED;
+    return take_apart(a, refused_good, err) ? SEAL_TAKE_FAILED
+                                            : SEAL_TAKEN_APART;
 }
 
-int seal_take_apart(const char *batch_path, const struct batch_info *batch,
-                    resume_note_fn *tell, void *self,
-                    struct seal_again *report, struct err *err)
+enum seal_taken seal_take_apart(const char *batch_path,
+                                const struct batch_info *batch,
+                                resume_note_fn *tell, void *self,
+                                struct seal_again *report, struct err *err)
 {
     struct again a = { .batch_path = batch_path, .batch = batch,
                        .report = report, .note = tell, .self = self };
-    int rc;
+    enum seal_taken taken;
 
     memset(report, 0, sizeof(*report));
     buf_init(&a.payload, PAYLOAD_MAX);
-    rc = look_and_take(&a, err);
+    taken = look_and_take(&a, err);
     free(a.line);
     free(a.whole);
     seal_info_clear(&a.info);
     buf_clear(&a.payload);
-    return rc;
+    return taken;
 }

@@ -22,17 +22,26 @@ struct seal_again {
                                 * do not cover all of it */
 };
 
-/* Take the checkpoint of a batch, which this process must own, apart.
- * 1: nothing is damaged, nothing was changed.  0: each answer whose hashes fit
- * is in a new log of the batch, each reason of a readable refused.jsonl too,
- * and the files of the checkpoint are removed.  A part whose SHA-256 differs
- * keeps answers only if the tree of its results still has the root that
- * checkpoint.json names, and none whose last row no
- * leaf covers.  `note` (may be NULL) is given what is damaged.
- * -1: the checkpoint is as it was, or, if removing it failed, everything of it
- * that is good is in the log; running it again resumes.  After a crash, too. */
-int seal_take_apart(const char *batch_path, const struct batch_info *batch,
-                    resume_note_fn *note, void *self,
-                    struct seal_again *report, struct err *err);
+enum seal_taken {
+    /* The checkpoint is as it was, or, if removing it failed, everything of it
+     * that is good is in the log.  Running it again resumes, after a crash,
+     * too. */
+    SEAL_TAKE_FAILED = -1,
+    /* Each answer whose hashes fit is in a new log of the batch, each reason
+     * of a readable refused.jsonl too, and the files of the checkpoint are
+     * removed. */
+    SEAL_TAKEN_APART,
+    SEAL_UNDAMAGED /* nothing was changed */
+};
+
+/* Take the checkpoint of a batch, which this process must own, apart if
+ * something in it is damaged.  A part whose SHA-256 differs keeps answers only
+ * if the tree of its results still has the root that checkpoint.json names,
+ * and none whose last row no leaf covers.  `note` (may be NULL) is given what
+ * is damaged. */
+enum seal_taken seal_take_apart(const char *batch_path,
+                                const struct batch_info *batch,
+                                resume_note_fn *note, void *self,
+                                struct seal_again *report, struct err *err);
 
 #endif
