@@ -249,8 +249,8 @@ static int list_ids(struct id **ids, size_t *n, const char *store,
     return 0;
 }
 
-/* 0 and *id if `what` is the id, or the only one with that prefix, of a file
- * of the store; 1 if there is none; -1 if there are several. */
+/* Find a file of the store by its id or a prefix: 1 and *id, 0 if there is
+ * none, -1 if there are several. */
 static int find_prefix(struct id *id, const char *store, const char *what,
                        struct err *err)
 {
@@ -258,7 +258,7 @@ static int find_prefix(struct id *id, const char *store, const char *what,
     size_t n, len = strlen(what), hits = 0;
 
     if (len < MIN_PREFIX || len >= ID_TEXT)
-        return 1;
+        return 0;
     if (list_ids(&ids, &n, store, err))
         return -1;
     for (size_t i = 0; i < n; i++) {
@@ -271,7 +271,7 @@ static int find_prefix(struct id *id, const char *store, const char *what,
     if (hits > 1)
         return err_set(err, ERR_INPUT, "\"%s\" begins %zu ids in \"%s\"; "
                        "give more characters", what, hits, store);
-    return hits ? 0 : 1;
+    return hits > 0;
 }
 
 int models_there(const char *store, struct err *err)
@@ -286,7 +286,7 @@ int models_there(const char *store, struct err *err)
                      " \"%s\"", store);
 }
 
-/* What a user calls a model of the store: 0, 1 if it is none, -1. */
+/* Find what a user calls a model of the store: 1 and *id, 0, -1. */
 static int find_model(struct id *id, const char *store, const char *what,
                       struct err *err)
 {
@@ -296,18 +296,18 @@ static int find_model(struct id *id, const char *store, const char *what,
     int rc;
 
     if (strchr(what, '/'))
-        return 1;
+        return 0;
     if (models_there(store, err))
-        return file_exists(what) || !file_exists(store) ? 1 : -1;
+        return file_exists(what) || !file_exists(store) ? 0 : -1;
     if (names_read(&names, store, err))
         return -1;
     name = is_id(what) ? NULL : names_find(&names, what);
     if (name)
         *id = name->id;
-    rc = name ? 0 : find_prefix(id, store, what, err);
+    rc = name ? 1 : find_prefix(id, store, what, err);
     free(names.v);
     /* an id of Arweave, under which it was fetched */
-    if (rc == 1 && !id_parse(&arweave, what))
+    if (rc == 0 && !id_parse(&arweave, what))
         rc = models_pointed(id, store, arweave, err);
     return rc;
 }
@@ -413,25 +413,25 @@ static int resolve(char **path, const char *store, const char *what,
                    struct err *err)
 {
     struct id id;
-    int rc = find_model(&id, store, what, err);
+    int found = find_model(&id, store, what, err);
 
-    if (rc < 0)
+    if (found < 0)
         return -1;
-    if (rc && formats_known(what)) {
-        rc = convert ? models_of_source(&id, store, what, say, err)
-                     : models_known_source(&id, store, what, err);
-        if (rc)
+    if (!found && formats_known(what)) {
+        if (convert ? models_of_source(&id, store, what, say, err)
+                    : models_known_source(&id, store, what, err))
             return -1;
+        found = 1;
     }
-    if (rc && file_exists(what)) {
+    if (!found && file_exists(what)) {
         *path = xstrdup(what);
         return 0;
     }
-    if (rc && !file_exists(store))
+    if (!found && !file_exists(store))
         return err_set(err, ERR_INPUT, "there is no model \"%s\": no file,"
                        " and no model store at \"%s\" (apus model add makes"
                        " one)", what, store);
-    if (rc)
+    if (!found)
         return err_set(err, ERR_INPUT, "there is no model \"%s\": not an "
                        "id or name in \"%s\", and no file or directory",
                        what, store);
@@ -674,12 +674,12 @@ int models_rm_takes(struct id *id, const char *store, const char *what,
     struct names names;
     size_t n_same = 0;
     bool by_name;
-    int rc = find_model(id, store, what, err);
+    int found = find_model(id, store, what, err);
 
-    if (rc > 0)
+    if (found == 0)
         err_set(err, ERR_INPUT, "there is no model \"%s\" in \"%s\"", what,
                 store);
-    if (rc || names_read(&names, store, err))
+    if (found <= 0 || names_read(&names, store, err))
         return -1;
     by_name = names_find(&names, what) != NULL;
     for (size_t i = 0; i < names.n; i++)
@@ -699,7 +699,7 @@ int models_rm(const char *store, const char *what, struct err *err)
 
     if (rc < 0)
         return -1;
-    if (rc)
+    if (rc == 0)
         return err_set(err, ERR_INPUT, "there is no model \"%s\" in \"%s\"",
                        what, store);
     if (names_read(&names, store, err))

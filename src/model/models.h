@@ -102,8 +102,8 @@ int models_adopt(const char *store, const char *from, struct id id,
 int models_name(const char *store, const char *name, struct id id,
                 struct err *err);
 
-/* Remember under which id on Arweave a model is.  models_pointed: 0 and the
- * model's id, 1 if it is none that is remembered. */
+/* Remember under which id on Arweave a model is.  models_pointed: 1 and the
+ * model's id, 0 if it is not one of those, -1. */
 int models_point(const char *store, struct id arweave, struct id id,
                  struct err *err);
 int models_pointed(struct id *id, const char *store, struct id arweave,

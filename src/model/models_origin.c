@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -183,27 +184,27 @@ int models_pointed(struct id *id, const char *store, struct id arweave,
 {
     size_t n = ID_TEXT - 1;
     char text[ID_TEXT];
+    bool found = false;
     struct buf b;
-    int rc = 1;
 
     buf_init(&b, MODELS_MAX_TEXT);
     if (models_read_text(&b, store, "arweave", err)) {
         buf_clear(&b);
         return -1;
     }
-    for (const char *p = b.data; p && *p && rc;) {
+    for (const char *p = b.data; p && *p && !found;) {
         size_t len = strcspn(p, "\n");
 
         if (len == 2 * n + 1 && memcmp(p, id_text(arweave).s, n) == 0 &&
             p[n] == ' ') {
             memcpy(text, p + n + 1, n);
             text[n] = '\0';
-            rc = id_parse(id, text) ? 1 : 0;
+            found = id_parse(id, text) == 0;
         }
         p += p[len] ? len + 1 : len;
     }
     buf_clear(&b);
-    return rc;
+    return found;
 }
 
 int models_point(const char *store, struct id arweave, struct id id,
@@ -213,8 +214,10 @@ int models_point(const char *store, struct id arweave, struct id id,
     struct buf b;
     int rc = models_pointed(&known, store, arweave, err);
 
-    if (rc < 0 || (!rc && id_equal(known, id)))
-        return rc;
+    if (rc < 0)
+        return -1;
+    if (rc > 0 && id_equal(known, id))
+        return 0;
     buf_init(&b, MODELS_MAX_TEXT);
     buf_printf(&b, "%s %s\n", id_text(arweave).s, id_text(id).s);
     rc = models_read_text(&b, store, "arweave", err) ||

@@ -362,7 +362,7 @@ int model_fetch(const struct model_fetch *f, struct id arweave, struct id *id,
     if (rc < 0)
         return -1;
     path = models_path(f->store, x.id);
-    if (!rc && file_exists(path)) {
+    if (rc > 0 && file_exists(path)) {
         free(path);
         *id = x.id;
         return f->name ? models_name(f->store, f->name, x.id, err) : 0;
