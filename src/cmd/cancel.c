@@ -35,8 +35,8 @@
 #define WAIT_S 180   /* KillWait and a worker that saves are far below */
 #define WHY BATCH_CANCELLED ": apus submit or apus run begins it again\n"
 
-/* Whose job the worker is in. */
-struct told {
+/* Whose job the worker that was asked is in. */
+struct its_job {
     bool slurm;    /* a job, which ends with the work */
     char job[32];  /* somebody's, which goes on; or "" */
     char *step;    /* what the work is called in it, or NULL */
@@ -44,9 +44,9 @@ struct told {
 
 /* A job that goes on does not tell of its worker, but the step does, or the
  * process. */
-static int is_told_over(void *self, const char *job, uint32_t restarts)
+static int is_job_over(void *self, const char *job, uint32_t restarts)
 {
-    const struct told *t = self;
+    const struct its_job *t = self;
     char step[LAUNCH_ID_SIZE];
     int rc;
 
@@ -59,8 +59,16 @@ static int is_told_over(void *self, const char *job, uint32_t restarts)
     return rc < 0 ? -1 : !rc;
 }
 
-/* Of a worker in somebody's job: 1 its step was told, 0 it has none, -1. */
-static int tell_step(const struct batch *b, struct told *t, struct err *err)
+/* Who was asked to save. */
+enum asked {
+    ASKED_FAILED = -1,
+    ASKED_NOBODY, /* no job or step of Slurm: the worker is a process */
+    ASKED_SLURM
+};
+
+/* Ask the step of a worker in somebody's job. */
+static enum asked ask_step(const struct batch *b, struct its_job *t,
+                           struct err *err)
 {
     char step[LAUNCH_ID_SIZE];
     char *name;
@@ -68,40 +76,44 @@ static int tell_step(const struct batch *b, struct told *t, struct err *err)
 
     name = xasprintf("apus-%s", id_text(b->id).s);
     rc = allocation_step(step, t->job, name, err);
-    if (rc > 0 && allocation_tell_step(step, err))
-        rc = -1;
-    if (rc > 0)
+    if (rc > 0 && allocation_tell_step(step, err) == 0) {
         t->step = name;
-    else
-        free(name);
-    return rc;
+        return ASKED_SLURM;
+    }
+    free(name);
+    return rc ? ASKED_FAILED : ASKED_NOBODY;
 }
 
-/* Of a job of Slurm: 1 told, 0 the worker is a process in it, -1. */
-static int tell_job(const struct batch *b, const struct owner *o,
-                    struct told *t, struct err *err)
+/* Ask its job of Slurm, or its step in that. */
+static enum asked ask_job(const struct batch *b, const struct owner *o,
+                          struct its_job *t, struct err *err)
 {
     int rc = allocation_is_ours(o->slurm_job, err);
+    enum asked asked;
 
     t->slurm = true;
     if (rc > 0)
-        return launcher_find("slurm")->cancel(o->slurm_job, err) ? -1 : 1;
+        return launcher_find("slurm")->cancel(o->slurm_job, err)
+                   ? ASKED_FAILED : ASKED_SLURM;
     if (rc < 0)
-        return -1;
+        return ASKED_FAILED;
     snprintf(t->job, sizeof(t->job), "%s", o->slurm_job);
-    rc = tell_step(b, t, err);
-    if (rc == 0 && !owner_is_seen(o))
-        return err_set(err, ERR_INPUT, "its worker is a process on %s, in"
-                       " Slurm job %s, which is not for it alone: cancel it"
-                       " there", o->host, o->slurm_job);
-    return rc;
+    asked = ask_step(b, t, err);
+    if (asked == ASKED_NOBODY && !owner_is_seen(o)) {
+        err_set(err, ERR_INPUT, "its worker is a process on %s, in Slurm job"
+                " %s, which is not for it alone: cancel it there", o->host,
+                o->slurm_job);
+        return ASKED_FAILED;
+    }
+    return asked;
 }
 
-/* Tell whoever owns it to save. */
-static int tell(const struct batch *b, struct told *t, struct err *err)
+/* Ask whoever owns it to save. */
+static int ask(const struct batch *b, struct its_job *t, struct err *err)
 {
     char id[64], who[OWNER_TELL], when[FREE_AT];
     struct owner o, self;
+    enum asked asked;
     int rc = owner_read(&o, b->path, err);
 
     owner_tell(who, sizeof(who), b);
@@ -112,9 +124,9 @@ static int tell(const struct batch *b, struct told *t, struct err *err)
         return rc < 0 ? -1 : err_set(err, ERR_RETRY, "\"%s\" is worked on by"
                                      " %s: cancel it when it is"
                                      " free", b->path, who);
-    rc = o.slurm_job[0] ? tell_job(b, &o, t, err) : 0;
-    if (rc)
-        return rc < 0 ? -1 : 0;
+    asked = o.slurm_job[0] ? ask_job(b, &o, t, err) : ASKED_NOBODY;
+    if (asked != ASKED_NOBODY)
+        return asked == ASKED_SLURM ? 0 : -1;
     owner_self(&self);
     if (strcmp(o.host, self.host) != 0)
         return err_set(err, ERR_INPUT, "its worker is %s: cancel it there",
@@ -132,7 +144,7 @@ static int tell(const struct batch *b, struct told *t, struct err *err)
 
 /* Until it has left.  1 it has, 0 it has not, -1. */
 static int wait_for_end(const struct spool *s, struct batch *b,
-                        struct told *t, struct err *err)
+                        struct its_job *t, struct err *err)
 {
     struct timespec pause = { .tv_sec = t->slurm, .tv_nsec = 100000000 };
     double end = clock_s() + WAIT_S;
@@ -142,7 +154,7 @@ static int wait_for_end(const struct spool *s, struct batch *b,
         struct owners *o = t->job[0] ? NULL : owners_ask(b, 1);
 
         rc = o ? owners_adopt(s, b, o, err)
-               : spool_adopt(s, b, is_told_over, t, OWNER_STALE_S, err);
+               : spool_adopt(s, b, is_job_over, t, OWNER_STALE_S, err);
         owners_free(o);
         if (rc != TAKING_LATE)
             return rc == TAKING_DONE ? 1 : -1;
@@ -155,7 +167,7 @@ static int wait_for_end(const struct spool *s, struct batch *b,
 static int end_work(const struct spool *s, struct batch *b, struct err *err)
 {
     struct timespec pause = { .tv_nsec = 200000000 };
-    struct told told = { .slurm = false };
+    struct its_job job = { .slurm = false };
     enum taking end = TAKING_LATE;
     int rc;
 
@@ -170,10 +182,10 @@ static int end_work(const struct spool *s, struct batch *b, struct err *err)
     }
     if (end != TAKING_LATE)
         return end == TAKING_DONE ? 0 : -1;
-    if (tell(b, &told, err))
+    if (ask(b, &job, err))
         return -1;
-    rc = wait_for_end(s, b, &told, err);
-    free(told.step);
+    rc = wait_for_end(s, b, &job, err);
+    free(job.step);
     if (rc == 0)
         return err_set(err, ERR_RETRY, "\"%s\": its worker was asked to save"
                        " and has not left in %d s; look again with apus"

@@ -343,8 +343,9 @@ static void print_counts(const struct diff *d, const struct compare_counts *n)
            n->parameters, n->only_a, n->only_b);
 }
 
-/* 0 the same, 1 not, -1. */
-static int do_diff(struct diff *d, struct err *err)
+enum diff_end { DIFF_FAILED = -1, DIFF_SAME, DIFF_DIFFERENT };
+
+static enum diff_end do_diff(struct diff *d, struct err *err)
 {
     struct compare_counts n;
     int rc = open_side(d, &d->a, err) || open_side(d, &d->b, err) ||
@@ -356,8 +357,9 @@ static int do_diff(struct diff *d, struct err *err)
     if (close_side(&d->a, rc ? NULL : err) | close_side(&d->b, rc ? NULL : err))
         rc = -1;
     if (rc)
-        return -1;
-    return n.differ || n.parameters || n.only_a || n.only_b || n.other_model;
+        return DIFF_FAILED;
+    return n.differ || n.parameters || n.only_a || n.only_b || n.other_model
+               ? DIFF_DIFFERENT : DIFF_SAME;
 }
 
 int cmd_diff(struct settings *s, int argc, char **argv)
@@ -382,14 +384,17 @@ int cmd_diff(struct settings *s, int argc, char **argv)
     };
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args), rc;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
 
     if (status == CMD_GO) {
+        enum diff_end end;
+
         buf_init(&d.out, JSON_MAX);
         d.a.what = args[0];
         d.b.what = args[1];
-        rc = do_diff(&d, &err);
-        status = rc < 0 ? cmd_fail(&err) : rc ? CMD_NO : CMD_DONE;
+        end = do_diff(&d, &err);
+        status = end == DIFF_FAILED ? cmd_fail(&err)
+                 : end == DIFF_SAME ? CMD_DONE : CMD_NO;
         buf_clear(&d.out);
     }
     free(args);

@@ -133,35 +133,41 @@ static int send_kept(struct asking *a, const struct buf *item,
     return -1;
 }
 
-/* 0, 1 if it is kept and may not have arrived (*err says why), -1. */
-static int ask(struct asking *a, struct err *err)
+enum asked {
+    ASKED_NOT = -1,
+    ASKED,
+    ASKED_PERHAPS /* it is kept and may not have arrived; err says why */
+};
+
+static enum asked ask(struct asking *a, struct err *err)
 {
+    enum asked end = ASKED_NOT;
     struct dapp_request r = { .system = a->system, .model = a->model,
                               .node = a->node };
     struct buf text, options, item;
     struct err own = ERR_INIT;
-    int rc;
 
     err = err_or(err, &own);
     buf_init(&text, AO_MAX_DATA);
     buf_init(&options, 1024);
     buf_init(&item, ITEM_MAX);
-    rc = read_text(&text, a, err) || make_options(&options, a, err) ? -1 : 0;
-    if (rc == 0) {
-        r.text = text.len ? text.data : "";
-        r.n = text.len;
-        r.source = a->source;
-        r.options = options.len > 2 ? options.data : NULL;
-        rc = dapp_sign(&a->talk, &item, &a->id, &r, err) || keep(a, &item, err)
-                 ? -1
-                 : 0;
-        if (rc == 0 && send_kept(a, &item, err))
-            rc = err->code == ERR_RETRY ? 1 : -1;
-    }
+    if (read_text(&text, a, err) || make_options(&options, a, err))
+        goto out;
+    r.text = text.len ? text.data : "";
+    r.n = text.len;
+    r.source = a->source;
+    r.options = options.len > 2 ? options.data : NULL;
+    if (dapp_sign(&a->talk, &item, &a->id, &r, err) || keep(a, &item, err))
+        goto out;
+    if (send_kept(a, &item, err) == 0)
+        end = ASKED;
+    else if (err->code == ERR_RETRY)
+        end = ASKED_PERHAPS;
+out:
     buf_clear(&item);
     buf_clear(&options);
     buf_clear(&text);
-    return rc;
+    return end;
 }
 
 /* ---- waiting ------------------------------------------------------------- */
@@ -344,8 +350,14 @@ static void tell_why(struct asking *a, const struct err *err)
     log_warning("it is answered, but %s; asking again", err->text);
 }
 
-/* One look: 0 answered, 1 not yet, -1. */
-static int look(struct asking *a, bool *sent, struct err *err)
+enum waited {
+    WAITED_FAILED = -1,
+    WAITED_ANSWERED, /* and it is printed */
+    WAITED_NOT_YET   /* err says why */
+};
+
+/* Look once. */
+static enum waited look(struct asking *a, bool *sent, struct err *err)
 {
     struct err own = ERR_INIT;
     struct dapp_status s;
@@ -353,25 +365,25 @@ static int look(struct asking *a, bool *sent, struct err *err)
 
     err = err_or(err, &own);
     if (dapp_status(&a->talk, &s, a->id, err))
-        return err->code == ERR_RETRY ? 1 : -1;
+        return err->code == ERR_RETRY ? WAITED_NOT_YET : WAITED_FAILED;
     switch (s.state) {
     case DAPP_GONE:
         rc = send_again(a, sent, err);
-        return rc && err->code != ERR_RETRY ? -1 : 1;
+        return rc && err->code != ERR_RETRY ? WAITED_FAILED : WAITED_NOT_YET;
     case DAPP_DONE:
-        rc = print_answer(a, &s, err);
-        if (rc && err->code == ERR_RETRY) {
-            tell_why(a, err);
-            return 1;
-        }
-        return rc;
+        if (print_answer(a, &s, err) == 0)
+            return WAITED_ANSWERED;
+        if (err->code != ERR_RETRY)
+            return WAITED_FAILED;
+        tell_why(a, err);
+        return WAITED_NOT_YET;
     case DAPP_PENDING:
     case DAPP_LEASED:
         break;
     }
     err_set(err, ERR_RETRY, "it is %s", s.state == DAPP_PENDING
             ? "waiting for a node" : "being answered");
-    return 1;
+    return WAITED_NOT_YET;
 }
 
 /* Until the next look: long if that one signs, and not past the end. */
@@ -384,8 +396,8 @@ static unsigned pause_of(const struct asking *a, unsigned pause, double left)
     return left < pause ? (unsigned)left + 1 : pause;
 }
 
-/* 0 answered, 1 saved, -1. */
-static int wait_for(struct asking *a, struct err *err)
+/* Look again and again. */
+static enum waited wait_for(struct asking *a, struct err *err)
 {
     double end = clock_s() + (double)a->timeout_s;
     unsigned pause = FIRST_S;
@@ -393,17 +405,17 @@ static int wait_for(struct asking *a, struct err *err)
 
     for (;;) {
         struct err why = ERR_INIT;
-        int rc = look(a, &sent, &why);
+        enum waited waited = look(a, &sent, &why);
 
-        if (rc < 0)
+        if (waited == WAITED_FAILED)
             err_copy(err, &why);
-        if (rc <= 0)
-            return rc;
+        if (waited != WAITED_NOT_YET)
+            return waited;
         if (cmd_interrupted() || clock_s() >= end) {
             log_warning("no answer yet%s%s; apus request --of %s takes it"
                         " up", why.text[0] ? ": " : "", why.text,
                         a->id_text);
-            return 1;
+            return WAITED_NOT_YET;
         }
         sleep(pause_of(a, pause, end - clock_s()));
         pause = 2 * pause < LAST_S ? 2 * pause : LAST_S;
@@ -469,6 +481,29 @@ static int check_use(struct asking *a, size_t n_args, struct err *err)
     return 0;
 }
 
+/* The steps of a command that may end without an answer so far. */
+static int ask_and_wait(struct asking *a, struct err *err)
+{
+    struct err own = ERR_INIT;
+    enum asked asked;
+
+    err = err_or(err, &own);
+    asked = a->of ? ASKED : ask(a, err);
+    if (asked == ASKED_NOT)
+        return CMD_FAILED;
+    if (a->wait || a->of) {
+        enum waited waited = wait_for(a, err);
+
+        return waited == WAITED_FAILED ? CMD_FAILED
+               : waited == WAITED_ANSWERED ? CMD_DONE : CMD_SAVED;
+    }
+    if (asked == ASKED)
+        return CMD_DONE;
+    log_warning("the queue may not have the request: %s; apus request --of %s"
+                " takes it up", err->text, a->id_text);
+    return CMD_SAVED;
+}
+
 static int do_request(struct asking *a, size_t n_args)
 {
     struct err err = ERR_INIT;
@@ -484,22 +519,15 @@ static int do_request(struct asking *a, size_t n_args)
         return cmd_fail(&err);
     if (a->of || a->status || a->cancel)
         set_id(a);
-    else
-        rc = ask(a, &err);
     if (a->status)
-        rc = tell_status(a, &err);
+        rc = tell_status(a, &err) ? CMD_FAILED : CMD_DONE;
     else if (a->cancel)
-        rc = cancel(a, &err);
-    else if (rc >= 0 && (a->wait || a->of))
-        rc = wait_for(a, &err);
-    else if (rc > 0)
-        log_warning("the queue may not have the request: %s; apus request"
-                    " --of %s takes it up", err.text, a->id_text);
+        rc = cancel(a, &err) ? CMD_FAILED : CMD_DONE;
+    else
+        rc = ask_and_wait(a, &err);
     free(a->kept);
     talk_close(&a->talk);
-    if (rc < 0)
-        return cmd_fail(&err);
-    return rc ? CMD_SAVED : CMD_DONE;
+    return rc == CMD_FAILED ? cmd_fail(&err) : rc;
 }
 
 int cmd_request(struct settings *s, int argc, char **argv)

@@ -235,18 +235,18 @@ static int write_partial(struct run *r, struct err *err)
 
 /* ---- the command --------------------------------------------------------- */
 
-/* 0 done, 1 saved, -1 */
-static int do_run(struct run *r, struct err *err)
+static enum work_end do_run(struct run *r, struct err *err)
 {
-    int rc;
+    enum work_end end;
 
     if (take_from(r, err) || check_files(r, err) || find_model(r, err) ||
         make_batch(r, err))
-        return -1;
-    rc = answer(r, err);
-    if (rc == WORK_SAVED)
-        return write_partial(r, err) ? -1 : 1;
-    return rc ? rc : write_answers(r, err);
+        return WORK_FAILED;
+    end = answer(r, err);
+    if (end == WORK_SAVED ? write_partial(r, err)
+                          : end == WORK_DONE && write_answers(r, err))
+        return WORK_FAILED;
+    return end;
 }
 
 static void run_clear(struct run *r)
@@ -290,15 +290,15 @@ static int check_use(struct run *r, struct err *err)
 static int run_and_tell(struct run *r)
 {
     struct err err = ERR_INIT;
-    int rc;
+    enum work_end end;
 
     if (check_use(r, &err))
         return cmd_misused(&err);
-    rc = do_run(r, &err);
+    end = do_run(r, &err);
     progress_clear(&r->progress);
-    if (rc < 0)
-        return cmd_fail(&err);
-    return rc ? CMD_SAVED : r->status;
+    if (end == WORK_DONE)
+        return r->status;
+    return end == WORK_SAVED ? CMD_SAVED : cmd_fail(&err);
 }
 
 int cmd_run(struct settings *s, int argc, char **argv)

@@ -136,48 +136,61 @@ static void compare_parts(const struct seal_info *was, const char *batch_path)
                 ? ", which cannot come again" : "");
 }
 
-/* The batch is ours, in sending.  0 sealed, 1 nothing was damaged, 2 some of
- * it must be computed again, -1. */
-static int repair(const struct batch *b, const struct seal_options *o,
-                  struct err *err)
+enum repair {
+    REPAIR_FAILED = -1,
+    REPAIR_SEALED,
+    REPAIR_NEEDLESS, /* nothing was damaged */
+    REPAIR_COMPUTE   /* some of it must be computed again */
+};
+
+/* The batch is ours, in sending. */
+static enum repair repair(const struct batch *b, const struct seal_options *o,
+                          struct err *err)
 {
+    enum repair end = REPAIR_FAILED;
     struct err why = ERR_INIT;
     struct seal_again got;
     struct batch_info info;
-    int rc;
 
     if (batch_info_read(&info, b->path, err))
-        return -1;
-    rc = seal_take_apart(b->path, &info, say, NULL, &got, err);
-    if (rc == 0) {
+        return REPAIR_FAILED;
+    switch (seal_take_apart(b->path, &info, say, NULL, &got, err)) {
+    case SEAL_TAKE_FAILED:
+        break;
+    case SEAL_UNDAMAGED:
+        end = REPAIR_NEEDLESS;
+        break;
+    case SEAL_TAKEN_APART:
         log_info("%zu of %zu part%s damaged, %" PRIu64 " answer%s kept",
                  got.n_damaged, got.n_parts, plural_s(got.n_parts),
                  got.n_kept, plural_s(got.n_kept));
-        rc = seal_batch(b->path, &info, o, 0, 1, true, &why);
-        if (rc && why.code == ERR_RETRY)
-            rc = 2;
-        else if (rc)
-            err_set(err, why.code, "%s", why.text);
+        if (seal_batch(b->path, &info, o, 0, 1, true, &why) == 0)
+            end = REPAIR_SEALED;
+        else if (why.code == ERR_RETRY)
+            end = REPAIR_COMPUTE;
+        else
+            err_copy(err, &why);
+        break;
     }
     batch_info_clear(&info);
-    return rc;
+    return end;
 }
 
-static int compute_rest(const struct spool *spool, struct batch *b,
-                        struct settings *s, struct err *err)
+static enum work_end compute_rest(const struct spool *spool, struct batch *b,
+                                  struct settings *s, struct err *err)
 {
     struct progress progress = { .quiet = false };
     const struct caller caller = { .stop = cmd_interrupted,
                                    .progress = progress_tell,
                                    .self = &progress };
     struct work_options o = { .settings = s, .caller = &caller };
-    int rc;
+    enum work_end end;
 
     log_info("computing the other answers again; after an interruption, apus"
              " run or submit resumes");
-    rc = work_here(spool, b, &o, err);
+    end = work_here(spool, b, &o, err);
     progress_clear(&progress);
-    return rc;
+    return end;
 }
 
 /* A batch that was given up has its reasons in the log by now: what is missing
@@ -190,57 +203,75 @@ static void forget_why(const char *batch_path)
     free(path);
 }
 
-/* done or sent -> sending -> back, or todo and a worker.  0, 1 saved, -1. */
-static int repair_claimed(const struct spool *spool, struct batch *b,
-                      struct settings *s, struct err *err)
+/* done or sent -> sending: ours. */
+static int claim_again(const struct spool *spool, struct batch *b,
+                       struct seal_options *o, const struct settings *s,
+                       struct err *err)
 {
-    bool was_sent = b->state == SPOOL_SENT;
-    struct seal_options o;
+    enum taking taken = TAKING_DONE;
     struct batch_info info;
-    struct heartbeat heartbeat;
     int rc;
 
     if (batch_info_read(&info, b->path, err))
         return -1;
-    rc = work_seal_options(&o, s, info.model, err);
+    rc = work_seal_options(o, s, info.model, err);
     batch_info_clear(&info);
-    if (rc == 0 && was_sent)
-        rc = spool_move(spool, b, SPOOL_DONE, err);
-    rc = rc ? rc : spool_claim(spool, b, err);
     if (rc)
-        return rc < 0 ? -1 : err_set(err, ERR_RETRY, "\"%s\" was taken by"
-                                     " another", b->path);
-    heartbeat_start(&heartbeat, b->path);
-    rc = repair(b, &o, err);
-    heartbeat_stop(&heartbeat);
-    if (rc < 0) {
-        spool_move(spool, b, SPOOL_DONE, NULL);
         return -1;
-    }
-    if (rc == 2)
-        forget_why(b->path);
-    if (spool_leave(spool, b, rc == 2 ? SPOOL_TODO
-                    : was_sent ? SPOOL_SENT : SPOOL_DONE, err))
-        return -1;
-    if (rc == 1)
-        log_info("\"%s\": nothing is damaged", b->path);
-    if (rc == 2 && was_sent)
-        log_info("apus push then moves the batch back to sent");
-    return rc == 2 ? compute_rest(spool, b, s, err) : 0;
+    if (b->state == SPOOL_SENT)
+        taken = spool_move(spool, b, SPOOL_DONE, err);
+    if (taken == TAKING_DONE)
+        taken = spool_claim(spool, b, err);
+    if (taken == TAKING_LATE)
+        return err_set(err, ERR_RETRY, "\"%s\" was taken by another",
+                       b->path);
+    return taken == TAKING_DONE ? 0 : -1;
 }
 
-static int seal_again(const struct spool *spool, struct batch *b,
-                      struct settings *s, struct err *err)
+/* done or sent -> sending -> back, or todo and a worker. */
+static enum work_end repair_claimed(const struct spool *spool, struct batch *b,
+                                    struct settings *s, struct err *err)
+{
+    bool was_sent = b->state == SPOOL_SENT;
+    struct heartbeat heartbeat;
+    struct seal_options o;
+    enum repair end;
+
+    if (claim_again(spool, b, &o, s, err))
+        return WORK_FAILED;
+    heartbeat_start(&heartbeat, b->path);
+    end = repair(b, &o, err);
+    heartbeat_stop(&heartbeat);
+    if (end == REPAIR_FAILED) {
+        spool_move(spool, b, SPOOL_DONE, NULL);
+        return WORK_FAILED;
+    }
+    if (end == REPAIR_COMPUTE)
+        forget_why(b->path);
+    if (spool_leave(spool, b, end == REPAIR_COMPUTE ? SPOOL_TODO
+                    : was_sent ? SPOOL_SENT : SPOOL_DONE, err))
+        return WORK_FAILED;
+    if (end == REPAIR_NEEDLESS)
+        log_info("\"%s\": nothing is damaged", b->path);
+    if (end != REPAIR_COMPUTE)
+        return WORK_DONE;
+    if (was_sent)
+        log_info("apus push then moves the batch back to sent");
+    return compute_rest(spool, b, s, err);
+}
+
+static enum work_end seal_again(const struct spool *spool, struct batch *b,
+                                struct settings *s, struct err *err)
 {
     struct seal_info was = { .n_parts = 0 };
-    int rc;
+    enum work_end end;
 
     seal_info_read(&was, b->path, NULL);
-    rc = repair_claimed(spool, b, s, err);
-    if (rc == 0)
+    end = repair_claimed(spool, b, s, err);
+    if (end == WORK_DONE)
         compare_parts(&was, b->path);
     seal_info_clear(&was);
-    return rc;
+    return end;
 }
 
 /* A batch in sending is being pushed, or repaired, or whoever did that died. */
@@ -257,24 +288,27 @@ static int free_sending(const struct spool *spool, struct batch *b,
                    " wait for that to end", b->path, who);
 }
 
-/* 0 sealed, 1 saved, -1. */
-static int seal_found(const struct spool *spool, struct batch *b, bool again,
-                      struct settings *s, struct err *err)
+static enum work_end seal_found(const struct spool *spool, struct batch *b,
+                                bool again, struct settings *s,
+                                struct err *err)
 {
+    enum work_end end = WORK_DONE;
     int rc = 0;
 
     if (again && b->state == SPOOL_SENDING)
         rc = free_sending(spool, b, err);
     if (rc == 0 && again && (b->state == SPOOL_DONE || b->state == SPOOL_SENT))
-        rc = seal_again(spool, b, s, err);
+        end = seal_again(spool, b, s, err);
     else if (rc == 0 && b->state != SPOOL_DONE &&
              b->state != SPOOL_SENDING && b->state != SPOOL_SENT)
         rc = seal_open_batch(spool, b, s, err);
-    if (rc == 0)
+    if (rc == 0 && end == WORK_DONE)
         rc = seal_tidy(b->path, err);
-    if (rc == 0)
+    if (rc)
+        return WORK_FAILED;
+    if (end == WORK_DONE)
         printf("%s\n", b->path);
-    return rc;
+    return end;
 }
 
 int cmd_seal(struct settings *s, int argc, char **argv)
@@ -301,7 +335,7 @@ int cmd_seal(struct settings *s, int argc, char **argv)
     struct spool *spool = NULL;
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args), rc;
+    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
 
     if (status != CMD_GO)
         goto out;
@@ -310,9 +344,11 @@ int cmd_seal(struct settings *s, int argc, char **argv)
         named_find_all(&found, spool, args, n_args, &err))
         status = cmd_fail(&err);
     for (size_t i = 0; status == CMD_DONE && i < found.n; i++) {
-        rc = seal_found(spool, &found.batch[i], again, s, &err);
-        if (rc)
-            status = rc < 0 ? cmd_fail(&err) : CMD_SAVED;
+        enum work_end end = seal_found(spool, &found.batch[i], again, s,
+                                       &err);
+
+        if (end != WORK_DONE)
+            status = end == WORK_SAVED ? CMD_SAVED : cmd_fail(&err);
     }
     named_clear(&found);
     spool_close(spool);
