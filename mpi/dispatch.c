@@ -27,7 +27,7 @@
 #include "spool/heartbeat.h"
 #include "spool/spool.h"
 #include "store/resume.h"
-#include "store/survey.h"
+#include "store/scan.h"
 
 #define HOST_MAX 256
 #define PROGRESS_MAX ((size_t)4 << 20)
@@ -65,7 +65,7 @@ struct dispatch {
     struct ranks *ranks;
     struct rank *rank; /* of each number */
     int size;
-    struct survey survey;
+    struct scan scan;
     struct resume resume;
     struct queue *queue;
     enum dispatch_phase phase;
@@ -101,8 +101,8 @@ void ranks_free(struct ranks *r)
 
 static void count_lines(struct dispatch *d)
 {
-    for (uint32_t i = 0; i < d->survey.n; i++) {
-        if (d->survey.line[i].n_choices == 0 ||
+    for (uint32_t i = 0; i < d->scan.n; i++) {
+        if (d->scan.line[i].n_choices == 0 ||
             !queue_line_done(d->queue, i))
             continue;
         d->n_done++;
@@ -112,15 +112,15 @@ static void count_lines(struct dispatch *d)
 
 static int read_batch(struct dispatch *d, struct err *err)
 {
-    if (survey_read(&d->survey, d->o.batch_path, d->o.info, err) ||
-        resume_init(&d->resume, d->survey.n, log_note_warning, NULL,
+    if (scan_read(&d->scan, d->o.batch_path, d->o.info, err) ||
+        resume_init(&d->resume, d->scan.n, log_note_warning, NULL,
                     err) ||
         resume_starts(&d->resume, d->o.batch_path, d->o.info->id, d->o.start,
                       err) ||
-        queue_new(&d->queue, &d->survey, &d->resume, err))
+        queue_new(&d->queue, &d->scan, &d->resume, err))
         return -1;
     count_lines(d);
-    return d->n_done < d->survey.n_requests ? resume_check(&d->resume, err) : 0;
+    return d->n_done < d->scan.n_requests ? resume_check(&d->resume, err) : 0;
 }
 
 static bool is_gone(const struct rank *r)
@@ -188,7 +188,7 @@ void dispatch_free(struct dispatch *d)
     free(d->rank);
     queue_free(d->queue);
     resume_clear(&d->resume);
-    survey_clear(&d->survey);
+    scan_clear(&d->scan);
     free(d);
 }
 
@@ -233,7 +233,7 @@ static void send_seal(struct dispatch *d, int to, uint32_t k, uint32_t of,
  * whether it is worth to share the sealing. */
 static bool is_large(const struct dispatch *d)
 {
-    return (uint64_t)d->survey.n_requests * 4096 > d->o.part_size;
+    return (uint64_t)d->scan.n_requests * 4096 > d->o.part_size;
 }
 
 /* One that failed may have neither the model nor a disk. */
@@ -247,15 +247,15 @@ static void tell_reused(const struct dispatch *d)
 {
     uint32_t n = 0;
 
-    for (uint32_t i = 0; i < d->survey.n; i++) {
-        uint8_t all = survey_choices(&d->survey.line[i]);
+    for (uint32_t i = 0; i < d->scan.n; i++) {
+        uint8_t all = scan_choices(&d->scan.line[i]);
 
         n += all && (d->resume.line[i].reused & all) == all;
     }
     if (n)
         log_info("%" PRIu32 " of %" PRIu32 " %s answered before", n,
-                 d->survey.n_requests,
-                 plural(d->survey.n_requests, "line", "lines"));
+                 d->scan.n_requests,
+                 plural(d->scan.n_requests, "line", "lines"));
 }
 
 static void begin_sealing(struct dispatch *d)
@@ -289,7 +289,7 @@ static void after_closing(struct dispatch *d)
         d->phase = DISPATCH_FAILED;
     else if (d->save) /* others could go on, whoever failed before */
         d->phase = DISPATCH_SAVED;
-    else if (d->n_done < d->survey.n_requests)
+    else if (d->n_done < d->scan.n_requests)
         end_with_error(d);
     else
         begin_sealing(d);
@@ -302,7 +302,7 @@ static void look_around(struct dispatch *d)
     bool any = any_in(d, RANK_STARTING) || any_in(d, RANK_WORKING);
 
     if (d->phase == DISPATCH_ANSWERING) {
-        if (d->n_done == d->survey.n_requests)
+        if (d->n_done == d->scan.n_requests)
             close_ranks(d, false);
         else if (!any)
             d->phase = DISPATCH_CLOSING;
@@ -318,7 +318,7 @@ void dispatch_save(struct dispatch *d)
     if (d->phase != DISPATCH_ANSWERING)
         return;
     log_info("asked to save: %" PRIu64 " of %" PRIu32 " done", d->n_done,
-             d->survey.n_requests);
+             d->scan.n_requests);
     close_ranks(d, true);
     /* after the ranks know it: the disk may be slow, or full */
     if (resume_note_saved(d->o.batch_path, d->o.start, &err))
@@ -451,7 +451,7 @@ static void take_done(struct dispatch *d, int from, const unsigned char *p,
         uint32_t line = get_u32(p);
         bool before;
 
-        if (line >= d->survey.n || p[4] > 7)
+        if (line >= d->scan.n || p[4] > 7)
             continue;
         before = queue_line_done(d->queue, line);
         if (p[5] & DONE_GIVEN_UP)
@@ -648,7 +648,7 @@ static void write_progress(struct dispatch *d, double t)
     buf_printf(&b, "{\"done\":%" PRIu64 ",\"total\":%" PRIu32
                ",\"refused\":%" PRIu64 ",\"tokens\":%" PRIu64
                ",\"tok_s\":%.0f,\"started\":%" PRId64 ",\"updated\":%" PRId64
-               ",\"ranks\":[", d->n_done, d->survey.n_requests, d->n_refused,
+               ",\"ranks\":[", d->n_done, d->scan.n_requests, d->n_refused,
                tokens,
                run > 0 ? (double)tokens / run : 0.0, d->began,
                (int64_t)time(NULL));

@@ -13,10 +13,10 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "store/resume.h"
-#include "store/survey.h"
+#include "store/scan.h"
 
 struct queue {
-    const struct survey *survey;
+    const struct scan *scan;
     const struct resume *resume;
     uint32_t *order;    /* with others, first to last */
     size_t at, n;
@@ -29,7 +29,7 @@ struct queue {
 bool queue_line_done(const struct queue *q, uint32_t line)
 {
     const struct resume_line *r = &q->resume->line[line];
-    uint8_t all = survey_choices(&q->survey->line[line]);
+    uint8_t all = scan_choices(&q->scan->line[line]);
 
     return r->given_up || (r->done & all) == all;
 }
@@ -65,8 +65,8 @@ static int by_cost(const void *a, const void *b)
 
 static void sort_in(struct queue *q, struct keyed *key)
 {
-    for (uint32_t i = 0; i < q->survey->n; i++) {
-        const struct survey_line *l = &q->survey->line[i];
+    for (uint32_t i = 0; i < q->scan->n; i++) {
+        const struct scan_line *l = &q->scan->line[i];
 
         if (queue_line_done(q, i))
             continue;
@@ -81,13 +81,13 @@ static void sort_in(struct queue *q, struct keyed *key)
         q->order[i] = key[i].line;
 }
 
-int queue_new(struct queue **out, const struct survey *s,
+int queue_new(struct queue **out, const struct scan *s,
               const struct resume *r, struct err *err)
 {
     struct queue *q = xcalloc(1, sizeof(*q));
     void *order = NULL, *key = NULL;
 
-    q->survey = s;
+    q->scan = s;
     q->resume = r;
     if (mem_big(&order, s->n, sizeof(*q->order), "the queue", err) ||
         mem_big(&key, s->n, sizeof(struct keyed), "the queue", err)) {
@@ -115,7 +115,7 @@ void queue_free(struct queue *q)
 static void fill(const struct queue *q, struct work *w, uint32_t line,
                  enum work_kind kind)
 {
-    const struct survey_line *l = &q->survey->line[line];
+    const struct scan_line *l = &q->scan->line[line];
 
     *w = (struct work){ line, l->n, l->at, q->resume->line[line].done,
                         (uint8_t)kind };

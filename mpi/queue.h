@@ -13,11 +13,11 @@
 
 struct err;
 struct resume;
-struct survey;
+struct scan;
 struct queue;
 
 /* Both are borrowed; what resume says is done is not handed out. */
-int queue_new(struct queue **out, const struct survey *s,
+int queue_new(struct queue **out, const struct scan *s,
               const struct resume *r, struct err *err);
 void queue_free(struct queue *q);
 

@@ -10,22 +10,22 @@
 #include "base/err.h"
 #include "mpi/queue.h"
 #include "store/resume.h"
-#include "store/survey.h"
+#include "store/scan.h"
 #include "tests/tap.h"
 
 #define LINES 6
 
 /* A batch of six lines; the queue borrows both. */
-static struct survey_line line[LINES];
+static struct scan_line line[LINES];
 static struct resume_line state[LINES];
-static struct survey survey = { line, LINES, LINES };
+static struct scan scan = { line, LINES, LINES };
 static struct resume resume = { .line = state, .n = LINES };
 
 static void reset(void)
 {
     memset(state, 0, sizeof(state));
     for (uint32_t i = 0; i < LINES; i++)
-        line[i] = (struct survey_line){
+        line[i] = (struct scan_line){
             .at = 100 * i, .n = 10, .max_tokens = 5, .n_choices = 1
         };
 }
@@ -35,7 +35,7 @@ static struct queue *queue_of(void)
     struct err err = ERR_INIT;
     struct queue *q = NULL;
 
-    if (queue_new(&q, &survey, &resume, &err)) {
+    if (queue_new(&q, &scan, &resume, &err)) {
         printf("# %s\n", err.text);
         exit(1);
     }
@@ -206,7 +206,7 @@ static void test_alone(void)
 
 static void test_empty(void)
 {
-    struct survey none = { NULL, 0, 0 };
+    struct scan none = { NULL, 0, 0 };
     struct resume nothing = { .n = 0 };
     struct err err = ERR_INIT;
     struct queue *q;

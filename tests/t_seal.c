@@ -14,7 +14,7 @@
 #include "store/part_file.h"
 #include "store/refusals.h"
 #include "store/seal.h"
-#include "store/survey.h"
+#include "store/scan.h"
 #include "tests/batch_util.h"
 #include "tests/helper_path.h"
 #include "tests/record_util.h"

@@ -33,7 +33,7 @@
 #include "spool/spool.h"
 #include "store/export.h"
 #include "store/refusals.h"
-#include "store/survey.h"
+#include "store/scan.h"
 
 #define SUFFIX ".jsonl"
 #define SUFFIX_OUT ".out.jsonl"
@@ -143,21 +143,21 @@ static int make_batch(struct run *r, struct err *err)
 /* The most tokens that may come, for an estimate before the first answer. */
 static uint64_t most_tokens(const struct run *r)
 {
-    struct survey survey = { .n = 0 };
+    struct scan scan = { .n = 0 };
     struct batch_info info;
     uint64_t n = 0;
 
     if (r->quiet || batch_info_read(&info, r->batch.path, NULL))
         return 0;
-    if (survey_read(&survey, r->batch.path, &info, NULL) == 0)
-        for (uint32_t i = 0; i < survey.n; i++) {
-            const struct survey_line *l = &survey.line[i];
+    if (scan_read(&scan, r->batch.path, &info, NULL) == 0)
+        for (uint32_t i = 0; i < scan.n; i++) {
+            const struct scan_line *l = &scan.line[i];
             uint32_t most = l->max_tokens < r->context ? l->max_tokens
                                                        : r->context;
 
             n += l->malformed ? 0 : (uint64_t)most * l->n_choices;
         }
-    survey_clear(&survey);
+    scan_clear(&scan);
     batch_info_clear(&info);
     return n;
 }

@@ -14,7 +14,7 @@
 #include "spool/spool.h"
 #include "store/resume.h"
 #include "store/seal.h"
-#include "store/survey.h"
+#include "store/scan.h"
 #include "store/worklog.h"
 
 #define EVERY_START UINT32_MAX
@@ -31,7 +31,7 @@ static int write_why(const struct batch *b, const char *why, struct err *err)
 /* ---- giving up ----------------------------------------------------------- */
 
 /* A frame for each line that has neither all its answers nor a reason. */
-static int give_up_lines(struct worklog *w, const struct survey *s,
+static int give_up_lines(struct worklog *w, const struct scan *s,
                          const struct resume *r, const char *why,
                          struct err *err)
 {
@@ -42,7 +42,7 @@ static int give_up_lines(struct worklog *w, const struct survey *s,
     reason_set(&reason, "released", why);
     n = reason_pack(payload, &reason);
     for (uint32_t i = 0; i < s->n; i++) {
-        uint8_t all = survey_choices(&s->line[i]);
+        uint8_t all = scan_choices(&s->line[i]);
 
         if (r->line[i].given_up || (r->line[i].done & all) == all)
             continue;
@@ -59,12 +59,12 @@ static int give_up_rest(const struct batch *b, const struct batch_info *info,
 {
     struct worklog *w = NULL;
     struct resume r = { .n = 0 };
-    struct survey s = { .n = 0 };
+    struct scan s = { .n = 0 };
     char *path = NULL;
     uint32_t start;
     int rc = -1;
 
-    if (survey_read(&s, b->path, info, err) ||
+    if (scan_read(&s, b->path, info, err) ||
         resume_init(&r, s.n, NULL, NULL, err) ||
         resume_starts(&r, b->path, info->id, EVERY_START, err) ||
         batch_new_start(b->path, &start, err))
@@ -78,7 +78,7 @@ static int give_up_rest(const struct batch *b, const struct batch_info *info,
 out:
     free(path);
     resume_clear(&r);
-    survey_clear(&s);
+    scan_clear(&s);
     return rc;
 }
 

@@ -97,7 +97,7 @@ static void look_for_bom(struct lines *f)
         f->skip = BOM_SIZE;
 }
 
-static int survey(struct lines *f, struct err *err)
+static int scan(struct lines *f, struct err *err)
 {
     size_t n = 0, skip;
     bool any = false;
@@ -149,7 +149,7 @@ static int open_lines(struct lines **out, const char *path,
     f->path = xstrdup(path);
     f->ids = model ? line_ids_new(*model) : NULL;
     buf_init(&f->line, LINES_MAX_LINE + 1);
-    if (open_regular(f, err) || survey(f, err)) {
+    if (open_regular(f, err) || scan(f, err)) {
         lines_close(f);
         return -1;
     }

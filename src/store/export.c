@@ -29,7 +29,7 @@
 #include "store/request.h"
 #include "store/rows.h"
 #include "store/seal.h"
-#include "store/survey.h"
+#include "store/scan.h"
 
 #define OUT_MAX ((size_t)1 << 30)
 
@@ -533,7 +533,7 @@ int export_partial(const char *batch_path, const uint64_t *lines_before,
 {
     struct seal_options o = { .part_size = UINT64_MAX, .partial = true };
     struct batch_info batch = { .n_requests = 0 };
-    struct survey survey = { .n = 0 };
+    struct scan scan = { .n = 0 };
     struct reasons no = { .file = NULL };
     struct lines *f = NULL;
     struct export x;
@@ -544,15 +544,15 @@ int export_partial(const char *batch_path, const uint64_t *lines_before,
     export_init(&x, put, self, n);
     if (batch_info_read(&batch, batch_path, err) ||
         batch_lines_open(&f, &batch, batch_path, err) ||
-        survey_read(&survey, batch_path, &batch, err) ||
-        seal_open(&x.seal, batch_path, &batch, &survey, &o, err))
+        scan_read(&scan, batch_path, &batch, err) ||
+        seal_open(&x.seal, batch_path, &batch, &scan, &o, err))
         goto out;
     set_batch(&x, batch_path, &batch, lines_before);
     no.seal = x.seal;
     rc = export_lines(&x, f, &no, err);
 out:
     seal_close(x.seal);
-    survey_clear(&survey);
+    scan_clear(&scan);
     export_clear(&x);
     lines_close(f);
     batch_info_clear(&batch);

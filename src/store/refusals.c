@@ -28,7 +28,7 @@
 #include "store/rows.h"
 #include "store/seal.h"
 #include "store/seal_internal.h"
-#include "store/survey.h"
+#include "store/scan.h"
 #include "store/worklog.h"
 
 #define NAME "refusals.json"
@@ -81,7 +81,7 @@ static int count_sealed(struct refusals *r, struct seal *s, struct err *err)
     const struct seal_row *bad = NULL;
 
     memset(r, 0, sizeof(*r));
-    r->n_requests = s->survey->n_requests;
+    r->n_requests = s->scan->n_requests;
     for (size_t i = 0; i < s->n_refused; i++)
         if (count_line(r, s->refused[i].line))
             no = &s->refused[i];

@@ -25,7 +25,7 @@
 #include "proof/trace.h"
 #include "store/checkpoint.h"
 #include "store/jobs_file.h"
-#include "store/survey.h"
+#include "store/scan.h"
 #include "store/worklog.h"
 
 #define RECORD_MAX ((size_t)1 << 31)
@@ -173,7 +173,7 @@ static int take_frame(struct seal *s, uint32_t log, struct pendings *q,
 {
     uint32_t line = (uint32_t)f->index, choice = (uint32_t)(f->index >> 32);
 
-    if (line >= s->survey->n || choice > 7)
+    if (line >= s->scan->n || choice > 7)
         return err_set(err, ERR_INPUT, "\"%s\" has a frame of line %" PRIu64
                        ", choice %" PRIu32, s->logs.log[log].path,
                        (uint64_t)line + 1, choice);
@@ -324,10 +324,10 @@ static int settle(struct seal *s, struct err *err)
     size_t row = 0, no = 0, rows = 0, reasons = 0;
     uint64_t missing = 0;
 
-    for (uint32_t line = 0; line < s->survey->n; line++) {
+    for (uint32_t line = 0; line < s->scan->n; line++) {
         uint8_t done = 0;
         size_t from = row;
-        uint8_t all = survey_choices(&s->survey->line[line]);
+        uint8_t all = scan_choices(&s->scan->line[line]);
         bool refused;
 
         for (; row < s->n_rows && s->row[row].line == line; row++)
@@ -349,8 +349,8 @@ static int settle(struct seal *s, struct err *err)
     if (missing && !s->o.partial)
         return err_set(err, ERR_RETRY, "%" PRIu64 " of %" PRIu32 " %s no"
                        " answer yet: run the batch again", missing,
-                       s->survey->n_requests,
-                       plural(s->survey->n_requests, "request has",
+                       s->scan->n_requests,
+                       plural(s->scan->n_requests, "request has",
                               "requests have"));
     return 0;
 }
@@ -421,7 +421,7 @@ static void cut(struct seal *s)
     uint64_t bytes = 0;
     size_t row = 0;
 
-    for (uint32_t line = 0; line < s->survey->n; line++) {
+    for (uint32_t line = 0; line < s->scan->n; line++) {
         uint64_t more = 0;
         size_t from = row;
 
@@ -447,14 +447,14 @@ void seal_settings(struct seal_options *o, const struct settings *s)
 }
 
 int seal_open(struct seal **out, const char *batch_path,
-              const struct batch_info *info, const struct survey *survey,
+              const struct batch_info *info, const struct scan *scan,
               const struct seal_options *o, struct err *err)
 {
     struct seal *s = xcalloc(1, sizeof(*s));
 
     s->batch_path = xstrdup(batch_path);
     s->info = info;
-    s->survey = survey;
+    s->scan = scan;
     s->o = *o;
     buf_init(&s->last, (size_t)o->dim * 4);
     if (start_logs_find(&s->logs, batch_path, err))

@@ -19,7 +19,7 @@ struct err;
 struct batch_info;
 struct part_file;
 struct settings;
-struct survey;
+struct scan;
 
 #define SEAL_SOURCE 208 /* bytes of where a model is to be had */
 
@@ -47,7 +47,7 @@ void seal_settings(struct seal_options *o, const struct settings *s);
  * reason why not; ERR_INPUT if one has two different answers.  Everything is
  * borrowed until seal_close but the options. */
 int seal_open(struct seal **out, const char *batch_path,
-              const struct batch_info *info, const struct survey *survey,
+              const struct batch_info *info, const struct scan *scan,
               const struct seal_options *o, struct err *err);
 void seal_close(struct seal *s);
 

@@ -26,7 +26,7 @@
 #include "store/checkpoint.h"
 #include "store/part_file.h"
 #include "store/refusals.h"
-#include "store/survey.h"
+#include "store/scan.h"
 #include "store/worklog.h"
 
 #define FORMAT "apus-checkpoint-2"
@@ -291,7 +291,7 @@ int seal_finish(struct seal *s, struct err *err)
     json_put_id(&text, "model", s->info->model);
     if (is_source(s->o.model_source))
         json_put_text(&text, "model_source", s->o.model_source);
-    json_put_number(&text, "requests", s->survey->n_requests);
+    json_put_number(&text, "requests", s->scan->n_requests);
     json_put_number(&text, "rows", s->n_rows);
     json_put_number(&text, "refused", s->n_refused);
     json_put_key(&text, "parts");
@@ -324,15 +324,15 @@ int seal_batch(const char *batch_path, const struct batch_info *info,
                const struct seal_options *o, size_t k, size_t of,
                bool finish, struct err *err)
 {
-    struct survey survey = { .n = 0 };
+    struct scan scan = { .n = 0 };
     struct seal *s = NULL;
     int rc = -1;
 
-    if (survey_read(&survey, batch_path, info, err) == 0 &&
-        seal_open(&s, batch_path, info, &survey, o, err) == 0)
+    if (scan_read(&scan, batch_path, info, err) == 0 &&
+        seal_open(&s, batch_path, info, &scan, o, err) == 0)
         rc = seal_some(s, k, of, finish, err);
     seal_close(s);
-    survey_clear(&survey);
+    scan_clear(&scan);
     return rc;
 }
 

@@ -66,7 +66,7 @@ struct seal_names {
 struct seal {
     char *batch_path;
     const struct batch_info *info;
-    const struct survey *survey;
+    const struct scan *scan;
     struct seal_options o;
     struct start_logs logs;
     struct seal_reader reader[SEAL_READERS]; /* by the log's number */

@@ -1,6 +1,6 @@
 /*
  * What the requests of a part are called: read from requests.jsonl once more,
- * line by line where the survey found them.
+ * line by line where the scan found them.
  */
 #include <config.h>
 
@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "store/checkpoint.h"
 #include "store/request.h"
-#include "store/survey.h"
+#include "store/scan.h"
 
 void seal_names_clear(struct seal_names *n)
 {
@@ -25,7 +25,7 @@ void seal_names_clear(struct seal_names *n)
     memset(n, 0, sizeof(*n));
 }
 
-static int read_line(struct buf *line, int fd, const struct survey_line *l,
+static int read_line(struct buf *line, int fd, const struct scan_line *l,
                      const char *path, struct err *err)
 {
     ssize_t got;
@@ -77,7 +77,7 @@ static int read_names(struct seal_names *n, const struct seal *s,
             n->row[i] = n->row[i - 1];
             continue;
         }
-        rc = read_line(&line, fd, &s->survey->line[row->line], path, err);
+        rc = read_line(&line, fd, &s->scan->line[row->line], path, err);
         n->row[i].at = n->text.len;
         if (rc == 0)
             add_name(n, &line);

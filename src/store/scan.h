@@ -3,8 +3,8 @@
  * requests.jsonl and how much it may cost.  A few bytes a line are kept, no
  * text.
  */
-#ifndef APUS_STORE_SURVEY_H
-#define APUS_STORE_SURVEY_H
+#ifndef APUS_STORE_SCAN_H
+#define APUS_STORE_SCAN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 struct batch_info;
 struct err;
 
-struct survey_line {
+struct scan_line {
     uint64_t at;         /* offset in requests.jsonl */
     uint32_t n;          /* bytes, without the newline */
     uint32_t max_tokens; /* UINT32_MAX: what is left of the context */
@@ -21,8 +21,8 @@ struct survey_line {
     bool malformed;      /* it will be refused, by this version */
 };
 
-struct survey {
-    struct survey_line *line;
+struct scan {
+    struct scan_line *line;
     uint32_t n;
     uint32_t n_requests; /* lines that are not blank */
 };
@@ -31,12 +31,12 @@ struct survey {
  * batch.json names: other hash, other number of lines.  The file `ids`, if the
  * batch has one, is compared with them, and made again where it differs or is
  * missing. */
-int survey_read(struct survey *s, const char *batch_path,
-                const struct batch_info *info, struct err *err);
-void survey_clear(struct survey *s);
+int scan_read(struct scan *s, const char *batch_path,
+              const struct batch_info *info, struct err *err);
+void scan_clear(struct scan *s);
 
 /* All choices of a line as a mask: bit c for choice c.  A line that is blank
  * has none. */
-uint8_t survey_choices(const struct survey_line *l);
+uint8_t scan_choices(const struct scan_line *l);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * The survey of a batch's requests: each is parsed once and forgotten.
+ * The scan of a batch's requests: each is parsed once and forgotten.
  */
 #include <config.h>
 
-#include "store/survey.h"
+#include "store/scan.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 #include "spool/spool.h"
 #include "store/request.h"
 
-static void look(struct survey_line *l, const char *text, size_t n)
+static void look(struct scan_line *l, const char *text, size_t n)
 {
     struct request r;
 
@@ -82,7 +82,7 @@ static int close_ids(struct ids_check *c, const char *batch_path,
                                    err) : 0;
 }
 
-static int read_lines(struct survey *s, struct lines *f, struct ids_check *ids,
+static int read_lines(struct scan *s, struct lines *f, struct ids_check *ids,
                       struct err *err)
 {
     const char *text;
@@ -104,11 +104,11 @@ static int read_lines(struct survey *s, struct lines *f, struct ids_check *ids,
     return 0;
 }
 
-int survey_read(struct survey *s, const char *batch_path,
-                const struct batch_info *info, struct err *err)
+int scan_read(struct scan *s, const char *batch_path,
+              const struct batch_info *info, struct err *err)
 {
     char *path = file_join(batch_path, "requests.jsonl");
-    struct survey got = { .n = (uint32_t)info->n_lines,
+    struct scan got = { .n = (uint32_t)info->n_lines,
                           .n_requests = (uint32_t)info->n_requests };
     struct ids_check ids = { .file = NULL };
     struct lines *f = NULL;
@@ -117,7 +117,7 @@ int survey_read(struct survey *s, const char *batch_path,
 
     if (batch_lines_open(&f, info, batch_path, err) ||
         check(f, info, path, err) ||
-        mem_big(&line, got.n, sizeof(*got.line), "the survey of a batch",
+        mem_big(&line, got.n, sizeof(*got.line), "the scan of a batch",
                 err))
         goto out;
     got.line = line;
@@ -137,14 +137,14 @@ out:
     return rc;
 }
 
-void survey_clear(struct survey *s)
+void scan_clear(struct scan *s)
 {
     free(s->line);
     s->line = NULL;
     s->n = s->n_requests = 0;
 }
 
-uint8_t survey_choices(const struct survey_line *l)
+uint8_t scan_choices(const struct scan_line *l)
 {
     return (uint8_t)((1u << l->n_choices) - 1);
 }
