@@ -129,7 +129,7 @@ static int start_mpi(struct link *l, unsigned start_s, struct err *err)
 }
 
 /* Free what has left. */
-static void sweep(struct link *l)
+static void collect(struct link *l)
 {
     for (struct parcel **at = &l->out; *at;) {
         struct parcel *p = *at;
@@ -165,7 +165,7 @@ static bool receive_now(struct link *l, struct payload *p)
     MPI_Status st;
     int flag = 0, n = 0;
 
-    sweep(l);
+    collect(l);
     if (MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &flag, &st) ||
         !flag)
         return false;
@@ -206,7 +206,7 @@ static void end_mpi(struct link *l, int status)
     struct sigaction sa = { .sa_handler = give_up };
 
     for (int i = 0; l->out && i < FLUSH_MS; i++) {
-        sweep(l);
+        collect(l);
         nanosleep(&pause, NULL);
     }
     hung_status = status;
@@ -228,7 +228,7 @@ static int start_mpi(struct link *l, unsigned start_s, struct err *err)
     return 0;
 }
 
-static void sweep(struct link *l)
+static void collect(struct link *l)
 {
     (void)l;
 }
@@ -283,7 +283,7 @@ static void *beat(void *self)
         clock_wait(&p->wake, &l->lock, (uint64_t)(p->period_s * 1000));
         if (p->over || !is_away(l))
             continue;
-        sweep(l);
+        collect(l);
         for (int i = 0; i < l->size; i++)
             if (i != l->rank && !p->mute[i] && !is_on_its_way(l, i, p->tag))
                 send_out(l, parcel_new(i, p->tag, "", 0));

@@ -397,8 +397,8 @@ static void tell(struct engine *e, struct running *r, uint32_t position,
 
 /* One row of the step, with what was drawn at it or NULL: report it, and its
  * sequence may be over by it. */
-static void conclude_row(struct engine *e, const struct backend_row *row,
-                         const struct backend_draw *d)
+static void finish_row(struct engine *e, const struct backend_row *row,
+                       const struct backend_draw *d)
 {
     struct running *r = e->slot[row->slot];
     enum finish finish;
@@ -488,7 +488,7 @@ static void slide(struct engine *e, struct running *r)
 }
 
 /* Draws go on with a sequence or end it, faults end it. */
-static void conclude(struct engine *e, const struct backend_result *res)
+static void finish_step(struct engine *e, const struct backend_result *res)
 {
     size_t drew = 0;
 
@@ -508,7 +508,7 @@ static void conclude(struct engine *e, const struct backend_result *res)
     for (size_t i = 0; i < e->n_rows; i++) {
         const struct backend_row *row = &e->row[i];
 
-        conclude_row(e, row, row->logits ? &res->draw[drew] : NULL);
+        finish_row(e, row, row->logits ? &res->draw[drew] : NULL);
         drew += row->logits;
     }
     for (size_t i = 0; i < e->n; i++) {
@@ -533,7 +533,7 @@ static int run(struct engine *e, struct err *err)
         ops->collect(e->backend, &res, err))
         return -1;
     e->n_entries = e->n_last = 0;
-    conclude(e, &res);
+    finish_step(e, &res);
     for (size_t i = 0; i < res.n_digests; i++)
         take_digest(e, &res.digest[i]);
     for (size_t i = 0; i < res.n_last; i++)

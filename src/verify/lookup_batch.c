@@ -24,7 +24,7 @@
 #define MAX_ANSWERS (1u << 28)
 #define N_HIDDEN 20 /* answers of a file whose requests are looked for */
 
-struct sweep {
+struct collect {
     struct lookup *l;
     struct claims *c;
     const struct lookup_item *statement;
@@ -81,7 +81,7 @@ static void say_wrong(struct lookup_wrong *w, const char *what,
 }
 
 /* A batch has one model: the first answer says which. */
-static const char *another_model(struct sweep *w, const struct published *p)
+static const char *another_model(struct collect *w, const struct published *p)
 {
     if (!w->has_model)
         w->model = p->result.model;
@@ -92,7 +92,7 @@ static const char *another_model(struct sweep *w, const struct published *p)
 }
 
 /* Compare with the message, if there is one. */
-static int check_message(struct sweep *w, struct id item,
+static int check_message(struct collect *w, struct id item,
                          const struct published *p, struct lookup_wrong *wrong,
                          struct err *err)
 {
@@ -114,7 +114,7 @@ static int check_message(struct sweep *w, struct id item,
 }
 
 /* *wrong says what is; -1 is for what stops the whole. */
-static int check_result(struct sweep *w, const struct claims_item *it,
+static int check_result(struct collect *w, const struct claims_item *it,
                         struct lookup_wrong *wrong, struct err *err)
 {
     struct claims quiet = { .tell = lookup_keep_wrong,
@@ -151,7 +151,7 @@ out:
 
 /* ---- a bundle ------------------------------------------------------------ */
 
-static int check_entry(struct sweep *w, const struct bundle_entry *e,
+static int check_entry(struct collect *w, const struct bundle_entry *e,
                        const unsigned char *bytes, uint64_t *n_results,
                        struct lookup_wrong *wrong, struct err *err)
 {
@@ -177,7 +177,7 @@ static int check_entry(struct sweep *w, const struct bundle_entry *e,
     return check_result(w, &it, wrong, err);
 }
 
-static int check_entries(struct sweep *w, const struct lookup_item *b,
+static int check_entries(struct collect *w, const struct lookup_item *b,
                          const struct bundle_entry *e, size_t n,
                          struct err *err)
 {
@@ -208,7 +208,7 @@ static int check_entries(struct sweep *w, const struct lookup_item *b,
     return 0;
 }
 
-static int check_bundle(struct sweep *w, const struct lookup_item *b,
+static int check_bundle(struct collect *w, const struct lookup_item *b,
                         struct err *err)
 {
     struct bundle_entry *e = NULL;
@@ -225,7 +225,8 @@ static int check_bundle(struct sweep *w, const struct lookup_item *b,
     return rc;
 }
 
-static const char *not_ours(const struct sweep *w, const struct lookup_item *b)
+static const char *not_ours(const struct collect *w,
+                            const struct lookup_item *b)
 {
     const struct item *h = &b->it.head;
     struct id batch;
@@ -241,7 +242,7 @@ static const char *not_ours(const struct sweep *w, const struct lookup_item *b)
     return NULL;
 }
 
-static int sweep(struct sweep *w, const struct buf *ids, struct err *err)
+static int collect(struct collect *w, const struct buf *ids, struct err *err)
 {
     struct lookup_item b;
     int rc = 0;
@@ -266,7 +267,7 @@ static int sweep(struct sweep *w, const struct buf *ids, struct err *err)
 }
 
 /* What only all answers together can say. */
-static void tell_whole(struct sweep *w)
+static void tell_whole(struct collect *w)
 {
     const struct id *id = &w->statement->it.head.id;
     struct id nothing;
@@ -290,7 +291,7 @@ int lookup_batch(struct lookup *l, struct claims *c,
                  const struct published_statement *s,
                  const struct lookup_visit *v, struct err *err)
 {
-    struct sweep w = { .l = l, .c = c, .statement = statement, .s = s,
+    struct collect w = { .l = l, .c = c, .statement = statement, .s = s,
                        .v = v, .messages = { .l = l } };
     struct buf ids;
     int rc = -1;
@@ -306,7 +307,7 @@ int lookup_batch(struct lookup *l, struct claims *c,
         draw(&w.looked, s->s.count, N_HIDDEN, err) ||
         lookup_ids(l, statement->it.head.address, KIND_BUNDLE, &s->s.batch,
                    &ids, MAX_BUNDLES, err) ||
-        sweep(&w, &ids, err))
+        collect(&w, &ids, err))
         goto out;
     if (w.order.n_seen != w.order.n && !c->failed) {
         err_set(err, ERR_RETRY, "%" PRIu64 " of %" PRIu32 " answers are"
