@@ -243,7 +243,7 @@ static int got_nowhere(const struct batch *b, struct err *err)
 
     if (batch_info_read(&info, b->path, err))
         return -1;
-    rc = resume_init(&r, (uint32_t)info.n_lines, NULL, NULL, err);
+    rc = resume_init(&r, (uint32_t)info.n_lines, NULL, err);
     if (rc == 0) {
         rc = resume_starts(&r, b->path, b->id, UINT32_MAX, err);
         if (rc == 0 && resume_check(&r, err)) {

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/caller.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -112,9 +113,10 @@ static void count_lines(struct dispatch *d)
 
 static int read_batch(struct dispatch *d, struct err *err)
 {
+    const struct caller caller = { .note = log_note };
+
     if (scan_read(&d->scan, d->o.batch_path, d->o.info, err) ||
-        resume_init(&d->resume, d->scan.n, log_note_warning, NULL,
-                    err) ||
+        resume_init(&d->resume, d->scan.n, &caller, err) ||
         resume_starts(&d->resume, d->o.batch_path, d->o.info->id, d->o.start,
                       err) ||
         queue_new(&d->queue, &d->scan, &d->resume, err))

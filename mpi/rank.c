@@ -282,7 +282,7 @@ static void take_seal(struct rank_side *r, const struct payload *p)
     }
     sealer_free(r->sealer);
     r->sealer = NULL;
-    o.seal.note = log_note_warning;
+    o.seal.caller.note = log_note;
     o.seal.pretended = r->o.pretend;
     models_source(o.seal.model_source, r->o.models, r->info.model);
     o.seal.n_vocab = r->model.model->rec.n_vocab;

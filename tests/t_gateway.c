@@ -18,6 +18,7 @@
 #include "arweave/item.h"
 #include "arweave/tx.h"
 #include "base/base64.h"
+#include "base/caller.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/program.h"
@@ -38,8 +39,9 @@ static char data[N_DATA];
 static unsigned n_notes;
 static char last_note[512];
 
-static void note(void *self, const char *text)
+static void note(void *self, bool warning, const char *text)
 {
+    (void)warning;
     (void)self;
     n_notes++;
     snprintf(last_note, sizeof(last_note), "%s", text);
@@ -164,7 +166,7 @@ static struct gateways *open_gateways(struct pretend_gateway *p, size_t n)
     g->limits.wait_ms = 1;
     if (http_new(&g->http, &g->limits, &err))
         abort();
-    gateways_note(g, note, NULL);
+    gateways_caller(g, &(struct caller){ .note = note });
     n_notes = 0;
     settings_free(s);
     buf_clear(&urls);

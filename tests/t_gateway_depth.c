@@ -11,6 +11,7 @@
 #include "arweave/gateway.h"
 #include "arweave/gateway_head.h"
 #include "base/base64.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -167,7 +168,7 @@ static void test_stop(void)
     struct err err = ERR_INIT;
     uint64_t n;
 
-    gateways_stop(g, stopped);
+    gateways_caller(g, &(struct caller){ .stop = stopped });
     ok(gateway_depth(g, id, &word, &n, &err) == -1 && err.code == ERR_RETRY,
        "ended early: %s", err.text);
     ok(gateway_root(g, id, &root, &err) == -1 && err.code == ERR_RETRY,

@@ -11,6 +11,7 @@
 #include "arweave/bundle.h"
 #include "arweave/item.h"
 #include "base/base64.h"
+#include "base/caller.h"
 #include "base/id.h"
 #include "base/program.h"
 #include "base/settings.h"
@@ -136,11 +137,14 @@ static void on_claim(void *self, const struct check_claim *c)
                  c->detail);
 }
 
-static void on_note(void *self, const char *text)
+static void on_note(void *self, bool warning, const char *text)
 {
+    (void)warning;
     (void)self;
     n_passed += strstr(text, "passed over") != NULL;
 }
+
+static const struct caller hearing = { .note = on_note };
 
 static int on_statement(void *self, const struct lookup_item *i,
                         const struct published_statement *s, struct err *err)
@@ -177,7 +181,7 @@ static void finds(const char *what, const char *say, int passed,
     if (settings_new(&set, program_settings, &err) ||
         settings_set(set, "gateways", urls, &err) ||
         settings_set(set, "http-retries", "0", &err) ||
-        lookup_new(&l, set, on_note, NULL, &err) ||
+        lookup_new(&l, set, &hearing, &err) ||
         lookup_get(l, statement_id_, &i, &err) ||
         published_statement_read(&s, i.it.data, i.it.n, &err))
         ok(0, "%s: %s", what, err.text);

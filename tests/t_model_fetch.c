@@ -36,8 +36,9 @@ static char *store, *model_path, *part_path;
 static struct err err;
 static char notes[8192];
 
-static void note(void *self, const char *text)
+static void note(void *self, bool warning, const char *text)
 {
+    (void)warning;
     (void)self;
     snprintf(notes + strlen(notes), sizeof(notes) - strlen(notes), "%s\n",
              text);
@@ -144,7 +145,8 @@ static void empty_store(void)
 static int fetch_from(struct pretend_gateway *p, size_t n, struct id id,
                       const char *name)
 {
-    struct model_fetch f = { .store = store, .name = name, .note = note };
+    struct model_fetch f = { .store = store, .name = name,
+                             .caller = { .note = note } };
     struct id got;
     int rc;
 

@@ -15,8 +15,9 @@ static struct batch_info info;
 static struct resume r;
 static char noted[700];
 
-static void note(void *self, const char *text)
+static void note(void *self, bool warning, const char *text)
 {
+    (void)warning;
     (void)self;
     snprintf(noted, sizeof(noted), "%s", text);
 }
@@ -30,9 +31,11 @@ static void begin(void)
     noted[0] = '\0';
 }
 
+static const struct caller hearing = { .note = note };
+
 static int look(uint32_t before, struct err *err)
 {
-    must(resume_init(&r, LINES, note, NULL, err), err);
+    must(resume_init(&r, LINES, &hearing, err), err);
     return resume_starts(&r, info.source, info.id, before, err);
 }
 
@@ -365,7 +368,7 @@ static void test_one_log(void)
 
     begin();
     log_make(&info, 0, 1, "o0 r0 o1");
-    must(resume_init(&r, LINES, note, NULL, &err), &err);
+    must(resume_init(&r, LINES, &hearing, &err), &err);
     path = start_log_path(info.source, 0, 1);
     ok(resume_log(&r, path, info.id, &err) == 1 && is(0, 1, 0, 0) &&
            is(1, 0, 1, 0), "the log of one rank");

@@ -26,9 +26,9 @@ static struct batch_info info;
 static char noted[700];
 static struct err err;
 
-static void note(void *self, const char *text)
+static void note(void *self, bool warning, const char *text)
 {
-    (void)self;
+    (void)self, (void)warning;
     snprintf(noted, sizeof(noted), "%s", text);
 }
 
@@ -104,7 +104,7 @@ static struct seal_options options(uint64_t part_size)
 {
     return (struct seal_options){
         .part_size = part_size, .with_last = true, .n_vocab = 32000,
-        .n_layers = 2, .dim = DIM, .note = note,
+        .n_layers = 2, .dim = DIM, .caller = { .note = note },
     };
 }
 

@@ -17,6 +17,7 @@
 #include "arweave/gateway_internal.h"
 #include "arweave/item.h"
 #include "arweave/tx.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/mem.h"
@@ -87,17 +88,10 @@ const char *gateways_url(const struct gateways *g, size_t i)
     return g->url[i];
 }
 
-void gateways_stop(struct gateways *g, bool (*stop)(void))
+void gateways_caller(struct gateways *g, const struct caller *c)
 {
-    g->stop = stop;
-    http_stop(g->http, stop);
-}
-
-void gateways_note(struct gateways *g,
-                   void (*note)(void *self, const char *text), void *self)
-{
-    g->note = note;
-    g->note_self = self;
+    g->caller = caller_or_none(c);
+    http_stop(g->http, g->caller.stop);
 }
 
 int gateways_each(struct gateways *g, size_t first, size_t end,
@@ -116,12 +110,12 @@ int gateways_each(struct gateways *g, size_t first, size_t end,
             g->passing = false;
             if (!attempt(g, i, self, &why))
                 return 0;
-            if (why.code == ERR_FATAL || (g->stop && g->stop()))
+            if (why.code == ERR_FATAL || caller_stops(&g->caller))
                 goto failed;
             passing |= g->passing;
             may_pass |= why.code == ERR_RETRY;
-            if (g->note && end - first > 1)
-                g->note(g->note_self, why.text);
+            if (end - first > 1)
+                caller_note(&g->caller, false, why.text);
         }
         g->passing = passing;
         if (!passing || turn >= g->limits.retries ||

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/id.h"
 
+struct caller;
 struct err;
 struct item;
 struct settings;
@@ -25,12 +26,9 @@ int gateways_new(struct gateways **out, const struct settings *s,
 void gateways_free(struct gateways *g);
 size_t gateways_count(const struct gateways *g);
 
-/* Asked now and then whether to end early (ERR_RETRY); may be NULL. */
-void gateways_stop(struct gateways *g, bool (*stop)(void));
-
-/* Told when one gateway failed and the next is asked; may be NULL. */
-void gateways_note(struct gateways *g,
-                   void (*note)(void *self, const char *text), void *self);
+/* Who is asked now and then whether to end early (ERR_RETRY), and hears when
+ * one gateway failed and the next is asked.  Copied; NULL: nobody. */
+void gateways_caller(struct gateways *g, const struct caller *c);
 
 /* The whole item `id` (its raw bytes, verified, head included) appended to
  * `raw`, whose ceiling bounds it; *it points into raw->data.  `skip` gateways

@@ -12,6 +12,7 @@
 
 #include "arweave/gateway_head.h"
 #include "arweave/gateway_internal.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/id.h"
 
@@ -66,7 +67,7 @@ int gateway_depth(struct gateways *g, struct id id, enum gateway_word *word,
     struct question q = { .id = &id };
 
     if (gateways_each(g, 0, g->n, ask_depth, &q, err)) {
-        if (g->stop && g->stop())
+        if (caller_stops(&g->caller))
             return -1;
         q.word = q.absent ? GATEWAY_ABSENT : GATEWAY_MUTE;
     }
@@ -123,7 +124,7 @@ int gateway_root(struct gateways *g, struct id id, struct id *root,
     struct question q = { .id = &id };
 
     if (gateways_each(g, 0, g->n, ask_root, &q, err))
-        return g->stop && g->stop() ? -1 : 0;
+        return caller_stops(&g->caller) ? -1 : 0;
     *root = q.root;
     return 1;
 }

@@ -21,6 +21,7 @@
 #include "arweave/data_root.h"
 #include "arweave/gateway_internal.h"
 #include "arweave/item.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -248,7 +249,7 @@ static int fetch_from(struct fetch *f, struct gateways *g, size_t first,
         before = f->have;
         rc = gateways_each(g, first, end, read_rest, f, err);
     } while (rc && !f->local && f->have > before &&
-             !(g->stop && g->stop()));
+             !caller_stops(&g->caller));
     *wrong = rc ? f->doubt : hash_end(f, err) != 0;
     return *wrong ? -1 : rc;
 }
@@ -264,12 +265,11 @@ static int fetch_all(struct fetch *f, struct gateways *g, struct err *err)
     for (size_t i = 0; rc && wrong && i < g->n; i++) {
         bool bad;
 
-        if (g->note)
-            g->note(g->note_self, err->text);
+        caller_note(&g->caller, false, err->text);
         if (sys_ftruncate(f->fd, 0))
             return fail(f, "write", err);
         rc = fetch_from(f, g, i, i + 1, &bad, err);
-        if (g->stop && g->stop())
+        if (caller_stops(&g->caller))
             break;
     }
     /* nothing of it is to be gone on with */

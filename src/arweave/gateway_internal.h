@@ -5,6 +5,7 @@
 #define APUS_ARWEAVE_GATEWAY_INTERNAL_H
 
 #include "arweave/gateway.h"
+#include "base/caller.h"
 #include "base/id.h"
 #include "net/http.h"
 
@@ -13,9 +14,7 @@ struct gateways {
     size_t n;
     struct http *http;
     struct http_limits limits;
-    bool (*stop)(void);
-    void (*note)(void *self, const char *text);
-    void *note_self;
+    struct caller caller;
     bool passing; /* the last failure may pass soon */
     bool page;    /* the last answer was a web page */
 };

@@ -5,6 +5,13 @@
 
 #include "base/caller.h"
 
+#include <stddef.h>
+
+struct caller caller_or_none(const struct caller *c)
+{
+    return c ? *c : (struct caller){ .note = NULL };
+}
+
 bool caller_stops(const struct caller *c)
 {
     return c->stop && c->stop();

@@ -33,6 +33,9 @@ struct caller {
     void *self;
 };
 
+/* A copy to keep; of NULL, one that nobody hears. */
+struct caller caller_or_none(const struct caller *c);
+
 bool caller_stops(const struct caller *c);
 void caller_note(const struct caller *c, bool warning, const char *text);
 

@@ -120,16 +120,6 @@ void log_err(const struct err *err)
     log_error("%s", err->text);
 }
 
-void log_note_info(void *self, const char *text)
-{
-    log_note(self, false, text);
-}
-
-void log_note_warning(void *self, const char *text)
-{
-    log_note(self, true, text);
-}
-
 void log_note(void *self, bool warning, const char *text)
 {
     (void)self;

@@ -30,8 +30,6 @@ void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* For callbacks of this shape: log one line, as it is. */
-void log_note_info(void *self, const char *text);
-void log_note_warning(void *self, const char *text);
 void log_note(void *self, bool warning, const char *text);
 
 /* Report the text of an error, at level error. */

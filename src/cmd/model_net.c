@@ -90,8 +90,9 @@ static int failed(const struct err *err)
 static int fetch(struct settings *s, struct id arweave, const char *name)
 {
     struct model_fetch f = { .store = settings_text(s, "models"),
-                             .name = name, .stop = cmd_interrupted,
-                             .progress = show_fetch, .note = log_note_warning };
+                             .name = name, .progress = show_fetch,
+                             .caller = { .stop = cmd_interrupted,
+                                         .note = log_note } };
     struct err err = ERR_INIT;
     struct id id;
     int rc;

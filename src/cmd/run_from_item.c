@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -123,6 +124,7 @@ static int from_item(struct gathering *g, const struct lookup_item *i,
 
 int making_from_item(struct making *m, const char *what, struct err *err)
 {
+    const struct caller caller = { .note = log_note };
     struct gathering g = { .m = m };
     struct lookup_item i;
     struct id id;
@@ -130,8 +132,7 @@ int making_from_item(struct making *m, const char *what, struct err *err)
 
     buf_init(&g.line, REQUEST_MAX_LINE + 1);
     lookup_item_init(&i, PUBLISHED_MAX + ITEM_HEAD_MAX);
-    rc = rc || lookup_new(&g.lookup, m->settings, log_note_info, NULL,
-                          err) ||
+    rc = rc || lookup_new(&g.lookup, m->settings, &caller, err) ||
          lookup_get(g.lookup, id, &i, err) || from_item(&g, &i, err) ? -1 : 0;
     if (rc)
         err_prefix(err, "\"%s\"", what);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/base64.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -91,12 +92,6 @@ static int seal_open_batch(const struct spool *spool, struct batch *b,
 
 /* ---- --again ------------------------------------------------------------- */
 
-static void say(void *self, const char *text)
-{
-    (void)self;
-    log_warning("%s", text);
-}
-
 /* Why parts are other bytes than before, as far as can be known. */
 static const char *why_changed(const struct seal_info *was)
 {
@@ -147,6 +142,7 @@ enum repair {
 static enum repair repair(const struct batch *b, const struct seal_options *o,
                           struct err *err)
 {
+    const struct caller caller = { .note = log_note };
     enum repair end = REPAIR_FAILED;
     struct err why = ERR_INIT;
     struct seal_again got;
@@ -154,7 +150,7 @@ static enum repair repair(const struct batch *b, const struct seal_options *o,
 
     if (batch_info_read(&info, b->path, err))
         return REPAIR_FAILED;
-    switch (seal_take_apart(b->path, &info, say, NULL, &got, err)) {
+    switch (seal_take_apart(b->path, &info, &caller, &got, err)) {
     case SEAL_TAKE_FAILED:
         break;
     case SEAL_UNDAMAGED:

@@ -14,6 +14,7 @@
 #include "arweave/bundle.h"
 #include "base/base64.h"
 #include "base/bytes.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -156,6 +157,7 @@ static void show_other(const struct claims_item *it)
 static int get(const struct settings *s, const char *what, int is_file,
                struct lookup_item *i, struct err *err)
 {
+    const struct caller caller = { .note = log_note };
     struct lookup *l = NULL;
     struct id id;
     int rc;
@@ -170,7 +172,7 @@ static int get(const struct settings *s, const char *what, int is_file,
     if (id_parse(&id, what))
         return err_set(err, ERR_INPUT, "\"%s\" is not an id: 43 characters"
                        " expected", what);
-    rc = lookup_new(&l, s, log_note_info, NULL, err) ||
+    rc = lookup_new(&l, s, &caller, err) ||
                  lookup_get(l, id, i, err)
              ? -1 : 0;
     lookup_free(l);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "arweave/bundle.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -38,9 +39,10 @@ void look_clear(struct look *l)
 
 int look_network(struct look *l, struct err *err)
 {
-    return l->lookup ? 0 : lookup_new(&l->lookup, l->v->settings,
-                                      log_note_info, NULL,
-                                      err);
+    const struct caller caller = { .note = log_note };
+
+    return l->lookup ? 0
+                     : lookup_new(&l->lookup, l->v->settings, &caller, err);
 }
 
 enum lookup_found look_get(struct look *l, const char *what, bool file,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -312,12 +313,13 @@ static int fetch(void *self, struct id id, struct err *err)
 /* Make a file of the requests that are messages, to be removed. */
 static int fetch_requests(char **path, struct verify *v, struct err *err)
 {
+    const struct caller caller = { .note = log_note };
     struct fetched f = { .n = 0 };
     int rc = -1;
 
     if (make_file(path, err))
         return -1;
-    if (lookup_new(&f.lookup, v->settings, log_note_info, NULL, err) ||
+    if (lookup_new(&f.lookup, v->settings, &caller, err) ||
         file_out_open(&f.out, *path, err))
         goto out;
     if (check_output_ids(v->what, fetch, &f, err))

@@ -248,7 +248,7 @@ static int is_hopeless(struct drain *d, struct drain_models *known,
         return rc < 0 ? -1 : 1;
     if (begun_giving_up(b, why, n))
         return 1;
-    if (resume_init(&r, (uint32_t)info->n_lines, NULL, NULL, err))
+    if (resume_init(&r, (uint32_t)info->n_lines, NULL, err))
         return 0;
     if (resume_starts(&r, b->path, b->id, UINT32_MAX, err) == 0 &&
         resume_check(&r, err)) {

@@ -510,12 +510,6 @@ enum work_end work_here(const struct spool *s, struct batch *b,
 
 /* ---- sealing ------------------------------------------------------------- */
 
-static void note_damage(void *self, const char *text)
-{
-    (void)self;
-    log_warning("%s", text);
-}
-
 int work_seal_options(struct seal_options *o, const struct settings *s,
                       struct id model, struct err *err)
 {
@@ -537,7 +531,7 @@ int work_seal_options(struct seal_options *o, const struct settings *s,
     o->n_vocab = rec.n_vocab;
     o->n_layers = rec.n_layers;
     o->dim = rec.dim;
-    o->note = note_damage;
+    o->caller.note = log_note;
     return 0;
 }
 

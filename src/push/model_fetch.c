@@ -21,6 +21,7 @@
 #include "arweave/gateway.h"
 #include "arweave/item.h"
 #include "base/base64.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -54,13 +55,12 @@ static int fail(const struct fetch *x, const char *what, struct err *err)
 
 static bool stopped(const struct fetch *x)
 {
-    return x->f->stop && x->f->stop();
+    return caller_stops(&x->f->caller);
 }
 
 static void note(const struct fetch *x, const char *text)
 {
-    if (x->f->note)
-        x->f->note(x->f->self, text);
+    caller_note(&x->f->caller, true, text);
 }
 
 /* ---- which model ----- */
@@ -164,7 +164,8 @@ static int take(void *self, const void *data, size_t n, struct err *err)
                        x->data.size);
     }
     if (x->f->progress)
-        x->f->progress(x->f->self, model_stream_at(x->stream), x->data.size);
+        x->f->progress(x->f->caller.self, model_stream_at(x->stream),
+                       x->data.size);
     return 0;
 }
 
@@ -370,8 +371,7 @@ int model_fetch(const struct model_fetch *f, struct id arweave, struct id *id,
     free(path);
     x.part = xasprintf("%s/%s.part", f->store, id_text(arweave).s);
     gateway_data_init(&x.data);
-    gateways_stop(f->gateways, f->stop);
-    gateways_note(f->gateways, f->note, f->self);
+    gateways_caller(f->gateways, &f->caller);
     rc = fetch_model(&x, err);
     if (rc && x.local)
         err_turn(err, ERR_RETRY);

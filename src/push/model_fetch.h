@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/caller.h"
 #include "base/id.h"
 
 struct err;
@@ -19,11 +20,9 @@ struct model_fetch {
     struct gateways *gateways;
     const char *store;
     const char *name;    /* for the model in the store, or NULL */
-    bool (*stop)(void);  /* or NULL; set for the gateways too */
-    /* Told how far it is, and what went wrong and is gone on with; NULL. */
+    struct caller caller; /* may stop it; hears what failed and is resumed */
+    /* How many bytes are in; may be NULL.  self is the caller's. */
     void (*progress)(void *self, uint64_t done, uint64_t size);
-    void (*note)(void *self, const char *text);
-    void *self;
 };
 
 /* Fetch the model of this id on Arweave into the store, unless it is there;

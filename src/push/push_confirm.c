@@ -18,6 +18,7 @@
 #include "arweave/item.h"
 #include "arweave/key.h"
 #include "base/buf.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -83,7 +84,8 @@ static int open_gateways(struct push *p, struct err *err)
         return 0;
     if (gateways_new(&p->gateways, p->o.settings, err))
         return -1;
-    gateways_stop(p->gateways, p->o.caller.stop);
+    gateways_caller(p->gateways,
+                    &(struct caller){ .stop = p->o.caller.stop });
     return 0;
 }
 

@@ -65,7 +65,7 @@ static int give_up_rest(const struct batch *b, const struct batch_info *info,
     int rc = -1;
 
     if (scan_read(&s, b->path, info, err) ||
-        resume_init(&r, s.n, NULL, NULL, err) ||
+        resume_init(&r, s.n, NULL, err) ||
         resume_starts(&r, b->path, info->id, EVERY_START, err) ||
         batch_new_start(b->path, &start, err))
         goto out;

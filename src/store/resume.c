@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -194,8 +195,8 @@ void reason_unpack(struct reason *r, const void *payload, size_t n)
 
 /* ---- the state ---------------------------------------------------------- */
 
-int resume_init(struct resume *r, uint32_t n, resume_note_fn *note,
-                void *self, struct err *err)
+int resume_init(struct resume *r, uint32_t n, const struct caller *caller,
+                struct err *err)
 {
     void *line;
 
@@ -205,8 +206,7 @@ int resume_init(struct resume *r, uint32_t n, resume_note_fn *note,
     memset(line, 0, n * sizeof(*r->line));
     r->line = line;
     r->n = n;
-    r->note = note;
-    r->self = self;
+    r->caller = caller_or_none(caller);
     return 0;
 }
 
@@ -319,8 +319,7 @@ static void note_damage(const struct resume *r, const char *path, uint64_t at)
 
     snprintf(text, sizeof(text), "\"%s\" is damaged at byte %" PRIu64
              ": what follows is computed again", path, at);
-    if (r->note)
-        r->note(r->self, text);
+    caller_note(&r->caller, true, text);
 }
 
 /* What a start has done, from all of its logs. */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/caller.h"
 #include "base/id.h"
 
 struct err;
@@ -33,9 +34,6 @@ struct resume_line {
     bool given_up;
 };
 
-/* Called for damage: a log that continues after an unreadable frame. */
-typedef void resume_note_fn(void *self, const char *text);
-
 struct resume {
     struct resume_line *line; /* by number, from 0 */
     uint32_t n;
@@ -44,13 +42,13 @@ struct resume {
     uint32_t fruitless_starts;
     uint32_t idle_starts;
     bool idle_saved;       /* one of the idle starts was asked to save */
-    resume_note_fn *note;  /* may be NULL */
-    void *self;
+    struct caller caller;
 };
 
-/* n lines of which nothing is known. */
-int resume_init(struct resume *r, uint32_t n, resume_note_fn *note,
-                void *self, struct err *err);
+/* n lines of which nothing is known.  `caller` (may be NULL) is warned of
+ * damage: a log that continues after an unreadable frame. */
+int resume_init(struct resume *r, uint32_t n, const struct caller *caller,
+                struct err *err);
 void resume_clear(struct resume *r);
 
 /* Read all logs of the starts below `before`.  A frame of a line that the

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -203,12 +204,12 @@ static int read_log(struct seal *s, uint32_t log, struct err *err)
             break;
         }
     }
-    if (rc == 0 && worklog_damaged(r, &at) && s->o.note) {
+    if (rc == 0 && worklog_damaged(r, &at)) {
         char text[640];
 
         snprintf(text, sizeof(text), "\"%s\" is damaged at byte %" PRIu64,
                  s->logs.log[log].path, at);
-        s->o.note(s->o.self, text);
+        caller_note(&s->o.caller, true, text);
     }
     free(q.p);
     worklog_reader_close(r);
@@ -371,8 +372,7 @@ static void settle_last(struct seal *s)
                  PRIu64 ", which was answered with another setting of"
                  " \"tensors\": the checkpoint is made without",
                  (uint64_t)row->line + 1);
-        if (s->o.note)
-            s->o.note(s->o.self, text);
+        caller_note(&s->o.caller, true, text);
     }
 }
 
@@ -389,8 +389,7 @@ static void settle_leaves(struct seal *s)
                  " request in line %" PRIu64 ", which an earlier checkpoint"
                  " left out: this one has none either",
                  (uint64_t)s->row[i].line + 1);
-        if (s->o.note)
-            s->o.note(s->o.self, text);
+        caller_note(&s->o.caller, true, text);
     }
 }
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/caller.h"
 #include "base/id.h"
 #include "store/resume.h"
 
@@ -33,13 +34,12 @@ struct seal_options {
                            * at, never to be sealed */
     char model_source[SEAL_SOURCE]; /* a hint for people, or "" */
     uint32_t n_vocab, n_layers, dim; /* of the model */
-    resume_note_fn *note; /* called for damage; may be NULL */
-    void *self;
+    struct caller caller; /* warned of damage */
 };
 
 struct seal;
 
-/* All but what the model tells and `note`, as the settings say: names of
+/* All but what the model tells and `caller`, as the settings say: names of
  * requests stay here where nothing but hashes is published. */
 void seal_settings(struct seal_options *o, const struct settings *s);
 

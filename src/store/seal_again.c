@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -48,14 +49,12 @@ struct again {
     struct worklog *log;   /* opened with the first answer */
     struct buf payload;
     struct seal_again *report;
-    resume_note_fn *note;
-    void *self;
+    struct caller caller;
 };
 
-static void note(const struct again *a, const char *text)
+static void warn(const struct again *a, const char *text)
 {
-    if (a->note)
-        a->note(a->self, text);
+    caller_note(&a->caller, true, text);
 }
 
 /* ---- what was asked ------------------------------------------------------ */
@@ -117,14 +116,14 @@ static void read_info(struct again *a)
     struct err why = ERR_INIT;
 
     if (seal_info_read(&a->info, a->batch_path, &why)) {
-        note(a, why.text);
+        warn(a, why.text);
         return;
     }
     a->has_info = id_equal(a->info.batch, a->batch->id) &&
                   id_equal(a->info.model, a->batch->model) &&
                   a->info.n_requests == a->batch->n_requests;
     if (!a->has_info)
-        note(a, "checkpoint.json is of another batch");
+        warn(a, "checkpoint.json is of another batch");
 }
 
 static size_t count_parts(const struct again *a)
@@ -183,7 +182,7 @@ static bool is_good(struct again *a, size_t part)
         err_set(&why, ERR_INPUT, "\"%s\" is not the index of its part", idx);
     }
     if (!good && a->has_info)
-        note(a, why.text);
+        warn(a, why.text);
     buf_clear(&want);
     buf_clear(&have);
     free(path);
@@ -235,7 +234,7 @@ static int refused_is_good(struct again *a, struct err *err)
     if (rc == 0 && !wrong)
         wrong = wrong_reasons(a, n);
     if (rc < 0 || wrong)
-        note(a, rc < 0 ? why.text : wrong);
+        warn(a, rc < 0 ? why.text : wrong);
     return rc == 0 && !wrong;
 }
 
@@ -350,7 +349,7 @@ static int keep_part(struct again *a, size_t part, struct err *err)
 
     free(path);
     if (rc) {
-        note(a, why.text);
+        warn(a, why.text);
         /* a disk that cannot be read now must not cost the answers */
         return why.code == ERR_INPUT ? 0
                : err_set(err, why.code, "%s", why.text);
@@ -468,11 +467,12 @@ static enum seal_taken look_and_take(struct again *a, struct err *err)
 
 enum seal_taken seal_take_apart(const char *batch_path,
                                 const struct batch_info *batch,
-                                resume_note_fn *tell, void *self,
+                                const struct caller *caller,
                                 struct seal_again *report, struct err *err)
 {
     struct again a = { .batch_path = batch_path, .batch = batch,
-                       .report = report, .note = tell, .self = self };
+                       .report = report,
+                       .caller = caller_or_none(caller) };
     enum seal_taken taken;
 
     memset(report, 0, sizeof(*report));

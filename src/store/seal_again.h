@@ -37,11 +37,11 @@ enum seal_taken {
 /* Take the checkpoint of a batch, which this process must own, apart if
  * something in it is damaged.  A part whose SHA-256 differs keeps answers only
  * if the tree of its results still has the root that checkpoint.json names,
- * and none whose last row no leaf covers.  `note` (may be NULL) is given what
- * is damaged. */
+ * and none whose last row no leaf covers.  `caller` (may be NULL) is warned
+ * of what is damaged. */
 enum seal_taken seal_take_apart(const char *batch_path,
                                 const struct batch_info *batch,
-                                resume_note_fn *note, void *self,
+                                const struct caller *caller,
                                 struct seal_again *report, struct err *err);
 
 #endif

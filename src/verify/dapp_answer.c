@@ -114,7 +114,7 @@ int dapp_answer_fetch(struct id process, const struct settings *settings,
     int rc;
 
     lookup_item_init(&it, PUBLISHED_MAX);
-    rc = lookup_new(&l, settings, NULL, NULL, err);
+    rc = lookup_new(&l, settings, NULL, err);
     if (rc == 0)
         rc = lookup_get(l, s->item, &it, err);
     if (rc == 0)

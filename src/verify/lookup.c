@@ -15,6 +15,7 @@
 #include "arweave/graphql.h"
 #include "arweave/tx.h"
 #include "base/base64.h"
+#include "base/caller.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -25,8 +26,7 @@
 #define MAX_STATEMENTS 10000
 
 int lookup_new(struct lookup **out, const struct settings *s,
-               void (*note)(void *self, const char *text), void *self,
-               struct err *err)
+               const struct caller *caller, struct err *err)
 {
     struct lookup *l = xcalloc(1, sizeof(*l));
 
@@ -35,10 +35,8 @@ int lookup_new(struct lookup **out, const struct settings *s,
         lookup_free(l);
         return -1;
     }
-    l->note = note;
-    l->self = self;
-    if (note)
-        gateways_note(l->gateways, note, self);
+    l->caller = caller_or_none(caller);
+    gateways_caller(l->gateways, &l->caller);
     *out = l;
     return 0;
 }
@@ -56,17 +54,18 @@ void lookup_note(struct lookup *l, struct id id, const char *why)
 {
     char *line;
 
-    if (!l->note)
-        return;
     line = xasprintf("item %s is passed over: %s", id_text(id).s, why);
-    l->note(l->self, line);
+    caller_note(&l->caller, false, line);
     free(line);
 }
 
 void lookup_mute(struct lookup *l, bool mute)
 {
-    if (l->note)
-        gateways_note(l->gateways, mute ? NULL : l->note, l->self);
+    struct caller c = l->caller;
+
+    if (mute)
+        c.note = NULL;
+    gateways_caller(l->gateways, &c);
 }
 
 /* ---- one item ------------------------------------------------------------ */

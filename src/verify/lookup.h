@@ -16,6 +16,7 @@
 #include "publish/published_statement.h"
 #include "verify/claims.h"
 
+struct caller;
 struct err;
 struct lookup;
 struct prompt_model;
@@ -23,11 +24,11 @@ struct settings;
 
 #define LOOKUP_BUNDLE_MAX ((size_t)256 << 20)
 
-/* Of the settings `gateways` and those of net/http.  note (may be NULL) is
- * told of gateways that fail and of items that are passed over. */
+/* Of the settings `gateways` and those of net/http.  The caller
+ * (copied; NULL: nobody) hears of gateways that fail and of items that are
+ * passed over. */
 int lookup_new(struct lookup **out, const struct settings *s,
-               void (*note)(void *self, const char *text), void *self,
-               struct err *err);
+               const struct caller *caller, struct err *err);
 void lookup_free(struct lookup *l);
 
 /* A verified item and its bytes. */

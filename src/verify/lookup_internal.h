@@ -4,6 +4,7 @@
 #ifndef APUS_VERIFY_LOOKUP_INTERNAL_H
 #define APUS_VERIFY_LOOKUP_INTERNAL_H
 
+#include "base/caller.h"
 #include "base/id.h"
 #include "verify/lookup.h"
 
@@ -13,8 +14,7 @@ struct graphql;
 struct lookup {
     struct gateways *gateways;
     struct graphql *index;
-    void (*note)(void *self, const char *text);
-    void *self;
+    struct caller caller;
 };
 
 /* Tell that an item which was named is not used. */
