@@ -11,7 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -28,20 +27,6 @@
 #include "store/seal.h"
 
 _Static_assert(sizeof(((struct run_from *)0)->model_id) == ID_TEXT, "an id");
-
-int making_put(void *self, const char *line, size_t n, struct err *err)
-{
-    struct making *m = self;
-
-    m->n++;
-    return file_out_put(m->out, line, n, err);
-}
-
-void making_is_of(struct making *m, struct id model)
-{
-    m->f->model = model;
-    base64url(m->f->model_id, model.b, 32);
-}
 
 /* ---- parts --------------------------------------------------------------- */
 

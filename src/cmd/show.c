@@ -49,11 +49,6 @@ struct show {
     uint64_t lines_before;   /* of the batch that the part at hand is of */
 };
 
-void show_id(const char *key, struct id id)
-{
-    printf("%s\t%s\n", key, id_text(id).s);
-}
-
 /* A path in a line, which control bytes would break. */
 static void print_path(const char *key, const char *path)
 {
@@ -65,16 +60,6 @@ static void print_path(const char *key, const char *path)
 }
 
 /* ---- an answer ----------------------------------------------------------- */
-
-void show_tokens(const char *key, const void *ids, size_t n)
-{
-    const unsigned char *p = ids;
-
-    printf("%s\t", key);
-    for (size_t i = 0; i < n; i++)
-        printf("%s%" PRIu32, i ? " " : "", get_u32(p + 4 * i));
-    putchar('\n');
-}
 
 static void print_hex(const char *key, struct id h)
 {

@@ -27,17 +27,6 @@
 
 #define TEXT_MAX 65536 /* bytes of an unknown item that are printed */
 
-void show_text(const char *s, size_t n)
-{
-    for (size_t i = 0, len; i < n; i += len + 1) {
-        const char *end = memchr(s + i, '\n', n - i);
-
-        len = end ? (size_t)(end - (s + i)) : n - i;
-        plain_write(stdout, s + i, len);
-        putchar('\n');
-    }
-}
-
 static void show_head(const struct claims_item *it)
 {
     const struct item *h = &it->head;

@@ -1,7 +1,7 @@
 /*
- * apus verify: hold a checkpoint against everything that is at hand, and
- * compute its answers again.  One line a claim.  What lies on Arweave:
- * verify_item.c.
+ * apus verify: check everything that a checkpoint claims against what is at
+ * hand, and compute its answers again.  One line a claim.  What lies on
+ * Arweave: verify_item.c.
  */
 #include <config.h>
 
@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/backends.h"
-#include "base/base64.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -26,8 +24,6 @@
 #include "cmd/cmd.h"
 #include "cmd/named.h"
 #include "cmd/part.h"
-#include "model/model.h"
-#include "model/models.h"
 #include "spool/source.h"
 #include "spool/spool.h"
 #include "store/part_file.h"
@@ -112,48 +108,7 @@ static int check_use(struct verify *v, struct err *err)
     return 0;
 }
 
-/* A model that is named is looked at, whether anything is computed or not: the
- * shape of the parts is its, and it tells what would be refused. */
-static bool needs_model(const struct verify *v)
-{
-    return v->o.recompute || v->o.trace || v->model_name;
-}
-
-int verify_open_model(struct verify *v, const struct id *want, struct err *err)
-{
-    const char *kernel = settings_text(v->settings, "kernel");
-    size_t threads = settings_count(v->settings, "threads");
-    char id[ID_TEXT];
-    struct model *m;
-
-    if (want)
-        base64url(id, want, 32);
-    if (!v->o.backend && backend_open(&v->o.backend, kernel, threads,
-                                         err))
-        return -1;
-    if (models_open_hashed(&m, settings_text(v->settings, "models"),
-                           v->model_name ? v->model_name : id,
-                           v->o.backend->sink, err))
-        return err_prefix(err, v->o.recompute || v->o.trace
-                          ? "to compute again" : "to compare the model");
-    if (prompt_model_init(&v->model, m, err))
-        return -1;
-    if (want && !id_equal(m->id, *want))
-        return err_set(err, ERR_INPUT, "\"%s\" is not the model of these"
-                       " answers, which is %s", v->model_name, id);
-    v->o.model = &v->model;
-    return 0;
-}
-
-/* ---- the two kinds ------------------------------------------------------- */
-
-enum verdict verify_opened(struct verify *v, const struct part_file *f,
-                           struct id model, struct err *err)
-{
-    if (needs_model(v) && verify_open_model(v, &model, err))
-        return VERDICT_NONE;
-    return check_part(f, &v->o, err);
-}
+/* ---- a part, a batch ----------------------------------------------------- */
 
 /* A part that was sealed in this spool and has changed since is not parsed. */
 static enum verdict report_damaged(struct verify *v, const struct err *why)
@@ -180,7 +135,8 @@ static enum verdict verify_part(struct verify *v, const struct spool *s,
         return report_damaged(v, err);
     if (rc)
         return VERDICT_NONE;
-    if (!needs_model(v) || check_part_ids(&model, &batch, f, err) == 0)
+    if (!verify_needs_model(v) ||
+        check_part_ids(&model, &batch, f, err) == 0)
         verdict = verify_opened(v, f, model, err);
     part_file_close(f);
     return verdict;
@@ -193,7 +149,7 @@ static enum verdict verify_batch(struct verify *v, const struct batch *b,
     int rc = 0;
 
     /* those of one file have one model */
-    if (needs_model(v) && !v->o.model) {
+    if (verify_needs_model(v) && !v->o.model) {
         rc = batch_info_read(&info, b->path, err);
         if (rc == 0) {
             rc = verify_open_model(v, &info.model, err);

@@ -29,6 +29,11 @@ struct verify {
     bool begun;
 };
 
+/* Whether a model is needed: to compute, or because it is named.  One that is
+ * named is looked at in any case: the shape of the parts is its, and it tells
+ * what would be refused. */
+bool verify_needs_model(const struct verify *v);
+
 /* Open the model of the answers (NULL: the one that -m names), and find the
  * kernel, into v->model and v->o; they stay. */
 int verify_open_model(struct verify *v, const struct id *want, struct err *err);

@@ -19,43 +19,6 @@
 
 #define PAUSE_S 10
 
-/* ---- what a round has to say --------------------------------------------- */
-
-/* It goes on, and the exit status will tell. */
-void drain_trouble(struct drain *d, const struct err *err)
-{
-    log_err(err);
-    if (err->code == ERR_RETRY)
-        d->later = true;
-    else
-        d->failed = true;
-}
-
-int drain_each(struct drain *d, enum spool_state state,
-               void (*step)(struct drain *d, struct batch *b,
-                            const struct batch_info *info))
-{
-    struct err err = ERR_INIT;
-    struct batch *list;
-    size_t n;
-
-    if (spool_list(d->spool, state, &list, &n, &err)) {
-        drain_trouble(d, &err);
-        return -1;
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct batch_info info;
-
-        if (!d->caller->stop() &&
-            batch_info_read(&info, list[i].path, &err) == 0) {
-            step(d, &list[i], &info);
-            batch_info_clear(&info);
-        }
-    }
-    spool_list_free(list, n);
-    return 0;
-}
-
 /* ---- what the dead have left --------------------------------------------- */
 
 /* Whose owner nobody can look at, and that misses its touches. */

@@ -64,8 +64,10 @@ void drain_start(struct drain *d);
 /* Count what waits for workers, in n_waiting. */
 void drain_count(struct drain *d);
 
-/* For the steps. */
+/* Report an error; the drain continues, and its exit status will tell. */
 void drain_trouble(struct drain *d, const struct err *err);
+/* Visit each batch of a state until the caller stops it; -1 if they cannot be
+ * listed, which was reported. */
 int drain_each(struct drain *d, enum spool_state state,
                void (*step)(struct drain *d, struct batch *b,
                             const struct batch_info *info));
