@@ -30,7 +30,7 @@
  *
  * Faults.  An operation that quantises rows writes fault[i] for row i: the
  * index of the first element whose size is 2^40 or more (NaN too), or -1.
- * A row with a fault is quantised as zeros, so whatever follows is defined.
+ * A row with a fault is quantised as zeros, so all that follows is defined.
  *
  * Nothing here allocates, fails, prints or keeps state.  Arguments are the
  * caller's promise, within the limits below.  Pointers that an operation

@@ -10,7 +10,7 @@ struct x1_kernels;
 /* Every operation, in plain C (reference.c). */
 void x1_reference_init(struct x1_kernels *k);
 
-/* What AVX2 does faster (x86/avx2.c); there is none on other CPUs. */
+/* What AVX2 does faster (x86/avx2.c); other CPUs have none. */
 void x1_avx2_init(struct x1_kernels *k);
 /* What AVX-512 with VNNI does faster (x86/vnni.c), on top of AVX2; none on
  * other CPUs. */

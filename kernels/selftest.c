@@ -76,7 +76,7 @@ static uint32_t test_silu(const struct x1_kernels *k)
     return hash(START, y, sizeof(y));
 }
 
-/* Room for what a level makes of the inputs here, whatever its form. */
+/* Room for the inputs here in the form of any level. */
 struct room {
     _Alignas(64) unsigned char weights[65536];
     _Alignas(64) unsigned char rows[16384];

@@ -20,7 +20,7 @@ struct err;
  * backend_close, after the engine that uses it.  A CPU computes on `threads`
  * threads, 0: one for each core that this process may use.  Sets the
  * floating-point state of the calling thread; another one that calls it later
- * has to call x1_thread_init.  ERR_INPUT: there is none of this name in this
+ * has to call x1_thread_init.  ERR_INPUT: no backend of this name is in this
  * build or on this machine.  ERR_FATAL: it computes wrongly here. */
 int backend_open(struct backend **out, const char *name, size_t threads,
                  struct err *err);

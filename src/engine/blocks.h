@@ -1,6 +1,6 @@
 /*
  * Which blocks of keys and values are in use, by number: the engine's count,
- * whatever a backend has in them.
+ * regardless of what a backend has in them.
  */
 #ifndef APUS_ENGINE_BLOCKS_H
 #define APUS_ENGINE_BLOCKS_H

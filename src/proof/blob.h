@@ -1,6 +1,6 @@
 /*
- * blob (proof.md section 1) of numbers of 4 bytes, little-endian whatever the
- * machine: ids and residual rows.  For bytes: merkle_blob.
+ * blob (proof.md section 1) of numbers of 4 bytes, little-endian regardless of
+ * the machine: ids and residual rows.  For bytes: merkle_blob.
  */
 #ifndef APUS_PROOF_BLOB_H
 #define APUS_PROOF_BLOB_H

@@ -1,5 +1,5 @@
 /*
- * A digest as text, whatever computes it.
+ * A digest as text.
  */
 #include <config.h>
 

@@ -1,7 +1,7 @@
 /*
  * Ids of the lines of a file of requests (doc/proof.md section 5).  Those of
  * version 2 follow from the line, so a line keeps its id when others are
- * added.  Equal lines are told apart by how many came before.
+ * added.  Equal lines differ by how many came before.
  */
 #ifndef APUS_PROOF_LINE_IDS_H
 #define APUS_PROOF_LINE_IDS_H

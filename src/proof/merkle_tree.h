@@ -1,5 +1,5 @@
 /*
- * A whole tree of merkle.h in memory, for whoever needs the path of every
+ * A whole tree of merkle.h in memory, for those who need the path of every
  * leaf: merkle_path costs n nodes a path, this n in all and two hashes a leaf.
  */
 #ifndef APUS_PROOF_MERKLE_TREE_H

@@ -27,7 +27,7 @@ enum result_finish {
     RESULT_PROMPT = 18 /* prompt empty or not UTF-8 */
 };
 
-/* Its word, such as "end_of_text", "unknown" for a number that is none; and
+/* Its word, such as "end_of_text", "unknown" for an invalid number; and
  * the k-th of them in the order of the numbers, NULL past the last. */
 const char *result_finish_name(uint32_t finish);
 const char *result_finish_word(size_t k, uint32_t *finish);

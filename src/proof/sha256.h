@@ -1,6 +1,6 @@
 /*
  * SHA-256 (FIPS 180-4) in plain C, for builds without OpenSSL: the kit and
- * whatever runs where only a C compiler is.  The same digests, slower; a
+ * programs that have only a C compiler.  The same digests, slower; a
  * normal build hashes with OpenSSL (digest.c) and tests this one against it.
  */
 #ifndef APUS_PROOF_SHA256_H

@@ -36,8 +36,8 @@ struct published_batch {
 };
 
 /* Append the JSON of a result: at `index` in the order of the batch, with the
- * path from there to its root.  ERR_INPUT if a record is none, if the text is
- * not UTF-8, or if out is full. */
+ * path from there to its root.  ERR_INPUT if a record is invalid, if the text
+ * is not UTF-8, or if out is full. */
 int published_put(struct buf *out, const struct record *r,
                   const struct published_batch *b, uint64_t index,
                   const unsigned char *path, size_t n_path, struct err *err);

@@ -30,7 +30,7 @@ struct published_statement {
     const unsigned char *files;
 };
 
-/* ERR_INPUT if it is none or its length is not that of its files.  Whether
+/* ERR_INPUT if it is invalid or its length is not that of its files.  Whether
  * their root is that of the statement is published_files_fit. */
 int published_statement_read(struct published_statement *p, const void *data,
                              size_t n, struct err *err);

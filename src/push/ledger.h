@@ -1,7 +1,7 @@
 /*
  * What uploads may cost and have cost: a file of JSON lines that is only ever
  * appended to, {"item":ID,"asked":"N"} before an item is handed over and
- * {"item":ID,"paid":"N"} behind its receipt.  An item counts with all that
+ * {"item":ID,"paid":"N"} after its receipt.  An item counts with all that
  * was paid for it, and with the price that was asked last while nothing came
  * after it.  A line that a crash cut off is of an item that was not handed
  * over, or that counts with its price: it is passed over.

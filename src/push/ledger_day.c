@@ -35,7 +35,7 @@ struct ledger_day {
 
 /* ---- where it is --------------------------------------------------------- */
 
-/* "ledger" beside the wallet itself, whatever link names it. */
+/* "ledger" beside the wallet itself, through any link. */
 static int beside_wallet(char **dir, const struct settings *s,
                          struct err *err)
 {

@@ -28,7 +28,7 @@ struct model_fetch {
 /* Fetch the model of this id on Arweave into the store, unless it is there;
  * its model id is in *id.  Gateways are asked in turn; every part of the file
  * is verified against the model id when it is in, and a wrong one asked of the
- * next; what came before a failure or a kill is gone on with.  It becomes a
+ * next; what came before a failure or a kill is resumed.  It becomes a
  * model of the store only when the item's signature was verified, too.
  * ERR_INPUT: what is there is no model, or another one than its tag says. */
 int model_fetch(const struct model_fetch *f, struct id arweave, struct id *id,

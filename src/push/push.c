@@ -345,7 +345,7 @@ enum taking push_claim_and_push(struct push *p, struct batch *b,
                        " process: another pushes it", b->path);
     if (rc == 0)
         rc = spool_leave(p->spool, b, to, err);
-    /* where it can be found again, by whoever resumes */
+    /* where it can be found again, by the process that resumes */
     if (rc && b->state == SPOOL_SENDING)
         spool_move(p->spool, b, SPOOL_DONE, NULL);
     return rc ? TAKING_FAILED : TAKING_DONE;

@@ -34,7 +34,7 @@ struct push_options {
     struct caller caller;         /* whose progress is not told */
 };
 
-/* Reads the wallet; speaks to nobody yet. */
+/* Read the wallet; connect to nothing yet. */
 struct push;
 int push_new(struct push **out, const struct spool *s,
              const struct push_options *o, struct err *err);
@@ -52,7 +52,7 @@ struct push_report {
 enum taking push_batch(struct push *p, struct batch *b, struct push_report *r,
                        struct err *err);
 
-/* Whether a push of it was begun: its files go on without being named. */
+/* Whether a push of it was begun: its files continue without being named. */
 bool push_is_begun(const char *batch_path);
 
 /* What a push would hand over and cost; nothing is signed, written or sent. */
@@ -76,7 +76,7 @@ int push_confirm(struct push *p, const struct batch *b,
                  enum push_state *state, struct err *err);
 bool push_is_confirmed(const char *batch_path);
 
-/* End a batch that nobody will go on with: what has no answer is given up for
+/* End a batch that is abandoned: what has no answer is given up for
  * this reason, the rest is sealed, pushed, and the batch is left in failed
  * with a file `why`.  It must be in todo, done, or running with a dead owner.
  * `seal` NULL: its model is gone; then all of it is released.  A batch of a

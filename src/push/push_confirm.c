@@ -129,7 +129,7 @@ static int look_how_deep(struct push *p, struct depth *d,
     return rc;
 }
 
-/* Deep enough for a gateway; permanent for the bundler where none tells. */
+/* Deep enough for a gateway; permanent for the bundler where none knows. */
 static bool is_permanent(const struct push *p, const struct depth *d,
                          enum bundler_status status)
 {

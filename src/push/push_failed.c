@@ -1,5 +1,5 @@
 /*
- * The end of a batch that nobody will go on with: what is answered is pushed,
+ * The end of a batch that is abandoned: what is answered is pushed,
  * the rest goes back to the queue, for another node.
  */
 #include <config.h>
@@ -114,7 +114,7 @@ static int end_claimed(struct push *p, struct batch *b,
     if (!seal || info->is_file_of_ao)
         return release_all(p, b, info, r, err) || write_why(b, why, err) ||
                spool_leave(p->spool, b, SPOOL_FAILED, err) ? -1 : 0;
-    /* what cannot be sealed now is given up again, whatever its logs say */
+    /* what cannot be sealed now is abandoned again, regardless of its logs */
     if (write_why(b, why, err))
         return -1;
     heartbeat_start(&heartbeat, b->path);

@@ -2,7 +2,7 @@
  * The journal of a push: everything that will be handed over, signed and on
  * the disk before the first byte goes out.  All of it depends on the batch,
  * the wallet and push/plan.json alone (signatures are deterministic), so that
- * whoever resumes after a crash makes the same bytes and ids.
+ * a push that resumes after a crash makes the same bytes and ids.
  *
  *     BATCH/push/plan.json        what is published, by whom, after what
  *                bundle-NNNN.items   at most 1,000 result items

@@ -259,7 +259,7 @@ static int drop(struct pulling *x, struct err *err)
     return spool_remove(x->p->spool, &x->b, err) < 0 ? -1 : 0;
 }
 
-/* An answer that nothing can be made of: whatever it leased goes back, or its
+/* An answer that cannot be used: what it leased goes back, or its
  * lease ends by itself. */
 static void give_back(struct pulling *x)
 {

@@ -1,6 +1,6 @@
 /*
  * Requests from the queue on AO into a batch of the spool.  What is leased to
- * us must not be lost, whatever ends this process, so each Pull is signed and
+ * us must not be lost, however this process ends, so each Pull is signed and
  * kept in the batch's directory in tmp before it is sent, and its answer
  * beside it before anything is made of it:
  *

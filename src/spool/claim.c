@@ -1,11 +1,11 @@
 /*
  * Who has a batch, as a log in its directory: owner-0001, owner-0002, ..., each
- * whole when it appears and never changed but for its time; long after the
- * last it is removed.  The last says who has the batch, or that nobody has.
- * Whoever wants it links the next number, which one of several can; only then
- * is the batch moved.  So it never has two owners, and never one that nobody
- * can name; who judged an owner that is not the last one any more finds the
- * number taken.
+ * whole when it appears and never changed but for its time; long after the last
+ * it is removed.  The last says who has the batch, or that none has.  A process
+ * that wants it links the next number, which one of several can; only then is
+ * the batch moved.  So it never has two owners, and never one that nobody can
+ * name; who judged an owner that is not the last one any more finds the number
+ * taken.
  */
 #include <config.h>
 

@@ -15,7 +15,7 @@
 #define LOOK_MS 5000
 #define STEP_S 30
 
-/* How far the wall clock is ahead of the one that nobody sets. */
+/* How far the wall clock is ahead of the one that cannot be set. */
 static int64_t ahead_s(void)
 {
     return (int64_t)time(NULL) - (int64_t)(clock_ms() / 1000);

@@ -1,7 +1,7 @@
 /*
  * A thread that touches the owner of a batch once a minute while this process
- * works on it, so that nobody takes the batch away: sealing and an upload may
- * take hours.
+ * works on it, so that no process takes the batch away: sealing and an upload
+ * may take hours.
  */
 #ifndef APUS_SPOOL_HEARTBEAT_H
 #define APUS_SPOOL_HEARTBEAT_H

@@ -106,7 +106,7 @@ static int look_at_process(int64_t pid, uint64_t *start)
 
 /* The namespaces in which a pid and a start time mean something, as the
  * numbers of their inodes: a container may share host name and boot with
- * those who judge it.  "" where nobody knows, or /proc is of another one. */
+ * those who judge it.  "" where that is unknown, or /proc is of another one. */
 static void set_namespaces(char *out, size_t size)
 {
     char text[32];
@@ -298,7 +298,7 @@ out:
 }
 
 /* Seconds since the owner's entry, or without one the directory, was touched,
- * by the clock of the file system; -1 if nobody knows. */
+ * by the clock of the file system; -1 if that is unknown. */
 static int touched_ago(uint64_t *ago_s, const char *batch_path,
                        const char *name, const struct timespec *mtime)
 {
@@ -339,7 +339,7 @@ static void by_touch(struct verdict *v, const char *batch_path,
               : v->ago_s >= stale_s ? OWNER_DEAD : OWNER_ALIVE;
 }
 
-/* As good as any time where nobody has said who has it. */
+/* As good as any time where no owner is named. */
 static void by_directory(struct verdict *v, const char *batch_path,
                          unsigned stale_s)
 {

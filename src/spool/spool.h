@@ -148,7 +148,7 @@ int batch_lines_open(struct lines **out, const struct batch_info *i,
                      const char *batch_path, struct err *err);
 
 /* Id of a request of a batch: that of its line (lines_id), or of a request
- * from AO the id that its custom_id is.  ERR_INPUT if it is none (NULL is
+ * from AO the id that its custom_id is.  ERR_INPUT if it is invalid (NULL is
  * allowed). */
 int batch_request_id(struct id *id, const struct batch_info *i, struct id line,
                      const char *custom_id, struct err *err);
@@ -227,7 +227,7 @@ struct owner {
 };
 void owner_self(struct owner *o); /* this process; Slurm from environment */
 void owner_self_process(struct owner *o); /* whatever job it is in */
-/* Make o the owner, whoever was: of a batch that nobody else knows. */
+/* Make o the owner of a batch that no other process knows. */
 int owner_write(const char *batch_path, const struct owner *o,
                 struct err *err);
 /* 1 read, 0 there is none, -1 unreadable. */

@@ -2,7 +2,7 @@
  * What a batch is made of: batch.json, and making one from a file.
  *
  * The id of a file is known only when it has been copied, so it is copied
- * into a directory that nobody else knows,
+ * into a directory that no other process knows,
  *
  *     tmp/.new-NAME/NAME/requests.jsonl, ids and batch.json
  *     tmp/.new-NAME/owner-0001
@@ -403,7 +403,7 @@ static int copy_to(struct adding *a, struct source *from, const char *to_path,
     if (to < 0)
         return spool_fail(err, "write", to_path);
     rc = pump(a, from, to, to_path, err);
-    /* NFS tells of a full disk no later than here */
+    /* NFS reports a full disk here at the latest */
     if (close(to) && rc == 0)
         rc = spool_fail(err, "write", to_path);
     return rc;
@@ -450,7 +450,7 @@ static bool is_taken_already(int why)
     return why == ENOTEMPTY || why == EEXIST;
 }
 
-/* Rename to a name that nobody knows, and remove. */
+/* Rename to a name that no process knows, and remove. */
 static int put_aside(const char *tmp, const char *path, struct err *err)
 {
     char name[FILE_SCRATCH], *gone;
@@ -467,7 +467,7 @@ static int put_aside(const char *tmp, const char *path, struct err *err)
     return rc;
 }
 
-/* Whoever has .b<id> now: put aside if it is dead. */
+/* Put .b<id> aside if its owner is dead. */
 static int put_dead_aside(const struct adding *a, struct err *err)
 {
     struct batch held = { .state = SPOOL_TMP, .path = a->taken };
@@ -690,7 +690,7 @@ static time_t last_change(const char *tmp, const char *entry)
     return t;
 }
 
-/* Whether whoever made an entry of tmp is not known to be dead. */
+/* Whether the maker of an entry of tmp is not known to be dead. */
 static bool may_live(char *path)
 {
     const struct batch b = { .state = SPOOL_TMP, .path = path };

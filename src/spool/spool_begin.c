@@ -18,7 +18,8 @@
 #include "base/mem.h"
 #include "base/sys.h"
 
-/* What a batch in tmp begins with, in a directory that nobody else knows. */
+/* What a batch in tmp begins with, in a directory that no other process knows.
+ */
 static int make_begun(const char *path, struct err *err)
 {
     char *wire = file_join(path, "wire");

@@ -43,7 +43,7 @@ static int sync_state(const struct spool *s, enum spool_state state,
     return rc;
 }
 
-/* A name in tmp that nobody has; the caller frees it. */
+/* A name in tmp that is free; the caller frees it. */
 static int gone_name(char **out, const struct spool *s, struct err *err)
 {
     char scratch[FILE_SCRATCH], *tmp;

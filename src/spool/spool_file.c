@@ -131,7 +131,7 @@ static int check_file(int fd, const char *path, size_t room,
     return 0;
 }
 
-/* To its end; it is never longer than it was, since nobody appends. */
+/* To its end; it is never longer than it was, since no process appends. */
 static int read_fd(struct buf *b, int fd, const char *path, struct err *err)
 {
     char chunk[4096];

@@ -63,7 +63,7 @@ typedef int checkpoint_row_fn(void *self, uint64_t i,
  * it is read again and its result records compared with what the rows gave.
  * ERR_FATAL if the rows do not add up to the head, or are not in the order of
  * line and choice within first and count; ERR_INPUT if a row has a job or
- * result record that is none, is of another model or of two choices, or has
+ * result record that is invalid, is of another model or of two choices, or has
  * stop strings that are none.  part_root (NULL is allowed) is that of the
  * rows.  A row's `last`, custom_id and leaves are ignored where the head says
  * there are none. */
@@ -111,7 +111,7 @@ int checkpoint_place(struct checkpoint *c, uint64_t i, uint32_t *line,
                      uint32_t *choice, struct err *err);
 
 /* What the request of row i is called, borrowed until the next call; *n is 0
- * where nothing is told. */
+ * where nothing is reported. */
 int checkpoint_name(struct checkpoint *c, uint64_t i, const char **name,
                     size_t *n, struct err *err);
 void checkpoint_close(struct checkpoint *c); /* NULL is allowed */

@@ -32,7 +32,7 @@ int aside_name(char **out, const char *path, struct err *err)
     return 0;
 }
 
-/* 0 it is ours, 1 another has it, -1 nobody knows. */
+/* 0 it is ours, 1 another has it, -1 unknown. */
 static int try_lock(int fd)
 {
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -62,7 +62,7 @@ static bool is_aside(const char *file, const char *name)
             (len == n + FILE_SCRATCH + tail && file[n] == '.'));
 }
 
-/* Whether nobody writes to it; `now` is when ours was made. */
+/* Whether no process writes to it; `now` is when ours was made. */
 static bool is_left(int at, const char *file, const struct stat *now)
 {
     int fd = openat(at, file, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);

@@ -1,6 +1,6 @@
 /*
  * The file beside a part under which it is written: PART.XXXXXXXX.tmp, a name
- * that nobody else makes up, so that of two who write the same part each
+ * that no other process picks, so that of two who write the same part each
  * renames what is its own.  What somebody left who was cut off is removed.
  */
 #ifndef APUS_STORE_CHECKPOINT_ASIDE_H
@@ -15,8 +15,8 @@ int aside_name(char **out, const char *path, struct err *err);
  * the file system has no locks. */
 int aside_lock(const char *aside);
 
-/* Remove what lies beside the part but `mine`, where nobody is writing it; on
- * a file system without locks what nobody wrote to for a minute.  Whoever
+/* Remove what lies beside the part but `mine`, where no process is writing it;
+ * on a file system without locks what was not written to for a minute.  Whoever
  * loses a file all the same finds it gone and fails: it never renames
  * another's. */
 void aside_sweep(const char *path, const char *mine);

@@ -2,7 +2,7 @@
  * What the writer and the reader of a part share: the table of the layout
  * (checkpoint.md, Layout), its types, and what a row's records say about its
  * columns.  Private to checkpoint_*.c.  The ids of HDF5 (hid_t) are int64_t
- * here, so that nobody else needs its header.
+ * here, so that no other file needs its header.
  */
 #ifndef APUS_STORE_CHECKPOINT_HDF5_H
 #define APUS_STORE_CHECKPOINT_HDF5_H
@@ -108,7 +108,7 @@ int layout_shape(const struct layout *l, const uint64_t count[N_COUNTS],
                  uint64_t dims[LAYOUT_MAX_RANK], uint64_t *row,
                  uint64_t *nbytes);
 
-/* Unpack the records of a row.  ERR_INPUT if one is none, is not of the
+/* Unpack the records of a row.  ERR_INPUT if one is invalid, is not of the
  * head's model, or if they are of two choices. */
 int layout_records(struct job_record *job, struct result_record *res,
                    const struct record *r, const struct checkpoint_head *h,

@@ -62,7 +62,7 @@ static int make_room(struct checkpoint *c, struct window *w, uint64_t n,
 }
 
 /* n rows of a dataset, borrowed until the next view of the same one.  Where
- * the reading goes on from what was read before it reads ahead. */
+ * reading continues from what was read before it reads ahead. */
 static int view(struct checkpoint *c, enum layout_set i, uint64_t row,
                 uint64_t n, const unsigned char **out, struct err *err)
 {

@@ -625,7 +625,7 @@ static int finish(struct writer *w, struct err *err)
     if (fstat(w->fd, &w->st) || sys_ftruncate(w->fd, w->st.st_size) ||
         sys_fsync(w->fd))
         return cannot(w, "write", err);
-    /* NFS tells of a full disk no later than here. */
+    /* NFS reports a full disk here at the latest. */
     rc = close(w->fd);
     w->fd = -1;
     return rc ? cannot(w, "close", err) : 0;

@@ -1,6 +1,6 @@
 /*
  * Lines of a file of requests that have the same custom_id: OpenAI's form wants
- * them to differ, and whoever joins answers by them gets the wrong ones.
+ * them to differ, and joining answers by them gives the wrong ones.
  */
 #ifndef APUS_STORE_CUSTOM_IDS_H
 #define APUS_STORE_CUSTOM_IDS_H

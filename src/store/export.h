@@ -36,8 +36,8 @@ int export_batch(const char *batch_path, const uint64_t *lines_before,
                  struct err *err);
 
 /* A batch that is not sealed, as far as it is answered: requests without an
- * answer have no line yet.  Its worker may go on meanwhile.  Of a sealed one as
- * export_batch. */
+ * answer have no line yet.  Its worker may continue meanwhile.  Of a sealed one
+ * as export_batch. */
 int export_partial(const char *batch_path, const uint64_t *lines_before,
                    export_fn *put, void *self, struct export_counts *n,
                    struct err *err);

@@ -2,7 +2,7 @@
  * part-PPPP.jobs: which row of the part beside it answers which job
  * (doc/checkpoint.md), so that an answer can be found again by what determines
  * it.  It is made of the part when that is sealed.  What it says is a hint:
- * whoever takes an answer compares the job with that of the row.
+ * a reader of an answer compares the job with that of the row.
  */
 #ifndef APUS_STORE_JOBS_FILE_H
 #define APUS_STORE_JOBS_FILE_H

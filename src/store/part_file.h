@@ -1,6 +1,6 @@
 /*
  * A file that may be a part of a checkpoint, opened once: what is hashed is
- * what is parsed and read, whatever its name stands for meanwhile.
+ * what is parsed and read, even if its name stands for another meanwhile.
  */
 #ifndef APUS_STORE_PART_FILE_H
 #define APUS_STORE_PART_FILE_H

@@ -29,7 +29,7 @@ int request_parse(struct request *r, const char *line, size_t n,
                   struct err *err);
 void request_clear(struct request *r);
 
-/* The seed of a request that gives none: the first 8 bytes, little-endian, of
+/* The seed of a request without one: the first 8 bytes, little-endian, of
  * H("apussed1" || request id). */
 uint64_t request_default_seed(struct id id);
 

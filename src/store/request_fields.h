@@ -80,7 +80,7 @@ enum request_place {
 /* The values of a request that says nothing. */
 void request_defaults(struct request *r);
 
-/* Set the parameters that the body gives, over those that r has: what another
+/* Set the parameters that the body has, over those that r has: what another
  * body gave before must not differ.  Messages and prompt are left to the
  * caller. */
 int request_fields(struct request *r, const struct json *body,

@@ -264,7 +264,7 @@ static void add_death(uint8_t *count)
         (*count)++;
 }
 
-/* Whoever wrote the log is dead, and these were open: each line once. */
+/* The writer of the log is dead, and these were open: each line once. */
 static void count_deaths(struct resume *r, const struct open_set *o)
 {
     for (size_t i = 0; i < o->n; i++) {

@@ -1,8 +1,8 @@
 /*
- * The rows of a sealed batch: those of all its parts, one part after the
- * other, in the order of line and choice.  A part is compared with
- * checkpoint.json as it is opened; what its rows hold is checked by whoever
- * reads them (record.h).
+ * The rows of a sealed batch: those of all its parts, one part after the other,
+ * in the order of line and choice.  A part is compared with checkpoint.json as
+ * it is opened; what its rows hold is checked by the code that reads them
+ * (record.h).
  */
 #ifndef APUS_STORE_ROWS_H
 #define APUS_STORE_ROWS_H

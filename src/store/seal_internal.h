@@ -5,7 +5,7 @@
  * (72 bytes a row), cuts the lines into parts, and then writes part by
  * part from the logs, so that memory does not grow with the answers.  The cut
  * depends on the answers and on part-size alone, not on ranks and starts:
- * whoever seals the batch again, from other logs, writes the same bytes.
+ * sealing the batch again, from other logs, writes the same bytes.
  */
 #ifndef APUS_STORE_SEAL_INTERNAL_H
 #define APUS_STORE_SEAL_INTERNAL_H

@@ -211,7 +211,7 @@ int worklog_close(struct worklog *w, struct err *err)
     if (!w)
         return 0;
     rc = worklog_sync(w, err);
-    /* NFS tells of a full disk no later than here. */
+    /* NFS reports a full disk here at the latest. */
     if (close(w->fd) && rc == 0)
         rc = err_errno(err, ERR_RETRY, "cannot close \"%s\"", w->path);
     w->fd = -1;
