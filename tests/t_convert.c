@@ -545,13 +545,13 @@ static void try_templates(void)
     base_tensors(&f, "F32", 8);
     dir = make_dir("", &f);
     ok(has_template(dir, ""), "no template");
-    put(dir, "chat_template.jinja", "file\n");
-    ok(has_template(dir, "file\n"), "a template file");
     put(dir, "tokenizer_config.json", "{\"chat_template\":[{\"name\":\"x\","
         "\"template\":\"no\"},{\"name\":\"default\",\"template\":\"yes\"}]}");
     ok(has_template(dir, "yes"), "the default of a list");
     put(dir, "tokenizer_config.json", "{\"chat_template\":\"{{a}}\"}");
     ok(has_template(dir, "{{a}}"), "a template in the config");
+    put(dir, "chat_template.jinja", "file\n");
+    ok(has_template(dir, "file\n"), "a template file holds before it");
     put(dir, "tokenizer_config.json", "{");
     ok(refused_with(dir, "tokenizer_config.json"), "a broken config");
     free(dir);

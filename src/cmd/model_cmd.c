@@ -192,7 +192,7 @@ static int convert(const char *dir, const char *out,
 static int model_convert(struct settings *s, int argc, char **argv)
 {
     const char *out = NULL, *act = "A14", *smooth = "off";
-    bool without = false;
+    bool without = false, no_chat = false;
     const struct opt opts[] = {
         { 'o', "output", "OUT.apus", "the file to write", &out, NULL },
         { 0, "activations", "A14|A8", "inputs of linears, default A14", &act,
@@ -200,12 +200,15 @@ static int model_convert(struct settings *s, int argc, char **argv)
         { 0, "smooth", "auto|off", "smooth keys that stick out, default off",
           &smooth, NULL },
         { 0, "no-tokenizer", NULL, NO_TOKENIZER, .flag = &without },
+        { 0, "no-chat-template", NULL, "leave the chat template out",
+          .flag = &no_chat },
         { 0, NULL, NULL, NULL, NULL, NULL },
     };
     const struct opt_command c = {
         .name = "apus model convert",
         .synopsis = "SOURCE -o OUT.apus [--activations A14|A8] "
-                    "[--smooth auto|off] [--no-tokenizer]",
+                    "[--smooth auto|off] [--no-tokenizer] "
+                    "[--no-chat-template]",
         .about = "Convert a Hugging Face directory or a GGUF file into a model"
                  " file and print the\nmodel's id.  The same input gives the"
                  " same bytes on every machine.",
@@ -229,6 +232,7 @@ static int model_convert(struct settings *s, int argc, char **argv)
         return cmd_misused(&err);
     o.user = (void *)dir;
     o.needs_tokenizer = !without;
+    o.no_chat = no_chat;
     return convert(dir, out, &o, &err) ? cmd_fail(&err) : CMD_DONE;
 }
 
@@ -321,13 +325,15 @@ static int add_url(struct settings *s, const char *url, const char *name,
 static int model_add(struct settings *s, int argc, char **argv)
 {
     const char *act = "A14", *smooth = "off", *source = NULL, *sum = NULL;
-    bool force = false, without = false;
+    bool force = false, without = false, no_chat = false;
     const struct opt opts[] = {
         { 0, "activations", "A14|A8", "of a conversion: inputs of linears",
           &act, NULL },
         { 0, "smooth", "auto|off", "of a conversion: smooth keys", &smooth,
           NULL },
         { 0, "no-tokenizer", NULL, NO_TOKENIZER, .flag = &without },
+        { 0, "no-chat-template", NULL, "of a conversion: leave it out",
+          .flag = &no_chat },
         { 0, "source", "TEXT", "where others get it, such as hf:ORG/NAME: a"
           " hint in checkpoints", &source, NULL },
         { 0, "sha256", "HEX", "of a URL: what its file must have", &sum,
@@ -339,7 +345,7 @@ static int model_add(struct settings *s, int argc, char **argv)
     const struct opt_command c = {
         .name = "apus model add",
         .synopsis = "WHAT|URL [NAME] [--source TEXT] [--sha256 HEX] "
-                    "[--no-tokenizer] [--force]",
+                    "[--no-tokenizer] [--no-chat-template] [--force]",
         .about = "Put a model file, or a Hugging Face directory or a GGUF file"
                  " (converted), into\nthe store and print the model's id."
                  "  NAME is that of the file or directory if it\nis not"
@@ -371,6 +377,7 @@ static int model_add(struct settings *s, int argc, char **argv)
     }
     o.user = (void *)what;
     o.needs_tokenizer = !without;
+    o.no_chat = no_chat;
     if (model_download_is(what))
         return add_url(s, what, name, &o, force, source, sum);
     return add(s, what, name, &o, force, source, &err) ? cmd_fail(&err)

@@ -21,6 +21,7 @@
 #include "model/model_layout.h"
 #include "model/smooth.h"
 #include "proof/merkle.h"
+#include "text/chat.h"
 
 struct conversion {
     const struct convert_options *o;
@@ -317,6 +318,26 @@ static void pass_notes(const struct conversion *c)
     }
 }
 
+/* What a chat could not use is refused here, not in each of its requests. */
+static int check_template(struct conversion *c, struct err *err)
+{
+    struct import *m = c->source;
+    struct err why = ERR_INIT;
+
+    if (c->o->no_chat) {
+        buf_reset(&m->chat_template);
+        m->rec.template_size = 0;
+        merkle_blob(&m->rec.template_blob, "", 0);
+        return 0;
+    }
+    if (m->chat_template.len == 0 ||
+        chat_check(m->chat_template.data, m->chat_template.len, &why) == 0)
+        return 0;
+    return err_set(err, ERR_INPUT, "%s; apus model add --no-chat-template"
+                   " leaves the template out, and the model answers prompts"
+                   " alone", why.text);
+}
+
 /* Everything but the writing. */
 static int prepare(struct conversion *c, const char *path, struct err *err)
 {
@@ -330,6 +351,8 @@ static int prepare(struct conversion *c, const char *path, struct err *err)
                        "merges.txt, a file of tiktoken): apus model add "
                        "--no-tokenizer takes it for prompts of token ids");
     pass_notes(c);
+    if (check_template(c, err))
+        return -1;
     r = &c->source->rec;
     if (c->o->a8)
         r->flags |= MODEL_A8;

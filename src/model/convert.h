@@ -22,6 +22,7 @@ struct convert_options {
                          "apus_activations": "A8" */
     bool smooth_auto; /* --smooth auto: man 5 apus-model */
     bool needs_tokenizer; /* refuse a source without one */
+    bool no_chat;     /* --no-chat-template: leave it out */
     /* Called now and then with tensors done and in all; may be NULL. */
     void (*progress)(void *user, uint32_t done, uint32_t total);
     /* Called with each line that the user should know; may be NULL. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -84,8 +85,9 @@ int chat_new(struct chat **out, const struct tokenizer *t, const char *tmpl,
     if (!n)
         return 0;
     if (parse(&parsed, tmpl, n, &why))
-        return err_set(err, ERR_INPUT, "%s; use /v1/completions with a prompt",
-                       why.text);
+        return err_set(err, ERR_INPUT, "%s; give the prompt as token ids to"
+                       " /v1/completions (control tokens in a text are plain"
+                       " text)", why.text);
     *out = xcalloc(1, sizeof(**out));
     (*out)->t = t;
     (*out)->tmpl = parsed;
@@ -102,6 +104,33 @@ void chat_free(struct chat *c)
     free(c->bos);
     free(c->eos);
     free(c);
+}
+
+/* Put a template but for the end of its last line, which templates drop. */
+static void put_body(struct buf *out, const char *text)
+{
+    size_t n = strlen(text);
+
+    if (n > 0 && text[n - 1] == '\n')
+        n--;
+    buf_put(out, text, n);
+}
+
+/* The end of a line after a tag, and of `+ else` the blanks before it, belong
+ * to the tags: what is between them stays as it was. */
+void chat_join(struct buf *out, const char *text, const char *tool_use)
+{
+    if (!tool_use || !*tool_use || (text && strcmp(text, tool_use) == 0)) {
+        buf_puts(out, text ? text : "");
+        return;
+    }
+    buf_puts(out, "{% if tools %}\n");
+    put_body(out, tool_use);
+    buf_puts(out, "{%+ else %}\n");
+    put_body(out, text && *text ? text
+                                : "{{ raise_exception('this model only has a"
+                                  " chat template for tools') }}");
+    buf_puts(out, "{%+ endif %}");
 }
 
 /* ---- what a template does not look at ------------------------------------ */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct chat;
 struct err;
 struct json;
@@ -41,6 +42,10 @@ void chat_free(struct chat *c); /* NULL is allowed */
 
 /* Whether chat_new reads this template. */
 int chat_check(const char *tmpl, size_t n, struct err *err);
+
+/* Append the one template that does as two: `tool_use` where there are tools,
+ * else `text`.  Either may be NULL or empty; without text chats need tools. */
+void chat_join(struct buf *out, const char *text, const char *tool_use);
 
 /* Append the prompt: the messages, then the opening of the assistant's turn.
  * developer is system for a template that does not have the word.  Arguments

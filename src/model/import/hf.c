@@ -17,10 +17,10 @@
 #include "base/json.h"
 #include "base/json_python.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "model/import/ends.h"
 #include "model/import/foreign.h"
 #include "model/import/hf_config.h"
+#include "model/import/hf_template.h"
 #include "model/import/hf_tensors.h"
 #include "model/import/safetensors.h"
 #include "model/import/import.h"
@@ -137,43 +137,6 @@ static int check_tied(const struct import *m, struct err *err)
 
 /* ---- texts --------------------------------------------------------------- */
 
-/* The template of tokenizer_config.json: a text, or the one of a list that is
- * called default; NULL if there is none. */
-static const char *find_template(const struct json *config)
-{
-    const struct json *v = json_get(config, "chat_template"), *e;
-
-    if (json_string(v))
-        return json_string(v);
-    for (e = json_first(v); e; e = json_next(e)) {
-        const char *name = json_string(json_get(e, "name"));
-
-        if (name && strcmp(name, "default") == 0)
-            return json_string(json_get(e, "template"));
-    }
-    return NULL;
-}
-
-static int read_template(struct import *m, const char *dir,
-                         const struct json *config, struct err *err)
-{
-    const char *text = find_template(config);
-    char *path = file_join(dir, "chat_template.jinja");
-    int rc = 0;
-
-    if (text)
-        buf_puts(&m->chat_template, text);
-    else if (file_exists(path))
-        rc = file_read(&m->chat_template, path, err);
-    if (!rc)
-        rc = buf_check(&m->chat_template, "the chat template", err);
-    if (!rc && m->chat_template.len &&
-        !utf8_valid(m->chat_template.data, m->chat_template.len))
-        rc = err_set(err, ERR_INPUT, "\"%s\" is not UTF-8", path);
-    free(path);
-    return rc;
-}
-
 /* Whether a text has a word. */
 static bool says(const struct buf *text, const char *word)
 {
@@ -252,7 +215,7 @@ static int read_texts(struct import *m, const char *dir, struct err *err)
             goto out;
         }
     }
-    if (read_template(m, dir, config, err))
+    if (hf_template_read(m, dir, config, err))
         goto out;
     source.names_bos = says(&m->chat_template, "bos_token");
     if (tokenizer_import(&m->tokenizer, dir, &source, err) ||
