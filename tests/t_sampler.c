@@ -9,6 +9,7 @@
 
 #include "engine/sampler.h"
 #include "kernels/kernels.h"
+#include "kernels/philox.h"
 #include "kernels/x1.h"
 #include "tests/tap.h"
 

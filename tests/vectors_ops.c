@@ -12,6 +12,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/sampler.h"
+#include "kernels/philox.h"
+#include "model/rotate.h"
 #include "tests/vectors.h"
 
 /* One case: its arrays by name, and the results that the vector wants. */
@@ -469,6 +471,111 @@ static int op_sample(const struct vector *v)
     return good;
 }
 
+/* ---- rotation ------------------------------------------------------------ */
+
+static int op_block(const struct vector *v)
+{
+    uint64_t d, block;
+
+    if (json_u64(json_get(v->in, "d"), &d) ||
+        json_u64(json_get(v->out, "block"), &block))
+        return -1;
+    return rotate_block(d) == block;
+}
+
+static int op_signs(const struct vector *v)
+{
+    struct rotation r;
+    int8_t *sign;
+    uint64_t d;
+    int good;
+
+    if (json_u64(json_get(v->in, "d"), &d) || d < 1 || d > 1 << 20)
+        return -1;
+    rotate_init(&r, d);
+    sign = xmalloc(d);
+    for (size_t i = 0; i < d; i++)
+        sign[i] = r.negative[i] ? -1 : 1;
+    good = same(v, "signs", sign, d) && op_block(v) == 1;
+    free(sign);
+    rotate_clear(&r);
+    return good;
+}
+
+/* The array of this name, each row rotated. */
+static int rotated(struct array *x, const struct vector *v, const char *name)
+{
+    struct array g = { .data = NULL };
+    struct rotation r;
+
+    if (array_read(x, json_get(v->in, name)) || x->n_dims != 2)
+        return -1;
+    if (json_get(v->in, "g") &&
+        (array_read(&g, json_get(v->in, "g")) || g.n != x->dim[1])) {
+        array_clear(x);
+        return -1;
+    }
+    rotate_init(&r, x->dim[1]);
+    for (size_t i = 0; i < x->dim[0]; i++)
+        rotate_row(&r, (float *)x->data + i * x->dim[1], g.data);
+    rotate_clear(&r);
+    array_clear(&g);
+    return 0;
+}
+
+static int op_rotate(const struct vector *v)
+{
+    struct array x;
+    int good;
+
+    if (rotated(&x, v, "x"))
+        return -1;
+    good = same(v, "y", x.data, x.n * sizeof(float));
+    array_clear(&x);
+    return good;
+}
+
+static int op_rotate_columns(const struct vector *v)
+{
+    struct rotation r;
+    struct array x;
+    int good;
+
+    if (array_read(&x, json_get(v->in, "x")) || x.n_dims != 2)
+        return -1;
+    rotate_init(&r, x.dim[0]);
+    for (size_t i = 0; i < x.dim[0]; i += r.block)
+        rotate_columns(&r, (float *)x.data + i * x.dim[1], i, x.dim[1]);
+    rotate_clear(&r);
+    good = same(v, "y", x.data, x.n * sizeof(float));
+    array_clear(&x);
+    return good;
+}
+
+static int op_rotate_w8(const struct vector *v)
+{
+    struct array x;
+    float *scale;
+    int8_t *w;
+    int good;
+
+    if (rotated(&x, v, "W"))
+        return -1;
+    w = xcalloc(x.n, 1);
+    scale = xcalloc(x.dim[0], sizeof(*scale));
+    for (size_t i = 0; i < x.dim[0]; i++)
+        x1_w8_row(w + i * x.dim[1], &scale[i],
+                  (float *)x.data + i * x.dim[1], x.dim[1]);
+    good = same(v, "w", w, x.n) &&
+           same(v, "s_w", scale, x.dim[0] * sizeof(*scale));
+    free(w);
+    free(scale);
+    array_clear(&x);
+    return good;
+}
+
+/* ---- by name ------------------------------------------------------------- */
+
 static const struct {
     const char *name;
     op_fn *run;
@@ -485,6 +592,11 @@ static const struct {
     { "rope", op_rope },
     { "attention", op_attention },
     { "philox4x32-10", op_philox },
+    { "block", op_block },
+    { "signs", op_signs },
+    { "rotate", op_rotate },
+    { "rotate_columns", op_rotate_columns },
+    { "rotate_w8", op_rotate_w8 },
     { "sample", op_sample },
 };
 

@@ -33,9 +33,4 @@ void sampler_draw(struct drawn *out, const float *logits, size_t n,
                   const struct sampling *s, uint32_t position,
                   const struct x1_kernels *k, uint32_t *weight);
 
-/* Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3,
- * SC11): out = f(counter, key). */
-void philox4x32(uint32_t out[4], const uint32_t counter[4],
-                const uint32_t key[2]);
-
 #endif
