@@ -436,6 +436,7 @@ int main(void)
     test_batches("tied", MODEL_TIED, 0);
     test_batches("biases", MODEL_QKV_BIAS, 0);
     test_batches("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED, 0);
+    test_batches("biases, A8R", MODEL_QKV_BIAS | MODEL_A8R, 0);
     test_batches("window of 9", 0, 9);
     test_batches("window of 70", MODEL_TIED, 70);
     test_given("biases", MODEL_QKV_BIAS, 0);

@@ -69,8 +69,10 @@ static int check_rest(const struct model_record *r, struct err *err)
     uint32_t i;
 
     if (r->flags & ~(uint32_t)(MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM |
-                               MODEL_A8))
-        return bad(err, "flags", r->flags, "made of 1, 2, 4 and 8");
+                               MODEL_A8 | MODEL_A8R))
+        return bad(err, "flags", r->flags, "made of 1, 2, 4, 8 and 16");
+    if (r->flags & MODEL_A8 && r->flags & MODEL_A8R)
+        return bad(err, "flags", r->flags, "with 8 or 16, not both");
     /* by bits: a sign or a NaN is far above the upper limit */
     if (f32_bits(r->eps) < BITS_EPS_MIN ||
         f32_bits(r->eps) >= X1_LIMIT_BITS)

@@ -19,12 +19,17 @@
 #define MODEL_NONE 0xffffffffu /* no bos, an unused eos */
 
 /* Flags.  A tensor that a flag leaves out has a record all the same, of type
- * TENSOR_ABSENT, so that an index means one tensor in every model. */
+ * TENSOR_ABSENT, so that an index means one tensor in every model.
+ *
+ * 8 and 16 exclude each other: A8 inputs of all linears, or of all but down and
+ * the head, over weights that were rotated for it (doc/numerics.md).  What is
+ * neither has A14 inputs. */
 enum {
     MODEL_TIED = 1,      /* the head repeats the embedding */
     MODEL_QKV_BIAS = 2,  /* bq, bk, bv are there */
     MODEL_QK_NORM = 4,   /* q norm, k norm are there */
-    MODEL_A8 = 8         /* inputs of linears are A8 */
+    MODEL_A8 = 8,        /* inputs of linears are A8 */
+    MODEL_A8R = 16       /* .. but of down and the head; weights are rotated */
 };
 
 /* Indices of tensors: the first four, then 14 a layer. */

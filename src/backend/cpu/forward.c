@@ -152,7 +152,7 @@ static void run_rows(struct forward *f, pool_fn *fn, struct rows_job *j,
 }
 
 /* The input of the next linear: x (n rows of k) as A14, or A8 if the model
- * is of that kind. */
+ * is of a kind that has that. */
 static void quantise_rows(void *self, size_t from, size_t to, size_t thread)
 {
     const struct rows_job *j = self;
@@ -164,11 +164,15 @@ static void quantise_rows(void *self, size_t from, size_t to, size_t thread)
         note(f, f->row[i], j->layer, j->op, 0, f->in_fault[i]);
 }
 
-static void prepare(struct forward *f, size_t k)
+/* Rows of k into the next linear: that of `op` in a layer, or the head. */
+static void prepare(struct forward *f, size_t k, uint32_t layer, uint32_t op)
 {
+    uint32_t flags = f->model->rec.flags;
+
     f->in.m = f->n;
     f->in.k = k;
-    f->in.a8 = f->model->rec.flags & MODEL_A8;
+    f->in.a8 = flags & MODEL_A8 || (flags & MODEL_A8R &&
+                                    layer != HEAD_LAYER && op != OP_DOWN);
 }
 
 static void quantise(struct forward *f, const float *x, size_t k,
@@ -176,7 +180,7 @@ static void quantise(struct forward *f, const float *x, size_t k,
 {
     struct rows_job j = { .layer = layer, .op = op, .x = x };
 
-    prepare(f, k);
+    prepare(f, k, layer, op);
     run_rows(f, quantise_rows, &j, k * QUANTISE_COST);
 }
 
@@ -200,7 +204,7 @@ static void norm(struct forward *f, const float *g, uint32_t layer,
 {
     struct rows_job j = { .layer = layer, .op = op, .g = g };
 
-    prepare(f, f->dim);
+    prepare(f, f->dim, layer, op + 1);
     run_rows(f, norm_rows, &j, f->dim * 2 * QUANTISE_COST);
 }
 
