@@ -130,11 +130,12 @@ static void try_vectors(const char *name, const char *dir, const char *file)
 
 static void try_all_vectors(void)
 {
-    static const char *const tiny[] = { "tiny-llama-a8", "tiny-mistral",
-                                        "tiny-qwen2", "tiny-qwen3" };
+    static const char *const tiny[] = { "tiny-llama-a8", "tiny-llama-a8r",
+                                        "tiny-mistral", "tiny-qwen2",
+                                        "tiny-qwen2-a8r", "tiny-qwen3" };
     char *dir, *file;
 
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 6; i++) {
         char *d = xasprintf("vectors/x1/models/%s", tiny[i]);
         char *f = xasprintf("vectors/x1/%s.json", tiny[i]);
 

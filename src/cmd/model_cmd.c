@@ -72,13 +72,14 @@ static void print_id(struct id id)
 static int conversion_options(struct convert_options *o, const char *act,
                               const char *smooth, struct err *err)
 {
-    if (strcmp(act, "A14") != 0 && strcmp(act, "A8") != 0)
+    if (act && strcmp(act, "A14") != 0 && strcmp(act, "A8") != 0)
         return err_set(err, ERR_INPUT, "--activations \"%s\": A14 or A8 "
                        "expected", act);
     if (strcmp(smooth, "auto") != 0 && strcmp(smooth, "off") != 0)
         return err_set(err, ERR_INPUT, "--smooth \"%s\": auto or off "
                        "expected", smooth);
-    o->a8 = strcmp(act, "A8") == 0;
+    o->a8 = act && strcmp(act, "A8") == 0;
+    o->a14 = act && strcmp(act, "A14") == 0;
     o->smooth_auto = strcmp(smooth, "auto") == 0;
     return 0;
 }
@@ -191,7 +192,7 @@ static int convert(const char *dir, const char *out,
 
 static int model_convert(struct settings *s, int argc, char **argv)
 {
-    const char *out = NULL, *act = "A14", *smooth = "off";
+    const char *out = NULL, *act = NULL, *smooth = "off";
     bool without = false, no_chat = false;
     const struct opt opts[] = {
         { 'o', "output", "OUT.apus", "the file to write", &out, NULL },
@@ -324,7 +325,7 @@ static int add_url(struct settings *s, const char *url, const char *name,
 
 static int model_add(struct settings *s, int argc, char **argv)
 {
-    const char *act = "A14", *smooth = "off", *source = NULL, *sum = NULL;
+    const char *act = NULL, *smooth = "off", *source = NULL, *sum = NULL;
     bool force = false, without = false, no_chat = false;
     const struct opt opts[] = {
         { 0, "activations", "A14|A8", "of a conversion: inputs of linears",
@@ -476,7 +477,8 @@ static void print_record(const struct model_record *r)
     printf("biases of q, k, v: %s\n", r->flags & MODEL_QKV_BIAS ? "yes"
                                                                 : "no");
     printf("norms of q, k: %s\n", r->flags & MODEL_QK_NORM ? "yes" : "no");
-    printf("activations: %s\n", r->flags & MODEL_A8 ? "A8" : "A14");
+    printf("activations: %s\n", r->flags & MODEL_A8R ? "A8R"
+           : r->flags & MODEL_A8 ? "A8" : "A14");
     printf("eps: %.9g\nattention scale: %.9g\n", (double)r->eps,
            (double)r->attn_scale);
     print_ids(r);

@@ -19,6 +19,7 @@
 #include "model/import/formats.h"
 #include "model/import/import.h"
 #include "model/model_layout.h"
+#include "model/rotate.h"
 #include "model/smooth.h"
 #include "proof/merkle.h"
 #include "text/chat.h"
@@ -33,6 +34,11 @@ struct conversion {
     float *scale;   /* of a matrix */
     int8_t *w;      /* one row */
     float *gain;    /* attention norm, for smoothing */
+    bool rotate;    /* an A8R model: man 5 apus-model */
+    bool tied;      /* the source has no head of its own */
+    struct rotation rotation;
+    float *folded;  /* the norm that the matrix reads, for rotation */
+    float *block;   /* rows whose columns are rotated */
     unsigned char *power; /* kv heads x head_dim / 2, of the layer */
     bool smooth;    /* some power of the layer is not 0 */
 };
@@ -183,10 +189,85 @@ static int put_zeros(struct conversion *c, uint64_t to, struct err *err)
 
 static int too_large(const struct conversion *c, uint32_t i, struct err *err)
 {
+    if (i == TENSOR_HEAD && c->tied)
+        i = TENSOR_EMBED;
     return err_set(err, ERR_INPUT, "tensor \"%s\" is 2^40 or more in size"
-                   " after smoothing; use --smooth off",
-                   import_name(c->source, i));
+                   " after %s", import_name(c->source, i),
+                   c->rotate ? "rotation; use --activations A14"
+                             : "smoothing; use --smooth off");
 }
+
+/* ---- rotation ------------------------------------------------------------ */
+
+/* Of a norm that is before linears its gains go into these. */
+static bool is_folded(uint32_t i)
+{
+    uint32_t part = (i - TENSOR_LAYERS) % LAYER_TENSORS;
+
+    if (i < TENSOR_LAYERS)
+        return i == TENSOR_FINAL_NORM;
+    return part == LAYER_ATTN_NORM || part == LAYER_FFN_NORM;
+}
+
+/* What writes to the residual stream. */
+static bool is_writer(uint32_t i)
+{
+    uint32_t part = (i - TENSOR_LAYERS) % LAYER_TENSORS;
+
+    return i >= TENSOR_LAYERS && (part == LAYER_WO || part == LAYER_DOWN);
+}
+
+/* c->folded = the gains of the norm that matrix i reads. */
+static int get_folded(struct conversion *c, uint32_t i, struct err *err)
+{
+    uint32_t dim = c->source->rec.dim, norm = TENSOR_FINAL_NORM;
+    uint32_t part = (i - TENSOR_LAYERS) % LAYER_TENSORS;
+
+    if (i == TENSOR_EMBED || is_writer(i))
+        return 0;
+    if (i >= TENSOR_LAYERS)
+        norm = i - part + (part < LAYER_FFN_NORM ? LAYER_ATTN_NORM
+                                                 : LAYER_FFN_NORM);
+    if (get(c, norm, 0, dim, err))
+        return -1;
+    memcpy(c->folded, c->x, dim * sizeof(*c->folded));
+    return 0;
+}
+
+/* Row n of a matrix that writes, from the block of rows that it is in. */
+static int get_written(struct conversion *c, uint32_t i, uint32_t n,
+                       uint32_t cols, struct err *err)
+{
+    size_t b = c->rotation.block;
+
+    for (size_t k = 0; n % b == 0 && k < b; k++) {
+        if (get(c, i, (n + k) * cols, cols, err))
+            return -1;
+        memcpy(c->block + k * cols, c->x, cols * sizeof(*c->x));
+    }
+    if (n % b == 0)
+        rotate_columns(&c->rotation, c->block, n, cols);
+    memcpy(c->x, c->block + n % b * cols, cols * sizeof(*c->x));
+    return 0;
+}
+
+/* c->x = row n of matrix i as it is quantised. */
+static int get_row(struct conversion *c, uint32_t i, uint32_t n, uint32_t cols,
+                   struct err *err)
+{
+    uint32_t from = i == TENSOR_HEAD && c->tied ? TENSOR_EMBED : i;
+
+    if (c->rotate && is_writer(i))
+        return get_written(c, i, n, cols, err);
+    if (get(c, from, (uint64_t)n * cols, cols, err))
+        return -1;
+    smooth_scale(c->x, cols, power_at(c, i, n));
+    if (c->rotate)
+        rotate_row(&c->rotation, c->x, i == TENSOR_EMBED ? NULL : c->folded);
+    return 0;
+}
+
+/* ---- tensors ------------------------------------------------------------- */
 
 /* Floats are stored as they lie here: model.c asserts the byte order. */
 static int put_vector(struct conversion *c, uint32_t i, struct err *err)
@@ -198,6 +279,8 @@ static int put_vector(struct conversion *c, uint32_t i, struct err *err)
         memcpy(c->x, c->source->inv_freq, n * sizeof(*c->x));
     else if (get(c, i, 0, n, err))
         return -1;
+    for (size_t k = 0; c->rotate && is_folded(i) && k < n; k++)
+        c->x[k] = 1;
     for (size_t k = 0; k < n; k++)
         smooth_scale(&c->x[k], 1, power_at(c, i, (uint32_t)k));
     if (x1_fault(c->x, n) >= 0)
@@ -212,17 +295,15 @@ static int put_matrix(struct conversion *c, uint32_t i, struct err *err)
     uint64_t at = file_out_size(c->f);
     unsigned char leaf[36];
     struct merkle tree;
-    int power;
 
-    if (put_zeros(c, at + model_tensor_scales(rec), err))
+    if (put_zeros(c, at + model_tensor_scales(rec), err) ||
+        (c->rotate && get_folded(c, i, err)))
         return -1;
     merkle_init(&tree);
     for (uint32_t n = 0; n < rec->rows; n++) {
-        if (get(c, i, (uint64_t)n * rec->cols, rec->cols, err))
+        if (get_row(c, i, n, rec->cols, err))
             return -1;
-        power = power_at(c, i, n);
-        smooth_scale(c->x, rec->cols, power);
-        if (power && x1_fault(c->x, rec->cols) >= 0)
+        if ((c->rotate || power_at(c, i, n)) && x1_fault(c->x, rec->cols) >= 0)
             return too_large(c, i, err);
         x1_w8_row(c->w, &c->scale[n], c->x, rec->cols);
         model_row_leaf(leaf, c->scale[n], c->w, rec->cols);
@@ -338,6 +419,37 @@ static int check_template(struct conversion *c, struct err *err)
                    " alone", why.text);
 }
 
+/* What the options ask for, else the source; of an A8R model the head is a
+ * tensor of its own, since the gains of the last norm are in it alone. */
+static int choose_activations(struct conversion *c, struct err *err)
+{
+    struct model_record *r = &c->source->rec;
+    char *line;
+
+    if (c->o->a14)
+        r->flags &= ~(uint32_t)(MODEL_A8 | MODEL_A8R);
+    if (c->o->a8 && r->flags & MODEL_A8)
+        return err_set(err, ERR_INPUT, "its apus_activations are A8, without"
+                       " rotation: leave --activations A8 out");
+    if (c->o->a8)
+        r->flags |= MODEL_A8R;
+    c->rotate = r->flags & MODEL_A8R;
+    if (!c->rotate)
+        return 0;
+    c->tied = r->flags & MODEL_TIED;
+    r->flags &= ~(uint32_t)MODEL_TIED;
+    rotate_init(&c->rotation, r->dim);
+    if (c->rotation.block < 32 && c->o->note) {
+        line = xasprintf("rotation gains little: the width of %u has blocks of"
+                         " %zu channels", r->dim, c->rotation.block);
+        c->o->note(c->o->user, line);
+        free(line);
+    }
+    c->folded = xmalloc(r->dim * sizeof(*c->folded));
+    return mem_big((void **)&c->block, c->rotation.block * longest(r),
+                   sizeof(*c->block), "rows that are rotated", err);
+}
+
 /* Everything but the writing. */
 static int prepare(struct conversion *c, const char *path, struct err *err)
 {
@@ -354,8 +466,8 @@ static int prepare(struct conversion *c, const char *path, struct err *err)
     if (check_template(c, err))
         return -1;
     r = &c->source->rec;
-    if (c->o->a8)
-        r->flags |= MODEL_A8;
+    if (choose_activations(c, err))
+        return -1;
     if (model_layout(&c->lay, r, err))
         return -1;
     c->x = xmalloc(longest(r) * sizeof(*c->x));
@@ -375,6 +487,9 @@ static void clear(struct conversion *c)
     free(c->w);
     free(c->scale);
     free(c->gain);
+    rotate_clear(&c->rotation);
+    free(c->folded);
+    free(c->block);
     free(c->power);
     free(c->t);
 }

@@ -18,8 +18,10 @@ struct err;
 #define CONVERT_RULE 2
 
 struct convert_options {
-    bool a8;          /* --activations A8; a config may also ask for it with
-                         "apus_activations": "A8" */
+    /* --activations A8: an A8R model; A14: none, whatever the source says.
+     * A config may ask for it with "apus_activations": "A8R", or with "A8" for
+     * an A8 model, whose weights are not rotated. */
+    bool a8, a14;
     bool smooth_auto; /* --smooth auto: man 5 apus-model */
     bool needs_tokenizer; /* refuse a source without one */
     bool no_chat;     /* --no-chat-template: leave it out */

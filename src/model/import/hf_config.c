@@ -450,8 +450,10 @@ static int parse_activations(struct model_record *r, const struct json *root,
         return 0;
     if (json_string(v) && strcmp(json_string(v), "A8") == 0)
         r->flags |= MODEL_A8;
+    else if (json_string(v) && strcmp(json_string(v), "A8R") == 0)
+        r->flags |= MODEL_A8R;
     else if (!json_string(v) || strcmp(json_string(v), "A14") != 0)
-        return refuse("apus_activations", v, "A14 and A8 are known", err);
+        return refuse("apus_activations", v, "A14, A8R and A8 are known", err);
     return 0;
 }
 
