@@ -97,7 +97,7 @@ static void try_families(void)
         .architecture = "qwen3", .format = 1, .theta = 1000000
     };
 
-    try_family("tiny-llama-a8", &llama);
+    try_family("tiny-llama-a8r", &llama);
     try_family("tiny-mistral", &mistral);
     try_family("tiny-qwen2", &qwen2);
     try_family("tiny-qwen3", &qwen3);
@@ -350,6 +350,24 @@ static void try_scaling(const struct import *nano)
     import_free(m);
 }
 
+static void try_named_template(const struct import *nano)
+{
+    static const char want[] = "{% if tools %}\nT{%+ else %}\nD{%+ endif %}";
+    struct gguf_out o;
+    struct import *m;
+    struct err err;
+
+    nano_out(&o, nano);
+    gguf_put_text(&o, "tokenizer.chat_template", "D");
+    gguf_put_text(&o, "tokenizer.chat_template.tool_use", "T\n");
+    gguf_put_text(&o, "tokenizer.chat_template.rag", "R");
+    m = open_out(&o, &err);
+    ok(m && m->chat_template.len == strlen(want) &&
+       memcmp(m->chat_template.data, want, strlen(want)) == 0,
+       "two templates are one%s%s", m ? "" : ": ", err.text);
+    import_free(m);
+}
+
 /* ---- what is refused ----------------------------------------------------- */
 
 static void refused(struct gguf_out *o, const char *want)
@@ -442,6 +460,7 @@ int main(void)
     nano = open_tree("models/nano");
     try_factors(nano);
     try_scaling(nano);
+    try_named_template(nano);
     try_refused_keys(nano);
     try_refused_tensors(nano);
     import_free(nano);

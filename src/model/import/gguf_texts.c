@@ -16,6 +16,7 @@
 #include "model/import/ends.h"
 #include "model/import/gguf.h"
 #include "model/import/import.h"
+#include "text/chat.h"
 #include "text/tokenizer.h"
 
 #define MAX_TEXTS ((uint64_t)1 << 23) /* tokens, merges */
@@ -141,19 +142,40 @@ out:
     return rc;
 }
 
-static int read_template(struct import *m, const struct gguf *g,
+/* *out = the text of a key, malloc'd; NULL if there is none. */
+static int copy_template(char **out, const struct gguf *g, const char *key,
                          struct err *err)
 {
     const char *s;
     size_t n;
 
-    if (gguf_string(g, gguf_get(g, "tokenizer.chat_template"), &s, &n))
+    if (gguf_string(g, gguf_get(g, key), &s, &n))
         return 0;
-    if (!utf8_valid(s, n))
-        return err_set(err, ERR_INPUT, "tokenizer.chat_template is not"
-                       " UTF-8");
-    buf_put(&m->chat_template, s, n);
-    return buf_check(&m->chat_template, "the chat template", err);
+    if (!utf8_valid(s, n) || (n && memchr(s, '\0', n)))
+        return err_set(err, ERR_INPUT, "%s is not UTF-8", key);
+    *out = xstrndup(s, n);
+    return 0;
+}
+
+/* Of templates with names tool_use alone can be asked for (text/chat.h). */
+static int read_template(struct import *m, const struct gguf *g,
+                         struct err *err)
+{
+    char *text = NULL, *tool_use = NULL;
+    int rc;
+
+    rc = copy_template(&text, g, "tokenizer.chat_template", err) ||
+                 copy_template(&tool_use, g,
+                               "tokenizer.chat_template.tool_use", err)
+             ? -1
+             : 0;
+    if (rc == 0) {
+        chat_join(&m->chat_template, text, tool_use);
+        rc = buf_check(&m->chat_template, "the chat template", err);
+    }
+    free(text);
+    free(tool_use);
+    return rc;
 }
 
 /* The id of a key, if the vocabulary has it: there are keys of 2^32 - 1. */
