@@ -410,14 +410,15 @@ out:
 
 /* -------------------------------------------------------------------------- */
 
-static bool open_smollm2(struct smollm2 *s, const char *path)
+static bool open_smollm2(struct smollm2 *s, const char *path,
+                         const struct convert_options *o)
 {
     struct err err = ERR_INIT;
     const struct model_record *r;
     bool good;
 
     memset(s, 0, sizeof(*s));
-    s->m = model_from_hf(path, NULL);
+    s->m = model_from_hf(path, o);
     if (!s->m)
         return false;
     r = &s->m->rec;
@@ -430,9 +431,18 @@ static bool open_smollm2(struct smollm2 *s, const char *path)
     return good;
 }
 
+static void close_smollm2(struct smollm2 *s)
+{
+    chat_free(s->chat);
+    tokenizer_free(s->t);
+    model_close(s->m);
+}
+
 int main(void)
 {
     static const struct limits a14 = { "A14", 7960, 93, 4.7e-3, 0.55 };
+    static const struct limits a8r = { "A8R", 7960, 92, 6.7e-3, 1.1 };
+    static const struct convert_options rotated = { .a8 = true };
     bool is_long = getenv("APUS_LONG") != NULL;
     char *path = data_path(GGUF);
     static struct chats chats;
@@ -444,7 +454,7 @@ int main(void)
         return done();
     }
     x1_thread_init();
-    if (ok(open_smollm2(&s, path), "the model")) {
+    if (ok(open_smollm2(&s, path, NULL), "the model")) {
         try_texts(&s);
         try_chats(&s, &chats);
         for (size_t i = 0; x1_level(i); i++)
@@ -453,9 +463,11 @@ int main(void)
         if (is_long)
             try_floats(&s, &a14);
     }
-    chat_free(s.chat);
-    tokenizer_free(s.t);
-    model_close(s.m);
+    close_smollm2(&s);
+    if (is_long && ok(open_smollm2(&s, path, &rotated), "rotated")) {
+        try_floats(&s, &a8r);
+        close_smollm2(&s);
+    }
     free(path);
     tmp_remove();
     return done();
