@@ -22,7 +22,7 @@
 #include "base/settings.h"
 #include "queue/lease.h"
 #include "queue/pull_line.h"
-#include "queue/talk.h"
+#include "queue/client.h"
 #include "tests/pretend_queue.h"
 #include "tests/spool_util.h"
 
@@ -31,7 +31,7 @@
 #define OTHER "CQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA"
 
 static struct settings *settings;
-static struct talk talk;
+static struct client client;
 static struct gateways *gateways;
 static struct id models[1];
 static char noted[2000];
@@ -54,7 +54,7 @@ static void set(const char *name, const char *value)
 static struct pull new_pull(const struct spool *s)
 {
     return (struct pull){
-        .talk = &talk,
+        .client = &client,
         .spool = s,
         .gateways = gateways,
         .model = models,
@@ -140,7 +140,7 @@ static void test_batch(void)
     ok(b.state == SPOOL_TODO && pretend_n_messages == 3 &&
            batch_info_read(&info, b.path, &err) == 0 && info.from_ao &&
            !info.is_file_of_ao && info.n_requests == 25 &&
-           id_equal(info.process, talk.process),
+           id_equal(info.process, client.process),
        "in todo, from AO");
     ok(lease_read(&l, b.path, &err) == 1 && l.ttl_s == 600 &&
        l.until_ms == 1800000000000 && lease_left_s(&l) > 500,
@@ -153,7 +153,7 @@ static void test_batch(void)
               "\"temperature\":0.700000,\"top_p\":1.000000,\"apus\":{"
               "\"top_k\":0}}}\n") == text, "its first line");
     free(text);
-    ok(lease_renew(&talk, b.path, b.id, 900, &err) == LEASE_KEPT &&
+    ok(lease_renew(&client, b.path, b.id, 900, &err) == LEASE_KEPT &&
        lease_read(&l, b.path, &err) == 1 && l.ttl_s == 900, "renewed");
     batch_clear(&b);
     ok(pull_batch(&p, &b, &n, &err) == PULL_NONE,
@@ -185,14 +185,16 @@ static void test_release(void)
     pretend_queue_fill(5, MODEL);
     ok(pull_batch(&p, &b, &n, &err) == PULL_BATCH, "a batch %s", err.text);
     releases_blame(&r, id, "no \"disk\" \xff left");
-    ok(lease_release(&talk, b.id, &r, &released, &err) == 0 && released == 1 &&
+    ok(lease_release(&client, b.id, &r, &released, &err) == 0 &&
+           released == 1 &&
        !pretend_request[3].batch[0] && pretend_request[3].blames == 1 &&
        pretend_request[4].batch[0], "one goes back with its reason %s",
        err.text);
     releases_clear(&r);
-    ok(lease_release(&talk, b.id, &r, &released, &err) == 0 && released == 4 &&
+    ok(lease_release(&client, b.id, &r, &released, &err) == 0 &&
+           released == 4 &&
        pretend_request[0].blames == 0, "then all the others");
-    ok(lease_renew(&talk, b.path, b.id, 600, &err) == LEASE_OVER &&
+    ok(lease_renew(&client, b.path, b.id, 600, &err) == LEASE_OVER &&
        lease_read(&l, b.path, &err) == 1 && l.ttl_s == 0 &&
        lease_left_s(&l) == 0, "nothing of it is leased any more, it is kept");
     batch_clear(&b);
@@ -269,7 +271,7 @@ static void test_put_off(void)
         releases_put_off(&r, id, LATER_SOON_S);
         id.b[1] = 1;
         releases_blame(&r, id, "no words");
-        ok(lease_release(&talk, b.id, &r, NULL, &err) == 0 &&
+        ok(lease_release(&client, b.id, &r, NULL, &err) == 0 &&
            pretend_request[0].blames == 0 && pretend_request[1].blames == 1 &&
            pretend_request[0].put_offs == queue[i].takes &&
            pretend_request[1].put_offs == queue[i].takes,
@@ -608,7 +610,7 @@ static void test_deaf(void)
 
     pretend_queue_fill(3, MODEL);
     pretend_deaf = true;
-    talk.wait_s = 0;
+    client.wait_s = 0;
     ok(pull_batch(&p, &b, &n, &err) == PULL_FAILED && err.code == ERR_RETRY &&
        in_state(s, SPOOL_TMP) == 1, "%s", err.text);
     pretend_deaf = false;
@@ -625,7 +627,7 @@ static void test_deaf(void)
     ok(pull_left(&p, &b, &n, &err) == PULL_NONE &&
        in_state(s, SPOOL_TMP) == 0 &&
        strstr(noted, "is over"), "a lease that is over: %s", noted);
-    talk.wait_s = 5;
+    client.wait_s = 5;
     spool_close(s);
 }
 
@@ -637,10 +639,10 @@ static void leave_one(const struct pull *p)
     struct pulled n;
 
     pretend_deaf = true;
-    talk.wait_s = 0;
+    client.wait_s = 0;
     ok(pull_batch(p, &b, &n, &err) == PULL_FAILED, "a pull is left");
     pretend_deaf = false;
-    talk.wait_s = 5;
+    client.wait_s = 5;
 }
 
 /* The settings name another queue by the time it is taken up. */
@@ -656,13 +658,13 @@ static void test_other_queue(void)
 
     pretend_queue_fill(3, MODEL);
     leave_one(&p);
-    ours = talk.process;
-    id_parse(&talk.process, OTHER);
+    ours = client.process;
+    id_parse(&client.process, OTHER);
     ok(pull_left(&p, &b, &n, &err) == PULL_BATCH && n.requests == 3 &&
        batch_info_read(&info, b.path, &err) == 0, "it is taken up %s",
        err.text);
     ok(id_equal(info.process, ours), "of the queue it was pulled from");
-    talk.process = ours;
+    client.process = ours;
     batch_info_clear(&info);
     batch_clear(&b);
     spool_close(s);
@@ -765,12 +767,12 @@ int main(void)
     if (settings_new(&settings, program_settings, &err))
         return 1;
     set("ao-timeout", "5");
-    if (talk_open(&talk, settings, NULL, &err) ||
+    if (client_open(&client, settings, NULL, &err) ||
         gateways_new(&gateways, settings, &err)) {
         printf("# %s\n", err.text);
         return 1;
     }
-    talk.ao->limits.wait_ms = 1;
+    client.ao->limits.wait_ms = 1;
     test_batch();
     test_release();
     test_back();
@@ -786,7 +788,7 @@ int main(void)
     test_crash();
     pretend_queue_end();
     gateways_free(gateways);
-    talk_close(&talk);
+    client_close(&client);
     settings_free(settings);
     all_remove();
     return done();

@@ -31,7 +31,7 @@
 #include "net/http.h"
 #include "push/ledger_day.h"
 #include "push/push_send.h"
-#include "queue/talk.h"
+#include "queue/client.h"
 
 #define ANSWER_MAX 65536
 #define CLOCK_S 120
@@ -338,7 +338,7 @@ static enum listed find_line(const char *data, const char *key, const char *id,
 }
 
 /* The same of all pages of a list (Nodes, Models). */
-static enum listed find_listed(struct talk *t, const char *action,
+static enum listed find_listed(struct client *t, const char *action,
                                const char *key, const char *id,
                                struct err *err)
 {
@@ -356,7 +356,7 @@ static enum listed find_listed(struct talk *t, const char *action,
         struct ao_result r;
         const char *tail;
 
-        if (talk_ask(t, &m, answer, &r, &o, err) < 0)
+        if (client_ask(t, &m, answer, &r, &o, err) < 0)
             return LISTED_UNKNOWN;
         found = find_line(o->data, key, id, err);
         tail = ao_out_tag(o, "Next");
@@ -367,7 +367,7 @@ static enum listed find_listed(struct talk *t, const char *action,
     return found;
 }
 
-static void check_allowed(struct doctor *d, struct talk *t)
+static void check_allowed(struct doctor *d, struct client *t)
 {
     struct id address;
     struct err err = ERR_INIT;
@@ -399,7 +399,7 @@ static void check_allowed(struct doctor *d, struct talk *t)
 }
 
 /* Of the models here, how many the queue takes requests for: 0, -1. */
-static int count_served(struct talk *t, char *rows, size_t *n,
+static int count_served(struct client *t, char *rows, size_t *n,
                         struct err *err)
 {
     char *row;
@@ -419,7 +419,7 @@ static int count_served(struct talk *t, char *rows, size_t *n,
     return 0;
 }
 
-static void check_served(struct doctor *d, struct talk *t)
+static void check_served(struct doctor *d, struct client *t)
 {
     struct err err = ERR_INIT;
     struct buf list;
@@ -443,7 +443,7 @@ static void check_served(struct doctor *d, struct talk *t)
 
 /* Work goes on where no dry runs are made: what must be known is asked by a
  * signed message then, which this command does not send. */
-static void queue_silent(struct doctor *d, const struct talk *t,
+static void queue_silent(struct doctor *d, const struct client *t,
                          const struct err *why)
 {
     if (t->refused)
@@ -465,7 +465,7 @@ void doctor_queue(struct doctor *d)
     struct ao_result r;
     struct id id;
     const char *paused;
-    struct talk t;
+    struct client t;
 
     if (!*settings_text(d->settings, "queue")) {
         doctor_skip(d, "queue", "none is set: only files are answered");
@@ -477,14 +477,14 @@ void doctor_queue(struct doctor *d)
                    " expected", settings_text(d->settings, "queue"));
         return;
     }
-    if (talk_open_ask(&t, d->settings, NULL, &err)) {
+    if (client_open_ask(&t, d->settings, NULL, &err)) {
         doctor_bad(d, "queue", "are ao-network and its URLs right? (apus"
                    " settings)", "%s", err.text);
         return;
     }
-    if (talk_ask(&t, &m, "Info-Response", &r, &o, &err) < 0) {
+    if (client_ask(&t, &m, "Info-Response", &r, &o, &err) < 0) {
         queue_silent(d, &t, &err);
-        talk_close(&t);
+        client_close(&t);
         return;
     }
     paused = ao_out_tag(o, "Paused");
@@ -497,5 +497,5 @@ void doctor_queue(struct doctor *d)
     ao_result_clear(&r);
     check_allowed(d, &t);
     check_served(d, &t);
-    talk_close(&t);
+    client_close(&t);
 }

@@ -25,7 +25,7 @@
 #include "cmd/cmd.h"
 #include "cmd/queue_model.h"
 #include "cmd/queue_new.h"
-#include "queue/talk.h"
+#include "queue/client.h"
 
 /* ---- what the verbs share ------------------------------------------------ */
 
@@ -38,15 +38,15 @@ static int say(const struct settings *s, const struct item_text_tag *tag,
     const struct ao_message m = { .tag = tag, .n_tags = n_tags };
     const struct ao_out *out = NULL;
     struct ao_result r;
-    struct talk t;
+    struct client t;
     int rc;
 
-    if (talk_open(&t, s, NULL, err))
+    if (client_open(&t, s, NULL, err))
         return -1;
-    rc = talk_say(&t, &m, action, &r, &out, err);
+    rc = client_say(&t, &m, action, &r, &out, err);
     if (rc >= 0)
         ao_result_clear(&r);
-    talk_close(&t);
+    client_close(&t);
     return rc < 0 ? -1 : 0;
 }
 
@@ -68,7 +68,7 @@ static int check_id(const char *what, const char *text, struct err *err)
 /* ---- info ---------------------------------------------------------------- */
 
 /* What a dry run says: its tags, then its lines. */
-static int print_answer(struct talk *t, const char *action, const char *name,
+static int print_answer(struct client *t, const char *action, const char *name,
                         struct err *err)
 {
     const struct item_text_tag tag[] = { { "Action", action } };
@@ -79,7 +79,7 @@ static int print_answer(struct talk *t, const char *action, const char *name,
     int rc;
 
     snprintf(answer, sizeof(answer), "%s-Response", action);
-    rc = talk_ask(t, &m, answer, &r, &out, err);
+    rc = client_ask(t, &m, answer, &r, &out, err);
     if (rc < 0)
         return -1;
     for (size_t i = 0; !name && i < out->n_tags; i++) {
@@ -99,10 +99,10 @@ static int print_answer(struct talk *t, const char *action, const char *name,
 
 static int info(const struct settings *s, struct err *err)
 {
-    struct talk t;
+    struct client t;
     int rc;
 
-    if (talk_open_ask(&t, s, NULL, err))
+    if (client_open_ask(&t, s, NULL, err))
         return -1;
     rc = print_answer(&t, "Info", NULL, err) ||
                  print_answer(&t, "Models", "model", err) ||
@@ -112,7 +112,7 @@ static int info(const struct settings *s, struct err *err)
         err_prefix(err, "nothing is signed for it, so it takes a unit that"
                    " makes dry runs: set ao-node (ao-cu on legacynet) to"
                    " another");
-    talk_close(&t);
+    client_close(&t);
     return rc;
 }
 

@@ -29,14 +29,14 @@
 #include "cmd/queue_new.h"
 #include "proof/digest.h"
 #include "queue/code.h"
-#include "queue/talk.h"
+#include "queue/client.h"
 
 #define WAIT_S 120  /* for a new process to come alive */
 #define ITEM_MAX (((size_t)1 << 20) + ITEM_HEAD_MAX)
 #define QUEUE_LUA APUS_PKGDATADIR "/queue.lua"
 
 struct making {
-    struct talk talk; /* to the process, from when it is known */
+    struct client client; /* to the process, from when it is known */
     struct queue_code code;
     char *dir;          /* SPOOL/new-queue */
     char name[ID_TEXT]; /* of the files there */
@@ -58,7 +58,7 @@ static int find_paths(struct making *q, const struct settings *s,
     struct digest *d = digest_new();
     struct id name;
 
-    digest_put(d, &q->talk.node, sizeof(q->talk.node));
+    digest_put(d, &q->client.node, sizeof(q->client.node));
     digest_put(d, &q->code.all, sizeof(q->code.all));
     for (size_t i = 0; i < sizeof(setting) / sizeof(setting[0]); i++) {
         const char *text = settings_text(s, setting[i]);
@@ -80,7 +80,8 @@ static int read_process(struct making *q, struct err *err)
 
     buf_init(&b, ID_TEXT);
     rc = file_read(&b, q->process_path, err);
-    if (rc == 0 && (b.len != ID_TEXT - 1 || id_parse(&q->talk.process, b.data)))
+    if (rc == 0 &&
+        (b.len != ID_TEXT - 1 || id_parse(&q->client.process, b.data)))
         rc = err_set(err, ERR_INPUT, "\"%s\" is damaged: remove it",
                      q->process_path);
     buf_clear(&b);
@@ -95,7 +96,7 @@ static int sign_process(struct making *q, struct buf *item, struct err *err)
                                   .data = first->data, .n = first->len };
     struct id id;
 
-    return ao_process(q->talk.ao, item, &id, &m, err) ||
+    return ao_process(q->client.ao, item, &id, &m, err) ||
                    buf_check(item, "a process", err) ||
                    file_write(q->item_path, item->data, item->len, err)
                ? -1 : 0;
@@ -113,13 +114,13 @@ static int have_process(struct making *q, struct err *err)
     rc = file_exists(q->item_path) ? file_read(&item, q->item_path, err)
                                    : sign_process(q, &item, err);
     sys_crash_point();
-    rc = rc ? rc : ao_spawn(q->talk.ao, item.data, item.len,
-                            &q->talk.process, err);
+    rc = rc ? rc : ao_spawn(q->client.ao, item.data, item.len,
+                            &q->client.process, err);
     sys_crash_point();
     buf_clear(&item);
     if (rc)
         return -1;
-    return file_write(q->process_path, id_text(q->talk.process).s,
+    return file_write(q->process_path, id_text(q->client.process).s,
                       ID_TEXT - 1, err);
 }
 
@@ -193,12 +194,12 @@ static enum loaded ask_info(struct making *q, uint32_t *missing,
                             char code[ID_TEXT], struct err *err)
 {
     static const struct item_text_tag info[] = { { "Action", "Info" } };
-    const struct ao_message m = { .process = q->talk.process, .tag = info,
+    const struct ao_message m = { .process = q->client.process, .tag = info,
                                   .n_tags = 1 };
     struct ao_result r = { .root = NULL };
     enum loaded loaded = LOADED_NONE;
 
-    if (ao_say(q->talk.ao, &r, &m, WAIT_S, NULL, err) == 0)
+    if (ao_say(q->client.ao, &r, &m, WAIT_S, NULL, err) == 0)
         loaded = read_info(&r, missing, code, err);
     ao_result_clear(&r);
     return loaded;
@@ -211,14 +212,14 @@ static int send_part(struct making *q, size_t k, struct err *err)
 {
     static const struct item_text_tag eval[] = { { "Action", "Eval" } };
     const struct buf *part = &q->code.part[k - 1];
-    const struct ao_message m = { .process = q->talk.process, .tag = eval,
+    const struct ao_message m = { .process = q->client.process, .tag = eval,
                                   .n_tags = 1, .data = part->data,
                                   .n = part->len };
     struct ao_result r = { .root = NULL };
     int rc;
 
     sys_crash_point();
-    rc = ao_say(q->talk.ao, &r, &m, WAIT_S, NULL, err);
+    rc = ao_say(q->client.ao, &r, &m, WAIT_S, NULL, err);
     sys_crash_point();
     if (rc == 0 && r.error)
         rc = err_set(err, ERR_INPUT, "part %zu of the queue's code raised an"
@@ -267,14 +268,14 @@ static int load(struct making *q, struct err *err)
 
 static int allow_self(struct making *q, struct err *err)
 {
-    const struct id_text node = id_text(q->talk.node);
+    const struct id_text node = id_text(q->client.node);
     const struct item_text_tag tag[] = { { "Action", "Allow" },
                                          { "Node", node.s } };
     const struct ao_message m = { .tag = tag, .n_tags = 2 };
     const struct ao_out *out = NULL;
     struct ao_result r;
 
-    if (talk_say(&q->talk, &m, "Allow-Response", &r, &out, err) < 0)
+    if (client_say(&q->client, &m, "Allow-Response", &r, &out, err) < 0)
         return -1;
     ao_result_clear(&r);
     return 0;
@@ -286,7 +287,7 @@ static int spawn(struct making *q, bool self, struct err *err)
 
     if (have_process(q, err))
         return -1;
-    process = id_text(q->talk.process);
+    process = id_text(q->client.process);
     log_info("process %s is made, loading the queue's code", process.s);
     if (load(q, err) || (self && allow_self(q, err)))
         return err_prefix(err, "process %s is made, and not a queue yet",
@@ -308,11 +309,11 @@ static int make(const struct settings *s, const char *lua, bool self,
     if (queue_code_read(&q.code, lua ? lua : QUEUE_LUA, err))
         return -1;
     /* its id takes this place when it is known */
-    rc = talk_open(&q.talk, s, nobody, err);
+    rc = client_open(&q.client, s, nobody, err);
     if (rc == 0) {
-        q.talk.wait_s = WAIT_S;
+        q.client.wait_s = WAIT_S;
         rc = find_paths(&q, s, err) || spawn(&q, self, err) ? -1 : 0;
-        talk_close(&q.talk);
+        client_close(&q.client);
     }
     free(q.dir);
     free(q.item_path);

@@ -28,7 +28,7 @@
 #include "cmd/show.h"
 #include "queue/ask.h"
 #include "queue/dapp.h"
-#include "queue/talk.h"
+#include "queue/client.h"
 #include "verify/dapp_answer.h"
 
 #define ITEM_MAX (AO_MAX_DATA + ITEM_HEAD_MAX)
@@ -45,7 +45,7 @@ struct asking {
     const char *model, *node, *max_tokens, *temperature, *seed, *timeout;
     bool wait, json;
 
-    struct talk talk;
+    struct client client;
     struct id id;
     char id_text[ID_TEXT];
     char *kept;        /* where the signed message is */
@@ -126,7 +126,7 @@ static int send_kept(struct asking *a, const struct buf *item,
     struct err own = ERR_INIT;
 
     err = err_or(err, &own);
-    if (dapp_send(&a->talk, item->data, item->len, err) == 0)
+    if (dapp_send(&a->client, item->data, item->len, err) == 0)
         return 0;
     if (err->code != ERR_RETRY)
         unlink(a->kept);
@@ -157,7 +157,7 @@ static enum asked ask(struct asking *a, struct err *err)
     r.n = text.len;
     r.source = a->source;
     r.options = options.len > 2 ? options.data : NULL;
-    if (dapp_sign(&a->talk, &item, &a->id, &r, err) || keep(a, &item, err))
+    if (dapp_sign(&a->client, &item, &a->id, &r, err) || keep(a, &item, err))
         goto out;
     if (send_kept(a, &item, err) == 0)
         end = ASKED;
@@ -267,7 +267,7 @@ static int tell_status(struct asking *a, struct err *err)
     struct buf line;
     int rc = 0;
 
-    if (dapp_status(&a->talk, &s, a->id, err))
+    if (dapp_status(&a->client, &s, a->id, err))
         return -1;
     buf_init(&line, 4096);
     if (a->json) {
@@ -283,7 +283,7 @@ static int tell_status(struct asking *a, struct err *err)
 /* What was kept goes with it: nobody asks for it any more. */
 static int cancel(struct asking *a, struct err *err)
 {
-    if (dapp_cancel(&a->talk, a->id, err))
+    if (dapp_cancel(&a->client, a->id, err))
         return err_prefix(err, "request %s is not cancelled", a->id_text);
     unlink(a->kept);
     printf(a->json ? "{\"request\":\"%s\",\"state\":\"cancelled\"}\n"
@@ -325,7 +325,7 @@ static int print_answer(const struct asking *a, const struct dapp_status *s,
     if (check_node(a, s, err))
         return -1;
     buf_init(&text, ANSWER_MAX);
-    rc = dapp_answer_fetch(a->talk.process, a->settings, s, a->id, a->kept,
+    rc = dapp_answer_fetch(a->client.process, a->settings, s, a->id, a->kept,
                            &text, &unseen, err);
     if (rc == 0)
         rc = print_text(a, s, &text, err);
@@ -364,7 +364,7 @@ static enum waited look(struct asking *a, bool *sent, struct err *err)
     int rc;
 
     err = err_or(err, &own);
-    if (dapp_status(&a->talk, &s, a->id, err))
+    if (dapp_status(&a->client, &s, a->id, err))
         return err->code == ERR_RETRY ? WAITED_NOT_YET : WAITED_FAILED;
     switch (s.state) {
     case DAPP_GONE:
@@ -389,7 +389,7 @@ static enum waited look(struct asking *a, bool *sent, struct err *err)
 /* Until the next look: long if that one signs, and not past the end. */
 static unsigned pause_of(const struct asking *a, unsigned pause, double left)
 {
-    if (a->talk.refused)
+    if (a->client.refused)
         pause = SIGNED_S;
     if (left < 0)
         left = 0;
@@ -513,8 +513,8 @@ static int do_request(struct asking *a, size_t n_args)
         return cmd_misused(&err);
     cmd_catch_signals();
     rc = a->of || a->status
-             ? talk_open_ask(&a->talk, a->settings, NULL, &err)
-             : talk_open(&a->talk, a->settings, NULL, &err);
+             ? client_open_ask(&a->client, a->settings, NULL, &err)
+             : client_open(&a->client, a->settings, NULL, &err);
     if (rc)
         return cmd_fail(&err);
     if (a->of || a->status || a->cancel)
@@ -526,7 +526,7 @@ static int do_request(struct asking *a, size_t n_args)
     else
         rc = ask_and_wait(a, &err);
     free(a->kept);
-    talk_close(&a->talk);
+    client_close(&a->client);
     return rc == CMD_FAILED ? cmd_fail(&err) : rc;
 }
 

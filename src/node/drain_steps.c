@@ -301,7 +301,7 @@ static void renew(struct drain *d, struct batch *b,
                   const struct batch_info *info)
 {
     uint64_t ttl = settings_count(d->settings, "lease");
-    struct talk talk = d->puller.talk;
+    struct client client = d->puller.client;
     struct err err = ERR_INIT, unused = ERR_INIT;
     struct lease l;
     char why[600];
@@ -318,8 +318,8 @@ static void renew(struct drain *d, struct batch *b,
         is_hopeless(d, NULL, b, info, &gone, why, sizeof(why), &unused) != 0)
         return;
     /* of the queue that it came from, whatever the setting is by now */
-    talk.process = info->process;
-    end = lease_renew(&talk, b->path, b->id, ttl, &err);
+    client.process = info->process;
+    end = lease_renew(&client, b->path, b->id, ttl, &err);
     if (end == LEASE_FAILED)
         drain_trouble(d, &err);
     else if (end == LEASE_OVER)

@@ -115,9 +115,9 @@ int puller_open(struct puller *p, const struct settings *s,
                 const struct spool *spool, struct err *err)
 {
     if (gateways_new(&p->gateways, s, err) ||
-        talk_open(&p->talk, s, NULL, err))
+        client_open(&p->client, s, NULL, err))
         return -1;
-    p->pull.talk = &p->talk;
+    p->pull.client = &p->client;
     p->pull.spool = spool;
     p->pull.gateways = p->gateways;
     return 0;
@@ -125,8 +125,8 @@ int puller_open(struct puller *p, const struct settings *s,
 
 void puller_clear(struct puller *p)
 {
-    if (p->pull.talk)
-        talk_close(&p->talk);
+    if (p->pull.client)
+        client_close(&p->client);
     gateways_free(p->gateways);
     free(p->models);
     memset(p, 0, sizeof(*p));

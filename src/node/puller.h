@@ -7,7 +7,7 @@
 
 #include "base/id.h"
 #include "queue/pull.h"
-#include "queue/talk.h"
+#include "queue/client.h"
 
 struct caller;
 struct err;
@@ -17,7 +17,7 @@ struct spool;
 
 struct puller {
     struct pull pull;
-    struct talk talk;
+    struct client client;
     struct gateways *gateways;
     struct id *models;
 };

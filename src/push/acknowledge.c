@@ -31,7 +31,7 @@
 #include "push/push_index.h"
 #include "push/push_items.h"
 #include "queue/lease.h"
-#include "queue/talk.h"
+#include "queue/client.h"
 #include "spool/lines.h"
 #include "store/request.h"
 
@@ -175,8 +175,8 @@ static const struct buf *lines_for(struct saying *s, const char *kind,
     if (is_kept(s, kind, s->number))
         return &s->data;
     if (s->takes_records < 0) {
-        if (talk_takes_records(&takes, s->a->ao, s->info->process,
-                               s->a->wait_s, err))
+        if (client_takes_records(&takes, s->a->ao, s->info->process,
+                                 s->a->wait_s, err))
             return NULL;
         s->takes_records = takes;
     }
@@ -432,8 +432,8 @@ static int put_release(struct saying *s, struct id request, const char *reason,
     int rc;
 
     if (s->takes_later < 0)
-        s->takes_later = talk_takes_later(s->a->ao, s->info->process,
-                                          s->a->wait_s);
+        s->takes_later = client_takes_later(s->a->ao, s->info->process,
+                                            s->a->wait_s);
     buf_init(&line, LINE_BYTES);
     buf_init(&longest, LINE_BYTES);
     release_put(&line, request, reason, s->takes_later ? LATER_MENDED_S : 0);

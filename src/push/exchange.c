@@ -18,7 +18,7 @@
 #include "base/json_write.h"
 #include "base/sys.h"
 #include "push/push_items.h"
-#include "queue/talk.h"
+#include "queue/client.h"
 
 #define ITEM_MAX (AO_MAX_DATA + ITEM_HEAD_MAX)
 #define ANSWER_MAX ((size_t)1 << 20)
@@ -64,11 +64,11 @@ static int judge(const struct exchanger *a, const struct exchange *x,
                  const struct ao_result *r, const struct ao_out **out,
                  uint64_t *count, bool *refused, struct err *err)
 {
-    struct talk t = { .ao = a->ao };
+    struct client t = { .ao = a->ao };
 
     t.node = *a->node;
     t.process = *x->process;
-    if (talk_judge(&t, r, x->action, out, err) < 0) {
+    if (client_judge(&t, r, x->action, out, err) < 0) {
         *refused = r->error || t.code;
         return -1;
     }

@@ -14,7 +14,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "queue/talk.h"
+#include "queue/client.h"
 
 /* Two messages as JSON, which Content-Type says. */
 static void put_messages(struct buf *out, const struct dapp_request *r)
@@ -26,7 +26,7 @@ static void put_messages(struct buf *out, const struct dapp_request *r)
     buf_puts(out, "}]}");
 }
 
-int dapp_sign(struct talk *t, struct buf *item, struct id *id,
+int dapp_sign(struct client *t, struct buf *item, struct id *id,
               const struct dapp_request *r, struct err *err)
 {
     struct item_text_tag tag[6] = { { "Action", "Infer" } };
@@ -64,7 +64,7 @@ int dapp_sign(struct talk *t, struct buf *item, struct id *id,
 }
 
 /* The queue answers an Infer at once only if it refuses it. */
-static int judge(struct talk *t, const struct ao_result *r, struct err *err)
+static int judge(struct client *t, const struct ao_result *r, struct err *err)
 {
     const struct ao_out *out = NULL;
 
@@ -74,14 +74,14 @@ static int judge(struct talk *t, const struct ao_result *r, struct err *err)
         const char *action = ao_out_tag(&r->out[i], "Action");
 
         if (action && strcmp(action, "Infer-Response") == 0)
-            return talk_judge(t, r, "Infer-Response", &out, err) < 0 ? -1 : 0;
+            return client_judge(t, r, "Infer-Response", &out, err) < 0 ? -1 : 0;
     }
     if (r->error)
-        return talk_judge(t, r, "Infer-Response", &out, err);
+        return client_judge(t, r, "Infer-Response", &out, err);
     return 0;
 }
 
-int dapp_send(struct talk *t, const void *item, size_t n, struct err *err)
+int dapp_send(struct client *t, const void *item, size_t n, struct err *err)
 {
     struct item *head = xcalloc(1, sizeof(*head));
     struct ao_result r = { .root = NULL };
@@ -128,7 +128,7 @@ static int take_status(struct dapp_status *s, const struct ao_out *o,
     s->state = (enum dapp_state)i;
     if (s->state == DAPP_LEASED)
         return take_id(&s->node, o, "Node", err) ||
-                       talk_number(&s->until_ms, o, "Until", UINT64_MAX, err)
+                       client_number(&s->until_ms, o, "Until", UINT64_MAX, err)
                    ? -1
                    : 0;
     if (s->state != DAPP_DONE)
@@ -141,7 +141,7 @@ static int take_status(struct dapp_status *s, const struct ao_out *o,
                : 0;
 }
 
-int dapp_status(struct talk *t, struct dapp_status *s, struct id id,
+int dapp_status(struct client *t, struct dapp_status *s, struct id id,
                 struct err *err)
 {
     char text[ID_TEXT];
@@ -153,14 +153,14 @@ int dapp_status(struct talk *t, struct dapp_status *s, struct id id,
     int rc;
 
     base64url(text, id.b, 32);
-    if (talk_ask_or_say(t, &m, "Status-Response", &r, &out, err) < 0)
+    if (client_ask_or_say(t, &m, "Status-Response", &r, &out, err) < 0)
         return -1;
     rc = take_status(s, out, err);
     ao_result_clear(&r);
     return rc;
 }
 
-int dapp_cancel(struct talk *t, struct id id, struct err *err)
+int dapp_cancel(struct client *t, struct id id, struct err *err)
 {
     char text[ID_TEXT];
     const struct item_text_tag tag[] = { { "Action", "Cancel" },
@@ -170,7 +170,7 @@ int dapp_cancel(struct talk *t, struct id id, struct err *err)
     struct ao_result r;
 
     base64url(text, id.b, 32);
-    if (talk_say(t, &m, "Cancel-Response", &r, &out, err) < 0)
+    if (client_say(t, &m, "Cancel-Response", &r, &out, err) < 0)
         return -1;
     ao_result_clear(&r);
     return 0;

@@ -12,7 +12,7 @@
 
 struct buf;
 struct err;
-struct talk;
+struct client;
 
 /* A request; NULL and 0 are the queue's defaults. */
 struct dapp_request {
@@ -25,13 +25,13 @@ struct dapp_request {
 };
 
 /* Append the signed Infer; id is the request's. */
-int dapp_sign(struct talk *t, struct buf *item, struct id *id,
+int dapp_sign(struct client *t, struct buf *item, struct id *id,
               const struct dapp_request *r, struct err *err);
 
 /* Send it, with retries: 0 the queue has taken it.  ERR_INPUT if it is
  * refused, with what the queue says; ERR_RETRY: nothing is known, send it
  * again. */
-int dapp_send(struct talk *t, const void *item, size_t n, struct err *err);
+int dapp_send(struct client *t, const void *item, size_t n, struct err *err);
 
 /* Where a request is. */
 enum dapp_state { DAPP_PENDING, DAPP_LEASED, DAPP_DONE, DAPP_GONE };
@@ -42,11 +42,11 @@ struct dapp_status {
     uint64_t until_ms; /* of DAPP_LEASED: when the lease ends */
     bool conflict; /* another node had another result */
 };
-int dapp_status(struct talk *t, struct dapp_status *s, struct id id,
+int dapp_status(struct client *t, struct dapp_status *s, struct id id,
                 struct err *err);
 
 /* Give a request up, which no node has begun.  ERR_INPUT if one has, or if it
  * is not one of this wallet. */
-int dapp_cancel(struct talk *t, struct id id, struct err *err);
+int dapp_cancel(struct client *t, struct id id, struct err *err);
 
 #endif

@@ -18,7 +18,7 @@
 #include "base/json_write.h"
 #include "base/mem.h"
 #include "base/vec.h"
-#include "queue/talk.h"
+#include "queue/client.h"
 #include "spool/numbers.h"
 #include "spool/spool.h"
 
@@ -83,7 +83,7 @@ static enum lease_end lease_over(const char *batch_path)
     return LEASE_OVER;
 }
 
-enum lease_end lease_renew(struct talk *t, const char *batch_path,
+enum lease_end lease_renew(struct client *t, const char *batch_path,
                            struct id batch, uint64_t ttl_s,
                            struct err *err)
 {
@@ -99,13 +99,13 @@ enum lease_end lease_renew(struct talk *t, const char *batch_path,
 
     base64url(id, batch.b, 32);
     snprintf(ttl, sizeof(ttl), "%" PRIu64, ttl_s);
-    rc = talk_say(t, &m, "Renew-Response", &r, &out, err);
+    rc = client_say(t, &m, "Renew-Response", &r, &out, err);
     /* a queue that knows of no such lease is an answer too */
     if (rc < 0)
         return t->code == 404 ? lease_over(batch_path) : LEASE_FAILED;
-    rc = talk_number(&count, out, "Count", UINT32_MAX, err);
+    rc = client_number(&count, out, "Count", UINT32_MAX, err);
     if (rc == 0 && count > 0)
-        rc = talk_number(&until, out, "Until", MAX_MS, err) ||
+        rc = client_number(&until, out, "Until", MAX_MS, err) ||
                      lease_write(batch_path, until, ttl_s, err)
                  ? -1 : 0;
     ao_result_clear(&r);
@@ -164,7 +164,8 @@ void release_put(struct buf *out, struct id request, const char *reason,
     buf_puts(out, "}\n");
 }
 
-static int say_release(struct talk *t, struct id batch, const struct buf *lines,
+static int say_release(struct client *t, struct id batch,
+                       const struct buf *lines,
                        uint64_t *released, struct err *err)
 {
     char id[ID_TEXT];
@@ -178,21 +179,21 @@ static int say_release(struct talk *t, struct id batch, const struct buf *lines,
     int rc;
 
     base64url(id, batch.b, 32);
-    rc = talk_say(t, &m, "Release-Response", &r, &out, err);
+    rc = client_say(t, &m, "Release-Response", &r, &out, err);
     if (rc < 0)
         return -1;
-    rc = talk_number(&count, out, "Count", UINT32_MAX, err);
+    rc = client_number(&count, out, "Count", UINT32_MAX, err);
     ao_result_clear(&r);
     if (rc == 0 && released)
         *released += count;
     return rc;
 }
 
-int lease_release(struct talk *t, struct id batch, const struct releases *r,
+int lease_release(struct client *t, struct id batch, const struct releases *r,
                   uint64_t *released, struct err *err)
 {
     bool takes_later = r->n > 0 &&
-                       talk_takes_later(t->ao, t->process, t->wait_s);
+                       client_takes_later(t->ao, t->process, t->wait_s);
     struct buf lines;
     size_t i = 0;
     int rc;

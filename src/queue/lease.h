@@ -20,7 +20,7 @@
 
 struct buf;
 struct err;
-struct talk;
+struct client;
 
 struct lease {
     uint64_t until_ms, ttl_s;
@@ -41,7 +41,7 @@ enum lease_end {
     LEASE_OVER,  /* nothing of it is leased to us any more */
     LEASE_FAILED /* err says why */
 };
-enum lease_end lease_renew(struct talk *t, const char *batch_path,
+enum lease_end lease_renew(struct client *t, const char *batch_path,
                            struct id batch, uint64_t ttl_s,
                            struct err *err);
 
@@ -67,14 +67,14 @@ void releases_put_off(struct releases *r, struct id request, unsigned later_s);
 void releases_clear(struct releases *r);
 
 /* Append a line of Release: `reason` NULL, no blame; later_s 0: not said, as
- * a queue that does not know it (talk.h) must have it. */
+ * a queue that does not know it (client.h) must have it. */
 void release_put(struct buf *out, struct id request, const char *reason,
                  unsigned later_s);
 
 /* Give these back; an empty list is everything that this node has of the
  * batch, without blame and at once.  *released (NULL is allowed) is how many
  * the queue counted. */
-int lease_release(struct talk *t, struct id batch, const struct releases *r,
+int lease_release(struct client *t, struct id batch, const struct releases *r,
                   uint64_t *released, struct err *err);
 
 /* For tests of its parser. */

@@ -21,7 +21,7 @@
 #include "queue/lease.h"
 #include "queue/pull_answer.h"
 #include "queue/pull_internal.h"
-#include "queue/talk.h"
+#include "queue/client.h"
 #include "spool/spool.h"
 
 #define MAX_MESSAGES 10000
@@ -52,7 +52,7 @@ void pulling_note_release(const struct pulling *x, size_t n,
     what = n ? xasprintf("%zu request%s of batch %s", n, plural_s(n),
                          id_text(x->b.id).s)
              : xasprintf("the lease of batch %s", id_text(x->b.id).s);
-    if (x->p->talk->sent)
+    if (x->p->client->sent)
         pulling_note(x, "%s: the message that gives back was sent, and its"
                      " answer cannot be read; if the queue did not take it,"
                      " the lease ends by itself: %s", what, why->text);
@@ -95,7 +95,7 @@ static uint64_t to_ask(const struct pulling *x)
 static int sign_pull(struct pulling *x, struct buf *item, struct id *id,
                      bool first, struct err *err)
 {
-    struct talk *t = x->p->talk;
+    struct client *t = x->p->client;
     char max[24], ttl[24], batch[ID_TEXT];
     struct item_text_tag tag[6] = {
         { "Action", "Pull" }, { "Models", NULL }, { "Max", max },
@@ -150,7 +150,7 @@ static enum heard hear(struct pulling *x, size_t k, const struct buf *item,
                        struct ao_result *r, const struct ao_out **out,
                        struct err *err)
 {
-    struct talk *t = x->p->talk;
+    struct client *t = x->p->client;
     struct err own = ERR_INIT;
     struct buf text;
     struct item head;
@@ -164,7 +164,7 @@ static enum heard hear(struct pulling *x, size_t k, const struct buf *item,
         return err->code == ERR_RETRY ? HEARD_LATER : HEARD_NOTHING;
     if (ao_result(t->ao, r, t->process, head.id, t->wait_s, err))
         return err->code == ERR_RETRY ? HEARD_LATER : HEARD_WRONG;
-    code = talk_judge(t, r, "Pull-Response", out, err);
+    code = client_judge(t, r, "Pull-Response", out, err);
     if (code != 200) {
         /* 204 may say why: this node has as many as it may */
         if (code == 204 && ao_out_tag(*out, "Message"))
@@ -266,7 +266,7 @@ static void give_back(struct pulling *x)
     struct releases all = { .n = 0 };
     struct err why = ERR_INIT;
 
-    if (lease_release(x->p->talk, x->b.id, &all, NULL, &why))
+    if (lease_release(x->p->client, x->b.id, &all, NULL, &why))
         pulling_note_release(x, 0, &why);
     x->all_back = true;
     drop(x, &why);
@@ -283,7 +283,7 @@ static void put_all_off(struct pulling *x, struct err *err)
     releases_clear(&x->back);
     for (size_t i = 0; i < x->answers.n; i++)
         releases_put_off(&x->back, x->answers.id[i], LATER_SOON_S);
-    if (lease_release(x->p->talk, x->b.id, &x->back, NULL, &why))
+    if (lease_release(x->p->client, x->b.id, &x->back, NULL, &why))
         pulling_note_release(x, x->back.n, &why);
     x->all_back = true;
     drop(x, &why);
@@ -318,7 +318,7 @@ static enum lease_end check_lease(struct pulling *x, struct err *err)
     enum lease_end end = LEASE_KEPT;
 
     if (x->is_left)
-        end = lease_renew(x->p->talk, x->b.path, x->b.id, x->p->ttl_s, err);
+        end = lease_renew(x->p->client, x->b.path, x->b.id, x->p->ttl_s, err);
     if (end != LEASE_OVER)
         return end;
     pulling_note(x,
@@ -420,15 +420,15 @@ static enum pull_end take_left(const struct pull *p, struct batch *left,
                                struct batch *b, struct pulled *n,
                                struct err *err)
 {
-    struct talk talk = *p->talk;
+    struct client client = *p->client;
     struct pull of_it = *p;
     struct pulling x = { .p = &of_it, .is_left = true };
     int rc = spool_take_over(left, err);
 
     if (rc <= 0)
         return rc < 0 ? PULL_FAILED : PULL_NONE;
-    of_it.talk = &talk;
-    if (queue_of(&talk.process, left, err))
+    of_it.client = &client;
+    if (queue_of(&client.process, left, err))
         return PULL_FAILED;
     x.b = *left;
     left->path = NULL;

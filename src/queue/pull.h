@@ -25,12 +25,12 @@ struct batch;
 struct err;
 struct gateways;
 struct spool;
-struct talk;
+struct client;
 
 #define PULL_MAX 100 /* requests of one message */
 
 struct pull {
-    struct talk *talk;
+    struct client *client;
     const struct spool *spool;
     struct gateways *gateways;
     const struct id *model; /* those that we serve */

@@ -13,7 +13,7 @@
 #include "base/id.h"
 #include "base/vec.h"
 #include "queue/pull_line.h"
-#include "queue/talk.h"
+#include "queue/client.h"
 
 #define MAX_MS 9007199254740991u /* 2^53 - 1 */
 #define MAX_MORE UINT32_MAX
@@ -147,8 +147,8 @@ static int check_head(struct pull_answers *a, const struct ao_out *o,
     if (a->n > 0 && (is_file || a->is_file))
         return err_set(err, ERR_INPUT, "a file of requests is a batch of its"
                        " own");
-    if (talk_number(&a->until_ms, o, "Until", MAX_MS, err) ||
-        talk_number(&a->more, o, "More", MAX_MORE, err))
+    if (client_number(&a->until_ms, o, "Until", MAX_MS, err) ||
+        client_number(&a->more, o, "More", MAX_MORE, err))
         return -1;
     a->is_file = is_file;
     return 0;

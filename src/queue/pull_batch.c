@@ -20,7 +20,7 @@
 #include "base/mem.h"
 #include "queue/pull_internal.h"
 #include "queue/pull_line.h"
-#include "queue/talk.h"
+#include "queue/client.h"
 #include "spool/lines.h"
 
 int pulling_answer(const struct pulling *x, size_t k, struct ao_result *r,
@@ -253,7 +253,7 @@ static int write_info(struct pulling *x, const char *path,
     info->from_ao = true;
     info->id = x->b.id;
     info->model = x->answers.model;
-    info->process = x->p->talk->process;
+    info->process = x->p->client->process;
     info->file = lines_hash(f);
     info->n_requests = info->n_lines = lines_count(f);
     lines_close(f);
@@ -265,7 +265,7 @@ static void release(struct pulling *x)
 {
     struct err why = ERR_INIT;
 
-    if (x->back.n && lease_release(x->p->talk, x->b.id, &x->back, NULL, &why))
+    if (x->back.n && lease_release(x->p->client, x->b.id, &x->back, NULL, &why))
         pulling_note_release(x, x->back.n, &why);
 }
 

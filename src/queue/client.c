@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "queue/talk.h"
+#include "queue/client.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@
 
 /* ---- opening ------------------------------------------------------------- */
 
-static int find_process(struct talk *t, const struct settings *s,
+static int find_process(struct client *t, const struct settings *s,
                         const char *process, struct err *err)
 {
     const char *text = process ? process : settings_text(s, "queue");
@@ -35,7 +35,7 @@ static int find_process(struct talk *t, const struct settings *s,
     return 0;
 }
 
-static int load_key(struct talk *t, const struct settings *s, struct err *err)
+static int load_key(struct client *t, const struct settings *s, struct err *err)
 {
     char *path;
     int rc;
@@ -49,20 +49,20 @@ static int load_key(struct talk *t, const struct settings *s, struct err *err)
     return rc;
 }
 
-static int open_network(struct talk *t, const struct settings *s,
+static int open_network(struct client *t, const struct settings *s,
                         const char *process, struct err *err)
 {
     t->wait_s = (unsigned)settings_count(s, "ao-timeout");
     if (find_process(t, s, process, err) ||
         ao_new(&t->ao, s, t->key, err)) {
-        talk_close(t);
+        client_close(t);
         return -1;
     }
     return 0;
 }
 
-int talk_open(struct talk *t, const struct settings *s, const char *process,
-              struct err *err)
+int client_open(struct client *t, const struct settings *s, const char *process,
+                struct err *err)
 {
     memset(t, 0, sizeof(*t));
     if (load_key(t, s, err))
@@ -70,15 +70,15 @@ int talk_open(struct talk *t, const struct settings *s, const char *process,
     return open_network(t, s, process, err);
 }
 
-int talk_open_ask(struct talk *t, const struct settings *s,
-                  const char *process, struct err *err)
+int client_open_ask(struct client *t, const struct settings *s,
+                    const char *process, struct err *err)
 {
     memset(t, 0, sizeof(*t));
     load_key(t, s, NULL);
     return open_network(t, s, process, err);
 }
 
-void talk_close(struct talk *t)
+void client_close(struct client *t)
 {
     ao_free(t->ao);
     key_free(t->key);
@@ -88,7 +88,7 @@ void talk_close(struct talk *t)
 /* ---- answers ------------------------------------------------------------- */
 
 /* Who must do what, for the codes of doc/queue.md. */
-static int refuse(const struct talk *t, const struct ao_out *o, uint64_t code,
+static int refuse(const struct client *t, const struct ao_out *o, uint64_t code,
                   struct err *err)
 {
     const char *text = ao_out_tag(o, "Message");
@@ -114,8 +114,8 @@ static int refuse(const struct talk *t, const struct ao_out *o, uint64_t code,
     }
 }
 
-int talk_number(uint64_t *v, const struct ao_out *o, const char *name,
-                uint64_t max, struct err *err)
+int client_number(uint64_t *v, const struct ao_out *o, const char *name,
+                  uint64_t max, struct err *err)
 {
     const char *text = ao_out_tag(o, name);
     uint64_t got;
@@ -129,7 +129,7 @@ int talk_number(uint64_t *v, const struct ao_out *o, const char *name,
 
 /* The answer among the messages of a result: to us, but that of a dry run, in
  * which the network may know nobody to answer to. */
-static const struct ao_out *find(const struct talk *t,
+static const struct ao_out *find(const struct client *t,
                                  const struct ao_result *r,
                                  const char *action, bool dry)
 {
@@ -143,7 +143,7 @@ static const struct ao_out *find(const struct talk *t,
     return NULL;
 }
 
-static int judge(struct talk *t, const struct ao_result *r,
+static int judge(struct client *t, const struct ao_result *r,
                  const char *action, bool dry, const struct ao_out **out,
                  struct err *err)
 {
@@ -162,7 +162,7 @@ static int judge(struct talk *t, const struct ao_result *r,
                        " queue?",
                        id_text(t->process).s, action);
     if (ao_out_tag(*out, "Code") &&
-        talk_number(&code, *out, "Code", 999, err))
+        client_number(&code, *out, "Code", 999, err))
         return -1;
     t->code = (unsigned)code;
     if (code == 200 || code == 204)
@@ -170,15 +170,15 @@ static int judge(struct talk *t, const struct ao_result *r,
     return refuse(t, *out, code, err);
 }
 
-int talk_judge(struct talk *t, const struct ao_result *r,
-               const char *action, const struct ao_out **out,
-               struct err *err)
+int client_judge(struct client *t, const struct ao_result *r,
+                 const char *action, const struct ao_out **out,
+                 struct err *err)
 {
     return judge(t, r, action, false, out, err);
 }
 
 /* To our queue. */
-static struct ao_message to_queue(const struct talk *t,
+static struct ao_message to_queue(const struct client *t,
                                   const struct ao_message *m)
 {
     struct ao_message to = *m;
@@ -187,8 +187,8 @@ static struct ao_message to_queue(const struct talk *t,
     return to;
 }
 
-int talk_say(struct talk *t, const struct ao_message *m, const char *action,
-             struct ao_result *r, const struct ao_out **out, struct err *err)
+int client_say(struct client *t, const struct ao_message *m, const char *action,
+               struct ao_result *r, const struct ao_out **out, struct err *err)
 {
     const struct ao_message to = to_queue(t, m);
     int rc = -1;
@@ -202,8 +202,8 @@ int talk_say(struct talk *t, const struct ao_message *m, const char *action,
     return rc;
 }
 
-int talk_ask(struct talk *t, const struct ao_message *m, const char *action,
-             struct ao_result *r, const struct ao_out **out, struct err *err)
+int client_ask(struct client *t, const struct ao_message *m, const char *action,
+               struct ao_result *r, const struct ao_out **out, struct err *err)
 {
     const struct ao_message to = to_queue(t, m);
     int rc;
@@ -217,18 +217,18 @@ int talk_ask(struct talk *t, const struct ao_message *m, const char *action,
     return rc;
 }
 
-int talk_ask_or_say(struct talk *t, const struct ao_message *m,
-                    const char *action, struct ao_result *r,
-                    const struct ao_out **out, struct err *err)
+int client_ask_or_say(struct client *t, const struct ao_message *m,
+                      const char *action, struct ao_result *r,
+                      const struct ao_out **out, struct err *err)
 {
-    int rc = talk_ask(t, m, action, r, out, err);
+    int rc = client_ask(t, m, action, r, out, err);
 
     if (rc >= 0 || !t->refused)
         return rc;
     if (!t->key)
         return err_prefix(err, "a signed message could ask, and there is no"
                           " wallet");
-    return talk_say(t, m, action, r, out, err);
+    return client_say(t, m, action, r, out, err);
 }
 
 /* ---- versions ------------------------------------------------------------ */
@@ -262,7 +262,7 @@ static int ask_info(struct ao_result *r, struct ao *ao, struct id process,
     return refused ? ao_say(ao, r, &m, wait_s, NULL, err) : -1;
 }
 
-bool talk_takes_later(struct ao *ao, struct id process, unsigned wait_s)
+bool client_takes_later(struct ao *ao, struct id process, unsigned wait_s)
 {
     struct ao_result r;
     bool takes;
@@ -275,8 +275,8 @@ bool talk_takes_later(struct ao *ao, struct id process, unsigned wait_s)
     return takes;
 }
 
-int talk_takes_records(bool *takes, struct ao *ao, struct id process,
-                       unsigned wait_s, struct err *err)
+int client_takes_records(bool *takes, struct ao *ao, struct id process,
+                         unsigned wait_s, struct err *err)
 {
     const char *version = NULL;
     struct ao_result r;
