@@ -70,3 +70,19 @@ uint32_t chat_turn_end(const struct tokenizer *t, const char *tmpl, size_t n,
     (void)eos;
     return UINT32_MAX;
 }
+
+/* Models keep no template: chat_check has nothing to look at. */
+void chat_join(struct buf *out, const char *text, const char *tool_use)
+{
+    (void)out;
+    (void)text;
+    (void)tool_use;
+}
+
+int chat_check(const char *tmpl, size_t n, struct err *err)
+{
+    (void)tmpl;
+    (void)n;
+    (void)err;
+    return 0;
+}
