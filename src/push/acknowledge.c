@@ -27,7 +27,7 @@
 #include "proof/result_record.h"
 #include "publish/results.h"
 #include "push/complete_answer.h"
-#include "push/exchange.h"
+#include "push/message_journal.h"
 #include "push/push_index.h"
 #include "push/push_items.h"
 #include "queue/lease.h"
@@ -48,7 +48,7 @@ static const char *const release_counts[] = { "Count" };
 
 /* A message that is being filled. */
 struct saying {
-    const struct exchanger *a;
+    const struct message_journal *a;
     struct acknowledged *n;
     const struct batch_info *info;
     char batch[ID_TEXT], statement[ID_TEXT];
@@ -62,7 +62,7 @@ struct saying {
     int takes_records;   /* the same, of results */
 };
 
-static int stopped(const struct exchanger *a, struct err *err)
+static int stopped(const struct message_journal *a, struct err *err)
 {
     if (!caller_stops(&a->caller))
         return 0;
@@ -70,7 +70,7 @@ static int stopped(const struct exchanger *a, struct err *err)
                    " again to go on");
 }
 
-static void note(const struct exchanger *a, const char *text)
+static void note(const struct message_journal *a, const char *text)
 {
     caller_note(&a->caller, true, text);
 }
@@ -195,7 +195,7 @@ static int complete(struct saying *s, struct err *err)
         { "Action", "Complete" }, { "Batch", s->batch },
         { "Statement", s->statement },
     };
-    const struct exchange x = {
+    const struct kept_message x = {
         .kind = results_kind(s),
         .number = s->number,
         .process = &s->info->process,
@@ -215,7 +215,7 @@ static int complete(struct saying *s, struct err *err)
     if (s->n_lines == 0)
         return 0;
     if (stopped(s->a, err) || !(lines = lines_for(s, x.kind, err)) ||
-        exchange(s->a, &x, lines, count, err))
+        message_send(s->a, &x, lines, count, err))
         return -1;
     s->n->accepted += count[COMPLETE_ACCEPTED];
     s->n->repeated += count[COMPLETE_REPEATED];
@@ -397,7 +397,7 @@ static int release(struct saying *s, struct err *err)
     const struct item_text_tag tag[] = {
         { "Action", "Release" }, { "Batch", s->batch },
     };
-    const struct exchange x = {
+    const struct kept_message x = {
         .kind = "release",
         .number = s->number,
         .process = &s->info->process,
@@ -413,7 +413,7 @@ static int release(struct saying *s, struct err *err)
     };
     uint64_t count = 0;
 
-    if (stopped(s->a, err) || exchange(s->a, &x, &s->data, &count, err))
+    if (stopped(s->a, err) || message_send(s->a, &x, &s->data, &count, err))
         return -1;
     s->n->released += count;
     s->number++;
@@ -574,7 +574,7 @@ out:
 
 /* ---- both ---------------------------------------------------------------- */
 
-static void begin(struct saying *s, const struct exchanger *a,
+static void begin(struct saying *s, const struct message_journal *a,
                   const struct batch_info *info, struct acknowledged *n)
 {
     memset(s, 0, sizeof(*s));
@@ -618,7 +618,7 @@ static void tell(const struct saying *s)
     }
 }
 
-int acknowledge(const struct exchanger *a, struct results *r,
+int acknowledge(const struct message_journal *a, struct results *r,
                 struct acknowledged *n, struct err *err)
 {
     struct id statement;
@@ -679,7 +679,7 @@ static int release_lines(struct saying *s, struct err *err)
     return rc;
 }
 
-int acknowledge_release_all(const struct exchanger *a,
+int acknowledge_release_all(const struct message_journal *a,
                             const struct batch_info *info,
                             struct acknowledged *n, struct err *err)
 {

@@ -17,7 +17,7 @@
 
 struct batch_info;
 struct err;
-struct exchanger;
+struct message_journal;
 struct results;
 
 struct acknowledged {
@@ -27,12 +27,12 @@ struct acknowledged {
 /* Acknowledge all results of a batch, then release what has none and what the
  * queue refused; what was acknowledged before is only counted.  ERR_RETRY: go
  * on later. */
-int acknowledge(const struct exchanger *a, struct results *r,
+int acknowledge(const struct message_journal *a, struct results *r,
                 struct acknowledged *n, struct err *err);
 
 /* Release everything of a batch, for which nothing will come from here: it is
  * put off. */
-int acknowledge_release_all(const struct exchanger *a,
+int acknowledge_release_all(const struct message_journal *a,
                             const struct batch_info *info,
                             struct acknowledged *n, struct err *err);
 

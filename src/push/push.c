@@ -111,10 +111,10 @@ void push_note(const struct push *p, bool warning, const char *fmt, ...)
     caller_note(&p->o.caller, warning, text);
 }
 
-struct exchanger push_exchanger(const struct push *p,
-                                const char *batch_path)
+struct message_journal push_journal(const struct push *p,
+                                    const char *batch_path)
 {
-    return (struct exchanger){
+    return (struct message_journal){
         .ao = p->ao,
         .node = &p->node,
         .batch_path = batch_path,
@@ -257,13 +257,13 @@ static int tell_queue(struct push *p, const struct batch *b,
                       struct results *r, struct push_report *rep,
                       struct err *err)
 {
-    struct exchanger a;
+    struct message_journal a;
 
     if (!results_info(r)->from_ao)
         return 0;
     if (push_open_ao(p, err))
         return -1;
-    a = push_exchanger(p, b->path);
+    a = push_journal(p, b->path);
     return acknowledge(&a, r, &rep->queue, err);
 }
 

@@ -90,11 +90,11 @@ static int release_all(struct push *p, const struct batch *b,
                        struct err *err)
 {
     char *dir = file_join(b->path, "push");
-    struct exchanger a;
+    struct message_journal a;
     int rc = -1;
 
     if (file_mkdirs(dir, err) == 0 && push_open_ao(p, err) == 0) {
-        a = push_exchanger(p, b->path);
+        a = push_journal(p, b->path);
         rc = acknowledge_release_all(&a, info, &r->queue, err);
     }
     free(dir);

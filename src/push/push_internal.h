@@ -5,7 +5,7 @@
 #define APUS_PUSH_PUSH_INTERNAL_H
 
 #include "base/id.h"
-#include "push/exchange.h"
+#include "push/message_journal.h"
 #include "push/push.h"
 #include "spool/spool.h"
 
@@ -33,8 +33,8 @@ void push_note(const struct push *p, bool warning, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* What acknowledge() needs. */
-struct exchanger push_exchanger(const struct push *p,
-                                const char *batch_path);
+struct message_journal push_journal(const struct push *p,
+                                    const char *batch_path);
 
 /* Push a claimed batch, all but the last move; and the last move.  `to` is
  * sent or failed. */

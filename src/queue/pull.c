@@ -187,9 +187,9 @@ static enum heard hear(struct pulling *x, size_t k, const struct buf *item,
 }
 
 /* The k-th Pull and its answer, from wire/ as far as they are there. */
-static enum heard exchange_pull(struct pulling *x, size_t k, bool may_sign,
-                                struct ao_result *r,
-                                const struct ao_out **out, struct err *err)
+static enum heard ask_pull(struct pulling *x, size_t k, bool may_sign,
+                           struct ao_result *r,
+                           const struct ao_out **out, struct err *err)
 {
     enum heard heard = HEARD_NOTHING;
     struct buf item;
@@ -231,7 +231,7 @@ static int collect(struct pulling *x, enum heard *heard, struct err *err)
         uint64_t max = x->is_left ? PULL_MAX : to_ask(x);
         int rc;
 
-        *heard = exchange_pull(x, k, wants_more(x, k), &r, &out, err);
+        *heard = ask_pull(x, k, wants_more(x, k), &r, &out, err);
         if (*heard == HEARD_NOTHING && k > 0)
             return 0; /* what came before is a batch */
         if (*heard != HEARD_LINES)

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "push/exchange.h"
+#include "push/message_journal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@
 
 /* ---- the message --------------------------------------------------------- */
 
-static int sign(const struct exchanger *a, const struct exchange *x,
+static int sign(const struct message_journal *a, const struct kept_message *x,
                 const struct buf *data, const char *path, struct buf *item,
                 struct err *err)
 {
@@ -44,7 +44,7 @@ static int sign(const struct exchanger *a, const struct exchange *x,
 /* ---- its answer ---------------------------------------------------------- */
 
 /* The i-th number of the answer: decimal digits. */
-static int take_count(const struct exchange *x, size_t i,
+static int take_count(const struct kept_message *x, size_t i,
                       const struct ao_out *o, uint64_t *count,
                       struct err *err)
 {
@@ -60,7 +60,7 @@ static int take_count(const struct exchange *x, size_t i,
 }
 
 /* *refused: it was looked at and did nothing. */
-static int judge(const struct exchanger *a, const struct exchange *x,
+static int judge(const struct message_journal *a, const struct kept_message *x,
                  const struct ao_result *r, const struct ao_out **out,
                  uint64_t *count, bool *refused, struct err *err)
 {
@@ -78,8 +78,9 @@ static int judge(const struct exchanger *a, const struct exchange *x,
     return x->judge(x->self, count, (*out)->data, err);
 }
 
-static int keep_answer(const struct exchange *x, const char *path, struct id id,
-                       const uint64_t *count, const char *data, struct err *err)
+static int keep_answer(const struct kept_message *x, const char *path,
+                       struct id id, const uint64_t *count, const char *data,
+                       struct err *err)
 {
     struct buf b;
     int rc;
@@ -97,7 +98,7 @@ static int keep_answer(const struct exchange *x, const char *path, struct id id,
     return rc;
 }
 
-static int read_answer(const struct exchange *x, const char *path,
+static int read_answer(const struct kept_message *x, const char *path,
                        uint64_t *count, struct err *err)
 {
     struct json *root = NULL;
@@ -133,9 +134,10 @@ enum said {
 /* Send what is signed and wait.  What is lost is to be signed anew.  So it is,
  * but only next time, after a refusal (paused, not allowed): the same message
  * has the same answer for ever. */
-static enum said say(const struct exchanger *a, const struct exchange *x,
-                     const struct buf *item, const char *answer,
-                     uint64_t *count, bool *refused, struct err *err)
+static enum said say(const struct message_journal *a,
+                     const struct kept_message *x, const struct buf *item,
+                     const char *answer, uint64_t *count, bool *refused,
+                     struct err *err)
 {
     const struct ao_out *out = NULL;
     struct err own = ERR_INIT;
@@ -164,7 +166,8 @@ static enum said say(const struct exchanger *a, const struct exchange *x,
 }
 
 /* SAID_LOST: a message that was signed before is, and has been removed. */
-static enum said say_anew(const struct exchanger *a, const struct exchange *x,
+static enum said say_anew(const struct message_journal *a,
+                          const struct kept_message *x,
                           const struct buf *data, const char *path,
                           const char *answer, uint64_t *count,
                           struct err *err)
@@ -191,8 +194,8 @@ static enum said say_anew(const struct exchanger *a, const struct exchange *x,
     return said;
 }
 
-int exchange(const struct exchanger *a, const struct exchange *x,
-             const struct buf *data, uint64_t *count, struct err *err)
+int message_send(const struct message_journal *a, const struct kept_message *x,
+                 const struct buf *data, uint64_t *count, struct err *err)
 {
     char *path = push_path_of(a->batch_path, x->kind, x->number, "item");
     char *answer = push_path_of(a->batch_path, x->kind, x->number, "answer");

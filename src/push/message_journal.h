@@ -1,9 +1,10 @@
 /*
- * One message of a push and its answer: signed and kept before it is sent,
- * sent with retries, its answer kept when it adds up.
+ * The messages of a push and their answers, in files of its batch: a message
+ * is signed and kept before it is sent, sent with retries, and its answer kept
+ * when it adds up.  After a crash the same message goes again.
  */
-#ifndef APUS_PUSH_EXCHANGE_H
-#define APUS_PUSH_EXCHANGE_H
+#ifndef APUS_PUSH_MESSAGE_JOURNAL_H
+#define APUS_PUSH_MESSAGE_JOURNAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +20,7 @@ struct buf;
 struct err;
 
 /* Who sends, about which batch. */
-struct exchanger {
+struct message_journal {
     struct ao *ao;
     const struct id *node; /* our address */
     const char *batch_path;
@@ -28,7 +29,7 @@ struct exchanger {
 };
 
 /* A message and what its answer must say. */
-struct exchange {
+struct kept_message {
     const char *kind;              /* "complete", "release" */
     size_t number;
     const struct id *process;
@@ -45,9 +46,9 @@ struct exchange {
     void *self;
 };
 
-/* Have it said, with this data, or read what was said before; count[] is
+/* Send it with this data, or read the answer that is kept; count[] is
  * filled.  ERR_RETRY as long as there is no answer that is right. */
-int exchange(const struct exchanger *a, const struct exchange *x,
-             const struct buf *data, uint64_t *count, struct err *err);
+int message_send(const struct message_journal *a, const struct kept_message *x,
+                 const struct buf *data, uint64_t *count, struct err *err);
 
 #endif
