@@ -101,8 +101,15 @@ cp "spool/log/$batch.log" out
 report $r "it is done"
 
 # ---- nothing to do -----------------------------------------------------------
+mkdir -p none/todo
 id=$(sbatch --parsable -o empty.log apus-batch.sh --spool="$tmp/none" \
     2>>err) || id=
 ends "$id" empty 0:0 0
 said_once empty 'nothing is to be done'
+# a name that was mistyped is not one
+id=$(sbatch --parsable -o typo.log apus-batch.sh --spool="$tmp/typo" \
+    2>>err) || id=
+ends "$id" typo 1:0 0
+[ ! -e typo ] && r=0 || r=1
+report $r "typo: no spool is made"
 finish

@@ -68,18 +68,18 @@ refused "a statement of another node" "$good" --all --key "$someone"
 refused "a part of another node" good.h5 --key "$someone"
 refused "a part under a statement of another node" good.h5 \
     --statement good.item --key "$someone"
+# Byte N with the next value in its place: a byte of a signature can be any.
+other_byte() { # FILE N
+    head -c "$2" "$1"
+    b=$(tail -c +$(($2 + 1)) "$1" | head -c 1 | od -An -tu1)
+    # shellcheck disable=SC2059
+    printf "\\$(printf %03o $(((b + 1) % 256)))"
+    tail -c +$(($2 + 2)) "$1"
+}
 # the last byte is of the list of files, the first ones are of the signature
-size=$(wc -c <good.item)
-{
-    head -c $((size - 1)) good.item
-    printf x
-} >bad.item
+other_byte good.item $(($(wc -c <good.item) - 1)) >bad.item
 refused "a statement of another byte" --item bad.item --key "$node"
-{
-    head -c 40 good.item
-    printf x
-    tail -c +42 good.item
-} >bad.item
+other_byte good.item 40 >bad.item
 refused "a statement of another signature" --item bad.item --key "$node"
 netcall sign "$net/dapp.json" - Apus=statement-1 <good.item >bad.item
 refused "a statement within an item" --item bad.item --key "$someone"

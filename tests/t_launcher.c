@@ -298,12 +298,13 @@ static void test_show(void)
           "one rank, with words that need quotes");
     l.ranks = 4000;
     l.args = none;
-    l.options = (const char *const[]){ "--bind-to", "none", NULL };
+    l.options = (const char *const[]){ "--map-by", "node", NULL };
     l.log = l.dir = NULL;
     shows("local", &l, geteuid() == 0
           ? "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun"
-            " -np 4000 --oversubscribe --bind-to none /opt/w/apus-worker"
-          : "mpirun -np 4000 --oversubscribe --bind-to none"
+            " --bind-to none -np 4000 --oversubscribe --map-by node"
+            " /opt/w/apus-worker"
+          : "mpirun --bind-to none -np 4000 --oversubscribe --map-by node"
             " /opt/w/apus-worker", "more ranks than CPUs");
     setenv("PATH", tap_missing("bin"), 1);
     l.options = big;

@@ -198,7 +198,7 @@ static void try_headers(void)
         { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],"
           "\"data_offsets\":[8,0]}}", "not within" },
         { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],"
-          "\"data_offsets\":[1,9]}}", "not within" },
+          "\"data_offsets\":[1,9]}}", "ends within tensor \"a\"" },
         { "{\"a\":{\"dtype\":\"F32\",\"shape\":[3],"
           "\"data_offsets\":[0,8]}}", "needs 12" },
         { "{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],"

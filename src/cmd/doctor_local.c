@@ -83,7 +83,7 @@ void doctor_spool(struct doctor *d)
     struct err err = ERR_INIT;
     struct spool *s;
 
-    if (!file_exists(dir)) {
+    if (spool_is_missing(dir)) {
         doctor_warn(d, "spool", "apus run and apus submit make it, or set"
                     " spool to the one that is meant", "no spool at \"%s\"",
                     dir);

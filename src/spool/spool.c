@@ -175,21 +175,26 @@ out:
     return rc;
 }
 
-int spool_open_there(struct spool **out, const char *dir, struct err *err)
+bool spool_is_missing(const char *dir)
 {
     char *todo = file_join(dir, names[SPOOL_TODO]);
     struct stat st;
-    int rc = 0;
+    bool missing = stat(dir, &st) ? errno == ENOENT || errno == ENOTDIR
+                                  : S_ISDIR(st.st_mode) &&
+                                        st.st_uid == geteuid() &&
+                                        stat(todo, &st) && errno == ENOENT;
 
-    /* what is there and not ours has its own message */
-    if (stat(dir, &st) ? errno == ENOENT || errno == ENOTDIR
-                       : S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
-                             stat(todo, &st) && errno == ENOENT)
-        rc = err_set(err, ERR_INPUT, "no spool at \"%s\": apus run and apus"
-                     " submit make one, the setting spool names another",
-                     dir);
     free(todo);
-    return rc ? rc : spool_open(out, dir, err);
+    return missing;
+}
+
+int spool_open_there(struct spool **out, const char *dir, struct err *err)
+{
+    if (spool_is_missing(dir))
+        return err_set(err, ERR_INPUT, "no spool at \"%s\": apus run and apus"
+                       " submit make one, the setting spool names another",
+                       dir);
+    return spool_open(out, dir, err);
 }
 
 void spool_close(struct spool *s)

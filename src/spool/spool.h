@@ -38,6 +38,9 @@ int spool_open(struct spool **out, const char *dir, struct err *err);
 /* The same for who only asks: nothing is made, and where there is no spool it
  * is ERR_INPUT: no spool at "DIR". */
 int spool_open_there(struct spool **out, const char *dir, struct err *err);
+/* Whether nothing is at DIR, or a directory of ours in which no spool was made
+ * yet.  What is there and not ours is for spool_open to name. */
+bool spool_is_missing(const char *dir);
 
 /* The inode of its directory, which tells two spools apart on every node that
  * sees them; 0 if it cannot be read. */
