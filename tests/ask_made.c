@@ -177,8 +177,9 @@ static void put_options(struct ask_made *a, struct buf *b)
 
 /* Members of a message that one role has, and what is beside messages. */
 static const char *const calls[] = {
-    "[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\""
-    "}}]", "[{\"function\":{\"name\":\"f\",\"arguments\":{\"a\":[1.50,-0]}}}]",
+    ("[{\"type\":\"function\",\"function\":{\"name\":\"f\","
+     "\"arguments\":\"{}\"}}]"),
+    "[{\"function\":{\"name\":\"f\",\"arguments\":{\"a\":[1.50,-0]}}}]",
     "[]", "[{}]", "[{\"function\":{\"name\":1}}]", "{\"function\":1}", "[1]",
     "{}", "null", "\"\"",
 };

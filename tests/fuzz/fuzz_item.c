@@ -45,8 +45,8 @@ static void check_head(const struct item *it, const uint8_t *data,
     for (size_t i = 0; i < it->n_tags; i++) {
         const struct item_tag *t = &it->tag[i];
 
-        must(t->n_name >= 1 && t->n_name <= 1024);
-        must(t->n_value >= 1 && t->n_value <= 3072);
+        /* empty ones and long ones are read, with a warning */
+        must(t->n_name + t->n_value <= ITEM_MAX_TAG_BYTES);
         inside(t->name, t->n_name, it->raw_tags, it->n_raw_tags);
         inside(t->value, t->n_value, it->raw_tags, it->n_raw_tags);
     }
