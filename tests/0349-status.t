@@ -60,6 +60,19 @@ gives 0 "a worker that cannot be loaded" status "$later"
 report $r "the batch is where it was"
 [ "$(field 5)" = "last start: idle: error: cannot be loaded" ] && r=0 || r=1
 report $r "status says why"
+cat >idle/apus-worker <<'WORKER'
+#!/bin/sh
+echo "mpirun noticed that rank 1 exited on signal 9" >&2
+exit 137
+WORKER
+idle/apus submit later.jsonl -m nano >out 2>err
+comes grep -q noticed "spool/log/$later.log" || :
+gives 0 "a worker of which a rank is killed" status "$later"
+case $(field 5) in
+"last start: "*"rank 1 exited on signal 9") r=0 ;;
+*) r=1 ;;
+esac
+report $r "status says which"
 echo '{' >models/broken
 mv models away
 mkdir models

@@ -170,7 +170,8 @@ static bool error_from(struct status_row *r, const struct batch *b,
 }
 
 /* Of a start that never came to the batch, such as a program that cannot be
- * loaded: the last line of its log that speaks of an error. */
+ * loaded, or that was ended from outside: the last line of its log that speaks
+ * of an error, or of the signal that ended a rank (mpirun's words). */
 static void error_from_log(struct status_row *r, const struct spool *s)
 {
     char *path = xasprintf("%s/log/%s.log", spool_dir(s), r->id);
@@ -189,7 +190,7 @@ static void error_from_log(struct status_row *r, const struct spool *s)
     while ((line = strsep(&next, "\n")) != NULL) {
         if (strstr(line, "\", start "))
             last = NULL; /* a later start came further */
-        else if (strstr(line, "error"))
+        else if (strstr(line, "error") || strstr(line, "exited on signal"))
             last = line;
     }
     if (last)
