@@ -88,6 +88,8 @@ for i in a b; do
     gives 0 "a seed of its own" run seed$i.jsonl -m nano -o seed$i.out
 done
 has err '1 of 1 line answered' "another name: it was answered before"
+! grep -q 'tok/s' err && r=0 || r=1
+report $r "it has no rate: nothing was computed"
 for i in a b; do
     sed 's/.*"choices"//' seed$i.out >answer$i
 done

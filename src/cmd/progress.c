@@ -185,16 +185,19 @@ void progress_clear(struct progress *p)
 void progress_end(struct progress *p, uint64_t answered, uint64_t refused,
                   uint64_t tokens)
 {
-    double run = clock_s() - p->started;
+    double run = clock_s() - p->started, rate = rate_of(p, tokens, run);
 
     progress_clear(p);
     if (p->quiet)
         return;
     fprintf(stderr,
             "%" PRIu64 " answered, %" PRIu64 " refused, %" PRIu64
-            " token%s in %.1f s, %.0f tok/s\n",
-            answered, refused, tokens, plural_s(tokens), run,
-            rate_of(p, tokens, run));
+            " token%s in %.1f s",
+            answered, refused, tokens, plural_s(tokens), run);
+    /* none if all were answered before */
+    if (rate > 0)
+        fprintf(stderr, ", %.0f tok/s", rate);
+    fputc('\n', stderr);
 }
 
 /* ---- the file ------------------------------------------------------------ */
