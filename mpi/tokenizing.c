@@ -24,14 +24,14 @@
 #define MAX_INPUT ((size_t)64 << 20)
 #define MAX_VOCAB 262144u
 
-/* What the text is made ids with. */
+/* The model or the tokenizer that encodes the text. */
 struct own {
     struct model model; /* its record and texts alone */
     struct prompt_model with;
     struct buf tokenizer, chat_template;
 };
 
-/* ---- what it is done with ------------------------------------------------ */
+/* ---- the tokenizer ------------------------------------------------------- */
 
 static int open_model(struct own *o, const char *path, struct err *err)
 {

@@ -151,7 +151,7 @@ struct backend_ops {
     /* Take a model, which is borrowed until the next load or close, and make
      * a plan.  Its matrices are in memory, or they went to this backend's
      * sink, whose latest model it is; a later load of that model finds them
-     * there again.  One error names what there is no room for. */
+     * there again.  One error names what does not fit. */
     int (*load)(struct backend *b, const struct model *m,
                 const struct backend_load *want, struct backend_plan *plan,
                 struct err *err);

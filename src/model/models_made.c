@@ -150,7 +150,7 @@ static bool source_differs(const char *source, const struct model_record *r)
            !id_equal(now.template_blob, r->template_blob);
 }
 
-/* What can be seen without a source: an end of turn that is no end of text. */
+/* What can be seen without a source: an end of turn that ends no text. */
 static bool lacks_end(const char *path, const struct model_record *r)
 {
     struct buf tok, chat;

@@ -167,7 +167,7 @@ static void again(void *self)
     g->have = g->from;
 }
 
-/* A status that is no success. */
+/* A status that says failure. */
 static int refused(const struct http_answer *a, const char *url,
                    struct err *err)
 {

@@ -8,7 +8,7 @@
  * nobody waits for it.  Between jobs threads spin for a moment, then sleep.
  *
  * Threads take the affinity of the one that makes the pool.  Built with
- * APUS_ONE_THREAD the owner does everything and there are no threads.
+ * APUS_ONE_THREAD the owner does everything, without threads.
  */
 #ifndef APUS_BACKEND_CPU_POOL_H
 #define APUS_BACKEND_CPU_POOL_H

@@ -12,7 +12,7 @@ struct import;
 struct model_record;
 struct tokenizer;
 
-/* Add an id to eos unless it is there.  ERR_INPUT if there is no room. */
+/* Add an id to eos unless it is there.  ERR_INPUT if eos is full. */
 int ends_add(struct model_record *r, uint32_t id, struct err *err);
 
 /* Add what closes a turn of the chat template of m, if it has one; where

@@ -287,7 +287,7 @@ static const unsigned char *bytes_of(const struct gguf *g,
     return (const unsigned char *)g->file[0].head.data + v->at;
 }
 
-/* A whole number, sign-extended; -1 if the type is no such. */
+/* A whole number, sign-extended; -1 if the type is another. */
 static int whole(const unsigned char *p, enum gguf_type type, int64_t *out)
 {
     uint64_t u = 0;

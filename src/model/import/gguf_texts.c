@@ -44,7 +44,7 @@ static int truth(const struct gguf *g, const char *key)
     return gguf_bool(g, get(g, key), &b) ? -1 : b;
 }
 
-/* An array of texts; none where there is no such key. */
+/* An array of texts; none where the key is missing. */
 static int read_texts(const struct gguf *g, const char *key,
                       struct tokenizer_text **out, size_t *n,
                       struct err *err)
