@@ -56,7 +56,7 @@ do_distcheck() {
     comm -23 build/tracked build/shipped | sed 's/^/not in it: /' >build/wrong
     made='\.commit|Makefile\.in|aclocal\.m4|build-aux/.*|config(ure|\.h\.in)'
     comm -13 build/tracked build/shipped | sed 's/^/not of git: /' |
-        grep -vE ": ($made|contrib/ao/queue\.lua|.*/)?\$" >>build/wrong || :
+        grep -vE ": ($made|contrib/ao/queue(-[0-9])?\.lua|.*/)?\$" >>build/wrong || :
     cat build/wrong
     [ ! -s build/wrong ]
 }
