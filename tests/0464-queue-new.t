@@ -1,7 +1,7 @@
 #!/bin/sh
 # apus queue new: a process is sent the parts of the queue's code and says their
 # hash; ended at any moment, the same command continues with the same process;
-# files that are no parts of it are refused.
+# files that are not parts of it are refused.
 # part: san
 set -eu
 . "${top_srcdir:-.}/tests/scenario.sh"
