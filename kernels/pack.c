@@ -85,9 +85,15 @@ static void embed(float *x, const struct x1_weights *w, uint32_t id)
         x[k] = (float)data[place(id, k, kt)] * w->scale[id];
 }
 
-float pack_factor(float *scale, uint32_t amax, bool a8)
+float pack_factor(float *scale, int32_t *fault, const float *x, size_t n,
+                  uint32_t amax, bool a8)
 {
     *scale = 0;
+    *fault = -1;
+    if (amax >= X1_LIMIT_BITS) {
+        *fault = x1_fault(x, n);
+        return 0;
+    }
     if (!a8) {
         *scale = x1_pow2(x1_a14_exponent(amax) - 14);
         return x1_pow2(14 - x1_a14_exponent(amax));

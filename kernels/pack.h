@@ -45,9 +45,11 @@ static inline const int32_t *pack_sums(const struct x1_weights *w)
     return (const int32_t *)(const void *)w->scale + outs;
 }
 
-/* What every level makes of a row's amax, below the limit: its scale, and the
- * factor of its elements, 0 if all of them become 0. */
-float pack_factor(float *scale, uint32_t amax, bool a8);
+/* What every level makes of a row x of n elements, amax being the bits of the
+ * greatest size: its scale and its fault (kernels.h).  Returns the factor r of
+ * q = rint(x * r), 0 if all of them are 0, whatever x has. */
+float pack_factor(float *scale, int32_t *fault, const float *x, size_t n,
+                  uint32_t amax, bool a8);
 
 /* Set pack_bytes, pack, weights and embed of a table (kernels.h has their
  * contracts). */

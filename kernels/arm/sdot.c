@@ -111,16 +111,10 @@ static void sdot_quantise(struct x1_rows *out, const float *x, size_t stride,
 {
     for (size_t i = from; i < to; i++) {
         const float *row = x + i * stride;
-        int32_t at = x1_fault(row, out->k);
 
-        fault[i] = at;
-        if (at < 0) {
-            put_row(out, i, row, pack_factor(&out->scale[i],
-                                             amax_bits(row, out->k), out->a8));
-        } else {
-            out->scale[i] = 0;
-            put_row(out, i, row, 0);
-        }
+        put_row(out, i, row, pack_factor(&out->scale[i], &fault[i], row,
+                                         out->k, amax_bits(row, out->k),
+                                         out->a8));
     }
 }
 

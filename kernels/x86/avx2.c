@@ -6,8 +6,8 @@
  * Weights: as pack.h has them.  A quarter of 64 bytes, widened, is 4 outputs x
  * 4 k, so that a lane sums one pair of k and two lanes make an output.
  *
- * Rows: int16, [groups of rows][quads of k][rows of the group][4]; a group has
- * at most 6 rows, as many as their sums fit in the registers.
+ * Rows: int16, as groups.h has them; a group has at most 6 rows, as many as
+ * their sums fit in the registers.
  *
  * Exactness: a lane takes at most 512 pairs, 2 * 512 * 16384 * 127 < 2^31.
  * Then it is drained into (sum >> 16, sum & 65535), int32 each, which hold the
@@ -20,38 +20,19 @@
 
 #include "kernels/levels.h"
 #include "kernels/pack.h"
+#include "kernels/x86/groups.h"
 #include "kernels/x86/pages.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
 #define GROUP 6u           /* rows that share their weights in registers */
-#define ROW_BYTES 128u     /* of a row and tile */
+#define QUAD_BYTES 8u      /* of a row and quad of k */
+#define ROW_BYTES (16 * QUAD_BYTES) /* .. and tile */
 #define MAX_SEGMENT 24u    /* tiles between drains: 384 pairs, 48 KB widened */
 #define MAX_GROUPS 32u     /* of a pass */
 #define PASS_BYTES (400u << 10) /* of rows, to stay in the L2 cache */
 
 /* ---- rows --------------------------------------------------------------- */
-
-static size_t groups(size_t m)
-{
-    return (m + GROUP - 1) / GROUP;
-}
-
-/* The first row of group g of n; groups are as equal as can be. */
-static size_t first_row(size_t g, size_t n, size_t m)
-{
-    return m * g / n;
-}
-
-/* Where row i begins in bytes, and in *stride how far its quads are apart. */
-static size_t row_at(size_t i, size_t m, size_t kt, size_t *stride)
-{
-    size_t n = groups(m), g = ((i + 1) * n - 1) / m;
-    size_t first = first_row(g, n, m), end = first_row(g + 1, n, m);
-
-    *stride = (end - first) * 8;
-    return first * kt * ROW_BYTES + (i - first) * 8;
-}
 
 static size_t avx2_rows_bytes(size_t m, size_t k)
 {
@@ -89,8 +70,7 @@ INLINE __m256i round8(const float *x, __m256 r)
 static void put_row(struct x1_rows *out, size_t i, const float *x, float r)
 {
     size_t kt = pack_tiles(out->k), stride, k = 0;
-    unsigned char *q = (unsigned char *)out->q +
-                       row_at(i, out->m, kt, &stride);
+    unsigned char *q = group_row(out, i, GROUP, QUAD_BYTES, &stride);
     int16_t quad[4];
 
     for (; r != 0 && k + 8 <= out->k; k += 8, q += 2 * stride) {
@@ -115,22 +95,17 @@ static void avx2_quantise(struct x1_rows *out, const float *x, size_t stride,
 {
     for (size_t i = from; i < to; i++) {
         const float *row = x + i * stride;
-        uint32_t amax = avx2_amax_bits(row, out->k);
-        bool bad = amax >= X1_LIMIT_BITS;
-        float r = 0;
 
-        fault[i] = bad ? x1_fault(row, out->k) : -1;
-        out->scale[i] = 0;
-        if (!bad)
-            r = pack_factor(&out->scale[i], amax, out->a8);
-        put_row(out, i, row, r);
+        put_row(out, i, row, pack_factor(&out->scale[i], &fault[i], row,
+                                         out->k, avx2_amax_bits(row, out->k),
+                                         out->a8));
     }
 }
 
 static void avx2_integers(int16_t *q, const struct x1_rows *rows, size_t i)
 {
-    size_t stride, at = row_at(i, rows->m, pack_tiles(rows->k), &stride);
-    const unsigned char *p = (const unsigned char *)rows->q + at;
+    size_t stride;
+    const unsigned char *p = group_row(rows, i, GROUP, QUAD_BYTES, &stride);
 
     for (size_t k = 0; k < rows->k; k += 4, p += stride)
         memcpy(q + k, p, (rows->k - k < 4 ? rows->k - k : 4) * sizeof(*q));
@@ -309,8 +284,8 @@ static void half_block(const struct target *t, const struct pass *p,
         __attribute__((aligned(64)));
     static _Thread_local int32_t sums[MAX_GROUPS * GROUP][16]
         __attribute__((aligned(64)));
-    size_t n = groups(p->in->m), m = p->in->m;
-    size_t r0 = first_row(p->g0, n, m);
+    size_t n = group_count(p->in->m, GROUP), m = p->in->m;
+    size_t r0 = group_first(p->g0, n, m);
 
     for (size_t s = 0; s < p->segments; s++) {
         size_t from = p->kt * s / p->segments;
@@ -320,7 +295,7 @@ static void half_block(const struct target *t, const struct pass *p,
         const int8_t *next = b + (to - from) * PACK_TILE_BYTES;
 
         for (size_t g = p->g0; g < p->g1; g++) {
-            size_t f = first_row(g, n, m), rows = first_row(g + 1, n, m) - f;
+            size_t f = group_first(g, n, m), rows = group_first(g + 1, n, m) - f;
             const unsigned char *a = (const unsigned char *)p->in->q +
                                      f * p->kt * ROW_BYTES +
                                      from * ROW_BYTES * rows;
@@ -347,7 +322,7 @@ static void half_block(const struct target *t, const struct pass *p,
 static void multiply(const struct target *t, const struct x1_rows *in,
                      size_t from, size_t to)
 {
-    size_t n = groups(in->m), kt = pack_tiles(in->k);
+    size_t n = group_count(in->m, GROUP), kt = pack_tiles(in->k);
     size_t most = PASS_BYTES / (kt * ROW_BYTES * GROUP), passes;
 
     if (n == 0)

@@ -65,16 +65,13 @@ INLINE __m256i attended(const struct tile *t, size_t i, size_t page,
 static void quantise_query(struct tile *t, size_t i, float c)
 {
     const float *x = t->query[i].q;
-    uint32_t amax = avx2_amax_bits(x, t->hd);
-    bool bad = amax >= X1_LIMIT_BITS;
-    int e = bad ? 0 : x1_a14_exponent(amax);
-    float r = x1_pow2(14 - e);
+    float step, r = pack_factor(&step, &t->query[i].fault, x, t->hd,
+                                avx2_amax_bits(x, t->hd), false);
 
-    t->query[i].fault = bad ? x1_fault(x, t->hd) : -1;
-    t->factor[i] = bad ? 0 : x1_pow2(e - 14) * c;
+    t->factor[i] = step * c;
     for (size_t k = 0; k < page_quads(t->hd) * 4; k++)
         t->q[k / 4][i][k % 4] =
-            !bad && k < t->hd ? (int16_t)x1_round(x[k] * r) : 0;
+            r != 0 && k < t->hd ? (int16_t)x1_round(x[k] * r) : 0;
     t->max[i] = _mm256_set1_ps(-__builtin_inff());
 }
 
@@ -361,15 +358,13 @@ void avx2_store(unsigned char *block, size_t at, const float *k,
                 const float *v, size_t hd, int32_t fault[2])
 {
     int8_t q[2][X1_MAX_HEAD_DIM];
-    float s[2] = { 0, 0 };
+    float s[2];
 
     for (int i = 0; i < 2; i++) {
         const float *x = i == 0 ? k : v;
-        uint32_t amax = avx2_amax_bits(x, hd);
-        bool bad = amax >= X1_LIMIT_BITS;
-        float r = bad ? 0 : pack_factor(&s[i], amax, true);
+        float r = pack_factor(&s[i], &fault[i], x, hd,
+                              avx2_amax_bits(x, hd), true);
 
-        fault[i] = bad ? x1_fault(x, hd) : -1;
         memset(q[i], 0, hd);
         for (size_t j = 0; r != 0 && j < hd; j++)
             q[i][j] = (int8_t)x1_round(x[j] * r);

@@ -5,9 +5,8 @@
  * Weights: as pack.h has them.
  *
  * Rows: a row is one slice row of bytes if it is A8, two (high, low) if it is
- * A14, each byte + 128: [groups of rows][quads of k][slice rows of the
- * group][4].  A group has at most 12 slice rows: times two blocks of 16 outputs
- * they are 24 sums in registers, which stay there for all of k, while a pair
+ * A14, each byte + 128, as groups.h has them, four bytes a quad and slice.  A
+ * group has at most 12 slice rows: times two blocks of 16 outputs they are 24 sums in registers, which stay there for all of k, while a pair
  * of blocks stays in the L2 cache until every group has met it.  Up to four
  * slice rows are bound by memory instead: one block at a time, one stream.
  *
@@ -22,6 +21,7 @@
 
 #include "kernels/levels.h"
 #include "kernels/pack.h"
+#include "kernels/x86/groups.h"
 #include "kernels/x86/pages.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -39,29 +39,13 @@ static size_t slices_of(const struct x1_rows *rows)
     return rows->a8 ? 1 : 2;
 }
 
-static size_t groups(size_t m, size_t slices)
-{
-    return (m * slices + SLICES - 1) / SLICES;
-}
-
-/* The first row of group g of n; groups are as equal as can be. */
-static size_t first_row(size_t g, size_t n, size_t m)
-{
-    return m * g / n;
-}
-
 /* Where row i begins, and in *stride how many bytes its quads are apart. */
 static unsigned char *row_at(const struct x1_rows *rows, size_t i,
                              size_t *stride)
 {
-    size_t slices = slices_of(rows), m = rows->m, n = groups(m, slices);
-    size_t g = ((i + 1) * n - 1) / m;
-    size_t first = first_row(g, n, m), end = first_row(g + 1, n, m);
+    size_t slices = slices_of(rows);
 
-    *stride = (end - first) * slices * 4;
-    return (unsigned char *)rows->q +
-           first * pack_tiles(rows->k) * PACK_TILE_K * slices +
-           (i - first) * slices * 4;
+    return group_row(rows, i, SLICES / slices, 4 * slices, stride);
 }
 
 static size_t vnni_rows_bytes(size_t m, size_t k)
@@ -114,15 +98,10 @@ static void vnni_quantise(struct x1_rows *out, const float *x, size_t stride,
 {
     for (size_t i = from; i < to; i++) {
         const float *row = x + i * stride;
-        uint32_t amax = amax_bits16(row, out->k);
-        bool bad = amax >= X1_LIMIT_BITS;
-        float r = 0;
 
-        fault[i] = bad ? x1_fault(row, out->k) : -1;
-        out->scale[i] = 0;
-        if (!bad)
-            r = pack_factor(&out->scale[i], amax, out->a8);
-        put_row(out, i, row, r);
+        put_row(out, i, row, pack_factor(&out->scale[i], &fault[i], row,
+                                         out->k, amax_bits16(row, out->k),
+                                         out->a8));
     }
 }
 
@@ -416,10 +395,10 @@ static void multiply_pass(const struct target *t, size_t g0, size_t g1,
 
         pair_at(&p, t, nb, kt);
         for (size_t g = g0; g < g1; g++) {
-            size_t row = first_row(g, n, m);
+            size_t row = group_first(g, n, m);
 
             p.lines = (g - g0) * lines < 4 ? lines : 0;
-            multiply_group(t, &p, row, first_row(g + 1, n, m) - row, nb,
+            multiply_group(t, &p, row, group_first(g + 1, n, m) - row, nb,
                            blocks);
             p.ahead[0] += p.lines * kt * STEP_BYTES;
             p.ahead[1] += p.lines * kt * STEP_BYTES;
@@ -430,7 +409,8 @@ static void multiply_pass(const struct target *t, size_t g0, size_t g1,
 /* Outputs [from, to) of all rows, in passes whose rows stay in the cache. */
 static void multiply(const struct target *t, size_t from, size_t to)
 {
-    size_t kt = pack_tiles(t->in->k), n = groups(t->in->m, slices_of(t->in));
+    size_t kt = pack_tiles(t->in->k);
+    size_t n = group_count(t->in->m, SLICES / slices_of(t->in));
     size_t most = PASS_BYTES / (kt * PACK_TILE_K * SLICES), passes;
 
     if (n == 0)

@@ -15,6 +15,7 @@
 
 #include "kernels/x86/vnni.h"
 
+#include "kernels/pack.h"
 #include "kernels/x86/pages.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -60,16 +61,14 @@ INLINE __mmask16 attended(const struct tile *t, size_t i, size_t page,
 static void slice_query(struct tile *t, size_t i, float c)
 {
     const float *x = t->query[i].q;
-    uint32_t amax = amax_bits16(x, t->hd);
-    bool bad = amax >= X1_LIMIT_BITS;
-    int e = bad ? 0 : x1_a14_exponent(amax);
-    __m512 r = _mm512_set1_ps(x1_pow2(14 - e));
+    float step, r = pack_factor(&step, &t->query[i].fault, x, t->hd,
+                                amax_bits16(x, t->hd), false);
     __m512i sum[2] = { _mm512_setzero_si512(), _mm512_setzero_si512() };
 
-    t->query[i].fault = bad ? x1_fault(x, t->hd) : -1;
-    t->factor[i] = bad ? 0 : x1_pow2(e - 14) * c;
+    t->factor[i] = step * c;
     for (size_t k = 0; k < t->hd; k += 16) {
-        __m512i q = round16(x + k, bad ? 0 : lanes(t->hd - k), r);
+        __m512i q = round16(x + k, r != 0 ? lanes(t->hd - k) : 0,
+                            _mm512_set1_ps(r));
         __m128i high = high16(q), low = low16(q);
 
         _mm_storeu_si128((void *)(t->q[i][0] + k), high);
@@ -384,17 +383,14 @@ void vnni_store(unsigned char *block, size_t at, const float *k,
 
     for (int i = 0; i < 2; i++) {
         const float *x = i == 0 ? k : v;
-        uint32_t amax = amax_bits16(x, hd);
-        bool zero = amax >= X1_LIMIT_BITS || x1_float(amax) < 0x1p-90f;
-        float r = zero ? 0 : 127.0f / x1_float(amax);
+        float r = pack_factor(&s[i], &fault[i], x, hd, amax_bits16(x, hd),
+                              true);
 
-        fault[i] = amax >= X1_LIMIT_BITS ? x1_fault(x, hd) : -1;
-        s[i] = zero ? 0 : x1_float(amax) / 127.0f;
         for (size_t j = 0; j < hd; j += 16) {
             __mmask16 m = lanes(hd - j);
 
             _mm_mask_storeu_epi8(
-                q[i] + j, m, low16(round16(x + j, zero ? 0 : m,
+                q[i] + j, m, low16(round16(x + j, r != 0 ? m : 0,
                                            _mm512_set1_ps(r))));
         }
     }
