@@ -295,7 +295,8 @@ static void half_block(const struct target *t, const struct pass *p,
         const int8_t *next = b + (to - from) * PACK_TILE_BYTES;
 
         for (size_t g = p->g0; g < p->g1; g++) {
-            size_t f = group_first(g, n, m), rows = group_first(g + 1, n, m) - f;
+            size_t f = group_first(g, n, m);
+            size_t rows = group_first(g + 1, n, m) - f;
             const unsigned char *a = (const unsigned char *)p->in->q +
                                      f * p->kt * ROW_BYTES +
                                      from * ROW_BYTES * rows;

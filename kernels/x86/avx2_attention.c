@@ -27,12 +27,8 @@
 #define U_BYTES (X1_BLOCK / 4 * U_QUAD_BYTES)
 #define DRAIN 128u /* blocks */
 
-/* Queries [0, m) over the blocks from number `first` on. */
 struct tile {
-    struct x1_query *query;
-    size_t m, hd;
-    const struct x1_blocks *kv;
-    size_t first, pages;
+    struct page_tile in;
     float *score;       /* [query][pages * X1_BLOCK] */
     unsigned char *u;   /* [page][quad of positions][query][low, high][4] */
     __m256 max[TILE];   /* of the scores, so far */
@@ -42,19 +38,14 @@ struct tile {
     int16_t q[X1_MAX_HEAD_DIM / 4][TILE][4]; /* zeros up to a quad */
 };
 
-static struct page page_at(const struct tile *t, size_t page)
-{
-    return page_of(t->kv->block[t->first + page] + t->kv->offset, t->hd);
-}
-
 /* Which of the eight positions from `at` of a page on query i attends to. */
 INLINE __m256i attended(const struct tile *t, size_t i, size_t page,
                         size_t at)
 {
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    int p = (int)((t->first + page) * X1_BLOCK + at);
+    int p = (int)((t->in.first + page) * X1_BLOCK + at);
     __m256i x = _mm256_add_epi32(lane, _mm256_set1_epi32(p));
-    int from = (int)t->query[i].from, to = (int)t->query[i].to;
+    int from = (int)t->in.query[i].from, to = (int)t->in.query[i].to;
 
     return _mm256_and_si256(
         _mm256_cmpgt_epi32(x, _mm256_set1_epi32(from - 1)),
@@ -64,14 +55,14 @@ INLINE __m256i attended(const struct tile *t, size_t i, size_t page,
 /* Query i as A14; zeros, with a step of 0, if it has a fault. */
 static void quantise_query(struct tile *t, size_t i, float c)
 {
-    const float *x = t->query[i].q;
-    float step, r = pack_factor(&step, &t->query[i].fault, x, t->hd,
-                                avx2_amax_bits(x, t->hd), false);
+    const float *x = t->in.query[i].q;
+    float step, r = pack_factor(&step, &t->in.query[i].fault, x, t->in.hd,
+                                avx2_amax_bits(x, t->in.hd), false);
 
     t->factor[i] = step * c;
-    for (size_t k = 0; k < page_quads(t->hd) * 4; k++)
+    for (size_t k = 0; k < page_quads(t->in.hd) * 4; k++)
         t->q[k / 4][i][k % 4] =
-            r != 0 && k < t->hd ? (int16_t)x1_round(x[k] * r) : 0;
+            r != 0 && k < t->in.hd ? (int16_t)x1_round(x[k] * r) : 0;
     t->max[i] = _mm256_set1_ps(-__builtin_inff());
 }
 
@@ -110,7 +101,7 @@ INLINE void multiply_keys(const unsigned rows, const struct tile *t, size_t i,
 #pragma GCC unroll 6
     for (unsigned r = 0; r < rows; r++)
         s[r][0] = s[r][1] = _mm256_setzero_si256();
-    dot(rows, s, t->q[0][i], QUAD_BYTES, k, page_quads(t->hd));
+    dot(rows, s, t->q[0][i], QUAD_BYTES, k, page_quads(t->in.hd));
 #pragma GCC unroll 6
     for (unsigned r = 0; r < rows; r++)
         _mm256_store_si256((void *)d[r], eight(s[r]));
@@ -129,7 +120,7 @@ INLINE void multiply_values(const unsigned rows, const struct tile *t,
         s[r][0] = s[r][1] = _mm256_setzero_si256();
     for (; page < end; page++)
         dot(rows, s, t->u + page * U_BYTES + i * 16, U_QUAD_BYTES,
-            page_at(t, page).v + at, X1_BLOCK / 4);
+            page_at(&t->in, page).v + at, X1_BLOCK / 4);
 #pragma GCC unroll 6
     for (unsigned r = 0; r < rows; r++) {
         __m256i x = eight(s[r]);
@@ -178,7 +169,7 @@ static void put_scores(struct tile *t, size_t i, size_t page, size_t at,
             _mm256_maskload_ps(s_k + at, m)),
         _mm256_set1_ps(t->factor[i]));
 
-    _mm256_storeu_ps(t->score + (i * t->pages + page) * X1_BLOCK + at, v);
+    _mm256_storeu_ps(t->score + (i * t->in.pages + page) * X1_BLOCK + at, v);
     v = _mm256_blendv_ps(t->max[i], v, _mm256_castsi256_ps(m));
     t->max[i] = _mm256_max_ps(t->max[i], v);
 }
@@ -186,13 +177,14 @@ static void put_scores(struct tile *t, size_t i, size_t page, size_t at,
 static void score_page(struct tile *t, size_t page)
 {
     int32_t d[ROWS][8] __attribute__((aligned(32)));
-    struct page p = page_at(t, page);
+    struct page p = page_at(&t->in, page);
 
     for (size_t at = 0; at < X1_BLOCK; at += 8) {
-        const int8_t *k = p.k + at / 16 * page_quads(t->hd) * 64 + at % 16 * 4;
+        const int8_t *k = p.k + at / 16 * page_quads(t->in.hd) * 64 +
+                          at % 16 * 4;
 
-        for (size_t i = 0; i < t->m; i += ROWS) {
-            size_t n = t->m - i < ROWS ? t->m - i : ROWS;
+        for (size_t i = 0; i < t->in.m; i += ROWS) {
+            size_t n = t->in.m - i < ROWS ? t->in.m - i : ROWS;
 
             keys[n](t, i, d, k);
             for (size_t r = 0; r < n; r++)
@@ -219,8 +211,8 @@ static int value_exponent(const struct tile *t, size_t i)
     const __m256i size = _mm256_set1_epi32(0x7fffffff);
     __m256i most = _mm256_setzero_si256();
 
-    for (size_t page = 0; page < t->pages; page++) {
-        const float *s_v = page_at(t, page).s_v;
+    for (size_t page = 0; page < t->in.pages; page++) {
+        const float *s_v = page_at(&t->in, page).s_v;
 
         for (size_t at = 0; at < X1_BLOCK; at += 8) {
             __m256 s = _mm256_maskload_ps(s_v + at,
@@ -238,7 +230,7 @@ INLINE __m256i weigh(struct tile *t, size_t i, size_t page, size_t at,
                      const float *s_v, __m256 max, __m256 scale)
 {
     __m256i m = attended(t, i, page, at), w, high, low, both;
-    const float *score = t->score + (i * t->pages + page) * X1_BLOCK + at;
+    const float *score = t->score + (i * t->in.pages + page) * X1_BLOCK + at;
     unsigned char *u = t->u + page * U_BYTES + at / 4 * U_QUAD_BYTES + i * 16;
     __m256 p = _mm256_and_ps(
         exp8(_mm256_sub_ps(_mm256_loadu_ps(score), max)),
@@ -272,8 +264,8 @@ static void weigh_query(struct tile *t, size_t i)
     t->exponent[i] = value_exponent(t, i);
     scale = _mm256_set1_ps(x1_pow2(21 - t->exponent[i]));
     t->z[i] = 0;
-    for (size_t page = 0; page < t->pages; page++) {
-        const float *s_v = page_at(t, page).s_v;
+    for (size_t page = 0; page < t->in.pages; page++) {
+        const float *s_v = page_at(&t->in, page).s_v;
         __m256i sum = weigh(t, i, page, 0, s_v, max, scale);
 
         for (size_t at = 8; at < X1_BLOCK; at += 8)
@@ -293,23 +285,23 @@ static void put_output(struct tile *t, size_t i, size_t d,
 {
     float f = x1_pow2(t->exponent[i] - 21) / ((float)t->z[i] * 0x1p-24f);
 
-    for (size_t j = 0; j < 8 && d + j < t->hd; j++)
-        t->query[i].o[d + j] = (float)(num[1][j] * 2048 + num[0][j]) * f;
+    for (size_t j = 0; j < 8 && d + j < t->in.hd; j++)
+        t->in.query[i].o[d + j] = (float)(num[1][j] * 2048 + num[0][j]) * f;
 }
 
 static void mix(struct tile *t)
 {
     double num[ROWS][8];
 
-    for (size_t d = 0; d < t->hd; d += 8) {
+    for (size_t d = 0; d < t->in.hd; d += 8) {
         size_t at = d / 16 * 16 * X1_BLOCK + d % 16 * 4, n;
 
-        for (size_t i = 0; i < t->m; i += n) {
-            n = t->m - i < ROWS / 2 ? t->m - i : ROWS / 2;
+        for (size_t i = 0; i < t->in.m; i += n) {
+            n = t->in.m - i < ROWS / 2 ? t->in.m - i : ROWS / 2;
             memset(num, 0, sizeof(num));
-            for (size_t page = 0; page < t->pages; page += DRAIN)
+            for (size_t page = 0; page < t->in.pages; page += DRAIN)
                 values[2 * n](t, i, num, at, page,
-                              t->pages - page < DRAIN ? t->pages
+                              t->in.pages - page < DRAIN ? t->in.pages
                                                       : page + DRAIN);
             for (size_t r = 0; r < n; r++)
                 put_output(t, i + r, d, (const double (*)[8])num + 2 * r);
@@ -325,33 +317,26 @@ size_t avx2_attention_bytes(size_t n, size_t hd)
     return page_most(n) * (TILE * X1_BLOCK * sizeof(float) + U_BYTES);
 }
 
-static void attend(struct tile *t, float c)
+static void attend(const struct page_tile *in, float c, void *scratch)
 {
-    for (size_t i = 0; i < t->m; i++)
-        quantise_query(t, i, c);
-    for (size_t page = 0; page < t->pages; page++)
-        score_page(t, page);
-    for (size_t i = 0; i < t->m; i++)
-        weigh_query(t, i);
-    mix(t);
+    struct tile t; /* too large to clear for each call */
+
+    t.in = *in;
+    t.u = scratch;
+    t.score = (float *)(void *)(t.u + in->pages * U_BYTES);
+    for (size_t i = 0; i < in->m; i++)
+        quantise_query(&t, i, c);
+    for (size_t page = 0; page < in->pages; page++)
+        score_page(&t, page);
+    for (size_t i = 0; i < in->m; i++)
+        weigh_query(&t, i);
+    mix(&t);
 }
 
 void avx2_attention(struct x1_query *query, size_t m, float c,
                     const struct x1_blocks *kv, size_t hd, void *scratch)
 {
-    size_t most = page_most_of(query, m);
-    struct tile t; /* too large to clear for each call */
-
-    t.hd = hd;
-    t.kv = kv;
-    for (size_t i = 0; i < m; i += t.m) {
-        t.query = query + i;
-        t.m = page_tile(t.query, m - i < TILE ? m - i : TILE, most, &t.first,
-                        &t.pages);
-        t.u = scratch;
-        t.score = (float *)(void *)(t.u + t.pages * U_BYTES);
-        attend(&t, c);
-    }
+    page_attention(attend, TILE, query, m, c, kv, hd, scratch);
 }
 
 void avx2_store(unsigned char *block, size_t at, const float *k,

@@ -56,7 +56,8 @@ static void fetch(int8_t *k, int8_t *v, float *s_k, float *s_v,
     *s_v = p.s_v[at];
 }
 
-size_t page_most_of(const struct x1_query *query, size_t m)
+/* The most pages of any of m queries. */
+static size_t most_pages(const struct x1_query *query, size_t m)
 {
     size_t most = 0;
 
@@ -68,8 +69,10 @@ size_t page_most_of(const struct x1_query *query, size_t m)
     return most;
 }
 
-size_t page_tile(const struct x1_query *query, size_t m, size_t most,
-                 size_t *first, size_t *pages)
+/* How many of the first m queries lie in `most` pages together, at least one;
+ * these begin with page *first and are *pages. */
+static size_t find_tile(const struct x1_query *query, size_t m, size_t most,
+                        size_t *first, size_t *pages)
 {
     size_t from = query[0].from, to = query[0].to, n = 0;
 
@@ -85,6 +88,21 @@ size_t page_tile(const struct x1_query *query, size_t m, size_t most,
     *first = from / X1_BLOCK;
     *pages = (to - 1) / X1_BLOCK - *first + 1;
     return n;
+}
+
+void page_attention(page_attend_fn *attend, size_t most,
+                    struct x1_query *query, size_t m, float c,
+                    const struct x1_blocks *kv, size_t hd, void *scratch)
+{
+    size_t pages = most_pages(query, m);
+    struct page_tile t = { .hd = hd, .kv = kv };
+
+    for (size_t i = 0; i < m; i += t.m) {
+        t.query = query + i;
+        t.m = find_tile(t.query, m - i < most ? m - i : most, pages, &t.first,
+                        &t.pages);
+        attend(&t, c, scratch);
+    }
 }
 
 void page_init(struct x1_kernels *k)

@@ -56,13 +56,30 @@ static inline size_t page_most(size_t n)
     return (n + 2 * X1_BLOCK - 2) / X1_BLOCK;
 }
 
-/* The most of any of m queries. */
-size_t page_most_of(const struct x1_query *query, size_t m);
+/* Queries that are computed at a time, and the pages in which all that they
+ * attend to lies: `pages` of them, from number `first` on. */
+struct page_tile {
+    struct x1_query *query;
+    size_t m, hd;
+    const struct x1_blocks *kv;
+    size_t first, pages;
+};
 
-/* How many of the first m queries lie in `most` pages together, at least one;
- * these begin with page *first and are *pages. */
-size_t page_tile(const struct x1_query *query, size_t m, size_t most,
-                 size_t *first, size_t *pages);
+/* Page `page` of a tile. */
+static inline struct page page_at(const struct page_tile *t, size_t page)
+{
+    return page_of(t->kv->block[t->first + page] + t->kv->offset, t->hd);
+}
+
+/* Compute a tile, c being the model's attention scale, with the scratch of its
+ * caller. */
+typedef void page_attend_fn(const struct page_tile *t, float c, void *scratch);
+
+/* Attention as kernels.h has it, in tiles of at most `most` queries; a tile has
+ * no more pages than the query with most of them may need. */
+void page_attention(page_attend_fn *attend, size_t most,
+                    struct x1_query *query, size_t m, float c,
+                    const struct x1_blocks *kv, size_t hd, void *scratch);
 
 /* Keys and values of hd bytes each, and their scales, to place `at`. */
 void page_put(unsigned char *block, size_t at, const int8_t *k,

@@ -6,9 +6,10 @@
  *
  * Rows: a row is one slice row of bytes if it is A8, two (high, low) if it is
  * A14, each byte + 128, as groups.h has them, four bytes a quad and slice.  A
- * group has at most 12 slice rows: times two blocks of 16 outputs they are 24 sums in registers, which stay there for all of k, while a pair
- * of blocks stays in the L2 cache until every group has met it.  Up to four
- * slice rows are bound by memory instead: one block at a time, one stream.
+ * group has at most 12 slice rows: times two blocks of 16 outputs they are 24
+ * sums in registers, which stay there for all of k, while a pair of blocks
+ * stays in the L2 cache until every group has met it.  Up to four slice rows
+ * are bound by memory instead: one block at a time, one stream.
  *
  * Exactness: vpdpbusd takes unsigned times signed bytes, so a sum begins at
  * -128 times the sum of the weights.  Intermediate sums may wrap, results fit:

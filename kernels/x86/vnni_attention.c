@@ -24,12 +24,8 @@
 #define ROWS 4u   /* of them in registers at a time */
 #define U_BYTES (3 * TILE * X1_BLOCK) /* slices of u of a block */
 
-/* Queries [0, m) over the blocks from number `first` on. */
 struct tile {
-    struct x1_query *query;
-    size_t m, hd;
-    const struct x1_blocks *kv;
-    size_t first, pages;
+    struct page_tile in;
     float *score;           /* [query][pages * X1_BLOCK] */
     unsigned char *u;       /* [page][slice][TILE][X1_BLOCK] */
     __m512 max[TILE];       /* of the scores, so far */
@@ -40,17 +36,12 @@ struct tile {
     int8_t q[TILE][2][X1_MAX_HEAD_DIM]; /* slices, zeros up to a quad */
 };
 
-static struct page page_at(const struct tile *t, size_t page)
-{
-    return page_of(t->kv->block[t->first + page] + t->kv->offset, t->hd);
-}
-
 /* Which of the sixteen positions from `at` of a page on query i attends to. */
 INLINE __mmask16 attended(const struct tile *t, size_t i, size_t page,
                           size_t at)
 {
-    size_t p = (t->first + page) * X1_BLOCK + at;
-    size_t from = t->query[i].from, to = t->query[i].to;
+    size_t p = (t->in.first + page) * X1_BLOCK + at;
+    size_t from = t->in.query[i].from, to = t->in.query[i].to;
 
     return lanes(to > p ? to - p : 0) &
            (__mmask16)~lanes(from > p ? from - p : 0);
@@ -60,14 +51,14 @@ INLINE __mmask16 attended(const struct tile *t, size_t i, size_t page,
  * fault. */
 static void slice_query(struct tile *t, size_t i, float c)
 {
-    const float *x = t->query[i].q;
-    float step, r = pack_factor(&step, &t->query[i].fault, x, t->hd,
-                                amax_bits16(x, t->hd), false);
+    const float *x = t->in.query[i].q;
+    float step, r = pack_factor(&step, &t->in.query[i].fault, x, t->in.hd,
+                                amax_bits16(x, t->in.hd), false);
     __m512i sum[2] = { _mm512_setzero_si512(), _mm512_setzero_si512() };
 
     t->factor[i] = step * c;
-    for (size_t k = 0; k < t->hd; k += 16) {
-        __m512i q = round16(x + k, r != 0 ? lanes(t->hd - k) : 0,
+    for (size_t k = 0; k < t->in.hd; k += 16) {
+        __m512i q = round16(x + k, r != 0 ? lanes(t->in.hd - k) : 0,
                             _mm512_set1_ps(r));
         __m128i high = high16(q), low = low16(q);
 
@@ -102,7 +93,7 @@ INLINE void put_scores(struct tile *t, size_t i, size_t page, size_t at,
         _mm512_mul_ps(d, _mm512_maskz_loadu_ps(m, s_k + at)),
         _mm512_set1_ps(t->factor[i]));
 
-    _mm512_storeu_ps(t->score + (i * t->pages + page) * X1_BLOCK + at, v);
+    _mm512_storeu_ps(t->score + (i * t->in.pages + page) * X1_BLOCK + at, v);
     t->max[i] = _mm512_mask_max_ps(t->max[i], m, t->max[i], v);
 }
 
@@ -112,8 +103,8 @@ INLINE void score(const unsigned rows, const unsigned blocks, struct tile *t,
                   size_t i, size_t page, size_t b0)
 {
     const __m512i bias = _mm512_set1_epi8((char)-128);
-    size_t n = page_quads(t->hd);
-    struct page p = page_at(t, page);
+    size_t n = page_quads(t->in.hd);
+    struct page p = page_at(&t->in, page);
     const int8_t *k = p.k + b0 * n * 64;
     __m512i high[ROWS][4], low[ROWS][4], w[4];
 
@@ -183,8 +174,8 @@ static int value_exponent(const struct tile *t, size_t i)
 {
     __m512i most = _mm512_setzero_si512();
 
-    for (size_t page = 0; page < t->pages; page++) {
-        const float *s_v = page_at(t, page).s_v;
+    for (size_t page = 0; page < t->in.pages; page++) {
+        const float *s_v = page_at(&t->in, page).s_v;
 
         for (size_t at = 0; at < X1_BLOCK; at += 16) {
             __m512 s = _mm512_maskz_loadu_ps(attended(t, i, page, at),
@@ -203,7 +194,7 @@ INLINE __m512i weigh(struct tile *t, size_t i, size_t page, size_t at,
                      const float *s_v, __m512 max, __m512 scale)
 {
     __mmask16 m = attended(t, i, page, at);
-    const float *score = t->score + (i * t->pages + page) * X1_BLOCK + at;
+    const float *score = t->score + (i * t->in.pages + page) * X1_BLOCK + at;
     unsigned char *u = t->u + page * U_BYTES + i * X1_BLOCK + at;
     __m512 p = _mm512_maskz_mov_ps(
         m, exp16(_mm512_sub_ps(_mm512_loadu_ps(score), max)));
@@ -229,8 +220,8 @@ static void weigh_query(struct tile *t, size_t i)
 
     t->exponent[i] = value_exponent(t, i);
     scale = _mm512_set1_ps(x1_pow2(21 - t->exponent[i]));
-    for (size_t page = 0; page < t->pages; page++) {
-        const float *s_v = page_at(t, page).s_v;
+    for (size_t page = 0; page < t->in.pages; page++) {
+        const float *s_v = page_at(&t->in, page).s_v;
         __m512i sum = weigh(t, i, page, 0, s_v, max, scale);
 
         for (size_t at = 16; at < X1_BLOCK; at += 16)
@@ -267,7 +258,7 @@ static void put_output(struct tile *t, size_t i, size_t d, const int32_t *c2,
     __m256 a = joined(c2, c1, c0), b = joined(c2 + 8, c1 + 8, c0 + 8);
 
     _mm512_mask_storeu_ps(
-        t->query[i].o + d, lanes(t->hd - d),
+        t->in.query[i].o + d, lanes(t->in.hd - d),
         _mm512_mul_ps(_mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1),
                       _mm512_set1_ps(f)));
 }
@@ -307,9 +298,9 @@ INLINE void mix(const unsigned rows, const unsigned blocks, struct tile *t,
 #pragma GCC unroll 12
     for (unsigned r = 0; r < 3 * rows; r++)
         s[r][0] = s[r][1] = _mm512_setzero_si512();
-    for (size_t page = 0; page < t->pages; page++)
+    for (size_t page = 0; page < t->in.pages; page++)
         mix_page(rows, blocks, s, t->u + page * U_BYTES + i * X1_BLOCK,
-                 page_at(t, page).v + d * X1_BLOCK);
+                 page_at(&t->in, page).v + d * X1_BLOCK);
 #pragma GCC unroll 12
     for (unsigned r = 0; r < 3 * rows; r++)
 #pragma GCC unroll 2
@@ -326,9 +317,9 @@ INLINE void mix(const unsigned rows, const unsigned blocks, struct tile *t,
     {                                                                        \
         size_t d = 0;                                                        \
                                                                              \
-        for (; d + 16 < t->hd; d += 32)                                      \
+        for (; d + 16 < t->in.hd; d += 32)                                   \
             mix(rows, 2, t, i, d);                                           \
-        if (d < t->hd)                                                       \
+        if (d < t->in.hd)                                                    \
             mix(rows, 1, t, i, d);                                           \
     }
 MIX(1) MIX(2) MIX(3) MIX(4)
@@ -344,35 +335,28 @@ size_t vnni_attention_bytes(size_t n, size_t hd)
     return page_most(n) * (TILE * X1_BLOCK * sizeof(float) + U_BYTES);
 }
 
-static void attend(struct tile *t, float c)
+static void attend(const struct page_tile *in, float c, void *scratch)
 {
-    for (size_t i = 0; i < t->m; i++)
-        slice_query(t, i, c);
-    for (size_t page = 0; page < t->pages; page++)
-        for (size_t i = 0; i < t->m; i += ROWS)
-            scores[t->m - i < ROWS ? t->m - i : ROWS](t, i, page);
-    for (size_t i = 0; i < t->m; i++)
-        weigh_query(t, i);
-    for (size_t i = 0; i < t->m; i += ROWS)
-        mixes[t->m - i < ROWS ? t->m - i : ROWS](t, i);
+    struct tile t; /* too large to clear for each call */
+
+    t.in = *in;
+    t.u = scratch;
+    t.score = (float *)(void *)(t.u + in->pages * U_BYTES);
+    for (size_t i = 0; i < in->m; i++)
+        slice_query(&t, i, c);
+    for (size_t page = 0; page < in->pages; page++)
+        for (size_t i = 0; i < in->m; i += ROWS)
+            scores[in->m - i < ROWS ? in->m - i : ROWS](&t, i, page);
+    for (size_t i = 0; i < in->m; i++)
+        weigh_query(&t, i);
+    for (size_t i = 0; i < in->m; i += ROWS)
+        mixes[in->m - i < ROWS ? in->m - i : ROWS](&t, i);
 }
 
 void vnni_attention(struct x1_query *query, size_t m, float c,
                     const struct x1_blocks *kv, size_t hd, void *scratch)
 {
-    size_t most = page_most_of(query, m);
-    struct tile t; /* too large to clear for each call */
-
-    t.hd = hd;
-    t.kv = kv;
-    for (size_t i = 0; i < m; i += t.m) {
-        t.query = query + i;
-        t.m = page_tile(t.query, m - i < TILE ? m - i : TILE, most, &t.first,
-                        &t.pages);
-        t.u = scratch;
-        t.score = (float *)(void *)(t.u + t.pages * U_BYTES);
-        attend(&t, c);
-    }
+    page_attention(attend, TILE, query, m, c, kv, hd, scratch);
 }
 
 void vnni_store(unsigned char *block, size_t at, const float *k,
