@@ -20,6 +20,7 @@ useful='
 libseccomp-dev     confine the program that opens checkpoints from others
 libmicrohttpd-dev  build apus localnet, which the tests of the network use
 liblua5.3-dev      run processes of AO in it
+g++                run the kernels for GPUs on an emulated device
 lua5.3             check what is written in Lua
 libpcre2-dev       compare the pre-tokenizers with its regular expressions
 python3-jinja2     compare chat templates with the program they are made for

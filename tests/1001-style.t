@@ -25,12 +25,15 @@ skip() { # NAME REASON
 
 . ./tests/scratch.sh
 find src kernels jobs mpi bench tests \( -name '*.[ch]' -o -name '*.cu' \
-    -o -name '*.sh' -o -name '*.t' \) ! -name commit.h | sort >"$tmp/files"
+    -o -name '*.cuh' -o -name '*.cpp' -o -name '*.sh' -o -name '*.t' \) \
+    ! -name commit.h | sort >"$tmp/files"
 find contrib -type f -exec grep -Il '^#!/bin/sh' {} + >>"$tmp/files" || :
 # not queue.lua itself, which make puts together
 find contrib/ao/queue src tests -name '*.lua' >"$tmp/lua"
 find tests -name '*.mjs' | cat "$tmp/lua" - >>"$tmp/files"
-sed -n '/\.[ch]u*$/p' "$tmp/files" >"$tmp/sources"
+sed -nE '/\.([ch]|cuh?|cpp)$/p' "$tmp/files" >"$tmp/compiled"
+# tests/cusim has names and forms of CUDA and of C++
+grep -v '^tests/cusim/' "$tmp/compiled" >"$tmp/sources"
 # One process for all files, not one for each: this test runs often.
 all() { xargs "$@" <"$tmp/files" || :; }
 sources() { xargs "$@" <"$tmp/sources" || :; }
@@ -171,7 +174,7 @@ done | grep -vx 'tests/slurm-down\.sh' >"$tmp/found" || :
 report "scripts begin with set -eu" "$tmp/found"
 
 if ctags --version 2>/dev/null | grep -q 'Universal Ctags'; then
-    ctags -L "$tmp/sources" --languages=C,C++ --langmap=C++:+.cu \
+    ctags -L "$tmp/compiled" --languages=C,C++ --langmap=C++:+.cu.cuh \
         --kinds-C=f --kinds-C++=f --fields=+ne -o - 2>/dev/null |
         awk -F '\t' '{
             from = to = 0

@@ -1,0 +1,387 @@
+/*
+ * The host's side: streams, launches, events, graphs, copies.
+ */
+#include "tests/cusim/internal.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+
+namespace cusim
+{
+uint32_t launch_number;
+uint32_t first_run = 1;
+
+static size_t used;
+static long n_alloc;
+static std::recursive_mutex lock;
+static std::map<const void *, int> attribute;
+static cudaError_t last_error;
+
+struct op {
+    std::function<void()> f;
+    cusim_event *wait = nullptr, *set = nullptr;
+    uint64_t ticket = 0;
+};
+} // namespace cusim
+
+using namespace cusim;
+
+struct cusim_event {
+    uint64_t asked = 0, done = 0;
+};
+struct cusim_graph {
+    std::vector<op> ops;
+};
+struct cusim_stream {
+    std::deque<op> queue;
+    cusim_graph *capture = nullptr;
+};
+
+namespace cusim
+{
+static cusim_stream null_stream;
+static std::vector<cusim_stream *> streams = { &null_stream };
+
+static bool step(cusim_stream *s)
+{
+    if (s->queue.empty())
+        return false;
+    op &o = s->queue.front();
+
+    if (o.wait && o.wait->done < o.ticket)
+        return false;
+    if (o.f)
+        o.f();
+    if (o.set)
+        o.set->done = o.ticket;
+    s->queue.pop_front();
+    return true;
+}
+
+/* Run until `s` (NULL: everything) is empty, in an order of our choice. */
+static void drain(const std::function<bool()> &enough)
+{
+    while (!enough()) {
+        size_t n = streams.size(), at = settings.seed ? draw() % n : 0, i;
+
+        for (i = 0; i < n; i++)
+            if (step(streams[(at + i) % n]))
+                break;
+        if (i == n)
+            finding("streams wait for events that nobody records");
+    }
+}
+
+static void drain_all(void)
+{
+    drain([] {
+        for (cusim_stream *t : streams)
+            if (!t->queue.empty())
+                return false;
+        return true;
+    });
+}
+
+static void submit(cudaStream_t s, op o)
+{
+    std::lock_guard<std::recursive_mutex> l(lock);
+
+    if (!s)
+        s = &null_stream;
+    if (s->capture)
+        s->capture->ops.push_back(std::move(o));
+    else
+        s->queue.push_back(std::move(o));
+    if (!settings.seed && !s->capture)
+        drain_all();
+}
+
+void launch_call(const char *name, const void *kernel, dim3 grid, dim3 dim,
+                 size_t dynamic, cudaStream_t s, void (*call)(const void *),
+                 const void *arg, size_t n_arg)
+{
+    size_t n = (size_t)dim.x * dim.y * dim.z;
+    auto a = attribute.find(kernel);
+    size_t most = a == attribute.end() ? 48 * 1024 : (size_t)a->second;
+
+    if (n == 0 || n > 1024 || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
+        grid.x > 2147483647u || grid.y > 65535 || grid.z > 65535 ||
+        dim.z > 64 || dynamic > most) {
+        last_error = cudaErrorInvalidConfiguration;
+        return;
+    }
+    std::shared_ptr<uint4> own(new uint4[n_arg / sizeof(uint4) + 1],
+                               std::default_delete<uint4[]>());
+    op o;
+
+    memcpy(own.get(), arg, n_arg);
+    o.f = [=] {
+        size_t blocks = (size_t)grid.x * grid.y * grid.z;
+        std::vector<uint32_t> order(blocks);
+        static run_block b;
+
+        for (size_t i = 0; i < blocks; i++)
+            order[i] = (uint32_t)i;
+        for (size_t i = blocks; settings.seed && i > 1; i--)
+            std::swap(order[i - 1], order[draw() % i]);
+        launch_number++;
+        launch_name = name;
+        b.dim = dim;
+        b.grid = grid;
+        for (uint32_t i : order) {
+            b.number = i;
+            b.idx = dim3(i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y);
+            run(&b, dynamic, call, own.get());
+        }
+        launch_name = "";
+        first_run += (uint32_t)blocks;
+    };
+    submit(s, std::move(o));
+}
+
+} // namespace cusim
+
+/* -- the host's API -----------------------------------------------------------
+ */
+
+cudaError_t cusim_attribute(const void *kernel, int what, int value)
+{
+    if (what != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 ||
+        (size_t)value > settings.shared)
+        return last_error = cudaErrorInvalidValue;
+    attribute[kernel] = value;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int *n)
+{
+    *n = 1;
+    return cudaSuccess;
+}
+cudaError_t cudaSetDevice(int d)
+{
+    return d ? cudaErrorInvalidValue : 0;
+}
+cudaError_t cudaGetLastError(void)
+{
+    cudaError_t e = last_error;
+
+    last_error = 0;
+    return e;
+}
+const char *cudaGetErrorString(cudaError_t e)
+{
+    return e == cudaSuccess                     ? "no error"
+           : e == cudaErrorMemoryAllocation     ? "out of memory"
+           : e == cudaErrorInvalidConfiguration ? "invalid configuration"
+                                                : "invalid value";
+}
+cudaError_t cudaMalloc(void **p, size_t n)
+{
+    std::lock_guard<std::recursive_mutex> l(lock);
+    char name[40];
+
+    if (n_alloc++ == settings.fail_at || used + n > settings.memory)
+        return last_error = cudaErrorMemoryAllocation;
+    snprintf(name, sizeof(name), "cudaMalloc #%ld", n_alloc);
+    *p = take(n, name);
+    used += n;
+    return cudaSuccess;
+}
+cudaError_t cudaFree(void *p)
+{
+    std::lock_guard<std::recursive_mutex> l(lock);
+
+    if (!p)
+        return cudaSuccess;
+    drain_all();
+    used -= inside(p);
+    give((char *)p);
+    return cudaSuccess;
+}
+cudaError_t cudaMallocHost(void **p, size_t n)
+{
+    return (*p = malloc(n)) ? 0 : cudaErrorMemoryAllocation;
+}
+cudaError_t cudaFreeHost(void *p)
+{
+    drain_all();
+    free(p);
+    return 0;
+}
+cudaError_t cudaMemGetInfo(size_t *f, size_t *t)
+{
+    *t = settings.memory;
+    *f = settings.memory - used;
+    return 0;
+}
+
+static void copy_now(void *to, const void *from, size_t n)
+{
+    if (to >= arena && to < arena_end && inside(to) < n)
+        finding("cudaMemcpy of %zu bytes to %s", n, place(to));
+    if (from >= arena && from < arena_end && inside(from) < n)
+        finding("cudaMemcpy of %zu bytes from %s", n, place(from));
+    memmove(to, from, n);
+    if (mark_written && to >= arena && to < arena_end)
+        mark_written(to, n);
+}
+static bool on_device(const void *p)
+{
+    return p >= arena && p < arena_end;
+}
+static bool kind_wrong(void *to, const void *from, int kind)
+{
+    return kind != cudaMemcpyDefault &&
+           (on_device(to) != (kind == cudaMemcpyHostToDevice ||
+                              kind == cudaMemcpyDeviceToDevice) ||
+            on_device(from) != (kind == cudaMemcpyDeviceToHost ||
+                                kind == cudaMemcpyDeviceToDevice));
+}
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, int kind,
+                            cudaStream_t s)
+{
+    op o;
+
+    if (n && kind_wrong(to, from, kind))
+        return last_error = cudaErrorInvalidValue;
+    o.f = [=] { copy_now(to, from, n); };
+    submit(s, std::move(o));
+    return cudaSuccess;
+}
+cudaError_t cudaMemcpy(void *to, const void *from, size_t n, int kind)
+{
+    cudaError_t e = cudaMemcpyAsync(to, from, n, kind, nullptr);
+
+    return e ? e : cudaStreamSynchronize(nullptr);
+}
+cudaError_t cudaMemsetAsync(void *p, int v, size_t n, cudaStream_t s)
+{
+    op o;
+
+    o.f = [=] {
+        if (inside(p) < n)
+            finding("cudaMemset of %zu bytes at %s", n, place(p));
+        memset(p, v, n);
+        if (mark_written)
+            mark_written(p, n);
+    };
+    submit(s, std::move(o));
+    return cudaSuccess;
+}
+cudaError_t cudaMemset(void *p, int v, size_t n)
+{
+    cudaMemsetAsync(p, v, n, nullptr);
+    return cudaStreamSynchronize(nullptr);
+}
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
+{
+    std::lock_guard<std::recursive_mutex> l(lock);
+
+    streams.push_back(*s = new cusim_stream());
+    return 0;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t s)
+{
+    std::lock_guard<std::recursive_mutex> l(lock);
+
+    if (!s)
+        s = &null_stream;
+    drain([s] { return s->queue.empty(); });
+    return 0;
+}
+cudaError_t cudaDeviceSynchronize(void)
+{
+    std::lock_guard<std::recursive_mutex> l(lock);
+
+    drain_all();
+    return 0;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t s)
+{
+    std::lock_guard<std::recursive_mutex> l(lock);
+
+    cudaStreamSynchronize(s);
+    for (size_t i = 0; i < streams.size(); i++)
+        if (streams[i] == s)
+            streams.erase(streams.begin() + (long)i);
+    delete s;
+    return 0;
+}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
+{
+    *e = new cusim_event();
+    return 0;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t e)
+{
+    drain_all();
+    delete e;
+    return 0;
+}
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
+{
+    op o;
+
+    o.set = e;
+    o.ticket = ++e->asked;
+    submit(s, std::move(o));
+    return 0;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t e)
+{
+    std::lock_guard<std::recursive_mutex> l(lock);
+    uint64_t t = e->asked;
+
+    drain([e, t] { return e->done >= t; });
+    return 0;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
+{
+    op o;
+
+    o.wait = e;
+    o.ticket = e->asked;
+    submit(s, std::move(o));
+    return 0;
+}
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, int)
+{
+    s->capture = new cusim_graph();
+    return 0;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *g)
+{
+    *g = s->capture;
+    s->capture = nullptr;
+    return 0;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *x, cudaGraph_t g,
+                                 unsigned long long)
+{
+    *x = new cusim_graph(*g);
+    return 0;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t x, cudaStream_t s)
+{
+    for (op &o : x->ops)
+        submit(s, o);
+    return 0;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t g)
+{
+    delete g;
+    return 0;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t x)
+{
+    drain_all();
+    delete x;
+    return 0;
+}

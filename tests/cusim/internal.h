@@ -1,0 +1,104 @@
+/*
+ * What the files of the emulated device share: memory.cpp (memory, settings,
+ * findings), fiber.cpp (the threads of a block), host.cpp (streams, launches),
+ * hooks.cpp (the checked build's loads and stores).
+ */
+#ifndef APUS_TESTS_CUSIM_INTERNAL_H
+#define APUS_TESTS_CUSIM_INTERNAL_H
+
+#include "tests/cusim/cusim.h"
+
+#include <pthread.h>
+#include <string>
+#include <vector>
+
+namespace cusim
+{
+/* -- memory.cpp -------------------------------------------------------- */
+
+/* What the environment asks for (cusim.h). */
+struct settings {
+    uint64_t seed;
+    size_t memory; /* bytes of the device */
+    size_t shared; /* bytes of shared memory a block */
+    long fail_at;  /* the allocation that fails, from 0; -1: none */
+    bool preempt;  /* set threads aside at loads and stores */
+};
+extern struct settings settings;
+
+extern const char *launch_name;
+extern char *arena, *arena_end;
+extern bool checked;
+
+/* The next number of the run's sequence. */
+uint32_t draw(void);
+
+/* A live allocation of n bytes with poison in it, and its end. */
+char *take(size_t n, const std::string &name);
+void give(char *p);
+void poison(char *p, size_t n);
+
+/* What lies at an address of the arena, as text. */
+const char *place(const void *p);
+
+/* How many bytes from p are inside one live allocation. */
+size_t inside(const void *p);
+
+/* -- fiber.cpp --------------------------------------------------------- */
+
+enum state { READY, AT_BARRIER, AT_MEETING, GONE };
+
+struct copy {
+    void *to;
+    std::vector<uint8_t> bytes;
+};
+
+struct thread : fiber {
+    enum state state;
+    void *sp;
+    char *stack; /* lowest address */
+    const char *site;
+    int kind, value;
+    void *arg;
+    unsigned mask;
+    meet_fn f;
+    uint32_t clock[32]; /* vector clock of the warp's lanes */
+    std::vector<copy> open;
+    std::vector<std::vector<copy>> groups;
+};
+
+struct run_block : block {
+    unsigned n, n_waiting, n_gone;
+    int result;
+    uint32_t epoch;  /* barriers passed */
+    uint32_t number; /* in this launch */
+    uint64_t fence;  /* time of the last __threadfence */
+    std::vector<thread *> ready;
+    std::vector<thread *> threads;
+    void *dynamic;
+    std::vector<uint32_t> acquired; /* blocks whose releases it has seen */
+};
+
+extern run_block *now;  /* the block that runs */
+extern pthread_t owner; /* the host thread whose call runs the kernel */
+extern uint64_t clock_now;
+const size_t STACK = 128 * 1024;
+
+/* Run every thread of a block to its end. */
+void run(run_block *b, size_t dynamic, void (*call)(const void *),
+         const void *arg);
+void yield_here(void);
+
+/* -- host.cpp ---------------------------------------------------------- */
+
+extern uint32_t launch_number;
+extern uint32_t first_run; /* of a block of this launch */
+
+/* -- hooks.cpp; weak: absent in an unchecked build ---------------------- */
+
+void mark_fresh(void *p, size_t n) __attribute__((weak));
+void mark_written(void *p, size_t n) __attribute__((weak));
+void check(const void *p, size_t n, bool write, bool atomic, const void *pc)
+    __attribute__((weak));
+} // namespace cusim
+#endif

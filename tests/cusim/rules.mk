@@ -1,0 +1,35 @@
+# The emulated device and the tests of kernels/cuda on it.  Each test is built
+# twice: plain, and checked, where the compiler's pass for the thread sanitizer
+# makes every load and store a call of hooks.cpp (libtsan is never linked, so
+# its flag is not one of the linker's).
+if HAVE_CUSIM
+check_LIBRARIES += tests/libcusim.a tests/libcusim_hooks.a
+check_PROGRAMS += $(cusim_tests)
+TESTS += $(cusim_tests)
+endif
+cusim_flags = $(CUSIM_CXXFLAGS)
+cusim_checked = $(AM_CPPFLAGS) -fsanitize=thread
+cusim_checked_flags = $(CUSIM_CXXFLAGS) -O1 -fno-tree-vectorize \
+	-fno-store-merging
+cusim_libs = tests/libcusim.a tests/libtest.a $(net_libs)
+cusim_checked_libs = tests/libcusim.a tests/libcusim_hooks.a \
+	tests/libtest.a $(net_libs)
+
+tests_libcusim_a_SOURCES = tests/cusim/cusim.h tests/cusim/fiber.cpp \
+	tests/cusim/host.cpp tests/cusim/internal.h tests/cusim/memory.cpp
+tests_libcusim_a_CXXFLAGS = $(cusim_flags)
+tests_libcusim_hooks_a_SOURCES = tests/cusim/hooks.cpp
+tests_libcusim_hooks_a_CXXFLAGS = $(cusim_flags)
+
+cusim_tests = \
+	tests/t_cuda_device \
+	tests/t_cuda_device_checked \
+	# end
+
+tests_t_cuda_device_SOURCES = tests/t_cuda_device.cpp kernels/cuda/dev.cuh
+tests_t_cuda_device_CXXFLAGS = $(cusim_flags)
+tests_t_cuda_device_LDADD = $(cusim_libs)
+tests_t_cuda_device_checked_SOURCES = tests/t_cuda_device.cpp
+tests_t_cuda_device_checked_CPPFLAGS = $(cusim_checked)
+tests_t_cuda_device_checked_CXXFLAGS = $(cusim_checked_flags)
+tests_t_cuda_device_checked_LDADD = $(cusim_checked_libs)
