@@ -48,6 +48,7 @@ cat >"$tmp/layers" <<'TXT'
 4 src/publish
 4 src/queue
 5 src/push
+5 src/dispute
 5 src/verify
 6 src/node
 7 src/cmd
