@@ -60,12 +60,6 @@ uint32_t avx2_amax_bits(const float *x, size_t n)
     return most;
 }
 
-/* Eight elements as integers: rint(x * r), exact as x1_round. */
-INLINE __m256i round8(const float *x, __m256 r)
-{
-    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), r));
-}
-
 /* Row i of rint(x * r), r 0 for zeros. */
 static void put_row(struct x1_rows *out, size_t i, const float *x, float r)
 {
@@ -210,62 +204,15 @@ static product_fn *const products[3][GROUP + 1] = {
 
 /* ---- what becomes of the sums ------------------------------------------- */
 
-/* x1_silu of eight elements, in the same operations. */
-INLINE __m256 silu8(__m256 g)
-{
-    __m256 x = _mm256_min_ps(_mm256_xor_ps(g, BITS(0x80000000u)),
-                             _mm256_set1_ps(88.0f));
-
-    return _mm256_div_ps(g, _mm256_add_ps(_mm256_set1_ps(1.0f), exp8(x)));
-}
-
-/* What a product is for. */
-struct target {
-    float *y;
-    size_t stride;
-    const struct x1_weights *w;
-    const float *b;    /* a bias, or NULL */
-    bool add;          /* to what y has */
-    bool gated;        /* y has the gate's outputs: h = silu(y) * these */
-    const float *step; /* of the rows */
-};
-
 /* Outputs n .. n + 7 of rows from `row` on. */
-static void finish(const struct target *t, int32_t (*c)[16], size_t row,
+static void finish(const struct avx2_target *t, int32_t (*c)[16], size_t row,
                    size_t rows, size_t n)
 {
-    const __m256d k = _mm256_set1_pd(65536);
-    int left = t->w->rows - n < 8 ? (int)(t->w->rows - n) : 8;
-    __m256i mask = _mm256_cmpgt_epi32(
-        _mm256_set1_epi32(left), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-    __m256 scale = _mm256_maskload_ps(t->w->scale + n, mask);
-    __m256 bias = t->b ? _mm256_maskload_ps(t->b + n, mask)
-                       : _mm256_setzero_ps();
-
-    for (size_t r = 0; r < rows; r++) {
-        float *y = t->y + (row + r) * t->stride + n;
-        __m256d lo = _mm256_add_pd(
-            _mm256_mul_pd(
-                _mm256_cvtepi32_pd(_mm_load_si128((const void *)c[r])), k),
-            _mm256_cvtepi32_pd(_mm_load_si128((const void *)(c[r] + 8))));
-        __m256d hi = _mm256_add_pd(
-            _mm256_mul_pd(_mm256_cvtepi32_pd(_mm_load_si128(
-                              (const void *)(c[r] + 4))), k),
-            _mm256_cvtepi32_pd(_mm_load_si128((const void *)(c[r] + 12))));
-        __m256 v = _mm256_mul_ps(
-            _mm256_mul_ps(
-                _mm256_set_m128(_mm256_cvtpd_ps(hi), _mm256_cvtpd_ps(lo)),
-                scale),
-            _mm256_set1_ps(t->step[row + r]));
-
-        if (t->b)
-            v = _mm256_add_ps(v, bias);
-        if (t->add)
-            v = _mm256_add_ps(_mm256_maskload_ps(y, mask), v);
-        if (t->gated)
-            v = _mm256_mul_ps(silu8(_mm256_maskload_ps(y, mask)), v);
-        _mm256_maskstore_ps(y, mask, v);
-    }
+    for (size_t r = 0; r < rows; r++)
+        put_outputs(t, row + r, n,
+                    whole(_mm256_load_si256((const void *)c[r]),
+                          _mm256_load_si256((const void *)(c[r] + 8)),
+                          65536));
 }
 
 /* ---- a matrix ----------------------------------------------------------- */
@@ -277,7 +224,7 @@ struct pass {
 };
 
 /* Half h of block nb, all groups of the pass. */
-static void half_block(const struct target *t, const struct pass *p,
+static void half_block(const struct avx2_target *t, const struct pass *p,
                        size_t nb, size_t h)
 {
     static _Thread_local int16_t wide[MAX_SEGMENT * 512]
@@ -320,7 +267,7 @@ static void half_block(const struct target *t, const struct pass *p,
 
 /* Outputs [from, to) of all rows: in passes whose rows stay in the cache,
  * block by block, and a block's halves in turn. */
-static void multiply(const struct target *t, const struct x1_rows *in,
+static void multiply(const struct avx2_target *t, const struct x1_rows *in,
                      size_t from, size_t to)
 {
     size_t n = group_count(in->m, GROUP), kt = pack_tiles(in->k);
@@ -350,7 +297,7 @@ static void avx2_linear(float *y, size_t stride, const struct x1_weights *w,
                         const float *b, bool add, const struct x1_rows *in,
                         size_t from, size_t to)
 {
-    struct target t = {
+    struct avx2_target t = {
         .y = y, .stride = stride, .w = w, .b = b, .add = add, .step = in->scale
     };
 
@@ -361,7 +308,7 @@ static void avx2_gate(float *h, size_t stride, const struct x1_weights *g,
                       const struct x1_weights *u, const struct x1_rows *in,
                       size_t from, size_t to)
 {
-    struct target t = {
+    struct avx2_target t = {
         .y = h, .stride = stride, .w = g, .step = in->scale
     };
 

@@ -33,6 +33,12 @@ size_t avx2_attention_bytes(size_t n, size_t hd);
 void avx2_attention(struct x1_query *query, size_t m, float c,
                     const struct x1_blocks *kv, size_t hd, void *scratch);
 
+/* Eight elements as integers: rint(x * r), exact as x1_round. */
+INLINE __m256i round8(const float *x, __m256 r)
+{
+    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), r));
+}
+
 /* s += the products of four int16 at a, and two times four quads of weights.
  * As one statement: left alone, gcc adds the products of several quads first
  * and spills, at half the speed. */
@@ -75,6 +81,62 @@ INLINE __m256 exp8(__m256 x)
     p = _mm256_add_ps(p, _mm256_set1_ps(1.0f));
     p = _mm256_mul_ps(p, _mm256_castsi256_ps(two_n));
     return _mm256_andnot_ps(below, p);
+}
+
+/* x1_silu of eight elements, in the same operations. */
+INLINE __m256 silu8(__m256 g)
+{
+    __m256 x = _mm256_min_ps(_mm256_xor_ps(g, BITS(0x80000000u)),
+                             _mm256_set1_ps(88.0f));
+
+    return _mm256_div_ps(g, _mm256_add_ps(_mm256_set1_ps(1.0f), exp8(x)));
+}
+
+/* What the products of rows and a matrix are for. */
+struct avx2_target {
+    float *y;
+    size_t stride;
+    const struct x1_weights *w;
+    const float *b;    /* a bias, or NULL */
+    bool add;          /* to what y has */
+    bool gated;        /* y has the gate's outputs: h = silu(y) * these */
+    const float *step; /* of the rows */
+};
+
+/* f32(k * high + low) of eight sums: exact in binary64, rounded once. */
+INLINE __m256 whole(__m256i high, __m256i low, double k)
+{
+    const __m256d f = _mm256_set1_pd(k);
+    __m256d a = _mm256_add_pd(
+        _mm256_mul_pd(_mm256_cvtepi32_pd(_mm256_castsi256_si128(high)), f),
+        _mm256_cvtepi32_pd(_mm256_castsi256_si128(low)));
+    __m256d b = _mm256_add_pd(
+        _mm256_mul_pd(_mm256_cvtepi32_pd(_mm256_extracti128_si256(high, 1)),
+                      f),
+        _mm256_cvtepi32_pd(_mm256_extracti128_si256(low, 1)));
+
+    return _mm256_set_m128(_mm256_cvtpd_ps(b), _mm256_cvtpd_ps(a));
+}
+
+/* Outputs n .. n + 7 of a row, from the integer sums as floats. */
+INLINE void put_outputs(const struct avx2_target *t, size_t row, size_t n,
+                        __m256 sums)
+{
+    int left = t->w->rows - n < 8 ? (int)(t->w->rows - n) : 8;
+    __m256i mask = _mm256_cmpgt_epi32(
+        _mm256_set1_epi32(left), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    __m256 v = _mm256_mul_ps(
+        _mm256_mul_ps(sums, _mm256_maskload_ps(t->w->scale + n, mask)),
+        _mm256_set1_ps(t->step[row]));
+    float *y = t->y + row * t->stride + n;
+
+    if (t->b)
+        v = _mm256_add_ps(v, _mm256_maskload_ps(t->b + n, mask));
+    if (t->add)
+        v = _mm256_add_ps(_mm256_maskload_ps(y, mask), v);
+    if (t->gated)
+        v = _mm256_mul_ps(silu8(_mm256_maskload_ps(y, mask)), v);
+    _mm256_maskstore_ps(y, mask, v);
 }
 
 #endif

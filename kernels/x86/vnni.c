@@ -4,12 +4,11 @@
  *
  * Weights: as pack.h has them.
  *
- * Rows: a row is one slice row of bytes if it is A8, two (high, low) if it is
- * A14, each byte + 128, as groups.h has them, four bytes a quad and slice.  A
- * group has at most 12 slice rows: times two blocks of 16 outputs they are 24
- * sums in registers, which stay there for all of k, while a pair of blocks
- * stays in the L2 cache until every group has met it.  Up to four slice rows
- * are bound by memory instead: one block at a time, one stream.
+ * Rows: as slices.h has them.  A group has at most 12 slice rows: times two
+ * blocks of 16 outputs they are 24 sums in registers, which stay there for all
+ * of k, while a pair of blocks stays in the L2 cache until every group has met
+ * it.  Up to four slice rows are bound by memory instead: one block at a time,
+ * one stream.
  *
  * Exactness: vpdpbusd takes unsigned times signed bytes, so a sum begins at
  * -128 times the sum of the weights.  Intermediate sums may wrap, results fit:
@@ -22,8 +21,8 @@
 
 #include "kernels/levels.h"
 #include "kernels/pack.h"
-#include "kernels/x86/groups.h"
 #include "kernels/x86/pages.h"
+#include "kernels/x86/slices.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
@@ -34,25 +33,6 @@
 #define STEP_BYTES 256u /* of a block: a step is 4 quads of 64 bytes */
 
 /* ---- rows ---------------------------------------------------------------- */
-
-static size_t slices_of(const struct x1_rows *rows)
-{
-    return rows->a8 ? 1 : 2;
-}
-
-/* Where row i begins, and in *stride how many bytes its quads are apart. */
-static unsigned char *row_at(const struct x1_rows *rows, size_t i,
-                             size_t *stride)
-{
-    size_t slices = slices_of(rows);
-
-    return group_row(rows, i, SLICES / slices, 4 * slices, stride);
-}
-
-static size_t vnni_rows_bytes(size_t m, size_t k)
-{
-    return m * pack_tiles(k) * PACK_TILE_K * 2;
-}
 
 /* Four quads of a row. */
 INLINE void put_a14(unsigned char *to, size_t stride, __m512i q)
@@ -80,7 +60,7 @@ INLINE void put_a8(unsigned char *to, size_t stride, __m512i q)
 static void put_row(struct x1_rows *out, size_t i, const float *x, float r)
 {
     size_t padded = pack_tiles(out->k) * PACK_TILE_K, stride;
-    unsigned char *to = row_at(out, i, &stride);
+    unsigned char *to = slice_row(out, i, SLICES, &stride);
     __m512 factor = _mm512_set1_ps(r);
 
     for (size_t k = 0; k < padded; k += 16, to += 4 * stride) {
@@ -108,16 +88,7 @@ static void vnni_quantise(struct x1_rows *out, const float *x, size_t stride,
 
 static void vnni_integers(int16_t *q, const struct x1_rows *rows, size_t i)
 {
-    size_t stride;
-    const unsigned char *p = row_at(rows, i, &stride);
-
-    for (size_t k = 0; k < rows->k; k++) {
-        const unsigned char *at = p + k / 4 * stride + k % 4;
-
-        q[k] = (int16_t)(at[0] - 128);
-        if (!rows->a8)
-            q[k] = (int16_t)(q[k] * 256 + at[4] - 128);
-    }
+    slice_integers(q, rows, i, SLICES);
 }
 
 /* ---- products ------------------------------------------------------------ */
@@ -411,7 +382,7 @@ static void multiply_pass(const struct target *t, size_t g0, size_t g1,
 static void multiply(const struct target *t, size_t from, size_t to)
 {
     size_t kt = pack_tiles(t->in->k);
-    size_t n = group_count(t->in->m, SLICES / slices_of(t->in));
+    size_t n = slice_groups(t->in, SLICES);
     size_t most = PASS_BYTES / (kt * PACK_TILE_K * SLICES), passes;
 
     if (n == 0)
@@ -548,7 +519,7 @@ static size_t vnni_pick(const uint32_t *w, size_t n, uint64_t r)
 
 void x1_vnni_init(struct x1_kernels *k)
 {
-    k->rows_bytes = vnni_rows_bytes;
+    k->rows_bytes = slice_rows_bytes;
     k->quantise = vnni_quantise;
     k->integers = vnni_integers;
     k->linear = vnni_linear;
