@@ -198,7 +198,13 @@ struct x1_kernels {
 };
 
 /* What a CPU can do, as a mask. */
-enum { X1_AVX2 = 1, X1_VNNI = 2, X1_AMX = 4, X1_SDOT = 8 };
+enum {
+    X1_AVX2 = 1,
+    X1_VNNI = 2, /* of AVX-512 */
+    X1_AMX = 4,
+    X1_SDOT = 8,
+    X1_AVXVNNI = 16 /* of 256 bits, with or without AVX-512 */
+};
 
 /* A level: its name in the setting `kernel`, and what it needs of a CPU. */
 struct x1_level {

@@ -10,15 +10,20 @@
 
 #include "kernels/kernels.h"
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
+#endif
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define AVX2_INIT x1_avx2_init
+#define AVXVNNI_INIT x1_avxvnni_init
 #define VNNI_INIT x1_vnni_init
 #else
 #define AVX2_INIT NULL
+#define AVXVNNI_INIT NULL
 #define VNNI_INIT NULL
 #endif
 #if defined(__aarch64__) && defined(__GNUC__)
@@ -34,6 +39,7 @@ static const struct {
 } levels[] = {
     { { "reference", 0 }, x1_reference_init },
     { { "avx2", X1_AVX2 }, AVX2_INIT },
+    { { "avxvnni", X1_AVX2 | X1_AVXVNNI }, AVXVNNI_INIT },
     { { "vnni", X1_AVX2 | X1_VNNI }, VNNI_INIT },
     { { "amx", X1_AVX2 | X1_VNNI | X1_AMX }, NULL },
     { { "sdot", X1_SDOT }, SDOT_INIT },
@@ -50,11 +56,24 @@ void x1_kernels_init(struct x1_kernels *k, unsigned cpu)
     }
 }
 
+#if defined(__x86_64__) && defined(__GNUC__)
+/* AVX-VNNI: bit 4 of EAX of leaf 7, subleaf 1 (Intel SDM, CPUID).  Compilers
+ * have no common name for it. */
+static bool has_avxvnni(void)
+{
+    unsigned a, b, c, d;
+
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & 1u << 4;
+}
+#endif
+
 unsigned x1_cpu(void)
 {
 #if defined(__x86_64__) && defined(__GNUC__)
     unsigned cpu = __builtin_cpu_supports("avx2") ? X1_AVX2 : 0;
 
+    if (cpu && has_avxvnni())
+        cpu |= X1_AVXVNNI;
     /* what x86/vnni.h compiles for */
     if (__builtin_cpu_supports("avx512f") &&
         __builtin_cpu_supports("avx512bw") &&

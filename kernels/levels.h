@@ -12,6 +12,8 @@ void x1_reference_init(struct x1_kernels *k);
 
 /* What AVX2 does faster (x86/avx2.c); other CPUs have none. */
 void x1_avx2_init(struct x1_kernels *k);
+/* What AVX-VNNI does faster (x86/avxvnni.c), on top of AVX2. */
+void x1_avxvnni_init(struct x1_kernels *k);
 /* What AVX-512 with VNNI does faster (x86/vnni.c), on top of AVX2; none on
  * other CPUs. */
 void x1_vnni_init(struct x1_kernels *k);
