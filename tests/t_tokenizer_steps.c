@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/utf8.h"
 #include "tests/tap.h"
 
 #define N_VOCAB 400
@@ -101,6 +102,91 @@ static void pretokenizers(void)
     ok(cuts(PRE_SPLIT, SPLIT_REMOVED, "-", PRE_SPACE, "a- b", " a| b"),
        "a leading space for each piece");
     ok(cuts(PRE_METASPACE, SCHEME_FIRST, NULL, 0, "", ""), "nothing");
+}
+
+/*
+ * Numbers of other scripts, chosen by hand from the code charts: general
+ * category Nd, Nl, No, the last ones of Unicode 15.0; then what looks like a
+ * number, or lies beside one, and is none.
+ */
+static const uint32_t digits_nd[] = {
+    0x0660, 0x0669, 0x06f5, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66,
+    0x0be6, 0x0c66, 0x0ce6, 0x0d66, 0x0de6, 0x0e50, 0x0ed0, 0x0f20, 0x1040,
+    0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0,
+    0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0,
+    0xff10, 0xff19, 0x104a0, 0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0,
+    0x11450, 0x114d0, 0x11650, 0x116c0, 0x11730, 0x118e0, 0x11950, 0x11c50,
+    0x11d50, 0x11da0, 0x11f50, 0x16a60, 0x16b50, 0x1d7ce, 0x1d7ff, 0x1e140,
+    0x1e2f0, 0x1e4f0, 0x1e950, 0x1fbf0
+};
+static const uint32_t letters_nl[] = {
+    0x16ee, 0x16f0, 0x2160, 0x2182, 0x2185, 0x2188, 0x3007, 0x3021, 0x3029,
+    0x3038, 0x303a, 0xa6e6, 0xa6ef, 0x10140, 0x10341, 0x1034a, 0x103d1,
+    0x12400, 0x1246e
+};
+static const uint32_t others_no[] = {
+    0x00b2, 0x00b9, 0x00bc, 0x09f4, 0x0b72, 0x0bf0, 0x0c78, 0x0d58, 0x0d70,
+    0x0f2a, 0x1369, 0x137c, 0x17f0, 0x19da, 0x2070, 0x2074, 0x2080, 0x2150,
+    0x2189, 0x2460, 0x249b, 0x24ea, 0x2776, 0x2cfd, 0x3192, 0x3220, 0x3248,
+    0x3280, 0x32b1, 0xa830, 0x10107, 0x10175, 0x102e1, 0x10320, 0x10858,
+    0x10e60, 0x11052, 0x111e1, 0x11fc0, 0x16b5b, 0x16e80, 0x1d2c0, 0x1d2e0,
+    0x1d360, 0x1e8c7, 0x1ec71, 0x1ed01, 0x1f100, 0x1f10c
+};
+static const uint32_t no_digits[] = {
+    0x00aa, 0x0bf3, 0x0f34, 0x16eb, 0x17fa, 0x1d7cd, 0x2183, 0x2184, 0x218a,
+    0x249c, 0x24b6, 0x3006, 0x3030, 0x4e00, 0x4e03, 0x4e5d, 0x5341, 0x58f1,
+    0x96f6, 0xff0f, 0xff1a, 0xff21, 0x1f10d, 0x1fbef
+};
+
+/* Whether Digits cuts cp cp out of a text: one by one, and as a run. */
+static bool is_digit(uint32_t cp, bool digit)
+{
+    struct buf text, one, run;
+    bool same;
+
+    buf_init(&text, 64);
+    buf_init(&one, 64);
+    buf_init(&run, 64);
+    for (int i = 0; i < 4; i++) {
+        if (i == 0 || i == 3) {
+            buf_puts(&text, i ? "z" : "a");
+            buf_puts(&one, i ? digit ? "|z" : "z" : "a");
+            buf_puts(&run, i ? digit ? "|z" : "z" : "a");
+        } else {
+            buf_puts(&one, digit ? "|" : "");
+            buf_puts(&run, digit && i == 1 ? "|" : "");
+            utf8_put(&text, cp);
+            utf8_put(&one, cp);
+            utf8_put(&run, cp);
+        }
+    }
+    same = cuts(PRE_DIGITS, 1, NULL, 0, text.data, one.data) &&
+           cuts(PRE_DIGITS, 0, NULL, 0, text.data, run.data);
+    if (!same)
+        printf("# U+%04X\n", (unsigned)cp);
+    buf_clear(&text);
+    buf_clear(&one);
+    buf_clear(&run);
+    return same;
+}
+
+static bool are_digits(const uint32_t *cp, size_t n, bool digit)
+{
+    bool same = true;
+
+    for (size_t i = 0; i < n; i++)
+        same &= is_digit(cp[i], digit);
+    return same;
+}
+
+#define ALL(a) a, sizeof(a) / sizeof((a)[0])
+
+static void digits(void)
+{
+    ok(are_digits(ALL(digits_nd), true), "decimal digits of other scripts");
+    ok(are_digits(ALL(letters_nl), true), "letters that are numbers");
+    ok(are_digits(ALL(others_no), true), "other numbers");
+    ok(are_digits(ALL(no_digits), false), "what only looks like a number");
 }
 
 static void normalizers(void)
@@ -381,6 +467,7 @@ static void malformed(void)
 int main(void)
 {
     pretokenizers();
+    digits();
     normalizers();
     first_tokens();
     stripping();
