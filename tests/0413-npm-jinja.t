@@ -13,5 +13,5 @@ theirs() { node "$npm/render.mjs" "$1"; }
 # it writes the date of today, so ours is told that
 sed "s/^{/{\"date\":\"$(date +%F)\",/" "$lines" >dated.jsonl
 lines=dated.jsonl
-compare_all 180
+compare_all 220
 finish

@@ -13,11 +13,27 @@ import json
 import sys
 sys.stdout.write(json.load(open(sys.argv[1]))["chat_template"])
 PY
+# none of the published ones takes the parts of a content one by one
+cat >Parts.jinja <<'J'
+{{- bos_token }}
+{%- for m in messages %}
+    {{- '<|' + m.role + '|>' }}
+    {%- if m['content'] is string %}
+        {{- m['content'] | trim }}
+    {%- else %}
+        {%- for part in m['content'] if part['type'] == 'text' %}
+            {{- part.text + ('' if loop.last else '/') }}
+        {%- endfor %}
+    {%- endif %}
+    {{- '<|end|>' }}
+{%- endfor %}
+J
 
 # compare_all N: each template, and at least N equal texts in all
 compare_all() {
     equal=0
-    for t in "$APUS_TEST_DATA"/tokenizers/chat_templates/*.jinja Qwen3.jinja; do
+    for t in "$APUS_TEST_DATA"/tokenizers/chat_templates/*.jinja Qwen3.jinja \
+        Parts.jinja; do
         "$build/tests/renderchat" "$t" <"$lines" >ours 2>err &&
             theirs "$t" <"$lines" >theirs 2>err &&
             $python "$top/tests/render_chat.py" ours theirs >out 2>err &&

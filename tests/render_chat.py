@@ -2,11 +2,14 @@
 transformers does it.
 
 render_chat.py OURS THEIRS: compare two outputs of it; the last line is
-"N equal, N differ".  Errors of theirs are left out, and what JavaScript prints
-without one.
+"N equal, N differ".  Errors of theirs are left out, and so is what they print
+of a list as their language shows it: ours says that it does not.
 """
 import json
 import sys
+
+LISTS = ("prints a list or a mapping: only tojson does",
+         "with a string and a list")
 
 
 def render(path):
@@ -42,6 +45,9 @@ def compare(ours, theirs):
     for i, (a, b) in enumerate(pairs, 1):
         a, b = json.loads(a), json.loads(b)
         if isinstance(b, dict) or "[object " in b:
+            continue
+        if isinstance(a, dict) and a["error"].endswith(LISTS) and any(
+                shown in b for shown in ("{'type': 'te", '{"type": "te')):
             continue
         if a == b:
             equal += 1
