@@ -200,7 +200,7 @@ door 'pcre2.*' 'tests/t_pretokenize\.c' PCRE2
 door 'openssl/.*' 'src/proof/digest\.c|src/arweave/key\.c' OpenSSL
 door 'mpi\.h' 'mpi/link\.c' MPI
 door 'slurm/.*' 'jobs/apus-slurm\.c' libslurm
-door 'cuda.*|cublas.*' 'kernels/cuda[^/]*|kernels/cuda/.*' CUDA
+door 'cuda.*|cublas.*' 'kernels/cuda/.*' CUDA
 door 'hdf5.*|H5.*' 'src/store/checkpoint_[a-z0-9]*\.[ch]' HDF5
 door 'seccomp\.h' 'src/base/sandbox\.c' libseccomp
 door 'curl/.*' 'src/net/http\.c' libcurl

@@ -15,7 +15,8 @@ cusim_libs = tests/libcusim.a tests/libtest.a $(net_libs)
 cusim_checked_libs = tests/libcusim.a tests/libcusim_hooks.a \
 	tests/libtest.a $(net_libs)
 
-tests_libcusim_a_SOURCES = tests/cusim/cusim.h tests/cusim/fiber.cpp \
+tests_libcusim_a_SOURCES = tests/cusim/array.h tests/cusim/cusim.h \
+	tests/cusim/fiber.cpp \
 	tests/cusim/host.cpp tests/cusim/internal.h tests/cusim/memory.cpp
 tests_libcusim_a_CXXFLAGS = $(cusim_flags)
 tests_libcusim_hooks_a_SOURCES = tests/cusim/hooks.cpp
@@ -24,6 +25,8 @@ tests_libcusim_hooks_a_CXXFLAGS = $(cusim_flags)
 cusim_tests = \
 	tests/t_cuda_device \
 	tests/t_cuda_device_checked \
+	tests/t_cuda_rowwise \
+	tests/t_cuda_rowwise_checked \
 	# end
 
 tests_t_cuda_device_SOURCES = tests/t_cuda_device.cpp kernels/cuda/dev.cuh
@@ -33,3 +36,14 @@ tests_t_cuda_device_checked_SOURCES = tests/t_cuda_device.cpp
 tests_t_cuda_device_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_device_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_device_checked_LDADD = $(cusim_checked_libs)
+
+EXTRA_DIST += kernels/cuda/rowwise.cu
+rowwise_sources = tests/t_cuda_rowwise.cpp kernels/cuda/launch.cuh \
+	kernels/cuda/rowwise.cuh
+tests_t_cuda_rowwise_SOURCES = $(rowwise_sources)
+tests_t_cuda_rowwise_CXXFLAGS = $(cusim_flags)
+tests_t_cuda_rowwise_LDADD = $(cusim_libs)
+tests_t_cuda_rowwise_checked_SOURCES = $(rowwise_sources)
+tests_t_cuda_rowwise_checked_CPPFLAGS = $(cusim_checked)
+tests_t_cuda_rowwise_checked_CXXFLAGS = $(cusim_checked_flags)
+tests_t_cuda_rowwise_checked_LDADD = $(cusim_checked_libs)

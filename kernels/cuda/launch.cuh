@@ -1,0 +1,62 @@
+/*
+ * What runs on a device: the arguments of each kernel and the function that
+ * launches it.  This header is all that the step needs of kernels/cuda.
+ *
+ * Pointers in arguments are to memory of the device, aligned to 256 bytes, and
+ * stay the caller's; what they point to is defined when the stream gets there.
+ * A launch function returns at once: 0 (cudaSuccess), or the error of the
+ * launch, after which nothing of it runs.
+ *
+ * Quantised rows.  A row of k elements is S slices of ldk bytes, ldk being k
+ * rounded up to 64 and the rest zeros: in A14 (S = 2) hi and lo, the value
+ * being 256 hi + lo with lo in [-128, 127]; in A8 (S = 1) the value itself.
+ * Slice s of row i is slice i * S + s of the array.
+ */
+#ifndef APUS_KERNELS_CUDA_LAUNCH_CUH
+#define APUS_KERNELS_CUDA_LAUNCH_CUH
+
+#include "kernels/cuda/dev.cuh"
+
+/* Bytes of a slice of k elements. */
+static inline uint32_t slice_bytes(size_t k)
+{
+    return (uint32_t)((k + 63) / 64 * 64);
+}
+
+/* Rows of k floats, `stride` floats apart: RMSNorm with the weights g, unless
+ * g is NULL, then A14 or A8 into q and scale, unless q is NULL.  A fault is
+ * the index of the first element of 2^40 or more in size, or -1; a row with
+ * one is zeros after it.  Formulas: doc/numerics.md. */
+struct rows_args {
+    const float *x;
+    const float *g;
+    float *y;         /* the norm's result, `stride` apart, or NULL */
+    int8_t *q;        /* m * S slices */
+    float *scale;     /* m */
+    int32_t *fault_x; /* m, of x: written where g is */
+    int32_t *fault_y; /* m, of what is quantised: written where q is */
+    uint32_t k, ldk, stride;
+    float eps;
+    int a8;
+};
+cudaError_t rows_launch(const struct rows_args *a, uint32_t m,
+                        cudaStream_t stream);
+
+/* Rotation of halves of `heads` vectors of hd floats in each of m rows, in
+ * place; cos and sin have hd / 2 a row. */
+cudaError_t rope_launch(float *x, const float *cos, const float *sin,
+                        uint32_t m, uint32_t heads, uint32_t hd,
+                        cudaStream_t stream);
+
+/* y[i] = f(a[i]), or f(a[i], b[i]), for n elements. */
+enum each { EACH_EXP32, EACH_SILU, EACH_GATE, EACH_ADD };
+cudaError_t each_launch(float *y, const float *a, const float *b, uint32_t n,
+                        enum each f, cudaStream_t stream);
+
+/* x = row id[i] of the embedding w (rows of ldk bytes, k of them used) times
+ * its scale, for m rows of k floats. */
+cudaError_t embed_launch(float *x, const int8_t *w, const float *scale,
+                         const uint32_t *id, uint32_t m, uint32_t k,
+                         uint32_t ldk, cudaStream_t stream);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * The launches of rowwise.cuh.
+ */
+#include "kernels/cuda/rowwise.cuh"
+
+#define EACH_THREADS 128
+
+cudaError_t rows_launch(const struct rows_args *a, uint32_t m,
+                        cudaStream_t stream)
+{
+    LAUNCH(k_rows, m, ROW_THREADS, 0, stream, *a);
+    return cudaGetLastError();
+}
+
+cudaError_t rope_launch(float *x, const float *cos, const float *sin,
+                        uint32_t m, uint32_t heads, uint32_t hd,
+                        cudaStream_t stream)
+{
+    LAUNCH(k_rope, dim3(heads, m), 64, 0, stream, x, cos, sin, hd);
+    return cudaGetLastError();
+}
+
+cudaError_t each_launch(float *y, const float *a, const float *b, uint32_t n,
+                        enum each f, cudaStream_t stream)
+{
+    LAUNCH(k_each, (n + EACH_THREADS - 1) / EACH_THREADS, EACH_THREADS, 0,
+           stream, y, a, b, n, (int)f);
+    return cudaGetLastError();
+}
+
+cudaError_t embed_launch(float *x, const int8_t *w, const float *scale,
+                         const uint32_t *id, uint32_t m, uint32_t k,
+                         uint32_t ldk, cudaStream_t stream)
+{
+    LAUNCH(k_embed, m, 64, 0, stream, x, w, scale, id, k, ldk);
+    return cudaGetLastError();
+}

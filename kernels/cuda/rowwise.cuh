@@ -1,0 +1,216 @@
+/*
+ * Rows: norm and quantisation, and what is element by element.  A block of
+ * ROW_THREADS has a row; between its threads only maxima and sums of integers
+ * are exchanged, so their order is free.
+ */
+#ifndef APUS_KERNELS_CUDA_ROWWISE_CUH
+#define APUS_KERNELS_CUDA_ROWWISE_CUH
+
+#include "kernels/cuda/launch.cuh"
+#include "kernels/x1.h"
+
+#define ROW_THREADS 256
+#define ROW_WARPS (ROW_THREADS / 32)
+#define ROW_LIMIT 0x53800000u /* bits of 2^40 */
+#define ROW_LEAST 0x12800000u /* bits of 2^-90: below it A8 is zeros */
+
+/* The greatest v of the block. */
+DEV uint32_t block_max(uint32_t v, uint32_t *shared)
+{
+    v = __reduce_max_sync(0xffffffffu, v);
+    if (threadIdx.x % 32 == 0)
+        shared[threadIdx.x / 32] = v;
+    __syncthreads();
+    v = shared[threadIdx.x % ROW_WARPS];
+    v = __reduce_max_sync(0xffffffffu, v);
+    __syncthreads();
+    return v;
+}
+
+/* The sum of all v of the block. */
+DEV unsigned long long block_sum(unsigned long long v,
+                                 unsigned long long *shared)
+{
+    for (int d = 16; d > 0; d /= 2)
+        v += __shfl_xor_sync(0xffffffffu, v, d);
+    if (threadIdx.x % 32 == 0)
+        shared[threadIdx.x / 32] = v;
+    __syncthreads();
+    v = 0;
+    for (int i = 0; i < ROW_WARPS; i++)
+        v += shared[i];
+    __syncthreads();
+    return v;
+}
+
+/* The bits of the greatest |value(i)|, i below k. */
+template <typename F>
+DEV uint32_t row_amax(F value, uint32_t k, uint32_t *shared)
+{
+    uint32_t m = 0;
+
+    for (uint32_t i = threadIdx.x; i < k; i += ROW_THREADS) {
+        uint32_t b = x1_bits(value(i)) & 0x7fffffffu;
+
+        m = b > m ? b : m;
+    }
+    return block_max(m, shared);
+}
+
+/* The index of the first value(i) of 2^40 or more, or -1; amax is the row's. */
+template <typename F>
+DEV int32_t row_fault(F value, uint32_t k, uint32_t amax, uint32_t *shared)
+{
+    uint32_t first = 0xffffffffu;
+
+    if (amax < ROW_LIMIT)
+        return -1;
+    for (uint32_t i = threadIdx.x; i < k; i += ROW_THREADS)
+        if ((x1_bits(value(i)) & 0x7fffffffu) >= ROW_LIMIT && i < first)
+            first = i;
+    return (int32_t)~block_max(~first, shared);
+}
+
+/* The factor of a row's elements and its scale; both 0 for a row of zeros. */
+DEV float row_factor(float *scale, uint32_t amax, bool a8)
+{
+    int e;
+
+    *scale = 0;
+    if (amax >= ROW_LIMIT || (a8 && amax < ROW_LEAST))
+        return 0;
+    if (a8) {
+        *scale = X1_DIV(x1_float(amax), 127.0f);
+        return X1_DIV(127.0f, x1_float(amax));
+    }
+    e = x1_a14_exponent(amax);
+    *scale = x1_pow2(e - 14);
+    return x1_pow2(14 - e);
+}
+
+/* Quantise value(0 .. k), whose amax and fault are known, as row `row`. */
+template <typename F>
+DEV void row_quantise(const struct rows_args &a, uint32_t row, uint32_t amax,
+                      int32_t fault, F value)
+{
+    uint32_t S = a.a8 ? 1 : 2;
+    int8_t *q = a.q + (size_t)row * S * a.ldk;
+    float scale, r = row_factor(&scale, amax, a.a8 != 0);
+
+    if (threadIdx.x == 0) {
+        a.scale[row] = scale;
+        a.fault_y[row] = fault;
+    }
+    for (uint32_t i = threadIdx.x; i < a.ldk; i += ROW_THREADS) {
+        int32_t v = r == 0 || i >= a.k ? 0 : x1_round(X1_MUL(value(i), r));
+        int32_t hi = (v + 128) >> 8;
+
+        q[i] = (int8_t)(a.a8 ? v : hi);
+        if (!a.a8)
+            q[a.ldk + i] = (int8_t)(v - 256 * hi);
+    }
+}
+
+/* 1 / sqrt(mean of squares + eps) of a row without a fault. */
+DEV float row_inverse(const struct rows_args &a, const float *x, uint32_t amax,
+                      unsigned long long *shared)
+{
+    int e = x1_a14_exponent(amax);
+    float r = x1_pow2(14 - e);
+    unsigned long long s = 0;
+    double step, ms;
+
+    for (uint32_t i = threadIdx.x; i < a.k; i += ROW_THREADS) {
+        int32_t q = x1_round(X1_MUL(x[i], r));
+
+        s += (uint32_t)(q * q);
+    }
+    s = block_sum(s, shared);
+    step = (double)x1_pow2(e - 14);
+    ms = __dmul_rn(__ll2double_rn((long long)s), __dmul_rn(step, step));
+    ms = __ddiv_rn(ms, (double)a.k);
+    return __double2float_rn(
+        __ddiv_rn(1.0, __dsqrt_rn(__dadd_rn(ms, (double)a.eps))));
+}
+
+__global__ void __launch_bounds__(ROW_THREADS)
+k_rows(const struct rows_args a)
+{
+    SHARED(uint32_t, word, ROW_WARPS);
+    SHARED(unsigned long long, wide, ROW_WARPS);
+    uint32_t row = blockIdx.x;
+    const float *x = a.x + (size_t)row * a.stride, *g = a.g;
+    auto plain = [x](uint32_t i) { return x[i]; };
+    uint32_t amax = row_amax(plain, a.k, word);
+    int32_t fault = row_fault(plain, a.k, amax, word);
+    float inv;
+
+    if (!g) {
+        row_quantise(a, row, amax, fault, plain);
+        return;
+    }
+    if (threadIdx.x == 0)
+        a.fault_x[row] = fault;
+    inv = row_inverse(a, x, fault < 0 ? amax : 0, wide);
+    auto normed = [x, g, inv, fault](uint32_t i) {
+        return fault < 0 ? X1_MUL(X1_MUL(x[i], inv), g[i]) : 0.0f;
+    };
+
+    if (a.q) {
+        amax = row_amax(normed, a.k, word);
+        fault = row_fault(normed, a.k, amax, word);
+        row_quantise(a, row, amax, fault, normed);
+    }
+    for (uint32_t i = threadIdx.x; a.y && i < a.k; i += ROW_THREADS)
+        a.y[(size_t)row * a.stride + i] = normed(i);
+}
+
+/* Grid (heads, rows). */
+__global__ void k_rope(float *x, const float *cos, const float *sin,
+                       uint32_t hd)
+{
+    uint32_t half = hd / 2, head = blockIdx.x, row = blockIdx.y;
+    float *v = x + ((size_t)row * gridDim.x + head) * hd;
+
+    for (uint32_t i = threadIdx.x; i < half; i += blockDim.x) {
+        float a = v[i], b = v[i + half];
+        float c = cos[(size_t)row * half + i], s = sin[(size_t)row * half + i];
+
+        v[i] = X1_SUB(X1_MUL(a, c), X1_MUL(b, s));
+        v[i + half] = X1_ADD(X1_MUL(b, c), X1_MUL(a, s));
+    }
+}
+
+__global__ void k_each(float *y, const float *a, const float *b, uint32_t n,
+                       int f)
+{
+    uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
+
+    if (i >= n)
+        return;
+    switch (f) {
+    case EACH_EXP32:
+        y[i] = x1_exp32(a[i]);
+        break;
+    case EACH_SILU:
+        y[i] = x1_silu(a[i]);
+        break;
+    case EACH_GATE:
+        y[i] = X1_MUL(x1_silu(a[i]), b[i]);
+        break;
+    default:
+        y[i] = X1_ADD(a[i], b[i]);
+    }
+}
+
+__global__ void k_embed(float *x, const int8_t *w, const float *scale,
+                        const uint32_t *id, uint32_t k, uint32_t ldk)
+{
+    uint32_t row = id[blockIdx.x];
+
+    for (uint32_t i = threadIdx.x; i < k; i += blockDim.x)
+        x[(size_t)blockIdx.x * k + i] =
+            X1_MUL((float)w[(size_t)row * ldk + i], scale[row]);
+}
+
+#endif

@@ -1,0 +1,194 @@
+/*
+ * kernels/cuda/rowwise.cu on the emulated device against the reference, bit for
+ * bit: norm, A14 and A8 with their faults, rotation, elements, embedding.
+ */
+#include <string.h>
+
+#include "kernels/cuda/rowwise.cu"
+#include "tests/cusim/array.h"
+
+extern "C" {
+#include "tests/tap.h"
+}
+
+static struct random_numbers rnd(7);
+static struct x1_kernels ref;
+
+template <typename T>
+static bool same(const std::vector<T> &a, const std::vector<T> &b)
+{
+    return a.size() == b.size() &&
+           memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+/* Rows of many sizes of numbers; some are zeros, tiny, or have faults. */
+static std::vector<float> make_rows(size_t m, size_t stride, size_t k)
+{
+    static const float odd[] = { __builtin_inff(), 0x1p40f, -0x1p41f,
+                                 __builtin_nanf(""), 0x1.fffffep39f };
+    std::vector<float> x(m * stride, 0.0f);
+
+    for (size_t i = 0; i < m; i++) {
+        int e = (int)rnd.below(140) - 110, kind = (int)rnd.below(8);
+
+        for (size_t j = 0; j < k; j++)
+            x[i * stride + j] = kind == 0 ? 0.0f : rnd.real(e);
+        if (kind == 1)
+            for (int n = 0; n < 3; n++)
+                x[i * stride + rnd.below((uint32_t)k)] = odd[rnd.below(5)];
+    }
+    return x;
+}
+
+struct shape {
+    size_t m, k, stride;
+    bool norm, a8;
+};
+
+static bool rows_equal(const shape &s)
+{
+    uint32_t S = s.a8 ? 1 : 2, ldk = slice_bytes(s.k);
+    std::vector<float> x = make_rows(s.m, s.stride, s.k), y = x, g(s.k);
+    std::vector<float> scale(s.m), got;
+    std::vector<int32_t> fault_x(s.m, -1), fault_y(s.m);
+    std::vector<int16_t> q(s.m * s.k);
+    struct x1_rows out = { s.m, s.k, s.a8, nullptr, scale.data() };
+    std::vector<unsigned char> form(ref.rows_bytes(s.m, s.k));
+    struct rows_args a = {};
+    float eps = 1e-5f;
+
+    for (auto &v : g)
+        v = rnd.real((int)rnd.below(4));
+    array<float> dx(x), dy(x), dg(g), ds(s.m);
+    array<int8_t> dq(s.m * S * ldk);
+    array<int32_t> fx(fault_x), fy(s.m);
+
+    a.x = dx.p;
+    a.g = s.norm ? dg.p : nullptr;
+    a.y = s.norm ? dy.p : nullptr;
+    a.q = dq.p;
+    a.scale = ds.p;
+    a.fault_x = fx.p;
+    a.fault_y = fy.p;
+    a.k = (uint32_t)s.k;
+    a.ldk = ldk;
+    a.stride = (uint32_t)s.stride;
+    a.eps = eps;
+    a.a8 = s.a8;
+    must(rows_launch(&a, (uint32_t)s.m, nullptr));
+    if (s.norm)
+        ref.rmsnorm(y.data(), x.data(), s.stride, g.data(), eps, s.m, s.k,
+                    fault_x.data());
+    out.q = form.data();
+    ref.quantise(&out, y.data(), s.stride, fault_y.data(), 0, s.m);
+    for (size_t i = 0; i < s.m; i++)
+        ref.integers(&q[i * s.k], &out, i);
+    return same(dq.get(), slices_of(q.data(), s.m, s.k, ldk, s.a8)) &&
+           same(ds.get(), scale) && same(fx.get(), fault_x) &&
+           same(fy.get(), fault_y) && (!s.norm || same(dy.get(), y));
+}
+
+static void test_rows(void)
+{
+    static const size_t ks[] = { 1, 2, 31, 64, 65, 255, 256, 257, 700, 2048 };
+    int bad = 0, n = 60;
+
+    for (int i = 0; i < n; i++) {
+        shape s = { 1 + rnd.below(4), ks[rnd.below(10)], 0, i % 3 != 0,
+                    rnd.below(2) != 0 };
+
+        s.stride = s.k + rnd.below(9);
+        bad += !rows_equal(s);
+    }
+    ok(bad == 0, "norms and quantises %d shapes of rows as the reference", n);
+}
+
+static void test_rope(void)
+{
+    int bad = 0;
+
+    for (int i = 0; i < 10; i++) {
+        uint32_t m = 1 + rnd.below(3), heads = 1 + rnd.below(4);
+        uint32_t hd = 2 * (1 + rnd.below(80));
+        std::vector<float> x(m * heads * hd), c(m * hd / 2), s(c.size());
+
+        for (auto &v : x)
+            v = rnd.real(3);
+        for (size_t j = 0; j < c.size(); j++) {
+            c[j] = rnd.real(0);
+            s[j] = rnd.real(0);
+        }
+        array<float> dx(x), dc(c), ds(s);
+
+        must(rope_launch(dx.p, dc.p, ds.p, m, heads, hd, nullptr));
+        for (uint32_t r = 0; r < m; r++)
+            ref.rope(&x[r * heads * hd], heads, hd, &c[r * hd / 2],
+                     &s[r * hd / 2]);
+        bad += !same(dx.get(), x);
+    }
+    ok(bad == 0, "rotates heads as the reference");
+}
+
+static void test_each(void)
+{
+    uint32_t n = 5000;
+    std::vector<float> a(n), b(n), y(n);
+
+    for (uint32_t i = 0; i < n; i++) {
+        a[i] = rnd.real(7) < 0 ? rnd.real(-30) : rnd.real(6);
+        b[i] = rnd.real(4);
+    }
+    array<float> da(a), db(b), dy(n);
+
+    must(each_launch(dy.p, da.p, nullptr, n, EACH_EXP32, nullptr));
+    ref.exp32(y.data(), a.data(), n);
+    ok(same(dy.get(), y), "exp32 is the reference's");
+    must(each_launch(dy.p, da.p, nullptr, n, EACH_SILU, nullptr));
+    ref.silu(y.data(), a.data(), n);
+    ok(same(dy.get(), y), "silu is the reference's");
+    must(each_launch(da.p, da.p, db.p, n, EACH_GATE, nullptr));
+    for (uint32_t i = 0; i < n; i++)
+        a[i] = y[i] * b[i];
+    ok(same(da.get(), a), "silu times up, in place");
+    must(each_launch(dy.p, da.p, db.p, n, EACH_ADD, nullptr));
+    for (uint32_t i = 0; i < n; i++)
+        y[i] = a[i] + b[i];
+    ok(same(dy.get(), y), "a sum of rows");
+}
+
+static void test_embed(void)
+{
+    uint32_t rows = 9, k = 70, ldk = slice_bytes(k);
+    std::vector<int8_t> w(rows * k), padded(rows * ldk, 0);
+    std::vector<uint32_t> id = { 8, 0, 3 };
+    std::vector<float> scale(rows), x(id.size() * k);
+    struct x1_matrix m = { rows, k, scale.data(), w.data() };
+    struct x1_weights packed;
+
+    for (uint32_t r = 0; r < rows; r++) {
+        scale[r] = rnd.real(0);
+        for (uint32_t i = 0; i < k; i++)
+            padded[r * ldk + i] = w[r * k + i] =
+                (int8_t)((int)rnd.below(255) - 127);
+    }
+    array<int8_t> dw(padded);
+    array<float> ds(scale), dx(x.size());
+    array<uint32_t> di(id);
+
+    must(embed_launch(dx.p, dw.p, ds.p, di.p, (uint32_t)id.size(), k, ldk,
+                      nullptr));
+    x1_pack(&ref, &packed, &m, nullptr);
+    for (size_t i = 0; i < id.size(); i++)
+        ref.embed(&x[i * k], &packed, id[i]);
+    ok(same(dx.get(), x), "embeds as the reference");
+}
+
+int main(void)
+{
+    ref = reference_kernels();
+    test_rows();
+    test_rope();
+    test_each();
+    test_embed();
+    return done();
+}
