@@ -1,10 +1,18 @@
 #!/bin/sh
-# Goal of this test: the device code of kernels/*.cu has no fused
-# multiply-add, no flushing of subnormals and no approximate operation.
+# The device code of kernels/cuda is exact, compiled with the flags of the
+# build: no fused multiply-add, no flushing of subnormals, no approximate
+# operation, no saturation, no atomic of floats, and no addition, subtraction
+# or multiplication without .rn, which ptxas may contract.  And it fits: no
+# register is spilled to memory, and no kernel has more registers than its
+# block allows.  Files that break a rule each show that the rule is kept.
+#
+# APUS_CUDA_ARCHS: the architectures, 80 by default; `contrib/check cuda` takes
+# them all.
 set -eu
 
 top=${top_srcdir:-.}
 nvcc=${NVCC:-nvcc}
+flags=${APUS_CUDA_FLAGS:--std=c++17 -fmad=false -O3}
 command -v "$nvcc" >/dev/null 2>&1 || nvcc=/usr/local/cuda/bin/nvcc
 if ! command -v "$nvcc" >/dev/null 2>&1; then
     echo "ok 1 - PTX is exact # SKIP nvcc not found"
@@ -13,26 +21,137 @@ if ! command -v "$nvcc" >/dev/null 2>&1; then
 fi
 . "${top_srcdir:-.}/tests/scratch.sh"
 n=0
-for file in "$top"/kernels/*.cu; do
+failed=0
+result() { # STATUS NAME [FILE-OF-FINDINGS]
     n=$((n + 1))
-    name=${file##*/}
-    "$nvcc" -fmad=false -I"$top" -I"$top/src" -ptx "$file" -o "$tmp/ptx"
-    if grep -nE 'fma|\.ftz|approx' "$tmp/ptx" >"$tmp/found"; then
-        sed 's/^/# /' "$tmp/found"
-        echo "not ok $n - PTX of $name is exact"
+    if [ "$1" = 0 ]; then
+        echo "ok $n - $2"
     else
-        echo "ok $n - PTX of $name is exact"
+        [ $# = 2 ] || head -n 20 "$3" | sed 's/^/# /'
+        echo "not ok $n - $2"
+        failed=1
     fi
+}
+
+# What a line of PTX may not have.
+float='f(16|32|64)(x2)?'
+cat >"$tmp/forbidden" <<TXT
+(^|[^a-z])fma\\.
+(^|[^a-z])mad\\.[a-z.]*$float
+\\.ftz
+\\.approx
+\\.full
+\\.sat
+(atom|red)\\.[a-z.:]*\\.(b?$float|bf16)
+(^|[^a-z])(add|sub|mul)\\.$float
+(^|[^a-z])(ex2|lg2|sin|cos|rsqrt|tanh)\\.
+(^|[^a-z])(div|rcp|sqrt)\\.(rz|rm|rp)
+TXT
+# compile FILE ARCH: its PTX in $tmp/ptx
+compile() {
+    # shellcheck disable=SC2086
+    "$nvcc" $flags -arch="compute_$2" -I"$top" -I"$top/src" -ptx "$1" \
+        -o "$tmp/ptx" 2>"$tmp/log" || { cat "$tmp/log" >&2; return 1; }
+}
+# exact: nothing forbidden in $tmp/ptx; what there is goes to $tmp/found.
+# Lines of a file's name and comments are no instructions.
+exact() {
+    grep -vE '^[[:space:]]*(//|\.file|\.loc)' "$tmp/ptx" |
+        grep -nE -f "$tmp/forbidden" >"$tmp/found" && return 1
+    return 0
+}
+
+# The most registers of a kernel of a file, on any architecture.
+registers='rowwise.cu 48'
+
+archs=${APUS_CUDA_ARCHS:-80}
+for file in "$top"/kernels/cuda/*.cu; do
+    name=${file##*/}
+    for arch in $archs; do
+        compile "$file" "$arch" || exit 1
+        exact && status=0 || status=1
+        result $status "PTX of $name for compute_$arch is exact" "$tmp/found"
+        # shellcheck disable=SC2086
+        "$nvcc" $flags -arch="sm_$arch" -I"$top" -I"$top/src" -cubin "$file" \
+            -Xptxas -v -o "$tmp/cubin" 2>"$tmp/log" || {
+            cat "$tmp/log" >&2
+            exit 1
+        }
+        grep -E '[1-9][0-9]* bytes (spill|stack)' "$tmp/log" >"$tmp/found" &&
+            status=1 || status=0
+        result $status "$name spills nothing on sm_$arch" "$tmp/found"
+        most=$(sed -n 's/.*Used \([0-9]*\) registers.*/\1/p' "$tmp/log" |
+            sort -n | tail -n 1)
+        limit=$(echo "$registers" | sed -n "s/^$name //p")
+        [ "$most" -le "${limit:-0}" ] && status=0 || status=1
+        result $status \
+            "$name: $most registers on sm_$arch, limit ${limit:-0}"
+    done
 done
-# The check itself: contraction allowed, it must find some.
-n=$((n + 1))
-cat >"$tmp/fused.cu" <<'EOF'
-__global__ void f(float *x) { *x = x[1] * x[2] + x[3]; }
-EOF
-"$nvcc" -ptx "$tmp/fused.cu" -o "$tmp/ptx"
-if grep -q fma "$tmp/ptx"; then
-    echo "ok $n - a contracted kernel would be found"
-else
-    echo "not ok $n - a contracted kernel would be found"
-fi
+
+# One file for each rule, which it breaks: it has to be refused.
+bad() { # NAME, the body of a kernel on standard input
+    {
+        echo '#include <cuda_fp16.h>'
+        echo '__global__ void k(float *x, double *d, int *i) {'
+        cat
+        echo '}'
+    } >"$tmp/bad.cu"
+    compile "$tmp/bad.cu" "${archs%% *}" || exit 1
+    exact && status=1 || status=0
+    result $status "refuses $1"
+}
+bad "an explicit fma" <<'TXT'
+    x[0] = __fmaf_rn(x[1], x[2], x[3]);
+TXT
+bad "an atomic addition of floats" <<'TXT'
+    atomicAdd(x, 1.5f);
+TXT
+bad "an atomic addition of doubles" <<'TXT'
+    atomicAdd(d, 1.5);
+TXT
+bad "a saturating conversion" <<'TXT'
+    x[0] = __saturatef(x[1]);
+TXT
+bad "a saturating product of integers" <<'TXT'
+    asm volatile("add.sat.s32 %0, %0, %1;" : "+r"(i[0]) : "r"(i[1]));
+TXT
+bad "an approximate quotient" <<'TXT'
+    x[0] = __fdividef(x[1], x[2]);
+TXT
+bad "an approximate exponential" <<'TXT'
+    x[0] = __expf(x[1]);
+TXT
+bad "a quotient rounded down" <<'TXT'
+    x[0] = __fdiv_rd(x[1], x[2]);
+TXT
+bad "half precision" <<'TXT'
+    __half2 h = __floats2half2_rn(x[0], x[1]);
+    x[0] = __low2float(__hadd2(h, h));
+TXT
+
+# Flags that somebody may lose or add.
+exactly=$flags
+flags="$exactly -ftz=true"
+bad "subnormals flushed to zero" <<'TXT'
+    x[0] = __fadd_rn(x[1], x[2]);
+TXT
+flags=$(echo "$exactly" | sed 's/-fmad=false//')
+bad "a multiplication that an addition may join" <<'TXT'
+    x[0] = __fmul_rn(x[1], x[2]) + x[3];
+TXT
+bad "plain operators of doubles" <<'TXT'
+    d[0] = d[1] * d[2] + d[3];
+TXT
+bad "a difference of floats" <<'TXT'
+    x[0] = x[1] - x[2];
+TXT
+# The kernels need no such flag: their operations are intrinsics and integers.
+for file in "$top"/kernels/cuda/*.cu; do
+    compile "$file" "${archs%% *}" || exit 1
+    exact && status=0 || status=1
+    result $status "PTX of ${file##*/} is exact without -fmad=false" \
+        "$tmp/found"
+done
 echo "1..$n"
+exit $failed

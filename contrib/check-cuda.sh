@@ -1,0 +1,71 @@
+# What contrib/check does for the kernels for GPUs, without a GPU: the parts sim
+# and cuda.  Sourced by it.
+
+# Run the programs of the emulated device, build/gcc/tests/t_cuda_*, whatever
+# is set in the environment.  Leaves their output in its log.
+do_sim() { # PROGRAM...
+    cd build/gcc
+    make -j"$jobs" "$@"
+    for program in "$@"; do
+        echo "== $program"
+        "./$program" >sim.out || { cat sim.out; exit 1; }
+        tail -n 1 sim.out
+    done
+}
+sim_with() { # NAME SETTING=VALUE PROGRAM...
+    name=$1
+    setting=$2
+    shift 2
+    export "${setting?}"
+    check "sim-$name" "kernels for GPUs with $setting" do_sim "$@"
+    unset "${setting%%=*}"
+}
+# Seed 0 and 227 KB of shared memory are what `quick` runs.
+part_sim() {
+    build_gcc
+    [ $status = 0 ] || return 0
+    plain=
+    checked=
+    for t in $(tests_of gcc); do
+        case $t in
+        tests/t_cuda_*_checked) checked="$checked $t" ;;
+        tests/t_cuda_*) plain="$plain $t" ;;
+        esac
+    done
+    if [ -z "$plain" ]; then
+        skip sim "no C++17 compiler (Debian: g++)"
+        return 0
+    fi
+    seeds='1 2 3'
+    [ -z "${APUS_LONG:-}" ] || seeds=$(seq 1 20)
+    for seed in $seeds; do
+        # shellcheck disable=SC2086
+        sim_with "seed$seed" "CUSIM_SEED=$seed" $plain
+    done
+    # shellcheck disable=SC2086
+    sim_with checked CUSIM_SEED=1 $checked
+    # sm_86, 89 and 120; sm_80
+    # shellcheck disable=SC2086
+    sim_with 99KB CUSIM_SHARED=101376 $plain
+    # shellcheck disable=SC2086
+    sim_with 163KB CUSIM_SHARED=166912 $plain
+}
+
+do_cuda() {
+    top_srcdir=$top
+    APUS_CUDA_ARCHS='80 86 89 90 90a 100 120'
+    export top_srcdir APUS_CUDA_ARCHS
+    sh "$top/tests/1004-ptx.t" >build/cuda.out || {
+        grep -v "^ok" build/cuda.out
+        exit 1
+    }
+    tail -n 1 build/cuda.out
+}
+part_cuda() {
+    if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then
+        check cuda "device code for seven architectures: exact, no spills" \
+            do_cuda
+    else
+        skip cuda "no nvcc"
+    fi
+}
