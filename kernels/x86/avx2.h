@@ -55,7 +55,11 @@ INLINE void add_products(__m256i s[2], const void *a, __m256i w0, __m256i w1)
             : "m"(*(const uint64_t (*)[1])a), "x"(w0), "x"(w1));
 }
 
-/* x1_exp32 of eight elements, in the same operations. */
+/* x1_exp32 of eight elements, in the same operations.  `n` is the integer
+ * nearest to x / ln 2, taken from the low bits that adding 1.5 * 2^23 leaves;
+ * r = x - n ln 2 in two steps; the polynomial by Horner; times 2^n, whose bits
+ * are made from those of t.  No instruction contracts: the build forbids it,
+ * and AVX2 alone has no fma.  Below -87 the result is +0. */
 INLINE __m256 exp8(__m256 x)
 {
     const __m256 magic = _mm256_set1_ps(12582912.0f);
@@ -83,7 +87,8 @@ INLINE __m256 exp8(__m256 x)
     return _mm256_andnot_ps(below, p);
 }
 
-/* x1_silu of eight elements, in the same operations. */
+/* x1_silu of eight elements, in the same operations.  min(-g, 88) has -g first:
+ * vminps gives its second operand where one is NaN, as the reference does. */
 INLINE __m256 silu8(__m256 g)
 {
     __m256 x = _mm256_min_ps(_mm256_xor_ps(g, BITS(0x80000000u)),
@@ -103,7 +108,9 @@ struct avx2_target {
     const float *step; /* of the rows */
 };
 
-/* f32(k * high + low) of eight sums: exact in binary64, rounded once. */
+/* f32(k * high + low) of eight sums: exact in binary64, rounded once.  k is 128
+ * or 256 and the sums are below 2^31, so what is added is below 2^39, and a
+ * binary64 holds 53 bits. */
 INLINE __m256 whole(__m256i high, __m256i low, double k)
 {
     const __m256d f = _mm256_set1_pd(k);
