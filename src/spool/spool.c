@@ -1,6 +1,7 @@
 /*
  * The spool's directories: opening, finding, listing, renaming, removing, and
- * the progress of a batch.  What a batch is made of is in spool_batch.c, who
+ * the progress of a batch.  What a batch is made of is in spool_batch.c, how a
+ * file becomes one in spool_add.c, who
  * has it in claim.c, whether that one lives in owner.c.
  */
 #include <config.h>
