@@ -28,6 +28,7 @@ struct file_out {
     int fd;
     bool stream;      /* written through: dir and aside are NULL */
     bool standard;    /* it is standard output */
+    bool sync_later;
     char *path;
     char *dir;
     char *aside;
@@ -462,7 +463,7 @@ int file_out_commit(struct file_out *f, struct err *err)
     if (file_out_flush(f, err) || check_target(f, err))
         goto out;
     dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir_fd < 0 || sys_fsync(f->fd)) {
+    if (dir_fd < 0 || (!f->sync_later && sys_fsync(f->fd))) {
         fail(err, "write", f->path);
         goto out;
     }
@@ -476,13 +477,18 @@ int file_out_commit(struct file_out *f, struct err *err)
     free(f->aside);
     f->aside = NULL;
     /* Some file systems sync no directories and need none: EINVAL. */
-    if (sys_fsync(dir_fd) && errno != EINVAL)
+    if (!f->sync_later && sys_fsync(dir_fd) && errno != EINVAL)
         rc = fail(err, "sync the directory of", f->path);
 out:
     if (dir_fd >= 0)
         close(dir_fd);
     file_out_abort(f);
     return rc;
+}
+
+void file_out_sync_later(struct file_out *f)
+{
+    f->sync_later = true;
 }
 
 void file_out_abort(struct file_out *f)

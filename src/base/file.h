@@ -81,6 +81,10 @@ void file_out_stream(struct file_out **out, int fd, const char *name,
  * What is not a regular file is never replaced. */
 int file_out_commit(struct file_out *f, struct err *err);
 
+/* The commit will sync neither the file nor its directory: the caller does, in
+ * a directory that no other process knows yet. */
+void file_out_sync_later(struct file_out *f);
+
 /* Drop it (NULL is allowed). */
 void file_out_abort(struct file_out *f);
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -275,6 +278,44 @@ int sys_sync_dir(const char *path)
     close(fd);
     errno = why;
     return rc;
+}
+
+/* Whether syncfs(2) tells of errors: since Linux 5.8. */
+static bool tells_errors(void)
+{
+    struct utsname u;
+    int major = 0, minor = 0;
+
+    return uname(&u) == 0 && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
+           (major > 5 || (major == 5 && minor >= 8));
+}
+
+/* Of file systems of other machines, and those of FUSE, syncfs(2) may leave
+ * out what their servers hold. */
+static bool syncs_files(int dir)
+{
+    static const uint32_t known[] = { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC,
+                                      BTRFS_SUPER_MAGIC, TMPFS_MAGIC };
+    struct statfs fs;
+
+    if (fstatfs(dir, &fs))
+        return false;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if ((uint32_t)fs.f_type == known[i])
+            return true;
+    return false;
+}
+
+int sys_sync_fs(int dir)
+{
+    enum turn t = turn();
+
+    if (t != TURN_GO)
+        return cut_short(t);
+    if (tells_errors() && syncs_files(dir))
+        return syncfs(dir);
+    errno = ENOTSUP;
+    return -1;
 }
 
 int sys_sync_parent(const char *path)

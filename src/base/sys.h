@@ -50,7 +50,11 @@ void sys_crash_if(const char *variable, unsigned long n);
 
 /* fsync of a directory by its path: 0 or -1 with errno. */
 int sys_sync_dir(const char *path);
-/* The same for the directory that contains the path. */
+/* Sync all that was written to the file system of this open directory, also by
+ * other processes: 0, or -1 with errno, ENOTSUP where that is not known to sync
+ * files and to tell what failed. */
+int sys_sync_fs(int dir);
+/* As sys_sync_dir for the directory that contains the path. */
 int sys_sync_parent(const char *path);
 
 #endif

@@ -193,6 +193,22 @@ int spool_write_in(const char *batch_path, const char *name, const void *data,
     return rc;
 }
 
+int spool_put_in(const char *dir, const char *name, const void *data, size_t n,
+                 struct err *err)
+{
+    char *path = file_join(dir, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                  0666);
+    int rc = fd < 0 || sys_write(fd, data, n)
+                 ? spool_fail(err, "write", path) : 0;
+
+    /* NFS reports a full disk here at the latest */
+    if (fd >= 0 && close(fd) && rc == 0)
+        rc = spool_fail(err, "write", path);
+    free(path);
+    return rc;
+}
+
 int spool_now(const char *dir, struct timespec *now, struct err *err)
 {
     struct stat st;
@@ -229,6 +245,31 @@ int spool_sync_dir(const char *path, struct err *err)
     if (sys_sync_dir(path) && errno != EINVAL)
         return spool_fail(err, "sync", path);
     return 0;
+}
+
+static int sync_entry(void *self, int dir, const char *name, struct err *err)
+{
+    char *path = file_join(self, name);
+    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    int rc = 0;
+
+    if (fd < 0 || fstat(fd, &st))
+        rc = spool_fail(err, "sync", path);
+    else if (S_ISDIR(st.st_mode))
+        rc = spool_sync_tree(path, err);
+    else if (sys_fsync(fd))
+        rc = spool_fail(err, "write", path);
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return rc;
+}
+
+int spool_sync_tree(const char *path, struct err *err)
+{
+    return spool_each_name(path, sync_entry, (void *)(uintptr_t)path, err) ||
+           spool_sync_dir(path, err) ? -1 : 0;
 }
 
 /* ---- removing ----------------------------------------------------------- */

@@ -37,6 +37,13 @@ int spool_read_in(struct buf *b, const char *batch_path, const char *name,
 int spool_write_in(const char *batch_path, const char *name, const void *data,
                    size_t n, struct err *err);
 
+/* Make a file in a directory that no other process knows, which is synced
+ * later, whole. */
+int spool_put_in(const char *dir, const char *name, const void *data, size_t n,
+                 struct err *err);
+/* Sync a directory and all that is in it. */
+int spool_sync_tree(const char *path, struct err *err);
+
 /* What time it is for the file system of this directory, which is touched. */
 int spool_now(const char *dir, struct timespec *now, struct err *err);
 
