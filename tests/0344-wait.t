@@ -267,6 +267,29 @@ if grep -q '^#define APUS_CRASH_TESTS 1' "$(dirname "$apus")/config.h"; then
     [ $unnamed -eq 0 ] && r=0 || r=1
     [ $r -eq 0 ] || cp unnamed err
     report $r "the file is named ($unnamed)"
+    # more parts than are synced one by one; what is there of them is whole
+    for part in g h; do
+        sed "s/custom_id\": *\"/&$part/" t.jsonl
+    done >g.jsonl
+    rm -rf spool/todo/b* spool/split
+    i=1 step=1 bad=
+    while [ $i -le 2000 ]; do
+        got=0
+        APUS_CRASH=$i "$apus" submit g.jsonl -m nano --split 20 --todo \
+            >out 2>err || got=$?
+        [ $got -ne 0 ] || break
+        there=$(ls spool/todo | wc -l)
+        "$apus" status >rows 2>err &&
+            [ "$(grep -c 'todo.0 of 1' rows)" -eq "$there" ] &&
+            "$apus" submit g.jsonl -m nano --split 20 --todo >out 2>err &&
+            "$apus" status g.jsonl >rows 2>err &&
+            [ "$(grep -c 'todo.0 of 1' rows)" -eq 20 ] || bad="$bad $i"
+        rm -rf spool/todo/b* spool/split
+        [ $i -lt 10 ] || step=11
+        i=$((i + step))
+    done
+    [ $i -gt 100 ] && [ $i -le 2000 ] && [ -z "$bad" ] && r=0 || r=1
+    report $r "killed at any time: each part is whole, again makes all ($i$bad)"
 fi
 
 finish

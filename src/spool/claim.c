@@ -185,6 +185,20 @@ int claim_add(const char *batch_path, uint32_t last, const struct owner *o,
     return rc;
 }
 
+int claim_begin(const char *dir, const struct owner *o, struct err *err)
+{
+    char name[OWNER_NAME];
+    struct buf text;
+    int rc;
+
+    claim_name(name, 1);
+    buf_init(&text, BATCH_FILE_MAX);
+    owner_put(&text, o);
+    rc = spool_put_in(dir, name, text.data, text.len, err);
+    buf_clear(&text);
+    return rc;
+}
+
 void claim_drop(const char *dir)
 {
     char name[OWNER_NAME], *path;

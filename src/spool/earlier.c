@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "proof/digest.h"
+#include "spool/spool_file.h"
 
 #define NAME "earlier"
 #define MAGIC "APUSEARL"
@@ -80,7 +81,6 @@ void earlier_end(struct earlier *e)
 int earlier_write(const char *batch_path, const struct earlier *e,
                   struct id *sha256, struct err *err)
 {
-    char *path = file_join(batch_path, NAME);
     struct buf b;
     int rc;
 
@@ -93,10 +93,9 @@ int earlier_write(const char *batch_path, const struct earlier *e,
         buf_put_u32(&b, e->line[i].n);
     }
     digest(sha256, b.data, b.len);
-    rc = buf_check(&b, path, err) || file_write(path, b.data, b.len, err)
-             ? -1 : 0;
+    rc = buf_check(&b, NAME, err) ||
+         spool_put_in(batch_path, NAME, b.data, b.len, err) ? -1 : 0;
     buf_clear(&b);
-    free(path);
     return rc;
 }
 

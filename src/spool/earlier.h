@@ -32,7 +32,8 @@ int earlier_note(struct earlier *e, struct id sha256, uint32_t n,
 /* The part ends: keep what was before its first line, sorted by hash. */
 void earlier_end(struct earlier *e);
 
-/* The file `earlier` of a batch (doc/checkpoint.md), and its SHA-256. */
+/* Make the file `earlier` of a batch (doc/checkpoint.md) that no other process
+ * knows yet; the caller syncs it.  *sha256 is its hash. */
 int earlier_write(const char *batch_path, const struct earlier *e,
                   struct id *sha256, struct err *err);
 /* ERR_INPUT if it is not the file of that SHA-256, or too long for a batch of

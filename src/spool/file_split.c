@@ -222,18 +222,6 @@ struct cut {
     struct earlier earlier; /* .. and its lines that stand there, too */
 };
 
-/* A part becomes a batch. */
-static int add_part(struct batch *b, bool *existed, const struct file_split *p,
-                    const struct spool *s, const char *file, int from,
-                    const struct cut *c, const char *source, struct err *err)
-{
-    struct batch_part part = { .source = source, .lines_before = c->line,
-                               .earlier = &c->earlier, .sync_later = true };
-
-    if (source_open_range(&part.from, from, file, c->at, c[1].at - c->at, err))
-        return -1;
-    return spool_add_part(s, file, &part, p->model, NULL, b, existed, err);
-}
 
 /* Whether the line just read begins with a BOM: at the beginning of a file that
  * is left out, elsewhere it is a part of the line. */
@@ -303,45 +291,89 @@ static bool is_listed(const struct spool *s, const struct file_split *p)
 static void remove_parts(const struct spool *s, const struct batch *made,
                          size_t n)
 {
+    struct doomed *d = doomed_new(s);
+
     for (size_t i = 0; i < n; i++)
-        spool_remove(s, &made[i], NULL);
+        doomed_add(d, &made[i], NULL);
+    doomed_remove(d, NULL);
+    doomed_free(d);
 }
 
-/* All parts and the list of them, or nothing. */
-static int add_parts(struct file_split *p, const struct spool *s,
-                     const char *file, int from, const struct cut *cuts,
-                     size_t n, struct err *err)
+/* Copies of the parts, on the disk. */
+static int copy_parts(struct adding **copies, const struct file_split *p,
+                      const struct spool *s, const char *file, int from,
+                      const struct cut *cuts, size_t n, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        char *source = xasprintf("%s (part %zu of %zu)", p->source, i + 1, n);
+        const struct cut *c = &cuts[i];
+        struct batch_part part = { .source = source, .lines_before = c->line,
+                                   .earlier = &c->earlier };
+
+        rc = source_open_range(&part.from, from, file, c->at, c[1].at - c->at,
+                               err) ||
+             adding_new(&copies[i], s, file, &part, p->model, err) ? -1 : 0;
+        if (rc)
+            err_prefix(err, "\"%s\"", source);
+        free(source);
+    }
+    if (rc == 0 && adding_sync(copies, n, err))
+        rc = err_prefix(err, "\"%s\"", p->source);
+    return rc;
+}
+
+/* The copies become batches, with the list of them, or none does. */
+static int publish_parts(struct file_split *p, const struct spool *s,
+                         struct adding **copies, size_t n, struct err *err)
 {
     struct batch *made = xcalloc(n, sizeof(*made));
     size_t n_made = 0;
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        char *source = xasprintf("%s (part %zu of %zu)", p->source, i + 1, n);
         struct batch b = { .path = NULL };
         bool existed = true;
 
-        rc = add_part(&b, &existed, p, s, file, from, &cuts[i], source,
-                      err);
-        if (rc)
-            err_prefix(err, "\"%s\"", source);
-        else
+        rc = adding_publish(copies[i], &b, &existed, err);
+        if (rc == 0)
             p->part[p->n++] = b.id;
         if (existed)
             batch_clear(&b);
         else
             made[n_made++] = b;
-        free(source);
     }
     if (rc == 0)
         rc = spool_sync_added(s, err);
-    if (rc == 0 && split_write(s, p, err))
-        rc = err_prefix(err, "\"%s\"", p->source);
+    if (rc == 0)
+        rc = split_write(s, p, err);
+    if (rc)
+        err_prefix(err, "\"%s\"", p->source);
     if (rc && (p->n < n || !is_listed(s, p)))
         remove_parts(s, made, n_made);
     for (size_t i = 0; i < n_made; i++)
         batch_clear(&made[i]);
     free(made);
+    return rc;
+}
+
+static int add_parts(struct file_split *p, const struct spool *s,
+                     const char *file, int from, const struct cut *cuts,
+                     size_t n, struct err *err)
+{
+    struct adding **copies = xcalloc(n, sizeof(*copies));
+    char *tmp = file_join(spool_dir(s), spool_state_name(SPOOL_TMP));
+    int rc;
+
+    spool_remove_leftovers(tmp);
+    rc = copy_parts(copies, p, s, file, from, cuts, n, err);
+    if (rc == 0)
+        rc = publish_parts(p, s, copies, n, err);
+    for (size_t i = 0; i < n; i++)
+        adding_free(copies[i]);
+    free(copies);
+    free(tmp);
     return rc;
 }
 

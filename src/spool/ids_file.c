@@ -52,7 +52,8 @@ static int put_ids(struct file_out *out, struct lines *f, struct err *err)
 }
 
 int ids_file_write(const char *batch_path, const struct batch_info *i,
-                   uint64_t *n_lines, uint64_t *n_requests, struct err *err)
+                   bool sync_later, uint64_t *n_lines, uint64_t *n_requests,
+                   struct err *err)
 {
     char *path = file_join(batch_path, NAME);
     struct file_out *out = NULL;
@@ -61,6 +62,8 @@ int ids_file_write(const char *batch_path, const struct batch_info *i,
 
     if (rc == 0)
         rc = file_out_open(&out, path, err);
+    if (rc == 0 && sync_later)
+        file_out_sync_later(out);
     if (rc == 0)
         rc = put_ids(out, f, err);
     if (rc == 0) {

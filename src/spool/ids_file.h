@@ -17,9 +17,11 @@ struct err;
 struct ids_file;
 
 /* Make it of requests.jsonl in that directory; it appears whole.  Tells how
- * many lines there are, and how many of them are requests. */
+ * many lines there are, and how many of them are requests.  With `sync_later`
+ * it is not synced: the caller does that. */
 int ids_file_write(const char *batch_path, const struct batch_info *i,
-                   uint64_t *n_lines, uint64_t *n_requests, struct err *err);
+                   bool sync_later, uint64_t *n_lines, uint64_t *n_requests,
+                   struct err *err);
 
 /* Open it for reading.  ERR_INPUT unless it is a file of so many lines. */
 int ids_file_open(struct ids_file **out, const char *batch_path,

@@ -1,8 +1,8 @@
 /*
  * The spool's directories: opening, finding, listing, renaming, removing, and
  * the progress of a batch.  What a batch is made of is in spool_batch.c, how a
- * file becomes one in spool_add.c, who
- * has it in claim.c, whether that one lives in owner.c.
+ * file becomes one in spool_add.c, who has it in claim.c, whether that one
+ * lives in owner.c.
  */
 #include <config.h>
 
@@ -216,6 +216,11 @@ uint64_t spool_inode(const struct spool *s)
     struct stat st;
 
     return stat(s->dir, &st) ? 0 : (uint64_t)st.st_ino;
+}
+
+int spool_sync_all(const struct spool *s)
+{
+    return sys_sync_fs(s->fd[SPOOL_TMP]);
 }
 
 const char *spool_dir(const struct spool *s)

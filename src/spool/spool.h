@@ -172,21 +172,17 @@ int spool_add_opened(const struct spool *s, const char *file,
                      struct batch *b, bool *existed, struct err *err);
 
 /* As spool_add_file, of a file that the caller made, or of what was opened of
- * one and is closed here.  Of many parts one sync at their end is enough. */
+ * one and is closed here. */
 struct batch_part {
     const char *source;            /* what people call it */
     uint64_t lines_before;         /* so many of that come before it .. */
     const struct earlier *earlier; /* .. and these in it again; may be NULL */
     struct source *from;           /* NULL: the file, whole */
-    bool sync_later;               /* spool_sync_added follows; before it a
-                                      power failure may take the batch away */
 };
 int spool_add_part(const struct spool *s, const char *file,
                    const struct batch_part *part, struct id model,
                    const char *output, struct batch *b, bool *existed,
                    struct err *err);
-
-int spool_sync_added(const struct spool *s, struct err *err);
 
 /* The batch that spool_add_file would make or find, and what its batch.json
  * would say, but nothing is made; s may be NULL: there is no spool yet.  The

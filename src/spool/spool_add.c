@@ -46,6 +46,7 @@
 #define LEFTOVER_S 86400   /* what is left in tmp after a day is nobody's,
                               unless its owner is seen to live */
 #define SILENT_MS 3600000
+#define FEW 16             /* copies that are synced file by file */
 
 /* ---- copying ------------------------------------------------------------ */
 
@@ -54,12 +55,14 @@ struct adding {
     const struct spool *s;
     const char *file;
     struct source *from;           /* NULL: not opened yet */
-    const struct batch_part *part; /* of a file that was looked at */
+    bool looked_at;                /* the file, by first_look.h */
+    const struct earlier *earlier; /* lines in the parts before, or NULL */
     char name[FILE_SCRATCH];
     char *tmp;    /* SPOOL/tmp */
     char *own;    /* SPOOL/tmp/.new-NAME */
     char *copy;   /* SPOOL/tmp/.new-NAME/NAME */
-    char *taken;  /* SPOOL/tmp/.b<id>, NULL as long as the id is unknown */
+    char *taken;  /* SPOOL/tmp/.b<id>; this and the next: NULL as long as the id
+                     is unknown */
     char *placed; /* SPOOL/tmp/.b<id>/NAME */
     char *path;   /* SPOOL/todo/b<id> */
     struct batch_info info;
@@ -92,8 +95,6 @@ static int pump(struct adding *a, struct source *from, int to,
         if (sys_write(to, chunk, n))
             rc = spool_fail(err, "write", to_path);
     }
-    if (rc == 0 && sys_fsync(to))
-        rc = spool_fail(err, "write", to_path);
     digest_end(d, &a->info.file);
     free(chunk);
     return rc;
@@ -123,13 +124,14 @@ static int copy_file(struct adding *a, struct err *err)
     int rc;
 
     if (!a->from &&
-        (a->part ? source_open_part : source_open)(&a->from, a->file, err))
+        (a->looked_at ? source_open_part : source_open)(&a->from, a->file,
+                                                        err))
         return -1;
     if (sys_mkdir_own(a->own) || sys_mkdir_own(a->copy))
         return spool_fail(err, "make directory", a->copy);
     to_path = file_join(a->copy, "requests.jsonl");
     owner_self_process(&self);
-    rc = owner_write(a->own, &self, err);
+    rc = claim_begin(a->own, &self, err);
     if (rc == 0)
         rc = copy_to(a, a->from, to_path, err);
     free(to_path);
@@ -139,14 +141,50 @@ static int copy_file(struct adding *a, struct err *err)
 /* The ids of the copy's lines. */
 static int write_ids(struct adding *a, struct err *err)
 {
-    const struct earlier *e = a->part ? a->part->earlier : NULL;
+    const struct earlier *e = a->earlier;
 
     a->info.ids = e && e->n ? 3 : 2;
     a->info.n_lines = e ? e->n : 0; /* as many at least */
     if (a->info.ids == 3 && earlier_write(a->copy, e, &a->info.earlier, err))
         return -1;
-    return ids_file_write(a->copy, &a->info, &a->info.n_lines,
+    return ids_file_write(a->copy, &a->info, true, &a->info.n_lines,
                           &a->info.n_requests, err);
+}
+
+static int write_info(struct adding *a, struct err *err)
+{
+    char name[BATCH_NAME];
+    struct buf text;
+    int rc;
+
+    batch_info_id(&a->info.id, &a->info);
+    batch_name(name, a->info.id);
+    a->taken = xasprintf("%s/.%s", a->tmp, name);
+    a->placed = file_join(a->taken, a->name);
+    a->path = spool_path(a->s, SPOOL_TODO, a->info.id);
+    buf_init(&text, BATCH_FILE_MAX);
+    rc = batch_info_put(&text, &a->info, err) ||
+         spool_put_in(a->copy, "batch.json", text.data, text.len, err) ? -1 : 0;
+    buf_clear(&text);
+    return rc;
+}
+
+/* ---- one sync for many --------------------------------------------------- */
+
+/* Of a few copies each file is synced.  Of more all that the file system has,
+ * where it can: that takes as long as one, and what others wrote meanwhile is
+ * less than what we did. */
+int adding_sync(struct adding *const *a, size_t n, struct err *err)
+{
+    int rc = 0;
+
+    if (n > FEW && spool_sync_all(a[0]->s) == 0)
+        return 0;
+    if (n > FEW && errno != ENOTSUP)
+        return spool_fail(err, "sync", a[0]->tmp);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = spool_sync_tree(a[i]->own, err);
+    return rc;
 }
 
 /* ---- two renames -------------------------------------------------------- */
@@ -228,7 +266,8 @@ int spool_sync_added(const struct spool *s, struct err *err)
 
 /* Out of .b<id>, which is ours, to todo: 0 done, 1 there is such a batch
  * (*state), -1. */
-static int publish(struct adding *a, enum spool_state *state, struct err *err)
+static int publish(struct adding *a, bool sync_later, enum spool_state *state,
+                   struct err *err)
 {
     int rc = spool_locate(a->s, a->info.id, state, err);
 
@@ -236,8 +275,7 @@ static int publish(struct adding *a, enum spool_state *state, struct err *err)
         return rc;
     *state = SPOOL_TODO;
     if (sys_rename(a->placed, a->path) == 0) {
-        rc = a->part && a->part->sync_later ? 0
-                                            : spool_sync_added(a->s, err);
+        rc = sync_later ? 0 : spool_sync_added(a->s, err);
         /* a caller that sees it fail has no batch by that */
         if (rc)
             sys_rename(a->path, a->placed);
@@ -251,25 +289,16 @@ static int publish(struct adding *a, enum spool_state *state, struct err *err)
 }
 
 /* As publish, for a copy that is not in its place yet. */
-static int place(struct adding *a, enum spool_state *state, struct err *err)
+static int place(struct adding *a, bool sync_later, enum spool_state *state,
+                 struct err *err)
 {
-    char text[BATCH_NAME];
-    int rc;
+    int rc = take(a, state, err);
 
-    batch_info_id(&a->info.id, &a->info);
-    batch_name(text, a->info.id);
-    a->taken = xasprintf("%s/.%s", a->tmp, text);
-    a->placed = file_join(a->taken, a->name);
-    a->path = spool_path(a->s, SPOOL_TODO, a->info.id);
-    if (batch_info_write(a->copy, &a->info, err))
-        return -1;
-    rc = take(a, state, err);
     if (rc)
         return rc;
-    rc = publish(a, state, err);
-    if (rc) {
+    rc = publish(a, sync_later, state, err);
+    if (rc)
         spool_remove_tree(a->placed, NULL);
-    }
     let_go(a);
     return rc;
 }
@@ -433,24 +462,38 @@ void spool_remove_leftovers(const char *tmp)
         closedir(d);
 }
 
+static int copy(struct adding *a, struct err *err)
+{
+    return copy_file(a, err) || write_ids(a, err) || write_info(a, err)
+               ? -1 : 0;
+}
+
+/* What was copied and synced: to todo. */
+static int put(struct adding *a, bool sync_later, struct batch *b,
+               bool *existed, struct err *err)
+{
+    enum spool_state state = SPOOL_TODO;
+    int rc = place(a, sync_later, &state, err);
+
+    if (rc < 0)
+        return -1;
+    b->state = state;
+    b->id = a->info.id;
+    b->path = spool_path(a->s, state, a->info.id);
+    *existed = rc == 1;
+    return 0;
+}
+
 static int add(struct adding *a, struct batch *b, bool *existed,
                struct err *err)
 {
-    enum spool_state state = SPOOL_TODO;
     int rc;
 
     spool_remove_leftovers(a->tmp);
-    rc = copy_file(a, err) || write_ids(a, err) ? -1 : 0;
-    if (rc == 0)
-        rc = place(a, &state, err);
-    if (rc >= 0) {
-        b->state = state;
-        b->id = a->info.id;
-        b->path = spool_path(a->s, state, a->info.id);
-        *existed = rc == 1;
-    }
+    rc = copy(a, err) || adding_sync(&a, 1, err) ||
+         put(a, false, b, existed, err) ? -1 : 0;
     end_adding(a);
-    return rc < 0 ? -1 : 0;
+    return rc;
 }
 
 int spool_add_file(const struct spool *s, const char *file, struct id model,
@@ -477,6 +520,24 @@ int spool_add_opened(const struct spool *s, const char *file,
     return add(&a, b, existed, err);
 }
 
+/* As begin_adding; the part's source is closed at the end, or here. */
+static int begin_part(struct adding *a, const struct spool *s, const char *file,
+                      const struct batch_part *part, struct id model,
+                      const char *output, struct err *err)
+{
+    if (begin_adding(a, s, file, model, output, err)) {
+        source_close(part->from);
+        return -1;
+    }
+    a->from = part->from;
+    free(a->info.source);
+    a->info.source = xstrdup(part->source);
+    a->info.lines_before = part->lines_before;
+    a->looked_at = true;
+    a->earlier = part->earlier;
+    return 0;
+}
+
 int spool_add_part(const struct spool *s, const char *file,
                    const struct batch_part *part, struct id model,
                    const char *output, struct batch *b, bool *existed,
@@ -484,14 +545,41 @@ int spool_add_part(const struct spool *s, const char *file,
 {
     struct adding a;
 
-    if (begin_adding(&a, s, file, model, output, err)) {
-        source_close(part->from);
+    return begin_part(&a, s, file, part, model, output, err)
+               ? -1 : add(&a, b, existed, err);
+}
+
+/* ---- many ---------------------------------------------------------------- */
+
+int adding_new(struct adding **out, const struct spool *s, const char *file,
+               const struct batch_part *part, struct id model,
+               struct err *err)
+{
+    struct adding *a = xcalloc(1, sizeof(*a));
+
+    if (begin_part(a, s, file, part, model, NULL, err)) {
+        free(a);
         return -1;
     }
-    a.from = part->from;
-    free(a.info.source);
-    a.info.source = xstrdup(part->source);
-    a.info.lines_before = part->lines_before;
-    a.part = part;
-    return add(&a, b, existed, err);
+    if (copy(a, err)) {
+        adding_free(a);
+        return -1;
+    }
+    source_close(a->from); /* many are held, and few can be open */
+    a->from = NULL;
+    *out = a;
+    return 0;
+}
+
+int adding_publish(struct adding *a, struct batch *b, bool *existed,
+                   struct err *err)
+{
+    return put(a, true, b, existed, err);
+}
+
+void adding_free(struct adding *a)
+{
+    if (a)
+        end_adding(a);
+    free(a);
 }

@@ -43,6 +43,24 @@ enum taking spool_take_out(const struct spool *s, const struct batch *b,
 /* Remove what others left in SPOOL/tmp a day ago when they were cut off. */
 void spool_remove_leftovers(const char *tmp);
 
+/* Parts of a file, many of which become batches: each is copied into
+ * SPOOL/tmp, all are synced together, each goes to todo, and spool_sync_added
+ * ends it. */
+struct adding;
+int adding_new(struct adding **out, const struct spool *s, const char *file,
+               const struct batch_part *part, struct id model,
+               struct err *err);
+int adding_sync(struct adding *const *a, size_t n, struct err *err);
+/* As spool_add_file, but a power failure may take the batch away until
+ * spool_sync_added. */
+int adding_publish(struct adding *a, struct batch *b, bool *existed,
+                   struct err *err);
+void adding_free(struct adding *a); /* and its copy; NULL is allowed */
+int spool_sync_added(const struct spool *s, struct err *err);
+
+/* sys_sync_fs of the spool. */
+int spool_sync_all(const struct spool *s);
+
 /* Whether a batch is where we think (TAKING_LATE: it has been moved) and only
  * there: it has one state, and no program of ours puts it in two. */
 enum taking spool_check_alone(const struct spool *s, const struct batch *b,
@@ -70,6 +88,9 @@ int claim_last(struct claim *c, const char *batch_path, struct err *err);
  * has added one, -1. */
 int claim_add(const char *batch_path, uint32_t last, const struct owner *o,
               struct err *err);
+/* Make the first entry in a directory that no other process knows yet, which
+ * the caller syncs. */
+int claim_begin(const char *dir, const struct owner *o, struct err *err);
 /* As owner_judge, of an entry that was `read` or could not be. */
 enum owner_life claim_judge(const struct claim *c, bool read,
                             const char *batch_path, slurm_over_fn *over,

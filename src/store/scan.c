@@ -78,8 +78,8 @@ static int close_ids(struct ids_check *c, const char *batch_path,
 
     ids_file_close(c->file);
     c->file = NULL;
-    return c->bad ? ids_file_write(batch_path, info, &n_lines, &n_requests,
-                                   err) : 0;
+    return c->bad ? ids_file_write(batch_path, info, false, &n_lines,
+                                   &n_requests, err) : 0;
 }
 
 static int read_lines(struct scan *s, struct lines *f, struct ids_check *ids,
