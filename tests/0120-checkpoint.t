@@ -159,8 +159,18 @@ accepted unknown
 change optional <<'PY'
 n = f["output/token"].shape[0]
 f["output/logits_sha256"] = numpy.zeros((n, 32), "<u1")
-f["output/topk_token"] = numpy.zeros((n, 20), "<i4")
-f["output/topk_logit"] = numpy.zeros((n, 20), "<f4")
+rows = numpy.diff(f["output/start"][:])
+rows[1:] = 0
+t = int(rows[0])
+f["topk/start"] = numpy.concatenate([[0], numpy.cumsum(rows)]).astype("<u8")
+f["topk/log_sum"] = numpy.zeros(t, "<f8")
+f["topk/logit"] = numpy.zeros(t, "<f4")
+f["topk/token"] = numpy.zeros((t, 20), "<i4")
+f["topk/top_logit"] = numpy.zeros((t, 20), "<f4")
+f["piece/start"] = numpy.array([0, 2, 2, 2, 2, 2, 2, 2], "<u8")
+f["piece/token"] = numpy.array([0, 9], "<i4")
+f["piece/from"] = numpy.array([0, 1, 4], "<u8")
+f["piece/utf8"] = numpy.zeros(4, "<u1")
 f["logits/start"] = numpy.array([0, 2, 2, 2, 2, 2, 2, 2], "<u8")
 f["logits/value"] = numpy.zeros((2, 32000), "<f4")
 f["hidden/start"] = numpy.array([0, 1, 1, 1, 1, 1, 1, 4], "<u8")
@@ -171,11 +181,38 @@ accepted optional
 has out '"/hidden/value","dtype":"<f4","shape":\[4,3,6\]' "and in its index"
 
 change topk <<'PY'
-n = f["output/token"].shape[0]
-f["output/topk_token"] = numpy.zeros((n, 20), "<i4")
-f["output/topk_logit"] = numpy.zeros((n, 21), "<f4")
+f["topk/token"] = numpy.zeros((3, 20), "<i4")
+f["topk/top_logit"] = numpy.zeros((3, 21), "<f4")
 PY
-refused topk 'topk_logit has 21 in axis 1, not 20'
+refused topk 'top_logit has 21 in axis 1, not 20'
+change steps <<'PY'
+f["topk/token"] = numpy.zeros((3, 20), "<i4")
+f["topk/top_logit"] = numpy.zeros((3, 20), "<f4")
+PY
+refused steps 'topk/start is missing'
+likely() { # NAME ROWS K PIECES ENDS
+    change "$1" <<PY
+n = $2
+f["topk/start"] = numpy.array([0] + 7 * [n], "<u8")
+f["topk/log_sum"] = numpy.zeros(n, "<f8")
+f["topk/logit"] = numpy.zeros(n, "<f4")
+f["topk/token"] = numpy.zeros((n, $3), "<i4")
+f["topk/top_logit"] = numpy.zeros((n, $3), "<f4")
+pieces = numpy.array([$4], "<i4")
+f["piece/start"] = numpy.array([0] + 7 * [len(pieces)], "<u8")
+f["piece/token"] = pieces
+f["piece/from"] = numpy.array([$5], "<u8")
+f["piece/utf8"] = numpy.zeros(4, "<u1")
+PY
+}
+likely count 1 20 '0, 9' '0, 1, 4'
+refused count 'topk/start has another number of steps than the row'
+likely many 2 21 '0, 9' '0, 1, 4'
+refused many 'topk/token has more than 20 a step'
+likely pieces "int(f['output/start'][1])" 20 '9, 9' '0, 1, 4'
+refused pieces 'ids with bytes do not ascend'
+likely ends "int(f['output/start'][1])" 20 '0, 9' '0, 1, 3'
+refused ends 'piece/from does not end where its rows end'
 change logits <<'PY'
 f["logits/start"] = numpy.array([0, 2, 2, 2, 2, 2, 2, 3], "<u8")
 f["logits/value"] = numpy.zeros((2, 32000), "<f4")

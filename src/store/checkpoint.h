@@ -14,6 +14,7 @@
 
 #include "base/id.h"
 #include "store/record.h"
+#include "store/topk.h"
 
 struct buf;
 struct err;
@@ -33,6 +34,10 @@ struct checkpoint_head {
     uint64_t n_rows;             /* one for each request and choice, N */
     uint64_t n_stops, stop_bytes; /* strings, and their bytes */
     uint64_t n_prompt, n_leaves, n_output, text_bytes;
+    uint64_t n_topk;             /* output tokens with their likeliest; 0:
+                                  * the part has none .. */
+    uint32_t topk;               /* .. so many of each */
+    uint64_t n_pieces, piece_bytes; /* ids that are named there, bytes */
     uint32_t custom_id_size;     /* of the longest, to CHECKPOINT_CUSTOM_ID;
                                   * 0: there are none */
     bool with_last;              /* the last rows are there */
@@ -47,6 +52,7 @@ struct checkpoint_row {
                                  * leaf is NULL where leaves are left out, and
                                  * n_leaves as many as there were */
     const unsigned char *last;  /* dim f32, little-endian; NULL: zeros */
+    struct topk topk;           /* n is 0, or as many as output tokens */
     const char *custom_id;      /* what the request is called; no NUL ends it */
     size_t custom_id_size;      /* 0: unknown */
 };

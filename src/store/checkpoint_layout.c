@@ -79,14 +79,29 @@ const struct layout layout_table[N_SETS] = {
                                 "token ids of the outputs", "1"),
     [SET_OUTPUT_SHA256] = TENSOR("output/logits_sha256", TYPE_U8, COUNT_OUTPUT,
                                  32, 0, "SHA-256 of each step's logits"),
-    [SET_TOPK_TOKEN] = TENSOR("output/topk_token", TYPE_I32, COUNT_OUTPUT,
-                              -COUNT_TOPK, 0, "ids of the highest logits"),
-    [SET_TOPK_LOGIT] = TENSOR("output/topk_logit", TYPE_F32, COUNT_OUTPUT,
-                              -COUNT_TOPK, 0, "the highest logits"),
     [SET_TEXT_START] = START("text/start", COUNT_ROWS, COUNT_TEXT, 0,
                              "first byte of each row's text", "byte"),
     [SET_TEXT_UTF8] = RAGGED("text/utf8", TYPE_U8, COUNT_TEXT,
                              "output texts, UTF-8", "1"),
+    [SET_TOPK_START] = START("topk/start", COUNT_ROWS, COUNT_STEPS, 1,
+                             "first step with likeliest tokens of each row",
+                             "token"),
+    [SET_TOPK_LOG_SUM] = TENSOR("topk/log_sum", TYPE_F64, COUNT_STEPS, 0, 0,
+                                "ln of the sum of exp of all logits"),
+    [SET_TOPK_LOGIT] = TENSOR("topk/logit", TYPE_F32, COUNT_STEPS, 0, 0,
+                              "logit of the output token"),
+    [SET_TOPK_TOKEN] = TENSOR("topk/token", TYPE_I32, COUNT_STEPS, -COUNT_TOPK,
+                              0, "ids of the highest logits"),
+    [SET_TOPK_TOP] = TENSOR("topk/top_logit", TYPE_F32, COUNT_STEPS,
+                            -COUNT_TOPK, 0, "the highest logits"),
+    [SET_PIECE_START] = START("piece/start", COUNT_ROWS, COUNT_PIECES, 1,
+                              "first id with bytes of each row", "1"),
+    [SET_PIECE_TOKEN] = TENSOR("piece/token", TYPE_I32, COUNT_PIECES, 0, 0,
+                               "ids that /topk names"),
+    [SET_PIECE_FROM] = START("piece/from", COUNT_PIECES, COUNT_PIECE_BYTES, 1,
+                             "first byte of each id", "byte"),
+    [SET_PIECE_UTF8] = TENSOR("piece/utf8", TYPE_U8, COUNT_PIECE_BYTES, 0, 0,
+                              "what ids stand for"),
     [SET_LOGITS_START] = START("logits/start", COUNT_ROWS, COUNT_LOGITS, 1,
                                "first step of logits of each row", "token"),
     [SET_LOGITS_VALUE] = TENSOR("logits/value", TYPE_F32, COUNT_LOGITS,
@@ -115,6 +130,7 @@ static const struct {
     [TYPE_ID] = { LAYOUT_ID, "|S43" }, [TYPE_U8] = { 1, "|u1" },
     [TYPE_U32] = { 4, "<u4" },         [TYPE_U64] = { 8, "<u8" },
     [TYPE_I32] = { 4, "<i4" },         [TYPE_F32] = { 4, "<f4" },
+    [TYPE_F64] = { 8, "<f8" },
 };
 
 void layout_dtype(char out[24], enum layout_type t, uint64_t size)
@@ -138,6 +154,10 @@ void layout_counts(uint64_t count[N_COUNTS], const struct checkpoint_head *h)
     count[COUNT_LEAVES] = h->n_leaves;
     count[COUNT_OUTPUT] = h->n_output;
     count[COUNT_TEXT] = h->text_bytes;
+    count[COUNT_STEPS] = h->n_topk;
+    count[COUNT_TOPK] = h->topk;
+    count[COUNT_PIECES] = h->n_pieces;
+    count[COUNT_PIECE_BYTES] = h->piece_bytes;
     count[COUNT_VOCAB] = h->n_vocab;
     count[COUNT_DIM] = h->dim;
     count[COUNT_CUSTOM_ID] = h->custom_id_size;
@@ -183,7 +203,7 @@ void layout_unknown(uint64_t count[N_COUNTS], const struct checkpoint_head *h)
 {
     layout_counts(count, h);
     /* The head's own numbers are in the shapes. */
-    for (int i = COUNT_ROWS; i <= COUNT_TEXT; i++)
+    for (int i = COUNT_ROWS; i <= COUNT_TOPK; i++)
         count[i] = COUNT_UNKNOWN;
     count[COUNT_CUSTOM_ID] = COUNT_UNKNOWN;
 }

@@ -16,6 +16,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "base/vec.h"
 #include "proof/job_record.h"
 #include "proof/merkle.h"
 #include "proof/result_record.h"
@@ -41,6 +42,8 @@ struct checkpoint {
     struct layout_place place[N_SETS];
     struct window window[N_SETS];
     unsigned char stops[JOB_MAX_STOPS * (4 + JOB_MAX_STOP)];
+    unsigned char *ends;          /* of the pieces of a row */
+    size_t cap_ends;
 };
 
 /* ---- bytes ---------------------------------------------------------------*/
@@ -178,14 +181,34 @@ static void take_counts(struct checkpoint *c)
     h->n_leaves = c->count[COUNT_LEAVES];
     h->n_output = c->count[COUNT_OUTPUT];
     h->text_bytes = c->count[COUNT_TEXT];
+    h->n_topk = c->count[COUNT_STEPS];
+    h->topk = (uint32_t)c->count[COUNT_TOPK];
+    h->n_pieces = c->count[COUNT_PIECES];
+    h->piece_bytes = c->count[COUNT_PIECE_BYTES];
     h->with_last = c->place[SET_LAST].there;
     h->without_leaves = !c->place[SET_LEAF_START].there;
     h->custom_id_size = (uint32_t)c->count[COUNT_CUSTOM_ID];
 }
 
+/* Likeliest tokens are there whole or not at all; what ids stand for may be
+ * no bytes. */
+static int look_at_topk(struct checkpoint *c, struct err *err)
+{
+    if (c->count[COUNT_TOPK] > TOPK_MAX)
+        return layout_bad(c->path, SET_TOPK_TOKEN, "has more than 20 a step",
+                          err);
+    for (int i = SET_TOPK_START; i < SET_PIECE_UTF8; i++)
+        if (c->place[i].there != (c->count[COUNT_STEPS] > 0))
+            return layout_bad(c->path, i, "is missing, or without others",
+                              err);
+    return 0;
+}
+
 /* What stands in the file, after where. */
 static int look_at_rows(struct checkpoint *c, struct err *err)
 {
+    if (look_at_topk(c, err))
+        return -1;
     take_counts(c);
     for (int i = 0; i < N_SETS; i++)
         if (c->place[i].there && layout_table[i].ends != COUNT_NONE &&
@@ -261,6 +284,7 @@ void checkpoint_close(struct checkpoint *c)
     part_file_close(c->own);
     for (int i = 0; i < N_SETS; i++)
         free(c->window[i].data);
+    free(c->ends);
     free(c);
 }
 
@@ -398,6 +422,58 @@ static int read_custom_id(struct checkpoint *c, uint64_t i,
     return 0;
 }
 
+/* Where the bytes of each of n ids end in those of the row. */
+static int read_ends(struct checkpoint *c, uint64_t first, uint64_t n,
+                     struct topk *t, struct err *err)
+{
+    const unsigned char *p = NULL;
+    uint64_t from, to;
+
+    /* ids ascend and are below n_vocab, or topk_check refuses */
+    if (n > c->head.n_vocab)
+        return layout_bad(c->path, SET_PIECE_START, "has too many for one row",
+                          err);
+    VEC_ROOM(c->ends, c->cap_ends, 8 * (size_t)n + 1);
+    if (view(c, SET_PIECE_FROM, first, n + 1, &p, err))
+        return -1;
+    from = get_u64(p);
+    for (uint64_t i = 0; i < n; i++)
+        set_u64(c->ends + 8 * i, get_u64(p + 8 * (i + 1)) - from);
+    to = get_u64(p + 8 * n);
+    if (to < from || to > c->count[COUNT_PIECE_BYTES])
+        return layout_bad(c->path, SET_PIECE_FROM, "has changed", err);
+    t->end = c->ends;
+    t->piece_bytes = (size_t)(to - from);
+    return view(c, SET_PIECE_UTF8, from, to - from, &t->utf8, err);
+}
+
+static int read_topk(struct checkpoint *c, uint64_t i, struct topk *t,
+                     size_t n_output, struct err *err)
+{
+    uint64_t from, n;
+
+    if (!c->place[SET_TOPK_START].there)
+        return 0;
+    if (range(c, SET_TOPK_START, i, &from, &n, err))
+        return -1;
+    if (n != 0 && n != n_output)
+        return layout_bad(c->path, SET_TOPK_START, "has another number of"
+                          " steps than the row has output tokens", err);
+    t->n = (size_t)n;
+    t->k = c->head.topk;
+    if (view(c, SET_TOPK_LOG_SUM, from, n, &t->log_sum, err) ||
+        view(c, SET_TOPK_LOGIT, from, n, &t->logit, err) ||
+        view(c, SET_TOPK_TOKEN, from, n, &t->token, err) ||
+        view(c, SET_TOPK_TOP, from, n, &t->top, err) ||
+        range(c, SET_PIECE_START, i, &from, &n, err))
+        return -1;
+    t->n_pieces = (size_t)n;
+    if (view(c, SET_PIECE_TOKEN, from, n, &t->piece, err) ||
+        read_ends(c, from, n, t, err) || topk_check(t, err))
+        return err_prefix(err, "\"%s\"", c->path);
+    return 0;
+}
+
 static int read_row(struct checkpoint *c, uint64_t i,
                     struct checkpoint_row *row, struct err *err)
 {
@@ -414,7 +490,8 @@ static int read_row(struct checkpoint *c, uint64_t i,
         ragged(c, SET_OUTPUT_START, SET_OUTPUT_TOKEN, i, &r->output,
                &r->n_output, err) ||
         ragged(c, SET_TEXT_START, SET_TEXT_UTF8, i, &r->text, &r->text_size,
-               err))
+               err) ||
+        read_topk(c, i, &row->topk, r->n_output, err))
         return -1;
     if (c->place[SET_LAST].there)
         return view(c, SET_LAST, i, 1, &row->last, err);

@@ -73,6 +73,8 @@ int64_t layout_type(enum layout_type t)
         return H5Tcopy(H5T_STD_I32LE);
     case TYPE_F32:
         return H5Tcopy(H5T_IEEE_F32LE);
+    case TYPE_F64:
+        return H5Tcopy(H5T_IEEE_F64LE);
     default:
         return H5I_INVALID_HID;
     }

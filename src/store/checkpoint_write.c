@@ -226,6 +226,37 @@ static int put_ragged(struct writer *w, enum layout_set start,
     return put_u64(w, start, position(w, value), err);
 }
 
+static int put_pieces(struct writer *w, const struct topk *t, struct err *err)
+{
+    uint64_t before = position(w, SET_PIECE_UTF8);
+
+    if (put(w, SET_PIECE_UTF8, t->utf8, t->piece_bytes, err) ||
+        put(w, SET_PIECE_TOKEN, t->piece, t->n_pieces, err))
+        return -1;
+    for (size_t i = 0; i < t->n_pieces; i++)
+        if (put_u64(w, SET_PIECE_FROM, before + get_u64(t->end + 8 * i), err))
+            return -1;
+    return put_u64(w, SET_PIECE_START, position(w, SET_PIECE_TOKEN), err);
+}
+
+static int put_topk(struct writer *w, const struct topk *t, size_t n_output,
+                    struct err *err)
+{
+    if (w->head->n_topk == 0)
+        return 0;
+    if (t->n > 0 && (t->n != n_output || t->k != w->head->topk))
+        return err_set(err, ERR_INPUT, "the likeliest tokens are of %zu"
+                       " output tokens, %zu of each, not of %zu, %u", t->n,
+                       t->k, n_output, (unsigned)w->head->topk);
+    if (put(w, SET_TOPK_LOG_SUM, t->log_sum, t->n, err) ||
+        put(w, SET_TOPK_LOGIT, t->logit, t->n, err) ||
+        put(w, SET_TOPK_TOKEN, t->token, t->n, err) ||
+        put(w, SET_TOPK_TOP, t->top, t->n, err) ||
+        put_u64(w, SET_TOPK_START, position(w, SET_TOPK_LOG_SUM), err))
+        return -1;
+    return put_pieces(w, t, err);
+}
+
 /* Behind the text, zeros. */
 static int put_custom_id(struct writer *w, const struct checkpoint_row *row,
                          struct err *err)
@@ -257,7 +288,8 @@ static int put_row(struct writer *w, const struct checkpoint_row *row,
         put_ragged(w, SET_OUTPUT_START, SET_OUTPUT_TOKEN, r->output,
                    r->n_output, err) ||
         put_ragged(w, SET_TEXT_START, SET_TEXT_UTF8, r->text, r->text_size,
-                   err))
+                   err) ||
+        put_topk(w, &row->topk, r->n_output, err))
         return -1;
     if (!w->head->with_last)
         return 0;
@@ -269,7 +301,8 @@ static int put_rows(struct writer *w, checkpoint_row_fn *give, void *self,
 {
     static const enum layout_set starts[] = {
         SET_STOP_START, SET_STOP_FROM, SET_PROMPT_START,
-        SET_LEAF_START, SET_OUTPUT_START, SET_TEXT_START
+        SET_LEAF_START, SET_OUTPUT_START, SET_TEXT_START, SET_TOPK_START,
+        SET_PIECE_START, SET_PIECE_FROM
     };
     struct checkpoint_row row;
 
@@ -314,6 +347,16 @@ static bool has_set(const struct checkpoint_head *h, enum layout_set i)
     case SET_LEAF_START:
     case SET_LEAF:
         return !h->without_leaves;
+    case SET_TOPK_START: /* to SET_PIECE_UTF8 */
+    case SET_TOPK_LOG_SUM:
+    case SET_TOPK_LOGIT:
+    case SET_TOPK_TOKEN:
+    case SET_TOPK_TOP:
+    case SET_PIECE_START:
+    case SET_PIECE_TOKEN:
+    case SET_PIECE_FROM:
+    case SET_PIECE_UTF8:
+        return h->n_topk > 0;
     default:
         return !layout_table[i].optional;
     }

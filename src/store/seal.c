@@ -27,6 +27,7 @@
 #include "store/checkpoint.h"
 #include "store/jobs_file.h"
 #include "store/scan.h"
+#include "store/topk.h"
 #include "store/worklog.h"
 
 #define RECORD_MAX ((size_t)1 << 31)
@@ -99,8 +100,60 @@ static bool is_bare(const struct record *r)
            res.n > 0;
 }
 
+static void add_refused(struct seal *s, uint32_t log, const struct frame *f)
+{
+    VEC_ROOM(s->refused, s->cap_refused, s->n_refused + 1);
+    s->refused[s->n_refused++] = (struct seal_refused){
+        (uint32_t)f->index, log, f->at
+    };
+}
+
+/* Where the tensors of requests without their record yet are; 0: there is
+ * none, since no frame begins there. */
+struct pending {
+    uint64_t index, last, topk;
+    uint32_t n_topk, k, n_pieces, piece_bytes; /* of the likeliest tokens */
+};
+struct pendings {
+    struct pending *p;
+    size_t n, cap;
+};
+
+static struct pending *pending_of(struct pendings *q, uint64_t index)
+{
+    for (size_t i = 0; i < q->n; i++)
+        if (q->p[i].index == index)
+            return &q->p[i];
+    VEC_ROOM(q->p, q->cap, q->n + 1);
+    q->p[q->n] = (struct pending){ .index = index };
+    return &q->p[q->n++];
+}
+
+static struct pending pending_take(struct pendings *q, uint64_t index)
+{
+    struct pending *p = pending_of(q, index), taken = *p;
+
+    *p = q->p[--q->n];
+    return taken;
+}
+
+/* Likeliest tokens that cannot be read are not there. */
+static void pending_topk(struct pending *p, const struct frame *f)
+{
+    struct topk t;
+
+    p->topk = 0;
+    if (!f->payload || topk_get(&t, f->payload, f->n, NULL))
+        return;
+    p->topk = f->at;
+    p->n_topk = (uint32_t)t.n;
+    p->k = (uint32_t)t.k;
+    p->n_pieces = (uint32_t)t.n_pieces;
+    p->piece_bytes = (uint32_t)t.piece_bytes;
+}
+
 static int add_record(struct seal *s, uint32_t log, const struct frame *f,
-                      uint64_t last, struct err *err)
+                      const struct pending *tensors, struct err *err)
 {
     struct result_record res;
     struct seal_row *row;
@@ -113,7 +166,9 @@ static int add_record(struct seal *s, uint32_t log, const struct frame *f,
     *row = (struct seal_row){
         .line = (uint32_t)f->index,
         .choice = (uint32_t)(f->index >> 32),
-        .log = log, .at = f->at, .last = last,
+        .log = log, .at = f->at, .last = tensors->last,
+        .topk = tensors->topk, .n_topk = tensors->n_topk, .k = tensors->k,
+        .n_pieces = tensors->n_pieces, .piece_bytes = tensors->piece_bytes,
         .n_prompt = (uint32_t)r.n_prompt,
         .n_leaves = (uint32_t)r.n_leaves,
         .n_output = (uint32_t)r.n_output,
@@ -123,49 +178,6 @@ static int add_record(struct seal *s, uint32_t log, const struct frame *f,
     if (result_record_unpack(&res, r.result) == 0)
         row->finish = res.finish;
     count_stops(row, &r);
-    return 0;
-}
-
-static void add_refused(struct seal *s, uint32_t log, const struct frame *f)
-{
-    VEC_ROOM(s->refused, s->cap_refused, s->n_refused + 1);
-    s->refused[s->n_refused++] = (struct seal_refused){
-        (uint32_t)f->index, log, f->at
-    };
-}
-
-/* Where the tensors of requests without their record yet are. */
-struct pending {
-    uint64_t index, at;
-};
-struct pendings {
-    struct pending *p;
-    size_t n, cap;
-};
-
-static void pending_put(struct pendings *q, uint64_t index, uint64_t at)
-{
-    for (size_t i = 0; i < q->n; i++) {
-        if (q->p[i].index == index) {
-            q->p[i].at = at;
-            return;
-        }
-    }
-    VEC_ROOM(q->p, q->cap, q->n + 1);
-    q->p[q->n++] = (struct pending){ index, at };
-}
-
-/* 0 if there is none: no frame begins there. */
-static uint64_t pending_take(struct pendings *q, uint64_t index)
-{
-    for (size_t i = 0; i < q->n; i++) {
-        uint64_t at = q->p[i].at;
-
-        if (q->p[i].index != index)
-            continue;
-        q->p[i] = q->p[--q->n];
-        return at;
-    }
     return 0;
 }
 
@@ -179,9 +191,14 @@ static int take_frame(struct seal *s, uint32_t log, struct pendings *q,
                        ", choice %" PRIu32, s->logs.log[log].path,
                        (uint64_t)line + 1, choice);
     if (f->type == FRAME_LAST)
-        pending_put(q, f->index, f->at);
-    if (f->type == FRAME_RECORD)
-        return add_record(s, log, f, pending_take(q, f->index), err);
+        pending_of(q, f->index)->last = f->at;
+    if (f->type == FRAME_TOPK)
+        pending_topk(pending_of(q, f->index), f);
+    if (f->type == FRAME_RECORD) {
+        struct pending tensors = pending_take(q, f->index);
+
+        return add_record(s, log, f, &tensors, err);
+    }
     if (f->type == FRAME_GIVEN_UP)
         add_refused(s, log, f);
     return 0;
@@ -279,7 +296,9 @@ static int compare_answers(struct seal *s, const struct seal_row *a,
 /* The settings may have been others then. */
 static bool has_more(const struct seal_row *a, const struct seal_row *b)
 {
-    return a->bare != b->bare ? b->bare : !b->last;
+    if (a->bare != b->bare)
+        return b->bare;
+    return !b->last || (a->topk && !b->topk);
 }
 
 /* One row for each line and choice, one reason for each line. */
@@ -400,6 +419,8 @@ static uint64_t row_bytes(const struct seal *s, const struct seal_row *row)
     return RECORD_JOB + RECORD_RESULT + 4 * (uint64_t)row->n_prompt +
            (s->o.roots_only ? 0 : (uint64_t)RECORD_LEAF * row->n_leaves) +
            4 * (uint64_t)row->n_output + row->text + row->stop_bytes +
+           (12 + 8 * (uint64_t)row->k) * row->n_topk +
+           12 * (uint64_t)row->n_pieces + row->piece_bytes +
            (s->o.with_last ? 4 * (uint64_t)s->o.dim : 0);
 }
 
@@ -456,6 +477,7 @@ int seal_open(struct seal **out, const char *batch_path,
     s->scan = scan;
     s->o = *o;
     buf_init(&s->last, (size_t)o->dim * 4);
+    buf_init(&s->topk, RECORD_MAX);
     if (start_logs_find(&s->logs, batch_path, err))
         goto fail;
     for (uint32_t i = 0; i < s->logs.n; i++)
@@ -486,6 +508,7 @@ void seal_close(struct seal *s)
         worklog_reader_close(s->reader[i].log);
     start_logs_clear(&s->logs);
     buf_clear(&s->last);
+    buf_clear(&s->topk);
     free(s->row);
     free(s->refused);
     free(s->part);
@@ -529,6 +552,23 @@ static int take_last(struct seal *s, const struct seal_row *row,
     return 0;
 }
 
+static int take_topk(struct seal *s, const struct seal_row *row,
+                     struct topk *t, struct err *err)
+{
+    struct frame f;
+
+    memset(t, 0, sizeof(*t));
+    if (!row->topk)
+        return 0;
+    if (read_frame(s, row->log, row->topk, &f, err))
+        return -1;
+    buf_reset(&s->topk);
+    buf_put(&s->topk, f.payload, f.n);
+    return buf_check(&s->topk, "likeliest tokens", err) ||
+                   topk_get(t, s->topk.data, s->topk.len, err)
+               ? -1 : 0;
+}
+
 static int give_row(void *self, uint64_t i, struct checkpoint_row *row,
                     struct err *err)
 {
@@ -539,6 +579,7 @@ static int give_row(void *self, uint64_t i, struct checkpoint_row *row,
     row->line = r->line;
     seal_names_get(&g->names, i, row);
     if (take_last(g->s, r, &row->last, err) ||
+        take_topk(g->s, r, &row->topk, err) ||
         read_frame(g->s, r->log, r->at, &f, err))
         return -1;
     return record_get(&row->record, f.payload, f.n, err);
@@ -553,7 +594,8 @@ int seal_row(struct seal *s, size_t i, struct checkpoint_row *row,
         return 0;
     memset(row, 0, sizeof(*row));
     row->line = s->row[i].line;
-    if (read_frame(s, s->row[i].log, s->row[i].at, &f, err) ||
+    if (take_topk(s, &s->row[i], &row->topk, err) ||
+        read_frame(s, s->row[i].log, s->row[i].at, &f, err) ||
         record_get(&row->record, f.payload, f.n, err))
         return -1;
     return 1;
@@ -596,6 +638,10 @@ static void fill_head(struct checkpoint_head *h, const struct seal *s,
         h->n_leaves += s->o.roots_only ? 0 : r->n_leaves;
         h->n_output += r->n_output;
         h->text_bytes += r->text;
+        h->n_topk += r->n_topk;
+        h->topk = r->n_topk ? r->k : h->topk;
+        h->n_pieces += r->n_pieces;
+        h->piece_bytes += r->piece_bytes;
     }
 }
 

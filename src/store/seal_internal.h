@@ -2,7 +2,7 @@
  * What the files of seal share.  Not for others.
  *
  * Sealing reads the logs of all starts once and keeps where each answer lies
- * (72 bytes a row), cuts the lines into parts, and then writes part by
+ * (96 bytes a row), cuts the lines into parts, and then writes part by
  * part from the logs, so that memory does not grow with the answers.  The cut
  * depends on the answers and on part-size alone, not on ranks and starts:
  * sealing the batch again, from other logs, writes the same bytes.
@@ -28,6 +28,8 @@ struct seal_row {
     uint32_t finish;   /* enum result_finish */
     uint32_t n_prompt, n_leaves, n_output, n_stops, stop_bytes;
     uint64_t at, last; /* offsets in the log; last is 0 without a tensor */
+    uint64_t topk;     /* likewise, of the likeliest tokens .. */
+    uint32_t n_topk, k, n_pieces, piece_bytes; /* .. and how much of them */
     uint64_t text;
     bool commits;      /* its trace commits to a last row */
     bool bare;         /* its trace has leaves, which the log has not */
@@ -76,7 +78,7 @@ struct seal {
     size_t n_refused, cap_refused;
     struct seal_part *part;
     size_t n_parts;
-    struct buf last;
+    struct buf last, topk;
 };
 
 struct checkpoint_row;
