@@ -45,7 +45,7 @@ static void check(struct buf *out, const char *want, const char *what)
 
 static void test_chat(struct buf *out, struct id id)
 {
-    struct answer_choice c = { "6 + 24 = 30", 11, tokens, 2, "stop" };
+    struct answer_choice c = { "6 + 24 = 30", 11, tokens, 2, "stop", NULL, 0 };
     struct answer_line a = { &id, "q000", true, "nano", MODEL, 17, &c, 1 };
 
     answer_put(out, &a);
@@ -66,8 +66,9 @@ static void test_chat(struct buf *out, struct id id)
 static void test_completion(struct buf *out, struct id id)
 {
     struct answer_choice c[] = {
-        { "a\"\\\n\t\x01\xc3\xa9\xef\xbf\xbd", 11, tokens, 3, "length" },
-        { "", 0, NULL, 0, "stop" },
+        { "a\"\\\n\t\x01\xc3\xa9\xef\xbf\xbd", 11, tokens, 3, "length", NULL,
+          0 },
+        { "", 0, NULL, 0, "stop", NULL, 0 },
     };
     struct answer_line a = { &id, "\"\n", false, "a/b \"c\"", MODEL, 1, c, 2 };
 

@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "proof/result_record.h"
+#include "store/answer_logprobs.h"
 
 static void put_text(struct buf *out, const char *text)
 {
@@ -41,11 +42,16 @@ static void put_choice(struct buf *out, const struct answer_choice *c,
     buf_puts(out, chat ? "\"message\":{\"role\":\"assistant\",\"content\":"
                        : "\"text\":");
     json_put_string(out, c->text, c->n_text);
-    buf_printf(out, "%s,\"logprobs\":null,\"finish_reason\":\"%s\","
-               "\"apus\":{\"tokens\":[", chat ? "}" : "", c->finish);
+    buf_printf(out, "%s,\"logprobs\":", chat ? "}" : "");
+    if (c->topk)
+        answer_put_logprobs(out, c->topk, c->top_logprobs, c->token, chat);
+    else
+        buf_puts(out, "null");
+    buf_printf(out, ",\"finish_reason\":\"%s\",\"apus\":{\"tokens\":[",
+               c->finish);
     for (size_t i = 0; i < c->n_tokens; i++)
         buf_printf(out, "%s%" PRIu32, i ? "," : "", c->token[i]);
-    buf_puts(out, "]}}");
+    buf_printf(out, "]%s}}", c->topk ? ",\"logprobs\":\"outside X1\"" : "");
 }
 
 static void put_usage(struct buf *out, const struct answer_line *a)

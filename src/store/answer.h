@@ -14,6 +14,7 @@
 
 struct buf;
 struct result_record;
+struct topk;
 
 /* One choice of an answer. */
 struct answer_choice {
@@ -22,6 +23,8 @@ struct answer_choice {
     const uint32_t *token;
     size_t n_tokens;
     const char *finish;     /* "stop" or "length" */
+    const struct topk *topk; /* of its tokens, or NULL: no logprobs */
+    uint32_t top_logprobs;  /* how many of each are listed */
 };
 
 struct answer_line {
