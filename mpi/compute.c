@@ -16,6 +16,7 @@
 
 #include "answer/answer_record.h"
 #include "answer/commit.h"
+#include "answer/logprobs.h"
 #include "answer/prompt.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -38,6 +39,7 @@
 #include "store/request.h"
 #include "store/resume.h"
 #include "store/reuse.h"
+#include "store/topk.h"
 #include "store/worklog.h"
 
 #define RECORD_MAX ((size_t)1 << 31)
@@ -49,6 +51,7 @@ struct task {
     struct work work;
     struct id id;
     struct prompt prompt;
+    bool topk;            /* its likeliest tokens are recorded */
     uint32_t next_choice; /* to be added to the engine */
     size_t in_engine;
 };
@@ -58,6 +61,7 @@ struct choice {
     uint32_t number;
     struct sequence s;
     struct commit commit;
+    struct logprobs *logprobs; /* or NULL */
 };
 
 struct compute {
@@ -174,6 +178,7 @@ static int tokenize(struct compute *c, const struct work *w, struct err *err)
         rc = batch_request_id(&t->id, c->o.info, t->id, r.custom_id, &e);
     if (rc == 0)
         rc = prompt_take(&t->prompt, c->o.model, &r, t->id, &e);
+    t->topk = c->o.offers_logits && (c->o.with_topk || r.logprobs);
     request_clear(&r);
     free(text);
     if (rc == 0) {
@@ -202,6 +207,23 @@ static bool has_answers(struct compute *c)
     return c->reuse && reuse_rows(c->reuse) > 0;
 }
 
+static int put_reused_topk(struct compute *c, const struct task *t,
+                           uint64_t index, const struct topk *topk,
+                           struct err *err)
+{
+    struct buf out;
+    int rc;
+
+    if (!t->topk || !topk->n)
+        return 0;
+    buf_init(&out, RECORD_MAX);
+    topk_put(&out, topk);
+    rc = buf_check(&out, "likeliest tokens", err) ||
+         worklog_put(c->log, FRAME_TOPK, index, out.data, out.len, err);
+    buf_clear(&out);
+    return rc ? -1 : 0;
+}
+
 /* The same record under this request's id.  It has no open frame: it never
  * was in the engine. */
 static int put_reused(struct compute *c, const struct task *t, uint32_t number,
@@ -224,6 +246,7 @@ static int put_reused(struct compute *c, const struct task *t, uint32_t number,
         (!c->o.with_last || !row->last ||
          worklog_put(c->log, FRAME_LAST, index, row->last,
                      (size_t)c->o.model->model->rec.dim * 4, err) == 0) &&
+        put_reused_topk(c, t, index, &row->topk, err) == 0 &&
         worklog_put(c->log, FRAME_RECORD, index, out.data, out.len, err) == 0)
         rc = 0;
     buf_clear(&out);
@@ -238,6 +261,7 @@ static int put_reused(struct compute *c, const struct task *t, uint32_t number,
 static int reuse_choice(struct compute *c, const struct task *t,
                         uint32_t number, struct err *err)
 {
+    struct reuse_needs needs = { c->o.with_last, c->o.with_leaves, t->topk };
     struct sequence s = t->prompt.first;
     struct checkpoint_row row;
     struct job_record job;
@@ -249,7 +273,7 @@ static int reuse_choice(struct compute *c, const struct task *t,
     if (commit_job(&job, c->o.model->model, &s, NULL))
         return 0;
     job_record_id(&id, &job);
-    if (!reuse_find(c->reuse, id, c->o.with_last, c->o.with_leaves, &row))
+    if (!reuse_find(c->reuse, id, needs, &row))
         return 0;
     return put_reused(c, t, number, &row, err) ? -1 : 1;
 }
@@ -270,6 +294,7 @@ static void choice_free(struct compute *c, struct choice *ch)
     if (--t->in_engine == 0 && c->task != t)
         task_free(t);
     commit_clear(&ch->commit);
+    logprobs_free(ch->logprobs);
     free(ch);
 }
 
@@ -304,6 +329,10 @@ static int add_choice(struct compute *c, struct err *err)
     ch->s = t->prompt.first;
     ch->s.sampling.choice = number;
     ch->s.user = ch;
+    ch->s.without_logits = !t->topk;
+    if (t->topk)
+        ch->logprobs = logprobs_new(c->o.model->model->rec.n_vocab,
+                                    ch->s.n_prompt);
     commit_init(&ch->commit, c->o.model->model);
     ch->next = c->open;
     c->open = ch;
@@ -313,14 +342,24 @@ static int add_choice(struct compute *c, struct err *err)
     return engine_add(c->engine, &ch->s, err);
 }
 
+static void on_logits(void *self, void *user, uint32_t position,
+                      const float *logits)
+{
+    struct choice *ch = user;
+
+    (void)self;
+    if (ch->logprobs)
+        logprobs_logits(ch->logprobs, position, logits);
+}
+
 static void on_token(void *self, void *user, uint32_t position,
                      const struct drawn *d)
 {
+    struct choice *ch = user;
     struct compute *c = self;
 
-    (void)user;
-    (void)position;
-    (void)d;
+    if (ch->logprobs)
+        logprobs_token(ch->logprobs, position, d->token);
     c->new_tokens++;
 }
 
@@ -334,8 +373,8 @@ static void on_position(void *self, void *user, const struct position *p)
 
 /* ---- recording ----------------------------------------------------------- */
 
-static int put_tensors(struct compute *c, const struct answer *a,
-                       uint64_t index, struct err *err)
+static int put_last(struct compute *c, const struct answer *a, uint64_t index,
+                    struct err *err)
 {
     size_t dim = c->o.model->model->rec.dim;
     struct buf last;
@@ -351,6 +390,21 @@ static int put_tensors(struct compute *c, const struct answer *a,
     return rc;
 }
 
+static int put_topk(struct compute *c, const struct choice *ch,
+                    const struct answer *a, uint64_t index, struct err *err)
+{
+    struct buf out;
+    int rc;
+
+    if (!ch->logprobs || a->n_out == 0)
+        return 0;
+    buf_init(&out, RECORD_MAX);
+    rc = logprobs_put(&out, ch->logprobs, a, c->o.model->tokenizer, err) ||
+         worklog_put(c->log, FRAME_TOPK, index, out.data, out.len, err);
+    buf_clear(&out);
+    return rc ? -1 : 0;
+}
+
 static int record(struct compute *c, const struct choice *ch,
                   const struct answer *a, struct err *err)
 {
@@ -360,7 +414,7 @@ static int record(struct compute *c, const struct choice *ch,
 
     buf_init(&out, RECORD_MAX);
     if (answer_record(&out, &ch->commit, &ch->s, ch->task->id, a, err) ||
-        put_tensors(c, a, index, err) ||
+        put_last(c, a, index, err) || put_topk(c, ch, a, index, err) ||
         worklog_put(c->log, FRAME_RECORD, index, out.data, out.len, err))
         goto end;
     done_put(&c->fresh, &c->n_fresh, &c->cap_fresh, (struct work_done){
@@ -539,6 +593,8 @@ static int open_engine(struct compute *c, struct err *err)
         .with_last = c->o.with_last
     };
 
+    if (c->o.offers_logits)
+        obs.logits = on_logits;
     return engine_new(&c->engine, c->o.backend, c->o.model->model,
                       c->o.model->tokenizer, &o, &obs, err);
 }

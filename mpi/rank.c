@@ -216,6 +216,8 @@ static int begin(struct rank_side *r, struct err *err)
         .start = r->start, .rank = (uint32_t)link_rank(r->link),
         .max_sequences = r->o.max_sequences, .kv_bytes = r->o.kv_bytes,
         .with_last = r->o.seal.with_last,
+        .with_topk = r->o.seal.with_topk,
+        .offers_logits = !r->o.pretend,
         .with_leaves = !r->o.seal.roots_only,
         .reuse = r->o.pretend ? NULL : r->o.reuse,
     };

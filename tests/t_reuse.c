@@ -64,6 +64,8 @@ static struct reuse *open_index(void)
     return r;
 }
 
+static const struct reuse_needs leaves = { .leaves = true };
+
 /* Answers that are found. */
 static uint64_t found(struct reuse *r)
 {
@@ -71,7 +73,7 @@ static uint64_t found(struct reuse *r)
     uint64_t n = 0;
 
     for (uint64_t i = 0; i < n_rows; i++)
-        n += reuse_has(r, job[i]) && reuse_find(r, job[i], false, true, &row) &&
+        n += reuse_has(r, job[i]) && reuse_find(r, job[i], leaves, &row) &&
              id_equal(id_at(row.record.result + 40), job[i]);
     return n;
 }
@@ -99,8 +101,8 @@ static void test_states(const char *part)
     add_batch(SPOOL_DONE, "done", part, 100);
     has(n_rows, n_rows, "a batch that is done");
     r = open_index();
-    ok(reuse_find(r, job[0], false, true, &row) &&
-           !reuse_find(r, options.model, false, true, &row),
+    ok(reuse_find(r, job[0], leaves, &row) &&
+           !reuse_find(r, options.model, leaves, &row),
        "a job that none has");
     reuse_close(r);
     options.pushed_only = true;

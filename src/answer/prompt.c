@@ -157,6 +157,7 @@ static void plan(struct prompt *p, const struct prompt_model *m,
         .ignore_eos = r->ignore_eos,
         .stops = p->stop,
         .n_stops = r->n_stops,
+        .without_logits = !r->logprobs,
     };
 }
 

@@ -306,7 +306,7 @@ static void put_rows(struct engine *e, struct running *r, size_t count)
             .position = (uint32_t)r->fed,
             .token = running_token(r, r->fed),
             .logits = draws || e->o.draw_all,
-            .tap = e->obs.logits != NULL,
+            .tap = e->obs.logits && !r->s.without_logits,
             .commit = e->obs.position != NULL,
             .deep = r->s.deep && e->o.deep,
             .sampling = draws ? &r->s.sampling : NULL,

@@ -54,6 +54,7 @@ struct sequence {
     bool ignore_eos;
     const struct stop *stops;
     size_t n_stops; /* at most 16 */
+    bool without_logits; /* the observer's logits is not called for it */
     bool deep;      /* positions have the digest of their residual rows */
     void *user;
 };

@@ -30,6 +30,7 @@
 #include "store/rows.h"
 #include "store/seal.h"
 #include "store/scan.h"
+#include "store/topk.h"
 
 #define OUT_MAX ((size_t)1 << 30)
 
@@ -40,6 +41,8 @@ struct choice {
     uint32_t *token;
     size_t n_tokens;
     struct result_record result;
+    struct buf likely;       /* bytes of .. */
+    struct topk topk;        /* n is 0: none */
 };
 
 struct export {
@@ -82,6 +85,7 @@ static void drop_choices(struct export *x)
     for (size_t i = 0; i < x->n_choices; i++) {
         free(x->choice[i].text);
         free(x->choice[i].token);
+        buf_clear(&x->choice[i].likely);
     }
     x->n_choices = 0;
     free(x->custom_id);
@@ -105,6 +109,19 @@ static void keep_custom_id(struct export *x, const struct checkpoint_row *row)
 static uint64_t number_of(const struct export *x, uint64_t line)
 {
     return x->lines_before + line + 1;
+}
+
+/* A view of bytes of its own. */
+static int keep_topk(struct choice *c, const struct topk *t, struct err *err)
+{
+    c->topk.n = 0;
+    buf_init(&c->likely, OUT_MAX);
+    if (!t->n)
+        return 0;
+    topk_put(&c->likely, t);
+    return buf_check(&c->likely, "likeliest tokens", err) ||
+                   topk_get(&c->topk, c->likely.data, c->likely.len, err)
+               ? -1 : 0;
 }
 
 static int keep_row(struct export *x, const struct checkpoint_row *row,
@@ -131,7 +148,7 @@ static int keep_row(struct export *x, const struct checkpoint_row *row,
     keep_custom_id(x, row);
     x->id = c->result.request;
     x->n_choices++;
-    return 0;
+    return keep_topk(c, &row->topk, err);
 }
 
 static int put_out(struct export *x, struct err *err)
@@ -206,8 +223,11 @@ static int put_request(struct export *x, const struct request *r,
 
         choice[i] = (struct answer_choice){
             c->text, c->n_text, c->token, c->n_tokens,
-            answer_finish(c->result.finish)
+            answer_finish(c->result.finish), NULL, 0
         };
+        if (r && r->logprobs && c->topk.n == c->n_tokens)
+            choice[i].topk = &c->topk;
+        choice[i].top_logprobs = r ? r->top_logprobs : 0;
     }
     answer_put(&x->out, &a);
     x->n->answered++;

@@ -52,7 +52,9 @@ enum {
     GIVEN_TOP_K = 8,
     GIVEN_SEED = 16,
     GIVEN_STOP = 32,
-    GIVEN_IGNORE_EOS = 64
+    GIVEN_IGNORE_EOS = 64,
+    GIVEN_LOGPROBS = 128,
+    GIVEN_TOP_LOGPROBS = 256
 };
 
 static int differs(const char *name, struct err *err)
@@ -262,6 +264,55 @@ static int take_ignore_eos(struct request *r, const char *name,
     return 0;
 }
 
+static int set_top_logprobs(struct request *r, uint64_t n, const char *name,
+                            struct err *err)
+{
+    return set_u32(r, GIVEN_TOP_LOGPROBS, &r->top_logprobs, (uint32_t)n, name,
+                   err);
+}
+
+/* true or false of a chat; of a completion, how many of the likeliest. */
+static int take_logprobs(struct request *r, const char *name,
+                         const struct json *v, struct err *err)
+{
+    bool flag = json_type(v) == JSON_BOOL;
+    uint64_t n;
+
+    if (!flag && (json_u64(v, &n) || n > REQUEST_MAX_LOGPROBS))
+        return request_must(err, name, "true, false or an integer from 0 to"
+                                       " 20");
+    if (was_given(r, GIVEN_LOGPROBS) &&
+        r->logprobs != (!flag || json_true(v)))
+        return differs(name, err);
+    r->logprobs = !flag || json_true(v);
+    return flag ? 0 : set_top_logprobs(r, n, name, err);
+}
+
+static int take_top_logprobs(struct request *r, const char *name,
+                             const struct json *v, struct err *err)
+{
+    uint64_t n;
+
+    if (json_u64(v, &n) || n > REQUEST_MAX_LOGPROBS)
+        return request_must(err, name, "an integer from 0 to 20");
+    return set_top_logprobs(r, n, name, err);
+}
+
+/* The likeliest are listed beside the token itself. */
+static int check_logprobs(struct request *r, enum request_place place,
+                          struct err *err)
+{
+    if (r->top_logprobs && !(r->given & GIVEN_LOGPROBS))
+        r->logprobs = true;
+    if (r->top_logprobs && !r->logprobs)
+        return request_must(err, "top_logprobs", "0 where \"logprobs\" is"
+                                                 " false");
+    if (r->logprobs && place >= REQUEST_DATA)
+        return request_must(err, "logprobs", "false: the answer to a message"
+                                             " has none");
+    return 0;
+}
+
 /* ---- members ----------------------------------------------------------- */
 
 typedef int take_fn(struct request *r, const char *name,
@@ -331,6 +382,8 @@ static const struct {
     { "seed", take_seed },
     { "stop", take_stop },
     { "ignore_eos", take_ignore_eos },
+    { "logprobs", take_logprobs },
+    { "top_logprobs", take_top_logprobs },
     { "date", take_date },
     { "apus", take_apus },
 };
@@ -420,5 +473,5 @@ int request_fields(struct request *r, const struct json *body,
         return misplaced("apus.date", place, err);
     if (place >= REQUEST_DATA && r->n_choices != 1)
         return request_must(err, "n", "1: a message has one answer");
-    return 0;
+    return check_logprobs(r, place, err);
 }

@@ -23,6 +23,7 @@ struct json;
 #define REQUEST_MAX_LINE LINES_MAX_LINE /* bytes of one line */
 #define REQUEST_MAX_STOPS 16
 #define REQUEST_MAX_CHOICES 8
+#define REQUEST_MAX_LOGPROBS 20
 
 /* A message of a chat; the strings are the request's, UTF-8, NUL-terminated. */
 struct request_message {
@@ -64,6 +65,8 @@ struct request {
     bool has_seed;
     uint64_t seed;
     bool ignore_eos;      /* body.apus.ignore_eos */
+    bool logprobs;        /* of the tokens of the answer .. */
+    uint32_t top_logprobs; /* .. and of so many of the likeliest, 0 to 20 */
     struct request_stop stop[REQUEST_MAX_STOPS]; /* sorted, unique */
     size_t n_stops;
     unsigned given;       /* request_fields.c's: what was said */

@@ -298,22 +298,23 @@ static bool last_fits(const struct checkpoint_head *h,
 }
 
 /* Whether it is the answer, whole and undamaged. */
-static bool is_good(struct checkpoint *c, struct id job, bool need_last,
-                    bool need_leaves, struct checkpoint_row *row)
+static bool is_good(struct checkpoint *c, struct id job,
+                    struct reuse_needs needs, struct checkpoint_row *row)
 {
     const struct record *r = &row->record;
     struct result_record res;
     bool traced = r->n_leaves == 0 || r->leaf;
 
     if (result_record_unpack(&res, r->result) || !id_equal(res.job, job) ||
-        (need_leaves && !traced) ||
+        (needs.leaves && !traced) ||
+        (needs.topk && row->topk.n != r->n_output) ||
         (traced ? record_check(r, NULL) : record_check_untraced(r, NULL)))
         return false;
-    return !need_last || last_fits(checkpoint_head(c), row);
+    return !needs.last || last_fits(checkpoint_head(c), row);
 }
 
-bool reuse_find(struct reuse *r, struct id job, bool need_last,
-                bool need_leaves, struct checkpoint_row *row)
+bool reuse_find(struct reuse *r, struct id job, struct reuse_needs needs,
+                struct checkpoint_row *row)
 {
     uint64_t key = get_u64(job.b);
 
@@ -323,7 +324,7 @@ bool reuse_find(struct reuse *r, struct id job, bool need_last,
 
         if (c && r->entry[i].row < checkpoint_head(c)->n_rows &&
             checkpoint_row(c, r->entry[i].row, row, NULL) == 0 &&
-            is_good(c, job, need_last, need_leaves, row))
+            is_good(c, job, needs, row))
             return true;
     }
     return false;

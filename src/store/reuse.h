@@ -39,10 +39,16 @@ size_t reuse_rows(const struct reuse *r);
 /* Whether there is an answer to a job, as far as its first 8 bytes tell. */
 bool reuse_has(const struct reuse *r, struct id job);
 
+/* What an answer must come with. */
+struct reuse_needs {
+    bool last;   /* the last residual row, if its trace commits to one */
+    bool leaves; /* those of its trace */
+    bool topk;   /* the likeliest tokens, if it has any token */
+};
+
 /* The answer to a job, all of whose hashes fit: the row is borrowed until the
- * next call.  need_last: with the last residual row if its trace commits to
- * one; need_leaves: with the leaves of its trace. */
-bool reuse_find(struct reuse *r, struct id job, bool need_last,
-                bool need_leaves, struct checkpoint_row *row);
+ * next call. */
+bool reuse_find(struct reuse *r, struct id job, struct reuse_needs needs,
+                struct checkpoint_row *row);
 
 #endif

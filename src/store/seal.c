@@ -460,7 +460,8 @@ static void cut(struct seal *s)
 void seal_settings(struct seal_options *o, const struct settings *s)
 {
     o->part_size = settings_count(s, "part-size");
-    o->with_last = strcmp(settings_text(s, "tensors"), "last") == 0;
+    o->with_last = strcmp(settings_text(s, "tensors"), "none") != 0;
+    o->with_topk = strcmp(settings_text(s, "tensors"), "topk") == 0;
     o->custom_ids = strcmp(settings_text(s, "custom-ids"), "yes") == 0 &&
                     strcmp(settings_text(s, "publish"), "hashes") != 0;
     o->roots_only = strcmp(settings_text(s, "keep-trace"), "roots") == 0;

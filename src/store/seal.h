@@ -27,6 +27,8 @@ struct scan;
 struct seal_options {
     uint64_t part_size;   /* bytes of contents that a part may come to */
     bool with_last;       /* the last residual rows too */
+    bool with_topk;       /* the likeliest tokens of every step were asked
+                           * for; those of logs are kept in any case */
     bool custom_ids;      /* what requests are called, too */
     bool roots_only;      /* of each trace its root, without the leaves */
     bool pretended;       /* answers are made up: nothing is to find them */

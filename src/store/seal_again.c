@@ -26,6 +26,7 @@
 #include "store/part_file.h"
 #include "store/request.h"
 #include "store/seal.h"
+#include "store/topk.h"
 #include "store/worklog.h"
 
 #define MAX_PARTS 1000000
@@ -256,6 +257,21 @@ static int open_log(struct again *a, struct err *err)
     return rc;
 }
 
+static int keep_topk(struct again *a, uint64_t index, const struct topk *t,
+                     struct err *err)
+{
+    struct buf out;
+    int rc;
+
+    if (!t->n)
+        return 0;
+    buf_init(&out, SIZE_MAX);
+    topk_put(&out, t);
+    rc = worklog_put(a->log, FRAME_TOPK, index, out.data, out.len, err);
+    buf_clear(&out);
+    return rc;
+}
+
 static int keep_row(struct again *a, const struct checkpoint_head *h,
                     const struct checkpoint_row *row, uint32_t choice,
                     struct err *err)
@@ -267,6 +283,7 @@ static int keep_row(struct again *a, const struct checkpoint_head *h,
     if (buf_check(&a->payload, "an answer", err) || open_log(a, err) ||
         (row->last && worklog_put(a->log, FRAME_LAST, index, row->last,
                                   4 * (size_t)h->dim, err)) ||
+        keep_topk(a, index, &row->topk, err) ||
         worklog_put(a->log, FRAME_RECORD, index, a->payload.data,
                     a->payload.len, err))
         return -1;
@@ -331,6 +348,7 @@ static int keep_rows(struct again *a, struct checkpoint *c, bool whole,
         if (checkpoint_place(c, i, &line, &choice, NULL) ||
             checkpoint_row(c, i, &row, NULL) || !is_of_line(a, &row) ||
             record_check(&row.record, NULL) ||
+            (row.topk.n && !whole) || /* no hash of the row covers them */
             !last_fits(h, &row, whole))
             a->report->n_dropped++;
         else if (keep_row(a, h, &row, choice, err))

@@ -24,6 +24,8 @@ n +
 seed +
 stop +
 ignore_eos +
+logprobs +
+top_logprobs +
 tools +
 documents +
 chat_template_kwargs +
@@ -55,7 +57,6 @@ frequency_penalty 0
 function_call "none" "auto" {}
 functions []
 logit_bias {}
-logprobs false
 modalities [] ["text"]
 prediction {}
 presence_penalty 0
@@ -64,7 +65,6 @@ response_format {"type":"text"} {}
 stream false
 suffix ""
 tool_choice "none" "auto" {}
-top_logprobs 0
 verbosity "medium" ""
 web_search_options
 messages.annotations []

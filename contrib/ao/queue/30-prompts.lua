@@ -127,6 +127,41 @@ do
         return take(p, "flags", v and 1 or 0, name)
     end
 
+    local function top_logprobs(p, v, name, what)
+        return take(p, "top_logprobs", number(v, 0, 0, 20), name, what)
+    end
+
+    -- true or false of a chat; of a completion, how many of the likeliest
+    function option.logprobs(p, v, name)
+        local flag = type(v) == "boolean"
+        local what = "true, false or an integer from 0 to 20"
+        local wanted = v
+        if not flag then
+            wanted = number(v, 0, 0, 20) and true
+        end
+        local why = take(p, "logprobs", wanted, name, what)
+        if not why and not flag then
+            why = top_logprobs(p, v, name, what)
+        end
+        return why
+    end
+
+    function option.top_logprobs(p, v, name)
+        return top_logprobs(p, v, name, "an integer from 0 to 20")
+    end
+
+    -- The likeliest are listed beside the token itself.
+    local function logprobs_wrong(p)
+        local top = (p.given.top_logprobs or 0) > 0
+        if top and p.given.logprobs == false then
+            return '"top_logprobs" must be 0 where "logprobs" is false'
+        elseif top or p.given.logprobs then
+            return '"logprobs" must be false: the answer to a message has ' ..
+                "none"
+        end
+        return nil
+    end
+
     local days = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
 
     function option.date(_, v, name)
@@ -184,7 +219,10 @@ do
         if place ~= "" and not is_empty(date_of(v) or nil) then
             return '"apus.date" does not belong in ' .. place
         end
-        return p.n ~= 1 and '"n" must be 1: a message has one answer' or nil
+        if p.n ~= 1 then
+            return '"n" must be 1: a message has one answer'
+        end
+        return logprobs_wrong(p)
     end
 end
 
