@@ -380,6 +380,8 @@ static void put_line(struct outputs *o, const struct output_line *got,
                                   : NULL,
             .n_tokens = c->token.len / sizeof(uint32_t),
             .finish = answer_finish(c->end.finish),
+            .topk = c->likely.n && !o->of_part ? &c->likely : NULL,
+            .top_logprobs = r->top_logprobs,
         };
     }
     answer_put(&o->want, &a);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer/logprobs.h"
 #include "answer/prompt.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -30,7 +31,9 @@ struct recompute {
     const uint32_t *token; /* NULL: none is said */
     size_t n_tokens, n_prompt;
     struct recomputed *out;
-    bool over;
+    struct logprobs *logprobs; /* or NULL */
+    struct err failure;        /* of a callback */
+    bool over, failed;
 };
 
 void recomputed_init(struct recomputed *r)
@@ -38,12 +41,14 @@ void recomputed_init(struct recomputed *r)
     memset(r, 0, sizeof(*r));
     buf_init(&r->token, TEXT_MAX);
     buf_init(&r->text, TEXT_MAX);
+    buf_init(&r->topk, TEXT_MAX);
 }
 
 void recomputed_clear(struct recomputed *r)
 {
     buf_clear(&r->token);
     buf_clear(&r->text);
+    buf_clear(&r->topk);
 }
 
 static void on_position(void *self, void *user, const struct position *p)
@@ -65,6 +70,26 @@ static void on_position(void *self, void *user, const struct position *p)
     r->out->mine = p->next;
 }
 
+static void on_logits(void *self, void *user, uint32_t position,
+                      const float *logits)
+{
+    struct recompute *r = self;
+
+    (void)user;
+    if (r->logprobs)
+        logprobs_logits(r->logprobs, position, logits);
+}
+
+static void on_token(void *self, void *user, uint32_t position,
+                     const struct drawn *d)
+{
+    struct recompute *r = self;
+
+    (void)user;
+    if (r->logprobs)
+        logprobs_token(r->logprobs, position, d->token);
+}
+
 static void on_finished(void *self, const struct answer *a)
 {
     struct recompute *r = self;
@@ -81,6 +106,11 @@ static void on_finished(void *self, const struct answer *a)
     }
     buf_put(&out->token, a->token, a->n_out * sizeof(*a->token));
     utf8_scrub(&out->text, a->text, a->n_text);
+    if (r->logprobs && a->n_out &&
+        (logprobs_put(&out->topk, r->logprobs, a, r->m->tokenizer,
+                      &r->failure) ||
+         topk_get(&out->likely, out->topk.data, out->topk.len, &r->failure)))
+        r->failed = true;
     out->end.finish = (uint32_t)a->finish;
     out->end.error_position = a->fault.position;
     out->end.error_layer = a->fault.layer;
@@ -95,7 +125,8 @@ static int make_engine(struct recompute *r, struct err *err)
     struct engine_options o = {
         .max_sequences = 1, .max_rows = ROWS, .max_draws = LOGITS_BYTES / row,
     };
-    struct observer obs = { .self = r, .position = on_position,
+    struct observer obs = { .self = r, .logits = on_logits,
+                            .token = on_token, .position = on_position,
                             .finished = on_finished };
 
     return engine_new(&r->engine, r->backend, r->m->model, r->m->tokenizer,
@@ -156,13 +187,17 @@ int recompute_run(struct recompute *r, const struct sequence *s,
 
     buf_reset(&out->token);
     buf_reset(&out->text);
+    buf_reset(&out->topk);
     memset(&out->end, 0, sizeof(out->end));
+    out->likely.n = 0;
     out->differs = false;
     r->token = token;
     r->n_tokens = n_tokens;
     r->n_prompt = s->n_prompt;
     r->out = out;
-    r->over = false;
+    r->over = r->failed = false;
+    if (!s->without_logits)
+        r->logprobs = logprobs_new(r->m->model->rec.n_vocab, s->n_prompt);
     again.forced = token;
     again.n_forced = count_given(r, s);
     rc = engine_add(r->engine, &again, err);
@@ -170,6 +205,10 @@ int recompute_run(struct recompute *r, const struct sequence *s,
         rc = engine_step(r->engine, &busy, err);
     engine_reset(r->engine); /* one that differs is still there */
     r->out = NULL;
+    logprobs_free(r->logprobs);
+    r->logprobs = NULL;
+    if (rc == 0 && r->failed)
+        return err_copy(err, &r->failure);
     return rc || buf_check(&out->text, "a text", err) ||
                    buf_check(&out->token, "token ids", err)
                ? -1 : 0;

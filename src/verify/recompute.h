@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "proof/result_record.h"
+#include "store/topk.h"
 
 struct backend;
 struct err;
@@ -27,6 +28,9 @@ struct recomputed {
 
     /* if it does not differ */
     struct buf token, text; /* ids, u32 each as in memory; scrubbed text */
+    struct topk likely;       /* its likeliest tokens, in bytes of topk; n is
+                                 0 of a sequence without logits */
+    struct buf topk;
     struct result_record end; /* its finish and the place of an error alone */
 };
 void recomputed_init(struct recomputed *r);
