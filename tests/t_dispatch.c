@@ -184,13 +184,13 @@ static void all_ready(void)
         ready(i);
 }
 
-/* `given` up, or choice 0 has its record. */
-static void tell_done(int from, uint32_t line, bool given)
+/* Given up, or choice 0 has its record. */
+static void tell_done(int from, uint32_t line, bool given_up)
 {
     unsigned char b[8 + DONE_BYTES] = { 1 };
 
     set_u32(b + 8, line);
-    b[13] = given;
+    b[13] = given_up;
     say(from, TAG_DONE, b, sizeof(b));
 }
 

@@ -189,7 +189,7 @@ static void test_batches(const char *what, uint32_t flags, uint32_t window)
 
 /* Some of their own tokens are given to the sequences (to every third one
  * none, to others all but one), others are not: nothing changes. */
-static void test_given(const char *what, uint32_t flags, uint32_t window)
+static void test_forced(const char *what, uint32_t flags, uint32_t window)
 {
     static const struct engine_options o[] = {
         { .max_sequences = 1, .max_rows = 64, .max_draws = 64 },
@@ -222,31 +222,31 @@ static void test_given(const char *what, uint32_t flags, uint32_t window)
 
 /* What is told and taken of given tokens that are not those drawn, of an end
  * among them, and how many there may be. */
-static void test_given_ends(void)
+static void test_forced_ends(void)
 {
     static struct collector c, d;
     struct engine_options o = { .max_sequences = 2, .max_rows = 40,
                                 .max_draws = 40 };
     struct sequence s[2];
     struct model *m = shape("tiny", MODEL_TIED, 0);
-    uint32_t given[30];
+    uint32_t ids[30];
 
     make(s, 2, m->rec.n_vocab);
     s[0].n_prompt = 30;
     s[0].max_tokens = 31;
     answer(&c, m, s, 1, o);
-    memcpy(given, c.r[0].token, sizeof(given));
-    given[4] = (given[4] + 1) % m->rec.n_vocab;
-    s[0].forced = given;
+    memcpy(ids, c.r[0].token, sizeof(ids));
+    ids[4] = (ids[4] + 1) % m->rec.n_vocab;
+    s[0].forced = ids;
     s[0].n_forced = 30;
     answer(&d, m, s, 1, o);
     ok(d.r[0].n == 31 && d.r[0].finish == FINISH_LENGTH &&
-           memcmp(d.r[0].token, given, sizeof(given)) == 0,
+           memcmp(d.r[0].token, ids, sizeof(ids)) == 0,
        "what is given is taken, whatever is drawn");
     m->rec.n_eos = 1;
-    m->rec.eos[0] = given[9];
+    m->rec.eos[0] = ids[9];
     for (size_t i = 0; i < 9; i++)
-        given[i] = given[i] == given[9] ? given[i] ^ 1 : given[i];
+        ids[i] = ids[i] == ids[9] ? ids[i] ^ 1 : ids[i];
     s[1] = s[0];
     s[1].n_forced = 12;
     answer(&d, m, s, 2, o);
@@ -263,7 +263,7 @@ static void test_given_ends(void)
     answer(&d, m, s, 1, o);
     ok(d.r[0].finish == 99, "more given than the context are refused");
     s[0].n_forced = 5;
-    given[4] = m->rec.n_vocab;
+    ids[4] = m->rec.n_vocab;
     answer(&d, m, s, 1, o);
     ok(d.r[0].finish == 99, "a given id outside the vocabulary is refused");
     model_close(m);
@@ -439,9 +439,9 @@ int main(void)
     test_batches("biases, A8R", MODEL_QKV_BIAS | MODEL_A8R, 0);
     test_batches("window of 9", 0, 9);
     test_batches("window of 70", MODEL_TIED, 70);
-    test_given("biases", MODEL_QKV_BIAS, 0);
-    test_given("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED, 9);
-    test_given_ends();
+    test_forced("biases", MODEL_QKV_BIAS, 0);
+    test_forced("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED, 9);
+    test_forced_ends();
     test_continuous();
     test_ends();
     test_fault_embedding();

@@ -186,8 +186,7 @@ static int read_lines(struct asked_file *f, struct lines *in,
                            i + 1);
         if (lines_is_blank(in))
             continue;
-        *l = (struct asked_line){ .at = lines_offset(in), .line = (uint32_t)i,
-                                  .n = (uint32_t)n };
+        *l = (struct asked_line){ .at = lines_offset(in), .line = (uint32_t)i, .n = (uint32_t)n };
         digest(&l->sha256, text, n);
         if (ids == ASKED_IDS_AO)
             custom_id(&l->id, text, n);

@@ -159,7 +159,7 @@ void recompute_free(struct recompute *r)
 /* How many ids are fed as if drawn: the last one of an answer never was.  Ids
  * past what the engine takes, or past one that no draw gives, are not
  * reached. */
-static size_t count_given(const struct recompute *r, const struct sequence *s)
+static size_t count_forced(const struct recompute *r, const struct sequence *s)
 {
     const struct model_record *rec = &r->m->model->rec;
     size_t n = r->token ? r->n_tokens : 0;
@@ -199,7 +199,7 @@ int recompute_run(struct recompute *r, const struct sequence *s,
     if (!s->without_logits)
         r->logprobs = logprobs_new(r->m->model->rec.n_vocab, s->n_prompt);
     again.forced = token;
-    again.n_forced = count_given(r, s);
+    again.n_forced = count_forced(r, s);
     rc = engine_add(r->engine, &again, err);
     while (rc == 0 && !r->over && !out->differs)
         rc = engine_step(r->engine, &busy, err);

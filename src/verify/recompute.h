@@ -42,7 +42,7 @@ int recompute_new(struct recompute **out, const struct prompt_model *m,
                   struct backend *b, struct err *err);
 void recompute_free(struct recompute *r);
 
-/* Compute a sequence, whose `given` is set here.  `token` are the ids that the
+/* Compute a sequence, whose `forced` is set here.  `token` are the ids that the
  * answer is said to have; NULL: none is said, nothing differs. */
 int recompute_run(struct recompute *r, const struct sequence *s,
                   const uint32_t *token, size_t n_tokens,

@@ -386,7 +386,7 @@ static int check_kv(const struct replay *r, struct err *err)
 /* How many output ids are fed as if drawn.  The last one of an answer never
  * was; if it left the range, it is drawn again and then fed.  Ids past the
  * context, or past one that no draw can give, are not reached. */
-static size_t count_given(const struct replay *r)
+static size_t count_forced(const struct replay *r)
 {
     const struct model_record *rec = &r->m->model->rec;
     size_t n = r->rec->n_output;
@@ -419,7 +419,7 @@ static void take_stops(struct replay *r)
 static int make_sequence(struct replay *r, struct err *err)
 {
     const struct job_record *j = &r->job;
-    size_t n_forced = count_given(r);
+    size_t n_forced = count_forced(r);
     void *id;
 
     if (mem_big(&id, j->n_prompt + n_forced + 1, 4, "token ids", err))
