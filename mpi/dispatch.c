@@ -47,7 +47,7 @@ struct rank {
     bool alone;            /* what it has runs alone */
     bool failed;           /* left because of an error */
     bool strange;          /* was lost before this batch */
-    double heard;          /* when, by the monotonic clock */
+    double received;          /* when, by the monotonic clock */
     char host[HOST_MAX];
     uint64_t tokens, done;
     uint32_t *line;        /* what it was handed and has not finished */
@@ -152,7 +152,7 @@ static void start_ranks(struct dispatch *d)
     for (int i = 0; i < d->size; i++) {
         d->rank[i].strange = d->ranks->lost[i];
         d->rank[i].state = d->ranks->lost[i] ? RANK_LOST : RANK_STARTING;
-        d->rank[i].heard = clock_s();
+        d->rank[i].received = clock_s();
     }
     tell_all(d, TAG_START, &b);
     buf_clear(&b);
@@ -228,7 +228,7 @@ static void send_seal(struct dispatch *d, int to, uint32_t k, uint32_t of,
     tell(d, to, TAG_SEAL, &b);
     buf_clear(&b);
     d->rank[to].state = RANK_SEALING;
-    d->rank[to].heard = clock_s();
+    d->rank[to].received = clock_s();
 }
 
 /* How many bytes the logs may have, from what was drawn: only to decide
@@ -572,7 +572,7 @@ void dispatch_take(struct dispatch *d, const struct payload *p)
     /* one that was lost in an earlier batch may still speak of that one */
     if (r->strange)
         return;
-    r->heard = clock_s();
+    r->received = clock_s();
     switch (p->tag) {
     case TAG_READY:
         take_ready(d, r, p);
@@ -614,7 +614,7 @@ static void look_for_lost(struct dispatch *d, double t)
         /* reading a large model takes its time */
         if (d->rank[i].state == RANK_STARTING)
             lost_s *= START_FACTOR;
-        if (is_gone(&d->rank[i]) || t - d->rank[i].heard < lost_s)
+        if (is_gone(&d->rank[i]) || t - d->rank[i].received < lost_s)
             continue;
         lose(d, i, lost_s);
         look_around(d);
@@ -682,8 +682,8 @@ static void count_absence(struct dispatch *d, double t)
     d->ticked = t;
     for (int i = 1; gone > beat_s(d->o.lost_s) && i < d->size; i++)
         /* what it said meanwhile may have been taken just now */
-        d->rank[i].heard = d->rank[i].heard + gone < t
-                               ? d->rank[i].heard + gone : t;
+        d->rank[i].received = d->rank[i].received + gone < t
+                               ? d->rank[i].received + gone : t;
 }
 
 void dispatch_tick(struct dispatch *d)

@@ -49,7 +49,7 @@ struct rank_side {
     bool wanted;         /* asked for a shard, none came yet */
     bool saving;
 
-    double heard, told;
+    double received, told;
     unsigned beats;      /* told since it computes */
     bool quits;
     int status;
@@ -61,7 +61,7 @@ struct rank_side *rank_new(struct link *link, const struct rank_options *o)
 
     r->o = *o;
     r->link = link;
-    r->heard = clock_s();
+    r->received = clock_s();
     return r;
 }
 
@@ -300,7 +300,7 @@ static void take_seal(struct rank_side *r, const struct payload *p)
 
 void rank_take(struct rank_side *r, const struct payload *p)
 {
-    r->heard = clock_s();
+    r->received = clock_s();
     switch (p->tag) {
     case TAG_START:
         take_start(r, p);
@@ -376,7 +376,7 @@ void rank_tick(struct rank_side *r)
         lost_s *= START_FACTOR;
     if (t - r->told >= next_beat_s(r))
         tell_beat(r);
-    if (link_rank(r->link) == 0 || t - r->heard < lost_s)
+    if (link_rank(r->link) == 0 || t - r->received < lost_s)
         return;
     log_warning("rank 0 is lost: silent for %u s; this rank saves and leaves",
                 lost_s);

@@ -138,17 +138,17 @@ static int keep_pull(struct pulling *x, size_t k, struct buf *item,
 }
 
 /* What became of a Pull. */
-enum heard {
-    HEARD_LINES,   /* requests are leased to us */
-    HEARD_NOTHING, /* the queue has none, or refused: *err says why */
-    HEARD_LATER,   /* not known yet: *err */
-    HEARD_WRONG    /* it may have leased something, nobody can say what */
+enum received {
+    RECEIVED_LINES,   /* requests are leased to us */
+    RECEIVED_NOTHING, /* the queue has none, or refused: *err says why */
+    RECEIVED_LATER,   /* not known yet: *err */
+    RECEIVED_WRONG    /* it may have leased something, nobody can say what */
 };
 
 /* Send a kept Pull and keep what the queue says. */
-static enum heard hear(struct pulling *x, size_t k, const struct buf *item,
-                       struct ao_result *r, const struct ao_out **out,
-                       struct err *err)
+static enum received receive(struct pulling *x, size_t k,
+                             const struct buf *item, struct ao_result *r,
+                             const struct ao_out **out, struct err *err)
 {
     struct client *t = x->p->client;
     struct err own = ERR_INIT;
@@ -159,11 +159,11 @@ static enum heard hear(struct pulling *x, size_t k, const struct buf *item,
 
     err = err_or(err, &own);
     if (item_head(&head, item->data, item->len, err))
-        return HEARD_WRONG;
+        return RECEIVED_WRONG;
     if (ao_send(t->ao, item->data, item->len, err))
-        return err->code == ERR_RETRY ? HEARD_LATER : HEARD_NOTHING;
+        return err->code == ERR_RETRY ? RECEIVED_LATER : RECEIVED_NOTHING;
     if (ao_result(t->ao, r, t->process, head.id, t->wait_s, err))
-        return err->code == ERR_RETRY ? HEARD_LATER : HEARD_WRONG;
+        return err->code == ERR_RETRY ? RECEIVED_LATER : RECEIVED_WRONG;
     code = client_judge(t, r, "Pull-Response", out, err);
     if (code != 200) {
         /* 204 may say why: this node has as many as it may */
@@ -171,7 +171,7 @@ static enum heard hear(struct pulling *x, size_t k, const struct buf *item,
             snprintf(x->why, sizeof(x->why), "%s",
                      ao_out_tag(*out, "Message"));
         ao_result_clear(r);
-        return HEARD_NOTHING;
+        return RECEIVED_NOTHING;
     }
     buf_init(&text, AO_MAX_KEPT);
     ao_out_put(&text, *out);
@@ -183,21 +183,21 @@ static enum heard hear(struct pulling *x, size_t k, const struct buf *item,
     }
     free(name);
     buf_clear(&text);
-    return code < 0 ? HEARD_LATER : HEARD_LINES;
+    return code < 0 ? RECEIVED_LATER : RECEIVED_LINES;
 }
 
 /* The k-th Pull and its answer, from wire/ as far as they are there. */
-static enum heard ask_pull(struct pulling *x, size_t k, bool may_sign,
-                           struct ao_result *r,
-                           const struct ao_out **out, struct err *err)
+static enum received ask_pull(struct pulling *x, size_t k, bool may_sign,
+                              struct ao_result *r,
+                              const struct ao_out **out, struct err *err)
 {
-    enum heard heard = HEARD_NOTHING;
+    enum received received = RECEIVED_NOTHING;
     struct buf item;
     char *name;
     int rc = k == 0 && !x->b.path ? 0 : pulling_answer(x, k, r, out, err);
 
     if (rc)
-        return rc > 0 ? HEARD_LINES : HEARD_LATER;
+        return rc > 0 ? RECEIVED_LINES : RECEIVED_LATER;
     buf_init(&item, ITEM_MAX);
     name = pulling_wire(k, "item");
     if (x->b.path)
@@ -205,12 +205,12 @@ static enum heard ask_pull(struct pulling *x, size_t k, bool may_sign,
     if (rc == 0 && may_sign)
         rc = keep_pull(x, k, &item, err) ? -1 : 1;
     if (rc < 0)
-        heard = HEARD_LATER;
+        received = RECEIVED_LATER;
     else if (rc > 0)
-        heard = hear(x, k, &item, r, out, err);
+        received = receive(x, k, &item, r, out, err);
     free(name);
     buf_clear(&item);
-    return heard;
+    return received;
 }
 
 static bool wants_more(const struct pulling *x, size_t k)
@@ -222,8 +222,8 @@ static bool wants_more(const struct pulling *x, size_t k)
                       !caller_stops(&x->p->caller));
 }
 
-/* All messages of the batch: 0, or -1 with *heard. */
-static int collect(struct pulling *x, enum heard *heard, struct err *err)
+/* All messages of the batch: 0, or -1 with *received. */
+static int collect(struct pulling *x, enum received *received, struct err *err)
 {
     for (size_t k = 0; k < MAX_MESSAGES; k++) {
         struct ao_result r = { .root = NULL };
@@ -231,17 +231,17 @@ static int collect(struct pulling *x, enum heard *heard, struct err *err)
         uint64_t max = x->is_left ? PULL_MAX : to_ask(x);
         int rc;
 
-        *heard = ask_pull(x, k, wants_more(x, k), &r, &out, err);
-        if (*heard == HEARD_NOTHING && k > 0)
+        *received = ask_pull(x, k, wants_more(x, k), &r, &out, err);
+        if (*received == RECEIVED_NOTHING && k > 0)
             return 0; /* what came before is a batch */
-        if (*heard != HEARD_LINES)
+        if (*received != RECEIVED_LINES)
             return -1;
         /* what was left may have been asked for with other models */
         rc = pull_answers_add(&x->answers, out, max, x->p->model,
                               x->is_left ? 0 : x->p->n_models, err);
         ao_result_clear(&r);
         if (rc) {
-            *heard = HEARD_WRONG;
+            *received = RECEIVED_WRONG;
             return -1;
         }
         x->n_answers++;
@@ -290,22 +290,22 @@ static void put_all_off(struct pulling *x, struct err *err)
     err_prefix(err, "the requests of batch %s, which was left, go back", id);
 }
 
-static enum pull_end end_badly(struct pulling *x, enum heard heard,
+static enum pull_end end_badly(struct pulling *x, enum received received,
                                struct err *why)
 {
-    switch (heard) {
-    case HEARD_NOTHING:
+    switch (received) {
+    case RECEIVED_NOTHING:
         drop(x, NULL);
         return why->code == ERR_NONE ? PULL_NONE : PULL_FAILED;
-    case HEARD_WRONG:
+    case RECEIVED_WRONG:
         give_back(x);
         if (why->code != ERR_FATAL)
             err_turn(why, ERR_INPUT);
         err_prefix(why, "the queue's answer to pull %s is refused, and what"
                    " it leased goes back", id_text(x->b.id).s);
         break;
-    case HEARD_LATER:
-    case HEARD_LINES:
+    case RECEIVED_LATER:
+    case RECEIVED_LINES:
         break;
     }
     return PULL_FAILED;
@@ -351,9 +351,10 @@ static enum pull_end finish(struct pulling *x, struct err *why)
 static enum pull_end do_pull(struct pulling *x, struct err *err)
 {
     struct err why = ERR_INIT;
-    enum heard heard;
-    enum pull_end end = collect(x, &heard, &why) ? end_badly(x, heard, &why)
-                                                 : finish(x, &why);
+    enum received received;
+    enum pull_end end = collect(x, &received, &why)
+                            ? end_badly(x, received, &why)
+                            : finish(x, &why);
 
     if (end == PULL_FAILED)
         err_copy(err, &why);
