@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include "localnet/chain.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 #include "localnet/net.h"
 #include "localnet/parts.h"
 #include "localnet/receipts.h"
@@ -60,7 +60,7 @@ static void post_item(struct net *net, const struct call *c,
 
 /* ---- what became of it --------------------------------------------------- */
 
-static void status_of(struct net *net, const struct held *h,
+static void status_of(struct net *net, const struct stored *h,
                       struct answer *a)
 {
     const struct root *r = h->top->root;
@@ -87,11 +87,11 @@ static void status_of(struct net *net, const struct held *h,
 static void tx_route(struct net *net, const char *path, struct answer *a)
 {
     struct id id;
-    const struct held *h = NULL;
+    const struct stored *h = NULL;
     const char *rest;
 
     if (route_id(path, &id, &rest))
-        h = held_get(net, id);
+        h = stored_get(net, id);
     if (!h)
         answer_text(a, 404, "TX doesn't exist");
     else if (strcmp(rest, "/status") == 0 || strcmp(rest, "/offsets") == 0)
@@ -116,11 +116,11 @@ static void price(const struct net *net, const char *bytes,
 {
     uint64_t n;
 
-    if (!route_number(bytes, &n) || n > HELD_MAX)
+    if (!route_number(bytes, &n) || n > STORED_MAX)
         answer_text(a, 400, "Invalid byte count");
     else
         buf_printf(&a->body, "{\"winc\":\"%" PRIu64 "\",\"adjustments\":[],"
-                   "\"fees\":[]}", held_price(net, n));
+                   "\"fees\":[]}", stored_price(net, n));
 }
 
 static void balance(struct net *net, const struct call *c, struct answer *a)
@@ -134,7 +134,7 @@ static void balance(struct net *net, const struct call *c, struct answer *a)
         return;
     }
     winc = hostile_now(&net->hostile, HOSTILE_EMPTY_ACCOUNT, UNIT_BUNDLER)
-               ? 0 : held_balance(net, id);
+               ? 0 : stored_balance(net, id);
     buf_printf(&a->body, "{\"winc\":\"%" PRIu64 "\",\"controlledWinc\":\"%"
                PRIu64 "\",\"effectiveBalance\":\"%" PRIu64
                "\",\"receivedApprovals\":[],\"givenApprovals\":[]}", winc,

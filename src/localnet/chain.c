@@ -23,7 +23,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/vec.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
 #include "localnet/serve.h"
@@ -39,7 +39,7 @@ const char *const chain_tags[CHAIN_TAGS][2] = {
     { "Bundle-Format", "binary" }, { "Bundle-Version", "2.0.0" }
 };
 
-const struct id *chain_bundle(const struct held *h)
+const struct id *chain_bundle(const struct stored *h)
 {
     if (h->parent)
         return &h->parent->id;
@@ -65,7 +65,7 @@ static struct root *compose(struct net *net, size_t n, uint64_t height)
     struct buf head;
 
     buf_init(&head, HEAD_MAX);
-    r->item = xcalloc(n, sizeof(struct held *));
+    r->item = xcalloc(n, sizeof(struct stored *));
     r->n = n;
     r->height = height;
     for (size_t i = 0; i < n; i++) {
@@ -126,12 +126,12 @@ static int hash_data(struct root *r, struct err *err)
     int rc = data_root_put(d, r->head, r->n_head, err);
 
     for (size_t i = 0; i < r->n && rc == 0; i++) {
-        const struct held *h = r->item[i];
+        const struct stored *h = r->item[i];
 
         for (uint64_t at = 0; at < h->size && rc == 0;) {
             size_t n = h->size - at < PIECE ? (size_t)(h->size - at) : PIECE;
 
-            rc = held_read(h, at, piece, n, err) ||
+            rc = stored_read(h, at, piece, n, err) ||
                  data_root_put(d, piece, n, err);
             at += n;
         }
@@ -242,7 +242,7 @@ void chain_pieces(struct answer *a, const struct root *root, uint64_t at,
         n -= part;
     }
     for (size_t i = 0; i < root->n && n > 0; i++) {
-        const struct held *h = root->item[i];
+        const struct stored *h = root->item[i];
         uint64_t in = at - begin, part;
 
         if (in < h->size) {
@@ -270,13 +270,13 @@ int chain_read(const struct root *root, uint64_t at, void *out, size_t n,
         n -= part;
     }
     for (size_t i = 0; i < root->n && n > 0; i++) {
-        const struct held *h = root->item[i];
+        const struct stored *h = root->item[i];
         uint64_t in = at - begin;
 
         if (in < h->size) {
             size_t part = h->size - in < n ? (size_t)(h->size - in) : n;
 
-            if (held_read(h, in, to, part, err))
+            if (stored_read(h, in, to, part, err))
                 return -1;
             to += part;
             at += part;

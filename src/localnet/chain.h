@@ -13,7 +13,7 @@
 
 struct answer;
 struct err;
-struct held;
+struct stored;
 struct journal_record;
 struct net;
 
@@ -22,7 +22,7 @@ struct root {
     unsigned char signature[512];
     struct id data_root;
     uint64_t height, weave_at;   /* where it begins in the weave */
-    struct held **item;
+    struct stored **item;
     size_t n;
     unsigned char *head;         /* of the bundle */
     size_t n_head;
@@ -44,7 +44,7 @@ int chain_mine(struct net *net, uint64_t n, struct err *err);
 
 const struct root *chain_root(const struct net *net, struct id id);
 /* The bundle that an item lies in: an item, or a root; NULL: none yet. */
-const struct id *chain_bundle(const struct held *h);
+const struct id *chain_bundle(const struct stored *h);
 /* The hash of a root's block. */
 void chain_block(unsigned char hash[48], const struct root *r);
 

@@ -19,7 +19,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "localnet/chain.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 #include "localnet/net.h"
 #include "localnet/range.h"
 #include "localnet/route.h"
@@ -122,7 +122,7 @@ static void tag_headers(const struct item *it, struct answer *a, char *type,
     }
 }
 
-static void place_headers(const struct held *h, struct answer *a)
+static void place_headers(const struct stored *h, struct answer *a)
 {
     uint64_t at = h->top->root_at + (h->at - h->top->at);
 
@@ -134,7 +134,7 @@ static void place_headers(const struct held *h, struct answer *a)
     answer_header(a, "X-AR-IO-Root-Data-Offset", "%" PRIu64, at + h->head_n);
 }
 
-static const char *item_headers(const struct held *h, struct answer *a,
+static const char *item_headers(const struct stored *h, struct answer *a,
                                 char *type, size_t n_type, struct err *err)
 {
     struct id sum;
@@ -142,8 +142,8 @@ static const char *item_headers(const struct held *h, struct answer *a,
     struct item it;
 
     buf_init(&buf, ITEM_HEAD_MAX);
-    if (held_head(h, &buf, &it, err) ||
-        held_digest((struct held *)h, &sum, err)) {
+    if (stored_head(h, &buf, &it, err) ||
+        stored_digest((struct stored *)h, &sum, err)) {
         buf_clear(&buf);
         return NULL;
     }
@@ -165,7 +165,7 @@ static const char *item_headers(const struct held *h, struct answer *a,
 }
 
 static void serve_item(struct net *net, const struct call *c, enum unit u,
-                       const struct held *h, struct answer *a)
+                       const struct stored *h, struct answer *a)
 {
     struct err err = ERR_INIT;
     uint64_t at, n;
@@ -200,7 +200,7 @@ static void serve_root(struct net *net, const struct call *c, enum unit u,
 static void serve_data(struct net *net, const struct call *c, struct id id,
                        enum unit u, struct answer *a)
 {
-    const struct held *h = held_get(net, id);
+    const struct stored *h = stored_get(net, id);
     const struct root *r = chain_root(net, id);
 
     if (h)
@@ -443,7 +443,7 @@ void gateway_route(struct net *net, const struct call *c, const char *path,
         price(path + 6, a);
     else if (strncmp(path, "wallet/", 7) == 0 &&
              route_id(path + 7, &id, &rest) && strcmp(rest, "/balance") == 0)
-        number(a, held_balance(net, id));
+        number(a, stored_balance(net, id));
     else if (strncmp(path, "wallet/", 7) == 0 &&
              route_id(path + 7, &id, &rest) && strcmp(rest, "/last_tx") == 0)
         answer_text(a, 200, ""); /* wallets here only sign items */

@@ -13,7 +13,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "localnet/chain.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 
 #define FIRST 10 /* of a page, if nothing is said */
 #define FIRST_MAX 100
@@ -240,7 +240,7 @@ static bool passes_tags(const struct item *it, const struct json *tags)
     return true;
 }
 
-bool graphql_filter_fits(const struct graphql_filter *f, const struct held *h,
+bool graphql_filter_fits(const struct graphql_filter *f, const struct stored *h,
                          const struct item *it)
 {
     const struct root *r = h->top->root;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct err;
-struct held;
+struct stored;
 struct item;
 struct json;
 
@@ -32,7 +32,7 @@ int graphql_filter_read(struct graphql_filter *f, const struct json *args,
                         struct err *err);
 
 /* Whether an item, whose head is `it`, passes. */
-bool graphql_filter_fits(const struct graphql_filter *f, const struct held *h,
+bool graphql_filter_fits(const struct graphql_filter *f, const struct stored *h,
                          const struct item *it);
 
 #endif

@@ -14,10 +14,10 @@
 #include "base/id.h"
 #include "base/json_write.h"
 #include "localnet/chain.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 #include "localnet/item_json.h"
 
-static void put_data(struct buf *out, const struct held *h,
+static void put_data(struct buf *out, const struct stored *h,
                      const struct item *it)
 {
     json_put_key(out, "data");
@@ -36,7 +36,7 @@ static void put_data(struct buf *out, const struct held *h,
     buf_puts(out, "}");
 }
 
-static void put_block(struct buf *out, const struct held *h)
+static void put_block(struct buf *out, const struct stored *h)
 {
     const struct root *r = h->top->root;
     unsigned char hash[48];
@@ -57,7 +57,7 @@ static void put_block(struct buf *out, const struct held *h)
 }
 
 static void put_parent(struct buf *out, const char *name,
-                       const struct held *h)
+                       const struct stored *h)
 {
     const struct id *bundle = chain_bundle(h);
 
@@ -71,7 +71,7 @@ static void put_parent(struct buf *out, const char *name,
     buf_puts(out, "}");
 }
 
-void graphql_put_node(struct buf *out, const struct held *h,
+void graphql_put_node(struct buf *out, const struct stored *h,
                       const struct item *it)
 {
     static const char nothing[] = "{\"winston\":\"0\",\"ar\":\"0\"}";

@@ -6,11 +6,11 @@
 #define APUS_LOCALNET_GRAPHQL_NODE_H
 
 struct buf;
-struct held;
+struct stored;
 struct item;
 
 /* Append {"id":..}; `it` is the head of h. */
-void graphql_put_node(struct buf *out, const struct held *h,
+void graphql_put_node(struct buf *out, const struct stored *h,
                       const struct item *it);
 
 #endif

@@ -17,7 +17,7 @@
 #include "localnet/graphql_filter.h"
 #include "localnet/graphql_node.h"
 #include "localnet/graphql_query.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 #include "localnet/net.h"
 #include "localnet/routes.h"
 #include "localnet/serve.h"
@@ -68,7 +68,7 @@ static void put_page(struct buf *out, struct net *net,
         if (f->from_cursor && (f->ascending ? at <= f->after : at >= f->after))
             continue;
         buf_init(&head, ITEM_HEAD_MAX);
-        if (held_head(net->found[at], &head, &it, NULL) == 0 &&
+        if (stored_head(net->found[at], &head, &it, NULL) == 0 &&
             graphql_filter_fits(f, net->found[at], &it)) {
             more = n == f->first;
             if (!more) {
@@ -99,7 +99,7 @@ static int put_transaction(struct buf *out, struct net *net,
                            const struct json *args, struct err *err)
 {
     const char *text = json_string(json_get(args, "id"));
-    struct held *h = NULL;
+    struct stored *h = NULL;
     struct id id;
     struct item it;
     struct buf head;
@@ -108,13 +108,13 @@ static int put_transaction(struct buf *out, struct net *net,
     if (!text || json_count(args) != 1)
         return err_set(err, ERR_INPUT, "transaction: an id expected");
     if (id_parse(&id, text) == 0)
-        h = held_get(net, id);
+        h = stored_get(net, id);
     if (!h) {
         buf_puts(out, "null");
         return 0;
     }
     buf_init(&head, ITEM_HEAD_MAX);
-    rc = held_head(h, &head, &it, err);
+    rc = stored_head(h, &head, &it, err);
     if (rc == 0)
         graphql_put_node(out, h, &it);
     buf_clear(&head);

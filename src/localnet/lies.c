@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
 #include "localnet/units.h"
@@ -228,13 +228,13 @@ static void put_lie(struct buf *b, const struct lie *l,
 /* Lines of the data of the message itself. */
 static uint64_t count_lines(const struct net *net, const struct message *m)
 {
-    const struct held *h = held_get(net, m->id);
+    const struct stored *h = stored_get(net, m->id);
     uint64_t n = 0;
     struct buf raw;
 
     buf_init(&raw, JOURNAL_MAX);
     if (h && buf_reserve(&raw, m->size, "message", NULL) == 0 &&
-        held_read(h, 0, raw.data, m->size, NULL) == 0)
+        stored_read(h, 0, raw.data, m->size, NULL) == 0)
         for (uint64_t i = h->head_n; i < m->size; i++)
             n += raw.data[i] == '\n' || i + 1 == m->size;
     buf_clear(&raw);

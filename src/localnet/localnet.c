@@ -21,7 +21,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "localnet/chain.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
 #include "localnet/ours.h"
@@ -221,7 +221,7 @@ static int replay(void *self, const struct journal_record *r,
     case JOURNAL_ITEM:
     case JOURNAL_FILE:
     case JOURNAL_NESTED:
-        return held_replay(net, r, err);
+        return stored_replay(net, r, err);
     case JOURNAL_BLOCK:
     case JOURNAL_MINE:
         return chain_replay(net, r, err);
@@ -241,7 +241,7 @@ static int open_journal(struct net *net, struct err *err)
     if (journal_open(&net->journal, net->journal_path, replay, net, err))
         return -1;
     net->replaying = false;
-    held_replayed(net);
+    stored_replayed(net);
     if (net->began_ms)
         return 0;
     net->began_ms = net_now_ms(net);
@@ -369,7 +369,7 @@ int localnet_start(struct localnet **out, const struct localnet_options *o,
     struct net *net = &l->net;
 
     pthread_mutex_init(&net->lock, NULL);
-    idmap_init(&net->held);
+    idmap_init(&net->stored);
     idmap_init(&net->roots);
     idmap_init(&net->spent);
     net->old_node = o->old_node;
@@ -417,7 +417,7 @@ void localnet_stop(struct localnet *l)
     units_free(net);
     parts_free();
     chain_free(net);
-    held_free(net);
+    stored_free(net);
     journal_close(net->journal);
     key_free(net->key);
     key_free(net->other_key);

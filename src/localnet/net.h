@@ -16,7 +16,7 @@
 #include "localnet/idmap.h"
 
 struct ao_units;
-struct held;
+struct stored;
 struct journal;
 struct key;
 struct root;
@@ -53,10 +53,10 @@ struct net {
     struct idmap roots;
 
     /* items */
-    struct idmap held;        /* struct held */
-    struct held **order;      /* uploads, in the order of their coming */
+    struct idmap stored;        /* struct stored */
+    struct stored **order;      /* uploads, in the order of their coming */
     size_t n_order, n_in_roots;
-    struct held **found;      /* the same with what lies in them */
+    struct stored **found;      /* the same with what lies in them */
     size_t n_found;
     struct idmap spent;       /* uint64_t winc by address */
     unsigned n_incoming;

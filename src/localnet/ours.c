@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 #include "localnet/net.h"
 
 #define URL_SIZE 80
@@ -30,7 +30,7 @@ static int put(struct net *net, const struct item_text_tag *tag, size_t n_tags,
 {
     const struct item_spec spec = { .tag = tag, .n_tags = n_tags };
     struct upload *u = NULL;
-    struct held *h;
+    struct stored *h;
     struct buf raw;
     int rc = -1;
 
@@ -59,10 +59,10 @@ static bool is_said(const struct net *net, const char *url)
 
     buf_init(&head, ITEM_HEAD_MAX);
     for (size_t i = net->n_found; i-- > 0 && !found;) {
-        const struct held *h = net->found[i];
+        const struct stored *h = net->found[i];
 
         if (!id_equal(h->owner, net->address) ||
-            held_head(h, &head, &it, NULL) ||
+            stored_head(h, &head, &it, NULL) ||
             !item_tag_is(&it, "Type", "Scheduler-Location"))
             continue;
         found = true;

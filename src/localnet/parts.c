@@ -25,7 +25,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 #include "localnet/net.h"
 #include "localnet/receipts.h"
 #include "localnet/route.h"
@@ -47,7 +47,7 @@ struct parts {
         uint64_t at, n;
     } part[MAX_PARTS];
     size_t n_parts;
-    struct held *held;       /* it became this item */
+    struct stored *stored;       /* it became this item */
     char *failed;            /* why it did not */
     int failed_status;
 };
@@ -128,7 +128,7 @@ static void put_part(struct parts *p, const struct call *c, uint64_t at,
                      struct answer *a)
 {
     if (c->body_cut || c->n_body == 0 || c->n_body > p->part_size ||
-        at > HELD_MAX || at % p->part_size) {
+        at > STORED_MAX || at % p->part_size) {
         answer_text(a, 400, "a part is 1 to chunkSize bytes at a multiple of"
                     " chunkSize");
         return;
@@ -175,27 +175,27 @@ static void assemble(struct net *net, struct parts *p, struct answer *a)
         at += (uint64_t)n;
     }
     free(piece);
-    upload_answer(net, u, &p->held, a);
+    upload_answer(net, u, &p->stored, a);
     upload_free(u);
 }
 
 static void finish(struct net *net, struct parts *p, bool at_once,
                    struct answer *a)
 {
-    if (p->held) {
-        receipt_answer(net, p->held, a);
+    if (p->stored) {
+        receipt_answer(net, p->stored, a);
         a->status = 201;
         return;
     }
     assemble(net, p, a);
     free(p->failed);
     p->failed = NULL;
-    if (!p->held) {
+    if (!p->stored) {
         p->failed = xstrdup(a->body.data);
         p->failed_status = a->status;
     } else if (at_once && a->status == 202) {
         buf_reset(&a->body);
-        receipt_answer(net, p->held, a);
+        receipt_answer(net, p->stored, a);
         a->status = 201;
     }
     if (!at_once)
@@ -219,14 +219,14 @@ static void status(struct net *net, const struct parts *p, struct answer *a)
 
     if (p->failed)
         word = p->failed_status == 402 ? "UNDERFUNDED" : "INVALID";
-    if (!p->held) {
+    if (!p->stored) {
         buf_printf(&a->body, "{\"status\":\"%s\",\"timestamp\":%" PRIu64 "}",
                    word, net->last_ms);
         return;
     }
     buf_printf(&a->body, "{\"status\":\"FINALIZED\",\"timestamp\":%" PRIu64
-               ",\"receipt\":", p->held->taken_ms);
-    receipt_answer(net, p->held, a);
+               ",\"receipt\":", p->stored->taken_ms);
+    receipt_answer(net, p->stored, a);
     buf_puts(&a->body, "}");
 }
 

@@ -13,14 +13,14 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 #include "localnet/net.h"
 #include "localnet/serve.h"
 
 #define OVER_CHARGE 5000000000000000 /* more than any default ceiling */
 #define DEADLINE 200 /* blocks until an item is to be in one */
 
-void receipt_answer(struct net *net, const struct held *h, struct answer *a)
+void receipt_answer(struct net *net, const struct stored *h, struct answer *a)
 {
     bool other = hostile_now(&net->hostile, HOSTILE_OTHER_SIGNER,
                              UNIT_BUNDLER);
@@ -45,11 +45,11 @@ void receipt_answer(struct net *net, const struct held *h, struct answer *a)
     }
 }
 
-void upload_answer(struct net *net, struct upload *u, struct held **held,
+void upload_answer(struct net *net, struct upload *u, struct stored **stored,
                    struct answer *a)
 {
     struct err err = ERR_INIT;
-    struct held *h;
+    struct stored *h;
     char text[120];
     int rc = upload_end(net, u, &h, &err);
 
@@ -75,6 +75,6 @@ void upload_answer(struct net *net, struct upload *u, struct held **held,
     if (rc >= 0 && hostile_now(&net->hostile, HOSTILE_LOST_ANSWER,
                                UNIT_BUNDLER))
         a->fault = FAULT_DROP;
-    if (held && rc >= 0)
-        *held = h;
+    if (stored && rc >= 0)
+        *stored = h;
 }

@@ -5,16 +5,16 @@
 #define APUS_LOCALNET_RECEIPTS_H
 
 struct answer;
-struct held;
+struct stored;
 struct net;
 struct upload;
 
-/* Take a whole upload and answer.  *held (may be NULL) is the item, if it was
+/* Take a whole upload and answer.  *stored (may be NULL) is the item, if it was
  * taken now or before. */
-void upload_answer(struct net *net, struct upload *u, struct held **held,
+void upload_answer(struct net *net, struct upload *u, struct stored **stored,
                    struct answer *a);
 
 /* A signed receipt as the body. */
-void receipt_answer(struct net *net, const struct held *h, struct answer *a);
+void receipt_answer(struct net *net, const struct stored *h, struct answer *a);
 
 #endif

@@ -22,7 +22,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "localnet/evaluator.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
 #include "proof/digest.h"
@@ -137,7 +137,7 @@ static int take(struct net *net, const unsigned char head[HEAD],
     m->pushed_for = id_at(head + 16);
     m->at = at;
     m->size = n;
-    held_add(net, it, at, n, m->timestamp_ms);
+    stored_add(net, it, at, n, m->timestamp_ms);
     add_message(net, p, m);
     *out = m;
     return 0;

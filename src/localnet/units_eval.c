@@ -19,7 +19,7 @@
 #include "base/utf8.h"
 #include "localnet/evaluation.h"
 #include "localnet/evaluator.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
 #include "localnet/push_messages.h"
@@ -88,7 +88,7 @@ static int evaluate(struct net *net, struct message *m, struct buf *reply,
     buf_init(&request, REQUEST_MAX);
     buf_init(&raw, JOURNAL_MAX);
     if (buf_reserve(&raw, m->size, "message", err) ||
-        held_read(held_get(net, m->id), 0, raw.data, m->size, err) ||
+        stored_read(stored_get(net, m->id), 0, raw.data, m->size, err) ||
         item_head(&it, raw.data, m->size, err))
         goto out;
     put_request(&request, m, &it, raw.data + it.head_n,

@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/json_write.h"
-#include "localnet/held.h"
+#include "localnet/stored.h"
 #include "localnet/item_json.h"
 #include "localnet/journal.h"
 #include "localnet/net.h"
@@ -29,7 +29,7 @@ static void put_item(struct net *net, struct buf *b, const struct message *m,
 
     buf_init(&raw, JOURNAL_MAX);
     if (buf_reserve(&raw, m->size, "message", NULL) ||
-        held_read(held_get(net, m->id), 0, raw.data, m->size, NULL) ||
+        stored_read(stored_get(net, m->id), 0, raw.data, m->size, NULL) ||
         item_head(&it, raw.data, m->size, NULL)) {
         buf_clear(&raw);
         return;

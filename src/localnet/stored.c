@@ -9,7 +9,7 @@
  */
 #include <config.h>
 
-#include "localnet/held.h"
+#include "localnet/stored.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -40,9 +40,9 @@
 
 /* ---- the index ----------------------------------------------------------- */
 
-struct held *held_get(const struct net *net, struct id id)
+struct stored *stored_get(const struct net *net, struct id id)
 {
-    return idmap_get(&net->held, id);
+    return idmap_get(&net->stored, id);
 }
 
 static bool is_bundle(const struct item *it)
@@ -51,17 +51,17 @@ static bool is_bundle(const struct item *it)
            item_tag_is(it, "Bundle-Version", "2.0.0");
 }
 
-static void append(struct held ***list, size_t *n, struct held *h)
+static void append(struct stored ***list, size_t *n, struct stored *h)
 {
     VEC_MORE(*list, *n);
     (*list)[(*n)++] = h;
 }
 
-static struct held *index_item(struct net *net, const struct item *it,
-                               struct held *parent, char *path, uint64_t at,
-                               uint64_t size)
+static struct stored *index_item(struct net *net, const struct item *it,
+                                 struct stored *parent, char *path, uint64_t at,
+                                 uint64_t size)
 {
-    struct held *h = xcalloc(1, sizeof(*h));
+    struct stored *h = xcalloc(1, sizeof(*h));
 
     h->id = it->id;
     h->owner = it->address;
@@ -72,17 +72,17 @@ static struct held *index_item(struct net *net, const struct item *it,
     h->parent = parent;
     h->top = parent ? parent->top : h;
     h->bundle = is_bundle(it);
-    idmap_put(&net->held, h->id, h);
+    idmap_put(&net->stored, h->id, h);
     append(&net->found, &net->n_found, h);
     if (!parent)
         append(&net->order, &net->n_order, h);
     return h;
 }
 
-struct held *held_add(struct net *net, const struct item *it, uint64_t at,
-                      uint64_t size, uint64_t now_ms)
+struct stored *stored_add(struct net *net, const struct item *it, uint64_t at,
+                          uint64_t size, uint64_t now_ms)
 {
-    struct held *h = index_item(net, it, NULL, net->journal_path, at, size);
+    struct stored *h = index_item(net, it, NULL, net->journal_path, at, size);
 
     h->taken_ms = now_ms;
     return h;
@@ -131,19 +131,19 @@ static int read_head(const char *path, uint64_t at, uint64_t size,
     return rc;
 }
 
-int held_head(const struct held *h, struct buf *buf, struct item *it,
-              struct err *err)
+int stored_head(const struct stored *h, struct buf *buf, struct item *it,
+                struct err *err)
 {
     return read_head(h->path, h->at, h->size, buf, it, err);
 }
 
-int held_read(const struct held *h, uint64_t at, void *out, size_t n,
-              struct err *err)
+int stored_read(const struct stored *h, uint64_t at, void *out, size_t n,
+                struct err *err)
 {
     return read_at(h->path, h->at + at, out, n, err);
 }
 
-int held_digest(struct held *h, struct id *out, struct err *err)
+int stored_digest(struct stored *h, struct id *out, struct err *err)
 {
     uint64_t at = h->at + h->head_n, end = h->at + h->size;
     unsigned char *piece = xmalloc(PIECE);
@@ -172,7 +172,7 @@ int held_digest(struct held *h, struct id *out, struct err *err)
 
 /* ---- money --------------------------------------------------------------- */
 
-uint64_t held_price(const struct net *net, uint64_t size)
+uint64_t stored_price(const struct net *net, uint64_t size)
 {
     bool free = size <= NET_FREE_BYTES &&
                 !hostile_has(&net->hostile, HOSTILE_NOTHING_FREE);
@@ -180,7 +180,7 @@ uint64_t held_price(const struct net *net, uint64_t size)
     return free ? 0 : size * NET_WINC_BYTE;
 }
 
-uint64_t held_balance(const struct net *net, struct id address)
+uint64_t stored_balance(const struct net *net, struct id address)
 {
     const uint64_t *spent = idmap_get(&net->spent, address);
 
@@ -234,7 +234,7 @@ static int check_nested(const char *path, uint64_t at, uint64_t size,
 }
 
 /* The table of the bundle that is the data of `h`. */
-static int read_table(const struct held *h, struct bundle_entry **e,
+static int read_table(const struct stored *h, struct bundle_entry **e,
                       size_t *n, struct err *err)
 {
     uint64_t at = h->at + h->head_n, size = h->size - h->head_n, count;
@@ -259,7 +259,7 @@ static int read_table(const struct held *h, struct bundle_entry **e,
 }
 
 /* Index what verifies in the bundle h, and append where it was to `found`. */
-static void unbundle(struct net *net, struct held *h, unsigned depth,
+static void unbundle(struct net *net, struct stored *h, unsigned depth,
                      struct buf *found)
 {
     struct bundle_entry *e = NULL;
@@ -272,9 +272,9 @@ static void unbundle(struct net *net, struct held *h, unsigned depth,
     buf_init(&buf, ITEM_HEAD_MAX);
     for (size_t i = 0; i < n; i++) {
         uint64_t at = h->at + h->head_n + e[i].at;
-        struct held *in;
+        struct stored *in;
 
-        if (held_get(net, e[i].id) ||
+        if (stored_get(net, e[i].id) ||
             check_nested(h->path, at, e[i].size, e[i].id, &buf, &it, NULL))
             continue;
         in = index_item(net, &it, h, h->path, at, e[i].size);
@@ -290,7 +290,7 @@ static void unbundle(struct net *net, struct held *h, unsigned depth,
 
 /* The same for a new item, and its record.  Without the record a replay looks
  * again, so nothing depends on its being on the disk. */
-static void look_inside(struct net *net, struct held *h)
+static void look_inside(struct net *net, struct stored *h)
 {
     struct buf found;
 
@@ -322,7 +322,7 @@ struct upload *upload_new(struct net *net, uint64_t size, struct err *err)
     struct upload *u;
     char name[32];
 
-    if (size < 80 || size > HELD_MAX) {
+    if (size < 80 || size > STORED_MAX) {
         err_set(err, ERR_INPUT, "an item of %" PRIu64 " bytes", size);
         return NULL;
     }
@@ -382,7 +382,7 @@ void upload_free(struct upload *u)
 
 /* Bytes and record onto the disk. */
 static int keep(struct net *net, struct upload *u, const struct item *it,
-                uint64_t winc, uint64_t now_ms, struct held **held,
+                uint64_t winc, uint64_t now_ms, struct stored **stored,
                 struct err *err)
 {
     unsigned char head[56];
@@ -410,17 +410,17 @@ static int keep(struct net *net, struct upload *u, const struct item *it,
                            u->small.data, u->small.len, true, &at, err)) {
         return -1;
     }
-    *held = index_item(net, it, NULL, path, at, u->size);
-    (*held)->winc = winc;
-    (*held)->taken_ms = now_ms;
+    *stored = index_item(net, it, NULL, path, at, u->size);
+    (*stored)->winc = winc;
+    (*stored)->taken_ms = now_ms;
     return 0;
 }
 
-int upload_end(struct net *net, struct upload *u, struct held **held,
+int upload_end(struct net *net, struct upload *u, struct stored **stored,
                struct err *err)
 {
     const struct item *it;
-    uint64_t winc = held_price(net, u->size);
+    uint64_t winc = stored_price(net, u->size);
 
     if (!u->failed && u->got == u->size &&
         item_stream_end(u->stream, &it, &u->err))
@@ -430,20 +430,20 @@ int upload_end(struct net *net, struct upload *u, struct held **held,
     if (u->got != u->size)
         return err_set(err, ERR_INPUT, "%" PRIu64 " bytes of %" PRIu64
                        " came", u->got, u->size);
-    *held = held_get(net, it->id);
-    if (*held)
+    *stored = stored_get(net, it->id);
+    if (*stored)
         return 1;
     if (!net_knows_wallet(net, it->address))
         return net_unknown_wallet(net, it->address, err);
     if (id_equal(it->address, net->address))
         winc = 0; /* what the net says of itself is free */
-    else if (held_balance(net, it->address) < winc ||
+    else if (stored_balance(net, it->address) < winc ||
         hostile_now(&net->hostile, HOSTILE_EMPTY_ACCOUNT, UNIT_BUNDLER))
         return err_set(err, ERR_INPUT, "Insufficient balance");
-    if (keep(net, u, it, winc, net_now_ms(net), held, err))
+    if (keep(net, u, it, winc, net_now_ms(net), stored, err))
         return -1;
     charge(net, it->address, winc);
-    look_inside(net, *held);
+    look_inside(net, *stored);
     return 0;
 }
 
@@ -455,7 +455,7 @@ static int replay_top(struct net *net, const struct journal_record *r,
     bool file = r->type == JOURNAL_FILE;
     struct buf buf;
     struct item it;
-    struct held *h;
+    struct stored *h;
     char id[ID_TEXT], *path = net->journal_path;
     uint64_t at = r->at + 16, size;
 
@@ -485,7 +485,7 @@ static int replay_top(struct net *net, const struct journal_record *r,
 
 /* Items were found bundle by bundle, each with what is in it at once: a place
  * is in the last one that holds it. */
-static struct held *holder(struct held *last, uint64_t at)
+static struct stored *holder(struct stored *last, uint64_t at)
 {
     while (last->parent && at >= last->at + last->size)
         last = last->parent;
@@ -495,8 +495,8 @@ static struct held *holder(struct held *last, uint64_t at)
 static int replay_nested(struct net *net, const struct journal_record *r,
                          struct err *err)
 {
-    struct held *top = r->n >= 32 ? held_get(net, id_at(r->data)) : NULL;
-    struct held *last = top;
+    struct stored *top = r->n >= 32 ? stored_get(net, id_at(r->data)) : NULL;
+    struct stored *last = top;
     struct buf buf;
     struct item it;
 
@@ -520,25 +520,25 @@ static int replay_nested(struct net *net, const struct journal_record *r,
     return 0;
 }
 
-void held_replayed(struct net *net)
+void stored_replayed(struct net *net)
 {
     for (size_t i = 0; i < net->n_order; i++)
         look_inside(net, net->order[i]);
 }
 
-int held_replay(struct net *net, const struct journal_record *r,
-                struct err *err)
+int stored_replay(struct net *net, const struct journal_record *r,
+                  struct err *err)
 {
     return r->type == JOURNAL_NESTED ? replay_nested(net, r, err)
                                      : replay_top(net, r, err);
 }
 
-void held_free(struct net *net)
+void stored_free(struct net *net)
 {
     for (size_t i = 0; i < net->n_order; i++)
         if (net->order[i]->path != net->journal_path)
             free(net->order[i]->path);
-    idmap_clear(&net->held, free);
+    idmap_clear(&net->stored, free);
     idmap_clear(&net->spent, free);
     free(net->order);
     free(net->found);
