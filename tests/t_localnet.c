@@ -20,7 +20,7 @@
 #include "base/mem.h"
 #include "localnet/evaluation.h"
 #include "localnet/evaluator.h"
-#include "localnet/hostile.h"
+#include "localnet/faults.h"
 #include "localnet/idmap.h"
 #include "localnet/journal.h"
 #include "localnet/range.h"
@@ -193,25 +193,25 @@ static void test_ranges(void)
     range("items=0-1", 10, 0, 0, 0);
 }
 
-static void test_hostile(void)
+static void test_faults(void)
 {
-    struct hostile h = { .n = 0 };
+    struct faults h = { .n = 0 };
     struct err err = ERR_INIT;
     char times[9] = "";
 
-    ok(hostile_add(&h, "short:2", &err) == 0 &&
-       hostile_add(&h, "cu/500:every-3", &err) == 0, "cases");
+    ok(faults_add(&h, "short:2", &err) == 0 &&
+       faults_add(&h, "cu/500:every-3", &err) == 0, "cases");
     for (int i = 0; i < 4; i++)
-        times[i] = hostile_now(&h, HOSTILE_SHORT, UNIT_GATEWAY) ? 'x' : '.';
+        times[i] = faults_now(&h, FAULTS_SHORT, UNIT_GATEWAY) ? 'x' : '.';
     for (int i = 4; i < 8; i++)
-        times[i] = hostile_now(&h, HOSTILE_500, UNIT_CU) ? 'x' : '.';
+        times[i] = faults_now(&h, FAULTS_500, UNIT_CU) ? 'x' : '.';
     ok(strcmp(times, "xx....x.") == 0, "they happen when they should: %s",
        times);
-    ok(!hostile_now(&h, HOSTILE_SHORT, UNIT_SECOND) &&
-       !hostile_now(&h, HOSTILE_500, UNIT_MU), "and nowhere else");
-    ok(hostile_add(&h, "shorter", &err) && hostile_add(&h, "x/short", &err) &&
-       hostile_add(&h, "short:0", &err) && hostile_add(&h, "short:", &err) &&
-       hostile_add(&h, "short:every-x", &err) && hostile_add(&h, "", &err),
+    ok(!faults_now(&h, FAULTS_SHORT, UNIT_SECOND) &&
+       !faults_now(&h, FAULTS_500, UNIT_MU), "and nowhere else");
+    ok(faults_add(&h, "shorter", &err) && faults_add(&h, "x/short", &err) &&
+       faults_add(&h, "short:0", &err) && faults_add(&h, "short:", &err) &&
+       faults_add(&h, "short:every-x", &err) && faults_add(&h, "", &err),
        "what is not a case: %s", err.text);
 }
 
@@ -349,7 +349,7 @@ int main(void)
     test_damage(path, &all);
     test_full_disk(path, &all);
     test_ranges();
-    test_hostile();
+    test_faults();
     test_idmap();
     test_evaluator(evaluators);
     test_gas();

@@ -311,7 +311,7 @@ static void test_codes(void)
     spool_close(s);
 }
 
-/* ---- lies ---------------------------------------------------------------- */
+/* ---- wrong answers ----------------------------------------------------- */
 
 static const char *lie_from, *lie_to;
 
@@ -335,9 +335,9 @@ static void lie(char **result, const char *action)
 #define FIRST_ID "BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define SECOND_ID "BwEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-static void test_lies(void)
+static void test_wrong_answers(void)
 {
-    static const char *const lies[][2] = {
+    static const char *const wrong[][2] = {
         { Q "max_tokens" Q ":" Q "5", Q "max_tokens" Q ":" Q "0" },
         { Q "max_tokens" Q ":" Q "5", Q "max_tokens" Q ":" Q "4294967296" },
         { Q "max_tokens" Q ":" Q "5" Q, Q "max_tokens" Q ":5" },
@@ -373,13 +373,13 @@ static void test_lies(void)
     struct pull p = new_pull(s);
     struct pulled n;
 
-    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         struct err err = ERR_INIT;
         enum pull_end end;
 
         pretend_queue_fill(3, MODEL);
-        lie_from = lies[i][0];
-        lie_to = lies[i][1];
+        lie_from = wrong[i][0];
+        lie_to = wrong[i][1];
         pretend_lie = lie;
         end = pull_batch(&p, &b, &n, &err);
         ok(end == PULL_FAILED && err.code == ERR_INPUT &&
@@ -446,7 +446,7 @@ static void lie_error(char **result, const char *action)
     *result = xstrdup("{\"Error\":\"[string]:7: oops\",\"Messages\":[]}");
 }
 
-static void test_other_lies(void)
+static void test_other_wrong_answers(void)
 {
     struct spool *s = new_spool("spool");
     struct batch b = { .path = NULL };
@@ -778,8 +778,8 @@ int main(void)
     test_back();
     test_put_off();
     test_codes();
-    test_lies();
-    test_other_lies();
+    test_wrong_answers();
+    test_other_wrong_answers();
     test_line();
     test_deaf();
     test_other_queue();

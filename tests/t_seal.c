@@ -395,7 +395,7 @@ static void test_refused(void)
         "\"code\":\"bad\",\"message\":\"it is bad\"}\n{\"format\":2,"
         "\"line\":4,\"code\":\"x\",\"message\":\"a \\\"\\nb\"}\n"
         "{\"format\":2,\"line\":5,\"code\":\"\",\"message\":\"\"}\n";
-    static const char *const lies[] = {
+    static const char *const wrong[] = {
         "", "[]", "{\"requests\":5,\"refused\":2,\"line\":2,\"code\":\"\","
         "\"message\":\"\"}",
         "{\"requests\":4,\"refused\":3,\"line\":9,\"code\":\"\","
@@ -426,10 +426,10 @@ static void test_refused(void)
     refusals_text(said, &no);
     ok(strcmp(said, "3 refused, the first is line 2: it is bad") == 0,
        "in words: %s", said);
-    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
-        put(at("batch/refusals.json"), lies[i]);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        put(at("batch/refusals.json"), wrong[i]);
         ok(refusals_read(&no, info.source, true, &err) == 0 && no.n == 3 &&
-               no.line == 2, "counted again: %s", lies[i]);
+               no.line == 2, "counted again: %s", wrong[i]);
     }
     ok(refused_open(&f, info.source, &err) == 0 &&
            refused_next(f, &line, &why, &err) == 1 && line == 1 &&

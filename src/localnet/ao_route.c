@@ -16,7 +16,7 @@
 #include "localnet/accept.h"
 #include "localnet/dry_run.h"
 #include "localnet/net.h"
-#include "localnet/lies.h"
+#include "localnet/fault_results.h"
 #include "localnet/route.h"
 #include "localnet/routes.h"
 #include "localnet/serve.h"
@@ -80,7 +80,7 @@ static void post_item(struct net *net, const struct call *c,
     a->status = 202;
     buf_printf(&a->body, "{\"message\":\"Processing DataItem\",\"id\":\"%s\"}",
                m->id_text);
-    if (hostile_now(&net->hostile, HOSTILE_LOST_ANSWER, UNIT_MU))
+    if (faults_now(&net->faults, FAULTS_LOST_ANSWER, UNIT_MU))
         a->fault = FAULT_DROP;
 }
 
@@ -140,7 +140,7 @@ static void get_result(struct net *net, const struct call *c,
                    m->id_text);
         return;
     }
-    lies_put_result(net, UNIT_CU, &a->body, m);
+    fault_results_put(net, UNIT_CU, &a->body, m);
 }
 
 /* A cursor is the slot. */
@@ -174,7 +174,7 @@ static void get_results(struct net *net, const struct call *c,
         if ((!start && m->slot <= from) || m->slot > to)
             continue;
         buf_puts(&a->body, n++ ? ",{\"node\":" : "{\"node\":");
-        lies_put_result(net, UNIT_CU, &a->body, m);
+        fault_results_put(net, UNIT_CU, &a->body, m);
         buf_printf(&a->body, ",\"cursor\":\"%" PRIu64 "\"}", m->slot);
     }
     for (; i < p->n_done && !some; i++) {

@@ -107,7 +107,7 @@ static void info(struct net *net, struct answer *a)
     buf_printf(&a->body, "{\"version\":\"0.2.0\",\"addresses\":{\"arweave\":"
                "\"%s\"},\"gateway\":\"%s\",\"freeUploadLimitBytes\":%d}",
                net->address_text, net->url,
-               hostile_has(&net->hostile, HOSTILE_NOTHING_FREE)
+               faults_has(&net->faults, FAULTS_NOTHING_FREE)
                    ? 0 : NET_FREE_BYTES);
 }
 
@@ -133,7 +133,7 @@ static void balance(struct net *net, const struct call *c, struct answer *a)
         answer_text(a, 400, "Missing wallet address");
         return;
     }
-    winc = hostile_now(&net->hostile, HOSTILE_EMPTY_ACCOUNT, UNIT_BUNDLER)
+    winc = faults_now(&net->faults, FAULTS_EMPTY_ACCOUNT, UNIT_BUNDLER)
                ? 0 : stored_balance(net, id);
     buf_printf(&a->body, "{\"winc\":\"%" PRIu64 "\",\"controlledWinc\":\"%"
                PRIu64 "\",\"effectiveBalance\":\"%" PRIu64

@@ -23,11 +23,11 @@
 
 bool dry_run_refused(struct net *net, enum unit u, struct answer *a)
 {
-    if (hostile_now(&net->hostile, HOSTILE_DRY_RUN_403, u))
+    if (faults_now(&net->faults, FAULTS_DRY_RUN_403, u))
         answer_error(a, 403, "Forbidden");
-    else if (hostile_now(&net->hostile, HOSTILE_DRY_RUN_404, u))
+    else if (faults_now(&net->faults, FAULTS_DRY_RUN_404, u))
         answer_error(a, 404, "Not Found");
-    else if (hostile_now(&net->hostile, HOSTILE_DRY_RUN_429, u))
+    else if (faults_now(&net->faults, FAULTS_DRY_RUN_429, u))
         answer_error(a, 429, "Rate limit exceeded");
     else
         return false;

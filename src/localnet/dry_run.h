@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "localnet/hostile.h"
+#include "localnet/faults.h"
 
 struct answer;
 struct call;

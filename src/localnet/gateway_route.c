@@ -48,7 +48,7 @@ static bool choose_range(struct net *net, const struct call *c, enum unit u,
     *n = size;
     a->status = 200;
     answer_header(a, "Accept-Ranges", "bytes");
-    if (text && hostile_now(&net->hostile, HOSTILE_200_TO_RANGE, u))
+    if (text && faults_now(&net->faults, FAULTS_200_TO_RANGE, u))
         return true;
     rc = range_parse(text, size, at, n);
     if (rc > 0) {
@@ -67,15 +67,15 @@ static bool choose_range(struct net *net, const struct call *c, enum unit u,
 static void spoil(struct net *net, const struct call *c, enum unit u,
                   struct answer *a)
 {
-    if (hostile_now(&net->hostile, HOSTILE_WRONG_BYTES, u))
+    if (faults_now(&net->faults, FAULTS_WRONG_BYTES, u))
         a->fault = FAULT_FLIP;
-    else if (hostile_now(&net->hostile, HOSTILE_SHORT, u))
+    else if (faults_now(&net->faults, FAULTS_SHORT, u))
         a->fault = FAULT_SHORT;
-    else if (hostile_now(&net->hostile, HOSTILE_STALLED, u))
+    else if (faults_now(&net->faults, FAULTS_STALLED, u))
         a->fault = FAULT_STALL;
-    else if (hostile_now(&net->hostile, HOSTILE_ENDLESS_BODY, u))
+    else if (faults_now(&net->faults, FAULTS_ENDLESS_BODY, u))
         a->fault = FAULT_ENDLESS;
-    else if (hostile_now(&net->hostile, HOSTILE_REDIRECT_LOOP, u)) {
+    else if (faults_now(&net->faults, FAULTS_REDIRECT_LOOP, u)) {
         a->status = 302;
         answer_header(a, "Location", "%s%s", net->url, c->path);
     }
@@ -170,7 +170,7 @@ static void serve_item(struct net *net, const struct call *c, enum unit u,
     struct err err = ERR_INIT;
     uint64_t at, n;
     char type[200];
-    bool mute = hostile_now(&net->hostile, HOSTILE_NO_PLACE, u);
+    bool mute = faults_now(&net->faults, FAULTS_NO_PLACE, u);
     const char *t = mute ? "application/octet-stream"
                          : item_headers(h, a, type, sizeof(type), &err);
 

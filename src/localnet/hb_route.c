@@ -15,7 +15,7 @@
 #include "base/json.h"
 #include "localnet/accept.h"
 #include "localnet/dry_run.h"
-#include "localnet/lies.h"
+#include "localnet/fault_results.h"
 #include "localnet/net.h"
 #include "localnet/node_json.h"
 #include "localnet/route.h"
@@ -41,12 +41,12 @@ static void put_results(struct net *net, struct buf *b,
 {
     struct buf json;
 
-    if (hostile_now(&net->hostile, HOSTILE_NO_RESULT, UNIT_HB)) {
+    if (faults_now(&net->faults, FAULTS_NO_RESULT, UNIT_HB)) {
         node_put_nothing(b);
         return;
     }
     buf_init(&json, b->max);
-    lies_put_result(net, UNIT_HB, &json, m);
+    fault_results_put(net, UNIT_HB, &json, m);
     node_put_results(b, json.data ? json.data : "", json.len, net->old_node);
     buf_clear(&json);
 }
@@ -93,7 +93,7 @@ static void post(struct net *net, const struct call *c, bool push,
                    "\"timestamp\":%" PRIu64 "}", m->slot,
                    m->process->id_text, m->timestamp_ms);
     }
-    if (hostile_now(&net->hostile, HOSTILE_LOST_ANSWER, UNIT_HB))
+    if (faults_now(&net->faults, FAULTS_LOST_ANSWER, UNIT_HB))
         a->fault = FAULT_DROP;
 }
 

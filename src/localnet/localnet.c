@@ -112,10 +112,10 @@ static enum unit unit_of(const char *path, const char **rest)
  * way says in its place. */
 static bool refuse_now(struct net *net, enum unit u, struct answer *a)
 {
-    bool many = hostile_now(&net->hostile, HOSTILE_429, u);
-    bool broken = !many && hostile_now(&net->hostile, HOSTILE_500, u);
+    bool many = faults_now(&net->faults, FAULTS_429, u);
+    bool broken = !many && faults_now(&net->faults, FAULTS_500, u);
     bool page = !many && !broken &&
-                hostile_now(&net->hostile, HOSTILE_PAGE, u);
+                faults_now(&net->faults, FAULTS_PAGE, u);
 
     if (many && u == UNIT_MU) {
         /* the messenger wraps what it throws */
@@ -330,7 +330,7 @@ static int make_wallets(struct net *net, const struct localnet_options *o,
     if (own_wallet(net->dir, wallets[0], &net->key, err) ||
         own_wallet(net->dir, wallets[1], NULL, err) ||
         own_wallet(net->dir, wallets[2], NULL, err) ||
-        (hostile_has(&net->hostile, HOSTILE_OTHER_SIGNER) &&
+        (faults_has(&net->faults, FAULTS_OTHER_SIGNER) &&
          own_wallet(net->dir, "other.json", &net->other_key, err)))
         return -1;
     key_address(net->key, &net->address);
@@ -349,15 +349,15 @@ static int serve(struct localnet *l, unsigned port, struct err *err)
     return 0;
 }
 
-static int set_hostile(struct net *net, const struct localnet_options *o,
-                       struct err *err)
+static int set_faults(struct net *net, const struct localnet_options *o,
+                      struct err *err)
 {
-    for (size_t i = 0; o->hostile && o->hostile[i]; i++)
-        if (hostile_add(&net->hostile, o->hostile[i], err))
+    for (size_t i = 0; o->faults && o->faults[i]; i++)
+        if (faults_add(&net->faults, o->faults[i], err))
             return -1;
-    if (hostile_has(&net->hostile, HOSTILE_CLOCK_AHEAD))
+    if (faults_has(&net->faults, FAULTS_CLOCK_AHEAD))
         net->clock_ms = CLOCK_OFF_MS;
-    if (hostile_has(&net->hostile, HOSTILE_CLOCK_BEHIND))
+    if (faults_has(&net->faults, FAULTS_CLOCK_BEHIND))
         net->clock_ms = -CLOCK_OFF_MS;
     return 0;
 }
@@ -374,7 +374,7 @@ int localnet_start(struct localnet **out, const struct localnet_options *o,
     idmap_init(&net->spent);
     net->old_node = o->old_node;
     /* the process that computes is forked before anything else is open */
-    if (set_hostile(net, o, err) || units_new(net, o->delay_ms, err) ||
+    if (set_faults(net, o, err) || units_new(net, o->delay_ms, err) ||
         make_dirs(net, o->dir, err) || make_wallets(net, o, err) ||
         open_journal(net, err) || units_start(net, err) ||
         serve(l, o->port, err) || write_conf(net, err) ||

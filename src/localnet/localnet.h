@@ -20,7 +20,7 @@ struct localnet_options {
     const char *dir;            /* made if it is missing */
     unsigned port;              /* 0: the system chooses */
     unsigned delay_ms;          /* from taking a message to its result */
-    const char *const *hostile; /* cases (hostile.h), NULL at the end */
+    const char *const *faults; /* cases (faults.h), NULL at the end */
     bool old_node;              /* /hb answers as nodes did until 2025 */
     void (*making_keys)(unsigned n); /* called before n keys are made, which
                                       * takes seconds each; may be NULL */

@@ -36,7 +36,7 @@ enum { GO = -1, DONE, FAILED, MISUSED }; /* exit statuses, as those of apus */
 
 struct arguments {
     const char *dir, *port, *delay, *new_wallet;
-    const char **hostile; /* each of them, NULL at the end */
+    const char **faults; /* each of them, NULL at the end */
     bool old_node;
 };
 
@@ -121,7 +121,7 @@ static int make_wallet(const struct arguments *a, struct err *err)
 static int serve_net(const struct arguments *a)
 {
     struct localnet_options o = { .dir = a->dir, .delay_ms = 100,
-                                  .hostile = a->hostile,
+                                  .faults = a->faults,
                                   .old_node = a->old_node,
                                   .making_keys = note_keys };
     struct localnet *l = NULL;
@@ -166,7 +166,7 @@ static int run(struct settings *s, int argc, char **argv)
     struct buf about;
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct arguments a = {
-        .hostile = xcalloc((size_t)argc, sizeof(*a.hostile))
+        .faults = xcalloc((size_t)argc, sizeof(*a.faults))
     };
     const struct opt opts[] = {
         { 0, "dir", "D", "where it keeps everything; made if it is missing",
@@ -176,7 +176,7 @@ static int run(struct settings *s, int argc, char **argv)
         { 0, "delay", "MS", "milliseconds from taking a message to its result"
           " (100)", &a.delay, NULL },
         { 0, "hostile", "CASE...", "misbehave, [UNIT/]CASE[:N|:every-N]; an"
-          " unknown one lists the cases", a.hostile, NULL },
+          " unknown one lists the cases", a.faults, NULL },
         { 0, "old-node", NULL, "let /hb answer as HyperBEAM did until 2025",
           NULL, &a.old_node },
         { 0, "new-wallet", "FILE", "only make a wallet that it accepts, also"
@@ -204,7 +204,7 @@ static int run(struct settings *s, int argc, char **argv)
         status = serve_net(&a);
     }
     buf_clear(&about);
-    free(a.hostile);
+    free(a.faults);
     free(args);
     return status;
 }

@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 #include "base/id.h"
-#include "localnet/hostile.h"
+#include "localnet/faults.h"
 #include "localnet/idmap.h"
 
 struct ao_units;
@@ -34,7 +34,7 @@ struct net {
     pthread_mutex_t lock;
     char *dir, *items, *journal_path;
     struct journal *journal;
-    struct hostile hostile;
+    struct faults faults;
     char url[64];
     bool replaying;
     bool old_node; /* HyperBEAM answers as it did until 2025 */

@@ -22,16 +22,16 @@
 
 void receipt_answer(struct net *net, const struct stored *h, struct answer *a)
 {
-    bool other = hostile_now(&net->hostile, HOSTILE_OTHER_SIGNER,
-                             UNIT_BUNDLER);
-    bool bad = hostile_now(&net->hostile, HOSTILE_BAD_RECEIPT, UNIT_BUNDLER);
+    bool other = faults_now(&net->faults, FAULTS_OTHER_SIGNER,
+                            UNIT_BUNDLER);
+    bool bad = faults_now(&net->faults, FAULTS_BAD_RECEIPT, UNIT_BUNDLER);
     struct receipt r = { .timestamp_ms = h->taken_ms,
                          .deadline_height = net_height(net) + DEADLINE,
                          .version = "0.2.0", .winc = h->winc };
     struct err err = ERR_INIT;
     char *signature;
 
-    if (hostile_now(&net->hostile, HOSTILE_OVER_CHARGE, UNIT_BUNDLER))
+    if (faults_now(&net->faults, FAULTS_OVER_CHARGE, UNIT_BUNDLER))
         r.winc = OVER_CHARGE;
     r.id = h->id;
     if (receipt_sign(&a->body, &r, other ? net->other_key : net->key, &err)) {
@@ -60,7 +60,7 @@ void upload_answer(struct net *net, struct upload *u, struct stored **stored,
             text, sizeof(text),
             "Data item with ID %s has already been"
             " uploaded to this service!",
-            hostile_now(&net->hostile, HOSTILE_NAMELESS_ALREADY, UNIT_BUNDLER)
+            faults_now(&net->faults, FAULTS_NAMELESS_ALREADY, UNIT_BUNDLER)
                 ? "?"
                 : id_text(h->id).s);
         answer_text(a, 202, text);
@@ -72,8 +72,8 @@ void upload_answer(struct net *net, struct upload *u, struct stored **stored,
     } else {
         answer_text(a, 503, err.text);
     }
-    if (rc >= 0 && hostile_now(&net->hostile, HOSTILE_LOST_ANSWER,
-                               UNIT_BUNDLER))
+    if (rc >= 0 && faults_now(&net->faults, FAULTS_LOST_ANSWER,
+                              UNIT_BUNDLER))
         a->fault = FAULT_DROP;
     if (stored && rc >= 0)
         *stored = h;

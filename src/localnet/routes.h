@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "localnet/hostile.h"
+#include "localnet/faults.h"
 
 struct answer;
 struct call;

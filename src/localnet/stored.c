@@ -175,7 +175,7 @@ int stored_digest(struct stored *h, struct id *out, struct err *err)
 uint64_t stored_price(const struct net *net, uint64_t size)
 {
     bool free = size <= NET_FREE_BYTES &&
-                !hostile_has(&net->hostile, HOSTILE_NOTHING_FREE);
+                !faults_has(&net->faults, FAULTS_NOTHING_FREE);
 
     return free ? 0 : size * NET_WINC_BYTE;
 }
@@ -438,7 +438,7 @@ int upload_end(struct net *net, struct upload *u, struct stored **stored,
     if (id_equal(it->address, net->address))
         winc = 0; /* what the net says of itself is free */
     else if (stored_balance(net, it->address) < winc ||
-        hostile_now(&net->hostile, HOSTILE_EMPTY_ACCOUNT, UNIT_BUNDLER))
+        faults_now(&net->faults, FAULTS_EMPTY_ACCOUNT, UNIT_BUNDLER))
         return err_set(err, ERR_INPUT, "Insufficient balance");
     if (keep(net, u, it, winc, net_now_ms(net), stored, err))
         return -1;

@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "proof/digest.h"
 #ifdef HAVE_LOCALNET
-#include "localnet/hostile.h"
+#include "localnet/faults.h"
 #include "localnet/journal.h"
 #include "localnet/range.h"
 #endif
@@ -94,13 +94,13 @@ static void journal(const uint8_t *data, size_t n, bool sealed)
 static void texts(const uint8_t *data, size_t n, uint64_t size)
 {
     char *text = xstrndup((const char *)data, n);
-    struct hostile h = { .n = 0 };
+    struct faults h = { .n = 0 };
     struct err unused = ERR_INIT;
     uint64_t at = 0, length = 0;
 
     if (range_parse(text, size, &at, &length) == 1)
         must(length > 0 && at < size && length <= size - at);
-    hostile_add(&h, text, &unused);
+    faults_add(&h, text, &unused);
     free(text);
 }
 

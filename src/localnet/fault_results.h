@@ -3,17 +3,17 @@
  * cu-...): what is changed are the answers to Pull and Complete, which the
  * program of a node has to check.
  */
-#ifndef APUS_LOCALNET_LIES_H
-#define APUS_LOCALNET_LIES_H
+#ifndef APUS_LOCALNET_FAULT_RESULTS_H
+#define APUS_LOCALNET_FAULT_RESULTS_H
 
-#include "localnet/hostile.h"
+#include "localnet/faults.h"
 
 struct buf;
 struct message;
 struct net;
 
 /* Append the JSON of the result of m, which is done. */
-void lies_put_result(struct net *net, enum unit u, struct buf *b,
-                     const struct message *m);
+void fault_results_put(struct net *net, enum unit u, struct buf *b,
+                       const struct message *m);
 
 #endif

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "localnet/hostile.h"
+#include "localnet/faults.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -26,36 +26,36 @@ static const char *const units[] = {
 static const struct {
     const char *name;
     unsigned at;
-} cases[HOSTILE_N] = {
-    [HOSTILE_WRONG_BYTES] = { "wrong-bytes", AT(GATEWAY) },
-    [HOSTILE_SHORT] = { "short", AT(GATEWAY) },
-    [HOSTILE_STALLED] = { "stalled", AT(GATEWAY) },
-    [HOSTILE_200_TO_RANGE] = { "200-to-range", AT(GATEWAY) },
-    [HOSTILE_REDIRECT_LOOP] = { "redirect-loop", AT(GATEWAY) },
-    [HOSTILE_ENDLESS_BODY] = { "endless-body", AT(GATEWAY) },
-    [HOSTILE_LOST_ANSWER] = { "lost-answer", AT(BUNDLER) | AT(MU) | AT(HB) },
-    [HOSTILE_429] = { "429", ALL },
-    [HOSTILE_500] = { "500", ALL },
-    [HOSTILE_PAGE] = { "page", ALL },
-    [HOSTILE_BAD_RECEIPT] = { "bad-receipt", AT(BUNDLER) },
-    [HOSTILE_OTHER_SIGNER] = { "other-signer", AT(BUNDLER) },
-    [HOSTILE_EMPTY_ACCOUNT] = { "empty-account", AT(BUNDLER) },
-    [HOSTILE_CU_FALSE_REQUESTS] = { "cu-false-requests", AT(CU) | AT(HB) },
-    [HOSTILE_CU_WRONG_IDS] = { "cu-wrong-ids", AT(CU) | AT(HB) },
-    [HOSTILE_CU_TWICE] = { "cu-twice", AT(CU) | AT(HB) },
-    [HOSTILE_CU_HUGE_PROMPT] = { "cu-huge-prompt", AT(CU) | AT(HB) },
-    [HOSTILE_CU_ABSURD_NUMBERS] = { "cu-absurd-numbers", AT(CU) | AT(HB) },
-    [HOSTILE_CU_FALSE_ACK] = { "cu-false-ack", AT(CU) | AT(HB) },
-    [HOSTILE_CLOCK_AHEAD] = { "clock-ahead", 0 },
-    [HOSTILE_CLOCK_BEHIND] = { "clock-behind", 0 },
-    [HOSTILE_NOTHING_FREE] = { "nothing-free", 0 },
-    [HOSTILE_OVER_CHARGE] = { "over-charge", AT(BUNDLER) },
-    [HOSTILE_NAMELESS_ALREADY] = { "nameless-already", AT(BUNDLER) },
-    [HOSTILE_NO_RESULT] = { "no-result", AT(HB) },
-    [HOSTILE_DRY_RUN_403] = { "dry-run-403", AT(CU) | AT(HB) },
-    [HOSTILE_DRY_RUN_404] = { "dry-run-404", AT(CU) | AT(HB) },
-    [HOSTILE_DRY_RUN_429] = { "dry-run-429", AT(CU) | AT(HB) },
-    [HOSTILE_NO_PLACE] = { "no-place", AT(GATEWAY) },
+} cases[FAULTS_N] = {
+    [FAULTS_WRONG_BYTES] = { "wrong-bytes", AT(GATEWAY) },
+    [FAULTS_SHORT] = { "short", AT(GATEWAY) },
+    [FAULTS_STALLED] = { "stalled", AT(GATEWAY) },
+    [FAULTS_200_TO_RANGE] = { "200-to-range", AT(GATEWAY) },
+    [FAULTS_REDIRECT_LOOP] = { "redirect-loop", AT(GATEWAY) },
+    [FAULTS_ENDLESS_BODY] = { "endless-body", AT(GATEWAY) },
+    [FAULTS_LOST_ANSWER] = { "lost-answer", AT(BUNDLER) | AT(MU) | AT(HB) },
+    [FAULTS_429] = { "429", ALL },
+    [FAULTS_500] = { "500", ALL },
+    [FAULTS_PAGE] = { "page", ALL },
+    [FAULTS_BAD_RECEIPT] = { "bad-receipt", AT(BUNDLER) },
+    [FAULTS_OTHER_SIGNER] = { "other-signer", AT(BUNDLER) },
+    [FAULTS_EMPTY_ACCOUNT] = { "empty-account", AT(BUNDLER) },
+    [FAULTS_CU_FALSE_REQUESTS] = { "cu-false-requests", AT(CU) | AT(HB) },
+    [FAULTS_CU_WRONG_IDS] = { "cu-wrong-ids", AT(CU) | AT(HB) },
+    [FAULTS_CU_TWICE] = { "cu-twice", AT(CU) | AT(HB) },
+    [FAULTS_CU_HUGE_PROMPT] = { "cu-huge-prompt", AT(CU) | AT(HB) },
+    [FAULTS_CU_ABSURD_NUMBERS] = { "cu-absurd-numbers", AT(CU) | AT(HB) },
+    [FAULTS_CU_FALSE_ACK] = { "cu-false-ack", AT(CU) | AT(HB) },
+    [FAULTS_CLOCK_AHEAD] = { "clock-ahead", 0 },
+    [FAULTS_CLOCK_BEHIND] = { "clock-behind", 0 },
+    [FAULTS_NOTHING_FREE] = { "nothing-free", 0 },
+    [FAULTS_OVER_CHARGE] = { "over-charge", AT(BUNDLER) },
+    [FAULTS_NAMELESS_ALREADY] = { "nameless-already", AT(BUNDLER) },
+    [FAULTS_NO_RESULT] = { "no-result", AT(HB) },
+    [FAULTS_DRY_RUN_403] = { "dry-run-403", AT(CU) | AT(HB) },
+    [FAULTS_DRY_RUN_404] = { "dry-run-404", AT(CU) | AT(HB) },
+    [FAULTS_DRY_RUN_429] = { "dry-run-429", AT(CU) | AT(HB) },
+    [FAULTS_NO_PLACE] = { "no-place", AT(GATEWAY) },
 };
 
 const char *unit_name(enum unit u)
@@ -63,14 +63,14 @@ const char *unit_name(enum unit u)
     return units[u];
 }
 
-void hostile_names(struct buf *out)
+void faults_names(struct buf *out)
 {
-    for (size_t i = 0; i < HOSTILE_N; i++)
+    for (size_t i = 0; i < FAULTS_N; i++)
         buf_printf(out, "%s%s", i ? ", " : "", cases[i].name);
 }
 
 /* ":N" or ":every-N" behind a name. */
-static int parse_limit(struct hostile_rule *r, const char *text)
+static int parse_limit(struct faults_rule *r, const char *text)
 {
     static const char every[] = "every-";
     bool each = strncmp(text, every, strlen(every)) == 0;
@@ -88,22 +88,22 @@ static int refuse(const char *text, struct err *err)
     struct buf names;
 
     buf_init(&names, 4096);
-    hostile_names(&names);
+    faults_names(&names);
     err_set(err, ERR_INPUT, "--hostile \"%s\": [UNIT/]CASE[:N|:every-N]"
             " expected; cases: %s", text, names.data);
     buf_clear(&names);
     return -1;
 }
 
-int hostile_add(struct hostile *h, const char *text, struct err *err)
+int faults_add(struct faults *h, const char *text, struct err *err)
 {
     const char *slash = strchr(text, '/'), *name = text, *colon;
-    struct hostile_rule r = { .what = HOSTILE_N, .unit = UNIT_NONE };
+    struct faults_rule r = { .what = FAULTS_N, .unit = UNIT_NONE };
     size_t n;
 
-    if (h->n == HOSTILE_MAX)
+    if (h->n == FAULTS_MAX)
         return err_set(err, ERR_INPUT, "more than %d cases of --hostile",
-                       HOSTILE_MAX);
+                       FAULTS_MAX);
     if (slash) {
         n = (size_t)(slash - text);
         for (int u = 0; u < UNIT_NONE; u++)
@@ -115,19 +115,19 @@ int hostile_add(struct hostile *h, const char *text, struct err *err)
     }
     colon = strchr(name, ':');
     n = colon ? (size_t)(colon - name) : strlen(name);
-    for (int i = 0; i < HOSTILE_N; i++)
+    for (int i = 0; i < FAULTS_N; i++)
         if (strlen(cases[i].name) == n && memcmp(cases[i].name, name, n) == 0)
-            r.what = (enum hostile_case)i;
-    if (r.what == HOSTILE_N || (colon && parse_limit(&r, colon + 1)))
+            r.what = (enum faults_case)i;
+    if (r.what == FAULTS_N || (colon && parse_limit(&r, colon + 1)))
         return refuse(text, err);
     h->rule[h->n++] = r;
     return 0;
 }
 
-bool hostile_now(struct hostile *h, enum hostile_case what, enum unit u)
+bool faults_now(struct faults *h, enum faults_case what, enum unit u)
 {
     for (size_t i = 0; i < h->n; i++) {
-        struct hostile_rule *r = &h->rule[i];
+        struct faults_rule *r = &h->rule[i];
         bool here = r->unit == UNIT_NONE ? (cases[what].at >> u) & 1
                                          : r->unit == u;
 
@@ -141,7 +141,7 @@ bool hostile_now(struct hostile *h, enum hostile_case what, enum unit u)
     return false;
 }
 
-bool hostile_has(const struct hostile *h, enum hostile_case what)
+bool faults_has(const struct faults *h, enum faults_case what)
 {
     for (size_t i = 0; i < h->n; i++)
         if (h->rule[i].what == what)

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "localnet/lies.h"
+#include "localnet/fault_results.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@
 #define LINES_MAX ((size_t)32 << 20)
 
 struct lie {
-    enum hostile_case what;
+    enum faults_case what;
     uint64_t n_lines; /* of a Complete */
 };
 
@@ -48,17 +48,17 @@ static void put_member(struct buf *b, const struct lie *l,
 
     json_put_string(b, key, strlen(key));
     buf_puts(b, ":");
-    if (l->what == HOSTILE_CU_WRONG_IDS && strcmp(key, "id") == 0)
+    if (l->what == FAULTS_CU_WRONG_IDS && strcmp(key, "id") == 0)
         buf_puts(b, "\"../../../etc/passwd\"");
-    else if (l->what == HOSTILE_CU_FALSE_REQUESTS &&
+    else if (l->what == FAULTS_CU_FALSE_REQUESTS &&
              strcmp(key, "prompt") == 0)
         buf_puts(b, "\"what nobody asked\"");
-    else if (l->what == HOSTILE_CU_HUGE_PROMPT && strcmp(key, "prompt") == 0)
+    else if (l->what == FAULTS_CU_HUGE_PROMPT && strcmp(key, "prompt") == 0)
         put_huge(b);
-    else if (l->what == HOSTILE_CU_ABSURD_NUMBERS &&
+    else if (l->what == FAULTS_CU_ABSURD_NUMBERS &&
              (strcmp(key, "max_tokens") == 0 || strcmp(key, "top_k") == 0))
         buf_puts(b, "\"99999999999999999999999999\"");
-    else if (l->what == HOSTILE_CU_ABSURD_NUMBERS &&
+    else if (l->what == FAULTS_CU_ABSURD_NUMBERS &&
              strcmp(key, "temperature") == 0)
         buf_puts(b, "\"-1\"");
     else
@@ -93,7 +93,7 @@ static void put_lines(struct buf *b, const struct lie *l, const char *data)
     while (*data) {
         size_t n = strcspn(data, "\n");
 
-        if (l->what == HOSTILE_CU_TWICE) {
+        if (l->what == FAULTS_CU_TWICE) {
             buf_put(&lines, data, n);
             buf_puts(&lines, "\n");
         }
@@ -151,7 +151,7 @@ static void put_tags(struct buf *b, const struct lie *l,
         const char *name = json_string(json_get(t, "name")), *value;
         char text[32];
 
-        value = l->what == HOSTILE_CU_FALSE_ACK && name
+        value = l->what == FAULTS_CU_FALSE_ACK && name
                     ? false_value(l, name, text) : NULL;
         buf_puts(b, first ? "" : ",");
         first = false;
@@ -184,7 +184,7 @@ static void put_message(struct buf *b, const struct lie *l,
         buf_puts(b, ":");
         if (strcmp(key, "Data") == 0 && text && pull)
             put_lines(b, l, text);
-        else if (strcmp(key, "Data") == 0 && l->what == HOSTILE_CU_FALSE_ACK)
+        else if (strcmp(key, "Data") == 0 && l->what == FAULTS_CU_FALSE_ACK)
             buf_puts(b, "\"\"");
         else if (strcmp(key, "Tags") == 0)
             put_tags(b, l, v);
@@ -247,17 +247,17 @@ static bool is_answer(const struct message *m)
                          strstr(m->result, "\"Complete-Response\""));
 }
 
-void lies_put_result(struct net *net, enum unit u, struct buf *b,
-                     const struct message *m)
+void fault_results_put(struct net *net, enum unit u, struct buf *b,
+                       const struct message *m)
 {
-    struct lie l = { .what = HOSTILE_N };
+    struct lie l = { .what = FAULTS_N };
     struct json *root;
 
-    for (int w = HOSTILE_CU_FALSE_REQUESTS; w <= HOSTILE_CU_FALSE_ACK; w++)
-        if (l.what == HOSTILE_N && is_answer(m) &&
-            hostile_now(&net->hostile, (enum hostile_case)w, u))
-            l.what = (enum hostile_case)w;
-    if (l.what == HOSTILE_N ||
+    for (int w = FAULTS_CU_FALSE_REQUESTS; w <= FAULTS_CU_FALSE_ACK; w++)
+        if (l.what == FAULTS_N && is_answer(m) &&
+            faults_now(&net->faults, (enum faults_case)w, u))
+            l.what = (enum faults_case)w;
+    if (l.what == FAULTS_N ||
         json_parse(&root, m->result, m->n_result, NULL)) {
         buf_put(b, m->result, m->n_result);
         return;
