@@ -24,7 +24,7 @@
 #include "model/model.h"
 #include "model/models.h"
 #include "proof/result_record.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/source.h"
 #include "store/answer.h"
 #include "store/custom_ids.h"
@@ -140,23 +140,23 @@ static int check_line(struct check *c, uint32_t line, const char *text,
 static int check_lines(struct check *c, const char *path, struct err *err)
 {
     const struct id *model = &c->model.model->id;
-    struct lines *f;
+    struct request_file *f;
     const char *text = "";
     uint32_t line = 0;
     size_t n;
     int rc = 0;
 
-    if (lines_open_requests(&f, path, *model, err))
+    if (request_file_open_v2(&f, path, *model, err))
         return -1;
     while (rc == 0 && c->write_errno == 0) {
-        rc = lines_next(f, &text, &n, err);
+        rc = request_file_next(f, &text, &n, err);
         line++;
         if (rc || !text)
             break;
-        if (!lines_is_blank(f))
+        if (!request_file_is_blank(f))
             rc = check_line(c, line, text, n, err);
     }
-    lines_close(f);
+    request_file_close(f);
     return rc;
 }
 

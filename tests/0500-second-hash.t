@@ -51,10 +51,10 @@ same "doc/proof.md has them all" /dev/null "$tmp/absent"
 
 # mth, blob, model and row are vectors of t_merkle
 "${top_builddir:-.}/tests/t_records" >"$tmp/out" || :
-"${top_builddir:-.}/tests/t_lines" >>"$tmp/out" || :
+"${top_builddir:-.}/tests/t_request_file" >>"$tmp/out" || :
 sed -n 's/^# vector //p' "$tmp/out" | sort >"$tmp/ours"
 grep -vE '^(mth1|mth5|blob|model|row) ' "$tmp/second" | sort >"$tmp/theirs"
-same "t_records and t_lines compute what second_hash.py does" \
+same "t_records and t_request_file compute what second_hash.py does" \
     "$tmp/theirs" "$tmp/ours"
 
 echo "1..$n"

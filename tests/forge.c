@@ -28,7 +28,7 @@
 #include "proof/statement.h"
 #include "proof/trace.h"
 #include "spool/ids_file.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/spool.h"
 #include "store/checkpoint.h"
 #include "store/part_file.h"
@@ -134,14 +134,14 @@ static void read_batch(struct forged *f, const char *path)
     struct err err = ERR_INIT;
     struct checkpoint_row row;
     struct checkpoint *c;
-    struct lines *lines;
+    struct request_file *lines;
 
     memset(f, 0, sizeof(*f));
     f->path = path;
     check(batch_info_read(&f->info, path, &err), &err);
-    check(lines_open(&lines, requests, &err), &err);
-    f->n_lines = lines_count(lines);
-    lines_close(lines);
+    check(request_file_open(&lines, requests, &err), &err);
+    f->n_lines = request_file_count(lines);
+    request_file_close(lines);
     check(checkpoint_open(&c, part, &err), &err);
     f->head = *checkpoint_head(c);
     must(f->head.dim == DIM && f->head.n_rows < ROWS - 1, "a large batch");
@@ -244,10 +244,10 @@ static void write_json(const struct forged *f, uint64_t size, struct id sha256,
     char *path = file_join(f->path, "checkpoint.json");
     char *refused = file_join(f->path, "refused.jsonl");
     struct err err = ERR_INIT;
-    struct lines *lines;
+    struct request_file *lines;
     struct buf b;
 
-    check(lines_open(&lines, refused, &err), &err);
+    check(request_file_open(&lines, refused, &err), &err);
     buf_init(&b, 1u << 16);
     buf_puts(&b, "{\"format\":\"apus-checkpoint-1\",");
     put_id(&b, "batch", f->info.id);
@@ -256,14 +256,14 @@ static void write_json(const struct forged *f, uint64_t size, struct id sha256,
     buf_printf(&b, ",\"requests\":%" PRIu64 ",\"rows\":%zu,\"refused\":%"
                PRIu64 ",\"parts\":[\n{\"first\":%" PRIu64 ",\"count\":%"
                PRIu64 ",\"size\":\"%" PRIu64 "\",", f->n_lines, f->n,
-               lines_count(lines), f->head.first, f->head.count, size);
+               request_file_count(lines), f->head.first, f->head.count, size);
     put_id(&b, "sha256", sha256);
     buf_putc(&b, ',');
     put_id(&b, "root", root);
     buf_puts(&b, "}\n]}\n");
     check(file_write(path, b.data, b.len, &err), &err);
     buf_clear(&b);
-    lines_close(lines);
+    request_file_close(lines);
     free(refused);
     free(path);
 }

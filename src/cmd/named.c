@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "node/work.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/file_split.h"
 #include "spool/spool.h"
 
@@ -253,14 +253,14 @@ static int find_file(struct named *out, const struct spool *s,
 {
     struct search f = *what;
     const struct whole *w;
-    struct lines *lines;
+    struct request_file *lines;
     int rc = 0;
 
-    if (f.is_there && lines_open(&lines, f.what, err))
+    if (f.is_there && request_file_open(&lines, f.what, err))
         return -1;
     if (f.is_there) {
-        f.hash = lines_hash(lines);
-        lines_close(lines);
+        f.hash = request_file_hash(lines);
+        request_file_close(lines);
     }
     f.source = spool_source_name(f.what);
     if (search_all(&f, s, err) || pick(&f, &w, err))

@@ -32,7 +32,7 @@
 #include "push/push_items.h"
 #include "queue/lease.h"
 #include "queue/client.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "store/request.h"
 
 #define MESSAGE_MAX 80000    /* bytes of lines in a message */
@@ -517,8 +517,9 @@ static int release_answers(struct saying *s, size_t n_messages,
 }
 
 /* The id of line `want`, reading on from `*next`. */
-static int find_request(const struct saying *s, struct lines *f, uint32_t *next,
-                        uint32_t want, struct id *id, struct err *err)
+static int find_request(const struct saying *s, struct request_file *f,
+                        uint32_t *next, uint32_t want, struct id *id,
+                        struct err *err)
 {
     const char *text = NULL;
     struct request r;
@@ -526,13 +527,13 @@ static int find_request(const struct saying *s, struct lines *f, uint32_t *next,
     int rc;
 
     for (; *next <= want; ++*next)
-        if (lines_next(f, &text, &n, err) || !text)
+        if (request_file_next(f, &text, &n, err) || !text)
             return text ? -1 : err_set(err, ERR_INPUT, "requests.jsonl of"
                                        " \"%s\" has no line %" PRIu64,
                                        s->a->batch_path,
                                        (uint64_t)want + 1);
     request_parse(&r, text, n, NULL);
-    lines_id(f, id);
+    request_file_id(f, id);
     rc = batch_request_id(id, s->info, *id, r.custom_id, err);
     request_clear(&r);
     return rc;
@@ -542,13 +543,13 @@ static int release_refused(struct saying *s, struct err *err)
 {
     char *path = file_join(s->a->batch_path, "requests.jsonl");
     struct refused *no = NULL;
-    struct lines *f = NULL;
+    struct request_file *f = NULL;
     uint32_t line, next = 0;
     struct id id;
     struct reason why, of_file = { .code = "" };
     int rc = -1;
 
-    if (lines_open(&f, path, err) ||
+    if (request_file_open(&f, path, err) ||
         refused_open(&no, s->a->batch_path, err))
         goto out;
     while ((rc = refused_next(no, &line, &why, err)) == 1) {
@@ -567,7 +568,7 @@ static int release_refused(struct saying *s, struct err *err)
         rc = release(s, err);
 out:
     refused_close(no);
-    lines_close(f);
+    request_file_close(f);
     free(path);
     return rc;
 }
@@ -657,10 +658,10 @@ int acknowledge(const struct message_journal *a, struct results *r,
 static int release_lines(struct saying *s, struct err *err)
 {
     char *path = file_join(s->a->batch_path, "requests.jsonl");
-    struct lines *f = NULL;
+    struct request_file *f = NULL;
     struct id id;
     uint32_t next = 0;
-    int rc = lines_open(&f, path, NULL);
+    int rc = request_file_open(&f, path, NULL);
 
     /* where they cannot be read: all, without their ids */
     if (rc) {
@@ -674,7 +675,7 @@ static int release_lines(struct saying *s, struct err *err)
                  : 0;
     if (rc == 0 && s->n_lines)
         rc = release(s, err);
-    lines_close(f);
+    request_file_close(f);
     free(path);
     return rc;
 }

@@ -21,7 +21,7 @@
 #include "queue/pull_internal.h"
 #include "queue/pull_line.h"
 #include "queue/client.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 
 int pulling_answer(const struct pulling *x, size_t k, struct ao_result *r,
                    const struct ao_out **out, struct err *err)
@@ -181,20 +181,20 @@ static void on_progress(void *self, uint64_t done, uint64_t size)
 static int check_file(const struct pull_line *l, const char *path,
                       struct err *err)
 {
-    struct lines *f;
+    struct request_file *f;
     int rc = 0;
 
-    if (lines_open(&f, path, err)) {
+    if (request_file_open(&f, path, err)) {
         err_turn(err, ERR_RETRY);
         return -1;
     }
-    if (!id_equal(lines_hash(f), l->ask.sha256))
+    if (!id_equal(request_file_hash(f), l->ask.sha256))
         rc = err_set(err, ERR_INPUT, "the file has another SHA-256 than the"
                      " request says");
-    else if (lines_count(f) != l->ask.count)
+    else if (request_file_count(f) != l->ask.count)
         rc = err_set(err, ERR_INPUT, "the file has %" PRIu64 " lines and not"
-                     " %" PRIu64, lines_count(f), l->ask.count);
-    lines_close(f);
+                     " %" PRIu64, request_file_count(f), l->ask.count);
+    request_file_close(f);
     return rc;
 }
 
@@ -246,17 +246,17 @@ static int put_file(struct pulling *x, const char *path,
 static int write_info(struct pulling *x, const char *path,
                       struct batch_info *info, struct err *err)
 {
-    struct lines *f;
+    struct request_file *f;
 
-    if (lines_open(&f, path, err))
+    if (request_file_open(&f, path, err))
         return -1;
     info->from_ao = true;
     info->id = x->b.id;
     info->model = x->answers.model;
     info->process = x->p->client->process;
-    info->file = lines_hash(f);
-    info->n_requests = info->n_lines = lines_count(f);
-    lines_close(f);
+    info->file = request_file_hash(f);
+    info->n_requests = info->n_lines = request_file_count(f);
+    request_file_close(f);
     return batch_info_write(x->b.path, info, err);
 }
 

@@ -25,7 +25,7 @@
 #include "base/sys.h"
 #include "proof/statement.h"
 #include "spool/earlier.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/source.h"
 #include "spool/spool_internal.h"
 
@@ -225,10 +225,12 @@ struct cut {
 
 /* Whether the line just read begins with a BOM: at the beginning of a file that
  * is left out, elsewhere it is a part of the line. */
-static bool begins_with_bom(const struct lines *f, const char *text, size_t n)
+static bool begins_with_bom(const struct request_file *f, const char *text,
+                            size_t n)
 {
-    return n >= sizeof(LINES_BOM) - 1 && lines_offset(f) == lines_start(f) &&
-           memcmp(text, LINES_BOM, sizeof(LINES_BOM) - 1) == 0;
+    return n >= sizeof(REQUEST_FILE_BOM) - 1 &&
+           request_file_offset(f) == request_file_start(f) &&
+           memcmp(text, REQUEST_FILE_BOM, sizeof(REQUEST_FILE_BOM) - 1) == 0;
 }
 
 /* Where the parts begin, each with a request, and where the last ends: *n + 1
@@ -237,7 +239,7 @@ static bool begins_with_bom(const struct lines *f, const char *text, size_t n)
 static int find_cuts(struct cut *cuts, size_t *n, const char *file,
                      const struct file_split *p, struct err *err)
 {
-    struct lines *lines;
+    struct request_file *lines;
     uint64_t count, request = 0, line = 0;
     const char *text = "";
     size_t len, part = 0;
@@ -245,28 +247,28 @@ static int find_cuts(struct cut *cuts, size_t *n, const char *file,
     struct id line_hash;
     int rc = 0;
 
-    if (lines_open_requests(&lines, file, p->model, err))
+    if (request_file_open_v2(&lines, file, p->model, err))
         return -1;
-    count = lines_requests(lines);
-    if (!id_equal(lines_hash(lines), p->file))
+    count = request_file_requests(lines);
+    if (!id_equal(request_file_hash(lines), p->file))
         rc = err_set(err, ERR_RETRY, "\"%s\" was changed while it was read",
                      file);
     for (; rc == 0 && text; line++) {
-        rc = lines_next(lines, &text, &len, err);
-        if (rc || !text || lines_is_blank(lines))
+        rc = request_file_next(lines, &text, &len, err);
+        if (rc || !text || request_file_is_blank(lines))
             continue;
         if (part + 1 < *n && request >= count * (part + 1) / *n &&
             !begins_with_bom(lines, text, len)) {
             earlier_end(&cuts[part++].earlier);
-            cuts[part].at = lines_start(lines);
+            cuts[part].at = request_file_start(lines);
             cuts[part].line = line;
         }
         request++;
-        lines_repeat(lines, &line_hash, &repeats);
+        request_file_repeat(lines, &line_hash, &repeats);
         rc = earlier_note(&cuts[part].earlier, line_hash, repeats, err);
     }
     earlier_end(&cuts[part].earlier);
-    lines_close(lines);
+    request_file_close(lines);
     *n = part + 1;
     return rc ? rc : file_size(file, &cuts[*n].at, err);
 }
@@ -449,21 +451,22 @@ static int join_ids(const char *batch_path, struct file_out *ids,
                     struct err *err)
 {
     struct batch_info info;
-    struct lines *lines = NULL;
+    struct request_file *lines = NULL;
     const char *text = "";
     size_t n;
     int rc;
 
     if (batch_info_read(&info, batch_path, err))
         return -1;
-    rc = batch_lines_open(&lines, &info, batch_path, err);
-    while (rc == 0 && (rc = lines_next(lines, &text, &n, err)) == 0 && text) {
+    rc = batch_request_file(&lines, &info, batch_path, err);
+    while (rc == 0 && (rc = request_file_next(lines, &text, &n, err)) == 0 &&
+           text) {
         struct id id;
 
-        lines_id(lines, &id);
+        request_file_id(lines, &id);
         rc = file_out_put(ids, id.b, sizeof(id.b), err);
     }
-    lines_close(lines);
+    request_file_close(lines);
     batch_info_clear(&info);
     return rc;
 }

@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/spool.h"
 
 #define NAME "ids"
@@ -34,18 +34,19 @@ struct ids_file {
 
 /* ---- writing ------------------------------------------------------------- */
 
-static int put_ids(struct file_out *out, struct lines *f, struct err *err)
+static int put_ids(struct file_out *out, struct request_file *f,
+                   struct err *err)
 {
     struct id id;
     const char *text;
     size_t n;
 
     for (;;) {
-        if (lines_next(f, &text, &n, err))
+        if (request_file_next(f, &text, &n, err))
             return -1;
         if (!text)
             return 0;
-        lines_id(f, &id);
+        request_file_id(f, &id);
         if (file_out_put(out, id.b, sizeof(id), err))
             return -1;
     }
@@ -57,8 +58,8 @@ int ids_file_write(const char *batch_path, const struct batch_info *i,
 {
     char *path = file_join(batch_path, NAME);
     struct file_out *out = NULL;
-    struct lines *f = NULL;
-    int rc = batch_lines_open(&f, i, batch_path, err);
+    struct request_file *f = NULL;
+    int rc = batch_request_file(&f, i, batch_path, err);
 
     if (rc == 0)
         rc = file_out_open(&out, path, err);
@@ -67,13 +68,13 @@ int ids_file_write(const char *batch_path, const struct batch_info *i,
     if (rc == 0)
         rc = put_ids(out, f, err);
     if (rc == 0) {
-        *n_lines = lines_count(f);
-        *n_requests = lines_requests(f);
+        *n_lines = request_file_count(f);
+        *n_requests = request_file_requests(f);
         rc = file_out_commit(out, err);
         out = NULL;
     }
     file_out_abort(out);
-    lines_close(f);
+    request_file_close(f);
     free(path);
     return rc;
 }

@@ -20,7 +20,7 @@
 struct buf;
 struct earlier;
 struct err;
-struct lines;
+struct request_file;
 struct source;
 
 enum spool_state {
@@ -146,13 +146,14 @@ int batch_info_read(struct batch_info *i, const char *batch_path,
 /* The id that a batch of a file, or of a part of one, has by what it is. */
 void batch_info_id(struct id *id, const struct batch_info *i);
 
-/* Open requests.jsonl of a batch with the ids that the batch has (lines.h). */
-int batch_lines_open(struct lines **out, const struct batch_info *i,
-                     const char *batch_path, struct err *err);
+/* Open requests.jsonl of a batch with the ids that the batch has
+ * (request_file.h). */
+int batch_request_file(struct request_file **out, const struct batch_info *i,
+                       const char *batch_path, struct err *err);
 
-/* Id of a request of a batch: that of its line (lines_id), or of a request
- * from AO the id that its custom_id is.  ERR_INPUT if it is invalid (NULL is
- * allowed). */
+/* Id of a request of a batch: that of its line (request_file_id), or of a
+ * request from AO the id that its custom_id is.  ERR_INPUT if it is invalid
+ * (NULL is allowed). */
 int batch_request_id(struct id *id, const struct batch_info *i, struct id line,
                      const char *custom_id, struct err *err);
 

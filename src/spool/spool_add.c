@@ -37,7 +37,7 @@
 #include "proof/digest.h"
 #include "spool/earlier.h"
 #include "spool/ids_file.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/source.h"
 
 #define CHUNK (64u << 10)
@@ -337,25 +337,25 @@ int spool_plan_file(const struct spool *s, const char *file, struct id model,
 {
     enum spool_state state = SPOOL_TODO;
     struct batch_info plan = { .n_requests = 0 };
-    struct lines *lines;
+    struct request_file *lines;
     int there = 0, rc;
     bool copied;
     char *path;
 
     if (source_path(&path, &copied, file, err))
         return -1;
-    rc = lines_open_requests(&lines, path, model, err);
+    rc = request_file_open_v2(&lines, path, model, err);
     if (copied)
         unlink(path);
     free(path);
     if (rc)
         return -1;
     plan.model = model;
-    plan.file = lines_hash(lines);
+    plan.file = request_file_hash(lines);
     plan.ids = 2;
-    plan.n_requests = lines_requests(lines);
-    plan.n_lines = lines_count(lines);
-    lines_close(lines);
+    plan.n_requests = request_file_requests(lines);
+    plan.n_lines = request_file_count(lines);
+    request_file_close(lines);
     batch_info_id(&plan.id, &plan);
     if (s)
         there = spool_locate(s, plan.id, &state, err);

@@ -19,7 +19,7 @@
 #include "base/utf8.h"
 #include "proof/statement.h"
 #include "spool/earlier.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/source.h"
 
 #define FORMAT "apus-batch-1"
@@ -278,22 +278,22 @@ void batch_info_id(struct id *id, const struct batch_info *i)
         batch_file_id(id, i->model, i->file);
 }
 
-int batch_lines_open(struct lines **out, const struct batch_info *i,
-                     const char *batch_path, struct err *err)
+int batch_request_file(struct request_file **out, const struct batch_info *i,
+                       const char *batch_path, struct err *err)
 {
     char *path = file_join(batch_path, "requests.jsonl");
     struct earlier e = { .line = NULL };
-    struct lines *f = NULL;
-    int rc = i->ids >= 2 ? lines_open_requests(&f, path, i->model, err)
-                         : lines_open(&f, path, err);
+    struct request_file *f = NULL;
+    int rc = i->ids >= 2 ? request_file_open_v2(&f, path, i->model, err)
+                         : request_file_open(&f, path, err);
 
     if (rc == 0 && i->ids == 3)
         rc = earlier_read(&e, batch_path, i->earlier, i->n_lines, err) ||
-             lines_begin_after(f, &e, err) ? -1 : 0;
+             request_file_begin_after(f, &e, err) ? -1 : 0;
     earlier_clear(&e);
     free(path);
     if (rc)
-        lines_close(f);
+        request_file_close(f);
     else
         *out = f;
     return rc;

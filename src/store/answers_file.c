@@ -12,14 +12,14 @@
 
 #include "base/err.h"
 #include "base/id.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 
 #define HEAD "{\"id\":\"batch_req_"
 /* In a string its quotes would be escaped. */
 #define MODEL "\"system_fingerprint\":\"x1-"
 
 struct answers {
-    struct lines *lines;
+    struct request_file *lines;
     bool is_line;           /* what follows is of a line */
     bool has_id;
     char id[ID_TEXT];
@@ -41,7 +41,7 @@ static int next(struct answers *a, struct err *err)
     size_t n, n_head = strlen(HEAD), n_model = strlen(MODEL);
     const char *text, *at;
 
-    if (lines_next(a->lines, &text, &n, err))
+    if (request_file_next(a->lines, &text, &n, err))
         return -1;
     a->is_line = text != NULL;
     a->has_id = false;
@@ -84,10 +84,10 @@ int answers_relate(const char *old, const char *new, struct err *err)
     struct answers a = { .lines = NULL }, b = { .lines = NULL };
     int rc = -1;
 
-    if (lines_open(&a.lines, old, err) == 0 &&
-        lines_open(&b.lines, new, err) == 0)
+    if (request_file_open(&a.lines, old, err) == 0 &&
+        request_file_open(&b.lines, new, err) == 0)
         rc = relate(&a, &b, err);
-    lines_close(a.lines);
-    lines_close(b.lines);
+    request_file_close(a.lines);
+    request_file_close(b.lines);
     return rc;
 }

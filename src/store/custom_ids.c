@@ -14,7 +14,7 @@
 #include "base/id.h"
 #include "base/vec.h"
 #include "proof/digest.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "store/request.h"
 
 #define HASH_BYTES 16
@@ -90,19 +90,19 @@ int custom_ids_look(char out[CUSTOM_IDS_TEXT], const char *path,
 {
     static const struct id no_model; /* ids of lines are not used */
     struct custom_ids c;
-    struct lines *f;
+    struct request_file *f;
     const char *text = "";
     size_t n;
     int rc = 0;
 
-    if (lines_open_requests(&f, path, no_model, err))
+    if (request_file_open_v2(&f, path, no_model, err))
         return -1;
     custom_ids_init(&c);
     for (uint64_t line = 1; rc == 0 && text; line++) {
         struct request r;
 
-        rc = lines_next(f, &text, &n, err);
-        if (rc || !text || lines_is_blank(f))
+        rc = request_file_next(f, &text, &n, err);
+        if (rc || !text || request_file_is_blank(f))
             continue;
         request_parse(&r, text, n, NULL);
         custom_ids_add(&c, r.custom_id, line);
@@ -111,6 +111,6 @@ int custom_ids_look(char out[CUSTOM_IDS_TEXT], const char *path,
     if (rc == 0)
         custom_ids_text(out, &c);
     custom_ids_clear(&c);
-    lines_close(f);
+    request_file_close(f);
     return rc;
 }

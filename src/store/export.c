@@ -21,7 +21,7 @@
 #include "base/plural.h"
 #include "base/utf8.h"
 #include "proof/result_record.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/spool.h"
 #include "store/answer.h"
 #include "store/checkpoint.h"
@@ -402,7 +402,7 @@ static int put_none(struct export *x, const char *what, struct err *err)
 
 /* One line of requests.jsonl. */
 static int export_line(struct export *x, struct reasons *no,
-                       const struct lines *f, uint32_t line,
+                       const struct request_file *f, uint32_t line,
                        const char *text, size_t n, struct err *err)
 {
     struct id id, own;
@@ -410,7 +410,7 @@ static int export_line(struct export *x, struct reasons *no,
     int rc, bad = request_parse(&r, text, n, NULL);
     bool has_id;
 
-    lines_id(f, &own);
+    request_file_id(f, &own);
     has_id = batch_request_id(&id, x->batch, own, bad ? NULL : r.custom_id,
                               NULL) == 0;
     rc = take_line(x, line, has_id ? &id : NULL, err);
@@ -438,7 +438,7 @@ out:
     return rc;
 }
 
-static int export_lines(struct export *x, struct lines *f,
+static int export_lines(struct export *x, struct request_file *f,
                         struct reasons *no, struct err *err)
 {
     const char *text;
@@ -448,11 +448,11 @@ static int export_lines(struct export *x, struct lines *f,
     if (next_reason(x, no, err))
         return -1;
     for (;; line++) {
-        if (lines_next(f, &text, &n, err))
+        if (request_file_next(f, &text, &n, err))
             return -1;
         if (!text)
             return 0;
-        if (!lines_is_blank(f) &&
+        if (!request_file_is_blank(f) &&
             export_line(x, no, f, line, text, n, err))
             return -1;
     }
@@ -509,19 +509,19 @@ int export_batch(const char *batch_path, const uint64_t *lines_before,
     struct seal_info info = { .n_parts = 0 };
     struct reasons no = { .file = NULL };
     struct err why = ERR_INIT;
-    struct lines *f = NULL;
+    struct request_file *f = NULL;
     struct export x;
     int rc = -1;
 
     export_init(&x, put, self, n);
     if (batch_info_read(&batch, batch_path, err) ||
-        batch_lines_open(&f, &batch, batch_path, err))
+        batch_request_file(&f, &batch, batch_path, err))
         goto out;
     if (!seal_is_done(batch_path)) {
         seal_info_read(&info, batch_path, err);
         goto out;
     }
-    if (!id_equal(lines_hash(f), batch.file)) {
+    if (!id_equal(request_file_hash(f), batch.file)) {
         err_set(err, ERR_INPUT, "\"%s\" is not the file that this batch was"
                 " made of: it was changed", path);
         goto out;
@@ -540,7 +540,7 @@ int export_batch(const char *batch_path, const uint64_t *lines_before,
 out:
     export_clear(&x);
     refused_close(no.file);
-    lines_close(f);
+    request_file_close(f);
     seal_info_clear(&info);
     batch_info_clear(&batch);
     free(path);
@@ -555,7 +555,7 @@ int export_partial(const char *batch_path, const uint64_t *lines_before,
     struct batch_info batch = { .n_requests = 0 };
     struct scan scan = { .n = 0 };
     struct reasons no = { .file = NULL };
-    struct lines *f = NULL;
+    struct request_file *f = NULL;
     struct export x;
     int rc = -1;
 
@@ -563,7 +563,7 @@ int export_partial(const char *batch_path, const uint64_t *lines_before,
         return export_batch(batch_path, lines_before, put, self, n, err);
     export_init(&x, put, self, n);
     if (batch_info_read(&batch, batch_path, err) ||
-        batch_lines_open(&f, &batch, batch_path, err) ||
+        batch_request_file(&f, &batch, batch_path, err) ||
         scan_read(&scan, batch_path, &batch, err) ||
         seal_open(&x.seal, batch_path, &batch, &scan, &o, err))
         goto out;
@@ -574,7 +574,7 @@ out:
     seal_close(x.seal);
     scan_clear(&scan);
     export_clear(&x);
-    lines_close(f);
+    request_file_close(f);
     batch_info_clear(&batch);
     return rc;
 }

@@ -19,7 +19,7 @@
 #include "base/json_write.h"
 #include "base/mem.h"
 #include "proof/result_record.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/spool_file.h"
 #include "store/answer.h"
 #include "store/checkpoint.h"
@@ -253,22 +253,22 @@ bool refusals_are_old(const struct refusals *r, const char *batch_path)
 {
     char *path = file_join(batch_path, "requests.jsonl");
     struct err why = ERR_INIT;
-    struct lines *f = NULL;
+    struct request_file *f = NULL;
     struct request now;
     const char *text = "";
     bool old = false;
     size_t n = 0;
     int rc = r->n && strcmp(r->why.code, "invalid_request") == 0
-                 ? lines_open(&f, path, NULL) : -1;
+                 ? request_file_open(&f, path, NULL) : -1;
 
     for (uint64_t i = 0; rc == 0 && i < r->line && text; i++)
-        rc = lines_next(f, &text, &n, NULL);
+        rc = request_file_next(f, &text, &n, NULL);
     if (rc == 0 && text && request_old_reason(r->why.message, text, n)) {
         old = request_parse(&now, text, n, &why) == 0 ||
               strcmp(why.text, r->why.message) != 0;
         request_clear(&now);
     }
-    lines_close(f);
+    request_file_close(f);
     free(path);
     return old;
 }

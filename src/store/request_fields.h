@@ -15,12 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "spool/lines.h"
+#include "spool/request_file.h"
 
 struct err;
 struct json;
 
-#define REQUEST_MAX_LINE LINES_MAX_LINE /* bytes of one line */
+#define REQUEST_MAX_LINE REQUEST_FILE_MAX_LINE /* bytes of one line */
 #define REQUEST_MAX_STOPS 16
 #define REQUEST_MAX_CHOICES 8
 #define REQUEST_MAX_LOGPROBS 20

@@ -14,7 +14,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "spool/ids_file.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/spool.h"
 #include "store/request.h"
 
@@ -32,17 +32,18 @@ static void look(struct scan_line *l, const char *text, size_t n)
     request_clear(&r);
 }
 
-static int check(const struct lines *f, const struct batch_info *info,
+static int check(const struct request_file *f, const struct batch_info *info,
                  const char *path, struct err *err)
 {
-    if (!id_equal(lines_hash(f), info->file))
+    if (!id_equal(request_file_hash(f), info->file))
         return err_set(err, ERR_INPUT, "\"%s\" is not the file that this"
                        " batch was made of: it was changed", path);
-    if (lines_requests(f) != info->n_requests ||
-        lines_count(f) != info->n_lines)
-        return err_set(err, ERR_INPUT, "\"%s\" has %" PRIu64 " requests in %"
-                       PRIu64 " lines, batch.json says %" PRIu64 " in %"
-                       PRIu64, path, lines_requests(f), lines_count(f),
+    if (request_file_requests(f) != info->n_requests ||
+        request_file_count(f) != info->n_lines)
+        return err_set(err, ERR_INPUT,
+                       "\"%s\" has %" PRIu64 " requests in %" PRIu64
+                       " lines, batch.json says %" PRIu64 " in %" PRIu64,
+                       path, request_file_requests(f), request_file_count(f),
                        info->n_requests, info->n_lines);
     return 0;
 }
@@ -60,14 +61,14 @@ static void open_ids(struct ids_check *c, const char *batch_path,
                                              info->n_lines, NULL) != 0;
 }
 
-static void check_ids(struct ids_check *c, const struct lines *f,
+static void check_ids(struct ids_check *c, const struct request_file *f,
                       uint32_t line)
 {
     struct id id, want;
 
     if (!c->file || c->bad)
         return;
-    lines_id(f, &want);
+    request_file_id(f, &want);
     c->bad = ids_file_get(c->file, line, &id, NULL) || !id_equal(id, want);
 }
 
@@ -82,24 +83,24 @@ static int close_ids(struct ids_check *c, const char *batch_path,
                                    &n_requests, err) : 0;
 }
 
-static int read_lines(struct scan *s, struct lines *f, struct ids_check *ids,
-                      struct err *err)
+static int read_lines(struct scan *s, struct request_file *f,
+                      struct ids_check *ids, struct err *err)
 {
     const char *text;
     size_t n;
 
     for (uint32_t i = 0; i <= s->n; i++) {
-        if (lines_next(f, &text, &n, err))
+        if (request_file_next(f, &text, &n, err))
             return -1;
         if (!text)
             break;
         if (i == s->n)
             continue;
         check_ids(ids, f, i);
-        if (lines_is_blank(f))
+        if (request_file_is_blank(f))
             continue;
         look(&s->line[i], text, n);
-        s->line[i].at = lines_offset(f);
+        s->line[i].at = request_file_offset(f);
     }
     return 0;
 }
@@ -111,11 +112,11 @@ int scan_read(struct scan *s, const char *batch_path,
     struct scan got = { .n = (uint32_t)info->n_lines,
                           .n_requests = (uint32_t)info->n_requests };
     struct ids_check ids = { .file = NULL };
-    struct lines *f = NULL;
+    struct request_file *f = NULL;
     void *line = NULL;
     int rc = -1;
 
-    if (batch_lines_open(&f, info, batch_path, err) ||
+    if (batch_request_file(&f, info, batch_path, err) ||
         check(f, info, path, err) ||
         mem_big(&line, got.n, sizeof(*got.line), "the scan of a batch",
                 err))
@@ -132,7 +133,7 @@ int scan_read(struct scan *s, const char *batch_path,
 out:
     ids_file_close(ids.file);
     free(got.line);
-    lines_close(f);
+    request_file_close(f);
     free(path);
     return rc;
 }

@@ -20,7 +20,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "proof/result_record.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/spool.h"
 #include "store/checkpoint.h"
 #include "store/part_file.h"
@@ -61,14 +61,14 @@ static void warn(const struct again *a, const char *text)
 /* ---- what was asked ------------------------------------------------------ */
 
 /* Only these requests can tell which line an answer belongs to. */
-static int read_ids(struct again *a, struct lines *f, struct err *err)
+static int read_ids(struct again *a, struct request_file *f, struct err *err)
 {
     const char *text;
     void *line;
     size_t n;
 
-    if (lines_count(f) != a->batch->n_lines ||
-        !id_equal(lines_hash(f), a->batch->file))
+    if (request_file_count(f) != a->batch->n_lines ||
+        !id_equal(request_file_hash(f), a->batch->file))
         return err_set(err, ERR_INPUT, "\"%s/requests.jsonl\" is damaged or"
                        " was changed: put back the file that the batch was"
                        " made of", a->batch_path);
@@ -81,13 +81,13 @@ static int read_ids(struct again *a, struct lines *f, struct err *err)
         struct request r;
         int bad;
 
-        if (lines_next(f, &text, &n, err))
+        if (request_file_next(f, &text, &n, err))
             return -1;
-        if (lines_is_blank(f)) {
+        if (request_file_is_blank(f)) {
             a->line[i].settled = true;
             continue;
         }
-        lines_id(f, &a->line[i].id);
+        request_file_id(f, &a->line[i].id);
         bad = request_parse(&r, text, n, NULL);
         a->line[i].has_id =
             batch_request_id(&a->line[i].id, a->batch, a->line[i].id,
@@ -99,13 +99,13 @@ static int read_ids(struct again *a, struct lines *f, struct err *err)
 
 static int read_requests(struct again *a, struct err *err)
 {
-    struct lines *f;
+    struct request_file *f;
     int rc;
 
-    if (batch_lines_open(&f, a->batch, a->batch_path, err))
+    if (batch_request_file(&f, a->batch, a->batch_path, err))
         return -1;
     rc = read_ids(a, f, err);
-    lines_close(f);
+    request_file_close(f);
     return rc;
 }
 

@@ -21,7 +21,7 @@
 #include "base/json.h"
 #include "base/json_write.h"
 #include "base/mem.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/spool_file.h"
 #include "store/checkpoint.h"
 #include "store/part_file.h"
@@ -96,7 +96,7 @@ static int write_refused(struct seal *s, struct err *err)
 }
 
 struct refused {
-    struct lines *lines;
+    struct request_file *lines;
     char *path;
 };
 
@@ -106,7 +106,7 @@ int refused_open(struct refused **out, const char *batch_path,
     struct refused *f = xcalloc(1, sizeof(*f));
 
     f->path = file_join(batch_path, "refused.jsonl");
-    if (lines_open(&f->lines, f->path, err)) {
+    if (request_file_open(&f->lines, f->path, err)) {
         refused_close(f);
         return -1;
     }
@@ -118,7 +118,7 @@ void refused_close(struct refused *f)
 {
     if (!f)
         return;
-    lines_close(f->lines);
+    request_file_close(f->lines);
     free(f->path);
     free(f);
 }
@@ -146,7 +146,7 @@ int refused_next(struct refused *f, uint32_t *line, struct reason *why,
     size_t n;
     int rc = 1;
 
-    if (lines_next(f->lines, &text, &n, err))
+    if (request_file_next(f->lines, &text, &n, err))
         return -1;
     if (!text)
         return 0;

@@ -26,7 +26,7 @@
 #include "proof/merkle.h"
 #include "proof/result_record.h"
 #include "proof/trace.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/spool.h"
 #include "store/checkpoint.h"
 #include "store/part_file.h"
@@ -155,7 +155,7 @@ int check_seek(struct check_along *a, uint32_t line, struct err *err)
     if (a->next > (uint64_t)line + 1)
         return err_set(err, ERR_INPUT, "it is out of order");
     while (a->next <= line) {
-        if (lines_next(a->f, &a->text, &a->n, err))
+        if (request_file_next(a->f, &a->text, &a->n, err))
             return -1;
         if (!a->text)
             return err_set(err, ERR_INPUT, "requests.jsonl has no such line");
@@ -192,7 +192,7 @@ static int check_request(struct check *c, const struct checkpoint_row *row,
                                                    why.text);
     }
     rc = request_parse(&r, c->along.text, c->along.n, &why);
-    lines_id(c->along.f, &own);
+    request_file_id(c->along.f, &own);
     if (batch_request_id(&id, c->batch, own, r.custom_id, &why) ||
         !id_equal(id, res->request))
         wrong(c, "its id is not that of the line");

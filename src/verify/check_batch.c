@@ -21,7 +21,7 @@
 #include "base/plural.h"
 #include "base/utf8.h"
 #include "proof/statement.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "spool/spool.h"
 #include "store/checkpoint.h"
 #include "store/part_file.h"
@@ -41,7 +41,7 @@ static int read_request(struct request *r, const struct check *c,
     struct prompt prompt;
     struct id id;
 
-    lines_id(along->f, &id);
+    request_file_id(along->f, &id);
     if (request_parse(r, along->text, along->n, err) ||
         batch_request_id(&id, c->batch, id, r->custom_id, err))
         return -1;
@@ -53,15 +53,15 @@ static int read_request(struct request *r, const struct check *c,
     return 0;
 }
 
-static int count_lines(struct check *c, struct lines *f, struct err *err)
+static int count_lines(struct check *c, struct request_file *f, struct err *err)
 {
     const char *text;
     struct id id;
     void *line;
     size_t n;
 
-    c->n_lines = lines_count(f);
-    c->n_requests = lines_requests(f);
+    c->n_lines = request_file_count(f);
+    c->n_requests = request_file_requests(f);
     if (c->n_lines > UINT32_MAX)
         return err_set(err, ERR_INPUT, "\"%s\" has %" PRIu64 " lines, a batch"
                        " has less than 2^32", c->requests, c->n_lines);
@@ -73,28 +73,28 @@ static int count_lines(struct check *c, struct lines *f, struct err *err)
     for (uint32_t i = 0; i < c->n_lines; i++) {
         struct request r;
 
-        if (lines_next(f, &text, &n, err))
+        if (request_file_next(f, &text, &n, err))
             return -1;
-        c->line[i].blank = lines_is_blank(f);
-        lines_id(f, &id);
+        c->line[i].blank = request_file_is_blank(f);
+        request_file_id(f, &id);
         if (request_parse(&r, text, n, NULL) == 0 &&
             batch_request_id(&id, c->batch, id, r.custom_id, NULL) == 0)
             c->line[i].n_choices = (uint8_t)r.n_choices;
         request_clear(&r);
     }
-    return lines_next(f, &text, &n, err);
+    return request_file_next(f, &text, &n, err);
 }
 
 /* Open them once more: they are those that were counted. */
-static int open_again(struct lines **out, const struct check *c,
+static int open_again(struct request_file **out, const struct check *c,
                       struct err *err)
 {
-    struct lines *f;
+    struct request_file *f;
 
-    if (batch_lines_open(&f, c->batch, c->batch_path, err))
+    if (batch_request_file(&f, c->batch, c->batch_path, err))
         return -1;
-    if (!id_equal(lines_hash(f), c->sha256)) {
-        lines_close(f);
+    if (!id_equal(request_file_hash(f), c->sha256)) {
+        request_file_close(f);
         return err_set(err, ERR_RETRY, "\"%s\" was changed while it was"
                        " read, run it again", c->requests);
     }
@@ -104,22 +104,23 @@ static int open_again(struct lines **out, const struct check *c,
 
 static int check_requests(struct check *c, struct err *err)
 {
-    struct lines *f;
+    struct request_file *f;
     char detail[64];
     int rc;
 
     c->file = "requests.jsonl";
-    if (batch_lines_open(&f, c->batch, c->batch_path, err))
+    if (batch_request_file(&f, c->batch, c->batch_path, err))
         return -1;
-    c->sha256 = lines_hash(f);
+    c->sha256 = request_file_hash(f);
     if (!id_equal(c->sha256, c->batch->file))
         snprintf(c->wrong, sizeof(c->wrong), "its SHA-256 is another");
-    else if (lines_count(f) != c->batch->n_lines ||
-             lines_requests(f) != c->batch->n_requests)
-        snprintf(c->wrong, sizeof(c->wrong), "it has %" PRIu64 " requests in %"
-                 PRIu64 " lines", lines_requests(f), lines_count(f));
+    else if (request_file_count(f) != c->batch->n_lines ||
+             request_file_requests(f) != c->batch->n_requests)
+        snprintf(c->wrong, sizeof(c->wrong),
+                 "it has %" PRIu64 " requests in %" PRIu64 " lines",
+                 request_file_requests(f), request_file_count(f));
     rc = count_lines(c, f, err);
-    lines_close(f);
+    request_file_close(f);
     snprintf(detail, sizeof(detail), "%" PRIu64 " line%s", c->n_lines,
              plural_s(c->n_lines));
     if (rc == 0)
@@ -397,7 +398,7 @@ static int check_refused(struct check *c, const char *batch_path,
              read_reasons(c, &f, err))
         rc = -1;
     refused_close(f.file);
-    lines_close(f.along.f);
+    request_file_close(f.along.f);
     if (rc)
         return -1;
     report_reasons(c, &f);
@@ -492,8 +493,8 @@ enum verdict check_batch(const char *batch_path,
         }
     }
     replay_free(c.replay);
-    lines_close(c.along.f);
-    lines_close(c.again.f);
+    request_file_close(c.along.f);
+    request_file_close(c.again.f);
     free(c.line);
     free(c.leaf);
     seal_info_clear(&info);

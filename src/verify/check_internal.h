@@ -10,7 +10,7 @@
 struct batch_info;
 struct checkpoint;
 struct checkpoint_head;
-struct lines;
+struct request_file;
 struct record;
 struct result_leaf;
 struct result_record;
@@ -31,7 +31,7 @@ struct check_line {
 
 /* requests.jsonl along rows in its order. */
 struct check_along {
-    struct lines *f;  /* NULL: not opened */
+    struct request_file *f;  /* NULL: not opened */
     uint32_t next;    /* lines read */
     const char *text; /* of the last one */
     size_t n;

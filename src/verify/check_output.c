@@ -24,7 +24,7 @@
 #include "base/plural.h"
 #include "engine/backend.h"
 #include "proof/digest.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "store/answer.h"
 #include "store/request.h"
 #include "store/request_names.h"
@@ -168,7 +168,7 @@ static void custom_id(struct id *id, const char *text, size_t n)
     request_clear(&r);
 }
 
-static int read_lines(struct asked_file *f, struct lines *in,
+static int read_lines(struct asked_file *f, struct request_file *in,
                       enum asked_ids ids, FILE *list, struct err *err)
 {
     struct asked_line *l = f->line;
@@ -177,23 +177,24 @@ static int read_lines(struct asked_file *f, struct lines *in,
     size_t n;
 
     for (size_t i = 0;; i++) {
-        if (lines_next(in, &text, &n, err))
+        if (request_file_next(in, &text, &n, err))
             return -1;
         if (!text)
             return 0;
         if (list && fread(id.b, sizeof(id.b), 1, list) != 1)
             return err_set(err, ERR_RETRY, "the list of ids has no line %zu",
                            i + 1);
-        if (lines_is_blank(in))
+        if (request_file_is_blank(in))
             continue;
-        *l = (struct asked_line){ .at = lines_offset(in), .line = (uint32_t)i, .n = (uint32_t)n };
+        *l = (struct asked_line){ .at = request_file_offset(in),
+                                  .line = (uint32_t)i, .n = (uint32_t)n };
         digest(&l->sha256, text, n);
         if (ids == ASKED_IDS_AO)
             custom_id(&l->id, text, n);
         else if (list)
             l->id = id;
         else
-            lines_id(in, &l->id);
+            request_file_id(in, &l->id);
         l++;
     }
 }
@@ -203,24 +204,24 @@ static int asked_open(struct asked_file *f, const struct check_requests *r,
                       enum asked_ids ids, struct err *err)
 {
     const char *path = r->path;
-    struct lines *in = NULL;
+    struct request_file *in = NULL;
     FILE *list = NULL;
     void *line;
     int rc = -1;
 
     *f = (struct asked_file){ .fd = -1, .path = path };
-    if (ids <= ASKED_IDS_2 ? lines_open_requests(&in, path, *r->model, err)
-                           : lines_open(&in, path, err))
+    if (ids <= ASKED_IDS_2 ? request_file_open_v2(&in, path, *r->model, err)
+                           : request_file_open(&in, path, err))
         return -1;
     if (ids == ASKED_IDS_LISTED && !(list = fopen(r->ids, "re"))) {
         err_errno(err, ERR_RETRY, "cannot open \"%s\"", r->ids);
         goto out;
     }
-    if (lines_count(in) > UINT32_MAX) {
+    if (request_file_count(in) > UINT32_MAX) {
         err_set(err, ERR_INPUT, "\"%s\" has 2^32 lines or more", path);
         goto out;
     }
-    f->n = (size_t)lines_requests(in);
+    f->n = (size_t)request_file_requests(in);
     if (mem_big(&line, f->n, sizeof(*f->line), "a list of requests", err))
         goto out;
     f->line = line;
@@ -236,7 +237,7 @@ out:
         asked_close(f);
     if (list)
         fclose(list);
-    lines_close(in);
+    request_file_close(in);
     return rc;
 }
 
@@ -548,17 +549,18 @@ static int check_line(struct outputs *o, const char *text, size_t n,
     return rc;
 }
 
-static int check_lines(struct outputs *o, struct lines *f, struct err *err)
+static int check_lines(struct outputs *o, struct request_file *f,
+                       struct err *err)
 {
     const char *text;
     size_t n;
 
-    for (o->at = 0; o->n < lines_count(f); o->n++, o->at++)
-        if (lines_next(f, &text, &n, err) ||
+    for (o->at = 0; o->n < request_file_count(f); o->n++, o->at++)
+        if (request_file_next(f, &text, &n, err) ||
             check_line(o, text ? text : "", text ? n : 0,
                        check_draw(&o->c), err))
             return -1;
-    return lines_next(f, &text, &n, err);
+    return request_file_next(f, &text, &n, err);
 }
 
 /* ---- the file ------------------------------------------------------------ */
@@ -569,7 +571,7 @@ struct first_look {
     bool any, found, has_name; /* any: it answers something */
 };
 
-static int look(struct first_look *l, struct outputs *o, struct lines *f,
+static int look(struct first_look *l, struct outputs *o, struct request_file *f,
                 struct err *err)
 {
     const char *text;
@@ -581,7 +583,7 @@ static int look(struct first_look *l, struct outputs *o, struct lines *f,
         struct request r;
         char *request;
 
-        if (lines_next(f, &text, &n, err))
+        if (request_file_next(f, &text, &n, err))
             return -1;
         if (!text)
             return 0;
@@ -612,17 +614,17 @@ static int open_requests(struct outputs *o, const char *path,
                          const struct check_requests *r, struct err *err)
 {
     struct first_look l = { .found = false };
-    struct lines *f = NULL;
+    struct request_file *f = NULL;
     int rc = -1;
 
     for (int ids = r->ids ? ASKED_IDS_LISTED
                           : r->model ? ASKED_IDS_2 : ASKED_IDS_1;
          ids < ASKED_KINDS && !l.found; ids++) {
-        lines_close(f);
+        request_file_close(f);
         f = NULL;
         asked_close(&o->asked);
         if (asked_open(&o->asked, r, (enum asked_ids)ids, err) ||
-            lines_open(&f, path, err) || look(&l, o, f, err))
+            request_file_open(&f, path, err) || look(&l, o, f, err))
             goto out;
     }
     rc = 0;
@@ -630,7 +632,7 @@ static int open_requests(struct outputs *o, const char *path,
         rc = err_set(err, ERR_INPUT, "\"%s\" names no model, and its requests"
                      " may have their ids by one: name it with -m", path);
 out:
-    lines_close(f);
+    request_file_close(f);
     return rc;
 }
 
@@ -705,18 +707,18 @@ enum verdict check_output(const char *path, const struct check_requests *r,
     struct outputs o = { .c = { .o = co, .file = check_name(path) },
                          .lines_before = r->lines_before,
                          .asked = { .fd = -1 } };
-    struct lines *f = NULL;
+    struct request_file *f = NULL;
     int rc = -1;
 
     buf_init(&o.want, OUT_MAX);
     for (size_t i = 0; i < REQUEST_MAX_CHOICES; i++)
         recomputed_init(&o.choice[i]);
     if (open_requests(&o, path, r, err) ||
-        lines_open(&f, path, err) ||
+        request_file_open(&f, path, err) ||
         (co->model && recompute_new(&o.recompute, co->model, co->backend,
                                     err)))
         goto out;
-    check_plan(&o.c, lines_count(f));
+    check_plan(&o.c, request_file_count(f));
     rc = check_lines(&o, f, err);
     if (rc == 0) {
         report_lines(&o);
@@ -727,7 +729,7 @@ out:
     for (size_t i = 0; i < REQUEST_MAX_CHOICES; i++)
         recomputed_clear(&o.choice[i]);
     buf_clear(&o.want);
-    lines_close(f);
+    request_file_close(f);
     asked_close(&o.asked);
     return rc ? VERDICT_NONE : verdict_of(o.c.failed);
 }
@@ -736,15 +738,15 @@ int check_output_head(struct check_output_head *h, const char *path,
                       struct err *err)
 {
     struct output_line got;
-    struct lines *f;
+    struct request_file *f;
     const char *text = "";
     size_t n;
     int rc;
 
     memset(h, 0, sizeof(*h));
-    if (lines_open(&f, path, err))
+    if (request_file_open(&f, path, err))
         return -1;
-    while ((rc = lines_next(f, &text, &n, err)) == 0 && text &&
+    while ((rc = request_file_next(f, &text, &n, err)) == 0 && text &&
            !h->has_model) {
         if (output_line_read(&got, text, n, NULL))
             continue;
@@ -755,7 +757,7 @@ int check_output_head(struct check_output_head *h, const char *path,
         h->model = got.model;
         output_line_clear(&got);
     }
-    lines_close(f);
+    request_file_close(f);
     return rc;
 }
 
@@ -764,14 +766,14 @@ int check_output_ids(const char *path,
                      void *self, struct err *err)
 {
     struct output_line got;
-    struct lines *f;
+    struct request_file *f;
     const char *text;
     size_t n;
     int rc;
 
-    if (lines_open(&f, path, err))
+    if (request_file_open(&f, path, err))
         return -1;
-    while ((rc = lines_next(f, &text, &n, err)) == 0 && text) {
+    while ((rc = request_file_next(f, &text, &n, err)) == 0 && text) {
         if (output_line_read(&got, text, n, NULL))
             continue;
         rc = visit(self, got.request, err);
@@ -779,7 +781,7 @@ int check_output_ids(const char *path,
         if (rc)
             break;
     }
-    lines_close(f);
+    request_file_close(f);
     return rc;
 }
 

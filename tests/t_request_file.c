@@ -7,19 +7,19 @@
 #include "base/id.h"
 #include "proof/digest.h"
 #include "proof/line_ids.h"
-#include "spool/lines.h"
+#include "spool/request_file.h"
 #include "store/request.h"
 #include "tests/spool_util.h"
 
 static struct id model;
 static struct err err;
 
-static struct lines *open_text(const char *text, size_t n)
+static struct request_file *open_text(const char *text, size_t n)
 {
-    struct lines *f = NULL;
+    struct request_file *f = NULL;
 
     if (file_write(at("in.jsonl"), text, n, &err) ||
-        lines_open_requests(&f, at("in.jsonl"), model, &err)) {
+        request_file_open_v2(&f, at("in.jsonl"), model, &err)) {
         printf("# %s\n", err.text);
         exit(1);
     }
@@ -30,22 +30,22 @@ static struct lines *open_text(const char *text, size_t n)
 static void shown(const char *text, const char *want, uint64_t n,
                   uint64_t n_requests, const char *name)
 {
-    struct lines *f = open_text(text, strlen(text));
+    struct request_file *f = open_text(text, strlen(text));
     char got[500] = "";
     const char *line;
     bool blank = true;
     size_t at = 0, len;
 
-    while (lines_next(f, &line, &len, &err) == 0 && line) {
+    while (request_file_next(f, &line, &len, &err) == 0 && line) {
         at += (size_t)snprintf(got + at, sizeof(got) - at, "%d<%.*s>",
-                               (int)lines_offset(f), (int)len, line);
-        blank = blank && lines_is_blank(f) == (len == 0);
+                               (int)request_file_offset(f), (int)len, line);
+        blank = blank && request_file_is_blank(f) == (len == 0);
     }
-    if (!ok(strcmp(got, want) == 0 && lines_count(f) == n &&
-                lines_requests(f) == n_requests && blank, "%s", name))
-        printf("# %s, %d lines, %d requests\n", got, (int)lines_count(f),
-               (int)lines_requests(f));
-    lines_close(f);
+    if (!ok(strcmp(got, want) == 0 && request_file_count(f) == n &&
+                request_file_requests(f) == n_requests && blank, "%s", name))
+        printf("# %s, %d lines, %d requests\n", got, (int)request_file_count(f),
+               (int)request_file_requests(f));
+    request_file_close(f);
 }
 
 static void test_shape(void)
@@ -70,18 +70,18 @@ static void test_ids(void)
     static const char text[] =
         "\xef\xbb\xbf {\"a\":1}\r\n\n{\"a\": 1}\n\t\r\n{\"a\":1}\n"
         "\xef\xbb\xbf{\"a\":1} \r\t\n{\"a\":1}";
-    struct lines *f = open_text(text, strlen(text));
+    struct request_file *f = open_text(text, strlen(text));
     struct digest *all = digest_new();
     struct id id;
     const char *line;
     char hex[65];
     size_t n;
 
-    while (lines_next(f, &line, &n, &err) == 0 && line) {
-        lines_id(f, &id);
+    while (request_file_next(f, &line, &n, &err) == 0 && line) {
+        request_file_id(f, &id);
         digest_put(all, id.b, 32);
     }
-    lines_close(f);
+    request_file_close(f);
     digest_end(all, &id);
     digest_hex(hex, id);
     printf("# vector ids %s\n", hex);
@@ -95,7 +95,7 @@ static void test_long(void)
     struct id id, sha256, want;
     char *text = xmalloc(n);
     const char *line = NULL;
-    struct lines *f;
+    struct request_file *f;
 
     memset(text, 'x', n);
     memset(text, ' ', 70000);
@@ -105,20 +105,20 @@ static void test_long(void)
     f = open_text(text, n);
     digest(&sha256, text + 70000, n - 170001);
     line_id(&want, model, sha256, 0);
-    ok(lines_next(f, &line, &len, &err) == 0 && line && len == max + 1 &&
-           lines_offset(f) == 70000, "a line that is too long is cut");
-    lines_id(f, &id);
+    ok(request_file_next(f, &line, &len, &err) == 0 && line && len == max + 1 &&
+           request_file_offset(f) == 70000, "a line that is too long is cut");
+    request_file_id(f, &id);
     ok(id_equal(id, want), "its id is that of the whole");
-    lines_close(f);
+    request_file_close(f);
     memset(text + 70000 + max - 5, ' ', n - 70001 - max + 5);
     f = open_text(text, n);
     digest(&sha256, text + 70000, max - 5);
     line_id(&want, model, sha256, 0);
-    ok(lines_next(f, &line, &len, &err) == 0 && len == max - 5,
+    ok(request_file_next(f, &line, &len, &err) == 0 && len == max - 5,
        "blanks do not make a line too long");
-    lines_id(f, &id);
+    request_file_id(f, &id);
     ok(id_equal(id, want), "nor are they in its id");
-    lines_close(f);
+    request_file_close(f);
     free(text);
 }
 

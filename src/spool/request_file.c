@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "spool/lines.h"
+#include "spool/request_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,9 +22,9 @@
 #include "spool/earlier.h"
 
 #define CHUNK (64u << 10)
-#define BOM_SIZE (sizeof(LINES_BOM) - 1)
+#define BOM_SIZE (sizeof(REQUEST_FILE_BOM) - 1)
 
-struct lines {
+struct request_file {
     int fd;
     char *path;
     struct id hash;
@@ -47,7 +47,7 @@ struct lines {
 };
 
 /* The next chunk; *got is 0 at the end. */
-static int read_chunk(struct lines *f, size_t *got, struct err *err)
+static int read_chunk(struct request_file *f, size_t *got, struct err *err)
 {
     ssize_t n;
 
@@ -61,7 +61,7 @@ static int read_chunk(struct lines *f, size_t *got, struct err *err)
     return 0;
 }
 
-static void end_digest(struct lines *f, struct id *out)
+static void end_digest(struct request_file *f, struct id *out)
 {
     digest_end(f->digest, out);
     f->digest = NULL;
@@ -69,7 +69,7 @@ static void end_digest(struct lines *f, struct id *out)
 
 /* Count the lines that end in a chunk, and those that have anything in them;
  * *any tells of the one that has not ended. */
-static void count_lines(struct lines *f, const char *p, const char *end,
+static void count_lines(struct request_file *f, const char *p, const char *end,
                         bool *any)
 {
     while (p < end) {
@@ -88,16 +88,16 @@ static void count_lines(struct lines *f, const char *p, const char *end,
 }
 
 /* A file that begins with a BOM: it is not a part of the first line. */
-static void look_for_bom(struct lines *f)
+static void look_for_bom(struct request_file *f)
 {
     char begin[BOM_SIZE];
 
     if (f->ids && pread(f->fd, begin, BOM_SIZE, 0) == BOM_SIZE &&
-        memcmp(begin, LINES_BOM, BOM_SIZE) == 0)
+        memcmp(begin, REQUEST_FILE_BOM, BOM_SIZE) == 0)
         f->skip = BOM_SIZE;
 }
 
-static int scan(struct lines *f, struct err *err)
+static int scan(struct request_file *f, struct err *err)
 {
     size_t n = 0, skip;
     bool any = false;
@@ -128,7 +128,7 @@ static int scan(struct lines *f, struct err *err)
 }
 
 /* O_NONBLOCK: opening a pipe must not wait for its writer. */
-static int open_regular(struct lines *f, struct err *err)
+static int open_regular(struct request_file *f, struct err *err)
 {
     struct stat st;
 
@@ -141,35 +141,36 @@ static int open_regular(struct lines *f, struct err *err)
     return 0;
 }
 
-static int open_lines(struct lines **out, const char *path,
-                      const struct id *model, struct err *err)
+static int open_requests(struct request_file **out, const char *path,
+                         const struct id *model, struct err *err)
 {
-    struct lines *f = xcalloc(1, sizeof(*f));
+    struct request_file *f = xcalloc(1, sizeof(*f));
 
     f->path = xstrdup(path);
     f->ids = model ? line_ids_new(*model) : NULL;
-    buf_init(&f->line, LINES_MAX_LINE + 1);
+    buf_init(&f->line, REQUEST_FILE_MAX_LINE + 1);
     if (open_regular(f, err) || scan(f, err)) {
-        lines_close(f);
+        request_file_close(f);
         return -1;
     }
     *out = f;
     return 0;
 }
 
-int lines_open(struct lines **out, const char *path, struct err *err)
-{
-    return open_lines(out, path, NULL, err);
-}
-
-int lines_open_requests(struct lines **out, const char *path, struct id model,
-                        struct err *err)
-{
-    return open_lines(out, path, &model, err);
-}
-
-int lines_begin_after(struct lines *f, const struct earlier *e,
+int request_file_open(struct request_file **out, const char *path,
                       struct err *err)
+{
+    return open_requests(out, path, NULL, err);
+}
+
+int request_file_open_v2(struct request_file **out, const char *path,
+                         struct id model, struct err *err)
+{
+    return open_requests(out, path, &model, err);
+}
+
+int request_file_begin_after(struct request_file *f, const struct earlier *e,
+                             struct err *err)
 {
     for (size_t i = 0; i < e->n; i++)
         if (line_ids_begin(f->ids, e->line[i].sha256, e->line[i].n, err))
@@ -177,7 +178,7 @@ int lines_begin_after(struct lines *f, const struct earlier *e,
     return 0;
 }
 
-void lines_close(struct lines *f)
+void request_file_close(struct request_file *f)
 {
     struct id unused;
 
@@ -193,37 +194,37 @@ void lines_close(struct lines *f)
     free(f);
 }
 
-uint64_t lines_count(const struct lines *f)
+uint64_t request_file_count(const struct request_file *f)
 {
     return f->n_lines;
 }
 
-uint64_t lines_requests(const struct lines *f)
+uint64_t request_file_requests(const struct request_file *f)
 {
     return f->n_requests;
 }
 
-struct id lines_hash(const struct lines *f)
+struct id request_file_hash(const struct request_file *f)
 {
     return f->hash;
 }
 
-uint64_t lines_offset(const struct lines *f)
+uint64_t request_file_offset(const struct request_file *f)
 {
     return f->offset;
 }
 
-uint64_t lines_start(const struct lines *f)
+uint64_t request_file_start(const struct request_file *f)
 {
     return f->start;
 }
 
-bool lines_is_blank(const struct lines *f)
+bool request_file_is_blank(const struct request_file *f)
 {
     return f->ids && f->whole == 0;
 }
 
-void lines_id(const struct lines *f, struct id *id)
+void request_file_id(const struct request_file *f, struct id *id)
 {
     if (f->ids)
         *id = f->id;
@@ -231,13 +232,14 @@ void lines_id(const struct lines *f, struct id *id)
         line_id_by_file(id, f->hash, f->given - 1);
 }
 
-void lines_repeat(const struct lines *f, struct id *sha256, uint32_t *n)
+void request_file_repeat(const struct request_file *f, struct id *sha256,
+                         uint32_t *n)
 {
     *sha256 = f->sha256;
     *n = f->n_before;
 }
 
-static int check_hash(struct lines *f, struct err *err)
+static int check_hash(struct request_file *f, struct err *err)
 {
     struct id hash;
 
@@ -252,7 +254,7 @@ static int check_hash(struct lines *f, struct err *err)
 }
 
 /* As much as the ceiling allows; the rest of a longer line is dropped. */
-static void keep(struct lines *f, const char *p, size_t n)
+static void keep(struct request_file *f, const char *p, size_t n)
 {
     size_t room = f->line.max - f->line.len;
 
@@ -261,7 +263,7 @@ static void keep(struct lines *f, const char *p, size_t n)
 
 /* The same without the blanks before it; those after it are counted as seen
  * and not as part of the whole. */
-static void keep_whole(struct lines *f, const char *p, size_t n)
+static void keep_whole(struct request_file *f, const char *p, size_t n)
 {
     while (f->seen == 0 && n > 0 && line_is_blank(*p)) {
         p++;
@@ -278,7 +280,7 @@ static void keep_whole(struct lines *f, const char *p, size_t n)
     f->seen += n;
 }
 
-static void append(struct lines *f, size_t n)
+static void append(struct request_file *f, size_t n)
 {
     size_t skip = f->skip < n ? f->skip : n;
 
@@ -294,7 +296,7 @@ static void append(struct lines *f, size_t n)
 }
 
 /* SHA-256 of a line of which only the beginning was kept. */
-static int hash_long(struct lines *f, struct id *sha256, struct err *err)
+static int hash_long(struct request_file *f, struct id *sha256, struct err *err)
 {
     struct digest *d = digest_new();
     char *chunk = xmalloc(CHUNK);
@@ -322,7 +324,7 @@ static int hash_long(struct lines *f, struct id *sha256, struct err *err)
 }
 
 /* The line has ended: cut what was kept after it, and make its id. */
-static int end_line(struct lines *f, struct err *err)
+static int end_line(struct request_file *f, struct err *err)
 {
     if (!f->ids)
         return 0;
@@ -340,8 +342,8 @@ static int end_line(struct lines *f, struct err *err)
     return line_ids_next(f->ids, &f->id, f->sha256, &f->n_before, err);
 }
 
-int lines_next(struct lines *f, const char **line, size_t *n,
-                  struct err *err)
+int request_file_next(struct request_file *f, const char **line, size_t *n,
+                         struct err *err)
 {
     bool ended = false, any = false;
 
