@@ -23,7 +23,7 @@
 #include "base/plural.h"
 #include "base/utf8.h"
 #include "base/vec.h"
-#include "mpi/link.h"
+#include "mpi/comm.h"
 #include "mpi/queue.h"
 #include "spool/heartbeat.h"
 #include "spool/spool.h"
@@ -62,7 +62,7 @@ struct ranks {
 
 struct dispatch {
     struct dispatch_options o;
-    struct link *link;
+    struct comm *comm;
     struct ranks *ranks;
     struct rank *rank; /* of each number */
     int size;
@@ -132,7 +132,7 @@ static bool is_gone(const struct rank *r)
 
 static void tell(struct dispatch *d, int to, int tag, const struct buf *b)
 {
-    link_send(d->link, to, tag, b ? b->data : "", b ? b->len : 0);
+    comm_send(d->comm, to, tag, b ? b->data : "", b ? b->len : 0);
 }
 
 static void tell_all(struct dispatch *d, int tag, const struct buf *b)
@@ -146,7 +146,7 @@ static void start_ranks(struct dispatch *d)
 {
     struct buf b;
 
-    buf_init(&b, LINK_MAX);
+    buf_init(&b, COMM_MAX);
     buf_put_u32(&b, d->o.start);
     buf_puts(&b, d->o.batch_path);
     for (int i = 0; i < d->size; i++) {
@@ -158,14 +158,14 @@ static void start_ranks(struct dispatch *d)
     buf_clear(&b);
 }
 
-int dispatch_new(struct dispatch **out, struct link *link,
+int dispatch_new(struct dispatch **out, struct comm *comm,
                  struct ranks *ranks, const struct dispatch_options *o,
                  struct err *err)
 {
     struct dispatch *d = xcalloc(1, sizeof(*d));
 
     d->o = *o;
-    d->link = link;
+    d->comm = comm;
     d->ranks = ranks;
     d->size = ranks->size;
     d->rank = xcalloc((size_t)d->size, sizeof(*d->rank));
@@ -336,7 +336,7 @@ static void hand_out(struct dispatch *d, int to, const struct work *w,
     struct rank *r = &d->rank[to];
     struct buf b;
 
-    buf_init(&b, LINK_MAX);
+    buf_init(&b, COMM_MAX);
     VEC_ROOM(r->line, r->cap, r->n + n);
     for (size_t i = 0; i < n; i++) {
         buf_put_u32(&b, w[i].line);
@@ -424,7 +424,7 @@ static void lose(struct dispatch *d, int i, unsigned silent_s)
     free(path);
     d->rank[i].state = RANK_LOST;
     d->ranks->lost[i] = true;
-    link_mute(d->link, i);
+    comm_mute(d->comm, i);
     take_back(d, i);
     d->n_done = d->n_refused = 0;
     count_lines(d);

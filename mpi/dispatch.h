@@ -36,7 +36,7 @@
 struct batch_info;
 struct err;
 struct heartbeat;
-struct link;
+struct comm;
 struct payload;
 
 enum {
@@ -91,7 +91,7 @@ struct dispatch;
 
 /* Survey the batch and read the logs of its earlier starts, then tell all
  * ranks to start.  ERR_FATAL if too many starts in a row got nowhere. */
-int dispatch_new(struct dispatch **out, struct link *link,
+int dispatch_new(struct dispatch **out, struct comm *comm,
                  struct ranks *ranks, const struct dispatch_options *o,
                  struct err *err);
 void dispatch_free(struct dispatch *d);

@@ -24,7 +24,7 @@
 #include "model/models.h"
 #include "mpi/compute.h"
 #include "mpi/dispatch.h"
-#include "mpi/link.h"
+#include "mpi/comm.h"
 #include "mpi/sealer.h"
 #include "spool/spool.h"
 
@@ -34,7 +34,7 @@
 
 struct rank_side {
     struct rank_options o;
-    struct link *link;
+    struct comm *comm;
     struct prompt_model model;
     bool has_model;
     struct backend *backend; /* NULL: not opened yet */
@@ -55,12 +55,12 @@ struct rank_side {
     int status;
 };
 
-struct rank_side *rank_new(struct link *link, const struct rank_options *o)
+struct rank_side *rank_new(struct comm *comm, const struct rank_options *o)
 {
     struct rank_side *r = xcalloc(1, sizeof(*r));
 
     r->o = *o;
-    r->link = link;
+    r->comm = comm;
     r->received = clock_s();
     return r;
 }
@@ -91,7 +91,7 @@ void rank_free(struct rank_side *r)
 
 static void tell(struct rank_side *r, int tag, const struct buf *b)
 {
-    link_send(r->link, 0, tag, b ? b->data : "", b ? b->len : 0);
+    comm_send(r->comm, 0, tag, b ? b->data : "", b ? b->len : 0);
     r->told = clock_s();
 }
 
@@ -101,7 +101,7 @@ static void tell_end(struct rank_side *r, int tag, const struct err *err,
 {
     struct buf b;
 
-    buf_init(&b, LINK_MAX);
+    buf_init(&b, COMM_MAX);
     buf_putc(&b, err ? (int)err->code : 0);
     if (err)
         buf_puts(&b, err->text);
@@ -118,7 +118,7 @@ static void tell_ready(struct rank_side *r)
 
     if (gethostname(host, sizeof(host) - 1))
         strcpy(host, "?");
-    buf_init(&b, LINK_MAX);
+    buf_init(&b, COMM_MAX);
     buf_puts(&b, host);
     tell(r, TAG_READY, &b);
     buf_clear(&b);
@@ -133,7 +133,7 @@ static void tell_done(struct rank_side *r)
     while ((n = compute_take(r->compute, d, DONE_MAX)) > 0) {
         struct buf b;
 
-        buf_init(&b, LINK_MAX);
+        buf_init(&b, COMM_MAX);
         buf_put_u64(&b, compute_tokens(r->compute));
         for (size_t i = 0; i < n; i++) {
             buf_put_u32(&b, d[i].line);
@@ -202,7 +202,7 @@ int rank_open_model(struct rank_side *r, struct id model, struct err *err)
     if (prompt_model_init(&r->model, m, err))
         return -1;
     r->has_model = true;
-    if (r->model.no_chat.code && link_rank(r->link) == 0)
+    if (r->model.no_chat.code && comm_rank(r->comm) == 0)
         log_warning("chat requests are refused: %s", r->model.no_chat.text);
     return 0;
 }
@@ -213,7 +213,7 @@ static int begin(struct rank_side *r, struct err *err)
 {
     struct compute_options o = {
         .batch_path = r->batch_path, .info = &r->info, .model = &r->model,
-        .start = r->start, .rank = (uint32_t)link_rank(r->link),
+        .start = r->start, .rank = (uint32_t)comm_rank(r->comm),
         .max_sequences = r->o.max_sequences, .kv_bytes = r->o.kv_bytes,
         .with_last = r->o.seal.with_last,
         .with_topk = r->o.seal.with_topk,
@@ -376,7 +376,7 @@ void rank_tick(struct rank_side *r)
         lost_s *= START_FACTOR;
     if (t - r->told >= next_beat_s(r))
         tell_beat(r);
-    if (link_rank(r->link) == 0 || t - r->received < lost_s)
+    if (comm_rank(r->comm) == 0 || t - r->received < lost_s)
         return;
     log_warning("rank 0 is lost: silent for %u s; this rank saves and leaves",
                 lost_s);

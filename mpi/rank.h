@@ -13,7 +13,7 @@
 #include "store/seal.h"
 
 struct err;
-struct link;
+struct comm;
 struct payload;
 struct rank_side;
 
@@ -32,7 +32,7 @@ struct rank_options {
 };
 
 /* The link and what the options point to are borrowed. */
-struct rank_side *rank_new(struct link *link, const struct rank_options *o);
+struct rank_side *rank_new(struct comm *comm, const struct rank_options *o);
 void rank_free(struct rank_side *r);
 
 /* Take a payload with a tag below TAG_READY. */

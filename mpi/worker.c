@@ -35,7 +35,7 @@
 #include "mpi/checking.h"
 #include "mpi/choose.h"
 #include "mpi/dispatch.h"
-#include "mpi/link.h"
+#include "mpi/comm.h"
 #include "mpi/planning.h"
 #include "mpi/rank.h"
 #include "mpi/tokenizing.h"
@@ -62,7 +62,7 @@ struct worker {
     const char **names; /* of batches; none: all in todo */
     size_t n_names;
 
-    struct link *link;
+    struct comm *comm;
     struct rank_side *rank;
     struct ranks *ranks;  /* rank 0's, as all that follows */
     struct spool *spool;
@@ -111,9 +111,9 @@ static bool must_save(struct worker *w)
         return true;
     if (got_signal) {
         w->must_save = true;
-        if (link_rank(w->link) != 0)
+        if (comm_rank(w->comm) != 0)
             rank_signalled(w->rank);
-    } else if (w->end > 0 && link_rank(w->link) == 0 && clock_s() >= w->end) {
+    } else if (w->end > 0 && comm_rank(w->comm) == 0 && clock_s() >= w->end) {
         w->must_save = true;
         log_info("the time limit is near: saving");
     }
@@ -141,7 +141,7 @@ static void turn(struct worker *w, struct dispatch *d)
     struct payload p;
     bool any = false;
 
-    while (link_poll(w->link, &p)) {
+    while (comm_poll(w->comm, &p)) {
         any = true;
         if (p.tag < TAG_READY)
             rank_take(w->rank, &p);
@@ -182,7 +182,7 @@ static int answer(struct worker *w, const struct batch *b,
     };
     struct dispatch *d;
 
-    if (dispatch_new(&d, w->link, w->ranks, &o, err))
+    if (dispatch_new(&d, w->comm, w->ranks, &o, err))
         return -1;
     do
         turn(w, d);
@@ -214,13 +214,13 @@ static int start_batch(struct worker *w, const struct batch *b,
         return 0;
     if (batch_new_start(b->path, &start, err))
         return -1;
-    run_log_add(b->path, start, link_size(w->link),
+    run_log_add(b->path, start, comm_size(w->comm),
                 settings_text(w->settings, "kernel"));
     log_info("batch %s, start %" PRIu32 ", %" PRIu64 " request%s, %d"
              " rank%s",
              id_text(b->id).s, start, info->n_requests,
-             plural_s(info->n_requests), link_size(w->link),
-             plural_s((uint64_t)link_size(w->link)));
+             plural_s(info->n_requests), comm_size(w->comm),
+             plural_s((uint64_t)comm_size(w->comm)));
     if (answer(w, b, info, heartbeat, start, &end, err))
         return -1;
     return end == DISPATCH_DONE ? 0 : end == DISPATCH_SAVED ? 1 : -1;
@@ -378,8 +378,8 @@ static void send_quit(struct worker *w, int status)
 
     buf_init(&b, 16);
     buf_put_u32(&b, (uint32_t)status);
-    for (int i = 1; i < link_size(w->link); i++)
-        link_send(w->link, i, TAG_QUIT, b.data, b.len);
+    for (int i = 1; i < comm_size(w->comm); i++)
+        comm_send(w->comm, i, TAG_QUIT, b.data, b.len);
     buf_clear(&b);
 }
 
@@ -389,8 +389,8 @@ static int lead_all(struct worker *w)
     struct err err = ERR_INIT;
     int status;
 
-    w->ranks = ranks_new(link_size(w->link));
-    link_pulse(w->link, TAG_PULSE, beat_s(lost_s), START_FACTOR * lost_s);
+    w->ranks = ranks_new(comm_size(w->comm));
+    comm_pulse(w->comm, TAG_PULSE, beat_s(lost_s), START_FACTOR * lost_s);
     if (spool_open_there(&w->spool, settings_text(w->settings, "spool"),
                          &err)) {
         log_err(&err);
@@ -415,7 +415,7 @@ static uint64_t local_ranks(const struct worker *w)
     if (!n)
         n = getenv("SLURM_NTASKS_PER_NODE");
     count = n ? strtoul(n, NULL, 10) : 0;
-    return count ? count : (uint64_t)link_size(w->link);
+    return count ? count : (uint64_t)comm_size(w->comm);
 }
 
 static uint64_t kv_ceiling(const struct worker *w)
@@ -489,7 +489,7 @@ static int show_ranks(const struct worker *w)
     char host[256] = "unknown";
 
     gethostname(host, sizeof(host) - 1);
-    printf("rank %d of %d on %s\n", link_rank(w->link), link_size(w->link),
+    printf("rank %d of %d on %s\n", comm_rank(w->comm), comm_size(w->comm),
            host);
     fflush(stdout);
     return EXIT_DONE;
@@ -512,8 +512,8 @@ static void say_hello(const struct worker *w)
     char node[256];
 
     node_name(node, sizeof(node));
-    if (link_rank(w->link) != 0)
-        link_send(w->link, 0, TAG_HELLO, node, strlen(node));
+    if (comm_rank(w->comm) != 0)
+        comm_send(w->comm, 0, TAG_HELLO, node, strlen(node));
 }
 
 static int work(struct worker *w)
@@ -525,7 +525,7 @@ static int work(struct worker *w)
     int status;
 
     lost_s = (unsigned)settings_count(w->settings, "rank-timeout");
-    if (link_open(&w->link, w->alone, START_FACTOR * lost_s, lost_s,
+    if (comm_open(&w->comm, w->alone, START_FACTOR * lost_s, lost_s,
                   EXIT_SAVED, &err)) {
         log_err(&err);
         return EXIT_FAILED;
@@ -533,18 +533,18 @@ static int work(struct worker *w)
     catch_signals(); /* whatever MPI has made of them */
     if (!w->show)
         say_hello(w);
-    if (link_rank(w->link) != 0)
-        snprintf(name, sizeof(name), "apus-worker[%d]", link_rank(w->link));
+    if (comm_rank(w->comm) != 0)
+        snprintf(name, sizeof(name), "apus-worker[%d]", comm_rank(w->comm));
     program_apply(w->settings, name, &err);
     if (w->show) {
         status = show_ranks(w);
     } else {
         fill_options(w, &o);
-        w->rank = rank_new(w->link, &o);
-        status = link_rank(w->link) == 0 ? lead_all(w) : follow(w);
+        w->rank = rank_new(w->comm, &o);
+        status = comm_rank(w->comm) == 0 ? lead_all(w) : follow(w);
         rank_free(w->rank);
     }
-    link_close(w->link, status);
+    comm_close(w->comm, status);
     return status;
 }
 

@@ -198,7 +198,7 @@ door() {
 }
 door 'pcre2.*' 'tests/t_pretokenize\.c' PCRE2
 door 'openssl/.*' 'src/proof/digest\.c|src/arweave/key\.c' OpenSSL
-door 'mpi\.h' 'mpi/link\.c' MPI
+door 'mpi\.h' 'mpi/comm\.c' MPI
 door 'slurm/.*' 'jobs/apus-slurm\.c' libslurm
 door 'cuda.*|cublas.*' 'kernels/cuda/.*' CUDA
 door 'hdf5.*|H5.*' 'src/store/checkpoint_[a-z0-9]*\.[ch]' HDF5

@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "mpi/dispatch.h"
-#include "mpi/link.h"
+#include "mpi/comm.h"
 #include "mpi/queue.h"
 #include "tests/batch_util.h"
 
@@ -37,13 +37,13 @@ struct parcel {
     unsigned char data[4096];
 };
 
-struct link {
+struct comm {
     struct parcel p[4096];
     size_t n;
 };
-static struct link net;
+static struct comm net;
 
-void link_send(struct link *l, int to, int tag, const void *data, size_t n)
+void comm_send(struct comm *l, int to, int tag, const void *data, size_t n)
 {
     struct parcel *p = &l->p[l->n];
 
@@ -56,7 +56,7 @@ void link_send(struct link *l, int to, int tag, const void *data, size_t n)
     l->n++;
 }
 
-void link_mute(struct link *l, int rank)
+void comm_mute(struct comm *l, int rank)
 {
     (void)l;
     (void)rank;

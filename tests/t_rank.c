@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "mpi/dispatch.h"
-#include "mpi/link.h"
+#include "mpi/comm.h"
 #include "mpi/rank.h"
 #include "tests/tap.h"
 
@@ -28,19 +28,19 @@ double test_clock_s(void)
     return seconds;
 }
 
-struct link {
+struct comm {
     int rank, last; /* tag that was sent last */
     unsigned char data[512];
     size_t n;
 };
-static struct link net;
+static struct comm net;
 
-int link_rank(const struct link *l)
+int comm_rank(const struct comm *l)
 {
     return l->rank;
 }
 
-void link_send(struct link *l, int to, int tag, const void *data, size_t n)
+void comm_send(struct comm *l, int to, int tag, const void *data, size_t n)
 {
     if (to != 0 || n > sizeof(l->data))
         abort();
@@ -61,7 +61,7 @@ static void begin(int number)
         .lost_s = LOST_S,
     };
 
-    net = (struct link){ .rank = number };
+    net = (struct comm){ .rank = number };
     rank = rank_new(&net, &o);
 }
 

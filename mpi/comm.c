@@ -2,12 +2,12 @@
  * Payloads over MPI.  Receiving asks first (MPI_Iprobe): a receive that waits
  * for a rank that is dead never returns, and no error is ever told.  Two
  * threads call MPI, that of the rank and that of the pulse, each with the lock
- * of the link (MPI_THREAD_SERIALIZED); what goes to this rank itself is the
- * former's alone.
+ * of the communicator (MPI_THREAD_SERIALIZED); what goes to this rank itself is
+ * the former's alone.
  */
 #include <config.h>
 
-#include "mpi/link.h"
+#include "mpi/comm.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -49,7 +49,7 @@ struct pulse {
     double period_s, patience_s;
 };
 
-struct link {
+struct comm {
     int rank, size;
     bool mpi, serialized;
     pthread_mutex_t lock;          /* of MPI, of `out`, of the pulse */
@@ -57,7 +57,7 @@ struct link {
     struct pulse pulse;
     struct parcel *own, **own_end; /* to this rank, oldest first */
     struct parcel *out;            /* not sent yet */
-    struct parcel *held;           /* what link_poll gave last */
+    struct parcel *held;           /* what comm_poll gave last */
     unsigned call_s;               /* the longest that MPI may take */
 };
 
@@ -105,7 +105,7 @@ static void watch(unsigned seconds)
     alarm(seconds);
 }
 
-static int start_mpi(struct link *l, unsigned start_s, struct err *err)
+static int start_mpi(struct comm *l, unsigned start_s, struct err *err)
 {
     struct sigaction sa = { .sa_handler = on_alarm };
     int provided, rc;
@@ -129,7 +129,7 @@ static int start_mpi(struct link *l, unsigned start_s, struct err *err)
 }
 
 /* Free what has left. */
-static void collect(struct link *l)
+static void collect(struct comm *l)
 {
     for (struct parcel **at = &l->out; *at;) {
         struct parcel *p = *at;
@@ -144,7 +144,7 @@ static void collect(struct link *l)
     }
 }
 
-static void send_out(struct link *l, struct parcel *p)
+static void send_out(struct comm *l, struct parcel *p)
 {
     int rc;
 
@@ -160,7 +160,7 @@ static void send_out(struct link *l, struct parcel *p)
     l->out = p;
 }
 
-static bool receive_now(struct link *l, struct payload *p)
+static bool receive_now(struct comm *l, struct payload *p)
 {
     MPI_Status st;
     int flag = 0, n = 0;
@@ -170,8 +170,8 @@ static bool receive_now(struct link *l, struct payload *p)
         !flag)
         return false;
     MPI_Get_count(&st, MPI_BYTE, &n);
-    if (n < 0 || n > (int)LINK_MAX)
-        n = (int)LINK_MAX; /* it is cut, and refused by whoever reads it */
+    if (n < 0 || n > (int)COMM_MAX)
+        n = (int)COMM_MAX; /* it is cut, and refused by whoever reads it */
     l->held = xmalloc(sizeof(*l->held) + (size_t)n);
     if (MPI_Recv(l->held->data, n, MPI_BYTE, st.MPI_SOURCE, st.MPI_TAG,
                  MPI_COMM_WORLD, MPI_STATUS_IGNORE))
@@ -183,7 +183,7 @@ static bool receive_now(struct link *l, struct payload *p)
     return true;
 }
 
-static bool receive(struct link *l, struct payload *p)
+static bool receive(struct comm *l, struct payload *p)
 {
     bool some;
 
@@ -200,7 +200,7 @@ static void give_up(int signo)
     _exit(hung_status);
 }
 
-static void end_mpi(struct link *l, int status)
+static void end_mpi(struct comm *l, int status)
 {
     const struct timespec pause = { .tv_nsec = 1000000 };
     struct sigaction sa = { .sa_handler = give_up };
@@ -220,7 +220,7 @@ static void end_mpi(struct link *l, int status)
 
 static int hung_status;
 
-static int start_mpi(struct link *l, unsigned start_s, struct err *err)
+static int start_mpi(struct comm *l, unsigned start_s, struct err *err)
 {
     (void)l;
     (void)start_s;
@@ -228,25 +228,25 @@ static int start_mpi(struct link *l, unsigned start_s, struct err *err)
     return 0;
 }
 
-static void collect(struct link *l)
+static void collect(struct comm *l)
 {
     (void)l;
 }
 
-static void send_out(struct link *l, struct parcel *p)
+static void send_out(struct comm *l, struct parcel *p)
 {
     (void)l;
     free(p);
 }
 
-static bool receive(struct link *l, struct payload *p)
+static bool receive(struct comm *l, struct payload *p)
 {
     (void)l;
     (void)p;
     return false;
 }
 
-static void end_mpi(struct link *l, int status)
+static void end_mpi(struct comm *l, int status)
 {
     (void)l;
     (void)status;
@@ -256,7 +256,7 @@ static void end_mpi(struct link *l, int status)
 
 /* ---- the pulse ----------------------------------------------------------- */
 
-static bool is_on_its_way(const struct link *l, int to, int tag)
+static bool is_on_its_way(const struct comm *l, int to, int tag)
 {
     const struct parcel *p = l->out;
 
@@ -266,7 +266,7 @@ static bool is_on_its_way(const struct link *l, int to, int tag)
 }
 
 /* Whether this rank does something else, and not for too long. */
-static bool is_away(const struct link *l)
+static bool is_away(const struct comm *l)
 {
     double gone = clock_s() - l->polled;
 
@@ -275,7 +275,7 @@ static bool is_away(const struct link *l)
 
 static void *beat(void *self)
 {
-    struct link *l = self;
+    struct comm *l = self;
     struct pulse *p = &l->pulse;
 
     pthread_mutex_lock(&l->lock);
@@ -292,7 +292,7 @@ static void *beat(void *self)
     return NULL;
 }
 
-void link_pulse(struct link *l, int tag, double period_s, double patience_s)
+void comm_pulse(struct comm *l, int tag, double period_s, double patience_s)
 {
     struct pulse *p = &l->pulse;
     sigset_t most, before;
@@ -313,7 +313,7 @@ void link_pulse(struct link *l, int tag, double period_s, double patience_s)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-void link_mute(struct link *l, int rank)
+void comm_mute(struct comm *l, int rank)
 {
     pthread_mutex_lock(&l->lock);
     if (l->pulse.mute)
@@ -321,7 +321,7 @@ void link_mute(struct link *l, int rank)
     pthread_mutex_unlock(&l->lock);
 }
 
-static void pulse_stop(struct link *l)
+static void pulse_stop(struct comm *l)
 {
     struct pulse *p = &l->pulse;
 
@@ -339,10 +339,10 @@ static void pulse_stop(struct link *l)
 
 /* ---- the link ------------------------------------------------------------ */
 
-int link_open(struct link **out, bool alone, unsigned start_s,
+int comm_open(struct comm **out, bool alone, unsigned start_s,
               unsigned call_s, int status, struct err *err)
 {
-    struct link *l = xcalloc(1, sizeof(*l));
+    struct comm *l = xcalloc(1, sizeof(*l));
 
     l->size = 1;
     l->own_end = &l->own;
@@ -358,17 +358,17 @@ int link_open(struct link **out, bool alone, unsigned start_s,
     return 0;
 }
 
-int link_rank(const struct link *l)
+int comm_rank(const struct comm *l)
 {
     return l->rank;
 }
 
-int link_size(const struct link *l)
+int comm_size(const struct comm *l)
 {
     return l->size;
 }
 
-void link_send(struct link *l, int to, int tag, const void *data, size_t n)
+void comm_send(struct comm *l, int to, int tag, const void *data, size_t n)
 {
     struct parcel *p = parcel_new(to, tag, data, n);
 
@@ -383,7 +383,7 @@ void link_send(struct link *l, int to, int tag, const void *data, size_t n)
     pthread_mutex_unlock(&l->lock);
 }
 
-bool link_poll(struct link *l, struct payload *p)
+bool comm_poll(struct comm *l, struct payload *p)
 {
     bool some;
 
@@ -409,7 +409,7 @@ bool link_poll(struct link *l, struct payload *p)
     return some;
 }
 
-void link_close(struct link *l, int status)
+void comm_close(struct comm *l, int status)
 {
     if (!l)
         return;

@@ -1,0 +1,52 @@
+/*
+ * Payloads between ranks.  The only door to MPI: sends never block, arrivals
+ * are asked for, a rank that is gone is noticed by its silence alone.  A rank
+ * can send to itself.  Built without MPI, or alone, there is one rank.
+ */
+#ifndef APUS_MPI_COMM_H
+#define APUS_MPI_COMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+struct comm;
+
+#define COMM_MAX (64u << 10) /* bytes of a payload */
+
+struct payload {
+    int from, tag;
+    const unsigned char *data; /* valid until the next comm_poll */
+    size_t n;
+};
+
+/* Start MPI unless `alone`.  All calls of one communicator are made by the
+ * thread that opened it, but for the pulse below, and MPI is called by one
+ * thread at a time.  With ranks that die at the wrong moment MPI may never
+ * return from a call: after start_s seconds in starting, and call_s in any
+ * later one, the process says so and ends with `status`. */
+int comm_open(struct comm **out, bool alone, unsigned start_s,
+              unsigned call_s, int status, struct err *err);
+int comm_rank(const struct comm *l);
+int comm_size(const struct comm *l);
+
+/* Copies the payload.  To a rank that is gone it is lost without a word. */
+void comm_send(struct comm *l, int to, int tag, const void *data, size_t n);
+
+/* From now on a thread of the communicator sends `tag`, without data, to all
+ * other ranks whenever this thread has not asked for payloads for period_s, so
+ * that a slow file system does not make them take this rank for dead.  It stops
+ * after patience_s, since the rank may hang.  Does nothing if this MPI lacks
+ * MPI_THREAD_SERIALIZED or no thread can be made. */
+void comm_pulse(struct comm *l, int tag, double period_s, double patience_s);
+/* No longer send pulses to this rank. */
+void comm_mute(struct comm *l, int rank);
+
+/* The next payload that has arrived; false if there is none. */
+bool comm_poll(struct comm *l, struct payload *p);
+
+/* What was sent is given some seconds to leave, and MPI to end; with ranks
+ * that are gone it may not, then the process ends here with `status`. */
+void comm_close(struct comm *l, int status);
+
+#endif
