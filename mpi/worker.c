@@ -33,7 +33,7 @@
 #include "commit.h"
 #include "jobs/slurm_answer.h"
 #include "mpi/checking.h"
-#include "mpi/choose.h"
+#include "mpi/pick_batch.h"
 #include "mpi/dispatch.h"
 #include "mpi/comm.h"
 #include "mpi/planning.h"
@@ -284,7 +284,7 @@ static int run_batch(struct worker *w, struct batch *b, bool *lost)
         return EXIT_SAVED;
     }
     if (rc == 0) {
-        enum taking taken = choose_claim(w->spool, b, &err);
+        enum taking taken = pick_batch_claim(w->spool, b, &err);
 
         *lost = taken == TAKING_LATE;
         claimed = taken == TAKING_DONE;
@@ -312,7 +312,7 @@ static int run_named(struct worker *w, const char *name)
     struct batch b = { .path = NULL };
     int status = EXIT_DONE;
     bool lost;
-    int rc = choose_named(w->spool, name, &b, &err);
+    int rc = pick_batch_named(w->spool, name, &b, &err);
 
     if (rc < 0) {
         log_err(&err);
@@ -329,14 +329,14 @@ static int run_all(struct worker *w)
 {
     struct err err = ERR_INIT;
     int status = EXIT_DONE, worst = EXIT_DONE, rc;
-    struct choose_list list = { .todo = NULL };
+    struct pick_batch_list list = { .todo = NULL };
     struct batch b;
     size_t n = 0;
     bool lost;
 
     while (!must_save(w) && status != EXIT_SAVED) {
         b.path = NULL;
-        rc = choose_next(&list, w->spool, &b, &err);
+        rc = pick_batch_next(&list, w->spool, &b, &err);
         if (rc < 0)
             log_err(&err);
         if (rc == 0 && n == 0)
@@ -357,7 +357,7 @@ static int run_all(struct worker *w)
     }
     if (w->must_save)
         status = EXIT_SAVED;
-    choose_list_clear(&list);
+    pick_batch_list_clear(&list);
     return status;
 }
 
@@ -556,10 +556,10 @@ static int tell_outcome(const struct worker *w)
 
     if (spool_open_there(&spool, settings_text(w->settings, "spool"),
                          &err) == 0)
-        outcome = choose_outcome(spool, w->names, w->n_names,
-                                 w->model_path ? NULL
-                                     : settings_text(w->settings, "models"),
-                                 &err);
+        outcome = pick_batch_outcome(spool, w->names, w->n_names,
+                                     w->model_path ? NULL
+                                         : settings_text(w->settings, "models"),
+                                     &err);
     spool_close(spool);
     /* why the last start was the last one: no worker will say it */
     if (outcome < 0 || (outcome == EXIT_FAILED && err.code))

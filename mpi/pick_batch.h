@@ -1,8 +1,8 @@
 /*
  * Which batch a worker takes, and what has become of those it took.
  */
-#ifndef APUS_MPI_CHOOSE_H
-#define APUS_MPI_CHOOSE_H
+#ifndef APUS_MPI_PICK_BATCH_H
+#define APUS_MPI_PICK_BATCH_H
 
 #include <stddef.h>
 
@@ -12,37 +12,37 @@ struct err;
 
 /* Find the batch of that name and see whether there is work: 1, 0 it is done
  * already, -1 it cannot be done, or another works on it (err says who). */
-int choose_named(const struct spool *s, const char *name, struct batch *b,
-                 struct err *err);
+int pick_batch_named(const struct spool *s, const char *name, struct batch *b,
+                     struct err *err);
 
 /* What a worker without names goes through: the batches that waited when it
  * looked, and those that it was given.  All zeros at first. */
-struct choose_list {
+struct pick_batch_list {
     struct batch *todo; /* the oldest first, from `at` on */
     size_t at, n;
     struct id *tried;
     size_t n_tried;
 };
-void choose_list_clear(struct choose_list *l);
+void pick_batch_list_clear(struct pick_batch_list *l);
 
 /* The next without a name: one of this Slurm job's own that an earlier run of
  * it left, else the oldest in todo but those that were given before.  todo is
  * read once for all that is in it, and again when that has been given: what
  * comes later comes after it.  1, 0 if there is none, -1. */
-int choose_next(struct choose_list *l, const struct spool *s,
-                struct batch *b, struct err *err);
+int pick_batch_next(struct pick_batch_list *l, const struct spool *s,
+                    struct batch *b, struct err *err);
 
 /* Claim it as this Slurm job (if it is one), or go on with it if it is the
  * job's own.  If it is late, too, err says so. */
-enum taking choose_claim(const struct spool *s, struct batch *b,
-                         struct err *err);
+enum taking pick_batch_claim(const struct spool *s, struct batch *b,
+                             struct err *err);
 
 /* What the spool knows of these batches, or, without names, of this job's own
  * and of todo: 0 done; 75 there is more to do; 1 one of them cannot go on, and
  * where its starts are the reason err says so; -1.  `models` is the model
  * store: where it has not the model of a batch there is nothing to come back
  * for, named or not; NULL: it has. */
-int choose_outcome(const struct spool *s, const char *const *name, size_t n,
-                   const char *models, struct err *err);
+int pick_batch_outcome(const struct spool *s, const char *const *name, size_t n,
+                       const char *models, struct err *err);
 
 #endif

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "mpi/choose.h"
+#include "mpi/pick_batch.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -57,8 +57,8 @@ static int tell_owner(const struct batch *b, struct err *err)
                    id_text(b->id).s, who);
 }
 
-int choose_named(const struct spool *s, const char *name, struct batch *b,
-                 struct err *err)
+int pick_batch_named(const struct spool *s, const char *name, struct batch *b,
+                     struct err *err)
 {
     if (spool_find(s, name, b, err))
         return -1;
@@ -133,14 +133,14 @@ static int by_id(const void *a, const void *b)
     return id_compare(*x, *y);
 }
 
-static bool was_tried(const struct choose_list *l, struct id id)
+static bool was_tried(const struct pick_batch_list *l, struct id id)
 {
     return l->n_tried &&
            bsearch(&id, l->tried, l->n_tried, sizeof(id), by_id);
 }
 
 /* What is in todo and was not tried, the oldest first. */
-static int look_again(struct choose_list *l, const struct spool *s,
+static int look_again(struct pick_batch_list *l, const struct spool *s,
                       struct err *err)
 {
     struct batch *list;
@@ -172,7 +172,7 @@ static int look_again(struct choose_list *l, const struct spool *s,
 }
 
 /* The next of the list that is still there: 0, 1 if there is none. */
-static int next_of(struct choose_list *l, struct batch *b)
+static int next_of(struct pick_batch_list *l, struct batch *b)
 {
     while (l->at < l->n) {
         struct batch *next = &l->todo[l->at++];
@@ -186,15 +186,15 @@ static int next_of(struct choose_list *l, struct batch *b)
     return 1;
 }
 
-void choose_list_clear(struct choose_list *l)
+void pick_batch_list_clear(struct pick_batch_list *l)
 {
     spool_list_free(l->todo, l->n);
     free(l->tried);
-    *l = (struct choose_list){ .todo = NULL };
+    *l = (struct pick_batch_list){ .todo = NULL };
 }
 
-int choose_next(struct choose_list *l, const struct spool *s,
-                struct batch *b, struct err *err)
+int pick_batch_next(struct pick_batch_list *l, const struct spool *s,
+                    struct batch *b, struct err *err)
 {
     struct batch *list;
     size_t n, at;
@@ -214,8 +214,8 @@ int choose_next(struct choose_list *l, const struct spool *s,
     return 1;
 }
 
-enum taking choose_claim(const struct spool *s, struct batch *b,
-                         struct err *err)
+enum taking pick_batch_claim(const struct spool *s, struct batch *b,
+                             struct err *err)
 {
     struct owner was;
     enum taking rc;
@@ -416,8 +416,8 @@ static int outcome_of_batches(const struct spool *s, const char *const *name,
     return outcome;
 }
 
-int choose_outcome(const struct spool *s, const char *const *name, size_t n,
-                   const char *models, struct err *err)
+int pick_batch_outcome(const struct spool *s, const char *const *name, size_t n,
+                       const char *models, struct err *err)
 {
     int outcome = outcome_of_batches(s, name, n, models, err);
 
