@@ -30,7 +30,7 @@
 #include "store/request_names.h"
 #include "store/resume.h"
 #include "verify/output_line.h"
-#include "verify/recompute.h"
+#include "verify/recompute_output.h"
 
 #define OUT_MAX ((size_t)1 << 30)
 
@@ -266,7 +266,7 @@ struct outputs {
     struct asked_file asked;
     bool of_part;        /* apus export of a part: it knows no request .. */
     bool marked;         /* .. and says so, as versions before did not */
-    struct recompute *recompute; /* NULL: there is no model */
+    struct recompute_output *recompute; /* NULL: there is no model */
     struct recomputed choice[REQUEST_MAX_CHOICES];
     struct buf want;     /* the line as it should be */
     uint64_t n, n_open;  /* lines, and those that nothing here tells .. */
@@ -412,8 +412,8 @@ static int compute(struct outputs *o, const struct output_line *got,
         struct sequence s = p->first;
 
         s.sampling.choice = (uint32_t)i;
-        if (recompute_run(o->recompute, &s, said ? said->token : NULL,
-                          said ? said->n_tokens : 0, c, err))
+        if (recompute_output_run(o->recompute, &s, said ? said->token : NULL,
+                                 said ? said->n_tokens : 0, c, err))
             return -1;
         if (!c->differs)
             continue;
@@ -715,8 +715,8 @@ enum verdict check_output(const char *path, const struct check_requests *r,
         recomputed_init(&o.choice[i]);
     if (open_requests(&o, path, r, err) ||
         request_file_open(&f, path, err) ||
-        (co->model && recompute_new(&o.recompute, co->model, co->backend,
-                                    err)))
+        (co->model && recompute_output_new(&o.recompute, co->model, co->backend,
+                                           err)))
         goto out;
     check_plan(&o.c, request_file_count(f));
     rc = check_lines(&o, f, err);
@@ -725,7 +725,7 @@ enum verdict check_output(const char *path, const struct check_requests *r,
         report_requests(&o);
     }
 out:
-    recompute_free(o.recompute);
+    recompute_output_free(o.recompute);
     for (size_t i = 0; i < REQUEST_MAX_CHOICES; i++)
         recomputed_clear(&o.choice[i]);
     buf_clear(&o.want);

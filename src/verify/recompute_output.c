@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "verify/recompute.h"
+#include "verify/recompute_output.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,7 @@
 #define TEXT_MAX ((size_t)1 << 30)
 #define NONE UINT32_MAX
 
-struct recompute {
+struct recompute_output {
     const struct prompt_model *m;
     struct backend *backend;
     struct engine *engine;
@@ -53,7 +53,7 @@ void recomputed_clear(struct recomputed *r)
 
 static void on_position(void *self, void *user, const struct position *p)
 {
-    struct recompute *r = self;
+    struct recompute_output *r = self;
     size_t i = p->position + 1 - r->n_prompt;
     uint32_t theirs = NONE;
 
@@ -73,7 +73,7 @@ static void on_position(void *self, void *user, const struct position *p)
 static void on_logits(void *self, void *user, uint32_t position,
                       const float *logits)
 {
-    struct recompute *r = self;
+    struct recompute_output *r = self;
 
     (void)user;
     if (r->logprobs)
@@ -83,7 +83,7 @@ static void on_logits(void *self, void *user, uint32_t position,
 static void on_token(void *self, void *user, uint32_t position,
                      const struct drawn *d)
 {
-    struct recompute *r = self;
+    struct recompute_output *r = self;
 
     (void)user;
     if (r->logprobs)
@@ -92,7 +92,7 @@ static void on_token(void *self, void *user, uint32_t position,
 
 static void on_finished(void *self, const struct answer *a)
 {
-    struct recompute *r = self;
+    struct recompute_output *r = self;
     struct recomputed *out = r->out;
 
     r->over = true;
@@ -119,7 +119,7 @@ static void on_finished(void *self, const struct answer *a)
     out->end.error_index = a->fault.index;
 }
 
-static int make_engine(struct recompute *r, struct err *err)
+static int make_engine(struct recompute_output *r, struct err *err)
 {
     size_t row = (size_t)r->m->model->rec.n_vocab * sizeof(float);
     struct engine_options o = {
@@ -133,22 +133,23 @@ static int make_engine(struct recompute *r, struct err *err)
                       &o, &obs, err);
 }
 
-int recompute_new(struct recompute **out, const struct prompt_model *m,
-                  struct backend *b, struct err *err)
+int recompute_output_new(struct recompute_output **out,
+                         const struct prompt_model *m, struct backend *b,
+                         struct err *err)
 {
-    struct recompute *r = xcalloc(1, sizeof(*r));
+    struct recompute_output *r = xcalloc(1, sizeof(*r));
 
     r->m = m;
     r->backend = b;
     if (make_engine(r, err)) {
-        recompute_free(r);
+        recompute_output_free(r);
         return -1;
     }
     *out = r;
     return 0;
 }
 
-void recompute_free(struct recompute *r)
+void recompute_output_free(struct recompute_output *r)
 {
     if (!r)
         return;
@@ -159,7 +160,8 @@ void recompute_free(struct recompute *r)
 /* How many ids are fed as if drawn: the last one of an answer never was.  Ids
  * past what the engine takes, or past one that no draw gives, are not
  * reached. */
-static size_t count_forced(const struct recompute *r, const struct sequence *s)
+static size_t count_forced(const struct recompute_output *r,
+                           const struct sequence *s)
 {
     const struct model_record *rec = &r->m->model->rec;
     size_t n = r->token ? r->n_tokens : 0;
@@ -177,9 +179,9 @@ static size_t count_forced(const struct recompute *r, const struct sequence *s)
     return n;
 }
 
-int recompute_run(struct recompute *r, const struct sequence *s,
-                  const uint32_t *token, size_t n_tokens,
-                  struct recomputed *out, struct err *err)
+int recompute_output_run(struct recompute_output *r, const struct sequence *s,
+                         const uint32_t *token, size_t n_tokens,
+                         struct recomputed *out, struct err *err)
 {
     struct sequence again = *s;
     bool busy = true;

@@ -3,8 +3,8 @@
  * to but the token ids (an output file): each id is fed as it was given, and
  * the first that is drawn otherwise ends it.  For a record: replay.h.
  */
-#ifndef APUS_VERIFY_RECOMPUTE_H
-#define APUS_VERIFY_RECOMPUTE_H
+#ifndef APUS_VERIFY_RECOMPUTE_OUTPUT_H
+#define APUS_VERIFY_RECOMPUTE_OUTPUT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 struct backend;
 struct err;
 struct prompt_model;
-struct recompute;
+struct recompute_output;
 struct sequence;
 
 /* What came out; storage is the caller's, and is used again. */
@@ -37,15 +37,16 @@ void recomputed_init(struct recomputed *r);
 void recomputed_clear(struct recomputed *r);
 
 /* Model (with its tokenizer) and backend are borrowed; the backend is this
- * one's alone until recompute_free. */
-int recompute_new(struct recompute **out, const struct prompt_model *m,
-                  struct backend *b, struct err *err);
-void recompute_free(struct recompute *r);
+ * one's alone until recompute_output_free. */
+int recompute_output_new(struct recompute_output **out,
+                         const struct prompt_model *m, struct backend *b,
+                         struct err *err);
+void recompute_output_free(struct recompute_output *r);
 
 /* Compute a sequence, whose `forced` is set here.  `token` are the ids that the
  * answer is said to have; NULL: none is said, nothing differs. */
-int recompute_run(struct recompute *r, const struct sequence *s,
-                  const uint32_t *token, size_t n_tokens,
-                  struct recomputed *out, struct err *err);
+int recompute_output_run(struct recompute_output *r, const struct sequence *s,
+                         const uint32_t *token, size_t n_tokens,
+                         struct recomputed *out, struct err *err);
 
 #endif
