@@ -1,7 +1,7 @@
 /*
  * From what the engine reports to what is committed: the observer's side of
  * the trace (proof.md sections 3 to 5).  One struct commit for each sequence;
- * the worker records with it, a replay compares with it.
+ * the worker records with it, recomputing it compares with it.
  */
 #ifndef APUS_ANSWER_COMMIT_H
 #define APUS_ANSWER_COMMIT_H

@@ -27,7 +27,7 @@
 #include "spool/source.h"
 #include "spool/spool.h"
 #include "store/part_file.h"
-#include "verify/replay.h"
+#include "verify/recompute.h"
 
 static void print_claim(void *self, const struct check_claim *c)
 {
@@ -55,12 +55,12 @@ static void show_progress(void *self, uint64_t i, uint64_t n)
     progress_show(&v->progress, i, n, 0);
 }
 
-static const char *of_leaf(const struct replay_step *s, bool holds)
+static const char *of_leaf(const struct recompute_step *s, bool holds)
 {
     return !s->compared ? "-" : holds ? "ok" : "WRONG";
 }
 
-static void print_step(void *self, const struct replay_step *s)
+static void print_step(void *self, const struct recompute_step *s)
 {
     struct verify *v = self;
     char next[16] = "-";

@@ -20,7 +20,7 @@
 #include "store/part_file.h"
 #include "verify/claims.h"
 #include "verify/lookup.h"
-#include "verify/replay.h"
+#include "verify/recompute.h"
 
 void look_init(struct look *l, struct verify *v)
 {
@@ -33,7 +33,7 @@ void look_init(struct look *l, struct verify *v)
 
 void look_clear(struct look *l)
 {
-    replay_free(l->replay);
+    recompute_free(l->recompute);
     lookup_free(l->lookup);
 }
 
@@ -69,16 +69,16 @@ enum lookup_found look_get(struct look *l, const char *what, bool file,
 static int compute(void *self, struct id item, const struct published *p,
                    struct err *err)
 {
-    struct replay_options o = { .max_rows = 0 };
+    struct recompute_options o = { .max_rows = 0 };
     struct look *l = self;
     struct verify *v = l->v;
 
     if (!v->o.model && verify_open_model(v, &p->result.model, err))
         return -1;
-    if (!l->replay && replay_new(&l->replay, v->o.model, v->o.backend, &o,
-                                 err))
+    if (!l->recompute &&
+        recompute_new(&l->recompute, v->o.model, v->o.backend, &o, err))
         return -1;
-    return claims_compute(&l->claims, item, p, l->replay, v->model.id, err);
+    return claims_compute(&l->claims, item, p, l->recompute, v->model.id, err);
 }
 
 /* ---- a result ------------------------------------------------------------ */

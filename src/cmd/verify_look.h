@@ -15,7 +15,7 @@ struct look {
     struct verify *v;
     struct claims claims;
     struct lookup *lookup; /* NULL until the network is needed */
-    struct replay *replay; /* NULL until something is computed */
+    struct recompute *recompute; /* NULL until something is computed */
 };
 
 void look_init(struct look *l, struct verify *v);

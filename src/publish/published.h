@@ -82,7 +82,8 @@ void published_clear(struct published *p);
 int published_read(struct published *p, const char *json, size_t n,
                    struct err *err);
 
-/* View it as a record without leaves, for a replay.  Not of a hashed one. */
+/* View it as a record without leaves, for recomputing it.  Not of a hashed one.
+ */
 void published_record(const struct published *p, struct record *r);
 
 /* Whether the result lies at its place in a batch with this root and count,

@@ -33,7 +33,7 @@
 #include "store/record.h"
 #include "store/request.h"
 #include "store/seal.h"
-#include "verify/replay.h"
+#include "verify/recompute.h"
 
 #define INDEX_MAX ((size_t)1 << 20)
 
@@ -375,13 +375,13 @@ static int compute(struct check *c, const struct checkpoint_row *row,
                    struct err *err)
 {
     struct err why = ERR_INIT;
-    struct replay_verdict v;
+    struct recompute_verdict v;
     char text[330];
 
     if (c->o->progress)
         c->o->progress(c->o->self, c->computed, c->of);
     c->computed++;
-    if (replay_record(c->replay, &row->record, row->last, &v, &why)) {
+    if (recompute_record(c->recompute, &row->record, row->last, &v, &why)) {
         wrong(c, why.text);
         return why.code == ERR_INPUT ? 0 : err_set(err, why.code, "%s",
                                                    why.text);
@@ -446,15 +446,15 @@ static int check_computed(struct check *c, struct err *err)
 
 /* ---- a part -------------------------------------------------------------- */
 
-int check_replay(struct check *c, struct err *err)
+int check_recompute(struct check *c, struct err *err)
 {
-    struct replay_options ro = {
+    struct recompute_options ro = {
         .one_by_one = c->o->trace, .step = c->o->step, .user = c->o->self
     };
 
     if (!c->o->trace && !c->o->recompute)
         return 0;
-    return replay_new(&c->replay, c->o->model, c->o->backend, &ro, err);
+    return recompute_new(&c->recompute, c->o->model, c->o->backend, &ro, err);
 }
 
 /* What the file says of itself, against the batch that it lies in. */
@@ -546,7 +546,7 @@ static int check_opened(struct check *c, const char *path, struct err *err)
     if (rc == 0 && c->o->statement && !c->failed)
         rc = check_root(c, err);
     /* what contradicts itself need not, and may not be able to be, computed */
-    if (rc == 0 && c->replay && !c->failed)
+    if (rc == 0 && c->recompute && !c->failed)
         rc = check_computed(c, err);
     c->failed = c->failed || before;
     return rc;
@@ -612,9 +612,9 @@ enum verdict check_part(const struct part_file *f,
     struct check c = { .o = o };
     int rc;
 
-    if (check_replay(&c, err))
+    if (check_recompute(&c, err))
         return VERDICT_NONE;
     rc = check_file(&c, f, err);
-    replay_free(c.replay);
+    recompute_free(c.recompute);
     return check_result(&c, rc, err);
 }

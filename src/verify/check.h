@@ -18,7 +18,7 @@ struct err;
 struct job_record;
 struct part_file;
 struct prompt_model;
-struct replay_step;
+struct recompute_step;
 struct request;
 struct result_leaf;
 
@@ -53,7 +53,7 @@ struct check_statement {
 struct check_options {
     check_claim_fn *claim;
     check_progress_fn *progress; /* may be NULL */
-    void (*step)(void *self, const struct replay_step *s); /* of a trace */
+    void (*step)(void *self, const struct recompute_step *s); /* of a trace */
     void *self;                  /* of all three */
 
     uint64_t recompute;          /* how many answers, drawn at random */

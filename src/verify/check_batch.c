@@ -28,7 +28,7 @@
 #include "store/request.h"
 #include "store/request_names.h"
 #include "store/seal.h"
-#include "verify/replay.h"
+#include "verify/recompute.h"
 
 /* ---- requests.jsonl and batch.json --------------------------------------- */
 
@@ -476,9 +476,9 @@ enum verdict check_batch(const char *batch_path,
 
     if (batch_info_read(&batch, batch_path, err) == 0 &&
         seal_info_read(&info, batch_path, err) == 0 &&
-        check_replay(&c, err) == 0 && check_requests(&c, err) == 0 &&
+        check_recompute(&c, err) == 0 && check_requests(&c, err) == 0 &&
         open_again(&c.along.f, &c, err) == 0 &&
-        (!c.replay || open_again(&c.again.f, &c, err) == 0)) {
+        (!c.recompute || open_again(&c.again.f, &c, err) == 0)) {
         check_id(&c, batch_path);
         c.is_signed = check_has_statement(batch_path);
         plan_parts(&c, batch_path);
@@ -492,7 +492,7 @@ enum verdict check_batch(const char *batch_path,
             rc = check_enough(&c, err);
         }
     }
-    replay_free(c.replay);
+    recompute_free(c.recompute);
     request_file_close(c.along.f);
     request_file_close(c.again.f);
     free(c.line);

@@ -15,7 +15,7 @@ struct record;
 struct result_leaf;
 struct result_record;
 struct reason;
-struct replay;
+struct recompute;
 struct seal_file;
 struct seal_info;
 
@@ -59,7 +59,7 @@ struct check {
     bool is_signed;           /* there is a statement: the answers .. */
     struct result_leaf *leaf; /* .. are kept for its root */
     size_t n_leaves, cap_leaves;
-    struct replay *replay;
+    struct recompute *recompute;
     uint64_t planned;         /* rows that answers are drawn from */
     uint64_t to_draw, to_see; /* answers still to be drawn, of so many rows */
     uint64_t computed, of;
@@ -98,8 +98,8 @@ int check_seek(struct check_along *a, uint32_t line, struct err *err);
 /* Whether the leaves of a record have its ids: 0, or -1 and why not. */
 int check_trace(const struct record *r, char *why, size_t size);
 
-/* Make c->replay if anything is to be computed. */
-int check_replay(struct check *c, struct err *err);
+/* Make c->recompute if anything is to be computed. */
+int check_recompute(struct check *c, struct err *err);
 
 /* Draw from so many answers. */
 void check_plan(struct check *c, uint64_t n_rows);

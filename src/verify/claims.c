@@ -17,7 +17,7 @@
 #include "proof/digest.h"
 #include "publish/kinds.h"
 #include "store/record.h"
-#include "verify/replay.h"
+#include "verify/recompute.h"
 
 static bool same(struct id a, struct id b)
 {
@@ -262,9 +262,9 @@ const char *claims_other_batch(const struct published_statement *other,
 /* ---- computing again ----------------------------------------------------- */
 
 int claims_compute(struct claims *c, struct id item, const struct published *p,
-                   struct replay *r, const char *model, struct err *err)
+                   struct recompute *r, const char *model, struct err *err)
 {
-    struct replay_verdict v;
+    struct recompute_verdict v;
     char text[330];
     struct record rec;
 
@@ -272,7 +272,7 @@ int claims_compute(struct claims *c, struct id item, const struct published *p,
         return err_set(err, ERR_INPUT, "the answer cannot be computed again:"
                        " its prompt was published by its hash alone");
     published_record(p, &rec);
-    if (replay_record(r, &rec, NULL, &v, err))
+    if (recompute_record(r, &rec, NULL, &v, err))
         return -1;
     if (v.same)
         snprintf(text, sizeof(text), "%ju positions, the same trace and"

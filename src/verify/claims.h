@@ -17,7 +17,7 @@
 #include "verify/check.h"
 
 struct err;
-struct replay;
+struct recompute;
 
 struct claims {
     check_claim_fn *tell;
@@ -64,9 +64,9 @@ const char *claims_not_in(const struct published *p,
 const char *claims_other_batch(const struct published_statement *other,
                                const struct published_statement *s);
 
-/* Its answer computed again, whose model the replay has.  ERR_INPUT if that
+/* Its answer computed again, whose model `r` has.  ERR_INPUT if that
  * cannot be done: the prompt was published by its hash. */
 int claims_compute(struct claims *c, struct id item, const struct published *p,
-                   struct replay *r, const char *model, struct err *err);
+                   struct recompute *r, const char *model, struct err *err);
 
 #endif

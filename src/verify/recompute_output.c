@@ -1,6 +1,6 @@
 /*
  * Prompt and forced ids are one prefill with a draw at every place where the
- * answer had one, as in replay.c.
+ * answer had one, as in recompute.c.
  */
 #include <config.h>
 

@@ -1,7 +1,7 @@
 /*
  * An answer computed again from its request alone, where nothing was committed
  * to but the token ids (an output file): each id is fed as it was given, and
- * the first that is drawn otherwise ends it.  For a record: replay.h.
+ * the first that is drawn otherwise ends it.  For a record: recompute.h.
  */
 #ifndef APUS_VERIFY_RECOMPUTE_OUTPUT_H
 #define APUS_VERIFY_RECOMPUTE_OUTPUT_H

@@ -3,8 +3,8 @@
  * position by position and at the end (doc/proof.md section 7).  Nothing of
  * whoever answered is needed but the record; nothing here is printed.
  */
-#ifndef APUS_VERIFY_REPLAY_H
-#define APUS_VERIFY_REPLAY_H
+#ifndef APUS_VERIFY_RECOMPUTE_H
+#define APUS_VERIFY_RECOMPUTE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,23 +14,23 @@ struct backend;
 struct err;
 struct prompt_model;
 struct record;
-struct replay;
+struct recompute;
 
 /* A position as it was computed, and whether the record has the same. */
-struct replay_step {
+struct recompute_step {
     uint32_t position, token;
     uint32_t next;     /* the id drawn here, UINT32_MAX if none */
     bool kv, fin, all; /* of the leaf: its hashes, and all of it */
     bool compared;     /* there is a leaf; else kv and fin tell nothing */
 };
 
-struct replay_options {
+struct recompute_options {
     size_t max_rows;   /* positions computed at once; 0: 64 */
     uint64_t kv_bytes; /* ceiling for the KV cache of one request; 0: none */
     bool one_by_one;   /* as the answer was made: each token is drawn before
                           the next position is computed; slow */
     /* Each position in order, to the first that differs; may be NULL. */
-    void (*step)(void *user, const struct replay_step *s);
+    void (*step)(void *user, const struct recompute_step *s);
     void *user;
 };
 
@@ -47,7 +47,7 @@ struct replay_options {
  *   result           anything else of the result record
  * and position the one where it shows: the last one computed for what is
  * compared at the end, 0 where there is none. */
-struct replay_verdict {
+struct recompute_verdict {
     bool same;
     uint32_t position;
     const char *part;   /* static; "" if it is the same */
@@ -56,11 +56,11 @@ struct replay_verdict {
 };
 
 /* Model (with its tokenizer) and backend are borrowed; the backend is this
- * replay's alone until replay_free. */
-int replay_new(struct replay **out, const struct prompt_model *m,
-               struct backend *b, const struct replay_options *o,
-               struct err *err);
-void replay_free(struct replay *r);
+ * struct's alone until recompute_free. */
+int recompute_new(struct recompute **out, const struct prompt_model *m,
+                  struct backend *b, const struct recompute_options *o,
+                  struct err *err);
+void recompute_free(struct recompute *r);
 
 /* Compute a record's request and compare.  One without leaves (rec->leaf
  * NULL, n_leaves as in its result) is compared in its output ids and, at the
@@ -69,8 +69,8 @@ void replay_free(struct replay *r);
  * not to be compared.  0: computed, and *v says what came out.  -1, and *v as
  * it was: it could not be, with ERR_INPUT for another model, other numerics,
  * unknown flags or a KV cache over the ceiling. */
-int replay_record(struct replay *r, const struct record *rec,
-                  const unsigned char *last, struct replay_verdict *v,
-                  struct err *err);
+int recompute_record(struct recompute *r, const struct record *rec,
+                     const unsigned char *last, struct recompute_verdict *v,
+                     struct err *err);
 
 #endif

@@ -21,7 +21,7 @@
 #include "proof/trace.h"
 #include "store/record.h"
 #include "tests/models_util.h"
-#include "verify/replay.h"
+#include "verify/recompute.h"
 
 #define MAX 64 /* prompt ids, output ids, leaves */
 #define DIM 128
@@ -179,25 +179,25 @@ static void run(struct kept *k, const struct sequence *s, bool deep)
     commit_clear(&f.c);
 }
 
-/* ---- replays ------------------------------------------------------------ */
+/* ---- records ------------------------------------------------------------ */
 
-static struct replay_verdict replay(const struct record *rec,
-                                    const unsigned char *last,
-                                    struct replay_options o)
+static struct recompute_verdict recompute(const struct record *rec,
+                                          const unsigned char *last,
+                                          struct recompute_options o)
 {
-    struct replay_verdict v = { .part = "none" };
+    struct recompute_verdict v = { .part = "none" };
     struct err err = ERR_INIT;
-    struct replay *r;
+    struct recompute *r;
 
-    if (replay_new(&r, &nano, fast, &o, &err) ||
-        replay_record(r, rec, last, &v, &err))
+    if (recompute_new(&r, &nano, fast, &o, &err) ||
+        recompute_record(r, rec, last, &v, &err))
         printf("# %s\n", err.text);
     else
-        replay_free(r);
+        recompute_free(r);
     return v;
 }
 
-static const struct replay_options ways[] = {
+static const struct recompute_options ways[] = {
     { .max_rows = 1 }, { .max_rows = 3 }, { .max_rows = 64 },
     { .one_by_one = true },
 };
@@ -209,7 +209,7 @@ static bool is_same(struct kept *k)
 
     commit(k, &rec);
     for (size_t i = 0; i < 4; i++) {
-        struct replay_verdict v = replay(&rec, k->last_bytes, ways[i]);
+        struct recompute_verdict v = recompute(&rec, k->last_bytes, ways[i]);
 
         if (!v.same || *v.part || v.positions != k->n_leaves) {
             printf("# way %zu, %ju positions, %u: %s: %s\n", i,
@@ -229,7 +229,7 @@ static void differs(struct kept *k, uint32_t position, const char *part,
 
     commit(k, &rec);
     for (size_t i = 1; i < 4; i++) {
-        struct replay_verdict v = replay(&rec, k->last_bytes, ways[i]);
+        struct recompute_verdict v = recompute(&rec, k->last_bytes, ways[i]);
 
         if (v.same || v.position != position || strcmp(v.part, part) != 0 ||
             !*v.text) {
@@ -506,7 +506,7 @@ static void test_texts(void)
     uint32_t at = (uint32_t)base.n_leaves - 1;
     struct kept *k = fresh(&base);
     struct record rec;
-    struct replay_verdict v;
+    struct recompute_verdict v;
 
     k->text[3] ^= 1;
     differs(k, at, "text", "another text");
@@ -517,10 +517,10 @@ static void test_texts(void)
     k->last[DIM - 1] = -k->last[DIM - 1];
     differs(k, at, "last", "another last row");
     commit(k, &rec);
-    v = replay(&rec, NULL, ways[2]);
+    v = recompute(&rec, NULL, ways[2]);
     ok(v.same, "without one it is not compared");
     rec.text_size--;
-    v = replay(&rec, NULL, ways[2]);
+    v = recompute(&rec, NULL, ways[2]);
     ok(!v.same && strcmp(v.part, "record") == 0 && *v.text &&
            v.positions == 0,
        "a record that contradicts itself is not computed");
@@ -581,17 +581,17 @@ static void test_fault_changes(void)
 
 /* ---- the rest ----------------------------------------------------------- */
 
-static int refused(const struct record *rec, struct replay_options o)
+static int refused(const struct record *rec, struct recompute_options o)
 {
-    struct replay_verdict v = { .part = "untouched" };
+    struct recompute_verdict v = { .part = "untouched" };
     struct err err = ERR_INIT;
-    struct replay *r;
+    struct recompute *r;
     int rc;
 
-    if (replay_new(&r, &nano, fast, &o, &err))
+    if (recompute_new(&r, &nano, fast, &o, &err))
         return 0;
-    rc = replay_record(r, rec, NULL, &v, &err);
-    replay_free(r);
+    rc = recompute_record(r, rec, NULL, &v, &err);
+    recompute_free(r);
     printf("# %s\n", err.text);
     return rc == -1 && err.code == ERR_INPUT &&
            strcmp(v.part, "untouched") == 0;
@@ -603,9 +603,9 @@ static void test_refused(void)
     struct record rec;
 
     commit(k, &rec);
-    ok(refused(&rec, (struct replay_options){ .kv_bytes = 1000 }),
+    ok(refused(&rec, (struct recompute_options){ .kv_bytes = 1000 }),
        "a KV cache over the ceiling");
-    ok(!refused(&rec, (struct replay_options){ .kv_bytes = 1 << 20 }),
+    ok(!refused(&rec, (struct recompute_options){ .kv_bytes = 1 << 20 }),
        ".. and under it");
     k->j.model.b[0] ^= 1;
     commit(k, &rec);
@@ -622,10 +622,10 @@ static void test_refused(void)
 
 struct seen {
     size_t n, wrong;
-    struct replay_step last;
+    struct recompute_step last;
 };
 
-static void on_step(void *user, const struct replay_step *s)
+static void on_step(void *user, const struct recompute_step *s)
 {
     struct seen *seen = user;
     const struct trace_leaf *l = &base.leaf[seen->n];
@@ -639,7 +639,7 @@ static void on_step(void *user, const struct replay_step *s)
 static void test_steps(void)
 {
     for (size_t i = 0; i < 4; i++) {
-        struct replay_options o = ways[i];
+        struct recompute_options o = ways[i];
         struct kept *k = fresh(&base);
         struct seen a = { 0 }, b = { 0 };
         struct record rec;
@@ -647,11 +647,11 @@ static void test_steps(void)
         o.step = on_step;
         o.user = &a;
         commit(k, &rec);
-        replay(&rec, NULL, o);
+        recompute(&rec, NULL, o);
         o.user = &b;
         k->leaf[first + 1].kv.b[0] ^= 1;
         commit(k, &rec);
-        replay(&rec, NULL, o);
+        recompute(&rec, NULL, o);
         ok(a.n == base.n_leaves && !a.wrong && a.last.kv && a.last.fin &&
                a.last.all && b.n == first + 2 && !b.wrong && !b.last.kv &&
                b.last.fin && !b.last.all,
@@ -659,17 +659,17 @@ static void test_steps(void)
     }
 }
 
-/* One replay, several records: those that differ leave nothing behind. */
+/* One recompute, several records: those that differ leave nothing behind. */
 static void test_again(void)
 {
-    struct replay_options o = { .max_rows = 8 };
-    struct replay_verdict v = { .part = "" };
+    struct recompute_options o = { .max_rows = 8 };
+    struct recompute_verdict v = { .part = "" };
     struct err err = ERR_INIT;
-    struct replay *r;
+    struct recompute *r;
     struct record rec;
     bool good = true;
 
-    if (replay_new(&r, &nano, fast, &o, &err))
+    if (recompute_new(&r, &nano, fast, &o, &err))
         abort();
     for (int i = 0; i < 4; i++) {
         struct kept *k = fresh(i == 2 ? &deep : i ? &other : &base);
@@ -677,12 +677,12 @@ static void test_again(void)
         if (i == 1)
             k->leaf[2].kv.b[0] ^= 1;
         commit(k, &rec);
-        if (replay_record(r, &rec, k->last_bytes, &v, &err) ||
+        if (recompute_record(r, &rec, k->last_bytes, &v, &err) ||
             v.same != (i != 1))
             good = false;
     }
     ok(good, "one after the other %s", v.text);
-    replay_free(r);
+    recompute_free(r);
 }
 
 /* What is published has no leaves: the root of the trace stands for them. */
@@ -691,12 +691,12 @@ static void untraced(struct kept *k, const char *part, const char *what)
     bool good = true;
 
     for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
-        struct replay_verdict v;
+        struct recompute_verdict v;
         struct record rec;
 
         commit(k, &rec);
         rec.leaf = NULL;
-        v = replay(&rec, NULL, ways[i]);
+        v = recompute(&rec, NULL, ways[i]);
         good = good && strcmp(v.part, part) == 0 && v.same == !*part;
         if (!good)
             printf("# way %zu: \"%s\" at %u: %s\n", i, v.part, v.position,

@@ -6,7 +6,7 @@
  */
 #include <config.h>
 
-#include "verify/replay.h"
+#include "verify/recompute.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -36,10 +36,10 @@
 #define LOGITS_BYTES ((size_t)256 << 20) /* of the rows of a step that draw */
 #define TEXT_MAX ((size_t)1 << 30)
 
-struct replay {
+struct recompute {
     const struct prompt_model *m;
     struct backend *backend;
-    struct replay_options o;
+    struct recompute_options o;
     struct engine *engine;
 
     /* of the record that is being computed, else NULL */
@@ -54,14 +54,14 @@ struct replay {
     uint64_t n;            /* positions told */
     bool over;             /* the answer has ended */
     bool differs;
-    struct replay_verdict v;
+    struct recompute_verdict v;
 };
 
 /* ---- what differs ------------------------------------------------------- */
 
 /* The first difference stays. */
 __attribute__((format(printf, 4, 5)))
-static void differ(struct replay *r, uint32_t position, const char *part,
+static void differ(struct recompute *r, uint32_t position, const char *part,
                    const char *fmt, ...)
 {
     va_list ap;
@@ -85,7 +85,7 @@ static void name(char out[16], uint32_t n, const char *highest)
         snprintf(out, 16, "%u", n);
 }
 
-static void differ_id(struct replay *r, uint32_t position, const char *part,
+static void differ_id(struct recompute *r, uint32_t position, const char *part,
                       const char *what, uint32_t theirs, uint32_t mine)
 {
     char a[16], b[16];
@@ -97,8 +97,8 @@ static void differ_id(struct replay *r, uint32_t position, const char *part,
            position, a, b);
 }
 
-static void differ_hash(struct replay *r, uint32_t position, const char *part,
-                        const char *what)
+static void differ_hash(struct recompute *r, uint32_t position,
+                        const char *part, const char *what)
 {
     differ(r, position, part,
            "%s of position %u are not those in the record", what, position);
@@ -118,7 +118,7 @@ static const char *end_name(uint32_t finish)
 }
 
 /* The last position that was told. */
-static uint32_t latest(const struct replay *r)
+static uint32_t latest(const struct recompute *r)
 {
     return r->n ? (uint32_t)(r->n - 1) : 0;
 }
@@ -131,7 +131,7 @@ static bool same_hash(const unsigned char *a, const unsigned char *b)
 }
 
 /* The fields of a leaf in the order in which they are computed. */
-static void compare_leaf(struct replay *r, const struct trace_leaf *mine,
+static void compare_leaf(struct recompute *r, const struct trace_leaf *mine,
                          const struct trace_leaf *theirs)
 {
     uint32_t at = mine->position;
@@ -157,7 +157,7 @@ static void compare_leaf(struct replay *r, const struct trace_leaf *mine,
 }
 
 /* The id drawn here is the output's, too. */
-static void compare_output(struct replay *r, const struct position *p)
+static void compare_output(struct recompute *r, const struct position *p)
 {
     size_t i = p->position + 1 - r->s.n_prompt;
     uint32_t theirs = TRACE_NONE;
@@ -172,10 +172,10 @@ static void compare_output(struct replay *r, const struct position *p)
 }
 
 /* theirs is NULL where the record has no leaves. */
-static void report(struct replay *r, const struct trace_leaf *mine,
+static void report(struct recompute *r, const struct trace_leaf *mine,
                    const struct trace_leaf *theirs)
 {
-    struct replay_step s = {
+    struct recompute_step s = {
         .position = mine->position,
         .token = mine->token,
         .next = mine->next,
@@ -191,7 +191,7 @@ static void report(struct replay *r, const struct trace_leaf *mine,
 
 static void on_position(void *self, void *user, const struct position *p)
 {
-    struct replay *r = self;
+    struct recompute *r = self;
     struct trace_leaf mine = { 0 }, theirs = { 0 };
     size_t at = r->n * TRACE_LEAF_SIZE;
     unsigned char *leaf;
@@ -222,7 +222,7 @@ static void on_position(void *self, void *user, const struct position *p)
 
 /* ---- the end ------------------------------------------------------------ */
 
-static void compare_fault(struct replay *r, const struct fault *f)
+static void compare_fault(struct recompute *r, const struct fault *f)
 {
     const struct result_record *res = &r->res;
     char mine[16], theirs[16];
@@ -239,7 +239,7 @@ static void compare_fault(struct replay *r, const struct fault *f)
            res->error_op, res->error_row, res->error_index);
 }
 
-static void compare_end(struct replay *r, const struct answer *a)
+static void compare_end(struct recompute *r, const struct answer *a)
 {
     bool fault = a->finish == FINISH_RANGE;
     uint32_t at = fault ? a->fault.position : latest(r);
@@ -253,7 +253,7 @@ static void compare_end(struct replay *r, const struct answer *a)
         compare_fault(r, &a->fault);
 }
 
-static void compare_text(struct replay *r, const struct buf *text)
+static void compare_text(struct recompute *r, const struct buf *text)
 {
     const struct record *rec = r->rec;
     size_t same = 0;
@@ -269,7 +269,7 @@ static void compare_text(struct replay *r, const struct buf *text)
 }
 
 /* The last position's row is the latest that was drawn from, or none. */
-static void compare_last(struct replay *r, const float *last)
+static void compare_last(struct recompute *r, const float *last)
 {
     size_t dim = r->m->model->rec.dim;
 
@@ -288,7 +288,7 @@ static void compare_last(struct replay *r, const float *last)
 }
 
 /* What is left: the result record from the bytes that were made here. */
-static void compare_result(struct replay *r, const struct answer *a,
+static void compare_result(struct recompute *r, const struct answer *a,
                            const struct buf *text)
 {
     unsigned char packed[RECORD_RESULT];
@@ -310,7 +310,7 @@ static void compare_result(struct replay *r, const struct answer *a,
 
 static void on_finished(void *self, const struct answer *a)
 {
-    struct replay *r = self;
+    struct recompute *r = self;
     struct buf text;
 
     r->over = true;
@@ -329,7 +329,7 @@ static void on_finished(void *self, const struct answer *a)
 
 /* Values that a request can have had (proof.md section 3): without them there
  * is nothing to be computed. */
-static void check_job(struct replay *r)
+static void check_job(struct recompute *r)
 {
     const struct job_record *j = &r->job;
     const char *what = NULL;
@@ -353,7 +353,7 @@ static void check_job(struct replay *r)
 }
 
 /* Whether this is a record for our model and this version's numbers. */
-static int can_compute(const struct replay *r, struct err *err)
+static int can_compute(const struct recompute *r, struct err *err)
 {
     const struct model *m = r->m->model;
 
@@ -371,7 +371,7 @@ static int can_compute(const struct replay *r, struct err *err)
 }
 
 /* A request alone is never refused by the engine: its ceiling is ours. */
-static int check_kv(const struct replay *r, struct err *err)
+static int check_kv(const struct recompute *r, struct err *err)
 {
     uint64_t bytes = engine_kv_bytes(r->engine, r->rec->n_leaves + 1);
 
@@ -386,7 +386,7 @@ static int check_kv(const struct replay *r, struct err *err)
 /* How many output ids are fed as if drawn.  The last one of an answer never
  * was; if it left the range, it is drawn again and then fed.  Ids past the
  * context, or past one that no draw can give, are not reached. */
-static size_t count_forced(const struct replay *r)
+static size_t count_forced(const struct recompute *r)
 {
     const struct model_record *rec = &r->m->model->rec;
     size_t n = r->rec->n_output;
@@ -402,7 +402,7 @@ static size_t count_forced(const struct replay *r)
     return n;
 }
 
-static void take_stops(struct replay *r)
+static void take_stops(struct recompute *r)
 {
     const unsigned char *at = r->rec->stops;
 
@@ -416,7 +416,7 @@ static void take_stops(struct replay *r)
 }
 
 /* The sequence of a record that has been checked. */
-static int make_sequence(struct replay *r, struct err *err)
+static int make_sequence(struct recompute *r, struct err *err)
 {
     const struct job_record *j = &r->job;
     size_t n_forced = count_forced(r);
@@ -449,7 +449,7 @@ static int make_sequence(struct replay *r, struct err *err)
     return 0;
 }
 
-static int make_engine(struct replay *r, struct err *err)
+static int make_engine(struct recompute *r, struct err *err)
 {
     size_t row = (size_t)r->m->model->rec.n_vocab * sizeof(float);
     struct engine_options o = {
@@ -469,7 +469,7 @@ static int make_engine(struct replay *r, struct err *err)
 
 /* Steps until the answer ends, differs, or has all of the record's positions
  * and goes on.  A fault is met one position after the last leaf. */
-static int compute(struct replay *r, struct err *err)
+static int compute(struct recompute *r, struct err *err)
 {
     uint64_t n = r->rec->n_leaves + (r->res.finish == FINISH_RANGE);
     bool busy;
@@ -489,7 +489,7 @@ static int compute(struct replay *r, struct err *err)
 
 /* ---- records ------------------------------------------------------------ */
 
-static int replay_checked(struct replay *r, struct err *err)
+static int recompute_checked(struct recompute *r, struct err *err)
 {
     int unread = job_record_unpack(&r->job, r->rec->job) ||
                  result_record_unpack(&r->res, r->rec->result);
@@ -504,9 +504,9 @@ static int replay_checked(struct replay *r, struct err *err)
     return compute(r, err);
 }
 
-int replay_record(struct replay *r, const struct record *rec,
-                  const unsigned char *last, struct replay_verdict *v,
-                  struct err *err)
+int recompute_record(struct recompute *r, const struct record *rec,
+                     const unsigned char *last, struct recompute_verdict *v,
+                     struct err *err)
 {
     struct err wrong = ERR_INIT;
     int rc = 0;
@@ -523,7 +523,7 @@ int replay_record(struct replay *r, const struct record *rec,
             : record_check_untraced(rec, &wrong))
         differ(r, 0, "record", "%s", wrong.text);
     else
-        rc = replay_checked(r, err);
+        rc = recompute_checked(r, err);
     engine_reset(r->engine); /* one that differs is still there */
     commit_clear(&r->c);
     free(r->id);
@@ -538,11 +538,11 @@ int replay_record(struct replay *r, const struct record *rec,
     return 0;
 }
 
-int replay_new(struct replay **out, const struct prompt_model *m,
-               struct backend *b, const struct replay_options *o,
-               struct err *err)
+int recompute_new(struct recompute **out, const struct prompt_model *m,
+                  struct backend *b, const struct recompute_options *o,
+                  struct err *err)
 {
-    struct replay *r = xcalloc(1, sizeof(*r));
+    struct recompute *r = xcalloc(1, sizeof(*r));
 
     r->m = m;
     r->backend = b;
@@ -554,14 +554,14 @@ int replay_new(struct replay **out, const struct prompt_model *m,
     if (r->o.one_by_one)
         r->o.max_rows = 1;
     if (make_engine(r, err)) {
-        replay_free(r);
+        recompute_free(r);
         return -1;
     }
     *out = r;
     return 0;
 }
 
-void replay_free(struct replay *r)
+void recompute_free(struct recompute *r)
 {
     if (!r)
         return;
