@@ -60,15 +60,15 @@ static int is_job_over(void *self, const char *job, uint32_t restarts)
 }
 
 /* Who was asked to save. */
-enum asked {
-    ASKED_FAILED = -1,
-    ASKED_NOBODY, /* no job or step of Slurm: the worker is a process */
-    ASKED_SLURM
+enum saving {
+    SAVING_FAILED = -1,
+    SAVING_NOBODY, /* no job or step of Slurm: the worker is a process */
+    SAVING_SLURM
 };
 
 /* Ask the step of a worker in somebody's job. */
-static enum asked ask_step(const struct batch *b, struct its_job *t,
-                           struct err *err)
+static enum saving ask_step(const struct batch *b, struct its_job *t,
+                            struct err *err)
 {
     char step[LAUNCH_ID_SIZE];
     char *name;
@@ -78,34 +78,34 @@ static enum asked ask_step(const struct batch *b, struct its_job *t,
     rc = allocation_step(step, t->job, name, err);
     if (rc > 0 && allocation_tell_step(step, err) == 0) {
         t->step = name;
-        return ASKED_SLURM;
+        return SAVING_SLURM;
     }
     free(name);
-    return rc ? ASKED_FAILED : ASKED_NOBODY;
+    return rc ? SAVING_FAILED : SAVING_NOBODY;
 }
 
 /* Ask its job of Slurm, or its step in that. */
-static enum asked ask_job(const struct batch *b, const struct owner *o,
-                          struct its_job *t, struct err *err)
+static enum saving ask_job(const struct batch *b, const struct owner *o,
+                           struct its_job *t, struct err *err)
 {
     int rc = allocation_is_ours(o->slurm_job, err);
-    enum asked asked;
+    enum saving saving;
 
     t->slurm = true;
     if (rc > 0)
         return launcher_find("slurm")->cancel(o->slurm_job, err)
-                   ? ASKED_FAILED : ASKED_SLURM;
+                   ? SAVING_FAILED : SAVING_SLURM;
     if (rc < 0)
-        return ASKED_FAILED;
+        return SAVING_FAILED;
     snprintf(t->job, sizeof(t->job), "%s", o->slurm_job);
-    asked = ask_step(b, t, err);
-    if (asked == ASKED_NOBODY && !owner_is_seen(o)) {
+    saving = ask_step(b, t, err);
+    if (saving == SAVING_NOBODY && !owner_is_seen(o)) {
         err_set(err, ERR_INPUT, "its worker is a process on %s, in Slurm job"
                 " %s, which is not for it alone: cancel it there", o->host,
                 o->slurm_job);
-        return ASKED_FAILED;
+        return SAVING_FAILED;
     }
-    return asked;
+    return saving;
 }
 
 /* Ask whoever owns it to save. */
@@ -113,7 +113,7 @@ static int ask(const struct batch *b, struct its_job *t, struct err *err)
 {
     char id[64], who[OWNER_TELL], when[FREE_AT];
     struct owner o, self;
-    enum asked asked;
+    enum saving saving;
     int rc = owner_read(&o, b->path, err);
 
     owner_tell(who, sizeof(who), b);
@@ -124,9 +124,9 @@ static int ask(const struct batch *b, struct its_job *t, struct err *err)
         return rc < 0 ? -1 : err_set(err, ERR_RETRY, "\"%s\" is worked on by"
                                      " %s: cancel it when it is"
                                      " free", b->path, who);
-    asked = o.slurm_job[0] ? ask_job(b, &o, t, err) : ASKED_NOBODY;
-    if (asked != ASKED_NOBODY)
-        return asked == ASKED_SLURM ? 0 : -1;
+    saving = o.slurm_job[0] ? ask_job(b, &o, t, err) : SAVING_NOBODY;
+    if (saving != SAVING_NOBODY)
+        return saving == SAVING_SLURM ? 0 : -1;
     owner_self(&self);
     if (strcmp(o.host, self.host) != 0)
         return err_set(err, ERR_INPUT, "its worker is %s: cancel it there",

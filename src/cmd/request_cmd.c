@@ -133,15 +133,15 @@ static int send_kept(struct asking *a, const struct buf *item,
     return -1;
 }
 
-enum asked {
+enum asking_end {
     ASKED_NOT = -1,
     ASKED,
     ASKED_PERHAPS /* it is kept and may not have arrived; err says why */
 };
 
-static enum asked ask(struct asking *a, struct err *err)
+static enum asking_end ask(struct asking *a, struct err *err)
 {
-    enum asked end = ASKED_NOT;
+    enum asking_end end = ASKED_NOT;
     struct dapp_request r = { .system = a->system, .model = a->model,
                               .node = a->node };
     struct buf text, options, item;
@@ -485,11 +485,11 @@ static int check_use(struct asking *a, size_t n_args, struct err *err)
 static int ask_and_wait(struct asking *a, struct err *err)
 {
     struct err own = ERR_INIT;
-    enum asked asked;
+    enum asking_end end;
 
     err = err_or(err, &own);
-    asked = a->of ? ASKED : ask(a, err);
-    if (asked == ASKED_NOT)
+    end = a->of ? ASKED : ask(a, err);
+    if (end == ASKED_NOT)
         return CMD_FAILED;
     if (a->wait || a->of) {
         enum waited waited = wait_for(a, err);
@@ -497,7 +497,7 @@ static int ask_and_wait(struct asking *a, struct err *err)
         return waited == WAITED_FAILED ? CMD_FAILED
                : waited == WAITED_ANSWERED ? CMD_DONE : CMD_SAVED;
     }
-    if (asked == ASKED)
+    if (end == ASKED)
         return CMD_DONE;
     log_warning("the queue may not have the request: %s; apus request --of %s"
                 " takes it up", err->text, a->id_text);

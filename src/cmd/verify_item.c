@@ -198,7 +198,7 @@ static int check_request(struct look *l, const struct lookup_item *result,
     if (!l->claims.failed && prompt_model(l, p->result.model, &m, err))
         return -1;
     if (look_network(l, &why) ||
-        lookup_asked(l->lookup, &l->claims, *id, p, m, NULL, &why)) {
+        lookup_question(l->lookup, &l->claims, *id, p, m, NULL, &why)) {
         snprintf(text, sizeof(text), "the message that it answers cannot be"
                  " had: %s", why.text);
         claims_open(&l->claims, *id, "its job", text);

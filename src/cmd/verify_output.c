@@ -79,7 +79,7 @@ static int count_lines(uint64_t *hits, const struct batch_info *info,
 }
 
 /* The requests that a file answers. */
-struct asked {
+struct request_source {
     char *path;              /* to be freed .. */
     bool made;               /* .. and removed .. */
     char *ids;               /* .. as is the list of their ids, if any */
@@ -89,7 +89,7 @@ struct asked {
     uint64_t hits, others;   /* requests of the batch that are wanted, or not */
 };
 
-static void asked_take(struct asked *a, char *path, bool made)
+static void source_take(struct request_source *a, char *path, bool made)
 {
     if (a->made && a->path)
         unlink(a->path);
@@ -104,7 +104,7 @@ static void asked_take(struct asked *a, char *path, bool made)
 
 /* Take the batch if it has more of the requests than the one that was found,
  * or as many and fewer others: batches share the lines that are the same. */
-static int try_batch(struct asked *a, const struct batch *b,
+static int try_batch(struct request_source *a, const struct batch *b,
                      const struct wanted *w, struct err *err)
 {
     struct batch_info info = { .n_requests = 0 };
@@ -121,7 +121,7 @@ static int try_batch(struct asked *a, const struct batch *b,
     }
     if (rc >= 0 && hits && (hits > a->hits ||
                             (hits == a->hits && others < a->others))) {
-        asked_take(a, path, false);
+        source_take(a, path, false);
         path = NULL;
         a->has_model = true;
         a->model = info.model;
@@ -155,7 +155,7 @@ static int make_file(char **path, struct err *err)
 }
 
 struct try_split {
-    struct asked *a;
+    struct request_source *a;
     const struct spool *spool;
     const struct wanted *w;
 };
@@ -211,7 +211,7 @@ static int join(char **path, char **ids, const struct file_split *p,
 static int try_split(void *self, const struct file_split *p, struct err *err)
 {
     struct try_split *t = self;
-    struct asked *a = t->a;
+    struct request_source *a = t->a;
     uint64_t hits = 0;
     char *path, *ids;
 
@@ -221,7 +221,7 @@ static int try_split(void *self, const struct file_split *p, struct err *err)
     if (hits <= a->hits)
         return 0;
     if (join(&path, &ids, p, t->spool, err) == 0) {
-        asked_take(a, path, true);
+        source_take(a, path, true);
         a->ids = ids;
         a->has_model = true;
         a->model = p->model;
@@ -240,8 +240,8 @@ static int try_split(void *self, const struct file_split *p, struct err *err)
 
 /* The batch in the spool whose answers these are: 1, 0, or -1 where the spool
  * cannot be read.  A batch that cannot is passed over. */
-static int search(struct asked *a, const char *dir, const struct wanted *w,
-                  struct err *err)
+static int search(struct request_source *a, const char *dir,
+                  const struct wanted *w, struct err *err)
 {
     struct spool *s;
     int rc = 0;
@@ -339,7 +339,8 @@ out:
 }
 
 /* The requests where none are named. */
-static int find_requests(struct asked *a, struct verify *v, struct err *err)
+static int find_requests(struct request_source *a, struct verify *v,
+                         struct err *err)
 {
     struct wanted w = { .n = 0 };
     int rc = check_output_ids(v->what, want, &w, err);
@@ -362,7 +363,8 @@ static int find_requests(struct asked *a, struct verify *v, struct err *err)
     return 0;
 }
 
-static enum verdict check_found(struct verify *v, const struct asked *a,
+static enum verdict check_found(struct verify *v,
+                                const struct request_source *a,
                                 const struct check_output_head *h,
                                 struct err *err)
 {
@@ -390,7 +392,7 @@ static bool is_empty(const char *path)
 
 enum verdict verify_output(struct verify *v, struct err *err)
 {
-    struct asked a = { .path = NULL };
+    struct request_source a = { .path = NULL };
     enum verdict verdict = VERDICT_NONE;
     struct check_output_head h;
     int rc = 0;
@@ -411,6 +413,6 @@ enum verdict verify_output(struct verify *v, struct err *err)
         rc = find_requests(&a, v, err);
     if (rc == 0)
         verdict = check_found(v, &a, &h, err);
-    asked_take(&a, NULL, false);
+    source_take(&a, NULL, false);
     return verdict;
 }

@@ -68,7 +68,7 @@ static bool add_id(struct pull_answers *a, struct id id)
     return true;
 }
 
-static bool is_asked(struct id id, const struct id *model, size_t n)
+static bool is_wanted(struct id id, const struct id *model, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (id_equal(model[i], id))
@@ -84,7 +84,7 @@ static int check_line(struct pull_answers *a, const struct pull_line *l,
 
     base64url(text, l->model.b, 32);
     if (!a->has_model) {
-        if (!is_asked(l->model, model, n_models))
+        if (!is_wanted(l->model, model, n_models))
             return err_set(err, ERR_INPUT, "model %s was not asked for",
                            text);
         a->model = l->model;

@@ -36,7 +36,7 @@
 
 /* ---- the requests, by id ------------------------------------------------- */
 
-struct asked_line {
+struct request_line {
     struct id id;
     struct id sha256; /* of the line, which is read again */
     uint64_t at;
@@ -46,10 +46,10 @@ struct asked_line {
     bool answered;
 };
 
-struct asked_file {
-    struct asked_line *line; /* sorted by id */
-    struct asked_line **equal; /* equal ones beside each other, in the order of
-                                * the file; NULL until it is asked for */
+struct request_list {
+    struct request_line *line; /* sorted by id */
+    struct request_line **equal; /* equal ones beside each other, in the order
+                                  * of the file; NULL until it is asked for */
     size_t n;
     int fd;
     const char *path;        /* borrowed */
@@ -57,14 +57,14 @@ struct asked_file {
 
 static int by_line(const void *a, const void *b)
 {
-    const struct asked_line *x = a, *y = b;
+    const struct request_line *x = a, *y = b;
 
     return x->line < y->line ? -1 : x->line > y->line;
 }
 
 static int by_id(const void *a, const void *b)
 {
-    const struct asked_line *x = a, *y = b;
+    const struct request_line *x = a, *y = b;
     int order = id_compare(x->id, y->id);
 
     return order ? order : by_line(a, b);
@@ -72,10 +72,11 @@ static int by_id(const void *a, const void *b)
 
 /* The first line of this id without an answer, or the last of it; NULL: there
  * is none. */
-static struct asked_line *asked_find(const struct asked_file *f, struct id id)
+static struct request_line *list_find(const struct request_list *f,
+                                      struct id id)
 {
-    const struct asked_line first = { .id = id };
-    struct asked_line *l = f->line, *end = f->line + f->n;
+    const struct request_line first = { .id = id };
+    struct request_line *l = f->line, *end = f->line + f->n;
 
     for (size_t n = f->n; n > 0;) {
         size_t half = n / 2;
@@ -93,13 +94,13 @@ static struct asked_line *asked_find(const struct asked_file *f, struct id id)
 
 static int by_text(const void *a, const void *b)
 {
-    const struct asked_line *const *x = a, *const *y = b;
+    const struct request_line *const *x = a, *const *y = b;
     int order = id_compare((*x)->sha256, (*y)->sha256);
 
     return order ? order : by_line(*x, *y);
 }
 
-static int list_equal(struct asked_file *f, struct err *err)
+static int sort_equal(struct request_list *f, struct err *err)
 {
     void *list;
 
@@ -115,12 +116,12 @@ static int list_equal(struct asked_file *f, struct err *err)
 }
 
 /* Another line with the same bytes that has no answer yet: 1, 0 or -1. */
-static int asked_equal(struct asked_line **out, struct asked_file *f,
-                       const struct asked_line *l, struct err *err)
+static int list_equal(struct request_line **out, struct request_list *f,
+                      const struct request_line *l, struct err *err)
 {
     size_t first = 0, i;
 
-    if (list_equal(f, err))
+    if (sort_equal(f, err))
         return -1;
     for (size_t n = f->n; n > 0;) {
         size_t half = n / 2;
@@ -141,19 +142,19 @@ static int asked_equal(struct asked_line **out, struct asked_file *f,
     return 0;
 }
 
-static void asked_close(struct asked_file *f)
+static void list_close(struct request_list *f)
 {
     if (f->fd >= 0)
         close(f->fd);
     free(f->equal);
     free(f->line);
-    *f = (struct asked_file){ .fd = -1 };
+    *f = (struct request_list){ .fd = -1 };
 }
 
 /* How lines have ids: by a list, version 2 and 1 of those of a file, or their
  * custom_id. */
-enum asked_ids {
-    ASKED_IDS_LISTED, ASKED_IDS_2, ASKED_IDS_1, ASKED_IDS_AO, ASKED_KINDS
+enum list_ids {
+    LIST_IDS_LISTED, LIST_IDS_2, LIST_IDS_1, LIST_IDS_AO, LIST_KINDS
 };
 
 /* The id of a line from AO is its custom_id; without one it has none. */
@@ -168,10 +169,10 @@ static void custom_id(struct id *id, const char *text, size_t n)
     request_clear(&r);
 }
 
-static int read_lines(struct asked_file *f, struct request_file *in,
-                      enum asked_ids ids, FILE *list, struct err *err)
+static int read_lines(struct request_list *f, struct request_file *in,
+                      enum list_ids ids, FILE *list, struct err *err)
 {
-    struct asked_line *l = f->line;
+    struct request_line *l = f->line;
     const char *text;
     struct id id;
     size_t n;
@@ -186,10 +187,10 @@ static int read_lines(struct asked_file *f, struct request_file *in,
                            i + 1);
         if (request_file_is_blank(in))
             continue;
-        *l = (struct asked_line){ .at = request_file_offset(in),
-                                  .line = (uint32_t)i, .n = (uint32_t)n };
+        *l = (struct request_line){ .at = request_file_offset(in),
+                                    .line = (uint32_t)i, .n = (uint32_t)n };
         digest(&l->sha256, text, n);
-        if (ids == ASKED_IDS_AO)
+        if (ids == LIST_IDS_AO)
             custom_id(&l->id, text, n);
         else if (list)
             l->id = id;
@@ -200,8 +201,8 @@ static int read_lines(struct asked_file *f, struct request_file *in,
 }
 
 /* `r->model` only matters for ids of version 2, and lists of those. */
-static int asked_open(struct asked_file *f, const struct check_requests *r,
-                      enum asked_ids ids, struct err *err)
+static int list_open(struct request_list *f, const struct check_requests *r,
+                     enum list_ids ids, struct err *err)
 {
     const char *path = r->path;
     struct request_file *in = NULL;
@@ -209,11 +210,11 @@ static int asked_open(struct asked_file *f, const struct check_requests *r,
     void *line;
     int rc = -1;
 
-    *f = (struct asked_file){ .fd = -1, .path = path };
-    if (ids <= ASKED_IDS_2 ? request_file_open_v2(&in, path, *r->model, err)
+    *f = (struct request_list){ .fd = -1, .path = path };
+    if (ids <= LIST_IDS_2 ? request_file_open_v2(&in, path, *r->model, err)
                            : request_file_open(&in, path, err))
         return -1;
-    if (ids == ASKED_IDS_LISTED && !(list = fopen(r->ids, "re"))) {
+    if (ids == LIST_IDS_LISTED && !(list = fopen(r->ids, "re"))) {
         err_errno(err, ERR_RETRY, "cannot open \"%s\"", r->ids);
         goto out;
     }
@@ -234,7 +235,7 @@ static int asked_open(struct asked_file *f, const struct check_requests *r,
                    : 0;
 out:
     if (rc)
-        asked_close(f);
+        list_close(f);
     if (list)
         fclose(list);
     request_file_close(in);
@@ -242,8 +243,8 @@ out:
 }
 
 /* The text of a line, the caller frees it. */
-static int asked_text(char **out, const struct asked_file *f,
-                      const struct asked_line *l, struct err *err)
+static int list_text(char **out, const struct request_list *f,
+                     const struct request_line *l, struct err *err)
 {
     char *text = xmalloc((size_t)l->n + 1);
     struct id sha256;
@@ -263,7 +264,7 @@ static int asked_text(char **out, const struct asked_file *f,
 
 struct outputs {
     struct check c;
-    struct asked_file asked;
+    struct request_list requests;
     bool of_part;        /* apus export of a part: it knows no request .. */
     bool marked;         /* .. and says so, as versions before did not */
     struct recompute_output *recompute; /* NULL: there is no model */
@@ -493,10 +494,10 @@ static int check_pair(struct outputs *o, const struct output_line *got,
 /* The request that a line answers: 1; 0 if there is none, which is wrong; -1.
  * The parts of a file that an earlier version split give equal lines one id:
  * its second answer is that of the next equal line. */
-static int find_request(struct outputs *o, struct asked_line **out,
+static int find_request(struct outputs *o, struct request_line **out,
                         struct id id, struct err *err)
 {
-    struct asked_line *l = asked_find(&o->asked, id);
+    struct request_line *l = list_find(&o->requests, id);
     int rc;
 
     if (!l) {
@@ -504,7 +505,7 @@ static int find_request(struct outputs *o, struct asked_line **out,
         return 0;
     }
     if (l->answered) {
-        rc = asked_equal(&l, &o->asked, l, err);
+        rc = list_equal(&l, &o->requests, l, err);
         if (rc == 0)
             wrong(o, "the requests", "another line answers request %" PRIu64
                   ", too", (uint64_t)l->line + 1);
@@ -522,7 +523,7 @@ static int check_line(struct outputs *o, const char *text, size_t n,
 {
     struct err why = ERR_INIT;
     struct output_line got;
-    struct asked_line *l;
+    struct request_line *l;
     char *request;
     int rc;
 
@@ -537,7 +538,7 @@ static int check_line(struct outputs *o, const char *text, size_t n,
     }
     if (o->c.o->progress)
         o->c.o->progress(o->c.o->self, o->c.computed, o->c.of);
-    rc = asked_text(&request, &o->asked, l, err);
+    rc = list_text(&request, &o->requests, l, err);
     if (rc == 0) {
         buf_reset(&o->want);
         o->request = (uint64_t)l->line + 1;
@@ -578,7 +579,7 @@ static int look(struct first_look *l, struct outputs *o, struct request_file *f,
     size_t n;
 
     for (;;) {
-        const struct asked_line *line;
+        const struct request_line *line;
         struct output_line got;
         struct request r;
         char *request;
@@ -590,14 +591,14 @@ static int look(struct first_look *l, struct outputs *o, struct request_file *f,
         if (output_line_read(&got, text, n, NULL))
             continue;
         l->any = true;
-        line = asked_find(&o->asked, got.request);
+        line = list_find(&o->requests, got.request);
         l->found = line != NULL;
         l->has_name = got.has_custom_id;
         o->of_part = o->marked = got.of_part;
         output_line_clear(&got);
         if (!line || o->marked)
             return 0;
-        if (asked_text(&request, &o->asked, line, err))
+        if (list_text(&request, &o->requests, line, err))
             return -1;
         request_parse(&r, request, line->n, NULL);
         o->of_part = r.custom_id && !l->has_name;
@@ -617,13 +618,13 @@ static int open_requests(struct outputs *o, const char *path,
     struct request_file *f = NULL;
     int rc = -1;
 
-    for (int ids = r->ids ? ASKED_IDS_LISTED
-                          : r->model ? ASKED_IDS_2 : ASKED_IDS_1;
-         ids < ASKED_KINDS && !l.found; ids++) {
+    for (int ids = r->ids ? LIST_IDS_LISTED
+                          : r->model ? LIST_IDS_2 : LIST_IDS_1;
+         ids < LIST_KINDS && !l.found; ids++) {
         request_file_close(f);
         f = NULL;
-        asked_close(&o->asked);
-        if (asked_open(&o->asked, r, (enum asked_ids)ids, err) ||
+        list_close(&o->requests);
+        if (list_open(&o->requests, r, (enum list_ids)ids, err) ||
             request_file_open(&f, path, err) || look(&l, o, f, err))
             goto out;
     }
@@ -679,15 +680,16 @@ static void report_requests(struct outputs *o)
     uint64_t n_missing = 0;
     char what[40];
 
-    o->c.file = check_name(o->asked.path);
-    if (o->asked.n > 1)
-        qsort(o->asked.line, o->asked.n, sizeof(*o->asked.line), by_line);
-    for (size_t i = 0; i < o->asked.n; i++) {
-        if (o->asked.line[i].answered)
+    o->c.file = check_name(o->requests.path);
+    if (o->requests.n > 1)
+        qsort(o->requests.line, o->requests.n, sizeof(*o->requests.line),
+              by_line);
+    for (size_t i = 0; i < o->requests.n; i++) {
+        if (o->requests.line[i].answered)
             continue;
         n_missing++;
         snprintf(what, sizeof(what), "line %" PRIu64,
-                 (uint64_t)o->asked.line[i].line + 1);
+                 (uint64_t)o->requests.line[i].line + 1);
         if (!o->of_part)
             check_name_wrong(&o->c, what, "the answers", "it has none");
     }
@@ -698,7 +700,7 @@ static void report_requests(struct outputs *o)
         return;
     }
     check_report_some(&o->c, "an answer for each line", "the answers",
-                      o->asked.n, "lines");
+                      o->requests.n, "lines");
 }
 
 enum verdict check_output(const char *path, const struct check_requests *r,
@@ -706,7 +708,7 @@ enum verdict check_output(const char *path, const struct check_requests *r,
 {
     struct outputs o = { .c = { .o = co, .file = check_name(path) },
                          .lines_before = r->lines_before,
-                         .asked = { .fd = -1 } };
+                         .requests = { .fd = -1 } };
     struct request_file *f = NULL;
     int rc = -1;
 
@@ -730,7 +732,7 @@ out:
         recomputed_clear(&o.choice[i]);
     buf_clear(&o.want);
     request_file_close(f);
-    asked_close(&o.asked);
+    list_close(&o.requests);
     return rc ? VERDICT_NONE : verdict_of(o.c.failed);
 }
 
@@ -788,12 +790,12 @@ int check_output_ids(const char *path,
 int check_requests_have(const char *requests, struct id id, struct err *err)
 {
     const struct check_requests r = { .path = requests };
-    struct asked_file f;
+    struct request_list f;
     bool found;
 
-    if (asked_open(&f, &r, ASKED_IDS_AO, err))
+    if (list_open(&f, &r, LIST_IDS_AO, err))
         return -1;
-    found = asked_find(&f, id) != NULL;
-    asked_close(&f);
+    found = list_find(&f, id) != NULL;
+    list_close(&f);
     return found;
 }

@@ -81,8 +81,8 @@ int dapp_answer_check(struct id process, const struct dapp_status *s,
 }
 
 /* Whether an item that was checked answers what its message asks. */
-static int check_asked(struct lookup *l, const struct claims_item *it,
-                       const char *kept, struct err *unseen, struct err *err)
+static int check_question(struct lookup *l, const struct claims_item *it,
+                          const char *kept, struct err *unseen, struct err *err)
 {
     struct failed f = { "" };
     struct claims c = { .tell = note_claim, .self = &f };
@@ -95,8 +95,8 @@ static int check_asked(struct lookup *l, const struct claims_item *it,
     lookup_item_init(&message, PUBLISHED_MAX);
     here = kept && lookup_file(kept, &message, NULL) == LOOKUP_GOOD;
     rc = published_read(&p, it->data, it->n, err);
-    if (rc == 0 && lookup_asked(l, &c, it->head.id, &p, NULL,
-                                here ? &message.it : NULL, unseen) == 0 &&
+    if (rc == 0 && lookup_question(l, &c, it->head.id, &p, NULL,
+                                   here ? &message.it : NULL, unseen) == 0 &&
         c.failed)
         rc = err_set(err, ERR_INPUT, "%s", f.text);
     lookup_item_clear(&message);
@@ -120,7 +120,7 @@ int dapp_answer_fetch(struct id process, const struct settings *settings,
     if (rc == 0)
         rc = dapp_answer_check(process, s, id, &it.it, text, err);
     if (rc == 0)
-        rc = check_asked(l, &it.it, kept, unseen, err);
+        rc = check_question(l, &it.it, kept, unseen, err);
     if (rc)
         err_prefix(err, "answer %s", id_text(s->item).s);
     lookup_item_clear(&it);

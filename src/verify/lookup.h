@@ -61,12 +61,12 @@ int lookup_statements(struct lookup *l, struct id owner, const struct id *batch,
                       lookup_statement_fn *visit, void *self, struct err *err);
 
 /* Fetch the message that a result answers, and its source, and tell the
- * claims of asked_check (verify/asked.h); `m` (may be NULL) makes the ids of
- * the prompt.  A message that is here, verified (`kept`, may be NULL), need not
- * be fetched.  -1 if an item cannot be: no claim was told then. */
-int lookup_asked(struct lookup *l, struct claims *c, struct id item,
-                 const struct published *p, const struct prompt_model *m,
-                 const struct claims_item *kept, struct err *err);
+ * claims of question_check (verify/question.h); `m` (may be NULL) makes the ids
+ * of the prompt.  A message that is here, verified (`kept`, may be NULL), need
+ * not be fetched.  -1 if an item cannot be: no claim was told then. */
+int lookup_question(struct lookup *l, struct claims *c, struct id item,
+                    const struct published *p, const struct prompt_model *m,
+                    const struct claims_item *kept, struct err *err);
 
 /* Tell whether all that the signer of a statement has signed about its batch
  * says the same of it: two that differ are a fault by themselves. */

@@ -14,15 +14,15 @@
 #include "base/id.h"
 #include "base/plural.h"
 #include "queue/ask_item.h"
-#include "verify/asked.h"
+#include "verify/question.h"
 
 /* After so many messages that no gateway has, and none that one has, no other
  * is asked for: the answers may be to the lines of a file. */
 #define MAX_MISSING 20
 
-int lookup_asked(struct lookup *l, struct claims *c, struct id item,
-                 const struct published *p, const struct prompt_model *m,
-                 const struct claims_item *kept, struct err *err)
+int lookup_question(struct lookup *l, struct claims *c, struct id item,
+                    const struct published *p, const struct prompt_model *m,
+                    const struct claims_item *kept, struct err *err)
 {
     struct lookup_item message, source;
     const struct claims_item *asked = &message.it;
@@ -40,7 +40,7 @@ int lookup_asked(struct lookup *l, struct claims *c, struct id item,
                                                 asked->data, asked->n)))
         rc = lookup_get(l, source_id, &source, err);
     if (rc == 0)
-        asked_check(c, item, p, asked, elsewhere ? &source.it : NULL, m);
+        question_check(c, item, p, asked, elsewhere ? &source.it : NULL, m);
     lookup_item_clear(&message);
     lookup_item_clear(&source);
     return rc;
@@ -118,7 +118,7 @@ void lookup_messages_check(struct lookup_messages *m, struct id item,
     }
     /* what is missing is counted, and told once */
     lookup_mute(m->l, true);
-    if (lookup_asked(m->l, &c, item, p, m->model, NULL, &why) == 0) {
+    if (lookup_question(m->l, &c, item, p, m->model, NULL, &why) == 0) {
         m->n_fetched++;
         m->n_wrong += wrong->found;
     } else if (m->n_missing++ == 0) {

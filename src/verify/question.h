@@ -3,8 +3,8 @@
  * Infer), compared with its job.  Step 2 of doc/proof.md section 5, "A
  * consumer of one answer".
  */
-#ifndef APUS_VERIFY_ASKED_H
-#define APUS_VERIFY_ASKED_H
+#ifndef APUS_VERIFY_QUESTION_H
+#define APUS_VERIFY_QUESTION_H
 
 #include "base/id.h"
 
@@ -15,9 +15,10 @@ struct published;
 
 /* Tell the claims: the message went to the process of the result, and asks for
  * the job: parameters in any case, ids of the prompt if there is the model. */
-void asked_check(struct claims *c, struct id result, const struct published *p,
-                 const struct claims_item *message,
-                 const struct claims_item *source,
-                 const struct prompt_model *m);
+void question_check(struct claims *c, struct id result,
+                    const struct published *p,
+                    const struct claims_item *message,
+                    const struct claims_item *source,
+                    const struct prompt_model *m);
 
 #endif

@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "verify/asked.h"
+#include "verify/question.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -102,9 +102,11 @@ static int read_request(struct ask *a, struct request *r,
     return rc;
 }
 
-void asked_check(struct claims *c, struct id result, const struct published *p,
-                 const struct claims_item *message,
-                 const struct claims_item *source, const struct prompt_model *m)
+void question_check(struct claims *c, struct id result,
+                    const struct published *p,
+                    const struct claims_item *message,
+                    const struct claims_item *source,
+                    const struct prompt_model *m)
 {
     const struct item *h = &message->head;
     const char *wrong = NULL;

@@ -13,7 +13,7 @@
 #include "tests/arweave_util.h"
 #include "tests/published_util.h"
 #include "tests/tap.h"
-#include "verify/asked.h"
+#include "verify/question.h"
 #include "verify/claims.h"
 
 #define OPTIONS "{\"max_tokens\":256,\"temperature\":7e-1,\"top_p\":0.95," \
@@ -82,19 +82,19 @@ static void asks_in(const struct item_text_tag *tag, size_t n,
     published_init(&p);
     if (published_read(&p, json.data, json.len, NULL))
         abort();
-    asked_check(&c, p.result.request, &p, &it, NULL, NULL);
+    question_check(&c, p.result.request, &p, &it, NULL, NULL);
     ok(say ? strstr(wrong, say) != NULL && c.failed : !*wrong && !c.failed,
        "%s %.50s: %d claims, %d open %s", tag[1].name, tag[1].value, n_told,
        n_open, wrong);
     if (!say) {
         p.process.b[0] ^= 1;
-        asked_check(&c, p.result.request, &p, &it, NULL, NULL);
+        question_check(&c, p.result.request, &p, &it, NULL, NULL);
         ok(strstr(wrong, "went elsewhere") != NULL, "another process: %s",
            wrong);
         p.process.b[0] ^= 1;
         p.result.request.b[0] ^= 1;
         wrong[0] = '\0';
-        asked_check(&c, p.result.request, &p, &it, NULL, NULL);
+        question_check(&c, p.result.request, &p, &it, NULL, NULL);
         ok(strstr(wrong, "another message") != NULL, "another request: %s",
            wrong);
     }
