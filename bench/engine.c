@@ -146,7 +146,7 @@ static int steps(struct bench *b, struct engine *e, struct request *list,
     bool busy = true;
 
     while (busy || next < b->n) {
-        for (; next < b->n && engine_room(e); next++)
+        for (; next < b->n && engine_capacity(e); next++)
             if (engine_add(e, &list[next].s, err))
                 return -1;
         if (engine_step(e, &busy, err))

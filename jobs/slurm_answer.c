@@ -131,7 +131,7 @@ int slurm_parse_queue(struct launch_job **jobs, size_t *n_jobs,
 {
     struct launch_job *out = NULL;
     const char *end = text + n, *line = text;
-    size_t count = 0, room = 0;
+    size_t count = 0, capacity = 0;
 
     while (line < end) {
         const char *lf = memchr(line, '\n', (size_t)(end - line));
@@ -143,7 +143,7 @@ int slurm_parse_queue(struct launch_job **jobs, size_t *n_jobs,
                            SLURM_JOBS_MAX);
         }
         if (len > 0) {
-            VEC_ROOM(out, room, count + 1);
+            VEC_RESERVE(out, capacity, count + 1);
             if (parse_line(&out[count], line, len, err)) {
                 free(out);
                 return -1;

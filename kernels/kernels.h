@@ -102,14 +102,14 @@ struct x1_kernels {
     /* Bytes of a packed matrix; 0: it is read where it lies. */
     size_t (*pack_bytes)(const struct x1_matrix *m);
 
-    /* Rows [from, to) of a matrix into `room`, aligned to 64.  Ranges may be
+    /* Rows [from, to) of a matrix into `out`, aligned to 64.  Ranges may be
      * packed by several threads at once. */
-    void (*pack)(void *room, const struct x1_matrix *m, size_t from,
+    void (*pack)(void *out, const struct x1_matrix *m, size_t from,
                  size_t to);
 
-    /* What pack has put into `room` as weights. */
+    /* What pack has put into `out` as weights. */
     void (*weights)(struct x1_weights *w, const struct x1_matrix *m,
-                    const void *room);
+                    const void *out);
 
     /* Bytes of m quantised rows of k. */
     size_t (*rows_bytes)(size_t m, size_t k);
@@ -231,10 +231,10 @@ const char *x1_level_name(size_t i);
  * it was, if there is none of this name. */
 int x1_kernels_find(struct x1_kernels *k, const char *name);
 
-/* Pack a whole matrix.  room: pack_bytes(m), aligned to 64, owned by the
+/* Pack a whole matrix.  out: pack_bytes(m), aligned to 64, owned by the
  * caller for as long as *w is used. */
 void x1_pack(const struct x1_kernels *k, struct x1_weights *w,
-             const struct x1_matrix *m, void *room);
+             const struct x1_matrix *m, void *out);
 
 /* cos, sin of one position for hd/2 frequencies, in f64, rounded once.  Every
  * backend takes them from here. */

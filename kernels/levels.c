@@ -121,9 +121,9 @@ int x1_kernels_find(struct x1_kernels *k, const char *name)
 }
 
 void x1_pack(const struct x1_kernels *k, struct x1_weights *w,
-             const struct x1_matrix *m, void *room)
+             const struct x1_matrix *m, void *out)
 {
     if (k->pack_bytes(m))
-        k->pack(room, m, 0, m->rows);
-    k->weights(w, m, room);
+        k->pack(out, m, 0, m->rows);
+    k->weights(w, m, out);
 }

@@ -49,11 +49,11 @@ static int32_t pack_row(int8_t *out, const int8_t *row, size_t n, size_t cols)
     return sum;
 }
 
-static void pack(void *room, const struct x1_matrix *m, size_t from,
+static void pack(void *out, const struct x1_matrix *m, size_t from,
                  size_t to)
 {
     size_t outs = (m->rows + PACK_OUTS - 1) / PACK_OUTS * PACK_OUTS;
-    unsigned char *tail = (unsigned char *)room +
+    unsigned char *tail = (unsigned char *)out +
                           weight_bytes(m->rows, m->cols);
     float *scale = (float *)(void *)tail;
     int32_t *sum = (int32_t *)(void *)(tail + outs * sizeof(*scale));
@@ -62,17 +62,17 @@ static void pack(void *room, const struct x1_matrix *m, size_t from,
         bool real = n < m->rows;
 
         scale[n] = real ? m->scale[n] : 0;
-        sum[n] = pack_row(room, real ? m->w + n * m->cols : NULL, n, m->cols);
+        sum[n] = pack_row(out, real ? m->w + n * m->cols : NULL, n, m->cols);
     }
 }
 
 static void weights(struct x1_weights *w, const struct x1_matrix *m,
-                    const void *room)
+                    const void *out)
 {
     w->rows = m->rows;
     w->cols = m->cols;
-    w->data = room;
-    w->scale = (const float *)(const void *)((const unsigned char *)room +
+    w->data = out;
+    w->scale = (const float *)(const void *)((const unsigned char *)out +
                                              weight_bytes(m->rows, m->cols));
 }
 

@@ -110,19 +110,19 @@ static size_t reference_pack_bytes(const struct x1_matrix *m)
     return 0;
 }
 
-static void reference_pack(void *room, const struct x1_matrix *m, size_t from,
+static void reference_pack(void *out, const struct x1_matrix *m, size_t from,
                            size_t to)
 {
-    (void)room;
+    (void)out;
     (void)m;
     (void)from;
     (void)to;
 }
 
 static void reference_weights(struct x1_weights *w, const struct x1_matrix *m,
-                              const void *room)
+                              const void *out)
 {
-    (void)room;
+    (void)out;
     w->rows = m->rows;
     w->cols = m->cols;
     w->scale = m->scale;

@@ -91,10 +91,11 @@ static int is_refused(struct reason *why, size_t n_prompt, uint32_t context)
 static void count(struct check *c, const struct prompt *p, uint32_t context)
 {
     /* the last token of the context gives one more */
-    uint64_t room = context - p->ids.n + 1, most = p->first.max_tokens;
+    uint64_t capacity = context - p->ids.n + 1, most = p->first.max_tokens;
 
     c->prompt_tokens += p->ids.n;
-    c->most_tokens += (most && most < room ? most : room) * p->n_choices;
+    c->most_tokens +=
+        (most && most < capacity ? most : capacity) * p->n_choices;
 }
 
 static int check_line(struct check *c, uint32_t line, const char *text,

@@ -103,7 +103,7 @@ struct compute {
 static void done_put(struct work_done **list, size_t *n, size_t *cap,
                      struct work_done d)
 {
-    VEC_ROOM(*list, *cap, *n + 1);
+    VEC_RESERVE(*list, *cap, *n + 1);
     (*list)[(*n)++] = d;
 }
 
@@ -459,11 +459,11 @@ static bool take_work(struct compute *c, struct work *w)
 
 static bool has_room(const struct compute *c)
 {
-    size_t room = c->o.max_sequences;
+    size_t capacity = c->o.max_sequences;
 
     if (c->task ? c->task->work.kind == WORK_ALONE : c->alone)
-        room = 1;
-    return c->n_open < room;
+        capacity = 1;
+    return c->n_open < capacity;
 }
 
 /* Give the engine sequences until it is full or nothing waits. */
@@ -676,7 +676,7 @@ void compute_free(struct compute *c)
 void compute_put(struct compute *c, const struct work *w, size_t n)
 {
     pthread_mutex_lock(&c->lock);
-    VEC_ROOM(c->work, c->cap_work, c->n_work + n);
+    VEC_RESERVE(c->work, c->cap_work, c->n_work + n);
     memcpy(c->work + c->n_work, w, n * sizeof(*w));
     c->n_work += n;
     pthread_cond_signal(&c->wake);

@@ -337,7 +337,7 @@ static void hand_out(struct dispatch *d, int to, const struct work *w,
     struct buf b;
 
     buf_init(&b, COMM_MAX);
-    VEC_ROOM(r->line, r->cap, r->n + n);
+    VEC_RESERVE(r->line, r->cap, r->n + n);
     for (size_t i = 0; i < n; i++) {
         buf_put_u32(&b, w[i].line);
         buf_put_u32(&b, w[i].n);

@@ -41,7 +41,7 @@ static bool runs_alone(const struct queue *q, uint32_t line)
 
 static void push(uint32_t **list, size_t *n, size_t *cap, uint32_t line)
 {
-    VEC_ROOM(*list, *cap, *n + 1);
+    VEC_RESERVE(*list, *cap, *n + 1);
     (*list)[(*n)++] = line;
 }
 

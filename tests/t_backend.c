@@ -315,7 +315,7 @@ static void answer(struct seen *s, struct backend *b, const struct model *m)
     if (engine_new(&e, b, m, NULL, &o, &obs, &err))
         abort();
     while (busy || next < N) {
-        for (; next < N && engine_room(e); next++) {
+        for (; next < N && engine_capacity(e); next++) {
             struct sequence seq = { .prompt = prompt, .n_prompt = 2 + next,
                                     .max_tokens = 1 + 3 * (uint32_t)next,
                                     .sampling = greedy };

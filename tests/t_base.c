@@ -85,7 +85,7 @@ static void test_vec(void)
     bool fits = true;
 
     for (n = 0; n < 1000; n++) {
-        VEC_ROOM(one, cap, n + 1);
+        VEC_RESERVE(one, cap, n + 1);
         fits &= cap > n;
         one[n] = (uint32_t)n;
         was = two;
@@ -96,9 +96,9 @@ static void test_vec(void)
     for (n = 0; n < 1000; n++)
         fits &= one[n] == n && two[n] == n;
     ok(fits && cap < 2000 && n_moves <= 11, "arrays grow one by one");
-    VEC_ROOM(one, cap, 5000);
+    VEC_RESERVE(one, cap, 5000);
     ok(cap == 5000, "and as far as is wanted");
-    VEC_ROOM(one, cap, 7);
+    VEC_RESERVE(one, cap, 7);
     ok(cap == 5000, "never back");
     free(one);
     free(two);

@@ -84,7 +84,7 @@ static void answer(struct one *o, const struct model *m, size_t batch,
         engine_new(&e, b, m, NULL, &opt, &obs, &err))
         abort();
     while (busy || next < N) {
-        for (; next < N && engine_room(e); next++) {
+        for (; next < N && engine_capacity(e); next++) {
             make(&o[next], next, m);
             if (engine_add(e, &o[next].s, &err))
                 abort();

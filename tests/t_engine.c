@@ -110,7 +110,7 @@ static void answer(struct collector *c, const struct model *m,
         engine_new(&e, b, m, NULL, &o, &obs, &err))
         abort();
     while (busy || next < n) {
-        for (; next < n && engine_room(e); next++) {
+        for (; next < n && engine_capacity(e); next++) {
             s[next].user = &c->r[next];
             if (engine_add(e, &s[next], &err))
                 c->r[next].finish = 99;

@@ -15,12 +15,12 @@
 #define TYPES 64
 #define LINES 48
 
-static size_t unhex(unsigned char *out, size_t room, const char *s)
+static size_t unhex(unsigned char *out, size_t capacity, const char *s)
 {
     size_t n = strspn(s, "0123456789abcdef") / 2;
     unsigned byte;
 
-    if (n > room)
+    if (n > capacity)
         return 0;
     for (size_t i = 0; i < n; i++) {
         sscanf(s + 2 * i, "%2x", &byte);

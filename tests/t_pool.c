@@ -15,7 +15,7 @@
 
 struct job {
     unsigned char count[ITEMS];
-    size_t room[THREADS]; /* items that a thread did */
+    size_t items[THREADS]; /* items that a thread did */
     size_t seen;          /* under the lock */
     struct pool *pool;
     size_t largest;       /* chunk, by thread 0 alone */
@@ -27,7 +27,7 @@ static void count_items(void *self, size_t from, size_t to, size_t thread)
 
     for (size_t i = from; i < to; i++)
         j->count[i]++;
-    j->room[thread] += to - from;
+    j->items[thread] += to - from;
     pool_lock(j->pool);
     j->seen += to - from;
     j->largest = to - from > j->largest ? to - from : j->largest;
@@ -43,7 +43,7 @@ static bool done_once(const struct job *j, size_t n)
     for (size_t i = 0; i < ITEMS; i++)
         good &= j->count[i] == (i < n);
     for (size_t t = 0; t < THREADS; t++)
-        sum += j->room[t];
+        sum += j->items[t];
     return good && sum == n;
 }
 

@@ -111,7 +111,7 @@ static void answer(struct seen *s, const struct world *w, size_t from,
     if (engine_new(&e, b, w->model, NULL, o, &obs, &err))
         abort();
     while (busy || from < to) {
-        for (; from < to && engine_room(e); from++)
+        for (; from < to && engine_capacity(e); from++)
             if (engine_add(e, &w->request[from], &err))
                 abort();
         if (engine_step(e, &busy, &err)) {

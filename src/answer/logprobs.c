@@ -162,7 +162,7 @@ void logprobs_logits(struct logprobs *l, uint32_t position,
     if ((size_t)position + 1 < l->n_prompt)
         return; /* nothing is drawn there */
     while (l->n <= at) {
-        VEC_ROOM(l->step, l->cap, l->n + 1);
+        VEC_RESERVE(l->step, l->cap, l->n + 1);
         l->step[l->n++] = (struct step){ .there = false };
     }
     l->step[at].log_sum = logprobs_log_sum(logits, l->n_vocab);

@@ -183,7 +183,8 @@ static int find(struct gateways *g, size_t i, void *self, struct err *err)
     dir = directory_of(f->path);
     if (file_size(f->part, &have, NULL))
         have = 0;
-    rc = file_room(dir, f->data.size > have ? f->data.size - have : 0, err);
+    rc = file_check_space(dir, f->data.size > have ? f->data.size - have : 0,
+                          err);
     free(dir);
     return rc;
 }

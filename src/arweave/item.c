@@ -278,8 +278,8 @@ void item_stream_free(struct item_stream *s)
 static int put_head(struct item_stream *s, const void *bytes, size_t n,
                     size_t *used, struct err *err)
 {
-    size_t before = s->n_head, room = ITEM_HEAD_MAX - before;
-    size_t more = n < room ? n : room;
+    size_t before = s->n_head, capacity = ITEM_HEAD_MAX - before;
+    size_t more = n < capacity ? n : capacity;
     enum item_read read;
 
     memcpy(s->head + before, bytes, more);

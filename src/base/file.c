@@ -227,19 +227,19 @@ int file_mkdirs(const char *path, struct err *err)
     return rc;
 }
 
-int file_room(const char *dir, uint64_t n, struct err *err)
+int file_check_space(const char *dir, uint64_t n, struct err *err)
 {
     struct statvfs v;
-    uint64_t room;
+    uint64_t space;
 
     if (statvfs(dir, &v) || !v.f_frsize)
         return 0;
-    room = v.f_bavail > UINT64_MAX / v.f_frsize
+    space = v.f_bavail > UINT64_MAX / v.f_frsize
                ? UINT64_MAX : (uint64_t)v.f_bavail * v.f_frsize;
-    if (room >= n)
+    if (space >= n)
         return 0;
     return err_set(err, ERR_RETRY, "there are %ju bytes free in \"%s\", %ju "
-                   "are needed", (uintmax_t)room, dir, (uintmax_t)n);
+                   "are needed", (uintmax_t)space, dir, (uintmax_t)n);
 }
 
 char *file_join(const char *dir, const char *name)

@@ -37,7 +37,7 @@ int file_mkdirs(const char *path, struct err *err);
 
 /* 0 if the file system of this directory has room for n more bytes, or does
  * not say; else ERR_RETRY that tells both. */
-int file_room(const char *dir, uint64_t n, struct err *err);
+int file_check_space(const char *dir, uint64_t n, struct err *err);
 
 /* Random letters, for the name of a file or directory that nobody else makes
  * up: not this process again, none on another machine, none in a container

@@ -237,7 +237,7 @@ static int scan_key(struct scan *s)
         return wrong(s, s->at, "key expected");
     if (scan_string(s, &escapes))
         return -1;
-    VEC_ROOM(s->keys, s->cap_keys, s->n_keys + 1);
+    VEC_RESERVE(s->keys, s->cap_keys, s->n_keys + 1);
     k = &s->keys[s->n_keys++];
     *k = (struct key){ .s = s->text + start + 1,
                        .at = (uint32_t)start,

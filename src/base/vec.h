@@ -10,7 +10,7 @@
 
 /* Give v room for `want` elements, cap becoming what it has room for.  It grows
  * by half at least, so n elements that come one by one cost O(n). */
-#define VEC_ROOM(v, cap, want)                                            \
+#define VEC_RESERVE(v, cap, want)                                            \
     do {                                                                  \
         if ((want) > (cap)) {                                             \
             (cap) = vec_cap((cap), (want));                               \

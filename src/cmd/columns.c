@@ -35,12 +35,12 @@ void columns_clear(struct columns *c)
         free(c->cell[i]);
     free(c->cell);
     c->cell = NULL;
-    c->n_cells = c->room = 0;
+    c->n_cells = c->capacity = 0;
 }
 
 void columns_take(struct columns *c, char *text)
 {
-    VEC_ROOM(c->cell, c->room, c->n_cells + 1);
+    VEC_RESERVE(c->cell, c->capacity, c->n_cells + 1);
     c->cell[c->n_cells++] = text;
 }
 

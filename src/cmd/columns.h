@@ -22,7 +22,7 @@ struct columns {
     const struct column *column;
     size_t n;
     char **cell;       /* row by row, n each */
-    size_t n_cells, room;
+    size_t n_cells, capacity;
 };
 
 /* The n columns live as long as the table. */

@@ -37,7 +37,7 @@
 /* The ids of the requests that the lines of a file answer, sorted. */
 struct wanted {
     struct id *id;
-    size_t n, room;
+    size_t n, capacity;
 };
 
 static int compare_ids(const void *a, const void *b)
@@ -50,7 +50,7 @@ static int want(void *self, struct id id, struct err *err)
     struct wanted *w = self;
 
     (void)err;
-    VEC_ROOM(w->id, w->room, w->n + 1);
+    VEC_RESERVE(w->id, w->capacity, w->n + 1);
     w->id[w->n++] = id;
     return 0;
 }

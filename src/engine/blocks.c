@@ -23,6 +23,6 @@ uint32_t blocks_take(struct blocks *b)
 
 void blocks_give(struct blocks *b, uint32_t number)
 {
-    VEC_ROOM(b->free, b->cap, b->n_free + 1);
+    VEC_RESERVE(b->free, b->cap, b->n_free + 1);
     b->free[b->n_free++] = number;
 }

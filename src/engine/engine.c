@@ -160,7 +160,7 @@ void engine_free(struct engine *e)
     free(e);
 }
 
-size_t engine_room(const struct engine *e)
+size_t engine_capacity(const struct engine *e)
 {
     return e->o.max_sequences - e->n;
 }
@@ -284,7 +284,7 @@ static void reserve(struct engine *e, struct running *r, size_t n)
     if (want <= r->n_blocks)
         return;
     r->block = xrealloc(r->block, want * sizeof(*r->block));
-    VEC_ROOM(e->entry, e->cap_entries, e->n_entries + want);
+    VEC_RESERVE(e->entry, e->cap_entries, e->n_entries + want);
     for (; r->n_blocks < want; r->n_blocks++) {
         r->block[r->n_blocks] = blocks_take(&e->blocks);
         e->entry[e->n_entries++] = (struct backend_entry){
@@ -317,7 +317,7 @@ static void put_rows(struct engine *e, struct running *r, size_t count)
 }
 
 /* What a step still has room for. */
-struct room {
+struct capacity {
     size_t rows, draws;
 };
 
@@ -331,7 +331,7 @@ static bool answering(const struct running *r)
 /* How many rows of a sequence this step takes: one if it is being answered;
  * those that are known share what is left, the oldest sequence first. */
 static size_t share(const struct engine *e, const struct running *r,
-                    struct room *left)
+                    struct capacity *left)
 {
     size_t count = running_ready(r), silent, draws;
 
@@ -354,7 +354,7 @@ static size_t share(const struct engine *e, const struct running *r,
 
 static void plan(struct engine *e)
 {
-    struct room left = { e->o.max_rows, e->o.max_draws };
+    struct capacity left = { e->o.max_rows, e->o.max_draws };
 
     start(e);
     for (size_t i = 0; i < e->n; i++) {

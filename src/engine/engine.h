@@ -133,7 +133,7 @@ void engine_reset(struct engine *e);
 uint64_t engine_kv_bytes(const struct engine *e, uint64_t positions);
 
 /* How many more sequences can be added now. */
-size_t engine_room(const struct engine *e);
+size_t engine_capacity(const struct engine *e);
 
 /* Add one; there must be room.  A prompt that is empty or longer than the
  * context is finished at once.  ERR_INPUT: an id that is not below n_vocab,

@@ -41,7 +41,7 @@ void running_tell(struct running *r, uint32_t position, uint32_t token,
 {
     if (r->pending_at == r->n_pending)
         r->pending_at = r->n_pending = 0;
-    VEC_ROOM(r->pending, r->cap_pending, r->n_pending + 1);
+    VEC_RESERVE(r->pending, r->cap_pending, r->n_pending + 1);
     r->pending[r->n_pending++] = (struct pending){ position, token, next };
 }
 

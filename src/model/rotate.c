@@ -51,14 +51,14 @@ void rotate_init(struct rotation *r, size_t d)
     r->block = b;
     r->factor = 1.0 / sqrt((double)b);
     r->negative = xmalloc(d);
-    r->room = xcalloc(n, sizeof(*r->room));
+    r->scratch = xcalloc(n, sizeof(*r->scratch));
     draw_signs(r->negative, d);
 }
 
 void rotate_clear(struct rotation *r)
 {
     free(r->negative);
-    free(r->room);
+    free(r->scratch);
     memset(r, 0, sizeof(*r));
 }
 
@@ -81,7 +81,7 @@ static void transform(double *t, size_t b, size_t n)
 
 void rotate_row(struct rotation *r, float *x, const float *g)
 {
-    double *t = r->room;
+    double *t = r->scratch;
 
     for (size_t i = 0; i < r->d; i++) {
         t[i] = g ? (double)x[i] * (double)g[i] : (double)x[i];
@@ -98,7 +98,7 @@ void rotate_row(struct rotation *r, float *x, const float *g)
 static void rotate_strip(struct rotation *r, float *x, size_t first,
                          size_t cols, size_t n)
 {
-    double *t = r->room;
+    double *t = r->scratch;
 
     for (size_t i = 0; i < r->block; i++)
         for (size_t k = 0; k < n; k++) {

@@ -14,7 +14,7 @@ struct rotation {
     size_t d, block;         /* width, b */
     double factor;           /* 1 / sqrt(b) */
     unsigned char *negative; /* d: 1 where the sign changes */
-    double *room;
+    double *scratch;
 };
 
 /* b: the largest power of two, at most 1024, that divides the width d. */

@@ -274,15 +274,15 @@ static size_t on_body(char *data, size_t size, size_t n, void *self)
 {
     struct exchange *x = self;
     const struct http_request *r = x->r;
-    size_t room;
+    size_t capacity;
 
     n *= size;
     x->moved_ms = clock_ms();
     if (!is_2xx(x)) {
-        room = MAX_TEXT - x->a->body.len;
-        buf_put(&x->a->body, data, n < room ? n : room);
-        x->a->n_body += n < room ? n : room;
-        x->cut = n > room;
+        capacity = MAX_TEXT - x->a->body.len;
+        buf_put(&x->a->body, data, n < capacity ? n : capacity);
+        x->a->n_body += n < capacity ? n : capacity;
+        x->cut = n > capacity;
         return x->cut ? 0 : n;
     }
     if (n > r->max_body - x->a->n_body ||

@@ -41,7 +41,7 @@ static void sort_jobs(struct owners *o)
 struct owners *owners_ask(const struct batch *list, size_t n)
 {
     struct owners *o = xcalloc(1, sizeof(*o));
-    size_t room = 0;
+    size_t capacity = 0;
 
     for (size_t i = 0; i < n; i++) {
         struct owner owner;
@@ -51,7 +51,7 @@ struct owners *owners_ask(const struct batch *list, size_t n)
             owner_read(&owner, list[i].path, NULL) != 1 ||
             !owner.slurm_job[0])
             continue;
-        VEC_ROOM(o->job, room, o->n + 1);
+        VEC_RESERVE(o->job, capacity, o->n + 1);
         memset(&o->job[o->n], 0, sizeof(*o->job));
         snprintf(o->job[o->n].id, sizeof(o->job[o->n].id), "%s",
                  owner.slurm_job);

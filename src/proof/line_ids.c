@@ -79,11 +79,11 @@ static int grow(struct line_ids *t, struct err *err)
 {
     size_t size = t->size ? 2 * t->size : FIRST_SIZE;
     struct entry *list;
-    void *room;
+    void *memory;
 
-    if (mem_big(&room, size, sizeof(*list), "the ids of lines", err))
+    if (mem_big(&memory, size, sizeof(*list), "the ids of lines", err))
         return -1;
-    list = room;
+    list = memory;
     memset(list, 0, size * sizeof(*list));
     for (size_t i = 0; i < t->size; i++)
         if (t->entry[i].n)

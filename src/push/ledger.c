@@ -41,7 +41,7 @@ struct entries {
 
 static void add(struct entries *e, const struct entry *line)
 {
-    VEC_ROOM(e->list, e->cap, e->n + 1);
+    VEC_RESERVE(e->list, e->cap, e->n + 1);
     e->list[e->n] = *line;
     e->list[e->n].line = e->n;
     e->n++;

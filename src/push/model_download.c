@@ -241,7 +241,8 @@ static int grow(struct growing *g, const char *url, bool ranges,
     if (g->fd < 0)
         return err_errno(err, file_err_code(errno), "cannot make \"%s\"",
                          g->part);
-    if (file_room(g->x->dir, g->size > g->have ? g->size - g->have : 0, err))
+    if (file_check_space(g->x->dir, g->size > g->have ? g->size - g->have : 0,
+                         err))
         return -1;
     while (ranges && g->have < g->size) {
         uint64_t n = g->size - g->have;

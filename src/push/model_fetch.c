@@ -100,8 +100,8 @@ static int find(struct gateways *g, size_t i, void *self, struct err *err)
     x->source = i;
     if (file_size(x->part, &have, NULL))
         have = 0;
-    return file_room(x->f->store,
-                     x->data.size > have ? x->data.size - have : 0, err);
+    return file_check_space(x->f->store,
+                            x->data.size > have ? x->data.size - have : 0, err);
 }
 
 /* ---- bytes ----- */

@@ -120,7 +120,7 @@ static struct release *add(struct releases *r, struct id request)
 {
     struct release *one;
 
-    VEC_ROOM(r->list, r->cap, r->n + 1);
+    VEC_RESERVE(r->list, r->cap, r->n + 1);
     one = &r->list[r->n++];
     one->request = request;
     one->reason = NULL;

@@ -61,7 +61,7 @@ static bool add_id(struct pull_answers *a, struct id id)
         else
             high = mid;
     }
-    VEC_ROOM(a->id, a->cap, a->n + 1);
+    VEC_RESERVE(a->id, a->cap, a->n + 1);
     memmove(&a->id[low + 1], &a->id[low], (a->n - low) * sizeof(*a->id));
     a->id[low] = id;
     a->n++;

@@ -22,7 +22,7 @@
 #define LIST_VERSION 1
 #define HEAD (8 + 4 + 4) /* magic, version, number of lines */
 #define ROW (32 + 4)     /* SHA-256, count */
-#define FIRST_ROOM 1024
+#define FIRST_CAPACITY 1024
 
 void earlier_clear(struct earlier *e)
 {
@@ -33,17 +33,18 @@ void earlier_clear(struct earlier *e)
 int earlier_note(struct earlier *e, struct id sha256, uint32_t n,
                  struct err *err)
 {
-    if (e->n == e->room) {
-        size_t room = e->room ? 2 * e->room : FIRST_ROOM;
+    if (e->n == e->capacity) {
+        size_t capacity = e->capacity ? 2 * e->capacity : FIRST_CAPACITY;
         void *line;
 
-        if (mem_big(&line, room, sizeof(*e->line), "the lines of a part", err))
+        if (mem_big(&line, capacity, sizeof(*e->line), "the lines of a part",
+                    err))
             return -1;
         if (e->n)
             memcpy(line, e->line, e->n * sizeof(*e->line));
         free(e->line);
         e->line = line;
-        e->room = room;
+        e->capacity = capacity;
     }
     e->line[e->n++] = (struct earlier_line){ sha256, n };
     return 0;

@@ -21,7 +21,7 @@ struct earlier_line {
 
 struct earlier {
     struct earlier_line *line;
-    size_t n, room;
+    size_t n, capacity;
 };
 void earlier_clear(struct earlier *e);
 

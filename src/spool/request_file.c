@@ -256,9 +256,9 @@ static int check_hash(struct request_file *f, struct err *err)
 /* As much as the ceiling allows; the rest of a longer line is dropped. */
 static void keep(struct request_file *f, const char *p, size_t n)
 {
-    size_t room = f->line.max - f->line.len;
+    size_t capacity = f->line.max - f->line.len;
 
-    buf_put(&f->line, p, n < room ? n : room);
+    buf_put(&f->line, p, n < capacity ? n : capacity);
 }
 
 /* The same without the blanks before it; those after it are counted as seen

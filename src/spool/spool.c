@@ -474,7 +474,7 @@ static int note_batch(void *self, const char *name, struct id id,
     /* another's, no directory, or gone by now */
     if (look(l->s, l->state, name, NULL) != 1)
         return 0;
-    VEC_ROOM(l->list, l->cap, l->n + 1);
+    VEC_RESERVE(l->list, l->cap, l->n + 1);
     b = &l->list[l->n++];
     b->state = l->state;
     b->id = id;

@@ -110,7 +110,7 @@ int spool_each_name(const char *path, spool_name_fn see, void *self,
 }
 
 /* A file of ours and its time. */
-static int check_file(int fd, const char *path, size_t room,
+static int check_file(int fd, const char *path, size_t capacity,
                       struct timespec *mtime, struct err *err)
 {
     struct stat st;
@@ -122,10 +122,10 @@ static int check_file(int fd, const char *path, size_t room,
     if (st.st_uid != geteuid())
         return err_set(err, ERR_INPUT, "\"%s\" belongs to another user",
                        path);
-    if ((uintmax_t)st.st_size > room)
+    if ((uintmax_t)st.st_size > capacity)
         return err_set(err, ERR_INPUT,
                        "\"%s\" has %ju bytes, at most %zu are read", path,
-                       (uintmax_t)st.st_size, room);
+                       (uintmax_t)st.st_size, capacity);
     if (mtime)
         *mtime = st.st_mtim;
     return 0;

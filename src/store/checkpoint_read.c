@@ -433,7 +433,7 @@ static int read_ends(struct checkpoint *c, uint64_t first, uint64_t n,
     if (n > c->head.n_vocab)
         return layout_bad(c->path, SET_PIECE_START, "has too many for one row",
                           err);
-    VEC_ROOM(c->ends, c->cap_ends, 8 * (size_t)n + 1);
+    VEC_RESERVE(c->ends, c->cap_ends, 8 * (size_t)n + 1);
     if (view(c, SET_PIECE_FROM, first, n + 1, &p, err))
         return -1;
     from = get_u64(p);

@@ -43,7 +43,7 @@ struct column {
     hsize_t dims[LAYOUT_MAX_RANK];
     uint64_t row_bytes;
     uint64_t at;
-    size_t held, room; /* rows */
+    size_t held, capacity; /* rows */
     unsigned char *data;
 };
 
@@ -134,10 +134,10 @@ static int put(struct writer *w, enum layout_set i, const void *data,
                        (uintmax_t)c->dims[0]);
     if (n == 0)
         return 0;
-    if (p && n >= c->room)
+    if (p && n >= c->capacity)
         return flush_column(w, c, err) ? -1 : write_rows(w, c, p, n, err);
     while (n > 0) {
-        uint64_t some = c->room - c->held;
+        uint64_t some = c->capacity - c->held;
         unsigned char *to = c->data + c->held * size;
 
         some = n < some ? n : some;
@@ -148,7 +148,7 @@ static int put(struct writer *w, enum layout_set i, const void *data,
         p = p ? p + some * size : NULL;
         n -= some;
         c->held += some;
-        if (c->held == c->room && flush_column(w, c, err))
+        if (c->held == c->capacity && flush_column(w, c, err))
             return -1;
     }
     return 0;
@@ -394,7 +394,7 @@ static int plan(struct writer *w, uint64_t *nbytes, struct err *err)
         n = n > 1 ? n : 1;
         if (layout_table[i].count == COUNT_ROWS && n > LAYOUT_BLOCK)
             n = LAYOUT_BLOCK;
-        c->room = (size_t)n;
+        c->capacity = (size_t)n;
         hold += n * c->row_bytes;
     }
     if (mem_big(&memory, 1, (size_t)hold, "buffers of a checkpoint", err))
@@ -402,7 +402,7 @@ static int plan(struct writer *w, uint64_t *nbytes, struct err *err)
     w->memory = memory;
     for (int i = 0; i < N_SETS; i++) {
         w->column[i].data = w->memory + at;
-        at += w->column[i].room * (size_t)w->column[i].row_bytes;
+        at += w->column[i].capacity * (size_t)w->column[i].row_bytes;
     }
     *nbytes = sum + METADATA;
     return 0;

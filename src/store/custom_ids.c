@@ -43,7 +43,7 @@ void custom_ids_add(struct custom_ids *c, const char *custom_id,
 
     if (!custom_id || !*custom_id)
         return;
-    VEC_ROOM(c->entry, c->room, c->n + 1);
+    VEC_RESERVE(c->entry, c->capacity, c->n + 1);
     e = &c->entry[c->n++];
     digest(&hash, custom_id, strlen(custom_id));
     memcpy(e->hash, hash.b, HASH_BYTES);

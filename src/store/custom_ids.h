@@ -13,7 +13,7 @@ struct err;
 /* 24 bytes for each that was added. */
 struct custom_ids {
     struct custom_id_entry *entry;
-    size_t n, room;
+    size_t n, capacity;
 };
 void custom_ids_init(struct custom_ids *c);
 void custom_ids_clear(struct custom_ids *c);

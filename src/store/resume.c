@@ -90,7 +90,7 @@ static int numbers_in(uint32_t **list, size_t *n, const char *dir,
         if (strncmp(e->d_name, prefix, skip) != 0 ||
             name_number(&number, e->d_name + skip, digits, suffix))
             continue;
-        VEC_ROOM(*list, cap, *n + 1);
+        VEC_RESERVE(*list, cap, *n + 1);
         (*list)[(*n)++] = number;
     }
     if (!d || errno)
@@ -227,7 +227,7 @@ struct open_set {
 
 static void open_add(struct open_set *o, uint64_t index, bool alone)
 {
-    VEC_ROOM(o->entry, o->cap, o->n + 1);
+    VEC_RESERVE(o->entry, o->cap, o->n + 1);
     o->entry[o->n].index = index;
     o->entry[o->n++].alone = alone;
 }

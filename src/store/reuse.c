@@ -57,7 +57,7 @@ struct reuse {
 
 static void put_entry(struct reuse *r, struct id job, uint32_t row)
 {
-    VEC_ROOM(r->entry, r->cap, r->n + 1);
+    VEC_RESERVE(r->entry, r->cap, r->n + 1);
     r->entry[r->n++] =
         (struct entry){ get_u64(job.b), (uint32_t)r->n_parts, row };
 }
@@ -67,7 +67,7 @@ static void put_part(struct reuse *r, const struct batch *b, uint32_t number,
 {
     struct part *p;
 
-    VEC_ROOM(r->part, r->cap_parts, r->n_parts + 1);
+    VEC_RESERVE(r->part, r->cap_parts, r->n_parts + 1);
     p = &r->part[r->n_parts++];
     memset(p, 0, sizeof(*p));
     p->batch = b->id;

@@ -63,7 +63,7 @@ static int read_frame(struct seal *s, uint32_t log, uint64_t at,
 
 static struct seal_row *new_row(struct seal *s)
 {
-    VEC_ROOM(s->row, s->cap_rows, s->n_rows + 1);
+    VEC_RESERVE(s->row, s->cap_rows, s->n_rows + 1);
     return &s->row[s->n_rows++];
 }
 
@@ -102,7 +102,7 @@ static bool is_bare(const struct record *r)
 
 static void add_refused(struct seal *s, uint32_t log, const struct frame *f)
 {
-    VEC_ROOM(s->refused, s->cap_refused, s->n_refused + 1);
+    VEC_RESERVE(s->refused, s->cap_refused, s->n_refused + 1);
     s->refused[s->n_refused++] = (struct seal_refused){
         (uint32_t)f->index, log, f->at
     };
@@ -124,7 +124,7 @@ static struct pending *pending_of(struct pendings *q, uint64_t index)
     for (size_t i = 0; i < q->n; i++)
         if (q->p[i].index == index)
             return &q->p[i];
-    VEC_ROOM(q->p, q->cap, q->n + 1);
+    VEC_RESERVE(q->p, q->cap, q->n + 1);
     q->p[q->n] = (struct pending){ .index = index };
     return &q->p[q->n++];
 }

@@ -35,7 +35,7 @@ void merger_add(struct merger *m, uint32_t id, size_t start, size_t len)
 {
     struct symbol *s;
 
-    VEC_ROOM(m->sym, m->cap, m->n + 1);
+    VEC_RESERVE(m->sym, m->cap, m->n + 1);
     s = &m->sym[m->n];
     s->id = id;
     s->start = (uint32_t)start;
@@ -51,7 +51,7 @@ static void heap_put(struct merger *m, struct candidate c)
 {
     size_t i = m->n_heap, up;
 
-    VEC_ROOM(m->heap, m->cap_heap, m->n_heap + 1);
+    VEC_RESERVE(m->heap, m->cap_heap, m->n_heap + 1);
     m->n_heap++;
     for (; i && m->heap[up = (i - 1) / 2].key > c.key; i = up)
         m->heap[i] = m->heap[up];

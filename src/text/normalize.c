@@ -58,7 +58,7 @@ static size_t decompose(uint32_t **cps, const char *s, size_t n)
     int len;
 
     for (i = 0; i < n; i += (size_t)len) {
-        VEC_ROOM(cp, cap, used + UNICODE_MAX_PARTS);
+        VEC_RESERVE(cp, cap, used + UNICODE_MAX_PARTS);
         len = utf8_next(s + i, n - i, &c);
         if (len <= 0)
             break; /* the caller has checked the text */

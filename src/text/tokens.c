@@ -26,7 +26,7 @@ void tokens_clear(struct tokens *t)
 
 void tokens_put(struct tokens *t, uint32_t id)
 {
-    VEC_ROOM(t->id, t->cap, t->n + 1);
+    VEC_RESERVE(t->id, t->cap, t->n + 1);
     t->id[t->n++] = id;
 }
 

@@ -42,7 +42,7 @@ struct answers {
 
 static struct answer_key *new_key(struct answers *a)
 {
-    VEC_ROOM(a->key, a->cap, a->n + 1);
+    VEC_RESERVE(a->key, a->cap, a->n + 1);
     memset(&a->key[a->n], 0, sizeof(*a->key));
     return &a->key[a->n++];
 }

@@ -36,7 +36,7 @@ void check_leaf(struct check *c, const struct result_record *res)
 {
     if (!c->is_signed)
         return;
-    VEC_ROOM(c->leaf, c->cap_leaves, c->n_leaves + 1);
+    VEC_RESERVE(c->leaf, c->cap_leaves, c->n_leaves + 1);
     result_leaf(&c->leaf[c->n_leaves++], res);
 }
 

@@ -139,8 +139,8 @@ static void start(struct pool *p, size_t threads)
 
 struct pool *pool_new(size_t threads)
 {
-    void *room = aligned_alloc(64, (sizeof(struct pool) + 63) / 64 * 64);
-    struct pool *p = room;
+    void *memory = aligned_alloc(64, (sizeof(struct pool) + 63) / 64 * 64);
+    struct pool *p = memory;
 
     if (!p)
         abort();

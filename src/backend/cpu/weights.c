@@ -25,7 +25,7 @@ static size_t aligned(size_t n)
 /* Rows of a matrix that are packed, X1_GROUP of them an item. */
 struct pack_job {
     const struct x1_kernels *k;
-    void *room;
+    void *out;
     const struct x1_matrix *m;
     size_t first, end;
 };
@@ -36,15 +36,15 @@ static void pack_groups(void *self, size_t from, size_t to, size_t thread)
     size_t end = j->first + to * X1_GROUP;
 
     (void)thread;
-    j->k->pack(j->room, j->m, j->first + from * X1_GROUP,
+    j->k->pack(j->out, j->m, j->first + from * X1_GROUP,
                end < j->end ? end : j->end);
 }
 
 /* Pack rows [first, end) on all threads, at least CHUNK_BYTES each. */
-static void pack_rows(const struct weights *w, void *room,
+static void pack_rows(const struct weights *w, void *out,
                       const struct x1_matrix *m, size_t first, size_t end)
 {
-    struct pack_job j = { w->k, room, m, first, end };
+    struct pack_job j = { w->k, out, m, first, end };
     size_t n = (end - first + X1_GROUP - 1) / X1_GROUP;
     size_t chunk = pool_chunk(w->threads, n, 1);
     size_t least = CHUNK_BYTES / ((size_t)m->cols * X1_GROUP) + 1;
@@ -65,13 +65,13 @@ static void pack(struct place *p, struct x1_weights *w,
                  const struct x1_matrix *m)
 {
     const struct x1_kernels *k = p->of->k;
-    unsigned char *room = p->base ? p->base + p->at : NULL;
+    unsigned char *out = p->base ? p->base + p->at : NULL;
     size_t n = k->pack_bytes(m);
 
-    if (room && n)
-        pack_rows(p->of, room, m, 0, m->rows);
-    if (room || n == 0)
-        k->weights(w, m, room);
+    if (out && n)
+        pack_rows(p->of, out, m, 0, m->rows);
+    if (out || n == 0)
+        k->weights(w, m, out);
     p->at += aligned(n);
 }
 
@@ -102,18 +102,18 @@ int weights_init(struct weights *w, const struct x1_kernels *k,
                  struct err *err)
 {
     struct place p = { w, NULL, 0 };
-    void *room;
+    void *out;
 
     *w = (struct weights){ .k = k, .threads = threads };
     w->layers = xcalloc(m->rec.n_layers, sizeof(*w->layers));
     pack_all(w, &p, m);
     if (p.at == 0)
         return 0;
-    if (mem_big(&room, p.at, 1, "weights", err)) {
+    if (mem_big(&out, p.at, 1, "weights", err)) {
         weights_clear(w);
         return -1;
     }
-    w->packed = room;
+    w->packed = out;
     p = (struct place){ w, w->packed, 0 };
     pack_all(w, &p, m);
     return 0;
@@ -155,7 +155,7 @@ static struct x1_weights *weights_of(struct weights *w, uint32_t tensor)
 /* A matrix by its number, as it lies in `packed`: scales, then what the
  * kernels read, to which *room points.  Returns the bytes of both. */
 static size_t place(const struct weights *w, uint32_t tensor,
-                    struct x1_matrix *m, unsigned char **room)
+                    struct x1_matrix *m, unsigned char **out)
 {
     unsigned char *at = w->packed ? w->packed + w->at[tensor] : NULL;
     struct tensor_record t;
@@ -165,9 +165,9 @@ static size_t place(const struct weights *w, uint32_t tensor,
     *m = (struct x1_matrix){ t.rows, t.cols, (const float *)(void *)at, NULL };
     scales = aligned(t.rows * sizeof(float));
     n = w->k->pack_bytes(m);
-    *room = at ? at + scales : NULL;
+    *out = at ? at + scales : NULL;
     if (n == 0)
-        m->w = (const int8_t *)*room;
+        m->w = (const int8_t *)*out;
     return scales + aligned(n ? n : (size_t)t.rows * t.cols);
 }
 
@@ -186,7 +186,7 @@ int weights_begin(struct weights *w, const struct x1_kernels *k,
                   struct err *err)
 {
     struct x1_matrix m;
-    unsigned char *room;
+    unsigned char *out;
     size_t total = 0;
     void *packed;
 
@@ -197,7 +197,7 @@ int weights_begin(struct weights *w, const struct x1_kernels *k,
         if (!is_matrix(rec, i))
             continue;
         w->at[i] = total;
-        total += place(w, i, &m, &room);
+        total += place(w, i, &m, &out);
     }
     if (mem_big(&packed, total, 1, "weights", err)) {
         weights_clear(w);
@@ -212,31 +212,31 @@ void weights_rows(struct weights *w, uint32_t tensor,
 {
     size_t cols = from->cols;
     struct x1_matrix m;
-    unsigned char *room;
+    unsigned char *out;
 
-    place(w, tensor, &m, &room);
+    place(w, tensor, &m, &out);
     if (first == 0)
         memcpy(w->packed + w->at[tensor], from->scale,
                m.rows * sizeof(*m.scale));
     if (m.w) {
-        memcpy(room + first * cols, from->w, (end - first) * cols);
+        memcpy(out + first * cols, from->w, (end - first) * cols);
         return;
     }
     /* pack reads these rows alone, and finds them where row 0 would begin */
     m.w = (const int8_t *)((uintptr_t)from->w - first * cols);
-    pack_rows(w, room, &m, first, end);
+    pack_rows(w, out, &m, first, end);
 }
 
 void weights_end(struct weights *w)
 {
     struct x1_matrix m;
-    unsigned char *room;
+    unsigned char *out;
 
     for (uint32_t i = 0; i < w->rec.n_tensors; i++) {
         if (!is_matrix(&w->rec, i))
             continue;
-        place(w, i, &m, &room);
-        w->k->weights(weights_of(w, i), &m, room);
+        place(w, i, &m, &out);
+        w->k->weights(weights_of(w, i), &m, out);
     }
     if (w->rec.flags & MODEL_TIED)
         w->head = w->embed;

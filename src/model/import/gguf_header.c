@@ -269,18 +269,18 @@ static int by_place(const void *a, const void *b)
 static int place_tensors(const struct gguf_file *f, struct gguf_tensor *t,
                          size_t n, uint64_t alignment, struct err *err)
 {
-    uint64_t room = f->size - f->data;
+    uint64_t capacity = f->size - f->data;
 
     for (size_t i = 0; i < n; i++) {
         if (t[i].at % alignment)
             return err_set(err, ERR_INPUT, "tensor \"%s\" begins at %" PRIu64
                            ", not a multiple of %" PRIu64, t[i].name,
                            t[i].at, alignment);
-        if (t[i].size > room || t[i].at > room - t[i].size)
+        if (t[i].size > capacity || t[i].at > capacity - t[i].size)
             return err_set(err, ERR_INPUT, "tensor \"%s\" of %" PRIu64
                            " bytes begins at %" PRIu64 " and the file ends"
                            " at %" PRIu64 ": it is not whole", t[i].name,
-                           t[i].size, t[i].at > room ? f->size
+                           t[i].size, t[i].at > capacity ? f->size
                                                      : f->data + t[i].at,
                            f->size);
         t[i].at += f->data;

@@ -141,7 +141,7 @@ static int parse_offsets(struct safetensor *t, const struct json *v,
 
 static void add(struct safetensors *s, const struct safetensor *t)
 {
-    VEC_ROOM(s->t, s->cap, s->n + 1);
+    VEC_RESERVE(s->t, s->cap, s->n + 1);
     s->t[s->n++] = *t;
 }
 
