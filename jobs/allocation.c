@@ -267,7 +267,7 @@ int allocation_step(char step[LAUNCH_ID_SIZE], const char *job,
     return walk_steps(job, match, &s, err);
 }
 
-int allocation_tell_step(const char *step, struct err *err)
+int allocation_report_step(const char *step, struct err *err)
 {
     struct buf text, errs;
     int rc;

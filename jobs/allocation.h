@@ -53,7 +53,7 @@ int allocation_step(char step[LAUNCH_ID_SIZE], const char *job,
 
 /* Have the ranks of a step save and end, and nothing else of its job; one that
  * is over is not a failure.  0, -1. */
-int allocation_tell_step(const char *step, struct err *err);
+int allocation_report_step(const char *step, struct err *err);
 
 /* The words that start ranks on it as planned, before the program, and
  * variables that they need; free both with allocation_free_words. */

@@ -128,7 +128,7 @@ struct failure {
     bool dir; /* chdir() failed */
 };
 
-static void tell(int fd, const void *what, size_t n)
+static void put(int fd, const void *what, size_t n)
 {
     ssize_t put;
 
@@ -175,7 +175,7 @@ static void become(const struct child *c, pid_t parent, int fd)
     }
     if (look("/proc/self/stat", &hello.start, &session) != 1)
         hello.start = 0;
-    tell(fd, &hello, sizeof(hello));
+    put(fd, &hello, sizeof(hello));
     failure.dir = c->dir && chdir(c->dir);
     if (!failure.dir && redirect(c) == 0) {
         default_signals();
@@ -184,7 +184,7 @@ static void become(const struct child *c, pid_t parent, int fd)
         execvp(c->argv[0], (char *const *)c->argv);
     }
     failure.why = errno;
-    tell(fd, &failure, sizeof(failure));
+    put(fd, &failure, sizeof(failure));
     _exit(127);
 }
 

@@ -93,8 +93,8 @@ void plan_make(struct plan *p, const struct plan_job *j,
     p->overcommit = p->cpus * p->per_node > cpus;
 }
 
-static void tell_bound(char *text, size_t n, const struct plan *p,
-                       const struct plan_job *j, const struct plan_need *need)
+static void report_bound(char *text, size_t n, const struct plan *p,
+                         const struct plan_job *j, const struct plan_need *need)
 {
     uint64_t each = (need->model + need->kv) / MIB;
 
@@ -124,8 +124,8 @@ static void tell_bound(char *text, size_t n, const struct plan *p,
     }
 }
 
-void plan_tell(char text[PLAN_TEXT], const struct plan *p,
-               const struct plan_job *j, const struct plan_need *need)
+void plan_describe(char text[PLAN_TEXT], const struct plan *p,
+                   const struct plan_job *j, const struct plan_need *need)
 {
     uint64_t nodes = at_least_one(j->nodes);
     uint64_t threads = at_least_one(j->threads);
@@ -133,7 +133,7 @@ void plan_tell(char text[PLAN_TEXT], const struct plan *p,
     uint64_t all = j->node_cpus / threads;
     char why[160], of[64] = "", each[64] = "";
 
-    tell_bound(why, sizeof(why), p, j, need);
+    report_bound(why, sizeof(why), p, j, need);
     if (all > cores)
         snprintf(of, sizeof(of), " of %" PRIu64, all);
     if (p->per_node && nodes > 1)

@@ -54,8 +54,8 @@ void plan_make(struct plan *p, const struct plan_job *j,
                const struct plan_need *need);
 
 /* The plan in one line, and what bounds it. */
-void plan_tell(char text[PLAN_TEXT], const struct plan *p,
-               const struct plan_job *j, const struct plan_need *need);
+void plan_describe(char text[PLAN_TEXT], const struct plan *p,
+                   const struct plan_job *j, const struct plan_need *need);
 
 /* Fill *j from what `scontrol show job -d JOB` and `scontrol show node NODES`
  * print, one after the other.  Texts that a person wrote (a job's name, paths,

@@ -130,16 +130,16 @@ static bool is_gone(const struct rank *r)
     return r->state == RANK_LEFT || r->state == RANK_LOST;
 }
 
-static void tell(struct dispatch *d, int to, int tag, const struct buf *b)
+static void send_to(struct dispatch *d, int to, int tag, const struct buf *b)
 {
     comm_send(d->comm, to, tag, b ? b->data : "", b ? b->len : 0);
 }
 
-static void tell_all(struct dispatch *d, int tag, const struct buf *b)
+static void send_all(struct dispatch *d, int tag, const struct buf *b)
 {
     for (int i = 0; i < d->size; i++)
         if (d->rank[i].state != RANK_LOST)
-            tell(d, i, tag, b);
+            send_to(d, i, tag, b);
 }
 
 static void start_ranks(struct dispatch *d)
@@ -154,7 +154,7 @@ static void start_ranks(struct dispatch *d)
         d->rank[i].state = d->ranks->lost[i] ? RANK_LOST : RANK_STARTING;
         d->rank[i].received = clock_s();
     }
-    tell_all(d, TAG_START, &b);
+    send_all(d, TAG_START, &b);
     buf_clear(&b);
 }
 
@@ -213,7 +213,7 @@ static void close_ranks(struct dispatch *d, bool save)
     d->phase = DISPATCH_CLOSING;
     for (int i = 0; i < d->size; i++)
         if (!is_gone(&d->rank[i]))
-            tell(d, i, TAG_SAVE, NULL);
+            send_to(d, i, TAG_SAVE, NULL);
 }
 
 static void send_seal(struct dispatch *d, int to, uint32_t k, uint32_t of,
@@ -225,7 +225,7 @@ static void send_seal(struct dispatch *d, int to, uint32_t k, uint32_t of,
     buf_put_u32(&b, k);
     buf_put_u32(&b, of);
     buf_putc(&b, finish);
-    tell(d, to, TAG_SEAL, &b);
+    send_to(d, to, TAG_SEAL, &b);
     buf_clear(&b);
     d->rank[to].state = RANK_SEALING;
     d->rank[to].received = clock_s();
@@ -245,7 +245,7 @@ static bool may_seal(const struct rank *r)
 }
 
 /* Lines none of whose answers had to be computed. */
-static void tell_reused(const struct dispatch *d)
+static void report_reused(const struct dispatch *d)
 {
     uint32_t n = 0;
 
@@ -264,7 +264,7 @@ static void begin_sealing(struct dispatch *d)
 {
     uint32_t k = 0, of = 0;
 
-    tell_reused(d);
+    report_reused(d);
     d->phase = DISPATCH_SEALING;
     for (int i = 0; i < d->size; i++)
         of += may_seal(&d->rank[i]);
@@ -348,7 +348,7 @@ static void hand_out(struct dispatch *d, int to, const struct work *w,
     }
     r->wants = false;
     r->alone = w[0].kind != WORK_WITH_OTHERS;
-    tell(d, to, TAG_SHARD, &b);
+    send_to(d, to, TAG_SHARD, &b);
     buf_clear(&b);
 }
 
@@ -503,7 +503,7 @@ static void take_ready(struct dispatch *d, struct rank *r,
         r->state = RANK_WORKING;
     /* it was started after the others were told to save */
     if (d->phase == DISPATCH_CLOSING)
-        tell(d, p->from, TAG_SAVE, NULL);
+        send_to(d, p->from, TAG_SAVE, NULL);
     d->changed = true;
 }
 
@@ -696,7 +696,7 @@ void dispatch_tick(struct dispatch *d)
         d->pulsed = t;
         for (int i = 1; i < d->size; i++)
             if (d->rank[i].state != RANK_LOST)
-                tell(d, i, TAG_PULSE, NULL);
+                send_to(d, i, TAG_PULSE, NULL);
     }
     look_at_heart(d);
     look_around(d);

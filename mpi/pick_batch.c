@@ -48,11 +48,11 @@ static bool is_running_own(const struct batch *b)
     return is_running_own_of(b, &unused);
 }
 
-static int tell_owner(const struct batch *b, struct err *err)
+static int report_owner(const struct batch *b, struct err *err)
 {
-    char who[OWNER_TELL];
+    char who[OWNER_TEXT];
 
-    owner_tell(who, sizeof(who), b);
+    owner_describe(who, sizeof(who), b);
     return err_set(err, ERR_INPUT, "batch %s is worked on by %s",
                    id_text(b->id).s, who);
 }
@@ -66,7 +66,7 @@ int pick_batch_named(const struct spool *s, const char *name, struct batch *b,
         enum taking rc = spool_adopt(s, b, NULL, NULL, OWNER_STALE_S, err);
 
         if (rc != TAKING_DONE)
-            return rc == TAKING_LATE ? tell_owner(b, err) : -1;
+            return rc == TAKING_LATE ? report_owner(b, err) : -1;
     }
     switch (b->state) {
     case SPOOL_TODO:

@@ -112,7 +112,7 @@ int planning(const struct settings *s, const char *model_path,
         job.memory = machine_memory();
     look_at_work(&need, s, model_path, name, n);
     plan_make(&p, &job, &need);
-    plan_tell(text, &p, &job, &need);
+    plan_describe(text, &p, &job, &need);
     log_info("%s", text);
     printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 "\n",
            job.nodes, p.ranks, p.per_node, p.cpus, p.overcommit, p.memory);

@@ -89,15 +89,15 @@ void rank_free(struct rank_side *r)
 
 /* ---- telling rank 0 ------------------------------------------------------ */
 
-static void tell(struct rank_side *r, int tag, const struct buf *b)
+static void send_to_root(struct rank_side *r, int tag, const struct buf *b)
 {
     comm_send(r->comm, 0, tag, b ? b->data : "", b ? b->len : 0);
     r->told = clock_s();
 }
 
 /* err NULL: well, and then `more` follows. */
-static void tell_end(struct rank_side *r, int tag, const struct err *err,
-                     int more)
+static void report_end(struct rank_side *r, int tag, const struct err *err,
+                       int more)
 {
     struct buf b;
 
@@ -107,11 +107,11 @@ static void tell_end(struct rank_side *r, int tag, const struct err *err,
         buf_puts(&b, err->text);
     else if (more >= 0)
         buf_putc(&b, more);
-    tell(r, tag, &b);
+    send_to_root(r, tag, &b);
     buf_clear(&b);
 }
 
-static void tell_ready(struct rank_side *r)
+static void report_ready(struct rank_side *r)
 {
     char host[256] = "";
     struct buf b;
@@ -120,12 +120,12 @@ static void tell_ready(struct rank_side *r)
         strcpy(host, "?");
     buf_init(&b, COMM_MAX);
     buf_puts(&b, host);
-    tell(r, TAG_READY, &b);
+    send_to_root(r, TAG_READY, &b);
     buf_clear(&b);
 }
 
 /* Everything that is new, at once. */
-static void tell_done(struct rank_side *r)
+static void report_done(struct rank_side *r)
 {
     struct work_done d[DONE_MAX];
     size_t n;
@@ -141,7 +141,7 @@ static void tell_done(struct rank_side *r)
             buf_putc(&b, (d[i].given_up ? DONE_GIVEN_UP : 0) |
                              (d[i].reused ? DONE_REUSED : 0));
         }
-        tell(r, TAG_DONE, &b);
+        send_to_root(r, TAG_DONE, &b);
         buf_clear(&b);
     }
 }
@@ -154,14 +154,14 @@ static double next_beat_s(const struct rank_side *r)
     return r->compute && r->beats < FIRST_BEATS && s > 1 ? 1 : s;
 }
 
-static void tell_beat(struct rank_side *r)
+static void report_beat(struct rank_side *r)
 {
     struct buf b;
 
     buf_init(&b, 16);
     buf_put_u64(&b, r->compute ? compute_tokens(r->compute) : 0);
     r->beats += r->compute != NULL;
-    tell(r, TAG_BEAT, &b);
+    send_to_root(r, TAG_BEAT, &b);
     buf_clear(&b);
 }
 
@@ -240,9 +240,9 @@ static void take_start(struct rank_side *r, const struct payload *p)
     r->start = get_u32(p->data);
     r->batch_path = xstrndup((const char *)p->data + 4, p->n - 4);
     if (begin(r, &err))
-        tell_end(r, TAG_LEFT, &err, -1);
+        report_end(r, TAG_LEFT, &err, -1);
     else
-        tell_ready(r);
+        report_ready(r);
 }
 
 static void take_shard(struct rank_side *r, const struct payload *p)
@@ -279,7 +279,7 @@ static void take_seal(struct rank_side *r, const struct payload *p)
 
     if (p->n < 9 || !r->has_model || !r->batch_path) {
         err_set(&err, ERR_FATAL, "asked to seal a batch that it does not hold");
-        tell_end(r, TAG_SEALED, &err, -1);
+        report_end(r, TAG_SEALED, &err, -1);
         return;
     }
     sealer_free(r->sealer);
@@ -295,7 +295,7 @@ static void take_seal(struct rank_side *r, const struct payload *p)
     o.of += o.of == 0;
     o.finish = r->finishing = p->data[8] != 0;
     if (sealer_new(&r->sealer, &o, &err))
-        tell_end(r, TAG_SEALED, &err, -1);
+        report_end(r, TAG_SEALED, &err, -1);
 }
 
 void rank_take(struct rank_side *r, const struct payload *p)
@@ -333,19 +333,19 @@ static void look_at_compute(struct rank_side *r)
     if (!r->compute)
         return;
     state = compute_state(r->compute);
-    tell_done(r);
+    report_done(r);
     if (state == COMPUTE_RUNNING) {
         if (!r->wanted && !r->saving &&
             compute_waiting(r->compute) < r->o.max_sequences) {
             r->wanted = true;
-            tell(r, TAG_WANT, NULL);
+            send_to_root(r, TAG_WANT, NULL);
         }
         return;
     }
     compute_error(r->compute, &err);
     compute_free(r->compute);
     r->compute = NULL;
-    tell_end(r, TAG_LEFT, state == COMPUTE_FAILED ? &err : NULL, -1);
+    report_end(r, TAG_LEFT, state == COMPUTE_FAILED ? &err : NULL, -1);
 }
 
 static void look_at_sealer(struct rank_side *r)
@@ -360,8 +360,8 @@ static void look_at_sealer(struct rank_side *r)
         return;
     sealer_free(r->sealer);
     r->sealer = NULL;
-    tell_end(r, TAG_SEALED, state == SEALER_FAILED ? &err : NULL,
-             r->finishing);
+    report_end(r, TAG_SEALED, state == SEALER_FAILED ? &err : NULL,
+               r->finishing);
 }
 
 void rank_tick(struct rank_side *r)
@@ -375,7 +375,7 @@ void rank_tick(struct rank_side *r)
     if (!r->compute && !r->sealer)
         lost_s *= START_FACTOR;
     if (t - r->told >= next_beat_s(r))
-        tell_beat(r);
+        report_beat(r);
     if (comm_rank(r->comm) == 0 || t - r->received < lost_s)
         return;
     log_warning("rank 0 is lost: silent for %u s; this rank saves and leaves",
@@ -387,7 +387,7 @@ void rank_tick(struct rank_side *r)
 
 void rank_signalled(struct rank_side *r)
 {
-    tell(r, TAG_SIGNAL, NULL);
+    send_to_root(r, TAG_SIGNAL, NULL);
 }
 
 bool rank_quits(const struct rank_side *r, int *status)

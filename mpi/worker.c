@@ -548,7 +548,7 @@ static int work(struct worker *w)
     return status;
 }
 
-static int tell_outcome(const struct worker *w)
+static int report_outcome(const struct worker *w)
 {
     struct spool *spool = NULL;
     struct err err = ERR_INIT;
@@ -649,7 +649,7 @@ static int choose_task(struct worker *w)
         log_err(&err);
         return EXIT_FAILED;
     }
-    return w->plan ? EXIT_DONE : w->outcome ? tell_outcome(w) : work(w);
+    return w->plan ? EXIT_DONE : w->outcome ? report_outcome(w) : work(w);
 }
 
 static int parse_and_work(struct worker *w, int argc, char **argv)

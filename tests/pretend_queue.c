@@ -211,7 +211,7 @@ static void give(struct pretend_call *c)
 }
 
 /* Info is all that is asked. */
-static void tell(struct pretend_call *c)
+static void report(struct pretend_call *c)
 {
     struct buf tags, data;
     char *text;
@@ -233,7 +233,7 @@ static void serve(struct pretend_call *c)
     else if (strncmp(c->path, "/result/", 8) == 0)
         give(c);
     else if (strncmp(c->path, "/dry-run", 8) == 0)
-        tell(c);
+        report(c);
     else
         pretend_answer(c, "404 X", "", "", 0);
 }

@@ -108,10 +108,10 @@ static void sign_draft(struct claims_item *it, struct buf *raw,
     buf_clear(&json);
 }
 
-static int tell(struct told *t, struct published *p, const struct draft *d,
-                const struct id *who)
+static int report(struct told *t, struct published *p, const struct draft *d,
+                  const struct id *who)
 {
-    struct claims c = { .tell = on_claim, .self = t, .key = who };
+    struct claims c = { .report = on_claim, .self = t, .key = who };
     struct claims_item it;
     struct buf raw;
     int rc;
@@ -136,14 +136,14 @@ static void test_good(void)
 
     published_init(&p);
     draft_init(&d);
-    ok(tell(&t, &p, &d, &node) == 0 && !*t.wrong && t.open == 0 && t.n == 9,
+    ok(report(&t, &p, &d, &node) == 0 && !*t.wrong && t.open == 0 && t.n == 9,
        "a result holds in nine claims %s", t.wrong);
-    ok(tell(&t, &p, &d, NULL) == 0 && !*t.wrong && t.open == 1,
+    ok(report(&t, &p, &d, NULL) == 0 && !*t.wrong && t.open == 1,
        "without a key, who signed it is open");
-    ok(tell(&t, &p, &d, &d.p.batch) == 0 && strstr(t.wrong, "its owner"),
+    ok(report(&t, &p, &d, &d.p.batch) == 0 && strstr(t.wrong, "its owner"),
        "another key: %s", t.wrong);
     pub_hash(&d.p);
-    ok(tell(&t, &p, &d, &node) == 0 && !*t.wrong, "by hashes it holds too");
+    ok(report(&t, &p, &d, &node) == 0 && !*t.wrong, "by hashes it holds too");
     pub_clear(&d.p);
     published_clear(&p);
 }
@@ -163,7 +163,7 @@ static void wrong_value(const char *k, const char *json, const char *claim)
         pub_set(&d.p, k, json);
     else
         pub_set_id(&d.p, k, other);
-    ok(tell(&t, &p, &d, &node) != -2 &&
+    ok(report(&t, &p, &d, &node) != -2 &&
            strncmp(t.wrong, claim, strlen(claim)) == 0,
        "another %s: %.100s", k, t.wrong);
     pub_clear(&d.p);
@@ -220,20 +220,20 @@ static void test_tags(void)
 
         draft_init(&d);
         draft_id(&d, rows[i][0], other);
-        tell(&t, &p, &d, &node);
+        report(&t, &p, &d, &node);
         ok(strncmp(t.wrong, rows[i][1], strlen(rows[i][1])) == 0,
            "another tag %s: %.100s", rows[i][0], t.wrong);
         pub_clear(&d.p);
         draft_init(&d);
         draft_tag(&d, rows[i][0])->name = "X";
-        tell(&t, &p, &d, &node);
+        report(&t, &p, &d, &node);
         ok(strncmp(t.wrong, rows[i][1], strlen(rows[i][1])) == 0,
            "no tag %s: %.100s", rows[i][0], t.wrong);
         pub_clear(&d.p);
         draft_init(&d);
         tag = draft_tag(&d, rows[i][0]);
         d.tag[d.n_tags++] = *tag;
-        tell(&t, &p, &d, &node);
+        report(&t, &p, &d, &node);
         ok(strncmp(t.wrong, rows[i][1], strlen(rows[i][1])) == 0,
            "the tag %s twice: %.100s", rows[i][0], t.wrong);
         pub_clear(&d.p);
@@ -252,13 +252,13 @@ static void test_finish(void)
 
     published_init(&p);
     draft_init(&d);
-    tell(&t, &p, &d, &node);
+    report(&t, &p, &d, &node);
     r = p.result;
     r.finish = RESULT_LENGTH;
     result_record_id(&id, &r);
     draft_id(&d, "Result", id);
     pub_set(&d.p, "finish", "1");
-    tell(&t, &p, &d, &node);
+    report(&t, &p, &d, &node);
     ok(strncmp(t.wrong, "its finish", 10) == 0, "a length that is none: %s",
        t.wrong);
     pub_clear(&d.p);
@@ -303,9 +303,9 @@ static void paper_init(struct paper *w)
     paper_pack(w);
 }
 
-static int tell_paper(struct told *t, struct paper *w)
+static int report_paper(struct told *t, struct paper *w)
 {
-    struct claims c = { .tell = on_claim, .self = t, .key = &node };
+    struct claims c = { .report = on_claim, .self = t, .key = &node };
     struct published_statement s;
     struct claims_item it;
     struct buf raw;
@@ -341,41 +341,41 @@ static void test_statements(void)
     struct told t;
 
     paper_init(&w);
-    ok(tell_paper(&t, &w) == 0 && !*t.wrong && t.n == 6, "a statement holds"
+    ok(report_paper(&t, &w) == 0 && !*t.wrong && t.n == 6, "a statement holds"
        " %s", t.wrong);
     w.tags.n_tags--;
-    ok(tell_paper(&t, &w) == 0 && !*t.wrong, "without a process, too");
+    ok(report_paper(&t, &w) == 0 && !*t.wrong, "without a process, too");
     w.s.process.b[3] = 1;
     paper_pack(&w);
-    ok(tell_paper(&t, &w) == 0 && strstr(t.wrong, "Process"),
+    ok(report_paper(&t, &w) == 0 && strstr(t.wrong, "Process"),
        "but not with one that is not a tag: %s", t.wrong);
     w.s.process.b[3] = 0;
     w.s.batch.b[0] ^= 1;
     paper_pack(&w);
-    ok(tell_paper(&t, &w) == 0 && strncmp(t.wrong, "its tags", 8) == 0,
+    ok(report_paper(&t, &w) == 0 && strncmp(t.wrong, "its tags", 8) == 0,
        "another batch: %s", t.wrong);
     w.s.batch.b[0] ^= 1;
     w.s.node.b[0] ^= 1;
     paper_pack(&w);
-    ok(tell_paper(&t, &w) == 0 && strncmp(t.wrong, "its node", 8) == 0,
+    ok(report_paper(&t, &w) == 0 && strncmp(t.wrong, "its node", 8) == 0,
        "another node: %s", t.wrong);
     w.s.node.b[0] ^= 1;
     paper_pack(&w);
     w.data[STATEMENT_SIZE] ^= 1;
-    ok(tell_paper(&t, &w) == 0 && strncmp(t.wrong, "its list", 8) == 0,
+    ok(report_paper(&t, &w) == 0 && strncmp(t.wrong, "its list", 8) == 0,
        "another file: %s", t.wrong);
     w.data[STATEMENT_SIZE] ^= 1;
     w.s.n_files = 2;
     paper_pack(&w);
-    ok(tell_paper(&t, &w) == -1 && strncmp(t.wrong, "its form", 8) == 0,
+    ok(report_paper(&t, &w) == -1 && strncmp(t.wrong, "its form", 8) == 0,
        "another number of files: %s", t.wrong);
     w.s.n_files = 1;
     paper_pack(&w);
     draft_tag(&w.tags, "Apus")->value = "result-1";
-    ok(tell_paper(&t, &w) == -1, "another kind: %s", t.wrong);
+    ok(report_paper(&t, &w) == -1, "another kind: %s", t.wrong);
     draft_tag(&w.tags, "Apus")->value = "statement-1";
     paper_twice(&w);
-    ok(tell_paper(&t, &w) == 0 && strstr(t.wrong, "a file is there twice"),
+    ok(report_paper(&t, &w) == 0 && strstr(t.wrong, "a file is there twice"),
        "a file twice: %s", t.wrong);
     pub_clear(&w.tags.p);
 }
@@ -406,7 +406,7 @@ static void test_together(void)
     draft_init(&d);
     buf_init(&raw_a, 1u << 20);
     buf_init(&raw_b, 1u << 20);
-    tell(&t, &p, &d, &node);
+    report(&t, &p, &d, &node);
     sign_draft(&a, &raw_a, &d);
     sign(&b, &raw_b, w.tags.tag, w.tags.n_tags, w.data,
          STATEMENT_SIZE + PUBLISHED_FILE);

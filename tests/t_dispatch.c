@@ -185,7 +185,7 @@ static void all_ready(void)
 }
 
 /* Given up, or choice 0 has its record. */
-static void tell_done(int from, uint32_t line, bool given_up)
+static void report_done(int from, uint32_t line, bool given_up)
 {
     unsigned char b[8 + DONE_BYTES] = { 1 };
 
@@ -269,10 +269,10 @@ static void test_plain(void)
     ok(is(told(0), "shard 0") && is(told(1), "shard 1") &&
            is(told(2), "shard 2"), "each gets a line");
     say(0, TAG_WANT, "", 0);
-    tell_done(0, 0, false);
+    report_done(0, 0, false);
     ok(is(told(0), ""), "nothing more to hand out");
-    tell_done(1, 1, false);
-    tell_done(2, 2, true);
+    report_done(1, 1, false);
+    report_done(2, 2, true);
     ok(phase_is(DISPATCH_CLOSING) && is(told(0), "save") &&
            is(told(1), "save") && is(told(2), "save"),
        "all is done, one given up: they are told to save");
@@ -298,7 +298,7 @@ static void test_shards(void)
     p = next_of(1);
     ok(p && p->n == SHARD_MAX * WORK_BYTES, "a shard is 64 lines at most");
     for (uint32_t i = 0; i < 3900; i++)
-        tell_done(1, i, false);
+        report_done(1, i, false);
     told(1);
     say(1, TAG_WANT, "", 0);
     ok(told(1)[0], "and it gets more");
@@ -346,9 +346,9 @@ static void test_nonsense(void)
     say(1, TAG_SEALED, "\0\1", 2);
     say(1, 99, b, 1);
     ok(phase_is(DISPATCH_ANSWERING), "payloads that make no sense");
-    tell_done(1, 0, false);
-    tell_done(1, 0, false);
-    tell_done(2, 0, false);
+    report_done(1, 0, false);
+    report_done(1, 0, false);
+    report_done(2, 0, false);
     ok(phase_is(DISPATCH_ANSWERING), "a line counts once");
     end();
 }
@@ -363,7 +363,7 @@ static void test_lost(void)
     for (int i = 0; i < RANKS; i++)
         told(i);
     log_make(&info, 0, 1, "o1");
-    tell_done(0, 0, false);
+    report_done(0, 0, false);
     say(0, TAG_WANT, "", 0);
     seconds += 100 * LOST_S; /* a disk held rank 0 up: it did not listen */
     dispatch_tick(d);
@@ -372,8 +372,8 @@ static void test_lost(void)
     wait_s(2, "02");
     ok(is(told(0), "shard 1") && is(told(1), ""),
        "silent too long: its line goes to another");
-    tell_done(0, 1, false);
-    tell_done(2, 2, false);
+    report_done(0, 1, false);
+    report_done(2, 2, false);
     ok(is(told(1), "") && is(told(2), "save"),
        "who is lost is told nothing");
     left(0, ERR_NONE);
@@ -396,18 +396,18 @@ static void test_lost_log(void)
     ok(is(told(1), "start shard 0 shard 1 shard 2"), "rank 1 has three lines");
     log_make(&info, 1, 1, "o0 o1 r0");
     ready(0);
-    tell_done(0, 3, false);
+    report_done(0, 3, false);
     say(0, TAG_WANT, "", 0);
     wait_s(LOST_S + 1, "02");
     ok(is(told(0), "shard 3 shard 2"),
        "recorded or twice open in a log that ends: not with others");
-    tell_done(0, 2, false);
+    report_done(0, 2, false);
     say(0, TAG_WANT, "", 0);
     ok(is(told(0), "shard 1a"), "the latter alone");
     say(0, TAG_WANT, "", 0);
     ready(2);
     ok(phase_is(DISPATCH_ANSWERING) && is(told(2), "start"), "nothing else");
-    tell_done(0, 1, false);
+    report_done(0, 1, false);
     ok(phase_is(DISPATCH_CLOSING), "all is done");
     end();
 }
@@ -424,18 +424,18 @@ static void test_wakes_up(void)
     say(1, TAG_WANT, "", 0);
     ok(is(told(1), "start shard 0 shard 1"), "rank 1 has two lines");
     wait_s(LOST_S + 1, "02");
-    tell_done(1, 0, false);
+    report_done(1, 0, false);
     say(1, TAG_WANT, "", 0);
     ok(is(told(1), ""), "it wakes up, and gets no more work");
     ready(0);
     told(0);
     say(0, TAG_WANT, "", 0);
-    tell_done(0, 1, false);
-    tell_done(0, 2, false);
+    report_done(0, 1, false);
+    report_done(0, 2, false);
     say(0, TAG_WANT, "", 0);
     ok(strstr(told(0), "shard 3a") != NULL,
        "what it did is not done again, and what is left runs alone");
-    tell_done(0, 3, false);
+    report_done(0, 3, false);
     ok(phase_is(DISPATCH_CLOSING), "all is done");
     end();
 }
@@ -452,7 +452,7 @@ static void test_starting(void)
     wait_s(LOST_S + 1, "");
     ready(0);
     told(0);
-    tell_done(0, 0, false);
+    report_done(0, 0, false);
     ok(is(told(1), "start save"), "who reads a model is not lost yet");
     left(0, ERR_NONE);
     left(1, ERR_NONE);
@@ -476,7 +476,7 @@ static void test_last_one(void)
     all_ready();
     for (int i = 0; i < RANKS; i++)
         told(i);
-    tell_done(0, 0, false);
+    report_done(0, 0, false);
     wait_s(LOST_S + 1, "0");
     for (int i = 0; i < 6; i++) {
         const struct parcel *p;
@@ -484,7 +484,7 @@ static void test_last_one(void)
         say(0, TAG_WANT, "", 0);
         while ((p = next_of(0)) != NULL)
             if (p->tag == TAG_SHARD)
-                tell_done(0, get_u32(p->data), false);
+                report_done(0, get_u32(p->data), false);
     }
     ok(phase_is(DISPATCH_CLOSING), "rank 0 alone does the rest");
     end();
@@ -503,8 +503,8 @@ static void test_next_batch(void)
     must(begin_with(ranks, &err), &err);
     ok(is(told(0), "start") && is(told(1), ""),
        "who is lost gets nothing of the next batch");
-    tell_done(1, 0, false);
-    tell_done(1, 1, false);
+    report_done(1, 0, false);
+    report_done(1, 1, false);
     ok(phase_is(DISPATCH_ANSWERING),
        "and what it says of the last is not taken for it");
     say(1, TAG_SIGNAL, "", 0);
@@ -537,10 +537,10 @@ static void test_save(void)
     make(3);
     begin();
     all_ready();
-    tell_done(0, 0, false);
+    report_done(0, 0, false);
     say(2, TAG_SIGNAL, "", 0);
     ok(phase_is(DISPATCH_CLOSING), "saved while they work, by a rank's signal");
-    tell_done(1, 1, false);
+    report_done(1, 1, false);
     left(0, ERR_NONE);
     left(2, ERR_NONE);
     wait_s(LOST_S + 1, "02");
@@ -551,7 +551,7 @@ static void test_save(void)
     make(1);
     begin();
     all_ready();
-    tell_done(0, 0, false);
+    report_done(0, 0, false);
     dispatch_save(d);
     all_left();
     ok(phase_is(DISPATCH_SEALING), "too late to save: all is done");
@@ -570,8 +570,8 @@ static void test_fail(void)
     left(1, ERR_FATAL);
     ready(0);
     ok(phase_is(DISPATCH_ANSWERING), "one fails at its start: others go on");
-    tell_done(0, 0, false);
-    tell_done(0, 1, false);
+    report_done(0, 0, false);
+    report_done(0, 1, false);
     left(0, ERR_NONE);
     left(2, ERR_NONE);
     sealed(0, ERR_NONE, true);
@@ -661,8 +661,8 @@ static void test_give_up(void)
     all_ready();
     ok(strstr(told(0), "shard 1") && is(told(1), "start shard 0g"),
        "five deaths: it is to be given up");
-    tell_done(1, 0, true);
-    tell_done(0, 1, false);
+    report_done(1, 0, true);
+    report_done(0, 1, false);
     ok(phase_is(DISPATCH_CLOSING), "and that is all");
     end();
 }
@@ -676,8 +676,8 @@ static void begin_large(void)
     part_size = 4096;
     begin();
     all_ready();
-    tell_done(0, 0, false);
-    tell_done(0, 1, false);
+    report_done(0, 0, false);
+    report_done(0, 1, false);
     for (int i = 0; i < RANKS; i++)
         told(i);
 }
@@ -757,8 +757,8 @@ static void test_progress(void)
     make(2);
     begin();
     say(1, TAG_READY, "h\377\"\n", 4);
-    tell_done(1, 0, false);
-    tell_done(1, 1, true);
+    report_done(1, 0, false);
+    report_done(1, 1, true);
     wait_s(2, "012");
     buf_init(&b, 1u << 20);
     ok(progress_read(info.source, &b, &err) == 0 && b.len > 0 &&

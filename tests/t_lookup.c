@@ -164,7 +164,7 @@ static void finds(const char *what, const char *say, int passed,
 {
     struct pretend *index = pretend_start(on_call, NULL);
     struct pretend_gateway g;
-    struct claims c = { .tell = on_claim };
+    struct claims c = { .report = on_claim };
     struct published_statement s;
     struct lookup_item i;
     struct lookup *l = NULL;

@@ -221,10 +221,10 @@ static void put_format_1(const char *name, const struct owner *o)
 
 static bool is_free_at(bool silent)
 {
-    char text[FREE_AT], who[OWNER_TELL];
+    char text[FREE_AT], who[OWNER_TEXT];
     bool is = owner_free_at(text, sizeof(text), &batch, silent);
 
-    owner_tell(who, sizeof(who), &batch);
+    owner_describe(who, sizeof(who), &batch);
     printf("# %s\n", who);
     return is && strncmp(text, "free at ", 8) == 0 && strlen(text) == 13 &&
            strstr(who, text);

@@ -75,7 +75,7 @@ static void plans(const char *job, const char *nodes,
         ok(0, "%s: %s", job, err.text);
     } else {
         plan_make(&p, &j, need);
-        plan_tell(said, &p, &j, need);
+        plan_describe(said, &p, &j, need);
         snprintf(got, sizeof(got), "%" PRIu64 " %" PRIu64 " %" PRIu64 " %d: %s",
                  p.ranks, p.per_node, p.cpus, p.overcommit, said);
         if (!ok(strcmp(got, want) == 0, "%s", want))

@@ -59,7 +59,7 @@ static void ignores(void)
     progress_look(&p, tap_tmp());
     ok(p.has_rate && p.tok_s == 7, "the file of a worker is read");
     p.has_rate = false;
-    progress_tell(&p, CALLER_START, &w);
+    progress_report(&p, CALLER_START, &w);
     progress_look(&p, tap_tmp());
     ok(!p.has_rate, "what is there before a start is not");
     writes("{\"done\":3,\"total\":9,\"tokens\":0,\"tok_s\":0,"

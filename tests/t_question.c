@@ -67,7 +67,7 @@ static void asks_in(const struct item_text_tag *tag, size_t n,
                     const char *data, const char *say)
 {
     struct claims_item it = sign(tag, n, data);
-    struct claims c = { .tell = on_claim };
+    struct claims c = { .report = on_claim };
     struct published p;
     struct buf json;
     struct pub pub;

@@ -76,7 +76,7 @@ static enum saving ask_step(const struct batch *b, struct its_job *t,
 
     name = xasprintf("apus-%s", id_text(b->id).s);
     rc = allocation_step(step, t->job, name, err);
-    if (rc > 0 && allocation_tell_step(step, err) == 0) {
+    if (rc > 0 && allocation_report_step(step, err) == 0) {
         t->step = name;
         return SAVING_SLURM;
     }
@@ -111,12 +111,12 @@ static enum saving ask_job(const struct batch *b, const struct owner *o,
 /* Ask whoever owns it to save. */
 static int ask(const struct batch *b, struct its_job *t, struct err *err)
 {
-    char id[64], who[OWNER_TELL], when[FREE_AT];
+    char id[64], who[OWNER_TEXT], when[FREE_AT];
     struct owner o, self;
     enum saving saving;
     int rc = owner_read(&o, b->path, err);
 
-    owner_tell(who, sizeof(who), b);
+    owner_describe(who, sizeof(who), b);
     if (rc == 0 && !owner_free_at(when, sizeof(when), b, false))
         return err_set(err, ERR_RETRY, "\"%s\" has just been abandoned by its"
                        " worker: try again", b->path);

@@ -310,7 +310,8 @@ static void put_pair(struct diff *d, const struct compare_pair *p)
 
 /* ---- both ---------------------------------------------------------------- */
 
-static int tell(void *self, const struct compare_pair *p, struct err *err)
+static int report_pair(void *self, const struct compare_pair *p,
+                       struct err *err)
 {
     struct diff *d = self;
 
@@ -349,8 +350,10 @@ static enum diff_end do_diff(struct diff *d, struct err *err)
 {
     struct compare_counts n;
     int rc = open_side(d, &d->a, err) || open_side(d, &d->b, err) ||
-             compare_answers(&n, d->a.answers, d->b.answers, tell, d, err)
-                 ? -1 : 0;
+                     compare_answers(&n, d->a.answers, d->b.answers,
+                                     report_pair, d, err)
+                 ? -1
+                 : 0;
 
     if (rc == 0)
         print_counts(d, &n);

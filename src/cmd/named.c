@@ -28,7 +28,7 @@ bool named_is_file(const char *what)
            (stat(what, &st) == 0 && !S_ISDIR(st.st_mode));
 }
 
-void named_tell_both(const struct spool *s, const char *what)
+void named_report_both(const struct spool *s, const char *what)
 {
     struct batch b = { .path = NULL };
 
@@ -284,7 +284,7 @@ static int find(struct named *n, const struct spool *s, const char *what,
     if (strcmp(what, "-") == 0)
         return err_set(err, ERR_INPUT, "\"-\" names no batch: give its id");
     if (named_is_file(what)) {
-        named_tell_both(s, what);
+        named_report_both(s, what);
         f.is_there = true;
         rc = find_file(&got, s, &f, err);
     } else if (spool_find(s, what, &b, err) == 0) {

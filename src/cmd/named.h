@@ -22,7 +22,7 @@ bool named_is_file(const char *what);
 
 /* Where a file has the name of a batch too: say that the file is taken.  The
  * spool may be NULL. */
-void named_tell_both(const struct spool *s, const char *what);
+void named_report_both(const struct spool *s, const char *what);
 
 /* Batches by name, in the order of a file's lines; equal parts of a file are
  * one batch, which is there for each of them. */

@@ -253,8 +253,8 @@ void progress_look(struct progress *p, const char *batch_path)
     json_free(file);
 }
 
-void progress_tell(void *self, enum caller_moment moment,
-                   const struct caller_work *w)
+void progress_report(void *self, enum caller_moment moment,
+                     const struct caller_work *w)
 {
     struct progress *p = self;
 

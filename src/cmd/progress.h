@@ -50,8 +50,8 @@ void progress_ignore(struct progress *p, const char *batch_path);
 
 /* As the progress of a caller, whose self is a struct progress: it is begun
  * anew when work begins, `quiet` stays. */
-void progress_tell(void *self, enum caller_moment moment,
-                   const struct caller_work *w);
+void progress_report(void *self, enum caller_moment moment,
+                     const struct caller_work *w);
 
 /* Take the bar away, so that a message can be written. */
 void progress_clear(struct progress *p);

@@ -86,7 +86,7 @@ static uint64_t count_repeated(const struct reuse *r, const char *batch_path,
 
 /* Answers that were taken over from a batch which was pushed are results of
  * this batch, too, and cost once more. */
-static void tell_repeated(struct pushing *c, const struct batch *b)
+static void report_repeated(struct pushing *c, const struct batch *b)
 {
     struct reuse_options o = { .spool = spool_dir(c->spool),
                                .pushed_only = true };
@@ -119,8 +119,8 @@ static int measure(struct pushing *c, const struct batch *b, struct err *err)
     return 0;
 }
 
-static void tell_queue(struct pushing *c, const struct batch *b,
-                       const struct acknowledged *q)
+static void report_queue(struct pushing *c, const struct batch *b,
+                         const struct acknowledged *q)
 {
     if (!(q->accepted | q->repeated | q->conflicts | q->unknown |
           q->refused | q->released))
@@ -139,12 +139,12 @@ static int send(struct pushing *c, struct batch *b, struct err *err)
     struct push_report r;
     enum taking rc;
 
-    tell_repeated(c, b);
+    report_repeated(c, b);
     if (c->check)
         return measure(c, b, err);
     rc = push_batch(c->push, b, &r, err);
     if (rc == TAKING_DONE) {
-        tell_queue(c, b, &r.queue);
+        report_queue(c, b, &r.queue);
         print_report(b, "sent", &r);
     }
     return rc == TAKING_FAILED ? -1 : 0;
@@ -180,10 +180,10 @@ static int push_named(struct pushing *c, struct batch *b, struct err *err)
 {
     enum taking rc = b->state == SPOOL_SENDING && !c->check
                          ? adopt(c, b, err) : TAKING_DONE;
-    char who[OWNER_TELL];
+    char who[OWNER_TEXT];
 
     if (rc == TAKING_LATE) {
-        owner_tell(who, sizeof(who), b);
+        owner_describe(who, sizeof(who), b);
         return err_set(err, ERR_RETRY, "it is being pushed by %s", who);
     }
     if (rc == TAKING_FAILED)

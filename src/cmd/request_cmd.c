@@ -261,7 +261,7 @@ static void print_status(const struct dapp_status *s)
         printf("Conflict\tanother node had another result\n");
 }
 
-static int tell_status(struct asking *a, struct err *err)
+static int report_status(struct asking *a, struct err *err)
 {
     struct dapp_status s;
     struct buf line;
@@ -342,7 +342,7 @@ static int print_answer(const struct asking *a, const struct dapp_status *s,
 }
 
 /* The answer is there, and cannot be had: said once. */
-static void tell_why(struct asking *a, const struct err *err)
+static void report_why(struct asking *a, const struct err *err)
 {
     if (strcmp(a->why.text, err->text) == 0)
         return;
@@ -375,7 +375,7 @@ static enum waited look(struct asking *a, bool *sent, struct err *err)
             return WAITED_ANSWERED;
         if (err->code != ERR_RETRY)
             return WAITED_FAILED;
-        tell_why(a, err);
+        report_why(a, err);
         return WAITED_NOT_YET;
     case DAPP_PENDING:
     case DAPP_LEASED:
@@ -520,7 +520,7 @@ static int do_request(struct asking *a, size_t n_args)
     if (a->of || a->status || a->cancel)
         set_id(a);
     if (a->status)
-        rc = tell_status(a, &err) ? CMD_FAILED : CMD_DONE;
+        rc = report_status(a, &err) ? CMD_FAILED : CMD_DONE;
     else if (a->cancel)
         rc = cancel(a, &err) ? CMD_FAILED : CMD_DONE;
     else

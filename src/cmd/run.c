@@ -165,11 +165,11 @@ static uint64_t most_tokens(const struct run *r)
 static enum work_end answer(struct run *r, struct err *err)
 {
     const struct caller caller = { .stop = cmd_interrupted,
-                                   .progress = progress_tell,
+                                   .progress = progress_report,
                                    .self = &r->progress };
     struct work_options o = {
         .settings = r->settings, .model_path = r->model_path,
-        .quiet = r->quiet, .caller = &caller, .tells_saved = true,
+        .quiet = r->quiet, .caller = &caller, .reports_saved = true,
     };
 
     if (work_is_done(&r->batch)) {
@@ -287,7 +287,7 @@ static int check_use(struct run *r, struct err *err)
                           err);
 }
 
-static int run_and_tell(struct run *r)
+static int run_and_report(struct run *r)
 {
     struct err err = ERR_INIT;
     enum work_end end;
@@ -349,7 +349,7 @@ int cmd_run(struct settings *s, int argc, char **argv)
             settings_set(s, "reuse", "no", NULL);
         if (r.quiet)
             log_init("apus", LOG_LEVEL_WARNING);
-        status = work_is_twin() ? CMD_DONE : run_and_tell(&r);
+        status = work_is_twin() ? CMD_DONE : run_and_report(&r);
     }
     run_clear(&r);
     free(args);

@@ -105,7 +105,7 @@ static int from_statement(struct gathering *g, struct claims *c,
 static int from_item(struct gathering *g, const struct lookup_item *i,
                      struct err *err)
 {
-    struct claims c = { .tell = hear, .self = g };
+    struct claims c = { .report = hear, .self = g };
     char kind[32];
     int rc;
 

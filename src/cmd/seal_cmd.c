@@ -64,12 +64,12 @@ static int seal_open_batch(const struct spool *spool, struct batch *b,
                            const struct settings *s, struct err *err)
 {
     struct heartbeat heartbeat;
-    char who[OWNER_TELL];
+    char who[OWNER_TEXT];
     enum taking taken = adopt(spool, b, err);
     int rc;
 
     if (taken == TAKING_LATE) {
-        owner_tell(who, sizeof(who), b);
+        owner_describe(who, sizeof(who), b);
         return err_set(err, ERR_RETRY, "\"%s\" is being worked on by %s:"
                        " wait, or apus cancel it", b->path, who);
     }
@@ -177,7 +177,7 @@ static enum work_end compute_rest(const struct spool *spool, struct batch *b,
 {
     struct progress progress = { .quiet = false };
     const struct caller caller = { .stop = cmd_interrupted,
-                                   .progress = progress_tell,
+                                   .progress = progress_report,
                                    .self = &progress };
     struct work_options o = { .settings = s, .caller = &caller };
     enum work_end end;
@@ -274,12 +274,12 @@ static enum work_end seal_again(const struct spool *spool, struct batch *b,
 static int free_sending(const struct spool *spool, struct batch *b,
                         struct err *err)
 {
-    char who[OWNER_TELL];
+    char who[OWNER_TEXT];
     int rc = adopt(spool, b, err);
 
     if (rc <= 0)
         return rc;
-    owner_tell(who, sizeof(who), b);
+    owner_describe(who, sizeof(who), b);
     return err_set(err, ERR_RETRY, "\"%s\" is being pushed or repaired by %s:"
                    " wait for that to end", b->path, who);
 }

@@ -191,7 +191,7 @@ static const char *unused_options(const struct submit *s)
 }
 
 /* 1 and a line if a job of this batch pends or runs. */
-static int tell_job(struct submit *s, const char *id)
+static int report_job(struct submit *s, const char *id)
 {
     const struct launch_job *j = launch_job_of(s->jobs, s->n_jobs, id,
                                                s->spool ? spool_inode(s->spool)
@@ -249,7 +249,7 @@ static int submit_batch(struct submit *s, struct batch *b,
     }
     if (check_model(s, info, err))
         return -1;
-    if (tell_job(s, id))
+    if (report_job(s, id))
         return 0;
     /* a dry run changes nothing */
     if (!s->dry_run && (adopt(s, b, err) || work_prepare(s->spool, b, err) ||
@@ -304,7 +304,7 @@ static int submit_there(struct submit *s, struct batch *b, bool named,
 }
 
 /* Another output than it was submitted with is for apus wait and export. */
-static void tell_output(const struct submit *s, const struct batch *b)
+static void report_output(const struct submit *s, const struct batch *b)
 {
     struct batch_info info;
 
@@ -365,7 +365,7 @@ static int submit_file(struct submit *s, const char *file, struct err *err)
                                         s->output, &b, &existed, err);
         s->source = NULL;
         if (rc == 0 && existed)
-            tell_output(s, &b);
+            report_output(s, &b);
         else if (rc == 0)
             work_warn_repeated(&b, NULL);
         if (rc == 0)
@@ -382,7 +382,7 @@ static int submit_named(struct submit *s, const char *name, struct err *err)
     int rc;
 
     if (named_is_file(name)) {
-        named_tell_both(s->spool, name);
+        named_report_both(s->spool, name);
         return submit_file(s, name, err);
     }
     if (!s->spool)
@@ -391,7 +391,7 @@ static int submit_named(struct submit *s, const char *name, struct err *err)
                        settings_text(s->settings, "spool"));
     rc = spool_find(s->spool, name, &b, err);
     if (rc == 0)
-        tell_output(s, &b);
+        report_output(s, &b);
     if (rc == 0)
         rc = submit_there(s, &b, true, err);
     batch_clear(&b);

@@ -267,7 +267,7 @@ static enum verdict do_verify(struct verify *v, struct err *err)
     return verdict;
 }
 
-static int verify_and_tell(struct verify *v)
+static int verify_and_report(struct verify *v)
 {
     struct err err = ERR_INIT;
     enum verdict verdict;
@@ -334,7 +334,7 @@ int cmd_verify(struct settings *s, int argc, char **argv)
         v.o.progress = show_progress;
         v.o.step = print_step;
         v.o.self = &v;
-        status = verify_and_tell(&v);
+        status = verify_and_report(&v);
     }
     backend_close(v.o.backend);
     prompt_model_clear(&v.model);

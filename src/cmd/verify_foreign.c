@@ -35,8 +35,8 @@ struct foreign {
     bool *found;
 };
 
-static void tell(struct foreign *f, const char *what, const char *against,
-                 const char *detail, bool holds)
+static void report(struct foreign *f, const char *what, const char *against,
+                   const char *detail, bool holds)
 {
     struct verify *v = f->look.v;
 
@@ -102,10 +102,10 @@ static int check_statement(struct foreign *f, struct err *err)
     f->against.n_files = f->s.s.n_files;
     snprintf(against, sizeof(against), "the files of statement %s",
              f->against.id);
-    claims_tell(&l->claims, f->item.it.head.id,
-                "the size and SHA-256 of the"
-                " part",
-                against, id_text(f->sha256).s, NULL);
+    claims_report(&l->claims, f->item.it.head.id,
+                  "the size and SHA-256 of the"
+                  " part",
+                  against, id_text(f->sha256).s, NULL);
     if (l->v->statement && !l->v->all)
         return 0;
     return look_network(l, err) ||
@@ -129,7 +129,7 @@ static int mark(void *self, const struct published *p, struct err *err)
     return 0;
 }
 
-static void tell_results(struct foreign *f)
+static void report_results(struct foreign *f)
 {
     char against[ID_TEXT + 40], text[ID_TEXT + 80];
     size_t n_wrong = 0;
@@ -141,11 +141,11 @@ static void tell_results(struct foreign *f)
             continue;
         snprintf(text, sizeof(text), "request %s, choice %" PRIu32,
                  id_text(f->leaf[i].request).s, f->leaf[i].choice);
-        tell(f, text, against, "its result is not one of them", false);
+        report(f, text, against, "its result is not one of them", false);
     }
     snprintf(text, sizeof(text), "%zu of %zu are among them",
              f->n - n_wrong, f->n);
-    tell(f, "its results", against, text, n_wrong == 0);
+    report(f, "its results", against, text, n_wrong == 0);
 }
 
 /* Of a part that is not the only one: fetch what was published. */
@@ -162,7 +162,7 @@ static enum verdict compare(void *self, const struct result_leaf *leaf,
     rc = lookup_batch(f->look.lookup, &f->look.claims, &f->item, &f->s,
                       &visit, err);
     if (rc == 0)
-        tell_results(f);
+        report_results(f);
     free(f->found);
     return rc ? VERDICT_NONE : verdict_of(f->look.claims.failed);
 }
@@ -177,8 +177,8 @@ static enum verdict check_part_of(struct foreign *f, struct err *err)
     if (check_part_ids(&model, &batch, f->file, err))
         return VERDICT_NONE;
     same = id_equal(batch, f->s.s.batch);
-    tell(f, "its batch", "the statement", same ? "the same" : "another batch",
-         same);
+    report(f, "its batch", "the statement", same ? "the same" : "another batch",
+           same);
     if (v->all) {
         f->against.compare = compare;
         f->against.self = f;

@@ -26,7 +26,7 @@ void look_init(struct look *l, struct verify *v)
 {
     memset(l, 0, sizeof(*l));
     l->v = v;
-    l->claims = (struct claims){ .tell = v->o.claim,
+    l->claims = (struct claims){ .report = v->o.claim,
                                  .self = v->o.self,
                                  .key = v->key_text ? &v->key : NULL };
 }
@@ -59,8 +59,8 @@ enum lookup_found look_get(struct look *l, const char *what, bool file,
     if (found == LOOKUP_ERROR)
         err_copy(err, &why);
     else if (found == LOOKUP_FORGED)
-        claims_tell(&l->claims, i->it.head.id, "its signature",
-                    "the key of its owner", "", why.text);
+        claims_report(&l->claims, i->it.head.id, "its signature",
+                      "the key of its owner", "", why.text);
     return found;
 }
 
@@ -110,14 +110,14 @@ static int try_statement(void *self, const struct lookup_item *i,
     return 0;
 }
 
-static void tell_batch(struct look *l, const struct lookup_item *result,
-                       struct id statement, const char *wrong)
+static void report_batch(struct look *l, const struct lookup_item *result,
+                         struct id statement, const char *wrong)
 {
     char against[ID_TEXT + 16];
 
     snprintf(against, sizeof(against), "statement %s", id_text(statement).s);
-    claims_tell(&l->claims, result->it.head.id, "its batch", against,
-                "root, count, process and node are the same", wrong);
+    claims_report(&l->claims, result->it.head.id, "its batch", against,
+                  "root, count, process and node are the same", wrong);
 }
 
 /* Of all that the node signed about this batch, one must fit and none may
@@ -138,10 +138,10 @@ static int find_statement(struct look *l, const struct lookup_item *result,
         return 0;
     }
     if (w.found)
-        tell_batch(l, result, w.id, *w.other ? w.other : NULL);
+        report_batch(l, result, w.id, *w.other ? w.other : NULL);
     else if (*w.other)
-        claims_tell(&l->claims, result->it.head.id, "its batch",
-                    "what its node signed about it", "", w.other);
+        claims_report(&l->claims, result->it.head.id, "its batch",
+                      "what its node signed about it", "", w.other);
     else
         claims_open(&l->claims, result->it.head.id, "its batch",
                     "no gateway names a statement about it; --statement"
@@ -159,8 +159,8 @@ static int named_statement(struct look *l, const struct lookup_item *result,
     lookup_item_init(&i, PUBLISHED_MAX);
     found = look_get(l, l->v->statement, false, &i, err);
     if (found == LOOKUP_GOOD && claims_statement(&l->claims, &i.it, &s) == 0)
-        tell_batch(l, result, i.it.head.id,
-                   claims_not_in(p, &result->it, &s, &i.it));
+        report_batch(l, result, i.it.head.id,
+                     claims_not_in(p, &result->it, &s, &i.it));
     lookup_item_clear(&i);
     return found == LOOKUP_ERROR ? -1 : 0;
 }
@@ -273,8 +273,8 @@ static int refuse_other(struct look *l, const char *what, const char *kind,
     uint64_t n_items;
     char name[BUNDLE_NAME];
 
-    claims_tell(&l->claims, it->head.id, "its signature",
-                "the key of its owner", "good", NULL);
+    claims_report(&l->claims, it->head.id, "its signature",
+                  "the key of its owner", "good", NULL);
     if (!bundle_begins(it->data, it->n, &n_items))
         return err_set(err, ERR_INPUT, "item \"%s\" is neither a result nor a"
                        " statement (its tag Apus is \"%s\"); apus show prints"

@@ -167,7 +167,7 @@ size_t engine_capacity(const struct engine *e)
 
 static const uint32_t no_token; /* where there are none: never NULL */
 
-static void report(struct engine *e, const struct running *r)
+static void report_end(struct engine *e, const struct running *r)
 {
     struct answer a = {
         .user = r->s.user,
@@ -388,11 +388,11 @@ static void end(struct engine *e, struct running *r, enum finish finish)
 }
 
 /* Note that a position was computed. */
-static void tell(struct engine *e, struct running *r, uint32_t position,
-                 uint32_t token, uint32_t next)
+static void report(struct engine *e, struct running *r, uint32_t position,
+                   uint32_t token, uint32_t next)
 {
     if (e->obs.position)
-        running_tell(r, position, token, next);
+        running_report(r, position, token, next);
 }
 
 /* One row of the step, with what was drawn at it or NULL: report it, and its
@@ -406,14 +406,14 @@ static void finish_row(struct engine *e, const struct backend_row *row,
     if (r->over || (r->faulty && row->position >= r->fault.position))
         return;
     if (row->position != running_drawing(r)) {
-        tell(e, r, row->position, row->token, UINT32_MAX);
+        report(e, r, row->position, row->token, UINT32_MAX);
         return;
     }
     r->drew = true;
     r->drew_at = row->position;
     if (e->obs.token)
         e->obs.token(e->obs.self, r->s.user, row->position + 1, &d->d);
-    tell(e, r, row->position, row->token, d->d.token);
+    report(e, r, row->position, row->token, d->d.token);
     if (running_draw(r, &e->model->rec, e->tokenizer, d->d.token, &finish))
         end(e, r, finish);
 }
@@ -465,7 +465,7 @@ static void settle(struct engine *e)
             e->ended[n_ended++] = r;
             continue;
         }
-        report(e, r);
+        report_end(e, r);
         for (size_t j = 0; j < e->n; j++)
             if (e->running[j] == r)
                 e->running[j] = NULL;

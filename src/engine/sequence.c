@@ -36,8 +36,8 @@ void running_clear(struct running *r)
     buf_clear(&r->text);
 }
 
-void running_tell(struct running *r, uint32_t position, uint32_t token,
-                  uint32_t next)
+void running_report(struct running *r, uint32_t position, uint32_t token,
+                    uint32_t next)
 {
     if (r->pending_at == r->n_pending)
         r->pending_at = r->n_pending = 0;

@@ -49,8 +49,8 @@ void running_init(struct running *r, const struct sequence *s,
 void running_clear(struct running *r);
 
 /* Note a position that waits for its digests. */
-void running_tell(struct running *r, uint32_t position, uint32_t token,
-                  uint32_t next);
+void running_report(struct running *r, uint32_t position, uint32_t token,
+                    uint32_t next);
 
 /* The token to feed at a position, if it is known by now. */
 uint32_t running_token(const struct running *r, size_t position);

@@ -134,7 +134,7 @@ static bool refuse_now(struct net *net, enum unit u, struct answer *a)
 }
 
 /* A clock that is off shows in every answer (RFC 9110 section 5.6.7). */
-static void tell_time(const struct net *net, struct answer *a)
+static void report_time(const struct net *net, struct answer *a)
 {
     time_t now = time(NULL) + net->clock_ms / 1000;
     char text[64];
@@ -152,7 +152,7 @@ static void answer_call(void *self, const struct call *c, struct answer *a)
     enum unit u = unit_of(c->path, &rest);
     bool refused, locked = u <= UNIT_BUNDLER;
 
-    tell_time(net, a);
+    report_time(net, a);
     pthread_mutex_lock(&net->lock);
     /* POST /mine is how tests drive the net */
     refused = strncmp(rest, "mine/", 5) != 0 && refuse_now(net, u, a);

@@ -22,13 +22,13 @@
 /* ---- what the dead have left --------------------------------------------- */
 
 /* Whose owner nobody can look at, and that misses its touches. */
-static void tell_silent(const struct batch *b, enum spool_state state)
+static void report_silent(const struct batch *b, enum spool_state state)
 {
-    char who[OWNER_TELL], when[FREE_AT];
+    char who[OWNER_TEXT], when[FREE_AT];
 
     if (b->state != state || !owner_free_at(when, sizeof(when), b, true))
         return;
-    owner_tell(who, sizeof(who), b);
+    owner_describe(who, sizeof(who), b);
     log_info("\"%s\" is still held by %s", b->path, who);
 }
 
@@ -52,7 +52,7 @@ static void adopt_state(struct drain *d, enum spool_state state)
                      list[i].path, spool_state_name(list[i].state));
         else if (state == SPOOL_RUNNING)
             d->n_working++;
-        tell_silent(&list[i], state);
+        report_silent(&list[i], state);
     }
     owners_free(o);
     spool_list_free(list, n);

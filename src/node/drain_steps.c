@@ -172,7 +172,7 @@ static void note_lost(struct drain *d)
 }
 
 /* Of a node that pulls little, once a day. */
-static int tell_limited(struct drain *d, struct rounds *r, struct err *err)
+static int report_limited(struct drain *d, struct rounds *r, struct err *err)
 {
     d->later = true;
     if (!rounds_due(r->told_s, ROUNDS_TELL_S))
@@ -362,7 +362,7 @@ void drain_count(struct drain *d)
     drain_each(d, SPOOL_TODO, count_one);
 }
 
-static void tell_pulled(const struct batch *b, const struct pulled *n)
+static void report_pulled(const struct batch *b, const struct pulled *n)
 {
     log_info("batch %s: %" PRIu64 " request%s pulled", id_text(b->id).s,
              n->requests, plural_s(n->requests));
@@ -385,7 +385,7 @@ static enum pull_end pull_one(struct drain *d, const struct pull *p,
         note_lost(d);
     if (end == PULL_BATCH) {
         d->did = true;
-        tell_pulled(&b, &n);
+        report_pulled(&b, &n);
     }
     batch_clear(&b);
     *nothing = end == PULL_NONE && !n.all_back;
@@ -399,7 +399,7 @@ static int pull_little(struct drain *d, struct rounds *r, struct err *err)
     uint64_t before = r->pulled_s;
     bool nothing;
 
-    if (tell_limited(d, r, err))
+    if (report_limited(d, r, err))
         return -1;
     if (!rounds_due(r->pulled_s, ROUNDS_PULL_S))
         return 0;

@@ -50,12 +50,12 @@ bool work_is_done(const struct batch *b)
            b->state == SPOOL_SENT;
 }
 
-static int tell_owner(const struct batch *b, struct err *err)
+static int report_owner(const struct batch *b, struct err *err)
 {
-    char id[ID_TEXT], who[OWNER_TELL], when[FREE_AT];
+    char id[ID_TEXT], who[OWNER_TEXT], when[FREE_AT];
 
     base64url(id, b->id.b, 32);
-    owner_tell(who, sizeof(who), b);
+    owner_describe(who, sizeof(who), b);
     if (owner_free_at(when, sizeof(when), b, false))
         return err_set(err, ERR_RETRY, "batch %s is worked on by %s", id,
                        who);
@@ -87,7 +87,7 @@ int work_prepare(const struct spool *s, struct batch *b, struct err *err)
         rc = owners_adopt(s, b, o, err);
         owners_free(o);
         if (rc != TAKING_DONE)
-            return rc == TAKING_LATE ? tell_owner(b, err) : -1;
+            return rc == TAKING_LATE ? report_owner(b, err) : -1;
     }
     if (b->state == SPOOL_FAILED || b->state == SPOOL_TODO) {
         why = file_join(b->path, "why");
@@ -177,7 +177,7 @@ unsigned work_ranks(const struct settings *s, const struct batch_info *info,
     set_need(&need, s, info, model_path);
     plan_make(&p, &job, &need);
     if (p.bound == PLAN_MEMORY) {
-        plan_tell(text, &p, &job, &need);
+        plan_describe(text, &p, &job, &need);
         log_info("%s", text);
     }
     if (p.ranks > 1 && why) {
@@ -234,8 +234,8 @@ struct watch {
                                * it */
 };
 
-static void tell(const struct watch *w, enum caller_moment moment,
-                 const char *path)
+static void report(const struct watch *w, enum caller_moment moment,
+                   const char *path)
 {
     struct caller_work now = w->work;
 
@@ -257,7 +257,7 @@ static void *watch_run(void *self)
         stop = w->stop;
         pthread_mutex_unlock(&w->lock);
         if (!stop)
-            tell(w, CALLER_LOOK, NULL);
+            report(w, CALLER_LOOK, NULL);
     }
     return NULL;
 }
@@ -286,7 +286,7 @@ static int run_worker(const struct launch *l, const struct watch *show,
         pthread_join(w.thread, NULL);
     }
     pthread_mutex_destroy(&w.lock);
-    tell(show, CALLER_PAUSE, NULL);
+    report(show, CALLER_PAUSE, NULL);
     return rc;
 }
 
@@ -380,7 +380,7 @@ static void place_set(struct place *p, struct launch *l,
         p->in.has.per_node = l->ranks;
     set_need(&need, o->settings, info, o->model_path);
     plan_make(&plan, &p->in.has, &need);
-    plan_tell(text, &plan, &p->in.has, &need);
+    plan_describe(text, &plan, &p->in.has, &need);
     log_info("Slurm job %s: %s", p->in.name, text);
     allocation_words(&p->starter, &p->env, &p->in, &plan, name);
     l->starter = (const char *const *)p->starter;
@@ -423,12 +423,12 @@ static enum work_end start_once(const struct spool *s, struct batch *b,
 {
     int status;
 
-    tell(w, CALLER_START, b->path);
+    report(w, CALLER_START, b->path);
     if (run_worker(l, w, &status, err) || find_again(s, b, err))
         return WORK_FAILED;
     if (work_is_done(b)) {
-        tell(w, CALLER_LOOK, b->path);
-        tell(w, CALLER_PAUSE, b->path);
+        report(w, CALLER_LOOK, b->path);
+        report(w, CALLER_PAUSE, b->path);
         return WORK_DONE;
     }
     /* told to save, also where mpirun gives the signal as its status */
@@ -477,7 +477,7 @@ enum work_end work_here(const struct spool *s, struct batch *b,
         place_set(&place, &l, &info, o);
     else
         l.ranks = work_ranks(o->settings, &info, o->model_path);
-    tell(&w, CALLER_BEGIN, b->path);
+    report(&w, CALLER_BEGIN, b->path);
     for (int tries = 0; tries < TRIES; tries++) {
         before = log_bytes(b);
         end = start_once(s, b, &l, &w, err);
@@ -492,7 +492,7 @@ enum work_end work_here(const struct spool *s, struct batch *b,
             break;
         }
     }
-    if (end == WORK_SAVED && !o->tells_saved)
+    if (end == WORK_SAVED && !o->reports_saved)
         log_info("saved, some requests are pending: run it again to resume");
     if (end == WORK_KILLED) {
         err_set(err, ERR_FATAL, "%d consecutive workers died without making"

@@ -28,7 +28,7 @@ struct work_options {
     bool quiet;                /* the worker is */
     bool unnamed;              /* nobody named it: starts that got nowhere
                                 * before still count */
-    bool tells_saved;          /* the caller says that it was saved */
+    bool reports_saved;          /* the caller says that it was saved */
     uint64_t most_tokens;      /* that all of it may give; 0: unknown */
 };
 

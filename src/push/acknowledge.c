@@ -590,7 +590,7 @@ static void begin(struct saying *s, const struct message_journal *a,
 }
 
 /* Tell of what did not end well. */
-static void tell(const struct saying *s)
+static void report(const struct saying *s)
 {
     char *text;
 
@@ -648,7 +648,7 @@ int acknowledge(const struct message_journal *a, struct results *r,
     if (rc == 0 && s.n_lines)
         rc = release(&s, err);
     if (rc == 0)
-        tell(&s);
+        report(&s);
     buf_clear(&s.records);
     buf_clear(&s.data);
     return rc;

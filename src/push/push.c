@@ -253,9 +253,9 @@ static int send_all(struct push *p, const struct batch *b,
     return rc;
 }
 
-static int tell_queue(struct push *p, const struct batch *b,
-                      struct results *r, struct push_report *rep,
-                      struct err *err)
+static int report_queue(struct push *p, const struct batch *b,
+                        struct results *r, struct push_report *rep,
+                        struct err *err)
 {
     struct message_journal a;
 
@@ -294,7 +294,7 @@ int push_claimed(struct push *p, const struct batch *b,
     rep->results = results_count(r);
     if (rep->results == 0) {
         push_note(p, true, "a batch without a result: nothing is published");
-        rc = tell_queue(p, b, r, rep, err);
+        rc = report_queue(p, b, r, rep, err);
         goto out;
     }
     rc = -1;
@@ -302,7 +302,7 @@ int push_claimed(struct push *p, const struct batch *b,
         push_open_send(p, err) ||
         check_price(p, b, &plan, n_parts, rep, err) ||
         send_all(p, b, &plan, n_parts, err) ||
-        tell_queue(p, b, r, rep, err) ||
+        report_queue(p, b, r, rep, err) ||
         set_last_statement(p, b->path, err) ||
         batch_costs(b, &rep->winc, err))
         goto out;

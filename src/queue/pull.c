@@ -361,8 +361,8 @@ static enum pull_end do_pull(struct pulling *x, struct err *err)
     return end;
 }
 
-static enum pull_end pull_and_tell(struct pulling *x, struct batch *b,
-                                   struct pulled *n, struct err *err)
+static enum pull_end pull_and_report(struct pulling *x, struct batch *b,
+                                     struct pulled *n, struct err *err)
 {
     enum pull_end end = do_pull(x, err);
 
@@ -392,7 +392,7 @@ enum pull_end pull_batch(const struct pull *p, struct batch *b,
                 " apus model add");
         return PULL_FAILED;
     }
-    return pull_and_tell(&x, b, n, err);
+    return pull_and_report(&x, b, n, err);
 }
 
 /* The queue that a batch was pulled from is what its first Pull names, and may
@@ -434,7 +434,7 @@ static enum pull_end take_left(const struct pull *p, struct batch *left,
     x.b = *left;
     left->path = NULL;
     pull_answers_init(&x.answers, x.b.id);
-    return pull_and_tell(&x, b, n, err);
+    return pull_and_report(&x, b, n, err);
 }
 
 enum pull_end pull_left(const struct pull *p, struct batch *b,

@@ -445,8 +445,8 @@ bool claim_is_passing(const struct claim *c, bool read, const char *batch_path)
 /* ---- for people --------------------------------------------------------- */
 
 /* "12 on n1", with what is to be waited for. */
-static void tell_free(char *out, size_t n, const struct verdict *v,
-                      unsigned stale_s)
+static void report_free(char *out, size_t n, const struct verdict *v,
+                        unsigned stale_s)
 {
     time_t at = time(NULL) + (time_t)(stale_s - v->ago_s) + 59;
     char text[16] = "";
@@ -468,11 +468,11 @@ bool owner_free_at(char *out, size_t n, const struct batch *b, bool silent)
         (silent && rc == 0 && c.owned && c.owner.ns[0] &&
          v.ago_s < SILENT_S))
         return false;
-    tell_free(out, n, &v, OWNER_STALE_S);
+    report_free(out, n, &v, OWNER_STALE_S);
     return true;
 }
 
-void owner_tell(char *out, size_t n, const struct batch *b)
+void owner_describe(char *out, size_t n, const struct batch *b)
 {
     char when[FREE_AT], who[320] = "an unknown owner";
     struct claim c;

@@ -237,8 +237,8 @@ void owner_text(char *out, size_t n, const struct owner *o);
 /* For people: that, and where only its touches tell whether it lives, when it
  * would be free: "process 12 on HOST (cannot be seen from here: free at 06:24
  * unless it is touched)". */
-#define OWNER_TELL 480
-void owner_tell(char *out, size_t n, const struct batch *b);
+#define OWNER_TEXT 480
+void owner_describe(char *out, size_t n, const struct batch *b);
 /* Of a batch in running or sending: whether only touches tell, and "free at
  * 06:24", the time of day here, else "".  `silent`: only if one has been
  * missed, or an older version wrote who has it. */

@@ -30,8 +30,8 @@ void claims_kind(char kind[32], const struct item *it)
         kind[0] = '\0';
 }
 
-static void tell(struct claims *c, struct id item,
-                 const struct check_claim *told)
+static void report(struct claims *c, struct id item,
+                   const struct check_claim *told)
 {
     struct check_claim cl = *told;
     char id[ID_TEXT];
@@ -39,13 +39,13 @@ static void tell(struct claims *c, struct id item,
     base64url(id, item.b, 32);
     cl.file = id;
     c->failed = c->failed || !cl.holds;
-    c->tell(c->self, &cl);
+    c->report(c->self, &cl);
 }
 
-void claims_tell(struct claims *c, struct id item, const char *what,
-                 const char *against, const char *detail, const char *wrong)
+void claims_report(struct claims *c, struct id item, const char *what,
+                   const char *against, const char *detail, const char *wrong)
 {
-    tell(c, item, &(struct check_claim){
+    report(c, item, &(struct check_claim){
         .what = what, .against = against, .holds = wrong == NULL,
         .detail = wrong ? wrong : detail });
 }
@@ -53,7 +53,7 @@ void claims_tell(struct claims *c, struct id item, const char *what,
 void claims_open(struct claims *c, struct id item, const char *what,
                  const char *why)
 {
-    tell(c, item, &(struct check_claim){
+    report(c, item, &(struct check_claim){
         .what = what, .against = "nothing", .holds = true, .open = true,
         .detail = why });
 }
@@ -66,11 +66,11 @@ static void check_signer(struct claims *c, const struct item *it)
 
     base64url(address, it->address.b, 32);
     snprintf(text, sizeof(text), "signed by %s", address);
-    claims_tell(c, it->id, "its signature", "the key of its owner", text,
-                NULL);
+    claims_report(c, it->id, "its signature", "the key of its owner", text,
+                  NULL);
     if (c->key) {
-        claims_tell(c, it->id, "its owner", "--key", address,
-                    same(*c->key, it->address) ? NULL : text);
+        claims_report(c, it->id, "its owner", "--key", address,
+                      same(*c->key, it->address) ? NULL : text);
         return;
     }
     snprintf(text, sizeof(text), "%s; say with --key who it should be",
@@ -101,8 +101,8 @@ static void check_tags(struct claims *c, const struct item *it,
         wrong = "the tag Job is not the id of its job record";
     else if (!tag_is(it, "Batch", p->batch))
         wrong = "the tag Batch is not its batch_id";
-    claims_tell(c, it->id, "its tags", "its values",
-                "Request, Model, Job and Batch are the same", wrong);
+    claims_report(c, it->id, "its tags", "its values",
+                  "Request, Model, Job and Batch are the same", wrong);
 }
 
 static void check_records(struct claims *c, const struct item *it,
@@ -114,16 +114,17 @@ static void check_records(struct claims *c, const struct item *it,
     snprintf(text, sizeof(text), "%" PRIu32 " ids of a prompt%s, at most %"
              PRIu32 " tokens", p->job.n_prompt,
              p->hashed ? " by their hash" : "", p->job.max_tokens);
-    claims_tell(c, it->id, "its job", "the job record of its values", text,
-                same(p->said_job, p->result.job)
-                    ? NULL : "\"job\" is another id");
+    claims_report(c, it->id, "its job", "the job record of its values", text,
+                  same(p->said_job, p->result.job)
+                      ? NULL : "\"job\" is another id");
     digest(&id, p->result_bytes, sizeof(p->result_bytes));
     snprintf(text, sizeof(text), "%" PRIu32 " token%s%s, trace of %" PRIu32
              " position%s", p->result.n_out, plural_s(p->result.n_out),
              p->hashed ? " by their hash" : "", p->result.n,
              plural_s(p->result.n));
-    claims_tell(c, it->id, "its tag Result", "the result record of its values",
-                text, tag_is(it, "Result", id) ? NULL : "it is another id");
+    claims_report(c, it->id, "its tag Result",
+                  "the result record of its values", text,
+                  tag_is(it, "Result", id) ? NULL : "it is another id");
 }
 
 static void check_end(struct claims *c, const struct item *it,
@@ -136,9 +137,9 @@ static void check_end(struct claims *c, const struct item *it,
     no_text = same(none, p->result.text);
     fits = record_finish_fits(&p->result, &p->job, no_text ? 0 : 1) &&
            p->result.level <= 1;
-    claims_tell(c, it->id, "its finish", "its counts",
-                "they belong together",
-                fits ? NULL : "no answer that ends so has them");
+    claims_report(c, it->id, "its finish", "its counts",
+                  "they belong together",
+                  fits ? NULL : "no answer that ends so has them");
 }
 
 int claims_result(struct claims *c, const struct claims_item *it,
@@ -154,21 +155,21 @@ int claims_result(struct claims *c, const struct claims_item *it,
         err_set(&err, ERR_INPUT, "the tag Apus is \"%s\"", kind);
     else
         published_read(p, it->data, it->n, &err);
-    claims_tell(c, h->id, "its form", "doc/proof.md section 5", "a result",
-                err.code ? err.text : NULL);
+    claims_report(c, h->id, "its form", "doc/proof.md section 5", "a result",
+                  err.code ? err.text : NULL);
     if (err.code)
         return -1;
     check_records(c, h, p);
     check_tags(c, h, p);
     check_end(c, h, p);
-    claims_tell(c, h->id, "its node", "its owner", "the same",
-                same(p->node, h->address) ? NULL
-                                          : "\"node\" is another address");
+    claims_report(c, h->id, "its node", "its owner", "the same",
+                  same(p->node, h->address) ? NULL
+                                            : "\"node\" is another address");
     snprintf(text, sizeof(text), "answer %" PRIu32 " of %" PRIu32
              ", from 0", p->index, p->count);
-    claims_tell(c, h->id, "its path", "its batch_root", text,
-                published_is_in(p, p->root, p->count)
-                    ? NULL : "it leads elsewhere");
+    claims_report(c, h->id, "its path", "its batch_root", text,
+                  published_is_in(p, p->root, p->count)
+                      ? NULL : "it leads elsewhere");
     return 0;
 }
 
@@ -204,25 +205,25 @@ int claims_statement(struct claims *c, const struct claims_item *it,
         err_set(&err, ERR_INPUT, "the tag Apus is \"%s\"", kind);
     else
         published_statement_read(p, it->data, it->n, &err);
-    claims_tell(c, h->id, "its form", "doc/proof.md section 5",
-                "a statement", err.code ? err.text : NULL);
+    claims_report(c, h->id, "its form", "doc/proof.md section 5",
+                  "a statement", err.code ? err.text : NULL);
     if (err.code)
         return -1;
     if (!tag_is(h, "Batch", p->s.batch))
         wrong = "the tag Batch is not its batch id";
     else if (!process_fits(h, &p->s))
         wrong = "the tag Process is not its process";
-    claims_tell(c, h->id, "its tags", "its values",
-                "Batch and Process are the same", wrong);
-    claims_tell(c, h->id, "its node", "its owner", "the same",
-                same(p->s.node, h->address) ? NULL : "another address");
+    claims_report(c, h->id, "its tags", "its values",
+                  "Batch and Process are the same", wrong);
+    claims_report(c, h->id, "its node", "its owner", "the same",
+                  same(p->s.node, h->address) ? NULL : "another address");
     snprintf(text, sizeof(text), "%" PRIu32 " file%s", p->s.n_files,
              plural_s(p->s.n_files));
     if (!published_files_fit(p))
         wrong = "the root is another";
     else
         wrong = published_file_twice(p) ? "a file is there twice" : NULL;
-    claims_tell(c, h->id, "its list of files", "their root", text, wrong);
+    claims_report(c, h->id, "its list of files", "their root", text, wrong);
     return 0;
 }
 
@@ -280,7 +281,7 @@ int claims_compute(struct claims *c, struct id item, const struct published *p,
     else
         snprintf(text, sizeof(text), "differs at position %" PRIu32 ", in its"
                  " %s: %s", v.position, v.part, v.text);
-    claims_tell(c, item, "its answer computed again", model, text,
-                v.same ? NULL : text);
+    claims_report(c, item, "its answer computed again", model, text,
+                  v.same ? NULL : text);
     return 0;
 }

@@ -20,7 +20,7 @@ struct err;
 struct recompute;
 
 struct claims {
-    check_claim_fn *tell;
+    check_claim_fn *report;
     void *self;
     const struct id *key;     /* address that must have signed; NULL: any */
     bool failed;              /* one did not hold */
@@ -37,8 +37,8 @@ struct claims_item {
 void claims_kind(char kind[32], const struct item *it);
 
 /* Tell one claim, and remember if it does not hold.  wrong NULL: it holds. */
-void claims_tell(struct claims *c, struct id item, const char *what,
-                 const char *against, const char *detail, const char *wrong);
+void claims_report(struct claims *c, struct id item, const char *what,
+                   const char *against, const char *detail, const char *wrong);
 /* Tell of something that was not held against anything, and why. */
 void claims_open(struct claims *c, struct id item, const char *what,
                  const char *why);

@@ -240,7 +240,7 @@ static void compare_pair(struct compare_pair *p)
 /* ---- all of them --------------------------------------------------------- */
 
 static int visit(struct compare_counts *n, struct index *x, struct answers *a,
-                 struct answers *b, size_t i, compare_fn *tell, void *self,
+                 struct answers *b, size_t i, compare_fn *report, void *self,
                  struct err *err)
 {
     struct answer one, other;
@@ -254,7 +254,7 @@ static int visit(struct compare_counts *n, struct index *x, struct answers *a,
         if (p.key->refused)
             return 0;
         n->only_a++;
-        return tell(self, &p, err);
+        return report(self, &p, err);
     }
     x->taken[j] = true;
     if (answers_get(b, j, &other, err))
@@ -264,11 +264,11 @@ static int visit(struct compare_counts *n, struct index *x, struct answers *a,
     n->same += !(p.differs & COMPARE_ANSWER);
     n->differ += (p.differs & COMPARE_ANSWER) != 0;
     n->parameters += (p.differs & ~(unsigned)COMPARE_ANSWER) != 0;
-    return p.differs ? tell(self, &p, err) : 0;
+    return p.differs ? report(self, &p, err) : 0;
 }
 
 static int visit_rest(struct compare_counts *n, const struct index *x,
-                      struct answers *b, compare_fn *tell, void *self,
+                      struct answers *b, compare_fn *report, void *self,
                       struct err *err)
 {
     struct answer other;
@@ -279,14 +279,14 @@ static int visit_rest(struct compare_counts *n, const struct index *x,
         if (x->taken[j] || p.key->refused)
             continue;
         n->only_b++;
-        if (answers_get(b, j, &other, err) || tell(self, &p, err))
+        if (answers_get(b, j, &other, err) || report(self, &p, err))
             return -1;
     }
     return 0;
 }
 
 int compare_answers(struct compare_counts *n, struct answers *a,
-                    struct answers *b, compare_fn *tell, void *self,
+                    struct answers *b, compare_fn *report, void *self,
                     struct err *err)
 {
     const struct id *model_a = answers_model(a);
@@ -298,8 +298,8 @@ int compare_answers(struct compare_counts *n, struct answers *a,
     n->other_model = model_a && model_b && !id_equal(*model_a, *model_b);
     index_init(&x, b);
     for (size_t i = 0; rc == 0 && i < answers_count(a); i++)
-        rc = visit(n, &x, a, b, i, tell, self, err);
-    rc = rc ? rc : visit_rest(n, &x, b, tell, self, err);
+        rc = visit(n, &x, a, b, i, report, self, err);
+    rc = rc ? rc : visit_rest(n, &x, b, report, self, err);
     index_clear(&x);
     return rc;
 }

@@ -51,7 +51,7 @@ struct compare_counts {
 typedef int compare_fn(void *self, const struct compare_pair *p,
                        struct err *err);
 int compare_answers(struct compare_counts *n, struct answers *a,
-                    struct answers *b, compare_fn *tell, void *self,
+                    struct answers *b, compare_fn *report, void *self,
                     struct err *err);
 
 #endif

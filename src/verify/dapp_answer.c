@@ -62,7 +62,7 @@ int dapp_answer_check(struct id process, const struct dapp_status *s,
                       struct buf *text, struct err *err)
 {
     struct failed f = { "" };
-    struct claims c = { .tell = note_claim, .self = &f, .key = &s->node };
+    struct claims c = { .report = note_claim, .self = &f, .key = &s->node };
     struct published p;
     int rc;
 
@@ -85,7 +85,7 @@ static int check_question(struct lookup *l, const struct claims_item *it,
                           const char *kept, struct err *unseen, struct err *err)
 {
     struct failed f = { "" };
-    struct claims c = { .tell = note_claim, .self = &f };
+    struct claims c = { .report = note_claim, .self = &f };
     struct lookup_item message;
     struct published p;
     bool here;

@@ -252,8 +252,8 @@ int lookup_others(struct lookup *l, struct claims *c,
     if (lookup_statements(l, statement->it.head.address, &s->s.batch,
                           compare_other, &o, err) < 0)
         return -1;
-    claims_tell(c, statement->it.head.id, "its batch",
-                "what its node signed about it", "nothing else",
-                *o.text ? o.text : NULL);
+    claims_report(c, statement->it.head.id, "its batch",
+                  "what its node signed about it", "nothing else",
+                  *o.text ? o.text : NULL);
     return 0;
 }

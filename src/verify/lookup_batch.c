@@ -100,7 +100,7 @@ static int check_message(struct collect *w, struct id item,
     struct lookup_messages *m = &w->messages;
 
     if (id_equal(p->process, none)) {
-        struct claims quiet = { .tell = lookup_keep_wrong, .self = wrong };
+        struct claims quiet = { .report = lookup_keep_wrong, .self = wrong };
 
         if (is_drawn(w->looked, p->index))
             lookup_hidden(w->l, &quiet, item, p);
@@ -117,7 +117,7 @@ static int check_message(struct collect *w, struct id item,
 static int check_result(struct collect *w, const struct claims_item *it,
                         struct lookup_wrong *wrong, struct err *err)
 {
-    struct claims quiet = { .tell = lookup_keep_wrong,
+    struct claims quiet = { .report = lookup_keep_wrong,
                             .self = wrong,
                             .key = &w->statement->it.head.address };
     const struct id *id = &it->head.id;
@@ -193,8 +193,8 @@ static int check_entries(struct collect *w, const struct lookup_item *b,
             continue;
         n_wrong++;
         if (w->n_named++ < LOOKUP_NAMED)
-            claims_tell(w->c, e[i].id, wrong.what, wrong.against, "",
-                        wrong.detail);
+            claims_report(w->c, e[i].id, wrong.what, wrong.against, "",
+                          wrong.detail);
     }
     if (n_wrong)
         snprintf(text, sizeof(text), "%" PRIu64 " wrong of %zu item%s%s",
@@ -203,8 +203,8 @@ static int check_entries(struct collect *w, const struct lookup_item *b,
     else
         snprintf(text, sizeof(text), "%" PRIu64 " result%s", n_results,
                  plural_s(n_results));
-    claims_tell(w->c, b->it.head.id, "the results in this bundle",
-                "the statement", text, n_wrong ? text : NULL);
+    claims_report(w->c, b->it.head.id, "the results in this bundle",
+                  "the statement", text, n_wrong ? text : NULL);
     return 0;
 }
 
@@ -217,8 +217,8 @@ static int check_bundle(struct collect *w, const struct lookup_item *b,
     int rc = 0;
 
     if (bundle_table(&e, &n, b->it.data, b->it.n, b->it.n, &bad))
-        claims_tell(w->c, b->it.head.id, "the results in this bundle",
-                    "the statement", "", bad.text);
+        claims_report(w->c, b->it.head.id, "the results in this bundle",
+                      "the statement", "", bad.text);
     else
         rc = check_entries(w, b, e, n, err);
     free(e);
@@ -267,23 +267,23 @@ static int collect(struct collect *w, const struct buf *ids, struct err *err)
 }
 
 /* What only all answers together can say. */
-static void tell_whole(struct collect *w)
+static void report_whole(struct collect *w)
 {
     const struct id *id = &w->statement->it.head.id;
     struct id nothing;
     char text[80];
 
-    lookup_order_tell(&w->order, w->c, *id);
-    lookup_messages_tell(&w->messages, w->c, *id);
+    lookup_order_report(&w->order, w->c, *id);
+    lookup_messages_report(&w->messages, w->c, *id);
     snprintf(text, sizeof(text), "only %" PRIu64, w->order.n_seen);
-    claims_tell(w->c, *id, "its count", "the answers found",
-                "every answer, each once",
-                w->order.n_seen == w->order.n ? NULL : text);
+    claims_report(w->c, *id, "its count", "the answers found",
+                  "every answer, each once",
+                  w->order.n_seen == w->order.n ? NULL : text);
     /* the path of any answer leads to the root; here is none */
     merkle_blob(&nothing, NULL, 0);
     if (w->order.n == 0 && !id_equal(w->s->s.root, nothing))
-        claims_tell(w->c, *id, "its batch root", "its count", "",
-                    "a batch of no answers has another root");
+        claims_report(w->c, *id, "its batch root", "its count", "",
+                      "a batch of no answers has another root");
 }
 
 int lookup_batch(struct lookup *l, struct claims *c,
@@ -315,7 +315,7 @@ int lookup_batch(struct lookup *l, struct claims *c,
                 w.order.n_seen, s->s.count);
         goto out;
     }
-    tell_whole(&w);
+    report_whole(&w);
     rc = 0;
 out:
     free(w.drawn);

@@ -46,8 +46,8 @@ bool lookup_order_put(struct lookup_order *o, uint64_t i,
                       const struct result_record *r);
 
 /* Tell whether they ascend by request id, then choice, each pair once. */
-void lookup_order_tell(const struct lookup_order *o, struct claims *c,
-                       struct id statement);
+void lookup_order_report(const struct lookup_order *o, struct claims *c,
+                         struct id statement);
 
 /* ---- the messages of a batch from AO ------------------------------------- */
 
@@ -79,7 +79,7 @@ void lookup_messages_check(struct lookup_messages *m, struct id item,
                            struct lookup_wrong *wrong);
 
 /* Tell how many were compared, and what stayed open. */
-void lookup_messages_tell(const struct lookup_messages *m, struct claims *c,
-                          struct id statement);
+void lookup_messages_report(const struct lookup_messages *m, struct claims *c,
+                            struct id statement);
 
 #endif

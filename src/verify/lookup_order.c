@@ -66,8 +66,8 @@ static int compare(const struct lookup_place *a, const struct lookup_place *b)
 }
 
 /* Places i - 1 and i; 0 if they ascend. */
-static int tell_pair(const struct lookup_order *o, uint64_t i, bool tell,
-                     struct claims *c, struct id statement)
+static int report_pair(const struct lookup_order *o, uint64_t i, bool report,
+                       struct claims *c, struct id statement)
 {
     const struct lookup_place *p = o->place + i;
     int order = compare(p - 1, p);
@@ -85,29 +85,29 @@ static int tell_pair(const struct lookup_order *o, uint64_t i, bool tell,
                  "answer %" PRIu64 ", to request %s,"
                  " choice %" PRIu32 ", belongs before answer %" PRIu64,
                  i, id_text(p->request).s, p->choice, i - 1);
-    if (tell)
-        claims_tell(c, statement, "the order of its answers",
-                    "request id and choice", "", text);
+    if (report)
+        claims_report(c, statement, "the order of its answers",
+                      "request id and choice", "", text);
     return 1;
 }
 
-void lookup_order_tell(const struct lookup_order *o, struct claims *c,
-                       struct id statement)
+void lookup_order_report(const struct lookup_order *o, struct claims *c,
+                         struct id statement)
 {
     uint64_t wrong = 0;
     char text[80];
 
     for (uint64_t i = 1; i < o->n; i++)
         if (is_seen(o, i - 1) && is_seen(o, i))
-            wrong += (uint64_t)tell_pair(o, i, wrong < LOOKUP_NAMED, c,
-                                         statement);
+            wrong += (uint64_t)report_pair(o, i, wrong < LOOKUP_NAMED, c,
+                                           statement);
     if (wrong > LOOKUP_NAMED) {
         snprintf(text, sizeof(text), "%" PRIu64 " places are wrong", wrong);
-        claims_tell(c, statement, "the order of its answers",
-                    "request id and choice", "", text);
+        claims_report(c, statement, "the order of its answers",
+                      "request id and choice", "", text);
     } else if (wrong == 0) {
-        claims_tell(c, statement, "the order of its answers",
-                    "request id and choice", "ascending, each pair once",
-                    NULL);
+        claims_report(c, statement, "the order of its answers",
+                      "request id and choice", "ascending, each pair once",
+                      NULL);
     }
 }

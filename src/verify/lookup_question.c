@@ -57,9 +57,9 @@ int lookup_hidden(struct lookup *l, struct claims *c, struct id item,
     rc = lookup_get(l, p->result.request, &i, NULL) == 0;
     lookup_mute(l, false);
     if (rc)
-        claims_tell(c, item, "its process", "its request", "",
-                    "the request is an item on Arweave, and no process is"
-                    " named that it was sent to");
+        claims_report(c, item, "its process", "its request", "",
+                      "the request is an item on Arweave, and no process is"
+                      " named that it was sent to");
     lookup_item_clear(&i);
     return rc;
 }
@@ -109,7 +109,7 @@ void lookup_messages_check(struct lookup_messages *m, struct id item,
                            struct lookup_wrong *wrong)
 {
     struct hearing h = { m, wrong };
-    struct claims c = { .tell = hear, .self = &h };
+    struct claims c = { .report = hear, .self = &h };
     struct err why = ERR_INIT;
 
     if (m->n_fetched == 0 && m->n_missing >= MAX_MISSING) {
@@ -127,8 +127,8 @@ void lookup_messages_check(struct lookup_messages *m, struct id item,
     lookup_mute(m->l, false);
 }
 
-void lookup_messages_tell(const struct lookup_messages *m, struct claims *c,
-                          struct id statement)
+void lookup_messages_report(const struct lookup_messages *m, struct claims *c,
+                            struct id statement)
 {
     uint64_t n = m->n_fetched + m->n_missing;
     char text[360];
@@ -144,8 +144,8 @@ void lookup_messages_tell(const struct lookup_messages *m, struct claims *c,
                      ? "%" PRIu64 " of %" PRIu64 " answer something else"
                      : "%" PRIu64 " of %" PRIu64 " compared",
                  m->n_wrong ? m->n_wrong : m->n_fetched, n);
-        claims_tell(c, statement, "its answers", "the messages they answer",
-                    text, m->n_wrong ? text : NULL);
+        claims_report(c, statement, "its answers", "the messages they answer",
+                      text, m->n_wrong ? text : NULL);
     }
     for (size_t i = 0; i < LOOKUP_OPEN && m->open[i].n; i++) {
         snprintf(text, sizeof(text), "of %" PRIu64 " answer%s: %s",

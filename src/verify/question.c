@@ -34,9 +34,9 @@ static void check_model(struct claims *c, struct id result,
         claims_open(c, result, "its model", "the message leaves the choice to"
                     " the queue");
     else if (id_parse(&id, a->model) == 0)
-        claims_tell(c, result, "its model", "the message", "the same",
-                    id_equal(id, p->job.model) ? NULL
-                                               : "the message names another");
+        claims_report(c, result, "its model", "the message", "the same",
+                      id_equal(id, p->job.model) ? NULL
+                                                 : "the message names another");
     else {
         snprintf(text, sizeof(text), "the message says \"%s\", a name that"
                  " the queue knows", a->model);
@@ -51,9 +51,9 @@ static void check_node(struct claims *c, struct id result,
     struct id id;
 
     if (*a->node && id_parse(&id, a->node) == 0)
-        claims_tell(c, result, "its node", "the message", "the same",
-                    id_equal(id, p->node) ? NULL
-                                          : "the message asks another one");
+        claims_report(c, result, "its node", "the message", "the same",
+                      id_equal(id, p->node) ? NULL
+                                            : "the message asks another one");
 }
 
 static void check_prompt(struct claims *c, struct id result,
@@ -79,8 +79,8 @@ static void check_prompt(struct claims *c, struct id result,
     }
     snprintf(text, sizeof(text), "%" PRIu32 " ids, the same",
              p->job.n_prompt);
-    claims_tell(c, result, "its prompt", "the message", text,
-                err.code ? err.text : NULL);
+    claims_report(c, result, "its prompt", "the message", text,
+                  err.code ? err.text : NULL);
 }
 
 /* What is asked, as a line and as a request. */
@@ -120,15 +120,15 @@ void question_check(struct claims *c, struct id result,
         wrong = "it is another message";
     else if (!h->target || !id_equal(*h->target, p->process))
         wrong = "the message went elsewhere";
-    claims_tell(c, result, "its process", "the message it answers", from,
-                wrong);
+    claims_report(c, result, "its process", "the message it answers", from,
+                  wrong);
     if (read_request(&a, &r, message, source, &err)) {
-        claims_tell(c, result, "its parameters", "the message", "", err.text);
+        claims_report(c, result, "its parameters", "the message", "", err.text);
     } else {
-        claims_tell(c, result, "its parameters", "the message", "the same",
-                    p->job.choice ? "it is of another choice than 0"
-                                  : check_job_differs(&p->job, &r,
-                                                      h->id));
+        claims_report(c, result, "its parameters", "the message", "the same",
+                      p->job.choice ? "it is of another choice than 0"
+                                    : check_job_differs(&p->job, &r,
+                                                          h->id));
         check_model(c, result, p, &a);
         check_node(c, result, p, &a);
         check_prompt(c, result, p, &r, m);

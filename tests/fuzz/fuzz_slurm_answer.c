@@ -117,7 +117,7 @@ static void try_plan(const char *text, size_t n)
     must(j.nodes > 0);
     plan_make(&p, &j, &need);
     must(p.cpus > 0);
-    plan_tell(said, &p, &j, &need);
+    plan_describe(said, &p, &j, &need);
     check_line(said, sizeof(said));
 }
 
