@@ -116,7 +116,7 @@ static int seal(uint64_t part_size)
     return seal_batch(info.source, &info, &o, 0, 1, true, &err);
 }
 
-static int seal_share(uint64_t part_size, size_t k, size_t of)
+static int seal_shard(uint64_t part_size, size_t k, size_t of)
 {
     struct seal_options o = options(part_size);
 
@@ -533,7 +533,7 @@ static void test_cut(void)
     end();
 }
 
-static void test_shares(void)
+static void test_shards(void)
 {
     char want[3][65];
 
@@ -546,10 +546,10 @@ static void test_shares(void)
     end();
     begin(LINE LINE LINE LINE LINE);
     log_answers(0, 0, "43210");
-    ok(seal_share(2 * ROW, 1, 2) == 0 && is_there("part-0001.h5") &&
+    ok(seal_shard(2 * ROW, 1, 2) == 0 && is_there("part-0001.h5") &&
            !is_there("part-0000.h5") && !is_there("part-0002.h5") &&
-           !seal_is_done(info.source), "the second of two shares");
-    ok(seal_share(2 * ROW, 7, 9) == 0, "a share of nothing");
+           !seal_is_done(info.source), "the second of two shards");
+    ok(seal_shard(2 * ROW, 7, 9) == 0, "a shard of nothing");
     ok(seal(2 * ROW) == 0 && strcmp(sum("part-0000.h5"), want[0]) == 0 &&
            strcmp(sum("part-0001.idx"), want[1]) == 0 &&
            strcmp(sum("checkpoint.json"), want[2]) == 0,
@@ -569,7 +569,7 @@ static void test_other_cut(void)
 
     begin(LINE LINE LINE LINE);
     log_answers(0, 0, "0123");
-    must(seal_share(2 * ROW, 0, 1), &err);
+    must(seal_shard(2 * ROW, 0, 1), &err);
     refused_with(ERR_INPUT, "in another way", "parts of another size");
     unlink(at("batch/part-0000.h5"));
     unlink(at("batch/part-0001.h5"));
@@ -788,7 +788,7 @@ int main(void)
     test_refused();
     test_refused_bytes();
     test_cut();
-    test_shares();
+    test_shards();
     test_other_cut();
     test_names();
     test_half_of_version_1();

@@ -330,8 +330,8 @@ static bool answering(const struct running *r)
 
 /* How many rows of a sequence this step takes: one if it is being answered;
  * those that are known share what is left, the oldest sequence first. */
-static size_t share(const struct engine *e, const struct running *r,
-                    struct capacity *left)
+static size_t rows_of(const struct engine *e, const struct running *r,
+                      struct capacity *left)
 {
     size_t count = running_ready(r), silent, draws;
 
@@ -367,7 +367,7 @@ static void plan(struct engine *e)
 
         if (!r->started)
             continue;
-        count = share(e, r, &left);
+        count = rows_of(e, r, &left);
         reserve(e, r, r->fed + count);
         put_rows(e, r, count);
     }

@@ -136,10 +136,10 @@ struct rows_job {
 static size_t chunk_of(const struct forward *f, size_t n, size_t unit,
                        size_t cost)
 {
-    size_t share = pool_chunk(f->threads, n, unit);
+    size_t chunk = pool_chunk(f->threads, n, unit);
     size_t least = (CHUNK_COST / (cost + 1) + unit) / unit * unit;
 
-    return share > least ? share : least;
+    return chunk > least ? chunk : least;
 }
 
 /* Rows that are quantised side by side share cache lines, so a thread takes

@@ -226,10 +226,10 @@ void pool_run(struct pool *p, pool_fn *fn, void *self, size_t n,
 
 size_t pool_chunk(const struct pool *p, size_t n, size_t unit)
 {
-    size_t share = p->threads == 1 ? n : n / (p->threads * CHUNKS);
+    size_t chunk = p->threads == 1 ? n : n / (p->threads * CHUNKS);
 
-    share = (share + unit - 1) / unit * unit;
-    return share ? share : unit;
+    chunk = (chunk + unit - 1) / unit * unit;
+    return chunk ? chunk : unit;
 }
 
 void pool_lock(struct pool *p)
