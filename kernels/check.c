@@ -256,7 +256,7 @@ static void run_linear_long(struct run *r)
     r->extreme = false;
 }
 
-static void run_gate(struct run *r)
+static void run_swiglu(struct run *r)
 {
     size_t m = size_of(r, 80, 16), n = size_of(r, 100, 2048);
     size_t k = size_of(r, 400, 2048), from, to;
@@ -267,7 +267,7 @@ static void run_gate(struct run *r)
     range(r, n, &from, &to);
     begin(r, 8.0 * (double)(m * n * k), "MOP/s");
     do
-        r->k->gate(h, n, &g, &u, &in, from, to);
+        r->k->swiglu(h, n, &g, &u, &in, from, to);
     while (again(r));
     emit(r, h, m * n * sizeof(*h));
 }
@@ -318,7 +318,7 @@ static void run_rope(struct run *r)
     emit(r, x, heads * half * 2 * sizeof(*x));
 }
 
-static void run_store(struct run *r)
+static void run_quantise_kv(struct run *r)
 {
     size_t hd = 4 * size_of(r, 40, 16), at = rnd(r) % X1_BLOCK;
     const float *x = floats(r, 2, hd, true);
@@ -329,7 +329,7 @@ static void run_store(struct run *r)
 
     begin(r, (double)(2 * hd), "M/s");
     do
-        r->k->store(block, at, x, x + hd, hd, fault);
+        r->k->quantise_kv(block, at, x, x + hd, hd, fault);
     while (again(r));
     r->k->fetch(q, q + hd, s, s + 1, block, at, hd);
     emit(r, q, 2 * hd);
@@ -375,8 +375,8 @@ static void run_attention(struct run *r)
         }
         fill_row(r, row, hd, false);
         fill_row(r, row + hd, hd, false);
-        r->k->store(table[t / X1_BLOCK] + offset, t % X1_BLOCK, row,
-                    row + hd, hd, fault);
+        r->k->quantise_kv(table[t / X1_BLOCK] + offset, t % X1_BLOCK, row,
+                          row + hd, hd, fault);
     }
     for (size_t i = 0; i < m; i++) {
         size_t to = r->bench ? n : 1 + rnd(r) % n;
@@ -479,11 +479,11 @@ static const struct {
     { "linear", run_linear, 60 },
     { "linear_1", run_linear_1, 60 },
     { "linear_long", run_linear_long, 4 },
-    { "gate", run_gate, 40 },
+    { "swiglu", run_swiglu, 40 },
     { "embed", run_embed, 40 },
     { "rmsnorm", run_rmsnorm, 100 },
     { "rope", run_rope, 100 },
-    { "store", run_store, 200 },
+    { "quantise_kv", run_quantise_kv, 200 },
     { "attention", run_attention, 60 },
     { "fault", run_fault, 100 },
     { "max", run_max, 100 },

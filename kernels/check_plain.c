@@ -101,9 +101,9 @@ static void plain_linear(float *y, size_t stride, const struct x1_weights *w,
     }
 }
 
-static void plain_gate(float *h, size_t stride, const struct x1_weights *g,
-                       const struct x1_weights *u, const struct x1_rows *in,
-                       size_t from, size_t to)
+static void plain_swiglu(float *h, size_t stride, const struct x1_weights *g,
+                         const struct x1_weights *u, const struct x1_rows *in,
+                         size_t from, size_t to)
 {
     for (size_t i = 0; i < in->m; i++)
         for (size_t n = from; n < to; n++)
@@ -164,8 +164,8 @@ static int32_t row_a8(int8_t *q, float *s, const float *x, size_t n)
     return bad;
 }
 
-static void plain_store(unsigned char *block, size_t at, const float *k,
-                        const float *v, size_t hd, int32_t fault[2])
+static void plain_quantise_kv(unsigned char *block, size_t at, const float *k,
+                              const float *v, size_t hd, int32_t fault[2])
 {
     int8_t qk[X1_MAX_HEAD_DIM], qv[X1_MAX_HEAD_DIM];
     struct x1_kernels form;
@@ -270,11 +270,11 @@ void x1_plain_init(struct x1_kernels *k)
     k->name = "plain";
     k->quantise = plain_quantise;
     k->linear = plain_linear;
-    k->gate = plain_gate;
+    k->swiglu = plain_swiglu;
     k->embed = plain_embed;
     k->rmsnorm = plain_rmsnorm;
     k->rope = plain_rope;
-    k->store = plain_store;
+    k->quantise_kv = plain_quantise_kv;
     k->attention = plain_attention;
     k->fault = plain_fault;
     k->max = plain_max;

@@ -17,7 +17,7 @@
  *   form      made by     read by                 bytes
  *   weights   pack        linear, gate, embed     pack_bytes
  *   rows      quantise    linear, gate, integers  rows_bytes
- *   block     store, put  attention, fetch        block_bytes
+ *   block     quantise_kv, put  attention, fetch        block_bytes
  *
  * Order of sums.  Sums over a set are sums of integers, exact in the width
  * that each operation names, so their order is free.  Floating-point
@@ -133,9 +133,9 @@ struct x1_kernels {
 
     /* h[i * stride + n] = silu(g) * u, g and u being the linears of the same
      * rows by two matrices of one shape. */
-    void (*gate)(float *h, size_t stride, const struct x1_weights *g,
-                 const struct x1_weights *u, const struct x1_rows *in,
-                 size_t from, size_t to);
+    void (*swiglu)(float *h, size_t stride, const struct x1_weights *g,
+                   const struct x1_weights *u, const struct x1_rows *in,
+                   size_t from, size_t to);
 
     /* x[0 .. cols) = f32(w[id]) * scale[id]: row `id` of the embedding. */
     void (*embed)(float *x, const struct x1_weights *w, uint32_t id);
@@ -157,8 +157,8 @@ struct x1_kernels {
     /* Keys and values of hd floats each as A8 to place `at`, below X1_BLOCK,
      * of a block; faults of k and of v.  What a block has at places that were
      * not stored is never read. */
-    void (*store)(unsigned char *block, size_t at, const float *k,
-                  const float *v, size_t hd, int32_t fault[2]);
+    void (*quantise_kv)(unsigned char *block, size_t at, const float *k,
+                        const float *v, size_t hd, int32_t fault[2]);
 
     /* Quantised values themselves to a place, and what is at a place: hd
      * each, and their scales. */

@@ -229,9 +229,10 @@ static void put_gated(float *h, size_t stride, float a[TILE][LANES],
             h[r * stride + j] = x1_silu(a[r][j]) * b[r][j];
 }
 
-static void reference_gate(float *h, size_t stride, const struct x1_weights *g,
-                           const struct x1_weights *u,
-                           const struct x1_rows *in, size_t from, size_t to)
+static void reference_swiglu(float *h, size_t stride,
+                             const struct x1_weights *g,
+                             const struct x1_weights *u,
+                             const struct x1_rows *in, size_t from, size_t to)
 {
     float a[TILE][LANES], b[TILE][LANES];
     size_t m, rows;
@@ -349,8 +350,9 @@ static int32_t cache_row(int8_t *q, float *s, const float *x, size_t n)
     return -1;
 }
 
-static void reference_store(unsigned char *block, size_t at, const float *k,
-                            const float *v, size_t hd, int32_t fault[2])
+static void reference_quantise_kv(unsigned char *block, size_t at,
+                                  const float *k, const float *v, size_t hd,
+                                  int32_t fault[2])
 {
     struct block b = block_at(block, hd);
 
@@ -583,12 +585,12 @@ void x1_reference_init(struct x1_kernels *k)
         .quantise = reference_quantise,
         .integers = reference_integers,
         .linear = reference_linear,
-        .gate = reference_gate,
+        .swiglu = reference_swiglu,
         .embed = reference_embed,
         .rmsnorm = reference_rmsnorm,
         .rope = reference_rope,
         .block_bytes = reference_block_bytes,
-        .store = reference_store,
+        .quantise_kv = reference_quantise_kv,
         .put = reference_put,
         .fetch = reference_fetch,
         .attention_bytes = reference_attention_bytes,

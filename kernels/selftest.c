@@ -197,14 +197,15 @@ static uint32_t test_attention(const struct x1_kernels *k)
             key[i] *= opaque(0.001f * (float)(t % 7 + 1));
             value[i] *= opaque(0.002f * (float)(t % 5 + 1));
         }
-        k->store(block[t / X1_BLOCK], t % X1_BLOCK, key, value, HD, fault);
+        k->quantise_kv(block[t / X1_BLOCK], t % X1_BLOCK, key, value, HD,
+                       fault);
     }
     fill(q, HD, 10);
     k->attention(&query, 1, opaque(0.25f), &kv, HD, scratch);
     return hash(START, o, sizeof(o));
 }
 
-static uint32_t test_store(const struct x1_kernels *k)
+static uint32_t test_quantise_kv(const struct x1_kernels *k)
 {
     _Alignas(64) unsigned char block[65536];
     int8_t q[N], v[N];
@@ -214,7 +215,7 @@ static uint32_t test_store(const struct x1_kernels *k)
     fill(x, N, 11);
     if (k->block_bytes(N) > sizeof(block))
         return 0;
-    k->store(block, 5, x, x, N, fault);
+    k->quantise_kv(block, 5, x, x, N, fault);
     k->fetch(q, v, &s, &s_v, block, 5, N);
     if (memcmp(q, v, N) != 0 || memcmp(&s, &s_v, sizeof(s)) != 0)
         return 0;
@@ -268,7 +269,7 @@ static const struct {
     { "rmsnorm", test_rmsnorm, 0x26129c22u },
     { "rope", test_rope, 0x9722c996u },
     { "attention", test_attention, 0xe445ae18u },
-    { "store", test_store, 0x2c097acdu },
+    { "quantise_kv", test_quantise_kv, 0x2c097acdu },
     { "w8", test_w8, 0x5b6940cau },
     { "draw", test_draw, 0xf214084bu },
 };

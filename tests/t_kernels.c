@@ -70,7 +70,7 @@ static void test_store_fault(const struct x1_kernels *k)
     unsigned char *block = form(k->block_bytes(8));
     int32_t fault[2];
 
-    k->store(block, 3, x, y, 8, fault);
+    k->quantise_kv(block, 3, x, y, 8, fault);
     k->fetch(q, v, &s, &s_v, block, 3, 8);
     ok(fault[0] == 2 && s == 0 && q[0] == 0 && q[7] == 0,
        "%s: a cached row out of range is zeros", k->name);

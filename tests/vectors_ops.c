@@ -148,7 +148,7 @@ static int32_t store_row(const struct x1_kernels *k, int8_t *q, float *s,
     int32_t fault[2];
     float s_v;
 
-    k->store(block, X1_BLOCK - 1, x, x, n, fault);
+    k->quantise_kv(block, X1_BLOCK - 1, x, x, n, fault);
     k->fetch(q, other, s, &s_v, block, X1_BLOCK - 1, n);
     if (memcmp(q, other, n) != 0 || memcmp(s, &s_v, sizeof(s_v)) != 0)
         fault[0] = INT32_MAX;

@@ -245,9 +245,9 @@ static void sdot_linear(float *y, size_t stride, const struct x1_weights *w,
     multiply(&(struct target){ in, w, b, y, stride, add, false }, from, to);
 }
 
-static void sdot_gate(float *h, size_t stride, const struct x1_weights *g,
-                      const struct x1_weights *u, const struct x1_rows *in,
-                      size_t from, size_t to)
+static void sdot_swiglu(float *h, size_t stride, const struct x1_weights *g,
+                        const struct x1_weights *u, const struct x1_rows *in,
+                        size_t from, size_t to)
 {
     multiply(&(struct target){ in, g, NULL, h, stride, false, false }, from,
              to);
@@ -262,7 +262,7 @@ void x1_sdot_init(struct x1_kernels *k)
     k->quantise = sdot_quantise;
     k->integers = sdot_integers;
     k->linear = sdot_linear;
-    k->gate = sdot_gate;
+    k->swiglu = sdot_swiglu;
 }
 
 #if defined(__clang__)

@@ -304,9 +304,9 @@ static void avx2_linear(float *y, size_t stride, const struct x1_weights *w,
     multiply(&t, in, from, to);
 }
 
-static void avx2_gate(float *h, size_t stride, const struct x1_weights *g,
-                      const struct x1_weights *u, const struct x1_rows *in,
-                      size_t from, size_t to)
+static void avx2_swiglu(float *h, size_t stride, const struct x1_weights *g,
+                        const struct x1_weights *u, const struct x1_rows *in,
+                        size_t from, size_t to)
 {
     struct avx2_target t = {
         .y = h, .stride = stride, .w = g, .step = in->scale
@@ -370,9 +370,9 @@ void x1_avx2_init(struct x1_kernels *k)
     k->quantise = avx2_quantise;
     k->integers = avx2_integers;
     k->linear = avx2_linear;
-    k->gate = avx2_gate;
+    k->swiglu = avx2_swiglu;
     page_init(k);
-    k->store = avx2_store;
+    k->quantise_kv = avx2_quantise_kv;
     k->attention_bytes = avx2_attention_bytes;
     k->attention = avx2_attention;
     k->exp32 = avx2_exp32;

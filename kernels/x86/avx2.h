@@ -27,8 +27,8 @@
 uint32_t avx2_amax_bits(const float *x, size_t n);
 
 /* kernels.h has their contracts; blocks are as pages.h has them. */
-void avx2_store(unsigned char *block, size_t at, const float *k,
-                const float *v, size_t hd, int32_t fault[2]);
+void avx2_quantise_kv(unsigned char *block, size_t at, const float *k,
+                      const float *v, size_t hd, int32_t fault[2]);
 size_t avx2_attention_bytes(size_t n, size_t hd);
 void avx2_attention(struct x1_query *query, size_t m, float c,
                     const struct x1_blocks *kv, size_t hd, void *scratch);

@@ -287,7 +287,7 @@ void x1_avxvnni_init(struct x1_kernels *k)
     k->quantise = avxvnni_quantise;
     k->integers = avxvnni_integers;
     k->linear = avxvnni_linear;
-    k->gate = avxvnni_gate;
+    k->swiglu = avxvnni_gate;
 }
 
 #if defined(__clang__)

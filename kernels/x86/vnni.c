@@ -403,9 +403,9 @@ static void vnni_linear(float *y, size_t stride, const struct x1_weights *w,
     multiply(&t, from, to);
 }
 
-static void vnni_gate(float *h, size_t stride, const struct x1_weights *g,
-                      const struct x1_weights *u, const struct x1_rows *in,
-                      size_t from, size_t to)
+static void vnni_swiglu(float *h, size_t stride, const struct x1_weights *g,
+                        const struct x1_weights *u, const struct x1_rows *in,
+                        size_t from, size_t to)
 {
     struct target t = { .y = h, .stride = stride, .w = g, .u = u, .in = in };
 
@@ -523,9 +523,9 @@ void x1_vnni_init(struct x1_kernels *k)
     k->quantise = vnni_quantise;
     k->integers = vnni_integers;
     k->linear = vnni_linear;
-    k->gate = vnni_gate;
+    k->swiglu = vnni_swiglu;
     page_init(k);
-    k->store = vnni_store;
+    k->quantise_kv = vnni_quantise_kv;
     k->attention_bytes = vnni_attention_bytes;
     k->attention = vnni_attention;
     k->exp32 = vnni_exp32;

@@ -31,8 +31,8 @@
 
 /* kernels.h has the contracts of store, attention and attention_bytes; blocks
  * are as pages.h has them. */
-void vnni_store(unsigned char *block, size_t at, const float *k,
-                const float *v, size_t hd, int32_t fault[2]);
+void vnni_quantise_kv(unsigned char *block, size_t at, const float *k,
+                      const float *v, size_t hd, int32_t fault[2]);
 size_t vnni_attention_bytes(size_t n, size_t hd);
 void vnni_attention(struct x1_query *query, size_t m, float c,
                     const struct x1_blocks *kv, size_t hd, void *scratch);

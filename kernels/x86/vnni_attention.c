@@ -359,8 +359,8 @@ void vnni_attention(struct x1_query *query, size_t m, float c,
     page_attention(attend, TILE, query, m, c, kv, hd, scratch);
 }
 
-void vnni_store(unsigned char *block, size_t at, const float *k,
-                const float *v, size_t hd, int32_t fault[2])
+void vnni_quantise_kv(unsigned char *block, size_t at, const float *k,
+                      const float *v, size_t hd, int32_t fault[2])
 {
     int8_t q[2][X1_MAX_HEAD_DIM];
     float s[2];

@@ -156,8 +156,8 @@ int explain_rows(struct explain *e, unsigned char *out, uint32_t layer,
     for (size_t g = 0; g < e->m->rec.n_kv_heads; g++) {
         unsigned char *row = out + g * bytes;
 
-        e->k.store(e->block[0], 0, e->f[ENTRY_K] + g * hd,
-                   e->f[ENTRY_V] + g * hd, hd, bad);
+        e->k.quantise_kv(e->block[0], 0, e->f[ENTRY_K] + g * hd,
+                         e->f[ENTRY_V] + g * hd, hd, bad);
         e->k.fetch((int8_t *)row + 8, (int8_t *)row + 8 + hd, &s_k, &s_v,
                    e->block[0], 0, hd);
         set_u32(row, f32_bits(s_k));
@@ -282,7 +282,7 @@ static int attend(struct explain *e, const unsigned char *rows, size_t stride,
 
 /* ---- a layer ------------------------------------------------------------- */
 
-/* y = x + wo o, and what the layer adds up to: y + down(silu(gate) * up). */
+/* y = x + wo o, and what the layer adds up to: y + down(silu(swiglu) * up). */
 static int feed_forward(struct explain *e, const struct model_layer *w,
                         const float *x, struct err *err)
 {

@@ -233,9 +233,9 @@ static void append(struct forward *f, size_t i, uint32_t layer)
         size_t at = (i * kvh + g) * f->hd;
         int32_t bad[2];
 
-        f->k->store(kv_at(f->pool, r->slot, layer, g, r->position),
-                    r->position % KV_PAGE, f->kx + at, f->vx + at, f->hd,
-                    bad);
+        f->k->quantise_kv(kv_at(f->pool, r->slot, layer, g, r->position),
+                          r->position % KV_PAGE, f->kx + at, f->vx + at, f->hd,
+                          bad);
         note(f, r, layer, OP_K, g, bad[0]);
         note(f, r, layer, OP_V, g, bad[1]);
     }
@@ -317,7 +317,7 @@ static void part_outputs(const struct outputs_job *j, const struct part *p,
     from *= OUTPUTS;
     to = to * OUTPUTS < rows ? to * OUTPUTS : rows;
     if (j->up)
-        k->gate(p->y, rows, p->w, j->up, &j->f->in, from, to);
+        k->swiglu(p->y, rows, p->w, j->up, &j->f->in, from, to);
     else
         k->linear(p->y, rows, p->w, p->b, j->add, &j->f->in, from, to);
 }
@@ -492,8 +492,8 @@ static void layer(struct forward *f, uint32_t l)
 {
     const struct model_layer *w = &f->model->layers[l];
     const struct layer_weights *p = &f->weights->layers[l];
-    struct outputs_job gate = { .part = { { f->g, &p->gate, NULL } }, .n = 1,
-                                .up = &p->up };
+    struct outputs_job swiglu = { .part = { { f->g, &p->gate, NULL } }, .n = 1,
+                                  .up = &p->up };
 
     /* h = norm(x); x = x + wo attention(q), q, k, v = linear(h) */
     norm(f, w->attn_norm, l, OP_ATTN_IN);
@@ -506,7 +506,7 @@ static void layer(struct forward *f, uint32_t l)
 
     /* x = x + down(silu(gate(h)) * up(h)), h = norm(x) */
     norm(f, w->ffn_norm, l, OP_FFN_IN);
-    run_outputs(f, &gate);
+    run_outputs(f, &swiglu);
     quantise(f, f->g, f->ffn, l, OP_DOWN);
     residual_linear(f, &p->down);
 }
