@@ -7,23 +7,18 @@
 
 #include "verify/check_internal.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "answer/prompt.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/id.h"
-#include "base/mem.h"
 #include "base/plural.h"
 #include "engine/backend.h"
-#include "proof/digest.h"
 #include "spool/request_file.h"
 #include "store/answer.h"
 #include "store/request.h"
@@ -31,234 +26,9 @@
 #include "store/resume.h"
 #include "verify/output_line.h"
 #include "verify/recompute_output.h"
+#include "verify/request_list.h"
 
 #define OUT_MAX ((size_t)1 << 30)
-
-/* ---- the requests, by id ------------------------------------------------- */
-
-struct request_line {
-    struct id id;
-    struct id sha256; /* of the line, which is read again */
-    uint64_t at;
-    uint32_t line, n;         /* from 0; bytes */
-    uint32_t seen;            /* of the first of equal lines: those before are
-                               * answered */
-    bool answered;
-};
-
-struct request_list {
-    struct request_line *line; /* sorted by id */
-    struct request_line **equal; /* equal ones beside each other, in the order
-                                  * of the file; NULL until it is asked for */
-    size_t n;
-    int fd;
-    const char *path;        /* borrowed */
-};
-
-static int by_line(const void *a, const void *b)
-{
-    const struct request_line *x = a, *y = b;
-
-    return x->line < y->line ? -1 : x->line > y->line;
-}
-
-static int by_id(const void *a, const void *b)
-{
-    const struct request_line *x = a, *y = b;
-    int order = id_compare(x->id, y->id);
-
-    return order ? order : by_line(a, b);
-}
-
-/* The first line of this id without an answer, or the last of it; NULL: there
- * is none. */
-static struct request_line *list_find(const struct request_list *f,
-                                      struct id id)
-{
-    const struct request_line first = { .id = id };
-    struct request_line *l = f->line, *end = f->line + f->n;
-
-    for (size_t n = f->n; n > 0;) {
-        size_t half = n / 2;
-        bool before = by_id(&l[half], &first) < 0;
-
-        l += before ? half + 1 : 0;
-        n = before ? n - half - 1 : half;
-    }
-    if (l == end || !id_equal(l->id, id))
-        return NULL;
-    while (l->answered && l + 1 < end && id_equal(l[1].id, id))
-        l++;
-    return l;
-}
-
-static int by_text(const void *a, const void *b)
-{
-    const struct request_line *const *x = a, *const *y = b;
-    int order = id_compare((*x)->sha256, (*y)->sha256);
-
-    return order ? order : by_line(*x, *y);
-}
-
-static int sort_equal(struct request_list *f, struct err *err)
-{
-    void *list;
-
-    if (f->equal)
-        return 0;
-    if (mem_big(&list, f->n, sizeof(*f->equal), "a list of requests", err))
-        return -1;
-    f->equal = list;
-    for (size_t i = 0; i < f->n; i++)
-        f->equal[i] = &f->line[i];
-    qsort(f->equal, f->n, sizeof(*f->equal), by_text);
-    return 0;
-}
-
-/* Another line with the same bytes that has no answer yet: 1, 0 or -1. */
-static int list_equal(struct request_line **out, struct request_list *f,
-                      const struct request_line *l, struct err *err)
-{
-    size_t first = 0, i;
-
-    if (sort_equal(f, err))
-        return -1;
-    for (size_t n = f->n; n > 0;) {
-        size_t half = n / 2;
-        bool before = id_compare(f->equal[first + half]->sha256,
-                                 l->sha256) < 0;
-
-        first += before ? half + 1 : 0;
-        n = before ? n - half - 1 : half;
-    }
-    for (i = first + f->equal[first]->seen;
-         i < f->n && id_equal(f->equal[i]->sha256, l->sha256); i++) {
-        if (!f->equal[i]->answered) {
-            *out = f->equal[i];
-            return 1;
-        }
-        f->equal[first]->seen++;
-    }
-    return 0;
-}
-
-static void list_close(struct request_list *f)
-{
-    if (f->fd >= 0)
-        close(f->fd);
-    free(f->equal);
-    free(f->line);
-    *f = (struct request_list){ .fd = -1 };
-}
-
-/* How lines have ids: by a list, version 2 and 1 of those of a file, or their
- * custom_id. */
-enum list_ids {
-    LIST_IDS_LISTED, LIST_IDS_2, LIST_IDS_1, LIST_IDS_AO, LIST_KINDS
-};
-
-/* The id of a line from AO is its custom_id; without one it has none. */
-static void custom_id(struct id *id, const char *text, size_t n)
-{
-    struct request r;
-
-    *id = (struct id){ { 0 } };
-    request_parse(&r, text, n, NULL);
-    if (r.custom_id)
-        id_parse(id, r.custom_id);
-    request_clear(&r);
-}
-
-static int read_lines(struct request_list *f, struct request_file *in,
-                      enum list_ids ids, FILE *list, struct err *err)
-{
-    struct request_line *l = f->line;
-    const char *text;
-    struct id id;
-    size_t n;
-
-    for (size_t i = 0;; i++) {
-        if (request_file_next(in, &text, &n, err))
-            return -1;
-        if (!text)
-            return 0;
-        if (list && fread(id.b, sizeof(id.b), 1, list) != 1)
-            return err_set(err, ERR_RETRY, "the list of ids has no line %zu",
-                           i + 1);
-        if (request_file_is_blank(in))
-            continue;
-        *l = (struct request_line){ .at = request_file_offset(in),
-                                    .line = (uint32_t)i, .n = (uint32_t)n };
-        digest(&l->sha256, text, n);
-        if (ids == LIST_IDS_AO)
-            custom_id(&l->id, text, n);
-        else if (list)
-            l->id = id;
-        else
-            request_file_id(in, &l->id);
-        l++;
-    }
-}
-
-/* `r->model` only matters for ids of version 2, and lists of those. */
-static int list_open(struct request_list *f, const struct check_requests *r,
-                     enum list_ids ids, struct err *err)
-{
-    const char *path = r->path;
-    struct request_file *in = NULL;
-    FILE *list = NULL;
-    void *line;
-    int rc = -1;
-
-    *f = (struct request_list){ .fd = -1, .path = path };
-    if (ids <= LIST_IDS_2 ? request_file_open_v2(&in, path, *r->model, err)
-                           : request_file_open(&in, path, err))
-        return -1;
-    if (ids == LIST_IDS_LISTED && !(list = fopen(r->ids, "re"))) {
-        err_errno(err, ERR_RETRY, "cannot open \"%s\"", r->ids);
-        goto out;
-    }
-    if (request_file_count(in) > UINT32_MAX) {
-        err_set(err, ERR_INPUT, "\"%s\" has 2^32 lines or more", path);
-        goto out;
-    }
-    f->n = (size_t)request_file_requests(in);
-    if (mem_big(&line, f->n, sizeof(*f->line), "a list of requests", err))
-        goto out;
-    f->line = line;
-    if (read_lines(f, in, ids, list, err))
-        goto out;
-    if (f->n > 1)
-        qsort(f->line, f->n, sizeof(*f->line), by_id);
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    rc = f->fd < 0 ? err_errno(err, ERR_RETRY, "cannot open \"%s\"", path)
-                   : 0;
-out:
-    if (rc)
-        list_close(f);
-    if (list)
-        fclose(list);
-    request_file_close(in);
-    return rc;
-}
-
-/* The text of a line, the caller frees it. */
-static int list_text(char **out, const struct request_list *f,
-                     const struct request_line *l, struct err *err)
-{
-    char *text = xmalloc((size_t)l->n + 1);
-    struct id sha256;
-    ssize_t got = file_read_at(f->fd, text, l->n, l->at);
-
-    digest(&sha256, text, got < 0 ? 0 : (size_t)got);
-    if (got == (ssize_t)l->n && id_equal(sha256, l->sha256)) {
-        *out = text;
-        return 0;
-    }
-    free(text);
-    return err_set(err, ERR_RETRY, "\"%s\" was changed while it was read, run"
-                   " it again", f->path);
-}
 
 /* ---- a line -------------------------------------------------------------- */
 
@@ -497,7 +267,7 @@ static int check_pair(struct outputs *o, const struct output_line *got,
 static int find_request(struct outputs *o, struct request_line **out,
                         struct id id, struct err *err)
 {
-    struct request_line *l = list_find(&o->requests, id);
+    struct request_line *l = request_list_find(&o->requests, id);
     int rc;
 
     if (!l) {
@@ -505,7 +275,7 @@ static int find_request(struct outputs *o, struct request_line **out,
         return 0;
     }
     if (l->answered) {
-        rc = list_equal(&l, &o->requests, l, err);
+        rc = request_list_equal(&l, &o->requests, l, err);
         if (rc == 0)
             wrong(o, "the requests", "another line answers request %" PRIu64
                   ", too", (uint64_t)l->line + 1);
@@ -538,7 +308,7 @@ static int check_line(struct outputs *o, const char *text, size_t n,
     }
     if (o->c.o->progress)
         o->c.o->progress(o->c.o->self, o->c.computed, o->c.of);
-    rc = list_text(&request, &o->requests, l, err);
+    rc = request_list_text(&request, &o->requests, l, err);
     if (rc == 0) {
         buf_reset(&o->want);
         o->request = (uint64_t)l->line + 1;
@@ -591,14 +361,14 @@ static int look(struct first_look *l, struct outputs *o, struct request_file *f,
         if (output_line_read(&got, text, n, NULL))
             continue;
         l->any = true;
-        line = list_find(&o->requests, got.request);
+        line = request_list_find(&o->requests, got.request);
         l->found = line != NULL;
         l->has_name = got.has_custom_id;
         o->of_part = o->marked = got.of_part;
         output_line_clear(&got);
         if (!line || o->marked)
             return 0;
-        if (list_text(&request, &o->requests, line, err))
+        if (request_list_text(&request, &o->requests, line, err))
             return -1;
         request_parse(&r, request, line->n, NULL);
         o->of_part = r.custom_id && !l->has_name;
@@ -618,13 +388,14 @@ static int open_requests(struct outputs *o, const char *path,
     struct request_file *f = NULL;
     int rc = -1;
 
-    for (int ids = r->ids ? LIST_IDS_LISTED
-                          : r->model ? LIST_IDS_2 : LIST_IDS_1;
-         ids < LIST_KINDS && !l.found; ids++) {
+    for (int ids = r->ids ? REQUEST_LIST_IDS_LISTED
+                          : r->model ? REQUEST_LIST_IDS_2 : REQUEST_LIST_IDS_1;
+         ids < REQUEST_LIST_KINDS && !l.found; ids++) {
         request_file_close(f);
         f = NULL;
-        list_close(&o->requests);
-        if (list_open(&o->requests, r, (enum list_ids)ids, err) ||
+        request_list_close(&o->requests);
+        if (request_list_open(&o->requests, r, (enum request_list_ids)ids,
+                              err) ||
             request_file_open(&f, path, err) || look(&l, o, f, err))
             goto out;
     }
@@ -681,9 +452,7 @@ static void report_requests(struct outputs *o)
     char what[40];
 
     o->c.file = check_name(o->requests.path);
-    if (o->requests.n > 1)
-        qsort(o->requests.line, o->requests.n, sizeof(*o->requests.line),
-              by_line);
+    request_list_sort(&o->requests);
     for (size_t i = 0; i < o->requests.n; i++) {
         if (o->requests.line[i].answered)
             continue;
@@ -732,7 +501,7 @@ out:
         recomputed_clear(&o.choice[i]);
     buf_clear(&o.want);
     request_file_close(f);
-    list_close(&o.requests);
+    request_list_close(&o.requests);
     return rc ? VERDICT_NONE : verdict_of(o.c.failed);
 }
 
@@ -793,9 +562,9 @@ int check_requests_have(const char *requests, struct id id, struct err *err)
     struct request_list f;
     bool found;
 
-    if (list_open(&f, &r, LIST_IDS_AO, err))
+    if (request_list_open(&f, &r, REQUEST_LIST_IDS_AO, err))
         return -1;
-    found = list_find(&f, id) != NULL;
-    list_close(&f);
+    found = request_list_find(&f, id) != NULL;
+    request_list_close(&f);
     return found;
 }
