@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -652,61 +653,65 @@ static int choose_task(struct worker *w)
     return w->plan ? EXIT_DONE : w->outcome ? report_outcome(w) : work(w);
 }
 
+static const struct opt worker_opts[] = {
+    { 0, "alone", NULL, "one rank, without MPI",
+      offsetof(struct worker, alone) },
+    { 0, "outcome", NULL, "work on nothing; exit 0 if the batches are"
+      " done, 75 if there is more to do, 1 if it got nowhere",
+      offsetof(struct worker, outcome) },
+    { 0, "plan", NULL, "work on nothing; print how many ranks a job starts"
+      " for the batches, of which scontrol tells on standard input",
+      offsetof(struct worker, plan) },
+    { 0, "check", "FILE", "work on nothing; tell what a file of requests"
+      " would ask for of --model (apus check)",
+      offsetof(struct worker, check) },
+    { 0, "json", NULL, "of --check: print objects",
+      offsetof(struct worker, json) },
+    { 0, "strict", NULL, "of --check: exit status 4 if any request would"
+      " be refused", offsetof(struct worker, strict) },
+    { 0, "tokenize", "FILE", "work on nothing; print the ids of a text"
+      " (apus tokenize)", offsetof(struct worker, tokenizing.file) },
+    { 0, "tokenizer", "FILE", "of --tokenize: in place of --model",
+      offsetof(struct worker, tokenizing.tokenizer) },
+    { 0, "chat", NULL, "of --tokenize: of messages",
+      offsetof(struct worker, tokenizing.chat) },
+    { 0, "decode", NULL, "of --tokenize: print the text of ids",
+      offsetof(struct worker, tokenizing.decode) },
+    { 0, "show-ranks", NULL, "work on nothing; print a line a rank",
+      offsetof(struct worker, show) },
+    { 0, "time-left", "TIME", "until the job is ended, DAYS-HH:MM:SS or"
+      " seconds: save before", offsetof(struct worker, time_left) },
+    { 0, "model", "FILE", "the model of these batches, if it is not in"
+      " the store", offsetof(struct worker, model_path) },
+    { 0, "pretend-engine", NULL, "for tests: answer with made-up tokens",
+      offsetof(struct worker, pretend) },
+    { .name = NULL }
+};
+
+static const struct opt_command worker_command = {
+    .name = "apus-worker",
+    .synopsis = "[--alone] [--outcome] [BATCH ...]",
+    .about = "Answer the batches named, else all that are in todo, the"
+             " oldest first.\nOn SIGUSR1, SIGUSR2, SIGTERM and SIGHUP it"
+             " saves and leaves with 75: run it\nagain.",
+    .opts = worker_opts, .max_args = SIZE_MAX,
+};
+
 static int parse_and_work(struct worker *w, int argc, char **argv)
 {
-    const struct opt opts[] = {
-        { 0, "alone", NULL, "one rank, without MPI", NULL, &w->alone },
-        { 0, "outcome", NULL, "work on nothing; exit 0 if the batches are"
-          " done, 75 if there is more to do, 1 if it got nowhere", NULL,
-          &w->outcome },
-        { 0, "plan", NULL, "work on nothing; print how many ranks a job starts"
-          " for the batches, of which scontrol tells on standard input", NULL,
-          &w->plan },
-        { 0, "check", "FILE", "work on nothing; tell what a file of requests"
-          " would ask for of --model (apus check)", &w->check, NULL },
-        { 0, "json", NULL, "of --check: print objects", NULL, &w->json },
-        { 0, "strict", NULL, "of --check: exit status 4 if any request would"
-          " be refused", NULL, &w->strict },
-        { 0, "tokenize", "FILE", "work on nothing; print the ids of a text"
-          " (apus tokenize)", &w->tokenizing.file, NULL },
-        { 0, "tokenizer", "FILE", "of --tokenize: in place of --model",
-          &w->tokenizing.tokenizer, NULL },
-        { 0, "chat", NULL, "of --tokenize: of messages", NULL,
-          &w->tokenizing.chat },
-        { 0, "decode", NULL, "of --tokenize: print the text of ids", NULL,
-          &w->tokenizing.decode },
-        { 0, "show-ranks", NULL, "work on nothing; print a line a rank",
-          NULL, &w->show },
-        { 0, "time-left", "TIME", "until the job is ended, DAYS-HH:MM:SS or"
-          " seconds: save before", &w->time_left, NULL },
-        { 0, "model", "FILE", "the model of these batches, if it is not in"
-          " the store", &w->model_path, NULL },
-        { 0, "pretend-engine", NULL, "for tests: answer with made-up tokens",
-          NULL, &w->pretend },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus-worker",
-        .synopsis = "[--alone] [--outcome] [BATCH ...]",
-        .about = "Answer the batches named, else all that are in todo, the"
-                 " oldest first.\nOn SIGUSR1, SIGUSR2, SIGTERM and SIGHUP it"
-                 " saves and leaves with 75: run it\nagain.",
-        .opts = opts, .max_args = SIZE_MAX,
-    };
     struct err err = ERR_INIT;
     struct buf text;
     bool help = false;
 
-    if (opt_parse(&command, w->settings, argc, argv, w->names, &w->n_names,
-                  &help, &err) ||
-        set_end(w, &err) ||
-        program_apply(w->settings, "apus-worker", &err)) {
+    if (opt_parse(&worker_command, w->settings, argc, argv, w, w->names,
+                  &w->n_names, &help, &err) ||
+        set_end(w, &err) || program_apply(w->settings, "apus-worker", &err)) {
         log_err(&err);
         return EXIT_MISUSED;
     }
     if (help) {
         buf_init(&text, HELP_MAX);
-        opt_help(&command, w->settings, &text);
+        opt_help(&worker_command, w->settings, &text);
         fwrite(text.data, 1, text.len, stdout);
         buf_clear(&text);
         return EXIT_DONE;

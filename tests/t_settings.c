@@ -254,24 +254,28 @@ static void test_for_worker(void)
 }
 
 /* A command, and what parsing left behind. */
-static const char *model, *out_path;
+static struct options {
+    const char *model, *out_path, **list;
+    bool force, quiet;
+} got;
 static const char *list[20];
-static bool force, quiet;
 static const char *args[20];
 static size_t n_args;
 static bool help;
 
 static const struct opt opts[] = {
-    { 'm', "model", "MODEL", "name or id of the model", &model, NULL },
+    { 'm', "model", "MODEL", "name or id of the model",
+      offsetof(struct options, model) },
     { 'o', "out", "FILE", "where the answers go; without it they go beside "
       "the requests, under the same name with .out before the end",
-      &out_path, NULL },
-    { 'f', "force", NULL, "do it", NULL, &force },
-    { 'l', "list", "WORD...", "one more word", list, NULL },
-    { 'q', "quiet", NULL, "say less", NULL, &quiet },
-    { 0, "a-very-long-option-name", "ARGUMENT", "something", &out_path,
-      NULL },
-    { 0, NULL, NULL, NULL, NULL, NULL },
+      offsetof(struct options, out_path) },
+    { 'f', "force", NULL, "do it", offsetof(struct options, force) },
+    { 'l', "list", "WORD...", "one more word",
+      offsetof(struct options, list) },
+    { 'q', "quiet", NULL, "say less", offsetof(struct options, quiet) },
+    { 0, "a-very-long-option-name", "ARGUMENT", "something",
+      offsetof(struct options, out_path) },
+    { .name = NULL },
 };
 
 static const struct opt_command command = {
@@ -288,40 +292,43 @@ static int parse(struct settings *s, const char *line, struct err *err)
     char *argv[20] = { copy };
     int argc = 0;
 
-    model = out_path = NULL;
+    got = (struct options){ .list = list };
     memset(list, 0, sizeof(list));
-    force = quiet = help = false;
+    help = false;
     n_args = 99;
     snprintf(copy, sizeof(copy), "run %s", line);
     for (char *p = strtok(copy, " "); p; p = strtok(NULL, " "))
         argv[argc++] = p;
-    return opt_parse(&command, s, argc, argv, args, &n_args, &help, err);
+    return opt_parse(&command, s, argc, argv, &got, args, &n_args, &help, err);
 }
 
 static void test_opt(struct settings *s)
 {
     struct err err = ERR_INIT;
 
-    ok(parse(s, "a.jsonl", &err) == 0 && n_args == 1 && !help && !model &&
+    ok(parse(s, "a.jsonl", &err) == 0 && n_args == 1 && !help && !got.model &&
        strcmp(args[0], "a.jsonl") == 0, "positional");
     ok(parse(s, "-m x a --out=y b -f", &err) == 0 && n_args == 2 &&
-       strcmp(model, "x") == 0 && strcmp(out_path, "y") == 0 && force &&
-       !quiet && strcmp(args[0], "a") == 0 && strcmp(args[1], "b") == 0,
+           strcmp(got.model, "x") == 0 && strcmp(got.out_path, "y") == 0 &&
+           got.force && !got.quiet && strcmp(args[0], "a") == 0 &&
+           strcmp(args[1], "b") == 0,
        "options and arguments may be mixed");
-    ok(parse(s, "-qfmx --out y a", &err) == 0 && quiet && force &&
-       strcmp(model, "x") == 0 && strcmp(out_path, "y") == 0,
+    ok(parse(s, "-qfmx --out y a", &err) == 0 && got.quiet && got.force &&
+       strcmp(got.model, "x") == 0 && strcmp(got.out_path, "y") == 0,
        "letters together");
-    ok(parse(s, "--out= a -m -f", &err) == 0 && !*out_path && !force &&
-       strcmp(model, "-f") == 0, "an argument may be empty or begin with -");
+    ok(parse(s, "--out= a -m -f", &err) == 0 && !*got.out_path && !got.force &&
+           strcmp(got.model, "-f") == 0,
+       "an argument may be empty or begin with -");
     ok(parse(s, "-f -- -m --help", &err) == 0 && n_args == 2 && !help &&
        strcmp(args[0], "-m") == 0 && strcmp(args[1], "--help") == 0, "--");
     ok(parse(s, "-", &err) == 0 && n_args == 1 && strcmp(args[0], "-") == 0,
        "- is an argument");
-    ok(parse(s, "-f -m" A41 " --" A41, &err) == 0 && n_args == 2 && !model &&
-       force && args[1][1] == '-', "an id is not an option");
-    ok(parse(s, "-m" A41 "AA a", &err) == 0 && n_args == 1 && model &&
-       strlen(model) == 43, "unless it is a letter and an id");
-    ok(parse(s, "-m x -m y a", &err) == 0 && strcmp(model, "y") == 0,
+    ok(parse(s, "-f -m" A41 " --" A41, &err) == 0 && n_args == 2 &&
+           !got.model && got.force && args[1][1] == '-',
+       "an id is not an option");
+    ok(parse(s, "-m" A41 "AA a", &err) == 0 && n_args == 1 && got.model &&
+       strlen(got.model) == 43, "unless it is a letter and an id");
+    ok(parse(s, "-m x -m y a", &err) == 0 && strcmp(got.model, "y") == 0,
        "the last one counts");
     ok(parse(s, "a", &err) == 0 && !list[0], "no value of a list");
     ok(parse(s, "--list x -lx a --list=y=1 -fl -m -l --help", &err) == 0 &&
@@ -329,7 +336,7 @@ static void test_opt(struct settings *s)
     ok(parse(s, "--list x -ly a --list=z=1 -fl -m -l ", &err) == -1 &&
        strstr(err.text, "no argument for \"-l\""), "%s", err.text);
     ok(parse(s, "--list x -lx a --list=y=1 --list= -fl -m", &err) == 0 &&
-       force && !model && n_args == 1 && strcmp(list[0], "x") == 0 &&
+       got.force && !got.model && n_args == 1 && strcmp(list[0], "x") == 0 &&
        strcmp(list[1], "x") == 0 && strcmp(list[2], "y=1") == 0 &&
        !*list[3] && strcmp(list[4], "-m") == 0 && !list[5],
        "all values of a list, in order");
@@ -339,7 +346,7 @@ static void test_opt(struct settings *s)
     ok(parse(s, "--nonsense a b c d --help", &err) == 0 && help,
        "--help, whatever else there is");
     ok(parse(s, "-h", &err) == 0 && help, "-h");
-    ok(parse(NULL, "a -f", &err) == 0 && force, "without settings");
+    ok(parse(NULL, "a -f", &err) == 0 && got.force, "without settings");
 }
 
 static void test_opt_bad(struct settings *s)
@@ -370,7 +377,7 @@ static void test_opt_bad(struct settings *s)
     char *argv[] = { (char *)"du", (char *)"-Wh_4" };
     struct err err = ERR_INIT;
 
-    ok(opt_parse(&alone, s, 2, argv, args, &n_args, &help, &err) == -1 &&
+    ok(opt_parse(&alone, s, 2, argv, &got, args, &n_args, &help, &err) == -1 &&
        strstr(err.text, "unknown option \"-Wh_4\" (see"),
        "a command of no arguments takes no id");
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)

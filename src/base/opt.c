@@ -28,10 +28,10 @@ struct cursor {
     int argc;
     char **argv;
     int i;
+    char *into; /* the struct of the command */
 };
 
-static const struct opt help_opt = { 'h',  "help", NULL, "print this text",
-                                     NULL, NULL };
+static const struct opt help_opt = { 'h', "help", NULL, "print this text", 0 };
 
 static int misused(const struct cursor *at, struct err *err, const char *what,
                    const char *name)
@@ -122,13 +122,20 @@ static bool is_list(const struct opt *o)
     return o->arg && o->arg[arg_width(o)];
 }
 
-static void put_argument(const struct opt *o, const char *value)
+static void set_flag(const struct cursor *at, const struct opt *o)
 {
-    const char **at = o->text;
+    *(bool *)(void *)(at->into + o->at) = true;
+}
 
-    while (is_list(o) && *at)
-        at++;
-    *at = value;
+static void put_argument(const struct cursor *at, const struct opt *o,
+                         const char *value)
+{
+    void *to = at->into + o->at;
+    const char **text = is_list(o) ? *(const char ***)to : to;
+
+    while (is_list(o) && *text)
+        text++;
+    *text = value;
 }
 
 /* --help wherever it stands, but not among what follows "--". */
@@ -174,7 +181,7 @@ static int take_long(struct cursor *at, struct err *err)
     if (o && !o->arg) {
         if (value)
             return misused(at, err, "no argument is wanted in", word);
-        *o->flag = true;
+        set_flag(at, o);
         return 0;
     }
     if (o) {
@@ -182,7 +189,7 @@ static int take_long(struct cursor *at, struct err *err)
             value = argument(at, word, err);
         if (!value)
             return -1;
-        put_argument(o, value);
+        put_argument(at, o, value);
         return 0;
     }
     if (n >= sizeof(bare))
@@ -206,13 +213,13 @@ static int take_letters(struct cursor *at, struct err *err)
         if (!o)
             return not_an_option(at, err, word);
         if (!o->arg) {
-            *o->flag = true;
+            set_flag(at, o);
             continue;
         }
         value = p[1] ? p + 1 : argument(at, word, err);
         if (!value)
             return -1;
-        put_argument(o, value);
+        put_argument(at, o, value);
         return 0;
     }
     return 0;
@@ -228,10 +235,10 @@ static bool is_argument(const char *word)
 }
 
 int opt_parse(const struct opt_command *c, struct settings *s, int argc,
-              char **argv, const char **args, size_t *n_args, bool *help,
-              struct err *err)
+              char **argv, void *into, const char **args, size_t *n_args,
+              bool *help, struct err *err)
 {
-    struct cursor at = { c, s, argc, argv, 1 };
+    struct cursor at = { c, s, argc, argv, 1, into };
     bool more_options = true;
     size_t n = 0;
 

@@ -18,9 +18,10 @@ struct opt {
     const char *arg;  /* name of its argument for --help, NULL if none; it ends
                        * in "..." if the option may be given several times */
     const char *help;
-    const char **text; /* where the argument goes, if it has one: the last;
-                        * with "..." each, in an array of argc NULLs */
-    bool *flag;        /* set to true, if it has none */
+    size_t at;        /* offset of where it goes in the struct of the command:
+                       * without an argument a bool, set to true; with one a
+                       * const char *, the last; with "..." a const char **,
+                       * an array of argc NULLs that gets each */
 };
 
 /* A command: what --help prints and what opt_parse accepts. */
@@ -32,15 +33,16 @@ struct opt_command {
     size_t min_args, max_args; /* positional arguments */
 };
 
-/* Take the options out of argv (argv[0] is skipped); what is left are the
+/* Take the options out of argv (argv[0] is skipped) and put them `into` the
+ * struct of the command (NULL: it has none); what is left are the
  * positional arguments, in args[0..*n_args), which must have room for argc.
  * "--" ends the options, a whole id (43 characters) is none even if it begins
  * with a dash, --name=VALUE is understood.  *help is set, and
  * nothing else is checked, if --help or -h stood anywhere.  Errors are
  * ERR_INPUT: unknown option, missing argument, too many arguments. */
 int opt_parse(const struct opt_command *c, struct settings *s, int argc,
-              char **argv, const char **args, size_t *n_args, bool *help,
-              struct err *err);
+              char **argv, void *into, const char **args, size_t *n_args,
+              bool *help, struct err *err);
 
 /* The text of --help.  A setting that the synopsis names is explained with the
  * options; s may be NULL. */

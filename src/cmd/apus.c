@@ -149,13 +149,13 @@ int cmd_misused(const struct err *err)
 }
 
 int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
-              char **argv, const char **args, size_t *n_args)
+              char **argv, void *into, const char **args, size_t *n_args)
 {
     struct err err = ERR_INIT;
     struct buf text;
     bool help;
 
-    if (opt_parse(c, s, argc, argv, args, n_args, &help, &err))
+    if (opt_parse(c, s, argc, argv, into, args, n_args, &help, &err))
         return cmd_misused(&err);
     if (help) {
         buf_init(&text, HELP_MAX);
@@ -261,21 +261,22 @@ static int find_helped(const struct command **c, const char **args,
     return CMD_MISUSED;
 }
 
+static const struct opt_command help_command = {
+    .name = "apus help",
+    .synopsis = "[COMMAND [COMMAND]]",
+    .about = "Show what apus can do, or what a command does: the same as"
+             " --help after it.",
+    .max_args = 2,
+};
+
 /* `apus help COMMAND ..` is `apus COMMAND .. --help`. */
 static int cmd_help(struct settings *s, int argc, char **argv)
 {
-    static const struct opt_command help = {
-        .name = "apus help",
-        .synopsis = "[COMMAND [COMMAND]]",
-        .about = "Show what apus can do, or what a command does: the same as"
-                 " --help after it.",
-        .max_args = 2,
-    };
     char last[] = "--help", *words[4] = { NULL };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     const struct command *c = NULL;
     size_t n_args;
-    int status = cmd_begin(&help, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&help_command, s, argc, argv, NULL, args, &n_args);
 
     if (status == CMD_GO && n_args == 0) {
         print_usage(stdout);

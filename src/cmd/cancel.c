@@ -334,24 +334,26 @@ static int cancel(const struct spool *s, struct batch *b,
     return rc;
 }
 
+static const struct opt cancel_opts[] = { { .name = NULL } };
+
+static const struct opt_command cancel_command = {
+    .name = "apus cancel",
+    .synopsis = "BATCH|FILE ...",
+    .about = "End the work on batches: the worker saves and exits, and"
+             " completed answers are kept;\nfor a batch from AO they are"
+             " pushed, and all other requests go back to the queue.\n"
+             "Print where each batch is then.",
+    .opts = cancel_opts, .min_args = 1, .max_args = SIZE_MAX,
+};
+
 int cmd_cancel(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    const struct opt opts[] = { { 0, NULL, NULL, NULL, NULL, NULL } };
-    const struct opt_command command = {
-        .name = "apus cancel",
-        .synopsis = "BATCH|FILE ...",
-        .about = "End the work on batches: the worker saves and exits, and"
-                 " completed answers are kept;\nfor a batch from AO they are"
-                 " pushed, and all other requests go back to the queue.\n"
-                 "Print where each batch is then.",
-        .opts = opts, .min_args = 1, .max_args = SIZE_MAX,
-    };
     struct named found = { .n = 0 };
     struct spool *spool = NULL;
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&cancel_command, s, argc, argv, NULL, args, &n_args);
 
     if (status == CMD_GO) {
         status = CMD_DONE;

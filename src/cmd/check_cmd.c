@@ -4,6 +4,7 @@
  */
 #include <config.h>
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -53,28 +54,31 @@ static int check(const struct check *c, const struct settings *s,
     return -1;
 }
 
+static const struct opt check_opts[] = {
+    { 'm', "model", "MODEL", "name, id or model file",
+      offsetof(struct check, model) },
+    { 0, "strict", NULL, "exit status 4 if any request would be refused,"
+      " not only if all would", offsetof(struct check, strict) },
+    { 0, "json", NULL, "print an object a line", offsetof(struct check, json) },
+    { .name = NULL }
+};
+
+static const struct opt_command check_command = {
+    .name = "apus check",
+    .synopsis = "FILE -m MODEL [--strict] [--json]",
+    .about = "Tell which requests of a file would be refused, how many"
+             " tokens their prompts have\nand how many may come.  Nothing"
+             " is computed and nothing is queued.",
+    .opts = check_opts, .min_args = 1, .max_args = 1,
+};
+
 int cmd_check(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct check c = { .model = NULL };
-    const struct opt opts[] = {
-        { 'm', "model", "MODEL", "name, id or model file", .text = &c.model },
-        { 0, "strict", NULL, "exit status 4 if any request would be refused,"
-          " not only if all would", .flag = &c.strict },
-        { 0, "json", NULL, "print an object a line", .flag = &c.json },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus check",
-        .synopsis = "FILE -m MODEL [--strict] [--json]",
-        .about = "Tell which requests of a file would be refused, how many"
-                 " tokens their prompts have\nand how many may come.  Nothing"
-                 " is computed and nothing is queued.",
-        .opts = opts, .min_args = 1, .max_args = 1,
-    };
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&check_command, s, argc, argv, &c, args, &n_args);
 
     if (status == CMD_GO && !c.model) {
         err_set(&err, ERR_INPUT, "apus check: no model, give one with -m");

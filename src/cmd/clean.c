@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -373,33 +374,36 @@ static int finish(struct clean *c, const char **names, size_t n)
     return c->failed || (n && c->kept) ? CMD_FAILED : status;
 }
 
+static const struct opt clean_opts[] = {
+    { 0, "older", "AGE", "what was not changed for longer: 30d, 12h, 4w",
+      offsetof(struct clean, older) },
+    { 0, "state", "STATE", "done, sent, failed, cancelled or todo;"
+      " default: all but todo", offsetof(struct clean, state) },
+    { 0, "dry-run", NULL, "remove nothing, only say what",
+      offsetof(struct clean, dry_run) },
+    { 0, "json", NULL, "print an array of objects",
+      offsetof(struct clean, json) },
+    { .name = NULL }
+};
+
+static const struct opt_command clean_command = {
+    .name = "apus clean",
+    .synopsis = "[BATCH|FILE ...] [--older AGE] [--state STATE] [--dry-run]"
+                " [--json]",
+    .about = "Remove batches from the spool, with their logs: those that"
+             " are named, or that are\nolder than AGE or of a state."
+             "  What is worked on stays, what came from AO and is\nnot"
+             " sent, and what is sent and not confirmed.",
+    .opts = clean_opts, .max_args = SIZE_MAX,
+};
+
 int cmd_clean(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct clean c = { .settings = s };
-    const struct opt opts[] = {
-        { 0, "older", "AGE", "what was not changed for longer: 30d, 12h, 4w",
-          .text = &c.older },
-        { 0, "state", "STATE", "done, sent, failed, cancelled or todo;"
-          " default: all but todo", .text = &c.state },
-        { 0, "dry-run", NULL, "remove nothing, only say what",
-          .flag = &c.dry_run },
-        { 0, "json", NULL, "print an array of objects", .flag = &c.json },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus clean",
-        .synopsis = "[BATCH|FILE ...] [--older AGE] [--state STATE] [--dry-run]"
-                    " [--json]",
-        .about = "Remove batches from the spool, with their logs: those that"
-                 " are named, or that are\nolder than AGE or of a state."
-                 "  What is worked on stays, what came from AO and is\nnot"
-                 " sent, and what is sent and not confirmed.",
-        .opts = opts, .max_args = SIZE_MAX,
-    };
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&clean_command, s, argc, argv, &c, args, &n_args);
 
     if (status == CMD_GO && check_use(&c, n_args, &err)) {
         log_err(&err);
@@ -411,25 +415,28 @@ int cmd_clean(struct settings *s, int argc, char **argv)
     return status;
 }
 
+static const struct opt rm_opts[] = {
+    { 0, "dry-run", NULL, "remove nothing, only say what",
+      offsetof(struct clean, dry_run) },
+    { 0, "json", NULL, "print an array of objects",
+      offsetof(struct clean, json) },
+    { .name = NULL }
+};
+
+static const struct opt_command rm_command = {
+    .name = "apus rm",
+    .synopsis = "BATCH|FILE ... [--dry-run] [--json]",
+    .about = "Remove these batches from the spool, whatever their state,"
+             " with their answers and\nlogs; apus clean says what stays.",
+    .opts = rm_opts, .min_args = 1, .max_args = SIZE_MAX,
+};
+
 int cmd_rm(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct clean c = { .settings = s };
-    const struct opt opts[] = {
-        { 0, "dry-run", NULL, "remove nothing, only say what",
-          .flag = &c.dry_run },
-        { 0, "json", NULL, "print an array of objects", .flag = &c.json },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus rm",
-        .synopsis = "BATCH|FILE ... [--dry-run] [--json]",
-        .about = "Remove these batches from the spool, whatever their state,"
-                 " with their answers and\nlogs; apus clean says what stays.",
-        .opts = opts, .min_args = 1, .max_args = SIZE_MAX,
-    };
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&rm_command, s, argc, argv, &c, args, &n_args);
 
     if (status == CMD_GO)
         status = finish(&c, args, n_args);

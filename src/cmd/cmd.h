@@ -65,9 +65,10 @@ extern const struct command cmd_queue_verbs[], cmd_model_verbs[],
 
 /* Parse the command line, and put into effect what is set by it: log level
  * and umask.  CMD_GO, or the exit status if this was all (--help, misuse).
- * args has room for argc. */
+ * `into` is the command's struct for its options (base/opt.h); args has room
+ * for argc. */
 int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
-              char **argv, const char **args, size_t *n_args);
+              char **argv, void *into, const char **args, size_t *n_args);
 
 /* "30d", "55m" in seconds: digits and one of `units`, a choice of "smhdw"; 100
  * years at most.  0, or -1 for the caller to say what was expected. */

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -365,29 +366,31 @@ static enum diff_end do_diff(struct diff *d, struct err *err)
                ? DIFF_DIFFERENT : DIFF_SAME;
 }
 
+static const struct opt diff_opts[] = {
+    { 0, "json", NULL, "print one object", offsetof(struct diff, json) },
+    { 0, "trust", NULL, "open files that were not made in this spool",
+      offsetof(struct diff, trust) },
+    { .name = NULL }
+};
+
+static const struct opt_command diff_command = {
+    .name = "apus diff",
+    .synopsis = "A B [--json] [--trust]",
+    .about = "Compare two things that have answers: a batch of the spool,"
+             " a part FILE.h5 of a\ncheckpoint, or an output file.  A line"
+             " for each answer that differs, with the\nfirst token that"
+             " does, from 1, and for each that was asked for with other\n"
+             "parameters.  Exit status 0 if there is none, else 3.",
+    .opts = diff_opts, .min_args = 2, .max_args = 2,
+};
+
 int cmd_diff(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct diff d = { .settings = s };
-    const struct opt opts[] = {
-        { 0, "json", NULL, "print one object", NULL, &d.json },
-        { 0, "trust", NULL, "open files that were not made in this spool",
-          NULL, &d.trust },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus diff",
-        .synopsis = "A B [--json] [--trust]",
-        .about = "Compare two things that have answers: a batch of the spool,"
-                 " a part FILE.h5 of a\ncheckpoint, or an output file.  A line"
-                 " for each answer that differs, with the\nfirst token that"
-                 " does, from 1, and for each that was asked for with other\n"
-                 "parameters.  Exit status 0 if there is none, else 3.",
-        .opts = opts, .min_args = 2, .max_args = 2,
-    };
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&diff_command, s, argc, argv, &d, args, &n_args);
 
     if (status == CMD_GO) {
         enum diff_end end;

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -106,7 +107,7 @@ static void run_checks(struct doctor *d,
     }
 }
 
-static int do_doctor(struct doctor *d, bool node)
+static int do_doctor(struct doctor *d)
 {
     static void (*const local[])(struct doctor *) = {
         doctor_spool, doctor_batches, doctor_models, doctor_arithmetic,
@@ -122,40 +123,41 @@ static int do_doctor(struct doctor *d, bool node)
     };
 
     be_impatient(d->settings);
-    run_checks(d, node ? of_node : local);
-    if (!node && !d->offline)
+    run_checks(d, d->of_node ? of_node : local);
+    if (!d->of_node && !d->offline)
         run_checks(d, remote);
     return d->n_bad ? CMD_NO : CMD_DONE;
 }
+
+static const struct opt doctor_opts[] = {
+    { 0, "offline", NULL, "look at this machine alone",
+      offsetof(struct doctor, offline) },
+    { 0, "node", NULL, "look at what a worker needs on this node, as under"
+      " srun", offsetof(struct doctor, of_node) },
+    { 0, "deep", NULL, "read every model and compare it with its id",
+      offsetof(struct doctor, deep) },
+    { .name = NULL }
+};
+
+static const struct opt_command doctor_command = {
+    .name = "apus doctor",
+    .synopsis = "[--offline | --node] [--deep]",
+    .about = "Look at everything that the work needs: spool, models,"
+             " workers, Slurm, wallet,\ngateways, bundler, queue.  Print"
+             " a line each, with the remedy for what is wrong;\nthe exit"
+             " status is 3 if anything is.",
+    .opts = doctor_opts,
+};
 
 int cmd_doctor(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct doctor d = { .settings = s };
-    bool node = false;
-    const struct opt opts[] = {
-        { 0, "offline", NULL, "look at this machine alone", NULL,
-          &d.offline },
-        { 0, "node", NULL, "look at what a worker needs on this node, as under"
-          " srun", NULL, &node },
-        { 0, "deep", NULL, "read every model and compare it with its id",
-          NULL, &d.deep },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus doctor",
-        .synopsis = "[--offline | --node] [--deep]",
-        .about = "Look at everything that the work needs: spool, models,"
-                 " workers, Slurm, wallet,\ngateways, bundler, queue.  Print"
-                 " a line each, with the remedy for what is wrong;\nthe exit"
-                 " status is 3 if anything is.",
-        .opts = opts,
-    };
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&doctor_command, s, argc, argv, &d, args, &n_args);
 
     free(args);
     if (status != CMD_GO)
         return status;
-    return do_doctor(&d, node);
+    return do_doctor(&d);
 }

@@ -13,7 +13,8 @@ struct settings;
 struct doctor {
     struct settings *settings;
     bool offline;
-    bool deep; /* hash the models, too */
+    bool of_node; /* what a worker needs on this node alone */
+    bool deep;    /* hash the models, too */
     const char *node; /* stands before each finding; NULL: nothing does */
     size_t n_bad, n_warnings;
 };

@@ -3,6 +3,7 @@
  */
 #include <config.h>
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/caller.h"
@@ -35,6 +36,32 @@ static int do_drain(struct drain *d)
     return d->later || cmd_interrupted() ? CMD_SAVED : CMD_DONE;
 }
 
+struct drain_options {
+    const char *for_text;
+    bool wait, resume;
+};
+
+static const struct opt drain_opts[] = {
+    { 0, "for", "TIME", "rounds for so long: 55m, 2h; default: one",
+      offsetof(struct drain_options, for_text) },
+    { 0, "wait", NULL, "until what was started is done and pushed, in"
+      " Slurm too", offsetof(struct drain_options, wait) },
+    { 0, "resume", NULL, "pull at the full rate again after rounds that"
+      " released everything", offsetof(struct drain_options, resume) },
+    { .name = NULL }
+};
+
+static const struct opt_command drain_command = {
+    .name = "apus drain",
+    .synopsis = "[--for TIME] [--wait] [--resume]",
+    .about = "One round, for cron: take back what dead workers have left,"
+             " push answers, renew\nleases, pull requests, start workers."
+             "  Where workers run on this machine they are\nwaited for and"
+             " their answers pushed; those in Slurm are not.  Says"
+             " nothing where\nnothing is to be done.",
+    .opts = drain_opts,
+};
+
 int cmd_drain(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
@@ -42,35 +69,18 @@ int cmd_drain(struct settings *s, int argc, char **argv)
                                    .note = log_note };
     struct drain d = { .settings = s, .commit = APUS_COMMIT,
                        .caller = &caller };
-    const char *for_text = NULL;
-    const struct opt opts[] = {
-        { 0, "for", "TIME", "rounds for so long: 55m, 2h; default: one",
-          &for_text, NULL },
-        { 0, "wait", NULL, "until what was started is done and pushed, in"
-          " Slurm too", NULL, &d.wait },
-        { 0, "resume", NULL, "pull at the full rate again after rounds that"
-          " released everything", NULL, &d.resume },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus drain",
-        .synopsis = "[--for TIME] [--wait] [--resume]",
-        .about = "One round, for cron: take back what dead workers have left,"
-                 " push answers, renew\nleases, pull requests, start workers."
-                 "  Where workers run on this machine they are\nwaited for and"
-                 " their answers pushed; those in Slurm are not.  Says"
-                 " nothing where\nnothing is to be done.",
-        .opts = opts,
-    };
+    struct drain_options opt = { .for_text = NULL };
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&drain_command, s, argc, argv, &opt, args, &n_args);
 
     free(args);
     if (status != CMD_GO)
         return status;
-    if (for_text && cmd_seconds(&d.for_s, for_text, "smh")) {
+    d.wait = opt.wait;
+    d.resume = opt.resume;
+    if (opt.for_text && cmd_seconds(&d.for_s, opt.for_text, "smh")) {
         log_error("apus drain: --for \"%s\": a number and s, m or h"
-                  " expected, such as 55m", for_text);
+                  " expected, such as 55m", opt.for_text);
         return CMD_MISUSED;
     }
     status = do_drain(&d);

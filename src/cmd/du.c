@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,24 +203,26 @@ out:
     return rc;
 }
 
+static const struct opt du_opts[] = {
+    { 0, "json", NULL, "print an object", offsetof(struct du, json) },
+    { .name = NULL }
+};
+
+static const struct opt_command du_command = {
+    .name = "apus du",
+    .synopsis = "[BATCH|FILE ...] [--json]",
+    .about = "Print how many bytes of the disk each batch takes, then"
+             " logs, unfinished files and the\ntotal.",
+    .opts = du_opts, .max_args = SIZE_MAX,
+};
+
 int cmd_du(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct du d = { .spool = NULL };
-    const struct opt opts[] = {
-        { 0, "json", NULL, "print an object", .flag = &d.json },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus du",
-        .synopsis = "[BATCH|FILE ...] [--json]",
-        .about = "Print how many bytes of the disk each batch takes, then"
-                 " logs, unfinished files and the\ntotal.",
-        .opts = opts, .max_args = SIZE_MAX,
-    };
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&du_command, s, argc, argv, &d, args, &n_args);
 
     if (status == CMD_GO)
         status = do_du(&d, settings_text(s, "spool"), args, n_args, &err)

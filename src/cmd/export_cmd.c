@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,37 +116,44 @@ static int do_export(const char *what, const char *output,
     return sum.damage.code ? CMD_NO : CMD_DONE;
 }
 
+struct export_options {
+    const char *output;
+    bool trust, partial;
+};
+
+static const struct opt export_opts[] = {
+    { 'o', "output", "OUT.jsonl", "where the answers go; default:"
+      " standard output", offsetof(struct export_options, output) },
+    { 0, "partial", NULL, "of a batch that is not done: the answers that"
+      " there are", offsetof(struct export_options, partial) },
+    { 0, "trust", NULL, "open a file that was not made in this spool",
+      offsetof(struct export_options, trust) },
+    { .name = NULL }
+};
+
+static const struct opt_command export_command = {
+    .name = "apus export",
+    .synopsis = "BATCH|FILE|FILE.h5 [-o OUT.jsonl] [--partial]"
+                " [--trust]",
+    .about = "Write the answers of a batch, of a file that is answered,"
+             " or of one part of a\ncheckpoint, in the form of the OpenAI"
+             " Batch API.",
+    .opts = export_opts, .min_args = 1, .max_args = 1,
+};
+
 int cmd_export(struct settings *s, int argc, char **argv)
 {
+    struct export_options opt = { .output = "-" };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    const char *output = "-";
-    bool trust = false, partial = false;
-    const struct opt opts[] = {
-        { 'o', "output", "OUT.jsonl", "where the answers go; default:"
-          " standard output", &output, NULL },
-        { 0, "partial", NULL, "of a batch that is not done: the answers that"
-          " there are", NULL, &partial },
-        { 0, "trust", NULL, "open a file that was not made in this spool",
-          NULL, &trust },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus export",
-        .synopsis = "BATCH|FILE|FILE.h5 [-o OUT.jsonl] [--partial]"
-                    " [--trust]",
-        .about = "Write the answers of a batch, of a file that is answered,"
-                 " or of one part of a\ncheckpoint, in the form of the OpenAI"
-                 " Batch API.",
-        .opts = opts, .min_args = 1, .max_args = 1,
-    };
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&export_command, s, argc, argv, &opt, args, &n_args);
 
-    if (status == CMD_GO && keep_not_input("export", args[0], output, &err))
+    if (status == CMD_GO && keep_not_input("export", args[0], opt.output, &err))
         status = cmd_misused(&err);
     if (status == CMD_GO)
-        status = do_export(args[0], output, s, trust, partial, &err);
+        status =
+            do_export(args[0], opt.output, s, opt.trust, opt.partial, &err);
     if (status < 0)
         status = cmd_fail(&err);
     free(args);

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,51 +191,60 @@ static int convert(const char *dir, const char *out,
     return 0;
 }
 
+struct model_convert_options {
+    const char *out, *act, *smooth;
+    bool without, no_chat;
+};
+
+static const struct opt model_convert_opts[] = {
+    { 'o', "output", "OUT.apus", "the file to write",
+      offsetof(struct model_convert_options, out) },
+    { 0, "activations", "A14|A8", "inputs of linears, default A14",
+      offsetof(struct model_convert_options, act) },
+    { 0, "smooth", "auto|off", "smooth keys that stick out, default off",
+      offsetof(struct model_convert_options, smooth) },
+    { 0, "no-tokenizer", NULL, NO_TOKENIZER,
+      offsetof(struct model_convert_options, without) },
+    { 0, "no-chat-template", NULL, "leave the chat template out",
+      offsetof(struct model_convert_options, no_chat) },
+    { .name = NULL },
+};
+
+static const struct opt_command model_convert_command = {
+    .name = "apus model convert",
+    .synopsis = "SOURCE -o OUT.apus [--activations A14|A8] "
+                "[--smooth auto|off] [--no-tokenizer] "
+                "[--no-chat-template]",
+    .about = "Convert a Hugging Face directory or a GGUF file into a model"
+             " file and print the\nmodel's id.  The same input gives the"
+             " same bytes on every machine.",
+    .opts = model_convert_opts, .min_args = 1, .max_args = 1,
+};
+
 static int model_convert(struct settings *s, int argc, char **argv)
 {
-    const char *out = NULL, *act = NULL, *smooth = "off";
-    bool without = false, no_chat = false;
-    const struct opt opts[] = {
-        { 'o', "output", "OUT.apus", "the file to write", &out, NULL },
-        { 0, "activations", "A14|A8", "inputs of linears, default A14", &act,
-          NULL },
-        { 0, "smooth", "auto|off", "smooth keys that stick out, default off",
-          &smooth, NULL },
-        { 0, "no-tokenizer", NULL, NO_TOKENIZER, .flag = &without },
-        { 0, "no-chat-template", NULL, "leave the chat template out",
-          .flag = &no_chat },
-        { 0, NULL, NULL, NULL, NULL, NULL },
-    };
-    const struct opt_command c = {
-        .name = "apus model convert",
-        .synopsis = "SOURCE -o OUT.apus [--activations A14|A8] "
-                    "[--smooth auto|off] [--no-tokenizer] "
-                    "[--no-chat-template]",
-        .about = "Convert a Hugging Face directory or a GGUF file into a model"
-                 " file and print the\nmodel's id.  The same input gives the"
-                 " same bytes on every machine.",
-        .opts = opts, .min_args = 1, .max_args = 1,
-    };
+    struct model_convert_options opt = { .smooth = "off" };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct convert_options o = { .progress = progress, .note = note,
                                  .needs_tokenizer = true };
     struct err err = ERR_INIT;
     const char *dir;
     size_t n;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status =
+        cmd_begin(&model_convert_command, s, argc, argv, &opt, args, &n);
 
     dir = args[0];
     free(args);
     if (status != CMD_GO)
         return status;
-    if (!out)
+    if (!opt.out)
         err_set(&err, ERR_INPUT, "apus model convert: no -o OUT.apus");
-    if (!out || conversion_options(&o, act, smooth, &err))
+    if (!opt.out || conversion_options(&o, opt.act, opt.smooth, &err))
         return cmd_misused(&err);
     o.user = (void *)dir;
-    o.needs_tokenizer = !without;
-    o.no_chat = no_chat;
-    return convert(dir, out, &o, &err) ? cmd_fail(&err) : CMD_DONE;
+    o.needs_tokenizer = !opt.without;
+    o.no_chat = opt.no_chat;
+    return convert(dir, opt.out, &o, &err) ? cmd_fail(&err) : CMD_DONE;
 }
 
 /* Whether a name may pass from one model to another: batches may need the
@@ -323,81 +333,89 @@ static int add_url(struct settings *s, const char *url, const char *name,
     return status;
 }
 
+struct model_add_options {
+    const char *act, *smooth, *source, *sum;
+    bool force, without, no_chat;
+};
+
+static const struct opt model_add_opts[] = {
+    { 0, "activations", "A14|A8", "of a conversion: inputs of linears",
+      offsetof(struct model_add_options, act) },
+    { 0, "smooth", "auto|off", "of a conversion: smooth keys",
+      offsetof(struct model_add_options, smooth) },
+    { 0, "no-tokenizer", NULL, NO_TOKENIZER,
+      offsetof(struct model_add_options, without) },
+    { 0, "no-chat-template", NULL, "of a conversion: leave it out",
+      offsetof(struct model_add_options, no_chat) },
+    { 0, "source", "TEXT", "where others get it, such as hf:ORG/NAME: a"
+      " hint in checkpoints", offsetof(struct model_add_options, source) },
+    { 0, "sha256", "HEX", "of a URL: what its file must have",
+      offsetof(struct model_add_options, sum) },
+    { 0, "force", NULL, "also if batches need the model that had the name",
+      offsetof(struct model_add_options, force) },
+    { .name = NULL },
+};
+
+static const struct opt_command model_add_command = {
+    .name = "apus model add",
+    .synopsis = "WHAT|URL [NAME] [--source TEXT] [--sha256 HEX] "
+                "[--no-tokenizer] [--no-chat-template] [--force]",
+    .about = "Put a model file, or a Hugging Face directory or a GGUF file"
+             " (converted), into\nthe store and print the model's id."
+             "  NAME is that of the file or directory if it\nis not"
+             " given.  A URL is downloaded first: run it again to resume"
+             " after an\ninterruption.",
+    .opts = model_add_opts, .min_args = 1, .max_args = 2,
+};
+
 static int model_add(struct settings *s, int argc, char **argv)
 {
-    const char *act = NULL, *smooth = "off", *source = NULL, *sum = NULL;
-    bool force = false, without = false, no_chat = false;
-    const struct opt opts[] = {
-        { 0, "activations", "A14|A8", "of a conversion: inputs of linears",
-          &act, NULL },
-        { 0, "smooth", "auto|off", "of a conversion: smooth keys", &smooth,
-          NULL },
-        { 0, "no-tokenizer", NULL, NO_TOKENIZER, .flag = &without },
-        { 0, "no-chat-template", NULL, "of a conversion: leave it out",
-          .flag = &no_chat },
-        { 0, "source", "TEXT", "where others get it, such as hf:ORG/NAME: a"
-          " hint in checkpoints", &source, NULL },
-        { 0, "sha256", "HEX", "of a URL: what its file must have", &sum,
-          NULL },
-        { 0, "force", NULL, "also if batches need the model that had the name",
-          .flag = &force },
-        { 0, NULL, NULL, NULL, NULL, NULL },
-    };
-    const struct opt_command c = {
-        .name = "apus model add",
-        .synopsis = "WHAT|URL [NAME] [--source TEXT] [--sha256 HEX] "
-                    "[--no-tokenizer] [--no-chat-template] [--force]",
-        .about = "Put a model file, or a Hugging Face directory or a GGUF file"
-                 " (converted), into\nthe store and print the model's id."
-                 "  NAME is that of the file or directory if it\nis not"
-                 " given.  A URL is downloaded first: run it again to resume"
-                 " after an\ninterruption.",
-        .opts = opts, .min_args = 1, .max_args = 2,
-    };
+    struct model_add_options opt = { .smooth = "off" };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct convert_options o = { .progress = progress, .note = note,
                                  .needs_tokenizer = true };
     struct err err = ERR_INIT;
     const char *what, *name;
     size_t n = 0;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status = cmd_begin(&model_add_command, s, argc, argv, &opt, args, &n);
 
     what = args[0];
     name = n > 1 ? args[1] : NULL;
     free(args);
     if (status != CMD_GO)
         return status;
-    if (conversion_options(&o, act, smooth, &err) ||
-        (source && models_source_check(source, &err)) ||
-        (sum && model_download_check(sum, &err)))
+    if (conversion_options(&o, opt.act, opt.smooth, &err) ||
+        (opt.source && models_source_check(opt.source, &err)) ||
+        (opt.sum && model_download_check(opt.sum, &err)))
         return cmd_misused(&err);
-    if (sum && !model_download_is(what)) {
+    if (opt.sum && !model_download_is(what)) {
         err_set(&err, ERR_INPUT, "--sha256 is for a URL, not for \"%s\"",
                 what);
         return cmd_misused(&err);
     }
     o.user = (void *)what;
-    o.needs_tokenizer = !without;
-    o.no_chat = no_chat;
+    o.needs_tokenizer = !opt.without;
+    o.no_chat = opt.no_chat;
     if (model_download_is(what))
-        return add_url(s, what, name, &o, force, source, sum);
-    return add(s, what, name, &o, force, source, &err) ? cmd_fail(&err)
+        return add_url(s, what, name, &o, opt.force, opt.source, opt.sum);
+    return add(s, what, name, &o, opt.force, opt.source, &err) ? cmd_fail(&err)
                                                        : CMD_DONE;
 }
 
+static const struct opt_command model_list_command = {
+    .name = "apus model list",
+    .synopsis = "",
+    .about = "One line a model of the store: name, id, parameters, bytes"
+             " (tabs between).",
+};
+
 static int model_list(struct settings *s, int argc, char **argv)
 {
-    static const struct opt_command c = {
-        .name = "apus model list",
-        .synopsis = "",
-        .about = "One line a model of the store: name, id, parameters, bytes"
-                 " (tabs between).",
-    };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct err err = ERR_INIT;
     struct buf b;
     size_t n;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status = cmd_begin(&model_list_command, s, argc, argv, NULL, args, &n);
 
     free(args);
     if (status != CMD_GO)
@@ -510,22 +528,23 @@ out:
     return rc;
 }
 
+static const struct opt_command model_info_command = {
+    .name = "apus model info",
+    .synopsis = "WHAT",
+    .about = "What a model is: WHAT is an id or the beginning of one, a"
+             " name, a model file,\na Hugging Face directory or a GGUF"
+             " file.  Only records are read; the weights are\nnot"
+             " checked.",
+    .min_args = 1, .max_args = 1,
+};
+
 static int model_info(struct settings *s, int argc, char **argv)
 {
-    static const struct opt_command c = {
-        .name = "apus model info",
-        .synopsis = "WHAT",
-        .about = "What a model is: WHAT is an id or the beginning of one, a"
-                 " name, a model file,\na Hugging Face directory or a GGUF"
-                 " file.  Only records are read; the weights are\nnot"
-                 " checked.",
-        .min_args = 1, .max_args = 1,
-    };
     const char **args = xcalloc((size_t)argc, sizeof(*args)), *what;
     struct err err = ERR_INIT;
     char *path = NULL;
     size_t n;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status = cmd_begin(&model_info_command, s, argc, argv, NULL, args, &n);
 
     what = args[0];
     free(args);
@@ -554,31 +573,38 @@ static int rm(struct settings *s, const char *what, bool force,
     return models_rm(store, what, err);
 }
 
+struct model_rm_options {
+    bool force;
+};
+
+static const struct opt model_rm_opts[] = {
+    { 0, "force", NULL, "also if batches need it",
+      offsetof(struct model_rm_options, force) },
+    { .name = NULL },
+};
+
+static const struct opt_command model_rm_command = {
+    .name = "apus model rm",
+    .synopsis = "WHAT [--force]",
+    .about = "Take a name away, and the file if no other name is left"
+             " for it.  By its id, a\nmodel goes with all its names.  One"
+             " that batches need stays.",
+    .opts = model_rm_opts, .min_args = 1, .max_args = 1,
+};
+
 static int model_rm(struct settings *s, int argc, char **argv)
 {
-    bool force = false;
-    const struct opt opts[] = {
-        { 0, "force", NULL, "also if batches need it", .flag = &force },
-        { 0, NULL, NULL, NULL, NULL, NULL },
-    };
-    const struct opt_command c = {
-        .name = "apus model rm",
-        .synopsis = "WHAT [--force]",
-        .about = "Take a name away, and the file if no other name is left"
-                 " for it.  By its id, a\nmodel goes with all its names.  One"
-                 " that batches need stays.",
-        .opts = opts, .min_args = 1, .max_args = 1,
-    };
+    struct model_rm_options opt = { .force = false };
     const char **args = xcalloc((size_t)argc, sizeof(*args)), *what;
     struct err err = ERR_INIT;
     size_t n;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status = cmd_begin(&model_rm_command, s, argc, argv, &opt, args, &n);
 
     what = args[0];
     free(args);
     if (status != CMD_GO)
         return status;
-    if (rm(s, what, force, &err))
+    if (rm(s, what, opt.force, &err))
         return cmd_fail(&err);
     return CMD_DONE;
 }

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,30 +109,36 @@ static int fetch(struct settings *s, struct id arweave, const char *name)
     return CMD_DONE;
 }
 
+struct model_fetch_options {
+    const char *gateway;
+};
+
+static const struct opt model_fetch_opts[] = {
+    { 0, "gateway", "URL", "ask this one instead of the setting gateways",
+      offsetof(struct model_fetch_options, gateway) },
+    { .name = NULL },
+};
+
+static const struct opt_command model_fetch_command = {
+    .name = "apus model fetch",
+    .synopsis = "ARWEAVE-ID [NAME] [--gateway URL]",
+    .about = "Fetch a model that was published on Arweave into the store"
+             " and print its model\nid.  Every part is checked when it"
+             " arrives, and fetched from the next gateway if\nit is wrong."
+             "  Run it again to resume after an interruption.  -m takes"
+             " ARWEAVE-ID,\nor NAME, from then on.",
+    .opts = model_fetch_opts, .min_args = 1, .max_args = 2,
+};
+
 int cmd_model_fetch(struct settings *s, int argc, char **argv)
 {
-    const char *gateway = NULL;
-    const struct opt opts[] = {
-        { 0, "gateway", "URL", "ask this one instead of the setting gateways",
-          &gateway, NULL },
-        { 0, NULL, NULL, NULL, NULL, NULL },
-    };
-    const struct opt_command c = {
-        .name = "apus model fetch",
-        .synopsis = "ARWEAVE-ID [NAME] [--gateway URL]",
-        .about = "Fetch a model that was published on Arweave into the store"
-                 " and print its model\nid.  Every part is checked when it"
-                 " arrives, and fetched from the next gateway if\nit is wrong."
-                 "  Run it again to resume after an interruption.  -m takes"
-                 " ARWEAVE-ID,\nor NAME, from then on.",
-        .opts = opts, .min_args = 1, .max_args = 2,
-    };
+    struct model_fetch_options opt = { .gateway = NULL };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     const char *what, *name;
     struct err err = ERR_INIT;
     struct id id;
     size_t n = 0;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status = cmd_begin(&model_fetch_command, s, argc, argv, &opt, args, &n);
 
     what = args[0];
     name = n > 1 ? args[1] : NULL;
@@ -142,7 +149,7 @@ int cmd_model_fetch(struct settings *s, int argc, char **argv)
         log_error("\"%s\" is not an id of Arweave (43 characters)", what);
         return CMD_MISUSED;
     }
-    if (gateway && settings_set(s, "gateways", gateway, &err))
+    if (opt.gateway && settings_set(s, "gateways", opt.gateway, &err))
         return cmd_misused(&err);
     return fetch(s, id, name);
 }
@@ -243,31 +250,39 @@ out:
     return rc;
 }
 
+struct model_publish_options {
+    bool yes;
+};
+
+static const struct opt model_publish_opts[] = {
+    { 'y', "yes", NULL, "pay what it costs, up to max-winc",
+      offsetof(struct model_publish_options, yes) },
+    { .name = NULL },
+};
+
+static const struct opt_command model_publish_command = {
+    .name = "apus model publish",
+    .synopsis = "WHAT [--yes]",
+    .about = "Publish a model on Arweave, signed with the node's wallet,"
+             " and print the id under\nwhich apus model fetch gets it on"
+             " other machines.  What is published is public and\nstays."
+             "  Run it again to go on after an interruption: nothing is"
+             " paid twice.",
+    .opts = model_publish_opts, .min_args = 1, .max_args = 1,
+};
+
 int cmd_model_publish(struct settings *s, int argc, char **argv)
 {
-    bool yes = false;
-    const struct opt opts[] = {
-        { 'y', "yes", NULL, "pay what it costs, up to max-winc", NULL, &yes },
-        { 0, NULL, NULL, NULL, NULL, NULL },
-    };
-    const struct opt_command c = {
-        .name = "apus model publish",
-        .synopsis = "WHAT [--yes]",
-        .about = "Publish a model on Arweave, signed with the node's wallet,"
-                 " and print the id under\nwhich apus model fetch gets it on"
-                 " other machines.  What is published is public and\nstays."
-                 "  Run it again to go on after an interruption: nothing is"
-                 " paid twice.",
-        .opts = opts, .min_args = 1, .max_args = 1,
-    };
+    struct model_publish_options opt = { .yes = false };
     const char **args = xcalloc((size_t)argc, sizeof(*args)), *what;
     struct err err = ERR_INIT;
     size_t n;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status =
+        cmd_begin(&model_publish_command, s, argc, argv, &opt, args, &n);
 
     what = args[0];
     free(args);
     if (status != CMD_GO)
         return status;
-    return publish(s, what, yes, &err) ? failed(&err) : CMD_DONE;
+    return publish(s, what, opt.yes, &err) ? failed(&err) : CMD_DONE;
 }

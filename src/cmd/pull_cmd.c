@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -87,34 +88,41 @@ static int do_pull(const struct puller_use *use, bool quiet,
     return status;
 }
 
+struct pull_options {
+    struct puller_use use;
+    bool quiet;
+};
+
+static const struct opt pull_opts[] = {
+    { 'm', "model", "MODEL", "requests for this model, or for several with"
+      " commas between; default: all of the store",
+      offsetof(struct pull_options, use.model) },
+    { 0, "max", "N", "most requests of a batch; default: the setting"
+      " pull-total", offsetof(struct pull_options, use.max) },
+    { 0, "ttl", "SECONDS", "how long they are leased; default: the setting"
+      " lease", offsetof(struct pull_options, use.ttl) },
+    { 'q', "quiet", NULL, "print nothing if no requests are pending",
+      offsetof(struct pull_options, quiet) },
+    { .name = NULL }
+};
+
+static const struct opt_command pull_command = {
+    .name = "apus pull",
+    .synopsis = "[-m MODEL] [--max N] [--ttl SECONDS] [-q]",
+    .about = "Lease requests that wait with the queue on AO, and make a"
+             " batch of them in the\nspool, for apus submit.  Print each"
+             " batch: its id, how many requests, the model.\nWhat a pull"
+             " that was cut off has leased is finished first.",
+    .opts = pull_opts, .min_args = 0, .max_args = 0,
+};
+
 int cmd_pull(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    struct puller_use c = { NULL, NULL, NULL };
-    bool quiet = false;
-    const struct opt opts[] = {
-        { 'm', "model", "MODEL", "requests for this model, or for several with"
-          " commas between; default: all of the store", &c.model, NULL },
-        { 0, "max", "N", "most requests of a batch; default: the setting"
-          " pull-total", &c.max, NULL },
-        { 0, "ttl", "SECONDS", "how long they are leased; default: the setting"
-          " lease", &c.ttl, NULL },
-        { 'q', "quiet", NULL, "print nothing if no requests are pending", NULL,
-          &quiet },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus pull",
-        .synopsis = "[-m MODEL] [--max N] [--ttl SECONDS] [-q]",
-        .about = "Lease requests that wait with the queue on AO, and make a"
-                 " batch of them in the\nspool, for apus submit.  Print each"
-                 " batch: its id, how many requests, the model.\nWhat a pull"
-                 " that was cut off has leased is finished first.",
-        .opts = opts, .min_args = 0, .max_args = 0,
-    };
+    struct pull_options opt = { .quiet = false };
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&pull_command, s, argc, argv, &opt, args, &n_args);
 
     free(args);
-    return status == CMD_GO ? do_pull(&c, quiet, s) : status;
+    return status == CMD_GO ? do_pull(&opt.use, opt.quiet, s) : status;
 }

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,33 +291,35 @@ static int do_push(struct pushing *c, struct settings *s, const char **names,
     return 0;
 }
 
+static const struct opt push_opts[] = {
+    { 0, "check", NULL, "send nothing, print what it would cost",
+      offsetof(struct pushing, check) },
+    { .name = NULL }
+};
+
+static const struct opt_command push_command = {
+    .name = "apus push",
+    .synopsis = "[BATCH|FILE ...] [--check] [--max-winc N]"
+                " [--confirmations N]",
+    .about = "Bring the answers of batches to Arweave and report them to"
+             " the queue: the batches\nnamed, or else all that came from"
+             " AO or have an unfinished push.  Signed with the\nwallet of"
+             " this node; what is published is public for ever.  Then"
+             " look whether earlier\nuploads are confirmed.  It can be"
+             " killed and run again: nothing is paid twice.\n"
+             "\n    apus push --check 0f3x     what it would cost\n"
+             "    apus push 0f3x             a batch whose id begins so\n"
+             "    apus push                  everything, from cron",
+    .opts = push_opts, .max_args = SIZE_MAX,
+};
+
 int cmd_push(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct pushing c = { .status = CMD_DONE };
-    const struct opt opts[] = {
-        { 0, "check", NULL, "send nothing, print what it would cost", NULL,
-          &c.check },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus push",
-        .synopsis = "[BATCH|FILE ...] [--check] [--max-winc N]"
-                    " [--confirmations N]",
-        .about = "Bring the answers of batches to Arweave and report them to"
-                 " the queue: the batches\nnamed, or else all that came from"
-                 " AO or have an unfinished push.  Signed with the\nwallet of"
-                 " this node; what is published is public for ever.  Then"
-                 " look whether earlier\nuploads are confirmed.  It can be"
-                 " killed and run again: nothing is paid twice.\n"
-                 "\n    apus push --check 0f3x     what it would cost\n"
-                 "    apus push 0f3x             a batch whose id begins so\n"
-                 "    apus push                  everything, from cron",
-        .opts = opts, .max_args = SIZE_MAX,
-    };
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&push_command, s, argc, argv, &c, args, &n_args);
 
     if (status != CMD_GO) {
         free(args);

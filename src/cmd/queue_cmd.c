@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@
 
 /* ---- what the verbs share ------------------------------------------------ */
 
-static const struct opt no_opts[] = { { 0, NULL, NULL, NULL, NULL, NULL } };
+static const struct opt no_opts[] = { { .name = NULL } };
 
 /* Say one message of the owner and print what the queue counts as done. */
 static int say(const struct settings *s, const struct item_text_tag *tag,
@@ -116,20 +117,21 @@ static int info(const struct settings *s, struct err *err)
     return rc;
 }
 
+static const struct opt_command queue_info_command = {
+    .name = "apus queue info",
+    .synopsis = "",
+    .about = "What the queue says of itself, of its models and of its"
+             " nodes, one a line, with tabs\nbetween.  Nothing is"
+             " changed by it, and nothing is proved.",
+    .opts = no_opts,
+};
+
 static int queue_info(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    static const struct opt_command c = {
-        .name = "apus queue info",
-        .synopsis = "",
-        .about = "What the queue says of itself, of its models and of its"
-                 " nodes, one a line, with tabs\nbetween.  Nothing is"
-                 " changed by it, and nothing is proved.",
-        .opts = no_opts,
-    };
     struct err err = ERR_INIT;
     size_t n;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status = cmd_begin(&queue_info_command, s, argc, argv, NULL, args, &n);
 
     free(args);
     return status == CMD_GO ? end(info(s, &err), &err) : status;
@@ -159,13 +161,13 @@ static int check_number(const struct number *n, struct err *err)
 static int say_of_node(struct settings *s, int argc, char **argv,
                        const struct opt_command *c, const char *action,
                        const char *response, const char *key,
-                       const struct number *value)
+                       struct number *value)
 {
     struct item_text_tag tag[3] = { { "Action", action }, { "Node", NULL } };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct err err = ERR_INIT;
     size_t n;
-    int status = cmd_begin(c, s, argc, argv, args, &n);
+    int status = cmd_begin(c, s, argc, argv, value, args, &n);
 
     tag[1].value = args[0];
     free(args);
@@ -177,63 +179,68 @@ static int say_of_node(struct settings *s, int argc, char **argv,
     return end(say(s, tag, value->text ? 3 : 2, response, &err), &err);
 }
 
+static const struct opt queue_allow_opts[] = {
+    { 0, "max", "N", "most requests that it may have at once; default:"
+      " 1000", offsetof(struct number, text) },
+    { .name = NULL }
+};
+
+static const struct opt_command queue_allow_command = {
+    .name = "apus queue allow",
+    .synopsis = "ADDRESS [--max N]",
+    .about = "Allow the node with this address to pull (apus wallet show"
+             " tells it there).",
+    .opts = queue_allow_opts, .min_args = 1, .max_args = 1,
+};
+
 static int queue_allow(struct settings *s, int argc, char **argv)
 {
     struct number max = { "--max", NULL, 1, 50000 };
-    const struct opt opts[] = {
-        { 0, "max", "N", "most requests that it may have at once; default:"
-          " 1000", &max.text, NULL },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command c = {
-        .name = "apus queue allow",
-        .synopsis = "ADDRESS [--max N]",
-        .about = "Allow the node with this address to pull (apus wallet show"
-                 " tells it there).",
-        .opts = opts, .min_args = 1, .max_args = 1,
-    };
 
-    return say_of_node(s, argc, argv, &c, "Allow", "Allow-Response", "Max",
-                       &max);
+    return say_of_node(s, argc, argv, &queue_allow_command, "Allow",
+                       "Allow-Response", "Max", &max);
 }
+
+static const struct opt queue_revoke_opts[] = {
+    { 0, "block", "HEIGHT", "from this block on; default: at once",
+      offsetof(struct number, text) },
+    { .name = NULL }
+};
+
+static const struct opt_command queue_revoke_command = {
+    .name = "apus queue revoke",
+    .synopsis = "ADDRESS [--block HEIGHT]",
+    .about = "Allow a node no longer to pull.  What it has goes back.",
+    .opts = queue_revoke_opts, .min_args = 1, .max_args = 1,
+};
 
 static int queue_revoke(struct settings *s, int argc, char **argv)
 {
     struct number block = { "--block", NULL, 0, 999999999999 };
-    const struct opt opts[] = {
-        { 0, "block", "HEIGHT", "from this block on; default: at once",
-          &block.text, NULL },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command c = {
-        .name = "apus queue revoke",
-        .synopsis = "ADDRESS [--block HEIGHT]",
-        .about = "Allow a node no longer to pull.  What it has goes back.",
-        .opts = opts, .min_args = 1, .max_args = 1,
-    };
 
-    return say_of_node(s, argc, argv, &c, "Revoke", "Revoke-Response",
-                       "Block", &block);
+    return say_of_node(s, argc, argv, &queue_revoke_command, "Revoke",
+                       "Revoke-Response", "Block", &block);
 }
 
 /* ---- drop ---------------------------------------------------------------- */
+
+static const struct opt_command queue_drop_command = {
+    .name = "apus queue drop",
+    .synopsis = "REQUEST",
+    .about = "End a request that will not be answered, by its id.  Its"
+             " requester is notified that\nthe owner of the queue dropped"
+             " it.",
+    .opts = no_opts, .min_args = 1, .max_args = 1,
+};
 
 static int queue_drop(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct item_text_tag tag[] = { { "Action", "Drop" },
                                    { "Request", NULL } };
-    static const struct opt_command c = {
-        .name = "apus queue drop",
-        .synopsis = "REQUEST",
-        .about = "End a request that will not be answered, by its id.  Its"
-                 " requester is notified that\nthe owner of the queue dropped"
-                 " it.",
-        .opts = no_opts, .min_args = 1, .max_args = 1,
-    };
     struct err err = ERR_INIT;
     size_t n;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status = cmd_begin(&queue_drop_command, s, argc, argv, NULL, args, &n);
 
     tag[1].value = args[0];
     free(args);
@@ -246,44 +253,50 @@ static int queue_drop(struct settings *s, int argc, char **argv)
 
 /* ---- model --------------------------------------------------------------- */
 
+struct queue_model_options {
+    const char *name, *source;
+};
+
+static const struct opt queue_model_opts[] = {
+    { 0, "name", "NAME", "what requests may call it; default: WHAT if it"
+      " is a name", offsetof(struct queue_model_options, name) },
+    { 0, "source", "ID", "where it is on Arweave (apus model publish)",
+      offsetof(struct queue_model_options, source) },
+    { .name = NULL }
+};
+
+static const struct opt_command queue_model_command = {
+    .name = "apus queue model",
+    .synopsis = "WHAT --source ID [--name NAME]",
+    .about = "Register a model of the store, so that requests may ask for"
+             " it.  The first one is the\nqueue's default; the same again"
+             " changes its entry.",
+    .opts = queue_model_opts, .min_args = 1, .max_args = 1,
+};
+
 static int queue_model(struct settings *s, int argc, char **argv)
 {
+    struct queue_model_options opt = { .name = NULL };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    const char *name = NULL, *source = NULL;
-    const struct opt opts[] = {
-        { 0, "name", "NAME", "what requests may call it; default: WHAT if it"
-          " is a name", &name, NULL },
-        { 0, "source", "ID", "where it is on Arweave (apus model publish)",
-          &source, NULL },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command c = {
-        .name = "apus queue model",
-        .synopsis = "WHAT --source ID [--name NAME]",
-        .about = "Register a model of the store, so that requests may ask for"
-                 " it.  The first one is the\nqueue's default; the same again"
-                 " changes its entry.",
-        .opts = opts, .min_args = 1, .max_args = 1,
-    };
     struct err err = ERR_INIT;
     struct queue_model m;
     const char *what;
     size_t n;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status = cmd_begin(&queue_model_command, s, argc, argv, &opt, args, &n);
 
     what = args[0];
     free(args);
     if (status != CMD_GO)
         return status;
-    if (!source)
+    if (!opt.source)
         err_set(&err, ERR_INPUT, "apus queue model: where is it on Arweave?"
                 " say --source ID (apus model publish brings it there)");
-    if (!name)
-        name = what;
-    if (!source || check_id("--source", source, &err) ||
-        queue_model_name(name, &err))
+    if (!opt.name)
+        opt.name = what;
+    if (!opt.source || check_id("--source", opt.source, &err) ||
+        queue_model_name(opt.name, &err))
         return cmd_misused(&err);
-    if (queue_model_find(&m, s, what, name, source, &err))
+    if (queue_model_find(&m, s, what, opt.name, opt.source, &err))
         return cmd_fail(&err);
     return end(say(s, m.tag, m.n_tags, "Register-Model-Response", &err),
                &err);
@@ -291,31 +304,38 @@ static int queue_model(struct settings *s, int argc, char **argv)
 
 /* ---- freeze, pause ------------------------------------------------------- */
 
+struct queue_freeze_options {
+    bool yes;
+};
+
+static const struct opt queue_freeze_opts[] = {
+    { 0, "yes", NULL, "really", offsetof(struct queue_freeze_options, yes) },
+    { .name = NULL }
+};
+
+static const struct opt_command queue_freeze_command = {
+    .name = "apus queue freeze",
+    .synopsis = "--yes",
+    .about = "Transfer ownership to no one, permanently: its code can no"
+             " longer be changed.  This\ncannot be undone.  The"
+             " operators remain.",
+    .opts = queue_freeze_opts,
+};
+
 static int queue_freeze(struct settings *s, int argc, char **argv)
 {
+    struct queue_freeze_options opt = { .yes = false };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     static const struct item_text_tag tag[] = { { "Action", "Freeze" } };
-    bool yes = false;
-    const struct opt opts[] = {
-        { 0, "yes", NULL, "really", NULL, &yes },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command c = {
-        .name = "apus queue freeze",
-        .synopsis = "--yes",
-        .about = "Transfer ownership to no one, permanently: its code can no"
-                 " longer be changed.  This\ncannot be undone.  The"
-                 " operators remain.",
-        .opts = opts,
-    };
     struct err err = ERR_INIT;
     size_t n;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status =
+        cmd_begin(&queue_freeze_command, s, argc, argv, &opt, args, &n);
 
     free(args);
     if (status != CMD_GO)
         return status;
-    if (!yes) {
+    if (!opt.yes) {
         err_set(&err, ERR_INPUT, "apus queue freeze: this cannot be undone;"
                 " say --yes");
         return cmd_misused(&err);
@@ -323,21 +343,22 @@ static int queue_freeze(struct settings *s, int argc, char **argv)
     return end(say(s, tag, 1, "Freeze-Response", &err), &err);
 }
 
+static const struct opt_command queue_pause_command = {
+    .name = "apus queue pause",
+    .synopsis = "[yes|all|no]",
+    .about = "yes (the default): no new requests and no pulls; all:"
+             " nothing that changes anything;\nno: go on.",
+    .opts = no_opts, .max_args = 1,
+};
+
 static int queue_pause(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct item_text_tag tag[2] = { { "Action", "Pause" },
                                     { "Mode", "yes" } };
-    static const struct opt_command c = {
-        .name = "apus queue pause",
-        .synopsis = "[yes|all|no]",
-        .about = "yes (the default): no new requests and no pulls; all:"
-                 " nothing that changes anything;\nno: go on.",
-        .opts = no_opts, .max_args = 1,
-    };
     struct err err = ERR_INIT;
     size_t n = 0;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status = cmd_begin(&queue_pause_command, s, argc, argv, NULL, args, &n);
 
     if (n > 0)
         tag[1].value = args[0];

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -322,32 +323,39 @@ static int make(const struct settings *s, const char *lua, bool self,
     return rc;
 }
 
+struct queue_new_options {
+    const char *lua;
+    bool self;
+};
+
+static const struct opt queue_new_opts[] = {
+    { 0, "allow-self", NULL, "allow this node to pull from it",
+      offsetof(struct queue_new_options, self) },
+    { 0, "lua", "FILE", "the first part of its code; default: " QUEUE_LUA,
+      offsetof(struct queue_new_options, lua) },
+    { .name = NULL }
+};
+
+static const struct opt_command queue_new_command = {
+    .name = "apus queue new",
+    .synopsis = "[--allow-self] [--lua FILE]",
+    .about = "Spawn a process that is a queue, and print its id.  The"
+             " wallet owns it.  Then set\nqueue = ID, register a model"
+             " (apus queue model) and allow nodes (apus queue allow).\n"
+             "After an interruption, run the same command again.",
+    .opts = queue_new_opts,
+};
+
 int queue_new(struct settings *s, int argc, char **argv)
 {
-    const char *lua = NULL, **args = xcalloc((size_t)argc, sizeof(*args));
-    bool self = false;
-    const struct opt opts[] = {
-        { 0, "allow-self", NULL, "allow this node to pull from it", NULL,
-          &self },
-        { 0, "lua", "FILE", "the first part of its code; default: " QUEUE_LUA,
-          &lua, NULL },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command c = {
-        .name = "apus queue new",
-        .synopsis = "[--allow-self] [--lua FILE]",
-        .about = "Spawn a process that is a queue, and print its id.  The"
-                 " wallet owns it.  Then set\nqueue = ID, register a model"
-                 " (apus queue model) and allow nodes (apus queue allow).\n"
-                 "After an interruption, run the same command again.",
-        .opts = opts,
-    };
+    struct queue_new_options opt = { .lua = NULL };
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct err err = ERR_INIT;
     size_t n;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status = cmd_begin(&queue_new_command, s, argc, argv, &opt, args, &n);
 
     free(args);
     if (status != CMD_GO)
         return status;
-    return make(s, lua, self, &err) ? cmd_fail(&err) : CMD_DONE;
+    return make(s, opt.lua, opt.self, &err) ? cmd_fail(&err) : CMD_DONE;
 }

@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -530,54 +531,58 @@ static int do_request(struct asking *a, size_t n_args)
     return rc == CMD_FAILED ? cmd_fail(&err) : rc;
 }
 
+static const struct opt request_opts[] = {
+    { 'f', "file", "FILE", "the text is in this file",
+      offsetof(struct asking, file) },
+    { 0, "source", "ID", "the text is in this item on Arweave",
+      offsetof(struct asking, source) },
+    { 'm', "model", "MODEL", "name or id of a model; default: the"
+      " queue's", offsetof(struct asking, model) },
+    { 0, "node", "ADDRESS", "only this node may answer",
+      offsetof(struct asking, node) },
+    { 0, "max-tokens", "N", "most tokens of the answer; default: 256",
+      offsetof(struct asking, max_tokens) },
+    { 0, "temperature", "T", "0 is greedy; default: 1",
+      offsetof(struct asking, temperature) },
+    { 0, "seed", "N", "of what is drawn; default: from the request's id",
+      offsetof(struct asking, seed) },
+    { 0, "system", "TEXT", "a system message before the text",
+      offsetof(struct asking, system) },
+    { 0, "wait", NULL, "wait for the answer and print it",
+      offsetof(struct asking, wait) },
+    { 0, "of", "ID", "wait for the answer of this request",
+      offsetof(struct asking, of) },
+    { 0, "status", "ID", "print how far this request is",
+      offsetof(struct asking, status) },
+    { 0, "cancel", "ID", "give up this request, which no node has begun",
+      offsetof(struct asking, cancel) },
+    { 0, "json", NULL, "print lines of JSON", offsetof(struct asking, json) },
+    { 0, "timeout", "SECONDS", "how long to wait; default: 3600",
+      offsetof(struct asking, timeout) },
+    { .name = NULL }
+};
+
+static const struct opt_command request_command = {
+    .name = "apus request",
+    .synopsis = "TEXT | -f FILE | --source ID | --of ID | --status ID |"
+                " --cancel ID [-m MODEL] [--node ADDRESS]"
+                " [--max-tokens N] [--temperature T] [--seed N]"
+                " [--system TEXT] [--wait] [--json]"
+                " [--timeout SECONDS]",
+    .about = "Leave a request with the queue on AO and print its id;"
+             " with --wait, its answer too:\nthe text of the item on"
+             " Arweave, if it is signed by the node and is what it says"
+             " it is.\nExit status 75: no answer yet, take it up with"
+             " --of.",
+    .opts = request_opts, .min_args = 0, .max_args = 1,
+};
+
 int cmd_request(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct asking a = { .settings = s, .timeout = DEFAULT_WAIT };
-    const struct opt opts[] = {
-        { 'f', "file", "FILE", "the text is in this file", &a.file, NULL },
-        { 0, "source", "ID", "the text is in this item on Arweave",
-          &a.source, NULL },
-        { 'm', "model", "MODEL", "name or id of a model; default: the"
-          " queue's", &a.model, NULL },
-        { 0, "node", "ADDRESS", "only this node may answer", &a.node, NULL },
-        { 0, "max-tokens", "N", "most tokens of the answer; default: 256",
-          &a.max_tokens, NULL },
-        { 0, "temperature", "T", "0 is greedy; default: 1", &a.temperature,
-          NULL },
-        { 0, "seed", "N", "of what is drawn; default: from the request's id",
-          &a.seed, NULL },
-        { 0, "system", "TEXT", "a system message before the text", &a.system,
-          NULL },
-        { 0, "wait", NULL, "wait for the answer and print it", NULL,
-          &a.wait },
-        { 0, "of", "ID", "wait for the answer of this request", &a.of,
-          NULL },
-        { 0, "status", "ID", "print how far this request is", &a.status,
-          NULL },
-        { 0, "cancel", "ID", "give up this request, which no node has begun",
-          &a.cancel, NULL },
-        { 0, "json", NULL, "print lines of JSON", NULL, &a.json },
-        { 0, "timeout", "SECONDS", "how long to wait; default: 3600",
-          &a.timeout, NULL },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus request",
-        .synopsis = "TEXT | -f FILE | --source ID | --of ID | --status ID |"
-                    " --cancel ID [-m MODEL] [--node ADDRESS]"
-                    " [--max-tokens N] [--temperature T] [--seed N]"
-                    " [--system TEXT] [--wait] [--json]"
-                    " [--timeout SECONDS]",
-        .about = "Leave a request with the queue on AO and print its id;"
-                 " with --wait, its answer too:\nthe text of the item on"
-                 " Arweave, if it is signed by the node and is what it says"
-                 " it is.\nExit status 75: no answer yet, take it up with"
-                 " --of.",
-        .opts = opts, .min_args = 0, .max_args = 1,
-    };
     size_t n_args = 0;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&request_command, s, argc, argv, &a, args, &n_args);
 
     if (n_args > 0)
         a.text = args[0];

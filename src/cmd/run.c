@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,44 +302,46 @@ static int run_and_report(struct run *r)
     return end == WORK_SAVED ? CMD_SAVED : cmd_fail(&err);
 }
 
+static const struct opt run_opts[] = {
+    { 'm', "model", "MODEL", "name, id, model or GGUF file, or Hugging"
+      " Face directory", offsetof(struct run, model_name) },
+    { 'o', "output", "OUT.jsonl", "where the answers go; default:"
+      " FILE.out.jsonl", offsetof(struct run, out_path) },
+    { 0, "from", "FILE|BATCH|ID", "compute these answers again",
+      offsetof(struct run, from) },
+    { 0, "trust", NULL, "with --from: a file that was not made in this"
+      " spool", offsetof(struct run, trust) },
+    { 'q', "quiet", NULL, "show no progress, only what goes wrong",
+      offsetof(struct run, quiet) },
+    { 0, "no-reuse", NULL, "compute every answer, also those that the"
+      " spool has", offsetof(struct run, no_reuse) },
+    { 0, "strict", NULL, "exit status 4 if any request is refused, not"
+      " only if all are", offsetof(struct run, strict) },
+    { .name = NULL }
+};
+
+static const struct opt_command run_command = {
+    .name = "apus run",
+    .synopsis = "FILE.jsonl -m MODEL | --from FILE|BATCH|ID [--trust]"
+                " [-o OUT.jsonl] [-q] [--no-reuse] [--strict] [--batch N]"
+                " [--ranks N]",
+    .about = "Answer the requests of a file in the form of the OpenAI"
+             " Batch API, in their\norder, one line each.  A request that"
+             " is refused has its error in its line.\nRun it again and it"
+             " resumes.\n\n"
+             "With --from, compute the answers of a part of a checkpoint,"
+             " of a batch in the\nspool or the file that it was made of,"
+             " or of a result or a statement on Arweave\nagain, as a batch"
+             " of its own.",
+    .opts = run_opts, .min_args = 0, .max_args = 1,
+};
+
 int cmd_run(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct run r = { .settings = s };
-    const struct opt opts[] = {
-        { 'm', "model", "MODEL", "name, id, model or GGUF file, or Hugging"
-          " Face directory", &r.model_name, NULL },
-        { 'o', "output", "OUT.jsonl", "where the answers go; default:"
-          " FILE.out.jsonl", &r.out_path, NULL },
-        { 0, "from", "FILE|BATCH|ID", "compute these answers again",
-          &r.from, NULL },
-        { 0, "trust", NULL, "with --from: a file that was not made in this"
-          " spool", NULL, &r.trust },
-        { 'q', "quiet", NULL, "show no progress, only what goes wrong",
-          NULL, &r.quiet },
-        { 0, "no-reuse", NULL, "compute every answer, also those that the"
-          " spool has", NULL, &r.no_reuse },
-        { 0, "strict", NULL, "exit status 4 if any request is refused, not"
-          " only if all are", NULL, &r.strict },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus run",
-        .synopsis = "FILE.jsonl -m MODEL | --from FILE|BATCH|ID [--trust]"
-                    " [-o OUT.jsonl] [-q] [--no-reuse] [--strict] [--batch N]"
-                    " [--ranks N]",
-        .about = "Answer the requests of a file in the form of the OpenAI"
-                 " Batch API, in their\norder, one line each.  A request that"
-                 " is refused has its error in its line.\nRun it again and it"
-                 " resumes.\n\n"
-                 "With --from, compute the answers of a part of a checkpoint,"
-                 " of a batch in the\nspool or the file that it was made of,"
-                 " or of a result or a statement on Arweave\nagain, as a batch"
-                 " of its own.",
-        .opts = opts, .min_args = 0, .max_args = 1,
-    };
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&run_command, s, argc, argv, &r, args, &n_args);
 
     if (status == CMD_GO) {
         r.in_path = n_args ? args[0] : NULL;

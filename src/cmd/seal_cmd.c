@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,31 +308,38 @@ static enum work_end seal_found(const struct spool *spool, struct batch *b,
     return end;
 }
 
+struct seal_cmd_options {
+    bool again;
+};
+
+static const struct opt seal_opts[] = {
+    { 0, "again", NULL, "repair a damaged checkpoint",
+      offsetof(struct seal_cmd_options, again) },
+    { .name = NULL }
+};
+
+static const struct opt_command seal_command = {
+    .name = "apus seal",
+    .synopsis = "BATCH|FILE ... [--again]",
+    .about = "Make the checkpoint of batches whose requests are all"
+             " answered, from their logs,\nand print where they are."
+             "  A checkpoint that is there is not changed.\n\n"
+             "With --again, check every file of the checkpoint.  If one is"
+             " damaged, keep the\nanswers with correct hashes, compute the"
+             " others again with a worker on this machine,\nand seal the"
+             " batch anew.",
+    .opts = seal_opts, .min_args = 1, .max_args = SIZE_MAX,
+};
+
 int cmd_seal(struct settings *s, int argc, char **argv)
 {
+    struct seal_cmd_options opt = { .again = false };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    bool again = false;
-    const struct opt opts[] = {
-        { 0, "again", NULL, "repair a damaged checkpoint", NULL, &again },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus seal",
-        .synopsis = "BATCH|FILE ... [--again]",
-        .about = "Make the checkpoint of batches whose requests are all"
-                 " answered, from their logs,\nand print where they are."
-                 "  A checkpoint that is there is not changed.\n\n"
-                 "With --again, check every file of the checkpoint.  If one is"
-                 " damaged, keep the\nanswers with correct hashes, compute the"
-                 " others again with a worker on this machine,\nand seal the"
-                 " batch anew.",
-        .opts = opts, .min_args = 1, .max_args = SIZE_MAX,
-    };
     struct named found = { .n = 0 };
     struct spool *spool = NULL;
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&seal_command, s, argc, argv, &opt, args, &n_args);
 
     if (status != CMD_GO)
         goto out;
@@ -340,7 +348,7 @@ int cmd_seal(struct settings *s, int argc, char **argv)
         named_find_all(&found, spool, args, n_args, &err))
         status = cmd_fail(&err);
     for (size_t i = 0; status == CMD_DONE && i < found.n; i++) {
-        enum work_end end = seal_found(spool, &found.batch[i], again, s,
+        enum work_end end = seal_found(spool, &found.batch[i], opt.again, s,
                                        &err);
 
         if (end != WORK_DONE)

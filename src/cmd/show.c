@@ -7,6 +7,7 @@
 #include "cmd/show.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -389,32 +390,34 @@ static int do_show(struct show *s, struct err *err)
     return rc;
 }
 
+static const struct opt show_opts[] = {
+    { 0, "request", "ID", "only the answers to this request, whole",
+      offsetof(struct show, request) },
+    { 0, "item", "FILE", "a raw item in a file instead of an id",
+      offsetof(struct show, item_file) },
+    { 0, "trust", NULL, "open a file that was not made in this spool",
+      offsetof(struct show, trust) },
+    { .name = NULL }
+};
+
+static const struct opt_command show_command = {
+    .name = "apus show",
+    .synopsis = "[BATCH|FILE|FILE.h5|FILE.log|ID] [--request ID]"
+                " [--item FILE] [--trust]",
+    .about = "Print what a batch is, what answers a part of a checkpoint"
+             " has, or the frames of a\nlog; with --request an answer with"
+             " all that determined it.  Of an item on Arweave:\nits tags"
+             " and what it says.",
+    .opts = show_opts, .min_args = 0, .max_args = 1,
+};
+
 int cmd_show(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct show show = { .settings = s };
-    const struct opt opts[] = {
-        { 0, "request", "ID", "only the answers to this request, whole",
-          &show.request, NULL },
-        { 0, "item", "FILE", "a raw item in a file instead of an id",
-          &show.item_file, NULL },
-        { 0, "trust", NULL, "open a file that was not made in this spool",
-          NULL, &show.trust },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus show",
-        .synopsis = "[BATCH|FILE|FILE.h5|FILE.log|ID] [--request ID]"
-                    " [--item FILE] [--trust]",
-        .about = "Print what a batch is, what answers a part of a checkpoint"
-                 " has, or the frames of a\nlog; with --request an answer with"
-                 " all that determined it.  Of an item on Arweave:\nits tags"
-                 " and what it says.",
-        .opts = opts, .min_args = 0, .max_args = 1,
-    };
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&show_command, s, argc, argv, &show, args, &n_args);
 
     if (status == CMD_GO) {
         show.what = n_args ? args[0] : NULL;

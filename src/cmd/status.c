@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -297,27 +298,31 @@ static int do_status(struct status *s, struct err *err)
     return 0;
 }
 
+static const struct opt status_opts[] = {
+    { 0, "json", NULL, "print an array of objects",
+      offsetof(struct status, json) },
+    { 0, "watch", NULL, "again each two seconds, until Ctrl-C",
+      offsetof(struct status, watch) },
+    { .name = NULL }
+};
+
+static const struct opt_command status_command = {
+    .name = "apus status",
+    .synopsis = "[BATCH|FILE ...] [--json] [--watch]",
+    .about = "Print where each batch stands: id, state, requests done"
+             " and refused, tokens a\nsecond, who has it or why it waits,"
+             " the file.  A table on a terminal, else tabs.\nBatches"
+             " of dead workers are moved back to todo.",
+    .opts = status_opts, .max_args = SIZE_MAX,
+};
+
 int cmd_status(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct status st = { .settings = s, .names = args };
-    const struct opt opts[] = {
-        { 0, "json", NULL, "print an array of objects", NULL, &st.json },
-        { 0, "watch", NULL, "again each two seconds, until Ctrl-C", NULL,
-          &st.watch },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus status",
-        .synopsis = "[BATCH|FILE ...] [--json] [--watch]",
-        .about = "Print where each batch stands: id, state, requests done"
-                 " and refused, tokens a\nsecond, who has it or why it waits,"
-                 " the file.  A table on a terminal, else tabs.\nBatches"
-                 " of dead workers are moved back to todo.",
-        .opts = opts, .max_args = SIZE_MAX,
-    };
     struct err err = ERR_INIT;
-    int status = cmd_begin(&command, s, argc, argv, args, &st.n_names);
+    int status =
+        cmd_begin(&status_command, s, argc, argv, &st, args, &st.n_names);
 
     buf_init(&st.out, OUT_MAX);
     if (status == CMD_GO)

@@ -4,6 +4,7 @@
  */
 #include <config.h>
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -514,43 +515,47 @@ static int do_submit(struct submit *s, const char **names, size_t n,
     return 0;
 }
 
+static const struct opt submit_opts[] = {
+    { 'm', "model", "MODEL", "of a file of requests",
+      offsetof(struct submit, model) },
+    { 'o', "output", "OUT.jsonl", "of a file: where the answers go, when"
+      " they are waited for", offsetof(struct submit, output) },
+    { 0, "wait", NULL, "until it is done, as apus wait",
+      offsetof(struct submit, wait) },
+    { 0, "strict", NULL, "with --wait: exit status 4 if any request is"
+      " refused", offsetof(struct submit, strict) },
+    { 0, "split", "N", "make N batches of a file",
+      offsetof(struct submit, split_text) },
+    { 0, "nodes", "N", "of Slurm; default: one",
+      offsetof(struct submit, nodes_text) },
+    { 0, "no-reuse", NULL, "compute every answer, also those that the"
+      " spool has", offsetof(struct submit, no_reuse) },
+    { 0, "todo", NULL, "start nothing: leave it in todo, for apus drain or"
+      " apus-batch.sh", offsetof(struct submit, todo) },
+    { 0, "dry-run", NULL, "start nothing, make nothing, print the"
+      " command", offsetof(struct submit, dry_run) },
+    { .name = NULL }
+};
+
+static const struct opt_command submit_command = {
+    .name = "apus submit",
+    .synopsis = "[BATCH|FILE ...] [-m MODEL] [-o OUT.jsonl] [--wait]"
+                " [--strict] [--split N] [--nodes N] [--ranks N]"
+                " [--no-reuse] [--todo|--dry-run]",
+    .about = "Start workers in the background, for these batches or all"
+             " in todo, as the setting\nlauncher says: here or in Slurm."
+             "  Print a line each: batch, launcher, job.  A batch\nthat"
+             " has a job already gets no other.",
+    .opts = submit_opts, .max_args = SIZE_MAX,
+};
+
 int cmd_submit(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct submit sub = { .settings = s };
-    const struct opt opts[] = {
-        { 'm', "model", "MODEL", "of a file of requests", &sub.model, NULL },
-        { 'o', "output", "OUT.jsonl", "of a file: where the answers go, when"
-          " they are waited for", &sub.output, NULL },
-        { 0, "wait", NULL, "until it is done, as apus wait", NULL,
-          &sub.wait },
-        { 0, "strict", NULL, "with --wait: exit status 4 if any request is"
-          " refused", NULL, &sub.strict },
-        { 0, "split", "N", "make N batches of a file", &sub.split_text,
-          NULL },
-        { 0, "nodes", "N", "of Slurm; default: one", &sub.nodes_text, NULL },
-        { 0, "no-reuse", NULL, "compute every answer, also those that the"
-          " spool has", NULL, &sub.no_reuse },
-        { 0, "todo", NULL, "start nothing: leave it in todo, for apus drain or"
-          " apus-batch.sh", NULL, &sub.todo },
-        { 0, "dry-run", NULL, "start nothing, make nothing, print the"
-          " command", NULL, &sub.dry_run },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus submit",
-        .synopsis = "[BATCH|FILE ...] [-m MODEL] [-o OUT.jsonl] [--wait]"
-                    " [--strict] [--split N] [--nodes N] [--ranks N]"
-                    " [--no-reuse] [--todo|--dry-run]",
-        .about = "Start workers in the background, for these batches or all"
-                 " in todo, as the setting\nlauncher says: here or in Slurm."
-                 "  Print a line each: batch, launcher, job.  A batch\nthat"
-                 " has a job already gets no other.",
-        .opts = opts, .max_args = SIZE_MAX,
-    };
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&submit_command, s, argc, argv, &sub, args, &n_args);
 
     if (status == CMD_GO) {
         if (sub.no_reuse)

@@ -4,6 +4,7 @@
  */
 #include <config.h>
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -71,33 +72,35 @@ static int check(const struct tokenize *t, struct err *err)
     return 0;
 }
 
+static const struct opt tokenize_opts[] = {
+    { 'm', "model", "MODEL", "name, id, file or directory of a model",
+      offsetof(struct tokenize, model) },
+    { 0, "tokenizer", "FILE", "a tokenizer without a model: tokenizer.json,"
+      " tokenizer.model, tekken.json .. or their directory",
+      offsetof(struct tokenize, tokenizer) },
+    { 0, "chat", NULL, "FILE is messages, or the body of a chat request",
+      offsetof(struct tokenize, chat) },
+    { 0, "decode", NULL, "FILE is ids: print their text",
+      offsetof(struct tokenize, decode) },
+    { .name = NULL }
+};
+
+static const struct opt_command tokenize_command = {
+    .name = "apus tokenize",
+    .synopsis = "(-m MODEL | --tokenizer FILE) [--chat | --decode] [FILE]",
+    .about = "Print the token ids of a text (standard input if no FILE is"
+             " given) as a model gets\nthem, with those that a text begins"
+             " with; or the text of ids.  No weights are read.",
+    .opts = tokenize_opts, .max_args = 1,
+};
+
 int cmd_tokenize(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct tokenize t = { .file = "-" };
-    const struct opt opts[] = {
-        { 'm', "model", "MODEL", "name, id, file or directory of a model",
-          .text = &t.model },
-        { 0, "tokenizer", "FILE", "a tokenizer without a model: tokenizer.json,"
-          " tokenizer.model, tekken.json .. or their directory",
-          .text = &t.tokenizer },
-        { 0, "chat", NULL, "FILE is messages, or the body of a chat request",
-          .flag = &t.chat },
-        { 0, "decode", NULL, "FILE is ids: print their text",
-          .flag = &t.decode },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus tokenize",
-        .synopsis = "(-m MODEL | --tokenizer FILE) [--chat | --decode] [FILE]",
-        .about = "Print the token ids of a text (standard input if no FILE is"
-                 " given) as a model gets\nthem, with those that a text begins"
-                 " with; or the text of ids.  No weights are read.",
-        .opts = opts, .max_args = 1,
-    };
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&tokenize_command, s, argc, argv, &t, args, &n_args);
 
     if (status == CMD_GO && check(&t, &err))
         status = cmd_misused(&err);

@@ -8,6 +8,7 @@
 #include "cmd/verify.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,48 +286,50 @@ static int verify_and_report(struct verify *v)
     return CMD_NO;
 }
 
+static const struct opt verify_opts[] = {
+    { 0, "recompute", "N|all", "compute so many answers again, drawn at"
+      " random", offsetof(struct verify, recompute) },
+    { 0, "trace", "ID", "compute this request again, position by"
+      " position", offsetof(struct verify, trace) },
+    { 'm', "model", "MODEL", "the model, if it is not in the store",
+      offsetof(struct verify, model_name) },
+    { 'k', "key", "ADDRESS", "who must have signed it: the node's"
+      " address", offsetof(struct verify, key_text) },
+    { 0, "statement", "ID|FILE", "the statement of its batch, if no"
+      " gateway names it", offsetof(struct verify, statement) },
+    { 0, "all", NULL, "of a statement or a part: every answer of the"
+      " batch, from Arweave", offsetof(struct verify, all) },
+    { 0, "requests", "FILE", "of an output file: the requests that it"
+      " answers", offsetof(struct verify, requests) },
+    { 0, "item", "FILE", "a raw item in a file instead of an id",
+      offsetof(struct verify, item_file) },
+    { 0, "trust", NULL, "open a file that was not made in this spool",
+      offsetof(struct verify, trust) },
+    { .name = NULL }
+};
+
+static const struct opt_command verify_command = {
+    .name = "apus verify",
+    .synopsis = "[BATCH|FILE|FILE.h5|OUT.jsonl|ID] [-k ADDRESS]"
+                " [--statement ID|FILE] [--all] [--recompute N|all]"
+                " [--trace ID] [--requests FILE] [-m MODEL] [--item FILE]"
+                " [--trust]",
+    .about = "Check every hash of a batch, of the batches of a file of"
+             " requests, of one part of\na checkpoint, or of what lies on"
+             " Arweave: a result or a statement, and compute\nanswers"
+             " again.  A FILE.h5 from elsewhere is opened if a statement"
+             " that --key\nsigned names it.  Of an output file OUT.jsonl"
+             " every line is computed again.  One\nline a claim; exit"
+             " status 0 if all hold, 3 if one does not.",
+    .opts = verify_opts, .min_args = 0, .max_args = 1,
+};
+
 int cmd_verify(struct settings *s, int argc, char **argv)
 {
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct verify v = { .settings = s };
-    const struct opt opts[] = {
-        { 0, "recompute", "N|all", "compute so many answers again, drawn at"
-          " random", &v.recompute, NULL },
-        { 0, "trace", "ID", "compute this request again, position by"
-          " position", &v.trace, NULL },
-        { 'm', "model", "MODEL", "the model, if it is not in the store",
-          &v.model_name, NULL },
-        { 'k', "key", "ADDRESS", "who must have signed it: the node's"
-          " address", &v.key_text, NULL },
-        { 0, "statement", "ID|FILE", "the statement of its batch, if no"
-          " gateway names it", &v.statement, NULL },
-        { 0, "all", NULL, "of a statement or a part: every answer of the"
-          " batch, from Arweave", NULL, &v.all },
-        { 0, "requests", "FILE", "of an output file: the requests that it"
-          " answers", &v.requests, NULL },
-        { 0, "item", "FILE", "a raw item in a file instead of an id",
-          &v.item_file, NULL },
-        { 0, "trust", NULL, "open a file that was not made in this spool",
-          NULL, &v.trust },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus verify",
-        .synopsis = "[BATCH|FILE|FILE.h5|OUT.jsonl|ID] [-k ADDRESS]"
-                    " [--statement ID|FILE] [--all] [--recompute N|all]"
-                    " [--trace ID] [--requests FILE] [-m MODEL] [--item FILE]"
-                    " [--trust]",
-        .about = "Check every hash of a batch, of the batches of a file of"
-                 " requests, of one part of\na checkpoint, or of what lies on"
-                 " Arweave: a result or a statement, and compute\nanswers"
-                 " again.  A FILE.h5 from elsewhere is opened if a statement"
-                 " that --key\nsigned names it.  Of an output file OUT.jsonl"
-                 " every line is computed again.  One\nline a claim; exit"
-                 " status 0 if all hold, 3 if one does not.",
-        .opts = opts, .min_args = 0, .max_args = 1,
-    };
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&verify_command, s, argc, argv, &v, args, &n_args);
 
     if (status == CMD_GO) {
         v.what = n_args ? args[0] : NULL;

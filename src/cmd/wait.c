@@ -6,6 +6,7 @@
 
 #include "cmd/wait.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -339,42 +340,48 @@ static int wait_named(const struct settings *s, const char **names, size_t n,
     return status;
 }
 
+struct wait_options {
+    const char *model, *output;
+    bool strict;
+};
+
+static const struct opt wait_opts[] = {
+    { 'm', "model", "MODEL", "of a file that several models answer",
+      offsetof(struct wait_options, model) },
+    { 'o', "output", "OUT.jsonl", "where the answers go; default: where"
+      " submit -o said", offsetof(struct wait_options, output) },
+    { 0, "strict", NULL, "exit status 4 if any request is refused, not"
+      " only if all are", offsetof(struct wait_options, strict) },
+    { .name = NULL }
+};
+
+static const struct opt_command wait_command = {
+    .name = "apus wait",
+    .synopsis = "BATCH|FILE ... [-m MODEL] [-o OUT.jsonl] [--strict]",
+    .about = "Wait until batches are done, and write their answers.  Exit"
+             " 1 if one failed, 75 if\none was saved and nothing continues"
+             " it, 4 if every request was refused.  Ctrl-C\nends the"
+             " waiting, not the work.",
+    .opts = wait_opts, .min_args = 1, .max_args = SIZE_MAX,
+};
+
 int cmd_wait(struct settings *s, int argc, char **argv)
 {
+    struct wait_options opt = { .model = NULL };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
-    const char *model = NULL, *output = NULL;
-    bool strict = false;
-    const struct opt opts[] = {
-        { 'm', "model", "MODEL", "of a file that several models answer",
-          &model, NULL },
-        { 'o', "output", "OUT.jsonl", "where the answers go; default: where"
-          " submit -o said", &output, NULL },
-        { 0, "strict", NULL, "exit status 4 if any request is refused, not"
-          " only if all are", NULL, &strict },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus wait",
-        .synopsis = "BATCH|FILE ... [-m MODEL] [-o OUT.jsonl] [--strict]",
-        .about = "Wait until batches are done, and write their answers.  Exit"
-                 " 1 if one failed, 75 if\none was saved and nothing continues"
-                 " it, 4 if every request was refused.  Ctrl-C\nends the"
-                 " waiting, not the work.",
-        .opts = opts, .min_args = 1, .max_args = SIZE_MAX,
-    };
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = cmd_begin(&command, s, argc, argv, args, &n_args);
+    int status = cmd_begin(&wait_command, s, argc, argv, &opt, args, &n_args);
 
-    if (status == CMD_GO && output && n_args > 1) {
+    if (status == CMD_GO && opt.output && n_args > 1) {
         log_error("apus wait: -o is for one batch or file");
         status = CMD_MISUSED;
     }
-    if (status == CMD_GO && output &&
-        keep_not_input("wait", args[0], output, &err))
+    if (status == CMD_GO && opt.output &&
+        keep_not_input("wait", args[0], opt.output, &err))
         status = cmd_misused(&err);
     if (status == CMD_GO)
-        status = wait_named(s, args, n_args, model, output, strict);
+        status = wait_named(s, args, n_args, opt.model, opt.output, opt.strict);
     free(args);
     return status;
 }

@@ -62,20 +62,21 @@ static int make_wallet(const char *path, struct err *err)
     return rc;
 }
 
+static const struct opt_command wallet_new_command = {
+    .name = "apus wallet new",
+    .synopsis = "[FILE]",
+    .about = "Make a new key, write it to FILE (mode 0600, never over one"
+             " that is there) and\nprint its address.  Without FILE it is"
+             " the setting wallet, or\n~/.config/apus/wallet.json.",
+    .max_args = 1,
+};
+
 static int wallet_new(struct settings *s, int argc, char **argv)
 {
-    static const struct opt_command c = {
-        .name = "apus wallet new",
-        .synopsis = "[FILE]",
-        .about = "Make a new key, write it to FILE (mode 0600, never over one"
-                 " that is there) and\nprint its address.  Without FILE it is"
-                 " the setting wallet, or\n~/.config/apus/wallet.json.",
-        .max_args = 1,
-    };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct err err = ERR_INIT;
     size_t n = 0;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status = cmd_begin(&wallet_new_command, s, argc, argv, NULL, args, &n);
     char *path;
 
     if (status == CMD_GO) {
@@ -98,21 +99,22 @@ static int show_wallet(const char *path, struct err *err)
     return 0;
 }
 
+static const struct opt_command wallet_show_command = {
+    .name = "apus wallet show",
+    .synopsis = "[FILE]",
+    .about = "Print the address of a wallet: of FILE, or of the one that"
+             " the commands use,\nwhich is the setting wallet, else"
+             " /etc/apus/wallet.json, else\n~/.config/apus/wallet.json.",
+    .max_args = 1,
+};
+
 static int wallet_show(struct settings *s, int argc, char **argv)
 {
-    static const struct opt_command c = {
-        .name = "apus wallet show",
-        .synopsis = "[FILE]",
-        .about = "Print the address of a wallet: of FILE, or of the one that"
-                 " the commands use,\nwhich is the setting wallet, else"
-                 " /etc/apus/wallet.json, else\n~/.config/apus/wallet.json.",
-        .max_args = 1,
-    };
     const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct err err = ERR_INIT;
     char *path = NULL;
     size_t n = 0;
-    int status = cmd_begin(&c, s, argc, argv, args, &n);
+    int status = cmd_begin(&wallet_show_command, s, argc, argv, NULL, args, &n);
 
     if (status == CMD_GO) {
         if (n > 0)

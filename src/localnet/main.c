@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,12 +66,12 @@ static int print_help(const struct opt_command *c)
 
 /* Options, --help, log level and umask: GO, or the exit status. */
 static int begin(const struct opt_command *c, struct settings *s, int argc,
-                 char **argv, const char **args, size_t *n_args)
+                 char **argv, void *into, const char **args, size_t *n_args)
 {
     struct err err = ERR_INIT;
     bool help;
 
-    if (opt_parse(c, s, argc, argv, args, n_args, &help, &err))
+    if (opt_parse(c, s, argc, argv, into, args, n_args, &help, &err))
         return misused(&err);
     if (help)
         return print_help(c);
@@ -161,6 +162,29 @@ static void put_about(struct buf *about)
     about->data[--about->len] = '\0'; /* the help ends the line */
 }
 
+static const struct opt run_opts[] = {
+    { 0, "dir", "D", "where it keeps everything; made if it is missing",
+      offsetof(struct arguments, dir) },
+    { 0, "port", "P", "port on 127.0.0.1 (0, the default: any free one)",
+      offsetof(struct arguments, port) },
+    { 0, "delay", "MS", "milliseconds from taking a message to its result"
+      " (100)", offsetof(struct arguments, delay) },
+    { 0, "hostile", "CASE...", "misbehave, [UNIT/]CASE[:N|:every-N]; an"
+      " unknown one lists the cases", offsetof(struct arguments, faults) },
+    { 0, "old-node", NULL, "let /hb answer as HyperBEAM did until 2025",
+      offsetof(struct arguments, old_node) },
+    { 0, "new-wallet", "FILE", "only make a wallet that it accepts, also"
+      " while it runs", offsetof(struct arguments, new_wallet) },
+    { .name = NULL }
+};
+
+static const struct opt_command run_command = {
+    .name = "apus localnet",
+    .synopsis = "--dir D [--port P] [--delay MS] [--hostile CASE]..."
+                " [--old-node] [--new-wallet FILE]",
+    .opts = run_opts,
+};
+
 static int run(struct settings *s, int argc, char **argv)
 {
     struct buf about;
@@ -168,34 +192,14 @@ static int run(struct settings *s, int argc, char **argv)
     struct arguments a = {
         .faults = xcalloc((size_t)argc, sizeof(*a.faults))
     };
-    const struct opt opts[] = {
-        { 0, "dir", "D", "where it keeps everything; made if it is missing",
-          &a.dir, NULL },
-        { 0, "port", "P", "port on 127.0.0.1 (0, the default: any free one)",
-          &a.port, NULL },
-        { 0, "delay", "MS", "milliseconds from taking a message to its result"
-          " (100)", &a.delay, NULL },
-        { 0, "hostile", "CASE...", "misbehave, [UNIT/]CASE[:N|:every-N]; an"
-          " unknown one lists the cases", a.faults, NULL },
-        { 0, "old-node", NULL, "let /hb answer as HyperBEAM did until 2025",
-          NULL, &a.old_node },
-        { 0, "new-wallet", "FILE", "only make a wallet that it accepts, also"
-          " while it runs", &a.new_wallet, NULL },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    struct opt_command command = {
-        .name = "apus localnet",
-        .synopsis = "--dir D [--port P] [--delay MS] [--hostile CASE]..."
-                    " [--old-node] [--new-wallet FILE]",
-        .opts = opts,
-    };
+    struct opt_command command = run_command;
     struct err err = ERR_INIT;
     size_t n_args;
     int status;
 
     put_about(&about);
     command.about = about.data;
-    status = begin(&command, s, argc, argv, args, &n_args);
+    status = begin(&command, s, argc, argv, &a, args, &n_args);
     if (status == GO && !a.dir) {
         err_set(&err, ERR_INPUT, "apus localnet: no directory, give one with"
                 " --dir, such as --dir net");
@@ -255,32 +259,40 @@ static int settings_of(struct settings **s, const char *dir, struct err *err)
     return rc;
 }
 
+struct run_spawn_options {
+    const char *dir;
+};
+
+static const struct opt run_spawn_opts[] = {
+    { 0, "dir", "D", "the localnet's directory; default: the one whose"
+      " apus.conf is in use", offsetof(struct run_spawn_options, dir) },
+    { .name = NULL }
+};
+
+static const struct opt_command run_spawn_command = {
+    .name = "apus localnet spawn",
+    .synopsis = "FILE.lua [--dir D]",
+    .about = "Spawn a process from a file of Lua on a localnet that runs,"
+             " and print its id.  The\nwallet of the settings owns it;"
+             " what the file prints goes to standard error.",
+    .opts = run_spawn_opts, .min_args = 1, .max_args = 1,
+};
+
 static int run_spawn(struct settings *s, int argc, char **argv)
 {
+    struct run_spawn_options opt = { .dir = NULL };
     struct settings *of_dir = NULL;
-    const char **args = xcalloc((size_t)argc, sizeof(*args)), *dir = NULL;
-    const struct opt opts[] = {
-        { 0, "dir", "D", "the localnet's directory; default: the one whose"
-          " apus.conf is in use", &dir, NULL },
-        { 0, NULL, NULL, NULL, NULL, NULL }
-    };
-    const struct opt_command command = {
-        .name = "apus localnet spawn",
-        .synopsis = "FILE.lua [--dir D]",
-        .about = "Spawn a process from a file of Lua on a localnet that runs,"
-                 " and print its id.  The\nwallet of the settings owns it;"
-                 " what the file prints goes to standard error.",
-        .opts = opts, .min_args = 1, .max_args = 1,
-    };
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct err err = ERR_INIT;
     size_t n_args;
-    int status = begin(&command, s, argc, argv, args, &n_args);
+    int status = begin(&run_spawn_command, s, argc, argv, &opt, args, &n_args);
 
-    if (status == GO && dir) {
-        if (settings_of(&of_dir, dir, &err))
+    if (status == GO && opt.dir) {
+        if (settings_of(&of_dir, opt.dir, &err))
             status = fail(&err);
         else /* the options are over these, too */
-            status = begin(&command, of_dir, argc, argv, args, &n_args);
+            status = begin(&run_spawn_command, of_dir, argc, argv, &opt, args,
+                           &n_args);
     }
     if (status == GO)
         status = spawn(of_dir ? of_dir : s, args[0]);
