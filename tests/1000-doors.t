@@ -200,12 +200,17 @@ door 'pcre2.*' 'tests/t_pretokenize\.c' PCRE2
 door 'openssl/.*' 'src/proof/digest\.c|src/arweave/key\.c' OpenSSL
 door 'mpi\.h' 'mpi/comm\.c' MPI
 door 'slurm/.*' 'jobs/apus-slurm\.c' libslurm
-door 'cuda.*|cublas.*' 'kernels/cuda/.*' CUDA
+door 'cuda.*|cublas.*' 'kernels/cuda/.*|src/backend/cuda/.*' CUDA
 door 'hdf5.*|H5.*' 'src/store/checkpoint_[a-z0-9]*\.[ch]' HDF5
 door 'seccomp\.h' 'src/base/sandbox\.c' libseccomp
 door 'curl/.*' 'src/net/http\.c' libcurl
 door 'lua.*|lauxlib\.h' 'src/localnet/.*' Lua
 door 'microhttpd\.h' 'src/localnet/[a-z_]*\.c' libmicrohttpd
+
+# Theirs are loaded where they are, by declarations of our own.
+awk '$2 ~ /^<(nccl|nvml|mkl|cblas)/ { print $1 ": " $2 ">" }' \
+    "$tmp/includes" >"$tmp/found"
+report "NCCL, NVML and BLAS have no door" "$tmp/found"
 
 # Nothing that computes or parses prints or exits.
 printers='(f|v|vf)?printf|f?puts|f?putc|putchar|perror|fwrite'

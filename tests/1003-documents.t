@@ -28,12 +28,16 @@ if [ -s "$tmp/found" ]; then failed=1; printf 'not '; fi
 echo "ok 2 - the files of the source tour exist"
 
 find src kernels jobs mpi bench tests/*.[ch] tests/*.t tests/*.sh tests/fuzz \
-    -name '*.[chst]*' -type f >"$tmp/files"
+    tests/cusim -name '*.[chst]*' -type f >"$tmp/files"
+find src contrib tests -name '*.lua' -type f ! -name 'queue*.lua' \
+    ! -path '*/node_modules/*' >>"$tmp/files"
+find contrib -type f -exec grep -Il '^#!/bin/sh' {} + >>"$tmp/files" || :
 # "FILE CITED" of each, of all files at once
 {
     xargs grep -oE '(doc/|[^A-Za-z0-9_./$-])[a-z]+[.]md' /dev/null \
         <"$tmp/files" | sed 's|:[^a-z]*| doc/|; s| doc/doc/| doc/|'
-    xargs grep -E '/\*|^ *\*|^ *# ' /dev/null <"$tmp/files" |
+    xargs grep -E '/\*|^ *\*|^ *# |^[^:"]*-- ' /dev/null <"$tmp/files" |
+        grep -E '^[^:]*\.lua:|/\*|:[^-]*\*|: *# ' |
         awk '{
             colon = index($0, ":")
             file = substr($0, 1, colon - 1)

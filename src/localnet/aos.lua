@@ -1,6 +1,6 @@
 -- What a process of AO finds around it, as AOS 2.0.4 gives it: normalised
 -- messages, handlers, an outbox.  Written from what that module was seen to do
--- (tests/0920-aos-same.t compares the two); where the order of pairs() shows,
+-- (tests/0930-aos-same.t compares the two); where the order of pairs() shows,
 -- ours is fixed and its is not.
 --
 -- Called with a table of functions from C: sha256(s), as bytes.  Gives
