@@ -385,6 +385,9 @@ static void test_opt_bad(struct settings *s)
            strstr(err.text, rows[i][1]) && strstr(err.text, "apus run"),
            "%s", err.text);
     ok(parse(NULL, "--threads 1", &err) == -1, "no settings, no options");
+    args[2] = "mine";
+    ok(parse(s, "a b c d", &err) == -1 && strcmp(args[2], "mine") == 0,
+       "args has no more than max_args");
 }
 
 static void test_help(struct settings *s)

@@ -239,6 +239,7 @@ int opt_parse(const struct opt_command *c, struct settings *s, int argc,
               bool *help, struct err *err)
 {
     struct cursor at = { c, s, argc, argv, 1, into };
+    const char *extra = NULL; /* the first that there is no room for */
     bool more_options = true;
     size_t n = 0;
 
@@ -250,19 +251,23 @@ int opt_parse(const struct opt_command *c, struct settings *s, int argc,
         const char *word = argv[at.i];
         int rc = 0;
 
-        if (!more_options || is_argument(word))
-            args[n++] = word;
-        else if (strcmp(word, "--") == 0)
+        if (!more_options || is_argument(word)) {
+            if (n < c->max_args)
+                args[n++] = word;
+            else if (!extra)
+                extra = word;
+        } else if (strcmp(word, "--") == 0) {
             more_options = false;
-        else if (word[1] == '-')
+        } else if (word[1] == '-') {
             rc = take_long(&at, err);
-        else
+        } else {
             rc = take_letters(&at, err);
+        }
         if (rc)
             return -1;
     }
-    if (n > c->max_args)
-        return misused(&at, err, "unexpected argument", args[c->max_args]);
+    if (extra)
+        return misused(&at, err, "unexpected argument", extra);
     if (n < c->min_args)
         return err_set(err, ERR_INPUT, "%s: missing argument, usage: %s %s",
                        c->name, c->name, c->synopsis);

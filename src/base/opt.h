@@ -34,12 +34,13 @@ struct opt_command {
 };
 
 /* Take the options out of argv (argv[0] is skipped) and put them `into` the
- * struct of the command (NULL: it has none); what is left are the
- * positional arguments, in args[0..*n_args), which must have room for argc.
- * "--" ends the options, a whole id (43 characters) is none even if it begins
- * with a dash, --name=VALUE is understood.  *help is set, and
- * nothing else is checked, if --help or -h stood anywhere.  Errors are
- * ERR_INPUT: unknown option, missing argument, too many arguments. */
+ * struct of the command (NULL: it has none).  The positional arguments, words
+ * of argv, are args[0..*n_args): it has room for the lesser of max_args and
+ * argc, and may be NULL where max_args is 0.  "--" ends the options, a whole
+ * id (43 characters) is none even if it begins with a dash, --name=VALUE is
+ * understood.  *help is set, and nothing else is checked, if --help or -h
+ * stood anywhere.  Errors are ERR_INPUT: unknown option, missing argument, too
+ * many arguments. */
 int opt_parse(const struct opt_command *c, struct settings *s, int argc,
               char **argv, void *into, const char **args, size_t *n_args,
               bool *help, struct err *err);

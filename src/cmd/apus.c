@@ -273,7 +273,7 @@ static const struct opt_command help_command = {
 static int cmd_help(struct settings *s, int argc, char **argv)
 {
     char last[] = "--help", *words[4] = { NULL };
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[2] = { NULL };
     const struct command *c = NULL;
     size_t n_args;
     int status = cmd_begin(&help_command, s, argc, argv, NULL, args, &n_args);
@@ -289,7 +289,6 @@ static int cmd_help(struct settings *s, int argc, char **argv)
         words[n_args] = last;
         status = run_row(c, s, (int)n_args + 1, words);
     }
-    free(args);
     return status;
 }
 

@@ -74,7 +74,7 @@ static const struct opt_command check_command = {
 
 int cmd_check(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct check c = { .model = NULL };
     struct err err = ERR_INIT;
     size_t n_args;
@@ -88,6 +88,5 @@ int cmd_check(struct settings *s, int argc, char **argv)
         c.file = args[0];
         status = check(&c, s, &err) ? cmd_fail(&err) : CMD_DONE;
     }
-    free(args);
     return status;
 }

@@ -65,8 +65,8 @@ extern const struct command cmd_queue_verbs[], cmd_model_verbs[],
 
 /* Parse the command line, and put into effect what is set by it: log level
  * and umask.  CMD_GO, or the exit status if this was all (--help, misuse).
- * `into` is the command's struct for its options (base/opt.h); args has room
- * for argc. */
+ * `into` is the command's struct for its options, args for the positional
+ * arguments (base/opt.h). */
 int cmd_begin(const struct opt_command *c, struct settings *s, int argc,
               char **argv, void *into, const char **args, size_t *n_args);
 

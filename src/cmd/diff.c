@@ -386,7 +386,7 @@ static const struct opt_command diff_command = {
 
 int cmd_diff(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[2] = { NULL };
     struct diff d = { .settings = s };
     struct err err = ERR_INIT;
     size_t n_args;
@@ -403,6 +403,5 @@ int cmd_diff(struct settings *s, int argc, char **argv)
                  : end == DIFF_SAME ? CMD_DONE : CMD_NO;
         buf_clear(&d.out);
     }
-    free(args);
     return status;
 }

@@ -151,12 +151,10 @@ static const struct opt_command doctor_command = {
 
 int cmd_doctor(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct doctor d = { .settings = s };
     size_t n_args;
-    int status = cmd_begin(&doctor_command, s, argc, argv, &d, args, &n_args);
+    int status = cmd_begin(&doctor_command, s, argc, argv, &d, NULL, &n_args);
 
-    free(args);
     if (status != CMD_GO)
         return status;
     return do_doctor(&d);

@@ -64,16 +64,14 @@ static const struct opt_command drain_command = {
 
 int cmd_drain(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
     const struct caller caller = { .stop = cmd_interrupted,
                                    .note = log_note };
     struct drain d = { .settings = s, .commit = APUS_COMMIT,
                        .caller = &caller };
     struct drain_options opt = { .for_text = NULL };
     size_t n_args;
-    int status = cmd_begin(&drain_command, s, argc, argv, &opt, args, &n_args);
+    int status = cmd_begin(&drain_command, s, argc, argv, &opt, NULL, &n_args);
 
-    free(args);
     if (status != CMD_GO)
         return status;
     d.wait = opt.wait;

@@ -144,7 +144,7 @@ static const struct opt_command export_command = {
 int cmd_export(struct settings *s, int argc, char **argv)
 {
     struct export_options opt = { .output = "-" };
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct err err = ERR_INIT;
     size_t n_args;
     int status = cmd_begin(&export_command, s, argc, argv, &opt, args, &n_args);
@@ -156,6 +156,5 @@ int cmd_export(struct settings *s, int argc, char **argv)
             do_export(args[0], opt.output, s, opt.trust, opt.partial, &err);
     if (status < 0)
         status = cmd_fail(&err);
-    free(args);
     return status;
 }

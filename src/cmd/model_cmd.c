@@ -224,7 +224,7 @@ static const struct opt_command model_convert_command = {
 static int model_convert(struct settings *s, int argc, char **argv)
 {
     struct model_convert_options opt = { .smooth = "off" };
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct convert_options o = { .progress = progress, .note = note,
                                  .needs_tokenizer = true };
     struct err err = ERR_INIT;
@@ -234,7 +234,6 @@ static int model_convert(struct settings *s, int argc, char **argv)
         cmd_begin(&model_convert_command, s, argc, argv, &opt, args, &n);
 
     dir = args[0];
-    free(args);
     if (status != CMD_GO)
         return status;
     if (!opt.out)
@@ -371,7 +370,7 @@ static const struct opt_command model_add_command = {
 static int model_add(struct settings *s, int argc, char **argv)
 {
     struct model_add_options opt = { .smooth = "off" };
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[2] = { NULL };
     struct convert_options o = { .progress = progress, .note = note,
                                  .needs_tokenizer = true };
     struct err err = ERR_INIT;
@@ -381,7 +380,6 @@ static int model_add(struct settings *s, int argc, char **argv)
 
     what = args[0];
     name = n > 1 ? args[1] : NULL;
-    free(args);
     if (status != CMD_GO)
         return status;
     if (conversion_options(&o, opt.act, opt.smooth, &err) ||
@@ -411,13 +409,11 @@ static const struct opt_command model_list_command = {
 
 static int model_list(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct err err = ERR_INIT;
     struct buf b;
     size_t n;
-    int status = cmd_begin(&model_list_command, s, argc, argv, NULL, args, &n);
+    int status = cmd_begin(&model_list_command, s, argc, argv, NULL, NULL, &n);
 
-    free(args);
     if (status != CMD_GO)
         return status;
     buf_init(&b, LIST_MAX);
@@ -540,14 +536,13 @@ static const struct opt_command model_info_command = {
 
 static int model_info(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args)), *what;
+    const char *args[1] = { NULL }, *what;
     struct err err = ERR_INIT;
     char *path = NULL;
     size_t n;
     int status = cmd_begin(&model_info_command, s, argc, argv, NULL, args, &n);
 
     what = args[0];
-    free(args);
     if (status != CMD_GO)
         return status;
     status = CMD_DONE;
@@ -595,13 +590,12 @@ static const struct opt_command model_rm_command = {
 static int model_rm(struct settings *s, int argc, char **argv)
 {
     struct model_rm_options opt = { .force = false };
-    const char **args = xcalloc((size_t)argc, sizeof(*args)), *what;
+    const char *args[1] = { NULL }, *what;
     struct err err = ERR_INIT;
     size_t n;
     int status = cmd_begin(&model_rm_command, s, argc, argv, &opt, args, &n);
 
     what = args[0];
-    free(args);
     if (status != CMD_GO)
         return status;
     if (rm(s, what, opt.force, &err))

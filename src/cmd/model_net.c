@@ -133,7 +133,7 @@ static const struct opt_command model_fetch_command = {
 int cmd_model_fetch(struct settings *s, int argc, char **argv)
 {
     struct model_fetch_options opt = { .gateway = NULL };
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[2] = { NULL };
     const char *what, *name;
     struct err err = ERR_INIT;
     struct id id;
@@ -142,7 +142,6 @@ int cmd_model_fetch(struct settings *s, int argc, char **argv)
 
     what = args[0];
     name = n > 1 ? args[1] : NULL;
-    free(args);
     if (status != CMD_GO)
         return status;
     if (id_parse(&id, what)) {
@@ -274,14 +273,13 @@ static const struct opt_command model_publish_command = {
 int cmd_model_publish(struct settings *s, int argc, char **argv)
 {
     struct model_publish_options opt = { .yes = false };
-    const char **args = xcalloc((size_t)argc, sizeof(*args)), *what;
+    const char *args[1] = { NULL }, *what;
     struct err err = ERR_INIT;
     size_t n;
     int status =
         cmd_begin(&model_publish_command, s, argc, argv, &opt, args, &n);
 
     what = args[0];
-    free(args);
     if (status != CMD_GO)
         return status;
     return publish(s, what, opt.yes, &err) ? failed(&err) : CMD_DONE;

@@ -118,11 +118,9 @@ static const struct opt_command pull_command = {
 
 int cmd_pull(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct pull_options opt = { .quiet = false };
     size_t n_args;
-    int status = cmd_begin(&pull_command, s, argc, argv, &opt, args, &n_args);
+    int status = cmd_begin(&pull_command, s, argc, argv, &opt, NULL, &n_args);
 
-    free(args);
     return status == CMD_GO ? do_pull(&opt.use, opt.quiet, s) : status;
 }

@@ -128,12 +128,10 @@ static const struct opt_command queue_info_command = {
 
 static int queue_info(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct err err = ERR_INIT;
     size_t n;
-    int status = cmd_begin(&queue_info_command, s, argc, argv, NULL, args, &n);
+    int status = cmd_begin(&queue_info_command, s, argc, argv, NULL, NULL, &n);
 
-    free(args);
     return status == CMD_GO ? end(info(s, &err), &err) : status;
 }
 
@@ -164,13 +162,12 @@ static int say_of_node(struct settings *s, int argc, char **argv,
                        struct number *value)
 {
     struct item_text_tag tag[3] = { { "Action", action }, { "Node", NULL } };
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct err err = ERR_INIT;
     size_t n;
     int status = cmd_begin(c, s, argc, argv, value, args, &n);
 
     tag[1].value = args[0];
-    free(args);
     if (status != CMD_GO)
         return status;
     if (check_id("address", tag[1].value, &err) || check_number(value, &err))
@@ -235,7 +232,7 @@ static const struct opt_command queue_drop_command = {
 
 static int queue_drop(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct item_text_tag tag[] = { { "Action", "Drop" },
                                    { "Request", NULL } };
     struct err err = ERR_INIT;
@@ -243,7 +240,6 @@ static int queue_drop(struct settings *s, int argc, char **argv)
     int status = cmd_begin(&queue_drop_command, s, argc, argv, NULL, args, &n);
 
     tag[1].value = args[0];
-    free(args);
     if (status != CMD_GO)
         return status;
     if (check_id("request", tag[1].value, &err))
@@ -277,7 +273,7 @@ static const struct opt_command queue_model_command = {
 static int queue_model(struct settings *s, int argc, char **argv)
 {
     struct queue_model_options opt = { .name = NULL };
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct err err = ERR_INIT;
     struct queue_model m;
     const char *what;
@@ -285,7 +281,6 @@ static int queue_model(struct settings *s, int argc, char **argv)
     int status = cmd_begin(&queue_model_command, s, argc, argv, &opt, args, &n);
 
     what = args[0];
-    free(args);
     if (status != CMD_GO)
         return status;
     if (!opt.source)
@@ -325,14 +320,12 @@ static const struct opt_command queue_freeze_command = {
 static int queue_freeze(struct settings *s, int argc, char **argv)
 {
     struct queue_freeze_options opt = { .yes = false };
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
     static const struct item_text_tag tag[] = { { "Action", "Freeze" } };
     struct err err = ERR_INIT;
     size_t n;
     int status =
-        cmd_begin(&queue_freeze_command, s, argc, argv, &opt, args, &n);
+        cmd_begin(&queue_freeze_command, s, argc, argv, &opt, NULL, &n);
 
-    free(args);
     if (status != CMD_GO)
         return status;
     if (!opt.yes) {
@@ -353,7 +346,7 @@ static const struct opt_command queue_pause_command = {
 
 static int queue_pause(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct item_text_tag tag[2] = { { "Action", "Pause" },
                                     { "Mode", "yes" } };
     struct err err = ERR_INIT;
@@ -362,7 +355,6 @@ static int queue_pause(struct settings *s, int argc, char **argv)
 
     if (n > 0)
         tag[1].value = args[0];
-    free(args);
     if (status != CMD_GO)
         return status;
     if (strcmp(tag[1].value, "yes") != 0 && strcmp(tag[1].value, "all") != 0 &&

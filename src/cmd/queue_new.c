@@ -349,12 +349,10 @@ static const struct opt_command queue_new_command = {
 int queue_new(struct settings *s, int argc, char **argv)
 {
     struct queue_new_options opt = { .lua = NULL };
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct err err = ERR_INIT;
     size_t n;
-    int status = cmd_begin(&queue_new_command, s, argc, argv, &opt, args, &n);
+    int status = cmd_begin(&queue_new_command, s, argc, argv, &opt, NULL, &n);
 
-    free(args);
     if (status != CMD_GO)
         return status;
     return make(s, opt.lua, opt.self, &err) ? cmd_fail(&err) : CMD_DONE;

@@ -579,13 +579,12 @@ static const struct opt_command request_command = {
 
 int cmd_request(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct asking a = { .settings = s, .timeout = DEFAULT_WAIT };
     size_t n_args = 0;
     int status = cmd_begin(&request_command, s, argc, argv, &a, args, &n_args);
 
     if (n_args > 0)
         a.text = args[0];
-    free(args);
     return status == CMD_GO ? do_request(&a, n_args) : status;
 }

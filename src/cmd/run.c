@@ -338,7 +338,7 @@ static const struct opt_command run_command = {
 
 int cmd_run(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct run r = { .settings = s };
     size_t n_args;
     int status = cmd_begin(&run_command, s, argc, argv, &r, args, &n_args);
@@ -355,6 +355,5 @@ int cmd_run(struct settings *s, int argc, char **argv)
         status = work_is_twin() ? CMD_DONE : run_and_report(&r);
     }
     run_clear(&r);
-    free(args);
     return status;
 }

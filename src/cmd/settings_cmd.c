@@ -42,13 +42,11 @@ static const struct opt_command settings_command = {
 int cmd_settings(struct settings *s, int argc, char **argv)
 {
     struct settings_options opt = { .conf = false };
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
     struct buf out;
     size_t n_args;
     int status =
-        cmd_begin(&settings_command, s, argc, argv, &opt, args, &n_args);
+        cmd_begin(&settings_command, s, argc, argv, &opt, NULL, &n_args);
 
-    free(args);
     if (status != CMD_GO)
         return status;
     buf_init(&out, OUT_MAX);

@@ -413,7 +413,7 @@ static const struct opt_command show_command = {
 
 int cmd_show(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct show show = { .settings = s };
     struct err err = ERR_INIT;
     size_t n_args;
@@ -426,6 +426,5 @@ int cmd_show(struct settings *s, int argc, char **argv)
         else
             status = do_show(&show, &err) ? cmd_fail(&err) : CMD_DONE;
     }
-    free(args);
     return status;
 }

@@ -96,7 +96,7 @@ static const struct opt_command tokenize_command = {
 
 int cmd_tokenize(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct tokenize t = { .file = "-" };
     struct err err = ERR_INIT;
     size_t n_args;
@@ -109,6 +109,5 @@ int cmd_tokenize(struct settings *s, int argc, char **argv)
             t.file = args[0];
         status = tokenize(&t, s, &err) ? cmd_fail(&err) : CMD_DONE;
     }
-    free(args);
     return status;
 }

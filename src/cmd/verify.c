@@ -326,7 +326,7 @@ static const struct opt_command verify_command = {
 
 int cmd_verify(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct verify v = { .settings = s };
     size_t n_args;
     int status = cmd_begin(&verify_command, s, argc, argv, &v, args, &n_args);
@@ -341,6 +341,5 @@ int cmd_verify(struct settings *s, int argc, char **argv)
     }
     backend_close(v.o.backend);
     prompt_model_clear(&v.model);
-    free(args);
     return status;
 }

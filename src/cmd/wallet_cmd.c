@@ -73,7 +73,7 @@ static const struct opt_command wallet_new_command = {
 
 static int wallet_new(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct err err = ERR_INIT;
     size_t n = 0;
     int status = cmd_begin(&wallet_new_command, s, argc, argv, NULL, args, &n);
@@ -84,7 +84,6 @@ static int wallet_new(struct settings *s, int argc, char **argv)
         status = make_wallet(path, &err) ? cmd_fail(&err) : CMD_DONE;
         free(path);
     }
-    free(args);
     return status;
 }
 
@@ -110,7 +109,7 @@ static const struct opt_command wallet_show_command = {
 
 static int wallet_show(struct settings *s, int argc, char **argv)
 {
-    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    const char *args[1] = { NULL };
     struct err err = ERR_INIT;
     char *path = NULL;
     size_t n = 0;
@@ -123,7 +122,6 @@ static int wallet_show(struct settings *s, int argc, char **argv)
                  show_wallet(path, &err) ? cmd_fail(&err) : CMD_DONE;
         free(path);
     }
-    free(args);
     return status;
 }
 
