@@ -59,4 +59,43 @@ cudaError_t embed_launch(float *x, const int8_t *w, const float *scale,
                          const uint32_t *id, uint32_t m, uint32_t k,
                          uint32_t ldk, cudaStream_t stream);
 
+/* One product to look at: of the linear with this number, the integer sums of
+ * this row; number TAP_NONE: of none.  The host changes it between steps, in
+ * device memory, so that graphs need not change. */
+#define TAP_NONE 0xffffffffu
+struct linear_tap {
+    uint32_t number, row;
+};
+
+/* y = W x for 1 to LINEAR_ROWS rows: ((f32(acc) * s_w[n]) * step[r]) + bias,
+ * added to `add`.  With w2: silu of W x times W2 x, no bias, nothing added. */
+#define LINEAR_ROWS 32
+struct linear_args {
+    const int8_t *w, *w2;      /* n rows of ldk bytes */
+    const float *s_w, *s_w2;   /* n */
+    const float *bias;         /* n, or NULL */
+    const int8_t *q;           /* m * S slices */
+    const float *step;         /* m */
+    const float *add;          /* m rows of ldy floats, or NULL; may be y */
+    float *y;                  /* m rows of ldy floats */
+    uint32_t *amax;            /* m, or NULL: max(|y|, what is there), bits */
+    int32_t *sum;              /* linear_scratch, zero before and after */
+    uint32_t *count;           /* n, zero before and after */
+    const struct linear_tap *tap; /* or NULL */
+    int32_t *tapped; /* S x n sums of the row, then those of w2 */
+    uint32_t number; /* of this linear */
+    uint32_t n, m, ldk, ldy;
+};
+
+/* K is split over `splits` blocks an output, at least 1: sums are exact, so
+ * splits change no bit.  a8: one slice a row. */
+cudaError_t linear_launch(const struct linear_args *a, bool a8,
+                          uint32_t splits, cudaStream_t stream);
+
+/* int32s of `sum` for n outputs. */
+static inline size_t linear_scratch(size_t n, bool gate)
+{
+    return (n + 63) / 64 * 64 * 64 * (gate ? 2 : 1);
+}
+
 #endif

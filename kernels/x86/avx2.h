@@ -108,8 +108,8 @@ struct avx2_target {
     const float *step; /* of the rows */
 };
 
-/* f32(k * high + low) of eight sums: exact in binary64, rounded once.  k is 128
- * or 256 and the sums are below 2^31, so what is added is below 2^39, and a
+/* f32(k * high + low) of eight sums: exact in binary64, rounded once.  The sums
+ * are below 2^31 and k is at most 2^16, so what is added is below 2^48, and a
  * binary64 holds 53 bits. */
 INLINE __m256 whole(__m256i high, __m256i low, double k)
 {

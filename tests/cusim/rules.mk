@@ -25,6 +25,8 @@ tests_libcusim_hooks_a_CXXFLAGS = $(cusim_flags)
 cusim_tests = \
 	tests/t_cuda_device \
 	tests/t_cuda_device_checked \
+	tests/t_cuda_linear \
+	tests/t_cuda_linear_checked \
 	tests/t_cuda_rowwise \
 	tests/t_cuda_rowwise_checked \
 	# end
@@ -37,7 +39,7 @@ tests_t_cuda_device_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_device_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_device_checked_LDADD = $(cusim_checked_libs)
 
-EXTRA_DIST += kernels/cuda/rowwise.cu
+EXTRA_DIST += kernels/cuda/linear.cu kernels/cuda/rowwise.cu
 rowwise_sources = tests/t_cuda_rowwise.cpp kernels/cuda/launch.cuh \
 	kernels/cuda/rowwise.cuh
 tests_t_cuda_rowwise_SOURCES = $(rowwise_sources)
@@ -47,3 +49,12 @@ tests_t_cuda_rowwise_checked_SOURCES = $(rowwise_sources)
 tests_t_cuda_rowwise_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_rowwise_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_rowwise_checked_LDADD = $(cusim_checked_libs)
+
+linear_sources = tests/t_cuda_linear.cpp kernels/cuda/linear.cuh
+tests_t_cuda_linear_SOURCES = $(linear_sources)
+tests_t_cuda_linear_CXXFLAGS = $(cusim_flags)
+tests_t_cuda_linear_LDADD = $(cusim_libs)
+tests_t_cuda_linear_checked_SOURCES = $(linear_sources)
+tests_t_cuda_linear_checked_CPPFLAGS = $(cusim_checked)
+tests_t_cuda_linear_checked_CXXFLAGS = $(cusim_checked_flags)
+tests_t_cuda_linear_checked_LDADD = $(cusim_checked_libs)

@@ -1,0 +1,251 @@
+/*
+ * kernels/cuda/linear.cu on the emulated device against the reference, bit for
+ * bit, over random shapes and at the bounds of its sums; and its tap.
+ */
+#include <string.h>
+
+#include "kernels/cuda/linear.cu"
+#include "tests/cusim/array.h"
+
+extern "C" {
+#include "tests/tap.h"
+}
+
+static struct random_numbers rnd(11);
+static struct x1_kernels ref;
+
+/* What the numbers are: any; the largest; large and all positive, so that sums
+ * of slices pass 2^24 with all their bits. */
+enum values { ANY, EXTREME, LARGE };
+
+struct shape {
+    uint32_t m, n, k, splits;
+    bool a8, bias, add, gate;
+    enum values values;
+};
+
+/* A product's operands as the host has them. */
+struct operands {
+    std::vector<int8_t> w[2];
+    std::vector<float> s_w[2], bias, step, add;
+    std::vector<int16_t> q;
+};
+
+static int8_t weight(enum values v)
+{
+    return v == EXTREME ? 127
+           : v == LARGE ? (int8_t)(100 + rnd.below(28))
+                        : (int8_t)((int)rnd.below(255) - 127);
+}
+
+static int16_t activation(enum values v, bool a8)
+{
+    int most = a8 ? 127 : 16384;
+
+    if (v == EXTREME)
+        return (int16_t)(a8 ? -127 : rnd.below(2) ? 16384 : 16255);
+    if (v == LARGE)
+        return (int16_t)(most / 2 + (int)rnd.below((uint32_t)most / 2));
+    return (int16_t)((int)rnd.below(2 * (uint32_t)most + 1) - most);
+}
+
+static void make(operands *o, const shape &s)
+{
+    for (int i = 0; i < (s.gate ? 2 : 1); i++) {
+        o->w[i].resize((size_t)s.n * s.k);
+        for (auto &v : o->w[i])
+            v = weight(s.values);
+        o->s_w[i].resize(s.n);
+        for (auto &v : o->s_w[i])
+            v = (float)(rnd.below(1000) + 1) * 0x1p-14f;
+    }
+    o->bias.resize(s.n);
+    for (auto &v : o->bias)
+        v = rnd.real(1);
+    o->step.resize(s.m);
+    for (auto &v : o->step)
+        v = x1_pow2(-(int)rnd.below(20));
+    o->add.resize((size_t)s.m * s.n);
+    for (auto &v : o->add)
+        v = rnd.real(6);
+    o->q.resize((size_t)s.m * s.k);
+    for (auto &v : o->q)
+        v = activation(s.values, s.a8);
+}
+
+/* The reference's rows hold int16 (reference.c), so they can be set. */
+static std::vector<float> want(operands &o, const shape &s)
+{
+    struct x1_rows rows = { s.m, s.k, s.a8, o.q.data(), o.step.data() };
+    std::vector<float> y = o.add;
+    struct x1_weights w[2];
+
+    for (int i = 0; i < (s.gate ? 2 : 1); i++) {
+        struct x1_matrix m = { s.n, s.k, o.s_w[i].data(), o.w[i].data() };
+
+        x1_pack(&ref, &w[i], &m, nullptr);
+    }
+    if (s.gate)
+        ref.swiglu(y.data(), s.n, &w[0], &w[1], &rows, 0, s.n);
+    else
+        ref.linear(y.data(), s.n, &w[0], s.bias ? o.bias.data() : nullptr,
+                   s.add, &rows, 0, s.n);
+    return y;
+}
+
+static std::vector<int8_t> padded(const std::vector<int8_t> &w, uint32_t n,
+                                  uint32_t k, uint32_t ldk)
+{
+    std::vector<int8_t> p((size_t)n * ldk, 0);
+
+    for (uint32_t r = 0; r < n; r++)
+        memcpy(&p[(size_t)r * ldk], &w[(size_t)r * k], k);
+    return p;
+}
+
+/* The sums of row `row` as the tap should have them. */
+static bool tap_right(const std::vector<int32_t> &tapped, const operands &o,
+                      const shape &s, uint32_t row)
+{
+    uint32_t S = s.a8 ? 1 : 2;
+
+    for (int i = 0; i < (s.gate ? 2 : 1); i++)
+        for (uint32_t n = 0; n < s.n; n++) {
+            int64_t acc = 0, got = 0;
+
+            for (uint32_t k = 0; k < s.k; k++)
+                acc += (int64_t)o.w[i][(size_t)n * s.k + k] *
+                       o.q[(size_t)row * s.k + k];
+            for (uint32_t j = 0; j < S; j++)
+                got = got * 256 + tapped[((size_t)i * S + j) * s.n + n];
+            if (acc != got)
+                return false;
+        }
+    return true;
+}
+
+static bool amax_right(const std::vector<uint32_t> &amax,
+                       const std::vector<float> &y, const shape &s)
+{
+    for (uint32_t r = 0; r < s.m; r++) {
+        uint32_t m = 0;
+
+        for (uint32_t j = 0; j < s.n; j++) {
+            uint32_t b = x1_bits(y[(size_t)r * s.n + j]) & 0x7fffffffu;
+
+            m = b > m ? b : m;
+        }
+        if (m != amax[r])
+            return false;
+    }
+    return true;
+}
+
+static bool equal(const shape &s)
+{
+    uint32_t ldk = slice_bytes(s.k), S = s.a8 ? 1 : 2, second = s.gate;
+    struct linear_tap at = { 5, rnd.below(s.m) };
+    struct linear_args a = {};
+    operands o;
+
+    make(&o, s);
+    array<int8_t> w(padded(o.w[0], s.n, s.k, ldk));
+    array<int8_t> w2(padded(o.w[second], s.n, s.k, ldk));
+    array<int8_t> q(slices_of(o.q.data(), s.m, s.k, ldk, s.a8));
+    array<float> s_w(o.s_w[0]), s_w2(o.s_w[second]), bias(o.bias);
+    array<float> step(o.step), y(o.add);
+    array<uint32_t> amax(s.m), count(s.n);
+    array<int32_t> sum(linear_scratch(s.n, s.gate)), tapped(2 * S * s.n);
+    array<struct linear_tap> tap(&at, 1);
+
+    amax.zero();
+    count.zero();
+    sum.zero();
+    a.w = w.p;
+    a.s_w = s_w.p;
+    a.w2 = s.gate ? w2.p : nullptr;
+    a.s_w2 = s_w2.p;
+    a.bias = s.bias ? bias.p : nullptr;
+    a.q = q.p;
+    a.step = step.p;
+    a.y = y.p;
+    a.add = s.add ? y.p : nullptr; /* in place */
+    a.amax = amax.p;
+    a.sum = sum.p;
+    a.count = count.p;
+    a.tap = tap.p;
+    a.tapped = tapped.p;
+    a.number = 5;
+    a.n = s.n;
+    a.m = s.m;
+    a.ldk = ldk;
+    a.ldy = s.n;
+    /* twice where nothing is added: zeros are left behind */
+    for (int i = 0; i < (s.add ? 1 : 2); i++)
+        must(linear_launch(&a, s.a8, s.splits, nullptr));
+
+    std::vector<float> expected = want(o, s);
+    bool good = memcmp(y.get().data(), expected.data(),
+                       expected.size() * sizeof(float)) == 0 &&
+                amax_right(amax.get(), expected, s) &&
+                tap_right(tapped.get(), o, s, at.row);
+
+    if (!good)
+        printf("# m %u n %u k %u splits %u a8 %d bias %d add %d gate %d\n",
+               s.m, s.n, s.k, s.splits, s.a8, s.bias, s.add, s.gate);
+    return good;
+}
+
+static void test_shapes(void)
+{
+    static const uint32_t ks[] = { 1, 8, 18, 64, 96, 172, 512, 576, 1100 };
+    int bad = 0, n = 48;
+
+    for (int i = 0; i < n; i++) {
+        shape s = {};
+
+        s.m = i < 32 ? (uint32_t)i + 1 : 1 + rnd.below(32);
+        s.n = 1 + rnd.below(150);
+        s.k = ks[rnd.below(9)];
+        s.splits = 1 + rnd.below(3);
+        s.a8 = rnd.below(3) == 0;
+        s.gate = rnd.below(3) == 0;
+        s.bias = !s.gate && rnd.below(2);
+        s.add = !s.gate && rnd.below(2);
+        bad += !equal(s);
+    }
+    ok(bad == 0, "%d shapes equal the reference, tapped sums too", n);
+}
+
+static void test_bounds(void)
+{
+    shape s = { 1, 3, 131072, 2, false, false, false, false, EXTREME };
+
+    ok(equal(s), "the longest row of the largest A14 values");
+    s.a8 = true;
+    ok(equal(s), "the longest row of the largest A8 values");
+    s = { 3, 130, 6000, 2, false, true, false, false, LARGE };
+    ok(equal(s), "sums of slices past 2^24 with all their bits");
+}
+
+static void test_refused(void)
+{
+    struct linear_args a = {};
+
+    a.n = 1;
+    a.m = LINEAR_ROWS + 1;
+    ok(linear_launch(&a, false, 1, nullptr) == cudaErrorInvalidValue,
+       "refuses more rows than it has sums for");
+    a.m = 0;
+    ok(linear_launch(&a, false, 1, nullptr) == cudaErrorInvalidValue,
+       "refuses no rows");
+}
+
+int main(void)
+{
+    ref = reference_kernels();
+    test_shapes();
+    test_bounds();
+    test_refused();
+    return done();
+}
