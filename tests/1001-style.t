@@ -132,6 +132,7 @@ comment && !sub(/^.*\*\//, "") { next }
 /[a-z0-9_] \(/ && !/^#/ {
     gsub(/(^|[^a-z0-9_])(if|for|while|switch|return|case) \(/, "")
     gsub(/[a-z0-9_] \(\*/, "")
+    gsub(/[a-z0-9_] \(&[a-z_]+\)\[/, "") # of an array
     if (/[a-z0-9_] \(/)
         say("a blank before the parenthesis of a call")
 }

@@ -98,4 +98,32 @@ static inline size_t linear_scratch(size_t n, bool gate)
     return (n + 63) / 64 * 64 * 64 * (gate ? 2 : 1);
 }
 
+/* Attention of one query a sequence to its keys [from, to), at least one.
+ *
+ * The pool of a layer: k and v are [block][kv head][page][hdp] int8, s_k and
+ * s_v [block][kv head][page]; `page` is a multiple of 16, hdp is hd padded
+ * with zeros to a multiple of 32.  Row i of the table has the blocks of
+ * sequence i.  c is the model's attention scale. */
+struct attention_args {
+    const int8_t *k, *v;
+    const float *s_k, *s_v;
+    const int32_t *table;       /* sequences x table_stride */
+    const uint32_t *from, *to;  /* sequences */
+    const int8_t *q;            /* sequences x heads x 2 slices of hdp */
+    const float *step;          /* sequences x heads */
+    float c;
+    float *score;               /* sequences x heads x score_stride */
+    uint32_t *top;              /* sequences x heads, zero before and after */
+    uint32_t *vm;               /* sequences x kv heads, zero before */
+    unsigned long long *num;    /* sequences x heads x hdp, zero likewise */
+    unsigned long long *z;      /* sequences x heads, zero before and after */
+    float *o;                   /* sequences x heads x hd */
+    uint32_t heads, kv_heads, hd, hdp, page, table_stride, score_stride;
+};
+
+/* Keys are split over `splits` blocks, at least 1; splits change no bit. */
+cudaError_t attention_launch(const struct attention_args *a,
+                             uint32_t sequences, uint32_t splits,
+                             cudaStream_t stream);
+
 #endif

@@ -227,7 +227,7 @@ DEV void linear_sums(int32_t (&d)[MT][NT][4], const struct linear_args &a,
 }
 
 template <int MT, int NT, int S, int ST, int W, bool GATE>
-__global__ void __launch_bounds__(32 * W)
+__global__ void __launch_bounds__(32 * W, 1)
 k_linear(const struct linear_args a)
 {
     SHARED(int32_t, part, 16 * MT * 8 * NT);

@@ -23,6 +23,8 @@ tests_libcusim_hooks_a_SOURCES = tests/cusim/hooks.cpp
 tests_libcusim_hooks_a_CXXFLAGS = $(cusim_flags)
 
 cusim_tests = \
+	tests/t_cuda_attention \
+	tests/t_cuda_attention_checked \
 	tests/t_cuda_device \
 	tests/t_cuda_device_checked \
 	tests/t_cuda_linear \
@@ -39,7 +41,8 @@ tests_t_cuda_device_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_device_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_device_checked_LDADD = $(cusim_checked_libs)
 
-EXTRA_DIST += kernels/cuda/linear.cu kernels/cuda/rowwise.cu
+EXTRA_DIST += kernels/cuda/attention.cu kernels/cuda/linear.cu \
+	kernels/cuda/rowwise.cu
 rowwise_sources = tests/t_cuda_rowwise.cpp kernels/cuda/launch.cuh \
 	kernels/cuda/rowwise.cuh
 tests_t_cuda_rowwise_SOURCES = $(rowwise_sources)
@@ -58,3 +61,12 @@ tests_t_cuda_linear_checked_SOURCES = $(linear_sources)
 tests_t_cuda_linear_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_linear_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_linear_checked_LDADD = $(cusim_checked_libs)
+
+attention_sources = tests/t_cuda_attention.cpp kernels/cuda/attention.cuh
+tests_t_cuda_attention_SOURCES = $(attention_sources)
+tests_t_cuda_attention_CXXFLAGS = $(cusim_flags)
+tests_t_cuda_attention_LDADD = $(cusim_libs)
+tests_t_cuda_attention_checked_SOURCES = $(attention_sources)
+tests_t_cuda_attention_checked_CPPFLAGS = $(cusim_checked)
+tests_t_cuda_attention_checked_CXXFLAGS = $(cusim_checked_flags)
+tests_t_cuda_attention_checked_LDADD = $(cusim_checked_libs)
