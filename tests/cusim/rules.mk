@@ -4,7 +4,7 @@
 # its flag is not one of the linker's).
 if HAVE_CUSIM
 check_LIBRARIES += tests/libcusim.a tests/libcusim_hooks.a
-check_PROGRAMS += $(cusim_tests)
+check_PROGRAMS += $(cusim_tests) tests/x1vectors-sim
 TESTS += $(cusim_tests)
 endif
 cusim_flags = $(CUSIM_CXXFLAGS)
@@ -70,3 +70,9 @@ tests_t_cuda_attention_checked_SOURCES = $(attention_sources)
 tests_t_cuda_attention_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_attention_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_attention_checked_LDADD = $(cusim_checked_libs)
+
+# The vectors of X1 on the emulated device (tests/0213-sim.t).
+tests_x1vectors_sim_SOURCES = $(tests_x1vectors_SOURCES) \
+	tests/cusim/table.cpp
+tests_x1vectors_sim_CXXFLAGS = $(cusim_flags)
+tests_x1vectors_sim_LDADD = $(cusim_libs)
