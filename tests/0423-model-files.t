@@ -135,4 +135,30 @@ rm -rf models
 gives 0 "a model file" model add old.apus
 gives 0 "whose chats cannot end" model list
 has out 'made by rule 1, .*its source$' "a mark"
+
+# ---- sampling defaults -------------------------------------------------------
+info() { # WANTED NAME
+    gives 0 "$2: model info" model info "$id"
+    line=$(sed -n 's/^sampling defaults of its source.*taken): //p' out)
+    [ "$line" = "$1" ] && r=0 || r=1
+    report $r "$2: \"$line\""
+}
+copy d
+gives 0 "no generation_config.json" model add d
+id=$(cat out)
+info "" "no generation_config.json"
+printf '{"do_sample": true, "temperature": 0.60, "top_k": 20, "top_p": 0.95,
+"transformers_version": "4.51.0"}' >d/generation_config.json
+gives 0 "sampling defaults" model add d
+info "do_sample true, temperature 0.60, top_p 0.95, top_k 20" "defaults"
+[ "$(cat models/sampling)" = "$id do_sample true, temperature 0.60, $(
+    )top_p 0.95, top_k 20" ] && r=0 || r=1
+report $r "they have one line"
+gives 0 "a model file" model convert d -o same.apus
+gives 0 "the same from a file" model add same.apus
+info "do_sample true, temperature 0.60, top_p 0.95, top_k 20" "still known"
+printf '{"temperature": "hot", "top_p": {}, "do_sample": null}' \
+    >d/generation_config.json
+gives 0 "defaults that are none" model add d
+info "" "none"
 finish

@@ -499,8 +499,20 @@ static void print_record(const struct model_record *r)
     printf("parameters: %" PRIu64 "\n", model_parameters(r));
 }
 
+/* What other engines take unasked. */
+static void print_sampling(const char *store, struct id id)
+{
+    struct buf b;
+
+    buf_init(&b, LIST_MAX);
+    if (models_sampling(&b, store, id))
+        printf("sampling defaults of its source (say them in a request; they"
+               " are not taken): %s\n", b.data);
+    buf_clear(&b);
+}
+
 /* Record and texts of a file; its tensors are not read. */
-static int print_info(const char *path, struct err *err)
+static int print_info(const char *store, const char *path, struct err *err)
 {
     struct model_record r;
     struct id id;
@@ -517,6 +529,7 @@ static int print_info(const char *path, struct err *err)
     print_record(&r);
     printf("tokenizer: %s\nchat template: %s\n", tokenizer_text(&tok),
            template_text(&chat));
+    print_sampling(store, id);
     rc = 0;
 out:
     buf_clear(&tok);
@@ -547,7 +560,7 @@ static int model_info(struct settings *s, int argc, char **argv)
         return status;
     status = CMD_DONE;
     if (models_resolve(&path, settings_text(s, "models"), what, say, &err) ||
-        print_info(path, &err))
+        print_info(settings_text(s, "models"), path, &err))
         status = cmd_fail(&err);
     free(path);
     return status;

@@ -588,6 +588,7 @@ int models_put(const char *store, const char *what,
     /* those who share a store can read it, and seldom write it */
     rc = remember(store, h, err);
     models_made(store, h, what);
+    models_sampling_keep(store, h, what);
     models_source_of_path(source, what);
     if (rc == 0 && source[0])
         rc = models_source_set(store, h, source, err);

@@ -2,7 +2,8 @@
  * The model store: a directory with a file ID.apus for each model, `names`
  * (lines "name id"), `checked` (which files were verified: id, device, inode,
  * size, mtime, ctime), `sources` (what was converted to which),
- * `made` (by which rule of the converter, and of what),
+ * `made` (by which rule of the converter, and of what), `sampling` (defaults of
+ * the sources, which nothing here takes),
  * `arweave` (under which ids models were fetched) and `origins` (where models
  * are to be had).  A file is believed only
  * after its id was computed.
@@ -10,6 +11,7 @@
 #ifndef APUS_MODEL_MODELS_H
 #define APUS_MODEL_MODELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -117,6 +119,10 @@ void models_source(char out[MODELS_SOURCE], const char *store, struct id id);
 int models_source_set(const char *store, struct id id, const char *text,
                       struct err *err);
 int models_source_check(const char *text, struct err *err);
+
+/* Append the sampling defaults that a model's source had, in words; false if
+ * nothing is known of any. */
+bool models_sampling(struct buf *out, const char *store, struct id id);
 
 /* What the path of a directory tells, in a cache of Hugging Face. */
 void models_source_of_path(char out[MODELS_SOURCE], const char *path);

@@ -5,6 +5,7 @@
 #ifndef APUS_MODEL_MODELS_INTERNAL_H
 #define APUS_MODEL_MODELS_INTERNAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/id.h"
@@ -22,6 +23,14 @@ int models_read_text(struct buf *b, const char *store, const char *file,
 int models_write_text(const struct buf *b, const char *store,
                       const char *file, struct err *err);
 
+/* The line "id rest" of a model in a file of the store, without an end of line:
+ * put replaces it, or removes it if rest is NULL, and gives up quietly, since
+ * those who share a store may only read it.  get appends the rest. */
+void models_line_put(const char *store, const char *file, struct id id,
+                     const char *rest);
+bool models_line_get(struct buf *out, const char *store, const char *file,
+                     struct id id);
+
 /* The model of a source (a directory or a file in another format): converted
  * now, or before. */
 int models_of_source(struct id *id, const char *store, const char *what,
@@ -33,6 +42,8 @@ int models_known_source(struct id *id, const char *store, const char *what,
 /* Remember that a model was made of this source, by today's rule.  Nothing of a
  * model file, which was made elsewhere. */
 void models_made(const char *store, struct id id, const char *source);
+/* Remember the sampling defaults of a source that has some. */
+void models_sampling_keep(const char *store, struct id id, const char *source);
 /* End the line of a model: of one that an older rule made, if today's would
  * make another of its source, after a tab and words that say so. */
 struct model_record;

@@ -24,8 +24,6 @@
 #include "text/chat.h"
 #include "text/tokenizer.h"
 
-#define ID (ID_TEXT - 1) /* characters of an id */
-
 /* A path in one line. */
 static void put_path(struct buf *b, const char *path)
 {
@@ -64,68 +62,38 @@ static char *take_path(const char *s, size_t n)
     return path;
 }
 
-/* The line of a model that begins at or after p; NULL if there is none. */
-static const char *find(const char *p, struct id id)
-{
-    for (; *p; p += p[strcspn(p, "\n")] ? strcspn(p, "\n") + 1
-                                        : strlen(p))
-        if (strncmp(p, id_text(id).s, ID) == 0 && p[ID] == ' ')
-            return p;
-    return NULL;
-}
-
 /* Being unable to costs a mark in a list. */
 void models_made(const char *store, struct id id, const char *source)
 {
     char *real = realpath(source, NULL);
-    struct buf b, all;
-    const char *old, *p;
+    struct buf b;
 
-    if (!formats_known(source)) { /* a model file, made elsewhere */
-        free(real);
-        return;
+    if (formats_known(source)) { /* no model file, made elsewhere */
+        buf_init(&b, MODELS_MAX_TEXT);
+        buf_printf(&b, "%d ", CONVERT_RULE);
+        put_path(&b, real ? real : source);
+        if (!b.full)
+            models_line_put(store, "made", id, b.data);
+        buf_clear(&b);
     }
-    buf_init(&all, MODELS_MAX_TEXT);
-    buf_init(&b, MODELS_MAX_TEXT);
-    if (models_read_text(&all, store, "made", NULL))
-        buf_reset(&all);
-    buf_printf(&b, "%s %d ", id_text(id).s, CONVERT_RULE);
-    put_path(&b, real ? real : source);
-    buf_putc(&b, '\n');
-    /* the other models' lines */
-    for (p = all.len > 0 ? all.data : ""; *p; p = old) {
-        size_t n = strcspn(p, "\n");
-
-        old = p[n] ? p + n + 1 : p + n;
-        if (find(p, id) != p)
-            buf_put(&b, p, (size_t)(old - p));
-    }
-    if (!b.full)
-        models_write_text(&b, store, "made", NULL);
     free(real);
-    buf_clear(&all);
-    buf_clear(&b);
 }
 
 /* The rule, and the source, which the caller frees; NULL if nobody knows. */
 static unsigned long rule_of(char **source, const char *store, struct id id)
 {
     unsigned long rule = 1;
-    const char *line;
+    struct buf line;
     char *end;
-    struct buf b;
 
     *source = NULL;
-    buf_init(&b, MODELS_MAX_TEXT);
-    if (models_read_text(&b, store, "made", NULL))
-        buf_reset(&b);
-    line = find(b.len > 0 ? b.data : "", id);
-    if (line) {
-        rule = strtoul(line + ID + 1, &end, 10);
+    buf_init(&line, MODELS_MAX_TEXT);
+    if (models_line_get(&line, store, "made", id)) {
+        rule = strtoul(line.data, &end, 10);
         if (*end == ' ')
-            *source = take_path(end + 1, strcspn(end + 1, "\n"));
+            *source = take_path(end + 1, strlen(end + 1));
     }
-    buf_clear(&b);
+    buf_clear(&line);
     return rule;
 }
 
