@@ -12,6 +12,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "model/model.h"
+#include "model/model_layout.h"
+
+#define OTHER_WINDOW 9 /* of every second layer, where layers differ */
 
 static const struct {
     const char *name;
@@ -135,19 +138,29 @@ static void one_layer(struct place *p, struct model_layer *l,
 static void all(struct place *p, struct model *m)
 {
     const struct model_record *r = &m->rec;
+    size_t half = r->head_dim / 2;
     float *f;
 
     matrix(p, &m->embed, r->n_vocab, r->dim);
     m->head = m->embed;
     if (!(r->flags & MODEL_TIED))
         matrix(p, &m->head, r->n_vocab, r->dim);
-    f = put(p, r->head_dim / 2 * sizeof(*f));
-    for (size_t i = 0; f && i < r->head_dim / 2; i++)
+    f = put(p, half * model_tables(r) * sizeof(*f)); /* the second: zeros */
+    for (size_t i = 0; f && i < half; i++)
         f[i] = (float)(1.0 / pow(10000.0, 2.0 * (double)i / r->head_dim));
     m->inv_freq = f;
     m->final_norm = vector(p, r->dim, 1);
-    for (uint32_t l = 0; l < r->n_layers; l++)
+    for (uint32_t l = 0; l < r->n_layers; l++) {
+        m->layers[l].window = r->window;
+        m->layers[l].attn_scale = r->attn_scale;
+        m->layers[l].inv_freq = f;
+        if (l % 2 == 1 && r->flags & MODEL_LAYERS) {
+            m->layers[l].window = OTHER_WINDOW;
+            m->layers[l].attn_scale *= 2;
+            m->layers[l].inv_freq = f ? f + half : NULL;
+        }
         one_layer(p, &m->layers[l], r);
+    }
 }
 
 int shape_build(struct model **out, const struct model_record *rec,

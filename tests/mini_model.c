@@ -80,6 +80,8 @@ void mini_init(struct mini *m, uint32_t flags)
     r->eos[0] = 2;
     r->tokenizer_size = 70;
     r->template_size = 9;
+    if (flags & MODEL_LAYERS)
+        r->attn_scale = 1;
     r->n_tensors = TENSOR_LAYERS + LAYER_TENSORS;
     if (model_layout(&m->lay, r, NULL))
         abort();

@@ -117,6 +117,57 @@ static int refused(const void *data, size_t n, const char *text)
     return 0;
 }
 
+/* A model of one layer with a window of 5, its scale and the second table. */
+static void try_layers(void)
+{
+    static const struct {
+        size_t at; /* of the numbers of its layer */
+        float x;
+    } bad[] = { { 0, 0.5f }, { 0, -1 }, { 0, 131073 }, { 0, (float)NAN },
+                { 1, 0 }, { 1, -1 }, { 1, 0x1p20f }, { 2, 0.5f }, { 2, 2 },
+                { 2, -1 }, { 3, 1 }, { 3, -0.0f } };
+    static const float good[] = { 1, 0.5f, 0, 0, 5, 0.25f, 1, 0 };
+    struct model *m = NULL;
+    struct err err = ERR_INIT;
+    struct mini mini;
+    unsigned char *p;
+
+    mini_init(&mini, MODEL_LAYERS);
+    p = mini.data + mini.lay.offset[TENSOR_INV_FREQ];
+    for (uint32_t i = 0; i < 8; i++)
+        set_u32(p + 4 * i, f32_bits(good[i]));
+    mini_seal(&mini);
+    if (ok(!open_bytes(&m, mini.data, mini.lay.size, NULL, &err),
+           "layers that differ: %s", err.text)) {
+        ok(m->layers[0].window == 5 && m->layers[0].attn_scale == 0.25f &&
+           m->layers[0].inv_freq == m->inv_freq + 2, "window, scale, table");
+        model_close(m);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        unsigned char *at = p + 16 + 4 * bad[i].at;
+        uint32_t was = get_u32(at);
+
+        set_u32(at, f32_bits(bad[i].x));
+        mini_seal(&mini);
+        ok(refused(mini.data, mini.lay.size, "value 4 of its floats"),
+           "refused: %g as number %zu", (double)bad[i].x, bad[i].at);
+        set_u32(at, was);
+    }
+    set_u32(p + 12, f32_bits(1.5f));
+    mini_seal(&mini);
+    ok(refused(mini.data, mini.lay.size, "value 3 of its floats"),
+       "a frequency of the second table");
+    mini.rec.window = 4;
+    mini_seal(&mini);
+    ok(refused(mini.data, mini.lay.size, "window"), "a window beside them");
+    mini.rec.window = 0;
+    mini.rec.attn_scale = 0.5f;
+    mini_seal(&mini);
+    ok(refused(mini.data, mini.lay.size, "attention scale"),
+       "a scale beside them");
+    mini_clear(&mini);
+}
+
 static void try_good(void)
 {
     struct id id = { 0 };
@@ -512,6 +563,7 @@ static void try_peek(void)
 int main(void)
 {
     try_good();
+    try_layers();
     try_damage();
     try_flipped_record();
     try_values();

@@ -135,7 +135,8 @@ static void spoil(struct model *m)
 static struct model *random_model(void)
 {
     static const uint32_t flags[] = { 0, MODEL_TIED, MODEL_QKV_BIAS,
-                                      MODEL_QK_NORM, MODEL_A8 };
+                                      MODEL_QK_NORM, MODEL_A8,
+                                      MODEL_LAYERS };
     struct model_record rec = { .eps = 1e-5f, .context = 512 };
     struct err err = ERR_INIT;
     struct model *m;
@@ -151,6 +152,8 @@ static struct model *random_model(void)
     for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++)
         if (rnd() % 3 == 0)
             rec.flags |= flags[i];
+    if (rec.flags & MODEL_LAYERS)
+        rec.window = 0;
     if (shape_build(&m, &rec, &err)) {
         printf("# %s\n", err.text);
         abort();

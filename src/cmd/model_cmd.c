@@ -482,7 +482,9 @@ static void print_record(const struct model_record *r)
            r->n_heads, r->n_kv_heads, r->head_dim, r->ffn_dim, r->n_vocab);
     printf("context: %u%s\n", r->context, r->context == X1_MAX_CONTEXT
            ? " (the most there is; the source may say more)" : "");
-    if (r->window)
+    if (r->flags & MODEL_LAYERS)
+        printf("window, attention scale, RoPE: by layer\n");
+    else if (r->window)
         printf("window: %u\n", r->window);
     else
         printf("window: none\n");
@@ -493,8 +495,9 @@ static void print_record(const struct model_record *r)
     printf("norms of q, k: %s\n", r->flags & MODEL_QK_NORM ? "yes" : "no");
     printf("activations: %s\n", r->flags & MODEL_A8R ? "A8R"
            : r->flags & MODEL_A8 ? "A8" : "A14");
-    printf("eps: %.9g\nattention scale: %.9g\n", (double)r->eps,
-           (double)r->attn_scale);
+    printf("eps: %.9g\n", (double)r->eps);
+    if (!(r->flags & MODEL_LAYERS))
+        printf("attention scale: %.9g\n", (double)r->attn_scale);
     print_ids(r);
     printf("parameters: %" PRIu64 "\n", model_parameters(r));
 }

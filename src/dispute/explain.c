@@ -124,7 +124,7 @@ static void turn(struct explain *e, float *x, size_t heads, const float *g)
     if (g)
         e->k.rmsnorm(x, x, rec->head_dim, g, rec->eps, heads, rec->head_dim,
                      e->fault);
-    x1_rope_row(cos, sin, e->m->inv_freq, half, e->position);
+    x1_rope_row(cos, sin, e->m->layers[e->layer].inv_freq, half, e->position);
     e->k.rope(x, heads, rec->head_dim, cos, sin);
 }
 
@@ -200,7 +200,7 @@ static void attended(struct explain *e, size_t head, const int16_t *r,
 {
     unsigned char *out = e->out.vector[ENTRY_HEADS] + 32 * head;
     size_t hd = e->m->rec.head_dim, wm = from, wv = from;
-    float c = e->m->rec.attn_scale, m = 0;
+    float c = e->m->layers[e->layer].attn_scale, m = 0;
     int64_t z = 0;
 
     for (size_t i = from; i < to; i++) {
@@ -231,6 +231,7 @@ static void attend_group(struct explain *e, size_t g,
                          const unsigned char *rows, size_t stride,
                          size_t from, size_t to)
 {
+    float c = e->m->layers[e->layer].attn_scale;
     size_t hd = e->m->rec.head_dim;
     size_t group = e->m->rec.n_heads / e->m->rec.n_kv_heads;
     struct x1_blocks kv = { e->block, 0 };
@@ -249,7 +250,7 @@ static void attend_group(struct explain *e, size_t g,
 
         query = (struct x1_query){ q, e->f[ENTRY_O] + h * hd, (uint32_t)from,
                                    (uint32_t)to, -1 };
-        e->k.attention(&query, 1, e->m->rec.attn_scale, &kv, hd, e->scratch);
+        e->k.attention(&query, 1, c, &kv, hd, e->scratch);
         attended(e, h, e->row + h * hd, er, rows, stride, from, to);
     }
 }
@@ -259,7 +260,8 @@ static int attend(struct explain *e, const unsigned char *rows, size_t stride,
 {
     const struct model_record *rec = &e->m->rec;
     size_t to = (size_t)e->position + 1, hd = rec->head_dim;
-    size_t from = rec->window && to > rec->window ? to - rec->window : 0;
+    size_t window = e->m->layers[e->layer].window;
+    size_t from = window && to > window ? to - window : 0;
 
     if (reserve(e, to, err))
         return -1;

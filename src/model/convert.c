@@ -46,7 +46,10 @@ struct conversion {
 static size_t longest(const struct model_record *r)
 {
     size_t n = r->dim, q = (size_t)r->n_heads * r->head_dim;
+    struct tensor_record freq;
 
+    model_expect(r, TENSOR_INV_FREQ, &freq);
+    n = n < freq.rows ? freq.rows : n;
     n = n < q ? q : n;
     return n < r->ffn_dim ? r->ffn_dim : n;
 }

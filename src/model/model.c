@@ -39,6 +39,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 struct reader {
     int fd;
     const char *path;
+    const struct model_record *rec;
     uint64_t file_size;
     bool hash;           /* check the roots */
     const struct model_sink *sink; /* takes the matrices, or NULL */
@@ -161,7 +162,7 @@ static int read_zeros(struct reader *r, size_t offset, struct err *err)
 static int check_floats(const struct reader *r, uint32_t i,
                         const unsigned char *p, size_t n, struct err *err)
 {
-    if (!model_check_floats(i, p, n, err))
+    if (!model_check_floats(r->rec, i, p, n, err))
         return 0;
     return err_prefix(err, "\"%s\"", r->path);
 }
@@ -339,6 +340,24 @@ static struct x1_matrix weights(const struct model *m,
     return w;
 }
 
+/* Where its keys begin, and what its angles are. */
+static void set_positions(const struct model *m, uint32_t l,
+                          struct model_layer *y)
+{
+    size_t half = m->rec.head_dim / 2;
+    const float *of = m->inv_freq + half * model_tables(&m->rec) +
+                      (size_t)MODEL_LAYER_NUMBERS * l;
+
+    y->window = m->rec.window;
+    y->attn_scale = m->rec.attn_scale;
+    y->inv_freq = m->inv_freq;
+    if (!(m->rec.flags & MODEL_LAYERS))
+        return;
+    y->window = (uint32_t)of[MODEL_LAYER_WINDOW];
+    y->attn_scale = of[MODEL_LAYER_SCALE];
+    y->inv_freq += (size_t)of[MODEL_LAYER_TABLE] * half;
+}
+
 /* Point into the data. */
 static void index_model(struct model *m, const struct model_layout *lay)
 {
@@ -351,6 +370,7 @@ static void index_model(struct model *m, const struct model_layout *lay)
         uint32_t i = TENSOR_LAYERS + LAYER_TENSORS * l;
         struct model_layer *y = &m->layers[l];
 
+        set_positions(m, l, y);
         y->attn_norm = floats(m, lay, i + LAYER_ATTN_NORM);
         y->wq = weights(m, lay, i + LAYER_WQ);
         y->wk = weights(m, lay, i + LAYER_WK);
@@ -472,6 +492,7 @@ static int open_model(struct model **out, const char *path,
     r.sink = sink;
     if (read_record(&r, head, &m->rec, &m->id, err))
         goto out;
+    r.rec = &m->rec;
     if (want_id && !id_equal(*want_id, m->id)) {
         err_set(err, ERR_INPUT, "\"%s\" is another model than the one asked "
                 "for: its id differs", path);

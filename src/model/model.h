@@ -18,6 +18,9 @@ struct buf;
 struct err;
 
 struct model_layer {
+    uint32_t window;                /* keys that a query attends to; 0: all */
+    float attn_scale;
+    const float *inv_freq;          /* head_dim / 2, those of its table */
     const float *attn_norm;         /* dim */
     struct x1_matrix wq, wk, wv;    /* (heads, kv heads) * head_dim x dim */
     struct x1_matrix wo;            /* dim x heads * head_dim */
@@ -33,7 +36,8 @@ struct model {
     struct id id;
     struct x1_matrix embed;      /* n_vocab x dim */
     struct x1_matrix head;       /* the same as embed if tied */
-    const float *inv_freq;       /* head_dim / 2 */
+    const float *inv_freq;       /* head_dim / 2 of each table, one after the
+                                    other (model_tables) */
     const float *final_norm;     /* dim */
     struct model_layer *layers;  /* n_layers */
     const unsigned char *tokenizer; /* rec.tokenizer_size bytes */

@@ -61,6 +61,8 @@ static int check_sizes(const struct model_record *r, struct err *err)
         return bad(err, "context", r->context, "1 to 131072");
     if (r->window > X1_MAX_CONTEXT)
         return bad(err, "window", r->window, "at most 131072");
+    if (r->flags & MODEL_LAYERS && r->window)
+        return bad(err, "window", r->window, "0 where layers differ");
     return 0;
 }
 
@@ -69,8 +71,8 @@ static int check_rest(const struct model_record *r, struct err *err)
     uint32_t i;
 
     if (r->flags & ~(uint32_t)(MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM |
-                               MODEL_A8 | MODEL_A8R))
-        return bad(err, "flags", r->flags, "made of 1, 2, 4, 8 and 16");
+                               MODEL_A8 | MODEL_A8R | MODEL_LAYERS))
+        return bad(err, "flags", r->flags, "made of 1, 2, 4, 8, 16 and 32");
     if (r->flags & MODEL_A8 && r->flags & MODEL_A8R)
         return bad(err, "flags", r->flags, "with 8 or 16, not both");
     /* by bits: a sign or a NaN is far above the upper limit */
@@ -82,6 +84,9 @@ static int check_rest(const struct model_record *r, struct err *err)
         f32_bits(r->attn_scale) >= BITS_SCALE_END)
         return err_set(err, ERR_INPUT, "model record: the attention scale "
                        "must be above 0 and below 2^20");
+    if (r->flags & MODEL_LAYERS && f32_bits(r->attn_scale) != BITS_ONE)
+        return err_set(err, ERR_INPUT, "model record: the attention scale "
+                       "must be 1 where layers differ");
     if (r->bos != MODEL_NONE && r->bos >= r->n_vocab)
         return bad(err, "bos", r->bos, "a token id");
     if (r->n_eos > 8)
@@ -118,6 +123,21 @@ static void matrix(struct tensor_record *t, uint32_t rows, uint32_t cols)
     t->cols = cols;
 }
 
+uint32_t model_tables(const struct model_record *rec)
+{
+    return rec->flags & MODEL_LAYERS ? 2 : 1;
+}
+
+/* Numbers of the tensor of inverse frequencies. */
+static uint32_t frequencies(const struct model_record *rec)
+{
+    uint32_t n = rec->head_dim / 2 * model_tables(rec);
+
+    if (rec->flags & MODEL_LAYERS)
+        n += MODEL_LAYER_NUMBERS * rec->n_layers;
+    return n;
+}
+
 void model_expect(const struct model_record *rec, uint32_t i,
                   struct tensor_record *t)
 {
@@ -130,7 +150,7 @@ void model_expect(const struct model_record *rec, uint32_t i,
     if (i == TENSOR_EMBED || i == TENSOR_HEAD)
         matrix(t, rec->n_vocab, rec->dim);
     else if (i == TENSOR_INV_FREQ)
-        vector(t, rec->head_dim / 2);
+        vector(t, frequencies(rec));
     else if (i == TENSOR_FINAL_NORM)
         vector(t, rec->dim);
     if (i < TENSOR_LAYERS)
@@ -352,12 +372,42 @@ static size_t first_bad(const unsigned char *p, size_t n, bool unit)
     return n;
 }
 
-int model_check_floats(uint32_t i, const unsigned char *p, size_t n,
-                       struct err *err)
+/* Whether the four numbers of a layer are within the limits of the fields of a
+ * record; a window is a whole number. */
+static bool is_layer(const unsigned char *p)
 {
-    char what[64];
-    size_t k = first_bad(p, n, i == TENSOR_INV_FREQ);
+    uint32_t window = get_u32(p + 4 * MODEL_LAYER_WINDOW);
+    uint32_t scale = get_u32(p + 4 * MODEL_LAYER_SCALE);
+    uint32_t table = get_u32(p + 4 * MODEL_LAYER_TABLE);
+    float w = f32_from(window);
 
+    /* by bits first: a sign or a NaN is far above the limit */
+    return window <= f32_bits((float)X1_MAX_CONTEXT) &&
+           f32_bits((float)(uint32_t)w) == window && scale > 0 &&
+           scale < BITS_SCALE_END && (table == 0 || table == BITS_ONE) &&
+           get_u32(p + 12) == 0;
+}
+
+/* The same of the numbers of layers. */
+static size_t first_bad_layer(const unsigned char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i += MODEL_LAYER_NUMBERS)
+        if (!is_layer(p + 4 * i))
+            return i;
+    return n;
+}
+
+int model_check_floats(const struct model_record *rec, uint32_t i,
+                       const unsigned char *p, size_t n, struct err *err)
+{
+    size_t tables = n, k;
+    char what[64];
+
+    if (i == TENSOR_INV_FREQ)
+        tables = (size_t)rec->head_dim / 2 * model_tables(rec);
+    k = first_bad(p, tables, i == TENSOR_INV_FREQ);
+    if (k == tables)
+        k += first_bad_layer(p + 4 * tables, n - tables);
     if (k == n)
         return 0;
     snprintf(what, sizeof(what), "value %zu of its floats is out of range", k);

@@ -19,6 +19,13 @@ struct err;
 #define MODEL_MAX_TOKENIZER ((uint64_t)64 << 20)
 #define MODEL_MAX_TEMPLATE ((uint64_t)1 << 20)
 
+/* The longest tensor of inverse frequencies: two tables, and the layers. */
+#define MODEL_MAX_FREQUENCIES \
+    (X1_MAX_HEAD_DIM + MODEL_LAYER_NUMBERS * MODEL_MAX_LAYERS)
+
+/* Tables of inverse frequencies that such a model has: 1 or 2. */
+uint32_t model_tables(const struct model_record *rec);
+
 /* Check the values of a record against the limits of numerics.md and each
  * other: ERR_INPUT names the field. */
 int model_check(const struct model_record *rec, struct err *err);
@@ -59,7 +66,7 @@ int model_check_tensors(struct tensor_record *t, const unsigned char *raw,
                         const struct model_record *rec, struct err *err);
 
 /* n floats of tensor i, little-endian: ERR_INPUT if one is out of range. */
-int model_check_floats(uint32_t i, const unsigned char *p, size_t n,
-                       struct err *err);
+int model_check_floats(const struct model_record *rec, uint32_t i,
+                       const unsigned char *p, size_t n, struct err *err);
 
 #endif

@@ -163,7 +163,7 @@ static int end_vector(const struct model_stream *s, struct err *err)
     const unsigned char *p = (unsigned char *)s->unit.data;
     struct id root;
 
-    if (model_check_floats(s->tensor, p, s->unit.len / 4, err))
+    if (model_check_floats(&s->rec, s->tensor, p, s->unit.len / 4, err))
         return -1;
     merkle_blob(&root, p, s->unit.len);
     if (!id_equal(root, s->t[s->tensor].root))
@@ -176,8 +176,8 @@ static int take_scales(struct model_stream *s, struct err *err)
     const struct tensor_record *t = &s->t[s->tensor];
     size_t n = (size_t)t->rows * 4;
 
-    if (model_check_floats(s->tensor, (unsigned char *)s->unit.data, t->rows,
-                           err))
+    if (model_check_floats(&s->rec, s->tensor, (unsigned char *)s->unit.data,
+                           t->rows, err))
         return -1;
     for (size_t i = n; i < s->unit.len; i++)
         if (s->unit.data[i])

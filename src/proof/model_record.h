@@ -29,8 +29,15 @@ enum {
     MODEL_QKV_BIAS = 2,  /* bq, bk, bv are there */
     MODEL_QK_NORM = 4,   /* q norm, k norm are there */
     MODEL_A8 = 8,        /* inputs of linears are A8 */
-    MODEL_A8R = 16       /* .. but of down and the head; weights are rotated */
+    MODEL_A8R = 16,      /* .. but of down and the head; weights are rotated */
+    MODEL_LAYERS = 32    /* layers differ: window, scale and table by layer */
 };
+
+/* With 32 the tensor of inverse frequencies has two tables of head_dim / 2, and
+ * then four numbers a layer: window, attention scale, table 0 or 1, and 0.  The
+ * window of the record is 0 then and its scale 1; neither is read. */
+#define MODEL_LAYER_NUMBERS 4
+enum { MODEL_LAYER_WINDOW, MODEL_LAYER_SCALE, MODEL_LAYER_TABLE };
 
 /* Indices of tensors: the first four, then 14 a layer. */
 enum {

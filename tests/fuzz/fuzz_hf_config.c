@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t *nul = size ? memchr(data, 0, size) : NULL;
     size_t n = nul ? (size_t)(nul - data) : size;
     const char *gen = nul ? (const char *)nul + 1 : NULL;
+    struct tensor_record t;
     struct hf_config c;
 
     if (!size || hf_config_parse(&c, (const char *)data, n, gen,
@@ -25,8 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (model_check(&c.rec, NULL))
         abort();
-    for (uint32_t i = 0; i < c.rec.head_dim / 2; i++)
-        if (!(c.inv_freq[i] >= 0 && c.inv_freq[i] <= 1))
-            abort();
+    model_expect(&c.rec, TENSOR_INV_FREQ, &t);
+    if (model_check_floats(&c.rec, TENSOR_INV_FREQ,
+                           (const unsigned char *)c.inv_freq, t.rows, NULL))
+        abort();
     return 0;
 }

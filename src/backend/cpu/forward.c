@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
+#include "model/model_layout.h"
 
 enum { /* operators of a layer, by the row that they quantise */
     OP_ATTN_IN = 0, OP_ATTN_NORM, OP_Q_HEAD, OP_K_HEAD, OP_Q_ROPE, OP_K, OP_V,
@@ -56,6 +57,7 @@ struct forward {
     struct forward_options o;
     const struct weights *weights;
     size_t dim, q_dim, kv_dim, ffn, hd; /* row lengths */
+    size_t angles;         /* of a position: hd / 2 of each table */
     /* the rows that are still computed, n of them */
     const struct backend_row **row;
     size_t n;
@@ -66,7 +68,7 @@ struct forward {
     float *q, *o_rows;     /* q_dim */
     float *kx, *vx;        /* kv_dim */
     float *g;              /* ffn */
-    float *cos, *sin;      /* hd / 2 */
+    float *cos, *sin;      /* angles */
     struct x1_rows in;     /* what the next linear reads */
     int32_t *fault;        /* n_heads a row */
     int32_t *in_fault;     /* of in, one a row */
@@ -213,7 +215,8 @@ static void turn_heads(struct forward *f, size_t i, float *x, size_t heads,
                        const float *g, uint32_t layer, uint32_t op)
 {
     int32_t *fault = f->fault + i * f->model->rec.n_heads;
-    size_t at = i * (f->hd / 2);
+    const float *table = f->model->layers[layer].inv_freq;
+    size_t at = i * f->angles + (size_t)(table - f->model->inv_freq);
 
     if (g) {
         f->k->rmsnorm(x, x, f->hd, g, f->model->rec.eps, heads, f->hd, fault);
@@ -263,13 +266,13 @@ static void heads_rows(void *self, size_t from, size_t to, size_t thread)
 static void embed_rows(void *self, size_t from, size_t to, size_t thread)
 {
     struct forward *f = ((const struct rows_job *)self)->f;
-    size_t half = f->hd / 2;
+    size_t n = f->angles;
 
     (void)thread;
     for (size_t i = from; i < to; i++) {
         f->k->embed(f->x + i * f->dim, &f->weights->embed, f->row[i]->token);
-        x1_rope_row(f->cos + i * half, f->sin + i * half, f->model->inv_freq,
-                    half, f->row[i]->position);
+        x1_rope_row(f->cos + i * n, f->sin + i * n, f->model->inv_freq, n,
+                    f->row[i]->position);
     }
 }
 
@@ -382,6 +385,7 @@ static void attend_span(struct forward *f, uint32_t l, const struct span *s,
                         size_t g, size_t thread)
 {
     const struct model_record *rec = &f->model->rec;
+    const struct model_layer *w = &f->model->layers[l];
     size_t group = rec->n_heads / rec->n_kv_heads;
     struct x1_query *query = f->query + thread * max_queries(f);
     struct x1_blocks kv = kv_blocks(f->pool, f->row[s->first]->slot, l, g);
@@ -390,12 +394,12 @@ static void attend_span(struct forward *f, uint32_t l, const struct span *s,
         size_t i = s->first + j / group;
         size_t at = (i * rec->n_heads + g * group + j % group) * f->hd;
         size_t to = (size_t)f->row[i]->position + 1;
-        size_t from = rec->window && to > rec->window ? to - rec->window : 0;
+        size_t from = w->window && to > w->window ? to - w->window : 0;
 
         query[j] = (struct x1_query){ f->q + at, f->o_rows + at,
                                       (uint32_t)from, (uint32_t)to, -1 };
     }
-    f->k->attention(query, s->n * group, rec->attn_scale, &kv, f->hd,
+    f->k->attention(query, s->n * group, w->attn_scale, &kv, f->hd,
                     f->scratch[thread]);
     for (size_t j = 0; j < s->n * group; j++)
         note(f, f->row[s->first + j / group], l, OP_Q_ROPE,
@@ -436,7 +440,7 @@ static void move_row(float *x, size_t to, size_t from, size_t n)
 /* In the last layer only rows that draw go on: move them to the front. */
 static void only_drawing(struct forward *f, uint32_t l)
 {
-    size_t n = 0, half = f->hd / 2;
+    size_t n = 0;
 
     for (size_t i = 0; i < f->n; i++) {
         if (!f->row[i]->logits)
@@ -444,8 +448,8 @@ static void only_drawing(struct forward *f, uint32_t l)
         if (n != i) {
             move_row(f->x, n, i, f->dim);
             move_row(f->h, n, i, f->dim);
-            move_row(f->cos, n, i, half);
-            move_row(f->sin, n, i, half);
+            move_row(f->cos, n, i, f->angles);
+            move_row(f->sin, n, i, f->angles);
             f->row[n] = f->row[i];
         }
         n++;
@@ -609,8 +613,8 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
         { &f->kx, rows * f->kv_dim, 4 },
         { &f->vx, rows * f->kv_dim, 4 },
         { &f->g, rows * f->ffn, 4 },
-        { &f->cos, rows * (f->hd / 2), 4 },
-        { &f->sin, rows * (f->hd / 2), 4 },
+        { &f->cos, rows * f->angles, 4 },
+        { &f->sin, rows * f->angles, 4 },
         { &f->in.q, f->k->rows_bytes(rows, f->ffn > wide ? f->ffn : wide), 1 },
         { &f->in.scale, rows, 4 },
         { &f->query, queries, sizeof(*f->query) },
@@ -648,6 +652,7 @@ int forward_new(struct forward **out, const struct model *m,
     f->o = *o;
     f->dim = rec->dim;
     f->hd = rec->head_dim;
+    f->angles = (size_t)rec->head_dim / 2 * model_tables(rec);
     f->q_dim = (size_t)rec->n_heads * rec->head_dim;
     f->kv_dim = (size_t)rec->n_kv_heads * rec->head_dim;
     f->ffn = rec->ffn_dim;
