@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/json_python.h"
 #include "model/import/hf_rope.h"
+#include "model/import/hf_values.h"
 #include "model/model_layout.h"
 
 #define MAX_CONFIG ((size_t)4 << 20)
@@ -83,67 +84,6 @@ static bool is_allowed(const struct family *f, const char *key)
     return false;
 }
 
-static bool given(const struct json *v)
-{
-    return v && json_type(v) != JSON_NULL &&
-           (json_type(v) != JSON_BOOL || json_true(v));
-}
-
-/* A value as it is to be shown in a message; b is scratch. */
-static const char *show(struct buf *b, const struct json *v)
-{
-    buf_reset(b);
-    json_put(b, v);
-    if (b->len > 60)
-        return json_type_name(json_type(v));
-    return b->len ? b->data : "?";
-}
-
-static int refuse(const char *key, const struct json *v, const char *known,
-                  struct err *err)
-{
-    struct buf b;
-
-    buf_init(&b, 4096);
-    err_set(err, ERR_INPUT, "%s is %s; %s", key, show(&b, v), known);
-    buf_clear(&b);
-    return -1;
-}
-
-/* A whole number of 1 to 2^32 - 2 that must be there, unless `optional`,
- * which leaves *out alone. */
-static int count(uint32_t *out, const struct json *root, const char *key,
-                 bool optional, struct err *err)
-{
-    const struct json *v = json_get(root, key);
-    uint64_t n;
-
-    if (!v || json_type(v) == JSON_NULL) {
-        if (optional)
-            return 0;
-        return err_set(err, ERR_INPUT, "it has no %s", key);
-    }
-    if (json_u64(v, &n) || n < 1 || n >= UINT32_MAX)
-        return refuse(key, v, "it must be a whole number, 1 or more", err);
-    *out = (uint32_t)n;
-    return 0;
-}
-
-/* A finite number of at least `least`; absent or null leaves *out alone. */
-static int number(double *out, const struct json *root, const char *key,
-                  double least, struct err *err)
-{
-    const struct json *v = json_get(root, key);
-    double x;
-
-    if (!v || json_type(v) == JSON_NULL)
-        return 0;
-    if (json_f64(v, &x) || !(x >= least) || x > 1e30)
-        return refuse(key, v, "it is out of range", err);
-    *out = x;
-    return 0;
-}
-
 static int parse_family(const struct family **out, const struct json *root,
                         struct err *err)
 {
@@ -158,11 +98,13 @@ static int parse_family(const struct family **out, const struct json *root,
     while (i < n && strcmp(json_string(type), families[i].name) != 0)
         i++;
     if (i == n)
-        return refuse("model_type", type, known, err);
+        return hf_refuse("model_type", type, known, err);
     if (arch && (!json_string(arch) ||
                  strcasecmp(json_string(arch), families[i].architecture) != 0))
-        return refuse("architectures", arch, "only causal language models "
-                      "are known", err);
+        return hf_refuse("architectures", arch,
+                         "only causal language models "
+                         "are known",
+                         err);
     *out = &families[i];
     return 0;
 }
@@ -176,18 +118,18 @@ static int parse_refused(const struct json *root, const struct family *f,
 
     if (v && json_type(v) != JSON_NULL &&
         (!json_string(v) || strcmp(json_string(v), "silu") != 0))
-        return refuse("hidden_act", v, "only silu is known", err);
+        return hf_refuse("hidden_act", v, "only silu is known", err);
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         v = json_get(root, refused[i]);
-        if (given(v) && !(f && is_allowed(f, refused[i])))
-            return refuse(refused[i], v, "models with it are not supported",
-                          err);
+        if (hf_given(v) && !(f && is_allowed(f, refused[i])))
+            return hf_refuse(refused[i], v, "models with it are not supported",
+                             err);
     }
     v = json_get(root, "partial_rotary_factor");
-    if (number(&part, root, "partial_rotary_factor", 0, err))
+    if (hf_number(&part, root, "partial_rotary_factor", 0, err))
         return -1;
     if (part < 1 || part > 1)
-        return refuse("partial_rotary_factor", v, "only 1 is known", err);
+        return hf_refuse("partial_rotary_factor", v, "only 1 is known", err);
     return 0;
 }
 
@@ -196,18 +138,18 @@ static int parse_sizes(struct model_record *r, const struct json *root,
 {
     uint32_t context = 0;
 
-    if (count(&r->dim, root, "hidden_size", false, err) ||
-        count(&r->ffn_dim, root, "intermediate_size", false, err) ||
-        count(&r->n_layers, root, "num_hidden_layers", false, err) ||
-        count(&r->n_heads, root, "num_attention_heads", false, err) ||
-        count(&r->n_vocab, root, "vocab_size", false, err) ||
-        count(&context, root, "max_position_embeddings", false, err))
+    if (hf_count(&r->dim, root, "hidden_size", false, err) ||
+        hf_count(&r->ffn_dim, root, "intermediate_size", false, err) ||
+        hf_count(&r->n_layers, root, "num_hidden_layers", false, err) ||
+        hf_count(&r->n_heads, root, "num_attention_heads", false, err) ||
+        hf_count(&r->n_vocab, root, "vocab_size", false, err) ||
+        hf_count(&context, root, "max_position_embeddings", false, err))
         return -1;
     r->context = context < X1_MAX_CONTEXT ? context : X1_MAX_CONTEXT;
     r->n_kv_heads = r->n_heads;
-    if (count(&r->n_kv_heads, root, "num_key_value_heads", true, err) ||
-        count(&r->head_dim, root, "head_dim",
-              !(f->special & NEEDS_HEAD_DIM), err))
+    if (hf_count(&r->n_kv_heads, root, "num_key_value_heads", true, err) ||
+        hf_count(&r->head_dim, root, "head_dim", !(f->special & NEEDS_HEAD_DIM),
+                 err))
         return -1;
     if (!r->head_dim) {
         if (r->dim % r->n_heads)
@@ -234,24 +176,28 @@ static int parse_window(struct model_record *r, const struct json *root,
     uint32_t w = 0;
 
     if (use && json_type(use) != JSON_BOOL && json_type(use) != JSON_NULL)
-        return refuse("use_sliding_window", use, "it must be true or false",
-                      err);
-    if (given(use))
-        return refuse("use_sliding_window", use, "a window of some layers "
-                      "is not supported", err);
-    if (count(&w, root, "sliding_window", true, err))
+        return hf_refuse("use_sliding_window", use, "it must be true or false",
+                         err);
+    if (hf_given(use))
+        return hf_refuse("use_sliding_window", use,
+                         "a window of some layers "
+                         "is not supported",
+                         err);
+    if (hf_count(&w, root, "sliding_window", true, err))
         return -1;
     if (w && !(f->special & WINDOW))
-        return refuse("sliding_window", json_get(root, "sliding_window"),
-                      "this family has no window", err);
+        return hf_refuse("sliding_window", json_get(root, "sliding_window"),
+                         "this family has no window", err);
     if (!some && w < r->context)
         r->window = w;
     for (v = json_first(layers); v; v = json_next(v))
         if (!json_string(v) ||
             strcmp(json_string(v), r->window ? "sliding_attention"
                                              : "full_attention") != 0)
-            return refuse("layer_types", v, "layers that differ are not "
-                          "supported", err);
+            return hf_refuse("layer_types", v,
+                             "layers that differ are not "
+                             "supported",
+                             err);
     return 0;
 }
 
@@ -265,7 +211,7 @@ static int parse_eps(struct model_record *r, const struct json *root,
         return err_set(err, ERR_INPUT, "it has no rms_norm_eps");
     r->eps = strtof(json_number(v), NULL);
     if (!(r->eps >= 0x1p-40f && r->eps < 0x1p40f))
-        return refuse("rms_norm_eps", v, "it is out of range", err);
+        return hf_refuse("rms_norm_eps", v, "it is out of range", err);
     return 0;
 }
 
@@ -275,7 +221,8 @@ static int token_id(uint32_t *out, const struct model_record *r,
     uint64_t n;
 
     if (json_u64(v, &n) || n >= r->n_vocab)
-        return refuse(key, v, "it is not a token id of this vocabulary", err);
+        return hf_refuse(key, v, "it is not a token id of this vocabulary",
+                         err);
     *out = (uint32_t)n;
     return 0;
 }
@@ -372,8 +319,10 @@ static int parse_scaling_type(enum hf_rope_type *type, const struct json *s,
             return 0;
         }
     }
-    return refuse("rope_type", v, "default, linear, llama3 and yarn are "
-                  "known", err);
+    return hf_refuse("rope_type", v,
+                     "default, linear, llama3 and yarn are "
+                     "known",
+                     err);
 }
 
 /* The rest of a scaling object, by its type. */
@@ -386,20 +335,21 @@ static int parse_scaling(struct hf_rope *r, const struct json *s,
         return -1;
     if (r->type == HF_ROPE_PLAIN)
         return 0;
-    if (number(&r->factor, s, "factor", 1, err) ||
-        number(&r->original, s, "original_max_position_embeddings", 1, err) ||
-        number(&r->low_freq, s, "low_freq_factor", 1e-6, err) ||
-        number(&r->high_freq, s, "high_freq_factor", 1e-6, err) ||
-        number(&r->beta_fast, s, "beta_fast", 1e-6, err) ||
-        number(&r->beta_slow, s, "beta_slow", 1e-6, err) ||
-        number(&r->attention, s, "attention_factor", 1e-6, err) ||
-        number(&r->mscale, s, "mscale", 0, err) ||
-        number(&r->mscale_all, s, "mscale_all_dim", 0, err))
+    if (hf_number(&r->factor, s, "factor", 1, err) ||
+        hf_number(&r->original, s, "original_max_position_embeddings", 1,
+                  err) ||
+        hf_number(&r->low_freq, s, "low_freq_factor", 1e-6, err) ||
+        hf_number(&r->high_freq, s, "high_freq_factor", 1e-6, err) ||
+        hf_number(&r->beta_fast, s, "beta_fast", 1e-6, err) ||
+        hf_number(&r->beta_slow, s, "beta_slow", 1e-6, err) ||
+        hf_number(&r->attention, s, "attention_factor", 1e-6, err) ||
+        hf_number(&r->mscale, s, "mscale", 0, err) ||
+        hf_number(&r->mscale_all, s, "mscale_all_dim", 0, err))
         return -1;
     if (r->factor < 1)
         return err_set(err, ERR_INPUT, "the rope scaling has no factor");
     if (t && json_type(t) != JSON_BOOL)
-        return refuse("truncate", t, "it must be true or false", err);
+        return hf_refuse("truncate", t, "it must be true or false", err);
     r->no_truncate = t && !json_true(t);
     if (r->type != HF_ROPE_LLAMA3)
         return 0;
@@ -422,22 +372,22 @@ static int parse_rope(struct hf_rope *r, const struct json *root,
     r->theta = 10000; /* of all four families */
     r->beta_fast = 32;
     r->beta_slow = 1;
-    if (given(scaling) && given(params))
+    if (hf_given(scaling) && hf_given(params))
         return err_set(err, ERR_INPUT, "it has rope_scaling and "
                        "rope_parameters; only one of them can hold");
-    if (given(params))
+    if (hf_given(params))
         scaling = params;
-    if (given(scaling) && json_type(scaling) != JSON_OBJECT)
-        return refuse("rope_scaling", scaling, "it must be an object", err);
-    if (number(&r->theta, root, "rope_theta", 1, err) ||
-        number(&r->theta, scaling, "rope_theta", 1, err))
+    if (hf_given(scaling) && json_type(scaling) != JSON_OBJECT)
+        return hf_refuse("rope_scaling", scaling, "it must be an object", err);
+    if (hf_number(&r->theta, root, "rope_theta", 1, err) ||
+        hf_number(&r->theta, scaling, "rope_theta", 1, err))
         return -1;
     if (!(r->theta > 1))
         return err_set(err, ERR_INPUT, "rope_theta must be above 1");
-    if (given(scaling) && parse_scaling(r, scaling, err))
+    if (hf_given(scaling) && parse_scaling(r, scaling, err))
         return -1;
     if (r->type == HF_ROPE_YARN && r->original < 1)
-        return number(&r->original, root, "max_position_embeddings", 1, err);
+        return hf_number(&r->original, root, "max_position_embeddings", 1, err);
     return 0;
 }
 
@@ -453,7 +403,8 @@ static int parse_activations(struct model_record *r, const struct json *root,
     else if (json_string(v) && strcmp(json_string(v), "A8R") == 0)
         r->flags |= MODEL_A8R;
     else if (!json_string(v) || strcmp(json_string(v), "A14") != 0)
-        return refuse("apus_activations", v, "A14, A8R and A8 are known", err);
+        return hf_refuse("apus_activations", v, "A14, A8R and A8 are known",
+                         err);
     return 0;
 }
 
@@ -465,7 +416,7 @@ static int factor(double *out, const struct json *root, const char *key,
 
     if (!v || json_type(v) == JSON_NULL)
         return err_set(err, ERR_INPUT, "it has no %s", key);
-    return number(out, root, key, 0x1p-20, err);
+    return hf_number(out, root, key, 0x1p-20, err);
 }
 
 /* The factors of a family; they are f32 here, as in other sources of it. */
