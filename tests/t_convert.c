@@ -131,11 +131,13 @@ static void try_vectors(const char *name, const char *dir, const char *file)
 static void try_all_vectors(void)
 {
     static const char *const tiny[] = { "tiny-llama-a8", "tiny-llama-a8r",
-                                        "tiny-mistral", "tiny-qwen2",
-                                        "tiny-qwen2-a8r", "tiny-qwen3" };
+                                        "tiny-ministral", "tiny-mistral",
+                                        "tiny-qwen2", "tiny-qwen2-a8r",
+                                        "tiny-qwen2-some", "tiny-qwen3",
+                                        "tiny-smollm3" };
     char *dir, *file;
 
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < sizeof(tiny) / sizeof(tiny[0]); i++) {
         char *d = xasprintf("vectors/x1/models/%s", tiny[i]);
         char *f = xasprintf("vectors/x1/%s.json", tiny[i]);
 
@@ -433,7 +435,7 @@ static void try_refused_configs(void)
         { ",\"num_local_experts\":8", "num_local_experts" },
         { ",\"sliding_window\":4", "sliding_window" },
         { ",\"use_sliding_window\":true", "use_sliding_window" },
-        { ",\"layer_types\":[\"sliding_attention\"]", "layer_types" },
+        { ",\"layer_types\":[\"sliding_attention\",\"x\"]", "layer_types" },
         { ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}",
           "dynamic" },
         { ",\"rope_scaling\":{\"rope_type\":\"longrope\",\"factor\":2}",
@@ -470,6 +472,108 @@ static void try_refused_configs(void)
     ok(hf_config_parse(&c, "[]", 2, NULL, 0, NULL) &&
        hf_config_parse(&c, "{}", 2, NULL, 0, NULL) &&
        hf_config_parse(&c, "", 0, NULL, 0, NULL), "as is what is not a config");
+}
+
+/* A config of four layers of a family. */
+static int parse_layers(struct hf_config *c, const char *family,
+                        const char *more, struct err *err)
+{
+    char *text = xasprintf(
+        "{\"model_type\":\"%s\",\"hidden_size\":8,\"intermediate_size\":8,"
+        "\"num_hidden_layers\":4,\"num_attention_heads\":2,\"head_dim\":4,"
+        "\"vocab_size\":9,\"max_position_embeddings\":64,"
+        "\"rms_norm_eps\":1e-5%s}", family, more);
+    int rc;
+
+    *err = (struct err)ERR_INIT;
+    rc = hf_config_parse(c, text, strlen(text), NULL, 0, err);
+    free(text);
+    return rc;
+}
+
+/* What the layers of a config are: a letter each, w with the window of 7, f
+ * without, and the same in capitals without RoPE; "" if they are alike. */
+static bool layers_are(const char *family, const char *more, const char *want,
+                       uint32_t window)
+{
+    struct hf_config c;
+    struct err err;
+    char got[5] = "";
+
+    if (parse_layers(&c, family, more, &err)) {
+        printf("# %s\n", err.text);
+        return false;
+    }
+    for (uint32_t l = 0; l < 4 && c.rec.flags & MODEL_LAYERS; l++) {
+        const float *of = c.inv_freq + 4 + 4 * l;
+
+        got[l] = of[0] > 0 ? 'w' : 'f';
+        if (of[2] > 0)
+            got[l] -= 'a' - 'A';
+        if ((of[0] > 0 && (uint32_t)of[0] != 7) ||
+            f32_bits(of[1]) != f32_bits(0.5f) || f32_bits(of[3]))
+            got[l] = '?';
+    }
+    if (c.rec.flags & MODEL_LAYERS &&
+        (f32_bits(c.inv_freq[2]) || f32_bits(c.inv_freq[3])))
+        got[0] = '!';
+    if (strcmp(got, want) != 0 || c.rec.window != window)
+        printf("# \"%s\", window %u\n", got, c.rec.window);
+    return strcmp(got, want) == 0 && c.rec.window == window;
+}
+
+#define MIXED "\"layer_types\":[\"sliding_attention\",\"full_attention\"," \
+              "\"sliding_attention\",\"sliding_attention\"]"
+#define FULL "\"layer_types\":[\"full_attention\",\"full_attention\"," \
+             "\"full_attention\",\"full_attention\"]"
+
+static void try_layers(void)
+{
+    static const char *const bad[][3] = {
+        { "mistral", ",\"layer_types\":[]", "layer_types" },
+        { "mistral", ",\"layer_types\":7", "layer_types" },
+        { "mistral", "," MIXED, "no sliding_window" },
+        { "ministral", ",\"sliding_window\":7,\"layer_types\":[\"x\",1,2,3]",
+          "layer_types[0] is \"x\"" },
+        { "qwen2", ",\"sliding_window\":7," MIXED, "use_sliding_window" },
+        { "qwen2", ",\"sliding_window\":7,\"use_sliding_window\":true",
+          "max_window_layers" },
+        { "llama", ",\"no_rope_layers\":[1,1,1,0]", "no_rope_layers" },
+        { "smollm3", ",\"no_rope_layers\":[1,1,1]", "no_rope_layers" },
+        { "smollm3", ",\"no_rope_layers\":[1,1,1,2]", "no_rope_layers" },
+        { "smollm3", ",\"no_rope_layer_interval\":0", "interval" },
+    };
+    struct hf_config c;
+    struct err err;
+
+    ok(layers_are("mistral", ",\"sliding_window\":7", "", 7) &&
+       layers_are("mistral", ",\"sliding_window\":7," FULL, "", 0) &&
+       layers_are("mistral", ",\"sliding_window\":64," MIXED, "", 0),
+       "layers that are alike");
+    ok(layers_are("ministral", ",\"sliding_window\":7," MIXED, "wfww", 0),
+       "a window by layer");
+    ok(layers_are("qwen2", ",\"sliding_window\":7,\"use_sliding_window\":true,"
+                  "\"max_window_layers\":3", "fffw", 0) &&
+       layers_are("qwen2", ",\"sliding_window\":7,\"use_sliding_window\":true,"
+                  "\"max_window_layers\":0", "", 7) &&
+       layers_are("qwen2", ",\"sliding_window\":7,\"use_sliding_window\":true,"
+                  "\"max_window_layers\":4", "", 0) &&
+       layers_are("qwen2", ",\"sliding_window\":7,\"max_window_layers\":2",
+                  "", 0), "a window from a layer on");
+    ok(layers_are("smollm3", "", "fffF", 0) &&
+       layers_are("smollm3", ",\"no_rope_layer_interval\":2", "fFfF", 0) &&
+       layers_are("smollm3", ",\"no_rope_layers\":[0,1,1,1]", "Ffff", 0) &&
+       layers_are("smollm3", ",\"no_rope_layers\":[1,1,1,1]", "", 0),
+       "layers without RoPE");
+    ok(layers_are("smollm3", ",\"sliding_window\":7,\"use_sliding_window\":"
+                  "true", "fffW", 0) &&
+       layers_are("smollm3", ",\"sliding_window\":7,\"use_sliding_window\":"
+                  "true," MIXED, "wfwW", 0), "both");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (!ok(parse_layers(&c, bad[i][0], bad[i][1], &err) == -1 &&
+                err.code == ERR_INPUT && strstr(err.text, bad[i][2]),
+                "refused: %s", bad[i][1] + 1))
+            printf("# %s\n", err.text);
 }
 
 static void try_config_values(void)
@@ -625,6 +729,7 @@ int main(void)
     try_bad_tensors();
     try_refused_configs();
     try_config_values();
+    try_layers();
     try_rope();
     try_templates();
     try_powers();

@@ -96,11 +96,16 @@ static void try_families(void)
     static const struct gguf_made qwen3 = {
         .architecture = "qwen3", .format = 1, .theta = 1000000
     };
+    static const struct gguf_made smollm3 = {
+        .architecture = "smollm3", .interleaved = true, .format = 30,
+        .theta = 5000000
+    };
 
     try_family("tiny-llama-a8r", &llama);
     try_family("tiny-mistral", &mistral);
     try_family("tiny-qwen2", &qwen2);
     try_family("tiny-qwen3", &qwen3);
+    try_family("tiny-smollm3", &smollm3);
 }
 
 /* ---- a byte-level model -------------------------------------------------- */

@@ -21,18 +21,20 @@
 static const struct architecture {
     const char *name;
     bool interleaved, fused, folds;
+    uint32_t no_rope; /* each layer of such a number, from 1 on, has no RoPE */
 } architectures[] = {
-    { "llama", true, false, false }, /* Mistral, too */
-    { "qwen2", false, false, false },
-    { "qwen3", false, false, false },
-    { "phi3", false, true, false },
-    { "granite", true, false, true },
-    { "minicpm", true, false, true },
-    { "seed_oss", false, false, false },
+    { "llama", true, false, false, 0 }, /* Mistral, too */
+    { "qwen2", false, false, false, 0 },
+    { "qwen3", false, false, false, 0 },
+    { "phi3", false, true, false, 0 },
+    { "granite", true, false, true, 0 },
+    { "minicpm", true, false, true, 0 },
+    { "seed_oss", false, false, false, 0 },
+    { "smollm3", true, false, false, 4 },
 };
 
-#define KNOWN "llama, qwen2, qwen3, phi3, granite, minicpm and seed_oss are" \
-              " known"
+#define KNOWN "llama, qwen2, qwen3, phi3, granite, minicpm, seed_oss and" \
+              " smollm3 are known"
 
 /* What is asked for below, and what changes nothing. */
 static const char *const known_keys[] = {
@@ -369,6 +371,7 @@ int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err)
     c->interleaved = a->interleaved;
     c->fused = a->fused;
     c->folds = a->folds;
+    c->no_rope = a->no_rope;
     if (check_keys(&k, a->folds, err) || read_sizes(&k, &c->rec, err) ||
         read_rope(&k, c, err))
         return -1;

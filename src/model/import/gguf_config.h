@@ -7,6 +7,7 @@
 #define APUS_MODEL_IMPORT_GGUF_CONFIG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "model/import/fold.h"
 #include "model/import/hf_rope.h"
@@ -22,6 +23,8 @@ struct gguf_config {
     bool interleaved; /* rows of q and k: pairs of RoPE are neighbours */
     bool fused;       /* q, k, v in one matrix, gate and up in another */
     bool folds;       /* `fold` is to be applied */
+    uint32_t no_rope; /* each layer of such a number, from 1 on, has no RoPE;
+                         0: none */
     struct fold fold;
 };
 

@@ -19,6 +19,7 @@
 #include "model/import/gguf.h"
 #include "model/import/gguf_config.h"
 #include "model/import/gguf_texts.h"
+#include "model/import/hf_layers.h"
 #include "model/import/import.h"
 #include "model/model_layout.h"
 
@@ -309,6 +310,18 @@ static int read_frequencies(struct import *m, const struct hf_rope *rope,
     return 0;
 }
 
+/* The layers without RoPE of an architecture that has some. */
+static void put_layers(struct import *m, const struct gguf_config *c)
+{
+    struct hf_layers y = { .window = m->rec.window };
+
+    for (uint32_t l = 0; l < m->rec.n_layers; l++) {
+        y.local[l] = m->rec.window > 0;
+        y.unturned[l] = c->no_rope > 0 && (l + 1) % c->no_rope == 0;
+    }
+    hf_layers_put(&m->rec, m->inv_freq, &y);
+}
+
 /* ---- the model ----------------------------------------------------------- */
 
 static int open_tensors(struct import *m, const struct gguf_config *c,
@@ -342,5 +355,6 @@ int gguf_model_open(struct import *m, const char *path, struct err *err)
     if (read_head(m, err) || gguf_texts_read(m, s->g, err) ||
         model_check(&m->rec, err) || read_frequencies(m, &c.rope, err))
         return -1;
+    put_layers(m, &c);
     return open_tensors(m, &c, err);
 }

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/json_python.h"
+#include "model/import/hf_layers.h"
 #include "model/import/hf_rope.h"
 #include "model/import/hf_values.h"
 #include "model/model_layout.h"
@@ -28,10 +29,11 @@ enum {
     NEEDS_HEAD_DIM = 2, /* its default is not hidden_size / heads */
     SOME_LAYERS = 4,    /* use_sliding_window, false if absent */
     FUSED = 8,
-    GRANITE = 16,       /* factors by their names there */
-    MINICPM = 32,       /* likewise */
-    BIASED = 64,        /* attention_bias: of q, k and v alone */
-    OWN_CODE = 128      /* auto_map names the family's own, as we have it */
+    GRANITE = 16,   /* factors by their names there */
+    MINICPM = 32,   /* likewise */
+    BIASED = 64,    /* attention_bias: of q, k and v alone */
+    OWN_CODE = 128, /* auto_map names the family's own, as we have it */
+    NO_ROPE = 256   /* no_rope_layers */
 };
 
 static const struct family {
@@ -40,6 +42,7 @@ static const struct family {
 } families[] = {
     { "llama", "LlamaForCausalLM", 0, 0 },
     { "mistral", "MistralForCausalLM", 0, WINDOW },
+    { "ministral", "MinistralForCausalLM", 0, WINDOW },
     { "qwen2", "Qwen2ForCausalLM", MODEL_QKV_BIAS, WINDOW | SOME_LAYERS },
     { "qwen3", "Qwen3ForCausalLM", MODEL_QK_NORM,
       WINDOW | SOME_LAYERS | NEEDS_HEAD_DIM },
@@ -47,6 +50,7 @@ static const struct family {
     { "granite", "GraniteForCausalLM", 0, GRANITE },
     { "minicpm", "MiniCPMForCausalLM", 0, MINICPM | OWN_CODE },
     { "seed_oss", "SeedOssForCausalLM", MODEL_QKV_BIAS, BIASED },
+    { "smollm3", "SmolLM3ForCausalLM", 0, WINDOW | SOME_LAYERS | NO_ROPE },
 };
 
 /* Keys that mean other arithmetic unless they are absent, null or false. */
@@ -68,11 +72,17 @@ static const struct {
     const char *key;
     uint32_t special;
 } allowed[] = {
-    { "attention_multiplier", GRANITE }, { "embedding_multiplier", GRANITE },
-    { "residual_multiplier", GRANITE }, { "logits_scaling", GRANITE },
-    { "scale_emb", MINICPM }, { "scale_depth", MINICPM },
-    { "dim_model_base", MINICPM }, { "attention_bias", BIASED },
+    { "attention_multiplier", GRANITE },
+    { "embedding_multiplier", GRANITE },
+    { "residual_multiplier", GRANITE },
+    { "logits_scaling", GRANITE },
+    { "scale_emb", MINICPM },
+    { "scale_depth", MINICPM },
+    { "dim_model_base", MINICPM },
+    { "attention_bias", BIASED },
     { "auto_map", OWN_CODE },
+    { "no_rope_layers", NO_ROPE },
+    { "no_rope_layer_interval", NO_ROPE },
 };
 
 static bool is_allowed(const struct family *f, const char *key)
@@ -89,8 +99,9 @@ static int parse_family(const struct family **out, const struct json *root,
 {
     const struct json *type = json_get(root, "model_type");
     const struct json *arch = json_first(json_get(root, "architectures"));
-    const char *known = "llama, mistral, qwen2, qwen3, phi3, granite, minicpm"
-                        " and seed_oss are known";
+    const char *known =
+        "llama, mistral, ministral, qwen2, qwen3, phi3, granite,"
+        " minicpm, seed_oss and smollm3 are known";
     size_t i = 0, n = sizeof(families) / sizeof(families[0]);
 
     if (!json_string(type))
@@ -102,9 +113,7 @@ static int parse_family(const struct family **out, const struct json *root,
     if (arch && (!json_string(arch) ||
                  strcasecmp(json_string(arch), families[i].architecture) != 0))
         return hf_refuse("architectures", arch,
-                         "only causal language models "
-                         "are known",
-                         err);
+                         "only causal language models are known", err);
     *out = &families[i];
     return 0;
 }
@@ -162,42 +171,6 @@ static int parse_sizes(struct model_record *r, const struct json *root,
         return err_set(err, ERR_INPUT, "num_hidden_layers is %u, at most %d "
                        "are supported", r->n_layers, MODEL_MAX_LAYERS);
     r->n_tensors = TENSOR_LAYERS + LAYER_TENSORS * r->n_layers;
-    return 0;
-}
-
-/* use_sliding_window true (only some layers have the window) is refused; of
- * the others a window that no position leaves is none. */
-static int parse_window(struct model_record *r, const struct json *root,
-                        const struct family *f, struct err *err)
-{
-    const struct json *use = json_get(root, "use_sliding_window");
-    const struct json *layers = json_get(root, "layer_types"), *v;
-    bool some = f->special & SOME_LAYERS;
-    uint32_t w = 0;
-
-    if (use && json_type(use) != JSON_BOOL && json_type(use) != JSON_NULL)
-        return hf_refuse("use_sliding_window", use, "it must be true or false",
-                         err);
-    if (hf_given(use))
-        return hf_refuse("use_sliding_window", use,
-                         "a window of some layers "
-                         "is not supported",
-                         err);
-    if (hf_count(&w, root, "sliding_window", true, err))
-        return -1;
-    if (w && !(f->special & WINDOW))
-        return hf_refuse("sliding_window", json_get(root, "sliding_window"),
-                         "this family has no window", err);
-    if (!some && w < r->context)
-        r->window = w;
-    for (v = json_first(layers); v; v = json_next(v))
-        if (!json_string(v) ||
-            strcmp(json_string(v), r->window ? "sliding_attention"
-                                             : "full_attention") != 0)
-            return hf_refuse("layer_types", v,
-                             "layers that differ are not "
-                             "supported",
-                             err);
     return 0;
 }
 
@@ -320,9 +293,7 @@ static int parse_scaling_type(enum hf_rope_type *type, const struct json *s,
         }
     }
     return hf_refuse("rope_type", v,
-                     "default, linear, llama3 and yarn are "
-                     "known",
-                     err);
+                     "default, linear, llama3 and yarn are known", err);
 }
 
 /* The rest of a scaling object, by its type. */
@@ -453,6 +424,8 @@ static int parse_tree(struct hf_config *c, const struct json *root,
 {
     struct model_record *r = &c->rec;
     const struct family *f = NULL;
+    struct hf_layers_how how;
+    struct hf_layers layers;
     struct hf_rope rope;
     double a;
 
@@ -462,7 +435,11 @@ static int parse_tree(struct hf_config *c, const struct json *root,
     if (json_type(root) != JSON_OBJECT)
         return err_set(err, ERR_INPUT, "it is not an object");
     if (parse_family(&f, root, err) || parse_refused(root, f, err) ||
-        parse_sizes(r, root, f, err) || parse_window(r, root, f, err) ||
+        parse_sizes(r, root, f, err))
+        return -1;
+    how = (struct hf_layers_how){ f->special & WINDOW, f->special & SOME_LAYERS,
+                                  f->special & NO_ROPE };
+    if (hf_layers_parse(&layers, root, r, &how, err) ||
         parse_eps(r, root, err) || parse_bos(r, root, err) ||
         parse_eos(c, root, gen, err) || parse_rope(&rope, root, err) ||
         parse_activations(r, root, err))
@@ -477,6 +454,7 @@ static int parse_tree(struct hf_config *c, const struct json *root,
         model_check(r, err)) /* bounds head_dim too */
         return -1;
     hf_rope_frequencies(c->inv_freq, &rope, r->head_dim);
+    hf_layers_put(r, c->inv_freq, &layers);
     for (uint32_t i = 0; i < r->head_dim / 2; i++)
         if (!(c->inv_freq[i] >= 0 && c->inv_freq[i] <= 1))
             return err_set(err, ERR_INPUT, "the rope scaling gives the "

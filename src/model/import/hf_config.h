@@ -10,15 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kernels/kernels.h"
 #include "model/import/fold.h"
+#include "model/model_layout.h"
 #include "proof/model_record.h"
 
 struct err;
 
 struct hf_config {
     struct model_record rec; /* but tokenizer, template and tensors root */
-    float inv_freq[X1_MAX_HEAD_DIM / 2]; /* head_dim / 2 of them */
+    float inv_freq[MODEL_MAX_FREQUENCIES]; /* that tensor */
     bool fused;              /* q, k, v are one matrix, gate and up another */
     bool folds;              /* `fold` is to be applied */
     struct fold fold;

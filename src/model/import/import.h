@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "kernels/kernels.h"
+#include "model/model_layout.h"
 #include "proof/model_record.h"
 
 struct err;
@@ -20,7 +20,7 @@ struct import_format;
 
 struct import {
     struct model_record rec;      /* all but the root of the tensors */
-    float inv_freq[X1_MAX_HEAD_DIM / 2]; /* head_dim / 2 of them */
+    float inv_freq[MODEL_MAX_FREQUENCIES]; /* that tensor */
     /* Factors that the family has and X1 has not: what the numbers of wo and
      * down, and those of the final norm, are multiplied by; 0: nothing. */
     float residual, final;
