@@ -126,8 +126,10 @@ static void one_layer(struct place *p, struct model_layer *l,
         l->bv = vector(p, kv, 0);
     }
     if (r->flags & MODEL_QK_NORM) {
-        l->q_norm = vector(p, r->head_dim, 1);
-        l->k_norm = vector(p, r->head_dim, 1);
+        bool wide = r->flags & MODEL_WIDE_NORM;
+
+        l->q_norm = vector(p, wide ? q : r->head_dim, 1);
+        l->k_norm = vector(p, wide ? kv : r->head_dim, 1);
     }
     l->ffn_norm = vector(p, r->dim, 1);
     matrix(p, &l->gate, r->ffn_dim, r->dim);

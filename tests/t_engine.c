@@ -430,6 +430,40 @@ static void test_fault_norm(void)
     model_close(m);
 }
 
+/* A number of a model, for a time. */
+static void fault_of(const float *x, float with, uint32_t op, uint32_t index,
+                     struct model *m, const char *what)
+{
+    static struct collector c;
+    float *p = (float *)(uintptr_t)x, was = *p;
+    struct sequence s[1];
+
+    make(s, 1, m->rec.n_vocab);
+    s[0].n_prompt = 3;
+    *p = with;
+    answer(&c, m, s, 1, (struct engine_options){ .max_sequences = 1 });
+    ok(is_fault(&c.r[0], 0, 0, op, 0) && c.r[0].fault.index == index,
+       "%s: operator %u, index %u", what, c.r[0].fault.op,
+       c.r[0].fault.index);
+    *p = was;
+}
+
+/* Norms over all heads have row 0; what a layer adds has operators of its own,
+ * after those of the layer. */
+static void test_fault_after(void)
+{
+    struct model *m = shape("tiny", MODEL_QKV_BIAS | MODEL_QK_NORM |
+                            MODEL_WIDE_NORM | MODEL_NORM_AFTER, 0);
+    const struct model_layer *y = m->layers;
+
+    fault_of(y->bq + 25, 0x1p41f, 2, 25, m, "q into its norm");
+    fault_of(y->bk + 9, 0x1p41f, 3, 9, m, "k into its norm");
+    fault_of(y->wo.scale + 7, 0x1p41f, 11, 7, m, "what attention adds");
+    fault_of(y->down.scale + 3, 0x1p41f, 12, 3, m, "what the ffn adds");
+    fault_of(y->attn_norm + 4, 0x1p45f, 9, 4, m, "x into gate and up");
+    model_close(m);
+}
+
 int main(void)
 {
     x1_thread_init();
@@ -439,6 +473,9 @@ int main(void)
     test_batches("biases, A8R", MODEL_QKV_BIAS | MODEL_A8R, 0);
     test_batches("window of 9", 0, 9);
     test_batches("window of 70", MODEL_TIED, 70);
+    test_batches("norms after, over all heads", MODEL_QK_NORM |
+                 MODEL_WIDE_NORM | MODEL_NORM_AFTER, 0);
+    test_batches("layers that differ", MODEL_LAYERS, 0);
     test_forced("biases", MODEL_QKV_BIAS, 0);
     test_forced("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED, 9);
     test_forced_ends();
@@ -447,5 +484,6 @@ int main(void)
     test_fault_embedding();
     test_fault_rope();
     test_fault_norm();
+    test_fault_after();
     return done();
 }

@@ -136,7 +136,8 @@ static struct model *random_model(void)
 {
     static const uint32_t flags[] = { 0, MODEL_TIED, MODEL_QKV_BIAS,
                                       MODEL_QK_NORM, MODEL_A8,
-                                      MODEL_LAYERS };
+                                      MODEL_LAYERS, MODEL_NORM_AFTER,
+                                      MODEL_QK_NORM | MODEL_WIDE_NORM };
     struct model_record rec = { .eps = 1e-5f, .context = 512 };
     struct err err = ERR_INIT;
     struct model *m;

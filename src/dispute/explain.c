@@ -357,10 +357,14 @@ int explain_new(struct explain **out, const struct model *m,
                 const struct x1_kernels *k, struct err *err)
 {
     const struct model_record *rec = &m->rec;
-    struct explain *e = xcalloc(1, sizeof(*e));
     size_t wide = rec->ffn_dim > rec->dim ? rec->ffn_dim : rec->dim;
     size_t queries = (size_t)rec->n_heads * rec->head_dim;
+    struct explain *e;
 
+    if (rec->flags & (MODEL_NORM_AFTER | MODEL_WIDE_NORM))
+        return err_set(err, ERR_INPUT, "there is no operator table for models"
+                       " with norms after a sublayer or over all heads");
+    e = xcalloc(1, sizeof(*e));
     e->m = m;
     e->k = *k;
     wide = wide > queries ? wide : queries;

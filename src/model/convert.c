@@ -128,13 +128,14 @@ static int layer_powers(struct conversion *c, uint32_t layer,
     double m[X1_MAX_HEAD_DIM / 2];
 
     c->smooth = false;
-    if (!c->o->smooth_auto)
+    if (!c->o->smooth_auto || r->flags & MODEL_WIDE_NORM)
         return 0;
     if (r->flags & MODEL_QK_NORM)
         return norm_powers(c, layer, m, err);
     if (get(c, tensor_of(layer, LAYER_ATTN_NORM), 0, r->dim, err))
         return -1;
-    memcpy(c->gain, c->x, r->dim * sizeof(*c->gain));
+    for (uint32_t i = 0; i < r->dim; i++)
+        c->gain[i] = r->flags & MODEL_NORM_AFTER ? 1 : c->x[i];
     for (uint32_t g = 0; g < r->n_kv_heads; g++) {
         if (head_sizes(c, layer, g, m, err))
             return -1;
@@ -436,6 +437,10 @@ static int choose_activations(struct conversion *c, struct err *err)
                        " rotation: leave --activations A8 out");
     if (c->o->a8)
         r->flags |= MODEL_A8R;
+    if (r->flags & MODEL_A8R && r->flags & MODEL_NORM_AFTER)
+        return err_set(err, ERR_INPUT, "A8R is not for models with norms"
+                       " between a sublayer and the residual, which cannot be"
+                       " folded: use --activations A14");
     c->rotate = r->flags & MODEL_A8R;
     if (!c->rotate)
         return 0;

@@ -71,10 +71,15 @@ static int check_rest(const struct model_record *r, struct err *err)
     uint32_t i;
 
     if (r->flags & ~(uint32_t)(MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM |
-                               MODEL_A8 | MODEL_A8R | MODEL_LAYERS))
-        return bad(err, "flags", r->flags, "made of 1, 2, 4, 8, 16 and 32");
+                               MODEL_A8 | MODEL_A8R | MODEL_LAYERS |
+                               MODEL_NORM_AFTER | MODEL_WIDE_NORM))
+        return bad(err, "flags", r->flags, "made of 1, 2, 4 .. 128");
     if (r->flags & MODEL_A8 && r->flags & MODEL_A8R)
         return bad(err, "flags", r->flags, "with 8 or 16, not both");
+    if (r->flags & MODEL_NORM_AFTER && r->flags & MODEL_A8R)
+        return bad(err, "flags", r->flags, "with 16 or 64, not both");
+    if (r->flags & MODEL_WIDE_NORM && !(r->flags & MODEL_QK_NORM))
+        return bad(err, "flags", r->flags, "with 4 where it has 128");
     /* by bits: a sign or a NaN is far above the upper limit */
     if (f32_bits(r->eps) < BITS_EPS_MIN ||
         f32_bits(r->eps) >= X1_LIMIT_BITS)
@@ -145,6 +150,8 @@ void model_expect(const struct model_record *rec, uint32_t i,
     uint32_t kv = rec->n_kv_heads * rec->head_dim;
     uint32_t bias = rec->flags & MODEL_QKV_BIAS;
     uint32_t norm = rec->flags & MODEL_QK_NORM;
+    bool wide = rec->flags & MODEL_WIDE_NORM;
+    uint32_t part = (i - TENSOR_LAYERS) % LAYER_TENSORS;
 
     memset(t, 0, sizeof(*t));
     if (i == TENSOR_EMBED || i == TENSOR_HEAD)
@@ -155,7 +162,7 @@ void model_expect(const struct model_record *rec, uint32_t i,
         vector(t, rec->dim);
     if (i < TENSOR_LAYERS)
         return;
-    switch ((i - TENSOR_LAYERS) % LAYER_TENSORS) {
+    switch (part) {
     case LAYER_ATTN_NORM:
     case LAYER_FFN_NORM:
         vector(t, rec->dim);
@@ -182,7 +189,7 @@ void model_expect(const struct model_record *rec, uint32_t i,
     case LAYER_Q_NORM:
     case LAYER_K_NORM:
         if (norm)
-            vector(t, rec->head_dim);
+            vector(t, !wide ? rec->head_dim : part == LAYER_Q_NORM ? q : kv);
         break;
     case LAYER_GATE:
     case LAYER_UP:

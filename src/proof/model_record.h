@@ -30,7 +30,9 @@ enum {
     MODEL_QK_NORM = 4,   /* q norm, k norm are there */
     MODEL_A8 = 8,        /* inputs of linears are A8 */
     MODEL_A8R = 16,      /* .. but of down and the head; weights are rotated */
-    MODEL_LAYERS = 32    /* layers differ: window, scale and table by layer */
+    MODEL_LAYERS = 32,   /* layers differ: window, scale and table by layer */
+    MODEL_NORM_AFTER = 64, /* the two norms of a layer are of what it adds */
+    MODEL_WIDE_NORM = 128 /* q norm, k norm are over all heads: Hq*HD, Hkv*HD */
 };
 
 /* With 32 the tensor of inverse frequencies has two tables of head_dim / 2, and

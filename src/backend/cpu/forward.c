@@ -21,7 +21,8 @@
 
 enum { /* operators of a layer, by the row that they quantise */
     OP_ATTN_IN = 0, OP_ATTN_NORM, OP_Q_HEAD, OP_K_HEAD, OP_Q_ROPE, OP_K, OP_V,
-    OP_O, OP_FFN_IN, OP_FFN_NORM, OP_DOWN
+    OP_O, OP_FFN_IN, OP_FFN_NORM, OP_DOWN,
+    OP_O_OUT, OP_DOWN_OUT /* into norms of what a layer adds */
 };
 enum { HEAD_IN = 0, HEAD_NORM, HEAD_LOGITS }; /* .. and of the head */
 #define HEAD_LAYER 0xffffffffu
@@ -210,6 +211,15 @@ static void norm(struct forward *f, const float *g, uint32_t layer,
     run_rows(f, norm_rows, &j, f->dim * 2 * QUANTISE_COST);
 }
 
+/* Vectors that a norm of q or k is over, and their length. */
+static size_t norm_vectors(const struct forward *f, size_t heads, size_t *k)
+{
+    bool wide = f->model->rec.flags & MODEL_WIDE_NORM;
+
+    *k = wide ? heads * f->hd : f->hd;
+    return wide ? 1 : heads;
+}
+
 /* The heads of row i: their norm, if the model has one, and rope. */
 static void turn_heads(struct forward *f, size_t i, float *x, size_t heads,
                        const float *g, uint32_t layer, uint32_t op)
@@ -219,8 +229,10 @@ static void turn_heads(struct forward *f, size_t i, float *x, size_t heads,
     size_t at = i * f->angles + (size_t)(table - f->model->inv_freq);
 
     if (g) {
-        f->k->rmsnorm(x, x, f->hd, g, f->model->rec.eps, heads, f->hd, fault);
-        for (size_t h = 0; h < heads; h++)
+        size_t k, n = norm_vectors(f, heads, &k);
+
+        f->k->rmsnorm(x, x, k, g, f->model->rec.eps, n, k, fault);
+        for (size_t h = 0; h < n; h++)
             note(f, f->row[i], layer, op, h, fault[h]);
     }
     f->k->rope(x, heads, f->hd, f->cos + at, f->sin + at);
@@ -361,6 +373,35 @@ static void residual_linear(struct forward *f, const struct x1_weights *w)
     run_outputs(f, &j);
 }
 
+static void add_rows(void *self, size_t from, size_t to, size_t thread)
+{
+    const struct rows_job *j = self;
+    struct forward *f = j->f;
+
+    (void)thread;
+    f->k->rmsnorm(f->h + from * f->dim, f->h + from * f->dim, f->dim, j->g,
+                  f->model->rec.eps, to - from, f->dim, f->fault + from);
+    for (size_t i = from; i < to; i++)
+        note(f, f->row[i], j->layer, j->op, 0, f->fault[i]);
+    for (size_t i = from * f->dim; i < to * f->dim; i++)
+        f->x[i] += f->h[i];
+}
+
+/* x = x + linear, or x + norm(linear) where the norms of a layer come after. */
+static void add(struct forward *f, const struct x1_weights *w, const float *g,
+                uint32_t layer, uint32_t op)
+{
+    struct outputs_job j = { .part = { { f->h, w, NULL } }, .n = 1 };
+    struct rows_job rows = { .layer = layer, .op = op, .g = g };
+
+    if (!(f->model->rec.flags & MODEL_NORM_AFTER)) {
+        residual_linear(f, w);
+        return;
+    }
+    run_outputs(f, &j);
+    run_rows(f, add_rows, &rows, f->dim * QUANTISE_COST);
+}
+
 /* ---- attention ----------------------------------------------------------- */
 
 /* Rows of one slot, as many as their queries fit in one call. */
@@ -457,7 +498,8 @@ static void only_drawing(struct forward *f, uint32_t l)
     if (n == f->n)
         return;
     f->n = n;
-    quantise(f, f->h, f->dim, l, OP_ATTN_NORM);
+    quantise(f, f->model->rec.flags & MODEL_NORM_AFTER ? f->x : f->h, f->dim,
+             l, OP_ATTN_NORM);
 }
 
 static void residual(struct forward *f, uint32_t layer)
@@ -492,6 +534,15 @@ static void keys_and_queries(struct forward *f, uint32_t l)
     run_rows(f, heads_rows, &heads, f->q_dim * HEADS_COST);
 }
 
+/* The input of the next linear: h = norm(x), or x where norms come after. */
+static void enter(struct forward *f, const float *g, uint32_t l, uint32_t op)
+{
+    if (f->model->rec.flags & MODEL_NORM_AFTER)
+        quantise(f, f->x, f->dim, l, op + 1);
+    else
+        norm(f, g, l, op);
+}
+
 static void layer(struct forward *f, uint32_t l)
 {
     const struct model_layer *w = &f->model->layers[l];
@@ -500,19 +551,19 @@ static void layer(struct forward *f, uint32_t l)
                                   .up = &p->up };
 
     /* h = norm(x); x = x + wo attention(q), q, k, v = linear(h) */
-    norm(f, w->attn_norm, l, OP_ATTN_IN);
+    enter(f, w->attn_norm, l, OP_ATTN_IN);
     keys_and_queries(f, l);
     if (f->n == 0)
         return;
     attend(f, l);
     quantise(f, f->o_rows, f->q_dim, l, OP_O);
-    residual_linear(f, &p->wo);
+    add(f, &p->wo, w->attn_norm, l, OP_O_OUT);
 
     /* x = x + down(silu(gate(h)) * up(h)), h = norm(x) */
-    norm(f, w->ffn_norm, l, OP_FFN_IN);
+    enter(f, w->ffn_norm, l, OP_FFN_IN);
     run_outputs(f, &swiglu);
     quantise(f, f->g, f->ffn, l, OP_DOWN);
-    residual_linear(f, &p->down);
+    add(f, &p->down, w->ffn_norm, l, OP_DOWN_OUT);
 }
 
 static void head(struct forward *f)
