@@ -67,4 +67,10 @@ printf '{"custom_id":"a","method":"POST","url":"/v1/completions",%s}\n' \
 gives 0 "the rotated model answers" run r.jsonl -m a.apus --spool s -q
 gives 0 "and its answers are verified" verify r.out.jsonl \
     --requests r.jsonl -m a.apus --recompute all
+
+# ---- what cannot be rotated --------------------------------------------------
+gives 1 "norms after a sublayer" model add "$top/vectors/x1/models/tiny-olmo2" \
+    --no-tokenizer --activations A8
+has err 'A8R is not for models with norms between' "says so"
+gives 0 "as A14" model add "$top/vectors/x1/models/tiny-olmo2" --no-tokenizer
 finish

@@ -44,7 +44,7 @@ static void put_number(struct buf *b, uint32_t format, float x)
 
 /* ---- tensors ------------------------------------------------------------- */
 
-static const char *part_name(uint32_t part)
+static const char *part_name(uint32_t part, bool after)
 {
     static const char *const names[] = {
         "attn_norm.weight", "attn_q.weight", "attn_k.weight",
@@ -54,10 +54,14 @@ static const char *part_name(uint32_t part)
         "ffn_down.weight"
     };
 
-    return names[part];
+    if (after && part == LAYER_ATTN_NORM)
+        return "post_attention_norm.weight";
+    return after && part == LAYER_FFN_NORM ? "post_ffw_norm.weight"
+                                           : names[part];
 }
 
-static void tensor_name(char *out, size_t n, uint32_t i)
+static void tensor_name(char *out, size_t n, const struct model_record *rec,
+                        uint32_t i)
 {
     if (i == TENSOR_EMBED)
         snprintf(out, n, "token_embd.weight");
@@ -67,7 +71,8 @@ static void tensor_name(char *out, size_t n, uint32_t i)
         snprintf(out, n, "output.weight");
     else
         snprintf(out, n, "blk.%u.%s", (i - TENSOR_LAYERS) / LAYER_TENSORS,
-                 part_name((i - TENSOR_LAYERS) % LAYER_TENSORS));
+                 part_name((i - TENSOR_LAYERS) % LAYER_TENSORS,
+                           rec->flags & MODEL_NORM_AFTER));
 }
 
 static bool turned(uint32_t i)
@@ -164,7 +169,7 @@ static void put_tensor(struct gguf_out *o, const struct import *m, uint32_t i,
     if (e.type == TENSOR_F32)
         format = 0;
     put_rows(&b, m, i, from, how);
-    tensor_name(name, sizeof(name), i);
+    tensor_name(name, sizeof(name), &m->rec, i);
     if (e.type == TENSOR_F32)
         gguf_put_tensor(o, name, format, e.rows, 0, b.data, b.len);
     else
@@ -326,6 +331,15 @@ static void put_real(struct gguf_out *o, const struct gguf_made *how,
     free(key);
 }
 
+static void put_text(struct gguf_out *o, const struct gguf_made *how,
+                     const char *name, const char *v)
+{
+    char *key = xasprintf("%s.%s", how->architecture, name);
+
+    gguf_put_text(o, key, v);
+    free(key);
+}
+
 void gguf_made_keys(struct gguf_out *o, const struct import *m,
                     const struct gguf_made *how)
 {
@@ -343,8 +357,14 @@ void gguf_made_keys(struct gguf_out *o, const struct import *m,
     put_count(o, how, "attention.value_length", r->head_dim);
     put_count(o, how, "rope.dimension_count", r->head_dim);
     put_real(o, how, "attention.layer_norm_rms_epsilon", (double)r->eps);
-    if (r->window)
-        put_count(o, how, "attention.sliding_window", r->window);
+    if (r->window || how->window)
+        put_count(o, how, "attention.sliding_window",
+                  r->window ? r->window : how->window);
+    if (how->yarn > 0) {
+        put_text(o, how, "rope.scaling.type", "yarn");
+        put_real(o, how, "rope.scaling.factor", how->yarn);
+        put_count(o, how, "rope.scaling.original_context_length", 64);
+    }
     if (how->theta > 0)
         put_real(o, how, "rope.freq_base", how->theta);
     if (r->bos != MODEL_NONE)

@@ -19,6 +19,8 @@ struct gguf_made {
     double theta;      /* 0: the file does not say */
     const char *pre;   /* of a byte-level tokenizer; NULL: no tokenizer */
     bool repeats_head; /* a tied head is written, too */
+    uint32_t window;   /* of some layers; 0: that of the record, if any */
+    double yarn;       /* factor of such a scaling of 64 positions; 0: none */
     bool fused;        /* q, k and v are one matrix, gate and up another */
 };
 

@@ -93,7 +93,7 @@ static void check_vectors(const char *name, const struct model *m,
 
         if (!w)
             continue;
-        hf_tensor_name(hf, i, false);
+        hf_tensor_name(hf, &m->rec, i, false);
         if (json_get(sums, hf) &&
             has_digest(json_get(sums, hf), "w", w->w,
                        (size_t)w->rows * w->cols) &&
@@ -132,6 +132,7 @@ static void try_all_vectors(void)
 {
     static const char *const tiny[] = { "tiny-llama-a8", "tiny-llama-a8r",
                                         "tiny-ministral", "tiny-mistral",
+                                        "tiny-olmo2", "tiny-olmo3",
                                         "tiny-qwen2", "tiny-qwen2-a8r",
                                         "tiny-qwen2-some", "tiny-qwen3",
                                         "tiny-smollm3" };
@@ -538,6 +539,7 @@ static void try_layers(void)
         { "qwen2", ",\"sliding_window\":7," MIXED, "use_sliding_window" },
         { "qwen2", ",\"sliding_window\":7,\"use_sliding_window\":true",
           "max_window_layers" },
+        { "olmo3", "," MIXED, "it has no sliding_window" },
         { "llama", ",\"no_rope_layers\":[1,1,1,0]", "no_rope_layers" },
         { "smollm3", ",\"no_rope_layers\":[1,1,1]", "no_rope_layers" },
         { "smollm3", ",\"no_rope_layers\":[1,1,1,2]", "no_rope_layers" },
@@ -569,6 +571,11 @@ static void try_layers(void)
                   "true", "fffW", 0) &&
        layers_are("smollm3", ",\"sliding_window\":7,\"use_sliding_window\":"
                   "true," MIXED, "wfwW", 0), "both");
+    ok(layers_are("olmo3", ",\"sliding_window\":7", "wwwf", 0) &&
+       layers_are("olmo3", ",\"sliding_window\":7," FULL, "", 0) &&
+       layers_are("olmo3", ",\"sliding_window\":7," MIXED, "wfww", 0) &&
+       layers_are("olmo2", ",\"layer_types\":null", "", 0),
+       "all but each fourth layer");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         if (!ok(parse_layers(&c, bad[i][0], bad[i][1], &err) == -1 &&
                 err.code == ERR_INPUT && strstr(err.text, bad[i][2]),

@@ -96,6 +96,13 @@ static void try_families(void)
     static const struct gguf_made qwen3 = {
         .architecture = "qwen3", .format = 1, .theta = 1000000
     };
+    static const struct gguf_made olmo2 = {
+        .architecture = "olmo2", .format = 30, .theta = 500000
+    };
+    static const struct gguf_made olmo3 = {
+        .architecture = "olmo2", .format = 1, .theta = 500000, .window = 7,
+        .yarn = 8
+    };
     static const struct gguf_made smollm3 = {
         .architecture = "smollm3", .interleaved = true, .format = 30,
         .theta = 5000000
@@ -106,6 +113,8 @@ static void try_families(void)
     try_family("tiny-qwen2", &qwen2);
     try_family("tiny-qwen3", &qwen3);
     try_family("tiny-smollm3", &smollm3);
+    try_family("tiny-olmo2", &olmo2);
+    try_family("tiny-olmo3", &olmo3);
 }
 
 /* ---- a byte-level model -------------------------------------------------- */

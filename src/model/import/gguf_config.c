@@ -21,20 +21,24 @@
 static const struct architecture {
     const char *name;
     bool interleaved, fused, folds;
-    uint32_t no_rope; /* each layer of such a number, from 1 on, has no RoPE */
+    uint32_t no_rope; /* as in struct gguf_config */
+    bool fourth;      /* likewise */
+    uint32_t flags;
 } architectures[] = {
-    { "llama", true, false, false, 0 }, /* Mistral, too */
-    { "qwen2", false, false, false, 0 },
-    { "qwen3", false, false, false, 0 },
-    { "phi3", false, true, false, 0 },
-    { "granite", true, false, true, 0 },
-    { "minicpm", true, false, true, 0 },
-    { "seed_oss", false, false, false, 0 },
-    { "smollm3", true, false, false, 4 },
+    { .name = "llama", .interleaved = true }, /* Mistral, too */
+    { .name = "qwen2" },
+    { .name = "qwen3" },
+    { .name = "phi3", .fused = true },
+    { .name = "granite", .interleaved = true, .folds = true },
+    { .name = "minicpm", .interleaved = true, .folds = true },
+    { .name = "seed_oss" },
+    { .name = "smollm3", .interleaved = true, .no_rope = 4 },
+    { .name = "olmo2", .fourth = true, /* OLMo 3, too */
+      .flags = MODEL_QK_NORM | MODEL_NORM_AFTER | MODEL_WIDE_NORM },
 };
 
-#define KNOWN "llama, qwen2, qwen3, phi3, granite, minicpm, seed_oss and" \
-              " smollm3 are known"
+#define KNOWN "llama, qwen2, qwen3, phi3, granite, minicpm, seed_oss," \
+              " smollm3 and olmo2 are known"
 
 /* What is asked for below, and what changes nothing. */
 static const char *const known_keys[] = {
@@ -372,6 +376,8 @@ int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err)
     c->fused = a->fused;
     c->folds = a->folds;
     c->no_rope = a->no_rope;
+    c->fourth = a->fourth && get(&k, "attention.sliding_window");
+    c->rec.flags = a->flags;
     if (check_keys(&k, a->folds, err) || read_sizes(&k, &c->rec, err) ||
         read_rope(&k, c, err))
         return -1;

@@ -25,6 +25,8 @@ struct gguf_config {
     bool folds;       /* `fold` is to be applied */
     uint32_t no_rope; /* each layer of such a number, from 1 on, has no RoPE;
                          0: none */
+    bool fourth;      /* layers with the window: all but each fourth one; their
+                         RoPE is not scaled */
     struct fold fold;
 };
 

@@ -89,7 +89,8 @@ static const struct import_format format = { tensor_name, read_tensor,
 
 /* ---- names --------------------------------------------------------------- */
 
-static void name_of(char out[TENSOR_NAME], uint32_t i, bool fused)
+static void name_of(char out[TENSOR_NAME], const struct model_record *rec,
+                    uint32_t i, bool fused)
 {
     static const char *const top[] = {
         "token_embd.weight", "", "output_norm.weight", "output.weight"
@@ -99,12 +100,16 @@ static void name_of(char out[TENSOR_NAME], uint32_t i, bool fused)
         "attn_v.weight", "attn_output.weight", "attn_q.bias", "attn_k.bias",
         "attn_v.bias", "attn_q_norm.weight", "attn_k_norm.weight",
         "ffn_norm.weight", "ffn_gate.weight", "ffn_up.weight",
-        "ffn_down.weight"
+        "ffn_down.weight", "post_attention_norm.weight",
+        "post_ffw_norm.weight"
     };
+    bool after = rec->flags & MODEL_NORM_AFTER;
     uint32_t k = i < TENSOR_LAYERS ? 0 : (i - TENSOR_LAYERS) % LAYER_TENSORS;
 
     if (fused && k == LAYER_GATE)
         k = LAYER_UP; /* which has the rows of both */
+    if (after && (k == LAYER_ATTN_NORM || k == LAYER_FFN_NORM))
+        k = LAYER_TENSORS + (k == LAYER_FFN_NORM);
     if (i < TENSOR_LAYERS)
         snprintf(out, TENSOR_NAME, "%s", top[i]);
     else
@@ -145,7 +150,7 @@ static int find_tensor(struct import *m, const struct gguf_config *c,
     if (e.type == TENSOR_ABSENT || i == TENSOR_INV_FREQ ||
         (i == TENSOR_HEAD && m->rec.flags & MODEL_TIED))
         return 0;
-    name_of(name, i, c->fused);
+    name_of(name, &m->rec, i, c->fused);
     t = gguf_find(s->g, name);
     if (!t)
         return err_set(err, ERR_INPUT, "tensor \"%s\" is missing", name);
@@ -310,14 +315,21 @@ static int read_frequencies(struct import *m, const struct hf_rope *rope,
     return 0;
 }
 
-/* The layers without RoPE of an architecture that has some. */
+/* The layers that differ, in an architecture that has some. */
 static void put_layers(struct import *m, const struct gguf_config *c)
 {
     struct hf_layers y = { .window = m->rec.window };
+    struct hf_rope plain = c->rope;
 
     for (uint32_t l = 0; l < m->rec.n_layers; l++) {
-        y.local[l] = m->rec.window > 0;
-        y.unturned[l] = c->no_rope > 0 && (l + 1) % c->no_rope == 0;
+        y.local[l] = c->fourth ? l % 4 != 3 : m->rec.window > 0;
+        y.second[l] = c->no_rope > 0 && (l + 1) % c->no_rope == 0;
+    }
+    if (c->fourth && c->rope.type != HF_ROPE_PLAIN) {
+        plain.type = HF_ROPE_PLAIN;
+        hf_rope_frequencies(y.table, &plain, m->rec.head_dim);
+        y.attn_scale = (float)(1 / sqrt(m->rec.head_dim));
+        memcpy(y.second, y.local, sizeof(y.second));
     }
     hf_layers_put(&m->rec, m->inv_freq, &y);
 }

@@ -33,7 +33,9 @@ enum {
     MINICPM = 32,   /* likewise */
     BIASED = 64,    /* attention_bias: of q, k and v alone */
     OWN_CODE = 128, /* auto_map names the family's own, as we have it */
-    NO_ROPE = 256   /* no_rope_layers */
+    NO_ROPE = 256,  /* no_rope_layers */
+    FOURTH = 512    /* layers with the window: all but each fourth one, unless
+                       layer_types says; their RoPE is not scaled */
 };
 
 static const struct family {
@@ -50,6 +52,10 @@ static const struct family {
     { "granite", "GraniteForCausalLM", 0, GRANITE },
     { "minicpm", "MiniCPMForCausalLM", 0, MINICPM | OWN_CODE },
     { "seed_oss", "SeedOssForCausalLM", MODEL_QKV_BIAS, BIASED },
+    { "olmo2", "Olmo2ForCausalLM",
+      MODEL_QK_NORM | MODEL_NORM_AFTER | MODEL_WIDE_NORM, 0 },
+    { "olmo3", "Olmo3ForCausalLM",
+      MODEL_QK_NORM | MODEL_NORM_AFTER | MODEL_WIDE_NORM, WINDOW | FOURTH },
     { "smollm3", "SmolLM3ForCausalLM", 0, WINDOW | SOME_LAYERS | NO_ROPE },
 };
 
@@ -101,7 +107,7 @@ static int parse_family(const struct family **out, const struct json *root,
     const struct json *arch = json_first(json_get(root, "architectures"));
     const char *known =
         "llama, mistral, ministral, qwen2, qwen3, phi3, granite,"
-        " minicpm, seed_oss and smollm3 are known";
+        " minicpm, seed_oss, smollm3, olmo2 and olmo3 are known";
     size_t i = 0, n = sizeof(families) / sizeof(families[0]);
 
     if (!json_string(type))
@@ -419,6 +425,30 @@ static int parse_factors(struct hf_config *c, const struct json *root,
     return 0;
 }
 
+/* Frequencies and scales of all layers. */
+static int put_layers(struct hf_config *c, const struct family *f,
+                      const struct hf_rope *rope, struct hf_layers *layers,
+                      struct err *err)
+{
+    struct model_record *r = &c->rec;
+    struct hf_rope plain = *rope;
+
+    hf_rope_frequencies(c->inv_freq, rope, r->head_dim);
+    for (uint32_t i = 0; i < r->head_dim / 2; i++)
+        if (!(c->inv_freq[i] >= 0 && c->inv_freq[i] <= 1))
+            return err_set(err, ERR_INPUT, "the rope scaling gives the "
+                           "frequency %g, which is not within 0 to 1",
+                           (double)c->inv_freq[i]);
+    if (f->special & FOURTH && rope->type != HF_ROPE_PLAIN) {
+        plain.type = HF_ROPE_PLAIN;
+        hf_rope_frequencies(layers->table, &plain, r->head_dim);
+        layers->attn_scale = (float)(1 / sqrt(r->head_dim));
+        memcpy(layers->second, layers->local, sizeof(layers->second));
+    }
+    hf_layers_put(r, c->inv_freq, layers);
+    return 0;
+}
+
 static int parse_tree(struct hf_config *c, const struct json *root,
                       const struct json *gen, struct err *err)
 {
@@ -438,7 +468,7 @@ static int parse_tree(struct hf_config *c, const struct json *root,
         parse_sizes(r, root, f, err))
         return -1;
     how = (struct hf_layers_how){ f->special & WINDOW, f->special & SOME_LAYERS,
-                                  f->special & NO_ROPE };
+                                  f->special & NO_ROPE, f->special & FOURTH };
     if (hf_layers_parse(&layers, root, r, &how, err) ||
         parse_eps(r, root, err) || parse_bos(r, root, err) ||
         parse_eos(c, root, gen, err) || parse_rope(&rope, root, err) ||
@@ -453,14 +483,7 @@ static int parse_tree(struct hf_config *c, const struct json *root,
     if (parse_factors(c, root, f, err) ||
         model_check(r, err)) /* bounds head_dim too */
         return -1;
-    hf_rope_frequencies(c->inv_freq, &rope, r->head_dim);
-    hf_layers_put(r, c->inv_freq, &layers);
-    for (uint32_t i = 0; i < r->head_dim / 2; i++)
-        if (!(c->inv_freq[i] >= 0 && c->inv_freq[i] <= 1))
-            return err_set(err, ERR_INPUT, "the rope scaling gives the "
-                           "frequency %g, which is not within 0 to 1",
-                           (double)c->inv_freq[i]);
-    return 0;
+    return put_layers(c, f, &rope, &layers, err);
 }
 
 int hf_config_parse(struct hf_config *c, const char *text, size_t n,

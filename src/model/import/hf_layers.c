@@ -31,7 +31,7 @@ static int parse_no_rope(struct hf_layers *y, const struct json *root,
     if (hf_count(&interval, root, "no_rope_layer_interval", true, err))
         return -1;
     for (uint32_t l = 0; !hf_given(list) && l < r->n_layers; l++)
-        y->unturned[l] = (l + 1) % interval == 0;
+        y->second[l] = (l + 1) % interval == 0;
     if (!hf_given(list))
         return 0;
     if (json_type(list) != JSON_ARRAY || json_count(list) != r->n_layers)
@@ -40,7 +40,7 @@ static int parse_no_rope(struct hf_layers *y, const struct json *root,
     for (uint32_t l = 0; l < r->n_layers; l++, v = json_next(v)) {
         if (json_u64(v, &has) || has > 1)
             return hf_refuse("no_rope_layers", v, "0 and 1 are known", err);
-        y->unturned[l] = has == 0;
+        y->second[l] = has == 0;
     }
     return 0;
 }
@@ -78,7 +78,7 @@ static int parse_some(struct hf_layers *y, const struct json *root,
     uint64_t first;
 
     if (how->no_rope) {
-        memcpy(y->local, y->unturned, sizeof(y->local));
+        memcpy(y->local, y->second, sizeof(y->local));
         return 0;
     }
     if (json_u64(v, &first))
@@ -104,13 +104,13 @@ static int parse_windows(struct hf_layers *y, const struct json *root,
     if (hf_given(use) && !how->window)
         return hf_refuse("use_sliding_window", use,
                          "this family has no window", err);
-    if (hf_count(&y->window, root, "sliding_window", true, err))
+    if (hf_count(&y->window, root, "sliding_window", !how->fourth, err))
         return -1;
     if (y->window && !how->window)
         return hf_refuse("sliding_window", json_get(root, "sliding_window"),
                          "this family has no window", err);
     for (uint32_t l = 0; l < r->n_layers; l++)
-        y->local[l] = y->window > 0 && !off;
+        y->local[l] = y->window > 0 && !off && !(how->fourth && l % 4 == 3);
     if (hf_given(types))
         rc = parse_types(y, types, r, err);
     else if (how->some && y->window > 0 && !off)
@@ -152,11 +152,12 @@ void hf_layer_put(const struct model_record *r,
 void hf_layers_put(struct model_record *r, float freq[MODEL_MAX_FREQUENCIES],
                    const struct hf_layers *y)
 {
-    struct hf_layer layer = { .attn_scale = r->attn_scale };
+    float scale = r->attn_scale;
+    struct hf_layer layer;
     bool differ = false;
 
     for (uint32_t l = 0; l < r->n_layers; l++)
-        differ |= y->unturned[l] ||
+        differ |= y->second[l] ||
                   (y->window > 0 && y->local[l] != y->local[0]);
     r->window = y->local[0] ? y->window : 0;
     if (!differ)
@@ -164,10 +165,13 @@ void hf_layers_put(struct model_record *r, float freq[MODEL_MAX_FREQUENCIES],
     r->flags |= MODEL_LAYERS;
     r->window = 0;
     r->attn_scale = 1;
-    memset(freq + r->head_dim / 2, 0, r->head_dim / 2 * sizeof(*freq));
+    memcpy(freq + r->head_dim / 2, y->table,
+           r->head_dim / 2 * sizeof(*freq));
     for (uint32_t l = 0; l < r->n_layers; l++) {
         layer.window = y->local[l] ? y->window : 0;
-        layer.second = y->unturned[l];
+        layer.second = y->second[l];
+        layer.attn_scale = y->second[l] && y->attn_scale > 0 ? y->attn_scale
+                                                             : scale;
         hf_layer_put(r, freq, l, &layer);
     }
 }

@@ -20,12 +20,16 @@ struct hf_layers_how {
     bool some;    /* only if use_sliding_window is true, from layer
                      max_window_layers on */
     bool no_rope; /* no_rope_layers: 1 where there is RoPE */
+    bool fourth;  /* without layer_types all layers but each fourth one have
+                     the window */
 };
 
 struct hf_layers {
     uint32_t window;                /* of those that have it; 0: none */
     bool local[MODEL_MAX_LAYERS];   /* it has the window */
-    bool unturned[MODEL_MAX_LAYERS]; /* it has no RoPE */
+    bool second[MODEL_MAX_LAYERS];  /* its frequencies are the second table */
+    float table[X1_MAX_HEAD_DIM / 2]; /* that: zeros are no RoPE */
+    float attn_scale;               /* of those layers; 0: that of the others */
 };
 
 /* Read what a config says; layers and context of the record are known. */
@@ -42,7 +46,7 @@ struct hf_layer {
 
 /* Put the layers of y into a record and its tensor of frequencies, of which the
  * first table is there: as one window and one scale where all layers are alike,
- * else by layer, a second table of zeros being that of layers without RoPE. */
+ * else by layer. */
 void hf_layers_put(struct model_record *r, float freq[MODEL_MAX_FREQUENCIES],
                    const struct hf_layers *y);
 

@@ -16,15 +16,22 @@
 #include "model/import/safetensors.h"
 #include "model/model_layout.h"
 
-/* Which part's name a part has where some are fused. */
-static uint32_t fused_part(uint32_t part)
+/* Which name a part has where some are fused, and where norms come after. */
+static uint32_t part_name(const struct model_record *rec, uint32_t part,
+                          bool fused)
 {
-    if (part == LAYER_WQ || part == LAYER_WK || part == LAYER_WV)
+    if (fused && (part == LAYER_WQ || part == LAYER_WK || part == LAYER_WV))
         return LAYER_TENSORS;
-    return part == LAYER_GATE || part == LAYER_UP ? LAYER_TENSORS + 1 : part;
+    if (fused && (part == LAYER_GATE || part == LAYER_UP))
+        return LAYER_TENSORS + 1;
+    if (!(rec->flags & MODEL_NORM_AFTER))
+        return part;
+    return part == LAYER_ATTN_NORM ? LAYER_TENSORS + 2
+           : part == LAYER_FFN_NORM ? LAYER_TENSORS + 3 : part;
 }
 
-void hf_tensor_name(char out[HF_TENSOR_NAME], uint32_t i, bool fused)
+void hf_tensor_name(char out[HF_TENSOR_NAME], const struct model_record *rec,
+                    uint32_t i, bool fused)
 {
     static const char *const top[] = {
         "model.embed_tokens.weight", "", "model.norm.weight",
@@ -38,7 +45,8 @@ void hf_tensor_name(char out[HF_TENSOR_NAME], uint32_t i, bool fused)
         "self_attn.q_norm.weight", "self_attn.k_norm.weight",
         "post_attention_layernorm.weight", "mlp.gate_proj.weight",
         "mlp.up_proj.weight", "mlp.down_proj.weight",
-        "self_attn.qkv_proj.weight", "mlp.gate_up_proj.weight"
+        "self_attn.qkv_proj.weight", "mlp.gate_up_proj.weight",
+        "post_attention_layernorm.weight", "post_feedforward_layernorm.weight"
     };
     uint32_t k = i < TENSOR_LAYERS ? 0 : (i - TENSOR_LAYERS) % LAYER_TENSORS;
 
@@ -47,7 +55,7 @@ void hf_tensor_name(char out[HF_TENSOR_NAME], uint32_t i, bool fused)
     else
         snprintf(out, HF_TENSOR_NAME, "model.layers.%u.%s",
                  (i - TENSOR_LAYERS) / LAYER_TENSORS,
-                 part[fused ? fused_part(k) : k]);
+                 part[part_name(rec, k, fused)]);
 }
 
 /* Whether tensor i is read from the checkpoint. */
@@ -70,10 +78,10 @@ struct hf_origin hf_tensors_get(const struct safetensors *s,
 
     if (!is_read(rec, i))
         return o;
-    hf_tensor_name(name, i, fused);
+    hf_tensor_name(name, rec, i, fused);
     o.t = safetensors_find(s, name);
     if (!o.t && i == TENSOR_EMBED && rec->flags & MODEL_TIED) {
-        hf_tensor_name(name, TENSOR_HEAD, fused);
+        hf_tensor_name(name, rec, TENSOR_HEAD, fused);
         o.t = safetensors_find(s, name);
     }
     if (fused)
@@ -127,7 +135,7 @@ int hf_tensors_check(const struct safetensors *s,
 
         if (!is_read(rec, i))
             continue;
-        hf_tensor_name(name, i, fused);
+        hf_tensor_name(name, rec, i, fused);
         if (!t) {
             err_set(err, ERR_INPUT, "tensor \"%s\" is missing", name);
             goto out;

@@ -18,7 +18,8 @@ struct safetensors;
 /* "model.layers.3.self_attn.q_proj.weight"; "" for the frequencies, which no
  * checkpoint has.  fused: q, k and v are the rows of one matrix, gate and up
  * those of another. */
-void hf_tensor_name(char out[HF_TENSOR_NAME], uint32_t i, bool fused);
+void hf_tensor_name(char out[HF_TENSOR_NAME], const struct model_record *rec,
+                    uint32_t i, bool fused);
 
 /* Where tensor i lies: from row `row` of t, which is NULL if it has no source:
  * it is absent, or it is the tied head, or the frequencies.  A tied embedding
