@@ -83,12 +83,17 @@ static bool turned(uint32_t i)
                                   part == LAYER_BQ || part == LAYER_BK);
 }
 
-/* The row of the model that is row `to` of a file with pairs side by side. */
-static uint64_t row_of(uint64_t to, uint32_t head_dim)
+/* The row of the model that is row `to` of a file with pairs side by side, and
+ * after them what is not turned. */
+static uint64_t row_of(uint64_t to, uint32_t head_dim, uint32_t turned)
 {
-    uint64_t r = to % head_dim;
+    uint64_t r = to % head_dim, head = to - r, half = head_dim / 2;
+    uint64_t rest = half - turned / 2;
 
-    return to - r + r / 2 + r % 2 * (head_dim / 2);
+    if (r < turned)
+        return head + r / 2 + r % 2 * half;
+    r -= turned;
+    return head + (r < rest ? turned / 2 + r : half + turned / 2 + r - rest);
 }
 
 /* The rows of tensor `from` of m in the order of tensor i. */
@@ -102,8 +107,11 @@ static void put_rows(struct buf *b, const struct import *m, uint32_t i,
     model_expect(&m->rec, i, &e);
     x = xmalloc(e.cols * sizeof(*x));
     for (uint64_t r = 0; r < e.rows; r++) {
-        uint64_t row = how->interleaved && turned(i)
-                           ? row_of(r, m->rec.head_dim) : r;
+        uint32_t hd = m->rec.head_dim;
+        uint64_t row = r;
+
+        if (how->interleaved && turned(i))
+            row = row_of(r, hd, how->turned ? how->turned : hd);
 
         if (import_read(m, from, row * e.cols, e.cols, x, &err))
             printf("# %s\n", err.text);
@@ -128,7 +136,10 @@ static void put_fused(struct gguf_out *o, const struct import *m,
         rows += e.rows;
         put_rows(&b, m, i, i, how);
     }
-    gguf_put_tensor(o, name, how->format, e.cols, rows, b.data, b.len);
+    if (e.type == TENSOR_F32)
+        gguf_put_tensor(o, name, 0, rows, 0, b.data, b.len);
+    else
+        gguf_put_tensor(o, name, how->format, e.cols, rows, b.data, b.len);
     buf_clear(&b);
 }
 
@@ -141,9 +152,10 @@ static bool put_part(struct gguf_out *o, const struct import *m, uint32_t i,
 
     if (!how->fused || i < TENSOR_LAYERS)
         return false;
-    if (part == LAYER_WQ) {
-        snprintf(name, sizeof(name), "blk.%u.attn_qkv.weight",
-                 (i - TENSOR_LAYERS) / LAYER_TENSORS);
+    if (part == LAYER_WQ || part == LAYER_BQ) {
+        snprintf(name, sizeof(name), "blk.%u.attn_qkv.%s",
+                 (i - TENSOR_LAYERS) / LAYER_TENSORS,
+                 part == LAYER_WQ ? "weight" : "bias");
         put_fused(o, m, i, i + 2, name, how);
     }
     if (part == LAYER_GATE) {
@@ -151,8 +163,9 @@ static bool put_part(struct gguf_out *o, const struct import *m, uint32_t i,
                  (i - TENSOR_LAYERS) / LAYER_TENSORS);
         put_fused(o, m, i, i + 1, name, how);
     }
-    return part == LAYER_WQ || part == LAYER_WK || part == LAYER_WV ||
-           part == LAYER_GATE || part == LAYER_UP;
+    return (part >= LAYER_WQ && part <= LAYER_WV) ||
+           (part >= LAYER_BQ && part <= LAYER_BV) || part == LAYER_GATE ||
+           part == LAYER_UP;
 }
 
 /* Tensor `from` of m under the name of tensor i. */
@@ -355,7 +368,8 @@ void gguf_made_keys(struct gguf_out *o, const struct import *m,
     put_count(o, how, "attention.head_count_kv", r->n_kv_heads);
     put_count(o, how, "attention.key_length", r->head_dim);
     put_count(o, how, "attention.value_length", r->head_dim);
-    put_count(o, how, "rope.dimension_count", r->head_dim);
+    put_count(o, how, "rope.dimension_count",
+              how->turned ? how->turned : r->head_dim);
     put_real(o, how, "attention.layer_norm_rms_epsilon", (double)r->eps);
     if (r->window || how->window)
         put_count(o, how, "attention.sliding_window",

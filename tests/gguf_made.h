@@ -15,6 +15,8 @@ struct import;
 struct gguf_made {
     const char *architecture;
     bool interleaved;  /* rows of q and k: pairs side by side */
+    uint32_t turned;   /* channels of a head that are turned, the first ones of
+                          a file; 0: all */
     uint32_t format;   /* of matrices: 0 F32, 1 F16, 30 BF16 */
     double theta;      /* 0: the file does not say */
     const char *pre;   /* of a byte-level tokenizer; NULL: no tokenizer */

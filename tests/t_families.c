@@ -486,7 +486,16 @@ static void try_refused(void)
             "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1]}}",
             "longrope");
     refused("{\"model_type\":\"phi3\"," TINY "\"rms_norm_eps\":1e-5,"
-            "\"partial_rotary_factor\":0.75}", "partial_rotary_factor is");
+            "\"partial_rotary_factor\":0.01}", "partial_rotary_factor is");
+    refused("{\"model_type\":\"phi3\"," TINY "\"rms_norm_eps\":1e-5,"
+            "\"partial_rotary_factor\":1.5}", "partial_rotary_factor is");
+    refused("{\"model_type\":\"mistral\"," TINY "\"rms_norm_eps\":1e-5,"
+            "\"partial_rotary_factor\":0.5}", "only 1 is known");
+    refused("{\"model_type\":\"llama\"," TINY "\"rms_norm_eps\":1e-5,"
+            "\"rope_parameters\":{\"rope_type\":\"default\","
+            "\"partial_rotary_factor\":0.5}}", "only 1 is known");
+    refused("{\"model_type\":\"glm4\"," TINY "\"rms_norm_eps\":1e-5}",
+            "model_type is \"glm4\"");
 }
 
 int main(void)

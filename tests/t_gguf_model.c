@@ -103,6 +103,10 @@ static void try_families(void)
         .architecture = "olmo2", .format = 1, .theta = 500000, .window = 7,
         .yarn = 8
     };
+    static const struct gguf_made glm = {
+        .architecture = "chatglm", .interleaved = true, .fused = true,
+        .turned = 10, .format = 30, .theta = 10000
+    };
     static const struct gguf_made smollm3 = {
         .architecture = "smollm3", .interleaved = true, .format = 30,
         .theta = 5000000
@@ -113,6 +117,7 @@ static void try_families(void)
     try_family("tiny-qwen2", &qwen2);
     try_family("tiny-qwen3", &qwen3);
     try_family("tiny-smollm3", &smollm3);
+    try_family("tiny-glm", &glm);
     try_family("tiny-olmo2", &olmo2);
     try_family("tiny-olmo3", &olmo3);
 }

@@ -20,7 +20,7 @@
 
 static const struct architecture {
     const char *name;
-    bool interleaved, fused, folds;
+    bool interleaved, fused, folds, partial;
     uint32_t no_rope; /* as in struct gguf_config */
     bool fourth;      /* likewise */
     uint32_t flags;
@@ -33,12 +33,14 @@ static const struct architecture {
     { .name = "minicpm", .interleaved = true, .folds = true },
     { .name = "seed_oss" },
     { .name = "smollm3", .interleaved = true, .no_rope = 4 },
+    { .name = "chatglm", .interleaved = true, .fused = true,
+      .partial = true }, /* GLM-4 without norms after */
     { .name = "olmo2", .fourth = true, /* OLMo 3, too */
       .flags = MODEL_QK_NORM | MODEL_NORM_AFTER | MODEL_WIDE_NORM },
 };
 
 #define KNOWN "llama, qwen2, qwen3, phi3, granite, minicpm, seed_oss," \
-              " smollm3 and olmo2 are known"
+              " smollm3, chatglm and olmo2 are known"
 
 /* What is asked for below, and what changes nothing. */
 static const char *const known_keys[] = {
@@ -211,9 +213,9 @@ static int find_architecture(const struct gguf *g,
 }
 
 static int read_heads(const struct keys *k, struct model_record *r,
-                      struct err *err)
+                      uint32_t *turned, bool partial, struct err *err)
 {
-    uint32_t value = 0, turned = 0;
+    uint32_t value = 0;
 
     if (count(k, "attention.head_count", false, &r->n_heads, err))
         return -1;
@@ -221,7 +223,7 @@ static int read_heads(const struct keys *k, struct model_record *r,
     if (count(k, "attention.head_count_kv", true, &r->n_kv_heads, err) ||
         count(k, "attention.key_length", true, &r->head_dim, err) ||
         count(k, "attention.value_length", true, &value, err) ||
-        count(k, "rope.dimension_count", true, &turned, err))
+        count(k, "rope.dimension_count", true, turned, err))
         return -1;
     if (!r->head_dim && r->dim % r->n_heads)
         return err_set(err, ERR_INPUT, "it has no key %s.attention.key_length,"
@@ -232,15 +234,21 @@ static int read_heads(const struct keys *k, struct model_record *r,
     if (value && value != r->head_dim)
         return refuse(k, "attention.value_length", "is not that of a key,"
                       " which is not supported", err);
-    if (turned && turned != r->head_dim)
+    if (*turned == 0)
+        *turned = r->head_dim;
+    if (!partial && *turned != r->head_dim)
         return refuse(k, "rope.dimension_count", "is not the width of a head,"
                       " which is not supported", err);
+    if (*turned > r->head_dim || *turned % 2)
+        return refuse(k, "rope.dimension_count", "is odd or above the width of"
+                      " a head", err);
     return 0;
 }
 
-static int read_sizes(const struct keys *k, struct model_record *r,
-                      struct err *err)
+static int read_sizes(const struct keys *k, struct gguf_config *c,
+                      bool partial, struct err *err)
 {
+    struct model_record *r = &c->rec;
     uint32_t window = 0;
     double eps = 0;
 
@@ -249,7 +257,7 @@ static int read_sizes(const struct keys *k, struct model_record *r,
         count(k, "block_count", false, &r->n_layers, err) ||
         count(k, "context_length", false, &r->context, err) ||
         count(k, "attention.sliding_window", true, &window, err) ||
-        read_heads(k, r, err))
+        read_heads(k, r, &c->heads.turned, partial, err))
         return -1;
     if (r->n_layers > MODEL_MAX_LAYERS)
         return err_set(err, ERR_INPUT, "%s.block_count is %u, at most %d are"
@@ -372,13 +380,13 @@ int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err)
     if (find_architecture(g, &a, err))
         return -1;
     k.architecture = a->name;
-    c->interleaved = a->interleaved;
+    c->heads.interleaved = a->interleaved;
     c->fused = a->fused;
     c->folds = a->folds;
     c->no_rope = a->no_rope;
     c->fourth = a->fourth && get(&k, "attention.sliding_window");
     c->rec.flags = a->flags;
-    if (check_keys(&k, a->folds, err) || read_sizes(&k, &c->rec, err) ||
+    if (check_keys(&k, a->folds, err) || read_sizes(&k, c, a->partial, err) ||
         read_rope(&k, c, err))
         return -1;
     attention = hf_rope_attention(&c->rope);

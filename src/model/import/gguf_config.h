@@ -11,6 +11,7 @@
 
 #include "model/import/fold.h"
 #include "model/import/hf_rope.h"
+#include "model/import/import.h"
 #include "proof/model_record.h"
 
 struct err;
@@ -20,7 +21,7 @@ struct gguf_config {
     struct model_record rec; /* but flags, vocabulary, ids of tokens, texts
                                 and tensors */
     struct hf_rope rope;
-    bool interleaved; /* rows of q and k: pairs of RoPE are neighbours */
+    struct import_heads heads; /* rows of q and k */
     bool fused;       /* q, k, v in one matrix, gate and up in another */
     bool folds;       /* `fold` is to be applied */
     uint32_t no_rope; /* each layer of such a number, from 1 on, has no RoPE;

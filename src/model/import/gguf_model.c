@@ -29,12 +29,13 @@
 struct origin {
     const struct gguf_tensor *t; /* NULL: it has none */
     uint64_t row;     /* its first one there */
-    bool interleaved;
+    bool as_heads;    /* rows are moved as `heads` says */
 };
 
 struct gguf_model {
     struct gguf *g;
     struct origin *from; /* of each tensor of the model */
+    struct import_heads heads;
 };
 
 static const char *tensor_name(const struct import *m, uint32_t tensor)
@@ -42,14 +43,6 @@ static const char *tensor_name(const struct import *m, uint32_t tensor)
     const struct gguf_model *s = m->self;
 
     return s->from[tensor].t ? s->from[tensor].t->name : NULL;
-}
-
-/* Row r of a head in a file that has pairs side by side. */
-static uint64_t interleaved_row(uint64_t row, uint32_t head_dim)
-{
-    uint64_t head = row / head_dim, r = row % head_dim, half = head_dim / 2;
-
-    return head * head_dim + r % half * 2 + r / half;
 }
 
 static int read_tensor(const struct import *m, uint32_t tensor, uint64_t from,
@@ -61,11 +54,10 @@ static int read_tensor(const struct import *m, uint32_t tensor, uint64_t from,
 
     while (n) {
         uint64_t row = from / width, in = from % width;
-        size_t k = o->interleaved && n > width - in ? (size_t)(width - in)
-                                                    : n;
+        size_t k = o->as_heads && n > width - in ? (size_t)(width - in) : n;
 
-        if (o->interleaved)
-            row = interleaved_row(row, m->rec.head_dim);
+        if (o->as_heads)
+            row = import_head_row(row, m->rec.head_dim, &s->heads);
         if (gguf_read(s->g, o->t, (o->row + row) * width + in, k, out, err))
             return -1;
         out += k;
@@ -115,17 +107,9 @@ static void name_of(char out[TENSOR_NAME], const struct model_record *rec,
     else
         snprintf(out, TENSOR_NAME, "blk.%u.%s",
                  (i - TENSOR_LAYERS) / LAYER_TENSORS,
-                 fused && (k == LAYER_WQ || k == LAYER_WK || k == LAYER_WV)
-                     ? "attn_qkv.weight" : part[k]);
-}
-
-/* Whether tensor i is one of q or k, whose rows may be interleaved. */
-static bool is_turned(uint32_t i)
-{
-    uint32_t part = (i - TENSOR_LAYERS) % LAYER_TENSORS;
-
-    return i >= TENSOR_LAYERS && (part == LAYER_WQ || part == LAYER_WK ||
-                                  part == LAYER_BQ || part == LAYER_BK);
+                 fused && k >= LAYER_WQ && k <= LAYER_WV   ? "attn_qkv.weight"
+                 : fused && k >= LAYER_BQ && k <= LAYER_BV ? "attn_qkv.bias"
+                                                           : part[k]);
 }
 
 static int wrong_shape(const struct gguf_tensor *t, uint64_t rows,
@@ -154,14 +138,17 @@ static int find_tensor(struct import *m, const struct gguf_config *c,
     t = gguf_find(s->g, name);
     if (!t)
         return err_set(err, ERR_INPUT, "tensor \"%s\" is missing", name);
-    rows = e.type == TENSOR_W8 ? e.rows : 1;
-    cols = e.type == TENSOR_W8 ? e.cols : e.rows;
+    rows = e.rows;
     if (c->fused)
         import_fused(&m->rec, i, &s->from[i].row, &rows);
+    cols = e.type == TENSOR_W8 ? e.cols : rows;
+    rows = e.type == TENSOR_W8 ? rows : 1;
     if (t->dim[0] != cols || t->dim[1] != rows || t->n != rows * cols)
         return wrong_shape(t, rows, cols, err);
     s->from[i].t = t;
-    s->from[i].interleaved = c->interleaved && is_turned(i);
+    s->from[i].as_heads = import_has_heads(i) &&
+                          (c->heads.interleaved ||
+                           c->heads.turned != m->rec.head_dim);
     return 0;
 }
 
@@ -301,11 +288,11 @@ static int scale_frequencies(struct import *m, const struct hf_rope *rope,
     return 0;
 }
 
-static int read_frequencies(struct import *m, const struct hf_rope *rope,
+static int read_frequencies(struct import *m, const struct gguf_config *c,
                             struct err *err)
 {
-    hf_rope_frequencies(m->inv_freq, rope, m->rec.head_dim);
-    if (scale_frequencies(m, rope, err))
+    import_frequencies(m->inv_freq, &c->rope, m->rec.head_dim, &c->heads);
+    if (scale_frequencies(m, &c->rope, err))
         return -1;
     for (uint32_t i = 0; i < m->rec.head_dim / 2; i++)
         if (!(m->inv_freq[i] >= 0 && m->inv_freq[i] <= 1))
@@ -327,7 +314,7 @@ static void put_layers(struct import *m, const struct gguf_config *c)
     }
     if (c->fourth && c->rope.type != HF_ROPE_PLAIN) {
         plain.type = HF_ROPE_PLAIN;
-        hf_rope_frequencies(y.table, &plain, m->rec.head_dim);
+        import_frequencies(y.table, &plain, m->rec.head_dim, &c->heads);
         y.attn_scale = (float)(1 / sqrt(m->rec.head_dim));
         memcpy(y.second, y.local, sizeof(y.second));
     }
@@ -342,6 +329,7 @@ static int open_tensors(struct import *m, const struct gguf_config *c,
     struct gguf_model *s = m->self;
 
     s->from = xcalloc(m->rec.n_tensors, sizeof(*s->from));
+    s->heads = c->heads;
     for (uint32_t i = 0; i < m->rec.n_tensors; i++)
         if (find_tensor(m, c, i, err))
             return -1;
@@ -360,12 +348,13 @@ int gguf_model_open(struct import *m, const char *path, struct err *err)
     m->rec = c.rec;
     if (c.folds && fold_factors(m, &c.fold, err))
         return -1;
-    if (gguf_find(s->g, "blk.0.attn_q.bias"))
+    if (gguf_find(s->g, "blk.0.attn_q.bias") ||
+        (c.fused && gguf_find(s->g, "blk.0.attn_qkv.bias")))
         m->rec.flags |= MODEL_QKV_BIAS;
     if (gguf_find(s->g, "blk.0.attn_q_norm.weight"))
         m->rec.flags |= MODEL_QK_NORM;
     if (read_head(m, err) || gguf_texts_read(m, s->g, err) ||
-        model_check(&m->rec, err) || read_frequencies(m, &c.rope, err))
+        model_check(&m->rec, err) || read_frequencies(m, &c, err))
         return -1;
     put_layers(m, &c);
     return open_tensors(m, &c, err);

@@ -31,6 +31,8 @@
 struct hf {
     struct safetensors *st;
     struct hf_origin *from; /* of each tensor of the model */
+    struct import_heads heads;
+    bool as_they_lie;       /* heads: the order of rows is the model's */
 };
 
 /* ---- tensors ------------------------------------------------------------- */
@@ -49,7 +51,22 @@ static int read_tensor(const struct import *m, uint32_t tensor, uint64_t from,
     const struct hf_origin *o = &h->from[tensor];
     uint64_t width = o->t->n_dims > 1 ? o->t->shape[1] : 1;
 
-    return safetensors_read(h->st, o->t, o->row * width + from, n, out, err);
+    if (h->as_they_lie || !import_has_heads(tensor))
+        return safetensors_read(h->st, o->t, o->row * width + from, n, out,
+                                err);
+    while (n > 0) {
+        uint64_t row = import_head_row(from / width, m->rec.head_dim,
+                                       &h->heads), in = from % width;
+        size_t k = n < width - in ? n : (size_t)(width - in);
+
+        if (safetensors_read(h->st, o->t, (o->row + row) * width + in, k, out,
+                             err))
+            return -1;
+        out += k;
+        from += k;
+        n -= k;
+    }
+    return 0;
 }
 
 static void close_hf(struct import *m)
@@ -77,7 +94,7 @@ static void note_two_sets(struct import *m, const char *dir)
     free(index);
 }
 
-static int open_tensors(struct import *m, const char *dir, bool fused,
+static int open_tensors(struct import *m, const char *dir, unsigned fused,
                         struct err *err)
 {
     struct hf *h = m->self;
@@ -254,13 +271,17 @@ static int check_files(const char *dir, struct err *err)
 
 int hf_open(struct import *m, const char *dir, struct err *err)
 {
+    struct hf *h = xcalloc(1, sizeof(*h));
     struct hf_config c;
 
-    m->self = xcalloc(1, sizeof(struct hf));
+    m->self = h;
     m->format = &format;
     if (check_files(dir, err) || hf_config_read(&c, dir, err))
         return -1;
     m->rec = c.rec;
+    h->heads = c.heads;
+    h->as_they_lie = !c.heads.interleaved &&
+                     c.heads.turned == c.rec.head_dim;
     memcpy(m->inv_freq, c.inv_freq, sizeof(m->inv_freq));
     if (c.folds && fold_factors(m, &c.fold, err))
         return err_prefix(err, "config.json");

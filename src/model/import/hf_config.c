@@ -18,6 +18,7 @@
 #include "base/json_python.h"
 #include "model/import/hf_layers.h"
 #include "model/import/hf_rope.h"
+#include "model/import/hf_tensors.h"
 #include "model/import/hf_values.h"
 #include "model/model_layout.h"
 
@@ -34,6 +35,9 @@ enum {
     BIASED = 64,    /* attention_bias: of q, k and v alone */
     OWN_CODE = 128, /* auto_map names the family's own, as we have it */
     NO_ROPE = 256,  /* no_rope_layers */
+    PARTIAL = 1024, /* partial_rotary_factor */
+    GLM = 2048,     /* gate and up are one matrix; half of each head is turned
+                       unless it says, pairs side by side; biases if it says */
     FOURTH = 512    /* layers with the window: all but each fourth one, unless
                        layer_types says; their RoPE is not scaled */
 };
@@ -48,10 +52,11 @@ static const struct family {
     { "qwen2", "Qwen2ForCausalLM", MODEL_QKV_BIAS, WINDOW | SOME_LAYERS },
     { "qwen3", "Qwen3ForCausalLM", MODEL_QK_NORM,
       WINDOW | SOME_LAYERS | NEEDS_HEAD_DIM },
-    { "phi3", "Phi3ForCausalLM", 0, WINDOW | FUSED | OWN_CODE },
+    { "phi3", "Phi3ForCausalLM", 0, WINDOW | FUSED | OWN_CODE | PARTIAL },
     { "granite", "GraniteForCausalLM", 0, GRANITE },
     { "minicpm", "MiniCPMForCausalLM", 0, MINICPM | OWN_CODE },
     { "seed_oss", "SeedOssForCausalLM", MODEL_QKV_BIAS, BIASED },
+    { "glm", "GlmForCausalLM", 0, GLM | PARTIAL | NEEDS_HEAD_DIM | BIASED },
     { "olmo2", "Olmo2ForCausalLM",
       MODEL_QK_NORM | MODEL_NORM_AFTER | MODEL_WIDE_NORM, 0 },
     { "olmo3", "Olmo3ForCausalLM",
@@ -107,7 +112,7 @@ static int parse_family(const struct family **out, const struct json *root,
     const struct json *arch = json_first(json_get(root, "architectures"));
     const char *known =
         "llama, mistral, ministral, qwen2, qwen3, phi3, granite,"
-        " minicpm, seed_oss, smollm3, olmo2 and olmo3 are known";
+        " minicpm, seed_oss, smollm3, glm, olmo2 and olmo3 are known";
     size_t i = 0, n = sizeof(families) / sizeof(families[0]);
 
     if (!json_string(type))
@@ -129,7 +134,6 @@ static int parse_refused(const struct json *root, const struct family *f,
                          struct err *err)
 {
     const struct json *v = json_get(root, "hidden_act");
-    double part = 1;
 
     if (v && json_type(v) != JSON_NULL &&
         (!json_string(v) || strcmp(json_string(v), "silu") != 0))
@@ -140,11 +144,30 @@ static int parse_refused(const struct json *root, const struct family *f,
             return hf_refuse(refused[i], v, "models with it are not supported",
                              err);
     }
-    v = json_get(root, "partial_rotary_factor");
-    if (hf_number(&part, root, "partial_rotary_factor", 0, err))
-        return -1;
-    if (part < 1 || part > 1)
-        return hf_refuse("partial_rotary_factor", v, "only 1 is known", err);
+    return 0;
+}
+
+/* How many channels of a head are turned, and in which order they lie. */
+static int parse_heads(struct import_heads *h, const struct json *root,
+                       const struct model_record *r, const struct family *f,
+                       struct err *err)
+{
+    const struct json *in[] = { root, json_get(root, "rope_scaling"),
+                                json_get(root, "rope_parameters") };
+    double part = f->special & GLM ? 0.5 : 1;
+
+    for (size_t i = 0; i < 3; i++)
+        if (hf_number(&part, in[i], "partial_rotary_factor", 0, err))
+            return -1;
+    h->interleaved = f->special & GLM;
+    h->turned = (uint32_t)(part <= 1 ? part * r->head_dim : 0);
+    if (part < 1 && !(f->special & PARTIAL))
+        return err_set(err, ERR_INPUT, "partial_rotary_factor is %g; only 1 is"
+                       " known of this family", part);
+    if (h->turned < 2 || h->turned % 2)
+        return err_set(err, ERR_INPUT, "partial_rotary_factor is %g; it must"
+                       " leave an even number of the %u channels of a head",
+                       part, r->head_dim);
     return 0;
 }
 
@@ -433,7 +456,7 @@ static int put_layers(struct hf_config *c, const struct family *f,
     struct model_record *r = &c->rec;
     struct hf_rope plain = *rope;
 
-    hf_rope_frequencies(c->inv_freq, rope, r->head_dim);
+    import_frequencies(c->inv_freq, rope, r->head_dim, &c->heads);
     for (uint32_t i = 0; i < r->head_dim / 2; i++)
         if (!(c->inv_freq[i] >= 0 && c->inv_freq[i] <= 1))
             return err_set(err, ERR_INPUT, "the rope scaling gives the "
@@ -441,7 +464,7 @@ static int put_layers(struct hf_config *c, const struct family *f,
                            (double)c->inv_freq[i]);
     if (f->special & FOURTH && rope->type != HF_ROPE_PLAIN) {
         plain.type = HF_ROPE_PLAIN;
-        hf_rope_frequencies(layers->table, &plain, r->head_dim);
+        import_frequencies(layers->table, &plain, r->head_dim, &c->heads);
         layers->attn_scale = (float)(1 / sqrt(r->head_dim));
         memcpy(layers->second, layers->local, sizeof(layers->second));
     }
@@ -470,16 +493,19 @@ static int parse_tree(struct hf_config *c, const struct json *root,
     how = (struct hf_layers_how){ f->special & WINDOW, f->special & SOME_LAYERS,
                                   f->special & NO_ROPE, f->special & FOURTH };
     if (hf_layers_parse(&layers, root, r, &how, err) ||
-        parse_eps(r, root, err) || parse_bos(r, root, err) ||
-        parse_eos(c, root, gen, err) || parse_rope(&rope, root, err) ||
-        parse_activations(r, root, err))
+        parse_heads(&c->heads, root, r, f, err) || parse_eps(r, root, err) ||
+        parse_bos(r, root, err) || parse_eos(c, root, gen, err) ||
+        parse_rope(&rope, root, err) || parse_activations(r, root, err))
         return -1;
     r->flags |= f->flags;
     if (json_true(json_get(root, "tie_word_embeddings")))
         r->flags |= MODEL_TIED;
     a = hf_rope_attention(&rope);
     r->attn_scale = (float)(1 / sqrt(r->head_dim) * (a * a));
-    c->fused = f->special & FUSED;
+    c->fused = f->special & FUSED ? HF_FUSED_QKV | HF_FUSED_FFN
+               : f->special & GLM ? HF_FUSED_FFN : 0;
+    if (f->special & GLM && hf_given(json_get(root, "attention_bias")))
+        r->flags |= MODEL_QKV_BIAS;
     if (parse_factors(c, root, f, err) ||
         model_check(r, err)) /* bounds head_dim too */
         return -1;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "model/import/fold.h"
+#include "model/import/import.h"
 #include "model/model_layout.h"
 #include "proof/model_record.h"
 
@@ -19,7 +20,8 @@ struct err;
 struct hf_config {
     struct model_record rec; /* but tokenizer, template and tensors root */
     float inv_freq[MODEL_MAX_FREQUENCIES]; /* that tensor */
-    bool fused;              /* q, k, v are one matrix, gate and up another */
+    unsigned fused;          /* HF_FUSED_... (hf_tensors.h) */
+    struct import_heads heads;
     bool folds;              /* `fold` is to be applied */
     struct fold fold;
 };

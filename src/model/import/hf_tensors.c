@@ -6,6 +6,7 @@
 #include "model/import/hf_tensors.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +17,29 @@
 #include "model/import/safetensors.h"
 #include "model/model_layout.h"
 
+/* In which fused matrix a part may be. */
+static unsigned fused_of(uint32_t part)
+{
+    if (part == LAYER_WQ || part == LAYER_WK || part == LAYER_WV)
+        return HF_FUSED_QKV;
+    return part == LAYER_GATE || part == LAYER_UP ? HF_FUSED_FFN : 0;
+}
+
+/* Whether tensor i is in one. */
+static bool is_fused(uint32_t i, unsigned fused)
+{
+    return i >= TENSOR_LAYERS &&
+           fused & fused_of((i - TENSOR_LAYERS) % LAYER_TENSORS);
+}
+
 /* Which name a part has where some are fused, and where norms come after. */
 static uint32_t part_name(const struct model_record *rec, uint32_t part,
-                          bool fused)
+                          unsigned fused)
 {
-    if (fused && (part == LAYER_WQ || part == LAYER_WK || part == LAYER_WV))
-        return LAYER_TENSORS;
-    if (fused && (part == LAYER_GATE || part == LAYER_UP))
-        return LAYER_TENSORS + 1;
+    unsigned in = fused & fused_of(part);
+
+    if (in)
+        return in == HF_FUSED_QKV ? LAYER_TENSORS : LAYER_TENSORS + 1;
     if (!(rec->flags & MODEL_NORM_AFTER))
         return part;
     return part == LAYER_ATTN_NORM ? LAYER_TENSORS + 2
@@ -31,7 +47,7 @@ static uint32_t part_name(const struct model_record *rec, uint32_t part,
 }
 
 void hf_tensor_name(char out[HF_TENSOR_NAME], const struct model_record *rec,
-                    uint32_t i, bool fused)
+                    uint32_t i, unsigned fused)
 {
     static const char *const top[] = {
         "model.embed_tokens.weight", "", "model.norm.weight",
@@ -69,7 +85,7 @@ static bool is_read(const struct model_record *rec, uint32_t i)
 }
 
 struct hf_origin hf_tensors_get(const struct safetensors *s,
-                                const struct model_record *rec, bool fused,
+                                const struct model_record *rec, unsigned fused,
                                 uint32_t i)
 {
     struct hf_origin o = { NULL, 0 };
@@ -84,13 +100,13 @@ struct hf_origin hf_tensors_get(const struct safetensors *s,
         hf_tensor_name(name, rec, TENSOR_HEAD, fused);
         o.t = safetensors_find(s, name);
     }
-    if (fused)
+    if (is_fused(i, fused))
         import_fused(rec, i, &o.row, &rows);
     return o;
 }
 
 static int check_shape(const struct safetensor *t,
-                       const struct model_record *rec, bool fused,
+                       const struct model_record *rec, unsigned fused,
                        uint32_t i, struct err *err)
 {
     struct tensor_record e;
@@ -98,7 +114,7 @@ static int check_shape(const struct safetensor *t,
 
     model_expect(rec, i, &e);
     rows = e.rows;
-    if (fused)
+    if (is_fused(i, fused))
         import_fused(rec, i, &row, &rows);
     if (e.type == TENSOR_F32 && t->n_dims == 1 && t->shape[0] == rows)
         return 0;
@@ -122,7 +138,7 @@ static bool harmless(const char *name, const struct model_record *rec)
 }
 
 int hf_tensors_check(const struct safetensors *s,
-                     const struct model_record *rec, bool fused,
+                     const struct model_record *rec, unsigned fused,
                      struct err *err)
 {
     size_t n = safetensors_count(s);

@@ -4,7 +4,6 @@
 #ifndef APUS_MODEL_IMPORT_HF_TENSORS_H
 #define APUS_MODEL_IMPORT_HF_TENSORS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "proof/model_record.h"
@@ -15,11 +14,13 @@ struct safetensors;
 
 #define HF_TENSOR_NAME 80
 
+/* Which matrices are one: q, k and v, and gate and up. */
+enum { HF_FUSED_QKV = 1, HF_FUSED_FFN = 2 };
+
 /* "model.layers.3.self_attn.q_proj.weight"; "" for the frequencies, which no
- * checkpoint has.  fused: q, k and v are the rows of one matrix, gate and up
- * those of another. */
+ * checkpoint has.  fused: HF_FUSED_... */
 void hf_tensor_name(char out[HF_TENSOR_NAME], const struct model_record *rec,
-                    uint32_t i, bool fused);
+                    uint32_t i, unsigned fused);
 
 /* Where tensor i lies: from row `row` of t, which is NULL if it has no source:
  * it is absent, or it is the tied head, or the frequencies.  A tied embedding
@@ -29,13 +30,13 @@ struct hf_origin {
     uint64_t row;
 };
 struct hf_origin hf_tensors_get(const struct safetensors *s,
-                                const struct model_record *rec, bool fused,
+                                const struct model_record *rec, unsigned fused,
                                 uint32_t i);
 
 /* Every tensor that such a model needs is there in its shape, and no other
  * (frequencies and the second copy of a tied head are let pass). */
 int hf_tensors_check(const struct safetensors *s,
-                     const struct model_record *rec, bool fused,
+                     const struct model_record *rec, unsigned fused,
                      struct err *err);
 
 #endif

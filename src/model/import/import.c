@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "model/import/hf_rope.h"
 #include "model/model_layout.h"
 
 struct import *import_new(void)
@@ -41,6 +42,35 @@ const char *import_name(const struct import *m, uint32_t tensor)
     return m->format->name(m, tensor);
 }
 
+bool import_has_heads(uint32_t tensor)
+{
+    uint32_t part = (tensor - TENSOR_LAYERS) % LAYER_TENSORS;
+
+    return tensor >= TENSOR_LAYERS &&
+           (part == LAYER_WQ || part == LAYER_WK || part == LAYER_BQ ||
+            part == LAYER_BK || part == LAYER_Q_NORM || part == LAYER_K_NORM);
+}
+
+uint64_t import_head_row(uint64_t row, uint32_t head_dim,
+                         const struct import_heads *h)
+{
+    uint64_t head = row / head_dim * head_dim, half = head_dim / 2;
+    uint64_t second = row % head_dim / half, i = row % half;
+    uint64_t pairs = h->turned / 2;
+
+    if (i >= pairs)
+        return head + h->turned + second * (half - pairs) + i - pairs;
+    return head + (h->interleaved ? 2 * i + second : i + second * pairs);
+}
+
+void import_frequencies(float *inv_freq, const struct hf_rope *rope,
+                        uint32_t head_dim, const struct import_heads *h)
+{
+    hf_rope_frequencies(inv_freq, rope, h->turned);
+    for (uint32_t i = h->turned / 2; i < head_dim / 2; i++)
+        inv_freq[i] = 0;
+}
+
 void import_fused(const struct model_record *rec, uint32_t tensor,
                   uint64_t *row, uint64_t *rows)
 {
@@ -53,8 +83,11 @@ void import_fused(const struct model_record *rec, uint32_t tensor,
     if (part == LAYER_GATE || part == LAYER_UP) {
         *row = part == LAYER_UP ? rec->ffn_dim : 0;
         *rows = 2 * (uint64_t)rec->ffn_dim;
-    } else if (part == LAYER_WQ || part == LAYER_WK || part == LAYER_WV) {
-        *row = part == LAYER_WQ ? 0 : part == LAYER_WK ? q : q + kv;
+    } else if ((part >= LAYER_WQ && part <= LAYER_WV) ||
+               (part >= LAYER_BQ && part <= LAYER_BV)) {
+        *row = part == LAYER_WQ || part == LAYER_BQ   ? 0
+               : part == LAYER_WK || part == LAYER_BK ? q
+                                                      : q + kv;
         *rows = q + 2 * kv;
     }
 }

@@ -8,6 +8,7 @@
 #ifndef APUS_MODEL_IMPORT_IMPORT_H
 #define APUS_MODEL_IMPORT_IMPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,9 +53,33 @@ const char *import_name(const struct import *m, uint32_t tensor);
 int import_read(const struct import *m, uint32_t tensor, uint64_t from,
                 size_t n, float *out, struct err *err);
 
-/* For formats: where the rows of q, k and v are one matrix, and those of gate
- * and up another, the first row of tensor i in its matrix, and how many that
- * has in all; of another tensor both stay as they are. */
+/* How the channels of a head of q or k lie in a source: the first `turned` of
+ * them are pairs of RoPE, side by side or half of `turned` apart; the others
+ * are not turned. */
+struct import_heads {
+    uint32_t turned;  /* even; head_dim: all */
+    bool interleaved;
+};
+
+/* Whether tensor i has a row, or a number, for each channel of q or k. */
+bool import_has_heads(uint32_t tensor);
+
+/* The row in a source that is row `row` of the model, where pairs are half a
+ * head apart and those that are not turned come after the others in each
+ * half. */
+uint64_t import_head_row(uint64_t row, uint32_t head_dim,
+                         const struct import_heads *h);
+
+/* inv_freq[0..head_dim / 2) of such heads: those of `turned` channels, then
+ * zeros. */
+struct hf_rope;
+void import_frequencies(float *inv_freq, const struct hf_rope *rope,
+                        uint32_t head_dim, const struct import_heads *h);
+
+/* For formats: where the rows of q, k and v (and numbers of their biases) are
+ * one tensor, and those of gate and up another, the first row of tensor i in
+ * its tensor, and how many that has in all; of another one both stay as they
+ * are. */
 void import_fused(const struct model_record *rec, uint32_t tensor,
                   uint64_t *row, uint64_t *rows);
 
