@@ -115,7 +115,14 @@ static void one_layer(struct place *p, struct model_layer *l,
     size_t q = (size_t)r->n_heads * r->head_dim;
     size_t kv = (size_t)r->n_kv_heads * r->head_dim;
 
-    l->attn_norm = vector(p, r->dim, 1);
+    if (!(r->flags & MODEL_NORM_AFTER)) {
+        l->attn_norm = vector(p, r->dim, 1);
+        l->ffn_norm = vector(p, r->dim, 1);
+    }
+    if (r->flags & (MODEL_NORM_AFTER | MODEL_NORM_BOTH)) {
+        l->attn_after = vector(p, r->dim, 1);
+        l->ffn_after = vector(p, r->dim, 1);
+    }
     matrix(p, &l->wq, q, r->dim);
     matrix(p, &l->wk, kv, r->dim);
     matrix(p, &l->wv, kv, r->dim);
@@ -131,7 +138,6 @@ static void one_layer(struct place *p, struct model_layer *l,
         l->q_norm = vector(p, wide ? q : r->head_dim, 1);
         l->k_norm = vector(p, wide ? kv : r->head_dim, 1);
     }
-    l->ffn_norm = vector(p, r->dim, 1);
     matrix(p, &l->gate, r->ffn_dim, r->dim);
     matrix(p, &l->up, r->ffn_dim, r->dim);
     matrix(p, &l->down, r->dim, r->ffn_dim);
@@ -175,7 +181,7 @@ int shape_build(struct model **out, const struct model_record *rec,
     m->rec.numerics = X1_VERSION;
     m->rec.architecture = 1;
     m->rec.attn_scale = (float)(1.0 / sqrt((double)rec->head_dim));
-    m->rec.n_tensors = TENSOR_LAYERS + LAYER_TENSORS * rec->n_layers;
+    m->rec.n_tensors = model_tensor_at(rec, rec->n_layers, 0);
     m->layers = xcalloc(rec->n_layers, sizeof(*m->layers));
     all(&p, m);
     if (mem_big(&m->data, p.at, 1, "weights", err)) {

@@ -460,7 +460,12 @@ static void test_fault_after(void)
     fault_of(y->bk + 9, 0x1p41f, 3, 9, m, "k into its norm");
     fault_of(y->wo.scale + 7, 0x1p41f, 11, 7, m, "what attention adds");
     fault_of(y->down.scale + 3, 0x1p41f, 12, 3, m, "what the ffn adds");
-    fault_of(y->attn_norm + 4, 0x1p45f, 9, 4, m, "x into gate and up");
+    fault_of(y->attn_after + 4, 0x1p45f, 9, 4, m, "x into gate and up");
+    model_close(m);
+    m = shape("tiny", MODEL_NORM_BOTH, 0);
+    y = m->layers;
+    fault_of(y->wo.scale + 7, 0x1p41f, 11, 7, m, "what attention adds");
+    fault_of(y->attn_after + 4, 0x1p45f, 8, 4, m, "x into the ffn norm");
     model_close(m);
 }
 
@@ -475,6 +480,7 @@ int main(void)
     test_batches("window of 70", MODEL_TIED, 70);
     test_batches("norms after, over all heads", MODEL_QK_NORM |
                  MODEL_WIDE_NORM | MODEL_NORM_AFTER, 0);
+    test_batches("norms before and after", MODEL_NORM_BOTH, 0);
     test_batches("layers that differ", MODEL_LAYERS, 0);
     test_forced("biases", MODEL_QKV_BIAS, 0);
     test_forced("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED, 9);

@@ -291,7 +291,7 @@ static void try_values(void)
         char name[MODEL_TENSOR_NAME];
         int good = 1;
 
-        model_tensor_name(name, vectors[v]);
+        model_tensor_name(name, &mini.rec, vectors[v]);
         p = mini.data + mini.lay.offset[vectors[v]] + 4;
         memcpy(old, p, 4);
         for (size_t i = 0; i < 5; i++) {
@@ -362,6 +362,7 @@ static void try_limits(void)
         { 6, 1026 }, { 7, 0 }, { 7, 131073 }, { 8, 0 }, { 8, 262145 },
         { 9, 0 }, { 9, 131073 }, { 10, 131073 }, { 11, 24 }, { 11, 80 },
         { 11, 32 }, { 11, 128 }, { 11, 256 },
+        { 11, 272 }, { 11, 320 }, { 11, 512 },
         { 12, 0x2b7fffff }, { 12, 0 }, { 12, 0x7fc00000 }, { 12, 0xb727c5ac },
         { 12, 0x53800000 }, { 13, 0 }, { 13, 0x80000000 }, { 13, 0x49800000 },
         { 13, 0x7fc00000 }, { 14, 5 }, { 15, 9 }, { 15, 0 }, { 15, 2 },

@@ -127,7 +127,8 @@ static void answer(struct seen *s, const struct world *w, size_t from,
 /* A gain near the limit: what is more than twice the mean leaves the range. */
 static void spoil(struct model *m)
 {
-    const float *gain = m->layers[rnd() % m->rec.n_layers].ffn_norm;
+    const struct model_layer *y = &m->layers[rnd() % m->rec.n_layers];
+    const float *gain = y->ffn_norm ? y->ffn_norm : y->ffn_after;
 
     ((float *)(uintptr_t)gain)[rnd() % m->rec.dim] = 0x1p39f;
 }
@@ -137,7 +138,8 @@ static struct model *random_model(void)
     static const uint32_t flags[] = { 0, MODEL_TIED, MODEL_QKV_BIAS,
                                       MODEL_QK_NORM, MODEL_A8,
                                       MODEL_LAYERS, MODEL_NORM_AFTER,
-                                      MODEL_QK_NORM | MODEL_WIDE_NORM };
+                                      MODEL_QK_NORM | MODEL_WIDE_NORM,
+                                      MODEL_NORM_BOTH };
     struct model_record rec = { .eps = 1e-5f, .context = 512 };
     struct err err = ERR_INIT;
     struct model *m;
@@ -155,6 +157,8 @@ static struct model *random_model(void)
             rec.flags |= flags[i];
     if (rec.flags & MODEL_LAYERS)
         rec.window = 0;
+    if (rec.flags & MODEL_NORM_BOTH)
+        rec.flags &= ~(uint32_t)MODEL_NORM_AFTER;
     if (shape_build(&m, &rec, &err)) {
         printf("# %s\n", err.text);
         abort();

@@ -361,7 +361,7 @@ int explain_new(struct explain **out, const struct model *m,
     size_t queries = (size_t)rec->n_heads * rec->head_dim;
     struct explain *e;
 
-    if (rec->flags & (MODEL_NORM_AFTER | MODEL_WIDE_NORM))
+    if (rec->flags & (MODEL_NORM_AFTER | MODEL_WIDE_NORM | MODEL_NORM_BOTH))
         return err_set(err, ERR_INPUT, "there is no operator table for models"
                        " with norms after a sublayer or over all heads");
     e = xcalloc(1, sizeof(*e));

@@ -69,9 +69,16 @@ static int get(struct conversion *c, uint32_t i, uint64_t from, size_t n,
     return import_read(c->source, i, from, n, c->x, err);
 }
 
-static uint32_t tensor_of(uint32_t layer, uint32_t part)
+static uint32_t tensor_of(const struct conversion *c, uint32_t layer,
+                          uint32_t part)
 {
-    return TENSOR_LAYERS + LAYER_TENSORS * layer + part;
+    return model_tensor_at(&c->source->rec, layer, part);
+}
+
+/* Of tensor i, which is in a layer. */
+static uint32_t part_of(const struct conversion *c, uint32_t i)
+{
+    return model_part_of(&c->source->rec, i);
 }
 
 /* Sizes of the pairs of one kv head, m[0..head_dim / 2). */
@@ -79,7 +86,8 @@ static int head_sizes(struct conversion *c, uint32_t layer, uint32_t head,
                       double *m, struct err *err)
 {
     const struct model_record *r = &c->source->rec;
-    uint32_t wk = tensor_of(layer, LAYER_WK), bk = tensor_of(layer, LAYER_BK);
+    uint32_t wk = tensor_of(c, layer, LAYER_WK),
+             bk = tensor_of(c, layer, LAYER_BK);
     bool has_bias = import_name(c->source, bk);
     uint32_t half = r->head_dim / 2;
 
@@ -108,7 +116,7 @@ static int norm_powers(struct conversion *c, uint32_t layer, double *m,
     const struct model_record *r = &c->source->rec;
     uint32_t half = r->head_dim / 2;
 
-    if (get(c, tensor_of(layer, LAYER_K_NORM), 0, r->head_dim, err))
+    if (get(c, tensor_of(c, layer, LAYER_K_NORM), 0, r->head_dim, err))
         return -1;
     for (uint32_t i = 0; i < r->head_dim; i++) {
         double size = c->x[i] < 0 ? -c->x[i] : c->x[i];
@@ -132,7 +140,7 @@ static int layer_powers(struct conversion *c, uint32_t layer,
         return 0;
     if (r->flags & MODEL_QK_NORM)
         return norm_powers(c, layer, m, err);
-    if (get(c, tensor_of(layer, LAYER_ATTN_NORM), 0, r->dim, err))
+    if (get(c, tensor_of(c, layer, LAYER_ATTN_NORM), 0, r->dim, err))
         return -1;
     for (uint32_t i = 0; i < r->dim; i++)
         c->gain[i] = r->flags & MODEL_NORM_AFTER ? 1 : c->x[i];
@@ -173,7 +181,7 @@ static int power_at(const struct conversion *c, uint32_t i, uint32_t row)
 {
     if (i < TENSOR_LAYERS)
         return 0;
-    return power_of(c, (i - TENSOR_LAYERS) % LAYER_TENSORS, row);
+    return power_of(c, part_of(c, i), row);
 }
 
 static int put_zeros(struct conversion *c, uint64_t to, struct err *err)
@@ -204,9 +212,9 @@ static int too_large(const struct conversion *c, uint32_t i, struct err *err)
 /* ---- rotation ------------------------------------------------------------ */
 
 /* Of a norm that is before linears its gains go into these. */
-static bool is_folded(uint32_t i)
+static bool is_folded(const struct conversion *c, uint32_t i)
 {
-    uint32_t part = (i - TENSOR_LAYERS) % LAYER_TENSORS;
+    uint32_t part = i < TENSOR_LAYERS ? 0 : part_of(c, i);
 
     if (i < TENSOR_LAYERS)
         return i == TENSOR_FINAL_NORM;
@@ -214,9 +222,9 @@ static bool is_folded(uint32_t i)
 }
 
 /* What writes to the residual stream. */
-static bool is_writer(uint32_t i)
+static bool is_writer(const struct conversion *c, uint32_t i)
 {
-    uint32_t part = (i - TENSOR_LAYERS) % LAYER_TENSORS;
+    uint32_t part = i < TENSOR_LAYERS ? 0 : part_of(c, i);
 
     return i >= TENSOR_LAYERS && (part == LAYER_WO || part == LAYER_DOWN);
 }
@@ -225,9 +233,9 @@ static bool is_writer(uint32_t i)
 static int get_folded(struct conversion *c, uint32_t i, struct err *err)
 {
     uint32_t dim = c->source->rec.dim, norm = TENSOR_FINAL_NORM;
-    uint32_t part = (i - TENSOR_LAYERS) % LAYER_TENSORS;
+    uint32_t part = i < TENSOR_LAYERS ? 0 : part_of(c, i);
 
-    if (i == TENSOR_EMBED || is_writer(i))
+    if (i == TENSOR_EMBED || is_writer(c, i))
         return 0;
     if (i >= TENSOR_LAYERS)
         norm = i - part + (part < LAYER_FFN_NORM ? LAYER_ATTN_NORM
@@ -261,7 +269,7 @@ static int get_row(struct conversion *c, uint32_t i, uint32_t n, uint32_t cols,
 {
     uint32_t from = i == TENSOR_HEAD && c->tied ? TENSOR_EMBED : i;
 
-    if (c->rotate && is_writer(i))
+    if (c->rotate && is_writer(c, i))
         return get_written(c, i, n, cols, err);
     if (get(c, from, (uint64_t)n * cols, cols, err))
         return -1;
@@ -283,7 +291,7 @@ static int put_vector(struct conversion *c, uint32_t i, struct err *err)
         memcpy(c->x, c->source->inv_freq, n * sizeof(*c->x));
     else if (get(c, i, 0, n, err))
         return -1;
-    for (size_t k = 0; c->rotate && is_folded(i) && k < n; k++)
+    for (size_t k = 0; c->rotate && is_folded(c, i) && k < n; k++)
         c->x[k] = 1;
     for (size_t k = 0; k < n; k++)
         smooth_scale(&c->x[k], 1, power_at(c, i, (uint32_t)k));
@@ -324,8 +332,8 @@ static int put_tensor(struct conversion *c, uint32_t i, struct err *err)
     const struct model_record *r = &c->source->rec;
 
     model_expect(r, i, &c->t[i]);
-    if (i >= TENSOR_LAYERS && (i - TENSOR_LAYERS) % LAYER_TENSORS == 0 &&
-        layer_powers(c, (i - TENSOR_LAYERS) / LAYER_TENSORS, err))
+    if (i >= TENSOR_LAYERS && part_of(c, i) == 0 &&
+        layer_powers(c, model_layer_of(r, i), err))
         return -1;
     if (i == TENSOR_HEAD && r->flags & MODEL_TIED) {
         c->t[i] = c->t[TENSOR_EMBED];
@@ -437,7 +445,7 @@ static int choose_activations(struct conversion *c, struct err *err)
                        " rotation: leave --activations A8 out");
     if (c->o->a8)
         r->flags |= MODEL_A8R;
-    if (r->flags & MODEL_A8R && r->flags & MODEL_NORM_AFTER)
+    if (r->flags & MODEL_A8R && r->flags & (MODEL_NORM_AFTER | MODEL_NORM_BOTH))
         return err_set(err, ERR_INPUT, "A8R is not for models with norms"
                        " between a sublayer and the residual, which cannot be"
                        " folded: use --activations A14");

@@ -129,7 +129,7 @@ static int read_record(struct reader *r, unsigned char raw[MODEL_RECORD_SIZE],
 static int wrong(const struct reader *r, uint32_t i, const char *what,
                  struct err *err)
 {
-    model_wrong(i, what, err);
+    model_wrong(r->rec, i, what, err);
     return err_prefix(err, "\"%s\"", r->path);
 }
 
@@ -367,11 +367,20 @@ static void index_model(struct model *m, const struct model_layout *lay)
     m->final_norm = floats(m, lay, TENSOR_FINAL_NORM);
     m->layers = xcalloc(m->rec.n_layers, sizeof(*m->layers));
     for (uint32_t l = 0; l < m->rec.n_layers; l++) {
-        uint32_t i = TENSOR_LAYERS + LAYER_TENSORS * l;
+        uint32_t i = model_tensor_at(&m->rec, l, 0);
+        bool after = m->rec.flags & MODEL_NORM_AFTER;
+        bool both = m->rec.flags & MODEL_NORM_BOTH;
         struct model_layer *y = &m->layers[l];
 
         set_positions(m, l, y);
-        y->attn_norm = floats(m, lay, i + LAYER_ATTN_NORM);
+        y->attn_norm = after ? NULL : floats(m, lay, i + LAYER_ATTN_NORM);
+        y->ffn_norm = after ? NULL : floats(m, lay, i + LAYER_FFN_NORM);
+        if (after || both) {
+            y->attn_after = floats(m, lay, i + (both ? LAYER_ATTN_AFTER
+                                                     : LAYER_ATTN_NORM));
+            y->ffn_after = floats(m, lay, i + (both ? LAYER_FFN_AFTER
+                                                    : LAYER_FFN_NORM));
+        }
         y->wq = weights(m, lay, i + LAYER_WQ);
         y->wk = weights(m, lay, i + LAYER_WK);
         y->wv = weights(m, lay, i + LAYER_WV);
@@ -381,7 +390,6 @@ static void index_model(struct model *m, const struct model_layout *lay)
         y->bv = floats(m, lay, i + LAYER_BV);
         y->q_norm = floats(m, lay, i + LAYER_Q_NORM);
         y->k_norm = floats(m, lay, i + LAYER_K_NORM);
-        y->ffn_norm = floats(m, lay, i + LAYER_FFN_NORM);
         y->gate = weights(m, lay, i + LAYER_GATE);
         y->up = weights(m, lay, i + LAYER_UP);
         y->down = weights(m, lay, i + LAYER_DOWN);

@@ -21,13 +21,15 @@ struct model_layer {
     uint32_t window;                /* keys that a query attends to; 0: all */
     float attn_scale;
     const float *inv_freq;          /* head_dim / 2, those of its table */
-    const float *attn_norm;         /* dim; of x, or of what wo gives */
+    const float *attn_norm;         /* dim; of x; NULL if norms come after */
+    const float *attn_after;        /* dim; of what wo gives, or NULL */
     struct x1_matrix wq, wk, wv;    /* (heads, kv heads) * head_dim x dim */
     struct x1_matrix wo;            /* dim x heads * head_dim */
     const float *bq, *bk, *bv;      /* NULL if the model has none */
     const float *q_norm, *k_norm;   /* head_dim, or as wide as all heads; NULL
                                        if it has none */
-    const float *ffn_norm;          /* dim; of x, or of what down gives */
+    const float *ffn_norm;          /* dim; of x; NULL if norms come after */
+    const float *ffn_after;         /* dim; of what down gives, or NULL */
     struct x1_matrix gate, up;      /* ffn_dim x dim */
     struct x1_matrix down;          /* dim x ffn_dim */
 };

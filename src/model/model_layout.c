@@ -70,14 +70,17 @@ static int check_rest(const struct model_record *r, struct err *err)
 {
     uint32_t i;
 
-    if (r->flags & ~(uint32_t)(MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM |
-                               MODEL_A8 | MODEL_A8R | MODEL_LAYERS |
-                               MODEL_NORM_AFTER | MODEL_WIDE_NORM))
-        return bad(err, "flags", r->flags, "made of 1, 2, 4 .. 128");
+    if (r->flags &
+        ~(uint32_t)(MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM | MODEL_A8 |
+                    MODEL_A8R | MODEL_LAYERS | MODEL_NORM_AFTER |
+                    MODEL_WIDE_NORM | MODEL_NORM_BOTH))
+        return bad(err, "flags", r->flags, "made of 1, 2, 4 .. 256");
     if (r->flags & MODEL_A8 && r->flags & MODEL_A8R)
         return bad(err, "flags", r->flags, "with 8 or 16, not both");
-    if (r->flags & MODEL_NORM_AFTER && r->flags & MODEL_A8R)
-        return bad(err, "flags", r->flags, "with 16 or 64, not both");
+    if (r->flags & (MODEL_NORM_AFTER | MODEL_NORM_BOTH) && r->flags & MODEL_A8R)
+        return bad(err, "flags", r->flags, "without 16 where it has 64 or 256");
+    if (r->flags & MODEL_NORM_AFTER && r->flags & MODEL_NORM_BOTH)
+        return bad(err, "flags", r->flags, "with 64 or 256, not both");
     if (r->flags & MODEL_WIDE_NORM && !(r->flags & MODEL_QK_NORM))
         return bad(err, "flags", r->flags, "with 4 where it has 128");
     /* by bits: a sign or a NaN is far above the upper limit */
@@ -108,9 +111,10 @@ static int check_rest(const struct model_record *r, struct err *err)
     if (r->template_size > MODEL_MAX_TEMPLATE)
         return bad(err, "chat template size", r->template_size,
                    "at most 1 MiB");
-    if (r->n_tensors != TENSOR_LAYERS + LAYER_TENSORS * r->n_layers)
+    if (r->n_tensors != model_tensor_at(r, r->n_layers, 0))
         return bad(err, "number of tensors", r->n_tensors,
-                   "4 + 14 times the layers");
+                   r->flags & MODEL_NORM_BOTH ? "4 + 16 times the layers"
+                                              : "4 + 14 times the layers");
     return 0;
 }
 
@@ -151,7 +155,7 @@ void model_expect(const struct model_record *rec, uint32_t i,
     uint32_t bias = rec->flags & MODEL_QKV_BIAS;
     uint32_t norm = rec->flags & MODEL_QK_NORM;
     bool wide = rec->flags & MODEL_WIDE_NORM;
-    uint32_t part = (i - TENSOR_LAYERS) % LAYER_TENSORS;
+    uint32_t part = model_part_of(rec, i);
 
     memset(t, 0, sizeof(*t));
     if (i == TENSOR_EMBED || i == TENSOR_HEAD)
@@ -165,6 +169,8 @@ void model_expect(const struct model_record *rec, uint32_t i,
     switch (part) {
     case LAYER_ATTN_NORM:
     case LAYER_FFN_NORM:
+    case LAYER_ATTN_AFTER:
+    case LAYER_FFN_AFTER:
         vector(t, rec->dim);
         break;
     case LAYER_WQ:
@@ -305,29 +311,42 @@ uint64_t model_parameters(const struct model_record *rec)
     return n;
 }
 
-void model_tensor_name(char out[MODEL_TENSOR_NAME], uint32_t i)
+void model_tensor_name(char out[MODEL_TENSOR_NAME],
+                       const struct model_record *rec, uint32_t i)
 {
     static const char *const top[] = {
         "embedding", "inverse frequencies", "final norm", "head"
     };
-    static const char *const part[] = {
-        "attention norm", "wq", "wk", "wv", "wo", "bq", "bk", "bv",
-        "q norm", "k norm", "ffn norm", "gate", "up", "down"
-    };
+    static const char *const part[] = { "attention norm",
+                                        "wq",
+                                        "wk",
+                                        "wv",
+                                        "wo",
+                                        "bq",
+                                        "bk",
+                                        "bv",
+                                        "q norm",
+                                        "k norm",
+                                        "ffn norm",
+                                        "gate",
+                                        "up",
+                                        "down",
+                                        "norm after attention",
+                                        "norm after ffn" };
 
     if (i < TENSOR_LAYERS)
         snprintf(out, MODEL_TENSOR_NAME, "%s", top[i]);
     else
-        snprintf(out, MODEL_TENSOR_NAME, "layer %u %s",
-                 (i - TENSOR_LAYERS) / LAYER_TENSORS,
-                 part[(i - TENSOR_LAYERS) % LAYER_TENSORS]);
+        snprintf(out, MODEL_TENSOR_NAME, "layer %u %s", model_layer_of(rec, i),
+                 part[model_part_of(rec, i)]);
 }
 
-int model_wrong(uint32_t i, const char *what, struct err *err)
+int model_wrong(const struct model_record *rec, uint32_t i, const char *what,
+                struct err *err)
 {
     char name[MODEL_TENSOR_NAME];
 
-    model_tensor_name(name, i);
+    model_tensor_name(name, rec, i);
     return err_set(err, ERR_INPUT, "%s: %s", name, what);
 }
 
@@ -345,17 +364,19 @@ int model_check_tensors(struct tensor_record *t, const unsigned char *raw,
         merkle_leaf(&tree, p, TENSOR_RECORD_SIZE);
         model_expect(rec, i, &e);
         if (tensor_record_unpack(&t[i], p))
-            return model_wrong(i, "its tensor record is malformed", err);
+            return model_wrong(rec, i, "its tensor record is malformed", err);
         if (t[i].type != e.type || t[i].rows != e.rows ||
             t[i].cols != e.cols)
-            return model_wrong(i, "its type or shape is not the one that the "
-                               "model record asks for", err);
+            return model_wrong(rec, i,
+                               "its type or shape is not the one that the "
+                               "model record asks for",
+                               err);
         if (e.type == TENSOR_ABSENT && !id_equal(t[i].root, e.root))
-            return model_wrong(i, "it is absent and has a root", err);
+            return model_wrong(rec, i, "it is absent and has a root", err);
     }
     if (rec->flags & MODEL_TIED &&
         !id_equal(t[TENSOR_HEAD].root, t[TENSOR_EMBED].root))
-        return model_wrong(TENSOR_HEAD, "it does not repeat the embedding",
+        return model_wrong(rec, TENSOR_HEAD, "it does not repeat the embedding",
                            err);
     merkle_root(&tree, &root);
     if (!id_equal(root, rec->tensors))
@@ -418,5 +439,5 @@ int model_check_floats(const struct model_record *rec, uint32_t i,
     if (k == n)
         return 0;
     snprintf(what, sizeof(what), "value %zu of its floats is out of range", k);
-    return model_wrong(i, what, err);
+    return model_wrong(rec, i, what, err);
 }

@@ -55,10 +55,12 @@ uint64_t model_parameters(const struct model_record *rec);
 
 /* What to call tensor i in a message: "layer 3 wq". */
 #define MODEL_TENSOR_NAME 40
-void model_tensor_name(char out[MODEL_TENSOR_NAME], uint32_t i);
+void model_tensor_name(char out[MODEL_TENSOR_NAME],
+                       const struct model_record *rec, uint32_t i);
 
 /* ERR_INPUT "NAME: what" of tensor i; returns -1. */
-int model_wrong(uint32_t i, const char *what, struct err *err);
+int model_wrong(const struct model_record *rec, uint32_t i, const char *what,
+                struct err *err);
 
 /* The tensor records of a file: their root, and that each is what it must be.
  * t has room for n_tensors. */

@@ -167,7 +167,8 @@ static int end_vector(const struct model_stream *s, struct err *err)
         return -1;
     merkle_blob(&root, p, s->unit.len);
     if (!id_equal(root, s->t[s->tensor].root))
-        return model_wrong(s->tensor, "its bytes do not have its root", err);
+        return model_wrong(&s->rec, s->tensor, "its bytes do not have its root",
+                           err);
     return 0;
 }
 
@@ -181,8 +182,10 @@ static int take_scales(struct model_stream *s, struct err *err)
         return -1;
     for (size_t i = n; i < s->unit.len; i++)
         if (s->unit.data[i])
-            return model_wrong(s->tensor, "what is between its scales and "
-                               "its rows is not zero", err);
+            return model_wrong(&s->rec, s->tensor,
+                               "what is between its scales and "
+                               "its rows is not zero",
+                               err);
     s->scales = xrealloc(s->scales, n);
     memcpy(s->scales, s->unit.data, n);
     s->has_scales = true;
@@ -198,7 +201,7 @@ static int take_row(struct model_stream *s, struct err *err)
     unsigned char leaf[36];
 
     if (memchr(s->unit.data, 0x80, t->cols))
-        return model_wrong(s->tensor, "it has a weight of -128", err);
+        return model_wrong(&s->rec, s->tensor, "it has a weight of -128", err);
     model_row_leaf(leaf, f32_from(get_u32(s->scales + 4 * (size_t)s->row)),
                    (const int8_t *)s->unit.data, t->cols);
     merkle_leaf(&s->tree, leaf, sizeof(leaf));
@@ -206,7 +209,8 @@ static int take_row(struct model_stream *s, struct err *err)
         return 1;
     merkle_root(&s->tree, &root);
     if (!id_equal(root, t->root))
-        return model_wrong(s->tensor, "its bytes do not have its root", err);
+        return model_wrong(&s->rec, s->tensor, "its bytes do not have its root",
+                           err);
     return 0;
 }
 

@@ -32,7 +32,9 @@ enum {
     MODEL_A8R = 16,      /* .. but of down and the head; weights are rotated */
     MODEL_LAYERS = 32,   /* layers differ: window, scale and table by layer */
     MODEL_NORM_AFTER = 64, /* the two norms of a layer are of what it adds */
-    MODEL_WIDE_NORM = 128 /* q norm, k norm are over all heads: Hq*HD, Hkv*HD */
+    MODEL_WIDE_NORM = 128, /* q norm, k norm are over all heads: Hq*HD and
+                              Hkv*HD numbers instead of HD */
+    MODEL_NORM_BOTH = 256 /* norms before and after: two more tensors a layer */
 };
 
 /* With 32 the tensor of inverse frequencies has two tables of head_dim / 2, and
@@ -44,12 +46,13 @@ enum { MODEL_LAYER_WINDOW, MODEL_LAYER_SCALE, MODEL_LAYER_TABLE };
 /* Indices of tensors: the first four, then 14 a layer. */
 enum {
     TENSOR_EMBED = 0, TENSOR_INV_FREQ, TENSOR_FINAL_NORM, TENSOR_HEAD,
-    TENSOR_LAYERS /* 4 + 14 l + one of the below */
+    TENSOR_LAYERS /* 4 + 14 l + one of the below; 16 l with MODEL_NORM_BOTH */
 };
 enum {
     LAYER_ATTN_NORM = 0, LAYER_WQ, LAYER_WK, LAYER_WV, LAYER_WO, LAYER_BQ,
     LAYER_BK, LAYER_BV, LAYER_Q_NORM, LAYER_K_NORM, LAYER_FFN_NORM,
-    LAYER_GATE, LAYER_UP, LAYER_DOWN, LAYER_TENSORS
+    LAYER_GATE, LAYER_UP, LAYER_DOWN, LAYER_TENSORS,
+    LAYER_ATTN_AFTER = LAYER_TENSORS, LAYER_FFN_AFTER, LAYER_TENSORS_BOTH
 };
 
 /* Types of a tensor record: nothing, f32 in a row, or int8 rows of which each
@@ -93,6 +96,32 @@ struct tensor_record {
     uint32_t cols;
     struct id root;
 };
+
+/* How many tensors a layer has: those of a model that has norms before and
+ * after are two more, at its end. */
+static inline uint32_t model_layer_tensors(const struct model_record *r)
+{
+    return r->flags & MODEL_NORM_BOTH ? LAYER_TENSORS_BOTH : LAYER_TENSORS;
+}
+
+/* The index of this part of layer l; with l = L and part 0 the number of all
+ * tensors. */
+static inline uint32_t model_tensor_at(const struct model_record *r,
+                                       uint32_t l, uint32_t part)
+{
+    return TENSOR_LAYERS + model_layer_tensors(r) * l + part;
+}
+
+/* The layer and the part of tensor i, which is TENSOR_LAYERS or above; what
+ * they give of a lower index means nothing. */
+static inline uint32_t model_layer_of(const struct model_record *r, uint32_t i)
+{
+    return (i - TENSOR_LAYERS) / model_layer_tensors(r);
+}
+static inline uint32_t model_part_of(const struct model_record *r, uint32_t i)
+{
+    return (i - TENSOR_LAYERS) % model_layer_tensors(r);
+}
 
 /* To and from the bytes of doc/proof.md, whose zero fields are written as 0. */
 void model_record_pack(unsigned char out[MODEL_RECORD_SIZE],

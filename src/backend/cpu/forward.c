@@ -387,14 +387,14 @@ static void add_rows(void *self, size_t from, size_t to, size_t thread)
         f->x[i] += f->h[i];
 }
 
-/* x = x + linear, or x + norm(linear) where the norms of a layer come after. */
+/* x = x + linear, or x + norm(linear) with gains g, or NULL. */
 static void add(struct forward *f, const struct x1_weights *w, const float *g,
                 uint32_t layer, uint32_t op)
 {
     struct outputs_job j = { .part = { { f->h, w, NULL } }, .n = 1 };
     struct rows_job rows = { .layer = layer, .op = op, .g = g };
 
-    if (!(f->model->rec.flags & MODEL_NORM_AFTER)) {
+    if (!g) {
         residual_linear(f, w);
         return;
     }
@@ -498,8 +498,8 @@ static void only_drawing(struct forward *f, uint32_t l)
     if (n == f->n)
         return;
     f->n = n;
-    quantise(f, f->model->rec.flags & MODEL_NORM_AFTER ? f->x : f->h, f->dim,
-             l, OP_ATTN_NORM);
+    quantise(f, f->model->layers[l].attn_norm ? f->h : f->x, f->dim, l,
+             OP_ATTN_NORM);
 }
 
 static void residual(struct forward *f, uint32_t layer)
@@ -534,13 +534,13 @@ static void keys_and_queries(struct forward *f, uint32_t l)
     run_rows(f, heads_rows, &heads, f->q_dim * HEADS_COST);
 }
 
-/* The input of the next linear: h = norm(x), or x where norms come after. */
+/* The input of the next linear: h = norm(x), or x itself without gains. */
 static void enter(struct forward *f, const float *g, uint32_t l, uint32_t op)
 {
-    if (f->model->rec.flags & MODEL_NORM_AFTER)
-        quantise(f, f->x, f->dim, l, op + 1);
-    else
+    if (g)
         norm(f, g, l, op);
+    else
+        quantise(f, f->x, f->dim, l, op + 1);
 }
 
 static void layer(struct forward *f, uint32_t l)
@@ -557,13 +557,13 @@ static void layer(struct forward *f, uint32_t l)
         return;
     attend(f, l);
     quantise(f, f->o_rows, f->q_dim, l, OP_O);
-    add(f, &p->wo, w->attn_norm, l, OP_O_OUT);
+    add(f, &p->wo, w->attn_after, l, OP_O_OUT);
 
     /* x = x + down(silu(gate(h)) * up(h)), h = norm(x) */
     enter(f, w->ffn_norm, l, OP_FFN_IN);
     run_outputs(f, &swiglu);
     quantise(f, f->g, f->ffn, l, OP_DOWN);
-    add(f, &p->down, w->ffn_norm, l, OP_DOWN_OUT);
+    add(f, &p->down, w->ffn_after, l, OP_DOWN_OUT);
 }
 
 static void head(struct forward *f)

@@ -131,8 +131,8 @@ static struct x1_weights *weights_of(struct weights *w, uint32_t tensor)
         return &w->head;
     if (tensor < TENSOR_LAYERS)
         return NULL;
-    layer = &w->layers[(tensor - TENSOR_LAYERS) / LAYER_TENSORS];
-    switch ((tensor - TENSOR_LAYERS) % LAYER_TENSORS) {
+    layer = &w->layers[model_layer_of(&w->rec, tensor)];
+    switch (model_part_of(&w->rec, tensor)) {
     case LAYER_WQ:
         return &layer->wq;
     case LAYER_WK:
