@@ -51,7 +51,8 @@ static const char *part_name(uint32_t part, bool after)
         "attn_v.weight", "attn_output.weight", "attn_q.bias", "attn_k.bias",
         "attn_v.bias", "attn_q_norm.weight", "attn_k_norm.weight",
         "ffn_norm.weight", "ffn_gate.weight", "ffn_up.weight",
-        "ffn_down.weight"
+        "ffn_down.weight", "post_attention_norm.weight",
+        "post_ffw_norm.weight"
     };
 
     if (after && part == LAYER_ATTN_NORM)
@@ -70,14 +71,14 @@ static void tensor_name(char *out, size_t n, const struct model_record *rec,
     else if (i == TENSOR_HEAD)
         snprintf(out, n, "output.weight");
     else
-        snprintf(out, n, "blk.%u.%s", (i - TENSOR_LAYERS) / LAYER_TENSORS,
-                 part_name((i - TENSOR_LAYERS) % LAYER_TENSORS,
+        snprintf(out, n, "blk.%u.%s", model_layer_of(rec, i),
+                 part_name(model_part_of(rec, i),
                            rec->flags & MODEL_NORM_AFTER));
 }
 
-static bool turned(uint32_t i)
+static bool turned(const struct model_record *rec, uint32_t i)
 {
-    uint32_t part = (i - TENSOR_LAYERS) % LAYER_TENSORS;
+    uint32_t part = model_part_of(rec, i);
 
     return i >= TENSOR_LAYERS && (part == LAYER_WQ || part == LAYER_WK ||
                                   part == LAYER_BQ || part == LAYER_BK);
@@ -110,7 +111,7 @@ static void put_rows(struct buf *b, const struct import *m, uint32_t i,
         uint32_t hd = m->rec.head_dim;
         uint64_t row = r;
 
-        if (how->interleaved && turned(i))
+        if (how->interleaved && turned(&m->rec, i))
             row = row_of(r, hd, how->turned ? how->turned : hd);
 
         if (import_read(m, from, row * e.cols, e.cols, x, &err))
@@ -147,25 +148,26 @@ static void put_fused(struct gguf_out *o, const struct import *m,
 static bool put_part(struct gguf_out *o, const struct import *m, uint32_t i,
                      const struct gguf_made *how)
 {
-    uint32_t part = (i - TENSOR_LAYERS) % LAYER_TENSORS;
+    const struct model_record *rec = &m->rec;
+    uint32_t part = model_part_of(rec, i);
+    bool ffn = part == LAYER_GATE || part == LAYER_UP;
     char name[64];
 
-    if (!how->fused || i < TENSOR_LAYERS)
+    if (i < TENSOR_LAYERS || !(how->fused || (ffn && how->fused_ffn)))
         return false;
     if (part == LAYER_WQ || part == LAYER_BQ) {
         snprintf(name, sizeof(name), "blk.%u.attn_qkv.%s",
-                 (i - TENSOR_LAYERS) / LAYER_TENSORS,
+                 model_layer_of(rec, i),
                  part == LAYER_WQ ? "weight" : "bias");
         put_fused(o, m, i, i + 2, name, how);
     }
     if (part == LAYER_GATE) {
         snprintf(name, sizeof(name), "blk.%u.ffn_up.weight",
-                 (i - TENSOR_LAYERS) / LAYER_TENSORS);
+                 model_layer_of(rec, i));
         put_fused(o, m, i, i + 1, name, how);
     }
     return (part >= LAYER_WQ && part <= LAYER_WV) ||
-           (part >= LAYER_BQ && part <= LAYER_BV) || part == LAYER_GATE ||
-           part == LAYER_UP;
+           (part >= LAYER_BQ && part <= LAYER_BV) || ffn;
 }
 
 /* Tensor `from` of m under the name of tensor i. */

@@ -23,6 +23,7 @@ struct gguf_made {
     bool repeats_head; /* a tied head is written, too */
     uint32_t window;   /* of some layers; 0: that of the record, if any */
     double yarn;       /* factor of such a scaling of 64 positions; 0: none */
+    bool fused_ffn;    /* gate and up are one matrix */
     bool fused;        /* q, k and v are one matrix, gate and up another */
 };
 

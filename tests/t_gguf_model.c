@@ -107,6 +107,10 @@ static void try_families(void)
         .architecture = "chatglm", .interleaved = true, .fused = true,
         .turned = 10, .format = 30, .theta = 10000
     };
+    static const struct gguf_made glm4 = {
+        .architecture = "glm4", .interleaved = true, .fused_ffn = true,
+        .turned = 8, .format = 30, .theta = 10000
+    };
     static const struct gguf_made smollm3 = {
         .architecture = "smollm3", .interleaved = true, .format = 30,
         .theta = 5000000
@@ -118,6 +122,7 @@ static void try_families(void)
     try_family("tiny-qwen3", &qwen3);
     try_family("tiny-smollm3", &smollm3);
     try_family("tiny-glm", &glm);
+    try_family("tiny-glm4", &glm4);
     try_family("tiny-olmo2", &olmo2);
     try_family("tiny-olmo3", &olmo3);
 }

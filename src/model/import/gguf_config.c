@@ -35,12 +35,14 @@ static const struct architecture {
     { .name = "smollm3", .interleaved = true, .no_rope = 4 },
     { .name = "chatglm", .interleaved = true, .fused = true,
       .partial = true }, /* GLM-4 without norms after */
+    { .name = "glm4", .interleaved = true, .fused = true, .partial = true,
+      .flags = MODEL_NORM_BOTH },
     { .name = "olmo2", .fourth = true, /* OLMo 3, too */
       .flags = MODEL_QK_NORM | MODEL_NORM_AFTER | MODEL_WIDE_NORM },
 };
 
 #define KNOWN "llama, qwen2, qwen3, phi3, granite, minicpm, seed_oss," \
-              " smollm3, chatglm and olmo2 are known"
+              " smollm3, chatglm, glm4 and olmo2 are known"
 
 /* What is asked for below, and what changes nothing. */
 static const char *const known_keys[] = {
@@ -263,7 +265,7 @@ static int read_sizes(const struct keys *k, struct gguf_config *c,
         return err_set(err, ERR_INPUT, "%s.block_count is %u, at most %d are"
                        " supported", k->architecture, r->n_layers,
                        MODEL_MAX_LAYERS);
-    r->n_tensors = TENSOR_LAYERS + LAYER_TENSORS * r->n_layers;
+    r->n_tensors = model_tensor_at(r, r->n_layers, 0);
     if (r->context > X1_MAX_CONTEXT)
         r->context = X1_MAX_CONTEXT;
     if (window < r->context) /* one that no position leaves is none */
@@ -380,12 +382,13 @@ int gguf_config(struct gguf_config *c, const struct gguf *g, struct err *err)
     if (find_architecture(g, &a, err))
         return -1;
     k.architecture = a->name;
+    c->rec.flags = a->flags;
     c->heads.interleaved = a->interleaved;
     c->fused = a->fused;
+    c->fused_qkv = a->fused && gguf_find(g, "blk.0.attn_qkv.weight");
     c->folds = a->folds;
     c->no_rope = a->no_rope;
     c->fourth = a->fourth && get(&k, "attention.sliding_window");
-    c->rec.flags = a->flags;
     if (check_keys(&k, a->folds, err) || read_sizes(&k, c, a->partial, err) ||
         read_rope(&k, c, err))
         return -1;

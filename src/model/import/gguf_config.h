@@ -22,7 +22,8 @@ struct gguf_config {
                                 and tensors */
     struct hf_rope rope;
     struct import_heads heads; /* rows of q and k */
-    bool fused;       /* q, k, v in one matrix, gate and up in another */
+    bool fused;       /* gate and up in one matrix .. */
+    bool fused_qkv;   /* .. and q, k, v in another */
     bool folds;       /* `fold` is to be applied */
     uint32_t no_rope; /* each layer of such a number, from 1 on, has no RoPE;
                          0: none */

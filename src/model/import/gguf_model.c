@@ -81,6 +81,20 @@ static const struct import_format format = { tensor_name, read_tensor,
 
 /* ---- names --------------------------------------------------------------- */
 
+/* Whether tensor i is in a matrix, or a bias, of several. */
+static bool is_fused(const struct gguf_config *c,
+                     const struct model_record *rec, uint32_t i)
+{
+    uint32_t k = model_part_of(rec, i);
+
+    if (i < TENSOR_LAYERS)
+        return false;
+    if (k == LAYER_GATE || k == LAYER_UP)
+        return c->fused;
+    return c->fused_qkv && ((k >= LAYER_WQ && k <= LAYER_WV) ||
+                            (k >= LAYER_BQ && k <= LAYER_BV));
+}
+
 static void name_of(char out[TENSOR_NAME], const struct model_record *rec,
                     uint32_t i, bool fused)
 {
@@ -96,20 +110,19 @@ static void name_of(char out[TENSOR_NAME], const struct model_record *rec,
         "post_ffw_norm.weight"
     };
     bool after = rec->flags & MODEL_NORM_AFTER;
-    uint32_t k = i < TENSOR_LAYERS ? 0 : (i - TENSOR_LAYERS) % LAYER_TENSORS;
+    uint32_t k = i < TENSOR_LAYERS ? 0 : model_part_of(rec, i);
 
     if (fused && k == LAYER_GATE)
         k = LAYER_UP; /* which has the rows of both */
     if (after && (k == LAYER_ATTN_NORM || k == LAYER_FFN_NORM))
-        k = LAYER_TENSORS + (k == LAYER_FFN_NORM);
+        k = k == LAYER_FFN_NORM ? LAYER_FFN_AFTER : LAYER_ATTN_AFTER;
     if (i < TENSOR_LAYERS)
         snprintf(out, TENSOR_NAME, "%s", top[i]);
     else
         snprintf(out, TENSOR_NAME, "blk.%u.%s",
-                 (i - TENSOR_LAYERS) / LAYER_TENSORS,
-                 fused && k >= LAYER_WQ && k <= LAYER_WV   ? "attn_qkv.weight"
-                 : fused && k >= LAYER_BQ && k <= LAYER_BV ? "attn_qkv.bias"
-                                                           : part[k]);
+                 model_layer_of(rec, i),
+                 fused && k <= LAYER_WV   ? "attn_qkv.weight"
+                 : fused && k <= LAYER_BV ? "attn_qkv.bias" : part[k]);
 }
 
 static int wrong_shape(const struct gguf_tensor *t, uint64_t rows,
@@ -134,19 +147,19 @@ static int find_tensor(struct import *m, const struct gguf_config *c,
     if (e.type == TENSOR_ABSENT || i == TENSOR_INV_FREQ ||
         (i == TENSOR_HEAD && m->rec.flags & MODEL_TIED))
         return 0;
-    name_of(name, &m->rec, i, c->fused);
+    name_of(name, &m->rec, i, is_fused(c, &m->rec, i));
     t = gguf_find(s->g, name);
     if (!t)
         return err_set(err, ERR_INPUT, "tensor \"%s\" is missing", name);
     rows = e.rows;
-    if (c->fused)
+    if (is_fused(c, &m->rec, i))
         import_fused(&m->rec, i, &s->from[i].row, &rows);
     cols = e.type == TENSOR_W8 ? e.cols : rows;
     rows = e.type == TENSOR_W8 ? rows : 1;
     if (t->dim[0] != cols || t->dim[1] != rows || t->n != rows * cols)
         return wrong_shape(t, rows, cols, err);
     s->from[i].t = t;
-    s->from[i].as_heads = import_has_heads(i) &&
+    s->from[i].as_heads = import_has_heads(&m->rec, i) &&
                           (c->heads.interleaved ||
                            c->heads.turned != m->rec.head_dim);
     return 0;
@@ -349,7 +362,7 @@ int gguf_model_open(struct import *m, const char *path, struct err *err)
     if (c.folds && fold_factors(m, &c.fold, err))
         return -1;
     if (gguf_find(s->g, "blk.0.attn_q.bias") ||
-        (c.fused && gguf_find(s->g, "blk.0.attn_qkv.bias")))
+        (c.fused_qkv && gguf_find(s->g, "blk.0.attn_qkv.bias")))
         m->rec.flags |= MODEL_QKV_BIAS;
     if (gguf_find(s->g, "blk.0.attn_q_norm.weight"))
         m->rec.flags |= MODEL_QK_NORM;

@@ -51,7 +51,7 @@ static int read_tensor(const struct import *m, uint32_t tensor, uint64_t from,
     const struct hf_origin *o = &h->from[tensor];
     uint64_t width = o->t->n_dims > 1 ? o->t->shape[1] : 1;
 
-    if (h->as_they_lie || !import_has_heads(tensor))
+    if (h->as_they_lie || !import_has_heads(&m->rec, tensor))
         return safetensors_read(h->st, o->t, o->row * width + from, n, out,
                                 err);
     while (n > 0) {
@@ -94,7 +94,7 @@ static void note_two_sets(struct import *m, const char *dir)
     free(index);
 }
 
-static int open_tensors(struct import *m, const char *dir, unsigned fused,
+static int open_tensors(struct import *m, const char *dir, unsigned names,
                         struct err *err)
 {
     struct hf *h = m->self;
@@ -102,11 +102,11 @@ static int open_tensors(struct import *m, const char *dir, unsigned fused,
 
     note_two_sets(m, dir);
     if (safetensors_open(&h->st, dir, err) ||
-        hf_tensors_check(h->st, &m->rec, fused, err))
+        hf_tensors_check(h->st, &m->rec, names, err))
         return -1;
     h->from = xcalloc(n, sizeof(*h->from));
     for (uint32_t i = 0; i < n; i++)
-        h->from[i] = hf_tensors_get(h->st, &m->rec, fused, i);
+        h->from[i] = hf_tensors_get(h->st, &m->rec, names, i);
     return 0;
 }
 
@@ -285,7 +285,7 @@ int hf_open(struct import *m, const char *dir, struct err *err)
     memcpy(m->inv_freq, c.inv_freq, sizeof(m->inv_freq));
     if (c.folds && fold_factors(m, &c.fold, err))
         return err_prefix(err, "config.json");
-    return open_tensors(m, dir, c.fused, err) ||
+    return open_tensors(m, dir, c.names, err) ||
                    read_texts(m, dir, err) || check_tied(m, err)
                ? -1 : 0;
 }

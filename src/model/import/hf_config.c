@@ -57,6 +57,8 @@ static const struct family {
     { "minicpm", "MiniCPMForCausalLM", 0, MINICPM | OWN_CODE },
     { "seed_oss", "SeedOssForCausalLM", MODEL_QKV_BIAS, BIASED },
     { "glm", "GlmForCausalLM", 0, GLM | PARTIAL | NEEDS_HEAD_DIM | BIASED },
+    { "glm4", "Glm4ForCausalLM", MODEL_NORM_BOTH,
+      GLM | PARTIAL | NEEDS_HEAD_DIM | BIASED },
     { "olmo2", "Olmo2ForCausalLM",
       MODEL_QK_NORM | MODEL_NORM_AFTER | MODEL_WIDE_NORM, 0 },
     { "olmo3", "Olmo3ForCausalLM",
@@ -112,7 +114,7 @@ static int parse_family(const struct family **out, const struct json *root,
     const struct json *arch = json_first(json_get(root, "architectures"));
     const char *known =
         "llama, mistral, ministral, qwen2, qwen3, phi3, granite,"
-        " minicpm, seed_oss, smollm3, glm, olmo2 and olmo3 are known";
+        " minicpm, seed_oss, smollm3, glm, glm4, olmo2 and olmo3 are known";
     size_t i = 0, n = sizeof(families) / sizeof(families[0]);
 
     if (!json_string(type))
@@ -199,7 +201,8 @@ static int parse_sizes(struct model_record *r, const struct json *root,
     if (r->n_layers > MODEL_MAX_LAYERS)
         return err_set(err, ERR_INPUT, "num_hidden_layers is %u, at most %d "
                        "are supported", r->n_layers, MODEL_MAX_LAYERS);
-    r->n_tensors = TENSOR_LAYERS + LAYER_TENSORS * r->n_layers;
+    r->flags |= f->flags;
+    r->n_tensors = model_tensor_at(r, r->n_layers, 0);
     return 0;
 }
 
@@ -497,12 +500,11 @@ static int parse_tree(struct hf_config *c, const struct json *root,
         parse_bos(r, root, err) || parse_eos(c, root, gen, err) ||
         parse_rope(&rope, root, err) || parse_activations(r, root, err))
         return -1;
-    r->flags |= f->flags;
     if (json_true(json_get(root, "tie_word_embeddings")))
         r->flags |= MODEL_TIED;
     a = hf_rope_attention(&rope);
     r->attn_scale = (float)(1 / sqrt(r->head_dim) * (a * a));
-    c->fused = f->special & FUSED ? HF_FUSED_QKV | HF_FUSED_FFN
+    c->names = f->special & FUSED ? HF_FUSED_QKV | HF_FUSED_FFN
                : f->special & GLM ? HF_FUSED_FFN : 0;
     if (f->special & GLM && hf_given(json_get(root, "attention_bias")))
         r->flags |= MODEL_QKV_BIAS;

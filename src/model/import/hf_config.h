@@ -20,7 +20,7 @@ struct err;
 struct hf_config {
     struct model_record rec; /* but tokenizer, template and tensors root */
     float inv_freq[MODEL_MAX_FREQUENCIES]; /* that tensor */
-    unsigned fused;          /* HF_FUSED_... (hf_tensors.h) */
+    unsigned names;          /* HF_... (hf_tensors.h) */
     struct import_heads heads;
     bool folds;              /* `fold` is to be applied */
     struct fold fold;

@@ -26,28 +26,38 @@ static unsigned fused_of(uint32_t part)
 }
 
 /* Whether tensor i is in one. */
-static bool is_fused(uint32_t i, unsigned fused)
+static bool is_fused(const struct model_record *rec, uint32_t i,
+                     unsigned names)
 {
-    return i >= TENSOR_LAYERS &&
-           fused & fused_of((i - TENSOR_LAYERS) % LAYER_TENSORS);
+    return i >= TENSOR_LAYERS && names & fused_of(model_part_of(rec, i));
 }
 
-/* Which name a part has where some are fused, and where norms come after. */
+/* Names that some families have, after those of the parts. */
+enum {
+    NAME_QKV = LAYER_TENSORS_BOTH, NAME_GATE_UP, NAME_ATTN_AFTER,
+    NAME_FFN_AFTER, NAME_FFN_BEFORE
+};
+
+/* Which name a part has. */
 static uint32_t part_name(const struct model_record *rec, uint32_t part,
-                          unsigned fused)
+                          unsigned names)
 {
-    unsigned in = fused & fused_of(part);
+    unsigned in = names & fused_of(part);
+    bool after = rec->flags & MODEL_NORM_AFTER, gemma = names & HF_GEMMA;
 
     if (in)
-        return in == HF_FUSED_QKV ? LAYER_TENSORS : LAYER_TENSORS + 1;
-    if (!(rec->flags & MODEL_NORM_AFTER))
-        return part;
-    return part == LAYER_ATTN_NORM ? LAYER_TENSORS + 2
-           : part == LAYER_FFN_NORM ? LAYER_TENSORS + 3 : part;
+        return in == HF_FUSED_QKV ? NAME_QKV : NAME_GATE_UP;
+    if (part == (after ? LAYER_ATTN_NORM : LAYER_ATTN_AFTER) &&
+        (after || gemma))
+        return NAME_ATTN_AFTER;
+    if (part == (after ? LAYER_FFN_NORM : LAYER_FFN_AFTER) &&
+        (after || gemma))
+        return NAME_FFN_AFTER;
+    return part == LAYER_FFN_NORM && gemma ? NAME_FFN_BEFORE : part;
 }
 
 void hf_tensor_name(char out[HF_TENSOR_NAME], const struct model_record *rec,
-                    uint32_t i, unsigned fused)
+                    uint32_t i, unsigned names)
 {
     static const char *const top[] = {
         "model.embed_tokens.weight", "", "model.norm.weight",
@@ -61,17 +71,18 @@ void hf_tensor_name(char out[HF_TENSOR_NAME], const struct model_record *rec,
         "self_attn.q_norm.weight", "self_attn.k_norm.weight",
         "post_attention_layernorm.weight", "mlp.gate_proj.weight",
         "mlp.up_proj.weight", "mlp.down_proj.weight",
+        "post_self_attn_layernorm.weight", "post_mlp_layernorm.weight",
         "self_attn.qkv_proj.weight", "mlp.gate_up_proj.weight",
-        "post_attention_layernorm.weight", "post_feedforward_layernorm.weight"
+        "post_attention_layernorm.weight",
+        "post_feedforward_layernorm.weight", "pre_feedforward_layernorm.weight"
     };
-    uint32_t k = i < TENSOR_LAYERS ? 0 : (i - TENSOR_LAYERS) % LAYER_TENSORS;
 
     if (i < TENSOR_LAYERS)
         snprintf(out, HF_TENSOR_NAME, "%s", top[i]);
     else
         snprintf(out, HF_TENSOR_NAME, "model.layers.%u.%s",
-                 (i - TENSOR_LAYERS) / LAYER_TENSORS,
-                 part[part_name(rec, k, fused)]);
+                 model_layer_of(rec, i),
+                 part[part_name(rec, model_part_of(rec, i), names)]);
 }
 
 /* Whether tensor i is read from the checkpoint. */
@@ -85,7 +96,7 @@ static bool is_read(const struct model_record *rec, uint32_t i)
 }
 
 struct hf_origin hf_tensors_get(const struct safetensors *s,
-                                const struct model_record *rec, unsigned fused,
+                                const struct model_record *rec, unsigned names,
                                 uint32_t i)
 {
     struct hf_origin o = { NULL, 0 };
@@ -94,19 +105,19 @@ struct hf_origin hf_tensors_get(const struct safetensors *s,
 
     if (!is_read(rec, i))
         return o;
-    hf_tensor_name(name, rec, i, fused);
+    hf_tensor_name(name, rec, i, names);
     o.t = safetensors_find(s, name);
     if (!o.t && i == TENSOR_EMBED && rec->flags & MODEL_TIED) {
-        hf_tensor_name(name, rec, TENSOR_HEAD, fused);
+        hf_tensor_name(name, rec, TENSOR_HEAD, names);
         o.t = safetensors_find(s, name);
     }
-    if (is_fused(i, fused))
+    if (is_fused(rec, i, names))
         import_fused(rec, i, &o.row, &rows);
     return o;
 }
 
 static int check_shape(const struct safetensor *t,
-                       const struct model_record *rec, unsigned fused,
+                       const struct model_record *rec, unsigned names,
                        uint32_t i, struct err *err)
 {
     struct tensor_record e;
@@ -114,7 +125,7 @@ static int check_shape(const struct safetensor *t,
 
     model_expect(rec, i, &e);
     rows = e.rows;
-    if (is_fused(i, fused))
+    if (is_fused(rec, i, names))
         import_fused(rec, i, &row, &rows);
     if (e.type == TENSOR_F32 && t->n_dims == 1 && t->shape[0] == rows)
         return 0;
@@ -138,7 +149,7 @@ static bool harmless(const char *name, const struct model_record *rec)
 }
 
 int hf_tensors_check(const struct safetensors *s,
-                     const struct model_record *rec, unsigned fused,
+                     const struct model_record *rec, unsigned names,
                      struct err *err)
 {
     size_t n = safetensors_count(s);
@@ -146,17 +157,17 @@ int hf_tensors_check(const struct safetensors *s,
     int rc = -1;
 
     for (uint32_t i = 0; i < rec->n_tensors; i++) {
-        const struct safetensor *t = hf_tensors_get(s, rec, fused, i).t;
+        const struct safetensor *t = hf_tensors_get(s, rec, names, i).t;
         char name[HF_TENSOR_NAME];
 
         if (!is_read(rec, i))
             continue;
-        hf_tensor_name(name, rec, i, fused);
+        hf_tensor_name(name, rec, i, names);
         if (!t) {
             err_set(err, ERR_INPUT, "tensor \"%s\" is missing", name);
             goto out;
         }
-        if (check_shape(t, rec, fused, i, err))
+        if (check_shape(t, rec, names, i, err))
             goto out;
         used[t - safetensors_at(s, 0)] = true;
     }

@@ -14,13 +14,14 @@ struct safetensors;
 
 #define HF_TENSOR_NAME 80
 
-/* Which matrices are one: q, k and v, and gate and up. */
-enum { HF_FUSED_QKV = 1, HF_FUSED_FFN = 2 };
+/* Which matrices are one: q, k and v, and gate and up; and other names of
+ * norms. */
+enum { HF_FUSED_QKV = 1, HF_FUSED_FFN = 2, HF_GEMMA = 4 };
 
 /* "model.layers.3.self_attn.q_proj.weight"; "" for the frequencies, which no
- * checkpoint has.  fused: HF_FUSED_... */
+ * checkpoint has.  names: HF_... */
 void hf_tensor_name(char out[HF_TENSOR_NAME], const struct model_record *rec,
-                    uint32_t i, unsigned fused);
+                    uint32_t i, unsigned names);
 
 /* Where tensor i lies: from row `row` of t, which is NULL if it has no source:
  * it is absent, or it is the tied head, or the frequencies.  A tied embedding
@@ -30,13 +31,13 @@ struct hf_origin {
     uint64_t row;
 };
 struct hf_origin hf_tensors_get(const struct safetensors *s,
-                                const struct model_record *rec, unsigned fused,
+                                const struct model_record *rec, unsigned names,
                                 uint32_t i);
 
 /* Every tensor that such a model needs is there in its shape, and no other
  * (frequencies and the second copy of a tied head are let pass). */
 int hf_tensors_check(const struct safetensors *s,
-                     const struct model_record *rec, unsigned fused,
+                     const struct model_record *rec, unsigned names,
                      struct err *err);
 
 #endif

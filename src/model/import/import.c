@@ -42,13 +42,19 @@ const char *import_name(const struct import *m, uint32_t tensor)
     return m->format->name(m, tensor);
 }
 
-bool import_has_heads(uint32_t tensor)
+/* LAYER_TENSORS_BOTH outside the layers. */
+static uint32_t part_of(const struct model_record *rec, uint32_t tensor)
 {
-    uint32_t part = (tensor - TENSOR_LAYERS) % LAYER_TENSORS;
+    return tensor < TENSOR_LAYERS ? LAYER_TENSORS_BOTH
+                                  : model_part_of(rec, tensor);
+}
 
-    return tensor >= TENSOR_LAYERS &&
-           (part == LAYER_WQ || part == LAYER_WK || part == LAYER_BQ ||
-            part == LAYER_BK || part == LAYER_Q_NORM || part == LAYER_K_NORM);
+bool import_has_heads(const struct model_record *rec, uint32_t tensor)
+{
+    uint32_t part = part_of(rec, tensor);
+
+    return part == LAYER_WQ || part == LAYER_WK || part == LAYER_BQ ||
+           part == LAYER_BK || part == LAYER_Q_NORM || part == LAYER_K_NORM;
 }
 
 uint64_t import_head_row(uint64_t row, uint32_t head_dim,
@@ -76,10 +82,8 @@ void import_fused(const struct model_record *rec, uint32_t tensor,
 {
     uint64_t q = (uint64_t)rec->n_heads * rec->head_dim;
     uint64_t kv = (uint64_t)rec->n_kv_heads * rec->head_dim;
-    uint32_t part = (tensor - TENSOR_LAYERS) % LAYER_TENSORS;
+    uint32_t part = part_of(rec, tensor);
 
-    if (tensor < TENSOR_LAYERS)
-        return;
     if (part == LAYER_GATE || part == LAYER_UP) {
         *row = part == LAYER_UP ? rec->ffn_dim : 0;
         *rows = 2 * (uint64_t)rec->ffn_dim;
@@ -125,11 +129,12 @@ int import_check(const char *name, const float *x, size_t n, uint64_t from,
 /* What the numbers of a tensor are multiplied by; 0: nothing. */
 static float factor_of(const struct import *m, uint32_t tensor)
 {
-    uint32_t part = (tensor - TENSOR_LAYERS) % LAYER_TENSORS;
+    const struct model_record *rec = &m->rec;
+    uint32_t part = part_of(rec, tensor);
 
     if (tensor == TENSOR_FINAL_NORM)
         return m->final;
-    if (tensor >= TENSOR_LAYERS && (part == LAYER_WO || part == LAYER_DOWN))
+    if (part == LAYER_WO || part == LAYER_DOWN)
         return m->residual;
     return 0;
 }

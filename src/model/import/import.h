@@ -61,8 +61,8 @@ struct import_heads {
     bool interleaved;
 };
 
-/* Whether tensor i has a row, or a number, for each channel of q or k. */
-bool import_has_heads(uint32_t tensor);
+/* Whether a tensor has a row, or a number, for each channel of q or k. */
+bool import_has_heads(const struct model_record *rec, uint32_t tensor);
 
 /* The row in a source that is row `row` of the model, where pairs are half a
  * head apart and those that are not turned come after the others in each
