@@ -40,8 +40,8 @@ model='convert model model_layout model_stream rotate smooth import/ends
     import/fold import/foreign import/formats import/gguf
     import/gguf_blocks import/gguf_config
     import/gguf_header import/gguf_model import/gguf_texts import/hf
-    import/hf_config import/hf_rope import/hf_template import/hf_tensors
-    import/import import/safetensors'
+    import/hf_config import/hf_layers import/hf_rope import/hf_template
+    import/hf_tensors import/hf_values import/import import/safetensors'
 engine='blocks engine sampler sequence'
 cpu='cpu forward kv pool weights'
 
