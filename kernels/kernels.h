@@ -247,6 +247,10 @@ void x1_w8_row(int8_t *w, float *scale, const float *x, size_t n);
 /* The first index with a size of 2^40 or more, or -1. */
 int32_t x1_fault(const float *x, size_t n);
 
+/* h[i] = gelu(h[i]) * u[i], n of them (numerics.md, GELU): exp32 of a table,
+ * all else here.  Every backend takes it from here. */
+void x1_gelu(const struct x1_kernels *k, float *h, const float *u, size_t n);
+
 /* Set the calling thread's floating-point state (round to nearest, no
  * flushing of subnormals).  Every thread that computes calls it first: a
  * library linked with -ffast-math may have changed it. */

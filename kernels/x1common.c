@@ -87,6 +87,26 @@ int32_t x1_fault(const float *x, size_t n)
     return -1;
 }
 
+void x1_gelu(const struct x1_kernels *k, float *h, const float *u, size_t n)
+{
+    float e[64];
+
+    for (size_t at = 0; at < n; at += 64, h += 64, u += 64) {
+        size_t m = n - at < 64 ? n - at : 64;
+
+        for (size_t i = 0; i < m; i++) {
+            float t = (h[i] * h[i]) * 0x1.6e4e26p-5f; /* 0.044715 */
+            float w = -((h[i] + h[i] * t) * 0x1.988454p+0f);
+
+            w = w > -88 ? w : -88;
+            e[i] = w < 88 ? w : 88;
+        }
+        k->exp32(e, e, m);
+        for (size_t i = 0; i < m; i++)
+            h[i] = (h[i] / (1 + e[i])) * u[i];
+    }
+}
+
 void x1_thread_init(void)
 {
     fesetround(FE_TONEAREST);

@@ -481,6 +481,7 @@ int main(void)
     test_batches("norms after, over all heads", MODEL_QK_NORM |
                  MODEL_WIDE_NORM | MODEL_NORM_AFTER, 0);
     test_batches("norms before and after", MODEL_NORM_BOTH, 0);
+    test_batches("GELU", MODEL_GELU | MODEL_QK_NORM, 0);
     test_batches("layers that differ", MODEL_LAYERS, 0);
     test_forced("biases", MODEL_QKV_BIAS, 0);
     test_forced("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED, 9);

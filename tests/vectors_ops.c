@@ -84,6 +84,24 @@ static int op_silu(const struct vector *v)
     return op_unary(v, "g", v->k->silu);
 }
 
+static int op_gelu(const struct vector *v)
+{
+    struct array g, u;
+    int good = -1;
+
+    if (array_read(&g, json_get(v->in, "g")))
+        return -1;
+    if (array_read(&u, json_get(v->in, "u")) == 0) {
+        if (g.n == u.n && g.size == 4 && u.size == 4) {
+            x1_gelu(v->k, g.data, u.data, g.n);
+            good = same(v, "y", g.data, g.n * sizeof(float));
+        }
+        array_clear(&u);
+    }
+    array_clear(&g);
+    return good;
+}
+
 /* Quantised rows of an array [m, k], with their faults. */
 struct quantised {
     struct x1_rows rows;
@@ -582,6 +600,7 @@ static const struct {
 } ops[] = {
     { "exp32", op_exp32 },
     { "silu", op_silu },
+    { "gelu", op_gelu },
     { "a14", op_a14 },
     { "a8", op_a8 },
     { "w8", op_w8 },

@@ -361,9 +361,10 @@ int explain_new(struct explain **out, const struct model *m,
     size_t queries = (size_t)rec->n_heads * rec->head_dim;
     struct explain *e;
 
-    if (rec->flags & (MODEL_NORM_AFTER | MODEL_WIDE_NORM | MODEL_NORM_BOTH))
+    if (rec->flags & (MODEL_NORM_AFTER | MODEL_WIDE_NORM | MODEL_NORM_BOTH |
+                      MODEL_GELU))
         return err_set(err, ERR_INPUT, "there is no operator table for models"
-                       " with norms after a sublayer or over all heads");
+                       " with GELU, or norms after a sublayer or over heads");
     e = xcalloc(1, sizeof(*e));
     e->m = m;
     e->k = *k;

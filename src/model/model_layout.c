@@ -73,8 +73,8 @@ static int check_rest(const struct model_record *r, struct err *err)
     if (r->flags &
         ~(uint32_t)(MODEL_TIED | MODEL_QKV_BIAS | MODEL_QK_NORM | MODEL_A8 |
                     MODEL_A8R | MODEL_LAYERS | MODEL_NORM_AFTER |
-                    MODEL_WIDE_NORM | MODEL_NORM_BOTH))
-        return bad(err, "flags", r->flags, "made of 1, 2, 4 .. 256");
+                    MODEL_WIDE_NORM | MODEL_NORM_BOTH | MODEL_GELU))
+        return bad(err, "flags", r->flags, "made of 1, 2, 4 .. 512");
     if (r->flags & MODEL_A8 && r->flags & MODEL_A8R)
         return bad(err, "flags", r->flags, "with 8 or 16, not both");
     if (r->flags & (MODEL_NORM_AFTER | MODEL_NORM_BOTH) && r->flags & MODEL_A8R)

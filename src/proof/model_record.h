@@ -34,7 +34,9 @@ enum {
     MODEL_NORM_AFTER = 64, /* the two norms of a layer are of what it adds */
     MODEL_WIDE_NORM = 128, /* q norm, k norm are over all heads: Hq*HD and
                               Hkv*HD numbers instead of HD */
-    MODEL_NORM_BOTH = 256 /* norms before and after: two more tensors a layer */
+    MODEL_NORM_BOTH = 256, /* norms before and after: two more tensors a
+                              layer */
+    MODEL_GELU = 512       /* GELU instead of SiLU */
 };
 
 /* With 32 the tensor of inverse frequencies has two tables of head_dim / 2, and

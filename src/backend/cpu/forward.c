@@ -68,7 +68,7 @@ struct forward {
     float *x, *h;          /* dim */
     float *q, *o_rows;     /* q_dim */
     float *kx, *vx;        /* kv_dim */
-    float *g;              /* ffn */
+    float *g, *u;          /* ffn; u: of a model with GELU */
     float *cos, *sin;      /* angles */
     struct x1_rows in;     /* what the next linear reads */
     int32_t *fault;        /* n_heads a row */
@@ -543,12 +543,36 @@ static void enter(struct forward *f, const float *g, uint32_t l, uint32_t op)
         quantise(f, f->x, f->dim, l, op + 1);
 }
 
+static void gelu_rows(void *self, size_t from, size_t to, size_t thread)
+{
+    struct forward *f = ((const struct rows_job *)self)->f;
+
+    (void)thread;
+    x1_gelu(f->k, f->g + from * f->ffn, f->u + from * f->ffn,
+            (to - from) * f->ffn);
+}
+
+/* g = silu(gate(h)) * up(h), or gelu. */
+static void gate_and_up(struct forward *f, const struct layer_weights *p)
+{
+    struct outputs_job swiglu = { .part = { { f->g, &p->gate, NULL } }, .n = 1,
+                                  .up = &p->up };
+    struct outputs_job both = { .part = { { f->g, &p->gate, NULL },
+                                          { f->u, &p->up, NULL } }, .n = 2 };
+    struct rows_job rows = { .f = f };
+
+    if (!(f->model->rec.flags & MODEL_GELU)) {
+        run_outputs(f, &swiglu);
+        return;
+    }
+    run_outputs(f, &both);
+    run_rows(f, gelu_rows, &rows, f->ffn * HEADS_COST);
+}
+
 static void layer(struct forward *f, uint32_t l)
 {
     const struct model_layer *w = &f->model->layers[l];
     const struct layer_weights *p = &f->weights->layers[l];
-    struct outputs_job swiglu = { .part = { { f->g, &p->gate, NULL } }, .n = 1,
-                                  .up = &p->up };
 
     /* h = norm(x); x = x + wo attention(q), q, k, v = linear(h) */
     enter(f, w->attn_norm, l, OP_ATTN_IN);
@@ -561,7 +585,7 @@ static void layer(struct forward *f, uint32_t l)
 
     /* x = x + down(silu(gate(h)) * up(h)), h = norm(x) */
     enter(f, w->ffn_norm, l, OP_FFN_IN);
-    run_outputs(f, &swiglu);
+    gate_and_up(f, p);
     quantise(f, f->g, f->ffn, l, OP_DOWN);
     add(f, &p->down, w->ffn_after, l, OP_DOWN_OUT);
 }
@@ -664,6 +688,7 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
         { &f->kx, rows * f->kv_dim, 4 },
         { &f->vx, rows * f->kv_dim, 4 },
         { &f->g, rows * f->ffn, 4 },
+        { &f->u, f->model->rec.flags & MODEL_GELU ? rows * f->ffn : 1, 4 },
         { &f->cos, rows * f->angles, 4 },
         { &f->sin, rows * f->angles, 4 },
         { &f->in.q, f->k->rows_bytes(rows, f->ffn > wide ? f->ffn : wide), 1 },
@@ -730,6 +755,7 @@ void forward_free(struct forward *f)
     free(f->kx);
     free(f->vx);
     free(f->g);
+    free(f->u);
     free(f->cos);
     free(f->sin);
     free(f->in.q);
