@@ -45,8 +45,8 @@ static const struct x1_matrix *matrix_of(const struct model *m, uint32_t i)
         return &m->head;
     if (i < TENSOR_LAYERS)
         return NULL;
-    y = &m->layers[(i - TENSOR_LAYERS) / LAYER_TENSORS];
-    switch ((i - TENSOR_LAYERS) % LAYER_TENSORS) {
+    y = &m->layers[model_layer_of(&m->rec, i)];
+    switch (model_part_of(&m->rec, i)) {
     case LAYER_WQ:
         return &y->wq;
     case LAYER_WK:
@@ -131,7 +131,8 @@ static void try_vectors(const char *name, const char *dir, const char *file)
 static void try_all_vectors(void)
 {
     static const char *const tiny[] = { "tiny-llama-a8", "tiny-llama-a8r",
-                                        "tiny-ministral", "tiny-mistral",
+                                        "tiny-gemma3", "tiny-ministral",
+                                        "tiny-mistral",
                                         "tiny-olmo2", "tiny-olmo3",
                                         "tiny-qwen2", "tiny-qwen2-a8r",
                                         "tiny-qwen2-some", "tiny-qwen3",
@@ -540,6 +541,16 @@ static void try_layers(void)
         { "qwen2", ",\"sliding_window\":7,\"use_sliding_window\":true",
           "max_window_layers" },
         { "olmo3", "," MIXED, "it has no sliding_window" },
+        { "gemma3_text", ",\"rope_theta\":1e6,\"sliding_window\":7,"
+          "\"final_logit_softcapping\":30", "final_logit_softcapping is 30" },
+        { "gemma3_text", ",\"rope_theta\":1e6,\"sliding_window\":7,"
+          "\"use_bidirectional_attention\":true", "use_bidirectional" },
+        { "gemma3_text", ",\"rope_theta\":1e6,\"sliding_window\":7,"
+          "\"hidden_activation\":\"silu\"", "hidden_activation is" },
+        { "gemma3_text", ",\"rope_theta\":1e6,\"sliding_window\":7,"
+          "\"tie_word_embeddings\":false", "tie_word_embeddings is" },
+        { "gemma3_text", ",\"rope_theta\":1e6", "it has no sliding_window" },
+        { "gemma3_text", ",\"sliding_window\":7", "it has no rope_theta" },
         { "llama", ",\"no_rope_layers\":[1,1,1,0]", "no_rope_layers" },
         { "smollm3", ",\"no_rope_layers\":[1,1,1]", "no_rope_layers" },
         { "smollm3", ",\"no_rope_layers\":[1,1,1,2]", "no_rope_layers" },

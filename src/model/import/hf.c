@@ -280,6 +280,10 @@ int hf_open(struct import *m, const char *dir, struct err *err)
         return -1;
     m->rec = c.rec;
     h->heads = c.heads;
+    m->one_plus = c.one_plus;
+    m->embedding = c.embedding;
+    if (c.embedding > 0)
+        m->final = 1 / c.embedding;
     h->as_they_lie = !c.heads.interleaved &&
                      c.heads.turned == c.rec.head_dim;
     memcpy(m->inv_freq, c.inv_freq, sizeof(m->inv_freq));

@@ -38,6 +38,8 @@ enum {
     PARTIAL = 1024, /* partial_rotary_factor */
     GLM = 2048,     /* gate and up are one matrix; half of each head is turned
                        unless it says, pairs side by side; biases if it says */
+    GEMMA = 4096,   /* gains plus 1, a factor of the embedding, GELU, two
+                       thetas */
     FOURTH = 512    /* layers with the window: all but each fourth one, unless
                        layer_types says; their RoPE is not scaled */
 };
@@ -59,6 +61,9 @@ static const struct family {
     { "glm", "GlmForCausalLM", 0, GLM | PARTIAL | NEEDS_HEAD_DIM | BIASED },
     { "glm4", "Glm4ForCausalLM", MODEL_NORM_BOTH,
       GLM | PARTIAL | NEEDS_HEAD_DIM | BIASED },
+    { "gemma3_text", "Gemma3ForCausalLM",
+      MODEL_QK_NORM | MODEL_NORM_BOTH | MODEL_GELU,
+      WINDOW | GEMMA | NEEDS_HEAD_DIM },
     { "olmo2", "Olmo2ForCausalLM",
       MODEL_QK_NORM | MODEL_NORM_AFTER | MODEL_WIDE_NORM, 0 },
     { "olmo3", "Olmo3ForCausalLM",
@@ -77,7 +82,7 @@ static const char *const refused[] = {
     "scale_depth", "dim_model_base", "use_qk_norm", "qk_layernorm",
     "no_rope_layers", "no_rope_layer_interval", "alibi", "parallel_residual",
     "rope_interleaved", "is_encoder_decoder", "vision_config", "text_config",
-    "auto_map", "attention_out_bias",
+    "auto_map", "attention_out_bias", "use_bidirectional_attention",
 };
 
 /* Those of them that a family has. */
@@ -91,8 +96,9 @@ static const struct {
     { "logits_scaling", GRANITE },
     { "scale_emb", MINICPM },
     { "scale_depth", MINICPM },
-    { "dim_model_base", MINICPM },
+    { "query_pre_attn_scalar", GEMMA }, { "dim_model_base", MINICPM },
     { "attention_bias", BIASED },
+    { "query_pre_attn_scalar", GEMMA },
     { "auto_map", OWN_CODE },
     { "no_rope_layers", NO_ROPE },
     { "no_rope_layer_interval", NO_ROPE },
@@ -114,7 +120,8 @@ static int parse_family(const struct family **out, const struct json *root,
     const struct json *arch = json_first(json_get(root, "architectures"));
     const char *known =
         "llama, mistral, ministral, qwen2, qwen3, phi3, granite,"
-        " minicpm, seed_oss, smollm3, glm, glm4, olmo2 and olmo3 are known";
+        " minicpm, seed_oss, smollm3, glm, glm4, gemma3_text, olmo2 and"
+        " olmo3 are known";
     size_t i = 0, n = sizeof(families) / sizeof(families[0]);
 
     if (!json_string(type))
@@ -135,11 +142,18 @@ static int parse_family(const struct family **out, const struct json *root,
 static int parse_refused(const struct json *root, const struct family *f,
                          struct err *err)
 {
-    const struct json *v = json_get(root, "hidden_act");
+    static const char *const act[] = { "hidden_act", "hidden_activation" };
+    const char *known = f && f->special & GEMMA ? "gelu_pytorch_tanh" : "silu";
+    const struct json *v;
 
-    if (v && json_type(v) != JSON_NULL &&
-        (!json_string(v) || strcmp(json_string(v), "silu") != 0))
-        return hf_refuse("hidden_act", v, "only silu is known", err);
+    for (size_t i = 0; i < 2; i++) {
+        v = json_get(root, act[i]);
+        if (v && json_type(v) != JSON_NULL &&
+            (!json_string(v) || strcmp(json_string(v), known) != 0))
+            return hf_refuse(act[i], v, f && f->special & GEMMA
+                             ? "only gelu_pytorch_tanh is known"
+                             : "only silu is known", err);
+    }
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         v = json_get(root, refused[i]);
         if (hf_given(v) && !(f && is_allowed(f, refused[i])))
@@ -451,13 +465,57 @@ static int parse_factors(struct hf_config *c, const struct json *root,
     return 0;
 }
 
+/* Of each how many layers one has no window, where layer_types does not say. */
+static uint32_t every_of(const struct json *root, const struct family *f)
+{
+    uint64_t n;
+
+    if (!(f->special & GEMMA))
+        return f->special & FOURTH ? 4 : 0;
+    if (json_u64(json_get(root, "sliding_window_pattern"), &n) &&
+        json_u64(json_get(root, "_sliding_window_pattern"), &n))
+        return 6;
+    return n > 0 && n < UINT32_MAX ? (uint32_t)n : 6;
+}
+
+/* What is special of Gemma 3: layers with a window have frequencies of a theta
+ * of their own. */
+static int parse_gemma(struct hf_config *c, const struct json *root,
+                       struct hf_rope *local, struct err *err)
+{
+    const struct json *tied = json_get(root, "tie_word_embeddings");
+    struct model_record *r = &c->rec;
+    double scalar = 256;
+
+    if (tied && json_type(tied) == JSON_BOOL && !json_true(tied))
+        return hf_refuse("tie_word_embeddings", tied, "this family has no head"
+                         " of its own", err);
+    if (!json_get(root, "rope_theta"))
+        return err_set(err, ERR_INPUT, "it has no rope_theta");
+    memset(local, 0, sizeof(*local));
+    local->theta = 10000;
+    if (hf_number(&local->theta, root, "rope_local_base_freq", 1, err) ||
+        hf_number(&scalar, root, "query_pre_attn_scalar", 1, err))
+        return -1;
+    if (!(local->theta > 1))
+        return err_set(err, ERR_INPUT, "rope_local_base_freq must be above 1");
+    r->flags |= MODEL_TIED;
+    r->attn_scale = (float)(1 / sqrt(scalar));
+    c->names |= HF_GEMMA;
+    c->one_plus = true;
+    c->embedding = (float)sqrt(r->dim);
+    return 0;
+}
+
 /* Frequencies and scales of all layers. */
 static int put_layers(struct hf_config *c, const struct family *f,
-                      const struct hf_rope *rope, struct hf_layers *layers,
-                      struct err *err)
+                      const struct hf_rope *rope, const struct hf_rope *local,
+                      struct hf_layers *layers, struct err *err)
 {
+    bool second = f->special & GEMMA ||
+                  (f->special & FOURTH && rope->type != HF_ROPE_PLAIN);
     struct model_record *r = &c->rec;
-    struct hf_rope plain = *rope;
+    struct hf_rope plain = f->special & GEMMA ? *local : *rope;
 
     import_frequencies(c->inv_freq, rope, r->head_dim, &c->heads);
     for (uint32_t i = 0; i < r->head_dim / 2; i++)
@@ -465,10 +523,12 @@ static int put_layers(struct hf_config *c, const struct family *f,
             return err_set(err, ERR_INPUT, "the rope scaling gives the "
                            "frequency %g, which is not within 0 to 1",
                            (double)c->inv_freq[i]);
-    if (f->special & FOURTH && rope->type != HF_ROPE_PLAIN) {
+    if (second) {
         plain.type = HF_ROPE_PLAIN;
         import_frequencies(layers->table, &plain, r->head_dim, &c->heads);
-        layers->attn_scale = (float)(1 / sqrt(r->head_dim));
+        layers->attn_scale = f->special & GEMMA
+                                 ? r->attn_scale
+                                 : (float)(1 / sqrt(r->head_dim));
         memcpy(layers->second, layers->local, sizeof(layers->second));
     }
     hf_layers_put(r, c->inv_freq, layers);
@@ -482,7 +542,7 @@ static int parse_tree(struct hf_config *c, const struct json *root,
     const struct family *f = NULL;
     struct hf_layers_how how;
     struct hf_layers layers;
-    struct hf_rope rope;
+    struct hf_rope rope, local;
     double a;
 
     memset(c, 0, sizeof(*c));
@@ -494,7 +554,8 @@ static int parse_tree(struct hf_config *c, const struct json *root,
         parse_sizes(r, root, f, err))
         return -1;
     how = (struct hf_layers_how){ f->special & WINDOW, f->special & SOME_LAYERS,
-                                  f->special & NO_ROPE, f->special & FOURTH };
+                                  f->special & NO_ROPE,
+                                  every_of(root, f) };
     if (hf_layers_parse(&layers, root, r, &how, err) ||
         parse_heads(&c->heads, root, r, f, err) || parse_eps(r, root, err) ||
         parse_bos(r, root, err) || parse_eos(c, root, gen, err) ||
@@ -508,10 +569,12 @@ static int parse_tree(struct hf_config *c, const struct json *root,
                : f->special & GLM ? HF_FUSED_FFN : 0;
     if (f->special & GLM && hf_given(json_get(root, "attention_bias")))
         r->flags |= MODEL_QKV_BIAS;
+    if (f->special & GEMMA && parse_gemma(c, root, &local, err))
+        return -1;
     if (parse_factors(c, root, f, err) ||
         model_check(r, err)) /* bounds head_dim too */
         return -1;
-    return put_layers(c, f, &rope, &layers, err);
+    return put_layers(c, f, &rope, &local, &layers, err);
 }
 
 int hf_config_parse(struct hf_config *c, const char *text, size_t n,

@@ -22,6 +22,9 @@ struct hf_config {
     float inv_freq[MODEL_MAX_FREQUENCIES]; /* that tensor */
     unsigned names;          /* HF_... (hf_tensors.h) */
     struct import_heads heads;
+    float embedding;         /* what it is multiplied by, 0: nothing; a tied
+                                head is not */
+    bool one_plus;           /* gains are what is there, plus 1 */
     bool folds;              /* `fold` is to be applied */
     struct fold fold;
 };

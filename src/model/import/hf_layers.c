@@ -104,13 +104,14 @@ static int parse_windows(struct hf_layers *y, const struct json *root,
     if (hf_given(use) && !how->window)
         return hf_refuse("use_sliding_window", use,
                          "this family has no window", err);
-    if (hf_count(&y->window, root, "sliding_window", !how->fourth, err))
+    if (hf_count(&y->window, root, "sliding_window", how->every == 0, err))
         return -1;
     if (y->window && !how->window)
         return hf_refuse("sliding_window", json_get(root, "sliding_window"),
                          "this family has no window", err);
     for (uint32_t l = 0; l < r->n_layers; l++)
-        y->local[l] = y->window > 0 && !off && !(how->fourth && l % 4 == 3);
+        y->local[l] = y->window > 0 && !off &&
+                      !(how->every && (l + 1) % how->every == 0);
     if (hf_given(types))
         rc = parse_types(y, types, r, err);
     else if (how->some && y->window > 0 && !off)

@@ -20,8 +20,8 @@ struct hf_layers_how {
     bool some;    /* only if use_sliding_window is true, from layer
                      max_window_layers on */
     bool no_rope; /* no_rope_layers: 1 where there is RoPE */
-    bool fourth;  /* without layer_types all layers but each fourth one have
-                     the window */
+    uint32_t every; /* without layer_types all layers but each one of such a
+                       number have the window; 0: all have it */
 };
 
 struct hf_layers {

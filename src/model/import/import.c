@@ -134,9 +134,22 @@ static float factor_of(const struct import *m, uint32_t tensor)
 
     if (tensor == TENSOR_FINAL_NORM)
         return m->final;
+    if (tensor == TENSOR_EMBED)
+        return m->embedding;
     if (part == LAYER_WO || part == LAYER_DOWN)
         return m->residual;
     return 0;
+}
+
+/* Whether a tensor is the gains of a norm. */
+static bool is_gain(const struct import *m, uint32_t tensor)
+{
+    uint32_t part = part_of(&m->rec, tensor);
+
+    return tensor == TENSOR_FINAL_NORM || part == LAYER_ATTN_NORM ||
+           part == LAYER_FFN_NORM || part == LAYER_Q_NORM ||
+           part == LAYER_K_NORM || part == LAYER_ATTN_AFTER ||
+           part == LAYER_FFN_AFTER;
 }
 
 int import_read(const struct import *m, uint32_t tensor, uint64_t from,
@@ -146,6 +159,8 @@ int import_read(const struct import *m, uint32_t tensor, uint64_t from,
 
     if (m->format->read(m, tensor, from, n, out, err))
         return -1;
+    for (size_t i = 0; m->one_plus && is_gain(m, tensor) && i < n; i++)
+        out[i] += 1;
     for (size_t i = 0; factor > 0 && i < n; i++)
         out[i] *= factor;
     return import_check(import_name(m, tensor), out, n, from, err);

@@ -25,6 +25,8 @@ struct import {
     /* Factors that the family has and X1 has not: what the numbers of wo and
      * down, and those of the final norm, are multiplied by; 0: nothing. */
     float residual, final;
+    float embedding;              /* .. and those of the embedding */
+    bool one_plus;                /* gains are what is there, plus 1 */
     struct buf tokenizer, chat_template;
     struct buf notes;             /* lines that the user should know */
     const struct import_format *format;
