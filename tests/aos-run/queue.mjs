@@ -82,6 +82,13 @@ export async function queue (opt = {}) {
     ask: async (code) => (await p.eval(code)).Output?.data,
     // [from, tags, data, more] ..
     many: async (list) => {
+      if (process.env.AOSRUN) {
+        const out = []
+        for (const [from, tags, data, more] of list) {
+          out.push(said(await p.send({ from, tags, data, ...more })))
+        }
+        return out
+      }
       if (!ready) await p.eval(many)
       ready = true
       const text = JSON.stringify(list.map(([from, tags, data, more]) =>
