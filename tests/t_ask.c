@@ -130,6 +130,30 @@ static void test_sources(void)
          "its tag Action");
 }
 
+/* Token ids in the message, and in an item that has the count and root that the
+ * message says (H of 00 and the twelve bytes, by another program). */
+static void test_ids(void)
+{
+    static const unsigned char ids[12] = { 7, 0, 0, 0, 8, 0, 0, 0,
+                                           255, 255, 255, 255 };
+    const char *root = "Daj_V7L-Gxxhv_lMMEOoZkKsQ5mmnCHINMI4Z5YTZ8k";
+    const char *const *json = TAGS("Content-Type", "application/json");
+    const char *const *apart = TAGS("X-Source", SOURCE, "X-Prompt-Count", "3",
+                                    "X-Prompt-Root", root);
+
+    line(json, "{\"prompt\":[[7,1e1,4294967295]]}", 31,
+         "completions\",\"body\":{\"prompt\":[7,10,4294967295],", NULL);
+    line(json, "{\"prompt\":[7],\"max_tokens\":8193}", 32, NULL,
+         "max_tokens: at most 8192");
+    line(apart, (const char *)ids, 12,
+         "completions\",\"body\":{\"prompt\":[7,8,4294967295],", NULL);
+    line(apart, (const char *)ids, 8, NULL, "source: it does not hold");
+    line(apart, "abcdabcdabcd", 12, NULL, "source: it does not hold");
+    line(TAGS("X-Source", SOURCE, "X-Prompt-Count", "3"), (const char *)ids,
+         12, NULL, "belong to an X-Source");
+    line(TAGS("X-Prompt-Root", root), "x", 1, NULL, "belong to an X-Source");
+}
+
 /* A body in Data, and X-Options beside it. */
 static void test_bodies(void)
 {
@@ -146,8 +170,8 @@ static void test_bodies(void)
           " is given twice, and differs" },
         { "{\"prompt\":\"a\",\"model\":\"other\"}", "\"model\" is not what"
           " X-Model says" },
-        { "{\"prompt\":[1,2]}", "Data: \"prompt\" as token ids is not"
-          " implemented here" },
+        { "{\"prompt\":[]}", "Data: \"prompt\" has no token ids" },
+        { "{\"prompt\":[1],\"max_tokens\":8193}", "given twice" },
         { "{\"prompt\":\"a\",\"messages\":[{}]}", "Data: \"messages\" and"
           " \"prompt\": give one" },
         { "{\"prompt\":\"a\",\"n\":2}", "Data: \"n\" must be 1: a message" },
@@ -260,6 +284,7 @@ int main(void)
 {
     test_data();
     test_sources();
+    test_ids();
     test_bodies();
     test_templates();
     test_lengths();

@@ -280,14 +280,35 @@ static int take_text(struct ask *a, struct request *r,
     return rc;
 }
 
+/* An item that holds token ids, whose count and root the message says. */
+static int take_source_ids(struct ask *a, const struct message *m, bool may,
+                           struct err *err)
+{
+    char count[20];
+
+    tag_text(count, sizeof(count), m, "x-prompt-count");
+    if (!may || tag_id(&a->sha256, m, "x-prompt-root") ||
+        json_u64_text(count, &a->count) || a->count < 1 ||
+        a->count > UINT32_MAX)
+        return err_set(err, ERR_INPUT, "X-Prompt-Count and X-Prompt-Root"
+                       " belong to an X-Source of token ids: their number, and"
+                       " their root, an id");
+    a->form = ASK_SOURCE_IDS;
+    return 0;
+}
+
 static int take_prompt(struct ask *a, struct request *r,
                        const struct message *m, const struct data *d,
                        struct err *err)
 {
-    if (!tag_of(m, "x-source"))
-        return take_text(a, r, m, d, err);
-    if (tag_id(&a->source, m, "x-source") || tag_of(m, "x-prompt"))
+    const struct ask_tag *source = tag_of(m, "x-source");
+
+    if (source && (tag_id(&a->source, m, "x-source") || tag_of(m, "x-prompt")))
         return err_set(err, ERR_INPUT, "X-Source must be an id, and alone");
+    if (tag_of(m, "x-prompt-count") || tag_of(m, "x-prompt-root"))
+        return take_source_ids(a, m, source && !d->json, err);
+    if (!source)
+        return take_text(a, r, m, d, err);
     a->form = d->json ? ASK_SOURCE_JSON : ASK_SOURCE;
     return 0;
 }
@@ -308,6 +329,10 @@ static int take_infer(struct ask *a, const struct message *m,
         rc = ask_options(&r, &options, t->value, t->n_value, err);
     if (rc == 0)
         rc = ask_parameters(a, &r, err);
+    if (rc == 0 && (a->form == ASK_IDS || a->form == ASK_SOURCE_IDS) &&
+        a->max_tokens > ASK_MAX_IDS)
+        rc = err_set(err, ERR_INPUT, "max_tokens: at most %d where the prompt"
+                     " is token ids", ASK_MAX_IDS);
     request_clear(&r);
     json_free(options);
     return rc;
@@ -351,6 +376,12 @@ static int take_message(struct ask *a, const struct message *m,
         rc = take_infer(a, m, &d, err);
     json_free(d.root);
     return rc;
+}
+
+bool ask_has_source(const struct ask *a)
+{
+    return a->form == ASK_SOURCE || a->form == ASK_SOURCE_JSON ||
+           a->form == ASK_SOURCE_IDS;
 }
 
 int ask_read(struct ask *a, const struct ask_message *from, struct err *err)

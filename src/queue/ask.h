@@ -25,6 +25,7 @@ struct err;
 #define ASK_MAX_VALUE 4096  /* .. and of its value */
 #define ASK_MAX_REFERENCE 128
 #define ASK_MAX_STOP 64     /* bytes of a stop string */
+#define ASK_MAX_IDS 8192    /* tokens of an answer to a prompt in ids */
 #define ASK_MAX_MODEL 43    /* an id; a name is shorter */
 
 /* A tag: bytes, any of them. */
@@ -46,15 +47,17 @@ enum ask_form {
     ASK_CHAT,        /* "chat": one user message */
     ASK_MESSAGES,    /* "messages": JSON text of an array of messages */
     ASK_PROMPT,      /* "prompt": text that goes into no template */
+    ASK_IDS,         /* "ids": JSON text of an array of token ids */
     ASK_SOURCE,      /* "source": id of an item that holds the first of these */
     ASK_SOURCE_JSON, /* "source-json": .. that holds JSON with messages or
                         prompt */
+    ASK_SOURCE_IDS,  /* "source-ids": .. that holds token ids, u32 each */
     ASK_BATCH        /* "batch": .. that holds a file of requests */
 };
 
 struct ask {
     enum ask_form form;
-    char *prompt;             /* of the first three forms; ours */
+    char *prompt;             /* of the first four forms; ours */
     struct id source;         /* of the others */
     uint32_t max_tokens, temperature, top_p, top_k, flags;
     bool has_seed;
@@ -64,14 +67,18 @@ struct ask {
         size_t n;
     } stop[REQUEST_MAX_STOPS]; /* sorted, unique */
     size_t n_stops;
-    uint64_t count;           /* of a batch: its lines .. */
-    struct id sha256;         /* .. and the file's hash */
+    uint64_t count;           /* of a batch: its lines; of ASK_SOURCE_IDS the
+                                 ids .. */
+    struct id sha256;         /* .. and the file's hash, or the ids' blob */
 
     /* of a message; "": it leaves that to the queue */
     char model[ASK_MAX_MODEL + 1]; /* a name, or an id */
     char node[44];
     char reference[ASK_MAX_REFERENCE + 1], session[ASK_MAX_REFERENCE + 1];
 };
+
+/* Whether the prompt is in one item on Arweave, ask.source. */
+bool ask_has_source(const struct ask *a);
 
 /* Read a message: 0, and ask_clear is due; or -1 with ERR_INPUT, and *a as it
  * was, if no queue takes it. */

@@ -6,6 +6,7 @@
 #include "queue/ask_internal.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -168,10 +169,16 @@ int ask_body(struct buf *text, enum ask_form *form, struct request *r,
     }
     if (request_prompt(r, json_get(body, "prompt"), err))
         return -1;
-    if (!r->prompt)
-        return err_set(err, ERR_INPUT, "\"prompt\" as token ids is not"
-                       " implemented here: X-Source takes them");
-    buf_puts(text, r->prompt);
+    if (r->prompt) {
+        buf_puts(text, r->prompt);
+        return 0;
+    }
+    if (r->n_prompt == 0)
+        return err_set(err, ERR_INPUT, "\"prompt\" has no token ids");
+    *form = ASK_IDS;
+    for (size_t i = 0; i < r->n_prompt; i++)
+        buf_printf(text, "%c%" PRIu32, i ? ',' : '[', r->prompt_id[i]);
+    buf_putc(text, ']');
     return 0;
 }
 

@@ -55,7 +55,7 @@ bool ask_item_source(struct id *id, const struct item *message,
 
     if (ask_item_read(&a, message, data, n, NULL))
         return false;
-    has = a.form == ASK_SOURCE || a.form == ASK_SOURCE_JSON;
+    has = ask_has_source(&a);
     if (has)
         *id = a.source;
     ask_clear(&a);

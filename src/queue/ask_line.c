@@ -10,11 +10,13 @@
 
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "proof/job_record.h"
+#include "proof/merkle.h"
 #include "queue/ask_internal.h"
 #include "store/request_fields.h"
 
@@ -126,12 +128,30 @@ static int put_json(struct buf *out, enum ask_form form, const char *text,
     return rc;
 }
 
+/* Token ids of an item, which are those that the message says. */
+static int put_ids(struct buf *out, const struct ask *a, const char *source,
+                   size_t n, struct err *err)
+{
+    struct id root;
+
+    merkle_blob(&root, source, n);
+    if (n != 4 * a->count || !id_equal(root, a->sha256))
+        return err_set(err, ERR_INPUT, "source: it does not hold the token ids"
+                       " of X-Prompt-Count and X-Prompt-Root");
+    buf_puts(out, "\"prompt\":");
+    for (size_t i = 0; i < a->count; i++)
+        buf_printf(out, "%c%" PRIu32, i ? ',' : '[', get_u32(source + 4 * i));
+    buf_putc(out, ']');
+    return 0;
+}
+
 /* The prompt's member of the body. */
 static int put_prompt(struct buf *out, const struct ask *a,
                       const char *source, size_t n, struct made *made,
                       struct err *err)
 {
-    made->chat = a->form != ASK_PROMPT;
+    made->chat = a->form != ASK_PROMPT && a->form != ASK_IDS &&
+                 a->form != ASK_SOURCE_IDS;
     switch (a->form) {
     case ASK_CHAT:
         put_chat(out, a->prompt, strlen(a->prompt));
@@ -140,6 +160,11 @@ static int put_prompt(struct buf *out, const struct ask *a,
         buf_puts(out, "\"prompt\":");
         json_put_string(out, a->prompt, strlen(a->prompt));
         return 0;
+    case ASK_IDS:
+        buf_printf(out, "\"prompt\":%s", a->prompt);
+        return 0;
+    case ASK_SOURCE_IDS:
+        return put_ids(out, a, source, n, err);
     case ASK_MESSAGES:
         return put_json(out, a->form, a->prompt, strlen(a->prompt), made,
                         err);

@@ -94,7 +94,7 @@ static int put_request(struct pulling *x, struct file_out *f,
 
     buf_init(&raw, PULL_MAX_SOURCE + ITEM_HEAD_MAX);
     buf_init(&line, 2 * REQUEST_MAX_LINE);
-    if (l->ask.form == ASK_SOURCE || l->ask.form == ASK_SOURCE_JSON) {
+    if (ask_has_source(&l->ask)) {
         rc = gateway_item(x->p->gateways, l->ask.source, 0, &raw, it, &why);
         if (rc == 0) {
             source = raw.data + it->head_n;

@@ -89,7 +89,8 @@ static int take_form(enum ask_form *form, const struct json *root,
                      struct err *err)
 {
     static const char *const names[] = {
-        "chat", "messages", "prompt", "source", "source-json", "batch"
+        "chat", "messages", "prompt", "ids", "source", "source-json",
+        "source-ids", "batch"
     };
     const char *text = json_string(json_get(root, "form"));
 
@@ -144,6 +145,11 @@ static const char *const request_keys[] = {
     "id", "from", "reference", "model", "form", "prompt", "max_tokens",
     "temperature", "top_p", "top_k", "flags", "seed", "stops", "fee", NULL
 };
+static const char *const source_ids_keys[] = {
+    "id", "from", "reference", "model", "form", "prompt", "prompt_count",
+    "prompt_root", "max_tokens", "temperature", "top_p", "top_k", "flags",
+    "seed", "stops", "fee", NULL
+};
 static const char *const batch_keys[] = {
     "id", "from", "reference", "model", "form", "prompt", "count", "sha256",
     "fee", NULL
@@ -181,6 +187,26 @@ static int take_parameters(struct ask *a, const struct json *r,
     return take_seed(a, r, err) || take_stops(a, r, err) ? -1 : 0;
 }
 
+/* The text of a prompt in ids goes into a line as it is. */
+static int check_ids(const char *text, struct err *err)
+{
+    const char *at = text;
+
+    if (*at++ != '[')
+        return must(err, "prompt", "an array of token ids");
+    for (;;) {
+        size_t n = strspn(at, "0123456789");
+
+        if (n < 1 || n > 10 || (n > 1 && *at == '0'))
+            return must(err, "prompt", "an array of token ids");
+        at += n;
+        if (at[0] == ']' && at[1] == '\0')
+            return 0;
+        if (*at++ != ',')
+            return must(err, "prompt", "an array of token ids");
+    }
+}
+
 static int take_line(struct pull_line *l, const struct json *r,
                      struct err *err)
 {
@@ -193,7 +219,9 @@ static int take_line(struct pull_line *l, const struct json *r,
     if (take_form(&a->form, r, err))
         return -1;
     batch = a->form == ASK_BATCH;
-    if (only(r, batch ? batch_keys : request_keys, err) ||
+    if (only(r, batch ? batch_keys
+                      : a->form == ASK_SOURCE_IDS ? source_ids_keys
+                                                  : request_keys, err) ||
         take_id(&l->id, r, "id", err) || take_id(&l->model, r, "model", err) ||
         take_text(&unused, r, "from", MAX_NAME, err) ||
         take_text(&unused, r, "reference", MAX_NAME, err) ||
@@ -207,7 +235,13 @@ static int take_line(struct pull_line *l, const struct json *r,
                        take_id(&a->sha256, r, "sha256", err)
                    ? -1
                    : 0;
+    if (a->form == ASK_SOURCE_IDS &&
+        (take_number(&a->count, r, "prompt_count", 1, UINT32_MAX, err) ||
+         take_id(&a->sha256, r, "prompt_root", err)))
+        return -1;
     if (take_parameters(a, r, err))
+        return -1;
+    if (a->form == ASK_IDS && check_ids(prompt, err))
         return -1;
     if (a->form < ASK_SOURCE)
         a->prompt = xstrdup(prompt);

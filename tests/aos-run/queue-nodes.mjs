@@ -2,8 +2,8 @@
 import { id } from './aos.mjs'
 import { is, ok } from './tap.mjs'
 import {
-  complete, infer, known, lines, model, model2, owner, pull, registers, result,
-  result_of_file, working
+  blob, complete, ids_text, infer, known, lines, model, model_record, model2,
+  owner, pull, registers, result, result_of_file, source, working
 } from './queue.mjs'
 
 const alice = id('alice')
@@ -298,6 +298,89 @@ export async function bound () {
       [q.node, complete(id('p3')), result(id('e' + i), f)])])
   is(u.slice(3).map((a) => [a.first.Accepted, a.out[1].Code]),
     [['1', '422'], ['1', '422']], 'what has no answer has its records, too')
+}
+
+// A prompt in token ids: the queue knows them, and sees those of the answer.
+export async function in_ids () {
+  const q = await working()
+  const json = { 'Content-Type': 'application/json' }
+  const [Record, m] = model_record(6, 100)
+  const prompt = [3, 99, 0]
+  const apart = { 'X-Source': source, 'X-Prompt-Count': '3',
+    'X-Prompt-Root': blob(Buffer.from(ids_text(...prompt), 'base64url'))
+      .toString('base64url') }
+  const body = (list, more) =>
+    JSON.stringify({ prompt: list, model: 'ids', max_tokens: 4, ...more })
+  const s = await q.many([
+    [owner, registers(m, 'ids', { Record })],
+    [alice, infer('a', json), body(prompt), { id: id('a') }],
+    [alice, infer('b', json), body([[3, 99, 0]]), { id: id('b') }],
+    [alice, infer('c', { ...apart, 'X-Model': 'ids',
+      'X-Options': '{"max_tokens":4}' }), '', { id: id('c') }],
+    ...[body([]), body([100]), body([1, 2, 3, 4, 5, 6, 7]),
+      body([1], { max_tokens: 8193 }), body([1.5]), body([-1]),
+      body([4294967296]), body(['1', 2])].map((d) =>
+      [alice, infer('x', json), d]),
+    ...[{ 'X-Prompt-Count': undefined }, { 'X-Prompt-Root': 'x' },
+      { 'X-Source': undefined }, { 'X-Prompt-Count': '0' },
+      { 'X-Prompt-Count': '7', 'X-Model': 'ids' }, json,
+      { 'X-Options': '{"max_tokens":9000}' }].map((t) => [alice,
+      infer('y', Object.fromEntries(Object.entries({ ...apart, ...t })
+        .filter(([, v]) => v !== undefined))), '']),
+    [q.node, pull({ Models: m }), '', { id: id('p') }]])
+  is(s.slice(4, -1).map((a) => a.code), Array(15).fill('400'),
+    'ids that cannot be are refused')
+  is(lines(s.at(-1)).map((l) => [l.form, l.prompt, l.prompt_count,
+    l.prompt_root]), [['ids', '[3,99,0]', undefined, undefined],
+    ['ids', '[3,99,0]', undefined, undefined],
+    ['source-ids', source, '3', apart['X-Prompt-Root']]], 'three are not')
+  const f = { model: m, max_tokens: 4, prompt, ids: [7, 8] }
+  const wrong = [
+    ['a', f, {}, 'no ids'], ['c', f, {}, 'no ids'],
+    ['a', f, { ids: ids_text(7, 9) }, 'the ids'],
+    ['a', f, { ids: ids_text(7, 8, 9) }, 'the ids'],
+    ['a', f, { ids: '' }, 'the ids'],
+    ['a', { ...f, prompt: [3, 99, 1] }, { ids: ids_text(7, 8) }, 'the prompt'],
+    ['a', { ...f, n_prompt: 4 }, { ids: ids_text(7, 8) }, 'the prompt'],
+    ['c', { ...f, prompt: [3, 99] }, { ids: ids_text(7, 8) }, 'the prompt'],
+    ['a', { ...f, finish: 17, n_prompt: 3, n: 0, n_out: 0, ids: [] },
+      { ids: '' }, 'finish'],
+    ['a', { ...f, n_out: 5, n: 7, ids: [1, 2, 3, 4, 5] },
+      { ids: ids_text(1, 2, 3, 4, 5) }, 'n_out']]
+  const t = await q.many([
+    ...wrong.map(([r, g, more]) =>
+      [q.node, complete(id('p')), result(id(r), g, more)]),
+    [q.node, complete(id('p')), result(id('a'), f, { ids: 'xy=' })],
+    [q.node, complete(id('p')), result(id('a'), f, { ids: 'AAAA' })],
+    [q.node, complete(id('p')), ['a', 'b', 'c'].map((r) =>
+      result(id(r), f, { ids: ids_text(7, 8) })).join('\n')]])
+  is(t.slice(0, wrong.length).map((a) => lines(a)[0]?.reason),
+    wrong.map((w) => w[3]), `${wrong.length} wrong answers are refused`)
+  is(t.slice(wrong.length, -1).map((a) => a.code), ['400', '400'],
+    'ids are four bytes each')
+  is([t.at(-1).first.Accepted, t.at(-1).out.slice(1).map((a) =>
+    JSON.parse(a.data).ids)], ['3', Array(3).fill(ids_text(7, 8))],
+  'the right ones are sent on with their ids')
+}
+
+// A model with its record, which says what the queue then knows of it.
+export async function model_records () {
+  const q = await working()
+  const [Record, m] = model_record(512, 100)
+  const bad = [{ Record: 'x' }, { Record: Record.slice(4) },
+    { Record: model_record(513, 100)[0] }, { Record, Context: '513' },
+    { Record: model_record(512, 100, { magic: 'apusmdl2' })[0] }]
+  const s = await q.many([
+    ...bad.map((t) => [owner, registers(m, 'm', t)]),
+    [owner, registers(m, 'm', { Record })], [alice, { Action: 'Models' }],
+    [owner, registers(m, 'n', { Context: '7' })], [alice, { Action: 'Models' }]
+  ])
+  is(s.slice(0, 5).map((a) => a.code), Array(5).fill('400'),
+    'a record that is not the model is refused')
+  const of = (a) => lines(a).filter((l) => l.model === m)
+    .map((l) => [l.name, l.context, l.judged])
+  is([of(s[6]), of(s[8])], [[['m', '512', 'no']], [['n', '512', 'no']]],
+    'the right one gives the context, and stays')
 }
 
 export async function floods () {

@@ -45,7 +45,7 @@ export async function commands () {
     'limits and pauses hold')
   is(lines(s[7]).map((l) => l.model), [model2], 'the default model')
   is(lines(s[9])[1], { model: model2, name: 'small', source, bytes: '123',
-    context: '512', price: '0', pending: '0' }, 'the directory of models')
+    context: '512', price: '0', pending: '0', judged: 'no' }, 'the directory of models')
   is(lines(s[11])[0], { node: q.node, max: '1000', leased: '1', revoked: '',
     models: model, did: 'did:a:b', hardware: '2 cores' }, 'and of nodes')
 }
@@ -177,8 +177,14 @@ export async function olds () {
     [owner, { Action: 'Load', Page: '0' }, dump1]])
   is(s[1].code, '200', 'a dump of format 1 is loaded')
   const [page] = await dump(q)
-  ok(page[1].startsWith('{"what":"queue","id":"apus-queue-2"'),
-    'and dumped as one of format 2')
+  ok(page[1].startsWith('{"what":"queue","id":"apus-queue-3"'),
+    'and dumped as one of format 3')
+  const dump2 = page[1].replace('apus-queue-3', 'apus-queue-2')
+    .replaceAll(',"record":""', '')
+  const two = await queue()
+  await two.many([[owner, { Action: 'Pause', Mode: 'all' }],
+    [owner, { Action: 'Load', Page: '0' }, dump2]])
+  is(await dump(two), [page], 'one of format 2 as well')
   const to = await queue()
   await to.many([[owner, { Action: 'Pause', Mode: 'all' }],
     [owner, { Action: 'Load', Page: '0' }, page[1]]])
@@ -188,6 +194,7 @@ export async function olds () {
     local old = { ages = 1, blame = 1, came = 1, had = 1, idle_days = 1,
       later = 1, load_from = 1, pending_days = 1, seen = 1, slot = 1,
       stopped = 1, stopped_at = 1, waits = 1 }
+    for _, m in pairs(Queue.models) do m.record = nil end
     for name in pairs(old) do
       Queue[name] = nil
       for _, n in pairs(Queue.nodes) do n[name] = nil end

@@ -128,7 +128,7 @@ export async function refused () {
     ].map((data) => ['400', { 'Content-Type': 'application/json;x' }, data]),
     // what AOS has decoded, less strictly
     ...['{"prompt":"x","prompt":"y"}', '{"prompt":"x",}',
-      '{"prompt":"x","other":null}', '{"prompt":[1]}',
+      '{"prompt":"x","other":null}', '{"prompt":[]}',
       '{"messages":[{"role":"user","content":"x"},]}',
       '{"messages":[{"role":"user","content":"x"},null]}',
       '{"messages":[{"role":"user","content":"x","nam":null}]}'
@@ -242,7 +242,7 @@ export async function open () {
     ['done', known(id('b'))[0], id('item'), '409'], 'status: done')
   is([s[15].first.Balance, s[15].first.Account], ['0', alice], 'balance')
   const i = s[16].first
-  is([i.Version, i.Open, i.Done], ['2.0', '0', '1'], 'info')
+  is([i.Version, i.Open, i.Done], ['2.1', '0', '1'], 'info')
 }
 
 export async function batches () {

@@ -134,6 +134,17 @@ export const complete = (Batch) =>
 const sha256 = (...list) => list.reduce((h, b) => h.update(b),
   createHash('sha256')).digest()
 const bytes = (s) => Buffer.from(s, 'base64url')
+// The record of a model with this context and vocabulary, in base64url, and its
+// id.
+export const model_record = (context, vocabulary, f = {}) => {
+  const r = Buffer.alloc(224)
+  r.write(f.magic ?? 'apusmdl1')
+  r.writeUInt32LE(f.numerics ?? 1, 8)
+  r.writeUInt32LE(f.architecture ?? 1, 12)
+  r.writeUInt32LE(vocabulary, 40)
+  r.writeUInt32LE(context, 44)
+  return [r.toString('base64url'), sha256(r).toString('base64url')]
+}
 const u32 = (...list) => Buffer.concat(list.map((n) => {
   const b = Buffer.alloc(4)
   b.writeUInt32LE(n)
@@ -144,6 +155,11 @@ const root = (list) => {
   const k = 2 ** Math.ceil(Math.log2(list.length) - 1)
   return sha256('\x01', root(list.slice(0, k)), root(list.slice(k)))
 }
+// The root of bytes, in pieces of 1024.
+export const blob = (b) => root(Array.from(
+  { length: Math.ceil(b.length / 1024) },
+  (_, i) => sha256('\0', b.subarray(1024 * i, 1024 * i + 1024))))
+export const ids_text = (...list) => u32(...list).toString('base64url')
 const records = (request, f) => {
   const seed = Buffer.alloc(8)
   if (f.seed === undefined) sha256('apussed1', bytes(request)).copy(seed)
@@ -151,7 +167,8 @@ const records = (request, f) => {
   const stops = f.stops ?? []
   const job = Buffer.concat([Buffer.from(f.job_magic ?? 'apusjob1'),
     bytes(f.job_model ?? f.model ?? model),
-    u32(f.numerics ?? 1, f.job_choice ?? 0, f.n_prompt ?? 3), sha256('prompt'),
+    u32(f.numerics ?? 1, f.job_choice ?? 0, f.n_prompt ?? 3),
+    f.prompt ? blob(u32(...f.prompt)) : sha256('prompt'),
     u32(f.max_tokens ?? 256, f.temperature ?? 1000000, f.top_p ?? 1000000,
       f.top_k ?? 0, f.flags ?? 0), seed, u32(0, stops.length),
     root(stops.map((s) => sha256('\0', s)))])
@@ -159,7 +176,8 @@ const records = (request, f) => {
   const record = Buffer.concat([Buffer.from(f.magic ?? 'apusres1'),
     bytes(f.of ?? request), f.job ? bytes(f.job) : sha256(job),
     bytes(f.model ?? model), sha256(f.trace ?? 'trace'),
-    u32(f.n ?? (f.n_prompt ?? 3) + n_out - 1, n_out), sha256('ids'),
+    u32(f.n ?? (f.n_prompt ?? 3) + n_out - 1, n_out),
+    f.ids ? blob(u32(...f.ids)) : sha256('ids'),
     sha256(f.named ?? f.text ?? 'an answer'),
     u32(f.finish ?? 0, f.level ?? 0, f.choice ?? 0), u32(f.error ?? 0),
     Buffer.alloc(16)])

@@ -8,8 +8,9 @@
 
 local lib = ApusQueue
 
-local VERSION = "2.0"
-local FORMAT, OLD_FORMAT = "apus-queue-2", "apus-queue-1"
+local VERSION = "2.1"
+local FORMAT = "apus-queue-3"
+local OLD = { ["apus-queue-1"] = 1, ["apus-queue-2"] = 2 }
 
 local MAX_TAGS, MAX_NAME, MAX_VALUE, MAX_LIST = 64, 64, 4096, 16384
 local MAX_REFERENCE, MAX_TEXT, MAX_LINES, MAX_REASON = 128, 2048, 81920, 1000
@@ -18,9 +19,10 @@ local MAX_DEPTH, MAX_NUMBER, MAX_STOPS, MAX_STOP = 32, 63, 16, 64
 local U32 = 4294967295
 -- Nodes that end a request when they blame it; that are remembered to have
 -- had one, or to take one later; requests that a pull looks past, and that
--- one message ends; bytes of a prompt, and of it with what JSON escapes.
+-- one message ends; bytes of a prompt, and of it with what JSON escapes;
+-- tokens of an answer to a prompt in ids.
 local MANY = { blames = 5, had = 16, later = 16, passed = 64, ended = 1000,
-    prompt = 16384, quoted = 32768 }
+    prompt = 16384, quoted = 32768, ids = 8192 }
 local DAY_MS, HOUR_MS, BLOCK_MS = 86400000, 3600000, 600000
 local KEEP_MS = 30 * DAY_MS
 local PAGE_LINES, PAGE_BYTES = 100, 80000
@@ -47,12 +49,20 @@ end
 Queue = Queue or new_state()
 -- A process that has run older code keeps its state: what this had not yet
 -- comes in.  No order of pairs() shows.
-if Queue.format == OLD_FORMAT then
+if OLD[Queue.format] then
     for name, value in pairs(new_state()) do
         if Queue[name] == nil then
             Queue[name] = value
         end
     end
+    for _, model in pairs(Queue.models) do
+        model.record = model.record or ""
+    end
+    for _, r in pairs(Queue.open) do
+        r.tail = nil
+    end
+end
+if Queue.format == "apus-queue-1" then
     for _, r in pairs(Queue.open) do
         r.reasons, r.blame, r.later, r.came = nil, "", "", Queue.now
     end
@@ -65,7 +75,10 @@ if Queue.format == OLD_FORMAT then
             node.waits = node.waits + ring.n
         end
     end
-    Queue.stopped_at, Queue.format = Queue.now, FORMAT
+    Queue.stopped_at = Queue.now
+end
+if OLD[Queue.format] then
+    Queue.format = FORMAT
 end
 assert(Queue.format == FORMAT, "the state is of another queue")
 local Q = Queue
@@ -79,7 +92,7 @@ end
 
 -- ---- for the files after this one -------------------------------------------
 
-lib.VERSION, lib.FORMAT, lib.OLD_FORMAT = VERSION, FORMAT, OLD_FORMAT
+lib.VERSION, lib.FORMAT, lib.OLD = VERSION, FORMAT, OLD
 lib.MAX_TAGS, lib.MAX_NAME, lib.MAX_VALUE = MAX_TAGS, MAX_NAME, MAX_VALUE
 lib.MAX_LIST, lib.MAX_REFERENCE = MAX_LIST, MAX_REFERENCE
 lib.MAX_TEXT, lib.MAX_LINES, lib.MAX_REASON = MAX_TEXT, MAX_LINES, MAX_REASON

@@ -292,4 +292,4 @@ end
 
 -- ---- for the files after this one -------------------------------------------
 
-lib.judge = judge
+lib.judge_member = judge

@@ -3,8 +3,10 @@ local MAX_VALUE, MAX_STOPS = lib.MAX_VALUE, lib.MAX_STOPS
 local MAX_STOP, U32, MANY, Q = lib.MAX_STOP, lib.U32, lib.MANY, lib.Q
 local is_id, is_text, integer = lib.is_id, lib.is_text, lib.integer
 local before, quote, base64url = lib.before, lib.quote, lib.base64url
+local unbase64url = lib.unbase64url
 local NULL, scan, decoded_text = lib.NULL, lib.scan, lib.decoded_text
-local scaled, judge = lib.scaled, lib.judge
+local scaled, judge = lib.scaled, lib.judge_member
+local put_u32, blob = lib.put_u32, lib.blob
 
 -- ---- parameters: proof.md section 3 ----------------------------------------
 
@@ -436,25 +438,32 @@ do
         return #out > 1 and "{" .. table.concat(out, ",") .. "}" or text
     end
 
-    local function prompt_text(v)
+    -- The form and text of a prompt, token ids also into p; or nil and why not.
+    local function prompt_text(p, v)
         local list = type(v) == "table" and v.array
         local one = list and #list == 1 and list[1]
         if type(one) == "string" or type(one) == "table" and one.array then
             v, list = one, type(one) == "table" and one.array
         end
         if type(v) == "string" then
-            return v
+            return "prompt", v
         end
-        for _, id in ipairs(list or { "none" }) do
-            local digits = type(id) == "table" and id.number and
+        local digits, bytes, most = {}, {}, 0
+        for i, id in ipairs(list or { "none" }) do
+            local text = type(id) == "table" and id.number and
                 scaled(id.number, 0)
-            if not digits or not integer(digits, 0, U32) then
+            local n = text and integer(text, 0, U32)
+            if not n then
                 return nil, '"prompt" must be a text or a list of token ids,' ..
                     " or a list of one of these"
             end
+            digits[i], bytes[i], most = text, put_u32(n), math.max(most, n)
         end
-        return nil, '"prompt" as token ids is not implemented here: X-Source' ..
-            " takes them"
+        if #digits == 0 then
+            return nil, '"prompt" has no token ids'
+        end
+        p.ids = { n = #digits, most = most, root = blob(table.concat(bytes)) }
+        return "ids", "[" .. table.concat(digits, ",") .. "]"
     end
 
     body = function(p, v)
@@ -481,8 +490,7 @@ do
         if date_of(v) then
             return nil, '"apus.date" does not belong with "prompt"'
         end
-        text, why = prompt_text(prompt)
-        return text and "prompt", text or why
+        return prompt_text(p, prompt)
     end
 end
 
@@ -504,6 +512,20 @@ local function data_of(m)
     return data, json, value, why and "Data: " .. why
 end
 
+-- The same of an item that holds token ids, whose count and root the message
+-- says.
+local function source_ids(m, p, json)
+    local n = integer(m.tag["x-prompt-count"], 1, U32)
+    local root = unbase64url(m.tag["x-prompt-root"] or "")
+    if not m.tag["x-source"] or json or not n or
+        not is_id(m.tag["x-prompt-root"]) then
+        return nil, "X-Prompt-Count and X-Prompt-Root belong to an X-Source" ..
+            " of token ids: their number, and their root, an id"
+    end
+    p.ids = { n = n, most = 0, root = root, apart = true }
+    return "source-ids", m.tag["x-source"]
+end
+
 -- Form and prompt of an Infer, parameters of a body into p; or nil and why not.
 local function content(m, p)
     local source, tagged = m.tag["x-source"], m.tag["x-prompt"]
@@ -511,10 +533,11 @@ local function content(m, p)
     local form, prompt = "chat", tagged or data
     if why then
         return nil, why
+    elseif source and (not is_id(source) or tagged) then
+        return nil, "X-Source must be an id, and alone"
+    elseif m.tag["x-prompt-count"] or m.tag["x-prompt-root"] then
+        return source_ids(m, p, json)
     elseif source then
-        if not is_id(source) or tagged then
-            return nil, "X-Source must be an id, and alone"
-        end
         return json and "source-json" or "source", source
     elseif json and not tagged then
         form, prompt = body(p, value)

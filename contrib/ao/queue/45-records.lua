@@ -1,6 +1,9 @@
 local lib = ApusQueue
 local U32, integer, scan = lib.U32, lib.integer, lib.scan
-local unbase64url, sha256 = lib.unbase64url, lib.sha256
+local base64url, unbase64url = lib.base64url, lib.unbase64url
+local sha256, u32, put_u32, put_u64 = lib.sha256, lib.u32, lib.put_u32,
+    lib.put_u64
+local mth, blob = lib.mth, lib.blob
 
 -- ---- the records of an answer: proof.md sections 3 and 5 -------------------
 -- What a line of Complete brings is taken if the two records are of one answer,
@@ -10,48 +13,27 @@ local records = {}
 
 local NUMERICS, LINE = 1, 262144
 
--- The u32 at an offset of a record.
-local function u32(s, at)
-    local a, b, c, d = s:byte(at + 1, at + 4)
-    return a | b << 8 | c << 16 | d << 24
-end
+-- What the queue knows of a job record from its request's id and line of a
+-- pull: "tail" from max_tokens on, and, of a prompt in token ids, "head" with
+-- their count and root, else "".  They are kept with the request and not in a
+-- dump, since they follow from both.
+local HEAD, TAIL = 48, 84
 
-local function put_u32(n)
-    return string.char(n & 255, n >> 8 & 255, n >> 16 & 255, n >> 24 & 255)
-end
-
--- The eight bytes of a number in decimal, which is below 2^64.
-local function put_u64(digits)
-    local low, high = 0, 0
-    for i = 1, #digits do
-        low = low * 10 + digits:byte(i) - 48
-        high = high * 10 + (low >> 32)
-        low = low & U32
+local function head_of(l)
+    local bytes = {}
+    if l.form == "source-ids" then
+        return put_u32(integer(l.prompt_count, 1, U32)) ..
+            unbase64url(l.prompt_root)
+    elseif l.form ~= "ids" then
+        return ""
     end
-    return put_u32(low) .. put_u32(high)
-end
-
--- The root over a list of texts, as leaves in their order.
-local function mth(list)
-    local function root(from, n)
-        if n == 1 then
-            return sha256("\0" .. list[from])
-        end
-        local k = 1
-        while 2 * k < n do
-            k = 2 * k
-        end
-        return sha256("\1" .. root(from, k) .. root(from + k, n - k))
+    for digits in l.prompt:gmatch("%d+") do
+        bytes[#bytes + 1] = put_u32(integer(digits, 0, U32))
     end
-    return #list > 0 and root(1, #list) or sha256("")
+    return put_u32(#bytes) .. blob(table.concat(bytes))
 end
 
--- What a job record has from max_tokens on, for a request of this id with this
--- line of a pull.  It is kept with the request and not in a dump, since it
--- follows from both.
-local TAIL = 84
-function records.tail(id, line)
-    local l = scan(line, LINE).object
+local function tail_of(id, l)
     local stops, out = {}, {}
     for i, s in ipairs(l.stops.array) do
         stops[i] = unbase64url(s)
@@ -65,6 +47,11 @@ function records.tail(id, line)
         put_u32(0) .. put_u32(#stops) .. mth(stops)
 end
 
+function records.expect(r, id)
+    local l = scan(r.line, LINE).object
+    r.head, r.tail = head_of(l), tail_of(id, l)
+end
+
 -- Name, offset and end of what a job record has of the parameters.
 local PARAMETERS = {
     { "max_tokens", 84, 88 }, { "temperature", 88, 92 }, { "top_p", 92, 96 },
@@ -72,8 +59,9 @@ local PARAMETERS = {
     { "stops", 112, 152 }
 }
 
--- Why a job record is not of a request for this model with this tail, or nil.
-local function wrong_job(job, model, tail)
+-- Why a job record is not of a request for this model with this head and tail,
+-- or nil.
+local function wrong_job(job, model, head, tail)
     if job:sub(1, 8) ~= "apusjob1" then
         return "no job record"
     elseif job:sub(9, 40) ~= model then
@@ -82,6 +70,8 @@ local function wrong_job(job, model, tail)
         return "numerics"
     elseif u32(job, 44) ~= 0 then
         return "the choice of the job"
+    elseif head ~= "" and job:sub(HEAD + 1, TAIL) ~= head then
+        return "the prompt"
     end
     for _, p in ipairs(PARAMETERS) do
         if job:sub(p[2] + 1, p[3]) ~= tail:sub(p[2] + 1 - TAIL, p[3] - TAIL)
@@ -93,8 +83,9 @@ local function wrong_job(job, model, tail)
 end
 
 -- Why finish, counts and the place of an error cannot be those of one answer to
--- this job, or nil.  A context of 0 is not known.
-local function wrong_end(record, job, context)
+-- this job, or nil.  A context of 0 is not known; whether a prompt in ids is
+-- too long is.
+local function wrong_end(record, job, context, in_ids)
     local finish, n, n_out = u32(record, 208), u32(record, 136),
         u32(record, 140)
     local most = u32(job, 84)
@@ -102,7 +93,7 @@ local function wrong_end(record, job, context)
         return nil
     elseif record:sub(221) ~= ("\0"):rep(20) then
         return "the place of an error"
-    elseif finish == 17 or finish == 18 then
+    elseif (finish == 17 or finish == 18) and not in_ids then
         return (n ~= 0 or n_out ~= 0) and "n of an answer without one" or nil
     elseif finish > 3 then
         return "finish"
@@ -120,8 +111,10 @@ end
 function records.wrong(l, r, context)
     local record, job = l.records.record, l.records.job
     local model = unbase64url(r.model)
-    r.tail = r.tail or records.tail(l.request, r.line)
-    local why = wrong_job(job, model, r.tail)
+    if not r.tail then
+        records.expect(r, l.request)
+    end
+    local why = wrong_job(job, model, r.head, r.tail)
     if why then
         return why
     elseif record:sub(1, 8) ~= "apusres1" then
@@ -138,8 +131,29 @@ function records.wrong(l, r, context)
         return "level"
     elseif l.text and sha256(l.text) ~= record:sub(177, 208) then
         return "the text"
+    elseif r.head ~= "" and not l.ids then
+        return "no ids"
+    elseif l.ids and (#l.records.ids ~= 4 * u32(record, 140) or
+        blob(l.records.ids) ~= record:sub(145, 176)) then
+        return "the ids"
     end
-    return wrong_end(record, job, context)
+    return wrong_end(record, job, context, r.head ~= "")
+end
+
+-- Why 224 bytes are not the record of the model of this id, or nil; and its
+-- context.
+function records.wrong_model(record, id)
+    if not record or #record ~= 224 or record:sub(1, 8) ~= "apusmdl1" then
+        return "Record must be a model record of 224 bytes in base64url"
+    elseif base64url(sha256(record)) ~= id then
+        return "Model is not the hash of Record"
+    end
+    return nil, u32(record, 44)
+end
+
+-- How many token ids the model of a record knows.
+function records.vocabulary(record)
+    return u32(unbase64url(record), 40)
 end
 
 -- The bytes of the records of a line, and what an answer is known by: a table,
@@ -147,10 +161,12 @@ end
 function records.read(l)
     local record, job = unbase64url(l.record or ""),
         unbase64url(l.jobrecord or "")
-    if not record or #record ~= 240 or not job or #job ~= 152 then
+    local ids = unbase64url(l.ids or "")
+    if not record or #record ~= 240 or not job or #job ~= 152 or not ids or
+        #ids % 4 ~= 0 then
         return nil
     end
-    return { record = record, job = job, finish = u32(record, 208),
+    return { record = record, job = job, ids = ids, finish = u32(record, 208),
         job_id = sha256(job), result = sha256(record) }
 end
 

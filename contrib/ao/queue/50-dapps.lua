@@ -1,10 +1,11 @@
 local lib = ApusQueue
 local VERSION, MAX_REFERENCE, U32 = lib.VERSION, lib.MAX_REFERENCE, lib.U32
-local DAY_MS, PAGE_LINES, Q = lib.DAY_MS, lib.PAGE_LINES, lib.Q
+local DAY_MS, PAGE_LINES, MANY = lib.DAY_MS, lib.PAGE_LINES, lib.MANY
+local Q = lib.Q
 local clock, is_id, is_plain = lib.clock, lib.is_id, lib.is_plain
 local integer, quote, object = lib.integer, lib.quote, lib.object
 local base64url, sum_of, defaults = lib.base64url, lib.sum_of, lib.defaults
-local options = lib.options
+local options, unbase64url = lib.options, lib.unbase64url
 local data_of, content, enqueue = lib.data_of, lib.content, lib.enqueue
 local key_of, open_request = lib.key_of, lib.open_request
 local close_request, forget_key = lib.close_request, lib.forget_key
@@ -61,7 +62,8 @@ local why_none = {
     ["18"] = "prompt empty or not UTF-8"
 }
 
-local function respond_done(id, d, session, text)
+-- Token ids only where the prompt was in ids, else nil.
+local function respond_done(id, d, session, text, ids)
     local tags = {}
     if d.kind == "batch" then
         tags = { "Statement", d.item }
@@ -69,9 +71,9 @@ local function respond_done(id, d, session, text)
         tags = { "Code", 422, "Message", why_none[d.finish] }
     end
     respond(d.kind, d.from, d.reference, session, tags,
-        '{"result":' .. quote(text) .. ',"attestation":' .. object("request",
-            id, "node", d.node, "model", d.model, "job", d.job, "result",
-            d.result, "batch", d.batch, "item", d.item) .. "}")
+        '{"result":' .. quote(text) .. (ids and ',"ids":' .. quote(ids) or "") ..
+            ',"attestation":' .. object("request", id, "node", d.node,
+            "model", d.model, "job", d.job, "result", d.result, "batch", d.batch, "item", d.item) .. "}")
 end
 
 -- ---- what DApps say --------------------------------------------------------
@@ -194,6 +196,21 @@ local function take_model(m, r, name)
     return nil
 end
 
+-- Why a model cannot take these token ids, and so many of an answer, or nil.
+local function wrong_ids(ids, p, model)
+    if p.max_tokens > MANY.ids then
+        return "max_tokens: at most " .. MANY.ids ..
+            " where the prompt is token ids"
+    elseif model.context > 0 and ids.n > model.context then
+        return "the prompt has " .. ids.n .. " token ids, and the context of" ..
+            " the model " .. model.context
+    elseif model.record ~= "" and
+        ids.most >= records.vocabulary(model.record) then
+        return "the model has no token " .. ids.most
+    end
+    return nil
+end
+
 function action.Infer(m)
     local r, code, why = request_head(m)
     if not r then
@@ -212,13 +229,20 @@ function action.Infer(m)
     if code then
         return reject(m, code, why)
     end
+    why = p.ids and wrong_ids(p.ids, p, Q.models[r.model])
+    if why then
+        return reject(m, 400, why)
+    end
     r.kind = "requests"
-    finish_line(m, r, string.format(',"form":"%s","prompt":%s,' ..
+    local apart = p.ids and p.ids.apart and string.format(
+        ',"prompt_count":"%d","prompt_root":"%s"', p.ids.n,
+        base64url(p.ids.root)) or ""
+    finish_line(m, r, string.format(',"form":"%s","prompt":%s%s,' ..
         '"max_tokens":"%d","temperature":"%d","top_p":"%d","top_k":"%d",' ..
-        '"flags":"%d","seed":"%s","stops":[%s]', form, quote(prompt),
+        '"flags":"%d","seed":"%s","stops":[%s]', form, quote(prompt), apart,
         p.max_tokens, p.temperature, p.top_p, p.top_k, p.flags, p.seed,
         p.stops))
-    r.tail = records.tail(m.id, r.line)
+    records.expect(r, m.id)
     add_request(m, r)
 end
 
@@ -322,12 +346,19 @@ local function answer_page(m, list, line)
     }, table.concat(out))
 end
 
+-- Whether the judge, where it is a part of the code, knows all of a model.
+local function is_judged(model)
+    return lib.judge ~= nil and model.record ~= "" and
+        lib.judge.knows(unbase64url(model.record))
+end
+
 function action.Models(m)
     answer_page(m, Q.model_list, function(id)
         local model, ring = Q.models[id], Q.rings[id]
         return object("model", id, "name", model.name, "source",
             model.source, "bytes", model.bytes, "context", model.context,
-            "price", price_of(model), "pending", ring and ring.n or 0)
+            "price", price_of(model), "pending", ring and ring.n or 0,
+            "judged", is_judged(model) and "yes" or "no")
     end)
 end
 
@@ -350,3 +381,4 @@ end
 lib.send, lib.answer, lib.refuse, lib.respond = send, answer, refuse, respond
 lib.respond_done, lib.action, lib.reject = respond_done, action, reject
 lib.model_of, lib.is_allowed, lib.is_silent = model_of, is_allowed, is_silent
+lib.is_judged = is_judged

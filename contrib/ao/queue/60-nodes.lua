@@ -332,7 +332,7 @@ end
 
 local RESULT = {
     request = true, choice = true, record = true, jobrecord = true,
-    result = true, count = true, item = true, text = true
+    result = true, count = true, item = true, text = true, ids = true
 }
 
 -- An answer has its records, a file of requests its root and their number.
@@ -345,7 +345,7 @@ local function is_result(l)
         return false
     elseif is_file then
         return is_id(l.result) and integer(l.count or "", 1, U32) and
-            not l.record and not l.jobrecord and not l.text
+            not l.record and not l.jobrecord and not l.text and not l.ids
     end
     l.records = not l.count and records.read(l)
     return l.records
@@ -363,7 +363,8 @@ local function result_lines(data)
     for i, l in ipairs(lines or {}) do
         if not is_result(l) then
             return nil, "line " .. i .. ": request, choice (0), record," ..
-                " jobrecord, item and text of at most 2048 bytes expected," ..
+                " jobrecord, item, ids (4 bytes each, in base64url) and" ..
+                " text of at most 2048 bytes expected," ..
                 " or of a file request, choice, result, count and item"
         end
     end
@@ -419,7 +420,7 @@ local function take_result(m, l)
     done_put(l.request, done_text(d))
     d.model, d.finish = r.model, tostring(d.finish)
     return "Accepted", { id = l.request, d = d, session = r.session,
-        text = l.text or "" }
+        text = l.text or "", ids = (r.head or "") ~= "" and l.ids or nil }
 end
 
 local WHY = { Conflicts = "conflict", Unknown = "unknown", Refused = "refused" }
@@ -457,7 +458,7 @@ function action.Complete(m)
         "Conflicts", n.Conflicts, "Unknown", n.Unknown, "Refused", n.Refused },
         table.concat(out))
     for _, t in ipairs(tell) do
-        respond_done(t.id, t.d, t.session, t.text)
+        respond_done(t.id, t.d, t.session, t.text, t.ids)
     end
 end
 

@@ -6,6 +6,7 @@ local integer, is_amount, id_list = lib.integer, lib.is_amount, lib.id_list
 local end_lease, done_forget, send = lib.end_lease, lib.done_forget, lib.send
 local answer, refuse, action = lib.answer, lib.refuse, lib.action
 local model_of, ends = lib.model_of, lib.ends
+local records, unbase64url = lib.records, lib.unbase64url
 
 -- ---- what the owner says ---------------------------------------------------
 
@@ -106,11 +107,15 @@ local function wrong_model(t)
         return "this name is of another model"
     elseif not is_id(t.source) then
         return "Source must be an Arweave id"
+    elseif t.price and not is_amount(t.price) then
+        return "Price must be 1 to 30 digits"
     elseif not integer(t.bytes or "0", 0, 999999999999999) or
         not integer(t.context or "0", 0, U32) then
         return "Bytes and Context must be numbers"
-    elseif t.price and not is_amount(t.price) then
-        return "Price must be 1 to 30 digits"
+    elseif t.record then
+        local why, context = records.wrong_model(unbase64url(t.record), t.model)
+        return why or (t.context and t.context ~= tostring(context)) and
+            "Context is not that of Record" or nil
     end
     return nil
 end
@@ -132,10 +137,13 @@ action["Register-Model"] = function(m)
         Q.model_list[#Q.model_list + 1] = t.model
     end
     Q.names[t.name] = t.model
+    local record = t.record or old and old.record or ""
+    local _, context = records.wrong_model(unbase64url(record), t.model)
     Q.models[t.model] = {
-        id = t.model, name = t.name, source = t.source,
+        id = t.model, name = t.name, source = t.source, record = record,
         bytes = integer(t.bytes or "0", 0, 999999999999999),
-        context = integer(t.context or "0", 0, U32), price = t.price or ""
+        context = context or integer(t.context or "0", 0, U32),
+        price = t.price or ""
     }
     if Q.default_model == "" then
         Q.default_model = t.model

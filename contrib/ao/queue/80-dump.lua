@@ -1,5 +1,5 @@
 local lib = ApusQueue
-local FORMAT, OLD_FORMAT, MAX_LINES = lib.FORMAT, lib.OLD_FORMAT, lib.MAX_LINES
+local FORMAT, OLD, MAX_LINES = lib.FORMAT, lib.OLD, lib.MAX_LINES
 local U32, PAGE_BYTES, Q, clock = lib.U32, lib.PAGE_BYTES, lib.Q, lib.clock
 local integer, object, scan = lib.integer, lib.object, lib.scan
 local enqueue, new_lease, set_end = lib.enqueue, lib.new_lease, lib.set_end
@@ -17,7 +17,7 @@ local CONFIG = {
     "max_prompt", "max_size", "max_done", "now", "height", "conflicts",
     "stopped", "stopped_at", "pending_days", "idle_days"
 }
-local MODEL = { "name", "source", "bytes", "context", "price" }
+local MODEL = { "name", "source", "bytes", "context", "price", "record" }
 local NODE = { "max", "revoked", "models", "did", "hardware", "seen" }
 local OPEN = {
     "from", "reference", "session", "model", "node", "kind", "line", "sum",
@@ -127,15 +127,17 @@ end
 
 local load_line = {}
 
--- What a dump of format 1 does not say.
-local OLD = { stopped = "0", stopped_at = "0", pending_days = "30",
+-- What dumps of older formats do not say: 1, and 1 and 2.
+local UNSAID_1 = { stopped = "0", stopped_at = "0", pending_days = "30",
     idle_days = "7", blame = "", later = "", came = clock, seen = clock }
+local UNSAID_2 = { record = "" }
 
 local function values(l, names)
     local t = {}
     for _, name in ipairs(names) do
-        local v = l[name] or Q.load_from == OLD_FORMAT and OLD[name] or
-            error(l.what .. ": no " .. name)
+        local from = OLD[Q.load_from] or 3
+        local v = l[name] or from < 2 and UNSAID_1[name] or
+            from < 3 and UNSAID_2[name] or error(l.what .. ": no " .. name)
         v = type(v) == "function" and v() or v
         t[name] = v
         if INTEGER[name] then
@@ -146,12 +148,12 @@ local function values(l, names)
 end
 
 function load_line.queue(l)
-    assert(l.id == FORMAT or l.id == OLD_FORMAT, "a dump of another format")
+    assert(l.id == FORMAT or OLD[l.id], "a dump of another format")
     Q.load_from = l.id
     for name, v in pairs(values(l, CONFIG)) do
         Q[name] = v
     end
-    if l.id == OLD_FORMAT then
+    if OLD[l.id] == 1 then
         Q.stopped_at = Q.now
     end
 end
