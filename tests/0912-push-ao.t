@@ -106,6 +106,25 @@ rm spool/done/b"$batch"/push/results-*
 gives 0 "acknowledged twice" push
 has err 'the queue accepted 0, had 3 already' "nothing changes"
 
+# ---- a prompt in token ids: its answer comes in ids, too -------------------
+printf '{"prompt":[3,1,4,1,5],"max_tokens":4}' >text
+say "$net/dapp.json" Action=Infer X-Reference=ids \
+    Content-Type=application/json <text
+ids=$id
+printf '{"prompt":[3,1],"max_tokens":8193}' >text
+say "$net/dapp.json" Action=Infer Content-Type=application/json <text
+has result '"value":"400"' "as many tokens as a message holds"
+answer_all
+gives 0 "push an answer in ids" push
+has err 'the queue accepted 1,' "it is taken"
+f=spool/sent/b$batch/push/results-0000.item
+tr -d '\0' <"$f" | sed -n 's/.*"ids":"\([^"]*\)".*/\1/p' >out
+[ "$(wc -c <out)" -ge 7 ] && r=0 || r=1
+report $r "with the ids of its tokens"
+item=$(sed -n "s/.*\"request\":\"$ids\".*\"item\":\"\([^\"]*\)\".*/\1/p" \
+    "spool/sent/b$batch/items.jsonl")
+gives 0 "a verifier makes the same of the message" verify "$item" --key "$node"
+
 # ---- what cannot be answered ---------------------------------------------
 ask q4 '1 + 1 ='
 good=$id

@@ -60,6 +60,7 @@ int queue_model_find(struct queue_model *m, const struct settings *s,
                      const char *what, const char *name, const char *source,
                      struct err *err)
 {
+    unsigned char record[MODEL_RECORD_SIZE];
     struct model_record rec;
     struct id id;
     uint64_t bytes = 0;
@@ -74,6 +75,8 @@ int queue_model_find(struct queue_model *m, const struct settings *s,
     if (rc)
         return -1;
     base64url(m->id, id.b, 32);
+    model_record_pack(record, &rec);
+    base64url(m->record, record, sizeof(record));
     snprintf(m->bytes, sizeof(m->bytes), "%" PRIu64, bytes);
     snprintf(m->context, sizeof(m->context), "%" PRIu32, rec.context);
     add(m, "Action", "Register-Model");
@@ -81,6 +84,7 @@ int queue_model_find(struct queue_model *m, const struct settings *s,
     add(m, "Name", name);
     add(m, "Bytes", m->bytes);
     add(m, "Context", m->context);
+    add(m, "Record", m->record);
     add(m, "Source", source);
     return 0;
 }

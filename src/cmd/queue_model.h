@@ -10,13 +10,15 @@
 
 #include "arweave/item.h"
 #include "base/id.h"
+#include "proof/model_record.h"
 
 struct err;
 struct settings;
 
 struct queue_model {
     char id[ID_TEXT], bytes[24], context[24];
-    struct item_text_tag tag[6];
+    char record[(MODEL_RECORD_SIZE * 4 + 2) / 3 + 1];
+    struct item_text_tag tag[7];
     size_t n_tags;
 };
 

@@ -27,17 +27,19 @@
 #include "proof/result_record.h"
 #include "publish/results.h"
 #include "push/complete_answer.h"
+#include "push/ids_asked.h"
 #include "push/message_journal.h"
 #include "push/push_index.h"
 #include "push/push_items.h"
-#include "queue/lease.h"
+#include "queue/ask.h"
 #include "queue/client.h"
+#include "queue/lease.h"
 #include "spool/request_file.h"
 #include "store/request.h"
 
 #define MESSAGE_MAX 80000    /* bytes of lines in a message */
 #define TEXT_INLINE 2048     /* bytes of a text that goes along */
-#define LINE_BYTES (8 * TEXT_INLINE)
+#define LINE_BYTES ((size_t)32 * TEXT_INLINE)
 #define ANSWER_MAX ((size_t)1 << 20)
 #define RECORD_TEXT (RECORD_RESULT / 3 * 4 + 1) /* in base64url, and a NUL */
 
@@ -57,6 +59,7 @@ struct saying {
     struct buf records;  /* of a Complete: the same lines with records */
     size_t counted;      /* bytes of it, for where it ends */
     bool older;          /* messages that an older apus began */
+    struct ids_asked *in_ids; /* which results go with their ids */
     size_t n_lines;
     int takes_later;     /* the queue does, of releases; -1: not asked yet */
     int takes_records;   /* the same, of results */
@@ -88,7 +91,8 @@ static int judge_status(const struct ao_result *r, const char *request,
     if (r->error || !state)
         return err_set(err, ERR_RETRY, "the queue does not say how request"
                        " %s stands: its answer is not believed yet", request);
-    if (strcmp(state, "done") != 0 || !is || strcmp(is, result) != 0)
+    if ((strcmp(state, "done") != 0 && strcmp(state, "answered") != 0) ||
+        !is || strcmp(is, result) != 0)
         return err_set(err, ERR_RETRY, "an answer says that request %s is"
                        " done with our result, and asked again the queue"
                        " says %.20s: it is not believed", request, state);
@@ -277,10 +281,11 @@ static void put_result(struct buf *out, const struct results_row *row,
 /* The same with the records of the answer in place of what the queue makes of
  * them. */
 static void put_records(struct buf *out, const struct results_row *row,
-                        struct id item)
+                        struct id item, bool with_ids)
 {
     const struct record *r = &row->row.record;
     char record[RECORD_TEXT];
+    char *ids;
 
     put_head(out, row->request);
     json_put_digits(out, "choice", row->choice);
@@ -289,6 +294,12 @@ static void put_records(struct buf *out, const struct results_row *row,
     base64url(record, r->job, RECORD_JOB);
     json_put_text(out, "jobrecord", record);
     json_put_id(out, "item", item);
+    if (with_ids && r->n_output <= ASK_MAX_IDS) {
+        ids = xmalloc((r->n_output * 16 + 2) / 3 + 1);
+        base64url(ids, r->output, 4 * r->n_output);
+        json_put_text(out, "ids", ids);
+        free(ids);
+    }
     if (r->text_size <= TEXT_INLINE) {
         json_put_key(out, "text");
         json_put_string(out, (const char *)r->text, r->text_size);
@@ -307,7 +318,7 @@ static int put_both(struct saying *s, const struct results_row *row,
     buf_init(&line, LINE_BYTES);
     buf_init(&longer, LINE_BYTES);
     put_result(&line, row, item);
-    put_records(&longer, row, item);
+    put_records(&longer, row, item, ids_asked_has(s->in_ids, row->request));
     rc = put_line(s, &line, s->older ? line.len : longer.len, complete, err);
     if (rc == 0)
         buf_put(&s->records, longer.data, longer.len);
@@ -328,7 +339,8 @@ static int complete_results(struct saying *s, struct results *r,
     struct results_row row;
     int rc;
 
-    if (push_index_open(&x, s->a->batch_path, err))
+    if (ids_asked_open(&s->in_ids, s->a->batch_path, s->info, err) ||
+        push_index_open(&x, s->a->batch_path, err))
         return -1;
     results_rewind(r);
     while ((rc = results_next(r, &row, err)) == 1) {
@@ -649,6 +661,7 @@ int acknowledge(const struct message_journal *a, struct results *r,
         rc = release(&s, err);
     if (rc == 0)
         report(&s);
+    ids_asked_close(s.in_ids);
     buf_clear(&s.records);
     buf_clear(&s.data);
     return rc;
