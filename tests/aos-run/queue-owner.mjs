@@ -115,7 +115,9 @@ export async function moves () {
   const ask = (from, n, tags) => Array.from({ length: n }, (_, i) =>
     [from, infer(from[0] + i, tags), '"\\\x01'.repeat(200),
       { id: id(from[0] + '-' + i) }])
-  await q.many([...ask(alice, 40), ...ask(bob, 5),
+  await q.many([...ask(alice, 40),
+    [owner, { Action: 'Set', Window: '86400', Challengers: bob }],
+    ...ask(bob, 5),
     ...ask(id('carol'), 5, { 'X-Model': 'tiny', 'X-Node': q.node2 }),
     [q.node, pull({ Max: '3' }), '', { id: id('b1') }],
     [q.node2, pull({ Max: '4' }), '', { id: id('b2') }],

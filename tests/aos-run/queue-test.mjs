@@ -6,8 +6,10 @@ import * as guards from './queue-guards.mjs'
 import * as nodes from './queue-nodes.mjs'
 import * as owners from './queue-owner.mjs'
 import * as ends from './queue-ends.mjs'
+import * as windows from './queue-windows.mjs'
 
-const parts = { ...requests, ...guards, ...nodes, ...owners, ...ends }
+const parts = { ...requests, ...guards, ...nodes, ...owners, ...ends,
+  ...windows }
 const names = process.argv.length > 2 ? process.argv.slice(2)
   : Object.keys(parts)
 for (const name of names) {

@@ -20,9 +20,11 @@ local U32 = 4294967295
 -- Nodes that end a request when they blame it; that are remembered to have
 -- had one, or to take one later; requests that a pull looks past, and that
 -- one message ends; bytes of a prompt, and of it with what JSON escapes;
--- tokens of an answer to a prompt in ids.
+-- tokens of an answer to a prompt in ids; days that a window stood still for a
+-- Cancel; wrong answers that end a request.
 local MANY = { blames = 5, had = 16, later = 16, passed = 64, ended = 1000,
-    prompt = 16384, quoted = 32768, ids = 8192 }
+    prompt = 16384, quoted = 32768, ids = 8192,
+    stood = 7, faults = 5 }
 local DAY_MS, HOUR_MS, BLOCK_MS = 86400000, 3600000, 600000
 local KEEP_MS = 30 * DAY_MS
 local PAGE_LINES, PAGE_BYTES = 100, 80000
@@ -42,7 +44,9 @@ local function new_state()
         nodes = {}, node_list = {}, operators = {},
         max_open = 50000, max_requester = 1000, max_prompt = MANY.prompt,
         max_size = 134217728, max_done = 100000, price = "0", token = "",
-        ages = {}, pending_days = 30, idle_days = 7
+        ages = {}, pending_days = 30, idle_days = 7,
+        n_answered = 0, window = 0, turn = 21600000, challengers = {},
+        disputes = {}, dispute_list = {}, places = 1024
     }
 end
 
@@ -59,7 +63,10 @@ if OLD[Queue.format] then
         model.record = model.record or ""
     end
     for _, r in pairs(Queue.open) do
-        r.tail = nil
+        r.tail, r.window, r.answer, r.wrong = nil, 0, "", ""
+    end
+    for _, node in pairs(Queue.nodes) do
+        node.windows, node.stood, node.late, node.faults = {}, 0, -1, 0
     end
 end
 if Queue.format == "apus-queue-1" then

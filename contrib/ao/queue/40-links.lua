@@ -67,7 +67,7 @@ local by_age = { list = Q.ages, of = Q.open, at = "slot",
 -- comes first.
 if #Q.ages == 0 then
     for id, r in pairs(Q.open) do
-        if r.lease == "" then
+        if r.lease == "" and r.answer == "" then
             heap.put(by_age, id)
         end
     end
@@ -297,12 +297,8 @@ local function done_text(d)
     return table.concat(out, "\n")
 end
 
--- A finished request, nil if there is none of that id.
-local function done_get(id)
-    local text = Q.done[id]
-    if not text then
-        return nil
-    end
+-- What such a text says.
+local function done_read(text)
     local d, part = {}, split(text, "\n")
     for i, name in ipairs(DONE) do
         d[name] = part[i]
@@ -310,6 +306,11 @@ local function done_get(id)
     -- of format 1: who else had it is not known
     d.had = d.had or d.node
     return d
+end
+
+-- A finished request, nil if there is none of that id.
+local function done_get(id)
+    return Q.done[id] and done_read(Q.done[id])
 end
 
 local function done_put(id, text)
@@ -353,6 +354,7 @@ end
 
 -- ---- for the files after this one -------------------------------------------
 
+lib.heap, lib.done_read = heap, done_read
 lib.serial, lib.enqueue, lib.dequeue = serial, enqueue, dequeue
 lib.new_lease, lib.set_end, lib.with_address = new_lease, set_end, with_address
 lib.lease_out, lib.lease_in, lib.end_lease = lease_out, lease_in, end_lease

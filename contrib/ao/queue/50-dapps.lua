@@ -10,6 +10,7 @@ local data_of, content, enqueue = lib.data_of, lib.content, lib.enqueue
 local key_of, open_request = lib.key_of, lib.open_request
 local close_request, forget_key = lib.close_request, lib.forget_key
 local done_get, records = lib.done_get, lib.records
+local answers = lib.answers
 
 -- ---- answers ---------------------------------------------------------------
 
@@ -63,6 +64,7 @@ local why_none = {
 }
 
 -- Token ids only where the prompt was in ids, else nil.
+-- An answer that is not final says until when.
 local function respond_done(id, d, session, text, ids)
     local tags = {}
     if d.kind == "batch" then
@@ -70,10 +72,16 @@ local function respond_done(id, d, session, text, ids)
     elseif why_none[d.finish] then
         tags = { "Code", 422, "Message", why_none[d.finish] }
     end
+    if answers.get(id) then
+        tags[#tags + 1] = "Until"
+        tags[#tags + 1] = Q.now + answers.left(id)
+    end
+    local more = ids and ',"ids":' .. quote(ids) or ""
     respond(d.kind, d.from, d.reference, session, tags,
-        '{"result":' .. quote(text) .. (ids and ',"ids":' .. quote(ids) or "") ..
-            ',"attestation":' .. object("request", id, "node", d.node,
-            "model", d.model, "job", d.job, "result", d.result, "batch", d.batch, "item", d.item) .. "}")
+        '{"result":' .. quote(text) .. more .. ',"attestation":' ..
+            object("request", id, "node", d.node, "model", d.model, "job",
+                d.job, "result", d.result, "batch", d.batch, "item", d.item) ..
+            "}")
 end
 
 -- ---- what DApps say --------------------------------------------------------
@@ -131,7 +139,8 @@ local function request_head(m)
     return {
         from = m.from, reference = reference, session = session,
         node = node, lease = "", prev = "", next = "",
-        had = "", blame = "", later = "", came = clock()
+        had = "", blame = "", later = "", came = clock(),
+        window = Q.window, answer = "", wrong = ""
     }
 end
 
@@ -162,7 +171,7 @@ local function add_request(m, r)
     if again == "other" then
         return reject(m, 409, "X-Reference is that of an open request")
     elseif again == "same" then
-        local d = done_get(id)
+        local d = done_get(id) or answers.get(id)
         if d then
             d.model = r.model
             respond_done(id, d, r.session, "")
@@ -285,6 +294,9 @@ function action.Cancel(m)
         return refuse(m, 404, "no such request of yours")
     elseif d or r.lease ~= "" then
         return refuse(m, 409, d and "it is done" or "it is leased")
+    elseif r.answer ~= "" and answers.stood(id) < MANY.stood * DAY_MS then
+        return refuse(m, 409, "it is answered, and its window has not stood" ..
+            " still for " .. MANY.stood .. " days")
     elseif Q.paused == "all" then
         return refuse(m, 503, "the queue is paused")
     end
@@ -301,15 +313,21 @@ function action.Status(m)
         local lease = Q.leases[r.lease]
         tags = { "Request", id, "State", "leased", "Node", lease.node,
             "Until", lease.ends }
-    elseif r then
+    elseif r and r.answer == "" then
         tags = { "Request", id, "State", "pending" }
-    elseif d then
-        tags = { "Request", id, "State", "done", "Node", d.node, "Batch",
+    elseif r or d then
+        d = d or answers.get(id)
+        tags = { "Request", id, "State", r and "answered" or "done", "Node",
+            d.node, "Batch",
             d.batch, "Job", d.job, "Result", d.result, "Item", d.item,
             "Finish", d.finish }
         if d.conflict ~= "" then
             tags[#tags + 1] = "Conflict"
             tags[#tags + 1] = d.conflict
+        end
+        if r then
+            tags[#tags + 1] = "Until"
+            tags[#tags + 1] = Q.now + answers.left(id)
         end
     end
     answer(m, 200, tags)
@@ -325,7 +343,10 @@ function action.Info(m)
         "Max-Requester", Q.max_requester, "Max-Prompt", Q.max_prompt,
         "Max-Done", Q.max_done, "Size", Q.size, "Max-Size", Q.max_size,
         "Pending-Days", Q.pending_days, "Idle-Days", Q.idle_days,
-        "Code-Sha256", base64url(lib.code)
+        "Code-Sha256", base64url(lib.code), "Answered", Q.n_answered,
+        "Window", Q.window // 1000, "Turn", Q.turn // 1000,
+        "Challengers", table.concat(Q.challengers, ","),
+        "Disputes", #Q.dispute_list
     })
 end
 

@@ -14,6 +14,7 @@ local done_forget, answer, refuse = lib.done_forget, lib.answer, lib.refuse
 local respond_done, action = lib.respond_done, lib.action
 local is_allowed, ends = lib.is_allowed, lib.ends
 local base64url, records = lib.base64url, lib.records
+local answers = lib.answers
 
 -- ---- what nodes say --------------------------------------------------------
 
@@ -380,7 +381,8 @@ local function wrong_result(l, r)
     return integer(l.count, 1, n) == nil and "more results than lines" or nil
 end
 
--- A result for a request that has one.  Who never had it contradicts nobody.
+-- A result for a request that has one, final or not.  Who never had it
+-- contradicts nobody.
 local function compare(m, l, d, result)
     if d.result == result then
         return "Repeated"
@@ -390,21 +392,27 @@ local function compare(m, l, d, result)
     Q.conflicts = Q.conflicts + 1
     if d.conflict == "" then
         d.conflict = m.from .. " " .. result
-        Q.done[l.request] = done_text(d)
+        if Q.done[l.request] then
+            Q.done[l.request] = done_text(d)
+        else
+            answers.change(l.request, d)
+        end
     end
     return "Conflicts"
 end
 
 -- Take one in: what it counts as, and what there is to tell, or why not.
 local function take_result(m, l)
-    local r, d = Q.open[l.request], done_get(l.request)
+    local r = Q.open[l.request]
+    local d = done_get(l.request) or answers.get(l.request)
     local result = l.result or base64url(l.records.result)
     if d then
         return compare(m, l, d, result)
     elseif not r or not r.had:find(m.from, 1, true) then
         return "Unknown"
     end
-    local why = wrong_result(l, r)
+    local why = wrong_result(l, r) or
+        r.wrong:find(result, 1, true) and "this result was proven wrong"
     if why then
         return "Refused", why
     end
@@ -416,8 +424,12 @@ local function take_result(m, l)
         finish = l.records and l.records.finish or 0, at = Q.now,
         conflict = "", had = r.had
     }
-    close_request(l.request)
-    done_put(l.request, done_text(d))
+    if r.window > 0 then
+        answers.put(l.request, d)
+    else
+        close_request(l.request)
+        done_put(l.request, done_text(d))
+    end
     d.model, d.finish = r.model, tostring(d.finish)
     return "Accepted", { id = l.request, d = d, session = r.session,
         text = l.text or "", ids = (r.head or "") ~= "" and l.ids or nil }

@@ -7,6 +7,7 @@ local end_lease, done_forget, send = lib.end_lease, lib.done_forget, lib.send
 local answer, refuse, action = lib.answer, lib.refuse, lib.action
 local model_of, ends = lib.model_of, lib.ends
 local records, unbase64url = lib.records, lib.unbase64url
+local split = lib.split
 
 -- ---- what the owner says ---------------------------------------------------
 
@@ -45,7 +46,7 @@ function action.Allow(m)
     if not Q.nodes[address] then
         Q.node_list[#Q.node_list + 1] = address
         Q.nodes[address] = { leased = 0, waits = 0, models = "", did = "",
-            hardware = "" }
+            hardware = "", windows = {}, stood = 0, late = -1, faults = 0 }
     end
     Q.nodes[address].max = max
     Q.nodes[address].revoked = -1
@@ -91,6 +92,8 @@ function action.Drop(m)
     elseif not Q.open[id] then
         return refuse(m, Q.done[id] and 409 or 404,
             Q.done[id] and "it is done" or "no such request")
+    elseif Q.open[id].answer ~= "" then
+        return refuse(m, 409, "it is answered")
     end
     ends.give_up(id, "the owner of the queue has dropped it")
     answer(m, 200, { "Request", id })
@@ -160,6 +163,22 @@ local limits = {
     { "pending-days", "pending_days", 1, 3650 },
     { "idle-days", "idle_days", 1, 3650 }
 }
+-- Of the owner alone, in seconds; kept in milliseconds.
+local spans = {
+    { "window", "window", 0, 2592000 },
+    { "turn", "turn", 3600, 172800 }
+}
+
+-- Addresses separated by commas, nil if anything else is among them.
+local function address_list(s)
+    local list = s ~= "" and split(s, ",") or {}
+    for _, address in ipairs(list) do
+        if not is_address(address) then
+            return nil
+        end
+    end
+    return #list <= MAX_OPERATORS and list or nil
+end
 
 -- New values from the tags of a Set, or nil and why not.
 local function set_values(t)
@@ -170,6 +189,17 @@ local function set_values(t)
             why = why or not new[l[2]] and
                 l[1] .. ": " .. l[3] .. " .. " .. l[4] .. " expected"
         end
+    end
+    for _, l in ipairs(spans) do
+        local s = t[l[1]] and integer(t[l[1]], l[3], l[4])
+        new[l[2]] = s and 1000 * s
+        why = why or t[l[1]] and not s and
+            l[1] .. ": " .. l[3] .. " .. " .. l[4] .. " seconds expected"
+    end
+    if t.challengers then
+        new.challengers = address_list(t.challengers)
+        why = why or not new.challengers and
+            "challengers: at most 32 addresses, separated by commas, expected"
     end
     if t["default-model"] then
         new.default_model = (model_of(t["default-model"]) or {}).id
@@ -194,10 +224,12 @@ end
 
 local SET = { "max_open", "max_requester", "max_prompt", "max_size",
     "max_done", "pending_days", "idle_days", "default_model", "price", "token",
-    "operators" }
+    "operators", "window", "turn", "challengers" }
 
 function action.Set(m)
-    if not commands(m, m.tag.operators ~= nil) then
+    local t = m.tag
+    if not commands(m, t.operators ~= nil or t.window ~= nil or
+        t.turn ~= nil) then
         return
     end
     local new, why = set_values(m.tag)

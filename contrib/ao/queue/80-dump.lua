@@ -7,6 +7,7 @@ local lease_out, key_of = lib.lease_out, lib.key_of
 local open_request, done_get = lib.open_request, lib.done_get
 local done_put, answer, refuse = lib.done_put, lib.answer, lib.refuse
 local action, commands = lib.action, lib.commands
+local answers, before = lib.answers, lib.before
 
 -- ---- moving to a new process -----------------------------------------------
 -- A dump is lines, in an order that the state alone determines; a page begins
@@ -15,18 +16,24 @@ local action, commands = lib.action, lib.commands
 local CONFIG = {
     "default_model", "price", "token", "max_open", "max_requester",
     "max_prompt", "max_size", "max_done", "now", "height", "conflicts",
-    "stopped", "stopped_at", "pending_days", "idle_days"
+    "stopped", "stopped_at", "pending_days", "idle_days", "window", "turn"
 }
 local MODEL = { "name", "source", "bytes", "context", "price", "record" }
-local NODE = { "max", "revoked", "models", "did", "hardware", "seen" }
+local NODE = { "max", "revoked", "models", "did", "hardware", "seen", "stood",
+    "late", "faults" }
 local OPEN = {
     "from", "reference", "session", "model", "node", "kind", "line", "sum",
-    "had", "blame", "later", "came"
+    "had", "blame", "later", "came", "window", "wrong"
 }
+local ANSWERED = { "answer", "answered", "ends", "found", "disputes", "left" }
+for i, name in ipairs(OPEN) do
+    table.insert(ANSWERED, i, name)
+end
 local INTEGER = {}
 for name in ("max_open max_requester max_prompt max_size max_done now " ..
     "height conflicts bytes context max revoked sum stopped stopped_at " ..
-    "pending_days idle_days seen came"):gmatch("%S+") do
+    "pending_days idle_days seen came window turn stood late faults answered " ..
+    "ends found disputes left"):gmatch("%S+") do
     INTEGER[name] = true
 end
 
@@ -43,6 +50,9 @@ local function each_owned(emit)
     emit("queue", FORMAT, Q, CONFIG)
     for _, address in ipairs(Q.operators) do
         emit("operator", address, {}, {})
+    end
+    for _, address in ipairs(Q.challengers) do
+        emit("challenger", address, {}, {})
     end
     for _, id in ipairs(Q.model_list) do
         emit("model", id, Q.models[id], MODEL)
@@ -95,6 +105,20 @@ local function each_leased(emit)
     end
 end
 
+-- Answers that are not final, in an order that does not show that of pairs().
+local function each_answered(emit)
+    local list = {}
+    for id, r in pairs(Q.open) do
+        if r.answer ~= "" then
+            list[#list + 1] = id
+        end
+    end
+    table.sort(list, before)
+    for _, id in ipairs(list) do
+        emit("answered", id, Q.open[id], ANSWERED)
+    end
+end
+
 function action.Dump(m)
     local from = integer(m.tag.page or "0", 0, U32)
     if not commands(m) then
@@ -117,6 +141,7 @@ function action.Dump(m)
     each_owned(emit)
     each_pending(emit)
     each_leased(emit)
+    each_answered(emit)
     for i = Q.first, Q.last do
         emit("done", Q.order[i], { text = Q.done[Q.order[i]] }, { "text" })
     end
@@ -130,7 +155,8 @@ local load_line = {}
 -- What dumps of older formats do not say: 1, and 1 and 2.
 local UNSAID_1 = { stopped = "0", stopped_at = "0", pending_days = "30",
     idle_days = "7", blame = "", later = "", came = clock, seen = clock }
-local UNSAID_2 = { record = "" }
+local UNSAID_2 = { record = "", window = "0", wrong = "", turn = "21600000",
+    stood = "0", late = "-1", faults = "0" }
 
 local function values(l, names)
     local t = {}
@@ -162,6 +188,10 @@ function load_line.operator(l)
     Q.operators[#Q.operators + 1] = l.id
 end
 
+function load_line.challenger(l)
+    Q.challengers[#Q.challengers + 1] = l.id
+end
+
 function load_line.model(l)
     Q.models[l.id] = values(l, MODEL)
     Q.models[l.id].id = l.id
@@ -172,14 +202,22 @@ end
 function load_line.node(l)
     Q.nodes[l.id] = values(l, NODE)
     Q.nodes[l.id].leased, Q.nodes[l.id].waits = 0, 0
+    Q.nodes[l.id].windows = {}
     Q.node_list[#Q.node_list + 1] = l.id
 end
 
 function load_line.open(l)
     local r = values(l, OPEN)
-    r.lease, r.prev, r.next = "", "", ""
+    r.lease, r.prev, r.next, r.answer = "", "", "", ""
     open_request(l.id, r)
     enqueue(l.id, "last")
+end
+
+function load_line.answered(l)
+    local r = values(l, ANSWERED)
+    r.lease, r.prev, r.next = "", "", ""
+    open_request(l.id, r)
+    answers.load(l.id)
 end
 
 function load_line.lease(l)
@@ -190,7 +228,7 @@ end
 
 function load_line.leased(l)
     local r = values(l, OPEN)
-    r.lease, r.prev, r.next = "", "", ""
+    r.lease, r.prev, r.next, r.answer = "", "", "", ""
     open_request(l.id, r)
     lease_out(l.id, Q.load_into)
 end

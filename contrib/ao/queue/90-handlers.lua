@@ -4,7 +4,7 @@ local MAX_VALUE, MAX_LIST, HOUR_MS = lib.MAX_VALUE, lib.MAX_LIST, lib.HOUR_MS
 local BLOCK_MS, Q, clock = lib.BLOCK_MS, lib.Q, lib.clock
 local is_address, is_text, is_plain = lib.is_address, lib.is_text, lib.is_plain
 local pass_time, refuse, action = lib.pass_time, lib.refuse, lib.action
-local reject, ends = lib.reject, lib.ends
+local reject, ends, answers = lib.reject, lib.ends, lib.answers
 
 -- ---- who may say anything: ahead of all that is above ----------------------
 
@@ -176,6 +176,7 @@ local function dispatch(msg)
     end
     if Q.paused ~= "all" then
         pass_time()
+        answers.look()
         ends.look()
     end
     action[m.action](m)

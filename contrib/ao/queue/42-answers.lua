@@ -1,0 +1,164 @@
+local lib = ApusQueue
+local HOUR_MS, MANY, Q, clock = lib.HOUR_MS, lib.MANY, lib.Q, lib.clock
+local before, heap, enqueue = lib.before, lib.heap, lib.enqueue
+local lease_in, dequeue, done_put = lib.lease_in, lib.dequeue, lib.done_put
+local done_text, done_read = lib.done_text, lib.done_read
+local close_leased = lib.close_request
+
+-- ---- answers that are not final --------------------------------------------
+-- An answer stays open for its request's window.  The window runs in the time
+-- of its node, which stands still while that is late in a dispute, and stands
+-- still itself while a dispute over the answer is open (doc/dispute.md).
+
+local answers = {}
+
+-- The time of a node: the clock less what it was late.
+function answers.time(address)
+    local node = Q.nodes[address]
+    return clock() - node.stood -
+        (node.late >= 0 and clock() - node.late or 0)
+end
+
+local function by_end(address)
+    return { list = Q.nodes[address].windows, of = Q.open, at = "slot",
+        first = function(x, y, a, b)
+            if x.ends ~= y.ends then
+                return x.ends < y.ends
+            end
+            return before(a, b)
+        end }
+end
+
+-- The node and what is kept of the answer to an open request, nil if there is
+-- none yet.
+function answers.get(id)
+    local r = Q.open[id]
+    return r and r.answer ~= "" and done_read(r.answer) or nil
+end
+
+-- Milliseconds that the window of an answer has left.
+function answers.left(id)
+    local r = Q.open[id]
+    return math.max(0, r.disputes > 0 and r.left or
+        r.ends - answers.time(answers.get(id).node))
+end
+
+-- Let a request that is leased or pending be answered by d.
+function answers.put(id, d)
+    local r = Q.open[id]
+    if r.lease ~= "" then
+        lease_in(id)
+    else
+        dequeue(id)
+    end
+    local n = Q.requesters[r.from] - 1
+    Q.requesters[r.from] = n > 0 and n or nil
+    r.answer, r.answered, r.found, r.disputes = done_text(d), clock(), 0, 0
+    r.ends, r.left = answers.time(d.node) + r.window, 0
+    Q.n_answered = Q.n_answered + 1
+    heap.put(by_end(d.node), id)
+end
+
+-- A change of what is kept of an answer.
+function answers.change(id, d)
+    Q.open[id].answer = done_text(d)
+end
+
+-- A dispute over an answer stops its window; with the last one it goes on.
+function answers.stop(id)
+    local r = Q.open[id]
+    if r.disputes == 0 then
+        r.left = answers.left(id)
+        heap.drop(by_end(answers.get(id).node), id)
+    end
+    r.disputes = r.disputes + 1
+end
+
+function answers.go_on(id)
+    local r, node = Q.open[id], answers.get(id).node
+    r.disputes = r.disputes - 1
+    if r.disputes == 0 then
+        r.ends = answers.time(node) + r.left
+        heap.put(by_end(node), id)
+    end
+end
+
+-- How long the window of an answer stood still.
+function answers.stood(id)
+    local r = Q.open[id]
+    return clock() - r.answered - (r.window + r.found * HOUR_MS -
+        answers.left(id))
+end
+
+-- The request has no answer any more; it is in no list.
+local function take_out(id)
+    local r = Q.open[id]
+    if r.disputes == 0 then
+        heap.drop(by_end(answers.get(id).node), id)
+    end
+    Q.n_answered = Q.n_answered - 1
+    Q.requesters[r.from] = (Q.requesters[r.from] or 0) + 1
+    r.answer, r.disputes = "", 0
+end
+
+-- The answer was wrong: the request waits in front, and nobody brings that
+-- result again.
+function answers.undo(id)
+    local r, d = Q.open[id], answers.get(id)
+    r.wrong = r.wrong == "" and d.result or r.wrong .. " " .. d.result
+    take_out(id)
+    enqueue(id, "next")
+end
+
+function lib.close_request(id)
+    if Q.open[id].answer ~= "" then
+        local r = Q.open[id]
+        take_out(id)
+        r.lease = ""
+        enqueue(id, "last")
+    end
+    close_leased(id)
+end
+
+local function finish(id)
+    local d = answers.get(id)
+    lib.close_request(id)
+    d.at = Q.now
+    done_put(id, done_text(d))
+end
+
+-- What ends by time ends twice: found over, it has an hour more, so that after
+-- an outage everybody has that hour.
+function answers.look()
+    local left = MANY.ended
+    for _, address in ipairs(Q.node_list) do
+        local h = by_end(address)
+        local now = #h.list > 0 and answers.time(address) or 0
+        while left > 0 and h.list[1] and Q.open[h.list[1]].ends <= now do
+            local id = h.list[1]
+            local r = Q.open[id]
+            if r.found == 1 then
+                finish(id)
+            else
+                r.found, r.ends = 1, now + HOUR_MS
+                heap.settle(h, 1, id)
+            end
+            left = left - 1
+        end
+    end
+end
+
+-- The same out of a dump.
+function answers.load(id)
+    local r = Q.open[id]
+    Q.n_answered = Q.n_answered + 1
+    local n = Q.requesters[r.from] - 1
+    Q.requesters[r.from] = n > 0 and n or nil
+    if r.disputes == 0 then
+        heap.put(by_end(answers.get(id).node), id)
+    end
+end
+
+-- ---- for the files after this one -------------------------------------------
+
+lib.answers = answers
