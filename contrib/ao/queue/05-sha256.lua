@@ -32,49 +32,62 @@ local function word(x)
     return string.char(x >> 24 & 255, x >> 16 & 255, x >> 8 & 255, x & 255)
 end
 
--- The 64 words of the block that begins at byte `at`, into w.
-local function expand(w, s, at)
-    local byte, mask = string.byte, U32
-    for j = 1, 16 do
-        local a, b, c, d = byte(s, at, at + 3)
-        w[j], at = a << 24 | b << 16 | c << 8 | d, at + 4
+-- The function that takes the block at byte `at` of s into the eight words of
+-- h.  It is written out, round by round, since a loop costs as much as what it
+-- does: no word moves from one variable to another.
+-- A word twice, shifted, is a word turned in its low half; what stands above
+-- that does no harm, for sums are cut to their low half.
+local function written_out()
+    local out = { "local byte = string.byte\n" ..
+        "return function(h, s, at)\nlocal x, y, z, u\n" ..
+        "local a, b, c, d = h[1], h[2], h[3], h[4]\n" ..
+        "local e, f, g, i = h[5], h[6], h[7], h[8]\nlocal t = b ~ c\n" }
+    local function put(text, names)
+        out[#out + 1] = text:gsub("%u%d?", names):gsub("mask", U32) .. "\n"
     end
-    for j = 17, 64 do
-        local a, b = w[j - 15], w[j - 2]
-        -- a word twice, shifted, is a word turned
-        local aa, bb = a | a << 32, b | b << 32
-        w[j] = w[j - 16] + w[j - 7] + ((aa >> 7 ~ aa >> 18 ~ a >> 3) & mask) +
-            ((bb >> 17 ~ bb >> 19 ~ b >> 10) & mask) & mask
+    for j = 0, 15 do
+        put("local A, B, C, D = byte(s, at + E, at + F)\n" ..
+            "local W = A << 24 | B << 16 | C << 8 | D", { A = "p" .. j,
+            B = "q" .. j, C = "r" .. j, D = "v" .. j, E = 4 * j,
+            F = 4 * j + 3, W = "w" .. j })
     end
+    local names, old, new = { "a", "b", "c", "d", "e", "f", "g", "i" }, "t", "u"
+    for j = 0, 63 do
+        local name = { K = K[j + 1], O = old, N = new }
+        for k = 0, 7 do
+            name[("ABCDEFGH"):sub(k + 1, k + 1)] = names[(k - j) % 8 + 1]
+        end
+        for k, after in ipairs({ 0, 1, 9, 14 }) do
+            name["W" .. k] = "w" .. (j + after) % 16
+        end
+        if j >= 16 then
+            put("y = W2 | W2 << 32\nz = W4 | W4 << 32\n" ..
+                "W1 = W1 + W3 + (y >> 7 ~ y >> 18 ~ W2 >> 3) + " ..
+                "(z >> 17 ~ z >> 19 ~ W4 >> 10) & mask", name)
+        end
+        put("y = E | E << 32\n" ..
+            "x = H + (y >> 6 ~ y >> 11 ~ y >> 25) + (G ~ E & (F ~ G)) + K + " ..
+            "W1\nD = D + x & mask\ny = A | A << 32\nN = A ~ B\n" ..
+            "H = x + (y >> 2 ~ y >> 13 ~ y >> 22) + (B ~ N & O) & mask", name)
+        old, new = new, old
+    end
+    put([[
+h[1], h[2], h[3], h[4] = h[1] + a & mask, h[2] + b & mask, h[3] + c & mask,
+    h[4] + d & mask
+h[5], h[6], h[7], h[8] = h[5] + e & mask, h[6] + f & mask, h[7] + g & mask,
+    h[8] + i & mask
+end]], {})
+    return assert(load(table.concat(out), "=sha256", "t"))()
 end
-
--- The block of these words into the eight words of h.
-local function compress(h, w)
-    local k, mask = K, U32
-    local a, b, c, d = h[1], h[2], h[3], h[4]
-    local e, f, g, i = h[5], h[6], h[7], h[8]
-    for j = 1, 64 do
-        local ee, aa = e | e << 32, a | a << 32
-        local x = i + ((ee >> 6 ~ ee >> 11 ~ ee >> 25) & mask) +
-            (g ~ e & (f ~ g)) + k[j] + w[j]
-        i, g, f, e = g, f, e, d + x & mask
-        d, c, b, a = c, b, a, x + ((aa >> 2 ~ aa >> 13 ~ aa >> 22) & mask) +
-            (a & b | c & (a | b)) & mask
-    end
-    h[1], h[2], h[3], h[4] = h[1] + a & mask, h[2] + b & mask, h[3] + c & mask,
-        h[4] + d & mask
-    h[5], h[6], h[7], h[8] = h[5] + e & mask, h[6] + f & mask, h[7] + g & mask,
-        h[8] + i & mask
-end
+local compress = written_out()
 
 -- The 32 bytes of the digest of a text.
 function lib.sha256(s)
-    local h, w, n = { table.unpack(START) }, {}, #s
+    local h, n = { table.unpack(START) }, #s
     s = s .. "\128" .. ("\0"):rep((55 - n) % 64) .. word(n >> 29) ..
         word(n << 3 & U32)
     for at = 1, #s, 64 do
-        expand(w, s, at)
-        compress(h, w)
+        compress(h, s, at)
     end
     for i = 1, 8 do
         h[i] = word(h[i])
