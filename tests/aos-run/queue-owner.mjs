@@ -45,7 +45,8 @@ export async function commands () {
     'limits and pauses hold')
   is(lines(s[7]).map((l) => l.model), [model2], 'the default model')
   is(lines(s[9])[1], { model: model2, name: 'small', source, bytes: '123',
-    context: '512', price: '0', pending: '0', judged: 'no' }, 'the directory of models')
+    context: '512', price: '0', pending: '0', judged: 'no' },
+  'the directory of models')
   is(lines(s[11])[0], { node: q.node, max: '1000', leased: '1', revoked: '',
     models: model, did: 'did:a:b', hardware: '2 cores' }, 'and of nodes')
 }

@@ -248,6 +248,19 @@ local function end_lease(batch)
     return n
 end
 
+-- All leases of a node.
+local function end_leases(address)
+    local list = {}
+    for _, batch in ipairs(Q.heap) do
+        if Q.leases[batch].node == address then
+            list[#list + 1] = batch
+        end
+    end
+    for _, batch in ipairs(list) do
+        end_lease(batch)
+    end
+end
+
 -- ---- requests come and go --------------------------------------------------
 
 local function key_of(from, reference)
@@ -354,7 +367,7 @@ end
 
 -- ---- for the files after this one -------------------------------------------
 
-lib.heap, lib.done_read = heap, done_read
+lib.heap, lib.done_read, lib.end_leases = heap, done_read, end_leases
 lib.serial, lib.enqueue, lib.dequeue = serial, enqueue, dequeue
 lib.new_lease, lib.set_end, lib.with_address = new_lease, set_end, with_address
 lib.lease_out, lib.lease_in, lib.end_lease = lease_out, lease_in, end_lease

@@ -16,7 +16,7 @@ local answers = {}
 function answers.time(address)
     local node = Q.nodes[address]
     return clock() - node.stood -
-        (node.late >= 0 and clock() - node.late or 0)
+        (node.late >= 0 and math.max(0, clock() - node.late) or 0)
 end
 
 local function by_end(address)
@@ -43,8 +43,9 @@ function answers.left(id)
         r.ends - answers.time(answers.get(id).node))
 end
 
--- Let a request that is leased or pending be answered by d.
-function answers.put(id, d)
+-- Let a request that is leased or pending be answered by d, in a file with so
+-- many results.
+function answers.put(id, d, count)
     local r = Q.open[id]
     if r.lease ~= "" then
         lease_in(id)
@@ -54,7 +55,8 @@ function answers.put(id, d)
     local n = Q.requesters[r.from] - 1
     Q.requesters[r.from] = n > 0 and n or nil
     r.answer, r.answered, r.found, r.disputes = done_text(d), clock(), 0, 0
-    r.ends, r.left = answers.time(d.node) + r.window, 0
+    r.ends, r.left, r.lost = answers.time(d.node) + r.window, 0, ""
+    r.count = count
     Q.n_answered = Q.n_answered + 1
     heap.put(by_end(d.node), id)
 end

@@ -425,7 +425,7 @@ local function take_result(m, l)
         conflict = "", had = r.had
     }
     if r.window > 0 then
-        answers.put(l.request, d)
+        answers.put(l.request, d, integer(l.count or "0", 0, U32))
     else
         close_request(l.request)
         done_put(l.request, done_text(d))

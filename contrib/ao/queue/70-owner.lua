@@ -3,7 +3,7 @@ local MAX_MODELS, MAX_NODES = lib.MAX_MODELS, lib.MAX_NODES
 local MAX_OPERATORS, U32, MANY, Q = lib.MAX_OPERATORS, lib.U32, lib.MANY, lib.Q
 local clock, is_id, is_address = lib.clock, lib.is_id, lib.is_address
 local integer, is_amount, id_list = lib.integer, lib.is_amount, lib.id_list
-local end_lease, done_forget, send = lib.end_lease, lib.done_forget, lib.send
+local end_leases, done_forget, send = lib.end_leases, lib.done_forget, lib.send
 local answer, refuse, action = lib.answer, lib.refuse, lib.action
 local model_of, ends = lib.model_of, lib.ends
 local records, unbase64url = lib.records, lib.unbase64url
@@ -54,16 +54,6 @@ function action.Allow(m)
     answer(m, 200)
 end
 
-local function leases_of(address)
-    local list = {}
-    for _, batch in ipairs(Q.heap) do
-        if Q.leases[batch].node == address then
-            list[#list + 1] = batch
-        end
-    end
-    return list
-end
-
 function action.Revoke(m)
     local node = Q.nodes[m.tag.node or ""]
     local block = integer(m.tag.block or "0", 0, 999999999999)
@@ -75,9 +65,7 @@ function action.Revoke(m)
     end
     node.revoked = block
     if block <= Q.height then
-        for _, batch in ipairs(leases_of(m.tag.node)) do
-            end_lease(batch)
-        end
+        end_leases(m.tag.node)
     end
     answer(m, 200)
 end

@@ -8,6 +8,8 @@ local open_request, done_get = lib.open_request, lib.done_get
 local done_put, answer, refuse = lib.done_put, lib.answer, lib.refuse
 local action, commands = lib.action, lib.commands
 local answers, before = lib.answers, lib.before
+local base64url, unbase64url = lib.base64url, lib.unbase64url
+local disputes = lib.disputes
 
 -- ---- moving to a new process -----------------------------------------------
 -- A dump is lines, in an order that the state alone determines; a page begins
@@ -25,15 +27,17 @@ local OPEN = {
     "from", "reference", "session", "model", "node", "kind", "line", "sum",
     "had", "blame", "later", "came", "window", "wrong"
 }
-local ANSWERED = { "answer", "answered", "ends", "found", "disputes", "left" }
+local ANSWERED = { "answer", "answered", "ends", "found", "disputes", "left",
+    "lost", "count" }
 for i, name in ipairs(OPEN) do
     table.insert(ANSWERED, i, name)
 end
 local INTEGER = {}
 for name in ("max_open max_requester max_prompt max_size max_done now " ..
     "height conflicts bytes context max revoked sum stopped stopped_at " ..
-    "pending_days idle_days seen came window turn stood late faults answered " ..
-    "ends found disputes left"):gmatch("%S+") do
+    "pending_days idle_days seen came window turn stood late faults " ..
+    "answered ends found disputes left count index length grace number " ..
+    "used_node used_challenger began"):gmatch("%S+") do
     INTEGER[name] = true
 end
 
@@ -105,6 +109,22 @@ local function each_leased(emit)
     end
 end
 
+-- Disputes, each with its moves; where it stands follows from these.
+local DISPUTE = { "request", "index", "result", "node", "challenger",
+    "requester", "kind", "part", "length", "grace", "number", "used_node",
+    "used_challenger", "began", "ends", "found" }
+
+local function each_dispute(emit)
+    for _, id in ipairs(Q.dispute_list) do
+        local d = Q.disputes[id]
+        emit("dispute", id, d, DISPUTE)
+        for _, move in ipairs(d.moves) do
+            emit("move", id, { kind = move[1], data = base64url(move[2]) },
+                { "kind", "data" })
+        end
+    end
+end
+
 -- Answers that are not final, in an order that does not show that of pairs().
 local function each_answered(emit)
     local list = {}
@@ -142,6 +162,7 @@ function action.Dump(m)
     each_pending(emit)
     each_leased(emit)
     each_answered(emit)
+    each_dispute(emit)
     for i = Q.first, Q.last do
         emit("done", Q.order[i], { text = Q.done[Q.order[i]] }, { "text" })
     end
@@ -218,6 +239,20 @@ function load_line.answered(l)
     r.lease, r.prev, r.next = "", "", ""
     open_request(l.id, r)
     answers.load(l.id)
+end
+
+function load_line.dispute(l)
+    local d = values(l, DISPUTE)
+    d.moves, d.known = {}, disputes.known(d)
+    disputes.place(d, lib.judge.open(d.known))
+    Q.disputes[l.id] = d
+    Q.dispute_list[#Q.dispute_list + 1] = l.id
+end
+
+function load_line.move(l)
+    local d, bytes = Q.disputes[l.id], unbase64url(l.data)
+    d.moves[#d.moves + 1] = { l.kind, bytes }
+    disputes.place(d, assert(lib.judge[l.kind](d.at, bytes)))
 end
 
 function load_line.lease(l)

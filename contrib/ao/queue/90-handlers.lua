@@ -5,6 +5,7 @@ local BLOCK_MS, Q, clock = lib.BLOCK_MS, lib.Q, lib.clock
 local is_address, is_text, is_plain = lib.is_address, lib.is_text, lib.is_plain
 local pass_time, refuse, action = lib.pass_time, lib.refuse, lib.action
 local reject, ends, answers = lib.reject, lib.ends, lib.answers
+local disputes = lib.disputes
 
 -- ---- who may say anything: ahead of all that is above ----------------------
 
@@ -102,7 +103,7 @@ end
 -- What changes nothing is answered without an address, too: a client's dry run
 -- has none, or one that is made up.
 local QUESTIONS = { Info = true, Models = true, Nodes = true, Status = true,
-    Balance = true }
+    Balance = true, Disputes = true, Dispute = true }
 
 local function may_ask(m)
     return QUESTIONS[m.action] and (m.is_dry or not is_address(m.from))
@@ -170,7 +171,7 @@ local SIGNS = { Pull = true, Renew = true, Release = true, Complete = true,
 local function dispatch(msg)
     local m, pending = read(msg), Q.n_pending
     move_time(msg)
-    ends.list = {}
+    ends.list, disputes.news = {}, {}
     if SIGNS[m.action] and Q.nodes[m.from] then
         Q.nodes[m.from].seen = clock()
     end
@@ -184,6 +185,7 @@ local function dispatch(msg)
         ends.look()
     end
     ends.tell()
+    disputes.tell()
     if Q.n_pending ~= pending then
         patch()
     end
