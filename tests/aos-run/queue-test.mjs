@@ -7,9 +7,10 @@ import * as nodes from './queue-nodes.mjs'
 import * as owners from './queue-owner.mjs'
 import * as ends from './queue-ends.mjs'
 import * as windows from './queue-windows.mjs'
+import * as disputes from './queue-disputes.mjs'
 
 const parts = { ...requests, ...guards, ...nodes, ...owners, ...ends,
-  ...windows }
+  ...windows, ...disputes }
 const names = process.argv.length > 2 ? process.argv.slice(2)
   : Object.keys(parts)
 for (const name of names) {
