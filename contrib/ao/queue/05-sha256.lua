@@ -43,13 +43,18 @@ local function written_out()
         "local a, b, c, d = h[1], h[2], h[3], h[4]\n" ..
         "local e, f, g, i = h[5], h[6], h[7], h[8]\nlocal t = b ~ c\n" }
     local function put(text, names)
-        out[#out + 1] = text:gsub("%u%d?", names):gsub("mask", U32) .. "\n"
+        text = text:gsub("%u%d?", names):gsub("mask", U32)
+        out[#out + 1] = text:gsub("twice", U32 + 2) .. "\n"
     end
+    local bytes = {}
+    for k = 0, 63 do
+        bytes[k + 1] = "b" .. k
+    end
+    put("local " .. table.concat(bytes, ", ") .. " = byte(s, at, at + 63)", {})
     for j = 0, 15 do
-        put("local A, B, C, D = byte(s, at + E, at + F)\n" ..
-            "local W = A << 24 | B << 16 | C << 8 | D", { A = "p" .. j,
-            B = "q" .. j, C = "r" .. j, D = "v" .. j, E = 4 * j,
-            F = 4 * j + 3, W = "w" .. j })
+        put("local W = ((A * 256 + B) * 256 + C) * 256 + D", {
+            A = bytes[4 * j + 1], B = bytes[4 * j + 2], C = bytes[4 * j + 3],
+            D = bytes[4 * j + 4], W = "w" .. j })
     end
     local names, old, new = { "a", "b", "c", "d", "e", "f", "g", "i" }, "t", "u"
     for j = 0, 63 do
@@ -61,13 +66,13 @@ local function written_out()
             name["W" .. k] = "w" .. (j + after) % 16
         end
         if j >= 16 then
-            put("y = W2 | W2 << 32\nz = W4 | W4 << 32\n" ..
+            put("y = W2 * twice\nz = W4 * twice\n" ..
                 "W1 = W1 + W3 + (y >> 7 ~ y >> 18 ~ W2 >> 3) + " ..
                 "(z >> 17 ~ z >> 19 ~ W4 >> 10) & mask", name)
         end
-        put("y = E | E << 32\n" ..
+        put("y = E * twice\n" ..
             "x = H + (y >> 6 ~ y >> 11 ~ y >> 25) + (G ~ E & (F ~ G)) + K + " ..
-            "W1\nD = D + x & mask\ny = A | A << 32\nN = A ~ B\n" ..
+            "W1\nD = D + x & mask\ny = A * twice\nN = A ~ B\n" ..
             "H = x + (y >> 2 ~ y >> 13 ~ y >> 22) + (B ~ N & O) & mask", name)
         old, new = new, old
     end

@@ -121,11 +121,21 @@ local function unbase64url(s)
     if rest == 1 or s:find("[^A-Za-z0-9_-]") then
         return nil
     end
-    for i = 1, #s - rest, 4 do
-        local a, b, c, d = byte(s, i, i + 3)
-        local bits = v[a] << 18 | v[b] << 12 | v[c] << 6 | v[d]
+    local eights = (#s - rest) // 8 * 8
+    for i = 1, eights, 8 do
+        local a, b, c, d, e, f, g, h = byte(s, i, i + 7)
+        b, f = v[b], v[f]
+        c, g = v[c], v[g]
         n = n + 1
-        out[n] = char(bits >> 16, bits >> 8 & 255, bits & 255)
+        out[n] = char(v[a] * 4 | b >> 4, b * 16 & 255 | c >> 2,
+            c * 64 & 255 | v[d], v[e] * 4 | f >> 4, f * 16 & 255 | g >> 2,
+            g * 64 & 255 | v[h])
+    end
+    if #s - rest > eights then
+        local a, b, c, d = byte(s, eights + 1, eights + 4)
+        local bits = v[a] << 18 | v[b] << 12 | v[c] << 6 | v[d]
+        out[n + 1] = char(bits >> 16, bits >> 8 & 255, bits & 255)
+        n = n + 1
     end
     if rest > 0 then
         local a, b, c = byte(s, #s - rest + 1, #s)
