@@ -18,23 +18,25 @@ const b64 = (s) => Buffer.from(s).toString('base64url')
 const stub = `
 local function over(word)
   return (word == "fault" or word == "holds") and
-    { turn = "over", verdict = word, statement = 7 } or nil, "no such proof"
+    { turn = "over", verdict = word, text = "statement 7 (dot part)" } or nil,
+    "no such proof"
 end
 ApusQueue.judge = {
+  records = function(s) return {}, {}, { good = #s == 616 } end,
   knows = function() return true end,
-  open = function(known) return { turn = "show", known = known } end,
-  show = function(s, bytes)
+  open = function(result) return { turn = "shows", result = result } end,
+  show = function(s, number, bytes)
     if bytes == "bad" then return nil, "it does not fit" end
-    return { turn = "pick", size = #bytes }
+    return { turn = "picks", size = #bytes }
   end,
-  pick = function(s, choice)
-    if choice == "more" then return { turn = "show" } end
-    if choice == "end" then return { turn = "prove" } end
+  pick = function(s, number, choice)
+    if choice == "more" then return { turn = "shows" } end
+    if choice == "end" then return { turn = "proves" } end
     return over(choice)
   end,
-  prove = function(s, bytes) return over(bytes) end
+  prove = function(s, number, bytes) return over(bytes) end
 }
-for _, model in pairs(Queue.models) do model.record = "AAAA" end`
+for _, model in pairs(Queue.models) do model.record = ("A"):rep(299) end`
 
 // A queue with windows of a day and turns of six hours, where q.node has
 // answered these requests of alice.
@@ -154,7 +156,7 @@ export async function moves_of_disputes () {
   is([s[17].first.Turn, ...codes(s.slice(18, 22))],
     ['node', '403', '422', '422', '409'], 'what is no proof')
   const [head, ...moves] = lines(s[22])
-  is([head.request, head.at, head.number, moves], [id('a'), 'prove', '4', [
+  is([head.request, head.at, head.number, moves], [id('a'), 'proves', '4', [
     { move: 'show', data: b64('first') }, { move: 'pick', data: 'more' },
     { move: 'show', data: b64('second') }, { move: 'pick', data: 'end' }]],
   'a dispute is told with its moves')

@@ -7,19 +7,20 @@ local unbase64url, sha256, put_u32 = lib.unbase64url, lib.sha256, lib.put_u32
 local answer, refuse, send = lib.answer, lib.refuse, lib.send
 local action, is_allowed, is_judged = lib.action, lib.is_allowed, lib.is_judged
 local answers, ends, done_get = lib.answers, lib.ends, lib.done_get
-local end_leases, records = lib.end_leases, lib.records
+local end_leases = lib.end_leases
 
 -- ---- disputes: doc/dispute.md ----------------------------------------------
 -- Who may say what, and when; what is said, lib.judge judges, if it is there:
 --
---     knows(record)              whether all of a model record is judged
---     open(known)                a state: what the queue knows of the answer
---     show(state, bytes)         a new state, or nil and why not
---     pick(state, choice)        the same
---     prove(state, bytes)        the same
+--     records(s)                 of 616 bytes; the third is the model's
+--     knows(model)               whether all of that is judged
+--     open(result)               a state: what is disputed is this result
+--     show(state, number, bytes) a new state, or nil and why not
+--     pick(state, number, choice), prove(state, number, bytes)   the same
 --
--- A state has turn: "show", "pick", "prove" or "over"; and then verdict,
--- "fault" or "holds", and statement, a number.  It changes in none of these.
+-- A state has turn: "shows", "picks", "proves" or "over"; and then verdict,
+-- "fault", "holds" or "unjudged", and text, a sentence with the statement's
+-- number.  It changes in none of these.
 
 local disputes = {}
 
@@ -56,7 +57,7 @@ end
 
 -- Whose turn it is by the judge; the proof is first the node's.
 local function turn_of(state)
-    return state.turn == "pick" and "challenger" or "node"
+    return state.turn == "picks" and "challenger" or "node"
 end
 
 -- Where a dispute stands.
@@ -230,21 +231,6 @@ local function disputed(m)
     return r, a
 end
 
--- What the judge is told of an answer; of a request that was cancelled, what
--- the dispute itself says.
-function disputes.known(d)
-    local r = Q.open[d.request]
-    if r and not r.tail and r.kind ~= "batch" then
-        records.expect(r, d.request)
-    end
-    return {
-        request = unbase64url(d.request), result = unbase64url(d.result),
-        model = r and unbase64url(r.model), index = d.index,
-        count = r and r.count or 0, job_head = r and r.head or "",
-        job_tail = r and r.tail or "", line = r and r.line or ""
-    }
-end
-
 -- ---- messages --------------------------------------------------------------
 
 local function address_bytes(address)
@@ -281,12 +267,11 @@ function action.Challenge(m)
     if why then
         return refuse(m, 429, why)
     end
-    d.known = disputes.known(d)
     answers.stop(d.request)
     disputes.settle(d.node)
     Q.disputes[id] = d
     Q.dispute_list[#Q.dispute_list + 1] = id
-    begin_turn(d, lib.judge.open(d.known))
+    begin_turn(d, lib.judge.open(unbase64url(d.result)))
     disputes.begin(d.node)
     answer(m, 200, { "Dispute", id, "State", "running", "Number", 0, "Until",
         until_of(d) })
@@ -306,7 +291,8 @@ local function dispute_of(m, parties, turn)
     elseif not turn then
         return d
     elseif m.tag.number ~= tostring(d.number) or d.at.turn ~= turn then
-        return refuse(m, 409, "move " .. d.number .. " is a " .. d.at.turn)
+        return refuse(m, 409, "at move " .. d.number .. ", who " .. d.at.turn ..
+            " has the turn")
     elseif is_over(d) then
         return refuse(m, 409, "the turn is over")
     end
@@ -322,11 +308,11 @@ local function move_on(m, d, state, kind, bytes)
     d.moves[d.number] = { kind, bytes }
     begin_turn(d, state)
     if state.turn == "over" then
-        local fault = state.verdict == "fault"
-        local loser = fault and d.node or d.challenger
-        decide(m.tag.dispute, fault, state.statement)
-        return answer(m, 200, { "Verdict", fault and "fault" or "holds",
-            "Loser", loser, "Statement", state.statement })
+        local loser = { fault = d.node, holds = d.challenger }
+        local statement = state.text:match("^statement (%d+)") or ""
+        decide(m.tag.dispute, state.verdict == "fault", statement)
+        return answer(m, 200, { "Verdict", state.verdict, "Loser",
+            loser[state.verdict] or "", "Statement", statement })
     end
     disputes.begin(d.node)
     answer(m, 200, { "Number", d.number, "Until", until_of(d), "Turn", d.turn })
@@ -344,7 +330,7 @@ local function take_bytes(m, d, kind, max)
         return refuse(m, 422, "at most " .. max ..
             " characters of base64url expected")
     end
-    local state, why = lib.judge[kind](d.at, bytes)
+    local state, why = lib.judge[kind](d.at, d.number, bytes)
     if not state then
         return refuse(m, 422, why)
     end
@@ -352,28 +338,28 @@ local function take_bytes(m, d, kind, max)
 end
 
 function action.Show(m)
-    local d = dispute_of(m, { node = true }, "show")
+    local d = dispute_of(m, { node = true }, "shows")
     if d then
         take_bytes(m, d, "show", MAX_SHOW)
     end
 end
 
 function action.Prove(m)
-    local d = dispute_of(m, { node = true, challenger = true }, "prove")
+    local d = dispute_of(m, { node = true, challenger = true }, "proves")
     if d then
         take_bytes(m, d, "prove", MAX_PROOF)
     end
 end
 
 function action.Pick(m)
-    local d = dispute_of(m, { challenger = true }, "pick")
+    local d = dispute_of(m, { challenger = true }, "picks")
     local choice = m.tag.choice or ""
     if not d then
         return
     elseif #choice > MAX_PICK then
         return refuse(m, 422, "nothing that can be picked here")
     end
-    local state, why = lib.judge.pick(d.at, choice)
+    local state, why = lib.judge.pick(d.at, d.number, choice)
     if not state then
         return refuse(m, 422, why)
     end

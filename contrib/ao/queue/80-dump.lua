@@ -243,16 +243,16 @@ end
 
 function load_line.dispute(l)
     local d = values(l, DISPUTE)
-    d.moves, d.known = {}, disputes.known(d)
-    disputes.place(d, lib.judge.open(d.known))
+    d.moves = {}
+    disputes.place(d, lib.judge.open(unbase64url(d.result)))
     Q.disputes[l.id] = d
     Q.dispute_list[#Q.dispute_list + 1] = l.id
 end
 
 function load_line.move(l)
     local d, bytes = Q.disputes[l.id], unbase64url(l.data)
+    disputes.place(d, assert(lib.judge[l.kind](d.at, #d.moves, bytes)))
     d.moves[#d.moves + 1] = { l.kind, bytes }
-    disputes.place(d, assert(lib.judge[l.kind](d.at, bytes)))
 end
 
 function load_line.lease(l)
