@@ -48,7 +48,7 @@ static const struct command commands[] = {
       .run = cmd_submit },
     { "status", "show how far the batches are", .run = cmd_status },
     { "wait", "wait until batches are done", .run = cmd_wait },
-    { "cancel", "end the work on a batch, keep what is done",
+    { "cancel", "end the work on a batch, keep completed answers",
       .run = cmd_cancel },
     { "export", "write the answers of a batch or a checkpoint",
       .run = cmd_export },
