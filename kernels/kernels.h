@@ -197,16 +197,8 @@ struct x1_kernels {
     void (*silu)(float *y, const float *x, size_t n);
 };
 
-/* What a CPU can do, as a mask. */
-enum {
-    X1_AVX2 = 1,
-    X1_VNNI = 2, /* of AVX-512 */
-    X1_AMX = 4,
-    X1_SDOT = 8,
-    X1_AVXVNNI = 16 /* of 256 bits, with or without AVX-512 */
-};
-
-/* A level: its name in the setting `kernel`, and what it needs of a CPU. */
+/* A level: its name in the setting `kernel`, and what it needs of a CPU, a mask
+ * (levels.h). */
 struct x1_level {
     const char *name;
     unsigned cpu;

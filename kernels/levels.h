@@ -1,11 +1,21 @@
 /*
  * What fills a table, for levels.c alone: one function for the reference and
- * one for each level that has code, which overrides what it has.
+ * one for each level that has code, which overrides what it has.  And what a
+ * level may need of a CPU, a bit each; a mask means the same in every build.
  */
 #ifndef APUS_KERNELS_LEVELS_H
 #define APUS_KERNELS_LEVELS_H
 
 struct x1_kernels;
+
+/* What a CPU can do, as a mask. */
+enum {
+    X1_AVX2 = 1,
+    X1_VNNI = 2, /* of AVX-512 */
+    X1_AMX = 4,
+    X1_SDOT = 8,
+    X1_AVXVNNI = 16 /* of 256 bits, with or without AVX-512 */
+};
 
 /* Every operation, in plain C (reference.c). */
 void x1_reference_init(struct x1_kernels *k);
