@@ -138,12 +138,12 @@ static int queue_info(struct settings *s, int argc, char **argv)
 /* ---- allow, revoke ------------------------------------------------------- */
 
 /* A number that a message has: what the queue refuses is not signed. */
-struct number {
+struct bounded {
     const char *option, *text; /* as it was given; NULL: it was not */
     uint64_t least, most;
 };
 
-static int check_number(const struct number *n, struct err *err)
+static int check_number(const struct bounded *n, struct err *err)
 {
     uint64_t v;
 
@@ -159,7 +159,7 @@ static int check_number(const struct number *n, struct err *err)
 static int say_of_node(struct settings *s, int argc, char **argv,
                        const struct opt_command *c, const char *action,
                        const char *response, const char *key,
-                       struct number *value)
+                       struct bounded *value)
 {
     struct item_text_tag tag[3] = { { "Action", action }, { "Node", NULL } };
     const char *args[1] = { NULL };
@@ -178,7 +178,7 @@ static int say_of_node(struct settings *s, int argc, char **argv,
 
 static const struct opt queue_allow_opts[] = {
     { 0, "max", "N", "most requests that it may have at once; default:"
-      " 1000", offsetof(struct number, text) },
+      " 1000", offsetof(struct bounded, text) },
     { .name = NULL }
 };
 
@@ -192,7 +192,7 @@ static const struct opt_command queue_allow_command = {
 
 static int queue_allow(struct settings *s, int argc, char **argv)
 {
-    struct number max = { "--max", NULL, 1, 50000 };
+    struct bounded max = { "--max", NULL, 1, 50000 };
 
     return say_of_node(s, argc, argv, &queue_allow_command, "Allow",
                        "Allow-Response", "Max", &max);
@@ -200,7 +200,7 @@ static int queue_allow(struct settings *s, int argc, char **argv)
 
 static const struct opt queue_revoke_opts[] = {
     { 0, "block", "HEIGHT", "from this block on; default: at once",
-      offsetof(struct number, text) },
+      offsetof(struct bounded, text) },
     { .name = NULL }
 };
 
@@ -213,7 +213,7 @@ static const struct opt_command queue_revoke_command = {
 
 static int queue_revoke(struct settings *s, int argc, char **argv)
 {
-    struct number block = { "--block", NULL, 0, 999999999999 };
+    struct bounded block = { "--block", NULL, 0, 999999999999 };
 
     return say_of_node(s, argc, argv, &queue_revoke_command, "Revoke",
                        "Revoke-Response", "Block", &block);

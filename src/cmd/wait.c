@@ -37,7 +37,7 @@
 #define PAUSE_LOCAL_MS 1000
 #define IDLE_LOOKS 3
 
-struct look {
+struct wait_view {
     const struct settings *settings;
     const struct spool *spool;
     struct owners *owners;
@@ -80,7 +80,7 @@ static void say(struct wait_for *w, const char *text)
 
 /* One that is not done: true if a worker has it, or will, as far as anybody
  * knows.  `error` gets why the last start failed. */
-static bool is_worked(struct look *l, struct wait_for *w,
+static bool is_worked(struct wait_view *l, struct wait_for *w,
                       const struct batch *b, char error[STATUS_TEXT])
 {
     struct owners *o = owners_ask(b, 1);
@@ -105,7 +105,7 @@ static bool is_worked(struct look *l, struct wait_for *w,
 }
 
 /* All batches of it were looked for just now. */
-static void judge(struct look *l, struct wait_for *w)
+static void judge(struct wait_view *l, struct wait_for *w)
 {
     char error[STATUS_TEXT] = "", text[80];
     const struct batch *idle = NULL;
@@ -145,7 +145,7 @@ static void judge(struct look *l, struct wait_for *w)
                     id_text(idle->id).s);
 }
 
-static void look_at(struct look *l, struct wait_for *w)
+static void look_at(struct wait_view *l, struct wait_for *w)
 {
     struct err err = ERR_INIT;
 
@@ -171,7 +171,7 @@ static bool any_in_todo(const struct wait_for *list, size_t n)
 }
 
 /* Slurm's controller may be silent for a while: that is said once. */
-static void ask_for_jobs(struct look *l)
+static void ask_for_jobs(struct wait_view *l)
 {
     struct err err = ERR_INIT;
 
@@ -185,7 +185,7 @@ static void ask_for_jobs(struct look *l)
 }
 
 /* How many are not at their end. */
-static size_t look_at_all(struct look *l, struct wait_for *list, size_t n)
+static size_t look_at_all(struct wait_view *l, struct wait_for *list, size_t n)
 {
     size_t left = 0;
 
@@ -263,7 +263,7 @@ static int worse(int a, int b)
 int wait_all(const struct settings *s, const struct spool *spool,
              struct wait_for *list, size_t n, bool strict)
 {
-    struct look l = { .settings = s, .spool = spool };
+    struct wait_view l = { .settings = s, .spool = spool };
     long pause_ms = PAUSE_MIN_MS, most;
     int status = CMD_DONE;
 
