@@ -1,14 +1,18 @@
 /*
  * What the files of the level "avx2" share.  Included first: all that
- * follows is compiled for AVX2.
+ * follows is compiled for AVX2, or for what AVX2_TARGET names instead.
  */
 #ifndef APUS_KERNELS_X86_AVX2_H
 #define APUS_KERNELS_X86_AVX2_H
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
+#ifndef AVX2_TARGET
+#define AVX2_TARGET "avx2"
+#endif
+
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), \
+#pragma clang attribute push(__attribute__((target(AVX2_TARGET))), \
                              apply_to = function)
 #else
 #pragma GCC target("avx2")

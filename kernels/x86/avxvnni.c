@@ -14,6 +14,7 @@
  */
 #include <config.h>
 
+#define AVX2_TARGET "avx2,avxvnni" /* of clang, which takes the first alone */
 #include "kernels/x86/avx2.h"
 
 #include "kernels/levels.h"
@@ -22,10 +23,7 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,avxvnni"))), \
-                             apply_to = function)
-#else
+#if !defined(__clang__)
 #pragma GCC target("avx2,avxvnni")
 #endif
 
@@ -291,7 +289,6 @@ void x1_avxvnni_init(struct x1_kernels *k)
 }
 
 #if defined(__clang__)
-#pragma clang attribute pop
 #pragma clang attribute pop
 #endif
 
