@@ -73,4 +73,14 @@ gives 1 "norms after a sublayer" model add "$top/vectors/x1/models/tiny-olmo2" \
     --no-tokenizer --activations A8
 has err 'A8R is not for models with norms between' "says so"
 gives 0 "as A14" model add "$top/vectors/x1/models/tiny-olmo2" --no-tokenizer
+gives 0 "what it is" model info tiny-olmo2
+has out '^norms of q, k: over all heads$' "norms over all heads"
+has out '^norms of a layer: after$' "after"
+has out '^gate: SiLU$' "SiLU"
+gives 0 "layers that differ, GELU" \
+    model add "$top/vectors/x1/models/tiny-gemma3" --no-tokenizer
+gives 0 "what it is" model info tiny-gemma3
+has out '^window, attention scale, RoPE: by layer$' "by layer"
+has out '^norms of a layer: before and after$' "before and after"
+has out '^gate: GELU$' "GELU"
 finish

@@ -492,7 +492,13 @@ static void print_record(const struct model_record *r)
                                                : "its own");
     printf("biases of q, k, v: %s\n", r->flags & MODEL_QKV_BIAS ? "yes"
                                                                 : "no");
-    printf("norms of q, k: %s\n", r->flags & MODEL_QK_NORM ? "yes" : "no");
+    printf("norms of q, k: %s\n",
+           r->flags & MODEL_WIDE_NORM ? "over all heads"
+           : r->flags & MODEL_QK_NORM ? "yes" : "no");
+    printf("norms of a layer: %s\n",
+           r->flags & MODEL_NORM_BOTH    ? "before and after"
+           : r->flags & MODEL_NORM_AFTER ? "after" : "before");
+    printf("gate: %s\n", r->flags & MODEL_GELU ? "GELU" : "SiLU");
     printf("activations: %s\n", r->flags & MODEL_A8R ? "A8R"
            : r->flags & MODEL_A8 ? "A8" : "A14");
     printf("eps: %.9g\n", (double)r->eps);
