@@ -161,9 +161,9 @@ time_left() {
     esac
 }
 
-# How many ranks: as many as were asked for, else one a GPU or one a core, as
-# far as memory and requests allow; the worker says which in one line.  Where
-# it cannot, what was asked for.
+# How many ranks: as many as were asked for, else one a GPU or one a socket,
+# whose cores are its threads, as far as memory and requests allow; the worker
+# says which in one line.  Where it cannot, what was asked for.
 plan=$({
     printf '%s\n' "$facts"
     scontrol show node "${SLURM_JOB_NODELIST:-}" 2>/dev/null || :
@@ -187,7 +187,7 @@ shape() {
     echo "--nodes=$nodes"
     [ "$ranks" -eq 0 ] || echo "--ntasks=$ranks"
     [ "$per_node" -eq 0 ] || echo "--ntasks-per-node=$per_node"
-    [ "$cpus" -le 1 ] || echo "--cpus-per-task=$cpus"
+    [ "$cpus" -eq 0 ] || echo "--cpus-per-task=$cpus"
     [ "$over" -eq 0 ] || echo --overcommit
 }
 

@@ -66,11 +66,18 @@ static void make_asked(struct plan *p, const struct plan_job *j)
     p->overcommit = j->all_cpus && p->ranks * p->cpus > j->all_cpus;
 }
 
+/* CPUs of a socket; a job may have a part of one. */
+static uint64_t socket_cpus(const struct plan_job *j)
+{
+    uint64_t all = j->node_cpus ? j->node_cpus : j->cpus;
+
+    return at_least_one(divide_up(all, at_least_one(j->sockets)));
+}
+
 void plan_make(struct plan *p, const struct plan_job *j,
                const struct plan_need *need)
 {
     uint64_t nodes = at_least_one(j->nodes), cpus = at_least_one(j->cpus);
-    uint64_t each;
 
     memset(p, 0, sizeof(*p));
     p->memory = j->memory;
@@ -78,11 +85,16 @@ void plan_make(struct plan *p, const struct plan_job *j,
         make_asked(p, j);
         return;
     }
-    p->bound = j->gpus ? PLAN_GPUS : PLAN_CORES;
-    each = at_least_one(j->threads);
-    if (each < j->cpus_per_task)
-        each = j->cpus_per_task;
-    p->per_node = j->gpus ? j->gpus : at_least_one(cpus / each);
+    if (j->gpus) {
+        p->bound = PLAN_GPUS;
+        p->per_node = j->gpus;
+    } else if (j->cpus_per_task > at_least_one(j->threads)) {
+        p->bound = PLAN_TASK_CPUS;
+        p->per_node = at_least_one(cpus / j->cpus_per_task);
+    } else {
+        p->bound = PLAN_SOCKETS;
+        p->per_node = divide_up(cpus, socket_cpus(j));
+    }
     bound_by(p, memory_holds(j->memory, need), PLAN_MEMORY);
     if (need->requests)
         bound_by(p, divide_up(divide_up(need->requests, PLAN_REQUESTS),
@@ -105,8 +117,12 @@ static void report_bound(char *text, size_t n, const struct plan *p,
     case PLAN_GPUS:
         snprintf(text, n, "one a GPU");
         break;
-    case PLAN_CORES:
-        snprintf(text, n, "one a core");
+    case PLAN_SOCKETS:
+        snprintf(text, n, "one a socket");
+        break;
+    case PLAN_TASK_CPUS:
+        snprintf(text, n, "one for each %" PRIu64 " CPUs, as was asked for",
+                 j->cpus_per_task);
         break;
     case PLAN_MEMORY:
         snprintf(text, n, "no more fit into %" PRIu64 " MiB of memory, model"
@@ -143,7 +159,8 @@ void plan_describe(char text[PLAN_TEXT], const struct plan *p,
              nodes, plural_s(nodes), each, cores, of,
              plural_s(all ? all : cores),
              nodes > 1 ? " a node" : "", why,
-             all > cores && p->bound == PLAN_CORES
+             all > cores && (p->bound == PLAN_SOCKETS ||
+                             p->bound == PLAN_TASK_CPUS)
                  ? " (--exclusive asks for whole nodes)" : "");
 }
 
@@ -316,6 +333,7 @@ static void least(uint64_t *to, uint64_t v)
 struct parse {
     bool is_job, in_nodes, any_group, asked_gpus;
     uint64_t group_memory, gpus, memory_node, memory_cpu, node_memory;
+    uint64_t sockets, socket_cores; /* of the node that has fewest */
 };
 
 /* Of the nodes: what the smallest has. */
@@ -327,6 +345,10 @@ static void take_node(struct plan_job *j, struct parse *s,
     else if (is_named(f, "RealMemory") && memory(f) > MIB)
         /* 1 is the default, and says nothing */
         least(&s->node_memory, memory(f));
+    else if (is_named(f, "Sockets"))
+        least(&s->sockets, value(f));
+    else if (is_named(f, "CoresPerSocket"))
+        least(&s->socket_cores, value(f));
     else if (is_named(f, "ThreadsPerCore") && value(f) > j->threads)
         j->threads = value(f);
 }
@@ -389,6 +411,9 @@ int plan_job_parse(struct plan_job *out, const char *text, size_t n,
         return err_set(err, ERR_INPUT, "no job is described");
     if (!j.cpus)
         j.cpus = j.all_cpus / j.nodes;
+    /* a node that was configured with a number of CPUs alone has as many
+     * sockets of one core */
+    j.sockets = s.socket_cores > 1 ? s.sockets : 0;
     /* who asks for whole nodes gets those of them too, and steps do not */
     j.gpus = s.asked_gpus ? s.gpus : 0;
     j.memory = s.group_memory ? s.group_memory : s.memory_node;

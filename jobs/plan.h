@@ -1,7 +1,7 @@
 /*
  * How many ranks a node gets: as many as were asked for, else one a GPU or one
- * a core, as far as the memory of the node, or of the job there, and the
- * requests allow.
+ * a socket, whose cores are its threads, as far as the memory of the node, or
+ * of the job there, and the requests allow.
  */
 #ifndef APUS_JOBS_PLAN_H
 #define APUS_JOBS_PLAN_H
@@ -20,6 +20,7 @@ struct plan_job {
     uint64_t cpus;       /* that the job has on a node */
     uint64_t node_cpus;  /* that the node has */
     uint64_t threads;    /* CPUs of a core */
+    uint64_t sockets;    /* of the node; 0: not known, taken for one */
     uint64_t gpus;       /* that the job has on a node */
     uint64_t memory;     /* bytes that it may use on a node */
     uint64_t all_cpus;   /* that the job has on all nodes */
@@ -38,7 +39,8 @@ struct plan_need {
 };
 
 enum plan_bound {
-    PLAN_ASKED, PLAN_GPUS, PLAN_CORES, PLAN_MEMORY, PLAN_REQUEST_COUNT
+    PLAN_ASKED, PLAN_GPUS, PLAN_SOCKETS, PLAN_TASK_CPUS, PLAN_MEMORY,
+    PLAN_REQUEST_COUNT
 };
 
 struct plan {

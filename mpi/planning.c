@@ -110,6 +110,8 @@ int planning(const struct settings *s, const char *model_path,
     /* of the node that this is, which the others are like */
     if (!job.memory || machine_memory() < job.memory)
         job.memory = machine_memory();
+    if (!job.sockets)
+        job.sockets = machine_sockets();
     look_at_work(&need, s, model_path, name, n);
     plan_make(&p, &job, &need);
     plan_describe(text, &p, &job, &need);

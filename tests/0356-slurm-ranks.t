@@ -29,25 +29,25 @@ cpus() { # COUNT: that the last job had
 }
 submit whole 257 --nodes 2
 cpus 8
-has out ' 8 ranks on 2 nodes, 4 on each, with 4 cores a node: one a core' \
-    "a rank a core of whole nodes"
+has out ' 4 ranks on 2 nodes, 2 on each, with 4 cores a node: one a socket' \
+    "a rank a socket of whole nodes"
 # a rank that Open MPI loses while it begins has the job start again
 [ "$(grep -c ' ranks on ' out)" -eq $(($(field "$job" Restarts) + 1)) ] &&
     r=0 || r=1
 report $r "in one line a start"
-has out ' 257 requests, 8 ranks' "and so many work"
+has out ' 257 requests, 4 ranks' "and so many work"
 ! grep -v "^20[0-9-]*T[0-9:]*Z n[12] slurm:$job apus-[a-z]*[][0-9]*: " out \
     >err && r=0 || r=1
 report $r "each line of the log has time, node and job"
 submit shared 257 --nodes 2 --exclusive no
 cpus 2
-has out ' 2 ranks on 2 nodes, 1 on each, with 1 of 4 cores a node: one a core' \
-    "a rank a core of what the job has"
-submit memory 257 --nodes 2 --kv-memory 400M
-has out ' 4 ranks on 2 nodes, 2 on each, .*: no more fit into 1000 MiB' \
+has out ' 2 ranks on 2 nodes, .*, with 1 of 4 cores a node: one a socket' \
+    "a rank of what the job has"
+submit memory 257 --nodes 2 --kv-memory 600M
+has out ' 2 ranks on 2 nodes, 1 on each, .*: no more fit into 1000 MiB' \
     "as many as fit into memory"
-submit few 40 --nodes 1
-has out ' 2 ranks on 1 node, .*: one for 32 of 40 requests' \
+submit few 20 --nodes 1
+has out ' 1 rank on 1 node, .*: one for 20 requests' \
     "no more than the requests need"
 submit gpus 257 --nodes 1 --sbatch --gres=gpu:2
 has out ' 2 ranks on 1 node, with 4 cores: one a GPU' "a rank a GPU"

@@ -31,8 +31,8 @@ has err 'Slurm job [0-9]*: 2 ranks on 2 nodes, 1 on each' "it takes both nodes"
 has err ' 70 requests, 2 ranks' "with a rank on each"
 answered salloc
 run whole salloc -Q -N2 --exclusive
-has err 'Slurm job [0-9]*: 4 ranks on 2 nodes, .*: one for 32 of 70 requests' \
-    "whole nodes, as many ranks as the requests need"
+has err 'Slurm job [0-9]*: 4 ranks on 2 nodes, .*: one a socket' \
+    "whole nodes, a rank a socket"
 answered whole
 sbatch -W -N2 -n3 -o script.log --wrap "exec '$apus' run q.jsonl -m nano \
     -o script.out --spool '$tmp/script'" >out 2>err && r=0 || r=1

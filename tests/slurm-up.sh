@@ -113,10 +113,16 @@ TXT
         echo GresTypes=gpu
         gres=Gres=gpu:$gpus
     fi
+    # two sockets, where there are cores for them: with CPUs alone Slurm says
+    # that each is one
+    shape=
+    if [ "$cpus" -ge 4 ] && [ $((cpus % 2)) -eq 0 ]; then
+        shape="Sockets=2 CoresPerSocket=$((cpus / 2)) ThreadsPerCore=1"
+    fi
     i=1
     while [ $i -le "$nodes" ]; do
         echo "NodeName=n$i NodeHostname=$host NodeAddr=127.0.0.1" \
-            "Port=$((base + i)) CPUs=$cpus RealMemory=1000 $gres"
+            "Port=$((base + i)) CPUs=$cpus $shape RealMemory=1000 $gres"
         i=$((i + 1))
     done
     echo "PartitionName=batch Nodes=n[1-$nodes] Default=YES" \

@@ -25,12 +25,26 @@
               "   State=IDLE ThreadsPerCore=1 TmpDisk=0\n" \
               "   Reason=fan RealMemory=7 CPUTot=1 [root@2026-11-30]\n"
 
+#define SOCKETS "NodeName=n1 Arch=x86_64 CoresPerSocket=2 \n" \
+                "   CPUAlloc=0 CPUEfctv=8 CPUTot=8 CPULoad=1.05\n" \
+                "   RealMemory=1000 AllocMem=0 Sockets=4 Boards=1\n" \
+                "   State=IDLE ThreadsPerCore=1 TmpDisk=0\n"
+
 /* Jobs, as Slurm shows them between HEAD and TAIL. */
 static const char two[] =
     "   NumNodes=2 NumCPUs=8 NumTasks=2 CPUs/Task=1 ReqB:S:C:T=0:0:*:*\n"
     "   Socks/Node=* NtasksPerN:B:S:C=0:0:*:* CoreSpec=*\n"
     "     Nodes=n[1-2] CPU_IDs=0-3 Mem=0 GRES=\n"
     "   MinCPUsNode=1 MinMemoryNode=0 MinTmpDiskNode=0\n";
+static const char full[] =
+    "   NumNodes=2 NumCPUs=16 NumTasks=2 CPUs/Task=1\n"
+    "     Nodes=n[1-2] CPU_IDs=0-7 Mem=0 GRES=\n";
+static const char part[] =
+    "   NumNodes=2 NumCPUs=6 NumTasks=2 CPUs/Task=1\n"
+    "     Nodes=n[1-2] CPU_IDs=0-2 Mem=0 GRES=\n";
+static const char wider[] =
+    "   NumNodes=2 NumCPUs=16 NumTasks=2 CPUs/Task=3\n"
+    "     Nodes=n[1-2] CPU_IDs=0-7 Mem=0 GRES=\n";
 static const char one[] =
     "   NumNodes=2 NumCPUs=2 NumTasks=2 CPUs/Task=1\n"
     "     Nodes=n[1-2] CPU_IDs=0 Mem=0 GRES=\n";
@@ -53,7 +67,8 @@ static const char implied[] =
     "   NumNodes=1 NumCPUs=4 NumTasks=1 CPUs/Task=1\n"
     "     Nodes=n1 CPU_IDs=0-3 Mem=0 GRES=gpu:2(IDX:0-1)\n";
 static const char threads[] =
-    "NodeName=n1 CPUTot=16\n   RealMemory=1 ThreadsPerCore=2\n";
+    "NodeName=n1 CPUTot=16 CoresPerSocket=4\n"
+    "   RealMemory=1 Sockets=2 ThreadsPerCore=2\n";
 static const char wide[] =
     "   NumNodes=1 NumCPUs=12 NumTasks=1 CPUs/Task=1\n"
     "     Nodes=n1 CPU_IDs=0-11 Mem=1.50G GRES=\n";
@@ -93,25 +108,32 @@ int main(void)
     const struct plan_need giant = { 4000 * MIB, 0, 10000 };
     struct plan_job j = { .nodes = 5 };
 
-    plans(two, NODES, &nothing, "8 4 1 0: 8 ranks on 2 nodes, 4 on each, with"
-          " 4 cores a node: one a core");
-    plans(one, NODES, &nothing, "2 1 1 0: 2 ranks on 2 nodes, 1 on each, with"
-          " 1 of 4 cores a node: one a core (--exclusive asks for whole"
+    plans(full, SOCKETS, &nothing, "8 4 2 0: 8 ranks on 2 nodes, 4 on each,"
+          " with 8 cores a node: one a socket");
+    plans(part, SOCKETS, &nothing, "4 2 1 0: 4 ranks on 2 nodes, 2 on each,"
+          " with 3 of 8 cores a node: one a socket (--exclusive asks for whole"
           " nodes)");
-    plans(two, NODES, &few, "4 2 2 0: 4 ranks on 2 nodes, 2 on each, with 4"
+    plans(wider, SOCKETS, &nothing, "4 2 4 0: 4 ranks on 2 nodes, 2 on each,"
+          " with 8 cores a node: one for each 3 CPUs, as was asked for");
+    plans(two, NODES, &nothing, "2 1 4 0: 2 ranks on 2 nodes, 1 on each, with"
+          " 4 cores a node: one a socket");
+    plans(one, NODES, &nothing, "2 1 1 0: 2 ranks on 2 nodes, 1 on each, with"
+          " 1 of 4 cores a node: one a socket (--exclusive asks for whole"
+          " nodes)");
+    plans(full, SOCKETS, &few, "4 2 4 0: 4 ranks on 2 nodes, 2 on each, with 8"
           " cores a node: one for 32 of 65 requests");
-    plans(two, NODES, &six, "2 1 4 0: 2 ranks on 2 nodes, 1 on each, with 4"
+    plans(full, SOCKETS, &six, "2 1 8 0: 2 ranks on 2 nodes, 1 on each, with 8"
           " cores a node: one for 6 requests");
-    plans(two, NODES, &single, "2 1 4 0: 2 ranks on 2 nodes, 1 on each, with"
-          " 4 cores a node: one for 1 request");
-    plans(two, NODES, &large, "4 2 2 0: 4 ranks on 2 nodes, 2 on each, with 4"
-          " cores a node: no more fit into 1000 MiB of memory, model and"
+    plans(full, SOCKETS, &single, "2 1 8 0: 2 ranks on 2 nodes, 1 on each,"
+          " with 8 cores a node: one for 1 request");
+    plans(full, SOCKETS, &large, "4 2 4 0: 4 ranks on 2 nodes, 2 on each, with"
+          " 8 cores a node: no more fit into 1000 MiB of memory, model and"
           " kv-memory of one are 400 MiB");
-    plans(two, NODES, &automatic, "6 3 1 0: 6 ranks on 2 nodes, 3 on each,"
-          " with 4 cores a node: no more fit into 1000 MiB of memory, model"
+    plans(full, SOCKETS, &automatic, "6 3 2 0: 6 ranks on 2 nodes, 3 on each,"
+          " with 8 cores a node: no more fit into 1000 MiB of memory, model"
           " and kv-memory of one are 200 MiB");
-    plans(two, NODES, &giant, "2 1 4 0: 2 ranks on 2 nodes, 1 on each, with 4"
-          " cores a node: no more fit into 1000 MiB of memory, model and"
+    plans(full, SOCKETS, &giant, "2 1 8 0: 2 ranks on 2 nodes, 1 on each, with"
+          " 8 cores a node: no more fit into 1000 MiB of memory, model and"
           " kv-memory of one are 4000 MiB");
     plans(asked, NODES, &few, "6 3 2 1: 6 ranks on 2 nodes, 3 on each, with 4"
           " cores a node: as many as were asked for");
@@ -119,15 +141,15 @@ int main(void)
           " a node: as many as were asked for");
     plans(gpus, "", &nothing, "4 2 4 0: 4 ranks on 2 nodes, 2 on each, with 8"
           " cores a node: one a GPU");
-    plans(implied, NODES, &nothing, "4 4 1 0: 4 ranks on 1 node, with 4"
-          " cores: one a core");
+    plans(implied, NODES, &nothing, "1 1 4 0: 1 rank on 1 node, with 4"
+          " cores: one a socket");
     plans(narrow, "", &nothing, "1 1 1 0: 1 rank on 1 node, with 1 core: one a"
-          " core");
-    plans(wide, threads, &nothing, "6 6 2 0: 6 ranks on 1 node, with 6 of 8"
-          " cores: one a core (--exclusive asks for whole nodes)");
-    plans(memory, NODES, &large, "1 1 4 0: 1 rank on 1 node, with 4 cores: no"
-          " more fit into 600 MiB of memory, model and kv-memory of one are"
-          " 400 MiB");
+          " socket");
+    plans(wide, threads, &nothing, "2 2 6 0: 2 ranks on 1 node, with 6 of 8"
+          " cores: one a socket (--exclusive asks for whole nodes)");
+    plans(memory, SOCKETS, &large, "1 1 4 0: 1 rank on 1 node, with 4 of 8"
+          " cores: no more fit into 600 MiB of memory, model and kv-memory of"
+          " one are 400 MiB");
     ok(plan_job_parse(&j, "", 0, NULL) && plan_job_parse(&j, NODES,
                                                           strlen(NODES), NULL)
        && j.nodes == 5, "no job");

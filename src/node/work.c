@@ -164,11 +164,11 @@ unsigned work_ranks(const struct settings *s, const struct batch_info *info,
                     const char *model_path)
 {
     const char *why = work_no_mpi();
-    unsigned cores = machine_cores(), sockets = machine_sockets();
+    unsigned cores = machine_cores();
     struct plan_job job = {
-        .nodes = 1, .cpus = cores, .memory = machine_memory(),
+        .nodes = 1, .cpus = cores, .node_cpus = cores,
+        .sockets = machine_sockets(), .memory = machine_memory(),
         .per_node = settings_count(s, "ranks"),
-        .cpus_per_task = (cores + sockets - 1) / sockets
     };
     struct plan_need need;
     char text[PLAN_TEXT];
