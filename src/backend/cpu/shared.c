@@ -161,7 +161,11 @@ static unsigned char *map(int fd, size_t size, int protection)
 {
     void *p = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
 
-    return p == MAP_FAILED ? NULL : p;
+    if (p == MAP_FAILED)
+        return NULL;
+    /* where the system gives large pages to such memory, all of it is read */
+    madvise(p, size, MADV_HUGEPAGE);
+    return p;
 }
 
 static int open_of(const struct holder *h)
@@ -320,6 +324,7 @@ void shared_close(struct shared *s)
         if ((s->filling || flock(s->list, LOCK_EX | LOCK_NB) == 0) &&
             is_ours(s->list, s->path) && write_list(s, false) == 0)
             unlink(s->path);
+        flock(s->list, LOCK_UN); /* a child may have the descriptor, too */
         close(s->list);
     }
     if (s->fd >= 0)
