@@ -169,11 +169,19 @@ static void report_beat(struct rank_side *r)
 
 static int open_backend(struct rank_side *r, struct err *err)
 {
+    const struct caller caller = { .note = log_note };
+
     if (r->backend)
         return 0;
-    if (!r->o.pretend)
-        return backend_open(&r->backend, r->o.kernel, r->o.threads, err);
-    r->backend = pretend_new();
+    if (r->o.pretend) {
+        r->backend = pretend_new();
+        return 0;
+    }
+    if (backend_open(&r->backend, r->o.kernel, r->o.threads, err))
+        return -1;
+    /* others have patience for a rank that reads its model, not without end */
+    if (r->o.share)
+        backend_share(r->backend, r->o.lost_s * START_FACTOR / 2, &caller);
     return 0;
 }
 

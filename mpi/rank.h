@@ -28,6 +28,7 @@ struct rank_options {
     const char *reuse;       /* a spool whose answers are taken over, borrowed;
                                 NULL: all are computed */
     bool pretend;
+    bool share;              /* packed weights, with ranks of this machine */
     unsigned lost_s;         /* rank 0 is lost when silent so long */
 };
 

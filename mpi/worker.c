@@ -461,6 +461,7 @@ static void fill_options(const struct worker *w, struct rank_options *o)
         .max_sequences = settings_count(s, "batch"),
         .kv_bytes = kv_ceiling(w),
         .pretend = w->pretend,
+        .share = local_ranks(w) > 1,
         .reuse = strcmp(settings_text(s, "reuse"), "yes") == 0
                      ? settings_text(s, "spool") : NULL,
         .lost_s = (unsigned)settings_count(s, "rank-timeout"),

@@ -81,6 +81,13 @@ for size in 2 4; do
     ranks $size -- "$batch"
     same "$size ranks: the same bytes (exit $got)"
     again
+    APUS_LOG_LEVEL=info
+    ranks $size -- "$batch"
+    APUS_LOG_LEVEL=warning
+    [ "$(grep -c 'shares the weights that process [0-9]* has packed$' err)" \
+        -eq $((size - 1)) ] && r=0 || r=1
+    report $r "$size ranks: one packs the weights, the others share them"
+    again
     gives 0 "apus run on $size ranks" run q.jsonl -m nano -o got.jsonl \
         --ranks $size
     cmp want.jsonl got.jsonl >out 2>&1 && r=0 || r=1

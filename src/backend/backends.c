@@ -26,3 +26,9 @@ int backend_open(struct backend **out, const char *name, size_t threads,
     *out = cpu_new(&k, threads ? threads : machine_whole_cores());
     return 0;
 }
+
+void backend_share(struct backend *b, unsigned wait_s,
+                   const struct caller *caller)
+{
+    cpu_share(b, wait_s, caller);
+}

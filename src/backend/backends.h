@@ -14,6 +14,7 @@
 
 #include "engine/backend.h"
 
+struct caller;
 struct err;
 
 /* Open a backend that has passed its self-test; the caller closes it with
@@ -24,5 +25,13 @@ struct err;
  * build or on this machine.  ERR_FATAL: it computes wrongly here. */
 int backend_open(struct backend **out, const char *name, size_t threads,
                  struct err *err);
+
+/* Share the weights of models that come to its sink from now on with other
+ * processes of this machine that say so, too: one of them packs, the others map
+ * what it made (backend/cpu/shared.h), after at most wait_s seconds.  The
+ * caller, which is copied, is told who has packed them; what cannot be shared
+ * is packed by each, with a warning. */
+void backend_share(struct backend *b, unsigned wait_s,
+                   const struct caller *caller);
 
 #endif

@@ -138,15 +138,14 @@ unsigned machine_whole_cores(void)
 }
 
 /* Numbers of packages are small; larger ones count as one more. */
-unsigned machine_sockets(void)
+static uint64_t packages(void)
 {
     cpu_set_t set;
     uint64_t seen = 0;
-    unsigned n = 0;
 
     CPU_ZERO(&set);
     if (sched_getaffinity(0, sizeof(set), &set))
-        return 1;
+        return 0;
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
         uint64_t at[2] = { 0, 0 };
         char path[128];
@@ -158,9 +157,28 @@ unsigned machine_sockets(void)
         if (numbers(path, at) == 1)
             seen |= (uint64_t)1 << (at[0] < 63 ? at[0] : 63);
     }
-    for (; seen; seen &= seen - 1)
+    return seen;
+}
+
+unsigned machine_sockets(void)
+{
+    unsigned n = 0;
+
+    for (uint64_t seen = packages(); seen; seen &= seen - 1)
         n++;
     return n ? n : 1;
+}
+
+int machine_socket(void)
+{
+    uint64_t seen = packages();
+    int n = 0;
+
+    if (!seen || (seen & (seen - 1)))
+        return -1;
+    for (; !(seen & 1); seen >>= 1)
+        n++;
+    return n;
 }
 
 /* ---- memory -------------------------------------------------------------- */

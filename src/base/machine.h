@@ -22,6 +22,10 @@ unsigned machine_whole_cores(void);
  * knows. */
 unsigned machine_sockets(void);
 
+/* The number of the socket that all CPUs which this process may use belong to;
+ * -1 if they are of several, or nobody knows. */
+int machine_socket(void);
+
 /* Bytes of memory, by what is installed and the limits of its control groups;
  * 0 if nobody knows. */
 uint64_t machine_memory(void);

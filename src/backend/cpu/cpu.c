@@ -42,6 +42,8 @@ struct cpu {
     struct x1_kernels k;
     const struct model *model; /* NULL: nothing is loaded */
     struct weights weights;    /* of the model below, or of `model` */
+    struct weights_share share;
+    bool shares;
     struct model_sink sink;
     bool has_came;             /* the sink has all of a model .. */
     struct id came;            /* .. this one */
@@ -472,7 +474,8 @@ static int sink_begin(void *self, const struct model_record *rec,
     unload(c);
     weights_clear(&c->weights);
     c->has_came = false;
-    return weights_begin(&c->weights, &c->k, c->threads, rec, err);
+    return weights_begin(&c->weights, &c->k, c->threads, rec,
+                         c->shares ? &c->share : NULL, err);
 }
 
 static void sink_rows(void *self, uint32_t tensor, const struct x1_matrix *m,
@@ -513,4 +516,12 @@ struct backend *cpu_new(const struct x1_kernels *k, size_t threads)
     c->sink = (struct model_sink){ sink_begin, sink_rows, sink_end, c };
     c->base = (struct backend){ &ops, c->k.name, &c->sink };
     return &c->base;
+}
+
+void cpu_share(struct backend *b, unsigned wait_s, const struct caller *caller)
+{
+    struct cpu *c = (struct cpu *)b;
+
+    c->share = (struct weights_share){ wait_s, *caller };
+    c->shares = true;
 }

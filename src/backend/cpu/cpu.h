@@ -11,10 +11,15 @@
 #include <stddef.h>
 
 struct backend;
+struct caller;
 struct x1_kernels;
 
 /* The table is copied.  `threads` compute, the caller's among them; fewer where
  * the system makes no more.  The caller closes it with backend_close. */
 struct backend *cpu_new(const struct x1_kernels *k, size_t threads);
+
+/* backend_share. */
+void cpu_share(struct backend *b, unsigned wait_s,
+               const struct caller *caller);
 
 #endif

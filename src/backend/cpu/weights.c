@@ -7,13 +7,19 @@
 
 #include "backend/cpu/weights.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/cpu/pool.h"
+#include "backend/cpu/shared.h"
+#include "base/buf.h"
+#include "base/id.h"
+#include "base/machine.h"
 #include "base/mem.h"
 #include "model/model.h"
 #include "model/model_layout.h"
+#include "proof/digest.h"
 
 #define CHUNK_BYTES 16384 /* of rows that are worth another thread */
 
@@ -181,9 +187,53 @@ static bool is_matrix(const struct model_record *rec, uint32_t tensor)
            !(tensor == TENSOR_HEAD && rec->flags & MODEL_TIED);
 }
 
+/* What determines the bytes: weights, their packed form, and whose copy. */
+static struct id share_key(const struct weights *w, size_t total)
+{
+    int socket = total < machine_memory() / 4 ? machine_socket() : -1;
+    unsigned char record[MODEL_RECORD_SIZE];
+    struct buf b;
+    struct id key;
+
+    model_record_pack(record, &w->rec);
+    buf_init(&b, 1024);
+    buf_put(&b, record, sizeof(record));
+    buf_printf(&b, "apus packed 1 %s %s %d", PACKAGE_VERSION, w->k->name,
+               socket);
+    digest(&key, b.data, b.len);
+    buf_clear(&b);
+    return key;
+}
+
+/* Whether the room is shared. */
+static bool share_room(struct weights *w, const struct weights_share *share,
+                       size_t total)
+{
+    char why[SHARED_WHY], text[SHARED_WHY + 80];
+
+    switch (shared_open(&w->shared, share_key(w, total), total, share->wait_s,
+                        why)) {
+    case SHARED_NONE:
+        snprintf(text, sizeof(text), "packed weights are not shared with other"
+                 " ranks: %s", why);
+        caller_note(&share->caller, true, text);
+        return false;
+    case SHARED_READY:
+        w->there = true;
+        snprintf(text, sizeof(text), "shares the weights that process %d has"
+                 " packed", shared_giver(w->shared));
+        caller_note(&share->caller, false, text);
+        break;
+    case SHARED_FILL:
+        break;
+    }
+    w->packed = shared_memory(w->shared);
+    return true;
+}
+
 int weights_begin(struct weights *w, const struct x1_kernels *k,
                   struct pool *threads, const struct model_record *rec,
-                  struct err *err)
+                  const struct weights_share *share, struct err *err)
 {
     struct x1_matrix m;
     unsigned char *out;
@@ -199,6 +249,8 @@ int weights_begin(struct weights *w, const struct x1_kernels *k,
         w->at[i] = total;
         total += place(w, i, &m, &out);
     }
+    if (share && share_room(w, share, total))
+        return 0;
     if (mem_big(&packed, total, 1, "weights", err)) {
         weights_clear(w);
         return -1;
@@ -214,6 +266,8 @@ void weights_rows(struct weights *w, uint32_t tensor,
     struct x1_matrix m;
     unsigned char *out;
 
+    if (w->there)
+        return;
     place(w, tensor, &m, &out);
     if (first == 0)
         memcpy(w->packed + w->at[tensor], from->scale,
@@ -240,12 +294,17 @@ void weights_end(struct weights *w)
     }
     if (w->rec.flags & MODEL_TIED)
         w->head = w->embed;
+    if (w->shared && !w->there)
+        shared_publish(w->shared);
 }
 
 void weights_clear(struct weights *w)
 {
     free(w->layers);
-    free(w->packed);
+    if (w->shared)
+        shared_close(w->shared);
+    else
+        free(w->packed);
     free(w->at);
     memset(w, 0, sizeof(*w));
 }

@@ -12,12 +12,20 @@
 #ifndef APUS_BACKEND_CPU_WEIGHTS_H
 #define APUS_BACKEND_CPU_WEIGHTS_H
 
+#include "base/caller.h"
 #include "kernels/kernels.h"
 #include "proof/model_record.h"
 
 struct err;
 struct model;
 struct pool;
+struct shared;
+
+/* Whom to share packed weights with. */
+struct weights_share {
+    unsigned wait_s;      /* for another process that packs them */
+    struct caller caller; /* is told who has packed them, or why nobody has */
+};
 
 /* Shapes are rows x cols, y = W x: a row makes one output. */
 struct layer_weights {
@@ -30,7 +38,9 @@ struct layer_weights {
 struct weights {
     struct x1_weights embed, head; /* n_vocab x dim; one if they are tied */
     struct layer_weights *layers;
-    unsigned char *packed;         /* what all of them read, or NULL */
+    unsigned char *packed;         /* what all of them read, or NULL .. */
+    struct shared *shared;         /* .. whose memory it is, or NULL .. */
+    bool there;                    /* .. and another process has packed it */
     const struct x1_kernels *k;
     struct pool *threads;
     /* of those that come: */
@@ -47,10 +57,13 @@ int weights_init(struct weights *w, const struct x1_kernels *k,
 void weights_clear(struct weights *w);
 
 /* Make room for the matrices of such a model; kernels and threads are borrowed
- * until weights_clear.  -1, and nothing is kept, when memory is out. */
+ * until weights_clear.  With `share` (NULL: without) the room is shared with
+ * other processes of this machine, of this socket if a quarter of the memory
+ * holds it, and rows that another one has packed are passed over.  -1, and
+ * nothing is kept, when memory is out. */
 int weights_begin(struct weights *w, const struct x1_kernels *k,
                   struct pool *threads, const struct model_record *rec,
-                  struct err *err);
+                  const struct weights_share *share, struct err *err);
 
 /* Pack rows [first, end) of a tensor: all scales are at m->scale, row `first`
  * is at m->w (struct model_sink).  `first` is a multiple of X1_GROUP. */
