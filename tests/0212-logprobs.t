@@ -107,12 +107,47 @@ else
 fi
 
 # ---- in a checkpoint --------------------------------------------------------
+tab=$(printf '\t')
 batch=$(basename spool/done/b* | sed 's/^b//')
 gives 0 "verify the checkpoint" verify "$batch" --recompute all
+gives 0 "show its part" show spool/done/b"$batch"/part-0000.h5
+has out "^logprobs${tab}[1-9]" "how many tokens have them"
+id=$(sed -n '1s/.*"batch_req_\([^"]*\)".*/\1/p' answers.jsonl)
+gives 0 "show an answer" show spool/done/b"$batch"/part-0000.h5 \
+    --request "$id"
+has out "^logprobs$tab-0\.[0-9]* -0" "with its logarithms"
 gives 0 "export it" export "$batch" -o exported.jsonl
 cmp answers.jsonl exported.jsonl >out 2>&1 && r=0 || r=1
 report $r "the same lines"
 cp spool/done/b*/part-0000.h5 want.h5
+
+# change PATH OFFSET FILE: a byte of a dataset
+change() {
+    "$python" - "$@" "$(echo spool/done/b*)" <<'PY'
+import json, sys
+path, offset, file, batch = sys.argv[1:]
+for l in open(batch + "/part-0000.idx"):
+    d = json.loads(l)
+    if d["path"] == path:
+        with open(file, "r+b") as f:
+            f.seek(d["offset"] + int(offset))
+            byte = f.read(1)[0]
+            f.seek(d["offset"] + int(offset))
+            f.write(bytes([byte ^ 1]))
+PY
+}
+for wrong in "/topk/log_sum 0 1" "/topk/logit 8 3" "/topk/token 4 1" \
+    "/topk/top_logit 0 1" "/piece/utf8 0 "; do
+    # shellcheck disable=SC2086
+    set -- $wrong
+    [ -n "$python" ] || break
+    cp want.h5 wrong.h5
+    chmod u+w wrong.h5
+    change "$1" "$2" wrong.h5
+    gives 3 "another $1" verify wrong.h5 --trust --recompute all
+    has out 'in its topk: ' "which is named"
+    [ -z "${3:-}" ] || has out "output token $3, or" "with its place"
+done
 
 # one line more: what is there is taken over with its numbers
 {
@@ -158,16 +193,8 @@ report $r "the same part"
 
 # a damaged part: numbers that no hash covers are computed again
 batch=$(basename spool/done/b* | sed 's/^b//')
-"$python" - spool/done/b"$batch" <<'PY'
-import json, sys
-path = sys.argv[1] + "/part-0000"
-for l in open(path + ".idx"):
-    d = json.loads(l)
-    if d["path"] == "/topk/logit":
-        with open(path + ".h5", "r+b") as f:
-            f.seek(d["offset"] + 2)
-            f.write(b"\x55")
-PY
+chmod u+w spool/done/b"$batch"/part-0000.h5
+change /topk/logit 2 spool/done/b"$batch"/part-0000.h5
 gives 3 "verify the damaged part" verify "$batch"
 gives 0 "repair it" seal --again "$batch"
 cmp spool/done/b*/part-0000.h5 want.h5 >out 2>&1 && r=0 || r=1

@@ -190,7 +190,7 @@ static struct recompute_verdict recompute(const struct record *rec,
     struct recompute *r;
 
     if (recompute_new(&r, &nano, fast, &o, &err) ||
-        recompute_record(r, rec, last, &v, &err))
+        recompute_record(r, rec, last, NULL, &v, &err))
         printf("# %s\n", err.text);
     else
         recompute_free(r);
@@ -590,7 +590,7 @@ static int refused(const struct record *rec, struct recompute_options o)
 
     if (recompute_new(&r, &nano, fast, &o, &err))
         return 0;
-    rc = recompute_record(r, rec, NULL, &v, &err);
+    rc = recompute_record(r, rec, NULL, NULL, &v, &err);
     recompute_free(r);
     printf("# %s\n", err.text);
     return rc == -1 && err.code == ERR_INPUT &&
@@ -677,7 +677,8 @@ static void test_again(void)
         if (i == 1)
             k->leaf[2].kv.b[0] ^= 1;
         commit(k, &rec);
-        if (recompute_record(r, &rec, k->last_bytes, &v, &err) ||
+        if (recompute_record(r, &rec, k->last_bytes, NULL, &v,
+                          &err) ||
             v.same != (i != 1))
             good = false;
     }

@@ -70,6 +70,17 @@ static void print_hex(const char *key, struct id h)
     printf("%s\t%s\n", key, text);
 }
 
+/* Natural logarithms, one for each token. */
+static void print_logprobs(const struct topk *t)
+{
+    if (!t->n)
+        return;
+    printf("logprobs");
+    for (size_t i = 0; i < t->n; i++)
+        printf("%c%.6f", i ? ' ' : '\t', topk_logprob(t, i));
+    putchar('\n');
+}
+
 /* Everything that is short, and the text last: it may have lines. */
 static void print_answer(const struct checkpoint_row *row, uint64_t line,
                          const struct result_record *res)
@@ -100,6 +111,7 @@ static void print_answer(const struct checkpoint_row *row, uint64_t line,
     printf("positions\t%" PRIu32 "\n", res->n);
     show_tokens("prompt", r->prompt, r->n_prompt);
     show_tokens("tokens", r->output, r->n_output);
+    print_logprobs(&row->topk);
     printf("text\t%zu bytes\n", r->text_size);
     show_text((const char *)r->text, r->text_size);
 }
@@ -165,9 +177,11 @@ static int show_part(struct show *s, const struct part_file *f,
         show_id("model", h->model);
         show_id("root", h->part_root);
         printf("first\t%" PRIu64 "\nrequests\t%" PRIu64 "\nanswers\t%" PRIu64
-               "\nlast_rows\t%s\nleaves\t%s\n\n",
+               "\nlast_rows\t%s\nleaves\t%s\nlogprobs\t%" PRIu64
+               "\n\n",
                s->lines_before + h->first + 1, h->count, h->n_rows,
-               h->with_last ? "yes" : "no", h->without_leaves ? "no" : "yes");
+               h->with_last ? "yes" : "no", h->without_leaves ? "no" : "yes",
+               h->n_topk);
         puts("line\tchoice\trequest\tfinish\tprompt\ttokens");
     }
     rc = show_rows(s, c, part_file_path(f), err);

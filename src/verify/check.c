@@ -381,7 +381,8 @@ static int compute(struct check *c, const struct checkpoint_row *row,
     if (c->o->progress)
         c->o->progress(c->o->self, c->computed, c->of);
     c->computed++;
-    if (recompute_record(c->recompute, &row->record, row->last, &v, &why)) {
+    if (recompute_record(c->recompute, &row->record, row->last, &row->topk, &v,
+                         &why)) {
         wrong(c, why.text);
         return why.code == ERR_INPUT ? 0 : err_set(err, why.code, "%s",
                                                    why.text);

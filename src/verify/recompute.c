@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "answer/commit.h"
+#include "answer/logprobs.h"
 #include "answer/prompt.h"
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -30,6 +31,7 @@
 #include "proof/result_record.h"
 #include "proof/trace.h"
 #include "store/record.h"
+#include "store/topk.h"
 
 #define ROWS 64
 #define MAX_ROWS 65536
@@ -45,6 +47,8 @@ struct recompute {
     /* of the record that is being computed, else NULL */
     const struct record *rec;
     const unsigned char *last;
+    const struct topk *likely;   /* or NULL */
+    struct logprobs *logprobs;   /* of them, or NULL */
     struct job_record job;
     struct result_record res;
     struct sequence s;
@@ -287,6 +291,51 @@ static void compare_last(struct recompute *r, const float *last)
     }
 }
 
+/* The first step whose numbers are others, n if there is none. */
+static size_t first_step(const struct topk *a, const struct topk *b)
+{
+    size_t i = 0, k = a->k;
+
+    if (a->k != b->k || a->n != b->n)
+        return 0;
+    while (i < a->n &&
+           memcmp(a->log_sum + 8 * i, b->log_sum + 8 * i, 8) == 0 &&
+           memcmp(a->logit + 4 * i, b->logit + 4 * i, 4) == 0 &&
+           memcmp(a->token + 4 * i * k, b->token + 4 * i * k, 4 * k) == 0 &&
+           memcmp(a->top + 4 * i * k, b->top + 4 * i * k, 4 * k) == 0)
+        i++;
+    return i;
+}
+
+/* Our likeliest tokens, written as a log has them. */
+static void compare_likely(struct recompute *r, const struct answer *a)
+{
+    struct buf mine, theirs;
+    struct topk t;
+    size_t at;
+
+    if (!r->logprobs || a->n_out == 0)
+        return;
+    buf_init(&mine, TEXT_MAX);
+    buf_init(&theirs, TEXT_MAX);
+    topk_put(&theirs, r->likely);
+    if (logprobs_put(&mine, r->logprobs, a, r->m->tokenizer, NULL) ||
+        topk_get(&t, mine.data, mine.len, NULL) ||
+        buf_check(&theirs, "likeliest tokens", NULL)) {
+        differ(r, latest(r), "topk", "the likeliest tokens cannot be compared");
+    } else if ((at = first_step(r->likely, &t)) < t.n) {
+        differ(r, (uint32_t)(r->job.n_prompt - 1 + at), "topk", "the likeliest"
+               " tokens of output token %zu, or their logits, are not those"
+               " computed", at + 1);
+    } else if (mine.len != theirs.len ||
+               memcmp(mine.data, theirs.data, mine.len) != 0) {
+        differ(r, latest(r), "topk", "what ids of the likeliest tokens stand"
+               " for is not what the tokenizer says");
+    }
+    buf_clear(&mine);
+    buf_clear(&theirs);
+}
+
 /* What is left: the result record from the bytes that were made here. */
 static void compare_result(struct recompute *r, const struct answer *a,
                            const struct buf *text)
@@ -308,6 +357,26 @@ static void compare_result(struct recompute *r, const struct answer *a,
                " answer");
 }
 
+static void on_logits(void *self, void *user, uint32_t position,
+                      const float *logits)
+{
+    struct recompute *r = self;
+
+    (void)user;
+    if (r->logprobs)
+        logprobs_logits(r->logprobs, position, logits);
+}
+
+static void on_token(void *self, void *user, uint32_t position,
+                     const struct drawn *d)
+{
+    struct recompute *r = self;
+
+    (void)user;
+    if (r->logprobs)
+        logprobs_token(r->logprobs, position, d->token);
+}
+
 static void on_finished(void *self, const struct answer *a)
 {
     struct recompute *r = self;
@@ -321,6 +390,7 @@ static void on_finished(void *self, const struct answer *a)
     compare_end(r, a);
     compare_text(r, &text);
     compare_last(r, a->last);
+    compare_likely(r, a);
     compare_result(r, a, &text);
     buf_clear(&text);
 }
@@ -443,8 +513,11 @@ static int make_sequence(struct recompute *r, struct err *err)
             .choice = j->choice,
         },
         .ignore_eos = j->flags & JOB_IGNORE_EOS,
+        .without_logits = !r->likely,
         .deep = r->res.level != 0,
     };
+    if (r->likely)
+        r->logprobs = logprobs_new(r->m->model->rec.n_vocab, j->n_prompt);
     take_stops(r);
     return 0;
 }
@@ -460,7 +533,8 @@ static int make_engine(struct recompute *r, struct err *err)
         .with_last = true,
         .deep = true,
     };
-    struct observer obs = { .self = r, .position = on_position,
+    struct observer obs = { .self = r, .logits = on_logits,
+                            .token = on_token, .position = on_position,
                             .finished = on_finished };
 
     return engine_new(&r->engine, r->backend, r->m->model, r->m->tokenizer,
@@ -505,8 +579,8 @@ static int recompute_checked(struct recompute *r, struct err *err)
 }
 
 int recompute_record(struct recompute *r, const struct record *rec,
-                     const unsigned char *last, struct recompute_verdict *v,
-                     struct err *err)
+                     const unsigned char *last, const struct topk *likely,
+                     struct recompute_verdict *v, struct err *err)
 {
     struct err wrong = ERR_INIT;
     int rc = 0;
@@ -514,6 +588,8 @@ int recompute_record(struct recompute *r, const struct record *rec,
     memset(&r->v, 0, sizeof(r->v));
     r->rec = rec;
     r->last = last;
+    r->likely = likely && likely->n ? likely : NULL;
+    r->logprobs = NULL;
     r->id = NULL;
     r->n = 0;
     r->over = r->differs = false;
@@ -526,6 +602,7 @@ int recompute_record(struct recompute *r, const struct record *rec,
         rc = recompute_checked(r, err);
     engine_reset(r->engine); /* one that differs is still there */
     commit_clear(&r->c);
+    logprobs_free(r->logprobs);
     free(r->id);
     r->rec = NULL;
     if (rc)

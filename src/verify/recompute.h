@@ -15,6 +15,7 @@ struct err;
 struct prompt_model;
 struct record;
 struct recompute;
+struct topk;
 
 /* A position as it was computed, and whether the record has the same. */
 struct recompute_step {
@@ -43,6 +44,7 @@ struct recompute_options {
  *   error            the place of `activation out of range`
  *   text             the output text
  *   last             the last residual row
+ *   topk             the likeliest tokens of a step, their logits or bytes
  *   trace            its root, where the record has no leaves
  *   result           anything else of the result record
  * and position the one where it shows: the last one computed for what is
@@ -66,11 +68,12 @@ void recompute_free(struct recompute *r);
  * NULL, n_leaves as in its result) is compared in its output ids and, at the
  * end, by the root of its trace.  `last` is x_L of the last position,
  * dim f32 little-endian (zeros if nothing was drawn there), or NULL if that is
- * not to be compared.  0: computed, and *v says what came out.  -1, and *v as
- * it was: it could not be, with ERR_INPUT for another model, other numerics,
- * unknown flags or a KV cache over the ceiling. */
+ * not to be compared; so may `likely`, the likeliest tokens of each output
+ * token, which must be as many, have n 0.  0: computed, and *v says what came
+ * out.  -1, and *v as it was: it could not be, with ERR_INPUT for another
+ * model, other numerics, unknown flags or a KV cache over the ceiling. */
 int recompute_record(struct recompute *r, const struct record *rec,
-                     const unsigned char *last, struct recompute_verdict *v,
-                     struct err *err);
+                     const unsigned char *last, const struct topk *likely,
+                     struct recompute_verdict *v, struct err *err);
 
 #endif
