@@ -230,6 +230,13 @@ static void test_json(void)
     answer_put_logprobs(&out, &t, 0, token, false);
     ok(strstr(out.data, "\"top_logprobs\":null") != NULL,
        "of a completion, the token alone: %s", out.data);
+    t.utf8 = (const unsigned char *)"\0a";
+    t.piece_bytes = 2;
+    t.end = (const unsigned char *)"\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0";
+    buf_reset(&out);
+    answer_put_logprobs(&out, &t, 1, token, false);
+    ok(strstr(out.data, "{\"tokens\":[\"bytes:\\\\x00\"]") == out.data,
+       "a token of a NUL: %s", out.data);
     buf_clear(&out);
     buf_clear(&b);
 }

@@ -81,15 +81,22 @@ static void put_chat(struct buf *out, const struct topk *t, uint32_t top,
 
 /* ---- completions --------------------------------------------------------- */
 
+/* A text that says itself what it is: readers of JSON take no NUL. */
+static bool is_plain(const char *text, size_t n)
+{
+    return utf8_valid(text, n) && !memchr(text, '\0', n) &&
+           !(n >= 6 && memcmp(text, "bytes:", 6) == 0);
+}
+
 /* The text of a token, of a part of a character "bytes:" and its bytes in
- * hexadecimal, as OpenAI has it. */
+ * hexadecimal, as OpenAI has it.  Two texts have two names. */
 static void put_name(struct buf *out, const struct topk *t, uint32_t id)
 {
     size_t n;
     const char *text = topk_piece(t, id, &n);
     struct buf name;
 
-    if (utf8_valid(text, n)) {
+    if (is_plain(text, n)) {
         json_put_string(out, text, n);
         return;
     }
