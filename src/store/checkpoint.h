@@ -38,11 +38,19 @@ struct checkpoint_head {
                                   * the part has none .. */
     uint32_t topk;               /* .. so many of each */
     uint64_t n_pieces, piece_bytes; /* ids that are named there, bytes */
+    uint64_t n_hidden;           /* positions with all their residual rows */
+    uint64_t n_logits;           /* output tokens with their logits */
     uint32_t custom_id_size;     /* of the longest, to CHECKPOINT_CUSTOM_ID;
                                   * 0: there are none */
     bool with_last;              /* the last rows are there */
     bool without_leaves;         /* of each trace its root alone is there;
                                   * n_leaves is 0 then */
+};
+
+/* Rows of a tensor: bytes of f32, little-endian, whole rows. */
+struct checkpoint_rows {
+    const unsigned char *data;
+    size_t nbytes;
 };
 
 /* One row.  Borrowed bytes. */
@@ -53,6 +61,8 @@ struct checkpoint_row {
                                  * n_leaves as many as there were */
     const unsigned char *last;  /* dim f32, little-endian; NULL: zeros */
     struct topk topk;           /* n is 0, or as many as output tokens */
+    /* For writing; checkpoint_hidden and checkpoint_logits read them. */
+    struct checkpoint_rows hidden, logits;
     const char *custom_id;      /* what the request is called; no NUL ends it */
     size_t custom_id_size;      /* 0: unknown */
 };
@@ -101,6 +111,14 @@ const struct checkpoint_head *checkpoint_head(const struct checkpoint *c);
  * are not checked: record_check.  Row after row is fast. */
 int checkpoint_row(struct checkpoint *c, uint64_t i,
                    struct checkpoint_row *row, struct err *err);
+
+/* Tensors of row i, borrowed in the same way: x_0 .. x_L of each position,
+ * logits of each output token; no bytes where the part has none of it.
+ * ERR_INPUT if they are of another number than the row's. */
+int checkpoint_hidden(struct checkpoint *c, uint64_t i,
+                      struct checkpoint_rows *rows, struct err *err);
+int checkpoint_logits(struct checkpoint *c, uint64_t i,
+                      struct checkpoint_rows *rows, struct err *err);
 
 /* Only the result record of row i (RECORD_RESULT bytes), borrowed in the same
  * way and compared with nothing. */

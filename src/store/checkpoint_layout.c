@@ -154,6 +154,8 @@ void layout_counts(uint64_t count[N_COUNTS], const struct checkpoint_head *h)
     count[COUNT_LEAVES] = h->n_leaves;
     count[COUNT_OUTPUT] = h->n_output;
     count[COUNT_TEXT] = h->text_bytes;
+    count[COUNT_HIDDEN] = h->n_hidden;
+    count[COUNT_LOGITS] = h->n_logits;
     count[COUNT_STEPS] = h->n_topk;
     count[COUNT_TOPK] = h->topk;
     count[COUNT_PIECES] = h->n_pieces;

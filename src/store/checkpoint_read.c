@@ -181,6 +181,8 @@ static void take_counts(struct checkpoint *c)
     h->n_leaves = c->count[COUNT_LEAVES];
     h->n_output = c->count[COUNT_OUTPUT];
     h->text_bytes = c->count[COUNT_TEXT];
+    h->n_hidden = c->count[COUNT_HIDDEN];
+    h->n_logits = c->count[COUNT_LOGITS];
     h->n_topk = c->count[COUNT_STEPS];
     h->topk = (uint32_t)c->count[COUNT_TOPK];
     h->n_pieces = c->count[COUNT_PIECES];
@@ -508,6 +510,45 @@ int checkpoint_row(struct checkpoint *c, uint64_t i, struct checkpoint_row *row,
         return err_prefix(err, "row %ju", (uintmax_t)i + 1);
     *row = t;
     return 0;
+}
+
+static int read_tensor(struct checkpoint *c, uint64_t i,
+                       enum layout_set start, enum layout_set value,
+                       enum layout_set rows, struct checkpoint_rows *out,
+                       struct err *err)
+{
+    uint64_t from, n, at, want;
+
+    *out = (struct checkpoint_rows){ NULL, 0 };
+    if (i >= c->head.n_rows)
+        return err_set(err, ERR_INPUT, "\"%s\" has %ju rows", c->path,
+                       (uintmax_t)c->head.n_rows);
+    if (!c->place[start].there || !c->place[value].there)
+        return 0;
+    if (range(c, start, i, &from, &n, err))
+        return -1;
+    want = n;
+    if (c->place[rows].there && range(c, rows, i, &at, &want, err))
+        return -1;
+    if (n != 0 && n != want)
+        return layout_bad(c->path, start, "has another number of rows than"
+                          " the answer", err);
+    out->nbytes = (size_t)(n * c->place[value].row_bytes);
+    return view(c, value, from, n, &out->data, err);
+}
+
+int checkpoint_hidden(struct checkpoint *c, uint64_t i,
+                      struct checkpoint_rows *rows, struct err *err)
+{
+    return read_tensor(c, i, SET_HIDDEN_START, SET_HIDDEN_VALUE,
+                       SET_LEAF_START, rows, err);
+}
+
+int checkpoint_logits(struct checkpoint *c, uint64_t i,
+                      struct checkpoint_rows *rows, struct err *err)
+{
+    return read_tensor(c, i, SET_LOGITS_START, SET_LOGITS_VALUE,
+                       SET_OUTPUT_START, rows, err);
 }
 
 int checkpoint_result(struct checkpoint *c, uint64_t i,

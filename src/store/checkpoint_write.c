@@ -257,6 +257,22 @@ static int put_topk(struct writer *w, const struct topk *t, size_t n_output,
     return put_pieces(w, t, err);
 }
 
+/* Of a request that did not ask there are none. */
+static int put_tensor(struct writer *w, enum layout_set start,
+                      enum layout_set value, const struct checkpoint_rows *r,
+                      size_t n_rows, struct err *err)
+{
+    uint64_t size = w->column[value].row_bytes;
+
+    if (w->column[start].rank == 0 || size == 0)
+        return 0;
+    if (r->nbytes != 0 && r->nbytes != n_rows * size)
+        return err_set(err, ERR_INPUT, "%s has %zu bytes for %zu rows of %ju",
+                       layout_table[value].path, r->nbytes, n_rows,
+                       (uintmax_t)size);
+    return put_ragged(w, start, value, r->data, r->nbytes / size, err);
+}
+
 /* Behind the text, zeros. */
 static int put_custom_id(struct writer *w, const struct checkpoint_row *row,
                          struct err *err)
@@ -289,7 +305,11 @@ static int put_row(struct writer *w, const struct checkpoint_row *row,
                    r->n_output, err) ||
         put_ragged(w, SET_TEXT_START, SET_TEXT_UTF8, r->text, r->text_size,
                    err) ||
-        put_topk(w, &row->topk, r->n_output, err))
+        put_topk(w, &row->topk, r->n_output, err) ||
+        put_tensor(w, SET_LOGITS_START, SET_LOGITS_VALUE, &row->logits,
+                   r->n_output, err) ||
+        put_tensor(w, SET_HIDDEN_START, SET_HIDDEN_VALUE, &row->hidden,
+                   r->n_leaves, err))
         return -1;
     if (!w->head->with_last)
         return 0;
@@ -302,7 +322,7 @@ static int put_rows(struct writer *w, checkpoint_row_fn *give, void *self,
     static const enum layout_set starts[] = {
         SET_STOP_START, SET_STOP_FROM, SET_PROMPT_START,
         SET_LEAF_START, SET_OUTPUT_START, SET_TEXT_START, SET_TOPK_START,
-        SET_PIECE_START, SET_PIECE_FROM
+        SET_PIECE_START, SET_PIECE_FROM, SET_LOGITS_START, SET_HIDDEN_START
     };
     struct checkpoint_row row;
 
@@ -339,6 +359,12 @@ static int put_rows(struct writer *w, checkpoint_row_fn *give, void *self,
 /* Whether a part of this head has it, unless it has no elements. */
 static bool has_set(const struct checkpoint_head *h, enum layout_set i)
 {
+    if (i >= SET_TOPK_START && i <= SET_PIECE_UTF8)
+        return h->n_topk > 0;
+    if (i == SET_LOGITS_START || i == SET_LOGITS_VALUE)
+        return h->n_logits > 0;
+    if (i == SET_HIDDEN_START || i == SET_HIDDEN_VALUE)
+        return h->n_hidden > 0;
     switch (i) {
     case SET_LAST:
         return h->with_last;
@@ -347,16 +373,6 @@ static bool has_set(const struct checkpoint_head *h, enum layout_set i)
     case SET_LEAF_START:
     case SET_LEAF:
         return !h->without_leaves;
-    case SET_TOPK_START: /* to SET_PIECE_UTF8 */
-    case SET_TOPK_LOG_SUM:
-    case SET_TOPK_LOGIT:
-    case SET_TOPK_TOKEN:
-    case SET_TOPK_TOP:
-    case SET_PIECE_START:
-    case SET_PIECE_TOKEN:
-    case SET_PIECE_FROM:
-    case SET_PIECE_UTF8:
-        return h->n_topk > 0;
     default:
         return !layout_table[i].optional;
     }

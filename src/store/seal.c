@@ -111,7 +111,8 @@ static void add_refused(struct seal *s, uint32_t log, const struct frame *f)
 /* Where the tensors of requests without their record yet are; 0: there is
  * none, since no frame begins there. */
 struct pending {
-    uint64_t index, last, topk;
+    uint64_t index, last, topk, hidden, logits;
+    uint64_t hidden_size, logits_size; /* bytes */
     uint32_t n_topk, k, n_pieces, piece_bytes; /* of the likeliest tokens */
 };
 struct pendings {
@@ -152,6 +153,15 @@ static void pending_topk(struct pending *p, const struct frame *f)
     p->piece_bytes = (uint32_t)t.piece_bytes;
 }
 
+/* Those that cannot be read again whole are not there. */
+static void pending_rows(struct pending *p, const struct frame *f)
+{
+    bool hidden = f->type == FRAME_HIDDEN;
+
+    *(hidden ? &p->hidden : &p->logits) = f->payload ? f->at : 0;
+    *(hidden ? &p->hidden_size : &p->logits_size) = f->payload ? f->n : 0;
+}
+
 static int add_record(struct seal *s, uint32_t log, const struct frame *f,
                       const struct pending *tensors, struct err *err)
 {
@@ -169,6 +179,8 @@ static int add_record(struct seal *s, uint32_t log, const struct frame *f,
         .log = log, .at = f->at, .last = tensors->last,
         .topk = tensors->topk, .n_topk = tensors->n_topk, .k = tensors->k,
         .n_pieces = tensors->n_pieces, .piece_bytes = tensors->piece_bytes,
+        .hidden = tensors->hidden, .hidden_size = tensors->hidden_size,
+        .logits = tensors->logits, .logits_size = tensors->logits_size,
         .n_prompt = (uint32_t)r.n_prompt,
         .n_leaves = (uint32_t)r.n_leaves,
         .n_output = (uint32_t)r.n_output,
@@ -194,6 +206,8 @@ static int take_frame(struct seal *s, uint32_t log, struct pendings *q,
         pending_of(q, f->index)->last = f->at;
     if (f->type == FRAME_TOPK)
         pending_topk(pending_of(q, f->index), f);
+    if (f->type == FRAME_HIDDEN || f->type == FRAME_LOGITS)
+        pending_rows(pending_of(q, f->index), f);
     if (f->type == FRAME_RECORD) {
         struct pending tensors = pending_take(q, f->index);
 
@@ -298,7 +312,8 @@ static bool has_more(const struct seal_row *a, const struct seal_row *b)
 {
     if (a->bare != b->bare)
         return b->bare;
-    return !b->last || (a->topk && !b->topk);
+    return !b->last || (a->topk && !b->topk) || (a->hidden && !b->hidden) ||
+           (a->logits && !b->logits);
 }
 
 /* One row for each line and choice, one reason for each line. */
@@ -421,6 +436,7 @@ static uint64_t row_bytes(const struct seal *s, const struct seal_row *row)
            4 * (uint64_t)row->n_output + row->text + row->stop_bytes +
            (12 + 8 * (uint64_t)row->k) * row->n_topk +
            12 * (uint64_t)row->n_pieces + row->piece_bytes +
+           row->hidden_size + row->logits_size +
            (s->o.with_last ? 4 * (uint64_t)s->o.dim : 0);
 }
 
@@ -462,6 +478,8 @@ void seal_settings(struct seal_options *o, const struct settings *s)
     o->part_size = settings_count(s, "part-size");
     o->with_last = strcmp(settings_text(s, "tensors"), "none") != 0;
     o->with_topk = strcmp(settings_text(s, "tensors"), "topk") == 0;
+    o->with_hidden = strcmp(settings_text(s, "tensors"), "hidden") == 0;
+    o->with_logits = strcmp(settings_text(s, "tensors"), "logits") == 0;
     o->custom_ids = strcmp(settings_text(s, "custom-ids"), "yes") == 0 &&
                     strcmp(settings_text(s, "publish"), "hashes") != 0;
     o->roots_only = strcmp(settings_text(s, "keep-trace"), "roots") == 0;
@@ -479,6 +497,8 @@ int seal_open(struct seal **out, const char *batch_path,
     s->o = *o;
     buf_init(&s->last, (size_t)o->dim * 4);
     buf_init(&s->topk, RECORD_MAX);
+    buf_init(&s->hidden, RECORD_MAX);
+    buf_init(&s->logits, RECORD_MAX);
     if (start_logs_find(&s->logs, batch_path, err))
         goto fail;
     for (uint32_t i = 0; i < s->logs.n; i++)
@@ -510,6 +530,8 @@ void seal_close(struct seal *s)
     start_logs_clear(&s->logs);
     buf_clear(&s->last);
     buf_clear(&s->topk);
+    buf_clear(&s->hidden);
+    buf_clear(&s->logits);
     free(s->row);
     free(s->refused);
     free(s->part);
@@ -570,6 +592,24 @@ static int take_topk(struct seal *s, const struct seal_row *row,
                ? -1 : 0;
 }
 
+/* A tensor of a row as it lies in its log, into b. */
+static int take_rows(struct seal *s, const struct seal_row *row, uint64_t at,
+                     struct buf *b, struct checkpoint_rows *out,
+                     struct err *err)
+{
+    struct frame f;
+
+    *out = (struct checkpoint_rows){ NULL, 0 };
+    if (!at)
+        return 0;
+    if (read_frame(s, row->log, at, &f, err))
+        return -1;
+    buf_reset(b);
+    buf_put(b, f.payload, f.n);
+    *out = (struct checkpoint_rows){ (const unsigned char *)b->data, b->len };
+    return buf_check(b, "a tensor", err);
+}
+
 static int give_row(void *self, uint64_t i, struct checkpoint_row *row,
                     struct err *err)
 {
@@ -581,6 +621,8 @@ static int give_row(void *self, uint64_t i, struct checkpoint_row *row,
     seal_names_get(&g->names, i, row);
     if (take_last(g->s, r, &row->last, err) ||
         take_topk(g->s, r, &row->topk, err) ||
+        take_rows(g->s, r, r->hidden, &g->s->hidden, &row->hidden, err) ||
+        take_rows(g->s, r, r->logits, &g->s->logits, &row->logits, err) ||
         read_frame(g->s, r->log, r->at, &f, err))
         return -1;
     return record_get(&row->record, f.payload, f.n, err);
@@ -619,6 +661,11 @@ int seal_reason(struct seal *s, size_t i, uint32_t *line, struct reason *why,
 static void fill_head(struct checkpoint_head *h, const struct seal *s,
                       const struct seal_part *p)
 {
+    uint64_t hidden_row = 4 * (uint64_t)s->o.dim * (s->o.n_layers + 1);
+    uint64_t logits_row = 4 * (uint64_t)s->o.n_vocab;
+
+    hidden_row += hidden_row == 0;
+    logits_row += logits_row == 0;
     memset(h, 0, sizeof(*h));
     h->model = s->info->model;
     h->batch = s->info->id;
@@ -643,6 +690,8 @@ static void fill_head(struct checkpoint_head *h, const struct seal *s,
         h->topk = r->n_topk ? r->k : h->topk;
         h->n_pieces += r->n_pieces;
         h->piece_bytes += r->piece_bytes;
+        h->n_hidden += r->hidden_size / hidden_row;
+        h->n_logits += r->logits_size / logits_row;
     }
 }
 

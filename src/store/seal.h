@@ -29,6 +29,8 @@ struct seal_options {
     bool with_last;       /* the last residual rows too */
     bool with_topk;       /* the likeliest tokens of every step were asked
                            * for; those of logs are kept in any case */
+    bool with_hidden;     /* .. or the residual rows of every position .. */
+    bool with_logits;     /* .. or the logits of every output token */
     bool custom_ids;      /* what requests are called, too */
     bool roots_only;      /* of each trace its root, without the leaves */
     bool pretended;       /* answers are made up: nothing is to find them */

@@ -349,6 +349,7 @@ static int keep_rows(struct again *a, struct checkpoint *c, bool whole,
             checkpoint_row(c, i, &row, NULL) || !is_of_line(a, &row) ||
             record_check(&row.record, NULL) ||
             (row.topk.n && !whole) || /* no hash of the row covers them */
+            h->n_hidden || h->n_logits || /* large ones are made again */
             !last_fits(h, &row, whole))
             a->report->n_dropped++;
         else if (keep_row(a, h, &row, choice, err))

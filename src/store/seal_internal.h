@@ -2,7 +2,7 @@
  * What the files of seal share.  Not for others.
  *
  * Sealing reads the logs of all starts once and keeps where each answer lies
- * (96 bytes a row), cuts the lines into parts, and then writes part by
+ * (128 bytes a row), cuts the lines into parts, and then writes part by
  * part from the logs, so that memory does not grow with the answers.  The cut
  * depends on the answers and on part-size alone, not on ranks and starts:
  * sealing the batch again, from other logs, writes the same bytes.
@@ -30,6 +30,8 @@ struct seal_row {
     uint64_t at, last; /* offsets in the log; last is 0 without a tensor */
     uint64_t topk;     /* likewise, of the likeliest tokens .. */
     uint32_t n_topk, k, n_pieces, piece_bytes; /* .. and how much of them */
+    uint64_t hidden, logits; /* likewise, of rows and logits .. */
+    uint64_t hidden_size, logits_size; /* .. and their bytes */
     uint64_t text;
     bool commits;      /* its trace commits to a last row */
     bool bare;         /* its trace has leaves, which the log has not */
@@ -78,7 +80,7 @@ struct seal {
     size_t n_refused, cap_refused;
     struct seal_part *part;
     size_t n_parts;
-    struct buf last, topk;
+    struct buf last, topk, hidden, logits;
 };
 
 struct checkpoint_row;
