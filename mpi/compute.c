@@ -16,7 +16,6 @@
 
 #include "answer/answer_record.h"
 #include "answer/commit.h"
-#include "answer/logprobs.h"
 #include "answer/prompt.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -29,6 +28,7 @@
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
+#include "mpi/tensors.h"
 #include "proof/job_record.h"
 #include "proof/line_ids.h"
 #include "proof/result_record.h"
@@ -61,7 +61,7 @@ struct choice {
     uint32_t number;
     struct sequence s;
     struct commit commit;
-    struct logprobs *logprobs; /* or NULL */
+    struct tensors tensors;
 };
 
 struct compute {
@@ -178,7 +178,7 @@ static int tokenize(struct compute *c, const struct work *w, struct err *err)
         rc = batch_request_id(&t->id, c->o.info, t->id, r.custom_id, &e);
     if (rc == 0)
         rc = prompt_take(&t->prompt, c->o.model, &r, t->id, &e);
-    t->topk = c->o.offers_logits && (c->o.with_topk || r.logprobs);
+    t->topk = c->o.offers_logits && (c->o.tensors & TENSORS_TOPK || r.logprobs);
     request_clear(&r);
     free(text);
     if (rc == 0) {
@@ -243,7 +243,7 @@ static int put_reused(struct compute *c, const struct task *t, uint32_t number,
     buf_init(&out, RECORD_MAX);
     record_put(&out, &row->record);
     if (buf_check(&out, "a record", err) == 0 &&
-        (!c->o.with_last || !row->last ||
+        (!(c->o.tensors & TENSORS_LAST) || !row->last ||
          worklog_put(c->log, FRAME_LAST, index, row->last,
                      (size_t)c->o.model->model->rec.dim * 4, err) == 0) &&
         put_reused_topk(c, t, index, &row->topk, err) == 0 &&
@@ -261,13 +261,15 @@ static int put_reused(struct compute *c, const struct task *t, uint32_t number,
 static int reuse_choice(struct compute *c, const struct task *t,
                         uint32_t number, struct err *err)
 {
-    struct reuse_needs needs = { c->o.with_last, c->o.with_leaves, t->topk };
+    struct reuse_needs needs = { c->o.tensors & TENSORS_LAST, c->o.with_leaves,
+                                 t->topk };
     struct sequence s = t->prompt.first;
     struct checkpoint_row row;
     struct job_record job;
     struct id id;
 
-    if (!has_answers(c))
+    /* other answers may lack them, and they are large */
+    if (c->o.tensors & (TENSORS_HIDDEN | TENSORS_LOGITS) || !has_answers(c))
         return 0;
     s.sampling.choice = number;
     if (commit_job(&job, c->o.model->model, &s, NULL))
@@ -294,7 +296,7 @@ static void choice_free(struct compute *c, struct choice *ch)
     if (--t->in_engine == 0 && c->task != t)
         task_free(t);
     commit_clear(&ch->commit);
-    logprobs_free(ch->logprobs);
+    tensors_clear(&ch->tensors);
     free(ch);
 }
 
@@ -329,10 +331,10 @@ static int add_choice(struct compute *c, struct err *err)
     ch->s = t->prompt.first;
     ch->s.sampling.choice = number;
     ch->s.user = ch;
-    ch->s.without_logits = !t->topk;
-    if (t->topk)
-        ch->logprobs = logprobs_new(c->o.model->model->rec.n_vocab,
-                                    ch->s.n_prompt);
+    tensors_init(&ch->tensors, &c->o.model->model->rec, ch->s.n_prompt,
+                 (t->topk ? TENSORS_TOPK : 0) |
+                     (c->o.tensors & ~(unsigned)TENSORS_TOPK));
+    ch->s.without_logits = !tensors_want_logits(&ch->tensors);
     commit_init(&ch->commit, c->o.model->model);
     ch->next = c->open;
     c->open = ch;
@@ -348,8 +350,16 @@ static void on_logits(void *self, void *user, uint32_t position,
     struct choice *ch = user;
 
     (void)self;
-    if (ch->logprobs)
-        logprobs_logits(ch->logprobs, position, logits);
+    tensors_logits(&ch->tensors, position, logits);
+}
+
+static void on_residual(void *self, void *user, uint32_t position,
+                        uint32_t layer, const float *x)
+{
+    struct choice *ch = user;
+
+    (void)self;
+    tensors_residual(&ch->tensors, position, layer, x);
 }
 
 static void on_token(void *self, void *user, uint32_t position,
@@ -358,8 +368,7 @@ static void on_token(void *self, void *user, uint32_t position,
     struct choice *ch = user;
     struct compute *c = self;
 
-    if (ch->logprobs)
-        logprobs_token(ch->logprobs, position, d->token);
+    tensors_token(&ch->tensors, position, d->token);
     c->new_tokens++;
 }
 
@@ -373,38 +382,6 @@ static void on_position(void *self, void *user, const struct position *p)
 
 /* ---- recording ----------------------------------------------------------- */
 
-static int put_last(struct compute *c, const struct answer *a, uint64_t index,
-                    struct err *err)
-{
-    size_t dim = c->o.model->model->rec.dim;
-    struct buf last;
-    int rc;
-
-    if (!c->o.with_last || !a->last)
-        return 0;
-    buf_init(&last, dim * 4);
-    for (size_t i = 0; i < dim; i++)
-        buf_put_f32(&last, a->last[i]);
-    rc = worklog_put(c->log, FRAME_LAST, index, last.data, last.len, err);
-    buf_clear(&last);
-    return rc;
-}
-
-static int put_topk(struct compute *c, const struct choice *ch,
-                    const struct answer *a, uint64_t index, struct err *err)
-{
-    struct buf out;
-    int rc;
-
-    if (!ch->logprobs || a->n_out == 0)
-        return 0;
-    buf_init(&out, RECORD_MAX);
-    rc = logprobs_put(&out, ch->logprobs, a, c->o.model->tokenizer, err) ||
-         worklog_put(c->log, FRAME_TOPK, index, out.data, out.len, err);
-    buf_clear(&out);
-    return rc ? -1 : 0;
-}
-
 static int record(struct compute *c, const struct choice *ch,
                   const struct answer *a, struct err *err)
 {
@@ -414,7 +391,8 @@ static int record(struct compute *c, const struct choice *ch,
 
     buf_init(&out, RECORD_MAX);
     if (answer_record(&out, &ch->commit, &ch->s, ch->task->id, a, err) ||
-        put_last(c, a, index, err) || put_topk(c, ch, a, index, err) ||
+        tensors_put(&ch->tensors, c->log, index, a, c->o.model->tokenizer,
+                    ch->commit.leaves.len / RECORD_LEAF, err) ||
         worklog_put(c->log, FRAME_RECORD, index, out.data, out.len, err))
         goto end;
     done_put(&c->fresh, &c->n_fresh, &c->cap_fresh, (struct work_done){
@@ -590,11 +568,13 @@ static int open_engine(struct compute *c, struct err *err)
     };
     struct engine_options o = {
         .max_sequences = c->o.max_sequences, .kv_bytes = c->o.kv_bytes,
-        .with_last = c->o.with_last
+        .with_last = c->o.tensors & TENSORS_LAST
     };
 
     if (c->o.offers_logits)
         obs.logits = on_logits;
+    if (c->o.tensors & TENSORS_HIDDEN)
+        obs.residual = on_residual;
     return engine_new(&c->engine, c->o.backend, c->o.model->model,
                       c->o.model->tokenizer, &o, &obs, err);
 }

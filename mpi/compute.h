@@ -24,9 +24,8 @@ struct compute_options {
     uint32_t start, rank;            /* whose log it writes */
     size_t max_sequences;
     uint64_t kv_bytes;
-    bool with_last;                  /* record the last residual row too */
-    bool with_topk;                  /* .. and the likeliest tokens of each
-                                        step, as requests may ask for */
+    unsigned tensors;                /* TENSORS_.., of every answer; requests
+                                        may ask for the likeliest tokens, too */
     bool offers_logits;              /* the backend gives logits */
     bool with_leaves;                /* the checkpoint wants those of traces */
     const char *reuse;               /* a spool whose answers are taken over,

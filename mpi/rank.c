@@ -26,6 +26,7 @@
 #include "mpi/dispatch.h"
 #include "mpi/comm.h"
 #include "mpi/sealer.h"
+#include "mpi/tensors.h"
 #include "spool/spool.h"
 
 #define FIRST_BEATS 10 /* a second apart */
@@ -217,14 +218,22 @@ int rank_open_model(struct rank_side *r, struct id model, struct err *err)
 
 /* ---- from rank 0 --------------------------------------------------------- */
 
+/* What the pretended engine has not. */
+static unsigned of_steps(const struct seal_options *o)
+{
+    return (o->with_topk ? TENSORS_TOPK : 0) |
+           (o->with_hidden ? TENSORS_HIDDEN : 0) |
+           (o->with_logits ? TENSORS_LOGITS : 0);
+}
+
 static int begin(struct rank_side *r, struct err *err)
 {
     struct compute_options o = {
         .batch_path = r->batch_path, .info = &r->info, .model = &r->model,
         .start = r->start, .rank = (uint32_t)comm_rank(r->comm),
         .max_sequences = r->o.max_sequences, .kv_bytes = r->o.kv_bytes,
-        .with_last = r->o.seal.with_last,
-        .with_topk = r->o.seal.with_topk,
+        .tensors = (r->o.seal.with_last ? TENSORS_LAST : 0) |
+                   (r->o.pretend ? 0 : of_steps(&r->o.seal)),
         .offers_logits = !r->o.pretend,
         .with_leaves = !r->o.seal.roots_only,
         .reuse = r->o.pretend ? NULL : r->o.reuse,

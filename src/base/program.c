@@ -44,7 +44,7 @@ const struct setting program_settings[] = {
     { "kv-memory", "size", "0", WORKER,
       "ceiling for the KV cache of a rank; 0: a quarter of the machine's"
       " memory for all of them" },
-    { "tensors", "none|last|topk", "last", WORKER,
+    { "tensors", "none|last|topk|hidden|logits", "last", WORKER,
       "what a checkpoint has beside the answers; last: the last hidden row" },
     { "keep-trace", "leaves|roots", "leaves", WORKER,
       "what a checkpoint has of each trace; roots: about 110 bytes a position"
