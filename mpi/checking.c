@@ -30,9 +30,11 @@
 #include "store/custom_ids.h"
 #include "store/refusals.h"
 #include "store/request.h"
+#include "store/topk.h"
 
 #define EXIT_REFUSED 4
 #define LINE_MAX_BYTES (16u << 10)
+#define TYPICAL_PIECE 8 /* bytes that an id stands for */
 
 struct check {
     struct prompt_model model;
@@ -41,6 +43,8 @@ struct check {
     struct refusals refusals;
     struct custom_ids names;
     uint64_t prompt_tokens, most_tokens;
+    const char *tensors;    /* the setting */
+    uint64_t tensor_bytes;  /* at most, of what it asks for beside last */
 };
 
 /* ---- one line ------------------------------------------------------------ */
@@ -88,14 +92,35 @@ static int is_refused(struct reason *why, size_t n_prompt, uint32_t context)
     return 1;
 }
 
-static void count(struct check *c, const struct prompt *p, uint32_t context)
+/* What a checkpoint has of an answer of so many positions and tokens at most.
+ * Of likely tokens each id is counted with the bytes of a common one. */
+static uint64_t tensor_bytes(const struct check *c, uint64_t positions,
+                             uint64_t tokens, bool logprobs)
+{
+    const struct model_record *rec = &c->model.model->rec;
+    uint64_t k = rec->n_vocab < TOPK_MAX ? rec->n_vocab : TOPK_MAX, n = 0;
+
+    if (logprobs || strcmp(c->tensors, "topk") == 0)
+        n += tokens * (12 + 8 * k + (k + 1) * (12 + TYPICAL_PIECE));
+    if (strcmp(c->tensors, "hidden") == 0)
+        n += positions * (rec->n_layers + 1) * rec->dim * 4;
+    if (strcmp(c->tensors, "logits") == 0)
+        n += tokens * rec->n_vocab * 4;
+    return n;
+}
+
+static void count(struct check *c, const struct prompt *p, uint32_t context,
+                  bool logprobs)
 {
     /* the last token of the context gives one more */
     uint64_t capacity = context - p->ids.n + 1, most = p->first.max_tokens;
 
+    if (!most || most > capacity)
+        most = capacity;
     c->prompt_tokens += p->ids.n;
-    c->most_tokens +=
-        (most && most < capacity ? most : capacity) * p->n_choices;
+    c->most_tokens += most * p->n_choices;
+    c->tensor_bytes += p->n_choices * tensor_bytes(c, p->ids.n + most - 1,
+                                                   most, logprobs);
 }
 
 static int check_line(struct check *c, uint32_t line, const char *text,
@@ -119,7 +144,7 @@ static int check_line(struct check *c, uint32_t line, const char *text,
     c->refusals.n_requests++;
     custom_ids_add(&c->names, r.custom_id, line);
     if (rc == 0) {
-        count(c, &p, context);
+        count(c, &p, context, r.logprobs);
     } else if (made || e.code == ERR_INPUT) {
         if (c->refusals.n++ == 0) {
             c->refusals.line = line;
@@ -189,6 +214,8 @@ static int put_sums(struct check *c, struct err *err)
         json_put_number(&out, "refused", c->refusals.n);
         json_put_number(&out, "prompt_tokens", c->prompt_tokens);
         json_put_number(&out, "most_tokens", c->most_tokens);
+        if (c->tensor_bytes)
+            json_put_number(&out, "tensor_bytes", c->tensor_bytes);
         buf_puts(&out, "}\n");
     } else {
         buf_printf(&out, "%" PRIu64 " request%s, %" PRIu64 " refused, %" PRIu64
@@ -196,6 +223,10 @@ static int put_sums(struct check *c, struct err *err)
                    plural_s(n), c->refusals.n, c->prompt_tokens,
                    plural_s(c->prompt_tokens), c->most_tokens,
                    plural_s(c->most_tokens));
+        if (c->tensor_bytes)
+            buf_printf(&out, "at most about %" PRIu64 " MiB of tensors in the"
+                       " checkpoint (tensors = %s)\n",
+                       (c->tensor_bytes >> 20) + 1, c->tensors);
     }
     print(c, &out);
     buf_clear(&out);
@@ -212,7 +243,9 @@ static int put_sums(struct check *c, struct err *err)
 int checking(const struct settings *s, const char *model, const char *file,
              bool json, bool strict, struct err *err)
 {
-    struct check c = { .json = json };
+    struct check c = {
+        .json = json, .tensors = settings_text(s, "tensors")
+    };
     char text[REFUSALS_TEXT], names[CUSTOM_IDS_TEXT];
     struct model *m;
     int rc = -1;

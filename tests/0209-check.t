@@ -43,6 +43,12 @@ assert rows[0]["custom_id"] == "b" and "foo" in rows[0]["message"]
 assert rows[-1] == {"requests": 5, "refused": 3, "prompt_tokens": 4,
                     "most_tokens": 552}, rows[-1]' >py.out 2>&1 && r=0 || r=1
 report $r "is JSON"
+# 552 tokens of 512 logits; 3 prompts of 3, 3 and 1 ids and all but the last
+# token, 7 rows of 128 numbers
+gives 0 "check with logits" check q.jsonl -m nano --json --tensors logits
+has out '"tensor_bytes":1130496}' "what they take"
+gives 0 "check with hidden states" check q.jsonl -m nano --tensors hidden
+has out '^at most about 2 MiB of tensors .*(tensors = hidden)$' "what they take"
 sed -n 3,5p q.jsonl >bad.jsonl
 gives 4 "nothing but refused lines" check bad.jsonl -m nano
 "$apus" check - -m nano <q.jsonl >piped 2>err

@@ -26,16 +26,18 @@ static int check(const struct check *c, const struct settings *s,
                  struct err *err)
 {
     const char *store = settings_text(s, "models");
-    const char *argv[10];
-    char *worker, *path, *models;
+    const char *argv[12];
+    char *worker, *path, *models, *tensors;
     size_t n = 0;
 
     if (models_find(&path, store, c->model, err))
         return -1;
     worker = work_worker_path();
     models = xasprintf("--models=%s", store);
+    tensors = xasprintf("--tensors=%s", settings_text(s, "tensors"));
     argv[n++] = worker;
     argv[n++] = models;
+    argv[n++] = tensors;
     argv[n++] = "--model";
     argv[n++] = path;
     if (c->json)
@@ -49,6 +51,7 @@ static int check(const struct check *c, const struct settings *s,
     execv(worker, (char **)argv);
     err_errno(err, ERR_FATAL, "cannot start \"%s\"", worker);
     free(models);
+    free(tensors);
     free(worker);
     free(path);
     return -1;
