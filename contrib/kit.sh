@@ -32,8 +32,9 @@ cat >"$OUT/config.h" <<'TXT'
 #define PACKAGE_VERSION "kit"
 TXT
 
-base='base64 buf err file id json json_parse json_python json_salvage json_text
-    machine mem plain plain_text sys utf8 utf8_read vec'
+base='base64 buf caller clock err file id json json_parse json_python
+    json_salvage json_text machine mem plain plain_text sys utf8 utf8_read
+    vec'
 proof='blob digest_hex digest_plain job_record merkle model_record
     result_record sha256 trace'
 model='convert model model_layout model_stream rotate smooth import/ends
@@ -43,7 +44,7 @@ model='convert model model_layout model_stream rotate smooth import/ends
     import/hf_config import/hf_layers import/hf_rope import/hf_template
     import/hf_tensors import/hf_values import/import import/safetensors'
 engine='blocks engine sampler sequence'
-cpu='cpu forward kv pool weights'
+cpu='cpu forward kv pool shared weights'
 
 sources='src/text/tokens.c src/backend/backends.c src/answer/commit.c
     tests/kit_text.c'
