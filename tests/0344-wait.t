@@ -232,6 +232,31 @@ gives 0 "a part without a good line" submit bad.jsonl -m nano --split 2 --wait \
 [ "$(grep -c '"error":null' bad.out)" -eq 1 ] &&
     [ "$(wc -l <bad.out)" -eq 2 ] && r=0 || r=1
 report $r "is answered as in the whole"
+# refusals of parts, as an earlier version counted their lines
+for i in 1 2 3 4 5 6; do
+    case $i in
+    1|3) sed -n "${i}s/custom_id\": *\"/&part/p" all.jsonl ;;
+    *) echo "no request $i" ;;
+    esac
+done >parts.jsonl
+gives 0 "a file with refusals in two parts" submit parts.jsonl -m nano \
+    --split 2 --wait -o parts.out
+gives 0 "their lines are those of the file" verify parts.out \
+    --requests parts.jsonl
+grep -q 'the line in' out && r=1 || r=0
+report $r "none is open"
+sed '4s/"line":4/"line":1/; 5s/"line":5/"line":2/; 6s/"line":6/"line":3/' \
+    parts.out >old.out
+for how in '' '--requests parts.jsonl'; do
+    gives 0 "an earlier version counted in its part ($how)" verify old.out $how
+    has out '^open.*the line in 3 errors' "that is open"
+done
+for edit in '4s/"line":4/"line":5/' '5s/"line":5/"line":3/' \
+    '4s/"line":4/"line":3/; 5s/"line":5/"line":3/' '6s/"line":6/"line":0/'; do
+    sed "$edit" parts.out >old.out
+    gives 3 "no part can begin so: $edit" verify old.out --requests parts.jsonl
+    has out '^WRONG.*error.line' "it is wrong"
+done
 gives 1 "a file that is none" submit ids -m nano --split 2
 has err '"ids" is not JSONL' "is named"
 for what in - /dev/stdin; do

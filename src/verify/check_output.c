@@ -43,6 +43,9 @@ struct outputs {
     uint64_t n, n_open;  /* lines, and those that nothing here tells .. */
     uint64_t n_old;      /* .. or that an earlier version refused */
     uint64_t n_equal;    /* that have the id of an equal line */
+    uint64_t n_counted;  /* whose error counts lines of a part of the file */
+    uint64_t error_at;   /* the last error: its request's line, and .. */
+    uint64_t part_begins; /* .. as it says, lines before its part */
     uint32_t at;         /* the line that is looked at, from 0 */
     uint64_t request;    /* the line that it answers, from 1 .. */
     uint64_t lines_before; /* .. in the file that the requests are a part of */
@@ -80,18 +83,32 @@ static int compare(struct outputs *o, const struct output_line *got,
     return rc < 0 ? -1 : 0;
 }
 
-/* The line of an error; that of an earlier version does not say where its
- * request is.  It is that of the requests, or of the file that they are a part
- * of. */
+/* The line that an error should have: that of the requests, or of the file that
+ * they are a part of.  An earlier version did not say it, or, where it split
+ * the file, counted from the first line of the part: that of an error before
+ * this one, or one that begins behind that. */
+static uint64_t error_line(struct outputs *o, const struct output_line *got)
+{
+    uint64_t line = o->request, before;
+
+    if (!got->has_line)
+        return 0;
+    before = got->line && got->line < line ? line - got->line : 0;
+    if (got->line == line + o->lines_before || line <= o->error_at ||
+        (before != o->part_begins && before < o->error_at))
+        before = 0;
+    o->n_counted += before > 0;
+    o->part_begins = before;
+    o->error_at = line;
+    return got->line == line + o->lines_before ? got->line : line - before;
+}
+
+/* The line of an error. */
 static void put_error(struct outputs *o, const struct output_line *got,
                       const char *name, const char *code, const char *message)
 {
-    uint64_t line = o->request;
-
-    if (got->line == line + o->lines_before)
-        line = got->line;
     answer_put_error(&o->want, got->request, name, code, message,
-                     got->has_line ? line : 0);
+                     error_line(o, got));
 }
 
 /* The custom_id that a line should have; a part may be without any. */
@@ -439,6 +456,11 @@ static void report_lines(struct outputs *o)
     if (o->n_equal)
         check_report_open(&o->c, text, "an earlier version gave it to both"
                           " where it split a file");
+    snprintf(text, sizeof(text), "the line in %" PRIu64 " error%s",
+             o->n_counted, plural_s(o->n_counted));
+    if (o->n_counted)
+        check_report_open(&o->c, text, "an earlier version counted it in the"
+                          " part of the file that it made a batch of");
     if (o->of_part)
         check_report_open(&o->c, o->marked ? "the form and the model's name"
                                  : "custom_id, the form and the model's name",
