@@ -62,6 +62,25 @@ report $r "no job is left"
 gives 0 "cancel" cancel "$f"
 has err 'nothing to cancel' "again does nothing"
 
+# ---- one that is removed -----------------------------------------------------
+questions 7 h >h.jsonl
+gives 0 "held again" submit h.jsonl -m nano --sbatch --hold
+h=$(cut -f 1 out)
+job=$(cut -f 3 out)
+gives 0 "but answered here" run h.jsonl -m nano -q
+gives 0 "a dry run of rm" rm "$h" --dry-run
+has err "batch $h: job $job, which waits for it, would be cancelled" "tells it"
+[ -n "$(squeue -h)" ] && r=0 || r=1
+report $r "and leaves it"
+gives 0 "rm of what is done" rm "$h"
+has err "batch $h: job $job, which waits for it, is cancelled" "ends its job"
+questions 8 i >i.jsonl
+gives 0 "held, once more" submit i.jsonl -m nano --sbatch --hold
+gives 0 "clean of what is in todo" clean --state todo
+has err "which waits for it, is cancelled" "ends its job"
+[ -z "$(squeue -h)" ] && r=0 || r=1
+report $r "no job is left"
+
 # ---- one that Slurm refuses ------------------------------------------------
 questions 6 g >g.jsonl
 gives 1 "no such partition" submit g.jsonl -m nano --sbatch '-p nosuch'

@@ -25,6 +25,7 @@
 #include "base/sys.h"
 #include "cmd/cmd.h"
 #include "cmd/named.h"
+#include "jobs/launcher.h"
 #include "node/owners.h"
 #include "push/push.h"
 #include "spool/file_split.h"
@@ -38,6 +39,12 @@
 
 enum { REMOVED, KEPT, MOVED };
 
+struct jobs {
+    const struct launcher *launcher; /* NULL: there is none */
+    struct launch_job *job;          /* sorted by batch */
+    size_t n;
+};
+
 struct clean {
     struct settings *settings;
     struct spool *spool;
@@ -45,6 +52,8 @@ struct clean {
     const char *older, *state;
     uint64_t older_s;
     bool dry_run, json;
+    struct jobs slurm, local; /* those that there are */
+    bool jobs_known, jobs_named; /* it was asked for them; batches are named */
     struct buf out;      /* lines, or the objects of --json */
     uint64_t removed, kept, failed;
 };
@@ -148,6 +157,68 @@ static void remove_log(const struct clean *c, const char *id)
     free(path);
 }
 
+static int list_jobs(struct jobs *jobs, const struct launcher *l,
+                     struct err *err)
+{
+    if (l->list(&jobs->job, &jobs->n, err))
+        return -1;
+    jobs->launcher = l;
+    return 0;
+}
+
+/* All jobs, with one question: where Slurm does not answer, those of this
+ * machine. */
+static void ask_jobs(struct clean *c, const struct batch *b)
+{
+    const char *setting = settings_text(c->settings, "launcher");
+    const struct launcher *l;
+    struct err err = ERR_INIT;
+    int rc;
+
+    if (c->jobs_known)
+        return;
+    c->jobs_known = true;
+    list_jobs(&c->local, launcher_find("local"), NULL);
+    if (strcmp(setting, "local") == 0)
+        return;
+    rc = launcher_choose(&l, setting, &err);
+    if (rc == 0 && strcmp(l->name, "slurm") == 0)
+        rc = list_jobs(&c->slurm, l, &err);
+    if (rc && (c->jobs_named || b->state == SPOOL_TODO))
+        log_warning("a job may wait for what is removed, and would find"
+                    " nothing: %s", err.text);
+}
+
+static void drop_job_in(struct clean *c, const struct jobs *jobs,
+                        const struct batch *b)
+{
+    const struct launch_job *j;
+    struct err err = ERR_INIT;
+    char id[ID_TEXT];
+
+    base64url(id, b->id.b, 32);
+    j = jobs->launcher ? launch_job_of(jobs->job, jobs->n, id,
+                                       spool_inode(c->spool)) : NULL;
+    /* one that runs for a batch in another state is just ending */
+    if (!j || (b->state != SPOOL_TODO && j->state != LAUNCH_PENDING))
+        return;
+    if (!c->dry_run && jobs->launcher->cancel(j->id, &err)) {
+        log_err(&err);
+        c->failed++;
+        return;
+    }
+    log_info("batch %s: job %s, which waits for it, %s cancelled", id,
+             j->name[0] ? j->name : j->id, c->dry_run ? "would be" : "is");
+}
+
+/* A job that waits for a batch which is removed would find nothing. */
+static void drop_jobs(struct clean *c, const struct batch *b)
+{
+    ask_jobs(c, b);
+    drop_job_in(c, &c->slurm, b);
+    drop_job_in(c, &c->local, b);
+}
+
 /* REMOVED, or to be; KEPT; MOVED, by another process; -1. */
 static int clean_one(struct clean *c, const struct batch *b, uint64_t age_s,
                      struct err *err)
@@ -161,9 +232,10 @@ static int clean_one(struct clean *c, const struct batch *b, uint64_t age_s,
     kept = must_stay(b, &info);
     if (!kept && !c->dry_run)
         rc = doomed_add(c->doomed, b, err);
-    if (rc == 0 && !kept && !c->dry_run) {
+    if (rc == 0 && !kept && !c->dry_run)
         remove_log(c, id_text(b->id).s);
-    }
+    if (rc == 0 && !kept)
+        drop_jobs(c, b);
     if (rc == 0) {
         put_batch(c, b, state, &info, age_s, kept);
         c->removed += !kept;
@@ -335,6 +407,8 @@ static int do_clean(struct clean *c, const char **names, size_t n,
                  c->kept, c->failed);
 out:
     doomed_free(c->doomed);
+    free(c->slurm.job);
+    free(c->local.job);
     buf_clear(&c->out);
     spool_close(c->spool);
     return rc;
@@ -368,7 +442,10 @@ static int check_use(struct clean *c, size_t n_names, struct err *err)
 static int finish(struct clean *c, const char **names, size_t n)
 {
     struct err err = ERR_INIT;
-    int status = do_clean(c, names, n, &err) ? cmd_fail(&err) : CMD_DONE;
+    int status;
+
+    c->jobs_named = n > 0;
+    status = do_clean(c, names, n, &err) ? cmd_fail(&err) : CMD_DONE;
 
     /* what was named and stays is not what was asked for */
     return c->failed || (n && c->kept) ? CMD_FAILED : status;
