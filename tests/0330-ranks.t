@@ -72,6 +72,21 @@ done
 unset APUS_THREADS
 
 # ---- several ranks ---------------------------------------------------------
+if [ "$mpi" = yes ]; then
+    again
+    got=0
+    (
+        ulimit -f 4000
+        APUS_LOG_LEVEL=info timeout 600 "$apus" run q.jsonl -m nano \
+            -o got.jsonl --ranks 2
+    ) >out 2>err || got=$?
+    [ $got -eq 0 ] && r=0 || r=1
+    report $r "where no large file can be made, two ranks: exit status $got"
+    has err 'one rank instead of 2: MPI needs files' "it is one, and says why"
+    same "the same bytes"
+else
+    skip "where no large file can be made" "$mpi"
+fi
 for size in 2 4; do
     if [ "$mpi" != yes ]; then
         skip "$size ranks" "$mpi"

@@ -417,8 +417,8 @@ void doctor_ranks(struct doctor *d)
     struct err err = ERR_INIT;
 
     if (work_no_mpi())
-        doctor_warn(d, "ranks", "build apus with MPI and install its mpirun",
-                    "%s: one rank", work_no_mpi());
+        doctor_warn(d, "ranks", "build apus with MPI, install its mpirun, and"
+                    " let it make files", "%s: one rank", work_no_mpi());
     else if (first_line(line, sizeof(line), argv, &err))
         doctor_bad(d, "ranks", "install mpirun of the MPI that apus was built"
                    " with, or set ranks = 1", "%s", err.text);

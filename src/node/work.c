@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,6 +39,7 @@
 #define TRIES 3           /* starts in a row that get nowhere */
 #define LOOK_NS 200000000
 #define STEP_LOOKS 25
+#define MPI_FILE (16u << 20) /* bytes of a file that MPI makes, at most */
 
 /* How apus-worker ends (man apus-worker). */
 enum { WORKER_FAILED = 1, WORKER_MISUSED = 2, WORKER_SAVED = 75 };
@@ -134,12 +136,26 @@ static bool is_in_path(const char *name)
     return found;
 }
 
+/* mpirun keeps what ranks tell each other in files of 4 MiB and more; where it
+ * may not make them it fails, and does not end. */
+static bool may_share_files(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_FSIZE, &limit) ||
+           limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= MPI_FILE;
+}
+
 const char *work_no_mpi(void)
 {
 #ifdef HAVE_MPI
+    if (!may_share_files())
+        return "MPI needs files of 16 MiB, and this process may not make such"
+               " large ones (ulimit -f)";
     return is_in_path("mpirun") ? NULL : "there is no mpirun in PATH";
 #else
     (void)is_in_path;
+    (void)may_share_files;
     return "this is a build without MPI";
 #endif
 }
