@@ -75,6 +75,12 @@ gives 0 "verify of a file that was split" verify cut.jsonl --recompute all
 report $r "its batches"
 [ "$(sed -n 's/.*info: batch //p' err)" = "$(cat ids)" ] && r=0 || r=1
 report $r "in order, each named"
+gives 0 "one of its requests" verify cut.jsonl --trace "$request"
+[ "$(grep -c 'against its part_root' out)" -eq 3 ] &&
+    grep -q '^position' out && r=0 || r=1
+report $r "is traced in the batch that has it"
+gives 1 "none of its requests" verify cut.jsonl --trace "$(sed -n 1p ids)"
+has err 'no request of "cut.jsonl" has the id' "says so"
 gives 2 "with an option of other things" verify cut.jsonl --key "$request"
 has err 'is not for a batch' "says so"
 gives 1 "verify of a file of no batch" verify all.jsonl

@@ -25,6 +25,7 @@
 #include "cmd/cmd.h"
 #include "cmd/named.h"
 #include "cmd/part.h"
+#include "spool/request_file.h"
 #include "spool/source.h"
 #include "spool/spool.h"
 #include "store/part_file.h"
@@ -160,21 +161,67 @@ static enum verdict verify_batch(struct verify *v, const struct batch *b,
     return rc ? VERDICT_NONE : check_batch(b->path, &v->o, err);
 }
 
+/* Whether a line of a batch has the id of the request to be traced: 1, 0 or
+ * -1. */
+static int has_traced(const struct verify *v, const struct batch *b,
+                      struct err *err)
+{
+    struct request_file *f = NULL;
+    struct batch_info info;
+    const char *text = "";
+    bool found = false;
+    struct id id;
+    size_t n;
+    int rc;
+
+    if (batch_info_read(&info, b->path, err))
+        return -1;
+    rc = batch_request_file(&f, &info, b->path, err);
+    while (rc == 0 && text && !found) {
+        rc = request_file_next(f, &text, &n, err);
+        if (rc || !text)
+            break;
+        request_file_id(f, &id);
+        found = id_equal(id, v->o.trace_id);
+    }
+    request_file_close(f);
+    batch_info_clear(&info);
+    return rc ? -1 : found;
+}
+
+/* The batch of a file with the request to be traced, n->n if there is none. */
+static int find_traced(size_t *at, const struct verify *v,
+                       const struct named *n, struct err *err)
+{
+    int rc = 0;
+
+    for (*at = 0; *at < n->n && rc == 0; *at += rc == 0)
+        rc = has_traced(v, &n->batch[*at], err);
+    if (rc == 0)
+        return err_set(err, ERR_INPUT, "no request of \"%s\" has the id that is"
+                       " to be traced", v->what);
+    return rc < 0 ? -1 : 0;
+}
+
 /* A batch, or those that answer a file of requests: the worst verdict. */
 static enum verdict verify_batches(struct verify *v, const struct spool *s,
                                    struct err *err)
 {
     enum verdict verdict = VERDICT_HOLDS;
     struct named n;
+    size_t traced = 0;
 
     if (named_find(&n, s, v->what, NULL, err))
         return VERDICT_NONE;
+    if (v->trace && n.n > 1 && find_traced(&traced, v, &n, err))
+        verdict = VERDICT_NONE;
     for (size_t i = 0; verdict != VERDICT_NONE && i < n.n; i++) {
         enum verdict one;
 
         if (n.n > 1)
             log_info("batch %s", id_text(n.batch[i].id).s);
         v->begun = false;
+        v->o.trace = v->trace && i == traced;
         one = verify_batch(v, &n.batch[i], err);
         if (one != VERDICT_HOLDS)
             verdict = one;
