@@ -58,6 +58,38 @@ has err 'is "localnet spawn" meant' "which names the one that is meant"
 gives 1 "another network" localnet spawn ok.lua \
     --ao-mu https://mu.ao-testnet.xyz
 has err 'is not a localnet: name its directory' "nothing is sent there"
+
+# a net that was started again evaluates all messages again, and a question
+# waits for that
+cat >slow.lua <<'LUA'
+Count = 0
+Handlers.add("Ping", "Ping", function(msg)
+    for i = 1, 3000000 do Count = Count + 1 - 1 end
+    Count = Count + 1
+    msg.reply({ Data = "count " .. Count })
+end)
+Handlers.add("Get", "Get", function(msg)
+    msg.reply({ Data = "there are " .. Count })
+end)
+LUA
+gives 0 "a slow process" localnet spawn slow.lua
+process=$(cat out)
+for i in 1 2 3 4 5 6; do
+    netcall sign "$net/dapp.json" "$process" Data-Protocol=ao Type=Message \
+        Variant=ao.TN.1 Action=Ping N=$i </dev/null >item
+    netcall post "$url/mu/" 'Content-Type: application/octet-stream' \
+        <item >out
+done
+netcall get "$url/cu/result/$(netcall id <item)?process-id=$process" >out
+has out '"Data":"count 6"' "has counted six messages"
+net_down
+net_up && r=0 || r=1
+report $r "it is started again"
+printf '{"Id":"1","Target":"%s","Owner":"me","Data":"",
+    "Tags":[{"name":"Action","value":"Get"}]}' "$process" >dry
+netcall post "$url/cu/dry-run?process-id=$process" \
+    'Content-Type: application/json' <dry >out
+has out '"Data":"there are 6"' "a question at once is asked of all six"
 net_down
 gives 1 "it does not run" localnet spawn ok.lua
 has err "apus localnet --dir D starts one" "it says what to do"

@@ -26,6 +26,7 @@
 #include "localnet/units.h"
 
 #define REQUEST_MAX ((size_t)8 << 20)
+#define CATCH_UP_MS 15000
 
 /* From is who the tag says, or who signed. */
 static void set_from(const struct item *it, char from[ID_TEXT])
@@ -179,6 +180,20 @@ bool units_wait(struct net *net, const struct message *m, unsigned wait_ms)
     return m->done;
 }
 
+/* Until the messages of a process are evaluated that are due by now: a dry run
+ * sees what came before it, also where a net that was started again evaluates
+ * all of its messages once more. */
+static void catch_up(struct net *net, const struct process *p)
+{
+    uint64_t now = clock_ms();
+    size_t n = p->n;
+
+    while (n > 0 && p->message[n - 1]->due_ms > now)
+        n--;
+    if (n > 0)
+        units_wait(net, p->message[n - 1], CATCH_UP_MS);
+}
+
 int units_dry_run(struct net *net, const struct dry_run *d, struct buf *json,
                   struct err *err)
 {
@@ -198,6 +213,7 @@ int units_dry_run(struct net *net, const struct dry_run *d, struct buf *json,
     buf_init(&request, REQUEST_MAX);
     buf_init(&reply, EVALUATOR_REPLY_MAX);
     pthread_mutex_lock(&net->lock);
+    catch_up(net, p);
     e.nonce = p->n - 1;
     e.timestamp_ms = net_now_ms(net);
     e.height = net_height(net);
