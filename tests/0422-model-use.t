@@ -47,7 +47,15 @@ report $r "it is gone"
 mv "spool/todo/$b" spool/failed/
 gives 0 "what failed needs none" model rm nano
 gives 1 "a name that is none" model rm nano
-has err 'there is no model' "says so"
+has err 'there is no model.*apus model list' "says so, with a remedy"
+gives 0 "a name" model add "$nano" nano
+head -n 1 "$nano/eval.jsonl" >one.jsonl
+for what in 'run one.jsonl -m nanoo' 'submit one.jsonl -m nnao' \
+    'check one.jsonl -m nan' 'model info nan0' 'tokenize -m nanO one.jsonl'; do
+    gives 1 "$what" $what
+    has err 'apus model list shows.*is "nano" meant' "a name that is near"
+done
+gives 0 "without the name" model rm nano --force
 
 # ---- a model of weights alone ----------------------------------------------
 mkdir bare

@@ -427,14 +427,8 @@ static int resolve(char **path, const char *store, const char *what,
         *path = xstrdup(what);
         return 0;
     }
-    if (!found && !file_exists(store))
-        return err_set(err, ERR_INPUT, "there is no model \"%s\": no file,"
-                       " and no model store at \"%s\" (apus model add makes"
-                       " one)", what, store);
     if (!found)
-        return err_set(err, ERR_INPUT, "there is no model \"%s\": not an "
-                       "id or name in \"%s\", and no file or directory",
-                       what, store);
+        return models_missing(store, what, err);
     *path = models_path(store, id);
     return 0;
 }
@@ -678,8 +672,8 @@ int models_rm_takes(struct id *id, const char *store, const char *what,
     int found = find_model(id, store, what, err);
 
     if (found == 0)
-        err_set(err, ERR_INPUT, "there is no model \"%s\" in \"%s\"", what,
-                store);
+        err_set(err, ERR_INPUT, "there is no model \"%s\" in \"%s\" (apus"
+                " model list shows those that there are)", what, store);
     if (found <= 0 || names_read(&names, store, err))
         return -1;
     by_name = names_find(&names, what) != NULL;
@@ -701,8 +695,9 @@ int models_rm(const char *store, const char *what, struct err *err)
     if (rc < 0)
         return -1;
     if (rc == 0)
-        return err_set(err, ERR_INPUT, "there is no model \"%s\" in \"%s\"",
-                       what, store);
+        return err_set(err, ERR_INPUT, "there is no model \"%s\" in \"%s\""
+                       " (apus model list shows those that there are)", what,
+                       store);
     if (names_read(&names, store, err))
         return -1;
     by_name = names_find(&names, what) != NULL;

@@ -31,6 +31,10 @@ void models_line_put(const char *store, const char *file, struct id id,
 bool models_line_get(struct buf *out, const char *store, const char *file,
                      struct id id);
 
+/* ERR_INPUT that says so of a model, which name is near, and what lists those
+ * that there are. */
+int models_missing(const char *store, const char *what, struct err *err);
+
 /* The model of a source (a directory or a file in another format): converted
  * now, or before. */
 int models_of_source(struct id *id, const char *store, const char *what,
