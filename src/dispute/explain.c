@@ -323,6 +323,7 @@ int explain_layer(struct explain *e, const struct explained **out,
 
     e->layer = layer;
     e->position = position;
+    e->x = x;
     e->out.table = operators_of(&e->m->rec, layer, draws);
     explain_norm(e, x, w->attn_norm, ENTRY_EX, ENTRY_EA);
     if (e->out.table == OPERATORS_LAYER) {
@@ -349,6 +350,19 @@ void explain_embed(struct explain *e, float *x, uint32_t token,
     e->layer = 0;
     e->position = position;
     explain_changed(e, ENTRY_X, x, 0);
+}
+
+float explain_source(const struct explain *e, enum entry exponent, size_t i)
+{
+    switch (exponent) {
+    case ENTRY_EX: case ENTRY_EF: return e->x[i];
+    case ENTRY_EA: return e->f[ENTRY_A][i];
+    case ENTRY_EO: return e->f[ENTRY_O][i];
+    case ENTRY_EY: return e->f[ENTRY_Y][i];
+    case ENTRY_EC: return e->f[ENTRY_C][i];
+    case ENTRY_EH: return e->f[ENTRY_H][i];
+    default: return e->f[ENTRY_F][i];
+    }
 }
 
 /* ---- storage ------------------------------------------------------------- */

@@ -71,6 +71,10 @@ int explain_head(struct explain *e, const struct explained **out,
                  uint32_t position, const float *x, const struct sampling *s,
                  uint32_t *next, struct err *err);
 
+/* Element i of the row that an exponent of that table is of, before it was
+ * quantised; of EX, EY and EF, of the row that was normed. */
+float explain_source(const struct explain *e, enum entry exponent, size_t i);
+
 /* The table of it: operators_size bytes. */
 void explain_table(const struct explain *e, unsigned char *out);
 

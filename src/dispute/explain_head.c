@@ -41,6 +41,7 @@ static void find_cuts(struct explain *e, const struct sampling *s)
     struct weighed *w = xmalloc(n * sizeof(*w));
     uint64_t sum_k = 0, sum_p = 0, enough;
     uint32_t k = draw_cuts_k(s->top_k, n) ? s->top_k : n, p = 0;
+    bool all = s->top_p >= DRAW_MILLION;
 
     for (uint32_t i = 0; i < n; i++)
         w[i] = (struct weighed){ e->weight[i], i };
@@ -48,16 +49,16 @@ static void find_cuts(struct explain *e, const struct sampling *s)
     for (uint32_t i = 0; i < k; i++)
         sum_k += w[i].weight;
     enough = draw_enough(sum_k, s->top_p);
-    while (p < k && (p == 0 || sum_p < enough))
+    while (!all && p < k && (p == 0 || sum_p < enough))
         sum_p += w[p++].weight;
-    if (s->top_p >= DRAW_MILLION) { /* all of them */
-        p = k;
+    if (all)
         sum_p = sum_k;
-    }
     explain_scalar(e, ENTRY_WK, k < n ? w[k - 1].weight : 0);
     explain_scalar(e, ENTRY_IDK, k < n ? w[k - 1].id : n - 1);
-    explain_scalar(e, ENTRY_WP, p < n ? w[p - 1].weight : 0);
-    explain_scalar(e, ENTRY_IDP, p < n ? w[p - 1].id : n - 1);
+    explain_scalar(e, ENTRY_WP, all ? e->out.scalar[ENTRY_WK]
+                                    : w[p - 1].weight);
+    explain_scalar(e, ENTRY_IDP, all ? e->out.scalar[ENTRY_IDK]
+                                     : w[p - 1].id);
     explain_scalar(e, ENTRY_SUM_K, sum_k);
     explain_scalar(e, ENTRY_SUM_P, sum_p);
     free(w);
@@ -97,6 +98,7 @@ int explain_head(struct explain *e, const struct explained **out,
 
     e->layer = OPERATORS_HEAD;
     e->position = position;
+    e->x = x;
     e->out.table = OPERATORS_OF_HEAD;
     explain_norm(e, x, e->m->final_norm, ENTRY_EF, ENTRY_EN);
     if (explain_linear(e, e->f[ENTRY_LOGITS], &e->m->head, NULL, false, err))

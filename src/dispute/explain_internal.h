@@ -19,6 +19,7 @@ struct explain {
     uint32_t position, layer; /* that are being computed */
     float *f[ENTRIES];        /* vectors of floats; of a quantised row, what
                                  it was before */
+    const float *x;           /* the row that was explained */
     int16_t *row;             /* integers of the last quantised row */
     struct x1_rows in;        /* .. and what the next linear reads */
     struct x1_rows heads;     /* queries, quantised */
