@@ -1,0 +1,121 @@
+/*
+ * The judge of a dispute about one answer (doc/dispute.md): from the hash of
+ * its result record, move by move, to one statement that a proof decides.  It
+ * keeps what the node showed and nothing else; it has no clock, money, names
+ * or signatures.
+ *
+ * The node shows, the challenger picks, either proves.  What does not fit is
+ * refused with ERR_INPUT and a reason, and the state is as it was.
+ */
+#ifndef APUS_DISPUTE_JUDGE_H
+#define APUS_DISPUTE_JUDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/id.h"
+#include "dispute/operators.h"
+#include "proof/job_record.h"
+#include "proof/model_record.h"
+#include "proof/result_record.h"
+#include "proof/trace.h"
+
+struct err;
+
+#define JUDGE_NONE 0xffffffffu   /* of a statement's fields */
+#define JUDGE_SHOW_MAX 8192      /* bytes of a show */
+#define JUDGE_PROOF_MAX 65536
+#define JUDGE_PICK_MAX 64        /* characters of a pick */
+#define JUDGE_RECORDS (RESULT_RECORD_SIZE + JOB_RECORD_SIZE + MODEL_RECORD_SIZE)
+#define JUDGE_LIST 64            /* hashes of a list that is shown at once */
+#define JUDGE_SUMS 128           /* partial sums, the same */
+
+/* What the node shows, in this order; some are skipped. */
+enum show {
+    SHOW_RECORDS,      /* result, job and model record */
+    SHOW_CHUNKS,       /* roots of blocks of 4096 leaves */
+    SHOW_BLOCKS,       /* .. and of 64 leaves in one of them */
+    SHOW_LEAVES,       /* leaf hashes of one of those */
+    SHOW_LEAF,
+    SHOW_LAYERS,       /* layer table */
+    SHOW_ROW_BLOCKS,   /* roots of 64 kv row hashes each */
+    SHOW_ROWS,         /* kv row hashes of all layers, or of a block */
+    SHOW_OPERATORS,    /* operator table, kv row hashes */
+    SHOW_PIECE_BLOCKS, /* roots of 64 piece hashes each */
+    SHOW_PIECES,       /* piece hashes */
+    SHOW_PIECE,
+    SHOW_SUM_BLOCKS,   /* sums of 128 partial sums each */
+    SHOW_SUMS          /* partial sums */
+};
+
+enum judge_turn { JUDGE_SHOWS, JUDGE_PICKS, JUDGE_PROVES, JUDGE_OVER };
+enum judge_verdict { JUDGE_HOLDS, JUDGE_FAULT, JUDGE_UNJUDGED };
+
+/* What is to be proven: the fields of a proof's head. */
+struct statement_place {
+    uint32_t code, position, layer, head, index, part;
+};
+
+/* Numbers [first, first + n) of a list, and their bytes. */
+struct shown {
+    uint32_t first, n;
+    struct buf bytes;
+};
+
+struct judge {
+    struct id result;
+    enum judge_turn turn;
+    enum show show;          /* that is awaited, or was picked from */
+    uint32_t number;         /* moves so far */
+    struct result_record r;
+    struct job_record j;
+    struct model_record m;
+    struct shown list;       /* chunks, blocks, leaves or rows */
+    struct trace_leaf leaf;
+    struct buf layers, table;
+    unsigned char *rows;     /* in table: kv row hashes, or NULL */
+    uint32_t layer;          /* of table, or OPERATORS_HEAD */
+    enum entry entry;        /* that was picked, and the root of its vector */
+    struct id root;
+    struct shown pieces;
+    struct shown piece;      /* its number, bytes from there on */
+    uint32_t element;
+    struct shown sums;
+    bool sums_blocked;       /* sums are of JUDGE_SUMS terms each */
+    struct statement_place place;
+    enum judge_verdict verdict;
+    char text[160];          /* the verdict in a sentence */
+};
+
+/* A dispute about the result of this hash: the records are awaited. */
+void judge_init(struct judge *g, struct id result);
+void judge_clear(struct judge *g);
+
+/* The node shows what is awaited. */
+int judge_show(struct judge *g, const unsigned char *bytes, size_t n,
+               struct err *err);
+
+/* The challenger picks: words and numbers, as doc/dispute.md has them. */
+int judge_pick(struct judge *g, const char *choice, struct err *err);
+
+/* Either proves the statement at g->place: the verdict, in any case. */
+int judge_prove(struct judge *g, const unsigned char *bytes, size_t n,
+                struct err *err);
+
+/* A name of a show, as in messages and files. */
+const char *judge_show_name(enum show s);
+
+/* How many partial sums an entry has at this place, and bytes of each; where
+ * they begin: groups of keys are numbered from position 0. */
+uint32_t judge_n_sums(const struct judge *g, uint32_t *first, size_t *width);
+
+/* A token is drawn at the shown leaf. */
+bool judge_draws(const struct judge *g);
+
+/* What the table that was shown has of an entry. */
+uint64_t judge_scalar(const struct judge *g, enum entry e);
+const unsigned char *judge_root(const struct judge *g, enum entry e);
+
+#endif

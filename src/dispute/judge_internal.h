@@ -1,0 +1,27 @@
+/*
+ * What the files of the judge have in common.
+ */
+#ifndef APUS_DISPUTE_JUDGE_INTERNAL_H
+#define APUS_DISPUTE_JUDGE_INTERNAL_H
+
+#include "dispute/judge.h"
+
+#define SUM_LIMIT ((int64_t)1 << 53) /* no exact sum is as large */
+
+/* The verdict, with the name of the statement that decided. */
+int judge_decide(struct judge *g, enum judge_verdict v, uint32_t statement);
+
+/* The judge knows all of this model: its architecture, numerics and flags. */
+bool judge_can_judge(const struct model_record *m);
+
+/* Statement 0: the records contradict each other or themselves. */
+bool judge_records_good(const struct judge *g);
+
+/* Take the next list: numbers [first, first + n) of `width` bytes each. */
+void judge_shown(struct shown *s, uint32_t first, uint32_t n,
+                 const unsigned char *bytes, size_t width);
+
+/* Keys that the position attends to: from the first, to the position. */
+uint32_t judge_first_key(const struct judge *g);
+
+#endif
