@@ -1,0 +1,77 @@
+/*
+ * The proof file `apusprf1` (doc/dispute.md, "The proof file"): a head that
+ * says what is proven, then openings in the order in which a statement asks
+ * for them.  Who reads it says which one comes next, of how many leaves its
+ * tree is and how many bytes its leaf has: nothing of that is believed.
+ */
+#ifndef APUS_DISPUTE_OPENINGS_H
+#define APUS_DISPUTE_OPENINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/id.h"
+
+struct buf;
+struct statement_place;
+
+#define OPENINGS_HEAD 36 /* bytes of a proof before its openings */
+
+/* What an opening is of.  ROLE_PIECE + an entry of the operator table is a
+ * piece of that vector; + ENTRY_X, of the residual row. */
+enum role {
+    ROLE_LEAF = 1,    /* leaf of the trace; without a path: of a block */
+    ROLE_BLOCK = 2,   /* leaf hashes of 16 positions */
+    ROLE_ROW = 3,     /* kv row */
+    ROLE_PROMPT = 4,  /* piece of prompt ids */
+    ROLE_OUTPUT = 5,  /* .. and of output ids */
+    ROLE_TENSOR = 6,  /* tensor record */
+    ROLE_SCALE = 7,   /* leaf of a row of a matrix: scale and root */
+    ROLE_WEIGHTS = 8, /* piece of that row */
+    ROLE_VALUES = 9,  /* piece of a vector of the model */
+    ROLE_PIECE = 16
+};
+
+/* Gives what is to be opened, for whoever writes a proof: n_data bytes, valid
+ * until the next call, and the path of their leaf.  NULL: it is not known. */
+typedef const unsigned char *openings_source_fn(void *self, uint32_t role,
+                                                uint64_t index, size_t n_data,
+                                                unsigned char *path,
+                                                size_t *n_path);
+
+struct openings {
+    const unsigned char *at, *end;
+    uint32_t left;  /* openings */
+    bool refused;   /* one was not as asked for */
+    openings_source_fn *source; /* NULL: a proof is read, else it is .. */
+    void *self;
+    struct buf *out;            /* .. written to this */
+    unsigned char path[64 * 32];
+};
+
+/* Read the head of a proof: -1 if it is not of this place, or is none. */
+int openings_init(struct openings *o, const unsigned char *proof, size_t n,
+                  const struct statement_place *place);
+
+/* The next opening, of leaf `index` of n_leaves: its data, n_data bytes
+ * (never NULL), and the root that its path leads to.  After a refusal zeros,
+ * up to 4 KiB, and a root of nothing. */
+const unsigned char *openings_next(struct openings *o, uint32_t role,
+                                   uint64_t index, uint64_t n_leaves,
+                                   size_t n_data, struct id *root);
+
+/* Data alone, which comes without a path. */
+const unsigned char *openings_bare(struct openings *o, uint32_t role,
+                                   uint64_t index, size_t n_data);
+
+/* Everything was read and nothing was refused. */
+bool openings_done(const struct openings *o);
+
+/* Write a proof of this place to `out`: what openings_next asks for comes from
+ * the source and is put there. */
+void openings_write(struct openings *o, struct buf *out,
+                    const struct statement_place *place,
+                    openings_source_fn *source, void *self);
+
+#endif
