@@ -1,0 +1,74 @@
+/*
+ * One answer computed again with all that a party of its dispute opens: leaves,
+ * kv rows, residual rows, and any operator table.  A position at a time, by
+ * explain.h.
+ */
+#ifndef APUS_DISPUTE_EXECUTION_H
+#define APUS_DISPUTE_EXECUTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dispute/explain.h"
+#include "engine/sampler.h"
+#include "proof/job_record.h"
+#include "proof/result_record.h"
+
+struct err;
+struct execution;
+struct judge;
+struct buf;
+
+/* What is known of an answer; borrowed as long as the execution is used. */
+struct execution_input {
+    const struct model *model;   /* with its matrices */
+    const uint32_t *prompt, *output;
+    const unsigned char *job;    /* records, as they are packed */
+    const unsigned char *result; /* NULL: of what comes out, execution_seal */
+    bool deep;
+    uint32_t first, n; /* positions whose residual rows are kept; n 0: all */
+};
+
+struct execution {
+    struct execution_input in;
+    struct job_record j;
+    size_t n, n_out;           /* positions; output ids */
+    struct explain *e;
+    unsigned char *leaves;     /* of the trace */
+    unsigned char *rows;       /* kv rows: position, layer, KV head */
+    float *x;                  /* residual rows that are kept */
+    unsigned char result[RESULT_RECORD_SIZE];
+    /* the table that was explained last */
+    const struct explained *now;
+    uint32_t position, layer;
+};
+
+/* Compute it: n_out output ids, the last of which is not fed.  alter (may be
+ * NULL) changes numbers, for tests that lie.  ERR_FATAL without memory,
+ * ERR_INPUT where the job record is of another model or prompt. */
+int execution_new(struct execution **out, const struct execution_input *in,
+                  size_t n_out, const struct x1_kernels *k,
+                  explain_alter_fn *alter, void *self, struct err *err);
+void execution_free(struct execution *x);
+
+/* The result record of what came out, instead of one that was given: finish and
+ * text are whoever answers' to say. */
+void execution_seal(struct execution *x, struct result_record *r);
+
+/* Bytes of a kv row, and of all of a position. */
+size_t execution_row_bytes(const struct execution *x);
+size_t execution_rows_bytes(const struct execution *x);
+
+/* A residual row that is kept: layer 0 is the embedding. */
+const float *execution_x(const struct execution *x, uint32_t position,
+                         uint32_t layer);
+
+/* A token is drawn at a position. */
+bool execution_draws(const struct execution *x, uint32_t position);
+
+/* Explain a layer, or the head, at a position whose rows are kept: x->now. */
+int execution_explain(struct execution *x, uint32_t position, uint32_t layer,
+                      struct err *err);
+
+#endif
