@@ -1,0 +1,300 @@
+/*
+ * src/dispute: a node that lies in one element loses against an honest
+ * challenger, by the statement that this element is judged by; an honest node
+ * never loses against random picks.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "dispute/dispute_file.h"
+#include "proof/trace.h"
+#include "tests/dispute_util.h"
+#include "tests/models_util.h"
+
+static struct played played;
+static size_t most_shown, most_proof, most_shows;
+static const char *save_dir; /* of game files, or NULL */
+
+static void note(const struct game *g)
+{
+    static unsigned n;
+
+    if (g->most_shown > most_shown)
+        most_shown = g->most_shown;
+    if (g->proof > most_proof)
+        most_proof = g->proof;
+    if (g->n_shows > most_shows)
+        most_shows = g->n_shows;
+    if (save_dir && !g->stuck) {
+        char *path = xasprintf("%s/%05u.%s", save_dir, n++,
+                               g->verdict == JUDGE_FAULT ? "fault" : "holds");
+
+        file_write(path, g->file.data, g->file.len, NULL);
+        free(path);
+    }
+}
+
+/* ---- liars --------------------------------------------------------------- */
+
+/* Adds 1 to the first of the sums that are shown. */
+static void change_sums(void *self, const struct judge *g, struct buf *b)
+{
+    (void)self;
+    if (g->show == SHOW_SUMS)
+        set_u64(b->data, get_u64(b->data) + 1);
+}
+
+static void try_liar(const char *name, struct execution *honest,
+                     struct lie *lie, bool sums, unsigned code)
+{
+    struct execution *node = played_execution(&played, honest->in.deep, lie);
+    struct game g;
+
+    game_play(&g, node, game_honest, honest, sums ? change_sums : NULL, NULL);
+    ok(!g.stuck && g.verdict == JUDGE_FAULT && g.code == code,
+       "%s, position %u: statement %u (%s)", name, lie->position, code, g.why);
+    note(&g);
+    game_clear(&g);
+    execution_free(node);
+}
+
+static const struct {
+    const char *name;
+    enum entry entry;
+    size_t index;
+    int add;
+    bool sums, head; /* of the head */
+    unsigned code;
+} lies[] = {
+    { "embedding", ENTRY_X, 5, 1, false, false, 2 },
+    { "ex high", ENTRY_EX, 0, 1, false, false, 3 },
+    { "ex low", ENTRY_EX, 0, -1, false, false, 3 },
+    { "wx", ENTRY_WX, 0, 1 << 20, false, false, 3 },
+    { "S", ENTRY_S, 0, 1, false, false, 4 },
+    { "S, a term", ENTRY_S, 0, 1, true, false, 4 },
+    { "inv", ENTRY_INV, 0, 1, false, false, 4 },
+    { "ea", ENTRY_EA, 0, 1, false, false, 3 },
+    { "a", ENTRY_A, 3, 1, false, false, 5 },
+    { "q", ENTRY_Q, 2, 1, false, false, 6 },
+    { "q, a term", ENTRY_Q, 2, 1, true, false, 7 },
+    { "k", ENTRY_K, 2, 1, false, false, 6 },
+    { "v", ENTRY_V, 2, 1, false, false, 6 },
+    { "kv row", ENTRY_KV, 9, 1, false, false, 9 },
+    { "kv row's scale", ENTRY_KV, 4, 1, false, false, 9 },
+    { "r", ENTRY_R, 4, 1, false, false, 8 },
+    { "er", ENTRY_HEADS, 0, 1, false, false, 8 },
+    { "m high", ENTRY_HEADS, 4, 1, false, false, 10 },
+    { "m low", ENTRY_HEADS, 4, -1, false, false, 10 },
+    { "wm", ENTRY_HEADS, 8, 1 << 20, false, false, 10 },
+    { "ev high", ENTRY_HEADS, 12, 1, false, false, 11 },
+    { "ev low", ENTRY_HEADS, 12, -1, false, false, 11 },
+    { "Z", ENTRY_HEADS, 24, 1, false, false, 12 },
+    { "Z, a term", ENTRY_HEADS, 24, 1, true, false, 12 },
+    { "o", ENTRY_O, 3, 1, false, false, 14 },
+    { "o, a term", ENTRY_O, 3, 1, true, false, 13 },
+    { "eo", ENTRY_EO, 0, 1, false, false, 3 },
+    { "b", ENTRY_B, 1, 1, false, false, 5 },
+    { "y", ENTRY_Y, 7, 1, false, false, 6 },
+    { "ey", ENTRY_EY, 0, 1, false, false, 3 },
+    { "S2", ENTRY_S2, 0, 1, false, false, 4 },
+    { "inv2", ENTRY_INV2, 0, 1, false, false, 4 },
+    { "ec", ENTRY_EC, 0, 1, false, false, 3 },
+    { "c", ENTRY_C, 7, -1, false, false, 5 },
+    { "g", ENTRY_G, 6, 1, false, false, 6 },
+    { "u", ENTRY_U, 5, 1, false, false, 6 },
+    { "eh", ENTRY_EH, 0, 1, false, false, 3 },
+    { "h", ENTRY_H, 8, 1, false, false, 5 },
+    { "ef", ENTRY_EF, 0, 1, false, true, 3 },
+    { "en", ENTRY_EN, 0, 1, false, true, 3 },
+    { "f", ENTRY_F, 8, 1, false, true, 5 },
+    { "logits", ENTRY_LOGITS, 9, 1, false, true, 6 },
+};
+
+/* What leads the honest challenger to a lie of the head, which shows in no
+ * leaf: the drawn id is another. */
+static void lie_next(struct execution *node, uint32_t position)
+{
+    struct result_record r;
+    unsigned char *leaf = node->leaves + position * TRACE_LEAF_SIZE;
+
+    set_u32(leaf + 8, (get_u32(leaf + 8) + 1) % played.model->rec.n_vocab);
+    if (result_record_unpack(&r, node->result))
+        abort();
+    execution_seal(node, &r);
+}
+
+static void try_head_liar(const char *name, struct execution *honest,
+                          struct lie *lie, bool sums, unsigned code)
+{
+    struct execution *node = played_execution(&played, honest->in.deep, lie);
+    struct game g;
+
+    lie_next(node, lie->position);
+    game_play(&g, node, game_honest, honest, sums ? change_sums : NULL, NULL);
+    ok(!g.stuck && g.verdict == JUDGE_FAULT && g.code == code,
+       "%s, position %u: statement %u (%s)", name, lie->position, code, g.why);
+    note(&g);
+    game_clear(&g);
+    execution_free(node);
+}
+
+static void try_lies(struct execution *honest)
+{
+    uint32_t last = (uint32_t)honest->n - 1;
+    uint32_t layers = played.model->rec.n_layers;
+
+    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
+        bool embed = lies[i].code == 2;
+        struct lie l = { last, lies[i].head ? OPERATORS_HEAD
+                               : embed ? 0 : layers - 1,
+                         lies[i].entry, lies[i].index, lies[i].add, embed };
+
+        if (lies[i].head)
+            try_head_liar(lies[i].name, honest, &l, lies[i].sums,
+                          lies[i].code);
+        else
+            try_liar(lies[i].name, honest, &l, lies[i].sums, lies[i].code);
+    }
+}
+
+static void try_draw_lies(struct execution *honest)
+{
+    static const struct {
+        const char *name;
+        enum entry entry;
+        int add;
+        bool sums;
+        unsigned code;
+    } lie[] = {
+        { "mx high", ENTRY_MX, 1, false, 15 },
+        { "mx low", ENTRY_MX, -1, false, 15 },
+        { "wmx", ENTRY_WMX, 1 << 20, false, 15 },
+        { "next", ENTRY_KV, 0, false, 16 },
+        { "next, a term", ENTRY_KV, 0, true, 16 },
+        { "wk", ENTRY_WK, 1, false, 16 },
+        { "idk", ENTRY_IDK, -1, false, 16 },
+        { "wp", ENTRY_WP, 1, false, 16 },
+        { "idp", ENTRY_IDP, -1, false, 16 },
+        { "W", ENTRY_SUM_K, 1, false, 16 },
+        { "W'", ENTRY_SUM_P, -1, false, 16 },
+        { "the drawn number", ENTRY_DRAW, 1, false, 16 },
+        { "before", ENTRY_BEFORE, 1, false, 16 },
+    };
+
+    for (size_t i = 0; i < sizeof(lie) / sizeof(*lie); i++) {
+        struct lie l = { (uint32_t)honest->n - 1, OPERATORS_HEAD,
+                         lie[i].entry, 0, lie[i].add, false };
+
+        if (lie[i].code == 16 && played.temperature == 0) {
+            if (lie[i].entry != ENTRY_KV || lie[i].sums)
+                continue;
+            try_head_liar("next, greedy", honest, &l, false, 15);
+        } else {
+            try_head_liar(lie[i].name, honest, &l, lie[i].sums, lie[i].code);
+        }
+    }
+}
+
+/* Tokens that are not those of the prompt, or not those drawn; an output that
+ * was not drawn. */
+static void try_tokens(struct execution *honest)
+{
+    for (int i = 0; i < 3; i++) {
+        struct execution *node = played_execution(&played, honest->in.deep,
+                                                  NULL);
+        size_t at = i == 0 ? 0 : honest->n - 1;
+        struct result_record r;
+        struct game g;
+
+        if (result_record_unpack(&r, node->result))
+            abort();
+        if (i < 2)
+            node->leaves[at * TRACE_LEAF_SIZE + 4] ^= 1;
+        execution_seal(node, &r);
+        if (i == 2) {
+            uint32_t ids[PLAYED_MAX];
+
+            memcpy(ids, played.output, sizeof(ids));
+            ids[played.n_out - 1] ^= 1;
+            node->in.output = ids;
+            execution_seal(node, &r);
+            honest->in.output = ids; /* what was answered */
+            game_play(&g, node, game_honest, honest, NULL, NULL);
+            honest->in.output = played.output;
+        } else {
+            game_play(&g, node, game_honest, honest, NULL, NULL);
+        }
+        ok(!g.stuck && g.verdict == JUDGE_FAULT && g.code == 1,
+           "token or output %d (%s)", i, g.why);
+        note(&g);
+        game_clear(&g);
+        execution_free(node);
+    }
+}
+
+/* ---- trolls -------------------------------------------------------------- */
+
+static void try_trolls(struct execution *honest, unsigned n, uint64_t seed)
+{
+    unsigned good = 0, codes[19] = { 0 };
+    char text[160] = "";
+    size_t at = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct game g;
+
+        game_play(&g, honest, game_random, &seed, NULL, NULL);
+        if (!g.stuck && g.verdict == JUDGE_HOLDS)
+            good++;
+        else
+            printf("# game %u: %s\n", i, g.why);
+        codes[g.code]++;
+        note(&g);
+        game_clear(&g);
+    }
+    for (size_t i = 0; i < 19; i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, " %u", codes[i]);
+    ok(good == n, "%u of %u random games are held; by statement%s", good, n,
+       text);
+}
+
+static void try_model(const char *name, uint32_t run, bool deep,
+                      unsigned games)
+{
+    struct execution *honest;
+
+    played_init(&played, name, run, 12);
+    printf("# %s, run %u: %zu + %zu ids%s\n", name, run, played.n_prompt,
+           played.n_out, deep ? ", deep" : "");
+    honest = played_execution(&played, deep, NULL);
+    try_lies(honest);
+    try_draw_lies(honest);
+    try_tokens(honest);
+    try_trolls(honest, games, run + 1);
+    execution_free(honest);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned games = argc > 1 ? (unsigned)atoi(argv[1]) : 100;
+
+    save_dir = argc > 2 ? argv[2] : NULL;
+    try_model("nano", 1, false, games);
+    try_model("nano", 2, true, games);
+    try_model("tiny-qwen2", 2, false, games);
+    if (argc > 1) {
+        try_model("tiny-qwen3", 3, true, games);
+        try_model("tiny-mistral", 2, false, games);
+        try_model("tiny-llama-a8", 2, false, games);
+        try_model("tiny-qwen2-a8r", 3, true, games);
+    }
+    printf("# at most %zu shows, %zu bytes a show, %zu bytes a proof\n",
+           most_shows, most_shown, most_proof);
+    tmp_remove();
+    return done();
+}
