@@ -42,6 +42,11 @@ static void turned(struct proof *p, enum entry e, uint32_t head,
         proof_values(p, linears_tensor(g->layer, gains), 0, g->m.head_dim,
                      gain);
     proof_values(p, TENSOR_INV_FREQ, 0, g->m.head_dim / 2, freq);
+    for (size_t i = 0; i < g->m.head_dim / 2; i++)
+        if (freq[i] < 0 || freq[i] > 1) {
+            p->fault = true; /* a loader refuses it */
+            freq[i] = 0;
+        }
     if (!terms_turn(x, g->m.head_dim, normed ? gain : NULL, g->m.eps, freq,
                     g->leaf.position))
         p->fault = true;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "dispute/judge_internal.h"
 #include "dispute/linears.h"
 #include "dispute/statements_internal.h"
 #include "dispute/terms.h"
@@ -168,9 +169,15 @@ bool proof_squares(struct proof *p)
         first = g->layer == OPERATORS_HEAD ? ENTRY_EF : ENTRY_EX;
     }
     e = proof_exponent(p, first);
+    sum = (int64_t)judge_scalar(g, (enum entry)(first + 2));
+    if (g->entry == first + 3 && (sum < 0 || sum >= SUM_LIMIT)) {
+        p->fault = true; /* squares of 131,072 elements are below 2^46 */
+        return false;
+    }
     if (g->entry == first + 3)
-        return f32_bits(terms_inv((int64_t)judge_scalar(g, first + 2), e, n,
-                                  g->m.eps)) == judge_scalar(g, g->entry);
+        return f32_bits(terms_inv(sum, e, n, g->m.eps)) ==
+               judge_scalar(g, g->entry);
+    sum = 0;
     if (g->place.part == JUDGE_NONE)
         return (uint64_t)proof_total(p) == judge_scalar(g, g->entry);
     n = n - from < 256 ? n - from : 256;
