@@ -29,7 +29,7 @@ find src kernels jobs mpi bench tests \( -name '*.[ch]' -o -name '*.cu' \
     ! -name commit.h | sort >"$tmp/files"
 find contrib -type f -exec grep -Il '^#!/bin/sh' {} + >>"$tmp/files" || :
 # not queue.lua itself, which make puts together
-find contrib/ao/queue src tests -name '*.lua' >"$tmp/lua"
+find contrib/ao/queue contrib/ao/judge src tests -name '*.lua' >"$tmp/lua"
 find tests -name '*.mjs' | cat "$tmp/lua" - >>"$tmp/files"
 sed -nE '/\.([ch]|cuh?|cpp)$/p' "$tmp/files" >"$tmp/compiled"
 # tests/cusim has names and forms of CUDA and of C++
