@@ -6,7 +6,7 @@ lib.judge = {}
 local judge = lib.judge
 local floor = math.floor
 
--- ---- bytes -----------------------------------------------------------------
+-- ---- bytes ----
 -- Offsets count from 0, as in the formats.
 
 function judge.u32(s, at)
@@ -43,7 +43,7 @@ function judge.part(s, at, n)
     return s:sub(at + 1, at + n)
 end
 
--- ---- binary32 in doubles ----------------------------------------------------
+-- ---- binary32 in doubles ----
 -- Each double result of + - * / sqrt on binary32 operands, rounded once to
 -- binary32, is exact binary32 arithmetic.  No infinity and no NaN: numbers from
 -- outside are bounded before they are used.
@@ -122,7 +122,7 @@ function judge.bits(v)
     return sign + (e + 126) * 8388608 + m
 end
 
--- ---- X1, one element at a time: numerics.md ---------------------------------
+-- ---- X1, one element at a time: numerics.md ----
 
 -- The exponent of A14, and of s_v with the limit -97.
 function judge.exponent(v, least)

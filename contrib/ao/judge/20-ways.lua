@@ -1,7 +1,7 @@
 local lib = ApusQueue
 local judge = lib.judge
 
--- ---- the operator table: doc/dispute.md -------------------------------------
+-- ---- the operator table: doc/dispute.md ----
 -- Each entry is known by one word, which for three of the head's is not its
 -- name in picks.
 
@@ -125,7 +125,7 @@ function judge.tensor(layer, index)
     return layer == NONE and index or 4 + 14 * layer + index
 end
 
--- ---- ways: the statement of an entry and a pick ------------------------------
+-- ---- ways: the statement of an entry and a pick ----
 -- "sums": partial sums are shown first.  A field of `heads` stands after it.
 
 local ways = {

@@ -2,7 +2,7 @@ local lib = ApusQueue
 local judge = lib.judge
 local u32, part, NONE = judge.u32, judge.part, judge.NONE
 
--- ---- records: proof.md sections 2, 3 and 5 -----------------------------------
+-- ---- records: proof.md sections 2, 3 and 5 ----
 
 -- u32 fields by name, from an offset on.
 local function fields(record, s, at, names)

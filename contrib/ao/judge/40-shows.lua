@@ -4,7 +4,7 @@ local part, u32, NONE = judge.part, judge.u32, judge.NONE
 local SHOW_MAX, LIST, SUMS = 8192, 64, 128
 local LIMIT = 9007199254740992 -- 2^53
 
--- ---- what the node shows, against what it showed before ---------------------
+-- ---- what the node shows, against what it showed before ----
 -- A context has the state and the records of it.  Each function takes the bytes
 -- into a new state, or returns why they are refused.
 

@@ -3,7 +3,7 @@ local judge = lib.judge
 local part, NONE = judge.part, judge.NONE
 local LIST, SUMS = 64, 128
 
--- ---- what the challenger picks -----------------------------------------------
+-- ---- what the challenger picks ----
 -- A pick leads to the next show or to the statement that is to be proven.  Each
 -- function returns true where it is one that can be picked.
 
@@ -46,7 +46,7 @@ local function proves(c, state, code, head, index, term)
     return true
 end
 
--- ---- records, trace, leaf ----------------------------------------------------
+-- ---- records, trace, leaf ----
 
 function picks.records(c, w, state)
     local r = c.r
@@ -113,7 +113,7 @@ function picks.leaf(c, w, state)
         wants(state, "layers")
 end
 
--- ---- layers and operators ------------------------------------------------------
+-- ---- layers and operators ----
 
 -- The vector of an entry under a root comes next.
 local function pick_vector(c, state, entry, root)
@@ -213,7 +213,7 @@ function picks.operators(c, w, state)
     return follow_scalar(c, state, entry, range, last)
 end
 
--- ---- pieces, elements, sums -----------------------------------------------------
+-- ---- pieces, elements, sums ----
 
 local function pick_piece(state, w, next, factor)
     local i = pick_hash(state, state.pieces, w)

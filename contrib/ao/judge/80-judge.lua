@@ -1,0 +1,151 @@
+local lib = ApusQueue
+local judge = lib.judge
+local PROOF_MAX = 65536
+
+-- ---- the judge ----
+-- A state is a table of texts, numbers and tables of them, without functions;
+-- what changes is a copy, so that a refusal leaves it as it was.  Each of these
+-- returns the next state, or nil and why the move is refused.
+--
+--   turn     "shows" (the node), "picks" (the challenger), "proves" (either),
+--            "over"
+--   show     what is awaited, or was picked from: doc/dispute.md, "Moves"
+--   number   moves so far
+--   verdict  "holds", "fault", "unjudged", once it is over; text, a sentence
+--   place    what is to be proven: code, position, layer, head, index, part
+
+local NAMES = { [0] = "job", "token", "embed", "max", "square sum", "quantise",
+    "dot total", "dot part", "head", "kv row", "score max", "value max",
+    "Z part", "mix part", "mix total", "greedy", "sample", "stop", "range" }
+
+function judge.decide(state, verdict, code)
+    state.turn, state.verdict = "over", verdict
+    if verdict == "unjudged" then
+        state.text = "this answer is not judged: its model or its end is " ..
+            "of another kind"
+    else
+        state.text = "statement " .. code .. " (" .. NAMES[code] .. ") " ..
+            (verdict == "holds" and "holds" or "is wrong")
+    end
+end
+
+-- A dispute about the result whose record has this hash.  With the 616 bytes of
+-- its records the first show is done.
+function judge.open(result, records)
+    local state = { result = result, turn = "shows", show = "records",
+        number = 0 }
+    if records then
+        return judge.show(state, 0, records)
+    end
+    return state
+end
+
+local function context(state)
+    local c = { state = state }
+    if state.records then
+        c.r, c.j, c.m = judge.records(state.records)
+    end
+    if state.place then
+        c.position = state.place.position
+    elseif state.leaf then
+        c.position = judge.u32(state.leaf, 0)
+    end
+    return c
+end
+
+local function copy(state)
+    local new = {}
+    for k, v in pairs(state) do
+        new[k] = v
+    end
+    new.number = state.number + 1
+    return new
+end
+
+local function refused(state, turn, number)
+    if state.turn ~= turn then
+        return "it is not a turn that " .. turn
+    elseif number ~= state.number then
+        return "move " .. tostring(number) .. ", expected " .. state.number
+    end
+end
+
+-- The node shows what is awaited, as move `number`.
+function judge.show(state, number, bytes)
+    local why = refused(state, "shows", number)
+    if not why and #bytes > judge.show_max(state.show) then
+        why = #bytes .. " bytes are too many"
+    end
+    if why then
+        return nil, why
+    end
+    local new = copy(state)
+    new.turn = "picks"
+    why = judge.shows[state.show](context(state), bytes, new)
+    if why then
+        return nil, why
+    end
+    return new
+end
+
+-- The challenger picks.
+function judge.pick(state, number, choice)
+    local why = refused(state, "picks", number)
+    if why then
+        return nil, why
+    end
+    local new, words = copy(state), judge.split(choice)
+    local c = context(new)
+    if not words or not judge.picks[state.show](c, words, new) then
+        return nil, "nothing that can be picked here"
+    end
+    return new
+end
+
+-- Either proves.
+function judge.prove(state, number, bytes)
+    local why = refused(state, "proves", number)
+    if why then
+        return nil, why
+    end
+    local code, c = state.place.code, context(state)
+    local p = #bytes <= PROOF_MAX and judge.read_proof(c, bytes)
+    if not p then
+        return nil, "this is no proof of statement " .. code ..
+            " at this place"
+    end
+    local good = judge.statements[code](p)
+    if p.refused or p.left ~= 0 or p.at ~= #bytes then
+        return nil, "the openings are not those of statement " .. code ..
+            " here"
+    end
+    local new = copy(state)
+    judge.decide(new, good and not p.fault and "holds" or "fault", code)
+    return new
+end
+
+-- ---- dispute files ----
+
+-- Play a file: the state after its last move, or nil and what is refused.
+function judge.play(file)
+    if #file < 40 or #file > 1048576 or file:sub(1, 8) ~= "apusdis1" then
+        return nil, "this is no dispute file"
+    end
+    local moves = { judge.show, judge.pick, judge.prove }
+    local state, at = judge.open(judge.part(file, 8, 32)), 40
+    while at < #file do
+        local rest = #file - at - 8
+        local size = rest >= 0 and judge.u32(file, at + 4)
+        local move = size and moves[judge.u32(file, at)]
+        if not size or size > rest or not move then
+            return nil, "move " .. state.number .. ": it is cut"
+        end
+        local next, why = move(state, state.number,
+            judge.part(file, at + 8, size))
+        if not next then
+            return nil, "move " .. state.number .. ": " .. why
+        end
+        state, at = next, at + 8 + size
+    end
+    return state
+end
