@@ -22,6 +22,7 @@ libmicrohttpd-dev  build apus localnet, which the tests of the network use
 liblua5.3-dev      run processes of AO in it
 g++                run the kernels for GPUs on an emulated device
 lua5.3             check what is written in Lua
+erlang-luerl       run the judge of disputes in another Lua
 libpcre2-dev       compare the pre-tokenizers with its regular expressions
 python3-jinja2     compare chat templates with the program they are made for
 unicode-data       compare the tables of characters with their source

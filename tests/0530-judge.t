@@ -1,0 +1,76 @@
+#!/bin/sh
+# Judges in C, in PUC Lua and in Luerl give the same verdicts on disputes that
+# t_dispute plays, and the first two on these with a bit changed; a changed
+# proof is refused or gets the same verdict.  JUDGE_CHANGES: bits a file.
+# part: judge
+set -eu
+. "${top_srcdir:-.}/tests/scratch.sh"
+top=${top_srcdir:-.}
+build=${top_builddir:-.}
+n=0
+status=0
+check() { # STATUS NAME
+    n=$((n + 1))
+    if [ "$1" = 0 ]; then
+        echo "ok $n - $2"
+    else
+        echo "not ok $n - $2"
+        status=1
+    fi
+}
+skip() { # NAME REASON
+    n=$((n + 1))
+    echo "ok $n - $1 # SKIP $2"
+}
+
+mkdir "$tmp/games"
+"$build/tests/t_dispute" "${JUDGE_GAMES:-12}" "$tmp/games" >"$tmp/played" ||
+    sed 's/^/# /' "$tmp/played"
+games=$(ls "$tmp/games" | wc -l)
+[ "$games" -ge 400 ] && rc=0 || rc=1
+check $rc "$games games were played"
+
+rc=0
+"$build/tests/judge-files" "${JUDGE_CHANGES:-4}" 1 "$tmp"/games/* >"$tmp/c" \
+    2>"$tmp/flipped" || rc=$?
+sed 's/^/# /' "$tmp/flipped"
+check $rc "C: $(wc -l <"$tmp/c") verdicts, no changed proof has another one"
+
+# a file is named by how it has to end
+awk '$2 == "-" && substr($1, length($1) - 4) != $3' "$tmp/c" >"$tmp/wrong"
+[ -s "$tmp/wrong" ] && rc=1 || rc=0
+head -n 3 "$tmp/wrong" | sed 's/^/# /'
+check $rc "C: the verdicts are those of the games"
+
+if lua5.3 -v >/dev/null 2>&1; then
+    rc=0
+    lua5.3 "$top/tests/judge_files.lua" "$top/contrib" <"$tmp/c" >"$tmp/lua" ||
+        rc=1
+    diff "$tmp/c" "$tmp/lua" >"$tmp/diff" || rc=1
+    head -n 4 "$tmp/diff" | sed 's/^/# /'
+    check $rc "lua5.3: the same $(wc -l <"$tmp/lua") verdicts"
+else
+    skip "lua5.3: the same verdicts" "no lua5.3"
+fi
+
+if [ -d /usr/lib/erlang/lib ] && ls -d /usr/lib/erlang/lib/luerl* \
+    >/dev/null 2>&1 && escript 2>&1 | grep -q -i escript; then
+    ls "$tmp"/games/* | awk -v n="$games" 'NR % int(n / 20) == 1' \
+        >"$tmp/some"
+    rc=0
+    # shellcheck disable=SC2046
+    escript "$top/tests/luerl_judge.escript" "$top/contrib" \
+        $(cat "$tmp/some") >"$tmp/luerl" 2>"$tmp/err" || rc=1
+    sed 's/^/# /' "$tmp/err" | head -n 5
+    while read -r file verdict ms; do
+        grep -qxF "$file - $verdict" "$tmp/c" ||
+            { echo "# $file: $verdict"; rc=1; }
+    done <"$tmp/luerl"
+    [ "$(wc -l <"$tmp/luerl")" -ge 20 ] || rc=1
+    check $rc "Luerl: the same $(wc -l <"$tmp/luerl") verdicts"
+else
+    skip "Luerl: the same verdicts" "no luerl (Debian: erlang-luerl)"
+fi
+
+echo "1..$n"
+exit $status
