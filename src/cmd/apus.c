@@ -57,6 +57,8 @@ static const struct command commands[] = {
     { "verify", "check a checkpoint, compute answers again",
       .run = cmd_verify },
     { "diff", "compare the answers of two checkpoints", .run = cmd_diff },
+    { "prove", "write the proof of one number of an answer",
+      .run = cmd_prove },
     { "judge", "judge a dispute about one number", .run = cmd_judge },
     { "seal", "make the checkpoint of an answered batch", .run = cmd_seal },
     { "push", "bring answers to Arweave and tell the queue", .run = cmd_push },

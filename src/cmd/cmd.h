@@ -48,6 +48,7 @@ int cmd_cancel(struct settings *s, int argc, char **argv);
 int cmd_push(struct settings *s, int argc, char **argv);
 int cmd_show(struct settings *s, int argc, char **argv);
 int cmd_diff(struct settings *s, int argc, char **argv);
+int cmd_prove(struct settings *s, int argc, char **argv);
 int cmd_judge(struct settings *s, int argc, char **argv);
 int cmd_verify(struct settings *s, int argc, char **argv);
 int cmd_drain(struct settings *s, int argc, char **argv);

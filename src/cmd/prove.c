@@ -1,0 +1,324 @@
+/*
+ * apus prove: an answer of a checkpoint computed again, and of one place in it
+ * the dispute file that a judge decides: all that is shown on the way there,
+ * and the proof where the place names a statement.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/settings.h"
+#include "cmd/cmd.h"
+#include "cmd/named.h"
+#include "cmd/part.h"
+#include "dispute/dispute_file.h"
+#include "dispute/execution.h"
+#include "dispute/judge.h"
+#include "dispute/place.h"
+#include "dispute/prover.h"
+#include "kernels/kernels.h"
+#include "model/model.h"
+#include "model/models.h"
+#include "proof/digest.h"
+#include "spool/spool.h"
+#include "store/checkpoint.h"
+#include "store/part_file.h"
+#include "store/record.h"
+#include "store/seal.h"
+
+struct prove {
+    struct settings *settings;
+    const char *what, *request, *at, *out, *model_name;
+    bool trust;
+    struct id id;
+    struct place place;
+    /* the answer, copied */
+    bool found;
+    unsigned char job[RECORD_JOB], result[RECORD_RESULT];
+    uint32_t *prompt, *output;
+    size_t n_prompt, n_out;
+};
+
+/* ---- the answer ---------------------------------------------------------- */
+
+static uint32_t *copy_ids(const unsigned char *bytes, size_t n)
+{
+    uint32_t *id = xcalloc(n + 1, sizeof(*id));
+
+    for (size_t i = 0; i < n; i++)
+        id[i] = get_u32(bytes + 4 * i);
+    return id;
+}
+
+static void take_record(struct prove *p, const struct record *r)
+{
+    memcpy(p->job, r->job, RECORD_JOB);
+    memcpy(p->result, r->result, RECORD_RESULT);
+    p->prompt = copy_ids(r->prompt, r->n_prompt);
+    p->output = copy_ids(r->output, r->n_output);
+    p->n_prompt = r->n_prompt;
+    p->n_out = r->n_output;
+    p->found = true;
+}
+
+static int find_row(struct prove *p, struct checkpoint *c, struct err *err)
+{
+    struct checkpoint_row row;
+    struct result_record res;
+
+    for (uint64_t i = 0; !p->found && i < checkpoint_head(c)->n_rows; i++) {
+        if (checkpoint_row(c, i, &row, err))
+            return -1;
+        if (result_record_unpack(&res, row.record.result) ||
+            !id_equal(res.request, p->id))
+            continue;
+        if (record_check_untraced(&row.record, err))
+            return -1;
+        take_record(p, &row.record);
+    }
+    return 0;
+}
+
+static int find_in_part(struct prove *p, const struct spool *s,
+                        const char *path, struct err *err)
+{
+    struct part_file *f;
+    struct checkpoint *c;
+    int rc;
+
+    if (part_open(&f, s, path, p->trust, err))
+        return -1;
+    rc = checkpoint_open_file(&c, f, err);
+    if (rc == 0) {
+        rc = find_row(p, c, err);
+        checkpoint_close(c);
+    }
+    part_file_close(f);
+    return rc;
+}
+
+static int find_in_batch(struct prove *p, const struct spool *s,
+                         const struct batch *b, struct err *err)
+{
+    struct seal_info i;
+    int rc = 0;
+
+    if (seal_info_read(&i, b->path, err))
+        return seal_name_remedy(b->id, err);
+    for (size_t k = 0; rc == 0 && !p->found && k < i.n_parts; k++) {
+        char *path = seal_part_path(b->path, k, "h5");
+
+        rc = find_in_part(p, s, path, err);
+        free(path);
+    }
+    seal_info_clear(&i);
+    return rc;
+}
+
+static int find_answer(struct prove *p, struct err *err)
+{
+    const char *dir = settings_text(p->settings, "spool");
+    struct spool *spool;
+    struct named found;
+    int rc;
+
+    if (spool_open_there(&spool, dir, err))
+        return -1;
+    if (part_is_file(p->what)) {
+        rc = find_in_part(p, spool, p->what, err);
+    } else {
+        rc = named_find_all(&found, spool, &p->what, 1, err);
+        for (size_t i = 0; rc == 0 && !p->found && i < found.n; i++)
+            rc = find_in_batch(p, spool, &found.batch[i], err);
+        if (rc == 0 || found.n)
+            named_clear(&found);
+    }
+    spool_close(spool);
+    if (rc == 0 && !p->found)
+        return err_set(err, ERR_INPUT, "no answer to the request \"%s\" in"
+                       " \"%s\"", p->request, p->what);
+    return rc;
+}
+
+/* ---- the way to the place ------------------------------------------------ */
+
+/* One move; 1 when the place is reached. */
+static int move(const struct prove *p, struct judge *g, struct execution *x,
+                struct buf *file, struct err *err)
+{
+    char choice[JUDGE_PICK_MAX + 1];
+    struct buf b;
+    int rc;
+
+    if (g->turn == JUDGE_PICKS) {
+        rc = place_pick(choice, &p->place, g, err);
+        if (rc != 1)
+            return rc ? -1 : 1;
+        if (judge_pick(g, choice, err))
+            return err_prefix(err, "\"%s\" of the %s", choice,
+                              judge_show_name(g->show));
+        dispute_file_put(file, DISPUTE_PICK, choice, strlen(choice));
+        return 0;
+    }
+    buf_init(&b, DISPUTE_FILE_MAX);
+    if (g->turn == JUDGE_SHOWS)
+        rc = prover_show(&b, x, g, err) ||
+             judge_show(g, (unsigned char *)b.data, b.len, err);
+    else
+        rc = prover_prove(&b, x, g, err) ||
+             judge_prove(g, (unsigned char *)b.data, b.len, err);
+    if (rc == 0)
+        dispute_file_put(file, g->turn == JUDGE_OVER && g->place.code
+                                   ? DISPUTE_PROVE : DISPUTE_SHOW,
+                         b.data, b.len);
+    buf_clear(&b);
+    return rc ? -1 : 0;
+}
+
+static int walk(const struct prove *p, struct execution *x, struct err *err)
+{
+    struct buf file;
+    struct judge g;
+    struct id result;
+    int rc = 0;
+
+    digest(&result, p->result, RECORD_RESULT);
+    judge_init(&g, result);
+    buf_init(&file, DISPUTE_FILE_MAX);
+    dispute_file_begin(&file, result);
+    while (rc == 0 && g.turn != JUDGE_OVER)
+        rc = move(p, &g, x, &file, err);
+    if (rc >= 0) {
+        rc = file_write(p->out, file.data, file.len, err);
+        printf("file\t%s\nbytes\t%zu\nmoves\t%" PRIu32 "\n", p->out, file.len,
+               g.number);
+        if (g.turn == JUDGE_OVER)
+            printf("verdict\t%s\n", g.text);
+    }
+    judge_clear(&g);
+    buf_clear(&file);
+    return rc;
+}
+
+/* The trace that was computed is the one of the record, or there is nothing to
+ * show. */
+static int check_trace(const struct execution *x, struct err *err)
+{
+    struct result_record r, own;
+    struct execution copy = *x;
+
+    if (result_record_unpack(&r, x->in.result))
+        return err_set(err, ERR_INPUT, "the answer has no result record");
+    own = r;
+    execution_seal(&copy, &own);
+    if (!id_equal(own.trace, r.trace))
+        return err_set(err, ERR_INPUT, "computed again, the answer has another"
+                       " trace: apus verify --recompute says where");
+    return 0;
+}
+
+static int prove(struct prove *p, struct err *err)
+{
+    struct result_record res;
+    struct execution_input in = { .prompt = NULL };
+    struct execution *x;
+    struct x1_kernels k;
+    struct model *m;
+    int rc;
+
+    if (find_answer(p, err))
+        return -1;
+    if (result_record_unpack(&res, p->result) || p->n_out == 0 ||
+        res.finish > RESULT_CONTEXT)
+        return err_set(err, ERR_INPUT, "this answer has no trace to prove:"
+                       " it ended as %s", result_finish_name(res.finish));
+    if (strtoul(p->at, NULL, 10) >= res.n)
+        return err_set(err, ERR_INPUT, "position %lu: the answer has %" PRIu32
+                       " positions", strtoul(p->at, NULL, 10), res.n);
+    if (models_open_hashed(&m, settings_text(p->settings, "models"),
+                           p->model_name ? p->model_name
+                                         : id_text(res.model).s, NULL, err))
+        return err_prefix(err, "to compute again");
+    in = (struct execution_input){ .model = m, .prompt = p->prompt,
+                                   .output = p->output, .job = p->job,
+                                   .result = p->result,
+                                   .deep = res.level == 1,
+                                   .first = (uint32_t)strtoul(p->at, NULL, 10),
+                                   .n = 1 };
+    rc = x1_kernels_find(&k, "reference");
+    x1_thread_init();
+    rc = rc ? rc : execution_new(&x, &in, p->n_out, &k, NULL, NULL, err);
+    if (rc == 0) {
+        rc = check_trace(x, err) || walk(p, x, err) ? -1 : 0;
+        execution_free(x);
+    }
+    model_close(m);
+    return rc;
+}
+
+static int check_use(struct prove *p, struct err *err)
+{
+    if (!p->request || id_parse(&p->id, p->request))
+        return err_set(err, ERR_INPUT, "--request: the id of a request"
+                       " expected, 43 characters (apus show lists them)");
+    if (!p->at || !p->out)
+        return err_set(err, ERR_INPUT, "apus prove: --at PLACE and -o FILE"
+                       " expected");
+    return place_init(&p->place, p->at, err);
+}
+
+static const struct opt prove_opts[] = {
+    { 0, "request", "ID", "the request whose answer it is",
+      offsetof(struct prove, request) },
+    { 0, "at", "PLACE", "POSITION[/LAYER[/ENTRY[/ELEMENT[/TERM]]]]",
+      offsetof(struct prove, at) },
+    { 'o', "output", "FILE", "where the dispute file goes",
+      offsetof(struct prove, out) },
+    { 'm', "model", "MODEL", "its model, where it is not found by its id",
+      offsetof(struct prove, model_name) },
+    { 0, "trust", NULL, "open a file that was not made in this spool",
+      offsetof(struct prove, trust) },
+    { .name = NULL }
+};
+
+static const struct opt_command prove_command = {
+    .name = "apus prove",
+    .synopsis = "BATCH|FILE.h5 --request ID --at PLACE -o FILE [-m MODEL]"
+                " [--trust]",
+    .about = "Compute an answer again and write the dispute file of one place"
+             " in it, for apus\njudge: what is shown on the way, and the proof"
+             " of the number there.",
+    .opts = prove_opts, .min_args = 1, .max_args = 1,
+};
+
+int cmd_prove(struct settings *s, int argc, char **argv)
+{
+    const char **args = xcalloc((size_t)argc, sizeof(*args));
+    struct prove p = { .settings = s };
+    struct err err = ERR_INIT;
+    size_t n_args;
+    int status = cmd_begin(&prove_command, s, argc, argv, &p, args, &n_args);
+
+    if (status == CMD_GO) {
+        p.what = args[0];
+        if (check_use(&p, &err))
+            status = cmd_misused(&err);
+        else
+            status = prove(&p, &err) ? cmd_fail(&err) : CMD_DONE;
+    }
+    free(p.prompt);
+    free(p.output);
+    free(args);
+    return status;
+}

@@ -1,0 +1,58 @@
+#!/bin/sh
+# apus prove and apus judge: numbers of an answer of a batch are proven and
+# hold, in the judge of the program and in the one in Lua; a file with one byte
+# changed is refused or found out; what cannot be proven is named.
+set -eu
+. "${top_srcdir:-.}/tests/scenario.sh"
+
+APUS_MODELS=$tmp/models
+APUS_SPOOL=$tmp/spool
+APUS_RANKS=1
+APUS_LOG_LEVEL=warning
+export APUS_MODELS APUS_SPOOL APUS_RANKS APUS_LOG_LEVEL
+"$apus" model add "$top/models/nano" nano >out 2>err
+head -n 2 "$top/tests/data/part-1-nano.jsonl" >two.jsonl
+gives 0 "answer a file" run two.jsonl -m nano -o answers.jsonl
+dir=$(echo spool/done/b*)
+b=${dir#spool/done/b}
+"$apus" show "$dir/part-0000.h5" >rows 2>err
+id=$(awk -F '\t' '$1 == 2 { print $3 }' rows)
+drawn=$(awk -F '\t' '$1 == 2 { print $5 }' rows) # a position that draws
+
+n_files=0
+for place in 5/0/q/17/total 5/0/q/17/0 6/1/heads/1\ Z/0 7/1/o/40/total \
+    "$drawn/head/wmx" 5/0/inv 5/0/ex 5/0/S/total 5/0/kv\ 0 5/1/h/9 \
+    5/1/x/3/0 5/token 5/embed/8 "$drawn/head/logits/9/total" "finish 4" job; do
+    n_files=$((n_files + 1))
+    rc=0
+    "$apus" prove "$b" --request "$id" --at "$place" -o "p$n_files" >out \
+        2>err || rc=$?
+    [ $rc = 0 ] || sed 's/^/# /' err
+    rc=0
+    "$apus" judge "p$n_files" >judged 2>err || rc=$?
+    [ $rc = 0 ] && grep -q '^verdict.*holds' judged || rc=1
+    [ $rc = 0 ] || sed 's/^/# /' judged err
+    report $rc "$place: $(sed -n 's/^verdict.//p' judged)"
+done
+
+gives 0 "a place in the middle" prove "$b" --request "$id" --at 5/1 -o open
+gives 1 "is open" judge open
+has out '^open.the challenger has to pick from: operators' "and says at what"
+
+cp p1 changed
+printf '\377' | dd of=changed bs=1 seek=1500 conv=notrunc 2>/dev/null
+gives 1 "a changed file is refused" judge changed
+has err 'move [0-9]*: ' "by its move"
+head -c 900 p1 >cut
+gives 1 "a cut file is refused" judge cut
+
+gives 2 "without --at" prove "$b" --request "$id" -o x
+gives 1 "an unknown entry" prove "$b" --request "$id" --at 5/0/zz -o x
+has err '"zz" of the operators' "is named"
+gives 1 "a position past the end" prove "$b" --request "$id" --at 999 -o x
+has err 'position 999: .* has [0-9]* positions' "is named"
+gives 1 "no such request" prove "$b" \
+    --request AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA --at 5 -o x
+gives 1 "a file that is none" judge two.jsonl
+has err 'not a dispute file' "is named"
+finish
