@@ -1,6 +1,6 @@
 -- The judge of disputes (doc/dispute.md): a library of functions of bytes,
 -- without messages, clock or money.  It stands beside the queue's code, or
--- alone with sha256 (queue/05-sha256.lua) before it.
+-- alone with contrib/ao/queue/05-sha256.lua before it.
 local lib = ApusQueue
 lib.judge = {}
 local judge = lib.judge
