@@ -26,7 +26,7 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-#define SLICES 12u  /* slice rows of a group, at most */
+#define SLICES VNNI_SLICES
 #define STREAM 4u   /* slice rows up to which memory is the bound */
 #define NEAR 4096   /* bytes that a stream is fetched ahead */
 #define PASS_BYTES (400u << 10) /* of rows, to stay in the L2 cache */
@@ -74,8 +74,8 @@ static void put_row(struct x1_rows *out, size_t i, const float *x, float r)
     }
 }
 
-static void vnni_quantise(struct x1_rows *out, const float *x, size_t stride,
-                          int32_t *fault, size_t from, size_t to)
+void vnni_quantise(struct x1_rows *out, const float *x, size_t stride,
+                   int32_t *fault, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++) {
         const float *row = x + i * stride;
@@ -86,7 +86,7 @@ static void vnni_quantise(struct x1_rows *out, const float *x, size_t stride,
     }
 }
 
-static void vnni_integers(int16_t *q, const struct x1_rows *rows, size_t i)
+void vnni_integers(int16_t *q, const struct x1_rows *rows, size_t i)
 {
     slice_integers(q, rows, i, SLICES);
 }
@@ -224,79 +224,35 @@ static stream_fn *const streams[SLICES + 1] = ALL(stream);
 
 /* ---- what becomes of the sums -------------------------------------------- */
 
-/* What a product is for. */
-struct target {
-    float *y;
-    size_t stride;
-    const struct x1_weights *w, *u; /* u: w is a gate and this goes up */
-    const float *b;                 /* a bias, or NULL */
-    bool add;                       /* to what y has */
-    const struct x1_rows *in;
-};
-
-/* Sixteen outputs of one row: (f32(acc) * scale) * step. */
-INLINE __m512 scaled(size_t slices, int32_t (*c)[2][16], size_t half,
-                     const float *scale, __m512 step)
+/* The sums of a row and one half: f32(256 high + low), or of its only slice. */
+INLINE __m512 sums_of(const size_t slices, int32_t (*c)[2][16], size_t half)
 {
-    __m512i high = _mm512_load_si512(c[0][half]), low;
-    const __m512d k = _mm512_set1_pd(256);
-    __m512d a, b;
-    __m512 f;
+    __m512i high = _mm512_load_si512(c[0][half]);
 
-    if (slices == 1) {
-        f = _mm512_cvtepi32_ps(high);
-    } else {
-        low = _mm512_load_si512(c[1][half]);
-        a = _mm512_add_pd(
-            _mm512_mul_pd(
-                _mm512_cvtepi32_pd(_mm512_castsi512_si256(high)), k),
-            _mm512_cvtepi32_pd(_mm512_castsi512_si256(low)));
-        b = _mm512_add_pd(
-            _mm512_mul_pd(
-                _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(high, 1)), k),
-            _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(low, 1)));
-        f = _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(a)),
-                               _mm512_cvtpd_ps(b), 1);
-    }
-    return _mm512_mul_ps(_mm512_mul_ps(f, _mm512_load_ps(scale)), step);
+    return slices == 1 ? _mm512_cvtepi32_ps(high)
+                       : whole16(high, _mm512_load_si512(c[1][half]));
 }
 
 /* Rows `row` on, block nb and, if there are two, the next one; or block nb of
  * gate and up. */
-INLINE void finish(const size_t slices, const struct target *t,
+INLINE void finish(const size_t slices, const struct vnni_target *t,
                    int32_t (*c)[2][16], size_t row, size_t rows, size_t nb,
                    size_t blocks)
 {
     size_t n = nb * PACK_OUTS;
 
     for (size_t i = row; i < row + rows; i++, c += slices) {
-        __m512 step = _mm512_set1_ps(t->in->scale[i]);
-        float *y = t->y + i * t->stride + n;
-
         if (t->u) {
-            __m512 g = scaled(slices, c, 0, t->w->scale + n, step);
-            __m512 u = scaled(slices, c, 1, t->u->scale + n, step);
-
-            _mm512_mask_storeu_ps(y, lanes(t->w->rows - n),
-                                  _mm512_mul_ps(silu16(g), u));
+            put_gated16(t, i, n, sums_of(slices, c, 0),
+                        sums_of(slices, c, 1));
             continue;
         }
-        for (size_t half = 0; half < blocks; half++) {
-            size_t at = half * PACK_OUTS;
-            __mmask16 m = lanes(t->w->rows - n - at);
-            __m512 v = scaled(slices, c, half, t->w->scale + n + at, step);
-
-            if (t->b)
-                v = _mm512_add_ps(
-                    v, _mm512_maskz_loadu_ps(m, t->b + n + at));
-            if (t->add)
-                v = _mm512_add_ps(_mm512_maskz_loadu_ps(m, y + at), v);
-            _mm512_mask_storeu_ps(y + at, m, v);
-        }
+        for (size_t half = 0; half < blocks; half++)
+            put16(t, i, n + half * PACK_OUTS, sums_of(slices, c, half));
     }
 }
 
-static void finish_rows(const struct target *t, int32_t (*c)[2][16],
+static void finish_rows(const struct vnni_target *t, int32_t (*c)[2][16],
                         size_t row, size_t rows, size_t nb, size_t blocks)
 {
     if (t->in->a8)
@@ -314,7 +270,7 @@ static void fetch_line(const void *p)
 
 /* The pair that begins at block nb: two blocks of w, or one of each.  Scales
  * and sums of the next pair are fetched. */
-static void pair_at(struct pair *p, const struct target *t, size_t nb,
+static void pair_at(struct pair *p, const struct vnni_target *t, size_t nb,
                     size_t kt)
 {
     const struct x1_weights *second = t->u ? t->u : t->w;
@@ -334,7 +290,7 @@ static void pair_at(struct pair *p, const struct target *t, size_t nb,
 }
 
 /* Rows `row` on of the pair at nb; `blocks` 1: only the first of it. */
-static void multiply_group(const struct target *t, const struct pair *p,
+static void multiply_group(const struct vnni_target *t, const struct pair *p,
                            size_t row, size_t rows, size_t nb, size_t blocks)
 {
     int32_t c[SLICES][2][16] __attribute__((aligned(64)));
@@ -354,7 +310,7 @@ static void multiply_group(const struct target *t, const struct pair *p,
 
 /* Groups [g0, g1) of n and outputs [from, to): pair by pair.  The first groups
  * fetch the next pair, 4 lines of each block a step in all. */
-static void multiply_pass(const struct target *t, size_t g0, size_t g1,
+static void multiply_pass(const struct vnni_target *t, size_t g0, size_t g1,
                           size_t n, size_t from, size_t to)
 {
     size_t kt = pack_tiles(t->in->k), m = t->in->m;
@@ -379,7 +335,7 @@ static void multiply_pass(const struct target *t, size_t g0, size_t g1,
 }
 
 /* Outputs [from, to) of all rows, in passes whose rows stay in the cache. */
-static void multiply(const struct target *t, size_t from, size_t to)
+static void multiply(const struct vnni_target *t, size_t from, size_t to)
 {
     size_t kt = pack_tiles(t->in->k);
     size_t n = slice_groups(t->in, SLICES);
@@ -393,21 +349,21 @@ static void multiply(const struct target *t, size_t from, size_t to)
         multiply_pass(t, n * i / passes, n * (i + 1) / passes, n, from, to);
 }
 
-static void vnni_linear(float *y, size_t stride, const struct x1_weights *w,
-                        const float *b, bool add, const struct x1_rows *in,
-                        size_t from, size_t to)
+void vnni_linear(float *y, size_t stride, const struct x1_weights *w,
+                 const float *b, bool add, const struct x1_rows *in,
+                 size_t from, size_t to)
 {
-    struct target t = { .y = y, .stride = stride, .w = w, .b = b, .add = add,
+    struct vnni_target t = { .y = y, .stride = stride, .w = w, .b = b, .add = add,
                         .in = in };
 
     multiply(&t, from, to);
 }
 
-static void vnni_swiglu(float *h, size_t stride, const struct x1_weights *g,
-                        const struct x1_weights *u, const struct x1_rows *in,
-                        size_t from, size_t to)
+void vnni_swiglu(float *h, size_t stride, const struct x1_weights *g,
+                 const struct x1_weights *u, const struct x1_rows *in,
+                 size_t from, size_t to)
 {
-    struct target t = { .y = h, .stride = stride, .w = g, .u = u, .in = in };
+    struct vnni_target t = { .y = h, .stride = stride, .w = g, .u = u, .in = in };
 
     multiply(&t, from, to);
 }

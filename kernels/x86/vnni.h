@@ -29,8 +29,18 @@
 #define INLINE static inline __attribute__((always_inline))
 #define BITS16(x) _mm512_castsi512_ps(_mm512_set1_epi32((int)(x)))
 
-/* kernels.h has the contracts of store, attention and attention_bytes; blocks
- * are as pages.h has them. */
+/* kernels.h has the contracts of all these.  Rows are as slices.h has them, in
+ * groups of VNNI_SLICES; blocks are as pages.h has them. */
+#define VNNI_SLICES 12u
+void vnni_quantise(struct x1_rows *out, const float *x, size_t stride,
+                   int32_t *fault, size_t from, size_t to);
+void vnni_integers(int16_t *q, const struct x1_rows *rows, size_t i);
+void vnni_linear(float *y, size_t stride, const struct x1_weights *w,
+                 const float *b, bool add, const struct x1_rows *in,
+                 size_t from, size_t to);
+void vnni_swiglu(float *h, size_t stride, const struct x1_weights *g,
+                 const struct x1_weights *u, const struct x1_rows *in,
+                 size_t from, size_t to);
 void vnni_quantise_kv(unsigned char *block, size_t at, const float *k,
                       const float *v, size_t hd, int32_t fault[2]);
 size_t vnni_attention_bytes(size_t n, size_t hd);
@@ -116,6 +126,69 @@ INLINE __m128i low16(__m512i q)
 INLINE __m128i biased(__m128i slice)
 {
     return _mm_xor_si128(slice, _mm_set1_epi8((char)-128));
+}
+
+/* ---- what becomes of the sums of a linear -------------------------------- */
+
+/* What the products of rows and a matrix are for. */
+struct vnni_target {
+    float *y;
+    size_t stride;
+    const struct x1_weights *w, *u; /* u: w is a gate and this goes up */
+    const float *b;                 /* a bias, or NULL */
+    bool add;                       /* to what y has */
+    const struct x1_rows *in;
+};
+
+/* f32(256 high + low) of sixteen sums: exact in binary64, rounded once. */
+INLINE __m512 whole16(__m512i high, __m512i low)
+{
+    const __m512d k = _mm512_set1_pd(256);
+    __m512d a = _mm512_add_pd(
+        _mm512_mul_pd(_mm512_cvtepi32_pd(_mm512_castsi512_si256(high)), k),
+        _mm512_cvtepi32_pd(_mm512_castsi512_si256(low)));
+    __m512d b = _mm512_add_pd(
+        _mm512_mul_pd(
+            _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(high, 1)), k),
+        _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(low, 1)));
+
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(a)),
+                              _mm512_cvtpd_ps(b), 1);
+}
+
+/* (sums * scale) * step, of outputs n .. n + 15 of a row. */
+INLINE __m512 scaled16(const struct vnni_target *t,
+                       const struct x1_weights *w, size_t row, size_t n,
+                       __m512 sums)
+{
+    return _mm512_mul_ps(_mm512_mul_ps(sums, _mm512_load_ps(w->scale + n)),
+                         _mm512_set1_ps(t->in->scale[row]));
+}
+
+/* Outputs n .. n + 15 of a row, from the integer sums as floats. */
+INLINE void put16(const struct vnni_target *t, size_t row, size_t n,
+                  __m512 sums)
+{
+    __mmask16 m = lanes(t->w->rows - n);
+    __m512 v = scaled16(t, t->w, row, n, sums);
+    float *y = t->y + row * t->stride + n;
+
+    if (t->b)
+        v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(m, t->b + n));
+    if (t->add)
+        v = _mm512_add_ps(_mm512_maskz_loadu_ps(m, y), v);
+    _mm512_mask_storeu_ps(y, m, v);
+}
+
+/* The same of a gate and what goes up. */
+INLINE void put_gated16(const struct vnni_target *t, size_t row, size_t n,
+                        __m512 gate, __m512 up)
+{
+    __m512 g = scaled16(t, t->w, row, n, gate);
+    __m512 u = scaled16(t, t->u, row, n, up);
+
+    _mm512_mask_storeu_ps(t->y + row * t->stride + n, lanes(t->w->rows - n),
+                          _mm512_mul_ps(silu16(g), u));
 }
 
 #endif
