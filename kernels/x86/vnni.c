@@ -353,8 +353,9 @@ void vnni_linear(float *y, size_t stride, const struct x1_weights *w,
                  const float *b, bool add, const struct x1_rows *in,
                  size_t from, size_t to)
 {
-    struct vnni_target t = { .y = y, .stride = stride, .w = w, .b = b, .add = add,
-                        .in = in };
+    struct vnni_target t = {
+        .y = y, .stride = stride, .w = w, .b = b, .add = add, .in = in
+    };
 
     multiply(&t, from, to);
 }
@@ -363,7 +364,9 @@ void vnni_swiglu(float *h, size_t stride, const struct x1_weights *g,
                  const struct x1_weights *u, const struct x1_rows *in,
                  size_t from, size_t to)
 {
-    struct vnni_target t = { .y = h, .stride = stride, .w = g, .u = u, .in = in };
+    struct vnni_target t = {
+        .y = h, .stride = stride, .w = g, .u = u, .in = in
+    };
 
     multiply(&t, from, to);
 }

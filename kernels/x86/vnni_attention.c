@@ -6,50 +6,20 @@
  * begins at -128 times the sum of the slices.  Values: u (21 bits) in three
  * slices of 7 bits, unsigned, times values; 127 * 127 * 131072 < 2^31, so a sum
  * holds all positions, and c2 * 2^14 + c1 * 2^7 + c0 is exact in binary64.
- *
- * Positions that a query does not attend to are computed with the others of
- * their block and left out by masks: no maximum, no Z, and u = 0.  They may
- * hold anything.
  */
 #include <config.h>
 
-#include "kernels/x86/vnni.h"
+#include "kernels/x86/vnni_attention.h"
 
 #include "kernels/pack.h"
-#include "kernels/x86/pages.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-#define TILE 16u  /* queries at a time */
-#define ROWS 4u   /* of them in registers at a time */
-#define U_BYTES (3 * TILE * X1_BLOCK) /* slices of u of a block */
-
-struct tile {
-    struct page_tile in;
-    float *score;           /* [query][pages * X1_BLOCK] */
-    unsigned char *u;       /* [page][slice][TILE][X1_BLOCK] */
-    __m512 max[TILE];       /* of the scores, so far */
-    float factor[TILE];     /* step * c */
-    int32_t start[TILE][2]; /* of the sums of a query's slices */
-    int64_t z[TILE];
-    int exponent[TILE];     /* of the values (x1_value_exponent) */
-    int8_t q[TILE][2][X1_MAX_HEAD_DIM]; /* slices, zeros up to a quad */
-};
-
-/* Which of the sixteen positions from `at` of a page on query i attends to. */
-INLINE __mmask16 attended(const struct tile *t, size_t i, size_t page,
-                          size_t at)
-{
-    size_t p = (t->in.first + page) * X1_BLOCK + at;
-    size_t from = t->in.query[i].from, to = t->in.query[i].to;
-
-    return lanes(to > p ? to - p : 0) &
-           (__mmask16)~lanes(from > p ? from - p : 0);
-}
+#define ROWS 4u /* queries in registers at a time */
 
 /* Query i as two rows of slices; zeros, with a step of 0, if it has a
  * fault. */
-static void slice_query(struct tile *t, size_t i, float c)
+static void slice_query(struct vnni_tile *t, size_t i, float c)
 {
     const float *x = t->in.query[i].q;
     float step, r = pack_factor(&step, &t->in.query[i].fault, x, t->in.hd,
@@ -82,25 +52,10 @@ INLINE __m512i four_bytes(const void *a)
 
 /* ---- scores -------------------------------------------------------------- */
 
-/* Sixteen scores of query i, from position `at` of the page on. */
-INLINE void put_scores(struct tile *t, size_t i, size_t page, size_t at,
-                       const float *s_k, __m512i high, __m512i low)
-{
-    __mmask16 m = attended(t, i, page, at);
-    __m512 d = _mm512_cvtepi32_ps(
-        _mm512_add_epi32(_mm512_slli_epi32(high, 8), low));
-    __m512 v = _mm512_mul_ps(
-        _mm512_mul_ps(d, _mm512_maskz_loadu_ps(m, s_k + at)),
-        _mm512_set1_ps(t->factor[i]));
-
-    _mm512_storeu_ps(t->score + (i * t->in.pages + page) * X1_BLOCK + at, v);
-    t->max[i] = _mm512_mask_max_ps(t->max[i], m, t->max[i], v);
-}
-
 /* Queries i .. i + rows - 1 times `blocks` blocks of 16 keys, from block b0
  * on. */
-INLINE void score(const unsigned rows, const unsigned blocks, struct tile *t,
-                  size_t i, size_t page, size_t b0)
+INLINE void score(const unsigned rows, const unsigned blocks,
+                  struct vnni_tile *t, size_t i, size_t page, size_t b0)
 {
     const __m512i bias = _mm512_set1_epi8((char)-128);
     size_t n = page_quads(t->in.hd);
@@ -141,36 +96,36 @@ INLINE void score(const unsigned rows, const unsigned blocks, struct tile *t,
 }
 
 /* All of a page: four blocks at a time while the sums fit in the registers. */
-static void score_1(struct tile *t, size_t i, size_t page)
+static void score_1(struct vnni_tile *t, size_t i, size_t page)
 {
     score(1, 4, t, i, page, 0);
 }
 
-static void score_2(struct tile *t, size_t i, size_t page)
+static void score_2(struct vnni_tile *t, size_t i, size_t page)
 {
     score(2, 4, t, i, page, 0);
 }
 
-static void score_3(struct tile *t, size_t i, size_t page)
+static void score_3(struct vnni_tile *t, size_t i, size_t page)
 {
     score(3, 2, t, i, page, 0);
     score(3, 2, t, i, page, 2);
 }
 
-static void score_4(struct tile *t, size_t i, size_t page)
+static void score_4(struct vnni_tile *t, size_t i, size_t page)
 {
     score(4, 2, t, i, page, 0);
     score(4, 2, t, i, page, 2);
 }
 
-static void (*const scores[ROWS + 1])(struct tile *, size_t, size_t) = {
+static void (*const scores[ROWS + 1])(struct vnni_tile *, size_t, size_t) = {
     NULL, score_1, score_2, score_3, score_4
 };
 
 /* ---- weights ------------------------------------------------------------- */
 
 /* The exponent of the greatest s_v that query i meets. */
-static int value_exponent(const struct tile *t, size_t i)
+static int value_exponent(const struct vnni_tile *t, size_t i)
 {
     __m512i most = _mm512_setzero_si512();
 
@@ -190,21 +145,21 @@ static int value_exponent(const struct tile *t, size_t i)
 }
 
 /* The weights u of query i for sixteen positions, and what they add to Z. */
-INLINE __m512i weigh(struct tile *t, size_t i, size_t page, size_t at,
+INLINE __m512i weigh(struct vnni_tile *t, size_t i, size_t page, size_t at,
                      const float *s_v, __m512 max, __m512 scale)
 {
     __mmask16 m = attended(t, i, page, at);
     const float *score = t->score + (i * t->in.pages + page) * X1_BLOCK + at;
-    unsigned char *u = t->u + page * U_BYTES + i * X1_BLOCK + at;
+    unsigned char *u = t->u + page * U_BYTES + i * U_ROW + at;
     __m512 p = _mm512_maskz_mov_ps(
         m, exp16(_mm512_sub_ps(_mm512_loadu_ps(score), max)));
     __m512i w = _mm512_cvtps_epi32(_mm512_mul_ps(
         _mm512_mul_ps(p, _mm512_maskz_loadu_ps(m, s_v + at)), scale));
 
     w = _mm512_min_epi32(w, _mm512_set1_epi32(2097151));
-    for (unsigned s = 0; s < 3; s++)
+    for (unsigned s = 0; s < U_SLICES; s++)
         _mm_storeu_si128(
-            (void *)(u + s * TILE * X1_BLOCK),
+            (void *)(u + s * X1_BLOCK),
             _mm512_cvtepi32_epi8(_mm512_and_si512(
                 _mm512_srl_epi32(w, _mm_cvtsi32_si128(14 - 7 * (int)s)),
                 _mm512_set1_epi32(127))));
@@ -212,7 +167,7 @@ INLINE __m512i weigh(struct tile *t, size_t i, size_t page, size_t at,
 }
 
 /* A page adds at most 4 * 2^24 to a lane of Z. */
-static void weigh_query(struct tile *t, size_t i)
+static void weigh_query(struct vnni_tile *t, size_t i)
 {
     __m512 max = _mm512_set1_ps(_mm512_reduce_max_ps(t->max[i]) + 0.0f);
     __m512i z = _mm512_setzero_si512();
@@ -237,32 +192,6 @@ static void weigh_query(struct tile *t, size_t i)
 
 /* ---- values -------------------------------------------------------------- */
 
-INLINE __m512d eight(const int32_t *c)
-{
-    return _mm512_cvtepi32_pd(_mm256_load_si256((const void *)c));
-}
-
-INLINE __m256 joined(const int32_t *c2, const int32_t *c1, const int32_t *c0)
-{
-    __m512d a = _mm512_mul_pd(eight(c2), _mm512_set1_pd(16384));
-    __m512d b = _mm512_mul_pd(eight(c1), _mm512_set1_pd(128));
-
-    return _mm512_cvtpd_ps(_mm512_add_pd(_mm512_add_pd(a, b), eight(c0)));
-}
-
-/* Elements d .. d + 15 of query i's output. */
-static void put_output(struct tile *t, size_t i, size_t d, const int32_t *c2,
-                       const int32_t *c1, const int32_t *c0)
-{
-    float f = x1_pow2(t->exponent[i] - 21) / ((float)t->z[i] * 0x1p-24f);
-    __m256 a = joined(c2, c1, c0), b = joined(c2 + 8, c1 + 8, c0 + 8);
-
-    _mm512_mask_storeu_ps(
-        t->in.query[i].o + d, lanes(t->in.hd - d),
-        _mm512_mul_ps(_mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1),
-                      _mm512_set1_ps(f)));
-}
-
 /* s += the slices of u of a page times its values. */
 INLINE void mix_page(const unsigned rows, const unsigned blocks,
                      __m512i (*s)[2], const unsigned char *u, const int8_t *v)
@@ -275,8 +204,7 @@ INLINE void mix_page(const unsigned rows, const unsigned blocks,
             w[b] = _mm512_load_si512(v + (b * 16 + q) * 64);
 #pragma GCC unroll 12
         for (unsigned r = 0; r < 3 * rows; r++) {
-            __m512i x = four_bytes(u + r / rows * TILE * X1_BLOCK +
-                                   r % rows * X1_BLOCK + 4 * q);
+            __m512i x = four_bytes(u + r * X1_BLOCK + 4 * q);
 
 #pragma GCC unroll 2
             for (unsigned b = 0; b < blocks; b++)
@@ -287,8 +215,8 @@ INLINE void mix_page(const unsigned rows, const unsigned blocks,
 
 /* Outputs of queries i .. i + rows - 1: `blocks` blocks of 16 elements from
  * element d on. */
-INLINE void mix(const unsigned rows, const unsigned blocks, struct tile *t,
-                size_t i, size_t d)
+INLINE void mix(const unsigned rows, const unsigned blocks,
+                struct vnni_tile *t, size_t i, size_t d)
 {
     /* stored before they are used: an array that is indexed by a variable
      * would be kept in memory during the loop */
@@ -299,7 +227,7 @@ INLINE void mix(const unsigned rows, const unsigned blocks, struct tile *t,
     for (unsigned r = 0; r < 3 * rows; r++)
         s[r][0] = s[r][1] = _mm512_setzero_si512();
     for (size_t page = 0; page < t->in.pages; page++)
-        mix_page(rows, blocks, s, t->u + page * U_BYTES + i * X1_BLOCK,
+        mix_page(rows, blocks, s, t->u + page * U_BYTES + i * U_ROW,
                  page_at(&t->in, page).v + d * X1_BLOCK);
 #pragma GCC unroll 12
     for (unsigned r = 0; r < 3 * rows; r++)
@@ -308,12 +236,12 @@ INLINE void mix(const unsigned rows, const unsigned blocks, struct tile *t,
             _mm512_store_si512(c[r][b], s[r][b]);
     for (unsigned r = 0; r < rows; r++)
         for (unsigned b = 0; b < blocks; b++)
-            put_output(t, i + r, d + 16 * b, c[r][b], c[rows + r][b],
-                       c[2 * rows + r][b]);
+            put_output(t, i + r, d + 16 * b, c[3 * r][b], c[3 * r + 1][b],
+                       c[3 * r + 2][b]);
 }
 
 #define MIX(rows)                                                            \
-    static void mix_##rows(struct tile *t, size_t i)                         \
+    static void mix_##rows(struct vnni_tile *t, size_t i)                    \
     {                                                                        \
         size_t d = 0;                                                        \
                                                                              \
@@ -323,7 +251,7 @@ INLINE void mix(const unsigned rows, const unsigned blocks, struct tile *t,
             mix(rows, 1, t, i, d);                                           \
     }
 MIX(1) MIX(2) MIX(3) MIX(4)
-static void (*const mixes[ROWS + 1])(struct tile *, size_t) = {
+static void (*const mixes[ROWS + 1])(struct vnni_tile *, size_t) = {
     NULL, mix_1, mix_2, mix_3, mix_4
 };
 
@@ -335,22 +263,42 @@ size_t vnni_attention_bytes(size_t n, size_t hd)
     return page_most(n) * (TILE * X1_BLOCK * sizeof(float) + U_BYTES);
 }
 
-static void attend(const struct page_tile *in, float c, void *scratch)
+void vnni_attend(const struct page_tile *in, float c, void *scratch,
+                 vnni_tile_fn *score_all, vnni_tile_fn *mix_all)
 {
-    struct tile t; /* too large to clear for each call */
+    struct vnni_tile t; /* too large to clear for each call */
 
     t.in = *in;
     t.u = scratch;
     t.score = (float *)(void *)(t.u + in->pages * U_BYTES);
     for (size_t i = 0; i < in->m; i++)
         slice_query(&t, i, c);
-    for (size_t page = 0; page < in->pages; page++)
-        for (size_t i = 0; i < in->m; i += ROWS)
-            scores[in->m - i < ROWS ? in->m - i : ROWS](&t, i, page);
+    score_all(&t);
     for (size_t i = 0; i < in->m; i++)
         weigh_query(&t, i);
-    for (size_t i = 0; i < in->m; i += ROWS)
-        mixes[in->m - i < ROWS ? in->m - i : ROWS](&t, i);
+    mix_all(&t);
+}
+
+static void score_pages(struct vnni_tile *t)
+{
+    size_t m = t->in.m;
+
+    for (size_t page = 0; page < t->in.pages; page++)
+        for (size_t i = 0; i < m; i += ROWS)
+            scores[m - i < ROWS ? m - i : ROWS](t, i, page);
+}
+
+static void mix_pages(struct vnni_tile *t)
+{
+    size_t m = t->in.m;
+
+    for (size_t i = 0; i < m; i += ROWS)
+        mixes[m - i < ROWS ? m - i : ROWS](t, i);
+}
+
+static void attend(const struct page_tile *in, float c, void *scratch)
+{
+    vnni_attend(in, c, scratch, score_pages, mix_pages);
 }
 
 void vnni_attention(struct x1_query *query, size_t m, float c,
