@@ -568,6 +568,16 @@ struct options {
     bool bench;
 };
 
+/* A level as it is when a program starts. */
+static bool check_start(const struct x1_kernels *k, int n)
+{
+    char text[200] = "its self-test";
+    bool good = x1_selftest(k, text, sizeof(text)) == 0;
+
+    printf("%s %d - %s: %s\n", good ? "ok" : "not ok", n, k->name, text);
+    return good;
+}
+
 static int check_all(const struct options *o)
 {
     struct x1_kernels got, want;
@@ -581,6 +591,8 @@ static int check_all(const struct options *o)
         x1_kernels_init(&want, 0);
         if (x1_level(l)->cpu == 0)
             x1_plain_init(&want);
+        if (!o->op && !o->bench)
+            wrong += !check_start(&got, ++n);
         for (size_t op = 0; op < N_OPS; op++) {
             bool good = true;
 

@@ -79,7 +79,7 @@ static uint32_t test_silu(const struct x1_kernels *k)
 /* Room for the inputs here in the form of any level. */
 struct room {
     _Alignas(64) unsigned char weights[65536];
-    _Alignas(64) unsigned char rows[16384];
+    _Alignas(64) unsigned char rows[65536];
 };
 
 static uint32_t test_quantise(const struct x1_kernels *k, bool a8)
@@ -146,6 +146,48 @@ static uint32_t test_linear(const struct x1_kernels *k)
     k->quantise(&in, x, K, fault, 0, 2);
     k->linear(y, ROWS, &packed, b, false, &in, 0, ROWS);
     return hash(START, y, sizeof(y));
+}
+
+/* Levels may take few rows another way than many: m rows, A14 and A8, and the
+ * gate of the outputs. */
+static uint32_t test_rows(const struct x1_kernels *k, size_t m)
+{
+    enum { K = 130, ROWS = 40, MOST = 20 };
+    int8_t w[ROWS * K];
+    float x[MOST * K], s_w[ROWS], y[MOST * ROWS], scale[MOST];
+    int32_t fault[MOST];
+    struct x1_matrix matrix = { ROWS, K, s_w, w };
+    struct x1_weights packed;
+    struct room room;
+    struct x1_rows in = { m, K, false, room.rows, scale };
+    uint32_t h = START;
+
+    fill_i8(w, ROWS * K, 14);
+    fill(s_w, ROWS, 15);
+    fill(x, m * K, 16);
+    if (k->pack_bytes(&matrix) > sizeof(room.weights) ||
+        k->rows_bytes(m, K) > sizeof(room.rows))
+        return 0;
+    x1_pack(k, &packed, &matrix, room.weights);
+    for (int a8 = 0; a8 < 2; a8++) {
+        in.a8 = a8;
+        k->quantise(&in, x, K, fault, 0, m);
+        k->linear(y, ROWS, &packed, NULL, false, &in, 0, ROWS);
+        h = hash(h, y, m * ROWS * sizeof(*y));
+        k->swiglu(y, ROWS, &packed, &packed, &in, 0, ROWS);
+        h = hash(h, y, m * ROWS * sizeof(*y));
+    }
+    return h;
+}
+
+static uint32_t test_few_rows(const struct x1_kernels *k)
+{
+    return test_rows(k, 5);
+}
+
+static uint32_t test_many_rows(const struct x1_kernels *k)
+{
+    return test_rows(k, 20);
 }
 
 static uint32_t test_rmsnorm(const struct x1_kernels *k)
@@ -266,6 +308,8 @@ static const struct {
     { "a14", test_a14, 0x9f79e3a0u },
     { "a8", test_a8, 0xdf1fea45u },
     { "linear", test_linear, 0x32c2d448u },
+    { "few rows", test_few_rows, 0xc5ae657du },
+    { "many rows", test_many_rows, 0x9fcfe16au },
     { "rmsnorm", test_rmsnorm, 0x26129c22u },
     { "rope", test_rope, 0x9722c996u },
     { "attention", test_attention, 0xe445ae18u },
