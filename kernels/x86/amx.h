@@ -1,0 +1,38 @@
+/*
+ * What the files of the level "amx" share.  Included first: all that follows is
+ * compiled for AVX-512 with VNNI; tile instructions are assembly.
+ */
+#ifndef APUS_KERNELS_X86_AMX_H
+#define APUS_KERNELS_X86_AMX_H
+
+#include "kernels/x86/vnni.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+#include <string.h>
+
+#include "kernels/x86/tiles.h"
+
+/* Registers 0 .. 3 hold sums; configure each with rows[i] rows of bytes[i]
+ * bytes. */
+INLINE void configure_tiles(const uint8_t rows[TILES],
+                            const uint8_t bytes[TILES])
+{
+    struct tile_config c;
+
+    memset(&c, 0, sizeof(c));
+    c.palette = 1;
+    for (int i = 0; i < TILES; i++) {
+        c.rows[i] = rows[i];
+        c.bytes[i] = bytes[i];
+    }
+    tile_configure(&c);
+}
+
+/* kernels.h has its contract; blocks are as pages.h has them. */
+void amx_attention(struct x1_query *query, size_t m, float c,
+                   const struct x1_blocks *kv, size_t hd, void *scratch);
+
+#endif
+
+#endif
