@@ -27,6 +27,13 @@ void x1_avxvnni_init(struct x1_kernels *k);
 /* What AVX-512 with VNNI does faster (x86/vnni.c), on top of AVX2; none on
  * other CPUs. */
 void x1_vnni_init(struct x1_kernels *k);
+/* What AMX does faster (x86/amx.c), on top of that. */
+void x1_amx_init(struct x1_kernels *k);
+/* Whether this CPU has the tiles of AMX, with products of int8, and what its
+ * system says of them (x86/amx_cpu.c): it gives their state to processes that
+ * ask for it, which this does. */
+enum x1_amx { X1_AMX_NONE, X1_AMX_REFUSED, X1_AMX_GIVEN };
+enum x1_amx x1_amx_ask(void);
 /* The reference, compiled for AVX2 (x86/avx2_plain.c). */
 void x1_avx2_plain_init(struct x1_kernels *k);
 
