@@ -208,8 +208,13 @@ struct x1_level {
  * level that this build has code for and that needs nothing else. */
 void x1_kernels_init(struct x1_kernels *k, unsigned cpu);
 
-/* The abilities of this CPU for which this build has code. */
+/* The abilities of this CPU for which this build has code, and which its
+ * system lets this process use. */
 unsigned x1_cpu(void);
+
+/* An ability that the CPU has and the system refuses, for a warning: the next
+ * level computes the same, slower.  NULL if there is none. */
+const char *x1_cpu_refused(void);
 
 /* The i-th level that this build has code for and this CPU runs, the fastest
  * first and "reference" last; NULL after the last. */

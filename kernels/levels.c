@@ -21,10 +21,12 @@
 #define AVX2_INIT x1_avx2_init
 #define AVXVNNI_INIT x1_avxvnni_init
 #define VNNI_INIT x1_vnni_init
+#define AMX_INIT x1_amx_init
 #else
 #define AVX2_INIT NULL
 #define AVXVNNI_INIT NULL
 #define VNNI_INIT NULL
+#define AMX_INIT NULL
 #endif
 #if defined(__aarch64__) && defined(__GNUC__)
 #define SDOT_INIT x1_sdot_init
@@ -41,7 +43,7 @@ static const struct {
     { { "avx2", X1_AVX2 }, AVX2_INIT },
     { { "avxvnni", X1_AVX2 | X1_AVXVNNI }, AVXVNNI_INIT },
     { { "vnni", X1_AVX2 | X1_VNNI }, VNNI_INIT },
-    { { "amx", X1_AVX2 | X1_VNNI | X1_AMX }, NULL },
+    { { "amx", X1_AVX2 | X1_VNNI | X1_AMX }, AMX_INIT },
     { { "sdot", X1_SDOT }, SDOT_INIT },
 };
 #define N_LEVELS (sizeof(levels) / sizeof(*levels))
@@ -81,12 +83,23 @@ unsigned x1_cpu(void)
         __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512vnni"))
         cpu |= X1_VNNI;
+    if (cpu & X1_VNNI && x1_amx_ask() == X1_AMX_GIVEN)
+        cpu |= X1_AMX;
     return cpu;
 #elif defined(__aarch64__) && defined(__linux__)
     return getauxval(AT_HWCAP) & 1ul << 20 /* HWCAP_ASIMDDP */ ? X1_SDOT : 0;
 #else
     return 0;
 #endif
+}
+
+const char *x1_cpu_refused(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    if (x1_amx_ask() == X1_AMX_REFUSED)
+        return "AMX (its system refuses the state of tiles, arch_prctl)";
+#endif
+    return NULL;
 }
 
 const struct x1_level *x1_level(size_t i)

@@ -20,6 +20,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "kernels/kernels.h"
 #include "model/model.h"
 #include "model/models.h"
 #include "mpi/compute.h"
@@ -183,6 +184,9 @@ static int open_backend(struct rank_side *r, struct err *err)
     /* others have patience for a rank that reads its model, not without end */
     if (r->o.share)
         backend_share(r->backend, r->o.lost_s * START_FACTOR / 2, &caller);
+    if (x1_cpu_refused() && strcmp(r->o.kernel, "auto") == 0)
+        log_warning("this CPU has %s: kernel \"%s\" computes",
+                    x1_cpu_refused(), r->backend->name);
     return 0;
 }
 

@@ -17,6 +17,9 @@ int backend_open(struct backend **out, const char *name, size_t threads,
     char why[256];
 
     x1_thread_init();
+    if (x1_kernels_find(&k, name) && x1_cpu_refused())
+        return err_set(err, ERR_INPUT, "kernel \"%s\" cannot be used here:"
+                       " this CPU has %s", name, x1_cpu_refused());
     if (x1_kernels_find(&k, name))
         return err_set(err, ERR_INPUT, "this build has no kernel \"%s\" for"
                        " this CPU: apus --version lists those it has", name);

@@ -328,6 +328,10 @@ void doctor_arithmetic(struct doctor *d)
     char text[200] = "";
 
     x1_thread_init();
+    if (x1_cpu_refused())
+        doctor_warn(d, "arithmetic", "the next level computes the same,"
+                    " slower; Linux has it from 5.16 on", "this CPU has %s",
+                    x1_cpu_refused());
     for (size_t i = 0; (level = x1_level(i)) != NULL; i++) {
         x1_kernels_init(&k, level->cpu);
         if (x1_selftest(&k, text, sizeof(text)))
