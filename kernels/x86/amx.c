@@ -414,9 +414,9 @@ static void amx_linear(float *y, size_t stride, const struct x1_weights *w,
         multiply(&t, from, to);
 }
 
-static void amx_gate(float *h, size_t stride, const struct x1_weights *g,
-                     const struct x1_weights *u, const struct x1_rows *in,
-                     size_t from, size_t to)
+static void amx_swiglu(float *h, size_t stride, const struct x1_weights *g,
+                       const struct x1_weights *u, const struct x1_rows *in,
+                       size_t from, size_t to)
 {
     struct vnni_target t = {
         .y = h, .stride = stride, .w = g, .u = u, .in = in
@@ -434,7 +434,7 @@ void x1_amx_init(struct x1_kernels *k)
     k->quantise = amx_quantise;
     k->integers = amx_integers;
     k->linear = amx_linear;
-    k->swiglu = amx_gate;
+    k->swiglu = amx_swiglu;
     k->attention = amx_attention;
 }
 

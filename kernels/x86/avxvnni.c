@@ -265,9 +265,9 @@ static void avxvnni_linear(float *y, size_t stride,
     multiply(&t, in, from, to);
 }
 
-static void avxvnni_gate(float *h, size_t stride, const struct x1_weights *g,
-                         const struct x1_weights *u, const struct x1_rows *in,
-                         size_t from, size_t to)
+static void avxvnni_swiglu(float *h, size_t stride, const struct x1_weights *g,
+                           const struct x1_weights *u, const struct x1_rows *in,
+                           size_t from, size_t to)
 {
     struct avx2_target t = {
         .y = h, .stride = stride, .w = g, .step = in->scale
@@ -285,7 +285,7 @@ void x1_avxvnni_init(struct x1_kernels *k)
     k->quantise = avxvnni_quantise;
     k->integers = avxvnni_integers;
     k->linear = avxvnni_linear;
-    k->swiglu = avxvnni_gate;
+    k->swiglu = avxvnni_swiglu;
 }
 
 #if defined(__clang__)
