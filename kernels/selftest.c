@@ -1,13 +1,15 @@
 /*
  * The start-up self-test: known answers that a machine or build which
  * contracts, flushes, reorders or rounds otherwise does not give.  Inputs
- * pass through volatile memory, so that no compiler computes them itself.
+ * pass through volatile memory, so that no compiler computes them itself.  In a
+ * build with --enable-crash-tests, APUS_SELFTEST_FAILS lets it fail.
  */
 #include <config.h>
 
 #include "kernels/kernels.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define N 96 /* length of the rows here */
@@ -327,6 +329,10 @@ static const char *arithmetic(void)
     volatile double da = 0x1.0000000000001p0;
     double d = da;
 
+#ifdef APUS_CRASH_TESTS
+    if (getenv("APUS_SELFTEST_FAILS"))
+        return "it was asked to fail";
+#endif
     if (tiny * opaque(0.5f) == 0.0f || least * opaque(0x1p100f) == 0.0f)
         return "subnormal numbers are flushed to zero";
     if (a * a - opaque(0x1.000004p0f) != 0.0f ||

@@ -7,6 +7,7 @@
 
 #include "backend/cpu/weights.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "backend/cpu/pool.h"
 #include "backend/cpu/shared.h"
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/id.h"
 #include "base/machine.h"
 #include "base/mem.h"
@@ -26,6 +28,29 @@
 static size_t aligned(size_t n)
 {
     return (n + 63) / 64 * 64;
+}
+
+/* Room for all weights.  Linux promises memory beyond a limit of a control
+ * group, and kills who uses it: what can never fit is an error before. */
+static int check_packed(size_t n, struct err *err)
+{
+    uint64_t most = machine_memory();
+
+    if (most == 0 || n <= most)
+        return 0;
+    return err_set(err, ERR_FATAL, "no memory for weights: %zu bytes of"
+                   " %" PRIu64 " that this process may use, by the machine"
+                   " and its control group", n, most);
+}
+
+static int alloc_packed(struct weights *w, size_t n, struct err *err)
+{
+    void *packed;
+
+    if (mem_big(&packed, n, 1, "weights", err))
+        return -1;
+    w->packed = packed;
+    return 0;
 }
 
 /* Rows of a matrix that are packed, X1_GROUP of them an item. */
@@ -108,18 +133,16 @@ int weights_init(struct weights *w, const struct x1_kernels *k,
                  struct err *err)
 {
     struct place p = { w, NULL, 0 };
-    void *out;
 
     *w = (struct weights){ .k = k, .threads = threads };
     w->layers = xcalloc(m->rec.n_layers, sizeof(*w->layers));
     pack_all(w, &p, m);
     if (p.at == 0)
         return 0;
-    if (mem_big(&out, p.at, 1, "weights", err)) {
+    if (check_packed(p.at, err) || alloc_packed(w, p.at, err)) {
         weights_clear(w);
         return -1;
     }
-    w->packed = out;
     p = (struct place){ w, w->packed, 0 };
     pack_all(w, &p, m);
     return 0;
@@ -238,7 +261,6 @@ int weights_begin(struct weights *w, const struct x1_kernels *k,
     struct x1_matrix m;
     unsigned char *out;
     size_t total = 0;
-    void *packed;
 
     *w = (struct weights){ .k = k, .threads = threads, .rec = *rec };
     w->layers = xcalloc(rec->n_layers, sizeof(*w->layers));
@@ -249,13 +271,16 @@ int weights_begin(struct weights *w, const struct x1_kernels *k,
         w->at[i] = total;
         total += place(w, i, &m, &out);
     }
-    if (share && share_room(w, share, total))
-        return 0;
-    if (mem_big(&packed, total, 1, "weights", err)) {
+    if (check_packed(total, err)) {
         weights_clear(w);
         return -1;
     }
-    w->packed = packed;
+    if (share && share_room(w, share, total))
+        return 0;
+    if (alloc_packed(w, total, err)) {
+        weights_clear(w);
+        return -1;
+    }
     return 0;
 }
 
