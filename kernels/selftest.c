@@ -234,6 +234,7 @@ static uint32_t test_attention(const struct x1_kernels *k)
 
     if (k->block_bytes(HD) > BYTES || k->attention_bytes(T, HD) > SCRATCH)
         return 0;
+    memset(block, 0, sizeof(block));
     for (uint32_t t = 0; t < T; t++) {
         fill(key, HD, 100 + t);
         fill(value, HD, 200 + t);

@@ -58,6 +58,9 @@ static int named(struct kv_pool *p, uint32_t block, struct err *err)
         return 0;
     if (mem_big(&fresh, 1, p->block_bytes, "KV cache", err))
         return -1;
+    /* kernels multiply what was never stored by zero, or mask it out: once
+     * defined, valgrind finds what matters */
+    memset(fresh, 0, p->block_bytes);
     p->block[block] = fresh;
     return 0;
 }
