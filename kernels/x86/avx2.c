@@ -22,6 +22,7 @@
 #include "kernels/pack.h"
 #include "kernels/x86/groups.h"
 #include "kernels/x86/pages.h"
+#include "kernels/x86/pick.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
@@ -340,26 +341,82 @@ static void avx2_silu(float *y, const float *x, size_t n)
         y[i] = x1_silu(x[i]);
 }
 
-/* As x1_draw_weight. */
+/* ---- sampling ------------------------------------------------------------ */
+
+/* The first of the greatest: its value by eights, then its place. */
+static size_t avx2_max(const float *x, size_t n)
+{
+    float lane[8], most = x[0];
+    __m256 v = _mm256_set1_ps(most);
+    size_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        v = _mm256_max_ps(v, _mm256_loadu_ps(x + i));
+    _mm256_storeu_ps(lane, v);
+    for (int j = 0; j < 8; j++)
+        most = lane[j] > most ? lane[j] : most;
+    for (; i < n; i++)
+        most = x[i] > most ? x[i] : most;
+    v = _mm256_set1_ps(most);
+    for (i = 0; i + 8 <= n; i += 8) {
+        int m = _mm256_movemask_ps(
+            _mm256_cmp_ps(_mm256_loadu_ps(x + i), v, _CMP_EQ_OQ));
+
+        if (m)
+            return i + (size_t)__builtin_ctz((unsigned)m);
+    }
+    while (i + 1 < n && x[i] != most)
+        i++;
+    return i;
+}
+
+/* As x1_draw_weight; the product is below 2^31, so one conversion rounds it,
+ * ties to even. */
 static void avx2_exp_weights(uint32_t *w, const float *x, size_t n, float max,
                              float t)
 {
-    const __m256 whole = _mm256_set1_ps(8388608.0f);
+    const __m256 least = _mm256_set1_ps(DRAW_LEAST * t);
     size_t i = 0;
 
     for (; i + 8 <= n; i += 8) {
         __m256 l = _mm256_add_ps(_mm256_loadu_ps(x + i), _mm256_setzero_ps());
-        __m256 v = _mm256_mul_ps(
-            exp8(_mm256_div_ps(_mm256_sub_ps(l, _mm256_set1_ps(max)),
-                               _mm256_set1_ps(t))),
-            _mm256_set1_ps(1073741824.0f));
-        __m256 r = _mm256_sub_ps(_mm256_add_ps(v, whole), whole);
+        __m256 d = _mm256_sub_ps(l, _mm256_set1_ps(max));
+        __m256i v = _mm256_setzero_si256();
 
-        v = _mm256_blendv_ps(v, r, _mm256_cmp_ps(v, whole, _CMP_LT_OQ));
-        _mm256_storeu_si256((void *)(w + i), _mm256_cvttps_epi32(v));
+        if (_mm256_movemask_ps(_mm256_cmp_ps(d, least, _CMP_GE_OQ)))
+            v = _mm256_cvtps_epi32(
+                _mm256_mul_ps(exp8(_mm256_div_ps(d, _mm256_set1_ps(t))),
+                              _mm256_set1_ps(1073741824.0f)));
+        _mm256_storeu_si256((void *)(w + i), v);
     }
     for (; i < n; i++)
         w[i] = x1_draw_weight(x[i], max, t);
+}
+
+static uint64_t avx2_sum(const uint32_t *w, size_t n)
+{
+    __m256i sum = _mm256_setzero_si256();
+    uint64_t lane[4], all;
+    size_t eights = n / 8 * 8;
+
+    for (size_t i = 0; i < eights; i += 8) {
+        __m256i v = _mm256_loadu_si256((const void *)(w + i));
+
+        sum = _mm256_add_epi64(
+            sum, _mm256_cvtepu32_epi64(_mm256_castsi256_si128(v)));
+        sum = _mm256_add_epi64(
+            sum, _mm256_cvtepu32_epi64(_mm256_extracti128_si256(v, 1)));
+    }
+    _mm256_storeu_si256((void *)lane, sum);
+    all = lane[0] + lane[1] + lane[2] + lane[3];
+    for (size_t i = eights; i < n; i++)
+        all += w[i];
+    return all;
+}
+
+static size_t avx2_pick(const uint32_t *w, size_t n, uint64_t r)
+{
+    return draw_pick(avx2_sum, w, n, r);
 }
 
 void x1_avx2_init(struct x1_kernels *k)
@@ -377,7 +434,10 @@ void x1_avx2_init(struct x1_kernels *k)
     k->attention = avx2_attention;
     k->exp32 = avx2_exp32;
     k->silu = avx2_silu;
+    k->max = avx2_max;
     k->exp_weights = avx2_exp_weights;
+    k->sum = avx2_sum;
+    k->pick = avx2_pick;
 }
 
 #if defined(__clang__)

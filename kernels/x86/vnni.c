@@ -22,6 +22,7 @@
 #include "kernels/levels.h"
 #include "kernels/pack.h"
 #include "kernels/x86/pages.h"
+#include "kernels/x86/pick.h"
 #include "kernels/x86/slices.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -420,11 +421,11 @@ static size_t vnni_max(const float *x, size_t n)
 }
 
 /* As x1_draw_weight; the product is below 2^31, so one conversion rounds it,
- * ties to even.  Below -21.7 a weight is 0: exp(-21.7) * 2^30 < 0.41. */
+ * ties to even. */
 static void vnni_exp_weights(uint32_t *w, const float *x, size_t n, float max,
                              float t)
 {
-    const __m512 least = _mm512_set1_ps(-21.75f * t);
+    const __m512 least = _mm512_set1_ps(DRAW_LEAST * t);
 
     for (size_t i = 0; i < n; i += 16) {
         __mmask16 m = lanes(n - i);
@@ -460,20 +461,9 @@ static uint64_t vnni_sum(const uint32_t *w, size_t n)
     return (uint64_t)_mm512_reduce_add_epi64(sum);
 }
 
-/* By runs of 256, then one by one in the run that goes beyond r. */
 static size_t vnni_pick(const uint32_t *w, size_t n, uint64_t r)
 {
-    uint64_t s = 0, run;
-    size_t i = 0;
-
-    for (; i + 256 < n; i += 256, s += run) {
-        run = vnni_sum(w + i, 256);
-        if (s + run > r)
-            break;
-    }
-    while (i + 1 < n && (s += w[i]) <= r)
-        i++;
-    return i;
+    return draw_pick(vnni_sum, w, n, r);
 }
 
 void x1_vnni_init(struct x1_kernels *k)
