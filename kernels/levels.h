@@ -17,7 +17,8 @@ enum {
     X1_AVXVNNI = 16 /* of 256 bits, with or without AVX-512 */
 };
 
-/* Every operation, in plain C (reference.c). */
+/* Every operation, in plain C (reference.c).  It comes first: what follows
+ * replaces operations of a table that is complete. */
 void x1_reference_init(struct x1_kernels *k);
 
 /* What AVX2 does faster (x86/avx2.c); other CPUs have none. */
@@ -27,7 +28,8 @@ void x1_avxvnni_init(struct x1_kernels *k);
 /* What AVX-512 with VNNI does faster (x86/vnni.c), on top of AVX2; none on
  * other CPUs. */
 void x1_vnni_init(struct x1_kernels *k);
-/* What AMX does faster (x86/amx.c), on top of that. */
+/* What AMX does faster (x86/amx.c), on top of that: linears of more than four
+ * rows, and attention. */
 void x1_amx_init(struct x1_kernels *k);
 /* Whether this CPU has the tiles of AMX, with products of int8, and what its
  * system says of them (x86/amx_cpu.c): it gives their state to processes that

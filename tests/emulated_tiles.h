@@ -80,6 +80,15 @@ static inline void tile_store(int t, void *to, size_t stride)
                tiles.config.bytes[t]);
 }
 
+/* sum += four bytes of a row times four of each of 16 outputs. */
+static inline void tile_quad(uint32_t sum[16], const int8_t *a,
+                             const int8_t *b)
+{
+    for (size_t n = 0; n < 16; n++)
+        for (size_t j = 0; j < 4; j++)
+            sum[n] += (uint32_t)(a[j] * b[4 * n + j]);
+}
+
 static inline void tile_dot(int c, int a, int b)
 {
     const struct tile_config *f = &tiles.config;
@@ -94,10 +103,7 @@ static inline void tile_dot(int c, int a, int b)
     for (size_t i = 0; i < f->rows[c]; i++) {
         memcpy(sum, tiles.data[c][i], sizeof(sum));
         for (size_t k = 0; k < f->rows[b]; k++)
-            for (size_t n = 0; n < 16; n++)
-                for (size_t j = 0; j < 4; j++)
-                    sum[n] += (uint32_t)(tiles.data[a][i][4 * k + j] *
-                                         tiles.data[b][k][4 * n + j]);
+            tile_quad(sum, tiles.data[a][i] + 4 * k, tiles.data[b][k]);
         memcpy(tiles.data[c][i], sum, sizeof(sum));
     }
 }

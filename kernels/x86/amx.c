@@ -248,7 +248,10 @@ struct pair {
     size_t lines; /* of each, in a step */
 };
 
-typedef int32_t sums[2][2][TILE_ROWS][16]; /* [block of the pair][tile] */
+/* The sums of a block of rows and a pair: [block of the pair][tile of rows]. */
+struct sums {
+    int32_t c[2][2][TILE_ROWS][16];
+};
 
 static void fetch_ahead(struct pair *p)
 {
@@ -260,8 +263,8 @@ static void fetch_ahead(struct pair *p)
     }
 }
 
-/* c = or += a block of rows times a pair, over n tiles of k from tile k on. */
-static void multiply_block(sums c, bool add, const unsigned char *a,
+/* s = or += a block of rows times a pair, over n tiles of k from tile k on. */
+static void multiply_block(struct sums *s, bool add, const unsigned char *a,
                            struct pair *p, size_t k, size_t n)
 {
     const int8_t *b0 = p->first + k * TILE_BYTES;
@@ -269,10 +272,10 @@ static void multiply_block(sums c, bool add, const unsigned char *a,
 
     a += k * BLOCK_BYTES;
     if (add) {
-        tile_load(0, c[0][0], 64);
-        tile_load(1, c[0][1], 64);
-        tile_load(2, c[1][0], 64);
-        tile_load(3, c[1][1], 64);
+        tile_load(0, s->c[0][0], 64);
+        tile_load(1, s->c[0][1], 64);
+        tile_load(2, s->c[1][0], 64);
+        tile_load(3, s->c[1][1], 64);
     } else {
         tile_zero(0);
         tile_zero(1);
@@ -293,10 +296,10 @@ static void multiply_block(sums c, bool add, const unsigned char *a,
         b0 += TILE_BYTES;
         b1 += TILE_BYTES;
     }
-    tile_store(0, c[0][0], 64);
-    tile_store(1, c[0][1], 64);
-    tile_store(2, c[1][0], 64);
-    tile_store(3, c[1][1], 64);
+    tile_store(0, s->c[0][0], 64);
+    tile_store(1, s->c[0][1], 64);
+    tile_store(2, s->c[1][0], 64);
+    tile_store(3, s->c[1][1], 64);
 }
 
 /* The integer sums of a row of a block as floats. */
@@ -310,22 +313,22 @@ INLINE __m512 block_sums(bool a8, int32_t (*c)[TILE_ROWS][16], size_t row)
 }
 
 /* Outputs n .. of the rows of a block, from row `first` on. */
-static void finish(const struct vnni_target *t, sums c, size_t first,
+static void finish(const struct vnni_target *t, struct sums *s, size_t first,
                    size_t n, bool two)
 {
     const struct x1_rows *in = t->in;
     size_t left = in->m - first, each = block_rows(in);
 
     for (size_t i = 0; i < each && i < left; i++) {
-        __m512 v = block_sums(in->a8, c[0], i);
+        __m512 v = block_sums(in->a8, s->c[0], i);
 
         if (t->u) {
-            put_gated16(t, first + i, n, v, block_sums(in->a8, c[1], i));
+            put_gated16(t, first + i, n, v, block_sums(in->a8, s->c[1], i));
             continue;
         }
         put16(t, first + i, n, v);
         if (two)
-            put16(t, first + i, n + PACK_OUTS, block_sums(in->a8, c[1], i));
+            put16(t, first + i, n + PACK_OUTS, block_sums(in->a8, s->c[1], i));
     }
 }
 
@@ -347,30 +350,39 @@ static struct pair pair_at(const struct vnni_target *t, size_t nb,
     return p;
 }
 
+/* Blocks [b0, b1) of the rows times the pair at block nb. */
+static void multiply_pair(const struct vnni_target *t, struct pair *p,
+                          size_t b0, size_t b1, size_t nb)
+{
+    static _Thread_local struct sums sums[WAITING]
+        __attribute__((aligned(64)));
+    const struct x1_rows *in = t->in;
+    size_t kt = pack_tiles(in->k), n;
+    const unsigned char *a = in->q;
+
+    for (size_t k = 0; k < kt; k += n) {
+        n = kt - k < K_TILES ? kt - k : K_TILES;
+        for (size_t b = b0; b < b1; b++) {
+            struct sums *s = &sums[(b - b0) % WAITING];
+
+            multiply_block(s, k > 0, a + b * kt * BLOCK_BYTES, p, k, n);
+            if (k + n == kt)
+                finish(t, s, b * block_rows(in), nb * PACK_OUTS,
+                       p->second != NULL);
+        }
+    }
+}
+
 /* Blocks [b0, b1) of the rows, outputs [from, to). */
 static void multiply_pass(const struct vnni_target *t, size_t b0, size_t b1,
                           size_t from, size_t to)
 {
-    static _Thread_local sums c[WAITING] __attribute__((aligned(64)));
-    const struct x1_rows *in = t->in;
-    size_t kt = pack_tiles(in->k), last = (to + PACK_OUTS - 1) / PACK_OUTS;
-    const unsigned char *a = in->q;
+    size_t last = (to + PACK_OUTS - 1) / PACK_OUTS;
 
     for (size_t nb = from / PACK_OUTS; nb < last; nb += t->u ? 1 : 2) {
         struct pair p = pair_at(t, nb, last, b1 - b0);
 
-        for (size_t k = 0; k < kt; k += K_TILES) {
-            size_t n = kt - k < K_TILES ? kt - k : K_TILES;
-
-            for (size_t b = b0; b < b1; b++) {
-                int32_t (*sum)[2][TILE_ROWS][16] = c[(b - b0) % WAITING];
-
-                multiply_block(sum, k > 0, a + b * kt * BLOCK_BYTES, &p, k, n);
-                if (k + n == kt)
-                    finish(t, sum, b * block_rows(in), nb * PACK_OUTS,
-                           p.second != NULL);
-            }
-        }
+        multiply_pair(t, &p, b0, b1, nb);
     }
 }
 

@@ -13,8 +13,11 @@
 
 #include "kernels/x86/tiles.h"
 
-/* Registers 0 .. 3 hold sums; configure each with rows[i] rows of bytes[i]
- * bytes. */
+/* Configure register i with rows[i] rows of bytes[i] bytes, neither 0.  A
+ * product takes c of m rows x 4 n bytes, a of m x 4 k, b of k x 4 n: shapes
+ * that do not fit are a fault of the instruction.  The calling thread releases
+ * its tiles before it returns from a kernel, so that the system does not save
+ * 8 KB whenever it changes threads. */
 INLINE void configure_tiles(const uint8_t rows[TILES],
                             const uint8_t bytes[TILES])
 {
@@ -29,7 +32,8 @@ INLINE void configure_tiles(const uint8_t rows[TILES],
     tile_configure(&c);
 }
 
-/* kernels.h has its contract; blocks are as pages.h has them. */
+/* kernels.h has its contract; blocks are as pages.h has them, scratch is as
+ * large as vnni_attention_bytes says. */
 void amx_attention(struct x1_query *query, size_t m, float c,
                    const struct x1_blocks *kv, size_t hd, void *scratch);
 

@@ -18,7 +18,7 @@
 #ifndef SYS_arch_prctl
 #define SYS_arch_prctl -1 /* another system has no such call */
 #endif
-#define ASK_STATE 0x1023 /* ARCH_REQ_XCOMP_PERM of asm/prctl.h, Linux 5.16 */
+#define ASK_STATE 0x1023 /* ARCH_REQ_XCOMP_PERM, Linux 5.16 */
 #define TILE_STATE 18    /* XFEATURE_XTILEDATA */
 
 enum x1_amx x1_amx_ask(void)

@@ -1,6 +1,11 @@
 /*
- * What the files of the level "avx2" share.  Included first: all that
- * follows is compiled for AVX2, or for what AVX2_TARGET names instead.
+ * What the files of the levels "avx2" and "avxvnni" share.  Included first: all
+ * that follows is compiled for AVX2, or for what AVX2_TARGET names instead.
+ *
+ * The functions here are element by element in the operations of x1.h, eight
+ * elements at a time, each operation rounded once; none fuses a product and a
+ * sum, since the level does not ask for FMA.  What is left of a row is the
+ * business of their callers: masked loads and stores, or a scalar tail.
  */
 #ifndef APUS_KERNELS_X86_AVX2_H
 #define APUS_KERNELS_X86_AVX2_H
@@ -101,10 +106,12 @@ INLINE __m256 silu8(__m256 g)
     return _mm256_div_ps(g, _mm256_add_ps(_mm256_set1_ps(1.0f), exp8(x)));
 }
 
-/* What the products of rows and a matrix are for. */
+/* What the products of rows and a matrix are for (numerics.md, Linear).  All
+ * is borrowed for one call of linear, or for half of a swiglu: the gate goes
+ * first, to y, and what goes up meets it there. */
 struct avx2_target {
-    float *y;
-    size_t stride;
+    float *y;      /* rows of w->rows floats .. */
+    size_t stride; /* .. so many floats apart */
     const struct x1_weights *w;
     const float *b;    /* a bias, or NULL */
     bool add;          /* to what y has */
@@ -129,7 +136,10 @@ INLINE __m256 whole(__m256i high, __m256i low, double k)
     return _mm256_set_m128(_mm256_cvtpd_ps(b), _mm256_cvtpd_ps(a));
 }
 
-/* Outputs n .. n + 7 of a row, from the integer sums as floats. */
+/* Outputs n .. n + 7 of a row, from their integer sums, rounded once to floats:
+ * the products with scale and step as x1_scale_acc has them, so: scale, step,
+ * bias, residual or gate, each rounded, in this order.  n is below w->rows and
+ * a multiple of 8; outputs past the last are masked out. */
 INLINE void put_outputs(const struct avx2_target *t, size_t row, size_t n,
                         __m256 sums)
 {

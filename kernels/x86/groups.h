@@ -16,19 +16,22 @@
 #include "kernels/kernels.h"
 #include "kernels/pack.h"
 
-/* How many groups m rows are in. */
+/* How many groups m rows are in, with at most `most` rows in each; 0 of
+ * none. */
 static inline size_t group_count(size_t m, size_t most)
 {
     return (m + most - 1) / most;
 }
 
-/* The first row of group g of n; of group n, the end. */
+/* The first row of group g of n, out of m rows; of group n it is m, so that
+ * group g has the rows up to the first one of group g + 1. */
 static inline size_t group_first(size_t g, size_t n, size_t m)
 {
     return m * g / n;
 }
 
-/* Where row i begins, and in *stride how many bytes its quads are apart. */
+/* Where row i begins, and in *stride how many bytes its quads are apart: as
+ * many rows as its group has, times `quad`, the bytes of a quad of one row. */
 static inline unsigned char *group_row(const struct x1_rows *rows, size_t i,
                                        size_t most, size_t quad,
                                        size_t *stride)

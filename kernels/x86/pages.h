@@ -35,7 +35,8 @@ static inline size_t page_value_bytes(size_t hd)
     return (hd + 15) / 16 * 16 * X1_BLOCK;
 }
 
-/* The parts of a block. */
+/* The parts of a block, as they lie in it one after the other; each is aligned
+ * to 64 where the block is. */
 struct page {
     int8_t *k, *v;
     float *s_k, *s_v;
@@ -65,7 +66,8 @@ struct page_tile {
     size_t first, pages;
 };
 
-/* Page `page` of a tile. */
+/* Page `page` of a tile, counted from its first one.  What it has at positions
+ * that were not stored is never part of a result. */
 static inline struct page page_at(const struct page_tile *t, size_t page)
 {
     return page_of(t->kv->block[t->first + page] + t->kv->offset, t->hd);

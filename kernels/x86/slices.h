@@ -16,6 +16,7 @@
 #include "kernels/pack.h"
 #include "kernels/x86/groups.h"
 
+/* Slice rows of a row. */
 static inline size_t slices_of(const struct x1_rows *rows)
 {
     return rows->a8 ? 1 : 2;
@@ -27,7 +28,9 @@ static inline size_t slice_groups(const struct x1_rows *rows, size_t most)
     return group_count(rows->m, most / slices_of(rows));
 }
 
-/* Where row i begins, and in *stride how many bytes its quads are apart. */
+/* Where row i begins, and in *stride how many bytes its quads are apart.  The
+ * low slice of a quad of A14 is 4 bytes after the high one; `most` is the
+ * level's number of slice rows of a group, an even one. */
 static inline unsigned char *slice_row(const struct x1_rows *rows, size_t i,
                                        size_t most, size_t *stride)
 {
@@ -36,7 +39,8 @@ static inline unsigned char *slice_row(const struct x1_rows *rows, size_t i,
     return group_row(rows, i, most / slices, 4 * slices, stride);
 }
 
-/* Bytes of m rows of k, A14 or A8. */
+/* Bytes of m rows of k: those of A14, of which A8 takes half, since a buffer is
+ * made once for both. */
 static inline size_t slice_rows_bytes(size_t m, size_t k)
 {
     return m * pack_tiles(k) * PACK_TILE_K * 2;

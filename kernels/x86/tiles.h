@@ -17,7 +17,9 @@
 
 #define TILES 8
 
-/* What ldtilecfg reads; palette 1. */
+/* What ldtilecfg reads: 64 bytes.  palette is 1 and start 0; registers that are
+ * not used have 0 rows of 0 bytes; `bytes` is at most 64 and `rows` at most
+ * 16. */
 struct tile_config {
     uint8_t palette, start, zero[14];
     uint16_t bytes[16]; /* of a row, of each register */
@@ -34,9 +36,12 @@ static inline void tile_release(void)
     __asm__ volatile("tilerelease" : : : "memory");
 }
 
+/* All sums of a register 0. */
 #define tile_zero(t) __asm__ volatile("tilezero %%tmm" #t : : : "memory")
 
-/* Rows from memory, or to it, `stride` bytes apart. */
+/* Rows from memory, or to it, `stride` bytes apart: as many rows and bytes as
+ * the register is configured for.  Memory needs no alignment; the rest of the
+ * register becomes zero. */
 #define tile_load(t, from, stride)                             \
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t           \
                      : : "r"((const void *)(from)),            \
@@ -45,7 +50,9 @@ static inline void tile_release(void)
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)"       \
                      : : "r"((void *)(to)), "r"((long)(stride)) : "memory")
 
-/* c[row][n] += sum over k of a[row][4 k ..] * b[k][4 n ..], signed bytes. */
+/* c[row][n] += sum over k of a[row][4 k ..] * b[k][4 n ..], signed bytes in
+ * groups of four, the sums int32 that wrap.  So b is a matrix with four k side
+ * by side for each output: a tile of pack.h. */
 #define tile_dot(c, a, b)                                           \
     __asm__ volatile("tdpbssd %%tmm" #b ", %%tmm" #a ", %%tmm" #c : : \
                      : "memory")

@@ -30,7 +30,9 @@
 #define BITS16(x) _mm512_castsi512_ps(_mm512_set1_epi32((int)(x)))
 
 /* kernels.h has the contracts of all these.  Rows are as slices.h has them, in
- * groups of VNNI_SLICES; blocks are as pages.h has them. */
+ * groups of VNNI_SLICES slice rows: 6 rows of A14 or 12 of A8.  Weights are as
+ * pack.h has them, blocks as pages.h does.  The level "amx" calls them for few
+ * rows, so its rows have this form up to as many. */
 #define VNNI_SLICES 12u
 void vnni_quantise(struct x1_rows *out, const float *x, size_t stride,
                    int32_t *fault, size_t from, size_t to);
@@ -47,13 +49,15 @@ size_t vnni_attention_bytes(size_t n, size_t hd);
 void vnni_attention(struct x1_query *query, size_t m, float c,
                     const struct x1_blocks *kv, size_t hd, void *scratch);
 
-/* Lanes 0 .. n - 1, all sixteen if n is more. */
+/* Lanes 0 .. n - 1, all sixteen if n is more: the mask of what is left of a row
+ * from here on. */
 INLINE __mmask16 lanes(size_t n)
 {
     return n >= 16 ? 0xffff : (__mmask16)((1u << n) - 1);
 }
 
-/* x1_exp32 of sixteen elements. */
+/* x1_exp32 of sixteen elements, each operation rounded once: AVX-512 has fused
+ * products, and none is used.  Elements below -87 give +0, by the mask. */
 INLINE __m512 exp16(__m512 x)
 {
     const __m512 magic = _mm512_set1_ps(12582912.0f);
@@ -81,7 +85,8 @@ INLINE __m512 exp16(__m512 x)
                                _mm512_castsi512_ps(two_n));
 }
 
-/* x1_silu of sixteen elements. */
+/* x1_silu of sixteen elements; the minimum bounds the exponential for any g, so
+ * that no input is out of range. */
 INLINE __m512 silu16(__m512 g)
 {
     __m512 x = _mm512_min_ps(_mm512_xor_ps(g, BITS16(0x80000000u)),
@@ -90,7 +95,8 @@ INLINE __m512 silu16(__m512 g)
     return _mm512_div_ps(g, _mm512_add_ps(_mm512_set1_ps(1.0f), exp16(x)));
 }
 
-/* The greatest size of n elements, as its bits. */
+/* The greatest size of n elements, as its bits: sizes of binary32 compare as
+ * their bits do, and those of a NaN or infinity are above X1_LIMIT_BITS. */
 INLINE uint32_t amax_bits16(const float *x, size_t n)
 {
     const __m512i size = _mm512_set1_epi32(0x7fffffff);
@@ -104,14 +110,17 @@ INLINE uint32_t amax_bits16(const float *x, size_t n)
     return (uint32_t)_mm512_reduce_max_epi32(most);
 }
 
-/* rint(x * r) of up to sixteen elements, as x1_round. */
+/* rint(x * r) of up to sixteen elements, as x1_round: the conversion rounds to
+ * nearest even, too (x1_thread_init).  Masked elements are 0. */
 INLINE __m512i round16(const float *x, __mmask16 m, __m512 r)
 {
     return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_maskz_loadu_ps(m, x), r));
 }
 
-/* The slices of sixteen A14 integers: the high ones, and q - 256 * high,
- * whose bits are q's lowest eight.  Flipping the top bit adds 128. */
+/* The slices of sixteen A14 integers, signed bytes in the order of the
+ * elements: the high ones, (q + 128) >> 8, and q - 256 * high, whose bits are
+ * q's lowest eight.  Flipping the top bit adds 128, for an instruction that
+ * takes unsigned bytes. */
 INLINE __m128i high16(__m512i q)
 {
     return _mm512_cvtepi32_epi8(
@@ -130,17 +139,19 @@ INLINE __m128i biased(__m128i slice)
 
 /* ---- what becomes of the sums of a linear -------------------------------- */
 
-/* What the products of rows and a matrix are for. */
+/* What the products of rows and a matrix are for (numerics.md, Linear).  All
+ * is borrowed for one call of linear or swiglu. */
 struct vnni_target {
-    float *y;
-    size_t stride;
+    float *y;      /* in->m rows of w->rows floats .. */
+    size_t stride; /* .. so many floats apart */
     const struct x1_weights *w, *u; /* u: w is a gate and this goes up */
     const float *b;                 /* a bias, or NULL */
     bool add;                       /* to what y has */
     const struct x1_rows *in;
 };
 
-/* f32(256 high + low) of sixteen sums: exact in binary64, rounded once. */
+/* f32(256 high + low) of sixteen sums: exact in binary64, rounded once, as the
+ * reference rounds its int64.  Both fit an int32 for every k up to X1_MAX_K. */
 INLINE __m512 whole16(__m512i high, __m512i low)
 {
     const __m512d k = _mm512_set1_pd(256);
@@ -156,7 +167,8 @@ INLINE __m512 whole16(__m512i high, __m512i low)
                               _mm512_cvtpd_ps(b), 1);
 }
 
-/* (sums * scale) * step, of outputs n .. n + 15 of a row. */
+/* (sums * scale) * step, of outputs n .. n + 15 of a row: two products, each
+ * rounded, as x1_scale_acc has them.  Scales are padded to 16 (pack.h). */
 INLINE __m512 scaled16(const struct vnni_target *t,
                        const struct x1_weights *w, size_t row, size_t n,
                        __m512 sums)
@@ -165,7 +177,10 @@ INLINE __m512 scaled16(const struct vnni_target *t,
                          _mm512_set1_ps(t->in->scale[row]));
 }
 
-/* Outputs n .. n + 15 of a row, from the integer sums as floats. */
+/* Outputs n .. n + 15 of a row, from the integer sums as floats: the scales,
+ * then the bias, then the residual, in this order, each rounded.  n is below
+ * w->rows and a multiple of 16; outputs past the last are masked out, so that
+ * y and b need no padding. */
 INLINE void put16(const struct vnni_target *t, size_t row, size_t n,
                   __m512 sums)
 {
@@ -180,7 +195,8 @@ INLINE void put16(const struct vnni_target *t, size_t row, size_t n,
     _mm512_mask_storeu_ps(y, m, v);
 }
 
-/* The same of a gate and what goes up. */
+/* The same of a gate and what goes up: silu(gate) * up, each scaled before, no
+ * bias, no residual. */
 INLINE void put_gated16(const struct vnni_target *t, size_t row, size_t n,
                         __m512 gate, __m512 up)
 {

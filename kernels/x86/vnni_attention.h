@@ -22,6 +22,8 @@
 #define U_ROW (U_SLICES * X1_BLOCK) /* bytes of a query */
 #define U_BYTES (TILE * U_ROW)      /* .. and of a block */
 
+/* A tile while it is computed, on the stack of vnni_attend: some 40 KB.  Scores
+ * and slices of weights lie in the caller's scratch. */
 struct vnni_tile {
     struct page_tile in;
     float *score;       /* [query][pages * X1_BLOCK] */
@@ -34,7 +36,9 @@ struct vnni_tile {
     int8_t q[TILE][Q_SLICES][X1_MAX_HEAD_DIM]; /* zeros up to 16 */
 };
 
-/* All scores of a tile by put_scores; all of its outputs by put_output. */
+/* All scores of a tile by put_scores; all of its outputs by put_output.  What
+ * is between them, the maximum, Z and the weights u, is vnni_attend's, which
+ * calls each once. */
 typedef void vnni_tile_fn(struct vnni_tile *t);
 
 /* A tile: slices of the queries, scores, weights, outputs.  scratch: as
@@ -42,7 +46,8 @@ typedef void vnni_tile_fn(struct vnni_tile *t);
 void vnni_attend(const struct page_tile *in, float c, void *scratch,
                  vnni_tile_fn *score_all, vnni_tile_fn *mix_all);
 
-/* Which of the sixteen positions from `at` of a page on query i attends to. */
+/* Which of the sixteen positions from `at` of a page on query i attends to: a
+ * window begins and a causal mask ends anywhere in a page. */
 INLINE __mmask16 attended(const struct vnni_tile *t, size_t i, size_t page,
                           size_t at)
 {
@@ -53,7 +58,9 @@ INLINE __mmask16 attended(const struct vnni_tile *t, size_t i, size_t page,
            (__mmask16)~lanes(from > p ? from - p : 0);
 }
 
-/* Sixteen scores of query i, from position `at` of the page on. */
+/* Sixteen scores of query i, from position `at` of the page on, and their
+ * maximum: (f32(256 high + low) * s_k) * (step * c), the integer exact in 32
+ * bits up to a head_dim of 1024 (numerics.md, Attention). */
 INLINE void put_scores(struct vnni_tile *t, size_t i, size_t page, size_t at,
                        const float *s_k, __m512i high, __m512i low)
 {
@@ -81,7 +88,9 @@ INLINE __m256 joined(const int32_t *c2, const int32_t *c1, const int32_t *c0)
     return _mm512_cvtpd_ps(_mm512_add_pd(_mm512_add_pd(a, b), eight(c0)));
 }
 
-/* Elements d .. d + 15 of query i's output. */
+/* Elements d .. d + 15 of query i's output, from the sums of the three slices
+ * of its weights: c2 * 2^14 + c1 * 2^7 + c0 is exact in binary64 and rounded
+ * once; then one product with 2^(ev - 21) / (Z / 2^24). */
 INLINE void put_output(struct vnni_tile *t, size_t i, size_t d,
                        const int32_t *c2, const int32_t *c1,
                        const int32_t *c0)
