@@ -1,6 +1,6 @@
 /*
- * Steps: who computes which rows, who draws, who is done.  Arithmetic is the
- * backend's, the state of one sequence in sequence.c.
+ * Steps: who draws, who is done.  Which rows a step has is planned in step.c,
+ * arithmetic is the backend's, the state of one sequence in sequence.c.
  */
 #include <config.h>
 
@@ -12,34 +12,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/vec.h"
-#include "engine/blocks.h"
-#include "engine/sequence.h"
+#include "engine/engine_internal.h"
 #include "model/model.h"
 
 #define MAX_ROWS 65536
-
-struct engine {
-    struct backend *backend;
-    struct backend_plan plan;
-    const struct model *model;
-    const struct tokenizer *tokenizer;
-    struct engine_options o;
-    struct observer obs;
-    struct blocks blocks;
-    uint64_t counted;         /* blocks that those which started may need */
-    struct running **running; /* n of them, in the order they were added */
-    size_t n;
-    struct running **ended;   /* those over, not reported yet, in order */
-    size_t n_ended;
-    struct running **slot;    /* by slot, NULL: free */
-    struct backend_row *row;  /* of the step */
-    size_t n_rows;
-    struct backend_entry *entry;
-    size_t n_entries, cap_entries;
-    struct backend_place *last; /* x_L to be asked for */
-    size_t n_last;
-    struct engine_stats stats;
-};
 
 static void fill_options(struct engine_options *o)
 {
@@ -118,20 +94,10 @@ int engine_new(struct engine **out, struct backend *b, const struct model *m,
     return 0;
 }
 
-static void give_blocks(struct engine *e, struct running *r, size_t from,
-                        size_t to)
-{
-    for (size_t i = from; i < to; i++) {
-        if (r->block[i] != NO_BLOCK)
-            blocks_give(&e->blocks, r->block[i]);
-        r->block[i] = NO_BLOCK;
-    }
-}
-
 /* Forget a sequence. */
 static void drop(struct engine *e, struct running *r)
 {
-    give_blocks(e, r, 0, r->n_blocks);
+    step_leave(e, r);
     e->slot[r->slot] = NULL;
     running_clear(r);
     free(r);
@@ -242,135 +208,9 @@ int engine_add(struct engine *e, const struct sequence *s, struct err *err)
     return 0;
 }
 
-/* Blocks that a sequence of so many positions may come to need. */
-static uint64_t blocks_for(const struct engine *e, uint64_t positions)
-{
-    uint64_t size = e->plan.block_positions, window = e->model->rec.window;
-    uint64_t n = (positions + size - 1) / size;
-
-    if (window && n > (window + e->o.chunk) / size + 2)
-        n = (window + e->o.chunk) / size + 2;
-    return n;
-}
-
 uint64_t engine_kv_bytes(const struct engine *e, uint64_t positions)
 {
-    return blocks_for(e, positions) * e->plan.block_bytes;
-}
-
-/* Start the sequences that there are blocks for, in order; the first in line
- * always starts when it is alone. */
-static void start(struct engine *e)
-{
-    for (size_t i = 0; i < e->n; i++) {
-        struct running *r = e->running[i];
-        uint64_t need = blocks_for(e, r->kv_positions);
-
-        if (r->started)
-            continue;
-        if (e->counted && (e->counted > e->plan.n_blocks ||
-                           need > e->plan.n_blocks - e->counted))
-            return;
-        r->started = true;
-        e->counted += need;
-    }
-}
-
-/* Blocks for the positions below n; new ones are entries of the step. */
-static void reserve(struct engine *e, struct running *r, size_t n)
-{
-    size_t want = (n + e->plan.block_positions - 1) / e->plan.block_positions;
-
-    if (want <= r->n_blocks)
-        return;
-    r->block = xrealloc(r->block, want * sizeof(*r->block));
-    VEC_RESERVE(e->entry, e->cap_entries, e->n_entries + want);
-    for (; r->n_blocks < want; r->n_blocks++) {
-        r->block[r->n_blocks] = blocks_take(&e->blocks);
-        e->entry[e->n_entries++] = (struct backend_entry){
-            r->slot, (uint32_t)r->n_blocks, r->block[r->n_blocks]
-        };
-    }
-}
-
-/* The next `count` positions of a sequence as rows of the step. */
-static void put_rows(struct engine *e, struct running *r, size_t count)
-{
-    size_t drawing = running_drawing(r);
-
-    for (size_t i = 0; i < count; i++, r->fed++) {
-        bool draws = r->fed >= drawing;
-
-        e->row[e->n_rows++] = (struct backend_row){
-            .slot = r->slot,
-            .position = (uint32_t)r->fed,
-            .token = running_token(r, r->fed),
-            .logits = draws || e->o.draw_all,
-            .tap = e->obs.logits && !r->s.without_logits,
-            .commit = e->obs.position != NULL,
-            .deep = r->s.deep && e->o.deep,
-            .sampling = draws ? &r->s.sampling : NULL,
-        };
-        if (r->fed < r->s.n_prompt)
-            e->stats.prompt_tokens++;
-    }
-}
-
-/* What a step still has room for. */
-struct capacity {
-    size_t rows, draws;
-};
-
-/* Whether a sequence waits for what its next row draws.  Such a row has its
- * place in every step. */
-static bool answering(const struct running *r)
-{
-    return r->started && r->out.n > 0 && running_ready(r) == 1;
-}
-
-/* How many rows of a sequence this step takes: one if it is being answered;
- * those that are known share what is left, the oldest sequence first. */
-static size_t rows_of(const struct engine *e, const struct running *r,
-                      struct capacity *left)
-{
-    size_t count = running_ready(r), silent, draws;
-
-    if (answering(r))
-        return 1;
-    if (count > e->o.chunk)
-        count = e->o.chunk;
-    if (count > left->rows)
-        count = left->rows;
-    silent = e->o.draw_all ? count : running_drawing(r) - r->fed;
-    draws = count > silent ? count - silent : 0;
-    if (draws > left->draws)
-        draws = left->draws;
-    if (count > silent)
-        count = silent + draws;
-    left->rows -= count;
-    left->draws -= draws;
-    return count;
-}
-
-static void plan(struct engine *e)
-{
-    struct capacity left = { e->o.max_rows, e->o.max_draws };
-
-    start(e);
-    for (size_t i = 0; i < e->n; i++) {
-        left.rows -= answering(e->running[i]);
-        left.draws -= answering(e->running[i]);
-    }
-    for (size_t i = 0; i < e->n; i++) {
-        struct running *r = e->running[i];
-        size_t count;
-
-        if (!r->started)
-            continue;
-        count = rows_of(e, r, &left);
-        reserve(e, r, r->fed + count);
-        put_rows(e, r, count);
-    }
+    return step_blocks(e, positions) * e->plan.block_bytes;
 }
 
 /* ---- after a step -------------------------------------------------------- */
@@ -379,7 +219,7 @@ static void plan(struct engine *e)
  * last row are there. */
 static void end(struct engine *e, struct running *r, enum finish finish)
 {
-    e->counted -= blocks_for(e, r->kv_positions);
+    e->counted -= step_blocks(e, r->kv_positions);
     r->over = true;
     r->finish = finish;
     e->ended[e->n_ended++] = r;
@@ -478,15 +318,6 @@ static void settle(struct engine *e)
     e->n = n;
 }
 
-/* Give back the blocks that no window reaches any more. */
-static void slide(struct engine *e, struct running *r)
-{
-    uint32_t window = e->model->rec.window;
-
-    if (window && r->fed + 1 > window)
-        give_blocks(e, r, 0, (r->fed + 1 - window) / e->plan.block_positions);
-}
-
 /* Draws go on with a sequence or end it, faults end it. */
 static void finish_step(struct engine *e, const struct backend_result *res)
 {
@@ -517,7 +348,7 @@ static void finish_step(struct engine *e, const struct backend_result *res)
         if (r->faulty && !r->over)
             end(e, r, FINISH_RANGE);
         else if (!r->over)
-            slide(e, r);
+            step_slide(e, r);
     }
 }
 
@@ -550,7 +381,7 @@ int engine_step(struct engine *e, bool *busy, struct err *err)
     *busy = e->n > 0;
     if (e->n == 0)
         return 0;
-    plan(e);
+    step_plan(e);
     n_rows = e->n_rows;
     if (run(e, err))
         return -1;
