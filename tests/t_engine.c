@@ -19,12 +19,13 @@
 
 #define MAX 24
 #define LEN 120
+#define LONG 400
 
 struct result {
     bool finished;
     enum finish finish;
     size_t n;
-    uint32_t token[LEN];
+    uint32_t token[LONG];
     struct fault fault;
     int order;      /* the how-manieth to finish */
     uint64_t hash;  /* over all logits rows */
@@ -36,6 +37,7 @@ struct result {
 struct collector {
     struct result r[MAX];
     int n_finished;
+    struct engine_stats stats;
 };
 
 static void on_logits(void *self, void *user, uint32_t position,
@@ -76,7 +78,8 @@ static void on_finished(void *self, const struct answer *a)
         r->told_wrong = true;
 }
 
-static struct model *shape(const char *name, uint32_t flags, uint32_t window)
+static struct model *shape_of(const char *name, uint32_t flags,
+                              uint32_t window, uint32_t context)
 {
     struct model_record rec;
     struct err err = ERR_INIT;
@@ -86,10 +89,15 @@ static struct model *shape(const char *name, uint32_t flags, uint32_t window)
         abort();
     rec.flags = flags;
     rec.window = window;
-    rec.context = LEN;
+    rec.context = context;
     if (shape_build(&m, &rec, &err))
         abort();
     return m;
+}
+
+static struct model *shape(const char *name, uint32_t flags, uint32_t window)
+{
+    return shape_of(name, flags, window, LEN);
 }
 
 /* Answer n sequences; more than fit are added as others end. */
@@ -118,6 +126,7 @@ static void answer(struct collector *c, const struct model *m,
         if (engine_step(e, &busy, &err))
             abort();
     }
+    engine_stats(e, &c->stats);
     engine_free(e);
     backend_close(b);
 }
@@ -184,6 +193,46 @@ static void test_batches(const char *what, uint32_t flags, uint32_t window)
            "%zu, KV %" PRIu64 ": as alone",
            what, o[i].max_sequences, o[i].max_rows, o[i].chunk, o[i].kv_bytes);
     }
+    model_close(m);
+}
+
+/* Few blocks: the youngest are put back, and nobody sees it. */
+static void test_put_back(uint32_t flags, uint32_t window)
+{
+    static const struct engine_options o[] = {
+        { .max_sequences = 24 },
+        { .max_sequences = 5, .chunk = 7, .draw_all = true },
+    };
+    static struct collector alone, batch;
+    struct engine_options few;
+    struct sequence s[MAX];
+    struct model *m = shape_of("tiny", flags, window, LONG);
+    uint64_t block, put_back = 0;
+
+    for (size_t k = 0; k < sizeof(o) / sizeof(*o); k++) {
+        make(s, MAX, m->rec.n_vocab);
+        for (size_t i = 0; i < MAX; i++) {
+            s[i].max_tokens = LONG; /* none: to the end of the context */
+            s[i].ignore_eos = true;
+        }
+        few = o[k];
+        few.max_sequences = 1;
+        answer(&alone, m, s, MAX, few);
+        block = alone.stats.kv_bytes / (window ? 3 : 7);
+        for (uint64_t n = 2; n < 20; n += 7) {
+            few = o[k];
+            few.kv_bytes = n * block;
+            answer(&batch, m, s, MAX, few);
+            put_back += batch.stats.put_back;
+            ok(same(&alone, &batch, MAX) &&
+                   batch.stats.kv_bytes <= (n < 7 ? 7 * block : few.kv_bytes) &&
+                   batch.stats.prompt_tokens == alone.stats.prompt_tokens,
+               "%zu sequences, %" PRIu64 " blocks, window %" PRIu32 ": %"
+               PRIu64 " times one is put back, and all are as alone",
+               o[k].max_sequences, n, window, batch.stats.put_back);
+        }
+    }
+    ok(put_back > 0, "some were");
     model_close(m);
 }
 
@@ -483,6 +532,8 @@ int main(void)
     test_batches("norms before and after", MODEL_NORM_BOTH, 0);
     test_batches("GELU", MODEL_GELU | MODEL_QK_NORM, 0);
     test_batches("layers that differ", MODEL_LAYERS, 0);
+    test_put_back(MODEL_QKV_BIAS, 0);
+    test_put_back(MODEL_TIED, 70);
     test_forced("biases", MODEL_QKV_BIAS, 0);
     test_forced("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED, 9);
     test_forced_ends();

@@ -98,7 +98,7 @@ static void test_end(const struct end *e)
         s.n_stops++;
     while (n < 6 && e->text[n])
         n++;
-    running_init(&r, &s, &rec);
+    running_init(&r, &s);
     got = draw(&r, e->text, n, &finish);
     ok(got == e->want_n && (got == 0 || finish == e->want) &&
            r.text_end == strlen(e->want_text) &&

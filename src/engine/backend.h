@@ -17,9 +17,10 @@
  *
  * A row is one position of one sequence: token in, keys and values into its
  * block and, where asked for, logits and a token out.  Rows of one slot come
- * in order of position, without gaps, over all steps.  A fault (numerics.md)
- * is a value of a row; an error of a function here is the machine's, after
- * which the backend can only be closed.
+ * in order of position, without gaps, over all steps; from the beginning when
+ * another sequence has the slot, or the same one was put back.  A fault
+ * (numerics.md) is a value of a row; an error of a function here is the
+ * machine's, after which the backend can only be closed.
  */
 #ifndef APUS_ENGINE_BACKEND_H
 #define APUS_ENGINE_BACKEND_H

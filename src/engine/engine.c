@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,9 @@ static void on_residual(void *self, uint32_t slot, uint32_t position,
 {
     struct engine *e = self;
 
+    /* computed again, after it was put back */
+    if (position < e->slot[slot]->n_told)
+        return;
     e->obs.residual(e->obs.self, e->slot[slot]->s.user, position, layer, x);
 }
 
@@ -63,7 +67,16 @@ static int load(struct engine *e, struct err *err)
         want.taps |= BACKEND_TAP_LOGITS;
     if (e->o.deep)
         want.taps |= BACKEND_TAP_DEEP;
-    return e->backend->ops->load(e->backend, e->model, &want, &e->plan, err);
+    if (e->backend->ops->load(e->backend, e->model, &want, &e->plan, err))
+        return -1;
+    if (!e->plan.grows &&
+        step_blocks(e, e->model->rec.context) > e->plan.n_blocks)
+        return err_set(err, ERR_INPUT, "%s has room for %" PRIu64 " positions,"
+                       " and one sequence may have %" PRIu32,
+                       e->backend->name,
+                       e->plan.n_blocks * e->plan.block_positions,
+                       e->model->rec.context);
+    return 0;
 }
 
 int engine_new(struct engine **out, struct backend *b, const struct model *m,
@@ -108,7 +121,6 @@ void engine_reset(struct engine *e)
     for (size_t i = 0; i < e->n; i++)
         drop(e, e->running[i]);
     e->n = e->n_ended = e->n_last = e->n_entries = 0;
-    e->counted = 0;
 }
 
 void engine_free(struct engine *e)
@@ -196,7 +208,7 @@ int engine_add(struct engine *e, const struct sequence *s, struct err *err)
                        " %u and max_tokens %u", s->n_forced, s->n_prompt,
                        rec->context, s->max_tokens);
     r = xcalloc(1, sizeof(*r));
-    running_init(r, s, rec);
+    running_init(r, s);
     if (e->plan.text) {
         r->s.ignore_eos = true;
         r->s.n_stops = 0;
@@ -219,7 +231,6 @@ uint64_t engine_kv_bytes(const struct engine *e, uint64_t positions)
  * last row are there. */
 static void end(struct engine *e, struct running *r, enum finish finish)
 {
-    e->counted -= step_blocks(e, r->kv_positions);
     r->over = true;
     r->finish = finish;
     e->ended[e->n_ended++] = r;
@@ -227,10 +238,13 @@ static void end(struct engine *e, struct running *r, enum finish finish)
         e->last[e->n_last++] = (struct backend_place){ r->slot, r->drew_at };
 }
 
-/* Note that a position was computed. */
+/* Note that a position was computed, for the first time. */
 static void report(struct engine *e, struct running *r, uint32_t position,
                    uint32_t token, uint32_t next)
 {
+    if (position < r->n_told)
+        return;
+    r->n_told = (size_t)position + 1;
     if (e->obs.position)
         running_report(r, position, token, next);
 }

@@ -2,8 +2,11 @@
  * Continuous batching: sequences are added with their prompts, each step
  * computes a batch of rows (chunks of prompts and one row for each sequence
  * that is being answered), sequences end and leave room for the next within
- * the same step.  What else is in the batch, how a prompt is cut into chunks
- * and how many rows fit never changes a bit of an answer.
+ * the same step.  A sequence has memory for the keys and values that it has,
+ * not for all it may come to; when there is none left the youngest is put back
+ * and computed again later.  What else is in the batch, how a prompt is cut
+ * into chunks, how many rows fit and who is put back never changes a bit of an
+ * answer, and no position is reported twice.
  *
  * The engine decides what a step computes; a backend (engine/backend.h), which
  * the caller passes, computes it.  The engine reports to an observer and knows
@@ -112,7 +115,8 @@ struct engine_options {
     size_t max_draws;     /* rows in a step that draw, of use with forced ids;
                              0, or too few: max_sequences */
     size_t chunk;         /* known rows of one sequence a step; 0: max_rows */
-    uint64_t kv_bytes;    /* ceiling for the KV cache; 0: none */
+    uint64_t kv_bytes;    /* ceiling for the KV cache, unless one sequence
+                             alone needs more; 0: none */
     bool draw_all;        /* compute logits at every prompt position too */
     bool with_last;       /* answers have their last x_L */
     bool deep;            /* sequences may ask for it */
@@ -146,6 +150,7 @@ int engine_step(struct engine *e, bool *busy, struct err *err);
 /* Counters since the engine was made. */
 struct engine_stats {
     uint64_t steps, rows, prompt_tokens, output_tokens, kv_bytes;
+    uint64_t put_back; /* sequences that gave their blocks to older ones */
 };
 void engine_stats(const struct engine *e, struct engine_stats *s);
 

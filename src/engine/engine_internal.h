@@ -21,7 +21,6 @@ struct engine {
     struct engine_options o;
     struct observer obs;
     struct blocks blocks;
-    uint64_t counted;         /* blocks that those which started may need */
     struct running **running; /* n of them, in the order they were added */
     size_t n;
     struct running **ended;   /* those over, not reported yet, in order */

@@ -15,14 +15,10 @@
 /* A token is at most 1024 bytes, a context 131072 tokens. */
 #define TEXT_MAX ((size_t)131072 * 1024)
 
-void running_init(struct running *r, const struct sequence *s,
-                  const struct model_record *rec)
+void running_init(struct running *r, const struct sequence *s)
 {
-    uint64_t need = (uint64_t)s->n_prompt + s->max_tokens;
-
     memset(r, 0, sizeof(*r));
     r->s = *s;
-    r->kv_positions = need < rec->context ? need : rec->context;
     tokens_init(&r->out);
     buf_init(&r->text, TEXT_MAX);
 }

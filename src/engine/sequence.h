@@ -25,11 +25,11 @@ struct pending {
 struct running {
     struct sequence s;
     uint32_t slot;
-    bool started;         /* its blocks are counted */
-    size_t kv_positions;  /* what it may come to need */
-    size_t fed;           /* positions computed so far */
+    bool started;         /* it may have blocks */
+    size_t fed;           /* positions computed so far, since it started */
+    size_t n_told;        /* positions computed at any time */
     uint32_t *block;      /* by index, NO_BLOCK: given back */
-    size_t n_blocks;
+    size_t n_blocks, n_held; /* n_held of them are not NO_BLOCK */
     struct pending *pending; /* from pending_at to n_pending they wait */
     size_t n_pending, pending_at, cap_pending;
     struct tokens out;
@@ -44,8 +44,7 @@ struct running {
     enum finish finish;
 };
 
-void running_init(struct running *r, const struct sequence *s,
-                  const struct model_record *rec);
+void running_init(struct running *r, const struct sequence *s);
 void running_clear(struct running *r);
 
 /* Note a position that waits for its digests. */

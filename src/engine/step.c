@@ -1,6 +1,12 @@
 /*
  * Which rows the next step has: the row of each sequence that is being
  * answered, and of those whose tokens are known as many as fit.
+ *
+ * A sequence has blocks for the positions that it has computed, not for those
+ * that it may come to.  When there are none left, the youngest is put back: it
+ * gives all of its blocks away and begins again later, its prompt and what it
+ * has drawn being known by then.  Started ones are always the first of those
+ * in flight, and the oldest is never put back, so the engine gets further.
  */
 #include <config.h>
 
@@ -14,9 +20,11 @@ static void give_blocks(struct engine *e, struct running *r, size_t from,
                         size_t to)
 {
     for (size_t i = from; i < to; i++) {
-        if (r->block[i] != NO_BLOCK)
-            blocks_give(&e->blocks, r->block[i]);
+        if (r->block[i] == NO_BLOCK)
+            continue;
+        blocks_give(&e->blocks, r->block[i]);
         r->block[i] = NO_BLOCK;
+        r->n_held--;
     }
 }
 
@@ -43,21 +51,46 @@ uint64_t step_blocks(const struct engine *e, uint64_t positions)
     return n;
 }
 
-/* Start the sequences that there are blocks for, in order; the first in line
- * always starts when it is alone. */
+static uint64_t blocks_left(const struct engine *e)
+{
+    uint64_t used = e->blocks.made - e->blocks.n_free;
+
+    return used < e->plan.n_blocks ? e->plan.n_blocks - used : 0;
+}
+
+/* Blocks that a sequence needs on top of those it has, for its known tokens. */
+static uint64_t blocks_missing(const struct engine *e,
+                               const struct running *r)
+{
+    uint64_t n = step_blocks(e, r->fed + running_ready(r));
+
+    return n > r->n_held ? n - r->n_held : 0;
+}
+
+/* .. and one more, if it may come to that: else it would be put back soon. */
+static uint64_t blocks_wanted(const struct engine *e, const struct running *r)
+{
+    uint64_t n = blocks_missing(e, r);
+    uint64_t most = (uint64_t)r->s.n_prompt + r->s.max_tokens;
+
+    if (most > e->model->rec.context)
+        most = e->model->rec.context;
+    return n + (step_blocks(e, most) > r->n_held + n);
+}
+
+/* Start sequences in order while there are the blocks that they want; the
+ * first in line always starts. */
 static void start(struct engine *e)
 {
+    uint64_t left = blocks_left(e), wanted = 0;
+
     for (size_t i = 0; i < e->n; i++) {
         struct running *r = e->running[i];
-        uint64_t need = step_blocks(e, r->kv_positions);
 
-        if (r->started)
-            continue;
-        if (e->counted && (e->counted > e->plan.n_blocks ||
-                           need > e->plan.n_blocks - e->counted))
+        wanted += blocks_wanted(e, r);
+        if (!r->started && i > 0 && wanted > left)
             return;
         r->started = true;
-        e->counted += need;
     }
 }
 
@@ -75,6 +108,7 @@ static void reserve(struct engine *e, struct running *r, size_t n)
         e->entry[e->n_entries++] = (struct backend_entry){
             r->slot, (uint32_t)r->n_blocks, r->block[r->n_blocks]
         };
+        r->n_held++;
     }
 }
 
@@ -85,18 +119,19 @@ static void put_rows(struct engine *e, struct running *r, size_t count)
 
     for (size_t i = 0; i < count; i++, r->fed++) {
         bool draws = r->fed >= drawing;
+        bool fresh = r->fed >= r->n_told; /* not computed before */
 
         e->row[e->n_rows++] = (struct backend_row){
             .slot = r->slot,
             .position = (uint32_t)r->fed,
             .token = running_token(r, r->fed),
-            .logits = draws || e->o.draw_all,
+            .logits = draws || (e->o.draw_all && fresh),
             .tap = e->obs.logits && !r->s.without_logits,
-            .commit = e->obs.position != NULL,
-            .deep = r->s.deep && e->o.deep,
+            .commit = e->obs.position != NULL && fresh,
+            .deep = r->s.deep && e->o.deep && fresh,
             .sampling = draws ? &r->s.sampling : NULL,
         };
-        if (r->fed < r->s.n_prompt)
+        if (fresh && r->fed < r->s.n_prompt)
             e->stats.prompt_tokens++;
     }
 }
@@ -113,15 +148,18 @@ static bool answering(const struct running *r)
     return r->started && r->out.n > 0 && running_ready(r) == 1;
 }
 
-/* How many rows of a sequence this step takes: one if it is being answered;
- * those that are known share what is left, the oldest sequence first. */
+/* How many rows of a sequence this step takes, at most `fit`: one if it is
+ * being answered; those that are known share what is left, the oldest sequence
+ * first. */
 static size_t rows_of(const struct engine *e, const struct running *r,
-                    struct capacity *left)
+                    size_t fit, struct capacity *left)
 {
     size_t count = running_ready(r), silent, draws;
 
     if (answering(r))
         return 1;
+    if (count > fit)
+        count = fit;
     if (count > e->o.chunk)
         count = e->o.chunk;
     if (count > left->rows)
@@ -137,6 +175,51 @@ static size_t rows_of(const struct engine *e, const struct running *r,
     return count;
 }
 
+static void put_back(struct engine *e, struct running *r, struct capacity *left)
+{
+    left->rows += answering(r);
+    left->draws += answering(r);
+    step_leave(e, r);
+    r->n_blocks = r->fed = 0;
+    r->started = false;
+    e->stats.put_back++;
+}
+
+/* Put back the youngest that has started after the i-th: false if none. */
+static bool put_back_after(struct engine *e, size_t i, struct capacity *left)
+{
+    for (size_t j = e->n; j > i + 1; j--) {
+        struct running *r = e->running[j - 1];
+
+        if (!r->started || r->over)
+            continue;
+        put_back(e, r, left);
+        return true;
+    }
+    return false;
+}
+
+/* How many rows of the i-th sequence there are blocks for: at least one, or it
+ * is put back itself.  One alone has what it asks for (backend_plan.grows). */
+static size_t fit_blocks(struct engine *e, size_t i, struct capacity *left)
+{
+    struct running *r = e->running[i];
+    size_t size = e->plan.block_positions, count = running_ready(r);
+    size_t has = r->n_blocks * size - r->fed;
+
+    while (has == 0 && blocks_left(e) == 0) {
+        if (put_back_after(e, i, left))
+            continue;
+        if (i == 0)
+            return count;
+        put_back(e, r, left);
+        return 0;
+    }
+    if (count <= has || (count - has - 1) / size < blocks_left(e))
+        return count;
+    return has + (size_t)blocks_left(e) * size;
+}
+
 void step_plan(struct engine *e)
 {
     struct capacity left = { e->o.max_rows, e->o.max_draws };
@@ -150,9 +233,9 @@ void step_plan(struct engine *e)
         struct running *r = e->running[i];
         size_t count;
 
-        if (!r->started)
+        if (!r->started || r->over || (left.rows == 0 && !answering(r)))
             continue;
-        count = rows_of(e, r, &left);
+        count = rows_of(e, r, fit_blocks(e, i, &left), &left);
         reserve(e, r, r->fed + count);
         put_rows(e, r, count);
     }
