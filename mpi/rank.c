@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/mem.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
@@ -39,6 +40,7 @@ struct rank_side {
     struct comm *comm;
     struct prompt_model model;
     bool has_model;
+    uint64_t own;            /* memory of this process with its weights */
     struct backend *backend; /* NULL: not opened yet */
 
     /* of the batch */
@@ -215,6 +217,7 @@ int rank_open_model(struct rank_side *r, struct id model, struct err *err)
     if (prompt_model_init(&r->model, m, err))
         return -1;
     r->has_model = true;
+    r->own = machine_memory_own(); /* now: no batch has a cache yet */
     if (r->model.no_chat.code && comm_rank(r->comm) == 0)
         log_warning("chat requests are refused: %s", r->model.no_chat.text);
     return 0;
@@ -230,12 +233,21 @@ static unsigned of_steps(const struct seal_options *o)
            (o->with_logits ? TENSORS_LOGITS : 0);
 }
 
+/* What the cache may have beside the weights; at least a byte, with which
+ * requests are computed one at a time. */
+static uint64_t kv_ceiling(const struct rank_side *r)
+{
+    if (r->o.kv_bytes || !r->o.memory)
+        return r->o.kv_bytes;
+    return r->own < r->o.memory ? r->o.memory - r->own : 1;
+}
+
 static int begin(struct rank_side *r, struct err *err)
 {
     struct compute_options o = {
         .batch_path = r->batch_path, .info = &r->info, .model = &r->model,
         .start = r->start, .rank = (uint32_t)comm_rank(r->comm),
-        .max_sequences = r->o.max_sequences, .kv_bytes = r->o.kv_bytes,
+        .max_sequences = r->o.max_sequences,
         .tensors = (r->o.seal.with_last ? TENSORS_LAST : 0) |
                    (r->o.pretend ? 0 : of_steps(&r->o.seal)),
         .offers_logits = !r->o.pretend,
@@ -247,6 +259,7 @@ static int begin(struct rank_side *r, struct err *err)
         rank_open_model(r, r->info.model, err))
         return -1;
     o.backend = r->backend;
+    o.kv_bytes = kv_ceiling(r);
     return compute_new(&r->compute, &o, err);
 }
 

@@ -23,7 +23,9 @@ struct rank_options {
     const char *kernel;      /* borrowed */
     size_t threads;
     size_t max_sequences;
-    uint64_t kv_bytes;       /* of this rank */
+    uint64_t kv_bytes;       /* ceiling of the KV cache; 0: what weights leave
+                                of the next, if that is known (not 0) */
+    uint64_t memory;         /* of this rank */
     struct seal_options seal; /* but what the model tells */
     const char *reuse;       /* a spool whose answers are taken over, borrowed;
                                 NULL: all are computed */

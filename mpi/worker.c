@@ -419,18 +419,17 @@ static uint64_t local_ranks(const struct worker *w)
     return count ? count : (uint64_t)comm_size(w->comm);
 }
 
-static uint64_t kv_ceiling(const struct worker *w)
+/* What this rank may have for weights and cache: its share of what is free
+ * while nobody has read a model yet, or of what the job has, less a tenth. */
+static uint64_t memory_share(const struct worker *w)
 {
-    uint64_t n = settings_count(w->settings, "kv-memory");
     const char *text = getenv("APUS_JOB_MEMORY"); /* of apus-batch.sh */
-    uint64_t memory = machine_memory(), of_job = 0;
+    uint64_t memory = machine_memory_free(), of_job = 0;
 
-    if (n)
-        return n;
     if (text && json_u64_text(text, &of_job) == 0 && of_job &&
         of_job < memory)
         memory = of_job;
-    return memory / 4 / local_ranks(w);
+    return (memory - memory / 10) / local_ranks(w);
 }
 
 /* What Slurm bound this rank to, else its share of the cores. */
@@ -459,7 +458,8 @@ static void fill_options(const struct worker *w, struct rank_options *o)
         .kernel = settings_text(s, "kernel"),
         .threads = rank_threads(w),
         .max_sequences = settings_count(s, "batch"),
-        .kv_bytes = kv_ceiling(w),
+        .kv_bytes = settings_count(s, "kv-memory"),
+        .memory = memory_share(w),
         .pretend = w->pretend,
         .share = local_ranks(w) > 1,
         .reuse = strcmp(settings_text(s, "reuse"), "yes") == 0

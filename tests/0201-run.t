@@ -68,6 +68,18 @@ APUS_SPOOL=$tmp/spool-kv
 gives 0 "little memory for the cache" run some.jsonl -m nano -o kv.jsonl \
     --kv-memory 1 --quiet
 same some.out.jsonl kv.jsonl "it gives the same bytes"
+# a few blocks: the newest request is put back again and again
+APUS_SPOOL=$tmp/spool-blocks
+gives 0 "a few blocks for the cache" run some.jsonl -m nano -o blocks.jsonl \
+    --kv-memory 200K --quiet
+same some.out.jsonl blocks.jsonl "it gives the same bytes"
+APUS_SPOOL=$tmp/spool-job
+APUS_JOB_MEMORY=1048576
+export APUS_JOB_MEMORY
+gives 0 "a job with less memory than weights" run some.jsonl -m nano \
+    -o job.jsonl --quiet
+unset APUS_JOB_MEMORY
+same some.out.jsonl job.jsonl "it gives the same bytes"
 unset APUS_SPOOL
 cp some.out.jsonl first.jsonl
 gives 0 "a second run" run some.jsonl -m nano

@@ -1,7 +1,8 @@
 /*
  * src/base: err (texts, prefixes, cutting), mem (products, alignment), buf
  * (growth, ceiling, numbers), utf8 (Unicode 15 tables 3-7 and 3-8), file
- * (reading within bounds, writing aside) and base64 (RFC 4648 section 10).
+ * (reading within bounds, writing aside), base64 (RFC 4648 section 10) and
+ * machine (memory).
  */
 #include <config.h>
 
@@ -21,6 +22,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
+#include "base/machine.h"
 #include "base/mem.h"
 #include "base/remote_fs.h"
 #include "base/plain.h"
@@ -622,6 +624,24 @@ static void test_split(void)
     split_free(words);
 }
 
+/* Memory that a process takes is its own. */
+static void test_memory(void)
+{
+    size_t n = (size_t)16 << 20;
+    uint64_t all = machine_memory(), free_now = machine_memory_free();
+    uint64_t before = machine_memory_own();
+    unsigned char *p = malloc(n);
+
+    if (!p)
+        abort();
+    memset(p, 1, n);
+    ok(before > 0 && machine_memory_own() >= before + n / 2,
+       "machine: own memory");
+    ok(free_now > 0 && free_now <= all, "machine: %ju of %ju bytes are free",
+       (uintmax_t)free_now, (uintmax_t)all);
+    free(p);
+}
+
 int main(void)
 {
     const char *dir = tap_tmp();
@@ -641,6 +661,7 @@ int main(void)
     test_plain();
     test_split();
     test_remote_fs();
+    test_memory();
     rmdir(dir);
     return done();
 }

@@ -211,3 +211,72 @@ uint64_t machine_memory(void)
     each_group("memory", look_at_limit, &bytes);
     return bytes;
 }
+
+/* The number after `name` on a line of a file: true if there is one. */
+static bool find_number(uint64_t *out, const char *path, const char *name)
+{
+    FILE *f = fopen(path, "re");
+    size_t n = strlen(name);
+    char line[256];
+    bool found = false;
+
+    while (f && !found && fgets(line, sizeof(line), f))
+        found = strncmp(line, name, n) == 0 &&
+                sscanf(line + n, "%" SCNu64, out) == 1;
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* A group may have its limit, less what is in use but for pages of files that
+ * nobody uses. */
+static void look_at_use(const char *dir, void *self)
+{
+    static const struct {
+        const char *limit, *use, *idle;
+    } version[] = {
+        { "memory.max", "memory.current", "inactive_file " },
+        { "memory.limit_in_bytes", "memory.usage_in_bytes",
+          "total_inactive_file " },
+    };
+    char path[2 * PATH_BYTES + 64];
+    uint64_t *bytes = self;
+
+    for (int i = 0; i < 2; i++) {
+        uint64_t limit[2] = { 0, 0 }, use[2] = { 0, 0 }, idle = 0;
+
+        snprintf(path, sizeof(path), "%s/%s", dir, version[i].limit);
+        if (numbers(path, limit) != 1)
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", dir, version[i].use);
+        if (numbers(path, use) != 1)
+            continue;
+        snprintf(path, sizeof(path), "%s/memory.stat", dir);
+        if (find_number(&idle, path, version[i].idle) && idle <= use[0])
+            use[0] -= idle;
+        /* 0 means that nobody knows */
+        limit[0] = use[0] < limit[0] ? limit[0] - use[0] : 1;
+        if (limit[0] < *bytes)
+            *bytes = limit[0];
+    }
+}
+
+uint64_t machine_memory_free(void)
+{
+    uint64_t bytes;
+
+    if (!find_number(&bytes, "/proc/meminfo", "MemAvailable:"))
+        return 0;
+    bytes *= 1024;
+    each_group("", look_at_use, &bytes);
+    each_group("memory", look_at_use, &bytes);
+    return bytes;
+}
+
+uint64_t machine_memory_own(void)
+{
+    uint64_t bytes;
+
+    return find_number(&bytes, "/proc/self/status", "RssAnon:") ? bytes * 1024
+                                                                : 0;
+}

@@ -30,4 +30,12 @@ int machine_socket(void);
  * 0 if nobody knows. */
 uint64_t machine_memory(void);
 
+/* Bytes of it that can be had now, what caches would give back included; 0 if
+ * nobody knows. */
+uint64_t machine_memory_free(void);
+
+/* Bytes of memory that this process has for itself: neither of files nor
+ * shared; 0 if nobody knows. */
+uint64_t machine_memory_own(void);
+
 #endif

@@ -42,8 +42,8 @@ const struct setting program_settings[] = {
     { "kernel", "auto|amx|vnni|avxvnni|avx2|sdot|reference", "auto", WORKER,
       "which implementation of the arithmetic; the answers are the same" },
     { "kv-memory", "size", "0", WORKER,
-      "ceiling for the KV cache of a rank; 0: a quarter of the machine's"
-      " memory for all of them" },
+      "ceiling for the KV cache of a rank; 0: what weights leave of the"
+      " memory that is free, less a tenth" },
     { "tensors", "none|last|topk|hidden|logits", "last", WORKER,
       "what a checkpoint has beside the answers; last: the last hidden row" },
     { "keep-trace", "leaves|roots", "leaves", WORKER,
