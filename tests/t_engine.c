@@ -131,7 +131,7 @@ static void answer(struct collector *c, const struct model *m,
     backend_close(b);
 }
 
-static uint32_t prompts[MAX][LEN];
+static uint32_t prompts[MAX][LEN], long_prompts[MAX][LONG];
 
 /* n requests: prompts of 1 to 60 tokens, every second one sampled. */
 static void make(struct sequence *s, size_t n, uint32_t vocab)
@@ -233,6 +233,64 @@ static void test_put_back(uint32_t flags, uint32_t window)
         }
     }
     ok(put_back > 0, "some were");
+    model_close(m);
+}
+
+/* Prompts that begin alike, in whole blocks or not, are computed once, and
+ * nobody sees it: in a small cache, with faults in what is shared, one after
+ * the other. */
+static void test_shared(const char *what, uint32_t flags)
+{
+    static const struct engine_options o[] = {
+        { .max_sequences = 24 },
+        { .max_sequences = 24, .chunk = 33 },
+        { .max_sequences = 7, .max_rows = 9 },
+        { .max_sequences = 1 },
+        { .max_sequences = 24, .kv_bytes = 9 },
+        { .max_sequences = 24, .kv_bytes = 5, .chunk = 20 },
+    };
+    static struct collector alone, one, batch;
+    struct engine_options few;
+    struct sequence s[MAX];
+    struct model *m = shape_of("tiny", flags, 0, LONG);
+    uint64_t block = 0;
+    static const uint32_t length[4] = { 64, 65, 150, 200 };
+
+    memset(&alone, 0, sizeof(alone));
+    make(s, MAX, m->rec.n_vocab);
+    if (!(flags & MODEL_TIED)) /* of which the head has none */
+        ((float *)(uintptr_t)m->embed.scale)[63] = 0x1p39f;
+    for (size_t i = 0; i < MAX; i++) {
+        const uint32_t *first = long_prompts[i % 3];
+        uint32_t n = length[i % 4];
+
+        for (uint32_t j = 0; j < LONG; j++)
+            long_prompts[i][j] = j < n && i >= 3
+                                     ? first[j] : (i * 7 + j * j) % 60;
+        if (i == 2) /* continues as 0 does, but begins otherwise */
+            memcpy(long_prompts[2] + 3, long_prompts[0] + 3,
+                   sizeof(long_prompts[0]) - 12);
+        long_prompts[1][100] = 63;
+        s[i].max_tokens = i % 4 ? 150 : 30;
+        s[i].prompt = long_prompts[i];
+        s[i].n_prompt = i < 3 ? 210 : n + i % 5;
+    }
+    for (size_t i = 0; i < MAX; i++) {
+        answer(&one, m, &s[i], 1, o[3]);
+        alone.r[i] = one.r[0];
+        alone.stats.prompt_tokens += one.stats.prompt_tokens;
+        block = one.stats.kv_bytes / ((s[i].n_prompt + one.r[0].n + 62) / 64);
+    }
+    for (size_t k = 0; k < sizeof(o) / sizeof(*o); k++) {
+        few = o[k];
+        few.kv_bytes *= block;
+        answer(&batch, m, s, MAX, few);
+        ok(same(&alone, &batch, MAX) && batch.stats.shared >= 64,
+           "%s, %zu sequences, %zu rows, %" PRIu64 " bytes: %" PRIu64 " of %"
+           PRIu64 " positions are shared, and all are as alone", what,
+           few.max_sequences, few.max_rows, few.kv_bytes, batch.stats.shared,
+           alone.stats.prompt_tokens);
+    }
     model_close(m);
 }
 
@@ -534,6 +592,8 @@ int main(void)
     test_batches("layers that differ", MODEL_LAYERS, 0);
     test_put_back(MODEL_QKV_BIAS, 0);
     test_put_back(MODEL_TIED, 70);
+    test_shared("biases", MODEL_QKV_BIAS);
+    test_shared("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED);
     test_forced("biases", MODEL_QKV_BIAS, 0);
     test_forced("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED, 9);
     test_forced_ends();

@@ -2,7 +2,8 @@
  * What is promised of every answer, on random models and requests: its tokens,
  * what decided them, and its digests are those that the reference computes for
  * it alone, whatever level computes, on however many threads, in whatever
- * batch, chunks of a prompt, rows a step and ceiling for the cache.
+ * batch, chunks of a prompt, rows a step and ceiling for the cache, whoever is
+ * put back and shares the beginning of a prompt.
  *
  *     tests/t_property [CASES]
  *
@@ -27,7 +28,7 @@
 
 #define CASES 25
 #define REQUESTS 24
-#define PROMPT 90
+#define PROMPT 170
 #define VOCAB 96
 
 static uint64_t state;
@@ -50,6 +51,8 @@ struct seen {
     uint64_t drawn[REQUESTS], digests[REQUESTS];
     uint32_t n_out[REQUESTS];
     enum finish finish[REQUESTS];
+    uint64_t put_back, shared; /* how often, positions */
+    uint64_t kv_bytes;         /* of the largest cache */
 };
 
 struct world {
@@ -105,6 +108,7 @@ static void answer(struct seen *s, const struct world *w, size_t from,
                             .position = on_position,
                             .finished = on_finished };
     struct err err = ERR_INIT;
+    struct engine_stats stats;
     struct engine *e;
     bool busy = true;
 
@@ -119,6 +123,11 @@ static void answer(struct seen *s, const struct world *w, size_t from,
             abort();
         }
     }
+    engine_stats(e, &stats);
+    s->put_back += stats.put_back;
+    s->shared += stats.shared;
+    if (s->kv_bytes < stats.kv_bytes)
+        s->kv_bytes = stats.kv_bytes;
     engine_free(e);
 }
 
@@ -181,7 +190,8 @@ static void random_request(struct world *w, size_t i)
     for (; shared < n; shared++)
         w->prompt[i][shared] = (uint32_t)(rnd() % VOCAB);
     w->request[i] = (struct sequence){
-        .prompt = w->prompt[i], .n_prompt = n, .max_tokens = up_to(40),
+        .prompt = w->prompt[i], .n_prompt = n,
+        .max_tokens = up_to(rnd() % 3 ? 50 : 340),
         .ignore_eos = rnd() % 2, .user = (void *)(uintptr_t)i,
         .sampling = { .temperature = rnd() % 3 ? 10000 + up_to(3000000) : 0,
                       .top_p = rnd() % 2 ? 1000000 : up_to(1000000),
@@ -228,7 +238,7 @@ static bool same(const struct seen *a, const struct seen *b, size_t n)
 }
 
 /* All levels, each in a setting of its own. */
-static bool one_case(void)
+static bool one_case(uint64_t *put_back, uint64_t *shared)
 {
     static struct seen alone, together;
     static struct world w;
@@ -247,12 +257,15 @@ static bool one_case(void)
 
         o.max_rows = rnd() % 2 ? 0 : o.max_sequences + up_to(100);
         o.chunk = rnd() % 2 ? 0 : up_to(70);
-        o.kv_bytes = rnd() % 2 ? 0 : (uint64_t)1 << (10 + rnd() % 14);
+        /* of requests of which one alone needs alone.kv_bytes */
+        o.kv_bytes = rnd() % 3 ? 1 + rnd() % (3 * alone.kv_bytes) : 0;
         memset(&together, 0, sizeof(together));
         b = opened(x1_level(l)->name, threads);
         answer(&together, &w, 0, w.n, b, &o);
         backend_close(b);
         good = same(&alone, &together, w.n);
+        *put_back += together.put_back;
+        *shared += together.shared;
         if (!good)
             printf("# %s, %zu threads, %zu sequences, rows %zu, chunk %zu\n",
                    x1_level(l)->name, threads, o.max_sequences, o.max_rows,
@@ -266,13 +279,16 @@ int main(int argc, char **argv)
 {
     const char *seed = getenv("APUS_SEED");
     long cases = argc > 1 ? atol(argv[1]) : CASES;
+    uint64_t put_back = 0, shared = 0;
     int wrong = 0;
 
     state = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
     printf("# seed %" PRIu64 "\n", state);
     state = state * 0x9e3779b97f4a7c15u | 1;
     for (long i = 0; i < cases && wrong == 0; i++)
-        wrong += !one_case();
+        wrong += !one_case(&put_back, &shared);
+    printf("# %" PRIu64 " sequences were put back, %" PRIu64 " positions"
+           " shared\n", put_back, shared);
     ok(wrong == 0, "answers in any batch, on any level and number of threads"
        " are those of the reference alone");
     return done();

@@ -95,6 +95,11 @@ int engine_new(struct engine **out, struct backend *b, const struct model *m,
         return -1;
     }
     e->tokenizer = e->plan.text ? NULL : t;
+    prefixes_init(&e->prefixes, e->plan.block_positions,
+                  obs->position != NULL);
+    /* a window has let go of blocks that others would begin with, and what is
+     * looked at is to be computed */
+    e->shares = m->rec.window == 0 && !o->draw_all && !obs->residual;
     e->o.max_sequences = e->plan.slots;
     e->o.max_rows = e->plan.rows;
     e->o.max_draws = e->plan.draws;
@@ -129,6 +134,7 @@ void engine_free(struct engine *e)
         return;
     engine_reset(e);
     blocks_clear(&e->blocks);
+    prefixes_clear(&e->prefixes);
     free(e->running);
     free(e->ended);
     free(e->slot);
@@ -278,7 +284,10 @@ static void take_digest(struct engine *e, const struct backend_digest *d)
     struct running *r = e->slot[d->slot];
     const struct pending *t;
 
-    if (!r || r->pending_at == r->n_pending)
+    if (!r)
+        return;
+    step_digest(e, r, d->position, &d->kv);
+    if (r->pending_at == r->n_pending)
         return;
     t = &r->pending[r->pending_at];
     if (t->position != d->position)
@@ -361,8 +370,10 @@ static void finish_step(struct engine *e, const struct backend_result *res)
 
         if (r->faulty && !r->over)
             end(e, r, FINISH_RANGE);
-        else if (!r->over)
-            step_slide(e, r);
+        if (r->over)
+            continue;
+        step_slide(e, r);
+        step_share(e, r);
     }
 }
 

@@ -4,9 +4,10 @@
  * that is being answered), sequences end and leave room for the next within
  * the same step.  A sequence has memory for the keys and values that it has,
  * not for all it may come to; when there is none left the youngest is put back
- * and computed again later.  What else is in the batch, how a prompt is cut
- * into chunks, how many rows fit and who is put back never changes a bit of an
- * answer, and no position is reported twice.
+ * and computed again later.  Prompts that begin alike are computed once: their
+ * whole blocks are shared.  What else is in the batch, how a prompt is cut into
+ * chunks, how many rows fit, who is put back and what is shared never changes a
+ * bit of an answer, and each position is reported once.
  *
  * The engine decides what a step computes; a backend (engine/backend.h), which
  * the caller passes, computes it.  The engine reports to an observer and knows
@@ -151,6 +152,7 @@ int engine_step(struct engine *e, bool *busy, struct err *err);
 struct engine_stats {
     uint64_t steps, rows, prompt_tokens, output_tokens, kv_bytes;
     uint64_t put_back; /* sequences that gave their blocks to older ones */
+    uint64_t shared;   /* positions that another's prompt had computed */
 };
 void engine_stats(const struct engine *e, struct engine_stats *s);
 

@@ -6,11 +6,13 @@
 #ifndef APUS_ENGINE_ENGINE_INTERNAL_H
 #define APUS_ENGINE_ENGINE_INTERNAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "engine/blocks.h"
 #include "engine/engine.h"
+#include "engine/prefix.h"
 #include "engine/sequence.h"
 
 struct engine {
@@ -21,6 +23,9 @@ struct engine {
     struct engine_options o;
     struct observer obs;
     struct blocks blocks;
+    struct prefixes prefixes;
+    bool shares;              /* prompts that begin alike share blocks */
+    uint64_t most_used;       /* blocks that sequences had at once */
     struct running **running; /* n of them, in the order they were added */
     size_t n;
     struct running **ended;   /* those over, not reported yet, in order */
@@ -43,6 +48,14 @@ void step_plan(struct engine *e);
 
 /* Give back the blocks of a sequence that no window reaches any more. */
 void step_slide(struct engine *e, struct running *r);
+
+/* A digest for the prefix that a sequence computes, if it is of one. */
+void step_digest(struct engine *e, struct running *r, uint32_t position,
+                 const struct id *kv);
+
+/* What of a sequence's prefixes is computed can be shared, where nobody waits
+ * for digests. */
+void step_share(struct engine *e, struct running *r);
 
 /* Give back all blocks of a sequence. */
 void step_leave(struct engine *e, struct running *r);

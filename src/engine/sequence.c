@@ -26,6 +26,7 @@ void running_init(struct running *r, const struct sequence *s)
 void running_clear(struct running *r)
 {
     free(r->block);
+    free(r->prefix);
     free(r->pending);
     free(r->last);
     tokens_clear(&r->out);

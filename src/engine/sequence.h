@@ -14,6 +14,7 @@
 #include "text/tokenizer.h"
 
 struct model_record;
+struct prefix;
 
 /* A position that waits for its digests. */
 struct pending {
@@ -30,6 +31,8 @@ struct running {
     size_t n_told;        /* positions computed at any time */
     uint32_t *block;      /* by index, NO_BLOCK: given back */
     size_t n_blocks, n_held; /* n_held of them are not NO_BLOCK */
+    struct prefix **prefix; /* whose blocks the first n_prefixes are */
+    size_t n_prefixes, cap_prefixes;
     struct pending *pending; /* from pending_at to n_pending they wait */
     size_t n_pending, pending_at, cap_pending;
     struct tokens out;

@@ -7,6 +7,10 @@
  * gives all of its blocks away and begins again later, its prompt and what it
  * has drawn being known by then.  Started ones are always the first of those
  * in flight, and the oldest is never put back, so the engine gets further.
+ *
+ * The whole blocks of a prompt, but for its last position, which draws, are
+ * prefixes (prefix.h): whoever comes first computes one, and those that begin
+ * alike wait for it and take it over with its digests.
  */
 #include <config.h>
 
@@ -28,9 +32,28 @@ static void give_blocks(struct engine *e, struct running *r, size_t from,
     }
 }
 
+/* One user less of a prefix.  Of those without users a few stay, beside what
+ * sequences need. */
+static void leave(struct engine *e, struct prefix *f)
+{
+    uint64_t most = e->most_used / 2 + e->o.max_sequences;
+    uint32_t block = f->block;
+
+    if (prefix_leave(&e->prefixes, f))
+        blocks_give(&e->blocks, block);
+    while (e->prefixes.n_unused > most)
+        blocks_give(&e->blocks, prefix_evict(&e->prefixes));
+}
+
 void step_leave(struct engine *e, struct running *r)
 {
-    give_blocks(e, r, 0, r->n_blocks);
+    give_blocks(e, r, r->n_prefixes, r->n_blocks);
+    while (r->n_prefixes > 0) {
+        r->block[--r->n_prefixes] = NO_BLOCK;
+        r->n_held--;
+        leave(e, r->prefix[r->n_prefixes]);
+    }
+    r->n_blocks = 0;
 }
 
 void step_slide(struct engine *e, struct running *r)
@@ -51,20 +74,67 @@ uint64_t step_blocks(const struct engine *e, uint64_t positions)
     return n;
 }
 
+/* Blocks that sequences have; prefixes without users are not among them. */
+static uint64_t blocks_used(const struct engine *e)
+{
+    return e->blocks.made - e->blocks.n_free - e->prefixes.n_unused;
+}
+
 static uint64_t blocks_left(const struct engine *e)
 {
-    uint64_t used = e->blocks.made - e->blocks.n_free;
+    uint64_t used = blocks_used(e);
 
     return used < e->plan.n_blocks ? e->plan.n_blocks - used : 0;
+}
+
+/* How many blocks of a prompt are prefixes. */
+static size_t sharable(const struct engine *e, const struct running *r)
+{
+    if (!e->shares || r->s.deep)
+        return 0;
+    return (r->s.n_prompt - 1) / e->plan.block_positions;
+}
+
+/* The prefix that is next for a sequence, if it is at the beginning of one. */
+static struct prefix *next_prefix(const struct engine *e,
+                                  const struct running *r)
+{
+    size_t n = r->n_prefixes;
+
+    if (n != r->n_blocks || n >= sharable(e, r) ||
+        r->fed != n * e->plan.block_positions)
+        return NULL;
+    return prefix_find(&e->prefixes, n > 0 ? r->prefix[n - 1] : NULL,
+                       r->s.prompt + r->fed);
+}
+
+/* How many prefixes from this one on are there for a sequence and have users:
+ * the blocks of the others are counted as free. */
+static uint64_t count_used(const struct engine *e, const struct running *r,
+                           const struct prefix *f)
+{
+    size_t at = r->n_prefixes;
+    uint64_t n = 0;
+
+    while (f && f->ready) {
+        n += f->n_users > 0;
+        at++;
+        f = at < sharable(e, r)
+                ? prefix_find(&e->prefixes, f,
+                              r->s.prompt + at * e->plan.block_positions)
+                : NULL;
+    }
+    return n;
 }
 
 /* Blocks that a sequence needs on top of those it has, for its known tokens. */
 static uint64_t blocks_missing(const struct engine *e,
                                const struct running *r)
 {
-    uint64_t n = step_blocks(e, r->fed + running_ready(r));
+    uint64_t n = step_blocks(e, r->fed + running_ready(r)), has = r->n_held;
 
-    return n > r->n_held ? n - r->n_held : 0;
+    has += count_used(e, r, next_prefix(e, r));
+    return n > has ? n - has : 0;
 }
 
 /* .. and one more, if it may come to that: else it would be put back soon. */
@@ -94,22 +164,104 @@ static void start(struct engine *e)
     }
 }
 
+static void enter(struct engine *e, struct running *r, uint32_t block)
+{
+    r->block = xrealloc(r->block, (r->n_blocks + 1) * sizeof(*r->block));
+    VEC_RESERVE(e->entry, e->cap_entries, e->n_entries + 1);
+    e->entry[e->n_entries++] = (struct backend_entry){
+        r->slot, (uint32_t)r->n_blocks, block
+    };
+    r->block[r->n_blocks++] = block;
+    r->n_held++;
+}
+
+static void add_prefix(struct running *r, struct prefix *f)
+{
+    VEC_RESERVE(r->prefix, r->cap_prefixes, r->n_prefixes + 1);
+    r->prefix[r->n_prefixes++] = f;
+}
+
 /* Blocks for the positions below n; new ones are entries of the step. */
 static void reserve(struct engine *e, struct running *r, size_t n)
 {
-    size_t want = (n + e->plan.block_positions - 1) / e->plan.block_positions;
+    size_t size = e->plan.block_positions, want = (n + size - 1) / size;
 
-    if (want <= r->n_blocks)
-        return;
-    r->block = xrealloc(r->block, want * sizeof(*r->block));
-    VEC_RESERVE(e->entry, e->cap_entries, e->n_entries + want);
-    for (; r->n_blocks < want; r->n_blocks++) {
-        r->block[r->n_blocks] = blocks_take(&e->blocks);
-        e->entry[e->n_entries++] = (struct backend_entry){
-            r->slot, (uint32_t)r->n_blocks, r->block[r->n_blocks]
-        };
-        r->n_held++;
+    while (r->n_blocks < want) {
+        size_t at = r->n_blocks;
+        uint32_t block = e->prefixes.n_unused > 0 &&
+                                 blocks_left(e) <= e->prefixes.n_unused
+                             ? prefix_evict(&e->prefixes)
+                             : blocks_take(&e->blocks);
+
+        enter(e, r, block);
+        if (at == r->n_prefixes && at < sharable(e, r))
+            add_prefix(r, prefix_make(&e->prefixes,
+                                      at > 0 ? r->prefix[at - 1] : NULL,
+                                      r->s.prompt + at * size, block));
     }
+}
+
+/* The positions of a prefix that another has computed. */
+static void report_shared(struct engine *e, struct running *r,
+                          const struct prefix *f)
+{
+    for (size_t i = 0; i < e->plan.block_positions; i++, r->fed++) {
+        if (r->fed < r->n_told)
+            continue;
+        r->n_told = r->fed + 1;
+        e->stats.shared++;
+        if (e->obs.position)
+            e->obs.position(e->obs.self, r->s.user,
+                            &(struct position){
+                                .position = (uint32_t)r->fed,
+                                .token = f->token[i],
+                                .next = UINT32_MAX,
+                                .kv = &f->digest[i],
+                            });
+    }
+}
+
+/* Take over what is there of a prompt: false if it is to wait, for a prefix
+ * that another computes or for digests of before it was put back. */
+static bool take_prefixes(struct engine *e, struct running *r)
+{
+    struct prefix *f;
+
+    while ((f = next_prefix(e, r)) != NULL) {
+        if (!f->ready || r->pending_at < r->n_pending)
+            return false;
+        prefix_use(&e->prefixes, f);
+        enter(e, r, f->block);
+        add_prefix(r, f);
+        report_shared(e, r, f);
+    }
+    return true;
+}
+
+/* Whether a position is of a prefix that this sequence computes. */
+static bool computes_prefix(const struct engine *e, const struct running *r,
+                            size_t position)
+{
+    size_t at = position / e->plan.block_positions;
+
+    return at < r->n_prefixes && !r->prefix[at]->ready;
+}
+
+void step_digest(struct engine *e, struct running *r, uint32_t position,
+                 const struct id *kv)
+{
+    if (computes_prefix(e, r, position))
+        prefix_digest(&e->prefixes,
+                      r->prefix[position / e->plan.block_positions],
+                      position % e->plan.block_positions, kv);
+}
+
+void step_share(struct engine *e, struct running *r)
+{
+    size_t size = e->plan.block_positions;
+
+    for (size_t i = 0; i < r->n_prefixes && !e->obs.position; i++)
+        r->prefix[i]->ready |= (i + 1) * size <= r->fed;
 }
 
 /* The next `count` positions of a sequence as rows of the step. */
@@ -127,7 +279,8 @@ static void put_rows(struct engine *e, struct running *r, size_t count)
             .token = running_token(r, r->fed),
             .logits = draws || (e->o.draw_all && fresh),
             .tap = e->obs.logits && !r->s.without_logits,
-            .commit = e->obs.position != NULL && fresh,
+            .commit = e->obs.position &&
+                      (fresh || computes_prefix(e, r, r->fed)),
             .deep = r->s.deep && e->o.deep && fresh,
             .sampling = draws ? &r->s.sampling : NULL,
         };
@@ -180,7 +333,7 @@ static void put_back(struct engine *e, struct running *r, struct capacity *left)
     left->rows += answering(r);
     left->draws += answering(r);
     step_leave(e, r);
-    r->n_blocks = r->fed = 0;
+    r->fed = 0;
     r->started = false;
     e->stats.put_back++;
 }
@@ -233,10 +386,13 @@ void step_plan(struct engine *e)
         struct running *r = e->running[i];
         size_t count;
 
-        if (!r->started || r->over || (left.rows == 0 && !answering(r)))
+        if (!r->started || r->over || (left.rows == 0 && !answering(r)) ||
+            !take_prefixes(e, r))
             continue;
         count = rows_of(e, r, fit_blocks(e, i, &left), &left);
         reserve(e, r, r->fed + count);
         put_rows(e, r, count);
     }
+    if (e->most_used < blocks_used(e))
+        e->most_used = blocks_used(e);
 }
