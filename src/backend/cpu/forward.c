@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cpu/forward_internal.h"
 #include "backend/cpu/kv.h"
 #include "backend/cpu/pool.h"
 #include "backend/cpu/weights.h"
@@ -27,7 +28,6 @@ enum { /* operators of a layer, by the row that they quantise */
 enum { HEAD_IN = 0, HEAD_NORM, HEAD_LOGITS }; /* .. and of the head */
 #define HEAD_LAYER 0xffffffffu
 
-#define QUERIES 16 /* of one KV head in a call of attention */
 #define OUTPUTS 32 /* of a linear, that threads do not share: two groups */
 
 /* Costs in products of a linear: what a chunk has to be worth before another
@@ -38,58 +38,6 @@ enum { HEAD_IN = 0, HEAD_NORM, HEAD_LOGITS }; /* .. and of the head */
 #define HEADS_COST 128
 #define EMBED_COST 256
 #define CHECK_COST 16
-
-/* What left the range in this step, a slot each. */
-struct slot_fault {
-    bool faulty;
-    struct fault least;
-};
-
-/* Rows of one slot whose queries meet the same keys. */
-struct span {
-    size_t first, n;
-};
-
-struct forward {
-    const struct model *model;
-    const struct x1_kernels *k;
-    struct kv_pool *pool;
-    struct pool *threads;
-    struct forward_options o;
-    const struct weights *weights;
-    size_t dim, q_dim, kv_dim, ffn, hd; /* row lengths */
-    size_t angles;         /* of a position: hd / 2 of each table */
-    /* the rows that are still computed, n of them */
-    const struct backend_row **row;
-    size_t n;
-    struct slot_fault *slot;
-    bool *good;            /* a row with logits each */
-    /* row-major, max_rows each */
-    float *x, *h;          /* dim */
-    float *q, *o_rows;     /* q_dim */
-    float *kx, *vx;        /* kv_dim */
-    float *g, *u;          /* ffn; u: of a model with GELU */
-    float *cos, *sin;      /* angles */
-    struct x1_rows in;     /* what the next linear reads */
-    int32_t *fault;        /* n_heads a row */
-    int32_t *in_fault;     /* of in, one a row */
-    struct span *span;     /* of these rows */
-    size_t n_spans;
-    float *logits;         /* max_draws x n_vocab */
-    /* of each thread */
-    size_t positions;      /* that scratch is for */
-    void **scratch;        /* of attention */
-    struct x1_query *query; /* max_queries */
-};
-
-/* Queries of one call of attention: what the levels take at a time, or the
- * heads of one row if they are more. */
-static size_t max_queries(const struct forward *f)
-{
-    size_t group = f->model->rec.n_heads / f->model->rec.n_kv_heads;
-
-    return group > QUERIES ? group : QUERIES / group * group;
-}
 
 /* The least (position, layer, op, row, index) of a sequence is its fault. */
 static bool less(const struct fault *a, const struct fault *b)
@@ -408,7 +356,7 @@ static void add(struct forward *f, const struct x1_weights *w, const float *g,
 static void find_spans(struct forward *f)
 {
     const struct model_record *rec = &f->model->rec;
-    size_t most = max_queries(f) / (rec->n_heads / rec->n_kv_heads);
+    size_t most = forward_queries(f) / (rec->n_heads / rec->n_kv_heads);
 
     f->n_spans = 0;
     for (size_t i = 0; i < f->n; i++) {
@@ -428,7 +376,7 @@ static void attend_span(struct forward *f, uint32_t l, const struct span *s,
     const struct model_record *rec = &f->model->rec;
     const struct model_layer *w = &f->model->layers[l];
     size_t group = rec->n_heads / rec->n_kv_heads;
-    struct x1_query *query = f->query + thread * max_queries(f);
+    struct x1_query *query = f->query + thread * forward_queries(f);
     struct x1_blocks kv = kv_blocks(f->pool, f->row[s->first]->slot, l, g);
 
     for (size_t j = 0; j < s->n * group; j++) {
@@ -665,108 +613,4 @@ bool forward_good(const struct forward *f, size_t i)
 const struct fault *forward_fault(const struct forward *f, uint32_t slot)
 {
     return f->slot[slot].faulty ? &f->slot[slot].least : NULL;
-}
-
-/* ---- storage ------------------------------------------------------------- */
-
-/* n arrays of floats of max_rows rows; sizes fit: limits of kernels.h. */
-static int alloc_rows(struct forward *f, size_t rows, size_t draws,
-                      struct err *err)
-{
-    size_t wide = f->dim > f->q_dim ? f->dim : f->q_dim;
-    size_t n_heads = f->model->rec.n_heads;
-    size_t queries = pool_threads(f->threads) * max_queries(f);
-    struct {
-        void *out;
-        size_t count, size;
-    } want[] = {
-        { &f->row, rows, sizeof(*f->row) },
-        { &f->x, rows * f->dim, 4 },
-        { &f->h, rows * f->dim, 4 },
-        { &f->q, rows * f->q_dim, 4 },
-        { &f->o_rows, rows * f->q_dim, 4 },
-        { &f->kx, rows * f->kv_dim, 4 },
-        { &f->vx, rows * f->kv_dim, 4 },
-        { &f->g, rows * f->ffn, 4 },
-        { &f->u, f->model->rec.flags & MODEL_GELU ? rows * f->ffn : 1, 4 },
-        { &f->cos, rows * f->angles, 4 },
-        { &f->sin, rows * f->angles, 4 },
-        { &f->in.q, f->k->rows_bytes(rows, f->ffn > wide ? f->ffn : wide), 1 },
-        { &f->in.scale, rows, 4 },
-        { &f->query, queries, sizeof(*f->query) },
-        { &f->span, rows, sizeof(*f->span) },
-        { &f->fault, rows * n_heads, 4 },
-        { &f->in_fault, rows, 4 },
-        { &f->good, draws, sizeof(*f->good) },
-        { &f->logits, draws * f->model->rec.n_vocab, 4 },
-    };
-
-    for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
-        void *p;
-
-        if (mem_big(&p, want[i].count, want[i].size, "activations", err))
-            return -1;
-        memcpy(want[i].out, &p, sizeof(p));
-    }
-    return 0;
-}
-
-int forward_new(struct forward **out, const struct model *m,
-                const struct weights *w, const struct x1_kernels *k,
-                struct kv_pool *pool, struct pool *threads,
-                const struct forward_options *o, struct err *err)
-{
-    const struct model_record *rec = &m->rec;
-    struct forward *f = xcalloc(1, sizeof(*f));
-
-    f->model = m;
-    f->weights = w;
-    f->k = k;
-    f->pool = pool;
-    f->threads = threads;
-    f->scratch = xcalloc(pool_threads(threads), sizeof(*f->scratch));
-    f->o = *o;
-    f->dim = rec->dim;
-    f->hd = rec->head_dim;
-    f->angles = (size_t)rec->head_dim / 2 * model_tables(rec);
-    f->q_dim = (size_t)rec->n_heads * rec->head_dim;
-    f->kv_dim = (size_t)rec->n_kv_heads * rec->head_dim;
-    f->ffn = rec->ffn_dim;
-    f->slot = xcalloc(o->slots, sizeof(*f->slot));
-    if (alloc_rows(f, o->rows, o->draws, err)) {
-        forward_free(f);
-        return -1;
-    }
-    *out = f;
-    return 0;
-}
-
-void forward_free(struct forward *f)
-{
-    if (!f)
-        return;
-    free(f->row);
-    free(f->slot);
-    free(f->good);
-    free(f->x);
-    free(f->h);
-    free(f->q);
-    free(f->o_rows);
-    free(f->kx);
-    free(f->vx);
-    free(f->g);
-    free(f->u);
-    free(f->cos);
-    free(f->sin);
-    free(f->in.q);
-    free(f->in.scale);
-    free(f->query);
-    free(f->fault);
-    free(f->logits);
-    for (size_t i = 0; i < pool_threads(f->threads); i++)
-        free(f->scratch[i]);
-    free(f->scratch);
-    free(f->span);
-    free(f->in_fault);
-    free(f);
 }

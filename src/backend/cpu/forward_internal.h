@@ -1,0 +1,57 @@
+/*
+ * What the forward pass computes in, for forward.c and what makes it.
+ */
+#ifndef APUS_BACKEND_CPU_FORWARD_INTERNAL_H
+#define APUS_BACKEND_CPU_FORWARD_INTERNAL_H
+
+#include "backend/cpu/forward.h"
+#include "kernels/kernels.h"
+
+/* What left the range in this step, a slot each. */
+struct slot_fault {
+    bool faulty;
+    struct fault least;
+};
+
+/* Rows of one slot whose queries meet the same keys. */
+struct span {
+    size_t first, n;
+};
+
+struct forward {
+    const struct model *model;
+    const struct x1_kernels *k;
+    struct kv_pool *pool;
+    struct pool *threads;
+    struct forward_options o;
+    const struct weights *weights;
+    size_t dim, q_dim, kv_dim, ffn, hd; /* row lengths */
+    size_t angles;         /* of a position: hd / 2 of each table */
+    /* the rows that are still computed, n of them */
+    const struct backend_row **row;
+    size_t n;
+    struct slot_fault *slot;
+    bool *good;            /* a row with logits each */
+    /* row-major, max_rows each */
+    float *x, *h;          /* dim */
+    float *q, *o_rows;     /* q_dim */
+    float *kx, *vx;        /* kv_dim */
+    float *g, *u;          /* ffn; u: of a model with GELU */
+    float *cos, *sin;      /* angles */
+    struct x1_rows in;     /* what the next linear reads */
+    int32_t *fault;        /* n_heads a row */
+    int32_t *in_fault;     /* of in, one a row */
+    struct span *span;     /* of these rows */
+    size_t n_spans;
+    float *logits;         /* max_draws x n_vocab */
+    /* of each thread */
+    size_t positions;      /* that scratch is for */
+    void **scratch;        /* of attention */
+    struct x1_query *query; /* max_queries */
+};
+
+/* Queries of one call of attention: what the levels take at a time, or the
+ * heads of one row if they are more. */
+size_t forward_queries(const struct forward *f);
+
+#endif

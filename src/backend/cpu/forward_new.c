@@ -1,0 +1,126 @@
+/*
+ * Work space of the forward pass: made for as many rows as a step may have.
+ */
+#include <config.h>
+
+#include "backend/cpu/forward_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cpu/pool.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "model/model.h"
+#include "model/model_layout.h"
+
+#define QUERIES 16 /* of one KV head in a call of attention */
+
+size_t forward_queries(const struct forward *f)
+{
+    size_t group = f->model->rec.n_heads / f->model->rec.n_kv_heads;
+
+    return group > QUERIES ? group : QUERIES / group * group;
+}
+
+/* n arrays of floats of max_rows rows; sizes fit: limits of kernels.h. */
+static int alloc_rows(struct forward *f, size_t rows, size_t draws,
+                      struct err *err)
+{
+    size_t wide = f->dim > f->q_dim ? f->dim : f->q_dim;
+    size_t n_heads = f->model->rec.n_heads;
+    size_t queries = pool_threads(f->threads) * forward_queries(f);
+    struct {
+        void *out;
+        size_t count, size;
+    } want[] = {
+        { &f->row, rows, sizeof(*f->row) },
+        { &f->x, rows * f->dim, 4 },
+        { &f->h, rows * f->dim, 4 },
+        { &f->q, rows * f->q_dim, 4 },
+        { &f->o_rows, rows * f->q_dim, 4 },
+        { &f->kx, rows * f->kv_dim, 4 },
+        { &f->vx, rows * f->kv_dim, 4 },
+        { &f->g, rows * f->ffn, 4 },
+        { &f->u, f->model->rec.flags & MODEL_GELU ? rows * f->ffn : 1, 4 },
+        { &f->cos, rows * f->angles, 4 },
+        { &f->sin, rows * f->angles, 4 },
+        { &f->in.q, f->k->rows_bytes(rows, f->ffn > wide ? f->ffn : wide), 1 },
+        { &f->in.scale, rows, 4 },
+        { &f->query, queries, sizeof(*f->query) },
+        { &f->span, rows, sizeof(*f->span) },
+        { &f->fault, rows * n_heads, 4 },
+        { &f->in_fault, rows, 4 },
+        { &f->good, draws, sizeof(*f->good) },
+        { &f->logits, draws * f->model->rec.n_vocab, 4 },
+    };
+
+    for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
+        void *p;
+
+        if (mem_big(&p, want[i].count, want[i].size, "activations", err))
+            return -1;
+        memcpy(want[i].out, &p, sizeof(p));
+    }
+    return 0;
+}
+
+int forward_new(struct forward **out, const struct model *m,
+                const struct weights *w, const struct x1_kernels *k,
+                struct kv_pool *pool, struct pool *threads,
+                const struct forward_options *o, struct err *err)
+{
+    const struct model_record *rec = &m->rec;
+    struct forward *f = xcalloc(1, sizeof(*f));
+
+    f->model = m;
+    f->weights = w;
+    f->k = k;
+    f->pool = pool;
+    f->threads = threads;
+    f->scratch = xcalloc(pool_threads(threads), sizeof(*f->scratch));
+    f->o = *o;
+    f->dim = rec->dim;
+    f->hd = rec->head_dim;
+    f->angles = (size_t)rec->head_dim / 2 * model_tables(rec);
+    f->q_dim = (size_t)rec->n_heads * rec->head_dim;
+    f->kv_dim = (size_t)rec->n_kv_heads * rec->head_dim;
+    f->ffn = rec->ffn_dim;
+    f->slot = xcalloc(o->slots, sizeof(*f->slot));
+    if (alloc_rows(f, o->rows, o->draws, err)) {
+        forward_free(f);
+        return -1;
+    }
+    *out = f;
+    return 0;
+}
+
+void forward_free(struct forward *f)
+{
+    if (!f)
+        return;
+    free(f->row);
+    free(f->slot);
+    free(f->good);
+    free(f->x);
+    free(f->h);
+    free(f->q);
+    free(f->o_rows);
+    free(f->kx);
+    free(f->vx);
+    free(f->g);
+    free(f->u);
+    free(f->cos);
+    free(f->sin);
+    free(f->in.q);
+    free(f->in.scale);
+    free(f->query);
+    free(f->fault);
+    free(f->logits);
+    for (size_t i = 0; i < pool_threads(f->threads); i++)
+        free(f->scratch[i]);
+    free(f->scratch);
+    free(f->span);
+    free(f->in_fault);
+    free(f);
+}
