@@ -327,6 +327,48 @@ static void test_forced(const char *what, uint32_t flags, uint32_t window)
     model_close(m);
 }
 
+/* Tokens that are believed: no logits, all else as if they were drawn, their
+ * stops and digests too; also where the sequence is put back. */
+static void test_believed(const char *what, uint32_t flags, uint32_t window)
+{
+    static const struct engine_options o[] = {
+        { .max_sequences = 1, .max_rows = 64 },
+        { .max_sequences = 24, .with_last = true },
+        { .max_sequences = 24, .chunk = 3 },
+        { .max_sequences = 7, .max_rows = 7 },
+        { .max_sequences = 24, .kv_bytes = 9 },
+        { .max_sequences = 24, .draw_all = true },
+    };
+    static struct collector alone, batch;
+    struct engine_options few = { .max_sequences = 1 };
+    struct sequence s[MAX];
+    struct model *m = shape_of("tiny", flags, window, LONG);
+
+    for (size_t k = 0; k < sizeof(o) / sizeof(*o); k++) {
+        make(s, MAX, m->rec.n_vocab);
+        for (size_t i = 0; i < MAX; i++)
+            s[i].max_tokens = i % 4 ? 150 : 20;
+        few.draw_all = o[k].draw_all;
+        few.max_sequences = 1;
+        few.kv_bytes = 0;
+        answer(&alone, m, s, MAX, few);
+        for (size_t i = 0; i < MAX; i++) {
+            s[i].forced = alone.r[i].token;
+            s[i].n_forced = i % 3 ? (alone.r[i].n - 1) / (1 + i % 2) : 0;
+            s[i].believed = true;
+        }
+        few = o[k];
+        few.kv_bytes *= alone.stats.kv_bytes / 4;
+        answer(&batch, m, s, MAX, few);
+        for (size_t i = 0; i < MAX && !o[k].draw_all; i++)
+            batch.r[i].hash = alone.r[i].hash;
+        ok(same(&alone, &batch, MAX), "%s, tokens believed, %zu sequences, %zu"
+           " rows, chunk %zu: as without", what, o[k].max_sequences,
+           o[k].max_rows, o[k].chunk);
+    }
+    model_close(m);
+}
+
 /* What is told and taken of given tokens that are not those drawn, of an end
  * among them, and how many there may be. */
 static void test_forced_ends(void)
@@ -594,6 +636,8 @@ int main(void)
     test_put_back(MODEL_TIED, 70);
     test_shared("biases", MODEL_QKV_BIAS);
     test_shared("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED);
+    test_believed("biases", MODEL_QKV_BIAS, 0);
+    test_believed("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED, 70);
     test_forced("biases", MODEL_QKV_BIAS, 0);
     test_forced("norms, A8", MODEL_QK_NORM | MODEL_A8 | MODEL_TIED, 9);
     test_forced_ends();

@@ -80,8 +80,10 @@ struct backend_row {
     uint32_t slot, position, token;
     bool logits;   /* the head runs here */
     bool tap;      /* .. and its logits are given */
-    bool commit;   /* kv, and fin where a token is drawn, are hashed */
+    bool commit;   /* kv, and fin where it is asked for or drew, are hashed */
     bool deep;     /* .. and the residual rows of all layers */
+    bool fin;      /* not with logits: nothing is drawn, since the next token
+                      is known, but x_L is computed, and hashed as fin */
     const struct sampling *sampling; /* of the draw, NULL: none here;
                                         borrowed until the step is collected */
 };

@@ -215,6 +215,8 @@ int engine_add(struct engine *e, const struct sequence *s, struct err *err)
                        rec->context, s->max_tokens);
     r = xcalloc(1, sizeof(*r));
     running_init(r, s);
+    if (e->o.draw_all)
+        r->s.believed = false;
     if (e->plan.text) {
         r->s.ignore_eos = true;
         r->s.n_stops = 0;
@@ -229,6 +231,17 @@ int engine_add(struct engine *e, const struct sequence *s, struct err *err)
 uint64_t engine_kv_bytes(const struct engine *e, uint64_t positions)
 {
     return step_blocks(e, positions) * e->plan.block_bytes;
+}
+
+void engine_each(const struct engine *e, engine_sequence_fn *each, void *self)
+{
+    for (size_t i = 0; i < e->n; i++) {
+        const struct running *r = e->running[i];
+        bool drawn = r->out.n > r->s.n_forced;
+
+        each(self, r->s.user, drawn ? r->out.id : r->s.forced,
+             drawn ? r->out.n : r->s.n_forced);
+    }
 }
 
 /* ---- after a step -------------------------------------------------------- */
@@ -256,12 +269,14 @@ static void report(struct engine *e, struct running *r, uint32_t position,
 }
 
 /* One row of the step, with what was drawn at it or NULL: report it, and its
- * sequence may be over by it. */
+ * sequence may be over by it.  The next token is what was drawn, or one that is
+ * forced and believed. */
 static void finish_row(struct engine *e, const struct backend_row *row,
                        const struct backend_draw *d)
 {
     struct running *r = e->slot[row->slot];
     enum finish finish;
+    uint32_t next;
 
     if (r->over || (r->faulty && row->position >= r->fault.position))
         return;
@@ -269,12 +284,15 @@ static void finish_row(struct engine *e, const struct backend_row *row,
         report(e, r, row->position, row->token, UINT32_MAX);
         return;
     }
-    r->drew = true;
-    r->drew_at = row->position;
-    if (e->obs.token)
-        e->obs.token(e->obs.self, r->s.user, row->position + 1, &d->d);
-    report(e, r, row->position, row->token, d->d.token);
-    if (running_draw(r, &e->model->rec, e->tokenizer, d->d.token, &finish))
+    next = row->sampling ? d->d.token : r->s.forced[r->out.n];
+    if (row->sampling) {
+        r->drew = true;
+        r->drew_at = row->position;
+        if (e->obs.token)
+            e->obs.token(e->obs.self, r->s.user, row->position + 1, &d->d);
+    }
+    report(e, r, row->position, row->token, next);
+    if (running_draw(r, &e->model->rec, e->tokenizer, next, &finish))
         end(e, r, finish);
 }
 

@@ -53,6 +53,10 @@ struct sequence {
      * Fewer than max_tokens, and with the prompt no more than the context. */
     const uint32_t *forced;
     size_t n_forced;
+    bool believed;  /* .. they are known to be what it draws: nothing is drawn
+                       there and no token reported, which takes less time,
+                       but with draw_all; positions are reported all the
+                       same */
     uint32_t max_tokens;
     struct sampling sampling;
     bool ignore_eos;
@@ -144,6 +148,13 @@ size_t engine_capacity(const struct engine *e);
  * context is finished at once.  ERR_INPUT: an id that is not below n_vocab,
  * or too many forced ids. */
 int engine_add(struct engine *e, const struct sequence *s, struct err *err);
+
+/* The answer so far of each sequence in flight, in the order they were added:
+ * its n known ids, forced ones among them, borrowed during the call. */
+typedef void engine_sequence_fn(void *self, void *user, const uint32_t *token,
+                                size_t n);
+void engine_each(const struct engine *e, engine_sequence_fn *each,
+                 void *self);
 
 /* Compute one step.  *busy is false if there was nothing to do. */
 int engine_step(struct engine *e, bool *busy, struct err *err);

@@ -63,6 +63,13 @@ size_t running_drawing(const struct running *r)
     return r->s.n_prompt + r->out.n - 1;
 }
 
+size_t running_asking(const struct running *r)
+{
+    bool skips = r->s.believed && r->s.n_forced > r->out.n;
+
+    return r->s.n_prompt + (skips ? r->s.n_forced : r->out.n) - 1;
+}
+
 static bool is_eos(const struct model_record *rec, uint32_t token)
 {
     for (uint32_t i = 0; i < rec->n_eos; i++)

@@ -64,6 +64,10 @@ size_t running_ready(const struct running *r);
 /* The position whose row draws the next token. */
 size_t running_drawing(const struct running *r);
 
+/* The first position whose row has to draw: forced tokens that are believed
+ * need no row to. */
+size_t running_asking(const struct running *r);
+
 /* Take the next token, which is `drawn` unless one is forced; true if the
  * sequence is over, with *finish why. */
 bool running_draw(struct running *r, const struct model_record *rec,

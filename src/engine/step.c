@@ -267,10 +267,10 @@ void step_share(struct engine *e, struct running *r)
 /* The next `count` positions of a sequence as rows of the step. */
 static void put_rows(struct engine *e, struct running *r, size_t count)
 {
-    size_t drawing = running_drawing(r);
+    size_t drawing = running_drawing(r), asking = running_asking(r);
 
     for (size_t i = 0; i < count; i++, r->fed++) {
-        bool draws = r->fed >= drawing;
+        bool draws = r->fed >= asking;
         bool fresh = r->fed >= r->n_told; /* not computed before */
 
         e->row[e->n_rows++] = (struct backend_row){
@@ -282,6 +282,7 @@ static void put_rows(struct engine *e, struct running *r, size_t count)
             .commit = e->obs.position &&
                       (fresh || computes_prefix(e, r, r->fed)),
             .deep = r->s.deep && e->o.deep && fresh,
+            .fin = r->fed >= drawing && !draws,
             .sampling = draws ? &r->s.sampling : NULL,
         };
         if (fresh && r->fed < r->s.n_prompt)
@@ -317,7 +318,7 @@ static size_t rows_of(const struct engine *e, const struct running *r,
         count = e->o.chunk;
     if (count > left->rows)
         count = left->rows;
-    silent = e->o.draw_all ? count : running_drawing(r) - r->fed;
+    silent = e->o.draw_all ? count : running_asking(r) - r->fed;
     draws = count > silent ? count - silent : 0;
     if (draws > left->draws)
         draws = left->draws;

@@ -31,7 +31,7 @@ struct kept {
     size_t n;
 };
 
-/* A row to be hashed; x_L if it drew, else NULL. */
+/* A row to be hashed; x_L if it drew or fin is asked for, else NULL. */
 struct to_digest {
     size_t row;
     const float *last;
@@ -216,6 +216,8 @@ static void digest_all(struct cpu *c, size_t n)
             if (c->draw[at].drew)
                 d.last = forward_last(c->forward, at);
             at++;
+        } else if (r->fin) {
+            d.last = forward_x(c->forward, i);
         }
         if (r->commit && in_range(c, r))
             c->to_digest[digests++] = d;

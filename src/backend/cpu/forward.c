@@ -426,13 +426,49 @@ static void move_row(float *x, size_t to, size_t from, size_t n)
     memcpy(x + to * n, x + from * n, n * sizeof(*x));
 }
 
-/* In the last layer only rows that draw go on: move them to the front. */
+static void swap_row(float *x, size_t a, size_t b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float t = x[a * n + i];
+
+        x[a * n + i] = x[b * n + i];
+        x[b * n + i] = t;
+    }
+}
+
+/* Rows with logits to the front, in their order, for the head. */
+static bool heads_first(struct forward *f)
+{
+    bool moved = false;
+
+    for (size_t i = f->n_heads = 0; i < f->n; i++) {
+        const struct backend_row *r = f->row[i];
+        size_t n = f->n_heads;
+
+        if (!r->logits)
+            continue;
+        f->n_heads++;
+        if (n == i)
+            continue;
+        swap_row(f->x, n, i, f->dim);
+        swap_row(f->h, n, i, f->dim);
+        swap_row(f->cos, n, i, f->angles);
+        swap_row(f->sin, n, i, f->angles);
+        f->row[i] = f->row[n];
+        f->row[n] = r;
+        moved = true;
+    }
+    return moved;
+}
+
+/* In the last layer only rows of which x_L is asked for go on: move them to
+ * the front. */
 static void only_drawing(struct forward *f, uint32_t l)
 {
-    size_t n = 0;
+    size_t n = 0, all = f->n;
 
     for (size_t i = 0; i < f->n; i++) {
-        if (!f->row[i]->logits)
+        if (!f->row[i]->logits && !f->row[i]->fin)
             continue;
         if (n != i) {
             move_row(f->x, n, i, f->dim);
@@ -443,11 +479,10 @@ static void only_drawing(struct forward *f, uint32_t l)
         }
         n++;
     }
-    if (n == f->n)
-        return;
     f->n = n;
-    quantise(f, f->model->layers[l].attn_norm ? f->h : f->x, f->dim, l,
-             OP_ATTN_NORM);
+    if (heads_first(f) || n < all)
+        quantise(f, f->model->layers[l].attn_norm ? f->h : f->x, f->dim, l,
+                 OP_ATTN_NORM);
 }
 
 static void residual(struct forward *f, uint32_t layer)
@@ -590,6 +625,9 @@ int forward_step(struct forward *f, const struct backend_row *rows, size_t n,
         layer(f, l);
         residual(f, l + 1);
     }
+    for (size_t i = 0; i < f->n; i++)
+        f->x_at[f->row[i] - rows] = i;
+    f->n = f->n_heads;
     if (f->n)
         head(f);
     return 0;
@@ -603,6 +641,11 @@ const float *forward_logits(const struct forward *f, size_t i)
 const float *forward_last(const struct forward *f, size_t i)
 {
     return f->x + i * f->dim;
+}
+
+const float *forward_x(const struct forward *f, size_t i)
+{
+    return forward_last(f, f->x_at[i]);
 }
 
 bool forward_good(const struct forward *f, size_t i)

@@ -52,6 +52,9 @@ const float *forward_logits(const struct forward *f, size_t i);
 const float *forward_last(const struct forward *f, size_t i);
 bool forward_good(const struct forward *f, size_t i);
 
+/* x_L of the row that is the i-th of all and has logits or fin. */
+const float *forward_x(const struct forward *f, size_t i);
+
 /* The least fault of a slot in that step, or NULL. */
 const struct fault *forward_fault(const struct forward *f, uint32_t slot);
 

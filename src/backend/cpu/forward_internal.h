@@ -29,7 +29,8 @@ struct forward {
     size_t angles;         /* of a position: hd / 2 of each table */
     /* the rows that are still computed, n of them */
     const struct backend_row **row;
-    size_t n;
+    size_t n, n_heads;     /* the first n_heads of them have logits */
+    size_t *x_at;          /* where a row of the step is among them */
     struct slot_fault *slot;
     bool *good;            /* a row with logits each */
     /* row-major, max_rows each */

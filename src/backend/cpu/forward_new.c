@@ -35,6 +35,7 @@ static int alloc_rows(struct forward *f, size_t rows, size_t draws,
         size_t count, size;
     } want[] = {
         { &f->row, rows, sizeof(*f->row) },
+        { &f->x_at, rows, sizeof(*f->x_at) },
         { &f->x, rows * f->dim, 4 },
         { &f->h, rows * f->dim, 4 },
         { &f->q, rows * f->q_dim, 4 },
@@ -100,6 +101,7 @@ void forward_free(struct forward *f)
     if (!f)
         return;
     free(f->row);
+    free(f->x_at);
     free(f->slot);
     free(f->good);
     free(f->x);

@@ -95,7 +95,7 @@ static void pretend_row(struct pretend *p, const struct backend_row *r)
 
         *d = (struct backend_digest){ .slot = r->slot,
                                       .position = r->position,
-                                      .has_fin = r->sampling != NULL };
+                                      .has_fin = r->sampling || r->fin };
         d->kv = p->kv;
         d->fin = p->fin;
     }
