@@ -410,7 +410,6 @@ static const char *host_of(const struct dispatch *d, int i)
 
 static void lose(struct dispatch *d, int i, unsigned silent_s)
 {
-    char *path = start_log_path(d->o.batch_path, d->o.start, (uint32_t)i);
     struct err err = ERR_INIT;
     uint64_t before = d->n_done;
 
@@ -419,9 +418,9 @@ static void lose(struct dispatch *d, int i, unsigned silent_s)
                 d->rank[i].state == RANK_STARTING ? " before it began" : "",
                 silent_s);
     /* what it recorded counts, what was open when it died too */
-    if (resume_log(&d->resume, path, d->o.info->id, &err) < 0)
+    if (resume_log(&d->resume, d->o.batch_path, d->o.info->id, d->o.start,
+                   (uint32_t)i, &err) < 0)
         log_err(&err);
-    free(path);
     d->rank[i].state = RANK_LOST;
     d->ranks->lost[i] = true;
     comm_mute(d->comm, i);

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#include "base/buf.h"
+#include "base/bytes.h"
 #include "tests/batch_util.h"
 
 #define LINES 6
@@ -220,6 +222,116 @@ static void test_idle(void)
     end();
 }
 
+/* ---- answers that had to be left ----------------------------------------- */
+
+/* A start of one rank that saves n tokens, from 1 up, of choice 1 of line 2;
+ * `more` are added to the number that the payload says. */
+static void log_partial(uint32_t start, struct id job, size_t n, uint32_t more)
+{
+    struct worklog *w = log_begin(&info, start, 0);
+    uint32_t token[8];
+    struct buf b;
+
+    for (uint32_t i = 0; i < 8; i++)
+        token[i] = i + 1;
+    buf_init(&b, 4096);
+    partial_pack(&b, job, token, n);
+    set_u32((unsigned char *)b.data + 32, (uint32_t)n + more);
+    log_frame(w, FRAME_OPEN, 2, 1, "", 1);
+    log_frame(w, FRAME_PARTIAL, 2, 1, b.data, b.len);
+    log_frame(w, FRAME_PARKED, 2, 1, "", 0);
+    log_end(w);
+    buf_clear(&b);
+    must(resume_note_saved(info.source, start, NULL), NULL);
+}
+
+/* A start that saves a token more is not idle, one that saves as many is. */
+static void test_partial(void)
+{
+    struct err err = ERR_INIT;
+    const struct partial *p;
+    struct id job = info.file;
+    uint64_t index = frame_index(2, 1);
+
+    begin();
+    log_partial(0, job, 3, 0);
+    log_partial(1, job, 3, 0);
+    log_partial(2, job, 3, 0);
+    ok(look(9, &err) == 0 && r.idle_starts == 2 && r.fruitless_starts == 2 &&
+           is(2, 0, 0, 0), "saving the same tokens again is no help");
+    resume_clear(&r);
+    log_partial(3, job, 4, 0);
+    ok(look(9, &err) == 0 && r.idle_starts == 0 && r.fruitless_starts == 0,
+       "saving one more is");
+    p = partials_find(&r.partials, index);
+    ok(p && p->start == 3 && p->rank == 0 && p->n == 4,
+       "the newest of a choice is found");
+    ok(!partials_find(&r.partials, index + 1) &&
+           !partials_find(&r.partials, frame_index(2, 0)),
+       "and none of others");
+    resume_clear(&r);
+    log_partial(4, job, 0, 0);
+    ok(look(9, &err) == 0 && r.idle_starts == 1 &&
+           (p = partials_find(&r.partials, index)) && p->n == 4,
+       "a frame without tokens is none");
+    end();
+}
+
+static bool reads(const struct partial *p, struct id job, size_t most,
+                  uint32_t n_vocab, const char *why)
+{
+    char *path = start_log_path(info.source, p->start, p->rank);
+    struct err err = ERR_INIT;
+    uint32_t *token = NULL;
+    size_t n = 0;
+    bool good;
+    int rc = partial_read(&token, &n, path, info.id, p, job, most, n_vocab,
+                          &err);
+
+    free(path);
+    if (rc)
+        return err.code == ERR_INPUT && why && strstr(err.text, why) && !token;
+    good = !why && n == 4 && token[0] == 1 && token[3] == 4;
+    free(token);
+    return good;
+}
+
+static void test_partial_read(void)
+{
+    struct err err = ERR_INIT;
+    struct id job = info.file, other = info.id;
+    struct partial p;
+
+    begin();
+    log_partial(0, job, 4, 0);
+    log_partial(1, job, 3, 1);
+    log_partial(2, job, 3, UINT32_MAX);
+    must(look(1, &err), &err);
+    p = *partials_find(&r.partials, frame_index(2, 1));
+    ok(reads(&p, job, 4, 5, NULL), "tokens are read");
+    ok(reads(&p, other, 4, 5, "another job"), "not of another job");
+    ok(reads(&p, job, 3, 5, "another length"), "not more than there may be");
+    ok(reads(&p, job, 4, 4, "outside the vocabulary"), "only ids of the model");
+    p.index++;
+    ok(reads(&p, job, 4, 5, "something else"), "only of the choice");
+    p.index--;
+    p.at++;
+    ok(reads(&p, job, 4, 5, "no whole frame"), "only at a frame");
+    p.at = 64;
+    ok(reads(&p, job, 4, 5, "something else"), "only of its type");
+    p.rank = 7;
+    ok(reads(&p, job, 4, 5, "cannot open"), "only from a log that is there");
+    resume_clear(&r);
+    for (uint32_t i = 2; i < 4; i++) {
+        must(look(i, &err), &err);
+        p = *partials_find(&r.partials, frame_index(2, 1));
+        ok(p.start == i - 1 && reads(&p, job, 4, 5, "another length"),
+           "a number that the length belies");
+        resume_clear(&r);
+    }
+    batch_info_clear(&info);
+}
+
 static void test_many_deaths(void)
 {
     struct err err = ERR_INIT;
@@ -324,7 +436,7 @@ static void test_strangers(void)
     refused("no log", "not a log");
     begin();
     w = log_begin(&info, 0, 0);
-    log_frame(w, 5, 0, 0, "", 0);
+    log_frame(w, 6, 0, 0, "", 0);
     log_frame(w, FRAME_HIDDEN, 0, 0, "x", 1);
     log_end(w);
     ok(look(1, &(struct err)ERR_INIT) == 0 && is(0, 0, 0, 0),
@@ -364,18 +476,14 @@ static void test_names(void)
 static void test_one_log(void)
 {
     struct err err = ERR_INIT;
-    char *path;
 
     begin();
     log_make(&info, 0, 1, "o0 r0 o1");
     must(resume_init(&r, LINES, &hearing, &err), &err);
-    path = start_log_path(info.source, 0, 1);
-    ok(resume_log(&r, path, info.id, &err) == 1 && is(0, 1, 0, 0) &&
-           is(1, 0, 1, 0), "the log of one rank");
-    free(path);
-    path = start_log_path(info.source, 0, 2);
-    ok(resume_log(&r, path, info.id, &err) == 0, "a rank that made none");
-    free(path);
+    ok(resume_log(&r, info.source, info.id, 0, 1, &err) == 1 &&
+           is(0, 1, 0, 0) && is(1, 0, 1, 0), "the log of one rank");
+    ok(resume_log(&r, info.source, info.id, 0, 2, &err) == 0,
+       "a rank that made none");
     end();
 }
 
@@ -411,6 +519,8 @@ int main(void)
     test_frames();
     test_starts();
     test_idle();
+    test_partial();
+    test_partial_read();
     test_fruitless();
     test_many_deaths();
     test_torn();

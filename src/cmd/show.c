@@ -211,6 +211,7 @@ static const char *frame_name(enum frame_type t)
     case FRAME_RECORD: return "record";
     case FRAME_GIVEN_UP: return "given-up";
     case FRAME_PARKED: return "parked";
+    case FRAME_PARTIAL: return "partial";
     case FRAME_LAST: return "last";
     case FRAME_TOPK: return "topk";
     case FRAME_HIDDEN: return "hidden";

@@ -213,6 +213,7 @@ int resume_init(struct resume *r, uint32_t n, const struct caller *caller,
 void resume_clear(struct resume *r)
 {
     free(r->line);
+    partials_clear(&r->partials);
     memset(r, 0, sizeof(*r));
 }
 
@@ -325,7 +326,8 @@ static void note_damage(const struct resume *r, const char *path, uint64_t at)
 /* What a start has done, from all of its logs. */
 struct yield {
     bool opened;   /* a request */
-    bool answered; /* recorded an answer, or gave a request up */
+    bool answered; /* recorded an answer, gave a request up, or saved tokens
+                      that none before had */
 };
 
 static void add_yield(struct yield *y, enum frame_type type)
@@ -334,9 +336,23 @@ static void add_yield(struct yield *y, enum frame_type type)
     y->answered |= type == FRAME_RECORD || type == FRAME_GIVEN_UP;
 }
 
-static int read_log(struct resume *r, const char *path, struct id batch,
-                    struct yield *yield, struct err *err)
+/* A frame with the tokens of an answer that had to be left. */
+static void add_partial(struct resume *r, const struct start_log *log,
+                        const struct frame *f, struct yield *y)
 {
+    struct partial p = { .index = f->index, .start = log->start,
+                         .rank = log->rank, .at = f->at };
+
+    if (f->n <= PARTIAL_FIXED)
+        return;
+    p.n = (f->n - PARTIAL_FIXED) / 4;
+    y->answered |= partials_add(&r->partials, &p);
+}
+
+static int read_log(struct resume *r, const struct start_log *of,
+                    struct id batch, struct yield *yield, struct err *err)
+{
+    const char *path = of->path;
     struct open_set open = { .n = 0 };
     struct worklog_reader *log;
     struct frame f;
@@ -352,6 +368,8 @@ static int read_log(struct resume *r, const char *path, struct id batch,
             rc = -1;
             break;
         }
+        if (f.type == FRAME_PARTIAL)
+            add_partial(r, of, &f, yield);
     }
     if (rc == 0) {
         if (worklog_damaged(log, &at))
@@ -363,14 +381,20 @@ static int read_log(struct resume *r, const char *path, struct id batch,
     return rc < 0 ? -1 : 0;
 }
 
-int resume_log(struct resume *r, const char *path, struct id batch,
-               struct err *err)
+int resume_log(struct resume *r, const char *batch_path, struct id batch,
+               uint32_t start, uint32_t rank, struct err *err)
 {
+    struct start_log log = { start, rank,
+                             start_log_path(batch_path, start, rank) };
     struct yield unused = { false, false };
+    int rc = 0;
 
-    if (!file_exists(path))
-        return 0;
-    return read_log(r, path, batch, &unused, err) ? -1 : 1;
+    if (file_exists(log.path)) {
+        rc = read_log(r, &log, batch, &unused, err) ? -1 : 1;
+        partials_sort(&r->partials);
+    }
+    free(log.path);
+    return rc;
 }
 
 /* ---- idle starts --------------------------------------------------------- */
@@ -458,7 +482,8 @@ int resume_starts(struct resume *r, const char *batch_path, struct id batch,
             break;
         for (; rc == 0 && at < logs.n && logs.log[at].start == logs.start[i];
              at++)
-            rc = read_log(r, logs.log[at].path, batch, &yield, err);
+            rc = read_log(r, &logs.log[at], batch, &yield, err);
+        partials_sort(&r->partials);
         count_start(r, batch_path, logs.start[i], &yield);
     }
     start_logs_clear(&logs);

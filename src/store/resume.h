@@ -11,6 +11,7 @@
 
 #include "base/caller.h"
 #include "base/id.h"
+#include "store/partial.h"
 
 struct err;
 
@@ -19,9 +20,10 @@ struct err;
 #define RESUME_DEATHS 2
 #define RESUME_DEATHS_ALONE 3
 
-/* A start that recorded no answer and gave nothing up is fruitless; it is idle
- * if it was also asked to save, or ended before it opened a request.  After so
- * many in a row another start will not help. */
+/* A start that recorded no answer, gave nothing up and saved no token of an
+ * answer that earlier ones had not is fruitless; it is idle if it was also
+ * asked to save, or ended before it opened a request.  After so many in a row
+ * another start will not help. */
 #define RESUME_IDLE_STARTS 3
 #define RESUME_FRUITLESS_STARTS 10
 
@@ -37,6 +39,7 @@ struct resume_line {
 struct resume {
     struct resume_line *line; /* by number, from 0 */
     uint32_t n;
+    struct partials partials; /* of answers that starts had to leave */
     uint32_t n_starts;     /* that were read */
     /* of these the last ones in a row, since resume_again */
     uint32_t fruitless_starts;
@@ -68,9 +71,9 @@ int resume_again(const char *batch_path, struct err *err);
 int resume_note_saved(const char *batch_path, uint32_t start,
                       struct err *err);
 
-/* Read one log, of a rank that is lost: 1, 0 if there is none, -1. */
-int resume_log(struct resume *r, const char *path, struct id batch,
-               struct err *err);
+/* Read the log of a rank that is lost: 1, 0 if there is none, -1. */
+int resume_log(struct resume *r, const char *batch_path, struct id batch,
+               uint32_t start, uint32_t rank, struct err *err);
 
 /* The log files of a batch, by start and then by rank. */
 struct start_log {

@@ -323,7 +323,7 @@ static int frame_at(struct worklog_reader *r, uint64_t at, size_t skip_above,
 
 static bool known_type(uint32_t type)
 {
-    return (type >= FRAME_OPEN && type <= FRAME_PARKED) ||
+    return (type >= FRAME_OPEN && type <= FRAME_PARTIAL) ||
            (type >= FRAME_LAST && type <= FRAME_LOGITS);
 }
 

@@ -18,6 +18,7 @@ struct worklog_reader;
 
 enum frame_type {
     FRAME_OPEN = 1, FRAME_RECORD = 2, FRAME_GIVEN_UP = 3, FRAME_PARKED = 4,
+    FRAME_PARTIAL = 5,
     FRAME_LAST = 16, FRAME_TOPK = 17, FRAME_HIDDEN = 18, FRAME_LOGITS = 19
 };
 
