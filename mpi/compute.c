@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "base/vec.h"
@@ -35,6 +36,7 @@
 #include "spool/ids_file.h"
 #include "spool/spool.h"
 #include "store/checkpoint.h"
+#include "store/partial.h"
 #include "store/record.h"
 #include "store/request.h"
 #include "store/resume.h"
@@ -60,6 +62,7 @@ struct choice {
     struct task *task;
     uint32_t number;
     struct sequence s;
+    uint32_t *forced; /* tokens of an earlier start */
     struct commit commit;
     struct tensors tensors;
 };
@@ -297,7 +300,37 @@ static void choice_free(struct compute *c, struct choice *ch)
         task_free(t);
     commit_clear(&ch->commit);
     tensors_clear(&ch->tensors);
+    free(ch->forced);
     free(ch);
+}
+
+/* Go on with the tokens that an earlier start had drawn, if they are there:
+ * without them they are drawn again, which takes longer and gives the same. */
+static void take_partial(const struct compute *c, struct choice *ch)
+{
+    const struct work *w = &ch->task->work;
+    const struct model_record *rec = &c->o.model->model->rec;
+    const struct partial *p = &w->partial[ch->number];
+    size_t most = ch->s.max_tokens - (size_t)1;
+    struct err err = ERR_INIT;
+    struct job_record job;
+    struct id id;
+    char *path;
+
+    if (!(w->begun >> ch->number & 1) || ch->s.n_prompt > rec->context ||
+        commit_job(&job, c->o.model->model, &ch->s, NULL))
+        return;
+    if (most > rec->context - ch->s.n_prompt)
+        most = rec->context - ch->s.n_prompt;
+    job_record_id(&id, &job);
+    path = start_log_path(c->o.batch_path, p->start, p->rank);
+    if (partial_read(&ch->forced, &ch->s.n_forced, path, c->o.info->id, p, id,
+                     most, rec->n_vocab, &err))
+        log_warning("line %" PRIu32 " begins anew: %s", w->line + 1, err.text);
+    free(path);
+    ch->s.forced = ch->forced;
+    /* what had a record of its logits is computed with the head again */
+    ch->s.believed = ch->s.without_logits;
 }
 
 /* Add the task's next choice; the task is done with when it was the last. */
@@ -335,6 +368,7 @@ static int add_choice(struct compute *c, struct err *err)
                  (t->topk ? TENSORS_TOPK : 0) |
                      (c->o.tensors & ~(unsigned)TENSORS_TOPK));
     ch->s.without_logits = !tensors_want_logits(&ch->tensors);
+    take_partial(c, ch);
     commit_init(&ch->commit, c->o.model->model);
     ch->next = c->open;
     c->open = ch;
@@ -474,10 +508,7 @@ static int step(struct compute *c, struct err *err)
         return -1;
     if (c->n_open == 0)
         c->alone = false;
-    if (c->failed) {
-        return err_copy(err, &c->failure);
-    }
-    return 0;
+    return c->failed ? err_copy(err, &c->failure) : 0;
 }
 
 /* Sync, and only then tell what was recorded. */
@@ -523,10 +554,34 @@ static int answer_requests(struct compute *c, struct err *err)
     }
 }
 
-/* What is open is begun anew by whoever comes next, and no death is counted
- * for it. */
+/* The tokens of an answer that is to be left. */
+static void put_partial(void *self, void *user, const uint32_t *token,
+                        size_t n)
+{
+    struct compute *c = self;
+    const struct choice *ch = user;
+    struct job_record job;
+    struct buf b;
+    struct id id;
+
+    if (n == 0 || c->failed ||
+        commit_job(&job, c->o.model->model, &ch->s, NULL))
+        return;
+    job_record_id(&id, &job);
+    buf_init(&b, RECORD_MAX);
+    partial_pack(&b, id, token, n);
+    if (worklog_put(c->log, FRAME_PARTIAL,
+                    frame_index(ch->task->work.line, ch->number), b.data,
+                    b.len, &c->failure))
+        c->failed = true;
+    buf_clear(&b);
+}
+
+/* What is open is gone on with by whoever comes next, from the tokens that it
+ * has, and no death is counted for it. */
 static int park(struct compute *c, struct err *err)
 {
+    engine_each(c->engine, put_partial, c);
     for (struct choice *ch = c->open; ch; ch = ch->next)
         if (worklog_put(c->log, FRAME_PARKED,
                         frame_index(ch->task->work.line, ch->number), "", 0,

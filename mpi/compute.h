@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/partial.h"
+
 struct backend;
 struct batch_info;
 struct compute;
@@ -34,11 +36,14 @@ struct compute_options {
 
 /* One line of requests.jsonl to be answered. */
 enum work_kind { WORK_WITH_OTHERS = 0, WORK_ALONE = 1, WORK_GIVE_UP = 2 };
+#define WORK_CHOICES 8
 struct work {
     uint32_t line, n;   /* n bytes */
     uint64_t at;        /* from this offset */
     uint8_t skip;       /* choices that have a record already, as a mask */
     uint8_t kind;
+    uint8_t begun;      /* choices that an earlier start had to leave .. */
+    struct partial partial[WORK_CHOICES]; /* .. and where their tokens are */
 };
 
 /* A choice that has its record, or a line that was given up or refused. */

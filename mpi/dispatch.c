@@ -330,6 +330,19 @@ void dispatch_save(struct dispatch *d)
 
 /* ---- shards -------------------------------------------------------------- */
 
+/* Where the beginnings of a line's answers are. */
+static void put_partials(struct buf *b, const struct work *w)
+{
+    buf_putc(b, w->begun);
+    for (uint32_t c = 0; c < WORK_CHOICES; c++) {
+        if (!(w->begun >> c & 1))
+            continue;
+        buf_put_u32(b, w->partial[c].start);
+        buf_put_u32(b, w->partial[c].rank);
+        buf_put_u64(b, w->partial[c].at);
+    }
+}
+
 static void hand_out(struct dispatch *d, int to, const struct work *w,
                      size_t n)
 {
@@ -344,6 +357,7 @@ static void hand_out(struct dispatch *d, int to, const struct work *w,
         buf_put_u64(&b, w[i].at);
         buf_putc(&b, w[i].skip);
         buf_putc(&b, w[i].kind);
+        put_partials(&b, &w[i]);
         r->line[r->n++] = w[i].line;
     }
     r->wants = false;

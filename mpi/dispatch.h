@@ -7,7 +7,8 @@
  *
  *     TAG_START  start u32, path of the batch (text, to the end)
  *     TAG_SHARD  for each line: line u32, bytes u32, offset u64, skip u8,
- *                kind u8 (struct work)
+ *                kind u8, begun u8, and for each choice in it: start u32,
+ *                rank u32, offset u64 (struct work)
  *     TAG_SAVE   park what is open, close the log, say TAG_LEFT
  *     TAG_SEAL   k u32, of u32, finish u8: write the parts k, k + of, ..,
  *                and with finish what makes a checkpoint of them
@@ -44,7 +45,8 @@ enum {
     TAG_READY = 16, TAG_WANT, TAG_DONE, TAG_BEAT, TAG_SIGNAL, TAG_LEFT,
     TAG_SEALED, TAG_HELLO
 };
-#define WORK_BYTES 18
+#define WORK_BYTES 19   /* and for each choice that was begun: */
+#define PLACE_BYTES 16
 #define DONE_BYTES 6
 #define DONE_GIVEN_UP 1
 #define DONE_REUSED 2

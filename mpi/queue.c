@@ -14,6 +14,7 @@
 #include "base/vec.h"
 #include "store/resume.h"
 #include "store/scan.h"
+#include "store/worklog.h"
 
 struct queue {
     const struct scan *scan;
@@ -117,8 +118,18 @@ static void fill(const struct queue *q, struct work *w, uint32_t line,
 {
     const struct scan_line *l = &q->scan->line[line];
 
-    *w = (struct work){ line, l->n, l->at, q->resume->line[line].done,
-                        (uint8_t)kind };
+    *w = (struct work){ .line = line, .n = l->n, .at = l->at,
+                        .skip = q->resume->line[line].done,
+                        .kind = (uint8_t)kind };
+    for (uint32_t c = 0; c < WORK_CHOICES; c++) {
+        const struct partial *p = partials_find(&q->resume->partials,
+                                                frame_index(line, c));
+
+        if (!p || (w->skip >> c & 1))
+            continue;
+        w->partial[c] = *p;
+        w->begun |= (uint8_t)(1u << c);
+    }
 }
 
 size_t queue_take(struct queue *q, struct work *w, size_t max)

@@ -30,6 +30,7 @@
 #include "mpi/sealer.h"
 #include "mpi/tensors.h"
 #include "spool/spool.h"
+#include "store/worklog.h"
 
 #define FIRST_BEATS 10 /* a second apart */
 #define EXIT_SAVED 75
@@ -279,19 +280,43 @@ static void take_start(struct rank_side *r, const struct payload *p)
         report_ready(r);
 }
 
+/* Read a line at *at: false if the payload ends within it. */
+static bool get_work(struct work *w, const unsigned char **at,
+                     const unsigned char *end)
+{
+    const unsigned char *p = *at;
+
+    if (end - p < WORK_BYTES)
+        return false;
+    *w = (struct work){ .line = get_u32(p), .n = get_u32(p + 4),
+                        .at = get_u64(p + 8), .skip = p[16], .kind = p[17],
+                        .begun = p[18] };
+    p += WORK_BYTES;
+    for (uint32_t c = 0; c < WORK_CHOICES; c++) {
+        if (!(w->begun >> c & 1))
+            continue;
+        if (end - p < PLACE_BYTES)
+            return false;
+        w->partial[c] = (struct partial){
+            .index = frame_index(w->line, c), .start = get_u32(p),
+            .rank = get_u32(p + 4), .at = get_u64(p + 8)
+        };
+        p += PLACE_BYTES;
+    }
+    *at = p;
+    return true;
+}
+
 static void take_shard(struct rank_side *r, const struct payload *p)
 {
+    const unsigned char *at = p->data, *end = p->data + p->n;
     struct work w[SHARD_MAX];
-    size_t n = p->n / WORK_BYTES;
+    size_t n = 0;
 
-    if (!r->compute || n > SHARD_MAX)
+    if (!r->compute)
         return;
-    for (size_t i = 0; i < n; i++) {
-        const unsigned char *at = p->data + i * WORK_BYTES;
-
-        w[i] = (struct work){ get_u32(at), get_u32(at + 4), get_u64(at + 8),
-                              at[16], at[17] };
-    }
+    while (n < SHARD_MAX && get_work(&w[n], &at, end))
+        n++;
     compute_put(r->compute, w, n);
     r->wanted = false;
 }
