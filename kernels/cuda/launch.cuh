@@ -126,4 +126,40 @@ cudaError_t attention_launch(const struct attention_args *a,
                              uint32_t sequences, uint32_t splits,
                              cudaStream_t stream);
 
+/* A draw and its result, one a row of logits; t is f32(f64(temperature) /
+ * 1e6), 0 for greedy, when only token is written.  top_p in millionths, top_k
+ * 0 for all; seed is low word first.  sum_k, sum_p and r as in
+ * src/engine/sampler.h. */
+struct sample_row {
+    float t;
+    uint32_t top_p, top_k, choice, position;
+    uint32_t seed[2];
+    uint32_t token, kept;
+    unsigned long long sum_k, sum_p, r;
+};
+
+struct sample_args {
+    const float *logits; /* rows x n, all below 2^40 in size */
+    uint32_t *w;         /* rows x n: scratch */
+    struct sample_row *row;
+    uint32_t n;
+};
+cudaError_t sample_launch(const struct sample_args *a, uint32_t rows,
+                          cudaStream_t stream);
+
+/* The hashes of a step's positions (doc/proof.md): kv, the root of its rows of
+ * keys and values, each a leaf of s_k, s_v, K and V as they are committed; fin,
+ * the root of the last residual row in pieces of 1 KiB. */
+struct commit_args {
+    const uint32_t *rows; /* positions x n_rows x row_words */
+    const uint32_t *x;    /* positions x d, the bits of f32; or NULL */
+    uint32_t *kv, *fin;   /* positions x 8 words, bytes in the hash's order */
+    uint32_t n_rows, row_words, d;
+};
+
+/* cudaErrorInvalidValue if the leaves of a position do not fit the shared
+ * memory of a block, 32 bytes each. */
+cudaError_t commit_launch(const struct commit_args *a, uint32_t positions,
+                          cudaStream_t stream);
+
 #endif

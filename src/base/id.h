@@ -41,12 +41,12 @@ static inline struct id id_at(const void *p)
  * one there without a copy. */
 static inline struct id *id_in(void *p)
 {
-    return p;
+    return (struct id *)p; /* C++ wants the cast */
 }
 
 static inline const struct id *id_view(const void *p)
 {
-    return p;
+    return (const struct id *)p;
 }
 
 /* Text of an id in base64url, 43 characters and a NUL. */

@@ -25,6 +25,10 @@ tests_libcusim_hooks_a_CXXFLAGS = $(cusim_flags)
 cusim_tests = \
 	tests/t_cuda_attention \
 	tests/t_cuda_attention_checked \
+	tests/t_cuda_hashes \
+	tests/t_cuda_hashes_checked \
+	tests/t_cuda_sample \
+	tests/t_cuda_sample_checked \
 	tests/t_cuda_device \
 	tests/t_cuda_device_checked \
 	tests/t_cuda_linear \
@@ -41,8 +45,8 @@ tests_t_cuda_device_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_device_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_device_checked_LDADD = $(cusim_checked_libs)
 
-EXTRA_DIST += kernels/cuda/attention.cu kernels/cuda/linear.cu \
-	kernels/cuda/rowwise.cu
+EXTRA_DIST += kernels/cuda/attention.cu kernels/cuda/hashes.cu \
+	kernels/cuda/linear.cu kernels/cuda/rowwise.cu kernels/cuda/sample.cu
 rowwise_sources = tests/t_cuda_rowwise.cpp kernels/cuda/launch.cuh \
 	kernels/cuda/rowwise.cuh
 tests_t_cuda_rowwise_SOURCES = $(rowwise_sources)
@@ -70,6 +74,24 @@ tests_t_cuda_attention_checked_SOURCES = $(attention_sources)
 tests_t_cuda_attention_checked_CPPFLAGS = $(cusim_checked)
 tests_t_cuda_attention_checked_CXXFLAGS = $(cusim_checked_flags)
 tests_t_cuda_attention_checked_LDADD = $(cusim_checked_libs)
+
+hashes_sources = tests/t_cuda_hashes.cpp kernels/cuda/hashes.cuh
+tests_t_cuda_hashes_SOURCES = $(hashes_sources)
+tests_t_cuda_hashes_CXXFLAGS = $(cusim_flags)
+tests_t_cuda_hashes_LDADD = $(cusim_libs)
+tests_t_cuda_hashes_checked_SOURCES = $(hashes_sources)
+tests_t_cuda_hashes_checked_CPPFLAGS = $(cusim_checked)
+tests_t_cuda_hashes_checked_CXXFLAGS = $(cusim_checked_flags)
+tests_t_cuda_hashes_checked_LDADD = $(cusim_checked_libs)
+
+sample_sources = tests/t_cuda_sample.cpp kernels/cuda/sample.cuh
+tests_t_cuda_sample_SOURCES = $(sample_sources)
+tests_t_cuda_sample_CXXFLAGS = $(cusim_flags)
+tests_t_cuda_sample_LDADD = $(cusim_libs)
+tests_t_cuda_sample_checked_SOURCES = $(sample_sources)
+tests_t_cuda_sample_checked_CPPFLAGS = $(cusim_checked)
+tests_t_cuda_sample_checked_CXXFLAGS = $(cusim_checked_flags)
+tests_t_cuda_sample_checked_LDADD = $(cusim_checked_libs)
 
 # The vectors of X1 on the emulated device (tests/0213-sim.t).
 tests_x1vectors_sim_SOURCES = $(tests_x1vectors_SOURCES) \

@@ -1,0 +1,18 @@
+/*
+ * The launch of hashes.cuh.
+ */
+#include "kernels/cuda/hashes.cuh"
+
+cudaError_t commit_launch(const struct commit_args *a, uint32_t positions,
+                          cudaStream_t stream)
+{
+    uint32_t leaves = a->n_rows + (a->x ? commit_pieces(a->d) : 0);
+    size_t bytes = (size_t)32 * leaves;
+    cudaError_t e = cudaFuncSetAttribute(
+        k_commit, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
+
+    if (e != cudaSuccess)
+        return e;
+    LAUNCH(k_commit, positions, COMMIT_THREADS, bytes, stream, *a);
+    return cudaGetLastError();
+}

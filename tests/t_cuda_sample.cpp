@@ -1,0 +1,109 @@
+/*
+ * kernels/cuda/sample.cu on the emulated device against src/engine/sampler.c:
+ * tokens and the sums that decided them, with ties, zeros and every limit.
+ */
+#include <string.h>
+
+#include "kernels/cuda/sample.cu"
+#include "tests/cusim/array.h"
+
+extern "C" {
+#include "engine/sampler.h"
+#include "tests/tap.h"
+}
+
+static struct random_numbers rnd(9);
+static struct x1_kernels ref;
+
+/* Logits: many ties; ordinary; zeros of both signs; far apart. */
+static float logit(int kind)
+{
+    switch (kind) {
+    case 0:
+        return (float)rnd.below(5) - 2.0f;
+    case 1:
+        return rnd.real(3);
+    case 2:
+        return rnd.below(2) ? 0.0f : -0.0f;
+    default:
+        return rnd.real(10);
+    }
+}
+
+static struct sampling settings(uint32_t n)
+{
+    static const uint32_t ps[] = { 1,      500000, 900000,
+                                   950000, 999999, 1000000 };
+    struct sampling s;
+
+    s.temperature = rnd.below(5) == 0 ? 0 : 10000 + rnd.below(3000000);
+    s.top_p = ps[rnd.below(6)];
+    s.top_k = rnd.below(2) ? 0 : 1 + rnd.below(n + 5);
+    s.seed = (uint64_t)rnd.next() << 32 | rnd.next();
+    s.choice = rnd.below(3);
+    return s;
+}
+
+static struct sample_row row_of(const struct sampling &s, uint32_t position)
+{
+    struct sample_row r = {};
+
+    r.t = (float)((double)s.temperature / 1e6);
+    r.top_p = s.top_p;
+    r.top_k = s.top_k;
+    r.choice = s.choice;
+    r.position = position;
+    r.seed[0] = (uint32_t)s.seed;
+    r.seed[1] = (uint32_t)(s.seed >> 32);
+    return r;
+}
+
+static bool equal(uint32_t n, uint32_t rows, int kind, uint32_t position)
+{
+    std::vector<float> l((size_t)n * rows);
+    std::vector<struct sampling> s;
+    std::vector<struct sample_row> row;
+    std::vector<uint32_t> weight(n);
+    bool good = true;
+
+    for (auto &v : l)
+        v = logit(kind);
+    for (uint32_t i = 0; i < rows; i++) {
+        s.push_back(settings(n));
+        row.push_back(row_of(s[i], position));
+    }
+    array<float> dl(l);
+    array<uint32_t> dw(l.size());
+    array<struct sample_row> dr(row);
+    struct sample_args a = { dl.p, dw.p, dr.p, n };
+
+    must(sample_launch(&a, rows, nullptr));
+    row = dr.get();
+    for (uint32_t i = 0; i < rows; i++) {
+        const struct sample_row &r = row[i];
+        struct drawn d;
+
+        sampler_draw(&d, &l[(size_t)i * n], n, &s[i], position, &ref,
+                     weight.data());
+        if (d.token == r.token && d.kept == r.kept && d.sum_k == r.sum_k &&
+            d.sum_p == r.sum_p && d.r == r.r)
+            continue;
+        good = false;
+        printf("# n %u kind %d temperature %u top_p %u top_k %u: token %u, "
+               "not %u\n", n, kind, s[i].temperature, s[i].top_p, s[i].top_k,
+               r.token, d.token);
+    }
+    return good;
+}
+
+int main(void)
+{
+    static const uint32_t ns[] = { 1, 7, 256, 257, 1000, 4096, 5001 };
+    int bad = 0, cases = 60;
+
+    ref = reference_kernels();
+    for (int i = 0; i < cases; i++)
+        bad += !equal(ns[rnd.below(7)], 1 + rnd.below(3), i % 4, (uint32_t)i);
+    ok(bad == 0, "%d batches of rows draw as the sampler", cases);
+    return done();
+}
