@@ -43,20 +43,8 @@ DEV void sha_start(uint32_t s[8])
         s[i] = sha_h[i];
 }
 
-/* The word of the schedule for step i, 16 of which are kept in w. */
-DEV uint32_t sha_word(uint32_t w[16], int i)
-{
-    uint32_t x = w[(i + 1) % 16], y = w[(i + 14) % 16], v = w[i % 16];
-
-    if (i < 16)
-        return v;
-    v += (ror(x, 7) ^ ror(x, 18) ^ x >> 3) + w[(i + 9) % 16] +
-         (ror(y, 17) ^ ror(y, 19) ^ y >> 10);
-    w[i % 16] = v;
-    return v;
-}
-
-/* Compress a block of 16 words, which is lost, into s. */
+/* Compress a block of 16 words, which is lost, into s.  The schedule is part of
+ * the loop: as a function of its own it takes nvcc 40 seconds to compile. */
 DEV void sha_block(uint32_t s[8], uint32_t w[16])
 {
     uint32_t a = s[0], b = s[1], c = s[2], d = s[3];
@@ -64,11 +52,19 @@ DEV void sha_block(uint32_t s[8], uint32_t w[16])
 
 #pragma unroll
     for (int i = 0; i < 64; i++) {
-        uint32_t t1 = h + (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) +
-                      ((e & f) ^ (~e & g)) + sha_k[i] + sha_word(w, i);
-        uint32_t t2 = (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) +
-                      ((a & b) ^ (a & c) ^ (b & c));
+        uint32_t v = w[i % 16], t1, t2;
 
+        if (i >= 16) { /* the schedule, 16 words of which are kept */
+            uint32_t x = w[(i + 1) % 16], y = w[(i + 14) % 16];
+
+            v += (ror(x, 7) ^ ror(x, 18) ^ x >> 3) + w[(i + 9) % 16] +
+                 (ror(y, 17) ^ ror(y, 19) ^ y >> 10);
+            w[i % 16] = v;
+        }
+        t1 = h + (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) +
+             ((e & f) ^ (~e & g)) + sha_k[i] + v;
+        t2 = (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) +
+             ((a & b) ^ (a & c) ^ (b & c));
         h = g;
         g = f;
         f = e;
