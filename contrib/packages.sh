@@ -42,6 +42,7 @@ munge              sign what its parts say to each other
 universal-ctags    measure functions
 mandoc             check the manual
 hdf5-tools         read a checkpoint with other programs
+python3-numpy      make the vectors of X1 again
 python3-h5py       read a checkpoint with other programs
 netcdf-bin         read a checkpoint with other programs
 python3-pandas     read a checkpoint with other programs
