@@ -218,7 +218,11 @@ int rank_open_model(struct rank_side *r, struct id model, struct err *err)
     if (prompt_model_init(&r->model, m, err))
         return -1;
     r->has_model = true;
-    r->own = machine_memory_own(); /* now: no batch has a cache yet */
+    /* now: no batch has a cache yet; weights that ranks share count for each of
+     * them, as if their sharing had failed */
+    r->own = machine_memory_own();
+    if (!r->o.pretend)
+        r->own += backend_shared_bytes(r->backend);
     if (r->model.no_chat.code && comm_rank(r->comm) == 0)
         log_warning("chat requests are refused: %s", r->model.no_chat.text);
     return 0;

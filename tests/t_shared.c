@@ -118,6 +118,7 @@ static void test_deaths(void)
     ok(s && shared_giver(s) == 0, "one fills it: %s", why);
     begin(&a); /* waits for it */
     usleep(100000);
+    ok(shared_size(s) >= N && shared_size(NULL) == 0, "it says its bytes");
     shared_publish(s);
     ok(said(&a) == 'r', "another maps what was published");
     shared_close(s);

@@ -35,3 +35,8 @@ void backend_share(struct backend *b, unsigned wait_s,
 {
     cpu_share(b, wait_s, caller);
 }
+
+size_t backend_shared_bytes(const struct backend *b)
+{
+    return cpu_shared_bytes(b);
+}

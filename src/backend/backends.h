@@ -34,4 +34,8 @@ int backend_open(struct backend **out, const char *name, size_t threads,
 void backend_share(struct backend *b, unsigned wait_s,
                    const struct caller *caller);
 
+/* Bytes of its weights that lie in memory shared with other processes, which
+ * the memory of this process alone does not count; 0: none. */
+size_t backend_shared_bytes(const struct backend *b);
+
 #endif

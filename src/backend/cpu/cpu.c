@@ -12,6 +12,7 @@
 #include "backend/cpu/forward.h"
 #include "backend/cpu/kv.h"
 #include "backend/cpu/pool.h"
+#include "backend/cpu/shared.h"
 #include "backend/cpu/weights.h"
 #include "base/err.h"
 #include "base/id.h"
@@ -526,4 +527,9 @@ void cpu_share(struct backend *b, unsigned wait_s, const struct caller *caller)
 
     c->share = (struct weights_share){ wait_s, *caller };
     c->shares = true;
+}
+
+size_t cpu_shared_bytes(const struct backend *b)
+{
+    return shared_size(((const struct cpu *)b)->weights.shared);
 }

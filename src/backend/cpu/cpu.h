@@ -22,4 +22,7 @@ struct backend *cpu_new(const struct x1_kernels *k, size_t threads);
 void cpu_share(struct backend *b, unsigned wait_s,
                const struct caller *caller);
 
+/* backend_shared_bytes. */
+size_t cpu_shared_bytes(const struct backend *b);
+
 #endif

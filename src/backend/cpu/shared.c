@@ -44,6 +44,12 @@ void *shared_memory(const struct shared *s)
     return NULL;
 }
 
+size_t shared_size(const struct shared *s)
+{
+    (void)s;
+    return 0;
+}
+
 int shared_giver(const struct shared *s)
 {
     (void)s;
@@ -298,6 +304,11 @@ enum shared_state shared_open(struct shared **out, struct id key, size_t n,
 void *shared_memory(const struct shared *s)
 {
     return s->base + HEAD;
+}
+
+size_t shared_size(const struct shared *s)
+{
+    return s ? s->size - HEAD : 0;
 }
 
 int shared_giver(const struct shared *s)

@@ -29,8 +29,9 @@ enum shared_state {
 enum shared_state shared_open(struct shared **out, struct id key, size_t n,
                               unsigned wait_s, char why[SHARED_WHY]);
 
-/* The memory, until shared_close. */
+/* The memory, until shared_close, and its bytes: 0 for NULL. */
 void *shared_memory(const struct shared *s);
+size_t shared_size(const struct shared *s);
 
 /* The process that had them, 0 where it is this one. */
 int shared_giver(const struct shared *s);
