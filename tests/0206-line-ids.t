@@ -71,7 +71,7 @@ gives 0 "a bad line behind blank ones" run third.jsonl -m nano -o third.out
 has third.out '"line":3}' "keeps its number"
 has err 'the first is line 3: ' "in messages too"
 gives 0 "verify says so" verify third.out --requests third.jsonl
-sed 's/"line":3/"line":1/' third.out >lie
+sed 's/"line":3/"line":4/' third.out >lie
 gives 3 "and to no other number" verify lie --requests third.jsonl
 
 # ---- the second implementation ------------------------------------------
