@@ -7,7 +7,7 @@
 # block allows.  Files that break a rule each show that the rule is kept.
 #
 # APUS_CUDA_ARCHS: the architectures, 80 by default; `contrib/check cuda` takes
-# them all.
+# more.
 set -eu
 
 top=${top_srcdir:-.}
