@@ -630,7 +630,7 @@ static void test_memory(void)
     size_t n = (size_t)16 << 20;
     uint64_t all = machine_memory(), free_now = machine_memory_free();
     uint64_t before = machine_memory_own();
-    unsigned char *p = malloc(n);
+    unsigned char *volatile p = malloc(n); /* or else it is not made */
 
     if (!p)
         abort();
