@@ -111,7 +111,7 @@ function judge.prove(state, number, bytes)
     local code, c = state.place.code, context(state)
     local p = #bytes <= PROOF_MAX and judge.read_proof(c, bytes)
     if not p then
-        return nil, "this is no proof of statement " .. code ..
+        return nil, "not a proof of statement " .. code ..
             " at this place"
     end
     local good = judge.statements[code](p)
@@ -129,7 +129,7 @@ end
 -- Play a file: the state after its last move, or nil and what is refused.
 function judge.play(file)
     if #file < 40 or #file > 1048576 or file:sub(1, 8) ~= "apusdis1" then
-        return nil, "this is no dispute file"
+        return nil, "not a dispute file"
     end
     local moves = { judge.show, judge.pick, judge.prove }
     local state, at = judge.open(judge.part(file, 8, 32)), 40

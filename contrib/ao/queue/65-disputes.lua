@@ -184,7 +184,7 @@ local function challenger_of(m, r)
     return r.from == m.from and "requester" or nil
 end
 
--- Why there is no place for one more, nil if there is.
+-- The reason that refuses one more dispute, or nil.
 local function no_place(d, kind)
     local n = { all = 0, node = 0, result = 0, requesters = 0, own = 0 }
     for _, id in ipairs(Q.dispute_list) do
