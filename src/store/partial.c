@@ -46,10 +46,11 @@ static int by_age(const void *a, const void *b)
 bool partials_add(struct partials *p, const struct partial *frame)
 {
     const struct partial *old = partials_find(p, frame->index);
+    bool longer = frame->n > (old ? old->n : 0);
 
     VEC_RESERVE(p->list, p->cap, p->n + 1);
     p->list[p->n++] = *frame;
-    return frame->n > (old ? old->n : 0);
+    return longer;
 }
 
 void partials_sort(struct partials *p)
