@@ -160,9 +160,10 @@ DEV void scores_put(const struct attention_args &a, const struct attn_part &p,
     }
 }
 
-/* NT: columns of 8, which are 4 query heads, each. */
+/* NT: columns of 8, which are 4 query heads, each.  One block a multiprocessor
+ * is asked for, so that no compiler trades a register for two blocks. */
 template <int NT>
-__global__ void __launch_bounds__(ATTN_THREADS)
+__global__ void __launch_bounds__(ATTN_THREADS, 1)
 k_scores(const struct attention_args a)
 {
     SHARED_DYNAMIC(int8_t, qs);
